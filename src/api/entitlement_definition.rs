@@ -1,0 +1,353 @@
+//! The kind `EntitlementDefinition`.
+
+use super::{AmountField, Condition, NOT_OBSERVED, facet_definition::any_object, organization::not_observed};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// One entry of the service catalogue: a template for what can be granted.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "entitlements.dev",
+    version = "v1alpha1",
+    kind = "EntitlementDefinition",
+    plural = "entitlementdefinitions",
+    shortname = "edef",
+    category = "entitlements",
+    status = "EntitlementDefinitionStatus",
+    derive = "PartialEq",
+    doc = "One entry of the service catalogue: a template for what can be granted. Its name is the handle that applications check.",
+    validation = Rule::new("self.metadata.name.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$') && !self.metadata.name.endsWith('-amount')")
+        .message("the name of a definition is a DNS label (at most 63 lower-case letters, digits and '-') that does not end in '-amount'"),
+    printcolumn(name = "Type", type_ = "string", json_path = ".spec.type"),
+    printcolumn(name = "Amount", type_ = "string", json_path = ".spec.amount"),
+    printcolumn(name = "Unit", type_ = "string", json_path = ".spec.unit"),
+    printcolumn(name = "Term", type_ = "string", json_path = ".spec.term"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "Active", type_ = "integer", json_path = ".status.instances.active", description = "grants in force"),
+    printcolumn(name = "Category", type_ = "string", json_path = ".spec.category", priority = 1),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[x_kube(
+    validation = Rule::new("self.type == oldSelf.type").message("type is immutable: make a new definition under another name").field_path(".type"),
+    validation = Rule::new("has(self.unit) == has(oldSelf.unit) && (!has(self.unit) || self.unit == oldSelf.unit)").message("unit is immutable: make a new definition under another name"),
+    validation = Rule::new("self.allowMultiple == oldSelf.allowMultiple").message("allowMultiple is immutable: make a new definition under another name").field_path(".allowMultiple"),
+    validation = Rule::new("self.type != 'Feature' || !has(self.amount)").message("a Feature is on or off and has no amount: remove amount, or use type Quantity or Credit"),
+    validation = Rule::new("self.type != 'Feature' || !has(self.unit)").message("a Feature is on or off and has no unit: remove unit, or use type Quantity or Credit"),
+    validation = Rule::new("self.type == 'Feature' || has(self.amount)").message("a Quantity or Credit needs amount, the default allotment: a whole number, a decimal in quotes, or Unlimited"),
+    validation = Rule::new("self.type == 'Feature' || has(self.unit)").message("a Quantity or Credit needs unit, the thing that is counted, such as seats or hours"),
+)]
+#[serde(rename_all = "camelCase")]
+pub struct EntitlementDefinitionSpec {
+    /// The service's name, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub display_name: Option<String>,
+    /// What a client gets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4096))]
+    pub description: Option<String>,
+    /// The product that this is part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub product: Option<String>,
+    /// Slash path in the catalogue, such as `support/premium`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256), regex(pattern = r"^[^/\s]([^/]*[^/\s])?(/[^/\s]([^/]*[^/\s])?)*$"))]
+    pub category: Option<String>,
+    /// `Feature` (on or off), `Quantity` (a count of `unit`) or `Credit` (an amount of a non-cash `unit`). Immutable.
+    #[serde(rename = "type")]
+    pub type_: EntitlementType,
+    /// What is counted, such as `seats` or `hours`. Required for Quantity and Credit, refused for Feature. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub unit: Option<String>,
+    /// The default allotment: a whole number, a decimal in quotes such as `"2.5"` (at most 15 digits before and 9 behind
+    /// the point), or `Unlimited`. Required for Quantity and Credit, refused for Feature.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<AmountField>,
+    /// Whether an organization may hold several of these side by side. Immutable.
+    #[serde(default)]
+    pub allow_multiple: bool,
+    /// How the amounts of several grants in force add up. `Unlimited` always wins.
+    #[serde(default)]
+    pub aggregation: Aggregation,
+    /// ISO 8601 duration such as `P1Y`, which gives a grant without `end` its end. Absent: perpetual. A grant keeps the
+    /// term that it was accepted with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "duration")]
+    pub term: Option<String>,
+    /// ISO 8601 duration after the end in which the configuration stays delivered. Absent: none. A grant keeps the
+    /// grace period that it was accepted with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "duration")]
+    pub grace_period: Option<String>,
+    /// ISO 8601 durations before the end at which an event `RenewalDue` is given.
+    #[serde(default = "default_renewal_notices")]
+    #[schemars(schema_with = "durations")]
+    pub renewal_notices: Vec<String>,
+    /// The typed configuration that comes with a grant.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub facets: Vec<Facet>,
+    /// What is written into the organization's namespaces.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub outputs: Vec<Output>,
+}
+
+/// The pattern of an ISO 8601 duration with at least one part.
+const DURATION_PATTERN: &str = r"^P([0-9]{1,5}Y)?([0-9]{1,5}M)?([0-9]{1,5}W)?([0-9]{1,7}D)?(T([0-9]{1,9}H)?([0-9]{1,9}M)?([0-9]{1,10}S)?)?$";
+
+fn duration(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "string",
+        "minLength": 3,
+        "maxLength": 64,
+        "x-kubernetes-validations": [{
+            "rule": format!("self.matches('{DURATION_PATTERN}') && !self.endsWith('T')"),
+            "message": "must be an ISO 8601 duration of whole numbers such as P1Y, P30D, P1M2W or PT12H",
+        }],
+    })
+}
+
+fn durations(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({ "type": "array", "maxItems": 16, "items": duration(generator), "x-kubernetes-list-type": "atomic" })
+}
+
+fn default_renewal_notices() -> Vec<String> {
+    ["P90D", "P60D", "P30D"].map(str::to_owned).to_vec()
+}
+
+/// What kind of thing is granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum EntitlementType {
+    /// On or off.
+    Feature,
+    /// A count of the definition's unit.
+    Quantity,
+    /// An amount of a non-cash unit.
+    Credit,
+}
+
+impl EntitlementType {
+    /// The name in manifests and in what is delivered.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Feature => "Feature",
+            Self::Quantity => "Quantity",
+            Self::Credit => "Credit",
+        }
+    }
+}
+
+/// How the amounts of several grants in force add up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Aggregation {
+    /// All together.
+    #[default]
+    Sum,
+    /// The largest.
+    Max,
+}
+
+/// A set of typed fields that a definition has.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[x_kube(validation = Rule::new("has(self.definition) != has(self.schema)").message("a facet has exactly one of definition (the name of a FacetDefinition) and schema (an inline JSON Schema)"))]
+#[serde(rename_all = "camelCase")]
+pub struct Facet {
+    /// The facet's name in this definition.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
+    pub name: String,
+    /// The name of a FacetDefinition. Exactly one of `definition` and `schema` is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub definition: Option<String>,
+    /// An inline JSON Schema (2020-12) with `type: object` at its root, by the rules of a FacetDefinition's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "any_object")]
+    pub schema: Option<Value>,
+    /// Presets: what this definition sets the fields to, over the schema's defaults. No secret fields.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "any_object")]
+    pub values: Option<Map<String, Value>>,
+}
+
+/// The kind of object that an output is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum OutputKind {
+    /// Never holds a secret field.
+    ConfigMap,
+    /// May hold secret fields.
+    Secret,
+}
+
+impl OutputKind {
+    /// The Kubernetes kind.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ConfigMap => "ConfigMap",
+            Self::Secret => "Secret",
+        }
+    }
+}
+
+/// What an output is made for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Per {
+    /// One object for each grant in force, with that grant's own facets and amount.
+    #[default]
+    Instance,
+    /// One object for all grants in force, with the merged facets.
+    Definition,
+}
+
+/// What becomes of an output when its grant is withdrawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum OnEnd {
+    /// It is deleted.
+    #[default]
+    Delete,
+    /// It is kept, labelled `entitlements.dev/in-force: "false"`.
+    Retain,
+}
+
+/// One object that is written into each of the organization's namespaces.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Output {
+    /// The output's name in this definition.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub name: String,
+    /// `ConfigMap` or `Secret`. Secret fields reach Secrets only.
+    pub kind: OutputKind,
+    /// `Instance`: one object for each grant in force. `Definition`: one for all, with the merged facets.
+    #[serde(default)]
+    pub per: Per,
+    /// Template of the object's name. Default: `{{ definition.name }}` (with `allowMultiple` and per Instance:
+    /// `{{ definition.name }}-{{ chain.name }}`), with `-{{ output.name }}` behind it where there are several outputs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub object_name: Option<String>,
+    /// What the object holds.
+    #[schemars(length(min = 1, max = 64), extend("x-kubernetes-list-type" = "atomic"))]
+    pub items: Vec<Item>,
+    /// Extra labels of the object.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "labels")]
+    pub labels: BTreeMap<String, String>,
+    /// Extra annotations of the object, such as the one that a reloader watches for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "annotations")]
+    pub annotations: BTreeMap<String, String>,
+    /// `Delete`: the object goes with the grant. `Retain`: it is kept, labelled as no longer in force.
+    #[serde(default)]
+    pub on_end: OnEnd,
+}
+
+const RESERVED_RULE: &str = "self.all(key, !key.matches('^([^/]*[.])?(entitlements[.]dev|kubernetes[.]io|argocd[.]argoproj[.]io)/'))";
+const RESERVED_MESSAGE: &str = "keys under entitlements.dev, kubernetes.io and argocd.argoproj.io are the operator's or other tools' own: use a prefix of yours";
+
+fn labels(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "object",
+        "maxProperties": 32,
+        "additionalProperties": { "type": "string", "maxLength": 63, "pattern": r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$" },
+        "x-kubernetes-validations": [{ "rule": RESERVED_RULE, "message": RESERVED_MESSAGE }],
+    })
+}
+
+fn annotations(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "object",
+        "maxProperties": 32,
+        "additionalProperties": { "type": "string", "maxLength": 4096 },
+        "x-kubernetes-validations": [{ "rule": RESERVED_RULE, "message": RESERVED_MESSAGE }],
+    })
+}
+
+/// A format that facets can be written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ItemFormat {
+    /// `NAME=value` lines, for dotenv libraries and `sh`.
+    Env,
+    /// One JSON object whose keys are the facet names.
+    Json,
+    /// One YAML object whose keys are the facet names.
+    Yaml,
+    /// One TOML document whose keys are the facet names.
+    Toml,
+    /// `facet.field=value` lines.
+    Properties,
+    /// Each field becomes a data key of its own, for `envFrom`.
+    Keys,
+}
+
+/// A part of what an output holds.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[x_kube(
+    validation = Rule::new("has(self.format) != has(self.template)").message("an item has exactly one of format and template"),
+    validation = Rule::new("has(self.format) && self.format == 'Keys' ? !has(self.key) : has(self.key)").message("an item needs key, the data key that it fills; only format Keys, which makes a key of each field, has none"),
+    validation = Rule::new("!has(self.facets) || has(self.format)").message("facets chooses what a format writes; a template names its fields itself"),
+)]
+#[serde(rename_all = "camelCase")]
+pub struct Item {
+    /// The data key that is filled, such as `backup.env`. Not with format `Keys`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
+    pub key: Option<String>,
+    /// A format of the facets. Exactly one of `format` and `template` is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<ItemFormat>,
+    /// The facets that the format writes. Default: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 63)), extend("x-kubernetes-list-type" = "set"))]
+    pub facets: Option<Vec<String>>,
+    /// A minijinja template of the value. It sees `organization`, `definition`, `instance`, `chain`, `total`, `facets`
+    /// and `output`; an unknown name is an error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 65536))]
+    pub template: Option<String>,
+}
+
+/// What the operator has made of the definition.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EntitlementDefinitionStatus {
+    /// The `metadata.generation` that this status speaks of; -1 until the operator has seen the object.
+    #[serde(default = "not_observed")]
+    pub observed_generation: i64,
+    /// `Ready`: the definition can be granted as it is written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// How many grants there are.
+    #[serde(default)]
+    pub instances: InstanceCounts,
+    /// The name of the ControllerRevision that serves: the last valid state of this definition and its facets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub revision: Option<String>,
+}
+
+impl Default for EntitlementDefinitionStatus {
+    fn default() -> Self {
+        Self { observed_generation: NOT_OBSERVED, conditions: Vec::new(), instances: InstanceCounts::default(), revision: None }
+    }
+}
+
+/// Numbers of grants of a definition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct InstanceCounts {
+    /// All that name the definition.
+    #[serde(default)]
+    pub total: u64,
+    /// Those in force: Active or Grace.
+    #[serde(default)]
+    pub active: u64,
+}

@@ -1,0 +1,32 @@
+//! The four kinds of `entitlements.dev/v1alpha1`: types, schema and the CEL rules for what one object alone can tell.
+//!
+//! Nothing here decides anything: reading the fields into what they mean is `core`'s work.
+//! The doc comments of fields are user documentation, as `kubectl explain` prints them.
+
+pub mod amount;
+pub mod conditions;
+pub mod crd;
+pub mod entitlement_definition;
+pub mod entitlement_instance;
+pub mod facet_definition;
+pub mod organization;
+
+pub use amount::AmountField;
+pub use conditions::{Condition, ConditionStatus};
+pub use entitlement_definition::{EntitlementDefinition, EntitlementDefinitionSpec, EntitlementDefinitionStatus};
+pub use entitlement_instance::{EntitlementInstance, EntitlementInstanceSpec, EntitlementInstanceStatus, Phase};
+pub use facet_definition::{FacetDefinition, FacetDefinitionSpec, FacetDefinitionStatus};
+pub use organization::{Organization, OrganizationSpec, OrganizationStatus};
+
+/// The API group of every kind.
+pub const GROUP: &str = "entitlements.dev";
+/// The one served version.
+pub const VERSION: &str = "v1alpha1";
+/// Annotation (RFC 3339) that says when a grant, an organization or a definition was first made; it goes before
+/// `creationTimestamp`, so that a restore or a move does not change who came first.
+pub const GRANTED_AT: &str = "entitlements.dev/granted-at";
+/// Default of [`OrganizationSpec::assignable_from`], and a namespace that is never a tenant's.
+pub const ASSIGNMENT_NAMESPACE: &str = "entitlements";
+
+/// What an object that the operator has not looked at yet has as `status.observedGeneration`.
+pub const NOT_OBSERVED: i64 = -1;

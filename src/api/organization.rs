@@ -1,0 +1,130 @@
+//! The kind `Organization`.
+
+use super::{ASSIGNMENT_NAMESPACE, Condition, NOT_OBSERVED, Phase};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A client that holds entitlements, and the namespaces that its workloads run in.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "entitlements.dev",
+    version = "v1alpha1",
+    kind = "Organization",
+    plural = "organizations",
+    shortname = "org",
+    category = "entitlements",
+    status = "OrganizationStatus",
+    derive = "PartialEq",
+    doc = "A client that holds entitlements, and the namespaces that its workloads run in.",
+    validation = Rule::new("self.metadata.name.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$')")
+        .message("the name of an organization is a DNS label: at most 63 lower-case letters, digits and '-', beginning and ending with a letter or digit"),
+    printcolumn(name = "Display", type_ = "string", json_path = ".spec.displayName"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "Active", type_ = "integer", json_path = ".status.instances.Active", description = "entitlements in phase Active"),
+    printcolumn(name = "Next", type_ = "string", json_path = ".status.nextTransition.at", description = "when anything changes by time alone"),
+    printcolumn(name = "Zone", type_ = "string", json_path = ".spec.timeZone", priority = 1),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct OrganizationSpec {
+    /// The client's name, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub display_name: Option<String>,
+    /// IANA time zone such as `Europe/Berlin`, in which the dates and calendar durations of this organization's
+    /// entitlements are reckoned. A grant keeps the zone that it was accepted with.
+    #[serde(default = "default_time_zone")]
+    #[schemars(length(min = 1, max = 64))]
+    pub time_zone: String,
+    /// The namespaces (1 to 64) that receive this organization's configuration. `kube-*`, the operator's own and
+    /// `entitlements` are refused. A namespace belongs to at most one organization, the older one. One that does not
+    /// exist yet is waited for.
+    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")), extend("x-kubernetes-list-type" = "set"))]
+    pub namespaces: Vec<String>,
+    /// The namespaces in which an EntitlementInstance may name this organization. Anywhere else it is refused,
+    /// so that a tenant can never grant itself something.
+    #[serde(default = "default_assignable_from")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")), extend("x-kubernetes-list-type" = "set"))]
+    pub assignable_from: Vec<String>,
+    /// While true every entitlement of the organization is Suspended and its configuration withdrawn.
+    #[serde(default)]
+    pub suspended: bool,
+    /// The summary of what the organization holds, written into each of its namespaces.
+    #[serde(default)]
+    pub summary: Summary,
+}
+
+/// The summary ConfigMap.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// Name of the summary ConfigMap in each namespace.
+    #[serde(default = "default_summary_name")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"))]
+    pub name: String,
+}
+
+impl Default for Summary {
+    fn default() -> Self {
+        Self { name: default_summary_name() }
+    }
+}
+
+fn default_time_zone() -> String {
+    "UTC".to_owned()
+}
+
+fn default_assignable_from() -> Vec<String> {
+    vec![ASSIGNMENT_NAMESPACE.to_owned()]
+}
+
+fn default_summary_name() -> String {
+    "entitlements".to_owned()
+}
+
+/// What the operator has seen and done for the organization.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OrganizationStatus {
+    /// The `metadata.generation` that this status speaks of; -1 until the operator has seen the object.
+    #[serde(default = "not_observed")]
+    pub observed_generation: i64,
+    /// `Ready`: every namespace is served.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// How many of the organization's entitlements are in each phase.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 16))]
+    pub instances: BTreeMap<String, u64>,
+    /// The next moment at which an entitlement of the organization changes by time alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_transition: Option<OrganizationTransition>,
+}
+
+impl Default for OrganizationStatus {
+    fn default() -> Self {
+        Self { observed_generation: NOT_OBSERVED, conditions: Vec::new(), instances: BTreeMap::new(), next_transition: None }
+    }
+}
+
+pub(super) fn not_observed() -> i64 {
+    NOT_OBSERVED
+}
+
+/// A coming change of one of the organization's entitlements.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OrganizationTransition {
+    /// When, RFC 3339 in UTC.
+    #[schemars(length(max = 64))]
+    pub at: String,
+    /// `namespace/name` of the instance.
+    #[schemars(length(max = 320))]
+    pub instance: String,
+    /// Its phase from then on.
+    pub phase: Phase,
+}

@@ -1,0 +1,45 @@
+//! Who came first.
+
+use super::calendar::Instant;
+use crate::api::GRANTED_AT;
+use chrono::{DateTime, Timelike, Utc};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use std::sync::Arc;
+
+/// The order of age everywhere: when it was made, then UID, then namespace, then name. The least is the oldest.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Age {
+    /// The annotation `entitlements.dev/granted-at`, else `creationTimestamp`; an object that has neither is younger than
+    /// all that have.
+    pub made: Instant,
+    /// The object's UID.
+    pub uid: Arc<str>,
+    /// Its namespace; empty for cluster-scoped ones.
+    pub namespace: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+}
+
+impl Age {
+    /// Reads an object's metadata. An unreadable `granted-at` counts as absent.
+    #[must_use]
+    pub fn of(metadata: &ObjectMeta) -> Self {
+        Self {
+            made: granted_at(metadata).or_else(|| created(metadata)).unwrap_or(Instant::MAX_UTC),
+            uid: metadata.uid.as_deref().unwrap_or_default().into(),
+            namespace: metadata.namespace.as_deref().unwrap_or_default().into(),
+            name: metadata.name.as_deref().unwrap_or_default().into(),
+        }
+    }
+}
+
+fn granted_at(metadata: &ObjectMeta) -> Option<Instant> {
+    let text = metadata.annotations.as_ref()?.get(GRANTED_AT)?;
+    let moment = DateTime::parse_from_rfc3339(text).ok()?.with_timezone(&Utc);
+    moment.with_nanosecond(0)
+}
+
+fn created(metadata: &ObjectMeta) -> Option<Instant> {
+    let created = metadata.creation_timestamp.as_ref()?;
+    DateTime::from_timestamp(created.0.as_second(), 0)
+}

@@ -1,0 +1,37 @@
+//! The calendar arithmetic of terms: from what a manifest says to moments on the time line, and
+//! back.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `instant` | a moment on the time line, and its RFC 3339 text |
+//! | `bound` | an instant, or never |
+//! | `moment` | what a user writes: a date or a time |
+//! | `duration` | ISO 8601 durations |
+//! | `zone` | time zones by name, and which instant a local time means |
+//! | `nominal` | a moment that remembers the local value it was given as |
+//! | `arithmetic` | a moment plus or minus a duration, and the length between two |
+//!
+//! All of it is pure, and no input makes it panic. An [`Instant`] that comes out of here is of
+//! whole seconds and of the years 0000 to 9999, so that RFC 3339 can write it. Nothing allocates
+//! but texts and errors: the arithmetic runs for every grant at every evaluation.
+
+mod arithmetic;
+mod bound;
+mod duration;
+mod excerpt;
+mod instant;
+mod moment;
+mod nominal;
+mod zone;
+
+#[cfg(test)]
+mod tests;
+
+pub use arithmetic::{add, length, subtract};
+pub use bound::{Bound, NEVER};
+pub use chrono_tz::Tz;
+pub use duration::{CalendarDuration, DurationProblem, InvalidDuration};
+pub use instant::{Instant, InvalidInstant, TimeProblem, format_instant, parse_instant};
+pub use moment::{InvalidMoment, Moment};
+pub use nominal::Nominal;
+pub use zone::{UnknownTimeZone, parse_zone, resolve, tz_release};

@@ -1,0 +1,183 @@
+//! A grant: what, to whom, from when to when, how much, with which facets, and from which source.
+//!
+//! The core decides about grants. An EntitlementInstance is their first source; reading never fails: what cannot be read
+//! is kept as such, and is a reason to refuse the grant later.
+
+use super::{
+    acceptance::{Acceptance, RecordedSpec},
+    age::Age,
+    amount::{Amount, InvalidAmount},
+    calendar::{Instant, InvalidMoment, Moment},
+};
+use crate::api::{
+    Condition, EntitlementInstance, GRANTED_AT, Phase,
+    entitlement_instance::{FacetFields, Notice, SecretFacet, State},
+};
+use std::{fmt, sync::Arc};
+
+/// Which grant: the namespace and name of its source.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GrantId {
+    /// The source's namespace.
+    pub namespace: Arc<str>,
+    /// The source's name.
+    pub name: Arc<str>,
+}
+
+impl GrantId {
+    /// The grant of that namespace and name.
+    #[must_use]
+    pub fn new(namespace: &str, name: &str) -> Self {
+        Self { namespace: namespace.into(), name: name.into() }
+    }
+}
+
+impl fmt::Display for GrantId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// A moment as written, and what it means.
+pub type Stated<T, E> = Option<Result<T, E>>;
+
+/// An effective-dated change of a grant.
+#[derive(Clone, Debug)]
+pub struct Amendment {
+    /// Its name in the grant.
+    pub name: String,
+    /// From when on it counts.
+    pub effective: Result<Moment, InvalidMoment>,
+    /// The new amount.
+    pub amount: Stated<Amount, InvalidAmount>,
+    /// The new end.
+    pub end: Stated<Moment, InvalidMoment>,
+    /// Values merged over those before.
+    pub facets: Option<FacetFields>,
+    /// Taken back.
+    pub revoked: bool,
+}
+
+/// What the status remembers for the next evaluation, as it was read.
+#[derive(Clone, Debug, Default)]
+pub struct Remembered {
+    /// The phase that was last written; for events alone.
+    pub phase: Option<Phase>,
+    /// The last stated facets that were valid.
+    pub facets: Option<FacetFields>,
+    /// Notices that were given.
+    pub notices: Vec<Notice>,
+    /// Conditions, of which only the time of the last transition is used.
+    pub conditions: Vec<Condition>,
+}
+
+/// One grant of one definition to one organization.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    /// Where it comes from.
+    pub id: GrantId,
+    /// How old it is, and what decides between those of one age.
+    pub age: Age,
+    /// The organization's name.
+    pub organization: Arc<str>,
+    /// The definition's name.
+    pub definition: Arc<str>,
+    /// What the owner wants.
+    pub state: State,
+    /// The first moment in force.
+    pub start: Stated<Moment, InvalidMoment>,
+    /// The first moment no longer in force.
+    pub end: Stated<Moment, InvalidMoment>,
+    /// Overrides the definition's amount.
+    pub amount: Stated<Amount, InvalidAmount>,
+    /// The higher, the earlier its facets count.
+    pub priority: i32,
+    /// Stated values.
+    pub facets: Arc<FacetFields>,
+    /// Sources of secret values.
+    pub secret_facets: Vec<SecretFacet>,
+    /// The name of the grant that it follows.
+    pub renews: Option<Arc<str>>,
+    /// The texts of its term, as written.
+    pub written: RecordedSpec,
+    /// Withdrawn for now.
+    pub suspended: bool,
+    /// As written, in the order of the list.
+    pub amendments: Vec<Amendment>,
+    /// The source's generation.
+    pub generation: i64,
+    /// What it took from elsewhere when it was accepted; absent where the record no longer belongs to the spec.
+    pub accepted: Option<Arc<Acceptance>>,
+    /// What the status remembers.
+    pub remembered: Remembered,
+}
+
+impl Grant {
+    /// Reads an instance.
+    #[must_use]
+    pub fn read(instance: &EntitlementInstance) -> Self {
+        let metadata = &instance.metadata;
+        let spec = &instance.spec;
+        let status = instance.status.as_ref();
+        let namespace = metadata.namespace.as_deref().unwrap_or_default();
+        let name = metadata.name.as_deref().unwrap_or_default();
+        Self {
+            id: GrantId::new(namespace, name),
+            age: Age::of(metadata),
+            organization: spec.organization.as_str().into(),
+            definition: spec.definition.as_str().into(),
+            state: spec.state,
+            start: spec.start.as_deref().map(str::parse),
+            end: spec.end.as_deref().map(str::parse),
+            amount: spec.amount.as_ref().map(Amount::read),
+            priority: spec.priority,
+            facets: Arc::new(spec.facets.clone()),
+            secret_facets: spec.secret_facets.clone(),
+            renews: spec.renews.as_deref().map(Into::into),
+            written: RecordedSpec::of(spec),
+            suspended: spec.suspended,
+            amendments: spec.amendments.iter().map(Amendment::read).collect(),
+            generation: metadata.generation.unwrap_or(1),
+            accepted: Acceptance::of(spec, status.and_then(|status| status.accepted.as_ref())).map(Arc::new),
+            remembered: status.map(Remembered::read).unwrap_or_default(),
+        }
+    }
+
+    /// When the grant was made: the annotation `granted-at`, else the creation of its source.
+    #[must_use]
+    pub fn made(&self) -> Instant {
+        self.age.made
+    }
+
+    /// Whether start, `granted-at` or a renewed grant say when it starts, so that it does not hang on the moment at which
+    /// the object happens to be created.
+    #[must_use]
+    pub fn has_stated_start(instance: &EntitlementInstance) -> bool {
+        let granted = instance.metadata.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(GRANTED_AT));
+        granted || instance.spec.start.is_some() || instance.spec.renews.is_some()
+    }
+}
+
+impl Amendment {
+    fn read(amendment: &crate::api::entitlement_instance::Amendment) -> Self {
+        Self {
+            name: amendment.name.clone(),
+            effective: amendment.effective.parse(),
+            amount: amendment.amount.as_ref().map(Amount::read),
+            end: amendment.end.as_deref().map(str::parse),
+            facets: amendment.facets.clone(),
+            revoked: amendment.revoked,
+        }
+    }
+}
+
+impl Remembered {
+    fn read(status: &crate::api::EntitlementInstanceStatus) -> Self {
+        Self {
+            phase: status.phase,
+            facets: status.facets.clone(),
+            notices: status.notices.clone(),
+            conditions: status.conditions.clone(),
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Effective-dated changes of a grant.
+
+use super::Term;
+use crate::{
+    api::entitlement_instance::AmendmentState,
+    core::{
+        amount::Amount,
+        calendar::{Bound, Instant, Nominal, Tz, format_instant},
+        grant::{Amendment, Grant},
+    },
+};
+
+/// An amendment with all that does not depend on the grant's term. In a [`super::Case`] they stand in the order in which they
+/// count: by their moment, then by name.
+#[derive(Clone, Debug)]
+pub struct PreparedAmendment {
+    /// Its place in the spec's list.
+    pub index: usize,
+    /// From when on it counts; absent where that cannot be read.
+    pub effective: Option<Instant>,
+    /// The new amount.
+    pub amount: Option<Amount>,
+    /// The new end.
+    pub end: Option<Bound<Nominal>>,
+    /// Taken back.
+    pub revoked: bool,
+    /// Why it cannot count, whatever the term.
+    pub fault: Option<String>,
+}
+
+/// What becomes of an amendment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AmendmentOutcome {
+    /// Its place in the spec's list.
+    pub index: usize,
+    /// Whether it counts.
+    pub state: AmendmentState,
+    /// Why it is ignored.
+    pub message: Option<String>,
+}
+
+impl PreparedAmendment {
+    /// A grant's amendments, read in its time zone. `fault_of` says what else is wrong with one, such as an amount that its
+    /// definition does not allow, or facets that do not validate; it is asked in the order in which they count, for those
+    /// that have no other fault.
+    pub fn prepare(grant: &Grant, zone: Tz, mut fault_of: impl FnMut(usize, &Amendment) -> Option<String>) -> Vec<Self> {
+        let mut prepared: Vec<Self> =
+            grant.amendments.iter().enumerate().map(|(index, amendment)| Self::read(index, amendment, zone)).collect();
+        let name = |amendment: &Self| grant.amendments.get(amendment.index).map(|amendment| amendment.name.as_str());
+        prepared.sort_by(|one, other| (one.effective, name(one)).cmp(&(other.effective, name(other))));
+        for one in &mut prepared {
+            let Some(amendment) = grant.amendments.get(one.index) else { continue };
+            if !one.revoked && one.fault.is_none() {
+                one.fault = fault_of(one.index, amendment);
+            }
+        }
+        prepared
+    }
+
+    fn read(index: usize, amendment: &Amendment, zone: Tz) -> Self {
+        let effective = amendment.effective.as_ref().ok().map(|moment| Nominal::of_start(*moment, zone).instant());
+        let end = amendment.end.as_ref().and_then(|end| end.as_ref().ok()).map(|moment| Nominal::of_end(*moment, zone));
+        Self {
+            index,
+            effective,
+            amount: amendment.amount.as_ref().and_then(|amount| amount.as_ref().ok().copied()),
+            end,
+            revoked: amendment.revoked,
+            fault: unreadable(amendment).or_else(|| ends_too_early(end, effective)),
+        }
+    }
+}
+
+fn unreadable(amendment: &Amendment) -> Option<String> {
+    if let Err(error) = &amendment.effective {
+        return Some(format!("effective: {error}"));
+    }
+    if let Some(Err(error)) = &amendment.end {
+        return Some(format!("end: {error}"));
+    }
+    if let Some(Err(error)) = &amendment.amount {
+        return Some(error.to_string());
+    }
+    None
+}
+
+fn ends_too_early(end: Option<Bound<Nominal>>, effective: Option<Instant>) -> Option<String> {
+    let (end, effective) = (end?.instant(), effective?);
+    end.has_come(effective).then(|| {
+        format!("its end {end} is not after its effective moment {}: give a later end", format_instant(effective))
+    })
+}
+
+/// What a grant's amendments make of its term.
+#[derive(Clone, Debug)]
+pub struct Amended {
+    /// The end that holds now.
+    pub end: Bound<Nominal>,
+    /// The end once all pending ones count.
+    pub final_end: Bound<Nominal>,
+    /// The amount that holds now, if one gives it.
+    pub amount: Option<Amount>,
+    /// What becomes of each.
+    pub outcomes: Vec<AmendmentOutcome>,
+}
+
+/// Applies amendments, which stand in the order in which they count, to a term.
+pub fn amend(term: &Term, amendments: &[PreparedAmendment], now: Instant) -> Amended {
+    let mut amended = Amended { end: term.end, final_end: term.end, amount: None, outcomes: Vec::with_capacity(amendments.len()) };
+    for amendment in amendments {
+        let (state, message) = match hindrance(term, amended.final_end, amendment) {
+            _ if amendment.revoked => (AmendmentState::Revoked, None),
+            Some(message) => (AmendmentState::Ignored, Some(message)),
+            None => (amended.take(amendment, now), None),
+        };
+        amended.outcomes.push(AmendmentOutcome { index: amendment.index, state, message });
+    }
+    amended
+}
+
+impl Amended {
+    fn take(&mut self, amendment: &PreparedAmendment, now: Instant) -> AmendmentState {
+        self.final_end = amendment.end.unwrap_or(self.final_end);
+        if amendment.effective.is_none_or(|effective| effective > now) {
+            return AmendmentState::Pending;
+        }
+        self.end = self.final_end;
+        self.amount = amendment.amount.or(self.amount);
+        AmendmentState::Effective
+    }
+}
+
+/// Why an amendment does not count for a grant with that start and that end before it.
+fn hindrance(term: &Term, end_before: Bound<Nominal>, amendment: &PreparedAmendment) -> Option<String> {
+    if let Some(fault) = &amendment.fault {
+        return Some(fault.clone());
+    }
+    let start = term.start.instant();
+    if amendment.end.is_some_and(|end| end.instant().has_come(start)) {
+        return Some(format!("its end is not after the grant's start {}: give a later end", format_instant(start)));
+    }
+    let effective = amendment.effective?;
+    let end_before = end_before.instant();
+    end_before.has_come(effective).then(|| {
+        format!("the grant has ended at {end_before}, before this would count: date it before that end, or renew the grant instead")
+    })
+}
+
+/// Every moment at which one of the ends that a grant has in turn, its grace, or an amendment begins to count.
+pub fn boundaries(term: &Term, amendments: &[PreparedAmendment], mut each: impl FnMut(Instant)) {
+    let mut bound = |bound: Bound| {
+        if let Bound::At(instant) = bound {
+            each(instant);
+        }
+    };
+    let mut end = |end: Bound<Nominal>| {
+        bound(end.instant());
+        bound(term.after_grace(end));
+    };
+    end(term.end);
+    for amendment in amendments.iter().filter(|amendment| !amendment.revoked && amendment.fault.is_none()) {
+        if let Some(amended) = amendment.end {
+            end(amended);
+        }
+    }
+    for effective in amendments.iter().filter_map(|amendment| amendment.effective) {
+        each(effective);
+    }
+    each(term.start.instant());
+}

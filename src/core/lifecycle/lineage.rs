@@ -1,0 +1,160 @@
+//! Which grant renews which.
+
+use crate::core::grant::{Grant, GrantId};
+use std::collections::HashMap;
+
+/// Who renews whom in a group, by index.
+#[derive(Clone, Debug, Default)]
+pub struct Lineage {
+    /// The grant that each one renews, where it is in the group.
+    pub parent: Vec<Option<usize>>,
+    /// Those that renew each one, oldest first.
+    pub children: Vec<Vec<usize>>,
+    /// Whether each one lies on a cycle of renewals.
+    pub cyclic: Vec<bool>,
+    /// Every grant once, a parent before its children; a cycle is entered at any of its members.
+    pub order: Vec<usize>,
+}
+
+impl Lineage {
+    /// The lineage of grants of one definition and organization.
+    #[must_use]
+    pub fn of(grants: &[&Grant]) -> Self {
+        let parent = parents(grants);
+        let mut children = vec![Vec::new(); grants.len()];
+        for (child, parent) in parent.iter().enumerate() {
+            if let Some(siblings) = parent.and_then(|parent| children.get_mut(parent)) {
+                siblings.push(child);
+            }
+        }
+        for siblings in &mut children {
+            siblings.sort_by(|one, other| age(grants, *one).cmp(&age(grants, *other)));
+        }
+        let mut lineage = Self { cyclic: vec![false; grants.len()], order: Vec::with_capacity(grants.len()), parent, children };
+        lineage.arrange();
+        lineage
+    }
+
+    fn arrange(&mut self) {
+        let mut reached = vec![false; self.parent.len()];
+        for root in 0..self.parent.len() {
+            if self.parent.get(root) == Some(&None) {
+                self.descend(root, &mut reached);
+            }
+        }
+        // What no root leads to is a cycle, or hangs on one.
+        for member in 0..self.parent.len() {
+            if reached.get(member) == Some(&false) {
+                let entry = self.mark_cycle(member);
+                self.descend(entry, &mut reached);
+            }
+        }
+    }
+
+    fn descend(&mut self, root: usize, reached: &mut [bool]) {
+        let mut waiting = vec![root];
+        while let Some(next) = waiting.pop() {
+            let Some(seen) = reached.get_mut(next) else { continue };
+            if std::mem::replace(seen, true) {
+                continue;
+            }
+            self.order.push(next);
+            waiting.extend(self.children.get(next).into_iter().flatten());
+        }
+    }
+
+    /// Marks the cycle that the member's parents lead into, and returns one that lies on it.
+    fn mark_cycle(&mut self, member: usize) -> usize {
+        let mut entry = member;
+        for _ in 0..self.parent.len() {
+            entry = self.parent_of(entry).unwrap_or(entry);
+        }
+        let mut next = entry;
+        loop {
+            if let Some(cyclic) = self.cyclic.get_mut(next) {
+                *cyclic = true;
+            }
+            next = self.parent_of(next).unwrap_or(entry);
+            if next == entry {
+                return entry;
+            }
+        }
+    }
+
+    /// The grant that this one renews.
+    #[must_use]
+    pub fn parent_of(&self, index: usize) -> Option<usize> {
+        self.parent.get(index).copied().flatten()
+    }
+
+    /// Those that renew this one, oldest first.
+    #[must_use]
+    pub fn children_of(&self, index: usize) -> &[usize] {
+        self.children.get(index).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether it lies on a cycle.
+    #[must_use]
+    pub fn is_cyclic(&self, index: usize) -> bool {
+        self.cyclic.get(index).copied().unwrap_or(false)
+    }
+}
+
+fn age<'a>(grants: &[&'a Grant], index: usize) -> Option<&'a crate::core::age::Age> {
+    grants.get(index).map(|grant| &grant.age)
+}
+
+fn parents(grants: &[&Grant]) -> Vec<Option<usize>> {
+    if grants.iter().all(|grant| grant.renews.is_none()) {
+        return vec![None; grants.len()];
+    }
+    let by_id: HashMap<&GrantId, usize> = grants.iter().enumerate().map(|(index, grant)| (&grant.id, index)).collect();
+    grants
+        .iter()
+        .map(|grant| {
+            let renews = grant.renews.clone()?;
+            by_id.get(&GrantId { namespace: grant.id.namespace.clone(), name: renews }).copied()
+        })
+        .collect()
+}
+
+/// Splits grants of one definition into groups that bear on each other: all of them where they compete for one seat, else
+/// those that are linked by renewal. Each group has the grants' indices, oldest group first.
+#[must_use]
+pub fn groups(grants: &[&Grant], unique: bool) -> Vec<Vec<usize>> {
+    if unique || grants.len() < 2 {
+        return vec![(0..grants.len()).collect()];
+    }
+    let parent = parents(grants);
+    let mut leader: Vec<usize> = (0..grants.len()).collect();
+    for (child, parent) in parent.iter().enumerate() {
+        if let Some(parent) = *parent {
+            let (one, other) = (lead(&mut leader, child), lead(&mut leader, parent));
+            if let Some(slot) = leader.get_mut(one.max(other)) {
+                *slot = one.min(other);
+            }
+        }
+    }
+    let mut groups: Vec<Vec<usize>> = vec![Vec::new(); grants.len()];
+    for index in 0..grants.len() {
+        let first = lead(&mut leader, index);
+        if let Some(group) = groups.get_mut(first) {
+            group.push(index);
+        }
+    }
+    groups.retain(|group| !group.is_empty());
+    groups
+}
+
+fn lead(leader: &mut [usize], index: usize) -> usize {
+    let mut top = index;
+    while let Some(next) = leader.get(top).copied().filter(|next| *next != top) {
+        top = next;
+    }
+    // Path compression keeps long chains of renewals linear.
+    let mut below = index;
+    while let Some(slot) = leader.get_mut(below).filter(|slot| **slot != top) {
+        below = std::mem::replace(slot, top);
+    }
+    top
+}

@@ -1,0 +1,280 @@
+//! Terms and refusals along the lineage: each grant after the one that it renews.
+
+use super::{
+    Group, Ledger,
+    amendments::{Amended, amend},
+    term::{Term, TermSources, term},
+};
+use crate::{
+    api::entitlement_instance::State,
+    core::{
+        acceptance::{Acceptance, Chain},
+        calendar::{Bound, CalendarDuration, Instant, Nominal, format_instant, length},
+        refusal::{Reason, Refusal},
+    },
+};
+use std::sync::Arc;
+
+/// A grant settled but for the seat: `Duplicate` is the only reason that may still come.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    /// Why it is refused.
+    pub refusal: Option<Refusal>,
+    /// Its term and what amendments make of it; absent where refused.
+    pub running: Option<Running>,
+}
+
+/// A grant that has a term.
+#[derive(Clone, Debug)]
+pub struct Running {
+    /// Before amendments.
+    pub term: Term,
+    /// After them.
+    pub amended: Amended,
+    /// The record of its acceptance, should it be accepted.
+    pub acceptance: Arc<Acceptance>,
+}
+
+impl Settled {
+    fn refused(refusal: Refusal) -> Self {
+        Self { refusal: Some(refusal), running: None }
+    }
+
+    /// The end once all pending amendments count.
+    fn final_end(&self) -> Option<Bound<Nominal>> {
+        self.running.as_ref().map(|running| running.amended.final_end)
+    }
+}
+
+/// What a renewal takes over.
+struct Inherited {
+    follows: Option<Bound>,
+    length: Option<CalendarDuration>,
+    chain: Chain,
+}
+
+/// Settles every grant of a group.
+pub fn settle(group: &Group, ledger: &Ledger, now: Instant) -> Vec<Settled> {
+    let mut settling = Settling { group, ledger, now, done: vec![None; group.cases.len()] };
+    for index in &group.lineage.order {
+        settling.visit(*index);
+    }
+    let unreached = || Settled::refused(Refusal::new(Reason::RenewalInvalid, "the chain of renewals cannot be followed"));
+    settling.done.into_iter().map(|settled| settled.unwrap_or_else(unreached)).collect()
+}
+
+struct Settling<'a> {
+    group: &'a Group<'a>,
+    ledger: &'a Ledger,
+    now: Instant,
+    done: Vec<Option<Settled>>,
+}
+
+impl Settling<'_> {
+    fn visit(&mut self, index: usize) {
+        if self.settled(index).is_none() {
+            let settled = self.tentative(index);
+            self.keep(index, settled);
+        }
+        let children: Vec<usize> =
+            self.group.lineage.children_of(index).iter().copied().filter(|child| self.settled(*child).is_none()).collect();
+        for child in &children {
+            let settled = self.tentative(*child);
+            self.keep(*child, settled);
+        }
+        self.compete(index, &children);
+    }
+
+    fn settled(&self, index: usize) -> Option<&Settled> {
+        self.done.get(index).and_then(Option::as_ref)
+    }
+
+    fn keep(&mut self, index: usize, settled: Settled) {
+        if let Some(slot) = self.done.get_mut(index) {
+            *slot = Some(settled);
+        }
+    }
+
+    fn record(&self, index: usize) -> Option<&Arc<Acceptance>> {
+        self.ledger.get(index).and_then(Option::as_ref)
+    }
+
+    /// A grant as though nobody else renewed the same one.
+    fn tentative(&self, index: usize) -> Settled {
+        let Some(case) = self.group.cases.get(index) else {
+            return Settled::refused(Refusal::new(Reason::RenewalInvalid, "no such grant"));
+        };
+        if let Some(barred) = &case.barred {
+            return Settled::refused(barred.clone());
+        }
+        if let Some(record) = self.record(index) {
+            return self.recorded(index, record);
+        }
+        if let Some(unready) = &case.unready {
+            return Settled::refused(unready.clone());
+        }
+        self.inherited(index).and_then(|inherited| self.fresh(index, inherited)).unwrap_or_else(Settled::refused)
+    }
+
+    /// An accepted grant goes by its record; only the end that it follows is kept current until it is reached.
+    fn recorded(&self, index: usize, record: &Arc<Acceptance>) -> Settled {
+        let follows = record.follows.map(|follows| self.current_follows(index, follows));
+        let acceptance = match follows == record.follows {
+            true => record.clone(),
+            false => Arc::new(Acceptance { follows, ..record.as_ref().clone() }),
+        };
+        self.run(index, acceptance, Some(record.chain.day)).unwrap_or_else(Settled::refused)
+    }
+
+    fn current_follows(&self, index: usize, recorded: Bound) -> Bound {
+        if recorded.has_come(self.now) {
+            return recorded;
+        }
+        let parent = self.group.lineage.parent_of(index);
+        let is_active = |parent: &usize| self.group.cases.get(*parent).is_some_and(|case| case.grant.state == State::Active);
+        parent
+            .filter(is_active)
+            .and_then(|parent| self.settled(parent))
+            .filter(|parent| parent.refusal.is_none())
+            .and_then(Settled::final_end)
+            .map_or(recorded, Bound::instant)
+    }
+
+    /// A grant that was not accepted before goes by the present objects.
+    fn fresh(&self, index: usize, inherited: Option<Inherited>) -> Result<Settled, Refusal> {
+        let no_zone = || Refusal::new(Reason::OrganizationNotReady, "the organization's time zone is unknown");
+        let case = self.group.cases.get(index).ok_or_else(no_zone)?;
+        let zone = case.zone.ok_or_else(no_zone)?;
+        let grant = case.grant;
+        let (follows, length) = inherited.as_ref().map_or((None, None), |inherited| (inherited.follows, inherited.length));
+        let own_chain = Chain { since: grant.made(), uid: grant.age.uid.clone(), name: grant.id.name.clone(), day: 1 };
+        let day = inherited.as_ref().map(|inherited| inherited.chain.day);
+        let acceptance = Acceptance {
+            zone,
+            term: case.catalogue_term,
+            grace: case.catalogue_grace,
+            since: (grant.start.is_none() && follows.is_none()).then(|| grant.made()),
+            length,
+            follows,
+            chain: inherited.map_or(own_chain, |inherited| inherited.chain),
+            spec: grant.written.clone(),
+        };
+        let settled = self.run(index, Arc::new(acceptance), day)?;
+        refuse_empty(&settled)?;
+        Ok(settled)
+    }
+
+    fn run(&self, index: usize, mut acceptance: Arc<Acceptance>, day: Option<u32>) -> Result<Settled, Refusal> {
+        let case = self.group.cases.get(index).ok_or_else(|| Refusal::new(Reason::InvalidTerm, "no such grant"))?;
+        let sources = TermSources {
+            zone: acceptance.zone,
+            since: acceptance.since.unwrap_or_else(|| case.grant.made()),
+            follows: acceptance.follows,
+            length: acceptance.length,
+            term: acceptance.term,
+            grace: acceptance.grace,
+            day,
+        };
+        let term = term(case.grant, &sources).map_err(|error| Refusal::new(Reason::InvalidTerm, error.to_string()))?;
+        if acceptance.chain.day != term.day {
+            Arc::make_mut(&mut acceptance).chain.day = term.day;
+        }
+        let amended = amend(&term, &case.amendments, self.now);
+        Ok(Settled { refusal: None, running: Some(Running { term, amended, acceptance }) })
+    }
+
+    /// What a renewal takes from the grant that it renews; nothing for a grant that renews none.
+    fn inherited(&self, index: usize) -> Result<Option<Inherited>, Refusal> {
+        let Some(grant) = self.group.cases.get(index).map(|case| case.grant) else { return Ok(None) };
+        let Some(name) = grant.renews.as_deref() else { return Ok(None) };
+        let refuse = |problem: String| Err(Refusal::new(Reason::RenewalInvalid, problem));
+        if self.group.lineage.is_cyclic(index) {
+            return refuse(format!("renews {name} is part of a cycle of renewals: let the first grant of the chain renew none"));
+        }
+        let parent = self.group.lineage.parent_of(index);
+        let known = parent.and_then(|parent| Some((self.group.cases.get(parent)?, self.settled(parent)?)));
+        let Some((parent_case, parent)) = known else {
+            return refuse(format!(
+                "there is no instance {name} of organization {} and definition {} in namespace {} that this could renew",
+                grant.organization, grant.definition, grant.id.namespace
+            ));
+        };
+        if parent_case.grant.state == State::Draft {
+            return refuse(format!("{name} is a Draft, which has nothing to renew: activate it first"));
+        }
+        if let Some(refusal) = &parent.refusal {
+            return refuse(format!("{name} is refused itself ({}): mend it first", refusal.reason.as_str()));
+        }
+        let Some(running) = &parent.running else { return refuse(format!("{name} has no term to renew")) };
+        let is_active = parent_case.grant.state == State::Active;
+        if is_active && running.amended.final_end == Bound::Never {
+            return refuse(format!("{name} has no end, so nothing can follow it: give it an end by an amendment first"));
+        }
+        Ok(Some(Inherited {
+            follows: is_active.then(|| running.amended.final_end.instant()),
+            length: running.term.end.at().map(|end| length(running.term.start, end, running.term.day)),
+            chain: running.acceptance.chain.clone(),
+        }))
+    }
+
+    /// Of several that renew one grant the accepted one stays, else the oldest has it.
+    fn compete(&mut self, parent: usize, fresh: &[usize]) {
+        let siblings = self.group.lineage.children_of(parent);
+        if siblings.len() < 2 {
+            return;
+        }
+        let contends = |index: &&usize| {
+            let is_active = self.group.cases.get(**index).is_some_and(|case| case.grant.state == State::Active);
+            is_active && self.settled(**index).is_some_and(|settled| settled.refusal.is_none())
+        };
+        let contenders: Vec<usize> = siblings.iter().filter(contends).copied().collect();
+        let accepted = contenders.iter().copied().find(|contender| self.record(*contender).is_some());
+        let losers: Vec<(usize, usize)> = fresh
+            .iter()
+            .filter(|loser| self.record(**loser).is_none() && self.may_lose(**loser))
+            .filter_map(|loser| {
+                let older = || contenders.iter().copied().find(|contender| self.is_older(*contender, *loser));
+                accepted.or_else(older).filter(|winner| winner != loser).map(|winner| (*loser, winner))
+            })
+            .collect();
+        for (loser, winner) in losers {
+            let refusal = self.renewed_already(parent, winner);
+            self.keep(loser, Settled::refused(refusal));
+        }
+    }
+
+    /// `RenewalInvalid` goes before `InvalidTerm`.
+    fn may_lose(&self, index: usize) -> bool {
+        let refusal = self.settled(index).and_then(|settled| settled.refusal.as_ref());
+        refusal.is_none_or(|refusal| refusal.reason > Reason::RenewalInvalid)
+    }
+
+    fn is_older(&self, one: usize, other: usize) -> bool {
+        let age = |index: usize| self.group.cases.get(index).map(|case| &case.grant.age);
+        age(one) < age(other)
+    }
+
+    fn renewed_already(&self, parent: usize, winner: usize) -> Refusal {
+        let name = |index: usize| self.group.cases.get(index).map_or("", |case| &case.grant.id.name);
+        let message = format!(
+            "{} is renewed already by {}: renew that one instead, or cancel it first",
+            name(parent),
+            name(winner)
+        );
+        Refusal::new(Reason::RenewalInvalid, message)
+    }
+}
+
+fn refuse_empty(settled: &Settled) -> Result<(), Refusal> {
+    let Some(Running { term, .. }) = &settled.running else { return Ok(()) };
+    let start = term.start.instant();
+    if !term.end.instant().has_come(start) {
+        return Ok(());
+    }
+    let message = format!(
+        "the end {} is not after the start {}: give a later end or an earlier start",
+        term.end.instant(),
+        format_instant(start)
+    );
+    Err(Refusal::new(Reason::InvalidTerm, message))
+}

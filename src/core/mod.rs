@@ -1,0 +1,17 @@
+//! The rules: what is granted to whom, from when to when, how much, and with which facets.
+//!
+//! Pure: no client, no clock, no I/O, no async. All that can be decided is decided here.
+
+pub mod acceptance;
+pub mod age;
+pub mod amount;
+pub mod calendar;
+pub mod definition;
+pub mod facets;
+pub mod grant;
+pub mod lifecycle;
+pub mod namespace;
+pub mod precedence;
+pub mod refusal;
+pub mod schema;
+pub mod secret;

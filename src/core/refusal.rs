@@ -1,0 +1,73 @@
+//! Why a grant is refused.
+
+use std::fmt;
+
+/// The reasons, in the order in which the first that applies is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// The organization does not exist.
+    OrganizationNotFound,
+    /// The organization may not be named from the instance's namespace.
+    NamespaceNotAllowed,
+    /// The organization's time zone is unknown.
+    OrganizationNotReady,
+    /// The definition does not exist.
+    DefinitionNotFound,
+    /// The definition is invalid.
+    DefinitionNotReady,
+    /// The amount is unreadable, or given for a Feature.
+    InvalidAmount,
+    /// What the grant renews cannot be renewed by it.
+    RenewalInvalid,
+    /// The term is unreadable or empty.
+    InvalidTerm,
+    /// Another chain of grants has the organization's only seat.
+    Duplicate,
+}
+
+impl Reason {
+    /// The word in conditions and events.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OrganizationNotFound => "OrganizationNotFound",
+            Self::NamespaceNotAllowed => "NamespaceNotAllowed",
+            Self::OrganizationNotReady => "OrganizationNotReady",
+            Self::DefinitionNotFound => "DefinitionNotFound",
+            Self::DefinitionNotReady => "DefinitionNotReady",
+            Self::InvalidAmount => "InvalidAmount",
+            Self::RenewalInvalid => "RenewalInvalid",
+            Self::InvalidTerm => "InvalidTerm",
+            Self::Duplicate => "Duplicate",
+        }
+    }
+
+    /// Whether also a grant that was accepted once is refused by it: losing the right to be granted withdraws.
+    #[must_use]
+    pub fn refuses_accepted(self) -> bool {
+        self <= Self::NamespaceNotAllowed
+    }
+}
+
+/// A refusal, with what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The first reason that applies.
+    pub reason: Reason,
+    /// A sentence that says what to do.
+    pub message: String,
+}
+
+impl Refusal {
+    /// A refusal for that reason.
+    #[must_use]
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into() }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.reason.as_str(), self.message)
+    }
+}

@@ -1,0 +1,175 @@
+//! The compiled form of a normalized schema, and what it finds wrong with a value.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::LazyLock;
+
+use jsonschema::{
+    Draft, EmailOptions, PatternCache, PatternOptions, ValidationError, ValidationOptions,
+    Validator,
+};
+use serde_json::{Value, json};
+
+use super::extent::Extent;
+use super::invalid::Problem;
+use super::measure::{MAX_DEPTH, MAX_NAME, Measure, measure};
+use super::message;
+use super::normalize::Normal;
+use super::phrase::Subject;
+use super::violation::{self, Place, Violation};
+use super::work::{self, Effort, Work};
+
+/// Compiled size of one pattern, in bytes. The engine's time is at worst the product of this and the text's length.
+const PATTERN_SIZE: usize = 64 * 1024;
+/// Memory for the states of one pattern that the engine keeps from match to match, in bytes.
+const PATTERN_STATES: usize = 1024 * 1024;
+
+/// Whether a pattern can be matched in linear time, within bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PatternUse {
+    Fit,
+    TooLarge,
+    Unreadable,
+}
+
+static BOUNDED: LazyLock<ValidationOptions<'static>> = LazyLock::new(|| {
+    let patterns = PatternOptions::regex()
+        .size_limit(PATTERN_SIZE)
+        .dfa_size_limit(PATTERN_STATES);
+    options().with_pattern_options(patterns)
+});
+
+static UNBOUNDED: LazyLock<ValidationOptions<'static>> =
+    LazyLock::new(|| options().with_pattern_options(PatternOptions::regex()));
+
+fn options() -> ValidationOptions<'static> {
+    jsonschema::options()
+        .with_draft(Draft::Draft202012)
+        .offline()
+        .should_validate_formats(true)
+        .should_ignore_unknown_formats(false)
+        .with_format("password", |_: &str| true)
+        .with_email_options(EmailOptions::default().without_display_text())
+}
+
+/// Tries a pattern by itself.
+pub(super) fn pattern_use(pattern: &str) -> PatternUse {
+    let schema = json!({ "pattern": pattern });
+    if build(&BOUNDED, &schema).is_ok() {
+        return PatternUse::Fit;
+    }
+    if build(&UNBOUNDED, &schema).is_ok() {
+        return PatternUse::TooLarge;
+    }
+    PatternUse::Unreadable
+}
+
+/// Whether an inspected pattern matches the name of a field.
+pub(super) fn pattern_matches(pattern: &str, name: &str) -> bool {
+    build(&BOUNDED, &json!({ "pattern": pattern }))
+        .is_ok_and(|validator| validator.is_valid(&json!(name)))
+}
+
+fn build(options: &ValidationOptions<'static>, schema: &Value) -> Result<Validator, Failure> {
+    let built = contained(|| options.build(schema)).ok_or(Failure::Panic)?;
+    built.map_err(|error| Failure::Schema(Box::new(error)))
+}
+
+enum Failure {
+    Schema(Box<ValidationError<'static>>),
+    Panic,
+}
+
+/// Runs the library so that a panic in it is an outcome like any other, which harms only the schema at hand.
+fn contained<T>(run: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(run)).ok()
+}
+
+/// A compiled schema with the document that it was compiled from.
+pub(super) struct Checker {
+    validator: Validator,
+    document: Value,
+    extent: Extent,
+}
+
+impl Checker {
+    /// Compiles a measured schema. `patterns` shares compiled patterns between checkers of one schema.
+    pub(super) fn new(
+        normal: Normal,
+        extent: Extent,
+        patterns: &PatternCache,
+    ) -> Result<Self, Problem> {
+        let options = BOUNDED.clone().with_pattern_cache(patterns.clone());
+        let validator = build(&options, &normal.document).map_err(|failure| match failure {
+            Failure::Schema(error) => {
+                let text = message::describe(&error, Subject::Shown);
+                Problem::new(normal.origin(error.instance_path().as_str()), text)
+            }
+            Failure::Panic => Problem::new("", "cannot be compiled; simplify it"),
+        })?;
+        Ok(Self {
+            validator,
+            document: normal.document,
+            extent,
+        })
+    }
+
+    /// What is wrong with `value`, which stands at `place`; at least one violation if anything is.
+    pub(super) fn check(
+        &self,
+        place: &Place,
+        value: &Value,
+        subject: Subject,
+    ) -> Result<(), Vec<Violation>> {
+        let size = measure(value);
+        refuse_size(place, size)?;
+        let Some(work) = self.work(value, size) else {
+            let message = format!(
+                "too large to check: {} values with this schema",
+                size.values
+            );
+            return Err(vec![place.violation("limit", &message)]);
+        };
+        contained(|| self.run(place, value, subject, work)).unwrap_or_else(|| {
+            let message = "could not be checked, as its schema made the validator fail";
+            Err(vec![place.violation("limit", message)])
+        })
+    }
+
+    fn work(&self, value: &Value, size: Measure) -> Option<Work> {
+        work::estimate(self.extent, size).or_else(|| work::count(&self.document, value))
+    }
+
+    fn run(
+        &self,
+        place: &Place,
+        value: &Value,
+        subject: Subject,
+        work: Work,
+    ) -> Result<(), Vec<Violation>> {
+        if self.validator.is_valid(value) {
+            return Ok(());
+        }
+        let errors: Vec<ValidationError<'_>> = match work.effort() {
+            Effort::All => self.validator.iter_errors(value).collect(),
+            Effort::First => self.validator.validate(value).err().into_iter().collect(),
+            Effort::None => Vec::new(),
+        };
+        let found = violation::from_errors(place, &self.document, &errors, subject);
+        if found.is_empty() {
+            let message = "does not fit its schema, and is too large to say where";
+            return Err(vec![place.violation("limit", message)]);
+        }
+        Err(found)
+    }
+}
+
+fn refuse_size(place: &Place, size: Measure) -> Result<(), Vec<Violation>> {
+    let message = if size.depth > MAX_DEPTH {
+        format!("nested more than {MAX_DEPTH} levels deep; flatten it")
+    } else if size.long_name {
+        format!("a field name in it is longer than {MAX_NAME} bytes; shorten it")
+    } else {
+        return Ok(());
+    };
+    Err(vec![place.violation("limit", &message)])
+}

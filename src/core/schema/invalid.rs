@@ -1,0 +1,81 @@
+//! Why a facet schema cannot be used.
+
+use std::fmt;
+
+/// At most so many problems of one schema are reported.
+const MAX_PROBLEMS: usize = 20;
+
+/// A facet schema that cannot be used, with each place and what to do there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct InvalidSchema {
+    problems: Vec<Problem>,
+}
+
+impl InvalidSchema {
+    /// Each problem, at least one and at most 20.
+    #[must_use]
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+}
+
+impl fmt::Display for InvalidSchema {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.problems.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
+            write!(formatter, "{separator}{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl From<Problem> for InvalidSchema {
+    fn from(problem: Problem) -> Self {
+        Self {
+            problems: vec![problem],
+        }
+    }
+}
+
+/// One thing that is wrong in a facet schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// JSON pointer into the schema; empty for the schema itself.
+    pub pointer: String,
+    /// What is wrong there and what to do.
+    pub message: String,
+}
+
+impl Problem {
+    pub(super) fn new(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            pointer: pointer.into(),
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "schema{}: {}", self.pointer, self.message)
+    }
+}
+
+/// Gathers problems, each once, up to the reported number.
+#[derive(Debug, Default)]
+pub(super) struct Problems(Vec<Problem>);
+
+impl Problems {
+    pub(super) fn add(&mut self, problem: Problem) {
+        if self.0.len() < MAX_PROBLEMS && !self.0.contains(&problem) {
+            self.0.push(problem);
+        }
+    }
+
+    pub(super) fn into_result(self) -> Result<(), InvalidSchema> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        Err(InvalidSchema { problems: self.0 })
+    }
+}

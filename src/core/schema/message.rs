@@ -1,0 +1,153 @@
+//! The words for what is wrong.
+
+use jsonschema::ValidationError;
+use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
+use serde_json::Value;
+
+use super::alternatives;
+use super::phrase::{Subject, count, format_words, given, list, quote, shorten, show, type_words};
+
+/// The keyword that an error is about; `false` for the schema `false`.
+pub(super) fn rule(error: &ValidationError<'_>) -> String {
+    let last = error.schema_path().as_str().rsplit('/').next();
+    let rule = match (error.kind(), last) {
+        (Kind::Required { .. }, Some(last @ "dependentRequired"))
+        | (Kind::Contains, Some(last @ ("minContains" | "maxContains"))) => last,
+        (Kind::FalseSchema, _) => "false",
+        (kind, _) => kind.keyword(),
+    };
+    rule.to_owned()
+}
+
+/// What is wrong, without the place.
+pub(super) fn describe(error: &ValidationError<'_>, subject: Subject) -> String {
+    explain(error, subject, 0)
+}
+
+/// [`describe`] inside of `level` alternatives.
+pub(super) fn explain(error: &ValidationError<'_>, subject: Subject, level: usize) -> String {
+    let value = error.instance();
+    let shown = subject.show(value);
+    match error.kind() {
+        Kind::Type { kind } => wrong_type(value, &shown, kind),
+        Kind::Enum { options } => no_option(&shown, options, subject),
+        Kind::Constant { expected_value } => not_constant(&shown, expected_value, subject),
+        Kind::Pattern { pattern } => {
+            format!("{shown} does not match the pattern {}", shorten(pattern))
+        }
+        Kind::Format { format } => format!("{shown} is not {}", format_words(format)),
+        Kind::UniqueItems => "has the same item more than once".to_owned(),
+        Kind::Contains => contains(&rule(error)).to_owned(),
+        Kind::UnevaluatedItems { .. } | Kind::AdditionalItems { .. } => {
+            "has items that the schema does not allow".to_owned()
+        }
+        Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
+            unknown_fields(unexpected)
+        }
+        Kind::Required { property } => format!("{} {}", show(property), missing_field(error)),
+        Kind::PropertyNames { error } => {
+            let name = explain(error, Subject::Shown, level);
+            format!("has a field whose name is not allowed: {name}")
+        }
+        Kind::FalseSchema => "is not allowed here; remove it".to_owned(),
+        Kind::Not { .. } => format!("{shown} is what the schema rules out with `not`"),
+        Kind::AnyOf { context } | Kind::OneOfNotValid { context } => {
+            alternatives::none(error, context, subject, level)
+        }
+        Kind::OneOfMultipleValid { context } => alternatives::several(context),
+        kind => number(kind, &shown)
+            .or_else(|| size(kind, value, &shown, subject))
+            .unwrap_or_else(|| format!("{shown} does not satisfy `{}`", rule(error))),
+    }
+}
+
+/// The words for a field that is not there. It may be required by another field's presence only.
+pub(super) fn missing_field(error: &ValidationError<'_>) -> &'static str {
+    if rule(error) == "required" {
+        return "is required";
+    }
+    "is required, as a field that depends on it is given"
+}
+
+fn number(kind: &Kind, shown: &str) -> Option<String> {
+    let text = match kind {
+        Kind::Minimum { limit } => format!("{shown} is less than the minimum {limit}"),
+        Kind::Maximum { limit } => format!("{shown} is more than the maximum {limit}"),
+        Kind::ExclusiveMinimum { limit } => format!("{shown} is not more than {limit}"),
+        Kind::ExclusiveMaximum { limit } => format!("{shown} is not less than {limit}"),
+        Kind::MultipleOf { multiple_of } => format!("{shown} is not a multiple of {multiple_of}"),
+        _ => return None,
+    };
+    Some(text)
+}
+
+fn size(kind: &Kind, value: &Value, shown: &str, subject: Subject) -> Option<String> {
+    let (compared, limit) = match kind {
+        Kind::MinLength { limit } | Kind::MinItems { limit } | Kind::MinProperties { limit } => {
+            ("fewer than the minimum", limit)
+        }
+        Kind::MaxLength { limit } | Kind::MaxItems { limit } | Kind::MaxProperties { limit } => {
+            ("more than the maximum", limit)
+        }
+        _ => return None,
+    };
+    if subject == Subject::Hidden {
+        return Some(format!("{shown} has {compared} of {limit} characters"));
+    }
+    let has = match value {
+        Value::Array(items) => format!("has {}", count(items.len(), "item")),
+        Value::Object(fields) => format!("has {}", count(fields.len(), "field")),
+        Value::String(text) => {
+            format!("{shown} has {}", count(text.chars().count(), "character"))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => return None,
+    };
+    Some(format!("{has}, {compared} {limit}"))
+}
+
+fn wrong_type(value: &Value, shown: &str, expected: &TypeKind) -> String {
+    let expected = match expected {
+        TypeKind::Single(single) => type_words(*single).to_owned(),
+        TypeKind::Multiple(several) => several
+            .iter()
+            .map(type_words)
+            .collect::<Vec<_>>()
+            .join(" or "),
+    };
+    format!("{}, expected {expected}", given(value, shown))
+}
+
+fn no_option(shown: &str, options: &Value, subject: Subject) -> String {
+    let options = options.as_array().map(Vec::as_slice).unwrap_or_default();
+    if subject == Subject::Hidden {
+        return format!("{shown} is none of those that the schema allows");
+    }
+    format!("{shown} is none of {}", list(options.iter().map(show)))
+}
+
+fn not_constant(shown: &str, expected: &Value, subject: Subject) -> String {
+    if subject == Subject::Hidden {
+        return format!("{shown} is not the one that the schema allows");
+    }
+    format!("{shown} is not {}, the only value allowed", show(expected))
+}
+
+fn contains(rule: &str) -> &'static str {
+    match rule {
+        "minContains" => "has too few of the items that it must contain",
+        "maxContains" => "has too many of the items that are limited",
+        _ => "has no item such as it must contain",
+    }
+}
+
+fn unknown_fields(names: &[String]) -> String {
+    let fields = if names.len() == 1 {
+        "unknown field"
+    } else {
+        "unknown fields"
+    };
+    format!(
+        "has the {fields} {}",
+        list(names.iter().map(|name| quote(name)))
+    )
+}

@@ -1,0 +1,310 @@
+//! Facet schemas: JSON Schema 2020-12 with formats asserted, and the values of a facet under them.
+//!
+//! A schema comes from a catalogue author and values from whoever grants, and neither may hold up or bring down the
+//! process. So a schema goes through these steps, each of which may refuse it:
+//!
+//! 1. [`inspect`]: size, dialect, meta-schema, references, patterns;
+//! 2. [`normalize`]: rewritten, so that what follows has one form to work on;
+//! 3. [`extent`]: how much work it can ask for; [`secret_fields`]; [`defaults`];
+//! 4. [`checker`]: compiled; a check of a value counts its [`work`] before it does it.
+//!
+//! Numbers are as `serde_json` reads them: integers of 64 bits exactly, others as binary double precision, with which
+//! `multipleOf` still counts in decimal.
+
+mod alternatives;
+mod checker;
+mod defaults;
+mod extent;
+mod hash;
+mod inspect;
+mod invalid;
+mod keyword;
+mod measure;
+mod message;
+mod normalize;
+mod phrase;
+mod sample;
+mod secret_fields;
+mod unknown_field;
+mod violation;
+mod work;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use jsonschema::PatternCache;
+use serde_json::{Map, Value};
+use zeroize::Zeroize;
+
+pub use defaults::merge;
+pub use hash::canonical_hash;
+pub use invalid::{InvalidSchema, Problem};
+pub use violation::Violation;
+
+use super::secret::Secret;
+use checker::Checker;
+use defaults::TooMuch;
+use inspect::Targets;
+
+use normalize::{Mode, Normal};
+use phrase::Subject;
+use violation::Place;
+
+/// A facet schema, ready for use. Cloning it is cheap.
+#[derive(Clone)]
+pub struct Schema(Arc<Compiled>);
+
+struct Compiled {
+    hash: [u8; 32],
+    /// The normalized schema, for defaults and samples.
+    document: Value,
+    /// Every field that it names at the top, and whether it is secret.
+    properties: BTreeMap<String, bool>,
+    secrets: BTreeSet<String>,
+    empty_defaults: Map<String, Value>,
+    /// Checks whole values; a secret field may have any value here.
+    whole: Checker,
+    /// Checks values that other layers complete.
+    stated: Checker,
+    /// Checks the value of each secret field.
+    secret: BTreeMap<String, Checker>,
+}
+
+impl Schema {
+    /// Compiles a facet schema, which takes some 100 µs: callers keep it by [`canonical_hash`].
+    ///
+    /// # Errors
+    ///
+    /// Each place in the schema that is wrong or beyond a limit, and what to do there.
+    pub fn compile(schema: &Value) -> Result<Self, InvalidSchema> {
+        let targets = inspect::inspect(schema)?;
+        let normal = normalize::normalize(schema, &targets, "", Mode::Whole)?;
+        let secrets = secret_fields::secret_fields(&normal)?;
+        extent::extent(&normal)?;
+        defaults::check(&normal)?;
+        let mut empty_defaults = Map::new();
+        defaults::fill(&normal.document, &secrets, &mut empty_defaults).map_err(|TooMuch| {
+            Problem::new("", "its defaults come to an enormous size; remove some")
+        })?;
+        let builder = Builder {
+            schema,
+            targets: &targets,
+            secrets: &secrets,
+            patterns: PatternCache::new(),
+        };
+        let document = normal.document.clone();
+        Ok(Self(Arc::new(Compiled {
+            hash: canonical_hash(schema),
+            properties: properties(&document, &secrets),
+            empty_defaults,
+            whole: builder.values(normal)?,
+            stated: builder.values(normalize::normalize(schema, &targets, "", Mode::Stated)?)?,
+            secret: builder.secret_values()?,
+            document,
+            secrets,
+        })))
+    }
+
+    /// [`canonical_hash`] of the schema as it was given.
+    #[must_use]
+    pub fn content_hash(&self) -> [u8; 32] {
+        self.0.hash
+    }
+
+    /// The fields whose values come from Secrets only.
+    #[must_use]
+    pub fn secret_fields(&self) -> &BTreeSet<String> {
+        &self.0.secrets
+    }
+
+    /// The fields that the schema names at the top, in order of their names, each with whether it is secret.
+    pub fn properties(&self) -> impl Iterator<Item = (&str, bool)> {
+        self.0
+            .properties
+            .iter()
+            .map(|(name, secret)| (name.as_str(), *secret))
+    }
+
+    /// The values of a grant that states none: the top-level fields that have a default, with what is inside of them.
+    #[must_use]
+    pub fn empty_defaults(&self) -> &Map<String, Value> {
+        &self.0.empty_defaults
+    }
+
+    /// Gives what is absent inside objects that are there its default, and creates no parents. Doing it once more
+    /// changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// The values with their defaults are too large to be filled; `values` is then filled in part.
+    pub fn fill_defaults(
+        &self,
+        facet: &str,
+        values: &mut Map<String, Value>,
+    ) -> Result<(), Violation> {
+        defaults::fill(&self.0.document, &self.0.secrets, values).map_err(|TooMuch| {
+            let message = "too large or too deep to be filled with defaults; state fewer values";
+            Place::facet(facet).violation("limit", message)
+        })
+    }
+
+    /// Checks the plain values of a grant, defaults filled in. `supplied` names the secret fields for which the grant
+    /// names a Secret; they count as given.
+    ///
+    /// # Errors
+    ///
+    /// Up to 20 violations, at least one; those of secret fields given in plain come first.
+    pub fn validate(
+        &self,
+        facet: &str,
+        values: &Map<String, Value>,
+        supplied: &BTreeSet<String>,
+    ) -> Result<(), Vec<Violation>> {
+        self.check(&self.0.whole, facet, values, supplied)
+    }
+
+    /// Checks values that other layers complete (presets): what is given must be valid where it stands, and whatever a
+    /// further field could still satisfy (`required`, conditions, `oneOf`) is not asked for. What this refuses, no
+    /// further field can make valid. Fill in the defaults first.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Schema::validate`].
+    pub fn validate_partial(
+        &self,
+        facet: &str,
+        values: &Map<String, Value>,
+    ) -> Result<(), Vec<Violation>> {
+        self.check(&self.0.stated, facet, values, &BTreeSet::new())
+    }
+
+    /// Checks the value of a secret field. A field that is not secret is a violation.
+    ///
+    /// # Errors
+    ///
+    /// Up to 20 violations, at least one; none shows the value.
+    pub fn validate_secret(
+        &self,
+        facet: &str,
+        field: &str,
+        secret: &Secret<String>,
+    ) -> Result<(), Vec<Violation>> {
+        let place = Place::facet(facet).field(field);
+        let Some(checker) = self.0.secret.get(field) else {
+            let message = "is no secret field of the schema; remove it from secretFacets";
+            return Err(vec![place.violation("writeOnly", message)]);
+        };
+        let mut value = Value::String(secret.expose_secret().clone());
+        let result = checker.check(&place, &value, Subject::Hidden);
+        if let Value::String(text) = &mut value {
+            text.zeroize();
+        }
+        result
+    }
+
+    /// A value made up from the schema with all fields that it names, secret ones included, to try templates on.
+    #[must_use]
+    pub fn sample(&self) -> Map<String, Value> {
+        sample::sample(&self.0.document)
+    }
+
+    fn check(
+        &self,
+        checker: &Checker,
+        facet: &str,
+        values: &Map<String, Value>,
+        supplied: &BTreeSet<String>,
+    ) -> Result<(), Vec<Violation>> {
+        let secrets = &self.0.secrets;
+        let place = Place::facet(facet);
+        let plain = secrets.iter().filter(|name| values.contains_key(*name));
+        let mut violations: Vec<Violation> = plain
+            .map(|name| place.clone().field(name).secret_in_plain())
+            .collect();
+        let mut complete: Map<String, Value> = values
+            .iter()
+            .filter(|(name, _)| !secrets.contains(*name))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        // A secret field given in plain is reported as that, and not as missing too.
+        let given = secrets
+            .iter()
+            .filter(|name| supplied.contains(*name) || values.contains_key(*name));
+        complete.extend(given.map(|name| (name.clone(), Value::String(String::new()))));
+        if let Err(found) = checker.check(&place, &Value::Object(complete), Subject::Shown) {
+            violations.extend(found);
+        }
+        if violations.is_empty() {
+            Ok(())
+        } else {
+            Err(violations)
+        }
+    }
+}
+
+impl fmt::Debug for Schema {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&String> = self.0.properties.keys().collect();
+        formatter.debug_tuple("Schema").field(&names).finish()
+    }
+}
+
+impl PartialEq for Schema {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.hash == other.0.hash
+    }
+}
+
+impl Eq for Schema {}
+
+fn properties(document: &Value, secrets: &BTreeSet<String>) -> BTreeMap<String, bool> {
+    let Some(root) = document.as_object() else {
+        return BTreeMap::new();
+    };
+    keyword::same_value(document, root)
+        .into_iter()
+        .filter_map(|schema| schema.get("properties")?.as_object())
+        .flat_map(Map::keys)
+        .map(|name| (name.clone(), secrets.contains(name)))
+        .collect()
+}
+
+/// What the checkers of one schema are built from.
+struct Builder<'a> {
+    schema: &'a Value,
+    targets: &'a Targets,
+    secrets: &'a BTreeSet<String>,
+    patterns: PatternCache,
+}
+
+impl Builder<'_> {
+    /// A checker of the facet's values, in which a secret field may have any value: it is not known there.
+    fn values(&self, mut normal: Normal) -> Result<Checker, Problem> {
+        let properties = normal
+            .document
+            .get_mut("properties")
+            .and_then(Value::as_object_mut);
+        for (name, schema) in properties.into_iter().flatten() {
+            if self.secrets.contains(name) {
+                *schema = Value::Bool(true);
+            }
+        }
+        let extent = extent::extent(&normal)?;
+        Checker::new(normal, extent, &self.patterns)
+    }
+
+    fn secret_values(&self) -> Result<BTreeMap<String, Checker>, Problem> {
+        let checker = |name: &String| {
+            let mut start = "/properties".to_owned();
+            keyword::push_token(&mut start, name);
+            let normal = normalize::normalize(self.schema, self.targets, &start, Mode::Whole)?;
+            let extent = extent::extent(&normal)?;
+            Ok((name.clone(), Checker::new(normal, extent, &self.patterns)?))
+        };
+        self.secrets.iter().map(checker).collect()
+    }
+}

@@ -1,0 +1,175 @@
+//! What is wrong with a facet's values, and where.
+
+use std::fmt;
+
+use jsonschema::ValidationError;
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::paths::LocationSegment;
+use serde_json::{Map, Value};
+
+use super::keyword;
+use super::message;
+use super::phrase::{self, Subject};
+use super::unknown_field;
+
+/// At most so many violations are reported for one check.
+const MAX_VIOLATIONS: usize = 20;
+/// The rule of a secret field that was given in plain.
+const SECRET_IN_PLAIN: &str = "SecretInPlain";
+
+/// One thing that is wrong in the values of a facet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// JSON pointer into the facet's values; empty for the facet itself.
+    pub pointer: String,
+    /// The keyword of the schema that was not met; `SecretInPlain` where a secret field was given among the values, and
+    /// `limit` where the values are too large to be checked.
+    pub rule: String,
+    /// `facets.<facet>.<field>: <what is wrong>`, with the value shortened, and never that of a secret field.
+    pub message: String,
+}
+
+impl Violation {
+    /// Whether a secret field was given among the plain values.
+    #[must_use]
+    pub fn is_secret_in_plain(&self) -> bool {
+        self.rule == SECRET_IN_PLAIN
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+/// A place in a facet's values, in the two forms in which it is reported.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    path: String,
+    pointer: String,
+}
+
+impl Place {
+    pub(super) fn facet(name: &str) -> Self {
+        Self {
+            path: format!("facets.{}", phrase::shorten(name)),
+            pointer: String::new(),
+        }
+    }
+
+    pub(super) fn field(mut self, name: &str) -> Self {
+        keyword::push_token(&mut self.pointer, name);
+        phrase::push_field(&mut self.path, name);
+        self
+    }
+
+    fn item(mut self, index: usize) -> Self {
+        keyword::push_token(&mut self.pointer, &index.to_string());
+        phrase::push_item(&mut self.path, index);
+        self
+    }
+
+    fn of(&self, error: &ValidationError<'_>) -> Self {
+        error
+            .instance_path()
+            .segments()
+            .fold(self.clone(), |place, segment| match segment {
+                LocationSegment::Property(name) => place.field(&name),
+                LocationSegment::Index(index) => place.item(index),
+            })
+    }
+
+    pub(super) fn violation(&self, rule: &str, text: &str) -> Violation {
+        Violation {
+            message: format!("{}: {text}", self.path),
+            pointer: self.pointer.clone(),
+            rule: rule.to_owned(),
+        }
+    }
+
+    pub(super) fn secret_in_plain(&self) -> Violation {
+        let text = "is secret and must not stand here; put the value into a Secret and name that under secretFacets";
+        self.violation(SECRET_IN_PLAIN, text)
+    }
+}
+
+/// The violations that errors of a validator of `document` stand for, each once.
+pub(super) fn from_errors(
+    place: &Place,
+    document: &Value,
+    errors: &[ValidationError<'_>],
+    subject: Subject,
+) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for violation in errors
+        .iter()
+        .flat_map(|error| from_error(place, document, error, subject))
+    {
+        if found.len() == MAX_VIOLATIONS {
+            break;
+        }
+        if !found.contains(&violation) {
+            found.push(violation);
+        }
+    }
+    found
+}
+
+fn from_error(
+    place: &Place,
+    document: &Value,
+    error: &ValidationError<'_>,
+    subject: Subject,
+) -> Vec<Violation> {
+    let place = place.of(error);
+    match error.kind() {
+        ValidationErrorKind::AdditionalProperties { unexpected }
+        | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
+            let known = known_fields(document, error);
+            let rule = message::rule(error);
+            unexpected
+                .iter()
+                .take(MAX_VIOLATIONS)
+                .map(|name| {
+                    let text = unknown_field::explain(name, &known);
+                    place.clone().field(name).violation(&rule, &text)
+                })
+                .collect()
+        }
+        ValidationErrorKind::Required { property } => {
+            let name = property.as_str().unwrap_or_default();
+            let text = message::missing_field(error);
+            vec![place.field(name).violation(&message::rule(error), text)]
+        }
+        _ => {
+            let text = message::describe(error, subject);
+            vec![place.violation(&message::rule(error), &text)]
+        }
+    }
+}
+
+/// The fields that the schema names where an unknown one was found.
+fn known_fields<'a>(document: &'a Value, error: &ValidationError<'_>) -> Vec<&'a str> {
+    let keyword = error.schema_path().as_str();
+    let schema = keyword
+        .rsplit_once('/')
+        .and_then(|(parent, _)| document.pointer(parent)?.as_object());
+    let Some(schema) = schema else {
+        return Vec::new();
+    };
+    let speaking = if keyword.ends_with("/unevaluatedProperties") {
+        keyword::same_value(document, schema)
+    } else {
+        vec![schema]
+    };
+    let mut known: Vec<&str> = speaking
+        .into_iter()
+        .filter_map(|schema| schema.get("properties")?.as_object())
+        .flat_map(Map::keys)
+        .map(String::as_str)
+        .collect();
+    known.sort_unstable();
+    known.dedup();
+    known
+}

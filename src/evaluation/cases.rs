@@ -1,0 +1,108 @@
+//! The grants of one definition as cases of the lifecycle: what decides on each from outside.
+
+use super::{
+    Snapshot,
+    catalogue::{CatalogueEntry, CompiledDefinition, Present},
+    standing::Standing,
+};
+use crate::{
+    api::entitlement_definition::EntitlementType,
+    core::{
+        definition::Definition,
+        facets::{Statement, check_names, check_values, complete, supplied_secrets},
+        grant::{Amendment, Grant, Stated},
+        amount::{Amount, InvalidAmount},
+        lifecycle::{Case, PreparedAmendment},
+        refusal::{Reason, Refusal},
+    },
+};
+
+/// The case of one grant.
+#[must_use]
+pub fn case<'a>(snapshot: &Snapshot, standing: &Standing, entry: Option<&CatalogueEntry>, grant: &'a Grant) -> Case<'a> {
+    let serving = entry.and_then(|entry| entry.serving.as_deref()).map(|compiled| &compiled.terms);
+    let barred = standing.barred(grant, snapshot.namespaces.get(&grant.id.namespace));
+    let is_suspended = standing.organization.is_some_and(|organization| organization.spec.suspended);
+    let zone = grant.accepted.as_ref().map(|accepted| accepted.zone).or(standing.zone);
+    let amendments = zone.filter(|_| !grant.amendments.is_empty()).map(|zone| {
+        let mut checker = AmendmentChecker { definition: serving, grant, counting: Vec::new() };
+        PreparedAmendment::prepare(grant, zone, |index, amendment| checker.fault(index, amendment))
+    });
+    Case {
+        grant,
+        unready: if barred.is_some() { None } else { unready(standing, entry, grant) },
+        barred,
+        zone: standing.zone,
+        catalogue_term: serving.and_then(|serving| serving.term),
+        catalogue_grace: serving.and_then(|serving| serving.grace),
+        suspended: grant.suspended || is_suspended,
+        amendments: amendments.unwrap_or_default(),
+    }
+}
+
+/// Why a grant that was not accepted before is refused, but for what other grants and its term say.
+fn unready(standing: &Standing, entry: Option<&CatalogueEntry>, grant: &Grant) -> Option<Refusal> {
+    if standing.zone.is_none() {
+        let zone = standing.organization.map_or("", |organization| &organization.spec.time_zone);
+        let message = format!("organization {} has the unknown time zone {zone:?}: mend its spec.timeZone", standing.name);
+        return Some(Refusal::new(Reason::OrganizationNotReady, message));
+    }
+    let definition = &grant.definition;
+    let missing = || {
+        let message = format!("there is no definition {definition}: make it, or make the grant anew with one that exists");
+        Refusal::new(Reason::DefinitionNotFound, message)
+    };
+    let Some(entry) = entry else { return Some(missing()) };
+    match &entry.present {
+        Present::Missing => return Some(missing()),
+        Present::Invalid(problem) => {
+            let message = format!("definition {definition} cannot be granted: {problem}");
+            return Some(Refusal::new(Reason::DefinitionNotReady, message));
+        }
+        Present::Valid => {}
+    }
+    let serving: &CompiledDefinition = entry.serving.as_deref()?;
+    amount_fault(&serving.terms, &grant.amount).map(|message| Refusal::new(Reason::InvalidAmount, message))
+}
+
+fn amount_fault(definition: &Definition, amount: &Stated<Amount, InvalidAmount>) -> Option<String> {
+    match amount {
+        Some(Err(error)) => Some(error.to_string()),
+        Some(Ok(_)) if definition.type_ == EntitlementType::Feature => {
+            Some(format!("{} is a Feature, which is on or off: remove amount", definition.name))
+        }
+        _ => None,
+    }
+}
+
+/// Says of amendments, in the order in which they count, what their definition does not allow.
+struct AmendmentChecker<'a> {
+    definition: Option<&'a Definition>,
+    grant: &'a Grant,
+    counting: Vec<usize>,
+}
+
+impl AmendmentChecker<'_> {
+    fn fault(&mut self, index: usize, amendment: &Amendment) -> Option<String> {
+        let definition = self.definition?;
+        if let Some(fault) = amount_fault(definition, &amendment.amount) {
+            return Some(fault);
+        }
+        amendment.facets.as_ref()?;
+        let before = self.problems(definition);
+        self.counting.push(index);
+        let after = self.problems(definition);
+        // What was wrong before the amendment is not its fault.
+        let fault = after.into_iter().find(|problem| !before.contains(problem))?;
+        self.counting.pop();
+        Some(fault)
+    }
+
+    fn problems(&self, definition: &Definition) -> Vec<String> {
+        let stated = Statement::of(self.grant, &self.counting).merged();
+        let names = check_names(definition, &stated, self.grant);
+        let values = complete(definition, std::iter::once(&stated))
+            .and_then(|values| check_values(definition, &values, &supplied_secrets(self.grant)));
+        [names, values].into_iter().filter_map(Result::err).flatten().collect()
+    }
+}

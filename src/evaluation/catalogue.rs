@@ -1,0 +1,100 @@
+//! The catalogue: each definition as it is now, and the last valid state of it, which serves.
+
+use crate::{
+    api::EntitlementDefinitionSpec,
+    core::{definition::Definition, schema::canonical_hash},
+    render::output::CompiledOutput,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::{collections::BTreeMap, sync::Arc};
+
+pub use crate::core::definition::Problem;
+
+/// All that a definition is made of: what a revision of it holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Source {
+    /// The definition's spec.
+    pub spec: EntitlementDefinitionSpec,
+    /// The schemas of the FacetDefinitions that it refers to, by name.
+    #[serde(default)]
+    pub facets: BTreeMap<String, Value>,
+}
+
+impl Source {
+    /// A definition's spec with the schemas that it refers to.
+    ///
+    /// # Errors
+    /// `FacetNotFound` where it refers to a FacetDefinition that does not exist.
+    pub fn gather(spec: &EntitlementDefinitionSpec, schema_of: impl Fn(&str) -> Option<Value>) -> Result<Self, Problem> {
+        let mut facets = BTreeMap::new();
+        for facet in &spec.facets {
+            let Some(name) = &facet.definition else { continue };
+            let schema = schema_of(name).ok_or_else(|| {
+                let message = format!("facet {}: there is no FacetDefinition {name}: make it, or give a schema here", facet.name);
+                Problem::new("FacetNotFound", message)
+            })?;
+            facets.insert(name.clone(), schema);
+        }
+        Ok(Self { spec: spec.clone(), facets })
+    }
+
+    /// Hash (hexadecimal SHA-256) of the content; equal for equal sources.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        // A source is plain data, which always has JSON.
+        hex::encode(canonical_hash(&serde_json::to_value(self).unwrap_or_default()))
+    }
+}
+
+/// A valid definition, ready to be granted and delivered.
+#[derive(Clone, Debug)]
+pub struct CompiledDefinition {
+    /// What it says of its grants.
+    pub terms: Definition,
+    /// What is written downstream.
+    pub outputs: Vec<CompiledOutput>,
+}
+
+impl CompiledDefinition {
+    /// Reads and checks a definition.
+    ///
+    /// # Errors
+    /// The first problem, as a condition's reason and message.
+    pub fn compile(name: &str, source: &Source) -> Result<Self, Problem> {
+        let terms = Definition::read(name, &source.spec, &source.facets)?;
+        let count = source.spec.outputs.len();
+        let outputs = source.spec.outputs.iter().map(|output| CompiledOutput::compile(&terms, output, count));
+        Ok(Self { outputs: outputs.collect::<Result<_, _>>()?, terms })
+    }
+}
+
+/// A definition as it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Present {
+    /// It does not exist (any more).
+    Missing,
+    /// It cannot be granted as it is.
+    Invalid(Problem),
+    /// It is what serves.
+    Valid,
+}
+
+/// A definition as it is now, and the last valid state of it.
+#[derive(Clone, Debug)]
+pub struct CatalogueEntry {
+    /// As it is now.
+    pub present: Present,
+    /// The last valid state; absent where there never was one.
+    pub serving: Option<Arc<CompiledDefinition>>,
+    /// The name of the revision that serves.
+    pub revision: Option<String>,
+}
+
+impl CatalogueEntry {
+    /// A definition that exists and is valid.
+    #[must_use]
+    pub fn valid(compiled: CompiledDefinition) -> Self {
+        Self { present: Present::Valid, serving: Some(Arc::new(compiled)), revision: None }
+    }
+}

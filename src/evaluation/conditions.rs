@@ -1,0 +1,64 @@
+//! Conditions that remember when they last turned.
+
+use crate::{
+    api::{Condition, ConditionStatus},
+    core::calendar::{Instant, format_instant},
+};
+
+/// Longest message, in bytes, so that a status stays far below what the API server stores.
+const MAX_MESSAGE: usize = 4096;
+
+/// The conditions of one object.
+#[derive(Debug)]
+pub struct Conditions<'a> {
+    before: &'a [Condition],
+    generation: i64,
+    now: String,
+    after: Vec<Condition>,
+}
+
+impl<'a> Conditions<'a> {
+    /// Conditions that follow those `before`, for that generation of the object.
+    #[must_use]
+    pub fn after(before: &'a [Condition], generation: i64, now: Instant) -> Self {
+        Self { before, generation, now: format_instant(now), after: Vec::with_capacity(before.len().max(5)) }
+    }
+
+    /// Sets a condition. The time of its last transition moves only with its status.
+    pub fn set(&mut self, type_: &str, holds: bool, reason: &str, message: impl Into<String>) {
+        self.push(type_, holds.into(), reason, message.into());
+    }
+
+    /// Sets a condition that cannot be told.
+    pub fn set_unknown(&mut self, type_: &str, reason: &str, message: impl Into<String>) {
+        self.push(type_, ConditionStatus::Unknown, reason, message.into());
+    }
+
+    fn push(&mut self, type_: &str, status: ConditionStatus, reason: &str, message: String) {
+        let before = self.before.iter().find(|condition| condition.type_ == type_ && condition.status == status);
+        self.after.push(Condition {
+            type_: type_.to_owned(),
+            status,
+            observed_generation: Some(self.generation),
+            last_transition_time: before.map_or_else(|| self.now.clone(), |condition| condition.last_transition_time.clone()),
+            reason: reason.to_owned(),
+            message: shortened(message),
+        });
+    }
+
+    /// All that were set, in that order.
+    #[must_use]
+    pub fn into_vec(self) -> Vec<Condition> {
+        self.after
+    }
+}
+
+fn shortened(mut message: String) -> String {
+    if message.len() <= MAX_MESSAGE {
+        return message;
+    }
+    let end = (0..=MAX_MESSAGE).rev().find(|end| message.is_char_boundary(*end)).unwrap_or(0);
+    message.truncate(end);
+    message.push('…');
+    message
+}

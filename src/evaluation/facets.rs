@@ -1,0 +1,122 @@
+//! What a grant states of its facets, whether it can be used, and the secret values that belong to it.
+
+use super::{SecretSources, Snapshot};
+use crate::{
+    api::entitlement_instance::{AmendmentState, FacetFields, SecretFacet},
+    core::{
+        definition::Definition,
+        facets::{SecretFields, Statement, check_names, check_values, complete, supplied_secrets},
+        grant::Grant,
+        lifecycle::Verdict,
+        secret::Secret,
+    },
+};
+
+/// Whether what a grant states can be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Validity {
+    /// It can.
+    Valid,
+    /// It cannot, and why, each as a sentence that begins with the field.
+    Invalid(Vec<String>),
+    /// No definition says so.
+    Unknown,
+}
+
+/// The facets of one grant.
+#[derive(Clone, Debug)]
+pub struct GrantFacets {
+    /// Whether what it states now can be used.
+    pub validity: Validity,
+    /// What serves: what it states, else what it stated last that was valid; absent where there never was such.
+    pub statement: Option<Statement>,
+    /// The next value of `status.facets`.
+    pub remembered: Option<FacetFields>,
+    /// Secret values.
+    pub secrets: SecretFields,
+    /// Secret fields whose source is missing or unusable, with a sentence that says what to do.
+    pub missing: Vec<(SecretFacet, String)>,
+}
+
+impl GrantFacets {
+    /// The facets of a grant, as its verdict's amendments in force have them.
+    #[must_use]
+    pub fn of(snapshot: &Snapshot, definition: Option<&Definition>, grant: &Grant, verdict: &Verdict) -> Self {
+        let remembered = grant.remembered.facets.clone();
+        let Some(definition) = definition else {
+            return Self { validity: Validity::Unknown, statement: None, remembered, secrets: SecretFields::new(), missing: Vec::new() };
+        };
+        let stated = Statement::of(grant, &in_force(grant, verdict));
+        let (secrets, missing, mut problems) = secrets(definition, grant, &snapshot.secrets);
+        let merged = stated.merged();
+        problems.extend(stated_problems(definition, grant, &merged));
+        if problems.is_empty() {
+            let is_worth_remembering = !definition.facets.is_empty() || !merged.is_empty();
+            return Self {
+                validity: Validity::Valid,
+                statement: Some(stated),
+                remembered: is_worth_remembering.then_some(merged),
+                secrets,
+                missing,
+            };
+        }
+        let statement = remembered.as_ref().map(Statement::remembered);
+        Self { validity: Validity::Invalid(problems), statement, remembered, secrets, missing }
+    }
+}
+
+fn in_force(grant: &Grant, verdict: &Verdict) -> Vec<usize> {
+    let outcomes = verdict.amendments.iter().filter(|outcome| outcome.state == AmendmentState::Effective);
+    outcomes.map(|outcome| outcome.index).filter(|index| grant.amendments.get(*index).is_some_and(|one| one.facets.is_some())).collect()
+}
+
+fn stated_problems(definition: &Definition, grant: &Grant, merged: &FacetFields) -> Vec<String> {
+    let names = check_names(definition, merged, grant);
+    let values = complete(definition, std::iter::once(merged))
+        .and_then(|values| check_values(definition, &values, &supplied_secrets(grant)));
+    [names, values].into_iter().filter_map(Result::err).flatten().collect()
+}
+
+type SecretsFound = (SecretFields, Vec<(SecretFacet, String)>, Vec<String>);
+
+fn secrets(definition: &Definition, grant: &Grant, sources: &SecretSources) -> SecretsFound {
+    let mut found = SecretsFound::default();
+    for source in &grant.secret_facets {
+        let Some(facet) = definition.facets.get(source.facet.as_str()) else { continue };
+        if !facet.schema.secret_fields().contains(&source.field) {
+            continue;
+        }
+        let value = match value(grant, source, sources) {
+            Ok(value) => value,
+            Err(message) => {
+                found.1.push((source.clone(), message));
+                continue;
+            }
+        };
+        if let Err(violations) = facet.schema.validate_secret(&source.facet, &source.field, &value) {
+            let problems: Vec<String> = violations.iter().map(ToString::to_string).collect();
+            found.1.push((source.clone(), problems.join("; ")));
+            found.2.extend(problems);
+            continue;
+        }
+        found.0.entry(source.facet.clone()).or_default().insert(source.field.clone(), value);
+    }
+    found
+}
+
+fn value(grant: &Grant, source: &SecretFacet, sources: &SecretSources) -> Result<Secret<String>, String> {
+    let reference = &source.secret_key_ref;
+    let namespace = &grant.id.namespace;
+    let field = format!("facets.{}.{}", source.facet, source.field);
+    let key = (namespace.clone(), reference.name.as_str().into());
+    let data = sources
+        .get(&key)
+        .ok_or_else(|| format!("{field}: there is no Secret {} in namespace {namespace}: make it", reference.name))?;
+    let bytes = data
+        .get(&reference.key)
+        .ok_or_else(|| format!("{field}: the Secret {namespace}/{} has no key {}: add it", reference.name, reference.key))?;
+    let text = std::str::from_utf8(bytes.expose_secret()).map_err(|_| {
+        format!("{field}: key {} of the Secret {namespace}/{} is not UTF-8 text, which a facet holds: store it encoded, such as in base64", reference.key, reference.name)
+    })?;
+    Ok(Secret::new(text.to_owned()))
+}

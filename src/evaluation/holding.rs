@@ -1,0 +1,201 @@
+//! What an organization holds of one definition: its grants, decided, with their facets and amounts.
+
+use super::{Snapshot, cases::case, catalogue::CatalogueEntry, facets::GrantFacets, standing::Standing};
+use crate::{
+    api::{Phase, entitlement_instance::State},
+    core::{
+        amount::Amount,
+        calendar::{Bound, Instant},
+        definition::Definition,
+        facets::{Statement, supplied_secrets},
+        grant::Grant,
+        lifecycle::{Change, Group, Lineage, Outlook, Verdict, groups, ledger_after, runs_in_force},
+        precedence::{Merged, merge_statements, rank, total},
+    },
+};
+use std::sync::Arc;
+
+/// One grant, decided.
+#[derive(Debug)]
+pub struct Member<'a> {
+    /// Its place in the snapshot.
+    pub index: usize,
+    /// The grant.
+    pub grant: &'a Arc<Grant>,
+    /// What this moment gives.
+    pub verdict: Verdict,
+    /// Its next change by time alone.
+    pub change: Option<Change>,
+    /// The grant that renews it validly.
+    pub renewed_by: Option<Arc<str>>,
+    /// Its facets.
+    pub facets: GrantFacets,
+    /// Its amount now; absent for a Feature, or where no definition is known.
+    pub amount: Option<Amount>,
+}
+
+impl Member<'_> {
+    /// Its start, where it has one.
+    #[must_use]
+    pub fn start(&self) -> Option<Instant> {
+        self.verdict.term.map(|term| term.start.instant())
+    }
+}
+
+/// What an organization holds of one definition.
+#[derive(Debug)]
+pub struct Holding<'a> {
+    /// The definition's name.
+    pub name: &'a Arc<str>,
+    /// The catalogue's entry.
+    pub entry: Option<&'a CatalogueEntry>,
+    /// All grants of it, in the snapshot's order.
+    pub members: Vec<Member<'a>>,
+    /// The members in force (indices into `members`), in the order of precedence.
+    pub in_force: Vec<usize>,
+    /// The runs of time in force, in order.
+    pub runs: Vec<(Instant, Bound)>,
+}
+
+impl<'a> Holding<'a> {
+    /// Decides the grants (by index in the snapshot) of one definition.
+    #[must_use]
+    pub fn of(snapshot: &'a Snapshot, standing: &Standing, name: &'a Arc<str>, indices: &[usize], now: Instant) -> Self {
+        let entry = snapshot.catalogue.get(name).map(AsRef::as_ref);
+        let definition = entry.and_then(|entry| entry.serving.as_deref()).map(|compiled| &compiled.terms);
+        let grants: Vec<(usize, &Arc<Grant>)> =
+            indices.iter().filter_map(|index| Some((*index, snapshot.grants.get(*index)?))).collect();
+        let is_unique = definition.is_none_or(|definition| !definition.allow_multiple);
+        let plain: Vec<&Grant> = grants.iter().map(|(_, grant)| grant.as_ref()).collect();
+        let mut members = Vec::with_capacity(grants.len());
+        let mut runs = Vec::new();
+        for group in groups(&plain, is_unique) {
+            let chosen: Vec<(usize, &Arc<Grant>)> = group.iter().filter_map(|index| grants.get(*index).copied()).collect();
+            let (decided, of_group) = decide(snapshot, standing, entry, &chosen, is_unique, now);
+            members.extend(decided);
+            runs.extend(of_group);
+        }
+        members.sort_by_key(|member| member.index);
+        let in_force = in_force(&members);
+        Self { name, entry, members, in_force, runs: united(runs) }
+    }
+
+    /// The definition that serves.
+    #[must_use]
+    pub fn definition(&self) -> Option<&'a Definition> {
+        self.entry.and_then(|entry| entry.serving.as_deref()).map(|compiled| &compiled.terms)
+    }
+
+    /// The members in force, in the order of precedence.
+    pub fn members_in_force(&self) -> impl Iterator<Item = &Member<'a>> + Clone {
+        self.in_force.iter().filter_map(|index| self.members.get(*index))
+    }
+
+    /// All amounts in force together; absent for a Feature, zero where nothing is in force.
+    #[must_use]
+    pub fn total(&self) -> Option<Amount> {
+        let definition = self.definition()?;
+        definition.amount?;
+        total(definition, self.members_in_force().filter_map(|member| member.amount)).or(Some(Amount::ZERO))
+    }
+
+    /// The facets of all grants in force, merged, with the members that have a part in them; absent where none has.
+    #[must_use]
+    pub fn merged(&self) -> Option<(Merged, Vec<(&Member<'a>, &Statement)>)> {
+        let definition = self.definition()?;
+        let parts: Vec<(&Member, &Statement)> =
+            self.members_in_force().filter_map(|member| Some((member, member.facets.statement.as_ref()?))).collect();
+        if parts.is_empty() {
+            return None;
+        }
+        let statements: Vec<&Statement> = parts.iter().map(|(_, statement)| *statement).collect();
+        let supplied: Vec<_> = parts.iter().map(|(member, _)| supplied_secrets(member.grant)).collect();
+        let merged = merge_statements(definition, &statements, &supplied);
+        let taking_part = merged.taking_part;
+        Some((merged, parts.into_iter().take(taking_part).collect()))
+    }
+
+    /// The unbroken run of time in force around `now`, else the next one.
+    #[must_use]
+    pub fn run(&self, now: Instant) -> Option<(Instant, Bound)> {
+        self.runs.iter().copied().find(|(_, end)| !end.has_come(now))
+    }
+}
+
+fn decide<'a>(
+    snapshot: &Snapshot,
+    standing: &Standing,
+    entry: Option<&CatalogueEntry>,
+    grants: &[(usize, &'a Arc<Grant>)],
+    unique: bool,
+    now: Instant,
+) -> (Vec<Member<'a>>, Vec<(Instant, Bound)>) {
+    let plain: Vec<&Grant> = grants.iter().map(|(_, grant)| grant.as_ref()).collect();
+    let cases = plain.iter().map(|grant| case(snapshot, standing, entry, grant)).collect();
+    let group = Group { cases, lineage: Lineage::of(&plain), unique };
+    let verdicts = group.decide(&group.ledger(), now);
+    let outlook = Outlook::of(&group, &verdicts, now);
+    let runs = runs_in_force(&group, &verdicts, &ledger_after(&verdicts));
+    let renewals: Vec<Option<Arc<str>>> = verdicts
+        .iter()
+        .map(|verdict| verdict.renewed_by.and_then(|index| grants.get(index)).map(|(_, grant)| grant.id.name.clone()))
+        .collect();
+    let definition = entry.and_then(|entry| entry.serving.as_deref()).map(|compiled| &compiled.terms);
+    let members = grants
+        .iter()
+        .zip(verdicts)
+        .zip(outlook.changes)
+        .zip(renewals)
+        .map(|((((index, grant), verdict), change), renewed_by)| Member {
+            index: *index,
+            grant,
+            facets: GrantFacets::of(snapshot, definition, grant, &verdict),
+            amount: amount(definition, grant, &verdict),
+            verdict,
+            change,
+            renewed_by,
+        })
+        .collect();
+    (members, runs)
+}
+
+fn amount(definition: Option<&Definition>, grant: &Grant, verdict: &Verdict) -> Option<Amount> {
+    let preset = definition?.amount?;
+    let stated = grant.amount.as_ref().and_then(|amount| amount.as_ref().ok().copied());
+    verdict.amended_amount.or(stated).or(Some(preset))
+}
+
+fn in_force(members: &[Member]) -> Vec<usize> {
+    let mut in_force: Vec<usize> =
+        (0..members.len()).filter(|index| members.get(*index).is_some_and(|member| member.verdict.phase.is_in_force())).collect();
+    in_force.sort_by(|one, other| {
+        let rank = |index: usize| members.get(index).map(|member| rank(member.grant.priority, member.start().unwrap_or_default(), &member.grant.age));
+        rank(*one).cmp(&rank(*other))
+    });
+    in_force
+}
+
+/// Runs that touch or overlap become one.
+fn united(mut runs: Vec<(Instant, Bound)>) -> Vec<(Instant, Bound)> {
+    runs.sort_unstable();
+    let mut united: Vec<(Instant, Bound)> = Vec::with_capacity(runs.len());
+    for (start, end) in runs {
+        match united.last_mut() {
+            Some((_, last)) if *last >= Bound::At(start) => *last = (*last).max(end),
+            _ => united.push((start, end)),
+        }
+    }
+    united
+}
+
+/// Whether a grant is shown in the summary.
+#[must_use]
+pub fn is_held(phase: Phase) -> bool {
+    matches!(phase, Phase::Waiting | Phase::Active | Phase::Grace | Phase::Suspended)
+}
+
+/// Whether the owner wants the grant to run.
+#[must_use]
+pub fn is_wanted(grant: &Grant) -> bool {
+    grant.state == State::Active
+}

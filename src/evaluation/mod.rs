@@ -1,0 +1,116 @@
+//! One organization evaluated at one moment: who has what, what should be in its namespaces, and when that changes next.
+//!
+//! [`evaluate`] is what the operator, the offline commands and every later caller share. It is pure: the same snapshot and
+//! moment give the same answer, byte for byte.
+
+mod cases;
+pub mod catalogue;
+mod conditions;
+mod delivery;
+mod facets;
+mod holding;
+mod notices;
+pub mod object;
+pub mod plan;
+mod standing;
+mod status;
+mod summary;
+
+use crate::{
+    api::{EntitlementInstanceStatus, Organization, OrganizationStatus},
+    core::{calendar::Instant, grant::{Grant, GrantId}, namespace::NamespaceFacts, secret::Secret},
+};
+use catalogue::CatalogueEntry;
+use delivery::Delivery;
+use holding::Holding;
+use object::{DesiredObject, ObjectKey};
+use standing::Standing;
+use std::{collections::{BTreeMap, BTreeSet}, sync::Arc};
+
+/// The data of the Secrets that grants take secret fields from, by namespace and name. One that is absent here does not
+/// exist, or may not be read.
+pub type SecretSources = BTreeMap<(Arc<str>, Arc<str>), Arc<BTreeMap<String, Secret<Vec<u8>>>>>;
+
+/// Everything that one evaluation reads, taken at one moment.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The organization's name, which its grants give.
+    pub name: Arc<str>,
+    /// The organization, where it exists.
+    pub organization: Option<Arc<Organization>>,
+    /// Every grant that names the organization, in any namespace.
+    pub grants: Vec<Arc<Grant>>,
+    /// The catalogue's entry for each definition that a grant names; one without an entry never existed.
+    pub catalogue: BTreeMap<Arc<str>, Arc<CatalogueEntry>>,
+    /// Sources of secret fields.
+    pub secrets: SecretSources,
+    /// What is known of each namespace that the organization lists or that one of its grants lies in.
+    pub namespaces: BTreeMap<Arc<str>, NamespaceFacts>,
+}
+
+/// What becomes of one grant.
+#[derive(Clone, Debug)]
+pub struct GrantOutcome {
+    /// Which grant.
+    pub id: GrantId,
+    /// Its status, as it would be had everything been delivered; [`plan::statuses`] adds what delivery found.
+    pub status: EntitlementInstanceStatus,
+    /// Renewal notices to be given now (their text), each also recorded in the status.
+    pub notices: Vec<String>,
+    /// Objects that the grant should have, had every namespace been there.
+    pub desired: u64,
+    /// What hinders delivery already now, as reason and message.
+    pub hindered: Option<(&'static str, String)>,
+}
+
+/// What one evaluation decides.
+#[derive(Clone, Debug)]
+pub struct Evaluation {
+    /// In the snapshot's order.
+    pub grants: Vec<GrantOutcome>,
+    /// The organization's status, where it exists.
+    pub organization: Option<OrganizationStatus>,
+    /// Every object that should exist, in namespaces that exist.
+    pub objects: BTreeMap<ObjectKey, DesiredObject>,
+    /// Grants whose present objects stay as they are, whatever these are: nothing valid says what they should be.
+    pub kept: BTreeSet<GrantId>,
+    /// The next moment at which anything changes by time alone.
+    pub next: Option<Instant>,
+}
+
+/// Evaluates an organization at one moment.
+#[must_use]
+pub fn evaluate(snapshot: &Snapshot, now: Instant) -> Evaluation {
+    let standing = Standing::of(snapshot);
+    let holdings: Vec<Holding> = by_definition(snapshot)
+        .into_iter()
+        .map(|(name, indices)| Holding::of(snapshot, &standing, name, &indices, now))
+        .collect();
+    let mut delivery = Delivery::of(&standing, &holdings, now);
+    let mut outcomes: Vec<(usize, GrantOutcome)> = Vec::with_capacity(snapshot.grants.len());
+    let mut next: Option<Instant> = None;
+    for holding in &holdings {
+        for member in &holding.members {
+            let notice = notices::next_notice(holding, member, now);
+            next = [next, notice, member.change.map(|change| change.at)].into_iter().flatten().min();
+            let delivery = delivery.grants.remove(&member.grant.id).unwrap_or_default();
+            outcomes.push((member.index, status::grant_outcome(holding, member, delivery, now)));
+        }
+    }
+    outcomes.sort_by_key(|(index, _)| *index);
+    Evaluation {
+        grants: outcomes.into_iter().map(|(_, outcome)| outcome).collect(),
+        organization: status::organization_status(&standing, &holdings, now),
+        objects: delivery.objects,
+        kept: delivery.kept,
+        next,
+    }
+}
+
+fn by_definition(snapshot: &Snapshot) -> BTreeMap<&Arc<str>, Vec<usize>> {
+    let mut by_definition: BTreeMap<&Arc<str>, Vec<usize>> = BTreeMap::new();
+    for (index, grant) in snapshot.grants.iter().enumerate() {
+        by_definition.entry(&grant.definition).or_default().push(index);
+    }
+    by_definition
+}

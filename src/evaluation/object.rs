@@ -1,0 +1,75 @@
+//! Objects in tenants' namespaces: what they should hold, how they are named, and how they are recognised.
+
+use crate::{api::entitlement_definition::OutputKind, core::grant::GrantId, core::secret::Secret};
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+/// Label whose value is [`MANAGER`] on every object that the operator made.
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// The value of [`MANAGED_BY`].
+pub const MANAGER: &str = "entitlement-operator";
+/// Label: the organization that the object was made for.
+pub const ORGANIZATION: &str = "entitlements.dev/organization";
+/// Label: the definition that the object was made by; absent on a summary.
+pub const DEFINITION: &str = "entitlements.dev/definition";
+/// Annotation: `namespace/name` of the instance that the object was made for; absent on a summary.
+pub const INSTANCE: &str = "entitlements.dev/instance";
+/// Annotation: hash of the object's data.
+pub const CONTENT_HASH: &str = "entitlements.dev/content-hash";
+/// Label: `"false"` on an object that outlives its grant.
+pub const IN_FORCE: &str = "entitlements.dev/in-force";
+
+/// Which object: kind, namespace and name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectKey {
+    /// `ConfigMap` or `Secret`.
+    pub kind: OutputKind,
+    /// The namespace, one of the organization's.
+    pub namespace: Arc<str>,
+    /// The object's name.
+    pub name: Arc<str>,
+}
+
+impl fmt::Display for ObjectKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}/{}", self.kind.as_str(), self.namespace, self.name)
+    }
+}
+
+/// The data of an object. Its kind follows from the variant.
+#[derive(Clone, Debug)]
+pub enum ObjectData {
+    /// Of a ConfigMap: never a secret value.
+    ConfigMap(BTreeMap<String, String>),
+    /// Of a Secret of type `Opaque`.
+    Secret(BTreeMap<String, Secret<Vec<u8>>>),
+}
+
+/// What an object should be.
+#[derive(Clone, Debug)]
+pub struct ObjectContent {
+    /// All labels that the operator sets.
+    pub labels: BTreeMap<String, String>,
+    /// All annotations that the operator sets, the content hash among them.
+    pub annotations: BTreeMap<String, String>,
+    /// The data, whole: what else is found there is drift.
+    pub data: ObjectData,
+}
+
+/// What is to become of an object.
+#[derive(Clone, Debug)]
+pub enum Wish {
+    /// It holds just this.
+    Write(Arc<ObjectContent>),
+    /// It stays as it is, should it exist: what it would hold can't be told now (a Secret source is missing, values do not
+    /// render). An error never withdraws.
+    Keep,
+}
+
+/// An object that should exist.
+#[derive(Clone, Debug)]
+pub struct DesiredObject {
+    /// The grant that it is for; absent for the organization's summary.
+    pub grant: Option<GrantId>,
+    /// What is to become of it.
+    pub wish: Wish,
+}

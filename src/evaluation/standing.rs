@@ -1,0 +1,119 @@
+//! How an organization stands: its time zone, and which of its namespaces are served.
+
+use super::Snapshot;
+use crate::{
+    api::{ASSIGNMENT_NAMESPACE, Organization},
+    core::{
+        calendar::{Tz, parse_zone},
+        grant::Grant,
+        namespace::NamespaceFacts,
+        refusal::{Reason, Refusal},
+    },
+};
+use std::sync::Arc;
+
+/// What is wrong with an organization, as a condition's reason and message.
+pub type Trouble = (&'static str, String);
+
+/// How an organization stands.
+#[derive(Debug)]
+pub struct Standing<'a> {
+    /// Its name.
+    pub name: &'a Arc<str>,
+    /// The organization, where it exists.
+    pub organization: Option<&'a Organization>,
+    /// Its time zone, where that is known.
+    pub zone: Option<Tz>,
+    /// Its namespaces that exist and are its own.
+    pub served: Vec<Arc<str>>,
+    /// Its own namespaces that do not exist, or are terminating.
+    pub awaited: Vec<Arc<str>>,
+    /// What is wrong, the gravest first.
+    pub troubles: Vec<Trouble>,
+}
+
+impl<'a> Standing<'a> {
+    /// How the snapshot's organization stands.
+    #[must_use]
+    pub fn of(snapshot: &'a Snapshot) -> Self {
+        let organization = snapshot.organization.as_deref();
+        let mut standing =
+            Self { name: &snapshot.name, organization, zone: None, served: Vec::new(), awaited: Vec::new(), troubles: Vec::new() };
+        let Some(organization) = organization else { return standing };
+        match parse_zone(&organization.spec.time_zone) {
+            Ok(zone) => standing.zone = Some(zone),
+            Err(error) => standing.troubles.push(("InvalidTimeZone", error.to_string())),
+        }
+        for namespace in &organization.spec.namespaces {
+            standing.place(namespace.as_str().into(), snapshot);
+        }
+        standing.troubles.sort_by_key(|(reason, _)| gravity(reason));
+        standing
+    }
+
+    fn place(&mut self, namespace: Arc<str>, snapshot: &Snapshot) {
+        let unknown = NamespaceFacts::default();
+        let facts = snapshot.namespaces.get(&namespace).unwrap_or(&unknown);
+        if let Some(trouble) = not_a_tenants(&namespace, facts) {
+            self.troubles.push(("NamespaceRefused", trouble));
+            return;
+        }
+        if let Some(owner) = facts.claimed_by.as_deref().filter(|owner| *owner != &**self.name) {
+            let message = format!("namespace {namespace} belongs to the older organization {owner}: remove it from one of the two");
+            self.troubles.push(("NamespaceTaken", message));
+            return;
+        }
+        if facts.present {
+            self.served.push(namespace);
+            return;
+        }
+        let message = format!("namespace {namespace} does not exist or is terminating: it is served as soon as it is there");
+        self.troubles.push(("NamespaceMissing", message));
+        self.awaited.push(namespace);
+    }
+
+    /// Why a grant is refused whether or not it was accepted before: it has no right to be granted.
+    #[must_use]
+    pub fn barred(&self, grant: &Grant, facts: Option<&NamespaceFacts>) -> Option<Refusal> {
+        let Some(organization) = self.organization else {
+            let message = format!("there is no organization {}: make it, or mend spec.organization by making the grant anew", self.name);
+            return Some(Refusal::new(Reason::OrganizationNotFound, message));
+        };
+        let namespace = &*grant.id.namespace;
+        if !organization.spec.assignable_from.iter().any(|allowed| allowed == namespace) {
+            let message = format!(
+                "organization {} does not allow grants from namespace {namespace}: make the instance in one of its assignableFrom ({})",
+                self.name,
+                organization.spec.assignable_from.join(", ")
+            );
+            return Some(Refusal::new(Reason::NamespaceNotAllowed, message));
+        }
+        let tenant = facts.filter(|facts| is_tenants(namespace, facts)).and_then(|facts| facts.claimed_by.as_deref())?;
+        let message = format!(
+            "namespace {namespace} is one of organization {tenant}'s own, and a tenant must not grant itself anything: make the instance in a namespace that no organization lists"
+        );
+        Some(Refusal::new(Reason::NamespaceNotAllowed, message))
+    }
+}
+
+fn gravity(reason: &str) -> usize {
+    ["InvalidTimeZone", "NamespaceRefused", "NamespaceTaken", "NamespaceMissing"].iter().position(|known| *known == reason).unwrap_or(0)
+}
+
+fn is_reserved(namespace: &str, facts: &NamespaceFacts) -> bool {
+    namespace.starts_with("kube-") || namespace == ASSIGNMENT_NAMESPACE || facts.is_operators
+}
+
+/// Why a namespace is never, or not now, a tenant's.
+fn not_a_tenants(namespace: &str, facts: &NamespaceFacts) -> Option<String> {
+    if is_reserved(namespace, facts) {
+        return Some(format!("namespace {namespace} is the cluster's or the operator's own and never a tenant's: remove it"));
+    }
+    let instance = facts.holds_grant.as_deref()?;
+    Some(format!("namespace {namespace} holds the grant {instance}, and is never a tenant's as long as it does: remove it"))
+}
+
+/// Whether a namespace is of tenants: an organization lists it, and nothing else keeps it from being one's.
+fn is_tenants(namespace: &str, facts: &NamespaceFacts) -> bool {
+    facts.claimed_by.is_some() && not_a_tenants(namespace, facts).is_none()
+}

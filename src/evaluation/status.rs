@@ -1,0 +1,197 @@
+//! The statuses that an evaluation leaves.
+
+use super::{
+    GrantOutcome,
+    catalogue::{CatalogueEntry, Present},
+    conditions::Conditions,
+    delivery::GrantDelivery,
+    facets::Validity,
+    holding::{Holding, Member},
+    notices,
+    standing::{Standing, Trouble},
+};
+use crate::{
+    api::{
+        EntitlementInstanceStatus, OrganizationStatus, Phase,
+        conditions::{ACCEPTED, DELIVERED, ENTITLED, FACETS_VALID, READY},
+        entitlement_instance::{AmendmentState, AmendmentStatus, OutputCounts, State, Transition},
+        organization::OrganizationTransition,
+    },
+    core::{
+        calendar::{Instant, format_instant},
+        grant::Grant,
+        lifecycle::Verdict,
+    },
+};
+use std::collections::BTreeMap;
+
+/// What becomes of one grant, as though all that it should have were delivered.
+#[must_use]
+pub fn grant_outcome(holding: &Holding, member: &Member, delivery: GrantDelivery, now: Instant) -> GrantOutcome {
+    let grant = member.grant;
+    let verdict = &member.verdict;
+    let (given, due) = notices::notices(holding, member, now);
+    let delivered = if delivery.hindered.is_none() { delivery.desired } else { 0 };
+    let status = EntitlementInstanceStatus {
+        observed_generation: grant.generation,
+        phase: Some(verdict.phase),
+        start: member.start().map(format_instant),
+        end: verdict.term.and_then(|_| verdict.end.instant().at()).map(format_instant),
+        next_transition: member.change.map(|change| Transition { at: format_instant(change.at), phase: change.phase }),
+        accepted: verdict.acceptance.as_ref().map(|accepted| accepted.record()),
+        facets: member.facets.remembered.clone(),
+        renewed_by: member.renewed_by.as_deref().map(str::to_owned),
+        amendments: amendments(grant, verdict, now),
+        notices: given,
+        outputs: Some(OutputCounts { desired: delivery.desired, delivered }),
+        conditions: conditions(holding, member, &delivery, now),
+    };
+    GrantOutcome { id: grant.id.clone(), status, notices: due, desired: delivery.desired, hindered: delivery.hindered }
+}
+
+fn amendments(grant: &Grant, verdict: &Verdict, now: Instant) -> Vec<AmendmentStatus> {
+    let decided: BTreeMap<usize, (AmendmentState, Option<String>)> =
+        verdict.amendments.iter().map(|outcome| (outcome.index, (outcome.state, outcome.message.clone()))).collect();
+    let undecided = |revoked: bool| {
+        let _ = now;
+        let state = if revoked { AmendmentState::Revoked } else { AmendmentState::Ignored };
+        (state, (!revoked).then(|| "the grant is refused, so it has no term that this could change".to_owned()))
+    };
+    grant
+        .amendments
+        .iter()
+        .enumerate()
+        .map(|(index, amendment)| {
+            let (state, message) = decided.get(&index).cloned().unwrap_or_else(|| undecided(amendment.revoked));
+            AmendmentStatus { name: amendment.name.clone(), state, message }
+        })
+        .collect()
+}
+
+fn conditions(holding: &Holding, member: &Member, delivery: &GrantDelivery, now: Instant) -> Vec<crate::api::Condition> {
+    let grant = member.grant;
+    let phase = member.verdict.phase;
+    let mut conditions = Conditions::after(&grant.remembered.conditions, grant.generation, now);
+    accepted(&mut conditions, grant, &member.verdict);
+    facets_valid(&mut conditions, &member.facets.validity);
+    delivered(&mut conditions, phase, delivery);
+    conditions.set(ENTITLED, phase.is_in_force(), phase.as_str(), entitled_message(member));
+    let (is_ready, reason, message) = match not_ready(holding.entry, member, delivery) {
+        Some((reason, message)) => (false, reason, message),
+        None => (true, phase.as_str(), entitled_message(member)),
+    };
+    conditions.set(READY, is_ready, reason, message);
+    conditions.into_vec()
+}
+
+fn accepted(conditions: &mut Conditions, grant: &Grant, verdict: &Verdict) {
+    match (&verdict.refusal, grant.state) {
+        (Some(refusal), _) => conditions.set(ACCEPTED, false, refusal.reason.as_str(), refusal.message.clone()),
+        (None, State::Draft) => conditions.set(ACCEPTED, true, "Draft", "activating it would be accepted, if no other grant is a duplicate"),
+        (None, _) => conditions.set(ACCEPTED, true, "Accepted", "the grant may be held"),
+    }
+}
+
+fn facets_valid(conditions: &mut Conditions, validity: &Validity) {
+    match validity {
+        Validity::Valid => conditions.set(FACETS_VALID, true, "Valid", "what the grant states can be used"),
+        Validity::Invalid(problems) => conditions.set(FACETS_VALID, false, "Invalid", problems.join("; ")),
+        Validity::Unknown => conditions.set_unknown(FACETS_VALID, "DefinitionNotFound", "there is no definition that says which facets there are"),
+    }
+}
+
+fn delivered(conditions: &mut Conditions, phase: Phase, delivery: &GrantDelivery) {
+    match &delivery.hindered {
+        Some((reason, message)) => conditions.set(DELIVERED, false, reason, message.clone()),
+        None if phase.is_in_force() => conditions.set(DELIVERED, true, "Delivered", "all objects are in the organization's namespaces"),
+        None => conditions.set(DELIVERED, true, "NothingToDeliver", "a grant that is not in force delivers nothing"),
+    }
+}
+
+fn entitled_message(member: &Member) -> String {
+    let at = |change: Option<crate::core::lifecycle::Change>| {
+        change.map_or_else(|| "for good".to_owned(), |change| format!("until {}", format_instant(change.at)))
+    };
+    match member.verdict.phase {
+        Phase::Draft => "the grant is a draft: set state to Active to activate it".to_owned(),
+        Phase::Cancelled => "the grant is cancelled".to_owned(),
+        Phase::Rejected => "the grant is refused: see Accepted".to_owned(),
+        Phase::Expired => "the grant is over".to_owned(),
+        Phase::Waiting => format!("the grant starts at {}", member.start().map(format_instant).unwrap_or_default()),
+        Phase::Suspended => "the grant or its organization is suspended".to_owned(),
+        Phase::Active => format!("in force {}", at(member.change)),
+        Phase::Grace => format!("past its end, still delivered {}", at(member.change)),
+    }
+}
+
+/// Why what the spec asks for has not been done.
+fn not_ready(entry: Option<&CatalogueEntry>, member: &Member, delivery: &GrantDelivery) -> Option<Trouble> {
+    let verdict = &member.verdict;
+    if matches!(verdict.phase, Phase::Draft | Phase::Cancelled | Phase::Expired) {
+        return None;
+    }
+    if let Some(refusal) = &verdict.refusal {
+        return Some((refusal.reason.as_str(), refusal.message.clone()));
+    }
+    if verdict.is_never_in_force() {
+        let message = "the grant that this renews ends no earlier than this one: give it a later end by an amendment".to_owned();
+        return Some(("NeverInForce", message));
+    }
+    if let Some(trouble) = definition_trouble(entry, member.grant) {
+        return Some(trouble);
+    }
+    if let Validity::Invalid(problems) = &member.facets.validity {
+        return Some(("FacetsInvalid", problems.join("; ")));
+    }
+    delivery.hindered.clone()
+}
+
+fn definition_trouble(entry: Option<&CatalogueEntry>, grant: &Grant) -> Option<Trouble> {
+    let definition = &grant.definition;
+    let serves = match entry.and_then(|entry| entry.serving.as_ref()) {
+        Some(_) => "its last valid revision serves",
+        None => "what was delivered stays as it is",
+    };
+    match entry.map(|entry| &entry.present) {
+        Some(Present::Valid) => None,
+        Some(Present::Invalid(problem)) => {
+            Some(("DefinitionNotReady", format!("definition {definition} is invalid now ({problem}); {serves}")))
+        }
+        Some(Present::Missing) | None => {
+            Some(("DefinitionNotFound", format!("definition {definition} does not exist any more; {serves}: make it again, or cancel the grant")))
+        }
+    }
+}
+
+/// The organization's status, where it exists.
+#[must_use]
+pub fn organization_status(standing: &Standing, holdings: &[Holding], now: Instant) -> Option<OrganizationStatus> {
+    let organization = standing.organization?;
+    let generation = organization.metadata.generation.unwrap_or(1);
+    let before = organization.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let mut conditions = Conditions::after(before, generation, now);
+    match standing.troubles.first() {
+        None => conditions.set(READY, true, "Served", "all namespaces are served"),
+        Some((reason, _)) => {
+            let all: Vec<&str> = standing.troubles.iter().map(|(_, message)| message.as_str()).collect();
+            conditions.set(READY, false, reason, all.join("; "));
+        }
+    }
+    let members = || holdings.iter().flat_map(|holding| &holding.members);
+    let mut instances: BTreeMap<String, u64> = BTreeMap::new();
+    for member in members() {
+        *instances.entry(member.verdict.phase.as_str().to_owned()).or_default() += 1;
+    }
+    let next = members().filter_map(|member| Some((member.change?, &member.grant.id)));
+    let next = next.min_by(|(one, first), (other, second)| (one.at, first).cmp(&(other.at, second)));
+    Some(OrganizationStatus {
+        observed_generation: generation,
+        conditions: conditions.into_vec(),
+        instances,
+        next_transition: next.map(|(change, grant)| OrganizationTransition {
+            at: format_instant(change.at),
+            instance: grant.to_string(),
+            phase: change.phase,
+        }),
+    })
+}

@@ -1,0 +1,8 @@
+//! Bytes: what is decided, in the shapes that workloads read.
+//!
+//! Pure, as `core` is: the same inputs give the same bytes, in which no time of generation stands.
+
+pub mod format;
+pub mod output;
+pub mod summary;
+pub mod template;

@@ -1,0 +1,108 @@
+//! The summary of all that an organization holds, in the shapes that workloads read.
+
+use crate::api::{Phase, entitlement_instance::FacetFields};
+use serde::{Serialize, Serializer};
+use std::collections::BTreeMap;
+
+/// What an organization holds.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// The organization's name.
+    pub organization: String,
+    /// By handle, which is the definition's name.
+    pub entitlements: BTreeMap<String, Entry>,
+}
+
+/// What an organization holds of one definition.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entry {
+    /// In force right now.
+    pub entitled: bool,
+    /// `Feature`, `Quantity` or `Credit`.
+    #[serde(rename = "type")]
+    pub type_: &'static str,
+    /// What is counted; null for a Feature.
+    pub unit: Option<String>,
+    /// Plain decimal digits or `Unlimited`; `"0"` where not entitled now; null for a Feature.
+    pub amount: Option<String>,
+    /// The first moment of the unbroken run around now, else of the next one; null where open or where none is to come.
+    pub valid_from: Option<String>,
+    /// The first moment after it; null where open.
+    pub valid_until: Option<String>,
+    /// Without secret fields.
+    pub facets: FacetFields,
+    /// Where all of it comes from.
+    pub sources: Sources,
+}
+
+/// Where an entry comes from.
+#[derive(Clone, Debug, Serialize)]
+pub struct Sources {
+    /// Each grant in Waiting, Active, Grace or Suspended.
+    pub grants: Vec<GrantSource>,
+    /// Facet → field path → what gave its value.
+    pub facets: BTreeMap<String, BTreeMap<String, ValueSource>>,
+}
+
+/// A grant that an entry comes from.
+#[derive(Clone, Debug, Serialize)]
+pub struct GrantSource {
+    /// `namespace/name`
+    pub instance: String,
+    /// Its phase.
+    #[serde(serialize_with = "phase")]
+    pub phase: Phase,
+    /// Its amount; null for a Feature.
+    pub amount: Option<String>,
+}
+
+/// What gave a value.
+#[derive(Clone, Debug, Serialize)]
+pub struct ValueSource {
+    /// `Default`, `Preset`, `Instance` or `Amendment`.
+    pub layer: &'static str,
+    /// `namespace/name` of the instance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
+    /// The amendment's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amendment: Option<String>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn phase<S: Serializer>(phase: &Phase, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(phase.as_str())
+}
+
+impl Summary {
+    /// The data of the summary ConfigMap.
+    #[must_use]
+    pub fn data(&self) -> BTreeMap<String, String> {
+        [("entitlements.json".to_owned(), self.json()), ("entitlements.env".to_owned(), self.env())].into()
+    }
+
+    fn json(&self) -> String {
+        // Plain maps, strings and booleans always have JSON; an empty text would be seen at once.
+        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+
+    fn env(&self) -> String {
+        let mut text = String::new();
+        for (handle, entry) in &self.entitlements {
+            let variable = variable(handle);
+            text.push_str(&format!("ENTITLEMENT_{variable}={}\n", entry.entitled));
+            if let Some(amount) = &entry.amount {
+                text.push_str(&format!("ENTITLEMENT_{variable}_AMOUNT={amount}\n"));
+            }
+        }
+        text
+    }
+}
+
+/// Handles are DNS labels, so no two give one variable; and none ends in `-amount`.
+fn variable(handle: &str) -> String {
+    handle.to_ascii_uppercase().replace('-', "_")
+}

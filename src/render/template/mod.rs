@@ -1,0 +1,189 @@
+//! Templates: text of administrators that is filled with what an organization is entitled to.
+//!
+//! The language is Jinja's (as the `minijinja` library reads it), strict and cut down to what cannot do harm. A name
+//! that does not exist is an error. A template reaches nothing but its [`Context`]: no file, no environment, no
+//! network, no clock. What it may do is described, filter by filter and limit by limit, in `docs/templates.md`.
+//!
+//! A source goes through `bounds` (its tokens: is it small and flat enough to parse?), the library's parser, and
+//! `sandbox`, which builds a new program out of the allowed parts, in which every operator is one of `operators`.
+//! The library runs that program under its own limits of fuel and depth.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use minijinja::machinery::{CodeGenerator, Instructions, eval, make_string_output, parse};
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Value};
+use serde::Serialize;
+
+mod bounds;
+mod environment;
+mod error;
+mod expressions;
+mod filters;
+mod lists;
+mod names;
+mod operators;
+mod references;
+mod sandbox;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod values;
+
+pub use error::{Location, TemplateError, TemplateErrorKind};
+pub use references::{FacetReference, FacetReferences};
+
+use environment::{ENVIRONMENT, NAME, syntax};
+use names::NamePath;
+use sandbox::Sandbox;
+
+/// Bytes of a template's source. Below 2^16, as the library counts columns in 16 bits.
+pub const MAX_SOURCE: usize = 64_000;
+
+/// Bytes that a template may write, and of any text on the way.
+pub const MAX_OUTPUT: usize = 1 << 20;
+
+/// Work that a template may do, in units of about one instruction; 64 bytes of text that is made count as one.
+const FUEL: u64 = 250_000;
+
+/// How deep an expression may be, in steps.
+const MAX_EXPRESSION: usize = 400;
+
+/// How deep statements may lie within one another.
+const MAX_NESTING: usize = 40;
+
+/// How deep loops, `with` and macro calls (6 each) may be while running.
+const MAX_DEPTH: usize = 100;
+
+/// How many values a list or map that a template builds may hold in all; 64 bytes of text count as one.
+const MAX_LITERAL: usize = 50_000;
+
+/// How deep they may go.
+const MAX_LITERAL_DEPTH: usize = 64;
+
+/// How many items `range` and `split` give at most.
+const MAX_ITEMS: usize = 10_000;
+
+/// What a template is filled with. Its `Debug` shows no values, as some may be secret.
+#[derive(Clone)]
+pub struct Context(Value);
+
+impl Context {
+    /// The context whose names are the fields of `names`, which should be a struct or a map.
+    ///
+    /// To be on the safe side of [`FacetReferences`], leave secret fields out where the output is not a Secret.
+    #[must_use]
+    pub fn new(names: &impl Serialize) -> Self {
+        Self(Value::from(Serde(names)))
+    }
+
+    fn value(&self) -> &Value {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").finish_non_exhaustive()
+    }
+}
+
+/// A compiled template. Cloning shares it.
+#[derive(Clone)]
+pub struct Template(Arc<Program>);
+
+impl Template {
+    /// Reads a template.
+    ///
+    /// # Errors
+    /// Where the source is too long or too deep, cannot be parsed, or uses a filter, test, function or statement
+    /// that does not exist here.
+    pub fn compile(source: &str) -> Result<Self, TemplateError> {
+        bounds::check(source)?;
+        let program = Program::try_new(source.to_owned(), |source| Code::generate(source))?;
+        Ok(Self(Arc::new(program)))
+    }
+
+    /// Fills the template. Nothing is escaped, and the last newline of the source is kept.
+    ///
+    /// # Errors
+    /// Where a name does not exist, a value has no text or a filter cannot work with it, or a limit is reached.
+    pub fn render(&self, context: &Context) -> Result<String, TemplateError> {
+        self.0.borrow_dependent().run(self.source(), context)
+    }
+
+    /// The facet fields that the template could read, whatever it is filled with.
+    #[must_use]
+    pub fn facet_references(&self) -> &FacetReferences {
+        &self.0.borrow_dependent().references
+    }
+
+    /// The text that it was compiled from.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        self.0.borrow_owner()
+    }
+}
+
+impl fmt::Debug for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Template").field(&self.source()).finish()
+    }
+}
+
+self_cell::self_cell!(
+    struct Program {
+        owner: String,
+        #[covariant]
+        dependent: Code,
+    }
+);
+
+/// A program, which borrows its names and texts from the source.
+struct Code<'source> {
+    instructions: Instructions<'source>,
+    blocks: BTreeMap<&'source str, Instructions<'source>>,
+    references: FacetReferences,
+    names: Vec<NamePath>,
+}
+
+impl<'source> Code<'source> {
+    fn generate(source: &'source str) -> Result<Self, TemplateError> {
+        let parsed = parse(source, NAME, syntax())
+            .map_err(|error| TemplateError::unreadable(&error, source, None))?;
+        let (allowed, references, names) = Sandbox::new().rebuild(&parsed)?;
+        let mut generator = CodeGenerator::new(NAME, source);
+        generator.compile_stmt(&allowed);
+        let (instructions, blocks) = generator.finish();
+        Ok(Self {
+            instructions,
+            blocks,
+            references,
+            names,
+        })
+    }
+
+    fn run(&'source self, source: &str, context: &Context) -> Result<String, TemplateError> {
+        let mut output = String::new();
+        let mut writer = make_string_output(&mut output);
+        let root = context.value().clone();
+        let ended = eval(
+            &ENVIRONMENT,
+            &self.instructions,
+            root,
+            &self.blocks,
+            &mut writer,
+            AutoEscape::None,
+        )
+        .map(drop);
+        drop(writer);
+        // Fuel pays for every byte, so an output that is too large may have ended for want of it.
+        if output.len() > MAX_OUTPUT {
+            return Err(TemplateError::output_too_large());
+        }
+        ended.map_err(|error| TemplateError::rendering(&error, source, &self.names, context))?;
+        Ok(output)
+    }
+}

@@ -1,0 +1,34 @@
+//! Tests of templates as a whole.
+
+mod documentation;
+mod errors;
+mod hostile;
+mod language;
+mod references;
+
+use serde_json::{Value, json};
+
+use super::{Context, Template, TemplateError};
+
+fn render(source: &str, context: &Value) -> Result<String, TemplateError> {
+    Template::compile(source)?.render(&Context::new(context))
+}
+
+fn context() -> Value {
+    json!({
+        "organization": {"name": "acme", "displayName": "Acme Ltd"},
+        "facets": {
+            "backup": {
+                "schedule": "0 3 * * *",
+                "retention": 30,
+                "ratio": 2.5,
+                "encrypted": true,
+                "note": null,
+                "hosts": ["b", "a", "b"],
+                "windows": [{"day": "Mon", "hour": 3}, {"day": "Tue"}],
+                "labels": {"tier": "gold", "area": "eu"},
+            },
+            "db": {"user": "app", "password": "s3cret"},
+        },
+    })
+}

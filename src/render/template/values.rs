@@ -1,0 +1,122 @@
+//! Values as text, and their sizes.
+
+use std::borrow::Cow;
+
+use minijinja::value::ValueKind;
+use minijinja::{Error, ErrorKind, Output, State, Value};
+
+use super::error::{failed, too_large};
+use super::{MAX_LITERAL, MAX_LITERAL_DEPTH, MAX_OUTPUT};
+
+/// How many parts of a value are looked at for one unit of fuel; about what one instruction takes.
+const PARTS_PER_FUEL: usize = 4;
+
+/// Writes a value into the output: text as it is, numbers in plain digits, `true` and `false`.
+pub(super) fn print(out: &mut Output, _: &mut State, value: &Value) -> Result<(), Error> {
+    out.write_str(&text(value)?).map_err(Error::from)
+}
+
+/// The text of a text, number or boolean. Nothing else has one.
+pub(super) fn text(value: &Value) -> Result<Cow<'_, str>, Error> {
+    if let Some(text) = value.as_str() {
+        return Ok(Cow::Borrowed(text));
+    }
+    match value.kind() {
+        ValueKind::Undefined => Err(undefined()),
+        ValueKind::Bool => Ok(Cow::Borrowed(if value.is_true() {
+            "true"
+        } else {
+            "false"
+        })),
+        ValueKind::Number => Ok(Cow::Owned(value.to_string())),
+        ValueKind::None => Err(failed(
+            "null has no text: say what to write instead with `default`",
+        )),
+        kind => Err(failed(format!(
+            "{} has no text: use `tojson`, `toyaml` or `join`, or loop over it",
+            noun(kind)
+        ))),
+    }
+}
+
+/// A type by the name that a template's author knows.
+pub(super) fn noun(kind: ValueKind) -> &'static str {
+    match kind {
+        ValueKind::Undefined => "an absent value",
+        ValueKind::None => "null",
+        ValueKind::Bool => "a boolean",
+        ValueKind::Number => "a number",
+        ValueKind::String => "a text",
+        ValueKind::Seq | ValueKind::Iterable => "a list",
+        ValueKind::Map => "a map",
+        _ => "a value of this type",
+    }
+}
+
+/// The error of a name without a value.
+pub(super) fn undefined() -> Error {
+    Error::from(ErrorKind::UndefinedError)
+}
+
+/// The items of a list. Each costs fuel.
+pub(super) fn list(state: &State, value: &Value, filter: &str) -> Result<Vec<Value>, Error> {
+    match value.kind() {
+        ValueKind::Seq | ValueKind::Iterable => {
+            charge(state, value.len().unwrap_or_default())?;
+            Ok(value.try_iter()?.collect())
+        }
+        kind => Err(failed(format!(
+            "`{filter}` needs a list, and this is {}",
+            noun(kind)
+        ))),
+    }
+}
+
+/// Takes fuel for looking at so many parts.
+pub(super) fn charge(state: &State, parts: usize) -> Result<(), Error> {
+    state.consume_fuel((parts / PARTS_PER_FUEL) as u64)
+}
+
+/// A text that may not grow beyond what can be written.
+pub(super) fn bounded(text: String) -> Result<Value, Error> {
+    fits(text.len())?;
+    Ok(Value::from(text))
+}
+
+/// Refuses a text before it is made.
+pub(super) fn fits(bytes: usize) -> Result<(), Error> {
+    if bytes <= MAX_OUTPUT {
+        return Ok(());
+    }
+    Err(too_large(format!(
+        "a text would be larger than {MAX_OUTPUT} bytes"
+    )))
+}
+
+/// Looks at a value as a whole, written out: lists that hold one another can stand for far more than they take in
+/// memory. Refuses what is too large or too deep, or holds an absent value.
+pub(super) fn measure(state: &State, value: &Value) -> Result<(), Error> {
+    let mut parts = 0;
+    count(value, 0, &mut parts)?;
+    charge(state, parts)
+}
+
+fn count(value: &Value, depth: usize, parts: &mut usize) -> Result<(), Error> {
+    // A long text counts like the list of its lines.
+    *parts += 1 + value.as_str().map_or(0, |text| text.len() / 64);
+    if *parts > MAX_LITERAL || depth > MAX_LITERAL_DEPTH {
+        return Err(too_large(format!(
+            "a list or map in a template may hold {MAX_LITERAL} values in all, {MAX_LITERAL_DEPTH} deep: this one holds more"
+        )));
+    }
+    match value.kind() {
+        ValueKind::Undefined => Err(undefined()),
+        ValueKind::Seq | ValueKind::Iterable => value
+            .try_iter()?
+            .try_for_each(|item| count(&item, depth + 1, parts)),
+        ValueKind::Map => value
+            .try_iter()?
+            .try_for_each(|key| count(&value.get_item(&key)?, depth + 1, parts)),
+        _ => Ok(()),
+    }
+}

@@ -158,7 +158,12 @@ fn check_preset(facet: &str, schema: &Schema, preset: &Fields) -> Result<(), Pro
         let message = format!("facets.{facet}.{secret} is a secret field and cannot be preset: instances give it under secretFacets");
         return Err(Problem::new("SecretInPlain", message));
     }
-    schema.validate_partial(facet, preset).map_err(|violations| {
+    let mut filled = preset.clone();
+    let violations = match schema.fill_defaults(facet, &mut filled) {
+        Ok(()) => schema.validate_partial(facet, &filled),
+        Err(violation) => Err(vec![violation]),
+    };
+    violations.map_err(|violations| {
         let all: Vec<String> = violations.iter().map(ToString::to_string).collect();
         Problem::new("InvalidPreset", all.join("; "))
     })

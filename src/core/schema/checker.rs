@@ -80,7 +80,7 @@ enum Failure {
 }
 
 /// Runs the library so that a panic in it is an outcome like any other, which harms only the schema at hand.
-fn contained<T>(run: impl FnOnce() -> T) -> Option<T> {
+pub(super) fn contained<T>(run: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(run)).ok()
 }
 

@@ -122,6 +122,9 @@ impl<'a> Filler<'a> {
         if schemas.is_empty() {
             return Ok(());
         }
+        if depth > MAX_DEPTH {
+            return Err(TooMuch);
+        }
         self.charge(1)?;
         match value {
             Value::Object(fields) => self.fields(schemas, fields, &BTreeSet::new(), depth),
@@ -137,9 +140,6 @@ impl<'a> Filler<'a> {
         secrets: &BTreeSet<String>,
         depth: usize,
     ) -> Result<(), TooMuch> {
-        if depth > MAX_DEPTH {
-            return Err(TooMuch);
-        }
         let named: Vec<&'a Map<String, Value>> = schemas
             .iter()
             .filter_map(|schema| schema.get("properties")?.as_object())

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::alternatives;
 use super::phrase::{Subject, count, format_words, given, list, quote, shorten, show, type_words};
+use super::unknown_field;
 
 /// The keyword that an error is about; `false` for the schema `false`.
 pub(super) fn rule(error: &ValidationError<'_>) -> String {
@@ -44,7 +45,10 @@ pub(super) fn explain(error: &ValidationError<'_>, subject: Subject, level: usiz
         Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
             unknown_fields(unexpected)
         }
-        Kind::Required { property } => format!("{} {}", show(property), missing_field(error)),
+        Kind::Required { property } => {
+            let name = property.as_str().unwrap_or_default();
+            format!("{} {}", show(property), missing_field(error, name))
+        }
         Kind::PropertyNames { error } => {
             let name = explain(error, Subject::Shown, level);
             format!("has a field whose name is not allowed: {name}")
@@ -62,11 +66,15 @@ pub(super) fn explain(error: &ValidationError<'_>, subject: Subject, level: usiz
 }
 
 /// The words for a field that is not there. It may be required by another field's presence only.
-pub(super) fn missing_field(error: &ValidationError<'_>) -> &'static str {
-    if rule(error) == "required" {
-        return "is required";
+pub(super) fn missing_field(error: &ValidationError<'_>, name: &str) -> String {
+    let mut text = "is required".to_owned();
+    if rule(error) != "required" {
+        text.push_str(", as a field that depends on it is given");
     }
-    "is required, as a field that depends on it is given"
+    if let Some(hint) = unknown_field::read_as_boolean(error.instance(), name) {
+        text.push_str(&hint);
+    }
+    text
 }
 
 fn number(kind: &Kind, shown: &str) -> Option<String> {

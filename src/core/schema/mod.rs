@@ -3,10 +3,10 @@
 //! A schema comes from a catalogue author and values from whoever grants, and neither may hold up or bring down the
 //! process. So a schema goes through these steps, each of which may refuse it:
 //!
-//! 1. [`inspect`]: size, dialect, meta-schema, references, patterns;
-//! 2. [`normalize`]: rewritten, so that what follows has one form to work on;
-//! 3. [`extent`]: how much work it can ask for; [`secret_fields`]; [`defaults`];
-//! 4. [`checker`]: compiled; a check of a value counts its [`work`] before it does it.
+//! 1. `inspect`: size, dialect, meta-schema, references, patterns;
+//! 2. `normalize`: rewritten, so that what follows has one form to work on;
+//! 3. `extent`: how much work it can ask for; `secret_fields`; `defaults`;
+//! 4. `checker`: compiled; a check of a value counts its `work` before it does it.
 //!
 //! Numbers are as `serde_json` reads them: integers of 64 bits exactly, others as binary double precision, with which
 //! `multipleOf` still counts in decimal.
@@ -52,7 +52,7 @@ use inspect::Targets;
 
 use normalize::{Mode, Normal};
 use phrase::Subject;
-use violation::Place;
+use violation::{MAX_VIOLATIONS, Place};
 
 /// A facet schema, ready for use. Cloning it is cheap.
 #[derive(Clone)]
@@ -169,7 +169,7 @@ impl Schema {
 
     /// Checks values that other layers complete (presets): what is given must be valid where it stands, and whatever a
     /// further field could still satisfy (`required`, conditions, `oneOf`) is not asked for. What this refuses, no
-    /// further field can make valid. Fill in the defaults first.
+    /// further field can make valid. Fill in the defaults first: a list item may lack a field that has one.
     ///
     /// # Errors
     ///
@@ -237,6 +237,7 @@ impl Schema {
         complete.extend(given.map(|name| (name.clone(), Value::String(String::new()))));
         if let Err(found) = checker.check(&place, &Value::Object(complete), Subject::Shown) {
             violations.extend(found);
+            violations.truncate(MAX_VIOLATIONS);
         }
         if violations.is_empty() {
             Ok(())

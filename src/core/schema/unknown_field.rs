@@ -1,20 +1,33 @@
 //! The words for a field that the schema does not know.
 
+use serde_json::Value;
+
 use super::phrase::{list, shorten};
 
 /// Names longer than this have no near match looked for.
 const MAX_COMPARED: usize = 64;
 
+/// The names that YAML 1.1, which kubectl reads, takes for a boolean unless they are quoted
+/// (<https://yaml.org/type/bool.html>).
+const BOOLEANS: [(&str, [&str; 3]); 2] =
+    [("true", ["y", "yes", "on"]), ("false", ["n", "no", "off"])];
+
+/// Explains that the missing field `name` may be there under the name of a boolean.
+pub(super) fn read_as_boolean(object: &Value, name: &str) -> Option<String> {
+    let lower = name.to_ascii_lowercase();
+    let (boolean, _) = BOOLEANS.into_iter().find(|(boolean, names)| {
+        names.contains(&lower.as_str()) && object.get(*boolean).is_some()
+    })?;
+    Some(format!(
+        "; if it is in the manifest, put {name} in quotes, as the YAML reader of kubectl takes it for the boolean {boolean}"
+    ))
+}
+
 /// Says what the field may have been meant to be.
 pub(super) fn explain(name: &str, known: &[&str]) -> String {
-    if name == "true" || name == "false" {
-        let written = if name == "true" {
-            "y, yes or on"
-        } else {
-            "n, no or off"
-        };
+    if let Some((_, [one, two, three])) = BOOLEANS.iter().find(|(boolean, _)| *boolean == name) {
         return format!(
-            "unknown field; if it is written {written} in the manifest, put it in quotes, as the YAML reader of kubectl \
+            "unknown field; if it is written {one}, {two} or {three} in the manifest, put it in quotes, as the YAML reader of kubectl \
              takes it for the boolean {name}"
         );
     }

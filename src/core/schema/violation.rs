@@ -13,7 +13,7 @@ use super::phrase::{self, Subject};
 use super::unknown_field;
 
 /// At most so many violations are reported for one check.
-const MAX_VIOLATIONS: usize = 20;
+pub(super) const MAX_VIOLATIONS: usize = 20;
 /// The rule of a secret field that was given in plain.
 const SECRET_IN_PLAIN: &str = "SecretInPlain";
 
@@ -139,8 +139,8 @@ fn from_error(
         }
         ValidationErrorKind::Required { property } => {
             let name = property.as_str().unwrap_or_default();
-            let text = message::missing_field(error);
-            vec![place.field(name).violation(&message::rule(error), text)]
+            let text = message::missing_field(error, name);
+            vec![place.field(name).violation(&message::rule(error), &text)]
         }
         _ => {
             let text = message::describe(error, subject);

@@ -11,7 +11,7 @@ use super::keyword;
 use super::measure::{Measure, measure};
 
 /// Visits of a schema at a value.
-const MAX_VISITS: u64 = 4_000_000;
+const MAX_VISITS: u64 = 2_000_000;
 /// Visits, and units of values copied, up to which all errors are collected.
 const MAX_REPORTED: u64 = 200_000;
 /// Levels that the validator recurses.

@@ -7,11 +7,11 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use minijinja::value::{Kwargs, ValueKind};
-use minijinja::{Error, Value};
+use minijinja::{Error, State, Value};
 use sha2::{Digest, Sha256};
 
 use super::error::failed;
-use super::values::{bounded, fits, noun, text};
+use super::values::{bounded, charge_search, fits, noun, text};
 
 /// How far `indent` moves text at most.
 const MAX_INDENT: usize = 64;
@@ -140,8 +140,14 @@ pub(super) fn quote(value: &Value) -> Result<Value, Error> {
 }
 
 /// `replace(from, to)`: with each part that is `from` written as `to`.
-pub(super) fn replace(value: &Value, from: &Value, to: &Value) -> Result<Value, Error> {
+pub(super) fn replace(
+    state: &State,
+    value: &Value,
+    from: &Value,
+    to: &Value,
+) -> Result<Value, Error> {
     let (text, from, to) = (text(value)?, text(from)?, text(to)?);
+    charge_search(state, &from)?;
     if from.is_empty() {
         return Err(failed(
             "`replace` needs a text to look for, and it is empty",

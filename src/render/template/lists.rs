@@ -12,7 +12,7 @@ use minijinja::{Error, State, Value};
 
 use super::MAX_ITEMS;
 use super::error::{failed, too_large};
-use super::values::{bounded, charge, fits, list, noun, text};
+use super::values::{bounded, charge, charge_search, fits, list, measure, noun, text};
 
 /// `first`: the first item of a list or character of a text; of an empty one, nothing (see `default`).
 pub(super) fn first(value: &Value) -> Result<Value, Error> {
@@ -117,11 +117,15 @@ pub(super) fn map(state: &State, value: &Value, options: Kwargs) -> Result<Value
         }
         Ok(found)
     };
-    list(state, value, "map")?
+    let items = list(state, value, "map")?;
+    let entries = items
         .into_iter()
         .map(entry)
-        .collect::<Result<Vec<_>, Error>>()
-        .map(Value::from)
+        .collect::<Result<Vec<_>, Error>>()?;
+    let entries = Value::from(entries);
+    // One default can stand in a list many times.
+    measure(state, &entries)?;
+    Ok(entries)
 }
 
 /// `reverse`: a list, or a text's characters, from the end.
@@ -143,11 +147,7 @@ pub(super) fn sort(state: &State, value: &Value, options: Kwargs) -> Result<Valu
     if !all(ValueKind::Number) && !all(ValueKind::String) {
         return Err(failed("`sort` needs a list of numbers, or one of texts"));
     }
-    // Comparing takes as many looks at each item as the length has binary digits.
-    charge(
-        state,
-        items.len() * items.len().checked_ilog2().unwrap_or_default() as usize,
-    )?;
+    charge_ordering(state, value, items.len())?;
     items.sort();
     if reverse.unwrap_or_default() {
         items.reverse();
@@ -155,18 +155,31 @@ pub(super) fn sort(state: &State, value: &Value, options: Kwargs) -> Result<Valu
     Ok(Value::from(items))
 }
 
+/// Comparing takes as many looks at each item as the length has binary digits.
+fn charge_ordering(state: &State, value: &Value, length: usize) -> Result<(), Error> {
+    let looks = length.checked_ilog2().unwrap_or_default() as usize;
+    charge(state, measure(state, value)? * looks)
+}
+
 /// `split(separator)`: the parts of a text; without a separator, what white space separates.
-pub(super) fn split(value: &Value, separator: Option<&Value>) -> Result<Value, Error> {
+pub(super) fn split(
+    state: &State,
+    value: &Value,
+    separator: Option<&Value>,
+) -> Result<Value, Error> {
     let whole = text(value)?;
     let parts: Vec<&str> = match separator.map(text).transpose()? {
         None => whole.split_whitespace().take(MAX_ITEMS + 1).collect(),
         Some(separator) if separator.is_empty() => {
             return Err(failed("`split` needs a separator, and it is empty"));
         }
-        Some(separator) => whole
-            .split(separator.as_ref())
-            .take(MAX_ITEMS + 1)
-            .collect(),
+        Some(separator) => {
+            charge_search(state, &separator)?;
+            whole
+                .split(separator.as_ref())
+                .take(MAX_ITEMS + 1)
+                .collect()
+        }
     };
     if parts.len() > MAX_ITEMS {
         return Err(too_large(format!(
@@ -180,7 +193,9 @@ pub(super) fn split(value: &Value, separator: Option<&Value>) -> Result<Value, E
 pub(super) fn unique(state: &State, value: &Value) -> Result<Value, Error> {
     let mut seen = BTreeSet::new();
     let mut kept = Vec::new();
-    for item in list(state, value, "unique")? {
+    let items = list(state, value, "unique")?;
+    charge_ordering(state, value, items.len())?;
+    for item in items {
         if seen.insert((item.kind(), text(&item)?.into_owned())) {
             kept.push(item);
         }

@@ -5,7 +5,9 @@ use minijinja::value::ValueKind;
 use minijinja::{Error, State, Value};
 
 use super::error::failed;
-use super::values::{bounded, charge, fits, list as items, measure, noun, text, undefined};
+use super::values::{
+    bounded, charge, charge_search, fits, list as items, measure, noun, text, undefined,
+};
 
 enum Number {
     Whole(i128),
@@ -228,17 +230,14 @@ pub(super) fn contained(state: &State, part: &Value, whole: &Value) -> Result<bo
     match whole.kind() {
         ValueKind::String => {
             let (part, whole) = (text(part)?, text(whole)?);
-            charge(state, (part.len() + whole.len()) / 64)?;
+            charge_search(state, &part)?;
+            charge(state, whole.len() / 16)?;
             Ok(whole.contains(part.as_ref()))
         }
         ValueKind::Map => Ok(part.as_str().is_some() && !whole.get_item(part)?.is_undefined()),
         ValueKind::Seq | ValueKind::Iterable => {
-            for item in items(state, whole, "in")? {
-                if equal(state, part, &item)? {
-                    return Ok(true);
-                }
-            }
-            Ok(false)
+            measure(state, part)?;
+            Ok(items(state, whole, "in")?.contains(part))
         }
         kind => Err(failed(format!(
             "`in` needs a list, a map or a text, and this is {}",

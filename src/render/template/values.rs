@@ -58,11 +58,11 @@ pub(super) fn undefined() -> Error {
     Error::from(ErrorKind::UndefinedError)
 }
 
-/// The items of a list. Each costs fuel.
+/// The items of a list. Looking at them as a whole costs fuel.
 pub(super) fn list(state: &State, value: &Value, filter: &str) -> Result<Vec<Value>, Error> {
     match value.kind() {
         ValueKind::Seq | ValueKind::Iterable => {
-            charge(state, value.len().unwrap_or_default())?;
+            measure(state, value)?;
             Ok(value.try_iter()?.collect())
         }
         kind => Err(failed(format!(
@@ -94,11 +94,17 @@ pub(super) fn fits(bytes: usize) -> Result<(), Error> {
 }
 
 /// Looks at a value as a whole, written out: lists that hold one another can stand for far more than they take in
-/// memory. Refuses what is too large or too deep, or holds an absent value.
-pub(super) fn measure(state: &State, value: &Value) -> Result<(), Error> {
+/// memory. Refuses what is too large or too deep, or holds an absent value; tells how many parts it has.
+pub(super) fn measure(state: &State, value: &Value) -> Result<usize, Error> {
     let mut parts = 0;
     count(value, 0, &mut parts)?;
-    charge(state, parts)
+    charge(state, parts)?;
+    Ok(parts)
+}
+
+/// Takes fuel for a text that is looked for: a search prepares for the whole of it, which is slow.
+pub(super) fn charge_search(state: &State, wanted: &str) -> Result<(), Error> {
+    charge(state, wanted.len() / 2)
 }
 
 fn count(value: &Value, depth: usize, parts: &mut usize) -> Result<(), Error> {

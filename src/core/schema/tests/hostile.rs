@@ -4,8 +4,8 @@
 use rstest::rstest;
 use serde_json::{Map, Value, json};
 
-use super::super::work;
-use super::{messages, refused, schema};
+use super::super::{checker, work};
+use super::{messages, object, refused, schema};
 
 fn nested(levels: usize, wrap: impl Fn(Value) -> Value) -> Value {
     (0..levels).fold(json!({}), |inner, _| wrap(inner))
@@ -184,6 +184,43 @@ fn a_deep_stack_is_counted_and_not_run() {
         messages(&schema(&given), value(60)),
         ["facets.backup: too large to check: 62 values with this schema"]
     );
+}
+
+#[test]
+fn stacks_as_deep_as_are_allowed() {
+    let levels = nested(60, |inner| json!({ "not": inner }));
+    let deepest = json!({"type": "object", "properties": {"x": levels}});
+    assert_eq!(messages(&schema(&deepest), json!({"x": 1})), [""; 0]);
+
+    let mut given = chain(10, |next| json!({"allOf": [{"$ref": next}]}));
+    given["$defs"]["10"] =
+        json!({"properties": {"a": {"$ref": "#/$defs/0"}, "b": {"type": "string"}}});
+    let value = |leaf: Value| json!({"x": (0..20).fold(leaf, |inner, _| json!({ "a": inner }))});
+    assert_eq!(messages(&schema(&given), value(json!({"b": "c"}))), [""; 0]);
+    assert_eq!(
+        messages(&schema(&given), value(json!({"b": 1}))),
+        [format!(
+            "facets.backup.x{}.b: 1 is a number, expected a string",
+            ".a".repeat(20)
+        )]
+    );
+}
+
+#[test]
+fn deep_lists_are_not_filled() {
+    let definition = json!({"items": {"$ref": "#/$defs/l"}});
+    let schema = schema(
+        &json!({"type": "object", "properties": {"x": {"$ref": "#/$defs/l"}}, "$defs": {"l": definition}}),
+    );
+    let list = |levels| object(json!({"x": (0..levels).fold(json!(1), |inner, _| json!([inner]))}));
+    assert_eq!(schema.fill_defaults("backup", &mut list(62)), Ok(()));
+    assert!(schema.fill_defaults("backup", &mut list(64)).is_err());
+}
+
+#[test]
+fn a_panic_of_the_library_is_an_outcome() {
+    assert_eq!(checker::contained(|| 1), Some(1));
+    assert_eq!(checker::contained(|| -> u8 { panic!("on purpose") }), None);
 }
 
 #[test]

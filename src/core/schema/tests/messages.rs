@@ -113,6 +113,19 @@ fn explains_unknown_fields(#[case] values: Value, #[case] message: &str) {
 }
 
 #[test]
+fn explains_required_fields_that_were_read_as_booleans() {
+    let schema = schema(&json!({"type": "object", "required": ["y", "Off", "on"]}));
+    assert_eq!(
+        messages(&schema, json!({"true": 1, "on": 2})),
+        [
+            "facets.backup.y: is required; if it is in the manifest, put y in quotes, as the YAML reader of kubectl \
+             takes it for the boolean true",
+            "facets.backup.Off: is required"
+        ]
+    );
+}
+
+#[test]
 fn places_are_paths_and_pointers() {
     let schema = schema(&json!({
         "type": "object",

@@ -26,6 +26,16 @@ fn then(first: &str, repeated: &str, times: usize) -> String {
     [first, &repeated.repeat(times)].concat()
 }
 
+/// An expression again and again, with `s` of about 70 kB.
+fn looped(expression: &str) -> String {
+    [
+        "{% set s = range(9999) | join('abc') %}{% for a in range(10000) %}{{ ",
+        expression,
+        " }}{% endfor %}",
+    ]
+    .concat()
+}
+
 /// Shapes whose depth grows with their length, each as deep as is allowed.
 #[rstest]
 #[case::not(MAX_EXPRESSION - 1, |n| format!("{{{{ {}1 }}}}", "not ".repeat(n)))]
@@ -118,6 +128,15 @@ fn as_deep_as_allowed(#[case] most: usize, #[case] shape: fn(usize) -> String) {
 #[case::compared_often(TooMuchWork, "{% set y = range(10000) %}{% set z = range(10000) %}{% for a in y %}{{ z == y }}{% endfor %}".into())]
 #[case::sliced_often(TooMuchWork, "{% set y = range(10000) | join %}{% for a in range(10000) %}{{ y[1:] | length }}{% endfor %}".into())]
 #[case::held_often(TooMuchWork, "{% for a in range(10000) %}{% set x = [range(10000)] %}{% endfor %}".into())]
+#[case::default_often_in_a_list(TooLarge, "{% set s = range(9999) | join('abcdefgh') %}{{ range(10000) | map(attribute='x', default=s) | unique | length }}".into())]
+#[case::long_texts_sorted_often(
+    TooMuchWork,
+    looped("[s, s ~ 1, s ~ 2, s ~ 3, s ~ 4, s ~ 5, s ~ 6, s ~ 7] | sort | length")
+)]
+#[case::long_text_looked_for_often(TooMuchWork, looped("'a' | replace(s, 'b')"))]
+#[case::long_text_split_at_often(TooMuchWork, looped("'a' | split(s) | length"))]
+#[case::long_text_found_often(TooMuchWork, looped("s in 'a'"))]
+#[case::long_text_compared_often(TooMuchWork, looped("s == s[:]"))]
 #[case::written(TooLarge, format!("{{% for a in range(10000) %}}{}{{% endfor %}}", "x".repeat(1000)))]
 #[case::long_source(TooLarge, "x".repeat(MAX_SOURCE + 1))]
 #[case::open_tags(Syntax, "{{".repeat(MAX_SOURCE / 2))]

@@ -1,0 +1,64 @@
+# `make help` explains each target.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CONTROL_PLANE := target/debug/examples/control-plane
+OPERATOR := target/release/entitlement-operator
+
+.PHONY: help
+help: ## Shows this text.
+	@echo "Entitlement Operator. Needs cargo and go; everything else is built here."
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/  \1\t\2/' | expand -t 18
+
+.PHONY: demo
+demo: build control-plane-tool ## Runs the main job on a control plane of its own (CLUSTER=current: on the current context).
+	@if [ "$${CLUSTER:-}" != current ]; then tests/control-plane/build.sh; fi
+	@PATH="$(CURDIR)/target/release:$$PATH" $(CONTROL_PLANE) exec -- bash examples/demo.sh
+
+.PHONY: test
+test: control-plane ## Runs all tests: the core's, the formats' with their real readers, and those on a real API server.
+	cargo test --locked
+
+.PHONY: check
+check: ## Checks format, lints, generated files and, where cargo-deny is installed, the dependencies.
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- --deny warnings
+	@$(MAKE) --no-print-directory generated-files-current
+	@if command -v cargo-deny >/dev/null; then cargo deny --offline check licenses bans sources; \
+	else echo "cargo-deny is not installed: the dependencies' licences are not checked here"; fi
+
+.PHONY: build
+build: ## Builds target/release/entitlement-operator.
+	@[ -e $(OPERATOR) ] || echo "Building $(OPERATOR): about 6 minutes on two cores the first time."
+	cargo build --locked --release
+
+.PHONY: generate
+generate: ## Writes the CustomResourceDefinitions into crds/ from the Rust types.
+	cargo run --locked --quiet -- crds --output crds
+
+.PHONY: generated-files-current
+generated-files-current:
+	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	cargo run --locked --quiet -- crds --output "$$folder"; \
+	diff -ru crds "$$folder" || { echo "crds/ is stale: run make generate"; exit 1; }
+
+.PHONY: control-plane
+control-plane: ## Builds etcd, kube-apiserver, kube-controller-manager and kubectl: once, about 9 minutes on two cores.
+	@tests/control-plane/build.sh
+
+.PHONY: control-plane-tool
+control-plane-tool:
+	@cargo build --locked --quiet --example control-plane
+
+.PHONY: cluster
+cluster: control-plane control-plane-tool ## Leaves a control plane running, and says how to reach and to stop it.
+	@$(CONTROL_PLANE) up
+
+.PHONY: cluster-stop
+cluster-stop: control-plane-tool ## Stops the control plane that `make cluster` left running.
+	@$(CONTROL_PLANE) down
+
+.PHONY: clean
+clean: ## Removes all that was built, but for the control plane.
+	find target -mindepth 1 -maxdepth 1 ! -name control-plane -exec rm -rf {} +

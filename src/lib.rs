@@ -1,4 +1,29 @@
-//! Entitlement Operator.
+//! Entitlement Operator: what clients are entitled to, as configuration in their namespaces.
+//!
+//! ```text
+//! watches ─▶ World (index in memory) ─▶ evaluate(snapshot, now) ─▶ Evaluation ─▶ plan ─▶ writes
+//! ```
+//!
+//! | module | what it knows | may use |
+//! |---|---|---|
+//! | [`api`] | the four kinds: types, schema, CEL rules | nothing |
+//! | [`core`] | the rules: acceptance, terms, phases, facets, precedence | `api` |
+//! | [`render`] | bytes: formats, templates, the summary | `core` |
+//! | [`evaluation`] | all of that for one organization at one moment | `render` |
+//! | [`controller`] | the shell around it: watches, queue, writes | `evaluation` |
+//! | [`cli`] | the command | `controller` |
+//!
+//! Invariants, those that can be tested being tested in `tests/layering.rs`:
+//!
+//! - The flow is one way, as in the table; nothing points back.
+//! - `core`, `render` and `evaluation` know no client, no clock, no I/O, no async. The same snapshot and moment give the same
+//!   evaluation, byte for byte.
+//! - The unit of work is the organization: all that its grants say of each other is decided from one snapshot.
+//! - The operator's only memory is in the cluster: `status.accepted`, `status.facets`, `status.notices` and the
+//!   ControllerRevisions of the catalogue. Everything else is derived anew from what is there.
+//! - Only the lifecycle withdraws. An error leaves what was delivered.
+//! - An object that the operator did not make is never changed; a secret value reaches the data of Secrets only.
+
 pub mod api;
 pub mod core;
 pub mod evaluation;

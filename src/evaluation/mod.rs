@@ -5,7 +5,8 @@
 
 mod cases;
 pub mod catalogue;
-mod conditions;
+pub mod catalogue_status;
+pub(crate) mod conditions;
 mod delivery;
 mod facets;
 mod holding;

@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# The main job, shown with kubectl on the cluster of the current context, with entitlement-operator on the PATH.
+# Ends by itself, and fails if anything that it shows did not happen.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+operator=
+log=$(mktemp)
+finish() {
+	code=$?
+	if [ -n "$operator" ]; then
+		kill "$operator" 2>/dev/null || true
+		wait "$operator" 2>/dev/null || true
+	fi
+	if [ "$code" -ne 0 ]; then
+		printf '\nThe demo failed. The end of the operator'\''s log:\n' >&2
+		tail -n 20 "$log" >&2
+	fi
+	rm -f "$log"
+	exit "$code"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+title() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+run() {
+	printf '$ %s\n' "$*"
+	"$@"
+}
+in_seconds() { date -u -d "@$(($(date +%s) + $1))" +%Y-%m-%dT%H:%M:%SZ; }
+ready() { kubectl wait --for=condition=Ready "$@" --timeout=60s >/dev/null; }
+phase() { kubectl wait --for=jsonpath='{.status.phase}'="$2" ent "$1" --namespace entitlements --timeout=60s >/dev/null; }
+
+grant() { # NAME ORGANIZATION DEFINITION [LINE OF SPEC...]
+	printf 'apiVersion: entitlements.dev/v1alpha1\nkind: EntitlementInstance\nmetadata:\n  name: %s\n  namespace: %s\nspec:\n  organization: %s\n  definition: %s\n' \
+		"$1" "${NAMESPACE:-entitlements}" "$2" "$3"
+	shift 3
+	if [ "$#" -gt 0 ]; then printf '  %s\n' "$@"; fi
+}
+
+title "The kinds are installed, and the operator runs"
+run entitlement-operator crds | kubectl apply --filename - | sed 's/^/  /'
+kubectl wait --for=condition=Established crd --timeout=30s \
+	organizations.entitlements.dev facetdefinitions.entitlements.dev \
+	entitlementdefinitions.entitlements.dev entitlementinstances.entitlements.dev >/dev/null
+kubectl create namespace entitlement-operator --dry-run=client --output yaml | kubectl apply --filename - >/dev/null
+entitlement-operator run >"$log" 2>&1 &
+operator=$!
+
+title "A provider's catalogue, two clients, and what they hold"
+run kubectl apply --filename 00-namespaces.yaml --filename 10-catalogue.yaml --filename 20-organizations.yaml --filename 30-grants.yaml
+ready edef --all
+ready org --all
+for name in acme-backup acme-support acme-seats acme-seats-more globex-streaming globex-seats globex-support; do
+	ready ent "$name" --namespace entitlements
+done
+run kubectl get edef
+run kubectl get org
+run kubectl get ent --namespace entitlements
+
+title "It arrives in the client's namespaces: a ConfigMap"
+run kubectl get configmap managed-backup-config --namespace acme-prod --output jsonpath='{.data.backup\.env}{"\n"}{.data.banner\.txt}'
+title "... a Secret, for the field that is secret"
+kubectl get secret managed-backup-credentials --namespace acme-prod --output jsonpath='{.data.RESTIC_PASSWORD}' | base64 -d | grep -qx 'correct horse battery staple'
+run kubectl describe secret managed-backup-credentials --namespace acme-prod
+title "... and the summary of all that the client holds"
+run kubectl get configmap entitlements --namespace acme-prod --output jsonpath='{.data.entitlements\.env}'
+kubectl get configmap entitlements --namespace acme-prod --output jsonpath='{.data.entitlements\.env}' | grep -qx 'ENTITLEMENT_SEATS_AMOUNT=250'
+
+title "A tenant that grants itself something is refused, with the reason"
+NAMESPACE=globex grant self-service globex premium-support | kubectl apply --filename -
+kubectl wait --for=jsonpath='{.status.phase}'=Rejected ent self-service --namespace globex --timeout=60s >/dev/null
+run kubectl get ent self-service --namespace globex --output jsonpath='{.status.phase}: {.status.conditions[?(@.type=="Accepted")].reason}: {.status.conditions[?(@.type=="Accepted")].message}{"\n"}'
+kubectl delete ent self-service --namespace globex >/dev/null
+
+title "What somebody else made, or changed by hand"
+run kubectl patch configmap premium-support --namespace acme-prod --type merge --patch '{"data":{"support.txt":"a thousand hours"}}'
+kubectl wait --for=jsonpath='{.data.support\.txt}'='12.5 hours
+' configmap premium-support --namespace acme-prod --timeout=60s >/dev/null
+echo "is put back at once: $(kubectl get configmap premium-support --namespace acme-prod --output jsonpath='{.data.support\.txt}')"
+
+title "A trial that ends in some seconds"
+end=$(in_seconds 8)
+grant trial globex managed-backup "end: \"$end\"" 'facets: {backup: {region: ap-northeast}}' \
+	'secretFacets: [{facet: backup, field: repositoryPassword, secretKeyRef: {name: acme-backup, key: password}}]' |
+	kubectl apply --filename -
+phase trial Active
+ready ent trial --namespace entitlements
+run kubectl get ent trial --namespace entitlements
+run kubectl get configmap,secret --namespace globex --selector entitlements.dev/definition=managed-backup
+echo "... and with a grace period of 14 days it would stay a while. Cancelled, it is gone at once:"
+run kubectl patch ent trial --namespace entitlements --type merge --patch '{"spec":{"state":"Cancelled"}}'
+phase trial Cancelled
+kubectl wait --for=delete configmap/managed-backup-config secret/managed-backup-credentials --namespace globex --timeout=60s >/dev/null
+
+end=$(in_seconds 6)
+grant weekend globex premium-support "end: \"$end\"" 'amount: 2' | kubectl apply --filename -
+phase weekend Active
+run kubectl get ent weekend --namespace entitlements --output custom-columns='NAME:.metadata.name,PHASE:.status.phase,ENDS:.status.end,NEXT:.status.nextTransition.phase'
+kubectl get configmap premium-support --namespace globex >/dev/null
+phase weekend Expired
+kubectl wait --for=delete configmap/premium-support --namespace globex --timeout=60s >/dev/null
+run kubectl get ent weekend --namespace entitlements
+run kubectl get events --namespace entitlements --field-selector involvedObject.name=weekend --output custom-columns='REASON:.reason,MESSAGE:.message'
+
+title "Done: all of it happened."

@@ -1,0 +1,241 @@
+//! What is wrong is named, harms nobody else, and takes nothing away that was delivered.
+
+use crate::harness::{ORGANIZATION, cluster, condition, grant};
+use serde_json::json;
+
+#[tokio::test]
+async fn a_grant_of_something_unknown_is_refused_with_its_reason() {
+    let cluster = cluster().await;
+    cluster.feature().await;
+    let name = cluster.name.clone();
+    let refused = [
+        ("no-organization", grant(&format!("{name}-a"), "nobody", &name, json!({})), "OrganizationNotFound"),
+        ("no-definition", grant(&format!("{name}-b"), &name, "nothing", json!({})), "DefinitionNotFound"),
+        ("amount", grant(&format!("{name}-c"), &name, &name, json!({"amount": 3})), "InvalidAmount"),
+        ("no-such-day", grant(&format!("{name}-d"), &name, &name, json!({"start": "2027-02-30"})), "InvalidTerm"),
+        (
+            "empty",
+            grant(&format!("{name}-e"), &name, &name, json!({"start": "2027-01-02", "end": "2027-01-01"})),
+            "InvalidTerm",
+        ),
+        ("renews", grant(&format!("{name}-f"), &name, &name, json!({"renews": "nothing"})), "RenewalInvalid"),
+    ];
+    for (case, object, reason) in refused {
+        let instance = object["metadata"]["name"].as_str().unwrap().to_owned();
+        cluster.create(object).await.unwrap();
+        let rejected = cluster.phase(&instance, "Rejected").await;
+        assert_eq!(condition(&rejected, "Accepted")["reason"], reason, "{case}");
+        assert_eq!(condition(&rejected, "Ready")["status"], "False", "{case}");
+        assert_eq!(condition(&rejected, "Entitled")["status"], "False", "{case}");
+        assert!(rejected["status"]["accepted"].is_null(), "{case}");
+        let events = cluster.events(&instance).await;
+        assert!(events.iter().any(|(one, _)| one == reason), "{case}: {events:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_grant_is_accepted_as_soon_as_what_it_names_is_there() {
+    let cluster = cluster().await;
+    let name = cluster.name.clone();
+    cluster.create(grant(&name, &name, &name, json!({}))).await.unwrap();
+    cluster.condition("EntitlementInstance", "$", "Accepted", "False", "OrganizationNotFound").await;
+    cluster.apply(ORGANIZATION).await;
+    cluster.condition("EntitlementInstance", "$", "Accepted", "False", "DefinitionNotFound").await;
+    cluster.apply(crate::harness::FEATURE).await;
+    cluster.phase("$", "Active").await;
+    cluster.object("ConfigMap", "$", "$").await;
+}
+
+#[tokio::test]
+async fn an_unknown_time_zone_is_named_with_the_one_that_was_meant() {
+    let cluster = cluster().await;
+    cluster.feature().await;
+    cluster.merge("Organization", "", "$", json!({"spec": {"timeZone": "Europe/Berlim"}})).await.unwrap();
+    let ready = cluster.condition("Organization", "$", "Ready", "False", "InvalidTimeZone").await;
+    assert!(ready["message"].as_str().unwrap().contains("Europe/Berlin"), "{ready}");
+    let name = cluster.name.clone();
+    cluster.create(grant(&name, &name, &name, json!({}))).await.unwrap();
+    cluster.condition("EntitlementInstance", "$", "Accepted", "False", "OrganizationNotReady").await;
+}
+
+#[tokio::test]
+async fn an_unknown_time_zone_takes_nothing_from_accepted_grants() {
+    let cluster = cluster().await;
+    cluster.feature().await;
+    let name = cluster.name.clone();
+    cluster.create(grant(&name, &name, &name, json!({}))).await.unwrap();
+    let before = cluster.object("ConfigMap", "$", "$").await;
+    cluster.phase("$", "Active").await;
+    cluster.merge("Organization", "", "$", json!({"spec": {"timeZone": "Mars/Olympus"}})).await.unwrap();
+    cluster.condition("Organization", "$", "Ready", "False", "InvalidTimeZone").await;
+    cluster.phase("$", "Active").await;
+    assert_eq!(cluster.get("ConfigMap", "$", "$").await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_broken_definition_takes_nothing_away_and_new_grants_are_refused() {
+    let cluster = cluster().await;
+    cluster.feature().await;
+    let name = cluster.name.clone();
+    cluster.create(grant(&name, &name, &name, json!({}))).await.unwrap();
+    let before = cluster.object("ConfigMap", "$", "$").await;
+    cluster.phase("$", "Active").await;
+    let broken = json!([{"name": "config", "kind": "ConfigMap", "items": [{"key": "who", "template": "{{ organization."}]}]);
+    cluster.merge("EntitlementDefinition", "", "$", json!({"spec": {"outputs": broken}})).await.unwrap();
+    let ready = cluster.condition("EntitlementDefinition", "$", "Ready", "False", "InvalidTemplate").await;
+    assert!(ready["message"].as_str().unwrap().contains("line 1"), "{ready}");
+    let ready = cluster.condition("EntitlementInstance", "$", "Ready", "False", "DefinitionNotReady").await;
+    assert!(ready["message"].as_str().unwrap().contains("its last valid revision serves"), "{ready}");
+    let second = format!("{name}-second");
+    cluster.apply("{apiVersion: entitlements.dev/v1alpha1, kind: Organization, metadata: {name: $-second}, spec: {namespaces: [$-second]}}").await;
+    cluster.create(grant(&second, &second, &name, json!({}))).await.unwrap();
+    cluster.condition("EntitlementInstance", &second, "Accepted", "False", "DefinitionNotReady").await;
+    // The operator puts back what the last valid revision says.
+    cluster.delete("ConfigMap", "$", "$").await;
+    assert_eq!(cluster.object("ConfigMap", "$", "$").await["data"], before["data"]);
+    cluster.phase("$", "Active").await;
+}
+
+#[tokio::test]
+async fn a_deleted_definition_takes_nothing_away() {
+    let cluster = cluster().await;
+    cluster.feature().await;
+    let name = cluster.name.clone();
+    cluster.create(grant(&name, &name, &name, json!({}))).await.unwrap();
+    let before = cluster.object("ConfigMap", "$", "$").await;
+    cluster.phase("$", "Active").await;
+    cluster.delete("EntitlementDefinition", "", "$").await;
+    cluster.condition("EntitlementInstance", "$", "Ready", "False", "DefinitionNotFound").await;
+    let seen = cluster.phase("$", "Active").await;
+    assert_eq!(condition(&seen, "Accepted")["status"], "True");
+    assert_eq!(cluster.get("ConfigMap", "$", "$").await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn an_invalid_schema_is_named_on_the_facet_and_on_what_uses_it() {
+    let cluster = cluster().await;
+    cluster
+        .apply(
+            "
+apiVersion: entitlements.dev/v1alpha1
+kind: FacetDefinition
+metadata: {name: $}
+spec: {schema: {type: object, properties: {age: {type: number, minimum: young}}}}
+---
+apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementDefinition
+metadata: {name: $}
+spec: {type: Feature, facets: [{name: person, definition: $}]}
+",
+        )
+        .await;
+    let ready = cluster.condition("FacetDefinition", "$", "Ready", "False", "InvalidSchema").await;
+    assert!(ready["message"].as_str().unwrap().contains("minimum"), "{ready}");
+    cluster.condition("EntitlementDefinition", "$", "Ready", "False", "InvalidSchema").await;
+    let mended = json!({"spec": {"schema": {"properties": {"age": {"minimum": 18}}}}});
+    cluster.merge("FacetDefinition", "", "$", mended).await.unwrap();
+    cluster.condition("FacetDefinition", "$", "Ready", "True", "Valid").await;
+    cluster.condition("EntitlementDefinition", "$", "Ready", "True", "Valid").await;
+}
+
+#[tokio::test]
+async fn invalid_facets_are_named_and_the_last_valid_ones_serve() {
+    let cluster = cluster().await;
+    cluster.apply(ORGANIZATION).await;
+    cluster
+        .apply(
+            "
+apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementDefinition
+metadata: {name: $}
+spec:
+  type: Feature
+  facets: [{name: backup, schema: {type: object, properties: {retention: {type: integer, maximum: 365, default: 30}}}}]
+  outputs: [{name: config, kind: ConfigMap, items: [{key: env, format: Env}]}]
+",
+        )
+        .await;
+    let name = cluster.name.clone();
+    cluster.create(grant(&name, &name, &name, json!({"facets": {"backup": {"retention": 90}}}))).await.unwrap();
+    cluster.object("ConfigMap", "$", "$").await;
+    cluster.merge("EntitlementInstance", "entitlements", "$", json!({"spec": {"facets": {"backup": {"retention": 400}}}})).await.unwrap();
+    let invalid = cluster.condition("EntitlementInstance", "$", "FacetsValid", "False", "Invalid").await;
+    assert_eq!(invalid["message"], "facets.backup.retention: 400 is more than the maximum 365");
+    let seen = cluster.phase("$", "Active").await;
+    assert_eq!(condition(&seen, "Ready")["reason"], "FacetsInvalid");
+    assert_eq!(seen["status"]["facets"], json!({"backup": {"retention": 90}}));
+    assert_eq!(cluster.get("ConfigMap", "$", "$").await.unwrap()["data"]["env"], "BACKUP_RETENTION=90\n");
+}
+
+#[tokio::test]
+async fn what_cannot_be_rendered_is_named_and_harms_nobody_else() {
+    let cluster = cluster().await;
+    cluster.apply(ORGANIZATION).await;
+    let templates = [
+        ("huge", "{% for i in range(600) %}{{ organization.name | indent(4000, true) }}{% endfor %}", "RenderFailed"),
+        ("loop", "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}", "RenderFailed"),
+        ("unknown", "{{ organization.nmae }}", "RenderFailed"),
+    ];
+    for (kind, template, reason) in templates {
+        let definition = json!({
+            "apiVersion": "entitlements.dev/v1alpha1",
+            "kind": "EntitlementDefinition",
+            "metadata": {"name": format!("{}-{kind}", cluster.name)},
+            "spec": {"type": "Feature", "outputs": [
+                {"name": "config", "kind": "ConfigMap", "items": [{"key": "a", "template": template}]},
+            ]},
+        });
+        cluster.create(definition).await.unwrap();
+        let name = format!("{}-{kind}", cluster.name);
+        cluster.create(grant(&name, &cluster.name, &name, json!({}))).await.unwrap();
+        let delivered = cluster.condition("EntitlementInstance", &name, "Delivered", "False", reason).await;
+        assert!(delivered["message"].as_str().unwrap().starts_with("output config, a: "), "{delivered}");
+        assert_eq!(cluster.phase(&name, "Active").await["status"]["outputs"], json!({"desired": 1, "delivered": 0}));
+    }
+    cluster.apply(crate::harness::FEATURE).await;
+    cluster.create(grant(&cluster.name, &cluster.name, &cluster.name, json!({}))).await.unwrap();
+    cluster.object("ConfigMap", "$", "$").await;
+}
+
+#[tokio::test]
+async fn an_output_of_two_mebibytes_is_a_clear_condition() {
+    let cluster = cluster().await;
+    cluster.apply(ORGANIZATION).await;
+    let half = "x".repeat(600_000);
+    let items: Vec<_> = ["a", "b", "c", "d"].iter().map(|key| json!({"key": key, "template": "{{ facets.big.text }}"})).collect();
+    let definition = json!({
+        "apiVersion": "entitlements.dev/v1alpha1",
+        "kind": "EntitlementDefinition",
+        "metadata": {"name": cluster.name},
+        "spec": {
+            "type": "Feature",
+            "facets": [{"name": "big", "schema": {"type": "object", "properties": {"text": {"type": "string"}}}}],
+            "outputs": [{"name": "config", "kind": "ConfigMap", "items": items}],
+        },
+    });
+    cluster.create(definition).await.unwrap();
+    let spec = json!({"facets": {"big": {"text": half}}});
+    cluster.create(grant(&cluster.name, &cluster.name, &cluster.name, spec)).await.unwrap();
+    let delivered = cluster.condition("EntitlementInstance", "$", "Delivered", "False", "TooLarge").await;
+    assert!(delivered["message"].as_str().unwrap().contains("comes to 2400004 bytes"), "{delivered}");
+}
+
+#[tokio::test]
+async fn a_secret_in_a_config_map_is_refused_when_the_definition_is_made() {
+    let cluster = cluster().await;
+    cluster
+        .apply(
+            r#"
+apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementDefinition
+metadata: {name: $}
+spec:
+  type: Feature
+  facets: [{name: db, schema: {type: object, properties: {password: {type: string, writeOnly: true}}}}]
+  outputs: [{name: config, kind: ConfigMap, items: [{key: a, template: "{% for f in facets.db | items %}{{ f[1] }}{% endfor %}"}]}]
+"#,
+        )
+        .await;
+    let ready = cluster.condition("EntitlementDefinition", "$", "Ready", "False", "SecretInConfigMap").await;
+    assert!(ready["message"].as_str().unwrap().contains("facets.db.password"), "{ready}");
+}

@@ -1,0 +1,364 @@
+//! What the tests share: a control plane with the CRDs and an operator at work, and a client that speaks YAML.
+
+use crate::plane::{Plane, PlaneOptions, Process};
+use kube::{
+    Client, Config,
+    api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams},
+    config::{KubeConfigOptions, Kubeconfig},
+    core::GroupVersionKind,
+};
+use serde_json::{Value, json};
+use std::{
+    fs::File,
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::{
+        LazyLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// Far more than anything here takes on an idle machine.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The one that most tests share. It ends with the test program.
+static SHARED: LazyLock<Stage> = LazyLock::new(|| {
+    let stage = Stage::start();
+    stage.operator(&[]).leave_running();
+    stage
+});
+
+/// A control plane with the CRDs and the operator's namespace.
+pub struct Stage {
+    pub plane: Plane,
+}
+
+impl Stage {
+    /// A plane of a test's own, without an operator.
+    pub fn start() -> Self {
+        Self::start_with(PlaneOptions::default())
+    }
+
+    pub fn start_with(options: PlaneOptions) -> Self {
+        let mut stage = Self::bare(options);
+        stage.install();
+        // The garbage collector looks for new kinds every 30 s, and when it starts.
+        stage.plane.restart(Process::ControllerManager).unwrap_or_else(|error| panic!("{error}"));
+        stage
+    }
+
+    /// Without the CRDs.
+    pub fn bare(options: PlaneOptions) -> Self {
+        Self { plane: Plane::start(options).unwrap_or_else(|error| panic!("{error}")) }
+    }
+
+    pub fn install(&self) {
+        let crds = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
+        self.kubectl(&["apply", "--filename", crds]);
+        self.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"]);
+        for namespace in ["entitlement-operator", "entitlements"] {
+            self.kubectl(&["create", "namespace", namespace]);
+        }
+    }
+
+    pub fn kubectl(&self, arguments: &[&str]) -> String {
+        self.plane.run_kubectl(arguments).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Starts an operator, which ends when it is dropped.
+    pub fn operator(&self, arguments: &[&str]) -> Operator {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let log = File::create(self.plane.folder().join(format!("operator-{number}.log"))).unwrap();
+        // The shell ends the operator when the pipe closes, be it that the test program was killed.
+        let script = r#""$@" <&- & program=$!; read -r order; kill "${order:-"-TERM"}" $program; wait $program"#;
+        let child = Command::new("sh")
+            .args(["-c", script, "sh", env!("CARGO_BIN_EXE_entitlement-operator"), "run"])
+            .args(arguments)
+            .env("KUBECONFIG", self.plane.kubeconfig())
+            .env("RUST_LOG", std::env::var("OPERATOR_LOG").unwrap_or_else(|_| "info".to_owned()))
+            .stdin(Stdio::piped())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        Operator { child }
+    }
+
+    pub async fn cluster(&self) -> Cluster {
+        Cluster::connect(self.plane.kubeconfig()).await
+    }
+}
+
+/// An operator that runs until it is dropped.
+pub struct Operator {
+    child: Child,
+}
+
+impl Operator {
+    /// Ends as the kubelet ends it: SIGTERM.
+    pub fn stop(mut self) {
+        self.end("-TERM");
+    }
+
+    /// Ends as a crash does: SIGKILL.
+    pub fn kill(mut self) {
+        self.end("-KILL");
+    }
+
+    fn end(&mut self, signal: &str) {
+        use std::io::Write;
+        if let Some(mut pipe) = self.child.stdin.take() {
+            let _ = writeln!(pipe, "{signal}");
+        }
+        let _ = self.child.wait();
+    }
+
+    /// It ends with the test program.
+    pub fn leave_running(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        self.end("-TERM");
+    }
+}
+
+/// A client of a cluster, and a name that no other test has.
+pub struct Cluster {
+    pub client: Client,
+    /// Begins the names of all that a test makes.
+    pub name: String,
+}
+
+/// The shared cluster, with an operator at work.
+pub async fn cluster() -> Cluster {
+    let kubeconfig = tokio::task::spawn_blocking(|| SHARED.plane.kubeconfig().to_owned()).await.unwrap();
+    Cluster::connect(&kubeconfig).await
+}
+
+/// kubectl against the shared cluster.
+pub fn shared_kubectl(arguments: &[&str]) -> String {
+    SHARED.kubectl(arguments)
+}
+
+fn resource(kind: &str) -> (ApiResource, bool) {
+    let (group, version, plural, is_namespaced) = match kind {
+        "Organization" => ("entitlements.dev", "v1alpha1", "organizations", false),
+        "FacetDefinition" => ("entitlements.dev", "v1alpha1", "facetdefinitions", false),
+        "EntitlementDefinition" => ("entitlements.dev", "v1alpha1", "entitlementdefinitions", false),
+        "EntitlementInstance" => ("entitlements.dev", "v1alpha1", "entitlementinstances", true),
+        "Namespace" => ("", "v1", "namespaces", false),
+        "ConfigMap" => ("", "v1", "configmaps", true),
+        "Secret" => ("", "v1", "secrets", true),
+        "Event" => ("events.k8s.io", "v1", "events", true),
+        "ControllerRevision" => ("apps", "v1", "controllerrevisions", true),
+        other => panic!("no such kind in the harness: {other}"),
+    };
+    (ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural), is_namespaced)
+}
+
+impl Cluster {
+    pub async fn connect(kubeconfig: &Path) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let kubeconfig = Kubeconfig::read_from(kubeconfig).unwrap();
+        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+        let name = format!("t{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        Self { client: Client::try_from(config).unwrap(), name }
+    }
+
+    pub fn api(&self, kind: &str, namespace: &str) -> Api<DynamicObject> {
+        let (resource, is_namespaced) = resource(kind);
+        match is_namespaced {
+            true => Api::namespaced_with(self.client.clone(), namespace, &resource),
+            false => Api::all_with(self.client.clone(), &resource),
+        }
+    }
+
+    /// Applies every document of a YAML text, `$` standing for the test's name, as `kubectl apply --server-side` would.
+    pub async fn apply(&self, yaml: &str) {
+        if let Err(error) = self.try_apply(yaml).await {
+            panic!("{error}");
+        }
+    }
+
+    /// The message with which a YAML text is refused.
+    pub async fn refused(&self, yaml: &str) -> String {
+        self.try_apply(yaml).await.expect_err("it should have been refused")
+    }
+
+    pub async fn try_apply(&self, yaml: &str) -> Result<(), String> {
+        let yaml = yaml.replace('$', &self.name);
+        for document in serde_saphyr::from_multiple::<Value>(&yaml).unwrap() {
+            if document.is_null() {
+                continue;
+            }
+            let object: DynamicObject = serde_json::from_value(document).unwrap();
+            let kind = object.types.clone().unwrap().kind;
+            let api = self.api(&kind, object.metadata.namespace.as_deref().unwrap_or("entitlements"));
+            let name = object.metadata.name.clone().unwrap();
+            let params = PatchParams { field_validation: Some(kube::api::ValidationDirective::Strict), ..PatchParams::apply("test").force() };
+            api.patch(&name, &params, &Patch::Apply(&object)).await.map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+
+    pub async fn create(&self, object: Value) -> Result<Value, String> {
+        let object: DynamicObject = serde_json::from_value(object).unwrap();
+        let kind = object.types.clone().unwrap().kind;
+        let api = self.api(&kind, object.metadata.namespace.as_deref().unwrap_or_default());
+        let made = api.create(&PostParams::default(), &object).await.map_err(|error| error.to_string())?;
+        Ok(serde_json::to_value(made).unwrap())
+    }
+
+    pub async fn merge(&self, kind: &str, namespace: &str, name: &str, patch: Value) -> Result<(), String> {
+        let name = name.replace('$', &self.name);
+        let namespace = namespace.replace('$', &self.name);
+        let patched = self.api(kind, &namespace).patch(&name, &PatchParams::default(), &Patch::Merge(patch)).await;
+        patched.map(drop).map_err(|error| error.to_string())
+    }
+
+    pub async fn delete(&self, kind: &str, namespace: &str, name: &str) {
+        let name = name.replace('$', &self.name);
+        let namespace = namespace.replace('$', &self.name);
+        self.api(kind, &namespace).delete(&name, &DeleteParams::default()).await.unwrap();
+    }
+
+    pub async fn get(&self, kind: &str, namespace: &str, name: &str) -> Option<Value> {
+        let name = name.replace('$', &self.name);
+        let namespace = namespace.replace('$', &self.name);
+        let found = self.api(kind, &namespace).get_opt(&name).await.unwrap();
+        found.map(|object| serde_json::to_value(object).unwrap())
+    }
+
+    pub async fn list(&self, kind: &str, namespace: &str) -> Vec<Value> {
+        let namespace = namespace.replace('$', &self.name);
+        let all = self.api(kind, &namespace).list(&ListParams::default()).await.unwrap();
+        all.into_iter().map(|object| serde_json::to_value(object).unwrap()).collect()
+    }
+
+    /// Looks at an object until it is as expected, and returns it then.
+    pub async fn until(&self, kind: &str, namespace: &str, name: &str, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+        let started = Instant::now();
+        loop {
+            let seen = self.get(kind, namespace, name).await.unwrap_or(Value::Null);
+            if is(&seen) {
+                return seen;
+            }
+            assert!(started.elapsed() < DEADLINE, "{kind} {namespace}/{name}: {what}: not so within {DEADLINE:?}; last seen: {seen:#}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until a grant in namespace `entitlements` is in that phase, with its status up to date.
+    pub async fn phase(&self, name: &str, phase: &str) -> Value {
+        self.until("EntitlementInstance", "entitlements", name, phase, |seen| is_current(seen) && seen["status"]["phase"] == phase).await
+    }
+
+    /// Waits until a condition of an object has that status and reason, with the status up to date.
+    pub async fn condition(&self, kind: &str, name: &str, type_: &str, status: &str, reason: &str) -> Value {
+        let what = format!("{type_}={status}, {reason}");
+        let found = self
+            .until(kind, "entitlements", name, &what, |seen| {
+                let condition = condition(seen, type_);
+                is_current(seen) && condition["status"] == status && condition["reason"] == reason
+            })
+            .await;
+        condition(&found, type_)
+    }
+
+    /// Waits until a ConfigMap or Secret is there, and returns it.
+    pub async fn object(&self, kind: &str, namespace: &str, name: &str) -> Value {
+        self.until(kind, namespace, name, "exists", |seen| !seen.is_null()).await
+    }
+
+    pub async fn gone(&self, kind: &str, namespace: &str, name: &str) {
+        self.until(kind, namespace, name, "is gone", Value::is_null).await;
+    }
+
+    /// Waits until the summary in a namespace has an entry that is as expected.
+    pub async fn summary(&self, namespace: &str, handle: &str, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+        let handle = handle.replace('$', &self.name);
+        let found = self
+            .until("ConfigMap", namespace, "entitlements", what, |seen| is(&entry(seen, &handle)))
+            .await;
+        entry(&found, &handle)
+    }
+
+    /// An organization `$` in namespace `$`, with a definition `$` of type Feature that writes a ConfigMap.
+    pub async fn feature(&self) {
+        self.apply(ORGANIZATION).await;
+        self.apply(FEATURE).await;
+    }
+
+    /// The notes of the events that regard an object.
+    pub async fn events(&self, name: &str) -> Vec<(String, String)> {
+        let name = name.replace('$', &self.name);
+        let events = self.list("Event", "entitlements").await;
+        let of_object = events.iter().filter(|event| event["regarding"]["name"] == *name);
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        of_object.map(|event| (text(&event["reason"]), text(&event["note"]))).collect()
+    }
+}
+
+pub const ORGANIZATION: &str = "
+apiVersion: v1
+kind: Namespace
+metadata: {name: $}
+---
+apiVersion: entitlements.dev/v1alpha1
+kind: Organization
+metadata: {name: $}
+spec: {displayName: The Client, namespaces: [$]}
+";
+
+pub const FEATURE: &str = r#"
+apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementDefinition
+metadata: {name: $}
+spec:
+  type: Feature
+  outputs:
+    - name: config
+      kind: ConfigMap
+      items: [{key: who, template: "{{ organization.displayName }}"}]
+"#;
+
+/// Whether the operator has seen the object as it is now.
+pub fn is_current(object: &Value) -> bool {
+    !object.is_null() && object["status"]["observedGeneration"] == object["metadata"]["generation"]
+}
+
+pub fn condition(object: &Value, type_: &str) -> Value {
+    let conditions = object["status"]["conditions"].as_array();
+    conditions.and_then(|all| all.iter().find(|one| one["type"] == type_)).cloned().unwrap_or(Value::Null)
+}
+
+/// An entry of a summary ConfigMap; null where it is not there.
+pub fn entry(config_map: &Value, handle: &str) -> Value {
+    let text = config_map["data"]["entitlements.json"].as_str().unwrap_or("{}");
+    let summary: Value = serde_json::from_str(text).unwrap();
+    summary["entitlements"][handle].clone()
+}
+
+/// A time so many seconds from now, as manifests have it.
+pub fn seconds_from_now(seconds: i64) -> String {
+    let at = chrono::Utc::now() + chrono::TimeDelta::seconds(seconds);
+    at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+}
+
+/// A grant of `definition` to `organization`, with more fields of its spec.
+pub fn grant(name: &str, organization: &str, definition: &str, spec: Value) -> Value {
+    let mut object = json!({
+        "apiVersion": "entitlements.dev/v1alpha1",
+        "kind": "EntitlementInstance",
+        "metadata": {"name": name, "namespace": "entitlements"},
+        "spec": spec,
+    });
+    object["spec"]["organization"] = organization.into();
+    object["spec"]["definition"] = definition.into();
+    object
+}

@@ -1,0 +1,171 @@
+//! The operator over restarts, absences and rest.
+
+use crate::{
+    harness::{Cluster, Stage, condition, grant, seconds_from_now},
+    plane::PlaneOptions,
+};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.unwrap()
+}
+
+/// The requests that an operator sent to change something, from the API server's audit log.
+fn writes(audit_log: &Path) -> Vec<String> {
+    let log = fs::read_to_string(audit_log).unwrap();
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines
+        .filter(|line| line["stage"] == "ResponseComplete")
+        .filter(|line| line["userAgent"].as_str().is_some_and(|agent| agent.starts_with("entitlement-operator")))
+        .filter(|line| ["create", "update", "patch", "delete"].contains(&line["verb"].as_str().unwrap_or_default()))
+        .map(|line| format!("{} {}", line["verb"].as_str().unwrap_or_default(), line["requestURI"].as_str().unwrap_or_default()))
+        .collect()
+}
+
+/// Waits until no write has come for three seconds, and returns how many there are.
+async fn at_rest(audit_log: &Path) -> usize {
+    let started = Instant::now();
+    let mut before = writes(audit_log).len();
+    let mut since = Instant::now();
+    while since.elapsed() < Duration::from_secs(3) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let now = writes(audit_log).len();
+        if now != before {
+            (before, since) = (now, Instant::now());
+        }
+        assert!(started.elapsed() < Duration::from_secs(60), "the operator goes on writing: {:#?}", writes(audit_log));
+    }
+    before
+}
+
+#[tokio::test]
+async fn at_rest_and_over_a_restart_nothing_is_written() {
+    let stage = blocking(|| Stage::start_with(PlaneOptions { audit: true, ..PlaneOptions::default() })).await;
+    let log = stage.plane.audit_log().unwrap().to_owned();
+    let operator = stage.operator(&[]);
+    let cluster = stage.cluster().await;
+    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
+    apply_examples(&stage, examples);
+    cluster.phase("acme-backup", "Active").await;
+    cluster.phase("globex-streaming", "Active").await;
+    let resting = at_rest(&log).await;
+    assert!(resting > 0, "no write was found at all: does the log name the operator?");
+    blocking(move || operator.stop()).await;
+    let operator = stage.operator(&[]);
+    // That the new one is at work shows in what it does for a new grant.
+    cluster.create(grant("probe", "acme", "seats", json!({"start": "2198-01-01"}))).await.unwrap();
+    cluster.phase("probe", "Waiting").await;
+    at_rest(&log).await;
+    let since: Vec<String> = writes(&log).split_off(resting);
+    let is_the_probes = |write: &String| {
+        write.contains("/probe/status")
+            || write.contains("/events")
+            || write.contains("organizations/acme/status")
+            || write.contains("entitlementdefinitions/seats/status")
+            || write.contains("/configmaps/entitlements")
+    };
+    let others: Vec<&String> = since.iter().filter(|write| !is_the_probes(write)).collect();
+    assert!(others.is_empty(), "written without need: {others:#?}");
+    blocking(move || drop((operator, stage))).await;
+}
+
+pub fn apply_examples(stage: &Stage, folder: &str) {
+    for file in ["00-namespaces.yaml", "10-catalogue.yaml", "20-organizations.yaml", "30-grants.yaml"] {
+        stage.kubectl(&["apply", "--filename", &format!("{folder}/{file}")]);
+    }
+}
+
+#[tokio::test]
+async fn the_operator_starts_before_its_kinds_are_there_and_survives_their_removal() {
+    let stage = blocking(|| Stage::bare(PlaneOptions::default())).await;
+    let operator = stage.operator(&[]);
+    let cluster = stage.cluster().await;
+    let stage = blocking(move || {
+        stage.install();
+        stage
+    })
+    .await;
+    cluster.feature().await;
+    cluster.create(grant(&cluster.name, &cluster.name, &cluster.name, json!({}))).await.unwrap();
+    cluster.object("ConfigMap", "$", "$").await;
+    let stage = blocking(move || {
+        stage.kubectl(&["delete", "crd", "entitlementdefinitions.entitlements.dev"]);
+        stage
+    })
+    .await;
+    // Without the kind there is nothing that says the definition is gone: what was delivered stays.
+    let before = cluster.get("ConfigMap", "$", "$").await.unwrap();
+    let stage = blocking(move || {
+        stage.kubectl(&["apply", "--filename", concat!(env!("CARGO_MANIFEST_DIR"), "/crds")]);
+        stage.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"]);
+        stage
+    })
+    .await;
+    cluster.apply(crate::harness::FEATURE).await;
+    cluster.condition("EntitlementDefinition", "$", "Ready", "True", "Valid").await;
+    cluster.phase("$", "Active").await;
+    assert_eq!(cluster.get("ConfigMap", "$", "$").await.unwrap(), before);
+    blocking(move || drop((operator, stage))).await;
+}
+
+#[tokio::test]
+async fn what_was_missed_while_the_operator_was_down_is_done_on_start() {
+    let stage = blocking(Stage::start).await;
+    let operator = stage.operator(&[]);
+    let cluster = stage.cluster().await;
+    cluster.feature().await;
+    let name = cluster.name.clone();
+    let end = seconds_from_now(4);
+    cluster.create(grant(&name, &name, &name, json!({"end": end}))).await.unwrap();
+    cluster.object("ConfigMap", "$", "$").await;
+    cluster.phase("$", "Active").await;
+    blocking(move || operator.kill()).await;
+    second(&cluster, &name).await;
+    while seconds_from_now(0) < end {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(cluster.get("ConfigMap", "$", "$").await.is_some());
+    let operator = stage.operator(&[]);
+    cluster.gone("ConfigMap", "$", "$").await;
+    cluster.phase("$", "Expired").await;
+    cluster.object("ConfigMap", "$", "$-second").await;
+    let seen = cluster.phase("$-second", "Active").await;
+    assert_eq!(condition(&seen, "Ready")["status"], "True");
+    blocking(move || drop((operator, stage))).await;
+}
+
+/// A grant of a second definition, made while the operator is down.
+async fn second(cluster: &Cluster, organization: &str) {
+    let yaml = crate::harness::FEATURE.replace("name: $", "name: $-second");
+    cluster.apply(&yaml).await;
+    let name = format!("{}-second", cluster.name);
+    cluster.create(grant(&name, organization, &name, json!({}))).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_broken_definition_serves_from_its_last_revision_over_a_restart() {
+    let stage = blocking(Stage::start).await;
+    let operator = stage.operator(&[]);
+    let cluster = stage.cluster().await;
+    cluster.feature().await;
+    let name = cluster.name.clone();
+    cluster.create(grant(&name, &name, &name, json!({}))).await.unwrap();
+    cluster.object("ConfigMap", "$", "$").await;
+    cluster.phase("$", "Active").await;
+    let revisions = cluster.list("ControllerRevision", "entitlement-operator").await;
+    assert_eq!(revisions.len(), 1, "{revisions:#?}");
+    blocking(move || operator.kill()).await;
+    let broken = json!([{"name": "config", "kind": "ConfigMap", "items": [{"key": "who", "template": "{{"}]}]);
+    cluster.merge("EntitlementDefinition", "", "$", json!({"spec": {"outputs": broken}})).await.unwrap();
+    cluster.delete("ConfigMap", "$", "$").await;
+    let operator = stage.operator(&[]);
+    cluster.condition("EntitlementInstance", "$", "Ready", "False", "DefinitionNotReady").await;
+    assert_eq!(cluster.object("ConfigMap", "$", "$").await["data"]["who"], "The Client");
+    cluster.phase("$", "Active").await;
+    blocking(move || drop((operator, stage))).await;
+}

@@ -1,0 +1,59 @@
+//! What all parts of the controller share.
+
+use super::{
+    Options,
+    events::Announcer,
+    gate::Gate,
+    queue::Queue,
+    timer::Timer,
+    world::{WorkItem, World},
+};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Notify;
+
+/// What all parts of the controller share.
+pub struct Context {
+    /// The way to the API server.
+    pub gate: Arc<Gate>,
+    /// What is to be worked on.
+    pub queue: Queue<WorkItem>,
+    /// When organizations change by time alone.
+    pub timer: Timer<Arc<str>>,
+    /// Tells the users.
+    pub announcer: Announcer,
+    /// It may have changed in which namespaces source Secrets are watched.
+    pub source_namespaces: Notify,
+    /// How the controller was set up.
+    pub options: Options,
+    world: Mutex<World>,
+}
+
+impl Context {
+    /// Nothing is known yet.
+    pub fn new(gate: Arc<Gate>, announcer: Announcer, options: Options) -> Self {
+        Self {
+            gate,
+            queue: Queue::new(),
+            timer: Timer::new(),
+            announcer,
+            source_namespaces: Notify::new(),
+            world: Mutex::new(World::new(&options.namespace)),
+            options,
+        }
+    }
+
+    /// Reads or changes what is known of the world, and queues the work that comes of it. The function must be short: all
+    /// others wait for it.
+    pub fn world<R>(&self, access: impl FnOnce(&mut World) -> R) -> R {
+        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = access(&mut world);
+        let work = world.take_work();
+        let source_namespaces_changed = world.take_source_namespaces_changed();
+        drop(world);
+        self.queue.add_all(work);
+        if source_namespaces_changed {
+            self.source_namespaces.notify_one();
+        }
+        result
+    }
+}

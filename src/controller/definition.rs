@@ -1,0 +1,162 @@
+//! Brings one definition up to date: what serves, the revisions that keep it, and its status.
+
+use super::{
+    announcements, clock,
+    context::Context,
+    events,
+    failure::Failure,
+    revisions,
+    status,
+    world::{DefinitionView, Served, WorkItem},
+};
+use crate::{
+    api::{EntitlementDefinition, conditions::READY, entitlement_definition::InstanceCounts},
+    evaluation::{
+        catalogue::{CatalogueEntry, CompiledDefinition, Present, Problem, Source},
+        catalogue_status::definition_status,
+        conditions::Conditions,
+    },
+};
+use kube::Api;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+/// Brings a definition up to date.
+pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), Failure> {
+    let (view, counts) = context.world(|world| world.definition(name));
+    let result = bring_up_to_date(context, name, &view, counts).await;
+    if result.is_err() {
+        context.world(|world| world.outdate_definition(name));
+    }
+    result
+}
+
+async fn bring_up_to_date(context: &Context, name: &Arc<str>, view: &DefinitionView, counts: InstanceCounts) -> Result<(), Failure> {
+    let exists = view.definition.is_some() || view.unreadable.is_some();
+    if !exists && counts.total == 0 {
+        return clear_away(context, name, view).await;
+    }
+    if !exists && view.revisions.is_empty() && view.served.is_none() {
+        return Ok(());
+    }
+    let (served, kept) = match &view.served {
+        Some(served) if !view.is_stale => (served.clone(), Ok(())),
+        _ => renew(context, name, view).await,
+    };
+    let pruned = revisions::prune(context, view, served.entry.revision.as_deref()).await;
+    let said = match &view.definition {
+        Some(definition) => write_status(context, name, definition, &served.entry, counts, &kept).await,
+        None => Ok(()),
+    };
+    kept.and(pruned).and(said)
+}
+
+/// A definition that is gone and that no grant names.
+async fn clear_away(context: &Context, name: &Arc<str>, view: &DefinitionView) -> Result<(), Failure> {
+    context.world(|world| world.drop_definition(name));
+    revisions::delete(context, &view.revisions).await
+}
+
+/// Makes what serves out of the definition as it is now, or else out of its newest revision. The revision is kept first;
+/// where that fails, what serves is kept in memory alone.
+async fn renew(context: &Context, name: &Arc<str>, view: &DefinitionView) -> (Served, Result<(), Failure>) {
+    let (served, kept) = match present_state(name, view) {
+        Ok((source, hash)) => match compiled(name, view, &source, &hash) {
+            Ok(serving) => {
+                let kept = revisions::keep(context, name, view, &source, &hash).await;
+                let (revision, kept) = match kept {
+                    Ok(revision) => (Some(revision), Ok(())),
+                    Err(failure) => (None, Err(failure)),
+                };
+                let entry = CatalogueEntry { present: Present::Valid, serving: Some(serving), revision };
+                (Served { entry: Arc::new(entry), hash: Some(hash) }, kept)
+            }
+            Err(problem) => (last_valid(name, view, Present::Invalid(problem)), Ok(())),
+        },
+        Err(present) => (last_valid(name, view, present), Ok(())),
+    };
+    context.world(|world| world.serve(name, served.clone()));
+    (served, kept)
+}
+
+fn present_state(name: &str, view: &DefinitionView) -> Result<(Source, Arc<str>), Present> {
+    if let Some(error) = &view.unreadable {
+        let message = format!("the definition {name} can't be read: {error}");
+        return Err(Present::Invalid(Problem::new("Unreadable", message)));
+    }
+    let Some(definition) = &view.definition else { return Err(Present::Missing) };
+    let source = Source::gather(&definition.spec, |facet| view.schemas.get(facet).cloned()).map_err(Present::Invalid)?;
+    let hash = source.hash().into();
+    Ok((source, hash))
+}
+
+/// What serves already, if it was made of the same; else it is made. A definition that makes a library panic is invalid, and
+/// harms no other.
+fn compiled(name: &str, view: &DefinitionView, source: &Source, hash: &Arc<str>) -> Result<Arc<CompiledDefinition>, Problem> {
+    if let Some(served) = &view.served
+        && served.hash.as_ref() == Some(hash)
+        && let Some(serving) = &served.entry.serving
+    {
+        return Ok(Arc::clone(serving));
+    }
+    let compiled = catch_unwind(AssertUnwindSafe(|| CompiledDefinition::compile(name, source)));
+    let broken = |_| Err(Problem::new("InternalError", "the definition can't be compiled: see the log of the operator, and report it".to_owned()));
+    compiled.unwrap_or_else(broken).map(Arc::new)
+}
+
+/// What served up to now, or else the newest revision that can be read.
+fn last_valid(name: &str, view: &DefinitionView, present: Present) -> Served {
+    if let Some(served) = view.served.as_ref().filter(|served| served.entry.serving.is_some()) {
+        let entry = CatalogueEntry { present, ..CatalogueEntry::clone(&served.entry) };
+        return Served { entry: Arc::new(entry), hash: served.hash.clone() };
+    }
+    let read = |revision: &Arc<super::world::Revision>| {
+        let source: Source = serde_json::from_value(revision.data.clone()).ok()?;
+        let hash: Arc<str> = source.hash().into();
+        let serving = compiled(name, view, &source, &hash).ok()?;
+        Some((serving, hash, revision.name.to_string()))
+    };
+    let (serving, hash, revision) = match view.revisions.iter().rev().find_map(read) {
+        Some((serving, hash, revision)) => (Some(serving), Some(hash), Some(revision)),
+        None => (None, None, None),
+    };
+    Served { entry: Arc::new(CatalogueEntry { present, serving, revision }), hash }
+}
+
+/// The status. While many grants come, counts alone wait.
+async fn write_status(
+    context: &Context,
+    name: &Arc<str>,
+    definition: &EntitlementDefinition,
+    entry: &CatalogueEntry,
+    counts: InstanceCounts,
+    kept: &Result<(), Failure>,
+) -> Result<(), Failure> {
+    let now = clock::now();
+    let before = definition.status.clone().unwrap_or_default();
+    let mut status = definition_status(definition, entry, counts, now);
+    if let Err(failure) = kept {
+        let message = format!("the definition serves, but the operator's next start would not know it: {failure}");
+        let mut conditions = Conditions::after(&before.conditions, status.observed_generation, now);
+        conditions.set(READY, false, "RevisionNotKept", message);
+        status.conditions = conditions.into_vec();
+    }
+    let item = WorkItem::Definition(Arc::clone(name));
+    if let Some(wait) = context.world(|world| world.wait_for_quiet(&item)) {
+        status.instances = before.instances;
+        context.queue.add_after(item, wait);
+    }
+    if definition.status.as_ref() == Some(&status) {
+        return Ok(());
+    }
+    let uid = definition.metadata.uid.as_deref().unwrap_or_default();
+    let api: Api<EntitlementDefinition> = Api::all(context.gate.client());
+    let Some(written) = status::write(&context.gate, &api, name, uid, &status).await? else { return Ok(()) };
+    context.world(|world| world.wrote_definition(written));
+    if let Some(notice) = announcements::of_readiness(&before.conditions, &status.conditions) {
+        context.announcer.announce(events::reference::<EntitlementDefinition>(None, name, uid), notice);
+    }
+    Ok(())
+}

@@ -1,0 +1,35 @@
+//! How many requests are under way at once, whatever is worked on.
+
+use futures::{StreamExt, stream};
+use kube::Client;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// The client, with a limit.
+pub struct Gate {
+    client: Client,
+    passes: Semaphore,
+    concurrency: usize,
+}
+
+impl Gate {
+    /// So many requests at once.
+    pub fn new(client: Client, concurrency: usize) -> Self {
+        let concurrency = concurrency.max(1);
+        Self { client, passes: Semaphore::new(concurrency), concurrency }
+    }
+
+    /// The client. A request goes out while its sender holds a pass.
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// Waits for a pass, which is given back when it is dropped. None only if the gate were closed, which it never is.
+    pub async fn enter(&self) -> Option<SemaphorePermit<'_>> {
+        self.passes.acquire().await.ok()
+    }
+
+    /// Runs all, as many at once as there may be requests, and returns what came of them in no particular order.
+    pub async fn run_all<F: Future>(&self, futures: Vec<F>) -> Vec<F::Output> {
+        stream::iter(futures).buffer_unordered(self.concurrency).collect().await
+    }
+}

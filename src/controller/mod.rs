@@ -1,0 +1,189 @@
+//! The operator in a cluster: a thin shell around [`crate::evaluation`].
+//!
+//! ```text
+//! watches ─▶ world ─▶ queue ─▶ organization: view ─▶ evaluate ─▶ plan ─▶ apply ─▶ statuses
+//!                       ▲                                  │
+//!                     timer ◀──────────── next moment ─────┘
+//! ```
+//!
+//! Nothing is decided before every kind has been listed once. Every decision is derived anew from what is known now; the
+//! only memory is the cluster's. What the operator writes it knows at once, so that no echo makes it work again.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `watch`, `source_watches` | how the cluster is watched |
+//! | `world` | what is known of it |
+//! | `queue`, `timer`, `settling`, `worker` | what is worked on, and when |
+//! | `organization`, `definition`, `facet`, `source` | how one of each is brought up to date |
+//! | `scope`, `output`, `apply` | how tenants' namespaces are written to |
+//! | `status`, `revisions` | what is written on the catalogue's and the grants' own objects |
+//! | `announcements`, `events` | what users are told |
+//! | `gate`, `failure`, `clock`, `context` | what all of them share |
+
+mod announcements;
+mod apply;
+mod clock;
+mod context;
+mod definition;
+mod events;
+mod facet;
+mod failure;
+mod gate;
+mod organization;
+mod output;
+mod queue;
+mod revisions;
+mod scope;
+mod settling;
+mod source;
+mod source_watches;
+mod status;
+mod timer;
+mod watch;
+mod worker;
+mod world;
+
+use crate::{
+    api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization},
+    evaluation::object::{MANAGED_BY, MANAGER},
+};
+use context::Context;
+use gate::Gate;
+use k8s_openapi::api::{
+    apps::v1::ControllerRevision,
+    core::v1::{ConfigMap, Namespace, Secret},
+};
+use kube::{Api, Client, Resource, api::PartialObjectMeta, runtime::watcher::Event};
+use serde::de::DeserializeOwned;
+use std::{fmt::Debug, sync::Arc};
+use tokio::task::JoinSet;
+use watch::follow;
+use world::{Guarded, World};
+
+/// How the controller is set up.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The operator's own namespace, in which it keeps the catalogue's revisions.
+    pub namespace: String,
+    /// How many requests are under way at once, and how many things are worked on.
+    pub concurrency: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { namespace: "entitlement-operator".to_owned(), concurrency: 64 }
+    }
+}
+
+/// Why the controller ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A part that runs as long as the controller does ended before it.
+    #[error("a part of the operator ended unexpectedly, which is a mistake in it: report it, with the log before this line")]
+    PartEnded,
+}
+
+/// The controller.
+pub struct Controller {
+    context: Arc<Context>,
+    publisher: events::Publisher,
+}
+
+/// Tells whether the controller knows the cluster.
+#[derive(Clone)]
+pub struct Readiness {
+    context: Arc<Context>,
+}
+
+impl Readiness {
+    /// Whether every watch has listed once. It never turns false again: a watch that fails later leaves what is known.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.context.world(|world| world.is_ready())
+    }
+}
+
+impl Controller {
+    /// A controller of the cluster that the client reaches. It does nothing before [`Controller::run`].
+    #[must_use]
+    pub fn new(client: Client, options: Options) -> Self {
+        let gate = Arc::new(Gate::new(client, options.concurrency));
+        let (announcer, publisher) = events::channel(Arc::clone(&gate));
+        Self { context: Arc::new(Context::new(gate, announcer, options)), publisher }
+    }
+
+    /// Tells whether it knows the cluster.
+    #[must_use]
+    pub fn readiness(&self) -> Readiness {
+        Readiness { context: Arc::clone(&self.context) }
+    }
+
+    /// Runs until `shutdown` is ready, then finishes what has begun.
+    ///
+    /// # Errors
+    /// When a part of it ends by itself, which none does.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
+        let Self { context, publisher } = self;
+        let mut parts = watches(&context);
+        parts.spawn(source_watches::run(Arc::clone(&context)));
+        parts.spawn(alarm(Arc::clone(&context)));
+        parts.spawn(publisher.run());
+        let mut result = Ok(());
+        let stop = async {
+            tokio::select! {
+                () = shutdown => {}
+                _ = parts.join_next() => result = Err(RunError::PartEnded),
+            }
+        };
+        worker::run(&context, stop).await;
+        result
+    }
+}
+
+/// Runs a controller until `shutdown` is ready.
+///
+/// # Errors
+/// As [`Controller::run`].
+pub async fn run(client: Client, options: Options, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
+    Controller::new(client, options).run(shutdown).await
+}
+
+/// Queues organizations at the moments at which they change by time alone.
+async fn alarm(context: Arc<Context>) {
+    loop {
+        let due = context.timer.due(clock::now).await;
+        context.world(|world| due.iter().for_each(|organization| world.hurry(organization)));
+    }
+}
+
+/// All kinds that are watched as long as the controller runs.
+fn watches(context: &Arc<Context>) -> JoinSet<()> {
+    let client = context.gate.client();
+    let own = format!("{MANAGED_BY}={MANAGER}");
+    let mut watches = Watches { context, parts: JoinSet::new() };
+    watches.add(Api::<Guarded<Organization>>::all(client.clone()), None, World::observe_organization);
+    watches.add(Api::<Guarded<FacetDefinition>>::all(client.clone()), None, World::observe_facet);
+    watches.add(Api::<Guarded<EntitlementDefinition>>::all(client.clone()), None, World::observe_definition);
+    watches.add(Api::<Guarded<EntitlementInstance>>::all(client.clone()), None, World::observe_instance);
+    watches.add(Api::<PartialObjectMeta<Namespace>>::all(client.clone()), None, World::observe_namespace);
+    watches.add(Api::<Guarded<ConfigMap>>::all(client.clone()), Some(&own), World::observe_output);
+    watches.add(Api::<Guarded<Secret>>::all(client.clone()), Some(&own), World::observe_output);
+    let revisions = Api::<Guarded<ControllerRevision>>::namespaced(client, &context.options.namespace);
+    watches.add(revisions, Some(&own), World::observe_revision);
+    watches.parts
+}
+
+struct Watches<'a> {
+    context: &'a Arc<Context>,
+    parts: JoinSet<()>,
+}
+
+impl Watches<'_> {
+    fn add<K>(&mut self, api: Api<K>, selector: Option<&str>, observe: fn(&mut World, Event<K>))
+    where
+        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+    {
+        let (context, selector) = (Arc::clone(self.context), selector.map(str::to_owned));
+        self.parts.spawn(async move { follow(&context, api, selector, observe).await });
+    }
+}

@@ -1,0 +1,269 @@
+//! What is to be worked on: each key once, never twice at a time, again after failures with a growing delay.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet, VecDeque},
+    hash::{BuildHasher, Hash, RandomState},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep_until},
+};
+
+/// The delay after a first failure.
+const BACKOFF_BASE: Duration = Duration::from_millis(100);
+/// The longest delay.
+const BACKOFF_CAP: Duration = Duration::from_mins(1);
+
+/// A queue of keys.
+pub struct Queue<K> {
+    state: Mutex<State<K>>,
+    changed: Notify,
+    jitter: RandomState,
+}
+
+struct State<K> {
+    ready: VecDeque<K>,
+    is_ready: HashSet<K>,
+    /// Keys that are worked on; true where it has to be done again.
+    running: HashMap<K, bool>,
+    later: BTreeSet<(Instant, K)>,
+    due: HashMap<K, Instant>,
+    failures: HashMap<K, u32>,
+}
+
+impl<K: Clone + Hash + Ord> Queue<K> {
+    /// An empty queue.
+    pub fn new() -> Self {
+        let state = State {
+            ready: VecDeque::new(),
+            is_ready: HashSet::new(),
+            running: HashMap::new(),
+            later: BTreeSet::new(),
+            due: HashMap::new(),
+            failures: HashMap::new(),
+        };
+        Self { state: Mutex::new(state), changed: Notify::new(), jitter: RandomState::new() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<K>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The key has to be worked on now; if it is being worked on, once more afterwards.
+    pub fn add(&self, key: K) {
+        self.add_all([key]);
+    }
+
+    /// The same for several.
+    pub fn add_all(&self, keys: impl IntoIterator<Item = K>) {
+        let mut state = self.state();
+        let mut has_added = false;
+        for key in keys {
+            state.add(key);
+            has_added = true;
+        }
+        drop(state);
+        if has_added {
+            self.changed.notify_one();
+        }
+    }
+
+    /// The key has to be worked on when the delay is over, or sooner if something else asks for it.
+    pub fn add_after(&self, key: K, delay: Duration) {
+        self.state().postpone(key, Instant::now() + delay);
+        self.changed.notify_one();
+    }
+
+    /// The next key, which then is being worked on until [`Queue::done`] or [`Queue::failed`]. For one caller at a time.
+    pub async fn next(&self) -> K {
+        loop {
+            let wake_at = {
+                let mut state = self.state();
+                state.promote(Instant::now());
+                if let Some(key) = state.take() {
+                    return key;
+                }
+                state.later.first().map(|(due, _)| *due)
+            };
+            match wake_at {
+                Some(due) => tokio::select! {
+                    () = sleep_until(due) => {}
+                    () = self.changed.notified() => {}
+                },
+                None => self.changed.notified().await,
+            }
+        }
+    }
+
+    /// How often working on the key has failed since it last succeeded.
+    pub fn failures(&self, key: &K) -> u32 {
+        self.state().failures.get(key).copied().unwrap_or(0)
+    }
+
+    /// Working on the key is through.
+    pub fn done(&self, key: &K) {
+        let mut state = self.state();
+        state.failures.remove(key);
+        state.release(key);
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// Working on the key has failed: it is tried again. Returns after which delay.
+    pub fn failed(&self, key: &K) -> Duration {
+        let mut state = self.state();
+        let failures = state.failures.entry(key.clone()).or_insert(0);
+        *failures = failures.saturating_add(1);
+        let delay = self.backoff(key, *failures);
+        state.postpone(key.clone(), Instant::now() + delay);
+        state.release(key);
+        drop(state);
+        self.changed.notify_one();
+        delay
+    }
+
+    /// Doubles with each failure; between half of that and the whole, so that many that failed together come apart.
+    fn backoff(&self, key: &K, failures: u32) -> Duration {
+        let doubled = BACKOFF_BASE.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));
+        let whole = doubled.min(BACKOFF_CAP);
+        let share = self.jitter.hash_one((key, failures)) % 512;
+        whole / 2 + whole / 1024 * u32::try_from(share).unwrap_or(0)
+    }
+
+    /// Whether nothing is being worked on.
+    pub fn is_idle(&self) -> bool {
+        self.state().running.is_empty()
+    }
+}
+
+impl<K: Clone + Hash + Ord> State<K> {
+    fn add(&mut self, key: K) {
+        if let Some(due) = self.due.remove(&key) {
+            self.later.remove(&(due, key.clone()));
+        }
+        if let Some(again) = self.running.get_mut(&key) {
+            *again = true;
+        } else if self.is_ready.insert(key.clone()) {
+            self.ready.push_back(key);
+        }
+    }
+
+    fn postpone(&mut self, key: K, due: Instant) {
+        let is_sooner_already = self.due.get(&key).is_some_and(|planned| *planned <= due);
+        if is_sooner_already || self.is_ready.contains(&key) {
+            return;
+        }
+        if let Some(planned) = self.due.insert(key.clone(), due) {
+            self.later.remove(&(planned, key.clone()));
+        }
+        self.later.insert((due, key));
+    }
+
+    fn promote(&mut self, now: Instant) {
+        while let Some((due, key)) = self.later.pop_first() {
+            if due > now {
+                self.later.insert((due, key));
+                return;
+            }
+            self.due.remove(&key);
+            self.add(key);
+        }
+    }
+
+    fn take(&mut self) -> Option<K> {
+        let key = self.ready.pop_front()?;
+        self.is_ready.remove(&key);
+        self.running.insert(key.clone(), false);
+        Some(key)
+    }
+
+    fn release(&mut self, key: &K) {
+        if self.running.remove(key) == Some(true) {
+            self.add(key.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BACKOFF_BASE, BACKOFF_CAP, Queue};
+    use std::time::Duration;
+    use tokio::time::{Instant, timeout};
+
+    async fn is_empty(queue: &Queue<&'static str>) -> bool {
+        timeout(Duration::ZERO, queue.next()).await.is_err()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_is_queued_once() {
+        let queue = Queue::new();
+        queue.add_all(["a", "b", "a"]);
+        assert_eq!((queue.next().await, queue.next().await), ("a", "b"));
+        assert!(is_empty(&queue).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_that_is_worked_on_is_queued_again_behind_it() {
+        let queue = Queue::new();
+        queue.add("a");
+        assert_eq!(queue.next().await, "a");
+        queue.add_all(["a", "a"]);
+        assert!(is_empty(&queue).await);
+        queue.done(&"a");
+        assert_eq!(queue.next().await, "a");
+        queue.done(&"a");
+        assert!(is_empty(&queue).await);
+        assert!(queue.is_idle());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failures_delay_a_key_more_and_more() {
+        let queue = Queue::new();
+        queue.add("a");
+        let mut whole = BACKOFF_BASE;
+        for failures in 1..=20 {
+            assert_eq!(queue.next().await, "a");
+            let before = Instant::now();
+            let delay = queue.failed(&"a");
+            assert!(delay >= whole / 2 && delay <= whole, "{failures}: {delay:?}");
+            assert_eq!(queue.failures(&"a"), failures);
+            queue.add_after("a", delay * 2);
+            assert_eq!(queue.next().await, "a");
+            assert!(before.elapsed() >= delay && before.elapsed() < delay + Duration::from_millis(2));
+            queue.state().running.clear();
+            queue.add("a");
+            whole = (whole * 2).min(BACKOFF_CAP);
+        }
+        queue.next().await;
+        queue.done(&"a");
+        assert_eq!(queue.failures(&"a"), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_overtakes_a_delay() {
+        let queue = Queue::new();
+        queue.add_after("a", Duration::from_mins(1));
+        queue.add("a");
+        let before = Instant::now();
+        assert_eq!(queue.next().await, "a");
+        assert_eq!(before.elapsed(), Duration::ZERO);
+        queue.done(&"a");
+        tokio::time::advance(Duration::from_mins(2)).await;
+        assert!(is_empty(&queue).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_sooner_of_two_delays_counts() {
+        let queue = Queue::new();
+        let before = Instant::now();
+        for seconds in [9, 3, 6] {
+            queue.add_after("a", Duration::from_secs(seconds));
+        }
+        assert_eq!(queue.next().await, "a");
+        assert_eq!(before.elapsed(), Duration::from_secs(3));
+        queue.done(&"a");
+        assert!(timeout(Duration::from_mins(1), queue.next()).await.is_err());
+    }
+}

@@ -1,0 +1,197 @@
+//! The one way into tenants' namespaces: it takes the organization, and refuses a namespace that is not its.
+
+use super::{
+    failure::Refusal,
+    gate::Gate,
+    output::{FIELD_MANAGER, OutputObject, is_of},
+    world::SourcePermission,
+};
+use crate::{
+    api::{GROUP, VERSION, entitlement_definition::OutputKind},
+    evaluation::{
+        object::{ObjectContent, ObjectKey},
+        plan::{Edit, Observed, Owner},
+    },
+};
+use k8s_openapi::{
+    api::core::v1::{ConfigMap, Secret},
+    apimachinery::pkg::apis::meta::v1::OwnerReference,
+};
+use kube::{
+    Api,
+    api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams, Preconditions},
+};
+use serde_json::{Map, Value, json};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// What may be written and read for one organization.
+pub struct Scope {
+    gate: Arc<Gate>,
+    owner: Owner,
+}
+
+/// What stands at a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occupant {
+    /// Nothing.
+    Nobody,
+    /// An object that the operator made for the organization.
+    Own,
+    /// Any other.
+    Foreign,
+}
+
+/// What became of an object that was deleted.
+#[derive(Debug)]
+pub enum Deleted {
+    /// It is gone.
+    Gone,
+    /// Somebody's finalizer holds it.
+    Held(Observed),
+}
+
+impl Scope {
+    /// The scope of an organization.
+    pub fn new(gate: Arc<Gate>, owner: Owner) -> Self {
+        Self { gate, owner }
+    }
+
+    fn admit(&self, key: &ObjectKey) -> Result<(), Refusal> {
+        if self.owner.namespaces.contains(&key.namespace) { Ok(()) } else { Err(Refusal::OutOfScope(key.to_string())) }
+    }
+
+    /// Makes an object.
+    pub async fn create(&self, key: &ObjectKey, content: &ObjectContent) -> Result<Observed, Refusal> {
+        self.admit(key)?;
+        match key.kind {
+            OutputKind::ConfigMap => self.create_as::<ConfigMap>(key, content).await,
+            OutputKind::Secret => self.create_as::<Secret>(key, content).await,
+        }
+    }
+
+    /// Puts an object right, if it is still the one that was seen.
+    pub async fn update(&self, key: &ObjectKey, content: &ObjectContent, edit: &Edit) -> Result<Observed, Refusal> {
+        self.admit(key)?;
+        match key.kind {
+            OutputKind::ConfigMap => self.update_as::<ConfigMap>(key, content, edit).await,
+            OutputKind::Secret => self.update_as::<Secret>(key, content, edit).await,
+        }
+    }
+
+    /// Looks at what stands at a name, without its data.
+    pub async fn inspect(&self, key: &ObjectKey) -> Result<Occupant, Refusal> {
+        self.admit(key)?;
+        match key.kind {
+            OutputKind::ConfigMap => self.inspect_as::<ConfigMap>(key).await,
+            OutputKind::Secret => self.inspect_as::<Secret>(key).await,
+        }
+    }
+
+    /// Deletes an object that the operator made for the organization, wherever it lies, if it is still the one that was seen:
+    /// a namespace that is the organization's no longer is cleared too.
+    pub async fn withdraw(&self, key: &ObjectKey, observed: &Observed) -> Result<Deleted, Refusal> {
+        if !observed.is_of(&self.owner) {
+            return Err(Refusal::OutOfScope(key.to_string()));
+        }
+        match key.kind {
+            OutputKind::ConfigMap => self.delete_as::<ConfigMap>(key, observed).await,
+            OutputKind::Secret => self.delete_as::<Secret>(key, observed).await,
+        }
+    }
+
+    fn api<K: OutputObject>(&self, key: &ObjectKey) -> Api<K> {
+        Api::namespaced(self.gate.client(), &key.namespace)
+    }
+
+    async fn create_as<K: OutputObject>(&self, key: &ObjectKey, content: &ObjectContent) -> Result<Observed, Refusal> {
+        let metadata = ObjectMeta {
+            name: Some(key.name.to_string()),
+            namespace: Some(key.namespace.to_string()),
+            labels: Some(content.labels.clone()),
+            annotations: Some(content.annotations.clone()),
+            owner_references: Some(vec![self.owner_reference()]),
+            ..ObjectMeta::default()
+        };
+        let object = K::with_data(metadata, &content.data);
+        let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        let _pass = self.gate.enter().await;
+        let created = self.api::<K>(key).create(&parameters, &object).await;
+        created.map(|object| object.observed()).map_err(|error| Refusal::of_output(&error, key.kind))
+    }
+
+    /// The cluster's garbage collector deletes the object when the organization goes. Deleting the organization does not wait
+    /// for that, so `blockOwnerDeletion`, which needs a permission of its own, is left out.
+    fn owner_reference(&self) -> OwnerReference {
+        OwnerReference {
+            api_version: format!("{GROUP}/{VERSION}"),
+            kind: "Organization".to_owned(),
+            name: self.owner.name.to_string(),
+            uid: self.owner.uid.to_string(),
+            controller: Some(true),
+            block_owner_deletion: None,
+        }
+    }
+
+    async fn update_as<K: OutputObject>(&self, key: &ObjectKey, content: &ObjectContent, edit: &Edit) -> Result<Observed, Refusal> {
+        let patch = merge_patch::<K>(content, edit);
+        let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        let _pass = self.gate.enter().await;
+        let updated = self.api::<K>(key).patch(&key.name, &parameters, &Patch::Merge(patch)).await;
+        updated.map(|object| object.observed()).map_err(|error| Refusal::of_output(&error, key.kind))
+    }
+
+    async fn inspect_as<K: OutputObject>(&self, key: &ObjectKey) -> Result<Occupant, Refusal> {
+        let _pass = self.gate.enter().await;
+        let found = self.api::<K>(key).get_metadata_opt(&key.name).await;
+        let Some(found) = found.map_err(|error| Refusal::of_output(&error, key.kind))? else { return Ok(Occupant::Nobody) };
+        Ok(if is_of(&found.metadata, &self.owner) { Occupant::Own } else { Occupant::Foreign })
+    }
+
+    async fn delete_as<K: OutputObject>(&self, key: &ObjectKey, observed: &Observed) -> Result<Deleted, Refusal> {
+        let preconditions =
+            Preconditions { uid: Some(observed.uid.to_string()), resource_version: Some(observed.version.to_string()) };
+        let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+        let _pass = self.gate.enter().await;
+        let answer = self.api::<K>(key).delete(&key.name, &parameters).await;
+        let left = answer.map_err(|error| Refusal::of_output(&error, key.kind))?.left();
+        let held = left.filter(|object| object.meta().finalizers.as_ref().is_some_and(|finalizers| !finalizers.is_empty()));
+        Ok(held.map_or(Deleted::Gone, |object| Deleted::Held(object.observed())))
+    }
+}
+
+/// Everything that the object should have, and null for what goes. What others have added beside it stays.
+fn merge_patch<K: OutputObject>(content: &ObjectContent, edit: &Edit) -> Value {
+    let data = serde_json::to_value(K::with_data(ObjectMeta::default(), &content.data)).unwrap_or_default();
+    let mut data = data.get("data").and_then(Value::as_object).cloned().unwrap_or_default();
+    data.extend(nulls(&edit.drop_keys));
+    let with_nulls = |pairs: &BTreeMap<String, String>, dropped: &[String]| {
+        let pairs = pairs.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str())));
+        pairs.chain(nulls(dropped)).collect::<Map<_, _>>()
+    };
+    let mut patch = json!({
+        "metadata": {
+            "uid": edit.uid,
+            "resourceVersion": edit.version.to_string(),
+            "labels": with_nulls(&content.labels, &edit.drop_labels),
+            "annotations": with_nulls(&content.annotations, &edit.drop_annotations),
+        },
+        "data": data,
+    });
+    if edit.drop_binary_data
+        && let Some(patch) = patch.as_object_mut()
+    {
+        patch.insert("binaryData".to_owned(), Value::Null);
+    }
+    patch
+}
+
+fn nulls(keys: &[String]) -> impl Iterator<Item = (String, Value)> {
+    keys.iter().map(|key| (key.clone(), Value::Null))
+}
+
+/// Reads a source Secret; None if there is no such. Only what the permission names can be read.
+pub async fn read_source(gate: &Gate, permission: &SourcePermission) -> Result<Option<Secret>, Refusal> {
+    let api: Api<Secret> = Api::namespaced(gate.client(), permission.namespace());
+    let _pass = gate.enter().await;
+    api.get_opt(permission.name()).await.map_err(|error| Refusal::of_output(&error, OutputKind::Secret))
+}

@@ -1,0 +1,35 @@
+//! Writes statuses.
+
+use super::{
+    failure::{Failure, Refusal},
+    gate::Gate,
+    output::FIELD_MANAGER,
+};
+use kube::{
+    Api, Resource,
+    api::{Patch, PatchParams},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::json;
+use std::fmt::Debug;
+
+/// Replaces the status of an object, if it is still the one with that UID; None if it is not. The whole status is sent as a
+/// JSON patch: in a merge patch, a null that is a value of its own would be taken for a removal.
+pub async fn write<K>(gate: &Gate, api: &Api<K>, name: &str, uid: &str, status: &impl Serialize) -> Result<Option<K>, Failure>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+{
+    let operations = json!([
+        { "op": "test", "path": "/metadata/uid", "value": uid },
+        { "op": "add", "path": "/status", "value": status },
+    ]);
+    let operations = serde_json::from_value(operations).map_err(|error| Failure::Failed(error.to_string()))?;
+    let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let _pass = gate.enter().await;
+    let written = api.patch_status(name, &parameters, &Patch::<()>::Json(operations)).await;
+    match written {
+        Ok(object) => Ok(Some(object)),
+        Err(kube::Error::Api(refusal)) if refusal.is_not_found() => Ok(None),
+        Err(error) => Err(Failure::Failed(format!("the status of {} {name} could not be written: {}", K::kind(&()), Refusal::of(&error)))),
+    }
+}

@@ -1,0 +1,132 @@
+//! The watches: each on its own, so that one that fails holds up no other, retried for ever.
+
+use super::{context::Context, world::World};
+use futures::StreamExt;
+use kube::{
+    Api, Resource,
+    runtime::{
+        WatchStreamExt,
+        utils::Backoff,
+        watcher::{self, Config, Event},
+    },
+};
+use serde::de::DeserializeOwned;
+use std::{fmt::Debug, hash::BuildHasher, hash::RandomState, pin::pin, time::Duration};
+use tokio::time::Instant;
+
+/// The first delay after a failure.
+const FIRST_DELAY: Duration = Duration::from_millis(250);
+/// The longest delay: how long after a kind has come (back) it is seen at the latest.
+const LONGEST_DELAY: Duration = Duration::from_secs(5);
+/// A failure that lasts is logged again after this time.
+const LOG_INTERVAL: Duration = Duration::from_mins(1);
+/// Objects in a page of a list, where the API server can't stream it.
+const PAGE_SIZE: u32 = 500;
+
+/// Watches a kind for ever, with the labels of the selector, and hands each event to the index.
+pub async fn follow<K>(context: &Context, api: Api<K>, selector: Option<String>, mut observe: impl FnMut(&mut World, Event<K>))
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    let kind = K::kind(&());
+    let mut log = FailureLog::default();
+    let mut streams = true;
+    loop {
+        let config = Config { label_selector: selector.clone(), page_size: Some(PAGE_SIZE), ..Config::default() };
+        let config = if streams { config.streaming_lists() } else { config };
+        let mut events = pin!(watcher::watcher(api.clone(), config).backoff(Delays::default()));
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(event) => {
+                    log.recovered(&kind, &event);
+                    context.world(|world| observe(world, event));
+                }
+                Err(error) if streams && cannot_stream(&error) => {
+                    tracing::debug!(%kind, "the API server does not stream lists: it is asked for pages");
+                    streams = false;
+                    break;
+                }
+                Err(error) => log.failed(&kind, &error),
+            }
+        }
+    }
+}
+
+/// An API server without the feature refuses the request as invalid.
+fn cannot_stream(error: &watcher::Error) -> bool {
+    matches!(error, watcher::Error::WatchStartFailed(kube::Error::Api(status)) if status.is_invalid() || status.code == 400)
+}
+
+/// Says that a watch fails, but not at every attempt.
+#[derive(Default)]
+struct FailureLog {
+    last: Option<Instant>,
+}
+
+impl FailureLog {
+    fn failed(&mut self, kind: &str, error: &watcher::Error) {
+        if is_routine(error) {
+            tracing::debug!(kind, %error, "a watch starts over");
+            return;
+        }
+        if self.last.is_none_or(|last| last.elapsed() >= LOG_INTERVAL) {
+            self.last = Some(Instant::now());
+            tracing::warn!(kind, %error, "a watch fails, and is tried again: what was known stays in use");
+        }
+    }
+
+    fn recovered<K>(&mut self, kind: &str, event: &Event<K>) {
+        if !matches!(event, Event::Init) && self.last.take().is_some() {
+            tracing::info!(kind, "a watch works again");
+        }
+    }
+}
+
+/// History that the API server no longer has (410) is fetched anew, as it must be from time to time.
+fn is_routine(error: &watcher::Error) -> bool {
+    matches!(error, watcher::Error::WatchError(status) if status.code == 410)
+}
+
+/// Delays that double, each between half of that and the whole. kube's own reach 30 seconds, which is long to wait for a
+/// kind whose definition has just been installed.
+#[derive(Default)]
+struct Delays {
+    failures: u32,
+    jitter: RandomState,
+}
+
+impl Iterator for Delays {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        let whole = FIRST_DELAY.saturating_mul(1_u32.checked_shl(self.failures).unwrap_or(u32::MAX)).min(LONGEST_DELAY);
+        self.failures = self.failures.saturating_add(1);
+        let share = self.jitter.hash_one(self.failures) % 512;
+        Some(whole / 2 + whole / 1024 * u32::try_from(share).unwrap_or(0))
+    }
+}
+
+impl Backoff for Delays {
+    fn reset(&mut self) {
+        self.failures = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Delays, FIRST_DELAY, LONGEST_DELAY};
+    use kube::runtime::utils::Backoff;
+
+    #[test]
+    fn delays_double_up_to_a_limit() {
+        let mut delays = Delays::default();
+        let mut whole = FIRST_DELAY;
+        for _ in 0..40 {
+            let delay = delays.next().unwrap();
+            assert!(delay >= whole / 2 && delay <= whole, "{delay:?} of {whole:?}");
+            whole = (whole * 2).min(LONGEST_DELAY);
+        }
+        delays.reset();
+        assert!(delays.next().unwrap() <= FIRST_DELAY);
+    }
+}

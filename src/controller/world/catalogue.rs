@@ -1,0 +1,332 @@
+//! Definitions, facet definitions and kept revisions, and what has been made of them.
+
+use super::{
+    store::{Identity, Put, Store},
+    tenancy::name_of,
+};
+use crate::{
+    api::{EntitlementDefinition, FacetDefinition},
+    evaluation::{
+        catalogue::CatalogueEntry,
+        object::{DEFINITION, MANAGED_BY, MANAGER},
+    },
+};
+use k8s_openapi::api::apps::v1::ControllerRevision;
+use kube::api::ObjectMeta;
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+/// A kept revision of a definition.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Revision {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The definition's name.
+    pub definition: Arc<str>,
+    /// The highest is the newest.
+    pub number: i64,
+    /// What the definition was made of.
+    pub data: Value,
+}
+
+impl Revision {
+    /// Reads an object; None if it is not one of the operator's.
+    pub fn read(object: ControllerRevision) -> Option<Self> {
+        let name = name_of(&object.metadata);
+        let labels = object.metadata.labels?;
+        if labels.get(MANAGED_BY).is_none_or(|manager| manager != MANAGER) {
+            return None;
+        }
+        let definition = labels.get(DEFINITION)?.as_str().into();
+        let data = object.data.map(|data| data.0).unwrap_or_default();
+        Some(Self { name, definition, number: object.revision, data })
+    }
+}
+
+/// What serves, with the hash of what it was made of.
+#[derive(Clone, Debug)]
+pub struct Served {
+    /// The catalogue's entry.
+    pub entry: Arc<CatalogueEntry>,
+    /// Of the source of what serves.
+    pub hash: Option<Arc<str>>,
+}
+
+/// All that is known of one definition.
+#[derive(Clone, Debug)]
+pub struct DefinitionView {
+    /// As it is now, where it exists and was readable once.
+    pub definition: Option<Arc<EntitlementDefinition>>,
+    /// Why it can't be read, where nothing readable is known of it.
+    pub unreadable: Option<String>,
+    /// The schemas of the facet definitions that it refers to.
+    pub schemas: BTreeMap<String, Value>,
+    /// Its kept revisions, the oldest first.
+    pub revisions: Vec<Arc<Revision>>,
+    /// What serves up to now.
+    pub served: Option<Served>,
+    /// Whether anything has changed since what serves was made.
+    pub is_stale: bool,
+}
+
+/// The catalogue.
+#[derive(Default)]
+pub struct Catalogue {
+    definitions: Store<Arc<str>, Arc<EntitlementDefinition>>,
+    unreadable: BTreeMap<Arc<str>, String>,
+    facets: Store<Arc<str>, Arc<FacetDefinition>>,
+    /// Definitions that refer to a facet definition.
+    users: HashMap<Arc<str>, BTreeSet<Arc<str>>>,
+    revisions: Store<Arc<str>, Arc<Revision>>,
+    revisions_of: HashMap<Arc<str>, BTreeSet<(i64, Arc<str>)>>,
+    served: HashMap<Arc<str>, Served>,
+    stale: BTreeSet<Arc<str>>,
+}
+
+/// Whether two states of an object differ in more than their status.
+fn differs(before: Option<&ObjectMeta>, after: &ObjectMeta) -> bool {
+    before.is_none_or(|before| before.uid != after.uid || before.generation != after.generation)
+}
+
+impl Catalogue {
+    /// A state of a definition; None if it is not news, else whether more than its status has changed.
+    pub fn put_definition(&mut self, mut definition: EntitlementDefinition) -> Option<bool> {
+        definition.metadata.managed_fields = None;
+        let name = name_of(&definition.metadata);
+        let identity = Identity::of(&definition.metadata);
+        let definition = Arc::new(definition);
+        let Put::Stored(before) = self.definitions.put(Arc::clone(&name), identity, Arc::clone(&definition)) else {
+            return None;
+        };
+        let was_unreadable = self.unreadable.remove(&name).is_some();
+        let has_changed = was_unreadable || differs(before.as_ref().map(|before| &before.metadata), &definition.metadata);
+        self.relink_users(&name, before.as_deref(), Some(&definition));
+        if has_changed {
+            self.stale.insert(name);
+        }
+        Some(has_changed)
+    }
+
+    /// A definition that could not be read. What was known of it stays.
+    pub fn put_unreadable_definition(&mut self, metadata: &ObjectMeta, error: String) {
+        let name = name_of(metadata);
+        if !self.definitions.put_unreadable(&name, Identity::of(metadata)) {
+            self.unreadable.insert(Arc::clone(&name), error);
+            self.stale.insert(name);
+        }
+    }
+
+    /// A definition is gone.
+    pub fn remove_definition(&mut self, metadata: &ObjectMeta) {
+        let name = name_of(metadata);
+        self.unreadable.remove(&name);
+        let before = self.definitions.remove(&name, &Identity::of(metadata));
+        self.relink_users(&name, before.as_deref(), None);
+        self.stale.insert(name);
+    }
+
+    /// A list of definitions begins.
+    pub fn begin_definitions(&mut self) {
+        self.definitions.begin_list();
+        self.unreadable.clear();
+    }
+
+    /// A list of definitions is complete; those that are gone.
+    pub fn finish_definitions(&mut self) -> Vec<Arc<str>> {
+        let gone = self.definitions.finish_list();
+        for (name, before) in &gone {
+            self.relink_users(name, Some(before), None);
+            self.stale.insert(Arc::clone(name));
+        }
+        gone.into_iter().map(|(name, _)| name).collect()
+    }
+
+    fn relink_users(&mut self, name: &Arc<str>, before: Option<&EntitlementDefinition>, after: Option<&EntitlementDefinition>) {
+        for facet in before.into_iter().flat_map(facets_of) {
+            let Some(users) = self.users.get_mut(facet) else { continue };
+            users.remove(name);
+            if users.is_empty() {
+                self.users.remove(facet);
+            }
+        }
+        for facet in after.into_iter().flat_map(facets_of) {
+            self.users.entry(facet.into()).or_default().insert(Arc::clone(name));
+        }
+    }
+
+    /// A state of a facet definition; None if it is not news, else the definitions that have to be made anew.
+    pub fn put_facet(&mut self, mut facet: FacetDefinition) -> Option<BTreeSet<Arc<str>>> {
+        facet.metadata.managed_fields = None;
+        let name = name_of(&facet.metadata);
+        let facet = Arc::new(facet);
+        let put = self.facets.put(Arc::clone(&name), Identity::of(&facet.metadata), Arc::clone(&facet));
+        let Put::Stored(before) = put else { return None };
+        if !differs(before.as_ref().map(|before| &before.metadata), &facet.metadata) {
+            return Some(BTreeSet::new());
+        }
+        Some(self.outdate_users(&name))
+    }
+
+    /// A facet definition that could not be read. What was known of it stays.
+    pub fn put_unreadable_facet(&mut self, metadata: &ObjectMeta) {
+        self.facets.put_unreadable(&name_of(metadata), Identity::of(metadata));
+    }
+
+    /// A facet definition is gone; the definitions that have to be made anew.
+    pub fn remove_facet(&mut self, metadata: &ObjectMeta) -> BTreeSet<Arc<str>> {
+        let name = name_of(metadata);
+        self.facets.remove(&name, &Identity::of(metadata));
+        self.outdate_users(&name)
+    }
+
+    /// A list of facet definitions begins.
+    pub fn begin_facets(&mut self) {
+        self.facets.begin_list();
+    }
+
+    /// A list of facet definitions is complete; the definitions that have to be made anew.
+    pub fn finish_facets(&mut self) -> BTreeSet<Arc<str>> {
+        let gone = self.facets.finish_list();
+        gone.iter().flat_map(|(name, _)| self.outdate_users(name)).collect()
+    }
+
+    fn outdate_users(&mut self, facet: &str) -> BTreeSet<Arc<str>> {
+        let users = self.users.get(facet).cloned().unwrap_or_default();
+        self.stale.extend(users.iter().cloned());
+        users
+    }
+
+    /// A state of a revision, from the watch or from the answer to a write; its definition, if it is news.
+    pub fn put_revision(&mut self, object: ControllerRevision) -> Option<Arc<str>> {
+        let identity = Identity::of(&object.metadata);
+        let revision = Arc::new(Revision::read(object)?);
+        let put = self.revisions.put(Arc::clone(&revision.name), identity, Arc::clone(&revision));
+        let Put::Stored(before) = put else { return None };
+        self.relink_revision(before.as_deref(), Some(&revision));
+        if before.is_none_or(|before| before != revision) {
+            self.stale.insert(Arc::clone(&revision.definition));
+        }
+        Some(Arc::clone(&revision.definition))
+    }
+
+    /// A revision is gone; its definition.
+    pub fn remove_revision(&mut self, metadata: &ObjectMeta) -> Option<Arc<str>> {
+        let before = self.revisions.remove(&name_of(metadata), &Identity::of(metadata))?;
+        self.lose_revision(&before)
+    }
+
+    /// The operator has deleted a revision.
+    pub fn forget_revision(&mut self, name: &Arc<str>) {
+        let Some(uid) = self.revisions.identity(name).map(|identity| Arc::clone(&identity.uid)) else { return };
+        let before = self.revisions.forget(name, &uid);
+        self.relink_revision(before.as_deref(), None);
+    }
+
+    /// A list of revisions begins.
+    pub fn begin_revisions(&mut self) {
+        self.revisions.begin_list();
+    }
+
+    /// A list of revisions is complete; definitions that have lost some.
+    pub fn finish_revisions(&mut self) -> BTreeSet<Arc<str>> {
+        let gone = self.revisions.finish_list();
+        gone.iter().filter_map(|(_, before)| self.lose_revision(before)).collect()
+    }
+
+    fn lose_revision(&mut self, before: &Arc<Revision>) -> Option<Arc<str>> {
+        self.relink_revision(Some(before), None);
+        self.stale.insert(Arc::clone(&before.definition));
+        Some(Arc::clone(&before.definition))
+    }
+
+    fn relink_revision(&mut self, before: Option<&Revision>, after: Option<&Revision>) {
+        if let Some(revision) = before
+            && let Some(numbers) = self.revisions_of.get_mut(&revision.definition)
+        {
+            numbers.remove(&(revision.number, Arc::clone(&revision.name)));
+            if numbers.is_empty() {
+                self.revisions_of.remove(&revision.definition);
+            }
+        }
+        if let Some(revision) = after {
+            let numbers = self.revisions_of.entry(Arc::clone(&revision.definition)).or_default();
+            numbers.insert((revision.number, Arc::clone(&revision.name)));
+        }
+    }
+
+    /// Whether all three kinds have been listed once.
+    pub fn has_listed(&self) -> bool {
+        self.definitions.has_listed() && self.facets.has_listed() && self.revisions.has_listed()
+    }
+
+    /// Everything about one definition. What changes from now on makes it stale again.
+    pub fn view(&mut self, name: &Arc<str>) -> DefinitionView {
+        let definition = self.definitions.get(name).cloned();
+        let facets = definition.iter().flat_map(|definition| facets_of(definition));
+        let schema = |facet: &str| Some((facet.to_owned(), self.facets.get(&facet.into())?.spec.schema.clone()));
+        let numbers = self.revisions_of.get(name).into_iter().flatten();
+        let served = self.served.get(name).cloned();
+        DefinitionView {
+            schemas: facets.filter_map(schema).collect(),
+            unreadable: self.unreadable.get(name).cloned(),
+            revisions: numbers.filter_map(|(_, revision)| self.revisions.get(revision).cloned()).collect(),
+            is_stale: self.stale.remove(name) || served.is_none(),
+            served,
+            definition,
+        }
+    }
+
+    /// What was made of a definition is no longer to be relied on.
+    pub fn outdate(&mut self, name: Arc<str>) {
+        self.stale.insert(name);
+    }
+
+    /// From now on this serves. True if that changes anything for grants.
+    pub fn serve(&mut self, name: Arc<str>, served: Served) -> bool {
+        let before = self.served.get(&name);
+        let changes = before.is_none_or(|before| before.entry.present != served.entry.present || before.hash != served.hash);
+        self.served.insert(name, served);
+        changes
+    }
+
+    /// A definition is gone, and nothing is left of it. True if that is news.
+    pub fn drop_served(&mut self, name: &str) -> bool {
+        self.served.remove(name).is_some()
+    }
+
+    /// The entry of a definition. An error if there is something to make one of, which has not been done yet.
+    pub fn entry(&self, name: &Arc<str>) -> Result<Option<Arc<CatalogueEntry>>, NotYetRead> {
+        if let Some(served) = self.served.get(name) {
+            return Ok(Some(Arc::clone(&served.entry)));
+        }
+        let exists = self.definitions.get(name).is_some() || self.unreadable.contains_key(name);
+        if exists || self.revisions_of.contains_key(name) { Err(NotYetRead) } else { Ok(None) }
+    }
+
+    /// A facet definition.
+    pub fn facet(&self, name: &Arc<str>) -> Option<Arc<FacetDefinition>> {
+        self.facets.get(name).cloned()
+    }
+
+    /// All names that a definition or its revisions have.
+    pub fn definitions(&self) -> BTreeSet<Arc<str>> {
+        let unreadable = self.unreadable.keys();
+        self.definitions.keys().chain(self.revisions_of.keys()).chain(unreadable).cloned().collect()
+    }
+
+    /// All facet definitions.
+    pub fn facets(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.facets.keys()
+    }
+}
+
+/// A definition has not been compiled yet.
+#[derive(Debug)]
+pub struct NotYetRead;
+
+fn facets_of(definition: &EntitlementDefinition) -> impl Iterator<Item = &str> {
+    definition.spec.facets.iter().filter_map(|facet| facet.definition.as_deref())
+}

@@ -1,0 +1,276 @@
+//! The grants, and who has how many of what.
+
+use super::store::{Identity, Put, Store};
+use crate::{
+    api::{EntitlementInstance, Phase, entitlement_definition::InstanceCounts, entitlement_instance::State},
+    core::{
+        age::Age,
+        grant::{Grant, GrantId},
+    },
+    evaluation::plan::Fingerprint,
+};
+use kube::api::ObjectMeta;
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+/// A source of secret fields: the namespace and name of a Secret.
+pub type SourceKey = (Arc<str>, Arc<str>);
+
+/// What is kept of an instance.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// The grant.
+    pub grant: Arc<Grant>,
+    /// Of the status that it has; None if it has none.
+    pub status: Option<Fingerprint>,
+    /// In state Active, and its status has a record of acceptance.
+    is_accepted: bool,
+}
+
+impl Held {
+    fn read(instance: &EntitlementInstance) -> Self {
+        let is_accepted = instance.status.as_ref().is_some_and(|status| status.accepted.is_some());
+        Self {
+            grant: Arc::new(Grant::read(instance)),
+            status: instance.status.as_ref().and_then(Fingerprint::of_json),
+            is_accepted: is_accepted && instance.spec.state == State::Active,
+        }
+    }
+
+    fn is_in_force(&self) -> bool {
+        self.grant.remembered.phase.is_some_and(Phase::is_in_force)
+    }
+
+    /// The Secrets that it takes values from.
+    pub fn sources(&self) -> impl Iterator<Item = SourceKey> {
+        let namespace = &self.grant.id.namespace;
+        self.grant.secret_facets.iter().map(|facet| (Arc::clone(namespace), facet.secret_key_ref.name.as_str().into()))
+    }
+}
+
+/// A change of one instance, as far as others may care.
+#[derive(Debug, Default)]
+pub struct GrantChange {
+    /// Organizations that it names, before and after.
+    pub organizations: BTreeSet<Arc<str>>,
+    /// Definitions whose counts have changed.
+    pub definitions: BTreeSet<Arc<str>>,
+    /// Sources that it names now and did not before, or the other way round.
+    pub sources: BTreeSet<SourceKey>,
+}
+
+/// All grants, with what is asked of them.
+#[derive(Default)]
+pub struct Grants {
+    store: Store<GrantId, Held>,
+    unreadable: BTreeSet<GrantId>,
+    by_organization: HashMap<Arc<str>, BTreeSet<GrantId>>,
+    by_definition: HashMap<Arc<str>, BTreeMap<Arc<str>, InstanceCounts>>,
+    /// How many grants each organization has in a namespace.
+    by_namespace: HashMap<Arc<str>, BTreeMap<Arc<str>, u64>>,
+    by_source: BTreeMap<SourceKey, BTreeMap<Arc<str>, u64>>,
+    /// Accepted grants of a namespace, the oldest first.
+    holders: HashMap<Arc<str>, BTreeSet<Age>>,
+}
+
+impl Grants {
+    /// A state of an instance, from the watch or from the answer to a write; None if it is not news.
+    pub fn put(&mut self, instance: &EntitlementInstance) -> Option<GrantChange> {
+        let held = Held::read(instance);
+        let id = held.grant.id.clone();
+        let Put::Stored(before) = self.store.put(id.clone(), Identity::of(&instance.metadata), held.clone()) else {
+            return None;
+        };
+        self.unreadable.remove(&id);
+        Some(self.replace(before.as_ref(), Some(&held)))
+    }
+
+    /// An instance that could not be read. What was known of it stays.
+    pub fn put_unreadable(&mut self, metadata: &ObjectMeta) {
+        let id = id_of(metadata);
+        if !self.store.put_unreadable(&id, Identity::of(metadata)) {
+            self.unreadable.insert(id);
+        }
+    }
+
+    /// An instance is gone.
+    pub fn remove(&mut self, metadata: &ObjectMeta) -> GrantChange {
+        let id = id_of(metadata);
+        self.unreadable.remove(&id);
+        let before = self.store.remove(&id, &Identity::of(metadata));
+        self.replace(before.as_ref(), None)
+    }
+
+    /// A list begins.
+    pub fn begin_list(&mut self) {
+        self.store.begin_list();
+        self.unreadable.clear();
+    }
+
+    /// A list is complete; what is gone, with its namespace.
+    pub fn finish_list(&mut self) -> Vec<(Arc<str>, GrantChange)> {
+        let gone = self.store.finish_list();
+        gone.into_iter().map(|(id, held)| (id.namespace, self.replace(Some(&held), None))).collect()
+    }
+
+    /// Whether the kind has been listed once.
+    pub fn has_listed(&self) -> bool {
+        self.store.has_listed()
+    }
+
+    fn replace(&mut self, before: Option<&Held>, after: Option<&Held>) -> GrantChange {
+        if let Some(held) = before {
+            self.unlink(held);
+        }
+        if let Some(held) = after {
+            self.link(held);
+        }
+        let both = || before.into_iter().chain(after);
+        let counted = |held: &Held| (Arc::clone(&held.grant.definition), held.is_in_force());
+        let counts_changed = before.map(counted) != after.map(counted);
+        let sources_before: BTreeSet<_> = before.into_iter().flat_map(Held::sources).collect();
+        let sources_after: BTreeSet<_> = after.into_iter().flat_map(Held::sources).collect();
+        GrantChange {
+            organizations: both().map(|held| Arc::clone(&held.grant.organization)).collect(),
+            definitions: both().filter(|_| counts_changed).map(|held| Arc::clone(&held.grant.definition)).collect(),
+            sources: sources_after.symmetric_difference(&sources_before).cloned().collect(),
+        }
+    }
+
+    fn link(&mut self, held: &Held) {
+        let grant = &held.grant;
+        let organization = &grant.organization;
+        self.by_organization.entry(Arc::clone(organization)).or_default().insert(grant.id.clone());
+        let of_definition = self.by_definition.entry(Arc::clone(&grant.definition)).or_default();
+        let counts = of_definition.entry(Arc::clone(organization)).or_default();
+        counts.total += 1;
+        counts.active += u64::from(held.is_in_force());
+        count(self.by_namespace.entry(Arc::clone(&grant.id.namespace)).or_default(), organization);
+        for source in held.sources() {
+            count(self.by_source.entry(source).or_default(), organization);
+        }
+        if held.is_accepted {
+            self.holders.entry(Arc::clone(&grant.id.namespace)).or_default().insert(grant.age.clone());
+        }
+    }
+
+    fn unlink(&mut self, held: &Held) {
+        let grant = &held.grant;
+        let organization = &grant.organization;
+        prune(&mut self.by_organization, organization, |ids| {
+            ids.remove(&grant.id);
+            ids.is_empty()
+        });
+        prune(&mut self.by_definition, &grant.definition, |organizations| {
+            if let Some(counts) = organizations.get_mut(organization) {
+                counts.total = counts.total.saturating_sub(1);
+                counts.active = counts.active.saturating_sub(u64::from(held.is_in_force()));
+            }
+            organizations.retain(|_, counts| counts.total > 0);
+            organizations.is_empty()
+        });
+        prune(&mut self.by_namespace, &grant.id.namespace, |organizations| discount(organizations, organization));
+        for source in held.sources() {
+            if self.by_source.get_mut(&source).is_some_and(|organizations| discount(organizations, organization)) {
+                self.by_source.remove(&source);
+            }
+        }
+        prune(&mut self.holders, &grant.id.namespace, |ages| {
+            ages.remove(&grant.age);
+            ages.is_empty()
+        });
+    }
+
+    /// One grant.
+    pub fn get(&self, id: &GrantId) -> Option<&Held> {
+        self.store.get(id)
+    }
+
+    /// The UID of a grant's source.
+    pub fn uid(&self, id: &GrantId) -> Option<Arc<str>> {
+        Some(Arc::clone(&self.store.identity(id)?.uid))
+    }
+
+    /// Grants that name the organization, in the order of their names.
+    pub fn of_organization(&self, organization: &str) -> impl Iterator<Item = &Held> {
+        self.by_organization.get(organization).into_iter().flatten().filter_map(|id| self.store.get(id))
+    }
+
+    /// Organizations that grants name, whether they exist or not.
+    pub fn organizations(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.by_organization.keys()
+    }
+
+    /// Organizations that have grants of a definition.
+    pub fn organizations_with(&self, definition: &str) -> impl Iterator<Item = &Arc<str>> {
+        self.by_definition.get(definition).into_iter().flat_map(BTreeMap::keys)
+    }
+
+    /// Definitions that grants name, whether they exist or not.
+    pub fn definitions(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.by_definition.keys()
+    }
+
+    /// How many grants of a definition there are.
+    pub fn counts(&self, definition: &str) -> InstanceCounts {
+        let counts = self.by_definition.get(definition).into_iter().flat_map(BTreeMap::values);
+        counts.fold(InstanceCounts::default(), |sum, counts| InstanceCounts {
+            total: sum.total + counts.total,
+            active: sum.active + counts.active,
+        })
+    }
+
+    /// Organizations that have grants in a namespace.
+    pub fn organizations_in(&self, namespace: &str) -> impl Iterator<Item = &Arc<str>> {
+        self.by_namespace.get(namespace).into_iter().flat_map(BTreeMap::keys)
+    }
+
+    /// The oldest accepted grant in state Active of a namespace.
+    pub fn holder(&self, namespace: &str) -> Option<GrantId> {
+        let age = self.holders.get(namespace)?.first()?;
+        Some(GrantId { namespace: Arc::clone(&age.namespace), name: Arc::clone(&age.name) })
+    }
+
+    /// Organizations whose grants take values from a Secret.
+    pub fn organizations_using(&self, source: &SourceKey) -> impl Iterator<Item = &Arc<str>> {
+        self.by_source.get(source).into_iter().flat_map(BTreeMap::keys)
+    }
+
+    /// All Secrets that grants take values from.
+    pub fn sources(&self) -> impl Iterator<Item = &SourceKey> {
+        self.by_source.keys()
+    }
+
+    /// Instances that are there, but can't be read, and of which nothing else is known.
+    pub fn unreadable(&self) -> &BTreeSet<GrantId> {
+        &self.unreadable
+    }
+}
+
+fn id_of(metadata: &ObjectMeta) -> GrantId {
+    GrantId::new(metadata.namespace.as_deref().unwrap_or_default(), metadata.name.as_deref().unwrap_or_default())
+}
+
+fn count(organizations: &mut BTreeMap<Arc<str>, u64>, organization: &Arc<str>) {
+    *organizations.entry(Arc::clone(organization)).or_default() += 1;
+}
+
+/// True if nothing is left.
+fn discount(organizations: &mut BTreeMap<Arc<str>, u64>, organization: &Arc<str>) -> bool {
+    if let Some(count) = organizations.get_mut(organization) {
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            organizations.remove(organization);
+        }
+    }
+    organizations.is_empty()
+}
+
+/// Changes the entry of a key, and removes it if it is empty then.
+fn prune<V>(map: &mut HashMap<Arc<str>, V>, key: &Arc<str>, change: impl FnOnce(&mut V) -> bool) {
+    if map.get_mut(key).is_some_and(change) {
+        map.remove(key);
+    }
+}

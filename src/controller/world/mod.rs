@@ -1,0 +1,344 @@
+//! The world as far as the operator knows it: one index in memory, fed by the watches and by the operator's own writes.
+//!
+//! Everything here is synchronous and short. What an event may change the answer for becomes work, found through indexes;
+//! no event costs a look at everything.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `store` | the newest state of each object of a kind, and when a kind is complete |
+//! | `tenancy` | organizations and namespaces |
+//! | `grants` | grants, and who has how many of what |
+//! | `catalogue` | definitions, facet definitions and revisions |
+//! | `outputs` | what there is in tenants' namespaces |
+//! | `sources` | Secrets that grants take values from |
+//! | `observe` | what each event of a watch means |
+//! | `view` | all that one organization's evaluation reads |
+
+mod catalogue;
+mod grants;
+mod observe;
+mod outputs;
+mod sources;
+mod store;
+mod tenancy;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+pub use catalogue::{DefinitionView, Revision, Served};
+pub use grants::SourceKey;
+pub use observe::Guarded;
+pub use store::Identity;
+pub use view::{GrantFacts, NotReady, OrganizationView, SourcePermission};
+
+use super::settling::Settling;
+use crate::{
+    api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization, entitlement_definition::InstanceCounts},
+    core::{grant::GrantId, secret::Secret},
+    evaluation::{object::ObjectKey, plan::Observed},
+};
+use catalogue::Catalogue;
+use grants::{GrantChange, Grants};
+use k8s_openapi::api::apps::v1::ControllerRevision;
+use outputs::Outputs;
+use sources::Sources;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+use tenancy::{OrganizationChange, Tenancy};
+use tokio::time::Instant;
+
+/// Something that can be worked on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WorkItem {
+    /// An organization, with all its grants.
+    Organization(Arc<str>),
+    /// A definition: what serves, its revisions, its status.
+    Definition(Arc<str>),
+    /// A facet definition's status.
+    Facet(Arc<str>),
+    /// A Secret that grants take values from.
+    Source(SourceKey),
+}
+
+/// The index.
+pub struct World {
+    operator_namespace: Arc<str>,
+    tenancy: Tenancy,
+    grants: Grants,
+    catalogue: Catalogue,
+    outputs: Outputs,
+    sources: Sources,
+    settling: Settling<WorkItem>,
+    work: BTreeSet<WorkItem>,
+    source_namespaces_changed: bool,
+    was_ready: bool,
+}
+
+impl World {
+    /// Nothing is known yet. The namespace is the operator's own.
+    pub fn new(operator_namespace: &str) -> Self {
+        Self {
+            operator_namespace: operator_namespace.into(),
+            tenancy: Tenancy::default(),
+            grants: Grants::default(),
+            catalogue: Catalogue::default(),
+            outputs: Outputs::default(),
+            sources: Sources::default(),
+            settling: Settling::default(),
+            work: BTreeSet::new(),
+            source_namespaces_changed: false,
+            was_ready: false,
+        }
+    }
+
+    /// Whether every kind has been listed once. Before that an unlisted kind would look like a deleted one.
+    pub fn is_ready(&self) -> bool {
+        self.tenancy.has_listed() && self.grants.has_listed() && self.catalogue.has_listed() && self.outputs.has_listed()
+    }
+
+    /// The work that has come up since the last call: none before all is listed, and everything when it is.
+    pub fn take_work(&mut self) -> BTreeSet<WorkItem> {
+        let work = std::mem::take(&mut self.work);
+        if !self.is_ready() {
+            return BTreeSet::new();
+        }
+        if std::mem::replace(&mut self.was_ready, true) {
+            return work;
+        }
+        let organizations = self.tenancy.organizations().chain(self.grants.organizations()).cloned();
+        let definitions = self.catalogue.definitions().into_iter();
+        let facets = self.catalogue.facets().cloned();
+        organizations
+            .map(WorkItem::Organization)
+            .chain(definitions.map(WorkItem::Definition))
+            .chain(facets.map(WorkItem::Facet))
+            .chain(self.grants.sources().cloned().map(WorkItem::Source))
+            .collect()
+    }
+
+    /// Whether it may have changed in which namespaces source Secrets are watched, since the last call.
+    pub fn take_source_namespaces_changed(&mut self) -> bool {
+        std::mem::take(&mut self.source_namespaces_changed)
+    }
+
+    fn touch_organization(&mut self, name: &Arc<str>) {
+        self.work.insert(WorkItem::Organization(Arc::clone(name)));
+    }
+
+    fn touch_organizations(&mut self, names: impl IntoIterator<Item = Arc<str>>) {
+        self.work.extend(names.into_iter().map(WorkItem::Organization));
+    }
+
+    fn touch_definition(&mut self, name: &Arc<str>) {
+        self.work.insert(WorkItem::Definition(Arc::clone(name)));
+    }
+
+    /// All who may see a namespace otherwise now: those that list it, and those with grants in it.
+    fn touch_namespace(&mut self, namespace: &str) {
+        let names: Vec<_> = self.tenancy.claimants(namespace).chain(self.grants.organizations_in(namespace)).cloned().collect();
+        self.touch_organizations(names);
+    }
+
+    /// Something has changed that is worth a write, but not one for each grant or organization that comes.
+    fn touch_gently(&mut self, item: WorkItem) {
+        if self.was_ready {
+            self.settling.touch(item.clone(), Instant::now());
+        }
+        self.work.insert(item);
+    }
+
+    /// How long writes that gather up what many objects say have to wait still.
+    pub fn wait_for_quiet(&mut self, item: &WorkItem) -> Option<Duration> {
+        self.settling.wait(item, Instant::now())
+    }
+
+    /// A moment has come: nothing of this organization need wait.
+    pub fn hurry(&mut self, organization: &Arc<str>) {
+        self.settling.hurry(&WorkItem::Organization(Arc::clone(organization)));
+        self.touch_organization(organization);
+    }
+
+    /// The answer to a write of an instance's status.
+    pub fn wrote_instance(&mut self, instance: &EntitlementInstance) {
+        let id = GrantId::new(
+            instance.metadata.namespace.as_deref().unwrap_or_default(),
+            instance.metadata.name.as_deref().unwrap_or_default(),
+        );
+        let before = self.grants.get(&id).map(|held| (held.grant.generation, held.grant.age.clone()));
+        let Some(change) = self.change_grants(&id.namespace, |grants| grants.put(instance)) else { return };
+        // Its own status is no reason to evaluate an organization again; a spec that came along with the answer is.
+        let after = self.grants.get(&id).map(|held| (held.grant.generation, held.grant.age.clone()));
+        if before != after {
+            self.touch_organizations(change.organizations);
+        }
+    }
+
+    /// The answer to a write of an organization's status.
+    pub fn wrote_organization(&mut self, organization: Organization) {
+        let name = tenancy::name_of(&organization.metadata);
+        let generation = self.tenancy.get(&name).and_then(|known| known.metadata.generation);
+        let is_news = organization.metadata.generation != generation;
+        if let Some(change) = self.tenancy.put(organization)
+            && is_news
+        {
+            self.changed_organization(&change);
+        }
+    }
+
+    /// The answer to a write of a definition's status.
+    pub fn wrote_definition(&mut self, definition: EntitlementDefinition) {
+        let name = tenancy::name_of(&definition.metadata);
+        if self.catalogue.put_definition(definition) == Some(true) {
+            self.touch_definition(&name);
+        }
+    }
+
+    /// The answer to a write of a facet definition's status.
+    pub fn wrote_facet(&mut self, facet: FacetDefinition) {
+        for definition in self.catalogue.put_facet(facet).unwrap_or_default() {
+            self.touch_definition(&definition);
+        }
+    }
+
+    /// The answer to a write of an output.
+    pub fn wrote_output(&mut self, key: ObjectKey, observed: Observed) {
+        let writer = observed.organization.clone();
+        let touched = self.outputs.put(key, observed);
+        self.touch_organizations(touched.into_iter().filter(|name| Some(name) != writer.as_ref()));
+    }
+
+    /// The operator has deleted an output, or found that it is gone.
+    pub fn output_is_gone(&mut self, key: &ObjectKey, uid: &Arc<str>) {
+        self.outputs.forget(key, uid);
+    }
+
+    /// Something that the operator did not make has a name that the organization wants.
+    pub fn found_foreign(&mut self, organization: &Arc<str>, key: ObjectKey) {
+        self.outputs.put_foreign(organization, key, Instant::now());
+    }
+
+    /// Nothing foreign has the name any more, or it is not wanted any more.
+    pub fn foreign_is_gone(&mut self, organization: &str, key: &ObjectKey) {
+        self.outputs.remove_foreign(organization, key);
+    }
+
+    /// When to look again at what stands in the organization's way.
+    pub fn next_look(&self, organization: &str) -> Option<Instant> {
+        self.outputs.next_look(organization)
+    }
+
+    /// The answer to a write of a revision.
+    pub fn wrote_revision(&mut self, revision: ControllerRevision) {
+        self.catalogue.put_revision(revision);
+    }
+
+    /// The operator has deleted a revision, or found that it is gone.
+    pub fn revision_is_gone(&mut self, name: &Arc<str>) {
+        self.catalogue.forget_revision(name);
+    }
+
+    /// All about one definition, and how many grants of it there are.
+    pub fn definition(&mut self, name: &Arc<str>) -> (DefinitionView, InstanceCounts) {
+        (self.catalogue.view(name), self.grants.counts(name))
+    }
+
+    /// Making something of a definition did not come to its end.
+    pub fn outdate_definition(&mut self, name: &Arc<str>) {
+        self.catalogue.outdate(Arc::clone(name));
+    }
+
+    /// From now on this serves.
+    pub fn serve(&mut self, name: &Arc<str>, served: Served) {
+        if self.catalogue.serve(Arc::clone(name), served) {
+            let names: Vec<_> = self.grants.organizations_with(name).cloned().collect();
+            self.touch_organizations(names);
+        }
+    }
+
+    /// Nothing is left of a definition.
+    pub fn drop_definition(&mut self, name: &str) {
+        if self.catalogue.drop_served(name) {
+            let names: Vec<_> = self.grants.organizations_with(name).cloned().collect();
+            self.touch_organizations(names);
+        }
+    }
+
+    /// A facet definition.
+    pub fn facet(&self, name: &Arc<str>) -> Option<Arc<FacetDefinition>> {
+        self.catalogue.facet(name)
+    }
+
+    /// A source was read.
+    pub fn fetched(&mut self, key: &SourceKey, version: u64, data: BTreeMap<String, Secret<Vec<u8>>>) {
+        if self.sources.put(key.clone(), version, data) {
+            self.touch_users(key);
+        }
+    }
+
+    /// A source does not exist.
+    pub fn source_is_missing(&mut self, key: &SourceKey) {
+        if self.sources.put_missing(key.clone()) {
+            self.touch_users(key);
+        }
+    }
+
+    /// A source can't be read for now.
+    pub fn source_is_unavailable(&mut self, key: &SourceKey) {
+        if self.sources.put_unavailable(key.clone()) {
+            self.touch_users(key);
+        }
+    }
+
+    /// A source may not be read, or nobody refers to it any more.
+    pub fn drop_source(&mut self, key: &SourceKey) {
+        if self.sources.drop(key) {
+            self.touch_users(key);
+        }
+    }
+
+    fn touch_users(&mut self, source: &SourceKey) {
+        let names: Vec<_> = self.grants.organizations_using(source).cloned().collect();
+        self.touch_organizations(names);
+    }
+
+    /// Changes grants of one namespace, and touches everyone who cares but the grants' own organizations.
+    fn change_grants(&mut self, namespace: &Arc<str>, change: impl FnOnce(&mut Grants) -> Option<GrantChange>) -> Option<GrantChange> {
+        let held_before = self.grants.holder(namespace);
+        let change = change(&mut self.grants)?;
+        if self.grants.holder(namespace) != held_before {
+            self.touch_namespace(namespace);
+        }
+        for name in &change.definitions {
+            self.touch_gently(WorkItem::Definition(Arc::clone(name)));
+        }
+        self.changed_sources(&change.sources);
+        Some(change)
+    }
+
+    fn changed_sources(&mut self, sources: &BTreeSet<SourceKey>) {
+        self.source_namespaces_changed |= !sources.is_empty();
+        self.work.extend(sources.iter().cloned().map(WorkItem::Source));
+    }
+
+    /// Grants have come, gone or changed: their organizations have to be evaluated.
+    fn changed_grants(&mut self, change: GrantChange) {
+        for name in change.organizations {
+            self.touch_gently(WorkItem::Organization(name));
+        }
+    }
+
+    fn changed_organization(&mut self, change: &OrganizationChange) {
+        self.touch_gently(WorkItem::Organization(Arc::clone(&change.name)));
+        for namespace in &change.namespaces {
+            self.touch_namespace(namespace);
+        }
+        if change.assignable_from_changed {
+            let sources = self.grants.of_organization(&change.name).flat_map(grants::Held::sources).collect();
+            self.changed_sources(&sources);
+        }
+    }
+}

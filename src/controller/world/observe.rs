@@ -1,0 +1,251 @@
+//! What each event of a watch means.
+
+use super::{Identity, SourceKey, WorkItem, World, tenancy::name_of};
+use crate::{
+    api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization},
+    controller::output::OutputObject,
+};
+use k8s_openapi::api::{
+    apps::v1::ControllerRevision,
+    core::v1::{Namespace, Secret},
+};
+use kube::{
+    Resource,
+    api::{ObjectMeta, PartialObjectMeta},
+    core::{DeserializeGuard, error_boundary::InvalidObject},
+    runtime::watcher::Event,
+};
+use std::{collections::BTreeSet, sync::Arc};
+
+/// An object that may be unreadable, without stopping the watch of its kind.
+pub type Guarded<K> = DeserializeGuard<K>;
+
+fn warn_unreadable<K: Resource<DynamicType = ()>>(invalid: &InvalidObject) {
+    tracing::warn!(
+        kind = %K::kind(&()),
+        namespace = invalid.metadata.namespace.as_deref(),
+        name = invalid.metadata.name.as_deref(),
+        error = %invalid.error,
+        "an object can't be read: its last readable state stays in use, if there was one"
+    );
+}
+
+impl World {
+    /// Of the watch of organizations.
+    pub fn observe_organization(&mut self, event: Event<Guarded<Organization>>) {
+        match event {
+            Event::Init => self.tenancy.begin_list(),
+            Event::Apply(DeserializeGuard(Ok(organization))) | Event::InitApply(DeserializeGuard(Ok(organization))) => {
+                if let Some(change) = self.tenancy.put(organization) {
+                    self.changed_organization(&change);
+                }
+            }
+            Event::Apply(DeserializeGuard(Err(invalid))) | Event::InitApply(DeserializeGuard(Err(invalid))) => {
+                warn_unreadable::<Organization>(&invalid);
+                self.tenancy.put_unreadable(&invalid.metadata);
+            }
+            Event::Delete(organization) => {
+                let change = self.tenancy.remove(organization.meta());
+                self.changed_organization(&change);
+            }
+            Event::InitDone => {
+                for change in self.tenancy.finish_list() {
+                    self.changed_organization(&change);
+                }
+            }
+        }
+    }
+
+    /// Of the watch of namespaces.
+    pub fn observe_namespace(&mut self, event: Event<PartialObjectMeta<Namespace>>) {
+        match event {
+            Event::Init => self.tenancy.begin_namespaces(),
+            Event::Apply(namespace) | Event::InitApply(namespace) => {
+                if self.tenancy.put_namespace(&namespace.metadata) {
+                    self.touch_namespace(&name_of(&namespace.metadata));
+                }
+            }
+            Event::Delete(namespace) => {
+                self.tenancy.remove_namespace(&namespace.metadata);
+                self.touch_namespace(&name_of(&namespace.metadata));
+            }
+            Event::InitDone => {
+                for namespace in self.tenancy.finish_namespaces() {
+                    self.touch_namespace(&namespace);
+                }
+            }
+        }
+    }
+
+    /// Of the watch of instances.
+    pub fn observe_instance(&mut self, event: Event<Guarded<EntitlementInstance>>) {
+        match event {
+            Event::Init => self.grants.begin_list(),
+            Event::Apply(DeserializeGuard(Ok(instance))) | Event::InitApply(DeserializeGuard(Ok(instance))) => {
+                let namespace = namespace_of(&instance.metadata);
+                if let Some(change) = self.change_grants(&namespace, |grants| grants.put(&instance)) {
+                    self.changed_grants(change);
+                }
+            }
+            Event::Apply(DeserializeGuard(Err(invalid))) | Event::InitApply(DeserializeGuard(Err(invalid))) => {
+                warn_unreadable::<EntitlementInstance>(&invalid);
+                self.grants.put_unreadable(&invalid.metadata);
+            }
+            Event::Delete(instance) => {
+                let namespace = namespace_of(instance.meta());
+                let change = self.change_grants(&namespace, |grants| Some(grants.remove(instance.meta())));
+                self.changed_grants(change.unwrap_or_default());
+            }
+            Event::InitDone => self.finish_instances(),
+        }
+    }
+
+    fn finish_instances(&mut self) {
+        for (namespace, change) in self.grants.finish_list() {
+            self.touch_namespace(&namespace);
+            self.work.extend(change.definitions.iter().cloned().map(WorkItem::Definition));
+            self.changed_sources(&change.sources);
+            self.changed_grants(change);
+        }
+    }
+
+    /// Of the watch of definitions.
+    pub fn observe_definition(&mut self, event: Event<Guarded<EntitlementDefinition>>) {
+        match event {
+            Event::Init => self.catalogue.begin_definitions(),
+            Event::Apply(DeserializeGuard(Ok(definition))) | Event::InitApply(DeserializeGuard(Ok(definition))) => {
+                let name = name_of(&definition.metadata);
+                if self.catalogue.put_definition(definition).is_some() {
+                    self.touch_definition(&name);
+                }
+            }
+            Event::Apply(DeserializeGuard(Err(invalid))) | Event::InitApply(DeserializeGuard(Err(invalid))) => {
+                warn_unreadable::<EntitlementDefinition>(&invalid);
+                let name = name_of(&invalid.metadata);
+                self.catalogue.put_unreadable_definition(&invalid.metadata, invalid.error);
+                self.touch_definition(&name);
+            }
+            Event::Delete(definition) => {
+                self.catalogue.remove_definition(definition.meta());
+                self.touch_definition(&name_of(definition.meta()));
+            }
+            Event::InitDone => {
+                for name in self.catalogue.finish_definitions() {
+                    self.touch_definition(&name);
+                }
+            }
+        }
+    }
+
+    /// Of the watch of facet definitions.
+    pub fn observe_facet(&mut self, event: Event<Guarded<FacetDefinition>>) {
+        let definitions = match event {
+            Event::Init => {
+                self.catalogue.begin_facets();
+                None
+            }
+            Event::Apply(DeserializeGuard(Ok(facet))) | Event::InitApply(DeserializeGuard(Ok(facet))) => {
+                let name = name_of(&facet.metadata);
+                let definitions = self.catalogue.put_facet(facet);
+                self.work.extend(definitions.is_some().then_some(WorkItem::Facet(name)));
+                definitions
+            }
+            Event::Apply(DeserializeGuard(Err(invalid))) | Event::InitApply(DeserializeGuard(Err(invalid))) => {
+                warn_unreadable::<FacetDefinition>(&invalid);
+                self.catalogue.put_unreadable_facet(&invalid.metadata);
+                None
+            }
+            Event::Delete(facet) => Some(self.catalogue.remove_facet(facet.meta())),
+            Event::InitDone => Some(self.catalogue.finish_facets()),
+        };
+        self.work.extend(definitions.unwrap_or_default().into_iter().map(WorkItem::Definition));
+    }
+
+    /// Of the watch of the operator's revisions.
+    pub fn observe_revision(&mut self, event: Event<Guarded<ControllerRevision>>) {
+        let definitions: BTreeSet<Arc<str>> = match event {
+            Event::Init => {
+                self.catalogue.begin_revisions();
+                BTreeSet::new()
+            }
+            Event::Apply(DeserializeGuard(Ok(revision))) | Event::InitApply(DeserializeGuard(Ok(revision))) => {
+                self.catalogue.put_revision(revision).into_iter().collect()
+            }
+            Event::Apply(DeserializeGuard(Err(invalid))) | Event::InitApply(DeserializeGuard(Err(invalid))) => {
+                warn_unreadable::<ControllerRevision>(&invalid);
+                BTreeSet::new()
+            }
+            Event::Delete(revision) => self.catalogue.remove_revision(revision.meta()).into_iter().collect(),
+            Event::InitDone => self.catalogue.finish_revisions(),
+        };
+        self.work.extend(definitions.into_iter().map(WorkItem::Definition));
+    }
+
+    /// Of the watch of one kind of outputs.
+    pub fn observe_output<K: OutputObject>(&mut self, event: Event<Guarded<K>>) {
+        let organizations = match event {
+            Event::Init => {
+                self.outputs.begin_list(K::KIND);
+                BTreeSet::new()
+            }
+            Event::Apply(DeserializeGuard(Ok(object))) | Event::InitApply(DeserializeGuard(Ok(object))) => {
+                self.outputs.put(object.key(), object.observed())
+            }
+            Event::Apply(DeserializeGuard(Err(invalid))) | Event::InitApply(DeserializeGuard(Err(invalid))) => {
+                // Without the error, which may quote what a Secret holds.
+                let (namespace, name) = (invalid.metadata.namespace.as_deref(), invalid.metadata.name.as_deref());
+                tracing::warn!(kind = K::KIND.as_str(), namespace, name, "an output can't be read");
+                self.outputs.put_unreadable(&K::key_of(&invalid.metadata), &invalid.metadata);
+                BTreeSet::new()
+            }
+            Event::Delete(object) => self.outputs.remove(&K::key_of(object.meta()), object.meta()),
+            Event::InitDone => self.outputs.finish_list(K::KIND),
+        };
+        self.touch_organizations(organizations);
+    }
+
+    /// Of the watch of the Secrets' metadata in one namespace from which grants take values. Nothing is kept of those that
+    /// no grant refers to. `named` are those that the list which is under way has named so far.
+    pub fn observe_source(
+        &mut self,
+        namespace: &Arc<str>,
+        event: Event<PartialObjectMeta<Secret>>,
+        named: &mut BTreeSet<Arc<str>>,
+    ) {
+        match event {
+            Event::Init => named.clear(),
+            Event::InitApply(secret) => {
+                self.saw_source(namespace, &secret.metadata);
+                named.insert(name_of(&secret.metadata));
+            }
+            Event::Apply(secret) => self.saw_source(namespace, &secret.metadata),
+            Event::Delete(secret) => self.lost_source(&(Arc::clone(namespace), name_of(&secret.metadata))),
+            Event::InitDone => {
+                let sources = self.grants.sources().filter(|(of, name)| of == namespace && !named.contains(name));
+                for source in sources.cloned().collect::<Vec<_>>() {
+                    self.lost_source(&source);
+                }
+                named.clear();
+            }
+        }
+    }
+
+    fn saw_source(&mut self, namespace: &Arc<str>, metadata: &ObjectMeta) {
+        let key: SourceKey = (Arc::clone(namespace), name_of(metadata));
+        let is_used = self.grants.organizations_using(&key).next().is_some();
+        if is_used && self.sources.is_outdated(&key, Identity::of(metadata).version) {
+            self.work.insert(WorkItem::Source(key));
+        }
+    }
+
+    /// It is read once more rather than believed, as the watch may be behind.
+    fn lost_source(&mut self, key: &SourceKey) {
+        if self.grants.organizations_using(key).next().is_some() {
+            self.work.insert(WorkItem::Source(key.clone()));
+        }
+    }
+}
+
+fn namespace_of(metadata: &ObjectMeta) -> Arc<str> {
+    metadata.namespace.as_deref().unwrap_or_default().into()
+}

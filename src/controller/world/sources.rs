@@ -1,0 +1,74 @@
+//! The Secrets that grants take secret fields from: those that some grant refers to, and no others.
+
+use super::grants::SourceKey;
+use crate::core::secret::Secret;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+/// The data of a Secret.
+pub type SourceData = Arc<BTreeMap<String, Secret<Vec<u8>>>>;
+
+/// What is known of a source.
+#[derive(Clone, Debug)]
+enum Source {
+    /// It can't be read, for now.
+    Unavailable,
+    /// It does not exist.
+    Missing,
+    /// Its data at a resourceVersion.
+    Read { version: u64, data: SourceData },
+}
+
+/// What is known of the sources.
+#[derive(Default)]
+pub struct Sources {
+    known: HashMap<SourceKey, Source>,
+}
+
+/// Nobody has looked for a Secret yet.
+#[derive(Debug)]
+pub struct NotYetFetched;
+
+impl Sources {
+    /// It was read. True if its data are others than before.
+    pub fn put(&mut self, key: SourceKey, version: u64, data: BTreeMap<String, Secret<Vec<u8>>>) -> bool {
+        let is_same = matches!(self.known.get(&key), Some(Source::Read { data: before, .. }) if **before == data);
+        self.known.insert(key, Source::Read { version, data: Arc::new(data) });
+        !is_same
+    }
+
+    /// It does not exist. True if that is news.
+    pub fn put_missing(&mut self, key: SourceKey) -> bool {
+        !matches!(self.known.insert(key, Source::Missing), Some(Source::Missing))
+    }
+
+    /// It could not be read. What was read before stays; true if there is no such.
+    pub fn put_unavailable(&mut self, key: SourceKey) -> bool {
+        if self.known.contains_key(&key) {
+            return false;
+        }
+        self.known.insert(key, Source::Unavailable);
+        true
+    }
+
+    /// Nothing may or need be known of it any more. True if anything was.
+    pub fn drop(&mut self, key: &SourceKey) -> bool {
+        self.known.remove(key).is_some()
+    }
+
+    /// Whether a state that the watch has seen is another than the one that was read.
+    pub fn is_outdated(&self, key: &SourceKey, version: u64) -> bool {
+        !matches!(self.known.get(key), Some(Source::Read { version: read, .. }) if *read == version)
+    }
+
+    /// Its data; None if there is no such Secret, or it can't be read.
+    pub fn data(&self, key: &SourceKey) -> Result<Option<SourceData>, NotYetFetched> {
+        match self.known.get(key) {
+            None => Err(NotYetFetched),
+            Some(Source::Read { data, .. }) => Ok(Some(Arc::clone(data))),
+            Some(Source::Missing | Source::Unavailable) => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! The objects of one kind, as far as they are known: from the watch, and from the operator's own writes, whichever is newer.
+
+use kube::api::ObjectMeta;
+use std::{
+    collections::{HashMap, HashSet},
+    hash::Hash,
+    sync::Arc,
+};
+
+/// Which object it is, and which state of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The UID.
+    pub uid: Arc<str>,
+    /// The resourceVersion; 0 where it is none that can be compared.
+    pub version: u64,
+}
+
+impl Identity {
+    /// Reads an object's metadata.
+    pub fn of(metadata: &ObjectMeta) -> Self {
+        Self {
+            uid: metadata.uid.as_deref().unwrap_or_default().into(),
+            version: metadata.resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or(0),
+        }
+    }
+}
+
+struct Entry<V> {
+    identity: Identity,
+    value: V,
+}
+
+/// What became of a state that was handed in.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Put<V> {
+    /// It was known already, or older than what is known.
+    Stale,
+    /// It is the newest; what it replaces.
+    Stored(Option<V>),
+}
+
+/// The objects of one kind.
+pub struct Store<K, V> {
+    entries: HashMap<K, Entry<V>>,
+    /// Objects that the operator deleted, until the watch has said so too: a late echo must not bring them back.
+    deleted: HashSet<Arc<str>>,
+    /// Those that the list which is under way has named so far.
+    relist: Option<HashSet<K>>,
+    has_listed: bool,
+}
+
+impl<K, V> Default for Store<K, V> {
+    fn default() -> Self {
+        Self { entries: HashMap::new(), deleted: HashSet::new(), relist: None, has_listed: false }
+    }
+}
+
+impl<K: Hash + Eq + Clone, V> Store<K, V> {
+    /// The newest state of an object.
+    pub fn get(&self, key: &K) -> Option<&V> {
+        self.entries.get(key).map(|entry| &entry.value)
+    }
+
+    /// Which object has the key, in which state.
+    pub fn identity(&self, key: &K) -> Option<&Identity> {
+        self.entries.get(key).map(|entry| &entry.identity)
+    }
+
+    /// All keys.
+    pub fn keys(&self) -> impl Iterator<Item = &K> {
+        self.entries.keys()
+    }
+
+    /// Whether the watch has listed the kind once.
+    pub fn has_listed(&self) -> bool {
+        self.has_listed
+    }
+
+    /// Takes in a state, from the watch or from the answer to a write.
+    pub fn put(&mut self, key: K, identity: Identity, value: V) -> Put<V> {
+        if !self.admit(&key, &identity) {
+            return Put::Stale;
+        }
+        Put::Stored(self.entries.insert(key, Entry { identity, value }).map(|entry| entry.value))
+    }
+
+    /// Takes in a state that could not be read. What was known of the object stays; false if nothing was.
+    pub fn put_unreadable(&mut self, key: &K, identity: Identity) -> bool {
+        if !self.admit(key, &identity) {
+            return true;
+        }
+        let known = self.entries.get_mut(key).filter(|entry| entry.identity.uid == identity.uid);
+        if let Some(entry) = known {
+            entry.identity = identity;
+            return true;
+        }
+        false
+    }
+
+    /// Whether a state is newer than what is known of its key. A list that is under way has named the key in any case.
+    fn admit(&mut self, key: &K, identity: &Identity) -> bool {
+        if self.deleted.contains(&identity.uid) {
+            return false;
+        }
+        if let Some(named) = &mut self.relist {
+            named.insert(key.clone());
+        }
+        self.entries.get(key).is_none_or(|entry| entry.identity.version < identity.version)
+    }
+
+    /// The watch says that an object is gone. Returns it, unless another has the key already.
+    pub fn remove(&mut self, key: &K, identity: &Identity) -> Option<V> {
+        self.deleted.remove(&identity.uid);
+        let entry = self.entries.get(key)?;
+        if entry.identity.uid != identity.uid && entry.identity.version > identity.version {
+            return None;
+        }
+        self.entries.remove(key).map(|entry| entry.value)
+    }
+
+    /// The operator has deleted an object, or found that it is gone.
+    pub fn forget(&mut self, key: &K, uid: &Arc<str>) -> Option<V> {
+        self.deleted.insert(Arc::clone(uid));
+        if self.entries.get(key)?.identity.uid != *uid {
+            return None;
+        }
+        self.entries.remove(key).map(|entry| entry.value)
+    }
+
+    /// A list begins.
+    pub fn begin_list(&mut self) {
+        self.relist = Some(HashSet::new());
+    }
+
+    /// The list is complete: what it did not name is gone, as deletions during a list bring no event.
+    pub fn finish_list(&mut self) -> Vec<(K, V)> {
+        self.has_listed = true;
+        self.deleted.clear();
+        let Some(named) = self.relist.take() else { return Vec::new() };
+        self.entries.extract_if(|key, _| !named.contains(key)).map(|(key, entry)| (key, entry.value)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Identity, Put, Store};
+
+    fn state(uid: &str, version: u64) -> Identity {
+        Identity { uid: uid.into(), version }
+    }
+
+    #[test]
+    fn echoes_of_own_writes_are_stale() {
+        let mut store = Store::default();
+        assert_eq!(store.put("a", state("u", 7), "own"), Put::Stored(None));
+        assert_eq!(store.put("a", state("u", 5), "older"), Put::Stale);
+        assert_eq!(store.put("a", state("u", 7), "echo"), Put::Stale);
+        assert_eq!(store.put("a", state("u", 8), "newer"), Put::Stored(Some("own")));
+        assert_eq!(store.get(&"a"), Some(&"newer"));
+    }
+
+    #[test]
+    fn another_object_of_the_name_counts_if_it_is_newer() {
+        let mut store = Store::default();
+        store.put("a", state("u", 7), 1);
+        assert_eq!(store.put("a", state("v", 9), 2), Put::Stored(Some(1)));
+        assert_eq!(store.put("a", state("u", 8), 1), Put::Stale);
+        assert_eq!(store.remove(&"a", &state("u", 8)), None);
+        assert_eq!(store.get(&"a"), Some(&2));
+    }
+
+    #[test]
+    fn a_late_echo_does_not_bring_back_what_was_deleted() {
+        let mut store = Store::default();
+        store.put("a", state("u", 7), 1);
+        assert_eq!(store.forget(&"a", &"u".into()), Some(1));
+        assert_eq!(store.put("a", state("u", 8), 1), Put::Stale);
+        assert_eq!(store.remove(&"a", &state("u", 9)), None);
+        assert_eq!(store.get(&"a"), None);
+        assert_eq!(store.put("a", state("v", 10), 2), Put::Stored(None));
+    }
+
+    #[test]
+    fn a_list_replaces_everything_but_newer_own_writes() {
+        let mut store = Store::default();
+        for (key, version) in [("gone", 1), ("kept", 2), ("written", 3)] {
+            store.put(key, state(key, version), version);
+        }
+        assert!(!store.has_listed());
+        store.begin_list();
+        store.put("kept", state("kept", 2), 2);
+        store.put("written", state("written", 9), 9);
+        store.put("written", state("written", 3), 3);
+        store.put("made", state("made", 10), 10);
+        assert_eq!(store.finish_list(), [("gone", 1)]);
+        assert!(store.has_listed());
+        assert_eq!((store.get(&"kept"), store.get(&"written"), store.get(&"made")), (Some(&2), Some(&9), Some(&10)));
+    }
+
+    #[test]
+    fn a_list_that_breaks_off_takes_nothing_away() {
+        let mut store = Store::default();
+        store.put("a", state("u", 1), 1);
+        store.begin_list();
+        store.begin_list();
+        store.put("a", state("u", 1), 1);
+        assert_eq!(store.finish_list(), []);
+        assert_eq!(store.get(&"a"), Some(&1));
+    }
+
+    #[test]
+    fn an_unreadable_state_leaves_the_last_readable_one() {
+        let mut store = Store::default();
+        store.put("a", state("u", 1), 1);
+        assert!(store.put_unreadable(&"a", state("u", 2)));
+        assert_eq!(store.get(&"a"), Some(&1));
+        assert!(!store.put_unreadable(&"b", state("v", 3)));
+        assert_eq!(store.put("a", state("u", 2), 2), Put::Stale);
+        assert_eq!(store.put("a", state("u", 3), 3), Put::Stored(Some(1)));
+    }
+}

@@ -1,0 +1,170 @@
+//! The organizations, and whose each namespace is.
+
+use super::store::{Identity, Put, Store};
+use crate::{api::Organization, core::age::Age};
+use kube::api::ObjectMeta;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+/// Organizations and namespaces.
+#[derive(Default)]
+pub struct Tenancy {
+    organizations: Store<Arc<str>, Arc<Organization>>,
+    unreadable: BTreeSet<Arc<str>>,
+    /// Organizations that list a namespace, the oldest first.
+    claims: HashMap<Arc<str>, BTreeSet<Age>>,
+    /// True for those that are not terminating.
+    namespaces: Store<Arc<str>, bool>,
+}
+
+/// A change of one organization.
+#[derive(Debug, Default)]
+pub struct OrganizationChange {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Namespaces that it lists, before and after.
+    pub namespaces: BTreeSet<Arc<str>>,
+    /// Whether other namespaces than before may name it.
+    pub assignable_from_changed: bool,
+}
+
+impl Tenancy {
+    /// A state of an organization, from the watch or from the answer to a write; None if it is not news.
+    pub fn put(&mut self, mut organization: Organization) -> Option<OrganizationChange> {
+        organization.metadata.managed_fields = None;
+        let name = name_of(&organization.metadata);
+        let identity = Identity::of(&organization.metadata);
+        let organization = Arc::new(organization);
+        let Put::Stored(before) = self.organizations.put(Arc::clone(&name), identity, Arc::clone(&organization)) else {
+            return None;
+        };
+        self.unreadable.remove(&name);
+        Some(self.replace(name, before.as_deref(), Some(&organization)))
+    }
+
+    /// An organization that could not be read. What was known of it stays.
+    pub fn put_unreadable(&mut self, metadata: &ObjectMeta) {
+        let name = name_of(metadata);
+        if !self.organizations.put_unreadable(&name, Identity::of(metadata)) {
+            self.unreadable.insert(name);
+        }
+    }
+
+    /// An organization is gone.
+    pub fn remove(&mut self, metadata: &ObjectMeta) -> OrganizationChange {
+        let name = name_of(metadata);
+        self.unreadable.remove(&name);
+        let before = self.organizations.remove(&name, &Identity::of(metadata));
+        self.replace(name, before.as_deref(), None)
+    }
+
+    /// A list of organizations begins.
+    pub fn begin_list(&mut self) {
+        self.organizations.begin_list();
+        self.unreadable.clear();
+    }
+
+    /// A list of organizations is complete.
+    pub fn finish_list(&mut self) -> Vec<OrganizationChange> {
+        let gone = self.organizations.finish_list();
+        gone.into_iter().map(|(name, before)| self.replace(name, Some(&*before), None)).collect()
+    }
+
+    fn replace(&mut self, name: Arc<str>, before: Option<&Organization>, after: Option<&Organization>) -> OrganizationChange {
+        if let Some(organization) = before {
+            self.unclaim(organization);
+        }
+        if let Some(organization) = after {
+            self.claim(organization);
+        }
+        let both = before.into_iter().chain(after);
+        OrganizationChange {
+            name,
+            namespaces: both.flat_map(|organization| &organization.spec.namespaces).map(|namespace| namespace.as_str().into()).collect(),
+            assignable_from_changed: before.map(|organization| &organization.spec.assignable_from)
+                != after.map(|organization| &organization.spec.assignable_from),
+        }
+    }
+
+    fn claim(&mut self, organization: &Organization) {
+        let age = Age::of(&organization.metadata);
+        for namespace in &organization.spec.namespaces {
+            self.claims.entry(namespace.as_str().into()).or_default().insert(age.clone());
+        }
+    }
+
+    fn unclaim(&mut self, organization: &Organization) {
+        let age = Age::of(&organization.metadata);
+        for namespace in &organization.spec.namespaces {
+            let Some(ages) = self.claims.get_mut(namespace.as_str()) else { continue };
+            ages.remove(&age);
+            if ages.is_empty() {
+                self.claims.remove(namespace.as_str());
+            }
+        }
+    }
+
+    /// A namespace; false if it is not news.
+    pub fn put_namespace(&mut self, metadata: &ObjectMeta) -> bool {
+        let is_present = metadata.deletion_timestamp.is_none();
+        let put = self.namespaces.put(name_of(metadata), Identity::of(metadata), is_present);
+        matches!(put, Put::Stored(before) if before != Some(is_present))
+    }
+
+    /// A namespace is gone.
+    pub fn remove_namespace(&mut self, metadata: &ObjectMeta) {
+        self.namespaces.remove(&name_of(metadata), &Identity::of(metadata));
+    }
+
+    /// A list of namespaces begins.
+    pub fn begin_namespaces(&mut self) {
+        self.namespaces.begin_list();
+    }
+
+    /// A list of namespaces is complete; those that are gone.
+    pub fn finish_namespaces(&mut self) -> Vec<Arc<str>> {
+        self.namespaces.finish_list().into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// Whether both kinds have been listed once.
+    pub fn has_listed(&self) -> bool {
+        self.organizations.has_listed() && self.namespaces.has_listed()
+    }
+
+    /// An organization.
+    pub fn get(&self, name: &Arc<str>) -> Option<&Arc<Organization>> {
+        self.organizations.get(name)
+    }
+
+    /// Whether an organization is there that can't be read, and of which nothing else is known.
+    pub fn is_unreadable(&self, name: &str) -> bool {
+        self.unreadable.contains(name)
+    }
+
+    /// All organizations.
+    pub fn organizations(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.organizations.keys()
+    }
+
+    /// Organizations that list a namespace, the oldest first.
+    pub fn claimants(&self, namespace: &str) -> impl Iterator<Item = &Arc<str>> {
+        self.claims.get(namespace).into_iter().flatten().map(|age| &age.name)
+    }
+
+    /// Whether a namespace exists and is not terminating.
+    pub fn is_present(&self, namespace: &Arc<str>) -> bool {
+        self.namespaces.get(namespace).copied().unwrap_or(false)
+    }
+
+    /// Whether instances in a namespace may name an organization.
+    pub fn may_assign(&self, organization: &Arc<str>, namespace: &str) -> bool {
+        self.get(organization).is_some_and(|found| found.spec.assignable_from.iter().any(|allowed| allowed == namespace))
+    }
+}
+
+/// The name in an object's metadata.
+pub fn name_of(metadata: &ObjectMeta) -> Arc<str> {
+    metadata.name.as_deref().unwrap_or_default().into()
+}

@@ -1,0 +1,176 @@
+//! All that one organization's evaluation reads, taken at one moment.
+
+use super::{SourceKey, World, catalogue::NotYetRead, grants::Held, sources::NotYetFetched};
+use crate::{
+    api::{ASSIGNMENT_NAMESPACE, Organization},
+    core::{grant::GrantId, namespace::NamespaceFacts},
+    evaluation::{
+        SecretSources, Snapshot,
+        catalogue::CatalogueEntry,
+        object::ObjectKey,
+        plan::{Fingerprint, Observed, Owner, Scene},
+    },
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+use tokio::time::Instant;
+
+/// What is known of a grant besides the grant.
+#[derive(Clone, Debug)]
+pub struct GrantFacts {
+    /// The UID of its source.
+    pub uid: Arc<str>,
+    /// Of the status that it has.
+    pub status: Option<Fingerprint>,
+}
+
+/// Everything that is read to bring one organization up to date.
+#[derive(Debug)]
+pub struct OrganizationView {
+    /// The input of the evaluation.
+    pub snapshot: Snapshot,
+    /// In the order of the snapshot's grants.
+    pub facts: Vec<GrantFacts>,
+    /// Whose objects they are; absent where the organization does not exist.
+    pub owner: Option<Owner>,
+    /// What is there.
+    pub scene: Scene,
+    /// The foreign objects among it that it is time to look at again.
+    pub looks: Vec<ObjectKey>,
+}
+
+/// Why an organization can't be brought up to date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotReady {
+    /// Something of it is being read, which touches the organization when it is through.
+    Waits,
+    /// It is there, but can't be read, and nothing else is known of it.
+    Unreadable,
+}
+
+/// The permission to read a source Secret: some organization lets instances of that namespace name it, and an instance of
+/// it that lies there refers to the Secret. Nothing else makes one.
+#[derive(Clone, Debug)]
+pub struct SourcePermission(SourceKey);
+
+impl SourcePermission {
+    /// The namespace of the instance, which is that of the Secret.
+    pub fn namespace(&self) -> &str {
+        &self.0.0
+    }
+
+    /// The Secret's name.
+    pub fn name(&self) -> &str {
+        &self.0.1
+    }
+}
+
+impl World {
+    /// Everything that is read to bring an organization up to date.
+    pub fn view(&self, name: &Arc<str>) -> Result<OrganizationView, NotReady> {
+        if self.tenancy.is_unreadable(name) {
+            return Err(NotReady::Unreadable);
+        }
+        let held: Vec<&Held> = self.grants.of_organization(name).collect();
+        let organization = self.tenancy.get(name).cloned();
+        let snapshot = Snapshot {
+            name: Arc::clone(name),
+            grants: held.iter().map(|held| Arc::clone(&held.grant)).collect(),
+            catalogue: self.catalogue_of(&held).map_err(|NotYetRead| NotReady::Waits)?,
+            secrets: self.secrets_of(name, &held).map_err(|NotYetFetched| NotReady::Waits)?,
+            namespaces: self.namespaces_of(organization.as_deref(), &held),
+            organization,
+        };
+        let owner = snapshot.organization.as_deref().map(|organization| self.owner(name, organization));
+        let facts = held.iter().map(|held| self.facts(held)).collect();
+        let foreign = self.outputs.foreign(name, Instant::now());
+        let looks = foreign.iter().filter(|(_, is_due)| *is_due).map(|(key, _)| key.clone()).collect();
+        let scene = Scene {
+            observed: self.outputs.of_organization(name),
+            foreign: foreign.into_iter().map(|(key, _)| key).collect(),
+            unreadable: self.grants.unreadable().clone(),
+        };
+        Ok(OrganizationView { snapshot, facts, owner, scene, looks })
+    }
+
+    fn facts(&self, held: &Held) -> GrantFacts {
+        GrantFacts { uid: self.grants.uid(&held.grant.id).unwrap_or_default(), status: held.status }
+    }
+
+    fn owner(&self, name: &Arc<str>, organization: &Organization) -> Owner {
+        let listed = organization.spec.namespaces.iter().map(|namespace| Arc::from(namespace.as_str()));
+        let is_its = |namespace: &Arc<str>| {
+            self.tenancy.claimants(namespace).next() == Some(name) && !self.is_never_of_tenants(namespace)
+        };
+        Owner {
+            name: Arc::clone(name),
+            uid: organization.metadata.uid.as_deref().unwrap_or_default().into(),
+            namespaces: listed.filter(is_its).collect(),
+        }
+    }
+
+    /// Whatever an evaluation says, nothing is ever written there.
+    fn is_never_of_tenants(&self, namespace: &Arc<str>) -> bool {
+        *namespace == self.operator_namespace || &**namespace == ASSIGNMENT_NAMESPACE || namespace.starts_with("kube-")
+    }
+
+    /// An object that has the operator's label at a name that the organization wants, whoever's it is.
+    pub fn output_at(&self, key: &ObjectKey) -> Option<Arc<Observed>> {
+        self.outputs.at(key)
+    }
+
+    fn catalogue_of(&self, held: &[&Held]) -> Result<BTreeMap<Arc<str>, Arc<CatalogueEntry>>, NotYetRead> {
+        let names: BTreeSet<_> = held.iter().map(|held| &held.grant.definition).collect();
+        let mut entries = BTreeMap::new();
+        for name in names {
+            if let Some(entry) = self.catalogue.entry(name)? {
+                entries.insert(Arc::clone(name), entry);
+            }
+        }
+        Ok(entries)
+    }
+
+    fn secrets_of(&self, organization: &Arc<str>, held: &[&Held]) -> Result<SecretSources, NotYetFetched> {
+        let mut sources = SecretSources::new();
+        for source in held.iter().flat_map(|held| held.sources()) {
+            if !self.tenancy.may_assign(organization, &source.0) {
+                continue;
+            }
+            if let Some(data) = self.sources.data(&source)? {
+                sources.insert(source, data);
+            }
+        }
+        Ok(sources)
+    }
+
+    fn namespaces_of(&self, organization: Option<&Organization>, held: &[&Held]) -> BTreeMap<Arc<str>, NamespaceFacts> {
+        let listed = organization.into_iter().flat_map(|organization| &organization.spec.namespaces);
+        let names: BTreeSet<Arc<str>> = listed.map(|namespace| namespace.as_str().into()).collect();
+        let of_grants = held.iter().map(|held| Arc::clone(&held.grant.id.namespace));
+        let names: BTreeSet<_> = names.into_iter().chain(of_grants).collect();
+        names.into_iter().map(|name| (Arc::clone(&name), self.namespace_facts(&name))).collect()
+    }
+
+    fn namespace_facts(&self, namespace: &Arc<str>) -> NamespaceFacts {
+        NamespaceFacts {
+            present: self.tenancy.is_present(namespace),
+            claimed_by: self.tenancy.claimants(namespace).next().map(ToString::to_string),
+            holds_grant: self.grants.holder(namespace).as_ref().map(GrantId::to_string),
+            is_operators: *namespace == self.operator_namespace,
+        }
+    }
+
+    /// The permission to read a source, if there is one.
+    pub fn source_permission(&self, key: &SourceKey) -> Option<SourcePermission> {
+        let mut organizations = self.grants.organizations_using(key);
+        organizations.any(|name| self.tenancy.may_assign(name, &key.0)).then(|| SourcePermission(key.clone()))
+    }
+
+    /// Namespaces in which there is a source that may be read.
+    pub fn source_namespaces(&self) -> BTreeSet<Arc<str>> {
+        let permitted = self.grants.sources().filter(|key| self.source_permission(key).is_some());
+        permitted.map(|(namespace, _)| Arc::clone(namespace)).collect()
+    }
+}

@@ -1,0 +1,173 @@
+//! What the statuses say of the delivery.
+
+use super::{Delivery, Outcomes};
+use crate::{
+    api::{
+        Condition, ConditionStatus, EntitlementInstanceStatus, OrganizationStatus,
+        conditions::{DELIVERED, READY},
+        entitlement_instance::OutputCounts,
+    },
+    core::{
+        calendar::{Instant, format_instant},
+        grant::{Grant, GrantId},
+    },
+    evaluation::{Evaluation, GrantOutcome, Snapshot, object::ObjectKey},
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Longer than any message that is written here, and far below what the schema allows.
+const MAX_MESSAGE_CHARS: usize = 2048;
+
+/// The final statuses.
+#[derive(Clone, Debug)]
+pub struct Statuses {
+    /// Of each grant, in the snapshot's order; None where the delivery was not tried to the end, so that nothing can be
+    /// said yet.
+    pub grants: Vec<Option<EntitlementInstanceStatus>>,
+    /// Of the organization, where it exists.
+    pub organization: Option<OrganizationStatus>,
+}
+
+/// The statuses, once it is known what came of each object. `snapshot` is the one that was evaluated: it has the conditions
+/// that were last written, and with them the times of their last transitions.
+#[must_use]
+pub fn statuses(evaluation: &Evaluation, snapshot: &Snapshot, outcomes: &Outcomes, now: Instant) -> Statuses {
+    let deliveries = by_grant(evaluation, outcomes);
+    let grants = evaluation
+        .grants
+        .iter()
+        .zip(&snapshot.grants)
+        .map(|(outcome, grant)| grant_status(outcome, grant, deliveries.get(&Some(&outcome.id)), outcomes, now))
+        .collect();
+    let organization = evaluation.organization.as_ref().map(|status| {
+        let previous = snapshot.organization.as_ref().and_then(|organization| organization.status.as_ref());
+        let previous = previous.map_or(&[][..], |status| &status.conditions);
+        let mut status = status.clone();
+        if let Some(problem) = deliveries.get(&None).and_then(|delivery| delivery.problem()) {
+            let generation = status.observed_generation;
+            falsify(&mut status.conditions, READY, &problem, previous, generation, now);
+        }
+        status
+    });
+    Statuses { grants, organization }
+}
+
+/// A reason and a message.
+type Problem = (&'static str, String);
+
+/// What came of the objects of one grant, or of the organization's own.
+#[derive(Default)]
+struct GrantDelivery<'a> {
+    done: u64,
+    unknown: bool,
+    failures: Vec<(&'a ObjectKey, &'a Delivery)>,
+}
+
+impl GrantDelivery<'_> {
+    fn problem(&self) -> Option<Problem> {
+        let (key, delivery) = self.failures.first()?;
+        let (reason, mut message) = describe(key, delivery)?;
+        match self.failures.len() - 1 {
+            0 => {}
+            1 => message.push_str(" (and one more object)"),
+            others => message.push_str(&format!(" (and {others} more objects)")),
+        }
+        Some((reason, message))
+    }
+}
+
+fn by_grant<'a>(evaluation: &'a Evaluation, outcomes: &'a Outcomes) -> BTreeMap<Option<&'a GrantId>, GrantDelivery<'a>> {
+    let mut grants: BTreeMap<_, GrantDelivery<'a>> = BTreeMap::new();
+    for (key, desired) in &evaluation.objects {
+        let grant = grants.entry(desired.grant.as_ref()).or_default();
+        match outcomes.deliveries.get(key) {
+            None => grant.unknown = true,
+            Some(Delivery::Done) => grant.done += 1,
+            Some(Delivery::Kept) => {}
+            Some(failure) => grant.failures.push((key, failure)),
+        }
+    }
+    grants
+}
+
+fn describe(key: &ObjectKey, delivery: &Delivery) -> Option<Problem> {
+    match delivery {
+        Delivery::Done | Delivery::Kept => None,
+        Delivery::Conflict => Some((
+            "Conflict",
+            format!("{key} is not the operator's, and is left alone: delete or rename it, or give the output another objectName"),
+        )),
+        Delivery::NamespaceMissing => Some((
+            "NamespaceMissing",
+            format!("{key} is delivered as soon as the namespace {} is there and not terminating", key.namespace),
+        )),
+        Delivery::TooLarge(bytes) => Some((
+            "TooLarge",
+            format!(
+                "the data of {key} would have {bytes} bytes, more than the {} that Kubernetes allows: split the output",
+                super::MAX_DATA_BYTES
+            ),
+        )),
+        Delivery::Failed(error) => Some(("WriteFailed", format!("{key} could not be written: {error}"))),
+    }
+}
+
+fn grant_status(
+    outcome: &GrantOutcome,
+    grant: &Arc<Grant>,
+    delivery: Option<&GrantDelivery<'_>>,
+    outcomes: &Outcomes,
+    now: Instant,
+) -> Option<EntitlementInstanceStatus> {
+    if delivery.is_some_and(|delivery| delivery.unknown) {
+        return None;
+    }
+    let mut status = outcome.status.clone();
+    let delivered = delivery.map_or(0, |delivery| delivery.done);
+    if outcome.desired > 0 || status.outputs.is_some() {
+        status.outputs = Some(OutputCounts { desired: outcome.desired, delivered });
+    }
+    if let Some(problem) = grant_problem(outcome, delivery, outcomes) {
+        let previous = &grant.remembered.conditions;
+        let generation = status.observed_generation;
+        falsify(&mut status.conditions, DELIVERED, &problem, previous, generation, now);
+        falsify(&mut status.conditions, READY, &problem, previous, generation, now);
+    }
+    Some(status)
+}
+
+fn grant_problem(outcome: &GrantOutcome, delivery: Option<&GrantDelivery<'_>>, outcomes: &Outcomes) -> Option<Problem> {
+    delivery
+        .and_then(GrantDelivery::problem)
+        .or_else(|| outcome.hindered.clone())
+        .or_else(|| Some(("WriteFailed", outcomes.stuck.get(&outcome.id)?.clone())))
+}
+
+/// Makes a condition False, unless it is that already for a reason of its own.
+fn falsify(
+    conditions: &mut Vec<Condition>,
+    type_: &str,
+    (reason, message): &Problem,
+    previous: &[Condition],
+    generation: i64,
+    now: Instant,
+) {
+    let position = conditions.iter().position(|condition| condition.type_ == type_);
+    if position.and_then(|position| conditions.get(position)).is_some_and(|condition| condition.status == ConditionStatus::False)
+    {
+        return;
+    }
+    let unchanged = previous.iter().find(|condition| condition.type_ == type_ && condition.status == ConditionStatus::False);
+    let condition = Condition {
+        type_: type_.to_owned(),
+        status: ConditionStatus::False,
+        observed_generation: Some(generation),
+        last_transition_time: unchanged.map_or_else(|| format_instant(now), |condition| condition.last_transition_time.clone()),
+        reason: (*reason).to_owned(),
+        message: message.chars().take(MAX_MESSAGE_CHARS).collect(),
+    };
+    match position.and_then(|position| conditions.get_mut(position)) {
+        Some(present) => *present = condition,
+        None => conditions.push(condition),
+    }
+}

@@ -1,0 +1,119 @@
+//! Which objects are made and put right.
+
+use super::{Delivery, Observed, Owner, Scene};
+use crate::evaluation::{
+    Evaluation,
+    object::{ObjectContent, ObjectData, ObjectKey, Wish},
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// The most bytes that the values of a ConfigMap or Secret may have together (`MaxSecretSize` of Kubernetes' core API,
+/// which holds for both).
+pub const MAX_DATA_BYTES: usize = 1024 * 1024;
+
+/// How an object that is there is put right, on the condition that it is still the one that was seen.
+#[derive(Clone, Debug)]
+pub struct Edit {
+    /// The UID that it must have.
+    pub uid: Arc<str>,
+    /// The resourceVersion that it must have.
+    pub version: u64,
+    /// Labels that go.
+    pub drop_labels: Vec<String>,
+    /// Annotations that go.
+    pub drop_annotations: Vec<String>,
+    /// Data keys that go.
+    pub drop_keys: Vec<String>,
+    /// Its `binaryData` goes.
+    pub drop_binary_data: bool,
+}
+
+/// One write.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Nothing is there: it is made.
+    Create,
+    /// It is there, but otherwise than it should be.
+    Update(Edit),
+    /// It is there and can't be changed (immutable, or of another type): it is deleted and made anew.
+    Recreate,
+}
+
+/// All writes of an organization, at most one for each object, in the order of the objects.
+#[derive(Clone, Debug, Default)]
+pub struct Writes {
+    /// What to do with which object, and what it should hold then.
+    pub changes: Vec<(ObjectKey, Change, Arc<ObjectContent>)>,
+    /// What is known already, without a write.
+    pub settled: BTreeMap<ObjectKey, Delivery>,
+}
+
+/// What has to be written so that everything desired is there.
+#[must_use]
+pub fn writes(evaluation: &Evaluation, owner: &Owner, scene: &Scene) -> Writes {
+    let summary_is_kept = lacks_a_grant(owner, scene);
+    let mut writes = Writes::default();
+    for (key, desired) in &evaluation.objects {
+        let decision = match &desired.wish {
+            Wish::Keep => Err(Delivery::Kept),
+            Wish::Write(_) if desired.grant.is_none() && summary_is_kept => Err(Delivery::Kept),
+            Wish::Write(content) => decide(key, content, owner, scene).map(|change| (change, content)),
+        };
+        match decision {
+            Ok((change, content)) => writes.changes.push((key.clone(), change, Arc::clone(content))),
+            Err(delivery) => drop(writes.settled.insert(key.clone(), delivery)),
+        }
+    }
+    writes
+}
+
+/// Whether something is delivered for a grant that can't be read. A summary that leaves it out would be wrong.
+fn lacks_a_grant(owner: &Owner, scene: &Scene) -> bool {
+    !scene.unreadable.is_empty()
+        && scene
+            .observed
+            .values()
+            .any(|observed| observed.is_of(owner) && observed.instance.as_ref().is_some_and(|id| scene.unreadable.contains(id)))
+}
+
+fn decide(key: &ObjectKey, content: &ObjectContent, owner: &Owner, scene: &Scene) -> Result<Change, Delivery> {
+    let bytes = data_bytes(&content.data);
+    if bytes > MAX_DATA_BYTES {
+        return Err(Delivery::TooLarge(bytes));
+    }
+    let Some(observed) = scene.observed.get(key) else {
+        return if scene.foreign.contains(key) { Err(Delivery::Conflict) } else { Ok(Change::Create) };
+    };
+    if !observed.is_of(owner) {
+        return Err(Delivery::Conflict);
+    }
+    if observed.is_terminating {
+        return Err(Delivery::Failed("it is being deleted, and a finalizer that is not the operator's holds it".to_owned()));
+    }
+    if observed.is_fixed {
+        return Ok(Change::Recreate);
+    }
+    if observed.is_as(content) { Err(Delivery::Done) } else { Ok(Change::Update(edit(observed, content))) }
+}
+
+fn edit(observed: &Observed, content: &ObjectContent) -> Edit {
+    let has_key = |key: &str| match &content.data {
+        ObjectData::ConfigMap(data) => data.contains_key(key),
+        ObjectData::Secret(data) => data.contains_key(key),
+    };
+    Edit {
+        uid: Arc::clone(&observed.uid),
+        version: observed.version,
+        drop_labels: observed.labels.outdated(&content.labels),
+        drop_annotations: observed.annotations.outdated(&content.annotations),
+        drop_keys: observed.keys.iter().filter(|key| !has_key(key)).map(ToString::to_string).collect(),
+        drop_binary_data: observed.has_binary_data,
+    }
+}
+
+fn data_bytes(data: &ObjectData) -> usize {
+    match data {
+        ObjectData::ConfigMap(data) => data.values().map(String::len).sum(),
+        ObjectData::Secret(data) => data.values().map(|value| value.expose_secret().len()).sum(),
+    }
+}

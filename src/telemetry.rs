@@ -1,0 +1,55 @@
+//! Sets up the log: text or JSON on standard error, never with a secret value.
+
+use tracing::{Level, Metadata};
+use tracing_subscriber::{EnvFilter, Layer, filter::FilterFn, layer::SubscriberExt, util::SubscriberInitExt};
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object a line, for machines.
+    Json,
+}
+
+/// Why the log could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The filter can't be read.
+    #[error("the log filter {filter:?} can't be read: {problem}; write a level such as info, or directives such as info,kube=debug")]
+    Filter {
+        /// As given.
+        filter: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The log of this process has been set up already.
+    #[error("the log has been set up already")]
+    SetUpTwice,
+}
+
+/// Sets up the log of the process. `filter` has the syntax of `RUST_LOG`, such as `info` or `info,kube=debug`.
+///
+/// # Errors
+/// When the filter can't be read, or the log has been set up already.
+pub fn init(format: LogFormat, filter: &str) -> Result<(), LogError> {
+    let unreadable = |problem: tracing_subscriber::filter::ParseError| LogError::Filter {
+        filter: filter.to_owned(),
+        problem: problem.to_string(),
+    };
+    let levels = EnvFilter::builder().parse(filter).map_err(unreadable)?;
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = match format {
+        LogFormat::Text => lines.boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    };
+    let registry = tracing_subscriber::registry().with(lines.with_filter(FilterFn::new(quotes_no_body)).with_filter(levels));
+    registry.try_init().map_err(|_| LogError::SetUpTwice)
+}
+
+/// The client's core logs whole answers that it can't read, and the details of refusals, in which a Secret's content may be.
+/// What it has to say comes back as errors, which are logged by those who know what may be said.
+fn quotes_no_body(metadata: &Metadata<'_>) -> bool {
+    metadata.is_span() || metadata.target() != "kube_client::client" || *metadata.level() == Level::ERROR
+}

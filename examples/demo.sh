@@ -39,7 +39,8 @@ grant() { # NAME ORGANIZATION DEFINITION [LINE OF SPEC...]
 }
 
 title "The kinds are installed, and the operator runs"
-run entitlement-operator crds | kubectl apply --filename - | sed 's/^/  /'
+echo '$ entitlement-operator crds | kubectl apply --filename -'
+entitlement-operator crds | kubectl apply --filename -
 kubectl wait --for=condition=Established crd --timeout=30s \
 	organizations.entitlements.dev facetdefinitions.entitlements.dev \
 	entitlementdefinitions.entitlements.dev entitlementinstances.entitlements.dev >/dev/null

@@ -26,6 +26,8 @@
 
 pub mod api;
 pub mod core;
+pub mod controller;
 pub mod evaluation;
 pub mod render;
+pub mod telemetry;
 pub mod yaml;

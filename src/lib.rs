@@ -26,6 +26,7 @@
 
 pub mod api;
 pub mod core;
+pub mod connection;
 pub mod controller;
 pub mod evaluation;
 pub mod render;

@@ -7,7 +7,7 @@ fn main() {
             telemetry::init(telemetry::LogFormat::Text, &std::env::var("RUST_LOG").unwrap_or_else(|_| "info".into())).unwrap();
             let runtime = tokio::runtime::Runtime::new().unwrap();
             runtime.block_on(async {
-                let client = kube::Client::try_default().await.unwrap();
+                let client = entitlement_operator::connection::connect().await.unwrap();
                 let mut term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).unwrap();
                 controller::run(client, controller::Options::default(), async move { term.recv().await; }).await.unwrap();
             });

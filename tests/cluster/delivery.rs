@@ -98,7 +98,6 @@ async fn an_object_says_whose_it_is() {
         "name": cluster.name,
         "uid": organization["metadata"]["uid"],
         "controller": true,
-        "blockOwnerDeletion": false,
     }]);
     assert_eq!(config["metadata"]["ownerReferences"], owner);
 }

@@ -187,7 +187,7 @@ impl Cluster {
 
     /// The message with which a YAML text is refused.
     pub async fn refused(&self, yaml: &str) -> String {
-        self.try_apply(yaml).await.expect_err("it should have been refused")
+        self.try_apply(yaml).await.expect_err(&format!("it should have been refused: {yaml}"))
     }
 
     pub async fn try_apply(&self, yaml: &str) -> Result<(), String> {
@@ -294,7 +294,20 @@ impl Cluster {
         self.apply(FEATURE).await;
     }
 
-    /// The notes of the events that regard an object.
+    /// Waits until an event with that reason regards an object.
+    pub async fn event(&self, name: &str, reason: &str) {
+        let started = Instant::now();
+        loop {
+            let events = self.events(name).await;
+            if events.iter().any(|(one, _)| one == reason) {
+                return;
+            }
+            assert!(started.elapsed() < DEADLINE, "{name}: no event {reason} within {DEADLINE:?}; seen: {events:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// The reasons and notes of the events that regard an object.
     pub async fn events(&self, name: &str) -> Vec<(String, String)> {
         let name = name.replace('$', &self.name);
         let events = self.list("Event", "entitlements").await;
@@ -346,7 +359,8 @@ pub fn entry(config_map: &Value, handle: &str) -> Value {
 
 /// A time so many seconds from now, as manifests have it.
 pub fn seconds_from_now(seconds: i64) -> String {
-    let at = chrono::Utc::now() + chrono::TimeDelta::seconds(seconds);
+    let now = chrono::DateTime::<chrono::Utc>::from(std::time::SystemTime::now());
+    let at = now + chrono::TimeDelta::seconds(seconds);
     at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
 }
 

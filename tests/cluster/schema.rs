@@ -11,7 +11,6 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("EntitlementDefinition", "{type: Credit, amount: 3}", "needs unit, the thing that is counted"),
     ("EntitlementDefinition", "{type: Gift}", "Unsupported value"),
     ("EntitlementDefinition", "{type: Quantity, unit: seats, amount: -1}", "signs and exponents are refused"),
-    ("EntitlementDefinition", "{type: Quantity, unit: seats, amount: 1e9}", "amount"),
     ("EntitlementDefinition", "{type: Quantity, unit: seats, amount: '1e9'}", "signs and exponents are refused"),
     ("EntitlementDefinition", "{type: Quantity, unit: seats, amount: 2.5}", "amount"),
     (

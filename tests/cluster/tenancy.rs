@@ -83,7 +83,7 @@ metadata: {name: $-own}
 ---
 apiVersion: entitlements.dev/v1alpha1
 kind: Organization
-metadata: {name: $-younger}
+metadata: {name: $-younger, annotations: {entitlements.dev/granted-at: '2100-01-01T00:00:00Z'}}
 spec: {namespaces: [$, $-own]}
 ",
         )

@@ -1,8 +1,8 @@
 //! Who came first.
 
-use super::calendar::Instant;
+use super::calendar::{Instant, parse_instant};
 use crate::api::GRANTED_AT;
-use chrono::{DateTime, Timelike, Utc};
+use chrono::DateTime;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::sync::Arc;
 
@@ -35,8 +35,7 @@ impl Age {
 
 fn granted_at(metadata: &ObjectMeta) -> Option<Instant> {
     let text = metadata.annotations.as_ref()?.get(GRANTED_AT)?;
-    let moment = DateTime::parse_from_rfc3339(text).ok()?.with_timezone(&Utc);
-    moment.with_nanosecond(0)
+    parse_instant(text).ok()
 }
 
 fn created(metadata: &ObjectMeta) -> Option<Instant> {

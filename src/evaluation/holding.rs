@@ -9,7 +9,7 @@ use crate::{
         definition::Definition,
         facets::{Statement, supplied_secrets},
         grant::Grant,
-        lifecycle::{Change, Group, Lineage, Outlook, Verdict, groups, ledger_after, runs_in_force},
+        lifecycle::{Change, Group, Lineage, Outlook, Verdict, groups},
         precedence::{Merged, merge_statements, rank, total},
     },
 };
@@ -53,7 +53,7 @@ pub struct Holding<'a> {
     pub members: Vec<Member<'a>>,
     /// The members in force (indices into `members`), in the order of precedence.
     pub in_force: Vec<usize>,
-    /// The runs of time in force, in order.
+    /// The runs of time in force, in order and apart.
     pub runs: Vec<(Instant, Bound)>,
 }
 
@@ -135,7 +135,6 @@ fn decide<'a>(
     let group = Group { cases, lineage: Lineage::of(&plain), unique };
     let verdicts = group.decide(&group.ledger(), now);
     let outlook = Outlook::of(&group, &verdicts, now);
-    let runs = runs_in_force(&group, &verdicts, &ledger_after(&verdicts));
     let renewals: Vec<Option<Arc<str>>> = verdicts
         .iter()
         .map(|verdict| verdict.renewed_by.and_then(|index| grants.get(index)).map(|(_, grant)| grant.id.name.clone()))
@@ -156,7 +155,7 @@ fn decide<'a>(
             renewed_by,
         })
         .collect();
-    (members, runs)
+    (members, outlook.in_force)
 }
 
 fn amount(definition: Option<&Definition>, grant: &Grant, verdict: &Verdict) -> Option<Amount> {

@@ -21,6 +21,7 @@ mod bad_input;
 mod control_plane;
 mod control_plane_end;
 mod delivery;
+mod lifecycle;
 mod offline;
 mod phases;
 mod resilience;

@@ -145,26 +145,3 @@ fn hindrance(term: &Term, end_before: Bound<Nominal>, amendment: &PreparedAmendm
         format!("the grant has ended at {end_before}, before this would count: date it before that end, or renew the grant instead")
     })
 }
-
-/// Every moment at which one of the ends that a grant has in turn, its grace, or an amendment begins to count.
-pub fn boundaries(term: &Term, amendments: &[PreparedAmendment], mut each: impl FnMut(Instant)) {
-    let mut bound = |bound: Bound| {
-        if let Bound::At(instant) = bound {
-            each(instant);
-        }
-    };
-    let mut end = |end: Bound<Nominal>| {
-        bound(end.instant());
-        bound(term.after_grace(end));
-    };
-    end(term.end);
-    for amendment in amendments.iter().filter(|amendment| !amendment.revoked && amendment.fault.is_none()) {
-        if let Some(amended) = amendment.end {
-            end(amended);
-        }
-    }
-    for effective in amendments.iter().filter_map(|amendment| amendment.effective) {
-        each(effective);
-    }
-    each(term.start.instant());
-}

@@ -3,24 +3,23 @@
 use crate::core::grant::{Grant, GrantId};
 use std::collections::HashMap;
 
-/// Who renews whom in a group, by index.
+/// Who renews whom in a group, by index. Where no grant of a group renews another, which is most often so, all of it is
+/// empty.
 #[derive(Clone, Debug, Default)]
 pub struct Lineage {
-    /// The grant that each one renews, where it is in the group.
-    pub parent: Vec<Option<usize>>,
+    parent: Vec<Option<usize>>,
     /// Those that renew each one, oldest first.
-    pub children: Vec<Vec<usize>>,
-    /// Whether each one lies on a cycle of renewals.
-    pub cyclic: Vec<bool>,
+    children: Vec<Vec<usize>>,
+    cyclic: Vec<bool>,
     /// Every grant once, a parent before its children; a cycle is entered at any of its members.
-    pub order: Vec<usize>,
+    order: Vec<usize>,
 }
 
 impl Lineage {
     /// The lineage of grants of one definition and organization.
     #[must_use]
     pub fn of(grants: &[&Grant]) -> Self {
-        let parent = parents(grants);
+        let Some(parent) = parents(grants) else { return Self::default() };
         let mut children = vec![Vec::new(); grants.len()];
         for (child, parent) in parent.iter().enumerate() {
             if let Some(siblings) = parent.and_then(|parent| children.get_mut(parent)) {
@@ -43,9 +42,10 @@ impl Lineage {
             }
         }
         // What no root leads to is a cycle, or hangs on one.
+        let mut walked = vec![false; self.parent.len()];
         for member in 0..self.parent.len() {
             if reached.get(member) == Some(&false) {
-                let entry = self.mark_cycle(member);
+                let entry = self.mark_cycle(member, &mut walked);
                 self.descend(entry, &mut reached);
             }
         }
@@ -54,8 +54,7 @@ impl Lineage {
     fn descend(&mut self, root: usize, reached: &mut [bool]) {
         let mut waiting = vec![root];
         while let Some(next) = waiting.pop() {
-            let Some(seen) = reached.get_mut(next) else { continue };
-            if std::mem::replace(seen, true) {
+            if !mark(reached, next) {
                 continue;
             }
             self.order.push(next);
@@ -64,21 +63,23 @@ impl Lineage {
     }
 
     /// Marks the cycle that the member's parents lead into, and returns one that lies on it.
-    fn mark_cycle(&mut self, member: usize) -> usize {
+    fn mark_cycle(&mut self, member: usize, walked: &mut [bool]) -> usize {
         let mut entry = member;
-        for _ in 0..self.parent.len() {
+        while mark(walked, entry) {
             entry = self.parent_of(entry).unwrap_or(entry);
         }
         let mut next = entry;
-        loop {
-            if let Some(cyclic) = self.cyclic.get_mut(next) {
-                *cyclic = true;
-            }
+        while mark(&mut self.cyclic, next) {
             next = self.parent_of(next).unwrap_or(entry);
-            if next == entry {
-                return entry;
-            }
         }
+        entry
+    }
+
+    /// Every grant once, a parent before its children; a cycle is entered at any of its members. Empty where no grant
+    /// renews another.
+    #[must_use]
+    pub fn order(&self) -> &[usize] {
+        &self.order
     }
 
     /// The grant that this one renews.
@@ -104,18 +105,22 @@ fn age<'a>(grants: &[&'a Grant], index: usize) -> Option<&'a crate::core::age::A
     grants.get(index).map(|grant| &grant.age)
 }
 
-fn parents(grants: &[&Grant]) -> Vec<Option<usize>> {
+/// Sets a mark; false where it was set before, or there is none.
+fn mark(marks: &mut [bool], index: usize) -> bool {
+    marks.get_mut(index).is_some_and(|mark| !std::mem::replace(mark, true))
+}
+
+/// The grant that each one renews, by index; none where nobody renews any.
+fn parents(grants: &[&Grant]) -> Option<Vec<Option<usize>>> {
     if grants.iter().all(|grant| grant.renews.is_none()) {
-        return vec![None; grants.len()];
+        return None;
     }
     let by_id: HashMap<&GrantId, usize> = grants.iter().enumerate().map(|(index, grant)| (&grant.id, index)).collect();
-    grants
-        .iter()
-        .map(|grant| {
-            let renews = grant.renews.clone()?;
-            by_id.get(&GrantId { namespace: grant.id.namespace.clone(), name: renews }).copied()
-        })
-        .collect()
+    let parent = |grant: &&Grant| {
+        let renews = grant.renews.clone()?;
+        by_id.get(&GrantId { namespace: grant.id.namespace.clone(), name: renews }).copied()
+    };
+    Some(grants.iter().map(parent).collect())
 }
 
 /// Splits grants of one definition into groups that bear on each other: all of them where they compete for one seat, else
@@ -125,7 +130,7 @@ pub fn groups(grants: &[&Grant], unique: bool) -> Vec<Vec<usize>> {
     if unique || grants.len() < 2 {
         return vec![(0..grants.len()).collect()];
     }
-    let parent = parents(grants);
+    let Some(parent) = parents(grants) else { return (0..grants.len()).map(|index| vec![index]).collect() };
     let mut leader: Vec<usize> = (0..grants.len()).collect();
     for (child, parent) in parent.iter().enumerate() {
         if let Some(parent) = *parent {

@@ -9,9 +9,10 @@
 //! | `term` | from when to when a grant runs, before amendments |
 //! | `amendments` | what effective-dated changes make of that |
 //! | `settle` | terms and refusals along the lineage, and who may renew whom |
-//! | `seat` | which chain has the only seat |
-//! | `phase` | the phase at a moment |
-//! | `outlook` | the next change of each grant, and the runs of time in force |
+//! | `span` | the moments at which the phase of a grant changes |
+//! | `seat` | which chain has the only seat, and which gets it next |
+//! | `phase` | verdicts, with the phase at a moment |
+//! | `outlook` | the next change of each grant, and the time in force |
 
 mod amendments;
 mod lineage;
@@ -19,11 +20,14 @@ mod outlook;
 mod phase;
 mod seat;
 mod settle;
+mod span;
 mod term;
+#[cfg(test)]
+mod tests;
 
 pub use amendments::{AmendmentOutcome, PreparedAmendment};
 pub use lineage::{Lineage, groups};
-pub use outlook::{Change, Outlook, runs_in_force};
+pub use outlook::{Change, Outlook};
 pub use term::Term;
 
 use super::{
@@ -33,7 +37,10 @@ use super::{
     grant::Grant,
     refusal::Refusal,
 };
-use crate::api::Phase;
+use crate::api::{Phase, entitlement_instance::State};
+use seat::{Contest, Contestant, Seat};
+use settle::Settled;
+use span::Span;
 use std::sync::Arc;
 
 /// One grant, with what decides on it from outside its group. None of it depends on the moment.
@@ -78,14 +85,17 @@ pub struct Verdict {
     pub phase: Phase,
     /// The grant (index in the group) that renews it validly.
     pub renewed_by: Option<usize>,
+    /// When its phase changes, and the record that it has or would have if its chain got the seat.
+    prospect: Option<(Span, Arc<Acceptance>)>,
+    /// The grant that renews what this one renews, should that one get the seat.
+    rival: Option<usize>,
 }
 
 impl Verdict {
     /// Whether its term leaves it no time in force at all.
     #[must_use]
     pub fn is_never_in_force(&self) -> bool {
-        let Some(term) = &self.term else { return false };
-        self.final_end.instant() <= Bound::from(term.start.instant())
+        self.prospect.as_ref().is_some_and(|(span, _)| span.end <= span.start)
     }
 }
 
@@ -114,15 +124,34 @@ impl Group<'_> {
     #[must_use]
     pub fn decide(&self, ledger: &Ledger, now: Instant) -> Vec<Verdict> {
         let mut settled = settle::settle(self, ledger, now);
-        if self.unique {
-            seat::assign(self, ledger, &mut settled, now);
+        if settled.len() > 1 {
+            self.refuse_unseated(ledger, &mut settled, now);
+            settle::refuse_outrun(self, &mut settled);
         }
         phase::conclude(self, ledger, settled, now)
     }
-}
 
-/// The records after a decision.
-#[must_use]
-pub fn ledger_after(verdicts: &[Verdict]) -> Ledger {
-    verdicts.iter().map(|verdict| verdict.acceptance.clone()).collect()
+    /// Refuses as `Duplicate` the living members of every chain but that which has the seat.
+    fn refuse_unseated(&self, ledger: &Ledger, settled: &mut [Settled], now: Instant) {
+        if !self.unique {
+            return;
+        }
+        let contestants = settled.iter().enumerate().map(|(index, one)| self.contestant(ledger, index, one)).collect();
+        let refusals = Seat::of(&Contest::new(self, contestants)).refusals(now);
+        for (loser, refusal) in refusals {
+            if let Some(settled) = settled.get_mut(loser) {
+                settled.refusal = Some(refusal);
+            }
+        }
+    }
+
+    fn contestant<'b>(&self, ledger: &Ledger, index: usize, settled: &'b Settled) -> Option<Contestant<'b>> {
+        let running = settled.running.as_ref().filter(|_| self.is_active(index))?;
+        let is_recorded = ledger.get(index).is_some_and(Option::is_some);
+        Some(Contestant { span: running.span, chain: &running.acceptance.chain, is_recorded })
+    }
+
+    fn is_active(&self, index: usize) -> bool {
+        self.cases.get(index).is_some_and(|case| case.grant.state == State::Active)
+    }
 }

@@ -1,40 +1,42 @@
-//! The phase of a grant at a moment.
+//! What was settled, as verdicts with a phase.
 
 use super::{
     Group, Ledger, Verdict,
     settle::{Running, Settled},
+    span::Span,
 };
 use crate::{
     api::{Phase, entitlement_instance::State},
-    core::calendar::{Bound, Instant},
+    core::{
+        acceptance::Acceptance,
+        calendar::{Bound, Instant},
+    },
 };
+use std::sync::Arc;
 
 /// Turns what was settled into verdicts.
+#[must_use]
 pub fn conclude(group: &Group, ledger: &Ledger, settled: Vec<Settled>, now: Instant) -> Vec<Verdict> {
-    let phases: Vec<Phase> = (0..settled.len()).map(|index| phase(group, &settled, index, now)).collect();
-    let renewed: Vec<Option<usize>> = (0..settled.len()).map(|index| renewed_by(group, &settled, index)).collect();
-    let outcomes = settled.into_iter().zip(phases).zip(renewed).enumerate();
-    outcomes.map(|(index, ((settled, phase), renewed_by))| verdict(group, ledger, index, settled, phase, renewed_by)).collect()
+    let conclude = |index: usize| {
+        let renewed_by = renewals(group, &settled, index).next().map(|(renewal, _)| renewal);
+        (phase(group, &settled, index, now), renewed_by)
+    };
+    let concluded: Vec<(Phase, Option<usize>)> = (0..settled.len()).map(conclude).collect();
+    let parts = settled.into_iter().zip(concluded).zip(&group.cases).enumerate();
+    parts
+        .map(|(index, ((settled, (phase, renewed_by)), case))| {
+            let record = ledger.get(index).and_then(Option::as_ref);
+            let acceptance = acceptance(&settled, case.grant.state, record);
+            verdict(settled, acceptance, phase, renewed_by)
+        })
+        .collect()
 }
 
-fn verdict(
-    group: &Group,
-    ledger: &Ledger,
-    index: usize,
-    settled: Settled,
-    phase: Phase,
-    renewed_by: Option<usize>,
-) -> Verdict {
-    let before = ledger.get(index).cloned().flatten();
-    let state = group.cases.get(index).map_or(State::Draft, |case| case.grant.state);
-    let acceptance = match (state, &settled.running) {
-        (State::Draft, _) => None,
-        (State::Active, Some(running)) if settled.refusal.is_none() => Some(running.acceptance.clone()),
-        _ => before,
-    };
-    let Some(Running { term, amended, .. }) = settled.running else {
+fn verdict(settled: Settled, acceptance: Option<Arc<Acceptance>>, phase: Phase, renewed_by: Option<usize>) -> Verdict {
+    let Settled { refusal, running, rival } = settled;
+    let Some(Running { term, amended, acceptance: prospect, span }) = running else {
         return Verdict {
-            refusal: settled.refusal,
+            refusal,
             acceptance,
             term: None,
             end: Bound::Never,
@@ -43,10 +45,12 @@ fn verdict(
             amended_amount: None,
             phase,
             renewed_by,
+            prospect: None,
+            rival,
         };
     };
     Verdict {
-        refusal: settled.refusal,
+        refusal,
         acceptance,
         term: Some(term),
         end: amended.end,
@@ -55,53 +59,41 @@ fn verdict(
         amended_amount: amended.amount,
         phase,
         renewed_by,
+        prospect: Some((span, prospect)),
+        rival,
+    }
+}
+
+/// A record is kept current while the grant is accepted or cancelled, and as it is while the grant is refused.
+fn acceptance(settled: &Settled, state: State, record: Option<&Arc<Acceptance>>) -> Option<Arc<Acceptance>> {
+    let running = settled.running.as_ref().filter(|_| settled.refusal.is_none());
+    match (state, running) {
+        (State::Draft, _) => None,
+        (State::Active, Some(running)) => Some(running.acceptance.clone()),
+        (State::Cancelled, Some(running)) => record.map(|_| running.acceptance.clone()),
+        (_, None) => record.cloned(),
     }
 }
 
 /// The first row of the contract's table that applies.
 fn phase(group: &Group, settled: &[Settled], index: usize, now: Instant) -> Phase {
-    let (Some(case), Some(one)) = (group.cases.get(index), settled.get(index)) else { return Phase::Rejected };
+    let Some((case, one)) = group.cases.get(index).zip(settled.get(index)) else { return Phase::Rejected };
     match case.grant.state {
         State::Draft => return Phase::Draft,
         State::Cancelled => return Phase::Cancelled,
         State::Active => {}
     }
     let Some(running) = one.running.as_ref().filter(|_| one.refusal.is_none()) else { return Phase::Rejected };
-    if is_expired(group, settled, index, now) {
-        return Phase::Expired;
-    }
-    if now < running.term.start.instant() {
-        return Phase::Waiting;
-    }
-    if case.suspended {
-        return Phase::Suspended;
-    }
-    if running.amended.end.instant().has_come(now) { Phase::Grace } else { Phase::Active }
+    let span = running.span;
+    let expires = renewals(group, settled, index).map(|(_, renewal)| span.passes_to(renewal)).fold(span.over, Bound::min);
+    span.phase(expires, case.suspended, now)
 }
 
-/// Whether a grant's end with its grace period is over, or its end has come and a renewal of it has come to its start.
-pub fn is_expired(group: &Group, settled: &[Settled], index: usize, now: Instant) -> bool {
-    let Some(running) = settled.get(index).and_then(|settled| settled.running.as_ref()) else { return false };
-    if !running.amended.end.instant().has_come(now) {
-        return false;
-    }
-    running.term.after_grace(running.amended.end).has_come(now) || renewal_has_started(group, settled, index, now)
-}
-
-fn renewal_has_started(group: &Group, settled: &[Settled], index: usize, now: Instant) -> bool {
-    renewals(group, settled, index)
-        .filter_map(|renewal| settled.get(renewal)?.running.as_ref())
-        .any(|running| running.term.start.instant() <= now)
-}
-
-/// The renewals of a grant in state Active that are not refused.
-fn renewals<'a>(group: &'a Group, settled: &'a [Settled], index: usize) -> impl Iterator<Item = usize> + 'a {
-    group.lineage.children_of(index).iter().copied().filter(move |child| {
-        let is_active = group.cases.get(*child).is_some_and(|case| case.grant.state == State::Active);
-        is_active && settled.get(*child).is_some_and(|settled| settled.refusal.is_none())
+/// The renewals of a grant in state Active that are not refused, oldest first.
+fn renewals<'a>(group: &'a Group, settled: &'a [Settled], index: usize) -> impl Iterator<Item = (usize, Span)> + 'a {
+    let children = group.lineage.children_of(index).iter().copied();
+    children.filter(|child| group.is_active(*child)).filter_map(|child| {
+        let settled = settled.get(child).filter(|settled| settled.refusal.is_none())?;
+        Some((child, settled.running.as_ref()?.span))
     })
-}
-
-fn renewed_by(group: &Group, settled: &[Settled], index: usize) -> Option<usize> {
-    renewals(group, settled, index).next()
 }

@@ -1,77 +1,192 @@
-//! Who has the seat of a definition of which an organization can hold only one chain.
+//! Who has the seat of a definition of which an organization can hold only one chain, and who gets it after that.
 
-use super::{Group, Ledger, phase::is_expired, settle::Settled};
-use crate::{
-    api::entitlement_instance::State,
-    core::{
-        acceptance::Chain,
-        calendar::Instant,
-        refusal::{Reason, Refusal},
-    },
+use super::{Group, span::Span};
+use crate::core::{
+    acceptance::Chain,
+    calendar::{Bound, Instant},
+    refusal::{Reason, Refusal},
 };
 use std::{collections::BTreeMap, sync::Arc};
+
+/// Before every moment.
+const EVER: Bound = Bound::At(Instant::MIN_UTC);
+
+/// A grant in state Active that nothing but `Duplicate` can refuse.
+#[derive(Clone, Copy, Debug)]
+pub struct Contestant<'a> {
+    /// When it starts, ends and is over.
+    pub span: Span,
+    /// The chain that it belongs to.
+    pub chain: &'a Chain,
+    /// Whether it was accepted before.
+    pub is_recorded: bool,
+}
+
+/// The grants of a group as contestants, by index; none for those that have no part in it.
+#[derive(Debug)]
+pub struct Contest<'a> {
+    group: &'a Group<'a>,
+    contestants: Vec<Option<Contestant<'a>>>,
+}
 
 /// What tells chains apart, in the order of age.
 type ChainKey<'a> = (Instant, &'a Arc<str>, &'a Arc<str>, &'a Arc<str>);
 
-#[derive(Default)]
+impl<'a> Contest<'a> {
+    /// The contest of a group.
+    #[must_use]
+    pub fn new(group: &'a Group<'a>, contestants: Vec<Option<Contestant<'a>>>) -> Self {
+        Self { group, contestants }
+    }
+
+    /// A member of the group, if it has a part in the contest.
+    #[must_use]
+    pub fn contestant(&self, index: usize) -> Option<&Contestant<'a>> {
+        self.contestants.get(index).and_then(Option::as_ref)
+    }
+
+    /// When a member is Expired, if of its renewals those that `counts` has count.
+    #[must_use]
+    pub fn expires(&self, index: usize, counts: impl Fn(&Contestant<'a>) -> bool) -> Bound {
+        let Some(Contestant { span, .. }) = self.contestant(index) else { return Bound::Never };
+        let renewals = self.group.lineage.children_of(index).iter().filter_map(|child| self.contestant(*child));
+        renewals.filter(|renewal| counts(renewal)).map(|renewal| span.passes_to(renewal.span)).fold(span.over, Bound::min)
+    }
+
+    fn key(&self, index: usize) -> Option<ChainKey<'a>> {
+        let Chain { since, uid, name, .. } = self.contestant(index)?.chain;
+        Some((*since, uid, &self.group.cases.get(index)?.grant.id.namespace, name))
+    }
+
+    /// When each member is Expired as long as its chain does not have the seat: then a renewal that was not accepted before
+    /// is refused while it is alive, and counts only once it is Expired itself.
+    fn expires_unseated(&self) -> Vec<Bound> {
+        let over = |contestant: &Option<Contestant>| contestant.map_or(Bound::Never, |contestant| contestant.span.over);
+        let mut expires: Vec<Bound> = self.contestants.iter().map(over).collect();
+        for child in self.group.lineage.order().iter().rev().copied() {
+            let Some(parent) = self.group.lineage.parent_of(child) else { continue };
+            let Some((renewed, renewal)) = self.contestant(parent).zip(self.contestant(child)) else { continue };
+            let counts = if renewal.is_recorded { EVER } else { expires.get(child).copied().unwrap_or(Bound::Never) };
+            if let Some(slot) = expires.get_mut(parent) {
+                *slot = renewed.span.passes_to(renewal.span).max(counts).min(*slot);
+            }
+        }
+        expires
+    }
+}
+
+/// A chain and its times on the seat.
+#[derive(Debug)]
 struct Contender {
-    alive: Vec<usize>,
-    holds: bool,
+    members: Vec<usize>,
+    /// Until then it has an accepted living member, and keeps the seat.
+    kept_until: Bound,
+    /// Until then it has a living member.
+    alive_until: Bound,
+    /// From then on, until it is over, it has the seat that others left.
+    takes_over: Bound,
 }
 
-/// Refuses as `Duplicate` the living members of every chain but that which has the seat: one with an accepted living member
-/// keeps it (should there be several such, all stay); a free seat goes to the oldest.
-pub fn assign(group: &Group, ledger: &Ledger, settled: &mut [Settled], now: Instant) {
-    if group.cases.len() < 2 {
-        return;
+impl Default for Contender {
+    fn default() -> Self {
+        Self { members: Vec::new(), kept_until: EVER, alive_until: EVER, takes_over: Bound::Never }
     }
-    let losers = losers(group, ledger, settled, now);
-    for (loser, message) in losers {
-        if let Some(settled) = settled.get_mut(loser) {
-            settled.refusal = Some(Refusal::new(Reason::Duplicate, message));
+}
+
+impl Contender {
+    fn has_seat(&self, now: Instant) -> bool {
+        !self.kept_until.has_come(now) || self.takes_over.has_come(now) && !self.alive_until.has_come(now)
+    }
+}
+
+/// All chains of a group and their times on the seat, with the records as they are.
+///
+/// A chain with an accepted living member keeps the seat (should there be several such, all stay); a free seat goes to the
+/// oldest living chain. A chain that has died does not come alive again by time alone, so the seat passes through the chains
+/// in the order of their age, each keeping it until it is over.
+#[derive(Debug)]
+pub struct Seat<'a> {
+    contest: &'a Contest<'a>,
+    chains: BTreeMap<ChainKey<'a>, Contender>,
+    expires_unseated: Vec<Bound>,
+}
+
+impl<'a> Seat<'a> {
+    /// The seat that a contest is for.
+    #[must_use]
+    pub fn of(contest: &'a Contest<'a>) -> Self {
+        let mut chains: BTreeMap<ChainKey, Contender> = BTreeMap::new();
+        for index in 0..contest.contestants.len() {
+            let Some((key, contestant)) = contest.key(index).zip(contest.contestant(index)) else { continue };
+            let chain = chains.entry(key).or_default();
+            chain.members.push(index);
+            chain.alive_until = chain.alive_until.max(contest.expires(index, |_| true));
+            if contestant.is_recorded {
+                // A renewal that was not accepted yet has not ended what its chain keeps.
+                chain.kept_until = chain.kept_until.max(contest.expires(index, |renewal| renewal.is_recorded));
+            }
+        }
+        pass_on(&mut chains);
+        let expires_unseated = if chains.len() < 2 { Vec::new() } else { contest.expires_unseated() };
+        Self { contest, chains, expires_unseated }
+    }
+
+    /// Why members that are alive are refused, by index.
+    #[must_use]
+    pub fn refusals(&self, now: Instant) -> Vec<(usize, Refusal)> {
+        if self.chains.len() < 2 {
+            return Vec::new();
+        }
+        let losing: Vec<&Contender> = self.chains.values().filter(|chain| !chain.has_seat(now)).collect();
+        let winner = self.winner(now);
+        let losers = losing.into_iter().flat_map(|chain| &chain.members).copied();
+        losers
+            .filter(|loser| !self.expires_unseated(*loser).has_come(now))
+            .map(|loser| (loser, Refusal::new(Reason::Duplicate, self.message(loser, &winner))))
+            .collect()
+    }
+
+    /// Of the oldest chain on the seat the living member that starts first.
+    fn winner(&self, now: Instant) -> String {
+        let chain = self.chains.values().find(|chain| chain.has_seat(now));
+        let members = chain.into_iter().flat_map(|chain| &chain.members).copied();
+        let alive = members.filter(|member| !self.contest.expires(*member, |_| true).has_come(now));
+        let named = alive.filter_map(|member| {
+            let grant = self.contest.group.cases.get(member)?.grant;
+            Some((self.contest.contestant(member)?.span.start, &grant.age, &grant.id))
+        });
+        named.min().map(|(_, _, id)| id.to_string()).unwrap_or_default()
+    }
+
+    fn message(&self, loser: usize, winner: &str) -> String {
+        let grant = self.contest.group.cases.get(loser).map(|case| case.grant);
+        let (organization, definition) = grant.map_or(("", ""), |grant| (&*grant.organization, &*grant.definition));
+        format!(
+            "organization {organization} holds {definition} already by {winner}: this takes over when that one is over; renew it, amend it, or cancel one of the two"
+        )
+    }
+
+    /// When a member is Expired as long as its chain does not have the seat.
+    #[must_use]
+    pub fn expires_unseated(&self, index: usize) -> Bound {
+        self.expires_unseated.get(index).copied().unwrap_or(Bound::Never)
+    }
+
+    /// Until when a member's chain keeps the seat, and from when on, until it is over, it has that which others left.
+    #[must_use]
+    pub fn times(&self, index: usize) -> (Bound, Bound) {
+        let chain = self.contest.key(index).and_then(|key| self.chains.get(&key));
+        chain.map_or((EVER, Bound::Never), |chain| (chain.kept_until, chain.takes_over))
+    }
+}
+
+/// Gives the seat to one chain after the other, from when on nobody keeps it.
+fn pass_on(chains: &mut BTreeMap<ChainKey, Contender>) {
+    let mut free = chains.values().map(|chain| chain.kept_until).max().unwrap_or(EVER);
+    for chain in chains.values_mut() {
+        if free < chain.alive_until {
+            chain.takes_over = free;
+            free = chain.alive_until;
         }
     }
-}
-
-fn losers(group: &Group, ledger: &Ledger, settled: &[Settled], now: Instant) -> Vec<(usize, String)> {
-    let chains = chains(group, ledger, settled, now);
-    if chains.len() < 2 {
-        return Vec::new();
-    }
-    let is_held = chains.values().any(|chain| chain.holds);
-    let oldest = chains.keys().next().copied();
-    let stays = |key: &ChainKey, chain: &Contender| if is_held { chain.holds } else { Some(*key) == oldest };
-    let winner = chains.iter().find(|(key, chain)| stays(key, chain)).and_then(|(_, chain)| chain.alive.first());
-    let winner = winner.and_then(|winner| group.cases.get(*winner)).map(|case| case.grant.id.to_string()).unwrap_or_default();
-    chains
-        .iter()
-        .filter(|(key, chain)| !stays(key, chain))
-        .flat_map(|(_, chain)| chain.alive.iter().copied())
-        .map(|loser| (loser, message(group, loser, &winner)))
-        .collect()
-}
-
-fn message(group: &Group, loser: usize, winner: &str) -> String {
-    let (organization, definition) =
-        group.cases.get(loser).map_or(("", ""), |case| (&*case.grant.organization, &*case.grant.definition));
-    format!(
-        "organization {organization} holds {definition} already by {winner}: this takes over when that one is over; renew it, amend it, or cancel one of the two"
-    )
-}
-
-/// The chains that are alive, oldest first: those with a member in state Active that is not refused and not Expired.
-fn chains<'a>(group: &'a Group, ledger: &Ledger, settled: &'a [Settled], now: Instant) -> BTreeMap<ChainKey<'a>, Contender> {
-    let mut chains: BTreeMap<ChainKey, Contender> = BTreeMap::new();
-    for (index, (case, one)) in group.cases.iter().zip(settled).enumerate() {
-        let Some(running) = one.running.as_ref().filter(|_| one.refusal.is_none()) else { continue };
-        if case.grant.state != State::Active || is_expired(group, settled, index, now) {
-            continue;
-        }
-        let Chain { since, uid, name, .. } = &running.acceptance.chain;
-        let chain = chains.entry((*since, uid, &case.grant.id.namespace, name)).or_default();
-        chain.alive.push(index);
-        chain.holds |= ledger.get(index).is_some_and(Option::is_some);
-    }
-    chains
 }

@@ -3,13 +3,14 @@
 use super::{
     Group, Ledger,
     amendments::{Amended, amend},
+    span::Span,
     term::{Term, TermSources, term},
 };
 use crate::{
     api::entitlement_instance::State,
     core::{
         acceptance::{Acceptance, Chain},
-        calendar::{Bound, CalendarDuration, Instant, Nominal, format_instant, length},
+        calendar::{Bound, CalendarDuration, Instant, format_instant, length},
         refusal::{Reason, Refusal},
     },
 };
@@ -22,6 +23,8 @@ pub struct Settled {
     pub refusal: Option<Refusal>,
     /// Its term and what amendments make of it; absent where refused.
     pub running: Option<Running>,
+    /// The grant that renews what this one renews, should that one be accepted.
+    pub rival: Option<usize>,
 }
 
 /// A grant that has a term.
@@ -33,16 +36,18 @@ pub struct Running {
     pub amended: Amended,
     /// The record of its acceptance, should it be accepted.
     pub acceptance: Arc<Acceptance>,
+    /// When its phase changes.
+    pub span: Span,
 }
 
 impl Settled {
     fn refused(refusal: Refusal) -> Self {
-        Self { refusal: Some(refusal), running: None }
+        Self { refusal: Some(refusal), running: None, rival: None }
     }
 
     /// The end once all pending amendments count.
-    fn final_end(&self) -> Option<Bound<Nominal>> {
-        self.running.as_ref().map(|running| running.amended.final_end)
+    fn final_end(&self) -> Option<Bound> {
+        self.running.as_ref().map(|running| running.span.end)
     }
 }
 
@@ -55,8 +60,12 @@ struct Inherited {
 
 /// Settles every grant of a group.
 pub fn settle(group: &Group, ledger: &Ledger, now: Instant) -> Vec<Settled> {
-    let mut settling = Settling { group, ledger, now, done: vec![None; group.cases.len()] };
-    for index in &group.lineage.order {
+    let mut settling = Settling { group, ledger, now, done: Vec::new() };
+    if group.lineage.order().is_empty() {
+        return (0..group.cases.len()).map(|index| settling.tentative(index)).collect();
+    }
+    settling.done.resize(group.cases.len(), None);
+    for index in group.lineage.order() {
         settling.visit(*index);
     }
     let unreached = || Settled::refused(Refusal::new(Reason::RenewalInvalid, "the chain of renewals cannot be followed"));
@@ -76,13 +85,14 @@ impl Settling<'_> {
             let settled = self.tentative(index);
             self.keep(index, settled);
         }
-        let children: Vec<usize> =
-            self.group.lineage.children_of(index).iter().copied().filter(|child| self.settled(*child).is_none()).collect();
-        for child in &children {
-            let settled = self.tentative(*child);
-            self.keep(*child, settled);
+        let children = self.group.lineage.children_of(index);
+        for child in children.iter().copied() {
+            if self.settled(child).is_none() {
+                let settled = self.tentative(child);
+                self.keep(child, settled);
+            }
         }
-        self.compete(index, &children);
+        self.compete(children);
     }
 
     fn settled(&self, index: usize) -> Option<&Settled> {
@@ -130,14 +140,14 @@ impl Settling<'_> {
         if recorded.has_come(self.now) {
             return recorded;
         }
-        let parent = self.group.lineage.parent_of(index);
-        let is_active = |parent: &usize| self.group.cases.get(*parent).is_some_and(|case| case.grant.state == State::Active);
+        // On a cycle no end comes before the other.
+        let parent = self.group.lineage.parent_of(index).filter(|_| !self.group.lineage.is_cyclic(index));
         parent
-            .filter(is_active)
+            .filter(|parent| self.group.is_active(*parent))
             .and_then(|parent| self.settled(parent))
             .filter(|parent| parent.refusal.is_none())
             .and_then(Settled::final_end)
-            .map_or(recorded, Bound::instant)
+            .unwrap_or(recorded)
     }
 
     /// A grant that was not accepted before goes by the present objects.
@@ -180,7 +190,8 @@ impl Settling<'_> {
             Arc::make_mut(&mut acceptance).chain.day = term.day;
         }
         let amended = amend(&term, &case.amendments, self.now);
-        Ok(Settled { refusal: None, running: Some(Running { term, amended, acceptance }) })
+        let span = Span::of(&term, &amended);
+        Ok(Settled { refusal: None, running: Some(Running { term, amended, acceptance, span }), rival: None })
     }
 
     /// What a renewal takes from the grant that it renews; nothing for a grant that renews none.
@@ -202,44 +213,35 @@ impl Settling<'_> {
         if parent_case.grant.state == State::Draft {
             return refuse(format!("{name} is a Draft, which has nothing to renew: activate it first"));
         }
-        if let Some(refusal) = &parent.refusal {
-            return refuse(format!("{name} is refused itself ({}): mend it first", refusal.reason.as_str()));
-        }
-        let Some(running) = &parent.running else { return refuse(format!("{name} has no term to renew")) };
+        let Some(running) = parent.running.as_ref().filter(|_| parent.refusal.is_none()) else {
+            return refuse(format!("{name} is refused itself: its condition Accepted says what to mend first"));
+        };
         let is_active = parent_case.grant.state == State::Active;
-        if is_active && running.amended.final_end == Bound::Never {
+        if is_active && running.span.end == Bound::Never {
             return refuse(format!("{name} has no end, so nothing can follow it: give it an end by an amendment first"));
         }
         Ok(Some(Inherited {
-            follows: is_active.then(|| running.amended.final_end.instant()),
+            follows: is_active.then_some(running.span.end),
             length: running.term.end.at().map(|end| length(running.term.start, end, running.term.day)),
             chain: running.acceptance.chain.clone(),
         }))
     }
 
-    /// Of several that renew one grant the accepted one stays, else the oldest has it.
-    fn compete(&mut self, parent: usize, fresh: &[usize]) {
-        let siblings = self.group.lineage.children_of(parent);
+    /// Of several that renew one grant the accepted one stays, else the oldest in state Active has it.
+    fn compete(&mut self, siblings: &[usize]) {
+        let contends = |index: &usize| {
+            self.group.is_active(*index) && self.settled(*index).is_some_and(|settled| settled.refusal.is_none())
+        };
         if siblings.len() < 2 {
             return;
         }
-        let contends = |index: &&usize| {
-            let is_active = self.group.cases.get(**index).is_some_and(|case| case.grant.state == State::Active);
-            is_active && self.settled(**index).is_some_and(|settled| settled.refusal.is_none())
-        };
-        let contenders: Vec<usize> = siblings.iter().filter(contends).copied().collect();
-        let accepted = contenders.iter().copied().find(|contender| self.record(*contender).is_some());
-        let losers: Vec<(usize, usize)> = fresh
-            .iter()
-            .filter(|loser| self.record(**loser).is_none() && self.may_lose(**loser))
-            .filter_map(|loser| {
-                let older = || contenders.iter().copied().find(|contender| self.is_older(*contender, *loser));
-                accepted.or_else(older).filter(|winner| winner != loser).map(|winner| (*loser, winner))
-            })
-            .collect();
-        for (loser, winner) in losers {
-            let refusal = self.renewed_already(parent, winner);
-            self.keep(loser, Settled::refused(refusal));
+        let mut contenders = siblings.iter().copied().filter(contends);
+        let oldest = contenders.clone().next();
+        let Some(winner) = contenders.find(|contender| self.record(*contender).is_some()).or(oldest) else { return };
+        for loser in siblings.iter().copied().filter(|sibling| *sibling != winner) {
+            if self.record(loser).is_none() && self.may_lose(loser) {
+                self.lose(loser, winner);
+            }
         }
     }
 
@@ -249,19 +251,42 @@ impl Settling<'_> {
         refusal.is_none_or(|refusal| refusal.reason > Reason::RenewalInvalid)
     }
 
+    /// An older one that does not contend itself, a Draft or one without a valid term, loses only once the winner is accepted.
+    fn lose(&mut self, loser: usize, winner: usize) {
+        let is_cancelled = self.group.cases.get(loser).is_some_and(|case| case.grant.state == State::Cancelled);
+        if is_cancelled || self.record(winner).is_some() || self.is_older(winner, loser) {
+            self.keep(loser, Settled::refused(renewed_already(self.group, loser, winner)));
+            return;
+        }
+        if let Some(Some(settled)) = self.done.get_mut(loser) {
+            settled.rival = Some(winner);
+        }
+    }
+
     fn is_older(&self, one: usize, other: usize) -> bool {
         let age = |index: usize| self.group.cases.get(index).map(|case| &case.grant.age);
         age(one) < age(other)
     }
+}
 
-    fn renewed_already(&self, parent: usize, winner: usize) -> Refusal {
-        let name = |index: usize| self.group.cases.get(index).map_or("", |case| &case.grant.id.name);
-        let message = format!(
-            "{} is renewed already by {}: renew that one instead, or cancel it first",
-            name(parent),
-            name(winner)
-        );
-        Refusal::new(Reason::RenewalInvalid, message)
+fn renewed_already(group: &Group, loser: usize, winner: usize) -> Refusal {
+    let grant = |index: usize| group.cases.get(index).map(|case| case.grant);
+    let renewed = grant(loser).and_then(|grant| grant.renews.as_deref()).unwrap_or_default();
+    let winner = grant(winner).map_or("", |grant| &grant.id.name);
+    let message = format!("{renewed} is renewed already by {winner}: renew that one instead, or cancel it first");
+    Refusal::new(Reason::RenewalInvalid, message)
+}
+
+/// Refuses those that renew what a younger one renews that turned out to be accepted.
+pub fn refuse_outrun(group: &Group, settled: &mut [Settled]) {
+    for loser in 0..settled.len() {
+        let Some(winner) = settled.get(loser).and_then(|loser| loser.rival) else { continue };
+        if settled.get(winner).is_some_and(|winner| winner.refusal.is_some()) {
+            continue;
+        }
+        if let Some(slot) = settled.get_mut(loser) {
+            *slot = Settled::refused(renewed_already(group, loser, winner));
+        }
     }
 }
 

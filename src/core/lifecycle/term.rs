@@ -1,7 +1,7 @@
 //! From when to when a grant runs, before amendments.
 
 use crate::core::{
-    calendar::{Bound, CalendarDuration, Instant, InvalidMoment, Moment, Nominal, Tz, add},
+    calendar::{Bound, CalendarDuration, Instant, InvalidMoment, Moment, NEVER, Nominal, Tz, add, parse_instant},
     grant::{Grant, Stated},
 };
 
@@ -87,11 +87,16 @@ fn read(stated: &Stated<Moment, InvalidMoment>) -> Result<Option<Moment>, Invali
 fn start(stated: Option<Moment>, sources: &TermSources) -> Nominal {
     let zone = sources.zone;
     let stated = stated.map(|moment| Nominal::of_start(moment, zone));
-    let follows = sources.follows.map(|follows| Nominal::of_instant(follows.at().unwrap_or(Instant::MAX_UTC), zone));
+    let follows = sources.follows.map(|follows| Nominal::of_instant(follows.at().unwrap_or_else(never), zone));
     match (stated, follows) {
         (Some(stated), Some(follows)) if stated.instant() >= follows.instant() => stated,
         (_, Some(follows)) => follows,
         (Some(stated), None) => stated,
         (None, None) => Nominal::of_instant(sources.since, zone),
     }
+}
+
+/// How a status writes the start of what follows an end that never comes.
+fn never() -> Instant {
+    parse_instant(NEVER).unwrap_or(Instant::MAX_UTC)
 }

@@ -1,0 +1,456 @@
+//! Generated histories of a group of grants, compared step by step with the plain model.
+
+use super::{
+    Row, World,
+    oracle::{Judgement, Oracle, Records},
+};
+use crate::{
+    api::{
+        Phase,
+        entitlement_instance::{Amendment, State},
+    },
+    core::{
+        calendar::{Bound, Instant, format_instant},
+        refusal::Reason,
+    },
+};
+use chrono::TimeDelta;
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How far apart the moments of a history lie.
+#[derive(Clone, Copy, Debug)]
+enum Scale {
+    Minutes,
+    QuarterDays,
+    Days,
+}
+
+impl Scale {
+    fn seconds(self) -> i64 {
+        match self {
+            Self::Minutes => 60,
+            Self::QuarterDays => 6 * 3600,
+            Self::Days => 24 * 3600,
+        }
+    }
+
+    fn duration(self, count: u8) -> String {
+        match self {
+            Self::Minutes => format!("PT{count}M"),
+            Self::QuarterDays => format!("PT{}H", 6 * u32::from(count)),
+            Self::Days => format!("P{count}D"),
+        }
+    }
+
+    /// Some days before the clocks change in Berlin.
+    fn at(self, tick: u8) -> Instant {
+        super::at("2027-03-26") + TimeDelta::seconds(self.seconds() * i64::from(tick))
+    }
+
+    fn text(self, moment: Written) -> String {
+        match moment {
+            Written::Tick(tick) => format_instant(self.at(tick)),
+            Written::Date(tick) => self.at(tick).date_naive().to_string(),
+            Written::Never => "9999-12-31".to_owned(),
+            Written::Nonsense => "soon".to_owned(),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Written {
+    Tick(u8),
+    Date(u8),
+    Never,
+    Nonsense,
+}
+
+#[derive(Clone, Debug)]
+struct Terms {
+    start: Option<Written>,
+    end: Option<Written>,
+    renews: Option<u8>,
+}
+
+#[derive(Clone, Debug)]
+struct NewGrant {
+    made: u8,
+    terms: Terms,
+    state: State,
+    suspended: bool,
+    elsewhere: bool,
+    amendments: Vec<NewAmendment>,
+}
+
+#[derive(Clone, Debug)]
+struct NewAmendment {
+    effective: Written,
+    end: Option<Written>,
+    invalid_facets: bool,
+    revoked: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Event {
+    Pass(u8),
+    Add(NewGrant),
+    Set(u8, State),
+    Edit(u8, Terms),
+    Suspend(u8),
+    Amend(u8, NewAmendment),
+    Revoke(u8),
+    Delete(u8),
+    ForgetStatus(u8),
+    Bar(bool),
+    Unready(bool),
+    Catalogue(Option<u8>, Option<u8>),
+    Zone(bool),
+    /// The operator is down for this one: it sees what came of it later.
+    Unseen(Box<Event>),
+}
+
+fn written() -> impl Strategy<Value = Written> {
+    prop_oneof![
+        12 => (0u8..14).prop_map(Written::Tick),
+        2 => (0u8..14).prop_map(Written::Date),
+        1 => Just(Written::Never),
+        1 => Just(Written::Nonsense),
+    ]
+}
+
+fn terms() -> impl Strategy<Value = Terms> {
+    let maybe = || proptest::option::weighted(0.4, written());
+    (maybe(), maybe(), proptest::option::weighted(0.6, 0u8..6)).prop_map(|(start, end, renews)| Terms { start, end, renews })
+}
+
+fn amendment() -> impl Strategy<Value = NewAmendment> {
+    let end = proptest::option::weighted(0.8, written());
+    (written(), end, proptest::bool::weighted(0.1), proptest::bool::weighted(0.1))
+        .prop_map(|(effective, end, invalid_facets, revoked)| NewAmendment { effective, end, invalid_facets, revoked })
+}
+
+fn state() -> impl Strategy<Value = State> {
+    prop_oneof![6 => Just(State::Active), 1 => Just(State::Draft), 1 => Just(State::Cancelled)]
+}
+
+fn grant() -> impl Strategy<Value = NewGrant> {
+    let amendments = prop_oneof![3 => Just(Vec::new()), 1 => proptest::collection::vec(amendment(), 1..4)];
+    (0u8..4, terms(), state(), proptest::bool::weighted(0.1), proptest::bool::weighted(0.1), amendments).prop_map(
+        |(made, terms, state, suspended, elsewhere, amendments)| NewGrant { made, terms, state, suspended, elsewhere, amendments },
+    )
+}
+
+fn seen_event() -> impl Strategy<Value = Event> {
+    let duration = || proptest::option::of(1u8..6);
+    prop_oneof![
+        8 => (1u8..6).prop_map(Event::Pass),
+        6 => grant().prop_map(Event::Add),
+        3 => (0u8..6, state()).prop_map(|(which, state)| Event::Set(which, state)),
+        2 => (0u8..6, terms()).prop_map(|(which, terms)| Event::Edit(which, terms)),
+        1 => (0u8..6).prop_map(Event::Suspend),
+        3 => (0u8..6, amendment()).prop_map(|(which, amendment)| Event::Amend(which, amendment)),
+        1 => (0u8..6).prop_map(Event::Revoke),
+        1 => (0u8..6).prop_map(Event::Delete),
+        1 => (0u8..6).prop_map(Event::ForgetStatus),
+        1 => any::<bool>().prop_map(Event::Bar),
+        1 => any::<bool>().prop_map(Event::Unready),
+        1 => (duration(), duration()).prop_map(|(term, grace)| Event::Catalogue(term, grace)),
+        1 => any::<bool>().prop_map(Event::Zone),
+    ]
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![5 => seen_event(), 1 => seen_event().prop_map(|event| Event::Unseen(Box::new(event)))]
+}
+
+#[derive(Clone, Debug)]
+struct History {
+    scale: Scale,
+    unique: bool,
+    berlin: bool,
+    catalogue: (Option<u8>, Option<u8>),
+    first: Vec<NewGrant>,
+    events: Vec<Event>,
+}
+
+fn history() -> impl Strategy<Value = History> {
+    let scale = prop_oneof![Just(Scale::Minutes), Just(Scale::QuarterDays), Just(Scale::Days)];
+    let catalogue = (proptest::option::weighted(0.8, 1u8..6), proptest::option::of(1u8..6));
+    let first = proptest::collection::vec(grant(), 1..5);
+    let events = proptest::collection::vec(event(), 0..14);
+    (scale, proptest::bool::weighted(0.8), any::<bool>(), catalogue, first, events).prop_map(
+        |(scale, unique, berlin, catalogue, first, events)| History { scale, unique, berlin, catalogue, first, events },
+    )
+}
+
+struct Telling {
+    scale: Scale,
+    world: World,
+    records: Records,
+    tick: u8,
+    unseen: bool,
+}
+
+impl Telling {
+    fn new(history: &History) -> Self {
+        let mut world = World::new();
+        world.unique = history.unique;
+        let mut telling = Self { scale: history.scale, world, records: Records::new(), tick: 3, unseen: false };
+        telling.happen(&Event::Zone(history.berlin));
+        telling.happen(&Event::Catalogue(history.catalogue.0, history.catalogue.1));
+        for grant in &history.first {
+            telling.happen(&Event::Add(grant.clone()));
+        }
+        telling
+    }
+
+    fn now(&self) -> Instant {
+        self.scale.at(self.tick)
+    }
+
+    fn name(&self, which: u8) -> Option<String> {
+        let names: Vec<_> = self.world.instances.iter().filter_map(|instance| instance.metadata.name.clone()).collect();
+        names.get(usize::from(which)).cloned()
+    }
+
+    fn happen(&mut self, event: &Event) {
+        self.unseen = matches!(event, Event::Unseen(_));
+        match event {
+            Event::Pass(ticks) => self.tick += ticks,
+            Event::Add(grant) => self.add(grant),
+            Event::Bar(barred) => self.world.barred = barred.then_some(("entitlements", Reason::NamespaceNotAllowed)),
+            Event::Unready(unready) => self.world.unready = unready.then_some(Reason::DefinitionNotReady),
+            Event::Catalogue(term, grace) => {
+                self.world.term = term.map(|count| self.scale.duration(count));
+                self.world.grace = grace.map(|count| self.scale.duration(count));
+            }
+            Event::Zone(berlin) => self.world.zone = if *berlin { "Europe/Berlin" } else { "UTC" }.to_owned(),
+            Event::Unseen(event) => {
+                self.happen(event);
+                self.unseen = true;
+            }
+            Event::Set(which, _)
+            | Event::Edit(which, _)
+            | Event::Suspend(which)
+            | Event::Amend(which, _)
+            | Event::Revoke(which)
+            | Event::Delete(which)
+            | Event::ForgetStatus(which) => {
+                if let Some(name) = self.name(*which) {
+                    self.change(&name, event);
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, grant: &NewGrant) {
+        let Some(name) = (0..6).map(|number| format!("g{number}")).find(|name| {
+            self.world.instances.iter().all(|instance| instance.metadata.name.as_deref() != Some(name))
+        }) else {
+            return;
+        };
+        self.world.add(&name, &format_instant(self.scale.at(grant.made)), "{}");
+        let terms = self.terms(&grant.terms);
+        let amendments = grant.amendments.iter().enumerate().map(|(index, amendment)| self.amendment(index, amendment)).collect();
+        let instance = self.world.instance(&name);
+        if grant.elsewhere {
+            instance.metadata.namespace = Some("elsewhere".to_owned());
+        }
+        instance.spec.state = grant.state;
+        instance.spec.suspended = grant.suspended;
+        instance.spec.amendments = amendments;
+        (instance.spec.start, instance.spec.end, instance.spec.renews) = terms;
+    }
+
+    fn terms(&self, terms: &Terms) -> (Option<String>, Option<String>, Option<String>) {
+        let text = |moment: Option<Written>| moment.map(|moment| self.scale.text(moment));
+        (text(terms.start), text(terms.end), terms.renews.map(|number| format!("g{number}")))
+    }
+
+    fn amendment(&self, index: usize, amendment: &NewAmendment) -> Amendment {
+        Amendment {
+            name: format!("a{index}"),
+            effective: self.scale.text(amendment.effective),
+            amount: None,
+            end: amendment.end.map(|end| self.scale.text(end)),
+            facets: amendment.invalid_facets.then(BTreeMap::new),
+            reason: None,
+            revoked: amendment.revoked,
+        }
+    }
+
+    fn change(&mut self, name: &str, event: &Event) {
+        let terms = match event {
+            Event::Edit(_, terms) => Some(self.terms(terms)),
+            _ => None,
+        };
+        let scale = self.scale;
+        let next = self.world.instance(name).spec.amendments.len();
+        let added = match event {
+            Event::Amend(_, amendment) => Some(self.amendment(next, amendment)),
+            _ => None,
+        };
+        let _ = scale;
+        let spec = &mut self.world.instance(name).spec;
+        match event {
+            Event::Set(_, state) if spec.state != State::Cancelled => spec.state = *state,
+            Event::Suspend(_) => spec.suspended = !spec.suspended,
+            Event::Revoke(_) => {
+                if let Some(amendment) = spec.amendments.last_mut() {
+                    amendment.revoked = true;
+                }
+            }
+            _ => {}
+        }
+        spec.amendments.extend(added);
+        if let Some(terms) = terms {
+            (spec.start, spec.end, spec.renews) = terms;
+        }
+        match event {
+            Event::Delete(_) => {
+                self.world.delete(name);
+                self.records.remove(name);
+            }
+            Event::ForgetStatus(_) => {
+                self.world.instance(name).status = None;
+                self.records.remove(name);
+            }
+            _ => {}
+        }
+    }
+
+    /// Decides, and checks everything that can be checked of it.
+    fn look(&mut self) -> Result<(), TestCaseError> {
+        let now = self.now();
+        let oracle = Oracle::new(&self.world, &self.records, now);
+        let expected = oracle.judge();
+        let (rows, in_force) = self.world.decide(now);
+        check_judgements(&expected, &rows)?;
+        let mut reversed = self.world.clone();
+        reversed.instances.reverse();
+        prop_assert_eq!(&reversed.decide(now).0, &rows, "in another order");
+        check_seat(&self.world, &self.records, &expected)?;
+        let after = records(&expected);
+        check_next(&self.world, &after, &rows, now)?;
+        check_in_force(&self.world, &after, &in_force, now)?;
+        for row in &rows {
+            self.world.set_record(&row.name, row.record.clone());
+        }
+        self.records = after;
+        prop_assert_eq!(&self.world.decide(now).0, &rows, "decided again");
+        Ok(())
+    }
+}
+
+fn records(judgements: &BTreeMap<String, Judgement>) -> Records {
+    judgements.iter().filter_map(|(name, judgement)| Some((name.clone(), judgement.record.clone()?))).collect()
+}
+
+fn check_judgements(expected: &BTreeMap<String, Judgement>, rows: &[Row]) -> Result<(), TestCaseError> {
+    let found: BTreeMap<String, Judgement> = rows.iter().map(|row| (row.name.clone(), seen(row))).collect();
+    prop_assert_eq!(&found, expected, "the model expects what stands right");
+    Ok(())
+}
+
+fn seen(row: &Row) -> Judgement {
+    Judgement {
+        phase: row.phase,
+        reason: row.reason,
+        start: row.start,
+        end: row.end,
+        amendments: row.amendments.iter().map(|(name, state, _)| (name.clone(), *state)).collect(),
+        record: row.record.clone(),
+        renewed_by: row.renewed_by.clone(),
+    }
+}
+
+/// "An organization has at most one chain of a definition alive: one that has an accepted member keeps the seat (should there
+/// be several such, all stay)."
+fn check_seat(world: &World, before: &Records, now: &BTreeMap<String, Judgement>) -> Result<(), TestCaseError> {
+    let chain = |name: &str| now[name].record.as_ref().and_then(|record| record.chain.clone()).map(|chain| (chain.since, chain.uid, chain.name));
+    let alive = |name: &&String| !matches!(now[*name].phase, Phase::Draft | Phase::Cancelled | Phase::Rejected | Phase::Expired);
+    let namespace = |name: &str| world.instances.iter().find(|one| one.metadata.name.as_deref() == Some(name)).unwrap().metadata.namespace.clone();
+    let seated: BTreeSet<_> = now.keys().filter(alive).map(|name| (namespace(name), chain(name))).collect();
+    if !world.unique || seated.len() < 2 {
+        return Ok(());
+    }
+    for one in seated {
+        let mut members = now.keys().filter(|name| (namespace(name), chain(name)) == one);
+        prop_assert!(members.any(|name| before.contains_key(name)), "{one:?} came beside others to the seat");
+    }
+    Ok(())
+}
+
+/// Whether what a transition changes differs.
+fn differs(one: &Judgement, other: &Judgement) -> bool {
+    let face = |judgement: &Judgement| {
+        (judgement.phase, judgement.reason, judgement.start, judgement.end, judgement.amendments.clone())
+    };
+    face(one) != face(other)
+}
+
+/// "`nextTransition` is the next moment at which its phase, reason, start, end or an amendment of it changes by time alone."
+fn check_next(world: &World, records: &Records, rows: &[Row], now: Instant) -> Result<(), TestCaseError> {
+    let today = Oracle::new(world, records, now);
+    let first = today.judge();
+    let mut open: BTreeMap<&str, Option<(Instant, Phase)>> = BTreeMap::new();
+    for row in rows {
+        open.insert(&row.name, None);
+    }
+    let moments = today.moments();
+    let second = TimeDelta::seconds(1);
+    let probes: BTreeSet<Instant> =
+        moments.iter().flat_map(|at| [*at - second, *at, *at + second]).filter(|at| *at > now).collect();
+    let mut carried = records.clone();
+    for at in probes {
+        let judgements = Oracle::new(world, &carried, at).judge();
+        for (name, judgement) in &judgements {
+            let slot = open.get_mut(name.as_str()).unwrap();
+            if slot.is_none() && differs(&first[name], judgement) {
+                *slot = Some((at, judgement.phase));
+            }
+        }
+        carried = self::records(&judgements);
+    }
+    for row in rows {
+        let watched = !matches!(row.phase, Phase::Draft | Phase::Cancelled);
+        let expected = open[row.name.as_str()].filter(|_| watched);
+        prop_assert_eq!(row.next, expected, "next transition of {} (the model is right)", &row.name);
+    }
+    Ok(())
+}
+
+/// The spans in force are the instants "at which the present specs, with the records as this evaluation leaves them, give
+/// Active or Grace".
+fn check_in_force(world: &World, records: &Records, spans: &[(Instant, Bound)], now: Instant) -> Result<(), TestCaseError> {
+    let today = Oracle::new(world, records, now);
+    let second = TimeDelta::seconds(1);
+    for at in today.moments().into_iter().flat_map(|at| [at - second, at, at + second]).chain([now]) {
+        let judgements = today.elsewhen(at).judge();
+        let expected = judgements.values().any(|judgement| judgement.phase.is_in_force());
+        let found = spans.iter().any(|(start, end)| *start <= at && !end.has_come(at));
+        prop_assert_eq!(found, expected, "in force at {}: {:?}", format_instant(at), spans);
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_history_is_decided_as_the_contract_says(history in history()) {
+        let mut telling = Telling::new(&history);
+        telling.look()?;
+        for event in &history.events {
+            telling.happen(event);
+            if !telling.unseen {
+                telling.look()?;
+            }
+        }
+    }
+}
+
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(256)
+}

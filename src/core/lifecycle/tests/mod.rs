@@ -1,0 +1,273 @@
+//! The contract's sentences as tests, and a plain model of them that generated histories are compared with.
+
+mod histories;
+mod oracle;
+
+use super::{AmendmentOutcome, Case, Group, Lineage, Outlook, PreparedAmendment, Verdict};
+use crate::{
+    api::{
+        EntitlementInstance, EntitlementInstanceSpec, EntitlementInstanceStatus, Phase,
+        entitlement_instance::{AcceptedRecord, AmendmentState},
+    },
+    core::{
+        calendar::{Bound, CalendarDuration, Instant, parse_instant, parse_zone},
+        grant::{Amendment, Grant},
+        refusal::{Reason, Refusal},
+    },
+};
+use chrono::NaiveDate;
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
+
+/// A moment: a date is its midnight in UTC.
+pub fn at(text: &str) -> Instant {
+    match text.parse::<NaiveDate>() {
+        Ok(date) => date.and_hms_opt(0, 0, 0).unwrap().and_utc(),
+        Err(_) => parse_instant(text).unwrap(),
+    }
+}
+
+/// The shortest text that [`at`] reads.
+pub fn text(instant: Instant) -> String {
+    let text = crate::core::calendar::format_instant(instant);
+    text.strip_suffix("T00:00:00Z").map(str::to_owned).unwrap_or(text)
+}
+
+/// An organization's grants of one definition, with what decides on them from outside. Only their statuses remember anything.
+#[derive(Clone, Debug)]
+pub struct World {
+    pub zone: String,
+    pub term: Option<String>,
+    pub grace: Option<String>,
+    pub unique: bool,
+    pub suspended: bool,
+    /// Why grants of each namespace are refused also once they were accepted.
+    pub barred: Option<(&'static str, Reason)>,
+    /// Why new grants are refused.
+    pub unready: Option<Reason>,
+    pub instances: Vec<EntitlementInstance>,
+}
+
+/// What one moment gives for one grant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    pub name: String,
+    pub phase: Phase,
+    pub reason: Option<Reason>,
+    pub message: String,
+    pub start: Option<Instant>,
+    pub end: Option<Bound>,
+    pub amendments: Vec<(String, AmendmentState, String)>,
+    pub record: Option<AcceptedRecord>,
+    pub renewed_by: Option<String>,
+    pub next: Option<(Instant, Phase)>,
+    pub is_never_in_force: bool,
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self {
+            zone: "UTC".to_owned(),
+            term: None,
+            grace: None,
+            unique: true,
+            suspended: false,
+            barred: None,
+            unready: None,
+            instances: Vec::new(),
+        }
+    }
+
+    pub fn term(mut self, term: &str) -> Self {
+        self.term = Some(term.to_owned());
+        self
+    }
+
+    pub fn grace(mut self, grace: &str) -> Self {
+        self.grace = Some(grace.to_owned());
+        self
+    }
+
+    pub fn zone(mut self, zone: &str) -> Self {
+        zone.clone_into(&mut self.zone);
+        self
+    }
+
+    pub fn allow_multiple(mut self) -> Self {
+        self.unique = false;
+        self
+    }
+
+    /// Adds a grant that was made at a moment, with a spec in YAML but for organization and definition.
+    pub fn add(&mut self, name: &str, made: &str, spec: &str) -> &mut Self {
+        let mut spec: serde_json::Value = serde_saphyr::from_str(spec).unwrap();
+        spec["organization"] = "acme".into();
+        spec["definition"] = "seats".into();
+        let mut instance = EntitlementInstance::new(name, serde_json::from_value(spec).unwrap());
+        instance.metadata.namespace = Some("entitlements".to_owned());
+        instance.metadata.uid = Some(format!("uid-{name}"));
+        instance.metadata.creation_timestamp = Some(Time(Timestamp::from_second(at(made).timestamp()).unwrap()));
+        self.instances.push(instance);
+        self
+    }
+
+    pub fn with(mut self, name: &str, made: &str, spec: &str) -> Self {
+        self.add(name, made, spec);
+        self
+    }
+
+    pub fn instance(&mut self, name: &str) -> &mut EntitlementInstance {
+        self.instances.iter_mut().find(|instance| instance.metadata.name.as_deref() == Some(name)).unwrap()
+    }
+
+    pub fn delete(&mut self, name: &str) {
+        self.instances.retain(|instance| instance.metadata.name.as_deref() != Some(name));
+    }
+
+    /// Changes a spec, by fields in YAML; null removes one.
+    pub fn edit(&mut self, name: &str, fields: &str) -> &mut Self {
+        let fields: serde_json::Value = serde_saphyr::from_str(fields).unwrap();
+        let instance = self.instance(name);
+        let mut spec = serde_json::to_value(&instance.spec).unwrap();
+        for (key, value) in fields.as_object().unwrap() {
+            spec[key] = value.clone();
+        }
+        instance.spec = serde_json::from_value::<EntitlementInstanceSpec>(spec).unwrap();
+        self
+    }
+
+    pub fn record(&self, name: &str) -> Option<AcceptedRecord> {
+        let instance = self.instances.iter().find(|instance| instance.metadata.name.as_deref() == Some(name)).unwrap();
+        instance.status.as_ref().and_then(|status| status.accepted.clone())
+    }
+
+    pub fn set_record(&mut self, name: &str, record: Option<AcceptedRecord>) {
+        self.instance(name).status = Some(EntitlementInstanceStatus { accepted: record, ..EntitlementInstanceStatus::default() });
+    }
+
+    pub fn grants(&self) -> Vec<Grant> {
+        self.instances.iter().map(Grant::read).collect()
+    }
+
+    fn case<'a>(&self, grant: &'a Grant) -> Case<'a> {
+        let duration = |text: &Option<String>| text.as_deref().map(|text| text.parse::<CalendarDuration>().unwrap());
+        let zone = parse_zone(&self.zone).ok();
+        let barred = self.barred.filter(|(namespace, _)| *namespace == &*grant.id.namespace);
+        let amendments_zone = grant.accepted.as_ref().map(|accepted| accepted.zone).or(zone);
+        let fault = |_: usize, amendment: &Amendment| amendment.facets.as_ref().map(|_| "facets do not validate".to_owned());
+        Case {
+            grant,
+            barred: barred.map(|(_, reason)| Refusal::new(reason, "barred")),
+            unready: self.unready.map(|reason| Refusal::new(reason, "unready")),
+            zone,
+            catalogue_term: duration(&self.term),
+            catalogue_grace: duration(&self.grace).filter(|grace| !grace.is_zero()),
+            suspended: grant.suspended || self.suspended,
+            amendments: amendments_zone.map(|zone| PreparedAmendment::prepare(grant, zone, fault)).unwrap_or_default(),
+        }
+    }
+
+    pub fn group<'a>(&self, grants: &'a [Grant]) -> Group<'a> {
+        let plain: Vec<&Grant> = grants.iter().collect();
+        Group { cases: grants.iter().map(|grant| self.case(grant)).collect(), lineage: Lineage::of(&plain), unique: self.unique }
+    }
+
+    /// What a moment gives, by name, and the spans of time in force; changes nothing.
+    pub fn decide(&self, now: Instant) -> (Vec<Row>, Vec<(Instant, Bound)>) {
+        let grants = self.grants();
+        let group = self.group(&grants);
+        let verdicts = group.decide(&group.ledger(), now);
+        let outlook = Outlook::of(&group, &verdicts, now);
+        let mut rows: Vec<Row> = verdicts
+            .iter()
+            .zip(&grants)
+            .zip(&outlook.changes)
+            .map(|((verdict, grant), change)| {
+                let renewed_by = verdict.renewed_by.map(|index| grants[index].id.name.to_string());
+                row(grant, verdict, renewed_by, change.map(|change| (change.at, change.phase)))
+            })
+            .collect();
+        rows.sort_by(|one, other| one.name.cmp(&other.name));
+        (rows, outlook.in_force)
+    }
+
+    /// Decides as the operator does, whose only memory is the statuses: each outcome's record is written into its status.
+    pub fn step(&mut self, now: Instant) -> Vec<Row> {
+        let (rows, _) = self.decide(now);
+        for row in &rows {
+            self.set_record(&row.name, row.record.clone());
+        }
+        rows
+    }
+
+    /// Decides at a moment, and says it in one line for each grant. Deciding again, or in another order, changes nothing.
+    pub fn at(&mut self, now: &str) -> Vec<String> {
+        let now = at(now);
+        let mut reversed = self.clone();
+        reversed.instances.reverse();
+        let rows = self.step(now);
+        assert_eq!(reversed.decide(now).0, rows, "the order of the objects decides nothing");
+        assert_eq!(self.decide(now).0, rows, "deciding again changes nothing");
+        rows.iter().map(Row::line).collect()
+    }
+
+    /// The line of one grant.
+    pub fn line(&mut self, now: &str, name: &str) -> String {
+        let prefix = format!("{name}: ");
+        self.at(now).into_iter().find(|line| line.starts_with(&prefix)).unwrap()
+    }
+
+    /// The message with which a grant is refused.
+    pub fn message(&self, now: &str, name: &str) -> String {
+        self.decide(at(now)).0.into_iter().find(|row| row.name == name).unwrap().message
+    }
+}
+
+fn row(grant: &Grant, verdict: &Verdict, renewed_by: Option<String>, next: Option<(Instant, Phase)>) -> Row {
+    let mut amendments: Vec<(String, AmendmentState, String)> = verdict
+        .amendments
+        .iter()
+        .map(|AmendmentOutcome { index, state, message }| {
+            (grant.amendments[*index].name.clone(), *state, message.clone().unwrap_or_default())
+        })
+        .collect();
+    amendments.sort_by(|one, other| one.0.cmp(&other.0));
+    Row {
+        name: grant.id.name.to_string(),
+        phase: verdict.phase,
+        reason: verdict.refusal.as_ref().map(|refusal| refusal.reason),
+        message: verdict.refusal.as_ref().map(|refusal| refusal.message.clone()).unwrap_or_default(),
+        start: verdict.term.map(|term| term.start.instant()),
+        end: verdict.term.map(|_| verdict.end.instant()),
+        amendments,
+        record: verdict.acceptance.as_ref().map(|acceptance| acceptance.record()),
+        renewed_by,
+        next,
+        is_never_in_force: verdict.is_never_in_force(),
+    }
+}
+
+impl Row {
+    /// `b: Waiting from 2027-02-01 to 2027-03-01, renewed by c; next 2027-02-01 Active`
+    fn line(&self) -> String {
+        let mut line = format!("{}: {}", self.name, self.phase.as_str());
+        if let Some(reason) = self.reason {
+            line += &format!(" {}", reason.as_str());
+        }
+        if let (Some(start), Some(end)) = (self.start, self.end) {
+            line += &format!(" from {} to {}", text(start), end.at().map_or("never".to_owned(), text));
+        }
+        if self.is_never_in_force {
+            line += ", never in force";
+        }
+        for (name, state, _) in &self.amendments {
+            line += &format!(", {name} {state:?}");
+        }
+        if let Some(renewal) = &self.renewed_by {
+            line += &format!(", renewed by {renewal}");
+        }
+        if let Some((at, phase)) = self.next {
+            line += &format!("; next {} {}", text(at), phase.as_str());
+        }
+        line
+    }
+}

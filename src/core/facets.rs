@@ -76,10 +76,9 @@ impl Statement {
 fn has(fields: &Fields, path: &[&str]) -> bool {
     let Some((first, rest)) = path.split_first() else { return true };
     match (fields.get(*first), rest) {
-        (None, _) => false,
         (Some(_), []) => true,
         (Some(Value::Object(inner)), rest) => has(inner, rest),
-        (Some(_), _) => false,
+        _ => false,
     }
 }
 
@@ -90,7 +89,7 @@ fn has(fields: &Fields, path: &[&str]) -> bool {
 /// Where the values are too large to be filled with defaults.
 pub fn complete<'a>(
     definition: &Definition,
-    stated: impl Iterator<Item = &'a FacetFields> + Clone,
+    stated: &(impl Iterator<Item = &'a FacetFields> + Clone),
 ) -> Result<FacetFields, Vec<String>> {
     let whole = |facet: &FacetSet| {
         let mut fields = facet.base();
@@ -161,10 +160,10 @@ pub fn check_names(definition: &Definition, stated: &FacetFields, grant: &Grant)
 
 fn unknown_facet(definition: &Definition, name: &str) -> String {
     let known: Vec<&str> = definition.facets.keys().map(AsRef::as_ref).collect();
-    match known.is_empty() {
-        true => format!("facets.{name}: definition {} has no facets", definition.name),
-        false => format!("facets.{name}: definition {} has no such facet; it has {}", definition.name, known.join(", ")),
+    if known.is_empty() {
+        return format!("facets.{name}: definition {} has no facets", definition.name);
     }
+    format!("facets.{name}: definition {} has no such facet; it has {}", definition.name, known.join(", "))
 }
 
 /// Where each value of merged facets comes from: facet → field path (joined by dots) → layer, and the index of the grant

@@ -39,7 +39,7 @@ pub fn merge_statements(definition: &Definition, statements: &[&Statement], supp
     let mut taking_part = stated.len();
     loop {
         let part = stated.get(..taking_part).unwrap_or(&stated);
-        let values = complete(definition, part.iter().rev());
+        let values = complete(definition, &part.iter().rev());
         let supplied = all(supplied.get(..taking_part).unwrap_or(supplied));
         match values {
             Ok(values) if taking_part <= 1 || check_values(definition, &values, &supplied).is_ok() => {

@@ -101,7 +101,7 @@ impl AmendmentChecker<'_> {
     fn problems(&self, definition: &Definition) -> Vec<String> {
         let stated = Statement::of(self.grant, &self.counting).merged();
         let names = check_names(definition, &stated, self.grant);
-        let values = complete(definition, std::iter::once(&stated))
+        let values = complete(definition, &std::iter::once(&stated))
             .and_then(|values| check_values(definition, &values, &supplied_secrets(self.grant)));
         [names, values].into_iter().filter_map(Result::err).flatten().collect()
     }

@@ -31,7 +31,7 @@ pub fn definition_status(
         }
         // Only for the moment in which a deletion is known of the catalogue, and not yet of this object.
         Present::Missing => {
-            conditions.set(READY, false, "DefinitionNotFound", format!("it is being deleted; {}", who_serves(entry)))
+            conditions.set(READY, false, "DefinitionNotFound", format!("it is being deleted; {}", who_serves(entry)));
         }
     }
     EntitlementDefinitionStatus {

@@ -68,7 +68,7 @@ impl Delivery {
             delivery.request(standing, holding, &mut requests);
         }
         requests.sort_by(|one, other| one.age.cmp(other.age));
-        for request in requests {
+        for request in &requests {
             delivery.claim(standing, request);
         }
         delivery
@@ -127,7 +127,7 @@ impl Delivery {
     ) {
         let Some(definition) = holding.definition() else { return };
         let statement = member.facets.statement.as_ref().map(super::super::core::facets::Statement::merged);
-        let Some(Ok(facets)) = statement.map(|stated| complete(definition, std::iter::once(&stated))) else {
+        let Some(Ok(facets)) = statement.map(|stated| complete(definition, &std::iter::once(&stated))) else {
             // Nothing valid was ever stated: the condition FacetsValid says so.
             self.keep(member, None);
             return;
@@ -198,7 +198,7 @@ impl Delivery {
     }
 
     /// The older grant gets the object, and the summary goes before all.
-    fn claim(&mut self, standing: &Standing, request: Request) {
+    fn claim(&mut self, standing: &Standing, request: &Request) {
         for namespace in &standing.served {
             let key = ObjectKey { kind: request.kind, namespace: namespace.clone(), name: request.name.as_str().into() };
             match self.objects.entry(key) {

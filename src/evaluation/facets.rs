@@ -72,7 +72,7 @@ fn in_force(grant: &Grant, verdict: &Verdict) -> Vec<usize> {
 
 fn stated_problems(definition: &Definition, grant: &Grant, merged: &FacetFields) -> Vec<String> {
     let names = check_names(definition, merged, grant);
-    let values = complete(definition, std::iter::once(merged))
+    let values = complete(definition, &std::iter::once(merged))
         .and_then(|values| check_values(definition, &values, &supplied_secrets(grant)));
     [names, values].into_iter().filter_map(Result::err).flatten().collect()
 }

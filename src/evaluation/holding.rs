@@ -2,7 +2,7 @@
 
 use super::{Snapshot, cases::case, catalogue::CatalogueEntry, facets::GrantFacets, standing::Standing};
 use crate::{
-    api::{Phase, entitlement_instance::State},
+    api::Phase,
     core::{
         amount::Amount,
         calendar::{Bound, Instant},
@@ -191,10 +191,4 @@ fn united(mut runs: Vec<(Instant, Bound)>) -> Vec<(Instant, Bound)> {
 #[must_use]
 pub fn is_held(phase: Phase) -> bool {
     matches!(phase, Phase::Waiting | Phase::Active | Phase::Grace | Phase::Suspended)
-}
-
-/// Whether the owner wants the grant to run.
-#[must_use]
-pub fn is_wanted(grant: &Grant) -> bool {
-    grant.state == State::Active
 }

@@ -153,7 +153,7 @@ pub enum OutputError {
         /// The object name, or the key.
         part: String,
         /// What failed.
-        error: TemplateError,
+        error: Box<TemplateError>,
     },
     /// Facets cannot be written in a format.
     #[error("output {output}, {part}: {error}")]
@@ -163,7 +163,7 @@ pub enum OutputError {
         /// The key, or `Keys`.
         part: String,
         /// What cannot be written.
-        error: FormatError,
+        error: Box<FormatError>,
     },
     /// Two items fill one key.
     #[error("output {output}: two of its items fill the key {key}: rename one")]
@@ -211,7 +211,7 @@ impl CompiledOutput {
     /// or a ConfigMap that could show a secret field.
     pub fn compile(definition: &Definition, output: &Output, count: usize) -> Result<Self, Problem> {
         let object_name = output.object_name.clone().unwrap_or_else(|| default_name(definition, output, count));
-        let object_name = compile(&object_name).map_err(|error| invalid(output, "objectName", &error))?;
+        let object_name = Template::compile(&object_name).map_err(|error| invalid(output, "objectName", &error))?;
         refuse_secrets(definition, output, "objectName", &object_name)?;
         let items = output.items.iter().map(|item| compile_item(definition, output, item)).collect::<Result<Vec<_>, _>>()?;
         let mut taken = BTreeSet::new();
@@ -303,7 +303,7 @@ impl CompiledOutput {
     }
 
     fn fill(&self, item: &CompiledItem, context: &Context, facets: &FacetFields) -> Result<Vec<(String, String)>, OutputError> {
-        let format_error = |part: &str, error| OutputError::Format { output: self.name.clone(), part: part.to_owned(), error };
+        let format_error = |part: &str, error| OutputError::Format { output: self.name.clone(), part: part.to_owned(), error: Box::new(error) };
         match item {
             CompiledItem::Template { key, template } => {
                 let value = template.render(context).map_err(|error| self.template_error(key, error))?;
@@ -321,7 +321,7 @@ impl CompiledOutput {
     }
 
     fn template_error(&self, part: &str, error: TemplateError) -> OutputError {
-        OutputError::Template { output: self.name.clone(), part: part.to_owned(), error }
+        OutputError::Template { output: self.name.clone(), part: part.to_owned(), error: Box::new(error) }
     }
 }
 
@@ -348,10 +348,6 @@ fn default_name(definition: &Definition, output: &Output, count: usize) -> Strin
     format!("{base}{suffix}")
 }
 
-fn compile(source: &str) -> Result<Template, TemplateError> {
-    Template::compile(source)
-}
-
 fn invalid(output: &Output, part: &str, error: &TemplateError) -> Problem {
     Problem::new("InvalidTemplate", format!("output {}, {part}: {error}", output.name))
 }
@@ -370,7 +366,7 @@ fn compile_item(definition: &Definition, output: &Output, item: &Item) -> Result
             Ok(CompiledItem::Format { key: key.clone(), format, facets })
         }
         (Some(key), None, Some(source)) if facets.is_none() => {
-            let template = compile(source).map_err(|error| invalid(output, key, &error))?;
+            let template = Template::compile(source).map_err(|error| invalid(output, key, &error))?;
             if output.kind == OutputKind::ConfigMap {
                 refuse_secrets(definition, output, key, &template)?;
             }

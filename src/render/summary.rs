@@ -90,15 +90,15 @@ impl Summary {
     }
 
     fn env(&self) -> String {
-        let mut text = String::new();
-        for (handle, entry) in &self.entitlements {
-            let variable = variable(handle);
-            text.push_str(&format!("ENTITLEMENT_{variable}={}\n", entry.entitled));
-            if let Some(amount) = &entry.amount {
-                text.push_str(&format!("ENTITLEMENT_{variable}_AMOUNT={amount}\n"));
-            }
-        }
-        text
+        self.entitlements.iter().map(|(handle, entry)| entry.variables(&variable(handle))).collect()
+    }
+}
+
+impl Entry {
+    fn variables(&self, name: &str) -> String {
+        let entitled = format!("ENTITLEMENT_{name}={}\n", self.entitled);
+        let amount = self.amount.as_ref().map(|amount| format!("ENTITLEMENT_{name}_AMOUNT={amount}\n"));
+        entitled + amount.as_deref().unwrap_or_default()
     }
 }
 

@@ -11,7 +11,8 @@
 //! | [`render`] | bytes: formats, templates, the summary | `core` |
 //! | [`evaluation`] | all of that for one organization at one moment | `render` |
 //! | [`controller`] | the shell around it: watches, queue, writes | `evaluation` |
-//! | [`cli`] | the command | `controller` |
+//! | [`offline`] | all organizations of a set of objects, without a cluster | `evaluation` |
+//! | [`cli`] | the command | `controller`, `offline` |
 //!
 //! Invariants, those that can be tested being tested in `tests/layering.rs`:
 //!
@@ -25,10 +26,12 @@
 //! - An object that the operator did not make is never changed; a secret value reaches the data of Secrets only.
 
 pub mod api;
+pub mod cli;
 pub mod core;
 pub mod connection;
 pub mod controller;
 pub mod evaluation;
+pub mod offline;
 pub mod render;
 pub mod telemetry;
 pub mod yaml;

@@ -64,7 +64,8 @@ impl JsonSchema for AmountField {
             "x-kubernetes-int-or-string": true,
             "maxLength": 25,
             "x-kubernetes-validations": [{
-                "rule": "type(self) == int ? self >= 0 && self <= 999999999999999 : type(self) == string && self.matches('^([0-9]{1,15}([.][0-9]{1,9})?|Unlimited)$')",
+                // Every implementation of CEL has string(), also those that check manifests without a cluster; type() is rarer.
+                "rule": "string(self).matches('^([0-9]{1,15}([.][0-9]{1,9})?|Unlimited)$')",
                 "message": "must be a whole number of at most 15 digits, a decimal in quotes such as \"2.5\" (at most 9 digits behind the point), or Unlimited; signs and exponents are refused",
             }],
         })

@@ -21,6 +21,7 @@ mod bad_input;
 mod control_plane;
 mod control_plane_end;
 mod delivery;
+mod documentation;
 mod lifecycle;
 mod offline;
 mod phases;

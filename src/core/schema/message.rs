@@ -21,7 +21,7 @@ pub(super) fn rule(error: &ValidationError<'_>) -> String {
 }
 
 /// What is wrong, without the place.
-pub(super) fn describe(error: &ValidationError<'_>, subject: Subject) -> String {
+pub(crate) fn describe(error: &ValidationError<'_>, subject: Subject) -> String {
     explain(error, subject, 0)
 }
 

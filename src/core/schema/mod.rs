@@ -45,6 +45,15 @@ pub use hash::canonical_hash;
 pub use invalid::{InvalidSchema, Problem};
 pub use violation::Violation;
 
+/// The words of messages, for whoever checks other values against a schema than those of facets.
+pub(crate) mod wording {
+    pub(crate) use super::{
+        message::describe,
+        phrase::{Subject, push_field, push_item},
+        unknown_field::{closest, explain as unknown_field},
+    };
+}
+
 use super::secret::Secret;
 use checker::Checker;
 use defaults::TooMuch;

@@ -12,7 +12,7 @@ pub(super) const MAX_LISTED: usize = 10;
 
 /// Whether the values that a message speaks of may be seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Subject {
+pub(crate) enum Subject {
     Shown,
     /// Those of secret fields.
     Hidden,
@@ -36,7 +36,7 @@ pub(super) fn shorten(text: &str) -> String {
 }
 
 /// Appends a field to a path such as `facets.backup`.
-pub(super) fn push_field(path: &mut String, name: &str) {
+pub(crate) fn push_field(path: &mut String, name: &str) {
     let is_identifier = !name.is_empty()
         && name
             .chars()
@@ -52,7 +52,7 @@ pub(super) fn push_field(path: &mut String, name: &str) {
 }
 
 /// Appends an item to a path such as `facets.backup.hosts`.
-pub(super) fn push_item(path: &mut String, index: usize) {
+pub(crate) fn push_item(path: &mut String, index: usize) {
     // Writing to a String does not fail.
     let _ = write!(path, "[{index}]");
 }

@@ -24,7 +24,7 @@ pub(super) fn read_as_boolean(object: &Value, name: &str) -> Option<String> {
 }
 
 /// Says what the field may have been meant to be.
-pub(super) fn explain(name: &str, known: &[&str]) -> String {
+pub(crate) fn explain(name: &str, known: &[&str]) -> String {
     if let Some((_, [one, two, three])) = BOOLEANS.iter().find(|(boolean, _)| *boolean == name) {
         return format!(
             "unknown field; if it is written {one}, {two} or {three} in the manifest, put it in quotes, as the YAML reader of kubectl \
@@ -44,7 +44,7 @@ pub(super) fn explain(name: &str, known: &[&str]) -> String {
 }
 
 /// The name that a third of the letters, and at least one, would have to be changed for at most.
-fn closest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn closest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     if name.len() > MAX_COMPARED {
         return None;
     }

@@ -1,7 +1,12 @@
 //! The contract's sentences as tests, and a plain model of them that generated histories are compared with.
 
+mod acceptance;
+mod amendments;
 mod histories;
 mod oracle;
+mod phases;
+mod renewal;
+mod uniqueness;
 
 use super::{AmendmentOutcome, Case, Group, Lineage, Outlook, PreparedAmendment, Verdict};
 use crate::{

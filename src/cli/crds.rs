@@ -1,0 +1,37 @@
+//! `crds`: prints the CustomResourceDefinitions.
+
+use super::{
+    outcome::{Failure, Outcome},
+    print,
+};
+use crate::api::crd;
+use clap::Args;
+use std::{fs, path::PathBuf};
+
+/// Prints the CustomResourceDefinitions of the four kinds as YAML
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  entitlement-operator crds | kubectl apply -f -
+  entitlement-operator crds --output crds/")]
+pub struct CrdsArguments {
+    /// Writes a file for each into this folder, instead of printing them
+    #[arg(short, long, value_name = "FOLDER")]
+    output: Option<PathBuf>,
+}
+
+/// Prints or writes the CustomResourceDefinitions.
+pub fn crds(arguments: &CrdsArguments) -> Result<Outcome, Failure> {
+    let manifests = crd::manifests()?;
+    let Some(folder) = &arguments.output else {
+        let documents: Vec<String> = manifests.into_iter().map(|(_, text)| text).collect();
+        print(&documents.join("---\n")).map_err(|error| Failure::System { action: "standard output", error })?;
+        return Ok(Outcome::Valid);
+    };
+    fs::create_dir_all(folder).map_err(|error| Failure::Write { path: folder.clone(), error })?;
+    for (name, text) in manifests {
+        let path = folder.join(name);
+        fs::write(&path, text).map_err(|error| Failure::Write { path, error })?;
+    }
+    Ok(Outcome::Valid)
+}

@@ -1,0 +1,233 @@
+//! A YAML or JSON value that remembers where each part of it stands.
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, MapAccess, SeqAccess, Visitor},
+};
+use serde_json::{Map, Number, Value};
+use serde_saphyr::Spanned;
+use std::fmt;
+
+/// Where something stands in a text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// From 1.
+    pub line: u64,
+    /// In characters, from 1.
+    pub column: u64,
+}
+
+/// A value, and where it stands.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Where it begins; for an alias, where that stands.
+    pub place: Place,
+    /// Byte offset of where it is written; for an alias, of what that stands for.
+    pub offset: u64,
+    /// What it is.
+    pub content: Content,
+}
+
+/// What a value is.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// `null`, or nothing.
+    Null,
+    /// A boolean, also one of YAML 1.1 such as `yes`.
+    Boolean(bool),
+    /// A number as the API server keeps it.
+    Number(Number),
+    /// A text.
+    Text(String),
+    /// A list.
+    List(Vec<Node>),
+    /// An object, in the order of the text.
+    Fields(Vec<Field>),
+}
+
+/// A field of an object.
+#[derive(Clone, Debug)]
+pub struct Field {
+    /// Its name, and where that stands.
+    pub key: Key,
+    /// Its value.
+    pub value: Node,
+}
+
+/// The name of a field. YAML 1.1 takes some names for booleans or numbers, which become text again.
+#[derive(Clone, Debug)]
+pub struct Key {
+    /// Where it stands.
+    pub place: Place,
+    /// Byte offset of where it is written.
+    pub offset: u64,
+    /// The name.
+    pub name: String,
+    /// The reader took it for a boolean.
+    pub is_boolean: bool,
+}
+
+impl Node {
+    /// The value of a field of an object.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Node> {
+        self.fields().iter().find(|field| field.key.name == name).map(|field| &field.value)
+    }
+
+    /// The fields of an object; of anything else, none.
+    #[must_use]
+    pub fn fields(&self) -> &[Field] {
+        match &self.content {
+            Content::Fields(fields) => fields,
+            _ => &[],
+        }
+    }
+
+    /// The text, if it is one.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match &self.content {
+            Content::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The same without places.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        match &self.content {
+            Content::Null => Value::Null,
+            Content::Boolean(boolean) => Value::Bool(*boolean),
+            Content::Number(number) => Value::Number(number.clone()),
+            Content::Text(text) => Value::String(text.clone()),
+            Content::List(items) => Value::Array(items.iter().map(Self::to_value).collect()),
+            Content::Fields(fields) => {
+                let fields = fields.iter().map(|field| (field.key.name.clone(), field.value.to_value()));
+                Value::Object(fields.collect::<Map<_, _>>())
+            }
+        }
+    }
+
+    /// Adds to the line of every place.
+    pub fn move_down(&mut self, lines: u64) {
+        self.place.line += lines;
+        match &mut self.content {
+            Content::List(items) => items.iter_mut().for_each(|item| item.move_down(lines)),
+            Content::Fields(fields) => {
+                for field in fields {
+                    field.key.place.line += lines;
+                    field.value.move_down(lines);
+                }
+            }
+            Content::Null | Content::Boolean(_) | Content::Number(_) | Content::Text(_) => {}
+        }
+    }
+}
+
+/// Kubernetes' JSON reader keeps whole numbers that a signed integer of 64 bits holds as such, and all others as binary
+/// double precision; and a double that is whole is written without fraction or exponent, to be read as whole again.
+fn number<E: Error>(float: f64) -> Result<Content, E> {
+    // The greatest double below 2^63; beyond it there are no integers.
+    const WHOLE_BELOW: f64 = 9_223_372_036_854_775_808.0;
+    if float.fract() == 0.0 && float.abs() < WHOLE_BELOW {
+        #[allow(clippy::cast_possible_truncation, reason = "it is whole and within bounds")]
+        return Ok(Content::Number((float as i64).into()));
+    }
+    Number::from_f64(float).map(Content::Number).ok_or_else(|| E::custom("a number that is not finite"))
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let read = Spanned::<Content>::deserialize(deserializer)?;
+        let (place, offset) = (place(read.referenced), offset(read.defined));
+        Ok(Self { place, offset, content: read.value })
+    }
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let read = Spanned::<Content>::deserialize(deserializer)?;
+        let (name, is_boolean) = match read.value {
+            Content::Text(name) => (name, false),
+            Content::Boolean(boolean) => (boolean.to_string(), true),
+            Content::Number(number) => (number.to_string(), false),
+            Content::Null | Content::List(_) | Content::Fields(_) => {
+                return Err(D::Error::custom("the name of a field must be a text: put it in quotes"));
+            }
+        };
+        Ok(Self { place: place(read.referenced), offset: offset(read.defined), name, is_boolean })
+    }
+}
+
+fn place(location: serde_saphyr::Location) -> Place {
+    Place { line: location.line(), column: location.column() }
+}
+
+fn offset(location: serde_saphyr::Location) -> u64 {
+    location.span().byte_offset().unwrap_or_default().into()
+}
+
+impl<'de> Deserialize<'de> for Content {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ContentVisitor)
+    }
+}
+
+struct ContentVisitor;
+
+impl<'de> Visitor<'de> for ContentVisitor {
+    type Value = Content;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a value")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Content, E> {
+        Ok(Content::Null)
+    }
+
+    fn visit_none<E: Error>(self) -> Result<Content, E> {
+        Ok(Content::Null)
+    }
+
+    fn visit_bool<E: Error>(self, boolean: bool) -> Result<Content, E> {
+        Ok(Content::Boolean(boolean))
+    }
+
+    fn visit_i64<E: Error>(self, whole: i64) -> Result<Content, E> {
+        Ok(Content::Number(whole.into()))
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "what no signed integer holds is kept as a double")]
+    fn visit_u64<E: Error>(self, whole: u64) -> Result<Content, E> {
+        i64::try_from(whole).map_or_else(|_| number(whole as f64), |whole| Ok(Content::Number(whole.into())))
+    }
+
+    fn visit_f64<E: Error>(self, float: f64) -> Result<Content, E> {
+        number(float)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Content, E> {
+        Ok(Content::Text(text.to_owned()))
+    }
+
+    fn visit_string<E: Error>(self, text: String) -> Result<Content, E> {
+        Ok(Content::Text(text))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Content, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = access.next_element()? {
+            items.push(item);
+        }
+        Ok(Content::List(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Content, A::Error> {
+        let mut fields = Vec::new();
+        while let Some((key, value)) = access.next_entry()? {
+            fields.push(Field { key, value });
+        }
+        Ok(Content::Fields(fields))
+    }
+}

@@ -1,0 +1,130 @@
+//! The way from an object to a part of it.
+
+use super::node::{Content, Node, Place};
+use crate::core::schema::wording::{push_field, push_item};
+use std::fmt;
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Into a field of an object.
+    Field(String),
+    /// Into an item of a list, from 0.
+    Item(usize),
+}
+
+/// The way from an object to a part of it. Shown as `spec.facets[0].name`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Path(Vec<Step>);
+
+impl Path {
+    /// The way along those fields.
+    #[must_use]
+    pub fn fields(names: &[&str]) -> Self {
+        Self(names.iter().map(|name| Step::Field((*name).to_owned())).collect())
+    }
+
+    /// Goes one step further.
+    pub fn push(&mut self, step: Step) {
+        self.0.push(step);
+    }
+
+    /// Goes one step back.
+    pub fn pop(&mut self) {
+        self.0.pop();
+    }
+
+    /// Reads a JSON pointer (RFC 6901) into that object.
+    #[must_use]
+    pub fn of_pointer(pointer: &str, object: &Node) -> Self {
+        let mut path = Self::default();
+        let mut node = Some(object);
+        for token in pointer.split('/').skip(1) {
+            let name = token.replace("~1", "/").replace("~0", "~");
+            let step = match (node.map(|node| &node.content), name.parse()) {
+                (Some(Content::List(_)), Ok(index)) => Step::Item(index),
+                _ => Step::Field(name),
+            };
+            node = node.and_then(|node| step.take(node));
+            path.0.push(step);
+        }
+        path
+    }
+
+    /// Reads a way as CEL rules write it: `spec.facets[0].name`. Where a name has a dot in it, what the object has decides.
+    #[must_use]
+    pub fn of_rule(written: &str, object: &Node) -> Self {
+        let mut path = Self::default();
+        let mut node = Some(object);
+        let mut rest = written.trim_start_matches('.');
+        while !rest.is_empty() {
+            let (step, length) = next_step(rest, node);
+            rest = rest.get(length..).unwrap_or_default().trim_start_matches('.');
+            node = node.and_then(|node| step.take(node));
+            path.0.push(step);
+        }
+        path
+    }
+
+    /// Where that part of the object stands, or else the nearest of what it lies in.
+    #[must_use]
+    pub fn place(&self, object: &Node) -> Place {
+        let mut place = object.place;
+        let mut node = object;
+        for step in &self.0 {
+            let Some(next) = step.take(node) else { return place };
+            place = step.place(node).unwrap_or(next.place);
+            node = next;
+        }
+        place
+    }
+
+    /// That part of the object.
+    #[must_use]
+    pub fn find<'a>(&self, object: &'a Node) -> Option<&'a Node> {
+        self.0.iter().try_fold(object, |node, step| step.take(node))
+    }
+}
+
+fn next_step(rest: &str, node: Option<&Node>) -> (Step, usize) {
+    if let Some((index, _)) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'))
+        && let Ok(item) = index.parse()
+    {
+        return (Step::Item(item), index.len() + 2);
+    }
+    let ends = |after: &str| after.is_empty() || after.starts_with(['.', '[']);
+    let names = node.iter().flat_map(|node| node.fields()).map(|field| field.key.name.as_str());
+    let known = names.filter(|name| rest.strip_prefix(name).is_some_and(ends)).max_by_key(|name| name.len());
+    let name = known.unwrap_or_else(|| rest.split(['.', '[']).next().unwrap_or(rest));
+    // A name of no characters would not bring the reader on.
+    (Step::Field(name.to_owned()), name.len().max(1))
+}
+
+impl Step {
+    fn take<'a>(&self, node: &'a Node) -> Option<&'a Node> {
+        match (self, &node.content) {
+            (Self::Field(name), _) => node.get(name),
+            (Self::Item(index), Content::List(items)) => items.get(*index),
+            (Self::Item(_), _) => None,
+        }
+    }
+
+    /// Where the step is written: a field begins with its name.
+    fn place(&self, node: &Node) -> Option<Place> {
+        let Self::Field(name) = self else { return None };
+        node.fields().iter().find(|field| field.key.name == *name).map(|field| field.key.place)
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        for step in &self.0 {
+            match step {
+                Step::Field(name) => push_field(&mut text, name),
+                Step::Item(index) => push_item(&mut text, *index),
+            }
+        }
+        formatter.write_str(text.strip_prefix('.').unwrap_or(&text))
+    }
+}

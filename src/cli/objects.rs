@@ -1,0 +1,89 @@
+//! The objects of a survey as Kubernetes' tools show them.
+
+use super::{manifests::Manifests, outcome::Failure};
+use crate::{
+    api::{GROUP, VERSION},
+    evaluation::object::{CONTENT_HASH, ObjectContent, ObjectData, ObjectKey},
+    offline::{Survey, Written},
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde_json::{Map, Value, json};
+
+/// What stands for a secret value.
+const MASK: &str = "***";
+
+/// Whether the values of Secrets are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secrets {
+    /// They are.
+    Shown,
+    /// `***` stands for them.
+    Masked,
+}
+
+/// Every entitlement object with its status, then every object that would be written.
+///
+/// # Errors
+/// When a status has no JSON, which plain data always has.
+pub fn objects(manifests: &Manifests, survey: &Survey, secrets: Secrets) -> Result<Vec<Value>, Failure> {
+    let mut objects = Vec::with_capacity(manifests.documents.len() + survey.objects.len());
+    for (subject, document) in &manifests.documents {
+        let mut object = document.value.clone();
+        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.remove("managedFields");
+        }
+        if let (Some(status), Some(fields)) = (survey.statuses.get(subject), object.as_object_mut()) {
+            fields.insert("status".to_owned(), status.to_json()?);
+        }
+        objects.push(object);
+    }
+    objects.extend(survey.objects.iter().map(|(key, written)| output(key, written, secrets)));
+    Ok(objects)
+}
+
+fn output(key: &ObjectKey, written: &Written, secrets: Secrets) -> Value {
+    let ObjectContent { labels, annotations, data } = &*written.content;
+    let mut annotations = annotations.clone();
+    if matches!(data, ObjectData::Secret(_)) && secrets == Secrets::Masked {
+        // A short secret could be found from its hash.
+        annotations.entry(CONTENT_HASH.to_owned()).and_modify(|hash| MASK.clone_into(hash));
+    }
+    let mut object = json!({
+        "apiVersion": "v1",
+        "kind": key.kind.as_str(),
+        "metadata": {
+            "annotations": annotations,
+            "labels": labels,
+            "name": key.name,
+            "namespace": key.namespace,
+            "ownerReferences": [owner(written)],
+        },
+        "data": values(data, secrets),
+    });
+    if let (ObjectData::Secret(_), Some(fields)) = (data, object.as_object_mut()) {
+        fields.insert("type".to_owned(), "Opaque".into());
+    }
+    object
+}
+
+fn owner(written: &Written) -> Value {
+    let mut owner = Map::new();
+    owner.insert("apiVersion".to_owned(), format!("{GROUP}/{VERSION}").into());
+    owner.insert("controller".to_owned(), true.into());
+    owner.insert("kind".to_owned(), "Organization".into());
+    owner.insert("name".to_owned(), written.owner.as_ref().into());
+    if !written.owner_uid.is_empty() {
+        owner.insert("uid".to_owned(), written.owner_uid.as_ref().into());
+    }
+    Value::Object(owner)
+}
+
+fn values(data: &ObjectData, secrets: Secrets) -> Map<String, Value> {
+    match (data, secrets) {
+        (ObjectData::ConfigMap(data), _) => data.iter().map(|(key, value)| (key.clone(), value.as_str().into())).collect(),
+        (ObjectData::Secret(data), Secrets::Masked) => data.keys().map(|key| (key.clone(), MASK.into())).collect(),
+        (ObjectData::Secret(data), Secrets::Shown) => {
+            data.iter().map(|(key, value)| (key.clone(), BASE64_STANDARD.encode(value.expose_secret()).into())).collect()
+        }
+    }
+}

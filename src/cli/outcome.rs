@@ -1,0 +1,73 @@
+//! How a subcommand ends.
+
+use super::manifests::UnusableDefinition;
+use crate::{connection::ConnectionError, controller::RunError, telemetry::LogError};
+use std::{io, path::PathBuf, process::ExitCode};
+
+/// How a subcommand ends, as its exit code says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All is accepted and valid: 0.
+    Valid,
+    /// Something was refused or invalid, or failed: 1.
+    Refused,
+    /// Usage, or input that cannot be read: 2.
+    Unreadable,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Valid => Self::SUCCESS,
+            Outcome::Refused => Self::FAILURE,
+            Outcome::Unreadable => Self::from(2),
+        }
+    }
+}
+
+/// Why a subcommand cannot do its work, whatever the manifests are.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The log cannot be set up as asked for.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The cluster cannot be reached.
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    /// The controller ended by itself.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// A part of the operating system fails.
+    #[error("{action}: {error}")]
+    System {
+        /// What was tried.
+        action: &'static str,
+        /// Why it failed.
+        error: io::Error,
+    },
+    /// A file cannot be written.
+    #[error("{}: it cannot be written: {error}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The generated CustomResourceDefinitions are wrong.
+    #[error(transparent)]
+    Definition(#[from] UnusableDefinition),
+    /// Plain data has no JSON.
+    #[error("a result cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+impl Failure {
+    /// The exit code's meaning.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Log(_) => Outcome::Unreadable,
+            _ => Outcome::Refused,
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! `run`: the operator.
+
+use super::outcome::{Failure, Outcome};
+use crate::{
+    connection::connect,
+    controller::{self, Options},
+    telemetry::{self, LogFormat},
+};
+use clap::{Args, builder::RangedU64ValueParser};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Runs the operator, until it is told to end
+///
+/// The cluster is that of KUBECONFIG (or ~/.kube/config), or the one that the operator runs in.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  entitlement-operator run
+  entitlement-operator run --namespace billing --log-format json
+  RUST_LOG=info,entitlement_operator=debug entitlement-operator run
+
+SIGTERM and SIGINT end it once the work under way is done.")]
+pub struct RunArguments {
+    /// The operator's own namespace, in which it keeps the revisions of the catalogue
+    #[arg(long, value_name = "NAMESPACE", default_value = super::offline::OPERATOR_NAMESPACE)]
+    namespace: String,
+    /// How many requests to the API server are under way at once
+    #[arg(long, value_name = "NUMBER", default_value = "64", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
+    concurrency: usize,
+    /// How log lines are written
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
+    log_format: LogFormat,
+    /// What is logged: a level (error, warn, info, debug, trace), or directives such as info,kube=debug
+    #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "info")]
+    log_filter: String,
+}
+
+/// Runs the operator until SIGTERM or SIGINT.
+pub fn run(arguments: RunArguments) -> Result<Outcome, Failure> {
+    telemetry::init(arguments.log_format, &arguments.log_filter)?;
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| Failure::System { action: "the threads of the operator cannot be started", error })?;
+    let options = Options { namespace: arguments.namespace, concurrency: arguments.concurrency };
+    runtime.block_on(operate(options))?;
+    Ok(Outcome::Valid)
+}
+
+async fn operate(options: Options) -> Result<(), Failure> {
+    let shutdown = shutdown()?;
+    let client = connect().await?;
+    tracing::info!(namespace = options.namespace, version = super::VERSION.as_str(), "the operator starts");
+    controller::run(client, options, shutdown).await?;
+    tracing::info!("the operator has ended");
+    Ok(())
+}
+
+/// Is ready once the process is told to end.
+fn shutdown() -> Result<impl Future<Output = ()>, Failure> {
+    let listen = |kind| signal(kind).map_err(|error| Failure::System { action: "signals cannot be listened for", error });
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    Ok(async move {
+        let name = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        };
+        tracing::info!(signal = name, "the operator ends");
+    })
+}

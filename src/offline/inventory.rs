@@ -1,0 +1,199 @@
+//! All objects that an evaluation without a cluster reads.
+
+use crate::{
+    api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization, entitlement_instance::State},
+    core::{
+        age::Age,
+        calendar::Instant,
+        grant::{Grant, GrantId},
+        namespace::NamespaceFacts,
+    },
+    evaluation::{
+        SecretSources, Snapshot,
+        catalogue::{CatalogueEntry, CompiledDefinition, Present, Problem, Source},
+    },
+};
+use k8s_openapi::{
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
+    jiff::Timestamp,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// Objects, by name.
+pub type Named<K> = BTreeMap<Arc<str>, Arc<K>>;
+
+/// All objects that an evaluation without a cluster reads. A later object of a name replaces the one before.
+#[derive(Clone, Debug)]
+pub struct Inventory {
+    created: Time,
+    operator_namespace: Arc<str>,
+    pub(super) organizations: Named<Organization>,
+    pub(super) facets: Named<FacetDefinition>,
+    pub(super) definitions: Named<EntitlementDefinition>,
+    pub(super) grants: BTreeMap<GrantId, Arc<Grant>>,
+    secrets: SecretSources,
+}
+
+impl Inventory {
+    /// An empty inventory. An object that comes without a `creationTimestamp` counts as made at `created`;
+    /// `operator_namespace` is never a tenant's.
+    #[must_use]
+    pub fn new(created: Instant, operator_namespace: &str) -> Self {
+        Self {
+            created: Time(Timestamp::from_second(created.timestamp()).unwrap_or_default()),
+            operator_namespace: operator_namespace.into(),
+            organizations: Named::new(),
+            facets: Named::new(),
+            definitions: Named::new(),
+            grants: BTreeMap::new(),
+            secrets: SecretSources::new(),
+        }
+    }
+
+    /// Adds an organization.
+    pub fn add_organization(&mut self, mut organization: Organization) {
+        let name = self.complete(&mut organization.metadata);
+        self.organizations.insert(name, Arc::new(organization));
+    }
+
+    /// Adds a facet definition.
+    pub fn add_facet(&mut self, mut facet: FacetDefinition) {
+        let name = self.complete(&mut facet.metadata);
+        self.facets.insert(name, Arc::new(facet));
+    }
+
+    /// Adds a definition.
+    pub fn add_definition(&mut self, mut definition: EntitlementDefinition) {
+        let name = self.complete(&mut definition.metadata);
+        self.definitions.insert(name, Arc::new(definition));
+    }
+
+    /// Adds an instance.
+    pub fn add_instance(&mut self, mut instance: EntitlementInstance) {
+        self.complete(&mut instance.metadata);
+        let grant = Grant::read(&instance);
+        self.grants.insert(grant.id.clone(), Arc::new(grant));
+    }
+
+    /// Adds Secrets that instances may take values from.
+    pub fn add_secrets(&mut self, secrets: SecretSources) {
+        self.secrets.extend(secrets);
+    }
+
+    fn complete(&self, metadata: &mut ObjectMeta) -> Arc<str> {
+        metadata.creation_timestamp.get_or_insert_with(|| self.created.clone());
+        metadata.name.as_deref().unwrap_or_default().into()
+    }
+
+    /// The catalogue: an entry for each definition.
+    #[must_use]
+    pub fn catalogue(&self) -> Named<CatalogueEntry> {
+        let entries = self.definitions.iter().map(|(name, definition)| (Arc::clone(name), Arc::new(self.entry(name, definition))));
+        entries.collect()
+    }
+
+    fn entry(&self, name: &str, definition: &EntitlementDefinition) -> CatalogueEntry {
+        let schema_of = |facet: &str| self.facets.get(facet).map(|facet| facet.spec.schema.clone());
+        let compiled =
+            Source::gather(&definition.spec, schema_of).and_then(|source| CompiledDefinition::compile(name, &source));
+        match compiled {
+            Ok(compiled) => CatalogueEntry::valid(compiled),
+            Err(problem) => invalid(problem),
+        }
+    }
+
+    /// One snapshot for each organization that exists, or that an instance names; in the order of their names.
+    #[must_use]
+    pub fn snapshots(&self, catalogue: &Named<CatalogueEntry>) -> Vec<Snapshot> {
+        let mut grants: BTreeMap<&Arc<str>, Vec<Arc<Grant>>> =
+            self.organizations.keys().map(|name| (name, Vec::new())).collect();
+        for grant in self.grants.values() {
+            grants.entry(&grant.organization).or_default().push(Arc::clone(grant));
+        }
+        let tenancy = Tenancy::of(self);
+        grants.into_iter().map(|(name, grants)| self.snapshot(name, grants, catalogue, &tenancy)).collect()
+    }
+
+    fn snapshot(
+        &self,
+        name: &Arc<str>,
+        grants: Vec<Arc<Grant>>,
+        catalogue: &Named<CatalogueEntry>,
+        tenancy: &Tenancy,
+    ) -> Snapshot {
+        let organization = self.organizations.get(name).map(Arc::clone);
+        let listed = organization.iter().flat_map(|organization| &organization.spec.namespaces).map(String::as_str);
+        let namespaces: BTreeSet<&str> = listed.chain(grants.iter().map(|grant| &*grant.id.namespace)).collect();
+        let entry = |grant: &Arc<Grant>| {
+            let entry = catalogue.get(&grant.definition)?;
+            Some((Arc::clone(&grant.definition), Arc::clone(entry)))
+        };
+        Snapshot {
+            name: Arc::clone(name),
+            catalogue: grants.iter().filter_map(entry).collect(),
+            secrets: self.sources(&grants),
+            namespaces: namespaces.into_iter().map(|namespace| (namespace.into(), tenancy.facts(namespace))).collect(),
+            organization,
+            grants,
+        }
+    }
+
+    fn sources(&self, grants: &[Arc<Grant>]) -> SecretSources {
+        let keys = grants.iter().flat_map(|grant| {
+            let namespace = &grant.id.namespace;
+            grant.secret_facets.iter().map(|source| (Arc::clone(namespace), Arc::from(source.secret_key_ref.name.as_str())))
+        });
+        keys.filter_map(|key| self.secrets.get(&key).map(|data| (key, Arc::clone(data)))).collect()
+    }
+}
+
+fn invalid(problem: Problem) -> CatalogueEntry {
+    CatalogueEntry { present: Present::Invalid(problem), serving: None, revision: None }
+}
+
+/// Whose each namespace is.
+struct Tenancy<'a> {
+    operator_namespace: &'a str,
+    /// The oldest organization that lists a namespace.
+    claims: BTreeMap<&'a str, Age>,
+    /// The oldest accepted grant in state Active that lies in a namespace.
+    holders: BTreeMap<&'a str, &'a Grant>,
+}
+
+impl<'a> Tenancy<'a> {
+    fn of(inventory: &'a Inventory) -> Self {
+        let mut claims: BTreeMap<&str, Age> = BTreeMap::new();
+        for organization in inventory.organizations.values() {
+            let age = Age::of(&organization.metadata);
+            for namespace in &organization.spec.namespaces {
+                let oldest = claims.entry(namespace).or_insert_with(|| age.clone());
+                if age < *oldest {
+                    oldest.clone_from(&age);
+                }
+            }
+        }
+        let mut holders: BTreeMap<&str, &Grant> = BTreeMap::new();
+        for grant in inventory.grants.values() {
+            if grant.state != State::Active || grant.accepted.is_none() {
+                continue;
+            }
+            let oldest = holders.entry(&grant.id.namespace).or_insert(grant);
+            if grant.age < oldest.age {
+                *oldest = grant;
+            }
+        }
+        Self { operator_namespace: &inventory.operator_namespace, claims, holders }
+    }
+
+    fn facts(&self, namespace: &str) -> NamespaceFacts {
+        NamespaceFacts {
+            present: true,
+            claimed_by: self.claims.get(namespace).map(|age| age.name.to_string()),
+            holds_grant: self.holders.get(namespace).map(|grant| grant.id.to_string()),
+            is_operators: namespace == self.operator_namespace,
+        }
+    }
+}

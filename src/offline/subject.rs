@@ -1,0 +1,82 @@
+//! Which object is spoken of.
+
+use std::{fmt, sync::Arc};
+
+/// The kinds that the operator has, in the order in which they are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EntitlementKind {
+    /// An organization.
+    Organization,
+    /// A facet definition.
+    FacetDefinition,
+    /// A definition.
+    EntitlementDefinition,
+    /// An instance.
+    EntitlementInstance,
+}
+
+impl EntitlementKind {
+    /// All of them.
+    pub const ALL: [Self; 4] =
+        [Self::Organization, Self::FacetDefinition, Self::EntitlementDefinition, Self::EntitlementInstance];
+
+    /// The kind of that name.
+    #[must_use]
+    pub fn of(kind: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.as_str() == kind)
+    }
+
+    /// Its name in manifests.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Organization => "Organization",
+            Self::FacetDefinition => "FacetDefinition",
+            Self::EntitlementDefinition => "EntitlementDefinition",
+            Self::EntitlementInstance => "EntitlementInstance",
+        }
+    }
+
+    /// Whether its objects lie in namespaces.
+    #[must_use]
+    pub fn is_namespaced(self) -> bool {
+        self == Self::EntitlementInstance
+    }
+}
+
+/// An object of one of the operator's kinds.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Subject {
+    /// Its kind.
+    pub kind: EntitlementKind,
+    /// Its namespace; absent where the kind has none.
+    pub namespace: Option<Arc<str>>,
+    /// Its name.
+    pub name: Arc<str>,
+}
+
+impl Subject {
+    /// An object without a namespace.
+    #[must_use]
+    pub fn cluster_scoped(kind: EntitlementKind, name: &Arc<str>) -> Self {
+        Self { kind, namespace: None, name: Arc::clone(name) }
+    }
+
+    /// An instance.
+    #[must_use]
+    pub fn instance(id: &crate::core::grant::GrantId) -> Self {
+        let namespace = Some(Arc::clone(&id.namespace));
+        Self { kind: EntitlementKind::EntitlementInstance, namespace, name: Arc::clone(&id.name) }
+    }
+}
+
+impl fmt::Display for Subject {
+    /// `Organization acme`, `EntitlementInstance entitlements/acme-seats`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.kind.as_str();
+        match &self.namespace {
+            Some(namespace) => write!(formatter, "{kind} {namespace}/{}", self.name),
+            None => write!(formatter, "{kind} {}", self.name),
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Everything that an inventory comes to at one moment.
+
+use super::{EntitlementKind, Inventory, Subject};
+use crate::{
+    api::{
+        Condition, EntitlementDefinitionStatus, EntitlementInstanceStatus, FacetDefinitionStatus, OrganizationStatus,
+        entitlement_definition::InstanceCounts,
+    },
+    core::{calendar::Instant, namespace::NamespaceFacts},
+    evaluation::{
+        Evaluation, Snapshot,
+        catalogue_status::{definition_status, facet_status},
+        evaluate,
+        object::{ObjectContent, ObjectKey},
+        plan::{self, Delivery, Outcomes, Owner, Scene},
+    },
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// The status of one object.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Status {
+    /// Of an organization.
+    Organization(OrganizationStatus),
+    /// Of a facet definition.
+    Facet(FacetDefinitionStatus),
+    /// Of a definition.
+    Definition(EntitlementDefinitionStatus),
+    /// Of an instance.
+    Instance(Box<EntitlementInstanceStatus>),
+}
+
+impl Status {
+    /// Its conditions.
+    #[must_use]
+    pub fn conditions(&self) -> &[Condition] {
+        match self {
+            Self::Organization(status) => &status.conditions,
+            Self::Facet(status) => &status.conditions,
+            Self::Definition(status) => &status.conditions,
+            Self::Instance(status) => &status.conditions,
+        }
+    }
+
+    /// The condition of that type.
+    #[must_use]
+    pub fn condition(&self, type_: &str) -> Option<&Condition> {
+        self.conditions().iter().find(|condition| condition.type_ == type_)
+    }
+
+    /// The status as an object's `status` holds it.
+    ///
+    /// # Errors
+    /// When it has no JSON, which plain data always has.
+    pub fn to_json(&self) -> Result<serde_json::Value, serde_json::Error> {
+        match self {
+            Self::Organization(status) => serde_json::to_value(status),
+            Self::Facet(status) => serde_json::to_value(status),
+            Self::Definition(status) => serde_json::to_value(status),
+            Self::Instance(status) => serde_json::to_value(status),
+        }
+    }
+}
+
+/// An object that would be written.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// What it holds.
+    pub content: Arc<ObjectContent>,
+    /// The organization that owns it.
+    pub owner: Arc<str>,
+    /// The organization's UID; empty where it is not known.
+    pub owner_uid: Arc<str>,
+}
+
+/// Everything that an inventory comes to at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Survey {
+    /// Every object's status.
+    pub statuses: BTreeMap<Subject, Status>,
+    /// Every object that would be written.
+    pub objects: BTreeMap<ObjectKey, Written>,
+}
+
+impl Inventory {
+    /// Evaluates everything at one moment.
+    #[must_use]
+    pub fn survey(&self, now: Instant) -> Survey {
+        let catalogue = self.catalogue();
+        let mut survey = Survey::default();
+        let mut counts: BTreeMap<Arc<str>, InstanceCounts> = BTreeMap::new();
+        for snapshot in self.snapshots(&catalogue) {
+            let evaluation = evaluate(&snapshot, now);
+            count(&mut counts, &snapshot, &evaluation);
+            survey.add(&snapshot, evaluation, now);
+        }
+        for (name, facet) in &self.facets {
+            let subject = Subject::cluster_scoped(EntitlementKind::FacetDefinition, name);
+            survey.statuses.insert(subject, Status::Facet(facet_status(facet, now)));
+        }
+        for (name, definition) in &self.definitions {
+            let Some(entry) = catalogue.get(name) else { continue };
+            let counts = counts.get(name).copied().unwrap_or_default();
+            let subject = Subject::cluster_scoped(EntitlementKind::EntitlementDefinition, name);
+            survey.statuses.insert(subject, Status::Definition(definition_status(definition, entry, counts, now)));
+        }
+        survey
+    }
+}
+
+impl Survey {
+    fn add(&mut self, snapshot: &Snapshot, evaluation: Evaluation, now: Instant) {
+        let owner = owner(snapshot);
+        let outcomes = self.write(&evaluation, &owner);
+        let statuses = plan::statuses(&evaluation, snapshot, &outcomes, now);
+        if let Some(status) = statuses.organization {
+            let subject = Subject::cluster_scoped(EntitlementKind::Organization, &snapshot.name);
+            self.statuses.insert(subject, Status::Organization(status));
+        }
+        for (outcome, status) in evaluation.grants.into_iter().zip(statuses.grants) {
+            let status = Status::Instance(Box::new(status.unwrap_or(outcome.status)));
+            self.statuses.insert(Subject::instance(&outcome.id), status);
+        }
+    }
+
+    /// Writes into empty namespaces, and everything succeeds that the API server would take.
+    fn write(&mut self, evaluation: &Evaluation, owner: &Owner) -> Outcomes {
+        let writes = plan::writes(evaluation, owner, &Scene::default());
+        let mut outcomes = Outcomes { deliveries: writes.settled, ..Outcomes::default() };
+        for (key, _, content) in writes.changes {
+            outcomes.deliveries.insert(key.clone(), Delivery::Done);
+            let owner_uid = Arc::clone(&owner.uid);
+            self.objects.insert(key, Written { content, owner: Arc::clone(&owner.name), owner_uid });
+        }
+        outcomes
+    }
+}
+
+fn owner(snapshot: &Snapshot) -> Owner {
+    let uid = snapshot.organization.as_ref().and_then(|organization| organization.metadata.uid.as_deref());
+    let is_claimed = |facts: &NamespaceFacts| facts.claimed_by.as_deref() == Some(&*snapshot.name);
+    let namespaces = snapshot.namespaces.iter().filter(|(_, facts)| is_claimed(facts));
+    Owner {
+        name: Arc::clone(&snapshot.name),
+        uid: uid.unwrap_or_default().into(),
+        namespaces: namespaces.map(|(namespace, _)| Arc::clone(namespace)).collect(),
+    }
+}
+
+fn count(counts: &mut BTreeMap<Arc<str>, InstanceCounts>, snapshot: &Snapshot, evaluation: &Evaluation) {
+    for (grant, outcome) in snapshot.grants.iter().zip(&evaluation.grants) {
+        let counts = counts.entry(Arc::clone(&grant.definition)).or_default();
+        counts.total += 1;
+        counts.active += u64::from(outcome.status.phase.is_some_and(crate::api::Phase::is_in_force));
+    }
+}

@@ -1,0 +1,95 @@
+//! What the documentation shows is what happens: its manifests are applied and its commands run, in order.
+
+use crate::harness::{DEADLINE, Stage};
+use std::{fs, process::Stdio};
+
+/// A step of a document.
+enum Step {
+    /// A manifest to apply.
+    Apply(String),
+    /// A command, and what it prints.
+    Run(String, String),
+}
+
+fn steps(document: &str) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut blocks = document.split("\n```");
+    blocks.next();
+    while let (Some(block), _) = (blocks.next(), blocks.next()) {
+        let (language, text) = block.split_once('\n').unwrap();
+        match language {
+            "yaml" => steps.push(Step::Apply(text.to_owned())),
+            "console" => steps.extend(commands(text)),
+            _ => {}
+        }
+    }
+    steps
+}
+
+fn commands(text: &str) -> Vec<Step> {
+    let text = format!("\n{text}");
+    let commands = text.split("\n$ ").skip(1);
+    commands
+        .map(|command| {
+            let (command, output) = command.split_once('\n').unwrap_or((command, ""));
+            Step::Run(command.to_owned(), output.to_owned())
+        })
+        .collect()
+}
+
+/// Whether an output is as the document shows it, where `…` stands for any word, and white space for white space.
+fn is_as_shown(shown: &str, output: &str) -> bool {
+    let (shown, output): (Vec<&str>, Vec<&str>) = (shown.split_whitespace().collect(), output.split_whitespace().collect());
+    shown.len() == output.len() && shown.iter().zip(&output).all(|(shown, word)| *shown == "…" || shown == word)
+}
+
+fn run(stage: &Stage, command: &str) -> String {
+    let mut kubectl = stage.plane.kubectl();
+    let (program, environment) = (kubectl.get_program().to_owned(), kubectl.get_envs().map(|(name, value)| (name.to_owned(), value.map(ToOwned::to_owned))).collect::<Vec<_>>());
+    kubectl.stdin(Stdio::null());
+    let mut shell = std::process::Command::new("sh");
+    for (name, value) in environment {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    let folder = std::path::Path::new(&program).parent().unwrap();
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap_or_default());
+    let output = shell.args(["-c", command]).env("PATH", path).stdin(Stdio::null()).output().unwrap();
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+fn check(path: &str) {
+    let stage = Stage::start();
+    let _operator = stage.operator(&[]);
+    let document = fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let steps = steps(&document);
+    assert!(steps.len() > 10, "{path} has lost its examples");
+    for step in steps {
+        match step {
+            Step::Apply(manifest) => {
+                let file = stage.plane.folder().join("manifest.yaml");
+                fs::write(&file, manifest).unwrap();
+                stage.kubectl(&["apply", "--filename", file.to_str().unwrap()]);
+            }
+            Step::Run(command, shown) => {
+                let is_look = command.starts_with("kubectl get");
+                crate::wait::eventually(DEADLINE, &format!("{path}: {command}\nshows\n{shown}"), || {
+                    let output = run(&stage, &command);
+                    if is_as_shown(&shown, &output) {
+                        return Ok(());
+                    }
+                    // What changes something is not done twice.
+                    assert!(is_look, "{path}: {command}\nshows\n{shown}\nand not\n{output}");
+                    Err(output)
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn the_life_of_a_grant() {
+    check("docs/lifecycle.md");
+}

@@ -89,7 +89,7 @@ impl<'a> Applier<'a> {
         };
         match written {
             Ok(observed) => {
-                self.context.world(|world| world.wrote_output(key.clone(), observed));
+                self.context.world(|world| world.wrote_output(&key, observed));
                 Written { key, delivery: Some(Delivery::Done), retry: false }
             }
             Err(refusal) => self.settle(key, refusal).await,
@@ -109,7 +109,7 @@ impl<'a> Applier<'a> {
                 Ok(())
             }
             Ok(Deleted::Held(held)) => {
-                self.context.world(|world| world.wrote_output(key.clone(), held));
+                self.context.world(|world| world.wrote_output(key, held));
                 Ok(())
             }
             Err(refusal) => Err(refusal),

@@ -67,14 +67,11 @@ impl Refusal {
         if status.is_already_exists() {
             return Self::Exists;
         }
-        if status.is_conflict() {
-            return Self::Changed;
-        }
-        if status.is_not_found() {
-            return Self::Gone;
-        }
         let said = if may_quote { cut(&status.message) } else { describe(status) };
+        // By the code: the reason is missing where a kind is not installed, or something other than the API server answers.
         match status.code {
+            404 => Self::Gone,
+            409 => Self::Changed,
             408 | 429 | 500.. => Self::Unavailable(said),
             _ => Self::Denied(said),
         }
@@ -92,7 +89,7 @@ fn describe(status: &Status) -> String {
 fn is_of_missing_namespace(status: &Status) -> bool {
     let Some(details) = &status.details else { return false };
     let is_terminating = details.causes.iter().any(|cause| cause.reason == "NamespaceTerminating");
-    is_terminating || (status.is_not_found() && details.kind == "namespaces")
+    is_terminating || (status.code == 404 && details.kind == "namespaces")
 }
 
 fn cut(text: &str) -> String {

@@ -145,9 +145,9 @@ fn forget_unwanted(context: &Context, view: &mut OrganizationView, evaluation: &
     }
 }
 
-/// Adds what has the operator's label, but not this organization's, at names that it wants.
+/// Adds what has the operator's label, but not this organization's, at names that it wants. It waits for these names.
 fn see_strangers(context: &Context, view: &mut OrganizationView, evaluation: &Evaluation) {
-    let observed = &mut view.scene.observed;
+    let (observed, organization) = (&mut view.scene.observed, &view.snapshot.name);
     let unseen: Vec<_> = evaluation.objects.keys().filter(|key| !observed.contains_key(key)).collect();
     if unseen.is_empty() {
         return;
@@ -155,6 +155,7 @@ fn see_strangers(context: &Context, view: &mut OrganizationView, evaluation: &Ev
     context.world(|world| {
         for key in unseen {
             if let Some(stranger) = world.output_at(key) {
+                world.found_foreign(organization, key.clone());
                 observed.insert(key.clone(), stranger);
             }
         }

@@ -1,4 +1,4 @@
-//! ConfigMaps and Secrets as objects that the operator writes and recognises.
+//! Config maps and secrets as objects that the operator writes and recognises.
 
 use super::world::Identity;
 use crate::{
@@ -43,11 +43,6 @@ pub trait OutputObject:
             namespace: metadata.namespace.as_deref().unwrap_or_default().into(),
             name: metadata.name.as_deref().unwrap_or_default().into(),
         }
-    }
-
-    /// Its name in full.
-    fn key(&self) -> ObjectKey {
-        Self::key_of(self.meta())
     }
 
     /// What is kept of it.

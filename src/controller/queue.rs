@@ -131,11 +131,6 @@ impl<K: Clone + Hash + Ord> Queue<K> {
         let share = self.jitter.hash_one((key, failures)) % 512;
         whole / 2 + whole / 1024 * u32::try_from(share).unwrap_or(0)
     }
-
-    /// Whether nothing is being worked on.
-    pub fn is_idle(&self) -> bool {
-        self.state().running.is_empty()
-    }
 }
 
 impl<K: Clone + Hash + Ord> State<K> {
@@ -215,7 +210,6 @@ mod tests {
         assert_eq!(queue.next().await, "a");
         queue.done(&"a");
         assert!(is_empty(&queue).await);
-        assert!(queue.is_idle());
     }
 
     #[tokio::test(start_paused = true)]

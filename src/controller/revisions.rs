@@ -1,4 +1,4 @@
-//! Keeps each valid state of a definition as a ControllerRevision in the operator's namespace.
+//! Keeps each valid state of a definition as a `ControllerRevision` in the operator's namespace.
 
 use super::{
     context::Context,

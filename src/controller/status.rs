@@ -27,9 +27,9 @@ where
     let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     let _pass = gate.enter().await;
     let written = api.patch_status(name, &parameters, &Patch::<()>::Json(operations)).await;
-    match written {
+    match written.map_err(|error| Refusal::of(&error)) {
         Ok(object) => Ok(Some(object)),
-        Err(kube::Error::Api(refusal)) if refusal.is_not_found() => Ok(None),
-        Err(error) => Err(Failure::Failed(format!("the status of {} {name} could not be written: {}", K::kind(&()), Refusal::of(&error)))),
+        Err(Refusal::Gone) => Ok(None),
+        Err(refusal) => Err(Failure::Failed(format!("the status of {} {name} could not be written: {refusal}", K::kind(&())))),
     }
 }

@@ -54,7 +54,7 @@ where
 
 /// An API server without the feature refuses the request as invalid.
 fn cannot_stream(error: &watcher::Error) -> bool {
-    matches!(error, watcher::Error::WatchStartFailed(kube::Error::Api(status)) if status.is_invalid() || status.code == 400)
+    matches!(error, watcher::Error::WatchStartFailed(kube::Error::Api(status)) if matches!(status.code, 400 | 422))
 }
 
 /// Says that a watch fails, but not at every attempt.
@@ -71,7 +71,8 @@ impl FailureLog {
         }
         if self.last.is_none_or(|last| last.elapsed() >= LOG_INTERVAL) {
             self.last = Some(Instant::now());
-            tracing::warn!(kind, %error, "a watch fails, and is tried again: what was known stays in use");
+            let error = describe(error);
+            tracing::warn!(kind, error, "a watch fails, and is tried again: what was known stays in use");
         }
     }
 
@@ -79,6 +80,19 @@ impl FailureLog {
         if !matches!(event, Event::Init) && self.last.take().is_some() {
             tracing::info!(kind, "a watch works again");
         }
+    }
+}
+
+fn describe(error: &watcher::Error) -> String {
+    use watcher::Error::{InitialListFailed, WatchFailed, WatchStartFailed};
+    match error {
+        InitialListFailed(kube::Error::Api(status)) | WatchStartFailed(kube::Error::Api(status)) if status.code == 404 => {
+            "the API server does not know the kind: install the CustomResourceDefinitions".to_owned()
+        }
+        InitialListFailed(kube::Error::Api(status)) | WatchStartFailed(kube::Error::Api(status)) | WatchFailed(kube::Error::Api(status)) => {
+            status.message.clone()
+        }
+        other => other.to_string(),
     }
 }
 

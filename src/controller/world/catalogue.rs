@@ -215,7 +215,7 @@ impl Catalogue {
     /// A revision is gone; its definition.
     pub fn remove_revision(&mut self, metadata: &ObjectMeta) -> Option<Arc<str>> {
         let before = self.revisions.remove(&name_of(metadata), &Identity::of(metadata))?;
-        self.lose_revision(&before)
+        Some(self.lose_revision(&before))
     }
 
     /// The operator has deleted a revision.
@@ -233,13 +233,13 @@ impl Catalogue {
     /// A list of revisions is complete; definitions that have lost some.
     pub fn finish_revisions(&mut self) -> BTreeSet<Arc<str>> {
         let gone = self.revisions.finish_list();
-        gone.iter().filter_map(|(_, before)| self.lose_revision(before)).collect()
+        gone.iter().map(|(_, before)| self.lose_revision(before)).collect()
     }
 
-    fn lose_revision(&mut self, before: &Arc<Revision>) -> Option<Arc<str>> {
+    fn lose_revision(&mut self, before: &Arc<Revision>) -> Arc<str> {
         self.relink_revision(Some(before), None);
         self.stale.insert(Arc::clone(&before.definition));
-        Some(Arc::clone(&before.definition))
+        Arc::clone(&before.definition)
     }
 
     fn relink_revision(&mut self, before: Option<&Revision>, after: Option<&Revision>) {

@@ -208,11 +208,6 @@ impl Grants {
         self.by_definition.get(definition).into_iter().flat_map(BTreeMap::keys)
     }
 
-    /// Definitions that grants name, whether they exist or not.
-    pub fn definitions(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.by_definition.keys()
-    }
-
     /// How many grants of a definition there are.
     pub fn counts(&self, definition: &str) -> InstanceCounts {
         let counts = self.by_definition.get(definition).into_iter().flat_map(BTreeMap::values);

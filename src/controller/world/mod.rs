@@ -205,7 +205,7 @@ impl World {
     }
 
     /// The answer to a write of an output.
-    pub fn wrote_output(&mut self, key: ObjectKey, observed: Observed) {
+    pub fn wrote_output(&mut self, key: &ObjectKey, observed: Observed) {
         let writer = observed.organization.clone();
         let touched = self.outputs.put(key, observed);
         self.touch_organizations(touched.into_iter().filter(|name| Some(name) != writer.as_ref()));
@@ -213,7 +213,8 @@ impl World {
 
     /// The operator has deleted an output, or found that it is gone.
     pub fn output_is_gone(&mut self, key: &ObjectKey, uid: &Arc<str>) {
-        self.outputs.forget(key, uid);
+        let waiting = self.outputs.forget(key, uid);
+        self.touch_organizations(waiting);
     }
 
     /// Something that the operator did not make has a name that the organization wants.

@@ -189,7 +189,7 @@ impl World {
                 BTreeSet::new()
             }
             Event::Apply(DeserializeGuard(Ok(object))) | Event::InitApply(DeserializeGuard(Ok(object))) => {
-                self.outputs.put(object.key(), object.observed())
+                self.outputs.put(&K::key_of(object.meta()), object.observed())
             }
             Event::Apply(DeserializeGuard(Err(invalid))) | Event::InitApply(DeserializeGuard(Err(invalid))) => {
                 // Without the error, which may quote what a Secret holds.

@@ -51,13 +51,13 @@ impl Outputs {
 
     /// A state of an object, from the watch or from the answer to a write. Organizations that it is or was of, if it is
     /// news.
-    pub fn put(&mut self, key: ObjectKey, observed: Observed) -> BTreeSet<Arc<str>> {
+    pub fn put(&mut self, key: &ObjectKey, observed: Observed) -> BTreeSet<Arc<str>> {
         let identity = Identity { uid: Arc::clone(&observed.uid), version: observed.version };
         let observed = Arc::new(observed);
         let Put::Stored(before) = self.store(key.kind).put(key.clone(), identity, Arc::clone(&observed)) else {
             return BTreeSet::new();
         };
-        self.relink(&key, before.as_deref(), Some(&observed))
+        self.relink(key, before.as_deref(), Some(&observed))
     }
 
     /// An object that could not be read: what is known of it stays.
@@ -68,20 +68,26 @@ impl Outputs {
     /// The watch says that an object is gone, or has the label no more. Organizations that it was of.
     pub fn remove(&mut self, key: &ObjectKey, metadata: &ObjectMeta) -> BTreeSet<Arc<str>> {
         let before = self.store(key.kind).remove(key, &Identity::of(metadata));
-        self.relink(key, before.as_deref(), None)
+        let mut touched = self.relink(key, before.as_deref(), None);
+        touched.extend(self.waiting_for(key));
+        touched
     }
 
-    /// The operator has deleted an object, or found that it is gone.
-    pub fn forget(&mut self, key: &ObjectKey, uid: &Arc<str>) {
+    /// Organizations that want a name at which something stood that is gone: they need not look for it any more.
+    fn waiting_for(&mut self, key: &ObjectKey) -> BTreeSet<Arc<str>> {
+        let waiting: BTreeSet<Arc<str>> =
+            self.foreign.iter().filter(|(_, looks)| looks.contains_key(key)).map(|(name, _)| Arc::clone(name)).collect();
+        for organization in &waiting {
+            self.remove_foreign(organization, key);
+        }
+        waiting
+    }
+
+    /// The operator has deleted an object, or found that it is gone. Organizations that waited for that.
+    pub fn forget(&mut self, key: &ObjectKey, uid: &Arc<str>) -> BTreeSet<Arc<str>> {
         let before = self.store(key.kind).forget(key, uid);
-        self.relink(key, before.as_deref(), None);
-    }
-
-    /// An object is the operator's no longer, which the watch will say too.
-    pub fn release(&mut self, key: &ObjectKey, uid: &Arc<str>) {
-        let identity = Identity { uid: Arc::clone(uid), version: 0 };
-        let before = self.store(key.kind).remove(key, &identity);
-        self.relink(key, before.as_deref(), None);
+        let was_of = self.relink(key, before.as_deref(), None);
+        self.waiting_for(key).difference(&was_of).cloned().collect()
     }
 
     /// A list of one kind begins.

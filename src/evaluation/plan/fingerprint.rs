@@ -1,8 +1,7 @@
 //! Whether two contents are the same, without keeping them.
 
 use std::{
-    hash::{BuildHasher, Hasher, RandomState},
-    io,
+    hash::{BuildHasher, DefaultHasher, Hasher, RandomState},
     sync::LazyLock,
 };
 
@@ -17,59 +16,43 @@ pub struct Fingerprint(u64, u64);
 impl Fingerprint {
     /// Of key and value pairs, in their order.
     pub fn of_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Self {
-        let mut writer = FingerprintWriter::new();
+        let mut state = State::new();
         for (key, value) in pairs {
-            writer.add(key.as_bytes());
-            writer.add(value);
+            state.add(key.as_bytes());
+            state.add(value);
         }
-        writer.finish()
+        state.finish()
     }
 
     /// Of a value as it is written in JSON. None if it has no JSON form.
     #[must_use]
     pub fn of_json(value: &impl serde::Serialize) -> Option<Self> {
-        let mut writer = FingerprintWriter::new();
-        serde_json::to_writer(&mut writer, value).ok()?;
-        Some(writer.finish())
+        let json = serde_json::to_vec(value).ok()?;
+        Some(Self::of_pairs([("", json.as_slice())]))
     }
 }
 
-struct FingerprintWriter {
-    first: std::hash::DefaultHasher,
-    second: std::hash::DefaultHasher,
+struct State {
+    first: DefaultHasher,
+    second: DefaultHasher,
 }
 
-impl FingerprintWriter {
+impl State {
     fn new() -> Self {
         let [first, second] = &*KEYS;
         Self { first: first.build_hasher(), second: second.build_hasher() }
     }
 
-    fn put(&mut self, bytes: &[u8]) {
-        self.first.write(bytes);
-        self.second.write(bytes);
-    }
-
     /// With its length, so that no two sequences of parts run into one.
     fn add(&mut self, part: &[u8]) {
-        self.first.write_usize(part.len());
-        self.second.write_usize(part.len());
-        self.put(part);
+        for hasher in [&mut self.first, &mut self.second] {
+            hasher.write_usize(part.len());
+            hasher.write(part);
+        }
     }
 
     fn finish(self) -> Fingerprint {
         Fingerprint(self.first.finish(), self.second.finish())
-    }
-}
-
-impl io::Write for FingerprintWriter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.put(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

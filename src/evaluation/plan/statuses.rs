@@ -43,7 +43,7 @@ pub fn statuses(evaluation: &Evaluation, snapshot: &Snapshot, outcomes: &Outcome
         let previous = snapshot.organization.as_ref().and_then(|organization| organization.status.as_ref());
         let previous = previous.map_or(&[][..], |status| &status.conditions);
         let mut status = status.clone();
-        if let Some(problem) = deliveries.get(&None).and_then(|delivery| delivery.problem()) {
+        if let Some(problem) = deliveries.get(&None).and_then(GrantDelivery::problem) {
             let generation = status.observed_generation;
             falsify(&mut status.conditions, READY, &problem, previous, generation, now);
         }
@@ -67,10 +67,9 @@ impl GrantDelivery<'_> {
     fn problem(&self) -> Option<Problem> {
         let (key, delivery) = self.failures.first()?;
         let (reason, mut message) = describe(key, delivery)?;
-        match self.failures.len() - 1 {
-            0 => {}
-            1 => message.push_str(" (and one more object)"),
-            others => message.push_str(&format!(" (and {others} more objects)")),
+        let others = self.failures.len() - 1;
+        if others > 0 {
+            message = format!("{message} (and {others} more)");
         }
         Some((reason, message))
     }

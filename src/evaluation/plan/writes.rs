@@ -7,7 +7,7 @@ use crate::evaluation::{
 };
 use std::{collections::BTreeMap, sync::Arc};
 
-/// The most bytes that the values of a ConfigMap or Secret may have together (`MaxSecretSize` of Kubernetes' core API,
+/// The most bytes that the values of a `ConfigMap` or `Secret` may have together (`MaxSecretSize` of Kubernetes' core API,
 /// which holds for both).
 pub const MAX_DATA_BYTES: usize = 1024 * 1024;
 

@@ -1,0 +1,125 @@
+//! What events make of the index, and what work comes of them.
+
+mod facts;
+mod work;
+
+use super::{SourceKey, WorkItem, World};
+use crate::{
+    api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization},
+    evaluation::catalogue::{CatalogueEntry, CompiledDefinition, Source},
+};
+use k8s_openapi::api::{
+    apps::v1::ControllerRevision,
+    core::v1::{ConfigMap, Namespace, Secret},
+};
+use kube::{api::PartialObjectMeta, core::DeserializeGuard, runtime::watcher::Event};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::{collections::BTreeSet, sync::Arc};
+
+/// What is read from JSON, whatever it is.
+pub fn read<K: DeserializeOwned>(object: Value) -> K {
+    serde_json::from_value(object).unwrap()
+}
+
+pub fn metadata(namespace: Option<&str>, name: &str, version: u64) -> Value {
+    json!({
+        "namespace": namespace, "name": name, "uid": format!("uid-{name}"), "resourceVersion": version.to_string(),
+        "generation": version, "creationTimestamp": "2026-01-01T00:00:00Z",
+    })
+}
+
+/// Everything is listed, with nothing in it.
+pub fn empty() -> World {
+    let mut world = World::new("operator");
+    finish_lists(&mut world);
+    assert_eq!(world.take_work(), BTreeSet::new());
+    world
+}
+
+/// Ends the lists that are under way, and lists nothing of the other kinds.
+pub fn finish_lists(world: &mut World) {
+    assert!(!world.is_ready());
+    world.observe_organization(Event::InitDone);
+    world.observe_namespace(Event::InitDone);
+    world.observe_instance(Event::InitDone);
+    world.observe_definition(Event::InitDone);
+    world.observe_facet(Event::InitDone);
+    world.observe_revision(Event::InitDone);
+    world.observe_output::<ConfigMap>(Event::InitDone);
+    assert!(!world.is_ready());
+    world.observe_output::<Secret>(Event::InitDone);
+    assert!(world.is_ready());
+}
+
+/// A world of two organizations, `acme` in the namespace `one` and `globex` in `two`, with nothing left to do.
+pub fn two_organizations() -> World {
+    let mut world = empty();
+    world.observe_organization(Event::Apply(organization("acme", &["one"], 1)));
+    world.observe_organization(Event::Apply(organization("globex", &["two"], 1)));
+    world.take_work();
+    world
+}
+
+pub fn organization(name: &str, namespaces: &[&str], version: u64) -> DeserializeGuard<Organization> {
+    read(json!({"metadata": metadata(None, name, version), "spec": {"namespaces": namespaces}}))
+}
+
+pub fn namespace(name: &str, version: u64, deleted: Option<&str>) -> PartialObjectMeta<Namespace> {
+    let mut metadata = metadata(None, name, version);
+    metadata["deletionTimestamp"] = deleted.into();
+    read(json!({ "metadata": metadata }))
+}
+
+/// Of the definition `backup`, in the namespace `entitlements`.
+pub fn instance(name: &str, organization: &str, version: u64, status: Value) -> Value {
+    json!({
+        "metadata": metadata(Some("entitlements"), name, version),
+        "spec": {"organization": organization, "definition": "backup"},
+        "status": status,
+    })
+}
+
+pub fn apply(world: &mut World, instance: Value) {
+    world.observe_instance(Event::Apply(read::<DeserializeGuard<EntitlementInstance>>(instance)));
+}
+
+pub fn definition(name: &str, facet: &str, version: u64) -> DeserializeGuard<EntitlementDefinition> {
+    let facets = json!([{"name": "f", "definition": facet}]);
+    read(json!({"metadata": metadata(None, name, version), "spec": {"type": "Feature", "facets": facets}}))
+}
+
+pub fn facet(name: &str, version: u64) -> DeserializeGuard<FacetDefinition> {
+    read(json!({"metadata": metadata(None, name, version), "spec": {"schema": {"type": "object"}}}))
+}
+
+pub fn revision(definition: &str, number: i64) -> ControllerRevision {
+    let mut metadata = metadata(Some("operator"), &format!("{definition}-{number}"), u64::try_from(number).unwrap());
+    metadata["labels"] = json!({"app.kubernetes.io/managed-by": "entitlement-operator", "entitlements.dev/definition": definition});
+    read(json!({"metadata": metadata, "revision": number, "data": {}}))
+}
+
+/// As the operator makes them.
+pub fn output(name: &str, organization: &str, version: u64) -> DeserializeGuard<ConfigMap> {
+    let mut metadata = metadata(Some("one"), name, version);
+    metadata["labels"] = json!({"app.kubernetes.io/managed-by": "entitlement-operator", "entitlements.dev/organization": organization});
+    metadata["annotations"] = json!({"entitlements.dev/instance": "entitlements/a"});
+    read(json!({"metadata": metadata, "data": {"a": "1"}}))
+}
+
+pub fn entry() -> Arc<CatalogueEntry> {
+    let source = Source::gather(&read(json!({"type": "Feature"})), |_| None).unwrap();
+    Arc::new(CatalogueEntry::valid(CompiledDefinition::compile("backup", &source).unwrap()))
+}
+
+pub fn organizations(names: &[&str]) -> BTreeSet<WorkItem> {
+    names.iter().map(|name| WorkItem::Organization((*name).into())).collect()
+}
+
+pub fn definitions(names: &[&str]) -> BTreeSet<WorkItem> {
+    names.iter().map(|name| WorkItem::Definition((*name).into())).collect()
+}
+
+pub fn source(name: &str) -> SourceKey {
+    ("entitlements".into(), name.into())
+}

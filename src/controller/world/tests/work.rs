@@ -1,0 +1,202 @@
+//! Which work comes of which event.
+
+use super::{
+    apply, definition, definitions, empty, facet, finish_lists, instance, metadata, namespace, organization, organizations, output, read,
+    revision, source, two_organizations,
+};
+use crate::{
+    api::EntitlementInstance,
+    controller::world::{WorkItem, World},
+};
+use k8s_openapi::api::core::v1::Secret;
+use kube::{
+    api::PartialObjectMeta,
+    core::DeserializeGuard,
+    runtime::watcher::Event,
+};
+use serde_json::json;
+use std::collections::BTreeSet;
+
+fn in_force() -> serde_json::Value {
+    json!({"phase": "Active", "accepted": {"timeZone": "UTC"}})
+}
+
+#[test]
+fn nothing_is_done_before_all_is_listed_and_everything_then() {
+    let mut world = World::new("operator");
+    world.observe_organization(Event::Init);
+    world.observe_organization(Event::InitApply(organization("acme", &["one"], 1)));
+    world.observe_facet(Event::Init);
+    world.observe_facet(Event::InitApply(facet("policy", 2)));
+    assert_eq!(world.take_work(), BTreeSet::new());
+    finish_lists(&mut world);
+    assert_eq!(world.take_work(), &organizations(&["acme"]) | &[WorkItem::Facet("policy".into())].into());
+    assert_eq!(world.take_work(), BTreeSet::new());
+}
+
+#[test]
+fn an_instance_touches_its_organization_and_the_counts_of_its_definition() {
+    let mut world = two_organizations();
+    apply(&mut world, instance("a", "acme", 2, json!(null)));
+    assert_eq!(world.take_work(), &organizations(&["acme"]) | &definitions(&["backup"]));
+    apply(&mut world, instance("a", "acme", 3, json!(null)));
+    assert_eq!(world.take_work(), organizations(&["acme"]));
+    apply(&mut world, instance("a", "acme", 3, json!(null)));
+    assert_eq!(world.take_work(), BTreeSet::new());
+}
+
+#[test]
+fn a_gone_instance_touches_its_organization() {
+    let mut world = two_organizations();
+    apply(&mut world, instance("a", "acme", 2, json!(null)));
+    world.take_work();
+    world.observe_instance(Event::Delete(read::<DeserializeGuard<EntitlementInstance>>(instance("a", "acme", 5, json!(null)))));
+    assert_eq!(world.take_work(), &organizations(&["acme"]) | &definitions(&["backup"]));
+    assert_eq!(world.definition(&"backup".into()).1.total, 0);
+}
+
+#[test]
+fn an_instance_that_a_list_does_not_name_is_gone() {
+    let mut world = two_organizations();
+    apply(&mut world, instance("a", "acme", 2, json!(null)));
+    apply(&mut world, instance("b", "globex", 3, json!(null)));
+    world.take_work();
+    world.observe_instance(Event::Init);
+    world.observe_instance(Event::InitApply(read(instance("b", "globex", 3, json!(null)))));
+    assert_eq!(world.take_work(), BTreeSet::new());
+    world.observe_instance(Event::InitDone);
+    let work = world.take_work();
+    assert!(work.is_superset(&(&organizations(&["acme"]) | &definitions(&["backup"]))), "{work:?}");
+}
+
+#[test]
+fn its_own_status_touches_no_organization_and_its_echo_nothing() {
+    let mut world = two_organizations();
+    apply(&mut world, instance("a", "acme", 2, json!(null)));
+    world.take_work();
+    let mut written = instance("a", "acme", 3, json!({"phase": "Active"}));
+    written["metadata"]["generation"] = json!(2);
+    world.wrote_instance(&read(written.clone()));
+    assert_eq!(world.take_work(), definitions(&["backup"]));
+    assert_eq!(world.definition(&"backup".into()).1.active, 1);
+    apply(&mut world, written);
+    assert_eq!(world.take_work(), BTreeSet::new());
+}
+
+#[test]
+fn a_spec_that_comes_with_the_answer_to_a_status_is_not_missed() {
+    let mut world = two_organizations();
+    apply(&mut world, instance("a", "acme", 2, json!(null)));
+    world.take_work();
+    world.wrote_instance(&read(instance("a", "acme", 4, json!({"phase": "Active"}))));
+    assert!(world.take_work().contains(&WorkItem::Organization("acme".into())));
+}
+
+#[test]
+fn the_first_accepted_grant_of_a_namespace_touches_all_who_see_it() {
+    let mut world = two_organizations();
+    world.observe_organization(Event::Apply(organization("greedy", &["entitlements"], 2)));
+    apply(&mut world, instance("a", "acme", 3, json!(null)));
+    world.take_work();
+    apply(&mut world, instance("a", "acme", 4, in_force()));
+    assert_eq!(world.take_work(), &organizations(&["acme", "greedy"]) | &definitions(&["backup"]));
+    apply(&mut world, instance("b", "globex", 5, in_force()));
+    assert_eq!(world.take_work(), &organizations(&["globex"]) | &definitions(&["backup"]));
+}
+
+#[test]
+fn a_namespace_touches_those_that_list_it_and_those_with_grants_in_it() {
+    let mut world = two_organizations();
+    apply(&mut world, instance("a", "acme", 2, json!(null)));
+    world.take_work();
+    world.observe_namespace(Event::Apply(namespace("two", 3, None)));
+    assert_eq!(world.take_work(), organizations(&["globex"]));
+    world.observe_namespace(Event::Apply(namespace("entitlements", 4, None)));
+    assert_eq!(world.take_work(), organizations(&["acme"]));
+    world.observe_namespace(Event::Apply(namespace("two", 5, None)));
+    assert_eq!(world.take_work(), BTreeSet::new());
+    world.observe_namespace(Event::Apply(namespace("two", 6, Some("2026-01-02T00:00:00Z"))));
+    assert_eq!(world.take_work(), organizations(&["globex"]));
+}
+
+#[test]
+fn an_organization_touches_those_that_share_its_namespaces_before_and_after() {
+    let mut world = two_organizations();
+    world.observe_organization(Event::Apply(organization("acme", &["two"], 3)));
+    assert_eq!(world.take_work(), organizations(&["acme", "globex"]));
+    world.observe_organization(Event::Apply(organization("acme", &["three"], 4)));
+    assert_eq!(world.take_work(), organizations(&["acme", "globex"]));
+    world.observe_organization(Event::Delete(organization("acme", &["three"], 5)));
+    assert_eq!(world.take_work(), organizations(&["acme"]));
+}
+
+#[test]
+fn a_facet_touches_the_definitions_that_refer_to_it() {
+    let mut world = empty();
+    world.observe_definition(Event::Apply(definition("backup", "policy", 1)));
+    world.observe_definition(Event::Apply(definition("other", "else", 2)));
+    assert_eq!(world.take_work(), definitions(&["backup", "other"]));
+    world.observe_facet(Event::Apply(facet("policy", 3)));
+    assert_eq!(world.take_work(), &definitions(&["backup"]) | &[WorkItem::Facet("policy".into())].into());
+    world.observe_definition(Event::Apply(definition("backup", "else", 4)));
+    world.take_work();
+    world.observe_facet(Event::Delete(facet("policy", 5)));
+    assert_eq!(world.take_work(), BTreeSet::new());
+}
+
+#[test]
+fn a_revision_that_is_gone_touches_its_definition() {
+    let mut world = empty();
+    world.observe_revision(Event::Apply(DeserializeGuard(Ok(revision("backup", 1)))));
+    assert_eq!(world.take_work(), definitions(&["backup"]));
+    world.observe_revision(Event::Delete(DeserializeGuard(Ok(revision("backup", 1)))));
+    assert_eq!(world.take_work(), definitions(&["backup"]));
+}
+
+#[test]
+fn an_output_touches_the_organization_that_its_label_names_before_and_after() {
+    let mut world = two_organizations();
+    world.observe_output(Event::Apply(output("config", "acme", 2)));
+    assert_eq!(world.take_work(), organizations(&["acme"]));
+    world.observe_output(Event::Apply(output("config", "globex", 3)));
+    assert_eq!(world.take_work(), organizations(&["acme", "globex"]));
+    world.observe_output(Event::Delete(output("config", "globex", 4)));
+    assert_eq!(world.take_work(), organizations(&["globex"]));
+}
+
+#[test]
+fn sources_are_read_when_they_are_named_and_when_they_change() {
+    let named = |version: u64| {
+        let mut instance = instance("a", "acme", version, json!(null));
+        instance["spec"]["secretFacets"] = json!([{"facet": "f", "field": "p", "secretKeyRef": {"name": "password", "key": "k"}}]);
+        instance
+    };
+    let seen = |name: &str, version: u64| -> PartialObjectMeta<Secret> {
+        read(json!({"metadata": metadata(Some("entitlements"), name, version)}))
+    };
+    let read_it: BTreeSet<_> = [WorkItem::Source(source("password"))].into();
+    let mut world = two_organizations();
+    apply(&mut world, named(2));
+    assert_eq!(world.take_work(), &(&organizations(&["acme"]) | &definitions(&["backup"])) | &read_it);
+    assert!(world.take_source_namespaces_changed());
+    assert_eq!(world.source_namespaces(), ["entitlements".into()].into());
+
+    world.fetched(&source("password"), 7, [].into());
+    assert_eq!(world.take_work(), organizations(&["acme"]));
+    let (namespace, mut listed) = ("entitlements".into(), BTreeSet::new());
+    world.observe_source(&namespace, Event::Apply(seen("password", 7)), &mut listed);
+    world.observe_source(&namespace, Event::Apply(seen("unrelated", 8)), &mut listed);
+    assert_eq!(world.take_work(), BTreeSet::new());
+    world.observe_source(&namespace, Event::Apply(seen("password", 9)), &mut listed);
+    assert_eq!(world.take_work(), read_it);
+    world.observe_source(&namespace, Event::Init, &mut listed);
+    world.observe_source(&namespace, Event::InitDone, &mut listed);
+    assert_eq!(world.take_work(), read_it);
+    world.source_is_missing(&source("password"));
+    assert_eq!(world.take_work(), organizations(&["acme"]));
+
+    apply(&mut world, instance("a", "acme", 10, json!(null)));
+    assert!(world.take_work().contains(&WorkItem::Source(source("password"))));
+    assert!(world.source_permission(&source("password")).is_none());
+    assert_eq!(world.source_namespaces(), BTreeSet::new());
+}

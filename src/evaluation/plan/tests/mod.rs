@@ -1,0 +1,107 @@
+//! The plan for scenes that are put together by hand.
+
+mod objects;
+mod reports;
+
+use super::{Fingerprint, Marks, Observed, Owner, Scene, observed::fingerprint};
+use crate::{
+    api::{EntitlementInstanceStatus, entitlement_definition::OutputKind},
+    core::{grant::GrantId, secret::Secret},
+    evaluation::{
+        Evaluation, GrantOutcome,
+        object::{DesiredObject, ObjectContent, ObjectData, ObjectKey, Wish},
+    },
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+pub fn owner() -> Owner {
+    Owner { name: "acme".into(), uid: "uid-acme".into(), namespaces: ["one".into(), "two".into()].into() }
+}
+
+pub fn key(namespace: &str, name: &str) -> ObjectKey {
+    ObjectKey { kind: OutputKind::ConfigMap, namespace: namespace.into(), name: name.into() }
+}
+
+pub fn grant(name: &str) -> GrantId {
+    GrantId::new("entitlements", name)
+}
+
+pub fn texts(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+pub fn content(data: &[(&str, &str)]) -> ObjectContent {
+    ObjectContent {
+        labels: texts(&[("ours", "yes")]),
+        annotations: texts(&[("hash", "1")]),
+        data: ObjectData::ConfigMap(texts(data)),
+    }
+}
+
+pub fn secret(values: &[(&str, &[u8])]) -> ObjectData {
+    ObjectData::Secret(values.iter().map(|(key, value)| ((*key).to_owned(), Secret::new(value.to_vec()))).collect())
+}
+
+pub fn wanted(grant: Option<GrantId>, content: ObjectContent) -> DesiredObject {
+    DesiredObject { grant, wish: Wish::Write(Arc::new(content)) }
+}
+
+pub fn kept(name: &str) -> DesiredObject {
+    DesiredObject { grant: Some(grant(name)), wish: Wish::Keep }
+}
+
+/// As the operator made it for that grant of `acme`, with that content.
+pub fn made(instance: Option<&str>, content: &ObjectContent) -> Observed {
+    let keys: Vec<Box<str>> = match &content.data {
+        ObjectData::ConfigMap(data) => data.keys().map(|key| key.as_str().into()).collect(),
+        ObjectData::Secret(data) => data.keys().map(|key| key.as_str().into()).collect(),
+    };
+    Observed {
+        uid: "uid-object".into(),
+        version: 7,
+        organization: Some("acme".into()),
+        controller: Some("uid-acme".into()),
+        instance: instance.map(grant),
+        labels: marks(&content.labels),
+        annotations: marks(&content.annotations),
+        data: fingerprint(&content.data),
+        keys: keys.into(),
+        has_binary_data: false,
+        is_fixed: false,
+        is_terminating: false,
+    }
+}
+
+pub fn marks(pairs: &BTreeMap<String, String>) -> Marks {
+    Marks::new(pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())), pairs.keys().cloned())
+}
+
+pub fn other_data() -> Fingerprint {
+    fingerprint(&content(&[("a", "drifted")]).data)
+}
+
+pub fn scene(objects: impl IntoIterator<Item = (ObjectKey, Observed)>) -> Scene {
+    Scene { observed: objects.into_iter().map(|(key, observed)| (key, Arc::new(observed))).collect(), ..Scene::default() }
+}
+
+pub fn evaluation(objects: impl IntoIterator<Item = (ObjectKey, DesiredObject)>) -> Evaluation {
+    let objects: BTreeMap<_, _> = objects.into_iter().collect();
+    let mut desired: BTreeMap<GrantId, u64> = BTreeMap::new();
+    for id in objects.values().filter_map(|object| object.grant.clone()) {
+        *desired.entry(id).or_default() += 1;
+    }
+    let outcome = |(id, desired)| GrantOutcome {
+        id,
+        status: EntitlementInstanceStatus { observed_generation: 3, ..EntitlementInstanceStatus::default() },
+        notices: Vec::new(),
+        desired,
+        hindered: None,
+    };
+    Evaluation {
+        grants: desired.into_iter().map(outcome).collect(),
+        organization: None,
+        objects,
+        kept: [].into(),
+        next: None,
+    }
+}

@@ -27,9 +27,9 @@
 
 pub mod api;
 pub mod cli;
-pub mod core;
 pub mod connection;
 pub mod controller;
+pub mod core;
 pub mod evaluation;
 pub mod offline;
 pub mod render;

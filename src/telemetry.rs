@@ -17,7 +17,9 @@ pub enum LogFormat {
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The filter can't be read.
-    #[error("the log filter {filter:?} can't be read: {problem}; write a level such as info, or directives such as info,kube=debug")]
+    #[error(
+        "the log filter {filter:?} can't be read: {problem}; write a level such as info, or directives such as info,kube=debug"
+    )]
     Filter {
         /// As given.
         filter: String,
@@ -44,7 +46,8 @@ pub fn init(format: LogFormat, filter: &str) -> Result<(), LogError> {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    let registry = tracing_subscriber::registry().with(lines.with_filter(FilterFn::new(quotes_no_body)).with_filter(levels));
+    let registry =
+        tracing_subscriber::registry().with(lines.with_filter(FilterFn::new(quotes_no_body)).with_filter(levels));
     registry.try_init().map_err(|_| LogError::SetUpTwice)
 }
 

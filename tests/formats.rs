@@ -3,11 +3,7 @@
 //! Where a format writes something else, the test leaves it in `target/tmp/formats/` and fails: copy the file over the
 //! one in `tests/golden/formats/` if the new bytes are right. Every workload gets a rewritten file then.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "the helpers of a test may end it, too"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "the helpers of a test may end it, too")]
 
 use std::fs;
 use std::path::Path;
@@ -30,11 +26,7 @@ fn assert_golden(name: &str, written: &str) {
     fs::create_dir_all(CHANGED).unwrap();
     let changed = Path::new(CHANGED).join(name);
     fs::write(&changed, written).unwrap();
-    panic!(
-        "{} is not what is written now: compare it with {}",
-        golden.display(),
-        changed.display()
-    );
+    panic!("{} is not what is written now: compare it with {}", golden.display(), changed.display());
 }
 
 #[test]
@@ -66,8 +58,5 @@ fn toml() {
 
 #[test]
 fn properties() {
-    assert_golden(
-        "expected.properties",
-        &Format::Properties.render(&hostile()).unwrap(),
-    );
+    assert_golden("expected.properties", &Format::Properties.render(&hostile()).unwrap());
 }

@@ -14,13 +14,32 @@ struct Layer {
 
 /// A client, a clock, input or output, and what waits.
 const IMPURE: &[&str] = &[
-    "kube::", "tokio", "futures", "async ", "std::fs", "std::net", "std::io::", "std::env", "std::process", "std::thread",
-    "SystemTime", "Utc::now", "Local::now", "Instant::now", "println!", "eprintln!", "tracing", "rand::",
+    "kube::",
+    "tokio",
+    "futures",
+    "async ",
+    "std::fs",
+    "std::net",
+    "std::io::",
+    "std::env",
+    "std::process",
+    "std::thread",
+    "SystemTime",
+    "Utc::now",
+    "Local::now",
+    "Instant::now",
+    "println!",
+    "eprintln!",
+    "tracing",
+    "rand::",
 ];
 const SHELL: &[&str] = &["crate::controller", "crate::cli", "crate::telemetry"];
 
 const LAYERS: &[Layer] = &[
-    Layer { folder: "src/api", forbidden: &[SHELL, &["crate::core", "crate::render", "crate::evaluation", "kube::Client", "tokio", "async "]] },
+    Layer {
+        folder: "src/api",
+        forbidden: &[SHELL, &["crate::core", "crate::render", "crate::evaluation", "kube::Client", "tokio", "async "]],
+    },
     Layer { folder: "src/core", forbidden: &[IMPURE, SHELL, &["crate::render", "crate::evaluation"]] },
     Layer { folder: "src/render", forbidden: &[IMPURE, SHELL, &["crate::evaluation"]] },
     Layer { folder: "src/evaluation", forbidden: &[IMPURE, SHELL] },
@@ -41,7 +60,8 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
 
 /// What of `forbidden` the code names; comments may speak of anything.
 fn named<'a>(code: &str, forbidden: &[&'a [&'a str]]) -> Vec<&'a str> {
-    let code: String = code.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n");
+    let code: String =
+        code.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n");
     let all = forbidden.iter().flat_map(|words| words.iter().copied());
     all.filter(|word| code.contains(word)).collect()
 }

@@ -5,11 +5,7 @@
 //! The packages, pinned in `tests/readers/`, are installed into `target/readers/` on the first run. A tool that is
 //! missing fails the test.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "the helpers of a test may end it, too"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "the helpers of a test may end it, too")]
 
 #[path = "readers/documents.rs"]
 mod documents;
@@ -30,21 +26,12 @@ const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/readers");
 const OF_THE_SHELL: [&str; 5] = ["OLDPWD", "PATH", "PWD", "SHLVL", "_"];
 
 fn target(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .with_file_name("readers")
-        .join(name)
+    Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("readers").join(name)
 }
 
 fn output(command: &mut Command) -> String {
-    let output = command
-        .output()
-        .unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
-    assert!(
-        output.status.success(),
-        "{command:?}: {}\n{}",
-        output.status,
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+    assert!(output.status.success(), "{command:?}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -77,13 +64,8 @@ fn python() -> Command {
             let mut venv = Command::new("python3");
             venv.args(["-m", "venv"]).arg(folder);
             let mut pip = Command::new(folder.join("bin/pip"));
-            pip.args([
-                "install",
-                "--quiet",
-                "--disable-pip-version-check",
-                "--requirement",
-            ])
-            .arg(Path::new(SCRIPTS).join("requirements.txt"));
+            pip.args(["install", "--quiet", "--disable-pip-version-check", "--requirement"])
+                .arg(Path::new(SCRIPTS).join("requirements.txt"));
             vec![venv, pip]
         })
     });
@@ -100,15 +82,12 @@ fn node() -> Command {
                 fs::copy(Path::new(SCRIPTS).join(list), folder.join(list)).unwrap();
             }
             let mut npm = Command::new("npm");
-            npm.args(["ci", "--no-audit", "--no-fund"])
-                .current_dir(folder);
+            npm.args(["ci", "--no-audit", "--no-fund"]).current_dir(folder);
             vec![npm]
         })
     });
     let mut command = Command::new("node");
-    command
-        .arg(Path::new(SCRIPTS).join("read.mjs"))
-        .current_dir(folder);
+    command.arg(Path::new(SCRIPTS).join("read.mjs")).current_dir(folder);
     command
 }
 
@@ -137,17 +116,9 @@ fn by_script(mut script: Command, reader: &str, format: Format) {
         if format == Format::Env {
             assert_variables(&place, facets, &read_variables(read));
         } else {
-            let written = Value::Object(
-                facets
-                    .iter()
-                    .map(|(facet, fields)| (facet.clone(), fields.clone().into()))
-                    .collect(),
-            );
-            let expected = if format == Format::Toml {
-                without_null(written)
-            } else {
-                written
-            };
+            let written =
+                Value::Object(facets.iter().map(|(facet, fields)| (facet.clone(), fields.clone().into())).collect());
+            let expected = if format == Format::Toml { without_null(written) } else { written };
             assert_same(&place, &expected, read);
         }
     }
@@ -180,23 +151,14 @@ fn by_shell(shell: &str) {
 
 fn read_variables(read: &Value) -> BTreeMap<String, String> {
     let members = read.as_object().unwrap();
-    members
-        .iter()
-        .map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()))
-        .collect()
+    members.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect()
 }
 
 /// Texts have to be the same; a list is one JSON of several that mean the same.
 fn assert_variables(place: &str, facets: &FacetValues, read: &BTreeMap<String, String>) {
-    let expected: BTreeMap<_, _> = documents::leaves(facets)
-        .into_iter()
-        .map(|(names, value)| (variable(&names), value))
-        .collect();
-    assert!(
-        expected.keys().eq(read.keys()),
-        "{place}: {:?}",
-        read.keys()
-    );
+    let expected: BTreeMap<_, _> =
+        documents::leaves(facets).into_iter().map(|(names, value)| (variable(&names), value)).collect();
+    assert!(expected.keys().eq(read.keys()), "{place}: {:?}", read.keys());
     for (name, value) in expected {
         let place = format!("{place}: {name}");
         match &value {
@@ -211,16 +173,7 @@ fn assert_variables(place: &str, facets: &FacetValues, read: &BTreeMap<String, S
 
 fn variable(names: &[String]) -> String {
     let upper = names.join("_").to_ascii_uppercase();
-    upper
-        .chars()
-        .map(|character| {
-            if character.is_ascii_alphanumeric() {
-                character
-            } else {
-                '_'
-            }
-        })
-        .collect()
+    upper.chars().map(|character| if character.is_ascii_alphanumeric() { character } else { '_' }).collect()
 }
 
 /// Equal down to the type of each value; a reader may give a float without a fraction as an integer.
@@ -228,12 +181,7 @@ fn assert_same(place: &str, expected: &Value, read: &Value) {
     match (expected, read) {
         (Value::Object(expected), Value::Object(read)) => {
             let same_keys = expected.keys().eq(read.keys());
-            assert!(
-                same_keys,
-                "{place}: {:?} for {:?}",
-                read.keys(),
-                expected.keys()
-            );
+            assert!(same_keys, "{place}: {:?} for {:?}", read.keys(), expected.keys());
             for (key, value) in expected {
                 assert_same(&format!("{place}.{key:?}"), value, &read[key]);
             }
@@ -316,8 +264,7 @@ fn toml_by_python() {
 fn properties_by_java() {
     let (documents, folder) = written(Format::Properties, "java");
     let mut java = Command::new("java");
-    java.arg(Path::new(SCRIPTS).join("ReadProperties.java"))
-        .arg(&folder);
+    java.arg(Path::new(SCRIPTS).join("ReadProperties.java")).arg(&folder);
     let lines = output(&mut java);
     let mut results = vec![BTreeMap::new()];
     for line in lines.lines() {
@@ -335,14 +282,7 @@ fn properties_by_java() {
     for (index, (facets, read)) in documents.iter().zip(&results).enumerate() {
         let expected: BTreeMap<_, _> = documents::leaves(facets)
             .into_iter()
-            .map(|(names, value)| {
-                (
-                    names.join("."),
-                    value
-                        .as_str()
-                        .map_or_else(|| value.to_string(), str::to_owned),
-                )
-            })
+            .map(|(names, value)| (names.join("."), value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
             .collect();
         assert_eq!(read, &expected, "{}/{index:05}", folder.display());
     }

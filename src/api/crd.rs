@@ -18,7 +18,9 @@ pub fn all() -> Vec<CustomResourceDefinition> {
 
 fn finish(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     for version in &mut crd.spec.versions {
-        let Some(root) = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut()) else { continue };
+        let Some(root) = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut()) else {
+            continue;
+        };
         tidy(root);
         mark_unobserved(root);
     }
@@ -57,7 +59,10 @@ fn mark_unobserved(root: &mut JSONSchemaProps) {
 /// # Errors
 /// When a definition cannot be written as YAML.
 pub fn manifests() -> Result<Vec<(String, String)>, serde_json::Error> {
-    all().iter().map(|crd| Ok((format!("{}.yaml", crd.spec.names.plural), crate::yaml::to_string(&manifest(crd)?)))).collect()
+    all()
+        .iter()
+        .map(|crd| Ok((format!("{}.yaml", crd.spec.names.plural), crate::yaml::to_string(&manifest(crd)?))))
+        .collect()
 }
 
 fn manifest(crd: &CustomResourceDefinition) -> Result<Value, serde_json::Error> {

@@ -100,7 +100,8 @@ pub struct EntitlementDefinitionSpec {
 }
 
 /// The pattern of an ISO 8601 duration with at least one part.
-const DURATION_PATTERN: &str = r"^P([0-9]{1,5}Y)?([0-9]{1,5}M)?([0-9]{1,5}W)?([0-9]{1,7}D)?(T([0-9]{1,9}H)?([0-9]{1,9}M)?([0-9]{1,10}S)?)?$";
+const DURATION_PATTERN: &str =
+    r"^P([0-9]{1,5}Y)?([0-9]{1,5}M)?([0-9]{1,5}W)?([0-9]{1,7}D)?(T([0-9]{1,9}H)?([0-9]{1,9}M)?([0-9]{1,10}S)?)?$";
 
 fn duration(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({
@@ -250,7 +251,8 @@ pub struct Output {
     pub on_end: OnEnd,
 }
 
-const RESERVED_RULE: &str = "self.all(key, !key.matches('^([^/]*[.])?(entitlements[.]dev|kubernetes[.]io|argocd[.]argoproj[.]io)/'))";
+const RESERVED_RULE: &str =
+    "self.all(key, !key.matches('^([^/]*[.])?(entitlements[.]dev|kubernetes[.]io|argocd[.]argoproj[.]io)/'))";
 const RESERVED_MESSAGE: &str = "keys under entitlements.dev, kubernetes.io and argocd.argoproj.io are the operator's or other tools' own: use a prefix of yours";
 
 fn labels(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
@@ -337,7 +339,12 @@ pub struct EntitlementDefinitionStatus {
 
 impl Default for EntitlementDefinitionStatus {
     fn default() -> Self {
-        Self { observed_generation: NOT_OBSERVED, conditions: Vec::new(), instances: InstanceCounts::default(), revision: None }
+        Self {
+            observed_generation: NOT_OBSERVED,
+            conditions: Vec::new(),
+            instances: InstanceCounts::default(),
+            revision: None,
+        }
     }
 }
 

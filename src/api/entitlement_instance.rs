@@ -30,7 +30,12 @@ pub type FacetFields = BTreeMap<String, Map<String, Value>>;
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Ends", type_ = "string", json_path = ".status.end"),
-    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason", priority = 1),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
+        priority = 1
+    ),
     printcolumn(name = "Starts", type_ = "string", json_path = ".status.start", priority = 1),
     printcolumn(name = "Next", type_ = "string", json_path = ".status.nextTransition.at", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")

@@ -63,7 +63,10 @@ pub struct OrganizationSpec {
 pub struct Summary {
     /// Name of the summary ConfigMap in each namespace.
     #[serde(default = "default_summary_name")]
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"))]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+    )]
     pub name: String,
 }
 
@@ -107,7 +110,12 @@ pub struct OrganizationStatus {
 
 impl Default for OrganizationStatus {
     fn default() -> Self {
-        Self { observed_generation: NOT_OBSERVED, conditions: Vec::new(), instances: BTreeMap::new(), next_transition: None }
+        Self {
+            observed_generation: NOT_OBSERVED,
+            conditions: Vec::new(),
+            instances: BTreeMap::new(),
+            next_transition: None,
+        }
     }
 }
 

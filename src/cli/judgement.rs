@@ -56,8 +56,11 @@ impl Judge<'_> {
             self.find(Severity::Warning, "NoStart", message, &["spec"]);
         }
         let is_over = matches!(status.phase, Some(Phase::Rejected | Phase::Expired | Phase::Cancelled));
-        for amendment in status.amendments.iter().filter(|amendment| !is_over && amendment.state == AmendmentState::Ignored) {
-            let message = format!("amendment {}: {}", amendment.name, amendment.message.as_deref().unwrap_or("it cannot count"));
+        for amendment in
+            status.amendments.iter().filter(|amendment| !is_over && amendment.state == AmendmentState::Ignored)
+        {
+            let message =
+                format!("amendment {}: {}", amendment.name, amendment.message.as_deref().unwrap_or("it cannot count"));
             self.find(Severity::Error, "AmendmentIgnored", &message, &["spec", "amendments"]);
         }
     }

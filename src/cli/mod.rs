@@ -56,11 +56,12 @@ impl Arguments {
             Command::Render(arguments) => render::render(&arguments),
             Command::Validate(arguments) => validate::validate(&arguments),
         };
-        outcome.unwrap_or_else(|failure| {
-            say(&format!("entitlement-operator: {failure}"));
-            failure.outcome()
-        })
-        .into()
+        outcome
+            .unwrap_or_else(|failure| {
+                say(&format!("entitlement-operator: {failure}"));
+                failure.outcome()
+            })
+            .into()
     }
 }
 

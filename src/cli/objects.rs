@@ -80,10 +80,13 @@ fn owner(written: &Written) -> Value {
 
 fn values(data: &ObjectData, secrets: Secrets) -> Map<String, Value> {
     match (data, secrets) {
-        (ObjectData::ConfigMap(data), _) => data.iter().map(|(key, value)| (key.clone(), value.as_str().into())).collect(),
-        (ObjectData::Secret(data), Secrets::Masked) => data.keys().map(|key| (key.clone(), MASK.into())).collect(),
-        (ObjectData::Secret(data), Secrets::Shown) => {
-            data.iter().map(|(key, value)| (key.clone(), BASE64_STANDARD.encode(value.expose_secret()).into())).collect()
+        (ObjectData::ConfigMap(data), _) => {
+            data.iter().map(|(key, value)| (key.clone(), value.as_str().into())).collect()
         }
+        (ObjectData::Secret(data), Secrets::Masked) => data.keys().map(|key| (key.clone(), MASK.into())).collect(),
+        (ObjectData::Secret(data), Secrets::Shown) => data
+            .iter()
+            .map(|(key, value)| (key.clone(), BASE64_STANDARD.encode(value.expose_secret()).into()))
+            .collect(),
     }
 }

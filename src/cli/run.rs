@@ -56,7 +56,8 @@ async fn operate(options: Options) -> Result<(), Failure> {
 
 /// Is ready once the process is told to end.
 fn shutdown() -> Result<impl Future<Output = ()>, Failure> {
-    let listen = |kind| signal(kind).map_err(|error| Failure::System { action: "signals cannot be listened for", error });
+    let listen =
+        |kind| signal(kind).map_err(|error| Failure::System { action: "signals cannot be listened for", error });
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;
     Ok(async move {

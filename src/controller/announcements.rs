@@ -16,7 +16,9 @@ pub fn of_grant(
     due: &[String],
 ) -> Vec<Notice> {
     let mut notices = Vec::new();
-    notices.extend(status.phase.filter(|phase| Some(*phase) != phase_before).and_then(|phase| of_phase(phase_before, phase)));
+    notices.extend(
+        status.phase.filter(|phase| Some(*phase) != phase_before).and_then(|phase| of_phase(phase_before, phase)),
+    );
     let is_draft = status.phase == Some(Phase::Draft);
     let failures = [(ACCEPTED, "Refuse"), (FACETS_VALID, "Check"), (DELIVERED, "Deliver")];
     for (type_, action) in failures.into_iter().filter(|_| !is_draft) {
@@ -45,7 +47,9 @@ fn of_phase(before: Option<Phase>, phase: Phase) -> Option<Notice> {
         Phase::Waiting => ("Waiting", "the term has not started: the configuration comes with its start"),
         Phase::Active => ("Activated", "the entitlement is in force"),
         Phase::Grace => ("GraceStarted", "the term is over: the configuration stays until the grace period is over"),
-        Phase::Suspended => ("Suspended", "the configuration is withdrawn while the entitlement or its organization is suspended"),
+        Phase::Suspended => {
+            ("Suspended", "the configuration is withdrawn while the entitlement or its organization is suspended")
+        }
         Phase::Expired => ("Expired", "the term is over, and the configuration withdrawn"),
         Phase::Cancelled => ("Cancelled", "the configuration is withdrawn for good"),
     };

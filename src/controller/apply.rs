@@ -6,11 +6,9 @@ use super::{
     scope::{Deleted, Occupant, Scope},
     world::WorkItem,
 };
-use crate::{
-    evaluation::{
-        object::{ObjectContent, ObjectKey},
-        plan::{Change, Delivery, Observed, Outcomes, Owner, Removal},
-    },
+use crate::evaluation::{
+    object::{ObjectContent, ObjectKey},
+    plan::{Change, Delivery, Observed, Outcomes, Owner, Removal},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -53,7 +51,12 @@ pub async fn look(context: &Context, scope: &Scope, organization: &Arc<str>, key
 
 impl<'a> Applier<'a> {
     /// Of the organization of the scope; `observed` is what the plan was made for.
-    pub fn new(context: &'a Context, scope: &'a Scope, owner: &'a Owner, observed: &'a BTreeMap<ObjectKey, Arc<Observed>>) -> Self {
+    pub fn new(
+        context: &'a Context,
+        scope: &'a Scope,
+        owner: &'a Owner,
+        observed: &'a BTreeMap<ObjectKey, Arc<Observed>>,
+    ) -> Self {
         let failures = context.queue.failures(&WorkItem::Organization(Arc::clone(&owner.name)));
         Self { context, scope, owner, observed, failures }
     }
@@ -69,7 +72,8 @@ impl<'a> Applier<'a> {
 
     /// Deletes objects. True if some have to be tried again.
     pub async fn remove(&self, removals: Vec<Removal>, outcomes: &mut Outcomes) -> bool {
-        let removals = removals.into_iter().map(|removal| async { (self.delete(&removal.key).await.err(), removal) }).collect();
+        let removals =
+            removals.into_iter().map(|removal| async { (self.delete(&removal.key).await.err(), removal) }).collect();
         let mut retry = false;
         for (refusal, removal) in self.context.gate.run_all(removals).await {
             let Some(refusal) = refusal else { continue };

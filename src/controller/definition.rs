@@ -5,8 +5,7 @@ use super::{
     context::Context,
     events,
     failure::Failure,
-    revisions,
-    status,
+    revisions, status,
     world::{DefinitionView, Served, WorkItem},
 };
 use crate::{
@@ -33,7 +32,12 @@ pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), Failure
     result
 }
 
-async fn bring_up_to_date(context: &Context, name: &Arc<str>, view: &DefinitionView, counts: InstanceCounts) -> Result<(), Failure> {
+async fn bring_up_to_date(
+    context: &Context,
+    name: &Arc<str>,
+    view: &DefinitionView,
+    counts: InstanceCounts,
+) -> Result<(), Failure> {
     let exists = view.definition.is_some() || view.unreadable.is_some();
     if !exists && counts.total == 0 {
         return clear_away(context, name, view).await;
@@ -87,14 +91,20 @@ fn present_state(name: &str, view: &DefinitionView) -> Result<(Source, Arc<str>)
         return Err(Present::Invalid(Problem::new("Unreadable", message)));
     }
     let Some(definition) = &view.definition else { return Err(Present::Missing) };
-    let source = Source::gather(&definition.spec, |facet| view.schemas.get(facet).cloned()).map_err(Present::Invalid)?;
+    let source =
+        Source::gather(&definition.spec, |facet| view.schemas.get(facet).cloned()).map_err(Present::Invalid)?;
     let hash = source.hash().into();
     Ok((source, hash))
 }
 
 /// What serves already, if it was made of the same; else it is made. A definition that makes a library panic is invalid, and
 /// harms no other.
-fn compiled(name: &str, view: &DefinitionView, source: &Source, hash: &Arc<str>) -> Result<Arc<CompiledDefinition>, Problem> {
+fn compiled(
+    name: &str,
+    view: &DefinitionView,
+    source: &Source,
+    hash: &Arc<str>,
+) -> Result<Arc<CompiledDefinition>, Problem> {
     if let Some(served) = &view.served
         && served.hash.as_ref() == Some(hash)
         && let Some(serving) = &served.entry.serving
@@ -102,7 +112,12 @@ fn compiled(name: &str, view: &DefinitionView, source: &Source, hash: &Arc<str>)
         return Ok(Arc::clone(serving));
     }
     let compiled = catch_unwind(AssertUnwindSafe(|| CompiledDefinition::compile(name, source)));
-    let broken = |_| Err(Problem::new("InternalError", "the definition can't be compiled: see the log of the operator, and report it".to_owned()));
+    let broken = |_| {
+        Err(Problem::new(
+            "InternalError",
+            "the definition can't be compiled: see the log of the operator, and report it".to_owned(),
+        ))
+    };
     compiled.unwrap_or_else(broken).map(Arc::new)
 }
 

@@ -59,7 +59,11 @@ impl Refusal {
 
     fn read(error: &Error, may_quote: bool) -> Self {
         let Error::Api(status) = error else {
-            return Self::Unavailable(if may_quote { cut(&error.to_string()) } else { "the API server could not be asked".to_owned() });
+            return Self::Unavailable(if may_quote {
+                cut(&error.to_string())
+            } else {
+                "the API server could not be asked".to_owned()
+            });
         };
         if is_of_missing_namespace(status) {
             return Self::NamespaceMissing;
@@ -113,15 +117,21 @@ mod tests {
         assert_eq!(config_map(json!({"code": 409, "reason": "AlreadyExists", "message": ""})), Refusal::Exists);
         assert_eq!(config_map(json!({"code": 409, "reason": "Conflict", "message": ""})), Refusal::Changed);
         assert_eq!(
-            config_map(json!({"code": 404, "reason": "NotFound", "message": "", "details": {"kind": "configmaps", "name": "a"}})),
+            config_map(
+                json!({"code": 404, "reason": "NotFound", "message": "", "details": {"kind": "configmaps", "name": "a"}})
+            ),
             Refusal::Gone
         );
         assert_eq!(
-            config_map(json!({"code": 404, "reason": "NotFound", "message": "", "details": {"kind": "namespaces", "name": "a"}})),
+            config_map(
+                json!({"code": 404, "reason": "NotFound", "message": "", "details": {"kind": "namespaces", "name": "a"}})
+            ),
             Refusal::NamespaceMissing
         );
         assert_eq!(
-            config_map(json!({"code": 403, "reason": "Forbidden", "message": "", "details": {"causes": [{"reason": "NamespaceTerminating"}]}})),
+            config_map(
+                json!({"code": 403, "reason": "Forbidden", "message": "", "details": {"causes": [{"reason": "NamespaceTerminating"}]}})
+            ),
             Refusal::NamespaceMissing
         );
         assert_eq!(
@@ -140,6 +150,9 @@ mod tests {
             OutputKind::Secret,
             json!({"code": 422, "reason": "Invalid", "message": "hunter2", "details": {"causes": [{"field": "data[a b]", "message": "hunter2"}]}}),
         );
-        assert_eq!(refusal, Refusal::Denied("the API server refused it because of data[a b]: Invalid (422)".to_owned()));
+        assert_eq!(
+            refusal,
+            Refusal::Denied("the API server refused it because of data[a b]: Invalid (422)".to_owned())
+        );
     }
 }

@@ -79,7 +79,9 @@ impl Default for Options {
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// A part that runs as long as the controller does ended before it.
-    #[error("a part of the operator ended unexpectedly, which is a mistake in it: report it, with the log before this line")]
+    #[error(
+        "a part of the operator ended unexpectedly, which is a mistake in it: report it, with the log before this line"
+    )]
     PartEnded,
 }
 

@@ -52,7 +52,9 @@ pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), Failure
         progress.note(write_organization(context, organization, status).await);
     }
     if let Some(look) = context.world(|world| world.next_look(name)) {
-        context.queue.add_after(WorkItem::Organization(Arc::clone(name)), look.saturating_duration_since(Instant::now()));
+        context
+            .queue
+            .add_after(WorkItem::Organization(Arc::clone(name)), look.saturating_duration_since(Instant::now()));
     }
     progress.result()
 }
@@ -176,8 +178,10 @@ async fn write_grants(
         .collect();
     progress.has_more |= changed.len() > BATCH;
     changed.truncate(BATCH);
-    let writes =
-        changed.into_iter().map(|(grant, facts, notices, status)| write_grant(context, grant, facts, notices, status)).collect();
+    let writes = changed
+        .into_iter()
+        .map(|(grant, facts, notices, status)| write_grant(context, grant, facts, notices, status))
+        .collect();
     for result in context.gate.run_all(writes).await {
         progress.note(result);
     }
@@ -212,7 +216,11 @@ async fn write_grant(
     Ok(())
 }
 
-async fn write_organization(context: &Context, organization: &Organization, status: &OrganizationStatus) -> Result<(), Failure> {
+async fn write_organization(
+    context: &Context,
+    organization: &Organization,
+    status: &OrganizationStatus,
+) -> Result<(), Failure> {
     if organization.status.as_ref() == Some(status) {
         return Ok(());
     }

@@ -25,7 +25,13 @@ const SECRET_TYPE: &str = "Opaque";
 
 /// One of the two kinds of outputs.
 pub trait OutputObject:
-    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + Serialize + DeserializeOwned + Send + 'static
+    Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + Clone
+    + Debug
+    + Serialize
+    + DeserializeOwned
+    + Send
+    + 'static
 {
     /// Which kind.
     const KIND: OutputKind;
@@ -103,7 +109,9 @@ impl OutputObject for Secret {
 
     fn with_data(metadata: ObjectMeta, data: &ObjectData) -> Self {
         let data = match data {
-            ObjectData::ConfigMap(data) => data.iter().map(|(key, text)| (key.clone(), ByteString(text.clone().into()))).collect(),
+            ObjectData::ConfigMap(data) => {
+                data.iter().map(|(key, text)| (key.clone(), ByteString(text.clone().into()))).collect()
+            }
             ObjectData::Secret(data) => {
                 data.iter().map(|(key, value)| (key.clone(), ByteString(value.expose_secret().clone()))).collect()
             }
@@ -123,7 +131,8 @@ impl OutputObject for Secret {
 /// Whether metadata are those of an object that the operator made for that organization, as [`Observed::is_of`] tells it of
 /// a whole object.
 pub fn is_of(metadata: &ObjectMeta, owner: &Owner) -> bool {
-    metadata.labels.as_ref().and_then(Observed::organization_in) == Some(&owner.name) && controller(metadata) == Some(&owner.uid)
+    metadata.labels.as_ref().and_then(Observed::organization_in) == Some(&owner.name)
+        && controller(metadata) == Some(&owner.uid)
 }
 
 /// The UID of the controlling owner.

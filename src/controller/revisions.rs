@@ -28,7 +28,13 @@ fn api(context: &Context) -> Api<ControllerRevision> {
 }
 
 /// Sees to it that the newest revision is of that source, and returns its name.
-pub async fn keep(context: &Context, name: &str, view: &DefinitionView, source: &Source, hash: &str) -> Result<String, Failure> {
+pub async fn keep(
+    context: &Context,
+    name: &str,
+    view: &DefinitionView,
+    source: &Source,
+    hash: &str,
+) -> Result<String, Failure> {
     let revision_name = format!("{name}-{}", hash.get(..HASH_DIGITS).unwrap_or(hash));
     let data = serde_json::to_value(source).map_err(|error| Failure::Failed(error.to_string()))?;
     let newest = view.revisions.last();
@@ -38,7 +44,9 @@ pub async fn keep(context: &Context, name: &str, view: &DefinitionView, source: 
         Some(revision) if revision.data != data => {
             // Its data can't be changed, so it has to go first; the next attempt makes it anew.
             delete(context, std::slice::from_ref(revision)).await?;
-            return Err(Failure::Failed(format!("the revision {revision_name} did not hold what its name says, and was deleted")));
+            return Err(Failure::Failed(format!(
+                "the revision {revision_name} did not hold what its name says, and was deleted"
+            )));
         }
         Some(revision) if newest.is_some_and(|newest| newest.name == revision.name) => return Ok(revision_name),
         Some(_) => promote(context, &revision_name, next).await,
@@ -51,7 +59,9 @@ pub async fn keep(context: &Context, name: &str, view: &DefinitionView, source: 
         }
         Err(refusal) => {
             let namespace = &context.options.namespace;
-            Err(Failure::Failed(format!("the ControllerRevision {namespace}/{revision_name} could not be written: {refusal}")))
+            Err(Failure::Failed(format!(
+                "the ControllerRevision {namespace}/{revision_name} could not be written: {refusal}"
+            )))
         }
     }
 }
@@ -100,7 +110,9 @@ pub async fn delete(context: &Context, revisions: &[Arc<Revision>]) -> Result<()
         let deleted = api(context).delete(&revision.name, &DeleteParams::default()).await;
         match deleted.map_err(|error| Refusal::of(&error)) {
             Ok(_) | Err(Refusal::Gone) => context.world(|world| world.revision_is_gone(&revision.name)),
-            Err(refusal) => return Err(Failure::Failed(format!("the revision {} could not be deleted: {refusal}", revision.name))),
+            Err(refusal) => {
+                return Err(Failure::Failed(format!("the revision {} could not be deleted: {refusal}", revision.name)));
+            }
         }
     }
     Ok(())

@@ -132,7 +132,12 @@ impl Scope {
         }
     }
 
-    async fn update_as<K: OutputObject>(&self, key: &ObjectKey, content: &ObjectContent, edit: &Edit) -> Result<Observed, Refusal> {
+    async fn update_as<K: OutputObject>(
+        &self,
+        key: &ObjectKey,
+        content: &ObjectContent,
+        edit: &Edit,
+    ) -> Result<Observed, Refusal> {
         let patch = merge_patch::<K>(content, edit);
         let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
         let _pass = self.gate.enter().await;
@@ -143,7 +148,9 @@ impl Scope {
     async fn inspect_as<K: OutputObject>(&self, key: &ObjectKey) -> Result<Occupant, Refusal> {
         let _pass = self.gate.enter().await;
         let found = self.api::<K>(key).get_metadata_opt(&key.name).await;
-        let Some(found) = found.map_err(|error| Refusal::of_output(&error, key.kind))? else { return Ok(Occupant::Nobody) };
+        let Some(found) = found.map_err(|error| Refusal::of_output(&error, key.kind))? else {
+            return Ok(Occupant::Nobody);
+        };
         Ok(if is_of(&found.metadata, &self.owner) { Occupant::Own } else { Occupant::Foreign })
     }
 
@@ -154,7 +161,8 @@ impl Scope {
         let _pass = self.gate.enter().await;
         let answer = self.api::<K>(key).delete(&key.name, &parameters).await;
         let left = answer.map_err(|error| Refusal::of_output(&error, key.kind))?.left();
-        let held = left.filter(|object| object.meta().finalizers.as_ref().is_some_and(|finalizers| !finalizers.is_empty()));
+        let held =
+            left.filter(|object| object.meta().finalizers.as_ref().is_some_and(|finalizers| !finalizers.is_empty()));
         Ok(held.map_or(Deleted::Gone, |object| Deleted::Held(object.observed())))
     }
 }

@@ -49,7 +49,8 @@ impl<K: Hash + Eq> Settling<K> {
     /// How long the key has to wait still; None if it is time, and then it has waited.
     pub fn wait(&mut self, key: &K, now: Instant) -> Option<Duration> {
         let pending = self.pending.get(key)?;
-        let busy_until = self.recent.front().filter(|_| self.recent.len() == BUSY_EVENTS).map(|first| *first + BUSY_WINDOW);
+        let busy_until =
+            self.recent.front().filter(|_| self.recent.len() == BUSY_EVENTS).map(|first| *first + BUSY_WINDOW);
         let quiet_at = busy_until.map_or(pending.last + QUIET, |busy| busy.max(pending.last + QUIET));
         let settled_at = quiet_at.min(pending.since + LONGEST_WAIT);
         if settled_at > now {

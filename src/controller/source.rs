@@ -17,7 +17,8 @@ pub async fn reconcile(context: &Context, key: &SourceKey) -> Result<(), Failure
     match read_source(&context.gate, &permission).await {
         Ok(Some(found)) => {
             let version = Identity::of(&found.metadata).version;
-            let data = found.data.unwrap_or_default().into_iter().map(|(name, value)| (name, Secret::new(value.0))).collect();
+            let data =
+                found.data.unwrap_or_default().into_iter().map(|(name, value)| (name, Secret::new(value.0))).collect();
             context.world(|world| world.fetched(key, version, data));
             Ok(())
         }

@@ -1,9 +1,6 @@
 //! Watches the metadata of Secrets in just those namespaces in which grants refer to some.
 
-use super::{
-    context::Context,
-    watch::follow,
-};
+use super::{context::Context, watch::follow};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, api::PartialObjectMeta};
 use std::{

@@ -15,7 +15,13 @@ use std::fmt::Debug;
 
 /// Replaces the status of an object, if it is still the one with that UID; None if it is not. The whole status is sent as a
 /// JSON patch: in a merge patch, a null that is a value of its own would be taken for a removal.
-pub async fn write<K>(gate: &Gate, api: &Api<K>, name: &str, uid: &str, status: &impl Serialize) -> Result<Option<K>, Failure>
+pub async fn write<K>(
+    gate: &Gate,
+    api: &Api<K>,
+    name: &str,
+    uid: &str,
+    status: &impl Serialize,
+) -> Result<Option<K>, Failure>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
@@ -30,6 +36,8 @@ where
     match written.map_err(|error| Refusal::of(&error)) {
         Ok(object) => Ok(Some(object)),
         Err(Refusal::Gone) => Ok(None),
-        Err(refusal) => Err(Failure::Failed(format!("the status of {} {name} could not be written: {refusal}", K::kind(&())))),
+        Err(refusal) => {
+            Err(Failure::Failed(format!("the status of {} {name} could not be written: {refusal}", K::kind(&()))))
+        }
     }
 }

@@ -24,8 +24,12 @@ const LOG_INTERVAL: Duration = Duration::from_mins(1);
 const PAGE_SIZE: u32 = 500;
 
 /// Watches a kind for ever, with the labels of the selector, and hands each event to the index.
-pub async fn follow<K>(context: &Context, api: Api<K>, selector: Option<String>, mut observe: impl FnMut(&mut World, Event<K>))
-where
+pub async fn follow<K>(
+    context: &Context,
+    api: Api<K>,
+    selector: Option<String>,
+    mut observe: impl FnMut(&mut World, Event<K>),
+) where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
 {
     let kind = K::kind(&());
@@ -86,12 +90,14 @@ impl FailureLog {
 fn describe(error: &watcher::Error) -> String {
     use watcher::Error::{InitialListFailed, WatchFailed, WatchStartFailed};
     match error {
-        InitialListFailed(kube::Error::Api(status)) | WatchStartFailed(kube::Error::Api(status)) if status.code == 404 => {
+        InitialListFailed(kube::Error::Api(status)) | WatchStartFailed(kube::Error::Api(status))
+            if status.code == 404 =>
+        {
             "the API server does not know the kind: install the CustomResourceDefinitions".to_owned()
         }
-        InitialListFailed(kube::Error::Api(status)) | WatchStartFailed(kube::Error::Api(status)) | WatchFailed(kube::Error::Api(status)) => {
-            status.message.clone()
-        }
+        InitialListFailed(kube::Error::Api(status))
+        | WatchStartFailed(kube::Error::Api(status))
+        | WatchFailed(kube::Error::Api(status)) => status.message.clone(),
         other => other.to_string(),
     }
 }

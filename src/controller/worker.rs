@@ -1,12 +1,6 @@
 //! Works on what is queued: so many at once, each with a time limit, and with a panic as the failure of that one alone.
 
-use super::{
-    context::Context,
-    definition, facet,
-    failure::Failure,
-    organization, source,
-    world::WorkItem,
-};
+use super::{context::Context, definition, facet, failure::Failure, organization, source, world::WorkItem};
 use futures::FutureExt;
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, task::JoinSet, time::timeout};

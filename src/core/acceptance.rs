@@ -66,7 +66,8 @@ impl Acceptance {
     #[must_use]
     pub fn of(spec: &EntitlementInstanceSpec, record: Option<&AcceptedRecord>) -> Option<Self> {
         let record = record?;
-        let recorded = RecordedSpec { start: record.start.clone(), end: record.end.clone(), renews: record.renews.clone() };
+        let recorded =
+            RecordedSpec { start: record.start.clone(), end: record.end.clone(), renews: record.renews.clone() };
         if spec.state == State::Draft || recorded != RecordedSpec::of(spec) {
             return None;
         }

@@ -45,7 +45,8 @@ impl Amount {
         }
         let invalid = || InvalidAmount(text.chars().take(SHOWN).collect());
         let (whole, fraction) = text.split_once('.').map_or((text, None), |(whole, fraction)| (whole, Some(fraction)));
-        let readable = is_digits(whole, WHOLE_DIGITS) && fraction.is_none_or(|fraction| is_digits(fraction, FRACTION_DIGITS));
+        let readable =
+            is_digits(whole, WHOLE_DIGITS) && fraction.is_none_or(|fraction| is_digits(fraction, FRACTION_DIGITS));
         if !readable {
             return Err(invalid());
         }
@@ -107,7 +108,9 @@ mod tests {
     #[test]
     fn refuses_what_is_not_an_amount() {
         let long = "1".repeat(40);
-        for written in ["-1", "1e9", "+1", "", ".", "1.", ".5", "1.0000000001", "1 000", "1,5", "unlimited", "NaN", "٣", &long] {
+        for written in
+            ["-1", "1e9", "+1", "", ".", "1.", ".5", "1.0000000001", "1 000", "1,5", "unlimited", "NaN", "٣", &long]
+        {
             let error = read(written).unwrap_err();
             assert!(error.starts_with(&format!("amount {written:?} cannot be read: write a whole number")), "{error}");
         }

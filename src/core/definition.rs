@@ -76,7 +76,11 @@ impl Definition {
     ///
     /// # Errors
     /// The first problem, as a condition's reason and message.
-    pub fn read(name: &str, spec: &EntitlementDefinitionSpec, schemas: &BTreeMap<String, Value>) -> Result<Self, Problem> {
+    pub fn read(
+        name: &str,
+        spec: &EntitlementDefinitionSpec,
+        schemas: &BTreeMap<String, Value>,
+    ) -> Result<Self, Problem> {
         check_shape(spec)?;
         let amount = spec.amount.as_ref().map(Amount::read).transpose();
         let facets = spec.facets.iter().map(|facet| FacetSet::read(facet, schemas)).collect::<Result<Vec<_>, _>>()?;
@@ -101,9 +105,10 @@ fn check_shape(spec: &EntitlementDefinitionSpec) -> Result<(), Problem> {
     let is_feature = spec.type_ == EntitlementType::Feature;
     match (is_feature, spec.amount.is_some(), spec.unit.is_some()) {
         (true, false, false) | (false, true, true) => Ok(()),
-        (true, _, _) => {
-            Err(Problem::new("InvalidAmount", "a Feature is on or off: remove amount and unit, or use type Quantity or Credit"))
-        }
+        (true, _, _) => Err(Problem::new(
+            "InvalidAmount",
+            "a Feature is on or off: remove amount and unit, or use type Quantity or Credit",
+        )),
         (false, _, _) => Err(Problem::new("InvalidAmount", "a Quantity or Credit needs both amount and unit")),
     }
 }
@@ -111,7 +116,10 @@ fn check_shape(spec: &EntitlementDefinitionSpec) -> Result<(), Problem> {
 fn term(spec: &EntitlementDefinitionSpec) -> Result<Option<CalendarDuration>, Problem> {
     let term = duration("term", spec.term.as_deref())?;
     if term.is_some_and(|term| term.is_zero()) {
-        return Err(Problem::new("InvalidDuration", "term: a term of no time would never be in force; leave it out for a perpetual grant"));
+        return Err(Problem::new(
+            "InvalidDuration",
+            "term: a term of no time would never be in force; leave it out for a perpetual grant",
+        ));
     }
     Ok(term)
 }
@@ -129,7 +137,10 @@ impl FacetSet {
     fn read(facet: &Facet, schemas: &BTreeMap<String, Value>) -> Result<Self, Problem> {
         let schema = match (&facet.definition, &facet.schema) {
             (Some(definition), None) => schemas.get(definition).ok_or_else(|| {
-                let message = format!("facet {}: there is no FacetDefinition {definition}: make it, or give a schema here", facet.name);
+                let message = format!(
+                    "facet {}: there is no FacetDefinition {definition}: make it, or give a schema here",
+                    facet.name
+                );
                 Problem::new("FacetNotFound", message)
             })?,
             (None, Some(schema)) => schema,
@@ -138,7 +149,8 @@ impl FacetSet {
                 return Err(Problem::new("InvalidSchema", message));
             }
         };
-        let schema = Schema::compile(schema).map_err(|error| Problem::new("InvalidSchema", format!("facet {}: {error}", facet.name)))?;
+        let schema = Schema::compile(schema)
+            .map_err(|error| Problem::new("InvalidSchema", format!("facet {}: {error}", facet.name)))?;
         let preset = facet.values.clone().unwrap_or_default();
         check_preset(&facet.name, &schema, &preset)?;
         Ok(Self { name: facet.name.as_str().into(), defaults: schema.empty_defaults().clone(), schema, preset })
@@ -155,7 +167,9 @@ impl FacetSet {
 
 fn check_preset(facet: &str, schema: &Schema, preset: &Fields) -> Result<(), Problem> {
     if let Some(secret) = preset.keys().find(|field| schema.secret_fields().contains(*field)) {
-        let message = format!("facets.{facet}.{secret} is a secret field and cannot be preset: instances give it under secretFacets");
+        let message = format!(
+            "facets.{facet}.{secret} is a secret field and cannot be preset: instances give it under secretFacets"
+        );
         return Err(Problem::new("SecretInPlain", message));
     }
     let mut filled = preset.clone();

@@ -69,7 +69,11 @@ impl Statement {
     }
 
     fn layer_of(&self, facet: &str, path: &[&str]) -> Option<&Layer> {
-        self.layers.iter().rev().find(|(_, facets)| facets.get(facet).is_some_and(|fields| has(fields, path))).map(|(layer, _)| layer)
+        self.layers
+            .iter()
+            .rev()
+            .find(|(_, facets)| facets.get(facet).is_some_and(|fields| has(fields, path)))
+            .map(|(layer, _)| layer)
     }
 }
 
@@ -121,7 +125,11 @@ pub fn supplied_secrets(grant: &Grant) -> SuppliedSecrets {
 ///
 /// # Errors
 /// What is wrong, each as a sentence that begins with the field.
-pub fn check_values(definition: &Definition, values: &FacetFields, supplied: &SuppliedSecrets) -> Result<(), Vec<String>> {
+pub fn check_values(
+    definition: &Definition,
+    values: &FacetFields,
+    supplied: &SuppliedSecrets,
+) -> Result<(), Vec<String>> {
     let none = BTreeSet::new();
     let mut problems = Vec::new();
     for facet in definition.facets.values() {
@@ -179,7 +187,10 @@ pub fn provenance(
         let preset = definition.facets.get(facet.as_str()).map(|facet| &facet.preset);
         let mut of_facet = BTreeMap::new();
         leaves(fields, &mut Vec::new(), &mut |path| {
-            let stated = statements.iter().enumerate().find_map(|(index, one)| Some((one.layer_of(facet, path)?.clone(), Some(index))));
+            let stated = statements
+                .iter()
+                .enumerate()
+                .find_map(|(index, one)| Some((one.layer_of(facet, path)?.clone(), Some(index))));
             let preset = || preset.filter(|preset| has(preset, path)).map(|_| (Layer::Preset, None));
             of_facet.insert(path.join("."), stated.or_else(preset).unwrap_or((Layer::Default, None)));
         });

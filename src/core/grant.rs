@@ -153,7 +153,8 @@ impl Grant {
     /// the object happens to be created.
     #[must_use]
     pub fn has_stated_start(instance: &EntitlementInstance) -> bool {
-        let granted = instance.metadata.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(GRANTED_AT));
+        let granted =
+            instance.metadata.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(GRANTED_AT));
         granted || instance.spec.start.is_some() || instance.spec.renews.is_some()
     }
 }

@@ -62,14 +62,8 @@ mod tests {
     fn debug_redacts_in_every_form() {
         let secret = Secret::new("hunter2".to_owned());
         assert_eq!(format!("{secret:?}"), "Secret(redacted)");
-        assert_eq!(
-            format!("{:#?}", Some(&secret)),
-            "Some(\n    Secret(redacted),\n)"
-        );
-        assert_eq!(
-            format!("{:?}", Secret::new(b"hunter2".to_vec())),
-            "Secret(redacted)"
-        );
+        assert_eq!(format!("{:#?}", Some(&secret)), "Some(\n    Secret(redacted),\n)");
+        assert_eq!(format!("{:?}", Secret::new(b"hunter2".to_vec())), "Secret(redacted)");
     }
 
     #[test]

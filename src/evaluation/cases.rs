@@ -8,10 +8,10 @@ use super::{
 use crate::{
     api::entitlement_definition::EntitlementType,
     core::{
+        amount::{Amount, InvalidAmount},
         definition::Definition,
         facets::{Statement, check_names, check_values, complete, supplied_secrets},
         grant::{Amendment, Grant, Stated},
-        amount::{Amount, InvalidAmount},
         lifecycle::{Case, PreparedAmendment},
         refusal::{Reason, Refusal},
     },
@@ -19,7 +19,12 @@ use crate::{
 
 /// The case of one grant.
 #[must_use]
-pub fn case<'a>(snapshot: &Snapshot, standing: &Standing, entry: Option<&CatalogueEntry>, grant: &'a Grant) -> Case<'a> {
+pub fn case<'a>(
+    snapshot: &Snapshot,
+    standing: &Standing,
+    entry: Option<&CatalogueEntry>,
+    grant: &'a Grant,
+) -> Case<'a> {
     let serving = entry.and_then(|entry| entry.serving.as_deref()).map(|compiled| &compiled.terms);
     let barred = standing.barred(grant, snapshot.namespaces.get(&grant.id.namespace));
     let is_suspended = standing.organization.is_some_and(|organization| organization.spec.suspended);
@@ -44,12 +49,14 @@ pub fn case<'a>(snapshot: &Snapshot, standing: &Standing, entry: Option<&Catalog
 fn unready(standing: &Standing, entry: Option<&CatalogueEntry>, grant: &Grant) -> Option<Refusal> {
     if standing.zone.is_none() {
         let zone = standing.organization.map_or("", |organization| &organization.spec.time_zone);
-        let message = format!("organization {} has the unknown time zone {zone:?}: mend its spec.timeZone", standing.name);
+        let message =
+            format!("organization {} has the unknown time zone {zone:?}: mend its spec.timeZone", standing.name);
         return Some(Refusal::new(Reason::OrganizationNotReady, message));
     }
     let definition = &grant.definition;
     let missing = || {
-        let message = format!("there is no definition {definition}: make it, or make the grant anew with one that exists");
+        let message =
+            format!("there is no definition {definition}: make it, or make the grant anew with one that exists");
         Refusal::new(Reason::DefinitionNotFound, message)
     };
     let Some(entry) = entry else { return Some(missing()) };

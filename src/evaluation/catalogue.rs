@@ -26,12 +26,16 @@ impl Source {
     ///
     /// # Errors
     /// `FacetNotFound` where it refers to a FacetDefinition that does not exist.
-    pub fn gather(spec: &EntitlementDefinitionSpec, schema_of: impl Fn(&str) -> Option<Value>) -> Result<Self, Problem> {
+    pub fn gather(
+        spec: &EntitlementDefinitionSpec,
+        schema_of: impl Fn(&str) -> Option<Value>,
+    ) -> Result<Self, Problem> {
         let mut facets = BTreeMap::new();
         for facet in &spec.facets {
             let Some(name) = &facet.definition else { continue };
             let schema = schema_of(name).ok_or_else(|| {
-                let message = format!("facet {}: there is no FacetDefinition {name}: make it, or give a schema here", facet.name);
+                let message =
+                    format!("facet {}: there is no FacetDefinition {name}: make it, or give a schema here", facet.name);
                 Problem::new("FacetNotFound", message)
             })?;
             facets.insert(name.clone(), schema);

@@ -40,7 +40,8 @@ impl<'a> Conditions<'a> {
             type_: type_.to_owned(),
             status,
             observed_generation: Some(self.generation),
-            last_transition_time: before.map_or_else(|| self.now.clone(), |condition| condition.last_transition_time.clone()),
+            last_transition_time: before
+                .map_or_else(|| self.now.clone(), |condition| condition.last_transition_time.clone()),
             reason: reason.to_owned(),
             message: shortened(message),
         });

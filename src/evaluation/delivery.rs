@@ -3,8 +3,8 @@
 use super::{
     holding::{Holding, Member},
     object::{
-        CONTENT_HASH, DEFINITION, DesiredObject, INSTANCE, MANAGED_BY, MANAGER, ORGANIZATION, ObjectContent, ObjectData,
-        ObjectKey, Wish,
+        CONTENT_HASH, DEFINITION, DesiredObject, INSTANCE, MANAGED_BY, MANAGER, ORGANIZATION, ObjectContent,
+        ObjectData, ObjectKey, Wish,
     },
     standing::{Standing, Trouble},
     summary,
@@ -145,7 +145,9 @@ impl Delivery {
         output: &CompiledOutput,
         requests: &mut Vec<Request<'a>>,
     ) {
-        let Some(oldest) = holding.members_in_force().min_by(|one, other| one.grant.age.cmp(&other.grant.age)) else { return };
+        let Some(oldest) = holding.members_in_force().min_by(|one, other| one.grant.age.cmp(&other.grant.age)) else {
+            return;
+        };
         let Some((merged, parts)) = holding.merged() else {
             for member in holding.members_in_force() {
                 self.keep(member, None);
@@ -155,7 +157,10 @@ impl Delivery {
         let mut secrets = SecretFields::new();
         for (member, _) in parts.iter().rev() {
             for (facet, fields) in &member.facets.secrets {
-                secrets.entry(facet.clone()).or_default().extend(fields.iter().map(|(field, secret)| (field.clone(), secret.clone())));
+                secrets
+                    .entry(facet.clone())
+                    .or_default()
+                    .extend(fields.iter().map(|(field, secret)| (field.clone(), secret.clone())));
             }
         }
         let names = names(standing, holding, None);
@@ -191,7 +196,8 @@ impl Delivery {
             }
         };
         if let Some(namespace) = standing.awaited.first() {
-            let message = format!("namespace {namespace} does not exist or is terminating: it is served as soon as it is there");
+            let message =
+                format!("namespace {namespace} does not exist or is terminating: it is served as soon as it is there");
             self.hinder(&member.grant.id, Some(("NamespaceMissing", message)));
         }
         requests.push(Request { age: &member.grant.age, grant: &member.grant.id, kind: output.kind, name, wish });
@@ -200,13 +206,18 @@ impl Delivery {
     /// The older grant gets the object, and the summary goes before all.
     fn claim(&mut self, standing: &Standing, request: &Request) {
         for namespace in &standing.served {
-            let key = ObjectKey { kind: request.kind, namespace: namespace.clone(), name: request.name.as_str().into() };
+            let key =
+                ObjectKey { kind: request.kind, namespace: namespace.clone(), name: request.name.as_str().into() };
             match self.objects.entry(key) {
                 Entry::Vacant(place) => {
                     place.insert(DesiredObject { grant: Some(request.grant.clone()), wish: request.wish.clone() });
                 }
                 Entry::Occupied(taken) => {
-                    let owner = taken.get().grant.as_ref().map_or_else(|| "the organization's summary".to_owned(), ToString::to_string);
+                    let owner = taken
+                        .get()
+                        .grant
+                        .as_ref()
+                        .map_or_else(|| "the organization's summary".to_owned(), ToString::to_string);
                     let message = format!("{} belongs to {owner}: give one of the two another objectName", taken.key());
                     let delivery = self.grants.entry(request.grant.clone()).or_default();
                     delivery.hindered.get_or_insert(("Conflict", message));
@@ -262,7 +273,8 @@ fn missing<'a>(output: &CompiledOutput, members: impl Iterator<Item = &'a Member
 fn names<'a>(standing: &'a Standing, holding: &'a Holding, member: Option<&'a Member>) -> Names<'a> {
     let organization = standing.organization.and_then(|organization| organization.spec.display_name.as_deref());
     let definition = holding.definition();
-    let unknown = || DefinitionNames { named: Named { name: holding.name, display_name: holding.name }, type_: "", unit: None };
+    let unknown =
+        || DefinitionNames { named: Named { name: holding.name, display_name: holding.name }, type_: "", unit: None };
     Names {
         organization: Named { name: standing.name, display_name: organization.unwrap_or(standing.name) },
         definition: definition.map_or_else(unknown, DefinitionNames::of),
@@ -273,7 +285,9 @@ fn names<'a>(standing: &'a Standing, holding: &'a Holding, member: Option<&'a Me
             start: member.start().map(format_instant).unwrap_or_default(),
             end: member.verdict.end.instant().at().map(format_instant),
         }),
-        chain: member.and_then(|member| member.verdict.acceptance.as_deref()).map(|accepted| ChainNames { name: &accepted.chain.name }),
+        chain: member
+            .and_then(|member| member.verdict.acceptance.as_deref())
+            .map(|accepted| ChainNames { name: &accepted.chain.name }),
         total: Total { amount: holding.total().map(|amount| amount.to_string()) },
     }
 }
@@ -284,7 +298,13 @@ struct Extra {
     annotations: BTreeMap<String, String>,
 }
 
-fn write(standing: &Standing, definition: Option<&str>, grant: Option<&GrantId>, data: ObjectData, extra: Extra) -> Wish {
+fn write(
+    standing: &Standing,
+    definition: Option<&str>,
+    grant: Option<&GrantId>,
+    data: ObjectData,
+    extra: Extra,
+) -> Wish {
     let Extra { mut labels, mut annotations } = extra;
     labels.insert(MANAGED_BY.to_owned(), MANAGER.to_owned());
     labels.insert(ORGANIZATION.to_owned(), standing.name.to_string());

@@ -44,7 +44,13 @@ impl GrantFacets {
     pub fn of(snapshot: &Snapshot, definition: Option<&Definition>, grant: &Grant, verdict: &Verdict) -> Self {
         let remembered = grant.remembered.facets.clone();
         let Some(definition) = definition else {
-            return Self { validity: Validity::Unknown, statement: None, remembered, secrets: SecretFields::new(), missing: Vec::new() };
+            return Self {
+                validity: Validity::Unknown,
+                statement: None,
+                remembered,
+                secrets: SecretFields::new(),
+                missing: Vec::new(),
+            };
         };
         let stated = Statement::of(grant, &in_force(grant, verdict));
         let (secrets, missing, mut problems) = secrets(definition, grant, &snapshot.secrets);
@@ -67,7 +73,10 @@ impl GrantFacets {
 
 fn in_force(grant: &Grant, verdict: &Verdict) -> Vec<usize> {
     let outcomes = verdict.amendments.iter().filter(|outcome| outcome.state == AmendmentState::Effective);
-    outcomes.map(|outcome| outcome.index).filter(|index| grant.amendments.get(*index).is_some_and(|one| one.facets.is_some())).collect()
+    outcomes
+        .map(|outcome| outcome.index)
+        .filter(|index| grant.amendments.get(*index).is_some_and(|one| one.facets.is_some()))
+        .collect()
 }
 
 fn stated_problems(definition: &Definition, grant: &Grant, merged: &FacetFields) -> Vec<String> {
@@ -112,9 +121,9 @@ fn value(grant: &Grant, source: &SecretFacet, sources: &SecretSources) -> Result
     let data = sources
         .get(&key)
         .ok_or_else(|| format!("{field}: there is no Secret {} in namespace {namespace}: make it", reference.name))?;
-    let bytes = data
-        .get(&reference.key)
-        .ok_or_else(|| format!("{field}: the Secret {namespace}/{} has no key {}: add it", reference.name, reference.key))?;
+    let bytes = data.get(&reference.key).ok_or_else(|| {
+        format!("{field}: the Secret {namespace}/{} has no key {}: add it", reference.name, reference.key)
+    })?;
     let text = std::str::from_utf8(bytes.expose_secret()).map_err(|_| {
         format!("{field}: key {} of the Secret {namespace}/{} is not UTF-8 text, which a facet holds: store it encoded, such as in base64", reference.key, reference.name)
     })?;

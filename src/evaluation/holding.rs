@@ -60,7 +60,13 @@ pub struct Holding<'a> {
 impl<'a> Holding<'a> {
     /// Decides the grants (by index in the snapshot) of one definition.
     #[must_use]
-    pub fn of(snapshot: &'a Snapshot, standing: &Standing, name: &'a Arc<str>, indices: &[usize], now: Instant) -> Self {
+    pub fn of(
+        snapshot: &'a Snapshot,
+        standing: &Standing,
+        name: &'a Arc<str>,
+        indices: &[usize],
+        now: Instant,
+    ) -> Self {
         let entry = snapshot.catalogue.get(name).map(AsRef::as_ref);
         let definition = entry.and_then(|entry| entry.serving.as_deref()).map(|compiled| &compiled.terms);
         let grants: Vec<(usize, &Arc<Grant>)> =
@@ -70,7 +76,8 @@ impl<'a> Holding<'a> {
         let mut members = Vec::with_capacity(grants.len());
         let mut runs = Vec::new();
         for group in groups(&plain, is_unique) {
-            let chosen: Vec<(usize, &Arc<Grant>)> = group.iter().filter_map(|index| grants.get(*index).copied()).collect();
+            let chosen: Vec<(usize, &Arc<Grant>)> =
+                group.iter().filter_map(|index| grants.get(*index).copied()).collect();
             let (decided, of_group) = decide(snapshot, standing, entry, &chosen, is_unique, now);
             members.extend(decided);
             runs.extend(of_group);
@@ -165,10 +172,15 @@ fn amount(definition: Option<&Definition>, grant: &Grant, verdict: &Verdict) -> 
 }
 
 fn in_force(members: &[Member]) -> Vec<usize> {
-    let mut in_force: Vec<usize> =
-        (0..members.len()).filter(|index| members.get(*index).is_some_and(|member| member.verdict.phase.is_in_force())).collect();
+    let mut in_force: Vec<usize> = (0..members.len())
+        .filter(|index| members.get(*index).is_some_and(|member| member.verdict.phase.is_in_force()))
+        .collect();
     in_force.sort_by(|one, other| {
-        let rank = |index: usize| members.get(index).map(|member| rank(member.grant.priority, member.start().unwrap_or_default(), &member.grant.age));
+        let rank = |index: usize| {
+            members
+                .get(index)
+                .map(|member| rank(member.grant.priority, member.start().unwrap_or_default(), &member.grant.age))
+        };
         rank(*one).cmp(&rank(*other))
     });
     in_force

@@ -19,14 +19,22 @@ mod summary;
 
 use crate::{
     api::{EntitlementInstanceStatus, Organization, OrganizationStatus},
-    core::{calendar::Instant, grant::{Grant, GrantId}, namespace::NamespaceFacts, secret::Secret},
+    core::{
+        calendar::Instant,
+        grant::{Grant, GrantId},
+        namespace::NamespaceFacts,
+        secret::Secret,
+    },
 };
 use catalogue::CatalogueEntry;
 use delivery::Delivery;
 use holding::Holding;
 use object::{DesiredObject, ObjectKey};
 use standing::Standing;
-use std::{collections::{BTreeMap, BTreeSet}, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// The data of the Secrets that grants take secret fields from, by namespace and name. One that is absent here does not
 /// exist, or may not be read.

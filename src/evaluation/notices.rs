@@ -12,9 +12,12 @@ use crate::{
 pub fn notices(holding: &Holding, member: &Member, now: Instant) -> (Vec<Notice>, Vec<String>) {
     let Some(ending) = ending(member) else { return (member.grant.remembered.notices.clone(), Vec::new()) };
     let end = format_instant(ending.instant());
-    let mut given: Vec<Notice> = member.grant.remembered.notices.iter().filter(|notice| notice.end == end).cloned().collect();
+    let mut given: Vec<Notice> =
+        member.grant.remembered.notices.iter().filter(|notice| notice.end == end).cloned().collect();
     let due = moments(holding, member, ending).filter(|(at, _)| *at <= now).max_by_key(|(at, _)| *at);
-    let Some((at, before)) = due.filter(|_| member.renewed_by.is_none() && now < ending.instant()) else { return (given, Vec::new()) };
+    let Some((at, before)) = due.filter(|_| member.renewed_by.is_none() && now < ending.instant()) else {
+        return (given, Vec::new());
+    };
     let at = format_instant(at);
     // Times of one form and zone compare as texts; a later notice makes up for the earlier ones.
     if given.iter().any(|notice| notice.at >= at) {

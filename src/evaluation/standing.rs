@@ -37,8 +37,14 @@ impl<'a> Standing<'a> {
     #[must_use]
     pub fn of(snapshot: &'a Snapshot) -> Self {
         let organization = snapshot.organization.as_deref();
-        let mut standing =
-            Self { name: &snapshot.name, organization, zone: None, served: Vec::new(), awaited: Vec::new(), troubles: Vec::new() };
+        let mut standing = Self {
+            name: &snapshot.name,
+            organization,
+            zone: None,
+            served: Vec::new(),
+            awaited: Vec::new(),
+            troubles: Vec::new(),
+        };
         let Some(organization) = organization else { return standing };
         match parse_zone(&organization.spec.time_zone) {
             Ok(zone) => standing.zone = Some(zone),
@@ -59,7 +65,9 @@ impl<'a> Standing<'a> {
             return;
         }
         if let Some(owner) = facts.claimed_by.as_deref().filter(|owner| *owner != &**self.name) {
-            let message = format!("namespace {namespace} belongs to the older organization {owner}: remove it from one of the two");
+            let message = format!(
+                "namespace {namespace} belongs to the older organization {owner}: remove it from one of the two"
+            );
             self.troubles.push(("NamespaceTaken", message));
             return;
         }
@@ -67,7 +75,8 @@ impl<'a> Standing<'a> {
             self.served.push(namespace);
             return;
         }
-        let message = format!("namespace {namespace} does not exist or is terminating: it is served as soon as it is there");
+        let message =
+            format!("namespace {namespace} does not exist or is terminating: it is served as soon as it is there");
         self.troubles.push(("NamespaceMissing", message));
         self.awaited.push(namespace);
     }
@@ -76,7 +85,10 @@ impl<'a> Standing<'a> {
     #[must_use]
     pub fn barred(&self, grant: &Grant, facts: Option<&NamespaceFacts>) -> Option<Refusal> {
         let Some(organization) = self.organization else {
-            let message = format!("there is no organization {}: make it, or mend spec.organization by making the grant anew", self.name);
+            let message = format!(
+                "there is no organization {}: make it, or mend spec.organization by making the grant anew",
+                self.name
+            );
             return Some(Refusal::new(Reason::OrganizationNotFound, message));
         };
         let namespace = &*grant.id.namespace;
@@ -88,7 +100,8 @@ impl<'a> Standing<'a> {
             );
             return Some(Refusal::new(Reason::NamespaceNotAllowed, message));
         }
-        let tenant = facts.filter(|facts| is_tenants(namespace, facts)).and_then(|facts| facts.claimed_by.as_deref())?;
+        let tenant =
+            facts.filter(|facts| is_tenants(namespace, facts)).and_then(|facts| facts.claimed_by.as_deref())?;
         let message = format!(
             "namespace {namespace} is one of organization {tenant}'s own, and a tenant must not grant itself anything: make the instance in a namespace that no organization lists"
         );
@@ -97,7 +110,10 @@ impl<'a> Standing<'a> {
 }
 
 fn gravity(reason: &str) -> usize {
-    ["InvalidTimeZone", "NamespaceRefused", "NamespaceTaken", "NamespaceMissing"].iter().position(|known| *known == reason).unwrap_or(0)
+    ["InvalidTimeZone", "NamespaceRefused", "NamespaceTaken", "NamespaceMissing"]
+        .iter()
+        .position(|known| *known == reason)
+        .unwrap_or(0)
 }
 
 fn is_reserved(namespace: &str, facts: &NamespaceFacts) -> bool {
@@ -107,10 +123,14 @@ fn is_reserved(namespace: &str, facts: &NamespaceFacts) -> bool {
 /// Why a namespace is never, or not now, a tenant's.
 fn not_a_tenants(namespace: &str, facts: &NamespaceFacts) -> Option<String> {
     if is_reserved(namespace, facts) {
-        return Some(format!("namespace {namespace} is the cluster's or the operator's own and never a tenant's: remove it"));
+        return Some(format!(
+            "namespace {namespace} is the cluster's or the operator's own and never a tenant's: remove it"
+        ));
     }
     let instance = facts.holds_grant.as_deref()?;
-    Some(format!("namespace {namespace} holds the grant {instance}, and is never a tenant's as long as it does: remove it"))
+    Some(format!(
+        "namespace {namespace} holds the grant {instance}, and is never a tenant's as long as it does: remove it"
+    ))
 }
 
 /// Whether a namespace is of tenants: an organization lists it, and nothing else keeps it from being one's.

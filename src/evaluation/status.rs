@@ -68,7 +68,12 @@ fn amendments(grant: &Grant, verdict: &Verdict, now: Instant) -> Vec<AmendmentSt
         .collect()
 }
 
-fn conditions(holding: &Holding, member: &Member, delivery: &GrantDelivery, now: Instant) -> Vec<crate::api::Condition> {
+fn conditions(
+    holding: &Holding,
+    member: &Member,
+    delivery: &GrantDelivery,
+    now: Instant,
+) -> Vec<crate::api::Condition> {
     let grant = member.grant;
     let phase = member.verdict.phase;
     let mut conditions = Conditions::after(&grant.remembered.conditions, grant.generation, now);
@@ -87,7 +92,9 @@ fn conditions(holding: &Holding, member: &Member, delivery: &GrantDelivery, now:
 fn accepted(conditions: &mut Conditions, grant: &Grant, verdict: &Verdict) {
     match (&verdict.refusal, grant.state) {
         (Some(refusal), _) => conditions.set(ACCEPTED, false, refusal.reason.as_str(), refusal.message.clone()),
-        (None, State::Draft) => conditions.set(ACCEPTED, true, "Draft", "activating it would be accepted, if no other grant is a duplicate"),
+        (None, State::Draft) => {
+            conditions.set(ACCEPTED, true, "Draft", "activating it would be accepted, if no other grant is a duplicate")
+        }
         (None, _) => conditions.set(ACCEPTED, true, "Accepted", "the grant may be held"),
     }
 }
@@ -96,14 +103,20 @@ fn facets_valid(conditions: &mut Conditions, validity: &Validity) {
     match validity {
         Validity::Valid => conditions.set(FACETS_VALID, true, "Valid", "what the grant states can be used"),
         Validity::Invalid(problems) => conditions.set(FACETS_VALID, false, "Invalid", problems.join("; ")),
-        Validity::Unknown => conditions.set_unknown(FACETS_VALID, "DefinitionNotFound", "there is no definition that says which facets there are"),
+        Validity::Unknown => conditions.set_unknown(
+            FACETS_VALID,
+            "DefinitionNotFound",
+            "there is no definition that says which facets there are",
+        ),
     }
 }
 
 fn delivered(conditions: &mut Conditions, phase: Phase, delivery: &GrantDelivery) {
     match &delivery.hindered {
         Some((reason, message)) => conditions.set(DELIVERED, false, reason, message.clone()),
-        None if phase.is_in_force() => conditions.set(DELIVERED, true, "Delivered", "all objects are in the organization's namespaces"),
+        None if phase.is_in_force() => {
+            conditions.set(DELIVERED, true, "Delivered", "all objects are in the organization's namespaces")
+        }
         None => conditions.set(DELIVERED, true, "NothingToDeliver", "a grant that is not in force delivers nothing"),
     }
 }
@@ -134,7 +147,8 @@ fn not_ready(entry: Option<&CatalogueEntry>, member: &Member, delivery: &GrantDe
         return Some((refusal.reason.as_str(), refusal.message.clone()));
     }
     if verdict.is_never_in_force() {
-        let message = "the grant that this renews ends no earlier than this one: give it a later end by an amendment".to_owned();
+        let message =
+            "the grant that this renews ends no earlier than this one: give it a later end by an amendment".to_owned();
         return Some(("NeverInForce", message));
     }
     if let Some(trouble) = definition_trouble(entry, member.grant) {
@@ -157,9 +171,10 @@ fn definition_trouble(entry: Option<&CatalogueEntry>, grant: &Grant) -> Option<T
         Some(Present::Invalid(problem)) => {
             Some(("DefinitionNotReady", format!("definition {definition} is invalid now ({problem}); {serves}")))
         }
-        Some(Present::Missing) | None => {
-            Some(("DefinitionNotFound", format!("definition {definition} does not exist any more; {serves}: make it again, or cancel the grant")))
-        }
+        Some(Present::Missing) | None => Some((
+            "DefinitionNotFound",
+            format!("definition {definition} does not exist any more; {serves}: make it again, or cancel the grant"),
+        )),
     }
 }
 

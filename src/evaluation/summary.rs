@@ -17,7 +17,8 @@ use std::collections::BTreeMap;
 #[must_use]
 pub fn summary(standing: &Standing, holdings: &[Holding], now: Instant) -> Option<Summary> {
     let mut entitlements = BTreeMap::new();
-    for holding in holdings.iter().filter(|holding| holding.members.iter().any(|member| is_held(member.verdict.phase))) {
+    for holding in holdings.iter().filter(|holding| holding.members.iter().any(|member| is_held(member.verdict.phase)))
+    {
         entitlements.insert(holding.name.to_string(), entry(holding, now)?);
     }
     Some(Summary { organization: standing.name.to_string(), entitlements })
@@ -32,7 +33,9 @@ fn entry(holding: &Holding, now: Instant) -> Option<Entry> {
     let parts = merged.map(|(_, parts)| parts).unwrap_or_default();
     let statements: Vec<&Statement> = parts.iter().map(|(_, statement)| *statement).collect();
     let origins = provenance(definition, &facets, &statements);
-    let source = |(layer, index): (Layer, Option<usize>)| value_source(layer, index.and_then(|index| parts.get(index)).map(|(member, _)| *member));
+    let source = |(layer, index): (Layer, Option<usize>)| {
+        value_source(layer, index.and_then(|index| parts.get(index)).map(|(member, _)| *member))
+    };
     Some(Entry {
         entitled: is_entitled,
         type_: definition.type_.as_str(),
@@ -45,7 +48,9 @@ fn entry(holding: &Holding, now: Instant) -> Option<Entry> {
             grants: holding.members.iter().filter(|member| is_held(member.verdict.phase)).map(grant_source).collect(),
             facets: origins
                 .into_iter()
-                .map(|(facet, fields)| (facet, fields.into_iter().map(|(path, origin)| (path, source(origin))).collect()))
+                .map(|(facet, fields)| {
+                    (facet, fields.into_iter().map(|(path, origin)| (path, source(origin))).collect())
+                })
                 .collect(),
         },
     })

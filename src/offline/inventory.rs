@@ -91,7 +91,10 @@ impl Inventory {
     /// The catalogue: an entry for each definition.
     #[must_use]
     pub fn catalogue(&self) -> Named<CatalogueEntry> {
-        let entries = self.definitions.iter().map(|(name, definition)| (Arc::clone(name), Arc::new(self.entry(name, definition))));
+        let entries = self
+            .definitions
+            .iter()
+            .map(|(name, definition)| (Arc::clone(name), Arc::new(self.entry(name, definition))));
         entries.collect()
     }
 
@@ -144,7 +147,10 @@ impl Inventory {
     fn sources(&self, grants: &[Arc<Grant>]) -> SecretSources {
         let keys = grants.iter().flat_map(|grant| {
             let namespace = &grant.id.namespace;
-            grant.secret_facets.iter().map(|source| (Arc::clone(namespace), Arc::from(source.secret_key_ref.name.as_str())))
+            grant
+                .secret_facets
+                .iter()
+                .map(|source| (Arc::clone(namespace), Arc::from(source.secret_key_ref.name.as_str())))
         });
         keys.filter_map(|key| self.secrets.get(&key).map(|data| (key, Arc::clone(data)))).collect()
     }

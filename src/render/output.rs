@@ -93,7 +93,10 @@ impl<'a> DefinitionNames<'a> {
     #[must_use]
     pub fn of(definition: &'a Definition) -> Self {
         Self {
-            named: Named { name: &definition.name, display_name: definition.display_name.as_deref().unwrap_or(&definition.name) },
+            named: Named {
+                name: &definition.name,
+                display_name: definition.display_name.as_deref().unwrap_or(&definition.name),
+            },
             type_: EntitlementType::as_str(definition.type_),
             unit: definition.unit.as_deref(),
         }
@@ -174,7 +177,9 @@ pub enum OutputError {
         key: String,
     },
     /// The object's name is none.
-    #[error("output {output}: objectName gives {name:?}, which is no name for an object: it needs at most 253 lower-case letters, digits, '-' and '.', beginning and ending with a letter or digit")]
+    #[error(
+        "output {output}: objectName gives {name:?}, which is no name for an object: it needs at most 253 lower-case letters, digits, '-' and '.', beginning and ending with a letter or digit"
+    )]
     Name {
         /// The output.
         output: String,
@@ -182,7 +187,9 @@ pub enum OutputError {
         name: String,
     },
     /// More data than an object can hold.
-    #[error("output {output} comes to {size} bytes, and an object holds at most {MAX_DATA}: write less, or split it over several outputs")]
+    #[error(
+        "output {output} comes to {size} bytes, and an object holds at most {MAX_DATA}: write less, or split it over several outputs"
+    )]
     TooLarge {
         /// The output.
         output: String,
@@ -213,7 +220,8 @@ impl CompiledOutput {
         let object_name = output.object_name.clone().unwrap_or_else(|| default_name(definition, output, count));
         let object_name = Template::compile(&object_name).map_err(|error| invalid(output, "objectName", &error))?;
         refuse_secrets(definition, output, "objectName", &object_name)?;
-        let items = output.items.iter().map(|item| compile_item(definition, output, item)).collect::<Result<Vec<_>, _>>()?;
+        let items =
+            output.items.iter().map(|item| compile_item(definition, output, item)).collect::<Result<Vec<_>, _>>()?;
         let mut taken = BTreeSet::new();
         for key in items.iter().filter_map(CompiledItem::key) {
             if !taken.insert(key) {
@@ -238,7 +246,10 @@ impl CompiledOutput {
     /// # Errors
     /// Where the template fails, or gives what is no name of an object.
     pub fn object_name(&self, names: &Names, facets: &FacetFields) -> Result<String, OutputError> {
-        let name = self.object_name.render(&self.context(names, facets)).map_err(|error| self.template_error("objectName", error))?;
+        let name = self
+            .object_name
+            .render(&self.context(names, facets))
+            .map_err(|error| self.template_error("objectName", error))?;
         if is_object_name(&name) {
             return Ok(name);
         }
@@ -302,15 +313,25 @@ impl CompiledOutput {
         Context::new(&AllNames { names, facets, output: OutputName { name: &self.name } })
     }
 
-    fn fill(&self, item: &CompiledItem, context: &Context, facets: &FacetFields) -> Result<Vec<(String, String)>, OutputError> {
-        let format_error = |part: &str, error| OutputError::Format { output: self.name.clone(), part: part.to_owned(), error: Box::new(error) };
+    fn fill(
+        &self,
+        item: &CompiledItem,
+        context: &Context,
+        facets: &FacetFields,
+    ) -> Result<Vec<(String, String)>, OutputError> {
+        let format_error = |part: &str, error| OutputError::Format {
+            output: self.name.clone(),
+            part: part.to_owned(),
+            error: Box::new(error),
+        };
         match item {
             CompiledItem::Template { key, template } => {
                 let value = template.render(context).map_err(|error| self.template_error(key, error))?;
                 Ok(vec![(key.clone(), value)])
             }
             CompiledItem::Format { key, format, facets: chosen } => {
-                let value = format.render(&choose(facets, chosen.as_deref())).map_err(|error| format_error(key, error))?;
+                let value =
+                    format.render(&choose(facets, chosen.as_deref())).map_err(|error| format_error(key, error))?;
                 Ok(vec![(key.clone(), value)])
             }
             CompiledItem::Keys { facets: chosen } => {

@@ -79,7 +79,8 @@ async fn a_broken_definition_takes_nothing_away_and_new_grants_are_refused() {
     cluster.create(grant(&name, &name, &name, json!({}))).await.unwrap();
     let before = cluster.object("ConfigMap", "$", "$").await;
     cluster.phase("$", "Active").await;
-    let broken = json!([{"name": "config", "kind": "ConfigMap", "items": [{"key": "who", "template": "{{ organization."}]}]);
+    let broken =
+        json!([{"name": "config", "kind": "ConfigMap", "items": [{"key": "who", "template": "{{ organization."}]}]);
     cluster.merge("EntitlementDefinition", "", "$", json!({"spec": {"outputs": broken}})).await.unwrap();
     let ready = cluster.condition("EntitlementDefinition", "$", "Ready", "False", "InvalidTemplate").await;
     assert!(ready["message"].as_str().unwrap().contains("line 1"), "{ready}");
@@ -157,7 +158,10 @@ spec:
     let name = cluster.name.clone();
     cluster.create(grant(&name, &name, &name, json!({"facets": {"backup": {"retention": 90}}}))).await.unwrap();
     cluster.object("ConfigMap", "$", "$").await;
-    cluster.merge("EntitlementInstance", "entitlements", "$", json!({"spec": {"facets": {"backup": {"retention": 400}}}})).await.unwrap();
+    cluster
+        .merge("EntitlementInstance", "entitlements", "$", json!({"spec": {"facets": {"backup": {"retention": 400}}}}))
+        .await
+        .unwrap();
     let invalid = cluster.condition("EntitlementInstance", "$", "FacetsValid", "False", "Invalid").await;
     assert_eq!(invalid["message"], "facets.backup.retention: 400 is more than the maximum 365");
     let seen = cluster.phase("$", "Active").await;
@@ -201,7 +205,8 @@ async fn an_output_of_two_mebibytes_is_a_clear_condition() {
     let cluster = cluster().await;
     cluster.apply(ORGANIZATION).await;
     let half = "x".repeat(600_000);
-    let items: Vec<_> = ["a", "b", "c", "d"].iter().map(|key| json!({"key": key, "template": "{{ facets.big.text }}"})).collect();
+    let items: Vec<_> =
+        ["a", "b", "c", "d"].iter().map(|key| json!({"key": key, "template": "{{ facets.big.text }}"})).collect();
     let definition = json!({
         "apiVersion": "entitlements.dev/v1alpha1",
         "kind": "EntitlementDefinition",

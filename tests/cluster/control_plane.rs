@@ -1,10 +1,5 @@
 //! The control plane of these tests is what they take it for.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "they fail a test, in its helpers too"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "they fail a test, in its helpers too")]
 
 use std::fs;
 use std::io::Write;
@@ -39,24 +34,15 @@ fn kubectl(plane: &Plane, arguments: &[&str]) -> String {
 /// What kubectl says as someone else, or why it is refused.
 fn kubectl_as(plane: &Plane, kubeconfig: &Path, arguments: &[&str]) -> Result<String, String> {
     let flag = format!("--kubeconfig={}", kubeconfig.display());
-    let arguments: Vec<_> = [flag.as_str()]
-        .into_iter()
-        .chain(arguments.iter().copied())
-        .collect();
-    plane
-        .run_kubectl(&arguments)
-        .map_err(|error| error.to_string())
+    let arguments: Vec<_> = [flag.as_str()].into_iter().chain(arguments.iter().copied()).collect();
+    plane.run_kubectl(&arguments).map_err(|error| error.to_string())
 }
 
 /// Creates an object and returns its UID.
 fn create(plane: &Plane, object: &Value) -> String {
     let mut child = plane
         .kubectl()
-        .args([
-            "create",
-            "--filename=-",
-            "--output=jsonpath={.metadata.uid}",
-        ])
+        .args(["create", "--filename=-", "--output=jsonpath={.metadata.uid}"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -81,8 +67,7 @@ fn config_map(namespace: &str, name: &str, owner: Option<&Value>) -> Value {
 fn await_absence(plane: &Plane, arguments: &[&str]) {
     let what = format!("{} is gone", arguments.join(" "));
     eventually(DEADLINE, &what, || {
-        let found = plane
-            .run_kubectl(&[&["get", "--ignore-not-found", "--output=yaml"], arguments].concat());
+        let found = plane.run_kubectl(&[&["get", "--ignore-not-found", "--output=yaml"], arguments].concat());
         match found {
             Ok(found) if found.is_empty() => Ok(()),
             Ok(found) => Err(found),
@@ -95,38 +80,14 @@ fn await_absence(plane: &Plane, arguments: &[&str]) {
 fn rbac_refuses_whoever_has_no_role() {
     let plane = &*PLANE;
     kubectl(plane, &["create", "namespace", "rbac"]);
-    let ann = plane
-        .kubeconfig_for(Identity::User {
-            name: "ann",
-            groups: &["clerks"],
-        })
-        .unwrap();
+    let ann = plane.kubeconfig_for(Identity::User { name: "ann", groups: &["clerks"] }).unwrap();
     let list = ["get", "configmaps", "--namespace=rbac", "--output=name"];
     let refusal = kubectl_as(plane, &ann, &list).unwrap_err();
-    assert!(
-        refusal.contains(r#"User "ann" cannot list resource "configmaps""#),
-        "{refusal}"
-    );
+    assert!(refusal.contains(r#"User "ann" cannot list resource "configmaps""#), "{refusal}");
 
-    kubectl(
-        plane,
-        &[
-            "create",
-            "rolebinding",
-            "clerks",
-            "--namespace=rbac",
-            "--clusterrole=view",
-            "--group=clerks",
-        ],
-    );
-    let seen = eventually(DEADLINE, "ann may list ConfigMaps", || {
-        kubectl_as(plane, &ann, &list)
-    });
-    assert!(
-        seen.lines()
-            .all(|line| line == "configmap/kube-root-ca.crt"),
-        "{seen}"
-    );
+    kubectl(plane, &["create", "rolebinding", "clerks", "--namespace=rbac", "--clusterrole=view", "--group=clerks"]);
+    let seen = eventually(DEADLINE, "ann may list ConfigMaps", || kubectl_as(plane, &ann, &list));
+    assert!(seen.lines().all(|line| line == "configmap/kube-root-ca.crt"), "{seen}");
     let elsewhere = kubectl_as(plane, &ann, &["get", "configmaps", "--namespace=default"]);
     assert!(elsewhere.is_err(), "{elsewhere:?}");
 }
@@ -135,24 +96,12 @@ fn rbac_refuses_whoever_has_no_role() {
 fn a_service_account_speaks_with_its_own_token() {
     let plane = &*PLANE;
     kubectl(plane, &["create", "namespace", "accounts"]);
-    kubectl(
-        plane,
-        &["create", "serviceaccount", "robot", "--namespace=accounts"],
-    );
-    let robot = plane
-        .kubeconfig_for(Identity::ServiceAccount {
-            namespace: "accounts",
-            name: "robot",
-        })
-        .unwrap();
+    kubectl(plane, &["create", "serviceaccount", "robot", "--namespace=accounts"]);
+    let robot = plane.kubeconfig_for(Identity::ServiceAccount { namespace: "accounts", name: "robot" }).unwrap();
     let who = kubectl_as(
         plane,
         &robot,
-        &[
-            "auth",
-            "whoami",
-            "--output=jsonpath={.status.userInfo.username} {.status.userInfo.groups}",
-        ],
+        &["auth", "whoami", "--output=jsonpath={.status.userInfo.username} {.status.userInfo.groups}"],
     );
     assert_eq!(
         who.as_deref(),
@@ -162,10 +111,7 @@ fn a_service_account_speaks_with_its_own_token() {
         ))
     );
     let refusal = kubectl_as(plane, &robot, &["get", "secrets"]).unwrap_err();
-    assert!(
-        refusal.contains(r#"in the namespace "accounts""#),
-        "{refusal}"
-    );
+    assert!(refusal.contains(r#"in the namespace "accounts""#), "{refusal}");
 }
 
 #[test]
@@ -179,28 +125,13 @@ fn the_garbage_collector_removes_what_a_gone_owner_owned() {
     });
     for (kind, api, owner) in [
         ("ClusterRole", "rbac.authorization.k8s.io/v1", role),
-        (
-            "ConfigMap",
-            "v1",
-            config_map("garbage", "garbage-owner", None),
-        ),
+        ("ConfigMap", "v1", config_map("garbage", "garbage-owner", None)),
     ] {
         let uid = create(plane, &owner);
-        let reference =
-            json!({"apiVersion": api, "kind": kind, "name": "garbage-owner", "uid": uid});
+        let reference = json!({"apiVersion": api, "kind": kind, "name": "garbage-owner", "uid": uid});
         create(plane, &config_map("garbage", "owned", Some(&reference)));
-        create(
-            plane,
-            &config_map(
-                "garbage",
-                &format!("not-owned-by-{}", kind.to_lowercase()),
-                None,
-            ),
-        );
-        kubectl(
-            plane,
-            &["delete", kind, "garbage-owner", "--namespace=garbage"],
-        );
+        create(plane, &config_map("garbage", &format!("not-owned-by-{}", kind.to_lowercase()), None));
+        kubectl(plane, &["delete", kind, "garbage-owner", "--namespace=garbage"]);
         await_absence(plane, &["configmap", "owned", "--namespace=garbage"]);
     }
     for left in ["not-owned-by-clusterrole", "not-owned-by-configmap"] {
@@ -213,33 +144,17 @@ fn a_deleted_namespace_goes_with_its_content() {
     let plane = &*PLANE;
     kubectl(plane, &["create", "namespace", "short-lived"]);
     create(plane, &config_map("short-lived", "content", None));
-    kubectl(
-        plane,
-        &["delete", "namespace", "short-lived", "--wait=false"],
-    );
+    kubectl(plane, &["delete", "namespace", "short-lived", "--wait=false"]);
     await_absence(plane, &["namespace", "short-lived"]);
     await_absence(plane, &["configmap", "content", "--namespace=short-lived"]);
 }
 
 #[test]
 fn a_restart_keeps_ports_and_data() {
-    let mut plane = start(PlaneOptions {
-        audit: true,
-        ..PlaneOptions::default()
-    });
+    let mut plane = start(PlaneOptions { audit: true, ..PlaneOptions::default() });
     let kubeconfig = fs::read(plane.kubeconfig()).unwrap();
     kubectl(&plane, &["create", "configmap", "kept"]);
-    let uid_of = |plane: &Plane| {
-        kubectl(
-            plane,
-            &[
-                "get",
-                "configmap",
-                "kept",
-                "--output=jsonpath={.metadata.uid}",
-            ],
-        )
-    };
+    let uid_of = |plane: &Plane| kubectl(plane, &["get", "configmap", "kept", "--output=jsonpath={.metadata.uid}"]);
     let uid = uid_of(&plane);
 
     plane.stop(Process::ApiServer).unwrap();

@@ -1,9 +1,5 @@
 //! A control plane ends with whoever started it and leaves nothing behind, and the tool that starts one for a command.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "they fail a test, in its helpers too"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "they fail a test, in its helpers too")]
 
 use std::collections::BTreeSet;
 use std::env;
@@ -27,10 +23,7 @@ const NO_PROCESS: [u32; 0] = [];
 fn processes_of(folder: &Path) -> Vec<u32> {
     let inside = [folder.as_os_str().as_bytes(), b"/"].concat();
     let names = |argument: &[u8]| {
-        argument == folder.as_os_str().as_bytes()
-            || argument
-                .windows(inside.len())
-                .any(|window| window == inside)
+        argument == folder.as_os_str().as_bytes() || argument.windows(inside.len()).any(|window| window == inside)
     };
     fs::read_dir("/proc")
         .unwrap()
@@ -44,10 +37,7 @@ fn processes_of(folder: &Path) -> Vec<u32> {
 
 /// What a process has open.
 fn files_of(id: u32) -> BTreeSet<PathBuf> {
-    fs::read_dir(format!("/proc/{id}/fd"))
-        .unwrap()
-        .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
-        .collect()
+    fs::read_dir(format!("/proc/{id}/fd")).unwrap().filter_map(|entry| fs::read_link(entry.ok()?.path()).ok()).collect()
 }
 
 /// The pipe that a shell reads its orders from.
@@ -62,34 +52,20 @@ fn program_of(id: u32) -> String {
 
 #[track_caller]
 fn await_end(folder: &Path) {
-    eventually(
-        DEADLINE,
-        "every process of the plane is gone",
-        || match processes_of(folder) {
-            left if left.is_empty() => Ok(()),
-            left => Err(format!("{left:?}")),
-        },
-    );
+    eventually(DEADLINE, "every process of the plane is gone", || match processes_of(folder) {
+        left if left.is_empty() => Ok(()),
+        left => Err(format!("{left:?}")),
+    });
     assert!(!folder.exists(), "{} is left", folder.display());
 }
 
 /// The tool that `make` runs control planes with, which `cargo test` builds beside the tests.
 fn tool() -> Command {
     let tests = env::current_exe().unwrap();
-    let tool = tests
-        .ancestors()
-        .nth(2)
-        .unwrap()
-        .join("examples/control-plane");
-    assert!(
-        tool.exists(),
-        "{} is not built: run `cargo build --example control-plane`",
-        tool.display()
-    );
+    let tool = tests.ancestors().nth(2).unwrap().join("examples/control-plane");
+    assert!(tool.exists(), "{} is not built: run `cargo build --example control-plane`", tool.display());
     let mut command = Command::new(tool);
-    command
-        .env_remove("CLUSTER")
-        .env_remove("CONTROL_PLANE_KEEP");
+    command.env_remove("CLUSTER").env_remove("CONTROL_PLANE_KEEP");
     command
 }
 
@@ -102,11 +78,8 @@ fn a_dropped_plane_leaves_nothing() {
     let plane = Plane::start(PlaneOptions::default()).unwrap();
     let folder = plane.folder().to_owned();
     let processes = processes_of(&folder);
-    let (shells, programs): (Vec<u32>, Vec<u32>) = processes.into_iter().partition(|id| {
-        !Process::ALL
-            .iter()
-            .any(|process| process.program() == program_of(*id))
-    });
+    let (shells, programs): (Vec<u32>, Vec<u32>) =
+        processes.into_iter().partition(|id| !Process::ALL.iter().any(|process| process.program() == program_of(*id)));
     assert_eq!(programs.len(), 3);
 
     // A shell is two processes, and no process knows another shell's pipe.
@@ -127,12 +100,7 @@ fn a_dropped_plane_leaves_nothing() {
 
 #[test]
 fn a_killed_owner_leaves_nothing() {
-    let mut owner = tool()
-        .arg("serve")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut owner = tool().arg("serve").stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     let mut stdout = BufReader::new(owner.stdout.take().unwrap());
     stdout.read_line(&mut line).unwrap();
@@ -149,18 +117,12 @@ fn a_killed_owner_leaves_nothing() {
 #[test]
 fn exec_gives_a_command_a_cluster_and_returns_its_code() {
     let script = r#"kubectl get namespace default --output=name; echo "$KUBECONFIG"; exit 7"#;
-    let output = tool()
-        .args(["exec", "--", "sh", "-c", script])
-        .output()
-        .unwrap();
+    let output = tool().args(["exec", "--", "sh", "-c", script]).output().unwrap();
     let lines: Vec<_> = text(&output.stdout).lines().collect();
     let [namespace, kubeconfig] = lines[..] else {
         panic!("{output:?}");
     };
-    assert_eq!(
-        (namespace, output.status.code()),
-        ("namespace/default", Some(7))
-    );
+    assert_eq!((namespace, output.status.code()), ("namespace/default", Some(7)));
     let folder = Path::new(kubeconfig).parent().unwrap();
     assert_eq!(processes_of(folder), NO_PROCESS);
     assert!(!folder.exists());
@@ -169,11 +131,7 @@ fn exec_gives_a_command_a_cluster_and_returns_its_code() {
 #[test]
 fn exec_uses_the_current_cluster_where_that_is_asked_for() {
     let kubeconfig = Path::new(env!("CARGO_TARGET_TMPDIR")).join("own-kubeconfig");
-    fs::write(
-        &kubeconfig,
-        r#"{"kind": "Config", "current-context": "home"}"#,
-    )
-    .unwrap();
+    fs::write(&kubeconfig, r#"{"kind": "Config", "current-context": "home"}"#).unwrap();
     let run = |cluster: &str| -> Output {
         tool()
             .args(["exec", "sh", "-c", r#"echo "$KUBECONFIG""#])
@@ -183,14 +141,8 @@ fn exec_uses_the_current_cluster_where_that_is_asked_for() {
             .unwrap()
     };
     let output = run("current");
-    assert_eq!(
-        text(&output.stdout).trim_end(),
-        kubeconfig.to_str().unwrap()
-    );
-    assert_eq!(
-        text(&output.stderr),
-        "control-plane: using your cluster, context home\n"
-    );
+    assert_eq!(text(&output.stdout).trim_end(), kubeconfig.to_str().unwrap());
+    assert_eq!(text(&output.stderr), "control-plane: using your cluster, context home\n");
 
     let output = run("other");
     assert_eq!(output.status.code(), Some(1));
@@ -203,10 +155,7 @@ fn exec_uses_the_current_cluster_where_that_is_asked_for() {
 
 #[test]
 fn exec_says_what_it_cannot_run() {
-    let output = tool()
-        .args(["exec", "/nonexistent/command"])
-        .output()
-        .unwrap();
+    let output = tool().args(["exec", "/nonexistent/command"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(
         text(&output.stderr),
@@ -214,8 +163,5 @@ fn exec_says_what_it_cannot_run() {
     );
     let output = tool().arg("exec").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(
-        text(&output.stderr).starts_with("control-plane: exec needs a command\n"),
-        "{output:?}"
-    );
+    assert!(text(&output.stderr).starts_with("control-plane: exec needs a command\n"), "{output:?}");
 }

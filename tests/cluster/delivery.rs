@@ -61,7 +61,10 @@ async fn a_grant_arrives_as_config_map_and_secret() {
     let cluster = cluster().await;
     backup(&cluster).await;
     let config = cluster.object("ConfigMap", "$", "$-config").await;
-    assert_eq!(config["data"]["backup.env"], "BACKUP_REGION=eu-central\nBACKUP_RETENTION=90\nBACKUP_SCHEDULE='0 3 * * *'\n");
+    assert_eq!(
+        config["data"]["backup.env"],
+        "BACKUP_REGION=eu-central\nBACKUP_RETENTION=90\nBACKUP_SCHEDULE='0 3 * * *'\n"
+    );
     let json: Value = serde_json::from_str(config["data"]["backup.json"].as_str().unwrap()).unwrap();
     assert_eq!(json, json!({"backup": {"region": "eu-central", "retention": 90, "schedule": "0 3 * * *"}}));
     assert_eq!(config["data"]["banner"], "90 days for The Client");
@@ -221,7 +224,10 @@ async fn a_changed_source_secret_reaches_the_output_and_a_vanished_one_takes_not
     cluster.delete("Secret", "entitlements", "$").await;
     let condition = cluster.condition("EntitlementInstance", "$", "Delivered", "False", "SecretNotFound").await;
     let message = condition["message"].as_str().unwrap();
-    assert_eq!(message, format!("facets.backup.password: there is no Secret {} in namespace entitlements: make it", cluster.name));
+    assert_eq!(
+        message,
+        format!("facets.backup.password: there is no Secret {} in namespace entitlements: make it", cluster.name)
+    );
     assert!(is_rotated(&cluster.get("Secret", "$", "$-credentials").await.unwrap()));
     cluster.apply(PASSWORD).await;
     cluster.condition("EntitlementInstance", "$", "Ready", "True", "Active").await;
@@ -245,7 +251,8 @@ spec:
         .await;
     cluster.create(grant(&cluster.name, &cluster.name, &cluster.name, json!({}))).await.unwrap();
     cluster.phase("$", "Active").await;
-    let mut other = grant(&format!("{}-other", cluster.name), &cluster.name, &format!("{}-other", cluster.name), json!({}));
+    let mut other =
+        grant(&format!("{}-other", cluster.name), &cluster.name, &format!("{}-other", cluster.name), json!({}));
     // Made later, but granted earlier.
     other["metadata"]["annotations"] = json!({"entitlements.dev/granted-at": "2020-01-01T00:00:00Z"});
     cluster.create(other).await.unwrap();

@@ -39,13 +39,17 @@ fn commands(text: &str) -> Vec<Step> {
 
 /// Whether an output is as the document shows it, where `…` stands for any word, and white space for white space.
 fn is_as_shown(shown: &str, output: &str) -> bool {
-    let (shown, output): (Vec<&str>, Vec<&str>) = (shown.split_whitespace().collect(), output.split_whitespace().collect());
+    let (shown, output): (Vec<&str>, Vec<&str>) =
+        (shown.split_whitespace().collect(), output.split_whitespace().collect());
     shown.len() == output.len() && shown.iter().zip(&output).all(|(shown, word)| *shown == "…" || shown == word)
 }
 
 fn run(stage: &Stage, command: &str) -> String {
     let mut kubectl = stage.plane.kubectl();
-    let (program, environment) = (kubectl.get_program().to_owned(), kubectl.get_envs().map(|(name, value)| (name.to_owned(), value.map(ToOwned::to_owned))).collect::<Vec<_>>());
+    let (program, environment) = (
+        kubectl.get_program().to_owned(),
+        kubectl.get_envs().map(|(name, value)| (name.to_owned(), value.map(ToOwned::to_owned))).collect::<Vec<_>>(),
+    );
     kubectl.stdin(Stdio::null());
     let mut shell = std::process::Command::new("sh");
     for (name, value) in environment {

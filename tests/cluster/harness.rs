@@ -200,7 +200,10 @@ impl Cluster {
             let kind = object.types.clone().unwrap().kind;
             let api = self.api(&kind, object.metadata.namespace.as_deref().unwrap_or("entitlements"));
             let name = object.metadata.name.clone().unwrap();
-            let params = PatchParams { field_validation: Some(kube::api::ValidationDirective::Strict), ..PatchParams::apply("test").force() };
+            let params = PatchParams {
+                field_validation: Some(kube::api::ValidationDirective::Strict),
+                ..PatchParams::apply("test").force()
+            };
             api.patch(&name, &params, &Patch::Apply(&object)).await.map_err(|error| error.to_string())?;
         }
         Ok(())
@@ -241,21 +244,34 @@ impl Cluster {
     }
 
     /// Looks at an object until it is as expected, and returns it then.
-    pub async fn until(&self, kind: &str, namespace: &str, name: &str, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+    pub async fn until(
+        &self,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+        what: &str,
+        is: impl Fn(&Value) -> bool,
+    ) -> Value {
         let started = Instant::now();
         loop {
             let seen = self.get(kind, namespace, name).await.unwrap_or(Value::Null);
             if is(&seen) {
                 return seen;
             }
-            assert!(started.elapsed() < DEADLINE, "{kind} {namespace}/{name}: {what}: not so within {DEADLINE:?}; last seen: {seen:#}");
+            assert!(
+                started.elapsed() < DEADLINE,
+                "{kind} {namespace}/{name}: {what}: not so within {DEADLINE:?}; last seen: {seen:#}"
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
     /// Waits until a grant in namespace `entitlements` is in that phase, with its status up to date.
     pub async fn phase(&self, name: &str, phase: &str) -> Value {
-        self.until("EntitlementInstance", "entitlements", name, phase, |seen| is_current(seen) && seen["status"]["phase"] == phase).await
+        self.until("EntitlementInstance", "entitlements", name, phase, |seen| {
+            is_current(seen) && seen["status"]["phase"] == phase
+        })
+        .await
     }
 
     /// Waits until a condition of an object has that status and reason, with the status up to date.
@@ -282,9 +298,7 @@ impl Cluster {
     /// Waits until the summary in a namespace has an entry that is as expected.
     pub async fn summary(&self, namespace: &str, handle: &str, what: &str, is: impl Fn(&Value) -> bool) -> Value {
         let handle = handle.replace('$', &self.name);
-        let found = self
-            .until("ConfigMap", namespace, "entitlements", what, |seen| is(&entry(seen, &handle)))
-            .await;
+        let found = self.until("ConfigMap", namespace, "entitlements", what, |seen| is(&entry(seen, &handle))).await;
         entry(&found, &handle)
     }
 

@@ -37,13 +37,17 @@ async fn a_renewal_follows_without_a_gap_and_without_a_new_object() {
     assert_eq!(waiting["status"]["start"], end);
     assert_eq!(waiting["status"]["accepted"]["follows"], end);
     assert_eq!(waiting["status"]["accepted"]["chain"]["name"], name);
-    cluster.until("EntitlementInstance", "entitlements", "$", "is renewed", |seen| seen["status"]["renewedBy"] == renewal).await;
+    cluster
+        .until("EntitlementInstance", "entitlements", "$", "is renewed", |seen| seen["status"]["renewedBy"] == renewal)
+        .await;
 
     let (uids, _, absent) = observe(&cluster, "$", &seconds_from_now(7)).await;
     assert_eq!((uids.len(), absent), (1, 0), "the object was made anew, or was away: {uids:?}, {absent}");
     cluster.phase("$", "Expired").await;
     cluster.phase(&renewal, "Active").await;
-    let instance = cluster.get("ConfigMap", "$", "$").await.unwrap()["metadata"]["annotations"]["entitlements.dev/instance"].clone();
+    let instance =
+        cluster.get("ConfigMap", "$", "$").await.unwrap()["metadata"]["annotations"]["entitlements.dev/instance"]
+            .clone();
     assert_eq!(instance, format!("entitlements/{renewal}"));
 }
 
@@ -53,9 +57,7 @@ async fn grace_keeps_the_configuration_and_a_renewal_ends_it() {
     cluster.feature().await;
     let name = cluster.name.clone();
     cluster.merge("EntitlementDefinition", "", "$", json!({"spec": {"gracePeriod": "PT1H"}})).await.unwrap();
-    cluster
-        .until("EntitlementDefinition", "", "$", "is seen", crate::harness::is_current)
-        .await;
+    cluster.until("EntitlementDefinition", "", "$", "is seen", crate::harness::is_current).await;
     let end = seconds_from_now(2);
     cluster.create(grant(&name, &name, &name, json!({"end": end}))).await.unwrap();
     let grace = cluster.phase("$", "Grace").await;
@@ -86,7 +88,11 @@ async fn only_holder(cluster: &Cluster, organization: &str, duplicates: usize) -
         if is_settled && active.len() == 1 && refused == duplicates {
             return active[0]["metadata"]["name"].as_str().unwrap().to_owned();
         }
-        assert!(started.elapsed() < crate::harness::DEADLINE, "not settled: {} Active, {refused} duplicates", active.len());
+        assert!(
+            started.elapsed() < crate::harness::DEADLINE,
+            "not settled: {} Active, {refused} duplicates",
+            active.len()
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -101,7 +107,10 @@ async fn of_ten_created_at_once_one_is_accepted_and_the_next_when_it_is_cancelle
         made.unwrap();
     }
     let first = only_holder(&cluster, &name, 9).await;
-    cluster.merge("EntitlementInstance", "entitlements", &first, json!({"spec": {"state": "Cancelled"}})).await.unwrap();
+    cluster
+        .merge("EntitlementInstance", "entitlements", &first, json!({"spec": {"state": "Cancelled"}}))
+        .await
+        .unwrap();
     let second = only_holder(&cluster, &name, 8).await;
     assert_ne!(first, second);
     cluster
@@ -141,7 +150,10 @@ async fn an_amendment_extends_an_end_without_a_rewrite() {
     cluster.object("ConfigMap", "$", "$").await;
     let effective = seconds_from_now(2);
     let amendment = json!({"name": "longer", "effective": effective, "end": "2100-01-01"});
-    cluster.merge("EntitlementInstance", "entitlements", "$", json!({"spec": {"amendments": [amendment]}})).await.unwrap();
+    cluster
+        .merge("EntitlementInstance", "entitlements", "$", json!({"spec": {"amendments": [amendment]}}))
+        .await
+        .unwrap();
     let (uids, versions, absent) = observe(&cluster, "$", &seconds_from_now(6)).await;
     assert_eq!((uids.len(), versions.len(), absent), (1, 1, 0), "rewritten or withdrawn");
     let seen = cluster.phase("$", "Active").await;
@@ -162,12 +174,17 @@ async fn an_amendment_dated_back_brings_an_ended_grant_back_and_a_wrong_one_says
     let patch = json!({"spec": {"amendments": [late]}});
     cluster.merge("EntitlementInstance", "entitlements", "$", patch).await.unwrap();
     let ignored = cluster
-        .until("EntitlementInstance", "entitlements", "$", "ignores it", |seen| seen["status"]["amendments"][0]["state"] == "Ignored")
+        .until("EntitlementInstance", "entitlements", "$", "ignores it", |seen| {
+            seen["status"]["amendments"][0]["state"] == "Ignored"
+        })
         .await;
     let message = ignored["status"]["amendments"][0]["message"].as_str().unwrap();
     assert!(message.contains("renew the grant instead"), "{message}");
     let back = json!({"name": "back", "effective": "2020-01-02", "end": "2100-01-01"});
-    cluster.merge("EntitlementInstance", "entitlements", "$", json!({"spec": {"amendments": [late, back]}})).await.unwrap();
+    cluster
+        .merge("EntitlementInstance", "entitlements", "$", json!({"spec": {"amendments": [late, back]}}))
+        .await
+        .unwrap();
     cluster.object("ConfigMap", "$", "$").await;
     cluster.phase("$", "Active").await;
 }
@@ -188,7 +205,10 @@ async fn a_catalogue_edit_reaches_later_grants_only() {
     cluster.until("Organization", "", "$", "is seen", crate::harness::is_current).await;
     cluster.merge("EntitlementInstance", "entitlements", "$", json!({"spec": {"priority": 1}})).await.unwrap();
     let after = cluster.phase("$", "Waiting").await;
-    assert_eq!((&after["status"]["start"], &after["status"]["end"]), (&before["status"]["start"], &before["status"]["end"]));
+    assert_eq!(
+        (&after["status"]["start"], &after["status"]["end"]),
+        (&before["status"]["start"], &before["status"]["end"])
+    );
     assert_eq!(after["status"]["accepted"], before["status"]["accepted"]);
     // Through a Draft it is accepted anew, and takes what the catalogue and the calendar say now.
     cluster.merge("EntitlementInstance", "entitlements", "$", json!({"spec": {"state": "Draft"}})).await.unwrap();
@@ -216,9 +236,13 @@ async fn a_notice_is_given_once_and_not_where_a_renewal_is_accepted() {
         })
         .await;
     assert_eq!(seen["status"]["notices"][0]["before"], "P2D");
-    assert_eq!(seen["status"]["notices"][1], json!({"before": "PT1H", "end": end, "at": seen["status"]["notices"][1]["at"]}));
+    assert_eq!(
+        seen["status"]["notices"][1],
+        json!({"before": "PT1H", "end": end, "at": seen["status"]["notices"][1]["at"]})
+    );
     cluster.event("$", "RenewalDue").await;
-    let due: Vec<(String, String)> = cluster.events("$").await.into_iter().filter(|(reason, _)| reason == "RenewalDue").collect();
+    let due: Vec<(String, String)> =
+        cluster.events("$").await.into_iter().filter(|(reason, _)| reason == "RenewalDue").collect();
     assert!(due.iter().all(|(_, note)| note.contains(&format!("ends at {end}, and nothing renews it"))), "{due:?}");
 }
 

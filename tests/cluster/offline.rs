@@ -1,10 +1,6 @@
 //! `render` says what the cluster will hold, byte for byte.
 
-use crate::{
-    harness::Stage,
-    plane::PlaneOptions,
-    resilience::apply_examples,
-};
+use crate::{harness::Stage, plane::PlaneOptions, resilience::apply_examples};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, process::Command};
 
@@ -44,7 +40,11 @@ fn portable(object: &Value) -> Value {
 
 fn key(object: &Value) -> String {
     let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
-    format!("{} {namespace}/{}", object["kind"].as_str().unwrap_or_default(), object["metadata"]["name"].as_str().unwrap_or_default())
+    format!(
+        "{} {namespace}/{}",
+        object["kind"].as_str().unwrap_or_default(),
+        object["metadata"]["name"].as_str().unwrap_or_default()
+    )
 }
 
 #[tokio::test]
@@ -54,11 +54,30 @@ async fn render_prints_what_the_cluster_holds() {
         let stage = Stage::start_with(PlaneOptions::default());
         stage.operator(&[]).leave_running();
         apply_examples(&stage, examples);
-        for condition in ["acme-backup", "acme-support", "acme-seats", "acme-seats-more", "globex-streaming", "globex-seats", "globex-support"] {
-            stage.kubectl(&["wait", "--for=condition=Ready", "ent", condition, "--namespace=entitlements", "--timeout=60s"]);
+        for condition in [
+            "acme-backup",
+            "acme-support",
+            "acme-seats",
+            "acme-seats-more",
+            "globex-streaming",
+            "globex-seats",
+            "globex-support",
+        ] {
+            stage.kubectl(&[
+                "wait",
+                "--for=condition=Ready",
+                "ent",
+                condition,
+                "--namespace=entitlements",
+                "--timeout=60s",
+            ]);
         }
         for definition in ["managed-backup", "premium-support", "seats", "4k-streaming"] {
-            let total = match definition { "managed-backup" | "4k-streaming" => "1", "premium-support" => "2", _ => "3" };
+            let total = match definition {
+                "managed-backup" | "4k-streaming" => "1",
+                "premium-support" => "2",
+                _ => "3",
+            };
             let path = format!("--for=jsonpath={{.status.instances.total}}={total}");
             stage.kubectl(&["wait", &path, "edef", definition, "--timeout=60s"]);
         }
@@ -77,7 +96,8 @@ async fn render_prints_what_the_cluster_holds() {
     let found: Value = serde_json::from_str(&found).unwrap();
     let ours = |object: &&Value| {
         let group = object["apiVersion"].as_str().unwrap_or_default();
-        group.starts_with("entitlements.dev/") || object["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "entitlement-operator"
+        group.starts_with("entitlements.dev/")
+            || object["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "entitlement-operator"
     };
     let of = |list: &Value| -> BTreeMap<String, Value> {
         list["items"].as_array().unwrap().iter().filter(ours).map(|object| (key(object), portable(object))).collect()

@@ -8,7 +8,10 @@ async fn a_term_begins_and_ends_by_itself() {
     let cluster = cluster().await;
     cluster.feature().await;
     let (start, end) = (seconds_from_now(3), seconds_from_now(6));
-    cluster.create(grant(&cluster.name, &cluster.name, &cluster.name, json!({"start": start, "end": end}))).await.unwrap();
+    cluster
+        .create(grant(&cluster.name, &cluster.name, &cluster.name, json!({"start": start, "end": end})))
+        .await
+        .unwrap();
     let waiting = cluster.phase("$", "Waiting").await;
     assert_eq!(waiting["status"]["nextTransition"], json!({"at": start, "phase": "Active"}));
     assert_eq!(waiting["status"]["start"], start);

@@ -23,7 +23,9 @@ fn writes(audit_log: &Path) -> Vec<String> {
         .filter(|line| line["stage"] == "ResponseComplete")
         .filter(|line| line["userAgent"].as_str().is_some_and(|agent| agent.starts_with("entitlement-operator")))
         .filter(|line| ["create", "update", "patch", "delete"].contains(&line["verb"].as_str().unwrap_or_default()))
-        .map(|line| format!("{} {}", line["verb"].as_str().unwrap_or_default(), line["requestURI"].as_str().unwrap_or_default()))
+        .map(|line| {
+            format!("{} {}", line["verb"].as_str().unwrap_or_default(), line["requestURI"].as_str().unwrap_or_default())
+        })
         .collect()
 }
 

@@ -81,7 +81,8 @@ const REFUSED: &[(&str, &str, &str)] = &[
 async fn what_is_wrong_in_itself_is_refused_with_what_to_do() {
     let cluster = cluster().await;
     for (kind, spec, message) in REFUSED {
-        let yaml = format!("{{apiVersion: entitlements.dev/v1alpha1, kind: {kind}, metadata: {{name: $}}, spec: {spec}}}");
+        let yaml =
+            format!("{{apiVersion: entitlements.dev/v1alpha1, kind: {kind}, metadata: {{name: $}}, spec: {spec}}}");
         let refused = cluster.refused(&yaml).await;
         assert!(refused.contains(message), "{kind} {spec}: {refused}");
     }
@@ -126,7 +127,9 @@ async fn names_are_checked() {
             "FacetDefinition" => "{schema: {type: object}}",
             _ => "{type: Feature}",
         };
-        let yaml = format!("{{apiVersion: entitlements.dev/v1alpha1, kind: {kind}, metadata: {{name: {name}}}, spec: {spec}}}");
+        let yaml = format!(
+            "{{apiVersion: entitlements.dev/v1alpha1, kind: {kind}, metadata: {{name: {name}}}, spec: {spec}}}"
+        );
         let refused = cluster.refused(&yaml).await;
         assert!(refused.contains(message), "{kind} {name}: {refused}");
     }
@@ -204,7 +207,10 @@ async fn a_fresh_object_says_that_nobody_has_seen_it() {
     assert_eq!(made["spec"]["aggregation"], "Sum");
     let spec = json!({"end": null, "amount": null});
     let made = cluster.create(grant("a", "a", "a", spec)).await.unwrap();
-    assert_eq!(made["spec"], json!({"organization": "a", "definition": "a", "state": "Active", "priority": 0, "suspended": false}));
+    assert_eq!(
+        made["spec"],
+        json!({"organization": "a", "definition": "a", "state": "Active", "priority": 0, "suspended": false})
+    );
     tokio::task::spawn_blocking(move || drop(stage)).await.unwrap();
 }
 
@@ -239,7 +245,8 @@ async fn kubectl_shows_what_is_asked_at_a_glance() {
 
 #[tokio::test]
 async fn every_field_explains_itself() {
-    let crds: Vec<Value> = entitlement_operator::api::crd::all().iter().map(|crd| serde_json::to_value(crd).unwrap()).collect();
+    let crds: Vec<Value> =
+        entitlement_operator::api::crd::all().iter().map(|crd| serde_json::to_value(crd).unwrap()).collect();
     for crd in &crds {
         let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"];
         check_described(schema, crd["spec"]["names"]["kind"].as_str().unwrap());

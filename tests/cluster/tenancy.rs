@@ -60,7 +60,8 @@ async fn the_clusters_own_namespaces_are_refused_and_the_others_served() {
         let condition = cluster
             .until("Organization", "", "$", "names the namespace", |seen| {
                 let ready = crate::harness::condition(seen, "Ready");
-                ready["reason"] == "NamespaceRefused" && ready["message"].as_str().is_some_and(|text| text.contains(refused))
+                ready["reason"] == "NamespaceRefused"
+                    && ready["message"].as_str().is_some_and(|text| text.contains(refused))
             })
             .await;
         assert_eq!(crate::harness::condition(&condition, "Ready")["status"], "False");
@@ -96,7 +97,10 @@ spec: {namespaces: [$, $-own]}
     let summary = cluster.object("ConfigMap", "$", "entitlements").await;
     assert_eq!(summary["metadata"]["labels"]["entitlements.dev/organization"], cluster.name);
     // When the older one lets it go, the younger one takes it over.
-    cluster.merge("Organization", "", "$", json!({"spec": {"namespaces": [format!("{}-none", cluster.name)]}})).await.unwrap();
+    cluster
+        .merge("Organization", "", "$", json!({"spec": {"namespaces": [format!("{}-none", cluster.name)]}}))
+        .await
+        .unwrap();
     cluster.condition("Organization", &younger, "Ready", "True", "Served").await;
     cluster
         .until("ConfigMap", "$", "entitlements", "is the younger one's", |seen| {
@@ -118,12 +122,17 @@ async fn a_tenant_cannot_grant_itself_anything() {
     let accepted = crate::harness::condition(&refused, "Accepted");
     assert_eq!(accepted["reason"], "NamespaceNotAllowed");
     // Nor where an administrator lists the tenant's own namespace by mistake.
-    cluster.merge("Organization", "", "$", json!({"spec": {"assignableFrom": ["entitlements", cluster.name]}})).await.unwrap();
+    cluster
+        .merge("Organization", "", "$", json!({"spec": {"assignableFrom": ["entitlements", cluster.name]}}))
+        .await
+        .unwrap();
     cluster
         .until("EntitlementInstance", "$", "$", "is refused as it is a tenant's namespace", |seen| {
             let accepted = crate::harness::condition(seen, "Accepted");
             accepted["reason"] == "NamespaceNotAllowed"
-                && accepted["message"].as_str().is_some_and(|text| text.contains("a tenant must not grant itself anything"))
+                && accepted["message"]
+                    .as_str()
+                    .is_some_and(|text| text.contains("a tenant must not grant itself anything"))
         })
         .await;
     assert!(cluster.get("ConfigMap", "$", "$").await.is_none());
@@ -139,7 +148,9 @@ async fn a_namespace_of_grants_is_never_a_tenants() {
     let mut granted = grant(&cluster.name, &cluster.name, &cluster.name, json!({}));
     granted["metadata"]["namespace"] = grants.clone().into();
     cluster.create(granted).await.unwrap();
-    cluster.until("EntitlementInstance", &grants, "$", "is accepted", |seen| !seen["status"]["accepted"].is_null()).await;
+    cluster
+        .until("EntitlementInstance", &grants, "$", "is accepted", |seen| !seen["status"]["accepted"].is_null())
+        .await;
     cluster.merge("Organization", "", "$", json!({"spec": {"namespaces": [cluster.name, grants]}})).await.unwrap();
     cluster.condition("Organization", "$", "Ready", "False", "NamespaceRefused").await;
     cluster.object("ConfigMap", "$", "$").await;

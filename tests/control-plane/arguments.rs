@@ -80,26 +80,17 @@ fn serve(mut arguments: impl Iterator<Item = OsString>) -> Result<Subcommand, St
             _ => return Err(format!("serve has no argument {}", argument.display())),
         }
     }
-    Ok(Subcommand::Serve {
-        folder,
-        while_stdin_open,
-    })
+    Ok(Subcommand::Serve { folder, while_stdin_open })
 }
 
 fn exec(arguments: impl Iterator<Item = OsString>) -> Result<Subcommand, String> {
     let mut arguments = arguments.peekable();
     let _ = arguments.next_if(|argument| argument == "--");
     let program = arguments.next().ok_or("exec needs a command")?;
-    Ok(Subcommand::Exec {
-        program,
-        arguments: arguments.collect(),
-    })
+    Ok(Subcommand::Exec { program, arguments: arguments.collect() })
 }
 
-fn alone(
-    mut arguments: impl Iterator<Item = OsString>,
-    subcommand: Subcommand,
-) -> Result<Subcommand, String> {
+fn alone(mut arguments: impl Iterator<Item = OsString>, subcommand: Subcommand) -> Result<Subcommand, String> {
     match arguments.next() {
         None => Ok(subcommand),
         Some(argument) => Err(format!("unexpected argument {}", argument.display())),

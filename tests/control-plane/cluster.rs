@@ -27,10 +27,7 @@ pub fn up() -> Result<ExitCode, Box<dyn Error>> {
     let folder = folder();
     if place::is_in_use(&folder)? {
         let id = process(&folder).ok_or("the control plane is starting or stopping: try again")?;
-        say(&format!(
-            "The control plane runs already, as process {id}.\n{}",
-            usage(&folder)?
-        ))?;
+        say(&format!("The control plane runs already, as process {id}.\n{}", usage(&folder)?))?;
         return Ok(ExitCode::SUCCESS);
     }
     let log = programs::home().join("cluster.log");
@@ -45,10 +42,7 @@ pub fn up() -> Result<ExitCode, Box<dyn Error>> {
             _ => Ok(Err(said(&log))),
         }
     })??;
-    say(&format!(
-        "The control plane runs, as process {id}.\n{}",
-        usage(&folder)?
-    ))?;
+    say(&format!("The control plane runs, as process {id}.\n{}", usage(&folder)?))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -45,31 +45,20 @@ impl Credentials {
     /// Makes what the folder does not hold from an earlier start.
     pub fn prepare(folder: &Path) -> Result<Self, PlaneError> {
         let service_account_key = folder.join("service-account.key");
-        let private = found_or_made(&service_account_key, || {
-            Ok(KeyPair::generate()?.serialize_pem())
-        })?;
-        let public = KeyPair::from_pem(&private)
-            .map_err(PlaneError::Key)?
-            .public_key_pem();
+        let private = found_or_made(&service_account_key, || Ok(KeyPair::generate()?.serialize_pem()))?;
+        let public = KeyPair::from_pem(&private).map_err(PlaneError::Key)?.public_key_pem();
         let service_account_public_key = folder.join("service-account.pub");
         write(&service_account_public_key, &public)?;
 
         let admin_token = found_or_made(&folder.join("admin.token"), token)?;
-        let controller_manager_token =
-            found_or_made(&folder.join("controller-manager.token"), token)?;
+        let controller_manager_token = found_or_made(&folder.join("controller-manager.token"), token)?;
         let token_file = folder.join("tokens.csv");
         let tokens = format!(
             "{admin_token},admin,admin,system:masters\n\
              {controller_manager_token},system:kube-controller-manager,kube-controller-manager\n"
         );
         write(&token_file, &tokens)?;
-        Ok(Self {
-            service_account_key,
-            service_account_public_key,
-            token_file,
-            admin_token,
-            controller_manager_token,
-        })
+        Ok(Self { service_account_key, service_account_public_key, token_file, admin_token, controller_manager_token })
     }
 }
 
@@ -83,12 +72,7 @@ pub struct Cluster<'a> {
 
 impl Cluster<'_> {
     /// Writes a kubeconfig in which `user` is the `user` entry's content.
-    pub fn write_kubeconfig(
-        &self,
-        path: &Path,
-        user: &Value,
-        namespace: Option<&str>,
-    ) -> Result<(), PlaneError> {
+    pub fn write_kubeconfig(&self, path: &Path, user: &Value, namespace: Option<&str>) -> Result<(), PlaneError> {
         let mut context = json!({"cluster": "control-plane", "user": "user"});
         if let Some(namespace) = namespace {
             context["namespace"] = json!(namespace);
@@ -113,10 +97,7 @@ fn write(path: &Path, text: &str) -> Result<(), PlaneError> {
     fs::write(path, text).map_err(PlaneError::io("writing", path))
 }
 
-fn found_or_made(
-    path: &Path,
-    make: impl FnOnce() -> Result<String, rcgen::Error>,
-) -> Result<String, PlaneError> {
+fn found_or_made(path: &Path, make: impl FnOnce() -> Result<String, rcgen::Error>) -> Result<String, PlaneError> {
     if path.exists() {
         return fs::read_to_string(path).map_err(PlaneError::io("reading", path));
     }
@@ -130,11 +111,8 @@ fn token() -> Result<String, rcgen::Error> {
     use std::fmt::Write;
 
     let key = KeyPair::generate()?;
-    Ok(key
-        .public_key_raw()
-        .iter()
-        .fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        }))
+    Ok(key.public_key_raw().iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    }))
 }

@@ -66,18 +66,12 @@ impl PlaneError {
 impl fmt::Display for PlaneError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotBuilt {
-                program,
-                looked_for,
-            } => {
+            Self::NotBuilt { program, looked_for } => {
                 write!(out, "{program} is not there: looked for")?;
                 for path in looked_for {
                     write!(out, " {}", path.display())?;
                 }
-                write!(
-                    out,
-                    "; build it with `make control-plane` (tests/control-plane/build.sh)"
-                )
+                write!(out, "; build it with `make control-plane` (tests/control-plane/build.sh)")
             }
             Self::Io { doing, source } => write!(out, "{doing}: {source}"),
             Self::Key(source) => write!(out, "making a key: {source}"),
@@ -92,21 +86,11 @@ impl fmt::Display for PlaneError {
                  and remove what was kept in target/control-plane/run"
             ),
             Self::Ended { program, log, said } => {
-                write!(
-                    out,
-                    "{program} ended by itself; the end of {}:\n{said}",
-                    log.display()
-                )
+                write!(out, "{program} ended by itself; the end of {}:\n{said}", log.display())
             }
-            Self::Late {
-                awaited,
-                within,
-                last,
-            } => write!(
-                out,
-                "{awaited}: not so within {} s; last seen: {last}",
-                within.as_secs()
-            ),
+            Self::Late { awaited, within, last } => {
+                write!(out, "{awaited}: not so within {} s; last seen: {last}", within.as_secs())
+            }
             Self::Kubectl { arguments, said } => write!(out, "kubectl {arguments}: {said}"),
         }
     }

@@ -45,17 +45,12 @@ fn run_in_current(mut command: Command) -> Result<ExitCode, Box<dyn Error>> {
         .output()
         .map_err(|error| format!("kubectl, to learn the current context: {error}"))?;
     if !context.status.success() {
-        return Err(
-            "CLUSTER=current, and your kubeconfig has no current context: \
+        return Err("CLUSTER=current, and your kubeconfig has no current context: \
                     choose one with `kubectl config use-context`, or leave CLUSTER out"
-                .into(),
-        );
+            .into());
     }
     let context = String::from_utf8_lossy(&context.stdout);
-    eprintln!(
-        "control-plane: using your cluster, context {}",
-        context.trim()
-    );
+    eprintln!("control-plane: using your cluster, context {}", context.trim());
     let error = command.env("PATH", path).exec();
     Err(cannot_run(&command, &error).into())
 }
@@ -71,9 +66,7 @@ fn run_in_own(mut command: Command) -> Result<ExitCode, Box<dyn Error>> {
         // Else kubectl would remember under the user's home what an earlier plane at the same port served.
         .env("KUBECACHEDIR", plane.folder().join("cache"))
         .env("PATH", path()?);
-    let child = command
-        .spawn()
-        .map_err(|error| cannot_run(&command, &error))?;
+    let child = command.spawn().map_err(|error| cannot_run(&command, &error))?;
     let status = await_end(&events, child)?;
     drop(plane);
     Ok(code(status))
@@ -82,11 +75,7 @@ fn run_in_own(mut command: Command) -> Result<ExitCode, Box<dyn Error>> {
 /// A PATH on which the control plane's own kubectl comes first.
 fn path() -> Result<OsString, env::JoinPathsError> {
     let usual = env::var_os("PATH").unwrap_or_default();
-    env::join_paths(
-        programs::folders()
-            .into_iter()
-            .chain(env::split_paths(&usual)),
-    )
+    env::join_paths(programs::folders().into_iter().chain(env::split_paths(&usual)))
 }
 
 fn cannot_run(command: &Command, error: &io::Error) -> String {
@@ -120,17 +109,12 @@ fn await_end(events: &Events, mut child: Child) -> io::Result<ExitStatus> {
 
 /// Sends a signal to the command, which is not waited for yet, so that its number is still its own.
 fn send(signal: &str, id: u32) -> io::Result<()> {
-    Command::new("kill")
-        .args(["-s", signal, &id.to_string()])
-        .status()
-        .map(drop)
+    Command::new("kill").args(["-s", signal, &id.to_string()]).status().map(drop)
 }
 
 /// The command's code; for a signal, 128 and its number, as shells have it.
 fn code(status: ExitStatus) -> ExitCode {
-    let code = status
-        .code()
-        .or_else(|| status.signal().map(|signal| 128 + signal))
-        .and_then(|code| u8::try_from(code).ok());
+    let code =
+        status.code().or_else(|| status.signal().map(|signal| 128 + signal)).and_then(|code| u8::try_from(code).ok());
     code.map_or(ExitCode::FAILURE, ExitCode::from)
 }

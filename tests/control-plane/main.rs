@@ -34,10 +34,7 @@ fn main() -> ExitCode {
 
 fn run(subcommand: Subcommand) -> Result<ExitCode, Box<dyn Error>> {
     match subcommand {
-        Subcommand::Serve {
-            folder,
-            while_stdin_open,
-        } => serve::run(folder, while_stdin_open),
+        Subcommand::Serve { folder, while_stdin_open } => serve::run(folder, while_stdin_open),
         Subcommand::Up => cluster::up(),
         Subcommand::Down => cluster::down(),
         Subcommand::Exec { program, arguments } => exec::run(&program, &arguments),

@@ -85,11 +85,7 @@ fn offset(run: &Path) -> u16 {
 }
 
 fn take_folder(folder: &Path) -> Result<File, PlaneError> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(PlaneError::io("creating", folder))?;
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(PlaneError::io("creating", folder))?;
     try_lock(&folder.join("lock"))?.ok_or_else(|| PlaneError::InUse(folder.to_owned()))
 }
 

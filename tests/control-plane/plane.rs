@@ -2,10 +2,7 @@
 //!
 //! Include it by `#[path = "…/control-plane/plane.rs"] mod plane;`, also from this folder. No process of a plane
 //! outlives the one that started it; see `supervised.rs`.
-#![allow(
-    dead_code,
-    reason = "each program that includes this uses a part of it"
-)]
+#![allow(dead_code, reason = "each program that includes this uses a part of it")]
 
 mod credentials;
 mod error;
@@ -73,11 +70,7 @@ pub struct PlaneOptions {
 
 impl Default for PlaneOptions {
     fn default() -> Self {
-        Self {
-            audit: false,
-            folder: None,
-            deadline: Duration::from_mins(2),
-        }
+        Self { audit: false, folder: None, deadline: Duration::from_mins(2) }
     }
 }
 
@@ -99,11 +92,7 @@ impl Plane {
     /// # Errors
     /// A program is not built, does not start in time, or ends; the message has the end of its log.
     pub fn start(options: PlaneOptions) -> Result<Self, PlaneError> {
-        let PlaneOptions {
-            audit,
-            folder,
-            deadline,
-        } = options;
+        let PlaneOptions { audit, folder, deadline } = options;
         for process in Process::ALL {
             programs::find(process.program())?;
         }
@@ -115,10 +104,8 @@ impl Plane {
         let mut started = Self {
             running: BTreeMap::new(),
             credentials,
-            audit: audit.then(|| Audit {
-                log: place.folder.join("audit.log"),
-                policy: place.folder.join("audit-policy.json"),
-            }),
+            audit: audit
+                .then(|| Audit { log: place.folder.join("audit.log"), policy: place.folder.join("audit-policy.json") }),
             kubectl,
             kubeconfig: place.folder.join("kubeconfig"),
             kubeconfigs: AtomicUsize::new(0),
@@ -146,28 +133,14 @@ impl Plane {
     /// The service account does not exist, or the API server does not run.
     pub fn kubeconfig_for(&self, identity: Identity<'_>) -> Result<PathBuf, PlaneError> {
         let number = self.kubeconfigs.fetch_add(1, Ordering::Relaxed);
-        let path = self
-            .place
-            .folder
-            .join("kubeconfigs")
-            .join(number.to_string());
+        let path = self.place.folder.join("kubeconfigs").join(number.to_string());
         let (user, namespace) = match identity {
             Identity::User { name, groups } => {
                 let token = &self.credentials.admin_token;
-                (
-                    json!({"token": token, "as": name, "as-groups": groups}),
-                    None,
-                )
+                (json!({"token": token, "as": name, "as-groups": groups}), None)
             }
             Identity::ServiceAccount { namespace, name } => {
-                let token = self.run_kubectl(&[
-                    "create",
-                    "token",
-                    name,
-                    "--namespace",
-                    namespace,
-                    "--duration=24h",
-                ])?;
+                let token = self.run_kubectl(&["create", "token", name, "--namespace", namespace, "--duration=24h"])?;
                 (json!({"token": token.trim_end()}), Some(namespace))
             }
         };
@@ -225,10 +198,7 @@ impl Plane {
     pub fn kubectl(&self) -> Command {
         let mut command = Command::new(&self.kubectl);
         let home = self.place.folder.join("home");
-        command
-            .env("KUBECONFIG", &self.kubeconfig)
-            .env("KUBECACHEDIR", home.join("cache"))
-            .env("HOME", home);
+        command.env("KUBECONFIG", &self.kubeconfig).env("KUBECACHEDIR", home.join("cache")).env("HOME", home);
         command
     }
 
@@ -278,17 +248,12 @@ impl Plane {
         let script = supervised::script(&self.place);
         fs::write(&script, supervised::SCRIPT).map_err(PlaneError::io("writing", &script))?;
         if let Some(audit) = &self.audit {
-            fs::write(&audit.policy, programs::AUDIT_POLICY)
-                .map_err(PlaneError::io("writing", &audit.policy))?;
+            fs::write(&audit.policy, programs::AUDIT_POLICY).map_err(PlaneError::io("writing", &audit.policy))?;
         }
         let admin = json!({"token": self.credentials.admin_token});
         self.write_kubeconfig(&self.kubeconfig, &admin, None)?;
         let controller_manager = json!({"token": self.credentials.controller_manager_token});
-        self.write_kubeconfig(
-            &self.controller_manager_kubeconfig(),
-            &controller_manager,
-            None,
-        )
+        self.write_kubeconfig(&self.controller_manager_kubeconfig(), &controller_manager, None)
     }
 
     fn write_kubeconfig(
@@ -297,10 +262,7 @@ impl Plane {
         user: &serde_json::Value,
         namespace: Option<&str>,
     ) -> Result<(), PlaneError> {
-        let cluster = Cluster {
-            port: self.place.api_server_port,
-            authority: &programs::authority(&self.place),
-        };
+        let cluster = Cluster { port: self.place.api_server_port, authority: &programs::authority(&self.place) };
         cluster.write_kubeconfig(path, user, namespace)
     }
 
@@ -309,11 +271,9 @@ impl Plane {
         match process {
             Process::Etcd => programs::etcd(place),
             Process::ApiServer => programs::api_server(place, credentials, self.audit.as_ref()),
-            Process::ControllerManager => programs::controller_manager(
-                place,
-                credentials,
-                &self.controller_manager_kubeconfig(),
-            ),
+            Process::ControllerManager => {
+                programs::controller_manager(place, credentials, &self.controller_manager_kubeconfig())
+            }
         }
     }
 
@@ -331,9 +291,7 @@ impl Plane {
             return Ok(());
         };
         let program = Path::new(process.program());
-        supervised
-            .end(order)
-            .map_err(PlaneError::io("ending", program))
+        supervised.end(order).map_err(PlaneError::io("ending", program))
     }
 
     fn is_running(&mut self, process: Process) -> Result<bool, PlaneError> {
@@ -341,9 +299,7 @@ impl Plane {
             return Ok(false);
         };
         let program = Path::new(process.program());
-        let ended = supervised
-            .has_ended()
-            .map_err(PlaneError::io("looking at", program))?;
+        let ended = supervised.has_ended().map_err(PlaneError::io("looking at", program))?;
         Ok(!ended)
     }
 
@@ -352,11 +308,7 @@ impl Plane {
         for process in Process::ALL {
             if self.running.contains_key(&process) && !self.is_running(process)? {
                 let log = self.log(process);
-                return Err(PlaneError::Ended {
-                    program: process.program(),
-                    said: end_of(&log),
-                    log,
-                });
+                return Err(PlaneError::Ended { program: process.program(), said: end_of(&log), log });
             }
         }
         Ok(())
@@ -373,19 +325,12 @@ impl Plane {
             // Nothing comes about any more: to look again would be in vain.
             Err(error) => Ok(Err(error)),
         });
-        done.unwrap_or_else(|last| {
-            Err(PlaneError::Late {
-                awaited,
-                within,
-                last,
-            })
-        })
+        done.unwrap_or_else(|last| Err(PlaneError::Late { awaited, within, last }))
     }
 
     fn await_etcd(&mut self) -> Result<(), PlaneError> {
         self.wait("etcd is ready", |plane| {
-            let answer =
-                loopback::get_readyz(plane.place.etcd_port).map_err(|error| error.to_string())?;
+            let answer = loopback::get_readyz(plane.place.etcd_port).map_err(|error| error.to_string())?;
             match answer.lines().next() {
                 Some(status) if status.ends_with(" 200 OK") => Ok(()),
                 _ => Err(answer),
@@ -403,12 +348,7 @@ impl Plane {
 
     fn await_controllers(&mut self) -> Result<(), PlaneError> {
         // The controllers' work of an earlier start says nothing about this one: take some of it away.
-        self.run_kubectl(&[
-            "delete",
-            "configmap/kube-root-ca.crt",
-            "--namespace=default",
-            "--ignore-not-found",
-        ])?;
+        self.run_kubectl(&["delete", "configmap/kube-root-ca.crt", "--namespace=default", "--ignore-not-found"])?;
         self.wait("the controllers are at work", |plane| {
             plane.look_with_kubectl(&[
                 "get",

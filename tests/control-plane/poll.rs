@@ -10,10 +10,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 /// What the last look saw, once `within` has passed.
-pub fn until<Found, Seen>(
-    within: Duration,
-    mut look: impl FnMut() -> Result<Found, Seen>,
-) -> Result<Found, Seen> {
+pub fn until<Found, Seen>(within: Duration, mut look: impl FnMut() -> Result<Found, Seen>) -> Result<Found, Seen> {
     let started = Instant::now();
     loop {
         match look() {

@@ -24,25 +24,15 @@ pub fn home() -> PathBuf {
 pub fn folders() -> Vec<PathBuf> {
     let assets = env::var_os("KUBEBUILDER_ASSETS").filter(|folder| !folder.is_empty());
     let built = home().join("bin");
-    assets
-        .map(PathBuf::from)
-        .into_iter()
-        .chain([built])
-        .collect()
+    assets.map(PathBuf::from).into_iter().chain([built]).collect()
 }
 
 /// Where a program is.
 pub fn find(program: &'static str) -> Result<PathBuf, PlaneError> {
-    let looked_for: Vec<_> = folders()
-        .into_iter()
-        .map(|folder| folder.join(program))
-        .collect();
+    let looked_for: Vec<_> = folders().into_iter().map(|folder| folder.join(program)).collect();
     match looked_for.iter().find(|path| path.is_file()) {
         Some(path) => Ok(path.clone()),
-        None => Err(PlaneError::NotBuilt {
-            program,
-            looked_for,
-        }),
+        None => Err(PlaneError::NotBuilt { program, looked_for }),
     }
 }
 
@@ -101,11 +91,7 @@ pub const AUDIT_POLICY: &str = r#"{
 "#;
 
 /// The API server's flags.
-pub fn api_server(
-    place: &Place,
-    credentials: &Credentials,
-    audit: Option<&Audit>,
-) -> Vec<OsString> {
+pub fn api_server(place: &Place, credentials: &Credentials, audit: Option<&Audit>) -> Vec<OsString> {
     let mut flags = vec![
         flag("etcd-servers", etcd_url(place)),
         flag("bind-address", "127.0.0.1"),
@@ -116,14 +102,8 @@ pub fn api_server(
         flag("cert-dir", certificates(place)),
         flag("authorization-mode", "RBAC"),
         flag("token-auth-file", &credentials.token_file),
-        flag(
-            "service-account-key-file",
-            &credentials.service_account_public_key,
-        ),
-        flag(
-            "service-account-signing-key-file",
-            &credentials.service_account_key,
-        ),
+        flag("service-account-key-file", &credentials.service_account_public_key),
+        flag("service-account-signing-key-file", &credentials.service_account_key),
         flag("service-account-issuer", "https://kubernetes.default.svc"),
         flag("service-cluster-ip-range", "10.0.0.0/24"),
         // A load test shall find the operator's limits, and not these.
@@ -141,19 +121,12 @@ pub fn api_server(
 }
 
 /// The controller manager's flags.
-pub fn controller_manager(
-    place: &Place,
-    credentials: &Credentials,
-    kubeconfig: &Path,
-) -> Vec<OsString> {
+pub fn controller_manager(place: &Place, credentials: &Credentials, kubeconfig: &Path) -> Vec<OsString> {
     vec![
         flag("kubeconfig", kubeconfig),
         flag("controllers", CONTROLLERS),
         flag("use-service-account-credentials", "true"),
-        flag(
-            "service-account-private-key-file",
-            &credentials.service_account_key,
-        ),
+        flag("service-account-private-key-file", &credentials.service_account_key),
         flag("root-ca-file", authority(place)),
         flag("leader-elect", "false"),
         flag("secure-port", "0"),

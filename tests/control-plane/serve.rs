@@ -30,12 +30,8 @@ pub fn run(folder: Option<PathBuf>, while_stdin_open: bool) -> Result<ExitCode, 
         ControlFlow::Break(code) => return Ok(code),
     };
     let process_file = plane.folder().join(PROCESS_FILE);
-    fs::write(&process_file, process::id().to_string())
-        .map_err(PlaneError::io("writing", &process_file))?;
-    say(&format!(
-        "{}Stop it: ^C\n",
-        how_to_reach(plane.kubeconfig())
-    ))?;
+    fs::write(&process_file, process::id().to_string()).map_err(PlaneError::io("writing", &process_file))?;
+    say(&format!("{}Stop it: ^C\n", how_to_reach(plane.kubeconfig())))?;
     while matches!(events.next(), Event::Started(_) | Event::Ended(_)) {}
     fs::remove_file(&process_file).map_err(PlaneError::io("removing", &process_file))?;
     drop(plane);
@@ -46,14 +42,8 @@ pub fn run(folder: Option<PathBuf>, while_stdin_open: bool) -> Result<ExitCode, 
 ///
 /// # Errors
 /// It does not start.
-pub fn start(
-    events: &Events,
-    folder: Option<PathBuf>,
-) -> Result<ControlFlow<ExitCode, Box<Plane>>, PlaneError> {
-    let options = PlaneOptions {
-        folder,
-        ..PlaneOptions::default()
-    };
+pub fn start(events: &Events, folder: Option<PathBuf>) -> Result<ControlFlow<ExitCode, Box<Plane>>, PlaneError> {
+    let options = PlaneOptions { folder, ..PlaneOptions::default() };
     events.after(|| Event::Started(Plane::start(options).map(Box::new)));
     let code = loop {
         match events.next() {

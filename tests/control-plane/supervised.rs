@@ -35,21 +35,12 @@ pub struct Supervised {
 
 impl Supervised {
     /// Starts a program, whose output goes to `<name>.log` in the place's folder.
-    pub fn start(
-        place: &Place,
-        name: &str,
-        program: &Path,
-        arguments: &[OsString],
-    ) -> io::Result<Self> {
+    pub fn start(place: &Place, name: &str, program: &Path, arguments: &[OsString]) -> io::Result<Self> {
         let (slot, folder) = place.locks()?;
         let abandoned = if place.lasting { "stop" } else { "discard" };
         let shell = Command::new("sh")
             .arg(script(place))
-            .args([
-                place.folder.as_os_str(),
-                OsStr::new(name),
-                OsStr::new(abandoned),
-            ])
+            .args([place.folder.as_os_str(), OsStr::new(name), OsStr::new(abandoned)])
             .arg(program)
             .args(arguments)
             .stdin(Stdio::piped())

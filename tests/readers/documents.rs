@@ -156,7 +156,8 @@ const HOSTILE: &[&str] = &[
     "\"\nB=2\n\"",
 ];
 
-const SPECIAL: &str = "aenyZ019 \t\n\r\0#:-?'\"\\|>/%@`&*![]{}(),;~=<.+_$^\u{85}\u{2028}\u{2029}\u{feff}\u{200f}\u{a0}\u{1}\u{7f}é😀";
+const SPECIAL: &str =
+    "aenyZ019 \t\n\r\0#:-?'\"\\|>/%@`&*![]{}(),;~=<.+_$^\u{85}\u{2028}\u{2029}\u{feff}\u{200f}\u{a0}\u{1}\u{7f}é😀";
 
 /// Documents of the shape that a format needs, each of which it has to be able to write.
 pub fn of(format: Format) -> Vec<FacetValues> {
@@ -176,9 +177,7 @@ pub fn of(format: Format) -> Vec<FacetValues> {
         }
     }
     if matches!(format, Format::Json | Format::Yaml) {
-        documents.push(facets_of(
-            json!({"f": {"most": u64::MAX, "null": [null, {"a": null}]}}),
-        ));
+        documents.push(facets_of(json!({"f": {"most": u64::MAX, "null": [null, {"a": null}]}})));
     }
     documents
 }
@@ -191,31 +190,20 @@ fn golden() -> FacetValues {
 fn texts(runner: &mut TestRunner) -> Vec<String> {
     let known = HOSTILE.iter().map(|text| (*text).to_owned());
     let characters = ('\0'..'\u{300}').map(|character| format!("a{character}b"));
-    let long =
-        ["x", "ab #\n", "it's ", "é😀", "\\d "].map(|part| part.repeat(100_000 / part.len()));
+    let long = ["x", "ab #\n", "it's ", "é😀", "\\d "].map(|part| part.repeat(100_000 / part.len()));
     let long_key = std::iter::once("k".repeat(1100));
     let random: Vec<_> = (0..1500).map(|_| sample(runner, text())).collect();
-    known
-        .chain(characters)
-        .chain(long)
-        .chain(long_key)
-        .chain(random)
-        .collect()
+    known.chain(characters).chain(long).chain(long_key).chain(random).collect()
 }
 
 /// Each text that the format can write by itself, then all of them in one document, bare and in lists.
 fn flat(format: Format, texts: &[String]) -> Vec<FacetValues> {
     let alone = |text: &String| facets_of(json!({"f": {"x": text}}));
-    let writable: Vec<_> = texts
-        .iter()
-        .filter(|text| format.render(&alone(text)).is_ok())
-        .collect();
+    let writable: Vec<_> = texts.iter().filter(|text| format.render(&alone(text)).is_ok()).collect();
     // Linux takes no variable of 128 KiB, and escapes make a list longer than its texts.
     let short = texts.iter().filter(|text| text.len() < 2000);
-    let mut documents = vec![
-        numbered(writable.iter().map(|text| json!(text))),
-        numbered(short.map(|text| json!([text, {"x": text}]))),
-    ];
+    let mut documents =
+        vec![numbered(writable.iter().map(|text| json!(text))), numbered(short.map(|text| json!([text, {"x": text}])))];
     if format == Format::Env {
         documents.extend(writable.into_iter().map(alone));
     }
@@ -223,19 +211,12 @@ fn flat(format: Format, texts: &[String]) -> Vec<FacetValues> {
 }
 
 fn numbered(values: impl Iterator<Item = Value>) -> FacetValues {
-    let fields = values
-        .enumerate()
-        .map(|(index, value)| (format!("t{index}"), value))
-        .collect();
+    let fields = values.enumerate().map(|(index, value)| (format!("t{index}"), value)).collect();
     FacetValues::from([("f".to_owned(), fields)])
 }
 
 fn as_keys(texts: &[String]) -> FacetValues {
-    let fields: Map<_, _> = texts
-        .iter()
-        .enumerate()
-        .map(|(index, text)| (text.clone(), Value::from(index)))
-        .collect();
+    let fields: Map<_, _> = texts.iter().enumerate().map(|(index, text)| (text.clone(), Value::from(index))).collect();
     facets_of(json!({"keys": {"flat": fields}, "nested": {"list": [fields]}}))
 }
 
@@ -255,8 +236,7 @@ fn text() -> impl Strategy<Value = String> {
 
 /// Floats of few digits, which also a JSON reader without exact rounding reads exactly.
 fn short_float() -> impl Strategy<Value = f64> {
-    (-999..999_i32, -19..19_i32)
-        .prop_map(|(digits, exponent)| format!("{digits}e{exponent}").parse().unwrap())
+    (-999..999_i32, -19..19_i32).prop_map(|(digits, exponent)| format!("{digits}e{exponent}").parse().unwrap())
 }
 
 fn value() -> impl Strategy<Value = Value> {
@@ -297,11 +277,7 @@ pub fn leaves(facets: &FacetValues) -> BTreeMap<Vec<String>, Value> {
     leaves
 }
 
-fn collect(
-    parents: &[String],
-    fields: &Map<String, Value>,
-    leaves: &mut BTreeMap<Vec<String>, Value>,
-) {
+fn collect(parents: &[String], fields: &Map<String, Value>, leaves: &mut BTreeMap<Vec<String>, Value>) {
     for (name, value) in fields {
         let names = [parents, std::slice::from_ref(name)].concat();
         match value {

@@ -71,7 +71,9 @@ fn named_as(mut object: Node, within: Option<(&str, &str)>) -> Node {
 #[must_use]
 pub fn recognise(object: &Node) -> Recognised {
     if !matches!(object.content, Content::Fields(_)) {
-        return Recognised::Nothing("it is no object of Kubernetes, which has the fields apiVersion, kind and metadata");
+        return Recognised::Nothing(
+            "it is no object of Kubernetes, which has the fields apiVersion, kind and metadata",
+        );
     }
     let version = object.get("apiVersion").and_then(Node::text);
     let kind = object.get("kind").and_then(Node::text);
@@ -85,7 +87,9 @@ pub fn recognise(object: &Node) -> Recognised {
         };
     };
     match (group, EntitlementKind::of(kind)) {
-        (GROUP, Some(known)) if version.strip_prefix(GROUP) == Some(&format!("/{VERSION}")) => Recognised::Entitlement(known),
+        (GROUP, Some(known)) if version.strip_prefix(GROUP) == Some(&format!("/{VERSION}")) => {
+            Recognised::Entitlement(known)
+        }
         (GROUP, Some(_)) => Recognised::Unknown(format!("there is no version {version}: write {GROUP}/{VERSION}")),
         (GROUP, None) => Recognised::Unknown(unknown_kind(kind)),
         (_, Some(known)) if is_misspelt_group(group) => {

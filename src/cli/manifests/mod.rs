@@ -225,7 +225,8 @@ impl Reader<'_> {
         let identity = (kind.to_owned(), namespace, name.to_owned());
         if let Some(there) = self.seen.get(&identity) {
             let label = self.label(object, is_namespaced);
-            let problem = format!("{here}: {label}: it is there twice, also in {there}: remove or rename one of the two");
+            let problem =
+                format!("{here}: {label}: it is there twice, also in {there}: remove or rename one of the two");
             self.manifests.unreadable.push(problem);
             return false;
         }

@@ -98,7 +98,9 @@ impl Resource {
 
 /// Says that an unquoted text may be what is wrong.
 fn quotes_hint(node: Option<&Node>, text: &str) -> String {
-    let word = node.filter(|node| matches!(node.content, Content::Boolean(_))).and_then(|node| boolean_word(text, node.offset));
+    let word = node
+        .filter(|node| matches!(node.content, Content::Boolean(_)))
+        .and_then(|node| boolean_word(text, node.offset));
     word.map(|word| format!("; {word} is a boolean to kubectl: put it in quotes if it is a text")).unwrap_or_default()
 }
 
@@ -124,7 +126,8 @@ fn metadata() -> Value {
     let word = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
     let key = json!({ "pattern": format!("^({subdomain}/)?{word}$") });
     let time = json!({ "type": "string" });
-    let open_list = json!({ "type": "array", "items": { "type": "object", "x-kubernetes-preserve-unknown-fields": true } });
+    let open_list =
+        json!({ "type": "array", "items": { "type": "object", "x-kubernetes-preserve-unknown-fields": true } });
     json!({
         "type": "object",
         "required": ["name"],
@@ -174,7 +177,8 @@ mod tests {
     use super::{CompiledSchema, Resources};
 
     fn failures(schema: &CompiledSchema) -> Vec<String> {
-        let below = schema.properties.values().chain(schema.items.as_deref()).chain(schema.additional_properties.as_deref());
+        let below =
+            schema.properties.values().chain(schema.items.as_deref()).chain(schema.additional_properties.as_deref());
         let own = schema.compilation_errors().into_iter().map(ToString::to_string);
         own.chain(below.flat_map(failures)).collect()
     }

@@ -82,10 +82,8 @@ impl Reader<'_> {
             }
         }
         if is_empty && before == self.sources.len() + self.unreadable.len() {
-            self.unreadable.push(format!(
-                "{}: there is no file in it whose name ends in .yaml, .yml or .json",
-                folder.display()
-            ));
+            self.unreadable
+                .push(format!("{}: there is no file in it whose name ends in .yaml, .yml or .json", folder.display()));
         }
     }
 
@@ -146,7 +144,9 @@ fn is_manifest(entry: &DirEntry) -> bool {
 fn walk_error(folder: &Path, error: &walkdir::Error) -> Unreadable {
     let path = error.path().unwrap_or(folder).display();
     match (error.loop_ancestor(), error.io_error()) {
-        (Some(ancestor), _) => format!("{path}: this link leads back to {}, in which it lies: remove it", ancestor.display()),
+        (Some(ancestor), _) => {
+            format!("{path}: this link leads back to {}, in which it lies: remove it", ancestor.display())
+        }
         (None, Some(error)) => format!("{path}: {}", io_problem(error)),
         (None, None) => format!("{path}: it cannot be read"),
     }

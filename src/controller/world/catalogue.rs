@@ -102,7 +102,8 @@ impl Catalogue {
             return None;
         };
         let was_unreadable = self.unreadable.remove(&name).is_some();
-        let has_changed = was_unreadable || differs(before.as_ref().map(|before| &before.metadata), &definition.metadata);
+        let has_changed =
+            was_unreadable || differs(before.as_ref().map(|before| &before.metadata), &definition.metadata);
         self.relink_users(&name, before.as_deref(), Some(&definition));
         if has_changed {
             self.stale.insert(name);
@@ -144,7 +145,12 @@ impl Catalogue {
         gone.into_iter().map(|(name, _)| name).collect()
     }
 
-    fn relink_users(&mut self, name: &Arc<str>, before: Option<&EntitlementDefinition>, after: Option<&EntitlementDefinition>) {
+    fn relink_users(
+        &mut self,
+        name: &Arc<str>,
+        before: Option<&EntitlementDefinition>,
+        after: Option<&EntitlementDefinition>,
+    ) {
         for facet in before.into_iter().flat_map(facets_of) {
             let Some(users) = self.users.get_mut(facet) else { continue };
             users.remove(name);
@@ -287,7 +293,8 @@ impl Catalogue {
     /// From now on this serves. True if that changes anything for grants.
     pub fn serve(&mut self, name: Arc<str>, served: Served) -> bool {
         let before = self.served.get(&name);
-        let changes = before.is_none_or(|before| before.entry.present != served.entry.present || before.hash != served.hash);
+        let changes =
+            before.is_none_or(|before| before.entry.present != served.entry.present || before.hash != served.hash);
         self.served.insert(name, served);
         changes
     }

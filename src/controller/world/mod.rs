@@ -34,7 +34,10 @@ pub use view::{GrantFacts, NotReady, OrganizationView, SourcePermission};
 
 use super::settling::Settling;
 use crate::{
-    api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization, entitlement_definition::InstanceCounts},
+    api::{
+        EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization,
+        entitlement_definition::InstanceCounts,
+    },
     core::{grant::GrantId, secret::Secret},
     evaluation::{object::ObjectKey, plan::Observed},
 };
@@ -97,7 +100,10 @@ impl World {
 
     /// Whether every kind has been listed once. Before that an unlisted kind would look like a deleted one.
     pub fn is_ready(&self) -> bool {
-        self.tenancy.has_listed() && self.grants.has_listed() && self.catalogue.has_listed() && self.outputs.has_listed()
+        self.tenancy.has_listed()
+            && self.grants.has_listed()
+            && self.catalogue.has_listed()
+            && self.outputs.has_listed()
     }
 
     /// The work that has come up since the last call: none before all is listed, and everything when it is.
@@ -139,7 +145,8 @@ impl World {
 
     /// All who may see a namespace otherwise now: those that list it, and those with grants in it.
     fn touch_namespace(&mut self, namespace: &str) {
-        let names: Vec<_> = self.tenancy.claimants(namespace).chain(self.grants.organizations_in(namespace)).cloned().collect();
+        let names: Vec<_> =
+            self.tenancy.claimants(namespace).chain(self.grants.organizations_in(namespace)).cloned().collect();
         self.touch_organizations(names);
     }
 
@@ -307,7 +314,11 @@ impl World {
     }
 
     /// Changes grants of one namespace, and touches everyone who cares but the grants' own organizations.
-    fn change_grants(&mut self, namespace: &Arc<str>, change: impl FnOnce(&mut Grants) -> Option<GrantChange>) -> Option<GrantChange> {
+    fn change_grants(
+        &mut self,
+        namespace: &Arc<str>,
+        change: impl FnOnce(&mut Grants) -> Option<GrantChange>,
+    ) -> Option<GrantChange> {
         let held_before = self.grants.holder(namespace);
         let change = change(&mut self.grants)?;
         if self.grants.holder(namespace) != held_before {

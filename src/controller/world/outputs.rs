@@ -75,8 +75,12 @@ impl Outputs {
 
     /// Organizations that want a name at which something stood that is gone: they need not look for it any more.
     fn waiting_for(&mut self, key: &ObjectKey) -> BTreeSet<Arc<str>> {
-        let waiting: BTreeSet<Arc<str>> =
-            self.foreign.iter().filter(|(_, looks)| looks.contains_key(key)).map(|(name, _)| Arc::clone(name)).collect();
+        let waiting: BTreeSet<Arc<str>> = self
+            .foreign
+            .iter()
+            .filter(|(_, looks)| looks.contains_key(key))
+            .map(|(name, _)| Arc::clone(name))
+            .collect();
         for organization in &waiting {
             self.remove_foreign(organization, key);
         }

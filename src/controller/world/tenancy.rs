@@ -72,7 +72,12 @@ impl Tenancy {
         gone.into_iter().map(|(name, before)| self.replace(name, Some(&*before), None)).collect()
     }
 
-    fn replace(&mut self, name: Arc<str>, before: Option<&Organization>, after: Option<&Organization>) -> OrganizationChange {
+    fn replace(
+        &mut self,
+        name: Arc<str>,
+        before: Option<&Organization>,
+        after: Option<&Organization>,
+    ) -> OrganizationChange {
         if let Some(organization) = before {
             self.unclaim(organization);
         }
@@ -82,7 +87,10 @@ impl Tenancy {
         let both = before.into_iter().chain(after);
         OrganizationChange {
             name,
-            namespaces: both.flat_map(|organization| &organization.spec.namespaces).map(|namespace| namespace.as_str().into()).collect(),
+            namespaces: both
+                .flat_map(|organization| &organization.spec.namespaces)
+                .map(|namespace| namespace.as_str().into())
+                .collect(),
             assignable_from_changed: before.map(|organization| &organization.spec.assignable_from)
                 != after.map(|organization| &organization.spec.assignable_from),
         }
@@ -160,7 +168,8 @@ impl Tenancy {
 
     /// Whether instances in a namespace may name an organization.
     pub fn may_assign(&self, organization: &Arc<str>, namespace: &str) -> bool {
-        self.get(organization).is_some_and(|found| found.spec.assignable_from.iter().any(|allowed| allowed == namespace))
+        self.get(organization)
+            .is_some_and(|found| found.spec.assignable_from.iter().any(|allowed| allowed == namespace))
     }
 }
 

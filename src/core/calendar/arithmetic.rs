@@ -30,8 +30,7 @@ pub fn add(start: Nominal, duration: CalendarDuration, chain_day: u32) -> Bound<
 /// year's first moment.
 #[must_use]
 pub fn subtract(end: Nominal, duration: CalendarDuration, chain_day: u32) -> Instant {
-    shift(end, duration, Direction::Earlier, chain_day)
-        .map_or(bounded(Instant::MIN_UTC), Nominal::instant)
+    shift(end, duration, Direction::Earlier, chain_day).map_or(bounded(Instant::MIN_UTC), Nominal::instant)
 }
 
 /// The length of a term, as a renewal takes it over: whole months (at least one), if the nominal
@@ -50,12 +49,7 @@ pub fn length(start: Nominal, end: Nominal, chain_day: u32) -> CalendarDuration 
 }
 
 /// None where the result is beyond what can be counted.
-fn shift(
-    from: Nominal,
-    duration: CalendarDuration,
-    direction: Direction,
-    chain_day: u32,
-) -> Option<Nominal> {
+fn shift(from: Nominal, duration: CalendarDuration, direction: Direction, chain_day: u32) -> Option<Nominal> {
     let sign = direction as i64;
     let day = if duration.has_date_part() {
         let months = sign * duration.total_months();
@@ -84,11 +78,7 @@ fn add_months(local: NaiveDateTime, months: i64, chain_day: u32) -> Option<Naive
 
 fn day_to_keep(local: NaiveDateTime, chain_day: u32) -> u32 {
     let is_last = local.day() == days_of_month(&local);
-    if is_last {
-        local.day().max(chain_day)
-    } else {
-        local.day()
-    }
+    if is_last { local.day().max(chain_day) } else { local.day() }
 }
 
 /// Months since the beginning of the year 0.
@@ -100,11 +90,7 @@ fn days_of_month(date: &impl Datelike) -> u32 {
     date.num_days_in_month().into()
 }
 
-fn whole_months(
-    start: NaiveDateTime,
-    end: NaiveDateTime,
-    chain_day: u32,
-) -> Option<CalendarDuration> {
+fn whole_months(start: NaiveDateTime, end: NaiveDateTime, chain_day: u32) -> Option<CalendarDuration> {
     let months = month_number(end) - month_number(start);
     if months < 1 || add_months(start, months, chain_day) != Some(end) {
         return None;
@@ -121,9 +107,6 @@ fn whole_days(start: NaiveDateTime, end: NaiveDateTime) -> Option<CalendarDurati
 }
 
 fn elapsed(start: Nominal, end: Nominal) -> CalendarDuration {
-    let seconds = end
-        .instant()
-        .signed_duration_since(start.instant())
-        .num_seconds();
+    let seconds = end.instant().signed_duration_since(start.instant()).num_seconds();
     CalendarDuration::of_seconds(seconds.try_into().unwrap_or(0))
 }

@@ -40,8 +40,7 @@ impl Bound<Nominal> {
     /// The same bound without the local value.
     #[must_use]
     pub fn instant(self) -> Bound {
-        self.at()
-            .map_or(Bound::Never, |nominal| Bound::At(nominal.instant()))
+        self.at().map_or(Bound::Never, |nominal| Bound::At(nominal.instant()))
     }
 }
 

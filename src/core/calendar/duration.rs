@@ -31,28 +31,19 @@ impl CalendarDuration {
     /// A duration of so many months.
     #[must_use]
     pub fn of_months(months: u32) -> Self {
-        Self {
-            months: months.into(),
-            ..Self::default()
-        }
+        Self { months: months.into(), ..Self::default() }
     }
 
     /// A duration of so many days.
     #[must_use]
     pub fn of_days(days: u32) -> Self {
-        Self {
-            days: days.into(),
-            ..Self::default()
-        }
+        Self { days: days.into(), ..Self::default() }
     }
 
     /// A duration of so many seconds, or the longest that can be written.
     #[must_use]
     pub fn of_seconds(seconds: u64) -> Self {
-        Self {
-            seconds: i64::try_from(seconds).map_or(GREATEST, |seconds| seconds.min(GREATEST)),
-            ..Self::default()
-        }
+        Self { seconds: i64::try_from(seconds).map_or(GREATEST, |seconds| seconds.min(GREATEST)), ..Self::default() }
     }
 
     /// Whether it is no time at all.
@@ -85,9 +76,7 @@ impl CalendarDuration {
 
 /// A text that is no duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{excerpt:?} is no duration: {problem}; write an ISO 8601 duration such as P1Y, P1M15D or PT12H"
-)]
+#[error("{excerpt:?} is no duration: {problem}; write an ISO 8601 duration such as P1Y, P1M15D or PT12H")]
 pub struct InvalidDuration {
     excerpt: String,
     problem: DurationProblem,
@@ -144,10 +133,7 @@ impl FromStr for CalendarDuration {
     type Err = InvalidDuration;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        read_duration(text).map_err(|problem| InvalidDuration {
-            excerpt: excerpt(text),
-            problem,
-        })
+        read_duration(text).map_err(|problem| InvalidDuration { excerpt: excerpt(text), problem })
     }
 }
 
@@ -188,30 +174,17 @@ fn read_duration(text: &str) -> Result<CalendarDuration, DurationProblem> {
     };
     let [years, months, weeks, days] = read_parts(date, ['Y', 'M', 'W', 'D'])?;
     let [hours, minutes, seconds] = read_parts(time, ['H', 'M', 'S'])?;
-    Ok(CalendarDuration {
-        years,
-        months,
-        weeks,
-        days,
-        hours,
-        minutes,
-        seconds,
-    })
+    Ok(CalendarDuration { years, months, weeks, days, hours, minutes, seconds })
 }
 
 /// The number of each of `units`, zero for those that `text` does not have.
-fn read_parts<const N: usize>(
-    mut text: &str,
-    units: [char; N],
-) -> Result<[i64; N], DurationProblem> {
+fn read_parts<const N: usize>(mut text: &str, units: [char; N]) -> Result<[i64; N], DurationProblem> {
     let mut numbers = [0; N];
     let mut slots = units.iter().zip(&mut numbers);
     while !text.is_empty() {
         let (number, unit, rest) = split_part(text)?;
         // The search goes on behind the unit found last, which enforces order and uniqueness.
-        let (_, slot) = slots
-            .find(|(expected, _)| **expected == unit)
-            .ok_or_else(|| wrong_unit(unit))?;
+        let (_, slot) = slots.find(|(expected, _)| **expected == unit).ok_or_else(|| wrong_unit(unit))?;
         *slot = number;
         text = rest;
     }

@@ -68,10 +68,7 @@ pub(super) enum Fraction {
 /// # Errors
 /// Where the text is no RFC 3339 time or a leap second.
 pub fn parse_instant(text: &str) -> Result<Instant, InvalidInstant> {
-    read_time(text, Fraction::CutOff).map_err(|problem| InvalidInstant {
-        excerpt: excerpt(text),
-        problem,
-    })
+    read_time(text, Fraction::CutOff).map_err(|problem| InvalidInstant { excerpt: excerpt(text), problem })
 }
 
 /// The RFC 3339 text of an instant in UTC, of whole seconds: `2027-01-31T00:00:00Z`.
@@ -106,31 +103,23 @@ pub(super) fn read_time(text: &str, fraction: Fraction) -> Result<Instant, TimeP
     if offset.is_empty() {
         return Err(TimeProblem::NoOffset);
     }
-    if !["Z", "+00:00", "-00:00"]
-        .iter()
-        .any(|form| has_form(offset, form))
-    {
+    if !["Z", "+00:00", "-00:00"].iter().any(|form| has_form(offset, form)) {
         return Err(TimeProblem::Form);
     }
     if clock.ends_with(":60") {
         return Err(TimeProblem::LeapSecond);
     }
-    DateTime::parse_from_rfc3339(text)
-        .map(|time| bounded(time.to_utc()))
-        .map_err(|_| TimeProblem::Nonexistent)
+    DateTime::parse_from_rfc3339(text).map(|time| bounded(time.to_utc())).map_err(|_| TimeProblem::Nonexistent)
 }
 
 /// Whether `text` has the form of `form`, in which `0` stands for any digit and a letter for itself
 /// in either case.
 pub(super) fn has_form(text: &str, form: &str) -> bool {
     text.len() == form.len()
-        && text
-            .bytes()
-            .zip(form.bytes())
-            .all(|(byte, expected)| match expected {
-                b'0' => byte.is_ascii_digit(),
-                _ => byte.eq_ignore_ascii_case(&expected),
-            })
+        && text.bytes().zip(form.bytes()).all(|(byte, expected)| match expected {
+            b'0' => byte.is_ascii_digit(),
+            _ => byte.eq_ignore_ascii_case(&expected),
+        })
 }
 
 fn after_fraction(text: &str) -> Result<&str, TimeProblem> {

@@ -45,10 +45,7 @@ impl FromStr for Moment {
     type Err = InvalidMoment;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        read_moment(text).map_err(|problem| InvalidMoment {
-            excerpt: excerpt(text),
-            problem,
-        })
+        read_moment(text).map_err(|problem| InvalidMoment { excerpt: excerpt(text), problem })
     }
 }
 
@@ -65,7 +62,5 @@ fn read_moment(text: &str) -> Result<Moment, TimeProblem> {
     if !has_form(text, "0000-00-00") {
         return read_time(text, Fraction::Refused).map(Moment::Time);
     }
-    text.parse()
-        .map(Moment::Date)
-        .map_err(|_| TimeProblem::Nonexistent)
+    text.parse().map(Moment::Date).map_err(|_| TimeProblem::Nonexistent)
 }

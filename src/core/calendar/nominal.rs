@@ -34,9 +34,9 @@ impl Nominal {
     #[must_use]
     pub fn of_end(moment: Moment, zone: Tz) -> Bound<Self> {
         match moment {
-            Moment::Date(date) => date.succ_opt().map_or(Bound::Never, |next| {
-                Self::of_local(next.and_time(NaiveTime::MIN), zone).into()
-            }),
+            Moment::Date(date) => {
+                date.succ_opt().map_or(Bound::Never, |next| Self::of_local(next.and_time(NaiveTime::MIN), zone).into())
+            }
             Moment::Time(instant) => Self::of_instant(instant, zone).into(),
         }
     }
@@ -46,20 +46,12 @@ impl Nominal {
     #[must_use]
     pub fn of_instant(instant: Instant, zone: Tz) -> Self {
         let instant = bounded(instant);
-        Self {
-            local: instant.with_timezone(&zone).naive_local(),
-            instant,
-            zone,
-        }
+        Self { local: instant.with_timezone(&zone).naive_local(), instant, zone }
     }
 
     /// A local value, with the instant that it means.
     pub(super) fn of_local(local: NaiveDateTime, zone: Tz) -> Self {
-        Self {
-            local,
-            instant: resolve(local, zone),
-            zone,
-        }
+        Self { local, instant: resolve(local, zone), zone }
     }
 
     /// The moment on the time line.

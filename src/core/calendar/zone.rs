@@ -49,10 +49,7 @@ impl UnknownTimeZone {
 /// # Errors
 /// Where the compiled-in database has no zone of exactly this name.
 pub fn parse_zone(name: &str) -> Result<Tz, UnknownTimeZone> {
-    name.parse().map_err(|_| UnknownTimeZone {
-        excerpt: excerpt(name),
-        suggestion: suggest(name),
-    })
+    name.parse().map_err(|_| UnknownTimeZone { excerpt: excerpt(name), suggestion: suggest(name) })
 }
 
 /// The release of the IANA time zone database that is compiled in, such as `2025b`.
@@ -95,8 +92,7 @@ fn suggest(name: &str) -> Option<Tz> {
             // Of names that are equally alike the shortest is the plainest: UTC rather than
             // Etc/UTC.
             let shortest = |zone: &Tz| Reverse(zone.name().len());
-            left.total_cmp(right)
-                .then_with(|| shortest(left_zone).cmp(&shortest(right_zone)))
+            left.total_cmp(right).then_with(|| shortest(left_zone).cmp(&shortest(right_zone)))
         })
         .map(|(_, zone)| zone)
 }
@@ -106,6 +102,5 @@ fn suggest(name: &str) -> Option<Tz> {
 fn likeness(name: &str, zone: &str) -> f64 {
     let zone = zone.to_lowercase();
     let place = zone.rsplit('/').next().unwrap_or(&zone);
-    strsim::normalized_damerau_levenshtein(name, &zone)
-        .max(strsim::normalized_damerau_levenshtein(name, place))
+    strsim::normalized_damerau_levenshtein(name, &zone).max(strsim::normalized_damerau_levenshtein(name, place))
 }

@@ -43,7 +43,11 @@ impl PreparedAmendment {
     /// A grant's amendments, read in its time zone. `fault_of` says what else is wrong with one, such as an amount that its
     /// definition does not allow, or facets that do not validate; it is asked in the order in which they count, for those
     /// that have no other fault.
-    pub fn prepare(grant: &Grant, zone: Tz, mut fault_of: impl FnMut(usize, &Amendment) -> Option<String>) -> Vec<Self> {
+    pub fn prepare(
+        grant: &Grant,
+        zone: Tz,
+        mut fault_of: impl FnMut(usize, &Amendment) -> Option<String>,
+    ) -> Vec<Self> {
         let mut prepared: Vec<Self> =
             grant.amendments.iter().enumerate().map(|(index, amendment)| Self::read(index, amendment, zone)).collect();
         let name = |amendment: &Self| grant.amendments.get(amendment.index).map(|amendment| amendment.name.as_str());
@@ -106,7 +110,8 @@ pub struct Amended {
 
 /// Applies amendments, which stand in the order in which they count, to a term.
 pub fn amend(term: &Term, amendments: &[PreparedAmendment], now: Instant) -> Amended {
-    let mut amended = Amended { end: term.end, final_end: term.end, amount: None, outcomes: Vec::with_capacity(amendments.len()) };
+    let mut amended =
+        Amended { end: term.end, final_end: term.end, amount: None, outcomes: Vec::with_capacity(amendments.len()) };
     for amendment in amendments {
         let (state, message) = match hindrance(term, amended.final_end, amendment) {
             _ if amendment.revoked => (AmendmentState::Revoked, None),

@@ -29,7 +29,8 @@ impl Lineage {
         for siblings in &mut children {
             siblings.sort_by(|one, other| age(grants, *one).cmp(&age(grants, *other)));
         }
-        let mut lineage = Self { cyclic: vec![false; grants.len()], order: Vec::with_capacity(grants.len()), parent, children };
+        let mut lineage =
+            Self { cyclic: vec![false; grants.len()], order: Vec::with_capacity(grants.len()), parent, children };
         lineage.arrange();
         lineage
     }

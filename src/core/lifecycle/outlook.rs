@@ -39,7 +39,10 @@ impl Outlook {
     /// What follows from the verdicts of a group at `now`.
     #[must_use]
     pub fn of(group: &Group, verdicts: &[Verdict], now: Instant) -> Self {
-        let contest = Contest::new(group, verdicts.iter().enumerate().map(|(index, one)| contestant(group, one, index)).collect());
+        let contest = Contest::new(
+            group,
+            verdicts.iter().enumerate().map(|(index, one)| contestant(group, one, index)).collect(),
+        );
         let is_contested = verdicts.iter().any(is_duplicate);
         let seat = is_contested.then(|| Seat::of(&contest));
         let view = View { group, verdicts, contest: &contest, seat: seat.as_ref(), now };
@@ -70,14 +73,22 @@ struct View<'a> {
 
 impl View<'_> {
     fn change(&self, index: usize) -> Option<Change> {
-        let (case, verdict) = self.group.cases.get(index).zip(self.verdicts.get(index)).filter(|_| self.group.is_active(index))?;
+        let (case, verdict) =
+            self.group.cases.get(index).zip(self.verdicts.get(index)).filter(|_| self.group.is_active(index))?;
         let turn = match self.contest.contestant(index) {
             Some(_) if is_duplicate(verdict) => self.seating(index),
             Some(contestant) => self.turn(case, contestant.span, index),
             // That what it renews is renewed already goes before its own term.
-            None => verdict.rival.and_then(|rival| self.seating(rival)).map(|change| Change { phase: Phase::Rejected, ..change }),
+            None => verdict
+                .rival
+                .and_then(|rival| self.seating(rival))
+                .map(|change| Change { phase: Phase::Rejected, ..change }),
         };
-        let amended = self.contest.contestant(index).and_then(|_| pending(case, verdict)).map(|at| Change { at, phase: verdict.phase });
+        let amended = self
+            .contest
+            .contestant(index)
+            .and_then(|_| pending(case, verdict))
+            .map(|at| Change { at, phase: verdict.phase });
         match (amended, turn) {
             (Some(amended), Some(turn)) if amended.at < turn.at => Some(amended),
             (amended, turn) => turn.or(amended),
@@ -90,7 +101,10 @@ impl View<'_> {
         let phase = |at: Instant| span.phase(expires, case.suspended, at);
         let before = phase(self.now);
         let moments = [span.start, span.end, expires].into_iter().filter_map(Bound::at).filter(|at| *at > self.now);
-        moments.map(|at| Change { at, phase: phase(at) }).filter(|change| change.phase != before).min_by_key(|change| change.at)
+        moments
+            .map(|at| Change { at, phase: phase(at) })
+            .filter(|change| change.phase != before)
+            .min_by_key(|change| change.at)
     }
 
     /// When a grant that is refused as `Duplicate` gets the seat with its chain, or is over before.
@@ -108,12 +122,17 @@ impl View<'_> {
     }
 
     fn in_force(&self, index: usize) -> impl Iterator<Item = (Instant, Bound)> + use<> {
-        let contestant = self.contest.contestant(index).filter(|_| self.group.cases.get(index).is_some_and(|case| !case.suspended));
+        let contestant =
+            self.contest.contestant(index).filter(|_| self.group.cases.get(index).is_some_and(|case| !case.suspended));
         let term = contestant.map(|contestant| (contestant.span.start, self.contest.expires(index, |_| true)));
         let (kept_until, takes_over) = self.seat.map_or((Bound::Never, Bound::Never), |seat| seat.times(index));
         let kept = term.map(|(start, end)| (start, end.min(kept_until)));
         let taken = term.map(|(start, end)| (start.max(takes_over), end));
-        [kept, taken].into_iter().flatten().filter(|(start, end)| start < end).filter_map(|(start, end)| Some((start.at()?, end)))
+        [kept, taken]
+            .into_iter()
+            .flatten()
+            .filter(|(start, end)| start < end)
+            .filter_map(|(start, end)| Some((start.at()?, end)))
     }
 }
 

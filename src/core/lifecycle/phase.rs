@@ -85,7 +85,8 @@ fn phase(group: &Group, settled: &[Settled], index: usize, now: Instant) -> Phas
     }
     let Some(running) = one.running.as_ref().filter(|_| one.refusal.is_none()) else { return Phase::Rejected };
     let span = running.span;
-    let expires = renewals(group, settled, index).map(|(_, renewal)| span.passes_to(renewal)).fold(span.over, Bound::min);
+    let expires =
+        renewals(group, settled, index).map(|(_, renewal)| span.passes_to(renewal)).fold(span.over, Bound::min);
     span.phase(expires, case.suspended, now)
 }
 

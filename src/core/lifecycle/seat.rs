@@ -50,7 +50,10 @@ impl<'a> Contest<'a> {
     pub fn expires(&self, index: usize, counts: impl Fn(&Contestant<'a>) -> bool) -> Bound {
         let Some(Contestant { span, .. }) = self.contestant(index) else { return Bound::Never };
         let renewals = self.group.lineage.children_of(index).iter().filter_map(|child| self.contestant(*child));
-        renewals.filter(|renewal| counts(renewal)).map(|renewal| span.passes_to(renewal.span)).fold(span.over, Bound::min)
+        renewals
+            .filter(|renewal| counts(renewal))
+            .map(|renewal| span.passes_to(renewal.span))
+            .fold(span.over, Bound::min)
     }
 
     fn key(&self, index: usize) -> Option<ChainKey<'a>> {

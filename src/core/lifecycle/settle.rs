@@ -68,7 +68,8 @@ pub fn settle(group: &Group, ledger: &Ledger, now: Instant) -> Vec<Settled> {
     for index in group.lineage.order() {
         settling.visit(*index);
     }
-    let unreached = || Settled::refused(Refusal::new(Reason::RenewalInvalid, "the chain of renewals cannot be followed"));
+    let unreached =
+        || Settled::refused(Refusal::new(Reason::RenewalInvalid, "the chain of renewals cannot be followed"));
     settling.done.into_iter().map(|settled| settled.unwrap_or_else(unreached)).collect()
 }
 
@@ -156,7 +157,8 @@ impl Settling<'_> {
         let case = self.group.cases.get(index).ok_or_else(no_zone)?;
         let zone = case.zone.ok_or_else(no_zone)?;
         let grant = case.grant;
-        let (follows, length) = inherited.as_ref().map_or((None, None), |inherited| (inherited.follows, inherited.length));
+        let (follows, length) =
+            inherited.as_ref().map_or((None, None), |inherited| (inherited.follows, inherited.length));
         let own_chain = Chain { since: grant.made(), uid: grant.age.uid.clone(), name: grant.id.name.clone(), day: 1 };
         let day = inherited.as_ref().map(|inherited| inherited.chain.day);
         let acceptance = Acceptance {
@@ -200,7 +202,9 @@ impl Settling<'_> {
         let Some(name) = grant.renews.as_deref() else { return Ok(None) };
         let refuse = |problem: String| Err(Refusal::new(Reason::RenewalInvalid, problem));
         if self.group.lineage.is_cyclic(index) {
-            return refuse(format!("renews {name} is part of a cycle of renewals: let the first grant of the chain renew none"));
+            return refuse(format!(
+                "renews {name} is part of a cycle of renewals: let the first grant of the chain renew none"
+            ));
         }
         let parent = self.group.lineage.parent_of(index);
         let known = parent.and_then(|parent| Some((self.group.cases.get(parent)?, self.settled(parent)?)));
@@ -218,7 +222,9 @@ impl Settling<'_> {
         };
         let is_active = parent_case.grant.state == State::Active;
         if is_active && running.span.end == Bound::Never {
-            return refuse(format!("{name} has no end, so nothing can follow it: give it an end by an amendment first"));
+            return refuse(format!(
+                "{name} has no end, so nothing can follow it: give it an end by an amendment first"
+            ));
         }
         Ok(Some(Inherited {
             follows: is_active.then_some(running.span.end),

@@ -20,10 +20,7 @@ pub(super) fn several(context: &[Vec<ValidationError<'static>>]) -> String {
         .map(|(number, _): (usize, _)| number.to_string())
         .take(MAX_LISTED)
         .collect();
-    format!(
-        "fits alternatives {} at once, but exactly one is allowed",
-        fitting.join(" and ")
-    )
+    format!("fits alternatives {} at once, but exactly one is allowed", fitting.join(" and "))
 }
 
 /// If all alternatives are of other types, those; else what the alternative says that got furthest into the value.
@@ -33,19 +30,13 @@ pub(super) fn none(
     subject: Subject,
     level: usize,
 ) -> String {
-    let types: Option<Vec<JsonType>> = context
-        .iter()
-        .map(|errors| only_type(errors, error.instance_path().as_str()))
-        .collect();
+    let types: Option<Vec<JsonType>> =
+        context.iter().map(|errors| only_type(errors, error.instance_path().as_str())).collect();
     if let Some(mut types) = types {
         types.dedup();
         let words: Vec<&str> = types.into_iter().map(type_words).collect();
         let value = error.instance();
-        return format!(
-            "{}, expected {}",
-            given(value, &subject.show(value)),
-            words.join(" or ")
-        );
+        return format!("{}, expected {}", given(value, &subject.show(value)), words.join(" or "));
     }
     let fits = format!("fits none of the {} alternatives", context.len());
     let closest = (1..)
@@ -71,9 +62,9 @@ fn only_type(errors: &[ValidationError<'static>], path: &str) -> Option<JsonType
         return None;
     };
     match error.kind() {
-        ValidationErrorKind::Type {
-            kind: TypeKind::Single(single),
-        } if error.instance_path().as_str() == path => Some(*single),
+        ValidationErrorKind::Type { kind: TypeKind::Single(single) } if error.instance_path().as_str() == path => {
+            Some(*single)
+        }
         _ => None,
     }
 }

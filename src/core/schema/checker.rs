@@ -3,10 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
 
-use jsonschema::{
-    Draft, EmailOptions, PatternCache, PatternOptions, ValidationError, ValidationOptions,
-    Validator,
-};
+use jsonschema::{Draft, EmailOptions, PatternCache, PatternOptions, ValidationError, ValidationOptions, Validator};
 use serde_json::{Value, json};
 
 use super::extent::Extent;
@@ -32,9 +29,7 @@ pub(super) enum PatternUse {
 }
 
 static BOUNDED: LazyLock<ValidationOptions<'static>> = LazyLock::new(|| {
-    let patterns = PatternOptions::regex()
-        .size_limit(PATTERN_SIZE)
-        .dfa_size_limit(PATTERN_STATES);
+    let patterns = PatternOptions::regex().size_limit(PATTERN_SIZE).dfa_size_limit(PATTERN_STATES);
     options().with_pattern_options(patterns)
 });
 
@@ -65,8 +60,7 @@ pub(super) fn pattern_use(pattern: &str) -> PatternUse {
 
 /// Whether an inspected pattern matches the name of a field.
 pub(super) fn pattern_matches(pattern: &str, name: &str) -> bool {
-    build(&BOUNDED, &json!({ "pattern": pattern }))
-        .is_ok_and(|validator| validator.is_valid(&json!(name)))
+    build(&BOUNDED, &json!({ "pattern": pattern })).is_ok_and(|validator| validator.is_valid(&json!(name)))
 }
 
 fn build(options: &ValidationOptions<'static>, schema: &Value) -> Result<Validator, Failure> {
@@ -93,11 +87,7 @@ pub(super) struct Checker {
 
 impl Checker {
     /// Compiles a measured schema. `patterns` shares compiled patterns between checkers of one schema.
-    pub(super) fn new(
-        normal: Normal,
-        extent: Extent,
-        patterns: &PatternCache,
-    ) -> Result<Self, Problem> {
+    pub(super) fn new(normal: Normal, extent: Extent, patterns: &PatternCache) -> Result<Self, Problem> {
         let options = BOUNDED.clone().with_pattern_cache(patterns.clone());
         let validator = build(&options, &normal.document).map_err(|failure| match failure {
             Failure::Schema(error) => {
@@ -106,27 +96,15 @@ impl Checker {
             }
             Failure::Panic => Problem::new("", "cannot be compiled; simplify it"),
         })?;
-        Ok(Self {
-            validator,
-            document: normal.document,
-            extent,
-        })
+        Ok(Self { validator, document: normal.document, extent })
     }
 
     /// What is wrong with `value`, which stands at `place`; at least one violation if anything is.
-    pub(super) fn check(
-        &self,
-        place: &Place,
-        value: &Value,
-        subject: Subject,
-    ) -> Result<(), Vec<Violation>> {
+    pub(super) fn check(&self, place: &Place, value: &Value, subject: Subject) -> Result<(), Vec<Violation>> {
         let size = measure(value);
         refuse_size(place, size)?;
         let Some(work) = self.work(value, size) else {
-            let message = format!(
-                "too large to check: {} values with this schema",
-                size.values
-            );
+            let message = format!("too large to check: {} values with this schema", size.values);
             return Err(vec![place.violation("limit", &message)]);
         };
         contained(|| self.run(place, value, subject, work)).unwrap_or_else(|| {
@@ -139,13 +117,7 @@ impl Checker {
         work::estimate(self.extent, size).or_else(|| work::count(&self.document, value))
     }
 
-    fn run(
-        &self,
-        place: &Place,
-        value: &Value,
-        subject: Subject,
-        work: Work,
-    ) -> Result<(), Vec<Violation>> {
+    fn run(&self, place: &Place, value: &Value, subject: Subject, work: Work) -> Result<(), Vec<Violation>> {
         if self.validator.is_valid(value) {
             return Ok(());
         }

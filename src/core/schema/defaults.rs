@@ -39,10 +39,7 @@ pub(super) fn fill(
     secrets: &BTreeSet<String>,
     values: &mut Map<String, Value>,
 ) -> Result<(), TooMuch> {
-    let mut filler = Filler {
-        document,
-        budget: MAX_WORK,
-    };
+    let mut filler = Filler { document, budget: MAX_WORK };
     let root: Vec<&Value> = vec![document];
     let schemas = filler.referred(&root)?;
     filler.fields(&schemas, values, secrets, 1)
@@ -50,10 +47,7 @@ pub(super) fn fill(
 
 /// Refuses defaults that fill themselves without end or to an enormous size.
 pub(super) fn check(normal: &Normal) -> Result<(), Problem> {
-    let mut filler = Filler {
-        document: &normal.document,
-        budget: MAX_SCHEMA_WORK,
-    };
+    let mut filler = Filler { document: &normal.document, budget: MAX_SCHEMA_WORK };
     let mut pending = vec![(String::new(), &normal.document)];
     while let Some((pointer, schema)) = pending.pop() {
         let Some(fields) = schema.as_object() else {
@@ -61,9 +55,7 @@ pub(super) fn check(normal: &Normal) -> Result<(), Problem> {
         };
         if let Some(default) = fields.get("default") {
             let mut value = default.clone();
-            let outcome = filler
-                .referred(&[schema])
-                .and_then(|schemas| filler.value(&schemas, &mut value, 1));
+            let outcome = filler.referred(&[schema]).and_then(|schemas| filler.value(&schemas, &mut value, 1));
             outcome.map_err(|TooMuch| {
                 let message = "fills itself with defaults without end, or to an enormous size; remove a default inside \
                                of what it refers to";
@@ -107,18 +99,12 @@ impl<'a> Filler<'a> {
             }
             found.push(fields);
             let reference = fields.get("$ref").and_then(Value::as_str);
-            pending
-                .extend(reference.and_then(|reference| keyword::resolve(self.document, reference)));
+            pending.extend(reference.and_then(|reference| keyword::resolve(self.document, reference)));
         }
         Ok(found)
     }
 
-    fn value(
-        &mut self,
-        schemas: &[&'a Map<String, Value>],
-        value: &mut Value,
-        depth: usize,
-    ) -> Result<(), TooMuch> {
+    fn value(&mut self, schemas: &[&'a Map<String, Value>], value: &mut Value, depth: usize) -> Result<(), TooMuch> {
         if schemas.is_empty() {
             return Ok(());
         }
@@ -140,10 +126,8 @@ impl<'a> Filler<'a> {
         secrets: &BTreeSet<String>,
         depth: usize,
     ) -> Result<(), TooMuch> {
-        let named: Vec<&'a Map<String, Value>> = schemas
-            .iter()
-            .filter_map(|schema| schema.get("properties")?.as_object())
-            .collect();
+        let named: Vec<&'a Map<String, Value>> =
+            schemas.iter().filter_map(|schema| schema.get("properties")?.as_object()).collect();
         for (name, schema) in named.iter().flat_map(|named| named.iter()) {
             self.charge(1)?;
             if secrets.contains(name) {
@@ -169,12 +153,7 @@ impl<'a> Filler<'a> {
         Ok(schemas.into_iter().find_map(|schema| schema.get("default")))
     }
 
-    fn items(
-        &mut self,
-        schemas: &[&'a Map<String, Value>],
-        items: &mut [Value],
-        depth: usize,
-    ) -> Result<(), TooMuch> {
+    fn items(&mut self, schemas: &[&'a Map<String, Value>], items: &mut [Value], depth: usize) -> Result<(), TooMuch> {
         let rules: Vec<(usize, &'a Value)> = schemas
             .iter()
             .filter_map(|schema| {
@@ -186,11 +165,8 @@ impl<'a> Filler<'a> {
             return Ok(());
         }
         for (index, item) in items.iter_mut().enumerate() {
-            let applied: Vec<&'a Value> = rules
-                .iter()
-                .filter(|(leading, _)| index >= *leading)
-                .map(|(_, schema)| *schema)
-                .collect();
+            let applied: Vec<&'a Value> =
+                rules.iter().filter(|(leading, _)| index >= *leading).map(|(_, schema)| *schema).collect();
             let schemas = self.referred(&applied)?;
             self.value(&schemas, item, depth + 1)?;
         }

@@ -38,10 +38,7 @@ pub(super) fn extent(normal: &Normal) -> Result<Extent, Problem> {
         found: Extent::default(),
     };
     let root = survey.unfold(&normal.document)?;
-    Ok(Extent {
-        unfolded: root.unfolded,
-        ..survey.found
-    })
+    Ok(Extent { unfolded: root.unfolded, ..survey.found })
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -82,17 +79,11 @@ impl<'a> Survey<'a> {
                 pointer: reference.strip_prefix('#')?.to_owned(),
             })
         });
-        let inner = keyword::subschemas(fields)
-            .filter(|inner| inner.reach != Reach::Nothing)
-            .map(|inner| {
-                let mut pointer = self.pointer.clone();
-                inner.push_pointer(&mut pointer);
-                Edge {
-                    schema: inner.schema,
-                    reach: inner.reach,
-                    pointer,
-                }
-            });
+        let inner = keyword::subschemas(fields).filter(|inner| inner.reach != Reach::Nothing).map(|inner| {
+            let mut pointer = self.pointer.clone();
+            inner.push_pointer(&mut pointer);
+            Edge { schema: inner.schema, reach: inner.reach, pointer }
+        });
         references.chain(inner).collect()
     }
 
@@ -107,10 +98,7 @@ impl<'a> Survey<'a> {
             return Ok(Size::default());
         }
         let Some(fields) = schema.as_object() else {
-            return Ok(Size {
-                unfolded: 1,
-                height: 1,
-            });
+            return Ok(Size { unfolded: 1, height: 1 });
         };
         if self.open.len() >= MAX_HEIGHT {
             return Err(self.problem(format!(
@@ -130,19 +118,12 @@ impl<'a> Survey<'a> {
         self.found.patterned |= has("pattern") || has("patternProperties");
         self.found.unique |= has("uniqueItems");
         let repeats = same_value_repeats(fields);
-        let mut size = Size {
-            unfolded: 1 + own_values(fields),
-            height: 0,
-        };
+        let mut size = Size { unfolded: 1 + own_values(fields), height: 0 };
         for edge in self.edges(fields) {
             let here = std::mem::replace(&mut self.pointer, edge.pointer);
             let inner = self.unfold(edge.schema)?;
             self.pointer = here;
-            let times = if edge.reach == Reach::SameValue {
-                repeats
-            } else {
-                1
-            };
+            let times = if edge.reach == Reach::SameValue { repeats } else { 1 };
             size.unfolded += inner.unfolded * times;
             size.height = size.height.max(inner.height);
         }
@@ -192,16 +173,11 @@ impl<'a> Survey<'a> {
 
 /// How often validators apply the schemas inside of one to the same value: `unevaluated…` has them applied once more.
 pub(super) fn same_value_repeats(fields: &Map<String, Value>) -> u64 {
-    let again =
-        fields.contains_key("unevaluatedProperties") || fields.contains_key("unevaluatedItems");
+    let again = fields.contains_key("unevaluatedProperties") || fields.contains_key("unevaluatedItems");
     if again { 2 } else { 1 }
 }
 
 /// Values that a validator compares with, and those of a schema that an error of `not` repeats.
 fn own_values(fields: &Map<String, Value>) -> u64 {
-    ["enum", "const", "not"]
-        .iter()
-        .filter_map(|keyword| fields.get(*keyword))
-        .map(|value| measure(value).units())
-        .sum()
+    ["enum", "const", "not"].iter().filter_map(|keyword| fields.get(*keyword)).map(|value| measure(value).units()).sum()
 }

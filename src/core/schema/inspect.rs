@@ -21,10 +21,7 @@ const MAX_PATTERN_BYTES: usize = 1024;
 const FOREIGN: [(&str, &str); 3] = [
     ("$recursiveRef", "write $ref"),
     ("$recursiveAnchor", "write $anchor"),
-    (
-        "dependencies",
-        "write dependentRequired or dependentSchemas",
-    ),
+    ("dependencies", "write dependentRequired or dependentSchemas"),
 ];
 
 /// The formats that are checked: those of JSON Schema 2020-12, and `password`, which `OpenAPI` uses to say that a text
@@ -61,10 +58,7 @@ pub(super) fn inspect(schema: &Value) -> Result<Targets, InvalidSchema> {
     let mut problems = Problems::default();
     root(schema, &mut problems);
     against_meta_schema(schema, &mut problems);
-    let mut walk = Walk {
-        problems,
-        ..Walk::default()
-    };
+    let mut walk = Walk { problems, ..Walk::default() };
     walk.schema(schema, 0, None);
     let targets = walk.resolve(schema);
     walk.problems.into_result()?;
@@ -78,10 +72,7 @@ fn limits(schema: &Value) -> Result<(), InvalidSchema> {
     } else if size.long_name {
         format!("a name in it is longer than {MAX_NAME} bytes; shorten it")
     } else if size.bytes > MAX_BYTES {
-        format!(
-            "{} bytes of text, at most {MAX_BYTES} are allowed",
-            size.bytes
-        )
+        format!("{} bytes of text, at most {MAX_BYTES} are allowed", size.bytes)
     } else if size.values > MAX_VALUES {
         format!("{} values, at most {MAX_VALUES} are allowed", size.values)
     } else {
@@ -101,8 +92,7 @@ fn root(schema: &Value, problems: &mut Problems) {
     }
     let dialect = fields.get("$schema").and_then(Value::as_str);
     if dialect.is_some_and(|dialect| dialect.trim_end_matches('#') != DIALECT) {
-        let message =
-            format!("only JSON Schema 2020-12 is understood; remove it or write {DIALECT}");
+        let message = format!("only JSON Schema 2020-12 is understood; remove it or write {DIALECT}");
         problems.add(Problem::new("/$schema", message));
     }
 }
@@ -145,13 +135,8 @@ impl<'a> Walk<'a> {
         };
         self.identity(fields, level);
         self.vocabulary(fields);
-        if fields.get("writeOnly") == Some(&Value::Bool(true))
-            && !(level == 1 && parent == Some("properties"))
-        {
-            self.problem(
-                "writeOnly",
-                "only a field of the facet itself can be secret; move it to the top level",
-            );
+        if fields.get("writeOnly") == Some(&Value::Bool(true)) && !(level == 1 && parent == Some("properties")) {
+            self.problem("writeOnly", "only a field of the facet itself can be secret; move it to the top level");
         }
         for inner in keyword::subschemas(fields) {
             let length = self.pointer.len();
@@ -216,9 +201,7 @@ impl<'a> Walk<'a> {
         };
         match keyword {
             Some(keyword) => self.problem(keyword, message),
-            None => self
-                .problems
-                .add(Problem::new(self.pointer.clone(), message)),
+            None => self.problems.add(Problem::new(self.pointer.clone(), message)),
         }
     }
 }
@@ -230,15 +213,10 @@ impl Walk<'_> {
             return None;
         }
         if self.patterns.len() > MAX_PATTERNS {
-            return Some(format!(
-                "more than {MAX_PATTERNS} patterns in one schema; split it"
-            ));
+            return Some(format!("more than {MAX_PATTERNS} patterns in one schema; split it"));
         }
         if pattern.len() > MAX_PATTERN_BYTES {
-            return Some(format!(
-                "the pattern has {} bytes, at most {MAX_PATTERN_BYTES} are allowed",
-                pattern.len()
-            ));
+            return Some(format!("the pattern has {} bytes, at most {MAX_PATTERN_BYTES} are allowed", pattern.len()));
         }
         let shown = phrase::shorten(pattern);
         match checker::pattern_use(pattern) {
@@ -251,9 +229,7 @@ impl Walk<'_> {
                 "the pattern `{shown}` uses look-around or a back-reference, which cannot be matched in linear time; \
                  write it without"
             )),
-            PatternUse::Unreadable => Some(format!(
-                "the pattern `{shown}` is not a regular expression; correct it"
-            )),
+            PatternUse::Unreadable => Some(format!("the pattern `{shown}` is not a regular expression; correct it")),
         }
     }
 
@@ -291,14 +267,8 @@ impl Walk<'_> {
 }
 
 fn looks_around(pattern: &str) -> bool {
-    let back_reference = pattern
-        .as_bytes()
-        .windows(2)
-        .any(|pair| matches!(pair, [b'\\', b'1'..=b'9' | b'k']));
-    back_reference
-        || ["(?=", "(?!", "(?<=", "(?<!"]
-            .iter()
-            .any(|group| pattern.contains(group))
+    let back_reference = pattern.as_bytes().windows(2).any(|pair| matches!(pair, [b'\\', b'1'..=b'9' | b'k']));
+    back_reference || ["(?=", "(?!", "(?<=", "(?<!"].iter().any(|group| pattern.contains(group))
 }
 
 /// Decodes `%2F` and the like (RFC 3986, section 2.1); `None` if it is malformed or no UTF-8.

@@ -31,9 +31,7 @@ impl fmt::Display for InvalidSchema {
 
 impl From<Problem> for InvalidSchema {
     fn from(problem: Problem) -> Self {
-        Self {
-            problems: vec![problem],
-        }
+        Self { problems: vec![problem] }
     }
 }
 
@@ -48,10 +46,7 @@ pub struct Problem {
 
 impl Problem {
     pub(super) fn new(pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            pointer: pointer.into(),
-            message: message.into(),
-        }
+        Self { pointer: pointer.into(), message: message.into() }
     }
 }
 

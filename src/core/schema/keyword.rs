@@ -62,10 +62,7 @@ const APPLICATORS: [(&str, Shape, Reach); 21] = [
 
 /// What the keyword applies to and how its schemas stand under it; `None` if it holds no schema.
 pub(super) fn applicator(keyword: &str) -> Option<(Shape, Reach)> {
-    APPLICATORS
-        .iter()
-        .find(|(name, ..)| *name == keyword)
-        .map(|&(_, shape, reach)| (shape, reach))
+    APPLICATORS.iter().find(|(name, ..)| *name == keyword).map(|&(_, shape, reach)| (shape, reach))
 }
 
 /// A schema directly inside of another one.
@@ -95,29 +92,19 @@ pub(super) fn push_token(pointer: &mut String, token: &str) {
 
 /// The schemas directly inside of `schema`; what has not the shape that its keyword asks for is skipped.
 pub(super) fn subschemas(schema: &Map<String, Value>) -> impl Iterator<Item = Subschema<'_>> {
-    APPLICATORS
-        .iter()
-        .flat_map(move |&(keyword, shape, reach)| {
-            let entries: Vec<(Option<Cow<'_, str>>, &Value)> = match (shape, schema.get(keyword)) {
-                (Shape::Single, Some(single)) => vec![(None, single)],
-                (Shape::List, Some(Value::Array(list))) => list
-                    .iter()
-                    .enumerate()
-                    .map(|(index, item)| (Some(Cow::Owned(index.to_string())), item))
-                    .collect(),
-                (Shape::Named, Some(Value::Object(named))) => named
-                    .iter()
-                    .map(|(name, item)| (Some(Cow::Borrowed(name.as_str())), item))
-                    .collect(),
-                _ => Vec::new(),
-            };
-            entries.into_iter().map(move |(token, schema)| Subschema {
-                keyword,
-                token,
-                schema,
-                reach,
-            })
-        })
+    APPLICATORS.iter().flat_map(move |&(keyword, shape, reach)| {
+        let entries: Vec<(Option<Cow<'_, str>>, &Value)> = match (shape, schema.get(keyword)) {
+            (Shape::Single, Some(single)) => vec![(None, single)],
+            (Shape::List, Some(Value::Array(list))) => {
+                list.iter().enumerate().map(|(index, item)| (Some(Cow::Owned(index.to_string())), item)).collect()
+            }
+            (Shape::Named, Some(Value::Object(named))) => {
+                named.iter().map(|(name, item)| (Some(Cow::Borrowed(name.as_str())), item)).collect()
+            }
+            _ => Vec::new(),
+        };
+        entries.into_iter().map(move |(token, schema)| Subschema { keyword, token, schema, reach })
+    })
 }
 
 /// The schema that a normalized reference (`#` and a JSON pointer) points at.
@@ -126,32 +113,19 @@ pub(super) fn resolve<'a>(document: &'a Value, reference: &str) -> Option<&'a Va
 }
 
 /// The targets of the references that stand directly in `schema`.
-pub(super) fn targets<'a>(
-    document: &'a Value,
-    schema: &'a Map<String, Value>,
-) -> impl Iterator<Item = &'a Value> {
-    REFERENCES
-        .iter()
-        .filter_map(move |keyword| resolve(document, schema.get(*keyword)?.as_str()?))
+pub(super) fn targets<'a>(document: &'a Value, schema: &'a Map<String, Value>) -> impl Iterator<Item = &'a Value> {
+    REFERENCES.iter().filter_map(move |keyword| resolve(document, schema.get(*keyword)?.as_str()?))
 }
 
 /// `start` and every schema that may be applied to the same value, references included. The first is `start`.
-pub(super) fn same_value<'a>(
-    document: &'a Value,
-    start: &'a Map<String, Value>,
-) -> Vec<&'a Map<String, Value>> {
+pub(super) fn same_value<'a>(document: &'a Value, start: &'a Map<String, Value>) -> Vec<&'a Map<String, Value>> {
     let mut seen = HashSet::from([std::ptr::from_ref(start)]);
     let mut found = vec![start];
     let mut next = 0;
     while let Some(schema) = found.get(next).copied() {
         next += 1;
-        let inner = subschemas(schema)
-            .filter(|inner| inner.reach == Reach::SameValue)
-            .map(|inner| inner.schema);
-        for applied in targets(document, schema)
-            .chain(inner)
-            .filter_map(Value::as_object)
-        {
+        let inner = subschemas(schema).filter(|inner| inner.reach == Reach::SameValue).map(|inner| inner.schema);
+        for applied in targets(document, schema).chain(inner).filter_map(Value::as_object) {
             if seen.insert(std::ptr::from_ref(applied)) {
                 found.push(applied);
             }

@@ -55,9 +55,7 @@ pub(super) fn explain(error: &ValidationError<'_>, subject: Subject, level: usiz
         }
         Kind::FalseSchema => "is not allowed here; remove it".to_owned(),
         Kind::Not { .. } => format!("{shown} is what the schema rules out with `not`"),
-        Kind::AnyOf { context } | Kind::OneOfNotValid { context } => {
-            alternatives::none(error, context, subject, level)
-        }
+        Kind::AnyOf { context } | Kind::OneOfNotValid { context } => alternatives::none(error, context, subject, level),
         Kind::OneOfMultipleValid { context } => alternatives::several(context),
         kind => number(kind, &shown)
             .or_else(|| size(kind, value, &shown, subject))
@@ -116,11 +114,7 @@ fn size(kind: &Kind, value: &Value, shown: &str, subject: Subject) -> Option<Str
 fn wrong_type(value: &Value, shown: &str, expected: &TypeKind) -> String {
     let expected = match expected {
         TypeKind::Single(single) => type_words(*single).to_owned(),
-        TypeKind::Multiple(several) => several
-            .iter()
-            .map(type_words)
-            .collect::<Vec<_>>()
-            .join(" or "),
+        TypeKind::Multiple(several) => several.iter().map(type_words).collect::<Vec<_>>().join(" or "),
     };
     format!("{}, expected {expected}", given(value, shown))
 }
@@ -149,13 +143,6 @@ fn contains(rule: &str) -> &'static str {
 }
 
 fn unknown_fields(names: &[String]) -> String {
-    let fields = if names.len() == 1 {
-        "unknown field"
-    } else {
-        "unknown fields"
-    };
-    format!(
-        "has the {fields} {}",
-        list(names.iter().map(|name| quote(name)))
-    )
+    let fields = if names.len() == 1 { "unknown field" } else { "unknown fields" };
+    format!("has the {fields} {}", list(names.iter().map(|name| quote(name))))
 }

@@ -96,15 +96,9 @@ impl Schema {
         extent::extent(&normal)?;
         defaults::check(&normal)?;
         let mut empty_defaults = Map::new();
-        defaults::fill(&normal.document, &secrets, &mut empty_defaults).map_err(|TooMuch| {
-            Problem::new("", "its defaults come to an enormous size; remove some")
-        })?;
-        let builder = Builder {
-            schema,
-            targets: &targets,
-            secrets: &secrets,
-            patterns: PatternCache::new(),
-        };
+        defaults::fill(&normal.document, &secrets, &mut empty_defaults)
+            .map_err(|TooMuch| Problem::new("", "its defaults come to an enormous size; remove some"))?;
+        let builder = Builder { schema, targets: &targets, secrets: &secrets, patterns: PatternCache::new() };
         let document = normal.document.clone();
         Ok(Self(Arc::new(Compiled {
             hash: canonical_hash(schema),
@@ -132,10 +126,7 @@ impl Schema {
 
     /// The fields that the schema names at the top, in order of their names, each with whether it is secret.
     pub fn properties(&self) -> impl Iterator<Item = (&str, bool)> {
-        self.0
-            .properties
-            .iter()
-            .map(|(name, secret)| (name.as_str(), *secret))
+        self.0.properties.iter().map(|(name, secret)| (name.as_str(), *secret))
     }
 
     /// The values of a grant that states none: the top-level fields that have a default, with what is inside of them.
@@ -150,11 +141,7 @@ impl Schema {
     /// # Errors
     ///
     /// The values with their defaults are too large to be filled; `values` is then filled in part.
-    pub fn fill_defaults(
-        &self,
-        facet: &str,
-        values: &mut Map<String, Value>,
-    ) -> Result<(), Violation> {
+    pub fn fill_defaults(&self, facet: &str, values: &mut Map<String, Value>) -> Result<(), Violation> {
         defaults::fill(&self.0.document, &self.0.secrets, values).map_err(|TooMuch| {
             let message = "too large or too deep to be filled with defaults; state fewer values";
             Place::facet(facet).violation("limit", message)
@@ -183,11 +170,7 @@ impl Schema {
     /// # Errors
     ///
     /// As for [`Schema::validate`].
-    pub fn validate_partial(
-        &self,
-        facet: &str,
-        values: &Map<String, Value>,
-    ) -> Result<(), Vec<Violation>> {
+    pub fn validate_partial(&self, facet: &str, values: &Map<String, Value>) -> Result<(), Vec<Violation>> {
         self.check(&self.0.stated, facet, values, &BTreeSet::new())
     }
 
@@ -196,12 +179,7 @@ impl Schema {
     /// # Errors
     ///
     /// Up to 20 violations, at least one; none shows the value.
-    pub fn validate_secret(
-        &self,
-        facet: &str,
-        field: &str,
-        secret: &Secret<String>,
-    ) -> Result<(), Vec<Violation>> {
+    pub fn validate_secret(&self, facet: &str, field: &str, secret: &Secret<String>) -> Result<(), Vec<Violation>> {
         let place = Place::facet(facet).field(field);
         let Some(checker) = self.0.secret.get(field) else {
             let message = "is no secret field of the schema; remove it from secretFacets";
@@ -231,28 +209,20 @@ impl Schema {
         let secrets = &self.0.secrets;
         let place = Place::facet(facet);
         let plain = secrets.iter().filter(|name| values.contains_key(*name));
-        let mut violations: Vec<Violation> = plain
-            .map(|name| place.clone().field(name).secret_in_plain())
-            .collect();
+        let mut violations: Vec<Violation> = plain.map(|name| place.clone().field(name).secret_in_plain()).collect();
         let mut complete: Map<String, Value> = values
             .iter()
             .filter(|(name, _)| !secrets.contains(*name))
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
         // A secret field given in plain is reported as that, and not as missing too.
-        let given = secrets
-            .iter()
-            .filter(|name| supplied.contains(*name) || values.contains_key(*name));
+        let given = secrets.iter().filter(|name| supplied.contains(*name) || values.contains_key(*name));
         complete.extend(given.map(|name| (name.clone(), Value::String(String::new()))));
         if let Err(found) = checker.check(&place, &Value::Object(complete), Subject::Shown) {
             violations.extend(found);
             violations.truncate(MAX_VIOLATIONS);
         }
-        if violations.is_empty() {
-            Ok(())
-        } else {
-            Err(violations)
-        }
+        if violations.is_empty() { Ok(()) } else { Err(violations) }
     }
 }
 
@@ -294,10 +264,7 @@ struct Builder<'a> {
 impl Builder<'_> {
     /// A checker of the facet's values, in which a secret field may have any value: it is not known there.
     fn values(&self, mut normal: Normal) -> Result<Checker, Problem> {
-        let properties = normal
-            .document
-            .get_mut("properties")
-            .and_then(Value::as_object_mut);
+        let properties = normal.document.get_mut("properties").and_then(Value::as_object_mut);
         for (name, schema) in properties.into_iter().flatten() {
             if self.secrets.contains(name) {
                 *schema = Value::Bool(true);

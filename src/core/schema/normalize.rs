@@ -36,8 +36,7 @@ pub(super) struct Normal {
 impl Normal {
     /// The pointer in the schema as it was given.
     pub(super) fn origin(&self, pointer: &str) -> String {
-        self.definition(pointer)
-            .unwrap_or_else(|| format!("{}{pointer}", self.start))
+        self.definition(pointer).unwrap_or_else(|| format!("{}{pointer}", self.start))
     }
 
     fn definition(&self, pointer: &str) -> Option<String> {
@@ -49,17 +48,8 @@ impl Normal {
 }
 
 /// Normalizes the schema at the pointer `start` of an inspected `schema`.
-pub(super) fn normalize(
-    schema: &Value,
-    targets: &Targets,
-    start: &str,
-    mode: Mode,
-) -> Result<Normal, Problem> {
-    let mut rewriter = Rewriter {
-        targets,
-        numbers: BTreeMap::new(),
-        pending: Vec::new(),
-    };
+pub(super) fn normalize(schema: &Value, targets: &Targets, start: &str, mode: Mode) -> Result<Normal, Problem> {
+    let mut rewriter = Rewriter { targets, numbers: BTreeMap::new(), pending: Vec::new() };
     let mut document = rewriter.schema(schema.pointer(start).unwrap_or(schema), mode);
     let mut definitions = Map::new();
     let mut origins = Vec::new();
@@ -68,8 +58,7 @@ pub(super) fn normalize(
         let definition = rewriter.schema(schema.pointer(pointer).unwrap_or(&Value::Null), mode);
         values += measure(&definition).values;
         if values > MAX_VALUES {
-            let message =
-                "its references repeat too much of it; refer to smaller parts under $defs";
+            let message = "its references repeat too much of it; refer to smaller parts under $defs";
             return Err(Problem::new("", message));
         }
         definitions.insert(origins.len().to_string(), definition);
@@ -80,11 +69,7 @@ pub(super) fn normalize(
     {
         fields.insert("$defs".to_owned(), Value::Object(definitions));
     }
-    Ok(Normal {
-        document,
-        origins,
-        start: start.to_owned(),
-    })
+    Ok(Normal { document, origins, start: start.to_owned() })
 }
 
 struct Rewriter<'a> {
@@ -119,19 +104,12 @@ impl Rewriter<'_> {
         let Some((shape, _)) = keyword::applicator(keyword) else {
             return value.clone();
         };
-        let mode = if mode == Mode::Stated && is_of_complete_parts(keyword) {
-            Mode::Whole
-        } else {
-            mode
-        };
+        let mode = if mode == Mode::Stated && is_of_complete_parts(keyword) { Mode::Whole } else { mode };
         match (shape, value) {
-            (Shape::List, Value::Array(list)) => {
-                list.iter().map(|item| self.schema(item, mode)).collect()
+            (Shape::List, Value::Array(list)) => list.iter().map(|item| self.schema(item, mode)).collect(),
+            (Shape::Named, Value::Object(named)) => {
+                named.iter().map(|(name, item)| (name.clone(), self.schema(item, mode))).collect()
             }
-            (Shape::Named, Value::Object(named)) => named
-                .iter()
-                .map(|(name, item)| (name.clone(), self.schema(item, mode)))
-                .collect(),
             _ => self.schema(value, mode),
         }
     }
@@ -200,17 +178,12 @@ fn is_of_whole(keyword: &str, value: &Value) -> bool {
     match keyword {
         "required" | "minProperties" | "dependentRequired" | "not" | "oneOf" => true,
         "const" => value.is_object(),
-        "enum" => value
-            .as_array()
-            .is_some_and(|options| options.iter().any(Value::is_object)),
+        "enum" => value.as_array().is_some_and(|options| options.iter().any(Value::is_object)),
         _ => is_condition(keyword),
     }
 }
 
 /// Keywords whose subschemas see list items and field names, which are stated as a whole.
 fn is_of_complete_parts(keyword: &str) -> bool {
-    matches!(
-        keyword,
-        "items" | "prefixItems" | "contains" | "unevaluatedItems" | "propertyNames"
-    )
+    matches!(keyword, "items" | "prefixItems" | "contains" | "unevaluatedItems" | "propertyNames")
 }

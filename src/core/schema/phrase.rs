@@ -38,9 +38,7 @@ pub(super) fn shorten(text: &str) -> String {
 /// Appends a field to a path such as `facets.backup`.
 pub(crate) fn push_field(path: &mut String, name: &str) {
     let is_identifier = !name.is_empty()
-        && name
-            .chars()
-            .all(|character| character.is_ascii_alphanumeric() || "_-$".contains(character));
+        && name.chars().all(|character| character.is_ascii_alphanumeric() || "_-$".contains(character));
     if is_identifier {
         path.push('.');
         path.push_str(&shorten(name));

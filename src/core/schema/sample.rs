@@ -17,14 +17,8 @@ const MAX_LENGTH: u64 = 256;
 ///
 /// Best effort: it need not be valid, e.g. where a pattern or `not` is asked for.
 pub(super) fn sample(document: &Value) -> Map<String, Value> {
-    let mut sampler = Sampler {
-        document,
-        left: MAX_VALUES,
-    };
-    document
-        .as_object()
-        .map(|schema| sampler.fields(&keyword::same_value(document, schema), 1))
-        .unwrap_or_default()
+    let mut sampler = Sampler { document, left: MAX_VALUES };
+    document.as_object().map(|schema| sampler.fields(&keyword::same_value(document, schema), 1)).unwrap_or_default()
 }
 
 struct Sampler<'a> {
@@ -62,11 +56,7 @@ impl<'a> Sampler<'a> {
             return Map::new();
         }
         let mut named: BTreeMap<&String, &'a Value> = BTreeMap::new();
-        for (name, schema) in schemas
-            .iter()
-            .filter_map(|schema| schema.get("properties")?.as_object())
-            .flatten()
-        {
+        for (name, schema) in schemas.iter().filter_map(|schema| schema.get("properties")?.as_object()).flatten() {
             named.entry(name).or_insert(schema);
         }
         named
@@ -82,15 +72,8 @@ impl<'a> Sampler<'a> {
             return Vec::new();
         }
         let leading = find(schemas, "prefixItems").and_then(Value::as_array);
-        let mut items: Vec<Value> = leading
-            .into_iter()
-            .flatten()
-            .map(|schema| self.value(schema, depth))
-            .collect();
-        let wanted = find(schemas, "minItems")
-            .and_then(Value::as_u64)
-            .unwrap_or(0)
-            .max(1);
+        let mut items: Vec<Value> = leading.into_iter().flatten().map(|schema| self.value(schema, depth)).collect();
+        let wanted = find(schemas, "minItems").and_then(Value::as_u64).unwrap_or(0).max(1);
         let Some(schema) = find(schemas, "items") else {
             return items;
         };
@@ -118,10 +101,7 @@ fn stated(schemas: &[&Map<String, Value>]) -> Option<Value> {
 fn type_of<'a>(schemas: &[&'a Map<String, Value>]) -> Option<&'a str> {
     match find(schemas, "type") {
         Some(Value::String(single)) => Some(single.as_str()),
-        Some(Value::Array(several)) => several
-            .iter()
-            .filter_map(Value::as_str)
-            .find(|name| *name != "null"),
+        Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).find(|name| *name != "null"),
         _ => implied_type(schemas),
     }
 }
@@ -137,10 +117,7 @@ fn implied_type(schemas: &[&Map<String, Value>]) -> Option<&'static str> {
         ("minimum", "number"),
         ("maximum", "number"),
     ];
-    SIGNS
-        .into_iter()
-        .find(|(keyword, _)| find(schemas, keyword).is_some())
-        .map(|(_, name)| name)
+    SIGNS.into_iter().find(|(keyword, _)| find(schemas, keyword).is_some()).map(|(_, name)| name)
 }
 
 /// Zero, or the nearest number that the limits allow; `step` is the least distance to an exclusive limit.
@@ -150,22 +127,14 @@ fn number(schemas: &[&Map<String, Value>], step: f64) -> Value {
     let step = multiple.unwrap_or(if step > 0.0 { step } else { 0.5 });
     let lowest = limit("minimum").or_else(|| limit("exclusiveMinimum").map(|limit| limit + step));
     let highest = limit("maximum").or_else(|| limit("exclusiveMaximum").map(|limit| limit - step));
-    let near = 0.0_f64
-        .max(lowest.unwrap_or(0.0))
-        .min(highest.unwrap_or(f64::MAX));
+    let near = 0.0_f64.max(lowest.unwrap_or(0.0)).min(highest.unwrap_or(f64::MAX));
     let value = multiple.map_or(near, |multiple| (near / multiple).ceil() * multiple);
-    whole(value)
-        .or_else(|| Number::from_f64(value))
-        .map_or(Value::Null, Value::Number)
+    whole(value).or_else(|| Number::from_f64(value)).map_or(Value::Null, Value::Number)
 }
 
 /// The number as an integer, so that it is written without `.0`.
 fn whole(value: f64) -> Option<Number> {
-    format!("{value:.0}")
-        .parse::<i64>()
-        .ok()
-        .filter(|_| value.fract() == 0.0)
-        .map(Number::from)
+    format!("{value:.0}").parse::<i64>().ok().filter(|_| value.fract() == 0.0).map(Number::from)
 }
 
 fn text(schemas: &[&Map<String, Value>]) -> String {
@@ -176,11 +145,7 @@ fn text(schemas: &[&Map<String, Value>]) -> String {
     let least = limit("minLength").unwrap_or(0).min(MAX_LENGTH);
     let most = limit("maxLength").unwrap_or(MAX_LENGTH);
     let length = least.max("sample".len() as u64).min(most);
-    "sample"
-        .chars()
-        .cycle()
-        .take(usize::try_from(length).unwrap_or(0))
-        .collect()
+    "sample".chars().cycle().take(usize::try_from(length).unwrap_or(0)).collect()
 }
 
 fn example(format: &str) -> Option<&'static str> {
@@ -193,9 +158,7 @@ fn example(format: &str) -> Option<&'static str> {
         "hostname" | "idn-hostname" => "example.com",
         "ipv4" => "192.0.2.1",
         "ipv6" => "2001:db8::1",
-        "uri" | "iri" | "uri-reference" | "iri-reference" | "uri-template" => {
-            "https://example.com/"
-        }
+        "uri" | "iri" | "uri-reference" | "iri-reference" | "uri-template" => "https://example.com/",
         "uuid" => "123e4567-e89b-12d3-a456-426614174000",
         "json-pointer" => "/sample",
         "relative-json-pointer" => "0",

@@ -26,10 +26,7 @@ pub(super) fn secret_fields(normal: &Normal) -> Result<BTreeSet<String>, Invalid
     for (name, schema) in &secrets {
         own_rules(normal, name, schema, &mut problems);
         references(normal, name, &mut problems);
-        for (index, other) in keyword::same_value(&normal.document, root)
-            .iter()
-            .enumerate()
-        {
+        for (index, other) in keyword::same_value(&normal.document, root).iter().enumerate() {
             if let Some(keyword) = other_rule(other, name, index == 0) {
                 let message = format!(
                     "`{keyword}` elsewhere in the schema applies to this secret field as well; state all that is asked \
@@ -70,12 +67,11 @@ fn own_rules(normal: &Normal, name: &str, schema: &Map<String, Value>, problems:
 fn references(normal: &Normal, name: &str, problems: &mut Problems) {
     let pointer = property(name);
     let inside = format!("{pointer}/");
-    let is_referred = normal
-        .origins
-        .iter()
-        .any(|origin| origin.is_empty() || *origin == pointer || origin.starts_with(&inside));
+    let is_referred =
+        normal.origins.iter().any(|origin| origin.is_empty() || *origin == pointer || origin.starts_with(&inside));
     if is_referred {
-        let message = "a `$ref` elsewhere leads to this secret field; keep what both need under $defs, without writeOnly";
+        let message =
+            "a `$ref` elsewhere leads to this secret field; keep what both need under $defs, without writeOnly";
         problems.add(Problem::new(pointer, message));
     }
 }
@@ -88,17 +84,13 @@ fn other_rule(schema: &Map<String, Value>, name: &str, is_root: bool) -> Option<
         return Some("properties");
     }
     let patterns = schema.get("patternProperties").and_then(Value::as_object);
-    let matched = patterns
-        .into_iter()
-        .flatten()
-        .any(|(pattern, inner)| asks(inner) && checker::pattern_matches(pattern, name));
+    let matched =
+        patterns.into_iter().flatten().any(|(pattern, inner)| asks(inner) && checker::pattern_matches(pattern, name));
     if matched {
         return Some("patternProperties");
     }
     if own.is_some() {
         return None;
     }
-    ["additionalProperties", "unevaluatedProperties"]
-        .into_iter()
-        .find(|keyword| schema.get(*keyword).is_some_and(asks))
+    ["additionalProperties", "unevaluatedProperties"].into_iter().find(|keyword| schema.get(*keyword).is_some_and(asks))
 }

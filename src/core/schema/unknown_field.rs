@@ -9,15 +9,14 @@ const MAX_COMPARED: usize = 64;
 
 /// The names that YAML 1.1, which kubectl reads, takes for a boolean unless they are quoted
 /// (<https://yaml.org/type/bool.html>).
-const BOOLEANS: [(&str, [&str; 3]); 2] =
-    [("true", ["y", "yes", "on"]), ("false", ["n", "no", "off"])];
+const BOOLEANS: [(&str, [&str; 3]); 2] = [("true", ["y", "yes", "on"]), ("false", ["n", "no", "off"])];
 
 /// Explains that the missing field `name` may be there under the name of a boolean.
 pub(super) fn read_as_boolean(object: &Value, name: &str) -> Option<String> {
     let lower = name.to_ascii_lowercase();
-    let (boolean, _) = BOOLEANS.into_iter().find(|(boolean, names)| {
-        names.contains(&lower.as_str()) && object.get(*boolean).is_some()
-    })?;
+    let (boolean, _) = BOOLEANS
+        .into_iter()
+        .find(|(boolean, names)| names.contains(&lower.as_str()) && object.get(*boolean).is_some())?;
     Some(format!(
         "; if it is in the manifest, put {name} in quotes, as the YAML reader of kubectl takes it for the boolean {boolean}"
     ))
@@ -37,10 +36,7 @@ pub(crate) fn explain(name: &str, known: &[&str]) -> String {
     if known.is_empty() {
         return "unknown field; none are allowed here".to_owned();
     }
-    format!(
-        "unknown field; known are {}",
-        list(known.iter().map(|name| shorten(name)))
-    )
+    format!("unknown field; known are {}", list(known.iter().map(|name| shorten(name))))
 }
 
 /// The name that a third of the letters, and at least one, would have to be changed for at most.

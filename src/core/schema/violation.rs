@@ -52,10 +52,7 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) fn facet(name: &str) -> Self {
-        Self {
-            path: format!("facets.{}", phrase::shorten(name)),
-            pointer: String::new(),
-        }
+        Self { path: format!("facets.{}", phrase::shorten(name)), pointer: String::new() }
     }
 
     pub(super) fn field(mut self, name: &str) -> Self {
@@ -71,21 +68,14 @@ impl Place {
     }
 
     fn of(&self, error: &ValidationError<'_>) -> Self {
-        error
-            .instance_path()
-            .segments()
-            .fold(self.clone(), |place, segment| match segment {
-                LocationSegment::Property(name) => place.field(&name),
-                LocationSegment::Index(index) => place.item(index),
-            })
+        error.instance_path().segments().fold(self.clone(), |place, segment| match segment {
+            LocationSegment::Property(name) => place.field(&name),
+            LocationSegment::Index(index) => place.item(index),
+        })
     }
 
     pub(super) fn violation(&self, rule: &str, text: &str) -> Violation {
-        Violation {
-            message: format!("{}: {text}", self.path),
-            pointer: self.pointer.clone(),
-            rule: rule.to_owned(),
-        }
+        Violation { message: format!("{}: {text}", self.path), pointer: self.pointer.clone(), rule: rule.to_owned() }
     }
 
     pub(super) fn secret_in_plain(&self) -> Violation {
@@ -102,10 +92,7 @@ pub(super) fn from_errors(
     subject: Subject,
 ) -> Vec<Violation> {
     let mut found = Vec::new();
-    for violation in errors
-        .iter()
-        .flat_map(|error| from_error(place, document, error, subject))
-    {
+    for violation in errors.iter().flat_map(|error| from_error(place, document, error, subject)) {
         if found.len() == MAX_VIOLATIONS {
             break;
         }
@@ -116,12 +103,7 @@ pub(super) fn from_errors(
     found
 }
 
-fn from_error(
-    place: &Place,
-    document: &Value,
-    error: &ValidationError<'_>,
-    subject: Subject,
-) -> Vec<Violation> {
+fn from_error(place: &Place, document: &Value, error: &ValidationError<'_>, subject: Subject) -> Vec<Violation> {
     let place = place.of(error);
     match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected }
@@ -152,17 +134,12 @@ fn from_error(
 /// The fields that the schema names where an unknown one was found.
 fn known_fields<'a>(document: &'a Value, error: &ValidationError<'_>) -> Vec<&'a str> {
     let keyword = error.schema_path().as_str();
-    let schema = keyword
-        .rsplit_once('/')
-        .and_then(|(parent, _)| document.pointer(parent)?.as_object());
+    let schema = keyword.rsplit_once('/').and_then(|(parent, _)| document.pointer(parent)?.as_object());
     let Some(schema) = schema else {
         return Vec::new();
     };
-    let speaking = if keyword.ends_with("/unevaluatedProperties") {
-        keyword::same_value(document, schema)
-    } else {
-        vec![schema]
-    };
+    let speaking =
+        if keyword.ends_with("/unevaluatedProperties") { keyword::same_value(document, schema) } else { vec![schema] };
     let mut known: Vec<&str> = speaking
         .into_iter()
         .filter_map(|schema| schema.get("properties")?.as_object())

@@ -56,35 +56,16 @@ impl Work {
 pub(super) fn estimate(extent: Extent, size: Measure) -> Option<Work> {
     let depth = u64::try_from(size.depth).unwrap_or(u64::MAX);
     let units = size.units();
-    let compared = if extent.unique {
-        units.saturating_mul(units)
-    } else {
-        0
-    };
-    let visits = extent
-        .unfolded
-        .saturating_mul(units)
-        .saturating_mul(depth)
-        .max(compared);
-    let matched = if extent.patterned {
-        extent.unfolded.saturating_mul(size.bytes)
-    } else {
-        0
-    };
+    let compared = if extent.unique { units.saturating_mul(units) } else { 0 };
+    let visits = extent.unfolded.saturating_mul(units).saturating_mul(depth).max(compared);
+    let matched = if extent.patterned { extent.unfolded.saturating_mul(size.bytes) } else { 0 };
     let small = !extent.recursive && visits <= MAX_REPORTED && matched <= MAX_MATCHED;
-    small.then_some(Work {
-        visits,
-        copied: visits,
-        matched,
-    })
+    small.then_some(Work { visits, copied: visits, matched })
 }
 
 /// Counts the work on a value; `None` if it is beyond the budget.
 pub(super) fn count(document: &Value, value: &Value) -> Option<Work> {
-    let mut meter = Meter {
-        document,
-        work: Work::default(),
-    };
+    let mut meter = Meter { document, work: Work::default() };
     meter.visit(document, value, 0)?;
     Some(meter.work)
 }
@@ -125,22 +106,12 @@ impl Meter<'_> {
         }
     }
 
-    fn same_value(
-        &mut self,
-        fields: &Map<String, Value>,
-        value: &Value,
-        level: usize,
-    ) -> Option<()> {
+    fn same_value(&mut self, fields: &Map<String, Value>, value: &Value, level: usize) -> Option<()> {
         for target in keyword::targets(self.document, fields) {
             self.visit(target, value, level)?;
         }
         for keyword in ["allOf", "anyOf", "oneOf"] {
-            for inner in fields
-                .get(keyword)
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten()
-            {
+            for inner in fields.get(keyword).and_then(Value::as_array).into_iter().flatten() {
                 if keyword != "allOf" {
                     self.copy(value)?;
                 }
@@ -167,10 +138,7 @@ impl Meter<'_> {
     }
 
     fn options(&mut self, fields: &Map<String, Value>) -> Option<()> {
-        let options = fields
-            .get("enum")
-            .and_then(Value::as_array)
-            .map_or(0, Vec::len);
+        let options = fields.get("enum").and_then(Value::as_array).map_or(0, Vec::len);
         self.charge(options as u64)?;
         // An error of `not` repeats the schema.
         if let Some(negated) = fields.get("not") {
@@ -183,11 +151,7 @@ impl Meter<'_> {
         if fields.contains_key("pattern") {
             self.matching(text)?;
         }
-        let read = if fields.contains_key("format") {
-            text.len() as u64
-        } else {
-            0
-        };
+        let read = if fields.contains_key("format") { text.len() as u64 } else { 0 };
         self.charge(read)
     }
 
@@ -210,12 +174,7 @@ impl Meter<'_> {
         Some(())
     }
 
-    fn fields(
-        &mut self,
-        fields: &Map<String, Value>,
-        parts: &Map<String, Value>,
-        level: usize,
-    ) -> Option<()> {
+    fn fields(&mut self, fields: &Map<String, Value>, parts: &Map<String, Value>, level: usize) -> Option<()> {
         let named = fields.get("properties").and_then(Value::as_object);
         let patterns = fields.get("patternProperties").and_then(Value::as_object);
         for (name, part) in parts {

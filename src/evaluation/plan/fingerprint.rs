@@ -63,7 +63,8 @@ mod tests {
 
     #[test]
     fn equal_contents_and_no_others_look_the_same() {
-        let of = |pairs: &[(&str, &str)]| Fingerprint::of_pairs(pairs.iter().map(|(key, value)| (*key, value.as_bytes())));
+        let of =
+            |pairs: &[(&str, &str)]| Fingerprint::of_pairs(pairs.iter().map(|(key, value)| (*key, value.as_bytes())));
         assert_eq!(of(&[("a", "b")]), of(&[("a", "b")]));
         assert_ne!(of(&[("a", "b")]), of(&[("a", "c")]));
         assert_ne!(of(&[("ab", "")]), of(&[("a", "b")]));

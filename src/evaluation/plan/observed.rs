@@ -19,7 +19,10 @@ pub struct Marks {
 
 impl Marks {
     /// Of the pairs on an object, with those of their keys that the operator has set.
-    pub fn new<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>, set_by_operator: impl IntoIterator<Item = String>) -> Self {
+    pub fn new<'a>(
+        pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+        set_by_operator: impl IntoIterator<Item = String>,
+    ) -> Self {
         let mut pairs: Vec<_> = pairs.into_iter().map(|(key, value)| Self::mark(key, value)).collect();
         pairs.sort_unstable();
         Self { pairs: pairs.into(), set_by_operator: set_by_operator.into_iter().map(String::into_boxed_str).collect() }
@@ -111,7 +114,9 @@ impl Observed {
 #[must_use]
 pub fn fingerprint(data: &ObjectData) -> Fingerprint {
     match data {
-        ObjectData::ConfigMap(data) => Fingerprint::of_pairs(data.iter().map(|(key, text)| (key.as_str(), text.as_bytes()))),
+        ObjectData::ConfigMap(data) => {
+            Fingerprint::of_pairs(data.iter().map(|(key, text)| (key.as_str(), text.as_bytes())))
+        }
         ObjectData::Secret(data) => {
             Fingerprint::of_pairs(data.iter().map(|(key, value)| (key.as_str(), value.expose_secret().as_slice())))
         }

@@ -39,7 +39,9 @@ pub fn removals(
     scene
         .observed
         .iter()
-        .filter(|(key, observed)| observed.is_of(owner) && !observed.is_terminating && !evaluation.objects.contains_key(key))
+        .filter(|(key, observed)| {
+            observed.is_of(owner) && !observed.is_terminating && !evaluation.objects.contains_key(key)
+        })
         .filter(|(key, observed)| !observed.instance.as_ref().is_some_and(|id| stays(key, id)))
         .map(|(key, observed)| Removal { key: key.clone(), instance: observed.instance.clone() })
         .collect()

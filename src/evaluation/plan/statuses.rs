@@ -75,7 +75,10 @@ impl GrantDelivery<'_> {
     }
 }
 
-fn by_grant<'a>(evaluation: &'a Evaluation, outcomes: &'a Outcomes) -> BTreeMap<Option<&'a GrantId>, GrantDelivery<'a>> {
+fn by_grant<'a>(
+    evaluation: &'a Evaluation,
+    outcomes: &'a Outcomes,
+) -> BTreeMap<Option<&'a GrantId>, GrantDelivery<'a>> {
     let mut grants: BTreeMap<_, GrantDelivery<'a>> = BTreeMap::new();
     for (key, desired) in &evaluation.objects {
         let grant = grants.entry(desired.grant.as_ref()).or_default();
@@ -94,7 +97,9 @@ fn describe(key: &ObjectKey, delivery: &Delivery) -> Option<Problem> {
         Delivery::Done | Delivery::Kept => None,
         Delivery::Conflict => Some((
             "Conflict",
-            format!("{key} is not the operator's, and is left alone: delete or rename it, or give the output another objectName"),
+            format!(
+                "{key} is not the operator's, and is left alone: delete or rename it, or give the output another objectName"
+            ),
         )),
         Delivery::NamespaceMissing => Some((
             "NamespaceMissing",
@@ -152,16 +157,20 @@ fn falsify(
     now: Instant,
 ) {
     let position = conditions.iter().position(|condition| condition.type_ == type_);
-    if position.and_then(|position| conditions.get(position)).is_some_and(|condition| condition.status == ConditionStatus::False)
+    if position
+        .and_then(|position| conditions.get(position))
+        .is_some_and(|condition| condition.status == ConditionStatus::False)
     {
         return;
     }
-    let unchanged = previous.iter().find(|condition| condition.type_ == type_ && condition.status == ConditionStatus::False);
+    let unchanged =
+        previous.iter().find(|condition| condition.type_ == type_ && condition.status == ConditionStatus::False);
     let condition = Condition {
         type_: type_.to_owned(),
         status: ConditionStatus::False,
         observed_generation: Some(generation),
-        last_transition_time: unchanged.map_or_else(|| format_instant(now), |condition| condition.last_transition_time.clone()),
+        last_transition_time: unchanged
+            .map_or_else(|| format_instant(now), |condition| condition.last_transition_time.clone()),
         reason: (*reason).to_owned(),
         message: message.chars().take(MAX_MESSAGE_CHARS).collect(),
     };

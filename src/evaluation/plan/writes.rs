@@ -70,10 +70,9 @@ pub fn writes(evaluation: &Evaluation, owner: &Owner, scene: &Scene) -> Writes {
 /// Whether something is delivered for a grant that can't be read. A summary that leaves it out would be wrong.
 fn lacks_a_grant(owner: &Owner, scene: &Scene) -> bool {
     !scene.unreadable.is_empty()
-        && scene
-            .observed
-            .values()
-            .any(|observed| observed.is_of(owner) && observed.instance.as_ref().is_some_and(|id| scene.unreadable.contains(id)))
+        && scene.observed.values().any(|observed| {
+            observed.is_of(owner) && observed.instance.as_ref().is_some_and(|id| scene.unreadable.contains(id))
+        })
 }
 
 fn decide(key: &ObjectKey, content: &ObjectContent, owner: &Owner, scene: &Scene) -> Result<Change, Delivery> {
@@ -88,7 +87,9 @@ fn decide(key: &ObjectKey, content: &ObjectContent, owner: &Owner, scene: &Scene
         return Err(Delivery::Conflict);
     }
     if observed.is_terminating {
-        return Err(Delivery::Failed("it is being deleted, and a finalizer that is not the operator's holds it".to_owned()));
+        return Err(Delivery::Failed(
+            "it is being deleted, and a finalizer that is not the operator's holds it".to_owned(),
+        ));
     }
     if observed.is_fixed {
         return Ok(Change::Recreate);

@@ -33,11 +33,9 @@ fn value(leaf: Leaf<'_>) -> Result<String, FormatError> {
     match leaf.value {
         LeafValue::Plain(text) => Ok(text),
         LeafValue::List(json) => Ok(format!("'{}'", escape_json(&json))),
-        LeafValue::Text(text) => spell(text).map_err(|obstacle| FormatError::Unwritable {
-            format: FORMAT,
-            field: leaf.path,
-            obstacle,
-        }),
+        LeafValue::Text(text) => {
+            spell(text).map_err(|obstacle| FormatError::Unwritable { format: FORMAT, field: leaf.path, obstacle })
+        }
     }
 }
 
@@ -83,11 +81,7 @@ fn spell(text: &str) -> Result<String, Obstacle> {
 
 /// Characters without a meaning in any reader, wherever they stand.
 fn is_bare(character: char) -> bool {
-    character.is_ascii_alphanumeric()
-        || matches!(
-            character,
-            '_' | '-' | '.' | '/' | ':' | ',' | '@' | '%' | '+' | '='
-        )
+    character.is_ascii_alphanumeric() || matches!(character, '_' | '-' | '.' | '/' | ':' | ',' | '@' | '%' | '+' | '=')
 }
 
 /// Whether python-dotenv finds a variable: `${name}` without `:` in the name, or `${name:-default}`.
@@ -100,10 +94,7 @@ fn is_interpolated(text: &str) -> bool {
             return false;
         };
         inside.get(end..).is_some_and(|rest| {
-            rest.starts_with('}')
-                || rest
-                    .strip_prefix(":-")
-                    .is_some_and(|default| default.contains('}'))
+            rest.starts_with('}') || rest.strip_prefix(":-").is_some_and(|default| default.contains('}'))
         })
     })
 }
@@ -129,17 +120,11 @@ fn is_literal_in_double_quotes(text: &str) -> bool {
 /// Letters beyond ASCII are names in some shells and locales.
 fn may_expand(next: char) -> bool {
     next.is_ascii_alphanumeric()
-        || matches!(
-            next,
-            '_' | '{' | '(' | '[' | '@' | '*' | '#' | '?' | '-' | '$' | '!'
-        )
+        || matches!(next, '_' | '{' | '(' | '[' | '@' | '*' | '#' | '?' | '-' | '$' | '!')
         || !next.is_ascii()
 }
 
 /// What one reader or another unescapes after a backslash.
 fn may_unescape(next: char) -> bool {
-    matches!(
-        next,
-        '\\' | '\'' | '"' | '$' | '`' | '\n' | 'a' | 'b' | 'f' | 'n' | 'r' | 't' | 'v'
-    )
+    matches!(next, '\\' | '\'' | '"' | '$' | '`' | '\n' | 'a' | 'b' | 'f' | 'n' | 'r' | 't' | 'v')
 }

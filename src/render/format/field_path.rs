@@ -18,10 +18,7 @@ pub enum Segment {
 
 impl FieldPath {
     pub(super) fn of_facet(facet: &str) -> Self {
-        Self {
-            facet: facet.into(),
-            segments: Box::default(),
-        }
+        Self { facet: facet.into(), segments: Box::default() }
     }
 
     pub(super) fn member(&self, name: &str) -> Self {
@@ -33,10 +30,7 @@ impl FieldPath {
     }
 
     fn step(&self, segment: Segment) -> Self {
-        Self {
-            facet: self.facet.clone(),
-            segments: self.segments.iter().cloned().chain([segment]).collect(),
-        }
+        Self { facet: self.facet.clone(), segments: self.segments.iter().cloned().chain([segment]).collect() }
     }
 
     /// The name of the facet.
@@ -77,8 +71,5 @@ impl fmt::Display for FieldPath {
 }
 
 fn is_plain(name: &str) -> bool {
-    !name.is_empty()
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }

@@ -126,9 +126,7 @@ pub enum Obstacle {
     #[error("holds a NUL character, which no environment variable can: use Json")]
     Nul,
     /// Line ends are normalized by dotenv readers.
-    #[error(
-        "holds a carriage return, which dotenv libraries read as a line feed: use Json or Keys"
-    )]
+    #[error("holds a carriage return, which dotenv libraries read as a line feed: use Json or Keys")]
     CarriageReturn,
     /// python-dotenv interpolates whatever the quotes are.
     #[error("holds `${{…}}`, which python-dotenv replaces within any quotes: use Json or Keys")]

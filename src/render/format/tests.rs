@@ -8,13 +8,7 @@ use serde_json::{Value, json};
 
 use super::{FacetValues, Format, FormatError, Obstacle, keys};
 
-const FORMATS: [Format; 5] = [
-    Format::Env,
-    Format::Json,
-    Format::Yaml,
-    Format::Toml,
-    Format::Properties,
-];
+const FORMATS: [Format; 5] = [Format::Env, Format::Json, Format::Yaml, Format::Toml, Format::Properties];
 
 fn facets(values: Value) -> FacetValues {
     serde_json::from_value(values).unwrap()
@@ -50,11 +44,7 @@ fn no_facets_and_empty_facets() {
     ];
     for (format, without_facets, with_an_empty_one) in expected {
         assert_eq!(rendered(format, json!({})), without_facets, "{format}");
-        assert_eq!(
-            rendered(format, json!({"f": {}})),
-            with_an_empty_one,
-            "{format}"
-        );
+        assert_eq!(rendered(format, json!({"f": {}})), with_an_empty_one, "{format}");
     }
     assert_eq!(keys(&facets(json!({"f": {}}))), Ok(BTreeMap::new()));
 }
@@ -68,11 +58,8 @@ fn variables_are_named_by_facet_and_field() {
     let expected = "RATE_LIMIT_=2\nRATE_LIMIT_BURST_SIZE=7\nRATE_LIMIT_GR__E=1\nRATE_LIMIT_REQUESTSPERSECOND=5\n\
                     S3_BUCKET_NAME=b\nS3__=true\n";
     assert_eq!(rendered(Format::Env, values.clone()), expected);
-    let lines: Vec<_> = keys(&facets(values))
-        .unwrap()
-        .into_iter()
-        .map(|(name, value)| format!("{name}={value}\n"))
-        .collect();
+    let lines: Vec<_> =
+        keys(&facets(values)).unwrap().into_iter().map(|(name, value)| format!("{name}={value}\n")).collect();
     assert_eq!(lines.concat(), expected);
 }
 
@@ -89,20 +76,13 @@ fn the_three_spellings_of_env() {
         (r"C:\new", r"'C:\new'"),
         ("${a", "'${a'"),
         ("${a:b}", "'${a:b}'"),
-        (
-            "\u{feff}\u{200f}é😀\u{2028}",
-            "'\u{feff}\u{200f}é😀\u{2028}'",
-        ),
+        ("\u{feff}\u{200f}é😀\u{2028}", "'\u{feff}\u{200f}é😀\u{2028}'"),
         ("it's", "\"it's\""),
         ("it's 5$, or 6$", "\"it's 5$, or 6$\""),
         (r"it's \d", r#""it's \d""#),
     ];
     for (text, spelling) in expected {
-        assert_eq!(
-            Format::Env.render(&one(text)),
-            Ok(format!("F_X={spelling}\n")),
-            "{text:?}"
-        );
+        assert_eq!(Format::Env.render(&one(text)), Ok(format!("F_X={spelling}\n")), "{text:?}");
     }
 }
 
@@ -133,12 +113,10 @@ fn env_refuses_what_has_no_common_spelling() {
 
 #[test]
 fn lists_are_compact_json_that_env_can_always_write() {
-    let values =
-        json!({"f": {"x": [1, "it's", {"b": null, "a": [true]}, r"\\x\", "${y} $z", "\r\0"]}});
+    let values = json!({"f": {"x": [1, "it's", {"b": null, "a": [true]}, r"\\x\", "${y} $z", "\r\0"]}});
     assert_eq!(
         rendered(Format::Env, values.clone()),
-        r#"F_X='[1,"it\u0027s",{"a":[true],"b":null},"\u005c\u005cx\u005c","\u0024{y} $z","\r\u0000"]'"#
-            .to_owned()
+        r#"F_X='[1,"it\u0027s",{"a":[true],"b":null},"\u005c\u005cx\u005c","\u0024{y} $z","\r\u0000"]'"#.to_owned()
             + "\n"
     );
     assert_eq!(
@@ -188,10 +166,7 @@ fn two_fields_of_one_name_are_refused() {
          separate items"
     );
     assert_eq!(
-        refused(
-            Format::Properties,
-            json!({"a": {"b.c": 1, "b": {"c": 2, "d": null}, "b.d": 3}})
-        ),
+        refused(Format::Properties, json!({"a": {"b.c": 1, "b": {"c": 2, "d": null}, "b.d": 3}})),
         "Properties: a.b.c and a.\"b.c\" would both be called a.b.c: rename one of the two fields, or write their \
          facets in separate items"
     );
@@ -209,10 +184,7 @@ fn a_data_key_has_at_most_253_characters() {
     let data = keys(&facets(json!({"f": {longest.clone(): 1}}))).unwrap();
     assert_eq!(data.keys().map(String::len).collect::<Vec<_>>(), [253]);
     let error = keys(&facets(json!({"f": {longest + "x": 1}}))).unwrap_err();
-    assert!(matches!(
-        error,
-        FormatError::NameTooLong { length: 254, .. }
-    ));
+    assert!(matches!(error, FormatError::NameTooLong { length: 254, .. }));
 }
 
 #[test]
@@ -254,29 +226,19 @@ plain:
 fn yaml_gives_long_keys_a_line_of_their_own() {
     let key = "k".repeat(1001);
     let values = json!({"f": {key.clone(): 1}, "g": {key.clone(): {"a": 1}}});
-    assert_eq!(
-        rendered(Format::Yaml, values),
-        format!("f:\n  ? \"{key}\"\n  : 1\ng:\n  ? \"{key}\"\n  :\n    a: 1\n")
-    );
+    assert_eq!(rendered(Format::Yaml, values), format!("f:\n  ? \"{key}\"\n  : 1\ng:\n  ? \"{key}\"\n  :\n    a: 1\n"));
 }
 
 #[test]
 fn toml_leaves_null_out_and_refuses_what_it_has_no_value_for() {
-    let values =
-        json!({"f": {"a": null, "b": [{"c": null, "d": 1}], "e": {"g": null}, "z": "2024-01-01"}});
-    assert_eq!(
-        rendered(Format::Toml, values),
-        "[f]\nz = \"2024-01-01\"\n\n[[f.b]]\nd = 1\n\n[f.e]\n"
-    );
+    let values = json!({"f": {"a": null, "b": [{"c": null, "d": 1}], "e": {"g": null}, "z": "2024-01-01"}});
+    assert_eq!(rendered(Format::Toml, values), "[f]\nz = \"2024-01-01\"\n\n[[f.b]]\nd = 1\n\n[f.e]\n");
     assert_eq!(
         refused(Format::Toml, json!({"f": {"b": [1, {"c": [null]}]}})),
         "Toml: f.b[1].c[0] is null within a list, and TOML has no null: use Json or Yaml"
     );
     assert_eq!(
-        refused(
-            Format::Toml,
-            json!({"f": {"b": 9_223_372_036_854_775_808_u64}})
-        ),
+        refused(Format::Toml, json!({"f": {"b": 9_223_372_036_854_775_808_u64}})),
         "Toml: f.b is a whole number above 9223372036854775807, the largest in TOML: use Json or Yaml"
     );
 }

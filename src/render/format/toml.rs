@@ -51,9 +51,5 @@ fn convert_number(path: &FieldPath, number: &Number) -> Result<::toml::Value, Fo
 }
 
 fn refusal(path: &FieldPath, obstacle: Obstacle) -> FormatError {
-    FormatError::Unwritable {
-        format: FORMAT,
-        field: path.clone(),
-        obstacle,
-    }
+    FormatError::Unwritable { format: FORMAT, field: path.clone(), obstacle }
 }

@@ -18,19 +18,11 @@ pub fn keys(facets: &FacetValues) -> Result<BTreeMap<String, String>, FormatErro
     let mut data = BTreeMap::new();
     for (name, leaf) in leaves::by_name(FORMAT, facets, variable_name)? {
         if name.len() > KEY_LENGTH_MAX {
-            return Err(FormatError::NameTooLong {
-                format: FORMAT,
-                field: leaf.path,
-                length: name.len(),
-            });
+            return Err(FormatError::NameTooLong { format: FORMAT, field: leaf.path, length: name.len() });
         }
         let value = match leaf.value {
             LeafValue::Text(text) if text.contains('\0') => {
-                return Err(FormatError::Unwritable {
-                    format: FORMAT,
-                    field: leaf.path,
-                    obstacle: Obstacle::Nul,
-                });
+                return Err(FormatError::Unwritable { format: FORMAT, field: leaf.path, obstacle: Obstacle::Nul });
             }
             LeafValue::Text(text) => text.to_owned(),
             LeafValue::Plain(text) | LeafValue::List(text) => text,

@@ -14,9 +14,7 @@ use super::FacetValues;
 pub(super) const FORMAT: &str = "Yaml";
 
 /// Words that YAML 1.1 (<https://yaml.org/type/bool.html>, `null.html`, `merge.html`) or some reader resolves.
-const RESOLVED: [&str; 11] = [
-    "y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf",
-];
+const RESOLVED: [&str; 11] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"];
 
 /// Most characters of a key that stands on one line with its colon, <https://yaml.org/spec/1.2.2/#742-flow-mappings>.
 /// Some readers count the quotes and escapes.
@@ -25,10 +23,7 @@ const SIMPLE_KEY_MAX: usize = 1000;
 const INDENT: usize = 2;
 
 pub(super) fn render(facets: &FacetValues) -> String {
-    let root = facets
-        .iter()
-        .map(|(facet, fields)| (facet.clone(), Value::Object(fields.clone())))
-        .collect();
+    let root = facets.iter().map(|(facet, fields)| (facet.clone(), Value::Object(fields.clone()))).collect();
     let mut text = String::new();
     write_mapping(&mut text, &root, 0);
     text.push('\n');
@@ -113,17 +108,14 @@ fn is_block(value: &Value) -> bool {
 fn is_plain_key(key: &str) -> bool {
     key.len() <= SIMPLE_KEY_MAX
         && key.starts_with(|first: char| first.is_ascii_alphabetic())
-        && key
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
         && !RESOLVED.iter().any(|word| key.eq_ignore_ascii_case(word))
         && !is_bare_exponent(key)
 }
 
 /// `e1`, which some readers of YAML 1.1 take for a float without a mantissa.
 fn is_bare_exponent(key: &str) -> bool {
-    key.strip_prefix(['e', 'E'])
-        .is_some_and(|exponent| !exponent.contains(|digit: char| digit.is_ascii_alphabetic()))
+    key.strip_prefix(['e', 'E']).is_some_and(|exponent| !exponent.contains(|digit: char| digit.is_ascii_alphabetic()))
 }
 
 /// A float of YAML 1.1 needs a point in the mantissa and a sign in the exponent, <https://yaml.org/type/float.html>.
@@ -133,11 +125,7 @@ fn spell_number(number: &Number) -> String {
         return json;
     };
     let point = if mantissa.contains('.') { "" } else { ".0" };
-    let sign = if exponent.starts_with(['-', '+']) {
-        ""
-    } else {
-        "+"
-    };
+    let sign = if exponent.starts_with(['-', '+']) { "" } else { "+" };
     format!("{mantissa}{point}e{sign}{exponent}")
 }
 
@@ -164,9 +152,5 @@ fn write_quoted(text: &mut String, string: &str) {
 /// Whether every reader keeps the character as it is: printable by <https://yaml.org/spec/1.2.2/#51-character-set>, and
 /// neither a line end of YAML 1.1 nor a byte order mark. All that are not lie below U+10000.
 fn is_printable(character: char) -> bool {
-    !character.is_control()
-        && !matches!(
-            character,
-            '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
-        )
+    !character.is_control() && !matches!(character, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }

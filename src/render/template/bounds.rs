@@ -8,19 +8,8 @@ use super::error::{Location, TemplateError, TemplateErrorKind};
 use super::{MAX_EXPRESSION, MAX_NESTING, MAX_SOURCE};
 
 /// Statements of Jinja that need other templates, or that this sandbox does without.
-const UNAVAILABLE: [&str; 11] = [
-    "autoescape",
-    "block",
-    "break",
-    "call",
-    "continue",
-    "do",
-    "extends",
-    "from",
-    "import",
-    "include",
-    "trans",
-];
+const UNAVAILABLE: [&str; 11] =
+    ["autoescape", "block", "break", "call", "continue", "do", "extends", "from", "import", "include", "trans"];
 
 /// How many steps an open bracket counts for: the parser descends through every kind of operator again.
 const OPEN: usize = 16;
@@ -31,29 +20,20 @@ const CLOSED: usize = 4;
 /// Refuses a source that is too long or too deep.
 pub(super) fn check(source: &str) -> Result<(), TemplateError> {
     if source.len() > MAX_SOURCE {
-        let message = format!(
-            "the template has {} bytes, {MAX_SOURCE} are allowed: split it over several items",
-            source.len()
-        );
-        return Err(TemplateError::new(
-            TemplateErrorKind::TooLarge,
-            None,
-            message,
-        ));
+        let message =
+            format!("the template has {} bytes, {MAX_SOURCE} are allowed: split it over several items", source.len());
+        return Err(TemplateError::new(TemplateErrorKind::TooLarge, None, message));
     }
     let mut tokenizer = Tokenizer::new(source, NAME, false, syntax());
     let mut scan = Scan::default();
     let mut near = None;
     loop {
-        let next = tokenizer
-            .next_token()
-            .map_err(|error| TemplateError::unreadable(&error, source, near))?;
+        let next = tokenizer.next_token().map_err(|error| TemplateError::unreadable(&error, source, near))?;
         let Some((token, place)) = next else {
             return Ok(());
         };
         near = Some(Location::start(place));
-        scan.take(&token)
-            .map_err(|message| TemplateError::new(TemplateErrorKind::Syntax, near, message))?;
+        scan.take(&token).map_err(|message| TemplateError::new(TemplateErrorKind::Syntax, near, message))?;
     }
 }
 

@@ -111,8 +111,5 @@ pub(super) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(||
 /// Jinja's own delimiters; the last newline of a template is part of its text.
 pub(super) fn syntax() -> SyntaxConfig {
     // Only delimiters of one's own can be refused.
-    SyntaxConfig::builder()
-        .keep_trailing_newline(true)
-        .build()
-        .unwrap_or_default()
+    SyntaxConfig::builder().keep_trailing_newline(true).build().unwrap_or_default()
 }

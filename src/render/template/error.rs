@@ -36,10 +36,7 @@ impl Location {
 
     /// Where a part of the parsed source begins.
     pub(super) fn start(span: Span) -> Self {
-        Self {
-            line: span.start_line.into(),
-            column: usize::from(span.start_col) + 1,
-        }
+        Self { line: span.start_line.into(), column: usize::from(span.start_col) + 1 }
     }
 }
 
@@ -76,16 +73,8 @@ pub struct TemplateError {
 }
 
 impl TemplateError {
-    pub(super) fn new(
-        kind: TemplateErrorKind,
-        location: Option<Location>,
-        message: impl Into<String>,
-    ) -> Self {
-        Self {
-            kind,
-            location,
-            message: message.into(),
-        }
+    pub(super) fn new(kind: TemplateErrorKind, location: Option<Location>, message: impl Into<String>) -> Self {
+        Self { kind, location, message: message.into() }
     }
 
     /// Why.
@@ -107,49 +96,28 @@ impl TemplateError {
     }
 
     /// A source that the parser refuses, behind the place `near` if it does not say where. Its words are about the source alone, as nothing else exists yet.
-    pub(super) fn unreadable(
-        error: &minijinja::Error,
-        source: &str,
-        near: Option<Location>,
-    ) -> Self {
+    pub(super) fn unreadable(error: &minijinja::Error, source: &str, near: Option<Location>) -> Self {
         let location = Location::reported(error, source).or(near);
-        let detail = error
-            .detail()
-            .unwrap_or("a text has an escape sequence that does not exist");
-        Self::new(
-            TemplateErrorKind::Syntax,
-            location,
-            format!("syntax error: {detail}"),
-        )
+        let detail = error.detail().unwrap_or("a text has an escape sequence that does not exist");
+        Self::new(TemplateErrorKind::Syntax, location, format!("syntax error: {detail}"))
     }
 
     /// The output grew beyond [`MAX_OUTPUT`].
     pub(super) fn output_too_large() -> Self {
-        let message = format!(
-            "the output is larger than {MAX_OUTPUT} bytes: write less, or split it over several items"
-        );
+        let message =
+            format!("the output is larger than {MAX_OUTPUT} bytes: write less, or split it over several items");
         Self::new(TemplateErrorKind::TooLarge, None, message)
     }
 
     /// A failure while rendering. Of the engine's own error only its kind and place are used: its words may quote values.
-    pub(super) fn rendering(
-        error: &minijinja::Error,
-        source: &str,
-        names: &[NamePath],
-        context: &Context,
-    ) -> Self {
+    pub(super) fn rendering(error: &minijinja::Error, source: &str, names: &[NamePath], context: &Context) -> Self {
         let location = Location::reported(error, source);
         if let Some(failure) = Failure::of(error) {
             return Self::new(failure.kind, location, failure.message.clone());
         }
         if error.kind() == ErrorKind::UndefinedError {
-            let (offset, message) =
-                super::names::explain(names, source, error.range().unwrap_or_default(), context);
-            return Self::new(
-                TemplateErrorKind::UnknownName,
-                Some(Location::of(source, offset)),
-                message,
-            );
+            let (offset, message) = super::names::explain(names, source, error.range().unwrap_or_default(), context);
+            return Self::new(TemplateErrorKind::UnknownName, Some(Location::of(source, offset)), message);
         }
         let (kind, message) = general(error);
         Self::new(kind, location, message)
@@ -171,10 +139,9 @@ fn general(error: &minijinja::Error) -> (TemplateErrorKind, &'static str) {
             TemplateErrorKind::Failed,
             "an argument is missing, is one too many or has an unknown name: see what the filter or macro takes",
         ),
-        ErrorKind::CannotUnpack => (
-            TemplateErrorKind::Failed,
-            "the value does not hold as many parts as there are names for them",
-        ),
+        ErrorKind::CannotUnpack => {
+            (TemplateErrorKind::Failed, "the value does not hold as many parts as there are names for them")
+        }
         _ => (
             TemplateErrorKind::Failed,
             "the value here is of a type that cannot be used like this: loop over lists and maps, call only macros, \

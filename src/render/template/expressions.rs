@@ -11,25 +11,18 @@ use super::error::Location;
 use super::names::NamePath;
 use super::references::FacetReference;
 use super::sandbox::{Result, Sandbox};
-use super::tree::{
-    constant, dotted, from, leftmost, operator, present, unavailable, unknown, variable, whole,
-};
+use super::tree::{constant, dotted, from, leftmost, operator, present, unavailable, unknown, variable, whole};
 
 /// The variable that holds the facets.
 const FACETS: &str = "facets";
 
 impl<'s> Sandbox<'s> {
     pub(super) fn all(&mut self, expressions: &[Expr<'s>]) -> Result<Vec<Expr<'s>>> {
-        expressions
-            .iter()
-            .map(|expression| self.expression(expression))
-            .collect()
+        expressions.iter().map(|expression| self.expression(expression)).collect()
     }
 
     pub(super) fn optional(&mut self, expression: Option<&Expr<'s>>) -> Result<Option<Expr<'s>>> {
-        expression
-            .map(|expression| self.expression(expression))
-            .transpose()
+        expression.map(|expression| self.expression(expression)).transpose()
     }
 
     pub(super) fn expression(&mut self, expression: &Expr<'s>) -> Result<Expr<'s>> {
@@ -62,68 +55,36 @@ impl<'s> Sandbox<'s> {
     /// Notes a dotted name.
     fn note(&mut self, parts: Vec<String>, span: Span) {
         if parts.first().is_some_and(|first| first == FACETS) {
-            self.references
-                .add(FacetReference::of(&parts, Location::start(span)));
+            self.references.add(FacetReference::of(&parts, Location::start(span)));
         }
         self.name(parts, span);
     }
 
     fn name(&mut self, parts: Vec<String>, span: Span) {
         let range = span.start_offset as usize..span.end_offset as usize;
-        self.names.push(NamePath {
-            range,
-            parts,
-            local: false,
-        });
+        self.names.push(NamePath { range, parts, local: false });
     }
 
     fn attribute(&mut self, it: &Spanned<GetAttr<'s>>) -> Result<Expr<'s>> {
         let expr = self.expression(&it.expr)?;
-        Ok(Expr::GetAttr(Spanned::new(
-            GetAttr {
-                expr,
-                name: it.name,
-            },
-            it.span(),
-        )))
+        Ok(Expr::GetAttr(Spanned::new(GetAttr { expr, name: it.name }, it.span())))
     }
 
     fn item(&mut self, it: &Spanned<GetItem<'s>>) -> Result<Expr<'s>> {
-        let (expr, subscript_expr) = (
-            self.expression(&it.expr)?,
-            self.expression(&it.subscript_expr)?,
-        );
-        Ok(Expr::GetItem(Spanned::new(
-            GetItem {
-                expr,
-                subscript_expr,
-            },
-            it.span(),
-        )))
+        let (expr, subscript_expr) = (self.expression(&it.expr)?, self.expression(&it.subscript_expr)?);
+        Ok(Expr::GetItem(Spanned::new(GetItem { expr, subscript_expr }, it.span())))
     }
 
     fn unary(&mut self, it: &Spanned<UnaryOp<'s>>) -> Result<Expr<'s>> {
         let expr = self.expression(&it.expr)?;
         let negates = matches!(it.op, UnaryOpKind::Neg);
-        let op = if negates {
-            UnaryOpKind::Neg
-        } else {
-            UnaryOpKind::Not
-        };
+        let op = if negates { UnaryOpKind::Neg } else { UnaryOpKind::Not };
         Ok(Expr::UnaryOp(Spanned::new(UnaryOp { op, expr }, it.span())))
     }
 
     fn map(&mut self, it: &Spanned<ast::Map<'s>>) -> Result<Expr<'s>> {
-        let map = ast::Map {
-            keys: self.all(&it.keys)?,
-            values: self.all(&it.values)?,
-        };
-        Ok(operator(
-            "{}",
-            Expr::Map(Spanned::new(map, it.span())),
-            vec![],
-            it.span(),
-        ))
+        let map = ast::Map { keys: self.all(&it.keys)?, values: self.all(&it.values)? };
+        Ok(operator("{}", Expr::Map(Spanned::new(map, it.span())), vec![], it.span()))
     }
 
     fn slice(&mut self, it: &Spanned<ast::Slice<'s>>) -> Result<Expr<'s>> {
@@ -135,9 +96,7 @@ impl<'s> Sandbox<'s> {
         }
         let value = self.expression(&it.expr)?;
         let mut bound = |given: Option<&Expr<'s>>| {
-            Ok(self
-                .optional(given)?
-                .unwrap_or_else(|| constant(Value::from(()), it.span())))
+            Ok(self.optional(given)?.unwrap_or_else(|| constant(Value::from(()), it.span())))
         };
         let bounds = vec![bound(it.start.as_ref())?, bound(it.stop.as_ref())?];
         Ok(operator("[:]", value, bounds, it.span()))
@@ -149,14 +108,7 @@ impl<'s> Sandbox<'s> {
         let name = match it.op {
             // These choose one side by its truth, and look at nothing else.
             BinOpKind::ScAnd | BinOpKind::ScOr => {
-                return Ok(Expr::BinOp(Spanned::new(
-                    ast::BinOp {
-                        op: it.op,
-                        left,
-                        right,
-                    },
-                    it.span(),
-                )));
+                return Ok(Expr::BinOp(Spanned::new(ast::BinOp { op: it.op, left, right }, it.span())));
             }
             BinOpKind::Eq => "==",
             BinOpKind::Ne => "!=",
@@ -180,17 +132,8 @@ impl<'s> Sandbox<'s> {
     fn if_expression(&mut self, it: &Spanned<ast::IfExpr<'s>>) -> Result<Expr<'s>> {
         let true_expr = self.expression(&it.true_expr)?;
         let test_expr = self.expression(&it.test_expr)?;
-        let false_expr = self
-            .optional(it.false_expr.as_ref())?
-            .or_else(|| Some(constant(Value::from(""), it.span())));
-        Ok(Expr::IfExpr(Spanned::new(
-            ast::IfExpr {
-                test_expr,
-                true_expr,
-                false_expr,
-            },
-            it.span(),
-        )))
+        let false_expr = self.optional(it.false_expr.as_ref())?.or_else(|| Some(constant(Value::from(""), it.span())));
+        Ok(Expr::IfExpr(Spanned::new(ast::IfExpr { test_expr, true_expr, false_expr }, it.span())))
     }
 
     fn filter(&mut self, it: &Spanned<Filter<'s>>) -> Result<Expr<'s>> {
@@ -199,16 +142,8 @@ impl<'s> Sandbox<'s> {
         }
         let value = self.optional(it.expr.as_ref())?;
         // All others work on a value that is there.
-        let expr = if it.name == "default" {
-            value
-        } else {
-            value.map(present)
-        };
-        let rebuilt = Filter {
-            name: it.name,
-            expr,
-            args: self.arguments(&it.args, it.span())?,
-        };
+        let expr = if it.name == "default" { value } else { value.map(present) };
+        let rebuilt = Filter { name: it.name, expr, args: self.arguments(&it.args, it.span())? };
         Ok(Expr::Filter(Spanned::new(rebuilt, it.span())))
     }
 
@@ -222,11 +157,7 @@ impl<'s> Sandbox<'s> {
             // A misspelt name is not silently of no type.
             present(self.expression(&it.expr)?)
         };
-        let rebuilt = Test {
-            name: it.name,
-            expr,
-            args: self.arguments(&it.args, it.span())?,
-        };
+        let rebuilt = Test { name: it.name, expr, args: self.arguments(&it.args, it.span())? };
         Ok(Expr::Test(Spanned::new(rebuilt, it.span())))
     }
 
@@ -247,10 +178,7 @@ impl<'s> Sandbox<'s> {
             return Err(unavailable(from(leftmost(&it.expr), it.span()), message));
         };
         self.calls.push((name.id, it.span()));
-        let rebuilt = ast::Call {
-            expr: variable(name),
-            args: self.arguments(&it.args, it.span())?,
-        };
+        let rebuilt = ast::Call { expr: variable(name), args: self.arguments(&it.args, it.span())? };
         Ok(Expr::Call(Spanned::new(rebuilt, it.span())))
     }
 
@@ -258,23 +186,15 @@ impl<'s> Sandbox<'s> {
         let rebuild = |argument: &CallArg<'s>| match argument {
             CallArg::Pos(it) => Ok(CallArg::Pos(self.expression(it)?)),
             CallArg::Kwarg(name, it) => Ok(CallArg::Kwarg(name, self.expression(it)?)),
-            CallArg::PosSplat(_) | CallArg::KwargSplat(_) => Err(unavailable(
-                span,
-                "arguments are written one by one: `*` and `**` cannot spread a value",
-            )),
+            CallArg::PosSplat(_) | CallArg::KwargSplat(_) => {
+                Err(unavailable(span, "arguments are written one by one: `*` and `**` cannot spread a value"))
+            }
         };
         arguments.iter().map(rebuild).collect()
     }
 
     fn list(&mut self, items: &[Expr<'s>], span: Span) -> Result<Expr<'s>> {
-        let list = ast::List {
-            items: self.all(items)?,
-        };
-        Ok(operator(
-            "[]",
-            Expr::List(Spanned::new(list, span)),
-            vec![],
-            span,
-        ))
+        let list = ast::List { items: self.all(items)? };
+        Ok(operator("[]", Expr::List(Spanned::new(list, span)), vec![], span))
     }
 }

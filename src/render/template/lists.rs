@@ -1,8 +1,5 @@
 //! Filters on lists and maps. Each is described, with an example, in `docs/templates.md`.
-#![expect(
-    clippy::needless_pass_by_value,
-    reason = "the engine hands options over by value"
-)]
+#![expect(clippy::needless_pass_by_value, reason = "the engine hands options over by value")]
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -21,12 +18,7 @@ pub(super) fn first(value: &Value) -> Result<Value, Error> {
 
 /// `last`: the last item of a list or character of a text; of an empty one, nothing (see `default`).
 pub(super) fn last(value: &Value) -> Result<Value, Error> {
-    end(
-        value,
-        "last",
-        |text| text.chars().next_back(),
-        |length| length.saturating_sub(1),
-    )
+    end(value, "last", |text| text.chars().next_back(), |length| length.saturating_sub(1))
 }
 
 fn end(
@@ -39,13 +31,8 @@ fn end(
         return Ok(of_text(text).map_or(Value::UNDEFINED, Value::from));
     }
     match value.kind() {
-        ValueKind::Seq => value
-            .get_item_by_index(of_list(value.len().unwrap_or_default()))
-            .or(Ok(Value::UNDEFINED)),
-        kind => Err(failed(format!(
-            "`{filter}` needs a list or a text, and this is {}",
-            noun(kind)
-        ))),
+        ValueKind::Seq => value.get_item_by_index(of_list(value.len().unwrap_or_default())).or(Ok(Value::UNDEFINED)),
+        kind => Err(failed(format!("`{filter}` needs a list or a text, and this is {}", noun(kind)))),
     }
 }
 
@@ -55,16 +42,9 @@ pub(super) fn items(state: &State, value: &Value) -> Result<Value, Error> {
         ValueKind::Map => {
             charge(state, value.len().unwrap_or_default())?;
             let pair = |key: Value| Ok(Value::from(vec![key.clone(), value.get_item(&key)?]));
-            value
-                .try_iter()?
-                .map(pair)
-                .collect::<Result<Vec<_>, Error>>()
-                .map(Value::from)
+            value.try_iter()?.map(pair).collect::<Result<Vec<_>, Error>>().map(Value::from)
         }
-        kind => Err(failed(format!(
-            "`items` needs a map, and this is {}",
-            noun(kind)
-        ))),
+        kind => Err(failed(format!("`items` needs a map, and this is {}", noun(kind)))),
     }
 }
 
@@ -91,10 +71,7 @@ pub(super) fn length(state: &State, value: &Value) -> Result<usize, Error> {
     }
     match value.kind() {
         ValueKind::Seq | ValueKind::Map => Ok(value.len().unwrap_or_default()),
-        kind => Err(failed(format!(
-            "`length` needs a list, a map or a text, and this is {}",
-            noun(kind)
-        ))),
+        kind => Err(failed(format!("`length` needs a list, a map or a text, and this is {}", noun(kind)))),
     }
 }
 
@@ -105,11 +82,7 @@ pub(super) fn map(state: &State, value: &Value, options: Kwargs) -> Result<Value
     options.assert_all_used()?;
     let entry = |item: Value| {
         let found = item.get_attr(attribute).unwrap_or_default();
-        let found = if found.is_undefined() {
-            other.clone().unwrap_or_default()
-        } else {
-            found
-        };
+        let found = if found.is_undefined() { other.clone().unwrap_or_default() } else { found };
         if found.is_undefined() {
             return Err(failed(
                 "an item of the list has no entry of the name that `map` was given; `default=` stands in for it",
@@ -118,10 +91,7 @@ pub(super) fn map(state: &State, value: &Value, options: Kwargs) -> Result<Value
         Ok(found)
     };
     let items = list(state, value, "map")?;
-    let entries = items
-        .into_iter()
-        .map(entry)
-        .collect::<Result<Vec<_>, Error>>()?;
+    let entries = items.into_iter().map(entry).collect::<Result<Vec<_>, Error>>()?;
     let entries = Value::from(entries);
     // One default can stand in a list many times.
     measure(state, &entries)?;
@@ -162,11 +132,7 @@ fn charge_ordering(state: &State, value: &Value, length: usize) -> Result<(), Er
 }
 
 /// `split(separator)`: the parts of a text; without a separator, what white space separates.
-pub(super) fn split(
-    state: &State,
-    value: &Value,
-    separator: Option<&Value>,
-) -> Result<Value, Error> {
+pub(super) fn split(state: &State, value: &Value, separator: Option<&Value>) -> Result<Value, Error> {
     let whole = text(value)?;
     let parts: Vec<&str> = match separator.map(text).transpose()? {
         None => whole.split_whitespace().take(MAX_ITEMS + 1).collect(),
@@ -175,16 +141,11 @@ pub(super) fn split(
         }
         Some(separator) => {
             charge_search(state, &separator)?;
-            whole
-                .split(separator.as_ref())
-                .take(MAX_ITEMS + 1)
-                .collect()
+            whole.split(separator.as_ref()).take(MAX_ITEMS + 1).collect()
         }
     };
     if parts.len() > MAX_ITEMS {
-        return Err(too_large(format!(
-            "`split` gives {MAX_ITEMS} parts at most"
-        )));
+        return Err(too_large(format!("`split` gives {MAX_ITEMS} parts at most")));
     }
     Ok(parts.into_iter().map(Value::from).collect())
 }
@@ -207,9 +168,9 @@ pub(super) fn unique(state: &State, value: &Value) -> Result<Value, Error> {
 pub(super) fn range(first: i64, second: Option<i64>) -> Result<Value, Error> {
     let (start, stop) = second.map_or((0, first), |stop| (first, stop));
     match start.cmp(&stop) {
-        Ordering::Less if stop.abs_diff(start) > MAX_ITEMS as u64 => Err(too_large(format!(
-            "`range` gives {MAX_ITEMS} numbers at most"
-        ))),
+        Ordering::Less if stop.abs_diff(start) > MAX_ITEMS as u64 => {
+            Err(too_large(format!("`range` gives {MAX_ITEMS} numbers at most")))
+        }
         _ => Ok((start..stop).map(Value::from).collect()),
     }
 }

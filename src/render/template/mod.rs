@@ -151,33 +151,19 @@ struct Code<'source> {
 
 impl<'source> Code<'source> {
     fn generate(source: &'source str) -> Result<Self, TemplateError> {
-        let parsed = parse(source, NAME, syntax())
-            .map_err(|error| TemplateError::unreadable(&error, source, None))?;
+        let parsed = parse(source, NAME, syntax()).map_err(|error| TemplateError::unreadable(&error, source, None))?;
         let (allowed, references, names) = Sandbox::new().rebuild(&parsed)?;
         let mut generator = CodeGenerator::new(NAME, source);
         generator.compile_stmt(&allowed);
         let (instructions, blocks) = generator.finish();
-        Ok(Self {
-            instructions,
-            blocks,
-            references,
-            names,
-        })
+        Ok(Self { instructions, blocks, references, names })
     }
 
     fn run(&'source self, source: &str, context: &Context) -> Result<String, TemplateError> {
         let mut output = String::new();
         let mut writer = make_string_output(&mut output);
         let root = context.value().clone();
-        let ended = eval(
-            &ENVIRONMENT,
-            &self.instructions,
-            root,
-            &self.blocks,
-            &mut writer,
-            AutoEscape::None,
-        )
-        .map(drop);
+        let ended = eval(&ENVIRONMENT, &self.instructions, root, &self.blocks, &mut writer, AutoEscape::None).map(drop);
         drop(writer);
         // Fuel pays for every byte, so an output that is too large may have ended for want of it.
         if output.len() > MAX_OUTPUT {

@@ -40,60 +40,27 @@ impl NamePath {
 }
 
 /// Where and which of the names within the failed expression does not exist, and which do.
-pub(super) fn explain(
-    names: &[NamePath],
-    source: &str,
-    failed: Range<usize>,
-    context: &Context,
-) -> (usize, String) {
-    let within = || {
-        names
-            .iter()
-            .filter(|name| name.range.start < failed.end && failed.start < name.range.end)
-    };
-    let missing = within()
-        .filter(|name| !name.local)
-        .find_map(|name| Some((name, name.missing_in(context)?)));
+pub(super) fn explain(names: &[NamePath], source: &str, failed: Range<usize>, context: &Context) -> (usize, String) {
+    let within = || names.iter().filter(|name| name.range.start < failed.end && failed.start < name.range.end);
+    let missing = within().filter(|name| !name.local).find_map(|name| Some((name, name.missing_in(context)?)));
     if let Some((name, known)) = missing {
         return (name.range.start, format!("{}{known}", name.quoted()));
     }
     if let Some(name) = within().find(|name| name.local) {
         return (name.range.start, format!("{}{OPTIONAL}", name.quoted()));
     }
-    let text: String = source
-        .get(failed.clone())
-        .unwrap_or_default()
-        .chars()
-        .take(80)
-        .collect();
-    (
-        failed.start,
-        format!("`{}` has no value{OPTIONAL}", text.trim()),
-    )
+    let text: String = source.get(failed.clone()).unwrap_or_default().chars().take(80).collect();
+    (failed.start, format!("`{}` has no value{OPTIONAL}", text.trim()))
 }
 
 const OPTIONAL: &str = "; if it may be absent, use `default`";
 
 fn known(path: &[String], holder: &Value) -> String {
-    let keys: Vec<String> = holder
-        .try_iter()
-        .into_iter()
-        .flatten()
-        .take(LISTED + 1)
-        .map(|key| key.to_string())
-        .collect();
-    let shown = keys
-        .iter()
-        .take(LISTED)
-        .map(|key| format!("\"{key}\""))
-        .collect::<Vec<_>>()
-        .join(", ");
+    let keys: Vec<String> =
+        holder.try_iter().into_iter().flatten().take(LISTED + 1).map(|key| key.to_string()).collect();
+    let shown = keys.iter().take(LISTED).map(|key| format!("\"{key}\"")).collect::<Vec<_>>().join(", ");
     let more = if keys.len() > LISTED { ", …" } else { "" };
-    let place = if path.is_empty() {
-        "a template has".to_owned()
-    } else {
-        format!("{} has", path.join("."))
-    };
+    let place = if path.is_empty() { "a template has".to_owned() } else { format!("{} has", path.join(".")) };
     if holder.kind() != minijinja::value::ValueKind::Map || keys.is_empty() {
         return format!(": {place} no names in it{OPTIONAL}");
     }

@@ -5,9 +5,7 @@ use minijinja::value::ValueKind;
 use minijinja::{Error, State, Value};
 
 use super::error::failed;
-use super::values::{
-    bounded, charge, charge_search, fits, list as items, measure, noun, text, undefined,
-};
+use super::values::{bounded, charge, charge_search, fits, list as items, measure, noun, text, undefined};
 
 enum Number {
     Whole(i128),
@@ -42,30 +40,20 @@ fn nearest(whole: i128) -> f64 {
 type Whole = fn(i128, i128) -> Option<Value>;
 type Fraction = fn(f64, f64) -> f64;
 
-fn calculate(
-    operator: &str,
-    left: &Value,
-    right: &Value,
-    whole: Whole,
-    fraction: Fraction,
-) -> Result<Value, Error> {
+fn calculate(operator: &str, left: &Value, right: &Value, whole: Whole, fraction: Fraction) -> Result<Value, Error> {
     if left.is_undefined() || right.is_undefined() {
         return Err(undefined());
     }
     let (Some(a), Some(b)) = (Number::of(left), Number::of(right)) else {
         let (left, right) = (noun(left.kind()), noun(right.kind()));
-        return Err(failed(format!(
-            "`{operator}` needs numbers, and these are {left} and {right}"
-        )));
+        return Err(failed(format!("`{operator}` needs numbers, and these are {left} and {right}")));
     };
     let result = match (&a, &b) {
         (Number::Whole(a), Number::Whole(b)) => whole(*a, *b),
         _ => from_fraction(fraction(a.fraction(), b.fraction())),
     };
     result.ok_or_else(|| {
-        failed(format!(
-            "`{operator}` has no result here: a divisor is zero, or the result is too large"
-        ))
+        failed(format!("`{operator}` has no result here: a divisor is zero, or the result is too large"))
     })
 }
 
@@ -87,57 +75,27 @@ pub(super) fn add(state: &State, left: &Value, right: &Value) -> Result<Value, E
         all.extend(items(state, right, "+")?);
         return list(state, Value::from(all));
     }
-    calculate(
-        "+",
-        left,
-        right,
-        |a, b| a.checked_add(b).map(from_whole),
-        |a, b| a + b,
-    )
+    calculate("+", left, right, |a, b| a.checked_add(b).map(from_whole), |a, b| a + b)
 }
 
 /// `a - b`.
 pub(super) fn subtract(left: &Value, right: &Value) -> Result<Value, Error> {
-    calculate(
-        "-",
-        left,
-        right,
-        |a, b| a.checked_sub(b).map(from_whole),
-        |a, b| a - b,
-    )
+    calculate("-", left, right, |a, b| a.checked_sub(b).map(from_whole), |a, b| a - b)
 }
 
 /// `a * b`, of numbers only.
 pub(super) fn multiply(left: &Value, right: &Value) -> Result<Value, Error> {
-    calculate(
-        "*",
-        left,
-        right,
-        |a, b| a.checked_mul(b).map(from_whole),
-        |a, b| a * b,
-    )
+    calculate("*", left, right, |a, b| a.checked_mul(b).map(from_whole), |a, b| a * b)
 }
 
 /// `a / b`, always with a fraction.
 pub(super) fn divide(left: &Value, right: &Value) -> Result<Value, Error> {
-    calculate(
-        "/",
-        left,
-        right,
-        |a, b| from_fraction(nearest(a) / nearest(b)),
-        |a, b| a / b,
-    )
+    calculate("/", left, right, |a, b| from_fraction(nearest(a) / nearest(b)), |a, b| a / b)
 }
 
 /// `a // b`, rounded down.
 pub(super) fn divide_whole(left: &Value, right: &Value) -> Result<Value, Error> {
-    calculate(
-        "//",
-        left,
-        right,
-        |a, b| floor(a, b).map(from_whole),
-        |a, b| (a / b).floor(),
-    )
+    calculate("//", left, right, |a, b| floor(a, b).map(from_whole), |a, b| (a / b).floor())
 }
 
 /// `a % b`, with the sign of `b`, so that `a // b * b + a % b` is `a`.
@@ -180,12 +138,7 @@ pub(super) fn unequal(state: &State, left: &Value, right: &Value) -> Result<bool
     equal(state, left, right).map(|equal| !equal)
 }
 
-fn ordered(
-    state: &State,
-    operator: &str,
-    left: &Value,
-    right: &Value,
-) -> Result<std::cmp::Ordering, Error> {
+fn ordered(state: &State, operator: &str, left: &Value, right: &Value) -> Result<std::cmp::Ordering, Error> {
     if left.is_undefined() || right.is_undefined() {
         return Err(undefined());
     }
@@ -197,9 +150,7 @@ fn ordered(
         return Ok(left.cmp(right));
     }
     let (left, right) = (noun(left.kind()), noun(right.kind()));
-    Err(failed(format!(
-        "`{operator}` needs two numbers or two texts, and these are {left} and {right}"
-    )))
+    Err(failed(format!("`{operator}` needs two numbers or two texts, and these are {left} and {right}")))
 }
 
 /// `a < b`, of two numbers or two texts.
@@ -239,20 +190,12 @@ pub(super) fn contained(state: &State, part: &Value, whole: &Value) -> Result<bo
             measure(state, part)?;
             Ok(items(state, whole, "in")?.contains(part))
         }
-        kind => Err(failed(format!(
-            "`in` needs a list, a map or a text, and this is {}",
-            noun(kind)
-        ))),
+        kind => Err(failed(format!("`in` needs a list, a map or a text, and this is {}", noun(kind)))),
     }
 }
 
 /// `a[start:stop]` of a text (in characters) or a list; negative places count from the end.
-pub(super) fn slice(
-    state: &State,
-    value: &Value,
-    start: Option<i64>,
-    stop: Option<i64>,
-) -> Result<Value, Error> {
+pub(super) fn slice(state: &State, value: &Value, start: Option<i64>, stop: Option<i64>) -> Result<Value, Error> {
     if let Some(text) = value.as_str() {
         let (from, count) = part(text.chars().count(), start, stop);
         charge(state, text.len() / 16)?;
@@ -266,11 +209,7 @@ pub(super) fn slice(
 fn part(length: usize, start: Option<i64>, stop: Option<i64>) -> (usize, usize) {
     let place = |given: i64| {
         let distance = usize::try_from(given.unsigned_abs()).unwrap_or(usize::MAX);
-        if given < 0 {
-            length.saturating_sub(distance)
-        } else {
-            distance.min(length)
-        }
+        if given < 0 { length.saturating_sub(distance) } else { distance.min(length) }
     };
     let from = start.map_or(0, place);
     (from, stop.map_or(length, place).saturating_sub(from))

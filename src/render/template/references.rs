@@ -15,11 +15,7 @@ pub struct FacetReference {
 impl FacetReference {
     /// The reference of a name whose first part is `facets`.
     pub(super) fn of(parts: &[String], location: Location) -> Self {
-        Self {
-            facet: parts.get(1).cloned(),
-            field: parts.get(2).cloned(),
-            location,
-        }
+        Self { facet: parts.get(1).cloned(), field: parts.get(2).cloned(), location }
     }
 
     /// The facet, or nothing where it may be any.
@@ -79,8 +75,6 @@ impl FacetReferences {
     /// The first place that could read this field, to refuse or allow it.
     #[must_use]
     pub fn reading(&self, facet: &str, field: &str) -> Option<&FacetReference> {
-        self.0
-            .iter()
-            .find(|reference| reference.may_read(facet, field))
+        self.0.iter().find(|reference| reference.may_read(facet, field))
     }
 }

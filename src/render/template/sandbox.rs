@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use minijinja::machinery::Span;
 use minijinja::machinery::ast::{
-    self, EmitExpr, EmitRaw, Expr, FilterBlock, ForLoop, IfCond, Macro, Set, SetBlock, Spanned,
-    Stmt, Template, WithBlock,
+    self, EmitExpr, EmitRaw, Expr, FilterBlock, ForLoop, IfCond, Macro, Set, SetBlock, Spanned, Stmt, Template,
+    WithBlock,
 };
 
 use super::environment::FUNCTIONS;
@@ -40,32 +40,20 @@ impl<'s> Sandbox<'s> {
     }
 
     /// The template that may run, the facets that it could read, and the names in it.
-    pub(super) fn rebuild(
-        mut self,
-        parsed: &Stmt<'s>,
-    ) -> Result<(Stmt<'s>, FacetReferences, Vec<NamePath>)> {
+    pub(super) fn rebuild(mut self, parsed: &Stmt<'s>) -> Result<(Stmt<'s>, FacetReferences, Vec<NamePath>)> {
         let rebuilt = self.statement(parsed)?;
-        let missing = self
-            .calls
-            .iter()
-            .find(|(name, _)| !self.macros.contains(name) && !FUNCTIONS.contains(name));
+        let missing = self.calls.iter().find(|(name, _)| !self.macros.contains(name) && !FUNCTIONS.contains(name));
         if let Some((name, span)) = missing {
             return Err(unknown(*span, "function or macro", name, FUNCTIONS));
         }
         for name in &mut self.names {
-            name.local = name
-                .parts
-                .first()
-                .is_some_and(|first| self.locals.contains(first.as_str()));
+            name.local = name.parts.first().is_some_and(|first| self.locals.contains(first.as_str()));
         }
         Ok((rebuilt, self.references, self.names))
     }
 
     fn body(&mut self, statements: &[Stmt<'s>]) -> Result<Vec<Stmt<'s>>> {
-        statements
-            .iter()
-            .map(|statement| self.statement(statement))
-            .collect()
+        statements.iter().map(|statement| self.statement(statement)).collect()
     }
 
     fn statement(&mut self, statement: &Stmt<'s>) -> Result<Stmt<'s>> {
@@ -91,70 +79,39 @@ impl<'s> Sandbox<'s> {
     }
 
     fn template(&mut self, it: &Spanned<Template<'s>>) -> Result<Spanned<Template<'s>>> {
-        Ok(Spanned::new(
-            Template {
-                children: self.body(&it.children)?,
-            },
-            it.span(),
-        ))
+        Ok(Spanned::new(Template { children: self.body(&it.children)? }, it.span()))
     }
 
     fn emit(&mut self, it: &Spanned<EmitExpr<'s>>) -> Result<Spanned<EmitExpr<'s>>> {
-        Ok(Spanned::new(
-            EmitExpr {
-                expr: self.expression(&it.expr)?,
-            },
-            it.span(),
-        ))
+        Ok(Spanned::new(EmitExpr { expr: self.expression(&it.expr)? }, it.span()))
     }
 
     fn if_block(&mut self, it: &Spanned<IfCond<'s>>) -> Result<Spanned<IfCond<'s>>> {
         let expr = self.expression(&it.expr)?;
         let (true_body, false_body) = (self.body(&it.true_body)?, self.body(&it.false_body)?);
-        Ok(Spanned::new(
-            IfCond {
-                expr,
-                true_body,
-                false_body,
-            },
-            it.span(),
-        ))
+        Ok(Spanned::new(IfCond { expr, true_body, false_body }, it.span()))
     }
 
     fn set(&mut self, it: &Spanned<Set<'s>>) -> Result<Spanned<Set<'s>>> {
-        let set = Set {
-            target: self.target(&it.target)?,
-            expr: self.expression(&it.expr)?,
-        };
+        let set = Set { target: self.target(&it.target)?, expr: self.expression(&it.expr)? };
         Ok(Spanned::new(set, it.span()))
     }
 
     fn set_block(&mut self, it: &Spanned<SetBlock<'s>>) -> Result<Spanned<SetBlock<'s>>> {
         let filter = self.optional(it.filter.as_ref())?;
-        let set = SetBlock {
-            target: self.target(&it.target)?,
-            filter,
-            body: self.body(&it.body)?,
-        };
+        let set = SetBlock { target: self.target(&it.target)?, filter, body: self.body(&it.body)? };
         Ok(Spanned::new(set, it.span()))
     }
 
     fn filter_block(&mut self, it: &Spanned<FilterBlock<'s>>) -> Result<Spanned<FilterBlock<'s>>> {
         let filter = self.expression(&it.filter)?;
-        let block = FilterBlock {
-            filter,
-            filter_span: it.filter_span,
-            body: self.body(&it.body)?,
-        };
+        let block = FilterBlock { filter, filter_span: it.filter_span, body: self.body(&it.body)? };
         Ok(Spanned::new(block, it.span()))
     }
 
     fn for_loop(&mut self, it: &Spanned<ForLoop<'s>>) -> Result<Spanned<ForLoop<'s>>> {
         if it.recursive {
-            return Err(unavailable(
-                it.span(),
-                "a loop cannot be `recursive`: nest loops instead",
-            ));
+            return Err(unavailable(it.span(), "a loop cannot be `recursive`: nest loops instead"));
         }
         let rebuilt = ForLoop {
             target: self.target(&it.target)?,
@@ -168,17 +125,9 @@ impl<'s> Sandbox<'s> {
     }
 
     fn with_block(&mut self, it: &Spanned<WithBlock<'s>>) -> Result<Spanned<WithBlock<'s>>> {
-        let assign = |(target, value): &(Expr<'s>, Expr<'s>)| {
-            Ok((self.target(target)?, self.expression(value)?))
-        };
+        let assign = |(target, value): &(Expr<'s>, Expr<'s>)| Ok((self.target(target)?, self.expression(value)?));
         let assignments = it.assignments.iter().map(assign).collect::<Result<_>>()?;
-        Ok(Spanned::new(
-            WithBlock {
-                assignments,
-                body: self.body(&it.body)?,
-            },
-            it.span(),
-        ))
+        Ok(Spanned::new(WithBlock { assignments, body: self.body(&it.body)? }, it.span()))
     }
 
     fn declare(&mut self, it: &Spanned<Macro<'s>>) -> Result<Spanned<Macro<'s>>> {
@@ -186,11 +135,7 @@ impl<'s> Sandbox<'s> {
         self.locals.insert(it.name);
         let rebuilt = Macro {
             name: it.name,
-            args: it
-                .args
-                .iter()
-                .map(|argument| self.target(argument))
-                .collect::<Result<_>>()?,
+            args: it.args.iter().map(|argument| self.target(argument)).collect::<Result<_>>()?,
             defaults: self.all(&it.defaults)?,
             body: self.body(&it.body)?,
         };
@@ -205,17 +150,10 @@ impl<'s> Sandbox<'s> {
                 Ok(Expr::Var(Spanned::new(ast::Var { id: it.id }, it.span())))
             }
             Expr::List(it) => {
-                let items = it
-                    .items
-                    .iter()
-                    .map(|item| self.target(item))
-                    .collect::<Result<_>>()?;
+                let items = it.items.iter().map(|item| self.target(item)).collect::<Result<_>>()?;
                 Ok(Expr::List(Spanned::new(ast::List { items }, it.span())))
             }
-            other => Err(unavailable(
-                other.span(),
-                "only names can be set, not parts of a value",
-            )),
+            other => Err(unavailable(other.span(), "only names can be set, not parts of a value")),
         }
     }
 }

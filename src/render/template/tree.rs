@@ -13,10 +13,7 @@ pub(super) fn dotted<'s>(expression: &Expr<'s>) -> Option<(Vec<String>, Expr<'s>
         Expr::GetAttr(it) => {
             let (mut parts, expr) = dotted(&it.expr)?;
             parts.push(it.name.to_owned());
-            let copy = GetAttr {
-                expr,
-                name: it.name,
-            };
+            let copy = GetAttr { expr, name: it.name };
             Some((parts, Expr::GetAttr(Spanned::new(copy, it.span()))))
         }
         Expr::GetItem(it) => {
@@ -26,10 +23,7 @@ pub(super) fn dotted<'s>(expression: &Expr<'s>) -> Option<(Vec<String>, Expr<'s>
             let part = key.value.as_str()?.to_owned();
             let (mut parts, expr) = dotted(&it.expr)?;
             parts.push(part);
-            let copy = GetItem {
-                expr,
-                subscript_expr: constant(key.value.clone(), key.span()),
-            };
+            let copy = GetItem { expr, subscript_expr: constant(key.value.clone(), key.span()) };
             Some((parts, Expr::GetItem(Spanned::new(copy, it.span()))))
         }
         _ => None,
@@ -61,33 +55,16 @@ pub(super) fn whole(expression: &Expr<'_>) -> Span {
 
 /// The span from the beginning of the one to the end of the other.
 pub(super) fn from(first: Span, last: Span) -> Span {
-    Span {
-        end_line: last.end_line,
-        end_col: last.end_col,
-        end_offset: last.end_offset,
-        ..first
-    }
+    Span { end_line: last.end_line, end_col: last.end_col, end_offset: last.end_offset, ..first }
 }
 
 pub(super) fn constant<'s>(value: Value, span: Span) -> Expr<'s> {
     Expr::Const(Spanned::new(ast::Const { value }, span))
 }
 
-pub(super) fn operator<'s>(
-    name: &'s str,
-    value: Expr<'s>,
-    others: Vec<Expr<'s>>,
-    span: Span,
-) -> Expr<'s> {
+pub(super) fn operator<'s>(name: &'s str, value: Expr<'s>, others: Vec<Expr<'s>>, span: Span) -> Expr<'s> {
     let args = others.into_iter().map(CallArg::Pos).collect();
-    Expr::Filter(Spanned::new(
-        Filter {
-            name,
-            expr: Some(value),
-            args,
-        },
-        span,
-    ))
+    Expr::Filter(Spanned::new(Filter { name, expr: Some(value), args }, span))
 }
 
 /// The value, which must be there.
@@ -97,18 +74,10 @@ pub(super) fn present(value: Expr<'_>) -> Expr<'_> {
 }
 
 pub(super) fn unavailable(span: Span, message: &str) -> TemplateError {
-    TemplateError::new(
-        TemplateErrorKind::Syntax,
-        Some(Location::start(span)),
-        message,
-    )
+    TemplateError::new(TemplateErrorKind::Syntax, Some(Location::start(span)), message)
 }
 
 pub(super) fn unknown(span: Span, what: &str, name: &str, known: &[&str]) -> TemplateError {
     let message = format!("unknown {what} \"{name}\"; there is {}", known.join(", "));
-    TemplateError::new(
-        TemplateErrorKind::UnknownFilter,
-        Some(Location::start(span)),
-        message,
-    )
+    TemplateError::new(TemplateErrorKind::UnknownFilter, Some(Location::start(span)), message)
 }

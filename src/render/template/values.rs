@@ -23,19 +23,10 @@ pub(super) fn text(value: &Value) -> Result<Cow<'_, str>, Error> {
     }
     match value.kind() {
         ValueKind::Undefined => Err(undefined()),
-        ValueKind::Bool => Ok(Cow::Borrowed(if value.is_true() {
-            "true"
-        } else {
-            "false"
-        })),
+        ValueKind::Bool => Ok(Cow::Borrowed(if value.is_true() { "true" } else { "false" })),
         ValueKind::Number => Ok(Cow::Owned(value.to_string())),
-        ValueKind::None => Err(failed(
-            "null has no text: say what to write instead with `default`",
-        )),
-        kind => Err(failed(format!(
-            "{} has no text: use `tojson`, `toyaml` or `join`, or loop over it",
-            noun(kind)
-        ))),
+        ValueKind::None => Err(failed("null has no text: say what to write instead with `default`")),
+        kind => Err(failed(format!("{} has no text: use `tojson`, `toyaml` or `join`, or loop over it", noun(kind)))),
     }
 }
 
@@ -65,10 +56,7 @@ pub(super) fn list(state: &State, value: &Value, filter: &str) -> Result<Vec<Val
             measure(state, value)?;
             Ok(value.try_iter()?.collect())
         }
-        kind => Err(failed(format!(
-            "`{filter}` needs a list, and this is {}",
-            noun(kind)
-        ))),
+        kind => Err(failed(format!("`{filter}` needs a list, and this is {}", noun(kind)))),
     }
 }
 
@@ -88,9 +76,7 @@ pub(super) fn fits(bytes: usize) -> Result<(), Error> {
     if bytes <= MAX_OUTPUT {
         return Ok(());
     }
-    Err(too_large(format!(
-        "a text would be larger than {MAX_OUTPUT} bytes"
-    )))
+    Err(too_large(format!("a text would be larger than {MAX_OUTPUT} bytes")))
 }
 
 /// Looks at a value as a whole, written out: lists that hold one another can stand for far more than they take in
@@ -117,12 +103,8 @@ fn count(value: &Value, depth: usize, parts: &mut usize) -> Result<(), Error> {
     }
     match value.kind() {
         ValueKind::Undefined => Err(undefined()),
-        ValueKind::Seq | ValueKind::Iterable => value
-            .try_iter()?
-            .try_for_each(|item| count(&item, depth + 1, parts)),
-        ValueKind::Map => value
-            .try_iter()?
-            .try_for_each(|key| count(&value.get_item(&key)?, depth + 1, parts)),
+        ValueKind::Seq | ValueKind::Iterable => value.try_iter()?.try_for_each(|item| count(&item, depth + 1, parts)),
+        ValueKind::Map => value.try_iter()?.try_for_each(|key| count(&value.get_item(&key)?, depth + 1, parts)),
         _ => Ok(()),
     }
 }

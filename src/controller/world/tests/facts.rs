@@ -1,6 +1,8 @@
 //! What an organization's evaluation gets to read.
 
-use super::{apply, definition, empty, entry, instance, namespace, organization, output, read, source, two_organizations};
+use super::{
+    apply, definition, empty, entry, instance, namespace, organization, output, read, source, two_organizations,
+};
 use crate::{
     api::EntitlementInstance,
     controller::world::{NotReady, Served, World},
@@ -39,7 +41,11 @@ fn a_namespace_belongs_to_the_oldest_that_lists_it() {
 #[test]
 fn nothing_is_ever_written_where_no_tenant_may_be() {
     let mut world = empty();
-    world.observe_organization(Event::Apply(organization("greedy", &["kube-system", "operator", "entitlements", "mine"], 1)));
+    world.observe_organization(Event::Apply(organization(
+        "greedy",
+        &["kube-system", "operator", "entitlements", "mine"],
+        1,
+    )));
     assert_eq!(world.view(&"greedy".into()).unwrap().owner.unwrap().namespaces, ["mine".into()].into());
     assert!(facts(&world, "greedy", "operator").is_operators);
 }
@@ -90,7 +96,8 @@ fn an_organization_waits_for_its_sources_and_sees_only_those_that_it_may() {
     let mut world = two_organizations();
     for (name, of, version) in [("a", "acme", 2), ("g", "globex", 3)] {
         let mut instance = instance(name, of, version, json!(null));
-        instance["spec"]["secretFacets"] = json!([{"facet": "f", "field": "p", "secretKeyRef": {"name": "password", "key": "k"}}]);
+        instance["spec"]["secretFacets"] =
+            json!([{"facet": "f", "field": "p", "secretKeyRef": {"name": "password", "key": "k"}}]);
         apply(&mut world, instance);
     }
     let mut elsewhere = organization("globex", &["two"], 4);
@@ -107,10 +114,14 @@ fn an_organization_waits_for_its_sources_and_sees_only_those_that_it_may() {
 #[test]
 fn an_unreadable_organization_is_not_taken_for_a_gone_one() {
     let mut world = empty();
-    world.observe_organization(Event::Apply(read(json!({"metadata": super::metadata(None, "acme", 1), "spec": {"namespaces": 7}}))));
+    world.observe_organization(Event::Apply(read(
+        json!({"metadata": super::metadata(None, "acme", 1), "spec": {"namespaces": 7}}),
+    )));
     assert_eq!(world.view(&"acme".into()).unwrap_err(), NotReady::Unreadable);
     world.observe_organization(Event::Apply(organization("acme", &["one"], 2)));
-    world.observe_organization(Event::Apply(read(json!({"metadata": super::metadata(None, "acme", 3), "spec": {"namespaces": 7}}))));
+    world.observe_organization(Event::Apply(read(
+        json!({"metadata": super::metadata(None, "acme", 3), "spec": {"namespaces": 7}}),
+    )));
     assert_eq!(world.view(&"acme".into()).unwrap().owner.unwrap().namespaces, ["one".into()].into());
 }
 

@@ -95,14 +95,16 @@ pub fn facet(name: &str, version: u64) -> DeserializeGuard<FacetDefinition> {
 
 pub fn revision(definition: &str, number: i64) -> ControllerRevision {
     let mut metadata = metadata(Some("operator"), &format!("{definition}-{number}"), u64::try_from(number).unwrap());
-    metadata["labels"] = json!({"app.kubernetes.io/managed-by": "entitlement-operator", "entitlements.dev/definition": definition});
+    metadata["labels"] =
+        json!({"app.kubernetes.io/managed-by": "entitlement-operator", "entitlements.dev/definition": definition});
     read(json!({"metadata": metadata, "revision": number, "data": {}}))
 }
 
 /// As the operator makes them.
 pub fn output(name: &str, organization: &str, version: u64) -> DeserializeGuard<ConfigMap> {
     let mut metadata = metadata(Some("one"), name, version);
-    metadata["labels"] = json!({"app.kubernetes.io/managed-by": "entitlement-operator", "entitlements.dev/organization": organization});
+    metadata["labels"] =
+        json!({"app.kubernetes.io/managed-by": "entitlement-operator", "entitlements.dev/organization": organization});
     metadata["annotations"] = json!({"entitlements.dev/instance": "entitlements/a"});
     read(json!({"metadata": metadata, "data": {"a": "1"}}))
 }

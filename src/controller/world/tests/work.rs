@@ -1,19 +1,15 @@
 //! Which work comes of which event.
 
 use super::{
-    apply, definition, definitions, empty, facet, finish_lists, instance, metadata, namespace, organization, organizations, output, read,
-    revision, source, two_organizations,
+    apply, definition, definitions, empty, facet, finish_lists, instance, metadata, namespace, organization,
+    organizations, output, read, revision, source, two_organizations,
 };
 use crate::{
     api::EntitlementInstance,
     controller::world::{WorkItem, World},
 };
 use k8s_openapi::api::core::v1::Secret;
-use kube::{
-    api::PartialObjectMeta,
-    core::DeserializeGuard,
-    runtime::watcher::Event,
-};
+use kube::{api::PartialObjectMeta, core::DeserializeGuard, runtime::watcher::Event};
 use serde_json::json;
 use std::collections::BTreeSet;
 
@@ -50,7 +46,12 @@ fn a_gone_instance_touches_its_organization() {
     let mut world = two_organizations();
     apply(&mut world, instance("a", "acme", 2, json!(null)));
     world.take_work();
-    world.observe_instance(Event::Delete(read::<DeserializeGuard<EntitlementInstance>>(instance("a", "acme", 5, json!(null)))));
+    world.observe_instance(Event::Delete(read::<DeserializeGuard<EntitlementInstance>>(instance(
+        "a",
+        "acme",
+        5,
+        json!(null),
+    ))));
     assert_eq!(world.take_work(), &organizations(&["acme"]) | &definitions(&["backup"]));
     assert_eq!(world.definition(&"backup".into()).1.total, 0);
 }
@@ -168,7 +169,8 @@ fn an_output_touches_the_organization_that_its_label_names_before_and_after() {
 fn sources_are_read_when_they_are_named_and_when_they_change() {
     let named = |version: u64| {
         let mut instance = instance("a", "acme", version, json!(null));
-        instance["spec"]["secretFacets"] = json!([{"facet": "f", "field": "p", "secretKeyRef": {"name": "password", "key": "k"}}]);
+        instance["spec"]["secretFacets"] =
+            json!([{"facet": "f", "field": "p", "secretKeyRef": {"name": "password", "key": "k"}}]);
         instance
     };
     let seen = |name: &str, version: u64| -> PartialObjectMeta<Secret> {

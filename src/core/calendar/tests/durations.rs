@@ -57,15 +57,9 @@ fn a_duration_keeps_its_parts(#[case] text: &str, #[case] canonical: &str) {
 #[case("P１Y", DurationProblem::Unexpected('１'))]
 #[case("P1000000000000D", DurationProblem::TooGreat)]
 #[case("P99999999999999999999Y", DurationProblem::TooGreat)]
-fn another_text_is_refused_for_what_is_wrong_with_it(
-    #[case] text: &str,
-    #[case] problem: DurationProblem,
-) {
+fn another_text_is_refused_for_what_is_wrong_with_it(#[case] text: &str, #[case] problem: DurationProblem) {
     let refused = text.parse::<CalendarDuration>();
-    assert_eq!(
-        refused.as_ref().map_err(InvalidDuration::problem),
-        Err(problem)
-    );
+    assert_eq!(refused.as_ref().map_err(InvalidDuration::problem), Err(problem));
 }
 
 #[rstest]
@@ -85,10 +79,7 @@ fn another_text_is_refused_for_what_is_wrong_with_it(
      P1Y, P1M15D or PT12H"
 )]
 fn a_refusal_says_what_to_write(#[case] text: &str, #[case] message: &str) {
-    assert_eq!(
-        text.parse::<CalendarDuration>().unwrap_err().to_string(),
-        message
-    );
+    assert_eq!(text.parse::<CalendarDuration>().unwrap_err().to_string(), message);
 }
 
 #[rstest]
@@ -100,11 +91,7 @@ fn a_refusal_says_what_to_write(#[case] text: &str, #[case] message: &str) {
 #[case("P1M", false, true)]
 #[case("P1W", false, true)]
 #[case("P1DT1S", false, true)]
-fn a_part_of_zero_counts_as_absent(
-    #[case] text: &str,
-    #[case] is_zero: bool,
-    #[case] has_date_part: bool,
-) {
+fn a_part_of_zero_counts_as_absent(#[case] text: &str, #[case] is_zero: bool, #[case] has_date_part: bool) {
     assert_eq!(duration(text).is_zero(), is_zero);
     assert_eq!(duration(text).has_date_part(), has_date_part);
 }

@@ -58,27 +58,12 @@ fn else_whole_days_if_both_have_the_same_local_time_of_day(
 #[case("UTC", "2027-01-15T09:00:00Z", "2027-01-15T10:00:00Z", "PT3600S")]
 #[case("UTC", "2027-01-15T09:00:00Z", "2027-02-15T10:00:00Z", "PT2682000S")]
 // 24 hours from midnight, which end at 01:00.
-#[case(
-    "Europe/Berlin",
-    "2027-03-27T23:00:00Z",
-    "2027-03-28T23:00:00Z",
-    "PT86400S"
-)]
+#[case("Europe/Berlin", "2027-03-27T23:00:00Z", "2027-03-28T23:00:00Z", "PT86400S")]
 // Two passes of the same local time.
-#[case(
-    "Europe/Berlin",
-    "2027-10-31T00:30:00Z",
-    "2027-10-31T01:30:00Z",
-    "PT3600S"
-)]
+#[case("Europe/Berlin", "2027-10-31T00:30:00Z", "2027-10-31T01:30:00Z", "PT3600S")]
 // An instant at which the clocks skip midnight shows 01:00.
 #[case("Africa/Cairo", "2024-03-26", "2024-04-25T22:00:00Z", "PT2678400S")]
-fn else_elapsed_seconds(
-    #[case] zone_name: &str,
-    #[case] from: &str,
-    #[case] to: &str,
-    #[case] expected: &str,
-) {
+fn else_elapsed_seconds(#[case] zone_name: &str, #[case] from: &str, #[case] to: &str, #[case] expected: &str) {
     assert_eq!(length_between(zone_name, from, to, 26), expected);
 }
 

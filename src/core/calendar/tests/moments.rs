@@ -1,8 +1,6 @@
 use rstest::rstest;
 
-use super::super::{
-    Bound, InvalidMoment, Moment, NEVER, Nominal, TimeProblem, format_instant, parse_instant,
-};
+use super::super::{Bound, InvalidMoment, Moment, NEVER, Nominal, TimeProblem, format_instant, parse_instant};
 use super::{end, moment, start};
 
 #[rstest]
@@ -17,10 +15,7 @@ use super::{end, moment, start};
 #[case("2027-01-31T09:00:00-00:00", "2027-01-31T09:00:00Z")]
 #[case("9999-12-31T23:59:59-23:59", "9999-12-31T23:59:59Z")]
 #[case("0000-01-01T00:00:00+23:59", "0000-01-01T00:00:00Z")]
-fn a_moment_is_a_date_or_an_rfc_3339_time_of_whole_seconds(
-    #[case] text: &str,
-    #[case] canonical: &str,
-) {
+fn a_moment_is_a_date_or_an_rfc_3339_time_of_whole_seconds(#[case] text: &str, #[case] canonical: &str) {
     assert_eq!(moment(text).to_string(), canonical);
 }
 
@@ -62,15 +57,9 @@ fn a_moment_is_a_date_or_an_rfc_3339_time_of_whole_seconds(
 #[case("2027-01-31T09:00:00.5+02:00", TimeProblem::Fraction)]
 #[case("2027-01-31T09:00:00.5", TimeProblem::Fraction)]
 #[case("2026-12-31T23:59:60Z", TimeProblem::LeapSecond)]
-fn another_text_is_refused_for_what_is_wrong_with_it(
-    #[case] text: &str,
-    #[case] problem: TimeProblem,
-) {
+fn another_text_is_refused_for_what_is_wrong_with_it(#[case] text: &str, #[case] problem: TimeProblem) {
     let refused = text.parse::<Moment>();
-    assert_eq!(
-        refused.as_ref().map_err(InvalidMoment::problem),
-        Err(problem)
-    );
+    assert_eq!(refused.as_ref().map_err(InvalidMoment::problem), Err(problem));
 }
 
 #[test]
@@ -101,11 +90,7 @@ fn instants_compare_at_one_precision(#[case] text: &str, #[case] second: &str) {
 #[case("2027-01-31", "America/New_York", "2027-01-31T05:00:00Z")]
 #[case("2027-07-01", "America/New_York", "2027-07-01T04:00:00Z")]
 #[case("2027-01-31", "Asia/Kathmandu", "2027-01-30T18:15:00Z")]
-fn a_date_means_midnight_of_that_day_in_the_time_zone(
-    #[case] text: &str,
-    #[case] zone: &str,
-    #[case] instant: &str,
-) {
+fn a_date_means_midnight_of_that_day_in_the_time_zone(#[case] text: &str, #[case] zone: &str, #[case] instant: &str) {
     assert_eq!(format_instant(start(text, zone).instant()), instant);
 }
 
@@ -116,11 +101,7 @@ fn a_date_means_midnight_of_that_day_in_the_time_zone(
 #[case("2027-03-28", "Europe/Berlin", "2027-03-28T22:00:00Z")]
 #[case("2024-04-25", "Africa/Cairo", "2024-04-25T22:00:00Z")]
 #[case("2027-01-31T00:00:00Z", "Asia/Tokyo", "2027-01-31T00:00:00Z")]
-fn a_date_given_as_end_includes_its_whole_day(
-    #[case] text: &str,
-    #[case] zone: &str,
-    #[case] instant: &str,
-) {
+fn a_date_given_as_end_includes_its_whole_day(#[case] text: &str, #[case] zone: &str, #[case] instant: &str) {
     assert_eq!(end(text, zone).instant().to_string(), instant);
 }
 

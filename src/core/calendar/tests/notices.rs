@@ -26,13 +26,7 @@ use super::{duration, end};
 // The notice falls on a midnight that the clocks skip.
 #[case("Africa/Cairo", "2024-05-25", "P1M", 26, "2024-04-25T22:00:00Z")]
 // The end is the second 02:30 of its night.
-#[case(
-    "Europe/Berlin",
-    "2027-10-31T01:30:00Z",
-    "PT1H",
-    31,
-    "2027-10-31T00:30:00Z"
-)]
+#[case("Europe/Berlin", "2027-10-31T01:30:00Z", "PT1H", 31, "2027-10-31T00:30:00Z")]
 fn subtracting_goes_the_same_way(
     #[case] zone_name: &str,
     #[case] end_text: &str,
@@ -41,10 +35,7 @@ fn subtracting_goes_the_same_way(
     #[case] instant: &str,
 ) {
     let end = end(end_text, zone_name).at().unwrap();
-    assert_eq!(
-        format_instant(subtract(end, duration(notice), chain_day)),
-        instant
-    );
+    assert_eq!(format_instant(subtract(end, duration(notice), chain_day)), instant);
 }
 
 #[rstest]

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::super::{
-    Bound, CalendarDuration, Instant, Moment, Nominal, Tz, add, format_instant, length,
-    parse_instant, parse_zone, resolve, subtract,
+    Bound, CalendarDuration, Instant, Moment, Nominal, Tz, add, format_instant, length, parse_instant, parse_zone,
+    resolve, subtract,
 };
 
 /// The seconds of the years 1800 to 2199, which have all clock changes in their midst.
@@ -16,10 +16,7 @@ fn instant(second: i64) -> Instant {
 }
 
 fn offset(zone: Tz, second: i64) -> i64 {
-    zone.offset_from_utc_datetime(&instant(second).naive_utc())
-        .fix()
-        .local_minus_utc()
-        .into()
+    zone.offset_from_utc_datetime(&instant(second).naive_utc()).fix().local_minus_utc().into()
 }
 
 fn shown(zone: Tz, instant: Instant) -> NaiveDateTime {
@@ -38,9 +35,7 @@ fn locals() -> impl Strategy<Value = NaiveDateTime> {
 fn next_clock_change(zone: Tz, second: i64) -> i64 {
     const WEEK: i64 = 7 * 86_400;
     let old = offset(zone, second);
-    let within = (1..30 * 52)
-        .map(|week| second + week * WEEK)
-        .find(|end| offset(zone, *end) != old);
+    let within = (1..30 * 52).map(|week| second + week * WEEK).find(|end| offset(zone, *end) != old);
     let Some(mut after) = within else {
         return second;
     };
@@ -60,10 +55,7 @@ fn next_clock_change(zone: Tz, second: i64) -> i64 {
 fn locals_near_clock_changes() -> impl Strategy<Value = (Tz, NaiveDateTime)> {
     (zones(), SECONDS, -10_800..10_800_i64).prop_map(|(zone, second, distance)| {
         let change = next_clock_change(zone, second);
-        (
-            zone,
-            instant(change + offset(zone, change) + distance).naive_utc(),
-        )
+        (zone, instant(change + offset(zone, change) + distance).naive_utc())
     })
 }
 
@@ -77,8 +69,7 @@ fn any_moments() -> impl Strategy<Value = Moment> {
     prop_oneof![
         dates().prop_map(Moment::Date),
         (dates(), 0..86_400_u32).prop_map(|(date, second)| {
-            let time =
-                chrono::NaiveTime::from_num_seconds_from_midnight_opt(second, 999_999_999).unwrap();
+            let time = chrono::NaiveTime::from_num_seconds_from_midnight_opt(second, 999_999_999).unwrap();
             Moment::Time(date.and_time(time).and_utc())
         }),
         Just(Moment::Time(Instant::MIN_UTC)),
@@ -90,9 +81,7 @@ fn parts(greatest: u64) -> impl Strategy<Value = String> {
     let part = move || prop_oneof![2 => Just(None), 1 => (0..=greatest).prop_map(Some)];
     (part(), part(), part(), part(), part(), part(), part()).prop_map(|(y, mo, w, d, h, m, s)| {
         let write = |parts: &[(Option<u64>, char)]| -> String {
-            let written = parts
-                .iter()
-                .filter_map(|(number, unit)| number.map(|n| format!("{n}{unit}")));
+            let written = parts.iter().filter_map(|(number, unit)| number.map(|n| format!("{n}{unit}")));
             written.collect()
         };
         let date = write(&[(y, 'Y'), (mo, 'M'), (w, 'W'), (d, 'D')]);

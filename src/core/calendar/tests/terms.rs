@@ -5,9 +5,7 @@ use super::{duration, end, start, zone};
 
 /// The end of a term in UTC whose start and end are at midnight, as a date.
 fn end_date(start_date: &str, term: &str, chain_day: u32) -> String {
-    let end = add(start(start_date, "UTC"), duration(term), chain_day)
-        .instant()
-        .to_string();
+    let end = add(start(start_date, "UTC"), duration(term), chain_day).instant().to_string();
     end.strip_suffix("T00:00:00Z").unwrap().to_owned()
 }
 
@@ -19,12 +17,7 @@ fn end_date(start_date: &str, term: &str, chain_day: u32) -> String {
 #[case("2028-02-28", "P1Y", 29, "2029-02-28")]
 #[case("2027-01-15", "P120M", 15, "2037-01-15")]
 #[case("2027-06-30", "P1M", 30, "2027-07-30")]
-fn the_day_stays(
-    #[case] start: &str,
-    #[case] term: &str,
-    #[case] chain_day: u32,
-    #[case] end: &str,
-) {
+fn the_day_stays(#[case] start: &str, #[case] term: &str, #[case] chain_day: u32, #[case] end: &str) {
     assert_eq!(end_date(start, term, chain_day), end);
 }
 
@@ -126,12 +119,7 @@ fn then_weeks_and_days(#[case] start: &str, #[case] term: &str, #[case] end: &st
 #[case("2027-10-31", "Europe/Berlin", "P1D", "2027-10-31T23:00:00Z")]
 #[case("2027-10-31", "Europe/Berlin", "PT24H", "2027-10-31T22:00:00Z")]
 // The hours follow the day, whose 02:30 is the moment of the change.
-#[case(
-    "2027-03-27T02:30:00+01:00",
-    "Europe/Berlin",
-    "P1DT1H",
-    "2027-03-28T02:00:00Z"
-)]
+#[case("2027-03-27T02:30:00+01:00", "Europe/Berlin", "P1DT1H", "2027-03-28T02:00:00Z")]
 fn then_on_the_absolute_time_line_hours_minutes_and_seconds(
     #[case] start_text: &str,
     #[case] zone_name: &str,
@@ -139,12 +127,7 @@ fn then_on_the_absolute_time_line_hours_minutes_and_seconds(
     #[case] end: &str,
 ) {
     let start = start(start_text, zone_name);
-    assert_eq!(
-        add(start, duration(term), start.day())
-            .instant()
-            .to_string(),
-        end
-    );
+    assert_eq!(add(start, duration(term), start.day()).instant().to_string(), end);
 }
 
 #[rstest]
@@ -152,10 +135,7 @@ fn then_on_the_absolute_time_line_hours_minutes_and_seconds(
 #[case("PT1H", "2027-10-31T02:30:00Z")]
 #[case("P0DT1H", "2027-10-31T02:30:00Z")]
 #[case("PT0S", "2027-10-31T01:30:00Z")]
-fn a_duration_without_a_date_part_never_goes_through_local_time(
-    #[case] term: &str,
-    #[case] end: &str,
-) {
+fn a_duration_without_a_date_part_never_goes_through_local_time(#[case] term: &str, #[case] end: &str) {
     // 02:30 CET: the second 02:30 of that night.
     let start = start("2027-10-31T01:30:00Z", "Europe/Berlin");
     assert_eq!(add(start, duration(term), 31).instant().to_string(), end);
@@ -172,31 +152,11 @@ fn a_duration_without_a_date_part_never_goes_through_local_time(
 // The clocks skip the result.
 #[case("Africa/Cairo", "2024-03-26", "P1M", "2024-04-25T22:00:00Z")]
 #[case("America/Sao_Paulo", "2018-10-04", "P1M", "2018-11-04T03:00:00Z")]
-#[case(
-    "Australia/Lord_Howe",
-    "2027-10-02T02:15:00+10:30",
-    "P1D",
-    "2027-10-02T15:30:00Z"
-)]
-#[case(
-    "Pacific/Apia",
-    "2011-12-29T18:00:00-10:00",
-    "P1D",
-    "2011-12-30T10:00:00Z"
-)]
+#[case("Australia/Lord_Howe", "2027-10-02T02:15:00+10:30", "P1D", "2027-10-02T15:30:00Z")]
+#[case("Pacific/Apia", "2011-12-29T18:00:00-10:00", "P1D", "2011-12-30T10:00:00Z")]
 // The result exists twice.
-#[case(
-    "Europe/Berlin",
-    "2027-10-30T02:30:00+02:00",
-    "P1D",
-    "2027-10-31T00:30:00Z"
-)]
-#[case(
-    "Australia/Lord_Howe",
-    "2027-03-04T01:45:00+11:00",
-    "P1M",
-    "2027-04-03T14:45:00Z"
-)]
+#[case("Europe/Berlin", "2027-10-30T02:30:00+02:00", "P1D", "2027-10-31T00:30:00Z")]
+#[case("Australia/Lord_Howe", "2027-03-04T01:45:00+11:00", "P1M", "2027-04-03T14:45:00Z")]
 // The start is the second 02:30 of its night.
 #[case("Europe/Berlin", "2027-10-31T01:30:00Z", "P1D", "2027-11-01T01:30:00Z")]
 // Over a day that was left out.
@@ -210,19 +170,12 @@ fn local_arithmetic_works_on_nominal_local_values(
     #[case] end: &str,
 ) {
     let start = start(start_text, zone_name);
-    assert_eq!(
-        add(start, duration(term), start.day())
-            .instant()
-            .to_string(),
-        end
-    );
+    assert_eq!(add(start, duration(term), start.day()).instant().to_string(), end);
 }
 
 #[test]
 fn an_end_that_the_clocks_skip_keeps_its_nominal_value() {
-    let end = add(start("2024-03-26", "Africa/Cairo"), duration("P1M"), 26)
-        .at()
-        .unwrap();
+    let end = add(start("2024-03-26", "Africa/Cairo"), duration("P1M"), 26).at().unwrap();
     assert_eq!(end.local().to_string(), "2024-04-26 00:00:00");
     assert_eq!(format_instant(end.instant()), "2024-04-25T22:00:00Z");
 }
@@ -256,11 +209,7 @@ fn an_instant_stays_that_instant_and_shows_its_local_time() {
     "UTC",
     "P999999999999Y999999999999M999999999999W999999999999DT999999999999H999999999999M999999999999S"
 )]
-fn a_computed_end_beyond_9999_12_31_means_never(
-    #[case] start_text: &str,
-    #[case] zone_name: &str,
-    #[case] term: &str,
-) {
+fn a_computed_end_beyond_9999_12_31_means_never(#[case] start_text: &str, #[case] zone_name: &str, #[case] term: &str) {
     let start = start(start_text, zone_name);
     assert_eq!(add(start, duration(term), start.day()), Bound::Never);
 }
@@ -269,17 +218,8 @@ fn a_computed_end_beyond_9999_12_31_means_never(
 #[case("9998-12-30", "P1Y", "9999-12-30T00:00:00Z")]
 #[case("9999-12-30", "PT86399S", "9999-12-30T23:59:59Z")]
 #[case("0000-01-01", "P9999Y11M29D", "9999-12-30T00:00:00Z")]
-fn a_computed_end_before_9999_12_31_comes(
-    #[case] start_text: &str,
-    #[case] term: &str,
-    #[case] end: &str,
-) {
-    assert_eq!(
-        add(start(start_text, "UTC"), duration(term), 1)
-            .instant()
-            .to_string(),
-        end
-    );
+fn a_computed_end_before_9999_12_31_comes(#[case] start_text: &str, #[case] term: &str, #[case] end: &str) {
+    assert_eq!(add(start(start_text, "UTC"), duration(term), 1).instant().to_string(), end);
 }
 
 #[test]

@@ -25,10 +25,7 @@ fn a_time_zone_is_an_iana_name(#[case] name: &str) {
 #[case("", None)]
 #[case("+02:00", None)]
 #[case("Pacific Standard Time", None)]
-fn an_unknown_name_is_refused_with_the_closest_one(
-    #[case] name: &str,
-    #[case] closest: Option<&str>,
-) {
+fn an_unknown_name_is_refused_with_the_closest_one(#[case] name: &str, #[case] closest: Option<&str>) {
     let suggestion = parse_zone(name).unwrap_err().suggestion();
     assert_eq!(suggestion.map(Tz::name), closest);
 }
@@ -63,11 +60,7 @@ fn a_refusal_names_the_release_and_the_suggestion() {
 fn the_release_is_a_year_and_a_letter() {
     let (year, letter) = tz_release().split_at(4);
     assert!(year.parse::<u32>().unwrap() >= 2025);
-    assert!(
-        letter
-            .chars()
-            .all(|character| character.is_ascii_lowercase())
-    );
+    assert!(letter.chars().all(|character| character.is_ascii_lowercase()));
     assert_eq!(letter.len(), 1);
 }
 
@@ -89,10 +82,7 @@ fn a_local_time_that_does_not_exist_means_the_moment_at_which_the_clocks_change(
     #[case] local: &str,
     #[case] instant: &str,
 ) {
-    assert_eq!(
-        format_instant(resolve(local.parse().unwrap(), zone(zone_name))),
-        instant
-    );
+    assert_eq!(format_instant(resolve(local.parse().unwrap(), zone(zone_name))), instant);
 }
 
 #[rstest]
@@ -103,15 +93,8 @@ fn a_local_time_that_does_not_exist_means_the_moment_at_which_the_clocks_change(
 #[case("Australia/Lord_Howe", "2027-04-04T01:45:00", "2027-04-03T14:45:00Z")]
 // 24:00 becomes 23:00 of the same day.
 #[case("America/Sao_Paulo", "2018-02-17T23:30:00", "2018-02-18T01:30:00Z")]
-fn a_local_time_that_exists_twice_means_the_first(
-    #[case] zone_name: &str,
-    #[case] local: &str,
-    #[case] instant: &str,
-) {
-    assert_eq!(
-        format_instant(resolve(local.parse().unwrap(), zone(zone_name))),
-        instant
-    );
+fn a_local_time_that_exists_twice_means_the_first(#[case] zone_name: &str, #[case] local: &str, #[case] instant: &str) {
+    assert_eq!(format_instant(resolve(local.parse().unwrap(), zone(zone_name))), instant);
 }
 
 #[rstest]
@@ -127,8 +110,5 @@ fn a_local_time_that_exists_once_means_that_moment(
     #[case] local: &str,
     #[case] instant: &str,
 ) {
-    assert_eq!(
-        format_instant(resolve(local.parse().unwrap(), zone(zone_name))),
-        instant
-    );
+    assert_eq!(format_instant(resolve(local.parse().unwrap(), zone(zone_name))), instant);
 }

@@ -10,7 +10,8 @@ fn record(world: &World, name: &str) -> serde_json::Value {
 
 #[test]
 fn accepted_records_what_it_took_from_elsewhere() {
-    let mut world = World::new().term("P1Y").grace("P30D").zone("Europe/Berlin").with("a", "2027-01-30T23:30:00Z", "{}");
+    let mut world =
+        World::new().term("P1Y").grace("P30D").zone("Europe/Berlin").with("a", "2027-01-30T23:30:00Z", "{}");
     assert_eq!(
         world.at("2027-01-31"),
         ["a: Active from 2027-01-30T23:30:00Z to 2028-01-30T23:30:00Z; next 2028-01-30T23:30:00Z Grace"]
@@ -113,9 +114,18 @@ fn invalid_term_is_unreadable_or_end_not_after_start() {
     for (spec, message) in [
         ("{start: tomorrow}", "start: \"tomorrow\" is no date or time: it does not have the form of one; "),
         ("{end: 2027-02-30}", "end: \"2027-02-30\" is no date or time: there is no such day, time of day or offset; "),
-        ("{start: '2027-01-01T12:00:00Z', end: '2027-01-01T12:00:00Z'}", "the end 2027-01-01T12:00:00Z is not after the start 2027-01-01T12:00:00Z: "),
-        ("{start: 2027-01-02, end: 2027-01-01}", "the end 2027-01-02T00:00:00Z is not after the start 2027-01-02T00:00:00Z: "),
-        ("{start: 2027-01-03, end: 2027-01-01}", "the end 2027-01-02T00:00:00Z is not after the start 2027-01-03T00:00:00Z: "),
+        (
+            "{start: '2027-01-01T12:00:00Z', end: '2027-01-01T12:00:00Z'}",
+            "the end 2027-01-01T12:00:00Z is not after the start 2027-01-01T12:00:00Z: ",
+        ),
+        (
+            "{start: 2027-01-02, end: 2027-01-01}",
+            "the end 2027-01-02T00:00:00Z is not after the start 2027-01-02T00:00:00Z: ",
+        ),
+        (
+            "{start: 2027-01-03, end: 2027-01-01}",
+            "the end 2027-01-02T00:00:00Z is not after the start 2027-01-03T00:00:00Z: ",
+        ),
     ] {
         let mut world = World::new().with("a", "2027-01-01", spec);
         assert_eq!(world.at("2027-01-01"), ["a: Rejected InvalidTerm"], "{spec}");
@@ -123,7 +133,8 @@ fn invalid_term_is_unreadable_or_end_not_after_start() {
         assert!(found.starts_with(message), "{found}");
         assert_eq!(world.record("a"), None);
     }
-    let mut shortest = World::new().with("a", "2027-01-01", "{start: '2027-01-01T12:00:00Z', end: '2027-01-01T12:00:01Z'}");
+    let mut shortest =
+        World::new().with("a", "2027-01-01", "{start: '2027-01-01T12:00:00Z', end: '2027-01-01T12:00:01Z'}");
     assert_eq!(
         shortest.at("2027-01-01T12:00:00Z"),
         ["a: Active from 2027-01-01T12:00:00Z to 2027-01-01T12:00:01Z; next 2027-01-01T12:00:01Z Expired"]
@@ -132,11 +143,14 @@ fn invalid_term_is_unreadable_or_end_not_after_start() {
 
 #[test]
 fn of_the_reasons_only_the_first_two_can_still_refuse_what_was_accepted() {
-    let mut world = World::new().term("P1Y").with("z", "2027-01-01", "{end: 2027-01-31}").with("a", "2027-01-01", "{renews: z}");
+    let mut world =
+        World::new().term("P1Y").with("z", "2027-01-01", "{end: 2027-01-31}").with("a", "2027-01-01", "{renews: z}");
     world.at("2027-01-01");
     let holds = "a: Active from 2027-02-01 to 2027-03-01; next 2027-03-01 Expired";
     assert_eq!(world.line("2027-02-01", "a"), holds);
-    for reason in [Reason::OrganizationNotReady, Reason::DefinitionNotFound, Reason::DefinitionNotReady, Reason::InvalidAmount] {
+    for reason in
+        [Reason::OrganizationNotReady, Reason::DefinitionNotFound, Reason::DefinitionNotReady, Reason::InvalidAmount]
+    {
         world.unready = Some(reason);
         assert_eq!(world.line("2027-02-01", "a"), holds, "{reason:?}");
     }
@@ -162,10 +176,16 @@ fn from_then_on_those_recorded_values_are_used() {
     assert_eq!(world.at("2027-02-01"), [agreed]);
     let mut world = world.term("P1D").grace("P1D").zone("Asia/Tokyo");
     assert_eq!(world.at("2027-02-01"), [agreed]);
-    assert_eq!(world.at("2028-02-01"), ["a: Grace from 2027-01-31T23:00:00Z to 2028-01-31T23:00:00Z; next 2028-02-29T23:00:00Z Expired"]);
+    assert_eq!(
+        world.at("2028-02-01"),
+        ["a: Grace from 2027-01-31T23:00:00Z to 2028-01-31T23:00:00Z; next 2028-02-29T23:00:00Z Expired"]
+    );
     assert_eq!(world.at("2028-02-29T23:00:00Z"), ["a: Expired from 2027-01-31T23:00:00Z to 2028-01-31T23:00:00Z"]);
     world.set_record("a", None);
-    assert_eq!(world.at("2027-01-31T15:00:00Z"), ["a: Active from 2027-01-31T15:00:00Z to 2027-02-01T15:00:00Z; next 2027-02-01T15:00:00Z Grace"]);
+    assert_eq!(
+        world.at("2027-01-31T15:00:00Z"),
+        ["a: Active from 2027-01-31T15:00:00Z to 2027-02-01T15:00:00Z; next 2027-02-01T15:00:00Z Grace"]
+    );
 }
 
 #[test]
@@ -213,7 +233,11 @@ fn the_record_goes_when_start_end_or_renews_are_no_longer_those_recorded() {
 #[test]
 fn a_draft_is_checked_in_the_same_way_but_for_duplicate() {
     let mut world = World::new().term("P1M").with("a", "2027-01-01", "{}").with("b", "2027-01-02", "{state: Draft}");
-    world.add("c", "2027-01-02", "{state: Draft, renews: nobody}").add("d", "2027-01-02", "{state: Draft, end: 2026-01-01}");
+    world.add("c", "2027-01-02", "{state: Draft, renews: nobody}").add(
+        "d",
+        "2027-01-02",
+        "{state: Draft, end: 2026-01-01}",
+    );
     world.add("e", "2027-01-02", "{state: Draft, renews: a}");
     assert_eq!(
         world.at("2027-01-02"),
@@ -255,7 +279,11 @@ fn a_record_that_cannot_be_read_is_none() {
         let mut record = good.clone();
         spoil(&mut record);
         world.set_record("a", Some(record.clone()));
-        assert_eq!(world.at("2027-01-01"), ["a: Active from 2027-01-01 to 2027-03-01; next 2027-03-01 Expired"], "{record:?}");
+        assert_eq!(
+            world.at("2027-01-01"),
+            ["a: Active from 2027-01-01 to 2027-03-01; next 2027-03-01 Expired"],
+            "{record:?}"
+        );
     }
 }
 
@@ -274,7 +302,8 @@ fn where_there_is_no_record_the_present_objects_decide() {
 
 #[test]
 fn a_cancelled_grant_keeps_its_record_and_never_gets_one() {
-    let mut world = World::new().term("P1M").with("a", "2027-01-01", "{}").with("b", "2027-01-01", "{state: Cancelled}");
+    let mut world =
+        World::new().term("P1M").with("a", "2027-01-01", "{}").with("b", "2027-01-01", "{state: Cancelled}");
     world.at("2027-01-01");
     assert_eq!(world.record("b"), None);
     let before = world.record("a");

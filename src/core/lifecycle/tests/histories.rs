@@ -121,7 +121,11 @@ fn written() -> impl Strategy<Value = Written> {
 
 fn terms() -> impl Strategy<Value = Terms> {
     let maybe = || proptest::option::weighted(0.4, written());
-    (maybe(), maybe(), proptest::option::weighted(0.6, 0u8..6)).prop_map(|(start, end, renews)| Terms { start, end, renews })
+    (maybe(), maybe(), proptest::option::weighted(0.6, 0u8..6)).prop_map(|(start, end, renews)| Terms {
+        start,
+        end,
+        renews,
+    })
 }
 
 fn amendment() -> impl Strategy<Value = NewAmendment> {
@@ -137,7 +141,14 @@ fn state() -> impl Strategy<Value = State> {
 fn grant() -> impl Strategy<Value = NewGrant> {
     let amendments = prop_oneof![3 => Just(Vec::new()), 1 => proptest::collection::vec(amendment(), 1..4)];
     (0u8..4, terms(), state(), proptest::bool::weighted(0.1), proptest::bool::weighted(0.1), amendments).prop_map(
-        |(made, terms, state, suspended, elsewhere, amendments)| NewGrant { made, terms, state, suspended, elsewhere, amendments },
+        |(made, terms, state, suspended, elsewhere, amendments)| NewGrant {
+            made,
+            terms,
+            state,
+            suspended,
+            elsewhere,
+            amendments,
+        },
     )
 }
 
@@ -245,14 +256,16 @@ impl Telling {
     }
 
     fn add(&mut self, grant: &NewGrant) {
-        let Some(name) = (0..6).map(|number| format!("g{number}")).find(|name| {
-            self.world.instances.iter().all(|instance| instance.metadata.name.as_deref() != Some(name))
-        }) else {
+        let Some(name) = (0..6)
+            .map(|number| format!("g{number}"))
+            .find(|name| self.world.instances.iter().all(|instance| instance.metadata.name.as_deref() != Some(name)))
+        else {
             return;
         };
         self.world.add(&name, &format_instant(self.scale.at(grant.made)), "{}");
         let terms = self.terms(&grant.terms);
-        let amendments = grant.amendments.iter().enumerate().map(|(index, amendment)| self.amendment(index, amendment)).collect();
+        let amendments =
+            grant.amendments.iter().enumerate().map(|(index, amendment)| self.amendment(index, amendment)).collect();
         let instance = self.world.instance(&name);
         if grant.elsewhere {
             instance.metadata.namespace = Some("elsewhere".to_owned());
@@ -368,9 +381,26 @@ fn seen(row: &Row) -> Judgement {
 /// "An organization has at most one chain of a definition alive: one that has an accepted member keeps the seat (should there
 /// be several such, all stay)."
 fn check_seat(world: &World, before: &Records, now: &BTreeMap<String, Judgement>) -> Result<(), TestCaseError> {
-    let chain = |name: &str| now[name].record.as_ref().and_then(|record| record.chain.clone()).map(|chain| (chain.since, chain.uid, chain.name));
-    let alive = |name: &&String| !matches!(now[*name].phase, Phase::Draft | Phase::Cancelled | Phase::Rejected | Phase::Expired);
-    let namespace = |name: &str| world.instances.iter().find(|one| one.metadata.name.as_deref() == Some(name)).unwrap().metadata.namespace.clone();
+    let chain = |name: &str| {
+        now[name]
+            .record
+            .as_ref()
+            .and_then(|record| record.chain.clone())
+            .map(|chain| (chain.since, chain.uid, chain.name))
+    };
+    let alive = |name: &&String| {
+        !matches!(now[*name].phase, Phase::Draft | Phase::Cancelled | Phase::Rejected | Phase::Expired)
+    };
+    let namespace = |name: &str| {
+        world
+            .instances
+            .iter()
+            .find(|one| one.metadata.name.as_deref() == Some(name))
+            .unwrap()
+            .metadata
+            .namespace
+            .clone()
+    };
     let seated: BTreeSet<_> = now.keys().filter(alive).map(|name| (namespace(name), chain(name))).collect();
     if !world.unique || seated.len() < 2 {
         return Ok(());
@@ -423,7 +453,12 @@ fn check_next(world: &World, records: &Records, rows: &[Row], now: Instant) -> R
 
 /// The spans in force are the instants "at which the present specs, with the records as this evaluation leaves them, give
 /// Active or Grace".
-fn check_in_force(world: &World, records: &Records, spans: &[(Instant, Bound)], now: Instant) -> Result<(), TestCaseError> {
+fn check_in_force(
+    world: &World,
+    records: &Records,
+    spans: &[(Instant, Bound)],
+    now: Instant,
+) -> Result<(), TestCaseError> {
     let today = Oracle::new(world, records, now);
     let second = TimeDelta::seconds(1);
     for at in today.moments().into_iter().flat_map(|at| [at - second, at, at + second]).chain([now]) {

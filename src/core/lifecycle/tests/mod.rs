@@ -146,7 +146,8 @@ impl World {
     }
 
     pub fn set_record(&mut self, name: &str, record: Option<AcceptedRecord>) {
-        self.instance(name).status = Some(EntitlementInstanceStatus { accepted: record, ..EntitlementInstanceStatus::default() });
+        self.instance(name).status =
+            Some(EntitlementInstanceStatus { accepted: record, ..EntitlementInstanceStatus::default() });
     }
 
     pub fn grants(&self) -> Vec<Grant> {
@@ -158,7 +159,8 @@ impl World {
         let zone = parse_zone(&self.zone).ok();
         let barred = self.barred.filter(|(namespace, _)| *namespace == &*grant.id.namespace);
         let amendments_zone = grant.accepted.as_ref().map(|accepted| accepted.zone).or(zone);
-        let fault = |_: usize, amendment: &Amendment| amendment.facets.as_ref().map(|_| "facets do not validate".to_owned());
+        let fault =
+            |_: usize, amendment: &Amendment| amendment.facets.as_ref().map(|_| "facets do not validate".to_owned());
         Case {
             grant,
             barred: barred.map(|(_, reason)| Refusal::new(reason, "barred")),
@@ -173,7 +175,11 @@ impl World {
 
     pub fn group<'a>(&self, grants: &'a [Grant]) -> Group<'a> {
         let plain: Vec<&Grant> = grants.iter().collect();
-        Group { cases: grants.iter().map(|grant| self.case(grant)).collect(), lineage: Lineage::of(&plain), unique: self.unique }
+        Group {
+            cases: grants.iter().map(|grant| self.case(grant)).collect(),
+            lineage: Lineage::of(&plain),
+            unique: self.unique,
+        }
     }
 
     /// What a moment gives, by name, and the spans of time in force; changes nothing.

@@ -158,7 +158,9 @@ impl<'a> Oracle<'a> {
         let rivals = self.rivals(name);
         let is_lost = match rivals.iter().any(|rival| self.record(rival).is_some()) {
             true => true,
-            false => rivals.iter().any(|rival| self.age(rival) < self.age(name) || self.state(name) == State::Cancelled),
+            false => {
+                rivals.iter().any(|rival| self.age(rival) < self.age(name) || self.state(name) == State::Cancelled)
+            }
         };
         if is_lost { Some(Reason::RenewalInvalid) } else { own }
     }
@@ -198,7 +200,10 @@ impl<'a> Oracle<'a> {
             starts.push(Nominal::of_start(start, zone));
         }
         if starts.is_empty() {
-            starts.push(Nominal::of_instant(record.since.as_deref().map_or(self.made(name), |since| parse_instant(since).unwrap()), zone));
+            starts.push(Nominal::of_instant(
+                record.since.as_deref().map_or(self.made(name), |since| parse_instant(since).unwrap()),
+                zone,
+            ));
         }
         let start = starts.into_iter().max_by_key(|start| start.instant()).unwrap();
         let mut record = record;
@@ -230,7 +235,10 @@ impl<'a> Oracle<'a> {
     fn what_it_takes(&self, name: Name) -> AcceptedRecord {
         let spec = &self.things[name].spec;
         let renewed = self.renewed(name).and_then(|renewed| Some((renewed, self.agreed(renewed)?)));
-        let follows = renewed.as_ref().filter(|(renewed, _)| self.is_active(renewed)).map(|(renewed, _)| self.final_end(renewed).to_string());
+        let follows = renewed
+            .as_ref()
+            .filter(|(renewed, _)| self.is_active(renewed))
+            .map(|(renewed, _)| self.final_end(renewed).to_string());
         let length = renewed.as_ref().and_then(|(_, renewed)| {
             let day = renewed.record.chain.as_ref().unwrap().day;
             Some(length(renewed.start, renewed.end.at()?, day).to_string())
@@ -259,7 +267,8 @@ impl<'a> Oracle<'a> {
     fn amended(&self, name: Name, agreed: &Agreed) -> Vec<(String, AmendmentState, Bound<Nominal>)> {
         let zone = parse_zone(agreed.record.time_zone.as_deref().unwrap()).unwrap();
         let mut all: Vec<_> = self.things[name].spec.amendments.iter().collect();
-        let effective = |text: &str| text.parse::<Moment>().ok().map(|moment| Nominal::of_start(moment, zone).instant());
+        let effective =
+            |text: &str| text.parse::<Moment>().ok().map(|moment| Nominal::of_start(moment, zone).instant());
         all.sort_by_key(|amendment| (effective(&amendment.effective), amendment.name.clone()));
         let mut end = agreed.end;
         let mut outcomes = Vec::new();
@@ -269,7 +278,8 @@ impl<'a> Oracle<'a> {
                 outcomes.push((name, AmendmentState::Revoked, end));
                 continue;
             }
-            let new_end = amendment.end.as_deref().map(|text| text.parse::<Moment>().map(|moment| Nominal::of_end(moment, zone)));
+            let new_end =
+                amendment.end.as_deref().map(|text| text.parse::<Moment>().map(|moment| Nominal::of_end(moment, zone)));
             let (Some(effective), Ok(new_end)) = (effective(&amendment.effective), new_end.transpose()) else {
                 outcomes.push((name, AmendmentState::Ignored, end));
                 continue;
@@ -277,7 +287,8 @@ impl<'a> Oracle<'a> {
             let is_after = |end: Bound<Nominal>| {
                 end.instant() > Bound::At(agreed.start.instant()) && end.instant() > Bound::At(effective)
             };
-            let counts = Bound::At(effective) < end.instant() && new_end.is_none_or(is_after) && amendment.facets.is_none();
+            let counts =
+                Bound::At(effective) < end.instant() && new_end.is_none_or(is_after) && amendment.facets.is_none();
             if !counts {
                 outcomes.push((name, AmendmentState::Ignored, end));
                 continue;
@@ -320,12 +331,18 @@ impl<'a> Oracle<'a> {
 
     fn chain(&self, name: Name) -> (Instant, String, String, String) {
         let chain = self.agreed(name).unwrap().record.chain.unwrap();
-        (parse_instant(&chain.since).unwrap(), chain.uid, self.things[name].metadata.namespace.clone().unwrap(), chain.name)
+        (
+            parse_instant(&chain.since).unwrap(),
+            chain.uid,
+            self.things[name].metadata.namespace.clone().unwrap(),
+            chain.name,
+        )
     }
 
     /// Those in state Active that no reason refuses.
     fn accepted(&self) -> BTreeSet<Name<'a>> {
-        let pool: BTreeSet<Name> = self.names().filter(|name| self.is_active(name) && self.reason(name).is_none()).collect();
+        let pool: BTreeSet<Name> =
+            self.names().filter(|name| self.is_active(name) && self.reason(name).is_none()).collect();
         if !self.world.unique {
             return pool;
         }
@@ -335,10 +352,12 @@ impl<'a> Oracle<'a> {
         if seated.is_empty() {
             seated.extend(pool.iter().filter(|name| !self.is_expired(name, &pool)).map(|name| self.chain(name)).min());
         }
-        let mut refused: BTreeSet<Name> = pool.iter().copied().filter(|name| !seated.contains(&self.chain(name))).collect();
+        let mut refused: BTreeSet<Name> =
+            pool.iter().copied().filter(|name| !seated.contains(&self.chain(name))).collect();
         loop {
             let accepted: BTreeSet<Name> = pool.difference(&refused).copied().collect();
-            let still: BTreeSet<Name> = refused.iter().copied().filter(|name| !self.is_expired(name, &accepted)).collect();
+            let still: BTreeSet<Name> =
+                refused.iter().copied().filter(|name| !self.is_expired(name, &accepted)).collect();
             if still == refused {
                 return accepted;
             }
@@ -368,11 +387,8 @@ impl<'a> Oracle<'a> {
         let renewals = self.renewals(name).into_iter().filter(|renewal| accepted.contains(renewal));
         let kept = self.record(name).cloned();
         let taken = || agreed.as_ref().map(|agreed| agreed.record.clone());
-        let mut amendments: Vec<(String, AmendmentState)> = agreed
-            .iter()
-            .flat_map(|agreed| self.amended(name, agreed))
-            .map(|(name, state, _)| (name, state))
-            .collect();
+        let mut amendments: Vec<(String, AmendmentState)> =
+            agreed.iter().flat_map(|agreed| self.amended(name, agreed)).map(|(name, state, _)| (name, state)).collect();
         amendments.sort_by(|one, other| one.0.cmp(&other.0));
         Judgement {
             phase: self.phase(name, reason, agreed.as_ref(), accepted),
@@ -423,10 +439,15 @@ impl<'a> Oracle<'a> {
             let ends = self.amended(name, &agreed).into_iter().map(|(_, _, end)| end).chain([agreed.end]);
             for end in ends.filter_map(Bound::at) {
                 moments.insert(end.instant());
-                let grace = agreed.record.grace_period.as_deref().and_then(|grace| add(end, grace.parse().unwrap(), day).at());
+                let grace =
+                    agreed.record.grace_period.as_deref().and_then(|grace| add(end, grace.parse().unwrap(), day).at());
                 moments.extend(grace.map(Nominal::instant));
             }
-            let effective = self.things[name].spec.amendments.iter().filter_map(|amendment| amendment.effective.parse::<Moment>().ok());
+            let effective = self.things[name]
+                .spec
+                .amendments
+                .iter()
+                .filter_map(|amendment| amendment.effective.parse::<Moment>().ok());
             moments.extend(effective.map(|moment| Nominal::of_start(moment, zone).instant()));
         }
         moments

@@ -88,7 +88,10 @@ fn suspended_comes_after_expired_and_waiting_and_before_active_and_grace() {
 #[test]
 fn expired_at_its_end_once_an_accepted_renewal_has_come_to_its_start() {
     let mut world = month().with("b", "2027-02-01", "{renews: a}");
-    assert_eq!(world.line("2027-02-28", "a"), "a: Active from 2027-02-01 to 2027-03-01, renewed by b; next 2027-03-01 Expired");
+    assert_eq!(
+        world.line("2027-02-28", "a"),
+        "a: Active from 2027-02-01 to 2027-03-01, renewed by b; next 2027-03-01 Expired"
+    );
     assert_eq!(
         world.at("2027-03-01"),
         [
@@ -101,15 +104,24 @@ fn expired_at_its_end_once_an_accepted_renewal_has_come_to_its_start() {
 #[test]
 fn grace_lasts_until_a_renewal_that_starts_later() {
     let mut world = month().with("b", "2027-02-01", "{renews: a, start: 2027-03-04, end: 2027-03-31}");
-    assert_eq!(world.line("2027-03-01", "a"), "a: Grace from 2027-02-01 to 2027-03-01, renewed by b; next 2027-03-04 Expired");
-    assert_eq!(world.line("2027-03-03T23:59:59Z", "a"), "a: Grace from 2027-02-01 to 2027-03-01, renewed by b; next 2027-03-04 Expired");
+    assert_eq!(
+        world.line("2027-03-01", "a"),
+        "a: Grace from 2027-02-01 to 2027-03-01, renewed by b; next 2027-03-04 Expired"
+    );
+    assert_eq!(
+        world.line("2027-03-03T23:59:59Z", "a"),
+        "a: Grace from 2027-02-01 to 2027-03-01, renewed by b; next 2027-03-04 Expired"
+    );
     assert_eq!(world.line("2027-03-04", "a"), "a: Expired from 2027-02-01 to 2027-03-01, renewed by b");
 }
 
 #[test]
 fn a_renewal_that_starts_after_the_grace_changes_nothing() {
     let mut world = month().with("b", "2027-02-01", "{renews: a, start: 2027-03-12, end: 2027-03-31}");
-    assert_eq!(world.line("2027-03-01", "a"), "a: Grace from 2027-02-01 to 2027-03-01, renewed by b; next 2027-03-11 Expired");
+    assert_eq!(
+        world.line("2027-03-01", "a"),
+        "a: Grace from 2027-02-01 to 2027-03-01, renewed by b; next 2027-03-11 Expired"
+    );
     assert_eq!(world.line("2027-03-11", "a"), "a: Expired from 2027-02-01 to 2027-03-01, renewed by b");
 }
 
@@ -133,7 +145,11 @@ fn only_an_accepted_renewal_in_state_active_ends_the_grace() {
         let mut world = month();
         world.at("2027-02-01");
         world.add("b", "2027-03-01", spec);
-        assert_eq!(world.line("2027-03-01", "a"), "a: Grace from 2027-02-01 to 2027-03-01; next 2027-03-11 Expired", "{spec}");
+        assert_eq!(
+            world.line("2027-03-01", "a"),
+            "a: Grace from 2027-02-01 to 2027-03-01; next 2027-03-11 Expired",
+            "{spec}"
+        );
     }
     let mut suspended = month().with("b", "2027-02-01", "{renews: a, suspended: true}");
     assert_eq!(suspended.line("2027-03-01", "a"), "a: Expired from 2027-02-01 to 2027-03-01, renewed by b");
@@ -154,7 +170,8 @@ fn what_was_missed_is_derived_from_the_time_alone() {
 
 #[test]
 fn boundaries_lie_two_hundred_years_ahead() {
-    let mut world = World::new().term("P200Y").grace("P1D").zone("Europe/Berlin").with("a", "2027-07-01", "{start: 2027-07-01}");
+    let mut world =
+        World::new().term("P200Y").grace("P1D").zone("Europe/Berlin").with("a", "2027-07-01", "{start: 2027-07-01}");
     assert_eq!(
         world.at("2027-07-01"),
         ["a: Active from 2027-06-30T22:00:00Z to 2227-06-30T23:00:00Z; next 2227-06-30T23:00:00Z Grace"]

@@ -25,7 +25,8 @@ fn invalid_where_the_renewed_instance_does_not_exist() {
 fn invalid_where_the_renewed_instance_is_in_another_namespace() {
     let mut world = january().with("b", "2027-01-02", "{renews: a}");
     world.instance("b").metadata.namespace = Some("elsewhere".to_owned());
-    let message = "there is no instance a of organization acme and definition seats in namespace elsewhere that this could renew";
+    let message =
+        "there is no instance a of organization acme and definition seats in namespace elsewhere that this could renew";
     refused(&mut world, "b", message);
 }
 
@@ -42,15 +43,22 @@ fn invalid_where_the_renewed_instance_is_refused_itself() {
     for spec in ["{start: 2027-02-01, end: 2027-01-01}", "{renews: nobody}", "{start: soon}"] {
         refused(&mut World::new().with("a", "2027-01-01", spec).with("b", "2027-01-02", "{renews: a}"), "b", message);
     }
-    let mut cancelled = World::new().with("a", "2027-01-01", "{state: Cancelled, start: soon}").with("b", "2027-01-02", "{renews: a}");
+    let mut cancelled =
+        World::new().with("a", "2027-01-01", "{state: Cancelled, start: soon}").with("b", "2027-01-02", "{renews: a}");
     refused(&mut cancelled, "b", message);
 }
 
 #[test]
 fn valid_where_the_renewed_instance_is_refused_as_duplicate() {
     let mut world = january().with("c", "2027-01-02", "{end: 2027-02-28}").with("d", "2027-01-03", "{renews: c}");
-    assert_eq!(world.line("2027-01-03", "c"), "c: Rejected Duplicate from 2027-01-02 to 2027-03-01; next 2027-02-01 Active");
-    assert_eq!(world.line("2027-01-03", "d"), "d: Rejected Duplicate from 2027-03-01 to 2027-04-28; next 2027-02-01 Waiting");
+    assert_eq!(
+        world.line("2027-01-03", "c"),
+        "c: Rejected Duplicate from 2027-01-02 to 2027-03-01; next 2027-02-01 Active"
+    );
+    assert_eq!(
+        world.line("2027-01-03", "d"),
+        "d: Rejected Duplicate from 2027-03-01 to 2027-04-28; next 2027-02-01 Waiting"
+    );
 }
 
 #[test]
@@ -61,9 +69,17 @@ fn invalid_where_the_renewed_instance_has_no_end_pending_amendments_counted() {
     let world = &mut world.term("P1Y");
     assert_eq!(world.line("2027-01-02", "b"), "b: Waiting from 2027-07-01 to 2028-07-01; next 2027-07-01 Active");
     let mut opened = january();
-    opened.edit("a", "{amendments: [{name: open, effective: 2027-01-20, end: 9999-12-31}]}").add("b", "2027-01-02", "{renews: a}");
+    opened.edit("a", "{amendments: [{name: open, effective: 2027-01-20, end: 9999-12-31}]}").add(
+        "b",
+        "2027-01-02",
+        "{renews: a}",
+    );
     refused(&mut opened, "b", "a has no end, so nothing can follow it: give it an end by an amendment first");
-    let mut cancelled = World::new().with("a", "2027-01-01", "{state: Cancelled}").with("b", "2027-01-02", "{renews: a, end: 2027-06-30}");
+    let mut cancelled = World::new().with("a", "2027-01-01", "{state: Cancelled}").with(
+        "b",
+        "2027-01-02",
+        "{renews: a, end: 2027-06-30}",
+    );
     assert_eq!(cancelled.line("2027-01-02", "b"), "b: Active from 2027-01-02 to 2027-07-01; next 2027-07-01 Expired");
 }
 
@@ -75,10 +91,16 @@ fn invalid_where_it_is_renewed_already_by_one_that_is_accepted() {
     let message = "a is renewed already by c: renew that one instead, or cancel it first";
     refused(&mut world, "b", message);
     assert_eq!(world.line("2027-01-02", "d"), "d: Draft RenewalInvalid");
-    assert_eq!(world.line("2027-01-02", "a"), "a: Active from 2027-01-01 to 2027-02-01, renewed by c; next 2027-02-01 Expired");
+    assert_eq!(
+        world.line("2027-01-02", "a"),
+        "a: Active from 2027-01-01 to 2027-02-01, renewed by c; next 2027-02-01 Expired"
+    );
     world.edit("c", "{state: Cancelled}");
     assert_eq!(world.line("2027-01-02", "b"), "b: Waiting from 2027-02-01 to 2027-03-01; next 2027-02-01 Active");
-    assert_eq!(world.line("2027-01-02", "a"), "a: Active from 2027-01-01 to 2027-02-01, renewed by b; next 2027-02-01 Expired");
+    assert_eq!(
+        world.line("2027-01-02", "a"),
+        "a: Active from 2027-01-01 to 2027-02-01, renewed by b; next 2027-02-01 Expired"
+    );
 }
 
 #[test]
@@ -97,10 +119,23 @@ fn invalid_while_none_is_accepted_where_an_older_one_renews_it() {
 
 #[test]
 fn an_older_one_that_is_refused_for_another_reason_or_a_draft_does_not_count() {
-    for spec in ["{renews: a, start: soon}", "{renews: a, end: 2026-01-01}", "{renews: a, state: Draft}", "{renews: a, state: Cancelled}"] {
+    for spec in [
+        "{renews: a, start: soon}",
+        "{renews: a, end: 2026-01-01}",
+        "{renews: a, state: Draft}",
+        "{renews: a, state: Cancelled}",
+    ] {
         let mut world = january().with("b", "2027-01-02", spec).with("c", "2027-01-03", "{renews: a}");
-        assert_eq!(world.line("2027-01-03", "c"), "c: Waiting from 2027-02-01 to 2027-03-01; next 2027-02-01 Active", "{spec}");
-        assert!(world.line("2027-01-03", "b").ends_with(" RenewalInvalid"), "c is accepted: {}", world.line("2027-01-03", "b"));
+        assert_eq!(
+            world.line("2027-01-03", "c"),
+            "c: Waiting from 2027-02-01 to 2027-03-01; next 2027-02-01 Active",
+            "{spec}"
+        );
+        assert!(
+            world.line("2027-01-03", "b").ends_with(" RenewalInvalid"),
+            "c is accepted: {}",
+            world.line("2027-01-03", "b")
+        );
     }
 }
 
@@ -134,7 +169,8 @@ fn an_older_one_without_a_valid_term_loses_once_the_younger_is_accepted() {
 
 #[test]
 fn a_cancelled_one_that_was_never_accepted_cannot_be_renewed_beside_the_one_that_was() {
-    let mut world = january().with("b", "2027-01-02", "{renews: a, state: Cancelled}").with("c", "2027-01-03", "{renews: a}");
+    let mut world =
+        january().with("b", "2027-01-02", "{renews: a, state: Cancelled}").with("c", "2027-01-03", "{renews: a}");
     world.add("d", "2027-01-03", "{renews: b}");
     assert_eq!(
         world.at("2027-01-03"),
@@ -154,7 +190,11 @@ fn invalid_where_the_chain_is_a_cycle() {
     let mut two = World::new().with("a", "2027-01-01", "{renews: b}").with("b", "2027-01-01", "{renews: a}");
     refused(&mut two, "b", message);
     let mut three = World::new().with("a", "2027-01-01", "{renews: b}").with("b", "2027-01-01", "{renews: c}");
-    three.add("c", "2027-01-01", "{renews: a}").add("on", "2027-01-01", "{renews: a}").add("off", "2027-01-01", "{end: 2027-01-31}");
+    three.add("c", "2027-01-01", "{renews: a}").add("on", "2027-01-01", "{renews: a}").add(
+        "off",
+        "2027-01-01",
+        "{end: 2027-01-31}",
+    );
     assert_eq!(
         three.at("2027-01-01"),
         [
@@ -165,7 +205,10 @@ fn invalid_where_the_chain_is_a_cycle() {
             "on: Rejected RenewalInvalid",
         ]
     );
-    assert_eq!(three.message("2027-01-01", "on"), "a is refused itself: its condition Accepted says what to mend first");
+    assert_eq!(
+        three.message("2027-01-01", "on"),
+        "a is refused itself: its condition Accepted says what to mend first"
+    );
 }
 
 #[test]
@@ -177,7 +220,10 @@ fn an_accepted_one_is_not_refused_by_a_cycle_that_is_made_later() {
     world.edit("a", "{state: Active}");
     assert_eq!(
         world.at("2027-01-02"),
-        ["a: Rejected RenewalInvalid, renewed by b", "b: Waiting from 2027-02-01 to 2027-03-01; next 2027-02-01 Active"]
+        [
+            "a: Rejected RenewalInvalid, renewed by b",
+            "b: Waiting from 2027-02-01 to 2027-03-01; next 2027-02-01 Active"
+        ]
     );
 }
 
@@ -187,7 +233,10 @@ fn start_absent_is_follows_and_otherwise_the_later_counts() {
         ("", "b: Waiting from 2027-02-01 to 2027-03-01; next 2027-02-01 Active"),
         ("start: 2027-01-15", "b: Waiting from 2027-02-01 to 2027-03-01; next 2027-02-01 Active"),
         ("start: 2027-02-01", "b: Waiting from 2027-02-01 to 2027-03-01; next 2027-02-01 Active"),
-        ("start: '2027-02-01T00:00:01Z'", "b: Waiting from 2027-02-01T00:00:01Z to 2027-03-01T00:00:01Z; next 2027-02-01T00:00:01Z Active"),
+        (
+            "start: '2027-02-01T00:00:01Z'",
+            "b: Waiting from 2027-02-01T00:00:01Z to 2027-03-01T00:00:01Z; next 2027-02-01T00:00:01Z Active",
+        ),
         ("start: 2027-02-10", "b: Waiting from 2027-02-10 to 2027-03-10; next 2027-02-10 Active"),
     ] {
         let mut world = january().with("b", "2027-01-20", &format!("{{renews: a, {start}}}"));
@@ -218,7 +267,11 @@ fn end_absent_is_start_plus_the_length_of_the_renewed_term_before_amendments() {
 #[test]
 fn years_and_months_come_back_to_the_chain_day() {
     let mut world = World::new().with("a", "2027-01-01", "{start: 2027-01-31, end: 2027-02-27}");
-    world.add("b", "2027-01-01", "{renews: a}").add("c", "2027-01-01", "{renews: b}").add("d", "2027-01-01", "{renews: c}");
+    world.add("b", "2027-01-01", "{renews: a}").add("c", "2027-01-01", "{renews: b}").add(
+        "d",
+        "2027-01-01",
+        "{renews: c}",
+    );
     assert_eq!(
         world.at("2027-01-31"),
         [
@@ -249,7 +302,10 @@ fn follows_is_kept_current_until_that_moment_is_reached() {
     assert_eq!(world.line("2027-01-20", "b"), "b: Waiting from 2027-02-10 to 2027-03-10; next 2027-02-10 Active");
     assert_eq!(world.record("b").unwrap().follows.as_deref(), Some("2027-02-10T00:00:00Z"));
     world.edit("a", "{amendments: [{name: later, effective: 2027-01-20, end: 2027-02-09, revoked: true}]}");
-    assert_eq!(world.line("2027-01-31T23:59:59Z", "b"), "b: Waiting from 2027-02-01 to 2027-03-01; next 2027-02-01 Active");
+    assert_eq!(
+        world.line("2027-01-31T23:59:59Z", "b"),
+        "b: Waiting from 2027-02-01 to 2027-03-01; next 2027-02-01 Active"
+    );
     world.edit("a", "{amendments: [{name: late, effective: 2027-01-20, end: 2027-02-09}]}");
     assert_eq!(
         world.at("2027-02-01"),
@@ -267,7 +323,11 @@ fn a_cancellation_of_the_renewed_instance_afterwards_does_not_pull_it_forward() 
         let mut world = january().with("b", "2027-01-01", "{renews: a}");
         world.at("2027-01-01");
         world.edit("a", end);
-        assert_eq!(world.line("2027-01-02", "b"), "b: Waiting from 2027-02-01 to 2027-03-01; next 2027-02-01 Active", "{end}");
+        assert_eq!(
+            world.line("2027-01-02", "b"),
+            "b: Waiting from 2027-02-01 to 2027-03-01; next 2027-02-01 Active",
+            "{end}"
+        );
     }
     let mut world = january().with("b", "2027-01-01", "{renews: a}");
     world.at("2027-01-01");
@@ -307,11 +367,21 @@ fn never_in_force_where_the_renewed_comes_to_end_no_earlier() {
     let mut world = january().with("b", "2027-01-01", "{renews: a, end: 2027-02-28}").grace("P60D");
     world.at("2027-01-01");
     world.edit("a", "{amendments: [{name: more, effective: 2027-01-05, end: 2027-02-28}]}");
-    assert_eq!(world.line("2027-01-05", "b"), "b: Waiting from 2027-03-01 to 2027-03-01, never in force; next 2027-03-01 Expired");
+    assert_eq!(
+        world.line("2027-01-05", "b"),
+        "b: Waiting from 2027-03-01 to 2027-03-01, never in force; next 2027-03-01 Expired"
+    );
     world.edit("a", "{amendments: [{name: more, effective: 2027-01-05, end: 2027-03-31}]}");
-    assert_eq!(world.line("2027-02-28", "b"), "b: Waiting from 2027-04-01 to 2027-03-01, never in force; next 2027-03-01 Expired");
+    assert_eq!(
+        world.line("2027-02-28", "b"),
+        "b: Waiting from 2027-04-01 to 2027-03-01, never in force; next 2027-03-01 Expired"
+    );
     assert_eq!(world.line("2027-03-01", "b"), "b: Expired from 2027-04-01 to 2027-03-01, never in force");
-    assert_eq!(world.line("2027-04-02", "b"), "b: Expired from 2027-04-01 to 2027-03-01, never in force", "nor in grace");
+    assert_eq!(
+        world.line("2027-04-02", "b"),
+        "b: Expired from 2027-04-01 to 2027-03-01, never in force",
+        "nor in grace"
+    );
 }
 
 #[test]
@@ -349,7 +419,8 @@ fn renewed_by_names_the_one_that_renews_it_validly() {
 
 #[test]
 fn there_is_neither_a_gap_nor_an_overlap_between_a_grant_and_its_renewal() {
-    let mut world = World::new().term("P1M").grace("P10D").with("a", "2027-01-01", "{}").with("b", "2027-01-01", "{renews: a}");
+    let mut world =
+        World::new().term("P1M").grace("P10D").with("a", "2027-01-01", "{}").with("b", "2027-01-01", "{renews: a}");
     let phases = |world: &mut World, now: &str| -> Vec<String> {
         world.at(now).iter().map(|line| line.split(' ').nth(1).unwrap().to_owned()).collect()
     };

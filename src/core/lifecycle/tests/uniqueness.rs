@@ -10,10 +10,15 @@ fn accepted(world: &mut World, now: &str) -> Vec<String> {
 
 #[test]
 fn a_free_seat_goes_to_the_oldest() {
-    let mut world = World::new().with("c", "2027-01-02", "{}").with("b", "2027-01-01", "{}").with("a", "2027-01-03", "{}");
+    let mut world =
+        World::new().with("c", "2027-01-02", "{}").with("b", "2027-01-01", "{}").with("a", "2027-01-03", "{}");
     assert_eq!(
         world.at("2027-01-03"),
-        ["a: Rejected Duplicate from 2027-01-03 to never", "b: Active from 2027-01-01 to never", "c: Rejected Duplicate from 2027-01-02 to never"]
+        [
+            "a: Rejected Duplicate from 2027-01-03 to never",
+            "b: Active from 2027-01-01 to never",
+            "c: Rejected Duplicate from 2027-01-02 to never"
+        ]
     );
     assert_eq!(
         world.message("2027-01-03", "a"),
@@ -27,7 +32,8 @@ fn the_order_of_age_is_granted_at_or_creation_then_uid_then_namespace_then_name(
     let same = World::new().with("a", "2027-01-01", "{}").with("b", "2027-01-01", "{}");
     let granted = |world: &World, moment: &str| {
         let mut world = world.clone();
-        world.instance("b").metadata.annotations = Some([("entitlements.dev/granted-at".to_owned(), moment.to_owned())].into());
+        world.instance("b").metadata.annotations =
+            Some([("entitlements.dev/granted-at".to_owned(), moment.to_owned())].into());
         world
     };
     assert_eq!(names(&mut granted(&same, "2026-12-31T23:59:59Z")), ["b"]);
@@ -65,7 +71,10 @@ fn one_that_has_an_accepted_member_keeps_the_seat() {
 
 #[test]
 fn should_there_be_several_such_all_stay() {
-    let mut world = World::new().with("a", "2027-01-01", "{end: 2027-12-31}").with("b", "2027-01-02", "{end: 2028-12-31}").allow_multiple();
+    let mut world = World::new()
+        .with("a", "2027-01-01", "{end: 2027-12-31}")
+        .with("b", "2027-01-02", "{end: 2028-12-31}")
+        .allow_multiple();
     world.at("2027-01-02");
     world.unique = true;
     world.add("c", "2026-01-01", "{end: 2029-12-31}");
@@ -82,8 +91,16 @@ fn unless_the_definition_says_allow_multiple() {
 
 #[test]
 fn the_runner_up_comes_up_by_itself_at_that_second() {
-    let mut world = World::new().with("a", "2027-01-01", "{end: '2027-03-04T05:06:07Z'}").with("b", "2027-01-02", "{end: 2030-12-31}");
-    world.add("c", "2027-01-03", "{end: 2029-12-31}").add("d", "2027-01-04", "{end: 2031-12-31}").add("e", "2027-01-05", "{start: 2032-02-01}");
+    let mut world = World::new().with("a", "2027-01-01", "{end: '2027-03-04T05:06:07Z'}").with(
+        "b",
+        "2027-01-02",
+        "{end: 2030-12-31}",
+    );
+    world.add("c", "2027-01-03", "{end: 2029-12-31}").add("d", "2027-01-04", "{end: 2031-12-31}").add(
+        "e",
+        "2027-01-05",
+        "{start: 2032-02-01}",
+    );
     assert_eq!(
         world.at("2027-03-04T05:06:06Z"),
         [
@@ -108,7 +125,8 @@ fn the_runner_up_comes_up_by_itself_at_that_second() {
 
 #[test]
 fn alive_be_it_only_waiting() {
-    let mut world = World::new().with("a", "2027-01-01", "{start: 2030-01-01}").with("b", "2027-01-02", "{end: 2027-12-31}");
+    let mut world =
+        World::new().with("a", "2027-01-01", "{start: 2030-01-01}").with("b", "2027-01-02", "{end: 2027-12-31}");
     assert_eq!(
         world.at("2027-01-02"),
         [
@@ -120,11 +138,18 @@ fn alive_be_it_only_waiting() {
 
 #[test]
 fn alive_while_suspended_or_in_grace() {
-    let mut world = World::new().grace("P10D").with("a", "2027-01-01", "{end: 2027-01-31, suspended: true}").with("b", "2027-01-02", "{}");
+    let mut world = World::new().grace("P10D").with("a", "2027-01-01", "{end: 2027-01-31, suspended: true}").with(
+        "b",
+        "2027-01-02",
+        "{}",
+    );
     assert_eq!(accepted(&mut world, "2027-01-02"), ["a"]);
     world.edit("a", "{suspended: false}");
     assert_eq!(accepted(&mut world, "2027-02-10T23:59:59Z"), ["a"]);
-    assert_eq!(world.line("2027-02-10T23:59:59Z", "b"), "b: Rejected Duplicate from 2027-01-02 to never; next 2027-02-11 Active");
+    assert_eq!(
+        world.line("2027-02-10T23:59:59Z", "b"),
+        "b: Rejected Duplicate from 2027-01-02 to never; next 2027-02-11 Active"
+    );
     assert_eq!(accepted(&mut world, "2027-02-11"), ["a", "b"]);
 }
 
@@ -151,7 +176,11 @@ fn what_is_draft_cancelled_or_refused_for_another_reason_does_not_keep_a_chain_a
 
 #[test]
 fn a_chain_is_as_old_as_its_first_member() {
-    let mut world = World::new().with("a", "2027-01-01", "{end: 2027-01-31}").with("b", "2027-01-20", "{renews: a, start: 2027-02-10}");
+    let mut world = World::new().with("a", "2027-01-01", "{end: 2027-01-31}").with(
+        "b",
+        "2027-01-20",
+        "{renews: a, start: 2027-02-10}",
+    );
     world.add("c", "2027-01-10", "{}");
     assert_eq!(accepted(&mut world, "2027-02-05"), ["a", "b"], "without records: b's chain is older than c");
 }
@@ -231,7 +260,11 @@ fn ten_made_in_the_same_second_have_one_winner_in_any_order() {
 
 #[test]
 fn in_force_are_the_instants_at_which_the_records_give_active_or_grace() {
-    let mut world = World::new().grace("P1D").with("a", "2027-01-01", "{end: 2027-01-31}").with("b", "2027-01-02", "{end: 2027-03-31}");
+    let mut world = World::new().grace("P1D").with("a", "2027-01-01", "{end: 2027-01-31}").with(
+        "b",
+        "2027-01-02",
+        "{end: 2027-03-31}",
+    );
     world.add("c", "2027-01-03", "{end: 2027-06-30, start: 2027-06-01}").add("d", "2027-01-04", "{suspended: true}");
     world.at("2027-01-10");
     let spans: Vec<(String, String)> = world

@@ -108,23 +108,12 @@ fn refuses(#[case] given: Value, #[case] problem: &str) {
 
 #[test]
 fn lists_all_problems_with_their_places() {
-    let error = Schema::compile(
-        &json!({"type": "array", "properties": {"a": {"format": "e-mail", "$id": "b"}}}),
-    );
+    let error = Schema::compile(&json!({"type": "array", "properties": {"a": {"format": "e-mail", "$id": "b"}}}));
     let error = error.unwrap_err();
-    let pointers: Vec<_> = error
-        .problems()
-        .iter()
-        .map(|problem| problem.pointer.as_str())
-        .collect();
-    assert_eq!(
-        pointers,
-        ["/type", "/properties/a/$id", "/properties/a/format"]
-    );
+    let pointers: Vec<_> = error.problems().iter().map(|problem| problem.pointer.as_str()).collect();
+    assert_eq!(pointers, ["/type", "/properties/a/$id", "/properties/a/format"]);
     assert!(
-        error.to_string().starts_with(
-            "schema/type: must be `object` at the root, as a facet is a set of fields; "
-        )
+        error.to_string().starts_with("schema/type: must be `object` at the root, as a facet is a set of fields; ")
     );
 }
 
@@ -149,10 +138,7 @@ fn follows_local_references(#[case] reference: &str) {
     }));
     assert_eq!(
         messages(&schema, json!({"x": 1, "y": 2})),
-        [
-            "facets.backup.x: 1 is a number, expected a string",
-            "facets.backup.y: 2 is a number, expected a string"
-        ]
+        ["facets.backup.x: 1 is a number, expected a string", "facets.backup.y: 2 is a number, expected a string"]
     );
 }
 

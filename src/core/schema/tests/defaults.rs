@@ -75,12 +75,7 @@ fn refuses_defaults_without_end() {
     });
     let problem = "fills itself with defaults without end, or to an enormous size; remove a default inside of what it \
                    refers to";
-    assert_eq!(
-        refused(&endless),
-        [format!(
-            "schema/$defs/node/properties/next/default: {problem}"
-        )]
-    );
+    assert_eq!(refused(&endless), [format!("schema/$defs/node/properties/next/default: {problem}")]);
 }
 
 #[test]
@@ -89,11 +84,8 @@ fn refuses_defaults_that_double_at_each_level() {
         let next = json!({"default": {}, "$ref": format!("#/$defs/{next}")});
         json!({"properties": {"a": next, "b": next}})
     };
-    let levels: serde_json::Map<_, _> = (0..30)
-        .map(|index| (index.to_string(), level(index + 1)))
-        .collect();
-    let mut bomb =
-        json!({"type": "object", "properties": {"x": {"$ref": "#/$defs/0"}}, "$defs": levels});
+    let levels: serde_json::Map<_, _> = (0..30).map(|index| (index.to_string(), level(index + 1))).collect();
+    let mut bomb = json!({"type": "object", "properties": {"x": {"$ref": "#/$defs/0"}}, "$defs": levels});
     bomb["$defs"]["30"] = json!({});
     assert_eq!(
         refused(&bomb),

@@ -12,27 +12,20 @@ fn nested(levels: usize, wrap: impl Fn(Value) -> Value) -> Value {
 }
 
 fn chain(levels: usize, link: impl Fn(&str) -> Value) -> Value {
-    let mut definitions: Map<String, Value> = (0..levels)
-        .map(|level| (level.to_string(), link(&format!("#/$defs/{}", level + 1))))
-        .collect();
+    let mut definitions: Map<String, Value> =
+        (0..levels).map(|level| (level.to_string(), link(&format!("#/$defs/{}", level + 1)))).collect();
     definitions.insert(levels.to_string(), json!({}));
     json!({"type": "object", "properties": {"x": {"$ref": "#/$defs/0"}}, "$defs": definitions})
 }
 
 #[test]
 fn schemas_200_levels_deep() {
-    let deep =
-        json!({"type": "object", "properties": {"x": nested(200, |inner| json!({"not": inner}))}});
-    assert_eq!(
-        refused(&deep),
-        ["schema: nested more than 64 levels deep; flatten it, or use $defs and $ref"]
-    );
+    let deep = json!({"type": "object", "properties": {"x": nested(200, |inner| json!({"not": inner}))}});
+    assert_eq!(refused(&deep), ["schema: nested more than 64 levels deep; flatten it, or use $defs and $ref"]);
     let deep = chain(200, |next| json!({"items": {"$ref": next}}));
     assert_eq!(
         refused(&deep),
-        [
-            "schema/$defs/31: schemas are nested more than 64 levels deep here, references included; flatten them"
-        ]
+        ["schema/$defs/31: schemas are nested more than 64 levels deep here, references included; flatten them"]
     );
 }
 
@@ -41,10 +34,7 @@ fn schemas_200_levels_deep() {
 #[case("anyOf")]
 #[case("oneOf")]
 fn alternatives_that_double_at_each_level(#[case] keyword: &str) {
-    let bomb = chain(
-        20,
-        |next| json!({ keyword: [{"$ref": next}, {"$ref": next}] }),
-    );
+    let bomb = chain(20, |next| json!({ keyword: [{"$ref": next}, {"$ref": next}] }));
     assert_eq!(
         refused(&bomb),
         [
@@ -56,10 +46,7 @@ fn alternatives_that_double_at_each_level(#[case] keyword: &str) {
 
 #[test]
 fn unevaluated_fields_that_double_the_work_at_each_level() {
-    let bomb = nested(
-        20,
-        |inner| json!({"allOf": [inner], "unevaluatedProperties": false}),
-    );
+    let bomb = nested(20, |inner| json!({"allOf": [inner], "unevaluatedProperties": false}));
     let bomb = json!({"type": "object", "properties": {"x": bomb}});
     let pointer = format!("/properties/x{}", "/allOf/0".repeat(8));
     assert_eq!(
@@ -98,25 +85,16 @@ fn large_schemas(#[case] given: Value, #[case] message: &str) {
 
 #[test]
 fn references_that_repeat_the_schema() {
-    let inner = nested(
-        25,
-        |inner| json!({"properties": {"p": inner}, "enum": vec![0; 300]}),
-    );
-    let references: Vec<Value> = (1..25)
-        .map(|depth| json!({"$ref": format!("#/properties/x{}", "/properties/p".repeat(depth))}))
-        .collect();
+    let inner = nested(25, |inner| json!({"properties": {"p": inner}, "enum": vec![0; 300]}));
+    let references: Vec<Value> =
+        (1..25).map(|depth| json!({"$ref": format!("#/properties/x{}", "/properties/p".repeat(depth))})).collect();
     let given = json!({"type": "object", "properties": {"x": inner, "y": {"anyOf": references}}});
-    assert_eq!(
-        refused(&given),
-        ["schema: its references repeat too much of it; refer to smaller parts under $defs"]
-    );
+    assert_eq!(refused(&given), ["schema: its references repeat too much of it; refer to smaller parts under $defs"]);
 }
 
 #[test]
 fn too_many_patterns() {
-    let patterns: Map<String, Value> = (0..300)
-        .map(|index| (format!("^{index}$"), json!(true)))
-        .collect();
+    let patterns: Map<String, Value> = (0..300).map(|index| (format!("^{index}$"), json!(true))).collect();
     let problems = refused(&json!({"type": "object", "patternProperties": patterns}));
     assert_eq!(problems.len(), 20);
     assert!(problems[0].ends_with("more than 256 patterns in one schema; split it"));
@@ -128,10 +106,7 @@ fn a_pattern_that_backtracking_would_never_finish() {
     let text = format!("{}b", "a".repeat(100_000));
     assert_eq!(
         messages(&schema, json!({ "x": text })),
-        [format!(
-            r#"facets.backup.x: "{}…" does not match the pattern ^(a+)+$"#,
-            "a".repeat(60)
-        )]
+        [format!(r#"facets.backup.x: "{}…" does not match the pattern ^(a+)+$"#, "a".repeat(60))]
     );
 }
 
@@ -149,29 +124,20 @@ fn a_recursive_schema_that_doubles_with_the_depth_of_the_value() {
     let node = json!({"allOf": [
         {"properties": {"a": {"$ref": "#/$defs/n"}}}, {"properties": {"a": {"$ref": "#/$defs/n"}}},
     ]});
-    let schema = schema(
-        &json!({"type": "object", "properties": {"x": {"$ref": "#/$defs/n"}}, "$defs": {"n": node}}),
-    );
+    let schema = schema(&json!({"type": "object", "properties": {"x": {"$ref": "#/$defs/n"}}, "$defs": {"n": node}}));
     let value = |levels| json!({"x": nested(levels, |inner| json!({ "a": inner }))});
     assert_eq!(messages(&schema, value(5)), [""; 0]);
-    assert_eq!(
-        messages(&schema, value(50)),
-        ["facets.backup: too large to check: 52 values with this schema"]
-    );
+    assert_eq!(messages(&schema, value(50)), ["facets.backup: too large to check: 52 values with this schema"]);
 }
 
 #[test]
 fn a_recursive_schema_with_as_deep_a_value_as_is_allowed() {
-    let tree = json!({"properties": {"size": {"type": "integer"}, "a": {"$ref": "#/$defs/n"}}, "additionalProperties": false});
-    let schema = schema(
-        &json!({"type": "object", "properties": {"x": {"$ref": "#/$defs/n"}}, "$defs": {"n": tree}}),
-    );
+    let tree =
+        json!({"properties": {"size": {"type": "integer"}, "a": {"$ref": "#/$defs/n"}}, "additionalProperties": false});
+    let schema = schema(&json!({"type": "object", "properties": {"x": {"$ref": "#/$defs/n"}}, "$defs": {"n": tree}}));
     let value = |levels| json!({"x": nested(levels, |inner| json!({"size": 1, "a": inner}))});
     assert_eq!(messages(&schema, value(62)), [""; 0]);
-    assert_eq!(
-        messages(&schema, value(63)),
-        ["facets.backup: nested more than 64 levels deep; flatten it"]
-    );
+    assert_eq!(messages(&schema, value(63)), ["facets.backup: nested more than 64 levels deep; flatten it"]);
 }
 
 #[test]
@@ -180,10 +146,7 @@ fn a_deep_stack_is_counted_and_not_run() {
     let mut given = chain(30, link);
     given["$defs"]["30"] = json!({"properties": {"a": {"$ref": "#/$defs/0"}}});
     let value = |levels| json!({"x": nested(levels, |inner| json!({ "a": inner }))});
-    assert_eq!(
-        messages(&schema(&given), value(60)),
-        ["facets.backup: too large to check: 62 values with this schema"]
-    );
+    assert_eq!(messages(&schema(&given), value(60)), ["facets.backup: too large to check: 62 values with this schema"]);
 }
 
 #[test]
@@ -193,25 +156,20 @@ fn stacks_as_deep_as_are_allowed() {
     assert_eq!(messages(&schema(&deepest), json!({"x": 1})), [""; 0]);
 
     let mut given = chain(10, |next| json!({"allOf": [{"$ref": next}]}));
-    given["$defs"]["10"] =
-        json!({"properties": {"a": {"$ref": "#/$defs/0"}, "b": {"type": "string"}}});
+    given["$defs"]["10"] = json!({"properties": {"a": {"$ref": "#/$defs/0"}, "b": {"type": "string"}}});
     let value = |leaf: Value| json!({"x": (0..20).fold(leaf, |inner, _| json!({ "a": inner }))});
     assert_eq!(messages(&schema(&given), value(json!({"b": "c"}))), [""; 0]);
     assert_eq!(
         messages(&schema(&given), value(json!({"b": 1}))),
-        [format!(
-            "facets.backup.x{}.b: 1 is a number, expected a string",
-            ".a".repeat(20)
-        )]
+        [format!("facets.backup.x{}.b: 1 is a number, expected a string", ".a".repeat(20))]
     );
 }
 
 #[test]
 fn deep_lists_are_not_filled() {
     let definition = json!({"items": {"$ref": "#/$defs/l"}});
-    let schema = schema(
-        &json!({"type": "object", "properties": {"x": {"$ref": "#/$defs/l"}}, "$defs": {"l": definition}}),
-    );
+    let schema =
+        schema(&json!({"type": "object", "properties": {"x": {"$ref": "#/$defs/l"}}, "$defs": {"l": definition}}));
     let list = |levels| object(json!({"x": (0..levels).fold(json!(1), |inner, _| json!([inner]))}));
     assert_eq!(schema.fill_defaults("backup", &mut list(62)), Ok(()));
     assert!(schema.fill_defaults("backup", &mut list(64)).is_err());
@@ -225,8 +183,7 @@ fn a_panic_of_the_library_is_an_outcome() {
 
 #[test]
 fn one_mebibyte_of_values() {
-    let schema =
-        schema(&json!({"type": "object", "properties": {"x": {"items": {"type": "integer"}}}}));
+    let schema = schema(&json!({"type": "object", "properties": {"x": {"items": {"type": "integer"}}}}));
     let mut items = vec![json!(1); 500_000];
     assert_eq!(messages(&schema, json!({ "x": items })), [""; 0]);
     items[400_000] = json!("one");
@@ -238,9 +195,7 @@ fn one_mebibyte_of_values() {
 
 #[test]
 fn one_mebibyte_in_alternatives_is_not_copied_for_each() {
-    let alternatives: Vec<Value> = (0..100)
-        .map(|length| json!({"maxLength": length}))
-        .collect();
+    let alternatives: Vec<Value> = (0..100).map(|length| json!({"maxLength": length})).collect();
     let schema = schema(&json!({"type": "object", "properties": {"x": {"anyOf": alternatives}}}));
     assert_eq!(
         messages(&schema, json!({"x": "a".repeat(1 << 20)})),
@@ -278,8 +233,5 @@ fn long_names() {
 fn counts_visits() {
     let document = json!({"properties": {"x": {"items": {"type": "integer"}}}});
     let counted = work::count(&document, &json!({"x": [1, 2, 3]})).unwrap();
-    assert_eq!(
-        format!("{counted:?}"),
-        "Work { visits: 5, copied: 0, matched: 0 }"
-    );
+    assert_eq!(format!("{counted:?}"), "Work { visits: 5, copied: 0, matched: 0 }");
 }

@@ -17,17 +17,8 @@ fn scalar() -> impl Strategy<Value = Value> {
         (-3_i64..10).prop_map(Value::from),
         (-2.0_f64..2.0).prop_map(Value::from),
         "[a-c]{0,3}".prop_map(Value::from),
-        prop::sample::select(vec![
-            "object",
-            "string",
-            "array",
-            "#",
-            "#/$defs/a",
-            "date",
-            "^a+$",
-            "(?=a)"
-        ])
-        .prop_map(Value::from),
+        prop::sample::select(vec!["object", "string", "array", "#", "#/$defs/a", "date", "^a+$", "(?=a)"])
+            .prop_map(Value::from),
     ]
 }
 
@@ -40,16 +31,9 @@ fn tree(names: Vec<&'static str>) -> impl Strategy<Value = Value> {
     })
 }
 
-fn fields(
-    names: Vec<&'static str>,
-    inner: impl Strategy<Value = Value>,
-) -> impl Strategy<Value = Map<String, Value>> {
-    prop::collection::vec((prop::sample::select(names), inner), 0..5).prop_map(|fields| {
-        fields
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect()
-    })
+fn fields(names: Vec<&'static str>, inner: impl Strategy<Value = Value>) -> impl Strategy<Value = Map<String, Value>> {
+    prop::collection::vec((prop::sample::select(names), inner), 0..5)
+        .prop_map(|fields| fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
 fn values() -> impl Strategy<Value = Map<String, Value>> {
@@ -123,15 +107,10 @@ fn rules() -> impl Strategy<Value = Value> {
     ];
     leaf.prop_recursive(3, 20, 3, |inner| {
         prop_oneof![
-            prop::collection::btree_map(
-                prop::sample::select(NAMES[..3].to_vec()),
-                inner.clone(),
-                0..3
-            )
-            .prop_map(|named| json!({ "properties": named })),
-            (inner.clone(), inner.clone()).prop_map(
-                |(one, two)| json!({"properties": {"a": one}, "additionalProperties": two})
-            ),
+            prop::collection::btree_map(prop::sample::select(NAMES[..3].to_vec()), inner.clone(), 0..3)
+                .prop_map(|named| json!({ "properties": named })),
+            (inner.clone(), inner.clone())
+                .prop_map(|(one, two)| json!({"properties": {"a": one}, "additionalProperties": two})),
             inner.clone().prop_map(|item| json!({ "items": item })),
             prop::collection::vec(inner.clone(), 1..3)
                 .prop_map(|all| json!({"allOf": all, "unevaluatedProperties": false})),

@@ -57,10 +57,7 @@ fn about(rules: &Value) -> super::Schema {
 )]
 #[case(json!({"oneOf": [{"type": "integer"}, {"minimum": 3}]}), json!(4), "fits alternatives 1 and 2 at once, but exactly one is allowed")]
 fn says_what_was_expected(#[case] rules: Value, #[case] value: Value, #[case] message: &str) {
-    assert_eq!(
-        messages(&about(&rules), json!({ "x": value })),
-        [format!("facets.backup.x: {message}")]
-    );
+    assert_eq!(messages(&about(&rules), json!({ "x": value })), [format!("facets.backup.x: {message}")]);
 }
 
 #[rstest]
@@ -79,10 +76,7 @@ fn accepts(#[case] rules: Value, #[case] value: Value) {
 #[test]
 fn integers_beyond_double_precision_are_exact() {
     assert_eq!(
-        messages(
-            &about(&json!({"maximum": 9_007_199_254_740_992_u64})),
-            json!({"x": 9_007_199_254_740_993_u64})
-        ),
+        messages(&about(&json!({"maximum": 9_007_199_254_740_992_u64})), json!({"x": 9_007_199_254_740_993_u64})),
         ["facets.backup.x: 9007199254740993 is more than the maximum 9007199254740992"]
     );
 }
@@ -133,38 +127,18 @@ fn places_are_paths_and_pointers() {
         "dependentRequired": {"a/b": ["key"]},
     }));
     let values = object(json!({"a/b": [{"c~d": 1}, {"e": 5}]}));
-    let violations = schema
-        .validate("db", &values, &BTreeSet::new())
-        .unwrap_err();
+    let violations = schema.validate("db", &values, &BTreeSet::new()).unwrap_err();
     let mut found: Vec<_> = violations
         .iter()
-        .map(|violation| {
-            (
-                violation.pointer.as_str(),
-                violation.rule.as_str(),
-                violation.message.as_str(),
-            )
-        })
+        .map(|violation| (violation.pointer.as_str(), violation.rule.as_str(), violation.message.as_str()))
         .collect();
     found.sort_unstable();
     assert_eq!(
         found,
         [
-            (
-                "/a~1b/1/c~0d",
-                "required",
-                r#"facets.db["a/b"][1]["c~d"]: is required"#
-            ),
-            (
-                "/a~1b/1/e",
-                "type",
-                r#"facets.db["a/b"][1].e: 5 is a number, expected a string"#
-            ),
-            (
-                "/key",
-                "dependentRequired",
-                "facets.db.key: is required, as a field that depends on it is given"
-            ),
+            ("/a~1b/1/c~0d", "required", r#"facets.db["a/b"][1]["c~d"]: is required"#),
+            ("/a~1b/1/e", "type", r#"facets.db["a/b"][1].e: 5 is a number, expected a string"#),
+            ("/key", "dependentRequired", "facets.db.key: is required, as a field that depends on it is given"),
         ]
     );
 }
@@ -174,10 +148,7 @@ fn long_values_and_lists_are_shortened() {
     let schema = about(&json!({"enum": (0..50).collect::<Vec<i32>>()}));
     assert_eq!(
         messages(&schema, json!({"x": "é".repeat(5000)})),
-        [format!(
-            r#"facets.backup.x: "{}…" is none of 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, … (50 in all)"#,
-            "é".repeat(60)
-        )]
+        [format!(r#"facets.backup.x: "{}…" is none of 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, … (50 in all)"#, "é".repeat(60))]
     );
 }
 

@@ -62,23 +62,11 @@ const ALTERNATIVES: &str = "fits none of the 2 alternatives";
     Some(".p: 3 is none of 1, 2")
 )]
 #[case::negation(json!({"properties": {"p": {"not": {"maxProperties": 1}}}}), json!({"p": {"a": 1}}), None)]
-fn checks_what_is_given(
-    #[case] mut given: Value,
-    #[case] values: Value,
-    #[case] message: Option<&str>,
-) {
+fn checks_what_is_given(#[case] mut given: Value, #[case] values: Value, #[case] message: Option<&str>) {
     given["type"] = json!("object");
     let expected: Vec<String> = message
-        .map(|text| {
-            format!(
-                "facets.backup{}",
-                text.replace("ALTERNATIVES", ALTERNATIVES)
-            )
-        })
+        .map(|text| format!("facets.backup{}", text.replace("ALTERNATIVES", ALTERNATIVES)))
         .into_iter()
         .collect();
-    assert_eq!(
-        shown(schema(&given).validate_partial("backup", &object(values))),
-        expected
-    );
+    assert_eq!(shown(schema(&given).validate_partial("backup", &object(values))), expected);
 }

@@ -30,9 +30,7 @@ use super::schema;
 #[case(json!({"type": "string", "writeOnly": true}), json!("sample"))]
 #[case(json!({}), json!(null))]
 fn makes_up(#[case] rules: Value, #[case] value: Value) {
-    let schema = schema(
-        &json!({"type": "object", "properties": {"x": rules}, "$defs": {"d": {"const": "d"}}}),
-    );
+    let schema = schema(&json!({"type": "object", "properties": {"x": rules}, "$defs": {"d": {"const": "d"}}}));
     assert_eq!(Value::Object(schema.sample()), json!({ "x": value }));
     let mut plain = schema.sample();
     plain.retain(|name, _| !schema.secret_fields().contains(name));
@@ -41,10 +39,9 @@ fn makes_up(#[case] rules: Value, #[case] value: Value) {
 
 #[test]
 fn ends_on_recursive_schemas() {
-    let node = json!({"properties": {"a": {"$ref": "#/$defs/n"}, "b": {"$ref": "#/$defs/n"}, "c": {"$ref": "#/$defs/n"}}});
-    let schema = schema(
-        &json!({"type": "object", "properties": {"x": {"$ref": "#/$defs/n"}}, "$defs": {"n": node}}),
-    );
+    let node =
+        json!({"properties": {"a": {"$ref": "#/$defs/n"}, "b": {"$ref": "#/$defs/n"}, "c": {"$ref": "#/$defs/n"}}});
+    let schema = schema(&json!({"type": "object", "properties": {"x": {"$ref": "#/$defs/n"}}, "$defs": {"n": node}}));
     let text = Value::Object(schema.sample()).to_string();
     assert!(text.matches(':').count() <= 3 * 2_000 + 1);
 }

@@ -21,35 +21,16 @@ fn database() -> Schema {
 #[test]
 fn names_its_secret_fields() {
     assert_eq!(*database().secret_fields(), names(["key", "password"]));
-    let properties: Vec<_> = database()
-        .properties()
-        .map(|(name, secret)| (name.to_owned(), secret))
-        .collect();
-    assert_eq!(
-        properties,
-        [
-            ("host".to_owned(), false),
-            ("key".to_owned(), true),
-            ("password".to_owned(), true)
-        ]
-    );
+    let properties: Vec<_> = database().properties().map(|(name, secret)| (name.to_owned(), secret)).collect();
+    assert_eq!(properties, [("host".to_owned(), false), ("key".to_owned(), true), ("password".to_owned(), true)]);
 }
 
 #[test]
 fn a_required_secret_counts_as_given_once_it_is_supplied() {
     let values = object(json!({"host": "db"}));
-    assert_eq!(
-        shown(database().validate("db", &values, &BTreeSet::new())),
-        ["facets.db.password: is required"]
-    );
-    assert_eq!(
-        database().validate("db", &values, &names(["password"])),
-        Ok(())
-    );
-    assert_eq!(
-        shown(database().validate("db", &values, &names(["host"]))),
-        ["facets.db.password: is required"]
-    );
+    assert_eq!(shown(database().validate("db", &values, &BTreeSet::new())), ["facets.db.password: is required"]);
+    assert_eq!(database().validate("db", &values, &names(["password"])), Ok(()));
+    assert_eq!(shown(database().validate("db", &values, &names(["host"]))), ["facets.db.password: is required"]);
 }
 
 #[test]
@@ -68,19 +49,14 @@ fn supplied_secrets_count_in_alternatives_and_dependencies() {
     );
     assert_eq!(
         shown(check(names([]))),
-        [
-            "facets.db: fits none of the 2 alternatives; number 1 comes closest: \"password\" is required"
-        ]
+        ["facets.db: fits none of the 2 alternatives; number 1 comes closest: \"password\" is required"]
     );
 }
 
 #[test]
 fn a_secret_given_in_plain_is_an_error_that_does_not_show_it() {
     let values = object(json!({"password": "hunter2hunter2", "host": 5}));
-    for result in [
-        database().validate("db", &values, &BTreeSet::new()),
-        database().validate_partial("db", &values),
-    ] {
+    for result in [database().validate("db", &values, &BTreeSet::new()), database().validate_partial("db", &values)] {
         let violations = result.unwrap_err();
         assert!(violations[0].is_secret_in_plain());
         assert_eq!(violations[0].rule, "SecretInPlain");
@@ -107,24 +83,16 @@ fn a_secret_given_in_plain_is_an_error_that_does_not_show_it() {
 ])]
 #[case("host", "db", &["is no secret field of the schema; remove it from secretFacets"])]
 #[case("other", "db", &["is no secret field of the schema; remove it from secretFacets"])]
-fn checks_values_without_showing_them(
-    #[case] field: &str,
-    #[case] value: &str,
-    #[case] messages: &[&str],
-) {
+fn checks_values_without_showing_them(#[case] field: &str, #[case] value: &str, #[case] messages: &[&str]) {
     let secret = Secret::new(value.to_owned());
-    let expected: Vec<String> = messages
-        .iter()
-        .map(|text| format!("facets.db.{field}: {text}"))
-        .collect();
-    assert_eq!(
-        shown(database().validate_secret("db", field, &secret)),
-        expected
-    );
+    let expected: Vec<String> = messages.iter().map(|text| format!("facets.db.{field}: {text}")).collect();
+    assert_eq!(shown(database().validate_secret("db", field, &secret)), expected);
 }
 
-const ELSEWHERE: &str = "elsewhere in the schema applies to this secret field as well; state all that is asked of it here";
-const REFERRED: &str = "a `$ref` elsewhere leads to this secret field; keep what both need under $defs, without writeOnly";
+const ELSEWHERE: &str =
+    "elsewhere in the schema applies to this secret field as well; state all that is asked of it here";
+const REFERRED: &str =
+    "a `$ref` elsewhere leads to this secret field; keep what both need under $defs, without writeOnly";
 
 #[rstest]
 #[case(json!({"properties": {"p": {"writeOnly": true}}}), "/properties/p: a secret field must have `type: string`")]

@@ -81,7 +81,10 @@ pub fn other_data() -> Fingerprint {
 }
 
 pub fn scene(objects: impl IntoIterator<Item = (ObjectKey, Observed)>) -> Scene {
-    Scene { observed: objects.into_iter().map(|(key, observed)| (key, Arc::new(observed))).collect(), ..Scene::default() }
+    Scene {
+        observed: objects.into_iter().map(|(key, observed)| (key, Arc::new(observed))).collect(),
+        ..Scene::default()
+    }
 }
 
 pub fn evaluation(objects: impl IntoIterator<Item = (ObjectKey, DesiredObject)>) -> Evaluation {

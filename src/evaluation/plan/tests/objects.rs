@@ -84,7 +84,10 @@ fn labels_and_annotations_that_the_operator_no_longer_wants_go() {
     };
     let planned = plan(&desired, Some(there));
     let edit = edit(&planned);
-    assert_eq!((edit.drop_labels.as_slice(), edit.drop_annotations.as_slice()), (&["old".to_owned()][..], &["former".to_owned()][..]));
+    assert_eq!(
+        (edit.drop_labels.as_slice(), edit.drop_annotations.as_slice()),
+        (&["old".to_owned()][..], &["former".to_owned()][..])
+    );
 }
 
 #[test]
@@ -158,7 +161,12 @@ fn a_kept_object_is_neither_written_nor_deleted() {
 fn writes_come_in_the_order_of_the_objects_one_for_each() {
     let keys = [key("two", "a"), key("one", "b"), key("one", "a")];
     let of_secret = ObjectKey { kind: OutputKind::Secret, ..key("one", "a") };
-    let desired = |key: &ObjectKey| (key.clone(), wanted(Some(grant("g")), ObjectContent { data: ObjectData::ConfigMap([].into()), ..content(&[]) }));
+    let desired = |key: &ObjectKey| {
+        (
+            key.clone(),
+            wanted(Some(grant("g")), ObjectContent { data: ObjectData::ConfigMap([].into()), ..content(&[]) }),
+        )
+    };
     let evaluation = evaluation(keys.iter().chain([&of_secret]).map(desired));
     let planned = writes(&evaluation, &owner(), &Scene::default());
     let order: Vec<_> = planned.changes.iter().map(|(key, ..)| key.to_string()).collect();
@@ -168,8 +176,13 @@ fn writes_come_in_the_order_of_the_objects_one_for_each() {
 #[test]
 fn what_nobody_asks_for_goes_also_where_the_organization_is_no_longer() {
     let old = || made(Some("over"), &content(&[("a", "1")]));
-    let scene = scene([(key("one", "config"), old()), (key("left", "config"), old()), (key("one", "entitlements"), made(None, &content(&[])))]);
-    let gone: Vec<_> = removals(&evaluation([]), &owner(), &scene, &BTreeMap::new()).into_iter().map(|removal| removal.key).collect();
+    let scene = scene([
+        (key("one", "config"), old()),
+        (key("left", "config"), old()),
+        (key("one", "entitlements"), made(None, &content(&[]))),
+    ]);
+    let gone: Vec<_> =
+        removals(&evaluation([]), &owner(), &scene, &BTreeMap::new()).into_iter().map(|removal| removal.key).collect();
     assert_eq!(gone, [key("left", "config"), key("one", "config"), key("one", "entitlements")]);
 }
 
@@ -179,7 +192,8 @@ fn objects_of_a_kept_grant_stay_where_the_organization_is() {
     let scene = scene([(key("one", "config"), old()), (key("left", "config"), old())]);
     let mut evaluation = evaluation([]);
     evaluation.kept = [grant("g")].into();
-    let gone: Vec<_> = removals(&evaluation, &owner(), &scene, &BTreeMap::new()).into_iter().map(|removal| removal.key).collect();
+    let gone: Vec<_> =
+        removals(&evaluation, &owner(), &scene, &BTreeMap::new()).into_iter().map(|removal| removal.key).collect();
     assert_eq!(gone, [key("left", "config")]);
 }
 

@@ -63,7 +63,8 @@ fn snapshot(evaluation: &Evaluation, before: &[Condition]) -> Snapshot {
 
 /// Of a grant `g` with two objects, had everything gone well, and what came of the first.
 fn report(conditions: Vec<Condition>, before: &[Condition], first: Option<Delivery>) -> Statuses {
-    let mut evaluation = evaluation(["one", "two"].map(|namespace| (key(namespace, "config"), wanted(Some(grant("g")), content(&[])))));
+    let mut evaluation =
+        evaluation(["one", "two"].map(|namespace| (key(namespace, "config"), wanted(Some(grant("g")), content(&[])))));
     evaluation.grants[0].status.conditions = conditions;
     let second = Some((key("two", "config"), Delivery::Done));
     let deliveries = first.map(|delivery| (key("one", "config"), delivery)).into_iter().chain(second).collect();
@@ -72,7 +73,10 @@ fn report(conditions: Vec<Condition>, before: &[Condition], first: Option<Delive
 }
 
 fn summary(conditions: &[Condition]) -> Vec<(&str, ConditionStatus, &str, &str)> {
-    conditions.iter().map(|found| (found.type_.as_str(), found.status, found.reason.as_str(), found.last_transition_time.as_str())).collect()
+    conditions
+        .iter()
+        .map(|found| (found.type_.as_str(), found.status, found.reason.as_str(), found.last_transition_time.as_str()))
+        .collect()
 }
 
 #[test]
@@ -89,7 +93,8 @@ fn what_is_delivered_changes_nothing() {
 #[case(Delivery::TooLarge(1_048_577), "TooLarge")]
 #[case(Delivery::Failed("quota".to_owned()), "WriteFailed")]
 fn what_went_wrong_shows_in_delivered_and_ready(#[case] delivery: Delivery, #[case] reason: &str) {
-    let statuses = report(vec![holds("Accepted"), holds("Delivered"), holds("Ready")], &[holds("Delivered")], Some(delivery));
+    let statuses =
+        report(vec![holds("Accepted"), holds("Delivered"), holds("Ready")], &[holds("Delivered")], Some(delivery));
     let status = statuses.grants[0].as_ref().unwrap();
     let expected = [
         ("Accepted", ConditionStatus::True, "Fine", BEFORE),
@@ -98,7 +103,11 @@ fn what_went_wrong_shows_in_delivered_and_ready(#[case] delivery: Delivery, #[ca
     ];
     assert_eq!(summary(&status.conditions), expected);
     assert_eq!(status.outputs, Some(OutputCounts { desired: 2, delivered: 1 }));
-    assert!(status.conditions[1].message.contains("ConfigMap one/config") || reason == "TooLarge", "{:?}", status.conditions[1]);
+    assert!(
+        status.conditions[1].message.contains("ConfigMap one/config") || reason == "TooLarge",
+        "{:?}",
+        status.conditions[1]
+    );
 }
 
 #[test]
@@ -108,7 +117,10 @@ fn the_time_of_a_transition_moves_only_with_the_status() {
     let before = [failed("Delivered"), failed("Ready")];
     let statuses = report(vec![turned("Delivered"), turned("Ready")], &before, Some(Delivery::TooLarge(2_000_000)));
     let status = statuses.grants[0].as_ref().unwrap();
-    let expected = [("Delivered", ConditionStatus::False, "TooLarge", BEFORE), ("Ready", ConditionStatus::False, "TooLarge", BEFORE)];
+    let expected = [
+        ("Delivered", ConditionStatus::False, "TooLarge", BEFORE),
+        ("Ready", ConditionStatus::False, "TooLarge", BEFORE),
+    ];
     assert_eq!(summary(&status.conditions), expected);
 }
 
@@ -117,7 +129,10 @@ fn ready_keeps_an_earlier_reason() {
     let refused = condition("Ready", ConditionStatus::False, "Duplicate", BEFORE);
     let statuses = report(vec![holds("Delivered"), refused], &[], Some(Delivery::Conflict));
     let status = statuses.grants[0].as_ref().unwrap();
-    let expected = [("Delivered", ConditionStatus::False, "Conflict", NOW), ("Ready", ConditionStatus::False, "Duplicate", BEFORE)];
+    let expected = [
+        ("Delivered", ConditionStatus::False, "Conflict", NOW),
+        ("Ready", ConditionStatus::False, "Duplicate", BEFORE),
+    ];
     assert_eq!(summary(&status.conditions), expected);
 }
 
@@ -133,8 +148,10 @@ fn what_hinders_delivery_already_now_shows() {
     let outcomes = Outcomes { deliveries: [(key("one", "config"), Delivery::Kept)].into(), ..Outcomes::default() };
     let statuses = statuses(&evaluation, &snapshot(&evaluation, &[]), &outcomes, now());
     let status = statuses.grants[0].as_ref().unwrap();
-    let expected =
-        [("Delivered", ConditionStatus::False, "SecretNotFound", NOW), ("Ready", ConditionStatus::False, "SecretNotFound", NOW)];
+    let expected = [
+        ("Delivered", ConditionStatus::False, "SecretNotFound", NOW),
+        ("Ready", ConditionStatus::False, "SecretNotFound", NOW),
+    ];
     assert_eq!(summary(&status.conditions), expected);
     assert_eq!(status.outputs, Some(OutputCounts { desired: 1, delivered: 0 }));
 }
@@ -152,7 +169,8 @@ fn what_could_not_be_withdrawn_shows() {
 #[test]
 fn a_conflict_of_the_summary_is_the_organizations() {
     let mut evaluation = evaluation([(key("one", "entitlements"), wanted(None, content(&[])))]);
-    evaluation.organization = Some(OrganizationStatus { conditions: vec![holds("Ready")], ..OrganizationStatus::default() });
+    evaluation.organization =
+        Some(OrganizationStatus { conditions: vec![holds("Ready")], ..OrganizationStatus::default() });
     let mut snapshot = snapshot(&evaluation, &[]);
     let organization = json!({
         "metadata": {"name": "acme"},
@@ -160,7 +178,8 @@ fn a_conflict_of_the_summary_is_the_organizations() {
         "status": {"conditions": [condition("Ready", ConditionStatus::False, "Conflict", BEFORE)]},
     });
     snapshot.organization = Some(Arc::new(serde_json::from_value::<Organization>(organization).unwrap()));
-    let outcomes = Outcomes { deliveries: [(key("one", "entitlements"), Delivery::Conflict)].into(), ..Outcomes::default() };
+    let outcomes =
+        Outcomes { deliveries: [(key("one", "entitlements"), Delivery::Conflict)].into(), ..Outcomes::default() };
     let status = statuses(&evaluation, &snapshot, &outcomes, now()).organization.unwrap();
     assert_eq!(summary(&status.conditions), [("Ready", ConditionStatus::False, "Conflict", BEFORE)]);
 }

@@ -12,12 +12,9 @@ use super::super::{FacetValues, Format, FormatError, keys};
 /// Texts of characters that some format gives a meaning.
 fn text() -> impl Strategy<Value = String> {
     let special = proptest::sample::select(
-        "aeny019 \t\n\r\0#:-?'\"\\|>%@`&*![]{},~=<.+_$\u{85}\u{2028}\u{feff}\u{200f}é😀"
-            .chars()
-            .collect::<Vec<_>>(),
+        "aeny019 \t\n\r\0#:-?'\"\\|>%@`&*![]{},~=<.+_$\u{85}\u{2028}\u{feff}\u{200f}é😀".chars().collect::<Vec<_>>(),
     );
-    let any_of_these =
-        proptest::collection::vec(prop_oneof![4 => special, 1 => any::<char>()], 0..12);
+    let any_of_these = proptest::collection::vec(prop_oneof![4 => special, 1 => any::<char>()], 0..12);
     any_of_these.prop_map(String::from_iter)
 }
 

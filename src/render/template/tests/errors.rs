@@ -42,21 +42,9 @@ use super::{context, render};
     UnknownName,
     "line 1, column 4: unknown name \"x\": a template has \"facets\", \"organization\"; if it may be absent, use `default`"
 )]
-#[case(
-    "{% if a b %}",
-    Syntax,
-    "line 1, column 9: syntax error: unexpected identifier, expected end of block"
-)]
-#[case(
-    "x\n{{ 'a }}",
-    Syntax,
-    "line 2, column 9: syntax error: unexpected end of string"
-)]
-#[case(
-    "{{ '\\ud800' }}",
-    Syntax,
-    "line 1, column 1: syntax error: a text has an escape sequence that does not exist"
-)]
+#[case("{% if a b %}", Syntax, "line 1, column 9: syntax error: unexpected identifier, expected end of block")]
+#[case("x\n{{ 'a }}", Syntax, "line 2, column 9: syntax error: unexpected end of string")]
+#[case("{{ '\\ud800' }}", Syntax, "line 1, column 1: syntax error: a text has an escape sequence that does not exist")]
 #[case("{{ ) }}", Syntax, "line 1, column 4: syntax error: unexpected `)`")]
 #[case(
     "{% include 'x' %}",
@@ -68,11 +56,7 @@ use super::{context, render};
     Syntax,
     "line 1, column 4: a loop cannot be `recursive`: nest loops instead"
 )]
-#[case(
-    "{{ 1 < 2 < 3 }}",
-    Syntax,
-    "line 1, column 4: comparisons cannot be chained: write `a < b and b < c`"
-)]
+#[case("{{ 1 < 2 < 3 }}", Syntax, "line 1, column 4: comparisons cannot be chained: write `a < b and b < c`")]
 #[case(
     "{{ facets.items() }}",
     Syntax,
@@ -88,16 +72,8 @@ use super::{context, render};
     Syntax,
     "line 1, column 4: a slice has no step: write `[start:stop]`, and `reverse` to turn it round"
 )]
-#[case(
-    "{% set facets.x = 1 %}",
-    Syntax,
-    "line 1, column 15: only names can be set, not parts of a value"
-)]
-#[case(
-    "{{ debug() }}",
-    UnknownFilter,
-    "line 1, column 4: unknown function or macro \"debug\"; there is range"
-)]
+#[case("{% set facets.x = 1 %}", Syntax, "line 1, column 15: only names can be set, not parts of a value")]
+#[case("{{ debug() }}", UnknownFilter, "line 1, column 4: unknown function or macro \"debug\"; there is range")]
 #[case(
     "{{ 1 is prime }}",
     UnknownFilter,
@@ -144,91 +120,31 @@ use super::{context, render};
     Failed,
     "line 1, column 4: `**` has no result here: a divisor is zero, or the result is too large"
 )]
-#[case(
-    "{{ 1 in 2 }}",
-    Failed,
-    "line 1, column 4: `in` needs a list, a map or a text, and this is a number"
-)]
-#[case(
-    "{{ {1: 2} | tojson }}",
-    Failed,
-    "line 1, column 4: a key of a map must be a text: put it in quotes"
-)]
-#[case(
-    "{{ facets.db.password | int }}",
-    Failed,
-    "line 1, column 25: `int` cannot read a text as a number"
-)]
-#[case(
-    "{{ 1e300 | int }}",
-    Failed,
-    "line 1, column 12: `int` cannot hold a number of this size"
-)]
-#[case(
-    "{{ facets.db.password | float }}",
-    Failed,
-    "line 1, column 25: `float` cannot read a text as a number"
-)]
-#[case(
-    "{{ 'inf' | float }}",
-    Failed,
-    "line 1, column 12: `float` cannot read a text as a number"
-)]
+#[case("{{ 1 in 2 }}", Failed, "line 1, column 4: `in` needs a list, a map or a text, and this is a number")]
+#[case("{{ {1: 2} | tojson }}", Failed, "line 1, column 4: a key of a map must be a text: put it in quotes")]
+#[case("{{ facets.db.password | int }}", Failed, "line 1, column 25: `int` cannot read a text as a number")]
+#[case("{{ 1e300 | int }}", Failed, "line 1, column 12: `int` cannot hold a number of this size")]
+#[case("{{ facets.db.password | float }}", Failed, "line 1, column 25: `float` cannot read a text as a number")]
+#[case("{{ 'inf' | float }}", Failed, "line 1, column 12: `float` cannot read a text as a number")]
 #[case(
     "{{ facets.db.password | b64decode }}",
     Failed,
     "line 1, column 25: `b64decode` needs base64 text, and this is none"
 )]
-#[case(
-    "{{ '/w==' | b64decode }}",
-    Failed,
-    "line 1, column 13: what `b64decode` found is not UTF-8 text"
-)]
-#[case(
-    "{{ facets.db | sort }}",
-    Failed,
-    "line 1, column 16: `sort` needs a list, and this is a map"
-)]
-#[case(
-    "{{ [1, 'a'] | sort }}",
-    Failed,
-    "line 1, column 15: `sort` needs a list of numbers, or one of texts"
-)]
-#[case(
-    "{{ 1 | items }}",
-    Failed,
-    "line 1, column 8: `items` needs a map, and this is a number"
-)]
-#[case(
-    "{{ 1 | first }}",
-    Failed,
-    "line 1, column 8: `first` needs a list or a text, and this is a number"
-)]
-#[case(
-    "{{ 1 | length }}",
-    Failed,
-    "line 1, column 8: `length` needs a list, a map or a text, and this is a number"
-)]
+#[case("{{ '/w==' | b64decode }}", Failed, "line 1, column 13: what `b64decode` found is not UTF-8 text")]
+#[case("{{ facets.db | sort }}", Failed, "line 1, column 16: `sort` needs a list, and this is a map")]
+#[case("{{ [1, 'a'] | sort }}", Failed, "line 1, column 15: `sort` needs a list of numbers, or one of texts")]
+#[case("{{ 1 | items }}", Failed, "line 1, column 8: `items` needs a map, and this is a number")]
+#[case("{{ 1 | first }}", Failed, "line 1, column 8: `first` needs a list or a text, and this is a number")]
+#[case("{{ 1 | length }}", Failed, "line 1, column 8: `length` needs a list, a map or a text, and this is a number")]
 #[case(
     "{{ 'a' | replace('', 'b') }}",
     Failed,
     "line 1, column 10: `replace` needs a text to look for, and it is empty"
 )]
-#[case(
-    "{{ 'a' | split('') }}",
-    Failed,
-    "line 1, column 10: `split` needs a separator, and it is empty"
-)]
-#[case(
-    "{{ 'a' | indent(65) }}",
-    Failed,
-    "line 1, column 10: `indent` moves text by 64 spaces at most"
-)]
-#[case(
-    "{{ 1 | tojson(indent=65) }}",
-    Failed,
-    "line 1, column 8: `tojson` indents by 64 spaces at most"
-)]
+#[case("{{ 'a' | split('') }}", Failed, "line 1, column 10: `split` needs a separator, and it is empty")]
+#[case("{{ 'a' | indent(65) }}", Failed, "line 1, column 10: `indent` moves text by 64 spaces at most")]
+#[case("{{ 1 | tojson(indent=65) }}", Failed, "line 1, column 8: `tojson` indents by 64 spaces at most")]
 #[case(
     "{{ (10 ** 30) | tojson }}",
     Failed,
@@ -239,11 +155,7 @@ use super::{context, render};
     Failed,
     "line 1, column 28: an item of the list has no entry of the name that `map` was given; `default=` stands in for it"
 )]
-#[case(
-    "{{ range(10001) }}",
-    TooLarge,
-    "line 1, column 4: `range` gives 10000 numbers at most"
-)]
+#[case("{{ range(10001) }}", TooLarge, "line 1, column 4: `range` gives 10000 numbers at most")]
 #[case(
     "{{ 'a' | trim('b') }}",
     Failed,
@@ -284,9 +196,7 @@ fn an_unknown_filter_lists_the_known_ones() {
 
 #[test]
 fn a_long_list_of_names_is_cut() {
-    let names: serde_json::Map<_, _> = (10..30)
-        .map(|number| (format!("n{number}"), 1.into()))
-        .collect();
+    let names: serde_json::Map<_, _> = (10..30).map(|number| (format!("n{number}"), 1.into())).collect();
     let error = render("{{ n }}", &names.into()).unwrap_err();
     assert_eq!(
         error.to_string(),

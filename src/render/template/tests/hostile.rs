@@ -11,11 +11,7 @@ const STACK: usize = 1 << 20;
 
 fn on_a_small_stack(source: String) -> Result<String, TemplateError> {
     let thread = std::thread::Builder::new().stack_size(STACK);
-    thread
-        .spawn(move || render(&source, &context()))
-        .unwrap()
-        .join()
-        .unwrap()
+    thread.spawn(move || render(&source, &context())).unwrap().join().unwrap()
 }
 
 fn around(before: &str, inside: &str, after: &str, times: usize) -> String {
@@ -28,12 +24,7 @@ fn then(first: &str, repeated: &str, times: usize) -> String {
 
 /// An expression again and again, with `s` of about 70 kB.
 fn looped(expression: &str) -> String {
-    [
-        "{% set s = range(9999) | join('abc') %}{% for a in range(10000) %}{{ ",
-        expression,
-        " }}{% endfor %}",
-    ]
-    .concat()
+    ["{% set s = range(9999) | join('abc') %}{% for a in range(10000) %}{{ ", expression, " }}{% endfor %}"].concat()
 }
 
 /// Shapes whose depth grows with their length, each as deep as is allowed.
@@ -58,18 +49,10 @@ fn looped(expression: &str) -> String {
 #[case::loops_with_sums(MAX_NESTING, |n| around("{% for a in [1] %}", &format!("{{{{ 1{} }}}}", "+1".repeat(199)), "{% endfor %}", n))]
 #[case::loops_with_parentheses(MAX_NESTING, |n| around("{% for a in [1] %}", &format!("{{{{ {} }}}}", around("(", "1", ")", 23)), "{% endfor %}", n))]
 fn as_deep_as_allowed(#[case] most: usize, #[case] shape: fn(usize) -> String) {
-    let kind = |times| {
-        on_a_small_stack(shape(times))
-            .map_err(|error| error.kind())
-            .err()
-    };
+    let kind = |times| on_a_small_stack(shape(times)).map_err(|error| error.kind()).err();
     assert_ne!(kind(most), Some(Syntax), "{most} are allowed");
     assert_eq!(kind(most + 8), Some(Syntax), "{most} are the most");
-    assert_eq!(
-        kind(60_000 / shape(1).len()),
-        Some(Syntax),
-        "as many as the source may hold"
-    );
+    assert_eq!(kind(60_000 / shape(1).len()), Some(Syntax), "as many as the source may hold");
 }
 
 #[rstest]
@@ -78,46 +61,21 @@ fn as_deep_as_allowed(#[case] most: usize, #[case] shape: fn(usize) -> String) {
 #[case::list_in_itself(TooLarge, then("{% set x = 1 %}", "{% set x = [x] %}", 3000))]
 #[case::tuple_in_itself(TooLarge, then("{% set x = 1 %}", "{%set x=x,%}", 5000))]
 #[case::list_twice_in_itself(TooLarge, then("{% set x = 1 %}", "{% set x = [x, x] %}", 60))]
-#[case::map_twice_in_itself(
-    TooLarge,
-    then("{% set x = 1 %}", "{% set x = {'a': x, 'b': x} %}", 60)
-)]
+#[case::map_twice_in_itself(TooLarge, then("{% set x = 1 %}", "{% set x = {'a': x, 'b': x} %}", 60))]
 #[case::many_texts_in_a_list(TooLarge, format!("{{% set x = range(9999) | join('abc') %}}{{{{ [{}] | length }}}}", "x,".repeat(2000)))]
 #[case::text_doubled(TooLarge, then("{% set x = 'aaaaaaaa' %}", "{% set x = x ~ x %}", 60))]
 #[case::text_added(TooLarge, then("{% set x = 'aaaaaaaa' %}", "{% set x = x + x %}", 60))]
 #[case::list_doubled(TooLarge, then("{% set x = [1, 2, 3] %}", "{% set x = x + x %}", 60))]
 #[case::captured_doubled(
     TooMuchWork,
-    then(
-        "{% set x %}aaaaaaaaaaaaaaaa{% endset %}",
-        "{% set x %}{{ x }}{{ x }}{% endset %}",
-        60
-    )
+    then("{% set x %}aaaaaaaaaaaaaaaa{% endset %}", "{% set x %}{{ x }}{{ x }}{% endset %}", 60)
 )]
-#[case::replaced(
-    TooLarge,
-    then(
-        "{% set x = 'aaaaaaaaaaaaaaaa' %}",
-        "{% set x = x | replace('a', 'aaaaaaaa') %}",
-        60
-    )
-)]
+#[case::replaced(TooLarge, then("{% set x = 'aaaaaaaaaaaaaaaa' %}", "{% set x = x | replace('a', 'aaaaaaaa') %}", 60))]
 #[case::indented(
     TooLarge,
-    then(
-        "{% set x = '\n\n\na' %}",
-        "{% set x = (x | replace('\n', '\na\na')) | indent(64) %}",
-        60
-    )
+    then("{% set x = '\n\n\na' %}", "{% set x = (x | replace('\n', '\na\na')) | indent(64) %}", 60)
 )]
-#[case::encoded(
-    TooMuchWork,
-    then(
-        "{% set x = 'aaaaaaaa' %}",
-        "{% set x = x | b64encode | quote | upper %}",
-        600
-    )
-)]
+#[case::encoded(TooMuchWork, then("{% set x = 'aaaaaaaa' %}", "{% set x = x | b64encode | quote | upper %}", 600))]
 #[case::joined(TooLarge, "{{ range(10000) | join(range(1000) | join('aaaaa')) }}".into())]
 #[case::split(TooLarge, "{{ range(9999) | join(',,') | split(',') | length }}".into())]
 #[case::range(TooLarge, "{% for a in range(9223372036854775807) %}{% endfor %}".into())]
@@ -145,10 +103,7 @@ fn as_deep_as_allowed(#[case] most: usize, #[case] shape: fn(usize) -> String) {
 #[case::many_arguments(Syntax, format!("{{{{ range({}) }}}}", "1,".repeat(30_000)))]
 #[case::closing_brackets(Syntax, format!("{{{{ {} }}}}", ")]}".repeat(20_000)))]
 fn is_stopped(#[case] kind: TemplateErrorKind, #[case] source: String) {
-    assert_eq!(
-        on_a_small_stack(source).map_err(|error| error.kind()),
-        Err(kind)
-    );
+    assert_eq!(on_a_small_stack(source).map_err(|error| error.kind()), Err(kind));
 }
 
 #[rstest]

@@ -10,39 +10,24 @@ use super::{context, render};
 #[case::crlf("a\r\n", "a\r\n")]
 #[case::no_escaping("{{ '<&>' }}", "<&>")]
 #[case::boolean("{{ facets.backup.encrypted }} {{ 1 > 2 }}", "true false")]
-#[case::numbers(
-    "{{ facets.backup.retention }} {{ facets.backup.ratio }} {{ 1.0 }}",
-    "30 2.5 1.0"
-)]
+#[case::numbers("{{ facets.backup.retention }} {{ facets.backup.ratio }} {{ 1.0 }}", "30 2.5 1.0")]
 #[case::subscript("{{ facets['backup'][\"schedule\"] }}", "0 3 * * *")]
 #[case::index("{{ facets.backup.hosts[0] }}{{ facets.backup.hosts[-2] }}", "ba")]
-#[case::condition(
-    "{% if facets.backup.retention > 7 %}long{% elif true %}short{% else %}none{% endif %}",
-    "long"
-)]
+#[case::condition("{% if facets.backup.retention > 7 %}long{% elif true %}short{% else %}none{% endif %}", "long")]
 #[case::choice("{{ 'a' if facets.backup.encrypted else 'b' }}{{ 'c' if 1 > 2 }}", "a")]
-#[case::or(
-    "{{ facets.backup.note or 'none' }}{{ 0 or '' or 'x' }}{{ 1 and 'y' }}",
-    "nonexy"
-)]
+#[case::or("{{ facets.backup.note or 'none' }}{{ 0 or '' or 'x' }}{{ 1 and 'y' }}", "nonexy")]
 #[case::not("{{ not facets.backup.encrypted }}", "false")]
 #[case::loop_(
     "{% for host in facets.backup.hosts %}{{ loop.index }}{{ host }}{% if not loop.last %},{% endif %}{% endfor %}",
     "1b,2a,3b"
 )]
-#[case::loop_if(
-    "{% for host in facets.backup.hosts if host == 'b' %}{{ loop.index }}{% endfor %}",
-    "12"
-)]
+#[case::loop_if("{% for host in facets.backup.hosts if host == 'b' %}{{ loop.index }}{% endfor %}", "12")]
 #[case::loop_else("{% for x in [] %}a{% else %}b{% endfor %}", "b")]
 #[case::loop_pairs(
     "{% for key, value in facets.backup.labels | items %}{{ key }}={{ value }};{% endfor %}",
     "area=eu;tier=gold;"
 )]
-#[case::loop_scope(
-    "{% set x = 1 %}{% for y in [1, 2] %}{% set x = x + y %}{{ x }}{% endfor %}{{ x }}",
-    "231"
-)]
+#[case::loop_scope("{% set x = 1 %}{% for y in [1, 2] %}{% set x = x + y %}{{ x }}{% endfor %}{{ x }}", "231")]
 #[case::set("{% set s = facets.backup.schedule %}{{ s }}", "0 3 * * *")]
 #[case::set_block("{% set s | upper %}a{{ 1 }}{% endset %}{{ s }}", "A1")]
 #[case::set_several("{% set a, b = 1, 2 %}{{ a }}{{ b }}", "12")]
@@ -55,10 +40,7 @@ use super::{context, render};
 #[case::raw("{% raw %}{{ x }}{% endraw %}", "{{ x }}")]
 #[case::comment("a{# {{ x }} #}b", "ab")]
 #[case::white_space("a\n  {%- if true -%}\n  b\n  {%- endif %}", "ab")]
-#[case::literals(
-    "{{ [1, 'a', none, true, {'k': []}] | tojson }}",
-    r#"[1,"a",null,true,{"k":[]}]"#
-)]
+#[case::literals("{{ [1, 'a', none, true, {'k': []}] | tojson }}", r#"[1,"a",null,true,{"k":[]}]"#)]
 #[case::tuple("{{ (1, 2) | tojson }}", "[1,2]")]
 #[case::map_of_facets(
     "{{ {'cron': facets.backup.schedule, 'days': facets.backup.retention} | tojson }}",
@@ -73,11 +55,7 @@ use super::{context, render};
     "truetruetruetrue"
 )]
 fn gives(#[case] source: &str, #[case] expected: &str) {
-    assert_eq!(
-        render(source, &context()),
-        Ok(expected.to_owned()),
-        "{source}"
-    );
+    assert_eq!(render(source, &context()), Ok(expected.to_owned()), "{source}");
 }
 
 #[rstest]
@@ -124,16 +102,9 @@ fn gives(#[case] source: &str, #[case] expected: &str) {
 #[case("range(3) | tojson", "[0,1,2]")]
 #[case("range(2, 4) | tojson", "[2,3]")]
 #[case("range(4, 2) | tojson", "[]")]
-#[case(
-    "range(-9223372036854775807, -9223372036854775806) | tojson",
-    "[-9223372036854775807]"
-)]
+#[case("range(-9223372036854775807, -9223372036854775806) | tojson", "[-9223372036854775807]")]
 fn calculates(#[case] expression: &str, #[case] expected: &str) {
-    assert_eq!(
-        render(&format!("{{{{ {expression} }}}}"), &context()),
-        Ok(expected.to_owned()),
-        "{expression}"
-    );
+    assert_eq!(render(&format!("{{{{ {expression} }}}}"), &context()), Ok(expected.to_owned()), "{expression}");
 }
 
 #[rstest]
@@ -171,36 +142,21 @@ fn calculates(#[case] expression: &str, #[case] expected: &str) {
 #[case("facets.backup.labels | length", "2")]
 #[case("'Ab' | lower ~ 'Ab' | upper", "abAB")]
 #[case("facets.backup.windows | map(attribute='day') | join('+')", "Mon+Tue")]
-#[case(
-    "facets.backup.windows | map(attribute='hour', default=0) | join('+')",
-    "3+0"
-)]
+#[case("facets.backup.windows | map(attribute='hour', default=0) | join('+')", "3+0")]
 #[case("'say \"hi\"\\n\\\\ /' | quote", r#""say \"hi\"\n\\ /""#)]
 #[case("30 | quote", r#""30""#)]
-#[case(
-    "'\\u007f\\u0085\\u2028\\ufeffä' | quote",
-    r#""\u007f\u0085\u2028\ufeffä""#
-)]
+#[case("'\\u007f\\u0085\\u2028\\ufeffä' | quote", r#""\u007f\u0085\u2028\ufeffä""#)]
 #[case("'a.b.c' | replace('.', '-')", "a-b-c")]
 #[case("'abc' | reverse", "cba")]
 #[case("[1, 2] | reverse | join", "21")]
-#[case(
-    "'' | sha256",
-    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-)]
+#[case("'' | sha256", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")]
 #[case("[10, 9, 2.5] | sort | join(' ')", "2.5 9 10")]
 #[case("['b', 'B', 'a'] | sort(reverse=true) | join", "baB")]
 #[case("[] | sort | length", "0")]
 #[case("'a  b\n c' | split | join('|')", "a|b|c")]
 #[case("'a,,b' | split(',') | join('|')", "a||b")]
-#[case(
-    "facets.backup.windows | tojson",
-    r#"[{"day":"Mon","hour":3},{"day":"Tue"}]"#
-)]
-#[case(
-    "{'b': '<&>', 'a': none} | tojson(indent=2)",
-    "{\n  \"a\": null,\n  \"b\": \"<&>\"\n}"
-)]
+#[case("facets.backup.windows | tojson", r#"[{"day":"Mon","hour":3},{"day":"Tue"}]"#)]
+#[case("{'b': '<&>', 'a': none} | tojson(indent=2)", "{\n  \"a\": null,\n  \"b\": \"<&>\"\n}")]
 #[case(
     "{'on': 'yes', 'list': [1, '1', 1.5], 'empty': {}} | toyaml",
     "empty: {}\nlist:\n- 1\n- \"1\"\n- 1.5\n\"on\": \"yes\""
@@ -209,11 +165,7 @@ fn calculates(#[case] expression: &str, #[case] expected: &str) {
 #[case("'  a b\n' | trim ~ '.'", "a b.")]
 #[case("[1, '1', 1, 'a', 'a', true] | unique | tojson", r#"[1,"1","a",true]"#)]
 fn filters(#[case] expression: &str, #[case] expected: &str) {
-    assert_eq!(
-        render(&format!("{{{{ {expression} }}}}"), &context()),
-        Ok(expected.to_owned()),
-        "{expression}"
-    );
+    assert_eq!(render(&format!("{{{{ {expression} }}}}"), &context()), Ok(expected.to_owned()), "{expression}");
 }
 
 #[test]
@@ -223,14 +175,8 @@ fn is_shared_between_threads_and_copies() {
     }
     let template = shared(Template::compile("{{ facets.backup.schedule }}").unwrap());
     assert_eq!(template.clone().source(), "{{ facets.backup.schedule }}");
-    assert_eq!(
-        format!("{template:?}"),
-        r#"Template("{{ facets.backup.schedule }}")"#
-    );
-    assert_eq!(
-        template.render(&Context::new(&context())).unwrap(),
-        "0 3 * * *"
-    );
+    assert_eq!(format!("{template:?}"), r#"Template("{{ facets.backup.schedule }}")"#);
+    assert_eq!(template.render(&Context::new(&context())).unwrap(), "0 3 * * *");
 }
 
 #[test]

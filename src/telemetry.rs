@@ -1,6 +1,7 @@
 //! Sets up the log: text or JSON on standard error, never with a secret value.
 
-use tracing::{Level, Metadata};
+use std::io::IsTerminal;
+use tracing::Metadata;
 use tracing_subscriber::{EnvFilter, Layer, filter::FilterFn, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// How the log is written.
@@ -41,7 +42,8 @@ pub fn init(format: LogFormat, filter: &str) -> Result<(), LogError> {
         problem: problem.to_string(),
     };
     let levels = EnvFilter::builder().parse(filter).map_err(unreadable)?;
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let lines = match format {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
@@ -54,5 +56,5 @@ pub fn init(format: LogFormat, filter: &str) -> Result<(), LogError> {
 /// The client's core logs whole answers that it can't read, and the details of refusals, in which a Secret's content may be.
 /// What it has to say comes back as errors, which are logged by those who know what may be said.
 fn quotes_no_body(metadata: &Metadata<'_>) -> bool {
-    metadata.is_span() || metadata.target() != "kube_client::client" || *metadata.level() == Level::ERROR
+    metadata.is_span() || metadata.target() != "kube_client::client"
 }

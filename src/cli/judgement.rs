@@ -104,11 +104,10 @@ fn part(reason: &str) -> &'static [&'static str] {
         "InvalidAmount" => &["spec", "amount"],
         "RenewalInvalid" => &["spec", "renews"],
         "InvalidTerm" | "NeverInForce" => &["spec", "end"],
-        "FacetsInvalid" => &["spec", "facets"],
         "SecretNotFound" => &["spec", "secretFacets"],
         "InvalidTimeZone" => &["spec", "timeZone"],
         "NamespaceRefused" | "NamespaceTaken" | "NamespaceMissing" => &["spec", "namespaces"],
-        "InvalidSchema" | "FacetNotFound" => &["spec", "facets"],
+        "FacetsInvalid" | "InvalidSchema" | "FacetNotFound" => &["spec", "facets"],
         _ => &["metadata", "name"],
     }
 }

@@ -78,7 +78,9 @@ fn say_all(findings: &mut [Finding]) {
         let order = |finding: &Finding| (finding.source, finding.place, finding.severity);
         order(one).cmp(&order(other)).then_with(|| one.message.cmp(&other.message))
     });
-    findings.iter().for_each(|finding| say(&finding.to_string()));
+    for finding in findings {
+        say(&finding.to_string());
+    }
 }
 
 fn say_ignored(manifests: &Manifests) {

@@ -109,7 +109,7 @@ impl<'a> Applier<'a> {
         let observed = self.observed.get(key).ok_or(Refusal::Changed)?;
         match self.scope.withdraw(key, observed).await {
             Ok(Deleted::Gone) | Err(Refusal::Gone | Refusal::NamespaceMissing) => {
-                self.context.world(|world| world.output_is_gone(key, &observed.uid));
+                self.context.world(|world| world.output_is_gone(&self.owner.name, key, &observed.uid));
                 Ok(())
             }
             Ok(Deleted::Held(held)) => {
@@ -127,7 +127,7 @@ impl<'a> Applier<'a> {
             Refusal::NamespaceMissing => (Some(Delivery::NamespaceMissing), false),
             Refusal::Gone => {
                 if let Some(observed) = self.observed.get(&key) {
-                    self.context.world(|world| world.output_is_gone(&key, &observed.uid));
+                    self.context.world(|world| world.output_is_gone(&self.owner.name, &key, &observed.uid));
                 }
                 (None, true)
             }

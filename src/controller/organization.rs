@@ -147,17 +147,16 @@ fn forget_unwanted(context: &Context, view: &mut OrganizationView, evaluation: &
     }
 }
 
-/// Adds what has the operator's label, but not this organization's, at names that it wants. It waits for these names.
+/// Adds what has the operator's label, but not this organization's, at names that it wants.
 fn see_strangers(context: &Context, view: &mut OrganizationView, evaluation: &Evaluation) {
-    let (observed, organization) = (&mut view.scene.observed, &view.snapshot.name);
+    let observed = &mut view.scene.observed;
     let unseen: Vec<_> = evaluation.objects.keys().filter(|key| !observed.contains_key(key)).collect();
     if unseen.is_empty() {
         return;
     }
     context.world(|world| {
         for key in unseen {
-            if let Some(stranger) = world.output_at(key) {
-                world.found_foreign(organization, key.clone());
+            if let Some(stranger) = world.stranger_at(&view.snapshot.name, key) {
                 observed.insert(key.clone(), stranger);
             }
         }

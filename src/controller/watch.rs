@@ -42,7 +42,9 @@ pub async fn follow<K>(
         while let Some(event) = events.next().await {
             match event {
                 Ok(event) => {
-                    log.recovered(&kind, &event);
+                    if log.recovered(&kind, &event) {
+                        context.queue.retry_failed();
+                    }
                     context.world(|world| observe(world, event));
                 }
                 Err(error) if streams && cannot_stream(&error) => {
@@ -80,10 +82,14 @@ impl FailureLog {
         }
     }
 
-    fn recovered<K>(&mut self, kind: &str, event: &Event<K>) {
-        if !matches!(event, Event::Init) && self.last.take().is_some() {
+    /// Whether the event is the first after a failure.
+    fn recovered<K>(&mut self, kind: &str, event: &Event<K>) -> bool {
+        // A list begins with `Init` before anyone has been asked.
+        let has_recovered = !matches!(event, Event::Init) && self.last.take().is_some();
+        if has_recovered {
             tracing::info!(kind, "a watch works again");
         }
+        has_recovered
     }
 }
 

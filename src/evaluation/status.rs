@@ -93,7 +93,12 @@ fn accepted(conditions: &mut Conditions, grant: &Grant, verdict: &Verdict) {
     match (&verdict.refusal, grant.state) {
         (Some(refusal), _) => conditions.set(ACCEPTED, false, refusal.reason.as_str(), refusal.message.clone()),
         (None, State::Draft) => {
-            conditions.set(ACCEPTED, true, "Draft", "activating it would be accepted, if no other grant is a duplicate")
+            conditions.set(
+                ACCEPTED,
+                true,
+                "Draft",
+                "activating it would be accepted, if no other grant is a duplicate",
+            );
         }
         (None, _) => conditions.set(ACCEPTED, true, "Accepted", "the grant may be held"),
     }
@@ -115,7 +120,7 @@ fn delivered(conditions: &mut Conditions, phase: Phase, delivery: &GrantDelivery
     match &delivery.hindered {
         Some((reason, message)) => conditions.set(DELIVERED, false, reason, message.clone()),
         None if phase.is_in_force() => {
-            conditions.set(DELIVERED, true, "Delivered", "all objects are in the organization's namespaces")
+            conditions.set(DELIVERED, true, "Delivered", "all objects are in the organization's namespaces");
         }
         None => conditions.set(DELIVERED, true, "NothingToDeliver", "a grant that is not in force delivers nothing"),
     }

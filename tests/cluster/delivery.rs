@@ -38,12 +38,12 @@ spec:
       items: [{key: PASSWORD, template: "{{ facets.backup.password }}"}]
 "#;
 
-const PASSWORD: &str = r#"
+const PASSWORD: &str = "
 apiVersion: v1
 kind: Secret
 metadata: {name: $, namespace: entitlements}
 stringData: {password: hunter2 hunter2}
-"#;
+";
 
 async fn backup(cluster: &Cluster) {
     cluster.apply(crate::harness::ORGANIZATION).await;
@@ -239,14 +239,14 @@ async fn the_older_of_two_grants_gets_an_object_that_both_ask_for() {
     cluster.feature().await;
     cluster
         .apply(
-            r#"
+            "
 apiVersion: entitlements.dev/v1alpha1
 kind: EntitlementDefinition
 metadata: {name: $-other}
 spec:
   type: Feature
   outputs: [{name: config, kind: ConfigMap, objectName: $, items: [{key: who, template: other}]}]
-"#,
+",
         )
         .await;
     cluster.create(grant(&cluster.name, &cluster.name, &cluster.name, json!({}))).await.unwrap();

@@ -7,6 +7,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::print_stderr,
+    clippy::needless_pass_by_value,
     missing_docs,
     reason = "they fail a test, in its helpers too"
 )]

@@ -40,7 +40,7 @@ async fn at_rest(audit_log: &Path) -> usize {
         if now != before {
             (before, since) = (now, Instant::now());
         }
-        assert!(started.elapsed() < Duration::from_secs(60), "the operator goes on writing: {:#?}", writes(audit_log));
+        assert!(started.elapsed() < Duration::from_mins(1), "the operator goes on writing: {:#?}", writes(audit_log));
     }
     before
 }

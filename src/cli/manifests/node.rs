@@ -164,7 +164,7 @@ fn place(location: serde_saphyr::Location) -> Place {
 }
 
 fn offset(location: serde_saphyr::Location) -> u64 {
-    location.span().byte_offset().unwrap_or_default().into()
+    location.span().byte_offset().unwrap_or_default()
 }
 
 impl<'de> Deserialize<'de> for Content {

@@ -177,12 +177,16 @@ fn fill_defaults(schema: &Value, value: &mut Value) {
             let additional = schema.get("additionalProperties").filter(|schema| schema.is_object());
             for (name, value) in fields {
                 let schema = properties.and_then(|properties| properties.get(name)).or(additional);
-                schema.into_iter().for_each(|schema| fill_defaults(schema, value));
+                if let Some(schema) = schema {
+                    fill_defaults(schema, value);
+                }
             }
         }
         Value::Array(items) => {
-            let schema = schema.get("items");
-            items.iter_mut().for_each(|item| schema.into_iter().for_each(|schema| fill_defaults(schema, item)));
+            let Some(schema) = schema.get("items") else { return };
+            for item in items {
+                fill_defaults(schema, item);
+            }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }

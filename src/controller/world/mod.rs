@@ -218,10 +218,16 @@ impl World {
         self.touch_organizations(touched.into_iter().filter(|name| Some(name) != writer.as_ref()));
     }
 
-    /// The operator has deleted an output, or found that it is gone.
-    pub fn output_is_gone(&mut self, key: &ObjectKey, uid: &Arc<str>) {
-        let waiting = self.outputs.forget(key, uid);
-        self.touch_organizations(waiting);
+    /// The operator has deleted an output of the organization, or found that it is gone.
+    pub fn output_is_gone(&mut self, organization: &Arc<str>, key: &ObjectKey, uid: &Arc<str>) {
+        let touched = self.outputs.forget(key, uid);
+        self.touch_organizations(touched.into_iter().filter(|name| name != organization));
+    }
+
+    /// The object of another at a name that the organization wants, if the operator watches it: the organization is touched
+    /// when it changes.
+    pub fn stranger_at(&mut self, organization: &Arc<str>, key: &ObjectKey) -> Option<Arc<Observed>> {
+        self.outputs.await_name(organization, key)
     }
 
     /// Something that the operator did not make has a name that the organization wants.

@@ -25,6 +25,8 @@ pub struct Outputs {
     secrets: Store<ObjectKey, Arc<Observed>>,
     by_organization: HashMap<Arc<str>, BTreeSet<ObjectKey>>,
     foreign: HashMap<Arc<str>, BTreeMap<ObjectKey, Look>>,
+    /// Organizations that want a name which another's object has, one that the operator watches.
+    waiting: HashMap<ObjectKey, BTreeSet<Arc<str>>>,
 }
 
 /// When a foreign object is looked at.
@@ -68,30 +70,13 @@ impl Outputs {
     /// The watch says that an object is gone, or has the label no more. Organizations that it was of.
     pub fn remove(&mut self, key: &ObjectKey, metadata: &ObjectMeta) -> BTreeSet<Arc<str>> {
         let before = self.store(key.kind).remove(key, &Identity::of(metadata));
-        let mut touched = self.relink(key, before.as_deref(), None);
-        touched.extend(self.waiting_for(key));
-        touched
+        self.relink(key, before.as_deref(), None)
     }
 
-    /// Organizations that want a name at which something stood that is gone: they need not look for it any more.
-    fn waiting_for(&mut self, key: &ObjectKey) -> BTreeSet<Arc<str>> {
-        let waiting: BTreeSet<Arc<str>> = self
-            .foreign
-            .iter()
-            .filter(|(_, looks)| looks.contains_key(key))
-            .map(|(name, _)| Arc::clone(name))
-            .collect();
-        for organization in &waiting {
-            self.remove_foreign(organization, key);
-        }
-        waiting
-    }
-
-    /// The operator has deleted an object, or found that it is gone. Organizations that waited for that.
+    /// The operator has deleted an object, or found that it is gone. Organizations that it was of, or that want its name.
     pub fn forget(&mut self, key: &ObjectKey, uid: &Arc<str>) -> BTreeSet<Arc<str>> {
         let before = self.store(key.kind).forget(key, uid);
-        let was_of = self.relink(key, before.as_deref(), None);
-        self.waiting_for(key).difference(&was_of).cloned().collect()
+        self.relink(key, before.as_deref(), None)
     }
 
     /// A list of one kind begins.
@@ -126,7 +111,8 @@ impl Outputs {
                 self.by_organization.entry(Arc::clone(organization)).or_default().insert(key.clone());
             }
         }
-        before.into_iter().chain(after).collect()
+        let waiting = self.waiting.remove(key).unwrap_or_default();
+        waiting.into_iter().chain(before).chain(after).collect()
     }
 
     /// The objects with the organization's label.
@@ -135,9 +121,11 @@ impl Outputs {
         keys.filter_map(|key| Some((key.clone(), Arc::clone(self.get(key)?)))).collect()
     }
 
-    /// The object at a name, whoever's it is.
-    pub fn at(&self, key: &ObjectKey) -> Option<Arc<Observed>> {
-        self.get(key).cloned()
+    /// The object at a name that an organization wants, whoever's it is. The organization hears of it when that changes.
+    pub fn await_name(&mut self, organization: &Arc<str>, key: &ObjectKey) -> Option<Arc<Observed>> {
+        let found = self.get(key).cloned()?;
+        self.waiting.entry(key.clone()).or_default().insert(Arc::clone(organization));
+        Some(found)
     }
 
     /// Something that the operator did not make, and therefore does not watch, has a name that the organization wants.

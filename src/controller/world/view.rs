@@ -8,7 +8,7 @@ use crate::{
         SecretSources, Snapshot,
         catalogue::CatalogueEntry,
         object::ObjectKey,
-        plan::{Fingerprint, Observed, Owner, Scene},
+        plan::{Fingerprint, Owner, Scene},
     },
 };
 use std::{
@@ -114,11 +114,6 @@ impl World {
     /// Whatever an evaluation says, nothing is ever written there.
     fn is_never_of_tenants(&self, namespace: &Arc<str>) -> bool {
         *namespace == self.operator_namespace || &**namespace == ASSIGNMENT_NAMESPACE || namespace.starts_with("kube-")
-    }
-
-    /// An object that has the operator's label at a name that the organization wants, whoever's it is.
-    pub fn output_at(&self, key: &ObjectKey) -> Option<Arc<Observed>> {
-        self.outputs.at(key)
     }
 
     fn catalogue_of(&self, held: &[&Held]) -> Result<BTreeMap<Arc<str>, Arc<CatalogueEntry>>, NotYetRead> {

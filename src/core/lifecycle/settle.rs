@@ -130,9 +130,10 @@ impl Settling<'_> {
     /// An accepted grant goes by its record; only the end that it follows is kept current until it is reached.
     fn recorded(&self, index: usize, record: &Arc<Acceptance>) -> Settled {
         let follows = record.follows.map(|follows| self.current_follows(index, follows));
-        let acceptance = match follows == record.follows {
-            true => record.clone(),
-            false => Arc::new(Acceptance { follows, ..record.as_ref().clone() }),
+        let acceptance = if follows == record.follows {
+            record.clone()
+        } else {
+            Arc::new(Acceptance { follows, ..record.as_ref().clone() })
         };
         self.run(index, acceptance, Some(record.chain.day)).unwrap_or_else(Settled::refused)
     }

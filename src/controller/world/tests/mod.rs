@@ -72,11 +72,11 @@ pub fn namespace(name: &str, version: u64, deleted: Option<&str>) -> PartialObje
 }
 
 /// Of the definition `backup`, in the namespace `entitlements`.
-pub fn instance(name: &str, organization: &str, version: u64, status: Value) -> Value {
+pub fn instance(name: &str, organization: &str, version: u64, status: impl Into<Value>) -> Value {
     json!({
         "metadata": metadata(Some("entitlements"), name, version),
         "spec": {"organization": organization, "definition": "backup"},
-        "status": status,
+        "status": status.into(),
     })
 }
 

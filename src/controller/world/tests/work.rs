@@ -5,8 +5,9 @@ use super::{
     organizations, output, read, revision, source, two_organizations,
 };
 use crate::{
-    api::EntitlementInstance,
+    api::{EntitlementInstance, entitlement_definition::OutputKind},
     controller::world::{WorkItem, World},
+    evaluation::object::ObjectKey,
 };
 use k8s_openapi::api::core::v1::Secret;
 use kube::{api::PartialObjectMeta, core::DeserializeGuard, runtime::watcher::Event};
@@ -201,4 +202,17 @@ fn sources_are_read_when_they_are_named_and_when_they_change() {
     assert!(world.take_work().contains(&WorkItem::Source(source("password"))));
     assert!(world.source_permission(&source("password")).is_none());
     assert_eq!(world.source_namespaces(), BTreeSet::new());
+}
+
+#[test]
+fn who_wants_a_name_hears_when_another_leaves_it() {
+    let mut world = two_organizations();
+    world.observe_output(Event::Apply(output("config", "globex", 2)));
+    world.take_work();
+    let key = ObjectKey { kind: OutputKind::ConfigMap, namespace: "one".into(), name: "config".into() };
+    let stranger = world.stranger_at(&"acme".into(), &key).unwrap();
+    assert_eq!(stranger.organization.as_deref(), Some("globex"));
+    world.output_is_gone(&"globex".into(), &key, &stranger.uid);
+    assert_eq!(world.take_work(), organizations(&["acme"]));
+    assert!(world.stranger_at(&"acme".into(), &key).is_none());
 }

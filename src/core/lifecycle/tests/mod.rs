@@ -1,4 +1,5 @@
 //! The contract's sentences as tests, and a plain model of them that generated histories are compared with.
+#![allow(clippy::format_push_string, reason = "a line for a failure message is put together")]
 
 mod acceptance;
 mod amendments;

@@ -309,7 +309,7 @@ impl<'a> Oracle<'a> {
     fn present_end(&self, name: Name, agreed: &Agreed) -> Bound<Nominal> {
         let amended = self.amended(name, agreed);
         let effective = amended.iter().filter(|(_, state, _)| *state == AmendmentState::Effective);
-        effective.last().map_or(agreed.end, |(_, _, end)| *end)
+        effective.next_back().map_or(agreed.end, |(_, _, end)| *end)
     }
 
     /// "now >= end + gracePeriod; or now >= end, and an accepted renewal of it in state Active has come to its start"

@@ -308,7 +308,7 @@ impl<'a> Oracle<'a> {
 
     fn present_end(&self, name: Name, agreed: &Agreed) -> Bound<Nominal> {
         let amended = self.amended(name, agreed);
-        let effective = amended.iter().filter(|(_, state, _)| *state == AmendmentState::Effective);
+        let mut effective = amended.iter().filter(|(_, state, _)| *state == AmendmentState::Effective);
         effective.next_back().map_or(agreed.end, |(_, _, end)| *end)
     }
 

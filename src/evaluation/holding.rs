@@ -140,7 +140,7 @@ fn decide<'a>(
     let plain: Vec<&Grant> = grants.iter().map(|(_, grant)| grant.as_ref()).collect();
     let cases = plain.iter().map(|grant| case(snapshot, standing, entry, grant)).collect();
     let group = Group { cases, lineage: Lineage::of(&plain), unique };
-    let verdicts = group.decide(&group.ledger(), now);
+    let verdicts = group.decide(now);
     let outlook = Outlook::of(&group, &verdicts, now);
     let renewals: Vec<Option<Arc<str>>> = verdicts
         .iter()

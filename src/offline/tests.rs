@@ -1,1 +1,201 @@
-//! tests
+//! Tests of evaluating a set of objects.
+
+use super::{EntitlementKind, Inventory, Status, Subject, Survey};
+use crate::{
+    api::{
+        ConditionStatus,
+        conditions::{ACCEPTED, READY},
+    },
+    core::{
+        calendar::{Instant, parse_instant},
+        grant::GrantId,
+        secret::Secret,
+    },
+    evaluation::object::ObjectData,
+};
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, sync::Arc};
+
+fn now() -> Instant {
+    parse_instant("2026-07-01T00:00:00Z").unwrap()
+}
+
+fn inventory() -> Inventory {
+    Inventory::new(now(), "entitlement-operator")
+}
+
+fn organization(name: &str, namespaces: &[&str], metadata: &Value) -> crate::api::Organization {
+    let mut object = json!({"metadata": metadata, "spec": {"namespaces": namespaces}});
+    object["metadata"]["name"] = name.into();
+    serde_json::from_value(object).unwrap()
+}
+
+fn definition(name: &str, spec: &Value) -> crate::api::EntitlementDefinition {
+    serde_json::from_value(json!({"metadata": {"name": name}, "spec": spec})).unwrap()
+}
+
+fn instance(namespace: &str, name: &str, spec: &Value, status: &Value) -> crate::api::EntitlementInstance {
+    let metadata = json!({"name": name, "namespace": namespace});
+    serde_json::from_value(json!({"metadata": metadata, "spec": spec, "status": status})).unwrap()
+}
+
+fn ready(survey: &Survey, subject: &Subject) -> (ConditionStatus, String) {
+    let condition = survey.statuses[subject].condition(READY).unwrap();
+    (condition.status, condition.reason.clone())
+}
+
+fn cluster_scoped(kind: EntitlementKind, name: &str) -> Subject {
+    Subject::cluster_scoped(kind, &Arc::from(name))
+}
+
+fn objects(survey: &Survey) -> Vec<String> {
+    survey.objects.iter().map(|(key, written)| format!("{key} of {}", written.owner)).collect()
+}
+
+#[test]
+fn what_has_no_creation_was_made_now() {
+    let mut inventory = inventory();
+    inventory.add_organization(organization("acme", &["acme"], &json!({})));
+    inventory.add_definition(definition("feature", &json!({"type": "Feature"})));
+    inventory.add_instance(instance(
+        "entitlements",
+        "a",
+        &json!({"organization": "acme", "definition": "feature"}),
+        &Value::Null,
+    ));
+    let survey = inventory.survey(now());
+    let id = GrantId::new("entitlements", "a");
+    let Status::Instance(status) = &survey.statuses[&Subject::instance(&id)] else { panic!() };
+    assert_eq!(status.start.as_deref(), Some("2026-07-01T00:00:00Z"));
+    let Status::Definition(status) =
+        &survey.statuses[&cluster_scoped(EntitlementKind::EntitlementDefinition, "feature")]
+    else {
+        panic!()
+    };
+    assert_eq!((status.instances.total, status.instances.active), (1, 1));
+    assert_eq!(objects(&survey), ["ConfigMap acme/entitlements of acme"]);
+}
+
+#[test]
+fn a_namespace_belongs_to_the_oldest_organization() {
+    let mut inventory = inventory();
+    inventory.add_organization(organization("acme", &["shared"], &json!({})));
+    inventory.add_organization(organization(
+        "globex",
+        &["shared"],
+        &json!({"creationTimestamp": "2020-01-01T00:00:00Z"}),
+    ));
+    inventory.add_organization(organization(
+        "initech",
+        &["kube-system", "entitlement-operator", "own"],
+        &json!({"uid": "u-1"}),
+    ));
+    let survey = inventory.survey(now());
+    let of = |name: &str| ready(&survey, &cluster_scoped(EntitlementKind::Organization, name));
+    assert_eq!(of("acme"), (ConditionStatus::False, "NamespaceTaken".to_owned()));
+    assert_eq!(of("globex"), (ConditionStatus::True, "Served".to_owned()));
+    assert_eq!(of("initech"), (ConditionStatus::False, "NamespaceRefused".to_owned()));
+    assert_eq!(objects(&survey), ["ConfigMap own/entitlements of initech", "ConfigMap shared/entitlements of globex"]);
+    assert_eq!(survey.objects.values().map(|written| &*written.owner_uid).collect::<Vec<_>>(), ["u-1", ""]);
+}
+
+#[test]
+fn a_namespace_that_holds_an_accepted_grant_is_no_tenants() {
+    let accepted = json!({"accepted": {
+        "timeZone": "UTC", "since": "2026-01-01T00:00:00Z",
+        "chain": {"name": "a", "uid": "", "since": "2026-01-01T00:00:00Z", "day": 1},
+    }});
+    for (status, expected) in [(accepted, "NamespaceRefused"), (Value::Null, "Served")] {
+        let mut inventory = inventory();
+        inventory.add_organization(organization("acme", &["grants"], &json!({})));
+        inventory.add_instance(instance(
+            "grants",
+            "a",
+            &json!({"organization": "other", "definition": "feature"}),
+            &status,
+        ));
+        let survey = inventory.survey(now());
+        assert_eq!(ready(&survey, &cluster_scoped(EntitlementKind::Organization, "acme")).1, expected);
+    }
+}
+
+#[test]
+fn an_organization_that_is_only_named_is_evaluated_too() {
+    let mut inventory = inventory();
+    inventory.add_instance(instance(
+        "entitlements",
+        "a",
+        &json!({"organization": "nobody", "definition": "x"}),
+        &Value::Null,
+    ));
+    let survey = inventory.survey(now());
+    let accepted = survey.statuses[&Subject::instance(&GrantId::new("entitlements", "a"))].condition(ACCEPTED).unwrap();
+    assert_eq!(accepted.reason, "OrganizationNotFound");
+    assert!(survey.objects.is_empty());
+}
+
+#[test]
+fn an_invalid_definition_has_nothing_that_serves() {
+    let mut inventory = inventory();
+    inventory.add_organization(organization("acme", &["acme"], &json!({})));
+    inventory.add_definition(definition(
+        "broken",
+        &json!({"type": "Feature", "facets": [{"name": "f", "definition": "absent"}]}),
+    ));
+    inventory.add_instance(instance(
+        "entitlements",
+        "a",
+        &json!({"organization": "acme", "definition": "broken"}),
+        &Value::Null,
+    ));
+    let survey = inventory.survey(now());
+    let broken = cluster_scoped(EntitlementKind::EntitlementDefinition, "broken");
+    assert_eq!(ready(&survey, &broken), (ConditionStatus::False, "FacetNotFound".to_owned()));
+    let grant = Subject::instance(&GrantId::new("entitlements", "a"));
+    assert_eq!(ready(&survey, &grant), (ConditionStatus::False, "DefinitionNotReady".to_owned()));
+}
+
+#[test]
+fn secrets_reach_the_grants_beside_them() {
+    let schema = json!({"type": "object", "properties": {"password": {"type": "string", "writeOnly": true}}});
+    let output = json!({"name": "o", "kind": "Secret", "items": [{"key": "k", "template": "{{ facets.f.password }}"}]});
+    let spec = json!({"type": "Feature", "facets": [{"name": "f", "schema": schema}], "outputs": [output]});
+    let source = json!({"facet": "f", "field": "password", "secretKeyRef": {"name": "s", "key": "k"}});
+    let mut inventory = inventory();
+    inventory.add_organization(organization("acme", &["acme"], &json!({})));
+    inventory.add_definition(definition("backup", &spec));
+    let grant = json!({"organization": "acme", "definition": "backup", "secretFacets": [source]});
+    inventory.add_instance(instance("entitlements", "a", &grant, &Value::Null));
+    let subject = Subject::instance(&GrantId::new("entitlements", "a"));
+    assert_eq!(ready(&inventory.survey(now()), &subject), (ConditionStatus::False, "SecretNotFound".to_owned()));
+
+    let data = BTreeMap::from([("k".to_owned(), Secret::new(b"hunter2".to_vec()))]);
+    inventory.add_secrets(BTreeMap::from([(("entitlements".into(), "s".into()), Arc::new(data))]));
+    let survey = inventory.survey(now());
+    assert_eq!(ready(&survey, &subject), (ConditionStatus::True, "Active".to_owned()));
+    let written = survey.objects.iter().find(|(key, _)| &*key.name == "backup").unwrap().1;
+    let ObjectData::Secret(data) = &written.content.data else { panic!() };
+    assert_eq!(data["k"], Secret::new(b"hunter2".to_vec()));
+    assert!(!format!("{survey:?}").contains("hunter2"));
+}
+
+#[test]
+fn an_object_that_kubernetes_would_not_take_is_refused() {
+    let large = "x".repeat(700_000);
+    let schema = json!({"type": "object", "properties": {"text": {"type": "string"}}});
+    let output = json!({"name": "o", "kind": "ConfigMap", "items": [
+        {"key": "a", "template": "{{ facets.f.text }}"}, {"key": "b", "template": "{{ facets.f.text }}"},
+    ]});
+    let mut inventory = inventory();
+    inventory.add_organization(organization("acme", &["acme"], &json!({})));
+    inventory.add_definition(definition(
+        "big",
+        &json!({"type": "Feature", "facets": [{"name": "f", "schema": schema}], "outputs": [output]}),
+    ));
+    let grant = json!({"organization": "acme", "definition": "big", "facets": {"f": {"text": large}}});
+    inventory.add_instance(instance("entitlements", "a", &grant, &Value::Null));
+    let survey = inventory.survey(now());
+    let subject = Subject::instance(&GrantId::new("entitlements", "a"));
+    assert_eq!(ready(&survey, &subject), (ConditionStatus::False, "TooLarge".to_owned()));
+    assert_eq!(survey.objects.keys().filter(|key| &*key.name == "big").count(), 0);
+}

@@ -108,15 +108,15 @@ impl Node {
         }
     }
 
-    /// Adds to the line of every place.
-    pub fn move_down(&mut self, lines: u64) {
-        self.place.line += lines;
+    /// Goes through the value and everything in it, names of fields included.
+    pub fn visit(&mut self, visit: &mut impl FnMut(Part<'_>)) {
+        visit(Part::Value(self));
         match &mut self.content {
-            Content::List(items) => items.iter_mut().for_each(|item| item.move_down(lines)),
+            Content::List(items) => items.iter_mut().for_each(|item| item.visit(visit)),
             Content::Fields(fields) => {
                 for field in fields {
-                    field.key.place.line += lines;
-                    field.value.move_down(lines);
+                    visit(Part::Key(&mut field.key));
+                    field.value.visit(visit);
                 }
             }
             Content::Null | Content::Boolean(_) | Content::Number(_) | Content::Text(_) => {}
@@ -124,14 +124,27 @@ impl Node {
     }
 }
 
+/// A part of a value.
+pub enum Part<'a> {
+    /// A value in it, or itself.
+    Value(&'a mut Node),
+    /// The name of a field in it.
+    Key(&'a mut Key),
+}
+
 /// Kubernetes' JSON reader keeps whole numbers that a signed integer of 64 bits holds as such, and all others as binary
 /// double precision; and a double that is whole is written without fraction or exponent, to be read as whole again.
 fn number<E: Error>(float: f64) -> Result<Content, E> {
-    // The greatest double below 2^63; beyond it there are no integers.
+    // 2^63, beyond which a signed integer has nothing.
     const WHOLE_BELOW: f64 = 9_223_372_036_854_775_808.0;
     if float.fract() == 0.0 && float.abs() < WHOLE_BELOW {
         #[allow(clippy::cast_possible_truncation, reason = "it is whole and within bounds")]
         return Ok(Content::Number((float as i64).into()));
+    }
+    // The API server hands on such a double with its shortest digits, filled up with zeros, which the operator reads as a
+    // whole number as long as it fits.
+    if let (true, Ok(whole)) = (float.fract() == 0.0, float.to_string().parse::<u64>()) {
+        return Ok(Content::Number(whole.into()));
     }
     Number::from_f64(float).map(Content::Number).ok_or_else(|| E::custom("a number that is not finite"))
 }

@@ -110,33 +110,24 @@ pub struct Group<'a> {
     pub unique: bool,
 }
 
-/// The records that the members of a group have, by index.
-pub type Ledger = Vec<Option<Arc<Acceptance>>>;
-
 impl Group<'_> {
-    /// The records that the grants come with.
+    /// Settles the group at one moment.
     #[must_use]
-    pub fn ledger(&self) -> Ledger {
-        self.cases.iter().map(|case| case.grant.accepted.clone()).collect()
-    }
-
-    /// Settles the group at one moment, with the records that its members have by then.
-    #[must_use]
-    pub fn decide(&self, ledger: &Ledger, now: Instant) -> Vec<Verdict> {
-        let mut settled = settle::settle(self, ledger, now);
+    pub fn decide(&self, now: Instant) -> Vec<Verdict> {
+        let mut settled = settle::settle(self, now);
         if settled.len() > 1 {
-            self.refuse_unseated(ledger, &mut settled, now);
+            self.refuse_unseated(&mut settled, now);
             settle::refuse_outrun(self, &mut settled);
         }
-        phase::conclude(self, ledger, settled, now)
+        phase::conclude(self, settled, now)
     }
 
     /// Refuses as `Duplicate` the living members of every chain but that which has the seat.
-    fn refuse_unseated(&self, ledger: &Ledger, settled: &mut [Settled], now: Instant) {
+    fn refuse_unseated(&self, settled: &mut [Settled], now: Instant) {
         if !self.unique {
             return;
         }
-        let contestants = settled.iter().enumerate().map(|(index, one)| self.contestant(ledger, index, one)).collect();
+        let contestants = settled.iter().enumerate().map(|(index, one)| self.contestant(index, one)).collect();
         let refusals = Seat::of(&Contest::new(self, contestants)).refusals(now);
         for (loser, refusal) in refusals {
             if let Some(settled) = settled.get_mut(loser) {
@@ -145,10 +136,15 @@ impl Group<'_> {
         }
     }
 
-    fn contestant<'b>(&self, ledger: &Ledger, index: usize, settled: &'b Settled) -> Option<Contestant<'b>> {
+    fn contestant<'b>(&self, index: usize, settled: &'b Settled) -> Option<Contestant<'b>> {
         let running = settled.running.as_ref().filter(|_| self.is_active(index))?;
-        let is_recorded = ledger.get(index).is_some_and(Option::is_some);
+        let is_recorded = self.record(index).is_some();
         Some(Contestant { span: running.span, chain: &running.acceptance.chain, is_recorded })
+    }
+
+    /// What a member took when it was accepted before.
+    fn record(&self, index: usize) -> Option<&Arc<Acceptance>> {
+        self.cases.get(index).and_then(|case| case.grant.accepted.as_ref())
     }
 
     fn is_active(&self, index: usize) -> bool {

@@ -30,8 +30,8 @@ pub struct Change {
 pub struct Outlook {
     /// The next change of each grant, by index: of its phase, reason, start, end or an amendment.
     pub changes: Vec<Option<Change>>,
-    /// The spans of time, in no order and possibly overlapping or empty, at whose instants the present specs with the records after
-    /// the decision put a member in force.
+    /// The spans of time, in no order and possibly overlapping, at whose instants the present specs with the records after the
+    /// decision put a member in force.
     pub in_force: Vec<(Instant, Bound)>,
 }
 

@@ -1,7 +1,7 @@
 //! What was settled, as verdicts with a phase.
 
 use super::{
-    Group, Ledger, Verdict,
+    Group, Verdict,
     settle::{Running, Settled},
     span::Span,
 };
@@ -10,23 +10,23 @@ use crate::{
     core::{
         acceptance::Acceptance,
         calendar::{Bound, Instant},
+        grant::Grant,
     },
 };
 use std::sync::Arc;
 
 /// Turns what was settled into verdicts.
 #[must_use]
-pub fn conclude(group: &Group, ledger: &Ledger, settled: Vec<Settled>, now: Instant) -> Vec<Verdict> {
+pub fn conclude(group: &Group, settled: Vec<Settled>, now: Instant) -> Vec<Verdict> {
     let conclude = |index: usize| {
         let renewed_by = renewals(group, &settled, index).next().map(|(renewal, _)| renewal);
         (phase(group, &settled, index, now), renewed_by)
     };
     let concluded: Vec<(Phase, Option<usize>)> = (0..settled.len()).map(conclude).collect();
-    let parts = settled.into_iter().zip(concluded).zip(&group.cases).enumerate();
+    let parts = settled.into_iter().zip(concluded).zip(&group.cases);
     parts
-        .map(|(index, ((settled, (phase, renewed_by)), case))| {
-            let record = ledger.get(index).and_then(Option::as_ref);
-            let acceptance = acceptance(&settled, case.grant.state, record);
+        .map(|((settled, (phase, renewed_by)), case)| {
+            let acceptance = acceptance(&settled, case.grant);
             verdict(settled, acceptance, phase, renewed_by)
         })
         .collect()
@@ -65,13 +65,13 @@ fn verdict(settled: Settled, acceptance: Option<Arc<Acceptance>>, phase: Phase, 
 }
 
 /// A record is kept current while the grant is accepted or cancelled, and as it is while the grant is refused.
-fn acceptance(settled: &Settled, state: State, record: Option<&Arc<Acceptance>>) -> Option<Arc<Acceptance>> {
+fn acceptance(settled: &Settled, grant: &Grant) -> Option<Arc<Acceptance>> {
     let running = settled.running.as_ref().filter(|_| settled.refusal.is_none());
-    match (state, running) {
+    match (grant.state, running) {
         (State::Draft, _) => None,
         (State::Active, Some(running)) => Some(running.acceptance.clone()),
-        (State::Cancelled, Some(running)) => record.map(|_| running.acceptance.clone()),
-        (_, None) => record.cloned(),
+        (State::Cancelled, Some(running)) => grant.accepted.as_ref().map(|_| running.acceptance.clone()),
+        (_, None) => grant.accepted.clone(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Terms and refusals along the lineage: each grant after the one that it renews.
 
 use super::{
-    Group, Ledger,
+    Group,
     amendments::{Amended, amend},
     span::Span,
     term::{Term, TermSources, term},
@@ -59,8 +59,8 @@ struct Inherited {
 }
 
 /// Settles every grant of a group.
-pub fn settle(group: &Group, ledger: &Ledger, now: Instant) -> Vec<Settled> {
-    let mut settling = Settling { group, ledger, now, done: Vec::new() };
+pub fn settle(group: &Group, now: Instant) -> Vec<Settled> {
+    let mut settling = Settling { group, now, done: Vec::new() };
     if group.lineage.order().is_empty() {
         return (0..group.cases.len()).map(|index| settling.tentative(index)).collect();
     }
@@ -75,7 +75,6 @@ pub fn settle(group: &Group, ledger: &Ledger, now: Instant) -> Vec<Settled> {
 
 struct Settling<'a> {
     group: &'a Group<'a>,
-    ledger: &'a Ledger,
     now: Instant,
     done: Vec<Option<Settled>>,
 }
@@ -106,10 +105,6 @@ impl Settling<'_> {
         }
     }
 
-    fn record(&self, index: usize) -> Option<&Arc<Acceptance>> {
-        self.ledger.get(index).and_then(Option::as_ref)
-    }
-
     /// A grant as though nobody else renewed the same one.
     fn tentative(&self, index: usize) -> Settled {
         let Some(case) = self.group.cases.get(index) else {
@@ -118,7 +113,7 @@ impl Settling<'_> {
         if let Some(barred) = &case.barred {
             return Settled::refused(barred.clone());
         }
-        if let Some(record) = self.record(index) {
+        if let Some(record) = &case.grant.accepted {
             return self.recorded(index, record);
         }
         if let Some(unready) = &case.unready {
@@ -244,9 +239,11 @@ impl Settling<'_> {
         }
         let mut contenders = siblings.iter().copied().filter(contends);
         let oldest = contenders.clone().next();
-        let Some(winner) = contenders.find(|contender| self.record(*contender).is_some()).or(oldest) else { return };
+        let Some(winner) = contenders.find(|contender| self.group.record(*contender).is_some()).or(oldest) else {
+            return;
+        };
         for loser in siblings.iter().copied().filter(|sibling| *sibling != winner) {
-            if self.record(loser).is_none() && self.may_lose(loser) {
+            if self.group.record(loser).is_none() && self.may_lose(loser) {
                 self.lose(loser, winner);
             }
         }
@@ -261,7 +258,7 @@ impl Settling<'_> {
     /// An older one that does not contend itself, a Draft or one without a valid term, loses only once the winner is accepted.
     fn lose(&mut self, loser: usize, winner: usize) {
         let is_cancelled = self.group.cases.get(loser).is_some_and(|case| case.grant.state == State::Cancelled);
-        if is_cancelled || self.record(winner).is_some() || self.is_older(winner, loser) {
+        if is_cancelled || self.group.record(winner).is_some() || self.is_older(winner, loser) {
             self.keep(loser, Settled::refused(renewed_already(self.group, loser, winner)));
             return;
         }

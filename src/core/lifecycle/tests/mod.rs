@@ -3,7 +3,8 @@
 
 mod acceptance;
 mod amendments;
-mod histories;
+mod history;
+mod laws;
 mod oracle;
 mod phases;
 mod renewal;
@@ -187,7 +188,7 @@ impl World {
     pub fn decide(&self, now: Instant) -> (Vec<Row>, Vec<(Instant, Bound)>) {
         let grants = self.grants();
         let group = self.group(&grants);
-        let verdicts = group.decide(&group.ledger(), now);
+        let verdicts = group.decide(now);
         let outlook = Outlook::of(&group, &verdicts, now);
         let mut rows: Vec<Row> = verdicts
             .iter()

@@ -48,7 +48,7 @@ struct Agreed {
     record: AcceptedRecord,
 }
 
-type Name<'a> = &'a str;
+pub type Name<'a> = &'a str;
 
 impl<'a> Oracle<'a> {
     pub fn new(world: &'a World, records: &'a Records, now: Instant) -> Self {
@@ -92,7 +92,7 @@ impl<'a> Oracle<'a> {
     }
 
     /// The grant that one renews: "in the same namespace".
-    fn renewed(&self, name: Name) -> Option<Name<'a>> {
+    pub fn renewed(&self, name: Name) -> Option<Name<'a>> {
         let thing = self.things[name];
         let (found, renewed) = self.things.get_key_value(thing.spec.renews.as_deref()?)?;
         (renewed.metadata.namespace == thing.metadata.namespace).then_some(*found)
@@ -156,12 +156,8 @@ impl<'a> Oracle<'a> {
             return own;
         }
         let rivals = self.rivals(name);
-        let is_lost = match rivals.iter().any(|rival| self.record(rival).is_some()) {
-            true => true,
-            false => {
-                rivals.iter().any(|rival| self.age(rival) < self.age(name) || self.state(name) == State::Cancelled)
-            }
-        };
+        let goes_before = |rival: &Name| self.record(rival).is_some() || self.age(rival) < self.age(name);
+        let is_lost = rivals.iter().any(|rival| goes_before(rival) || self.state(name) == State::Cancelled);
         if is_lost { Some(Reason::RenewalInvalid) } else { own }
     }
 
@@ -184,7 +180,7 @@ impl<'a> Oracle<'a> {
 
     fn work_out(&self, name: Name) -> Option<Agreed> {
         let spec = &self.things[name].spec;
-        let record = match self.record(name) {
+        let mut record = match self.record(name) {
             Some(record) => AcceptedRecord { follows: self.current_follows(name, record), ..record.clone() },
             None if self.is_on_circle(name) => return None,
             None => self.what_it_takes(name),
@@ -206,7 +202,6 @@ impl<'a> Oracle<'a> {
             ));
         }
         let start = starts.into_iter().max_by_key(|start| start.instant()).unwrap();
-        let mut record = record;
         let chain = record.chain.as_mut().unwrap();
         if chain.day == 0 {
             chain.day = start.day();
@@ -301,7 +296,7 @@ impl<'a> Oracle<'a> {
     }
 
     /// "pending amendments counted"
-    fn final_end(&self, name: Name) -> Bound {
+    pub fn final_end(&self, name: Name) -> Bound {
         let Some(agreed) = self.agreed(name) else { return Bound::Never };
         self.amended(name, &agreed).last().map_or(agreed.end, |(_, _, end)| *end).instant()
     }

@@ -1,26 +1,20 @@
-//! Generated histories of a group of grants, compared step by step with the plain model.
+//! Generated histories of a group of grants.
 
-use super::{
-    Row, World,
-    oracle::{Judgement, Oracle, Records},
-};
+use super::{World, oracle::Records};
 use crate::{
-    api::{
-        Phase,
-        entitlement_instance::{Amendment, State},
-    },
+    api::entitlement_instance::{Amendment, State},
     core::{
-        calendar::{Bound, Instant, format_instant},
+        calendar::{Instant, format_instant},
         refusal::Reason,
     },
 };
 use chrono::TimeDelta;
 use proptest::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// How far apart the moments of a history lie.
 #[derive(Clone, Copy, Debug)]
-enum Scale {
+pub enum Scale {
     Minutes,
     QuarterDays,
     Days,
@@ -59,7 +53,7 @@ impl Scale {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Written {
+pub enum Written {
     Tick(u8),
     Date(u8),
     Never,
@@ -67,14 +61,14 @@ enum Written {
 }
 
 #[derive(Clone, Debug)]
-struct Terms {
+pub struct Terms {
     start: Option<Written>,
     end: Option<Written>,
     renews: Option<u8>,
 }
 
 #[derive(Clone, Debug)]
-struct NewGrant {
+pub struct NewGrant {
     made: u8,
     terms: Terms,
     state: State,
@@ -84,7 +78,7 @@ struct NewGrant {
 }
 
 #[derive(Clone, Debug)]
-struct NewAmendment {
+pub struct NewAmendment {
     effective: Written,
     end: Option<Written>,
     invalid_facets: bool,
@@ -92,7 +86,7 @@ struct NewAmendment {
 }
 
 #[derive(Clone, Debug)]
-enum Event {
+pub enum Event {
     Pass(u8),
     Add(NewGrant),
     Set(u8, State),
@@ -176,16 +170,16 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 #[derive(Clone, Debug)]
-struct History {
+pub struct History {
     scale: Scale,
     unique: bool,
     berlin: bool,
     catalogue: (Option<u8>, Option<u8>),
     first: Vec<NewGrant>,
-    events: Vec<Event>,
+    pub events: Vec<Event>,
 }
 
-fn history() -> impl Strategy<Value = History> {
+pub fn history() -> impl Strategy<Value = History> {
     let scale = prop_oneof![Just(Scale::Minutes), Just(Scale::QuarterDays), Just(Scale::Days)];
     let catalogue = (proptest::option::weighted(0.8, 1u8..6), proptest::option::of(1u8..6));
     let first = proptest::collection::vec(grant(), 1..5);
@@ -195,16 +189,18 @@ fn history() -> impl Strategy<Value = History> {
     )
 }
 
-struct Telling {
+/// A history as far as it has come, with the records that the model has kept.
+pub struct Telling {
     scale: Scale,
-    world: World,
-    records: Records,
+    pub world: World,
+    pub records: Records,
     tick: u8,
-    unseen: bool,
+    /// What happened last is not seen yet.
+    pub unseen: bool,
 }
 
 impl Telling {
-    fn new(history: &History) -> Self {
+    pub fn new(history: &History) -> Self {
         let mut world = World::new();
         world.unique = history.unique;
         let mut telling = Self { scale: history.scale, world, records: Records::new(), tick: 3, unseen: false };
@@ -216,7 +212,7 @@ impl Telling {
         telling
     }
 
-    fn now(&self) -> Instant {
+    pub fn now(&self) -> Instant {
         self.scale.at(self.tick)
     }
 
@@ -225,7 +221,7 @@ impl Telling {
         names.get(usize::from(which)).cloned()
     }
 
-    fn happen(&mut self, event: &Event) {
+    pub fn happen(&mut self, event: &Event) {
         self.unseen = matches!(event, Event::Unseen(_));
         match event {
             Event::Pass(ticks) => self.tick += ticks,
@@ -298,13 +294,11 @@ impl Telling {
             Event::Edit(_, terms) => Some(self.terms(terms)),
             _ => None,
         };
-        let scale = self.scale;
         let next = self.world.instance(name).spec.amendments.len();
         let added = match event {
             Event::Amend(_, amendment) => Some(self.amendment(next, amendment)),
             _ => None,
         };
-        let _ = scale;
         let spec = &mut self.world.instance(name).spec;
         match event {
             Event::Set(_, state) if spec.state != State::Cancelled => spec.state = *state,
@@ -332,160 +326,4 @@ impl Telling {
             _ => {}
         }
     }
-
-    /// Decides, and checks everything that can be checked of it.
-    fn look(&mut self) -> Result<(), TestCaseError> {
-        let now = self.now();
-        let oracle = Oracle::new(&self.world, &self.records, now);
-        let expected = oracle.judge();
-        let (rows, in_force) = self.world.decide(now);
-        check_judgements(&expected, &rows)?;
-        let mut reversed = self.world.clone();
-        reversed.instances.reverse();
-        prop_assert_eq!(&reversed.decide(now).0, &rows, "in another order");
-        check_seat(&self.world, &self.records, &expected)?;
-        let after = records(&expected);
-        check_next(&self.world, &after, &rows, now)?;
-        check_in_force(&self.world, &after, &in_force, now)?;
-        for row in &rows {
-            self.world.set_record(&row.name, row.record.clone());
-        }
-        self.records = after;
-        prop_assert_eq!(&self.world.decide(now).0, &rows, "decided again");
-        Ok(())
-    }
-}
-
-fn records(judgements: &BTreeMap<String, Judgement>) -> Records {
-    judgements.iter().filter_map(|(name, judgement)| Some((name.clone(), judgement.record.clone()?))).collect()
-}
-
-fn check_judgements(expected: &BTreeMap<String, Judgement>, rows: &[Row]) -> Result<(), TestCaseError> {
-    let found: BTreeMap<String, Judgement> = rows.iter().map(|row| (row.name.clone(), seen(row))).collect();
-    prop_assert_eq!(&found, expected, "the model expects what stands right");
-    Ok(())
-}
-
-fn seen(row: &Row) -> Judgement {
-    Judgement {
-        phase: row.phase,
-        reason: row.reason,
-        start: row.start,
-        end: row.end,
-        amendments: row.amendments.iter().map(|(name, state, _)| (name.clone(), *state)).collect(),
-        record: row.record.clone(),
-        renewed_by: row.renewed_by.clone(),
-    }
-}
-
-/// "An organization has at most one chain of a definition alive: one that has an accepted member keeps the seat (should there
-/// be several such, all stay)."
-fn check_seat(world: &World, before: &Records, now: &BTreeMap<String, Judgement>) -> Result<(), TestCaseError> {
-    let chain = |name: &str| {
-        now[name]
-            .record
-            .as_ref()
-            .and_then(|record| record.chain.clone())
-            .map(|chain| (chain.since, chain.uid, chain.name))
-    };
-    let alive = |name: &&String| {
-        !matches!(now[*name].phase, Phase::Draft | Phase::Cancelled | Phase::Rejected | Phase::Expired)
-    };
-    let namespace = |name: &str| {
-        world
-            .instances
-            .iter()
-            .find(|one| one.metadata.name.as_deref() == Some(name))
-            .unwrap()
-            .metadata
-            .namespace
-            .clone()
-    };
-    let seated: BTreeSet<_> = now.keys().filter(alive).map(|name| (namespace(name), chain(name))).collect();
-    if !world.unique || seated.len() < 2 {
-        return Ok(());
-    }
-    for one in seated {
-        let mut members = now.keys().filter(|name| (namespace(name), chain(name)) == one);
-        prop_assert!(members.any(|name| before.contains_key(name)), "{one:?} came beside others to the seat");
-    }
-    Ok(())
-}
-
-/// Whether what a transition changes differs.
-fn differs(one: &Judgement, other: &Judgement) -> bool {
-    let face = |judgement: &Judgement| {
-        (judgement.phase, judgement.reason, judgement.start, judgement.end, judgement.amendments.clone())
-    };
-    face(one) != face(other)
-}
-
-/// "`nextTransition` is the next moment at which its phase, reason, start, end or an amendment of it changes by time alone."
-fn check_next(world: &World, records: &Records, rows: &[Row], now: Instant) -> Result<(), TestCaseError> {
-    let today = Oracle::new(world, records, now);
-    let first = today.judge();
-    let mut open: BTreeMap<&str, Option<(Instant, Phase)>> = BTreeMap::new();
-    for row in rows {
-        open.insert(&row.name, None);
-    }
-    let moments = today.moments();
-    let second = TimeDelta::seconds(1);
-    let probes: BTreeSet<Instant> =
-        moments.iter().flat_map(|at| [*at - second, *at, *at + second]).filter(|at| *at > now).collect();
-    let mut carried = records.clone();
-    for at in probes {
-        let judgements = Oracle::new(world, &carried, at).judge();
-        for (name, judgement) in &judgements {
-            let slot = open.get_mut(name.as_str()).unwrap();
-            if slot.is_none() && differs(&first[name], judgement) {
-                *slot = Some((at, judgement.phase));
-            }
-        }
-        carried = self::records(&judgements);
-    }
-    for row in rows {
-        let watched = !matches!(row.phase, Phase::Draft | Phase::Cancelled);
-        let expected = open[row.name.as_str()].filter(|_| watched);
-        prop_assert_eq!(row.next, expected, "next transition of {} (the model is right)", &row.name);
-    }
-    Ok(())
-}
-
-/// The spans in force are the instants "at which the present specs, with the records as this evaluation leaves them, give
-/// Active or Grace".
-fn check_in_force(
-    world: &World,
-    records: &Records,
-    spans: &[(Instant, Bound)],
-    now: Instant,
-) -> Result<(), TestCaseError> {
-    let today = Oracle::new(world, records, now);
-    let second = TimeDelta::seconds(1);
-    for at in today.moments().into_iter().flat_map(|at| [at - second, at, at + second]).chain([now]) {
-        let judgements = today.elsewhen(at).judge();
-        let expected = judgements.values().any(|judgement| judgement.phase.is_in_force());
-        let found = spans.iter().any(|(start, end)| *start <= at && !end.has_come(at));
-        prop_assert_eq!(found, expected, "in force at {}: {:?}", format_instant(at), spans);
-    }
-    Ok(())
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
-
-    #[test]
-    fn every_history_is_decided_as_the_contract_says(history in history()) {
-        let mut telling = Telling::new(&history);
-        telling.look()?;
-        for event in &history.events {
-            telling.happen(event);
-            if !telling.unseen {
-                telling.look()?;
-            }
-        }
-    }
-}
-
-fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(256)
 }

@@ -1,0 +1,99 @@
+//! Files, folders and standard input.
+
+use super::super::source::{MAX_BYTES, read};
+use std::{
+    fs,
+    io::{self, Read},
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+};
+use tempfile::TempDir;
+
+fn folder(files: &[(&str, &[u8])]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, content) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    folder
+}
+
+/// The names of what was read, and what could not be, without the folder.
+fn names(folder: &Path, paths: &[PathBuf]) -> (Vec<String>, Vec<String>) {
+    let (sources, unreadable) = read(paths, &mut io::empty());
+    let short =
+        |text: &str| text.replace(&format!("{}/", folder.display()), "").replace(&folder.display().to_string(), ".");
+    (
+        sources.iter().map(|source| short(&source.path)).collect(),
+        unreadable.iter().map(|problem| short(problem)).collect(),
+    )
+}
+
+#[test]
+fn folders_are_read_in_the_order_of_names() {
+    let folder = folder(&[
+        ("b.yaml", b""),
+        ("a/z.yml", b""),
+        ("a/b/c.json", b""),
+        ("readme.md", b""),
+        ("x.YAML", b""),
+        (".git/config.yaml", b""),
+        (".hidden.yaml", b""),
+    ]);
+    let (read, unreadable) = names(folder.path(), &[folder.path().to_owned()]);
+    assert_eq!(read, ["a/b/c.json", "a/z.yml", "b.yaml"]);
+    assert_eq!(unreadable, Vec::<String>::new());
+}
+
+#[test]
+fn a_file_is_read_once_whatever_leads_to_it() {
+    let folder = folder(&[("a.yaml", b"a: 1"), ("b.yaml", b"b: 1")]);
+    symlink("a.yaml", folder.path().join("c.yaml")).unwrap();
+    let paths = [folder.path().join("b.yaml"), folder.path().to_owned(), folder.path().join("b.yaml")];
+    assert_eq!(names(folder.path(), &paths).0, ["b.yaml", "a.yaml"]);
+}
+
+#[test]
+fn each_that_cannot_be_read_has_its_sentence() {
+    let folder = folder(&[
+        ("binary.yaml", b"a\0b"),
+        ("latin.yaml", b"a: \xff"),
+        ("empty/readme.md", b""),
+        ("mark.yaml", b"\xef\xbb\xbfa: 1"),
+    ]);
+    fs::create_dir(folder.path().join("loops")).unwrap();
+    symlink("..", folder.path().join("loops/up")).unwrap();
+    symlink("nowhere", folder.path().join("broken.yaml")).unwrap();
+    let all = ["binary.yaml", "latin.yaml", "mark.yaml", "absent.yaml", "empty", "broken.yaml", "loops"];
+    let (read, unreadable) = names(folder.path(), &all.map(|name| folder.path().join(name)));
+    assert_eq!(read, ["mark.yaml"]);
+    assert_eq!(
+        unreadable,
+        [
+            "binary.yaml: it is a binary file, not YAML or JSON",
+            "latin.yaml: it is not UTF-8 text (byte 4), as YAML and JSON are",
+            "absent.yaml: there is no such file or folder",
+            "empty: there is no file in it whose name ends in .yaml, .yml or .json",
+            "broken.yaml: there is no such file or folder",
+            "loops/up/broken.yaml: there is no such file or folder",
+            "loops/up/loops/up: this link leads back to loops/up, in which it lies: remove it",
+        ]
+    );
+}
+
+#[test]
+fn the_mark_at_the_beginning_is_no_part_of_the_text() {
+    let folder = folder(&[("mark.yaml", b"\xef\xbb\xbfa: 1")]);
+    let (sources, _) = read(&[folder.path().to_owned()], &mut io::empty());
+    assert_eq!(sources[0].text, "a: 1");
+}
+
+#[test]
+fn an_endless_input_ends() {
+    let (sources, unreadable) = read(&["-".into()], &mut io::repeat(b'a'));
+    assert!(sources.is_empty());
+    assert_eq!(unreadable, ["-: it has more than 64 MiB: split it"]);
+    let (sources, _) = read(&["-".into(), "-".into()], &mut io::repeat(b'a').take(MAX_BYTES));
+    assert_eq!(sources.len(), 1);
+}

@@ -1,0 +1,118 @@
+//! YAML and JSON as kubectl reads them. The expected values were compared with `kubectl create --dry-run=server`.
+
+use super::{document, text::documents};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+#[test]
+fn plain_words_and_numbers_are_read_as_kubectl_reads_them() {
+    for (written, expected) in [
+        ("no", json!(false)),
+        ("Yes", json!(true)),
+        ("ON", json!(true)),
+        ("y", json!(true)),
+        ("yEs", json!("yEs")),
+        ("\"no\"", json!("no")),
+        ("true", json!(true)),
+        ("~", json!(null)),
+        ("null", json!(null)),
+        ("!!str 1", json!("1")),
+        ("2026-01-01", json!("2026-01-01")),
+        ("2026-01-01T00:00:00Z", json!("2026-01-01T00:00:00Z")),
+        ("12:30:45", json!("12:30:45")),
+        ("1.2.3", json!("1.2.3")),
+        ("0x1F", json!(31)),
+        ("0777", json!(511)),
+        ("0o17", json!(15)),
+        ("0b11", json!(3)),
+        ("1_000", json!(1000)),
+        ("+1", json!(1)),
+        ("08", json!(8)),
+        ("1.0", json!(1)),
+        ("1e3", json!(1000)),
+        ("-0.0", json!(0)),
+        (".5", json!(0.5)),
+        ("1.", json!(1)),
+        ("1.5e-7", json!(1.5e-7)),
+        ("1e18", json!(1_000_000_000_000_000_000_i64)),
+        ("9223372036854775807", json!(9_223_372_036_854_775_807_i64)),
+        ("-9223372036854775808", json!(-9_223_372_036_854_775_808_i64)),
+        ("9223372036854775808", json!(9_223_372_036_854_776_000_u64)),
+        ("1e19", json!(10_000_000_000_000_000_000_u64)),
+        ("18446744073709551615", json!(18_446_744_073_709_552_000.0)),
+        ("1e300", json!(1e300)),
+    ] {
+        assert_eq!(document(&format!("a: {written}\n")).to_value(), json!({ "a": expected }), "{written}");
+    }
+}
+
+#[test]
+fn names_of_fields_that_are_no_text_become_text_as_with_kubectl() {
+    let read = document("y: 1\nNo: 2\n1: 3\n1.5: 4\n0x10: 5\n\"y\\u0061\": 6\nyEs: 7\n").to_value();
+    assert_eq!(read, json!({"true": 1, "false": 2, "1": 3, "1.5": 4, "16": 5, "ya": 6, "yEs": 7}));
+}
+
+#[test]
+fn aliases_and_merges_are_followed() {
+    let read = document("a: &a {x: 1, y1: 2}\nb: *a\nc: {<<: *a, x: 3}\n").to_value();
+    assert_eq!(read, json!({"a": {"x": 1, "y1": 2}, "b": {"x": 1, "y1": 2}, "c": {"x": 3, "y1": 2}}));
+}
+
+#[test]
+fn documents_remember_where_they_stand() {
+    let read = documents("# nothing\n---\na: 1\n---\n---\nb:\n  c: |\n    text\n...\n").unwrap();
+    let lines: Vec<u64> = read.iter().map(|document| document.place.line).collect();
+    assert_eq!(lines, [3, 6]);
+    let value = read[1].get("b").and_then(|b| b.get("c")).unwrap();
+    assert_eq!((value.text(), value.place.line, value.place.column), (Some("text\n"), 8, 5));
+}
+
+#[test]
+fn json_documents_need_no_separator() {
+    let read = documents("{\"a\": 1.0}\n{\n  \"b\": \"\\ud83d\\ude00\"\n}\n{}").unwrap();
+    let values: Vec<Value> = read.iter().map(super::Node::to_value).collect();
+    assert_eq!(values, [json!({"a": 1}), json!({"b": "😀"}), json!({})]);
+    assert_eq!(read[1].get("b").unwrap().place.line, 3);
+    assert_eq!(read[2].place.line, 5);
+}
+
+#[test]
+fn says_where_a_text_cannot_be_read() {
+    let bomb = "a: &a [1,1,1,1,1,1,1,1,1,1]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\n\
+                d: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\n";
+    for (written, place, message) in [
+        ("a: 1\nb: 2\na: 3\n", (3, 1), "the field \"a\" is given twice: remove one of the two"),
+        ("{\"a\": 1}\n{\"b\": 1, \"b\": 2}", (2, 10), "the field \"b\" is given twice: remove one of the two"),
+        ("a:\n  - b: [1, 2\n", (2, 8), "unclosed bracket '['"),
+        ("a: b: c", (1, 5), "mapping values are not allowed in this context"),
+        ("? [a]\n: 1\n", (1, 3), "the name of a field must be a text: put it in quotes"),
+    ] {
+        let error = documents(written).unwrap_err();
+        let found = error.place.map(|place| (place.line, place.column));
+        assert_eq!((found, error.message.as_str()), (Some(place), message), "{written}");
+    }
+    let error = documents(bomb).unwrap_err();
+    assert_eq!(error.message, "its aliases (*name) stand for more than 100000 values: write fewer");
+    assert!(documents(&format!("{}1{}", "[".repeat(127), "]".repeat(127))).is_ok());
+    assert!(documents(&"[".repeat(5000)).is_err());
+    assert!(documents(&"- ".repeat(5000)).is_err());
+    assert!(documents("a: .inf").is_err());
+}
+
+proptest! {
+    #[test]
+    fn never_panics(written in "[a-c:\\[\\]{}&*!|>'\"#\\-,? \n\t0-9.]{0,60}") {
+        let _ = documents(&written);
+    }
+
+    #[test]
+    fn whole_doubles_and_whole_numbers_are_one(whole in any::<i32>()) {
+        prop_assert_eq!(document(&format!("a: {whole}.0")).to_value(), json!({ "a": whole }));
+    }
+
+    #[test]
+    fn reads_the_json_that_serde_writes(texts in prop::collection::btree_map("\\PC{0,8}", "[ -~\n\t]{0,12}", 0..4)) {
+        let value = json!(texts);
+        prop_assert_eq!(document(&format!("{{\"a\": {value}}}")).to_value(), json!({ "a": value }));
+    }
+}

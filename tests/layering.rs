@@ -33,7 +33,7 @@ const IMPURE: &[&str] = &[
     "tracing",
     "rand::",
 ];
-const SHELL: &[&str] = &["crate::controller", "crate::cli", "crate::telemetry"];
+const SHELL: &[&str] = &["crate::controller", "crate::cli", "crate::telemetry", "crate::webhook"];
 
 const LAYERS: &[Layer] = &[
     Layer {

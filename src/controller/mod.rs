@@ -19,16 +19,18 @@
 //! | `status`, `revisions` | what is written on the catalogue's and the grants' own objects |
 //! | `announcements`, `events` | what users are told |
 //! | `gate`, `failure`, `clock`, `context` | what all of them share |
+//! | `knowledge` | what others may ask |
 
 mod announcements;
 mod apply;
-mod clock;
+pub(crate) mod clock;
 mod context;
 mod definition;
 mod events;
 mod facet;
 mod failure;
 mod gate;
+mod knowledge;
 mod organization;
 mod output;
 mod queue;
@@ -53,6 +55,7 @@ use k8s_openapi::api::{
     apps::v1::ControllerRevision,
     core::v1::{ConfigMap, Namespace, Secret},
 };
+pub use knowledge::Knowledge;
 use kube::{Api, Client, Resource, api::PartialObjectMeta, runtime::watcher::Event};
 use serde::de::DeserializeOwned;
 use std::{fmt::Debug, sync::Arc};
@@ -118,6 +121,12 @@ impl Controller {
     #[must_use]
     pub fn readiness(&self) -> Readiness {
         Readiness { context: Arc::clone(&self.context) }
+    }
+
+    /// What it knows of the cluster.
+    #[must_use]
+    pub fn knowledge(&self) -> Knowledge {
+        Knowledge::new(Arc::clone(&self.context))
     }
 
     /// Runs until `shutdown` is ready, then finishes what has begun.

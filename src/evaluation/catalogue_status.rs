@@ -1,7 +1,7 @@
 //! The statuses of the catalogue's own objects: definitions and facet definitions.
 
 use super::{
-    catalogue::{CatalogueEntry, Present},
+    catalogue::{CatalogueEntry, Present, Problem},
     conditions::Conditions,
 };
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
     },
     core::{calendar::Instant, schema::Schema},
 };
+use serde_json::Value;
 
 /// The status of a definition: whether it can be granted as it is written, how many grants of it there are, and which
 /// revision of it serves.
@@ -54,15 +55,21 @@ fn who_serves(entry: &CatalogueEntry) -> String {
     }
 }
 
+/// Why a schema can't be used.
+#[must_use]
+pub fn schema_problem(schema: &Value) -> Option<Problem> {
+    Schema::compile(schema).err().map(|error| Problem::new("InvalidSchema", error.to_string()))
+}
+
 /// The status of a facet definition: whether its schema can be used.
 #[must_use]
 pub fn facet_status(facet: &FacetDefinition, now: Instant) -> FacetDefinitionStatus {
     let generation = facet.metadata.generation.unwrap_or(1);
     let before = facet.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let mut conditions = Conditions::after(before, generation, now);
-    match Schema::compile(&facet.spec.schema) {
-        Ok(_) => conditions.set(READY, true, "Valid", "definitions can use the facet"),
-        Err(error) => conditions.set(READY, false, "InvalidSchema", error.to_string()),
+    match schema_problem(&facet.spec.schema) {
+        None => conditions.set(READY, true, "Valid", "definitions can use the facet"),
+        Some(problem) => conditions.set(READY, false, problem.reason, problem.message),
     }
     FacetDefinitionStatus { observed_generation: generation, conditions: conditions.into_vec() }
 }

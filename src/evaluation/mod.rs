@@ -3,13 +3,14 @@
 //! [`evaluate`] is what the operator, the offline commands and every later caller share. It is pure: the same snapshot and
 //! moment give the same answer, byte for byte.
 
+pub mod admission;
 mod cases;
 pub mod catalogue;
 pub mod catalogue_status;
 pub(crate) mod conditions;
 mod delivery;
 mod facets;
-mod holding;
+pub(crate) mod holding;
 mod notices;
 pub mod object;
 pub mod plan;

@@ -25,6 +25,10 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
+/// What is said of a grant whose term leaves it no time in force.
+pub const NEVER_IN_FORCE: &str =
+    "the grant that this renews ends no earlier than this one: give it a later end by an amendment";
+
 /// What becomes of one grant, as though all that it should have were delivered.
 #[must_use]
 pub fn grant_outcome(holding: &Holding, member: &Member, delivery: GrantDelivery, now: Instant) -> GrantOutcome {
@@ -152,9 +156,7 @@ fn not_ready(entry: Option<&CatalogueEntry>, member: &Member, delivery: &GrantDe
         return Some((refusal.reason.as_str(), refusal.message.clone()));
     }
     if verdict.is_never_in_force() {
-        let message =
-            "the grant that this renews ends no earlier than this one: give it a later end by an amendment".to_owned();
-        return Some(("NeverInForce", message));
+        return Some(("NeverInForce", NEVER_IN_FORCE.to_owned()));
     }
     if let Some(trouble) = definition_trouble(entry, member.grant) {
         return Some(trouble);

@@ -313,6 +313,16 @@ impl Catalogue {
         if exists || self.revisions_of.contains_key(name) { Err(NotYetRead) } else { Ok(None) }
     }
 
+    /// A definition as it is now, where it exists and was readable once.
+    pub fn definition(&self, name: &Arc<str>) -> Option<&Arc<EntitlementDefinition>> {
+        self.definitions.get(name)
+    }
+
+    /// Definitions that refer to a facet definition.
+    pub fn users(&self, facet: &str) -> impl Iterator<Item = &Arc<str>> {
+        self.users.get(facet).into_iter().flatten()
+    }
+
     /// A facet definition.
     pub fn facet(&self, name: &Arc<str>) -> Option<Arc<FacetDefinition>> {
         self.facets.get(name).cloned()

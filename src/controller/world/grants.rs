@@ -45,9 +45,14 @@ impl Held {
 
     /// The Secrets that it takes values from.
     pub fn sources(&self) -> impl Iterator<Item = SourceKey> {
-        let namespace = &self.grant.id.namespace;
-        self.grant.secret_facets.iter().map(|facet| (Arc::clone(namespace), facet.secret_key_ref.name.as_str().into()))
+        sources_of(&self.grant)
     }
+}
+
+/// The Secrets that a grant takes values from.
+pub fn sources_of(grant: &Grant) -> impl Iterator<Item = SourceKey> {
+    let namespace = &grant.id.namespace;
+    grant.secret_facets.iter().map(|facet| (Arc::clone(namespace), facet.secret_key_ref.name.as_str().into()))
 }
 
 /// A change of one instance, as far as others may care.

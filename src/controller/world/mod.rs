@@ -13,7 +13,9 @@
 //! | `sources` | Secrets that grants take values from |
 //! | `observe` | what each event of a watch means |
 //! | `view` | all that one organization's evaluation reads |
+//! | `candidate` | the same, as it would be after a change that is not stored yet |
 
+mod candidate;
 mod catalogue;
 mod grants;
 mod observe;

@@ -158,7 +158,12 @@ impl Tenancy {
 
     /// Organizations that list a namespace, the oldest first.
     pub fn claimants(&self, namespace: &str) -> impl Iterator<Item = &Arc<str>> {
-        self.claims.get(namespace).into_iter().flatten().map(|age| &age.name)
+        self.claims(namespace).map(|age| &age.name)
+    }
+
+    /// How old those are.
+    pub fn claims(&self, namespace: &str) -> impl Iterator<Item = &Age> {
+        self.claims.get(namespace).into_iter().flatten()
     }
 
     /// Whether a namespace exists and is not terminating.

@@ -3,7 +3,10 @@
 use super::{SourceKey, World, catalogue::NotYetRead, grants::Held, sources::NotYetFetched};
 use crate::{
     api::{ASSIGNMENT_NAMESPACE, Organization},
-    core::{grant::GrantId, namespace::NamespaceFacts},
+    core::{
+        grant::{Grant, GrantId},
+        namespace::NamespaceFacts,
+    },
     evaluation::{
         SecretSources, Snapshot,
         catalogue::CatalogueEntry,
@@ -78,9 +81,9 @@ impl World {
         let snapshot = Snapshot {
             name: Arc::clone(name),
             grants: held.iter().map(|held| Arc::clone(&held.grant)).collect(),
-            catalogue: self.catalogue_of(&held).map_err(|NotYetRead| NotReady::Waits)?,
+            catalogue: self.catalogue_of(held.iter().map(|held| &held.grant)).map_err(|NotYetRead| NotReady::Waits)?,
             secrets: self.secrets_of(name, &held).map_err(|NotYetFetched| NotReady::Waits)?,
-            namespaces: self.namespaces_of(organization.as_deref(), &held),
+            namespaces: self.namespaces_of(organization.as_deref(), held.iter().map(|held| &held.grant)),
             organization,
         };
         let owner = snapshot.organization.as_deref().map(|organization| self.owner(name, organization));
@@ -116,8 +119,11 @@ impl World {
         *namespace == self.operator_namespace || &**namespace == ASSIGNMENT_NAMESPACE || namespace.starts_with("kube-")
     }
 
-    fn catalogue_of(&self, held: &[&Held]) -> Result<BTreeMap<Arc<str>, Arc<CatalogueEntry>>, NotYetRead> {
-        let names: BTreeSet<_> = held.iter().map(|held| &held.grant.definition).collect();
+    pub(super) fn catalogue_of<'a>(
+        &self,
+        grants: impl Iterator<Item = &'a Arc<Grant>>,
+    ) -> Result<BTreeMap<Arc<str>, Arc<CatalogueEntry>>, NotYetRead> {
+        let names: BTreeSet<_> = grants.map(|grant| &grant.definition).collect();
         let mut entries = BTreeMap::new();
         for name in names {
             if let Some(entry) = self.catalogue.entry(name)? {
@@ -140,10 +146,14 @@ impl World {
         Ok(sources)
     }
 
-    fn namespaces_of(&self, organization: Option<&Organization>, held: &[&Held]) -> BTreeMap<Arc<str>, NamespaceFacts> {
+    pub(super) fn namespaces_of<'a>(
+        &self,
+        organization: Option<&Organization>,
+        grants: impl Iterator<Item = &'a Arc<Grant>>,
+    ) -> BTreeMap<Arc<str>, NamespaceFacts> {
         let listed = organization.into_iter().flat_map(|organization| &organization.spec.namespaces);
         let names: BTreeSet<Arc<str>> = listed.map(|namespace| namespace.as_str().into()).collect();
-        let of_grants = held.iter().map(|held| Arc::clone(&held.grant.id.namespace));
+        let of_grants = grants.map(|grant| Arc::clone(&grant.id.namespace));
         let names: BTreeSet<_> = names.into_iter().chain(of_grants).collect();
         names.into_iter().map(|name| (Arc::clone(&name), self.namespace_facts(&name))).collect()
     }

@@ -1,0 +1,77 @@
+//! What the controller knows of the cluster, for those who only ask.
+
+use super::{
+    context::Context,
+    world::{NotReady, World},
+};
+use crate::{
+    api::{EntitlementInstance, Organization},
+    core::grant::{Grant, GrantId},
+    evaluation::{
+        Snapshot,
+        admission::{DefinitionUse, FacetUser},
+    },
+};
+use serde_json::Value;
+use std::{collections::BTreeMap, sync::Arc};
+
+/// What the controller knows of the cluster. It is a moment behind what is stored.
+#[derive(Clone)]
+pub struct Knowledge {
+    context: Arc<Context>,
+}
+
+impl Knowledge {
+    pub(super) fn new(context: Arc<Context>) -> Self {
+        Self { context }
+    }
+
+    /// Whether every kind has been listed once. Before that, what is not listed yet looks as though it did not exist.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.context.world(|world| world.is_ready())
+    }
+
+    /// An organization with one of its grants as given: made, changed, or (None) absent. None where something of it can't be
+    /// told now.
+    #[must_use]
+    pub fn with_grant(
+        &self,
+        organization: &str,
+        id: &GrantId,
+        instance: Option<&EntitlementInstance>,
+    ) -> Option<Snapshot> {
+        let grant = instance.map(Grant::read);
+        self.snapshot(|world| world.with_grant(&organization.into(), id, grant))
+    }
+
+    /// An organization as given: made, changed, or (None) absent. None where something of it can't be told now.
+    #[must_use]
+    pub fn with_organization(&self, name: &str, organization: Option<&Organization>) -> Option<Snapshot> {
+        let organization = organization.cloned();
+        self.snapshot(|world| world.with_organization(&name.into(), organization))
+    }
+
+    fn snapshot(&self, of: impl FnOnce(&World) -> Result<Snapshot, NotReady>) -> Option<Snapshot> {
+        self.context.world(|world| of(world)).ok()
+    }
+
+    /// The grants of a definition.
+    #[must_use]
+    pub fn definition_use(&self, definition: &str) -> DefinitionUse {
+        self.context.world(|world| world.definition_use(&definition.into()))
+    }
+
+    /// The schemas of the facet definitions that are named, as far as these exist.
+    #[must_use]
+    pub fn schemas<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> BTreeMap<String, Value> {
+        self.context.world(|world| world.schemas(names))
+    }
+
+    /// The definitions that use a facet definition.
+    #[must_use]
+    pub fn facet_users(&self, facet: &str) -> Vec<FacetUser> {
+        let names = self.context.world(|world| world.facet_users(facet));
+        names.iter().filter_map(|name| self.context.world(|world| world.facet_user(name))).collect()
+    }
+}

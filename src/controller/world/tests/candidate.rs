@@ -1,0 +1,101 @@
+use super::{apply, definition, entry, facet, instance, metadata, organization, read, two_organizations};
+use crate::{
+    api::{EntitlementInstance, Organization},
+    controller::world::{NotReady, Served, World},
+    core::grant::{Grant, GrantId},
+};
+use kube::runtime::watcher::Event;
+use serde_json::{Value, json};
+
+fn serving() -> World {
+    let mut world = two_organizations();
+    world.serve(&"backup".into(), Served { entry: entry(), hash: None });
+    world
+}
+
+fn names(world: &World, id: &str, grant: Option<Value>) -> Vec<String> {
+    let grant = grant.map(|object| Grant::read(&read::<EntitlementInstance>(object)));
+    let snapshot = world.with_grant(&"acme".into(), &GrantId::new("entitlements", id), grant).unwrap();
+    snapshot.grants.iter().map(|grant| format!("{}: {}", grant.id.name, grant.priority)).collect()
+}
+
+#[test]
+fn a_grant_is_there_as_it_would_be() {
+    let mut world = serving();
+    apply(&mut world, instance("a", "acme", 1, Value::Null));
+    apply(&mut world, instance("b", "acme", 1, Value::Null));
+    let mut changed = instance("a", "acme", 1, Value::Null);
+    changed["spec"]["priority"] = json!(7);
+    assert_eq!(names(&world, "a", Some(changed)), ["b: 0", "a: 7"]);
+    assert_eq!(names(&world, "a", None), ["b: 0"]);
+    assert_eq!(names(&world, "c", Some(instance("c", "acme", 1, Value::Null))), ["a: 0", "b: 0", "c: 0"]);
+}
+
+#[test]
+fn nothing_is_told_before_a_definition_is_read() {
+    let mut world = two_organizations();
+    world.observe_definition(Event::Apply(definition("backup", "f", 1)));
+    let grant = Grant::read(&read::<EntitlementInstance>(instance("a", "acme", 1, Value::Null)));
+    let told = world.with_grant(&"acme".into(), &grant.id.clone(), Some(grant));
+    assert_eq!(told.map(drop), Err(NotReady::Waits));
+}
+
+/// Whose the namespaces are with the organization `new`, which lists them.
+fn claims(granted_at: Option<&str>) -> Vec<(String, Option<String>)> {
+    let world = serving();
+    let mut metadata = metadata(None, "new", 1);
+    metadata["creationTimestamp"] = json!("2026-06-01T00:00:00Z");
+    metadata["annotations"] = json!({"entitlements.dev/granted-at": granted_at.unwrap_or("unreadable")});
+    let organization: Organization = read(json!({"metadata": metadata, "spec": {"namespaces": ["one", "three"]}}));
+    let snapshot = world.with_organization(&"new".into(), Some(organization)).unwrap();
+    snapshot.namespaces.iter().map(|(name, facts)| (name.to_string(), facts.claimed_by.clone())).collect()
+}
+
+#[test]
+fn a_namespace_is_of_the_oldest_with_the_one_that_would_be() {
+    let owners = |one: &str| [("one".to_owned(), Some(one.to_owned())), ("three".to_owned(), Some("new".to_owned()))];
+    assert_eq!(claims(None), owners("acme"));
+    assert_eq!(claims(Some("2025-01-01T00:00:00Z")), owners("new"));
+}
+
+#[test]
+fn what_an_organization_claims_already_does_not_count_twice() {
+    let mut world = serving();
+    world.observe_organization(Event::Apply(organization("globex", &["one", "two"], 2)));
+    let mut metadata = metadata(None, "acme", 2);
+    metadata["annotations"] = json!({"entitlements.dev/granted-at": "2026-12-01T00:00:00Z"});
+    let younger: Organization = read(json!({"metadata": metadata, "spec": {"namespaces": ["one"]}}));
+    let snapshot = world.with_organization(&"acme".into(), Some(younger)).unwrap();
+    assert_eq!(snapshot.namespaces["one"].claimed_by.as_deref(), Some("globex"));
+}
+
+#[test]
+fn what_is_in_force_or_to_be_counts_as_depending_on_a_definition() {
+    let mut world = serving();
+    for (name, phase) in [("a", "Expired"), ("b", "Waiting"), ("c", "Active"), ("d", "Rejected"), ("e", "Suspended")] {
+        apply(&mut world, instance(name, "acme", 1, json!({"phase": phase})));
+    }
+    apply(&mut world, instance("new", "globex", 1, Value::Null));
+    let mut draft = instance("draft", "globex", 1, Value::Null);
+    draft["spec"]["state"] = json!("Draft");
+    apply(&mut world, draft);
+    let used = world.definition_use(&"backup".into());
+    assert_eq!(used.live, 4);
+    let mut holders: Vec<_> =
+        used.holders.iter().map(|snapshot| (snapshot.name.to_string(), snapshot.grants.len())).collect();
+    holders.sort();
+    assert_eq!(holders, [("acme".to_owned(), 5), ("globex".to_owned(), 2)]);
+    assert_eq!(world.definition_use(&"other".into()).live, 0);
+}
+
+#[test]
+fn definitions_that_use_a_facet_are_found() {
+    let mut world = serving();
+    world.observe_facet(Event::Apply(facet("f", 1)));
+    world.observe_definition(Event::Apply(definition("backup", "f", 1)));
+    world.observe_definition(Event::Apply(definition("other", "g", 1)));
+    assert_eq!(world.facet_users("f").into_iter().collect::<Vec<_>>(), ["backup".into()]);
+    let user = world.facet_user(&"backup".into()).unwrap();
+    assert_eq!(user.schemas.into_iter().collect::<Vec<_>>(), [("f".to_owned(), json!({"type": "object"}))]);
+    assert!(world.facet_user(&"other".into()).unwrap().schemas.is_empty());
+}

@@ -1,0 +1,97 @@
+//! A facet definition, and the definitions that use it.
+
+use super::{
+    Findings, IN_USE, Refused, Verdict,
+    definition::{DefinitionUse, compile, invalidated},
+    some_of,
+};
+use crate::{api::EntitlementDefinitionSpec, core::calendar::Instant, evaluation::catalogue_status::schema_problem};
+use serde_json::Value;
+use std::{collections::BTreeMap, sync::Arc};
+
+/// A definition that uses a facet definition.
+#[derive(Clone, Debug)]
+pub struct FacetUser {
+    /// The definition's name.
+    pub name: Arc<str>,
+    /// What it says.
+    pub spec: EntitlementDefinitionSpec,
+    /// The schemas of the FacetDefinitions that it refers to.
+    pub schemas: BTreeMap<String, Value>,
+    /// Its grants.
+    pub used: DefinitionUse,
+}
+
+/// What is said of a change of a facet definition's schema: absent before where it is made, after where it is deleted.
+#[must_use]
+pub fn review_facet(
+    name: &str,
+    before: Option<&Value>,
+    after: Option<&Value>,
+    users: &[FacetUser],
+    now: Instant,
+) -> Verdict {
+    let Some(after) = after else { return deletion(name, users) };
+    if before == Some(after) {
+        return Verdict::default();
+    }
+    let known = before.map(of_schema).unwrap_or_default();
+    let mut found = of_schema(after);
+    if found.flaws.is_empty() {
+        of_users(&mut found, name, before, after, users, now);
+    }
+    found.since(&known)
+}
+
+fn of_schema(schema: &Value) -> Findings {
+    let mut findings = Findings::default();
+    if let Some(problem) = schema_problem(schema) {
+        findings.flaw((&problem).into());
+    }
+    findings
+}
+
+/// Definitions that could be granted with the schema as it is, and can't be with the new one.
+fn of_users(
+    findings: &mut Findings,
+    name: &str,
+    before: Option<&Value>,
+    after: &Value,
+    users: &[FacetUser],
+    now: Instant,
+) {
+    let mut broken = Vec::new();
+    for user in users {
+        let compiled = |schema: Option<&Value>| {
+            let mut schemas = user.schemas.clone();
+            schemas.remove(name);
+            schemas.extend(schema.map(|schema| (name.to_owned(), schema.clone())));
+            compile(&user.name, &user.spec, &schemas)
+        };
+        match compiled(Some(after)) {
+            Ok(compiled) => findings.warnings.extend(invalidated(&user.name, compiled, &user.used, now)),
+            Err(problem) if compiled(before).is_ok() => broken.push((&user.name, problem)),
+            Err(_) => {}
+        }
+    }
+    if let Some((definition, problem)) = broken.first() {
+        let those = some_of(broken.len(), "definition", definition);
+        findings.flaw(Refused::new(problem.reason, format!("this breaks {those}: {}", problem.message)));
+    }
+}
+
+fn deletion(name: &str, users: &[FacetUser]) -> Verdict {
+    let mut verdict = Verdict::default();
+    let live: Vec<_> = users.iter().filter(|user| user.used.live > 0).collect();
+    if let Some(user) = live.first() {
+        let those = some_of(live.len(), "definition", &user.name);
+        let message = format!(
+            "facet definition {name} is used by {those}, of which there are grants: take it out of what uses it first"
+        );
+        verdict.refused = Some(Refused::new(IN_USE, message));
+    } else if let Some(user) = users.first() {
+        let those = some_of(users.len(), "definition", &user.name);
+        verdict.warnings.push(format!("without the facet definition {name}, {those} cannot be granted"));
+    }
+    verdict
+}

@@ -1,0 +1,154 @@
+//! A grant among those of its organization and definition.
+
+use super::{Findings, IN_USE, Refused, Verdict, costs, harmed, holding, some_of};
+use crate::{
+    api::{
+        Phase,
+        entitlement_instance::{AmendmentState, State},
+    },
+    core::{
+        calendar::{Instant, format_instant},
+        grant::{Grant, GrantId},
+        lifecycle::AmendmentOutcome,
+        refusal::{Reason, Refusal},
+    },
+    evaluation::{
+        Snapshot,
+        facets::Validity,
+        holding::{Holding, Member, is_held},
+        standing::Standing,
+        status::NEVER_IN_FORCE,
+    },
+};
+use std::collections::BTreeSet;
+
+/// What is said of a change of one grant. Both snapshots are of its organization, with the grant as it is before and after
+/// the change: absent from the first where it is made, from the second where it is deleted.
+#[must_use]
+pub fn review_instance(before: &Snapshot, after: &Snapshot, id: &GrantId, now: Instant) -> Verdict {
+    let find = |snapshot: &'_ Snapshot| snapshot.grants.iter().find(|grant| grant.id == *id).cloned();
+    let (old, new) = (find(before), find(after));
+    let Some(definition) = new.as_ref().or(old.as_ref()).map(|grant| &grant.definition) else {
+        return Verdict::default();
+    };
+    let standings = (Standing::of(before), Standing::of(after));
+    let holdings = ([holding(before, &standings.0, definition, now)], [holding(after, &standings.1, definition, now)]);
+    let mut others = harmed(&holdings.0, &holdings.1);
+    others.retain(|(other, _)| *other != id);
+    let [earlier] = &holdings.0;
+    if new.is_none() {
+        let is_terminating = !before.namespaces.get(&id.namespace).is_some_and(|facts| facts.present);
+        // Whoever deletes a whole namespace means all of it, and must not be kept from it.
+        return if is_terminating { Verdict::default() } else { deletion(earlier, id, &others) };
+    }
+    let [later] = &holdings.1;
+    let known = findings(earlier, id, &Amendments::Warn, now);
+    let added = old.as_ref().map_or(Amendments::Warn, |old| Amendments::RefuseAllBut(names(old)));
+    let mut found = findings(later, id, &added, now);
+    found.warnings.extend(costs(&others));
+    found.since(&known)
+}
+
+/// What is said of amendments that cannot count.
+enum Amendments {
+    /// The grant is made with them, be it anew: they are ignored.
+    Warn,
+    /// One that is not among these is being added, and could never be taken away again.
+    RefuseAllBut(BTreeSet<String>),
+}
+
+fn names(grant: &Grant) -> BTreeSet<String> {
+    grant.amendments.iter().map(|amendment| amendment.name.clone()).collect()
+}
+
+fn findings(holding: &Holding, id: &GrantId, amendments: &Amendments, now: Instant) -> Findings {
+    let mut findings = Findings::default();
+    let Some(member) = holding.members.iter().find(|member| member.grant.id == *id) else { return findings };
+    match member.grant.state {
+        // Taking something back is always right.
+        State::Cancelled => {}
+        State::Draft => of_draft(&mut findings, member),
+        State::Active => of_active(&mut findings, member, amendments, now),
+    }
+    findings
+}
+
+/// A draft is not wrong for what activating it would give; but nothing can make a text readable.
+fn of_draft(findings: &mut Findings, member: &Member) {
+    if let Some(refusal) = &member.verdict.refusal {
+        match is_unreadable(member.grant, refusal) {
+            true => findings.flaw(refusal.into()),
+            false => findings.warn(format!("activating it would be refused: {}", Refused::from(refusal))),
+        }
+    }
+    if let Validity::Invalid(problems) = &member.facets.validity {
+        findings.warn(format!("its facets are invalid: {}", problems.join("; ")));
+    }
+}
+
+fn is_unreadable(grant: &Grant, refusal: &Refusal) -> bool {
+    match refusal.reason {
+        Reason::InvalidAmount => matches!(grant.amount, Some(Err(_))),
+        Reason::InvalidTerm => [&grant.start, &grant.end].into_iter().any(|moment| matches!(moment, Some(Err(_)))),
+        _ => false,
+    }
+}
+
+fn of_active(findings: &mut Findings, member: &Member, amendments: &Amendments, now: Instant) {
+    let verdict = &member.verdict;
+    if let Some(refusal) = &verdict.refusal {
+        findings.flaw(refusal.into());
+    }
+    if let Validity::Invalid(problems) = &member.facets.validity {
+        findings.flaw(Refused::new("FacetsInvalid", problems.join("; ")));
+    }
+    if verdict.is_never_in_force() && verdict.refusal.is_none() {
+        findings.warn(NEVER_IN_FORCE);
+    }
+    let end = verdict.end.instant().at().filter(|end| verdict.term.is_some() && *end <= now).map(format_instant);
+    match (end, verdict.phase, member.change) {
+        (Some(end), Phase::Expired, _) => findings.warn(format!("it ended at {end} already, so nothing is delivered")),
+        (Some(end), Phase::Grace, Some(change)) => {
+            let over = format_instant(change.at);
+            findings
+                .warn(format!("it ended at {end} already, and is delivered until {over} only, for its grace period"));
+        }
+        _ => {}
+    }
+    for outcome in verdict.amendments.iter().filter(|outcome| outcome.state == AmendmentState::Ignored) {
+        of_amendment(findings, member.grant, outcome, amendments);
+    }
+}
+
+fn of_amendment(findings: &mut Findings, grant: &Grant, outcome: &AmendmentOutcome, amendments: &Amendments) {
+    let name = grant.amendments.get(outcome.index).map_or("", |amendment| amendment.name.as_str());
+    let message = format!("amendment {name}: {}", outcome.message.as_deref().unwrap_or("it cannot count"));
+    match amendments {
+        Amendments::RefuseAllBut(known) if !known.contains(name) => {
+            findings.flaw(Refused::new("AmendmentIgnored", message));
+        }
+        _ => findings.warn(format!("it is ignored: {message}")),
+    }
+}
+
+fn deletion(holding: &Holding, id: &GrantId, others: &[(&GrantId, Refused)]) -> Verdict {
+    let refused = |message| Verdict { refused: Some(Refused::new(IN_USE, message)), ..Verdict::default() };
+    if let Some((other, harm)) = others.first() {
+        let those = some_of(others.len(), "grant", other);
+        return refused(format!(
+            "without {id}, {those}, would be refused ({harm}): cancel or delete what depends on it first"
+        ));
+    }
+    let Some(member) = holding.members.iter().find(|member| member.grant.id == *id) else { return Verdict::default() };
+    let Some(renewal) = member.renewed_by.as_deref().filter(|_| is_held(member.verdict.phase)) else {
+        return Verdict::default();
+    };
+    let next = GrantId { namespace: id.namespace.clone(), name: renewal.into() };
+    let takes_over =
+        holding.members.iter().find(|member| member.grant.id == next).and_then(Member::start).map(format_instant);
+    let from = takes_over.map(|start| format!(" from {start} on")).unwrap_or_default();
+    refused(format!(
+        "{id} is renewed by {next}, which counts{from}, and until then this one holds {}: delete it after that, or cancel it first if it is to end now",
+        holding.name
+    ))
+}

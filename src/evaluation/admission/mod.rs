@@ -1,0 +1,159 @@
+//! What is said of a change before it is stored: the same function that decides later decides here, on the snapshot as the
+//! change would leave it.
+//!
+//! A change is refused for what it makes wrong, not for what was wrong before it: an object that is refused already can
+//! still be given a label. What is legal, but hardly meant, is a warning.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `instance` | a grant among those of its organization and definition |
+//! | `organization` | an organization among the others |
+//! | `definition`, `facet` | the catalogue, and the grants that it serves |
+//! | `unused` | what a definition has that nothing shows |
+
+mod definition;
+mod facet;
+mod instance;
+mod organization;
+#[cfg(test)]
+mod tests;
+mod unused;
+
+pub use definition::{DefinitionUse, review_definition};
+pub use facet::{FacetUser, review_facet};
+pub use instance::review_instance;
+pub use organization::review_organization;
+
+use super::{
+    Snapshot,
+    holding::{Holding, Member},
+    standing::Standing,
+    status::NEVER_IN_FORCE,
+};
+use crate::{
+    api::entitlement_instance::State,
+    core::{
+        calendar::Instant,
+        definition::Problem,
+        grant::{Grant, GrantId},
+        refusal::Refusal,
+    },
+};
+use std::{collections::BTreeSet, fmt, sync::Arc};
+
+/// The reason of refusing to delete what others depend on.
+const IN_USE: &str = "InUse";
+
+/// What is said of a change.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// Why it is refused, if it is.
+    pub refused: Option<Refused>,
+    /// What is legal, but may not be what was meant, each as a sentence.
+    pub warnings: Vec<String>,
+}
+
+/// Why a change is refused, in the words of the condition that it would lead to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// One word.
+    pub reason: &'static str,
+    /// A sentence that says what to do.
+    pub message: String,
+}
+
+impl Refused {
+    fn new(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into() }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.reason, self.message)
+    }
+}
+
+impl From<&Refusal> for Refused {
+    fn from(refusal: &Refusal) -> Self {
+        Self::new(refusal.reason.as_str(), refusal.message.clone())
+    }
+}
+
+impl From<&Problem> for Refused {
+    fn from(problem: &Problem) -> Self {
+        Self::new(problem.reason, problem.message.clone())
+    }
+}
+
+/// What can be said of one state of an object.
+#[derive(Clone, Debug, Default)]
+struct Findings {
+    /// What is wrong, each with what it is about.
+    flaws: Vec<(String, Refused)>,
+    /// What may not be meant.
+    warnings: Vec<String>,
+}
+
+impl Findings {
+    /// What is wrong, and of which there can be one.
+    fn flaw(&mut self, refused: Refused) {
+        self.flaws.push((refused.reason.to_owned(), refused));
+    }
+
+    fn warn(&mut self, warning: impl Into<String>) {
+        self.warnings.push(warning.into());
+    }
+
+    /// What is to be said of the change that leads from one state to this one.
+    fn since(self, before: &Self) -> Verdict {
+        let mut verdict = Verdict::default();
+        for (about, flaw) in self.flaws {
+            match before.flaws.iter().find(|(one, _)| *one == about) {
+                Some((_, known)) if *known == flaw => {}
+                Some(_) => verdict.warnings.push(flaw.to_string()),
+                None => verdict.refused = verdict.refused.or(Some(flaw)),
+            }
+        }
+        verdict.warnings.extend(self.warnings.into_iter().filter(|warning| !before.warnings.contains(warning)));
+        verdict
+    }
+}
+
+/// The grants of one definition, decided.
+fn holding<'a>(snapshot: &'a Snapshot, standing: &Standing, name: &'a Arc<str>, now: Instant) -> Holding<'a> {
+    let of_definition = |(_, grant): &(usize, &Arc<Grant>)| grant.definition == *name;
+    let indices: Vec<usize> =
+        snapshot.grants.iter().enumerate().filter(of_definition).map(|(index, _)| index).collect();
+    Holding::of(snapshot, standing, name, &indices, now)
+}
+
+/// Grants in state Active that a change would have refused, or leave without any time in force.
+fn harmed<'a>(before: &[Holding], after: &'a [Holding<'_>]) -> Vec<(&'a GrantId, Refused)> {
+    let members = before.iter().flat_map(|holding| &holding.members);
+    let unharmed: BTreeSet<_> =
+        members.filter(|member| harm(member).is_none()).map(|member| &member.grant.id).collect();
+    let members = after.iter().flat_map(|holding| &holding.members);
+    let known = members.filter(|member| member.grant.state == State::Active && unharmed.contains(&member.grant.id));
+    known.filter_map(|member| Some((&member.grant.id, harm(member)?))).collect()
+}
+
+fn harm(member: &Member) -> Option<Refused> {
+    let verdict = &member.verdict;
+    let empty = || verdict.is_never_in_force().then(|| Refused::new("NeverInForce", NEVER_IN_FORCE));
+    verdict.refusal.as_ref().map(Refused::from).or_else(empty)
+}
+
+/// A warning of what a change does to other grants.
+fn costs(harmed: &[(&GrantId, Refused)]) -> Option<String> {
+    let (grant, harm) = harmed.first()?;
+    Some(format!("this is at the cost of {}: {harm}", some_of(harmed.len(), "grant", grant)))
+}
+
+/// `the grant entitlements/a`, or `3 grants, such as entitlements/a`.
+fn some_of(count: usize, noun: &str, example: &impl fmt::Display) -> String {
+    match count {
+        1 => format!("the {noun} {example}"),
+        _ => format!("{count} {noun}s, such as {example}"),
+    }
+}

@@ -1,0 +1,173 @@
+//! A certificate and the authority that the API server trusts for it.
+//!
+//! Each certificate has an authority of its own, whose key is thrown away as soon as it has signed: nobody, whatever of the
+//! cluster they can read, can make another certificate that the API server would trust.
+
+use crate::core::{calendar::Instant, secret::Secret};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose, date_time_ymd,
+};
+use rustls::{
+    RootCertStore, ServerConfig,
+    client::{WebPkiServerVerifier, danger::ServerCertVerifier},
+    crypto::{CryptoProvider, ring},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
+};
+use std::{fmt::Display, sync::Arc, time::Duration};
+
+/// How long a certificate is valid.
+pub const LIFETIME: Duration = Duration::from_hours(90 * 24);
+/// It is replaced when it is valid for less than this: after two thirds of its lifetime.
+pub const RENEW_BEFORE: Duration = Duration::from_hours(30 * 24);
+/// Clocks differ: it is valid from a while ago.
+const BACKDATED: Duration = Duration::from_hours(1);
+
+/// A certificate, its key, and the authorities that may have signed those in use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// PEM: the certificate, and those between it and its authority.
+    pub chain: Vec<u8>,
+    /// PEM: the private key.
+    pub key: Secret<Vec<u8>>,
+    /// PEM: the authorities, the newest first.
+    pub authorities: Vec<u8>,
+}
+
+/// Why a certificate cannot be used. It holds nothing of the key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    /// It is no certificate at all.
+    #[error("{part} cannot be read")]
+    Unreadable {
+        /// What of it.
+        part: &'static str,
+    },
+    /// It cannot be used for what it is meant for.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+/// A certificate could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("a certificate for {host} cannot be made: {problem}")]
+pub struct CannotIssue {
+    host: String,
+    problem: rcgen::Error,
+}
+
+impl Certificate {
+    /// Makes a certificate for a host (a name, or an IP address). Of the authorities that are in use the newest stays
+    /// trusted, as others may serve its certificate a little longer.
+    ///
+    /// # Errors
+    /// Where the host is no name that a certificate can have.
+    pub fn issue(host: &str, in_use: Option<&[u8]>, now: Instant) -> Result<Self, CannotIssue> {
+        let failed = |problem| CannotIssue { host: host.to_owned(), problem };
+        let (authority, certificate, key) = sign(host, now).map_err(failed)?;
+        let previous = in_use.and_then(|pem| CertificateDer::from_pem_slice(pem).ok());
+        let previous = previous.map(|authority| to_pem(&authority)).unwrap_or_default();
+        Ok(Self {
+            chain: certificate.into_bytes(),
+            key: Secret::new(key.into_bytes()),
+            authorities: [authority, previous].concat().into_bytes(),
+        })
+    }
+
+    /// Whether the API server would accept it for that host at that moment.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check(&self, host: &str, now: Instant) -> Result<(), Unusable> {
+        let (chain, _) = self.parts()?;
+        let mut roots = RootCertStore::empty();
+        for authority in read_all(&self.authorities, "ca.crt")? {
+            roots.add(authority).map_err(|error| invalid("ca.crt", &error))?;
+        }
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider()).build();
+        let verifier = verifier.map_err(|error| invalid("ca.crt", &error))?;
+        let name = ServerName::try_from(host).map_err(|error| invalid("the host", &error))?;
+        let (leaf, between) = chain.split_first().ok_or(Unusable::Unreadable { part: "tls.crt" })?;
+        verifier.verify_server_cert(leaf, between, &name, &[], at(now)).map_err(|error| invalid("tls.crt", &error))?;
+        self.server_config().map(drop)
+    }
+
+    /// Whether it is time to replace it.
+    #[must_use]
+    pub fn is_due(&self, host: &str, now: Instant) -> bool {
+        self.check(host, now + RENEW_BEFORE).is_err()
+    }
+
+    /// What it takes to serve with it.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or its key belongs to another.
+    pub fn server_config(&self) -> Result<Arc<ServerConfig>, Unusable> {
+        let (chain, key) = self.parts()?;
+        let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+        let builder = builder.map_err(|error| invalid("TLS", &error))?.with_no_client_auth();
+        let mut config = builder.with_single_cert(chain, key).map_err(|error| invalid("tls.key", &error))?;
+        // One connection for each request under way, as the API server spreads these over the replicas.
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+
+    fn parts(&self) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), Unusable> {
+        let chain = read_all(&self.chain, "tls.crt")?;
+        let key = PrivateKeyDer::from_pem_slice(self.key.expose_secret());
+        Ok((chain, key.map_err(|_| Unusable::Unreadable { part: "tls.key" })?))
+    }
+}
+
+/// PEM of an authority, of a certificate that it signed, and of that one's key.
+fn sign(host: &str, now: Instant) -> Result<(String, String, String), rcgen::Error> {
+    let mut authority = params(Vec::new(), "entitlement-operator webhook authority", now)?;
+    authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate()?)?;
+    let mut leaf = params(vec![host.to_owned()], "entitlement-operator webhook", now)?;
+    leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    leaf.use_authority_key_identifier_extension = true;
+    let key = KeyPair::generate()?;
+    let certificate = leaf.signed_by(&key, &authority)?;
+    Ok((authority.pem(), certificate.pem(), key.serialize_pem()))
+}
+
+fn params(hosts: Vec<String>, name: &str, now: Instant) -> Result<CertificateParams, rcgen::Error> {
+    let mut params = CertificateParams::new(hosts)?;
+    // In whole seconds, as certificates have it.
+    let now = date_time_ymd(1970, 1, 1) + seconds(now);
+    params.not_before = now - BACKDATED;
+    params.not_after = now + LIFETIME;
+    params.distinguished_name.push(DnType::CommonName, name);
+    Ok(params)
+}
+
+fn seconds(moment: Instant) -> Duration {
+    Duration::from_secs(u64::try_from(moment.timestamp()).unwrap_or(0))
+}
+
+fn at(moment: Instant) -> UnixTime {
+    UnixTime::since_unix_epoch(seconds(moment))
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
+}
+
+fn read_all(pem: &[u8], part: &'static str) -> Result<Vec<CertificateDer<'static>>, Unusable> {
+    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    all.ok().filter(|all| !all.is_empty()).ok_or(Unusable::Unreadable { part })
+}
+
+fn to_pem(certificate: &CertificateDer<'_>) -> String {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    let text = STANDARD.encode(certificate);
+    let lines: Vec<&str> = text.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
+    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
+}
+
+fn invalid(part: &str, problem: &impl Display) -> Unusable {
+    Unusable::Invalid(format!("{part}: {problem}"))
+}

@@ -1,0 +1,272 @@
+//! Keeps the Secret and the registration as they should be, and hands the certificate to the server.
+//!
+//! The authorities are published before a certificate of theirs is served, so that the API server trusts it from the first.
+
+use super::{
+    certificate::Certificate,
+    options::Options,
+    registration::{self, TIMEOUT_SECONDS},
+    storage::{self, Draft, Plan},
+};
+use crate::controller::clock;
+use futures::StreamExt;
+use k8s_openapi::api::{admissionregistration::v1::ValidatingWebhookConfiguration, core::v1::Secret};
+use kube::{
+    Api, Client, Error, Resource,
+    api::{DeleteParams, PostParams, Preconditions},
+    runtime::{WatchStreamExt, watcher::watch_object},
+};
+use rustls::ServerConfig;
+use std::{
+    fmt::{Debug, Display},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{sync::watch, time};
+
+/// The wall clock may jump, and is looked at again after this time at the latest.
+const LOOK_INTERVAL: Duration = Duration::from_mins(5);
+/// After a failure.
+const RETRY_INTERVAL: Duration = Duration::from_secs(5);
+/// Two operators that are set up differently would otherwise take turns as fast as they can.
+const WRITE_INTERVAL: Duration = Duration::from_secs(10);
+/// How long the API server may take to hear of new authorities: as long as a review may take.
+const HEARSAY: Duration = Duration::from_secs(TIMEOUT_SECONDS.unsigned_abs() as u64);
+
+/// What is known of an object.
+#[derive(Debug)]
+enum Known<K> {
+    /// Nobody has said anything yet.
+    Nothing,
+    /// It is absent, or as it was seen last.
+    Seen(Option<K>),
+}
+
+impl<K: Resource> Known<K> {
+    /// The watch may be behind what was read or written meanwhile.
+    fn see(&mut self, seen: Option<K>) {
+        let version =
+            |object: &K| object.meta().resource_version.as_deref().and_then(|version| version.parse::<u64>().ok());
+        if let (Self::Seen(Some(known)), Some(seen)) = (&*self, &seen)
+            && known.meta().uid == seen.meta().uid
+            && version(seen) < version(known)
+        {
+            return;
+        }
+        *self = Self::Seen(seen);
+    }
+}
+
+/// Keeps both.
+pub struct Keeper {
+    secrets: Api<Secret>,
+    registrations: Api<ValidatingWebhookConfiguration>,
+    options: Options,
+    secret: Known<Secret>,
+    registration: Known<ValidatingWebhookConfiguration>,
+    issued: Option<time::Instant>,
+    registered: Option<time::Instant>,
+    served: Option<Certificate>,
+    certificates: watch::Sender<Option<Arc<ServerConfig>>>,
+    said: Option<String>,
+}
+
+/// It did not work out, and is to be tried again.
+struct Again;
+
+impl Keeper {
+    /// Certificates are handed to that channel.
+    pub fn new(client: Client, options: Options, certificates: watch::Sender<Option<Arc<ServerConfig>>>) -> Self {
+        Self {
+            secrets: Api::namespaced(client.clone(), &options.namespace),
+            registrations: Api::all(client),
+            options,
+            secret: Known::Nothing,
+            registration: Known::Nothing,
+            issued: None,
+            registered: None,
+            served: None,
+            certificates,
+            said: None,
+        }
+    }
+
+    /// Keeps both for ever.
+    pub async fn run(mut self) {
+        let mut secrets = pin!(watch_object(self.secrets.clone(), storage::NAME).default_backoff());
+        let mut registrations =
+            pin!(watch_object(self.registrations.clone(), &self.options.configuration.clone()).default_backoff());
+        let mut wait = LOOK_INTERVAL;
+        loop {
+            tokio::select! {
+                Some(seen) = secrets.next() => match seen {
+                    Ok(seen) => self.secret.see(seen),
+                    Err(error) => self.say(&format!("the Secret {} cannot be watched", storage::NAME), &error),
+                },
+                Some(seen) = registrations.next() => match seen {
+                    Ok(seen) => self.registration.see(seen),
+                    Err(error) => self.say("the webhook's registration cannot be watched", &error),
+                },
+                () = time::sleep(wait) => {}
+            }
+            wait = if self.step().await.is_ok() { LOOK_INTERVAL } else { RETRY_INTERVAL };
+        }
+    }
+
+    async fn step(&mut self) -> Result<(), Again> {
+        let Some(certificate) = self.certificate().await? else { return Ok(()) };
+        let published = self.publish(&certificate).await;
+        if self.served.as_ref() == Some(&certificate) {
+            return published;
+        }
+        // What is served is trusted still, and goes on until the new one is.
+        let is_first = self.served.is_none();
+        if !is_first {
+            published?;
+            time::sleep(HEARSAY).await;
+        }
+        match certificate.server_config() {
+            Ok(config) => {
+                self.certificates.send_replace(Some(config));
+                self.served = Some(certificate);
+                self.said = None;
+                tracing::info!(host = self.options.host(), "the webhook has a certificate");
+            }
+            Err(error) => self.say("the webhook's certificate cannot be used", &error),
+        }
+        Ok(())
+    }
+
+    /// What is to be served.
+    async fn certificate(&mut self) -> Result<Option<Certificate>, Again> {
+        let Known::Seen(present) = &self.secret else { return Ok(None) };
+        let planned = storage::plan(present.as_ref(), &self.options.namespace, &self.options.host(), clock::now());
+        match planned {
+            Ok(Plan::Use(certificate)) => Ok(Some(certificate)),
+            Ok(Plan::Write(draft)) => self.write(*draft).await,
+            Ok(Plan::Leave(unusable)) => {
+                let problem =
+                    format!("{unusable}; it was not made by the operator, so renew it, or delete it to have one made");
+                self.say(&format!("the Secret {} is of no use", storage::NAME), &problem);
+                Ok(None)
+            }
+            Err(error) => {
+                self.say("the webhook does not serve", &error);
+                Ok(None)
+            }
+        }
+    }
+
+    async fn write(&mut self, draft: Draft) -> Result<Option<Certificate>, Again> {
+        if is_recent(self.issued) {
+            return draft.present.map(Some).ok_or(Again);
+        }
+        tracing::info!(secret = storage::NAME, reason = %draft.why, "a certificate is made for the webhook");
+        let params = PostParams { field_manager: Some("entitlement-operator".to_owned()), ..PostParams::default() };
+        let written = match &draft.secret.metadata.resource_version {
+            None => self.secrets.create(&params, &draft.secret).await,
+            Some(_) => self.secrets.replace(storage::NAME, &params, &draft.secret).await,
+        };
+        match written {
+            Ok(written) => {
+                self.issued = Some(time::Instant::now());
+                self.secret = Known::Seen(Some(written));
+            }
+            // Another replica was faster, and its certificate serves as well.
+            Err(Error::Api(status)) if status.is_conflict() || status.is_already_exists() || status.is_not_found() => {
+                self.reread().await?;
+            }
+            Err(Error::Api(status)) if status.is_invalid() => self.discard(&draft, &status.message).await?,
+            Err(error) => {
+                self.say(&format!("the Secret {} cannot be written", storage::NAME), &error);
+                return draft.present.map(Some).ok_or(Again);
+            }
+        }
+        let Known::Seen(Some(secret)) = &self.secret else { return Err(Again) };
+        match storage::plan(Some(secret), &self.options.namespace, &self.options.host(), clock::now()) {
+            Ok(Plan::Use(certificate)) => Ok(Some(certificate)),
+            _ => Err(Again),
+        }
+    }
+
+    async fn reread(&mut self) -> Result<(), Again> {
+        match self.secrets.get_opt(storage::NAME).await {
+            Ok(seen) => {
+                self.secret = Known::Seen(seen);
+                Ok(())
+            }
+            Err(error) => {
+                self.say(&format!("the Secret {} cannot be read", storage::NAME), &error);
+                Err(Again)
+            }
+        }
+    }
+
+    /// One that cannot be changed, such as an immutable one, makes room for another.
+    async fn discard(&mut self, draft: &Draft, problem: &str) -> Result<(), Again> {
+        tracing::warn!(secret = storage::NAME, problem, "the Secret cannot be changed, and is made anew");
+        let metadata = &draft.secret.metadata;
+        let preconditions =
+            Preconditions { uid: metadata.uid.clone(), resource_version: metadata.resource_version.clone() };
+        let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+        if let Err(error) = self.secrets.delete(storage::NAME, &params).await {
+            self.say(&format!("the Secret {} cannot be deleted", storage::NAME), &error);
+        }
+        self.reread().await
+    }
+
+    /// Makes the API server trust the certificate's authorities.
+    async fn publish(&mut self, certificate: &Certificate) -> Result<(), Again> {
+        let Known::Seen(present) = &self.registration else { return Ok(()) };
+        let params = PostParams { field_manager: Some("entitlement-operator".to_owned()), ..PostParams::default() };
+        let name = self.options.configuration.clone();
+        let written = match registration::plan(present.as_ref(), &self.options, &certificate.authorities) {
+            registration::Plan::Keep => return Ok(()),
+            registration::Plan::Absent => {
+                self.say(
+                    &format!("nothing calls the webhook: there is no ValidatingWebhookConfiguration {name}"),
+                    &"install it",
+                );
+                return Ok(());
+            }
+            registration::Plan::Create(_) | registration::Plan::Replace(_) if is_recent(self.registered) => {
+                return Err(Again);
+            }
+            registration::Plan::Create(made) => self.registrations.create(&params, &made).await,
+            registration::Plan::Replace(changed) => self.registrations.replace(&name, &params, &changed).await,
+        };
+        match written {
+            Ok(written) => {
+                tracing::info!(configuration = name, "the API server knows the webhook's authority");
+                self.registration = Known::Seen(Some(written));
+                self.registered = Some(time::Instant::now());
+                Ok(())
+            }
+            Err(error) => {
+                if !is_overtaken(&error) {
+                    self.say(&format!("the ValidatingWebhookConfiguration {name} cannot be written"), &error);
+                }
+                Err(Again)
+            }
+        }
+    }
+
+    /// Not again and again.
+    fn say(&mut self, what: &str, problem: &impl Display) {
+        let said = format!("{what}: {problem}");
+        if self.said.as_ref() != Some(&said) {
+            tracing::warn!("{said}");
+            self.said = Some(said);
+        }
+    }
+}
+
+fn is_recent(write: Option<time::Instant>) -> bool {
+    write.is_some_and(|write| write.elapsed() < WRITE_INTERVAL)
+}
+
+/// Its news are under way.
+fn is_overtaken(error: &Error) -> bool {
+    matches!(error, Error::Api(status) if status.is_conflict() || status.is_already_exists() || status.is_not_found())
+}

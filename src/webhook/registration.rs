@@ -1,0 +1,187 @@
+//! The ValidatingWebhookConfiguration by which the API server knows of the webhook.
+
+use super::options::{Options, PATH, Reach};
+use crate::api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, GROUP, Organization, VERSION};
+use k8s_openapi::{
+    ByteString,
+    api::admissionregistration::v1::{
+        RuleWithOperations, ServiceReference, ValidatingWebhook, ValidatingWebhookConfiguration, WebhookClientConfig,
+    },
+    apimachinery::pkg::apis::meta::v1::LabelSelector,
+};
+use kube::{Resource, api::ObjectMeta};
+
+/// The webhook's name, which refusals begin with.
+const NAME: &str = "validate.entitlements.dev";
+/// The API server waits no longer, and goes on without an answer.
+pub const TIMEOUT_SECONDS: i32 = 3;
+
+/// What is to be done about the configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Plan {
+    /// It is as it should be.
+    Keep,
+    /// There is none, and none is to be made.
+    Absent,
+    /// It is to be made.
+    Create(Box<ValidatingWebhookConfiguration>),
+    /// It is to be replaced, if it is still in the state that was seen.
+    Replace(Box<ValidatingWebhookConfiguration>),
+}
+
+/// What is to be done, so that the API server trusts these authorities (PEM).
+#[must_use]
+pub fn plan(present: Option<&ValidatingWebhookConfiguration>, options: &Options, authorities: &[u8]) -> Plan {
+    let Some(present) = present else {
+        return if options.registers { Plan::Create(Box::new(whole(options, authorities))) } else { Plan::Absent };
+    };
+    let mut wanted = present.clone();
+    match options.registers {
+        true => wanted.webhooks = Some(vec![webhook(options, authorities)]),
+        false => {
+            for webhook in wanted.webhooks.iter_mut().flatten() {
+                webhook.client_config.ca_bundle = Some(ByteString(authorities.to_vec()));
+            }
+        }
+    }
+    if wanted == *present { Plan::Keep } else { Plan::Replace(Box::new(wanted)) }
+}
+
+fn whole(options: &Options, authorities: &[u8]) -> ValidatingWebhookConfiguration {
+    ValidatingWebhookConfiguration {
+        metadata: ObjectMeta { name: Some(options.configuration.clone()), ..ObjectMeta::default() },
+        webhooks: Some(vec![webhook(options, authorities)]),
+    }
+}
+
+/// With every field that the API server would fill in, so that what it stores is what is wanted.
+fn webhook(options: &Options, authorities: &[u8]) -> ValidatingWebhook {
+    ValidatingWebhook {
+        name: NAME.to_owned(),
+        admission_review_versions: vec!["v1".to_owned()],
+        client_config: WebhookClientConfig {
+            ca_bundle: Some(ByteString(authorities.to_vec())),
+            ..client_config(options)
+        },
+        failure_policy: Some("Ignore".to_owned()),
+        match_conditions: None,
+        match_policy: Some("Equivalent".to_owned()),
+        namespace_selector: Some(LabelSelector::default()),
+        object_selector: Some(LabelSelector::default()),
+        rules: Some(vec![rule()]),
+        side_effects: "None".to_owned(),
+        timeout_seconds: Some(TIMEOUT_SECONDS),
+    }
+}
+
+fn client_config(options: &Options) -> WebhookClientConfig {
+    match &options.reach {
+        Reach::Url(url) => WebhookClientConfig { url: Some(format!("{url}{PATH}")), ..WebhookClientConfig::default() },
+        Reach::Service(name) => WebhookClientConfig {
+            service: Some(ServiceReference {
+                name: name.clone(),
+                namespace: options.namespace.clone(),
+                path: Some(PATH.to_owned()),
+                port: Some(443),
+            }),
+            ..WebhookClientConfig::default()
+        },
+    }
+}
+
+/// Not of their statuses, which are the operator's own.
+fn rule() -> RuleWithOperations {
+    let texts = |all: &[&str]| Some(all.iter().map(|text| (*text).to_owned()).collect());
+    RuleWithOperations {
+        api_groups: texts(&[GROUP]),
+        api_versions: texts(&[VERSION]),
+        operations: texts(&["CREATE", "UPDATE", "DELETE"]),
+        resources: Some(vec![
+            EntitlementDefinition::plural(&()).into_owned(),
+            EntitlementInstance::plural(&()).into_owned(),
+            FacetDefinition::plural(&()).into_owned(),
+            Organization::plural(&()).into_owned(),
+        ]),
+        scope: Some("*".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Plan, plan};
+    use crate::webhook::options::{Options, Reach};
+    use serde_json::{Value, json};
+
+    fn service() -> Options {
+        Options::new(Reach::Service("hook".to_owned()), "operator")
+    }
+
+    fn url() -> Options {
+        Options::new(Reach::Url("https://127.0.0.1:9443".parse().unwrap()), "operator")
+    }
+
+    fn created(options: &Options) -> Value {
+        match plan(None, options, b"authority") {
+            Plan::Create(made) => serde_json::to_value(made).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn is_made_only_where_that_is_asked_for() {
+        assert_eq!(plan(None, &service(), b"authority"), Plan::Absent);
+        let made = created(&url());
+        assert_eq!(made["metadata"]["name"], "entitlement-operator");
+        assert_eq!(
+            made["webhooks"],
+            json!([{
+                "name": "validate.entitlements.dev",
+                "admissionReviewVersions": ["v1"],
+                "clientConfig": {"caBundle": "YXV0aG9yaXR5", "url": "https://127.0.0.1:9443/validate"},
+                "failurePolicy": "Ignore",
+                "matchPolicy": "Equivalent",
+                "namespaceSelector": {},
+                "objectSelector": {},
+                "rules": [{
+                    "apiGroups": ["entitlements.dev"],
+                    "apiVersions": ["v1alpha1"],
+                    "operations": ["CREATE", "UPDATE", "DELETE"],
+                    "resources": ["entitlementdefinitions", "entitlementinstances", "facetdefinitions", "organizations"],
+                    "scope": "*",
+                }],
+                "sideEffects": "None",
+                "timeoutSeconds": 3,
+            }])
+        );
+        let by_service = created(&Options { registers: true, ..service() });
+        assert_eq!(
+            by_service["webhooks"][0]["clientConfig"],
+            json!({"caBundle": "YXV0aG9yaXR5", "service": {"name": "hook", "namespace": "operator", "path": "/validate", "port": 443}})
+        );
+    }
+
+    #[test]
+    fn one_that_is_there_gets_the_authorities_and_keeps_the_rest() {
+        let mut installed: Value = created(&url());
+        installed["metadata"]["resourceVersion"] = json!("7");
+        installed["webhooks"][0]["timeoutSeconds"] = json!(1);
+        installed["webhooks"][0]["clientConfig"]["caBundle"] = json!("c3RhbGU=");
+        let present = serde_json::from_value(installed.clone()).unwrap();
+        let Plan::Replace(filled) = plan(Some(&present), &service(), b"authority") else { panic!() };
+        installed["webhooks"][0]["clientConfig"]["caBundle"] = json!("YXV0aG9yaXR5");
+        assert_eq!(serde_json::to_value(&filled).unwrap(), installed);
+        assert_eq!(plan(Some(&filled), &service(), b"authority"), Plan::Keep);
+    }
+
+    #[test]
+    fn one_of_its_own_is_put_back_as_a_whole() {
+        let mut drifted: Value = created(&url());
+        drifted["metadata"]["resourceVersion"] = json!("7");
+        drifted["webhooks"][0]["rules"][0]["operations"] = json!(["CREATE"]);
+        let present = serde_json::from_value(drifted).unwrap();
+        let Plan::Replace(mended) = plan(Some(&present), &url(), b"authority") else { panic!() };
+        assert_eq!(serde_json::to_value(&mended).unwrap()["webhooks"], created(&url())["webhooks"]);
+        assert_eq!(mended.metadata.resource_version.as_deref(), Some("7"));
+        assert_eq!(plan(Some(&mended), &url(), b"authority"), Plan::Keep);
+    }
+}

@@ -1,0 +1,207 @@
+//! Certificates: made, used again, replaced in time, mended, and agreed upon.
+
+use super::{NAME, Plan, Why, plan};
+use crate::{
+    core::calendar::{Instant, parse_instant},
+    webhook::certificate::Certificate,
+};
+use chrono::TimeDelta;
+use k8s_openapi::{ByteString, api::core::v1::Secret};
+use rstest::rstest;
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+
+const HOST: &str = "webhook.operator.svc";
+
+fn day(number: i64) -> Instant {
+    parse_instant("2026-01-01T00:00:00Z").unwrap() + TimeDelta::days(number)
+}
+
+/// One object of an API server.
+#[derive(Default)]
+struct Server {
+    stored: Option<Secret>,
+    version: u64,
+}
+
+impl Server {
+    /// Creates or replaces as the API server would: false where another was faster.
+    fn write(&mut self, mut secret: Secret) -> bool {
+        let known = self.stored.as_ref().and_then(|stored| stored.metadata.resource_version.clone());
+        if secret.metadata.resource_version != known {
+            return false;
+        }
+        self.version += 1;
+        secret.metadata.resource_version = Some(self.version.to_string());
+        secret.metadata.uid = Some("u".to_owned());
+        self.stored = Some(secret);
+        true
+    }
+
+    /// What a replica is to do that sees it at that moment.
+    fn plan(&self, now: Instant) -> Plan {
+        plan(self.stored.as_ref(), "operator", HOST, now).unwrap()
+    }
+
+    fn keep(&mut self, now: Instant) -> Why {
+        let Plan::Write(draft) = self.plan(now) else { panic!("nothing to write") };
+        assert!(self.write(draft.secret));
+        draft.why
+    }
+
+    fn used(&self, now: Instant) -> Certificate {
+        match self.plan(now) {
+            Plan::Use(certificate) => certificate,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn data(&mut self) -> &mut std::collections::BTreeMap<String, ByteString> {
+        self.stored.as_mut().unwrap().data.as_mut().unwrap()
+    }
+}
+
+fn authorities(certificate: &Certificate) -> Vec<CertificateDer<'static>> {
+    CertificateDer::pem_slice_iter(&certificate.authorities).collect::<Result<_, _>>().unwrap()
+}
+
+#[test]
+fn a_certificate_is_made_once_and_used_from_then_on() {
+    let mut server = Server::default();
+    assert_eq!(server.keep(day(0)), Why::Absent);
+    let stored = server.stored.clone().unwrap();
+    assert_eq!((stored.metadata.name.as_deref(), stored.metadata.namespace.as_deref()), (Some(NAME), Some("operator")));
+    assert_eq!(stored.type_.as_deref(), Some("kubernetes.io/tls"));
+    assert_eq!(stored.data.unwrap().keys().collect::<Vec<_>>(), ["ca.crt", "tls.crt", "tls.key"]);
+    assert_eq!(server.used(day(0)), server.used(day(59)));
+    assert_eq!(authorities(&server.used(day(0))).len(), 1);
+}
+
+#[rstest]
+#[case("webhook.operator.svc", "other.operator.svc")]
+#[case("127.0.0.1", "127.0.0.2")]
+#[case("::1", "::2")]
+fn it_is_for_one_host(#[case] host: &str, #[case] other: &str) {
+    let certificate = Certificate::issue(host, None, day(0)).unwrap();
+    certificate.check(host, day(0)).unwrap();
+    certificate.check(other, day(0)).unwrap_err();
+}
+
+#[test]
+fn it_is_valid_for_ninety_days_and_due_after_sixty() {
+    let certificate = Certificate::issue(HOST, None, day(0) + TimeDelta::milliseconds(700)).unwrap();
+    for (moment, is_valid, is_due) in [
+        (day(0) - TimeDelta::hours(1), true, false),
+        (day(0) - TimeDelta::hours(1) - TimeDelta::seconds(1), false, false),
+        (day(60), true, false),
+        // In whole seconds, whatever the clock has besides.
+        (day(60) + TimeDelta::milliseconds(999), true, false),
+        (day(60) + TimeDelta::seconds(1), true, true),
+        (day(90), true, true),
+        (day(90) + TimeDelta::seconds(1), false, true),
+    ] {
+        assert_eq!(certificate.check(HOST, moment).is_ok(), is_valid, "valid at {moment}");
+        assert_eq!(certificate.is_due(HOST, moment), is_due, "due at {moment}");
+    }
+}
+
+#[test]
+fn it_is_replaced_in_time_and_the_authority_before_it_stays_trusted() {
+    let mut server = Server::default();
+    server.keep(day(0));
+    let first = server.used(day(0));
+    let Plan::Write(draft) = server.plan(day(61)) else { panic!() };
+    assert_eq!((draft.why.clone(), draft.present.as_ref()), (Why::Due, Some(&first)));
+    assert!(server.write(draft.secret));
+    let second = server.used(day(61));
+    assert_eq!(authorities(&second)[1..], authorities(&first));
+    second.check(HOST, day(61) + TimeDelta::days(90)).unwrap();
+    // Both are accepted by whoever trusts the newer authorities.
+    let during = Certificate { authorities: second.authorities.clone(), ..first };
+    during.check(HOST, day(61)).unwrap();
+    server.keep(day(122));
+    let third = server.used(day(122));
+    assert_eq!(authorities(&third)[1..], authorities(&second)[..1]);
+}
+
+#[rstest]
+#[case::certificate("tls.crt", Some("garbage"), "tls.crt cannot be read")]
+#[case::key("tls.key", Some("garbage"), "tls.key cannot be read")]
+#[case::no_key("tls.key", None, "tls.key cannot be read")]
+#[case::no_authority("ca.crt", None, "ca.crt cannot be read")]
+fn one_that_is_damaged_is_replaced(#[case] key: &str, #[case] value: Option<&str>, #[case] problem: &str) {
+    let mut server = Server::default();
+    server.keep(day(0));
+    server.data().remove(key);
+    if let Some(value) = value {
+        server.data().insert(key.to_owned(), ByteString(value.as_bytes().to_vec()));
+    }
+    let why = server.keep(day(1));
+    assert_eq!(why.to_string(), format!("the present one is of no use: {problem}"));
+    server.used(day(1));
+}
+
+#[test]
+fn one_whose_parts_do_not_belong_together_is_replaced() {
+    let other = Certificate::issue(HOST, None, day(0)).unwrap();
+    for (key, value) in [("tls.key", other.key.expose_secret().clone()), ("ca.crt", other.authorities.clone())] {
+        let mut server = Server::default();
+        server.keep(day(0));
+        server.data().insert(key.to_owned(), ByteString(value));
+        assert!(matches!(server.keep(day(1)), Why::Unusable(_)), "{key}");
+        server.used(day(1));
+    }
+}
+
+#[test]
+fn one_for_another_host_is_replaced() {
+    let mut server = Server::default();
+    server.keep(day(0));
+    let Plan::Write(draft) = plan(server.stored.as_ref(), "operator", "127.0.0.1", day(1)).unwrap() else { panic!() };
+    assert!(matches!(draft.why, Why::Unusable(_)), "{}", draft.why);
+}
+
+#[test]
+fn one_of_someone_else_is_used_as_it_is_and_never_changed() {
+    let mut server = Server::default();
+    server.keep(day(0));
+    server.stored.as_mut().unwrap().metadata.annotations = None;
+    server.used(day(70));
+    assert!(matches!(server.plan(day(91)), Plan::Leave(_)));
+}
+
+#[test]
+fn the_type_of_a_secret_cannot_be_changed_and_is_kept() {
+    let mut server = Server::default();
+    server.keep(day(0));
+    server.stored.as_mut().unwrap().type_ = Some("Opaque".to_owned());
+    server.keep(day(61));
+    assert_eq!(server.stored.unwrap().type_.as_deref(), Some("Opaque"));
+}
+
+#[rstest]
+#[case::at_first(None, day(0))]
+#[case::when_it_is_due(Some(day(0)), day(61))]
+fn replicas_that_write_at_once_agree_on_one(#[case] made: Option<Instant>, #[case] now: Instant) {
+    let mut server = Server::default();
+    if let Some(made) = made {
+        server.keep(made);
+    }
+    let (Plan::Write(one), Plan::Write(other)) = (server.plan(now), server.plan(now)) else { panic!() };
+    assert!(server.write(one.secret));
+    assert!(!server.write(other.secret), "the second one must notice");
+    let agreed = server.used(now);
+    assert_eq!(agreed.chain, server.data()["tls.crt"].0);
+}
+
+#[test]
+fn the_key_is_never_printed() {
+    let certificate = Certificate::issue(HOST, None, day(0)).unwrap();
+    assert!(format!("{certificate:?}").contains("Secret(redacted)"));
+    assert!(!format!("{certificate:?}").contains("PRIVATE KEY"));
+}
+
+#[test]
+fn a_host_that_no_certificate_can_have_is_named() {
+    let error = Certificate::issue("ünder", None, day(0)).unwrap_err();
+    assert!(error.to_string().starts_with("a certificate for ünder cannot be made: "), "{error}");
+}

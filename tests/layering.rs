@@ -42,7 +42,8 @@ const LAYERS: &[Layer] = &[
     },
     Layer { folder: "src/core", forbidden: &[IMPURE, SHELL, &["crate::render", "crate::evaluation"]] },
     Layer { folder: "src/render", forbidden: &[IMPURE, SHELL, &["crate::evaluation"]] },
-    Layer { folder: "src/evaluation", forbidden: &[IMPURE, SHELL] },
+    Layer { folder: "src/evaluation", forbidden: &[IMPURE, SHELL, &["crate::offline"]] },
+    Layer { folder: "src/offline", forbidden: &[IMPURE, SHELL] },
 ];
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {

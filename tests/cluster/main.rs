@@ -16,14 +16,20 @@
 mod plane;
 mod wait;
 
+use entitlement_operator::{api, core};
+
+mod audit;
 mod harness;
 
 mod bad_input;
+mod bulk;
 mod control_plane;
 mod control_plane_end;
 mod delivery;
 mod documentation;
+mod histories;
 mod lifecycle;
+mod model;
 mod offline;
 mod phases;
 mod resilience;

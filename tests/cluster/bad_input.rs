@@ -109,6 +109,10 @@ async fn a_deleted_definition_takes_nothing_away() {
     let seen = cluster.phase("$", "Active").await;
     assert_eq!(condition(&seen, "Accepted")["status"], "True");
     assert_eq!(cluster.get("ConfigMap", "$", "$").await.unwrap(), before);
+    // Made again it serves again, and what it made before is still what it makes.
+    cluster.apply(crate::harness::FEATURE).await;
+    cluster.condition("EntitlementInstance", "$", "Ready", "True", "Active").await;
+    assert_eq!(cluster.get("ConfigMap", "$", "$").await.unwrap(), before);
 }
 
 #[tokio::test]

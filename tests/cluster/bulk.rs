@@ -64,6 +64,24 @@ async fn until_all_active(cluster: &Cluster) {
     }
 }
 
+/// An edit that would end, shorten and break a thousand running grants at once.
+async fn a_mistake_in_the_catalogue_takes_nothing_from_any(cluster: &Cluster, log: &Path) {
+    let before = requests(log).len();
+    let outputs = json!([{"name": "renamed", "kind": "Secret", "items": [{"key": "amount", "template": "{{"}]}]);
+    let mistake = json!({"spec": {"term": "PT1S", "gracePeriod": "PT1S", "amount": 1, "outputs": outputs}});
+    cluster.merge("EntitlementDefinition", "", "seats", mistake).await.unwrap();
+    cluster.condition("EntitlementDefinition", "seats", "Ready", "False", "InvalidTemplate").await;
+    cluster.condition("EntitlementInstance", "bulk-99-9", "Ready", "False", "DefinitionNotReady").await;
+    at_rest(log).await;
+    until_all_active(cluster).await;
+    let mut counts = count(log, before);
+    counts.retain(|what, _| !what.starts_with("watch "));
+    // What the definition says is told on each grant, and nothing else is touched.
+    assert_eq!(counts.get("patch entitlementinstances/status"), Some(&1000), "{counts:?}");
+    let others: Vec<_> = counts.keys().filter(|what| !what.ends_with("/status") && !what.ends_with("events")).collect();
+    assert!(others.is_empty(), "{counts:?}");
+}
+
 /// How often each kind of request came, by verb, resource and subresource; those for summaries apart.
 fn count(log: &Path, skip: usize) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
@@ -115,5 +133,6 @@ async fn a_thousand_grants_cost_one_write_for_each_output_and_status() {
     let of_definition = counts.get("patch entitlementdefinitions/status").copied().unwrap_or_default();
     assert!((1..=10).contains(&of_definition), "{counts:?}");
     assert_eq!(counts.len(), 5, "other requests: {counts:?}");
+    a_mistake_in_the_catalogue_takes_nothing_from_any(&cluster, &log).await;
     tokio::task::spawn_blocking(move || drop((operator, stage))).await.unwrap();
 }

@@ -1,7 +1,7 @@
 //! The arguments of the admission webhook.
 
 use crate::webhook::{BaseUrl, Options, Reach};
-use clap::Args;
+use clap::{ArgAction, Args};
 use std::net::SocketAddr;
 
 /// The arguments of the admission webhook.
@@ -18,12 +18,12 @@ pub struct WebhookArguments {
     /// Where the webhook listens
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:9443")]
     webhook_address: SocketAddr,
-    /// The ValidatingWebhookConfiguration, whose caBundle is filled in
+    /// The ValidatingWebhookConfiguration by which the API server knows of the webhook
     #[arg(long, value_name = "NAME", default_value = "entitlement-operator")]
     webhook_configuration: String,
-    /// Whether that is made and kept as a whole, rather than found [default: with --webhook-url]
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    webhook_register: Option<bool>,
+    /// Whether that is made and kept; if not, only the caBundle of its webhook validate.entitlements.dev is filled in
+    #[arg(long, value_name = "BOOL", action = ArgAction::Set, default_value_t = true)]
+    webhook_register: bool,
 }
 
 impl WebhookArguments {
@@ -31,12 +31,12 @@ impl WebhookArguments {
     #[must_use]
     pub fn options(self, namespace: &str) -> Option<Options> {
         let service = self.webhook_service.map(Reach::Service);
-        let options = Options::new(service.or(self.webhook_url.map(Reach::Url))?, namespace);
         Some(Options {
             address: self.webhook_address,
+            reach: service.or(self.webhook_url.map(Reach::Url))?,
+            namespace: namespace.to_owned(),
             configuration: self.webhook_configuration,
-            registers: self.webhook_register.unwrap_or(options.registers),
-            ..options
+            registers: self.webhook_register,
         })
     }
 }

@@ -13,10 +13,12 @@
 //! | `server` | HTTPS |
 //! | `review` | the API server's question and the answer, as bytes |
 //! | `judge` | asks [`crate::evaluation::admission`] |
+//! | `named` | what a request names, as it is stored now |
 
 mod certificate;
 mod judge;
 mod keeper;
+mod named;
 mod options;
 mod registration;
 mod review;
@@ -35,9 +37,9 @@ use tokio::sync::watch;
 pub async fn run(client: Client, knowledge: Knowledge, options: Options, shutdown: impl Future<Output = ()>) {
     let (sender, certificates) = watch::channel(None);
     let address = options.address;
-    let keeper = Keeper::new(client, options, sender);
+    let keeper = Keeper::new(client.clone(), options, sender);
     tokio::select! {
         () = keeper.run() => {}
-        () = server::run(address, certificates, judge::Judge::new(knowledge), shutdown) => {}
+        () = server::run(address, certificates, judge::Judge::new(client, knowledge), shutdown) => {}
     }
 }

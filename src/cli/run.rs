@@ -63,7 +63,7 @@ async fn operate(options: Options, webhook: Option<webhook::Options>) -> Result<
     let knowledge = controller.knowledge();
     let admission = async {
         if let Some(options) = webhook {
-            webhook::run(client, knowledge, options, shutdown.clone()).await;
+            Box::pin(webhook::run(client, knowledge, options, shutdown.clone())).await;
         }
         Ok(())
     };

@@ -24,6 +24,9 @@ pub struct WebhookArguments {
     /// Whether that is made and kept; if not, only the caBundle of its webhook validate.entitlements.dev is filled in
     #[arg(long, value_name = "BOOL", action = ArgAction::Set, default_value_t = true)]
     webhook_register: bool,
+    /// Warn of what names something that does not exist, rather than refuse it: for tools that apply things in any order
+    #[arg(long)]
+    webhook_allow_missing: bool,
 }
 
 impl WebhookArguments {
@@ -37,6 +40,7 @@ impl WebhookArguments {
             namespace: namespace.to_owned(),
             configuration: self.webhook_configuration,
             registers: self.webhook_register,
+            allows_missing: self.webhook_allow_missing,
         })
     }
 }

@@ -28,6 +28,9 @@ const DEADLINE: Duration = Duration::from_millis(2500);
 /// Questions that are thought about at once; others wait.
 const CONCURRENCY: usize = 4;
 
+/// Reasons that say that something which is named does not exist.
+const MISSING: [&str; 4] = ["OrganizationNotFound", "DefinitionNotFound", "FacetNotFound", "RenewalInvalid"];
+
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoAnswer {
@@ -47,13 +50,14 @@ pub enum NoAnswer {
 pub struct Judge {
     client: Client,
     knowledge: Knowledge,
+    allows_missing: bool,
     places: Arc<Semaphore>,
 }
 
 impl Judge {
-    /// With what the controller knows.
-    pub fn new(client: Client, knowledge: Knowledge) -> Self {
-        Self { client, knowledge, places: Arc::new(Semaphore::new(CONCURRENCY)) }
+    /// With what the controller knows. What names something that does not exist can be allowed, with a warning.
+    pub fn new(client: Client, knowledge: Knowledge, allows_missing: bool) -> Self {
+        Self { client, knowledge, allows_missing, places: Arc::new(Semaphore::new(CONCURRENCY)) }
     }
 
     /// What is said of a change.
@@ -76,11 +80,19 @@ impl Judge {
             time::sleep(wait).await;
             said = self.think(request).await?;
         }
-        // A watch may be further behind than that.
-        if !is_yes(said.as_ref()) && !are_known(&self.client, &self.knowledge, &references(request)).await {
-            said = None;
+        if is_yes(said.as_ref()) {
+            return Ok(said.unwrap_or_default());
         }
-        Ok(said.unwrap_or_else(|| unchecked("something that it depends on is still being read")))
+        let references = references(request);
+        // A watch may be further behind than that.
+        let are_known = are_known(&self.client, &self.knowledge, &references).await;
+        let said = said.filter(|_| are_known);
+        let mut said = said.unwrap_or_else(|| unchecked("something that it depends on is still being read"));
+        if self.allows_missing && references.iter().any(|reference| self.knowledge.state(reference).is_none()) {
+            let missing = said.refused.take_if(|refused| MISSING.contains(&refused.reason));
+            said.warnings.extend(missing.map(|refused| refused.to_string()));
+        }
+        Ok(said)
     }
 
     /// None where something that is needed for it is not known yet.

@@ -28,6 +28,7 @@ mod storage;
 pub use options::{BaseUrl, InvalidUrl, Options, Reach};
 
 use crate::controller::Knowledge;
+use judge::Judge;
 use keeper::Keeper;
 use kube::Client;
 use tokio::sync::watch;
@@ -37,9 +38,10 @@ use tokio::sync::watch;
 pub async fn run(client: Client, knowledge: Knowledge, options: Options, shutdown: impl Future<Output = ()>) {
     let (sender, certificates) = watch::channel(None);
     let address = options.address;
-    let keeper = Keeper::new(client.clone(), options, sender);
+    let judge = Judge::new(client.clone(), knowledge, options.allows_missing);
+    let keeper = Keeper::new(client, options, sender);
     tokio::select! {
         () = keeper.run() => {}
-        () = server::run(address, certificates, judge::Judge::new(client, knowledge), shutdown) => {}
+        () = server::run(address, certificates, judge, shutdown) => {}
     }
 }

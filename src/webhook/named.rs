@@ -47,9 +47,7 @@ async fn stored(client: &Client, reference: &Reference) -> kube::Result<Option<S
         Reference::Organization(name) => state(Api::<Organization>::all(client), name).await,
         Reference::Definition(name) => state(Api::<EntitlementDefinition>::all(client), name).await,
         Reference::Facet(name) => state(Api::<FacetDefinition>::all(client), name).await,
-        Reference::Grant(id) => {
-            state(Api::<EntitlementInstance>::namespaced(client, &id.namespace), &id.name).await
-        }
+        Reference::Grant(id) => state(Api::<EntitlementInstance>::namespaced(client, &id.namespace), &id.name).await,
     }
 }
 

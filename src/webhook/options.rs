@@ -26,6 +26,8 @@ pub struct Options {
     /// Whether it makes that configuration where it is absent, and keeps its own webhook in it as it should be. Else it only
     /// fills in the `caBundle`.
     pub registers: bool,
+    /// Whether what names something that does not exist is warned of rather than refused.
+    pub allows_missing: bool,
 }
 
 impl Options {
@@ -38,6 +40,7 @@ impl Options {
             reach,
             namespace: namespace.to_owned(),
             configuration: "entitlement-operator".to_owned(),
+            allows_missing: false,
         }
     }
 

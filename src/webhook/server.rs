@@ -142,7 +142,7 @@ mod tests {
     /// Of a controller that has not listed anything yet.
     fn judge() -> Judge {
         let client = Client::try_from(Config::new("http://127.0.0.1:1".parse().unwrap())).unwrap();
-        Judge::new(client.clone(), Controller::new(client, Options::default()).knowledge())
+        Judge::new(client.clone(), Controller::new(client, Options::default()).knowledge(), false)
     }
 
     async fn asked(body: &str) -> (StatusCode, String) {

@@ -2,7 +2,7 @@
 
 use crate::{
     documentation,
-    harness::{Cluster, DEADLINE, FEATURE, ORGANIZATION, Operator, Stage, grant, seconds_from_now},
+    harness::{Cluster, DEADLINE, FEATURE, Operator, Stage, grant, seconds_from_now},
     wait::eventually,
 };
 use serde_json::{Value, json};
@@ -189,7 +189,7 @@ async fn what_the_controller_would_reject_is_refused_at_apply() {
     cluster.create(grant(&name, &name, &name, json!({}))).await.unwrap();
     cluster.phase("$", "Active").await;
     cluster.apply(CATALOGUE).await;
-    cluster.condition("EntitlementDefinition", "$-broken", "Ready", "True", "Ready").await;
+    cluster.condition("EntitlementDefinition", "$-broken", "Ready", "True", "Valid").await;
     stage.kubectl(&["delete", "facet", &name]);
     cluster.condition("EntitlementDefinition", "$-broken", "Ready", "False", "FacetNotFound").await;
     let definition =
@@ -339,8 +339,9 @@ async fn without_the_operator_everything_passes_and_is_settled_later_in_the_same
     let uid = |made: Result<Value, String>| made.unwrap()["metadata"]["uid"].as_str().unwrap().to_owned();
     let (winner, loser) = if uid(one) < uid(other) { ("one", "other") } else { ("other", "one") };
 
-    let _operator = start(&stage, port, port, &[]);
-    let accepted = cluster.condition("EntitlementInstance", "nobody", "Accepted", "False", "OrganizationNotFound").await;
+    let restarted = start(&stage, port, port, &[]);
+    let accepted =
+        cluster.condition("EntitlementInstance", "nobody", "Accepted", "False", "OrganizationNotFound").await;
     assert_eq!(said, format!("OrganizationNotFound: {}", accepted["message"].as_str().unwrap()));
     cluster.phase(winner, "Active").await;
     let duplicate = cluster.condition("EntitlementInstance", loser, "Accepted", "False", "Duplicate").await;
@@ -352,8 +353,18 @@ async fn without_the_operator_everything_passes_and_is_settled_later_in_the_same
         refused(&stage, &["apply", "--filename=-"], &third),
         format!("Duplicate: {}", duplicate["message"].as_str().unwrap())
     );
+    // Tools that apply everything in any order can be let through.
+    let manifest = instance("early", "organization: $, definition: later").replace('$', &name);
+    assert!(refused(&stage, &["apply", "--filename=-"], &manifest).starts_with("DefinitionNotFound: "));
+    restarted.stop();
+    let _operator = start(&stage, port, port, &["--webhook-allow-missing"]);
+    let warning = "Warning: DefinitionNotFound: there is no definition later: ";
+    eventually(DEADLINE, "what is missing is warned of", || {
+        let said = kubectl(&stage, &["apply", "--dry-run=server", "--filename=-"], &manifest).1;
+        if said.contains(warning) { Ok(()) } else { Err(said) }
+    });
+    assert!(refused(&stage, &["apply", "--filename=-"], &third).starts_with("Duplicate: "));
     // What is refused already is not kept from anything else.
     stage.kubectl(&["label", "ent", "nobody", "--namespace=entitlements", "team=red"]);
     stage.kubectl(&["delete", "ent", "nobody", loser, "--namespace=entitlements"]);
 }
-

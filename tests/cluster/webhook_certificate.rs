@@ -173,7 +173,7 @@ fn an_installed_registration_is_filled_in_and_otherwise_left_as_it_is() {
         "kind": "ValidatingWebhookConfiguration",
         "metadata": {"name": "mine", "labels": {"app": "chart"}},
         "webhooks": [
-            webhook("other.example", "https://127.0.0.1:1/"),
+            webhook("other.example.com", "https://127.0.0.1:1/"),
             webhook("validate.entitlements.dev", &format!("https://127.0.0.1:{port}/validate")),
         ],
     });

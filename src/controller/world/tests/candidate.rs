@@ -15,7 +15,8 @@ fn serving() -> World {
 
 fn names(world: &World, id: &str, grant: Option<Value>) -> Vec<String> {
     let grant = grant.map(|object| Grant::read(&read::<EntitlementInstance>(object)));
-    let snapshot = world.with_grant(&"acme".into(), &"backup".into(), &GrantId::new("entitlements", id), grant).unwrap();
+    let snapshot =
+        world.with_grant(&"acme".into(), &"backup".into(), &GrantId::new("entitlements", id), grant).unwrap();
     snapshot.grants.iter().map(|grant| format!("{}: {}", grant.id.name, grant.priority)).collect()
 }
 

@@ -21,8 +21,8 @@ use tokio::{sync::Semaphore, task::spawn_blocking, time};
 
 /// What the controller knows is a moment behind what is stored, and manifests are applied together with what they name: so a
 /// no is thought over after these times, and is no answer where what is named is not known as it is stored.
-const SECOND_THOUGHTS: [Duration; 4] =
-    [Duration::from_millis(50), Duration::from_millis(100), Duration::from_millis(250), Duration::from_millis(600)];
+const SECOND_THOUGHTS: [Duration; 3] =
+    [Duration::from_millis(50), Duration::from_millis(150), Duration::from_millis(400)];
 /// An answer that comes later is not waited for.
 const DEADLINE: Duration = Duration::from_millis(2500);
 /// Questions that are thought about at once; others wait.

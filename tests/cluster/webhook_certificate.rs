@@ -23,8 +23,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// The certificate that is served on a port, which one of these authorities must have signed.
-fn served(port: u16, authorities: &[CertificateDer<'_>]) -> Result<Vec<u8>, String> {
+/// The certificate that is served on a port, for a host, which one of these authorities must have signed.
+fn served(port: u16, host: &str, authorities: &[CertificateDer<'_>]) -> Result<Vec<u8>, String> {
     let mut roots = RootCertStore::empty();
     for authority in authorities {
         roots.add(authority.clone().into_owned()).unwrap();
@@ -33,7 +33,7 @@ fn served(port: u16, authorities: &[CertificateDer<'_>]) -> Result<Vec<u8>, Stri
         .with_safe_default_protocol_versions()
         .unwrap();
     let config = config.with_root_certificates(roots).with_no_client_auth();
-    let name = ServerName::try_from("127.0.0.1").unwrap();
+    let name = ServerName::try_from(host.to_owned()).unwrap();
     let mut connection = ClientConnection::new(Arc::new(config), name).unwrap();
     let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).map_err(|error| error.to_string())?;
     Stream::new(&mut connection, &mut socket).flush().map_err(|error| error.to_string())?;
@@ -85,7 +85,8 @@ fn authorities(stage: &Stage) -> Vec<CertificateDer<'static>> {
 
 /// The one certificate that is served on all ports, by one of these authorities.
 fn shared_certificate(ports: &[u16], authorities: &[CertificateDer<'_>]) -> Vec<u8> {
-    let all = ports.iter().map(|port| eventually(DEADLINE, "a replica serves", || served(*port, authorities)));
+    let all =
+        ports.iter().map(|port| eventually(DEADLINE, "a replica serves", || served(*port, "127.0.0.1", authorities)));
     let all: BTreeSet<Vec<u8>> = all.collect();
     assert_eq!(all.len(), 1, "certificates that are served");
     all.into_iter().next().unwrap()
@@ -138,7 +139,7 @@ fn what_is_broken_is_mended() {
         // The authority that others may still be trusted by stays.
         if found.len() == 2 && found[1..] == before { Ok(found) } else { Err(format!("{} authorities", found.len())) }
     });
-    eventually(DEADLINE, "the new one is served", || served(port, &after[..1]));
+    eventually(DEADLINE, "the new one is served", || served(port, "127.0.0.1", &after[..1]));
 
     let drift = r#"--patch=[{"op": "replace", "path": "/webhooks/0/clientConfig/caBundle", "value": ""}, {"op": "replace", "path": "/webhooks/0/failurePolicy", "value": "Fail"}]"#;
     let whole = get(&stage, &REGISTRATION)["webhooks"].clone();
@@ -151,7 +152,7 @@ fn what_is_broken_is_mended() {
 }
 
 #[test]
-fn an_installed_registration_is_filled_in_and_otherwise_left_as_it_is() {
+fn an_installed_registration_is_filled_in_and_a_service_has_one_of_its_own() {
     let stage = Stage::start();
     let port = free_port();
     let webhook = |name: &str, url: &str| {
@@ -180,7 +181,7 @@ fn an_installed_registration_is_filled_in_and_otherwise_left_as_it_is() {
     applied(&stage, &installed.to_string());
     let mine = ["validatingwebhookconfiguration", "mine"];
     let before = get(&stage, &mine);
-    let _operator = start(&stage, port, port, &["--webhook-register=false", "--webhook-configuration=mine"]);
+    let operator = start(&stage, port, port, &["--webhook-register=false", "--webhook-configuration=mine"]);
     serving(&stage);
     let mut after = get(&stage, &mine);
     let filled_in = after["webhooks"][1]["clientConfig"].as_object_mut().unwrap().remove("caBundle");
@@ -189,4 +190,26 @@ fn an_installed_registration_is_filled_in_and_otherwise_left_as_it_is() {
     assert_eq!(after["metadata"]["labels"], before["metadata"]["labels"]);
     let (_, missing) = kubectl(&stage, &[&["get"], &REGISTRATION[..]].concat(), "");
     assert!(missing.contains("NotFound"), "{missing}");
+
+    // By a Service now, so with a certificate for another host.
+    operator.stop();
+    let address = format!("--webhook-address=127.0.0.1:{port}");
+    let _operator = stage.operator(&["--webhook-service=hook", &address]);
+    eventually(DEADLINE, "it serves for the Service", || {
+        let secret = get(&stage, &SECRET);
+        let authority = STANDARD.decode(secret["data"]["ca.crt"].as_str().unwrap()).unwrap();
+        let authority = CertificateDer::from_pem_slice(&authority).unwrap();
+        served(port, "hook.entitlement-operator.svc", &[authority])
+    });
+    let registration = eventually(DEADLINE, "it is registered", || {
+        let (_, found) = kubectl(&stage, &[&["get", "--output=json"], &REGISTRATION[..]].concat(), "");
+        serde_json::from_str::<Value>(&found).map_err(|_| found)
+    });
+    assert_eq!(
+        registration["webhooks"][0]["clientConfig"],
+        json!({
+            "caBundle": get(&stage, &SECRET)["data"]["ca.crt"],
+            "service": {"name": "hook", "namespace": "entitlement-operator", "path": "/validate", "port": 443},
+        })
+    );
 }

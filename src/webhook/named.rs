@@ -54,3 +54,92 @@ async fn stored(client: &Client, reference: &Reference) -> kube::Result<Option<S
 async fn state<K: Resource + Clone + Debug + DeserializeOwned>(api: Api<K>, name: &str) -> kube::Result<Option<State>> {
     Ok(api.get_metadata_opt(name).await?.map(|found| State::of(&found.metadata)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{are_known, references};
+    use crate::{
+        controller::{Controller, Options, Reference},
+        core::grant::GrantId,
+        webhook::review,
+    };
+    use axum::{Json, Router, http::StatusCode, http::Uri};
+    use kube::{Client, Config};
+    use serde_json::{Value, json};
+    use std::net::Ipv4Addr;
+    use tokio::net::TcpListener;
+
+    fn named(kind: &str, spec: &Value) -> Vec<Reference> {
+        let question = json!({
+            "apiVersion": "admission.k8s.io/v1",
+            "kind": "AdmissionReview",
+            "request": {
+                "uid": "u",
+                "kind": {"group": "entitlements.dev", "version": "v1alpha1", "kind": kind},
+                "resource": {"group": "entitlements.dev", "version": "v1alpha1", "resource": "any"},
+                "name": "a",
+                "namespace": "sales",
+                "operation": "CREATE",
+                "userInfo": {},
+                "object": {"apiVersion": "entitlements.dev/v1alpha1", "kind": kind, "metadata": {"name": "a"}, "spec": spec},
+            },
+        });
+        references(&review::read(question.to_string().as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn what_is_named_is_found() {
+        let renewal = json!({"organization": "acme", "definition": "seats", "renews": "before"});
+        assert_eq!(
+            named("EntitlementInstance", &renewal),
+            [
+                Reference::Organization("acme".into()),
+                Reference::Definition("seats".into()),
+                Reference::Grant(GrantId::new("sales", "before")),
+            ]
+        );
+        let definition = json!({"facets": [{"name": "f", "definition": "one"}, {"name": "g", "schema": {}}]});
+        assert_eq!(named("EntitlementDefinition", &definition), [Reference::Facet("one".into())]);
+        assert_eq!(named("Organization", &json!({"namespaces": ["a"]})), []);
+    }
+
+    /// An API server that has one organization, and tells of nothing else but facet definitions, which there are none of.
+    async fn answer(uri: Uri) -> (StatusCode, Json<Value>) {
+        let status = |code: StatusCode, reason: &str| {
+            let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code.as_u16(), "message": "", "reason": reason});
+            (code, Json(status))
+        };
+        match uri.path().trim_start_matches("/apis/entitlements.dev/v1alpha1/") {
+            "organizations/acme" => {
+                let metadata = json!({"name": "acme", "uid": "u", "generation": 1});
+                let kind =
+                    json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": metadata});
+                (StatusCode::OK, Json(kind))
+            }
+            path if path.starts_with("organizations/") || path.starts_with("facetdefinitions/") => {
+                status(StatusCode::NOT_FOUND, "NotFound")
+            }
+            _ => status(StatusCode::FORBIDDEN, "Forbidden"),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_stored_and_not_known_yet_is_noticed() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
+        let client = Client::try_from(Config::new(url.parse().unwrap())).unwrap();
+        // It knows nothing.
+        let knowledge = Controller::new(client.clone(), Options::default()).knowledge();
+        for (reference, is_known) in [
+            (Reference::Organization("acme".into()), false),
+            (Reference::Organization("nobody".into()), true),
+            (Reference::Facet("none".into()), true),
+            // Where nothing is said, nothing is known.
+            (Reference::Definition("seats".into()), false),
+        ] {
+            let both = [Reference::Facet("none".into()), reference];
+            assert_eq!(are_known(&client, &knowledge, &both).await, is_known, "{both:?}");
+        }
+    }
+}

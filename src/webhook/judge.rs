@@ -84,9 +84,9 @@ impl Judge {
             return Ok(said.unwrap_or_default());
         }
         let references = references(request);
-        // A watch may be further behind than that.
+        // A watch may be further behind than that; and what it has caught up with meanwhile has not been thought about.
         let are_known = are_known(&self.client, &self.knowledge, &references).await;
-        let said = said.filter(|_| are_known);
+        let said = if are_known { self.think(request).await? } else { None };
         let mut said = said.unwrap_or_else(|| unchecked("something that it depends on is still being read"));
         if self.allows_missing && references.iter().any(|reference| self.knowledge.state(reference).is_none()) {
             let missing = said.refused.take_if(|refused| MISSING.contains(&refused.reason));

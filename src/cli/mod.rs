@@ -10,6 +10,7 @@ mod outcome;
 mod render;
 mod run;
 mod validate;
+mod webhook;
 
 use crate::core::calendar::tz_release;
 use clap::{Parser, Subcommand};

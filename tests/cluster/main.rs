@@ -35,3 +35,5 @@ mod phases;
 mod resilience;
 mod schema;
 mod tenancy;
+mod webhook;
+mod webhook_certificate;

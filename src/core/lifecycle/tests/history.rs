@@ -262,7 +262,10 @@ impl Telling {
                 self.world.term = term.map(|count| self.scale.tick.duration(count));
                 self.world.grace = grace.map(|count| self.scale.tick.duration(count));
             }
-            Event::Zone(berlin) => self.world.zone = if *berlin { "Europe/Berlin" } else { "UTC" }.to_owned(),
+            Event::Zone(berlin) => {
+                let zone = if *berlin { "Europe/Berlin" } else { "UTC" };
+                zone.clone_into(&mut self.world.zone);
+            }
             Event::Unseen(event) => {
                 self.happen(event);
                 self.unseen = true;

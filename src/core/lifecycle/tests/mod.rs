@@ -5,6 +5,7 @@ mod acceptance;
 mod amendments;
 mod history;
 mod laws;
+mod lineage;
 mod oracle;
 mod phases;
 mod renewal;

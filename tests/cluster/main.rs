@@ -33,6 +33,7 @@ mod model;
 mod offline;
 mod phases;
 mod resilience;
+mod retained;
 mod schema;
 mod tenancy;
 mod webhook;

@@ -3,18 +3,25 @@
 
 use super::{Fingerprint, Owner};
 use crate::{
+    api::entitlement_definition::OnEnd,
     core::grant::GrantId,
-    evaluation::object::{INSTANCE, MANAGED_BY, MANAGER, ORGANIZATION, ObjectContent, ObjectData},
+    evaluation::object::{
+        IN_FORCE, INSTANCE, MANAGED_BY, MANAGER, ON_END, ORGANIZATION, OVER, OWN_PREFIX, ObjectContent, ObjectData,
+        RETAIN,
+    },
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// The labels or annotations of an object, as fingerprints of the single pairs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Marks {
     /// Sorted.
     pairs: Box<[Fingerprint]>,
-    /// Those keys that the operator set, where the object says so.
-    set_by_operator: Box<[Box<str>]>,
+    /// Those keys that the operator set, where the object says so, and all that have its prefix.
+    operators: Box<[Box<str>]>,
 }
 
 impl Marks {
@@ -23,9 +30,16 @@ impl Marks {
         pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
         set_by_operator: impl IntoIterator<Item = String>,
     ) -> Self {
-        let mut pairs: Vec<_> = pairs.into_iter().map(|(key, value)| Self::mark(key, value)).collect();
-        pairs.sort_unstable();
-        Self { pairs: pairs.into(), set_by_operator: set_by_operator.into_iter().map(String::into_boxed_str).collect() }
+        let mut operators: BTreeSet<Box<str>> = set_by_operator.into_iter().map(String::into_boxed_str).collect();
+        let mut marks = Vec::new();
+        for (key, value) in pairs {
+            marks.push(Self::mark(key, value));
+            if key.starts_with(OWN_PREFIX) {
+                operators.insert(key.into());
+            }
+        }
+        marks.sort_unstable();
+        Self { pairs: marks.into(), operators: operators.into_iter().collect() }
     }
 
     fn mark(key: &str, value: &str) -> Fingerprint {
@@ -38,10 +52,10 @@ impl Marks {
         desired.iter().all(|(key, value)| self.pairs.binary_search(&Self::mark(key, value)).is_ok())
     }
 
-    /// The keys that the operator once set and no longer wants. Those of others stay.
+    /// The keys that are the operator's and that it does not want. Those of others stay.
     #[must_use]
     pub fn outdated(&self, desired: &BTreeMap<String, String>) -> Vec<String> {
-        self.set_by_operator.iter().filter(|key| !desired.contains_key(&***key)).map(ToString::to_string).collect()
+        self.operators.iter().filter(|key| !desired.contains_key(&***key)).map(ToString::to_string).collect()
     }
 }
 
@@ -54,10 +68,14 @@ pub struct Observed {
     pub version: u64,
     /// The organization that its label names.
     pub organization: Option<Arc<str>>,
-    /// The UID of its controlling owner.
+    /// The UID of its controlling owner, where that is an organization.
     pub controller: Option<Arc<str>>,
     /// The grant that its annotation names.
     pub instance: Option<GrantId>,
+    /// What becomes of it when nothing asks for it any more.
+    pub on_end: OnEnd,
+    /// It says that it is no longer in force.
+    pub is_over: bool,
     /// Its labels.
     pub labels: Marks,
     /// Its annotations.
@@ -81,6 +99,13 @@ impl Observed {
         self.organization.as_ref() == Some(&owner.name) && self.controller.as_ref() == Some(&owner.uid)
     }
 
+    /// Whether it is one that an organization has kept, and that yields to any grant which asks for its name, also one of the
+    /// organization that has the namespace now.
+    #[must_use]
+    pub fn yields(&self) -> bool {
+        self.is_over && self.organization.is_some() && self.controller.is_some()
+    }
+
     /// Whether it is just as it should be.
     #[must_use]
     pub fn is_as(&self, content: &ObjectContent) -> bool {
@@ -100,6 +125,18 @@ impl Observed {
             return None;
         }
         labels.get(ORGANIZATION).map(String::as_str)
+    }
+
+    /// Whether labels say that the object is no longer in force.
+    #[must_use]
+    pub fn is_over_by(labels: &BTreeMap<String, String>) -> bool {
+        labels.get(IN_FORCE).is_some_and(|value| value == OVER)
+    }
+
+    /// What annotations say of the object's end.
+    #[must_use]
+    pub fn on_end_in(annotations: &BTreeMap<String, String>) -> OnEnd {
+        if annotations.get(ON_END).is_some_and(|value| value == RETAIN) { OnEnd::Retain } else { OnEnd::Delete }
     }
 
     /// The grant that annotations name.

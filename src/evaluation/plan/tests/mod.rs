@@ -2,10 +2,14 @@
 
 mod objects;
 mod reports;
+mod retained;
 
 use super::{Fingerprint, Marks, Observed, Owner, Scene, observed::fingerprint};
 use crate::{
-    api::{EntitlementInstanceStatus, entitlement_definition::OutputKind},
+    api::{
+        EntitlementInstanceStatus,
+        entitlement_definition::{OnEnd, OutputKind},
+    },
     core::{grant::GrantId, secret::Secret},
     evaluation::{
         Evaluation, GrantOutcome,
@@ -62,6 +66,8 @@ pub fn made(instance: Option<&str>, content: &ObjectContent) -> Observed {
         organization: Some("acme".into()),
         controller: Some("uid-acme".into()),
         instance: instance.map(grant),
+        on_end: OnEnd::Delete,
+        is_over: false,
         labels: marks(&content.labels),
         annotations: marks(&content.annotations),
         data: fingerprint(&content.data),

@@ -1,5 +1,6 @@
 //! The summary of all that an organization holds, in the shapes that workloads read.
 
+use super::flags::{Course, flags};
 use crate::api::{Phase, entitlement_instance::FacetFields};
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -34,6 +35,9 @@ pub struct Entry {
     pub facets: FacetFields,
     /// Where all of it comes from.
     pub sources: Sources,
+    /// How it changes with time, for the flags.
+    #[serde(skip)]
+    pub course: Course,
 }
 
 /// Where an entry comes from.
@@ -79,7 +83,9 @@ impl Summary {
     /// The data of the summary ConfigMap.
     #[must_use]
     pub fn data(&self) -> BTreeMap<String, String> {
-        [("entitlements.json".to_owned(), self.json()), ("entitlements.env".to_owned(), self.env())].into()
+        let files =
+            [("entitlements.json", self.json()), ("entitlements.env", self.env()), ("flags.json", self.flags())];
+        files.map(|(name, text)| (name.to_owned(), text)).into()
     }
 
     fn json(&self) -> String {
@@ -87,6 +93,13 @@ impl Summary {
         let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
         text.push('\n');
         text
+    }
+
+    /// In one line: they are for a machine, and the object may not grow beyond what the API server takes.
+    fn flags(&self) -> String {
+        let entitlements = self.entitlements.iter();
+        let flags = flags(entitlements.map(|(handle, entry)| (handle.as_str(), entry.amount.is_some(), &entry.course)));
+        format!("{flags}\n")
     }
 
     fn env(&self) -> String {

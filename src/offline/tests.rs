@@ -1,6 +1,6 @@
 //! Tests of evaluating a set of objects.
 
-mod flags;
+mod summary;
 
 use super::{EntitlementKind, Inventory, Status, Subject, Survey};
 use crate::{

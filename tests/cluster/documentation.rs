@@ -100,3 +100,8 @@ fn the_life_of_a_grant() {
     let _operator = stage.operator(&[]);
     follow(&stage, "docs/lifecycle.md");
 }
+
+#[test]
+fn how_workloads_read_what_they_are_entitled_to() {
+    check("docs/workloads.md");
+}

@@ -14,6 +14,8 @@
 
 #[path = "../control-plane/plane.rs"]
 mod plane;
+#[path = "../summary_schema.rs"]
+mod summary_schema;
 mod wait;
 
 use entitlement_operator::{api, core};

@@ -130,10 +130,12 @@ async fn what_is_kept_and_deleted_by_hand_is_not_made_again() {
     lasting(&cluster).await;
     cluster.delete("EntitlementInstance", "entitlements", "$").await;
     kept(&cluster, "$").await;
+    let summary = cluster.object("ConfigMap", "$", "entitlements").await;
     cluster.delete("ConfigMap", "$", "$-config").await;
     // What the operator does next shows that it has seen this.
     cluster.delete("ConfigMap", "$", "entitlements").await;
-    cluster.object("ConfigMap", "$", "entitlements").await;
+    let is_new = |seen: &Value| !seen.is_null() && seen["metadata"]["uid"] != summary["metadata"]["uid"];
+    cluster.until("ConfigMap", "$", "entitlements", "is made again", is_new).await;
     assert_eq!(cluster.get("ConfigMap", "$", "$-config").await, None);
 }
 

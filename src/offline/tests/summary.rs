@@ -1,4 +1,7 @@
-//! The flags of one moment tell what the summaries of later ones will say.
+//! Summaries are valid by their published schema, and the flags of one moment tell what those of later ones will say.
+
+#[path = "../../../tests/summary_schema.rs"]
+mod schema;
 
 use super::{definition, organization};
 use crate::{
@@ -12,6 +15,7 @@ use crate::{
 };
 use chrono::TimeDelta;
 use proptest::prelude::*;
+use schema::problems;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -144,6 +148,7 @@ fn check(allow_multiple: bool, grace: Option<&str>, grants: &[Told]) -> Result<(
     for number in 0..HOURS * 2 {
         for moment in [hour(number), hour(number + 1) - TimeDelta::seconds(1)] {
             let summary = file(&survey(&spec, grants, &mut statuses, moment), "entitlements.json");
+            prop_assert_eq!(problems(&summary), Vec::<String>::new(), "{:#}", summary);
             let entry = &summary["entitlements"]["d"];
             let is_entitled = entry["entitled"] == true;
             let amount = if is_entitled { entry["amount"].as_str().unwrap() } else { "0" };
@@ -160,7 +165,7 @@ fn check(allow_multiple: bool, grace: Option<&str>, grants: &[Told]) -> Result<(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig::with_cases(20))]
 
     #[test]
     fn flags_foretell_the_summary(
@@ -169,5 +174,39 @@ proptest! {
         grants in prop::collection::vec(told(), 1..4),
     ) {
         check(allow_multiple, grace, &grants)?;
+    }
+}
+
+#[test]
+fn the_schema_refuses_what_no_summary_holds() {
+    let told = Told {
+        start: -1,
+        end: None,
+        amount: 7,
+        priority: 0,
+        size: Some(4),
+        is_suspended: false,
+        renews: false,
+        changes: vec![(-1, None, None, Some(5))],
+    };
+    let spec = json!({"type": "Quantity", "unit": "seats", "amount": 1, "facets": [{"name": "f", "schema": {"type": "object", "properties": {"size": {"type": "integer"}}}}]});
+    let valid = file(&survey(&spec, &[told], &mut BTreeMap::new(), hour(0)), "entitlements.json");
+    assert_eq!(problems(&valid), Vec::<String>::new(), "{valid:#}");
+    let changes: [(&str, Value); 10] = [
+        ("/entitlements", json!([])),
+        ("/entitlements/d/amount", json!(7)),
+        ("/entitlements/d/amount", json!("7.10")),
+        ("/entitlements/d/amount", Value::Null),
+        ("/entitlements/d/unit", Value::Null),
+        ("/entitlements/d/entitled", json!(false)),
+        ("/entitlements/d/validFrom", json!("2026-01-01")),
+        ("/entitlements/d/sources/grants/0/phase", json!("Expired")),
+        ("/entitlements/d/sources/facets/f/size/layer", json!("Default")),
+        ("/entitlements/d/sources/facets/f/size/amendment", Value::Null),
+    ];
+    for (place, value) in changes {
+        let mut changed = valid.clone();
+        *changed.pointer_mut(place).unwrap() = value;
+        assert_ne!(problems(&changed), Vec::<String>::new(), "{place}");
     }
 }

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `<handle>` of a Feature | boolean |
 //! | `<handle>` of a Quantity or Credit | number |
-//! | `<handle>.facets`, where the definition has facets | object |
+//! | `<handle>.facets`, where the definition has facets that are not too large | object |
 //!
 //! A handle is a DNS label, which has no dot, so no two flags get one name.
 
@@ -22,6 +22,9 @@ const SCHEMA: &str = "https://flagd.dev/schema/v0/flags.json";
 /// The greatest whole number that every JSON reader holds exactly (2⁵³ − 1). It stands for `Unlimited`, so that comparisons
 /// come out right, and for all that is greater.
 const MOST: u64 = 9_007_199_254_740_991;
+
+/// The most bytes of a flag with facets.
+const MOST_BYTES: usize = 64 * 1024;
 
 /// Digits of a content hash that name a variant.
 const NAME_DIGITS: usize = 12;
@@ -67,11 +70,16 @@ pub fn flags<'a>(entitlements: impl Iterator<Item = (&'a str, bool, &'a Course)>
     for (handle, has_amount, course) in entitlements {
         let entitled = if has_amount { course.flag(amount) } else { course.flag(switch) };
         flags.insert(handle.to_owned(), entitled);
-        if course.has_facets {
-            flags.insert(format!("{handle}.facets"), course.flag(facets));
+        if let Some(flag) = course.has_facets.then(|| course.flag(facets)).filter(is_small) {
+            flags.insert(format!("{handle}.facets"), flag);
         }
     }
     json!({"$schema": SCHEMA, "flags": flags})
+}
+
+/// What is too large is left out, so that the facets of one definition do not cost all of them their summary.
+fn is_small(flag: &Value) -> bool {
+    flag.to_string().len() <= MOST_BYTES
 }
 
 fn switch(holds: Option<&Holds>) -> Variant {

@@ -119,3 +119,54 @@ impl Entry {
 fn variable(handle: &str) -> String {
     handle.to_ascii_uppercase().replace('-', "_")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Entry, Sources, Summary, variable};
+    use crate::render::flags::Course;
+    use proptest::prelude::*;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    fn entry(amount: Option<&str>) -> Entry {
+        Entry {
+            entitled: true,
+            type_: "Quantity",
+            unit: None,
+            amount: amount.map(str::to_owned),
+            valid_from: None,
+            valid_until: None,
+            facets: BTreeMap::new(),
+            sources: Sources { grants: Vec::new(), facets: BTreeMap::new() },
+            course: Course::default(),
+        }
+    }
+
+    fn names(handle: &str) -> BTreeSet<String> {
+        let variables = entry(Some("1")).variables(&variable(handle));
+        variables.lines().map(|line| line.split_once('=').unwrap().0.to_owned()).collect()
+    }
+
+    #[test]
+    fn a_variable_is_the_handle_in_upper_case() {
+        let entitlements = [("4k-streaming", None), ("max--members", Some("2.5")), ("x", Some("Unlimited"))];
+        let entitlements = entitlements.map(|(handle, amount)| (handle.to_owned(), entry(amount))).into();
+        let data = Summary { organization: "acme".to_owned(), entitlements }.data();
+        let expected = "ENTITLEMENT_4K_STREAMING=true\nENTITLEMENT_MAX__MEMBERS=true\nENTITLEMENT_MAX__MEMBERS_AMOUNT=2.5\nENTITLEMENT_X=true\nENTITLEMENT_X_AMOUNT=Unlimited\n";
+        assert_eq!(data["entitlements.env"], expected);
+        assert_eq!(data.keys().collect::<Vec<_>>(), ["entitlements.env", "entitlements.json", "flags.json"]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_two_handles_give_one_variable(
+            one in "[a4]([-a4]{0,4}[a4])?(-amount-[a4]|amount)?",
+            other in "[a4]([-a4]{0,4}[a4])?(-amount-[a4]|amount)?",
+        ) {
+            prop_assume!(one != other);
+            prop_assert!(names(&one).is_disjoint(&names(&other)));
+            for name in names(&one) {
+                prop_assert!(name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_'));
+            }
+        }
+    }
+}

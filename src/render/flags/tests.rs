@@ -145,6 +145,17 @@ fn without_facets_there_is_no_flag_for_them() {
     assert_eq!(flags["flags"].as_object().unwrap().keys().collect::<Vec<_>>(), ["h"]);
 }
 
+#[test]
+fn facets_that_are_too_large_have_no_flag() {
+    let of_length =
+        |length: usize| of(false, vec![stage(START, Some(("", json!({"f": {"text": "x".repeat(length)}}))))]);
+    let small = of_length(1000)["flags"]["h.facets"].to_string().len();
+    let most = 64 * 1024 - (small - 1000);
+    assert!(of_length(most)["flags"].get("h.facets").is_some());
+    assert!(of_length(most + 1)["flags"].get("h.facets").is_none());
+    assert!(of_length(most + 1)["flags"].get("h").is_some());
+}
+
 proptest! {
     #[test]
     fn at_every_moment_the_last_stage_that_has_come_counts(

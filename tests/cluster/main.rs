@@ -33,6 +33,7 @@ mod histories;
 mod lifecycle;
 mod model;
 mod offline;
+mod ownership;
 mod phases;
 mod resilience;
 mod retained;

@@ -1,6 +1,10 @@
 //! Objects that outlive their grants.
 
-use crate::harness::{Cluster, Stage, cluster, grant};
+use crate::{
+    audit::{at_rest, writes},
+    harness::{Cluster, Stage, cluster, grant},
+    plane::PlaneOptions,
+};
 use serde_json::{Value, json};
 
 /// Writes a ConfigMap and a Secret that are kept, and a ConfigMap that is not.
@@ -201,13 +205,13 @@ async fn a_deleted_organization_takes_along_what_was_kept() {
 }
 
 #[tokio::test]
-async fn what_ends_while_the_operator_is_down_is_kept() {
-    let stage = tokio::task::spawn_blocking(Stage::start).await.unwrap();
+async fn what_ends_while_the_operator_is_down_is_kept_and_then_left_alone() {
+    let options = PlaneOptions { audit: true, ..PlaneOptions::default() };
+    let stage = tokio::task::spawn_blocking(|| Stage::start_with(options)).await.unwrap();
+    let log = stage.plane.audit_log().unwrap().to_owned();
     let operator = stage.operator(&[]);
     let cluster = stage.cluster().await;
-    cluster.apply(crate::harness::ORGANIZATION).await;
-    cluster.apply(LASTING).await;
-    cluster.create(grant(&cluster.name, &cluster.name, &cluster.name, json!({}))).await.unwrap();
+    lasting(&cluster).await;
     let before = in_force(&cluster, "$").await;
     cluster.object("Secret", "$", "$-login").await;
     cluster.phase("$", "Active").await;
@@ -222,5 +226,14 @@ async fn what_ends_while_the_operator_is_down_is_kept() {
     let operator = stage.operator(&[]);
     cluster.gone("ConfigMap", "$", "$-other").await;
     assert_kept_as_it_was(&before, &kept(&cluster, "$").await);
+    let resting = at_rest(&log).await;
+    tokio::task::spawn_blocking(move || operator.stop()).await.unwrap();
+    let operator = stage.operator(&[]);
+    // What it does about the summary shows that it is at work.
+    cluster.delete("ConfigMap", "$", "entitlements").await;
+    cluster.object("ConfigMap", "$", "entitlements").await;
+    at_rest(&log).await;
+    let since: Vec<String> = writes(&log).split_off(resting);
+    assert_eq!(since.iter().filter(|write| !write.contains("/events")).count(), 1, "{since:#?}");
     tokio::task::spawn_blocking(move || drop((operator, stage))).await.unwrap();
 }

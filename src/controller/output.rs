@@ -137,6 +137,14 @@ pub fn is_of(metadata: &ObjectMeta, owner: &Owner) -> bool {
         && controller(metadata) == Some(&owner.uid)
 }
 
+/// Whether metadata are those of an object that yields to any grant which asks for its name, as [`Observed::yields`] tells it
+/// of a whole object.
+pub fn yields(metadata: &ObjectMeta) -> bool {
+    let labels = metadata.labels.as_ref();
+    labels.is_some_and(|labels| Observed::is_over_by(labels) && Observed::organization_in(labels).is_some())
+        && controller(metadata).is_some()
+}
+
 /// The UID of the controlling owner, where that is an organization.
 fn controller(metadata: &ObjectMeta) -> Option<&str> {
     let owners = metadata.owner_references.as_ref()?;

@@ -3,7 +3,7 @@
 use super::{
     failure::Refusal,
     gate::Gate,
-    output::{FIELD_MANAGER, OutputObject, is_of},
+    output::{FIELD_MANAGER, OutputObject, is_of, yields},
     world::SourcePermission,
 };
 use crate::{
@@ -35,7 +35,7 @@ pub struct Scope {
 pub enum Occupant {
     /// Nothing.
     Nobody,
-    /// An object that the operator made for the organization.
+    /// An object that the operator made for the organization, or one that yields to it.
     Own,
     /// Any other.
     Foreign,
@@ -175,7 +175,8 @@ impl Scope {
         let Some(found) = found.map_err(|error| Refusal::of_output(&error, key.kind))? else {
             return Ok(Occupant::Nobody);
         };
-        Ok(if is_of(&found.metadata, &self.owner) { Occupant::Own } else { Occupant::Foreign })
+        let is_own = is_of(&found.metadata, &self.owner) || yields(&found.metadata);
+        Ok(if is_own { Occupant::Own } else { Occupant::Foreign })
     }
 
     async fn delete_as<K: OutputObject>(&self, key: &ObjectKey, observed: &Observed) -> Result<Deleted, Refusal> {

@@ -52,6 +52,14 @@ async fn until(cluster: &Cluster, name: &str, key: &str, value: &str) -> Value {
         .await
 }
 
+/// A grant of definition `$` that was made at its start.
+fn granted(cluster: &Cluster, suffix: &str, spec: Value) -> Value {
+    let at = format!("{}T00:00:00Z", spec["start"].as_str().unwrap());
+    let mut made = grant(&format!("{}-{suffix}", cluster.name), &cluster.name, &cluster.name, spec);
+    made["metadata"]["annotations"] = json!({"entitlements.dev/granted-at": at});
+    made
+}
+
 #[tokio::test]
 async fn one_object_for_all_grants_follows_them_in_place() {
     let cluster = cluster().await;
@@ -59,14 +67,14 @@ async fn one_object_for_all_grants_follows_them_in_place() {
     cluster.apply(SHARED).await;
     let name = |suffix: &str| format!("{}-{suffix}", cluster.name);
     let first = json!({"amount": 5, "start": "2026-01-01", "facets": {"limits": {"size": 7}}});
-    cluster.create(grant(&name("first"), &cluster.name, &cluster.name, first)).await.unwrap();
+    cluster.create(granted(&cluster, "first", first)).await.unwrap();
     let before = until(&cluster, "$-all", "seats", "5").await;
     assert_eq!(
         before["metadata"]["annotations"]["entitlements.dev/instance"],
         format!("entitlements/{}", name("first"))
     );
     let second = json!({"amount": 3, "start": "2026-02-01", "facets": {"limits": {"speed": 9}}});
-    cluster.create(grant(&name("second"), &cluster.name, &cluster.name, second)).await.unwrap();
+    cluster.create(granted(&cluster, "second", second)).await.unwrap();
     let both = until(&cluster, "$-all", "seats", "8").await;
     let limits: Value = serde_json::from_str(both["data"]["limits.json"].as_str().unwrap()).unwrap();
     assert_eq!(limits, json!({"limits": {"size": 7, "speed": 9}}));

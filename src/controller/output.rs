@@ -5,7 +5,7 @@ use crate::{
     api::{GROUP, Organization, entitlement_definition::OutputKind},
     evaluation::{
         object::{ObjectData, ObjectKey},
-        plan::{Fingerprint, Marks, Observed, Owner},
+        plan::{Fate, Fingerprint, Marks, Observed, Owner},
     },
 };
 use k8s_openapi::{
@@ -64,8 +64,7 @@ pub trait OutputObject:
             organization: labels.and_then(Observed::organization_in).map(Into::into),
             controller: controller(metadata).map(Into::into),
             instance: annotations.and_then(Observed::instance_in),
-            on_end: annotations.map(Observed::on_end_in).unwrap_or_default(),
-            is_over: labels.is_some_and(Observed::is_over_by),
+            fate: Fate::of(labels, annotations),
             labels: marks(labels, metadata, "f:labels"),
             annotations: marks(annotations, metadata, "f:annotations"),
             data: Fingerprint::of_pairs(content.pairs.iter().copied()),
@@ -141,7 +140,8 @@ pub fn is_of(metadata: &ObjectMeta, owner: &Owner) -> bool {
 /// of a whole object.
 pub fn yields(metadata: &ObjectMeta) -> bool {
     let labels = metadata.labels.as_ref();
-    labels.is_some_and(|labels| Observed::is_over_by(labels) && Observed::organization_in(labels).is_some())
+    Fate::of(labels, None) == Fate::Retained
+        && labels.and_then(Observed::organization_in).is_some()
         && controller(metadata).is_some()
 }
 

@@ -83,7 +83,7 @@ pub fn course(holding: &Holding, present: Option<Holds>, now: Instant) -> Course
     for at in changes.iter().take(ahead) {
         add(&mut stages, Stage { from: *at, holds: holds_at(holding, definition, *at) });
     }
-    if let Some(last) = changes.iter().take(ahead).last().filter(|_| changes.len() > ahead)
+    if let Some(last) = changes.iter().take(ahead).next_back().filter(|_| changes.len() > ahead)
         && let Some((_, Bound::At(end))) = holding.run(*last)
     {
         add(&mut stages, Stage { from: end, holds: None });

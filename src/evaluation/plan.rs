@@ -22,7 +22,7 @@ mod writes;
 mod tests;
 
 pub use fingerprint::Fingerprint;
-pub use observed::{Marks, Observed};
+pub use observed::{Fate, Marks, Observed};
 pub use statuses::{Statuses, statuses};
 pub use withdrawals::{Withdrawal, withdrawals};
 pub use writes::{Change, Edit, MAX_DATA_BYTES, Writes, writes};

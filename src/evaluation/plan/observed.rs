@@ -3,7 +3,6 @@
 
 use super::{Fingerprint, Owner};
 use crate::{
-    api::entitlement_definition::OnEnd,
     core::grant::GrantId,
     evaluation::object::{
         IN_FORCE, INSTANCE, MANAGED_BY, MANAGER, ON_END, ORGANIZATION, OVER, OWN_PREFIX, ObjectContent, ObjectData,
@@ -59,6 +58,31 @@ impl Marks {
     }
 }
 
+/// What becomes, or has become, of an object that nothing asks for any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is deleted.
+    Delete,
+    /// It is kept.
+    Retain,
+    /// It was kept, and says that it is no longer in force.
+    Retained,
+}
+
+impl Fate {
+    /// What labels and annotations say.
+    #[must_use]
+    pub fn of(labels: Option<&BTreeMap<String, String>>, annotations: Option<&BTreeMap<String, String>>) -> Self {
+        let has = |pairs: Option<&BTreeMap<String, String>>, key: &str, value: &str| {
+            pairs.and_then(|pairs| pairs.get(key)).is_some_and(|found| found == value)
+        };
+        if has(labels, IN_FORCE, OVER) {
+            return Self::Retained;
+        }
+        if has(annotations, ON_END, RETAIN) { Self::Retain } else { Self::Delete }
+    }
+}
+
 /// An object that carries the operator's label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observed {
@@ -73,9 +97,7 @@ pub struct Observed {
     /// The grant that its annotation names.
     pub instance: Option<GrantId>,
     /// What becomes of it when nothing asks for it any more.
-    pub on_end: OnEnd,
-    /// It says that it is no longer in force.
-    pub is_over: bool,
+    pub fate: Fate,
     /// Its labels.
     pub labels: Marks,
     /// Its annotations.
@@ -103,7 +125,7 @@ impl Observed {
     /// organization that has the namespace now.
     #[must_use]
     pub fn yields(&self) -> bool {
-        self.is_over && self.organization.is_some() && self.controller.is_some()
+        self.fate == Fate::Retained && self.organization.is_some() && self.controller.is_some()
     }
 
     /// Whether it is just as it should be.
@@ -125,18 +147,6 @@ impl Observed {
             return None;
         }
         labels.get(ORGANIZATION).map(String::as_str)
-    }
-
-    /// Whether labels say that the object is no longer in force.
-    #[must_use]
-    pub fn is_over_by(labels: &BTreeMap<String, String>) -> bool {
-        labels.get(IN_FORCE).is_some_and(|value| value == OVER)
-    }
-
-    /// What annotations say of the object's end.
-    #[must_use]
-    pub fn on_end_in(annotations: &BTreeMap<String, String>) -> OnEnd {
-        if annotations.get(ON_END).is_some_and(|value| value == RETAIN) { OnEnd::Retain } else { OnEnd::Delete }
     }
 
     /// The grant that annotations name.

@@ -1,6 +1,6 @@
 //! Which objects go, or are kept as no longer in force, once the writes are through.
 
-use super::{Delivery, Owner, Scene};
+use super::{Delivery, Fate, Observed, Owner, Scene};
 use crate::{
     api::entitlement_definition::OnEnd,
     core::grant::GrantId,
@@ -39,20 +39,21 @@ pub fn withdrawals(
         let is_kept = evaluation.kept.contains(id) || scene.unreadable.contains(id);
         owner.namespaces.contains(&key.namespace) && (is_kept || unfinished.contains(&(id, &*key.namespace)))
     };
+    let is_unwanted = |key: &ObjectKey, observed: &Observed| {
+        observed.is_of(owner) && !observed.is_terminating && !evaluation.objects.contains_key(key)
+    };
     scene
         .observed
         .iter()
-        .filter(|(key, observed)| {
-            observed.is_of(owner)
-                && !observed.is_terminating
-                && !observed.is_over
-                && !evaluation.objects.contains_key(key)
-        })
+        .filter(|(key, observed)| is_unwanted(key, observed))
         .filter(|(key, observed)| !observed.instance.as_ref().is_some_and(|id| stays(key, id)))
-        .map(|(key, observed)| Withdrawal {
-            key: key.clone(),
-            instance: observed.instance.clone(),
-            on_end: observed.on_end,
+        .filter_map(|(key, observed)| {
+            let on_end = match observed.fate {
+                Fate::Delete => OnEnd::Delete,
+                Fate::Retain => OnEnd::Retain,
+                Fate::Retained => return None,
+            };
+            Some(Withdrawal { key: key.clone(), instance: observed.instance.clone(), on_end })
         })
         .collect()
 }

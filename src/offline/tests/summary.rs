@@ -192,7 +192,7 @@ fn the_schema_refuses_what_no_summary_holds() {
     let spec = json!({"type": "Quantity", "unit": "seats", "amount": 1, "facets": [{"name": "f", "schema": {"type": "object", "properties": {"size": {"type": "integer"}}}}]});
     let valid = file(&survey(&spec, &[told], &mut BTreeMap::new(), hour(0)), "entitlements.json");
     assert_eq!(problems(&valid), Vec::<String>::new(), "{valid:#}");
-    let changes: [(&str, Value); 10] = [
+    let mistakes: [(&str, Value); 10] = [
         ("/entitlements", json!([])),
         ("/entitlements/d/amount", json!(7)),
         ("/entitlements/d/amount", json!("7.10")),
@@ -204,7 +204,7 @@ fn the_schema_refuses_what_no_summary_holds() {
         ("/entitlements/d/sources/facets/f/size/layer", json!("Default")),
         ("/entitlements/d/sources/facets/f/size/amendment", Value::Null),
     ];
-    for (place, value) in changes {
+    for (place, value) in mistakes {
         let mut changed = valid.clone();
         *changed.pointer_mut(place).unwrap() = value;
         assert_ne!(problems(&changed), Vec::<String>::new(), "{place}");

@@ -4,12 +4,9 @@ mod objects;
 mod reports;
 mod retained;
 
-use super::{Fingerprint, Marks, Observed, Owner, Scene, observed::fingerprint};
+use super::{Fate, Fingerprint, Marks, Observed, Owner, Scene, observed::fingerprint};
 use crate::{
-    api::{
-        EntitlementInstanceStatus,
-        entitlement_definition::{OnEnd, OutputKind},
-    },
+    api::{EntitlementInstanceStatus, entitlement_definition::OutputKind},
     core::{grant::GrantId, secret::Secret},
     evaluation::{
         Evaluation, GrantOutcome,
@@ -66,8 +63,7 @@ pub fn made(instance: Option<&str>, content: &ObjectContent) -> Observed {
         organization: Some("acme".into()),
         controller: Some("uid-acme".into()),
         instance: instance.map(grant),
-        on_end: OnEnd::Delete,
-        is_over: false,
+        fate: Fate::Delete,
         labels: marks(&content.labels),
         annotations: marks(&content.annotations),
         data: fingerprint(&content.data),

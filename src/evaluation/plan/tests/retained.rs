@@ -5,8 +5,8 @@ use crate::{
     api::entitlement_definition::OnEnd,
     evaluation::{
         Evaluation,
-        object::{DesiredObject, IN_FORCE, OVER, ObjectKey},
-        plan::{Change, Delivery, Marks, Observed, Owner, Scene, Withdrawal, withdrawals, writes},
+        object::{DesiredObject, IN_FORCE, ON_END, OVER, ObjectKey, RETAIN},
+        plan::{Change, Delivery, Fate, Marks, Observed, Owner, Scene, Withdrawal, withdrawals, writes},
     },
 };
 use rstest::rstest;
@@ -14,13 +14,13 @@ use std::collections::BTreeMap;
 
 /// As it was made for a grant that is in force, by an output that is to outlive it.
 fn lasting() -> Observed {
-    Observed { on_end: OnEnd::Retain, ..made(Some("g"), &content(&[("a", "1")])) }
+    Observed { fate: Fate::Retain, ..made(Some("g"), &content(&[("a", "1")])) }
 }
 
 /// The same after the grant's end.
 fn over() -> Observed {
     let labels = texts(&[("ours", "yes"), (IN_FORCE, OVER)]);
-    Observed { is_over: true, labels: marks(&labels), ..lasting() }
+    Observed { fate: Fate::Retained, labels: marks(&labels), ..lasting() }
 }
 
 fn at(namespace: &str, observed: Observed) -> Scene {
@@ -56,13 +56,22 @@ fn what_is_kept_is_left_alone(#[case] namespace: &str) {
 
 #[test]
 fn a_label_that_was_taken_off_is_put_on_again() {
-    let unlabelled = Observed { is_over: false, ..over() };
+    let unlabelled = Observed { fate: Fate::Retain, ..over() };
     assert_eq!(withdrawn(&evaluation([]), &at("one", unlabelled)), retained("one"));
 }
 
-#[test]
-fn the_label_is_reason_enough_to_keep_it() {
-    assert_eq!(withdrawn(&evaluation([]), &at("one", Observed { on_end: OnEnd::Delete, ..over() })), []);
+#[rstest]
+#[case::nothing_is_said(&[], &[], Fate::Delete)]
+#[case::it_is_to_last(&[], &[(ON_END, RETAIN)], Fate::Retain)]
+#[case::it_was_kept(&[(IN_FORCE, OVER)], &[(ON_END, RETAIN)], Fate::Retained)]
+#[case::the_label_is_reason_enough(&[(IN_FORCE, OVER)], &[], Fate::Retained)]
+#[case::other_values_say_nothing(&[(IN_FORCE, "true")], &[(ON_END, "Delete")], Fate::Delete)]
+fn its_fate_stands_on_it(
+    #[case] labels: &[(&str, &str)],
+    #[case] annotations: &[(&str, &str)],
+    #[case] expected: Fate,
+) {
+    assert_eq!(Fate::of(Some(&texts(labels)), Some(&texts(annotations))), expected);
 }
 
 #[test]
@@ -103,7 +112,7 @@ fn it_yields_in_place_to_a_grant_in_force(#[case] name: &str) {
 #[test]
 fn a_label_that_somebody_else_put_on_is_taken_off_what_is_in_force() {
     let labels = [("ours", "yes"), (IN_FORCE, OVER)];
-    let observed = Observed { labels: Marks::new(labels, ["ours".to_owned()]), is_over: true, ..lasting() };
+    let observed = Observed { labels: Marks::new(labels, ["ours".to_owned()]), fate: Fate::Retained, ..lasting() };
     let planned = writes(&evaluation(asked("g")), &owner(), &at("one", observed));
     assert!(matches!(planned.changes.as_slice(), [(_, Change::Update(edit), _)] if edit.drop_labels == [IN_FORCE]));
 }

@@ -178,6 +178,27 @@ proptest! {
 }
 
 #[test]
+fn of_more_changes_than_are_looked_ahead_to_the_last_lasts_and_the_end_holds() {
+    let told = Told {
+        start: -1,
+        end: Some(30),
+        amount: 100,
+        priority: 0,
+        size: None,
+        is_suspended: false,
+        renews: false,
+        changes: (1..=20).map(|number| (i64::from(number), Some(number), None, None)).collect(),
+    };
+    let spec = json!({"type": "Quantity", "unit": "seats", "amount": 1});
+    let flags = file(&survey(&spec, &[told], &mut BTreeMap::new(), hour(0)), "flags.json");
+    for (number, amount) in
+        [(-2, 0), (-1, 100), (0, 100), (1, 1), (15, 15), (16, 16), (17, 16), (29, 16), (30, 0), (50, 0)]
+    {
+        assert_eq!(flag(&flags, "d", hour(number)), amount, "{number}");
+    }
+}
+
+#[test]
 fn the_schema_refuses_what_no_summary_holds() {
     let told = Told {
         start: -1,

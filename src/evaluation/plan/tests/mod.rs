@@ -1,5 +1,6 @@
 //! The plan for scenes that are put together by hand.
 
+mod laws;
 mod objects;
 mod reports;
 mod retained;

@@ -125,5 +125,7 @@ fn what_the_page_on_workloads_quotes_is_in_the_examples() {
 
 #[test]
 fn how_workloads_read_what_they_are_entitled_to() {
-    check("docs/workloads.md");
+    let stage = Stage::start();
+    let _operator = stage.operator(&[]);
+    follow(&stage, "docs/workloads.md");
 }

@@ -1,5 +1,7 @@
 //! Tests of evaluating a set of objects.
 
+mod summary;
+
 use super::{EntitlementKind, Inventory, Status, Subject, Survey};
 use crate::{
     api::{

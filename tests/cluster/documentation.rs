@@ -100,3 +100,32 @@ fn the_life_of_a_grant() {
     let _operator = stage.operator(&[]);
     follow(&stage, "docs/lifecycle.md");
 }
+
+/// The words of an example, without comments.
+fn words(text: &str) -> String {
+    let lines = text.lines().map(|line| line.split(" #").next().unwrap_or_default());
+    lines.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn what_the_page_on_workloads_quotes_is_in_the_examples() {
+    let read = |path: &str| fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let examples: String = ["environment", "files", "flags"]
+        .map(|name| words(&read(&format!("examples/workloads/{name}.yaml"))))
+        .join(" ");
+    let page = read("docs/workloads.md");
+    let quotes =
+        page.split("\n\n").filter(|block| ["    envFrom:", "    - name:"].iter().any(|start| block.starts_with(start)));
+    let quotes: Vec<String> = quotes.map(words).collect();
+    assert_eq!(quotes.len(), 2, "{quotes:?}");
+    for quote in quotes {
+        assert!(examples.contains(&quote), "{quote}");
+    }
+}
+
+#[test]
+fn how_workloads_read_what_they_are_entitled_to() {
+    let stage = Stage::start();
+    let _operator = stage.operator(&[]);
+    follow(&stage, "docs/workloads.md");
+}

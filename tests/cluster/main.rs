@@ -14,6 +14,8 @@
 
 #[path = "../control-plane/plane.rs"]
 mod plane;
+#[path = "../summary_schema.rs"]
+mod summary_schema;
 mod wait;
 
 use entitlement_operator::{api, core};
@@ -31,8 +33,10 @@ mod histories;
 mod lifecycle;
 mod model;
 mod offline;
+mod ownership;
 mod phases;
 mod resilience;
+mod retained;
 mod schema;
 mod tenancy;
 mod webhook;

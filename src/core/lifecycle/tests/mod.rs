@@ -98,7 +98,7 @@ impl World {
             })
             .collect();
         rows.sort_by(|one, other| one.name.cmp(&other.name));
-        (rows, outlook.in_force)
+        (rows, outlook.in_force.concat())
     }
 
     /// Decides as the operator does, whose only memory is the statuses: each outcome's record is written into its status.

@@ -184,6 +184,49 @@ fn a_cancelled_one_that_was_never_accepted_cannot_be_renewed_beside_the_one_that
 }
 
 #[test]
+fn an_older_one_counts_though_its_chain_waits_for_the_seat() {
+    let mut world =
+        World::new().with("x", "2027-01-01", "{end: 2027-12-31}").with("a", "2027-01-02", "{end: 2027-01-31}");
+    world.add("b", "2027-01-03", "{renews: a}").add("c", "2027-01-04", "{renews: a}");
+    assert_eq!(world.line("2027-01-05", "b").split(" from ").next(), Some("b: Rejected Duplicate"));
+    assert_eq!(world.line("2027-01-05", "c"), "c: Rejected RenewalInvalid");
+}
+
+#[test]
+fn those_that_were_accepted_both_stay() {
+    let mut world = january().with("b", "2027-01-01", "{renews: a}");
+    world.at("2027-01-01");
+    let record = world.record("b");
+    world.add("c", "2027-01-02", "{renews: a}");
+    world.set_record("c", record);
+    for name in ["b", "c"] {
+        assert_eq!(
+            world.line("2027-01-03", name),
+            format!("{name}: Waiting from 2027-02-01 to 2027-03-01; next 2027-02-01 Active")
+        );
+    }
+}
+
+#[test]
+fn an_earlier_reason_goes_before_that_it_is_renewed_already() {
+    let mut world = january().with("b", "2027-01-01", "{renews: a}");
+    world.at("2027-01-01");
+    world.add("c", "2027-01-02", "{renews: a}");
+    world.unready = Some(crate::core::refusal::Reason::DefinitionNotReady);
+    assert_eq!(world.line("2027-01-02", "c"), "c: Rejected DefinitionNotReady");
+    world.unready = None;
+    assert_eq!(
+        world.message("2027-01-02", "c"),
+        "a is renewed already by b: renew that one instead, or cancel it first"
+    );
+    world.edit("a", "{amendments: [{name: open, effective: 2027-01-02, end: 9999-12-31}]}");
+    assert_eq!(
+        world.message("2027-01-03", "c"),
+        "a has no end, so nothing can follow it: give it an end by an amendment first"
+    );
+}
+
+#[test]
 fn invalid_where_the_chain_is_a_cycle() {
     let message = "renews a is part of a cycle of renewals: let the first grant of the chain renew none";
     refused(&mut World::new().with("a", "2027-01-01", "{renews: a}"), "a", message);

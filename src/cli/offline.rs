@@ -1,11 +1,13 @@
 //! What the subcommands that work on manifests have in common.
 
 use super::{
-    finding::{Finding, Severity},
+    diagnostics::{Excerpts, Finding, MAX_FINDINGS, Severity, say_all},
     judgement::judge,
     manifests::{self, Manifests, ReadOptions},
     outcome::{Failure, Outcome},
+    progress::Progress,
     say,
+    terminal::Palette,
 };
 use crate::{
     api::GROUP,
@@ -14,7 +16,11 @@ use crate::{
 };
 use chrono::{DurationRound, NaiveDate, NaiveTime, TimeDelta, Utc};
 use clap::Args;
-use std::{io, path::PathBuf};
+use std::{
+    io::{self, BufWriter, Write},
+    mem,
+    path::PathBuf,
+};
 
 /// The operator's own namespace, unless it is told otherwise.
 pub const OPERATOR_NAMESPACE: &str = "entitlement-operator";
@@ -46,11 +52,61 @@ pub struct Surveyed {
     pub survey: Survey,
 }
 
+/// Manifests, with all that is wrong with them.
+pub struct Examination {
+    /// What was read.
+    pub manifests: Manifests,
+    /// What is wrong, in the order of the files and lines.
+    pub findings: Vec<Finding>,
+    /// How many findings there are beyond those.
+    pub left_out: usize,
+    /// What it comes to; absent where something could not be read.
+    pub survey: Option<Survey>,
+}
+
+impl Examination {
+    /// How the subcommand ends.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        match self.findings.iter().map(|finding| finding.severity).min() {
+            Some(Severity::Unreadable) => Outcome::Unreadable,
+            Some(Severity::Error) => Outcome::Refused,
+            Some(Severity::Warning) | None => Outcome::Valid,
+        }
+    }
+
+    /// Says on standard error what is wrong, and what was ignored.
+    pub fn say(&self) {
+        let excerpts = Excerpts::of(&self.manifests);
+        let palette = Palette::of_standard_error();
+        let mut output = BufWriter::new(io::stderr().lock());
+        // Nothing can be done about a standard error that is closed.
+        let _ = say_all(&mut output, &self.findings, self.left_out, &excerpts, palette);
+        let _ = output.flush();
+        drop(output);
+        if self.survey.is_some() {
+            say_ignored(&self.manifests, &self.findings);
+        }
+    }
+}
+
 /// Reads the manifests and evaluates them, and says on standard error what is wrong.
 ///
 /// # Errors
 /// When that cannot be done, whatever the manifests are.
 pub fn survey(arguments: &InputArguments) -> Result<(Outcome, Option<Surveyed>), Failure> {
+    let examination = examine(arguments)?;
+    examination.say();
+    let outcome = examination.outcome();
+    let Examination { manifests, survey, .. } = examination;
+    Ok((outcome, survey.map(|survey| Surveyed { manifests, survey })))
+}
+
+/// Reads the manifests and evaluates them.
+///
+/// # Errors
+/// When that cannot be done, whatever the manifests are.
+pub fn examine(arguments: &InputArguments) -> Result<Examination, Failure> {
     let now = arguments.at.unwrap_or_else(this_second);
     let options = ReadOptions {
         created: now,
@@ -58,33 +114,31 @@ pub fn survey(arguments: &InputArguments) -> Result<(Outcome, Option<Surveyed>),
         operator_namespace: arguments.operator_namespace.clone(),
     };
     let mut manifests = manifests::read(&arguments.filename, &mut io::stdin().lock(), &options)?;
-    if !manifests.unreadable.is_empty() {
-        say_all(&mut manifests.findings);
-        manifests.unreadable.iter().for_each(|problem| say(problem));
-        return Ok((Outcome::Unreadable, None));
+    let mut findings = mem::take(&mut manifests.findings);
+    let is_readable = findings.iter().all(|finding| finding.severity != Severity::Unreadable);
+    let survey = is_readable.then(|| {
+        let mut progress = Progress::on_terminal("evaluating organizations");
+        manifests.inventory.survey_watched(now, &mut |done, total| progress.step(done, total))
+    });
+    if let Some(survey) = &survey {
+        findings.extend(judge(&manifests, survey, now));
     }
-    let survey = manifests.inventory.survey(now);
-    let mut findings = judge(&manifests, &survey);
-    say_all(&mut findings);
-    say_ignored(&manifests);
-    let is_refused = findings.iter().any(|finding| finding.severity == Severity::Error);
-    let outcome = if is_refused { Outcome::Refused } else { Outcome::Valid };
-    Ok((outcome, Some(Surveyed { manifests, survey })))
+    let left_out = manifests.left_out + findings.len().saturating_sub(MAX_FINDINGS);
+    sort(&mut findings);
+    findings.truncate(MAX_FINDINGS);
+    Ok(Examination { manifests, findings, left_out, survey })
 }
 
 /// In the order of the files and lines.
-fn say_all(findings: &mut [Finding]) {
+fn sort(findings: &mut [Finding]) {
     findings.sort_by(|one, other| {
-        let order = |finding: &Finding| (finding.source, finding.place, finding.severity);
+        let order = |finding: &Finding| (finding.location.source, finding.location.span, finding.severity);
         order(one).cmp(&order(other)).then_with(|| one.message.cmp(&other.message))
     });
-    for finding in findings {
-        say(&finding.to_string());
-    }
 }
 
-fn say_ignored(manifests: &Manifests) {
-    if manifests.documents.is_empty() && manifests.findings.is_empty() {
+fn say_ignored(manifests: &Manifests, findings: &[Finding]) {
+    if manifests.documents.is_empty() && findings.is_empty() {
         say(&format!("there is no object of {GROUP} in what was read"));
     }
     let ignored: Vec<String> = manifests.ignored.iter().map(|(kind, count)| format!("{count} {kind}")).collect();

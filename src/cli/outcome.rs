@@ -1,6 +1,6 @@
 //! How a subcommand ends.
 
-use super::manifests::UnusableDefinition;
+use super::manifests::ReadError;
 use crate::{connection::ConnectionError, controller::RunError, telemetry::LogError};
 use std::{io, path::PathBuf, process::ExitCode};
 
@@ -15,13 +15,21 @@ pub enum Outcome {
     Unreadable,
 }
 
+impl Outcome {
+    /// The exit code.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Valid => 0,
+            Self::Refused => 1,
+            Self::Unreadable => 2,
+        }
+    }
+}
+
 impl From<Outcome> for ExitCode {
     fn from(outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Valid => Self::SUCCESS,
-            Outcome::Refused => Self::FAILURE,
-            Outcome::Unreadable => Self::from(2),
-        }
+        Self::from(outcome.code())
     }
 }
 
@@ -53,9 +61,9 @@ pub enum Failure {
         /// Why.
         error: io::Error,
     },
-    /// The generated CustomResourceDefinitions are wrong.
+    /// The manifests cannot be read, whatever they are.
     #[error(transparent)]
-    Definition(#[from] UnusableDefinition),
+    Read(#[from] ReadError),
     /// Plain data has no JSON.
     #[error("a result cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),

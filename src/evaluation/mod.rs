@@ -10,6 +10,7 @@ pub mod catalogue_status;
 pub(crate) mod conditions;
 mod delivery;
 mod facets;
+mod flaws;
 pub(crate) mod holding;
 mod notices;
 pub mod object;
@@ -27,6 +28,8 @@ use crate::{
         secret::Secret,
     },
 };
+pub use flaws::Flaws;
+
 use catalogue::CatalogueEntry;
 use delivery::Delivery;
 use holding::Holding;

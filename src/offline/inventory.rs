@@ -1,5 +1,6 @@
 //! All objects that an evaluation without a cluster reads.
 
+use super::EntitlementKind;
 use crate::{
     api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization, entitlement_instance::State},
     core::{
@@ -7,6 +8,7 @@ use crate::{
         calendar::Instant,
         grant::{Grant, GrantId},
         namespace::NamespaceFacts,
+        schema::Schema,
     },
     evaluation::{
         SecretSources, Snapshot,
@@ -17,6 +19,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
     jiff::Timestamp,
 };
+use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -81,6 +84,48 @@ impl Inventory {
     /// Adds Secrets that instances may take values from.
     pub fn add_secrets(&mut self, secrets: SecretSources) {
         self.secrets.extend(secrets);
+    }
+
+    /// Whether there is a definition of that name.
+    #[must_use]
+    pub fn has_definition(&self, name: &str) -> bool {
+        self.definitions.contains_key(name)
+    }
+
+    /// The names of all objects of a kind; of instances, in every namespace.
+    #[must_use]
+    pub fn names(&self, kind: EntitlementKind) -> Vec<&str> {
+        fn of<K>(objects: &Named<K>) -> Vec<&str> {
+            objects.keys().map(AsRef::as_ref).collect()
+        }
+        match kind {
+            EntitlementKind::Organization => of(&self.organizations),
+            EntitlementKind::FacetDefinition => of(&self.facets),
+            EntitlementKind::EntitlementDefinition => of(&self.definitions),
+            EntitlementKind::EntitlementInstance => self.grants.keys().map(|id| id.name.as_ref()).collect(),
+        }
+    }
+
+    /// The names of all instances in a namespace.
+    #[must_use]
+    pub fn instances_in(&self, namespace: &str) -> Vec<&str> {
+        let in_namespace = self.grants.keys().filter(|id| *id.namespace == *namespace);
+        in_namespace.map(|id| id.name.as_ref()).collect()
+    }
+
+    /// The names of all secret fields: those of the schemas, and in schemas that cannot be used whatever is marked as such.
+    #[must_use]
+    pub fn secret_fields(&self) -> BTreeSet<String> {
+        let of_definitions = self.definitions.values().flat_map(|definition| &definition.spec.facets);
+        let inline = of_definitions.filter_map(|facet| facet.schema.as_ref());
+        let mut names = BTreeSet::new();
+        for schema in self.facets.values().map(|facet| &facet.spec.schema).chain(inline) {
+            match Schema::compile(schema) {
+                Ok(compiled) => names.extend(compiled.secret_fields().iter().cloned()),
+                Err(_) => add_marked(schema, &mut names),
+            }
+        }
+        names
     }
 
     fn complete(&self, metadata: &mut ObjectMeta) -> Arc<str> {
@@ -154,6 +199,17 @@ impl Inventory {
         });
         keys.filter_map(|key| self.secrets.get(&key).map(|data| (key, Arc::clone(data)))).collect()
     }
+}
+
+fn add_marked(schema: &Value, names: &mut BTreeSet<String>) {
+    let fields = schema.as_object().into_iter().flatten();
+    for (name, value) in fields {
+        if value.get("writeOnly").is_some() {
+            names.insert(name.clone());
+        }
+        add_marked(value, names);
+    }
+    schema.as_array().into_iter().flatten().for_each(|item| add_marked(item, names));
 }
 
 fn invalid(problem: Problem) -> CatalogueEntry {

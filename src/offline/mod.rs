@@ -7,6 +7,7 @@
 //! written to, every write succeeds, and an object without a `creationTimestamp` was made at the inventory's moment.
 //! ControllerRevisions are not known: an invalid definition has no earlier state that serves.
 
+mod flaws;
 mod inventory;
 mod subject;
 mod survey;
@@ -14,6 +15,7 @@ mod survey;
 #[cfg(test)]
 mod tests;
 
+pub use flaws::Flaw;
 pub use inventory::Inventory;
 pub use subject::{EntitlementKind, Subject};
 pub use survey::{Status, Survey, Written};

@@ -86,10 +86,19 @@ impl Inventory {
     /// Evaluates everything at one moment.
     #[must_use]
     pub fn survey(&self, now: Instant) -> Survey {
+        self.survey_watched(now, &mut |_, _| {})
+    }
+
+    /// Evaluates everything at one moment. `watch` is told how many organizations of how many are done.
+    #[must_use]
+    pub fn survey_watched(&self, now: Instant, watch: &mut dyn FnMut(usize, usize)) -> Survey {
         let catalogue = self.catalogue();
         let mut survey = Survey::default();
         let mut counts: BTreeMap<Arc<str>, InstanceCounts> = BTreeMap::new();
-        for snapshot in self.snapshots(&catalogue) {
+        let snapshots = self.snapshots(&catalogue);
+        let total = snapshots.len();
+        for (done, snapshot) in snapshots.into_iter().enumerate() {
+            watch(done, total);
             let evaluation = evaluate(&snapshot, now);
             count(&mut counts, &snapshot, &evaluation);
             survey.add(&snapshot, evaluation, now);

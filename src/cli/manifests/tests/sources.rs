@@ -26,7 +26,7 @@ fn names(folder: &Path, paths: &[PathBuf]) -> (Vec<String>, Vec<String>) {
         |text: &str| text.replace(&format!("{}/", folder.display()), "").replace(&folder.display().to_string(), ".");
     (
         sources.iter().map(|source| short(&source.path)).collect(),
-        unreadable.iter().map(|problem| short(problem)).collect(),
+        unreadable.iter().map(|(path, problem)| short(&format!("{path}: {problem}"))).collect(),
     )
 }
 
@@ -93,7 +93,7 @@ fn the_mark_at_the_beginning_is_no_part_of_the_text() {
 fn an_endless_input_ends() {
     let (sources, unreadable) = read(&["-".into()], &mut io::repeat(b'a'));
     assert!(sources.is_empty());
-    assert_eq!(unreadable, ["-: it has more than 64 MiB: split it"]);
+    assert_eq!(unreadable, [("-".into(), "it has more than 64 MiB: split it".to_owned())]);
     let (sources, _) = read(&["-".into(), "-".into()], &mut io::repeat(b'a').take(MAX_BYTES));
     assert_eq!(sources.len(), 1);
 }

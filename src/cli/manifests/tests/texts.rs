@@ -1,6 +1,6 @@
 //! YAML and JSON as kubectl reads them. The expected values were compared with `kubectl create --dry-run=server`.
 
-use super::{document, text::documents};
+use super::{document, documents};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -61,10 +61,11 @@ fn aliases_and_merges_are_followed() {
 #[test]
 fn documents_remember_where_they_stand() {
     let read = documents("# nothing\n---\na: 1\n---\n---\nb:\n  c: |\n    text\n...\n").unwrap();
-    let lines: Vec<u64> = read.iter().map(|document| document.place.line).collect();
+    let lines: Vec<u32> = read.iter().map(|document| document.span.begin.line).collect();
     assert_eq!(lines, [3, 6]);
     let value = read[1].get("b").and_then(|b| b.get("c")).unwrap();
-    assert_eq!((value.text(), value.place.line, value.place.column), (Some("text\n"), 8, 5));
+    let begin = value.span.begin;
+    assert_eq!((value.text(), begin.line, begin.column), (Some("text\n"), 8, 5));
 }
 
 #[test]
@@ -72,8 +73,8 @@ fn json_documents_need_no_separator() {
     let read = documents("{\"a\": 1.0}\n{\n  \"b\": \"\\ud83d\\ude00\"\n}\n{}").unwrap();
     let values: Vec<Value> = read.iter().map(super::Node::to_value).collect();
     assert_eq!(values, [json!({"a": 1}), json!({"b": "😀"}), json!({})]);
-    assert_eq!(read[1].get("b").unwrap().place.line, 3);
-    assert_eq!(read[2].place.line, 5);
+    assert_eq!(read[1].get("b").unwrap().span.begin.line, 3);
+    assert_eq!(read[2].span.begin.line, 5);
 }
 
 #[test]
@@ -88,7 +89,7 @@ fn says_where_a_text_cannot_be_read() {
         ("? [a]\n: 1\n", (1, 3), "the name of a field must be a text: put it in quotes"),
     ] {
         let error = documents(written).unwrap_err();
-        let found = error.place.map(|place| (place.line, place.column));
+        let found = error.span.map(|span| (span.begin.line, span.begin.column));
         assert_eq!((found, error.message.as_str()), (Some(place), message), "{written}");
     }
     let error = documents(bomb).unwrap_err();

@@ -3,6 +3,11 @@
 //! `UPDATE_GOLDEN=1 cargo test --test cli` writes the expected outputs anew; look at what changed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "they fail a test")]
 
+#[path = "cli/explain.rs"]
+mod explain;
+#[path = "cli/timeline.rs"]
+mod timeline;
+
 use serde_json::Value;
 use std::{
     fs,
@@ -24,6 +29,9 @@ fn run_with_input(arguments: &[&str], input: &str) -> Output {
         .args(arguments)
         .current_dir(GOLDEN)
         .env_remove("RUST_LOG")
+        .env_remove("KUBERNETES_SERVICE_HOST")
+        .env("KUBECONFIG", "/nonexistent/kubeconfig")
+        .env("HOME", "/nonexistent")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -200,7 +208,7 @@ fn two_objects_of_one_name_cannot_be_read() {
 #[test]
 fn wrong_usage_has_its_own_exit_code() {
     for arguments in [
-        &["render"][..],
+        &["render", "--at"][..],
         &["render", "-f", "clients", "--at", "tomorrow"],
         &["paint"],
         &[],

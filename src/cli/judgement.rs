@@ -87,7 +87,9 @@ impl Judge<'_, '_> {
         }
         let is_rejected = status.phase == Some(Phase::Rejected);
         let ignored = status.amendments.iter().enumerate();
-        for (index, amendment) in ignored.filter(|(_, one)| !is_over && !is_rejected && one.state == AmendmentState::Ignored) {
+        for (index, amendment) in
+            ignored.filter(|(_, one)| !is_over && !is_rejected && one.state == AmendmentState::Ignored)
+        {
             let message =
                 format!("amendment {}: {}", amendment.name, amendment.message.as_deref().unwrap_or("it cannot count"));
             let path = Path::of_pointer(&format!("/spec/amendments/{index}/name"), &self.document.origin.object);
@@ -111,7 +113,9 @@ impl Judge<'_, '_> {
                     self.find(Severity::Error, flaw.reason, &flaw.message, &path, aim);
                 }
             }
-            None => self.find(Severity::Error, FACETS_INVALID, message, &Path::fields(part(FACETS_INVALID)), Aim::Value),
+            None => {
+                self.find(Severity::Error, FACETS_INVALID, message, &Path::fields(part(FACETS_INVALID)), Aim::Value)
+            }
         }
     }
 
@@ -156,7 +160,8 @@ fn stated(message: &str, object: &Node) -> (Path, Aim) {
     let field = message.split_once(": ").map_or(message, |(field, _)| field);
     let own = Path::of_rule(&format!("spec.{field}"), object);
     let amendments = object.get("spec").and_then(|spec| spec.get("amendments")).map_or(0, Node::length);
-    let amended = (0..amendments).rev().map(|index| Path::of_rule(&format!("spec.amendments[{index}].{field}"), object));
+    let amended =
+        (0..amendments).rev().map(|index| Path::of_rule(&format!("spec.amendments[{index}].{field}"), object));
     let path = amended.chain([own.clone()]).find(|path| path.find(object).is_some()).unwrap_or(own);
     let is_unknown = message.contains("no such facet") || message.contains("unknown field");
     (path, if is_unknown { Aim::Name } else { Aim::Value })

@@ -3,9 +3,11 @@
 mod completion;
 mod crds;
 mod diagnostics;
+mod explain;
 mod judgement;
 mod man;
 mod manifests;
+mod moment;
 mod objects;
 mod offline;
 mod outcome;
@@ -15,6 +17,8 @@ mod render;
 mod run;
 mod suggestions;
 mod terminal;
+mod text;
+mod timeline;
 mod validate;
 
 use crate::core::calendar::tz_release;
@@ -53,6 +57,8 @@ enum Command {
     Crds(crds::CrdsArguments),
     Render(render::RenderArguments),
     Validate(validate::ValidateArguments),
+    Timeline(timeline::TimelineArguments),
+    Explain(explain::ExplainArguments),
     Completion(completion::CompletionArguments),
     Man(man::ManArguments),
 }
@@ -82,6 +88,8 @@ impl Arguments {
             Command::Crds(arguments) => crds::crds(&arguments),
             Command::Render(arguments) => render::render(&arguments),
             Command::Validate(arguments) => validate::validate(&arguments),
+            Command::Timeline(arguments) => timeline::timeline(&arguments),
+            Command::Explain(arguments) => explain::explain(&arguments),
             Command::Completion(arguments) => completion::completion(&arguments, program),
             Command::Man(arguments) => man::man(&arguments, program),
         }

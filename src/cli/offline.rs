@@ -4,17 +4,14 @@ use super::{
     diagnostics::{Excerpts, Finding, MAX_FINDINGS, Severity, say_all},
     judgement::judge,
     manifests::{self, Manifests, ReadOptions},
+    moment::MomentArgument,
     outcome::{Failure, Outcome},
     progress::Progress,
     say,
     terminal::Palette,
 };
-use crate::{
-    api::GROUP,
-    core::calendar::{Instant, parse_instant},
-    offline::Survey,
-};
-use chrono::{DurationRound, NaiveDate, NaiveTime, TimeDelta, Utc};
+use crate::{api::GROUP, core::calendar::Instant, offline::Survey};
+use chrono::{DurationRound, TimeDelta, Utc};
 use clap::Args;
 use std::{
     io::{self, BufWriter, Write},
@@ -25,23 +22,47 @@ use std::{
 /// The operator's own namespace, unless it is told otherwise.
 pub const OPERATOR_NAMESPACE: &str = "entitlement-operator";
 
-/// Which manifests, and how they are read.
+/// Where the objects come from.
 #[derive(Debug, Args)]
-pub struct InputArguments {
+pub struct SourceArguments {
     /// A file, a folder (its *.yaml, *.yml and *.json, and those of the folders in it), or - for standard input
-    #[arg(short, long, value_name = "PATH", required = true, num_args = 1..)]
+    #[arg(short, long, value_name = "PATH", num_args = 1..)]
     filename: Vec<PathBuf>,
-    /// The moment that is looked at: an RFC 3339 time, or a date, which means 00:00 UTC [default: now]
-    ///
-    /// Objects without a creationTimestamp count as made at it.
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    at: Option<Instant>,
     /// The namespace of objects that name none
     #[arg(short, long, value_name = "NAMESPACE", default_value = "default")]
     namespace: String,
     /// The operator's own namespace, as its run has it
     #[arg(long, value_name = "NAMESPACE", default_value = OPERATOR_NAMESPACE)]
     operator_namespace: String,
+}
+
+/// The moment that is looked at.
+#[derive(Debug, Args)]
+pub struct MomentArguments {
+    /// The moment that is looked at: an RFC 3339 time, a date (00:00 UTC), or a time from now such as +90d, -12h, +1y or
+    /// -P1M [default: now]
+    ///
+    /// Objects without a creationTimestamp count as made at it.
+    #[arg(long, value_name = "TIME", value_parser = MomentArgument::read, allow_hyphen_values = true)]
+    at: Option<MomentArgument>,
+}
+
+impl MomentArguments {
+    /// The moment.
+    #[must_use]
+    pub fn moment(&self) -> Instant {
+        let now = this_second();
+        self.at.map_or(now, |at| at.resolve(now))
+    }
+}
+
+/// Where the objects come from, and the moment that is looked at.
+#[derive(Debug, Args)]
+pub struct InputArguments {
+    #[command(flatten)]
+    source: SourceArguments,
+    #[command(flatten)]
+    moment: MomentArguments,
 }
 
 /// What came of the manifests.
@@ -65,6 +86,34 @@ pub struct Examination {
 }
 
 impl Examination {
+    /// Evaluates manifests at a moment.
+    #[must_use]
+    pub fn of(mut manifests: Manifests, now: Instant) -> Self {
+        let mut findings = mem::take(&mut manifests.findings);
+        let survey = is_readable(&findings).then(|| {
+            let mut progress = Progress::on_terminal("evaluating organizations");
+            manifests.inventory.survey_watched(now, &mut |done, total| progress.step(done, total))
+        });
+        if let Some(survey) = &survey {
+            findings.extend(judge(&manifests, survey, now));
+        }
+        Self::with(manifests, findings, survey)
+    }
+
+    /// Manifests with what reading them found wrong, without evaluating them.
+    #[must_use]
+    pub fn of_reading(mut manifests: Manifests) -> Self {
+        let findings = mem::take(&mut manifests.findings);
+        Self::with(manifests, findings, None)
+    }
+
+    fn with(manifests: Manifests, mut findings: Vec<Finding>, survey: Option<Survey>) -> Self {
+        let left_out = manifests.left_out + findings.len().saturating_sub(MAX_FINDINGS);
+        sort(&mut findings);
+        findings.truncate(MAX_FINDINGS);
+        Self { manifests, findings, left_out, survey }
+    }
+
     /// How the subcommand ends.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
@@ -107,26 +156,33 @@ pub fn survey(arguments: &InputArguments) -> Result<(Outcome, Option<Surveyed>),
 /// # Errors
 /// When that cannot be done, whatever the manifests are.
 pub fn examine(arguments: &InputArguments) -> Result<Examination, Failure> {
-    let now = arguments.at.unwrap_or_else(this_second);
+    let now = arguments.moment.moment();
+    Ok(Examination::of(gather(&arguments.source, now)?, now))
+}
+
+/// Gathers the objects. Those without a creationTimestamp count as made at `created`.
+///
+/// # Errors
+/// When that cannot be done, whatever the objects are.
+pub fn gather(source: &SourceArguments, created: Instant) -> Result<Manifests, Failure> {
+    read(&source.filename, source, created)
+}
+
+/// Gathers the objects of files and folders.
+///
+/// # Errors
+/// When that cannot be done, whatever the objects are.
+pub fn read(paths: &[PathBuf], source: &SourceArguments, created: Instant) -> Result<Manifests, Failure> {
     let options = ReadOptions {
-        created: now,
-        namespace: arguments.namespace.as_str().into(),
-        operator_namespace: arguments.operator_namespace.clone(),
+        created,
+        namespace: source.namespace.as_str().into(),
+        operator_namespace: source.operator_namespace.clone(),
     };
-    let mut manifests = manifests::read(&arguments.filename, &mut io::stdin().lock(), &options)?;
-    let mut findings = mem::take(&mut manifests.findings);
-    let is_readable = findings.iter().all(|finding| finding.severity != Severity::Unreadable);
-    let survey = is_readable.then(|| {
-        let mut progress = Progress::on_terminal("evaluating organizations");
-        manifests.inventory.survey_watched(now, &mut |done, total| progress.step(done, total))
-    });
-    if let Some(survey) = &survey {
-        findings.extend(judge(&manifests, survey, now));
-    }
-    let left_out = manifests.left_out + findings.len().saturating_sub(MAX_FINDINGS);
-    sort(&mut findings);
-    findings.truncate(MAX_FINDINGS);
-    Ok(Examination { manifests, findings, left_out, survey })
+    Ok(manifests::read(paths, &mut io::stdin().lock(), &options)?)
+}
+
+fn is_readable(findings: &[Finding]) -> bool {
+    findings.iter().all(|finding| finding.severity != Severity::Unreadable)
 }
 
 /// In the order of the files and lines.
@@ -148,14 +204,8 @@ fn say_ignored(manifests: &Manifests, findings: &[Finding]) {
 }
 
 /// Objects carry times of whole seconds, so an evaluation of now looks at one.
-fn this_second() -> Instant {
+#[must_use]
+pub fn this_second() -> Instant {
     let now = Utc::now();
     now.duration_trunc(TimeDelta::seconds(1)).unwrap_or(now)
-}
-
-fn parse_time(text: &str) -> Result<Instant, String> {
-    if let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
-        return Ok(day.and_time(NaiveTime::MIN).and_utc());
-    }
-    parse_instant(text).map_err(|error| error.to_string())
 }

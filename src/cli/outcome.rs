@@ -64,6 +64,9 @@ pub enum Failure {
     /// The manifests cannot be read, whatever they are.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// The arguments do not go together, or name something that there is not.
+    #[error("{0}")]
+    Usage(String),
     /// Plain data has no JSON.
     #[error("a result cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -74,7 +77,7 @@ impl Failure {
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match self {
-            Self::Log(_) => Outcome::Unreadable,
+            Self::Log(_) | Self::Usage(_) => Outcome::Unreadable,
             _ => Outcome::Refused,
         }
     }

@@ -45,7 +45,9 @@ impl<W: Write> Progress<W> {
 
     fn step_after(&mut self, elapsed: Duration, done: usize, total: usize) {
         let is_soon = self.said.is_some_and(|said| elapsed < said + PAUSE);
-        let Some(output) = self.output.as_mut().filter(|_| elapsed >= PATIENCE && !is_soon && total > 0) else { return };
+        let Some(output) = self.output.as_mut().filter(|_| elapsed >= PATIENCE && !is_soon && total > 0) else {
+            return;
+        };
         self.said = Some(elapsed);
         let filled = (WIDTH * done / total).min(WIDTH);
         let bar = format!("{}{}", "#".repeat(filled), "-".repeat(WIDTH - filled));

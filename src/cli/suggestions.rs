@@ -1,5 +1,6 @@
 //! What a name that nothing has was probably meant to be.
 
+use super::{outcome::Failure, terminal::harmless};
 use crate::{
     core::schema::wording::closest,
     offline::{EntitlementKind, Inventory},
@@ -8,6 +9,21 @@ use std::cell::{Cell, OnceCell};
 
 /// Names that are compared at most: thousands of wrong names among thousands of right ones would take minutes.
 const MAX_COMPARED: usize = 1_000_000;
+
+/// So many names are told where another one is not known.
+const FEW: usize = 10;
+
+/// Says that there is nothing of that name, and what may have been meant.
+#[must_use]
+pub fn unknown(kind: &str, name: &str, known: &[&str]) -> Failure {
+    let advice = match (closest(name, known), known) {
+        (Some(near), _) => format!("did you mean {near}?"),
+        (None, []) => "there is none at all".to_owned(),
+        (None, known) if known.len() <= FEW => format!("there is {}", known.join(", ")),
+        (None, _) => "look at its spelling".to_owned(),
+    };
+    Failure::Usage(format!("there is no {kind} {}: {advice}", harmless(name)))
+}
 
 /// The names that there are.
 pub struct Suggestions<'a> {

@@ -14,6 +14,12 @@ pub enum Tone {
     Error,
     /// A warning.
     Warning,
+    /// What is in force.
+    Good,
+    /// What is not, or is wrong.
+    Bad,
+    /// What matters less.
+    Quiet,
     /// What only leads the eye.
     Faint,
 }
@@ -34,6 +40,12 @@ impl Palette {
         Self::of(io::stderr().is_terminal())
     }
 
+    /// Colours where standard output is such a terminal.
+    #[must_use]
+    pub fn of_standard_output() -> Self {
+        Self::of(io::stdout().is_terminal())
+    }
+
     fn of(is_terminal: bool) -> Self {
         let is_refused = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
@@ -47,6 +59,9 @@ impl Palette {
             Tone::Strong => "1",
             Tone::Error => "1;31",
             Tone::Warning => "1;33",
+            Tone::Good => "32",
+            Tone::Bad => "31",
+            Tone::Quiet => "2",
             Tone::Faint => "34",
         };
         match self {

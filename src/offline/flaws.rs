@@ -108,7 +108,8 @@ impl Inventory {
             }
         }
         let named = facet.definition.iter();
-        let schemas = named.filter_map(|name| Some((name.clone(), self.facets.get(name.as_str())?.spec.schema.clone())));
+        let schemas =
+            named.filter_map(|name| Some((name.clone(), self.facets.get(name.as_str())?.spec.schema.clone())));
         let Err(problem) = FacetSet::read(facet, &schemas.collect()) else { return Vec::new() };
         let part = match problem.reason {
             "InvalidPreset" | "SecretInPlain" => "values",
@@ -129,11 +130,10 @@ impl Inventory {
             let found = evaluation::Flaws::of(snapshot, now);
             let zone = snapshot.organization.as_ref().map(|organization| organization.spec.time_zone.as_str());
             let listed = snapshot.organization.as_ref().map(|organization| organization.spec.namespaces.as_slice());
-            let of_organization =
-                found.organization.into_iter().map(|(reason, message)| Flaw {
-                    suggestion: zone.filter(|_| reason == "InvalidTimeZone").and_then(meant_zone),
-                    ..Flaw::new(organization_pointer(reason, &message, listed.unwrap_or_default()), reason, message)
-                });
+            let of_organization = found.organization.into_iter().map(|(reason, message)| Flaw {
+                suggestion: zone.filter(|_| reason == "InvalidTimeZone").and_then(meant_zone),
+                ..Flaw::new(organization_pointer(reason, &message, listed.unwrap_or_default()), reason, message)
+            });
             let subject = Subject::cluster_scoped(EntitlementKind::Organization, &snapshot.name);
             flaws.insert(subject, of_organization.collect());
             for (id, problems) in found.facets {

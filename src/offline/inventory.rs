@@ -13,6 +13,7 @@ use crate::{
     evaluation::{
         SecretSources, Snapshot,
         catalogue::{CatalogueEntry, CompiledDefinition, Present, Problem, Source},
+        explanation::{self, Explanation},
     },
 };
 use k8s_openapi::{
@@ -163,6 +164,22 @@ impl Inventory {
         }
         let tenancy = Tenancy::of(self);
         grants.into_iter().map(|(name, grants)| self.snapshot(name, grants, catalogue, &tenancy)).collect()
+    }
+
+    /// What an organization holds at one moment and why, of one definition alone if one is named; absent where nothing
+    /// names the organization.
+    #[must_use]
+    pub fn explain(&self, organization: &str, definition: Option<&str>, now: Instant) -> Option<Explanation> {
+        let snapshots = self.snapshots(&self.catalogue());
+        let snapshot = snapshots.iter().find(|snapshot| &*snapshot.name == organization)?;
+        Some(explanation::explain(snapshot, definition, now))
+    }
+
+    /// The names of definitions: those that exist, and those that grants name.
+    #[must_use]
+    pub fn handles(&self) -> BTreeSet<&Arc<str>> {
+        let granted = self.grants.values().map(|grant| &grant.definition);
+        self.definitions.keys().chain(granted).collect()
     }
 
     fn snapshot(

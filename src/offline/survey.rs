@@ -145,7 +145,8 @@ impl Survey {
     }
 }
 
-fn owner(snapshot: &Snapshot) -> Owner {
+/// Whose objects those of a snapshot are.
+pub(super) fn owner(snapshot: &Snapshot) -> Owner {
     let uid = snapshot.organization.as_ref().and_then(|organization| organization.metadata.uid.as_deref());
     let is_claimed = |facts: &NamespaceFacts| facts.claimed_by.as_deref() == Some(&*snapshot.name);
     let namespaces = snapshot.namespaces.iter().filter(|(_, facts)| is_claimed(facts));

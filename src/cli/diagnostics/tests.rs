@@ -121,16 +121,18 @@ fn no_line_shows_a_secret_value() {
         assert!(said.starts_with("-:2") && !said.contains("hunter22"), "{spec}{said}");
     }
     let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {password: hunter2}\n";
-    assert!(said(secret, Palette::Plain).ends_with(
-        "data.password: the value is not base64: encode it, or give it under stringData as it is\n"
-    ));
+    assert!(
+        said(secret, Palette::Plain)
+            .ends_with("data.password: the value is not base64: encode it, or give it under stringData as it is\n")
+    );
     let half = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {password: hunter2\n";
     assert!(!said(half, Palette::Plain).contains("hunter2"));
 }
 
 #[test]
 fn what_is_not_there_shows_where_it_belongs() {
-    let text = "apiVersion: entitlements.dev/v1alpha1\nkind: Organization\nmetadata: {name: b}\nspec:\n  displayName: B\n";
+    let text =
+        "apiVersion: entitlements.dev/v1alpha1\nkind: Organization\nmetadata: {name: b}\nspec:\n  displayName: B\n";
     assert_eq!(
         said(text, Palette::Plain),
         "-:23:1: Organization b: Invalid: spec: \"namespaces\" is required\n   |\n23 | spec:\n   | ^^^^\n"
@@ -145,15 +147,12 @@ fn wide_letters_tabs_and_long_lines_keep_the_mark_right() {
     );
     let said = said(&text, Palette::Plain);
     let lines: Vec<&str> = said.lines().collect();
-    let cut = format!("23 | …pec: {{displayName: \"日本\\tü    ü\", timeZone: Mars, namespaces: [c]}} # {}…", "x".repeat(51));
+    let cut =
+        format!("23 | …pec: {{displayName: \"日本\\tü    ü\", timeZone: Mars, namespaces: [c]}} # {}…", "x".repeat(51));
     assert_eq!(lines[2], cut, "{said}");
     assert_eq!(lines[3].trim_start_matches(['|', ' ']), "^^^^");
     let column = lines[2].split("Mars").next().unwrap();
-    assert_eq!(
-        unicode_width::UnicodeWidthStr::width(column),
-        lines[3].find('^').unwrap(),
-        "{said}"
-    );
+    assert_eq!(unicode_width::UnicodeWidthStr::width(column), lines[3].find('^').unwrap(), "{said}");
 }
 
 #[test]

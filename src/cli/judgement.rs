@@ -81,7 +81,9 @@ impl Judge<'_, '_> {
         if let Some(condition) = failed(&status.conditions, FACETS_VALID).filter(|_| !is_over) {
             self.judge_facets(&condition.message);
         }
-        if instance.spec.state != State::Cancelled && !Grant::has_stated_start(&instance) {
+        // What is in a cluster has its start already.
+        let is_made = self.document.origin.is_in_cluster();
+        if instance.spec.state != State::Cancelled && !is_made && !Grant::has_stated_start(&instance) {
             let message = "neither spec.start nor the annotation entitlements.dev/granted-at says when it starts, so it starts when it is made in the cluster, and anew where it is made again: give one of the two";
             self.find(Severity::Warning, "NoStart", message, &Path::fields(&["spec"]), Aim::Name);
         }

@@ -1,6 +1,8 @@
 //! The command `entitlement-operator`: arguments, and what each subcommand does with them.
 
+mod cluster;
 mod completion;
+mod connection;
 mod crds;
 mod diagnostics;
 mod explain;

@@ -1,6 +1,8 @@
 //! What the subcommands that work on manifests have in common.
 
 use super::{
+    cluster::{self, Scope},
+    connection::ConnectionArguments,
     diagnostics::{Excerpts, Finding, MAX_FINDINGS, Severity, say_all},
     judgement::judge,
     manifests::{self, Manifests, ReadOptions},
@@ -25,15 +27,19 @@ pub const OPERATOR_NAMESPACE: &str = "entitlement-operator";
 /// Where the objects come from.
 #[derive(Debug, Args)]
 pub struct SourceArguments {
-    /// A file, a folder (its *.yaml, *.yml and *.json, and those of the folders in it), or - for standard input
-    #[arg(short, long, value_name = "PATH", num_args = 1..)]
+    /// A file, a folder (its *.yaml, *.yml and *.json, and those of the folders in it), or - for standard input; without any,
+    /// the cluster is looked at, with your own rights
+    #[arg(short, long, value_name = "PATH", num_args = 1.., conflicts_with_all = ["kubeconfig", "context", "user", "groups"])]
     filename: Vec<PathBuf>,
-    /// The namespace of objects that name none
-    #[arg(short, long, value_name = "NAMESPACE", default_value = "default")]
-    namespace: String,
+    /// With -f: the namespace of objects that name none [default: default]. In a cluster: a namespace in which grants are
+    /// looked for [default: all]; may be given several times
+    #[arg(short, long = "namespace", value_name = "NAMESPACE", value_delimiter = ',')]
+    namespaces: Vec<String>,
     /// The operator's own namespace, as its run has it
     #[arg(long, value_name = "NAMESPACE", default_value = OPERATOR_NAMESPACE)]
     operator_namespace: String,
+    #[command(flatten)]
+    connection: ConnectionArguments,
 }
 
 /// The moment that is looked at.
@@ -160,12 +166,17 @@ pub fn examine(arguments: &InputArguments) -> Result<Examination, Failure> {
     Ok(Examination::of(gather(&arguments.source, now)?, now))
 }
 
-/// Gathers the objects. Those without a creationTimestamp count as made at `created`.
+/// Gathers the objects, of files and folders or of a cluster. Those without a creationTimestamp count as made at `created`.
 ///
 /// # Errors
 /// When that cannot be done, whatever the objects are.
 pub fn gather(source: &SourceArguments, created: Instant) -> Result<Manifests, Failure> {
-    read(&source.filename, source, created)
+    if !source.filename.is_empty() {
+        return read(&source.filename, source, created);
+    }
+    let scope =
+        Scope { namespaces: source.namespaces.clone(), operator_namespace: source.operator_namespace.clone(), created };
+    Ok(cluster::read(&source.connection.connection(), &scope)?)
 }
 
 /// Gathers the objects of files and folders.
@@ -173,11 +184,15 @@ pub fn gather(source: &SourceArguments, created: Instant) -> Result<Manifests, F
 /// # Errors
 /// When that cannot be done, whatever the objects are.
 pub fn read(paths: &[PathBuf], source: &SourceArguments, created: Instant) -> Result<Manifests, Failure> {
-    let options = ReadOptions {
-        created,
-        namespace: source.namespace.as_str().into(),
-        operator_namespace: source.operator_namespace.clone(),
+    let namespace = match source.namespaces.as_slice() {
+        [] => "default",
+        [namespace] => namespace,
+        _ => {
+            return Err(Failure::Usage("objects that name no namespace can lie in one alone: give -n once".to_owned()));
+        }
     };
+    let options =
+        ReadOptions { created, namespace: namespace.into(), operator_namespace: source.operator_namespace.clone() };
     Ok(manifests::read(paths, &mut io::stdin().lock(), &options)?)
 }
 

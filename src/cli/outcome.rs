@@ -1,6 +1,6 @@
 //! How a subcommand ends.
 
-use super::manifests::ReadError;
+use super::{cluster::ClusterError, manifests::ReadError};
 use crate::{connection::ConnectionError, controller::RunError, telemetry::LogError};
 use std::{io, path::PathBuf, process::ExitCode};
 
@@ -42,6 +42,9 @@ pub enum Failure {
     /// The cluster cannot be reached.
     #[error(transparent)]
     Connection(#[from] ConnectionError),
+    /// A cluster cannot be looked at.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     /// The controller ended by itself.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -77,7 +80,7 @@ impl Failure {
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match self {
-            Self::Log(_) | Self::Usage(_) => Outcome::Unreadable,
+            Self::Log(_) | Self::Cluster(_) | Self::Usage(_) => Outcome::Unreadable,
             _ => Outcome::Refused,
         }
     }

@@ -1,8 +1,11 @@
 //! `run`: the operator.
 
-use super::outcome::{Failure, Outcome};
+use super::{
+    connection::ConnectionArguments,
+    outcome::{Failure, Outcome},
+};
 use crate::{
-    connection::connect,
+    connection::Connection,
     controller::{self, Options},
     telemetry::{self, LogFormat},
 };
@@ -33,6 +36,8 @@ pub struct RunArguments {
     /// What is logged: a level (error, warn, info, debug, trace), or directives such as info,kube=debug
     #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "info")]
     log_filter: String,
+    #[command(flatten)]
+    connection: ConnectionArguments,
 }
 
 /// Runs the operator until SIGTERM or SIGINT.
@@ -41,13 +46,13 @@ pub fn run(arguments: RunArguments) -> Result<Outcome, Failure> {
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::System { action: "the threads of the operator cannot be started", error })?;
     let options = Options { namespace: arguments.namespace, concurrency: arguments.concurrency };
-    runtime.block_on(operate(options))?;
+    runtime.block_on(operate(&arguments.connection.connection(), options))?;
     Ok(Outcome::Valid)
 }
 
-async fn operate(options: Options) -> Result<(), Failure> {
+async fn operate(connection: &Connection, options: Options) -> Result<(), Failure> {
     let shutdown = shutdown()?;
-    let client = connect().await?;
+    let client = connection.connect().await?;
     tracing::info!(namespace = options.namespace, version = super::VERSION.as_str(), "the operator starts");
     controller::run(client, options, shutdown).await?;
     tracing::info!("the operator has ended");

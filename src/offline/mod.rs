@@ -4,9 +4,9 @@
 //! through the same [`crate::evaluation::evaluate`] and [`crate::evaluation::plan`] as the operator;
 //! [`Inventory::timeline`] does so at one moment after the other, and [`Inventory::explain`] says why it is so.
 //!
-//! What a cluster would know besides is taken to be so: every namespace exists, nothing else stands at the names that are
-//! written to, every write succeeds, and an object without a `creationTimestamp` was made at the inventory's moment.
-//! ControllerRevisions are not known: an invalid definition has no earlier state that serves.
+//! What is not told is taken to be so: every namespace exists ([`Inventory::set_namespaces`] tells otherwise), nothing else
+//! stands at the names that are written to, every write succeeds, and an object without a `creationTimestamp` was made at the
+//! inventory's moment. Without ControllerRevisions an invalid definition has no earlier state that serves.
 
 mod course;
 mod difference;

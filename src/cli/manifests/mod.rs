@@ -39,7 +39,6 @@ use crate::{
 };
 use document::{Recognised, objects, recognise};
 use resource::Resources;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use source::Source;
 use std::{
@@ -66,10 +65,23 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// That of an object in a cluster, which stands in no file.
+    #[must_use]
+    pub fn in_cluster() -> Self {
+        Self { source: 0, path: "cluster".into(), object: Arc::new(Node::nowhere()) }
+    }
+
+    /// Whether it is that of an object in a cluster.
+    #[must_use]
+    pub fn is_in_cluster(&self) -> bool {
+        self.object.is_nowhere()
+    }
+
     /// Where a part of the object stands.
     #[must_use]
     pub fn location(&self, part: &Path, aim: Aim) -> Location {
-        Location { source: self.source, path: Arc::clone(&self.path), span: Some(part.span(&self.object, aim)) }
+        let span = (!self.is_in_cluster()).then(|| part.span(&self.object, aim));
+        Location { source: self.source, path: Arc::clone(&self.path), span }
     }
 }
 
@@ -266,7 +278,7 @@ impl Reader<'_> {
             return;
         }
         let namespace = self.place_in_namespace(&mut checked.value, kind);
-        if let Err(error) = self.add_to_inventory(kind, &checked.value) {
+        if let Err(error) = self.manifests.inventory.add(kind, &checked.value) {
             let remark = Remark::new(Path::default(), error.to_string());
             self.remark(origin, &label, Severity::Error, "Invalid", &[remark]);
             return;
@@ -274,17 +286,6 @@ impl Reader<'_> {
         let name = checked.value.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
         let subject = Subject { kind, namespace, name: name.into() };
         self.manifests.documents.insert(subject, Document { origin: origin.clone(), value: checked.value });
-    }
-
-    fn add_to_inventory(&mut self, kind: EntitlementKind, value: &Value) -> Result<(), serde_json::Error> {
-        let inventory = &mut self.manifests.inventory;
-        match kind {
-            EntitlementKind::Organization => inventory.add_organization(typed(value)?),
-            EntitlementKind::FacetDefinition => inventory.add_facet(typed(value)?),
-            EntitlementKind::EntitlementDefinition => inventory.add_definition(typed(value)?),
-            EntitlementKind::EntitlementInstance => inventory.add_instance(typed(value)?),
-        }
-        Ok(())
     }
 
     fn add_secret(&mut self, origin: &Origin, data: Result<secret::SecretData, Vec<Remark>>) {
@@ -398,8 +399,4 @@ fn name(object: &Node) -> Option<&str> {
 
 fn stated_namespace(object: &Node) -> Option<&str> {
     object.get("metadata").and_then(|metadata| metadata.get("namespace")).and_then(Node::text)
-}
-
-fn typed<K: DeserializeOwned>(value: &Value) -> Result<K, serde_json::Error> {
-    K::deserialize(value)
 }

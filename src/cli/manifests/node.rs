@@ -77,6 +77,19 @@ pub struct Key {
 }
 
 impl Node {
+    /// What stands for an object that was not read from a text.
+    #[must_use]
+    pub fn nowhere() -> Self {
+        let begin = Place { line: 0, column: 0 };
+        Self { span: Span { begin, length: 0 }, offset: 0, content: Content::Null }
+    }
+
+    /// Whether it stands for an object that was not read from a text: lines are counted from 1.
+    #[must_use]
+    pub fn is_nowhere(&self) -> bool {
+        self.span.begin.line == 0
+    }
+
     /// The value of a field of an object.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Node> {

@@ -28,7 +28,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub use catalogue::{DefinitionView, Revision, Served};
+pub use catalogue::{DefinitionView, Served};
 pub use grants::SourceKey;
 pub use observe::Guarded;
 pub use store::Identity;

@@ -28,4 +28,5 @@ mod offline;
 mod phases;
 mod resilience;
 mod schema;
+mod sources;
 mod tenancy;

@@ -33,9 +33,10 @@ const STEPS: usize = 1000;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  entitlement-operator explain acme -f clients/
-  entitlement-operator explain acme backup -f clients/ --at 2026-07-01
-  entitlement-operator explain acme seats -f clients/ --at -30d -o json
+  entitlement-operator explain acme
+  entitlement-operator explain acme seats --at -30d
+  entitlement-operator explain acme -f clients/ --at 2026-07-01
+  entitlement-operator explain acme backup -f clients/ --at 2026-07-01 -o json
 
 TIME is an RFC 3339 time, a date (00:00 UTC), or a time from now such as +90d, -12h, +1y or -P1M.
 

@@ -36,11 +36,11 @@ pub const MOST_WORK: usize = 2_000_000;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  entitlement-operator timeline -f clients/
-  entitlement-operator timeline -f clients/ --from 2026-07-01 --to 2027-07-01 --organization acme
-  entitlement-operator timeline -f clients/ --to +90d -o json
-  entitlement-operator timeline -f clients/ -o ics > ends.ics
-  entitlement-operator timeline --diff main/clients/ clients/ > comment.md
+  entitlement-operator timeline --to +90d
+  entitlement-operator timeline -f clients/ --from 2026-07-01
+  entitlement-operator timeline -f clients/ --from 2026-07-01 --to 2027-07-01 --organization acme -o json
+  entitlement-operator timeline -f clients/ --from 2026-07-01 -o ics > ends.ics && cat ends.ics
+  entitlement-operator timeline --diff main/clients/ clients/ --from 2026-07-01
 
 TIME is an RFC 3339 time, a date (00:00 UTC), or a time from now such as +90d, -12h, +1y or -P1M.
 

@@ -7,6 +7,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "the helpers of a test may end it, too")]
 
+#[path = "readers/calendar.rs"]
+mod calendar;
 #[path = "readers/documents.rs"]
 mod documents;
 

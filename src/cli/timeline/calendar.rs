@@ -6,7 +6,6 @@ use crate::{
     core::calendar::{Instant, parse_instant},
     offline::{Departure, GrantChange, Step, Timeline},
 };
-use std::collections::BTreeMap;
 
 /// The most octets of a line, its end not counted (section 3.1).
 const OCTETS: usize = 75;
@@ -14,7 +13,7 @@ const OCTETS: usize = 75;
 /// The calendar. An event keeps its UID as long as its grant keeps its name, so that a calendar that is read again updates
 /// what it has.
 pub fn calendar(timeline: &Timeline) -> String {
-    let mut writer = Writer { text: String::new(), stamp: basic(timeline.from), seen: BTreeMap::new() };
+    let mut writer = Writer { text: String::new(), stamp: basic(timeline.from) };
     writer.line("BEGIN:VCALENDAR");
     writer.line("VERSION:2.0");
     writer.line("PRODID:-//entitlements.dev//entitlement-operator//EN");
@@ -33,8 +32,6 @@ pub fn calendar(timeline: &Timeline) -> String {
 struct Writer {
     text: String,
     stamp: String,
-    /// How often an identifier was used: a grant that comes back may end again.
-    seen: BTreeMap<String, u32>,
 }
 
 struct Event<'a> {
@@ -48,11 +45,11 @@ impl Writer {
     fn events(&mut self, step: &Step, change: &GrantChange, departure: &Departure) {
         let zone = departure.zone;
         for notice in &change.notices {
-            let end = parse_instant(&notice.end).map_or_else(|_| notice.end.clone(), |end| shown(end, zone));
+            let Ok(end) = parse_instant(&notice.end) else { continue };
             let event = Event {
-                kind: &format!("notice-{}", notice.before),
+                kind: &format!("notice-{}-{}", notice.before, basic(end)),
                 category: "notice",
-                summary: format!("{} ends {end}", subject(step, change)),
+                summary: format!("{} ends {}", subject(step, change), shown(end, zone)),
                 description: format!("Nothing renews {} yet.", grant_name(&change.grant)),
             };
             self.event(step, change, departure, &event);
@@ -70,15 +67,15 @@ impl Writer {
     }
 
     fn event(&mut self, step: &Step, change: &GrantChange, departure: &Departure, event: &Event<'_>) {
-        let identifier = format!("{}.{}.{}", event.kind, change.grant.namespace, change.grant.name);
-        let times = self.seen.entry(identifier.clone()).or_default();
-        *times += 1;
-        let again = if *times > 1 { format!(".{times}") } else { String::new() };
-        let client = departure.display_name.as_deref().map_or_else(String::new, |name| format!("Client: {name}\n"));
+        let identifier = format!("{}.{}.{}@entitlements.dev", event.kind, change.grant.namespace, change.grant.name);
+        let client = departure
+            .display_name
+            .as_deref()
+            .map_or_else(String::new, |name| format!("Client: {}\n", on_one_line(name)));
         let description = format!("{client}{}\nLocal time: {}", event.description, shown(step.at, departure.zone));
         let stamp = format!("DTSTAMP:{}", self.stamp);
         self.line("BEGIN:VEVENT");
-        self.property("UID", &format!("{identifier}{again}@entitlements.dev"));
+        self.property("UID", &identifier);
         self.line(&stamp);
         self.line(&format!("DTSTART:{}", basic(step.at)));
         self.property("SUMMARY", &event.summary);

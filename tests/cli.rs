@@ -9,6 +9,8 @@ mod examples;
 mod explain;
 #[path = "cli/timeline.rs"]
 mod timeline;
+#[path = "cli/bad_input.rs"]
+mod bad_input;
 
 use serde_json::Value;
 use std::{
@@ -181,11 +183,11 @@ fn input_that_cannot_be_read_is_said_in_a_sentence() {
     let absent = folder.path().join("absent.yaml").to_str().unwrap().to_owned();
     let nothing = write("nothing.yaml", "replicas: 1\n");
     for (path, expected) in [
-        (&half, ":2:8: unclosed bracket '['"),
-        (&twice, ":2:1: the field \"a\" is given twice: remove one of the two"),
+        (&half, ":2:8: unclosed bracket '['\n  |\n2 | items: [1, 2\n  |        ^"),
+        (&twice, ":2:1: the field \"a\" is given twice: remove one of the two\n  |\n2 | a: 2\n  | ^"),
         (&binary, ": it is a binary file, not YAML or JSON"),
         (&absent, ": there is no such file or folder"),
-        (&nothing, ":1: it is no object of Kubernetes: apiVersion or kind is missing"),
+        (&nothing, ":1:1: it is no object of Kubernetes: apiVersion or kind is missing\n  |\n1 | replicas: 1\n  | ^"),
     ] {
         for subcommand in ["render", "validate"] {
             let output = run(&[subcommand, "-f", path, "clients", "--at", AT]);
@@ -201,9 +203,10 @@ fn two_objects_of_one_name_cannot_be_read() {
     let copy = fs::read_to_string(Path::new(GOLDEN).join(file)).unwrap();
     let output = run_with_input(&["validate", "-f", file, "-"], &copy);
     assert_eq!(code(&output), 2);
+    let first = text(&output.stderr).lines().next().unwrap();
     assert_eq!(
-        text(&output.stderr),
-        "-:1: EntitlementInstance entitlements/acme-seats: it is there twice, also in clients/30-acme-seats.json:1: remove or rename one of the two\n"
+        first,
+        "-:4:24: EntitlementInstance entitlements/acme-seats: Twice: it is there twice, also in clients/30-acme-seats.json:4:24: remove or rename one of the two"
     );
 }
 
@@ -238,7 +241,7 @@ fn warns_of_a_start_that_hangs_on_when_the_object_is_made() {
     assert_eq!(code(&output), 0);
     assert_eq!(
         text(&output.stderr),
-        "-:4: warning: EntitlementInstance entitlements/a: NoStart: neither spec.start nor the annotation entitlements.dev/granted-at says when it starts, so it starts when it is made in the cluster, and anew where it is made again: give one of the two\nignored: 1 Namespace\n"
+        "-:4:1: warning: EntitlementInstance entitlements/a: NoStart: neither spec.start nor the annotation entitlements.dev/granted-at says when it starts, so it starts when it is made in the cluster, and anew where it is made again: give one of the two\n  |\n4 | spec: {organization: acme, definition: seats}\n  | ^^^^\nignored: 1 Namespace\n"
     );
 }
 

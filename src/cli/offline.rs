@@ -29,6 +29,9 @@ pub const OPERATOR_NAMESPACE: &str = "entitlement-operator";
 pub struct SourceArguments {
     /// A file, a folder (its *.yaml, *.yml and *.json, and those of the folders in it), or - for standard input; without any,
     /// the cluster is looked at, with your own rights
+    ///
+    /// Objects of other kinds are ignored and counted, but for Secrets, which grants take values from. At most 64 MiB in one
+    /// file, 256 MiB and 1,000,000 values in all, and values 127 levels deep.
     #[arg(short, long, value_name = "PATH", num_args = 1.., conflicts_with_all = ["kubeconfig", "context", "user", "groups"])]
     filename: Vec<PathBuf>,
     /// With -f: the namespace of objects that name none [default: default]. In a cluster: a namespace in which grants are

@@ -7,6 +7,7 @@ use super::{
     print,
 };
 use clap::{Args, ValueEnum};
+use std::mem::ManuallyDrop;
 
 /// Checks manifests as the API server and the operator would, without a cluster
 ///
@@ -36,9 +37,10 @@ enum OutputFormat {
 
 /// Checks manifests.
 pub fn validate(arguments: &ValidateArguments) -> Result<Outcome, Failure> {
-    let examination = examine(&arguments.input)?;
+    // The process ends behind this: taking everything apart would take a tenth of its time.
+    let examination = ManuallyDrop::new(examine(&arguments.input)?);
     let outcome = examination.outcome();
-    let Examination { manifests, findings, left_out, .. } = &examination;
+    let Examination { manifests, findings, left_out, .. } = &*examination;
     let value = match arguments.output {
         OutputFormat::Text => {
             examination.say();

@@ -29,9 +29,6 @@ pub fn say_all(
     for finding in findings {
         output.write_all(finding_text(finding, excerpts.line(finding), palette).as_bytes())?;
     }
-    if left_out > 0 {
-        writeln!(output, "… and {left_out} more")?;
-    }
     if findings.len() > 1 {
         writeln!(output, "{}", tally(findings, left_out))?;
     }
@@ -45,8 +42,8 @@ fn tally(findings: &[Finding], left_out: usize) -> String {
         1 => Some(format!("1 {word}")),
         _ => Some(format!("{number} {word}s")),
     };
-    let parts =
-        [count(findings.len() - warnings, "error"), count(warnings, "warning"), count(left_out, "finding not shown")];
+    let left_out = (left_out > 0).then(|| format!("{left_out} more not shown"));
+    let parts = [count(findings.len() - warnings, "error"), count(warnings, "warning"), left_out];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 

@@ -94,6 +94,8 @@ impl Reader<'_> {
                     self.read_file(entry.path(), true);
                 }
                 Ok(_) => {}
+                // A link to a folder in which it lies: that is gone through already.
+                Err(error) if error.loop_ancestor().is_some() => {}
                 Err(error) => self.unreadable.push(walk_error(folder, &error)),
             }
         }
@@ -169,13 +171,7 @@ fn is_manifest(entry: &DirEntry) -> bool {
 }
 
 fn walk_error(folder: &Path, error: &walkdir::Error) -> Unreadable {
-    let problem = match (error.loop_ancestor(), error.io_error()) {
-        (Some(ancestor), _) => {
-            format!("this link leads back to {}, in which it lies: remove it", ancestor.display())
-        }
-        (None, Some(error)) => io_problem(error),
-        (None, None) => "it cannot be read".to_owned(),
-    };
+    let problem = error.io_error().map_or_else(|| "it cannot be read".to_owned(), io_problem);
     (shown(error.path().unwrap_or(folder)), problem)
 }
 

@@ -28,7 +28,7 @@ pub struct Chunk<'a> {
 }
 
 /// The most values in all manifests: what is in lists and objects, these among them.
-pub const MAX_VALUES: usize = 2_000_000;
+pub const MAX_VALUES: usize = 1_000_000;
 /// The deepest nesting: what the JSON reader of the operator's client takes.
 pub const MAX_DEPTH: usize = 127;
 /// The most that the aliases of a document may stand for: a text of some lines can ask for billions.
@@ -168,17 +168,23 @@ fn message(error: &serde_saphyr::Error) -> String {
         serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } => {
             format!("the field {key:?} is given twice: remove one of the two")
         }
-        serde_saphyr::Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => {
-            format!("it is nested more than {MAX_DEPTH} levels deep: nest less")
-        }
+        serde_saphyr::Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => too_deep(),
         serde_saphyr::Error::Budget { breach: BudgetBreach::Nodes { .. }, .. } => {
             format!("it has more than {MAX_VALUES} values: split it")
         }
         serde_saphyr::Error::AliasReplayLimitExceeded { .. } => {
             format!("its aliases (*name) stand for more than {MAX_REPLAYED} values: write fewer")
         }
-        error => UserMessageFormatter.format_message(error).into_owned(),
+        error => match UserMessageFormatter.format_message(error) {
+            // So says the scanner, which has a limit of its own before any depth is counted.
+            message if message == "recursion limit exceeded" => too_deep(),
+            message => message.into_owned(),
+        },
     }
+}
+
+fn too_deep() -> String {
+    format!("it is nested more than {MAX_DEPTH} levels deep: nest less")
 }
 
 /// The letters that stand there.

@@ -11,6 +11,14 @@ mod explain;
 mod timeline;
 #[path = "cli/bad_input.rs"]
 mod bad_input;
+#[path = "cli/documentation.rs"]
+mod documentation;
+#[path = "cli/gitops.rs"]
+mod gitops;
+#[path = "cli/playground.rs"]
+mod playground;
+#[path = "cli/plugin.rs"]
+mod plugin;
 
 use serde_json::Value;
 use std::{

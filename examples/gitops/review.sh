@@ -17,9 +17,7 @@ entitlement-operator validate -f "$new" -o sarif > "$folder/entitlements.sarif" 
   echo "### What changes for clients"
   echo
   if [ "$outcome" -eq 0 ]; then
-    echo '```'
-    entitlement-operator timeline --diff "$old" "$new"
-    echo '```'
+    entitlement-operator timeline --diff "$old" "$new" 2>/dev/null
   else
     echo "The manifests are not valid, so nothing can be said of it: see the findings of this check."
   fi

@@ -6,8 +6,8 @@ use super::{
     program::Program,
 };
 use clap::Args;
-use clap_complete::{CompletionCandidate, Shell, engine};
-use std::{env, ffi::OsString};
+use clap_complete::{CompleteEnv, CompletionCandidate, Shell, engine, env::Shells};
+use std::{env, ffi::OsString, io};
 
 /// Prints what a shell has to know to complete the command
 #[derive(Debug, Args)]
@@ -24,14 +24,32 @@ pub struct CompletionArguments {
     shell: Shell,
 }
 
+/// What a shell sets, to its own name, when it asks how a command line goes on.
+const VARIABLE: &str = "ENTITLEMENT_OPERATOR_COMPLETE";
+
 /// Prints a shell's completion.
 pub fn completion(arguments: &CompletionArguments, program: Program) -> Result<Outcome, Failure> {
+    let shells = Shells::builtins();
     let mut script = Vec::new();
-    // The scripts complete the name of a file, and so never `kubectl entitlements`, which kubectl completes.
-    let mut command = program.command().bin_name(program.file_name());
-    clap_complete::generate(arguments.shell, &mut command, program.file_name(), &mut script);
+    // This completes the name of a file, and so never `kubectl entitlements`, which kubectl completes.
+    let name = program.file_name();
+    if let Some(shell) = shells.completer(&arguments.shell.to_string()) {
+        let written = shell.write_registration(VARIABLE, name, name, name, &mut script);
+        written.map_err(|error| Failure::System { action: "completion", error })?;
+    }
     print(&script).map_err(|error| Failure::System { action: "standard output", error })?;
     Ok(Outcome::Valid)
+}
+
+/// Answers a shell that asks how a command line goes on; otherwise nothing is done.
+pub fn complete_for_shell(program: Program, words: &[OsString]) -> Option<Result<Outcome, Failure>> {
+    let folder = env::current_dir().ok();
+    let answer = CompleteEnv::with_factory(|| program.command()).var(VARIABLE).try_complete(words, folder.as_deref());
+    match answer {
+        Ok(false) => None,
+        Ok(true) => Some(Ok(Outcome::Valid)),
+        Err(error) => Some(Err(Failure::System { action: "completion", error: io::Error::other(error) })),
+    }
 }
 
 /// kubectl is not to offer files besides.

@@ -116,7 +116,7 @@ impl Judge<'_, '_> {
                 }
             }
             None => {
-                self.find(Severity::Error, FACETS_INVALID, message, &Path::fields(part(FACETS_INVALID)), Aim::Value)
+                self.find(Severity::Error, FACETS_INVALID, message, &Path::fields(part(FACETS_INVALID)), Aim::Value);
             }
         }
     }

@@ -72,6 +72,8 @@ pub fn execute(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     let program = Program::of(words.first().map(OsString::as_os_str));
     let outcome = if program == Program::PluginCompletion {
         completion::complete_for_kubectl(words)
+    } else if let Some(answered) = completion::complete_for_shell(program, &words) {
+        answered
     } else {
         let matches = program.command().get_matches_from(words);
         Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).execute(program)

@@ -16,8 +16,9 @@ use std::mem::ManuallyDrop;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  entitlement-operator validate -f .
-  helm template clients/ | entitlement-operator validate -f -
+  entitlement-operator validate -f catalogue.yaml clients/
+  kubectl kustomize overlays/production | entitlement-operator validate -f -
+  entitlement-operator validate -f clients/ -o sarif > entitlements.sarif
 
 Exit codes: 0 all accepted (or Draft) and valid, 1 something was refused or invalid, 2 usage or unreadable input.")]
 pub struct ValidateArguments {

@@ -103,7 +103,9 @@ impl Inventory {
         if let Some(schema) = &facet.schema {
             let mut flaws = schema_flaws(&pointer, schema);
             if !flaws.is_empty() {
-                flaws.iter_mut().for_each(|flaw| flaw.message.insert_str(0, &format!("facet {}: ", facet.name)));
+                for flaw in &mut flaws {
+                    flaw.message.insert_str(0, &format!("facet {}: ", facet.name));
+                }
                 return flaws;
             }
         }

@@ -60,7 +60,26 @@ fn finding_text(finding: &Finding, line: Option<&str>, palette: Palette) -> Stri
         let bar = palette.paint(Tone::Faint, "|");
         let mark = palette.paint(tone, &marked.mark(hint(finding).as_deref()));
         let number = palette.paint(Tone::Faint, &number);
-        text.push_str(&format!("{margin} {bar}\n{number} {bar} {}\n{margin} {bar} {mark}\n", marked.line));
+        for part in [
+            &margin,
+            " ",
+            &bar,
+            "\n",
+            &number,
+            " ",
+            &bar,
+            " ",
+            &marked.line,
+            "\n",
+            &margin,
+            " ",
+            &bar,
+            " ",
+            &mark,
+            "\n",
+        ] {
+            text.push_str(part);
+        }
     }
     text
 }

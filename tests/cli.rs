@@ -3,22 +3,22 @@
 //! `UPDATE_GOLDEN=1 cargo test --test cli` writes the expected outputs anew; look at what changed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "they fail a test")]
 
-#[path = "cli/examples.rs"]
-mod examples;
-#[path = "cli/explain.rs"]
-mod explain;
-#[path = "cli/timeline.rs"]
-mod timeline;
 #[path = "cli/bad_input.rs"]
 mod bad_input;
 #[path = "cli/documentation.rs"]
 mod documentation;
+#[path = "cli/explain.rs"]
+mod explain;
 #[path = "cli/gitops.rs"]
 mod gitops;
 #[path = "cli/playground.rs"]
 mod playground;
 #[path = "cli/plugin.rs"]
 mod plugin;
+#[path = "cli/terminal.rs"]
+mod terminal;
+#[path = "cli/timeline.rs"]
+mod timeline;
 
 use serde_json::Value;
 use std::{

@@ -14,11 +14,13 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 fn client(name: &str, start: &str) -> String {
     format!(
         "apiVersion: entitlements.dev/v1alpha1\nkind: Organization\nmetadata: {{name: {name}}}\nspec:\n  timeZone: Europe/Berlin\n  namespaces: [{name}]\n\
-         ---\napiVersion: entitlements.dev/v1alpha1\nkind: EntitlementInstance\nmetadata: {{name: {name}-seats, namespace: entitlements}}\nspec:\n  organization: {name}\n  definition: seats\n  start: \"{start}\"\n"
+         ---\napiVersion: entitlements.dev/v1alpha1\nkind: EntitlementInstance\nmetadata: {{name: {name}-seats, namespace: entitlements}}\nspec:\n  organization: {name}\n  definition: seats\n  start: \"{start}\"\n\
+         ---\napiVersion: entitlements.dev/v1alpha1\nkind: EntitlementInstance\nmetadata: {{name: {name}-backup, namespace: entitlements}}\nspec:\n  organization: {name}\n  definition: backup\n  start: \"{start}\"\n  facets:\n    backup: {{retention: 90}}\n"
     )
 }
 
-const CATALOGUE: &str = "apiVersion: entitlements.dev/v1alpha1\nkind: EntitlementDefinition\nmetadata: {name: seats}\nspec:\n  type: Quantity\n  unit: seats\n  amount: 250\n";
+const CATALOGUE: &str = "apiVersion: entitlements.dev/v1alpha1\nkind: EntitlementDefinition\nmetadata: {name: seats}\nspec:\n  type: Quantity\n  unit: seats\n  amount: 250\n\
+    ---\napiVersion: entitlements.dev/v1alpha1\nkind: EntitlementDefinition\nmetadata: {name: backup}\nspec:\n  type: Feature\n  facets:\n  - name: backup\n    schema:\n      type: object\n      properties:\n        region: {type: string, default: eu}\n        retention: {type: integer}\n  outputs:\n  - name: config\n    kind: ConfigMap\n    items:\n    - {key: backup.env, format: Env}\n";
 
 /// A folder with manifests, and the command under each of its names in the PATH.
 pub struct Playground {
@@ -52,7 +54,10 @@ impl Playground {
         fs::remove_file(playground.path("catalogue.yaml")).unwrap();
         playground.write(
             "catalogue.yaml",
-            &CATALOGUE.replace("name: seats", "name: storage").replace("unit: seats", "unit: GiB"),
+            &CATALOGUE
+                .replace("name: seats", "name: storage")
+                .replace("unit: seats", "unit: GiB")
+                .replace("{name: backup}", "{name: archive}"),
         );
         playground
     }

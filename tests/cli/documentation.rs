@@ -90,6 +90,7 @@ fn examples_of_the_help_do_what_they_say() {
                 writeln!(found, "(exit code {})", code(&output)).unwrap();
             }
             if let Some((_, file)) = example.rsplit_once(" > ") {
+                let file = file.split_whitespace().next().unwrap();
                 let written = fs::read_to_string(playground.path(file)).unwrap();
                 writeln!(found, "({file})\n{}", timeless(&written)).unwrap();
             }

@@ -23,6 +23,7 @@ mod control_plane;
 mod control_plane_end;
 mod delivery;
 mod documentation;
+mod examples;
 mod lifecycle;
 mod offline;
 mod phases;

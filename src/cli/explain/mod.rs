@@ -9,12 +9,11 @@ use super::{
     print,
     suggestions::unknown,
     terminal::Palette,
-    timeline::bounds,
 };
 use crate::{
     core::calendar::{Instant, format_instant},
     evaluation::explanation::Explanation,
-    offline::{EntitlementKind, Inventory, Step, Timeline},
+    offline::{Bounds, End, EntitlementKind, Inventory, Step, Timeline},
 };
 use chrono::TimeDelta;
 use clap::{Args, ValueEnum};
@@ -25,6 +24,8 @@ use std::collections::BTreeSet;
 const PAST: TimeDelta = TimeDelta::days(400);
 /// So many moments are looked at to say what comes next.
 const STEPS: usize = 1000;
+/// So many evaluations of a grant take about a second.
+const WORK: usize = 50_000;
 
 /// Says what an organization holds at a moment, and why: what it is entitled to, since when and until when, how the amount
 /// and every setting came about, which grants count and which do not, and what comes next
@@ -78,7 +79,8 @@ pub fn explain(arguments: &ExplainArguments) -> Result<Outcome, Failure> {
     let Some(explanation) = inventory.explain(organization, definition, now) else {
         return Err(unknown("organization", organization, &[]));
     };
-    let timeline = |from, to| inventory.timeline(&bounds(from, to, STEPS), |name| name == organization);
+    let timeline =
+        |from, to| inventory.timeline(&Bounds { from, to, steps: STEPS, work: WORK }, |name| name == organization);
     let course = Course { past: timeline(now - PAST, Some(now)), future: timeline(now, None) };
     let text = match arguments.output {
         OutputFormat::Text => text::text(&explanation, &course, definition, now, Palette::of_standard_output()),
@@ -108,9 +110,11 @@ struct Course {
 }
 
 impl Course {
-    /// The last changes of what is held of a definition, the latest first.
+    /// The last changes of what is held of a definition, the latest first; none where it was too much to get there.
     fn last<'a>(&'a self, definition: &'a str) -> impl Iterator<Item = &'a Step> {
-        self.past.steps.iter().rev().filter(move |step| step.holdings.contains_key(definition))
+        let is_complete = !matches!(self.past.end, End::TooMuch(_));
+        let steps = self.past.steps.iter().rev().filter(move |_| is_complete);
+        steps.filter(move |step| step.holdings.contains_key(definition))
     }
 
     /// What happens to a definition and its grants next.

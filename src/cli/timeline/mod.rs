@@ -16,7 +16,6 @@ use super::{
     suggestions::unknown,
 };
 use crate::{
-    core::calendar::Instant,
     offline::{Bounds, Differences, EntitlementKind, Inventory, Timeline},
 };
 use clap::{Args, ValueEnum, builder::RangedU64ValueParser};
@@ -27,7 +26,7 @@ use std::{
 use table::Anchor;
 
 /// So many evaluations of a grant take some seconds.
-pub const MOST_WORK: usize = 2_000_000;
+const MOST_WORK: usize = 500_000;
 
 /// Shows everything that time alone will bring: starts, ends, amendments, notices, and what is delivered or withdrawn
 ///
@@ -167,9 +166,4 @@ impl TimelineArguments {
             None => Ok(()),
         }
     }
-}
-
-/// The first moment of a timeline from now on.
-pub fn bounds(from: Instant, to: Option<Instant>, steps: usize) -> Bounds {
-    Bounds { from, to, steps, work: MOST_WORK }
 }

@@ -5,18 +5,21 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 operator=
+watcher=
 log=$(mktemp)
+seen=$(mktemp)
 finish() {
 	code=$?
 	if [ -n "$operator" ]; then
 		kill "$operator" 2>/dev/null || true
 		wait "$operator" 2>/dev/null || true
 	fi
+	if [ -n "$watcher" ]; then kill "$watcher" 2>/dev/null || true; fi
 	if [ "$code" -ne 0 ]; then
 		printf '\nThe demo failed. The end of the operator'\''s log:\n' >&2
 		tail -n 20 "$log" >&2
 	fi
-	rm -f "$log"
+	rm -f "$log" "$seen"
 	exit "$code"
 }
 trap finish EXIT
@@ -94,14 +97,41 @@ run kubectl patch ent trial --namespace entitlements --type merge --patch '{"spe
 phase trial Cancelled
 kubectl wait --for=delete configmap/managed-backup-config secret/managed-backup-credentials --namespace globex --timeout=60s >/dev/null
 
-end=$(in_seconds 6)
-grant weekend globex premium-support "end: \"$end\"" 'amount: 2' | kubectl apply --filename -
-phase weekend Active
-run kubectl get ent weekend --namespace entitlements --output custom-columns='NAME:.metadata.name,PHASE:.status.phase,ENDS:.status.end,NEXT:.status.nextTransition.phase'
-kubectl get configmap premium-support --namespace globex >/dev/null
-phase weekend Expired
+title "A renewal follows without a gap, and an amendment extends an end"
+november_ends=$(in_seconds 6)
+december_ends=$(in_seconds 9)
+extended=$(in_seconds 13)
+grant november globex premium-support "end: \"$november_ends\"" 'amount: 2' | kubectl apply --filename -
+phase november Active
+kubectl get configmap premium-support --namespace globex --watch --output-watch-events \
+	--output custom-columns='EVENT:.type,GRANT:.object.metadata.annotations.entitlements\.dev/instance,TEXT:.object.data.support\.txt' >"$seen" 2>/dev/null &
+watcher=$!
+grant december globex premium-support 'renews: november' "end: \"$december_ends\"" 'amount: 3' | kubectl apply --filename -
+phase december Waiting
+run kubectl patch ent december --namespace entitlements --type merge --patch \
+	"{\"spec\":{\"amendments\":[{\"name\":\"longer\",\"effective\":\"$november_ends\",\"end\":\"$extended\",\"reason\":\"agreed by mail\"}]}}"
+columns='NAME:.metadata.name,PHASE:.status.phase,STARTS:.status.start,ENDS:.status.end,NEXT:.status.nextTransition.phase,AT:.status.nextTransition.at'
+run kubectl get ent november december --namespace entitlements --output custom-columns="$columns"
+phase december Active
+phase november Expired
+run kubectl get ent november december --namespace entitlements --output custom-columns="$columns"
+kubectl wait --for=jsonpath='{.status.end}'="$extended" ent december --namespace entitlements --timeout=60s >/dev/null
+phase december Expired
 kubectl wait --for=delete configmap/premium-support --namespace globex --timeout=60s >/dev/null
-run kubectl get ent weekend --namespace entitlements
-run kubectl get events --namespace entitlements --field-selector involvedObject.name=weekend --output custom-columns='REASON:.reason,MESSAGE:.message'
+if [[ $(date -u +%Y-%m-%dT%H:%M:%SZ) < $extended ]]; then
+	echo "december was withdrawn before its extended end" >&2
+	exit 1
+fi
+kill "$watcher"
+watcher=
+echo "What the ConfigMap went through: one object all the time, passed on to the renewal, withdrawn at the extended end."
+cat "$seen"
+grep -qx 'ADDED  *entitlements/november  *2 hours' "$seen"
+grep -qx 'MODIFIED  *entitlements/december  *3 hours' "$seen"
+if [ "$(grep -c '^DELETED' "$seen")" -ne 1 ] || [ "$(grep -c '^ADDED' "$seen")" -ne 1 ]; then
+	echo "the ConfigMap was away for a moment" >&2
+	exit 1
+fi
+run kubectl get events --namespace entitlements --field-selector involvedObject.name=december --output custom-columns='REASON:.reason,MESSAGE:.message'
 
 title "Done: all of it happened."

@@ -12,7 +12,8 @@
 //! | [`evaluation`] | all of that for one organization at one moment | `render` |
 //! | [`controller`] | the shell around it: watches, queue, writes | `evaluation` |
 //! | [`offline`] | all organizations of a set of objects, without a cluster | `evaluation` |
-//! | [`cli`] | the command | `controller`, `offline` |
+//! | [`webhook`] | the shell around it at the API server's door: admission reviews | `controller` |
+//! | [`cli`] | the command | `controller`, `webhook`, `offline` |
 //!
 //! Invariants, those that can be tested being tested in `tests/layering.rs`:
 //!
@@ -34,4 +35,5 @@ pub mod evaluation;
 pub mod offline;
 pub mod render;
 pub mod telemetry;
+pub mod webhook;
 pub mod yaml;

@@ -15,6 +15,8 @@ mod gitops;
 mod playground;
 #[path = "cli/plugin.rs"]
 mod plugin;
+#[path = "summary_schema.rs"]
+mod summary_schema;
 #[path = "cli/terminal.rs"]
 mod terminal;
 #[path = "cli/timeline.rs"]
@@ -130,6 +132,26 @@ fn json_is_one_list_with_the_same_content() {
     );
     assert_eq!(list["items"][8]["data"]["PASSWORD"], "aHVudGVyMjI=");
     assert_eq!(list["items"][5]["spec"]["amount"], 7);
+}
+
+#[test]
+fn summaries_are_valid_by_their_schema() {
+    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
+    let mut seen = 0;
+    for (folder, at) in
+        [("clients", AT), (examples, AT), (examples, "2025-01-01T00:00:00Z"), (examples, "2029-01-01T00:00:00Z")]
+    {
+        let output = run(&["render", "-f", folder, "--at", at, "-o", "json"]);
+        let list: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let summaries =
+            list["items"].as_array().unwrap().iter().filter_map(|item| item["data"]["entitlements.json"].as_str());
+        for summary in summaries {
+            let summary: Value = serde_json::from_str(summary).unwrap();
+            assert_eq!(summary_schema::problems(&summary), Vec::<String>::new(), "{folder} at {at}: {summary:#}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 8, "{seen}");
 }
 
 #[test]

@@ -44,6 +44,8 @@ const LAYERS: &[Layer] = &[
     Layer { folder: "src/render", forbidden: &[IMPURE, SHELL, &["crate::evaluation"]] },
     Layer { folder: "src/evaluation", forbidden: &[IMPURE, SHELL, &["crate::offline"]] },
     Layer { folder: "src/offline", forbidden: &[IMPURE, SHELL] },
+    Layer { folder: "src/controller", forbidden: &[&["crate::offline", "crate::webhook", "crate::cli"]] },
+    Layer { folder: "src/webhook", forbidden: &[&["crate::offline", "crate::cli"]] },
 ];
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {

@@ -1,5 +1,5 @@
 //! What is written, read by the readers that workloads use: `sh`, python-dotenv, Node's dotenv, `PyYAML`, ruamel.yaml,
-//! npm's yaml, Python's json and tomllib, and `java.util.Properties`.
+//! npm's yaml, Python's json and tomllib, `java.util.Properties`, and the flagd evaluators of Python and Node.
 //!
 //! Needs `sh`, `bash`, `env -0`, Python 3.11 or later with `venv`, Node 20 or later with `npm`, and Java 17 or later.
 //! The packages, pinned in `tests/readers/`, are installed into `target/readers/` on the first run. A tool that is
@@ -11,6 +11,8 @@
 mod calendar;
 #[path = "readers/documents.rs"]
 mod documents;
+#[path = "readers/flags.rs"]
+mod flags;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -60,6 +62,10 @@ fn install(name: &str, list: &str, commands: impl Fn(&Path) -> Vec<Command>) -> 
 }
 
 fn python() -> Command {
+    python_script("read.py")
+}
+
+fn python_script(name: &str) -> Command {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     let folder = FOLDER.get_or_init(|| {
         install("python", "requirements.txt", |folder| {
@@ -72,11 +78,15 @@ fn python() -> Command {
         })
     });
     let mut command = Command::new(folder.join("bin/python"));
-    command.arg(Path::new(SCRIPTS).join("read.py"));
+    command.arg(Path::new(SCRIPTS).join(name));
     command
 }
 
 fn node() -> Command {
+    node_script("read.mjs")
+}
+
+fn node_script(name: &str) -> Command {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     let folder = FOLDER.get_or_init(|| {
         install("node", "package-lock.json", |folder| {
@@ -89,7 +99,7 @@ fn node() -> Command {
         })
     });
     let mut command = Command::new("node");
-    command.arg(Path::new(SCRIPTS).join("read.mjs")).current_dir(folder);
+    command.arg(Path::new(SCRIPTS).join(name)).current_dir(folder);
     command
 }
 

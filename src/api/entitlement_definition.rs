@@ -214,7 +214,8 @@ pub enum OnEnd {
     /// It is deleted.
     #[default]
     Delete,
-    /// It is kept, labelled `entitlements.dev/in-force: "false"`.
+    /// It is kept as it is, labelled `entitlements.dev/in-force: "false"`, and yields to any grant that asks for its name.
+    /// It goes with the organization.
     Retain,
 }
 
@@ -246,7 +247,8 @@ pub struct Output {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "annotations")]
     pub annotations: BTreeMap<String, String>,
-    /// `Delete`: the object goes with the grant. `Retain`: it is kept, labelled as no longer in force.
+    /// `Delete`: the object goes with the grant. `Retain`: it is kept as it was last, labelled
+    /// `entitlements.dev/in-force: "false"`, until the organization is deleted or a grant in force asks for its name.
     #[serde(default)]
     pub on_end: OnEnd,
 }

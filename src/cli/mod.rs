@@ -22,6 +22,7 @@ mod terminal;
 mod text;
 mod timeline;
 mod validate;
+mod webhook;
 
 use crate::core::calendar::tz_release;
 use clap::{FromArgMatches, Parser, Subcommand};

@@ -3,13 +3,16 @@
 use super::{
     connection::ConnectionArguments,
     outcome::{Failure, Outcome},
+    webhook::WebhookArguments,
 };
 use crate::{
     connection::Connection,
-    controller::{self, Options},
+    controller::{Controller, Options},
     telemetry::{self, LogFormat},
+    webhook,
 };
 use clap::{Args, builder::RangedU64ValueParser};
+use futures::{FutureExt, future::try_join};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs the operator, until it is told to end
@@ -21,6 +24,8 @@ Examples:
   entitlement-operator run
   entitlement-operator run --namespace billing --log-format json
   RUST_LOG=info,entitlement_operator=debug entitlement-operator run
+  entitlement-operator run --webhook-service entitlement-operator
+  entitlement-operator run --webhook-url https://127.0.0.1:9443
 
 SIGTERM and SIGINT end it once the work under way is done.")]
 pub struct RunArguments {
@@ -37,6 +42,8 @@ pub struct RunArguments {
     #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "info")]
     log_filter: String,
     #[command(flatten)]
+    webhook: WebhookArguments,
+    #[command(flatten)]
     connection: ConnectionArguments,
 }
 
@@ -45,16 +52,25 @@ pub fn run(arguments: RunArguments) -> Result<Outcome, Failure> {
     telemetry::init(arguments.log_format, &arguments.log_filter)?;
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::System { action: "the threads of the operator cannot be started", error })?;
+    let webhook = arguments.webhook.options(&arguments.namespace);
     let options = Options { namespace: arguments.namespace, concurrency: arguments.concurrency };
-    runtime.block_on(operate(&arguments.connection.connection(), options))?;
+    runtime.block_on(operate(&arguments.connection.connection(), options, webhook))?;
     Ok(Outcome::Valid)
 }
 
-async fn operate(connection: &Connection, options: Options) -> Result<(), Failure> {
-    let shutdown = shutdown()?;
+async fn operate(connection: &Connection, options: Options, webhook: Option<webhook::Options>) -> Result<(), Failure> {
+    let shutdown = shutdown()?.shared();
     let client = connection.connect().await?;
     tracing::info!(namespace = options.namespace, version = super::VERSION.as_str(), "the operator starts");
-    controller::run(client, options, shutdown).await?;
+    let controller = Controller::new(client.clone(), options);
+    let knowledge = controller.knowledge();
+    let admission = async {
+        if let Some(options) = webhook {
+            Box::pin(webhook::run(client, knowledge, options, shutdown.clone())).await;
+        }
+        Ok(())
+    };
+    try_join(controller.run(shutdown.clone()), admission).await?;
     tracing::info!("the operator has ended");
     Ok(())
 }

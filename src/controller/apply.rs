@@ -6,9 +6,12 @@ use super::{
     scope::{Deleted, Occupant, Scope},
     world::WorkItem,
 };
-use crate::evaluation::{
-    object::{ObjectContent, ObjectKey},
-    plan::{Change, Delivery, Observed, Outcomes, Owner, Removal},
+use crate::{
+    api::entitlement_definition::OnEnd,
+    evaluation::{
+        object::{ObjectContent, ObjectKey},
+        plan::{Change, Delivery, Observed, Outcomes, Owner, Withdrawal},
+    },
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -70,19 +73,40 @@ impl<'a> Applier<'a> {
         retry
     }
 
-    /// Deletes objects. True if some have to be tried again.
-    pub async fn remove(&self, removals: Vec<Removal>, outcomes: &mut Outcomes) -> bool {
-        let removals =
-            removals.into_iter().map(|removal| async { (self.delete(&removal.key).await.err(), removal) }).collect();
+    /// Deletes objects, or labels them as no longer in force. True if some have to be tried again.
+    pub async fn withdraw(&self, withdrawals: Vec<Withdrawal>, outcomes: &mut Outcomes) -> bool {
+        let withdrawals = withdrawals.into_iter().map(|one| async { (self.end(&one).await.err(), one) }).collect();
         let mut retry = false;
-        for (refusal, removal) in self.context.gate.run_all(removals).await {
+        for (refusal, withdrawal) in self.context.gate.run_all(withdrawals).await {
             let Some(refusal) = refusal else { continue };
             retry = true;
-            if let (Some(id), Some(message)) = (removal.instance, self.lasting(&refusal)) {
-                outcomes.stuck.insert(id, format!("{} could not be withdrawn: {message}", removal.key));
+            if let (Some(id), Some(message)) = (withdrawal.instance, self.lasting(&refusal)) {
+                outcomes.stuck.insert(id, format!("{} could not be withdrawn: {message}", withdrawal.key));
             }
         }
         retry
+    }
+
+    async fn end(&self, withdrawal: &Withdrawal) -> Result<(), Refusal> {
+        match withdrawal.on_end {
+            OnEnd::Delete => self.delete(&withdrawal.key).await,
+            OnEnd::Retain => self.retain(&withdrawal.key).await,
+        }
+    }
+
+    async fn retain(&self, key: &ObjectKey) -> Result<(), Refusal> {
+        let observed = self.observed.get(key).ok_or(Refusal::Changed)?;
+        match self.scope.retain(key, observed).await {
+            Ok(retained) => {
+                self.context.world(|world| world.wrote_output(key, retained));
+                Ok(())
+            }
+            Err(Refusal::Gone | Refusal::NamespaceMissing) => {
+                self.context.world(|world| world.output_is_gone(&self.owner.name, key, &observed.uid));
+                Ok(())
+            }
+            Err(refusal) => Err(refusal),
+        }
     }
 
     async fn carry_out(&self, key: ObjectKey, change: Change, content: Arc<ObjectContent>) -> Written {

@@ -75,7 +75,7 @@ async fn renew(context: &Context, name: &Arc<str>, view: &DefinitionView) -> (Se
                     Err(failure) => (None, Err(failure)),
                 };
                 let entry = CatalogueEntry { present: Present::Valid, serving: Some(serving), revision };
-                (Served { entry: Arc::new(entry), hash: Some(hash) }, kept)
+                (Served { entry: Arc::new(entry), hash: Some(hash), version: view.version }, kept)
             }
             Err(problem) => (last_valid(name, view, Present::Invalid(problem)), Ok(())),
         },
@@ -125,7 +125,7 @@ fn compiled(
 fn last_valid(name: &str, view: &DefinitionView, present: Present) -> Served {
     if let Some(served) = view.served.as_ref().filter(|served| served.entry.serving.is_some()) {
         let entry = CatalogueEntry { present, ..CatalogueEntry::clone(&served.entry) };
-        return Served { entry: Arc::new(entry), hash: served.hash.clone() };
+        return Served { entry: Arc::new(entry), hash: served.hash.clone(), version: view.version };
     }
     let revisions = view.revisions.iter().map(AsRef::as_ref);
     let kept = newest_valid(revisions, |source, hash| compiled(name, view, source, hash));
@@ -133,7 +133,7 @@ fn last_valid(name: &str, view: &DefinitionView, present: Present) -> Served {
         Some(Kept { serving, hash, revision }) => (Some(serving), Some(hash), Some(revision)),
         None => (None, None, None),
     };
-    Served { entry: Arc::new(CatalogueEntry { present, serving, revision }), hash }
+    Served { entry: Arc::new(CatalogueEntry { present, serving, revision }), hash, version: view.version }
 }
 
 /// The status. While many grants come, counts alone wait.

@@ -2,7 +2,7 @@
 
 use super::{
     context::Context,
-    world::{NotReady, World},
+    world::{NotReady, Reference, State, World},
 };
 use crate::{
     api::{EntitlementInstance, Organization},
@@ -32,17 +32,18 @@ impl Knowledge {
         self.context.world(|world| world.is_ready())
     }
 
-    /// An organization with one of its grants as given: made, changed, or (None) absent. None where something of it can't be
-    /// told now.
+    /// An organization with its grants of a definition, one of these as given: made, changed, or (None) absent. None where
+    /// something of it can't be told now.
     #[must_use]
     pub fn with_grant(
         &self,
         organization: &str,
+        definition: &str,
         id: &GrantId,
         instance: Option<&EntitlementInstance>,
     ) -> Option<Snapshot> {
         let grant = instance.map(Grant::read);
-        self.snapshot(|world| world.with_grant(&organization.into(), id, grant))
+        self.snapshot(|world| world.with_grant(&organization.into(), &definition.into(), id, grant))
     }
 
     /// An organization as given: made, changed, or (None) absent. None where something of it can't be told now.
@@ -66,6 +67,12 @@ impl Knowledge {
     #[must_use]
     pub fn schemas<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> BTreeMap<String, Value> {
         self.context.world(|world| world.schemas(names))
+    }
+
+    /// The UID and the generation of an object, as far as it is known.
+    #[must_use]
+    pub fn state(&self, reference: &Reference) -> Option<State> {
+        self.context.world(|world| world.state(reference))
     }
 
     /// The definitions that use a facet definition.

@@ -62,6 +62,7 @@ use std::{fmt::Debug, sync::Arc};
 use tokio::task::JoinSet;
 use watch::follow;
 use world::{Guarded, World};
+pub use world::{Reference, State};
 
 /// How the controller is set up.
 #[derive(Clone, Debug)]
@@ -149,14 +150,6 @@ impl Controller {
         worker::run(&context, stop).await;
         result
     }
-}
-
-/// Runs a controller until `shutdown` is ready.
-///
-/// # Errors
-/// As [`Controller::run`].
-pub async fn run(client: Client, options: Options, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
-    Controller::new(client, options).run(shutdown).await
 }
 
 /// Queues organizations at the moments at which they change by time alone.

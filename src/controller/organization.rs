@@ -125,10 +125,10 @@ async fn deliver(
     progress.retry(retry);
     progress.lacks_summary = lacks_summary(evaluation, &outcomes);
 
-    let mut removals = plan::removals(evaluation, &owner, &view.scene, &outcomes.deliveries);
-    progress.has_more |= removals.len() > BATCH;
-    removals.truncate(BATCH);
-    let retry = applier.remove(removals, &mut outcomes).await;
+    let mut withdrawals = plan::withdrawals(evaluation, &owner, &view.scene, &outcomes.deliveries);
+    progress.has_more |= withdrawals.len() > BATCH;
+    withdrawals.truncate(BATCH);
+    let retry = applier.withdraw(withdrawals, &mut outcomes).await;
     progress.retry(retry);
     outcomes
 }

@@ -2,10 +2,10 @@
 
 use super::world::Identity;
 use crate::{
-    api::entitlement_definition::OutputKind,
+    api::{GROUP, Organization, entitlement_definition::OutputKind},
     evaluation::{
         object::{ObjectData, ObjectKey},
-        plan::{Fingerprint, Marks, Observed, Owner},
+        plan::{Fate, Fingerprint, Marks, Observed, Owner},
     },
 };
 use k8s_openapi::{
@@ -64,6 +64,7 @@ pub trait OutputObject:
             organization: labels.and_then(Observed::organization_in).map(Into::into),
             controller: controller(metadata).map(Into::into),
             instance: annotations.and_then(Observed::instance_in),
+            fate: Fate::of(labels, annotations),
             labels: marks(labels, metadata, "f:labels"),
             annotations: marks(annotations, metadata, "f:annotations"),
             data: Fingerprint::of_pairs(content.pairs.iter().copied()),
@@ -135,10 +136,21 @@ pub fn is_of(metadata: &ObjectMeta, owner: &Owner) -> bool {
         && controller(metadata) == Some(&owner.uid)
 }
 
-/// The UID of the controlling owner.
+/// Whether metadata are those of an object that yields to any grant which asks for its name, as [`Observed::yields`] tells it
+/// of a whole object.
+pub fn yields(metadata: &ObjectMeta) -> bool {
+    let labels = metadata.labels.as_ref();
+    Fate::of(labels, None) == Fate::Retained
+        && labels.and_then(Observed::organization_in).is_some()
+        && controller(metadata).is_some()
+}
+
+/// The UID of the controlling owner, where that is an organization.
 fn controller(metadata: &ObjectMeta) -> Option<&str> {
     let owners = metadata.owner_references.as_ref()?;
-    owners.iter().find(|owner| owner.controller == Some(true)).map(|owner| owner.uid.as_str())
+    let controller = owners.iter().find(|owner| owner.controller == Some(true))?;
+    let group = controller.api_version.split_once('/').map(|(group, _)| group);
+    (controller.kind == Organization::kind(&()) && group == Some(GROUP)).then_some(controller.uid.as_str())
 }
 
 fn marks(pairs: Option<&BTreeMap<String, String>>, metadata: &ObjectMeta, field: &str) -> Marks {

@@ -3,13 +3,13 @@
 use super::{
     failure::Refusal,
     gate::Gate,
-    output::{FIELD_MANAGER, OutputObject, is_of},
+    output::{FIELD_MANAGER, OutputObject, is_of, yields},
     world::SourcePermission,
 };
 use crate::{
     api::{GROUP, VERSION, entitlement_definition::OutputKind},
     evaluation::{
-        object::{ObjectContent, ObjectKey},
+        object::{IN_FORCE, OVER, ObjectContent, ObjectKey},
         plan::{Edit, Observed, Owner},
     },
 };
@@ -35,7 +35,7 @@ pub struct Scope {
 pub enum Occupant {
     /// Nothing.
     Nobody,
-    /// An object that the operator made for the organization.
+    /// An object that the operator made for the organization, or one that yields to it.
     Own,
     /// Any other.
     Foreign,
@@ -88,14 +88,34 @@ impl Scope {
     }
 
     /// Deletes an object that the operator made for the organization, wherever it lies, if it is still the one that was seen:
-    /// a namespace that is the organization's no longer is cleared too.
+    /// a namespace that is the organization's no longer is cleared too. In its own namespaces also what others have left.
     pub async fn withdraw(&self, key: &ObjectKey, observed: &Observed) -> Result<Deleted, Refusal> {
         if !observed.is_of(&self.owner) {
-            return Err(Refusal::OutOfScope(key.to_string()));
+            self.admit(key)?;
+            if !observed.yields() {
+                return Err(Refusal::OutOfScope(key.to_string()));
+            }
         }
         match key.kind {
             OutputKind::ConfigMap => self.delete_as::<ConfigMap>(key, observed).await,
             OutputKind::Secret => self.delete_as::<Secret>(key, observed).await,
+        }
+    }
+
+    /// Labels an object that the operator made for the organization, wherever it lies, as no longer in force, if it is still
+    /// the one that was seen. Nothing else of it changes.
+    pub async fn retain(&self, key: &ObjectKey, observed: &Observed) -> Result<Observed, Refusal> {
+        if !observed.is_of(&self.owner) {
+            return Err(Refusal::OutOfScope(key.to_string()));
+        }
+        let patch = json!({"metadata": {
+            "uid": observed.uid,
+            "resourceVersion": observed.version.to_string(),
+            "labels": {IN_FORCE: OVER},
+        }});
+        match key.kind {
+            OutputKind::ConfigMap => self.patch_as::<ConfigMap>(key, patch).await,
+            OutputKind::Secret => self.patch_as::<Secret>(key, patch).await,
         }
     }
 
@@ -138,7 +158,11 @@ impl Scope {
         content: &ObjectContent,
         edit: &Edit,
     ) -> Result<Observed, Refusal> {
-        let patch = merge_patch::<K>(content, edit);
+        let owner = edit.takes_over.then(|| self.owner_reference());
+        self.patch_as::<K>(key, merge_patch::<K>(content, edit, owner)).await
+    }
+
+    async fn patch_as<K: OutputObject>(&self, key: &ObjectKey, patch: Value) -> Result<Observed, Refusal> {
         let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
         let _pass = self.gate.enter().await;
         let updated = self.api::<K>(key).patch(&key.name, &parameters, &Patch::Merge(patch)).await;
@@ -151,7 +175,8 @@ impl Scope {
         let Some(found) = found.map_err(|error| Refusal::of_output(&error, key.kind))? else {
             return Ok(Occupant::Nobody);
         };
-        Ok(if is_of(&found.metadata, &self.owner) { Occupant::Own } else { Occupant::Foreign })
+        let is_own = is_of(&found.metadata, &self.owner) || yields(&found.metadata);
+        Ok(if is_own { Occupant::Own } else { Occupant::Foreign })
     }
 
     async fn delete_as<K: OutputObject>(&self, key: &ObjectKey, observed: &Observed) -> Result<Deleted, Refusal> {
@@ -168,7 +193,7 @@ impl Scope {
 }
 
 /// Everything that the object should have, and null for what goes. What others have added beside it stays.
-fn merge_patch<K: OutputObject>(content: &ObjectContent, edit: &Edit) -> Value {
+fn merge_patch<K: OutputObject>(content: &ObjectContent, edit: &Edit, owner: Option<OwnerReference>) -> Value {
     let data = serde_json::to_value(K::with_data(ObjectMeta::default(), &content.data)).unwrap_or_default();
     let mut data = data.get("data").and_then(Value::as_object).cloned().unwrap_or_default();
     data.extend(nulls(&edit.drop_keys));
@@ -176,15 +201,16 @@ fn merge_patch<K: OutputObject>(content: &ObjectContent, edit: &Edit) -> Value {
         let pairs = pairs.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str())));
         pairs.chain(nulls(dropped)).collect::<Map<_, _>>()
     };
-    let mut patch = json!({
-        "metadata": {
-            "uid": edit.uid,
-            "resourceVersion": edit.version.to_string(),
-            "labels": with_nulls(&content.labels, &edit.drop_labels),
-            "annotations": with_nulls(&content.annotations, &edit.drop_annotations),
-        },
-        "data": data,
+    let mut metadata = json!({
+        "uid": edit.uid,
+        "resourceVersion": edit.version.to_string(),
+        "labels": with_nulls(&content.labels, &edit.drop_labels),
+        "annotations": with_nulls(&content.annotations, &edit.drop_annotations),
     });
+    if let (Some(owner), Some(metadata)) = (owner, metadata.as_object_mut()) {
+        metadata.insert("ownerReferences".to_owned(), json!([owner]));
+    }
+    let mut patch = json!({"metadata": metadata, "data": data});
     if edit.drop_binary_data
         && let Some(patch) = patch.as_object_mut()
     {

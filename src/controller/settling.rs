@@ -12,10 +12,10 @@ use tokio::time::Instant;
 
 /// How long nothing may have come for a key.
 const QUIET: Duration = Duration::from_millis(50);
-/// Many are coming if so many ...
-const BUSY_EVENTS: usize = 10;
-/// ... came within this time.
-const BUSY_WINDOW: Duration = Duration::from_millis(500);
+/// Many are coming if so many (a grant counts twice, for its organization and for its definition) ...
+const BUSY_EVENTS: usize = 60;
+/// ... came within this time, which is also how long a busy time may pause.
+const BUSY_WINDOW: Duration = Duration::from_secs(3);
 /// The longest that anything waits.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
@@ -93,11 +93,21 @@ mod tests {
     fn while_many_come_all_wait() {
         let (mut settling, start) = (Settling::default(), Instant::now());
         settling.touch("a", start);
-        for event in 1..=10 {
+        for event in 1..=60 {
             settling.touch("others", start + milliseconds(event * 20));
         }
-        assert_eq!(settling.wait(&"a", start + milliseconds(200)), Some(milliseconds(320)));
-        assert_eq!(settling.wait(&"a", start + milliseconds(520)), None);
+        assert_eq!(settling.wait(&"a", start + milliseconds(1200)), Some(milliseconds(1820)));
+        assert_eq!(settling.wait(&"a", start + milliseconds(3020)), None);
+    }
+
+    #[test]
+    fn a_few_others_hold_up_nobody() {
+        let (mut settling, start) = (Settling::default(), Instant::now());
+        settling.touch("a", start);
+        for event in 1..=58 {
+            settling.touch("others", start + milliseconds(event * 20));
+        }
+        assert_eq!(settling.wait(&"a", start + milliseconds(1180)), None);
     }
 
     #[test]

@@ -130,6 +130,23 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn ten_thousand_moments_in_one_second_are_missed_by_none_and_early_by_none() {
+        let (timer, clock) = (Timer::new(), clock());
+        for key in 0..10_000_i64 {
+            timer.set(&key, Some(at(5000 + key % 1000)));
+        }
+        let mut come = Vec::new();
+        while come.len() < 10_000 {
+            let due = timer.due(&clock).await;
+            assert!(due.iter().all(|key| at(5000 + key % 1000) <= clock()));
+            come.extend(due);
+        }
+        assert_eq!(clock(), at(5999));
+        come.sort_unstable();
+        assert_eq!(come, (0..10_000).collect::<Vec<_>>());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_new_moment_replaces_the_old_one() {
         let (timer, clock) = (Timer::new(), clock());
         timer.set(&"a", Some(at(1000)));

@@ -129,10 +129,4 @@ impl Chain {
             day: self.day,
         }
     }
-
-    /// Whether both are the same chain of one namespace; the day decides nothing.
-    #[must_use]
-    pub fn is(&self, other: &Self) -> bool {
-        (self.since, &self.uid, &self.name) == (other.since, &other.uid, &other.name)
-    }
 }

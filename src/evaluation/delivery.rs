@@ -3,15 +3,15 @@
 use super::{
     holding::{Holding, Member},
     object::{
-        CONTENT_HASH, DEFINITION, DesiredObject, INSTANCE, MANAGED_BY, MANAGER, ORGANIZATION, ObjectContent,
-        ObjectData, ObjectKey, Wish,
+        CONTENT_HASH, DEFINITION, DesiredObject, INSTANCE, MANAGED_BY, MANAGER, ON_END, ORGANIZATION, ObjectContent,
+        ObjectData, ObjectKey, RETAIN, Wish,
     },
     standing::{Standing, Trouble},
     summary,
 };
 use crate::{
     api::{
-        entitlement_definition::{OutputKind, Per},
+        entitlement_definition::{OnEnd, OutputKind, Per},
         entitlement_instance::FacetFields,
     },
     core::{
@@ -187,7 +187,7 @@ impl Delivery {
         delivery.desired += u64::try_from(count).unwrap_or(u64::MAX);
         let (name, wish) = match filled {
             Filled::Written(name, data) => {
-                let extra = Extra { labels: output.labels.clone(), annotations: output.annotations.clone() };
+                let extra = Extra::of(output);
                 (name, write(standing, Some(holding.name), Some(&member.grant.id), data, extra))
             }
             Filled::Kept(name, trouble) => {
@@ -296,10 +296,21 @@ fn names<'a>(standing: &'a Standing, holding: &'a Holding, member: Option<&'a Me
     }
 }
 
+/// What an output's object has besides that which every object has.
 #[derive(Default)]
 struct Extra {
     labels: BTreeMap<String, String>,
     annotations: BTreeMap<String, String>,
+}
+
+impl Extra {
+    fn of(output: &CompiledOutput) -> Self {
+        let mut annotations = output.annotations.clone();
+        if output.on_end == OnEnd::Retain {
+            annotations.insert(ON_END.to_owned(), RETAIN.to_owned());
+        }
+        Self { labels: output.labels.clone(), annotations }
+    }
 }
 
 fn write(

@@ -39,9 +39,9 @@ pub struct GrantFacets {
 }
 
 impl GrantFacets {
-    /// The facets of a grant, as its verdict's amendments in force have them.
+    /// The facets of a grant, as the amendments (by index) that are in force have them.
     #[must_use]
-    pub fn of(snapshot: &Snapshot, definition: Option<&Definition>, grant: &Grant, verdict: &Verdict) -> Self {
+    pub fn of(snapshot: &Snapshot, definition: Option<&Definition>, grant: &Grant, amendments: &[usize]) -> Self {
         let remembered = grant.remembered.facets.clone();
         let Some(definition) = definition else {
             return Self {
@@ -52,7 +52,7 @@ impl GrantFacets {
                 missing: Vec::new(),
             };
         };
-        let stated = Statement::of(grant, &in_force(grant, verdict));
+        let stated = Statement::of(grant, amendments);
         let (secrets, missing, mut problems) = secrets(definition, grant, &snapshot.secrets);
         let merged = stated.merged();
         problems.extend(stated_problems(definition, grant, &merged));
@@ -71,7 +71,9 @@ impl GrantFacets {
     }
 }
 
-fn in_force(grant: &Grant, verdict: &Verdict) -> Vec<usize> {
+/// The amendments (by index) in force that have facets.
+#[must_use]
+pub fn effective(grant: &Grant, verdict: &Verdict) -> Vec<usize> {
     let outcomes = verdict.amendments.iter().filter(|outcome| outcome.state == AmendmentState::Effective);
     outcomes
         .map(|outcome| outcome.index)

@@ -1,6 +1,13 @@
 //! What an organization holds of one definition: its grants, decided, with their facets and amounts.
 
-use super::{Snapshot, cases::case, catalogue::CatalogueEntry, facets::GrantFacets, standing::Standing};
+use super::{
+    Snapshot,
+    cases::case,
+    catalogue::CatalogueEntry,
+    course::{Later, later},
+    facets::{GrantFacets, effective},
+    standing::Standing,
+};
 use crate::{
     api::Phase,
     core::{
@@ -32,6 +39,10 @@ pub struct Member<'a> {
     pub facets: GrantFacets,
     /// Its amount now; absent for a Feature, or where no definition is known.
     pub amount: Option<Amount>,
+    /// The spans of time in which it is in force, in no order and possibly overlapping.
+    pub spans: Vec<(Instant, Bound)>,
+    /// What it comes to from each pending amendment on.
+    pub later: Vec<Later>,
 }
 
 impl Member<'_> {
@@ -74,17 +85,15 @@ impl<'a> Holding<'a> {
         let is_unique = definition.is_none_or(|definition| !definition.allow_multiple);
         let plain: Vec<&Grant> = grants.iter().map(|(_, grant)| grant.as_ref()).collect();
         let mut members = Vec::with_capacity(grants.len());
-        let mut runs = Vec::new();
         for group in groups(&plain, is_unique) {
             let chosen: Vec<(usize, &Arc<Grant>)> =
                 group.iter().filter_map(|index| grants.get(*index).copied()).collect();
-            let (decided, of_group) = decide(snapshot, standing, entry, &chosen, is_unique, now);
-            members.extend(decided);
-            runs.extend(of_group);
+            members.extend(decide(snapshot, standing, entry, &chosen, is_unique, now));
         }
         members.sort_by_key(|member| member.index);
         let in_force = in_force(&members);
-        Self { name, entry, members, in_force, runs: united(runs) }
+        let runs = united(members.iter().flat_map(|member| member.spans.iter().copied()).collect());
+        Self { name, entry, members, in_force, runs }
     }
 
     /// The definition that serves.
@@ -115,9 +124,7 @@ impl<'a> Holding<'a> {
         if parts.is_empty() {
             return None;
         }
-        let statements: Vec<&Statement> = parts.iter().map(|(_, statement)| *statement).collect();
-        let supplied: Vec<_> = parts.iter().map(|(member, _)| supplied_secrets(member.grant)).collect();
-        let merged = merge_statements(definition, &statements, &supplied);
+        let merged = merge(definition, &parts);
         let taking_part = merged.taking_part;
         Some((merged, parts.into_iter().take(taking_part).collect()))
     }
@@ -129,6 +136,14 @@ impl<'a> Holding<'a> {
     }
 }
 
+/// What members state, which stand in the order of precedence, merged.
+#[must_use]
+pub fn merge(definition: &Definition, parts: &[(&Member, &Statement)]) -> Merged {
+    let statements: Vec<&Statement> = parts.iter().map(|(_, statement)| *statement).collect();
+    let supplied: Vec<_> = parts.iter().map(|(member, _)| supplied_secrets(member.grant)).collect();
+    merge_statements(definition, &statements, &supplied)
+}
+
 fn decide<'a>(
     snapshot: &Snapshot,
     standing: &Standing,
@@ -136,7 +151,7 @@ fn decide<'a>(
     grants: &[(usize, &'a Arc<Grant>)],
     unique: bool,
     now: Instant,
-) -> (Vec<Member<'a>>, Vec<(Instant, Bound)>) {
+) -> Vec<Member<'a>> {
     let plain: Vec<&Grant> = grants.iter().map(|(_, grant)| grant.as_ref()).collect();
     let cases = plain.iter().map(|grant| case(snapshot, standing, entry, grant)).collect();
     let group = Group { cases, lineage: Lineage::of(&plain), unique };
@@ -147,22 +162,17 @@ fn decide<'a>(
         .map(|verdict| verdict.renewed_by.and_then(|index| grants.get(index)).map(|(_, grant)| grant.id.name.clone()))
         .collect();
     let definition = entry.and_then(|entry| entry.serving.as_deref()).map(|compiled| &compiled.terms);
-    let members = grants
-        .iter()
-        .zip(verdicts)
-        .zip(outlook.changes)
-        .zip(renewals)
-        .map(|((((index, grant), verdict), change), renewed_by)| Member {
-            index: *index,
-            grant,
-            facets: GrantFacets::of(snapshot, definition, grant, &verdict),
-            amount: amount(definition, grant, &verdict),
-            verdict,
-            change,
-            renewed_by,
+    let decided = verdicts.into_iter().zip(&group.cases).zip(outlook.changes).zip(outlook.in_force).zip(renewals);
+    let members = grants.iter().zip(decided);
+    members
+        .map(|((index, grant), ((((verdict, case), change), spans), renewed_by))| {
+            let facets = GrantFacets::of(snapshot, definition, grant, &effective(grant, &verdict));
+            let amount = amount(definition, grant, &verdict);
+            let present = (amount, facets.statement.as_ref());
+            let later = later(snapshot, definition, grant, &verdict, &case.amendments, present);
+            Member { index: *index, grant, facets, amount, verdict, change, renewed_by, spans, later }
         })
-        .collect();
-    (members, outlook.in_force)
+        .collect()
 }
 
 fn amount(definition: Option<&Definition>, grant: &Grant, verdict: &Verdict) -> Option<Amount> {
@@ -175,15 +185,15 @@ fn in_force(members: &[Member]) -> Vec<usize> {
     let mut in_force: Vec<usize> = (0..members.len())
         .filter(|index| members.get(*index).is_some_and(|member| member.verdict.phase.is_in_force()))
         .collect();
-    in_force.sort_by(|one, other| {
-        let rank = |index: usize| {
-            members
-                .get(index)
-                .map(|member| rank(member.grant.priority, member.start().unwrap_or_default(), &member.grant.age))
-        };
-        rank(*one).cmp(&rank(*other))
-    });
+    let rank = |index: usize| members.get(index).map(rank_of);
+    in_force.sort_by(|one, other| rank(*one).cmp(&rank(*other)));
     in_force
+}
+
+/// What decides which member goes first; the least does.
+#[must_use]
+pub fn rank_of<'a>(member: &'a Member) -> impl Ord + use<'a> {
+    rank(member.grant.priority, member.start().unwrap_or_default(), &member.grant.age)
 }
 
 /// Runs that touch or overlap become one.

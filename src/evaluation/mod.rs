@@ -8,6 +8,7 @@ mod cases;
 pub mod catalogue;
 pub mod catalogue_status;
 pub(crate) mod conditions;
+mod course;
 mod delivery;
 pub mod explanation;
 mod facets;

@@ -15,8 +15,17 @@ pub const DEFINITION: &str = "entitlements.dev/definition";
 pub const INSTANCE: &str = "entitlements.dev/instance";
 /// Annotation: hash of the object's data.
 pub const CONTENT_HASH: &str = "entitlements.dev/content-hash";
-/// Label: `"false"` on an object that outlives its grant.
+/// Annotation: [`RETAIN`] on an object that is to outlive its grant. It stands on the object, as the grant, the output and the
+/// definition may be gone when it has to be known.
+pub const ON_END: &str = "entitlements.dev/on-end";
+/// The value of [`ON_END`].
+pub const RETAIN: &str = "Retain";
+/// Label: [`OVER`] on an object that has outlived its grant.
 pub const IN_FORCE: &str = "entitlements.dev/in-force";
+/// The value of [`IN_FORCE`].
+pub const OVER: &str = "false";
+/// Keys of labels and annotations that are the operator's, whoever wrote them.
+pub const OWN_PREFIX: &str = "entitlements.dev/";
 
 /// Which object: kind, namespace and name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

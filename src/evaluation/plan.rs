@@ -5,25 +5,26 @@
 //! | `fingerprint` | whether two contents are the same, without keeping them |
 //! | `observed` | what is kept in memory of an object that is there |
 //! | `writes` | which objects are made and put right |
-//! | `removals` | which objects go, once the writes are through |
+//! | `withdrawals` | which objects go, or are kept as no longer in force, once the writes are through |
 //! | `statuses` | what the statuses say of the delivery |
 //!
 //! An object is the organization's own if it has the operator's label, the organization's label, and the organization as
-//! its controlling owner. Any other is never changed: the name is a conflict until that object goes.
+//! its controlling owner. Any other is never changed: the name is a conflict until that object goes. But for one that an
+//! organization of the operator has, and that is no longer in force: it yields to whoever asks for its name now.
 
 mod fingerprint;
 mod observed;
-mod removals;
 mod statuses;
+mod withdrawals;
 mod writes;
 
 #[cfg(test)]
 mod tests;
 
 pub use fingerprint::Fingerprint;
-pub use observed::{Marks, Observed};
-pub use removals::{Removal, removals};
+pub use observed::{Fate, Marks, Observed};
 pub use statuses::{Statuses, statuses};
+pub use withdrawals::{Withdrawal, withdrawals};
 pub use writes::{Change, Edit, MAX_DATA_BYTES, Writes, writes};
 
 use super::object::ObjectKey;

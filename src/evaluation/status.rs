@@ -131,9 +131,8 @@ fn delivered(conditions: &mut Conditions, phase: Phase, delivery: &GrantDelivery
 }
 
 fn entitled_message(member: &Member) -> String {
-    let at = |change: Option<crate::core::lifecycle::Change>| {
-        change.map_or_else(|| "for good".to_owned(), |change| format!("until {}", format_instant(change.at)))
-    };
+    let until =
+        |at: Option<Instant>| at.map_or_else(|| "for good".to_owned(), |at| format!("until {}", format_instant(at)));
     match member.verdict.phase {
         Phase::Draft => "the grant is a draft: set state to Active to activate it".to_owned(),
         Phase::Cancelled => "the grant is cancelled".to_owned(),
@@ -141,8 +140,8 @@ fn entitled_message(member: &Member) -> String {
         Phase::Expired => "the grant is over".to_owned(),
         Phase::Waiting => format!("the grant starts at {}", member.start().map(format_instant).unwrap_or_default()),
         Phase::Suspended => "the grant or its organization is suspended".to_owned(),
-        Phase::Active => format!("in force {}", at(member.change)),
-        Phase::Grace => format!("past its end, still delivered {}", at(member.change)),
+        Phase::Active => format!("in force {}", until(member.verdict.end.instant().at())),
+        Phase::Grace => format!("past its end, still delivered {}", until(member.change.map(|change| change.at))),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The summary of what an organization holds.
 
 use super::{
+    course::course,
     holding::{Holding, Member, is_held},
     standing::Standing,
 };
@@ -9,6 +10,7 @@ use crate::{
         calendar::{Instant, format_instant},
         facets::{Layer, Statement, provenance},
     },
+    render::flags::Holds,
     render::summary::{Entry, GrantSource, Sources, Summary, ValueSource},
 };
 use std::collections::BTreeMap;
@@ -36,11 +38,14 @@ fn entry(holding: &Holding, now: Instant) -> Option<Entry> {
     let source = |(layer, index): (Layer, Option<usize>)| {
         value_source(layer, index.and_then(|index| parts.get(index)).map(|(member, _)| *member))
     };
+    let total = holding.total();
+    let present = is_entitled.then(|| Holds { amount: total, facets: facets.clone() });
     Some(Entry {
+        course: course(holding, present, now),
         entitled: is_entitled,
         type_: definition.type_.as_str(),
         unit: definition.unit.clone(),
-        amount: holding.total().map(|amount| amount.to_string()),
+        amount: total.map(|amount| amount.to_string()),
         valid_from: run.map(|(start, _)| format_instant(start)),
         valid_until: run.and_then(|(_, end)| end.at()).map(format_instant),
         facets,

@@ -16,7 +16,7 @@ use crate::{
     },
     evaluation::{
         Evaluation, GrantOutcome, Snapshot, evaluate,
-        object::{ObjectContent, ObjectKey},
+        object::{ON_END, ObjectContent, ObjectKey, RETAIN},
         plan::{Delivery, Scene, writes},
     },
     render::summary::Entry,
@@ -178,12 +178,18 @@ impl Course {
             let stays = is_kept || evaluation.objects.contains_key(key);
             if !stays {
                 let (grant, content) = (grant.take(), content.take());
-                changes.push(ObjectChange { key: key.clone(), action: ObjectAction::Withdrawn, grant, content });
+                let is_retained = content.as_ref().is_some_and(|content| outlives_its_grant(content));
+                let action = if is_retained { ObjectAction::Retained } else { ObjectAction::Withdrawn };
+                changes.push(ObjectChange { key: key.clone(), action, grant, content });
             }
             stays
         });
         changes
     }
+}
+
+fn outlives_its_grant(content: &ObjectContent) -> bool {
+    content.annotations.get(ON_END).is_some_and(|on_end| on_end == RETAIN)
 }
 
 /// The content hash stands for the data.

@@ -193,7 +193,7 @@ impl Tracks {
         // The summary says what the other aspects say.
         for change in step.objects.iter().filter(|change| change.grant.is_some()) {
             let state = match change.action {
-                ObjectAction::Withdrawn => State::Nothing,
+                ObjectAction::Withdrawn | ObjectAction::Retained => State::Nothing,
                 ObjectAction::Delivered | ObjectAction::Changed => State::Content(change.content.as_deref().map(mark)),
             };
             self.set(&step.organization, Aspect::Object(change.key.clone()), state, step.at);

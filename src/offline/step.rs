@@ -140,6 +140,8 @@ pub enum ObjectAction {
     Changed,
     /// It is no longer there.
     Withdrawn,
+    /// It is still there, labelled as no longer in force.
+    Retained,
 }
 
 /// What happens to an object in one of the organization's namespaces.

@@ -19,9 +19,6 @@ use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Bytes of data that the API server stores in one ConfigMap or Secret.
-pub const MAX_DATA: usize = 1 << 20;
-
 /// An output of a definition, ready to be filled.
 #[derive(Clone, Debug)]
 pub struct CompiledOutput {
@@ -186,16 +183,6 @@ pub enum OutputError {
         /// What the template gave, shortened.
         name: String,
     },
-    /// More data than an object can hold.
-    #[error(
-        "output {output} comes to {size} bytes, and an object holds at most {MAX_DATA}: write less, or split it over several outputs"
-    )]
-    TooLarge {
-        /// The output.
-        output: String,
-        /// Bytes of its data.
-        size: usize,
-    },
 }
 
 impl OutputError {
@@ -203,7 +190,6 @@ impl OutputError {
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::TooLarge { .. } => "TooLarge",
             Self::Name { .. } => "InvalidName",
             _ => "RenderFailed",
         }
@@ -259,7 +245,7 @@ impl CompiledOutput {
     /// The data of a ConfigMap. `facets` has no secret fields.
     ///
     /// # Errors
-    /// Where an item cannot be filled, or all together are too large.
+    /// Where an item cannot be filled.
     pub fn config_map(&self, names: &Names, facets: &FacetFields) -> Result<BTreeMap<String, String>, OutputError> {
         let context = self.context(names, facets);
         let mut data = BTreeMap::new();
@@ -269,10 +255,6 @@ impl CompiledOutput {
                     return Err(OutputError::KeyTaken { output: self.name.clone(), key });
                 }
             }
-        }
-        let size = data.iter().map(|(key, value)| key.len() + value.len()).sum();
-        if size > MAX_DATA {
-            return Err(OutputError::TooLarge { output: self.name.clone(), size });
         }
         Ok(data)
     }

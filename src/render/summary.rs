@@ -1,5 +1,6 @@
 //! The summary of all that an organization holds, in the shapes that workloads read.
 
+use super::flags::{Course, flags};
 use crate::api::{Phase, entitlement_instance::FacetFields};
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -34,6 +35,9 @@ pub struct Entry {
     pub facets: FacetFields,
     /// Where all of it comes from.
     pub sources: Sources,
+    /// How it changes with time, for the flags.
+    #[serde(skip)]
+    pub course: Course,
 }
 
 /// Where an entry comes from.
@@ -79,7 +83,9 @@ impl Summary {
     /// The data of the summary ConfigMap.
     #[must_use]
     pub fn data(&self) -> BTreeMap<String, String> {
-        [("entitlements.json".to_owned(), self.json()), ("entitlements.env".to_owned(), self.env())].into()
+        let files =
+            [("entitlements.json", self.json()), ("entitlements.env", self.env()), ("flags.json", self.flags())];
+        files.map(|(name, text)| (name.to_owned(), text)).into()
     }
 
     fn json(&self) -> String {
@@ -87,6 +93,13 @@ impl Summary {
         let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
         text.push('\n');
         text
+    }
+
+    /// In one line: they are for a machine, and the object may not grow beyond what the API server takes.
+    fn flags(&self) -> String {
+        let entitlements = self.entitlements.iter();
+        let flags = flags(entitlements.map(|(handle, entry)| (handle.as_str(), entry.amount.is_some(), &entry.course)));
+        format!("{flags}\n")
     }
 
     fn env(&self) -> String {
@@ -105,4 +118,55 @@ impl Entry {
 /// Handles are DNS labels, so no two give one variable; and none ends in `-amount`.
 fn variable(handle: &str) -> String {
     handle.to_ascii_uppercase().replace('-', "_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Entry, Sources, Summary, variable};
+    use crate::render::flags::Course;
+    use proptest::prelude::*;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    fn entry(amount: Option<&str>) -> Entry {
+        Entry {
+            entitled: true,
+            type_: "Quantity",
+            unit: None,
+            amount: amount.map(str::to_owned),
+            valid_from: None,
+            valid_until: None,
+            facets: BTreeMap::new(),
+            sources: Sources { grants: Vec::new(), facets: BTreeMap::new() },
+            course: Course::default(),
+        }
+    }
+
+    fn names(handle: &str) -> BTreeSet<String> {
+        let variables = entry(Some("1")).variables(&variable(handle));
+        variables.lines().map(|line| line.split_once('=').unwrap().0.to_owned()).collect()
+    }
+
+    #[test]
+    fn a_variable_is_the_handle_in_upper_case() {
+        let entitlements = [("4k-streaming", None), ("max--members", Some("2.5")), ("x", Some("Unlimited"))];
+        let entitlements = entitlements.map(|(handle, amount)| (handle.to_owned(), entry(amount))).into();
+        let data = Summary { organization: "acme".to_owned(), entitlements }.data();
+        let expected = "ENTITLEMENT_4K_STREAMING=true\nENTITLEMENT_MAX__MEMBERS=true\nENTITLEMENT_MAX__MEMBERS_AMOUNT=2.5\nENTITLEMENT_X=true\nENTITLEMENT_X_AMOUNT=Unlimited\n";
+        assert_eq!(data["entitlements.env"], expected);
+        assert_eq!(data.keys().collect::<Vec<_>>(), ["entitlements.env", "entitlements.json", "flags.json"]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_two_handles_give_one_variable(
+            one in "[a4]([-a4]{0,4}[a4])?(-amount-[a4]|amount)?",
+            other in "[a4]([-a4]{0,4}[a4])?(-amount-[a4]|amount)?",
+        ) {
+            prop_assume!(one != other);
+            prop_assert!(names(&one).is_disjoint(&names(&other)));
+            for name in names(&one) {
+                prop_assert!(name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_'));
+            }
+        }
+    }
 }

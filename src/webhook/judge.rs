@@ -1,6 +1,9 @@
 //! Asks [`admission`] about a request, with what the controller knows.
 
-use super::review::Request;
+use super::{
+    named::{are_known, references},
+    review::Request,
+};
 use crate::{
     api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization},
     controller::{Knowledge, clock},
@@ -9,7 +12,7 @@ use crate::{
 };
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use kube::{
-    Resource,
+    Client, Resource,
     core::{DynamicObject, ObjectMeta},
 };
 use serde::de::DeserializeOwned;
@@ -17,13 +20,16 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, task::spawn_blocking, time};
 
 /// What the controller knows is a moment behind what is stored, and manifests are applied together with what they name: so a
-/// no is thought over after these times.
-const SECOND_THOUGHTS: [Duration; 4] =
-    [Duration::from_millis(50), Duration::from_millis(100), Duration::from_millis(200), Duration::from_millis(400)];
+/// no is thought over after these times, and is no answer where what is named is not known as it is stored.
+const SECOND_THOUGHTS: [Duration; 3] =
+    [Duration::from_millis(50), Duration::from_millis(150), Duration::from_millis(400)];
 /// An answer that comes later is not waited for.
 const DEADLINE: Duration = Duration::from_millis(2500);
 /// Questions that are thought about at once; others wait.
 const CONCURRENCY: usize = 4;
+
+/// Reasons that say that something which is named does not exist.
+const MISSING: [&str; 4] = ["OrganizationNotFound", "DefinitionNotFound", "FacetNotFound", "RenewalInvalid"];
 
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,14 +48,16 @@ pub enum NoAnswer {
 /// Answers questions.
 #[derive(Clone)]
 pub struct Judge {
+    client: Client,
     knowledge: Knowledge,
+    allows_missing: bool,
     places: Arc<Semaphore>,
 }
 
 impl Judge {
-    /// With what the controller knows.
-    pub fn new(knowledge: Knowledge) -> Self {
-        Self { knowledge, places: Arc::new(Semaphore::new(CONCURRENCY)) }
+    /// With what the controller knows. What names something that does not exist can be allowed, with a warning.
+    pub fn new(client: Client, knowledge: Knowledge, allows_missing: bool) -> Self {
+        Self { client, knowledge, allows_missing, places: Arc::new(Semaphore::new(CONCURRENCY)) }
     }
 
     /// What is said of a change.
@@ -66,13 +74,25 @@ impl Judge {
     async fn consider(&self, request: &Arc<Request>) -> Result<Verdict, NoAnswer> {
         let mut said = self.think(request).await?;
         for wait in SECOND_THOUGHTS {
-            if matches!(&said, Some(verdict) if verdict.refused.is_none()) {
+            if is_yes(said.as_ref()) {
                 break;
             }
             time::sleep(wait).await;
             said = self.think(request).await?;
         }
-        Ok(said.unwrap_or_else(|| unchecked("something that it depends on is still being read")))
+        if is_yes(said.as_ref()) {
+            return Ok(said.unwrap_or_default());
+        }
+        let references = references(request);
+        // A watch may be further behind than that; and what it has caught up with meanwhile has not been thought about.
+        let are_known = are_known(&self.client, &self.knowledge, &references).await;
+        let said = if are_known { self.think(request).await? } else { None };
+        let mut said = said.unwrap_or_else(|| unchecked("something that it depends on is still being read"));
+        if self.allows_missing && references.iter().any(|reference| self.knowledge.state(reference).is_none()) {
+            let missing = said.refused.take_if(|refused| MISSING.contains(&refused.reason));
+            said.warnings.extend(missing.map(|refused| refused.to_string()));
+        }
+        Ok(said)
     }
 
     /// None where something that is needed for it is not known yet.
@@ -85,6 +105,10 @@ impl Judge {
         });
         thought.await.map_err(|_| NoAnswer::Broken)
     }
+}
+
+fn is_yes(said: Option<&Verdict>) -> bool {
+    said.is_some_and(|verdict| verdict.refused.is_none())
 }
 
 fn unchecked(why: &str) -> Verdict {
@@ -125,12 +149,11 @@ fn of_instance(knowledge: &Knowledge, request: &Request, now: Instant) -> Review
     if let Some(instance) = &mut after {
         date(instance.meta_mut(), now);
     }
-    let Some(organization) = after.as_ref().or(before.as_ref()).map(|instance| instance.spec.organization.clone())
-    else {
-        return Ok(None);
-    };
+    let Some(spec) = after.as_ref().or(before.as_ref()).map(|instance| &instance.spec) else { return Ok(None) };
     let id = GrantId::new(request.namespace.as_deref().unwrap_or_default(), &name(request));
-    let known = |instance: Option<&EntitlementInstance>| knowledge.with_grant(&organization, &id, instance);
+    let known = |instance: Option<&EntitlementInstance>| {
+        knowledge.with_grant(&spec.organization, &spec.definition, &id, instance)
+    };
     let snapshots = known(before.as_ref()).zip(known(after.as_ref()));
     Ok(snapshots.map(|(before, after)| admission::review_instance(&before, &after, &id, now)))
 }

@@ -8,7 +8,7 @@ use super::{
     registration::{self, TIMEOUT_SECONDS},
     storage::{self, Draft, Plan},
 };
-use crate::controller::clock;
+use crate::{controller::clock, evaluation::object::MANAGER};
 use futures::StreamExt;
 use k8s_openapi::api::{admissionregistration::v1::ValidatingWebhookConfiguration, core::v1::Secret};
 use kube::{
@@ -28,9 +28,9 @@ use tokio::{sync::watch, time};
 /// The wall clock may jump, and is looked at again after this time at the latest.
 const LOOK_INTERVAL: Duration = Duration::from_mins(5);
 /// After a failure.
-const RETRY_INTERVAL: Duration = Duration::from_secs(5);
+const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 /// Two operators that are set up differently would otherwise take turns as fast as they can.
-const WRITE_INTERVAL: Duration = Duration::from_secs(10);
+const WRITE_INTERVAL: Duration = Duration::from_secs(2);
 /// How long the API server may take to hear of new authorities: as long as a review may take.
 const HEARSAY: Duration = Duration::from_secs(TIMEOUT_SECONDS.unsigned_abs() as u64);
 
@@ -163,7 +163,7 @@ impl Keeper {
             return draft.present.map(Some).ok_or(Again);
         }
         tracing::info!(secret = storage::NAME, reason = %draft.why, "a certificate is made for the webhook");
-        let params = PostParams { field_manager: Some("entitlement-operator".to_owned()), ..PostParams::default() };
+        let params = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
         let written = match &draft.secret.metadata.resource_version {
             None => self.secrets.create(&params, &draft.secret).await,
             Some(_) => self.secrets.replace(storage::NAME, &params, &draft.secret).await,
@@ -219,14 +219,17 @@ impl Keeper {
     /// Makes the API server trust the certificate's authorities.
     async fn publish(&mut self, certificate: &Certificate) -> Result<(), Again> {
         let Known::Seen(present) = &self.registration else { return Ok(()) };
-        let params = PostParams { field_manager: Some("entitlement-operator".to_owned()), ..PostParams::default() };
+        let params = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
         let name = self.options.configuration.clone();
         let written = match registration::plan(present.as_ref(), &self.options, &certificate.authorities) {
             registration::Plan::Keep => return Ok(()),
             registration::Plan::Absent => {
                 self.say(
-                    &format!("nothing calls the webhook: there is no ValidatingWebhookConfiguration {name}"),
-                    &"install it",
+                    "nothing calls the webhook",
+                    &format!(
+                        "there is no ValidatingWebhookConfiguration {name} with a webhook {}: install it, or let the operator make it by --webhook-register=true",
+                        registration::NAME
+                    ),
                 );
                 return Ok(());
             }

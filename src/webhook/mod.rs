@@ -13,10 +13,12 @@
 //! | `server` | HTTPS |
 //! | `review` | the API server's question and the answer, as bytes |
 //! | `judge` | asks [`crate::evaluation::admission`] |
+//! | `named` | what a request names, as it is stored now |
 
 mod certificate;
 mod judge;
 mod keeper;
+mod named;
 mod options;
 mod registration;
 mod review;
@@ -26,6 +28,7 @@ mod storage;
 pub use options::{BaseUrl, InvalidUrl, Options, Reach};
 
 use crate::controller::Knowledge;
+use judge::Judge;
 use keeper::Keeper;
 use kube::Client;
 use tokio::sync::watch;
@@ -35,9 +38,10 @@ use tokio::sync::watch;
 pub async fn run(client: Client, knowledge: Knowledge, options: Options, shutdown: impl Future<Output = ()>) {
     let (sender, certificates) = watch::channel(None);
     let address = options.address;
+    let judge = Judge::new(client.clone(), knowledge, options.allows_missing);
     let keeper = Keeper::new(client, options, sender);
     tokio::select! {
         () = keeper.run() => {}
-        () = server::run(address, certificates, judge::Judge::new(knowledge), shutdown) => {}
+        () = server::run(address, certificates, judge, shutdown) => {}
     }
 }

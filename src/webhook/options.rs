@@ -23,21 +23,24 @@ pub struct Options {
     pub namespace: String,
     /// The name of the ValidatingWebhookConfiguration.
     pub configuration: String,
-    /// Whether it makes that configuration, and keeps all of it as it should be. Else it fills in the `caBundle` of one that
-    /// is there.
+    /// Whether it makes that configuration where it is absent, and keeps its own webhook in it as it should be. Else it only
+    /// fills in the `caBundle`.
     pub registers: bool,
+    /// Whether what names something that does not exist is warned of rather than refused.
+    pub allows_missing: bool,
 }
 
 impl Options {
-    /// Everywhere on port 9443; registered by itself where it is reached by a URL, which no chart knows of.
+    /// Everywhere on port 9443, registered by itself.
     #[must_use]
     pub fn new(reach: Reach, namespace: &str) -> Self {
         Self {
             address: SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT)),
-            registers: matches!(reach, Reach::Url(_)),
+            registers: true,
             reach,
             namespace: namespace.to_owned(),
             configuration: "entitlement-operator".to_owned(),
+            allows_missing: false,
         }
     }
 
@@ -134,7 +137,6 @@ mod tests {
     fn a_service_is_known_by_its_name_in_the_cluster() {
         let options = Options::new(Reach::Service("webhook".to_owned()), "operator");
         assert_eq!(options.host(), "webhook.operator.svc");
-        assert!(!options.registers);
         assert_eq!(options.address.to_string(), "0.0.0.0:9443");
     }
 }

@@ -1,7 +1,10 @@
 //! The ValidatingWebhookConfiguration by which the API server knows of the webhook.
 
 use super::options::{Options, PATH, Reach};
-use crate::api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, GROUP, Organization, VERSION};
+use crate::{
+    api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, GROUP, Organization, VERSION},
+    evaluation::object::{MANAGED_BY, MANAGER},
+};
 use k8s_openapi::{
     ByteString,
     api::admissionregistration::v1::{
@@ -10,9 +13,10 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::LabelSelector,
 };
 use kube::{Resource, api::ObjectMeta};
+use std::collections::BTreeMap;
 
-/// The webhook's name, which refusals begin with.
-const NAME: &str = "validate.entitlements.dev";
+/// The webhook's name, which refusals begin with. Others in the same configuration are not the operator's.
+pub const NAME: &str = "validate.entitlements.dev";
 /// The API server waits no longer, and goes on without an answer.
 pub const TIMEOUT_SECONDS: i32 = 3;
 
@@ -21,7 +25,7 @@ pub const TIMEOUT_SECONDS: i32 = 3;
 pub enum Plan {
     /// It is as it should be.
     Keep,
-    /// There is none, and none is to be made.
+    /// The webhook is not in it, and is not to be put there.
     Absent,
     /// It is to be made.
     Create(Box<ValidatingWebhookConfiguration>),
@@ -36,22 +40,22 @@ pub fn plan(present: Option<&ValidatingWebhookConfiguration>, options: &Options,
         return if options.registers { Plan::Create(Box::new(whole(options, authorities))) } else { Plan::Absent };
     };
     let mut wanted = present.clone();
-    match options.registers {
-        true => wanted.webhooks = Some(vec![webhook(options, authorities)]),
-        false => {
-            for webhook in wanted.webhooks.iter_mut().flatten() {
-                webhook.client_config.ca_bundle = Some(ByteString(authorities.to_vec()));
-            }
-        }
+    let webhooks = wanted.webhooks.get_or_insert_default();
+    let own = webhooks.iter_mut().find(|webhook| webhook.name == NAME);
+    match (own, options.registers) {
+        (Some(own), true) => *own = webhook(options, authorities),
+        (Some(own), false) => own.client_config.ca_bundle = Some(ByteString(authorities.to_vec())),
+        (None, true) => webhooks.push(webhook(options, authorities)),
+        (None, false) => return Plan::Absent,
     }
     if wanted == *present { Plan::Keep } else { Plan::Replace(Box::new(wanted)) }
 }
 
 fn whole(options: &Options, authorities: &[u8]) -> ValidatingWebhookConfiguration {
-    ValidatingWebhookConfiguration {
-        metadata: ObjectMeta { name: Some(options.configuration.clone()), ..ObjectMeta::default() },
-        webhooks: Some(vec![webhook(options, authorities)]),
-    }
+    let labels = BTreeMap::from([(MANAGED_BY.to_owned(), MANAGER.to_owned())]);
+    let metadata =
+        ObjectMeta { name: Some(options.configuration.clone()), labels: Some(labels), ..ObjectMeta::default() };
+    ValidatingWebhookConfiguration { metadata, webhooks: Some(vec![webhook(options, authorities)]) }
 }
 
 /// With every field that the API server would fill in, so that what it stores is what is wanted.
@@ -120,6 +124,11 @@ mod tests {
         Options::new(Reach::Url("https://127.0.0.1:9443".parse().unwrap()), "operator")
     }
 
+    /// One that does not register itself.
+    fn guest() -> Options {
+        Options { registers: false, ..url() }
+    }
+
     fn created(options: &Options) -> Value {
         match plan(None, options, b"authority") {
             Plan::Create(made) => serde_json::to_value(made).unwrap(),
@@ -127,11 +136,22 @@ mod tests {
         }
     }
 
+    fn replaced(present: Value, options: &Options) -> Value {
+        let Plan::Replace(wanted) = plan(Some(&serde_json::from_value(present).unwrap()), options, b"authority") else {
+            panic!()
+        };
+        assert_eq!(plan(Some(&wanted), options, b"authority"), Plan::Keep);
+        serde_json::to_value(wanted).unwrap()
+    }
+
     #[test]
-    fn is_made_only_where_that_is_asked_for() {
-        assert_eq!(plan(None, &service(), b"authority"), Plan::Absent);
+    fn is_made_where_that_is_asked_for() {
+        assert_eq!(plan(None, &guest(), b"authority"), Plan::Absent);
         let made = created(&url());
-        assert_eq!(made["metadata"]["name"], "entitlement-operator");
+        assert_eq!(
+            made["metadata"],
+            json!({"name": "entitlement-operator", "labels": {"app.kubernetes.io/managed-by": "entitlement-operator"}})
+        );
         assert_eq!(
             made["webhooks"],
             json!([{
@@ -153,35 +173,46 @@ mod tests {
                 "timeoutSeconds": 3,
             }])
         );
-        let by_service = created(&Options { registers: true, ..service() });
         assert_eq!(
-            by_service["webhooks"][0]["clientConfig"],
+            created(&service())["webhooks"][0]["clientConfig"],
             json!({"caBundle": "YXV0aG9yaXR5", "service": {"name": "hook", "namespace": "operator", "path": "/validate", "port": 443}})
         );
     }
 
-    #[test]
-    fn one_that_is_there_gets_the_authorities_and_keeps_the_rest() {
-        let mut installed: Value = created(&url());
+    /// As someone else has installed it, with a webhook of theirs beside it.
+    fn installed() -> Value {
+        let mut installed = created(&url());
         installed["metadata"]["resourceVersion"] = json!("7");
         installed["webhooks"][0]["timeoutSeconds"] = json!(1);
         installed["webhooks"][0]["clientConfig"]["caBundle"] = json!("c3RhbGU=");
-        let present = serde_json::from_value(installed.clone()).unwrap();
-        let Plan::Replace(filled) = plan(Some(&present), &service(), b"authority") else { panic!() };
-        installed["webhooks"][0]["clientConfig"]["caBundle"] = json!("YXV0aG9yaXR5");
-        assert_eq!(serde_json::to_value(&filled).unwrap(), installed);
-        assert_eq!(plan(Some(&filled), &service(), b"authority"), Plan::Keep);
+        let mut other = installed["webhooks"][0].clone();
+        other["name"] = json!("other.example");
+        installed["webhooks"].as_array_mut().unwrap().push(other);
+        installed
     }
 
     #[test]
-    fn one_of_its_own_is_put_back_as_a_whole() {
-        let mut drifted: Value = created(&url());
-        drifted["metadata"]["resourceVersion"] = json!("7");
-        drifted["webhooks"][0]["rules"][0]["operations"] = json!(["CREATE"]);
-        let present = serde_json::from_value(drifted).unwrap();
-        let Plan::Replace(mended) = plan(Some(&present), &url(), b"authority") else { panic!() };
-        assert_eq!(serde_json::to_value(&mended).unwrap()["webhooks"], created(&url())["webhooks"]);
-        assert_eq!(mended.metadata.resource_version.as_deref(), Some("7"));
-        assert_eq!(plan(Some(&mended), &url(), b"authority"), Plan::Keep);
+    fn one_that_is_there_gets_the_authorities_and_keeps_the_rest() {
+        let mut expected = installed();
+        expected["webhooks"][0]["clientConfig"]["caBundle"] = json!("YXV0aG9yaXR5");
+        assert_eq!(replaced(installed(), &guest()), expected);
+    }
+
+    #[test]
+    fn its_own_webhook_is_put_back_as_a_whole() {
+        let mut expected = installed();
+        expected["webhooks"][0] = created(&url())["webhooks"][0].clone();
+        assert_eq!(replaced(installed(), &url()), expected);
+    }
+
+    #[test]
+    fn the_webhooks_of_others_are_left_alone() {
+        let mut others = installed();
+        others["webhooks"].as_array_mut().unwrap().remove(0);
+        let present = serde_json::from_value(others.clone()).unwrap();
+        assert_eq!(plan(Some(&present), &guest(), b"authority"), Plan::Absent);
+        let mut expected = others.clone();
+        expected["webhooks"].as_array_mut().unwrap().push(created(&url())["webhooks"][0].clone());
+        assert_eq!(replaced(others, &url()), expected);
     }
 }

@@ -3,12 +3,13 @@
 use super::{
     judge::{Judge, NoAnswer},
     options::PATH,
+    registration::TIMEOUT_SECONDS,
     review,
 };
 use axum::{
     Json, Router,
-    body::Bytes,
-    extract::{DefaultBodyLimit, State},
+    body::{Body, to_bytes},
+    extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::post,
@@ -31,6 +32,8 @@ use tokio::{sync::watch, time};
 const MAX_BODY: usize = 3 << 20;
 /// How long a client may take to say what it wants.
 const FIRST_REQUEST: Duration = Duration::from_secs(10);
+/// How long a request may take to arrive: as long as the API server waits for the answer.
+const REQUEST: Duration = Duration::from_secs(TIMEOUT_SECONDS.unsigned_abs() as u64);
 /// How long a connection may be idle. The API server, which closes its own after 90 seconds, is to be the first.
 const IDLE: Duration = Duration::from_mins(2);
 /// How long what has been asked may take when the operator ends.
@@ -103,10 +106,15 @@ async fn reload(mut certificates: watch::Receiver<Option<Arc<ServerConfig>>>, co
 }
 
 fn router(judge: Judge) -> Router {
-    Router::new().route(PATH, post(respond)).layer(DefaultBodyLimit::max(MAX_BODY)).with_state(judge)
+    Router::new().route(PATH, post(respond)).with_state(judge)
 }
 
-async fn respond(State(judge): State<Judge>, body: Bytes) -> Response {
+async fn respond(State(judge): State<Judge>, body: Body) -> Response {
+    let body = match time::timeout(REQUEST, to_bytes(body, MAX_BODY)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => return StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+        Err(_) => return StatusCode::REQUEST_TIMEOUT.into_response(),
+    };
     let request = match review::read(&body) {
         Ok(request) => Arc::new(request),
         Err(problem) => return (StatusCode::BAD_REQUEST, Json(review::broken(&problem))).into_response(),
@@ -129,10 +137,10 @@ fn status(none: NoAnswer) -> StatusCode {
 
 #[cfg(test)]
 mod tests {
-    use super::{Judge, respond};
+    use super::{Judge, MAX_BODY, respond};
     use crate::controller::{Controller, Options};
     use axum::{
-        body::{Bytes, to_bytes},
+        body::{Body, to_bytes},
         extract::State,
         http::StatusCode,
     };
@@ -142,11 +150,11 @@ mod tests {
     /// Of a controller that has not listed anything yet.
     fn judge() -> Judge {
         let client = Client::try_from(Config::new("http://127.0.0.1:1".parse().unwrap())).unwrap();
-        Judge::new(Controller::new(client, Options::default()).knowledge())
+        Judge::new(client.clone(), Controller::new(client, Options::default()).knowledge(), false)
     }
 
     async fn asked(body: &str) -> (StatusCode, String) {
-        let response = respond(State(judge()), Bytes::from(body.to_owned())).await;
+        let response = respond(State(judge()), Body::from(body.to_owned())).await;
         let status = response.status();
         let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
         (status, String::from_utf8(body.to_vec()).unwrap())
@@ -173,6 +181,19 @@ mod tests {
             (status, said.as_str()),
             (StatusCode::SERVICE_UNAVAILABLE, "the operator does not know the cluster yet")
         );
+    }
+
+    #[tokio::test]
+    async fn what_is_too_long_is_not_read() {
+        let (status, _) = asked(&" ".repeat(MAX_BODY + 1)).await;
+        assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_does_not_arrive_is_not_waited_for() {
+        let never = futures::stream::pending::<Result<String, std::io::Error>>();
+        let response = respond(State(judge()), Body::from_stream(never)).await;
+        assert_eq!(response.status(), StatusCode::REQUEST_TIMEOUT);
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! What is wrong is named, harms nobody else, and takes nothing away that was delivered.
 
 use crate::harness::{ORGANIZATION, cluster, condition, grant};
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn a_grant_of_something_unknown_is_refused_with_its_reason() {
@@ -108,6 +108,10 @@ async fn a_deleted_definition_takes_nothing_away() {
     cluster.condition("EntitlementInstance", "$", "Ready", "False", "DefinitionNotFound").await;
     let seen = cluster.phase("$", "Active").await;
     assert_eq!(condition(&seen, "Accepted")["status"], "True");
+    assert_eq!(cluster.get("ConfigMap", "$", "$").await.unwrap(), before);
+    // Made again it serves again, and what it made before is still what it makes.
+    cluster.apply(crate::harness::FEATURE).await;
+    cluster.condition("EntitlementInstance", "$", "Ready", "True", "Active").await;
     assert_eq!(cluster.get("ConfigMap", "$", "$").await.unwrap(), before);
 }
 
@@ -221,7 +225,132 @@ async fn an_output_of_two_mebibytes_is_a_clear_condition() {
     let spec = json!({"facets": {"big": {"text": half}}});
     cluster.create(grant(&cluster.name, &cluster.name, &cluster.name, spec)).await.unwrap();
     let delivered = cluster.condition("EntitlementInstance", "$", "Delivered", "False", "TooLarge").await;
-    assert!(delivered["message"].as_str().unwrap().contains("comes to 2400004 bytes"), "{delivered}");
+    assert!(delivered["message"].as_str().unwrap().contains("would have 2400000 bytes"), "{delivered}");
+}
+
+#[tokio::test]
+async fn an_output_too_large_by_one_byte_is_not_sent_and_what_was_delivered_stays() {
+    const MOST: usize = 1024 * 1024;
+    let cluster = cluster().await;
+    cluster.apply(ORGANIZATION).await;
+    let item = json!({"key": "text", "template": "{{ facets.big.text }}{{ facets.big.text }}{{ facets.big.more }}"});
+    let schema = json!({"type": "object", "properties": {"text": {"type": "string"}, "more": {"type": "string"}}});
+    let definition = json!({
+        "apiVersion": "entitlements.dev/v1alpha1",
+        "kind": "EntitlementDefinition",
+        "metadata": {"name": cluster.name},
+        "spec": {"type": "Feature", "facets": [{"name": "big", "schema": schema}], "outputs": [
+            {"name": "config", "kind": "ConfigMap", "objectName": cluster.name, "items": [item, {"key": "one", "template": "1"}]},
+            {"name": "login", "kind": "Secret", "objectName": cluster.name, "items": [item, {"key": "one", "template": "1"}]},
+        ]},
+    });
+    cluster.create(definition).await.unwrap();
+    let text = "x".repeat(MOST / 2 - 2);
+    let spec = |more: &str| json!({"facets": {"big": {"text": text, "more": more}}});
+    cluster.create(grant(&cluster.name, &cluster.name, &cluster.name, spec("abc"))).await.unwrap();
+    cluster.condition("EntitlementInstance", "$", "Delivered", "True", "Delivered").await;
+    let config = cluster.get("ConfigMap", "$", "$").await.unwrap();
+    assert_eq!(config["data"]["text"].as_str().unwrap().len(), MOST - 1);
+    let secret = cluster.get("Secret", "$", "$").await.unwrap();
+    cluster.merge("EntitlementInstance", "entitlements", "$", json!({"spec": spec("abcd")})).await.unwrap();
+    let delivered = cluster.condition("EntitlementInstance", "$", "Delivered", "False", "TooLarge").await;
+    let expected = format!(
+        "the data of ConfigMap {0}/{0} would have 1048577 bytes, more than the 1048576 that Kubernetes allows: write less, or split it over several outputs (and 1 more)",
+        cluster.name
+    );
+    assert_eq!(delivered["message"], expected);
+    assert_eq!(cluster.phase("$", "Active").await["status"]["outputs"], json!({"desired": 2, "delivered": 0}));
+    assert_eq!(cluster.get("ConfigMap", "$", "$").await.unwrap(), config);
+    assert_eq!(cluster.get("Secret", "$", "$").await.unwrap(), secret);
+    cluster.merge("EntitlementInstance", "entitlements", "$", json!({"spec": spec("a")})).await.unwrap();
+    cluster.condition("EntitlementInstance", "$", "Ready", "True", "Active").await;
+}
+
+#[tokio::test]
+async fn a_name_that_is_no_objects_is_named_and_the_other_outputs_arrive() {
+    let cluster = cluster().await;
+    cluster.apply(ORGANIZATION).await;
+    let long = "x".repeat(254);
+    let names = [
+        ("spaced", "{{ organization.displayName }}", "The Client".to_owned()),
+        // What differs only in case is no name either, so no two objects ever do.
+        ("upper", "{{ organization.name | upper }}", cluster.name.to_uppercase()),
+        ("empty", "{% if false %}x{% endif %}", String::new()),
+        ("path", "../{{ organization.name }}", format!("../{}", cluster.name)),
+        // One more than a name may have; the message shows the beginning.
+        ("long", long.as_str(), "x".repeat(80)),
+    ];
+    for (kind, template, name) in names {
+        let definition = format!("{}-{kind}", cluster.name);
+        let item = json!([{"key": "a", "template": "b"}]);
+        let spec = json!({"type": "Feature", "outputs": [
+            {"name": "config", "kind": "ConfigMap", "objectName": template, "items": item},
+            {"name": "other", "kind": "ConfigMap", "items": item},
+        ]});
+        let metadata = json!({"name": definition});
+        let object = json!({"apiVersion": "entitlements.dev/v1alpha1", "kind": "EntitlementDefinition", "metadata": metadata, "spec": spec});
+        cluster.create(object).await.unwrap();
+        cluster.create(grant(&definition, &cluster.name, &definition, json!({}))).await.unwrap();
+        let delivered =
+            cluster.condition("EntitlementInstance", &definition, "Delivered", "False", "InvalidName").await;
+        let expected = format!(
+            "output config: objectName gives {name:?}, which is no name for an object: it needs at most 253 lower-case letters, digits, '-' and '.', beginning and ending with a letter or digit"
+        );
+        assert_eq!(delivered["message"], expected, "{kind}");
+        cluster.object("ConfigMap", "$", &format!("{definition}-other")).await;
+        let seen = cluster.phase(&definition, "Active").await;
+        assert_eq!(seen["status"]["outputs"], json!({"desired": 2, "delivered": 1}), "{kind}");
+    }
+}
+
+/// A grant `$` whose secret field comes from key `password` of Secret `$`.
+async fn secret_bearing(cluster: &crate::harness::Cluster) {
+    cluster.apply(ORGANIZATION).await;
+    let definition = r#"
+apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementDefinition
+metadata: {name: $}
+spec:
+  type: Feature
+  facets: [{name: db, schema: {type: object, properties: {password: {type: string, writeOnly: true}}}}]
+  outputs: [{name: login, kind: Secret, items: [{key: PASSWORD, template: "{{ facets.db.password }}"}]}]
+"#;
+    cluster.apply(definition).await;
+    let source =
+        json!([{"facet": "db", "field": "password", "secretKeyRef": {"name": cluster.name, "key": "password"}}]);
+    cluster.create(grant(&cluster.name, &cluster.name, &cluster.name, json!({"secretFacets": source}))).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_source_secret_of_any_type_serves_and_one_without_the_key_or_without_text_is_named() {
+    let cluster = cluster().await;
+    secret_bearing(&cluster).await;
+    cluster.condition("EntitlementInstance", "$", "Delivered", "False", "SecretNotFound").await;
+    let source = "{apiVersion: v1, kind: Secret, type: kubernetes.io/basic-auth, metadata: {name: $, namespace: entitlements}, stringData: {username: me, password: hunter2}}";
+    cluster.apply(source).await;
+    let delivered = cluster.object("Secret", "$", "$").await;
+    assert_eq!(delivered["data"], json!({"PASSWORD": "aHVudGVyMg=="}));
+    assert_eq!(delivered["type"], "Opaque");
+    cluster.condition("EntitlementInstance", "$", "Ready", "True", "Active").await;
+    let troubles = [
+        (json!({"password": null}), "has no key password: add it"),
+        (json!({"password": "/wAB"}), "is not UTF-8 text, which a facet holds: store it encoded, such as in base64"),
+    ];
+    for (data, expected) in troubles {
+        cluster.merge("Secret", "entitlements", "$", json!({"data": data})).await.unwrap();
+        let seen = cluster
+            .until("EntitlementInstance", "entitlements", "$", expected, |seen| {
+                let found = condition(seen, "Delivered");
+                found["status"] == "False" && found["message"].as_str().is_some_and(|text| text.ends_with(expected))
+            })
+            .await;
+        assert_eq!(condition(&seen, "Delivered")["reason"], "SecretNotFound");
+        assert_eq!(cluster.get("Secret", "$", "$").await.unwrap()["data"], delivered["data"]);
+    }
+    cluster.merge("Secret", "entitlements", "$", json!({"stringData": {"password": "rotated"}})).await.unwrap();
+    let is_rotated = |seen: &Value| seen["data"]["PASSWORD"] == "cm90YXRlZA==";
+    cluster.until("Secret", "$", "$", "is rotated", is_rotated).await;
+    cluster.condition("EntitlementInstance", "$", "Ready", "True", "Active").await;
 }
 
 #[tokio::test]

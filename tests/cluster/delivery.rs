@@ -172,6 +172,7 @@ async fn foreign_labels_and_annotations_stay() {
 async fn a_deleted_object_is_made_again_at_once() {
     let cluster = cluster().await;
     backup(&cluster).await;
+    cluster.summary("$", "$", "tells of the grant", |entry| entry["entitled"] == true).await;
     for (kind, name) in [("ConfigMap", "$-config"), ("Secret", "$-credentials"), ("ConfigMap", "entitlements")] {
         let before = cluster.object(kind, "$", name).await;
         cluster.delete(kind, "$", name).await;

@@ -60,16 +60,17 @@ fn run(stage: &Stage, command: &str) -> String {
     }
     let folder = std::path::Path::new(&program).parent().unwrap();
     let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap_or_default());
-    let output = shell.args(["-c", command]).env("PATH", path).stdin(Stdio::null()).output().unwrap();
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    // Both outputs, in the order in which a terminal shows them.
+    let command = format!("exec 2>&1\n{command}");
+    let output = shell.args(["-c", &command]).env("PATH", path).stdin(Stdio::null()).output().unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn check(path: &str) {
-    let stage = Stage::start();
-    let _operator = stage.operator(&[]);
+/// Does what a document says, on a stage with an operator.
+pub fn follow(stage: &Stage, path: &str) {
     let document = fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
     let steps = steps(&document);
-    assert!(steps.len() > 10, "{path} has lost its examples");
+    assert!(steps.len() > 5, "{path} has lost its examples");
     for step in steps {
         match step {
             Step::Apply(manifest) => {
@@ -80,7 +81,7 @@ fn check(path: &str) {
             Step::Run(command, shown) => {
                 let is_look = command.starts_with("kubectl get");
                 crate::wait::eventually(DEADLINE, &format!("{path}: {command}\nshows\n{shown}"), || {
-                    let output = run(&stage, &command);
+                    let output = run(stage, &command);
                     if is_as_shown(&shown, &output) {
                         return Ok(());
                     }
@@ -95,5 +96,36 @@ fn check(path: &str) {
 
 #[test]
 fn the_life_of_a_grant() {
-    check("docs/lifecycle.md");
+    let stage = Stage::start();
+    let _operator = stage.operator(&[]);
+    follow(&stage, "docs/lifecycle.md");
+}
+
+/// The words of an example, without comments.
+fn words(text: &str) -> String {
+    let lines = text.lines().map(|line| line.split(" #").next().unwrap_or_default());
+    lines.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn what_the_page_on_workloads_quotes_is_in_the_examples() {
+    let read = |path: &str| fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let examples: String = ["environment", "files", "flags"]
+        .map(|name| words(&read(&format!("examples/workloads/{name}.yaml"))))
+        .join(" ");
+    let page = read("docs/workloads.md");
+    let quotes =
+        page.split("\n\n").filter(|block| ["    envFrom:", "    - name:"].iter().any(|start| block.starts_with(start)));
+    let quotes: Vec<String> = quotes.map(words).collect();
+    assert_eq!(quotes.len(), 2, "{quotes:?}");
+    for quote in quotes {
+        assert!(examples.contains(&quote), "{quote}");
+    }
+}
+
+#[test]
+fn how_workloads_read_what_they_are_entitled_to() {
+    let stage = Stage::start();
+    let _operator = stage.operator(&[]);
+    follow(&stage, "docs/workloads.md");
 }

@@ -39,7 +39,8 @@ fn examples_of_crds_and_run_do_what_they_say() {
     stage.kubectl(&["create", "namespace", "billing"]);
     for (index, example) in examples("run").iter().enumerate() {
         // The shell ends the operator when it is told to, or when this program is gone, and then as the operator ends.
-        let script = format!("exec 3<&0; (exec env {example}) <&- & program=$!; read -r <&3; kill $program; wait $program");
+        let script =
+            format!("exec 3<&0; (exec env {example}) <&- & program=$!; read -r <&3; kill $program; wait $program");
         let mut running =
             shell(&stage, &script).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let name = format!("example-{index}");

@@ -364,10 +364,11 @@ pub fn condition(object: &Value, type_: &str) -> Value {
     conditions.and_then(|all| all.iter().find(|one| one["type"] == type_)).cloned().unwrap_or(Value::Null)
 }
 
-/// An entry of a summary ConfigMap; null where it is not there.
+/// An entry of a summary ConfigMap, which is valid by its schema; null where it is not there.
 pub fn entry(config_map: &Value, handle: &str) -> Value {
-    let text = config_map["data"]["entitlements.json"].as_str().unwrap_or("{}");
+    let Some(text) = config_map["data"]["entitlements.json"].as_str() else { return Value::Null };
     let summary: Value = serde_json::from_str(text).unwrap();
+    assert_eq!(crate::summary_schema::problems(&summary), Vec::<String>::new(), "{summary:#}");
     summary["entitlements"][handle].clone()
 }
 

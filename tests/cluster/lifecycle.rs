@@ -247,7 +247,34 @@ async fn a_notice_is_given_once_and_not_where_a_renewal_is_accepted() {
 }
 
 #[tokio::test]
-async fn what_a_restart_finds_over_an_end_a_renewal_and_an_amendment_is_done_once() {
+async fn what_others_write_into_a_status_decides_nothing() {
+    let cluster = cluster().await;
+    cluster.feature().await;
+    let name = cluster.name.clone();
+    cluster.create(grant(&name, &name, &name, json!({"start": "2020-01-01"}))).await.unwrap();
+    cluster.object("ConfigMap", "$", "$").await;
+    let before = cluster.phase("$", "Active").await;
+    let delivered = cluster.get("ConfigMap", "$", "$").await.unwrap();
+    let nonsense = json!({
+        "observedGeneration": 99, "phase": "Expired", "end": "2020-01-02T00:00:00Z", "facets": {"no-such": {"facet": 1}},
+        "accepted": {"timeZone": "Mars/Olympus", "chain": {"name": "x", "uid": "x", "since": "soon", "day": 99}},
+    });
+    for status in [json!(null), nonsense] {
+        let patch = kube::api::Patch::Merge(json!({"status": status}));
+        let api = cluster.api("EntitlementInstance", "entitlements");
+        api.patch_status(&name, &kube::api::PatchParams::default(), &patch).await.unwrap();
+        let after = cluster
+            .until("EntitlementInstance", "entitlements", "$", "says again what is so", |seen| {
+                seen["status"]["phase"] == "Active" && seen["status"]["accepted"] == before["status"]["accepted"]
+            })
+            .await;
+        assert_eq!(after["status"]["end"], before["status"]["end"]);
+        assert_eq!(cluster.get("ConfigMap", "$", "$").await.unwrap(), delivered);
+    }
+}
+
+#[tokio::test]
+async fn what_a_restart_finds_over_an_end_a_grace_a_renewal_and_an_amendment_is_done_once() {
     let stage = tokio::task::spawn_blocking(Stage::start).await.unwrap();
     let operator = stage.operator(&[]);
     let cluster = stage.cluster().await;
@@ -269,7 +296,16 @@ spec:
         )
         .await;
     let lots = format!("{name}-lots");
-    let end = seconds_from_now(5);
+    for (grace, length) in [("short", "PT1S"), ("long", "P1D")] {
+        let definition =
+            crate::harness::FEATURE.replace("metadata: {name: $}", &format!("metadata: {{name: $-{grace}}}"));
+        cluster.apply(&definition.replace("type: Feature", &format!("type: Feature\n  gracePeriod: {length}"))).await;
+    }
+    let end = seconds_from_now(6);
+    for grace in ["short", "long"] {
+        cluster.create(grant(grace, &name, &format!("{name}-{grace}"), json!({"end": end}))).await.unwrap();
+        cluster.phase(grace, "Active").await;
+    }
     cluster.create(grant("ends", &name, &lots, json!({"end": end}))).await.unwrap();
     cluster.create(grant("renewed", &name, &name, json!({"end": end}))).await.unwrap();
     cluster.phase("renewed", "Active").await;
@@ -280,19 +316,24 @@ spec:
     cluster.phase("amended", "Active").await;
     let before = cluster.object("ConfigMap", "$", "$").await;
     tokio::task::spawn_blocking(move || operator.kill()).await.unwrap();
-    while seconds_from_now(-1) < end {
+    while seconds_from_now(-2) < end {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let operator = stage.operator(&[]);
     cluster.phase("ends", "Expired").await;
     cluster.phase("renewed", "Expired").await;
+    cluster.phase("short", "Expired").await;
+    cluster.phase("long", "Grace").await;
+    cluster.gone("ConfigMap", "$", "$-short").await;
+    cluster.object("ConfigMap", "$", "$-long").await;
     cluster.phase("renewal", "Active").await;
     cluster.gone("ConfigMap", "$", "$-lots-ends").await;
     cluster.until("ConfigMap", "$", "$-lots-amended", "is amended", |seen| seen["data"]["amount"] == "7").await;
     let after = cluster.object("ConfigMap", "$", "$").await;
     assert_eq!(after["metadata"]["uid"], before["metadata"]["uid"]);
     cluster.event("renewal", "Activated").await;
-    for grant in ["ends", "renewed"] {
+    cluster.event("long", "GraceStarted").await;
+    for grant in ["ends", "renewed", "short"] {
         cluster.event(grant, "Expired").await;
         let expired = cluster.events(grant).await.into_iter().filter(|(reason, _)| reason == "Expired").count();
         assert_eq!(expired, 1, "{grant}");

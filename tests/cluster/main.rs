@@ -14,20 +14,32 @@
 
 #[path = "../control-plane/plane.rs"]
 mod plane;
+#[path = "../summary_schema.rs"]
+mod summary_schema;
 mod wait;
 
+use entitlement_operator::{api, core};
+
+mod audit;
 mod harness;
 
 mod bad_input;
+mod bulk;
 mod control_plane;
 mod control_plane_end;
 mod delivery;
 mod documentation;
 mod examples;
+mod histories;
 mod lifecycle;
+mod model;
 mod offline;
+mod ownership;
 mod phases;
 mod resilience;
+mod retained;
 mod schema;
 mod sources;
 mod tenancy;
+mod webhook;
+mod webhook_certificate;

@@ -1,48 +1,15 @@
 //! The operator over restarts, absences and rest.
 
 use crate::{
+    audit::{at_rest, writes},
     harness::{Cluster, Stage, condition, grant, seconds_from_now},
     plane::PlaneOptions,
 };
-use serde_json::{Value, json};
-use std::{
-    fs,
-    path::Path,
-    time::{Duration, Instant},
-};
+use serde_json::json;
+use std::time::Duration;
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(work).await.unwrap()
-}
-
-/// The requests that an operator sent to change something, from the API server's audit log.
-fn writes(audit_log: &Path) -> Vec<String> {
-    let log = fs::read_to_string(audit_log).unwrap();
-    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    lines
-        .filter(|line| line["stage"] == "ResponseComplete")
-        .filter(|line| line["userAgent"].as_str().is_some_and(|agent| agent.starts_with("entitlement-operator")))
-        .filter(|line| ["create", "update", "patch", "delete"].contains(&line["verb"].as_str().unwrap_or_default()))
-        .map(|line| {
-            format!("{} {}", line["verb"].as_str().unwrap_or_default(), line["requestURI"].as_str().unwrap_or_default())
-        })
-        .collect()
-}
-
-/// Waits until no write has come for three seconds, and returns how many there are.
-async fn at_rest(audit_log: &Path) -> usize {
-    let started = Instant::now();
-    let mut before = writes(audit_log).len();
-    let mut since = Instant::now();
-    while since.elapsed() < Duration::from_secs(3) {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        let now = writes(audit_log).len();
-        if now != before {
-            (before, since) = (now, Instant::now());
-        }
-        assert!(started.elapsed() < Duration::from_mins(1), "the operator goes on writing: {:#?}", writes(audit_log));
-    }
-    before
 }
 
 #[tokio::test]

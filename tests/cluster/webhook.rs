@@ -1,25 +1,21 @@
 //! The admission webhook, as kubectl's users meet it.
 
 use crate::{
-    harness::{Cluster, DEADLINE, FEATURE, ORGANIZATION, Operator, Stage, grant, seconds_from_now},
+    documentation,
+    harness::{Cluster, DEADLINE, FEATURE, Operator, Stage, grant, seconds_from_now},
     wait::eventually,
-};
-use base64::{Engine, engine::general_purpose::STANDARD};
-use rustls::{
-    ClientConfig, ClientConnection, RootCertStore, Stream,
-    crypto::ring,
-    pki_types::{CertificateDer, ServerName, pem::PemObject},
 };
 use serde_json::{Value, json};
 use std::{
     io::Write,
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    net::{Ipv4Addr, TcpListener},
     process::Stdio,
-    sync::{Arc, LazyLock},
+    sync::LazyLock,
+    thread,
 };
 
-const REGISTRATION: [&str; 2] = ["validatingwebhookconfiguration", "entitlement-operator"];
-const SECRET: [&str; 3] = ["secret", "entitlement-operator-webhook", "--namespace=entitlement-operator"];
+pub const REGISTRATION: [&str; 2] = ["validatingwebhookconfiguration", "entitlement-operator"];
+pub const SECRET: [&str; 3] = ["secret", "entitlement-operator-webhook", "--namespace=entitlement-operator"];
 
 /// With an operator and its webhook. It ends with the test program.
 static SHARED: LazyLock<Stage> = LazyLock::new(|| {
@@ -35,19 +31,19 @@ async fn shared() -> (&'static Stage, Cluster) {
     (stage, stage.cluster().await)
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
 /// An operator that listens on one port, and is called on another.
-fn start(stage: &Stage, listens: u16, called: u16, more: &[&str]) -> Operator {
+pub fn start(stage: &Stage, listens: u16, called: u16, more: &[&str]) -> Operator {
     let address = format!("--webhook-address=127.0.0.1:{listens}");
     let url = format!("--webhook-url=https://127.0.0.1:{called}");
     stage.operator(&[&[address.as_str(), url.as_str()], more].concat())
 }
 
 /// What kubectl says on both its outputs, and whether it was content.
-fn kubectl(stage: &Stage, arguments: &[&str], input: &str) -> (bool, String) {
+pub fn kubectl(stage: &Stage, arguments: &[&str], input: &str) -> (bool, String) {
     let mut command = stage.plane.kubectl();
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
@@ -62,7 +58,7 @@ fn apply(stage: &Stage, input: &str) -> (bool, String) {
 }
 
 #[track_caller]
-fn applied(stage: &Stage, input: &str) -> String {
+pub fn applied(stage: &Stage, input: &str) -> String {
     let (is_content, said) = apply(stage, input);
     assert!(is_content, "{said}");
     said
@@ -80,7 +76,7 @@ fn refused(stage: &Stage, arguments: &[&str], input: &str) -> String {
 const NONSENSE: &str = "{apiVersion: entitlements.dev/v1alpha1, kind: EntitlementInstance, metadata: {name: nonsense, namespace: entitlements}, spec: {organization: nobody, definition: nothing}}";
 
 /// Waits until the webhook is asked and answers.
-fn serving(stage: &Stage) {
+pub fn serving(stage: &Stage) {
     eventually(DEADLINE, "the webhook refuses nonsense", || {
         let (is_content, said) = kubectl(stage, &["apply", "--dry-run=server", "--filename=-"], NONSENSE);
         if !is_content && said.contains("denied the request: OrganizationNotFound") { Ok(()) } else { Err(said) }
@@ -96,7 +92,7 @@ fn own() -> (Stage, Operator, u16) {
     (stage, operator, port)
 }
 
-fn get(stage: &Stage, what: &[&str]) -> Value {
+pub fn get(stage: &Stage, what: &[&str]) -> Value {
     serde_json::from_str(&stage.kubectl(&[&["get", "--output=json"], what].concat())).unwrap()
 }
 
@@ -106,16 +102,85 @@ fn instance(name: &str, spec: &str) -> String {
     )
 }
 
+#[test]
+fn the_documentation() {
+    documentation::follow(&SHARED, "docs/webhook.md");
+}
+
+const ALL: &str = "
+apiVersion: v1
+kind: Namespace
+metadata: {name: $}
+---
+apiVersion: entitlements.dev/v1alpha1
+kind: FacetDefinition
+metadata: {name: $}
+spec: {schema: {type: object, properties: {size: {type: integer, default: 1}}}}
+---
+apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementDefinition
+metadata: {name: $}
+spec: {type: Feature, facets: [{name: f, definition: $}]}
+---
+apiVersion: entitlements.dev/v1alpha1
+kind: Organization
+metadata: {name: $}
+spec: {namespaces: [$]}
+---
+apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementInstance
+metadata: {name: $, namespace: entitlements}
+spec: {organization: $, definition: $, end: '2198-12-31', facets: {f: {size: 2}}}
+---
+apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementInstance
+metadata: {name: $-again, namespace: entitlements}
+spec: {organization: $, definition: $, renews: $}
+";
+
 #[tokio::test]
 async fn what_belongs_together_is_applied_together() {
     let (stage, cluster) = shared().await;
-    let name = &cluster.name;
-    let all = format!("{ORGANIZATION}\n---\n{FEATURE}\n---\n{}", instance("$", "organization: $, definition: $"))
-        .replace('$', name);
-    let said = applied(stage, &all);
+    let names: Vec<String> = (0..10).map(|number| format!("{}-{number}", cluster.name)).collect();
+    let all: Vec<String> = names.iter().map(|name| ALL.replace('$', name)).collect();
+    let said = applied(stage, &all.join("---"));
     assert!(!said.contains("Warning"), "{said}");
+    for name in &names {
+        cluster.phase(name, "Active").await;
+        cluster.phase(&format!("{name}-again"), "Waiting").await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_sent_at_once_is_no_obstacle_to_each_other() {
+    let (_, cluster) = shared().await;
+    let name = &cluster.name;
+    let all = serde_saphyr::from_multiple::<Value>(&ALL.replace('$', name)).unwrap();
+    // Each of these needs those behind it.
+    let requests = all.into_iter().take(5).rev().map(|object| cluster.create(object));
+    for made in futures::future::join_all(requests).await {
+        made.unwrap();
+    }
     cluster.phase("$", "Active").await;
 }
+
+/// A definition with a facet, and one whose facet definition will go.
+const CATALOGUE: &str = "
+apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementDefinition
+metadata: {name: $-open}
+spec: {type: Feature, facets: [{name: f, schema: {type: object, properties: {size: {type: integer}}}}]}
+---
+apiVersion: entitlements.dev/v1alpha1
+kind: FacetDefinition
+metadata: {name: $}
+spec: {schema: {type: object}}
+---
+apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementDefinition
+metadata: {name: $-broken}
+spec: {type: Feature, facets: [{name: f, definition: $}]}
+";
 
 #[tokio::test]
 async fn what_the_controller_would_reject_is_refused_at_apply() {
@@ -124,17 +189,25 @@ async fn what_the_controller_would_reject_is_refused_at_apply() {
     let name = cluster.name.clone();
     cluster.create(grant(&name, &name, &name, json!({}))).await.unwrap();
     cluster.phase("$", "Active").await;
+    cluster.apply(CATALOGUE).await;
+    cluster.condition("EntitlementDefinition", "$-broken", "Ready", "True", "Valid").await;
+    stage.kubectl(&["delete", "facet", &name]);
+    cluster.condition("EntitlementDefinition", "$-broken", "Ready", "False", "FacetNotFound").await;
     let definition =
         "apiVersion: entitlements.dev/v1alpha1\nkind: EntitlementDefinition\nmetadata: {name: $-x}\nspec: ";
     let template =
         r#"{type: Feature, outputs: [{name: o, kind: ConfigMap, items: [{key: k, template: "{{ a b }}"}]}]}"#;
-    for (manifest, reason) in [
+    let refusals = [
         (instance("$-a", "organization: $, definition: $"), "Duplicate: organization $ holds $ already by entitlements/$: "),
         (instance("$-a", "organization: nobody, definition: $"), "OrganizationNotFound: there is no organization nobody: "),
         (instance("$-a", "organization: $, definition: nothing"), "DefinitionNotFound: there is no definition nothing: "),
         (instance("$-a", "organization: $, definition: $, amount: 3"), "InvalidAmount: $ is a Feature, which is on or off: "),
         (instance("$-a", "organization: $, definition: $, start: '2027-02-30'"), "InvalidTerm: "),
         (instance("$-a", "organization: $, definition: $, renews: nothing"), "RenewalInvalid: there is no instance nothing "),
+        (instance("$-a", "organization: $, definition: $-open, facets: {f: {size: big}}"), "FacetsInvalid: "),
+        (instance("$-a", "organization: $, definition: $-open, facets: {g: {}}"), "FacetsInvalid: "),
+        (instance("$-a", "organization: $, definition: $-open").replace("namespace: entitlements", "namespace: $"), "NamespaceNotAllowed: "),
+        (instance("$-a", "organization: $, definition: $-broken"), "DefinitionNotReady: "),
         (format!("{definition}{template}"), "InvalidTemplate: output o, k: "),
         (format!("{definition}{{type: Feature, facets: [{{name: f, definition: nothing}}]}}"), "FacetNotFound: facet f: "),
         (
@@ -149,10 +222,17 @@ async fn what_the_controller_would_reject_is_refused_at_apply() {
             "{apiVersion: entitlements.dev/v1alpha1, kind: Organization, metadata: {name: $-x}, spec: {namespaces: [$-x], timeZone: Mars/Olympus}}".to_owned(),
             "InvalidTimeZone: ",
         ),
-    ] {
-        let said = refused(stage, &["apply", "--filename=-"], &manifest.replace('$', &name));
-        assert!(said.starts_with(&reason.replace('$', &name)), "{manifest}: {said}");
-    }
+    ];
+    thread::scope(|scope| {
+        for (manifest, reason) in
+            refusals.map(|(manifest, reason)| (manifest.replace('$', &name), reason.replace('$', &name)))
+        {
+            scope.spawn(move || {
+                let said = refused(stage, &["apply", "--filename=-"], &manifest);
+                assert!(said.starts_with(&reason), "{manifest}: {said}");
+            });
+        }
+    });
 }
 
 #[tokio::test]
@@ -247,133 +327,52 @@ async fn a_namespace_goes_with_its_grants() {
 }
 
 #[tokio::test]
-async fn without_the_operator_everything_passes_and_is_refused_later_in_the_same_words() {
+async fn without_the_operator_everything_passes_and_is_settled_later_in_the_same_words() {
     let (stage, operator, port) = tokio::task::spawn_blocking(own).await.unwrap();
     let cluster = stage.cluster().await;
+    cluster.feature().await;
     let name = cluster.name.clone();
-    let manifest = instance(&name, "organization: nobody, definition: nothing");
-    let said = refused(&stage, &["apply", "--filename=-"], &manifest);
+    let nobody = instance("nobody", "organization: nobody, definition: nothing");
+    let said = refused(&stage, &["apply", "--filename=-"], &nobody);
+    let certificate = (get(&stage, &SECRET), get(&stage, &REGISTRATION));
     operator.stop();
-    assert!(!applied(&stage, &manifest).contains("Warning"));
+    assert!(!applied(&stage, &nobody).contains("Warning"));
+    // Two that exclude each other, at the same instant.
+    let twin = |instance: &str| {
+        let mut twin = grant(instance, &name, &name, json!({}));
+        twin["metadata"]["annotations"] = json!({"entitlements.dev/granted-at": "2026-01-01T00:00:00Z"});
+        cluster.create(twin)
+    };
+    let (one, other) = futures::join!(twin("one"), twin("other"));
+    let uid = |made: Result<Value, String>| made.unwrap()["metadata"]["uid"].as_str().unwrap().to_owned();
+    let (winner, loser) = if uid(one) < uid(other) { ("one", "other") } else { ("other", "one") };
 
-    let _operator = start(&stage, port, port, &[]);
-    let accepted = cluster.condition("EntitlementInstance", "$", "Accepted", "False", "OrganizationNotFound").await;
+    let restarted = start(&stage, port, port, &[]);
+    let accepted =
+        cluster.condition("EntitlementInstance", "nobody", "Accepted", "False", "OrganizationNotFound").await;
     assert_eq!(said, format!("OrganizationNotFound: {}", accepted["message"].as_str().unwrap()));
-    // What is refused already is not kept from anything else.
+    cluster.phase(winner, "Active").await;
+    let duplicate = cluster.condition("EntitlementInstance", loser, "Accepted", "False", "Duplicate").await;
     serving(&stage);
-    stage.kubectl(&["label", "ent", &name, "--namespace=entitlements", "team=red"]);
-    stage.kubectl(&["delete", "ent", &name, "--namespace=entitlements"]);
-}
-
-/// The certificate that is served on a port, which an authority of the bundle must have signed.
-fn served(port: u16, bundle: &[u8]) -> Result<Vec<u8>, String> {
-    let mut roots = RootCertStore::empty();
-    for authority in CertificateDer::pem_slice_iter(bundle) {
-        roots.add(authority.unwrap()).unwrap();
-    }
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap();
-    let config = config.with_root_certificates(roots).with_no_client_auth();
-    let name = ServerName::try_from("127.0.0.1").unwrap();
-    let mut connection = ClientConnection::new(Arc::new(config), name).unwrap();
-    let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).map_err(|error| error.to_string())?;
-    Stream::new(&mut connection, &mut socket).flush().map_err(|error| error.to_string())?;
-    while connection.is_handshaking() {
-        connection.complete_io(&mut socket).map_err(|error| error.to_string())?;
-    }
-    Ok(connection.peer_certificates().unwrap()[0].to_vec())
-}
-
-fn bundle(registration: &Value) -> Vec<u8> {
-    let text = registration["webhooks"][0]["clientConfig"]["caBundle"].as_str().unwrap_or_default();
-    STANDARD.decode(text).unwrap()
-}
-
-#[test]
-fn replicas_share_one_certificate() {
-    let stage = Stage::start();
-    let ports: Vec<u16> = (0..3).map(|_| free_port()).collect();
-    let _operators: Vec<Operator> = ports.iter().map(|port| start(&stage, *port, ports[0], &[])).collect();
-    serving(&stage);
-    let authorities = bundle(&get(&stage, &REGISTRATION));
-    let certificates: Vec<Vec<u8>> =
-        ports.iter().map(|port| eventually(DEADLINE, "a replica serves", || served(*port, &authorities))).collect();
-    assert!(certificates.windows(2).all(|pair| pair[0] == pair[1]));
-    let secret = get(&stage, &SECRET);
-    assert_eq!(secret["type"], "kubernetes.io/tls");
-    assert_eq!(secret["data"]["ca.crt"], STANDARD.encode(&authorities));
-    assert_eq!(CertificateDer::pem_slice_iter(&authorities).count(), 1);
-}
-
-#[test]
-fn a_restart_finds_the_certificate_again() {
-    let (stage, operator, port) = own();
-    let before = (get(&stage, &SECRET), get(&stage, &REGISTRATION));
-    operator.kill();
-    let _operator = start(&stage, port, port, &[]);
-    serving(&stage);
-    assert_eq!((get(&stage, &SECRET), get(&stage, &REGISTRATION)), before);
-}
-
-#[test]
-fn what_is_damaged_is_mended() {
-    let (stage, _operator, port) = own();
-    let before = bundle(&get(&stage, &REGISTRATION));
-    stage.kubectl(
-        &[&["patch"], &SECRET[..], &["--type=merge", r#"--patch={"data": {"tls.crt": "Z2FyYmFnZQ=="}}"#]].concat(),
+    // It has its certificate from before.
+    assert_eq!((get(&stage, &SECRET), get(&stage, &REGISTRATION)), certificate);
+    let third = instance("third", "organization: $, definition: $").replace('$', &name);
+    assert_eq!(
+        refused(&stage, &["apply", "--filename=-"], &third),
+        format!("Duplicate: {}", duplicate["message"].as_str().unwrap())
     );
-    let after = eventually(DEADLINE, "there is another certificate", || {
-        let secret = get(&stage, &SECRET);
-        let authorities = STANDARD.decode(secret["data"]["ca.crt"].as_str().unwrap()).unwrap();
-        if authorities == before { Err("the one before".to_owned()) } else { Ok(authorities) }
+    // Tools that apply everything in any order can be let through.
+    let manifest = instance("early", "organization: $, definition: later").replace('$', &name);
+    assert!(refused(&stage, &["apply", "--filename=-"], &manifest).starts_with("DefinitionNotFound: "));
+    restarted.stop();
+    let _operator = start(&stage, port, port, &["--webhook-allow-missing"]);
+    let warning = "Warning: DefinitionNotFound: there is no definition later: ";
+    eventually(DEADLINE, "what is missing is warned of", || {
+        let said = kubectl(&stage, &["apply", "--dry-run=server", "--filename=-"], &manifest).1;
+        if said.contains(warning) { Ok(()) } else { Err(said) }
     });
-    // The authority that others may still be trusted by stays.
-    assert!(after.ends_with(&before));
-    eventually(DEADLINE, "the new one is served", || served(port, after.strip_suffix(&before[..]).unwrap()));
-    assert_eq!(bundle(&get(&stage, &REGISTRATION)), after);
-    serving(&stage);
-
-    let drift = r#"--patch=[{"op": "replace", "path": "/webhooks/0/clientConfig/caBundle", "value": ""}]"#;
-    stage.kubectl(&[&["patch"], &REGISTRATION[..], &["--type=json", drift]].concat());
-    eventually(DEADLINE, "the authorities are back", || {
-        let found = bundle(&get(&stage, &REGISTRATION));
-        if found == after { Ok(()) } else { Err(format!("{} bytes", found.len())) }
-    });
-    serving(&stage);
-}
-
-#[test]
-fn an_installed_registration_is_filled_in_and_otherwise_left_as_it_is() {
-    let stage = Stage::start();
-    let port = free_port();
-    let url = format!("https://127.0.0.1:{port}/validate");
-    let installed = json!({
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "ValidatingWebhookConfiguration",
-        "metadata": {"name": "mine", "labels": {"app": "chart"}},
-        "webhooks": [{
-            "name": "validate.entitlements.dev",
-            "admissionReviewVersions": ["v1"],
-            "clientConfig": {"url": url},
-            "failurePolicy": "Ignore",
-            "sideEffects": "None",
-            "timeoutSeconds": 2,
-            "rules": [{
-                "apiGroups": ["entitlements.dev"], "apiVersions": ["v1alpha1"],
-                "operations": ["CREATE"], "resources": ["entitlementinstances"],
-            }],
-        }],
-    });
-    applied(&stage, &installed.to_string());
-    let before = get(&stage, &["validatingwebhookconfiguration", "mine"]);
-    let _operator = start(&stage, port, port, &["--webhook-register=false", "--webhook-configuration=mine"]);
-    serving(&stage);
-    let mut after = get(&stage, &["validatingwebhookconfiguration", "mine"]);
-    assert!(!bundle(&after).is_empty());
-    after["webhooks"][0]["clientConfig"].as_object_mut().unwrap().remove("caBundle");
-    assert_eq!(after["webhooks"], before["webhooks"]);
-    assert_eq!(after["metadata"]["labels"], before["metadata"]["labels"]);
-    let (_, missing) = kubectl(&stage, &[&["get"], &REGISTRATION[..]].concat(), "");
-    assert!(missing.contains("NotFound"), "{missing}");
+    assert!(refused(&stage, &["apply", "--filename=-"], &third).starts_with("Duplicate: "));
+    // What is refused already is not kept from anything else.
+    stage.kubectl(&["label", "ent", "nobody", "--namespace=entitlements", "team=red"]);
+    stage.kubectl(&["delete", "ent", "nobody", loser, "--namespace=entitlements"]);
 }

@@ -92,6 +92,7 @@ fn object(change: &ObjectChange) -> Value {
         ObjectAction::Delivered => "Delivered",
         ObjectAction::Changed => "Changed",
         ObjectAction::Withdrawn => "Withdrawn",
+        ObjectAction::Retained => "Retained",
     };
     json!({
         "action": action,

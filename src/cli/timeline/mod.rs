@@ -15,9 +15,7 @@ use super::{
     print,
     suggestions::unknown,
 };
-use crate::{
-    offline::{Bounds, Differences, EntitlementKind, Inventory, Timeline},
-};
+use crate::offline::{Bounds, Differences, EntitlementKind, Inventory, Timeline};
 use clap::{Args, ValueEnum, builder::RangedU64ValueParser};
 use std::{
     collections::BTreeSet,

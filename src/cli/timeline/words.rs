@@ -137,9 +137,13 @@ fn objects(changes: &[ObjectChange]) -> Vec<Line<'_>> {
             let sign = match action {
                 ObjectAction::Delivered => '+',
                 ObjectAction::Changed => '~',
-                ObjectAction::Withdrawn => '-',
+                ObjectAction::Withdrawn | ObjectAction::Retained => '-',
             };
-            let doubt = if is_known { "" } else { ", if it can be made" };
+            let doubt = match (is_known, action) {
+                (false, _) => ", if it can be made",
+                (true, ObjectAction::Retained) => ": kept, as no longer in force",
+                (true, _) => "",
+            };
             Line { definition, text: format!("{sign} {kind} {name} in {}{doubt}", list(&namespaces)) }
         })
         .collect()

@@ -2,7 +2,7 @@
 
 use super::{NotReady, World, catalogue::NotYetRead, grants::sources_of};
 use crate::{
-    api::{Organization, entitlement_instance::State},
+    api::{Organization, entitlement_instance},
     core::{
         age::Age,
         grant::{Grant, GrantId},
@@ -10,9 +10,11 @@ use crate::{
     evaluation::{
         SecretSources, Snapshot,
         admission::{DefinitionUse, FacetUser},
+        catalogue::CatalogueEntry,
         holding::is_held,
     },
 };
+use kube::api::ObjectMeta;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -21,23 +23,75 @@ use std::{
 /// Grants that are looked at while someone waits for an answer.
 const MOST_GRANTS: usize = 2000;
 
+/// An object that another one names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reference {
+    /// An organization.
+    Organization(Arc<str>),
+    /// A definition.
+    Definition(Arc<str>),
+    /// A facet definition.
+    Facet(Arc<str>),
+    /// A grant.
+    Grant(GrantId),
+}
+
+/// Which object it is, and how often it has changed but for its status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// The UID.
+    pub uid: Arc<str>,
+    /// The generation.
+    pub generation: i64,
+}
+
+impl State {
+    /// Reads an object's metadata.
+    #[must_use]
+    pub fn of(metadata: &ObjectMeta) -> Self {
+        let uid = metadata.uid.as_deref().unwrap_or_default().into();
+        Self { uid, generation: metadata.generation.unwrap_or_default() }
+    }
+}
+
 impl World {
-    /// An organization with one of its grants as given: made, changed, or (None) absent.
+    /// The state of an object, as far as it is known.
+    pub fn state(&self, reference: &Reference) -> Option<State> {
+        match reference {
+            Reference::Organization(name) => self.tenancy.get(name).map(|known| State::of(&known.metadata)),
+            Reference::Definition(name) => self.catalogue.definition(name).map(|known| State::of(&known.metadata)),
+            Reference::Facet(name) => self.catalogue.facet(name).map(|known| State::of(&known.metadata)),
+            Reference::Grant(id) => {
+                Some(State { uid: self.grants.uid(id)?, generation: self.grants.get(id)?.grant.generation })
+            }
+        }
+    }
+
+    /// An organization with its grants of a definition, one of these as given: made, changed, or (None) absent.
     pub fn with_grant(
         &self,
         organization: &Arc<str>,
+        definition: &Arc<str>,
         id: &GrantId,
         grant: Option<Grant>,
     ) -> Result<Snapshot, NotReady> {
-        let others = self.grants.of_organization(organization).map(|held| &held.grant).filter(|held| held.id != *id);
-        let grants = others.cloned().chain(grant.map(Arc::new)).collect();
-        self.candidate(organization, self.tenancy.get(organization).cloned(), grants)
+        let others = self.grants_of(organization).filter(|held| held.definition == *definition && held.id != *id);
+        let grants: Vec<_> = others.cloned().chain(grant.map(Arc::new)).collect();
+        let entry = self.catalogue.current_entry(definition).map_err(|NotYetRead| NotReady::Waits)?;
+        let catalogue = entry.map(|entry| (Arc::clone(definition), entry)).into_iter().collect();
+        self.candidate(organization, self.tenancy.get(organization).cloned(), grants, catalogue)
     }
 
-    /// An organization as given: made, changed, or (None) absent.
+    /// An organization as given: made, changed, or (None) absent. It has its grants as far as their definitions are read.
     pub fn with_organization(&self, name: &Arc<str>, organization: Option<Organization>) -> Result<Snapshot, NotReady> {
-        let grants = self.grants.of_organization(name).map(|held| Arc::clone(&held.grant)).collect();
-        self.candidate(name, organization.map(Arc::new), grants)
+        let is_read = |grant: &&Arc<Grant>| self.catalogue.entry(&grant.definition).is_ok();
+        let grants: Vec<_> = self.grants_of(name).filter(is_read).cloned().collect();
+        let catalogue = self.catalogue_of(grants.iter()).map_err(|NotYetRead| NotReady::Waits)?;
+        self.candidate(name, organization.map(Arc::new), grants, catalogue)
+    }
+
+    fn grants_of(&self, organization: &str) -> impl Iterator<Item = &Arc<Grant>> {
+        self.grants.of_organization(organization).map(|held| &held.grant)
     }
 
     fn candidate(
@@ -45,6 +99,7 @@ impl World {
         name: &Arc<str>,
         organization: Option<Arc<Organization>>,
         grants: Vec<Arc<Grant>>,
+        catalogue: BTreeMap<Arc<str>, Arc<CatalogueEntry>>,
     ) -> Result<Snapshot, NotReady> {
         if self.tenancy.is_unreadable(name) {
             return Err(NotReady::Unreadable);
@@ -55,14 +110,8 @@ impl World {
                 facts.claimed_by = self.claimant(namespace, organization);
             }
         }
-        Ok(Snapshot {
-            name: Arc::clone(name),
-            catalogue: self.catalogue_of(grants.iter()).map_err(|NotYetRead| NotReady::Waits)?,
-            secrets: self.known_secrets(name, &grants),
-            namespaces,
-            organization,
-            grants,
-        })
+        let secrets = self.known_secrets(name, &grants);
+        Ok(Snapshot { name: Arc::clone(name), catalogue, secrets, namespaces, organization, grants })
     }
 
     /// Whose a namespace is, with that organization as given.
@@ -84,19 +133,21 @@ impl World {
     pub fn definition_use(&self, definition: &Arc<str>) -> DefinitionUse {
         let mut used = DefinitionUse::default();
         let mut budget = MOST_GRANTS;
+        let entry = self.catalogue.current_entry(definition);
+        let catalogue: BTreeMap<_, _> =
+            entry.ok().flatten().map(|entry| (Arc::clone(definition), entry)).into_iter().collect();
         for organization in self.grants.organizations_with(definition) {
-            let of_organization = self.grants.of_organization(organization).map(|held| &held.grant);
-            let grants: Vec<Arc<Grant>> =
-                of_organization.filter(|grant| grant.definition == *definition).cloned().collect();
+            let of_definition = self.grants_of(organization).filter(|grant| grant.definition == *definition);
+            let grants: Vec<_> = of_definition.cloned().collect();
             let live = grants.iter().filter(|grant| is_live(grant));
             used.live += live.clone().count();
             used.example = used.example.or_else(|| live.map(|grant| grant.id.clone()).next());
-            if grants.len() > budget {
+            if catalogue.is_empty() || grants.len() > budget {
                 continue;
             }
             budget -= grants.len();
-            let organization_object = self.tenancy.get(organization).cloned();
-            used.holders.extend(self.candidate(organization, organization_object, grants));
+            let of_its_own = self.tenancy.get(organization).cloned();
+            used.holders.extend(self.candidate(organization, of_its_own, grants, catalogue.clone()));
         }
         used
     }
@@ -122,5 +173,5 @@ impl World {
 
 /// Whether it is in force or to be, as far as its status says so already.
 fn is_live(grant: &Grant) -> bool {
-    grant.remembered.phase.map_or(grant.state == State::Active, is_held)
+    grant.remembered.phase.map_or(grant.state == entitlement_instance::State::Active, is_held)
 }

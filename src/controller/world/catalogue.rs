@@ -23,6 +23,8 @@ pub struct Served {
     pub entry: Arc<CatalogueEntry>,
     /// Of the source of what serves.
     pub hash: Option<Arc<str>>,
+    /// Of the view that it was made from.
+    pub version: u64,
 }
 
 /// All that is known of one definition.
@@ -40,6 +42,8 @@ pub struct DefinitionView {
     pub served: Option<Served>,
     /// Whether anything has changed since what serves was made.
     pub is_stale: bool,
+    /// How often the definition, or a facet definition that it uses, has changed so far.
+    pub version: u64,
 }
 
 /// The catalogue.
@@ -54,6 +58,8 @@ pub struct Catalogue {
     revisions_of: HashMap<Arc<str>, BTreeSet<(i64, Arc<str>)>>,
     served: HashMap<Arc<str>, Served>,
     stale: BTreeSet<Arc<str>>,
+    /// How often a definition, or a facet definition that it uses, has changed.
+    versions: HashMap<Arc<str>, u64>,
 }
 
 /// Whether two states of an object differ in more than their status.
@@ -76,7 +82,7 @@ impl Catalogue {
             was_unreadable || differs(before.as_ref().map(|before| &before.metadata), &definition.metadata);
         self.relink_users(&name, before.as_deref(), Some(&definition));
         if has_changed {
-            self.stale.insert(name);
+            self.change(name);
         }
         Some(has_changed)
     }
@@ -86,7 +92,7 @@ impl Catalogue {
         let name = name_of(metadata);
         if !self.definitions.put_unreadable(&name, Identity::of(metadata)) {
             self.unreadable.insert(Arc::clone(&name), error);
-            self.stale.insert(name);
+            self.change(name);
         }
     }
 
@@ -96,7 +102,7 @@ impl Catalogue {
         self.unreadable.remove(&name);
         let before = self.definitions.remove(&name, &Identity::of(metadata));
         self.relink_users(&name, before.as_deref(), None);
-        self.stale.insert(name);
+        self.change(name);
     }
 
     /// A list of definitions begins.
@@ -110,9 +116,18 @@ impl Catalogue {
         let gone = self.definitions.finish_list();
         for (name, before) in &gone {
             self.relink_users(name, Some(before), None);
-            self.stale.insert(Arc::clone(name));
+            self.change(Arc::clone(name));
         }
         gone.into_iter().map(|(name, _)| name).collect()
+    }
+
+    fn change(&mut self, name: Arc<str>) {
+        *self.versions.entry(Arc::clone(&name)).or_default() += 1;
+        self.stale.insert(name);
+    }
+
+    fn version(&self, name: &str) -> u64 {
+        self.versions.get(name).copied().unwrap_or_default()
     }
 
     fn relink_users(
@@ -171,7 +186,7 @@ impl Catalogue {
 
     fn outdate_users(&mut self, facet: &str) -> BTreeSet<Arc<str>> {
         let users = self.users.get(facet).cloned().unwrap_or_default();
-        self.stale.extend(users.iter().cloned());
+        users.iter().cloned().for_each(|user| self.change(user));
         users
     }
 
@@ -250,6 +265,7 @@ impl Catalogue {
             unreadable: self.unreadable.get(name).cloned(),
             revisions: numbers.filter_map(|(_, revision)| self.revisions.get(revision).cloned()).collect(),
             is_stale: self.stale.remove(name) || served.is_none(),
+            version: self.version(name),
             served,
             definition,
         }
@@ -271,6 +287,7 @@ impl Catalogue {
 
     /// A definition is gone, and nothing is left of it. True if that is news.
     pub fn drop_served(&mut self, name: &str) -> bool {
+        self.versions.remove(name);
         self.served.remove(name).is_some()
     }
 
@@ -281,6 +298,14 @@ impl Catalogue {
         }
         let exists = self.definitions.get(name).is_some() || self.unreadable.contains_key(name);
         if exists || self.revisions_of.contains_key(name) { Err(NotYetRead) } else { Ok(None) }
+    }
+
+    /// The same, but an error also if what the entry was made of has changed since.
+    pub fn current_entry(&self, name: &Arc<str>) -> Result<Option<Arc<CatalogueEntry>>, NotYetRead> {
+        match self.served.get(name) {
+            Some(served) if served.version != self.version(name) => Err(NotYetRead),
+            _ => self.entry(name),
+        }
     }
 
     /// A definition as it is now, where it exists and was readable once.

@@ -28,6 +28,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
+pub use candidate::{Reference, State};
 pub use catalogue::{DefinitionView, Served};
 pub use grants::SourceKey;
 pub use observe::Guarded;

@@ -2,7 +2,7 @@
 
 use kube::api::ObjectMeta;
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, VecDeque},
     hash::Hash,
     sync::Arc,
 };
@@ -43,16 +43,46 @@ pub enum Put<V> {
 /// The objects of one kind.
 pub struct Store<K, V> {
     entries: HashMap<K, Entry<V>>,
-    /// Objects that the operator deleted, until the watch has said so too: a late echo must not bring them back.
-    deleted: HashSet<Arc<str>>,
+    /// Objects that are gone, be it that the operator deleted them or that the watch said so: neither a late echo nor the late
+    /// answer to a write brings them back.
+    gone: Graves,
     /// Those that the list which is under way has named so far.
     relist: Option<HashSet<K>>,
     has_listed: bool,
 }
 
+/// The most objects that are remembered as gone; what is said of one comes late by moments only.
+const MOST_GRAVES: usize = 4096;
+
+/// The objects that went last, by UID, with the version at which they did. One that only lost the label which is watched for may
+/// come back at a later one.
+#[derive(Default)]
+struct Graves {
+    versions: HashMap<Arc<str>, u64>,
+    order: VecDeque<Arc<str>>,
+}
+
+impl Graves {
+    fn has(&self, identity: &Identity) -> bool {
+        self.versions.get(&identity.uid).is_some_and(|version| identity.version <= *version)
+    }
+
+    fn add(&mut self, uid: &Arc<str>, version: u64) {
+        if self.versions.insert(Arc::clone(uid), version).is_some() {
+            return;
+        }
+        self.order.push_back(Arc::clone(uid));
+        if self.order.len() > MOST_GRAVES
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.versions.remove(&oldest);
+        }
+    }
+}
+
 impl<K, V> Default for Store<K, V> {
     fn default() -> Self {
-        Self { entries: HashMap::new(), deleted: HashSet::new(), relist: None, has_listed: false }
+        Self { entries: HashMap::new(), gone: Graves::default(), relist: None, has_listed: false }
     }
 }
 
@@ -100,7 +130,7 @@ impl<K: Hash + Eq + Clone, V> Store<K, V> {
 
     /// Whether a state is newer than what is known of its key. A list that is under way has named the key in any case.
     fn admit(&mut self, key: &K, identity: &Identity) -> bool {
-        if self.deleted.contains(&identity.uid) {
+        if self.gone.has(identity) {
             return false;
         }
         if let Some(named) = &mut self.relist {
@@ -111,7 +141,7 @@ impl<K: Hash + Eq + Clone, V> Store<K, V> {
 
     /// The watch says that an object is gone. Returns it, unless another has the key already.
     pub fn remove(&mut self, key: &K, identity: &Identity) -> Option<V> {
-        self.deleted.remove(&identity.uid);
+        self.gone.add(&identity.uid, identity.version);
         let entry = self.entries.get(key)?;
         if entry.identity.uid != identity.uid && entry.identity.version > identity.version {
             return None;
@@ -121,7 +151,7 @@ impl<K: Hash + Eq + Clone, V> Store<K, V> {
 
     /// The operator has deleted an object, or found that it is gone.
     pub fn forget(&mut self, key: &K, uid: &Arc<str>) -> Option<V> {
-        self.deleted.insert(Arc::clone(uid));
+        self.gone.add(uid, u64::MAX);
         if self.entries.get(key)?.identity.uid != *uid {
             return None;
         }
@@ -136,7 +166,7 @@ impl<K: Hash + Eq + Clone, V> Store<K, V> {
     /// The list is complete: what it did not name is gone, as deletions during a list bring no event.
     pub fn finish_list(&mut self) -> Vec<(K, V)> {
         self.has_listed = true;
-        self.deleted.clear();
+        self.gone = Graves::default();
         let Some(named) = self.relist.take() else { return Vec::new() };
         self.entries.extract_if(|key, _| !named.contains(key)).map(|(key, entry)| (key, entry.value)).collect()
     }
@@ -179,6 +209,36 @@ mod tests {
         assert_eq!(store.remove(&"a", &state("u", 9)), None);
         assert_eq!(store.get(&"a"), None);
         assert_eq!(store.put("a", state("v", 10), 2), Put::Stored(None));
+    }
+
+    #[test]
+    fn a_late_answer_does_not_bring_back_what_the_watch_has_seen_go() {
+        let mut store = Store::default();
+        store.put("a", state("u", 7), 1);
+        assert_eq!(store.remove(&"a", &state("u", 9)), Some(1));
+        assert_eq!(store.put("a", state("u", 8), 1), Put::Stale);
+        // Nor what it never saw come.
+        assert_eq!(store.remove(&"b", &state("v", 11)), None);
+        assert_eq!(store.put("b", state("v", 10), 2), Put::Stale);
+        assert_eq!(store.put("b", state("w", 12), 3), Put::Stored(None));
+    }
+
+    #[test]
+    fn what_lost_the_label_that_is_watched_for_may_get_it_back() {
+        let mut store = Store::default();
+        store.put("a", state("u", 7), 1);
+        assert_eq!(store.remove(&"a", &state("u", 9)), Some(1));
+        assert_eq!(store.put("a", state("u", 10), 2), Put::Stored(None));
+    }
+
+    #[test]
+    fn what_went_long_ago_is_forgotten() {
+        let mut store: Store<&str, u8> = Store::default();
+        for number in 0..=super::MOST_GRAVES {
+            store.remove(&"a", &state(&format!("u{number}"), 1));
+        }
+        assert_eq!((store.gone.versions.len(), store.gone.order.len()), (super::MOST_GRAVES, super::MOST_GRAVES));
+        assert!(!store.gone.has(&state("u0", 1)));
     }
 
     #[test]

@@ -125,7 +125,8 @@ fn parents(grants: &[&Grant]) -> Option<Vec<Option<usize>>> {
 }
 
 /// Splits grants of one definition into groups that bear on each other: all of them where they compete for one seat, else
-/// those that are linked by renewal. Each group has the grants' indices, oldest group first.
+/// those that are linked by renewal. Each group has the grants' indices in order, and the groups stand in the
+/// order of their first.
 #[must_use]
 pub fn groups(grants: &[&Grant], unique: bool) -> Vec<Vec<usize>> {
     if unique || grants.len() < 2 {

@@ -30,9 +30,9 @@ pub struct Change {
 pub struct Outlook {
     /// The next change of each grant, by index: of its phase, reason, start, end or an amendment.
     pub changes: Vec<Option<Change>>,
-    /// The spans of time, in no order and possibly overlapping, at whose instants the present specs with the records after the
-    /// decision put a member in force.
-    pub in_force: Vec<(Instant, Bound)>,
+    /// The spans of time of each grant, by index, in no order and possibly overlapping, at whose instants the present specs
+    /// with the records after the decision put it in force.
+    pub in_force: Vec<Vec<(Instant, Bound)>>,
 }
 
 impl Outlook {
@@ -48,7 +48,7 @@ impl Outlook {
         let view = View { group, verdicts, contest: &contest, seat: seat.as_ref(), now };
         Self {
             changes: (0..verdicts.len()).map(|index| view.change(index)).collect(),
-            in_force: (0..verdicts.len()).flat_map(|index| view.in_force(index)).collect(),
+            in_force: (0..verdicts.len()).map(|index| view.in_force(index).collect()).collect(),
         }
     }
 }

@@ -4,17 +4,23 @@
 use super::{Fingerprint, Owner};
 use crate::{
     core::grant::GrantId,
-    evaluation::object::{INSTANCE, MANAGED_BY, MANAGER, ORGANIZATION, ObjectContent, ObjectData},
+    evaluation::object::{
+        IN_FORCE, INSTANCE, MANAGED_BY, MANAGER, ON_END, ORGANIZATION, OVER, OWN_PREFIX, ObjectContent, ObjectData,
+        RETAIN,
+    },
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// The labels or annotations of an object, as fingerprints of the single pairs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Marks {
     /// Sorted.
     pairs: Box<[Fingerprint]>,
-    /// Those keys that the operator set, where the object says so.
-    set_by_operator: Box<[Box<str>]>,
+    /// Those keys that the operator set, where the object says so, and all that have its prefix.
+    operators: Box<[Box<str>]>,
 }
 
 impl Marks {
@@ -23,9 +29,16 @@ impl Marks {
         pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
         set_by_operator: impl IntoIterator<Item = String>,
     ) -> Self {
-        let mut pairs: Vec<_> = pairs.into_iter().map(|(key, value)| Self::mark(key, value)).collect();
-        pairs.sort_unstable();
-        Self { pairs: pairs.into(), set_by_operator: set_by_operator.into_iter().map(String::into_boxed_str).collect() }
+        let mut operators: BTreeSet<Box<str>> = set_by_operator.into_iter().map(String::into_boxed_str).collect();
+        let mut marks = Vec::new();
+        for (key, value) in pairs {
+            marks.push(Self::mark(key, value));
+            if key.starts_with(OWN_PREFIX) {
+                operators.insert(key.into());
+            }
+        }
+        marks.sort_unstable();
+        Self { pairs: marks.into(), operators: operators.into_iter().collect() }
     }
 
     fn mark(key: &str, value: &str) -> Fingerprint {
@@ -38,10 +51,35 @@ impl Marks {
         desired.iter().all(|(key, value)| self.pairs.binary_search(&Self::mark(key, value)).is_ok())
     }
 
-    /// The keys that the operator once set and no longer wants. Those of others stay.
+    /// The keys that are the operator's and that it does not want. Those of others stay.
     #[must_use]
     pub fn outdated(&self, desired: &BTreeMap<String, String>) -> Vec<String> {
-        self.set_by_operator.iter().filter(|key| !desired.contains_key(&***key)).map(ToString::to_string).collect()
+        self.operators.iter().filter(|key| !desired.contains_key(&***key)).map(ToString::to_string).collect()
+    }
+}
+
+/// What becomes, or has become, of an object that nothing asks for any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is deleted.
+    Delete,
+    /// It is kept.
+    Retain,
+    /// It was kept, and says that it is no longer in force.
+    Retained,
+}
+
+impl Fate {
+    /// What labels and annotations say.
+    #[must_use]
+    pub fn of(labels: Option<&BTreeMap<String, String>>, annotations: Option<&BTreeMap<String, String>>) -> Self {
+        let has = |pairs: Option<&BTreeMap<String, String>>, key: &str, value: &str| {
+            pairs.and_then(|pairs| pairs.get(key)).is_some_and(|found| found == value)
+        };
+        if has(labels, IN_FORCE, OVER) {
+            return Self::Retained;
+        }
+        if has(annotations, ON_END, RETAIN) { Self::Retain } else { Self::Delete }
     }
 }
 
@@ -54,10 +92,12 @@ pub struct Observed {
     pub version: u64,
     /// The organization that its label names.
     pub organization: Option<Arc<str>>,
-    /// The UID of its controlling owner.
+    /// The UID of its controlling owner, where that is an organization.
     pub controller: Option<Arc<str>>,
     /// The grant that its annotation names.
     pub instance: Option<GrantId>,
+    /// What becomes of it when nothing asks for it any more.
+    pub fate: Fate,
     /// Its labels.
     pub labels: Marks,
     /// Its annotations.
@@ -79,6 +119,13 @@ impl Observed {
     #[must_use]
     pub fn is_of(&self, owner: &Owner) -> bool {
         self.organization.as_ref() == Some(&owner.name) && self.controller.as_ref() == Some(&owner.uid)
+    }
+
+    /// Whether it is one that an organization has kept, and that yields to any grant which asks for its name, also one of the
+    /// organization that has the namespace now.
+    #[must_use]
+    pub fn yields(&self) -> bool {
+        self.fate == Fate::Retained && self.organization.is_some() && self.controller.is_some()
     }
 
     /// Whether it is just as it should be.

@@ -108,7 +108,7 @@ fn describe(key: &ObjectKey, delivery: &Delivery) -> Option<Problem> {
         Delivery::TooLarge(bytes) => Some((
             "TooLarge",
             format!(
-                "the data of {key} would have {bytes} bytes, more than the {} that Kubernetes allows: split the output",
+                "the data of {key} would have {bytes} bytes, more than the {} that Kubernetes allows: write less, or split it over several outputs",
                 super::MAX_DATA_BYTES
             ),
         )),

@@ -26,6 +26,8 @@ pub struct Edit {
     pub drop_keys: Vec<String>,
     /// Its `binaryData` goes.
     pub drop_binary_data: bool,
+    /// It was another organization's, and gets this one as its owner.
+    pub takes_over: bool,
 }
 
 /// One write.
@@ -83,7 +85,7 @@ fn decide(key: &ObjectKey, content: &ObjectContent, owner: &Owner, scene: &Scene
     let Some(observed) = scene.observed.get(key) else {
         return if scene.foreign.contains(key) { Err(Delivery::Conflict) } else { Ok(Change::Create) };
     };
-    if !observed.is_of(owner) {
+    if !observed.is_of(owner) && !observed.yields() {
         return Err(Delivery::Conflict);
     }
     if observed.is_terminating {
@@ -94,7 +96,11 @@ fn decide(key: &ObjectKey, content: &ObjectContent, owner: &Owner, scene: &Scene
     if observed.is_fixed {
         return Ok(Change::Recreate);
     }
-    if observed.is_as(content) { Err(Delivery::Done) } else { Ok(Change::Update(edit(observed, content))) }
+    let takes_over = !observed.is_of(owner);
+    if observed.is_as(content) && !takes_over {
+        return Err(Delivery::Done);
+    }
+    Ok(Change::Update(Edit { takes_over, ..edit(observed, content) }))
 }
 
 fn edit(observed: &Observed, content: &ObjectContent) -> Edit {
@@ -109,6 +115,7 @@ fn edit(observed: &Observed, content: &ObjectContent) -> Edit {
         drop_annotations: observed.annotations.outdated(&content.annotations),
         drop_keys: observed.keys.iter().filter(|key| !has_key(key)).map(ToString::to_string).collect(),
         drop_binary_data: observed.has_binary_data,
+        takes_over: false,
     }
 }
 

@@ -113,9 +113,9 @@ fn told(timeline: &Timeline) -> Vec<String> {
             } else {
                 String::new()
             };
-            let notices: String = change.notices.iter().map(|notice| format!(" -{}", notice.before)).collect();
-            let amendments: String = change.amendments.iter().map(|name| format!(" {name}")).collect();
-            format!("{}{phases}{amendments}{notices}", change.grant.name)
+            let notices: Vec<String> = change.notices.iter().map(|notice| format!(" -{}", notice.before)).collect();
+            let amendments: Vec<String> = change.amendments.iter().map(|name| format!(" {name}")).collect();
+            format!("{}{phases}{}{}", change.grant.name, amendments.concat(), notices.concat())
         });
         let held = step.holdings.values().map(|(_, after)| {
             let amount = after.amount.as_deref().filter(|_| after.entitled);
@@ -191,6 +191,21 @@ fn what_cannot_be_told_is_still_withdrawn() {
         .collect();
     let key = "Secret acme/backup".to_owned();
     assert_eq!(objects, [(ObjectAction::Delivered, key.clone(), false), (ObjectAction::Withdrawn, key, false)]);
+}
+
+#[test]
+fn what_outlives_its_grant_is_kept_as_no_longer_in_force() {
+    let output = json!({
+        "name": "o", "kind": "ConfigMap", "onEnd": "Retain", "items": [{"key": "k", "template": "text"}],
+    });
+    let mut inventory = empty();
+    inventory.add_definition(definition("archive", &json!({"type": "Feature", "outputs": [output]})));
+    let spec = json!({"organization": "acme", "definition": "archive", "start": "2026-01-10", "end": "2026-02-09"});
+    inventory.add_instance(instance("entitlements", "a", &spec, &Value::Null));
+    let timeline = inventory.timeline(&bounds(), |_| true);
+    let changes = timeline.steps.iter().flat_map(|step| &step.objects).filter(|change| change.grant.is_some());
+    let actions: Vec<_> = changes.map(|change| change.action).collect();
+    assert_eq!(actions, [ObjectAction::Delivered, ObjectAction::Retained]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use super::{apply, definition, entry, facet, instance, metadata, organization, read, two_organizations};
 use crate::{
     api::{EntitlementInstance, Organization},
-    controller::world::{NotReady, Served, World},
+    controller::world::{NotReady, Reference, Served, World},
     core::grant::{Grant, GrantId},
 };
 use kube::runtime::watcher::Event;
@@ -9,13 +9,14 @@ use serde_json::{Value, json};
 
 fn serving() -> World {
     let mut world = two_organizations();
-    world.serve(&"backup".into(), Served { entry: entry(), hash: None });
+    world.serve(&"backup".into(), Served { entry: entry(), hash: None, version: 0 });
     world
 }
 
 fn names(world: &World, id: &str, grant: Option<Value>) -> Vec<String> {
     let grant = grant.map(|object| Grant::read(&read::<EntitlementInstance>(object)));
-    let snapshot = world.with_grant(&"acme".into(), &GrantId::new("entitlements", id), grant).unwrap();
+    let snapshot =
+        world.with_grant(&"acme".into(), &"backup".into(), &GrantId::new("entitlements", id), grant).unwrap();
     snapshot.grants.iter().map(|grant| format!("{}: {}", grant.id.name, grant.priority)).collect()
 }
 
@@ -36,8 +37,31 @@ fn nothing_is_told_before_a_definition_is_read() {
     let mut world = two_organizations();
     world.observe_definition(Event::Apply(definition("backup", "f", 1)));
     let grant = Grant::read(&read::<EntitlementInstance>(instance("a", "acme", 1, Value::Null)));
-    let told = world.with_grant(&"acme".into(), &grant.id.clone(), Some(grant));
-    assert_eq!(told.map(drop), Err(NotReady::Waits));
+    let told = |world: &World| {
+        world.with_grant(&"acme".into(), &"backup".into(), &grant.id.clone(), Some(grant.clone())).map(drop)
+    };
+    assert_eq!(told(&world), Err(NotReady::Waits));
+    let version = world.definition(&"backup".into()).0.version;
+    world.serve(&"backup".into(), Served { entry: entry(), hash: None, version });
+    assert_eq!(told(&world), Ok(()));
+    // Nor while what serves is not of what there is now.
+    world.observe_definition(Event::Apply(definition("backup", "f", 2)));
+    assert_eq!(told(&world), Err(NotReady::Waits));
+    // An organization alone is told of without it.
+    assert!(world.with_organization(&"acme".into(), None).is_ok());
+}
+
+#[test]
+fn the_state_of_what_is_named_is_known() {
+    let mut world = serving();
+    apply(&mut world, instance("a", "acme", 3, Value::Null));
+    world.observe_facet(Event::Apply(facet("f", 1)));
+    let known = |reference| world.state(&reference).is_some();
+    assert!(known(Reference::Organization("acme".into())) && !known(Reference::Organization("other".into())));
+    assert!(known(Reference::Facet("f".into())) && !known(Reference::Facet("g".into())));
+    assert!(!known(Reference::Definition("other".into())));
+    assert!(known(Reference::Grant(GrantId::new("entitlements", "a"))));
+    assert!(!known(Reference::Grant(GrantId::new("entitlements", "b"))));
 }
 
 /// Whose the namespaces are with the organization `new`, which lists them.

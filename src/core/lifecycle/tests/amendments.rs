@@ -242,6 +242,20 @@ fn before_its_start_an_amendment_counts_already() {
 }
 
 #[test]
+fn the_start_comes_first_where_an_amendment_counts_no_earlier() {
+    for effective in ["2027-07-01", "2027-06-01"] {
+        let amendments = format!("[{{name: x, effective: {effective}, end: 2028-01-31}}]");
+        let spec = format!("{{start: 2027-06-01, end: 2027-12-31, amendments: {amendments}}}");
+        let mut world = World::new().with("a", "2027-01-01", &spec);
+        assert_eq!(
+            world.at("2027-01-01"),
+            ["a: Waiting from 2027-06-01 to 2028-01-01, x Pending; next 2027-06-01 Active"],
+            "{effective}"
+        );
+    }
+}
+
+#[test]
 fn grace_begins_at_the_amended_end() {
     let mut world = year("[{name: x, effective: 2027-02-01, end: 2027-06-30}]").grace("P10D");
     assert_eq!(

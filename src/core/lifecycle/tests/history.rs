@@ -2,7 +2,7 @@
 
 use super::{World, oracle::Records};
 use crate::{
-    api::entitlement_instance::{Amendment, State},
+    api::entitlement_instance::{Amendment, FacetFields, State},
     core::{
         calendar::{Instant, format_instant},
         refusal::Reason,
@@ -14,15 +14,18 @@ use std::collections::BTreeMap;
 
 /// How far apart the moments of a history lie.
 #[derive(Clone, Copy, Debug)]
-pub enum Scale {
+pub enum Tick {
+    /// So that a history takes place while one looks on.
+    Seconds,
     Minutes,
     QuarterDays,
     Days,
 }
 
-impl Scale {
-    fn seconds(self) -> i64 {
+impl Tick {
+    pub fn seconds(self) -> i64 {
         match self {
+            Self::Seconds => 2,
             Self::Minutes => 60,
             Self::QuarterDays => 6 * 3600,
             Self::Days => 24 * 3600,
@@ -31,15 +34,30 @@ impl Scale {
 
     fn duration(self, count: u8) -> String {
         match self {
+            Self::Seconds => format!("PT{}S", 2 * u32::from(count)),
             Self::Minutes => format!("PT{count}M"),
             Self::QuarterDays => format!("PT{}H", 6 * u32::from(count)),
             Self::Days => format!("P{count}D"),
         }
     }
+}
 
+/// When the moments of a history are.
+#[derive(Clone, Copy, Debug)]
+pub struct Scale {
+    pub tick: Tick,
+    /// The moment 0.
+    pub base: Instant,
+}
+
+impl Scale {
     /// Some days before the clocks change in Berlin.
-    fn at(self, tick: u8) -> Instant {
-        super::at("2027-03-26") + TimeDelta::seconds(self.seconds() * i64::from(tick))
+    fn before_summer(tick: Tick) -> Self {
+        Self { tick, base: super::at("2027-03-26") }
+    }
+
+    pub fn at(self, tick: u8) -> Instant {
+        self.base + TimeDelta::seconds(self.tick.seconds() * i64::from(tick))
     }
 
     fn text(self, moment: Written) -> String {
@@ -171,41 +189,53 @@ fn event() -> impl Strategy<Value = Event> {
 
 #[derive(Clone, Debug)]
 pub struct History {
-    scale: Scale,
-    unique: bool,
+    tick: Tick,
+    pub unique: bool,
     berlin: bool,
     catalogue: (Option<u8>, Option<u8>),
-    first: Vec<NewGrant>,
+    pub first: Vec<NewGrant>,
     pub events: Vec<Event>,
 }
 
 pub fn history() -> impl Strategy<Value = History> {
-    let scale = prop_oneof![Just(Scale::Minutes), Just(Scale::QuarterDays), Just(Scale::Days)];
+    let tick = prop_oneof![Just(Tick::Seconds), Just(Tick::Minutes), Just(Tick::QuarterDays), Just(Tick::Days)];
     let catalogue = (proptest::option::weighted(0.8, 1u8..6), proptest::option::of(1u8..6));
     let first = proptest::collection::vec(grant(), 1..5);
     let events = proptest::collection::vec(event(), 0..14);
-    (scale, proptest::bool::weighted(0.8), any::<bool>(), catalogue, first, events).prop_map(
-        |(scale, unique, berlin, catalogue, first, events)| History { scale, unique, berlin, catalogue, first, events },
+    (tick, proptest::bool::weighted(0.8), any::<bool>(), catalogue, first, events).prop_map(
+        |(tick, unique, berlin, catalogue, first, events)| History { tick, unique, berlin, catalogue, first, events },
     )
 }
 
+/// What an amendment states that no definition of these histories allows.
+pub const INVALID_FACETS: (&str, &str, &str) = ("limits", "seats", "many");
+
 /// A history as far as it has come, with the records that the model has kept.
 pub struct Telling {
-    scale: Scale,
+    pub scale: Scale,
     pub world: World,
     pub records: Records,
-    tick: u8,
+    pub tick: u8,
+    /// Begins the names of its grants.
+    prefix: String,
     /// What happened last is not seen yet.
     pub unseen: bool,
 }
 
 impl Telling {
-    pub fn new(history: &History) -> Self {
+    /// As it is before anything is granted.
+    pub fn starting(history: &History, scale: Scale, prefix: &str) -> Self {
         let mut world = World::new();
         world.unique = history.unique;
-        let mut telling = Self { scale: history.scale, world, records: Records::new(), tick: 3, unseen: false };
+        let prefix = prefix.to_owned();
+        let mut telling = Self { scale, world, records: Records::new(), tick: 3, prefix, unseen: false };
         telling.happen(&Event::Zone(history.berlin));
         telling.happen(&Event::Catalogue(history.catalogue.0, history.catalogue.1));
+        telling
+    }
+
+    pub fn new(history: &History) -> Self {
+        let mut telling = Self::starting(history, Scale::before_summer(history.tick), "");
         for grant in &history.first {
             telling.happen(&Event::Add(grant.clone()));
         }
@@ -216,7 +246,7 @@ impl Telling {
         self.scale.at(self.tick)
     }
 
-    fn name(&self, which: u8) -> Option<String> {
+    pub fn name(&self, which: u8) -> Option<String> {
         let names: Vec<_> = self.world.instances.iter().filter_map(|instance| instance.metadata.name.clone()).collect();
         names.get(usize::from(which)).cloned()
     }
@@ -229,10 +259,13 @@ impl Telling {
             Event::Bar(barred) => self.world.barred = barred.then_some(("entitlements", Reason::NamespaceNotAllowed)),
             Event::Unready(unready) => self.world.unready = unready.then_some(Reason::DefinitionNotReady),
             Event::Catalogue(term, grace) => {
-                self.world.term = term.map(|count| self.scale.duration(count));
-                self.world.grace = grace.map(|count| self.scale.duration(count));
+                self.world.term = term.map(|count| self.scale.tick.duration(count));
+                self.world.grace = grace.map(|count| self.scale.tick.duration(count));
             }
-            Event::Zone(berlin) => self.world.zone = if *berlin { "Europe/Berlin" } else { "UTC" }.to_owned(),
+            Event::Zone(berlin) => {
+                let zone = if *berlin { "Europe/Berlin" } else { "UTC" };
+                zone.clone_into(&mut self.world.zone);
+            }
             Event::Unseen(event) => {
                 self.happen(event);
                 self.unseen = true;
@@ -253,7 +286,7 @@ impl Telling {
 
     fn add(&mut self, grant: &NewGrant) {
         let Some(name) = (0..6)
-            .map(|number| format!("g{number}"))
+            .map(|number| format!("{}g{number}", self.prefix))
             .find(|name| self.world.instances.iter().all(|instance| instance.metadata.name.as_deref() != Some(name)))
         else {
             return;
@@ -274,7 +307,7 @@ impl Telling {
 
     fn terms(&self, terms: &Terms) -> (Option<String>, Option<String>, Option<String>) {
         let text = |moment: Option<Written>| moment.map(|moment| self.scale.text(moment));
-        (text(terms.start), text(terms.end), terms.renews.map(|number| format!("g{number}")))
+        (text(terms.start), text(terms.end), terms.renews.map(|number| format!("{}g{number}", self.prefix)))
     }
 
     fn amendment(&self, index: usize, amendment: &NewAmendment) -> Amendment {
@@ -283,7 +316,7 @@ impl Telling {
             effective: self.scale.text(amendment.effective),
             amount: None,
             end: amendment.end.map(|end| self.scale.text(end)),
-            facets: amendment.invalid_facets.then(BTreeMap::new),
+            facets: amendment.invalid_facets.then(invalid_facets),
             reason: None,
             revoked: amendment.revoked,
         }
@@ -326,4 +359,9 @@ impl Telling {
             _ => {}
         }
     }
+}
+
+fn invalid_facets() -> FacetFields {
+    let (facet, field, value) = INVALID_FACETS;
+    BTreeMap::from([(facet.to_owned(), serde_json::Map::from_iter([(field.to_owned(), value.into())]))])
 }

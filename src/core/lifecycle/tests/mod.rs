@@ -5,53 +5,32 @@ mod acceptance;
 mod amendments;
 mod history;
 mod laws;
+mod lineage;
 mod oracle;
 mod phases;
 mod renewal;
 mod uniqueness;
+mod world;
+
+pub use world::{World, at};
 
 use super::{AmendmentOutcome, Case, Group, Lineage, Outlook, PreparedAmendment, Verdict};
 use crate::{
     api::{
-        EntitlementInstance, EntitlementInstanceSpec, EntitlementInstanceStatus, Phase,
+        Phase,
         entitlement_instance::{AcceptedRecord, AmendmentState},
     },
     core::{
-        calendar::{Bound, CalendarDuration, Instant, parse_instant, parse_zone},
+        calendar::{Bound, CalendarDuration, Instant, parse_zone},
         grant::{Amendment, Grant},
         refusal::{Reason, Refusal},
     },
 };
-use chrono::NaiveDate;
-use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
-
-/// A moment: a date is its midnight in UTC.
-pub fn at(text: &str) -> Instant {
-    match text.parse::<NaiveDate>() {
-        Ok(date) => date.and_hms_opt(0, 0, 0).unwrap().and_utc(),
-        Err(_) => parse_instant(text).unwrap(),
-    }
-}
 
 /// The shortest text that [`at`] reads.
 pub fn text(instant: Instant) -> String {
     let text = crate::core::calendar::format_instant(instant);
     text.strip_suffix("T00:00:00Z").map(str::to_owned).unwrap_or(text)
-}
-
-/// An organization's grants of one definition, with what decides on them from outside. Only their statuses remember anything.
-#[derive(Clone, Debug)]
-pub struct World {
-    pub zone: String,
-    pub term: Option<String>,
-    pub grace: Option<String>,
-    pub unique: bool,
-    pub suspended: bool,
-    /// Why grants of each namespace are refused also once they were accepted.
-    pub barred: Option<(&'static str, Reason)>,
-    /// Why new grants are refused.
-    pub unready: Option<Reason>,
-    pub instances: Vec<EntitlementInstance>,
 }
 
 /// What one moment gives for one grant.
@@ -71,87 +50,6 @@ pub struct Row {
 }
 
 impl World {
-    pub fn new() -> Self {
-        Self {
-            zone: "UTC".to_owned(),
-            term: None,
-            grace: None,
-            unique: true,
-            suspended: false,
-            barred: None,
-            unready: None,
-            instances: Vec::new(),
-        }
-    }
-
-    pub fn term(mut self, term: &str) -> Self {
-        self.term = Some(term.to_owned());
-        self
-    }
-
-    pub fn grace(mut self, grace: &str) -> Self {
-        self.grace = Some(grace.to_owned());
-        self
-    }
-
-    pub fn zone(mut self, zone: &str) -> Self {
-        zone.clone_into(&mut self.zone);
-        self
-    }
-
-    pub fn allow_multiple(mut self) -> Self {
-        self.unique = false;
-        self
-    }
-
-    /// Adds a grant that was made at a moment, with a spec in YAML but for organization and definition.
-    pub fn add(&mut self, name: &str, made: &str, spec: &str) -> &mut Self {
-        let mut spec: serde_json::Value = serde_saphyr::from_str(spec).unwrap();
-        spec["organization"] = "acme".into();
-        spec["definition"] = "seats".into();
-        let mut instance = EntitlementInstance::new(name, serde_json::from_value(spec).unwrap());
-        instance.metadata.namespace = Some("entitlements".to_owned());
-        instance.metadata.uid = Some(format!("uid-{name}"));
-        instance.metadata.creation_timestamp = Some(Time(Timestamp::from_second(at(made).timestamp()).unwrap()));
-        self.instances.push(instance);
-        self
-    }
-
-    pub fn with(mut self, name: &str, made: &str, spec: &str) -> Self {
-        self.add(name, made, spec);
-        self
-    }
-
-    pub fn instance(&mut self, name: &str) -> &mut EntitlementInstance {
-        self.instances.iter_mut().find(|instance| instance.metadata.name.as_deref() == Some(name)).unwrap()
-    }
-
-    pub fn delete(&mut self, name: &str) {
-        self.instances.retain(|instance| instance.metadata.name.as_deref() != Some(name));
-    }
-
-    /// Changes a spec, by fields in YAML; null removes one.
-    pub fn edit(&mut self, name: &str, fields: &str) -> &mut Self {
-        let fields: serde_json::Value = serde_saphyr::from_str(fields).unwrap();
-        let instance = self.instance(name);
-        let mut spec = serde_json::to_value(&instance.spec).unwrap();
-        for (key, value) in fields.as_object().unwrap() {
-            spec[key] = value.clone();
-        }
-        instance.spec = serde_json::from_value::<EntitlementInstanceSpec>(spec).unwrap();
-        self
-    }
-
-    pub fn record(&self, name: &str) -> Option<AcceptedRecord> {
-        let instance = self.instances.iter().find(|instance| instance.metadata.name.as_deref() == Some(name)).unwrap();
-        instance.status.as_ref().and_then(|status| status.accepted.clone())
-    }
-
-    pub fn set_record(&mut self, name: &str, record: Option<AcceptedRecord>) {
-        self.instance(name).status =
-            Some(EntitlementInstanceStatus { accepted: record, ..EntitlementInstanceStatus::default() });
-    }
-
     pub fn grants(&self) -> Vec<Grant> {
         self.instances.iter().map(Grant::read).collect()
     }
@@ -200,7 +98,7 @@ impl World {
             })
             .collect();
         rows.sort_by(|one, other| one.name.cmp(&other.name));
-        (rows, outlook.in_force)
+        (rows, outlook.in_force.concat())
     }
 
     /// Decides as the operator does, whose only memory is the statuses: each outcome's record is written into its status.

@@ -371,6 +371,8 @@ fn never_in_force_where_the_renewed_comes_to_end_no_earlier() {
         world.line("2027-01-05", "b"),
         "b: Waiting from 2027-03-01 to 2027-03-01, never in force; next 2027-03-01 Expired"
     );
+    let (_, spans) = world.decide(super::at("2027-01-05"));
+    assert_eq!(spans.len(), 1, "an empty span is none: {spans:?}");
     world.edit("a", "{amendments: [{name: more, effective: 2027-01-05, end: 2027-03-31}]}");
     assert_eq!(
         world.line("2027-02-28", "b"),

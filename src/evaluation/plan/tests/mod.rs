@@ -1,9 +1,11 @@
 //! The plan for scenes that are put together by hand.
 
+mod laws;
 mod objects;
 mod reports;
+mod retained;
 
-use super::{Fingerprint, Marks, Observed, Owner, Scene, observed::fingerprint};
+use super::{Fate, Fingerprint, Marks, Observed, Owner, Scene, observed::fingerprint};
 use crate::{
     api::{EntitlementInstanceStatus, entitlement_definition::OutputKind},
     core::{grant::GrantId, secret::Secret},
@@ -62,6 +64,7 @@ pub fn made(instance: Option<&str>, content: &ObjectContent) -> Observed {
         organization: Some("acme".into()),
         controller: Some("uid-acme".into()),
         instance: instance.map(grant),
+        fate: Fate::Delete,
         labels: marks(&content.labels),
         annotations: marks(&content.annotations),
         data: fingerprint(&content.data),

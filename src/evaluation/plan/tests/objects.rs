@@ -5,7 +5,7 @@ use crate::{
     api::entitlement_definition::OutputKind,
     evaluation::{
         object::{ObjectContent, ObjectData, ObjectKey},
-        plan::{Change, Delivery, Edit, MAX_DATA_BYTES, Observed, Scene, Writes, removals, writes},
+        plan::{Change, Delivery, Edit, MAX_DATA_BYTES, Observed, Scene, Writes, withdrawals, writes},
     },
 };
 use rstest::rstest;
@@ -107,7 +107,7 @@ fn what_is_not_its_own_is_a_conflict_and_stays(#[case] change: fn(&mut Observed)
     let mut there = made(Some("g"), &content(&[("a", "other")]));
     change(&mut there);
     assert_eq!(settled(&plan(&desired, Some(there.clone()))), Some(&Delivery::Conflict));
-    let gone = removals(&evaluation([]), &owner(), &scene([(key("one", "config"), there)]), &BTreeMap::new());
+    let gone = withdrawals(&evaluation([]), &owner(), &scene([(key("one", "config"), there)]), &BTreeMap::new());
     assert_eq!(gone, []);
 }
 
@@ -124,7 +124,7 @@ fn what_is_being_deleted_is_waited_for() {
     let there = Observed { is_terminating: true, ..made(Some("g"), &desired) };
     let planned = plan(&desired, Some(there.clone()));
     assert!(matches!(settled(&planned), Some(Delivery::Failed(_))));
-    assert_eq!(removals(&evaluation([]), &owner(), &scene([(key("one", "config"), there)]), &BTreeMap::new()), []);
+    assert_eq!(withdrawals(&evaluation([]), &owner(), &scene([(key("one", "config"), there)]), &BTreeMap::new()), []);
 }
 
 #[rstest]
@@ -154,7 +154,7 @@ fn a_kept_object_is_neither_written_nor_deleted() {
     let scene = scene([(key("one", "config"), made(Some("g"), &content(&[("a", "old")])))]);
     let planned = writes(&evaluation, &owner(), &scene);
     assert_eq!(settled(&planned), Some(&Delivery::Kept));
-    assert_eq!(removals(&evaluation, &owner(), &scene, &planned.settled), []);
+    assert_eq!(withdrawals(&evaluation, &owner(), &scene, &planned.settled), []);
 }
 
 #[test]
@@ -181,8 +181,10 @@ fn what_nobody_asks_for_goes_also_where_the_organization_is_no_longer() {
         (key("left", "config"), old()),
         (key("one", "entitlements"), made(None, &content(&[]))),
     ]);
-    let gone: Vec<_> =
-        removals(&evaluation([]), &owner(), &scene, &BTreeMap::new()).into_iter().map(|removal| removal.key).collect();
+    let gone: Vec<_> = withdrawals(&evaluation([]), &owner(), &scene, &BTreeMap::new())
+        .into_iter()
+        .map(|withdrawal| withdrawal.key)
+        .collect();
     assert_eq!(gone, [key("left", "config"), key("one", "config"), key("one", "entitlements")]);
 }
 
@@ -192,8 +194,10 @@ fn objects_of_a_kept_grant_stay_where_the_organization_is() {
     let scene = scene([(key("one", "config"), old()), (key("left", "config"), old())]);
     let mut evaluation = evaluation([]);
     evaluation.kept = [grant("g")].into();
-    let gone: Vec<_> =
-        removals(&evaluation, &owner(), &scene, &BTreeMap::new()).into_iter().map(|removal| removal.key).collect();
+    let gone: Vec<_> = withdrawals(&evaluation, &owner(), &scene, &BTreeMap::new())
+        .into_iter()
+        .map(|withdrawal| withdrawal.key)
+        .collect();
     assert_eq!(gone, [key("left", "config")]);
 }
 
@@ -206,7 +210,7 @@ fn the_former_name_goes_only_when_the_new_one_is_there(#[case] delivery: Option<
     let evaluation = evaluation([(key("one", "new"), wanted(Some(grant("g")), content(&[])))]);
     let scene = scene([(key("one", "old"), made(Some("g"), &content(&[])))]);
     let deliveries = delivery.map(|delivery| (key("one", "new"), delivery)).into_iter().collect();
-    assert_eq!(!removals(&evaluation, &owner(), &scene, &deliveries).is_empty(), goes);
+    assert_eq!(!withdrawals(&evaluation, &owner(), &scene, &deliveries).is_empty(), goes);
 }
 
 #[test]
@@ -222,7 +226,7 @@ fn what_was_delivered_for_an_unreadable_grant_stays_and_the_summary_too() {
     let planned = writes(&evaluation, &owner(), &scene);
     assert!(planned.changes.is_empty());
     assert_eq!(planned.settled, [(key("one", "entitlements"), Delivery::Kept)].into());
-    assert_eq!(removals(&evaluation, &owner(), &scene, &planned.settled), []);
+    assert_eq!(withdrawals(&evaluation, &owner(), &scene, &planned.settled), []);
 }
 
 #[test]
@@ -233,6 +237,6 @@ fn an_object_passes_from_one_grant_to_the_next_in_place() {
     let planned = writes(&evaluation, &owner(), &scene);
     edit(&planned);
     let deliveries = [(key("one", "config"), Delivery::Done)].into();
-    assert_eq!(removals(&evaluation, &owner(), &scene, &deliveries), []);
+    assert_eq!(withdrawals(&evaluation, &owner(), &scene, &deliveries), []);
     assert!(Arc::strong_count(&planned.changes[0].2) > 1);
 }

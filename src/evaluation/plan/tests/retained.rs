@@ -1,0 +1,151 @@
+//! What becomes of objects that outlive their grants.
+
+use super::{content, evaluation, grant, kept, key, made, marks, owner, scene, texts, wanted};
+use crate::{
+    api::entitlement_definition::OnEnd,
+    evaluation::{
+        Evaluation,
+        object::{DesiredObject, IN_FORCE, ON_END, OVER, ObjectKey, RETAIN},
+        plan::{Change, Delivery, Fate, Marks, Observed, Owner, Scene, Withdrawal, withdrawals, writes},
+    },
+};
+use rstest::rstest;
+use std::collections::BTreeMap;
+
+/// As it was made for a grant that is in force, by an output that is to outlive it.
+fn lasting() -> Observed {
+    Observed { fate: Fate::Retain, ..made(Some("g"), &content(&[("a", "1")])) }
+}
+
+/// The same after the grant's end.
+fn over() -> Observed {
+    let labels = texts(&[("ours", "yes"), (IN_FORCE, OVER)]);
+    Observed { fate: Fate::Retained, labels: marks(&labels), ..lasting() }
+}
+
+fn at(namespace: &str, observed: Observed) -> Scene {
+    scene([(key(namespace, "config"), observed)])
+}
+
+fn withdrawn(evaluation: &Evaluation, scene: &Scene) -> Vec<Withdrawal> {
+    withdrawals(evaluation, &owner(), scene, &BTreeMap::new())
+}
+
+fn retained(namespace: &str) -> Vec<Withdrawal> {
+    vec![Withdrawal { key: key(namespace, "config"), instance: Some(grant("g")), on_end: OnEnd::Retain }]
+}
+
+/// `one/config` of a grant in force.
+fn asked(name: &str) -> [(ObjectKey, DesiredObject); 1] {
+    [(key("one", "config"), wanted(Some(grant(name)), content(&[("a", "1")])))]
+}
+
+#[rstest]
+#[case::in_a_namespace_of_the_organization("one")]
+#[case::in_one_that_is_its_no_longer("left")]
+fn what_is_to_last_is_kept_when_nothing_asks_for_it(#[case] namespace: &str) {
+    assert_eq!(withdrawn(&evaluation([]), &at(namespace, lasting())), retained(namespace));
+}
+
+#[rstest]
+#[case::in_a_namespace_of_the_organization("one")]
+#[case::in_one_that_is_its_no_longer("left")]
+fn what_is_kept_is_left_alone(#[case] namespace: &str) {
+    assert_eq!(withdrawn(&evaluation([]), &at(namespace, over())), []);
+}
+
+#[test]
+fn a_label_that_was_taken_off_is_put_on_again() {
+    let unlabelled = Observed { fate: Fate::Retain, ..over() };
+    assert_eq!(withdrawn(&evaluation([]), &at("one", unlabelled)), retained("one"));
+}
+
+#[rstest]
+#[case::nothing_is_said(&[], &[], Fate::Delete)]
+#[case::it_is_to_last(&[], &[(ON_END, RETAIN)], Fate::Retain)]
+#[case::it_was_kept(&[(IN_FORCE, OVER)], &[(ON_END, RETAIN)], Fate::Retained)]
+#[case::the_label_is_reason_enough(&[(IN_FORCE, OVER)], &[], Fate::Retained)]
+#[case::other_values_say_nothing(&[(IN_FORCE, "true")], &[(ON_END, "Delete")], Fate::Delete)]
+fn its_fate_stands_on_it(
+    #[case] labels: &[(&str, &str)],
+    #[case] annotations: &[(&str, &str)],
+    #[case] expected: Fate,
+) {
+    assert_eq!(Fate::of(Some(&texts(labels)), Some(&texts(annotations))), expected);
+}
+
+#[test]
+fn what_may_still_be_in_force_is_not_labelled() {
+    let mut of_kept_grant = evaluation([]);
+    of_kept_grant.kept = [grant("g")].into();
+    assert_eq!(withdrawn(&of_kept_grant, &at("one", lasting())), []);
+    let unreadable = Scene { unreadable: [grant("g")].into(), ..at("one", lasting()) };
+    assert_eq!(withdrawn(&evaluation([]), &unreadable), []);
+    assert_eq!(withdrawn(&evaluation([(key("one", "config"), kept("g"))]), &at("one", lasting())), []);
+}
+
+#[test]
+fn the_former_name_is_kept_once_the_new_one_is_there() {
+    let renamed = evaluation([(key("one", "new"), wanted(Some(grant("g")), content(&[])))]);
+    let scene = at("one", lasting());
+    assert_eq!(withdrawals(&renamed, &owner(), &scene, &BTreeMap::new()), []);
+    let delivered = [(key("one", "new"), Delivery::Done)].into();
+    assert_eq!(withdrawals(&renamed, &owner(), &scene, &delivered), retained("one"));
+}
+
+#[rstest]
+#[case::that_comes_back("g")]
+#[case::that_is_another("next")]
+fn it_yields_in_place_to_a_grant_in_force(#[case] name: &str) {
+    let evaluation = evaluation(asked(name));
+    let planned = writes(&evaluation, &owner(), &at("one", over()));
+    match planned.changes.as_slice() {
+        [(_, Change::Update(edit), _)] => {
+            assert_eq!((&*edit.uid, edit.takes_over), ("uid-object", false));
+            assert_eq!(edit.drop_labels, [IN_FORCE]);
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(withdrawn(&evaluation, &at("one", over())), []);
+}
+
+#[test]
+fn a_label_that_somebody_else_put_on_is_taken_off_what_is_in_force() {
+    let labels = [("ours", "yes"), (IN_FORCE, OVER)];
+    let observed = Observed { labels: Marks::new(labels, ["ours".to_owned()]), fate: Fate::Retained, ..lasting() };
+    let planned = writes(&evaluation(asked("g")), &owner(), &at("one", observed));
+    assert!(matches!(planned.changes.as_slice(), [(_, Change::Update(edit), _)] if edit.drop_labels == [IN_FORCE]));
+}
+
+fn of_another(observed: Observed) -> Observed {
+    Observed { organization: Some("globex".into()), controller: Some("uid-globex".into()), ..observed }
+}
+
+#[test]
+fn what_another_organization_left_yields_and_changes_its_owner() {
+    let planned = writes(&evaluation(asked("g")), &owner(), &at("one", of_another(over())));
+    assert!(matches!(planned.changes.as_slice(), [(_, Change::Update(edit), _)] if edit.takes_over));
+}
+
+#[test]
+fn what_the_organization_left_before_it_was_made_anew_yields_and_changes_its_owner() {
+    let anew = Owner { uid: "uid-anew".into(), ..owner() };
+    let planned = writes(&evaluation(asked("g")), &anew, &at("one", over()));
+    assert!(matches!(planned.changes.as_slice(), [(_, Change::Update(edit), _)] if edit.takes_over));
+}
+
+#[rstest]
+#[case::in_force_for_another_organization(of_another(lasting()))]
+#[case::without_its_owner(Observed { controller: None, ..over() })]
+#[case::without_the_organizations_label(Observed { organization: None, ..over() })]
+fn nothing_else_yields(#[case] observed: Observed) {
+    let planned = writes(&evaluation(asked("g")), &owner(), &at("one", observed.clone()));
+    assert!(planned.changes.is_empty());
+    assert_eq!(planned.settled, [(key("one", "config"), Delivery::Conflict)].into());
+    assert_eq!(withdrawn(&evaluation([]), &at("one", observed)), []);
+}
+
+#[test]
+fn what_another_organization_left_is_not_withdrawn_by_this_one() {
+    assert_eq!(withdrawn(&evaluation([]), &at("one", of_another(over()))), []);
+}

@@ -1,0 +1,156 @@
+//! What an organization holds as flagd flag definitions, whose targeting rules know the time: a right starts and ends at its
+//! second without a new file.
+//!
+//! | flag | value |
+//! |---|---|
+//! | `<handle>` of a Feature | boolean |
+//! | `<handle>` of a Quantity or Credit | number |
+//! | `<handle>.facets`, where the definition has facets that are not too large | object |
+//!
+//! A handle is a DNS label, which has no dot, so no two flags get one name.
+
+use crate::{
+    api::entitlement_instance::FacetFields,
+    core::{amount::Amount, calendar::Instant},
+};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+/// The schema that the flags are valid by.
+const SCHEMA: &str = "https://flagd.dev/schema/v0/flags.json";
+
+/// The greatest whole number that every JSON reader holds exactly (2⁵³ − 1). It stands for `Unlimited`, so that comparisons
+/// come out right, and for all that is greater.
+const MOST: u64 = 9_007_199_254_740_991;
+
+/// The most bytes of a flag with facets.
+const MOST_BYTES: usize = 64 * 1024;
+
+/// Digits of a content hash that name a variant.
+const NAME_DIGITS: usize = 12;
+
+/// How what an organization holds of a definition changes with time.
+#[derive(Clone, Debug, Default)]
+pub struct Course {
+    /// In the order of time. Before the first, nothing is held; the last one lasts.
+    pub stages: Vec<Stage>,
+    /// Whether the definition has facets.
+    pub has_facets: bool,
+}
+
+/// What is held from a moment on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stage {
+    /// The moment.
+    pub from: Instant,
+    /// What is held; None where nothing is.
+    pub holds: Option<Holds>,
+}
+
+/// What is held.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Holds {
+    /// The amount; absent for a Feature.
+    pub amount: Option<Amount>,
+    /// The facets, without secret fields.
+    pub facets: FacetFields,
+}
+
+/// A named value of a flag.
+#[derive(Clone, Debug, PartialEq)]
+struct Variant {
+    name: String,
+    value: Value,
+}
+
+/// The flag definitions, for each handle whether it has an amount, and its course.
+#[must_use]
+pub fn flags<'a>(entitlements: impl Iterator<Item = (&'a str, bool, &'a Course)>) -> Value {
+    let mut flags = Map::new();
+    for (handle, has_amount, course) in entitlements {
+        let entitled = if has_amount { course.flag(amount) } else { course.flag(switch) };
+        flags.insert(handle.to_owned(), entitled);
+        if let Some(flag) = course.has_facets.then(|| course.flag(facets)).filter(is_small) {
+            flags.insert(format!("{handle}.facets"), flag);
+        }
+    }
+    json!({"$schema": SCHEMA, "flags": flags})
+}
+
+/// What is too large is left out, so that the facets of one definition do not cost all of them their summary.
+fn is_small(flag: &Value) -> bool {
+    flag.to_string().len() <= MOST_BYTES
+}
+
+fn switch(holds: Option<&Holds>) -> Variant {
+    let name = if holds.is_some() { "on" } else { "off" };
+    Variant { name: name.to_owned(), value: holds.is_some().into() }
+}
+
+/// The variant's name is the exact amount.
+fn amount(holds: Option<&Holds>) -> Variant {
+    let amount = holds.and_then(|holds| holds.amount).unwrap_or(Amount::ZERO);
+    let name = amount.to_string();
+    let value = match amount {
+        Amount::Unlimited => MOST.into(),
+        Amount::Limited(_) => number(&name),
+    };
+    Variant { name, value }
+}
+
+fn number(digits: &str) -> Value {
+    if !digits.contains('.') {
+        return digits.parse().map_or(MOST, |whole: u64| whole.min(MOST)).into();
+    }
+    match digits.parse::<f64>() {
+        #[expect(clippy::cast_precision_loss, reason = "it is exact")]
+        Ok(decimal) if decimal < MOST as f64 => decimal.into(),
+        _ => MOST.into(),
+    }
+}
+
+/// The variant's name comes from what it holds, so that it is the same in every file.
+fn facets(holds: Option<&Holds>) -> Variant {
+    let Some(holds) = holds.filter(|holds| !holds.facets.is_empty()) else {
+        return Variant { name: "none".to_owned(), value: json!({}) };
+    };
+    let value = json!(holds.facets);
+    let mut name = hex::encode(Sha256::digest(value.to_string()));
+    name.truncate(NAME_DIGITS);
+    Variant { name, value }
+}
+
+impl Course {
+    fn flag(&self, variant: impl Fn(Option<&Holds>) -> Variant) -> Value {
+        let none = variant(None);
+        let mut steps: Vec<(i64, Variant)> = Vec::with_capacity(self.stages.len());
+        for stage in &self.stages {
+            let next = variant(stage.holds.as_ref());
+            if steps.last().map_or(&none, |(_, before)| before) != &next {
+                steps.push((stage.from.timestamp(), next));
+            }
+        }
+        let all = steps.iter().map(|(_, variant)| variant).chain([&none]);
+        let variants: Map<String, Value> = all.map(|one| (one.name.clone(), one.value.clone())).collect();
+        let mut flag = json!({"state": "ENABLED", "variants": variants, "defaultVariant": none.name});
+        if let (Some(rule), Some(flag)) = (rule(&none, &steps), flag.as_object_mut()) {
+            flag.insert("targeting".to_owned(), rule);
+        }
+        flag
+    }
+}
+
+/// `if before the first, none, else if before the second, the first, …`; flagd knows no longer `if` than one of three parts.
+fn rule(none: &Variant, steps: &[(i64, Variant)]) -> Option<Value> {
+    let (_, last) = steps.last()?;
+    let before = steps.iter().rev().skip(1).map(|(_, variant)| variant).chain([none]);
+    let ends = steps.iter().rev().map(|(from, _)| from);
+    let rule = before.zip(ends).fold(
+        json!(last.name),
+        |after, (variant, end)| json!({"if": [{"<": [{"var": "$flagd.timestamp"}, end]}, variant.name, after]}),
+    );
+    Some(rule)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+//! What a request names, as it is stored now.
+
+use super::review::Request;
+use crate::{
+    api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization},
+    controller::{Knowledge, Reference, State},
+    core::grant::GrantId,
+};
+use futures::future::try_join_all;
+use kube::{Api, Client, Resource, core::DynamicObject};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::fmt::Debug;
+
+/// The objects that a request depends on.
+pub fn references(request: &Request) -> Vec<Reference> {
+    let object = request.object.as_ref().or(request.old_object.as_ref());
+    let Some(spec) = object.and_then(|object: &DynamicObject| object.data.get("spec")) else { return Vec::new() };
+    let text = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).map(str::to_owned);
+    let kind = request.kind.kind.as_str();
+    if kind == EntitlementInstance::kind(&()) {
+        let namespace = request.namespace.as_deref().unwrap_or_default();
+        let organization = text(spec, "organization").map(|name| Reference::Organization(name.into()));
+        let definition = text(spec, "definition").map(|name| Reference::Definition(name.into()));
+        let renewed = text(spec, "renews").map(|name| Reference::Grant(GrantId::new(namespace, &name)));
+        return organization.into_iter().chain(definition).chain(renewed).collect();
+    }
+    if kind == EntitlementDefinition::kind(&()) {
+        let facets = spec.get("facets").and_then(Value::as_array).into_iter().flatten();
+        return facets
+            .filter_map(|facet| text(facet, "definition"))
+            .map(|name| Reference::Facet(name.into()))
+            .collect();
+    }
+    Vec::new()
+}
+
+/// Whether all of them are known as they are stored now. Not if the API server does not say.
+pub async fn are_known(client: &Client, knowledge: &Knowledge, references: &[Reference]) -> bool {
+    let stored = try_join_all(references.iter().map(|reference| stored(client, reference))).await;
+    stored.is_ok_and(|stored| stored.into_iter().eq(references.iter().map(|reference| knowledge.state(reference))))
+}
+
+async fn stored(client: &Client, reference: &Reference) -> kube::Result<Option<State>> {
+    let client = client.clone();
+    match reference {
+        Reference::Organization(name) => state(Api::<Organization>::all(client), name).await,
+        Reference::Definition(name) => state(Api::<EntitlementDefinition>::all(client), name).await,
+        Reference::Facet(name) => state(Api::<FacetDefinition>::all(client), name).await,
+        Reference::Grant(id) => state(Api::<EntitlementInstance>::namespaced(client, &id.namespace), &id.name).await,
+    }
+}
+
+async fn state<K: Resource + Clone + Debug + DeserializeOwned>(api: Api<K>, name: &str) -> kube::Result<Option<State>> {
+    Ok(api.get_metadata_opt(name).await?.map(|found| State::of(&found.metadata)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{are_known, references};
+    use crate::{
+        controller::{Controller, Options, Reference},
+        core::grant::GrantId,
+        webhook::review,
+    };
+    use axum::{Json, Router, http::StatusCode, http::Uri};
+    use kube::{Client, Config};
+    use serde_json::{Value, json};
+    use std::net::Ipv4Addr;
+    use tokio::net::TcpListener;
+
+    fn named(kind: &str, spec: &Value) -> Vec<Reference> {
+        let question = json!({
+            "apiVersion": "admission.k8s.io/v1",
+            "kind": "AdmissionReview",
+            "request": {
+                "uid": "u",
+                "kind": {"group": "entitlements.dev", "version": "v1alpha1", "kind": kind},
+                "resource": {"group": "entitlements.dev", "version": "v1alpha1", "resource": "any"},
+                "name": "a",
+                "namespace": "sales",
+                "operation": "CREATE",
+                "userInfo": {},
+                "object": {"apiVersion": "entitlements.dev/v1alpha1", "kind": kind, "metadata": {"name": "a"}, "spec": spec},
+            },
+        });
+        references(&review::read(question.to_string().as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn what_is_named_is_found() {
+        let renewal = json!({"organization": "acme", "definition": "seats", "renews": "before"});
+        assert_eq!(
+            named("EntitlementInstance", &renewal),
+            [
+                Reference::Organization("acme".into()),
+                Reference::Definition("seats".into()),
+                Reference::Grant(GrantId::new("sales", "before")),
+            ]
+        );
+        let definition = json!({"facets": [{"name": "f", "definition": "one"}, {"name": "g", "schema": {}}]});
+        assert_eq!(named("EntitlementDefinition", &definition), [Reference::Facet("one".into())]);
+        assert_eq!(named("Organization", &json!({"namespaces": ["a"]})), []);
+    }
+
+    /// An API server that has one organization, and tells of nothing else but facet definitions, which there are none of.
+    async fn answer(uri: Uri) -> (StatusCode, Json<Value>) {
+        let status = |code: StatusCode, reason: &str| {
+            let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code.as_u16(), "message": "", "reason": reason});
+            (code, Json(status))
+        };
+        match uri.path().trim_start_matches("/apis/entitlements.dev/v1alpha1/") {
+            "organizations/acme" => {
+                let metadata = json!({"name": "acme", "uid": "u", "generation": 1});
+                let kind =
+                    json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": metadata});
+                (StatusCode::OK, Json(kind))
+            }
+            path if path.starts_with("organizations/") || path.starts_with("facetdefinitions/") => {
+                status(StatusCode::NOT_FOUND, "NotFound")
+            }
+            _ => status(StatusCode::FORBIDDEN, "Forbidden"),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_stored_and_not_known_yet_is_noticed() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
+        let client = Client::try_from(Config::new(url.parse().unwrap())).unwrap();
+        // It knows nothing.
+        let knowledge = Controller::new(client.clone(), Options::default()).knowledge();
+        for (reference, is_known) in [
+            (Reference::Organization("acme".into()), false),
+            (Reference::Organization("nobody".into()), true),
+            (Reference::Facet("none".into()), true),
+            // Where nothing is said, nothing is known.
+            (Reference::Definition("seats".into()), false),
+        ] {
+            let both = [Reference::Facet("none".into()), reference];
+            assert_eq!(are_known(&client, &knowledge, &both).await, is_known, "{both:?}");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! What an operator asked of the API server, from the API server's audit log.
+
+use serde_json::Value;
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+/// How long no write comes at rest.
+const REST: Duration = Duration::from_secs(3);
+/// Far more than it takes to come to rest.
+const DEADLINE: Duration = Duration::from_mins(2);
+
+/// All requests of operators, in the order in which they were answered.
+pub fn requests(audit_log: &Path) -> Vec<Value> {
+    let log = fs::read_to_string(audit_log).unwrap();
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let is_of_operator =
+        |line: &Value| line["userAgent"].as_str().is_some_and(|agent| agent.starts_with("entitlement-operator"));
+    lines.filter(|line| line["stage"] == "ResponseComplete" && is_of_operator(line)).collect()
+}
+
+/// Those that change something, as verb and address.
+pub fn writes(audit_log: &Path) -> Vec<String> {
+    let is_write =
+        |line: &Value| ["create", "update", "patch", "delete"].contains(&line["verb"].as_str().unwrap_or_default());
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let all = requests(audit_log).into_iter().filter(is_write);
+    all.map(|line| format!("{} {}", text(&line["verb"]), text(&line["requestURI"]))).collect()
+}
+
+/// Waits until no write has come for three seconds, and returns how many there are.
+pub async fn at_rest(audit_log: &Path) -> usize {
+    let started = Instant::now();
+    let mut before = writes(audit_log).len();
+    let mut since = Instant::now();
+    while since.elapsed() < REST {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let now = writes(audit_log).len();
+        if now != before {
+            (before, since) = (now, Instant::now());
+        }
+        assert!(started.elapsed() < DEADLINE, "the operator goes on writing: {:#?}", writes(audit_log));
+    }
+    before
+}

@@ -33,6 +33,14 @@ build: ## Builds target/release/entitlement-operator.
 	@[ -e $(OPERATOR) ] || echo "Building $(OPERATOR): about 6 minutes on two cores the first time."
 	cargo build --locked --release
 
+.PHONY: man
+man: ## Writes the manual pages into target/man/.
+	cargo run --locked --quiet -- man --output target/man
+
+.PHONY: plugin
+plugin: build ## Packs the kubectl plugin for Krew into target/krew/ (RELEASES=https://…: where it will be published).
+	@.ci/krew/package.sh $(OPERATOR) target/krew $(RELEASES)
+
 .PHONY: generate
 generate: ## Writes the CustomResourceDefinitions into crds/ from the Rust types.
 	cargo run --locked --quiet -- crds --output crds

@@ -1,7 +1,11 @@
 //! How the cluster is reached.
 
 use http::{HeaderValue, header::USER_AGENT};
-use kube::{Client, Config};
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use std::path::PathBuf;
 
 /// Names the operator and its version in the API server's audit log and metrics.
 const AGENT: &str = concat!("entitlement-operator/", env!("CARGO_PKG_VERSION"));
@@ -12,17 +16,71 @@ pub enum ConnectionError {
     /// Nothing says where it is.
     #[error("no cluster is configured ({0}): set KUBECONFIG, or run in a pod with a service account")]
     Unconfigured(#[source] Box<kube::config::InferConfigError>),
+    /// The kubeconfig file cannot be used, or has no such context.
+    #[error("the kubeconfig cannot be used: {0}")]
+    Kubeconfig(#[source] Box<kube::config::KubeconfigError>),
     /// What says it cannot be used.
     #[error("the cluster's configuration cannot be used: {0}")]
     Unusable(#[source] Box<kube::Error>),
 }
 
-/// A client of the cluster that `KUBECONFIG` or the pod's service account gives.
+/// Which cluster, and as whom. Without any of it: the cluster that `KUBECONFIG`, `~/.kube/config` or the pod's service account
+/// gives.
+#[derive(Clone, Debug, Default)]
+pub struct Connection {
+    /// The file that says how clusters are reached.
+    pub kubeconfig: Option<PathBuf>,
+    /// The context of that file.
+    pub context: Option<String>,
+    /// The user that requests are made as.
+    pub user: Option<String>,
+    /// The groups that this user is in.
+    pub groups: Vec<String>,
+}
+
+impl Connection {
+    /// How the cluster is reached.
+    ///
+    /// # Errors
+    /// Where nothing says so, or it cannot be used.
+    pub async fn config(&self) -> Result<Config, ConnectionError> {
+        let mut config = self.plain().await?;
+        config.headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
+        if self.user.is_some() {
+            config.auth_info.impersonate.clone_from(&self.user);
+        }
+        if !self.groups.is_empty() {
+            config.auth_info.impersonate_groups = Some(self.groups.clone());
+        }
+        Ok(config)
+    }
+
+    async fn plain(&self) -> Result<Config, ConnectionError> {
+        let unsuitable = |error| ConnectionError::Kubeconfig(Box::new(error));
+        let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
+        if let Some(path) = &self.kubeconfig {
+            let kubeconfig = Kubeconfig::read_from(path).map_err(unsuitable)?;
+            return Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(unsuitable);
+        }
+        if self.context.is_some() {
+            return Config::from_kubeconfig(&options).await.map_err(unsuitable);
+        }
+        Config::infer().await.map_err(|error| ConnectionError::Unconfigured(Box::new(error)))
+    }
+
+    /// A client of the cluster. Whether it answers shows later.
+    ///
+    /// # Errors
+    /// Where nothing says how it is reached, or that cannot be used.
+    pub async fn connect(&self) -> Result<Client, ConnectionError> {
+        client(self.config().await?)
+    }
+}
+
+/// A client of a cluster that is reached so.
 ///
 /// # Errors
-/// Where neither does, or what they say cannot be used. Whether the cluster answers shows later.
-pub async fn connect() -> Result<Client, ConnectionError> {
-    let mut config = Config::infer().await.map_err(|error| ConnectionError::Unconfigured(Box::new(error)))?;
-    config.headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
+/// Where that cannot be used.
+pub fn client(config: Config) -> Result<Client, ConnectionError> {
     Client::try_from(config).map_err(|error| ConnectionError::Unusable(Box::new(error)))
 }

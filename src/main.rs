@@ -1,9 +1,7 @@
 //! The command `entitlement-operator`.
 
-use clap::Parser;
-use entitlement_operator::cli::Arguments;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    Arguments::parse().execute()
+    entitlement_operator::cli::execute(std::env::args_os())
 }

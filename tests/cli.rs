@@ -3,8 +3,24 @@
 //! `UPDATE_GOLDEN=1 cargo test --test cli` writes the expected outputs anew; look at what changed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "they fail a test")]
 
+#[path = "cli/bad_input.rs"]
+mod bad_input;
+#[path = "cli/documentation.rs"]
+mod documentation;
+#[path = "cli/explain.rs"]
+mod explain;
+#[path = "cli/gitops.rs"]
+mod gitops;
+#[path = "cli/playground.rs"]
+mod playground;
+#[path = "cli/plugin.rs"]
+mod plugin;
 #[path = "summary_schema.rs"]
 mod summary_schema;
+#[path = "cli/terminal.rs"]
+mod terminal;
+#[path = "cli/timeline.rs"]
+mod timeline;
 
 use serde_json::Value;
 use std::{
@@ -27,6 +43,9 @@ fn run_with_input(arguments: &[&str], input: &str) -> Output {
         .args(arguments)
         .current_dir(GOLDEN)
         .env_remove("RUST_LOG")
+        .env_remove("KUBERNETES_SERVICE_HOST")
+        .env("KUBECONFIG", "/nonexistent/kubeconfig")
+        .env("HOME", "/nonexistent")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -194,11 +213,11 @@ fn input_that_cannot_be_read_is_said_in_a_sentence() {
     let absent = folder.path().join("absent.yaml").to_str().unwrap().to_owned();
     let nothing = write("nothing.yaml", "replicas: 1\n");
     for (path, expected) in [
-        (&half, ":2:8: unclosed bracket '['"),
-        (&twice, ":2:1: the field \"a\" is given twice: remove one of the two"),
+        (&half, ":2:8: unclosed bracket '['\n  |\n2 | items: [1, 2\n  |        ^"),
+        (&twice, ":2:1: the field \"a\" is given twice: remove one of the two\n  |\n2 | a: 2\n  | ^"),
         (&binary, ": it is a binary file, not YAML or JSON"),
         (&absent, ": there is no such file or folder"),
-        (&nothing, ":1: it is no object of Kubernetes: apiVersion or kind is missing"),
+        (&nothing, ":1:1: it is no object of Kubernetes: apiVersion or kind is missing\n  |\n1 | replicas: 1\n  | ^"),
     ] {
         for subcommand in ["render", "validate"] {
             let output = run(&[subcommand, "-f", path, "clients", "--at", AT]);
@@ -214,16 +233,17 @@ fn two_objects_of_one_name_cannot_be_read() {
     let copy = fs::read_to_string(Path::new(GOLDEN).join(file)).unwrap();
     let output = run_with_input(&["validate", "-f", file, "-"], &copy);
     assert_eq!(code(&output), 2);
+    let first = text(&output.stderr).lines().next().unwrap();
     assert_eq!(
-        text(&output.stderr),
-        "-:1: EntitlementInstance entitlements/acme-seats: it is there twice, also in clients/30-acme-seats.json:1: remove or rename one of the two\n"
+        first,
+        "-:4:24: EntitlementInstance entitlements/acme-seats: Twice: it is there twice, also in clients/30-acme-seats.json:4:24: remove or rename one of the two"
     );
 }
 
 #[test]
 fn wrong_usage_has_its_own_exit_code() {
     for arguments in [
-        &["render"][..],
+        &["render", "--at"][..],
         &["render", "-f", "clients", "--at", "tomorrow"],
         &["paint"],
         &[],
@@ -251,7 +271,7 @@ fn warns_of_a_start_that_hangs_on_when_the_object_is_made() {
     assert_eq!(code(&output), 0);
     assert_eq!(
         text(&output.stderr),
-        "-:4: warning: EntitlementInstance entitlements/a: NoStart: neither spec.start nor the annotation entitlements.dev/granted-at says when it starts, so it starts when it is made in the cluster, and anew where it is made again: give one of the two\nignored: 1 Namespace\n"
+        "-:4:1: warning: EntitlementInstance entitlements/a: NoStart: neither spec.start nor the annotation entitlements.dev/granted-at says when it starts, so it starts when it is made in the cluster, and anew where it is made again: give one of the two\n  |\n4 | spec: {organization: acme, definition: seats}\n  | ^^^^\nignored: 1 Namespace\n"
     );
 }
 

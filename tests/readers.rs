@@ -7,6 +7,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "the helpers of a test may end it, too")]
 
+#[path = "readers/calendar.rs"]
+mod calendar;
 #[path = "readers/documents.rs"]
 mod documents;
 #[path = "readers/flags.rs"]
@@ -131,6 +133,31 @@ fn by_script(mut script: Command, reader: &str, format: Format) {
             let expected = if format == Format::Toml { without_null(written) } else { written };
             assert_same(&place, &expected, read);
         }
+    }
+}
+
+#[test]
+fn sarif_meets_its_schema() {
+    // The package is installed for the schema that it has in it.
+    node();
+    let schema = target("node").join("node_modules/@microsoft/jest-sarif/lib/schemas/sarif-2.1.0-rtm.5.json");
+    let mut schema: Value = serde_json::from_str(&fs::read_to_string(schema).unwrap()).unwrap();
+    // Its one mistake: a bracket that closes nothing.
+    for part in ["run", "toolComponent"] {
+        let language = schema.pointer_mut(&format!("/definitions/{part}/properties/language")).unwrap();
+        assert!(language.as_object_mut().unwrap().remove("pattern").is_some());
+    }
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/cli");
+    for manifests in ["refused.yaml", "clients", "absent.yaml", "../../readers/read.py"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_entitlement-operator"));
+        let arguments = ["validate", "-o", "sarif", "--at", "2026-07-01", "-f", manifests];
+        let written = command.args(arguments).current_dir(&folder).output().unwrap();
+        let log: Value = serde_json::from_slice(&written.stdout).unwrap();
+        let errors: Vec<String> = validator.iter_errors(&log).map(|error| error.to_string()).collect();
+        assert_eq!(errors, Vec::<String>::new(), "{manifests}");
+        let count = log["runs"][0]["results"].as_array().unwrap().len();
+        assert_eq!(count > 0, manifests != "clients", "{manifests}");
     }
 }
 

@@ -25,7 +25,7 @@ pub fn crds(arguments: &CrdsArguments) -> Result<Outcome, Failure> {
     let manifests = crd::manifests()?;
     let Some(folder) = &arguments.output else {
         let documents: Vec<String> = manifests.into_iter().map(|(_, text)| text).collect();
-        print(&documents.join("---\n")).map_err(|error| Failure::System { action: "standard output", error })?;
+        print(documents.join("---\n")).map_err(|error| Failure::System { action: "standard output", error })?;
         return Ok(Outcome::Valid);
     };
     fs::create_dir_all(folder).map_err(|error| Failure::Write { path: folder.clone(), error })?;

@@ -1,8 +1,9 @@
 //! What the statuses say against the manifests.
 
 use super::{
-    finding::{Finding, Severity},
-    manifests::{Document, Manifests, Path},
+    diagnostics::{Excerpt, Finding, Label, Severity},
+    manifests::{Aim, Document, Manifests, Node, Path},
+    suggestions::Suggestions,
 };
 use crate::{
     api::{
@@ -10,85 +11,167 @@ use crate::{
         conditions::{ACCEPTED, FACETS_VALID, READY},
         entitlement_instance::{AmendmentState, State},
     },
-    core::grant::Grant,
-    offline::{Status, Subject, Survey},
+    core::{calendar::Instant, grant::Grant},
+    offline::{Flaw, Status, Subject, Survey},
 };
 use serde::Deserialize;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Reasons that say nothing against the manifests themselves: what is missing may be in the cluster.
 const BEYOND_MANIFESTS: [&str; 2] = ["SecretNotFound", "NamespaceMissing"];
+/// The reason of facets that cannot be used.
+const FACETS_INVALID: &str = "FacetsInvalid";
 
-/// What the statuses of a survey say against the manifests, after that of reading them.
+/// What the statuses of a survey say against the manifests.
 #[must_use]
-pub fn judge(manifests: &Manifests, survey: &Survey) -> Vec<Finding> {
-    let mut findings = manifests.findings.clone();
+pub fn judge(manifests: &Manifests, survey: &Survey, now: Instant) -> Vec<Finding> {
+    let flaws = manifests.inventory.flaws(survey, now);
+    let suggestions = Suggestions::of(&manifests.inventory);
+    let mut findings = Vec::new();
     for (subject, document) in &manifests.documents {
         let Some(status) = survey.statuses.get(subject) else { continue };
-        Judge { subject, document, findings: &mut findings }.judge(status);
+        Judge { subject, document, flaws: &flaws, suggestions: &suggestions, findings: &mut findings }.judge(status);
     }
     findings
 }
 
-struct Judge<'a> {
+struct Judge<'a, 'b> {
     subject: &'a Subject,
     document: &'a Document,
+    flaws: &'a BTreeMap<Subject, Vec<Flaw>>,
+    suggestions: &'a Suggestions<'b>,
     findings: &'a mut Vec<Finding>,
 }
 
-impl Judge<'_> {
+impl Judge<'_, '_> {
     fn judge(&mut self, status: &Status) {
-        if let Some(condition) = failed(status, READY) {
-            let severity = severity(&condition.reason);
-            self.find(severity, &condition.reason, &condition.message, part(&condition.reason));
-        }
         if let Status::Instance(status) = status {
             self.judge_instance(status);
+            return;
         }
+        let Some(condition) = failed(status.conditions(), READY) else { return };
+        match self.flaws.get(self.subject) {
+            Some(flaws) => flaws.iter().for_each(|flaw| self.judge_flaw(flaw)),
+            None => self.judge_condition(condition),
+        }
+    }
+
+    fn judge_flaw(&mut self, flaw: &Flaw) {
+        let path = Path::of_pointer(&flaw.pointer, &self.document.origin.object);
+        self.find(severity(flaw.reason), flaw.reason, &flaw.message, &path, Aim::Value);
+        let suggestion = flaw.suggestion.clone();
+        self.suggest(|_| suggestion);
+    }
+
+    fn judge_condition(&mut self, condition: &Condition) {
+        let reason = condition.reason.as_str();
+        self.find(severity(reason), reason, &condition.message, &Path::fields(part(reason)), Aim::Value);
+        self.suggest_name(reason);
     }
 
     fn judge_instance(&mut self, status: &EntitlementInstanceStatus) {
         let Ok(instance) = EntitlementInstance::deserialize(&self.document.value) else { return };
+        if let Some(condition) = failed(&status.conditions, READY).filter(|one| one.reason != FACETS_INVALID) {
+            self.judge_condition(condition);
+        }
         if instance.spec.state == State::Draft {
             self.judge_draft(status);
         }
-        if instance.spec.state != State::Cancelled && !Grant::has_stated_start(&instance) {
-            let message = "neither spec.start nor the annotation entitlements.dev/granted-at says when it starts, so it starts when it is made in the cluster, and anew where it is made again: give one of the two";
-            self.find(Severity::Warning, "NoStart", message, &["spec"]);
+        let is_over = matches!(status.phase, Some(Phase::Expired | Phase::Cancelled));
+        if let Some(condition) = failed(&status.conditions, FACETS_VALID).filter(|_| !is_over) {
+            self.judge_facets(&condition.message);
         }
-        let is_over = matches!(status.phase, Some(Phase::Rejected | Phase::Expired | Phase::Cancelled));
-        for amendment in
-            status.amendments.iter().filter(|amendment| !is_over && amendment.state == AmendmentState::Ignored)
+        // What is in a cluster has its start already.
+        let is_made = self.document.origin.is_in_cluster();
+        if instance.spec.state != State::Cancelled && !is_made && !Grant::has_stated_start(&instance) {
+            let message = "neither spec.start nor the annotation entitlements.dev/granted-at says when it starts, so it starts when it is made in the cluster, and anew where it is made again: give one of the two";
+            self.find(Severity::Warning, "NoStart", message, &Path::fields(&["spec"]), Aim::Name);
+        }
+        let is_rejected = status.phase == Some(Phase::Rejected);
+        let ignored = status.amendments.iter().enumerate();
+        for (index, amendment) in
+            ignored.filter(|(_, one)| !is_over && !is_rejected && one.state == AmendmentState::Ignored)
         {
             let message =
                 format!("amendment {}: {}", amendment.name, amendment.message.as_deref().unwrap_or("it cannot count"));
-            self.find(Severity::Error, "AmendmentIgnored", &message, &["spec", "amendments"]);
+            let path = Path::of_pointer(&format!("/spec/amendments/{index}/name"), &self.document.origin.object);
+            self.find(Severity::Error, "AmendmentIgnored", &message, &path, Aim::Value);
         }
     }
 
     /// Nothing is wrong with a draft that could not be activated yet, but its facets are not to be nonsense.
     fn judge_draft(&mut self, status: &EntitlementInstanceStatus) {
-        let condition = |type_: &str| {
-            let found = status.conditions.iter().find(|condition| condition.type_ == type_);
-            found.filter(|condition| condition.status == ConditionStatus::False)
-        };
-        if let Some(refused) = condition(ACCEPTED) {
-            let message = format!("activating it would be refused: {}", refused.message);
-            self.find(Severity::Warning, &refused.reason, &message, part(&refused.reason));
-        }
-        if let Some(invalid) = condition(FACETS_VALID) {
-            self.find(Severity::Error, "FacetsInvalid", &invalid.message, part("FacetsInvalid"));
+        let Some(refused) = failed(&status.conditions, ACCEPTED) else { return };
+        let message = format!("activating it would be refused: {}", refused.message);
+        self.find(Severity::Warning, &refused.reason, &message, &Path::fields(part(&refused.reason)), Aim::Value);
+        self.suggest_name(&refused.reason);
+    }
+
+    fn judge_facets(&mut self, message: &str) {
+        match self.flaws.get(self.subject) {
+            Some(flaws) => {
+                for flaw in flaws {
+                    let (path, aim) = stated(&flaw.message, &self.document.origin.object);
+                    self.find(Severity::Error, flaw.reason, &flaw.message, &path, aim);
+                }
+            }
+            None => {
+                self.find(Severity::Error, FACETS_INVALID, message, &Path::fields(part(FACETS_INVALID)), Aim::Value);
+            }
         }
     }
 
-    fn find(&mut self, severity: Severity, reason: &str, message: &str, part: &[&str]) {
-        let subject = self.subject.to_string();
-        let path = Path::fields(part);
-        self.findings.push(Finding::new(&self.document.origin, &path, severity, &subject, reason, message));
+    fn find(&mut self, severity: Severity, reason: &str, message: &str, path: &Path, aim: Aim) {
+        let Subject { kind, namespace, name } = self.subject;
+        self.findings.push(Finding {
+            location: self.document.origin.location(path, aim),
+            severity,
+            label: Some(Label {
+                kind: kind.as_str().to_owned(),
+                namespace: namespace.clone(),
+                name: Some(name.to_string()),
+            }),
+            reason: reason.to_owned(),
+            field: path.to_string(),
+            message: message.to_owned(),
+            suggestion: None,
+            excerpt: Excerpt::LineOf(Arc::clone(&self.document.origin.object)),
+        });
+    }
+
+    /// Adds to the last finding what was probably meant.
+    fn suggest(&mut self, suggestion: impl FnOnce(&Suggestions) -> Option<String>) {
+        if let Some(finding) = self.findings.last_mut() {
+            finding.suggestion = suggestion(self.suggestions);
+        }
+    }
+
+    fn suggest_name(&mut self, reason: &str) {
+        let path = Path::fields(part(reason));
+        let written = path.find(&self.document.origin.object).and_then(Node::text);
+        let (Some(written), namespace) = (written, self.subject.namespace.as_deref()) else { return };
+        self.suggest(|suggestions| suggestions.closest(reason, written, namespace));
     }
 }
 
-fn failed<'a>(status: &'a Status, type_: &str) -> Option<&'a Condition> {
-    status.condition(type_).filter(|condition| condition.status == ConditionStatus::False)
+/// Where what is wrong with facets stands: in the facets, or in those of the last amendment that has it.
+fn stated(message: &str, object: &Node) -> (Path, Aim) {
+    if message.starts_with("secretFacets") {
+        return (Path::fields(&["spec", "secretFacets"]), Aim::Value);
+    }
+    let field = message.split_once(": ").map_or(message, |(field, _)| field);
+    let own = Path::of_rule(&format!("spec.{field}"), object);
+    let amendments = object.get("spec").and_then(|spec| spec.get("amendments")).map_or(0, Node::length);
+    let amended =
+        (0..amendments).rev().map(|index| Path::of_rule(&format!("spec.amendments[{index}].{field}"), object));
+    let path = amended.chain([own.clone()]).find(|path| path.find(object).is_some()).unwrap_or(own);
+    let is_unknown = message.contains("no such facet") || message.contains("unknown field");
+    (path, if is_unknown { Aim::Name } else { Aim::Value })
+}
+
+fn failed<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {
+    let is_failed = |one: &&Condition| one.type_ == type_ && one.status == ConditionStatus::False;
+    conditions.iter().find(is_failed)
 }
 
 fn severity(reason: &str) -> Severity {
@@ -105,9 +188,7 @@ fn part(reason: &str) -> &'static [&'static str] {
         "RenewalInvalid" => &["spec", "renews"],
         "InvalidTerm" | "NeverInForce" => &["spec", "end"],
         "SecretNotFound" => &["spec", "secretFacets"],
-        "InvalidTimeZone" => &["spec", "timeZone"],
-        "NamespaceRefused" | "NamespaceTaken" | "NamespaceMissing" => &["spec", "namespaces"],
-        "FacetsInvalid" | "InvalidSchema" | "FacetNotFound" => &["spec", "facets"],
+        FACETS_INVALID => &["spec", "facets"],
         _ => &["metadata", "name"],
     }
 }

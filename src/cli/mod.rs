@@ -1,20 +1,35 @@
 //! The command `entitlement-operator`: arguments, and what each subcommand does with them.
 
+mod cluster;
+mod completion;
+mod connection;
 mod crds;
-mod finding;
+mod diagnostics;
+mod explain;
 mod judgement;
+mod man;
 mod manifests;
+mod moment;
 mod objects;
 mod offline;
 mod outcome;
+mod program;
+mod progress;
 mod render;
 mod run;
+mod suggestions;
+mod terminal;
+mod text;
+mod timeline;
 mod validate;
 mod webhook;
 
 use crate::core::calendar::tz_release;
-use clap::{Parser, Subcommand};
+use clap::{FromArgMatches, Parser, Subcommand};
+use outcome::{Failure, Outcome};
+use program::Program;
 use std::{
+    ffi::OsString,
     io::{self, Write},
     process::ExitCode,
     sync::LazyLock,
@@ -45,24 +60,44 @@ enum Command {
     Crds(crds::CrdsArguments),
     Render(render::RenderArguments),
     Validate(validate::ValidateArguments),
+    Timeline(timeline::TimelineArguments),
+    Explain(explain::ExplainArguments),
+    Completion(completion::CompletionArguments),
+    Man(man::ManArguments),
+}
+
+/// Does what a command line asks for, the first word of which is the name of the program.
+#[must_use]
+pub fn execute(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let words: Vec<OsString> = words.into_iter().collect();
+    let program = Program::of(words.first().map(OsString::as_os_str));
+    let outcome = if program == Program::PluginCompletion {
+        completion::complete_for_kubectl(words)
+    } else if let Some(answered) = completion::complete_for_shell(program, &words) {
+        answered
+    } else {
+        let matches = program.command().get_matches_from(words);
+        Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).execute(program)
+    };
+    let outcome = outcome.unwrap_or_else(|failure| {
+        say(&format!("{}: {failure}", program.name()));
+        failure.outcome()
+    });
+    outcome.into()
 }
 
 impl Arguments {
-    /// Does what the arguments ask for.
-    #[must_use]
-    pub fn execute(self) -> ExitCode {
-        let outcome = match self.command {
+    fn execute(self, program: Program) -> Result<Outcome, Failure> {
+        match self.command {
             Command::Run(arguments) => run::run(arguments),
             Command::Crds(arguments) => crds::crds(&arguments),
             Command::Render(arguments) => render::render(&arguments),
             Command::Validate(arguments) => validate::validate(&arguments),
-        };
-        outcome
-            .unwrap_or_else(|failure| {
-                say(&format!("entitlement-operator: {failure}"));
-                failure.outcome()
-            })
-            .into()
+            Command::Timeline(arguments) => timeline::timeline(&arguments),
+            Command::Explain(arguments) => explain::explain(&arguments),
+            Command::Completion(arguments) => completion::completion(&arguments, program),
+            Command::Man(arguments) => man::man(&arguments, program),
+        }
     }
 }
 
@@ -72,9 +107,9 @@ fn say(line: &str) {
 }
 
 /// Writes to standard output. A reader that has seen enough, such as `head`, is no failure.
-fn print(text: &str) -> io::Result<()> {
+fn print(text: impl AsRef<[u8]>) -> io::Result<()> {
     let mut output = io::stdout().lock();
-    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+    match output.write_all(text.as_ref()).and_then(|()| output.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }

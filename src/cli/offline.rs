@@ -1,41 +1,77 @@
 //! What the subcommands that work on manifests have in common.
 
 use super::{
-    finding::{Finding, Severity},
+    cluster::{self, Scope},
+    connection::ConnectionArguments,
+    diagnostics::{Excerpts, Finding, MAX_FINDINGS, Severity, say_all},
     judgement::judge,
     manifests::{self, Manifests, ReadOptions},
+    moment::MomentArgument,
     outcome::{Failure, Outcome},
+    progress::Progress,
     say,
+    terminal::Palette,
 };
-use crate::{
-    api::GROUP,
-    core::calendar::{Instant, parse_instant},
-    offline::Survey,
-};
-use chrono::{DurationRound, NaiveDate, NaiveTime, TimeDelta, Utc};
+use crate::{api::GROUP, core::calendar::Instant, offline::Survey};
+use chrono::{DurationRound, TimeDelta, Utc};
 use clap::Args;
-use std::{io, path::PathBuf};
+use std::{
+    io::{self, BufWriter, Write},
+    mem,
+    path::PathBuf,
+};
 
 /// The operator's own namespace, unless it is told otherwise.
 pub const OPERATOR_NAMESPACE: &str = "entitlement-operator";
 
-/// Which manifests, and how they are read.
+/// Where the objects come from.
 #[derive(Debug, Args)]
-pub struct InputArguments {
-    /// A file, a folder (its *.yaml, *.yml and *.json, and those of the folders in it), or - for standard input
-    #[arg(short, long, value_name = "PATH", required = true, num_args = 1..)]
-    filename: Vec<PathBuf>,
-    /// The moment that is looked at: an RFC 3339 time, or a date, which means 00:00 UTC [default: now]
+pub struct SourceArguments {
+    /// A file, a folder (its *.yaml, *.yml and *.json, and those of the folders in it), or - for standard input; without any,
+    /// the cluster is looked at, with your own rights
     ///
-    /// Objects without a creationTimestamp count as made at it.
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    at: Option<Instant>,
-    /// The namespace of objects that name none
-    #[arg(short, long, value_name = "NAMESPACE", default_value = "default")]
-    namespace: String,
+    /// Objects of other kinds are ignored and counted, but for Secrets, which grants take values from. At most 64 MiB in one
+    /// file, 256 MiB and 1,000,000 values in all, and values 127 levels deep.
+    #[arg(short, long, value_name = "PATH", num_args = 1.., conflicts_with_all = ["kubeconfig", "context", "user", "groups"])]
+    filename: Vec<PathBuf>,
+    /// With -f: the namespace of objects that name none [default: default]. In a cluster: a namespace in which grants are
+    /// looked for [default: all]; may be given several times
+    #[arg(short, long = "namespace", value_name = "NAMESPACE", value_delimiter = ',')]
+    namespaces: Vec<String>,
     /// The operator's own namespace, as its run has it
     #[arg(long, value_name = "NAMESPACE", default_value = OPERATOR_NAMESPACE)]
     operator_namespace: String,
+    #[command(flatten)]
+    connection: ConnectionArguments,
+}
+
+/// The moment that is looked at.
+#[derive(Debug, Args)]
+pub struct MomentArguments {
+    /// The moment that is looked at: an RFC 3339 time, a date (00:00 UTC), or a time from now such as +90d, -12h, +1y or
+    /// -P1M [default: now]
+    ///
+    /// Objects without a creationTimestamp count as made at it.
+    #[arg(long, value_name = "TIME", value_parser = MomentArgument::read, allow_hyphen_values = true)]
+    at: Option<MomentArgument>,
+}
+
+impl MomentArguments {
+    /// The moment.
+    #[must_use]
+    pub fn moment(&self) -> Instant {
+        let now = this_second();
+        self.at.map_or(now, |at| at.resolve(now))
+    }
+}
+
+/// Where the objects come from, and the moment that is looked at.
+#[derive(Debug, Args)]
+pub struct InputArguments {
+    #[command(flatten)]
+    source: SourceArguments,
+    #[command(flatten)]
+    moment: MomentArguments,
 }
 
 /// What came of the manifests.
@@ -46,45 +82,137 @@ pub struct Surveyed {
     pub survey: Survey,
 }
 
+/// Manifests, with all that is wrong with them.
+pub struct Examination {
+    /// What was read.
+    pub manifests: Manifests,
+    /// What is wrong, in the order of the files and lines.
+    pub findings: Vec<Finding>,
+    /// How many findings there are beyond those.
+    pub left_out: usize,
+    /// What it comes to; absent where something could not be read.
+    pub survey: Option<Survey>,
+}
+
+impl Examination {
+    /// Evaluates manifests at a moment.
+    #[must_use]
+    pub fn of(mut manifests: Manifests, now: Instant) -> Self {
+        let mut findings = mem::take(&mut manifests.findings);
+        let survey = is_readable(&findings).then(|| {
+            let mut progress = Progress::on_terminal("evaluating organizations");
+            manifests.inventory.survey_watched(now, &mut |done, total| progress.step(done, total))
+        });
+        if let Some(survey) = &survey {
+            findings.extend(judge(&manifests, survey, now));
+        }
+        Self::with(manifests, findings, survey)
+    }
+
+    /// Manifests with what reading them found wrong, without evaluating them.
+    #[must_use]
+    pub fn of_reading(mut manifests: Manifests) -> Self {
+        let findings = mem::take(&mut manifests.findings);
+        Self::with(manifests, findings, None)
+    }
+
+    fn with(manifests: Manifests, mut findings: Vec<Finding>, survey: Option<Survey>) -> Self {
+        let left_out = manifests.left_out + findings.len().saturating_sub(MAX_FINDINGS);
+        sort(&mut findings);
+        findings.truncate(MAX_FINDINGS);
+        Self { manifests, findings, left_out, survey }
+    }
+
+    /// How the subcommand ends.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        match self.findings.iter().map(|finding| finding.severity).min() {
+            Some(Severity::Unreadable) => Outcome::Unreadable,
+            Some(Severity::Error) => Outcome::Refused,
+            Some(Severity::Warning) | None => Outcome::Valid,
+        }
+    }
+
+    /// Says on standard error what is wrong, and what was ignored.
+    pub fn say(&self) {
+        let excerpts = Excerpts::of(&self.manifests);
+        let palette = Palette::of_standard_error();
+        let mut output = BufWriter::new(io::stderr().lock());
+        // Nothing can be done about a standard error that is closed.
+        let _ = say_all(&mut output, &self.findings, self.left_out, &excerpts, palette);
+        let _ = output.flush();
+        drop(output);
+        if self.survey.is_some() {
+            say_ignored(&self.manifests, &self.findings);
+        }
+    }
+}
+
 /// Reads the manifests and evaluates them, and says on standard error what is wrong.
 ///
 /// # Errors
 /// When that cannot be done, whatever the manifests are.
 pub fn survey(arguments: &InputArguments) -> Result<(Outcome, Option<Surveyed>), Failure> {
-    let now = arguments.at.unwrap_or_else(this_second);
-    let options = ReadOptions {
-        created: now,
-        namespace: arguments.namespace.as_str().into(),
-        operator_namespace: arguments.operator_namespace.clone(),
-    };
-    let mut manifests = manifests::read(&arguments.filename, &mut io::stdin().lock(), &options)?;
-    if !manifests.unreadable.is_empty() {
-        say_all(&mut manifests.findings);
-        manifests.unreadable.iter().for_each(|problem| say(problem));
-        return Ok((Outcome::Unreadable, None));
+    let examination = examine(arguments)?;
+    examination.say();
+    let outcome = examination.outcome();
+    let Examination { manifests, survey, .. } = examination;
+    Ok((outcome, survey.map(|survey| Surveyed { manifests, survey })))
+}
+
+/// Reads the manifests and evaluates them.
+///
+/// # Errors
+/// When that cannot be done, whatever the manifests are.
+pub fn examine(arguments: &InputArguments) -> Result<Examination, Failure> {
+    let now = arguments.moment.moment();
+    Ok(Examination::of(gather(&arguments.source, now)?, now))
+}
+
+/// Gathers the objects, of files and folders or of a cluster. Those without a creationTimestamp count as made at `created`.
+///
+/// # Errors
+/// When that cannot be done, whatever the objects are.
+pub fn gather(source: &SourceArguments, created: Instant) -> Result<Manifests, Failure> {
+    if !source.filename.is_empty() {
+        return read(&source.filename, source, created);
     }
-    let survey = manifests.inventory.survey(now);
-    let mut findings = judge(&manifests, &survey);
-    say_all(&mut findings);
-    say_ignored(&manifests);
-    let is_refused = findings.iter().any(|finding| finding.severity == Severity::Error);
-    let outcome = if is_refused { Outcome::Refused } else { Outcome::Valid };
-    Ok((outcome, Some(Surveyed { manifests, survey })))
+    let scope =
+        Scope { namespaces: source.namespaces.clone(), operator_namespace: source.operator_namespace.clone(), created };
+    Ok(cluster::read(&source.connection.connection(), &scope)?)
+}
+
+/// Gathers the objects of files and folders.
+///
+/// # Errors
+/// When that cannot be done, whatever the objects are.
+pub fn read(paths: &[PathBuf], source: &SourceArguments, created: Instant) -> Result<Manifests, Failure> {
+    let namespace = match source.namespaces.as_slice() {
+        [] => "default",
+        [namespace] => namespace,
+        _ => {
+            return Err(Failure::Usage("objects that name no namespace can lie in one alone: give -n once".to_owned()));
+        }
+    };
+    let options =
+        ReadOptions { created, namespace: namespace.into(), operator_namespace: source.operator_namespace.clone() };
+    Ok(manifests::read(paths, &mut io::stdin().lock(), &options)?)
+}
+
+fn is_readable(findings: &[Finding]) -> bool {
+    findings.iter().all(|finding| finding.severity != Severity::Unreadable)
 }
 
 /// In the order of the files and lines.
-fn say_all(findings: &mut [Finding]) {
+fn sort(findings: &mut [Finding]) {
     findings.sort_by(|one, other| {
-        let order = |finding: &Finding| (finding.source, finding.place, finding.severity);
+        let order = |finding: &Finding| (finding.location.source, finding.location.span, finding.severity);
         order(one).cmp(&order(other)).then_with(|| one.message.cmp(&other.message))
     });
-    for finding in findings {
-        say(&finding.to_string());
-    }
 }
 
-fn say_ignored(manifests: &Manifests) {
-    if manifests.documents.is_empty() && manifests.findings.is_empty() {
+fn say_ignored(manifests: &Manifests, findings: &[Finding]) {
+    if manifests.documents.is_empty() && findings.is_empty() {
         say(&format!("there is no object of {GROUP} in what was read"));
     }
     let ignored: Vec<String> = manifests.ignored.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
@@ -94,14 +222,8 @@ fn say_ignored(manifests: &Manifests) {
 }
 
 /// Objects carry times of whole seconds, so an evaluation of now looks at one.
-fn this_second() -> Instant {
+#[must_use]
+pub fn this_second() -> Instant {
     let now = Utc::now();
     now.duration_trunc(TimeDelta::seconds(1)).unwrap_or(now)
-}
-
-fn parse_time(text: &str) -> Result<Instant, String> {
-    if let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
-        return Ok(day.and_time(NaiveTime::MIN).and_utc());
-    }
-    parse_instant(text).map_err(|error| error.to_string())
 }

@@ -1,6 +1,6 @@
 //! How a subcommand ends.
 
-use super::manifests::UnusableDefinition;
+use super::{cluster::ClusterError, manifests::ReadError};
 use crate::{connection::ConnectionError, controller::RunError, telemetry::LogError};
 use std::{io, path::PathBuf, process::ExitCode};
 
@@ -15,13 +15,21 @@ pub enum Outcome {
     Unreadable,
 }
 
+impl Outcome {
+    /// The exit code.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Valid => 0,
+            Self::Refused => 1,
+            Self::Unreadable => 2,
+        }
+    }
+}
+
 impl From<Outcome> for ExitCode {
     fn from(outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Valid => Self::SUCCESS,
-            Outcome::Refused => Self::FAILURE,
-            Outcome::Unreadable => Self::from(2),
-        }
+        Self::from(outcome.code())
     }
 }
 
@@ -34,6 +42,9 @@ pub enum Failure {
     /// The cluster cannot be reached.
     #[error(transparent)]
     Connection(#[from] ConnectionError),
+    /// A cluster cannot be looked at.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     /// The controller ended by itself.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -53,9 +64,12 @@ pub enum Failure {
         /// Why.
         error: io::Error,
     },
-    /// The generated CustomResourceDefinitions are wrong.
+    /// The manifests cannot be read, whatever they are.
     #[error(transparent)]
-    Definition(#[from] UnusableDefinition),
+    Read(#[from] ReadError),
+    /// The arguments do not go together, or name something that there is not.
+    #[error("{0}")]
+    Usage(String),
     /// Plain data has no JSON.
     #[error("a result cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -66,7 +80,7 @@ impl Failure {
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match self {
-            Self::Log(_) => Outcome::Unreadable,
+            Self::Log(_) | Self::Cluster(_) | Self::Usage(_) => Outcome::Unreadable,
             _ => Outcome::Refused,
         }
     }

@@ -17,9 +17,9 @@ use serde_json::{Value, json};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  entitlement-operator render -f examples/
-  entitlement-operator render -f catalogue.yaml grants/ --at 2027-01-01
-  kustomize build overlays/production | entitlement-operator render -f - -o json | jq '.items[].metadata.name'
+  entitlement-operator render -f clients/
+  entitlement-operator render -f catalogue.yaml clients/ --at 2027-01-01
+  kubectl kustomize overlays/production | entitlement-operator render -f - -o json
 
 Exit codes: 0 all accepted (or Draft) and valid, 1 something was refused or invalid, 2 usage or unreadable input.")]
 pub struct RenderArguments {

@@ -1,11 +1,12 @@
 //! `run`: the operator.
 
 use super::{
+    connection::ConnectionArguments,
     outcome::{Failure, Outcome},
     webhook::WebhookArguments,
 };
 use crate::{
-    connection::connect,
+    connection::Connection,
     controller::{Controller, Options},
     telemetry::{self, LogFormat},
     webhook,
@@ -42,6 +43,8 @@ pub struct RunArguments {
     log_filter: String,
     #[command(flatten)]
     webhook: WebhookArguments,
+    #[command(flatten)]
+    connection: ConnectionArguments,
 }
 
 /// Runs the operator until SIGTERM or SIGINT.
@@ -51,13 +54,13 @@ pub fn run(arguments: RunArguments) -> Result<Outcome, Failure> {
         .map_err(|error| Failure::System { action: "the threads of the operator cannot be started", error })?;
     let webhook = arguments.webhook.options(&arguments.namespace);
     let options = Options { namespace: arguments.namespace, concurrency: arguments.concurrency };
-    runtime.block_on(operate(options, webhook))?;
+    runtime.block_on(operate(&arguments.connection.connection(), options, webhook))?;
     Ok(Outcome::Valid)
 }
 
-async fn operate(options: Options, webhook: Option<webhook::Options>) -> Result<(), Failure> {
+async fn operate(connection: &Connection, options: Options, webhook: Option<webhook::Options>) -> Result<(), Failure> {
     let shutdown = shutdown()?.shared();
-    let client = connect().await?;
+    let client = connection.connect().await?;
     tracing::info!(namespace = options.namespace, version = super::VERSION.as_str(), "the operator starts");
     let controller = Controller::new(client.clone(), options);
     let knowledge = controller.knowledge();

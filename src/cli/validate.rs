@@ -1,28 +1,56 @@
 //! `validate`: whether the operator would take manifests.
 
 use super::{
-    offline::{InputArguments, survey},
+    diagnostics::{json, sarif},
+    offline::{Examination, InputArguments, examine},
     outcome::{Failure, Outcome},
+    print,
 };
-use clap::Args;
+use clap::{Args, ValueEnum};
+use std::mem::ManuallyDrop;
 
 /// Checks manifests as the API server and the operator would, without a cluster
 ///
-/// Says on standard error what would be refused or is invalid: path:line: kind name: reason: message. Warns of grants whose
-/// start hangs on when they are made.
+/// Says on standard error what would be refused or is invalid: path:line:column: kind name: reason: message. Warns of grants
+/// whose start hangs on when they are made.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  entitlement-operator validate -f .
-  helm template clients/ | entitlement-operator validate -f -
+  entitlement-operator validate -f catalogue.yaml clients/
+  kubectl kustomize overlays/production | entitlement-operator validate -f -
+  entitlement-operator validate -f clients/ -o sarif > entitlements.sarif
 
 Exit codes: 0 all accepted (or Draft) and valid, 1 something was refused or invalid, 2 usage or unreadable input.")]
 pub struct ValidateArguments {
     #[command(flatten)]
     input: InputArguments,
+    /// The format: text for people, on standard error; or json, or sarif for a forge, on standard output
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value = "text")]
+    output: OutputFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum OutputFormat {
+    Text,
+    Json,
+    Sarif,
 }
 
 /// Checks manifests.
 pub fn validate(arguments: &ValidateArguments) -> Result<Outcome, Failure> {
-    survey(&arguments.input).map(|(outcome, _)| outcome)
+    // The process ends behind this: taking everything apart would take a tenth of its time.
+    let examination = ManuallyDrop::new(examine(&arguments.input)?);
+    let outcome = examination.outcome();
+    let Examination { manifests, findings, left_out, .. } = &*examination;
+    let value = match arguments.output {
+        OutputFormat::Text => {
+            examination.say();
+            return Ok(outcome);
+        }
+        OutputFormat::Json => json(findings, *left_out, manifests),
+        OutputFormat::Sarif => sarif(findings, outcome.code()),
+    };
+    let text = format!("{}\n", serde_json::to_string_pretty(&value)?);
+    print(&text).map_err(|error| Failure::System { action: "standard output", error })?;
+    Ok(outcome)
 }

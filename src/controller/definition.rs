@@ -11,7 +11,7 @@ use super::{
 use crate::{
     api::{EntitlementDefinition, conditions::READY, entitlement_definition::InstanceCounts},
     evaluation::{
-        catalogue::{CatalogueEntry, CompiledDefinition, Present, Problem, Source},
+        catalogue::{CatalogueEntry, CompiledDefinition, Kept, Present, Problem, Source, newest_valid},
         catalogue_status::definition_status,
         conditions::Conditions,
     },
@@ -127,14 +127,10 @@ fn last_valid(name: &str, view: &DefinitionView, present: Present) -> Served {
         let entry = CatalogueEntry { present, ..CatalogueEntry::clone(&served.entry) };
         return Served { entry: Arc::new(entry), hash: served.hash.clone(), version: view.version };
     }
-    let read = |revision: &Arc<super::world::Revision>| {
-        let source: Source = serde_json::from_value(revision.data.clone()).ok()?;
-        let hash: Arc<str> = source.hash().into();
-        let serving = compiled(name, view, &source, &hash).ok()?;
-        Some((serving, hash, revision.name.to_string()))
-    };
-    let (serving, hash, revision) = match view.revisions.iter().rev().find_map(read) {
-        Some((serving, hash, revision)) => (Some(serving), Some(hash), Some(revision)),
+    let revisions = view.revisions.iter().map(AsRef::as_ref);
+    let kept = newest_valid(revisions, |source, hash| compiled(name, view, source, hash));
+    let (serving, hash, revision) = match kept {
+        Some(Kept { serving, hash, revision }) => (Some(serving), Some(hash), Some(revision)),
         None => (None, None, None),
     };
     Served { entry: Arc::new(CatalogueEntry { present, serving, revision }), hash, version: view.version }

@@ -4,10 +4,10 @@ use super::{
     context::Context,
     failure::{Failure, Refusal},
     output::FIELD_MANAGER,
-    world::{DefinitionView, Revision},
+    world::DefinitionView,
 };
 use crate::evaluation::{
-    catalogue::Source,
+    catalogue::{Revision, Source, revision_name},
     object::{DEFINITION, MANAGED_BY, MANAGER},
 };
 use k8s_openapi::{api::apps::v1::ControllerRevision, apimachinery::pkg::runtime::RawExtension};
@@ -20,8 +20,6 @@ use std::{collections::BTreeMap, sync::Arc};
 
 /// How many are kept beside the one that serves.
 const OLDER: usize = 10;
-/// How many digits of the hash a name has.
-const HASH_DIGITS: usize = 10;
 
 fn api(context: &Context) -> Api<ControllerRevision> {
     Api::namespaced(context.gate.client(), &context.options.namespace)
@@ -35,7 +33,7 @@ pub async fn keep(
     source: &Source,
     hash: &str,
 ) -> Result<String, Failure> {
-    let revision_name = format!("{name}-{}", hash.get(..HASH_DIGITS).unwrap_or(hash));
+    let revision_name = revision_name(name, hash);
     let data = serde_json::to_value(source).map_err(|error| Failure::Failed(error.to_string()))?;
     let newest = view.revisions.last();
     let next = newest.map_or(0, |revision| revision.number).saturating_add(1);

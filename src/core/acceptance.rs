@@ -61,14 +61,14 @@ impl RecordedSpec {
 }
 
 impl Acceptance {
-    /// The record that a status holds, if it belongs to the spec: the state is not Draft, and `start`, `end` and `renews` are
+    /// The record that a status holds, if it belongs to the spec with that state and those texts: the state is not Draft, and `start`, `end` and `renews` are
     /// those recorded. A record that cannot be read is none: then the present objects decide.
     #[must_use]
-    pub fn of(spec: &EntitlementInstanceSpec, record: Option<&AcceptedRecord>) -> Option<Self> {
+    pub fn of(state: State, written: &RecordedSpec, record: Option<&AcceptedRecord>) -> Option<Self> {
         let record = record?;
         let recorded =
             RecordedSpec { start: record.start.clone(), end: record.end.clone(), renews: record.renews.clone() };
-        if spec.state == State::Draft || recorded != RecordedSpec::of(spec) {
+        if state == State::Draft || recorded != *written {
             return None;
         }
         Self::read(record, recorded)

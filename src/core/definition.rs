@@ -134,7 +134,11 @@ fn duration(field: &str, text: Option<&str>) -> Result<Option<CalendarDuration>,
 }
 
 impl FacetSet {
-    fn read(facet: &Facet, schemas: &BTreeMap<String, Value>) -> Result<Self, Problem> {
+    /// Reads a facet of a definition with the schemas of the FacetDefinitions that it may refer to.
+    ///
+    /// # Errors
+    /// The first problem, as a condition's reason and message.
+    pub fn read(facet: &Facet, schemas: &BTreeMap<String, Value>) -> Result<Self, Problem> {
         let schema = match (&facet.definition, &facet.schema) {
             (Some(definition), None) => schemas.get(definition).ok_or_else(|| {
                 let message = format!(

@@ -68,22 +68,17 @@ impl Statement {
         merged
     }
 
-    fn layer_of(&self, facet: &str, path: &[&str]) -> Option<&Layer> {
-        self.layers
-            .iter()
-            .rev()
-            .find(|(_, facets)| facets.get(facet).is_some_and(|fields| has(fields, path)))
-            .map(|(layer, _)| layer)
+    /// The layers that state a value, from the topmost on, and the value.
+    fn states<'a>(&'a self, facet: &'a str, path: &'a [&'a str]) -> impl Iterator<Item = (&'a Layer, &'a Value)> {
+        let layers = self.layers.iter().rev();
+        layers.filter_map(move |(layer, facets)| Some((layer, find(facets.get(facet)?, path)?)))
     }
 }
 
-fn has(fields: &Fields, path: &[&str]) -> bool {
-    let Some((first, rest)) = path.split_first() else { return true };
-    match (fields.get(*first), rest) {
-        (Some(_), []) => true,
-        (Some(Value::Object(inner)), rest) => has(inner, rest),
-        _ => false,
-    }
+fn find<'a>(fields: &'a Fields, path: &[&str]) -> Option<&'a Value> {
+    let (first, rest) = path.split_first()?;
+    let value = fields.get(*first)?;
+    if rest.is_empty() { Some(value) } else { find(value.as_object()?, rest) }
 }
 
 /// The whole values of a definition's facets for what is stated: defaults, presets, statements (the last one on top), and
@@ -174,6 +169,38 @@ fn unknown_facet(definition: &Definition, name: &str) -> String {
     format!("facets.{name}: definition {} has no such facet; it has {}", definition.name, known.join(", "))
 }
 
+/// What gives a value, or would give it if nothing went before.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claim<'a> {
+    /// The layer.
+    pub layer: Layer,
+    /// The index of the grant; absent for what no grant states.
+    pub grant: Option<usize>,
+    /// The value; absent for the schema's default.
+    pub value: Option<&'a Value>,
+}
+
+/// All that claims one value of merged facets, what holds first. `statements` stand in the order of precedence.
+pub fn claims<'a>(
+    definition: &'a Definition,
+    facet: &'a str,
+    path: &'a [&'a str],
+    statements: &'a [&'a Statement],
+) -> impl Iterator<Item = Claim<'a>> {
+    let stated = statements.iter().enumerate().flat_map(move |(index, statement)| {
+        let claim = move |(layer, value): (&Layer, &'a Value)| Claim {
+            layer: layer.clone(),
+            grant: Some(index),
+            value: Some(value),
+        };
+        statement.states(facet, path).map(claim)
+    });
+    let preset = definition.facets.get(facet).and_then(|facet| find(&facet.preset, path));
+    let preset = preset.map(|value| Claim { layer: Layer::Preset, grant: None, value: Some(value) });
+    let default = Claim { layer: Layer::Default, grant: None, value: None };
+    stated.chain(preset).chain(std::iter::once(default))
+}
+
 /// Where each value of merged facets comes from: facet → field path (joined by dots) → layer, and the index of the grant
 /// that gave it. `statements` stand in the order of precedence, the first one wins.
 #[must_use]
@@ -184,27 +211,28 @@ pub fn provenance(
 ) -> BTreeMap<String, BTreeMap<String, (Layer, Option<usize>)>> {
     let mut all = BTreeMap::new();
     for (facet, fields) in values {
-        let preset = definition.facets.get(facet.as_str()).map(|facet| &facet.preset);
         let mut of_facet = BTreeMap::new();
-        leaves(fields, &mut Vec::new(), &mut |path| {
-            let stated = statements
-                .iter()
-                .enumerate()
-                .find_map(|(index, one)| Some((one.layer_of(facet, path)?.clone(), Some(index))));
-            let preset = || preset.filter(|preset| has(preset, path)).map(|_| (Layer::Preset, None));
-            of_facet.insert(path.join("."), stated.or_else(preset).unwrap_or((Layer::Default, None)));
+        each_value(fields, &mut |path, _| {
+            let origin = claims(definition, facet, path, statements).next();
+            let origin = origin.map_or((Layer::Default, None), |claim| (claim.layer, claim.grant));
+            of_facet.insert(path.join("."), origin);
         });
         all.insert(facet.clone(), of_facet);
     }
     all
 }
 
-fn leaves<'a>(fields: &'a Fields, path: &mut Vec<&'a str>, each: &mut impl FnMut(&[&str])) {
+/// Calls `each` for every value that is no object with fields of its own, with the way to it.
+pub fn each_value(fields: &Fields, each: &mut impl FnMut(&[&str], &Value)) {
+    descend(fields, &mut Vec::new(), each);
+}
+
+fn descend<'a>(fields: &'a Fields, path: &mut Vec<&'a str>, each: &mut impl FnMut(&[&str], &Value)) {
     for (name, value) in fields {
         path.push(name);
         match value {
-            Value::Object(inner) if !inner.is_empty() => leaves(inner, path, each),
-            _ => each(path),
+            Value::Object(inner) if !inner.is_empty() => descend(inner, path, each),
+            _ => each(path, value),
         }
         path.pop();
     }

@@ -10,7 +10,7 @@ use super::{
     calendar::{Instant, InvalidMoment, Moment},
 };
 use crate::api::{
-    Condition, EntitlementInstance, GRANTED_AT, Phase,
+    Condition, EntitlementInstance, EntitlementInstanceStatus, GRANTED_AT, Phase,
     entitlement_instance::{FacetFields, Notice, SecretFacet, State},
 };
 use std::{fmt, sync::Arc};
@@ -54,12 +54,14 @@ pub struct Amendment {
     pub end: Stated<Moment, InvalidMoment>,
     /// Values merged over those before.
     pub facets: Option<FacetFields>,
+    /// Why, for people.
+    pub reason: Option<String>,
     /// Taken back.
     pub revoked: bool,
 }
 
 /// What the status remembers for the next evaluation, as it was read.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Remembered {
     /// The phase that was last written; for events alone.
     pub phase: Option<Phase>,
@@ -118,10 +120,9 @@ impl Grant {
     pub fn read(instance: &EntitlementInstance) -> Self {
         let metadata = &instance.metadata;
         let spec = &instance.spec;
-        let status = instance.status.as_ref();
         let namespace = metadata.namespace.as_deref().unwrap_or_default();
         let name = metadata.name.as_deref().unwrap_or_default();
-        Self {
+        let grant = Self {
             id: GrantId::new(namespace, name),
             age: Age::of(metadata),
             organization: spec.organization.as_str().into(),
@@ -138,9 +139,21 @@ impl Grant {
             suspended: spec.suspended,
             amendments: spec.amendments.iter().map(Amendment::read).collect(),
             generation: metadata.generation.unwrap_or(1),
-            accepted: Acceptance::of(spec, status.and_then(|status| status.accepted.as_ref())).map(Arc::new),
-            remembered: status.map(Remembered::read).unwrap_or_default(),
+            accepted: None,
+            remembered: Remembered::default(),
+        };
+        match &instance.status {
+            Some(status) => grant.remembering(status),
+            None => grant,
         }
+    }
+
+    /// The same grant with what a status remembers.
+    #[must_use]
+    pub fn remembering(mut self, status: &EntitlementInstanceStatus) -> Self {
+        self.accepted = Acceptance::of(self.state, &self.written, status.accepted.as_ref()).map(Arc::new);
+        self.remembered = Remembered::read(status);
+        self
     }
 
     /// When the grant was made: the annotation `granted-at`, else the creation of its source.
@@ -167,13 +180,14 @@ impl Amendment {
             amount: amendment.amount.as_ref().map(Amount::read),
             end: amendment.end.as_deref().map(str::parse),
             facets: amendment.facets.clone(),
+            reason: amendment.reason.clone(),
             revoked: amendment.revoked,
         }
     }
 }
 
 impl Remembered {
-    fn read(status: &crate::api::EntitlementInstanceStatus) -> Self {
+    fn read(status: &EntitlementInstanceStatus) -> Self {
         Self {
             phase: status.phase,
             facets: status.facets.clone(),

@@ -1,10 +1,12 @@
 //! The catalogue: each definition as it is now, and the last valid state of it, which serves.
 
+use super::object::{DEFINITION, MANAGED_BY, MANAGER};
 use crate::{
     api::EntitlementDefinitionSpec,
     core::{definition::Definition, schema::canonical_hash},
     render::output::CompiledOutput,
 };
+use k8s_openapi::api::apps::v1::ControllerRevision;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc};
@@ -101,4 +103,66 @@ impl CatalogueEntry {
     pub fn valid(compiled: CompiledDefinition) -> Self {
         Self { present: Present::Valid, serving: Some(Arc::new(compiled)), revision: None }
     }
+}
+
+/// How many digits of the hash the name of a revision has.
+const HASH_DIGITS: usize = 10;
+
+/// The name of the revision that keeps a definition's source with that hash.
+#[must_use]
+pub fn revision_name(definition: &str, hash: &str) -> String {
+    format!("{definition}-{}", hash.get(..HASH_DIGITS).unwrap_or(hash))
+}
+
+/// A kept revision of a definition.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Revision {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The definition's name.
+    pub definition: Arc<str>,
+    /// The highest is the newest.
+    pub number: i64,
+    /// What the definition was made of.
+    pub data: Value,
+}
+
+impl Revision {
+    /// Reads an object; None if it is not one of the operator's.
+    #[must_use]
+    pub fn read(object: ControllerRevision) -> Option<Self> {
+        let name = object.metadata.name.as_deref().unwrap_or_default().into();
+        let labels = object.metadata.labels?;
+        if labels.get(MANAGED_BY).is_none_or(|manager| manager != MANAGER) {
+            return None;
+        }
+        let definition = labels.get(DEFINITION)?.as_str().into();
+        let data = object.data.map(|data| data.0).unwrap_or_default();
+        Some(Self { name, definition, number: object.revision, data })
+    }
+}
+
+/// A state of a definition that was kept and can serve.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// What serves.
+    pub serving: Arc<CompiledDefinition>,
+    /// Of its source.
+    pub hash: Arc<str>,
+    /// The revision's name.
+    pub revision: String,
+}
+
+/// The newest revision that can be read, of some that stand from the oldest to the newest.
+pub fn newest_valid<'a>(
+    revisions: impl DoubleEndedIterator<Item = &'a Revision>,
+    compile: impl Fn(&Source, &Arc<str>) -> Result<Arc<CompiledDefinition>, Problem>,
+) -> Option<Kept> {
+    let read = |revision: &Revision| {
+        let source: Source = serde_json::from_value(revision.data.clone()).ok()?;
+        let hash: Arc<str> = source.hash().into();
+        let serving = compile(&source, &hash).ok()?;
+        Some(Kept { serving, hash, revision: revision.name.to_string() })
+    };
+    revisions.rev().find_map(read)
 }

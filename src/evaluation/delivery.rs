@@ -21,6 +21,7 @@ use crate::{
         grant::GrantId,
     },
     render::output::{ChainNames, CompiledOutput, DefinitionNames, InstanceNames, Named, Names, OutputError, Total},
+    render::summary::Summary,
 };
 use sha2::{Digest, Sha256};
 use std::{
@@ -35,6 +36,8 @@ pub struct Delivery {
     pub objects: BTreeMap<ObjectKey, DesiredObject>,
     /// Grants whose present objects stay as they are.
     pub kept: BTreeSet<GrantId>,
+    /// What the summary says; absent where it cannot be told.
+    pub summary: Option<Summary>,
     /// How many objects each grant should have, and what hinders it.
     pub grants: BTreeMap<GrantId, GrantDelivery>,
 }
@@ -77,7 +80,8 @@ impl Delivery {
     fn summary(&mut self, standing: &Standing, holdings: &[Holding], now: Instant) {
         let Some(organization) = standing.organization else { return };
         let name: Arc<str> = organization.spec.summary.name.as_str().into();
-        let wish = match summary::summary(standing, holdings, now) {
+        self.summary = summary::summary(standing, holdings, now);
+        let wish = match &self.summary {
             Some(summary) => write(standing, None, None, ObjectData::ConfigMap(summary.data()), Extra::default()),
             None => Wish::Keep,
         };

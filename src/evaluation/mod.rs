@@ -10,7 +10,9 @@ pub mod catalogue_status;
 pub(crate) mod conditions;
 mod course;
 mod delivery;
+pub mod explanation;
 mod facets;
+mod flaws;
 pub(crate) mod holding;
 mod notices;
 pub mod object;
@@ -27,7 +29,10 @@ use crate::{
         namespace::NamespaceFacts,
         secret::Secret,
     },
+    render::summary::Summary,
 };
+pub use flaws::Flaws;
+
 use catalogue::CatalogueEntry;
 use delivery::Delivery;
 use holding::Holding;
@@ -85,6 +90,8 @@ pub struct Evaluation {
     pub objects: BTreeMap<ObjectKey, DesiredObject>,
     /// Grants whose present objects stay as they are, whatever these are: nothing valid says what they should be.
     pub kept: BTreeSet<GrantId>,
+    /// What the organization's summary says; absent where there is no organization, or where it cannot be told.
+    pub summary: Option<Summary>,
     /// The next moment at which anything changes by time alone.
     pub next: Option<Instant>,
 }
@@ -114,6 +121,7 @@ pub fn evaluate(snapshot: &Snapshot, now: Instant) -> Evaluation {
         organization: status::organization_status(&standing, &holdings, now),
         objects: delivery.objects,
         kept: delivery.kept,
+        summary: delivery.summary,
         next,
     }
 }

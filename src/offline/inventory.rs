@@ -1,5 +1,6 @@
 //! All objects that an evaluation without a cluster reads.
 
+use super::EntitlementKind;
 use crate::{
     api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization, entitlement_instance::State},
     core::{
@@ -7,16 +8,20 @@ use crate::{
         calendar::Instant,
         grant::{Grant, GrantId},
         namespace::NamespaceFacts,
+        schema::Schema,
     },
     evaluation::{
         SecretSources, Snapshot,
-        catalogue::{CatalogueEntry, CompiledDefinition, Present, Problem, Source},
+        catalogue::{CatalogueEntry, CompiledDefinition, Present, Revision, Source, newest_valid, revision_name},
+        explanation::{self, Explanation},
     },
 };
 use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
     jiff::Timestamp,
 };
+use serde::Deserialize;
+use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -24,6 +29,9 @@ use std::{
 
 /// Objects, by name.
 pub type Named<K> = BTreeMap<Arc<str>, Arc<K>>;
+
+/// The kept revisions of a definition, by number and name.
+type Revisions = BTreeMap<(i64, Arc<str>), Revision>;
 
 /// All objects that an evaluation without a cluster reads. A later object of a name replaces the one before.
 #[derive(Clone, Debug)]
@@ -35,6 +43,10 @@ pub struct Inventory {
     pub(super) definitions: Named<EntitlementDefinition>,
     pub(super) grants: BTreeMap<GrantId, Arc<Grant>>,
     secrets: SecretSources,
+    /// The kept revisions of each definition.
+    revisions: BTreeMap<Arc<str>, Revisions>,
+    /// Those that exist and are not terminating; absent where that is not known, so that all are taken to exist.
+    namespaces: Option<BTreeSet<Arc<str>>>,
 }
 
 impl Inventory {
@@ -50,6 +62,8 @@ impl Inventory {
             definitions: Named::new(),
             grants: BTreeMap::new(),
             secrets: SecretSources::new(),
+            revisions: BTreeMap::new(),
+            namespaces: None,
         }
     }
 
@@ -78,9 +92,98 @@ impl Inventory {
         self.grants.insert(grant.id.clone(), Arc::new(grant));
     }
 
+    /// Adds an object of a kind.
+    ///
+    /// # Errors
+    /// When it is none of that kind.
+    pub fn add(&mut self, kind: EntitlementKind, object: &Value) -> Result<(), serde_json::Error> {
+        match kind {
+            EntitlementKind::Organization => self.add_organization(Deserialize::deserialize(object)?),
+            EntitlementKind::FacetDefinition => self.add_facet(Deserialize::deserialize(object)?),
+            EntitlementKind::EntitlementDefinition => self.add_definition(Deserialize::deserialize(object)?),
+            EntitlementKind::EntitlementInstance => self.add_instance(Deserialize::deserialize(object)?),
+        }
+        Ok(())
+    }
+
+    /// The names of definitions that grants need and whose present state cannot serve.
+    #[must_use]
+    pub fn unserved(&self) -> BTreeSet<Arc<str>> {
+        let needed: BTreeSet<&Arc<str>> = self.grants.values().map(|grant| &grant.definition).collect();
+        let catalogue = self.catalogue();
+        let serves = |name: &Arc<str>| catalogue.get(name).is_some_and(|entry| entry.serving.is_some());
+        needed.into_iter().filter(|name| !serves(name)).cloned().collect()
+    }
+
     /// Adds Secrets that instances may take values from.
     pub fn add_secrets(&mut self, secrets: SecretSources) {
         self.secrets.extend(secrets);
+    }
+
+    /// Adds a kept revision of a definition.
+    pub fn add_revision(&mut self, revision: Revision) {
+        let key = (revision.number, Arc::clone(&revision.name));
+        self.revisions.entry(Arc::clone(&revision.definition)).or_default().insert(key, revision);
+    }
+
+    /// Says which namespaces exist and are not terminating; else all are taken to exist.
+    pub fn set_namespaces(&mut self, namespaces: BTreeSet<Arc<str>>) {
+        self.namespaces = Some(namespaces);
+    }
+
+    /// The Secrets, by namespace and name, that grants take values from, where their organization allows grants at all.
+    #[must_use]
+    pub fn sources_wanted(&self) -> BTreeSet<(Arc<str>, Arc<str>)> {
+        let may_assign = |grant: &Grant| {
+            let organization = self.organizations.get(&grant.organization);
+            organization.is_some_and(|organization| {
+                organization.spec.assignable_from.iter().any(|allowed| *allowed == *grant.id.namespace)
+            })
+        };
+        let grants = self.grants.values().filter(|grant| may_assign(grant));
+        grants.flat_map(|grant| sources_of(grant)).collect()
+    }
+
+    /// Whether there is a definition of that name.
+    #[must_use]
+    pub fn has_definition(&self, name: &str) -> bool {
+        self.definitions.contains_key(name)
+    }
+
+    /// The names of all objects of a kind; of instances, in every namespace.
+    #[must_use]
+    pub fn names(&self, kind: EntitlementKind) -> Vec<&str> {
+        fn of<K>(objects: &Named<K>) -> Vec<&str> {
+            objects.keys().map(AsRef::as_ref).collect()
+        }
+        match kind {
+            EntitlementKind::Organization => of(&self.organizations),
+            EntitlementKind::FacetDefinition => of(&self.facets),
+            EntitlementKind::EntitlementDefinition => of(&self.definitions),
+            EntitlementKind::EntitlementInstance => self.grants.keys().map(|id| id.name.as_ref()).collect(),
+        }
+    }
+
+    /// The names of all instances in a namespace.
+    #[must_use]
+    pub fn instances_in(&self, namespace: &str) -> Vec<&str> {
+        let in_namespace = self.grants.keys().filter(|id| *id.namespace == *namespace);
+        in_namespace.map(|id| id.name.as_ref()).collect()
+    }
+
+    /// The names of all secret fields: those of the schemas, and in schemas that cannot be used whatever is marked as such.
+    #[must_use]
+    pub fn secret_fields(&self) -> BTreeSet<String> {
+        let of_definitions = self.definitions.values().flat_map(|definition| &definition.spec.facets);
+        let inline = of_definitions.filter_map(|facet| facet.schema.as_ref());
+        let mut names = BTreeSet::new();
+        for schema in self.facets.values().map(|facet| &facet.spec.schema).chain(inline) {
+            match Schema::compile(schema) {
+                Ok(compiled) => names.extend(compiled.secret_fields().iter().cloned()),
+                Err(_) => add_marked(schema, &mut names),
+            }
+        }
+        names
     }
 
     fn complete(&self, metadata: &mut ObjectMeta) -> Arc<str> {
@@ -88,24 +191,38 @@ impl Inventory {
         metadata.name.as_deref().unwrap_or_default().into()
     }
 
-    /// The catalogue: an entry for each definition.
+    /// The catalogue: an entry for each definition, and for each that was lost but has kept revisions.
     #[must_use]
     pub fn catalogue(&self) -> Named<CatalogueEntry> {
-        let entries = self
-            .definitions
-            .iter()
-            .map(|(name, definition)| (Arc::clone(name), Arc::new(self.entry(name, definition))));
-        entries.collect()
+        let names: BTreeSet<&Arc<str>> = self.definitions.keys().chain(self.revisions.keys()).collect();
+        names.into_iter().map(|name| (Arc::clone(name), Arc::new(self.entry(name)))).collect()
     }
 
-    fn entry(&self, name: &str, definition: &EntitlementDefinition) -> CatalogueEntry {
+    fn entry(&self, name: &str) -> CatalogueEntry {
+        let Some(definition) = self.definitions.get(name) else { return self.last_valid(name, Present::Missing) };
         let schema_of = |facet: &str| self.facets.get(facet).map(|facet| facet.spec.schema.clone());
-        let compiled =
-            Source::gather(&definition.spec, schema_of).and_then(|source| CompiledDefinition::compile(name, &source));
-        match compiled {
-            Ok(compiled) => CatalogueEntry::valid(compiled),
-            Err(problem) => invalid(problem),
+        let source = match Source::gather(&definition.spec, schema_of) {
+            Ok(source) => source,
+            Err(problem) => return self.last_valid(name, Present::Invalid(problem)),
+        };
+        match CompiledDefinition::compile(name, &source) {
+            Ok(compiled) => CatalogueEntry { revision: self.kept(name, &source), ..CatalogueEntry::valid(compiled) },
+            Err(problem) => self.last_valid(name, Present::Invalid(problem)),
         }
+    }
+
+    /// The revision that keeps a source, if there is one.
+    fn kept(&self, name: &str, source: &Source) -> Option<String> {
+        let revisions = self.revisions.get(name)?;
+        let wanted = revision_name(name, &source.hash());
+        revisions.keys().any(|(_, kept)| **kept == *wanted).then_some(wanted)
+    }
+
+    fn last_valid(&self, name: &str, present: Present) -> CatalogueEntry {
+        let revisions = self.revisions.get(name).into_iter().flat_map(BTreeMap::values);
+        let kept = newest_valid(revisions, |source, _| CompiledDefinition::compile(name, source).map(Arc::new));
+        let (serving, revision) = kept.map(|kept| (kept.serving, kept.revision)).unzip();
+        CatalogueEntry { present, serving, revision }
     }
 
     /// One snapshot for each organization that exists, or that an instance names; in the order of their names.
@@ -118,6 +235,22 @@ impl Inventory {
         }
         let tenancy = Tenancy::of(self);
         grants.into_iter().map(|(name, grants)| self.snapshot(name, grants, catalogue, &tenancy)).collect()
+    }
+
+    /// What an organization holds at one moment and why, of one definition alone if one is named; absent where nothing
+    /// names the organization.
+    #[must_use]
+    pub fn explain(&self, organization: &str, definition: Option<&str>, now: Instant) -> Option<Explanation> {
+        let snapshots = self.snapshots(&self.catalogue());
+        let snapshot = snapshots.iter().find(|snapshot| &*snapshot.name == organization)?;
+        Some(explanation::explain(snapshot, definition, now))
+    }
+
+    /// The names of definitions: those that exist, and those that grants name.
+    #[must_use]
+    pub fn handles(&self) -> BTreeSet<&Arc<str>> {
+        let granted = self.grants.values().map(|grant| &grant.definition);
+        self.definitions.keys().chain(granted).collect()
     }
 
     fn snapshot(
@@ -145,24 +278,32 @@ impl Inventory {
     }
 
     fn sources(&self, grants: &[Arc<Grant>]) -> SecretSources {
-        let keys = grants.iter().flat_map(|grant| {
-            let namespace = &grant.id.namespace;
-            grant
-                .secret_facets
-                .iter()
-                .map(|source| (Arc::clone(namespace), Arc::from(source.secret_key_ref.name.as_str())))
-        });
+        let keys = grants.iter().flat_map(|grant| sources_of(grant));
         keys.filter_map(|key| self.secrets.get(&key).map(|data| (key, Arc::clone(data)))).collect()
     }
 }
 
-fn invalid(problem: Problem) -> CatalogueEntry {
-    CatalogueEntry { present: Present::Invalid(problem), serving: None, revision: None }
+/// The Secrets that a grant names, by namespace and name.
+fn sources_of(grant: &Grant) -> impl Iterator<Item = (Arc<str>, Arc<str>)> {
+    let names = grant.secret_facets.iter().map(|source| source.secret_key_ref.name.as_str());
+    names.map(|name| (Arc::clone(&grant.id.namespace), name.into()))
+}
+
+fn add_marked(schema: &Value, names: &mut BTreeSet<String>) {
+    let fields = schema.as_object().into_iter().flatten();
+    for (name, value) in fields {
+        if value.get("writeOnly").is_some() {
+            names.insert(name.clone());
+        }
+        add_marked(value, names);
+    }
+    schema.as_array().into_iter().flatten().for_each(|item| add_marked(item, names));
 }
 
 /// Whose each namespace is.
 struct Tenancy<'a> {
     operator_namespace: &'a str,
+    namespaces: Option<&'a BTreeSet<Arc<str>>>,
     /// The oldest organization that lists a namespace.
     claims: BTreeMap<&'a str, Age>,
     /// The oldest accepted grant in state Active that lies in a namespace.
@@ -191,12 +332,17 @@ impl<'a> Tenancy<'a> {
                 *oldest = grant;
             }
         }
-        Self { operator_namespace: &inventory.operator_namespace, claims, holders }
+        Self {
+            operator_namespace: &inventory.operator_namespace,
+            namespaces: inventory.namespaces.as_ref(),
+            claims,
+            holders,
+        }
     }
 
     fn facts(&self, namespace: &str) -> NamespaceFacts {
         NamespaceFacts {
-            present: true,
+            present: self.namespaces.is_none_or(|namespaces| namespaces.contains(namespace)),
             claimed_by: self.claims.get(namespace).map(|age| age.name.to_string()),
             holds_grant: self.holders.get(namespace).map(|grant| grant.id.to_string()),
             is_operators: namespace == self.operator_namespace,

@@ -1,19 +1,29 @@
 //! What the operator would make of a set of objects, without a cluster.
 //!
 //! [`Inventory`] holds the objects, wherever they come from; [`Inventory::survey`] evaluates all of them at one moment,
-//! through the same [`crate::evaluation::evaluate`] and [`crate::evaluation::plan`] as the operator.
+//! through the same [`crate::evaluation::evaluate`] and [`crate::evaluation::plan`] as the operator;
+//! [`Inventory::timeline`] does so at one moment after the other, and [`Inventory::explain`] says why it is so.
 //!
-//! What a cluster would know besides is taken to be so: every namespace exists, nothing else stands at the names that are
-//! written to, every write succeeds, and an object without a `creationTimestamp` was made at the inventory's moment.
-//! ControllerRevisions are not known: an invalid definition has no earlier state that serves.
+//! What is not told is taken to be so: every namespace exists ([`Inventory::set_namespaces`] tells otherwise), nothing else
+//! stands at the names that are written to, every write succeeds, and an object without a `creationTimestamp` was made at the
+//! inventory's moment. Without ControllerRevisions an invalid definition has no earlier state that serves.
 
+mod course;
+mod difference;
+mod flaws;
 mod inventory;
+mod step;
 mod subject;
 mod survey;
+mod timeline;
 
 #[cfg(test)]
 mod tests;
 
+pub use difference::{Aspect, Difference, Differences, State};
+pub use flaws::Flaw;
 pub use inventory::Inventory;
+pub use step::{GrantChange, Held, ObjectAction, ObjectChange, Standing, Step};
 pub use subject::{EntitlementKind, Subject};
 pub use survey::{Status, Survey, Written};
+pub use timeline::{Bounds, Departure, End, Timeline};

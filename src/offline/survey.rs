@@ -86,10 +86,19 @@ impl Inventory {
     /// Evaluates everything at one moment.
     #[must_use]
     pub fn survey(&self, now: Instant) -> Survey {
+        self.survey_watched(now, &mut |_, _| {})
+    }
+
+    /// Evaluates everything at one moment. `watch` is told how many organizations of how many are done.
+    #[must_use]
+    pub fn survey_watched(&self, now: Instant, watch: &mut dyn FnMut(usize, usize)) -> Survey {
         let catalogue = self.catalogue();
         let mut survey = Survey::default();
         let mut counts: BTreeMap<Arc<str>, InstanceCounts> = BTreeMap::new();
-        for snapshot in self.snapshots(&catalogue) {
+        let snapshots = self.snapshots(&catalogue);
+        let total = snapshots.len();
+        for (done, snapshot) in snapshots.into_iter().enumerate() {
+            watch(done, total);
             let evaluation = evaluate(&snapshot, now);
             count(&mut counts, &snapshot, &evaluation);
             survey.add(&snapshot, evaluation, now);
@@ -136,7 +145,8 @@ impl Survey {
     }
 }
 
-fn owner(snapshot: &Snapshot) -> Owner {
+/// Whose objects those of a snapshot are.
+pub(super) fn owner(snapshot: &Snapshot) -> Owner {
     let uid = snapshot.organization.as_ref().and_then(|organization| organization.metadata.uid.as_deref());
     let is_claimed = |facts: &NamespaceFacts| facts.claimed_by.as_deref() == Some(&*snapshot.name);
     let namespaces = snapshot.namespaces.iter().filter(|(_, facts)| is_claimed(facts));

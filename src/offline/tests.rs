@@ -1,6 +1,8 @@
 //! Tests of evaluating a set of objects.
 
+mod explanation;
 mod summary;
+mod timeline;
 
 use super::{EntitlementKind, Inventory, Status, Subject, Survey};
 use crate::{

@@ -33,12 +33,32 @@ def read_tomllib(path):
     return tomllib.loads(path.read_bytes().decode())
 
 
+def read_icalendar(path):
+    """The properties of each component as the library understands them, under what it is named."""
+    import icalendar
+
+    def told(value):
+        if isinstance(value, icalendar.prop.vDDDTypes):
+            return value.dt.isoformat()
+        if isinstance(value, icalendar.prop.vCategory):
+            return [str(category) for category in value.cats]
+        return str(value)
+
+    calendar = icalendar.Calendar.from_ical(path.read_bytes())
+    components = [component for component in calendar.walk() if component.errors == []]
+    return [
+        {"name": component.name, **{name: told(value) for name, value in component.property_items(recursive=False) if name not in ("BEGIN", "END")}}
+        for component in components
+    ]
+
+
 READERS = {
     "python-dotenv": read_dotenv,
     "json": read_json,
     "pyyaml": read_pyyaml,
     "ruamel": read_ruamel,
     "tomllib": read_tomllib,
+    "icalendar": read_icalendar,
 }
 
 reader, folder = sys.argv[1:]

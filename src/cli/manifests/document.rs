@@ -53,14 +53,14 @@ fn is_list(document: &Node) -> bool {
 
 fn named_as(mut object: Node, within: Option<(&str, &str)>) -> Node {
     let (Some((version, kind)), None) = (within, object.get("kind")) else { return object };
-    let (place, offset) = (object.place, object.offset);
+    let (span, offset) = (object.span, object.offset);
     if let Content::Fields(fields) = &mut object.content {
         for (name, text) in [("apiVersion", version), ("kind", kind)] {
             if fields.iter().any(|field| field.key.name == name) {
                 continue;
             }
-            let key = Key { place, offset, name: name.to_owned(), is_boolean: false };
-            let value = Node { place, offset, content: Content::Text(text.to_owned()) };
+            let key = Key { span, offset, name: name.to_owned(), is_boolean: false };
+            let value = Node { span, offset, content: Content::Text(text.to_owned()) };
             fields.push(Field { key, value });
         }
     }

@@ -8,13 +8,16 @@
 //! | `path` | the way from an object to a part of it |
 //! | `document` | lists, and what an object is |
 //! | `structure` | unknown fields, nulls, defaults |
-//! | `resource` | the CustomResourceDefinitions as checks |
+//! | `resource`, `rules` | the CustomResourceDefinitions as checks |
+//! | `parallel` | work shared among threads |
 //! | `secret` | the data of Secrets |
 
 mod document;
 mod node;
+mod parallel;
 mod path;
 mod resource;
+mod rules;
 mod secret;
 mod source;
 mod structure;
@@ -23,28 +26,32 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-pub use node::Place;
-pub use path::Path;
+pub use node::{Content, Node, Span};
+pub use path::{Aim, Path};
 pub use resource::UnusableDefinition;
+pub use source::STANDARD_INPUT;
+use text::MAX_VALUES;
 
-use super::finding::{Finding, Severity};
+use super::diagnostics::{Excerpt, Finding, Label, Location, MAX_FINDINGS, Severity};
 use crate::{
     core::calendar::Instant,
     offline::{EntitlementKind, Inventory, Subject},
 };
 use document::{Recognised, objects, recognise};
-use node::Node;
 use resource::Resources;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use source::Source;
 use std::{
     collections::{BTreeMap, HashMap},
     io::Read,
     path::PathBuf,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
-use structure::Remark;
+use structure::{Remark, Structured};
+use text::Chunk;
 
 /// Where an object was read from.
 #[derive(Clone, Debug)]
@@ -54,7 +61,28 @@ pub struct Origin {
     /// The file.
     pub path: Arc<str>,
     /// The object as it is written.
-    pub object: Node,
+    pub object: Arc<Node>,
+}
+
+impl Origin {
+    /// That of an object in a cluster, which stands in no file.
+    #[must_use]
+    pub fn in_cluster() -> Self {
+        Self { source: 0, path: "cluster".into(), object: Arc::new(Node::nowhere()) }
+    }
+
+    /// Whether it is that of an object in a cluster.
+    #[must_use]
+    pub fn is_in_cluster(&self) -> bool {
+        self.object.is_nowhere()
+    }
+
+    /// Where a part of the object stands.
+    #[must_use]
+    pub fn location(&self, part: &Path, aim: Aim) -> Location {
+        let span = (!self.is_in_cluster()).then(|| part.span(&self.object, aim));
+        Location { source: self.source, path: Arc::clone(&self.path), span }
+    }
 }
 
 /// An object of one of the operator's kinds, and where it was read from.
@@ -83,43 +111,90 @@ pub struct Manifests {
     pub inventory: Inventory,
     /// Those of the operator's kinds, and where each comes from.
     pub documents: BTreeMap<Subject, Document>,
-    /// What the API server would refuse, and warnings.
+    /// What could not be read, what the API server would refuse, and warnings.
     pub findings: Vec<Finding>,
-    /// What could not be read at all, a sentence for each.
-    pub unreadable: Vec<String>,
+    /// Findings beyond those.
+    pub left_out: usize,
     /// How many objects of each other kind there were.
     pub ignored: BTreeMap<String, u64>,
+    /// The texts.
+    pub sources: Vec<Source>,
+}
+
+/// Why manifests cannot be read, whatever they are.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The generated CustomResourceDefinitions are wrong.
+    #[error(transparent)]
+    Definition(#[from] UnusableDefinition),
+    /// A thread failed, or could not be made.
+    #[error("the manifests cannot be read: a thread failed, or the system allows no more of them")]
+    Threads,
 }
 
 /// Reads manifests; `input` is what `-` stands for.
 ///
 /// # Errors
 /// When the checks cannot be made. What is wrong with the manifests is part of the result.
-pub fn read(paths: &[PathBuf], input: &mut dyn Read, options: &ReadOptions) -> Result<Manifests, UnusableDefinition> {
+pub fn read(paths: &[PathBuf], input: &mut dyn Read, options: &ReadOptions) -> Result<Manifests, ReadError> {
     let (sources, unreadable) = source::read(paths, input);
     let mut reader = Reader {
-        resources: Resources::new()?,
         options,
         seen: HashMap::new(),
         manifests: Manifests {
             inventory: Inventory::new(options.created, &options.operator_namespace),
             documents: BTreeMap::new(),
-            findings: Vec::new(),
-            unreadable,
+            findings: unreadable.into_iter().map(unreadable_source).collect(),
+            left_out: 0,
             ignored: BTreeMap::new(),
+            sources: Vec::new(),
         },
     };
-    for (index, source) in sources.iter().enumerate() {
-        reader.read(index, source);
+    let objects = reader.parse(&sources)?;
+    let resources = Resources::new()?;
+    let examine = || |object: &Found| resources.examine(object);
+    let examined = parallel::map(&objects, examine).ok_or(ReadError::Threads)?;
+    for (found, examined) in objects.iter().zip(examined) {
+        let source = sources.get(found.origin.source);
+        reader.add(&found.origin, examined, source.is_some_and(|source| source.is_found));
     }
-    Ok(reader.manifests)
+    let mut manifests = reader.manifests;
+    manifests.sources = sources;
+    Ok(manifests)
 }
 
 /// Kind, namespace and name.
 type Identity = (String, Option<Arc<str>>, String);
 
+/// An object, as it was found.
+struct Found<'a> {
+    origin: Origin,
+    chunk: Chunk<'a>,
+}
+
+/// What an object is, and what the API server would say to it.
+enum Examined {
+    Entitlement(EntitlementKind, Structured),
+    Secret(Result<secret::SecretData, Vec<Remark>>),
+    Unknown(String),
+    Other(String),
+    Nothing(&'static str),
+}
+
+impl Resources {
+    fn examine(&self, found: &Found) -> Examined {
+        let object = &found.origin.object;
+        match recognise(object) {
+            Recognised::Entitlement(kind) => Examined::Entitlement(kind, self.check(kind, object, found.chunk.text)),
+            Recognised::Secret => Examined::Secret(secret::read(object)),
+            Recognised::Unknown(problem) => Examined::Unknown(problem),
+            Recognised::Other(kind) => Examined::Other(kind),
+            Recognised::Nothing(problem) => Examined::Nothing(problem),
+        }
+    }
+}
+
 struct Reader<'a> {
-    resources: Resources,
     options: &'a ReadOptions,
     /// Where each object stands.
     seen: HashMap<Identity, String>,
@@ -127,78 +202,96 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn read(&mut self, index: usize, source: &Source) {
-        let documents = match text::documents(&source.text) {
-            Ok(documents) => documents,
-            Err(error) => {
-                let place = error.place.map_or_else(String::new, |place| format!("{}:{}: ", place.line, place.column));
-                let separator = if place.is_empty() { ": " } else { ":" };
-                self.manifests.unreadable.push(format!("{}{separator}{place}{}", source.path, error.message));
-                return;
-            }
+    /// All objects of the texts, in their order.
+    fn parse<'a>(&mut self, sources: &'a [Source]) -> Result<Vec<Found<'a>>, ReadError> {
+        let of_source = |(index, source): (usize, &'a Source)| {
+            text::chunks(&source.text).into_iter().map(move |chunk| (index, chunk))
         };
-        for object in documents.into_iter().flat_map(objects) {
-            self.add(Origin { source: index, path: Arc::clone(&source.path), object }, source);
+        let chunks: Vec<(usize, Chunk)> = sources.iter().enumerate().flat_map(of_source).collect();
+        let values = AtomicUsize::new(0);
+        let parse = |(_, chunk): &(usize, Chunk)| {
+            if values.load(Ordering::Relaxed) > MAX_VALUES {
+                return Ok(Vec::new());
+            }
+            let documents = text::read(*chunk)?;
+            values.fetch_add(documents.iter().map(Node::count).sum(), Ordering::Relaxed);
+            Ok(documents)
+        };
+        let parsed = parallel::map(&chunks, || parse).ok_or(ReadError::Threads)?;
+        if values.into_inner() > MAX_VALUES {
+            let message = format!("the manifests have more than {MAX_VALUES} values: name fewer");
+            self.find(unreadable_source((source::all_paths(sources), message)));
+            return Ok(Vec::new());
+        }
+        let mut found = Vec::with_capacity(chunks.len());
+        for ((source, chunk), documents) in chunks.into_iter().zip(parsed) {
+            let Some(path) = sources.get(source).map(|source| &source.path) else { continue };
+            let origin = |object| Origin { source, path: Arc::clone(path), object: Arc::new(object) };
+            match documents {
+                Ok(documents) => {
+                    let objects = documents.into_iter().flat_map(objects);
+                    found.extend(objects.map(|object| Found { origin: origin(object), chunk }));
+                }
+                Err(error) => self.find(unreadable_text(source, path, chunk, error)),
+            }
+        }
+        Ok(found)
+    }
+
+    fn find(&mut self, finding: Finding) {
+        if self.manifests.findings.len() < MAX_FINDINGS {
+            self.manifests.findings.push(finding);
+        } else {
+            self.manifests.left_out += 1;
         }
     }
 
-    fn add(&mut self, origin: Origin, source: &Source) {
-        match recognise(&origin.object) {
-            Recognised::Entitlement(kind) => self.add_entitlement(kind, origin, &source.text),
-            Recognised::Secret => self.add_secret(&origin),
-            Recognised::Unknown(problem) => {
-                let is_placed = stated_namespace(&origin.object).is_some();
-                let label = self.label(&origin.object, is_placed);
-                let part = Path::fields(&["kind"]);
-                let finding = Finding::new(&origin, &part, Severity::Error, &label, "UnknownKind", &problem);
-                self.manifests.findings.push(finding);
+    fn add(&mut self, origin: &Origin, examined: Examined, is_found: bool) {
+        let object = &origin.object;
+        match examined {
+            Examined::Entitlement(kind, checked) => self.add_entitlement(kind, origin, checked),
+            Examined::Secret(data) => self.add_secret(origin, data),
+            Examined::Unknown(problem) => {
+                let label = self.label(object, stated_namespace(object).is_some());
+                let remark = Remark::new(Path::fields(&["kind"]), problem);
+                let finding = finding(origin, Some(label), Severity::Error, "UnknownKind", &remark);
+                self.find(Finding { field: String::new(), message: remark.message, ..finding });
             }
-            Recognised::Other(kind) => *self.manifests.ignored.entry(kind).or_default() += 1,
+            Examined::Other(kind) => *self.manifests.ignored.entry(kind).or_default() += 1,
             // Folders hold much that is not for the cluster, such as the values of Helm charts.
-            Recognised::Nothing(_) if source.is_found => {
+            Examined::Nothing(_) if is_found => {
                 *self.manifests.ignored.entry("document that is no object of Kubernetes".to_owned()).or_default() += 1;
             }
-            Recognised::Nothing(problem) => {
-                self.manifests.unreadable.push(format!("{}:{}: {problem}", origin.path, origin.object.place.line));
+            Examined::Nothing(problem) => {
+                let remark = Remark::new(Path::default(), problem);
+                self.find(finding(origin, None, Severity::Unreadable, "NoObject", &remark));
             }
         }
     }
 
-    fn add_entitlement(&mut self, kind: EntitlementKind, origin: Origin, text: &str) {
+    fn add_entitlement(&mut self, kind: EntitlementKind, origin: &Origin, mut checked: Structured) {
         let label = self.label(&origin.object, kind.is_namespaced());
-        let mut checked = self.resources.check(kind, &origin.object, text);
-        self.remark(&origin, &label, Severity::Warning, "AmbiguousText", &checked.warnings);
-        self.remark(&origin, &label, Severity::Error, "Invalid", &checked.errors);
-        let is_new = self.is_new(&origin, kind.is_namespaced());
+        self.remark(origin, &label, Severity::Warning, "AmbiguousText", &checked.warnings);
+        self.remark(origin, &label, Severity::Error, "Invalid", &checked.errors);
+        let is_new = self.is_new(origin, kind.is_namespaced());
         if !checked.errors.is_empty() || !is_new {
             return;
         }
         let namespace = self.place_in_namespace(&mut checked.value, kind);
-        if let Err(error) = self.add_to_inventory(kind, &checked.value) {
-            let remark = Remark { path: Path::default(), message: error.to_string() };
-            self.remark(&origin, &label, Severity::Error, "Invalid", &[remark]);
+        if let Err(error) = self.manifests.inventory.add(kind, &checked.value) {
+            let remark = Remark::new(Path::default(), error.to_string());
+            self.remark(origin, &label, Severity::Error, "Invalid", &[remark]);
             return;
         }
         let name = checked.value.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
         let subject = Subject { kind, namespace, name: name.into() };
-        self.manifests.documents.insert(subject, Document { origin, value: checked.value });
+        self.manifests.documents.insert(subject, Document { origin: origin.clone(), value: checked.value });
     }
 
-    fn add_to_inventory(&mut self, kind: EntitlementKind, value: &Value) -> Result<(), serde_json::Error> {
-        let inventory = &mut self.manifests.inventory;
-        match kind {
-            EntitlementKind::Organization => inventory.add_organization(typed(value)?),
-            EntitlementKind::FacetDefinition => inventory.add_facet(typed(value)?),
-            EntitlementKind::EntitlementDefinition => inventory.add_definition(typed(value)?),
-            EntitlementKind::EntitlementInstance => inventory.add_instance(typed(value)?),
-        }
-        Ok(())
-    }
-
-    fn add_secret(&mut self, origin: &Origin) {
+    fn add_secret(&mut self, origin: &Origin, data: Result<secret::SecretData, Vec<Remark>>) {
         let label = self.label(&origin.object, true);
         let (name, namespace) = (name(&origin.object).unwrap_or_default(), self.namespace(&origin.object));
-        match secret::read(&origin.object) {
+        match data {
             Ok(data) if self.is_new(origin, true) => {
                 let key = (namespace, name.into());
                 self.manifests.inventory.add_secrets(BTreeMap::from([(key, Arc::new(data))]));
@@ -208,11 +301,9 @@ impl Reader<'_> {
         }
     }
 
-    fn remark(&mut self, origin: &Origin, label: &str, severity: Severity, reason: &str, remarks: &[Remark]) {
-        for Remark { path, message } in remarks {
-            let part = path.to_string();
-            let message = if part.is_empty() { message.clone() } else { format!("{part}: {message}") };
-            self.manifests.findings.push(Finding::new(origin, path, severity, label, reason, &message));
+    fn remark(&mut self, origin: &Origin, label: &Label, severity: Severity, reason: &str, remarks: &[Remark]) {
+        for remark in remarks {
+            self.find(finding(origin, Some(label.clone()), severity, reason, remark));
         }
     }
 
@@ -221,16 +312,17 @@ impl Reader<'_> {
         let object = &origin.object;
         let (Some(kind), Some(name)) = (object.get("kind").and_then(Node::text), name(object)) else { return true };
         let namespace = is_namespaced.then(|| self.namespace(object));
-        let here = format!("{}:{}", origin.path, object.place.line);
+        let part = Path::fields(&["metadata", "name"]);
         let identity = (kind.to_owned(), namespace, name.to_owned());
         if let Some(there) = self.seen.get(&identity) {
+            let message = format!("it is there twice, also in {there}: remove or rename one of the two");
             let label = self.label(object, is_namespaced);
-            let problem =
-                format!("{here}: {label}: it is there twice, also in {there}: remove or rename one of the two");
-            self.manifests.unreadable.push(problem);
+            let twice = finding(origin, Some(label), Severity::Unreadable, "Twice", &Remark::new(part, ""));
+            self.find(Finding { message, ..twice });
             return false;
         }
-        self.seen.insert(identity, here);
+        let begin = part.span(object, Aim::Value).begin;
+        self.seen.insert(identity, format!("{}:{}:{}", origin.path, begin.line, begin.column));
         true
     }
 
@@ -250,13 +342,54 @@ impl Reader<'_> {
     }
 
     /// Kind and name of an object, whatever it is.
-    fn label(&self, object: &Node, is_namespaced: bool) -> String {
-        let kind = object.get("kind").and_then(Node::text).unwrap_or("object");
-        match name(object) {
-            Some(name) if is_namespaced => format!("{kind} {}/{name}", self.namespace(object)),
-            Some(name) => format!("{kind} {name}"),
-            None => format!("{kind} without a name"),
+    fn label(&self, object: &Node, is_namespaced: bool) -> Label {
+        Label {
+            kind: object.get("kind").and_then(Node::text).unwrap_or("object").to_owned(),
+            namespace: is_namespaced.then(|| self.namespace(object)),
+            name: name(object).map(str::to_owned),
         }
+    }
+}
+
+fn finding(origin: &Origin, label: Option<Label>, severity: Severity, reason: &str, remark: &Remark) -> Finding {
+    let field = remark.path.to_string();
+    let is_secret = matches!(recognise(&origin.object), Recognised::Secret);
+    Finding {
+        location: origin.location(&remark.path, remark.aim),
+        severity,
+        label,
+        reason: reason.to_owned(),
+        message: if field.is_empty() { remark.message.clone() } else { format!("{field}: {}", remark.message) },
+        field,
+        suggestion: remark.suggestion.clone(),
+        excerpt: if is_secret { Excerpt::Nothing } else { Excerpt::LineOf(Arc::clone(&origin.object)) },
+    }
+}
+
+/// A file that cannot be read.
+fn unreadable_source((path, message): source::Unreadable) -> Finding {
+    Finding {
+        location: Location { source: usize::MAX, path, span: None },
+        severity: Severity::Unreadable,
+        label: None,
+        reason: "Unreadable".to_owned(),
+        field: String::new(),
+        message,
+        suggestion: None,
+        excerpt: Excerpt::Nothing,
+    }
+}
+
+/// A part of a file that is neither YAML nor JSON.
+fn unreadable_text(source: usize, path: &Arc<str>, chunk: Chunk, error: text::Unreadable) -> Finding {
+    // What cannot be read could be a Secret as well as not.
+    let excerpt = if chunk.text.contains("Secret") { Excerpt::Nothing } else { Excerpt::Line };
+    Finding {
+        location: Location { source, path: Arc::clone(path), span: error.span },
+        severity: Severity::Unreadable,
+        reason: "Syntax".to_owned(),
+        excerpt,
+        ..unreadable_source((Arc::clone(path), error.message))
     }
 }
 
@@ -266,8 +399,4 @@ fn name(object: &Node) -> Option<&str> {
 
 fn stated_namespace(object: &Node) -> Option<&str> {
     object.get("metadata").and_then(|metadata| metadata.get("namespace")).and_then(Node::text)
-}
-
-fn typed<K: DeserializeOwned>(value: &Value) -> Result<K, serde_json::Error> {
-    K::deserialize(value)
 }

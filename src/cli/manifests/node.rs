@@ -12,18 +12,27 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// From 1.
-    pub line: u64,
+    pub line: u32,
     /// In characters, from 1.
-    pub column: u64,
+    pub column: u32,
+}
+
+/// A piece of a text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span {
+    /// Where it begins.
+    pub begin: Place,
+    /// In characters, line breaks among them.
+    pub length: u32,
 }
 
 /// A value, and where it stands.
 #[derive(Clone, Debug)]
 pub struct Node {
-    /// Where it begins; for an alias, where that stands.
-    pub place: Place,
+    /// Where it stands; for an alias, where that stands.
+    pub span: Span,
     /// Byte offset of where it is written; for an alias, of what that stands for.
-    pub offset: u64,
+    pub offset: u32,
     /// What it is.
     pub content: Content,
 }
@@ -58,9 +67,9 @@ pub struct Field {
 #[derive(Clone, Debug)]
 pub struct Key {
     /// Where it stands.
-    pub place: Place,
+    pub span: Span,
     /// Byte offset of where it is written.
-    pub offset: u64,
+    pub offset: u32,
     /// The name.
     pub name: String,
     /// The reader took it for a boolean.
@@ -68,6 +77,19 @@ pub struct Key {
 }
 
 impl Node {
+    /// What stands for an object that was not read from a text.
+    #[must_use]
+    pub fn nowhere() -> Self {
+        let begin = Place { line: 0, column: 0 };
+        Self { span: Span { begin, length: 0 }, offset: 0, content: Content::Null }
+    }
+
+    /// Whether it stands for an object that was not read from a text: lines are counted from 1.
+    #[must_use]
+    pub fn is_nowhere(&self) -> bool {
+        self.span.begin.line == 0
+    }
+
     /// The value of a field of an object.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Node> {
@@ -80,6 +102,15 @@ impl Node {
         match &self.content {
             Content::Fields(fields) => fields,
             _ => &[],
+        }
+    }
+
+    /// How many items a list has; anything else has none.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        match &self.content {
+            Content::List(items) => items.len(),
+            _ => 0,
         }
     }
 
@@ -106,6 +137,17 @@ impl Node {
                 Value::Object(fields.collect::<Map<_, _>>())
             }
         }
+    }
+
+    /// How many values it is made of, itself among them.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        let inner: usize = match &self.content {
+            Content::List(items) => items.iter().map(Self::count).sum(),
+            Content::Fields(fields) => fields.iter().map(|field| field.value.count()).sum(),
+            Content::Null | Content::Boolean(_) | Content::Number(_) | Content::Text(_) => 0,
+        };
+        inner + 1
     }
 
     /// Goes through the value and everything in it, names of fields included.
@@ -152,8 +194,7 @@ fn number<E: Error>(float: f64) -> Result<Content, E> {
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let read = Spanned::<Content>::deserialize(deserializer)?;
-        let (place, offset) = (place(read.referenced), offset(read.defined));
-        Ok(Self { place, offset, content: read.value })
+        Ok(Self { span: span(read.referenced), offset: offset(read.defined), content: read.value })
     }
 }
 
@@ -168,16 +209,23 @@ impl<'de> Deserialize<'de> for Key {
                 return Err(D::Error::custom("the name of a field must be a text: put it in quotes"));
             }
         };
-        Ok(Self { place: place(read.referenced), offset: offset(read.defined), name, is_boolean })
+        Ok(Self { span: span(read.referenced), offset: offset(read.defined), name, is_boolean })
     }
 }
 
-fn place(location: serde_saphyr::Location) -> Place {
-    Place { line: location.line(), column: location.column() }
+/// Where the reader of YAML says that something stands. No text is so long that the numbers would not do.
+#[must_use]
+pub fn span(location: serde_saphyr::Location) -> Span {
+    let begin = Place { line: number_of(location.line()), column: number_of(location.column()) };
+    Span { begin, length: number_of(location.span().len()) }
 }
 
-fn offset(location: serde_saphyr::Location) -> u64 {
-    location.span().byte_offset().unwrap_or_default()
+fn offset(location: serde_saphyr::Location) -> u32 {
+    number_of(location.span().byte_offset().unwrap_or_default())
+}
+
+fn number_of(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 impl<'de> Deserialize<'de> for Content {

@@ -1,6 +1,6 @@
 //! The way from an object to a part of it.
 
-use super::node::{Content, Node, Place};
+use super::node::{Content, Node, Span};
 use crate::core::schema::wording::{push_field, push_item};
 use std::fmt;
 
@@ -11,6 +11,15 @@ pub enum Step {
     Field(String),
     /// Into an item of a list, from 0.
     Item(usize),
+}
+
+/// What of a field is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aim {
+    /// Its name.
+    Name,
+    /// Its value.
+    Value,
 }
 
 /// The way from an object to a part of it. Shown as `spec.facets[0].name`.
@@ -66,17 +75,24 @@ impl Path {
         path
     }
 
-    /// Where that part of the object stands, or else the nearest of what it lies in.
+    /// Where that part of the object stands, or else the nearest of what it lies in. A value that fills no more than a line
+    /// stands for itself; anything larger, and what is aimed at by its name, is where its name is.
     #[must_use]
-    pub fn place(&self, object: &Node) -> Place {
-        let mut place = object.place;
+    pub fn span(&self, object: &Node, aim: Aim) -> Span {
+        let mut span = object.span;
         let mut node = object;
-        for step in &self.0 {
-            let Some(next) = step.take(node) else { return place };
-            place = step.place(node).unwrap_or(next.place);
+        for (index, step) in self.0.iter().enumerate() {
+            let Some(next) = step.take(node) else { return span };
+            let name = step.name(node);
+            let is_last = index + 1 == self.0.len();
+            span = match name {
+                Some(name) if is_last && aim == Aim::Value && is_on_line_of(next, name) => next.span,
+                Some(name) => name,
+                None => next.span,
+            };
             node = next;
         }
-        place
+        span
     }
 
     /// That part of the object.
@@ -84,6 +100,12 @@ impl Path {
     pub fn find<'a>(&self, object: &'a Node) -> Option<&'a Node> {
         self.0.iter().try_fold(object, |node, step| step.take(node))
     }
+}
+
+/// Whether a value that is neither a list nor an object begins in the line of its name.
+fn is_on_line_of(value: &Node, name: Span) -> bool {
+    let is_plain = matches!(value.content, Content::Boolean(_) | Content::Number(_) | Content::Text(_));
+    is_plain && value.span.begin.line == name.begin.line
 }
 
 fn next_step(rest: &str, node: Option<&Node>) -> (Step, usize) {
@@ -109,10 +131,10 @@ impl Step {
         }
     }
 
-    /// Where the step is written: a field begins with its name.
-    fn place(&self, node: &Node) -> Option<Place> {
+    /// Where the name of the field stands.
+    fn name(&self, node: &Node) -> Option<Span> {
         let Self::Field(name) = self else { return None };
-        node.fields().iter().find(|field| field.key.name == *name).map(|field| field.key.place)
+        node.fields().iter().find(|field| field.key.name == *name).map(|field| field.key.span)
     }
 }
 

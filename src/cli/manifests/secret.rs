@@ -23,9 +23,7 @@ pub fn read(object: &Node) -> Result<SecretData, Vec<Remark>> {
         for entry in object.get(field).map(Node::fields).unwrap_or_default() {
             match decode(&entry.value) {
                 Ok(value) => drop(data.insert(entry.key.name.clone(), Secret::new(value))),
-                Err(message) => {
-                    errors.push(Remark { path: Path::fields(&[field, &entry.key.name]), message: message.to_owned() });
-                }
+                Err(message) => errors.push(Remark::new(Path::fields(&[field, &entry.key.name]), message)),
             }
         }
     }

@@ -29,8 +29,18 @@ pub struct Source {
     pub is_found: bool,
 }
 
-/// What cannot be read, as a sentence that begins with the path.
-pub type Unreadable = String;
+/// What cannot be read: the path, and a sentence.
+pub type Unreadable = (Arc<str>, String);
+
+/// All paths, as one.
+#[must_use]
+pub fn all_paths(sources: &[Source]) -> Arc<str> {
+    let first = sources.first().map(|source| Arc::clone(&source.path)).unwrap_or_default();
+    match sources.len() {
+        0 | 1 => first,
+        more => format!("{first} and {} more", more - 1).into(),
+    }
+}
 
 /// Reads every file once, in the order in which they are given; those of a folder in the order of their names.
 ///
@@ -70,21 +80,34 @@ impl Reader<'_> {
     fn read_folder(&mut self, folder: &Path) {
         let before = self.sources.len() + self.unreadable.len();
         let mut is_empty = true;
-        let entries = WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter();
-        for entry in entries.filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry)) {
+        let mut entries = WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter();
+        while let Some(entry) = entries.next() {
             match entry {
+                Ok(entry) if is_hidden(&entry) || self.is_known_folder(&entry) => {
+                    if entry.file_type().is_dir() {
+                        is_empty &= is_hidden(&entry);
+                        entries.skip_current_dir();
+                    }
+                }
                 Ok(entry) if is_manifest(&entry) => {
                     is_empty = false;
                     self.read_file(entry.path(), true);
                 }
                 Ok(_) => {}
+                // A link to a folder in which it lies: that is gone through already.
+                Err(error) if error.loop_ancestor().is_some() => {}
                 Err(error) => self.unreadable.push(walk_error(folder, &error)),
             }
         }
         if is_empty && before == self.sources.len() + self.unreadable.len() {
-            self.unreadable
-                .push(format!("{}: there is no file in it whose name ends in .yaml, .yml or .json", folder.display()));
+            let problem = "there is no file in it whose name ends in .yaml, .yml or .json".to_owned();
+            self.unreadable.push((shown(folder), problem));
         }
+    }
+
+    /// Whether a folder was gone through already: with some links, folders in each other have more ways than anyone can go.
+    fn is_known_folder(&mut self, entry: &DirEntry) -> bool {
+        entry.file_type().is_dir() && entry.path().canonicalize().is_ok_and(|real| !self.seen.insert(real))
     }
 
     fn read_file(&mut self, path: &Path, is_found: bool) {
@@ -94,24 +117,21 @@ impl Reader<'_> {
         {
             return;
         }
-        let bytes = File::open(path).and_then(|mut file| take(&mut file));
-        self.keep(&path.display().to_string(), bytes, is_found);
+        if self.total > MAX_TOTAL_BYTES {
+            return;
+        }
+        self.keep(&shown(path), take_file(path), is_found);
     }
 
-    fn keep(&mut self, path: &str, bytes: io::Result<Vec<u8>>, is_found: bool) {
-        let text = bytes.map_err(|error| io_problem(&error)).and_then(|bytes| self.text(bytes));
-        match text {
+    fn keep(&mut self, path: &str, bytes: Result<Vec<u8>, String>, is_found: bool) {
+        match bytes.and_then(|bytes| self.text(bytes)) {
             Ok(text) => self.sources.push(Source { path: path.into(), text, is_found }),
-            Err(problem) => self.unreadable.push(format!("{path}: {problem}")),
+            Err(problem) => self.unreadable.push((path.into(), problem)),
         }
     }
 
     fn text(&mut self, bytes: Vec<u8>) -> Result<String, String> {
-        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        self.total = self.total.saturating_add(length);
-        if length > MAX_BYTES {
-            return Err(format!("it has more than {} MiB: split it", MAX_BYTES >> 20));
-        }
+        self.total = self.total.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         if self.total > MAX_TOTAL_BYTES {
             return Err(format!("all files together have more than {} MiB: name fewer", MAX_TOTAL_BYTES >> 20));
         }
@@ -125,15 +145,24 @@ impl Reader<'_> {
     }
 }
 
-/// All bytes, or one more than may be.
-fn take(reader: &mut dyn Read) -> io::Result<Vec<u8>> {
+fn take_file(path: &Path) -> Result<Vec<u8>, String> {
+    let mut file = File::open(path).map_err(|error| io_problem(&error))?;
+    let length = file.metadata().map_err(|error| io_problem(&error))?.len();
+    if length > MAX_BYTES { Err(too_large()) } else { take(&mut file) }
+}
+
+fn take(reader: &mut dyn Read) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
-    reader.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    let read = reader.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| io_problem(&error))?;
+    if u64::try_from(read).is_ok_and(|read| read <= MAX_BYTES) { Ok(bytes) } else { Err(too_large()) }
+}
+
+fn too_large() -> String {
+    format!("it has more than {} MiB: split it", MAX_BYTES >> 20)
 }
 
 fn is_hidden(entry: &DirEntry) -> bool {
-    entry.file_name().to_string_lossy().starts_with('.')
+    entry.depth() > 0 && entry.file_name().to_string_lossy().starts_with('.')
 }
 
 fn is_manifest(entry: &DirEntry) -> bool {
@@ -142,14 +171,12 @@ fn is_manifest(entry: &DirEntry) -> bool {
 }
 
 fn walk_error(folder: &Path, error: &walkdir::Error) -> Unreadable {
-    let path = error.path().unwrap_or(folder).display();
-    match (error.loop_ancestor(), error.io_error()) {
-        (Some(ancestor), _) => {
-            format!("{path}: this link leads back to {}, in which it lies: remove it", ancestor.display())
-        }
-        (None, Some(error)) => format!("{path}: {}", io_problem(error)),
-        (None, None) => format!("{path}: it cannot be read"),
-    }
+    let problem = error.io_error().map_or_else(|| "it cannot be read".to_owned(), io_problem);
+    (shown(error.path().unwrap_or(folder)), problem)
+}
+
+fn shown(path: &Path) -> Arc<str> {
+    path.display().to_string().into()
 }
 
 fn io_problem(error: &io::Error) -> String {

@@ -3,10 +3,10 @@
 
 use super::{
     node::{Content, Field, Node},
-    path::{Path, Step},
+    path::{Aim, Path, Step},
     text::boolean_word,
 };
-use crate::core::schema::wording::unknown_field;
+use crate::core::schema::wording::{closest, unknown_field};
 use serde_json::{Map, Value};
 use std::collections::HashSet;
 
@@ -15,8 +15,26 @@ use std::collections::HashSet;
 pub struct Remark {
     /// Which part.
     pub path: Path,
+    /// What of it.
+    pub aim: Aim,
     /// What is wrong there and what to do.
     pub message: String,
+    /// What was probably meant.
+    pub suggestion: Option<String>,
+}
+
+impl Remark {
+    /// A remark on the value of a part.
+    #[must_use]
+    pub fn new(path: Path, message: impl Into<String>) -> Self {
+        Self { path, aim: Aim::Value, message: message.into(), suggestion: None }
+    }
+
+    /// The remark that a field has no name that there is.
+    fn unknown(path: Path, name: &str, known: &[&str]) -> Self {
+        let suggestion = closest(name, known).map(str::to_owned);
+        Self { path, aim: Aim::Name, message: unknown_field(name, known), suggestion }
+    }
 }
 
 /// What came of an object.
@@ -76,7 +94,7 @@ impl Walk<'_> {
                 None if is_true(schema, "x-kubernetes-preserve-unknown-fields") => Some(walk.open_field(field)),
                 None => {
                     let known: Vec<&str> = properties.into_iter().flat_map(Map::keys).map(String::as_str).collect();
-                    walk.refuse(unknown_field(name, &known));
+                    walk.structured.errors.push(Remark::unknown(walk.path.clone(), name, &known));
                     None
                 }
             });
@@ -95,13 +113,13 @@ impl Walk<'_> {
     }
 
     fn refuse(&mut self, message: String) {
-        self.structured.errors.push(Remark { path: self.path.clone(), message });
+        self.structured.errors.push(Remark::new(self.path.clone(), message));
     }
 
     /// A field of which the schema says nothing.
     fn open_field(&mut self, field: &Field) -> Value {
         if field.key.is_boolean {
-            self.warn_of_word(field.key.name == "true", field.key.offset, "name");
+            self.warn_of_word(field.key.name == "true", field.key.offset, Aim::Name);
         }
         self.warn_of_words(&field.value);
         field.value.to_value()
@@ -109,7 +127,7 @@ impl Walk<'_> {
 
     fn warn_of_words(&mut self, node: &Node) {
         match &node.content {
-            Content::Boolean(boolean) => self.warn_of_word(*boolean, node.offset, "value"),
+            Content::Boolean(boolean) => self.warn_of_word(*boolean, node.offset, Aim::Value),
             Content::List(items) => {
                 for (index, item) in items.iter().enumerate() {
                     self.within(Step::Item(index), |walk| walk.warn_of_words(item));
@@ -124,12 +142,16 @@ impl Walk<'_> {
         }
     }
 
-    fn warn_of_word(&mut self, boolean: bool, offset: u64, part: &str) {
+    fn warn_of_word(&mut self, boolean: bool, offset: u32, aim: Aim) {
         let Some(word) = boolean_word(self.text, offset) else { return };
+        let part = match aim {
+            Aim::Name => "name",
+            Aim::Value => "value",
+        };
         let message = format!(
             "the {part} {word} is the boolean {boolean} to kubectl: put it in quotes if it is a text, or write {boolean}"
         );
-        self.structured.warnings.push(Remark { path: self.path.clone(), message });
+        self.structured.warnings.push(Remark { aim, ..Remark::new(self.path.clone(), message) });
     }
 
     /// Items that have the same keys (`x-kubernetes-list-type: map`), or are the same (`set`).

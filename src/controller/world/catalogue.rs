@@ -6,10 +6,7 @@ use super::{
 };
 use crate::{
     api::{EntitlementDefinition, FacetDefinition},
-    evaluation::{
-        catalogue::CatalogueEntry,
-        object::{DEFINITION, MANAGED_BY, MANAGER},
-    },
+    evaluation::catalogue::{CatalogueEntry, Revision},
 };
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use kube::api::ObjectMeta;
@@ -18,33 +15,6 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
-
-/// A kept revision of a definition.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Revision {
-    /// Its name.
-    pub name: Arc<str>,
-    /// The definition's name.
-    pub definition: Arc<str>,
-    /// The highest is the newest.
-    pub number: i64,
-    /// What the definition was made of.
-    pub data: Value,
-}
-
-impl Revision {
-    /// Reads an object; None if it is not one of the operator's.
-    pub fn read(object: ControllerRevision) -> Option<Self> {
-        let name = name_of(&object.metadata);
-        let labels = object.metadata.labels?;
-        if labels.get(MANAGED_BY).is_none_or(|manager| manager != MANAGER) {
-            return None;
-        }
-        let definition = labels.get(DEFINITION)?.as_str().into();
-        let data = object.data.map(|data| data.0).unwrap_or_default();
-        Some(Self { name, definition, number: object.revision, data })
-    }
-}
 
 /// What serves, with the hash of what it was made of.
 #[derive(Clone, Debug)]

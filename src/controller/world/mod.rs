@@ -29,7 +29,7 @@ mod view;
 mod tests;
 
 pub use candidate::{Reference, State};
-pub use catalogue::{DefinitionView, Revision, Served};
+pub use catalogue::{DefinitionView, Served};
 pub use grants::SourceKey;
 pub use observe::Guarded;
 pub use store::Identity;

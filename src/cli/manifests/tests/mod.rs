@@ -9,16 +9,26 @@ mod texts;
 use super::{
     EntitlementKind, Manifests, ReadOptions,
     node::Node,
-    path::{Path, Step},
+    path::{Aim, Path, Step},
     read,
     resource::Resources,
     text,
 };
 use crate::core::calendar::parse_instant;
+use std::thread;
+
+/// The documents of a text; like [`read`], on a stack that is large enough.
+fn documents(written: &str) -> Result<Vec<Node>, text::Unreadable> {
+    let read = || text::chunks(written).into_iter().map(text::read).collect::<Result<Vec<_>, _>>();
+    let read = thread::scope(|scope| {
+        thread::Builder::new().stack_size(32 << 20).spawn_scoped(scope, read).unwrap().join().unwrap()
+    });
+    read.map(|chunks| chunks.into_iter().flatten().collect())
+}
 
 /// The one document of a text.
 fn document(written: &str) -> Node {
-    let mut documents = text::documents(written).unwrap();
+    let mut documents = documents(written).unwrap();
     assert_eq!(documents.len(), 1, "{written}");
     documents.remove(0)
 }

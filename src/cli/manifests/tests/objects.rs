@@ -1,6 +1,6 @@
 //! What the API server does to an object, and what it refuses. Compared with `kubectl create --dry-run=server`.
 
-use super::{EntitlementKind, Path, Resources, Step, check, document};
+use super::{Aim, EntitlementKind, Path, Resources, Step, check, document};
 use crate::core::secret::Secret;
 use serde_json::json;
 
@@ -175,7 +175,7 @@ fn paths_are_read_shown_and_found() {
         (Path::fields(&["spec", "absent"]), "spec.absent", 1),
         (Path::default(), "", 1),
     ] {
-        assert_eq!((path.to_string().as_str(), path.place(&object).line), (shown, line));
+        assert_eq!((path.to_string().as_str(), path.span(&object, Aim::Name).begin.line), (shown, line));
     }
     let mut path = Path::fields(&["spec", "list"]);
     path.push(Step::Item(0));

@@ -34,7 +34,7 @@ fn other_kinds_are_counted() {
     );
     let ignored: Vec<(&str, u64)> = manifests.ignored.iter().map(|(kind, count)| (kind.as_str(), *count)).collect();
     assert_eq!(ignored, [("Deployment", 1), ("Namespace", 2)]);
-    assert!(manifests.unreadable.is_empty());
+    assert_eq!(findings(&manifests), Vec::<String>::new());
 }
 
 #[test]
@@ -46,8 +46,8 @@ fn what_is_refused_takes_no_part() {
     assert_eq!(
         findings(&manifests),
         [
-            "-:9: Organization A: Invalid: metadata.name: \"A\" does not match the pattern ^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9…",
-            "-:13: Organization without a name: UnknownKind: there is no version entitlements.dev/v2: write entitlements.dev/v1alpha1",
+            "-:9:18: Organization A: Invalid: metadata.name: \"A\" does not match the pattern ^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9…",
+            "-:13:7: Organization without a name: UnknownKind: there is no version entitlements.dev/v2: write entitlements.dev/v1alpha1",
         ]
     );
 }
@@ -58,10 +58,10 @@ fn two_of_a_name_cannot_be_read() {
     let manifests =
         read_text(&(organization("o", "") + secret + &organization("o", "") + secret + &instance("name: o")));
     assert_eq!(
-        manifests.unreadable,
+        findings(&manifests),
         [
-            "-:9: Organization o: it is there twice, also in -:2: remove or rename one of the two",
-            "-:14: Secret default/s: it is there twice, also in -:7: remove or rename one of the two",
+            "-:11:18: Organization o: Twice: it is there twice, also in -:4:18: remove or rename one of the two",
+            "-:14:49: Secret default/s: Twice: it is there twice, also in -:7:49: remove or rename one of the two",
         ]
     );
 }
@@ -77,7 +77,7 @@ fn what_is_no_object_is_ignored_in_folders_alone() {
         found.ignored.into_iter().collect::<Vec<_>>(),
         [("document that is no object of Kubernetes".to_owned(), 1)]
     );
-    assert_eq!(found.unreadable, Vec::<String>::new());
-    let problem = format!("{}:1: it is no object of Kubernetes: apiVersion or kind is missing", file.display());
-    assert_eq!(read(&file).unreadable, [problem]);
+    assert!(found.findings.is_empty());
+    let problem = format!("{}:1:1: it is no object of Kubernetes: apiVersion or kind is missing", file.display());
+    assert_eq!(findings(&read(&file)), [problem]);
 }

@@ -26,7 +26,7 @@ fn names(folder: &Path, paths: &[PathBuf]) -> (Vec<String>, Vec<String>) {
         |text: &str| text.replace(&format!("{}/", folder.display()), "").replace(&folder.display().to_string(), ".");
     (
         sources.iter().map(|source| short(&source.path)).collect(),
-        unreadable.iter().map(|problem| short(problem)).collect(),
+        unreadable.iter().map(|(path, problem)| short(&format!("{path}: {problem}"))).collect(),
     )
 }
 
@@ -65,6 +65,7 @@ fn each_that_cannot_be_read_has_its_sentence() {
     fs::create_dir(folder.path().join("loops")).unwrap();
     symlink("..", folder.path().join("loops/up")).unwrap();
     symlink("nowhere", folder.path().join("broken.yaml")).unwrap();
+    symlink("itself.yaml", folder.path().join("empty/itself.yaml")).unwrap();
     let all = ["binary.yaml", "latin.yaml", "mark.yaml", "absent.yaml", "empty", "broken.yaml", "loops"];
     let (read, unreadable) = names(folder.path(), &all.map(|name| folder.path().join(name)));
     assert_eq!(read, ["mark.yaml"]);
@@ -74,10 +75,9 @@ fn each_that_cannot_be_read_has_its_sentence() {
             "binary.yaml: it is a binary file, not YAML or JSON",
             "latin.yaml: it is not UTF-8 text (byte 4), as YAML and JSON are",
             "absent.yaml: there is no such file or folder",
-            "empty: there is no file in it whose name ends in .yaml, .yml or .json",
+            "empty/itself.yaml: it cannot be read: Too many levels of symbolic links (os error 40)",
             "broken.yaml: there is no such file or folder",
             "loops/up/broken.yaml: there is no such file or folder",
-            "loops/up/loops/up: this link leads back to loops/up, in which it lies: remove it",
         ]
     );
 }
@@ -93,7 +93,43 @@ fn the_mark_at_the_beginning_is_no_part_of_the_text() {
 fn an_endless_input_ends() {
     let (sources, unreadable) = read(&["-".into()], &mut io::repeat(b'a'));
     assert!(sources.is_empty());
-    assert_eq!(unreadable, ["-: it has more than 64 MiB: split it"]);
+    assert_eq!(unreadable, [("-".into(), "it has more than 64 MiB: split it".to_owned())]);
     let (sources, _) = read(&["-".into(), "-".into()], &mut io::repeat(b'a').take(MAX_BYTES));
     assert_eq!(sources.len(), 1);
+}
+
+#[test]
+fn links_between_folders_are_no_endless_way() {
+    let folder = folder(&[("last/a.yaml", b"")]);
+    let place = |name: &str| folder.path().join(name);
+    // Each folder leads to the next in two ways: to the last one, in more than anyone could go.
+    for level in 0..30 {
+        fs::create_dir(place(&format!("{level}"))).unwrap();
+        let next = if level == 29 { "../last".to_owned() } else { format!("../{}", level + 1) };
+        symlink(&next, place(&format!("{level}/left"))).unwrap();
+        symlink(&next, place(&format!("{level}/right"))).unwrap();
+    }
+    symlink("..", place("last/up")).unwrap();
+    symlink(".", place("last/self")).unwrap();
+    let (read, unreadable) = names(folder.path(), &[place("0")]);
+    assert_eq!((read.len(), unreadable), (1, Vec::new()));
+}
+
+#[test]
+fn a_folder_of_nothing_but_loops_has_its_sentence() {
+    let folder = folder(&[]);
+    symlink(".", folder.path().join("self")).unwrap();
+    symlink(folder.path(), folder.path().join("again")).unwrap();
+    let (read, unreadable) = names(folder.path(), &[folder.path().to_owned()]);
+    assert_eq!(read, Vec::<String>::new());
+    assert_eq!(unreadable, [".: there is no file in it whose name ends in .yaml, .yml or .json"]);
+}
+
+#[test]
+fn a_file_that_says_that_it_is_too_large_is_not_read() {
+    let folder = folder(&[("large.yaml", b"")]);
+    let path = folder.path().join("large.yaml");
+    fs::File::options().write(true).open(&path).unwrap().set_len(1 << 30).unwrap();
+    let (read, unreadable) = names(folder.path(), &[path]);
+    assert_eq!((read.len(), unreadable), (0, vec!["large.yaml: it has more than 64 MiB: split it".to_owned()]));
 }

@@ -1,6 +1,6 @@
 //! YAML and JSON as kubectl reads them. The expected values were compared with `kubectl create --dry-run=server`.
 
-use super::{document, text::documents};
+use super::{document, documents, text::chunks};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -61,10 +61,11 @@ fn aliases_and_merges_are_followed() {
 #[test]
 fn documents_remember_where_they_stand() {
     let read = documents("# nothing\n---\na: 1\n---\n---\nb:\n  c: |\n    text\n...\n").unwrap();
-    let lines: Vec<u64> = read.iter().map(|document| document.place.line).collect();
+    let lines: Vec<u32> = read.iter().map(|document| document.span.begin.line).collect();
     assert_eq!(lines, [3, 6]);
     let value = read[1].get("b").and_then(|b| b.get("c")).unwrap();
-    assert_eq!((value.text(), value.place.line, value.place.column), (Some("text\n"), 8, 5));
+    let begin = value.span.begin;
+    assert_eq!((value.text(), begin.line, begin.column), (Some("text\n"), 8, 5));
 }
 
 #[test]
@@ -72,8 +73,52 @@ fn json_documents_need_no_separator() {
     let read = documents("{\"a\": 1.0}\n{\n  \"b\": \"\\ud83d\\ude00\"\n}\n{}").unwrap();
     let values: Vec<Value> = read.iter().map(super::Node::to_value).collect();
     assert_eq!(values, [json!({"a": 1}), json!({"b": "😀"}), json!({})]);
-    assert_eq!(read[1].get("b").unwrap().place.line, 3);
-    assert_eq!(read[2].place.line, 5);
+    assert_eq!(read[1].get("b").unwrap().span.begin.line, 3);
+    assert_eq!(read[2].span.begin.line, 5);
+}
+
+#[test]
+fn each_document_is_read_by_itself() {
+    let written = "a: [1\n--- # second\nb: 2\n---\nc: |\n  ---\n  text\n--- \nd: 4\n--- {e: 5}\n---x: 6\n";
+    let read: Vec<Result<Vec<Value>, (u32, String)>> = chunks(written)
+        .into_iter()
+        .map(|chunk| {
+            let documents =
+                super::text::read(chunk).map_err(|error| (error.span.unwrap().begin.line, error.message))?;
+            Ok(documents.iter().map(super::Node::to_value).collect())
+        })
+        .collect();
+    assert_eq!(
+        read,
+        [
+            Err((1, "unclosed bracket '['".to_owned())),
+            Ok(vec![json!({"b": 2})]),
+            Ok(vec![json!({"c": "---\ntext\n"})]),
+            Ok(vec![json!({"d": 4})]),
+            Err((11, "did not find expected <document start>".to_owned())),
+        ]
+    );
+}
+
+#[test]
+fn a_directive_belongs_to_what_follows_it() {
+    let written = "a: 1\n...\n%TAG !y! tag:yaml.org,2002:\n---\nb: !y!str 2\n";
+    let read: Vec<Value> = documents(written).unwrap().iter().map(super::Node::to_value).collect();
+    assert_eq!(read, [json!({"a": 1}), json!({"b": "2"})]);
+}
+
+#[test]
+fn places_count_from_the_beginning_of_the_text() {
+    let read = documents("{\"é\": 1} {\"b\": [2]}\n{\"c\":\n 3}\n").unwrap();
+    let places: Vec<(u32, u32)> = read
+        .iter()
+        .map(|document| document.fields()[0].value.span.begin)
+        .map(|begin| (begin.line, begin.column))
+        .collect();
+    assert_eq!(places, [(1, 7), (1, 16), (3, 2)]);
+    let read = documents("---\r\na: 1\r\n---\r\nb:\r\n  c: 2\r\n").unwrap();
+    let begin = read[1].get("b").unwrap().get("c").unwrap().span.begin;
+    assert_eq!((begin.line, begin.column), (5, 6));
 }
 
 #[test]
@@ -88,13 +133,14 @@ fn says_where_a_text_cannot_be_read() {
         ("? [a]\n: 1\n", (1, 3), "the name of a field must be a text: put it in quotes"),
     ] {
         let error = documents(written).unwrap_err();
-        let found = error.place.map(|place| (place.line, place.column));
+        let found = error.span.map(|span| (span.begin.line, span.begin.column));
         assert_eq!((found, error.message.as_str()), (Some(place), message), "{written}");
     }
     let error = documents(bomb).unwrap_err();
     assert_eq!(error.message, "its aliases (*name) stand for more than 100000 values: write fewer");
     assert!(documents(&format!("{}1{}", "[".repeat(127), "]".repeat(127))).is_ok());
-    assert!(documents(&"[".repeat(5000)).is_err());
+    let deep = documents(&"[".repeat(5000)).unwrap_err();
+    assert_eq!(deep.message, "it is nested more than 127 levels deep: nest less");
     assert!(documents(&"- ".repeat(5000)).is_err());
     assert!(documents("a: .inf").is_err());
 }

@@ -108,6 +108,7 @@ pub fn evaluation(objects: impl IntoIterator<Item = (ObjectKey, DesiredObject)>)
         organization: None,
         objects,
         kept: [].into(),
+        summary: None,
         next: None,
     }
 }

@@ -1,0 +1,50 @@
+//! The objects of a cluster, as the caller's own rights show them. Nothing is ever written.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `reader` | which objects are listed, and what is said of those that may not be |
+//! | `error` | why a cluster cannot be looked at |
+
+mod error;
+mod reader;
+
+pub use error::ClusterError;
+
+use super::manifests::Manifests;
+use crate::{
+    connection::{Connection, client},
+    core::calendar::Instant,
+};
+use reader::Reader;
+use std::time::Duration;
+use tokio::runtime::Builder;
+
+/// A cluster that is there answers sooner.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// A long list takes that long at most before its first byte.
+const LONG_PATIENCE: Duration = Duration::from_mins(1);
+
+/// What of a cluster is looked at.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    /// The namespaces in which grants are looked for; none: all.
+    pub namespaces: Vec<String>,
+    /// The operator's own namespace.
+    pub operator_namespace: String,
+    /// The moment at which an object without a `creationTimestamp` counts as made; there are none such in a cluster.
+    pub created: Instant,
+}
+
+/// Reads the objects of a cluster.
+///
+/// # Errors
+/// When it cannot be reached, or the caller may not see what has to be seen.
+pub fn read(connection: &Connection, scope: &Scope) -> Result<Manifests, ClusterError> {
+    Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let mut config = connection.config().await?;
+        config.connect_timeout = Some(PATIENCE);
+        config.read_timeout = Some(LONG_PATIENCE);
+        let url = config.cluster_url.to_string();
+        Reader::new(client(config)?, url, scope).read().await
+    })
+}

@@ -1,0 +1,283 @@
+//! Which objects are listed, and what is said of those that may not be.
+
+use super::{
+    ClusterError, Scope,
+    error::{explain, is_forbidden},
+};
+use crate::{
+    api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, GROUP, Organization, VERSION},
+    cli::{
+        diagnostics::{Excerpt, Finding, Location, Severity},
+        manifests::{Document, Manifests, Origin},
+    },
+    core::secret::Secret,
+    evaluation::{
+        catalogue::Revision,
+        object::{MANAGED_BY, MANAGER},
+    },
+    offline::{EntitlementKind, Inventory, Subject},
+};
+use futures::{StreamExt, TryStreamExt, stream};
+use k8s_openapi::api::{
+    apps::v1::ControllerRevision,
+    core::v1::{Namespace, Secret as SecretObject},
+};
+use kube::{
+    Api, Client, Resource,
+    api::{ApiResource, DynamicObject, ListParams},
+};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// How many objects one answer holds at most.
+const PAGE: u32 = 500;
+/// How many requests are under way at once.
+const AT_ONCE: usize = 16;
+
+const ASK_ADMIN: &str = "ask for the right to view the kinds of entitlements.dev, or give manifests with -f";
+const NAME_NAMESPACES: &str = "name those that you may read with -n, or ask for the right to view them all";
+
+/// Reads a cluster.
+pub struct Reader<'a> {
+    client: Client,
+    url: String,
+    scope: &'a Scope,
+    manifests: Manifests,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads by that client, which reaches that address.
+    pub fn new(client: Client, url: String, scope: &'a Scope) -> Self {
+        let manifests = Manifests {
+            inventory: Inventory::new(scope.created, &scope.operator_namespace),
+            documents: BTreeMap::new(),
+            findings: Vec::new(),
+            left_out: 0,
+            ignored: BTreeMap::new(),
+            sources: Vec::new(),
+        };
+        Self { client, url, scope, manifests }
+    }
+
+    /// Everything that an evaluation needs and the caller may see.
+    pub async fn read(mut self) -> Result<Manifests, ClusterError> {
+        self.read_kind::<Organization>(EntitlementKind::Organization, None, ASK_ADMIN).await?;
+        self.read_kind::<FacetDefinition>(EntitlementKind::FacetDefinition, None, ASK_ADMIN).await?;
+        self.read_kind::<EntitlementDefinition>(EntitlementKind::EntitlementDefinition, None, ASK_ADMIN).await?;
+        self.read_instances().await?;
+        self.read_namespaces().await?;
+        self.read_revisions().await?;
+        self.read_secrets().await?;
+        Ok(self.manifests)
+    }
+
+    async fn read_instances(&mut self) -> Result<(), ClusterError> {
+        let kind = EntitlementKind::EntitlementInstance;
+        if self.scope.namespaces.is_empty() {
+            return self.read_kind::<EntitlementInstance>(kind, None, NAME_NAMESPACES).await;
+        }
+        for namespace in &self.scope.namespaces {
+            self.read_kind::<EntitlementInstance>(kind, Some(namespace), ASK_ADMIN).await?;
+        }
+        let seen = self.scope.namespaces.join(", ");
+        self.note(format!("grants were looked for in {seen} alone: what lies elsewhere is not part of the answer"));
+        Ok(())
+    }
+
+    async fn read_kind<K>(
+        &mut self,
+        kind: EntitlementKind,
+        namespace: Option<&str>,
+        advice: &'static str,
+    ) -> Result<(), ClusterError>
+    where
+        K: Resource<DynamicType = ()> + DeserializeOwned,
+    {
+        let resource = ApiResource::erase::<K>(&());
+        let api: Api<DynamicObject> = match namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
+            None => Api::all_with(self.client.clone(), &resource),
+        };
+        let objects = list(&api, ListParams::default()).await;
+        let place = match (kind.is_namespaced(), namespace) {
+            (true, Some(namespace)) => format!(" in namespace {namespace}"),
+            (true, None) => " in all namespaces".to_owned(),
+            (false, _) => String::new(),
+        };
+        let what = format!("{}{place}", K::plural(&()));
+        for object in objects.map_err(|error| explain(&error, &what, advice, &self.url))? {
+            self.add(kind, &object);
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, kind: EntitlementKind, object: &DynamicObject) {
+        let subject = Subject {
+            kind,
+            namespace: object.metadata.namespace.as_deref().filter(|_| kind.is_namespaced()).map(Into::into),
+            name: object.metadata.name.as_deref().unwrap_or_default().into(),
+        };
+        let value = value(kind, object);
+        match value.and_then(|value| self.manifests.inventory.add(kind, &value).map(|()| value)) {
+            Ok(value) => {
+                self.manifests.documents.insert(subject, Document { origin: Origin::in_cluster(), value });
+            }
+            Err(error) => self.note(format!("{subject} cannot be read, and is left out: {error}")),
+        }
+    }
+
+    /// Without the right to list them, all are taken to exist.
+    async fn read_namespaces(&mut self) -> Result<(), ClusterError> {
+        let api: Api<Namespace> = Api::all(self.client.clone());
+        let mut names = BTreeSet::new();
+        let mut params = ListParams::default().limit(PAGE);
+        loop {
+            let page = match api.list_metadata(&params).await {
+                Ok(page) => page,
+                Err(error) if is_forbidden(&error) => {
+                    self.note("you may not list namespaces: all are taken to exist".to_owned());
+                    return Ok(());
+                }
+                Err(error) => return Err(explain(&error, "namespaces", ASK_ADMIN, &self.url)),
+            };
+            let present = page.items.into_iter().filter(|one| one.metadata.deletion_timestamp.is_none());
+            names.extend(present.filter_map(|one| one.metadata.name).map(Arc::from));
+            match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => params = ListParams::default().limit(PAGE).continue_token(&token),
+                None => break,
+            }
+        }
+        self.manifests.inventory.set_namespaces(names);
+        Ok(())
+    }
+
+    /// The last valid states of definitions; only needed where the present state cannot serve.
+    async fn read_revisions(&mut self) -> Result<(), ClusterError> {
+        let namespace = &self.scope.operator_namespace;
+        let api: Api<ControllerRevision> = Api::namespaced(self.client.clone(), namespace);
+        let params = ListParams::default().labels(&format!("{MANAGED_BY}={MANAGER}"));
+        match list(&api, params).await {
+            Ok(revisions) => {
+                let revisions = revisions.into_iter().filter_map(Revision::read);
+                revisions.for_each(|revision| self.manifests.inventory.add_revision(revision));
+                Ok(())
+            }
+            Err(error) if is_forbidden(&error) => {
+                self.note_unserved();
+                Ok(())
+            }
+            Err(error) => {
+                Err(explain(&error, &format!("controllerrevisions in namespace {namespace}"), ASK_ADMIN, &self.url))
+            }
+        }
+    }
+
+    fn note_unserved(&mut self) {
+        let unserved = self.manifests.inventory.unserved();
+        if unserved.is_empty() {
+            return;
+        }
+        let names: Vec<&str> = unserved.iter().map(AsRef::as_ref).collect();
+        let names = names.join(", ");
+        self.note(format!(
+            "you may not list controllerrevisions in namespace {}: the last valid state of {names} is not known, although it may serve",
+            self.scope.operator_namespace
+        ));
+    }
+
+    /// The Secrets that grants take values from.
+    async fn read_secrets(&mut self) -> Result<(), ClusterError> {
+        let wanted = self.manifests.inventory.sources_wanted();
+        let client = &self.client;
+        let read = |(namespace, name): (Arc<str>, Arc<str>)| async move {
+            let api: Api<SecretObject> = Api::namespaced(client.clone(), &namespace);
+            match api.get_opt(&name).await {
+                Err(error) if is_forbidden(&error) => Ok(Found::Forbidden(format!("{namespace}/{name}"))),
+                Ok(Some(secret)) => Ok(Found::Secret((namespace, name), data(secret))),
+                Ok(None) => Ok(Found::Nothing),
+                Err(error) => Err(error),
+            }
+        };
+        let found: Result<Vec<Found>, kube::Error> =
+            stream::iter(wanted).map(read).buffered(AT_ONCE).try_collect().await;
+        let mut forbidden = Vec::new();
+        for found in found.map_err(|error| explain(&error, "secrets", ASK_ADMIN, &self.url))? {
+            match found {
+                Found::Secret(key, data) => self.manifests.inventory.add_secrets([(key, Arc::new(data))].into()),
+                Found::Forbidden(name) => forbidden.push(name),
+                Found::Nothing => {}
+            }
+        }
+        if !forbidden.is_empty() {
+            let names = forbidden.join(", ");
+            self.note(format!(
+                "you may not read the Secrets {names}: what is made of their values is not part of the answer"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Says what was not seen.
+    fn note(&mut self, message: String) {
+        self.manifests.findings.push(Finding {
+            location: Location { source: 0, path: Origin::in_cluster().path, span: None },
+            severity: Severity::Warning,
+            label: None,
+            reason: "NotSeen".to_owned(),
+            field: String::new(),
+            message,
+            suggestion: None,
+            excerpt: Excerpt::Nothing,
+        });
+    }
+}
+
+/// An object as a manifest has it: those of a list may leave out what they are.
+fn value(kind: EntitlementKind, object: &DynamicObject) -> Result<Value, serde_json::Error> {
+    let mut value = serde_json::to_value(object)?;
+    if let Some(fields) = value.as_object_mut() {
+        fields.insert("apiVersion".to_owned(), format!("{GROUP}/{VERSION}").into());
+        fields.insert("kind".to_owned(), kind.as_str().into());
+    }
+    Ok(value)
+}
+
+type SecretData = BTreeMap<String, Secret<Vec<u8>>>;
+
+fn data(secret: SecretObject) -> SecretData {
+    let data = secret.data.unwrap_or_default().into_iter();
+    data.map(|(name, value)| (name, Secret::new(value.0))).collect()
+}
+
+enum Found {
+    Secret((Arc<str>, Arc<str>), SecretData),
+    Forbidden(String),
+    Nothing,
+}
+
+/// All objects, page by page.
+async fn list<K>(api: &Api<K>, params: ListParams) -> Result<Vec<K>, kube::Error>
+where
+    K: Clone + DeserializeOwned + std::fmt::Debug,
+{
+    let mut objects = Vec::new();
+    let mut page_params = params.clone().limit(PAGE);
+    loop {
+        let page = match api.list(&page_params).await {
+            // The pages of a list that changes much may be gone before the last is read.
+            Err(kube::Error::Api(status)) if status.code == 410 && !objects.is_empty() => {
+                return Ok(api.list(&params).await?.items);
+            }
+            page => page?,
+        };
+        objects.extend(page.items);
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => page_params = params.clone().limit(PAGE).continue_token(&token),
+            None => return Ok(objects),
+        }
+    }
+}

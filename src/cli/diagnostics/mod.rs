@@ -1,0 +1,26 @@
+//! What is wrong with manifests, and how that is said.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `finding` | one thing that is wrong, and where |
+//! | `excerpt` | the line of a manifest, and which lines are not shown |
+//! | `text` | findings as a compiler prints them |
+//! | `json`, `sarif` | findings for programs |
+
+mod excerpt;
+mod finding;
+mod json;
+mod sarif;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+pub use excerpt::Excerpts;
+pub use finding::{Excerpt, Finding, Label, Location, Severity};
+pub use json::json;
+pub use sarif::sarif;
+pub use text::say_all;
+
+/// At most so many findings are kept and shown; the others are counted.
+pub const MAX_FINDINGS: usize = 10_000;

@@ -1,0 +1,171 @@
+//! What explains an entitlement, in sentences.
+
+use super::moment;
+use crate::{
+    api::{ASSIGNMENT_NAMESPACE, Phase, entitlement_instance::AmendmentState},
+    cli::{
+        moment::shown,
+        timeline::{amount, grant_name},
+    },
+    core::calendar::Tz,
+    evaluation::explanation::{AmendmentExplanation, Entitlement, FacetValue, GrantExplanation, Origin, OriginKind},
+    offline::{GrantChange, Held, Step},
+};
+
+/// What happens to a definition in a step, in one sentence.
+pub fn happens(step: &Step, definition: &str, zone: Tz) -> String {
+    let changes = step.grants.iter().filter(|change| &*change.definition == definition);
+    let mut clauses: Vec<String> = changes.flat_map(|change| changed(change, zone)).collect();
+    if let Some((before, after)) = step.holdings.get(definition) {
+        clauses.extend(gained(before, after));
+    }
+    clauses.join("; ")
+}
+
+/// What happens to a grant, a clause for each thing.
+fn changed(change: &GrantChange, zone: Tz) -> Vec<String> {
+    let name = grant_name(&change.grant);
+    let time = |text: &Option<String>| {
+        text.as_deref().and_then(moment).map_or_else(|| "never".to_owned(), |at| shown(at, zone))
+    };
+    let mut clauses: Vec<String> =
+        change.amendments.iter().map(|amendment| format!("amendment {amendment} of {name} takes effect")).collect();
+    if change.is_transition() {
+        clauses.push(match (change.before.phase, change.after.phase, &change.renewed_by) {
+            (Phase::Active | Phase::Grace, Phase::Expired, Some(renewal)) => format!("{name} passes to {renewal}"),
+            (Phase::Active, Phase::Grace, _) => format!("{name} ends, and its grace period begins"),
+            (Phase::Grace, Phase::Expired, None) => format!("the grace period of {name} is over"),
+            (_, Phase::Expired, _) => format!("{name} ends"),
+            (_, Phase::Active, _) => format!("{name} comes into force"),
+            (before, after, _) => format!("{name} goes from {} to {}", before.as_str(), after.as_str()),
+        });
+    }
+    if change.before.end != change.after.end {
+        clauses.push(format!("{name} ends {} instead of {}", time(&change.after.end), time(&change.before.end)));
+    }
+    let reminder = |end: &str| {
+        format!("a reminder is given that {name} ends on {}, and nothing renews it", time(&Some(end.to_owned())))
+    };
+    clauses.extend(change.notices.iter().map(|notice| reminder(&notice.end)));
+    clauses
+}
+
+/// What the client has then, a clause for each thing.
+fn gained(before: &Held, after: &Held) -> Vec<String> {
+    let (old, new) = (amount(before), amount(after));
+    match (before.entitled, after.entitled) {
+        (true, false) => vec!["the client loses it".to_owned()],
+        (false, true) if after.amount.is_none() => vec!["the client gets it".to_owned()],
+        (false, true) => vec![format!("the client gets {new}")],
+        _ => {
+            let amount = (old != new).then(|| format!("the client has {new} instead of {old}"));
+            amount
+                .into_iter()
+                .chain((before.facets != after.facets).then(|| "its settings change".to_owned()))
+                .collect()
+        }
+    }
+}
+
+/// Whether a grant is in force.
+pub fn is_in_force(grant: &GrantExplanation) -> bool {
+    grant.phase.is_in_force()
+}
+
+/// What led to how a grant stands, a sentence for each thing.
+pub fn details(grant: &GrantExplanation, entitlement: &Entitlement) -> Vec<String> {
+    let mut details = Vec::new();
+    if let Some(renews) = &grant.renews {
+        details.push(format!("it renews {renews}"));
+    }
+    if let Some(origin) = grant.start_origin.as_ref().filter(|origin| origin.kind != OriginKind::Instance) {
+        details.push(format!("its start is {}", start_origin(origin)));
+    }
+    if let Some(origin) = grant.end_origin.as_ref().filter(|origin| origin.kind != OriginKind::Instance) {
+        details.push(format!("its end is {}", end_origin(origin)));
+    }
+    details.extend(grant.amendments.iter().map(amendment));
+    if grant.priority != 0 {
+        details.push(format!("its priority is {}", grant.priority));
+    }
+    let has_settings = !entitlement.facets.is_empty();
+    if is_in_force(grant) && has_settings && !grant.takes_part {
+        details
+            .push("its settings are left out: they do not go together with those of the grants before it".to_owned());
+    }
+    details
+}
+
+fn amendment(amendment: &AmendmentExplanation) -> String {
+    let name = &amendment.name;
+    let when = amendment.effective.as_deref().unwrap_or("a time that cannot be read");
+    let what = [
+        amendment.amount.as_ref().map(|amount| format!("amount {amount}")),
+        amendment.end.as_ref().map(|end| format!("end {end}")),
+        amendment.facets.then(|| "settings".to_owned()),
+    ];
+    let what: Vec<String> = what.into_iter().flatten().collect();
+    let reason = amendment.reason.as_ref().map_or_else(String::new, |reason| format!("; reason: {reason}"));
+    let state = match (amendment.state, &amendment.message) {
+        (AmendmentState::Pending, _) => "takes effect on",
+        (AmendmentState::Effective, _) => "in effect since",
+        (AmendmentState::Revoked, _) => "taken back; was meant for",
+        (AmendmentState::Ignored, _) => "ignored; was meant for",
+    };
+    let why = match (amendment.state, &amendment.message) {
+        (AmendmentState::Ignored, Some(message)) => format!("; {message}"),
+        _ => String::new(),
+    };
+    format!("amendment {name} ({}), {state} {when}{reason}{why}", what.join(", "))
+}
+
+/// What gave a setting, and what was passed over.
+pub fn setting_origin(value: &FacetValue) -> String {
+    let overridden: Vec<String> =
+        value.overridden.iter().map(|one| format!("{} ({})", one.value, origin(&one.origin))).collect();
+    let instead = if overridden.is_empty() { String::new() } else { format!("; instead of {}", overridden.join(", ")) };
+    format!("{}{instead}", origin(&value.origin))
+}
+
+/// What gave a value of several grants together.
+fn origin(origin: &Origin) -> String {
+    let by = origin.instance.as_deref().map(name).unwrap_or_default();
+    match (&origin.kind, &origin.amendment) {
+        (OriginKind::Amendment, Some(amendment)) => format!("by amendment {amendment} of {by}"),
+        (OriginKind::Definition, _) => "as the catalogue presets it".to_owned(),
+        (OriginKind::Default, _) => "by default".to_owned(),
+        _ => format!("by {by}"),
+    }
+}
+
+/// What gave a grant's amount.
+pub fn amount_origin(origin: &Origin) -> String {
+    match (&origin.kind, &origin.amendment) {
+        (OriginKind::Amendment, Some(amendment)) => format!("by its amendment {amendment}"),
+        (OriginKind::Definition, _) => "as the catalogue has it".to_owned(),
+        _ => "as the grant states".to_owned(),
+    }
+}
+
+fn start_origin(origin: &Origin) -> &'static str {
+    match origin.kind {
+        OriginKind::Renewal => "the end of the grant that it renews",
+        OriginKind::Creation => "the moment at which the grant was made",
+        _ => "as the grant states",
+    }
+}
+
+fn end_origin(origin: &Origin) -> String {
+    match (&origin.kind, &origin.amendment) {
+        (OriginKind::Amendment, Some(amendment)) => format!("that of its amendment {amendment}"),
+        (OriginKind::Renewal, _) => "its start plus the length of the grant that it renews".to_owned(),
+        (OriginKind::Definition, _) => "its start plus the term that the catalogue gives".to_owned(),
+        _ => "as the grant states".to_owned(),
+    }
+}
+
+/// A grant's name; with its namespace where that is not the usual one.
+pub fn name(instance: &str) -> String {
+    let usual = instance.strip_prefix(ASSIGNMENT_NAMESPACE).and_then(|rest| rest.strip_prefix('/'));
+    usual.unwrap_or(instance).to_owned()
+}

@@ -1,0 +1,284 @@
+//! An explanation as text, for people who need not know Kubernetes.
+
+use super::{Course, moment, sentences};
+use crate::{
+    api::Phase,
+    cli::{
+        moment::{relative, shown},
+        terminal::{Palette, Tone},
+        text::{Paper, width},
+    },
+    core::calendar::{Instant, Tz},
+    evaluation::explanation::{Entitlement, Explanation, GrantExplanation, Suspension},
+    offline::{End, Step},
+};
+
+/// So many past changes of each entitlement are told.
+pub const LAST: usize = 2;
+/// So many coming changes of each entitlement are told.
+pub const NEXT: usize = 3;
+
+/// The whole explanation.
+pub fn text(
+    explanation: &Explanation,
+    course: &Course,
+    definition: Option<&str>,
+    now: Instant,
+    palette: Palette,
+) -> String {
+    let mut teller = Teller { paper: Paper::new(palette), zone: explanation.time_zone, now };
+    teller.heading(explanation);
+    if explanation.entitlements.is_empty() {
+        let nothing = match definition {
+            Some(definition) => format!("It has no grant of {definition}, and had none that is still on record."),
+            None => "It has no grant at all.".to_owned(),
+        };
+        teller.paper.gap();
+        teller.paper.paragraph(0, Some(Tone::Bad), &nothing);
+    }
+    for entitlement in &explanation.entitlements {
+        teller.paper.gap();
+        teller.entitlement(entitlement);
+        teller.last(entitlement, course);
+        teller.next(entitlement, course);
+    }
+    teller.paper.into_text()
+}
+
+struct Teller {
+    paper: Paper,
+    zone: Tz,
+    now: Instant,
+}
+
+impl Teller {
+    fn heading(&mut self, explanation: &Explanation) {
+        let name = &explanation.organization;
+        let title = explanation.display_name.as_ref().map_or_else(|| name.clone(), |shown| format!("{shown} ({name})"));
+        self.paper.paragraph(0, Some(Tone::Strong), &title);
+        let at = shown(self.now, self.zone);
+        self.paper.paragraph(0, Some(Tone::Quiet), &format!("at {at}; all times are those of {}", self.zone.name()));
+        if explanation.suspended {
+            self.paper.paragraph(
+                0,
+                Some(Tone::Bad),
+                "The whole client is suspended: it gets nothing of what it holds.",
+            );
+        }
+        for problem in &explanation.problems {
+            self.paper.paragraph(0, Some(Tone::Bad), &format!("Problem: {problem}."));
+        }
+    }
+
+    fn entitlement(&mut self, entitlement: &Entitlement) {
+        let handle = &entitlement.definition;
+        let title =
+            entitlement.display_name.as_ref().map_or_else(|| handle.clone(), |shown| format!("{handle}: {shown}"));
+        self.paper.paragraph(0, Some(Tone::Strong), &title);
+        let style = if entitlement.entitled { Some(Tone::Good) } else { Some(Tone::Bad) };
+        let verdict = self.verdict(entitlement);
+        self.paper.paragraph(2, style, &verdict);
+        if let Some(problem) = &entitlement.problem {
+            self.paper.paragraph(2, Some(Tone::Bad), &format!("Problem: {problem}."));
+        }
+        self.amount(entitlement);
+        self.settings(entitlement);
+        self.grants(entitlement);
+    }
+
+    /// Whether the client has it, in one sentence.
+    fn verdict(&self, entitlement: &Entitlement) -> String {
+        if !entitlement.entitled {
+            let why = entitlement.grants.iter().max_by_key(|grant| (weight(grant.phase), grant.end.clone()));
+            let why = why.map_or_else(|| "there is no grant".to_owned(), |grant| self.standing(grant));
+            return format!("Not entitled: {why}.");
+        }
+        let what = match (&entitlement.amount, &entitlement.unit) {
+            (Some(amount), Some(unit)) => format!("Entitled, to {amount} {unit} now"),
+            _ => "Entitled".to_owned(),
+        };
+        let from = entitlement.valid_from.as_deref().map(|from| self.time(from)).unwrap_or_default();
+        let until = match &entitlement.valid_until {
+            Some(until) => format!("until {}", self.time_and_distance(until)),
+            None => "with no end in sight".to_owned(),
+        };
+        format!("{what}: without a break since {from}, {until}.")
+    }
+
+    fn amount(&mut self, entitlement: &Entitlement) {
+        let unit = entitlement.unit.as_deref().unwrap_or_default();
+        let parts: Vec<&GrantExplanation> =
+            entitlement.grants.iter().filter(|grant| sentences::is_in_force(grant)).collect();
+        let Some(total) = entitlement.amount.as_ref().filter(|_| !parts.is_empty()) else { return };
+        self.paper.paragraph(2, None, "How much:");
+        let amounts = parts.iter().filter_map(|grant| grant.amount.as_ref()).chain([total]);
+        let column = amounts.map(|amount| width(amount)).max().unwrap_or(0);
+        let right = |amount: &str| format!("{}{amount}", " ".repeat(column - width(amount).min(column)));
+        for grant in &parts {
+            let amount = grant.amount.as_deref().unwrap_or_default();
+            let origin = grant.amount_origin.as_ref().map(sentences::amount_origin).unwrap_or_default();
+            let out = if grant.counts { "" } else { "; does not count, as another is greater" };
+            let line = format!("{} {unit} by {} ({origin}){out}", right(amount), sentences::name(&grant.instance));
+            self.paper.verbatim(4, column + 5, &line);
+        }
+        if parts.len() > 1 {
+            let how = match (total.as_str(), entitlement.aggregation) {
+                ("Unlimited", _) => "an unlimited one goes before all",
+                (_, Some("Max")) => "the greatest counts",
+                _ => "together",
+            };
+            self.paper.verbatim(4, column + 5, &format!("{} {unit}: {how}", right(total)));
+        }
+    }
+
+    fn settings(&mut self, entitlement: &Entitlement) {
+        if entitlement.facets.is_empty() && entitlement.secrets.is_empty() {
+            return;
+        }
+        self.paper.paragraph(2, None, "Settings:");
+        for value in &entitlement.facets {
+            let line = format!("{}.{} = {}", value.facet, value.field, value.value);
+            self.paper.paragraph(4, None, &line);
+            let origin = sentences::setting_origin(value);
+            self.paper.paragraph(6, Some(Tone::Quiet), &origin);
+        }
+        for secret in &entitlement.secrets {
+            let line = format!("{}.{} = (secret)", secret.facet, secret.field);
+            self.paper.paragraph(4, None, &line);
+            let by = sentences::name(&secret.instance);
+            let origin = format!("by {by}, from key {} of the Secret {}", secret.key, secret.secret);
+            self.paper.paragraph(6, Some(Tone::Quiet), &origin);
+            if let Some(problem) = &secret.problem {
+                self.paper.paragraph(6, Some(Tone::Bad), &format!("Problem: {problem}."));
+            }
+        }
+    }
+
+    fn grants(&mut self, entitlement: &Entitlement) {
+        self.paper.paragraph(2, None, "Grants:");
+        for grant in &entitlement.grants {
+            let style = if sentences::is_in_force(grant) { Some(Tone::Good) } else { None };
+            let standing = self.standing(grant);
+            self.paper.paragraph(4, style, &standing);
+            for detail in sentences::details(grant, entitlement) {
+                self.paper.paragraph(6, Some(Tone::Quiet), &detail);
+            }
+            if let Some(problem) = &grant.problem {
+                self.paper.paragraph(6, Some(Tone::Bad), &format!("Problem: {problem}."));
+            }
+        }
+    }
+
+    /// How a grant stands, in one sentence that begins with its name.
+    fn standing(&self, grant: &GrantExplanation) -> String {
+        let name = sentences::name(&grant.instance);
+        let start = grant.start.as_deref().map(|start| self.time(start)).unwrap_or_default();
+        let end = grant.end.as_deref();
+        match grant.phase {
+            Phase::Active => {
+                let until =
+                    end.map_or("with no end".to_owned(), |end| format!("until {}", self.time_and_distance(end)));
+                format!("{name} is in force since {start}, {until}")
+            }
+            Phase::Grace => {
+                let until = grant.grace_until.as_deref().map(|until| self.time_and_distance(until)).unwrap_or_default();
+                let end = end.map(|end| self.time(end)).unwrap_or_default();
+                format!("{name} ended on {end}, and is kept in its grace period until {until}")
+            }
+            Phase::Waiting => {
+                let start = grant.start.as_deref().map(|start| self.time_and_distance(start)).unwrap_or_default();
+                format!("{name} starts on {start}")
+            }
+            Phase::Suspended => {
+                let by = match grant.suspended_by {
+                    Some(Suspension::Organization) => "with all that the client holds",
+                    _ => "by itself",
+                };
+                format!("{name} is suspended, {by}{}", self.since(grant))
+            }
+            Phase::Expired => self.expired(grant),
+            Phase::Cancelled => format!("{name} was cancelled{}", self.since(grant)),
+            Phase::Draft => match &grant.refusal {
+                Some(refusal) => format!("{name} is a draft, and could not be activated: {refusal}"),
+                None => format!("{name} is a draft that was not activated"),
+            },
+            Phase::Rejected => {
+                format!("{name} is refused: {}", grant.refusal.as_deref().unwrap_or("its status does not say why"))
+            }
+        }
+    }
+
+    fn expired(&self, grant: &GrantExplanation) -> String {
+        let name = sentences::name(&grant.instance);
+        let end = grant.end.as_deref().map(|end| self.time_and_distance(end)).unwrap_or_default();
+        match &grant.renewed_by {
+            Some(renewal) => format!("{name} ended on {end}, and {renewal} renews it"),
+            None => format!("{name} ended on {end}, and nothing renews it"),
+        }
+    }
+
+    fn since(&self, grant: &GrantExplanation) -> String {
+        grant.since.as_deref().map_or_else(String::new, |since| format!(", since {}", self.time_and_distance(since)))
+    }
+
+    fn last(&mut self, entitlement: &Entitlement, course: &Course) {
+        let last: Vec<&Step> = course.last(&entitlement.definition).take(LAST).collect();
+        if last.is_empty() {
+            return;
+        }
+        self.paper.paragraph(2, None, "Last:");
+        for step in last.into_iter().rev() {
+            self.step(step, entitlement);
+        }
+    }
+
+    fn next(&mut self, entitlement: &Entitlement, course: &Course) {
+        let coming: Vec<&Step> = course.next(&entitlement.definition).collect();
+        if coming.is_empty() {
+            let nothing = match course.future.end {
+                End::TooMuch(at) => {
+                    format!("Next: nothing before {}, which is as far as was looked.", shown(at, self.zone))
+                }
+                End::Nothing | End::Asked(_) => "Next: nothing changes by time alone.".to_owned(),
+            };
+            self.paper.paragraph(2, None, &nothing);
+            return;
+        }
+        self.paper.paragraph(2, None, "Next:");
+        for step in coming.iter().take(NEXT) {
+            self.step(step, entitlement);
+        }
+        if coming.len() > NEXT {
+            let more = format!("and {} more: see the timeline", coming.len() - NEXT);
+            self.paper.paragraph(4, Some(Tone::Quiet), &more);
+        }
+    }
+
+    fn step(&mut self, step: &Step, entitlement: &Entitlement) {
+        let when = format!("{} ({})", shown(step.at, self.zone), relative(step.at, self.now, self.zone));
+        let what = sentences::happens(step, &entitlement.definition, self.zone);
+        self.paper.paragraph(4, None, &format!("{when}: {what}"));
+    }
+
+    fn time(&self, text: &str) -> String {
+        moment(text).map_or_else(|| text.to_owned(), |at| shown(at, self.zone))
+    }
+
+    fn time_and_distance(&self, text: &str) -> String {
+        let Some(at) = moment(text) else { return text.to_owned() };
+        format!("{} ({})", shown(at, self.zone), relative(at, self.now, self.zone))
+    }
+}
+
+/// Of several reasons not to be entitled, the one that is told first.
+fn weight(phase: Phase) -> u8 {
+    match phase {
+        Phase::Active | Phase::Grace => 7,
+        Phase::Suspended => 6,
+        Phase::Waiting => 5,
+        Phase::Rejected => 4,
+        Phase::Expired => 3,
+        Phase::Cancelled => 2,
+        Phase::Draft => 1,
+    }
+}

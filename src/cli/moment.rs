@@ -1,0 +1,181 @@
+//! Moments as people give them and read them.
+
+use crate::core::calendar::{CalendarDuration, Instant, Nominal, Tz, add, parse_instant, subtract};
+use chrono::{Datelike, NaiveDate, NaiveTime, Timelike};
+
+/// A moment as an argument gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MomentArgument {
+    /// Whatever the time is.
+    At(Instant),
+    /// So long after now.
+    Later(CalendarDuration),
+    /// So long before now.
+    Earlier(CalendarDuration),
+}
+
+impl MomentArgument {
+    /// Reads an argument.
+    ///
+    /// # Errors
+    /// A sentence that says what may be written.
+    pub fn read(text: &str) -> Result<Self, String> {
+        if let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+            return Ok(Self::At(day.and_time(NaiveTime::MIN).and_utc()));
+        }
+        if let Some(later) = text.strip_prefix('+') {
+            return duration(later).map(Self::Later);
+        }
+        if let Some(earlier) = text.strip_prefix('-') {
+            return duration(earlier).map(Self::Earlier);
+        }
+        parse_instant(text).map(Self::At).map_err(|error| format!("{error}; or a time from now, such as +90d or -12h"))
+    }
+
+    /// The moment that it means. Calendar durations are reckoned in UTC.
+    #[must_use]
+    pub fn resolve(self, now: Instant) -> Instant {
+        let nominal = Nominal::of_instant(now, Tz::UTC);
+        match self {
+            Self::At(instant) => instant,
+            Self::Later(duration) => {
+                add(nominal, duration, nominal.day()).at().map_or(Instant::MAX_UTC, Nominal::instant)
+            }
+            Self::Earlier(duration) => subtract(nominal, duration, nominal.day()),
+        }
+    }
+}
+
+/// An ISO 8601 duration, or a whole number with the letter of a unit.
+fn duration(text: &str) -> Result<CalendarDuration, String> {
+    if text.starts_with('P') {
+        return text.parse().map_err(|error: crate::core::calendar::InvalidDuration| error.to_string());
+    }
+    let unknown = || {
+        format!(
+            "{text:?} is no length of time: write a whole number and a unit (s, m, h, d, w, mo, y), such as 90d, or an ISO 8601 duration, such as P3M"
+        )
+    };
+    let unit = text.trim_start_matches(|character: char| character.is_ascii_digit());
+    let number = text.strip_suffix(unit).filter(|number| !number.is_empty()).ok_or_else(unknown)?;
+    let written = match unit {
+        "s" => format!("PT{number}S"),
+        "m" => format!("PT{number}M"),
+        "h" => format!("PT{number}H"),
+        "d" => format!("P{number}D"),
+        "w" => format!("P{number}W"),
+        "mo" => format!("P{number}M"),
+        "y" => format!("P{number}Y"),
+        _ => return Err(unknown()),
+    };
+    written.parse().map_err(|_| unknown())
+}
+
+/// A moment as the clocks of a zone show it: `2027-01-01 00:00 CET`, with seconds where it has any.
+#[must_use]
+pub fn shown(at: Instant, zone: Tz) -> String {
+    let local = at.with_timezone(&zone);
+    let form = if local.second() == 0 { "%Y-%m-%d %H:%M %Z" } else { "%Y-%m-%d %H:%M:%S %Z" };
+    local.format(form).to_string()
+}
+
+/// How long it is from one moment to another, in words: `37 days`, `1 year 2 months`. Rounded down.
+#[must_use]
+pub fn distance(one: Instant, other: Instant, zone: Tz) -> String {
+    let (early, late) = (one.min(other), one.max(other));
+    let seconds = (late - early).num_seconds();
+    let months = whole_months(early, late, zone);
+    match (months, seconds) {
+        (12.., _) if months % 12 == 0 => counted(months / 12, "year"),
+        (12.., _) => format!("{} {}", counted(months / 12, "year"), counted(months % 12, "month")),
+        (3.., _) => counted(months, "month"),
+        (_, 172_800..) => counted(seconds / 86_400, "day"),
+        (_, 7_200..) => counted(seconds / 3_600, "hour"),
+        (_, 120..) => counted(seconds / 60, "minute"),
+        _ => counted(seconds, "second"),
+    }
+}
+
+/// Where a moment lies from another: `in 37 days`, `25 days ago`, `now`.
+#[must_use]
+pub fn relative(at: Instant, now: Instant, zone: Tz) -> String {
+    match at.cmp(&now) {
+        std::cmp::Ordering::Equal => "now".to_owned(),
+        std::cmp::Ordering::Greater => format!("in {}", distance(now, at, zone)),
+        std::cmp::Ordering::Less => format!("{} ago", distance(now, at, zone)),
+    }
+}
+
+fn whole_months(early: Instant, late: Instant, zone: Tz) -> i64 {
+    let (early, late) = (early.with_timezone(&zone).naive_local(), late.with_timezone(&zone).naive_local());
+    let number = |date: &chrono::NaiveDateTime| i64::from(date.year()) * 12 + i64::from(date.month0());
+    let is_short = (late.day(), late.time()) < (early.day(), early.time());
+    number(&late) - number(&early) - i64::from(is_short)
+}
+
+fn counted(number: i64, unit: &str) -> String {
+    if number == 1 { format!("1 {unit}") } else { format!("{number} {unit}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn instant(text: &str) -> Instant {
+        parse_instant(text).unwrap()
+    }
+
+    #[rstest]
+    #[case("2027-01-31", "2027-01-31T00:00:00Z")]
+    #[case("2027-01-31T09:00:00+01:00", "2027-01-31T08:00:00Z")]
+    #[case("+90d", "2027-05-01T12:00:00Z")]
+    #[case("-30d", "2027-01-01T12:00:00Z")]
+    #[case("+1mo", "2027-02-28T12:00:00Z")]
+    #[case("+1y", "2028-01-31T12:00:00Z")]
+    #[case("-2w", "2027-01-17T12:00:00Z")]
+    #[case("+90m", "2027-01-31T13:30:00Z")]
+    #[case("-12h", "2027-01-31T00:00:00Z")]
+    #[case("+5s", "2027-01-31T12:00:05Z")]
+    #[case("+P1Y2M3DT4H", "2028-04-03T16:00:00Z")]
+    #[case("-P1M", "2026-12-31T12:00:00Z")]
+    fn a_moment_is_given_in_many_ways(#[case] text: &str, #[case] expected: &str) {
+        assert_eq!(MomentArgument::read(text).unwrap().resolve(instant("2027-01-31T12:00:00Z")), instant(expected));
+    }
+
+    #[rstest]
+    #[case("tomorrow")]
+    #[case("+")]
+    #[case("+d")]
+    #[case("+90")]
+    #[case("+90M")]
+    #[case("+9.5d")]
+    #[case("-P")]
+    #[case("+99999999999999999999d")]
+    #[case("2027-02-30")]
+    fn anything_else_is_explained(#[case] text: &str) {
+        let error = MomentArgument::read(text).unwrap_err();
+        assert!(error.contains("such as"), "{error}");
+    }
+
+    #[rstest]
+    #[case("2027-01-01T00:00:00Z", "2027-01-01T00:00:00Z", "now")]
+    #[case("2027-01-01T00:00:59Z", "2027-01-01T00:00:00Z", "in 59 seconds")]
+    #[case("2027-01-01T00:02:00Z", "2027-01-01T00:00:00Z", "in 2 minutes")]
+    #[case("2027-01-01T02:59:59Z", "2027-01-01T00:00:00Z", "in 2 hours")]
+    #[case("2027-01-03T00:00:00Z", "2027-01-01T00:00:00Z", "in 2 days")]
+    #[case("2026-12-31T23:59:59Z", "2027-01-01T00:00:00Z", "1 second ago")]
+    #[case("2027-03-31T00:00:00Z", "2027-01-01T00:00:00Z", "in 89 days")]
+    #[case("2027-04-01T00:00:00Z", "2027-01-01T00:00:00Z", "in 3 months")]
+    #[case("2028-01-01T00:00:00Z", "2027-01-01T00:00:00Z", "in 1 year")]
+    #[case("2025-10-31T00:00:00Z", "2027-01-01T00:00:00Z", "1 year 2 months ago")]
+    fn a_distance_is_told_in_words(#[case] at: &str, #[case] now: &str, #[case] expected: &str) {
+        assert_eq!(relative(instant(at), instant(now), Tz::UTC), expected);
+    }
+
+    #[test]
+    fn a_moment_is_shown_as_the_clocks_of_a_zone_show_it() {
+        assert_eq!(shown(instant("2026-12-31T23:00:00Z"), Tz::Europe__Berlin), "2027-01-01 00:00 CET");
+        assert_eq!(shown(instant("2026-12-31T23:00:01Z"), Tz::Asia__Tokyo), "2027-01-01 08:00:01 JST");
+    }
+}

@@ -1,0 +1,68 @@
+//! What a name that nothing has was probably meant to be.
+
+use super::{outcome::Failure, terminal::harmless};
+use crate::{
+    core::schema::wording::closest,
+    offline::{EntitlementKind, Inventory},
+};
+use std::cell::{Cell, OnceCell};
+
+/// Names that are compared at most: thousands of wrong names among thousands of right ones would take minutes.
+const MAX_COMPARED: usize = 1_000_000;
+
+/// So many names are told where another one is not known.
+const FEW: usize = 10;
+
+/// Says that there is nothing of that name, and what may have been meant.
+#[must_use]
+pub fn unknown(kind: &str, name: &str, known: &[&str]) -> Failure {
+    let advice = match (closest(name, known), known) {
+        (Some(near), _) => format!("did you mean {near}?"),
+        (None, []) => "there is none at all".to_owned(),
+        (None, known) if known.len() <= FEW => format!("there is {}", known.join(", ")),
+        (None, _) => "look at its spelling".to_owned(),
+    };
+    Failure::Usage(format!("there is no {kind} {}: {advice}", harmless(name)))
+}
+
+/// The names that there are.
+pub struct Suggestions<'a> {
+    inventory: &'a Inventory,
+    organizations: OnceCell<Vec<&'a str>>,
+    definitions: OnceCell<Vec<&'a str>>,
+    compared: Cell<usize>,
+}
+
+impl<'a> Suggestions<'a> {
+    /// The names of an inventory.
+    #[must_use]
+    pub fn of(inventory: &'a Inventory) -> Self {
+        Self { inventory, organizations: OnceCell::new(), definitions: OnceCell::new(), compared: Cell::new(0) }
+    }
+
+    /// The name that was probably meant, by the reason for which the one that is written is refused.
+    #[must_use]
+    pub fn closest(&self, reason: &str, written: &str, namespace: Option<&str>) -> Option<String> {
+        let names = |kind| self.inventory.names(kind);
+        match reason {
+            "OrganizationNotFound" => {
+                self.among(self.organizations.get_or_init(|| names(EntitlementKind::Organization)), written)
+            }
+            "DefinitionNotFound" => {
+                self.among(self.definitions.get_or_init(|| names(EntitlementKind::EntitlementDefinition)), written)
+            }
+            "RenewalInvalid" => self.among(&self.inventory.instances_in(namespace?), written),
+            _ => None,
+        }
+    }
+
+    fn among(&self, names: &[&str], written: &str) -> Option<String> {
+        // A name that there is was refused for another reason.
+        if names.contains(&written) {
+            return None;
+        }
+        let compared = self.compared.get().saturating_add(names.len());
+        self.compared.set(compared);
+        if compared > MAX_COMPARED { None } else { closest(written, names).map(str::to_owned) }
+    }
+}

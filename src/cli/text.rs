@@ -1,0 +1,164 @@
+//! Text for people: lines of at most 80 columns, colours where a terminal shows them.
+
+use super::terminal::{self, Palette, Tone};
+use unicode_width::UnicodeWidthStr;
+
+/// The most columns of a line.
+pub const COLUMNS: usize = 80;
+
+/// Lines of text, broken so that they fit.
+#[derive(Debug)]
+pub struct Paper {
+    palette: Palette,
+    text: String,
+}
+
+impl Paper {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new(palette: Palette) -> Self {
+        Self { palette, text: String::new() }
+    }
+
+    /// An empty line.
+    pub fn gap(&mut self) {
+        self.text.push('\n');
+    }
+
+    /// A text that begins at a column; what does not fit goes on two columns to the right of it.
+    pub fn paragraph(&mut self, indent: usize, tone: Option<Tone>, text: &str) {
+        self.hanging(indent, indent + 2, tone, text);
+    }
+
+    /// A text that begins at one column and goes on at another.
+    pub fn hanging(&mut self, indent: usize, further: usize, tone: Option<Tone>, text: &str) {
+        for (index, line) in wrapped(text, COLUMNS - indent, COLUMNS - further).iter().enumerate() {
+            self.line(if index == 0 { indent } else { further }, tone, line);
+        }
+    }
+
+    /// A text whose first spaces are kept, as those of a column of numbers.
+    pub fn verbatim(&mut self, indent: usize, further: usize, text: &str) {
+        let words = text.trim_start_matches(' ');
+        let gap = text.len() - words.len();
+        self.hanging(indent + gap, indent + further, None, words);
+    }
+
+    fn line(&mut self, indent: usize, tone: Option<Tone>, line: &str) {
+        self.text.extend(std::iter::repeat_n(' ', indent));
+        match tone {
+            Some(tone) => self.text.push_str(&self.palette.paint(tone, line)),
+            None => self.text.push_str(line),
+        }
+        self.text.push('\n');
+    }
+
+    /// All of it.
+    #[must_use]
+    pub fn into_text(self) -> String {
+        self.text
+    }
+}
+
+/// A text on one line that cannot steer a terminal: a break is a space, and U+FFFD stands for every other control character
+/// and for the marks that turn the direction of what follows.
+#[must_use]
+pub fn on_one_line(text: &str) -> String {
+    let replaced = |character: char| match character {
+        '\n' | '\r' | '\t' => ' ',
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => char::REPLACEMENT_CHARACTER,
+        character => character,
+    };
+    terminal::harmless(&text.chars().map(replaced).collect::<String>())
+}
+
+/// Breaks a text between words, and a word that is too long within it.
+fn wrapped(text: &str, first: usize, further: usize) -> Vec<String> {
+    let text = on_one_line(text);
+    let mut lines: Vec<String> = vec![String::new()];
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        let mut rest = word;
+        loop {
+            let room = if lines.len() == 1 { first } else { further };
+            let Some(line) = lines.last_mut() else { return lines };
+            let used = line.width();
+            let separator = usize::from(used > 0);
+            if used + separator + rest.width() <= room {
+                line.extend(std::iter::repeat_n(' ', separator));
+                line.push_str(rest);
+                break;
+            }
+            if used > 0 {
+                lines.push(String::new());
+                continue;
+            }
+            let (head, tail) = split_at_width(rest, room);
+            line.push_str(head);
+            rest = tail;
+            if rest.is_empty() {
+                break;
+            }
+        }
+    }
+    lines
+}
+
+/// The longest beginning, of one character at least, that is at most so wide.
+fn split_at_width(text: &str, room: usize) -> (&str, &str) {
+    let mut end = text.chars().next().map_or(0, char::len_utf8);
+    for (index, character) in text.char_indices() {
+        let next = index + character.len_utf8();
+        if text.get(..next).is_some_and(|head| head.width() > room) {
+            break;
+        }
+        end = end.max(next);
+    }
+    text.split_at_checked(end).unwrap_or((text, ""))
+}
+
+/// A text filled up with spaces to a width.
+#[must_use]
+pub fn padded(text: &str, width: usize) -> String {
+    let spaces = width.saturating_sub(text.width());
+    format!("{text}{}", " ".repeat(spaces))
+}
+
+/// The columns that a text takes.
+#[must_use]
+pub fn width(text: &str) -> usize {
+    text.width()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_broken_between_words() {
+        let mut paper = Paper::new(Palette::Plain);
+        paper.hanging(70, 72, Some(Tone::Good), "one two three four");
+        let gap = |columns| " ".repeat(columns);
+        assert_eq!(paper.into_text(), format!("{}one two\n{}three\n{}four\n", gap(70), gap(72), gap(72)));
+    }
+
+    #[test]
+    fn a_word_that_is_too_long_is_broken_within() {
+        assert_eq!(wrapped("aa bbbbbbb c", 3, 4), ["aa", "bbbb", "bbb", "c"]);
+        assert_eq!(wrapped("全角文字", 4, 3), ["全角", "文", "字"]);
+        assert_eq!(wrapped("文", 1, 1), ["文"]);
+        assert_eq!(wrapped("", 5, 5), [""]);
+    }
+
+    #[test]
+    fn styles_are_shown_around_each_line() {
+        let mut paper = Paper::new(Palette::Colours);
+        paper.paragraph(2, Some(Tone::Strong), "a");
+        paper.paragraph(0, None, "b");
+        assert_eq!(paper.into_text(), "  \u{1b}[1ma\u{1b}[0m\nb\n");
+    }
+
+    #[test]
+    fn a_text_cannot_drive_a_terminal() {
+        assert_eq!(on_one_line("a\u{1b}[31mb\nc\u{202e}d\u{7f}"), "a\u{fffd}[31mb c\u{fffd}d\u{fffd}");
+    }
+}

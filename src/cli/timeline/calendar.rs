@@ -1,0 +1,158 @@
+//! The ends and notices of a timeline as an iCalendar (RFC 5545).
+
+use super::words::{amount, grant_name};
+use crate::{
+    cli::{moment::shown, text::on_one_line},
+    core::calendar::{Instant, parse_instant},
+    offline::{Departure, GrantChange, Step, Timeline},
+};
+
+/// The most octets of a line, its end not counted (section 3.1).
+const OCTETS: usize = 75;
+
+/// The calendar. An event keeps its UID as long as its grant keeps its name, so that a calendar that is read again updates
+/// what it has.
+pub fn calendar(timeline: &Timeline) -> String {
+    let mut writer = Writer { text: String::new(), stamp: basic(timeline.from) };
+    writer.line("BEGIN:VCALENDAR");
+    writer.line("VERSION:2.0");
+    writer.line("PRODID:-//entitlements.dev//entitlement-operator//EN");
+    writer.line("METHOD:PUBLISH");
+    writer.property("X-WR-CALNAME", "Ends of entitlements");
+    for step in &timeline.steps {
+        let Some(departure) = timeline.departures.get(&step.organization) else { continue };
+        for change in &step.grants {
+            writer.events(step, change, departure);
+        }
+    }
+    writer.line("END:VCALENDAR");
+    writer.text
+}
+
+struct Writer {
+    text: String,
+    stamp: String,
+}
+
+struct Event<'a> {
+    kind: &'a str,
+    category: &'a str,
+    summary: String,
+    description: String,
+}
+
+impl Writer {
+    fn events(&mut self, step: &Step, change: &GrantChange, departure: &Departure) {
+        let zone = departure.zone;
+        for notice in &change.notices {
+            let Ok(end) = parse_instant(&notice.end) else { continue };
+            let event = Event {
+                kind: &format!("notice-{}-{}", notice.before, basic(end)),
+                category: "notice",
+                summary: format!("{} ends {}", subject(step, change), shown(end, zone)),
+                description: format!("Nothing renews {} yet.", grant_name(&change.grant)),
+            };
+            self.event(step, change, departure, &event);
+        }
+        if !is_end(change) {
+            return;
+        }
+        let event = Event {
+            kind: if change.before.phase == crate::api::Phase::Grace { "withdrawal" } else { "end" },
+            category: "end",
+            summary: summary(step, change),
+            description: consequence(step, change),
+        };
+        self.event(step, change, departure, &event);
+    }
+
+    fn event(&mut self, step: &Step, change: &GrantChange, departure: &Departure, event: &Event<'_>) {
+        let identifier = format!("{}.{}.{}@entitlements.dev", event.kind, change.grant.namespace, change.grant.name);
+        let client = departure
+            .display_name
+            .as_deref()
+            .map_or_else(String::new, |name| format!("Client: {}\n", on_one_line(name)));
+        let description = format!("{client}{}\nLocal time: {}", event.description, shown(step.at, departure.zone));
+        let stamp = format!("DTSTAMP:{}", self.stamp);
+        self.line("BEGIN:VEVENT");
+        self.property("UID", &identifier);
+        self.line(&stamp);
+        self.line(&format!("DTSTART:{}", basic(step.at)));
+        self.property("SUMMARY", &event.summary);
+        self.property("DESCRIPTION", &description);
+        self.line(&format!("CATEGORIES:{}", event.category));
+        self.line("TRANSP:TRANSPARENT");
+        self.line("END:VEVENT");
+    }
+
+    fn property(&mut self, name: &str, text: &str) {
+        self.line(&format!("{name}:{}", escaped(text)));
+    }
+
+    /// A line, folded between characters.
+    fn line(&mut self, line: &str) {
+        let mut room = OCTETS;
+        for character in line.chars() {
+            if character.len_utf8() > room {
+                self.text.push_str("\r\n ");
+                room = OCTETS - 1;
+            }
+            self.text.push(character);
+            room -= character.len_utf8();
+        }
+        self.text.push_str("\r\n");
+    }
+}
+
+/// Whether a grant, or what was left of it, goes out of force.
+fn is_end(change: &GrantChange) -> bool {
+    use crate::api::Phase::{Active, Expired, Grace};
+    matches!((change.before.phase, change.after.phase), (Active, Grace | Expired) | (Grace, Expired))
+}
+
+fn subject(step: &Step, change: &GrantChange) -> String {
+    format!("{}: {} ({})", step.organization, change.definition, grant_name(&change.grant))
+}
+
+fn summary(step: &Step, change: &GrantChange) -> String {
+    let subject = subject(step, change);
+    match (&change.renewed_by, change.before.phase, change.after.phase) {
+        (Some(renewal), ..) => format!("{subject} passes to {renewal}"),
+        (None, crate::api::Phase::Grace, _) => format!("{subject} is withdrawn"),
+        (None, _, crate::api::Phase::Grace) => format!("{subject} ends, with a grace period"),
+        (None, ..) => format!("{subject} ends"),
+    }
+}
+
+/// What the client has before and after.
+fn consequence(step: &Step, change: &GrantChange) -> String {
+    let Some((before, after)) = step.holdings.get(&change.definition) else {
+        return "What the client gets stays as it is.".to_owned();
+    };
+    match (amount(before), amount(after)) {
+        (one, other) if one == other => "The client's configuration changes.".to_owned(),
+        (one, other) => format!("Before: {one}. After: {other}."),
+    }
+}
+
+/// `20270101T000000Z`
+fn basic(at: Instant) -> String {
+    at.format("%Y%m%dT%H%M%SZ").to_string()
+}
+
+/// A text as section 3.3.11 has it. Control characters are not allowed in one.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for (index, line) in text.split('\n').enumerate() {
+        if index > 0 {
+            escaped.push_str("\\n");
+        }
+        for character in on_one_line(line).chars() {
+            if matches!(character, '\\' | ';' | ',') {
+                escaped.push('\\');
+            }
+            escaped.push(character);
+        }
+    }
+    escaped
+}

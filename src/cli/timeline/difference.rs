@@ -1,0 +1,208 @@
+//! How two timelines differ, as a comment on a pull request and as JSON.
+
+use super::{
+    json::{end, local},
+    table::Anchor,
+    words::list,
+};
+use crate::{
+    cli::{moment::shown, text::on_one_line},
+    core::calendar::{Bound, Instant, Tz, format_instant},
+    evaluation::object::ObjectKey,
+    offline::{Aspect, Difference, Differences, End, State},
+};
+use serde_json::{Map, Value, json};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// The differences in Markdown.
+pub fn markdown(differences: &Differences, anchor: Anchor) -> String {
+    if differences.all.is_empty() {
+        return format!("Clients get the same as before{}.\n{}", reach(differences.end), warning(differences.end));
+    }
+    let mut text = String::new();
+    for organization in names(differences) {
+        let (zone, display_name) = differences.organizations.get(organization).cloned().unwrap_or((Tz::UTC, None));
+        let of_organization = differences.all.iter().filter(|one| one.organization == *organization);
+        let section = Section { zone, anchor, end: differences.end, all: of_organization.collect() };
+        let title = display_name.map_or_else(String::new, |name| format!(" ({})", plain(&name)));
+        text.extend(["### ", &plain(organization), &title, "\n\n"]);
+        text.push_str(&section.table());
+        text.push_str(&section.objects());
+    }
+    text.extend(["Nothing else that clients get changes", &reach(differences.end), ".\n"]);
+    text.push_str(&warning(differences.end));
+    text
+}
+
+fn names(differences: &Differences) -> Vec<&Arc<str>> {
+    let mut names: Vec<&Arc<str>> = differences.all.iter().map(|one| &one.organization).collect();
+    names.dedup();
+    names
+}
+
+fn reach(end: End) -> String {
+    match end {
+        End::Nothing => String::new(),
+        End::Asked(to) | End::TooMuch(to) => format!(" until {}", shown(to, Tz::UTC)),
+    }
+}
+
+fn warning(end: End) -> String {
+    match end {
+        End::TooMuch(_) => "\nWhat happens later was not compared, as it is too much: compare with --to TIME, one --organization, or a greater --limit.\n".to_owned(),
+        End::Nothing | End::Asked(_) => String::new(),
+    }
+}
+
+/// The differences of one organization.
+struct Section<'a> {
+    zone: Tz,
+    anchor: Anchor,
+    end: End,
+    all: Vec<&'a Difference>,
+}
+
+impl Section<'_> {
+    fn table(&self) -> String {
+        let rows: Vec<String> = self.all.iter().filter_map(|difference| self.row(difference)).collect();
+        if rows.is_empty() {
+            return String::new();
+        }
+        let heading = "| entitlement | from | until | before | after |\n|---|---|---|---|---|\n";
+        format!("{heading}{}\n", rows.concat())
+    }
+
+    fn row(&self, difference: &Difference) -> Option<String> {
+        let what = match &difference.aspect {
+            Aspect::Holding(definition) => code(definition),
+            Aspect::Value(definition, facet, field) => {
+                format!("{} {}", code(definition), code(&format!("{facet}.{field}")))
+            }
+            Aspect::Object(_) => return None,
+        };
+        let (from, until) = (self.from(difference.from), self.until(difference.until));
+        let (before, after) = (state(&difference.before), state(&difference.after));
+        Some(format!("| {what} | {from} | {until} | {before} | {after} |\n"))
+    }
+
+    fn from(&self, from: Instant) -> String {
+        if self.anchor == Anchor::Now(from) { "now".to_owned() } else { shown(from, self.zone) }
+    }
+
+    fn until(&self, until: Bound) -> String {
+        match (until, self.end) {
+            (Bound::At(until), _) => shown(until, self.zone),
+            (Bound::Never, End::Nothing) => "for good".to_owned(),
+            (Bound::Never, End::Asked(to) | End::TooMuch(to)) => format!("beyond {}", shown(to, self.zone)),
+        }
+    }
+
+    /// The objects whose content differs, those of several namespaces in one line.
+    fn objects(&self) -> String {
+        let mut groups: BTreeMap<(&str, &str, Instant, Bound, &str), Vec<&str>> = BTreeMap::new();
+        for difference in &self.all {
+            let Aspect::Object(ObjectKey { kind, namespace, name }) = &difference.aspect else { continue };
+            let what = match (&difference.before, &difference.after) {
+                (State::Nothing, _) => "more",
+                (_, State::Nothing) => "missing",
+                _ => "with another content",
+            };
+            let key = (kind.as_str(), &**name, difference.from, difference.until, what);
+            groups.entry(key).or_default().push(namespace);
+        }
+        if groups.is_empty() {
+            return String::new();
+        }
+        let line = |((kind, name, from, until, what), namespaces): ((&str, &str, Instant, Bound, &str), Vec<&str>)| {
+            let (from, until) = (self.from(from), self.until(until));
+            format!("- {kind} {} in {}: {what}, from {from}, until {until}\n", code(name), list(&namespaces))
+        };
+        let lines: Vec<String> = groups.into_iter().map(line).collect();
+        format!("Objects in the client's namespaces:\n\n{}\n", lines.concat())
+    }
+}
+
+fn state(state: &State) -> String {
+    match state {
+        State::Nothing => "nothing".to_owned(),
+        State::Entitled(None) => "on".to_owned(),
+        State::Entitled(Some((amount, None))) => plain(amount),
+        State::Entitled(Some((amount, Some(unit)))) => format!("{amount} {}", plain(unit)),
+        State::Value(value) => code(&value.to_string()),
+        State::Content(_) => "there".to_owned(),
+    }
+}
+
+/// A text without any meaning to Markdown, within a cell of a table.
+fn plain(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in on_one_line(text).chars() {
+        match character {
+            '<' => escaped.push_str("&lt;"),
+            '&' => escaped.push_str("&amp;"),
+            // An invisible joiner keeps a forge from calling the person of that name.
+            '@' => escaped.push_str("@\u{2060}"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '!' => {
+                escaped.push('\\');
+                escaped.push(character);
+            }
+            _ => escaped.push(character),
+        }
+    }
+    escaped
+}
+
+/// A text as code, within a cell of a table.
+fn code(text: &str) -> String {
+    let text = on_one_line(text).replace('|', "\\|");
+    let longest = text.split(|character| character != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    let gap = if text.starts_with('`') || text.ends_with('`') || text.is_empty() { " " } else { "" };
+    format!("{fence}{gap}{text}{gap}{fence}")
+}
+
+/// The differences as one object.
+pub fn json(differences: &Differences, from: Instant) -> Value {
+    let all: Vec<Value> = differences
+        .all
+        .iter()
+        .map(|difference| {
+            let zone = differences.organizations.get(&difference.organization).map_or(Tz::UTC, |(zone, _)| *zone);
+            entry(difference, zone)
+        })
+        .collect();
+    json!({ "from": format_instant(from), "end": end(differences.end), "differences": all })
+}
+
+fn entry(difference: &Difference, zone: Tz) -> Value {
+    let mut fields = Map::new();
+    let mut set = |name: &str, value: Value| fields.insert(name.to_owned(), value);
+    set("organization", difference.organization.as_ref().into());
+    match &difference.aspect {
+        Aspect::Holding(definition) => set("definition", definition.as_ref().into()),
+        Aspect::Value(definition, facet, field) => {
+            set("definition", definition.as_ref().into());
+            set("facet", facet.as_str().into());
+            set("field", field.as_str().into())
+        }
+        Aspect::Object(ObjectKey { kind, namespace, name }) => {
+            set("object", json!({ "kind": kind.as_str(), "namespace": &**namespace, "name": &**name }))
+        }
+    };
+    set("from", format_instant(difference.from).into());
+    set("localFrom", local(difference.from, zone).into());
+    set("until", difference.until.at().map(format_instant).into());
+    set("before", value(&difference.before));
+    set("after", value(&difference.after));
+    Value::Object(fields)
+}
+
+fn value(state: &State) -> Value {
+    match state {
+        State::Nothing => Value::Null,
+        State::Entitled(None) => json!({ "entitled": true }),
+        State::Entitled(Some((amount, unit))) => json!({ "entitled": true, "amount": amount, "unit": unit }),
+        State::Value(value) => json!({ "value": value }),
+        State::Content(content) => json!({ "present": true, "certain": content.is_some() }),
+    }
+}

@@ -1,0 +1,105 @@
+//! A timeline as JSON.
+
+use crate::{
+    core::calendar::{Instant, Tz, format_instant},
+    offline::{End, GrantChange, Held, ObjectAction, ObjectChange, Standing, Step, Timeline},
+};
+use chrono::SecondsFormat;
+use serde_json::{Map, Value, json};
+
+/// The timeline as one object.
+pub fn json(timeline: &Timeline) -> Value {
+    let steps: Vec<Value> = timeline
+        .steps
+        .iter()
+        .map(|value| {
+            let zone = timeline.departures.get(&value.organization).map_or(Tz::UTC, |departure| departure.zone);
+            step(value, zone)
+        })
+        .collect();
+    json!({ "from": format_instant(timeline.from), "end": end(timeline.end), "steps": steps })
+}
+
+/// Why it ends, and where.
+pub fn end(end: End) -> Value {
+    match end {
+        End::Nothing => json!({ "reason": "NothingElse" }),
+        End::Asked(to) => json!({ "reason": "Asked", "at": format_instant(to) }),
+        End::TooMuch(at) => json!({ "reason": "TooMuch", "at": format_instant(at) }),
+    }
+}
+
+/// A moment as the clocks of a zone show it.
+pub fn local(at: Instant, zone: Tz) -> String {
+    at.with_timezone(&zone).to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+fn step(step: &Step, zone: Tz) -> Value {
+    let holdings: Vec<Value> = step
+        .holdings
+        .iter()
+        .map(|(definition, (before, after))| {
+            json!({ "definition": &**definition, "before": held(before), "after": held(after) })
+        })
+        .collect();
+    json!({
+        "at": format_instant(step.at),
+        "localTime": local(step.at, zone),
+        "organization": &*step.organization,
+        "instances": step.grants.iter().map(grant).collect::<Vec<_>>(),
+        "entitlements": holdings,
+        "objects": step.objects.iter().map(object).collect::<Vec<_>>(),
+    })
+}
+
+fn grant(change: &GrantChange) -> Value {
+    let mut fields = Map::new();
+    fields.insert("instance".to_owned(), change.grant.to_string().into());
+    fields.insert("definition".to_owned(), change.definition.as_ref().into());
+    fields.insert("before".to_owned(), standing(&change.before));
+    fields.insert("after".to_owned(), standing(&change.after));
+    if let Some(renewal) = &change.renewed_by {
+        fields.insert("renewedBy".to_owned(), renewal.as_str().into());
+    }
+    if !change.amendments.is_empty() {
+        fields.insert("amendments".to_owned(), change.amendments.clone().into());
+    }
+    if !change.notices.is_empty() {
+        let notices: Vec<Value> =
+            change.notices.iter().map(|notice| json!({ "before": notice.before, "end": notice.end })).collect();
+        fields.insert("notices".to_owned(), notices.into());
+    }
+    Value::Object(fields)
+}
+
+fn standing(standing: &Standing) -> Value {
+    let mut fields = Map::new();
+    fields.insert("phase".to_owned(), standing.phase.as_str().into());
+    for (name, text) in [("reason", &standing.reason), ("start", &standing.start), ("end", &standing.end)] {
+        if let Some(text) = text {
+            fields.insert(name.to_owned(), text.as_str().into());
+        }
+    }
+    Value::Object(fields)
+}
+
+fn held(held: &Held) -> Value {
+    json!({ "entitled": held.entitled, "amount": held.amount, "unit": held.unit, "facets": held.facets })
+}
+
+fn object(change: &ObjectChange) -> Value {
+    let action = match change.action {
+        ObjectAction::Delivered => "Delivered",
+        ObjectAction::Changed => "Changed",
+        ObjectAction::Withdrawn => "Withdrawn",
+        ObjectAction::Retained => "Retained",
+    };
+    json!({
+        "action": action,
+        "kind": change.key.kind.as_str(),
+        "namespace": &*change.key.namespace,
+        "name": &*change.key.name,
+        "instance": change.grant.as_ref().map(ToString::to_string),
+        "certain": change.content.is_some(),
+    })
+}

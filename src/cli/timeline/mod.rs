@@ -1,0 +1,167 @@
+//! `timeline`: everything that time alone will bring, and how that differs between two sets of manifests.
+
+mod calendar;
+mod difference;
+mod json;
+mod table;
+mod words;
+
+pub use words::{amount, grant_name};
+
+use super::{
+    moment::MomentArgument,
+    offline::{Examination, SourceArguments, gather, read, this_second},
+    outcome::{Failure, Outcome},
+    print,
+    suggestions::unknown,
+};
+use crate::offline::{Bounds, Differences, EntitlementKind, Inventory, Timeline};
+use clap::{Args, ValueEnum, builder::RangedU64ValueParser};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+use table::Anchor;
+
+/// So many evaluations of a grant take some seconds.
+const MOST_WORK: usize = 500_000;
+
+/// Shows everything that time alone will bring: starts, ends, amendments, notices, and what is delivered or withdrawn
+///
+/// Each organization is evaluated at one moment after the other, as the operator will do it. Objects without a
+/// creationTimestamp count as made at the first moment.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  entitlement-operator timeline --to +90d
+  entitlement-operator timeline -f clients/ --from 2026-07-01
+  entitlement-operator timeline -f clients/ --from 2026-07-01 --to 2027-07-01 --organization acme -o json
+  entitlement-operator timeline -f clients/ --from 2026-07-01 -o ics > ends.ics && cat ends.ics
+  entitlement-operator timeline --diff main/clients/ clients/ --from 2026-07-01
+
+TIME is an RFC 3339 time, a date (00:00 UTC), or a time from now such as +90d, -12h, +1y or -P1M.
+
+Exit codes: 0 all accepted (or Draft) and valid (with --diff: in NEW), 1 something was refused or invalid, 2 usage or \
+unreadable input.")]
+pub struct TimelineArguments {
+    #[command(flatten)]
+    source: SourceArguments,
+    /// Says how two sets of manifests differ in what clients get, and when
+    #[arg(long, num_args = 2, value_names = ["OLD", "NEW"], conflicts_with = "filename")]
+    diff: Option<Vec<PathBuf>>,
+    /// The first moment [default: now]
+    #[arg(long, value_name = "TIME", value_parser = MomentArgument::read, allow_hyphen_values = true)]
+    from: Option<MomentArgument>,
+    /// The last moment [default: as long as anything changes]
+    #[arg(long, value_name = "TIME", value_parser = MomentArgument::read, allow_hyphen_values = true)]
+    to: Option<MomentArgument>,
+    /// Looks at this organization alone; may be given several times
+    #[arg(long, value_name = "NAME")]
+    organization: Vec<String>,
+    /// How many moments are shown at most
+    #[arg(long, value_name = "NUMBER", default_value = "10000", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
+    limit: usize,
+    /// The format: a table for people (with --diff: Markdown), JSON, or an iCalendar of ends and notices
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value = "table")]
+    output: OutputFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum OutputFormat {
+    Table,
+    Json,
+    Ics,
+}
+
+/// Shows everything that time alone will bring.
+pub fn timeline(arguments: &TimelineArguments) -> Result<Outcome, Failure> {
+    let now = this_second();
+    let from = arguments.from.map_or(now, |from| from.resolve(now));
+    let to = arguments.to.map(|to| to.resolve(now));
+    if to.is_some_and(|to| to < from) {
+        return Err(Failure::Usage(
+            "--to is before --from, or before now: give a later --to or an earlier --from".to_owned(),
+        ));
+    }
+    let bounds = Bounds { from, to, steps: arguments.limit, work: MOST_WORK };
+    let anchor = match arguments.from {
+        Some(MomentArgument::At(start)) => Anchor::Start(start),
+        _ => Anchor::Now(now),
+    };
+    match arguments.diff.as_deref() {
+        Some([old, new]) => difference(arguments, old, new, &bounds, anchor),
+        _ => course(arguments, &bounds, anchor),
+    }
+}
+
+fn course(arguments: &TimelineArguments, bounds: &Bounds, anchor: Anchor) -> Result<Outcome, Failure> {
+    let examination = Examination::of(gather(&arguments.source, bounds.from)?, bounds.from);
+    examination.say();
+    let outcome = examination.outcome();
+    if outcome == Outcome::Unreadable {
+        return Ok(outcome);
+    }
+    let inventory = &examination.manifests.inventory;
+    arguments.check_organizations(&[inventory])?;
+    let timeline = arguments.timeline_of(inventory, bounds);
+    let text = match arguments.output {
+        OutputFormat::Table => table::table(&timeline, anchor),
+        OutputFormat::Json => format!("{}\n", serde_json::to_string_pretty(&json::json(&timeline))?),
+        OutputFormat::Ics => calendar::calendar(&timeline),
+    };
+    print(&text).map_err(|error| Failure::System { action: "standard output", error })?;
+    Ok(outcome)
+}
+
+fn difference(
+    arguments: &TimelineArguments,
+    old: &Path,
+    new: &Path,
+    bounds: &Bounds,
+    anchor: Anchor,
+) -> Result<Outcome, Failure> {
+    if arguments.output == OutputFormat::Ics {
+        return Err(Failure::Usage("a difference is no calendar: use --diff with -o table or -o json".to_owned()));
+    }
+    let read = |path: &Path| read(&[path.to_owned()], &arguments.source, bounds.from);
+    let old = Examination::of_reading(read(old)?);
+    if old.outcome() == Outcome::Unreadable {
+        old.say();
+        return Ok(Outcome::Unreadable);
+    }
+    let new = Examination::of(read(new)?, bounds.from);
+    new.say();
+    let outcome = new.outcome();
+    if outcome == Outcome::Unreadable {
+        return Ok(outcome);
+    }
+    let inventories = [&old.manifests.inventory, &new.manifests.inventory];
+    arguments.check_organizations(&inventories)?;
+    let [old, new] = inventories.map(|inventory| arguments.timeline_of(inventory, bounds));
+    let differences = Differences::between(&old, &new);
+    let text = match arguments.output {
+        OutputFormat::Json => {
+            format!("{}\n", serde_json::to_string_pretty(&difference::json(&differences, bounds.from))?)
+        }
+        OutputFormat::Table | OutputFormat::Ics => difference::markdown(&differences, anchor),
+    };
+    print(&text).map_err(|error| Failure::System { action: "standard output", error })?;
+    Ok(outcome)
+}
+
+impl TimelineArguments {
+    fn timeline_of(&self, inventory: &Inventory, bounds: &Bounds) -> Timeline {
+        let is_chosen =
+            |name: &str| self.organization.is_empty() || self.organization.iter().any(|chosen| chosen == name);
+        inventory.timeline(bounds, is_chosen)
+    }
+
+    fn check_organizations(&self, inventories: &[&Inventory]) -> Result<(), Failure> {
+        let names = inventories.iter().flat_map(|inventory| inventory.names(EntitlementKind::Organization));
+        let known: Vec<&str> = names.collect::<BTreeSet<_>>().into_iter().collect();
+        match self.organization.iter().find(|name| !known.contains(&name.as_str())) {
+            Some(name) => Err(unknown("organization", name, &known)),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! A timeline as a table.
+
+use super::words::lines;
+use crate::{
+    cli::{
+        moment::{relative, shown},
+        text::{on_one_line, padded, width},
+    },
+    core::calendar::{Instant, Tz},
+    offline::{End, Timeline},
+};
+
+/// What relative times are told from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Anchor {
+    /// The present.
+    Now(Instant),
+    /// The first moment that was asked for.
+    Start(Instant),
+}
+
+impl Anchor {
+    fn heading(self) -> &'static str {
+        match self {
+            Self::Now(_) => "FROM NOW",
+            Self::Start(_) => "FROM START",
+        }
+    }
+
+    fn relative(self, at: Instant, zone: Tz) -> String {
+        match self {
+            Self::Start(start) if start == at => "at start".to_owned(),
+            Self::Now(anchor) | Self::Start(anchor) => relative(at, anchor, zone),
+        }
+    }
+}
+
+/// The table, and a line about how far it goes.
+pub fn table(timeline: &Timeline, anchor: Anchor) -> String {
+    let mut rows: Vec<[String; 5]> = Vec::new();
+    for step in &timeline.steps {
+        let zone = timeline.departures.get(&step.organization).map_or(Tz::UTC, |departure| departure.zone);
+        let mut before: Option<[String; 4]> = None;
+        for line in lines(step, zone) {
+            let key = [
+                shown(step.at, zone),
+                anchor.relative(step.at, zone),
+                step.organization.to_string(),
+                line.definition.unwrap_or_default().to_owned(),
+            ];
+            let cells = match &before {
+                Some(before) => without_repetition(before, &key),
+                None => key.clone(),
+            };
+            let [when, from_now, organization, definition] = cells;
+            rows.push([when, from_now, organization, definition, on_one_line(&line.text)]);
+            before = Some(key);
+        }
+    }
+    let mut text = if rows.is_empty() { String::new() } else { columns(&rows, anchor) };
+    text.push_str(&footer(timeline));
+    text.push('\n');
+    text
+}
+
+/// What stands in the row above is not said again.
+fn without_repetition(before: &[String; 4], key: &[String; 4]) -> [String; 4] {
+    let mut cells = [const { String::new() }; 4];
+    if before != key {
+        cells[3].clone_from(&key[3]);
+    }
+    cells
+}
+
+fn columns(rows: &[[String; 5]], anchor: Anchor) -> String {
+    let headings = ["WHEN", anchor.heading(), "ORGANIZATION", "ENTITLEMENT", "WHAT"].map(str::to_owned);
+    let all = || std::iter::once(&headings).chain(rows);
+    let widths: Vec<usize> = (0..4)
+        .map(|column| all().map(|row| row.get(column).map_or(0, |cell| width(cell))).max().unwrap_or(0))
+        .collect();
+    let mut text = String::new();
+    for row in all() {
+        for (cell, width) in row.iter().zip(&widths) {
+            text.push_str(&padded(cell, width + 3));
+        }
+        text.push_str(row.last().map(String::as_str).unwrap_or_default());
+        text.push('\n');
+    }
+    text
+}
+
+/// How far the timeline goes.
+pub fn footer(timeline: &Timeline) -> String {
+    let zone = single_zone(timeline);
+    let nothing = if timeline.steps.is_empty() { "Nothing" } else { "Nothing else" };
+    match timeline.end {
+        End::Nothing => format!("{nothing} changes by time alone."),
+        End::Asked(to) => format!("{nothing} changes by time alone up to {}.", shown(to, zone)),
+        End::TooMuch(at) => format!(
+            "This is not all: what happens from {} on is left out, as it is too much. Ask for one --organization, for what is before --to TIME, or for more with --limit.",
+            shown(at, zone)
+        ),
+    }
+}
+
+/// That of all organizations, if they have the same.
+fn single_zone(timeline: &Timeline) -> Tz {
+    let mut zones = timeline.departures.values().map(|departure| departure.zone);
+    let first = zones.next().unwrap_or(Tz::UTC);
+    if zones.all(|zone| zone == first) { first } else { Tz::UTC }
+}

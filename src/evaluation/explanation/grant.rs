@@ -1,0 +1,263 @@
+//! One grant: its phase, term and amount, and what gave them.
+
+use super::instance;
+use crate::{
+    api::{
+        ConditionStatus, EntitlementInstanceStatus, Organization, Phase,
+        conditions::{ACCEPTED, ENTITLED, READY},
+        entitlement_definition::Aggregation,
+        entitlement_instance::{AmendmentState, Transition},
+    },
+    core::{
+        amount::Amount,
+        calendar::{Bound, format_instant},
+        grant::{Amendment, Grant, GrantId},
+    },
+    evaluation::holding::{Holding, Member},
+};
+use serde::Serialize;
+use std::{collections::BTreeSet, sync::Arc};
+
+/// What gave a value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Origin {
+    /// What kind of thing.
+    pub kind: OriginKind,
+    /// `namespace/name` of the instance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance: Option<Arc<str>>,
+    /// The amendment's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amendment: Option<String>,
+}
+
+/// What kind of thing gave a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum OriginKind {
+    /// The schema of the facet.
+    Default,
+    /// The definition: a preset, its amount, its term.
+    Definition,
+    /// What the instance states.
+    Instance,
+    /// An amendment of the instance.
+    Amendment,
+    /// The grant that the instance renews.
+    Renewal,
+    /// The moment at which the grant was made.
+    Creation,
+}
+
+impl Origin {
+    pub(super) fn of(kind: OriginKind, instance: Option<Arc<str>>) -> Self {
+        Self { kind, instance, amendment: None }
+    }
+}
+
+/// What suspends a grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Suspension {
+    /// The grant itself.
+    Grant,
+    /// Its organization.
+    Organization,
+}
+
+/// What has become of an amendment.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AmendmentExplanation {
+    /// Its name.
+    pub name: String,
+    /// From when on it counts, as written where that cannot be read.
+    pub effective: Option<String>,
+    /// Whether it counts.
+    pub state: AmendmentState,
+    /// The new amount.
+    pub amount: Option<String>,
+    /// The new end, as written.
+    pub end: Option<String>,
+    /// Whether it changes facets.
+    pub facets: bool,
+    /// Why it was made, for people.
+    pub reason: Option<String>,
+    /// Why it is ignored.
+    pub message: Option<String>,
+}
+
+/// One grant, and why it is as it is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GrantExplanation {
+    /// `namespace/name` of the instance.
+    pub instance: Arc<str>,
+    /// Its name alone.
+    #[serde(skip)]
+    pub name: Arc<str>,
+    /// Its phase.
+    pub phase: Phase,
+    /// Why it is refused; of a draft, why activating it would be.
+    pub refusal: Option<String>,
+    /// What suspends it.
+    pub suspended_by: Option<Suspension>,
+    /// When it was last withdrawn or put in force, as its status remembers.
+    pub since: Option<String>,
+    /// The first moment of its term.
+    pub start: Option<String>,
+    /// What gave the start.
+    pub start_origin: Option<Origin>,
+    /// The first moment after its term; absent where never.
+    pub end: Option<String>,
+    /// What gave the end.
+    pub end_origin: Option<Origin>,
+    /// Until when the configuration stays, where that is later than the end.
+    pub grace_until: Option<String>,
+    /// Its amount; absent for a Feature.
+    pub amount: Option<String>,
+    /// What gave the amount.
+    pub amount_origin: Option<Origin>,
+    /// Whether the amount is part of the total.
+    pub counts: bool,
+    /// Whether its values have a part in the configuration; false where they do not go together with those before it.
+    pub takes_part: bool,
+    /// The higher, the earlier its values count.
+    pub priority: i32,
+    /// The grant that it renews.
+    pub renews: Option<Arc<str>>,
+    /// The grant that renews it.
+    pub renewed_by: Option<Arc<str>>,
+    /// Its amendments.
+    pub amendments: Vec<AmendmentExplanation>,
+    /// What else is wrong with it.
+    pub problem: Option<String>,
+    /// Its next change by time alone.
+    pub next: Option<Transition>,
+}
+
+/// One grant, and why it is as it is.
+pub fn explain(
+    holding: &Holding,
+    member: &Member,
+    status: &EntitlementInstanceStatus,
+    organization: Option<&Organization>,
+    taking_part: &BTreeSet<GrantId>,
+) -> GrantExplanation {
+    let grant = member.grant;
+    let verdict = &member.verdict;
+    let end = verdict.term.and_then(|_| verdict.end.instant().at());
+    let over = verdict.term.map(|term| term.after_grace(verdict.end));
+    GrantExplanation {
+        instance: instance(grant),
+        name: Arc::clone(&grant.id.name),
+        phase: verdict.phase,
+        refusal: refusal(status),
+        suspended_by: suspension(member, organization),
+        since: since(grant, verdict.phase),
+        start: status.start.clone(),
+        start_origin: member.start().map(|_| start_origin(member)),
+        end: status.end.clone(),
+        end_origin: end.map(|_| end_origin(member)),
+        grace_until: over.and_then(Bound::at).filter(|over| end.is_some_and(|end| end < *over)).map(format_instant),
+        amount: member.amount.map(|amount| amount.to_string()),
+        amount_origin: member.amount.map(|_| amount_origin(member)),
+        counts: counts(holding, member),
+        takes_part: taking_part.contains(&grant.id),
+        priority: grant.priority,
+        renews: grant.renews.clone(),
+        renewed_by: member.renewed_by.clone(),
+        amendments: amendments(grant, status),
+        problem: problem(status),
+        next: status.next_transition.clone(),
+    }
+}
+
+fn refusal(status: &EntitlementInstanceStatus) -> Option<String> {
+    let accepted = status.conditions.iter().find(|condition| condition.type_ == ACCEPTED)?;
+    (accepted.status == ConditionStatus::False).then(|| accepted.message.clone())
+}
+
+/// What keeps `Ready` from being true, but for a refusal, which is told by itself.
+fn problem(status: &EntitlementInstanceStatus) -> Option<String> {
+    let ready = status.conditions.iter().find(|condition| condition.type_ == READY)?;
+    let is_told = status.phase == Some(Phase::Rejected);
+    (ready.status == ConditionStatus::False && !is_told).then(|| ready.message.clone())
+}
+
+fn suspension(member: &Member, organization: Option<&Organization>) -> Option<Suspension> {
+    if member.verdict.phase != Phase::Suspended {
+        return None;
+    }
+    let is_organizations = organization.is_some_and(|organization| organization.spec.suspended);
+    Some(if is_organizations { Suspension::Organization } else { Suspension::Grant })
+}
+
+fn since(grant: &Grant, phase: Phase) -> Option<String> {
+    let entitled = grant.remembered.conditions.iter().find(|condition| condition.type_ == ENTITLED)?;
+    (entitled.status == phase.is_in_force().into()).then(|| entitled.last_transition_time.clone())
+}
+
+fn start_origin(member: &Member) -> Origin {
+    let grant = member.grant;
+    let follows = member.verdict.acceptance.as_ref().and_then(|accepted| accepted.follows).and_then(Bound::at);
+    if grant.renews.is_some() && follows == member.start() {
+        return Origin::of(OriginKind::Renewal, None);
+    }
+    let kind = if grant.start.is_some() { OriginKind::Instance } else { OriginKind::Creation };
+    Origin::of(kind, None)
+}
+
+fn end_origin(member: &Member) -> Origin {
+    let grant = member.grant;
+    if let Some(amendment) = last_effective(member, |amendment| matches!(amendment.end, Some(Ok(_)))) {
+        return by_amendment(amendment);
+    }
+    let has_length = || member.verdict.acceptance.as_ref().is_none_or(|accepted| accepted.length.is_some());
+    let kind = match (&grant.end, &grant.renews) {
+        (Some(_), _) => OriginKind::Instance,
+        (None, Some(_)) if has_length() => OriginKind::Renewal,
+        (None, _) => OriginKind::Definition,
+    };
+    Origin::of(kind, None)
+}
+
+fn amount_origin(member: &Member) -> Origin {
+    if let Some(amendment) = last_effective(member, |amendment| matches!(amendment.amount, Some(Ok(_)))) {
+        return by_amendment(amendment);
+    }
+    let is_stated = matches!(member.grant.amount, Some(Ok(_)));
+    Origin::of(if is_stated { OriginKind::Instance } else { OriginKind::Definition }, None)
+}
+
+fn by_amendment(amendment: &Amendment) -> Origin {
+    Origin { amendment: Some(amendment.name.clone()), ..Origin::of(OriginKind::Amendment, None) }
+}
+
+/// Amendments are decided in the order in which they count, so the last one holds.
+fn last_effective<'a>(member: &'a Member, gives: impl Fn(&Amendment) -> bool) -> Option<&'a Amendment> {
+    let effective = member.verdict.amendments.iter().filter(|outcome| outcome.state == AmendmentState::Effective);
+    effective.filter_map(|outcome| member.grant.amendments.get(outcome.index)).rfind(|amendment| gives(amendment))
+}
+
+/// Where `Max` or an `Unlimited` decides, only those that have it do.
+fn counts(holding: &Holding, member: &Member) -> bool {
+    let (Some(amount), Some(total)) = (member.amount, holding.total()) else { return false };
+    let is_sum = holding.definition().is_some_and(|definition| definition.aggregation == Aggregation::Sum);
+    member.verdict.phase.is_in_force() && (amount == total || (is_sum && total != Amount::Unlimited))
+}
+
+fn amendments(grant: &Grant, status: &EntitlementInstanceStatus) -> Vec<AmendmentExplanation> {
+    let parts = grant.amendments.iter().zip(&status.amendments);
+    parts
+        .map(|(amendment, status)| AmendmentExplanation {
+            name: amendment.name.clone(),
+            effective: amendment.effective.as_ref().ok().map(ToString::to_string),
+            state: status.state,
+            amount: amendment.amount.as_ref().and_then(|amount| amount.as_ref().ok()).map(Amount::to_string),
+            end: amendment.end.as_ref().and_then(|end| end.as_ref().ok()).map(ToString::to_string),
+            facets: amendment.facets.is_some(),
+            reason: amendment.reason.clone(),
+            message: status.message.clone(),
+        })
+        .collect()
+}

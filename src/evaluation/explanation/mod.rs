@@ -1,0 +1,160 @@
+//! What an organization holds at one moment, and why, for people.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `grant` | one grant: its phase, term and amount, and what gave them |
+//! | `facets` | every value with what gave it, and what it was preferred to |
+
+mod facets;
+mod grant;
+
+pub use facets::{FacetValue, Overridden, SecretValue};
+pub use grant::{AmendmentExplanation, GrantExplanation, Origin, OriginKind, Suspension};
+
+use super::{Evaluation, Snapshot, by_definition, evaluate, holding::Holding, standing::Standing};
+use crate::core::calendar::{Instant, Tz};
+use crate::{api::entitlement_definition::Aggregation, core::calendar::format_instant};
+use serde::Serialize;
+use std::sync::Arc;
+
+/// What an organization holds at one moment, and why.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Explanation {
+    /// The organization's name.
+    pub organization: String,
+    /// Its name for people.
+    pub display_name: Option<String>,
+    /// The time zone in which it reckons.
+    #[serde(serialize_with = "zone_name")]
+    pub time_zone: Tz,
+    /// The moment that is spoken of.
+    pub at: String,
+    /// Whether all that it holds is suspended.
+    pub suspended: bool,
+    /// What is wrong with the organization itself.
+    pub problems: Vec<String>,
+    /// By handle.
+    pub entitlements: Vec<Entitlement>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn zone_name<S: serde::Serializer>(zone: &Tz, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(zone.name())
+}
+
+/// What an organization holds of one definition, and why.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entitlement {
+    /// The handle, which is the definition's name.
+    pub definition: String,
+    /// Its name for people.
+    pub display_name: Option<String>,
+    /// `Feature`, `Quantity` or `Credit`; absent where no definition is known.
+    #[serde(rename = "type")]
+    pub type_: Option<&'static str>,
+    /// What is counted; absent for a Feature.
+    pub unit: Option<String>,
+    /// In force at that moment.
+    pub entitled: bool,
+    /// The first moment of the unbroken run around that moment, else of the next one.
+    pub valid_from: Option<String>,
+    /// The first moment after that run; absent where open.
+    pub valid_until: Option<String>,
+    /// All amounts in force together; absent for a Feature.
+    pub amount: Option<String>,
+    /// How several amounts add up: `Sum` or `Max`; absent for a Feature.
+    pub aggregation: Option<&'static str>,
+    /// Every grant: those in force in the order in which their values count, then the others.
+    pub grants: Vec<GrantExplanation>,
+    /// Every value that is not secret; empty where not entitled.
+    pub facets: Vec<FacetValue>,
+    /// Every secret value's source.
+    pub secrets: Vec<SecretValue>,
+    /// Why the definition itself cannot be granted now.
+    pub problem: Option<String>,
+}
+
+/// What the snapshot's organization holds at one moment, and why; of one definition alone, if one is named.
+#[must_use]
+pub fn explain(snapshot: &Snapshot, definition: Option<&str>, now: Instant) -> Explanation {
+    let standing = Standing::of(snapshot);
+    let evaluation = evaluate(snapshot, now);
+    let organization = snapshot.organization.as_deref();
+    let of_definition = by_definition(snapshot);
+    let chosen =
+        of_definition.into_iter().filter(|(name, _)| definition.is_none_or(|definition| definition == &***name));
+    let entitlements = chosen.map(|(name, indices)| {
+        let holding = Holding::of(snapshot, &standing, name, &indices, now);
+        entitlement(&holding, snapshot, &evaluation, now)
+    });
+    Explanation {
+        organization: snapshot.name.to_string(),
+        display_name: organization.and_then(|organization| organization.spec.display_name.clone()),
+        time_zone: standing.zone.unwrap_or(Tz::UTC),
+        at: format_instant(now),
+        suspended: organization.is_some_and(|organization| organization.spec.suspended),
+        entitlements: entitlements.collect(),
+        problems: standing.troubles.iter().map(|(_, message)| message.clone()).collect(),
+    }
+}
+
+fn entitlement(holding: &Holding, snapshot: &Snapshot, evaluation: &Evaluation, now: Instant) -> Entitlement {
+    let definition = holding.definition();
+    let run = holding.run(now);
+    let merged = holding.merged();
+    let (facets, taking_part) = facets::explain(holding, merged.as_ref());
+    let order = in_order(holding);
+    let grants = order.iter().filter_map(|index| {
+        let member = holding.members.get(*index)?;
+        let status = &evaluation.grants.get(member.index)?.status;
+        Some(grant::explain(holding, member, status, snapshot.organization.as_deref(), &taking_part))
+    });
+    Entitlement {
+        definition: holding.name.to_string(),
+        display_name: definition.and_then(|definition| definition.display_name.clone()),
+        type_: definition.map(|definition| definition.type_.as_str()),
+        unit: definition.and_then(|definition| definition.unit.clone()),
+        entitled: !holding.in_force.is_empty(),
+        valid_from: run.map(|(start, _)| format_instant(start)),
+        valid_until: run.and_then(|(_, end)| end.at()).map(format_instant),
+        amount: holding.total().map(|amount| amount.to_string()),
+        aggregation: definition.filter(|definition| definition.amount.is_some()).map(|definition| {
+            match definition.aggregation {
+                Aggregation::Sum => "Sum",
+                Aggregation::Max => "Max",
+            }
+        }),
+        grants: grants.collect(),
+        facets,
+        secrets: facets::secrets(holding),
+        problem: problem(holding),
+    }
+}
+
+/// Those in force in the order of precedence, then the others from the youngest on.
+fn in_order(holding: &Holding) -> Vec<usize> {
+    let mut others: Vec<usize> = (0..holding.members.len()).filter(|index| !holding.in_force.contains(index)).collect();
+    others.sort_by_key(|index| {
+        let member = holding.members.get(*index);
+        std::cmp::Reverse(member.map(|member| (member.start(), member.grant.age.clone())))
+    });
+    holding.in_force.iter().copied().chain(others).collect()
+}
+
+fn problem(holding: &Holding) -> Option<String> {
+    use super::catalogue::Present;
+    let Some(entry) = holding.entry else { return Some("there is no such definition in the catalogue".to_owned()) };
+    let serves = entry.serving.as_ref().map_or("", |_| "; its last valid state serves what is granted already");
+    match &entry.present {
+        Present::Valid => None,
+        Present::Missing => Some(format!("the definition is not in the catalogue any more{serves}")),
+        Present::Invalid(problem) => Some(format!("the definition is invalid now: {}{serves}", problem.message)),
+    }
+}
+
+/// `namespace/name` of a grant.
+fn instance(grant: &crate::core::grant::Grant) -> Arc<str> {
+    grant.id.to_string().into()
+}

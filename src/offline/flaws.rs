@@ -1,0 +1,184 @@
+//! What is wrong with each object, one by one and with the place: a status says it in one sentence.
+
+use super::{EntitlementKind, Inventory, Status, Subject, Survey};
+use crate::{
+    api::{
+        ConditionStatus, EntitlementDefinitionSpec,
+        conditions::{FACETS_VALID, READY},
+        entitlement_definition::Facet,
+    },
+    core::{
+        calendar::{Instant, parse_zone},
+        definition::{Definition, FacetSet, Problem},
+        grant::GrantId,
+        schema::Schema,
+    },
+    evaluation::{self, catalogue::Source},
+    render::output::CompiledOutput,
+};
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// Something that is wrong with an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flaw {
+    /// Where, as a JSON pointer into the object.
+    pub pointer: String,
+    /// One word.
+    pub reason: &'static str,
+    /// A sentence that says what to do.
+    pub message: String,
+    /// What was probably meant instead of what stands there.
+    pub suggestion: Option<String>,
+}
+
+impl Flaw {
+    fn new(pointer: impl Into<String>, reason: &'static str, message: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), reason, message: message.into(), suggestion: None }
+    }
+
+    fn of(pointer: impl Into<String>, problem: Problem) -> Self {
+        Self::new(pointer, problem.reason, problem.message)
+    }
+}
+
+impl Inventory {
+    /// What is wrong with the objects that a survey of this inventory found something wrong with. What has no entry has
+    /// nothing wrong but what its status says.
+    #[must_use]
+    pub fn flaws(&self, survey: &Survey, now: Instant) -> BTreeMap<Subject, Vec<Flaw>> {
+        let is_wrong = |status: &Status| [READY, FACETS_VALID].iter().any(|type_| has_failed(status, type_));
+        let wrong = survey.statuses.iter().filter(|(_, status)| is_wrong(status)).map(|(subject, _)| subject);
+        let mut flaws = BTreeMap::new();
+        let mut organizations = BTreeSet::new();
+        for subject in wrong {
+            match subject.kind {
+                EntitlementKind::Organization => drop(organizations.insert(&subject.name)),
+                EntitlementKind::FacetDefinition => drop(flaws.insert(subject.clone(), self.facet_flaws(subject))),
+                EntitlementKind::EntitlementDefinition => {
+                    flaws.insert(subject.clone(), self.definition_flaws(subject));
+                }
+                EntitlementKind::EntitlementInstance => organizations.extend(self.organization_of(subject)),
+            }
+        }
+        if !organizations.is_empty() {
+            self.add_organization_flaws(&organizations, now, &mut flaws);
+        }
+        flaws.retain(|_, flaws| !flaws.is_empty());
+        flaws
+    }
+
+    fn organization_of(&self, subject: &Subject) -> Option<&Arc<str>> {
+        let id = GrantId { namespace: subject.namespace.clone()?, name: subject.name.clone() };
+        self.grants.get(&id).map(|grant| &grant.organization)
+    }
+
+    fn facet_flaws(&self, subject: &Subject) -> Vec<Flaw> {
+        let facet = self.facets.get(&subject.name);
+        facet.map(|facet| schema_flaws("/spec", &facet.spec.schema)).unwrap_or_default()
+    }
+
+    fn definition_flaws(&self, subject: &Subject) -> Vec<Flaw> {
+        let Some(definition) = self.definitions.get(&subject.name) else { return Vec::new() };
+        let spec = &definition.spec;
+        let facets = spec.facets.iter().enumerate();
+        let flaws: Vec<Flaw> = facets.flat_map(|(index, facet)| self.facet_set_flaws(index, facet)).collect();
+        if !flaws.is_empty() {
+            return flaws;
+        }
+        let schema_of = |name: &str| self.facets.get(name).map(|facet| facet.spec.schema.clone());
+        let terms = Source::gather(spec, schema_of)
+            .and_then(|source| Definition::read(&subject.name, &source.spec, &source.facets));
+        match terms {
+            Ok(terms) => output_flaws(&terms, spec),
+            Err(problem) => vec![Flaw::of("/spec", problem)],
+        }
+    }
+
+    fn facet_set_flaws(&self, index: usize, facet: &Facet) -> Vec<Flaw> {
+        let pointer = format!("/spec/facets/{index}");
+        if let Some(schema) = &facet.schema {
+            let mut flaws = schema_flaws(&pointer, schema);
+            if !flaws.is_empty() {
+                for flaw in &mut flaws {
+                    flaw.message.insert_str(0, &format!("facet {}: ", facet.name));
+                }
+                return flaws;
+            }
+        }
+        let named = facet.definition.iter();
+        let schemas =
+            named.filter_map(|name| Some((name.clone(), self.facets.get(name.as_str())?.spec.schema.clone())));
+        let Err(problem) = FacetSet::read(facet, &schemas.collect()) else { return Vec::new() };
+        let part = match problem.reason {
+            "InvalidPreset" | "SecretInPlain" => "values",
+            _ if facet.definition.is_some() => "definition",
+            _ => "name",
+        };
+        vec![Flaw::of(format!("{pointer}/{part}"), problem)]
+    }
+
+    fn add_organization_flaws(
+        &self,
+        organizations: &BTreeSet<&Arc<str>>,
+        now: Instant,
+        flaws: &mut BTreeMap<Subject, Vec<Flaw>>,
+    ) {
+        let snapshots = self.snapshots(&self.catalogue());
+        for snapshot in snapshots.iter().filter(|snapshot| organizations.contains(&snapshot.name)) {
+            let found = evaluation::Flaws::of(snapshot, now);
+            let zone = snapshot.organization.as_ref().map(|organization| organization.spec.time_zone.as_str());
+            let listed = snapshot.organization.as_ref().map(|organization| organization.spec.namespaces.as_slice());
+            let of_organization = found.organization.into_iter().map(|(reason, message)| Flaw {
+                suggestion: zone.filter(|_| reason == "InvalidTimeZone").and_then(meant_zone),
+                ..Flaw::new(organization_pointer(reason, &message, listed.unwrap_or_default()), reason, message)
+            });
+            let subject = Subject::cluster_scoped(EntitlementKind::Organization, &snapshot.name);
+            flaws.insert(subject, of_organization.collect());
+            for (id, problems) in found.facets {
+                let of_grant = problems.into_iter().map(|problem| Flaw::new("/spec", "FacetsInvalid", problem));
+                flaws.insert(Subject::instance(&id), of_grant.collect());
+            }
+        }
+    }
+}
+
+fn has_failed(status: &Status, type_: &str) -> bool {
+    status.condition(type_).is_some_and(|condition| condition.status == ConditionStatus::False)
+}
+
+fn meant_zone(name: &str) -> Option<String> {
+    parse_zone(name).err()?.suggestion().map(|zone| zone.name().to_owned())
+}
+
+/// The namespace that a sentence is about, or the time zone.
+fn organization_pointer(reason: &str, message: &str, namespaces: &[String]) -> String {
+    if reason == "InvalidTimeZone" {
+        return "/spec/timeZone".to_owned();
+    }
+    let is_about = |namespace: &String| message.starts_with(&format!("namespace {namespace} "));
+    match namespaces.iter().position(is_about) {
+        Some(index) => format!("/spec/namespaces/{index}"),
+        None => "/spec/namespaces".to_owned(),
+    }
+}
+
+fn schema_flaws(within: &str, schema: &Value) -> Vec<Flaw> {
+    let Err(invalid) = Schema::compile(schema) else { return Vec::new() };
+    let problems = invalid.problems().iter();
+    problems
+        .map(|problem| Flaw::new(format!("{within}/schema{}", problem.pointer), "InvalidSchema", problem.to_string()))
+        .collect()
+}
+
+fn output_flaws(terms: &Definition, spec: &EntitlementDefinitionSpec) -> Vec<Flaw> {
+    let count = spec.outputs.len();
+    let problem = |(index, output)| {
+        let problem = CompiledOutput::compile(terms, output, count).err()?;
+        Some(Flaw::of(format!("/spec/outputs/{index}/name"), problem))
+    };
+    spec.outputs.iter().enumerate().filter_map(problem).collect()
+}

@@ -1,0 +1,158 @@
+//! What happens to one organization at one moment.
+
+use crate::{
+    api::{
+        ConditionStatus, EntitlementInstanceStatus, Phase,
+        conditions::ACCEPTED,
+        entitlement_instance::{FacetFields, Notice},
+    },
+    core::{
+        calendar::Instant,
+        grant::{Grant, GrantId},
+    },
+    evaluation::object::{ObjectContent, ObjectKey},
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// What happens to one organization at one moment.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The moment.
+    pub at: Instant,
+    /// The organization.
+    pub organization: Arc<str>,
+    /// What happens to its grants.
+    pub grants: Vec<GrantChange>,
+    /// What it holds before and after, of each definition where that differs.
+    pub holdings: BTreeMap<Arc<str>, (Held, Held)>,
+    /// What is delivered, changed and withdrawn.
+    pub objects: Vec<ObjectChange>,
+}
+
+impl Step {
+    /// Whether nothing happens that anyone would notice.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.grants.is_empty() && self.holdings.is_empty() && self.objects.is_empty()
+    }
+}
+
+/// What happens to a grant.
+#[derive(Clone, Debug)]
+pub struct GrantChange {
+    /// Which grant.
+    pub grant: GrantId,
+    /// The definition's name.
+    pub definition: Arc<str>,
+    /// How it stood.
+    pub before: Standing,
+    /// How it stands from now on.
+    pub after: Standing,
+    /// The grant that renews it.
+    pub renewed_by: Option<String>,
+    /// Amendments that count from now on.
+    pub amendments: Vec<String>,
+    /// Notices that are given.
+    pub notices: Vec<Notice>,
+}
+
+impl GrantChange {
+    /// Nothing happens to a grant with that status.
+    #[must_use]
+    pub fn none(grant: &Grant, status: &EntitlementInstanceStatus) -> Self {
+        Self {
+            grant: grant.id.clone(),
+            definition: Arc::clone(&grant.definition),
+            before: Standing::of(status),
+            after: Standing::of(status),
+            renewed_by: status.renewed_by.clone(),
+            amendments: Vec::new(),
+            notices: Vec::new(),
+        }
+    }
+
+    /// Whether its phase changes.
+    #[must_use]
+    pub fn is_transition(&self) -> bool {
+        self.before.phase != self.after.phase
+    }
+}
+
+/// How a grant stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Its phase.
+    pub phase: Phase,
+    /// Why it is refused.
+    pub reason: Option<String>,
+    /// The first moment in force.
+    pub start: Option<String>,
+    /// The first moment no longer in force.
+    pub end: Option<String>,
+}
+
+impl Standing {
+    /// As a status tells it.
+    #[must_use]
+    pub fn of(status: &EntitlementInstanceStatus) -> Self {
+        let phase = status.phase.unwrap_or(Phase::Rejected);
+        let accepted = status.conditions.iter().find(|condition| condition.type_ == ACCEPTED);
+        let refused = accepted.filter(|accepted| phase == Phase::Rejected && accepted.status == ConditionStatus::False);
+        Self {
+            phase,
+            reason: refused.map(|refused| refused.reason.clone()),
+            start: status.start.clone(),
+            end: status.end.clone(),
+        }
+    }
+}
+
+/// What an organization holds of a definition.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Held {
+    /// Whether it is in force.
+    pub entitled: bool,
+    /// The total; absent for a Feature.
+    pub amount: Option<String>,
+    /// What is counted.
+    pub unit: Option<String>,
+    /// The values, without secrets.
+    pub facets: FacetFields,
+}
+
+impl Held {
+    /// Whether a client gets the same by both.
+    #[must_use]
+    pub fn gives_the_same(&self, other: &Self) -> bool {
+        match (self.entitled, other.entitled) {
+            (true, true) => (&self.amount, &self.facets) == (&other.amount, &other.facets),
+            (one, other) => one == other,
+        }
+    }
+}
+
+/// What happens to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ObjectAction {
+    /// It is there from now on.
+    Delivered,
+    /// It holds something else from now on.
+    Changed,
+    /// It is no longer there.
+    Withdrawn,
+    /// It is still there, labelled as no longer in force.
+    Retained,
+}
+
+/// What happens to an object in one of the organization's namespaces.
+#[derive(Clone, Debug)]
+pub struct ObjectChange {
+    /// Which object.
+    pub key: ObjectKey,
+    /// What happens to it.
+    pub action: ObjectAction,
+    /// The grant that it is made for; absent for the summary.
+    pub grant: Option<GrantId>,
+    /// What it holds from now on, or held last; absent where that cannot be told, such as for want of a Secret.
+    pub content: Option<Arc<ObjectContent>>,
+}

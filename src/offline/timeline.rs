@@ -1,0 +1,136 @@
+//! Everything that time alone will bring.
+
+use super::{
+    Inventory,
+    course::{Course, Present},
+    step::{Held, Step},
+};
+use crate::{
+    core::calendar::{Instant, Tz},
+    evaluation::object::ObjectKey,
+};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap},
+    sync::Arc,
+};
+
+/// How far to look.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// The first moment.
+    pub from: Instant,
+    /// The last moment; absent: as long as anything changes.
+    pub to: Option<Instant>,
+    /// After so many steps it is enough.
+    pub steps: usize,
+    /// After so many evaluations of a grant it is enough.
+    pub work: usize,
+}
+
+/// Why a timeline ends where it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Nothing changes by time alone any more.
+    Nothing,
+    /// The moment that was asked for has come.
+    Asked(Instant),
+    /// It would be too much: what happens from this moment on is left out.
+    TooMuch(Instant),
+}
+
+/// An organization as it is at the first moment.
+#[derive(Clone, Debug)]
+pub struct Departure {
+    /// The time zone in which it reckons.
+    pub zone: Tz,
+    /// Its name for people.
+    pub display_name: Option<String>,
+    /// What it holds, by definition.
+    pub held: BTreeMap<Arc<str>, Held>,
+    /// What lies in its namespaces.
+    pub objects: BTreeMap<ObjectKey, Present>,
+}
+
+/// Everything that time alone will bring.
+#[derive(Clone, Debug)]
+pub struct Timeline {
+    /// The first moment.
+    pub from: Instant,
+    /// Every organization at the first moment.
+    pub departures: BTreeMap<Arc<str>, Departure>,
+    /// What happens, in order.
+    pub steps: Vec<Step>,
+    /// Why it ends there.
+    pub end: End,
+}
+
+impl Inventory {
+    /// Everything that time alone will bring to the organizations that `chooses` chooses, by evaluating each of them at one
+    /// moment after the other.
+    #[must_use]
+    pub fn timeline(&self, bounds: &Bounds, chooses: impl Fn(&str) -> bool) -> Timeline {
+        let mut snapshots = self.snapshots(&self.catalogue());
+        snapshots.retain(|snapshot| chooses(&snapshot.name));
+        let mut walk = Walk::default();
+        for snapshot in snapshots {
+            walk.add(Course::start(snapshot, bounds.from));
+        }
+        let departures = walk.departures();
+        let end = walk.go(bounds);
+        Timeline { from: bounds.from, departures, steps: walk.steps, end }
+    }
+}
+
+/// All organizations, each on its way.
+#[derive(Default)]
+struct Walk {
+    courses: Vec<Course>,
+    queue: BinaryHeap<Reverse<(Instant, usize)>>,
+    steps: Vec<Step>,
+    work: usize,
+}
+
+impl Walk {
+    fn add(&mut self, (course, step): (Course, Option<Step>)) {
+        self.steps.extend(step);
+        let index = self.courses.len();
+        self.queue.extend(course.next().map(|next| Reverse((next, index))));
+        self.courses.push(course);
+    }
+
+    fn departures(&self) -> BTreeMap<Arc<str>, Departure> {
+        let departure = |course: &Course| Departure {
+            zone: course.zone(),
+            display_name: course.display_name().map(str::to_owned),
+            held: course.held(),
+            objects: course.objects().clone(),
+        };
+        self.courses.iter().map(|course| (Arc::clone(course.name()), departure(course))).collect()
+    }
+
+    fn go(&mut self, bounds: &Bounds) -> End {
+        while let Some(Reverse((at, index))) = self.queue.pop() {
+            if let Some(to) = bounds.to.filter(|to| at > *to) {
+                return End::Asked(to);
+            }
+            let Some(course) = self.courses.get_mut(index) else { continue };
+            self.work = self.work.saturating_add(course.size());
+            if self.steps.len() >= bounds.steps || self.work > bounds.work {
+                return self.leave_off(at);
+            }
+            let step = course.go_on(at);
+            self.queue.extend(course.next().map(|next| Reverse((next, index))));
+            if !step.is_empty() {
+                self.steps.push(step);
+            }
+        }
+        bounds.to.map_or(End::Nothing, End::Asked)
+    }
+
+    /// A moment of which a part would be missing is left out as a whole.
+    fn leave_off(&mut self, at: Instant) -> End {
+        self.steps.retain(|step| step.at < at);
+        End::TooMuch(at)
+    }
+}

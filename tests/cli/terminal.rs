@@ -1,0 +1,42 @@
+//! What is shown on a terminal, and nowhere else.
+
+use super::{code, playground::Playground, text};
+use std::fmt::Write;
+
+/// What a person sees who runs a command line on a terminal.
+fn seen(playground: &Playground, environment: &str, line: &str) -> String {
+    let output =
+        playground.run(&format!("{environment} TERM=xterm script --quiet --return --command '{line}' /dev/null"));
+    text(&output.stdout).to_owned()
+}
+
+#[test]
+fn colours_are_shown_unless_nobody_wants_them() {
+    let playground = Playground::new();
+    let line = "entitlement-operator validate -f clients/acme.yaml";
+    let coloured = "\u{1b}[1;31m";
+    assert!(seen(&playground, "", line).contains(coloured));
+    let plain = seen(&playground, "NO_COLOR=1", line);
+    assert!(plain.contains("DefinitionNotFound") && !plain.contains('\u{1b}'), "{plain}");
+    let piped = playground.run(line);
+    assert!(!text(&piped.stderr).contains('\u{1b}'));
+}
+
+#[test]
+fn long_work_shows_how_far_it_is() {
+    let playground = Playground::new();
+    let mut many = String::new();
+    for index in 0..20_000 {
+        writeln!(
+            many,
+            "---\napiVersion: entitlements.dev/v1alpha1\nkind: Organization\nmetadata: {{name: client-{index}}}\nspec: {{namespaces: [client-{index}]}}"
+        )
+        .unwrap();
+    }
+    playground.write("many.yaml", &many);
+    let line = "entitlement-operator validate -f many.yaml";
+    let shown = seen(&playground, "", line);
+    assert!(shown.contains("\r\u{1b}[Kevaluating organizations [") && shown.ends_with("\r\u{1b}[K"), "{shown:?}");
+    let piped = playground.run(line);
+    assert_eq!((code(&piped), text(&piped.stdout), text(&piped.stderr)), (0, "", ""));
+}

@@ -101,4 +101,13 @@ mod tests {
         let end = "\r\x1b[Kevaluating [##############################] 10 of 10";
         assert_eq!(written(&[(1000, 5), (1099, 6), (1100, 10)]), format!("{half}{end}\r\x1b[K"));
     }
+
+    #[test]
+    fn work_of_unknown_size_is_counted() {
+        let mut bytes = Vec::new();
+        let mut progress = Progress::new("evaluations made", Some(&mut bytes));
+        progress.step_after(Duration::from_secs(2), 1234, None);
+        drop(progress);
+        assert_eq!(String::from_utf8(bytes).unwrap(), "\r\x1b[Kevaluations made 1234\r\x1b[K");
+    }
 }

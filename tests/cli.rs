@@ -330,3 +330,16 @@ fn run_without_a_cluster_says_so() {
         text(&output.stderr)
     );
 }
+
+#[test]
+fn what_helm_prints_is_read() {
+    let release = "---\n# Source: clients/templates/namespace.yaml\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: acme\n\
+        ---\n# Source: clients/templates/organization.yaml\napiVersion: entitlements.dev/v1alpha1\nkind: Organization\nmetadata:\n  name: acme\n  labels:\n    helm.sh/chart: clients-1.0.0\n    app.kubernetes.io/managed-by: Helm\nspec:\n  namespaces:\n    - acme\n\
+        ---\n# Source: clients/templates/empty.yaml\n\n---\n# Source: clients/templates/tests/test.yaml\napiVersion: v1\nkind: Pod\nmetadata:\n  name: test\n  annotations:\n    \"helm.sh/hook\": test\n";
+    let output = run_with_input(&["validate", "-f", "-", "-o", "json"], release);
+    assert_eq!((code(&output), text(&output.stderr)), (0, ""));
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found["objects"], serde_json::json!({"Organization": 1}));
+    assert_eq!(found["ignored"], serde_json::json!({"Namespace": 1, "Pod": 1}));
+    assert_eq!(found["findings"], serde_json::json!([]));
+}

@@ -39,21 +39,33 @@ impl<W: Write> Progress<W> {
     /// So much is done of so much.
     pub fn step(&mut self, done: usize, total: usize) {
         if self.output.is_some() {
-            self.step_after(self.began.elapsed(), done, total);
+            self.step_after(self.began.elapsed(), done, Some(total));
         }
     }
 
-    fn step_after(&mut self, elapsed: Duration, done: usize, total: usize) {
-        let is_soon = self.said.is_some_and(|said| elapsed < said + PAUSE);
-        let Some(output) = self.output.as_mut().filter(|_| elapsed >= PATIENCE && !is_soon && total > 0) else {
-            return;
-        };
-        self.said = Some(elapsed);
-        let filled = (WIDTH * done / total).min(WIDTH);
-        let bar = format!("{}{}", "#".repeat(filled), "-".repeat(WIDTH - filled));
-        // A terminal that takes nothing more is no reason to stop working.
-        let _ = write!(output, "\r\x1b[K{} [{bar}] {done} of {total}", self.what).and_then(|()| output.flush());
+    /// So much is done, of nobody knows how much.
+    pub fn count(&mut self, done: usize) {
+        if self.output.is_some() {
+            self.step_after(self.began.elapsed(), done, None);
+        }
     }
+
+    fn step_after(&mut self, elapsed: Duration, done: usize, total: Option<usize>) {
+        let is_soon = self.said.is_some_and(|said| elapsed < said + PAUSE);
+        let Some(output) = self.output.as_mut().filter(|_| elapsed >= PATIENCE && !is_soon) else { return };
+        self.said = Some(elapsed);
+        let state = match total {
+            Some(total) => format!("[{}] {done} of {total}", bar(done, total)),
+            None => done.to_string(),
+        };
+        // A terminal that takes nothing more is no reason to stop working.
+        let _ = write!(output, "\r\x1b[K{} {state}", self.what).and_then(|()| output.flush());
+    }
+}
+
+fn bar(done: usize, total: usize) -> String {
+    let filled = (WIDTH * done).checked_div(total).unwrap_or_default().min(WIDTH);
+    format!("{}{}", "#".repeat(filled), "-".repeat(WIDTH - filled))
 }
 
 impl<W: Write> Drop for Progress<W> {
@@ -72,7 +84,7 @@ mod tests {
         let mut bytes = Vec::new();
         let mut progress = Progress::new("evaluating", Some(&mut bytes));
         for (milliseconds, done) in steps {
-            progress.step_after(Duration::from_millis(*milliseconds), *done, 10);
+            progress.step_after(Duration::from_millis(*milliseconds), *done, Some(10));
         }
         drop(progress);
         String::from_utf8(bytes).unwrap()
@@ -88,5 +100,14 @@ mod tests {
         let half = "\r\x1b[Kevaluating [###############---------------] 5 of 10";
         let end = "\r\x1b[Kevaluating [##############################] 10 of 10";
         assert_eq!(written(&[(1000, 5), (1099, 6), (1100, 10)]), format!("{half}{end}\r\x1b[K"));
+    }
+
+    #[test]
+    fn work_of_unknown_size_is_counted() {
+        let mut bytes = Vec::new();
+        let mut progress = Progress::new("evaluations made", Some(&mut bytes));
+        progress.step_after(Duration::from_secs(2), 1234, None);
+        drop(progress);
+        assert_eq!(String::from_utf8(bytes).unwrap(), "\r\x1b[Kevaluations made 1234\r\x1b[K");
     }
 }

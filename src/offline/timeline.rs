@@ -70,14 +70,26 @@ impl Inventory {
     /// moment after the other.
     #[must_use]
     pub fn timeline(&self, bounds: &Bounds, chooses: impl Fn(&str) -> bool) -> Timeline {
+        self.timeline_watched(bounds, chooses, &mut |_| {})
+    }
+
+    /// The same. `watch` is told how many evaluations were made.
+    #[must_use]
+    pub fn timeline_watched(
+        &self,
+        bounds: &Bounds,
+        chooses: impl Fn(&str) -> bool,
+        watch: &mut dyn FnMut(usize),
+    ) -> Timeline {
         let mut snapshots = self.snapshots(&self.catalogue());
         snapshots.retain(|snapshot| chooses(&snapshot.name));
         let mut walk = Walk::default();
-        for snapshot in snapshots {
+        for (done, snapshot) in snapshots.into_iter().enumerate() {
+            watch(done);
             walk.add(Course::start(snapshot, bounds.from));
         }
         let departures = walk.departures();
-        let end = walk.go(bounds);
+        let end = walk.go(bounds, watch);
         Timeline { from: bounds.from, departures, steps: walk.steps, end }
     }
 }
@@ -109,11 +121,14 @@ impl Walk {
         self.courses.iter().map(|course| (Arc::clone(course.name()), departure(course))).collect()
     }
 
-    fn go(&mut self, bounds: &Bounds) -> End {
+    fn go(&mut self, bounds: &Bounds, watch: &mut dyn FnMut(usize)) -> End {
+        let mut done = self.courses.len();
         while let Some(Reverse((at, index))) = self.queue.pop() {
             if let Some(to) = bounds.to.filter(|to| at > *to) {
                 return End::Asked(to);
             }
+            done += 1;
+            watch(done);
             let Some(course) = self.courses.get_mut(index) else { continue };
             self.work = self.work.saturating_add(course.size());
             if self.steps.len() >= bounds.steps || self.work > bounds.work {

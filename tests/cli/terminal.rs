@@ -25,11 +25,14 @@ fn colours_are_shown_unless_nobody_wants_them() {
 #[test]
 fn long_work_shows_how_far_it_is() {
     let playground = Playground::new();
+    // The summaries of so many namespaces take some seconds to write.
     let mut many = String::new();
-    for index in 0..20_000 {
+    for client in 0..3_000 {
+        let namespaces: Vec<String> = (0..60).map(|index| format!("client-{client}-{index}")).collect();
         writeln!(
             many,
-            "---\napiVersion: entitlements.dev/v1alpha1\nkind: Organization\nmetadata: {{name: client-{index}}}\nspec: {{namespaces: [client-{index}]}}"
+            "---\napiVersion: entitlements.dev/v1alpha1\nkind: Organization\nmetadata: {{name: client-{client}}}\nspec: {{namespaces: [{}]}}",
+            namespaces.join(", ")
         )
         .unwrap();
     }

@@ -13,6 +13,7 @@ use super::{
     offline::{Examination, SourceArguments, gather, read, this_second},
     outcome::{Failure, Outcome},
     print,
+    progress::Progress,
     suggestions::unknown,
 };
 use crate::offline::{Bounds, Differences, EntitlementKind, Inventory, Timeline};
@@ -153,7 +154,8 @@ impl TimelineArguments {
     fn timeline_of(&self, inventory: &Inventory, bounds: &Bounds) -> Timeline {
         let is_chosen =
             |name: &str| self.organization.is_empty() || self.organization.iter().any(|chosen| chosen == name);
-        inventory.timeline(bounds, is_chosen)
+        let mut progress = Progress::on_terminal("evaluations made");
+        inventory.timeline_watched(bounds, is_chosen, &mut |done| progress.count(done))
     }
 
     fn check_organizations(&self, inventories: &[&Inventory]) -> Result<(), Failure> {

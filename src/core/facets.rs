@@ -3,7 +3,7 @@
 use super::{
     definition::{Definition, FacetSet},
     grant::Grant,
-    schema::merge,
+    schema::{Violation, merge},
     secret::Secret,
 };
 use crate::api::entitlement_instance::FacetFields;
@@ -94,7 +94,7 @@ fn has(fields: &Fields, path: &[&str]) -> bool {
 pub fn complete<'a>(
     definition: &Definition,
     stated: &(impl Iterator<Item = &'a FacetFields> + Clone),
-) -> Result<FacetFields, Vec<String>> {
+) -> Result<FacetFields, Vec<Violation>> {
     let whole = |facet: &FacetSet| {
         let mut fields = facet.base();
         for statement in stated.clone() {
@@ -103,7 +103,7 @@ pub fn complete<'a>(
             }
         }
         let filled = facet.schema.fill_defaults(&facet.name, &mut fields);
-        filled.map(|()| fields).map_err(|violation| vec![violation.to_string()])
+        filled.map(|()| fields).map_err(|violation| vec![violation])
     };
     definition.facets.values().map(|facet| Ok((facet.name.to_string(), whole(facet)?))).collect()
 }
@@ -124,19 +124,19 @@ pub fn supplied_secrets(grant: &Grant) -> SuppliedSecrets {
 /// Checks whole values against the definition's schemas.
 ///
 /// # Errors
-/// What is wrong, each as a sentence that begins with the field.
+/// What is wrong.
 pub fn check_values(
     definition: &Definition,
     values: &FacetFields,
     supplied: &SuppliedSecrets,
-) -> Result<(), Vec<String>> {
+) -> Result<(), Vec<Violation>> {
     let none = BTreeSet::new();
     let mut problems = Vec::new();
     for facet in definition.facets.values() {
         let Some(fields) = values.get(&*facet.name) else { continue };
         let supplied = supplied.get(&*facet.name).unwrap_or(&none);
         if let Err(violations) = facet.schema.validate(&facet.name, fields, supplied) {
-            problems.extend(violations.iter().map(ToString::to_string));
+            problems.extend(violations);
         }
     }
     if problems.is_empty() { Ok(()) } else { Err(problems) }
@@ -145,8 +145,8 @@ pub fn check_values(
 /// Checks that what a grant states names facets and secret fields that its definition has.
 ///
 /// # Errors
-/// What is wrong, each as a sentence that begins with the field.
-pub fn check_names(definition: &Definition, stated: &FacetFields, grant: &Grant) -> Result<(), Vec<String>> {
+/// What is wrong.
+pub fn check_names(definition: &Definition, stated: &FacetFields, grant: &Grant) -> Result<(), Vec<Violation>> {
     let mut problems = Vec::new();
     for name in stated.keys().filter(|name| !definition.facets.contains_key(name.as_str())) {
         problems.push(unknown_facet(definition, name));
@@ -157,21 +157,31 @@ pub fn check_names(definition: &Definition, stated: &FacetFields, grant: &Grant)
             continue;
         };
         if !facet.schema.secret_fields().contains(&source.field) {
-            problems.push(format!(
+            let message = format!(
                 "secretFacets: facets.{}.{} is not a secret field: state it under facets, or mark it writeOnly in the schema",
                 source.facet, source.field
-            ));
+            );
+            problems.push(Violation::beyond_schema(&source.facet, Some(&source.field), "writeOnly", message));
         }
     }
     if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
-fn unknown_facet(definition: &Definition, name: &str) -> String {
+/// What is valid in what a grant states, but hardly meant.
+#[must_use]
+pub fn doubts(definition: &Definition, stated: &FacetFields) -> Vec<Violation> {
+    let facets = stated.iter().filter_map(|(name, fields)| Some((definition.facets.get(name.as_str())?, fields)));
+    facets.flat_map(|(facet, fields)| facet.schema.stray_booleans(&facet.name, fields)).collect()
+}
+
+fn unknown_facet(definition: &Definition, name: &str) -> Violation {
     let known: Vec<&str> = definition.facets.keys().map(AsRef::as_ref).collect();
-    if known.is_empty() {
-        return format!("facets.{name}: definition {} has no facets", definition.name);
-    }
-    format!("facets.{name}: definition {} has no such facet; it has {}", definition.name, known.join(", "))
+    let message = if known.is_empty() {
+        format!("facets.{name}: definition {} has no facets", definition.name)
+    } else {
+        format!("facets.{name}: definition {} has no such facet; it has {}", definition.name, known.join(", "))
+    };
+    Violation::beyond_schema(name, None, "facets", message)
 }
 
 /// Where each value of merged facets comes from: facet → field path (joined by dots) → layer, and the index of the grant

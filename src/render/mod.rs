@@ -7,3 +7,4 @@ pub mod format;
 pub mod output;
 pub mod summary;
 pub mod template;
+mod trial;

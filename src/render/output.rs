@@ -3,6 +3,7 @@
 use super::{
     format::{Format, FormatError, keys},
     template::{Context, Template, TemplateError},
+    trial,
 };
 use crate::{
     api::{
@@ -196,12 +197,20 @@ impl OutputError {
     }
 }
 
+/// What came of filling one part of an output.
+pub(super) struct Attempt<'a> {
+    /// The template that was filled, if it was one.
+    pub(super) template: Option<&'a Template>,
+    /// The data keys that were filled.
+    pub(super) keys: Result<Vec<String>, OutputError>,
+}
+
 impl CompiledOutput {
     /// Checks an output of a definition that has `count` of them.
     ///
     /// # Errors
     /// The first problem: a template that cannot be read, a facet that the definition does not have, two items for one key,
-    /// or a ConfigMap that could show a secret field.
+    /// a ConfigMap that could show a secret field, or what could never be filled.
     pub fn compile(definition: &Definition, output: &Output, count: usize) -> Result<Self, Problem> {
         let object_name = output.object_name.clone().unwrap_or_else(|| default_name(definition, output, count));
         let object_name = Template::compile(&object_name).map_err(|error| invalid(output, "objectName", &error))?;
@@ -215,7 +224,7 @@ impl CompiledOutput {
                 return Err(Problem::new("InvalidOutput", error.to_string()));
             }
         }
-        Ok(Self {
+        let compiled = Self {
             name: output.name.clone(),
             kind: output.kind,
             per: output.per,
@@ -224,7 +233,25 @@ impl CompiledOutput {
             annotations: output.annotations.clone(),
             object_name,
             items,
-        })
+        };
+        trial::try_out(definition, &compiled)?;
+        Ok(compiled)
+    }
+
+    /// Each part by itself, so that one that fails hides no other: the object's name, then the items.
+    pub(super) fn attempt(&self, names: &Names, facets: &FacetFields) -> Vec<Attempt<'_>> {
+        let context = self.context(names, facets);
+        let name = self.object_name.render(&context).map_err(|error| self.template_error("objectName", error));
+        let mut attempts = vec![Attempt { template: Some(&self.object_name), keys: name.map(|_| Vec::new()) }];
+        attempts.extend(self.items.iter().map(|item| {
+            let template = match item {
+                CompiledItem::Template { template, .. } => Some(template),
+                CompiledItem::Format { .. } | CompiledItem::Keys { .. } => None,
+            };
+            let filled = self.fill(item, &context, facets);
+            Attempt { template, keys: filled.map(|entries| entries.into_iter().map(|(key, _)| key).collect()) }
+        }));
+        attempts
     }
 
     /// The object's name.

@@ -30,6 +30,7 @@ mod control_plane_end;
 mod delivery;
 mod documentation;
 mod histories;
+mod facets;
 mod lifecycle;
 mod model;
 mod offline;

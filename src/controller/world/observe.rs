@@ -104,6 +104,7 @@ impl World {
         for (namespace, change) in self.grants.finish_list() {
             self.touch_namespace(&namespace);
             self.work.extend(change.definitions.iter().cloned().map(WorkItem::Definition));
+            self.touch_facets_of(&change.invalid);
             self.changed_sources(&change.sources);
             self.changed_grants(change);
         }
@@ -115,8 +116,10 @@ impl World {
             Event::Init => self.catalogue.begin_definitions(),
             Event::Apply(DeserializeGuard(Ok(definition))) | Event::InitApply(DeserializeGuard(Ok(definition))) => {
                 let name = name_of(&definition.metadata);
+                let facets_before = self.catalogue.facets_of(&name);
                 if self.catalogue.put_definition(definition).is_some() {
                     self.touch_definition(&name);
+                    self.changed_facets_of(&name, &facets_before);
                 }
             }
             Event::Apply(DeserializeGuard(Err(invalid))) | Event::InitApply(DeserializeGuard(Err(invalid))) => {
@@ -126,14 +129,25 @@ impl World {
                 self.touch_definition(&name);
             }
             Event::Delete(definition) => {
+                let name = name_of(definition.meta());
+                let facets_before = self.catalogue.facets_of(&name);
                 self.catalogue.remove_definition(definition.meta());
-                self.touch_definition(&name_of(definition.meta()));
+                self.touch_definition(&name);
+                self.changed_facets_of(&name, &facets_before);
             }
             Event::InitDone => {
                 for name in self.catalogue.finish_definitions() {
                     self.touch_definition(&name);
                 }
             }
+        }
+    }
+
+    /// What grants of a definition state counts for the facet definitions to which it refers, and for no others any more.
+    fn changed_facets_of(&mut self, definition: &str, before: &BTreeSet<Arc<str>>) {
+        let after = self.catalogue.facets_of(definition);
+        for facet in before.symmetric_difference(&after) {
+            self.touch_gently(WorkItem::Facet(Arc::clone(facet)));
         }
     }
 

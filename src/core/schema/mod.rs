@@ -25,6 +25,7 @@ mod normalize;
 mod phrase;
 mod sample;
 mod secret_fields;
+mod stray_boolean;
 mod unknown_field;
 mod violation;
 mod work;
@@ -43,6 +44,7 @@ use zeroize::Zeroize;
 pub use defaults::merge;
 pub use hash::canonical_hash;
 pub use invalid::{InvalidSchema, Problem};
+pub use sample::Sample;
 pub use violation::Violation;
 
 /// The words of messages, for whoever checks other values against a schema than those of facets.
@@ -174,6 +176,13 @@ impl Schema {
         self.check(&self.0.stated, facet, values, &BTreeSet::new())
     }
 
+    /// The fields named `true` or `false`, at any depth, that the schema lets pass without knowing them: valid, but hardly meant.
+    /// At most 20, each with an explanation.
+    #[must_use]
+    pub fn stray_booleans(&self, facet: &str, values: &Map<String, Value>) -> Vec<Violation> {
+        stray_boolean::stray_booleans(&self.0.document, Place::facet(facet), values)
+    }
+
     /// Checks the value of a secret field. A field that is not secret is a violation.
     ///
     /// # Errors
@@ -195,7 +204,7 @@ impl Schema {
 
     /// A value made up from the schema with all fields that it names, secret ones included, to try templates on.
     #[must_use]
-    pub fn sample(&self) -> Map<String, Value> {
+    pub fn sample(&self) -> Sample {
         sample::sample(&self.0.document)
     }
 

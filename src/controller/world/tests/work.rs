@@ -97,6 +97,51 @@ fn its_own_status_touches_no_organization_and_its_echo_nothing() {
     assert_eq!(world.take_work(), BTreeSet::new());
 }
 
+/// Of a held grant with something wrong in its facet `f`.
+fn invalid() -> serde_json::Value {
+    json!({"phase": "Active", "violations": [{"facet": "f", "pointer": "/a", "rule": "type", "message": "facets.f.a: wrong"}]})
+}
+
+#[test]
+fn a_grant_that_states_what_is_not_valid_counts_for_its_definition_and_the_facet() {
+    let mut world = two_organizations();
+    world.observe_facet(Event::Apply(facet("policy", 1)));
+    world.observe_facet(Event::Apply(facet("other", 1)));
+    world.observe_definition(Event::Apply(definition("backup", "policy", 1)));
+    apply(&mut world, instance("a", "acme", 2, json!({"phase": "Active"})));
+    apply(&mut world, instance("b", "globex", 2, json!({"phase": "Active"})));
+    world.take_work();
+    let counted = |world: &mut World| {
+        let facet = |name: &str| world.facet(&name.into()).unwrap().1.count;
+        let facets = (facet("policy"), facet("other"));
+        let (_, counts, invalid) = world.definition(&"backup".into());
+        (counts.invalid, invalid.count, facets)
+    };
+    assert_eq!(counted(&mut world), (0, 0, (0, 0)));
+    let both = &definitions(&["backup"]) | &[WorkItem::Facet("policy".into())].into();
+    world.wrote_instance(&read(instance("a", "acme", 3, invalid())));
+    assert!(world.take_work().is_superset(&both));
+    assert_eq!(counted(&mut world), (1, 1, (1, 0)));
+    let mut of_other_facet = invalid();
+    of_other_facet["violations"][0]["facet"] = json!("g");
+    apply(&mut world, instance("b", "globex", 3, of_other_facet));
+    assert!(world.take_work().is_superset(&both));
+    assert_eq!(counted(&mut world), (2, 2, (1, 0)));
+    // The definition takes the fields from another facet definition now.
+    world.observe_definition(Event::Apply(definition("backup", "other", 2)));
+    let facets = [WorkItem::Facet("policy".into()), WorkItem::Facet("other".into())].into();
+    assert_eq!(world.take_work(), &definitions(&["backup"]) | &facets);
+    assert_eq!(counted(&mut world), (2, 2, (0, 1)));
+    // What is over is nobody's concern any more.
+    let mut over = invalid();
+    over["phase"] = json!("Expired");
+    apply(&mut world, instance("a", "acme", 4, over));
+    assert!(world.take_work().contains(&WorkItem::Facet("other".into())));
+    assert_eq!(counted(&mut world), (1, 1, (0, 0)));
+    world.observe_definition(Event::Delete(definition("backup", "other", 3)));
+    assert_eq!(world.take_work(), &definitions(&["backup"]) | &[WorkItem::Facet("other".into())].into());
+}
+
 #[test]
 fn a_spec_that_comes_with_the_answer_to_a_status_is_not_missed() {
     let mut world = two_organizations();
@@ -149,7 +194,8 @@ fn a_facet_touches_the_definitions_that_refer_to_it() {
     let mut world = empty();
     world.observe_definition(Event::Apply(definition("backup", "policy", 1)));
     world.observe_definition(Event::Apply(definition("other", "else", 2)));
-    assert_eq!(world.take_work(), definitions(&["backup", "other"]));
+    let facets = ["policy", "else"].map(|name| WorkItem::Facet(name.into())).into();
+    assert_eq!(world.take_work(), &definitions(&["backup", "other"]) | &facets);
     world.observe_facet(Event::Apply(facet("policy", 3)));
     assert_eq!(world.take_work(), &definitions(&["backup"]) | &[WorkItem::Facet("policy".into())].into());
     world.observe_definition(Event::Apply(definition("backup", "else", 4)));

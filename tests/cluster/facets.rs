@@ -214,14 +214,22 @@ async fn a_template_that_no_grant_could_fill_is_named_before_there_is_one() {
     let cluster = cluster().await;
     let wrong = [
         ("unknown", "a\n  {{ facets.backup.retentoin }}", "line 2, column 6: unknown name \"facets.backup.retentoin\""),
-        ("type", "{{ facets.backup.region + 1 }}", "line 1, column 4: `+` needs numbers, and these are a text and a number"),
+        (
+            "type",
+            "{{ facets.backup.region + 1 }}",
+            "line 1, column 4: `+` needs numbers, and these are a text and a number",
+        ),
         ("null", "{{ instance.amount }}", "line 1, column 4: null has no text"),
         (
             "loop",
             "{% for i in range(9999) %}{% for j in range(9999) %}{% endfor %}{% endfor %}",
             "line 1, column 1: the template does more work than is allowed",
         ),
-        ("huge", "{% for i in range(600) %}{{ organization.name | indent(64, true) * 9 }}{% endfor %}", "line 1, column 29"),
+        (
+            "huge",
+            "{% for i in range(600) %}{{ organization.name | indent(64, true) * 9 }}{% endfor %}",
+            "line 1, column 29",
+        ),
         ("double", "{% set ns = 'x' %}{% macro m(t, n) %}{{ m(t ~ t, n + 1) }}{% endmacro %}{{ m('x', 0) }}", "line 1"),
         ("filter", "{{ facets.backup.region | shell }}", "line 1, column 27: unknown filter \"shell\""),
     ];
@@ -257,7 +265,8 @@ async fn violations_are_listed_without_secret_values() {
     cluster.create(grant(&name, &name, &name, spec)).await.unwrap();
     cluster.condition("EntitlementInstance", "$", "FacetsValid", "False", "Invalid").await;
     let seen = cluster.phase("$", "Active").await;
-    let listed: Vec<(&str, &str, &str)> = seen["status"]["violations"].as_array().unwrap().iter().map(violation).collect();
+    let listed: Vec<(&str, &str, &str)> =
+        seen["status"]["violations"].as_array().unwrap().iter().map(violation).collect();
     assert_eq!(
         listed,
         [("nothing", "", "facets"), ("backup", "/password", "SecretInPlain"), ("backup", "/retention", "type")]

@@ -22,6 +22,7 @@ use entitlement_operator::{api, core};
 
 mod audit;
 mod harness;
+mod leaks;
 
 mod bad_input;
 mod bulk;
@@ -39,6 +40,8 @@ mod phases;
 mod resilience;
 mod retained;
 mod schema;
+mod secrets;
 mod tenancy;
 mod webhook;
 mod webhook_certificate;
+mod wrap_up;

@@ -103,10 +103,11 @@ fn forms_of(value: &[u8]) -> Vec<(String, Vec<u8>)> {
     add("a list of bytes", numbers.join(", ").into_bytes());
     add("a list of bytes in JSON", numbers.join(",").into_bytes());
     if let Ok(text) = std::str::from_utf8(value) {
-        let quoted = |text: String| text.trim_matches('"').to_owned().into_bytes();
-        add("JSON", quoted(serde_json::to_string(text).unwrap()));
-        add("JSON in JSON", quoted(serde_json::to_string(&serde_json::to_string(text).unwrap()).unwrap()));
-        add("Rust", quoted(format!("{text:?}")));
+        let inside = |quoted: String| quoted[1..quoted.len() - 1].to_owned();
+        let json = |text: &str| inside(serde_json::to_string(text).unwrap());
+        add("JSON", json(text).into_bytes());
+        add("JSON in JSON", json(&json(text)).into_bytes());
+        add("Rust", inside(format!("{text:?}")).into_bytes());
         add("upper case", text.to_uppercase().into_bytes());
         add("reversed", text.chars().rev().collect::<String>().into_bytes());
     }
@@ -155,7 +156,7 @@ fn a_planted_value_is_found_in_every_form() {
         let found = search.find(format!("before {shown} after").as_bytes());
         assert!(!found.is_empty(), "not found in: {shown}");
     }
-    for hidden in ["nothing", "planted", "the value", "another value", "0000000000000000000000000000000000000000"] {
+    for hidden in ["nothing", "planted", "the value", "another", "0000000000000000000000000000000000000000"] {
         assert_eq!(search.find(hidden.as_bytes()), BTreeSet::new());
     }
 }

@@ -362,6 +362,65 @@ async fn no_secret_value_is_shown_anywhere() {
     .unwrap();
 }
 
+/// The contents of Secrets that no grant refers to never come into the operator's memory, not even where an annotation of
+/// kubectl repeats them.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn other_secrets_never_enter_the_memory_of_the_operator() {
+    let stage = tokio::task::spawn_blocking(Stage::start).await.unwrap();
+    let cluster = stage.cluster().await;
+    cluster.apply(ORGANIZATION).await;
+    cluster.apply(ACCOUNT).await;
+    let other = |name: &str, value: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "Secret", "stringData": {"value": value},
+            "metadata": {
+                "name": format!("{}-{name}", cluster.name), "namespace": "entitlements",
+                "annotations": {"kubectl.kubernetes.io/last-applied-configuration": format!("annotated {value}")},
+            },
+        })
+    };
+    cluster.create(other("before", "nobody-asked-for-this-one")).await.unwrap();
+    let operator = stage.operator(&[]);
+    grant_of(&cluster, "good", "$", "password", b"memory-of-the-first").await;
+    cluster.condition("EntitlementInstance", "$-good", "Ready", "True", "Active").await;
+    cluster.create(other("after", "nobody-asked-for-that-one")).await.unwrap();
+    // By the time that a later change has arrived, the watch has told of those.
+    let rotated = json!({"stringData": {"value": "memory-of-the-second"}});
+    cluster.merge("Secret", "entitlements", "$-good", rotated).await.unwrap();
+    let output = format!("{0}-{0}-good-all", cluster.name);
+    let encoded = STANDARD.encode("memory-of-the-second");
+    cluster.until("Secret", "$", &output, "is rotated", |seen| seen["data"]["plain"] == *encoded).await;
+    let others = Search::of(&[b"nobody-asked-for-this-one".to_vec(), b"nobody-asked-for-that-one".to_vec()]);
+    let own = Search::of(&[b"memory-of-the-second".to_vec()]);
+    let seen = memory(operator.process());
+    let seen_of_own = seen.iter().any(|part| !own.find(part).is_empty());
+    assert!(seen_of_own, "what the operator must hold is not found in its memory");
+    for part in &seen {
+        others.check("the memory of the operator", part);
+    }
+    tokio::task::spawn_blocking(move || drop((operator, stage))).await.unwrap();
+}
+
+/// All memory of a process that it can write to.
+#[cfg(target_os = "linux")]
+fn memory(process: u32) -> Vec<Vec<u8>> {
+    use std::{fs, os::unix::fs::FileExt};
+    let maps = fs::read_to_string(format!("/proc/{process}/maps")).unwrap();
+    let file = fs::File::open(format!("/proc/{process}/mem")).unwrap();
+    let read = |line: &str| {
+        let (range, rest) = line.split_once(' ')?;
+        let (start, end) = range.split_once('-').filter(|_| rest.starts_with("rw"))?;
+        let parse = |text| u64::from_str_radix(text, 16).ok();
+        let (start, end) = (parse(start)?, parse(end)?);
+        let mut part = vec![0; usize::try_from(end - start).ok()?];
+        // A part may have been given back in the meantime.
+        file.read_exact_at(&mut part, start).ok()?;
+        Some(part)
+    };
+    maps.lines().filter_map(read).collect()
+}
+
 /// How long it takes from a change of a Secret to that of the output, seven times.
 #[tokio::test]
 async fn a_rotated_secret_reaches_its_output_within_a_second() {

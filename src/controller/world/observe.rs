@@ -5,10 +5,7 @@ use crate::{
     api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization},
     controller::output::OutputObject,
 };
-use k8s_openapi::api::{
-    apps::v1::ControllerRevision,
-    core::v1::{Namespace, Secret},
-};
+use k8s_openapi::api::{apps::v1::ControllerRevision, core::v1::Namespace};
 use kube::{
     Resource,
     api::{ObjectMeta, PartialObjectMeta},
@@ -218,44 +215,26 @@ impl World {
         self.touch_organizations(organizations);
     }
 
-    /// Of the watch of the Secrets' metadata in one namespace from which grants take values. Nothing is kept of those that
-    /// no grant refers to. `named` are those that the list which is under way has named so far.
-    pub fn observe_source(
-        &mut self,
-        namespace: &Arc<str>,
-        event: Event<PartialObjectMeta<Secret>>,
-        named: &mut BTreeSet<Arc<str>>,
-    ) {
-        match event {
-            Event::Init => named.clear(),
-            Event::InitApply(secret) => {
-                self.saw_source(namespace, &secret.metadata);
-                named.insert(name_of(&secret.metadata));
-            }
-            Event::Apply(secret) => self.saw_source(namespace, &secret.metadata),
-            Event::Delete(secret) => self.lost_source(&(Arc::clone(namespace), name_of(&secret.metadata))),
-            Event::InitDone => {
-                let sources = self.grants.sources().filter(|(of, name)| of == namespace && !named.contains(name));
-                for source in sources.cloned().collect::<Vec<_>>() {
-                    self.lost_source(&source);
-                }
-                named.clear();
-            }
-        }
+    /// A watch of the Secrets in a namespace from which grants take values begins (anew): what was before is not known.
+    pub fn began_sources(&mut self, namespace: &Arc<str>) {
+        let sources = self.grants.sources().filter(|(of, _)| of == namespace);
+        self.work.extend(sources.cloned().map(WorkItem::Source));
     }
 
-    fn saw_source(&mut self, namespace: &Arc<str>, metadata: &ObjectMeta) {
-        let key: SourceKey = (Arc::clone(namespace), name_of(metadata));
+    /// A Secret there is new or has changed. Nothing is kept of one that no grant refers to.
+    pub fn saw_source(&mut self, namespace: &Arc<str>, name: Arc<str>, version: &str) {
+        let key: SourceKey = (Arc::clone(namespace), name);
         let is_used = self.grants.organizations_using(&key).next().is_some();
-        if is_used && self.sources.is_outdated(&key, Identity::of(metadata).version) {
+        if is_used && self.sources.is_outdated(&key, Identity::version_of(Some(version))) {
             self.work.insert(WorkItem::Source(key));
         }
     }
 
-    /// It is read once more rather than believed, as the watch may be behind.
-    fn lost_source(&mut self, key: &SourceKey) {
-        if self.grants.organizations_using(key).next().is_some() {
-            self.work.insert(WorkItem::Source(key.clone()));
+    /// A Secret there is gone. It is read once more rather than believed, as the watch may be behind.
+    pub fn lost_source(&mut self, namespace: &Arc<str>, name: Arc<str>) {
+        let key: SourceKey = (Arc::clone(namespace), name);
+        if self.grants.organizations_using(&key).next().is_some() {
+            self.work.insert(WorkItem::Source(key));
         }
     }
 }

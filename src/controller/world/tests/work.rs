@@ -9,8 +9,7 @@ use crate::{
     controller::world::{WorkItem, World},
     evaluation::object::ObjectKey,
 };
-use k8s_openapi::api::core::v1::Secret;
-use kube::{api::PartialObjectMeta, core::DeserializeGuard, runtime::watcher::Event};
+use kube::{core::DeserializeGuard, runtime::watcher::Event};
 use serde_json::json;
 use std::collections::BTreeSet;
 
@@ -232,9 +231,6 @@ fn sources_are_read_when_they_are_named_and_when_they_change() {
             json!([{"facet": "f", "field": "p", "secretKeyRef": {"name": "password", "key": "k"}}]);
         instance
     };
-    let seen = |name: &str, version: u64| -> PartialObjectMeta<Secret> {
-        read(json!({"metadata": metadata(Some("entitlements"), name, version)}))
-    };
     let read_it: BTreeSet<_> = [WorkItem::Source(source("password"))].into();
     let mut world = two_organizations();
     apply(&mut world, named(2));
@@ -244,14 +240,18 @@ fn sources_are_read_when_they_are_named_and_when_they_change() {
 
     world.fetched(&source("password"), 7, [].into());
     assert_eq!(world.take_work(), organizations(&["acme"]));
-    let (namespace, mut listed) = ("entitlements".into(), BTreeSet::new());
-    world.observe_source(&namespace, Event::Apply(seen("password", 7)), &mut listed);
-    world.observe_source(&namespace, Event::Apply(seen("unrelated", 8)), &mut listed);
+    let namespace = "entitlements".into();
+    world.saw_source(&namespace, "password".into(), "7");
+    world.saw_source(&namespace, "unrelated".into(), "8");
+    world.lost_source(&namespace, "unrelated".into());
     assert_eq!(world.take_work(), BTreeSet::new());
-    world.observe_source(&namespace, Event::Apply(seen("password", 9)), &mut listed);
+    world.saw_source(&namespace, "password".into(), "9");
     assert_eq!(world.take_work(), read_it);
-    world.observe_source(&namespace, Event::Init, &mut listed);
-    world.observe_source(&namespace, Event::InitDone, &mut listed);
+    world.lost_source(&namespace, "password".into());
+    assert_eq!(world.take_work(), read_it);
+    world.began_sources(&"elsewhere".into());
+    assert_eq!(world.take_work(), BTreeSet::new());
+    world.began_sources(&namespace);
     assert_eq!(world.take_work(), read_it);
     world.source_is_missing(&source("password"));
     assert_eq!(world.take_work(), organizations(&["acme"]));

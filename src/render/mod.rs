@@ -3,6 +3,7 @@
 //! Pure, as `core` is: the same inputs give the same bytes, in which no time of generation stands.
 
 pub mod flags;
+mod exhaustion;
 pub mod format;
 pub mod output;
 pub mod summary;

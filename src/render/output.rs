@@ -1,6 +1,7 @@
 //! The outputs of a definition: checked when it is made, filled for each grant.
 
 use super::{
+    exhaustion::Exhaustion,
     format::{Format, FormatError, keys},
     template::{Context, Template, TemplateError},
     trial,
@@ -37,6 +38,7 @@ pub struct CompiledOutput {
     pub annotations: BTreeMap<String, String>,
     object_name: Template,
     items: Vec<CompiledItem>,
+    exhaustion: Exhaustion,
 }
 
 #[derive(Clone, Debug)]
@@ -47,7 +49,7 @@ enum CompiledItem {
 }
 
 /// What templates see. Fields are as the contract names them.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Hash, Serialize)]
 pub struct Names<'a> {
     /// The organization.
     pub organization: Named<'a>,
@@ -64,7 +66,7 @@ pub struct Names<'a> {
 }
 
 /// A name, and one for people, which is the same where none is given.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Named<'a> {
     /// The object's name.
@@ -74,7 +76,7 @@ pub struct Named<'a> {
 }
 
 /// What templates see of the definition.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Hash, Serialize)]
 pub struct DefinitionNames<'a> {
     /// Both names.
     #[serde(flatten)]
@@ -102,7 +104,7 @@ impl<'a> DefinitionNames<'a> {
 }
 
 /// What templates see of the grant.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Hash, Serialize)]
 pub struct InstanceNames<'a> {
     /// Its name.
     pub name: &'a str,
@@ -117,14 +119,14 @@ pub struct InstanceNames<'a> {
 }
 
 /// What templates see of the chain.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Hash, Serialize)]
 pub struct ChainNames<'a> {
     /// The name of its first member.
     pub name: &'a str,
 }
 
 /// What templates see of all grants in force.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Hash, Serialize)]
 pub struct Total {
     /// All amounts together; null for a Feature.
     pub amount: Option<String>,
@@ -233,6 +235,7 @@ impl CompiledOutput {
             annotations: output.annotations.clone(),
             object_name,
             items,
+            exhaustion: Exhaustion::default(),
         };
         trial::try_out(definition, &compiled)?;
         Ok(compiled)
@@ -259,10 +262,10 @@ impl CompiledOutput {
     /// # Errors
     /// Where the template fails, or gives what is no name of an object.
     pub fn object_name(&self, names: &Names, facets: &FacetFields) -> Result<String, OutputError> {
-        let name = self
-            .object_name
-            .render(&self.context(names, facets))
-            .map_err(|error| self.template_error("objectName", error))?;
+        let render = || self.object_name.render(&self.context(names, facets));
+        let name = self.exhaustion.guard(("objectName", names, facets), || {
+            render().map_err(|error| self.template_error("objectName", error))
+        })?;
         if is_object_name(&name) {
             return Ok(name);
         }
@@ -274,6 +277,10 @@ impl CompiledOutput {
     /// # Errors
     /// Where an item cannot be filled.
     pub fn config_map(&self, names: &Names, facets: &FacetFields) -> Result<BTreeMap<String, String>, OutputError> {
+        self.exhaustion.guard(("items", names, facets), || self.data(names, facets))
+    }
+
+    fn data(&self, names: &Names, facets: &FacetFields) -> Result<BTreeMap<String, String>, OutputError> {
         let context = self.context(names, facets);
         let mut data = BTreeMap::new();
         for item in &self.items {

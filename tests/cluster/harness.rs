@@ -75,6 +75,10 @@ impl Stage {
 
     /// Starts an operator, which ends when it is dropped.
     pub fn operator(&self, arguments: &[&str]) -> Operator {
+        self.operator_that_logs(LOG, arguments)
+    }
+
+    pub fn operator_that_logs(&self, filter: &str, arguments: &[&str]) -> Operator {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = self.plane.folder().join(format!("operator-{number}.log"));
@@ -85,7 +89,7 @@ impl Stage {
             .args(["-c", script, "sh", env!("CARGO_BIN_EXE_entitlement-operator"), "run"])
             .args(arguments)
             .env("KUBECONFIG", self.plane.kubeconfig())
-            .env("RUST_LOG", std::env::var("OPERATOR_LOG").unwrap_or_else(|_| LOG.to_owned()))
+            .env("RUST_LOG", std::env::var("OPERATOR_LOG").unwrap_or_else(|_| filter.to_owned()))
             .stdin(Stdio::piped())
             .stdout(log.try_clone().unwrap())
             .stderr(log)

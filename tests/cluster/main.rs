@@ -24,6 +24,7 @@ mod audit;
 mod harness;
 mod leaks;
 
+mod bad_company;
 mod bad_input;
 mod bulk;
 mod control_plane;

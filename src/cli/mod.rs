@@ -1,9 +1,9 @@
 //! The command `entitlement-operator`: arguments, and what each subcommand does with them.
 
 mod crds;
-mod finding;
+pub mod finding;
 mod judgement;
-mod manifests;
+pub mod manifests;
 mod objects;
 mod offline;
 mod outcome;

@@ -5,6 +5,7 @@ use super::{
     context::Context,
     events,
     failure::Failure,
+    guarded::Guarded,
     revisions, status,
     world::{DefinitionView, Served, WorkItem},
 };
@@ -189,7 +190,7 @@ async fn write_status(
     }
     let before = definition.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let uid = definition.metadata.uid.as_deref().unwrap_or_default();
-    let api: Api<EntitlementDefinition> = Api::all(context.gate.client());
+    let api: Api<Guarded<EntitlementDefinition>> = Api::all(context.gate.client());
     let Some(written) = status::write(&context.gate, &api, name, uid, status).await? else { return Ok(()) };
     context.world(|world| world.wrote_definition(written));
     for notice in announcements::of_catalogue(before, &status.conditions) {

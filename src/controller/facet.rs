@@ -1,6 +1,8 @@
 //! Says of a facet definition whether it can be used.
 
-use super::{announcements, clock, context::Context, events, failure::Failure, status, world::WorkItem};
+use super::{
+    announcements, clock, context::Context, events, failure::Failure, guarded::Guarded, status, world::WorkItem,
+};
 use crate::{
     api::FacetDefinition,
     evaluation::catalogue_status::{Grants, facet_status},
@@ -22,7 +24,7 @@ pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), Failure
         return Ok(());
     }
     let uid = facet.metadata.uid.as_deref().unwrap_or_default();
-    let api: Api<FacetDefinition> = Api::all(context.gate.client());
+    let api: Api<Guarded<FacetDefinition>> = Api::all(context.gate.client());
     let before = facet.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let Some(written) = status::write(&context.gate, &api, name, uid, &status).await? else { return Ok(()) };
     context.world(|world| world.wrote_facet(written));

@@ -142,6 +142,45 @@ pub fn check_values(
     if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
+/// Bytes of JSON that a grant may state: its status keeps a copy of it, and the API server stores 1.5 MiB of both together.
+pub const MAX_STATED: usize = 640 * 1024;
+/// The most bytes of JSON that a byte of text takes (`\u0000`).
+const LONGEST_ESCAPE: u64 = 6;
+
+/// Checks that what a grant states is not too large to be remembered.
+///
+/// # Errors
+/// That it is, said of the largest facet.
+pub fn check_size(stated: &FacetFields) -> Result<(), Vec<Violation>> {
+    let roughly: u64 = stated.values().map(rough_size).sum();
+    if roughly.saturating_mul(LONGEST_ESCAPE) <= MAX_STATED as u64 {
+        return Ok(());
+    }
+    let size = |fields: &Fields| serde_json::to_vec(fields).map_or(usize::MAX, |json| json.len());
+    let sizes: Vec<(&String, usize)> = stated.iter().map(|(name, fields)| (name, size(fields))).collect();
+    let total =
+        sizes.iter().fold(0_usize, |total, (name, size)| total.saturating_add(name.len()).saturating_add(*size));
+    let largest = sizes.into_iter().max_by_key(|(_, size)| *size);
+    let Some((facet, _)) = largest.filter(|_| total > MAX_STATED) else { return Ok(()) };
+    let message = format!(
+        "facets.{facet}: what the grant states comes to {total} bytes, and at most {MAX_STATED} can be kept: state less, or leave large texts to the workload"
+    );
+    Err(vec![Violation::beyond_schema(facet, None, "limit", message)])
+}
+
+/// A bound of the bytes of JSON, but for escapes.
+fn rough_size(fields: &Fields) -> u64 {
+    fn of_value(value: &Value) -> u64 {
+        match value {
+            Value::String(text) => text.len() as u64 + 3,
+            Value::Array(items) => items.iter().map(of_value).sum::<u64>() + 3,
+            Value::Object(fields) => rough_size(fields),
+            Value::Null | Value::Bool(_) | Value::Number(_) => 26,
+        }
+    }
+    fields.iter().map(|(name, value)| name.len() as u64 + 4 + of_value(value)).sum::<u64>() + 3
+}
+
 /// Checks that what a grant states names facets and secret fields that its definition has.
 ///
 /// # Errors
@@ -217,5 +256,34 @@ fn leaves<'a>(fields: &'a Fields, path: &mut Vec<&'a str>, each: &mut impl FnMut
             _ => each(path),
         }
         path.pop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FacetFields, MAX_STATED, check_size};
+    use serde_json::json;
+
+    fn stated(text: String) -> FacetFields {
+        serde_json::from_value(json!({"small": {"a": 1}, "large": {"text": text}})).unwrap()
+    }
+
+    #[test]
+    fn what_is_stated_may_come_to_a_limit_to_the_byte() {
+        let around = "small".len() + r#"{"a":1}"#.len() + "large".len() + r#"{"text":""}"#.len();
+        assert_eq!(check_size(&stated("x".repeat(MAX_STATED - around))), Ok(()));
+        let refused = check_size(&stated("x".repeat(MAX_STATED - around + 1))).unwrap_err();
+        assert_eq!(
+            refused[0].to_string(),
+            "facets.large: what the grant states comes to 655361 bytes, and at most 655360 can be kept: state less, or leave large \
+             texts to the workload"
+        );
+        assert_eq!((refused[0].facet.as_str(), refused[0].rule.as_str()), ("large", "limit"));
+    }
+
+    #[test]
+    fn escapes_count_as_they_are_written() {
+        assert_eq!(check_size(&stated("\0".repeat(MAX_STATED / 6 - 20))), Ok(()));
+        assert!(check_size(&stated("\0".repeat(MAX_STATED / 6))).is_err());
     }
 }

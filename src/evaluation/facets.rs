@@ -5,7 +5,7 @@ use crate::{
     api::entitlement_instance::{AmendmentState, FacetFields, SecretFacet},
     core::{
         definition::Definition,
-        facets::{SecretFields, Statement, check_names, check_values, complete, doubts, supplied_secrets},
+        facets::{SecretFields, Statement, check_names, check_size, check_values, complete, doubts, supplied_secrets},
         grant::Grant,
         lifecycle::Verdict,
         schema::Violation,
@@ -89,6 +89,9 @@ pub fn effective(grant: &Grant, verdict: &Verdict) -> Vec<usize> {
 }
 
 fn stated_problems(definition: &Definition, grant: &Grant, merged: &FacetFields) -> Vec<Violation> {
+    if let Err(too_large) = check_size(merged) {
+        return too_large;
+    }
     let names = check_names(definition, merged, grant);
     let values = complete(definition, &std::iter::once(merged))
         .and_then(|values| check_values(definition, &values, &supplied_secrets(grant)));

@@ -33,6 +33,7 @@ mod delivery;
 mod documentation;
 mod histories;
 mod facets;
+mod hostile;
 mod lifecycle;
 mod model;
 mod offline;

@@ -31,7 +31,6 @@ mod tests;
 pub use candidate::{Reference, State};
 pub use catalogue::{DefinitionView, Revision, Served};
 pub use grants::SourceKey;
-pub use observe::Guarded;
 pub use store::Identity;
 pub use view::{GrantFacts, NotReady, OrganizationView, SourcePermission};
 

@@ -3,19 +3,16 @@
 use super::{Identity, SourceKey, WorkItem, World, tenancy::name_of};
 use crate::{
     api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization},
-    controller::output::OutputObject,
+    controller::{guarded::Guarded, output::OutputObject},
 };
 use k8s_openapi::api::{apps::v1::ControllerRevision, core::v1::Namespace};
 use kube::{
     Resource,
     api::{ObjectMeta, PartialObjectMeta},
-    core::{DeserializeGuard, error_boundary::InvalidObject},
+    core::error_boundary::InvalidObject,
     runtime::watcher::Event,
 };
 use std::{collections::BTreeSet, sync::Arc};
-
-/// An object that may be unreadable, without stopping the watch of its kind.
-pub type Guarded<K> = DeserializeGuard<K>;
 
 fn warn_unreadable<K: Resource<DynamicType = ()>>(invalid: &InvalidObject) {
     tracing::warn!(
@@ -32,12 +29,12 @@ impl World {
     pub fn observe_organization(&mut self, event: Event<Guarded<Organization>>) {
         match event {
             Event::Init => self.tenancy.begin_list(),
-            Event::Apply(DeserializeGuard(Ok(organization))) | Event::InitApply(DeserializeGuard(Ok(organization))) => {
+            Event::Apply(Guarded(Ok(organization))) | Event::InitApply(Guarded(Ok(organization))) => {
                 if let Some(change) = self.tenancy.put(organization) {
                     self.changed_organization(&change);
                 }
             }
-            Event::Apply(DeserializeGuard(Err(invalid))) | Event::InitApply(DeserializeGuard(Err(invalid))) => {
+            Event::Apply(Guarded(Err(invalid))) | Event::InitApply(Guarded(Err(invalid))) => {
                 warn_unreadable::<Organization>(&invalid);
                 self.tenancy.put_unreadable(&invalid.metadata);
             }
@@ -78,13 +75,13 @@ impl World {
     pub fn observe_instance(&mut self, event: Event<Guarded<EntitlementInstance>>) {
         match event {
             Event::Init => self.grants.begin_list(),
-            Event::Apply(DeserializeGuard(Ok(instance))) | Event::InitApply(DeserializeGuard(Ok(instance))) => {
+            Event::Apply(Guarded(Ok(instance))) | Event::InitApply(Guarded(Ok(instance))) => {
                 let namespace = namespace_of(&instance.metadata);
                 if let Some(change) = self.change_grants(&namespace, |grants| grants.put(&instance)) {
                     self.changed_grants(change);
                 }
             }
-            Event::Apply(DeserializeGuard(Err(invalid))) | Event::InitApply(DeserializeGuard(Err(invalid))) => {
+            Event::Apply(Guarded(Err(invalid))) | Event::InitApply(Guarded(Err(invalid))) => {
                 warn_unreadable::<EntitlementInstance>(&invalid);
                 self.grants.put_unreadable(&invalid.metadata);
             }
@@ -111,7 +108,7 @@ impl World {
     pub fn observe_definition(&mut self, event: Event<Guarded<EntitlementDefinition>>) {
         match event {
             Event::Init => self.catalogue.begin_definitions(),
-            Event::Apply(DeserializeGuard(Ok(definition))) | Event::InitApply(DeserializeGuard(Ok(definition))) => {
+            Event::Apply(Guarded(Ok(definition))) | Event::InitApply(Guarded(Ok(definition))) => {
                 let name = name_of(&definition.metadata);
                 let facets_before = self.catalogue.facets_of(&name);
                 if self.catalogue.put_definition(definition).is_some() {
@@ -119,7 +116,7 @@ impl World {
                     self.changed_facets_of(&name, &facets_before);
                 }
             }
-            Event::Apply(DeserializeGuard(Err(invalid))) | Event::InitApply(DeserializeGuard(Err(invalid))) => {
+            Event::Apply(Guarded(Err(invalid))) | Event::InitApply(Guarded(Err(invalid))) => {
                 warn_unreadable::<EntitlementDefinition>(&invalid);
                 let name = name_of(&invalid.metadata);
                 self.catalogue.put_unreadable_definition(&invalid.metadata, invalid.error);
@@ -155,13 +152,13 @@ impl World {
                 self.catalogue.begin_facets();
                 None
             }
-            Event::Apply(DeserializeGuard(Ok(facet))) | Event::InitApply(DeserializeGuard(Ok(facet))) => {
+            Event::Apply(Guarded(Ok(facet))) | Event::InitApply(Guarded(Ok(facet))) => {
                 let name = name_of(&facet.metadata);
                 let definitions = self.catalogue.put_facet(facet);
                 self.work.extend(definitions.is_some().then_some(WorkItem::Facet(name)));
                 definitions
             }
-            Event::Apply(DeserializeGuard(Err(invalid))) | Event::InitApply(DeserializeGuard(Err(invalid))) => {
+            Event::Apply(Guarded(Err(invalid))) | Event::InitApply(Guarded(Err(invalid))) => {
                 warn_unreadable::<FacetDefinition>(&invalid);
                 self.catalogue.put_unreadable_facet(&invalid.metadata);
                 None
@@ -179,10 +176,10 @@ impl World {
                 self.catalogue.begin_revisions();
                 BTreeSet::new()
             }
-            Event::Apply(DeserializeGuard(Ok(revision))) | Event::InitApply(DeserializeGuard(Ok(revision))) => {
+            Event::Apply(Guarded(Ok(revision))) | Event::InitApply(Guarded(Ok(revision))) => {
                 self.catalogue.put_revision(revision).into_iter().collect()
             }
-            Event::Apply(DeserializeGuard(Err(invalid))) | Event::InitApply(DeserializeGuard(Err(invalid))) => {
+            Event::Apply(Guarded(Err(invalid))) | Event::InitApply(Guarded(Err(invalid))) => {
                 warn_unreadable::<ControllerRevision>(&invalid);
                 BTreeSet::new()
             }
@@ -199,10 +196,10 @@ impl World {
                 self.outputs.begin_list(K::KIND);
                 BTreeSet::new()
             }
-            Event::Apply(DeserializeGuard(Ok(object))) | Event::InitApply(DeserializeGuard(Ok(object))) => {
+            Event::Apply(Guarded(Ok(object))) | Event::InitApply(Guarded(Ok(object))) => {
                 self.outputs.put(&K::key_of(object.meta()), object.observed())
             }
-            Event::Apply(DeserializeGuard(Err(invalid))) | Event::InitApply(DeserializeGuard(Err(invalid))) => {
+            Event::Apply(Guarded(Err(invalid))) | Event::InitApply(Guarded(Err(invalid))) => {
                 // Without the error, which may quote what a Secret holds.
                 let (namespace, name) = (invalid.metadata.namespace.as_deref(), invalid.metadata.name.as_deref());
                 tracing::warn!(kind = K::KIND.as_str(), namespace, name, "an output can't be read");

@@ -4,12 +4,13 @@ use super::{
     apply, definition, definitions, empty, facet, finish_lists, instance, metadata, namespace, organization,
     organizations, output, read, revision, source, two_organizations,
 };
+use crate::controller::guarded::Guarded;
 use crate::{
     api::{EntitlementInstance, entitlement_definition::OutputKind},
     controller::world::{WorkItem, World},
     evaluation::object::ObjectKey,
 };
-use kube::{core::DeserializeGuard, runtime::watcher::Event};
+use kube::runtime::watcher::Event;
 use serde_json::json;
 use std::collections::BTreeSet;
 
@@ -46,12 +47,7 @@ fn a_gone_instance_touches_its_organization() {
     let mut world = two_organizations();
     apply(&mut world, instance("a", "acme", 2, json!(null)));
     world.take_work();
-    world.observe_instance(Event::Delete(read::<DeserializeGuard<EntitlementInstance>>(instance(
-        "a",
-        "acme",
-        5,
-        json!(null),
-    ))));
+    world.observe_instance(Event::Delete(read::<Guarded<EntitlementInstance>>(instance("a", "acme", 5, json!(null)))));
     assert_eq!(world.take_work(), &organizations(&["acme"]) | &definitions(&["backup"]));
     assert_eq!(world.definition(&"backup".into()).1.total, 0);
 }
@@ -206,9 +202,9 @@ fn a_facet_touches_the_definitions_that_refer_to_it() {
 #[test]
 fn a_revision_that_is_gone_touches_its_definition() {
     let mut world = empty();
-    world.observe_revision(Event::Apply(DeserializeGuard(Ok(revision("backup", 1)))));
+    world.observe_revision(Event::Apply(Guarded(Ok(revision("backup", 1)))));
     assert_eq!(world.take_work(), definitions(&["backup"]));
-    world.observe_revision(Event::Delete(DeserializeGuard(Ok(revision("backup", 1)))));
+    world.observe_revision(Event::Delete(Guarded(Ok(revision("backup", 1)))));
     assert_eq!(world.take_work(), definitions(&["backup"]));
 }
 

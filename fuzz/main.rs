@@ -52,7 +52,7 @@ fn main() -> ExitCode {
         let current = folder.join(format!("{}.current", target.name));
         match engine::fuzz(target, share, seed, &current) {
             Ok(report) => {
-                println!("{}: {} inputs, {} of them new in what they show", target.name, report.runs, report.kept)
+                println!("{}: {} inputs, {} of them new in what they show", target.name, report.runs, report.kept);
             }
             Err(broken) => {
                 let path = folder.join(format!("{}.broken", target.name));

@@ -116,9 +116,8 @@ impl Mutator {
             2 => *node = json!({ self.token(random): node.clone() }),
             3 => *node = Value::String(self.token(random)),
             4 => {
-                *node = [json!(true), json!(-1), json!(1e300), json!(u64::MAX), json!(0.1), json!([]), json!({})]
-                    [random.below(7)]
-                .clone()
+                let others = [json!(true), json!(-1), json!(1e300), json!(u64::MAX), json!(0.1), json!([]), json!({})];
+                node.clone_from(random.pick(&others));
             }
             5 => {
                 if let Ok(mut other) = serde_json::from_slice::<Value>(random.pick(known).as_slice()) {

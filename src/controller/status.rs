@@ -36,9 +36,8 @@ where
     let written = api.patch_status(name, &parameters, &Patch::<()>::Json(operations)).await;
     match written.map_err(|error| Refusal::of(&error)) {
         Ok(Guarded(Ok(object))) => Ok(Some(object)),
-        // The watch tells of it.
-        Ok(Guarded(Err(_))) => Ok(None),
-        Err(Refusal::Gone) => Ok(None),
+        // Of an answer that can't be read the watch tells too.
+        Ok(Guarded(Err(_))) | Err(Refusal::Gone) => Ok(None),
         Err(refusal) => {
             Err(Failure::Failed(format!("the status of {} {name} could not be written: {refusal}", K::kind(&()))))
         }

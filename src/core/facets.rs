@@ -264,15 +264,15 @@ mod tests {
     use super::{FacetFields, MAX_STATED, check_size};
     use serde_json::json;
 
-    fn stated(text: String) -> FacetFields {
+    fn stated(text: &str) -> FacetFields {
         serde_json::from_value(json!({"small": {"a": 1}, "large": {"text": text}})).unwrap()
     }
 
     #[test]
     fn what_is_stated_may_come_to_a_limit_to_the_byte() {
         let around = "small".len() + r#"{"a":1}"#.len() + "large".len() + r#"{"text":""}"#.len();
-        assert_eq!(check_size(&stated("x".repeat(MAX_STATED - around))), Ok(()));
-        let refused = check_size(&stated("x".repeat(MAX_STATED - around + 1))).unwrap_err();
+        assert_eq!(check_size(&stated(&"x".repeat(MAX_STATED - around))), Ok(()));
+        let refused = check_size(&stated(&"x".repeat(MAX_STATED - around + 1))).unwrap_err();
         assert_eq!(
             refused[0].to_string(),
             "facets.large: what the grant states comes to 655361 bytes, and at most 655360 can be kept: state less, or leave large \
@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn escapes_count_as_they_are_written() {
-        assert_eq!(check_size(&stated("\0".repeat(MAX_STATED / 6 - 20))), Ok(()));
-        assert!(check_size(&stated("\0".repeat(MAX_STATED / 6))).is_err());
+        assert_eq!(check_size(&stated(&"\0".repeat(MAX_STATED / 6 - 20))), Ok(()));
+        assert!(check_size(&stated(&"\0".repeat(MAX_STATED / 6))).is_err());
     }
 }

@@ -257,7 +257,9 @@ mod tests {
             serde_json::from_value(json!([{"name": "backup", "schema": {"type": "object"}}])).unwrap();
         let message_of = |names: &[&str]| {
             let mut invalid = InvalidGrants::default();
-            names.iter().for_each(|name| invalid.add(&GrantId::new("entitlements", name)));
+            for name in names {
+                invalid.add(&GrantId::new("entitlements", name));
+            }
             let counts = InstanceCounts { total: 9, active: 9, invalid: invalid.count };
             let status = definition_status(&definition, &entry(), counts, Grants::Counted(&invalid), now());
             let condition = &status.conditions[1];

@@ -93,8 +93,8 @@ async fn a_thousand_bad_grants_do_not_delay_a_good_one() {
     };
     let started = Instant::now();
     let all_bad = async {
-        let made: Vec<_> = stream::iter(0..BAD).map(&make).buffer_unordered(32).collect().await;
-        for (name, reason) in made {
+        let all: Vec<_> = stream::iter(0..BAD).map(&make).buffer_unordered(32).collect().await;
+        for (name, reason) in all {
             let is_told = |seen: &Value| condition(seen, "Ready")["reason"] == *reason;
             cluster.until("EntitlementInstance", "entitlements", &name, reason, is_told).await;
         }

@@ -105,9 +105,9 @@ async fn a_change_that_invalidates_grants_is_reported_on_both_sides_and_takes_no
     told("EntitlementDefinition", format!("{name}-archive"), says(&[&grants[2]])).await;
     let facet = told("FacetDefinition", name.clone(), says(&[&grants[0], &grants[2]])).await;
     assert_eq!(condition(&facet, "Ready")["status"], "True");
-    for index in 0..3 {
+    for (index, before) in before.iter().enumerate() {
         let (namespace, object) = object_of(index);
-        assert_eq!(cluster.get("ConfigMap", &namespace, &object).await.unwrap(), before[index]);
+        assert_eq!(cluster.get("ConfigMap", &namespace, &object).await.unwrap(), *before);
     }
 
     // One of them is mended, the other is over.

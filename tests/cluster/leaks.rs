@@ -31,7 +31,9 @@ pub fn plant_secret(object: &serde_json::Value) {
         let values = object[field].as_object().into_iter().flatten();
         values.filter_map(|(_, value)| value.as_str().map(str::to_owned)).collect()
     };
-    texts("stringData").iter().for_each(|text| plant(text.as_bytes()));
+    for text in texts("stringData") {
+        plant(text.as_bytes());
+    }
     for text in texts("data") {
         plant(&STANDARD.decode(text).unwrap_or_default());
     }

@@ -180,7 +180,7 @@ impl Schema {
     /// At most 20, each with an explanation.
     #[must_use]
     pub fn stray_booleans(&self, facet: &str, values: &Map<String, Value>) -> Vec<Violation> {
-        stray_boolean::stray_booleans(&self.0.document, Place::facet(facet), values)
+        stray_boolean::stray_booleans(&self.0.document, &Place::facet(facet), values)
     }
 
     /// Checks the value of a secret field. A field that is not secret is a violation.

@@ -7,10 +7,10 @@ use super::unknown_field;
 use super::violation::{MAX_VIOLATIONS, Place, Violation};
 
 /// Each field named `true` or `false` that no schema names where it stands. It is valid, and hardly meant.
-pub(super) fn stray_booleans(document: &Value, place: Place, values: &Map<String, Value>) -> Vec<Violation> {
+pub(super) fn stray_booleans(document: &Value, place: &Place, values: &Map<String, Value>) -> Vec<Violation> {
     let mut found = Vec::new();
     if let Some(root) = document.as_object().filter(|_| has_boolean_name(values)) {
-        Search { document, found: &mut found }.object(&keyword::same_value(document, root), &place, values);
+        Search { document, found: &mut found }.object(&keyword::same_value(document, root), place, values);
     }
     found
 }

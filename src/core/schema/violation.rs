@@ -37,7 +37,7 @@ impl Violation {
     #[must_use]
     pub fn beyond_schema(facet: &str, field: Option<&str>, rule: &str, message: String) -> Self {
         let facet = Place::facet(facet);
-        let place = field.into_iter().fold(facet, |place, field| place.field(field));
+        let place = field.into_iter().fold(facet, Place::field);
         Self { facet: place.facet, pointer: place.pointer, rule: rule.to_owned(), message }
     }
 

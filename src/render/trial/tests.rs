@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// A definition of each kind of field, with one output.
-fn compile(type_: &str, facets: &Value, output: Value) -> Result<(), Problem> {
+fn compile(type_: &str, facets: &Value, output: &Value) -> Result<(), Problem> {
     let mut spec = json!({"type": type_, "facets": facets, "outputs": [output]});
     if type_ != "Feature" {
         spec["unit"] = json!("seats");
@@ -30,7 +30,7 @@ fn facets() -> Value {
 
 fn template(source: &str) -> Result<(), String> {
     let output = json!({"name": "config", "kind": "Secret", "items": [{"key": "k", "template": source}]});
-    compile("Feature", &facets(), output).map_err(|problem| {
+    compile("Feature", &facets(), &output).map_err(|problem| {
         assert_eq!(problem.reason, "InvalidTemplate");
         problem.message
     })
@@ -87,12 +87,12 @@ fn an_amount_is_there_where_it_is_counted() {
     let output =
         |source: &str| json!({"name": "config", "kind": "ConfigMap", "items": [{"key": "k", "template": source}]});
     assert_eq!(
-        compile("Quantity", &json!([]), output("{{ instance.amount }}/{{ total.amount }} {{ definition.unit }}")),
+        compile("Quantity", &json!([]), &output("{{ instance.amount }}/{{ total.amount }} {{ definition.unit }}")),
         Ok(())
     );
     let mut of_all = output("{{ instance.name }}");
     of_all["per"] = json!("Definition");
-    let refused = compile("Feature", &json!([]), of_all).unwrap_err();
+    let refused = compile("Feature", &json!([]), &of_all).unwrap_err();
     assert!(
         refused.message.starts_with("output config, k: line 1, column 4: unknown name \"instance.name\""),
         "{refused}"
@@ -102,8 +102,8 @@ fn an_amount_is_there_where_it_is_counted() {
 #[test]
 fn the_name_of_the_object_is_tried_too() {
     let output = |name: &str| json!({"name": "config", "kind": "ConfigMap", "objectName": name, "items": [{"key": "k", "template": "x"}]});
-    assert_eq!(compile("Feature", &facets(), output("a-{{ facets.f.text | lower }}")), Ok(()));
-    let refused = compile("Feature", &facets(), output("a-{{ facets.f.tetx }}")).unwrap_err();
+    assert_eq!(compile("Feature", &facets(), &output("a-{{ facets.f.text | lower }}")), Ok(()));
+    let refused = compile("Feature", &facets(), &output("a-{{ facets.f.tetx }}")).unwrap_err();
     assert_eq!(refused.reason, "InvalidTemplate");
     assert!(refused.message.starts_with("output config, objectName: line 1, column 6: unknown name"), "{refused}");
 }
@@ -115,7 +115,7 @@ fn two_fields_of_one_name_are_refused(#[case] items: Value, #[case] message: &st
     let fields = json!({"a-b": {"type": "string"}, "a_b": {"type": "string"}});
     let facets = json!([{"name": "f", "schema": {"type": "object", "properties": fields}}]);
     let refused =
-        compile("Feature", &facets, json!({"name": "config", "kind": "ConfigMap", "items": items})).unwrap_err();
+        compile("Feature", &facets, &json!({"name": "config", "kind": "ConfigMap", "items": items})).unwrap_err();
     assert_eq!(refused.reason, "InvalidOutput");
     assert!(refused.message.starts_with(message), "{refused}");
 }
@@ -124,7 +124,7 @@ fn two_fields_of_one_name_are_refused(#[case] items: Value, #[case] message: &st
 fn a_key_that_a_field_takes_is_refused() {
     let items = json!([{"format": "Keys"}, {"key": "F_TEXT", "template": "x"}]);
     let refused =
-        compile("Feature", &facets(), json!({"name": "config", "kind": "ConfigMap", "items": items})).unwrap_err();
+        compile("Feature", &facets(), &json!({"name": "config", "kind": "ConfigMap", "items": items})).unwrap_err();
     assert_eq!(
         (refused.reason, refused.message.as_str()),
         ("InvalidOutput", "output config: two of its items fill the key F_TEXT: rename one")

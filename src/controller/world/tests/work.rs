@@ -1,8 +1,8 @@
 //! Which work comes of which event.
 
 use super::{
-    apply, definition, definitions, empty, facet, finish_lists, instance, metadata, namespace, organization,
-    organizations, output, read, revision, source, two_organizations,
+    apply, definition, definitions, empty, facet, finish_lists, instance, namespace, organization, organizations,
+    output, read, revision, source, two_organizations,
 };
 use crate::controller::guarded::Guarded;
 use crate::{

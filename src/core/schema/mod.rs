@@ -25,6 +25,7 @@ mod normalize;
 mod phrase;
 mod sample;
 mod secret_fields;
+mod shared;
 mod stray_boolean;
 mod unknown_field;
 mod violation;
@@ -86,13 +87,17 @@ struct Compiled {
 }
 
 impl Schema {
-    /// Compiles a facet schema, which takes some 100 µs: callers keep it by [`canonical_hash`].
+    /// Compiles a facet schema, unless one of the same content is in use.
     ///
     /// # Errors
     ///
     /// Each place in the schema that is wrong or beyond a limit, and what to do there.
     pub fn compile(schema: &Value) -> Result<Self, InvalidSchema> {
         let targets = inspect::inspect(schema)?;
+        let hash = canonical_hash(schema);
+        if let Some(known) = shared::find(&hash) {
+            return Ok(known);
+        }
         let normal = normalize::normalize(schema, &targets, "", Mode::Whole)?;
         let secrets = secret_fields::secret_fields(&normal)?;
         extent::extent(&normal)?;
@@ -102,8 +107,8 @@ impl Schema {
             .map_err(|TooMuch| Problem::new("", "its defaults come to an enormous size; remove some"))?;
         let builder = Builder { schema, targets: &targets, secrets: &secrets, patterns: PatternCache::new() };
         let document = normal.document.clone();
-        Ok(Self(Arc::new(Compiled {
-            hash: canonical_hash(schema),
+        let compiled = Self(Arc::new(Compiled {
+            hash,
             properties: properties(&document, &secrets),
             empty_defaults,
             whole: builder.values(normal)?,
@@ -111,7 +116,9 @@ impl Schema {
             secret: builder.secret_values()?,
             document,
             secrets,
-        })))
+        }));
+        shared::keep(&compiled);
+        Ok(compiled)
     }
 
     /// [`canonical_hash`] of the schema as it was given.

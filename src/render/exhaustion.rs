@@ -62,7 +62,6 @@ fn is_costly(error: &OutputError) -> bool {
         OutputError::Template { error, .. } => {
             matches!(error.kind(), TemplateErrorKind::TooMuchWork | TemplateErrorKind::TooLarge)
         }
-        OutputError::TooLarge { .. } => true,
         OutputError::Format { .. } | OutputError::KeyTaken { .. } | OutputError::Name { .. } => false,
     }
 }
@@ -76,9 +75,11 @@ impl fmt::Debug for Exhaustion {
 #[cfg(test)]
 mod tests {
     use super::{Exhaustion, MAX_REMEMBERED, OutputError};
+    use crate::render::template::{MAX_SOURCE, Template};
 
     fn too_large() -> OutputError {
-        OutputError::TooLarge { output: "config".to_owned(), size: 2_000_000 }
+        let error = Template::compile(&"x".repeat(MAX_SOURCE + 1)).unwrap_err();
+        OutputError::Template { output: "config".to_owned(), part: "key".to_owned(), error: Box::new(error) }
     }
 
     fn never() -> Result<(), OutputError> {
@@ -106,8 +107,9 @@ mod tests {
     #[test]
     fn what_is_remembered_is_bounded() {
         let exhaustion = Exhaustion::default();
+        let error = too_large();
         for input in 0..=MAX_REMEMBERED {
-            let _ = exhaustion.guard(input, || Err::<(), _>(too_large()));
+            let _ = exhaustion.guard(input, || Err::<(), _>(error.clone()));
         }
         assert_eq!(exhaustion.errors(|errors| errors.len()), 1);
     }

@@ -113,7 +113,7 @@ fn problem(samples: &Samples, template: Option<&Template>, error: &OutputError) 
             let is_about_names = matches!(**cause, FormatError::NameTaken { .. } | FormatError::NameTooLong { .. });
             is_about_names.then(|| Problem::new("InvalidOutput", error.to_string()))
         }
-        OutputError::KeyTaken { .. } | OutputError::Name { .. } | OutputError::TooLarge { .. } => None,
+        OutputError::KeyTaken { .. } | OutputError::Name { .. } => None,
     }
 }
 

@@ -57,7 +57,7 @@ fn the_answer_to_a_write_does_not_bring_back_an_instance_that_went_meanwhile() {
     let mut world = two_organizations();
     apply(&mut world, instance("a", "acme", 2, json!(null)));
     let gone = instance("a", "acme", 5, json!(null));
-    world.observe_instance(Event::Delete(read::<DeserializeGuard<EntitlementInstance>>(gone)));
+    world.observe_instance(Event::Delete(read::<Guarded<EntitlementInstance>>(gone)));
     world.take_work();
     world.wrote_instance(&read(instance("a", "acme", 3, json!({"phase": "Active"}))));
     assert_eq!(world.take_work(), BTreeSet::new());

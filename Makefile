@@ -20,6 +20,13 @@ demo: build control-plane-tool ## Runs the main job on a control plane of its ow
 test: control-plane ## Runs all tests: the core's, the formats' with their real readers, and those on a real API server.
 	cargo test --locked
 
+TIME ?= 60
+
+.PHONY: fuzz
+fuzz: ## Fuzzes schemas, templates, formats and manifests for TIME seconds in all (default 60).
+	@cargo build --locked --quiet --example fuzz
+	@ulimit -v 8000000; target/debug/examples/fuzz --time $(TIME) $(TARGET)
+
 .PHONY: check
 check: ## Checks format, lints, generated files and, where cargo-deny is installed, the dependencies.
 	cargo fmt --check

@@ -28,6 +28,7 @@ use std::collections::BTreeMap;
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
     printcolumn(name = "Active", type_ = "integer", json_path = ".status.instances.active", description = "grants in force"),
+    printcolumn(name = "Invalid", type_ = "integer", json_path = ".status.instances.invalid", description = "grants whose facets are not valid", priority = 1),
     printcolumn(name = "Category", type_ = "string", json_path = ".spec.category", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
@@ -326,7 +327,8 @@ pub struct EntitlementDefinitionStatus {
     /// The `metadata.generation` that this status speaks of; -1 until the operator has seen the object.
     #[serde(default = "not_observed")]
     pub observed_generation: i64,
-    /// `Ready`: the definition can be granted as it is written.
+    /// `Ready`: the definition can be granted as it is written. `FacetsValid`, where it has facets: all grants of it that are
+    /// held state facets that are valid.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -350,6 +352,11 @@ impl Default for EntitlementDefinitionStatus {
     }
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 /// Numbers of grants of a definition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct InstanceCounts {
@@ -359,4 +366,7 @@ pub struct InstanceCounts {
     /// Those in force: Active or Grace.
     #[serde(default)]
     pub active: u64,
+    /// Those that are held (Waiting, Active, Grace or Suspended) and state facets that are not valid.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub invalid: u64,
 }

@@ -275,6 +275,10 @@ pub struct EntitlementInstanceStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub renewed_by: Option<String>,
+    /// What is wrong with the facets while `FacetsValid` is False, the first 20.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), extend("x-kubernetes-list-type" = "atomic"))]
+    pub violations: Vec<FacetViolation>,
     /// What has become of each amendment.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
@@ -303,6 +307,7 @@ impl Default for EntitlementInstanceStatus {
             accepted: None,
             facets: None,
             renewed_by: None,
+            violations: Vec::new(),
             amendments: Vec::new(),
             notices: Vec::new(),
             outputs: None,
@@ -398,6 +403,24 @@ pub enum AmendmentState {
     Ignored,
     /// It was taken back.
     Revoked,
+}
+
+/// One thing that is wrong with the facets that a grant states.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FacetViolation {
+    /// The facet.
+    #[schemars(length(max = 256))]
+    pub facet: String,
+    /// JSON pointer to the field in the facet; empty for the facet itself.
+    #[schemars(length(max = 32768))]
+    pub pointer: String,
+    /// The keyword of the schema that is not met, such as `maximum`; `SecretInPlain` for a secret field that is stated
+    /// under `facets`, `facets` for a facet that the definition does not have, `limit` for values beyond what is checked.
+    #[schemars(length(max = 64))]
+    pub rule: String,
+    /// What is wrong, and what was expected. The value of a secret field is never shown.
+    #[schemars(length(max = 32768))]
+    pub message: String,
 }
 
 /// What has become of an amendment.

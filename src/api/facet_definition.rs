@@ -52,7 +52,8 @@ pub struct FacetDefinitionStatus {
     /// The `metadata.generation` that this status speaks of; -1 until the operator has seen the object.
     #[serde(default = "not_observed")]
     pub observed_generation: i64,
-    /// `Ready`: the schema can be used.
+    /// `Ready`: the schema can be used. `FacetsValid`: all grants that are held, of the definitions that use it, state fields
+    /// of the facet that are valid.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

@@ -8,7 +8,7 @@ mod diagnostics;
 mod explain;
 mod judgement;
 mod man;
-mod manifests;
+pub mod manifests;
 mod moment;
 mod objects;
 mod offline;

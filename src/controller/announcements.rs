@@ -38,6 +38,12 @@ pub fn of_readiness(conditions_before: &[Condition], conditions: &[Condition]) -
     newly_false(conditions_before, conditions, READY, "Check")
 }
 
+/// Of the catalogue's objects: the same, and that grants state what is not valid (any more).
+pub fn of_catalogue(conditions_before: &[Condition], conditions: &[Condition]) -> Vec<Notice> {
+    let invalid = newly_false(conditions_before, conditions, FACETS_VALID, "Check");
+    of_readiness(conditions_before, conditions).into_iter().chain(invalid).collect()
+}
+
 /// A refusal is told with its reason, as a condition.
 fn of_phase(before: Option<Phase>, phase: Phase) -> Option<Notice> {
     before?;

@@ -5,14 +5,17 @@ use super::{
     context::Context,
     events,
     failure::Failure,
+    guarded::Guarded,
     revisions, status,
     world::{DefinitionView, Served, WorkItem},
 };
 use crate::{
-    api::{EntitlementDefinition, conditions::READY, entitlement_definition::InstanceCounts},
+    api::{
+        EntitlementDefinition, EntitlementDefinitionStatus, conditions::READY, entitlement_definition::InstanceCounts,
+    },
     evaluation::{
         catalogue::{CatalogueEntry, CompiledDefinition, Kept, Present, Problem, Source, newest_valid},
-        catalogue_status::definition_status,
+        catalogue_status::{Grants, InvalidGrants, definition_status},
         conditions::Conditions,
     },
 };
@@ -24,8 +27,8 @@ use std::{
 
 /// Brings a definition up to date.
 pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), Failure> {
-    let (view, counts) = context.world(|world| world.definition(name));
-    let result = bring_up_to_date(context, name, &view, counts).await;
+    let (view, counts, invalid) = context.world(|world| world.definition(name));
+    let result = bring_up_to_date(context, name, &view, counts, &invalid).await;
     if result.is_err() {
         context.world(|world| world.outdate_definition(name));
     }
@@ -37,6 +40,7 @@ async fn bring_up_to_date(
     name: &Arc<str>,
     view: &DefinitionView,
     counts: InstanceCounts,
+    invalid: &InvalidGrants,
 ) -> Result<(), Failure> {
     let exists = view.definition.is_some() || view.unreadable.is_some();
     if !exists && counts.total == 0 {
@@ -51,7 +55,10 @@ async fn bring_up_to_date(
     };
     let pruned = revisions::prune(context, view, served.entry.revision.as_deref()).await;
     let said = match &view.definition {
-        Some(definition) => write_status(context, name, definition, &served.entry, counts, &kept).await,
+        Some(definition) => {
+            let status = status_of(context, name, definition, &served.entry, counts, invalid, &kept);
+            write_status(context, name, definition, &status).await
+        }
         None => Ok(()),
     };
     kept.and(pruned).and(said)
@@ -136,37 +143,53 @@ fn last_valid(name: &str, view: &DefinitionView, present: Present) -> Served {
     Served { entry: Arc::new(CatalogueEntry { present, serving, revision }), hash, version: view.version }
 }
 
-/// The status. While many grants come, counts alone wait.
-async fn write_status(
+/// The status. While many grants come or change, what is said of them waits.
+fn status_of(
     context: &Context,
     name: &Arc<str>,
     definition: &EntitlementDefinition,
     entry: &CatalogueEntry,
     counts: InstanceCounts,
+    invalid: &InvalidGrants,
     kept: &Result<(), Failure>,
-) -> Result<(), Failure> {
+) -> EntitlementDefinitionStatus {
     let now = clock::now();
-    let before = definition.status.clone().unwrap_or_default();
-    let mut status = definition_status(definition, entry, counts, now);
-    if let Err(failure) = kept {
-        let message = format!("the definition serves, but the operator's next start would not know it: {failure}");
-        let mut conditions = Conditions::after(&before.conditions, status.observed_generation, now);
-        conditions.set(READY, false, "RevisionNotKept", message);
-        status.conditions = conditions.into_vec();
-    }
     let item = WorkItem::Definition(Arc::clone(name));
-    if let Some(wait) = context.world(|world| world.wait_for_quiet(&item)) {
-        status.instances = before.instances;
+    let wait = context.world(|world| world.wait_for_quiet(&item));
+    let (counts, grants) = match (wait, &definition.status) {
+        (None, _) => (counts, Grants::Counted(invalid)),
+        (Some(_), before) => (before.as_ref().map(|before| before.instances).unwrap_or_default(), Grants::Unsettled),
+    };
+    if let Some(wait) = wait {
         context.queue.add_after(item, wait);
     }
-    if definition.status.as_ref() == Some(&status) {
+    let mut status = definition_status(definition, entry, counts, grants, now);
+    if let Err(failure) = kept {
+        let message = format!("the definition serves, but the operator's next start would not know it: {failure}");
+        let before = definition.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+        let mut conditions = Conditions::after(before, status.observed_generation, now);
+        conditions.set(READY, false, "RevisionNotKept", message);
+        status.conditions.retain(|condition| condition.type_ != READY);
+        status.conditions.splice(..0, conditions.into_vec());
+    }
+    status
+}
+
+async fn write_status(
+    context: &Context,
+    name: &Arc<str>,
+    definition: &EntitlementDefinition,
+    status: &EntitlementDefinitionStatus,
+) -> Result<(), Failure> {
+    if definition.status.as_ref() == Some(status) {
         return Ok(());
     }
+    let before = definition.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let uid = definition.metadata.uid.as_deref().unwrap_or_default();
-    let api: Api<EntitlementDefinition> = Api::all(context.gate.client());
-    let Some(written) = status::write(&context.gate, &api, name, uid, &status).await? else { return Ok(()) };
+    let api: Api<Guarded<EntitlementDefinition>> = Api::all(context.gate.client());
+    let Some(written) = status::write(&context.gate, &api, name, uid, status).await? else { return Ok(()) };
     context.world(|world| world.wrote_definition(written));
-    if let Some(notice) = announcements::of_readiness(&before.conditions, &status.conditions) {
+    for notice in announcements::of_catalogue(before, &status.conditions) {
         context.announcer.announce(events::reference::<EntitlementDefinition>(None, name, uid), notice);
     }
     Ok(())

@@ -18,7 +18,7 @@
 //! | `scope`, `output`, `apply` | how tenants' namespaces are written to |
 //! | `status`, `revisions` | what is written on the catalogue's and the grants' own objects |
 //! | `announcements`, `events` | what users are told |
-//! | `gate`, `failure`, `clock`, `context` | what all of them share |
+//! | `gate`, `guarded`, `failure`, `clock`, `context` | what all of them share |
 //! | `knowledge` | what others may ask |
 
 mod announcements;
@@ -30,6 +30,7 @@ mod events;
 mod facet;
 mod failure;
 mod gate;
+mod guarded;
 mod knowledge;
 mod organization;
 mod output;
@@ -51,6 +52,7 @@ use crate::{
 };
 use context::Context;
 use gate::Gate;
+use guarded::Guarded;
 use k8s_openapi::api::{
     apps::v1::ControllerRevision,
     core::v1::{ConfigMap, Namespace, Secret},
@@ -61,7 +63,7 @@ use serde::de::DeserializeOwned;
 use std::{fmt::Debug, sync::Arc};
 use tokio::task::JoinSet;
 use watch::follow;
-use world::{Guarded, World};
+use world::World;
 pub use world::{Reference, State};
 
 /// How the controller is set up.

@@ -7,6 +7,7 @@ use super::{
     context::Context,
     events,
     failure::Failure,
+    guarded::Guarded,
     scope::Scope,
     status,
     world::{GrantFacts, NotReady, OrganizationView, WorkItem},
@@ -194,7 +195,7 @@ async fn write_grant(
     status: &EntitlementInstanceStatus,
 ) -> Result<(), Failure> {
     let (namespace, name) = (&grant.id.namespace, &grant.id.name);
-    let api: Api<EntitlementInstance> = Api::namespaced(context.gate.client(), namespace);
+    let api: Api<Guarded<EntitlementInstance>> = Api::namespaced(context.gate.client(), namespace);
     let Some(written) = status::write(&context.gate, &api, name, &facts.uid, status).await? else { return Ok(()) };
     context.world(|world| world.wrote_instance(&written));
     let before = &grant.remembered;
@@ -225,7 +226,7 @@ async fn write_organization(
     }
     let name = organization.metadata.name.as_deref().unwrap_or_default();
     let uid = organization.metadata.uid.as_deref().unwrap_or_default();
-    let api: Api<Organization> = Api::all(context.gate.client());
+    let api: Api<Guarded<Organization>> = Api::all(context.gate.client());
     let Some(written) = status::write(&context.gate, &api, name, uid, status).await? else { return Ok(()) };
     context.world(|world| world.wrote_organization(written));
     let before = organization.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();

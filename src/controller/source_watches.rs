@@ -1,13 +1,34 @@
-//! Watches the metadata of Secrets in just those namespaces in which grants refer to some.
+//! Watches the Secrets in just those namespaces in which grants refer to some.
+//!
+//! What is watched is what `kubectl get` shows of a Secret: a row with its name. Not even the metadata of those that no grant
+//! refers to come here, as an annotation of `kubectl apply` has all that a Secret holds.
 
-use super::{context::Context, watch::follow};
-use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, api::PartialObjectMeta};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+use super::{
+    context::Context,
+    watch::{Delays, FailureLog},
+    world::World,
 };
-use tokio::task::{AbortHandle, JoinSet};
+use futures::{StreamExt, pin_mut};
+use http::{Request, header::ACCEPT};
+use kube::{core::WatchEvent, runtime::watcher};
+use serde::Deserialize;
+use serde_json::Value;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tokio::{
+    task::{AbortHandle, JoinSet},
+    time::{Instant, sleep},
+};
+
+/// Asks for rows in the place of objects.
+const ROWS: &str = "application/json;as=Table;g=meta.k8s.io;v=v1";
+/// How long one request watches; as kube's own watches do.
+const WATCH_SECONDS: u32 = 290;
+/// What is said where the API server no longer has the history that a watch asks for.
+const GONE: u16 = 410;
+/// A watch that has lasted so long did not fail.
+const LONG_ENOUGH: Duration = Duration::from_secs(1);
+/// In the words of the log.
+const KIND: &str = "Secret";
 
 /// Starts and ends watches as namespaces come and go.
 pub async fn run(context: Arc<Context>) {
@@ -32,9 +53,102 @@ pub async fn run(context: Arc<Context>) {
     }
 }
 
+/// Rows about Secrets. In a watch there is one, of the state at that resourceVersion.
+#[derive(Clone, Deserialize)]
+struct Table {
+    metadata: TableMetadata,
+    #[serde(default)]
+    rows: Vec<Row>,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TableMetadata {
+    #[serde(default)]
+    resource_version: String,
+}
+
+#[derive(Clone, Deserialize)]
+struct Row {
+    cells: Vec<Value>,
+}
+
+impl Table {
+    /// The name stands first in the row.
+    fn name(&self) -> Option<Arc<str>> {
+        Some(self.rows.first()?.cells.first()?.as_str()?.into())
+    }
+}
+
 async fn watch(context: Arc<Context>, namespace: Arc<str>) {
-    let api: Api<PartialObjectMeta<Secret>> = Api::namespaced(context.gate.client(), &namespace);
-    let mut named = BTreeSet::new();
-    let observe = |world: &mut super::world::World, event| world.observe_source(&namespace, event, &mut named);
-    follow(&context, api, None, observe).await;
+    let mut log = FailureLog::default();
+    let mut delays = Delays::default();
+    loop {
+        let result = begin(&context, &namespace).await.map_err(watcher::Error::InitialListFailed);
+        let mut since = result.map(Some);
+        while let Ok(Some(version)) = since {
+            if log.recovered(KIND) {
+                context.queue.retry_failed();
+            }
+            let started = Instant::now();
+            since = follow(&context, &namespace, version).await;
+            if started.elapsed() >= LONG_ENOUGH {
+                delays = Delays::default();
+            } else {
+                sleep(delays.next_delay()).await;
+            }
+        }
+        if let Err(error) = since {
+            log.failed(KIND, &error);
+            sleep(delays.next_delay()).await;
+        }
+    }
+}
+
+fn request(namespace: &str, parameters: &str) -> Result<Request<Vec<u8>>, kube::Error> {
+    let uri = format!("/api/v1/namespaces/{namespace}/secrets?includeObject=None&{parameters}");
+    Request::get(uri).header(ACCEPT, ROWS).body(Vec::new()).map_err(kube::Error::HttpError)
+}
+
+/// From now on changes are seen; what was before is read. Where a watch begins.
+async fn begin(context: &Context, namespace: &Arc<str>) -> Result<String, kube::Error> {
+    let table: Table = context.gate.client().request(request(namespace, "limit=1")?).await?;
+    context.world(|world| world.began_sources(namespace));
+    Ok(table.metadata.resource_version)
+}
+
+/// Watches until the request ends. Where the next one goes on; None where it has to begin anew.
+async fn follow(
+    context: &Context,
+    namespace: &Arc<str>,
+    mut version: String,
+) -> Result<Option<String>, watcher::Error> {
+    let parameters =
+        format!("watch=1&allowWatchBookmarks=true&timeoutSeconds={WATCH_SECONDS}&resourceVersion={version}");
+    let request = request(namespace, &parameters).map_err(watcher::Error::WatchStartFailed)?;
+    let events = context.gate.client().request_events::<Table>(request).await;
+    let events = events.map_err(watcher::Error::WatchStartFailed)?;
+    pin_mut!(events);
+    while let Some(event) = events.next().await {
+        match event.map_err(watcher::Error::WatchFailed)? {
+            WatchEvent::Added(table) | WatchEvent::Modified(table) => {
+                version.clone_from(&table.metadata.resource_version);
+                tell(context, &table, |world, name| world.saw_source(namespace, name, &version));
+            }
+            WatchEvent::Deleted(table) => {
+                version.clone_from(&table.metadata.resource_version);
+                tell(context, &table, |world, name| world.lost_source(namespace, name));
+            }
+            WatchEvent::Bookmark(bookmark) => version = bookmark.metadata.resource_version,
+            WatchEvent::Error(status) if status.code == GONE => return Ok(None),
+            WatchEvent::Error(status) => return Err(watcher::Error::WatchError(status)),
+        }
+    }
+    Ok(Some(version))
+}
+
+fn tell(context: &Context, table: &Table, observe: impl FnOnce(&mut World, Arc<str>)) {
+    if let Some(name) = table.name() {
+        context.world(|world| observe(world, name));
+    }
 }

@@ -3,6 +3,7 @@
 use super::{
     failure::{Failure, Refusal},
     gate::Gate,
+    guarded::Guarded,
     output::FIELD_MANAGER,
 };
 use kube::{
@@ -17,7 +18,7 @@ use std::fmt::Debug;
 /// JSON patch: in a merge patch, a null that is a value of its own would be taken for a removal.
 pub async fn write<K>(
     gate: &Gate,
-    api: &Api<K>,
+    api: &Api<Guarded<K>>,
     name: &str,
     uid: &str,
     status: &impl Serialize,
@@ -34,8 +35,9 @@ where
     let _pass = gate.enter().await;
     let written = api.patch_status(name, &parameters, &Patch::<()>::Json(operations)).await;
     match written.map_err(|error| Refusal::of(&error)) {
-        Ok(object) => Ok(Some(object)),
-        Err(Refusal::Gone) => Ok(None),
+        Ok(Guarded(Ok(object))) => Ok(Some(object)),
+        // Of an answer that can't be read the watch tells too.
+        Ok(Guarded(Err(_))) | Err(Refusal::Gone) => Ok(None),
         Err(refusal) => {
             Err(Failure::Failed(format!("the status of {} {name} could not be written: {refusal}", K::kind(&()))))
         }

@@ -42,7 +42,8 @@ pub async fn follow<K>(
         while let Some(event) = events.next().await {
             match event {
                 Ok(event) => {
-                    if log.recovered(&kind, &event) {
+                    // A list begins with `Init` before anyone has been asked.
+                    if !matches!(event, Event::Init) && log.recovered(&kind) {
                         context.queue.retry_failed();
                     }
                     context.world(|world| observe(world, event));
@@ -65,12 +66,12 @@ fn cannot_stream(error: &watcher::Error) -> bool {
 
 /// Says that a watch fails, but not at every attempt.
 #[derive(Default)]
-struct FailureLog {
+pub(super) struct FailureLog {
     last: Option<Instant>,
 }
 
 impl FailureLog {
-    fn failed(&mut self, kind: &str, error: &watcher::Error) {
+    pub(super) fn failed(&mut self, kind: &str, error: &watcher::Error) {
         if is_routine(error) {
             tracing::debug!(kind, %error, "a watch starts over");
             return;
@@ -82,10 +83,9 @@ impl FailureLog {
         }
     }
 
-    /// Whether the event is the first after a failure.
-    fn recovered<K>(&mut self, kind: &str, event: &Event<K>) -> bool {
-        // A list begins with `Init` before anyone has been asked.
-        let has_recovered = !matches!(event, Event::Init) && self.last.take().is_some();
+    /// Whether what has worked now has failed before.
+    pub(super) fn recovered(&mut self, kind: &str) -> bool {
+        let has_recovered = self.last.take().is_some();
         if has_recovered {
             tracing::info!(kind, "a watch works again");
         }
@@ -116,19 +116,25 @@ fn is_routine(error: &watcher::Error) -> bool {
 /// Delays that double, each between half of that and the whole. kube's own reach 30 seconds, which is long to wait for a
 /// kind whose definition has just been installed.
 #[derive(Default)]
-struct Delays {
+pub(super) struct Delays {
     failures: u32,
     jitter: RandomState,
+}
+
+impl Delays {
+    pub(super) fn next_delay(&mut self) -> Duration {
+        let whole = FIRST_DELAY.saturating_mul(1_u32.checked_shl(self.failures).unwrap_or(u32::MAX)).min(LONGEST_DELAY);
+        self.failures = self.failures.saturating_add(1);
+        let share = self.jitter.hash_one(self.failures) % 512;
+        whole / 2 + whole / 1024 * u32::try_from(share).unwrap_or(0)
+    }
 }
 
 impl Iterator for Delays {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
-        let whole = FIRST_DELAY.saturating_mul(1_u32.checked_shl(self.failures).unwrap_or(u32::MAX)).min(LONGEST_DELAY);
-        self.failures = self.failures.saturating_add(1);
-        let share = self.jitter.hash_one(self.failures) % 512;
-        Some(whole / 2 + whole / 1024 * u32::try_from(share).unwrap_or(0))
+        Some(self.next_delay())
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{
     definition::{Definition, FacetSet},
     grant::Grant,
-    schema::merge,
+    schema::{Violation, merge},
     secret::Secret,
 };
 use crate::api::entitlement_instance::FacetFields;
@@ -89,7 +89,7 @@ fn find<'a>(fields: &'a Fields, path: &[&str]) -> Option<&'a Value> {
 pub fn complete<'a>(
     definition: &Definition,
     stated: &(impl Iterator<Item = &'a FacetFields> + Clone),
-) -> Result<FacetFields, Vec<String>> {
+) -> Result<FacetFields, Vec<Violation>> {
     let whole = |facet: &FacetSet| {
         let mut fields = facet.base();
         for statement in stated.clone() {
@@ -98,7 +98,7 @@ pub fn complete<'a>(
             }
         }
         let filled = facet.schema.fill_defaults(&facet.name, &mut fields);
-        filled.map(|()| fields).map_err(|violation| vec![violation.to_string()])
+        filled.map(|()| fields).map_err(|violation| vec![violation])
     };
     definition.facets.values().map(|facet| Ok((facet.name.to_string(), whole(facet)?))).collect()
 }
@@ -119,29 +119,68 @@ pub fn supplied_secrets(grant: &Grant) -> SuppliedSecrets {
 /// Checks whole values against the definition's schemas.
 ///
 /// # Errors
-/// What is wrong, each as a sentence that begins with the field.
+/// What is wrong.
 pub fn check_values(
     definition: &Definition,
     values: &FacetFields,
     supplied: &SuppliedSecrets,
-) -> Result<(), Vec<String>> {
+) -> Result<(), Vec<Violation>> {
     let none = BTreeSet::new();
     let mut problems = Vec::new();
     for facet in definition.facets.values() {
         let Some(fields) = values.get(&*facet.name) else { continue };
         let supplied = supplied.get(&*facet.name).unwrap_or(&none);
         if let Err(violations) = facet.schema.validate(&facet.name, fields, supplied) {
-            problems.extend(violations.iter().map(ToString::to_string));
+            problems.extend(violations);
         }
     }
     if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
+/// Bytes of JSON that a grant may state: its status keeps a copy of it, and the API server stores 1.5 MiB of both together.
+pub const MAX_STATED: usize = 640 * 1024;
+/// The most bytes of JSON that a byte of text takes (`\u0000`).
+const LONGEST_ESCAPE: u64 = 6;
+
+/// Checks that what a grant states is not too large to be remembered.
+///
+/// # Errors
+/// That it is, said of the largest facet.
+pub fn check_size(stated: &FacetFields) -> Result<(), Vec<Violation>> {
+    let roughly: u64 = stated.values().map(rough_size).sum();
+    if roughly.saturating_mul(LONGEST_ESCAPE) <= MAX_STATED as u64 {
+        return Ok(());
+    }
+    let size = |fields: &Fields| serde_json::to_vec(fields).map_or(usize::MAX, |json| json.len());
+    let sizes: Vec<(&String, usize)> = stated.iter().map(|(name, fields)| (name, size(fields))).collect();
+    let total =
+        sizes.iter().fold(0_usize, |total, (name, size)| total.saturating_add(name.len()).saturating_add(*size));
+    let largest = sizes.into_iter().max_by_key(|(_, size)| *size);
+    let Some((facet, _)) = largest.filter(|_| total > MAX_STATED) else { return Ok(()) };
+    let message = format!(
+        "facets.{facet}: what the grant states comes to {total} bytes, and at most {MAX_STATED} can be kept: state less, or leave large texts to the workload"
+    );
+    Err(vec![Violation::beyond_schema(facet, None, "limit", message)])
+}
+
+/// A bound of the bytes of JSON, but for escapes.
+fn rough_size(fields: &Fields) -> u64 {
+    fn of_value(value: &Value) -> u64 {
+        match value {
+            Value::String(text) => text.len() as u64 + 3,
+            Value::Array(items) => items.iter().map(of_value).sum::<u64>() + 3,
+            Value::Object(fields) => rough_size(fields),
+            Value::Null | Value::Bool(_) | Value::Number(_) => 26,
+        }
+    }
+    fields.iter().map(|(name, value)| name.len() as u64 + 4 + of_value(value)).sum::<u64>() + 3
+}
+
 /// Checks that what a grant states names facets and secret fields that its definition has.
 ///
 /// # Errors
-/// What is wrong, each as a sentence that begins with the field.
-pub fn check_names(definition: &Definition, stated: &FacetFields, grant: &Grant) -> Result<(), Vec<String>> {
+/// What is wrong.
+pub fn check_names(definition: &Definition, stated: &FacetFields, grant: &Grant) -> Result<(), Vec<Violation>> {
     let mut problems = Vec::new();
     for name in stated.keys().filter(|name| !definition.facets.contains_key(name.as_str())) {
         problems.push(unknown_facet(definition, name));
@@ -152,21 +191,31 @@ pub fn check_names(definition: &Definition, stated: &FacetFields, grant: &Grant)
             continue;
         };
         if !facet.schema.secret_fields().contains(&source.field) {
-            problems.push(format!(
+            let message = format!(
                 "secretFacets: facets.{}.{} is not a secret field: state it under facets, or mark it writeOnly in the schema",
                 source.facet, source.field
-            ));
+            );
+            problems.push(Violation::beyond_schema(&source.facet, Some(&source.field), "writeOnly", message));
         }
     }
     if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
-fn unknown_facet(definition: &Definition, name: &str) -> String {
+/// What is valid in what a grant states, but hardly meant.
+#[must_use]
+pub fn doubts(definition: &Definition, stated: &FacetFields) -> Vec<Violation> {
+    let facets = stated.iter().filter_map(|(name, fields)| Some((definition.facets.get(name.as_str())?, fields)));
+    facets.flat_map(|(facet, fields)| facet.schema.stray_booleans(&facet.name, fields)).collect()
+}
+
+fn unknown_facet(definition: &Definition, name: &str) -> Violation {
     let known: Vec<&str> = definition.facets.keys().map(AsRef::as_ref).collect();
-    if known.is_empty() {
-        return format!("facets.{name}: definition {} has no facets", definition.name);
-    }
-    format!("facets.{name}: definition {} has no such facet; it has {}", definition.name, known.join(", "))
+    let message = if known.is_empty() {
+        format!("facets.{name}: definition {} has no facets", definition.name)
+    } else {
+        format!("facets.{name}: definition {} has no such facet; it has {}", definition.name, known.join(", "))
+    };
+    Violation::beyond_schema(name, None, "facets", message)
 }
 
 /// What gives a value, or would give it if nothing went before.
@@ -235,5 +284,34 @@ fn descend<'a>(fields: &'a Fields, path: &mut Vec<&'a str>, each: &mut impl FnMu
             _ => each(path, value),
         }
         path.pop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FacetFields, MAX_STATED, check_size};
+    use serde_json::json;
+
+    fn stated(text: &str) -> FacetFields {
+        serde_json::from_value(json!({"small": {"a": 1}, "large": {"text": text}})).unwrap()
+    }
+
+    #[test]
+    fn what_is_stated_may_come_to_a_limit_to_the_byte() {
+        let around = "small".len() + r#"{"a":1}"#.len() + "large".len() + r#"{"text":""}"#.len();
+        assert_eq!(check_size(&stated(&"x".repeat(MAX_STATED - around))), Ok(()));
+        let refused = check_size(&stated(&"x".repeat(MAX_STATED - around + 1))).unwrap_err();
+        assert_eq!(
+            refused[0].to_string(),
+            "facets.large: what the grant states comes to 655361 bytes, and at most 655360 can be kept: state less, or leave large \
+             texts to the workload"
+        );
+        assert_eq!((refused[0].facet.as_str(), refused[0].rule.as_str()), ("large", "limit"));
+    }
+
+    #[test]
+    fn escapes_count_as_they_are_written() {
+        assert_eq!(check_size(&stated(&"\0".repeat(MAX_STATED / 6 - 20))), Ok(()));
+        assert!(check_size(&stated(&"\0".repeat(MAX_STATED / 6))).is_err());
     }
 }

@@ -14,6 +14,7 @@ use crate::{
         grant::{Amendment, Grant, Stated},
         lifecycle::{Case, PreparedAmendment},
         refusal::{Reason, Refusal},
+        schema::Violation,
     },
 };
 
@@ -102,10 +103,10 @@ impl AmendmentChecker<'_> {
         // What was wrong before the amendment is not its fault.
         let fault = after.into_iter().find(|problem| !before.contains(problem))?;
         self.counting.pop();
-        Some(fault)
+        Some(fault.to_string())
     }
 
-    fn problems(&self, definition: &Definition) -> Vec<String> {
+    fn problems(&self, definition: &Definition) -> Vec<Violation> {
         let stated = Statement::of(self.grant, &self.counting).merged();
         let names = check_names(definition, &stated, self.grant);
         let values = complete(definition, &std::iter::once(&stated))

@@ -6,20 +6,79 @@ use super::{
 };
 use crate::{
     api::{
-        EntitlementDefinition, EntitlementDefinitionStatus, FacetDefinition, FacetDefinitionStatus, conditions::READY,
+        EntitlementDefinition, EntitlementDefinitionStatus, FacetDefinition, FacetDefinitionStatus,
+        conditions::{FACETS_VALID, READY},
         entitlement_definition::InstanceCounts,
     },
-    core::{calendar::Instant, schema::Schema},
+    core::{calendar::Instant, grant::GrantId, schema::Schema},
 };
 use serde_json::Value;
 
-/// The status of a definition: whether it can be granted as it is written, how many grants of it there are, and which
-/// revision of it serves.
+/// Grants that a message names.
+const MAX_NAMED: usize = 3;
+
+/// Grants that are held and state facets that are not valid.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InvalidGrants {
+    /// How many there are.
+    pub count: u64,
+    /// The first of them, as many as a message names.
+    named: Vec<GrantId>,
+}
+
+impl InvalidGrants {
+    /// One more; those that come first are named.
+    pub fn add(&mut self, grant: &GrantId) {
+        self.count += 1;
+        if self.named.len() < MAX_NAMED {
+            self.named.push(grant.clone());
+        }
+    }
+
+    fn names(&self) -> String {
+        let mut names: Vec<String> = self.named.iter().map(ToString::to_string).collect();
+        if self.count > self.named.len() as u64 {
+            names.push("…".to_owned());
+        }
+        names.join(", ")
+    }
+}
+
+/// What is known of the grants that the catalogue's objects serve.
+#[derive(Clone, Copy, Debug)]
+pub enum Grants<'a> {
+    /// All of them.
+    Counted(&'a InvalidGrants),
+    /// Many are changing: what was said of them before stays for the moment.
+    Unsettled,
+}
+
+fn facets_valid(conditions: &mut Conditions, grants: Grants) {
+    match grants {
+        Grants::Unsettled => conditions.keep(FACETS_VALID),
+        Grants::Counted(invalid) if invalid.count == 0 => {
+            conditions.set(FACETS_VALID, true, "Valid", "what the grants that are held state can be used");
+        }
+        Grants::Counted(invalid) => {
+            let states = if invalid.count == 1 { "grant that is held states" } else { "grants that are held state" };
+            let message = format!(
+                "{} {states} what is not valid ({}); nothing is taken away, what was valid goes on: mend what is wrong, which stands in status.violations of each, or the schema",
+                invalid.count,
+                invalid.names()
+            );
+            conditions.set(FACETS_VALID, false, "GrantsInvalid", message);
+        }
+    }
+}
+
+/// The status of a definition: whether it can be granted as it is written, how many grants of it there are, whether these
+/// state what is valid, and which revision of it serves.
 #[must_use]
 pub fn definition_status(
     definition: &EntitlementDefinition,
     entry: &CatalogueEntry,
     counts: InstanceCounts,
+    grants: Grants,
     now: Instant,
 ) -> EntitlementDefinitionStatus {
     let generation = definition.metadata.generation.unwrap_or(1);
@@ -34,6 +93,9 @@ pub fn definition_status(
         Present::Missing => {
             conditions.set(READY, false, "DefinitionNotFound", format!("it is being deleted; {}", who_serves(entry)));
         }
+    }
+    if !definition.spec.facets.is_empty() || counts.invalid > 0 {
+        facets_valid(&mut conditions, grants);
     }
     EntitlementDefinitionStatus {
         observed_generation: generation,
@@ -61,9 +123,9 @@ pub fn schema_problem(schema: &Value) -> Option<Problem> {
     Schema::compile(schema).err().map(|error| Problem::new("InvalidSchema", error.to_string()))
 }
 
-/// The status of a facet definition: whether its schema can be used.
+/// The status of a facet definition: whether its schema can be used, and whether grants state fields of it that are valid.
 #[must_use]
-pub fn facet_status(facet: &FacetDefinition, now: Instant) -> FacetDefinitionStatus {
+pub fn facet_status(facet: &FacetDefinition, grants: Grants, now: Instant) -> FacetDefinitionStatus {
     let generation = facet.metadata.generation.unwrap_or(1);
     let before = facet.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let mut conditions = Conditions::after(before, generation, now);
@@ -71,18 +133,22 @@ pub fn facet_status(facet: &FacetDefinition, now: Instant) -> FacetDefinitionSta
         None => conditions.set(READY, true, "Valid", "definitions can use the facet"),
         Some(problem) => conditions.set(READY, false, problem.reason, problem.message),
     }
+    facets_valid(&mut conditions, grants);
     FacetDefinitionStatus { observed_generation: generation, conditions: conditions.into_vec() }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{definition_status, facet_status};
+    use super::{Grants, InvalidGrants, definition_status, facet_status};
     use crate::{
         api::{
             Condition, ConditionStatus, EntitlementDefinition, FacetDefinition, FacetDefinitionSpec,
             entitlement_definition::InstanceCounts,
         },
-        core::calendar::{Instant, parse_instant},
+        core::{
+            calendar::{Instant, parse_instant},
+            grant::GrantId,
+        },
         evaluation::catalogue::{CatalogueEntry, CompiledDefinition, Present, Problem, Source},
     };
     use serde_json::json;
@@ -109,6 +175,11 @@ mod tests {
         CatalogueEntry::valid(CompiledDefinition::compile("support", &source).unwrap())
     }
 
+    fn all_valid() -> Grants<'static> {
+        static NONE: InvalidGrants = InvalidGrants { count: 0, named: Vec::new() };
+        Grants::Counted(&NONE)
+    }
+
     fn ready(status: ConditionStatus, reason: &str, message: &str, since: &str) -> Condition {
         Condition {
             type_: "Ready".to_owned(),
@@ -122,9 +193,9 @@ mod tests {
 
     #[test]
     fn tells_that_a_definition_can_be_granted() {
-        let counts = InstanceCounts { total: 4, active: 2 };
+        let counts = InstanceCounts { total: 4, active: 2, invalid: 0 };
         let entry = CatalogueEntry { revision: Some("support-0123456789".to_owned()), ..entry() };
-        let status = definition_status(&definition(), &entry, counts, now());
+        let status = definition_status(&definition(), &entry, counts, all_valid(), now());
         assert_eq!(status.observed_generation, 3);
         assert_eq!(status.instances, counts);
         assert_eq!(status.revision.as_deref(), Some("support-0123456789"));
@@ -150,7 +221,7 @@ mod tests {
                 "facet backup: mend it; its revision support-1 serves the grants that there are, and there can be no new ones",
             ),
         ] {
-            let status = definition_status(&definition(), &entry, InstanceCounts::default(), now());
+            let status = definition_status(&definition(), &entry, InstanceCounts::default(), all_valid(), now());
             assert_eq!(status.conditions, [ready(ConditionStatus::False, "InvalidSchema", message, now_since)]);
         }
     }
@@ -161,14 +232,15 @@ mod tests {
             let mut facet =
                 FacetDefinition::new("backup", FacetDefinitionSpec { display_name: None, description: None, schema });
             facet.metadata.generation = Some(3);
-            facet_status(&facet, now())
+            facet_status(&facet, all_valid(), now())
         };
         let since = "2026-07-01T00:00:00Z";
         let valid = facet(json!({"type": "object"}));
         assert_eq!(valid.observed_generation, 3);
-        assert_eq!(valid.conditions, [ready(ConditionStatus::True, "Valid", "definitions can use the facet", since)]);
+        assert_eq!(valid.conditions[0], ready(ConditionStatus::True, "Valid", "definitions can use the facet", since));
+        let grants = ready(ConditionStatus::True, "Valid", "what the grants that are held state can be used", since);
+        assert_eq!(valid.conditions[1..], [Condition { type_: "FacetsValid".to_owned(), ..grants }]);
         let invalid = facet(json!({"type": "object", "properties": {"a": {"type": "strin"}}}));
-        assert_eq!(invalid.conditions.len(), 1);
         assert_eq!(invalid.conditions[0].status, ConditionStatus::False);
         assert_eq!(invalid.conditions[0].reason, "InvalidSchema");
         assert!(
@@ -176,5 +248,46 @@ mod tests {
             "{}",
             invalid.conditions[0].message
         );
+    }
+
+    #[test]
+    fn tells_how_many_grants_state_what_is_not_valid() {
+        let mut definition = definition();
+        definition.spec.facets =
+            serde_json::from_value(json!([{"name": "backup", "schema": {"type": "object"}}])).unwrap();
+        let message_of = |names: &[&str]| {
+            let mut invalid = InvalidGrants::default();
+            for name in names {
+                invalid.add(&GrantId::new("entitlements", name));
+            }
+            let counts = InstanceCounts { total: 9, active: 9, invalid: invalid.count };
+            let status = definition_status(&definition, &entry(), counts, Grants::Counted(&invalid), now());
+            let condition = &status.conditions[1];
+            assert_eq!(
+                (condition.type_.as_str(), condition.status, condition.reason.as_str()),
+                ("FacetsValid", ConditionStatus::False, "GrantsInvalid")
+            );
+            assert_eq!(status.conditions[0].status, ConditionStatus::True);
+            condition.message.split_once("; ").unwrap().0.to_owned()
+        };
+        assert_eq!(message_of(&["a"]), "1 grant that is held states what is not valid (entitlements/a)");
+        assert_eq!(
+            message_of(&["a", "b", "c", "d"]),
+            "4 grants that are held state what is not valid (entitlements/a, entitlements/b, entitlements/c, …)"
+        );
+    }
+
+    #[test]
+    fn says_of_grants_what_it_said_before_while_they_change() {
+        let mut facet: FacetDefinition = serde_json::from_value(json!({
+            "metadata": {"name": "backup", "generation": 3}, "spec": {"schema": {"type": "object"}},
+        }))
+        .unwrap();
+        assert_eq!(facet_status(&facet, Grants::Unsettled, now()).conditions.len(), 1);
+        let mut invalid = InvalidGrants::default();
+        invalid.add(&GrantId::new("entitlements", "a"));
+        let counted = facet_status(&facet, Grants::Counted(&invalid), now());
+        facet.status = Some(counted.clone());
+        assert_eq!(facet_status(&facet, Grants::Unsettled, now()), counted);
     }
 }

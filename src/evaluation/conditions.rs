@@ -47,6 +47,11 @@ impl<'a> Conditions<'a> {
         });
     }
 
+    /// Leaves a condition as it was before.
+    pub fn keep(&mut self, type_: &str) {
+        self.after.extend(self.before.iter().find(|condition| condition.type_ == type_).cloned());
+    }
+
     /// All that were set, in that order.
     #[must_use]
     pub fn into_vec(self) -> Vec<Condition> {

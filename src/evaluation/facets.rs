@@ -5,9 +5,10 @@ use crate::{
     api::entitlement_instance::{AmendmentState, FacetFields, SecretFacet},
     core::{
         definition::Definition,
-        facets::{SecretFields, Statement, check_names, check_values, complete, supplied_secrets},
+        facets::{SecretFields, Statement, check_names, check_size, check_values, complete, doubts, supplied_secrets},
         grant::Grant,
         lifecycle::Verdict,
+        schema::Violation,
         secret::Secret,
     },
 };
@@ -15,12 +16,18 @@ use crate::{
 /// Whether what a grant states can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Validity {
-    /// It can.
-    Valid,
-    /// It cannot, and why, each as a sentence that begins with the field.
-    Invalid(Vec<String>),
+    /// It can; what of it is hardly meant.
+    Valid(Vec<Violation>),
+    /// It cannot, and why.
+    Invalid(Vec<Violation>),
     /// No definition says so.
     Unknown,
+}
+
+/// What is wrong, as one text.
+#[must_use]
+pub fn sentences(violations: &[Violation]) -> String {
+    violations.iter().map(|violation| violation.message.as_str()).collect::<Vec<_>>().join("; ")
 }
 
 /// The facets of one grant.
@@ -59,7 +66,7 @@ impl GrantFacets {
         if problems.is_empty() {
             let is_worth_remembering = !definition.facets.is_empty() || !merged.is_empty();
             return Self {
-                validity: Validity::Valid,
+                validity: Validity::Valid(doubts(definition, &merged)),
                 statement: Some(stated),
                 remembered: is_worth_remembering.then_some(merged),
                 secrets,
@@ -81,14 +88,17 @@ pub fn effective(grant: &Grant, verdict: &Verdict) -> Vec<usize> {
         .collect()
 }
 
-fn stated_problems(definition: &Definition, grant: &Grant, merged: &FacetFields) -> Vec<String> {
+fn stated_problems(definition: &Definition, grant: &Grant, merged: &FacetFields) -> Vec<Violation> {
+    if let Err(too_large) = check_size(merged) {
+        return too_large;
+    }
     let names = check_names(definition, merged, grant);
     let values = complete(definition, &std::iter::once(merged))
         .and_then(|values| check_values(definition, &values, &supplied_secrets(grant)));
     [names, values].into_iter().filter_map(Result::err).flatten().collect()
 }
 
-type SecretsFound = (SecretFields, Vec<(SecretFacet, String)>, Vec<String>);
+type SecretsFound = (SecretFields, Vec<(SecretFacet, String)>, Vec<Violation>);
 
 fn secrets(definition: &Definition, grant: &Grant, sources: &SecretSources) -> SecretsFound {
     let mut found = SecretsFound::default();
@@ -105,9 +115,8 @@ fn secrets(definition: &Definition, grant: &Grant, sources: &SecretSources) -> S
             }
         };
         if let Err(violations) = facet.schema.validate_secret(&source.facet, &source.field, &value) {
-            let problems: Vec<String> = violations.iter().map(ToString::to_string).collect();
-            found.1.push((source.clone(), problems.join("; ")));
-            found.2.extend(problems);
+            found.1.push((source.clone(), sentences(&violations)));
+            found.2.extend(violations);
             continue;
         }
         found.0.entry(source.facet.clone()).or_default().insert(source.field.clone(), value);

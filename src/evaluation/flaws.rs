@@ -22,7 +22,8 @@ impl Flaws {
         for (name, indices) in by_definition(snapshot) {
             for member in Holding::of(snapshot, &standing, name, &indices, now).members {
                 if let Validity::Invalid(problems) = member.facets.validity {
-                    facets.insert(member.grant.id.clone(), problems);
+                    let sentences = problems.into_iter().map(|problem| problem.message).collect();
+                    facets.insert(member.grant.id.clone(), sentences);
                 }
             }
         }

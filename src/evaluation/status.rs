@@ -5,7 +5,7 @@ use super::{
     catalogue::{CatalogueEntry, Present},
     conditions::Conditions,
     delivery::GrantDelivery,
-    facets::Validity,
+    facets::{Validity, sentences},
     holding::{Holding, Member},
     notices,
     standing::{Standing, Trouble},
@@ -14,7 +14,7 @@ use crate::{
     api::{
         EntitlementInstanceStatus, OrganizationStatus, Phase,
         conditions::{ACCEPTED, DELIVERED, ENTITLED, FACETS_VALID, READY},
-        entitlement_instance::{AmendmentState, AmendmentStatus, OutputCounts, State, Transition},
+        entitlement_instance::{AmendmentState, AmendmentStatus, FacetViolation, OutputCounts, State, Transition},
         organization::OrganizationTransition,
     },
     core::{
@@ -28,6 +28,11 @@ use std::collections::BTreeMap;
 /// What is said of a grant whose term leaves it no time in force.
 pub const NEVER_IN_FORCE: &str =
     "the grant that this renews ends no earlier than this one: give it a later end by an amendment";
+
+/// Violations that a status lists.
+const MAX_VIOLATIONS: usize = 20;
+/// Characters of a facet's name that it shows: one that no definition has may be of any length.
+const MAX_NAME: usize = 256;
 
 /// What becomes of one grant, as though all that it should have were delivered.
 #[must_use]
@@ -45,12 +50,27 @@ pub fn grant_outcome(holding: &Holding, member: &Member, delivery: GrantDelivery
         accepted: verdict.acceptance.as_ref().map(|accepted| accepted.record()),
         facets: member.facets.remembered.clone(),
         renewed_by: member.renewed_by.as_deref().map(str::to_owned),
+        violations: violations(&member.facets.validity),
         amendments: amendments(grant, verdict, now),
         notices: given,
         outputs: Some(OutputCounts { desired: delivery.desired, delivered }),
         conditions: conditions(holding, member, &delivery, now),
     };
     GrantOutcome { id: grant.id.clone(), status, notices: due, desired: delivery.desired, hindered: delivery.hindered }
+}
+
+fn violations(validity: &Validity) -> Vec<FacetViolation> {
+    let Validity::Invalid(violations) = validity else { return Vec::new() };
+    violations
+        .iter()
+        .take(MAX_VIOLATIONS)
+        .map(|violation| FacetViolation {
+            facet: violation.facet.chars().take(MAX_NAME).collect(),
+            pointer: violation.pointer.clone(),
+            rule: violation.rule.clone(),
+            message: violation.message.clone(),
+        })
+        .collect()
 }
 
 fn amendments(grant: &Grant, verdict: &Verdict, now: Instant) -> Vec<AmendmentStatus> {
@@ -110,8 +130,14 @@ fn accepted(conditions: &mut Conditions, grant: &Grant, verdict: &Verdict) {
 
 fn facets_valid(conditions: &mut Conditions, validity: &Validity) {
     match validity {
-        Validity::Valid => conditions.set(FACETS_VALID, true, "Valid", "what the grant states can be used"),
-        Validity::Invalid(problems) => conditions.set(FACETS_VALID, false, "Invalid", problems.join("; ")),
+        Validity::Valid(doubts) if doubts.is_empty() => {
+            conditions.set(FACETS_VALID, true, "Valid", "what the grant states can be used");
+        }
+        Validity::Valid(doubts) => {
+            let message = format!("what the grant states can be used, but may not be meant: {}", sentences(doubts));
+            conditions.set(FACETS_VALID, true, "Valid", message);
+        }
+        Validity::Invalid(violations) => conditions.set(FACETS_VALID, false, "Invalid", sentences(violations)),
         Validity::Unknown => conditions.set_unknown(
             FACETS_VALID,
             "DefinitionNotFound",
@@ -160,8 +186,8 @@ fn not_ready(entry: Option<&CatalogueEntry>, member: &Member, delivery: &GrantDe
     if let Some(trouble) = definition_trouble(entry, member.grant) {
         return Some(trouble);
     }
-    if let Validity::Invalid(problems) = &member.facets.validity {
-        return Some(("FacetsInvalid", problems.join("; ")));
+    if let Validity::Invalid(violations) = &member.facets.validity {
+        return Some(("FacetsInvalid", sentences(violations)));
     }
     delivery.hindered.clone()
 }

@@ -1,21 +1,25 @@
 //! Everything that an inventory comes to at one moment.
 
-use super::{EntitlementKind, Inventory, Subject};
+use super::{EntitlementKind, Inventory, Subject, inventory::Named};
 use crate::{
     api::{
-        Condition, EntitlementDefinitionStatus, EntitlementInstanceStatus, FacetDefinitionStatus, OrganizationStatus,
-        entitlement_definition::InstanceCounts,
+        Condition, EntitlementDefinition, EntitlementDefinitionStatus, EntitlementInstanceStatus,
+        FacetDefinitionStatus, OrganizationStatus, Phase, entitlement_definition::InstanceCounts,
     },
     core::{calendar::Instant, namespace::NamespaceFacts},
     evaluation::{
         Evaluation, Snapshot,
-        catalogue_status::{definition_status, facet_status},
+        catalogue_status::{Grants, InvalidGrants, definition_status, facet_status},
         evaluate,
+        holding::is_held,
         object::{ObjectContent, ObjectKey},
         plan::{self, Delivery, Outcomes, Owner, Scene},
     },
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// The status of one object.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,24 +98,27 @@ impl Inventory {
     pub fn survey_watched(&self, now: Instant, watch: &mut dyn FnMut(usize, usize)) -> Survey {
         let catalogue = self.catalogue();
         let mut survey = Survey::default();
-        let mut counts: BTreeMap<Arc<str>, InstanceCounts> = BTreeMap::new();
+        let mut census = Census::default();
         let snapshots = self.snapshots(&catalogue);
         let total = snapshots.len();
         for (done, snapshot) in snapshots.into_iter().enumerate() {
             watch(done, total);
             let evaluation = evaluate(&snapshot, now);
-            count(&mut counts, &snapshot, &evaluation);
+            census.count(&self.definitions, &snapshot, &evaluation);
             survey.add(&snapshot, evaluation, now);
         }
         for (name, facet) in &self.facets {
             let subject = Subject::cluster_scoped(EntitlementKind::FacetDefinition, name);
-            survey.statuses.insert(subject, Status::Facet(facet_status(facet, now)));
+            let invalid = census.of_facets.remove(&**name).unwrap_or_default();
+            let status = facet_status(facet, Grants::Counted(&invalid), now);
+            survey.statuses.insert(subject, Status::Facet(status));
         }
         for (name, definition) in &self.definitions {
             let Some(entry) = catalogue.get(name) else { continue };
-            let counts = counts.get(name).copied().unwrap_or_default();
+            let (counts, invalid) = census.of_definitions.remove(name).unwrap_or_default();
             let subject = Subject::cluster_scoped(EntitlementKind::EntitlementDefinition, name);
-            survey.statuses.insert(subject, Status::Definition(definition_status(definition, entry, counts, now)));
+            let status = definition_status(definition, entry, counts, Grants::Counted(&invalid), now);
+            survey.statuses.insert(subject, Status::Definition(status));
         }
         survey
     }
@@ -157,10 +164,31 @@ pub(super) fn owner(snapshot: &Snapshot) -> Owner {
     }
 }
 
-fn count(counts: &mut BTreeMap<Arc<str>, InstanceCounts>, snapshot: &Snapshot, evaluation: &Evaluation) {
-    for (grant, outcome) in snapshot.grants.iter().zip(&evaluation.grants) {
-        let counts = counts.entry(Arc::clone(&grant.definition)).or_default();
-        counts.total += 1;
-        counts.active += u64::from(outcome.status.phase.is_some_and(crate::api::Phase::is_in_force));
+/// What the catalogue's objects say of their grants.
+#[derive(Default)]
+struct Census {
+    of_definitions: BTreeMap<Arc<str>, (InstanceCounts, InvalidGrants)>,
+    of_facets: BTreeMap<String, InvalidGrants>,
+}
+
+impl Census {
+    fn count(&mut self, definitions: &Named<EntitlementDefinition>, snapshot: &Snapshot, evaluation: &Evaluation) {
+        for (grant, outcome) in snapshot.grants.iter().zip(&evaluation.grants) {
+            let (phase, violations) = (outcome.status.phase, &outcome.status.violations);
+            let (counts, invalid) = self.of_definitions.entry(Arc::clone(&grant.definition)).or_default();
+            counts.total += 1;
+            counts.active += u64::from(phase.is_some_and(Phase::is_in_force));
+            if violations.is_empty() || !phase.is_some_and(is_held) {
+                continue;
+            }
+            invalid.add(&grant.id);
+            counts.invalid = invalid.count;
+            let facets = definitions.get(&grant.definition).into_iter().flat_map(|definition| &definition.spec.facets);
+            let violated = facets.filter(|facet| violations.iter().any(|violation| violation.facet == facet.name));
+            let shared: BTreeSet<&String> = violated.filter_map(|facet| facet.definition.as_ref()).collect();
+            for facet in shared {
+                self.of_facets.entry(facet.clone()).or_default().add(&grant.id);
+            }
+        }
     }
 }

@@ -185,7 +185,7 @@ fn secrets_reach_the_grants_beside_them() {
 
 #[test]
 fn an_object_that_kubernetes_would_not_take_is_refused() {
-    let large = "x".repeat(700_000);
+    let large = "x".repeat(600_000);
     let schema = json!({"type": "object", "properties": {"text": {"type": "string"}}});
     let output = json!({"name": "o", "kind": "ConfigMap", "items": [
         {"key": "a", "template": "{{ facets.f.text }}"}, {"key": "b", "template": "{{ facets.f.text }}"},

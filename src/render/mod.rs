@@ -2,8 +2,10 @@
 //!
 //! Pure, as `core` is: the same inputs give the same bytes, in which no time of generation stands.
 
+mod exhaustion;
 pub mod flags;
 pub mod format;
 pub mod output;
 pub mod summary;
 pub mod template;
+mod trial;

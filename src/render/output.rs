@@ -1,8 +1,10 @@
 //! The outputs of a definition: checked when it is made, filled for each grant.
 
 use super::{
+    exhaustion::Exhaustion,
     format::{Format, FormatError, keys},
     template::{Context, Template, TemplateError},
+    trial,
 };
 use crate::{
     api::{
@@ -36,6 +38,7 @@ pub struct CompiledOutput {
     pub annotations: BTreeMap<String, String>,
     object_name: Template,
     items: Vec<CompiledItem>,
+    exhaustion: Exhaustion,
 }
 
 #[derive(Clone, Debug)]
@@ -46,7 +49,7 @@ enum CompiledItem {
 }
 
 /// What templates see. Fields are as the contract names them.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Hash, Serialize)]
 pub struct Names<'a> {
     /// The organization.
     pub organization: Named<'a>,
@@ -63,7 +66,7 @@ pub struct Names<'a> {
 }
 
 /// A name, and one for people, which is the same where none is given.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Named<'a> {
     /// The object's name.
@@ -73,7 +76,7 @@ pub struct Named<'a> {
 }
 
 /// What templates see of the definition.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Hash, Serialize)]
 pub struct DefinitionNames<'a> {
     /// Both names.
     #[serde(flatten)]
@@ -101,7 +104,7 @@ impl<'a> DefinitionNames<'a> {
 }
 
 /// What templates see of the grant.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Hash, Serialize)]
 pub struct InstanceNames<'a> {
     /// Its name.
     pub name: &'a str,
@@ -116,14 +119,14 @@ pub struct InstanceNames<'a> {
 }
 
 /// What templates see of the chain.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Hash, Serialize)]
 pub struct ChainNames<'a> {
     /// The name of its first member.
     pub name: &'a str,
 }
 
 /// What templates see of all grants in force.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Hash, Serialize)]
 pub struct Total {
     /// All amounts together; null for a Feature.
     pub amount: Option<String>,
@@ -196,12 +199,20 @@ impl OutputError {
     }
 }
 
+/// What came of filling one part of an output.
+pub(super) struct Attempt<'a> {
+    /// The template that was filled, if it was one.
+    pub(super) template: Option<&'a Template>,
+    /// The data keys that were filled.
+    pub(super) keys: Result<Vec<String>, OutputError>,
+}
+
 impl CompiledOutput {
     /// Checks an output of a definition that has `count` of them.
     ///
     /// # Errors
     /// The first problem: a template that cannot be read, a facet that the definition does not have, two items for one key,
-    /// or a ConfigMap that could show a secret field.
+    /// a ConfigMap that could show a secret field, or what could never be filled.
     pub fn compile(definition: &Definition, output: &Output, count: usize) -> Result<Self, Problem> {
         let object_name = output.object_name.clone().unwrap_or_else(|| default_name(definition, output, count));
         let object_name = Template::compile(&object_name).map_err(|error| invalid(output, "objectName", &error))?;
@@ -215,7 +226,7 @@ impl CompiledOutput {
                 return Err(Problem::new("InvalidOutput", error.to_string()));
             }
         }
-        Ok(Self {
+        let compiled = Self {
             name: output.name.clone(),
             kind: output.kind,
             per: output.per,
@@ -224,7 +235,26 @@ impl CompiledOutput {
             annotations: output.annotations.clone(),
             object_name,
             items,
-        })
+            exhaustion: Exhaustion::default(),
+        };
+        trial::try_out(definition, &compiled)?;
+        Ok(compiled)
+    }
+
+    /// Each part by itself, so that one that fails hides no other: the object's name, then the items.
+    pub(super) fn attempt(&self, names: &Names, facets: &FacetFields) -> Vec<Attempt<'_>> {
+        let context = self.context(names, facets);
+        let name = self.object_name.render(&context).map_err(|error| self.template_error("objectName", error));
+        let mut attempts = vec![Attempt { template: Some(&self.object_name), keys: name.map(|_| Vec::new()) }];
+        attempts.extend(self.items.iter().map(|item| {
+            let template = match item {
+                CompiledItem::Template { template, .. } => Some(template),
+                CompiledItem::Format { .. } | CompiledItem::Keys { .. } => None,
+            };
+            let filled = self.fill(item, &context, facets);
+            Attempt { template, keys: filled.map(|entries| entries.into_iter().map(|(key, _)| key).collect()) }
+        }));
+        attempts
     }
 
     /// The object's name.
@@ -232,10 +262,10 @@ impl CompiledOutput {
     /// # Errors
     /// Where the template fails, or gives what is no name of an object.
     pub fn object_name(&self, names: &Names, facets: &FacetFields) -> Result<String, OutputError> {
-        let name = self
-            .object_name
-            .render(&self.context(names, facets))
-            .map_err(|error| self.template_error("objectName", error))?;
+        let render = || self.object_name.render(&self.context(names, facets));
+        let name = self.exhaustion.guard(("objectName", names, facets), || {
+            render().map_err(|error| self.template_error("objectName", error))
+        })?;
         if is_object_name(&name) {
             return Ok(name);
         }
@@ -247,6 +277,10 @@ impl CompiledOutput {
     /// # Errors
     /// Where an item cannot be filled.
     pub fn config_map(&self, names: &Names, facets: &FacetFields) -> Result<BTreeMap<String, String>, OutputError> {
+        self.exhaustion.guard(("items", names, facets), || self.data(names, facets))
+    }
+
+    fn data(&self, names: &Names, facets: &FacetFields) -> Result<BTreeMap<String, String>, OutputError> {
         let context = self.context(names, facets);
         let mut data = BTreeMap::new();
         for item in &self.items {

@@ -179,23 +179,40 @@ async fn what_cannot_be_rendered_is_named_and_harms_nobody_else() {
     let cluster = cluster().await;
     cluster.apply(ORGANIZATION).await;
     let templates = [
-        ("huge", "{% for i in range(600) %}{{ organization.name | indent(4000, true) }}{% endfor %}", "RenderFailed"),
-        ("loop", "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}", "RenderFailed"),
-        ("unknown", "{{ organization.nmae }}", "RenderFailed"),
+        (
+            "huge",
+            "{% for i in range(facets.f.many) %}{{ facets.f.text | indent(64, true) }}\n{{ facets.f.text }}{% endfor %}",
+        ),
+        ("loop", "{% for i in range(facets.f.many) %}{% for j in range(facets.f.many) %}{% endfor %}{% endfor %}"),
+        (
+            "doubled",
+            "{% macro m(n, t) %}{% if n %}{{ m(n - 1, t ~ t) }}{% else %}{{ t }}{% endif %}{% endmacro %}{{ m(facets.f.many // 100, facets.f.text) }}",
+        ),
+        ("recursive", "{% macro m(n) %}{% if n %}{{ m(n - 1) }}{% endif %}{% endmacro %}{{ m(facets.f.many) }}"),
+        ("absent", "{{ facets.f.optional.inside }}"),
+        ("number", "{{ facets.f.text | int }}"),
     ];
-    for (kind, template, reason) in templates {
+    for (kind, template) in templates {
         let definition = json!({
             "apiVersion": "entitlements.dev/v1alpha1",
             "kind": "EntitlementDefinition",
             "metadata": {"name": format!("{}-{kind}", cluster.name)},
-            "spec": {"type": "Feature", "outputs": [
-                {"name": "config", "kind": "ConfigMap", "items": [{"key": "a", "template": template}]},
-            ]},
+            "spec": {
+                "type": "Feature",
+                "facets": [{"name": "f", "schema": {"type": "object", "properties": {
+                    "many": {"type": "integer"},
+                    "text": {"type": "string"},
+                    "optional": {"type": "object", "properties": {"inside": {"type": "string"}}},
+                }}}],
+                "outputs": [{"name": "config", "kind": "ConfigMap", "items": [{"key": "a", "template": template}]}],
+            },
         });
         cluster.create(definition).await.unwrap();
         let name = format!("{}-{kind}", cluster.name);
-        cluster.create(grant(&name, &cluster.name, &name, json!({}))).await.unwrap();
-        let delivered = cluster.condition("EntitlementInstance", &name, "Delivered", "False", reason).await;
+        cluster.condition("EntitlementDefinition", &name, "Ready", "True", "Valid").await;
+        let facets = json!({"facets": {"f": {"many": 9999, "text": "x".repeat(4000)}}});
+        cluster.create(grant(&name, &cluster.name, &name, facets)).await.unwrap();
+        let delivered = cluster.condition("EntitlementInstance", &name, "Delivered", "False", "RenderFailed").await;
         assert!(delivered["message"].as_str().unwrap().starts_with("output config, a: "), "{delivered}");
         assert_eq!(cluster.phase(&name, "Active").await["status"]["outputs"], json!({"desired": 1, "delivered": 0}));
     }

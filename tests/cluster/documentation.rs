@@ -95,6 +95,13 @@ pub fn follow(stage: &Stage, path: &str) {
 }
 
 #[test]
+fn writing_a_catalogue() {
+    let stage = Stage::start();
+    let _operator = stage.operator(&[]);
+    follow(&stage, "docs/catalogue.md");
+}
+
+#[test]
 fn the_life_of_a_grant() {
     let stage = Stage::start();
     let _operator = stage.operator(&[]);

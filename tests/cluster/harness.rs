@@ -1,5 +1,6 @@
 //! What the tests share: a control plane with the CRDs and an operator at work, and a client that speaks YAML.
 
+use crate::leaks::{Search, plant_secret};
 use crate::plane::{Plane, PlaneOptions, Process};
 use kube::{
     Client, Config,
@@ -10,7 +11,7 @@ use kube::{
 use serde_json::{Value, json};
 use std::{
     fs::File,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
         LazyLock,
@@ -22,12 +23,18 @@ use std::{
 /// Far more than anything here takes on an idle machine.
 pub const DEADLINE: Duration = Duration::from_mins(1);
 
-/// The one that most tests share. It ends with the test program.
-static SHARED: LazyLock<Stage> = LazyLock::new(|| {
+/// What operators log in tests, in which secret values are looked for afterwards.
+const LOG: &str = "trace";
+
+/// The one that most tests share, with the log of its operator. It ends with the test program.
+static SHARED: LazyLock<(Stage, PathBuf)> = LazyLock::new(|| {
     let stage = Stage::start();
-    stage.operator(&[]).leave_running();
-    stage
+    let log = stage.operator(&[]).leave_running();
+    (stage, log)
 });
+
+/// How many clients of clusters there are, each of a test that is under way.
+static CLIENTS: AtomicU32 = AtomicU32::new(0);
 
 /// A control plane with the CRDs and the operator's namespace.
 pub struct Stage {
@@ -68,22 +75,27 @@ impl Stage {
 
     /// Starts an operator, which ends when it is dropped.
     pub fn operator(&self, arguments: &[&str]) -> Operator {
+        self.operator_that_logs(LOG, arguments)
+    }
+
+    pub fn operator_that_logs(&self, filter: &str, arguments: &[&str]) -> Operator {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let log = File::create(self.plane.folder().join(format!("operator-{number}.log"))).unwrap();
+        let path = self.plane.folder().join(format!("operator-{number}.log"));
+        let log = File::create(&path).unwrap();
         // The shell ends the operator when the pipe closes, be it that the test program was killed.
         let script = r#""$@" <&- & program=$!; read -r order; kill "${order:-"-TERM"}" $program; wait $program"#;
         let child = Command::new("sh")
             .args(["-c", script, "sh", env!("CARGO_BIN_EXE_entitlement-operator"), "run"])
             .args(arguments)
             .env("KUBECONFIG", self.plane.kubeconfig())
-            .env("RUST_LOG", std::env::var("OPERATOR_LOG").unwrap_or_else(|_| "info".to_owned()))
+            .env("RUST_LOG", std::env::var("OPERATOR_LOG").unwrap_or_else(|_| filter.to_owned()))
             .stdin(Stdio::piped())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()
             .unwrap();
-        Operator { child }
+        Operator { child, log: path }
     }
 
     pub async fn cluster(&self) -> Cluster {
@@ -94,6 +106,7 @@ impl Stage {
 /// An operator that runs until it is dropped.
 pub struct Operator {
     child: Child,
+    log: PathBuf,
 }
 
 impl Operator {
@@ -115,15 +128,29 @@ impl Operator {
         let _ = self.child.wait();
     }
 
-    /// It ends with the test program.
-    pub fn leave_running(self) {
+    /// The operator itself, which is the only child of the shell around it.
+    pub fn process(&self) -> u32 {
+        let shell = self.child.id();
+        let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).unwrap();
+        children.trim().parse().unwrap()
+    }
+
+    /// It ends with the test program. Its log stays.
+    pub fn leave_running(self) -> PathBuf {
+        let log = self.log.clone();
         std::mem::forget(self);
+        log
     }
 }
 
 impl Drop for Operator {
+    /// Whatever a test is about, no operator may have logged a secret value.
     fn drop(&mut self) {
         self.end("-TERM");
+        if !std::thread::panicking() {
+            let log = std::fs::read(&self.log).unwrap_or_default();
+            Search::of_all_planted().check("the log of an operator", &log);
+        }
     }
 }
 
@@ -134,15 +161,31 @@ pub struct Cluster {
     pub name: String,
 }
 
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        CLIENTS.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// How many tests are under way that have a cluster.
+pub fn tests_under_way() -> u32 {
+    CLIENTS.load(Ordering::Relaxed)
+}
+
+/// What the operator of the shared cluster has logged.
+pub fn shared_log() -> Vec<u8> {
+    std::fs::read(&SHARED.1).unwrap()
+}
+
 /// The shared cluster, with an operator at work.
 pub async fn cluster() -> Cluster {
-    let kubeconfig = tokio::task::spawn_blocking(|| SHARED.plane.kubeconfig().to_owned()).await.unwrap();
+    let kubeconfig = tokio::task::spawn_blocking(|| SHARED.0.plane.kubeconfig().to_owned()).await.unwrap();
     Cluster::connect(&kubeconfig).await
 }
 
 /// kubectl against the shared cluster.
 pub fn shared_kubectl(arguments: &[&str]) -> String {
-    SHARED.kubectl(arguments)
+    SHARED.0.kubectl(arguments)
 }
 
 fn resource(kind: &str) -> (ApiResource, bool) {
@@ -167,6 +210,7 @@ impl Cluster {
         let kubeconfig = Kubeconfig::read_from(kubeconfig).unwrap();
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
         let name = format!("t{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        CLIENTS.fetch_add(1, Ordering::Relaxed);
         Self { client: Client::try_from(config).unwrap(), name }
     }
 
@@ -196,6 +240,7 @@ impl Cluster {
             if document.is_null() {
                 continue;
             }
+            plant_secret(&document);
             let object: DynamicObject = serde_json::from_value(document).unwrap();
             let kind = object.types.clone().unwrap().kind;
             let api = self.api(&kind, object.metadata.namespace.as_deref().unwrap_or("entitlements"));
@@ -210,6 +255,7 @@ impl Cluster {
     }
 
     pub async fn create(&self, object: Value) -> Result<Value, String> {
+        plant_secret(&object);
         let object: DynamicObject = serde_json::from_value(object).unwrap();
         let kind = object.types.clone().unwrap().kind;
         let api = self.api(&kind, object.metadata.namespace.as_deref().unwrap_or_default());
@@ -218,6 +264,11 @@ impl Cluster {
     }
 
     pub async fn merge(&self, kind: &str, namespace: &str, name: &str, patch: Value) -> Result<(), String> {
+        if kind == "Secret" {
+            let mut secret = patch.clone();
+            secret["kind"] = "Secret".into();
+            plant_secret(&secret);
+        }
         let name = name.replace('$', &self.name);
         let namespace = namespace.replace('$', &self.name);
         let patched = self.api(kind, &namespace).patch(&name, &PatchParams::default(), &Patch::Merge(patch)).await;

@@ -313,6 +313,12 @@ impl Catalogue {
         self.definitions.get(name)
     }
 
+    /// The facet definitions that a definition refers to as it is now.
+    pub fn facets_of(&self, definition: &str) -> BTreeSet<Arc<str>> {
+        let definition = self.definitions.get(&definition.into());
+        definition.into_iter().flat_map(|definition| facets_of(definition)).map(Arc::from).collect()
+    }
+
     /// Definitions that refer to a facet definition.
     pub fn users(&self, facet: &str) -> impl Iterator<Item = &Arc<str>> {
         self.users.get(facet).into_iter().flatten()

@@ -7,7 +7,7 @@ use crate::{
         age::Age,
         grant::{Grant, GrantId},
     },
-    evaluation::plan::Fingerprint,
+    evaluation::{catalogue_status::InvalidGrants, holding::is_held, plan::Fingerprint},
 };
 use kube::api::ObjectMeta;
 use std::{
@@ -27,6 +27,8 @@ pub struct Held {
     pub status: Option<Fingerprint>,
     /// In state Active, and its status has a record of acceptance.
     is_accepted: bool,
+    /// The facets of which it states what is not valid, while it is held.
+    invalid: BTreeSet<Arc<str>>,
 }
 
 impl Held {
@@ -36,6 +38,7 @@ impl Held {
             grant: Arc::new(Grant::read(instance)),
             status: instance.status.as_ref().and_then(Fingerprint::of_json),
             is_accepted: is_accepted && instance.spec.state == State::Active,
+            invalid: invalid_facets(instance),
         }
     }
 
@@ -47,6 +50,12 @@ impl Held {
     pub fn sources(&self) -> impl Iterator<Item = SourceKey> {
         sources_of(&self.grant)
     }
+}
+
+fn invalid_facets(instance: &EntitlementInstance) -> BTreeSet<Arc<str>> {
+    let status = instance.status.as_ref().filter(|status| status.phase.is_some_and(is_held));
+    let violations = status.into_iter().flat_map(|status| &status.violations);
+    violations.map(|violation| violation.facet.as_str().into()).collect()
 }
 
 /// The Secrets that a grant takes values from.
@@ -62,6 +71,8 @@ pub struct GrantChange {
     pub organizations: BTreeSet<Arc<str>>,
     /// Definitions whose counts have changed.
     pub definitions: BTreeSet<Arc<str>>,
+    /// Definitions of which a grant states what is not valid, or did so before: those for which that has changed.
+    pub invalid: BTreeSet<Arc<str>>,
     /// Sources that it names now and did not before, or the other way round.
     pub sources: BTreeSet<SourceKey>,
 }
@@ -76,6 +87,8 @@ pub struct Grants {
     /// How many grants each organization has in a namespace.
     by_namespace: HashMap<Arc<str>, BTreeMap<Arc<str>, u64>>,
     by_source: BTreeMap<SourceKey, BTreeMap<Arc<str>, u64>>,
+    /// By definition: the grants that state what is not valid, with the facets of which they do.
+    invalid: HashMap<Arc<str>, BTreeMap<GrantId, BTreeSet<Arc<str>>>>,
     /// Accepted grants of a namespace, the oldest first.
     holders: HashMap<Arc<str>, BTreeSet<Age>>,
 }
@@ -133,13 +146,18 @@ impl Grants {
             self.link(held);
         }
         let both = || before.into_iter().chain(after);
+        let invalid = |held: &Held| {
+            (!held.invalid.is_empty()).then(|| (Arc::clone(&held.grant.definition), held.invalid.clone()))
+        };
+        let invalid_changed = before.and_then(invalid) != after.and_then(invalid);
         let counted = |held: &Held| (Arc::clone(&held.grant.definition), held.is_in_force());
-        let counts_changed = before.map(counted) != after.map(counted);
+        let counts_changed = invalid_changed || before.map(counted) != after.map(counted);
         let sources_before: BTreeSet<_> = before.into_iter().flat_map(Held::sources).collect();
         let sources_after: BTreeSet<_> = after.into_iter().flat_map(Held::sources).collect();
         GrantChange {
             organizations: both().map(|held| Arc::clone(&held.grant.organization)).collect(),
             definitions: both().filter(|_| counts_changed).map(|held| Arc::clone(&held.grant.definition)).collect(),
+            invalid: both().filter(|_| invalid_changed).map(|held| Arc::clone(&held.grant.definition)).collect(),
             sources: sources_after.symmetric_difference(&sources_before).cloned().collect(),
         }
     }
@@ -158,6 +176,10 @@ impl Grants {
         }
         if held.is_accepted {
             self.holders.entry(Arc::clone(&grant.id.namespace)).or_default().insert(grant.age.clone());
+        }
+        if !held.invalid.is_empty() {
+            let of_definition = self.invalid.entry(Arc::clone(&grant.definition)).or_default();
+            of_definition.insert(grant.id.clone(), held.invalid.clone());
         }
     }
 
@@ -182,6 +204,10 @@ impl Grants {
                 self.by_source.remove(&source);
             }
         }
+        prune(&mut self.invalid, &grant.definition, |grants| {
+            grants.remove(&grant.id);
+            grants.is_empty()
+        });
         prune(&mut self.holders, &grant.id.namespace, |ages| {
             ages.remove(&grant.age);
             ages.is_empty()
@@ -219,7 +245,17 @@ impl Grants {
         counts.fold(InstanceCounts::default(), |sum, counts| InstanceCounts {
             total: sum.total + counts.total,
             active: sum.active + counts.active,
+            invalid: self.invalid.get(definition).map_or(0, |grants| grants.len() as u64),
         })
+    }
+
+    /// Grants of a definition that state what is not valid, of one of the facets for which that is asked.
+    pub fn invalid(&self, definition: &str, is_asked: impl Fn(&str) -> bool, into: &mut InvalidGrants) {
+        for (grant, facets) in self.invalid.get(definition).into_iter().flatten() {
+            if facets.iter().any(|facet| is_asked(facet)) {
+                into.add(grant);
+            }
+        }
     }
 
     /// Organizations that have grants in a namespace.

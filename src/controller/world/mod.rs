@@ -31,7 +31,6 @@ mod tests;
 pub use candidate::{Reference, State};
 pub use catalogue::{DefinitionView, Served};
 pub use grants::SourceKey;
-pub use observe::Guarded;
 pub use store::Identity;
 pub use view::{GrantFacts, NotReady, OrganizationView, SourcePermission};
 
@@ -42,7 +41,7 @@ use crate::{
         entitlement_definition::InstanceCounts,
     },
     core::{grant::GrantId, secret::Secret},
-    evaluation::{object::ObjectKey, plan::Observed},
+    evaluation::{catalogue_status::InvalidGrants, object::ObjectKey, plan::Observed},
 };
 use catalogue::Catalogue;
 use grants::{GrantChange, Grants};
@@ -258,9 +257,11 @@ impl World {
         self.catalogue.forget_revision(name);
     }
 
-    /// All about one definition, and how many grants of it there are.
-    pub fn definition(&mut self, name: &Arc<str>) -> (DefinitionView, InstanceCounts) {
-        (self.catalogue.view(name), self.grants.counts(name))
+    /// All about one definition, how many grants of it there are, and which of them state what is not valid.
+    pub fn definition(&mut self, name: &Arc<str>) -> (DefinitionView, InstanceCounts, InvalidGrants) {
+        let mut invalid = InvalidGrants::default();
+        self.grants.invalid(name, |_| true, &mut invalid);
+        (self.catalogue.view(name), self.grants.counts(name), invalid)
     }
 
     /// Making something of a definition did not come to its end.
@@ -284,9 +285,21 @@ impl World {
         }
     }
 
-    /// A facet definition.
-    pub fn facet(&self, name: &Arc<str>) -> Option<Arc<FacetDefinition>> {
-        self.catalogue.facet(name)
+    /// A facet definition, and the grants that state fields of it that are not valid.
+    pub fn facet(&self, name: &Arc<str>) -> Option<(Arc<FacetDefinition>, InvalidGrants)> {
+        let facet = self.catalogue.facet(name)?;
+        let mut invalid = InvalidGrants::default();
+        for definition in self.catalogue.users(name).filter_map(|user| self.catalogue.definition(user)) {
+            let is_it = |alias: &str| {
+                definition
+                    .spec
+                    .facets
+                    .iter()
+                    .any(|facet| facet.name == alias && facet.definition.as_deref() == Some(name))
+            };
+            self.grants.invalid(definition.metadata.name.as_deref().unwrap_or_default(), is_it, &mut invalid);
+        }
+        Some((facet, invalid))
     }
 
     /// A source was read.
@@ -336,8 +349,17 @@ impl World {
         for name in &change.definitions {
             self.touch_gently(WorkItem::Definition(Arc::clone(name)));
         }
+        self.touch_facets_of(&change.invalid);
         self.changed_sources(&change.sources);
         Some(change)
+    }
+
+    /// Of the facet definitions that these refer to, other grants may state now what is not valid.
+    fn touch_facets_of(&mut self, definitions: &BTreeSet<Arc<str>>) {
+        let facets: BTreeSet<_> = definitions.iter().flat_map(|name| self.catalogue.facets_of(name)).collect();
+        for facet in facets {
+            self.touch_gently(WorkItem::Facet(facet));
+        }
     }
 
     fn changed_sources(&mut self, sources: &BTreeSet<SourceKey>) {

@@ -3,22 +3,16 @@
 use super::{Identity, SourceKey, WorkItem, World, tenancy::name_of};
 use crate::{
     api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization},
-    controller::output::OutputObject,
+    controller::{guarded::Guarded, output::OutputObject},
 };
-use k8s_openapi::api::{
-    apps::v1::ControllerRevision,
-    core::v1::{Namespace, Secret},
-};
+use k8s_openapi::api::{apps::v1::ControllerRevision, core::v1::Namespace};
 use kube::{
     Resource,
     api::{ObjectMeta, PartialObjectMeta},
-    core::{DeserializeGuard, error_boundary::InvalidObject},
+    core::error_boundary::InvalidObject,
     runtime::watcher::Event,
 };
 use std::{collections::BTreeSet, sync::Arc};
-
-/// An object that may be unreadable, without stopping the watch of its kind.
-pub type Guarded<K> = DeserializeGuard<K>;
 
 fn warn_unreadable<K: Resource<DynamicType = ()>>(invalid: &InvalidObject) {
     tracing::warn!(
@@ -35,12 +29,12 @@ impl World {
     pub fn observe_organization(&mut self, event: Event<Guarded<Organization>>) {
         match event {
             Event::Init => self.tenancy.begin_list(),
-            Event::Apply(DeserializeGuard(Ok(organization))) | Event::InitApply(DeserializeGuard(Ok(organization))) => {
+            Event::Apply(Guarded(Ok(organization))) | Event::InitApply(Guarded(Ok(organization))) => {
                 if let Some(change) = self.tenancy.put(organization) {
                     self.changed_organization(&change);
                 }
             }
-            Event::Apply(DeserializeGuard(Err(invalid))) | Event::InitApply(DeserializeGuard(Err(invalid))) => {
+            Event::Apply(Guarded(Err(invalid))) | Event::InitApply(Guarded(Err(invalid))) => {
                 warn_unreadable::<Organization>(&invalid);
                 self.tenancy.put_unreadable(&invalid.metadata);
             }
@@ -81,13 +75,13 @@ impl World {
     pub fn observe_instance(&mut self, event: Event<Guarded<EntitlementInstance>>) {
         match event {
             Event::Init => self.grants.begin_list(),
-            Event::Apply(DeserializeGuard(Ok(instance))) | Event::InitApply(DeserializeGuard(Ok(instance))) => {
+            Event::Apply(Guarded(Ok(instance))) | Event::InitApply(Guarded(Ok(instance))) => {
                 let namespace = namespace_of(&instance.metadata);
                 if let Some(change) = self.change_grants(&namespace, |grants| grants.put(&instance)) {
                     self.changed_grants(change);
                 }
             }
-            Event::Apply(DeserializeGuard(Err(invalid))) | Event::InitApply(DeserializeGuard(Err(invalid))) => {
+            Event::Apply(Guarded(Err(invalid))) | Event::InitApply(Guarded(Err(invalid))) => {
                 warn_unreadable::<EntitlementInstance>(&invalid);
                 self.grants.put_unreadable(&invalid.metadata);
             }
@@ -104,6 +98,7 @@ impl World {
         for (namespace, change) in self.grants.finish_list() {
             self.touch_namespace(&namespace);
             self.work.extend(change.definitions.iter().cloned().map(WorkItem::Definition));
+            self.touch_facets_of(&change.invalid);
             self.changed_sources(&change.sources);
             self.changed_grants(change);
         }
@@ -113,27 +108,40 @@ impl World {
     pub fn observe_definition(&mut self, event: Event<Guarded<EntitlementDefinition>>) {
         match event {
             Event::Init => self.catalogue.begin_definitions(),
-            Event::Apply(DeserializeGuard(Ok(definition))) | Event::InitApply(DeserializeGuard(Ok(definition))) => {
+            Event::Apply(Guarded(Ok(definition))) | Event::InitApply(Guarded(Ok(definition))) => {
                 let name = name_of(&definition.metadata);
+                let facets_before = self.catalogue.facets_of(&name);
                 if self.catalogue.put_definition(definition).is_some() {
                     self.touch_definition(&name);
+                    self.changed_facets_of(&name, &facets_before);
                 }
             }
-            Event::Apply(DeserializeGuard(Err(invalid))) | Event::InitApply(DeserializeGuard(Err(invalid))) => {
+            Event::Apply(Guarded(Err(invalid))) | Event::InitApply(Guarded(Err(invalid))) => {
                 warn_unreadable::<EntitlementDefinition>(&invalid);
                 let name = name_of(&invalid.metadata);
                 self.catalogue.put_unreadable_definition(&invalid.metadata, invalid.error);
                 self.touch_definition(&name);
             }
             Event::Delete(definition) => {
+                let name = name_of(definition.meta());
+                let facets_before = self.catalogue.facets_of(&name);
                 self.catalogue.remove_definition(definition.meta());
-                self.touch_definition(&name_of(definition.meta()));
+                self.touch_definition(&name);
+                self.changed_facets_of(&name, &facets_before);
             }
             Event::InitDone => {
                 for name in self.catalogue.finish_definitions() {
                     self.touch_definition(&name);
                 }
             }
+        }
+    }
+
+    /// What grants of a definition state counts for the facet definitions to which it refers, and for no others any more.
+    fn changed_facets_of(&mut self, definition: &str, before: &BTreeSet<Arc<str>>) {
+        let after = self.catalogue.facets_of(definition);
+        for facet in before.symmetric_difference(&after) {
+            self.touch_gently(WorkItem::Facet(Arc::clone(facet)));
         }
     }
 
@@ -144,13 +152,13 @@ impl World {
                 self.catalogue.begin_facets();
                 None
             }
-            Event::Apply(DeserializeGuard(Ok(facet))) | Event::InitApply(DeserializeGuard(Ok(facet))) => {
+            Event::Apply(Guarded(Ok(facet))) | Event::InitApply(Guarded(Ok(facet))) => {
                 let name = name_of(&facet.metadata);
                 let definitions = self.catalogue.put_facet(facet);
                 self.work.extend(definitions.is_some().then_some(WorkItem::Facet(name)));
                 definitions
             }
-            Event::Apply(DeserializeGuard(Err(invalid))) | Event::InitApply(DeserializeGuard(Err(invalid))) => {
+            Event::Apply(Guarded(Err(invalid))) | Event::InitApply(Guarded(Err(invalid))) => {
                 warn_unreadable::<FacetDefinition>(&invalid);
                 self.catalogue.put_unreadable_facet(&invalid.metadata);
                 None
@@ -168,10 +176,10 @@ impl World {
                 self.catalogue.begin_revisions();
                 BTreeSet::new()
             }
-            Event::Apply(DeserializeGuard(Ok(revision))) | Event::InitApply(DeserializeGuard(Ok(revision))) => {
+            Event::Apply(Guarded(Ok(revision))) | Event::InitApply(Guarded(Ok(revision))) => {
                 self.catalogue.put_revision(revision).into_iter().collect()
             }
-            Event::Apply(DeserializeGuard(Err(invalid))) | Event::InitApply(DeserializeGuard(Err(invalid))) => {
+            Event::Apply(Guarded(Err(invalid))) | Event::InitApply(Guarded(Err(invalid))) => {
                 warn_unreadable::<ControllerRevision>(&invalid);
                 BTreeSet::new()
             }
@@ -188,10 +196,10 @@ impl World {
                 self.outputs.begin_list(K::KIND);
                 BTreeSet::new()
             }
-            Event::Apply(DeserializeGuard(Ok(object))) | Event::InitApply(DeserializeGuard(Ok(object))) => {
+            Event::Apply(Guarded(Ok(object))) | Event::InitApply(Guarded(Ok(object))) => {
                 self.outputs.put(&K::key_of(object.meta()), object.observed())
             }
-            Event::Apply(DeserializeGuard(Err(invalid))) | Event::InitApply(DeserializeGuard(Err(invalid))) => {
+            Event::Apply(Guarded(Err(invalid))) | Event::InitApply(Guarded(Err(invalid))) => {
                 // Without the error, which may quote what a Secret holds.
                 let (namespace, name) = (invalid.metadata.namespace.as_deref(), invalid.metadata.name.as_deref());
                 tracing::warn!(kind = K::KIND.as_str(), namespace, name, "an output can't be read");
@@ -204,44 +212,26 @@ impl World {
         self.touch_organizations(organizations);
     }
 
-    /// Of the watch of the Secrets' metadata in one namespace from which grants take values. Nothing is kept of those that
-    /// no grant refers to. `named` are those that the list which is under way has named so far.
-    pub fn observe_source(
-        &mut self,
-        namespace: &Arc<str>,
-        event: Event<PartialObjectMeta<Secret>>,
-        named: &mut BTreeSet<Arc<str>>,
-    ) {
-        match event {
-            Event::Init => named.clear(),
-            Event::InitApply(secret) => {
-                self.saw_source(namespace, &secret.metadata);
-                named.insert(name_of(&secret.metadata));
-            }
-            Event::Apply(secret) => self.saw_source(namespace, &secret.metadata),
-            Event::Delete(secret) => self.lost_source(&(Arc::clone(namespace), name_of(&secret.metadata))),
-            Event::InitDone => {
-                let sources = self.grants.sources().filter(|(of, name)| of == namespace && !named.contains(name));
-                for source in sources.cloned().collect::<Vec<_>>() {
-                    self.lost_source(&source);
-                }
-                named.clear();
-            }
-        }
+    /// A watch of the Secrets in a namespace from which grants take values begins (anew): what was before is not known.
+    pub fn began_sources(&mut self, namespace: &Arc<str>) {
+        let sources = self.grants.sources().filter(|(of, _)| of == namespace);
+        self.work.extend(sources.cloned().map(WorkItem::Source));
     }
 
-    fn saw_source(&mut self, namespace: &Arc<str>, metadata: &ObjectMeta) {
-        let key: SourceKey = (Arc::clone(namespace), name_of(metadata));
+    /// A Secret there is new or has changed. Nothing is kept of one that no grant refers to.
+    pub fn saw_source(&mut self, namespace: &Arc<str>, name: Arc<str>, version: &str) {
+        let key: SourceKey = (Arc::clone(namespace), name);
         let is_used = self.grants.organizations_using(&key).next().is_some();
-        if is_used && self.sources.is_outdated(&key, Identity::of(metadata).version) {
+        if is_used && self.sources.is_outdated(&key, Identity::version_of(Some(version))) {
             self.work.insert(WorkItem::Source(key));
         }
     }
 
-    /// It is read once more rather than believed, as the watch may be behind.
-    fn lost_source(&mut self, key: &SourceKey) {
-        if self.grants.organizations_using(key).next().is_some() {
-            self.work.insert(WorkItem::Source(key.clone()));
+    /// A Secret there is gone. It is read once more rather than believed, as the watch may be behind.
+    pub fn lost_source(&mut self, namespace: &Arc<str>, name: Arc<str>) {
+        let key: SourceKey = (Arc::clone(namespace), name);
+        if self.grants.organizations_using(&key).next().is_some() {
+            self.work.insert(WorkItem::Source(key));
         }
     }
 }

@@ -21,8 +21,13 @@ impl Identity {
     pub fn of(metadata: &ObjectMeta) -> Self {
         Self {
             uid: metadata.uid.as_deref().unwrap_or_default().into(),
-            version: metadata.resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or(0),
+            version: Self::version_of(metadata.resource_version.as_deref()),
         }
+    }
+
+    /// A resourceVersion as a number; 0 where it is none that can be compared.
+    pub fn version_of(version: Option<&str>) -> u64 {
+        version.and_then(|version| version.parse().ok()).unwrap_or(0)
     }
 }
 

@@ -25,6 +25,8 @@ mod normalize;
 mod phrase;
 mod sample;
 mod secret_fields;
+mod shared;
+mod stray_boolean;
 mod unknown_field;
 mod violation;
 mod work;
@@ -43,6 +45,7 @@ use zeroize::Zeroize;
 pub use defaults::merge;
 pub use hash::canonical_hash;
 pub use invalid::{InvalidSchema, Problem};
+pub use sample::Sample;
 pub use violation::Violation;
 
 /// The words of messages, for whoever checks other values against a schema than those of facets.
@@ -84,13 +87,17 @@ struct Compiled {
 }
 
 impl Schema {
-    /// Compiles a facet schema, which takes some 100 µs: callers keep it by [`canonical_hash`].
+    /// Compiles a facet schema, unless one of the same content is in use.
     ///
     /// # Errors
     ///
     /// Each place in the schema that is wrong or beyond a limit, and what to do there.
     pub fn compile(schema: &Value) -> Result<Self, InvalidSchema> {
         let targets = inspect::inspect(schema)?;
+        let hash = canonical_hash(schema);
+        if let Some(known) = shared::find(&hash) {
+            return Ok(known);
+        }
         let normal = normalize::normalize(schema, &targets, "", Mode::Whole)?;
         let secrets = secret_fields::secret_fields(&normal)?;
         extent::extent(&normal)?;
@@ -100,8 +107,8 @@ impl Schema {
             .map_err(|TooMuch| Problem::new("", "its defaults come to an enormous size; remove some"))?;
         let builder = Builder { schema, targets: &targets, secrets: &secrets, patterns: PatternCache::new() };
         let document = normal.document.clone();
-        Ok(Self(Arc::new(Compiled {
-            hash: canonical_hash(schema),
+        let compiled = Self(Arc::new(Compiled {
+            hash,
             properties: properties(&document, &secrets),
             empty_defaults,
             whole: builder.values(normal)?,
@@ -109,7 +116,9 @@ impl Schema {
             secret: builder.secret_values()?,
             document,
             secrets,
-        })))
+        }));
+        shared::keep(&compiled);
+        Ok(compiled)
     }
 
     /// [`canonical_hash`] of the schema as it was given.
@@ -174,6 +183,13 @@ impl Schema {
         self.check(&self.0.stated, facet, values, &BTreeSet::new())
     }
 
+    /// The fields named `true` or `false`, at any depth, that the schema lets pass without knowing them: valid, but hardly meant.
+    /// At most 20, each with an explanation.
+    #[must_use]
+    pub fn stray_booleans(&self, facet: &str, values: &Map<String, Value>) -> Vec<Violation> {
+        stray_boolean::stray_booleans(&self.0.document, &Place::facet(facet), values)
+    }
+
     /// Checks the value of a secret field. A field that is not secret is a violation.
     ///
     /// # Errors
@@ -195,7 +211,7 @@ impl Schema {
 
     /// A value made up from the schema with all fields that it names, secret ones included, to try templates on.
     #[must_use]
-    pub fn sample(&self) -> Map<String, Value> {
+    pub fn sample(&self) -> Sample {
         sample::sample(&self.0.document)
     }
 

@@ -30,6 +30,12 @@ pub(crate) fn explain(name: &str, known: &[&str]) -> String {
              takes it for the boolean {name}"
         );
     }
+    if let Some(boolean) = named_as_boolean(name, known) {
+        return format!(
+            "unknown field; the schema has the field {boolean}: if {name} is meant there, put it in quotes in the schema's manifest, as the \
+             YAML reader of kubectl takes it for the boolean {boolean}"
+        );
+    }
     if let Some(near) = closest(name, known) {
         return format!("unknown field; did you mean {}?", shorten(near));
     }
@@ -37,6 +43,14 @@ pub(crate) fn explain(name: &str, known: &[&str]) -> String {
         return "unknown field; none are allowed here".to_owned();
     }
     format!("unknown field; known are {}", list(known.iter().map(|name| shorten(name))))
+}
+
+/// The boolean in the place of which the schema's own manifest may have had this name.
+fn named_as_boolean(name: &str, known: &[&str]) -> Option<&'static str> {
+    let lower = name.to_ascii_lowercase();
+    let is_meant =
+        |(boolean, names): &(&'static str, [&str; 3])| names.contains(&lower.as_str()) && known.contains(boolean);
+    BOOLEANS.iter().find(|entry| is_meant(entry)).map(|(boolean, _)| *boolean)
 }
 
 /// The name that a third of the letters, and at least one, would have to be changed for at most.

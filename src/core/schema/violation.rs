@@ -20,6 +20,8 @@ const SECRET_IN_PLAIN: &str = "SecretInPlain";
 /// One thing that is wrong in the values of a facet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
+    /// The facet.
+    pub facet: String,
     /// JSON pointer into the facet's values; empty for the facet itself.
     pub pointer: String,
     /// The keyword of the schema that was not met; `SecretInPlain` where a secret field was given among the values, and
@@ -30,6 +32,15 @@ pub struct Violation {
 }
 
 impl Violation {
+    /// Something that the schema alone does not say about a field of a facet, or about the facet where no field is given.
+    /// The message is a sentence that begins with the place.
+    #[must_use]
+    pub fn beyond_schema(facet: &str, field: Option<&str>, rule: &str, message: String) -> Self {
+        let facet = Place::facet(facet);
+        let place = field.into_iter().fold(facet, Place::field);
+        Self { facet: place.facet, pointer: place.pointer, rule: rule.to_owned(), message }
+    }
+
     /// Whether a secret field was given among the plain values.
     #[must_use]
     pub fn is_secret_in_plain(&self) -> bool {
@@ -46,13 +57,14 @@ impl fmt::Display for Violation {
 /// A place in a facet's values, in the two forms in which it is reported.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
+    facet: String,
     path: String,
     pointer: String,
 }
 
 impl Place {
     pub(super) fn facet(name: &str) -> Self {
-        Self { path: format!("facets.{}", phrase::shorten(name)), pointer: String::new() }
+        Self { facet: name.to_owned(), path: format!("facets.{}", phrase::shorten(name)), pointer: String::new() }
     }
 
     pub(super) fn field(mut self, name: &str) -> Self {
@@ -61,7 +73,7 @@ impl Place {
         self
     }
 
-    fn item(mut self, index: usize) -> Self {
+    pub(super) fn item(mut self, index: usize) -> Self {
         keyword::push_token(&mut self.pointer, &index.to_string());
         phrase::push_item(&mut self.path, index);
         self
@@ -75,7 +87,12 @@ impl Place {
     }
 
     pub(super) fn violation(&self, rule: &str, text: &str) -> Violation {
-        Violation { message: format!("{}: {text}", self.path), pointer: self.pointer.clone(), rule: rule.to_owned() }
+        Violation {
+            facet: self.facet.clone(),
+            pointer: self.pointer.clone(),
+            rule: rule.to_owned(),
+            message: format!("{}: {text}", self.path),
+        }
     }
 
     pub(super) fn secret_in_plain(&self) -> Violation {

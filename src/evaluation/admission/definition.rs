@@ -95,7 +95,7 @@ pub fn invalidated(
 fn invalid(snapshot: &Snapshot, name: &Arc<str>, now: Instant) -> BTreeMap<GrantId, String> {
     let holding = holding(snapshot, &Standing::of(snapshot), name, now);
     let problem = |validity: &Validity| match validity {
-        Validity::Invalid(problems) => problems.first().cloned(),
+        Validity::Invalid(violations) => violations.first().map(ToString::to_string),
         _ => None,
     };
     holding

@@ -14,7 +14,7 @@ use crate::{
     },
     evaluation::{
         Snapshot,
-        facets::Validity,
+        facets::{Validity, sentences},
         holding::{Holding, Member, is_held},
         standing::Standing,
         status::NEVER_IN_FORCE,
@@ -81,8 +81,15 @@ fn of_draft(findings: &mut Findings, member: &Member) {
             false => findings.warn(format!("activating it would be refused: {}", Refused::from(refusal))),
         }
     }
-    if let Validity::Invalid(problems) = &member.facets.validity {
-        findings.warn(format!("its facets are invalid: {}", problems.join("; ")));
+    if let Validity::Invalid(violations) = &member.facets.validity {
+        findings.warn(format!("its facets are invalid: {}", sentences(violations)));
+    }
+    of_doubts(findings, member);
+}
+
+fn of_doubts(findings: &mut Findings, member: &Member) {
+    if let Validity::Valid(doubts) = &member.facets.validity {
+        findings.warnings.extend(doubts.iter().map(ToString::to_string));
     }
 }
 
@@ -99,9 +106,10 @@ fn of_active(findings: &mut Findings, member: &Member, amendments: &Amendments, 
     if let Some(refusal) = &verdict.refusal {
         findings.flaw(refusal.into());
     }
-    if let Validity::Invalid(problems) = &member.facets.validity {
-        findings.flaw(Refused::new("FacetsInvalid", problems.join("; ")));
+    if let Validity::Invalid(violations) = &member.facets.validity {
+        findings.flaw(Refused::new("FacetsInvalid", sentences(violations)));
     }
+    of_doubts(findings, member);
     if verdict.is_never_in_force() && verdict.refusal.is_none() {
         findings.warn(NEVER_IN_FORCE);
     }

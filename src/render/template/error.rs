@@ -49,7 +49,7 @@ impl fmt::Display for Location {
 /// Why a template was refused, or why it gave no text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TemplateErrorKind {
-    /// The source cannot be read as a template, or uses something that is not available.
+    /// The source cannot be read as a template, or uses something that is not available, such as an argument.
     Syntax,
     /// A name, or a part of one, does not exist in what the template was given.
     UnknownName,
@@ -59,7 +59,9 @@ pub enum TemplateErrorKind {
     TooMuchWork,
     /// The source, the output or a value on the way is larger than is allowed.
     TooLarge,
-    /// An operation or a filter was given a value that it cannot work with.
+    /// An operation or a filter was given a type of value that it cannot work with.
+    Misused,
+    /// An operation or a filter was given a value of the right type that it cannot work with.
     Failed,
 }
 
@@ -136,14 +138,14 @@ fn general(error: &minijinja::Error) -> (TemplateErrorKind, &'static str) {
             "loops and macros go deeper than is allowed: a macro may call itself only a few times",
         ),
         ErrorKind::TooManyArguments | ErrorKind::MissingArgument => (
-            TemplateErrorKind::Failed,
+            TemplateErrorKind::Syntax,
             "an argument is missing, is one too many or has an unknown name: see what the filter or macro takes",
         ),
         ErrorKind::CannotUnpack => {
             (TemplateErrorKind::Failed, "the value does not hold as many parts as there are names for them")
         }
         _ => (
-            TemplateErrorKind::Failed,
+            TemplateErrorKind::Misused,
             "the value here is of a type that cannot be used like this: loop over lists and maps, call only macros, \
              negate only numbers, and give filters the types of arguments that they take",
         ),
@@ -181,6 +183,11 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+/// A filter or operator that was given a type of value that it is not for. The message must not hold a value.
+pub(super) fn misused(message: impl Into<String>) -> minijinja::Error {
+    failure(TemplateErrorKind::Misused, message.into())
+}
 
 /// A failed filter or operator. The message must not hold a value.
 pub(super) fn failed(message: impl Into<String>) -> minijinja::Error {

@@ -8,7 +8,7 @@ use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Error, State, Value};
 
 use super::MAX_ITEMS;
-use super::error::{failed, too_large};
+use super::error::{failed, misused, too_large};
 use super::values::{bounded, charge, charge_search, fits, list, measure, noun, text};
 
 /// `first`: the first item of a list or character of a text; of an empty one, nothing (see `default`).
@@ -32,7 +32,7 @@ fn end(
     }
     match value.kind() {
         ValueKind::Seq => value.get_item_by_index(of_list(value.len().unwrap_or_default())).or(Ok(Value::UNDEFINED)),
-        kind => Err(failed(format!("`{filter}` needs a list or a text, and this is {}", noun(kind)))),
+        kind => Err(misused(format!("`{filter}` needs a list or a text, and this is {}", noun(kind)))),
     }
 }
 
@@ -44,7 +44,7 @@ pub(super) fn items(state: &State, value: &Value) -> Result<Value, Error> {
             let pair = |key: Value| Ok(Value::from(vec![key.clone(), value.get_item(&key)?]));
             value.try_iter()?.map(pair).collect::<Result<Vec<_>, Error>>().map(Value::from)
         }
-        kind => Err(failed(format!("`items` needs a map, and this is {}", noun(kind)))),
+        kind => Err(misused(format!("`items` needs a map, and this is {}", noun(kind)))),
     }
 }
 
@@ -71,7 +71,7 @@ pub(super) fn length(state: &State, value: &Value) -> Result<usize, Error> {
     }
     match value.kind() {
         ValueKind::Seq | ValueKind::Map => Ok(value.len().unwrap_or_default()),
-        kind => Err(failed(format!("`length` needs a list, a map or a text, and this is {}", noun(kind)))),
+        kind => Err(misused(format!("`length` needs a list, a map or a text, and this is {}", noun(kind)))),
     }
 }
 
@@ -84,7 +84,7 @@ pub(super) fn map(state: &State, value: &Value, options: Kwargs) -> Result<Value
         let found = item.get_attr(attribute).unwrap_or_default();
         let found = if found.is_undefined() { other.clone().unwrap_or_default() } else { found };
         if found.is_undefined() {
-            return Err(failed(
+            return Err(misused(
                 "an item of the list has no entry of the name that `map` was given; `default=` stands in for it",
             ));
         }
@@ -115,7 +115,7 @@ pub(super) fn sort(state: &State, value: &Value, options: Kwargs) -> Result<Valu
     let mut items = list(state, value, "sort")?;
     let all = |kind| items.iter().all(|item| item.kind() == kind);
     if !all(ValueKind::Number) && !all(ValueKind::String) {
-        return Err(failed("`sort` needs a list of numbers, or one of texts"));
+        return Err(misused("`sort` needs a list of numbers, or one of texts"));
     }
     charge_ordering(state, value, items.len())?;
     items.sort();

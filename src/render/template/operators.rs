@@ -4,7 +4,7 @@
 use minijinja::value::ValueKind;
 use minijinja::{Error, State, Value};
 
-use super::error::failed;
+use super::error::{failed, misused};
 use super::values::{bounded, charge, charge_search, fits, list as items, measure, noun, text, undefined};
 
 enum Number {
@@ -46,7 +46,7 @@ fn calculate(operator: &str, left: &Value, right: &Value, whole: Whole, fraction
     }
     let (Some(a), Some(b)) = (Number::of(left), Number::of(right)) else {
         let (left, right) = (noun(left.kind()), noun(right.kind()));
-        return Err(failed(format!("`{operator}` needs numbers, and these are {left} and {right}")));
+        return Err(misused(format!("`{operator}` needs numbers, and these are {left} and {right}")));
     };
     let result = match (&a, &b) {
         (Number::Whole(a), Number::Whole(b)) => whole(*a, *b),
@@ -150,7 +150,7 @@ fn ordered(state: &State, operator: &str, left: &Value, right: &Value) -> Result
         return Ok(left.cmp(right));
     }
     let (left, right) = (noun(left.kind()), noun(right.kind()));
-    Err(failed(format!("`{operator}` needs two numbers or two texts, and these are {left} and {right}")))
+    Err(misused(format!("`{operator}` needs two numbers or two texts, and these are {left} and {right}")))
 }
 
 /// `a < b`, of two numbers or two texts.
@@ -190,7 +190,7 @@ pub(super) fn contained(state: &State, part: &Value, whole: &Value) -> Result<bo
             measure(state, part)?;
             Ok(items(state, whole, "in")?.contains(part))
         }
-        kind => Err(failed(format!("`in` needs a list, a map or a text, and this is {}", noun(kind)))),
+        kind => Err(misused(format!("`in` needs a list, a map or a text, and this is {}", noun(kind)))),
     }
 }
 
@@ -224,7 +224,7 @@ pub(super) fn list(state: &State, items: Value) -> Result<Value, Error> {
 /// `{"a": b}`, which must not be too large; its keys are texts.
 pub(super) fn map(state: &State, entries: Value) -> Result<Value, Error> {
     if entries.try_iter()?.any(|key| key.as_str().is_none()) {
-        return Err(failed("a key of a map must be a text: put it in quotes"));
+        return Err(misused("a key of a map must be a text: put it in quotes"));
     }
     list(state, entries)
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use minijinja::value::ValueKind;
 use minijinja::{Error, ErrorKind, Output, State, Value};
 
-use super::error::{failed, too_large};
+use super::error::{misused, too_large};
 use super::{MAX_LITERAL, MAX_LITERAL_DEPTH, MAX_OUTPUT};
 
 /// How many parts of a value are looked at for one unit of fuel; about what one instruction takes.
@@ -25,8 +25,8 @@ pub(super) fn text(value: &Value) -> Result<Cow<'_, str>, Error> {
         ValueKind::Undefined => Err(undefined()),
         ValueKind::Bool => Ok(Cow::Borrowed(if value.is_true() { "true" } else { "false" })),
         ValueKind::Number => Ok(Cow::Owned(value.to_string())),
-        ValueKind::None => Err(failed("null has no text: say what to write instead with `default`")),
-        kind => Err(failed(format!("{} has no text: use `tojson`, `toyaml` or `join`, or loop over it", noun(kind)))),
+        ValueKind::None => Err(misused("null has no text: say what to write instead with `default`")),
+        kind => Err(misused(format!("{} has no text: use `tojson`, `toyaml` or `join`, or loop over it", noun(kind)))),
     }
 }
 
@@ -56,7 +56,7 @@ pub(super) fn list(state: &State, value: &Value, filter: &str) -> Result<Vec<Val
             measure(state, value)?;
             Ok(value.try_iter()?.collect())
         }
-        kind => Err(failed(format!("`{filter}` needs a list, and this is {}", noun(kind)))),
+        kind => Err(misused(format!("`{filter}` needs a list, and this is {}", noun(kind)))),
     }
 }
 

@@ -3,12 +3,13 @@
 use super::{
     apply, definition, empty, entry, instance, namespace, organization, output, read, source, two_organizations,
 };
+use crate::controller::guarded::Guarded;
 use crate::{
     api::EntitlementInstance,
     controller::world::{NotReady, Served, World},
     core::{grant::GrantId, namespace::NamespaceFacts},
 };
-use kube::{core::DeserializeGuard, runtime::watcher::Event};
+use kube::runtime::watcher::Event;
 use serde_json::json;
 use std::collections::BTreeSet;
 
@@ -128,7 +129,7 @@ fn an_unreadable_organization_is_not_taken_for_a_gone_one() {
 #[test]
 fn an_unreadable_instance_is_known_by_name_or_by_its_last_state() {
     let mut world = two_organizations();
-    let unreadable = |name, version| -> DeserializeGuard<EntitlementInstance> {
+    let unreadable = |name, version| -> Guarded<EntitlementInstance> {
         read(json!({"metadata": super::metadata(Some("entitlements"), name, version), "spec": {}}))
     };
     apply(&mut world, instance("a", "acme", 2, json!(null)));

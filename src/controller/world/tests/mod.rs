@@ -5,6 +5,7 @@ mod facts;
 mod work;
 
 use super::{SourceKey, WorkItem, World};
+use crate::controller::guarded::Guarded;
 use crate::{
     api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization},
     evaluation::catalogue::{CatalogueEntry, CompiledDefinition, Source},
@@ -13,7 +14,7 @@ use k8s_openapi::api::{
     apps::v1::ControllerRevision,
     core::v1::{ConfigMap, Namespace, Secret},
 };
-use kube::{api::PartialObjectMeta, core::DeserializeGuard, runtime::watcher::Event};
+use kube::{api::PartialObjectMeta, runtime::watcher::Event};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, sync::Arc};
@@ -62,7 +63,7 @@ pub fn two_organizations() -> World {
     world
 }
 
-pub fn organization(name: &str, namespaces: &[&str], version: u64) -> DeserializeGuard<Organization> {
+pub fn organization(name: &str, namespaces: &[&str], version: u64) -> Guarded<Organization> {
     read(json!({"metadata": metadata(None, name, version), "spec": {"namespaces": namespaces}}))
 }
 
@@ -82,15 +83,15 @@ pub fn instance(name: &str, organization: &str, version: u64, status: impl Into<
 }
 
 pub fn apply(world: &mut World, instance: Value) {
-    world.observe_instance(Event::Apply(read::<DeserializeGuard<EntitlementInstance>>(instance)));
+    world.observe_instance(Event::Apply(read::<Guarded<EntitlementInstance>>(instance)));
 }
 
-pub fn definition(name: &str, facet: &str, version: u64) -> DeserializeGuard<EntitlementDefinition> {
+pub fn definition(name: &str, facet: &str, version: u64) -> Guarded<EntitlementDefinition> {
     let facets = json!([{"name": "f", "definition": facet}]);
     read(json!({"metadata": metadata(None, name, version), "spec": {"type": "Feature", "facets": facets}}))
 }
 
-pub fn facet(name: &str, version: u64) -> DeserializeGuard<FacetDefinition> {
+pub fn facet(name: &str, version: u64) -> Guarded<FacetDefinition> {
     read(json!({"metadata": metadata(None, name, version), "spec": {"schema": {"type": "object"}}}))
 }
 
@@ -102,7 +103,7 @@ pub fn revision(definition: &str, number: i64) -> ControllerRevision {
 }
 
 /// As the operator makes them.
-pub fn output(name: &str, organization: &str, version: u64) -> DeserializeGuard<ConfigMap> {
+pub fn output(name: &str, organization: &str, version: u64) -> Guarded<ConfigMap> {
     let mut metadata = metadata(Some("one"), name, version);
     metadata["labels"] =
         json!({"app.kubernetes.io/managed-by": "entitlement-operator", "entitlements.dev/organization": organization});

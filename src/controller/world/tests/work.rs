@@ -1,16 +1,16 @@
 //! Which work comes of which event.
 
 use super::{
-    apply, definition, definitions, empty, facet, finish_lists, instance, metadata, namespace, organization,
-    organizations, output, read, revision, source, two_organizations,
+    apply, definition, definitions, empty, facet, finish_lists, instance, namespace, organization, organizations,
+    output, read, revision, source, two_organizations,
 };
+use crate::controller::guarded::Guarded;
 use crate::{
     api::{EntitlementInstance, entitlement_definition::OutputKind},
     controller::world::{WorkItem, World},
     evaluation::object::ObjectKey,
 };
-use k8s_openapi::api::core::v1::Secret;
-use kube::{api::PartialObjectMeta, core::DeserializeGuard, runtime::watcher::Event};
+use kube::runtime::watcher::Event;
 use serde_json::json;
 use std::collections::BTreeSet;
 
@@ -47,12 +47,7 @@ fn a_gone_instance_touches_its_organization() {
     let mut world = two_organizations();
     apply(&mut world, instance("a", "acme", 2, json!(null)));
     world.take_work();
-    world.observe_instance(Event::Delete(read::<DeserializeGuard<EntitlementInstance>>(instance(
-        "a",
-        "acme",
-        5,
-        json!(null),
-    ))));
+    world.observe_instance(Event::Delete(read::<Guarded<EntitlementInstance>>(instance("a", "acme", 5, json!(null)))));
     assert_eq!(world.take_work(), &organizations(&["acme"]) | &definitions(&["backup"]));
     assert_eq!(world.definition(&"backup".into()).1.total, 0);
 }
@@ -62,7 +57,7 @@ fn the_answer_to_a_write_does_not_bring_back_an_instance_that_went_meanwhile() {
     let mut world = two_organizations();
     apply(&mut world, instance("a", "acme", 2, json!(null)));
     let gone = instance("a", "acme", 5, json!(null));
-    world.observe_instance(Event::Delete(read::<DeserializeGuard<EntitlementInstance>>(gone)));
+    world.observe_instance(Event::Delete(read::<Guarded<EntitlementInstance>>(gone)));
     world.take_work();
     world.wrote_instance(&read(instance("a", "acme", 3, json!({"phase": "Active"}))));
     assert_eq!(world.take_work(), BTreeSet::new());
@@ -95,6 +90,51 @@ fn its_own_status_touches_no_organization_and_its_echo_nothing() {
     assert_eq!(world.definition(&"backup".into()).1.active, 1);
     apply(&mut world, written);
     assert_eq!(world.take_work(), BTreeSet::new());
+}
+
+/// Of a held grant with something wrong in its facet `f`.
+fn invalid() -> serde_json::Value {
+    json!({"phase": "Active", "violations": [{"facet": "f", "pointer": "/a", "rule": "type", "message": "facets.f.a: wrong"}]})
+}
+
+#[test]
+fn a_grant_that_states_what_is_not_valid_counts_for_its_definition_and_the_facet() {
+    let mut world = two_organizations();
+    world.observe_facet(Event::Apply(facet("policy", 1)));
+    world.observe_facet(Event::Apply(facet("other", 1)));
+    world.observe_definition(Event::Apply(definition("backup", "policy", 1)));
+    apply(&mut world, instance("a", "acme", 2, json!({"phase": "Active"})));
+    apply(&mut world, instance("b", "globex", 2, json!({"phase": "Active"})));
+    world.take_work();
+    let counted = |world: &mut World| {
+        let facet = |name: &str| world.facet(&name.into()).unwrap().1.count;
+        let facets = (facet("policy"), facet("other"));
+        let (_, counts, invalid) = world.definition(&"backup".into());
+        (counts.invalid, invalid.count, facets)
+    };
+    assert_eq!(counted(&mut world), (0, 0, (0, 0)));
+    let both = &definitions(&["backup"]) | &[WorkItem::Facet("policy".into())].into();
+    world.wrote_instance(&read(instance("a", "acme", 3, invalid())));
+    assert!(world.take_work().is_superset(&both));
+    assert_eq!(counted(&mut world), (1, 1, (1, 0)));
+    let mut of_other_facet = invalid();
+    of_other_facet["violations"][0]["facet"] = json!("g");
+    apply(&mut world, instance("b", "globex", 3, of_other_facet));
+    assert!(world.take_work().is_superset(&both));
+    assert_eq!(counted(&mut world), (2, 2, (1, 0)));
+    // The definition takes the fields from another facet definition now.
+    world.observe_definition(Event::Apply(definition("backup", "other", 2)));
+    let facets = [WorkItem::Facet("policy".into()), WorkItem::Facet("other".into())].into();
+    assert_eq!(world.take_work(), &definitions(&["backup"]) | &facets);
+    assert_eq!(counted(&mut world), (2, 2, (0, 1)));
+    // What is over is nobody's concern any more.
+    let mut over = invalid();
+    over["phase"] = json!("Expired");
+    apply(&mut world, instance("a", "acme", 4, over));
+    assert!(world.take_work().contains(&WorkItem::Facet("other".into())));
+    assert_eq!(counted(&mut world), (1, 1, (0, 0)));
+    world.observe_definition(Event::Delete(definition("backup", "other", 3)));
+    assert_eq!(world.take_work(), &definitions(&["backup"]) | &[WorkItem::Facet("other".into())].into());
 }
 
 #[test]
@@ -149,7 +189,8 @@ fn a_facet_touches_the_definitions_that_refer_to_it() {
     let mut world = empty();
     world.observe_definition(Event::Apply(definition("backup", "policy", 1)));
     world.observe_definition(Event::Apply(definition("other", "else", 2)));
-    assert_eq!(world.take_work(), definitions(&["backup", "other"]));
+    let facets = ["policy", "else"].map(|name| WorkItem::Facet(name.into())).into();
+    assert_eq!(world.take_work(), &definitions(&["backup", "other"]) | &facets);
     world.observe_facet(Event::Apply(facet("policy", 3)));
     assert_eq!(world.take_work(), &definitions(&["backup"]) | &[WorkItem::Facet("policy".into())].into());
     world.observe_definition(Event::Apply(definition("backup", "else", 4)));
@@ -161,9 +202,9 @@ fn a_facet_touches_the_definitions_that_refer_to_it() {
 #[test]
 fn a_revision_that_is_gone_touches_its_definition() {
     let mut world = empty();
-    world.observe_revision(Event::Apply(DeserializeGuard(Ok(revision("backup", 1)))));
+    world.observe_revision(Event::Apply(Guarded(Ok(revision("backup", 1)))));
     assert_eq!(world.take_work(), definitions(&["backup"]));
-    world.observe_revision(Event::Delete(DeserializeGuard(Ok(revision("backup", 1)))));
+    world.observe_revision(Event::Delete(Guarded(Ok(revision("backup", 1)))));
     assert_eq!(world.take_work(), definitions(&["backup"]));
 }
 
@@ -186,9 +227,6 @@ fn sources_are_read_when_they_are_named_and_when_they_change() {
             json!([{"facet": "f", "field": "p", "secretKeyRef": {"name": "password", "key": "k"}}]);
         instance
     };
-    let seen = |name: &str, version: u64| -> PartialObjectMeta<Secret> {
-        read(json!({"metadata": metadata(Some("entitlements"), name, version)}))
-    };
     let read_it: BTreeSet<_> = [WorkItem::Source(source("password"))].into();
     let mut world = two_organizations();
     apply(&mut world, named(2));
@@ -198,14 +236,18 @@ fn sources_are_read_when_they_are_named_and_when_they_change() {
 
     world.fetched(&source("password"), 7, [].into());
     assert_eq!(world.take_work(), organizations(&["acme"]));
-    let (namespace, mut listed) = ("entitlements".into(), BTreeSet::new());
-    world.observe_source(&namespace, Event::Apply(seen("password", 7)), &mut listed);
-    world.observe_source(&namespace, Event::Apply(seen("unrelated", 8)), &mut listed);
+    let namespace = "entitlements".into();
+    world.saw_source(&namespace, "password".into(), "7");
+    world.saw_source(&namespace, "unrelated".into(), "8");
+    world.lost_source(&namespace, "unrelated".into());
     assert_eq!(world.take_work(), BTreeSet::new());
-    world.observe_source(&namespace, Event::Apply(seen("password", 9)), &mut listed);
+    world.saw_source(&namespace, "password".into(), "9");
     assert_eq!(world.take_work(), read_it);
-    world.observe_source(&namespace, Event::Init, &mut listed);
-    world.observe_source(&namespace, Event::InitDone, &mut listed);
+    world.lost_source(&namespace, "password".into());
+    assert_eq!(world.take_work(), read_it);
+    world.began_sources(&"elsewhere".into());
+    assert_eq!(world.take_work(), BTreeSet::new());
+    world.began_sources(&namespace);
     assert_eq!(world.take_work(), read_it);
     world.source_is_missing(&source("password"));
     assert_eq!(world.take_work(), organizations(&["acme"]));

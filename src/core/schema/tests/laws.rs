@@ -159,7 +159,7 @@ proptest! {
         let _ = schema.fill_defaults("facet", &mut filled);
         let _ = schema.validate("facet", &filled, &BTreeSet::new());
         let _ = schema.validate_partial("facet", &values);
-        let _ = schema.validate("facet", &schema.sample(), &BTreeSet::new());
+        let _ = schema.validate("facet", &schema.sample().values, &BTreeSet::new());
     }
 
     #[test]

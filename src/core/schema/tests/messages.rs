@@ -107,6 +107,51 @@ fn explains_unknown_fields(#[case] values: Value, #[case] message: &str) {
 }
 
 #[test]
+fn explains_fields_that_were_read_as_booleans_in_the_schema_itself() {
+    let schema = schema(&json!({"type": "object", "properties": {"true": true}, "additionalProperties": false}));
+    assert_eq!(messages(&schema, json!({"true": 1})), [""; 0]);
+    assert_eq!(
+        messages(&schema, json!({"on": 1})),
+        [
+            "facets.backup.on: unknown field; the schema has the field true: if on is meant there, put it in quotes in the \
+             schema's manifest, as the YAML reader of kubectl takes it for the boolean true"
+        ]
+    );
+}
+
+#[test]
+fn explains_fields_that_an_open_schema_lets_pass() {
+    let schema = schema(&json!({
+        "type": "object",
+        "properties": {
+            "false": {"type": "object"},
+            "windows": {"items": {"$ref": "#/$defs/window"}},
+            "labels": {"type": "object", "additionalProperties": {"type": "string"}},
+        },
+        "$defs": {"window": {"properties": {"true": true}}},
+    }));
+    let found = |values| -> Vec<String> {
+        schema.stray_booleans("backup", &object(values)).iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(found(json!({"false": {}, "windows": [{"true": 1}], "on": 1, "labels": {"yes": "a"}})), [""; 0]);
+    let explained = |place, names, boolean| {
+        format!(
+            "facets.backup{place}: unknown field; if it is written {names} in the manifest, put it in quotes, as the YAML reader \
+             of kubectl takes it for the boolean {boolean}"
+        )
+    };
+    assert_eq!(
+        found(json!({"true": 1, "false": {"true": 1}, "windows": [1, {"false": 1}], "labels": {"true": "a"}})),
+        [
+            explained(".false.true", "y, yes or on", "true"),
+            explained(".labels.true", "y, yes or on", "true"),
+            explained(".true", "y, yes or on", "true"),
+            explained(".windows[1].false", "n, no or off", "false"),
+        ]
+    );
+}
+
+#[test]
 fn explains_required_fields_that_were_read_as_booleans() {
     let schema = schema(&json!({"type": "object", "required": ["y", "Off", "on"]}));
     assert_eq!(

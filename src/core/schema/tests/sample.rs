@@ -29,10 +29,14 @@ use super::schema;
 #[case(json!({"$ref": "#/$defs/d"}), json!("d"))]
 #[case(json!({"type": "string", "writeOnly": true}), json!("sample"))]
 #[case(json!({}), json!(null))]
+#[case(json!({"type": "object", "properties": {"a": {"const": 1}}, "default": {}}), json!({"a": 1}))]
+#[case(json!({"type": "object", "properties": {"a": {"type": "integer"}, "b": {"const": 2}}, "default": {"a": 3}}), json!({"a": 3, "b": 2}))]
+#[case(json!({"type": "array", "items": {"const": 1}, "default": []}), json!([1]))]
+#[case(json!({"type": "array", "items": false}), json!([]))]
 fn makes_up(#[case] rules: Value, #[case] value: Value) {
     let schema = schema(&json!({"type": "object", "properties": {"x": rules}, "$defs": {"d": {"const": "d"}}}));
-    assert_eq!(Value::Object(schema.sample()), json!({ "x": value }));
-    let mut plain = schema.sample();
+    assert_eq!(Value::Object(schema.sample().values), json!({ "x": value }));
+    let mut plain = schema.sample().values;
     plain.retain(|name, _| !schema.secret_fields().contains(name));
     assert_eq!(schema.validate("backup", &plain, &BTreeSet::new()), Ok(()));
 }
@@ -42,6 +46,29 @@ fn ends_on_recursive_schemas() {
     let node =
         json!({"properties": {"a": {"$ref": "#/$defs/n"}, "b": {"$ref": "#/$defs/n"}, "c": {"$ref": "#/$defs/n"}}});
     let schema = schema(&json!({"type": "object", "properties": {"x": {"$ref": "#/$defs/n"}}, "$defs": {"n": node}}));
-    let text = Value::Object(schema.sample()).to_string();
+    let text = Value::Object(schema.sample().values).to_string();
     assert!(text.matches(':').count() <= 3 * 2_000 + 1);
+}
+
+#[rstest]
+#[case(json!({"type": "string"}), false)]
+#[case(json!({"type": ["string", "null"]}), false)]
+#[case(json!({"type": "integer", "minimum": 3}), false)]
+#[case(json!({"format": "date"}), false)]
+#[case(json!({"const": 3}), false)]
+#[case(json!({"enum": ["a", null, "b"]}), false)]
+#[case(json!({"enum": ["a", 1]}), true)]
+#[case(json!({}), true)]
+#[case(json!(true), true)]
+#[case(json!({"type": ["string", "integer"]}), true)]
+#[case(json!({"anyOf": [{"type": "string"}, {"type": "integer"}]}), true)]
+#[case(json!({"type": "object"}), false)]
+#[case(json!({"type": "object", "properties": {"a": {"type": "string"}}}), false)]
+#[case(json!({"type": "object", "properties": {"a": {}}}), true)]
+#[case(json!({"type": "array", "items": {"type": "string"}}), false)]
+#[case(json!({"type": "array"}), true)]
+fn says_which_fields_are_open(#[case] rules: Value, #[case] is_open: bool) {
+    let schema = schema(&json!({"type": "object", "properties": {"x": rules, "other": {"type": "string"}}}));
+    let open = if is_open { BTreeSet::from(["x".to_owned()]) } else { BTreeSet::new() };
+    assert_eq!(schema.sample().open, open);
 }

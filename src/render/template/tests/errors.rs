@@ -2,7 +2,7 @@
 
 use rstest::rstest;
 
-use super::super::TemplateErrorKind::{self, Failed, Syntax, TooLarge, UnknownFilter, UnknownName};
+use super::super::TemplateErrorKind::{self, Failed, Misused, Syntax, TooLarge, UnknownFilter, UnknownName};
 use super::{context, render};
 
 #[rstest]
@@ -82,22 +82,22 @@ use super::{context, render};
 )]
 #[case(
     "{{ facets.backup.note }}",
-    Failed,
+    Misused,
     "line 1, column 4: null has no text: say what to write instead with `default`"
 )]
 #[case(
     "{{ facets.backup }}",
-    Failed,
+    Misused,
     "line 1, column 4: a map has no text: use `tojson`, `toyaml` or `join`, or loop over it"
 )]
 #[case(
     "{{ facets.db.password + 1 }}",
-    Failed,
+    Misused,
     "line 1, column 4: `+` needs numbers, and these are a text and a number"
 )]
 #[case(
     "{{ facets.db.password < 1 }}",
-    Failed,
+    Misused,
     "line 1, column 4: `<` needs two numbers or two texts, and these are a text and a number"
 )]
 #[case(
@@ -120,8 +120,8 @@ use super::{context, render};
     Failed,
     "line 1, column 4: `**` has no result here: a divisor is zero, or the result is too large"
 )]
-#[case("{{ 1 in 2 }}", Failed, "line 1, column 4: `in` needs a list, a map or a text, and this is a number")]
-#[case("{{ {1: 2} | tojson }}", Failed, "line 1, column 4: a key of a map must be a text: put it in quotes")]
+#[case("{{ 1 in 2 }}", Misused, "line 1, column 4: `in` needs a list, a map or a text, and this is a number")]
+#[case("{{ {1: 2} | tojson }}", Misused, "line 1, column 4: a key of a map must be a text: put it in quotes")]
 #[case("{{ facets.db.password | int }}", Failed, "line 1, column 25: `int` cannot read a text as a number")]
 #[case("{{ 1e300 | int }}", Failed, "line 1, column 12: `int` cannot hold a number of this size")]
 #[case("{{ facets.db.password | float }}", Failed, "line 1, column 25: `float` cannot read a text as a number")]
@@ -132,11 +132,11 @@ use super::{context, render};
     "line 1, column 25: `b64decode` needs base64 text, and this is none"
 )]
 #[case("{{ '/w==' | b64decode }}", Failed, "line 1, column 13: what `b64decode` found is not UTF-8 text")]
-#[case("{{ facets.db | sort }}", Failed, "line 1, column 16: `sort` needs a list, and this is a map")]
-#[case("{{ [1, 'a'] | sort }}", Failed, "line 1, column 15: `sort` needs a list of numbers, or one of texts")]
-#[case("{{ 1 | items }}", Failed, "line 1, column 8: `items` needs a map, and this is a number")]
-#[case("{{ 1 | first }}", Failed, "line 1, column 8: `first` needs a list or a text, and this is a number")]
-#[case("{{ 1 | length }}", Failed, "line 1, column 8: `length` needs a list, a map or a text, and this is a number")]
+#[case("{{ facets.db | sort }}", Misused, "line 1, column 16: `sort` needs a list, and this is a map")]
+#[case("{{ [1, 'a'] | sort }}", Misused, "line 1, column 15: `sort` needs a list of numbers, or one of texts")]
+#[case("{{ 1 | items }}", Misused, "line 1, column 8: `items` needs a map, and this is a number")]
+#[case("{{ 1 | first }}", Misused, "line 1, column 8: `first` needs a list or a text, and this is a number")]
+#[case("{{ 1 | length }}", Misused, "line 1, column 8: `length` needs a list, a map or a text, and this is a number")]
 #[case(
     "{{ 'a' | replace('', 'b') }}",
     Failed,
@@ -152,18 +152,18 @@ use super::{context, render};
 )]
 #[case(
     "{{ facets.backup.windows | map(attribute='hour') | join }}",
-    Failed,
+    Misused,
     "line 1, column 28: an item of the list has no entry of the name that `map` was given; `default=` stands in for it"
 )]
 #[case("{{ range(10001) }}", TooLarge, "line 1, column 4: `range` gives 10000 numbers at most")]
 #[case(
     "{{ 'a' | trim('b') }}",
-    Failed,
+    Syntax,
     "line 1, column 10: an argument is missing, is one too many or has an unknown name: see what the filter or macro takes"
 )]
 #[case(
     "{{ 'a' | indent(wide=2) }}",
-    Failed,
+    Syntax,
     "line 1, column 10: an argument is missing, is one too many or has an unknown name: see what the filter or macro takes"
 )]
 #[case(
@@ -173,7 +173,7 @@ use super::{context, render};
 )]
 #[case(
     "{% for x in 1 %}{% endfor %}",
-    Failed,
+    Misused,
     "line 1, column 13: the value here is of a type that cannot be used like this: loop over lists and maps, call only macros, \
      negate only numbers, and give filters the types of arguments that they take"
 )]

@@ -6,6 +6,7 @@ use super::{
         CONTENT_HASH, DEFINITION, DesiredObject, INSTANCE, MANAGED_BY, MANAGER, ON_END, ORGANIZATION, ObjectContent,
         ObjectData, ObjectKey, RETAIN, Wish,
     },
+    plan::is_storable,
     standing::{Standing, Trouble},
     summary,
 };
@@ -329,7 +330,10 @@ fn write(
     if let Some(grant) = grant {
         annotations.insert(INSTANCE.to_owned(), grant.to_string());
     }
-    annotations.insert(CONTENT_HASH.to_owned(), content_hash(&data));
+    // What is too large is never sent, and would cost more to hash than all else together.
+    if is_storable(&data) {
+        annotations.insert(CONTENT_HASH.to_owned(), content_hash(&data));
+    }
     Wish::Write(Arc::new(ObjectContent { labels, annotations, data }))
 }
 

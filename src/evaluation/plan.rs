@@ -25,6 +25,7 @@ pub use fingerprint::Fingerprint;
 pub use observed::{Fate, Marks, Observed};
 pub use statuses::{Statuses, statuses};
 pub use withdrawals::{Withdrawal, withdrawals};
+pub(super) use writes::is_storable;
 pub use writes::{Change, Edit, MAX_DATA_BYTES, Writes, writes};
 
 use super::object::ObjectKey;

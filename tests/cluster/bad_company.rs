@@ -34,7 +34,7 @@ spec:
         - {key: other-half, template: "{% for i in range(10) %}{{ facets.f.text }}{% endfor %}"}
     - name: credentials
       kind: Secret
-      items: [{key: password, template: "{{ facets.f.password | default('') | int }}"}]
+      items: [{key: password, template: "{{ facets.f.password | default('') }}"}]
 ---
 apiVersion: entitlements.dev/v1alpha1
 kind: EntitlementDefinition

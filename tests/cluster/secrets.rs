@@ -182,7 +182,7 @@ async fn unwritable_values(cluster: &Cluster) {
     let unwritable: [(&str, &str, Vec<u8>, &str, &str); 5] = [
         ("return", "$", b"planted-return\r-value".to_vec(), "RenderFailed", "holds a carriage return"),
         ("binary", "$", b"planted-binary-\xff\xfe".to_vec(), "SecretNotFound", "is not UTF-8 text"),
-        ("large", "$", b"planted-large-".repeat(50_000), "TooLarge", "an object holds at most 1048576"),
+        ("large", "$", b"planted-large-".repeat(50_000), "TooLarge", "more than the 1048576 that Kubernetes allows"),
         ("decoded", "$-decoded", b"planted-decoded-!!".to_vec(), "RenderFailed", "needs base64 text, and this is none"),
         ("number", "$-number", b"planted-number-value".to_vec(), "RenderFailed", "cannot read a text as a number"),
     ];

@@ -77,6 +77,11 @@ fn lacks_a_grant(owner: &Owner, scene: &Scene) -> bool {
         })
 }
 
+/// Whether Kubernetes stores so much data in one object.
+pub(in crate::evaluation) fn is_storable(data: &ObjectData) -> bool {
+    data_bytes(data) <= MAX_DATA_BYTES
+}
+
 fn decide(key: &ObjectKey, content: &ObjectContent, owner: &Owner, scene: &Scene) -> Result<Change, Delivery> {
     let bytes = data_bytes(&content.data);
     if bytes > MAX_DATA_BYTES {

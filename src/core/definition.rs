@@ -65,7 +65,7 @@ pub struct Definition {
     pub term: Option<CalendarDuration>,
     /// How long configuration stays after the end.
     pub grace: Option<CalendarDuration>,
-    /// How long before the end notices are given, the longest first.
+    /// How long before the end notices are given, as the definition lists them.
     pub notices: Vec<CalendarDuration>,
     /// The facets, by name.
     pub facets: BTreeMap<Arc<str>, FacetSet>,
@@ -185,4 +185,95 @@ fn check_preset(facet: &str, schema: &Schema, preset: &Fields) -> Result<(), Pro
         let all: Vec<String> = violations.iter().map(ToString::to_string).collect();
         Problem::new("InvalidPreset", all.join("; "))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Definition, Problem};
+    use crate::{api::EntitlementDefinitionSpec, core::amount::Amount};
+    use rstest::rstest;
+    use serde_json::{Value, json};
+    use std::collections::BTreeMap;
+
+    fn read(spec: Value) -> Result<Definition, Problem> {
+        let spec: EntitlementDefinitionSpec = serde_json::from_value(spec).unwrap();
+        let schemas = BTreeMap::from([(
+            "backup".to_owned(),
+            json!({"type": "object", "properties": {
+                "retention": {"type": "integer", "maximum": 365, "default": 30},
+                "region": {"type": "string"},
+                "password": {"type": "string", "writeOnly": true},
+            }}),
+        )]);
+        Definition::read("storage", &spec, &schemas)
+    }
+
+    #[test]
+    fn a_definition_is_read_as_it_is_written() {
+        let definition = read(json!({
+            "type": "Quantity", "unit": "seats", "amount": "2.50", "term": "P1Y", "gracePeriod": "P14D",
+            "renewalNotices": ["P7D", "P30D"],
+            "facets": [{"name": "backup", "definition": "backup", "values": {"region": "eu"}}],
+        }))
+        .unwrap();
+        assert_eq!(definition.amount.map(|amount: Amount| amount.to_string()).as_deref(), Some("2.5"));
+        assert_eq!(definition.unit.as_deref(), Some("seats"));
+        let text = |duration: Option<crate::core::calendar::CalendarDuration>| duration.map(|one| one.to_string());
+        assert_eq!(text(definition.term).as_deref(), Some("P1Y"));
+        assert_eq!(text(definition.grace).as_deref(), Some("P14D"));
+        assert_eq!(definition.notices.iter().map(ToString::to_string).collect::<Vec<_>>(), ["P7D", "P30D"]);
+        let base = definition.facets["backup"].base();
+        assert_eq!(Value::Object(base), json!({"retention": 30, "region": "eu"}));
+    }
+
+    #[test]
+    fn a_grace_period_of_no_time_is_none() {
+        assert_eq!(read(json!({"type": "Feature", "gracePeriod": "PT0S"})).unwrap().grace, None);
+    }
+
+    #[rstest]
+    #[case::no_unit(json!({"type": "Quantity", "amount": 1}), "InvalidAmount: a Quantity or Credit needs both amount and unit")]
+    #[case::no_amount(json!({"type": "Credit", "unit": "hours"}), "InvalidAmount: a Quantity or Credit needs both amount and unit")]
+    #[case::an_amount(
+        json!({"type": "Feature", "amount": 1}),
+        "InvalidAmount: a Feature is on or off: remove amount and unit, or use type Quantity or Credit"
+    )]
+    #[case::a_unit(
+        json!({"type": "Feature", "unit": "hours"}),
+        "InvalidAmount: a Feature is on or off: remove amount and unit, or use type Quantity or Credit"
+    )]
+    #[case::no_term(
+        json!({"type": "Feature", "term": "PT0S"}),
+        "InvalidDuration: term: a term of no time would never be in force; leave it out for a perpetual grant"
+    )]
+    #[case::both(
+        json!({"type": "Feature", "facets": [{"name": "a", "definition": "backup", "schema": {"type": "object"}}]}),
+        "InvalidSchema: facet a needs exactly one of definition and schema"
+    )]
+    #[case::unknown(
+        json!({"type": "Feature", "facets": [{"name": "a", "definition": "restore"}]}),
+        "FacetNotFound: facet a: there is no FacetDefinition restore: make it, or give a schema here"
+    )]
+    #[case::a_secret_preset(
+        json!({"type": "Feature", "facets": [{"name": "a", "definition": "backup", "values": {"password": "x"}}]}),
+        "SecretInPlain: facets.a.password is a secret field and cannot be preset: instances give it under secretFacets"
+    )]
+    #[case::an_invalid_preset(
+        json!({"type": "Feature", "facets": [{"name": "a", "definition": "backup", "values": {"retention": 400}}]}),
+        "InvalidPreset: facets.a.retention: 400 is more than the maximum 365"
+    )]
+    fn what_cannot_be_granted_says_why(#[case] spec: Value, #[case] problem: &str) {
+        assert_eq!(read(spec).unwrap_err().to_string(), problem);
+    }
+
+    #[test]
+    fn unreadable_durations_are_named_by_their_field() {
+        for (field, value) in
+            [("term", json!("1 year")), ("gracePeriod", json!("1 year")), ("renewalNotices", json!(["P1D", "1 year"]))]
+        {
+            let problem = read(json!({"type": "Feature", field: value})).unwrap_err();
+            assert_eq!(problem.reason, "InvalidDuration");
+            assert!(problem.message.starts_with(&format!("{field}: ")), "{problem}");
+        }
+    }
 }

@@ -58,3 +58,6 @@ fn all(supplied: &[SuppliedSecrets]) -> SuppliedSecrets {
     }
     all
 }
+
+#[cfg(test)]
+mod tests;

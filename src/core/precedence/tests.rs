@@ -1,0 +1,206 @@
+//! The contract's sentences on facets and on several grants of a definition, as tests.
+
+use super::{merge_statements, rank, total};
+use crate::{
+    api::{EntitlementDefinitionSpec, EntitlementInstance},
+    core::{
+        age::Age,
+        amount::Amount,
+        calendar::parse_instant,
+        definition::Definition,
+        facets::{Layer, Statement, check_names, check_values, complete, provenance, supplied_secrets},
+        grant::Grant,
+    },
+};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+fn definition(facets: &Value) -> Definition {
+    let spec = json!({"type": "Quantity", "unit": "seats", "amount": 5, "facets": facets});
+    let spec: EntitlementDefinitionSpec = serde_json::from_value(spec).unwrap();
+    Definition::read("storage", &spec, &BTreeMap::new()).unwrap()
+}
+
+/// A facet with a default, a preset, and a list; two of its values bear on each other.
+fn backup() -> Definition {
+    let schema = json!({
+        "type": "object",
+        "properties": {
+            "retention": {"type": "integer", "default": 30},
+            "region": {"type": "string"},
+            "days": {"type": "array", "items": {"type": "string"}},
+            "window": {"type": "object", "properties": {
+                "from": {"type": "integer", "default": 1},
+                "to": {"type": ["integer", "null"]},
+            }},
+            "password": {"type": "string", "writeOnly": true},
+        },
+        "not": {"required": ["days"], "properties": {"region": {"const": "us"}}},
+    });
+    definition(&json!([{"name": "backup", "schema": schema, "values": {"region": "eu"}}]))
+}
+
+fn grant(facets: &Value, amendments: &Value) -> Grant {
+    let spec = json!({"organization": "acme", "definition": "storage", "facets": facets, "amendments": amendments});
+    let instance: EntitlementInstance = serde_json::from_value(json!({
+        "apiVersion": "entitlements.dev/v1alpha1",
+        "kind": "EntitlementInstance",
+        "metadata": {"name": "a", "namespace": "entitlements", "creationTimestamp": "2027-01-01T00:00:00Z"},
+        "spec": spec,
+    }))
+    .unwrap();
+    Grant::read(&instance)
+}
+
+fn statement(facets: &Value) -> Statement {
+    Statement::of(&grant(&json!({"backup": facets}), &json!([])), &[])
+}
+
+fn values(statements: &[&Statement]) -> Value {
+    let merged = merge_statements(&backup(), statements, &[]);
+    serde_json::to_value(&merged.values["backup"]).unwrap()
+}
+
+#[test]
+fn layers_are_defaults_then_presets_then_what_is_stated_then_defaults_inside_the_objects_that_are_there() {
+    assert_eq!(values(&[&Statement::default()]), json!({"retention": 30, "region": "eu"}));
+    let stated = statement(&json!({"region": "us", "window": {"to": 5}}));
+    assert_eq!(values(&[&stated]), json!({"retention": 30, "region": "us", "window": {"from": 1, "to": 5}}));
+}
+
+#[test]
+fn objects_merge_field_by_field_lists_are_replaced_whole_and_null_is_a_value() {
+    let amendments = json!([
+        {"name": "x", "effective": "2027-02-01", "facets": {"backup": {"window": {"to": null}, "days": ["sat"]}}},
+        {"name": "y", "effective": "2027-03-01", "facets": {"backup": {"retention": 90}}},
+    ]);
+    let grant = grant(&json!({"backup": {"window": {"from": 2, "to": 5}, "days": ["mon", "tue"]}}), &amendments);
+    let merged = Statement::of(&grant, &[0]).merged();
+    let expected = json!({"backup": {"window": {"from": 2, "to": null}, "days": ["sat"]}});
+    assert_eq!(serde_json::to_value(merged).unwrap(), expected, "only the amendments in force");
+    let merged = Statement::of(&grant, &[0, 1]).merged();
+    assert_eq!(merged["backup"]["retention"], 90);
+    let remembered = Statement::remembered(&merged);
+    assert_eq!(remembered.merged(), merged);
+}
+
+#[test]
+fn each_field_takes_the_value_that_the_first_grant_in_this_order_states() {
+    let first = statement(&json!({"window": {"to": 5}}));
+    let second = statement(&json!({"retention": 90, "window": {"from": 3, "to": 9}}));
+    let merged = merge_statements(&backup(), &[&first, &second], &[]);
+    assert_eq!(merged.taking_part, 2);
+    let expected = json!({"retention": 90, "region": "eu", "window": {"from": 3, "to": 5}});
+    assert_eq!(serde_json::to_value(&merged.values["backup"]).unwrap(), expected);
+    assert_eq!(values(&[&Statement::default(), &second]), values(&[&second]), "a top-up that states nothing");
+    let sources = provenance(&backup(), &merged.values, &[&first, &second]);
+    let source = |path: &str| sources["backup"][path].clone();
+    assert_eq!(source("window.to"), (Layer::Instance, Some(0)));
+    assert_eq!(source("window.from"), (Layer::Instance, Some(1)));
+    assert_eq!(source("retention"), (Layer::Instance, Some(1)));
+    assert_eq!(source("region"), (Layer::Preset, None));
+    let alone = merge_statements(&backup(), &[&first], &[]);
+    let sources = provenance(&backup(), &alone.values, &[&first]);
+    assert_eq!(sources["backup"]["retention"], (Layer::Default, None));
+    assert_eq!(sources["backup"]["window.from"], (Layer::Default, None));
+}
+
+#[test]
+fn an_amendment_goes_before_what_its_grant_stated() {
+    let amendments = json!([{"name": "x", "effective": "2027-02-01", "facets": {"backup": {"retention": 90}}}]);
+    let statement = Statement::of(&grant(&json!({"backup": {"retention": 7, "region": "us"}}), &amendments), &[0]);
+    let merged = merge_statements(&backup(), &[&statement], &[]);
+    let sources = provenance(&backup(), &merged.values, &[&statement]);
+    assert_eq!(sources["backup"]["retention"], (Layer::Amendment("x".to_owned()), Some(0)));
+    assert_eq!(sources["backup"]["region"], (Layer::Instance, Some(0)));
+}
+
+#[test]
+fn should_the_merged_values_not_validate_together_the_last_grant_is_left_out_until_they_do_or_one_is_left() {
+    let (days, us) = (statement(&json!({"days": ["mon"]})), statement(&json!({"region": "us"})));
+    let window = statement(&json!({"window": {"to": 5}}));
+    let merged = merge_statements(&backup(), &[&days, &window, &us], &[]);
+    assert_eq!(merged.taking_part, 2);
+    let expected = json!({"retention": 30, "region": "eu", "days": ["mon"], "window": {"from": 1, "to": 5}});
+    assert_eq!(serde_json::to_value(&merged.values["backup"]).unwrap(), expected);
+    let invalid = statement(&json!({"days": ["mon"], "region": "us"}));
+    assert_eq!(merge_statements(&backup(), &[&invalid, &window], &[]).taking_part, 1);
+    assert_eq!(merge_statements(&backup(), &[], &[]).taking_part, 0);
+}
+
+#[test]
+fn a_secret_that_any_of_them_supplies_is_there() {
+    let schema = json!({"type": "object", "required": ["password", "token"], "properties": {
+        "password": {"type": "string", "writeOnly": true}, "token": {"type": "string", "writeOnly": true},
+    }});
+    let definition = definition(&json!([{"name": "db", "schema": schema}]));
+    let supplied = |field: &str| {
+        let reference = json!({"name": "s", "key": "k"});
+        let mut grant = grant(&json!({}), &json!([]));
+        let source = json!({"facet": "db", "field": field, "secretKeyRef": reference});
+        grant.secret_facets = serde_json::from_value(json!([source])).unwrap();
+        supplied_secrets(&grant)
+    };
+    let (one, other) = (Statement::default(), Statement::default());
+    let merged = merge_statements(&definition, &[&one, &other], &[supplied("password"), supplied("token")]);
+    assert_eq!(merged.taking_part, 2);
+    let merged = merge_statements(&definition, &[&one, &other], &[supplied("password"), supplied("password")]);
+    assert_eq!(merged.taking_part, 1);
+}
+
+#[test]
+fn higher_priority_first_then_the_later_start_then_the_younger() {
+    let age = |made: &str| Age { made: parse_instant(made).unwrap(), ..grant(&json!({}), &json!([])).age };
+    let (old, young) = (age("2027-01-01T00:00:00Z"), age("2027-01-02T00:00:00Z"));
+    let (early, late) = (old.made, young.made);
+    assert!(rank(1, early, &old) < rank(0, late, &young), "priority");
+    assert!(rank(0, early, &old) < rank(-1, late, &young), "priority below zero");
+    assert!(rank(0, late, &old) < rank(0, early, &young), "start");
+    assert!(rank(0, early, &young) < rank(0, early, &old), "age");
+}
+
+#[test]
+fn amounts_add_up_by_aggregation() {
+    let amounts =
+        || [3, 4].into_iter().map(|amount| Amount::read(&serde_json::from_value(json!(amount)).unwrap()).unwrap());
+    let mut definition = definition(&json!([]));
+    assert_eq!(total(&definition, amounts()).map(|total| total.to_string()).as_deref(), Some("7"));
+    definition.aggregation = serde_json::from_value(json!("Max")).unwrap();
+    assert_eq!(total(&definition, amounts()).map(|total| total.to_string()).as_deref(), Some("4"));
+    assert_eq!(total(&definition, std::iter::empty()), None);
+}
+
+#[test]
+fn what_a_grant_states_names_facets_and_secret_fields_that_there_are() {
+    let definition = backup();
+    let mut grant = grant(&json!({"bakcup": {}, "backup": {}}), &json!([]));
+    let source =
+        |facet: &str, field: &str| json!({"facet": facet, "field": field, "secretKeyRef": {"name": "s", "key": "k"}});
+    grant.secret_facets = serde_json::from_value(json!([
+        source("backup", "password"),
+        source("backup", "region"),
+        source("db", "password"),
+    ]))
+    .unwrap();
+    let problems = check_names(&definition, &Statement::of(&grant, &[]).merged(), &grant).unwrap_err();
+    assert_eq!(
+        problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        [
+            "facets.bakcup: definition storage has no such facet; it has backup",
+            "secretFacets: facets.backup.region is not a secret field: state it under facets, or mark it writeOnly in the schema",
+            "facets.db: definition storage has no such facet; it has backup",
+        ]
+    );
+    grant.secret_facets.truncate(1);
+    grant.facets = std::sync::Arc::default();
+    assert!(check_names(&definition, &Statement::of(&grant, &[]).merged(), &grant).is_ok());
+}
+
+#[test]
+fn whole_values_are_checked_against_the_schema() {
+    let stated = statement(&json!({"retention": "long"})).merged();
+    let values = complete(&backup(), &std::iter::once(&stated)).unwrap();
+    let problems = check_values(&backup(), &values, &BTreeMap::new()).unwrap_err();
+    assert_eq!((problems[0].facet.as_str(), problems[0].pointer.as_str()), ("backup", "/retention"));
+    assert!(check_values(&backup(), &complete(&backup(), &std::iter::empty()).unwrap(), &BTreeMap::new()).is_ok());
+}

@@ -8,7 +8,7 @@ use crate::{
         amount::Amount,
         calendar::parse_instant,
         definition::Definition,
-        facets::{Layer, Statement, check_names, check_values, complete, provenance, supplied_secrets},
+        facets::{Layer, Statement, check_names, check_values, complete, doubts, provenance, supplied_secrets},
         grant::Grant,
     },
 };
@@ -203,4 +203,12 @@ fn whole_values_are_checked_against_the_schema() {
     let problems = check_values(&backup(), &values, &BTreeMap::new()).unwrap_err();
     assert_eq!((problems[0].facet.as_str(), problems[0].pointer.as_str()), ("backup", "/retention"));
     assert!(check_values(&backup(), &complete(&backup(), &std::iter::empty()).unwrap(), &BTreeMap::new()).is_ok());
+}
+
+#[test]
+fn a_field_that_kubectl_made_a_boolean_of_is_doubted_where_the_schema_is_open() {
+    let doubted = doubts(&backup(), &statement(&json!({"true": 1, "retention": 7})).merged());
+    assert_eq!(doubted.len(), 1);
+    assert_eq!((doubted[0].facet.as_str(), doubted[0].pointer.as_str()), ("backup", "/true"));
+    assert_eq!(doubts(&backup(), &statement(&json!({"yes": 1})).merged()), []);
 }

@@ -196,3 +196,52 @@ impl Remembered {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Grant;
+    use crate::api::{EntitlementInstance, Phase};
+    use rstest::rstest;
+    use serde_json::{Value, json};
+
+    fn instance(annotations: &Value, terms: &Value, status: &Value) -> EntitlementInstance {
+        let mut spec = terms.clone();
+        spec["organization"] = "acme".into();
+        spec["definition"] = "seats".into();
+        serde_json::from_value(json!({
+            "apiVersion": "entitlements.dev/v1alpha1",
+            "kind": "EntitlementInstance",
+            "metadata": {"name": "a", "namespace": "entitlements", "annotations": annotations},
+            "spec": spec,
+            "status": status,
+        }))
+        .unwrap()
+    }
+
+    #[rstest]
+    #[case::nothing(json!({}), json!({"end": "2027-01-31"}), false)]
+    #[case::granted_at(json!({"entitlements.dev/granted-at": "2027-01-01T00:00:00Z"}), json!({}), true)]
+    #[case::another_annotation(json!({"note": "x"}), json!({}), false)]
+    #[case::start(json!({}), json!({"start": "2027-01-01"}), true)]
+    #[case::renews(json!({}), json!({"renews": "b"}), true)]
+    fn a_start_is_stated_by_start_granted_at_or_a_renewed_grant(
+        #[case] annotations: Value,
+        #[case] terms: Value,
+        #[case] expected: bool,
+    ) {
+        assert_eq!(Grant::has_stated_start(&instance(&annotations, &terms, &Value::Null)), expected);
+    }
+
+    #[test]
+    fn of_a_status_it_is_remembered_what_may_be() {
+        let status = json!({
+            "phase": "Active",
+            "facets": {"backup": {"retention": 90}},
+            "notices": [{"before": "P30D", "end": "2027-01-31T00:00:00Z", "at": "2027-01-01T00:00:00Z"}],
+        });
+        let remembered = Grant::read(&instance(&json!({}), &json!({}), &status)).remembered;
+        assert_eq!(remembered.phase, Some(Phase::Active));
+        assert_eq!(serde_json::to_value(remembered.facets).unwrap(), status["facets"]);
+        assert_eq!(serde_json::to_value(remembered.notices).unwrap(), status["notices"]);
+    }
+}

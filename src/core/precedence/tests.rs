@@ -99,6 +99,9 @@ fn each_field_takes_the_value_that_the_first_grant_in_this_order_states() {
     assert_eq!(source("window.from"), (Layer::Instance, Some(1)));
     assert_eq!(source("retention"), (Layer::Instance, Some(1)));
     assert_eq!(source("region"), (Layer::Preset, None));
+    let empty = statement(&json!({"labels": {}}));
+    let sources = provenance(&backup(), &merge_statements(&backup(), &[&empty], &[]).values, &[&empty]);
+    assert_eq!(sources["backup"]["labels"], (Layer::Instance, Some(0)), "an empty object is a value");
     let alone = merge_statements(&backup(), &[&first], &[]);
     let sources = provenance(&backup(), &alone.values, &[&first]);
     assert_eq!(sources["backup"]["retention"], (Layer::Default, None));

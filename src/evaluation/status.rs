@@ -51,7 +51,7 @@ pub fn grant_outcome(holding: &Holding, member: &Member, delivery: GrantDelivery
         facets: member.facets.remembered.clone(),
         renewed_by: member.renewed_by.as_deref().map(str::to_owned),
         violations: violations(&member.facets.validity),
-        amendments: amendments(grant, verdict, now),
+        amendments: amendments(grant, verdict),
         notices: given,
         outputs: Some(OutputCounts { desired: delivery.desired, delivered }),
         conditions: conditions(holding, member, &delivery, now),
@@ -73,11 +73,10 @@ fn violations(validity: &Validity) -> Vec<FacetViolation> {
         .collect()
 }
 
-fn amendments(grant: &Grant, verdict: &Verdict, now: Instant) -> Vec<AmendmentStatus> {
+fn amendments(grant: &Grant, verdict: &Verdict) -> Vec<AmendmentStatus> {
     let decided: BTreeMap<usize, (AmendmentState, Option<String>)> =
         verdict.amendments.iter().map(|outcome| (outcome.index, (outcome.state, outcome.message.clone()))).collect();
     let undecided = |revoked: bool| {
-        let _ = now;
         let state = if revoked { AmendmentState::Revoked } else { AmendmentState::Ignored };
         (state, (!revoked).then(|| "the grant is refused, so it has no term that this could change".to_owned()))
     };

@@ -10,6 +10,7 @@ pub mod definition;
 pub mod facets;
 pub mod grant;
 pub mod lifecycle;
+pub mod name;
 pub mod namespace;
 pub mod precedence;
 pub mod refusal;

@@ -7,10 +7,7 @@ use super::{
 use crate::{
     api::{EntitlementInstance, Organization},
     core::grant::{Grant, GrantId},
-    evaluation::{
-        Snapshot,
-        admission::{DefinitionUse, FacetUser},
-    },
+    evaluation::admission::{Candidate, DefinitionUse, FacetUser},
 };
 use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc};
@@ -41,19 +38,19 @@ impl Knowledge {
         definition: &str,
         id: &GrantId,
         instance: Option<&EntitlementInstance>,
-    ) -> Option<Snapshot> {
+    ) -> Option<Candidate> {
         let grant = instance.map(Grant::read);
-        self.snapshot(|world| world.with_grant(&organization.into(), &definition.into(), id, grant))
+        self.candidate(|world| world.with_grant(&organization.into(), &definition.into(), id, grant))
     }
 
     /// An organization as given: made, changed, or (None) absent. None where something of it can't be told now.
     #[must_use]
-    pub fn with_organization(&self, name: &str, organization: Option<&Organization>) -> Option<Snapshot> {
+    pub fn with_organization(&self, name: &str, organization: Option<&Organization>) -> Option<Candidate> {
         let organization = organization.cloned();
-        self.snapshot(|world| world.with_organization(&name.into(), organization))
+        self.candidate(|world| world.with_organization(&name.into(), organization))
     }
 
-    fn snapshot(&self, of: impl FnOnce(&World) -> Result<Snapshot, NotReady>) -> Option<Snapshot> {
+    fn candidate(&self, of: impl FnOnce(&World) -> Result<Candidate, NotReady>) -> Option<Candidate> {
         self.context.world(|world| of(world)).ok()
     }
 

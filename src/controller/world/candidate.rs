@@ -1,6 +1,6 @@
-//! One organization as it would be: what is asked before a change is stored.
+//! One organization as it would be: what is asked before a change is stored. It holds no secrets.
 
-use super::{NotReady, World, catalogue::NotYetRead, grants::sources_of};
+use super::{NotReady, World, catalogue::NotYetRead};
 use crate::{
     api::{Organization, entitlement_instance},
     core::{
@@ -9,7 +9,7 @@ use crate::{
     },
     evaluation::{
         SecretSources, Snapshot,
-        admission::{DefinitionUse, FacetUser},
+        admission::{Candidate, DefinitionUse, FacetUser},
         catalogue::CatalogueEntry,
         holding::is_held,
     },
@@ -74,7 +74,7 @@ impl World {
         definition: &Arc<str>,
         id: &GrantId,
         grant: Option<Grant>,
-    ) -> Result<Snapshot, NotReady> {
+    ) -> Result<Candidate, NotReady> {
         let others = self.grants_of(organization).filter(|held| held.definition == *definition && held.id != *id);
         let grants: Vec<_> = others.cloned().chain(grant.map(Arc::new)).collect();
         let entry = self.catalogue.current_entry(definition).map_err(|NotYetRead| NotReady::Waits)?;
@@ -83,7 +83,11 @@ impl World {
     }
 
     /// An organization as given: made, changed, or (None) absent. It has its grants as far as their definitions are read.
-    pub fn with_organization(&self, name: &Arc<str>, organization: Option<Organization>) -> Result<Snapshot, NotReady> {
+    pub fn with_organization(
+        &self,
+        name: &Arc<str>,
+        organization: Option<Organization>,
+    ) -> Result<Candidate, NotReady> {
         let is_read = |grant: &&Arc<Grant>| self.catalogue.entry(&grant.definition).is_ok();
         let grants: Vec<_> = self.grants_of(name).filter(is_read).cloned().collect();
         let catalogue = self.catalogue_of(grants.iter()).map_err(|NotYetRead| NotReady::Waits)?;
@@ -100,7 +104,7 @@ impl World {
         organization: Option<Arc<Organization>>,
         grants: Vec<Arc<Grant>>,
         catalogue: BTreeMap<Arc<str>, Arc<CatalogueEntry>>,
-    ) -> Result<Snapshot, NotReady> {
+    ) -> Result<Candidate, NotReady> {
         if self.tenancy.is_unreadable(name) {
             return Err(NotReady::Unreadable);
         }
@@ -110,8 +114,9 @@ impl World {
                 facts.claimed_by = self.claimant(namespace, organization);
             }
         }
-        let secrets = self.known_secrets(name, &grants);
-        Ok(Snapshot { name: Arc::clone(name), catalogue, secrets, namespaces, organization, grants })
+        let name = Arc::clone(name);
+        let secrets = SecretSources::new();
+        Ok(Candidate::of(Snapshot { name, organization, grants, catalogue, secrets, namespaces }))
     }
 
     /// Whose a namespace is, with that organization as given.
@@ -120,13 +125,6 @@ impl World {
         let lists_it = candidate.spec.namespaces.iter().any(|listed| **listed == **namespace);
         let others = self.tenancy.claims(namespace).filter(|other| other.name != age.name);
         others.chain(lists_it.then_some(&age)).min().map(|oldest| oldest.name.to_string())
-    }
-
-    /// What has been read of the Secrets that grants take values from. Nobody is made to wait for the rest.
-    fn known_secrets(&self, organization: &Arc<str>, grants: &[Arc<Grant>]) -> SecretSources {
-        let sources = grants.iter().flat_map(|grant| sources_of(grant));
-        let permitted = sources.filter(|source| self.tenancy.may_assign(organization, &source.0));
-        permitted.filter_map(|source| Some((source.clone(), self.sources.data(&source).ok()??))).collect()
     }
 
     /// The grants of a definition: how many depend on it, and those that can be looked at now.

@@ -1,11 +1,10 @@
 //! A definition, and the grants that it serves.
 
-use super::{Findings, IN_USE, Refused, Verdict, holding, some_of, unused::unused};
+use super::{Candidate, Findings, IN_USE, Refused, Verdict, holding, some_of, unused::unused};
 use crate::{
     api::EntitlementDefinitionSpec,
     core::{calendar::Instant, grant::GrantId},
     evaluation::{
-        Snapshot,
         catalogue::{CatalogueEntry, CompiledDefinition, Problem, Source},
         facets::Validity,
         standing::Standing,
@@ -22,7 +21,7 @@ pub struct DefinitionUse {
     /// One of these.
     pub example: Option<GrantId>,
     /// Organizations with grants of it, each with these alone: as many as can be looked at while someone waits.
-    pub holders: Vec<Snapshot>,
+    pub holders: Vec<Candidate>,
 }
 
 /// What is said of a change of a definition: absent before where it is made, after where it is deleted. `schemas` are those
@@ -77,10 +76,9 @@ pub fn invalidated(
     let entry = Arc::new(CatalogueEntry::valid(compiled));
     let mut grants = 0;
     let mut first: Option<(GrantId, String)> = None;
-    for snapshot in &used.holders {
-        let changed =
-            Snapshot { catalogue: BTreeMap::from([(Arc::clone(name), Arc::clone(&entry))]), ..snapshot.clone() };
-        let before = invalid(snapshot, name, now);
+    for holder in &used.holders {
+        let changed = holder.with_definition(name, &entry);
+        let before = invalid(holder, name, now);
         let mut invalid = invalid(&changed, name, now);
         invalid.retain(|id, _| !before.contains_key(id));
         grants += invalid.len();
@@ -92,7 +90,8 @@ pub fn invalidated(
 }
 
 /// Grants whose facets are invalid.
-fn invalid(snapshot: &Snapshot, name: &Arc<str>, now: Instant) -> BTreeMap<GrantId, String> {
+fn invalid(holder: &Candidate, name: &Arc<str>, now: Instant) -> BTreeMap<GrantId, String> {
+    let snapshot = holder.snapshot();
     let holding = holding(snapshot, &Standing::of(snapshot), name, now);
     let problem = |validity: &Validity| match validity {
         Validity::Invalid(violations) => violations.first().map(ToString::to_string),

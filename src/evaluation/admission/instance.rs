@@ -1,6 +1,6 @@
 //! A grant among those of its organization and definition.
 
-use super::{Findings, IN_USE, Refused, Verdict, costs, harmed, holding, some_of};
+use super::{Candidate, Findings, IN_USE, Refused, Verdict, costs, harmed, holding, some_of};
 use crate::{
     api::{
         Phase,
@@ -22,10 +22,11 @@ use crate::{
 };
 use std::collections::BTreeSet;
 
-/// What is said of a change of one grant. Both snapshots are of its organization, with the grant as it is before and after
+/// What is said of a change of one grant. Both candidates are of its organization, with the grant as it is before and after
 /// the change: absent from the first where it is made, from the second where it is deleted.
 #[must_use]
-pub fn review_instance(before: &Snapshot, after: &Snapshot, id: &GrantId, now: Instant) -> Verdict {
+pub fn review_instance(before: &Candidate, after: &Candidate, id: &GrantId, now: Instant) -> Verdict {
+    let (before, after) = (before.snapshot(), after.snapshot());
     let find = |snapshot: &'_ Snapshot| snapshot.grants.iter().find(|grant| grant.id == *id).cloned();
     let (old, new) = (find(before), find(after));
     let Some(definition) = new.as_ref().or(old.as_ref()).map(|grant| &grant.definition) else {

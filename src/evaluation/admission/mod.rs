@@ -6,11 +6,13 @@
 //!
 //! | file | what it knows |
 //! |---|---|
+//! | `candidate` | what is looked at, which has no secrets |
 //! | `instance` | a grant among those of its organization and definition |
 //! | `organization` | an organization among the others |
 //! | `definition`, `facet` | the catalogue, and the grants that it serves |
 //! | `unused` | what a definition has that nothing shows |
 
+mod candidate;
 mod definition;
 mod facet;
 mod instance;
@@ -19,6 +21,7 @@ mod organization;
 mod tests;
 mod unused;
 
+pub use candidate::Candidate;
 pub use definition::{DefinitionUse, review_definition};
 pub use facet::{FacetUser, review_facet};
 pub use instance::review_instance;

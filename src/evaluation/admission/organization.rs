@@ -1,6 +1,6 @@
 //! An organization among the others.
 
-use super::{Findings, Refused, Verdict, costs, harmed, holding};
+use super::{Candidate, Findings, Refused, Verdict, costs, harmed, holding};
 use crate::{
     core::calendar::Instant,
     evaluation::{Snapshot, by_definition, holding::Holding, standing::Standing},
@@ -9,10 +9,11 @@ use crate::{
 /// The reason that is no fault of anyone: what is missing may come.
 const MISSING: &str = "NamespaceMissing";
 
-/// What is said of a change of an organization. Both snapshots are of it, with the organization as it is before and after
+/// What is said of a change of an organization. Both candidates are of it, with the organization as it is before and after
 /// the change: absent from the first where it is made, from the second where it is deleted.
 #[must_use]
-pub fn review_organization(before: &Snapshot, after: &Snapshot, now: Instant) -> Verdict {
+pub fn review_organization(before: &Candidate, after: &Candidate, now: Instant) -> Verdict {
+    let (before, after) = (before.snapshot(), after.snapshot());
     let standings = (Standing::of(before), Standing::of(after));
     let earlier = holdings(before, &standings.0, now);
     if after.organization.is_none() {

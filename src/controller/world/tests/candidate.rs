@@ -15,9 +15,9 @@ fn serving() -> World {
 
 fn names(world: &World, id: &str, grant: Option<Value>) -> Vec<String> {
     let grant = grant.map(|object| Grant::read(&read::<EntitlementInstance>(object)));
-    let snapshot =
+    let candidate =
         world.with_grant(&"acme".into(), &"backup".into(), &GrantId::new("entitlements", id), grant).unwrap();
-    snapshot.grants.iter().map(|grant| format!("{}: {}", grant.id.name, grant.priority)).collect()
+    candidate.snapshot().grants.iter().map(|grant| format!("{}: {}", grant.id.name, grant.priority)).collect()
 }
 
 #[test]
@@ -71,8 +71,8 @@ fn claims(granted_at: Option<&str>) -> Vec<(String, Option<String>)> {
     metadata["creationTimestamp"] = json!("2026-06-01T00:00:00Z");
     metadata["annotations"] = json!({"entitlements.dev/granted-at": granted_at.unwrap_or("unreadable")});
     let organization: Organization = read(json!({"metadata": metadata, "spec": {"namespaces": ["one", "three"]}}));
-    let snapshot = world.with_organization(&"new".into(), Some(organization)).unwrap();
-    snapshot.namespaces.iter().map(|(name, facts)| (name.to_string(), facts.claimed_by.clone())).collect()
+    let candidate = world.with_organization(&"new".into(), Some(organization)).unwrap();
+    candidate.snapshot().namespaces.iter().map(|(name, facts)| (name.to_string(), facts.claimed_by.clone())).collect()
 }
 
 #[test]
@@ -89,8 +89,8 @@ fn what_an_organization_claims_already_does_not_count_twice() {
     let mut metadata = metadata(None, "acme", 2);
     metadata["annotations"] = json!({"entitlements.dev/granted-at": "2026-12-01T00:00:00Z"});
     let younger: Organization = read(json!({"metadata": metadata, "spec": {"namespaces": ["one"]}}));
-    let snapshot = world.with_organization(&"acme".into(), Some(younger)).unwrap();
-    assert_eq!(snapshot.namespaces["one"].claimed_by.as_deref(), Some("globex"));
+    let candidate = world.with_organization(&"acme".into(), Some(younger)).unwrap();
+    assert_eq!(candidate.snapshot().namespaces["one"].claimed_by.as_deref(), Some("globex"));
 }
 
 #[test]
@@ -105,8 +105,11 @@ fn what_is_in_force_or_to_be_counts_as_depending_on_a_definition() {
     apply(&mut world, draft);
     let used = world.definition_use(&"backup".into());
     assert_eq!(used.live, 4);
-    let mut holders: Vec<_> =
-        used.holders.iter().map(|snapshot| (snapshot.name.to_string(), snapshot.grants.len())).collect();
+    let mut holders: Vec<_> = used
+        .holders
+        .iter()
+        .map(|holder| (holder.snapshot().name.to_string(), holder.snapshot().grants.len()))
+        .collect();
     holders.sort();
     assert_eq!(holders, [("acme".to_owned(), 5), ("globex".to_owned(), 2)]);
     assert_eq!(world.definition_use(&"other".into()).live, 0);

@@ -1,8 +1,11 @@
 use super::{definition, fine, id, instance, now, refused, seats, settled, snapshot, warned};
-use crate::evaluation::admission::{DefinitionUse, FacetUser, Verdict, review_definition, review_facet};
+use crate::{
+    core::secret::Secret,
+    evaluation::admission::{Candidate, DefinitionUse, FacetUser, Verdict, review_definition, review_facet},
+};
 use rstest::rstest;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 fn schemas() -> BTreeMap<String, Value> {
     BTreeMap::from([("limits".to_owned(), limits(10))])
@@ -15,7 +18,7 @@ fn limits(maximum: u64) -> Value {
 /// A grant of `seats` whose depth is 7, in force.
 fn used() -> DefinitionUse {
     let grants = settled(&[instance("a", &json!({"facets": {"limits": {"depth": 7}}}))], now());
-    DefinitionUse { live: 1, example: Some(id("a")), holders: vec![snapshot(&grants)] }
+    DefinitionUse { live: 1, example: Some(id("a")), holders: vec![Candidate::of(snapshot(&grants))] }
 }
 
 fn changed(before: Option<&Value>, after: Option<&Value>, used: &DefinitionUse) -> Verdict {
@@ -155,4 +158,36 @@ fn a_facet_definition_is_not_deleted_while_grants_depend_on_it() {
     let warning = "without the facet definition limits, the definition seats cannot be granted";
     assert_eq!(facet(Some(&limits(10)), None, &[user(DefinitionUse::default())]), warned(&[warning]));
     assert_eq!(facet(Some(&limits(10)), None, &[]), fine());
+}
+
+/// A definition whose facet has a secret field of at least that length.
+fn protected(least: usize) -> Value {
+    let password = json!({"type": "string", "writeOnly": true, "minLength": least});
+    json!({
+        "type": "Quantity", "unit": "seats", "amount": 5,
+        "facets": [{"name": "db", "schema": {"type": "object", "properties": {"password": password}, "required": ["password"]}}],
+        "outputs": [{"name": "o", "kind": "Secret", "items": [{"key": "k", "format": "Env"}]}],
+    })
+}
+
+/// A grant of it that takes a value of 17 characters from a Secret, or from one that is not there.
+fn protected_use(is_there: bool) -> DefinitionUse {
+    let source = json!({"facet": "db", "field": "password", "secretKeyRef": {"name": "db", "key": "password"}});
+    let mut known = snapshot(&settled(&[instance("a", &json!({"secretFacets": [source]}))], now()));
+    if is_there {
+        let data = BTreeMap::from([("password".to_owned(), Secret::new(b"correct horse bat".to_vec()))]);
+        known.secrets.insert(("entitlements".into(), "db".into()), Arc::new(data));
+    }
+    DefinitionUse { live: 1, example: Some(id("a")), holders: vec![Candidate::of(known)] }
+}
+
+#[test]
+fn no_answer_depends_on_a_secret() {
+    for is_there in [true, false] {
+        let used = protected_use(is_there);
+        assert!(used.holders[0].snapshot().secrets.is_empty());
+        for least in [0, 17, 18, 1000] {
+            assert_eq!(changed(Some(&protected(1)), Some(&protected(least)), &used), fine(), "{is_there} {least}");
+        }
+    }
 }

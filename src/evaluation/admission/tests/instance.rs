@@ -4,7 +4,7 @@ use crate::{
     core::{calendar::parse_instant, namespace::NamespaceFacts},
     evaluation::{
         Snapshot,
-        admission::{Verdict, review_instance},
+        admission::{Candidate, Verdict, review_instance},
         catalogue::{CatalogueEntry, Present, Problem},
         evaluate,
     },
@@ -19,7 +19,9 @@ fn review(
     before: Option<EntitlementInstance>,
     after: Option<EntitlementInstance>,
 ) -> Verdict {
-    let with = |own: Option<EntitlementInstance>| snapshot(&others.iter().cloned().chain(own).collect::<Vec<_>>());
+    let with = |own: Option<EntitlementInstance>| {
+        Candidate::of(snapshot(&others.iter().cloned().chain(own).collect::<Vec<_>>()))
+    };
     review_instance(&with(before), &with(after), &id("a"), now())
 }
 
@@ -70,7 +72,9 @@ fn reviewed_in(change: impl Fn(&mut Snapshot)) -> Option<&'static str> {
     let (mut before, mut after) = (snapshot(&[]), snapshot(&[instance("a", &json!({}))]));
     change(&mut before);
     change(&mut after);
-    review_instance(&before, &after, &id("a"), now()).refused.map(|refused| refused.reason)
+    review_instance(&Candidate::of(before), &Candidate::of(after), &id("a"), now())
+        .refused
+        .map(|refused| refused.reason)
 }
 
 #[test]
@@ -205,7 +209,7 @@ fn deleted(name: &str, all: &[EntitlementInstance], change: impl Fn(&mut Snapsho
     let (mut before, mut after) = (snapshot(all), snapshot(&rest));
     change(&mut before);
     change(&mut after);
-    review_instance(&before, &after, &id(name), parse_instant(at).unwrap())
+    review_instance(&Candidate::of(before), &Candidate::of(after), &id(name), parse_instant(at).unwrap())
 }
 
 #[test]

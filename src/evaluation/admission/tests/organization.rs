@@ -4,7 +4,7 @@ use crate::{
     core::namespace::NamespaceFacts,
     evaluation::{
         Snapshot,
-        admission::{Verdict, review_organization},
+        admission::{Candidate, Verdict, review_organization},
     },
 };
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ fn with(organization: Option<Organization>) -> Snapshot {
 }
 
 fn changed(before: Option<Value>, after: Option<Value>) -> Verdict {
-    let state = |spec: Option<Value>| with(spec.map(|spec| organization(&spec)));
+    let state = |spec: Option<Value>| Candidate::of(with(spec.map(|spec| organization(&spec))));
     review_organization(&state(before), &state(after), now())
 }
 

@@ -33,7 +33,7 @@ pub enum Layer {
 }
 
 /// What one grant states, layer by layer, the last one on top.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Statement {
     layers: Vec<(Layer, Arc<FacetFields>)>,
 }

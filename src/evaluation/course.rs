@@ -6,7 +6,7 @@ use super::{
     holding::{Holding, Member, merge, rank_of},
 };
 use crate::{
-    api::entitlement_instance::AmendmentState,
+    api::entitlement_instance::{AmendmentState, FacetFields},
     core::{
         amount::Amount,
         calendar::{Bound, Instant},
@@ -14,16 +14,16 @@ use crate::{
         facets::Statement,
         grant::Grant,
         lifecycle::{PreparedAmendment, Verdict},
-        precedence::total,
+        precedence::Tally,
     },
-    render::flags::{Course, Holds, Stage},
+    render::flags::{Course, Stage},
 };
 use std::collections::BTreeSet;
 
-/// The most changes that are looked ahead to.
+/// The most changes to come that a flag shows. A moment at which what it shows stays as it is counts for nothing.
 const MOST_CHANGES: usize = 16;
-/// The most members, over all changes, that are looked at.
-const MOST_MEMBERS: usize = 4096;
+/// The most statements, over all moments, that are merged to find the changes of facets.
+const MOST_MERGED: usize = 4096;
 
 /// What a grant comes to from a pending amendment on.
 #[derive(Debug)]
@@ -58,64 +58,210 @@ pub fn later(
     later
 }
 
+/// What a grant in force gives.
+#[derive(Clone, Copy, PartialEq)]
+struct Gives<'a> {
+    amount: Option<Amount>,
+    statement: Option<&'a Statement>,
+}
+
 impl Member<'_> {
-    fn is_in_force_at(&self, at: Instant) -> bool {
-        self.spans.iter().any(|(start, end)| *start <= at && !end.has_come(at))
-    }
-
-    fn at(&self, at: Instant) -> (Option<Amount>, Option<&Statement>) {
-        let later = self.later.iter().rev().find(|later| later.at <= at);
-        later.map_or((self.amount, self.facets.statement.as_ref()), |later| (later.amount, later.statement.as_ref()))
+    /// What it gives at a moment; None where it is not in force.
+    fn gives(&self, at: Instant) -> Option<Gives<'_>> {
+        if !self.spans.iter().any(|(start, end)| *start <= at && !end.has_come(at)) {
+            return None;
+        }
+        let come = self.later.partition_point(|later| later.at <= at);
+        let later = come.checked_sub(1).and_then(|last| self.later.get(last));
+        Some(match later {
+            Some(later) => Gives { amount: later.amount, statement: later.statement.as_ref() },
+            None => Gives { amount: self.amount, statement: self.facets.statement.as_ref() },
+        })
     }
 }
 
-/// What is held now (`present`), and from each coming change on. Where more changes come than can be looked ahead to, what
-/// the last one gives lasts until the end of its run: a right may change late, but never ends late.
+/// What is held now.
+pub struct Held<'a> {
+    /// The total; absent for a Feature.
+    pub amount: Option<Amount>,
+    /// The merged facets.
+    pub facets: &'a FacetFields,
+}
+
+/// What is held now (`present`), and from each coming change on. Where more changes come than are looked ahead to, what the
+/// last one gives lasts until the end of its run: a right may change late, but never ends late.
 #[must_use]
-pub fn course(holding: &Holding, present: Option<Holds>, now: Instant) -> Course {
+pub fn course(holding: &Holding, present: Option<&Held>, now: Instant) -> Course {
     let Some(definition) = holding.definition() else { return Course::default() };
-    let mut stages = Vec::new();
-    if let (Some(holds), Some((start, _))) = (present, holding.run(now)) {
-        stages.push(Stage { from: start, holds: Some(holds) });
+    let since = holding.run(now).map(|(start, _)| start);
+    let has_facets = !definition.facets.is_empty();
+    let mut rights = Track::begin(since, present.map(|held| held.amount).filter(is_something));
+    let held = present.filter(|held| has_facets && !held.facets.is_empty());
+    let mut facets = Track::begin(since, held.map(|held| held.facets.clone()));
+    facets.is_open = has_facets;
+    let mut sweep = Sweep::new(holding, definition, now);
+    while rights.is_open || facets.is_open {
+        let Some(step) = sweep.go_on() else { break };
+        rights.see(holding, step.at, || sweep.right());
+        if step.changes_facets {
+            facets.see(holding, step.at, || sweep.facets());
+        }
+        if sweep.merged >= MOST_MERGED {
+            facets.close(holding, step.at);
+        }
     }
-    let changes = changes(holding, now);
-    let ahead = (MOST_MEMBERS / holding.members.len().max(1)).clamp(1, MOST_CHANGES);
-    for at in changes.iter().take(ahead) {
-        add(&mut stages, Stage { from: *at, holds: holds_at(holding, definition, *at) });
-    }
-    if let Some(last) = changes.iter().take(ahead).next_back().filter(|_| changes.len() > ahead)
-        && let Some((_, Bound::At(end))) = holding.run(*last)
-    {
-        add(&mut stages, Stage { from: end, holds: None });
-    }
-    Course { stages, has_facets: !definition.facets.is_empty() }
+    Course { rights: rights.stages, facets: has_facets.then_some(facets.stages) }
 }
 
-fn add(stages: &mut Vec<Stage>, stage: Stage) {
-    if stages.last().and_then(|last| last.holds.as_ref()) != stage.holds.as_ref() {
-        stages.push(stage);
+/// An amount of nothing shows like nothing held.
+fn is_something(right: &Option<Amount>) -> bool {
+    *right != Some(Amount::ZERO)
+}
+
+/// What one flag shows, from each change of it on.
+struct Track<T> {
+    stages: Vec<Stage<T>>,
+    /// How many of the stages are to come.
+    to_come: usize,
+    /// Whether more is looked for.
+    is_open: bool,
+}
+
+impl<T: PartialEq> Track<T> {
+    /// With what is held now, since the beginning of its run.
+    fn begin(since: Option<Instant>, present: Option<T>) -> Self {
+        let present = since.zip(present).map(|(from, holds)| Stage { from, holds: Some(holds) });
+        Self { stages: present.into_iter().collect(), to_come: 0, is_open: true }
+    }
+
+    fn last(&self) -> Option<&T> {
+        self.stages.last().and_then(|last| last.holds.as_ref())
+    }
+
+    /// Adds what is held from a moment on, if that is a change.
+    fn see(&mut self, holding: &Holding, at: Instant, holds: impl FnOnce() -> Option<T>) {
+        if !self.is_open {
+            return;
+        }
+        let holds = holds();
+        if self.last() == holds.as_ref() {
+            return;
+        }
+        if self.to_come == MOST_CHANGES {
+            let known = self.stages.last().map_or(at, |last| last.from);
+            self.close(holding, known);
+            return;
+        }
+        self.to_come += 1;
+        self.stages.push(Stage { from: at, holds });
+    }
+
+    /// Looks no further than `known`, the last moment of which it is known what is held.
+    fn close(&mut self, holding: &Holding, known: Instant) {
+        let end = holding.run(known).map(|(_, end)| end);
+        if let (true, Some(_), Some(Bound::At(end))) = (self.is_open, self.last(), end) {
+            self.stages.push(Stage { from: end, holds: None });
+        }
+        self.is_open = false;
     }
 }
 
-/// The moments to come at which the holding may change.
-fn changes(holding: &Holding, now: Instant) -> BTreeSet<Instant> {
-    let of_member = |member: &Member| {
-        let spans = member.spans.iter().flat_map(|(start, end)| [Some(*start), end.at()]).flatten();
-        spans.chain(member.later.iter().map(|later| later.at)).collect::<Vec<_>>()
-    };
-    holding.members.iter().flat_map(of_member).filter(|at| *at > now).collect()
+/// The grants of a holding on their way through the moments at which one of them changes. Each moment costs what changes at
+/// it, but for facets, which are merged anew.
+struct Sweep<'a> {
+    definition: &'a Definition,
+    /// In the order of precedence.
+    members: Vec<&'a Member<'a>>,
+    /// What each gives.
+    gives: Vec<Option<Gives<'a>>>,
+    /// The moments to come, with the member that changes. The last one comes first.
+    moments: Vec<(Instant, usize)>,
+    amounts: Tally,
+    in_force: BTreeSet<usize>,
+    /// How many statements were merged.
+    merged: usize,
 }
 
-fn holds_at(holding: &Holding, definition: &Definition, at: Instant) -> Option<Holds> {
-    let mut members: Vec<&Member> = holding.members.iter().filter(|member| member.is_in_force_at(at)).collect();
-    if members.is_empty() {
-        return None;
+/// A moment at which a grant changes.
+struct Step {
+    at: Instant,
+    /// Whether what is stated may be otherwise.
+    changes_facets: bool,
+}
+
+impl<'a> Sweep<'a> {
+    fn new(holding: &'a Holding, definition: &'a Definition, now: Instant) -> Self {
+        let mut members: Vec<&Member> = holding.members.iter().filter(|member| !member.spans.is_empty()).collect();
+        members.sort_by(|one, other| rank_of(one).cmp(&rank_of(other)));
+        let mut moments: Vec<(Instant, usize)> = Vec::new();
+        for (index, member) in members.iter().enumerate() {
+            let spans = member.spans.iter().flat_map(|(start, end)| [Some(*start), end.at()]).flatten();
+            let all = spans.chain(member.later.iter().map(|later| later.at));
+            moments.extend(all.filter(|at| *at > now).map(|at| (at, index)));
+        }
+        moments.sort_unstable_by(|one, other| other.cmp(one));
+        let mut sweep = Self {
+            definition,
+            gives: vec![None; members.len()],
+            members,
+            moments,
+            amounts: Tally::new(definition.aggregation),
+            in_force: BTreeSet::new(),
+            merged: 0,
+        };
+        for index in 0..sweep.members.len() {
+            sweep.update(index, now);
+        }
+        sweep
     }
-    members.sort_by(|one, other| rank_of(one).cmp(&rank_of(other)));
-    let amounts = members.iter().filter_map(|member| member.at(at).0);
-    let amount = definition.amount.map(|_| total(definition, amounts).unwrap_or(Amount::ZERO));
-    let parts: Vec<(&Member, &Statement)> =
-        members.iter().filter_map(|member| Some((*member, member.at(at).1?))).collect();
-    let facets = if parts.is_empty() { None } else { Some(merge(definition, &parts).values) };
-    Some(Holds { amount, facets: facets.unwrap_or_default() })
+
+    /// Goes on to the next moment at which a grant changes.
+    fn go_on(&mut self) -> Option<Step> {
+        let (at, _) = self.moments.last().copied()?;
+        let mut step = Step { at, changes_facets: false };
+        while let Some((_, index)) = self.moments.pop_if(|(next, _)| *next == at) {
+            step.changes_facets |= self.update(index, at);
+        }
+        Some(step)
+    }
+
+    /// Brings one grant up to date. Whether what is stated may be otherwise.
+    fn update(&mut self, index: usize, at: Instant) -> bool {
+        let after = self.members.get(index).and_then(|member| member.gives(at));
+        let Some(slot) = self.gives.get_mut(index) else { return false };
+        let before = std::mem::replace(slot, after);
+        if let Some(amount) = before.and_then(|gives| gives.amount) {
+            self.amounts.remove(amount);
+        }
+        if let Some(amount) = after.and_then(|gives| gives.amount) {
+            self.amounts.add(amount);
+        }
+        if after.is_some() {
+            self.in_force.insert(index);
+        } else {
+            self.in_force.remove(&index);
+        }
+        before.map(|gives| gives.statement) != after.map(|gives| gives.statement)
+    }
+
+    /// The total, absent for a Feature; None where nothing is held.
+    fn right(&self) -> Option<Option<Amount>> {
+        let total = || self.definition.amount.map(|_| self.amounts.total().unwrap_or(Amount::ZERO));
+        (!self.in_force.is_empty()).then(total).filter(is_something)
+    }
+
+    /// The merged facets; None where there are none.
+    fn facets(&mut self) -> Option<FacetFields> {
+        let part = |index: &usize| {
+            Some((*self.members.get(*index)?, self.gives.get(*index)?.as_ref().and_then(|gives| gives.statement)?))
+        };
+        let parts: Vec<(&Member, &Statement)> = self.in_force.iter().filter_map(part).collect();
+        if parts.is_empty() {
+            return None;
+        }
+        let merged = merge(self.definition, &parts);
+        // Each that is left out is one more try.
+        self.merged += parts.len() * (parts.len() - merged.taking_part.min(parts.len()) + 1);
+        Some(merged.values)
+    }
 }

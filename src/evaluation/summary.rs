@@ -1,7 +1,7 @@
 //! The summary of what an organization holds.
 
 use super::{
-    course::course,
+    course::{Held, course},
     holding::{Holding, Member, is_held},
     standing::Standing,
 };
@@ -10,7 +10,6 @@ use crate::{
         calendar::{Instant, format_instant},
         facets::{Layer, Statement, provenance},
     },
-    render::flags::Holds,
     render::summary::{Entry, GrantSource, Sources, Summary, ValueSource},
 };
 use std::collections::BTreeMap;
@@ -39,9 +38,9 @@ fn entry(holding: &Holding, now: Instant) -> Option<Entry> {
         value_source(layer, index.and_then(|index| parts.get(index)).map(|(member, _)| *member))
     };
     let total = holding.total();
-    let present = is_entitled.then(|| Holds { amount: total, facets: facets.clone() });
+    let present = is_entitled.then_some(Held { amount: total, facets: &facets });
     Some(Entry {
-        course: course(holding, present, now),
+        course: course(holding, present.as_ref(), now),
         entitled: is_entitled,
         type_: definition.type_.as_str(),
         unit: definition.unit.clone(),

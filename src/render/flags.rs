@@ -32,28 +32,19 @@ const NAME_DIGITS: usize = 12;
 /// How what an organization holds of a definition changes with time.
 #[derive(Clone, Debug, Default)]
 pub struct Course {
-    /// In the order of time. Before the first, nothing is held; the last one lasts.
-    pub stages: Vec<Stage>,
-    /// Whether the definition has facets.
-    pub has_facets: bool,
+    /// Whether and how much is held: the amount, which a Feature has not.
+    pub rights: Vec<Stage<Option<Amount>>>,
+    /// The facets, without secret fields; absent where the definition has none.
+    pub facets: Option<Vec<Stage<FacetFields>>>,
 }
 
-/// What is held from a moment on.
+/// What is held from a moment on. Stages stand in the order of time: before the first nothing is held, and the last one lasts.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Stage {
+pub struct Stage<T> {
     /// The moment.
     pub from: Instant,
     /// What is held; None where nothing is.
-    pub holds: Option<Holds>,
-}
-
-/// What is held.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Holds {
-    /// The amount; absent for a Feature.
-    pub amount: Option<Amount>,
-    /// The facets, without secret fields.
-    pub facets: FacetFields,
+    pub holds: Option<T>,
 }
 
 /// A named value of a flag.
@@ -68,9 +59,9 @@ struct Variant {
 pub fn flags<'a>(entitlements: impl Iterator<Item = (&'a str, bool, &'a Course)>) -> Value {
     let mut flags = Map::new();
     for (handle, has_amount, course) in entitlements {
-        let entitled = if has_amount { course.flag(amount) } else { course.flag(switch) };
+        let entitled = if has_amount { flag(&course.rights, amount) } else { flag(&course.rights, switch) };
         flags.insert(handle.to_owned(), entitled);
-        if let Some(flag) = course.has_facets.then(|| course.flag(facets)).filter(is_small) {
+        if let Some(flag) = course.facets.as_ref().map(|stages| flag(stages, facets)).filter(is_small) {
             flags.insert(format!("{handle}.facets"), flag);
         }
     }
@@ -82,14 +73,14 @@ fn is_small(flag: &Value) -> bool {
     flag.to_string().len() <= MOST_BYTES
 }
 
-fn switch(holds: Option<&Holds>) -> Variant {
+fn switch(holds: Option<&Option<Amount>>) -> Variant {
     let name = if holds.is_some() { "on" } else { "off" };
     Variant { name: name.to_owned(), value: holds.is_some().into() }
 }
 
 /// The variant's name is the exact amount.
-fn amount(holds: Option<&Holds>) -> Variant {
-    let amount = holds.and_then(|holds| holds.amount).unwrap_or(Amount::ZERO);
+fn amount(holds: Option<&Option<Amount>>) -> Variant {
+    let amount = holds.copied().flatten().unwrap_or(Amount::ZERO);
     let name = amount.to_string();
     let value = match amount {
         Amount::Unlimited => MOST.into(),
@@ -110,34 +101,32 @@ fn number(digits: &str) -> Value {
 }
 
 /// The variant's name comes from what it holds, so that it is the same in every file.
-fn facets(holds: Option<&Holds>) -> Variant {
-    let Some(holds) = holds.filter(|holds| !holds.facets.is_empty()) else {
+fn facets(holds: Option<&FacetFields>) -> Variant {
+    let Some(fields) = holds.filter(|fields| !fields.is_empty()) else {
         return Variant { name: "none".to_owned(), value: json!({}) };
     };
-    let value = json!(holds.facets);
+    let value = json!(fields);
     let mut name = hex::encode(Sha256::digest(value.to_string()));
     name.truncate(NAME_DIGITS);
     Variant { name, value }
 }
 
-impl Course {
-    fn flag(&self, variant: impl Fn(Option<&Holds>) -> Variant) -> Value {
-        let none = variant(None);
-        let mut steps: Vec<(i64, Variant)> = Vec::with_capacity(self.stages.len());
-        for stage in &self.stages {
-            let next = variant(stage.holds.as_ref());
-            if steps.last().map_or(&none, |(_, before)| before) != &next {
-                steps.push((stage.from.timestamp(), next));
-            }
+fn flag<T>(stages: &[Stage<T>], variant: impl Fn(Option<&T>) -> Variant) -> Value {
+    let none = variant(None);
+    let mut steps: Vec<(i64, Variant)> = Vec::with_capacity(stages.len());
+    for stage in stages {
+        let next = variant(stage.holds.as_ref());
+        if steps.last().map_or(&none, |(_, before)| before) != &next {
+            steps.push((stage.from.timestamp(), next));
         }
-        let all = steps.iter().map(|(_, variant)| variant).chain([&none]);
-        let variants: Map<String, Value> = all.map(|one| (one.name.clone(), one.value.clone())).collect();
-        let mut flag = json!({"state": "ENABLED", "variants": variants, "defaultVariant": none.name});
-        if let (Some(rule), Some(flag)) = (rule(&none, &steps), flag.as_object_mut()) {
-            flag.insert("targeting".to_owned(), rule);
-        }
-        flag
     }
+    let all = steps.iter().map(|(_, variant)| variant).chain([&none]);
+    let variants: Map<String, Value> = all.map(|one| (one.name.clone(), one.value.clone())).collect();
+    let mut flag = json!({"state": "ENABLED", "variants": variants, "defaultVariant": none.name});
+    if let (Some(rule), Some(flag)) = (rule(&none, &steps), flag.as_object_mut()) {
+        flag.insert("targeting".to_owned(), rule);
+    }
+    flag
 }
 
 /// `if before the first, none, else if before the second, the first, …`; flagd knows no longer `if` than one of three parts.

@@ -1,6 +1,7 @@
 //! The contract's sentences on facets and on several grants of a definition, as tests.
 
-use super::{merge_statements, rank, total};
+use super::{Tally, merge_statements, rank, total};
+use crate::api::{AmountField, entitlement_definition::Aggregation};
 use crate::{
     api::{EntitlementDefinitionSpec, EntitlementInstance},
     core::{
@@ -12,6 +13,7 @@ use crate::{
         grant::Grant,
     },
 };
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -214,4 +216,45 @@ fn a_field_that_kubectl_made_a_boolean_of_is_doubted_where_the_schema_is_open() 
     assert_eq!(doubted.len(), 1);
     assert_eq!((doubted[0].facet.as_str(), doubted[0].pointer.as_str()), ("backup", "/true"));
     assert_eq!(doubts(&backup(), &statement(&json!({"yes": 1})).merged()), []);
+}
+
+fn amount() -> impl Strategy<Value = Amount> {
+    let text = prop_oneof!["[0-9]{1,15}", "[0-9]{1,15}[.][0-9]{1,9}", "[0-3]", Just("Unlimited".to_owned())];
+    text.prop_map(|text| Amount::read(&AmountField::Text(text)).unwrap())
+}
+
+proptest! {
+    /// Whatever came and went, what is left adds up to what it adds up to anew.
+    #[test]
+    fn a_tally_is_the_total_of_what_is_left(
+        amounts in prop::collection::vec(amount(), 0..12),
+        taken in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
+        is_sum in any::<bool>(),
+    ) {
+        let aggregation = if is_sum { Aggregation::Sum } else { Aggregation::Max };
+        let definition = Definition { aggregation, ..backup() };
+        let mut tally = Tally::new(aggregation);
+        let mut left = amounts.clone();
+        amounts.into_iter().for_each(|amount| tally.add(amount));
+        for index in taken.iter().take(left.len()) {
+            prop_assert_eq!(tally.total(), total(&definition, left.iter().copied()));
+            tally.remove(left.swap_remove(index.index(left.len())));
+        }
+        let (found, expected) = (tally.total(), total(&definition, left.iter().copied()));
+        prop_assert_eq!(found, expected);
+        prop_assert_eq!(found.map(|amount| amount.to_string()), expected.map(|amount| amount.to_string()));
+    }
+}
+
+#[test]
+fn a_tally_of_a_hundred_thousand_great_amounts_is_exact() {
+    let great = Amount::read(&AmountField::Text("999999999999999".to_owned())).unwrap();
+    let mut tally = Tally::new(Aggregation::Sum);
+    (0..100_000).for_each(|_| tally.add(great));
+    assert_eq!(tally.total().unwrap().to_string(), "99999999999999900000");
+    tally.add(Amount::Unlimited);
+    assert_eq!(tally.total(), Some(Amount::Unlimited));
+    tally.remove(Amount::Unlimited);
+    (0..99_999).for_each(|_| tally.remove(great));
+    assert_eq!(tally.total(), Some(great));
 }

@@ -7,7 +7,7 @@ use super::{definition, organization};
 use crate::{
     api::{EntitlementInstance, entitlement_definition::OutputKind},
     core::{
-        calendar::{Instant, format_instant},
+        calendar::{Instant, format_instant, parse_instant},
         grant::GrantId,
     },
     evaluation::object::{ObjectData, ObjectKey},
@@ -42,11 +42,13 @@ struct Told {
     changes: Vec<Change>,
 }
 
-fn told() -> impl Strategy<Value = Told> {
-    let change = (0..HOURS, prop::option::of(0u32..9), prop::option::of(0..HOURS), prop::option::of(1u32..12));
+/// `much` is how likely an amendment changes an amount or a facet, and `changes` how many there are.
+fn told(much: f64, changes: std::ops::Range<usize>) -> impl Strategy<Value = Told> {
+    let part = move |values: std::ops::Range<u32>| prop::option::weighted(much, values);
+    let change = (0..HOURS, part(0..9), prop::option::of(0..HOURS), part(1..12));
     let term = (-5..HOURS, prop::option::weighted(0.9, 1i64..20));
     let what = (0u32..9, 0..3, prop::option::of(1u32..12), prop::bool::weighted(0.1), prop::bool::weighted(0.3));
-    (term, what, prop::collection::vec(change, 0..3)).prop_map(|((start, length), what, changes)| Told {
+    (term, what, prop::collection::vec(change, changes)).prop_map(|((start, length), what, changes)| Told {
         start,
         end: length.map(|length| start + length),
         amount: what.0,
@@ -145,23 +147,50 @@ fn check(allow_multiple: bool, grace: Option<&str>, grants: &[Told]) -> Result<(
     }
     let mut statuses = BTreeMap::new();
     let flags = file(&survey(&spec, grants, &mut statuses, hour(0)), "flags.json");
+    let mut seen = [Seen::default(), Seen::default()];
     for number in 0..HOURS * 2 {
         for moment in [hour(number), hour(number + 1) - TimeDelta::seconds(1)] {
             let summary = file(&survey(&spec, grants, &mut statuses, moment), "entitlements.json");
             prop_assert_eq!(problems(&summary), Vec::<String>::new(), "{:#}", summary);
             let entry = &summary["entitlements"]["d"];
             let is_entitled = entry["entitled"] == true;
-            let amount = if is_entitled { entry["amount"].as_str().unwrap() } else { "0" };
-            let facets = if is_entitled { entry["facets"].clone() } else { json!({}) };
             if flags["flags"].get("d").is_none() {
                 prop_assert!(!is_entitled);
                 continue;
             }
-            prop_assert_eq!(flag(&flags, "d", moment).to_string(), amount, "{}", moment);
-            prop_assert_eq!(flag(&flags, "d.facets", moment), &facets, "{}", moment);
+            let amount: Value = if is_entitled { entry["amount"].as_str().unwrap().parse().unwrap() } else { json!(0) };
+            let facets = if is_entitled { entry["facets"].clone() } else { json!({}) };
+            let [of_amount, of_facets] = &mut seen;
+            let shown = of_amount.shown(amount, is_entitled, json!(0));
+            prop_assert_eq!(flag(&flags, "d", moment), &shown, "{}", moment);
+            let shown = of_facets.shown(facets, is_entitled, json!({}));
+            prop_assert_eq!(flag(&flags, "d.facets", moment), &shown, "{}", moment);
         }
     }
     Ok(())
+}
+
+/// What a flag has to show, as told by what is held at one moment after the other: sixteen changes are looked ahead to, and
+/// what the last of them gives lasts until the end of its run.
+#[derive(Default)]
+struct Seen {
+    value: Option<Value>,
+    changes: usize,
+    is_over: bool,
+}
+
+impl Seen {
+    fn shown(&mut self, value: Value, is_entitled: bool, nothing: Value) -> Value {
+        let known = self.value.get_or_insert_with(|| value.clone());
+        if *known != value && self.changes <= 16 {
+            self.changes += 1;
+            if self.changes <= 16 {
+                *known = value;
+            }
+        }
+        self.is_over |= self.changes > 16 && !is_entitled;
+        if self.is_over { nothing } else { known.clone() }
+    }
 }
 
 proptest! {
@@ -171,9 +200,99 @@ proptest! {
     fn flags_foretell_the_summary(
         allow_multiple in any::<bool>(),
         grace in prop::option::of(Just("PT3H")),
-        grants in prop::collection::vec(told(), 1..4),
+        grants in prop::collection::vec(told(0.5, 0..3), 1..4),
     ) {
         check(allow_multiple, grace, &grants)?;
+    }
+
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(6))]
+
+    #[test]
+    fn flags_foretell_the_summary_of_grants_with_many_amendments(
+        allow_multiple in any::<bool>(),
+        busy in (0.05..0.9).prop_flat_map(|much| prop::collection::vec(told(much, 10..40), 1..3)),
+    ) {
+        check(allow_multiple, None, &busy)?;
+    }
+}
+
+/// What the flags show of a grant with those amendments, of which a moment is looked at before any counts.
+fn amended(amendments: &Value) -> Value {
+    let mut inventory = Inventory::new(super::now(), "entitlement-operator");
+    inventory.add_organization(organization("acme", &["acme"], &json!({})));
+    let schema = json!({"type": "object", "properties": {"size": {"type": "integer"}}});
+    let spec = json!({"type": "Quantity", "unit": "seats", "amount": 250, "facets": [{"name": "f", "schema": schema}]});
+    inventory.add_definition(definition("d", &spec));
+    let spec = json!({"organization": "acme", "definition": "d", "start": "2025-01-01", "amendments": amendments});
+    inventory.add_instance(super::instance("entitlements", "a", &spec, &Value::Null));
+    file(&inventory.survey(at("2025-12-01T00:00:00Z")), "flags.json")
+}
+
+fn at(text: &str) -> Instant {
+    parse_instant(text).unwrap()
+}
+
+#[test]
+fn what_changes_nothing_for_the_client_uses_up_no_change() {
+    let ends = [
+        "2027-06-10",
+        "2027-06-11",
+        "2027-06-12",
+        "2027-06-13",
+        "2027-06-14",
+        "2027-06-15",
+        "2027-06-16",
+        "2027-06-17",
+    ];
+    let mut amendments: Vec<Value> = (1..=48)
+        .map(|number| {
+            let effective = format!("2026-{:02}-{:02}", 1 + number / 16, 1 + number % 16);
+            json!({"name": format!("a{number}"), "effective": effective, "end": ends[number % 8]})
+        })
+        .collect();
+    // What is stated again changes nothing either.
+    amendments.extend((1..=12).map(
+        |number| json!({"name": format!("b{number}"), "effective": format!("2026-05-{number:02}"), "amount": 250}),
+    ));
+    amendments.push(json!({"name": "less", "effective": "2026-09-01", "amount": 50}));
+    amendments.push(json!({"name": "facet", "effective": "2026-10-01", "facets": {"f": {"size": 3}}}));
+    let flags = amended(&json!(amendments));
+    for (moment, amount, facets) in [
+        ("2024-12-31T23:59:59Z", 0, json!({})),
+        ("2025-01-01T00:00:00Z", 250, json!({"f": {}})),
+        ("2026-08-31T23:59:59Z", 250, json!({"f": {}})),
+        ("2026-09-01T00:00:00Z", 50, json!({"f": {}})),
+        ("2026-10-01T00:00:00Z", 50, json!({"f": {"size": 3}})),
+        ("2027-06-10T23:59:59Z", 50, json!({"f": {"size": 3}})),
+        ("2027-06-11T00:00:00Z", 0, json!({})),
+    ] {
+        assert_eq!(*flag(&flags, "d", at(moment)), amount, "{moment}");
+        assert_eq!(*flag(&flags, "d.facets", at(moment)), facets, "{moment}");
+    }
+}
+
+/// The changes of one flag use up none of another's.
+#[test]
+fn each_flag_looks_ahead_for_itself() {
+    let mut amendments: Vec<Value> = (1..=20)
+        .map(|number| {
+            let effective = format!("2026-01-{number:02}");
+            json!({"name": format!("a{number}"), "effective": effective, "facets": {"f": {"size": number}}})
+        })
+        .collect();
+    amendments.push(json!({"name": "less", "effective": "2026-09-01", "amount": 50}));
+    let flags = amended(&json!(amendments));
+    for (moment, amount, size) in [
+        ("2026-01-16T00:00:00Z", 250, 16),
+        ("2026-01-20T00:00:00Z", 250, 16),
+        ("2026-08-31T23:59:59Z", 250, 16),
+        ("2026-09-01T00:00:00Z", 50, 16),
+    ] {
+        assert_eq!(*flag(&flags, "d", at(moment)), amount, "{moment}");
+        assert_eq!(*flag(&flags, "d.facets", at(moment)), json!({"f": {"size": size}}), "{moment}");
     }
 }
 

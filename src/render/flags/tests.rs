@@ -1,6 +1,6 @@
 //! The flags as they are written; real evaluators read them in `tests/readers.rs`.
 
-use super::{Course, Holds, Stage, flags};
+use super::{Course, Stage, flags};
 use crate::{
     api::{AmountField, entitlement_instance::FacetFields},
     core::{
@@ -27,14 +27,20 @@ fn facets(value: Value) -> FacetFields {
     serde_json::from_value(value).unwrap()
 }
 
-fn stage(from: &str, holds: Option<(&str, Value)>) -> Stage {
-    let holds =
-        holds.map(|(text, fields)| Holds { amount: (!text.is_empty()).then(|| amount(text)), facets: facets(fields) });
+/// What is held: an amount, which a Feature has not, and facets.
+type Holds = (Option<Amount>, FacetFields);
+
+fn stage(from: &str, holds: Option<(&str, Value)>) -> Stage<Holds> {
+    let holds = holds.map(|(text, fields)| ((!text.is_empty()).then(|| amount(text)), facets(fields)));
     Stage { from: at(from), holds }
 }
 
-fn of(has_amount: bool, stages: Vec<Stage>) -> Value {
-    let course = Course { stages, has_facets: true };
+fn of(has_amount: bool, stages: &[Stage<Holds>]) -> Value {
+    fn each<T>(stages: &[Stage<Holds>], part: impl Fn(&Holds) -> T) -> Vec<Stage<T>> {
+        stages.iter().map(|stage| Stage { from: stage.from, holds: stage.holds.as_ref().map(&part) }).collect()
+    }
+    let rights = each(stages, |(amount, _)| *amount);
+    let course = Course { rights, facets: Some(each(stages, |(_, facets)| facets.clone())) };
     flags([("h", has_amount, &course)].into_iter())
 }
 
@@ -55,7 +61,7 @@ fn result(rule: &Value, at: i64) -> &Value {
 
 #[test]
 fn a_feature_is_on_for_its_term() {
-    let flags = of(false, vec![stage(START, Some(("", json!({})))), stage(END, None)]);
+    let flags = of(false, &[stage(START, Some(("", json!({})))), stage(END, None)]);
     assert_eq!(flags["$schema"], "https://flagd.dev/schema/v0/flags.json");
     let timestamp = json!({"var": "$flagd.timestamp"});
     let expected = json!({
@@ -77,9 +83,9 @@ fn a_feature_is_on_for_its_term() {
 #[test]
 fn what_never_comes_needs_no_rule() {
     let off = json!({"state": "ENABLED", "variants": {"off": false}, "defaultVariant": "off"});
-    assert_eq!(of(false, Vec::new())["flags"]["h"], off);
+    assert_eq!(of(false, &[])["flags"]["h"], off);
     let zero = json!({"state": "ENABLED", "variants": {"0": 0}, "defaultVariant": "0"});
-    assert_eq!(of(true, Vec::new())["flags"]["h"], zero);
+    assert_eq!(of(true, &[])["flags"]["h"], zero);
 }
 
 #[test]
@@ -87,7 +93,7 @@ fn each_change_has_its_moment() {
     let fields = |size: u32| json!({"backup": {"size": size}});
     let flags = of(
         true,
-        vec![
+        &[
             stage(START, Some(("2.5", fields(1)))),
             stage("2026-04-01T00:00:00Z", Some(("Unlimited", fields(1)))),
             stage("2026-07-01T00:00:00Z", Some(("Unlimited", fields(2)))),
@@ -119,7 +125,7 @@ fn each_change_has_its_moment() {
 #[case("999999999999999.999999999", json!(1e15))]
 #[case("Unlimited", json!(9_007_199_254_740_991_u64))]
 fn an_amount_is_a_number_that_every_reader_holds(#[case] text: &str, #[case] expected: Value) {
-    let flags = of(true, vec![stage(START, Some((text, json!({}))))]);
+    let flags = of(true, &[stage(START, Some((text, json!({}))))]);
     assert_eq!(value(&flags, "h", at(START).timestamp()), expected);
 }
 
@@ -130,8 +136,7 @@ fn a_sum_beyond_what_readers_hold_is_the_greatest_that_they_do() {
     };
     for text in ["999999999999999", "999999999999999.5"] {
         let sum = great(amount(text));
-        let holds = Holds { amount: Some(sum), facets: FacetFields::new() };
-        let flags = of(true, vec![Stage { from: at(START), holds: Some(holds) }]);
+        let flags = of(true, &[Stage { from: at(START), holds: Some((Some(sum), FacetFields::new())) }]);
         assert_eq!(value(&flags, "h", at(START).timestamp()), json!(9_007_199_254_740_991_u64));
         // The name is exact.
         assert!(flags["flags"]["h"]["variants"].get(sum.to_string()).is_some());
@@ -140,15 +145,14 @@ fn a_sum_beyond_what_readers_hold_is_the_greatest_that_they_do() {
 
 #[test]
 fn without_facets_there_is_no_flag_for_them() {
-    let course = Course { stages: Vec::new(), has_facets: false };
+    let course = Course::default();
     let flags = flags([("h", false, &course)].into_iter());
     assert_eq!(flags["flags"].as_object().unwrap().keys().collect::<Vec<_>>(), ["h"]);
 }
 
 #[test]
 fn facets_that_are_too_large_have_no_flag() {
-    let of_length =
-        |length: usize| of(false, vec![stage(START, Some(("", json!({"f": {"text": "x".repeat(length)}}))))]);
+    let of_length = |length: usize| of(false, &[stage(START, Some(("", json!({"f": {"text": "x".repeat(length)}}))))]);
     let small = of_length(1000)["flags"]["h.facets"].to_string().len();
     let most = 64 * 1024 - (small - 1000);
     assert!(of_length(most)["flags"].get("h.facets").is_some());
@@ -163,25 +167,23 @@ proptest! {
         asked in prop::collection::vec(-10i64..12_000, 20),
     ) {
         let mut second = 0;
-        let mut stages: Vec<Stage> = Vec::new();
+        let mut stages: Vec<Stage<Holds>> = Vec::new();
         for (gap, holds) in gaps {
             second += gap;
-            let holds = holds.map(|size| Holds {
-                amount: Some(amount(&size.to_string())),
-                facets: facets(json!({"f": {"size": size / 2}})),
-            });
+            let holds =
+                holds.map(|size| (Some(amount(&size.to_string())), facets(json!({"f": {"size": size / 2}}))));
             stages.push(Stage { from: Instant::from_timestamp(second, 0).unwrap(), holds });
         }
-        let numbers = of(true, stages.clone());
-        let switches = of(false, stages.clone());
+        let numbers = of(true, &stages);
+        let switches = of(false, &stages);
         let moments = stages.iter().flat_map(|stage| [stage.from.timestamp() - 1, stage.from.timestamp()]);
         for second in moments.chain(asked) {
             let stage = stages.iter().rev().find(|stage| stage.from.timestamp() <= second);
             let holds = stage.and_then(|stage| stage.holds.as_ref());
             prop_assert_eq!(value(&switches, "h", second), json!(holds.is_some()));
-            let number = holds.and_then(|holds| holds.amount).unwrap_or(Amount::ZERO);
+            let number = holds.and_then(|(amount, _)| *amount).unwrap_or(Amount::ZERO);
             prop_assert_eq!(value(&numbers, "h", second).to_string(), number.to_string());
-            let fields = holds.map_or(json!({}), |holds| json!(holds.facets));
+            let fields = holds.map_or(json!({}), |(_, facets)| json!(facets));
             prop_assert_eq!(value(&numbers, "h.facets", second), fields);
         }
     }

@@ -42,8 +42,8 @@ pub fn objects(manifests: &Manifests, survey: &Survey, secrets: Secrets) -> Resu
 }
 
 fn output(key: &ObjectKey, written: &Written, secrets: Secrets) -> Value {
-    let ObjectContent { labels, annotations, data } = &*written.content;
-    let mut annotations = annotations.clone();
+    let ObjectContent { labels, data, .. } = &*written.content;
+    let mut annotations = written.content.annotations_at(key);
     if matches!(data, ObjectData::Secret(_)) && secrets == Secrets::Masked {
         // A short secret could be found from its hash.
         annotations.entry(CONTENT_HASH.to_owned()).and_modify(|hash| MASK.clone_into(hash));

@@ -9,8 +9,8 @@ use std::sync::Arc;
 /// The order of age everywhere: when it was made, then UID, then namespace, then name. The least is the oldest.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Age {
-    /// The annotation `entitlements.dev/granted-at`, else `creationTimestamp`; an object that has neither is younger than
-    /// all that have.
+    /// For a grant the annotation `entitlements.dev/granted-at`, else `creationTimestamp`; for an organization the latter
+    /// alone. An object that has none is younger than all that have.
     pub made: Instant,
     /// The object's UID.
     pub uid: Arc<str>,
@@ -21,11 +21,21 @@ pub struct Age {
 }
 
 impl Age {
-    /// Reads an object's metadata. An unreadable `granted-at` counts as absent.
+    /// Of a grant. An unreadable `granted-at` counts as absent.
     #[must_use]
-    pub fn of(metadata: &ObjectMeta) -> Self {
+    pub fn of_grant(metadata: &ObjectMeta) -> Self {
+        Self::made_at(granted_at(metadata).or_else(|| created(metadata)), metadata)
+    }
+
+    /// Of an organization. Whoever may edit one could make it older than another by an annotation, and take its namespaces.
+    #[must_use]
+    pub fn of_organization(metadata: &ObjectMeta) -> Self {
+        Self::made_at(created(metadata), metadata)
+    }
+
+    fn made_at(made: Option<Instant>, metadata: &ObjectMeta) -> Self {
         Self {
-            made: granted_at(metadata).or_else(|| created(metadata)).unwrap_or(Instant::MAX_UTC),
+            made: made.unwrap_or(Instant::MAX_UTC),
             uid: metadata.uid.as_deref().unwrap_or_default().into(),
             namespace: metadata.namespace.as_deref().unwrap_or_default().into(),
             name: metadata.name.as_deref().unwrap_or_default().into(),

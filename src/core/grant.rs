@@ -124,7 +124,7 @@ impl Grant {
         let name = metadata.name.as_deref().unwrap_or_default();
         let grant = Self {
             id: GrantId::new(namespace, name),
-            age: Age::of(metadata),
+            age: Age::of_grant(metadata),
             organization: spec.organization.as_str().into(),
             definition: spec.definition.as_str().into(),
             state: spec.state,

@@ -14,5 +14,6 @@ pub mod name;
 pub mod namespace;
 pub mod precedence;
 pub mod refusal;
+pub mod reserved_name;
 pub mod schema;
 pub mod secret;

@@ -82,6 +82,9 @@ impl Delivery {
         let Some(organization) = standing.organization else { return };
         let name: Arc<str> = organization.spec.summary.name.as_str().into();
         self.summary = summary::summary(standing, holdings, now);
+        if standing.summary_trouble.is_some() {
+            return;
+        }
         let wish = match &self.summary {
             Some(summary) => write(standing, None, None, ObjectData::ConfigMap(summary.data()), Extra::default()),
             None => Wish::Keep,

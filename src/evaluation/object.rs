@@ -13,6 +13,8 @@ pub const ORGANIZATION: &str = "entitlements.dev/organization";
 pub const DEFINITION: &str = "entitlements.dev/definition";
 /// Annotation: `namespace/name` of the instance that the object was made for; absent on a summary.
 pub const INSTANCE: &str = "entitlements.dev/instance";
+/// Annotation: the object's own `namespace/name`. One that names another is a copy, and somebody else's.
+pub const OBJECT: &str = "entitlements.dev/object";
 /// Annotation: hash of the object's data.
 pub const CONTENT_HASH: &str = "entitlements.dev/content-hash";
 /// Annotation: [`RETAIN`] on an object that is to outlive its grant. It stands on the object, as the grant, the output and the
@@ -44,6 +46,14 @@ impl fmt::Display for ObjectKey {
     }
 }
 
+impl ObjectKey {
+    /// The value of [`OBJECT`] on it.
+    #[must_use]
+    pub fn place(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+}
+
 /// The data of an object. Its kind follows from the variant.
 #[derive(Clone, Debug)]
 pub enum ObjectData {
@@ -58,10 +68,21 @@ pub enum ObjectData {
 pub struct ObjectContent {
     /// All labels that the operator sets.
     pub labels: BTreeMap<String, String>,
-    /// All annotations that the operator sets, the content hash among them.
+    /// All annotations that the operator sets, the content hash among them, but for [`OBJECT`], in which the objects differ
+    /// that share this content.
     pub annotations: BTreeMap<String, String>,
     /// The data, whole: what else is found there is drift.
     pub data: ObjectData,
+}
+
+impl ObjectContent {
+    /// All annotations of the object of that name.
+    #[must_use]
+    pub fn annotations_at(&self, key: &ObjectKey) -> BTreeMap<String, String> {
+        let mut annotations = self.annotations.clone();
+        annotations.insert(OBJECT.to_owned(), key.place());
+        annotations
+    }
 }
 
 /// What is to become of an object.

@@ -2,12 +2,13 @@
 
 use super::Snapshot;
 use crate::{
-    api::{ASSIGNMENT_NAMESPACE, Organization},
+    api::{Organization, entitlement_definition::OutputKind},
     core::{
         calendar::{Tz, parse_zone},
         grant::Grant,
-        namespace::NamespaceFacts,
+        namespace::{NamespaceFacts, is_set_apart},
         refusal::{Reason, Refusal},
+        reserved_name::keeper,
     },
 };
 use std::sync::Arc;
@@ -28,6 +29,8 @@ pub struct Standing<'a> {
     pub served: Vec<Arc<str>>,
     /// Its own namespaces that do not exist, or are terminating.
     pub awaited: Vec<Arc<str>>,
+    /// Why its summary can't be written under the name that it is given.
+    pub summary_trouble: Option<Trouble>,
     /// What is wrong, the gravest first.
     pub troubles: Vec<Trouble>,
 }
@@ -43,6 +46,7 @@ impl<'a> Standing<'a> {
             zone: None,
             served: Vec::new(),
             awaited: Vec::new(),
+            summary_trouble: None,
             troubles: Vec::new(),
         };
         let Some(organization) = organization else { return standing };
@@ -53,6 +57,8 @@ impl<'a> Standing<'a> {
         for namespace in &organization.spec.namespaces {
             standing.place(namespace.as_str().into(), snapshot);
         }
+        standing.summary_trouble = summary_trouble(&organization.spec.summary.name);
+        standing.troubles.extend(standing.summary_trouble.clone());
         standing.troubles.sort_by_key(|(reason, _)| gravity(reason));
         standing
     }
@@ -109,15 +115,23 @@ impl<'a> Standing<'a> {
     }
 }
 
+fn summary_trouble(name: &str) -> Option<Trouble> {
+    let keeper = keeper(OutputKind::ConfigMap, name)?;
+    let message = format!(
+        "spec.summary.name {name} is the name of a ConfigMap that {keeper} keeps in every namespace: give the summary another"
+    );
+    Some(("ReservedName", message))
+}
+
 fn gravity(reason: &str) -> usize {
-    ["InvalidTimeZone", "NamespaceRefused", "NamespaceTaken", "NamespaceMissing"]
+    ["InvalidTimeZone", "NamespaceRefused", "NamespaceTaken", "ReservedName", "NamespaceMissing"]
         .iter()
         .position(|known| *known == reason)
         .unwrap_or(0)
 }
 
 fn is_reserved(namespace: &str, facts: &NamespaceFacts) -> bool {
-    namespace.starts_with("kube-") || namespace == ASSIGNMENT_NAMESPACE || facts.is_operators
+    is_set_apart(namespace) || facts.is_operators
 }
 
 /// Why a namespace is never, or not now, a tenant's.

@@ -314,7 +314,7 @@ impl<'a> Tenancy<'a> {
     fn of(inventory: &'a Inventory) -> Self {
         let mut claims: BTreeMap<&str, Age> = BTreeMap::new();
         for organization in inventory.organizations.values() {
-            let age = Age::of(&organization.metadata);
+            let age = Age::of_organization(&organization.metadata);
             for namespace in &organization.spec.namespaces {
                 let oldest = claims.entry(namespace).or_insert_with(|| age.clone());
                 if age < *oldest {

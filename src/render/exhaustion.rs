@@ -62,7 +62,10 @@ fn is_costly(error: &OutputError) -> bool {
         OutputError::Template { error, .. } => {
             matches!(error.kind(), TemplateErrorKind::TooMuchWork | TemplateErrorKind::TooLarge)
         }
-        OutputError::Format { .. } | OutputError::KeyTaken { .. } | OutputError::Name { .. } => false,
+        OutputError::Format { .. }
+        | OutputError::KeyTaken { .. }
+        | OutputError::Name { .. }
+        | OutputError::Reserved { .. } => false,
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     core::{
         definition::{Definition, Problem},
         facets::SecretFields,
+        reserved_name::keeper,
         secret::Secret,
     },
 };
@@ -186,6 +187,18 @@ pub enum OutputError {
         /// What the template gave, shortened.
         name: String,
     },
+    /// The object's name is one that somebody else keeps in every namespace.
+    #[error(
+        "output {output}: objectName gives {name}, the name of an object that {keeper} keeps in every namespace: give it another"
+    )]
+    Reserved {
+        /// The output.
+        output: String,
+        /// The name.
+        name: String,
+        /// Who keeps it.
+        keeper: &'static str,
+    },
 }
 
 impl OutputError {
@@ -194,6 +207,7 @@ impl OutputError {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Name { .. } => "InvalidName",
+            Self::Reserved { .. } => "ReservedName",
             _ => "RenderFailed",
         }
     }
@@ -266,10 +280,18 @@ impl CompiledOutput {
         let name = self.exhaustion.guard(("objectName", names, facets), || {
             render().map_err(|error| self.template_error("objectName", error))
         })?;
+        if let Some(keeper) = keeper(self.kind, &name) {
+            return Err(OutputError::Reserved { output: self.name.clone(), name, keeper });
+        }
         if is_object_name(&name) {
             return Ok(name);
         }
         Err(OutputError::Name { output: self.name.clone(), name: name.chars().take(80).collect() })
+    }
+
+    /// Whether the object's name hangs on facets, so that it may be another for each grant.
+    pub(super) fn is_named_by_facets(&self) -> bool {
+        self.object_name.facet_references().iter().next().is_some()
     }
 
     /// The data of a ConfigMap. `facets` has no secret fields.

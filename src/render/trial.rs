@@ -82,6 +82,11 @@ fn names<'a>(definition: &'a Definition, output: &CompiledOutput) -> Names<'a> {
 pub fn try_out(definition: &Definition, output: &CompiledOutput) -> Result<(), Problem> {
     let samples = Samples::of(definition, output.kind);
     let names = names(definition, output);
+    if !output.is_named_by_facets()
+        && let Err(error @ OutputError::Reserved { .. }) = output.object_name(&names, &samples.facets)
+    {
+        return Err(Problem::new("InvalidOutput", error.to_string()));
+    }
     let mut filled = BTreeSet::new();
     for attempt in output.attempt(&names, &samples.facets) {
         let problem = match attempt.keys {
@@ -113,7 +118,7 @@ fn problem(samples: &Samples, template: Option<&Template>, error: &OutputError) 
             let is_about_names = matches!(**cause, FormatError::NameTaken { .. } | FormatError::NameTooLong { .. });
             is_about_names.then(|| Problem::new("InvalidOutput", error.to_string()))
         }
-        OutputError::KeyTaken { .. } | OutputError::Name { .. } => None,
+        OutputError::KeyTaken { .. } | OutputError::Name { .. } | OutputError::Reserved { .. } => None,
     }
 }
 

@@ -121,7 +121,7 @@ impl World {
 
     /// Whose a namespace is, with that organization as given.
     fn claimant(&self, namespace: &Arc<str>, candidate: &Organization) -> Option<String> {
-        let age = Age::of(&candidate.metadata);
+        let age = Age::of_organization(&candidate.metadata);
         let lists_it = candidate.spec.namespaces.iter().any(|listed| **listed == **namespace);
         let others = self.tenancy.claims(namespace).filter(|other| other.name != age.name);
         others.chain(lists_it.then_some(&age)).min().map(|oldest| oldest.name.to_string())

@@ -97,14 +97,14 @@ impl Tenancy {
     }
 
     fn claim(&mut self, organization: &Organization) {
-        let age = Age::of(&organization.metadata);
+        let age = Age::of_organization(&organization.metadata);
         for namespace in &organization.spec.namespaces {
             self.claims.entry(namespace.as_str().into()).or_default().insert(age.clone());
         }
     }
 
     fn unclaim(&mut self, organization: &Organization) {
-        let age = Age::of(&organization.metadata);
+        let age = Age::of_organization(&organization.metadata);
         for namespace in &organization.spec.namespaces {
             let Some(ages) = self.claims.get_mut(namespace.as_str()) else { continue };
             ages.remove(&age);

@@ -130,3 +130,31 @@ fn a_key_that_a_field_takes_is_refused() {
         ("InvalidOutput", "output config: two of its items fill the key F_TEXT: rename one")
     );
 }
+
+#[rstest]
+#[case::in_plain(
+    "ConfigMap",
+    "kube-root-ca.crt",
+    Some("kube-root-ca.crt, the name of an object that Kubernetes keeps")
+)]
+#[case::computed(
+    "ConfigMap",
+    "kube-{{ 'root' }}-ca.crt",
+    Some("kube-root-ca.crt, the name of an object that Kubernetes keeps")
+)]
+#[case::of_a_release(
+    "Secret",
+    "sh.helm.release.v1.{{ definition.name }}.v1",
+    Some("sh.helm.release.v1.backup.v1, the name of an object that Helm keeps")
+)]
+#[case::of_the_other_kind("Secret", "kube-root-ca.crt", None)]
+#[case::left_to_the_grant("ConfigMap", "{{ facets.f.text | default('kube-root-ca.crt', true) }}", None)]
+fn a_name_that_somebody_else_keeps_is_refused(#[case] kind: &str, #[case] name: &str, #[case] message: Option<&str>) {
+    let items = json!([{"key": "k", "template": "x"}]);
+    let output = json!({"name": "config", "kind": kind, "objectName": name, "items": items});
+    let refused = compile("Feature", &facets(), &output).err();
+    assert_eq!(refused.as_ref().map(|problem| problem.reason), message.map(|_| "InvalidOutput"));
+    let expected =
+        message.map(|message| format!("output config: objectName gives {message} in every namespace: give it another"));
+    assert_eq!(refused.map(|problem| problem.message), expected);
+}

@@ -65,11 +65,11 @@ fn the_state_of_what_is_named_is_known() {
 }
 
 /// Whose the namespaces are with the organization `new`, which lists them.
-fn claims(granted_at: Option<&str>) -> Vec<(String, Option<String>)> {
+fn claims(created: &str) -> Vec<(String, Option<String>)> {
     let world = serving();
     let mut metadata = metadata(None, "new", 1);
-    metadata["creationTimestamp"] = json!("2026-06-01T00:00:00Z");
-    metadata["annotations"] = json!({"entitlements.dev/granted-at": granted_at.unwrap_or("unreadable")});
+    metadata["creationTimestamp"] = json!(created);
+    metadata["annotations"] = json!({"entitlements.dev/granted-at": "2000-01-01T00:00:00Z"});
     let organization: Organization = read(json!({"metadata": metadata, "spec": {"namespaces": ["one", "three"]}}));
     let candidate = world.with_organization(&"new".into(), Some(organization)).unwrap();
     candidate.snapshot().namespaces.iter().map(|(name, facts)| (name.to_string(), facts.claimed_by.clone())).collect()
@@ -78,8 +78,8 @@ fn claims(granted_at: Option<&str>) -> Vec<(String, Option<String>)> {
 #[test]
 fn a_namespace_is_of_the_oldest_with_the_one_that_would_be() {
     let owners = |one: &str| [("one".to_owned(), Some(one.to_owned())), ("three".to_owned(), Some("new".to_owned()))];
-    assert_eq!(claims(None), owners("acme"));
-    assert_eq!(claims(Some("2025-01-01T00:00:00Z")), owners("new"));
+    assert_eq!(claims("2026-06-01T00:00:00Z"), owners("acme"));
+    assert_eq!(claims("2025-01-01T00:00:00Z"), owners("new"));
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn what_an_organization_claims_already_does_not_count_twice() {
     let mut world = serving();
     world.observe_organization(Event::Apply(organization("globex", &["one", "two"], 2)));
     let mut metadata = metadata(None, "acme", 2);
-    metadata["annotations"] = json!({"entitlements.dev/granted-at": "2026-12-01T00:00:00Z"});
+    metadata["creationTimestamp"] = json!("2026-12-01T00:00:00Z");
     let younger: Organization = read(json!({"metadata": metadata, "spec": {"namespaces": ["one"]}}));
     let candidate = world.with_organization(&"acme".into(), Some(younger)).unwrap();
     assert_eq!(candidate.snapshot().namespaces["one"].claimed_by.as_deref(), Some("globex"));

@@ -98,6 +98,10 @@ fn present_state(name: &str, view: &DefinitionView) -> Result<(Source, Arc<str>)
         return Err(Present::Invalid(Problem::new("Unreadable", message)));
     }
     let Some(definition) = &view.definition else { return Err(Present::Missing) };
+    if let Some((facet, error)) = view.unreadable_facets.first_key_value() {
+        let message = format!("the facet definition {facet} can't be read: {error}");
+        return Err(Present::Invalid(Problem::new("Unreadable", message)));
+    }
     let source =
         Source::gather(&definition.spec, |facet| view.schemas.get(facet).cloned()).map_err(Present::Invalid)?;
     let hash = source.hash().into();
@@ -179,17 +183,19 @@ async fn write_status(
     context: &Context,
     name: &Arc<str>,
     definition: &EntitlementDefinition,
-    status: &EntitlementDefinitionStatus,
+    said: &EntitlementDefinitionStatus,
 ) -> Result<(), Failure> {
-    if definition.status.as_ref() == Some(status) {
+    if definition.status.as_ref() == Some(said) {
         return Ok(());
     }
     let before = definition.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let uid = definition.metadata.uid.as_deref().unwrap_or_default();
     let api: Api<Guarded<EntitlementDefinition>> = Api::all(context.gate.client());
-    let Some(written) = status::write(&context.gate, &api, name, uid, status).await? else { return Ok(()) };
+    let written = status::write(&context.gate, &api, name, uid, said).await;
+    let written = written.map_err(|refusal| Failure::of(status::unwritten::<EntitlementDefinition>(name), &refusal))?;
+    let Some(written) = written else { return Ok(()) };
     context.world(|world| world.wrote_definition(written));
-    for notice in announcements::of_catalogue(before, &status.conditions) {
+    for notice in announcements::of_catalogue(before, &said.conditions) {
         context.announcer.announce(events::reference::<EntitlementDefinition>(None, name, uid), notice);
     }
     Ok(())

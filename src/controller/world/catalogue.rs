@@ -1,7 +1,7 @@
 //! Definitions, facet definitions and kept revisions, and what has been made of them.
 
 use super::{
-    store::{Identity, Put, Store},
+    store::{Identity, Put, PutUnreadable, Store},
     tenancy::name_of,
 };
 use crate::{
@@ -36,6 +36,8 @@ pub struct DefinitionView {
     pub unreadable: Option<String>,
     /// The schemas of the facet definitions that it refers to.
     pub schemas: BTreeMap<String, Value>,
+    /// Those facet definitions that are there, but of which nothing readable is known, with the reason.
+    pub unreadable_facets: BTreeMap<String, String>,
     /// Its kept revisions, the oldest first.
     pub revisions: Vec<Arc<Revision>>,
     /// What serves up to now.
@@ -50,7 +52,6 @@ pub struct DefinitionView {
 #[derive(Default)]
 pub struct Catalogue {
     definitions: Store<Arc<str>, Arc<EntitlementDefinition>>,
-    unreadable: BTreeMap<Arc<str>, String>,
     facets: Store<Arc<str>, Arc<FacetDefinition>>,
     /// Definitions that refer to a facet definition.
     users: HashMap<Arc<str>, BTreeSet<Arc<str>>>,
@@ -77,9 +78,7 @@ impl Catalogue {
         let Put::Stored(before) = self.definitions.put(Arc::clone(&name), identity, Arc::clone(&definition)) else {
             return None;
         };
-        let was_unreadable = self.unreadable.remove(&name).is_some();
-        let has_changed =
-            was_unreadable || differs(before.as_ref().map(|before| &before.metadata), &definition.metadata);
+        let has_changed = differs(before.as_ref().map(|before| &before.metadata), &definition.metadata);
         self.relink_users(&name, before.as_deref(), Some(&definition));
         if has_changed {
             self.change(name);
@@ -87,19 +86,22 @@ impl Catalogue {
         Some(has_changed)
     }
 
-    /// A definition that could not be read. What was known of it stays.
-    pub fn put_unreadable_definition(&mut self, metadata: &ObjectMeta, error: String) {
+    /// A definition that could not be read, and why. What was known of it stays; false if that changes nothing.
+    pub fn put_unreadable_definition(&mut self, metadata: &ObjectMeta, why: String) -> bool {
         let name = name_of(metadata);
-        if !self.definitions.put_unreadable(&name, Identity::of(metadata)) {
-            self.unreadable.insert(Arc::clone(&name), error);
-            self.change(name);
+        match self.definitions.put_unreadable(&name, Identity::of(metadata), why) {
+            PutUnreadable::Unknown(before) => {
+                self.relink_users(&name, before.as_deref(), None);
+                self.change(name);
+                true
+            }
+            PutUnreadable::Stale | PutUnreadable::Kept => false,
         }
     }
 
     /// A definition is gone.
     pub fn remove_definition(&mut self, metadata: &ObjectMeta) {
         let name = name_of(metadata);
-        self.unreadable.remove(&name);
         let before = self.definitions.remove(&name, &Identity::of(metadata));
         self.relink_users(&name, before.as_deref(), None);
         self.change(name);
@@ -108,14 +110,13 @@ impl Catalogue {
     /// A list of definitions begins.
     pub fn begin_definitions(&mut self) {
         self.definitions.begin_list();
-        self.unreadable.clear();
     }
 
     /// A list of definitions is complete; those that are gone.
     pub fn finish_definitions(&mut self) -> Vec<Arc<str>> {
         let gone = self.definitions.finish_list();
         for (name, before) in &gone {
-            self.relink_users(name, Some(before), None);
+            self.relink_users(name, before.as_deref(), None);
             self.change(Arc::clone(name));
         }
         gone.into_iter().map(|(name, _)| name).collect()
@@ -161,9 +162,14 @@ impl Catalogue {
         Some(self.outdate_users(&name))
     }
 
-    /// A facet definition that could not be read. What was known of it stays.
-    pub fn put_unreadable_facet(&mut self, metadata: &ObjectMeta) {
-        self.facets.put_unreadable(&name_of(metadata), Identity::of(metadata));
+    /// A facet definition that could not be read, and why. What was known of it stays; None if that changes nothing, else the
+    /// definitions that have to be made anew.
+    pub fn put_unreadable_facet(&mut self, metadata: &ObjectMeta, why: String) -> Option<BTreeSet<Arc<str>>> {
+        let name = name_of(metadata);
+        match self.facets.put_unreadable(&name, Identity::of(metadata), why) {
+            PutUnreadable::Unknown(_) => Some(self.outdate_users(&name)),
+            PutUnreadable::Stale | PutUnreadable::Kept => None,
+        }
     }
 
     /// A facet definition is gone; the definitions that have to be made anew.
@@ -193,7 +199,10 @@ impl Catalogue {
     /// A state of a revision, from the watch or from the answer to a write; its definition, if it is news.
     pub fn put_revision(&mut self, object: ControllerRevision) -> Option<Arc<str>> {
         let identity = Identity::of(&object.metadata);
-        let revision = Arc::new(Revision::read(object)?);
+        let name = name_of(&object.metadata);
+        let Some(revision) = Revision::read(object).map(Arc::new) else {
+            return self.put_unreadable(&name, identity, "it does not say of which definition it is".to_owned());
+        };
         let put = self.revisions.put(Arc::clone(&revision.name), identity, Arc::clone(&revision));
         let Put::Stored(before) = put else { return None };
         self.relink_revision(before.as_deref(), Some(&revision));
@@ -201,6 +210,18 @@ impl Catalogue {
             self.stale.insert(Arc::clone(&revision.definition));
         }
         Some(Arc::clone(&revision.definition))
+    }
+
+    /// A revision that could not be read, and why. What was known of it stays; its definition, if that changes anything.
+    pub fn put_unreadable_revision(&mut self, metadata: &ObjectMeta, why: String) -> Option<Arc<str>> {
+        self.put_unreadable(&name_of(metadata), Identity::of(metadata), why)
+    }
+
+    fn put_unreadable(&mut self, revision: &Arc<str>, identity: Identity, why: String) -> Option<Arc<str>> {
+        match self.revisions.put_unreadable(revision, identity, why) {
+            PutUnreadable::Unknown(Some(before)) => Some(self.lose_revision(&before)),
+            PutUnreadable::Unknown(None) | PutUnreadable::Stale | PutUnreadable::Kept => None,
+        }
     }
 
     /// A revision is gone; its definition.
@@ -224,7 +245,7 @@ impl Catalogue {
     /// A list of revisions is complete; definitions that have lost some.
     pub fn finish_revisions(&mut self) -> BTreeSet<Arc<str>> {
         let gone = self.revisions.finish_list();
-        gone.iter().map(|(_, before)| self.lose_revision(before)).collect()
+        gone.into_iter().filter_map(|(_, before)| Some(self.lose_revision(&before?))).collect()
     }
 
     fn lose_revision(&mut self, before: &Arc<Revision>) -> Arc<str> {
@@ -256,13 +277,15 @@ impl Catalogue {
     /// Everything about one definition. What changes from now on makes it stale again.
     pub fn view(&mut self, name: &Arc<str>) -> DefinitionView {
         let definition = self.definitions.get(name).cloned();
-        let facets = definition.iter().flat_map(|definition| facets_of(definition));
+        let facets = || definition.iter().flat_map(|definition| facets_of(definition));
+        let unreadable = |facet: &str| Some((facet.to_owned(), self.facets.unreadable(&facet.into())?.to_owned()));
         let schema = |facet: &str| Some((facet.to_owned(), self.facets.get(&facet.into())?.spec.schema.clone()));
         let numbers = self.revisions_of.get(name).into_iter().flatten();
         let served = self.served.get(name).cloned();
         DefinitionView {
-            schemas: facets.filter_map(schema).collect(),
-            unreadable: self.unreadable.get(name).cloned(),
+            schemas: facets().filter_map(schema).collect(),
+            unreadable_facets: facets().filter_map(unreadable).collect(),
+            unreadable: self.definitions.unreadable(name).map(str::to_owned),
             revisions: numbers.filter_map(|(_, revision)| self.revisions.get(revision).cloned()).collect(),
             is_stale: self.stale.remove(name) || served.is_none(),
             version: self.version(name),
@@ -296,7 +319,7 @@ impl Catalogue {
         if let Some(served) = self.served.get(name) {
             return Ok(Some(Arc::clone(&served.entry)));
         }
-        let exists = self.definitions.get(name).is_some() || self.unreadable.contains_key(name);
+        let exists = self.definitions.get(name).is_some() || self.definitions.unreadable(name).is_some();
         if exists || self.revisions_of.contains_key(name) { Err(NotYetRead) } else { Ok(None) }
     }
 
@@ -331,7 +354,7 @@ impl Catalogue {
 
     /// All names that a definition or its revisions have.
     pub fn definitions(&self) -> BTreeSet<Arc<str>> {
-        let unreadable = self.unreadable.keys();
+        let unreadable = self.definitions.unreadable_keys();
         self.definitions.keys().chain(self.revisions_of.keys()).chain(unreadable).cloned().collect()
     }
 

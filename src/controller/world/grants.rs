@@ -1,6 +1,6 @@
 //! The grants, and who has how many of what.
 
-use super::store::{Identity, Put, Store};
+use super::store::{Identity, Put, PutUnreadable, Store};
 use crate::{
     api::{EntitlementInstance, Phase, entitlement_definition::InstanceCounts, entitlement_instance::State},
     core::{
@@ -81,7 +81,6 @@ pub struct GrantChange {
 #[derive(Default)]
 pub struct Grants {
     store: Store<GrantId, Held>,
-    unreadable: BTreeSet<GrantId>,
     by_organization: HashMap<Arc<str>, BTreeSet<GrantId>>,
     by_definition: HashMap<Arc<str>, BTreeMap<Arc<str>, InstanceCounts>>,
     /// How many grants each organization has in a namespace.
@@ -101,36 +100,35 @@ impl Grants {
         let Put::Stored(before) = self.store.put(id.clone(), Identity::of(&instance.metadata), held.clone()) else {
             return None;
         };
-        self.unreadable.remove(&id);
         Some(self.replace(before.as_ref(), Some(&held)))
     }
 
-    /// An instance that could not be read. What was known of it stays.
-    pub fn put_unreadable(&mut self, metadata: &ObjectMeta) {
-        let id = id_of(metadata);
-        if !self.store.put_unreadable(&id, Identity::of(metadata)) {
-            self.unreadable.insert(id);
+    /// An instance that could not be read, and why. What was known of it stays; None if that changes nothing.
+    pub fn put_unreadable(&mut self, metadata: &ObjectMeta, why: String) -> Option<GrantChange> {
+        match self.store.put_unreadable(&id_of(metadata), Identity::of(metadata), why) {
+            PutUnreadable::Unknown(before) => Some(self.replace(before.as_ref(), None)),
+            PutUnreadable::Stale | PutUnreadable::Kept => None,
         }
     }
 
-    /// An instance is gone.
-    pub fn remove(&mut self, metadata: &ObjectMeta) -> GrantChange {
+    /// An instance is gone. None if nothing was known of it but that it was there, so that it can't be told whom that concerns.
+    pub fn remove(&mut self, metadata: &ObjectMeta) -> Option<GrantChange> {
         let id = id_of(metadata);
-        self.unreadable.remove(&id);
+        let was_unreadable = self.store.unreadable(&id).is_some();
         let before = self.store.remove(&id, &Identity::of(metadata));
-        self.replace(before.as_ref(), None)
+        let is_unreadable = self.store.unreadable(&id).is_some();
+        (was_unreadable == is_unreadable).then(|| self.replace(before.as_ref(), None))
     }
 
     /// A list begins.
     pub fn begin_list(&mut self) {
         self.store.begin_list();
-        self.unreadable.clear();
     }
 
-    /// A list is complete; what is gone, with its namespace.
-    pub fn finish_list(&mut self) -> Vec<(Arc<str>, GrantChange)> {
+    /// A list is complete; what is gone, with its namespace, and with None where nothing was known of it.
+    pub fn finish_list(&mut self) -> Vec<(Arc<str>, Option<GrantChange>)> {
         let gone = self.store.finish_list();
-        gone.into_iter().map(|(id, held)| (id.namespace, self.replace(Some(&held), None))).collect()
+        gone.into_iter().map(|(id, held)| (id.namespace, held.map(|held| self.replace(Some(&held), None)))).collect()
     }
 
     /// Whether the kind has been listed once.
@@ -280,8 +278,8 @@ impl Grants {
     }
 
     /// Instances that are there, but can't be read, and of which nothing else is known.
-    pub fn unreadable(&self) -> &BTreeSet<GrantId> {
-        &self.unreadable
+    pub fn unreadable(&self) -> BTreeSet<GrantId> {
+        self.store.unreadable_keys().cloned().collect()
     }
 }
 

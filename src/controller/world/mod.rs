@@ -26,7 +26,7 @@ mod tenancy;
 mod view;
 
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 pub use candidate::{Reference, State};
 pub use catalogue::{DefinitionView, Served};
@@ -240,6 +240,11 @@ impl World {
     /// Nothing foreign has the name any more, or it is not wanted any more.
     pub fn foreign_is_gone(&mut self, organization: &str, key: &ObjectKey) {
         self.outputs.remove_foreign(organization, key);
+    }
+
+    /// The organization wants no names any more.
+    pub fn forget_foreign(&mut self, organization: &str) {
+        self.outputs.forget_foreign(organization);
     }
 
     /// When to look again at what stands in the organization's way.

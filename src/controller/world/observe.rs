@@ -36,7 +36,9 @@ impl World {
             }
             Event::Apply(Guarded(Err(invalid))) | Event::InitApply(Guarded(Err(invalid))) => {
                 warn_unreadable::<Organization>(&invalid);
-                self.tenancy.put_unreadable(&invalid.metadata);
+                if let Some(change) = self.tenancy.put_unreadable(&invalid.metadata, invalid.error) {
+                    self.changed_organization(&change);
+                }
             }
             Event::Delete(organization) => {
                 let change = self.tenancy.remove(organization.meta());
@@ -83,12 +85,17 @@ impl World {
             }
             Event::Apply(Guarded(Err(invalid))) | Event::InitApply(Guarded(Err(invalid))) => {
                 warn_unreadable::<EntitlementInstance>(&invalid);
-                self.grants.put_unreadable(&invalid.metadata);
+                let namespace = namespace_of(&invalid.metadata);
+                let change =
+                    self.change_grants(&namespace, |grants| grants.put_unreadable(&invalid.metadata, invalid.error));
+                self.changed_grants(change.unwrap_or_default());
             }
             Event::Delete(instance) => {
                 let namespace = namespace_of(instance.meta());
-                let change = self.change_grants(&namespace, |grants| Some(grants.remove(instance.meta())));
-                self.changed_grants(change.unwrap_or_default());
+                match self.change_grants(&namespace, |grants| grants.remove(instance.meta())) {
+                    Some(change) => self.changed_grants(change),
+                    None => self.lost_unreadable_instance(),
+                }
             }
             Event::InitDone => self.finish_instances(),
         }
@@ -97,11 +104,21 @@ impl World {
     fn finish_instances(&mut self) {
         for (namespace, change) in self.grants.finish_list() {
             self.touch_namespace(&namespace);
+            let Some(change) = change else {
+                self.lost_unreadable_instance();
+                continue;
+            };
             self.work.extend(change.definitions.iter().cloned().map(WorkItem::Definition));
             self.touch_facets_of(&change.invalid);
             self.changed_sources(&change.sources);
             self.changed_grants(change);
         }
+    }
+
+    /// What was delivered for an instance stays as long as it can't be read. Once it is gone, nobody knows whose that was.
+    fn lost_unreadable_instance(&mut self) {
+        let all: Vec<_> = self.tenancy.organizations().cloned().collect();
+        self.touch_organizations(all);
     }
 
     /// Of the watch of definitions.
@@ -119,8 +136,11 @@ impl World {
             Event::Apply(Guarded(Err(invalid))) | Event::InitApply(Guarded(Err(invalid))) => {
                 warn_unreadable::<EntitlementDefinition>(&invalid);
                 let name = name_of(&invalid.metadata);
-                self.catalogue.put_unreadable_definition(&invalid.metadata, invalid.error);
-                self.touch_definition(&name);
+                let facets_before = self.catalogue.facets_of(&name);
+                if self.catalogue.put_unreadable_definition(&invalid.metadata, invalid.error) {
+                    self.touch_definition(&name);
+                    self.changed_facets_of(&name, &facets_before);
+                }
             }
             Event::Delete(definition) => {
                 let name = name_of(definition.meta());
@@ -160,8 +180,7 @@ impl World {
             }
             Event::Apply(Guarded(Err(invalid))) | Event::InitApply(Guarded(Err(invalid))) => {
                 warn_unreadable::<FacetDefinition>(&invalid);
-                self.catalogue.put_unreadable_facet(&invalid.metadata);
-                None
+                self.catalogue.put_unreadable_facet(&invalid.metadata, invalid.error)
             }
             Event::Delete(facet) => Some(self.catalogue.remove_facet(facet.meta())),
             Event::InitDone => Some(self.catalogue.finish_facets()),
@@ -181,7 +200,7 @@ impl World {
             }
             Event::Apply(Guarded(Err(invalid))) | Event::InitApply(Guarded(Err(invalid))) => {
                 warn_unreadable::<ControllerRevision>(&invalid);
-                BTreeSet::new()
+                self.catalogue.put_unreadable_revision(&invalid.metadata, invalid.error).into_iter().collect()
             }
             Event::Delete(revision) => self.catalogue.remove_revision(revision.meta()).into_iter().collect(),
             Event::InitDone => self.catalogue.finish_revisions(),
@@ -203,8 +222,7 @@ impl World {
                 // Without the error, which may quote what a Secret holds.
                 let (namespace, name) = (invalid.metadata.namespace.as_deref(), invalid.metadata.name.as_deref());
                 tracing::warn!(kind = K::KIND.as_str(), namespace, name, "an output can't be read");
-                self.outputs.put_unreadable(&K::key_of(&invalid.metadata), &invalid.metadata);
-                BTreeSet::new()
+                self.outputs.put_unreadable(&K::key_of(&invalid.metadata), &invalid.metadata)
             }
             Event::Delete(object) => self.outputs.remove(&K::key_of(object.meta()), object.meta()),
             Event::InitDone => self.outputs.finish_list(K::KIND),

@@ -1,6 +1,6 @@
 //! What the operator's label is on in tenants' namespaces, and what stands in its way there.
 
-use super::store::{Identity, Put, Store};
+use super::store::{Identity, Put, PutUnreadable, Store};
 use crate::{
     api::entitlement_definition::OutputKind,
     evaluation::{object::ObjectKey, plan::Observed},
@@ -15,8 +15,10 @@ use tokio::time::Instant;
 
 /// How long after the first look a foreign object is looked at again; from then on twice as long each time.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
-/// The longest time between two looks.
+/// The longest time between two looks, where there are few foreign objects ...
 const LAST_LOOK: Duration = Duration::from_secs(10);
+/// ... and for each where there are many, so that an organization never costs more than ten looks a second.
+const LOOK_SHARE: Duration = Duration::from_millis(100);
 
 /// The outputs of one kind.
 #[derive(Default)]
@@ -62,9 +64,13 @@ impl Outputs {
         self.relink(key, before.as_deref(), Some(&observed))
     }
 
-    /// An object that could not be read: what is known of it stays.
-    pub fn put_unreadable(&mut self, key: &ObjectKey, metadata: &ObjectMeta) {
-        self.store(key.kind).put_unreadable(key, Identity::of(metadata));
+    /// An object that could not be read: what is known of it stays. Organizations that it was of, if nothing is.
+    pub fn put_unreadable(&mut self, key: &ObjectKey, metadata: &ObjectMeta) -> BTreeSet<Arc<str>> {
+        // Without the reason, which may quote what a Secret holds.
+        match self.store(key.kind).put_unreadable(key, Identity::of(metadata), String::new()) {
+            PutUnreadable::Unknown(before) => self.relink(key, before.as_deref(), None),
+            PutUnreadable::Stale | PutUnreadable::Kept => BTreeSet::new(),
+        }
     }
 
     /// The watch says that an object is gone, or has the label no more. Organizations that it was of.
@@ -87,7 +93,7 @@ impl Outputs {
     /// A list of one kind is complete. Organizations that have lost objects.
     pub fn finish_list(&mut self, kind: OutputKind) -> BTreeSet<Arc<str>> {
         let gone = self.store(kind).finish_list();
-        gone.iter().flat_map(|(key, before)| self.relink(key, Some(before), None)).collect()
+        gone.iter().flat_map(|(key, before)| self.relink(key, before.as_deref(), None)).collect()
     }
 
     /// Whether both kinds have been listed once.
@@ -131,7 +137,8 @@ impl Outputs {
     /// Something that the operator did not make, and therefore does not watch, has a name that the organization wants.
     pub fn put_foreign(&mut self, organization: &Arc<str>, key: ObjectKey, now: Instant) {
         let looks = self.foreign.entry(Arc::clone(organization)).or_default();
-        let pause = looks.get(&key).map_or(FIRST_LOOK, |look| (look.pause * 2).min(LAST_LOOK));
+        let longest = LAST_LOOK.max(LOOK_SHARE.saturating_mul(u32::try_from(looks.len()).unwrap_or(u32::MAX)));
+        let pause = looks.get(&key).map_or(FIRST_LOOK, |look| (look.pause * 2).min(longest));
         looks.insert(key, Look { at: now + pause, pause });
     }
 
@@ -142,6 +149,11 @@ impl Outputs {
         if looks.is_empty() {
             self.foreign.remove(organization);
         }
+    }
+
+    /// An organization wants no names any more.
+    pub fn forget_foreign(&mut self, organization: &str) {
+        self.foreign.remove(organization);
     }
 
     /// The names at which something foreign stands, and whether it is time to look at it again.

@@ -2,7 +2,7 @@
 
 use kube::api::ObjectMeta;
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     hash::Hash,
     sync::Arc,
 };
@@ -45,9 +45,23 @@ pub enum Put<V> {
     Stored(Option<V>),
 }
 
-/// The objects of one kind.
+/// What became of a state that could not be read.
+#[derive(Debug, PartialEq, Eq)]
+pub enum PutUnreadable<V> {
+    /// It was known already, or older than what is known.
+    Stale,
+    /// The last readable state of the object stays.
+    Kept,
+    /// Nothing is known of the object but that it is there; the last state of another that had the key before it.
+    Unknown(Option<V>),
+}
+
+/// The objects of one kind. One that can't be read stays: in its last readable state, or as one that is there. Only the watch's
+/// word that it is gone, or a whole list that does not name it, takes it away.
 pub struct Store<K, V> {
     entries: HashMap<K, Entry<V>>,
+    /// Objects of which no readable state is known, with the reason.
+    unreadable: BTreeMap<K, Entry<String>>,
     /// Objects that are gone, be it that the operator deleted them or that the watch said so: neither a late echo nor the late
     /// answer to a write brings them back.
     gone: Graves,
@@ -87,11 +101,17 @@ impl Graves {
 
 impl<K, V> Default for Store<K, V> {
     fn default() -> Self {
-        Self { entries: HashMap::new(), gone: Graves::default(), relist: None, has_listed: false }
+        Self {
+            entries: HashMap::new(),
+            unreadable: BTreeMap::new(),
+            gone: Graves::default(),
+            relist: None,
+            has_listed: false,
+        }
     }
 }
 
-impl<K: Hash + Eq + Clone, V> Store<K, V> {
+impl<K: Hash + Ord + Clone, V> Store<K, V> {
     /// The newest state of an object.
     pub fn get(&self, key: &K) -> Option<&V> {
         self.entries.get(key).map(|entry| &entry.value)
@@ -107,6 +127,16 @@ impl<K: Hash + Eq + Clone, V> Store<K, V> {
         self.entries.keys()
     }
 
+    /// Why an object can't be read, where no readable state of it is known.
+    pub fn unreadable(&self, key: &K) -> Option<&str> {
+        self.unreadable.get(key).map(|entry| entry.value.as_str())
+    }
+
+    /// The keys of all of which no readable state is known.
+    pub fn unreadable_keys(&self) -> impl Iterator<Item = &K> {
+        self.unreadable.keys()
+    }
+
     /// Whether the watch has listed the kind once.
     pub fn has_listed(&self) -> bool {
         self.has_listed
@@ -117,20 +147,21 @@ impl<K: Hash + Eq + Clone, V> Store<K, V> {
         if !self.admit(&key, &identity) {
             return Put::Stale;
         }
+        self.unreadable.remove(&key);
         Put::Stored(self.entries.insert(key, Entry { identity, value }).map(|entry| entry.value))
     }
 
-    /// Takes in a state that could not be read. What was known of the object stays; false if nothing was.
-    pub fn put_unreadable(&mut self, key: &K, identity: Identity) -> bool {
+    /// Takes in a state that could not be read, and why.
+    pub fn put_unreadable(&mut self, key: &K, identity: Identity, why: String) -> PutUnreadable<V> {
         if !self.admit(key, &identity) {
-            return true;
+            return PutUnreadable::Stale;
         }
-        let known = self.entries.get_mut(key).filter(|entry| entry.identity.uid == identity.uid);
-        if let Some(entry) = known {
+        if let Some(entry) = self.entries.get_mut(key).filter(|entry| entry.identity.uid == identity.uid) {
             entry.identity = identity;
-            return true;
+            return PutUnreadable::Kept;
         }
-        false
+        self.unreadable.insert(key.clone(), Entry { identity, value: why });
+        PutUnreadable::Unknown(self.entries.remove(key).map(|entry| entry.value))
     }
 
     /// Whether a state is newer than what is known of its key. A list that is under way has named the key in any case.
@@ -141,23 +172,28 @@ impl<K: Hash + Eq + Clone, V> Store<K, V> {
         if let Some(named) = &mut self.relist {
             named.insert(key.clone());
         }
-        self.entries.get(key).is_none_or(|entry| entry.identity.version < identity.version)
+        let known = self.entries.get(key).map(|entry| &entry.identity);
+        let unreadable = self.unreadable.get(key).map(|entry| &entry.identity);
+        known.into_iter().chain(unreadable).all(|known| known.version < identity.version)
     }
 
     /// The watch says that an object is gone. Returns it, unless another has the key already.
     pub fn remove(&mut self, key: &K, identity: &Identity) -> Option<V> {
         self.gone.add(&identity.uid, identity.version);
-        let entry = self.entries.get(key)?;
-        if entry.identity.uid != identity.uid && entry.identity.version > identity.version {
-            return None;
-        }
-        self.entries.remove(key).map(|entry| entry.value)
+        self.take(key, |known| known.uid == identity.uid || known.version <= identity.version)
     }
 
     /// The operator has deleted an object, or found that it is gone.
     pub fn forget(&mut self, key: &K, uid: &Arc<str>) -> Option<V> {
         self.gone.add(uid, u64::MAX);
-        if self.entries.get(key)?.identity.uid != *uid {
+        self.take(key, |known| known.uid == *uid)
+    }
+
+    fn take(&mut self, key: &K, is_it: impl Fn(&Identity) -> bool) -> Option<V> {
+        if self.unreadable.get(key).is_some_and(|entry| is_it(&entry.identity)) {
+            self.unreadable.remove(key);
+        }
+        if !is_it(&self.entries.get(key)?.identity) {
             return None;
         }
         self.entries.remove(key).map(|entry| entry.value)
@@ -168,18 +204,21 @@ impl<K: Hash + Eq + Clone, V> Store<K, V> {
         self.relist = Some(HashSet::new());
     }
 
-    /// The list is complete: what it did not name is gone, as deletions during a list bring no event.
-    pub fn finish_list(&mut self) -> Vec<(K, V)> {
+    /// The list is complete: what it did not name is gone, as deletions during a list bring no event. Without a state, where no
+    /// readable one was known.
+    pub fn finish_list(&mut self) -> Vec<(K, Option<V>)> {
         self.has_listed = true;
         self.gone = Graves::default();
         let Some(named) = self.relist.take() else { return Vec::new() };
-        self.entries.extract_if(|key, _| !named.contains(key)).map(|(key, entry)| (key, entry.value)).collect()
+        let unreadable = self.unreadable.extract_if(.., |key, _| !named.contains(key)).map(|(key, _)| (key, None));
+        let known = self.entries.extract_if(|key, _| !named.contains(key));
+        unreadable.chain(known.map(|(key, entry)| (key, Some(entry.value)))).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Identity, Put, Store};
+    use super::{Identity, Put, PutUnreadable, Store};
 
     fn state(uid: &str, version: u64) -> Identity {
         Identity { uid: uid.into(), version }
@@ -258,7 +297,7 @@ mod tests {
         store.put("written", state("written", 9), 9);
         store.put("written", state("written", 3), 3);
         store.put("made", state("made", 10), 10);
-        assert_eq!(store.finish_list(), [("gone", 1)]);
+        assert_eq!(store.finish_list(), [("gone", Some(1))]);
         assert!(store.has_listed());
         assert_eq!((store.get(&"kept"), store.get(&"written"), store.get(&"made")), (Some(&2), Some(&9), Some(&10)));
     }
@@ -274,14 +313,50 @@ mod tests {
         assert_eq!(store.get(&"a"), Some(&1));
     }
 
+    fn unreadable(store: &mut Store<&'static str, u64>, key: &'static str, version: u64) -> PutUnreadable<u64> {
+        store.put_unreadable(&key, state(key, version), "spoilt".to_owned())
+    }
+
     #[test]
     fn an_unreadable_state_leaves_the_last_readable_one() {
         let mut store = Store::default();
-        store.put("a", state("u", 1), 1);
-        assert!(store.put_unreadable(&"a", state("u", 2)));
-        assert_eq!(store.get(&"a"), Some(&1));
-        assert!(!store.put_unreadable(&"b", state("v", 3)));
-        assert_eq!(store.put("a", state("u", 2), 2), Put::Stale);
-        assert_eq!(store.put("a", state("u", 3), 3), Put::Stored(Some(1)));
+        store.put("a", state("a", 1), 1);
+        assert_eq!(unreadable(&mut store, "a", 2), PutUnreadable::Kept);
+        assert_eq!((store.get(&"a"), store.unreadable(&"a")), (Some(&1), None));
+        assert_eq!(unreadable(&mut store, "b", 3), PutUnreadable::Unknown(None));
+        assert_eq!((store.get(&"b"), store.unreadable(&"b")), (None, Some("spoilt")));
+        assert_eq!(unreadable(&mut store, "b", 3), PutUnreadable::Stale);
+        assert_eq!(store.put("a", state("a", 2), 2), Put::Stale);
+        assert_eq!(store.put("a", state("a", 3), 3), Put::Stored(Some(1)));
+        assert_eq!(store.put("b", state("b", 4), 4), Put::Stored(None));
+        assert_eq!((store.get(&"b"), store.unreadable(&"b")), (Some(&4), None));
+    }
+
+    #[test]
+    fn an_unreadable_object_is_not_taken_for_the_one_before_it() {
+        let mut store = Store::default();
+        store.put("a", state("former", 1), 1);
+        assert_eq!(unreadable(&mut store, "a", 2), PutUnreadable::Unknown(Some(1)));
+        assert_eq!((store.get(&"a"), store.unreadable(&"a")), (None, Some("spoilt")));
+    }
+
+    #[test]
+    fn an_unreadable_object_stays_until_it_is_known_to_be_gone() {
+        let mut store = Store::default();
+        for (key, version) in [("deleted", 1), ("forgotten", 2), ("kept", 3), ("left-out", 4)] {
+            unreadable(&mut store, key, version);
+        }
+        assert_eq!(store.remove(&"deleted", &state("deleted", 9)), None);
+        assert_eq!(store.forget(&"forgotten", &"another".into()), None);
+        assert_eq!(store.unreadable_keys().copied().collect::<Vec<_>>(), ["forgotten", "kept", "left-out"]);
+        store.forget(&"forgotten", &"forgotten".into());
+        store.begin_list();
+        assert_eq!(store.unreadable_keys().copied().collect::<Vec<_>>(), ["kept", "left-out"]);
+        assert_eq!(unreadable(&mut store, "kept", 3), PutUnreadable::Stale);
+        store.begin_list();
+        assert_eq!(unreadable(&mut store, "kept", 3), PutUnreadable::Stale);
+        assert_eq!(store.unreadable_keys().copied().collect::<Vec<_>>(), ["kept", "left-out"]);
+        assert_eq!(store.finish_list(), [("left-out", None)]);
+        assert_eq!(store.unreadable_keys().copied().collect::<Vec<_>>(), ["kept"]);
     }
 }

@@ -1,6 +1,6 @@
 //! The organizations, and whose each namespace is.
 
-use super::store::{Identity, Put, Store};
+use super::store::{Identity, Put, PutUnreadable, Store};
 use crate::{api::Organization, core::age::Age};
 use kube::api::ObjectMeta;
 use std::{
@@ -12,7 +12,6 @@ use std::{
 #[derive(Default)]
 pub struct Tenancy {
     organizations: Store<Arc<str>, Arc<Organization>>,
-    unreadable: BTreeSet<Arc<str>>,
     /// Organizations that list a namespace, the oldest first.
     claims: HashMap<Arc<str>, BTreeSet<Age>>,
     /// True for those that are not terminating.
@@ -40,22 +39,21 @@ impl Tenancy {
         let Put::Stored(before) = self.organizations.put(Arc::clone(&name), identity, Arc::clone(&organization)) else {
             return None;
         };
-        self.unreadable.remove(&name);
         Some(self.replace(name, before.as_deref(), Some(&organization)))
     }
 
-    /// An organization that could not be read. What was known of it stays.
-    pub fn put_unreadable(&mut self, metadata: &ObjectMeta) {
+    /// An organization that could not be read, and why. What was known of it stays; None if that changes nothing.
+    pub fn put_unreadable(&mut self, metadata: &ObjectMeta, why: String) -> Option<OrganizationChange> {
         let name = name_of(metadata);
-        if !self.organizations.put_unreadable(&name, Identity::of(metadata)) {
-            self.unreadable.insert(name);
+        match self.organizations.put_unreadable(&name, Identity::of(metadata), why) {
+            PutUnreadable::Unknown(before) => Some(self.replace(name, before.as_deref(), None)),
+            PutUnreadable::Stale | PutUnreadable::Kept => None,
         }
     }
 
     /// An organization is gone.
     pub fn remove(&mut self, metadata: &ObjectMeta) -> OrganizationChange {
         let name = name_of(metadata);
-        self.unreadable.remove(&name);
         let before = self.organizations.remove(&name, &Identity::of(metadata));
         self.replace(name, before.as_deref(), None)
     }
@@ -63,13 +61,12 @@ impl Tenancy {
     /// A list of organizations begins.
     pub fn begin_list(&mut self) {
         self.organizations.begin_list();
-        self.unreadable.clear();
     }
 
     /// A list of organizations is complete.
     pub fn finish_list(&mut self) -> Vec<OrganizationChange> {
         let gone = self.organizations.finish_list();
-        gone.into_iter().map(|(name, before)| self.replace(name, Some(&*before), None)).collect()
+        gone.into_iter().map(|(name, before)| self.replace(name, before.as_deref(), None)).collect()
     }
 
     fn replace(
@@ -147,8 +144,8 @@ impl Tenancy {
     }
 
     /// Whether an organization is there that can't be read, and of which nothing else is known.
-    pub fn is_unreadable(&self, name: &str) -> bool {
-        self.unreadable.contains(name)
+    pub fn is_unreadable(&self, name: &Arc<str>) -> bool {
+        self.organizations.unreadable(name).is_some()
     }
 
     /// All organizations.

@@ -93,7 +93,7 @@ impl World {
         let scene = Scene {
             observed: self.outputs.of_organization(name),
             foreign: foreign.into_iter().map(|(key, _)| key).collect(),
-            unreadable: self.grants.unreadable().clone(),
+            unreadable: self.grants.unreadable(),
         };
         Ok(OrganizationView { snapshot, facts, owner, scene, looks })
     }

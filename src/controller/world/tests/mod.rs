@@ -2,6 +2,7 @@
 
 mod candidate;
 mod facts;
+mod lists;
 mod work;
 
 use super::{SourceKey, WorkItem, World};

@@ -3,12 +3,27 @@
 use http::{HeaderValue, header::USER_AGENT};
 use kube::{
     Client, Config,
+    client::ClientBuilder,
     config::{KubeConfigOptions, Kubeconfig},
 };
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
+use tower::timeout::TimeoutLayer;
 
 /// Names the operator and its version in the API server's audit log and metrics.
 const AGENT: &str = concat!("entitlement-operator/", env!("CARGO_PKG_VERSION"));
+
+/// How long an answer may take to begin.
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+/// How long a connection may be silent while something is to come by it: longer than any watch that tells of nothing, since
+/// that one ends by itself or is kept up by bookmarks, which come once a minute.
+const SILENCE_LIMIT: Duration = Duration::from_secs(75);
+
+/// How long one request watches, where nothing says that more time is needed: so soon it shows that a connection is dead.
+pub const WATCH_SECONDS: u32 = 30;
+/// How long one request watches at most, as it is with kube's own watches.
+pub const LONGEST_WATCH_SECONDS: u32 = 290;
+/// How much later than it should a watch may end. Then it is taken for dead.
+pub const WATCH_MARGIN: Duration = Duration::from_secs(5);
 
 /// Why the cluster cannot be reached.
 #[derive(Debug, thiserror::Error)]
@@ -77,10 +92,16 @@ impl Connection {
     }
 }
 
-/// A client of a cluster that is reached so.
+/// A client of a cluster that is reached so. Whatever it asks for has a deadline: behind a connection that is half open, as a
+/// firewall or a lost node leaves it, nothing waits for ever.
 ///
 /// # Errors
 /// Where that cannot be used.
-pub fn client(config: Config) -> Result<Client, ConnectionError> {
-    Client::try_from(config).map_err(|error| ConnectionError::Unusable(Box::new(error)))
+pub fn client(mut config: Config) -> Result<Client, ConnectionError> {
+    config.connect_timeout = Some(ANSWER_LIMIT);
+    config.write_timeout = Some(ANSWER_LIMIT);
+    config.read_timeout = Some(SILENCE_LIMIT);
+    config.reset_reader_on_write = true;
+    let builder = ClientBuilder::try_from(config).map_err(|error| ConnectionError::Unusable(Box::new(error)))?;
+    Ok(builder.with_layer(&TimeoutLayer::new(ANSWER_LIMIT)).build())
 }

@@ -11,8 +11,8 @@ use kube::{
     Api, Resource,
     api::{ObjectMeta, PostParams},
 };
-use std::sync::Arc;
-use tokio::sync::mpsc;
+use std::{sync::Arc, time::Duration};
+use tokio::{sync::mpsc, time::timeout};
 
 /// The most characters that a note may have (1024 bytes, by Kubernetes' validation of events).
 const MAX_NOTE_BYTES: usize = 1024;
@@ -20,6 +20,8 @@ const MAX_NOTE_BYTES: usize = 1024;
 const MAX_NAME_CHARS: usize = 220;
 /// What waits beyond that is dropped.
 const MAX_WAITING: usize = 4096;
+/// How long one may take; then it is dropped.
+const LIMIT: Duration = Duration::from_secs(10);
 /// Where events of objects without namespace are.
 const CLUSTER_NAMESPACE: &str = "default";
 
@@ -78,7 +80,9 @@ impl Publisher {
     /// Publishes until nobody announces any more.
     pub async fn run(mut self) {
         while let Some((about, notice)) = self.waiting.recv().await {
-            self.publish(about, notice).await;
+            if timeout(LIMIT, self.publish(about, notice)).await.is_err() {
+                tracing::debug!("an event is dropped, as the API server did not take it in time");
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use super::{
     watch::{Delays, FailureLog},
     world::World,
 };
+use crate::connection::{WATCH_MARGIN, WATCH_SECONDS};
 use futures::{StreamExt, pin_mut};
 use http::{Request, header::ACCEPT};
 use kube::{core::WatchEvent, runtime::watcher};
@@ -16,13 +17,13 @@ use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{
     task::{AbortHandle, JoinSet},
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
 /// Asks for rows in the place of objects.
 const ROWS: &str = "application/json;as=Table;g=meta.k8s.io;v=v1";
-/// How long one request watches; as kube's own watches do.
-const WATCH_SECONDS: u32 = 290;
+/// How long a watch may be silent. It should have ended by then.
+const SILENCE_LIMIT: Duration = Duration::from_secs(WATCH_SECONDS as u64).saturating_add(WATCH_MARGIN);
 /// What is said where the API server no longer has the history that a watch asks for.
 const GONE: u16 = 410;
 /// A watch that has lasted so long did not fail.
@@ -129,7 +130,8 @@ async fn follow(
     let events = context.gate.client().request_events::<Table>(request).await;
     let events = events.map_err(watcher::Error::WatchStartFailed)?;
     pin_mut!(events);
-    while let Some(event) = events.next().await {
+    // One that is silent for too long goes on with the next request, as one that has ended.
+    while let Ok(Some(event)) = timeout(SILENCE_LIMIT, events.next()).await {
         match event.map_err(watcher::Error::WatchFailed)? {
             WatchEvent::Added(table) | WatchEvent::Modified(table) => {
                 version.clone_from(&table.metadata.resource_version);

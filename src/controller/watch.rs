@@ -1,6 +1,7 @@
 //! The watches: each on its own, so that one that fails holds up no other, retried for ever.
 
 use super::{context::Context, world::World};
+use crate::connection::{LONGEST_WATCH_SECONDS, WATCH_SECONDS};
 use futures::StreamExt;
 use kube::{
     Api, Resource,
@@ -35,13 +36,17 @@ pub async fn follow<K>(
     let kind = K::kind(&());
     let mut log = FailureLog::default();
     let mut streams = true;
+    let mut patience = Patience::default();
     loop {
         let config = Config { label_selector: selector.clone(), page_size: Some(PAGE_SIZE), ..Config::default() };
-        let config = if streams { config.streaming_lists() } else { config };
+        let config = if streams { config.streaming_lists() } else { config }.timeout(patience.seconds);
         let mut events = pin!(watcher::watcher(api.clone(), config).backoff(Delays::default()));
         while let Some(event) = events.next().await {
             match event {
                 Ok(event) => {
+                    if patience.ends_with(&event) {
+                        break;
+                    }
                     // A list begins with `Init` before anyone has been asked.
                     if !matches!(event, Event::Init) && log.recovered(&kind) {
                         context.queue.retry_failed();
@@ -56,6 +61,35 @@ pub async fn follow<K>(
                 Err(error) => log.failed(&kind, &error),
             }
         }
+    }
+}
+
+/// How long one request may watch. It streams the list first, which may take longer where there is much; so whenever the time
+/// was too short for that, it is given more.
+struct Patience {
+    seconds: u32,
+    is_listing: bool,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { seconds: WATCH_SECONDS, is_listing: false }
+    }
+}
+
+impl Patience {
+    /// Whether the watch has to begin anew with more time.
+    fn ends_with<K>(&mut self, event: &Event<K>) -> bool {
+        let was_cut_off = self.is_listing && matches!(event, Event::Init) && self.seconds < LONGEST_WATCH_SECONDS;
+        self.is_listing = match event {
+            Event::Init => !was_cut_off,
+            Event::InitDone => false,
+            _ => self.is_listing,
+        };
+        if was_cut_off {
+            self.seconds = self.seconds.saturating_mul(3).min(LONGEST_WATCH_SECONDS);
+        }
+        was_cut_off
     }
 }
 
@@ -146,8 +180,8 @@ impl Backoff for Delays {
 
 #[cfg(test)]
 mod tests {
-    use super::{Delays, FIRST_DELAY, LONGEST_DELAY};
-    use kube::runtime::utils::Backoff;
+    use super::{Delays, FIRST_DELAY, LONGEST_DELAY, Patience};
+    use kube::runtime::{utils::Backoff, watcher::Event};
 
     #[test]
     fn delays_double_up_to_a_limit() {
@@ -160,5 +194,25 @@ mod tests {
         }
         delays.reset();
         assert!(delays.next().unwrap() <= FIRST_DELAY);
+    }
+
+    #[test]
+    fn a_list_that_is_cut_off_gets_more_time_and_a_watch_that_ends_does_not() {
+        let mut patience = Patience::default();
+        for event in [Event::Init, Event::InitApply(1), Event::InitDone, Event::Apply(2), Event::Delete(2)] {
+            assert!(!patience.ends_with(&event));
+        }
+        assert_eq!(patience.seconds, 30);
+        let mut given = Vec::new();
+        for _ in 0..4 {
+            for event in [Event::Init, Event::InitApply(1), Event::Init] {
+                if patience.ends_with(&event) {
+                    given.push(patience.seconds);
+                }
+            }
+        }
+        // The longest is not exceeded, and nothing is begun anew for nothing.
+        assert_eq!(given, [90, 270, 290]);
+        assert!(!patience.ends_with(&Event::<u8>::InitDone));
     }
 }

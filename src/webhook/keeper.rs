@@ -8,15 +8,19 @@ use super::{
     registration::{self, TIMEOUT_SECONDS},
     storage::{self, Draft, Plan},
 };
-use crate::{controller::clock, evaluation::object::MANAGER};
-use futures::StreamExt;
+use crate::{connection::WATCH_SECONDS, controller::clock, evaluation::object::MANAGER};
+use futures::{Stream, StreamExt, future};
 use k8s_openapi::api::{admissionregistration::v1::ValidatingWebhookConfiguration, core::v1::Secret};
 use kube::{
     Api, Client, Error, Resource,
     api::{DeleteParams, PostParams, Preconditions},
-    runtime::{WatchStreamExt, watcher::watch_object},
+    runtime::{
+        WatchStreamExt,
+        watcher::{self, Event},
+    },
 };
 use rustls::ServerConfig;
+use serde::de::DeserializeOwned;
 use std::{
     fmt::{Debug, Display},
     pin::pin,
@@ -58,6 +62,29 @@ impl<K: Resource> Known<K> {
     }
 }
 
+/// One object, whenever it has changed; None while it is absent.
+fn follow<K>(api: Api<K>, name: &str) -> impl Stream<Item = Result<Option<K>, watcher::Error>> + use<K>
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    let config = watcher::Config::default().fields(&format!("metadata.name={name}")).timeout(WATCH_SECONDS);
+    let events = watcher::watcher(api, config).default_backoff();
+    let seen = events.scan(false, |is_listed, event| {
+        if let Ok(Event::Init | Event::InitApply(_)) = &event {
+            *is_listed = matches!(event, Ok(Event::InitApply(_)));
+        }
+        let seen = match event {
+            Ok(Event::Apply(object) | Event::InitApply(object)) => Some(Ok(Some(object))),
+            Ok(Event::Delete(_)) => Some(Ok(None)),
+            Ok(Event::InitDone) if !*is_listed => Some(Ok(None)),
+            Ok(Event::Init | Event::InitDone) => None,
+            Err(error) => Some(Err(error)),
+        };
+        future::ready(Some(seen))
+    });
+    seen.filter_map(future::ready)
+}
+
 /// Keeps both.
 pub struct Keeper {
     secrets: Api<Secret>,
@@ -94,9 +121,8 @@ impl Keeper {
 
     /// Keeps both for ever.
     pub async fn run(mut self) {
-        let mut secrets = pin!(watch_object(self.secrets.clone(), storage::NAME).default_backoff());
-        let mut registrations =
-            pin!(watch_object(self.registrations.clone(), &self.options.configuration.clone()).default_backoff());
+        let mut secrets = pin!(follow(self.secrets.clone(), storage::NAME));
+        let mut registrations = pin!(follow(self.registrations.clone(), &self.options.configuration));
         let mut wait = LOOK_INTERVAL;
         loop {
             tokio::select! {

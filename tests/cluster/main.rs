@@ -44,6 +44,7 @@ mod resilience;
 mod retained;
 mod schema;
 mod secrets;
+mod silence;
 mod sources;
 mod tenancy;
 mod webhook;

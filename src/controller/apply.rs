@@ -1,6 +1,7 @@
 //! Carries out what was planned in tenants' namespaces, and says what came of it.
 
 use super::{
+    attempts::{Choice, OfOrganization},
     context::Context,
     failure::Refusal,
     scope::{Deleted, Occupant, Scope},
@@ -10,10 +11,11 @@ use crate::{
     api::entitlement_definition::OnEnd,
     evaluation::{
         object::{ObjectContent, ObjectKey},
-        plan::{Change, Delivery, Observed, Outcomes, Owner, Withdrawal},
+        plan::{Change, Delivery, Fingerprint, Observed, Outcomes, Owner, Withdrawal},
     },
 };
 use std::{collections::BTreeMap, sync::Arc};
+use tokio::time::Instant;
 
 /// How often a request may fail for want of the API server before a status says so: most of the time it is back by then,
 /// and a status would be written twice for nothing.
@@ -28,13 +30,54 @@ pub struct Applier<'a> {
     failures: u32,
 }
 
+/// What is left to do.
+#[derive(Debug, Default)]
+pub struct Left {
+    /// Some of it has to be tried again.
+    pub retry: bool,
+    /// There is more, which should follow at once.
+    pub has_more: bool,
+    /// When something that waits is worth another try.
+    pub next: Option<Instant>,
+}
+
+impl Left {
+    /// What a choice leaves undone.
+    pub fn by<T>(choice: &Choice<T>) -> Self {
+        Self { retry: false, has_more: choice.has_more, next: choice.next }
+    }
+
+    /// Something was tried in vain: it waits until then, or has to be tried again soon.
+    pub fn fail(&mut self, due: Option<Instant>) {
+        self.retry |= due.is_none();
+        self.next = [self.next, due].into_iter().flatten().min();
+    }
+}
+
+/// An object that is to be made or put right.
+struct Task {
+    key: ObjectKey,
+    change: Change,
+    content: Arc<ObjectContent>,
+    what: Fingerprint,
+}
+
 /// What came of one object.
 struct Written {
     key: ObjectKey,
     /// None where nothing can be said yet.
     delivery: Option<Delivery>,
-    /// It has to be tried again.
-    retry: bool,
+    next: Next,
+}
+
+/// What follows of one object.
+enum Next {
+    /// Nothing, until something changes.
+    Nothing,
+    /// Others are worth a try now.
+    Others,
+    /// It was tried in vain, and waits until then, or has to be tried again soon.
+    Again(Option<Instant>),
 }
 
 /// Looks again at foreign objects, and returns those names that are free now.
@@ -64,27 +107,63 @@ impl<'a> Applier<'a> {
         Self { context, scope, owner, observed, failures }
     }
 
-    /// Makes objects and puts them right. True if some have to be tried again.
-    pub async fn write(&self, changes: Vec<(ObjectKey, Change, Arc<ObjectContent>)>, outcomes: &mut Outcomes) -> bool {
-        let writes = changes.into_iter().map(|(key, change, content)| self.carry_out(key, change, content)).collect();
-        let results = self.context.gate.run_all(writes).await;
-        let retry = results.iter().any(|written| written.retry);
-        outcomes.deliveries.extend(results.into_iter().filter_map(|written| Some((written.key, written.delivery?))));
-        retry
+    fn attempts<R>(&self, access: impl FnOnce(&mut OfOrganization) -> R) -> R {
+        self.context.attempts(&self.owner.name, access)
     }
 
-    /// Deletes objects, or labels them as no longer in force. True if some have to be tried again.
-    pub async fn withdraw(&self, withdrawals: Vec<Withdrawal>, outcomes: &mut Outcomes) -> bool {
-        let withdrawals = withdrawals.into_iter().map(|one| async { (self.end(&one).await.err(), one) }).collect();
-        let mut retry = false;
-        for (refusal, withdrawal) in self.context.gate.run_all(withdrawals).await {
-            let Some(refusal) = refusal else { continue };
-            retry = true;
-            if let (Some(id), Some(message)) = (withdrawal.instance, self.lasting(&refusal)) {
-                outcomes.stuck.insert(id, format!("{} could not be withdrawn: {message}", withdrawal.key));
+    /// Makes objects and puts them right.
+    pub async fn write(&self, changes: Vec<(ObjectKey, Change, Arc<ObjectContent>)>, outcomes: &mut Outcomes) -> Left {
+        let work = changes.into_iter().map(|(key, change, content)| {
+            let what = of_change(&change, &content);
+            (key.clone(), what, Task { key, change, content, what })
+        });
+        let choice = self.attempts(|all| all.writes.choose(work.collect(), Instant::now()));
+        let mut left = Left::by(&choice);
+        let waiting = choice.waiting.into_iter().map(|(task, why)| (task.key, Delivery::Failed(why)));
+        outcomes.deliveries.extend(waiting);
+        let writes = choice.now.into_iter().map(|task| self.carry_out(task)).collect();
+        for written in self.context.gate.run_all(writes).await {
+            match written.next {
+                Next::Nothing => {}
+                Next::Others => left.has_more = true,
+                Next::Again(due) => left.fail(due),
+            }
+            outcomes.deliveries.extend(written.delivery.map(|delivery| (written.key, delivery)));
+        }
+        left
+    }
+
+    /// Deletes objects, or labels them as no longer in force.
+    pub async fn withdraw(&self, withdrawals: Vec<Withdrawal>, outcomes: &mut Outcomes) -> Left {
+        let work = withdrawals.into_iter().map(|withdrawal| {
+            let what = self
+                .observed
+                .get(&withdrawal.key)
+                .map_or_else(|| of_state("", 0), |seen| of_state(&seen.uid, seen.version));
+            (withdrawal.key.clone(), what, (withdrawal, what))
+        });
+        let choice = self.attempts(|all| all.withdrawals.choose(work.collect(), Instant::now()));
+        let mut left = Left::by(&choice);
+        for ((withdrawal, _), why) in choice.waiting {
+            stick(withdrawal, &why, outcomes);
+        }
+        let now = choice.now.into_iter();
+        let ends = now.map(|(withdrawal, what)| async move { (self.end(&withdrawal).await, withdrawal, what) });
+        for (result, withdrawal, what) in self.context.gate.run_all(ends.collect()).await {
+            let key = &withdrawal.key;
+            match result {
+                Ok(()) => left.has_more |= self.attempts(|all| all.withdrawals.done(key, what, Instant::now())),
+                Err(refusal) => {
+                    let fail =
+                        |all: &mut OfOrganization| all.withdrawals.failed(key.clone(), what, &refusal, Instant::now());
+                    left.fail(self.attempts(fail));
+                    if let Some(why) = self.lasting(&refusal) {
+                        stick(withdrawal, &why, outcomes);
+                    }
+                }
             }
         }
-        retry
+        left
     }
 
     async fn end(&self, withdrawal: &Withdrawal) -> Result<(), Refusal> {
@@ -109,7 +188,8 @@ impl<'a> Applier<'a> {
         }
     }
 
-    async fn carry_out(&self, key: ObjectKey, change: Change, content: Arc<ObjectContent>) -> Written {
+    async fn carry_out(&self, task: Task) -> Written {
+        let Task { key, change, content, what } = task;
         let written = match &change {
             Change::Create => self.scope.create(&key, &content).await,
             Change::Update(edit) => self.scope.update(&key, &content, edit).await,
@@ -118,9 +198,11 @@ impl<'a> Applier<'a> {
         match written {
             Ok(observed) => {
                 self.context.world(|world| world.wrote_output(&key, observed));
-                Written { key, delivery: Some(Delivery::Done), retry: false }
+                let is_hopeful = self.attempts(|all| all.writes.done(&key, what, Instant::now()));
+                let next = if is_hopeful { Next::Others } else { Next::Nothing };
+                Written { key, delivery: Some(Delivery::Done), next }
             }
-            Err(refusal) => self.settle(key, refusal).await,
+            Err(refusal) => self.settle(key, what, refusal).await,
         }
     }
 
@@ -145,42 +227,48 @@ impl<'a> Applier<'a> {
     }
 
     /// What a refusal means for an object that should be there.
-    async fn settle(&self, key: ObjectKey, refusal: Refusal) -> Written {
-        let (delivery, retry) = match refusal {
-            Refusal::Exists => self.meet(&key).await,
-            Refusal::NamespaceMissing => (Some(Delivery::NamespaceMissing), false),
+    async fn settle(&self, key: ObjectKey, what: Fingerprint, refusal: Refusal) -> Written {
+        let refusal = match refusal {
+            Refusal::NamespaceMissing => {
+                return Written { key, delivery: Some(Delivery::NamespaceMissing), next: Next::Nothing };
+            }
+            Refusal::Exists => match self.meet(&key).await {
+                Ok(()) => return Written { key, delivery: Some(Delivery::Conflict), next: Next::Nothing },
+                Err(refusal) => refusal,
+            },
+            other => other,
+        };
+        match &refusal {
             Refusal::Gone => {
                 if let Some(observed) = self.observed.get(&key) {
                     self.context.world(|world| world.output_is_gone(&self.owner.name, &key, &observed.uid));
                 }
-                (None, true)
             }
-            Refusal::Changed => (None, true),
+            Refusal::Changed | Refusal::Exists => {}
             other => {
                 tracing::warn!(organization = %self.owner.name, object = %key, error = %other, "an output could not be written");
-                (self.lasting(&other).map(Delivery::Failed), true)
             }
-        };
-        Written { key, delivery, retry }
+        }
+        let due = self.attempts(|all| all.writes.failed(key.clone(), what, &refusal, Instant::now()));
+        Written { key, delivery: self.lasting(&refusal).map(Delivery::Failed), next: Next::Again(due) }
     }
 
     /// Something has the name already: another's object, or one of ours that the watch has not shown yet.
-    async fn meet(&self, key: &ObjectKey) -> (Option<Delivery>, bool) {
-        match self.scope.inspect(key).await {
-            Ok(Occupant::Foreign) => {
+    async fn meet(&self, key: &ObjectKey) -> Result<(), Refusal> {
+        match self.scope.inspect(key).await? {
+            Occupant::Foreign => {
                 tracing::info!(organization = %self.owner.name, object = %key, "an object of another has the name of an output");
                 self.context.world(|world| world.found_foreign(&self.owner.name, key.clone()));
-                (Some(Delivery::Conflict), false)
+                Ok(())
             }
-            Ok(Occupant::Own | Occupant::Nobody) => (None, true),
-            Err(refusal) => (self.lasting(&refusal).map(Delivery::Failed), true),
+            Occupant::Own | Occupant::Nobody => Err(Refusal::Changed),
         }
     }
 
     /// What a status says of a failure, if it says anything.
     fn lasting(&self, refusal: &Refusal) -> Option<String> {
         match refusal {
-            Refusal::Denied(message) => Some(message.clone()),
+            Refusal::Invalid(message) | Refusal::Denied(message) => Some(message.clone()),
             Refusal::OutOfScope(_) => Some(refusal.to_string()),
             // The details of an outage change from one attempt to the next, and each change would be a write.
             Refusal::Unavailable(_) if self.failures >= SILENT_FAILURES => {
@@ -189,4 +277,29 @@ impl<'a> Applier<'a> {
             _ => None,
         }
     }
+}
+
+/// What is said of a grant of which something could not be withdrawn.
+fn stick(withdrawal: Withdrawal, why: &str, outcomes: &mut Outcomes) {
+    if let Some(id) = withdrawal.instance {
+        outcomes.stuck.insert(id, format!("{} could not be withdrawn: {why}", withdrawal.key));
+    }
+}
+
+/// Of what a write makes of what. The labels and annotations are enough: among them is the hash of the data.
+fn of_change(change: &Change, content: &ObjectContent) -> Fingerprint {
+    let (kind, uid, version) = match change {
+        Change::Create => ("create", "", 0),
+        Change::Update(edit) => ("update", &*edit.uid, edit.version),
+        Change::Recreate => ("recreate", "", 0),
+    };
+    let version = version.to_be_bytes();
+    let content = content.labels.iter().chain(&content.annotations);
+    let content = content.map(|(key, value)| (key.as_str(), value.as_bytes()));
+    Fingerprint::of_pairs([(kind, uid.as_bytes()), ("", version.as_slice())].into_iter().chain(content))
+}
+
+/// Of the state of an object.
+fn of_state(uid: &str, version: u64) -> Fingerprint {
+    Fingerprint::of_pairs([(uid, version.to_be_bytes().as_slice())])
 }

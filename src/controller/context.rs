@@ -2,13 +2,17 @@
 
 use super::{
     Options,
+    attempts::OfOrganization,
     events::Announcer,
     gate::Gate,
     queue::Queue,
     timer::Timer,
     world::{WorkItem, World},
 };
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 use tokio::sync::Notify;
 
 /// What all parts of the controller share.
@@ -26,6 +30,7 @@ pub struct Context {
     /// How the controller was set up.
     pub options: Options,
     world: Mutex<World>,
+    attempts: Mutex<HashMap<Arc<str>, OfOrganization>>,
 }
 
 impl Context {
@@ -38,8 +43,19 @@ impl Context {
             announcer,
             source_namespaces: Notify::new(),
             world: Mutex::new(World::new(&options.namespace)),
+            attempts: Mutex::default(),
             options,
         }
+    }
+
+    /// Of a cluster that is never reached.
+    #[cfg(test)]
+    pub fn unconnected() -> Self {
+        let config = kube::Config::new(http::Uri::from_static("http://127.0.0.1:9"));
+        let client = kube::Client::try_from(config).unwrap();
+        let gate = Arc::new(Gate::new(client, 1));
+        let (announcer, _) = super::events::channel(Arc::clone(&gate));
+        Self::new(gate, announcer, Options::default())
     }
 
     /// Reads or changes what is known of the world, and queues the work that comes of it. The function must be short: all
@@ -53,6 +69,17 @@ impl Context {
         self.queue.add_all(work);
         if source_namespaces_changed {
             self.source_namespaces.notify_one();
+        }
+        result
+    }
+
+    /// Reads or changes what is remembered of an organization's attempts in vain. The function must be short.
+    pub fn attempts<R>(&self, organization: &Arc<str>, access: impl FnOnce(&mut OfOrganization) -> R) -> R {
+        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut of_organization = attempts.remove(organization).unwrap_or_default();
+        let result = access(&mut of_organization);
+        if !of_organization.is_empty() {
+            attempts.insert(Arc::clone(organization), of_organization);
         }
         result
     }

@@ -19,16 +19,18 @@ pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), Failure
         context.queue.add_after(item, wait);
     }
     let grants = if wait.is_some() { Grants::Unsettled } else { Grants::Counted(&invalid) };
-    let status = facet_status(&facet, grants, clock::now());
-    if facet.status.as_ref() == Some(&status) {
+    let said = facet_status(&facet, grants, clock::now());
+    if facet.status.as_ref() == Some(&said) {
         return Ok(());
     }
     let uid = facet.metadata.uid.as_deref().unwrap_or_default();
     let api: Api<Guarded<FacetDefinition>> = Api::all(context.gate.client());
     let before = facet.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-    let Some(written) = status::write(&context.gate, &api, name, uid, &status).await? else { return Ok(()) };
+    let written = status::write(&context.gate, &api, name, uid, &said).await;
+    let written = written.map_err(|refusal| Failure::of(status::unwritten::<FacetDefinition>(name), &refusal))?;
+    let Some(written) = written else { return Ok(()) };
     context.world(|world| world.wrote_facet(written));
-    for notice in announcements::of_catalogue(before, &status.conditions) {
+    for notice in announcements::of_catalogue(before, &said.conditions) {
         context.announcer.announce(events::reference::<FacetDefinition>(None, name, uid), notice);
     }
     Ok(())

@@ -2,6 +2,7 @@
 
 use crate::api::entitlement_definition::OutputKind;
 use kube::{Error, core::Status};
+use std::fmt::Display;
 
 /// Longer ones are cut.
 const MAX_MESSAGE_CHARS: usize = 512;
@@ -18,6 +19,17 @@ pub enum Failure {
     /// Something failed, with what is said in the log.
     #[error("{0}")]
     Failed(String),
+    /// The API server will not take it as it is, with what is said in the log.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl Failure {
+    /// That something could not be done.
+    pub fn of(what: impl Display, refusal: &Refusal) -> Self {
+        let text = format!("{what}: {refusal}");
+        if matches!(refusal, Refusal::Invalid(_)) { Self::Refused(text) } else { Self::Failed(text) }
+    }
 }
 
 /// Why a request was not granted.
@@ -38,7 +50,10 @@ pub enum Refusal {
     /// Not within what the organization may reach. A mistake of the operator, if it ever happens.
     #[error("{0} is outside of what the organization may reach")]
     OutOfScope(String),
-    /// It will not be granted as it is.
+    /// It will not be granted as it is, whoever asks and whenever.
+    #[error("{0}")]
+    Invalid(String),
+    /// Something stands in its way, such as a quota or a right that is missing.
     #[error("{0}")]
     Denied(String),
     /// It may be granted later.
@@ -76,6 +91,7 @@ impl Refusal {
         match status.code {
             404 => Self::Gone,
             409 => Self::Changed,
+            400 | 413 | 422 => Self::Invalid(said),
             408 | 429 | 500.. => Self::Unavailable(said),
             _ => Self::Denied(said),
         }
@@ -138,6 +154,10 @@ mod tests {
             config_map(json!({"code": 403, "reason": "Forbidden", "message": "exceeded quota"})),
             Refusal::Denied("exceeded quota".to_owned())
         );
+        for code in [400, 413, 422] {
+            let status = json!({"code": code, "reason": "Any", "message": "no such name"});
+            assert_eq!(config_map(status), Refusal::Invalid("no such name".to_owned()));
+        }
         assert_eq!(
             config_map(json!({"code": 503, "reason": "ServiceUnavailable", "message": "later"})),
             Refusal::Unavailable("later".to_owned())
@@ -152,7 +172,7 @@ mod tests {
         );
         assert_eq!(
             refusal,
-            Refusal::Denied("the API server refused it because of data[a b]: Invalid (422)".to_owned())
+            Refusal::Invalid("the API server refused it because of data[a b]: Invalid (422)".to_owned())
         );
     }
 }

@@ -13,7 +13,7 @@
 //! |---|---|
 //! | `watch`, `source_watches` | how the cluster is watched |
 //! | `world` | what is known of it |
-//! | `queue`, `timer`, `settling`, `worker` | what is worked on, and when |
+//! | `queue`, `timer`, `settling`, `attempts`, `worker` | what is worked on, and when |
 //! | `organization`, `definition`, `facet`, `source` | how one of each is brought up to date |
 //! | `scope`, `output`, `apply` | how tenants' namespaces are written to |
 //! | `status`, `revisions` | what is written on the catalogue's and the grants' own objects |
@@ -23,6 +23,7 @@
 
 mod announcements;
 mod apply;
+mod attempts;
 pub(crate) mod clock;
 mod context;
 mod definition;

@@ -2,11 +2,12 @@
 
 use super::{
     announcements,
-    apply::{Applier, look},
+    apply::{Applier, Left, look},
+    attempts::OfOrganization,
     clock,
     context::Context,
     events,
-    failure::Failure,
+    failure::{Failure, Refusal},
     guarded::Guarded,
     scope::Scope,
     status,
@@ -24,9 +25,6 @@ use crate::{
 use kube::Api;
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
-
-/// The most writes of one kind in one go, so that no organization holds up a worker for long, and what was done is said.
-const BATCH: usize = 1000;
 
 /// Brings an organization up to date.
 pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), Failure> {
@@ -52,10 +50,11 @@ pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), Failure
     {
         progress.note(write_organization(context, organization, status).await);
     }
-    if let Some(look) = context.world(|world| world.next_look(name)) {
+    let look = context.world(|world| world.next_look(name));
+    if let Some(next) = [look, progress.next].into_iter().flatten().min() {
         context
             .queue
-            .add_after(WorkItem::Organization(Arc::clone(name)), look.saturating_duration_since(Instant::now()));
+            .add_after(WorkItem::Organization(Arc::clone(name)), next.saturating_duration_since(Instant::now()));
     }
     progress.result()
 }
@@ -66,23 +65,34 @@ struct Progress {
     failure: Option<Failure>,
     has_more: bool,
     lacks_summary: bool,
+    /// When something that waits is worth another try.
+    next: Option<Instant>,
 }
 
 impl Progress {
     fn note(&mut self, result: Result<(), Failure>) {
+        let urgency = |failure: &Failure| match failure {
+            Failure::Failed(_) => 2,
+            Failure::Outdated | Failure::More => 1,
+            Failure::Refused(_) => 0,
+        };
         if let Err(failure) = result {
-            self.failure = self.failure.take().filter(|known| matches!(known, Failure::Failed(_))).or(Some(failure));
+            let known = self.failure.take().filter(|known| urgency(known) >= urgency(&failure));
+            self.failure = known.or(Some(failure));
         }
     }
 
-    fn retry(&mut self, is_needed: bool) {
-        self.note(if is_needed { Err(Failure::Outdated) } else { Ok(()) });
+    fn leave(&mut self, left: &Left) {
+        self.has_more |= left.has_more;
+        self.next = [self.next, left.next].into_iter().flatten().min();
+        self.note(if left.retry { Err(Failure::Outdated) } else { Ok(()) });
     }
 
     fn result(self) -> Result<(), Failure> {
         match self.failure {
+            // What is left is not kept back by what is refused for good.
+            Some(Failure::Refused(_)) | None if self.has_more => Err(Failure::More),
             Some(failure) => Err(failure),
-            None if self.has_more => Err(Failure::More),
             None => Ok(()),
         }
     }
@@ -105,7 +115,10 @@ async fn deliver(
     progress: &mut Progress,
 ) -> Outcomes {
     let mut outcomes = Outcomes::default();
-    let Some(owner) = view.owner.clone() else { return outcomes };
+    let Some(owner) = view.owner.clone() else {
+        context.world(|world| world.forget_foreign(&view.snapshot.name));
+        return outcomes;
+    };
     let scope = Scope::new(Arc::clone(&context.gate), owner.clone());
     forget_unwanted(context, view, evaluation);
     for key in look(context, &scope, &owner.name, std::mem::take(&mut view.looks)).await {
@@ -120,17 +133,11 @@ async fn deliver(
         let is_of_grant = |key: &ObjectKey| evaluation.objects.get(key).is_some_and(|desired| desired.grant.is_some());
         writes.changes.retain(|(key, ..)| is_of_grant(key));
     }
-    progress.has_more |= writes.changes.len() > BATCH;
-    writes.changes.truncate(BATCH);
-    let retry = applier.write(writes.changes, &mut outcomes).await;
-    progress.retry(retry);
+    progress.leave(&applier.write(writes.changes, &mut outcomes).await);
     progress.lacks_summary = lacks_summary(evaluation, &outcomes);
 
-    let mut withdrawals = plan::withdrawals(evaluation, &owner, &view.scene, &outcomes.deliveries);
-    progress.has_more |= withdrawals.len() > BATCH;
-    withdrawals.truncate(BATCH);
-    let retry = applier.withdraw(withdrawals, &mut outcomes).await;
-    progress.retry(retry);
+    let withdrawals = plan::withdrawals(evaluation, &owner, &view.scene, &outcomes.deliveries);
+    progress.leave(&applier.withdraw(withdrawals, &mut outcomes).await);
     outcomes
 }
 
@@ -172,19 +179,48 @@ async fn write_grants(
     progress: &mut Progress,
 ) {
     let grants = view.snapshot.grants.iter().zip(&view.facts).zip(&evaluation.grants).zip(&statuses.grants);
-    let mut changed: Vec<_> = grants
+    let changed = grants
         .filter_map(|(((grant, facts), outcome), status)| Some((grant, facts, &outcome.notices, status.as_ref()?)))
-        .filter(|(_, facts, _, status)| facts.status != Fingerprint::of_json(status))
-        .collect();
-    progress.has_more |= changed.len() > BATCH;
-    changed.truncate(BATCH);
-    let writes = changed
-        .into_iter()
-        .map(|(grant, facts, notices, status)| write_grant(context, grant, facts, notices, status))
-        .collect();
-    for result in context.gate.run_all(writes).await {
-        progress.note(result);
+        .filter(|(_, facts, _, status)| facts.status != Fingerprint::of_json(status));
+    let work = changed.map(|task| {
+        let (grant, facts, _, status) = task;
+        let what = of_status(grant, facts, status);
+        (grant.id.clone(), what, (task, what))
+    });
+    let work = work.collect();
+    let name = &view.snapshot.name;
+    let choice = context.attempts(name, |all| all.statuses.choose(work, Instant::now()));
+    let mut left = Left::by(&choice);
+    let now = choice.now.into_iter();
+    let writes = now.map(|((grant, facts, notices, status), what)| async move {
+        (write_grant(context, grant, facts, notices, status).await, &grant.id, what)
+    });
+    for (result, id, what) in context.gate.run_all(writes.collect()).await {
+        match result {
+            Ok(()) => left.has_more |= context.attempts(name, |all| all.statuses.done(id, what, Instant::now())),
+            Err(refusal) => {
+                let fail = |all: &mut OfOrganization| all.statuses.failed(id.clone(), what, &refusal, Instant::now());
+                let due = context.attempts(name, fail);
+                let failure = Failure::of(status::unwritten::<EntitlementInstance>(&id.to_string()), &refusal);
+                if due.is_none() {
+                    progress.note(Err(failure));
+                    continue;
+                }
+                tracing::warn!(error = %failure, "is tried again when it has changed, or later");
+                left.fail(due);
+            }
+        }
     }
+    progress.leave(&left);
+}
+
+/// Of what is to be said of which instance, but for the moment at which it is said.
+fn of_status(grant: &Grant, facts: &GrantFacts, status: &EntitlementInstanceStatus) -> Fingerprint {
+    let mut status = status.clone();
+    status.conditions.iter_mut().for_each(|condition| condition.last_transition_time.clear());
+    let text = serde_json::to_vec(&status).unwrap_or_default();
+    let generation = grant.generation.to_be_bytes();
+    Fingerprint::of_pairs([(&*facts.uid, text.as_slice()), ("", generation.as_slice())])
 }
 
 async fn write_grant(
@@ -193,7 +229,7 @@ async fn write_grant(
     facts: &GrantFacts,
     due: &[String],
     status: &EntitlementInstanceStatus,
-) -> Result<(), Failure> {
+) -> Result<(), Refusal> {
     let (namespace, name) = (&grant.id.namespace, &grant.id.name);
     let api: Api<Guarded<EntitlementInstance>> = Api::namespaced(context.gate.client(), namespace);
     let Some(written) = status::write(&context.gate, &api, name, &facts.uid, status).await? else { return Ok(()) };
@@ -219,19 +255,62 @@ async fn write_grant(
 async fn write_organization(
     context: &Context,
     organization: &Organization,
-    status: &OrganizationStatus,
+    said: &OrganizationStatus,
 ) -> Result<(), Failure> {
-    if organization.status.as_ref() == Some(status) {
+    if organization.status.as_ref() == Some(said) {
         return Ok(());
     }
     let name = organization.metadata.name.as_deref().unwrap_or_default();
     let uid = organization.metadata.uid.as_deref().unwrap_or_default();
     let api: Api<Guarded<Organization>> = Api::all(context.gate.client());
-    let Some(written) = status::write(&context.gate, &api, name, uid, status).await? else { return Ok(()) };
+    let written = status::write(&context.gate, &api, name, uid, said).await;
+    let written = written.map_err(|refusal| Failure::of(status::unwritten::<Organization>(name), &refusal))?;
+    let Some(written) = written else { return Ok(()) };
     context.world(|world| world.wrote_organization(written));
     let before = organization.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-    if let Some(notice) = announcements::of_readiness(before, &status.conditions) {
+    if let Some(notice) = announcements::of_readiness(before, &said.conditions) {
         context.announcer.announce(events::reference::<Organization>(None, name, uid), notice);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reconcile;
+    use crate::{
+        api::entitlement_definition::OutputKind,
+        controller::{
+            context::Context,
+            world::{
+                WorkItem,
+                tests::{finish_lists, organization},
+            },
+        },
+        evaluation::object::ObjectKey,
+    };
+    use kube::runtime::watcher::Event;
+    use std::time::Duration;
+    use tokio::time::{advance, timeout};
+
+    #[tokio::test(start_paused = true)]
+    async fn what_stood_in_the_way_of_a_gone_organization_is_not_looked_at_any_more() {
+        let context = Context::unconnected();
+        context.world(|world| {
+            finish_lists(world);
+            world.observe_organization(Event::Apply(organization("acme", &["one"], 1)));
+            let key = ObjectKey { kind: OutputKind::ConfigMap, namespace: "one".into(), name: "config".into() };
+            world.found_foreign(&"acme".into(), key);
+        });
+        advance(Duration::from_mins(1)).await;
+        context.world(|world| world.observe_organization(Event::Delete(organization("acme", &["one"], 2))));
+        let mut rounds = 0;
+        while let Ok(item) = timeout(Duration::from_mins(10), context.queue.next()).await {
+            rounds += 1;
+            assert!(rounds < 10, "it is worked on for ever");
+            assert_eq!(item, WorkItem::Organization("acme".into()));
+            reconcile(&context, &"acme".into()).await.unwrap();
+            context.queue.done(&item);
+        }
+        assert!(rounds > 0);
+    }
 }

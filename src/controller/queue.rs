@@ -15,6 +15,8 @@ use tokio::{
 const BACKOFF_BASE: Duration = Duration::from_millis(100);
 /// The longest delay.
 const BACKOFF_CAP: Duration = Duration::from_mins(1);
+/// The delay of what is refused as it is. Something else may have stood in its way after all, such as a policy.
+const REFUSED_DELAY: Duration = Duration::from_mins(10);
 
 /// A queue of keys.
 pub struct Queue<K> {
@@ -135,6 +137,18 @@ impl<K: Clone + Hash + Ord> Queue<K> {
         delay
     }
 
+    /// Working on the key is refused as things are: it is tried again when something asks for it, or after long. Returns after
+    /// which delay.
+    pub fn refused(&self, key: &K) -> Duration {
+        let mut state = self.state();
+        state.failures.remove(key);
+        state.postpone(key.clone(), Instant::now() + REFUSED_DELAY);
+        state.release(key);
+        drop(state);
+        self.changed.notify_one();
+        REFUSED_DELAY
+    }
+
     /// Doubles with each failure; between half of that and the whole, so that many that failed together come apart.
     fn backoff(&self, key: &K, failures: u32) -> Duration {
         let doubled = BACKOFF_BASE.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));
@@ -194,7 +208,7 @@ impl<K: Clone + Hash + Ord> State<K> {
 
 #[cfg(test)]
 mod tests {
-    use super::{BACKOFF_BASE, BACKOFF_CAP, Queue};
+    use super::{BACKOFF_BASE, BACKOFF_CAP, Queue, REFUSED_DELAY};
     use std::time::Duration;
     use tokio::time::{Instant, timeout};
 
@@ -221,6 +235,22 @@ mod tests {
         assert_eq!(queue.next().await, "a");
         queue.done(&"a");
         assert!(is_empty(&queue).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_refused_waits_for_long_or_until_it_is_asked_for() {
+        let queue = Queue::new();
+        queue.add("a");
+        assert_eq!(queue.next().await, "a");
+        let before = Instant::now();
+        assert_eq!(queue.refused(&"a"), REFUSED_DELAY);
+        assert_eq!(queue.next().await, "a");
+        assert!(before.elapsed() >= REFUSED_DELAY);
+        queue.refused(&"a");
+        queue.retry_failed();
+        assert!(is_empty(&queue).await);
+        queue.add("a");
+        assert!(!is_empty(&queue).await);
     }
 
     #[tokio::test(start_paused = true)]

@@ -57,9 +57,8 @@ pub async fn keep(
         }
         Err(refusal) => {
             let namespace = &context.options.namespace;
-            Err(Failure::Failed(format!(
-                "the ControllerRevision {namespace}/{revision_name} could not be written: {refusal}"
-            )))
+            let what = format!("the ControllerRevision {namespace}/{revision_name} could not be written");
+            Err(Failure::of(what, &refusal))
         }
     }
 }
@@ -109,7 +108,7 @@ pub async fn delete(context: &Context, revisions: &[Arc<Revision>]) -> Result<()
         match deleted.map_err(|error| Refusal::of(&error)) {
             Ok(_) | Err(Refusal::Gone) => context.world(|world| world.revision_is_gone(&revision.name)),
             Err(refusal) => {
-                return Err(Failure::Failed(format!("the revision {} could not be deleted: {refusal}", revision.name)));
+                return Err(Failure::of(format!("the revision {} could not be deleted", revision.name), &refusal));
             }
         }
     }

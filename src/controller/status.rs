@@ -1,11 +1,6 @@
 //! Writes statuses.
 
-use super::{
-    failure::{Failure, Refusal},
-    gate::Gate,
-    guarded::Guarded,
-    output::FIELD_MANAGER,
-};
+use super::{failure::Refusal, gate::Gate, guarded::Guarded, output::FIELD_MANAGER};
 use kube::{
     Api, Resource,
     api::{Patch, PatchParams},
@@ -13,6 +8,11 @@ use kube::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 use std::fmt::Debug;
+
+/// What could not be done, in the words of the log.
+pub fn unwritten<K: Resource<DynamicType = ()>>(name: &str) -> String {
+    format!("the status of {} {name} could not be written", K::kind(&()))
+}
 
 /// Replaces the status of an object, if it is still the one with that UID; None if it is not. The whole status is sent as a
 /// JSON patch: in a merge patch, a null that is a value of its own would be taken for a removal.
@@ -22,7 +22,7 @@ pub async fn write<K>(
     name: &str,
     uid: &str,
     status: &impl Serialize,
-) -> Result<Option<K>, Failure>
+) -> Result<Option<K>, Refusal>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
@@ -30,7 +30,7 @@ where
         { "op": "test", "path": "/metadata/uid", "value": uid },
         { "op": "add", "path": "/status", "value": status },
     ]);
-    let operations = serde_json::from_value(operations).map_err(|error| Failure::Failed(error.to_string()))?;
+    let operations = serde_json::from_value(operations).map_err(|error| Refusal::Invalid(error.to_string()))?;
     let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     let _pass = gate.enter().await;
     let written = api.patch_status(name, &parameters, &Patch::<()>::Json(operations)).await;
@@ -38,8 +38,6 @@ where
         Ok(Guarded(Ok(object))) => Ok(Some(object)),
         // Of an answer that can't be read the watch tells too.
         Ok(Guarded(Err(_))) | Err(Refusal::Gone) => Ok(None),
-        Err(refusal) => {
-            Err(Failure::Failed(format!("the status of {} {name} could not be written: {refusal}", K::kind(&()))))
-        }
+        Err(refusal) => Err(refusal),
     }
 }

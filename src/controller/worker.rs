@@ -51,6 +51,11 @@ async fn work_on(context: &Context, item: WorkItem) {
             context.queue.add(item.clone());
             return context.queue.done(&item);
         }
+        Ok(Ok(Err(Failure::Refused(error)))) => {
+            let delay = context.queue.refused(&item);
+            tracing::warn!(?item, error, ?delay, "is refused, and is tried again when it has changed, or after long");
+            return;
+        }
         Ok(Ok(Err(failure))) => failure,
         Ok(Err(_panic)) => Failure::Failed("it panicked: report it, with the lines before this one".to_owned()),
         Err(_elapsed) => Failure::Failed(format!("it took longer than {} s", TIME_LIMIT.as_secs())),
@@ -58,6 +63,6 @@ async fn work_on(context: &Context, item: WorkItem) {
     let delay = context.queue.failed(&item);
     match failure {
         Failure::Failed(error) => tracing::warn!(?item, error, ?delay, "failed, and is tried again"),
-        Failure::Outdated | Failure::More => tracing::debug!(?item, ?delay, "is tried again"),
+        Failure::Outdated | Failure::More | Failure::Refused(_) => tracing::debug!(?item, ?delay, "is tried again"),
     }
 }

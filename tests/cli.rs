@@ -21,6 +21,8 @@ mod summary_schema;
 mod terminal;
 #[path = "cli/timeline.rs"]
 mod timeline;
+#[path = "cli/warnings.rs"]
+mod warnings;
 
 use serde_json::Value;
 use std::{

@@ -11,8 +11,11 @@ use crate::{
         conditions::{ACCEPTED, FACETS_VALID, READY},
         entitlement_instance::{AmendmentState, State},
     },
-    core::{calendar::Instant, grant::Grant},
-    offline::{Flaw, Status, Subject, Survey},
+    core::{
+        calendar::Instant,
+        grant::{Grant, GrantId},
+    },
+    offline::{Flaw, Inventory, Status, Subject, Survey},
 };
 use serde::Deserialize;
 use std::{collections::BTreeMap, sync::Arc};
@@ -30,7 +33,10 @@ pub fn judge(manifests: &Manifests, survey: &Survey, now: Instant) -> Vec<Findin
     let mut findings = Vec::new();
     for (subject, document) in &manifests.documents {
         let Some(status) = survey.statuses.get(subject) else { continue };
-        Judge { subject, document, flaws: &flaws, suggestions: &suggestions, findings: &mut findings }.judge(status);
+        let inventory = &manifests.inventory;
+        let judge =
+            Judge { subject, document, inventory, flaws: &flaws, suggestions: &suggestions, findings: &mut findings };
+        judge.judge(status);
     }
     findings
 }
@@ -38,13 +44,14 @@ pub fn judge(manifests: &Manifests, survey: &Survey, now: Instant) -> Vec<Findin
 struct Judge<'a, 'b> {
     subject: &'a Subject,
     document: &'a Document,
+    inventory: &'a Inventory,
     flaws: &'a BTreeMap<Subject, Vec<Flaw>>,
     suggestions: &'a Suggestions<'b>,
     findings: &'a mut Vec<Finding>,
 }
 
 impl Judge<'_, '_> {
-    fn judge(&mut self, status: &Status) {
+    fn judge(mut self, status: &Status) {
         if let Status::Instance(status) = status {
             self.judge_instance(status);
             return;
@@ -87,6 +94,9 @@ impl Judge<'_, '_> {
             let message = "neither spec.start nor the annotation entitlements.dev/granted-at says when it starts, so it starts when it is made in the cluster, and anew where it is made again: give one of the two";
             self.find(Severity::Warning, "NoStart", message, &Path::fields(&["spec"]), Aim::Name);
         }
+        if !is_over {
+            self.judge_meaning();
+        }
         let is_rejected = status.phase == Some(Phase::Rejected);
         let ignored = status.amendments.iter().enumerate();
         for (index, amendment) in
@@ -96,6 +106,16 @@ impl Judge<'_, '_> {
                 format!("amendment {}: {}", amendment.name, amendment.message.as_deref().unwrap_or("it cannot count"));
             let path = Path::of_pointer(&format!("/spec/amendments/{index}/name"), &self.document.origin.object);
             self.find(Severity::Error, "AmendmentIgnored", &message, &path, Aim::Value);
+        }
+    }
+
+    /// What is legal, but hardly meant.
+    fn judge_meaning(&mut self) {
+        let Some(namespace) = &self.subject.namespace else { return };
+        let id = GrantId { namespace: Arc::clone(namespace), name: Arc::clone(&self.subject.name) };
+        for doubt in self.inventory.doubts(&id) {
+            let path = Path::of_pointer(&doubt.pointer, &self.document.origin.object);
+            self.find(Severity::Warning, doubt.reason, &doubt.message, &path, Aim::Value);
         }
     }
 

@@ -250,7 +250,7 @@ pub fn claims<'a>(
     stated.chain(preset).chain(std::iter::once(default))
 }
 
-/// Where each value of merged facets comes from: facet → field path (joined by dots) → layer, and the index of the grant
+/// Where each value of merged facets comes from: facet → way to the field ([`joined`]) → layer, and the index of the grant
 /// that gave it. `statements` stand in the order of precedence, the first one wins.
 #[must_use]
 pub fn provenance(
@@ -264,11 +264,50 @@ pub fn provenance(
         each_value(fields, &mut |path, _| {
             let origin = claims(definition, facet, path, statements).next();
             let origin = origin.map_or((Layer::Default, None), |claim| (claim.layer, claim.grant));
-            of_facet.insert(path.join("."), origin);
+            of_facet.insert(joined(path), origin);
         });
         all.insert(facet.clone(), of_facet);
     }
     all
+}
+
+/// The way to a value as one text: names joined by dots, with a backslash before a dot or backslash that is part of a name,
+/// so that no two ways have one text.
+#[must_use]
+pub fn joined(path: &[&str]) -> String {
+    let mut text = String::new();
+    for (index, name) in path.iter().enumerate() {
+        if index > 0 {
+            text.push('.');
+        }
+        for character in name.chars() {
+            if matches!(character, '.' | '\\') {
+                text.push('\\');
+            }
+            text.push(character);
+        }
+    }
+    text
+}
+
+/// What one states and the other does not: whole facets by name, else the ways to the fields, behind the facet's name.
+#[must_use]
+pub fn unstated(one: &FacetFields, other: &FacetFields) -> Vec<String> {
+    let mut missing = Vec::new();
+    for (name, fields) in one {
+        let Some(stated) = other.get(name).filter(|stated| !stated.is_empty()) else {
+            if !fields.is_empty() {
+                missing.push(name.clone());
+            }
+            continue;
+        };
+        each_value(fields, &mut |path, _| {
+            if find(stated, path).is_none() {
+                missing.push(format!("{name}.{}", joined(path)));
+            }
+        });
+    }
+    missing
 }
 
 /// Calls `each` for every value that is no object with fields of its own, with the way to it.
@@ -289,8 +328,48 @@ fn descend<'a>(fields: &'a Fields, path: &mut Vec<&'a str>, each: &mut impl FnMu
 
 #[cfg(test)]
 mod tests {
-    use super::{FacetFields, MAX_STATED, check_size};
+    use super::{FacetFields, MAX_STATED, check_size, joined, unstated};
+    use proptest::prelude::*;
     use serde_json::json;
+
+    #[test]
+    fn a_way_is_its_names_joined_by_dots_that_are_no_part_of_a_name() {
+        for (path, text) in [
+            (&["limits", "cpu"][..], "limits.cpu"),
+            (&["limits.cpu"], r"limits\.cpu"),
+            (&[r"limits\", "cpu"], r"limits\\.cpu"),
+            (&[""], ""),
+            (&["", ""], "."),
+        ] {
+            assert_eq!(joined(path), text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_two_ways_have_one_text(
+            one in prop::collection::vec(r"[a.\\\\]{0,3}", 1..4),
+            other in prop::collection::vec(r"[a.\\\\]{0,3}", 1..4),
+        ) {
+            let text = |names: &[String]| joined(&names.iter().map(String::as_str).collect::<Vec<_>>());
+            prop_assert_eq!(text(&one) == text(&other), one == other);
+        }
+    }
+
+    #[test]
+    fn what_one_states_and_the_other_does_not_is_told() {
+        let of = |value| -> FacetFields { serde_json::from_value(value).unwrap() };
+        let one =
+            of(json!({"sso": {"domain": "a", "roles": {"admin": 1, "guest": []}}, "backup": {"days": 3}, "none": {}}));
+        for (other, missing) in [
+            (json!({}), &["backup", "sso"][..]),
+            (json!({"sso": {}}), &["backup", "sso"]),
+            (json!({"sso": {"domain": null}}), &["backup", "sso.roles.admin", "sso.roles.guest"]),
+            (json!({"backup": {"days": 4}, "sso": {"domain": "b", "roles": {"admin": 2, "guest": 3}}}), &[]),
+        ] {
+            assert_eq!(unstated(&one, &of(other.clone())), missing, "{other}");
+        }
+    }
 
     fn stated(text: &str) -> FacetFields {
         serde_json::from_value(json!({"small": {"a": 1}, "large": {"text": text}})).unwrap()

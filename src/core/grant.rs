@@ -52,6 +52,8 @@ pub struct Amendment {
     pub amount: Stated<Amount, InvalidAmount>,
     /// The new end.
     pub end: Stated<Moment, InvalidMoment>,
+    /// The text of the new end.
+    pub written_end: Option<String>,
     /// Values merged over those before.
     pub facets: Option<FacetFields>,
     /// Why, for people.
@@ -179,6 +181,7 @@ impl Amendment {
             effective: amendment.effective.parse(),
             amount: amendment.amount.as_ref().map(Amount::read),
             end: amendment.end.as_deref().map(str::parse),
+            written_end: amendment.end.clone(),
             facets: amendment.facets.clone(),
             reason: amendment.reason.clone(),
             revoked: amendment.revoked,

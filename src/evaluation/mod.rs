@@ -10,6 +10,7 @@ pub mod catalogue_status;
 pub(crate) mod conditions;
 mod course;
 mod delivery;
+pub mod doubts;
 pub mod explanation;
 mod facets;
 mod flaws;

@@ -5,7 +5,8 @@ use crate::{
     api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization, entitlement_instance::State},
     core::{
         age::Age,
-        calendar::Instant,
+        amount::Amount,
+        calendar::{Instant, parse_zone},
         grant::{Grant, GrantId},
         namespace::NamespaceFacts,
         schema::Schema,
@@ -13,6 +14,7 @@ use crate::{
     evaluation::{
         SecretSources, Snapshot,
         catalogue::{CatalogueEntry, CompiledDefinition, Present, Revision, Source, newest_valid, revision_name},
+        doubts::{Doubt, doubts, is_renewed_by},
         explanation::{self, Explanation},
     },
 };
@@ -148,6 +150,23 @@ impl Inventory {
     #[must_use]
     pub fn has_definition(&self, name: &str) -> bool {
         self.definitions.contains_key(name)
+    }
+
+    /// What is legal in a grant, but hardly meant.
+    #[must_use]
+    pub fn doubts(&self, id: &GrantId) -> Vec<Doubt> {
+        let Some(grant) = self.grants.get(id) else { return Vec::new() };
+        let renewed = grant.renews.as_ref().and_then(|name| {
+            self.grants.get(&GrantId { namespace: Arc::clone(&id.namespace), name: Arc::clone(name) })
+        });
+        let preset = self.definitions.get(&grant.definition).and_then(|definition| definition.spec.amount.as_ref());
+        let zone = self.organizations.get(&grant.organization).map(|organization| &organization.spec.time_zone);
+        doubts(
+            grant,
+            renewed.filter(|renewed| is_renewed_by(renewed, grant)).map(AsRef::as_ref),
+            preset.and_then(|amount| Amount::read(amount).ok()),
+            zone.and_then(|zone| parse_zone(zone).ok()),
+        )
     }
 
     /// The names of all objects of a kind; of instances, in every namespace.

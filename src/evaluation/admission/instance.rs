@@ -14,6 +14,7 @@ use crate::{
     },
     evaluation::{
         Snapshot,
+        doubts::{doubts, is_renewed_by},
         facets::{Validity, sentences},
         holding::{Holding, Member, is_held},
         standing::Standing,
@@ -43,9 +44,9 @@ pub fn review_instance(before: &Candidate, after: &Candidate, id: &GrantId, now:
         return if is_terminating { Verdict::default() } else { deletion(earlier, id, &others) };
     }
     let [later] = &holdings.1;
-    let known = findings(earlier, id, &Amendments::Warn, now);
+    let known = findings(&standings.0, earlier, id, &Amendments::Warn, now);
     let added = old.as_ref().map_or(Amendments::Warn, |old| Amendments::RefuseAllBut(names(old)));
-    let mut found = findings(later, id, &added, now);
+    let mut found = findings(&standings.1, later, id, &added, now);
     found.warnings.extend(costs(&others));
     found.since(&known)
 }
@@ -62,7 +63,7 @@ fn names(grant: &Grant) -> BTreeSet<String> {
     grant.amendments.iter().map(|amendment| amendment.name.clone()).collect()
 }
 
-fn findings(holding: &Holding, id: &GrantId, amendments: &Amendments, now: Instant) -> Findings {
+fn findings(standing: &Standing, holding: &Holding, id: &GrantId, amendments: &Amendments, now: Instant) -> Findings {
     let mut findings = Findings::default();
     let Some(member) = holding.members.iter().find(|member| member.grant.id == *id) else { return findings };
     match member.grant.state {
@@ -71,7 +72,19 @@ fn findings(holding: &Holding, id: &GrantId, amendments: &Amendments, now: Insta
         State::Draft => of_draft(&mut findings, member),
         State::Active => of_active(&mut findings, member, amendments, now),
     }
+    if !matches!(member.verdict.phase, Phase::Cancelled | Phase::Expired) {
+        of_meaning(&mut findings, standing, holding, member);
+    }
     findings
+}
+
+/// What is legal, but hardly meant.
+fn of_meaning(findings: &mut Findings, standing: &Standing, holding: &Holding, member: &Member) {
+    let grants = holding.members.iter().map(|member| member.grant);
+    let renewed = grants.into_iter().find(|grant| is_renewed_by(grant, member.grant));
+    let preset = holding.definition().and_then(|definition| definition.amount);
+    let doubts = doubts(member.grant, renewed.map(AsRef::as_ref), preset, standing.zone);
+    findings.warnings.extend(doubts.into_iter().map(|doubt| doubt.message));
 }
 
 /// A draft is not wrong for what activating it would give; but nothing can make a text readable.

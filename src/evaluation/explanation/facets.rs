@@ -5,7 +5,7 @@ use super::{
     instance,
 };
 use crate::{
-    core::facets::{Claim, Layer, Statement, claims, each_value},
+    core::facets::{Claim, Layer, Statement, claims, each_value, joined},
     core::{grant::GrantId, precedence::Merged},
     evaluation::holding::{Holding, Member},
 };
@@ -19,7 +19,7 @@ use std::{collections::BTreeSet, sync::Arc};
 pub struct FacetValue {
     /// The facet's name.
     pub facet: String,
-    /// The way to the field, joined by dots.
+    /// The way to the field: its names joined by dots, with a backslash before a dot that is part of a name.
     pub field: String,
     /// The value.
     pub value: Value,
@@ -76,7 +76,7 @@ pub fn explain(holding: &Holding, merged: Option<&Parts<'_, '_>>) -> (Vec<FacetV
                 claims.filter_map(|claim| Some(Overridden { value: claim.value?.clone(), origin: origin(&claim) }));
             values.push(FacetValue {
                 facet: facet.clone(),
-                field: path.join("."),
+                field: joined(path),
                 value: value.clone(),
                 origin: origin(&first),
                 overridden: overridden.collect(),

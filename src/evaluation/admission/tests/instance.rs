@@ -197,6 +197,92 @@ fn a_new_amendment_that_cannot_count_is_refused() {
     assert_eq!(changed(&with(&[]), &with(&[late])).refused.unwrap().reason, "AmendmentIgnored");
 }
 
+#[rstest]
+#[case::states_nothing(json!({}), &[
+    "it renews first, which states amount 250, but states none itself, so that of the definition counts, 5: state the amount that is to hold",
+    "it renews first, which states facets.limits, but does not state that itself, so presets and defaults count: state what is to hold",
+])]
+#[case::states_the_amount(json!({"amount": 5}), &[
+    "it renews first, which states facets.limits, but does not state that itself, so presets and defaults count: state what is to hold",
+])]
+#[case::states_it_by_an_amendment(
+    json!({"amendments": [{"name": "b", "effective": "2026-10-01", "amount": 7, "facets": {"limits": {"depth": 2}}}]}),
+    &[],
+)]
+#[case::states_all(json!({"amount": 250, "facets": {"limits": {"depth": 4}}}), &[])]
+#[case::is_cancelled(json!({"state": "Cancelled"}), &[])]
+fn warns_of_a_renewal_that_states_less(#[case] spec: Value, #[case] warnings: &[&str]) {
+    let amended = json!([
+        {"name": "more", "effective": "2026-07-01", "amount": 250},
+        {"name": "back", "effective": "2026-08-01", "amount": 300, "revoked": true},
+    ]);
+    let first =
+        json!({"start": "2026-01-01", "end": "2026-09-30", "facets": {"limits": {"depth": 3}}, "amendments": amended});
+    let mut renewal = spec;
+    renewal["renews"] = json!("first");
+    let verdict = review(&[instance("first", &first)], None, Some(instance("a", &renewal)));
+    assert_eq!(verdict, warned(warnings));
+}
+
+#[test]
+fn warns_of_a_renewal_that_lifts_a_suspension() {
+    let first = instance("first", &json!({"start": "2026-01-01", "end": "2026-09-30", "suspended": true}));
+    let renewal = |more: Value| {
+        let mut spec = json!({"renews": "first"});
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        review(&[first.clone()], None, Some(instance("a", &spec)))
+    };
+    let warning = "it renews first, which is suspended, but is not suspended itself, so what is withheld now is delivered again from its start on: set suspended: true here too, or take it off first";
+    assert_eq!(renewal(json!({})), warned(&[warning]));
+    assert_eq!(renewal(json!({"state": "Draft"})), warned(&[warning]));
+    assert_eq!(renewal(json!({"suspended": true})), fine());
+}
+
+/// The organization is in UTC.
+#[rstest]
+#[case(
+    "2026-12-31T23:59:59Z",
+    Some(
+        "it ends at 23:59:59 of 2026-12-31 where the client is, a second before that day is over: write the date 2026-12-31, whose whole day is included"
+    )
+)]
+#[case(
+    "2026-12-31T23:59:58Z",
+    Some(
+        "it ends at 23:59:58 of 2026-12-31 where the client is, 2 seconds before that day is over: write the date 2026-12-31, whose whole day is included"
+    )
+)]
+#[case(
+    "2027-01-01T00:59:00+01:00",
+    Some(
+        "it ends at 23:59:00 of 2026-12-31 where the client is, a minute before that day is over: write the date 2026-12-31, whose whole day is included"
+    )
+)]
+#[case(
+    "2026-12-31T23:59:59+01:00",
+    Some(
+        "it ends at 2026-12-31T23:59:59+01:00, a second before that day is over: write 2026-12-31T23:00:00Z, or the date 2026-12-31 if the whole day where the client is is meant"
+    )
+)]
+#[case("2026-12-31", None)]
+#[case("2027-01-01T00:00:00Z", None)]
+#[case("2026-12-31T23:58:59Z", None)]
+#[case("2026-12-31T12:59:59Z", None)]
+fn warns_of_an_end_in_the_last_minute_of_a_day(#[case] end: &str, #[case] warning: Option<&str>) {
+    let warnings: Vec<&str> = warning.into_iter().collect();
+    assert_eq!(made(&json!({"end": end})), warned(&warnings));
+    let amendment = json!({"name": "longer", "effective": "2026-08-01", "end": end});
+    let amended = json!({"end": "2026-09-30", "amendments": [amendment]});
+    assert_eq!(changed(&json!({"end": "2026-09-30"}), &amended), warned(&warnings));
+    let mut revoked = amended.clone();
+    revoked["amendments"][0]["revoked"] = json!(true);
+    assert_eq!(made(&revoked), fine());
+    // It is said once.
+    let mut otherwise = amended.clone();
+    otherwise["priority"] = json!(3);
+    assert_eq!(changed(&amended, &otherwise), fine());
+}
+
 /// `first` from January to the end of September, renewed by `second`, both settled in June.
 fn renewed() -> Vec<EntitlementInstance> {
     let first = instance("first", &json!({"start": "2026-01-01", "end": "2026-09-30"}));

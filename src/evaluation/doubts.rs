@@ -1,0 +1,176 @@
+//! What is legal in a grant, but hardly meant: said before it is made, by the webhook and by `validate` alike.
+
+use crate::{
+    api::entitlement_instance::State,
+    core::{
+        amount::Amount,
+        calendar::{Instant, Moment, Nominal, Tz, format_instant},
+        facets::{Statement, unstated},
+        grant::{Amendment, Grant},
+    },
+};
+use chrono::{NaiveDateTime, TimeDelta, Timelike};
+
+/// More fields than this are counted.
+const MOST_NAMED: usize = 3;
+/// Seconds of a minute.
+const MINUTE: u32 = 60;
+
+/// What is legal, but hardly meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doubt {
+    /// Where, as a JSON pointer into the instance.
+    pub pointer: String,
+    /// One word.
+    pub reason: &'static str,
+    /// A sentence that says what to write instead.
+    pub message: String,
+}
+
+impl Doubt {
+    fn new(pointer: impl Into<String>, reason: &'static str, message: String) -> Self {
+        Self { pointer: pointer.into(), reason, message }
+    }
+}
+
+/// What may not be meant of a grant, with the one that it renews, its definition's amount, and its organization's time zone,
+/// as far as there are such. Of one that is over nothing needs to be said.
+#[must_use]
+pub fn doubts(grant: &Grant, renewed: Option<&Grant>, preset: Option<Amount>, zone: Option<Tz>) -> Vec<Doubt> {
+    if grant.state == State::Cancelled {
+        return Vec::new();
+    }
+    let renewal = renewed.into_iter().flat_map(|renewed| of_renewal(grant, renewed, preset));
+    renewal.chain(of_ends(grant, zone)).collect()
+}
+
+/// The grant that one renews, if it can.
+#[must_use]
+pub fn is_renewed_by(renewed: &Grant, renewal: &Grant) -> bool {
+    renewal.renews.as_ref() == Some(&renewed.id.name)
+        && renewal.id.namespace == renewed.id.namespace
+        && renewal.organization == renewed.organization
+        && renewal.definition == renewed.definition
+}
+
+/// A renewal takes over the term alone.
+fn of_renewal(grant: &Grant, renewed: &Grant, preset: Option<Amount>) -> Vec<Doubt> {
+    let name = &renewed.id.name;
+    let mut doubts = Vec::new();
+    if let (Some(amount), None) = (stated_amount(renewed), stated_amount(grant)) {
+        let instead = preset.map(|preset| format!(", {preset}")).unwrap_or_default();
+        let message = format!(
+            "it renews {name}, which states amount {amount}, but states none itself, so that of the definition counts{instead}: state the amount that is to hold"
+        );
+        doubts.push(Doubt::new("/spec/renews", "AmountNotRenewed", message));
+    }
+    let missing = missing_values(grant, renewed);
+    if !missing.is_empty() {
+        let message = format!(
+            "it renews {name}, which states {}, but does not state that itself, so presets and defaults count: state what is to hold",
+            some_of(&missing)
+        );
+        doubts.push(Doubt::new("/spec/renews", "FacetsNotRenewed", message));
+    }
+    if renewed.suspended && !grant.suspended {
+        let message = format!(
+            "it renews {name}, which is suspended, but is not suspended itself, so what is withheld now is delivered again from its start on: set suspended: true here too, or take it off {name}"
+        );
+        doubts.push(Doubt::new("/spec/renews", "RenewsSuspended", message));
+    }
+    doubts
+}
+
+/// Those that are not taken back.
+fn amendments(grant: &Grant) -> impl Iterator<Item = (usize, &Amendment)> {
+    grant.amendments.iter().enumerate().filter(|(_, amendment)| !amendment.revoked)
+}
+
+/// The amount that a grant comes to state, once all its amendments count.
+fn stated_amount(grant: &Grant) -> Option<Amount> {
+    let zone = grant.accepted.as_ref().map_or(Tz::UTC, |accepted| accepted.zone);
+    let effective = |amendment: &Amendment| {
+        let moment = amendment.effective.as_ref().ok()?;
+        Some((Nominal::of_start(*moment, zone).instant(), amendment.name.clone()))
+    };
+    let amended = amendments(grant)
+        .filter_map(|(_, one)| Some((effective(one)?, one.amount.as_ref()?.as_ref().ok().copied()?)))
+        .max_by(|(one, _), (other, _)| one.cmp(other));
+    let stated = || grant.amount.as_ref()?.as_ref().ok().copied();
+    amended.map(|(_, amount)| amount).or_else(stated)
+}
+
+/// The values and sources of secret values that the renewed grant states and the renewal does not.
+fn missing_values(grant: &Grant, renewed: &Grant) -> Vec<String> {
+    let stated = |grant: &Grant| {
+        let counting: Vec<usize> = amendments(grant).map(|(index, _)| index).collect();
+        Statement::of(grant, &counting).merged()
+    };
+    let values = unstated(&stated(renewed), &stated(grant));
+    let is_sourced = |facet: &str, field: &str| {
+        grant.secret_facets.iter().any(|source| source.facet == facet && source.field == field)
+    };
+    let secrets = renewed.secret_facets.iter().filter(|source| !is_sourced(&source.facet, &source.field));
+    let secrets = secrets.map(|source| format!("secretFacets.{}.{}", source.facet, source.field));
+    values.into_iter().map(|path| format!("facets.{path}")).chain(secrets).collect()
+}
+
+fn some_of(names: &[String]) -> String {
+    let named = names.get(..MOST_NAMED).unwrap_or(names).join(", ");
+    match names.len().saturating_sub(MOST_NAMED) {
+        0 => named,
+        others => format!("{named} and {others} more"),
+    }
+}
+
+/// Ends in the last minute of a day. A term is half-open, so such an end leaves a gap before what follows, and a length that
+/// is no whole number of days.
+fn of_ends(grant: &Grant, zone: Option<Tz>) -> Vec<Doubt> {
+    let zone = grant.accepted.as_ref().map(|accepted| accepted.zone).or(zone);
+    let own = match &grant.end {
+        Some(Ok(Moment::Time(end))) => Some(("/spec/end".to_owned(), *end, grant.written.end.as_deref())),
+        _ => None,
+    };
+    let amended = amendments(grant).filter_map(|(index, amendment)| match &amendment.end {
+        Some(Ok(Moment::Time(end))) => {
+            Some((format!("/spec/amendments/{index}/end"), *end, amendment.written_end.as_deref()))
+        }
+        _ => None,
+    });
+    let ends = own.into_iter().chain(amended);
+    ends.filter_map(|(pointer, end, written)| Some(Doubt::new(pointer, "EndBeforeMidnight", late(end, written, zone)?)))
+        .collect()
+}
+
+/// What is said of an end in the last minute of a day: of the client's, or of that in whose time it is written.
+fn late(end: Instant, written: Option<&str>, zone: Option<Tz>) -> Option<String> {
+    let local = zone.map(|zone| Nominal::of_instant(end, zone).local());
+    if let Some(local) = local.filter(is_last_minute) {
+        let (date, time) = (local.date(), local.time());
+        return Some(format!(
+            "it ends at {time} of {date} where the client is, {} before that day is over: write the date {date}, whose whole day is included",
+            until_midnight(local)
+        ));
+    }
+    let text = written?;
+    let written: NaiveDateTime = text.get(..19)?.to_ascii_uppercase().parse().ok().filter(is_last_minute)?;
+    let date = written.date();
+    let after = end + TimeDelta::seconds(i64::from(MINUTE - written.second()));
+    Some(format!(
+        "it ends at {text}, {} before that day is over: write {}, or the date {date} if the whole day where the client is is meant",
+        until_midnight(written),
+        format_instant(after)
+    ))
+}
+
+fn is_last_minute(local: &NaiveDateTime) -> bool {
+    (local.hour(), local.minute()) == (23, 59)
+}
+
+fn until_midnight(local: NaiveDateTime) -> String {
+    match MINUTE - local.second() {
+        1 => "a second".to_owned(),
+        MINUTE => "a minute".to_owned(),
+        seconds => format!("{seconds} seconds"),
+    }
+}

@@ -26,7 +26,7 @@ pub use observed::{Fate, Marks, Observed};
 pub use statuses::{Statuses, statuses};
 pub use withdrawals::{Withdrawal, withdrawals};
 pub(super) use writes::is_storable;
-pub use writes::{Change, Edit, MAX_DATA_BYTES, Writes, writes};
+pub use writes::{Change, Edit, MAX_DATA_BYTES, Writes, data_bytes, writes};
 
 use super::object::ObjectKey;
 use crate::core::grant::GrantId;

@@ -1,7 +1,9 @@
-//! The course of one organization through time: evaluated at one moment after the other, what each evaluation leaves in the
-//! statuses and namespaces being what the next one finds.
+//! The course of one organization through time: what each evaluation leaves in the statuses and namespaces is what the next
+//! one finds. A moment costs what changes at it.
 
 use super::{
+    digest::Digest,
+    lane::{Intent, Lane, parts},
     step::{GrantChange, Held, ObjectAction, ObjectChange, Standing, Step},
     survey::owner,
 };
@@ -11,18 +13,17 @@ use crate::{
         entitlement_instance::{AmendmentState, Notice},
     },
     core::{
+        age::Age,
         calendar::{Instant, Tz, parse_zone},
         grant::{Grant, GrantId},
     },
     evaluation::{
-        Evaluation, GrantOutcome, Snapshot, evaluate,
+        Evaluation, GrantOutcome, Snapshot,
         object::{ON_END, ObjectContent, ObjectKey, RETAIN},
-        plan::{Delivery, Scene, writes},
     },
-    render::summary::Entry,
 };
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -31,28 +32,70 @@ use std::{
 pub struct Present {
     /// The grant that it is made for; absent for the summary.
     pub grant: Option<GrantId>,
-    /// What it holds; absent where that cannot be told, such as for want of a Secret.
+    /// What it holds, a summary without its data; absent where that cannot be told, such as for want of a Secret.
     pub content: Option<Arc<ObjectContent>>,
 }
 
+/// The objects in namespaces.
+pub type Objects = BTreeMap<ObjectKey, Present>;
+
 /// An organization on its way through time.
 pub struct Course {
-    snapshot: Snapshot,
-    evaluation: Evaluation,
+    name: Arc<str>,
+    zone: Tz,
+    display_name: Option<String>,
+    /// The namespaces that are its own.
+    namespaces: BTreeSet<Arc<str>>,
+    lanes: Vec<Lane>,
+    /// The next moment of each lane.
+    queue: BTreeSet<(Instant, usize)>,
+    lane_of: HashMap<GrantId, usize>,
+    digest: Digest,
+    /// The lanes that ask for an object. The oldest grant gets it.
+    claims: BTreeMap<ObjectKey, BTreeSet<(Age, usize)>>,
     /// What lies in its namespaces.
-    present: BTreeMap<ObjectKey, Present>,
+    present: Objects,
+    /// The objects among those that are made for grants of each lane.
+    present_of: Vec<BTreeSet<ObjectKey>>,
 }
 
 impl Course {
-    /// Brings an organization up to date, as the operator does when it starts. The step holds what happens at that moment
-    /// and would not have happened before: the notices that are due.
+    /// Brings an organization up to date, as the operator does when it starts, with what lies in its namespaces then. The
+    /// step holds what happens at that moment and would not have happened before: the notices that are due.
     #[must_use]
-    pub fn start(snapshot: Snapshot, now: Instant) -> (Self, Option<Step>) {
-        let evaluation = evaluate(&snapshot, now);
-        let mut course = Self { snapshot, evaluation, present: BTreeMap::new() };
-        course.deliver();
-        let grants: Vec<GrantChange> = course.outcomes().filter_map(|(grant, outcome)| due(grant, outcome)).collect();
-        course.remember();
+    pub fn start(snapshot: &Snapshot, left: Objects, now: Instant) -> (Self, Option<Step>) {
+        let lanes: Vec<Lane> = parts(snapshot).into_iter().map(|part| Lane::start(part, now)).collect();
+        let lane_of = lanes
+            .iter()
+            .enumerate()
+            .flat_map(|(index, lane)| lane.outcomes().map(move |(grant, _)| (grant.id.clone(), index)));
+        let organization = snapshot.organization.as_ref();
+        let zone = organization.map(|organization| parse_zone(&organization.spec.time_zone));
+        let mut course = Self {
+            name: Arc::clone(&snapshot.name),
+            zone: zone.and_then(Result::ok).unwrap_or(Tz::UTC),
+            display_name: organization.and_then(|organization| organization.spec.display_name.clone()),
+            namespaces: owner(snapshot).namespaces,
+            lane_of: lane_of.collect(),
+            digest: Digest::new(&lanes),
+            queue: BTreeSet::new(),
+            claims: BTreeMap::new(),
+            present: Objects::new(),
+            present_of: vec![BTreeSet::new(); lanes.len()],
+            lanes,
+        };
+        let mut touched: BTreeSet<ObjectKey> = left.keys().cloned().collect();
+        for (key, present) in left {
+            course.place(key, present);
+        }
+        let all: BTreeSet<usize> = (0..course.lanes.len()).collect();
+        all.iter().for_each(|lane| course.claim(*lane));
+        touched.extend(course.claims.keys().cloned());
+        course.deliver(touched, &all);
+        let mut grants: Vec<GrantChange> =
+            course.lanes.iter().flat_map(Lane::outcomes).filter_map(|(grant, outcome)| due(grant, outcome)).collect();
+        grants.sort_by(|one, other| one.grant.cmp(&other.grant));
+        all.into_iter().for_each(|lane| course.move_on(lane));
         let step = (!grants.is_empty()).then(|| Step { grants, ..course.empty_step(now) });
         (course, step)
     }
@@ -60,131 +103,195 @@ impl Course {
     /// The organization's name.
     #[must_use]
     pub fn name(&self) -> &Arc<str> {
-        &self.snapshot.name
+        &self.name
     }
 
     /// The time zone in which it reckons.
     #[must_use]
     pub fn zone(&self) -> Tz {
-        let zone = self.snapshot.organization.as_ref().map(|organization| parse_zone(&organization.spec.time_zone));
-        zone.and_then(Result::ok).unwrap_or(Tz::UTC)
+        self.zone
     }
 
     /// Its name for people.
     #[must_use]
     pub fn display_name(&self) -> Option<&str> {
-        self.snapshot.organization.as_ref()?.spec.display_name.as_deref()
-    }
-
-    /// How many grants an evaluation looks at.
-    #[must_use]
-    pub fn size(&self) -> usize {
-        self.snapshot.grants.len().max(1)
+        self.display_name.as_deref()
     }
 
     /// The next moment at which anything changes.
     #[must_use]
     pub fn next(&self) -> Option<Instant> {
-        self.evaluation.next
+        self.queue.first().map(|(at, _)| *at)
+    }
+
+    /// How many grants are looked at on the way to the next moment.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let next = self.next();
+        let due = self.queue.iter().take_while(|(at, _)| Some(*at) == next);
+        due.filter_map(|(_, lane)| self.lanes.get(*lane)).map(Lane::size).sum()
     }
 
     /// What it holds, by definition.
     #[must_use]
     pub fn held(&self) -> BTreeMap<Arc<str>, Held> {
-        let entries = self.evaluation.summary.iter().flat_map(|summary| &summary.entitlements);
-        entries.map(|(definition, entry)| (definition.as_str().into(), held(entry))).collect()
+        self.lanes.iter().flat_map(Lane::held).collect()
     }
 
     /// What lies in its namespaces.
     #[must_use]
-    pub fn objects(&self) -> &BTreeMap<ObjectKey, Present> {
+    pub fn objects(&self) -> &Objects {
         &self.present
     }
 
-    /// Goes on to a later moment.
+    /// Goes on to the next moment.
     #[must_use]
     pub fn go_on(&mut self, now: Instant) -> Step {
-        let held_before = self.held();
-        let before = std::mem::replace(&mut self.evaluation, evaluate(&self.snapshot, now));
-        let grants = before
-            .grants
-            .iter()
-            .zip(self.outcomes())
-            .filter_map(|(before, (grant, after))| change(grant, &before.status, after))
-            .collect();
-        let objects = self.deliver();
-        self.remember();
-        Step { grants, holdings: differences(&held_before, &self.held()), objects, ..self.empty_step(now) }
+        let mut step = self.empty_step(now);
+        let mut moved = BTreeSet::new();
+        let mut touched = BTreeSet::new();
+        while let Some(&(_, lane)) = self.queue.first().filter(|(at, _)| *at <= now) {
+            self.queue.pop_first();
+            self.advance(lane, now, &mut step, &mut touched);
+            moved.insert(lane);
+        }
+        step.grants.sort_by(|one, other| one.grant.cmp(&other.grant));
+        step.objects = self.deliver(touched, &moved);
+        moved.into_iter().for_each(|lane| self.move_on(lane));
+        step
     }
 
     fn empty_step(&self, at: Instant) -> Step {
         Step {
             at,
-            organization: Arc::clone(self.name()),
+            organization: Arc::clone(&self.name),
             grants: Vec::new(),
             holdings: BTreeMap::new(),
             objects: Vec::new(),
         }
     }
 
-    fn outcomes(&self) -> impl Iterator<Item = (&Arc<Grant>, &GrantOutcome)> {
-        self.snapshot.grants.iter().zip(&self.evaluation.grants)
-    }
-
-    /// What the next evaluation reads of the statuses is written into them.
-    fn remember(&mut self) {
-        for (grant, outcome) in self.snapshot.grants.iter_mut().zip(&self.evaluation.grants) {
-            let remembering = Grant::clone(grant).remembering(&outcome.status);
-            if remembering.accepted != grant.accepted || remembering.remembered != grant.remembered {
-                *grant = Arc::new(remembering);
+    /// Evaluates one lane anew.
+    fn advance(&mut self, index: usize, now: Instant, step: &mut Step, touched: &mut BTreeSet<ObjectKey>) {
+        let Some(lane) = self.lanes.get_mut(index) else { return };
+        touched.extend(lane.claims().map(|(key, _)| key.clone()));
+        for (key, _) in lane.claims() {
+            if let Some(claims) = self.claims.get_mut(key) {
+                claims.retain(|(_, claimant)| *claimant != index);
             }
         }
+        let held_before: BTreeMap<Arc<str>, Held> = lane.held().collect();
+        let before: Evaluation = lane.go_on(now);
+        let changes = before.grants.iter().zip(lane.outcomes());
+        step.grants.extend(changes.filter_map(|(before, (grant, after))| change(grant, &before.status, after)));
+        step.holdings.extend(differences(&held_before, &lane.held().collect()));
+        touched.extend(lane.claims().map(|(key, _)| key.clone()));
+        self.claim(index);
+        self.digest.update(&self.lanes, index);
     }
 
-    /// Makes the namespaces hold what they should, and returns what that changes.
-    fn deliver(&mut self) -> Vec<ObjectChange> {
-        let mut changes = Vec::new();
-        let writes = writes(&self.evaluation, &owner(&self.snapshot), &Scene::default());
-        for (key, _, content) in writes.changes {
-            let action = match self.present.get(&key).map(|present| &present.content) {
-                None => ObjectAction::Delivered,
-                Some(Some(before)) if is_same(before, &content) => continue,
-                Some(_) => ObjectAction::Changed,
-            };
-            changes.push(self.put(key, action, Some(content)));
+    fn claim(&mut self, index: usize) {
+        let Some(lane) = self.lanes.get(index) else { return };
+        for (key, age) in lane.claims() {
+            self.claims.entry(key.clone()).or_default().insert((age.clone(), index));
         }
-        for (key, delivery) in writes.settled {
-            if delivery == Delivery::Kept && !self.present.contains_key(&key) {
-                changes.push(self.put(key, ObjectAction::Delivered, None));
+    }
+
+    /// What the next evaluation reads is written, and when that is to be.
+    fn move_on(&mut self, index: usize) {
+        let Some(lane) = self.lanes.get_mut(index) else { return };
+        lane.remember();
+        self.queue.extend(lane.next().map(|next| (next, index)));
+    }
+
+    /// Makes the namespaces hold what they should, where that may have changed, and returns what that changes.
+    fn deliver(&mut self, mut touched: BTreeSet<ObjectKey>, moved: &BTreeSet<usize>) -> Vec<ObjectChange> {
+        let rivals = touched.iter().filter_map(|key| self.claims.get(key)).flatten().map(|(_, lane)| *lane);
+        let concerned: BTreeSet<usize> = rivals.chain(moved.iter().copied()).collect();
+        let present = concerned.iter().filter_map(|lane| self.present_of.get(*lane)).flatten();
+        touched.extend(present.cloned().collect::<Vec<_>>());
+        let unfinished = self.unfinished(&concerned);
+        let mut changes: Vec<ObjectChange> = Vec::new();
+        for (key, intent) in self.digest.news() {
+            touched.remove(&key);
+            changes.extend(self.fulfil(key, &intent, None));
+        }
+        for key in touched {
+            let claim = self.claims.get(&key).and_then(BTreeSet::first).and_then(|(_, lane)| self.lanes.get(*lane));
+            let wanted = claim.and_then(|lane| lane.intent(&key));
+            match wanted.map(|(intent, grant)| (intent.clone(), grant.cloned())) {
+                Some((intent, grant)) => changes.extend(self.fulfil(key, &intent, grant)),
+                None => changes.extend(self.withdraw(key, &unfinished)),
             }
         }
-        changes.extend(self.withdraw());
         changes.sort_by(|one, other| one.key.cmp(&other.key));
         changes
     }
 
-    fn put(&mut self, key: ObjectKey, action: ObjectAction, content: Option<Arc<ObjectContent>>) -> ObjectChange {
-        let grant = self.evaluation.objects.get(&key).and_then(|desired| desired.grant.clone());
-        self.present.insert(key.clone(), Present { grant: grant.clone(), content: content.clone() });
-        ObjectChange { key, action, grant, content }
+    /// Grants with an object that is not known to be as it should be, with the object's namespace: what they have beside it
+    /// there stays.
+    fn unfinished(&self, lanes: &BTreeSet<usize>) -> BTreeSet<(GrantId, Arc<str>)> {
+        let mut unfinished = BTreeSet::new();
+        for index in lanes {
+            let Some(lane) = self.lanes.get(*index) else { continue };
+            for (key, _) in lane.claims() {
+                let has_it = self.claims.get(key).and_then(BTreeSet::first).is_some_and(|(_, first)| first == index);
+                if let Some((Intent::Keep | Intent::Leave, Some(grant))) = lane.intent(key).filter(|_| has_it) {
+                    unfinished.insert((grant.clone(), Arc::clone(&key.namespace)));
+                }
+            }
+        }
+        unfinished
     }
 
-    /// An error never withdraws: what is kept for a grant stays.
-    fn withdraw(&mut self) -> Vec<ObjectChange> {
-        let Self { present, evaluation, .. } = self;
-        let mut changes = Vec::new();
-        present.retain(|key, Present { grant, content }| {
-            let is_kept = grant.as_ref().is_some_and(|grant| evaluation.kept.contains(grant));
-            let stays = is_kept || evaluation.objects.contains_key(key);
-            if !stays {
-                let (grant, content) = (grant.take(), content.take());
-                let is_retained = content.as_ref().is_some_and(|content| outlives_its_grant(content));
-                let action = if is_retained { ObjectAction::Retained } else { ObjectAction::Withdrawn };
-                changes.push(ObjectChange { key: key.clone(), action, grant, content });
-            }
-            stays
-        });
-        changes
+    fn fulfil(&mut self, key: ObjectKey, intent: &Intent, grant: Option<GrantId>) -> Option<ObjectChange> {
+        let (action, content) = match (intent, self.present.get(&key).map(|present| &present.content)) {
+            (Intent::Leave, _) | (Intent::Keep, Some(_)) => return None,
+            (Intent::Keep, None) => (ObjectAction::Delivered, None),
+            (Intent::Write(content), None) => (ObjectAction::Delivered, Some(content)),
+            (Intent::Write(content), Some(Some(before))) if is_same(before, content) => return None,
+            (Intent::Write(content), Some(_)) => (ObjectAction::Changed, Some(content)),
+        };
+        let content = content.cloned();
+        self.place(key.clone(), Present { grant: grant.clone(), content: content.clone() });
+        Some(ObjectChange { key, action, grant, content })
+    }
+
+    /// An error never withdraws: what is kept for a grant stays, as long as the namespace is the organization's.
+    fn withdraw(&mut self, key: ObjectKey, unfinished: &BTreeSet<(GrantId, Arc<str>)>) -> Option<ObjectChange> {
+        let present = self.present.get(&key)?;
+        let keeps = |grant: &GrantId| {
+            let lane = self.lane_of.get(grant).and_then(|lane| self.lanes.get(*lane));
+            lane.is_some_and(|lane| lane.keeps(grant))
+                || unfinished.contains(&(grant.clone(), Arc::clone(&key.namespace)))
+        };
+        if self.namespaces.contains(&key.namespace) && present.grant.as_ref().is_some_and(keeps) {
+            return None;
+        }
+        let Present { grant, content } = self.displace(&key)?;
+        let is_retained = content.as_ref().is_some_and(|content| outlives_its_grant(content));
+        let action = if is_retained { ObjectAction::Retained } else { ObjectAction::Withdrawn };
+        Some(ObjectChange { key, action, grant, content })
+    }
+
+    fn place(&mut self, key: ObjectKey, present: Present) {
+        self.displace(&key);
+        if let Some(of_lane) = self.lane(&present).and_then(|lane| self.present_of.get_mut(lane)) {
+            of_lane.insert(key.clone());
+        }
+        self.present.insert(key, present);
+    }
+
+    fn displace(&mut self, key: &ObjectKey) -> Option<Present> {
+        let present = self.present.remove(key)?;
+        if let Some(of_lane) = self.lane(&present).and_then(|lane| self.present_of.get_mut(lane)) {
+            of_lane.remove(key);
+        }
+        Some(present)
+    }
+
+    fn lane(&self, present: &Present) -> Option<usize> {
+        self.lane_of.get(present.grant.as_ref()?).copied()
     }
 }
 
@@ -195,15 +302,6 @@ fn outlives_its_grant(content: &ObjectContent) -> bool {
 /// The content hash stands for the data.
 fn is_same(one: &ObjectContent, other: &ObjectContent) -> bool {
     one.labels == other.labels && one.annotations == other.annotations
-}
-
-fn held(entry: &Entry) -> Held {
-    Held {
-        entitled: entry.entitled,
-        amount: entry.amount.clone(),
-        unit: entry.unit.clone(),
-        facets: entry.facets.clone(),
-    }
 }
 
 /// What is held of each definition, where it differs. What the summary leaves out is not held.

@@ -90,8 +90,8 @@ impl Differences {
 /// What was left out of one of the two cannot be compared.
 fn earlier(old: End, new: End) -> End {
     match (old, new) {
-        (End::TooMuch(one), End::TooMuch(other)) => End::TooMuch(one.min(other)),
-        (End::TooMuch(at), _) | (_, End::TooMuch(at)) => End::TooMuch(at),
+        (End::TooMuch(one, _), End::TooMuch(other, _)) if one <= other => old,
+        (End::TooMuch(..), End::Nothing | End::Asked(_)) => old,
         (_, new) => new,
     }
 }
@@ -133,7 +133,7 @@ impl<'a> Pair<'a> {
         let tracks = self.tracks.iter().chain(self.holdings.iter().flatten());
         let mut moments: BTreeSet<Instant> =
             tracks.flat_map(|track| track.iter().map(|(at, _)| *at)).chain([from]).collect();
-        if let End::TooMuch(limit) = end {
+        if let End::TooMuch(limit, _) = end {
             moments.split_off(&limit);
         }
         let mut open: Option<Difference> = None;

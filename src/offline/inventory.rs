@@ -303,7 +303,7 @@ impl Inventory {
 }
 
 /// The Secrets that a grant names, by namespace and name.
-fn sources_of(grant: &Grant) -> impl Iterator<Item = (Arc<str>, Arc<str>)> {
+pub(super) fn sources_of(grant: &Grant) -> impl Iterator<Item = (Arc<str>, Arc<str>)> {
     let names = grant.secret_facets.iter().map(|source| source.secret_key_ref.name.as_str());
     names.map(|name| (Arc::clone(&grant.id.namespace), name.into()))
 }

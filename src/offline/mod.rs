@@ -10,8 +10,10 @@
 
 mod course;
 mod difference;
+mod digest;
 mod flaws;
 mod inventory;
+mod lane;
 mod step;
 mod subject;
 mod survey;
@@ -26,4 +28,4 @@ pub use inventory::Inventory;
 pub use step::{GrantChange, Held, ObjectAction, ObjectChange, Standing, Step};
 pub use subject::{EntitlementKind, Subject};
 pub use survey::{Status, Survey, Written};
-pub use timeline::{Bounds, Departure, End, Timeline};
+pub use timeline::{Bounds, Departure, End, Limit, Timeline};

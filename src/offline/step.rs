@@ -11,6 +11,7 @@ use crate::{
         grant::{Grant, GrantId},
     },
     evaluation::object::{ObjectContent, ObjectKey},
+    render::summary::Entry,
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -121,6 +122,17 @@ pub struct Held {
 }
 
 impl Held {
+    /// As the summary tells it.
+    #[must_use]
+    pub fn of(entry: &Entry) -> Self {
+        Self {
+            entitled: entry.entitled,
+            amount: entry.amount.clone(),
+            unit: entry.unit.clone(),
+            facets: entry.facets.clone(),
+        }
+    }
+
     /// Whether a client gets the same by both.
     #[must_use]
     pub fn gives_the_same(&self, other: &Self) -> bool {
@@ -153,6 +165,6 @@ pub struct ObjectChange {
     pub action: ObjectAction,
     /// The grant that it is made for; absent for the summary.
     pub grant: Option<GrantId>,
-    /// What it holds from now on, or held last; absent where that cannot be told, such as for want of a Secret.
+    /// What it holds from now on, or held last, a summary without its data; absent where that cannot be told, such as for want of a Secret.
     pub content: Option<Arc<ObjectContent>>,
 }

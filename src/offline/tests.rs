@@ -1,5 +1,6 @@
 //! Tests of evaluating a set of objects.
 
+mod course;
 mod explanation;
 mod summary;
 mod timeline;

@@ -2,13 +2,10 @@
 
 use super::{
     Inventory,
-    course::{Course, Present},
+    course::{Course, Objects},
     step::{Held, Step},
 };
-use crate::{
-    core::calendar::{Instant, Tz},
-    evaluation::object::ObjectKey,
-};
+use crate::core::calendar::{Instant, Tz};
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BinaryHeap},
@@ -36,7 +33,16 @@ pub enum End {
     /// The moment that was asked for has come.
     Asked(Instant),
     /// It would be too much: what happens from this moment on is left out.
-    TooMuch(Instant),
+    TooMuch(Instant, Limit),
+}
+
+/// What would be too much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// The steps.
+    Steps,
+    /// The evaluations.
+    Work,
 }
 
 /// An organization as it is at the first moment.
@@ -49,7 +55,7 @@ pub struct Departure {
     /// What it holds, by definition.
     pub held: BTreeMap<Arc<str>, Held>,
     /// What lies in its namespaces.
-    pub objects: BTreeMap<ObjectKey, Present>,
+    pub objects: Objects,
 }
 
 /// Everything that time alone will bring.
@@ -86,7 +92,7 @@ impl Inventory {
         let mut walk = Walk::default();
         for (done, snapshot) in snapshots.into_iter().enumerate() {
             watch(done);
-            walk.add(Course::start(snapshot, bounds.from));
+            walk.add(Course::start(&snapshot, Objects::new(), bounds.from));
         }
         let departures = walk.departures();
         let end = walk.go(bounds, watch);
@@ -131,8 +137,11 @@ impl Walk {
             watch(done);
             let Some(course) = self.courses.get_mut(index) else { continue };
             self.work = self.work.saturating_add(course.size());
-            if self.steps.len() >= bounds.steps || self.work > bounds.work {
-                return self.leave_off(at);
+            if self.steps.len() >= bounds.steps {
+                return self.leave_off(at, Limit::Steps);
+            }
+            if self.work > bounds.work {
+                return self.leave_off(at, Limit::Work);
             }
             let step = course.go_on(at);
             self.queue.extend(course.next().map(|next| Reverse((next, index))));
@@ -144,8 +153,8 @@ impl Walk {
     }
 
     /// A moment of which a part would be missing is left out as a whole.
-    fn leave_off(&mut self, at: Instant) -> End {
+    fn leave_off(&mut self, at: Instant, limit: Limit) -> End {
         self.steps.retain(|step| step.at < at);
-        End::TooMuch(at)
+        End::TooMuch(at, limit)
     }
 }

@@ -112,7 +112,7 @@ struct Course {
 impl Course {
     /// The last changes of what is held of a definition, the latest first; none where it was too much to get there.
     fn last<'a>(&'a self, definition: &'a str) -> impl Iterator<Item = &'a Step> {
-        let is_complete = !matches!(self.past.end, End::TooMuch(_));
+        let is_complete = !matches!(self.past.end, End::TooMuch(..));
         let steps = self.past.steps.iter().rev().filter(move |_| is_complete);
         steps.filter(move |step| step.holdings.contains_key(definition))
     }

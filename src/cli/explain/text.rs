@@ -236,7 +236,7 @@ impl Teller {
         let coming: Vec<&Step> = course.next(&entitlement.definition).collect();
         if coming.is_empty() {
             let nothing = match course.future.end {
-                End::TooMuch(at) => {
+                End::TooMuch(at, _) => {
                     format!("Next: nothing before {}, which is as far as was looked.", shown(at, self.zone))
                 }
                 End::Nothing | End::Asked(_) => "Next: nothing changes by time alone.".to_owned(),

@@ -9,7 +9,7 @@ use crate::{
     cli::{moment::shown, text::on_one_line},
     core::calendar::{Bound, Instant, Tz, format_instant},
     evaluation::object::ObjectKey,
-    offline::{Aspect, Difference, Differences, End, State},
+    offline::{Aspect, Difference, Differences, End, Limit, State},
 };
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, sync::Arc};
@@ -43,13 +43,18 @@ fn names(differences: &Differences) -> Vec<&Arc<str>> {
 fn reach(end: End) -> String {
     match end {
         End::Nothing => String::new(),
-        End::Asked(to) | End::TooMuch(to) => format!(" until {}", shown(to, Tz::UTC)),
+        End::Asked(to) | End::TooMuch(to, _) => format!(" until {}", shown(to, Tz::UTC)),
     }
 }
 
 fn warning(end: End) -> String {
     match end {
-        End::TooMuch(_) => "\nWhat happens later was not compared, as it is too much: compare with --to TIME, one --organization, or a greater --limit.\n".to_owned(),
+        End::TooMuch(_, limit) => {
+            let greater = if limit == Limit::Steps { ", or a greater --limit" } else { "" };
+            format!(
+                "\nWhat happens later was not compared, as it is too much: compare with --to TIME, one --organization{greater}.\n"
+            )
+        }
         End::Nothing | End::Asked(_) => String::new(),
     }
 }
@@ -93,7 +98,7 @@ impl Section<'_> {
         match (until, self.end) {
             (Bound::At(until), _) => shown(until, self.zone),
             (Bound::Never, End::Nothing) => "for good".to_owned(),
-            (Bound::Never, End::Asked(to) | End::TooMuch(to)) => format!("beyond {}", shown(to, self.zone)),
+            (Bound::Never, End::Asked(to) | End::TooMuch(to, _)) => format!("beyond {}", shown(to, self.zone)),
         }
     }
 

@@ -25,7 +25,7 @@ pub fn end(end: End) -> Value {
     match end {
         End::Nothing => json!({ "reason": "NothingElse" }),
         End::Asked(to) => json!({ "reason": "Asked", "at": format_instant(to) }),
-        End::TooMuch(at) => json!({ "reason": "TooMuch", "at": format_instant(at) }),
+        End::TooMuch(at, _) => json!({ "reason": "TooMuch", "at": format_instant(at) }),
     }
 }
 

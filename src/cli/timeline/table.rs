@@ -7,7 +7,7 @@ use crate::{
         text::{on_one_line, padded, width},
     },
     core::calendar::{Instant, Tz},
-    offline::{End, Timeline},
+    offline::{End, Limit, Timeline},
 };
 
 /// What relative times are told from.
@@ -96,10 +96,23 @@ pub fn footer(timeline: &Timeline) -> String {
     match timeline.end {
         End::Nothing => format!("{nothing} changes by time alone."),
         End::Asked(to) => format!("{nothing} changes by time alone up to {}.", shown(to, zone)),
-        End::TooMuch(at) => format!(
-            "This is not all: what happens from {} on is left out, as it is too much. Ask for one --organization, for what is before --to TIME, or for more with --limit.",
-            shown(at, zone)
+        End::TooMuch(at, limit) => format!(
+            "This is not all: what happens from {} on is left out, as it is too much. Ask for {}.",
+            shown(at, zone),
+            advice(limit, timeline.departures.len())
         ),
+    }
+}
+
+/// What gives more.
+fn advice(limit: Limit, organizations: usize) -> String {
+    let one = (organizations > 1).then_some("one --organization");
+    let more = (limit == Limit::Steps).then_some("more with --limit");
+    let all: Vec<&str> = [one, Some("what is before --to TIME"), more].into_iter().flatten().collect();
+    match all.as_slice() {
+        [rest @ .., last] if rest.len() > 1 => format!("{}, or for {last}", rest.join(", for ")),
+        [one, last] => format!("{one}, or for {last}"),
+        all => all.concat(),
     }
 }
 

@@ -124,7 +124,9 @@ fn edit(observed: &Observed, content: &ObjectContent) -> Edit {
     }
 }
 
-fn data_bytes(data: &ObjectData) -> usize {
+/// The bytes of all values.
+#[must_use]
+pub fn data_bytes(data: &ObjectData) -> usize {
     match data {
         ObjectData::ConfigMap(data) => data.values().map(String::len).sum(),
         ObjectData::Secret(data) => data.values().map(|value| value.expose_secret().len()).sum(),

@@ -4,7 +4,7 @@ use super::{definition, instance, organization};
 use crate::{
     api::Phase,
     core::calendar::{Bound, Instant, format_instant, parse_instant},
-    offline::{Aspect, Bounds, Differences, End, Inventory, ObjectAction, State, Status, Subject, Timeline},
+    offline::{Aspect, Bounds, Differences, End, Inventory, Limit, ObjectAction, State, Status, Subject, Timeline},
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -155,10 +155,10 @@ fn a_timeline_is_bounded() {
     let inventory = inventory(&BTreeMap::new());
     let all = inventory.timeline(&bounds(), |_| true);
     let some = inventory.timeline(&Bounds { steps: 3, ..bounds() }, |_| true);
-    assert_eq!((some.steps.len(), some.end), (3, End::TooMuch(all.steps[3].at)));
+    assert_eq!((some.steps.len(), some.end), (3, End::TooMuch(all.steps[3].at, Limit::Steps)));
     // Four grants are looked at in each step.
     let some = inventory.timeline(&Bounds { work: 4 * 3, ..bounds() }, |_| true);
-    assert_eq!((some.steps.len(), some.end), (3, End::TooMuch(all.steps[3].at)));
+    assert_eq!((some.steps.len(), some.end), (3, End::TooMuch(all.steps[3].at, Limit::Work)));
     let to = all.steps[3].at;
     let some = inventory.timeline(&Bounds { to: Some(to), ..bounds() }, |_| true);
     assert_eq!((some.steps.len(), some.end), (4, End::Asked(to)));
@@ -243,7 +243,7 @@ fn what_was_left_out_is_not_compared() {
     let old = inventory(&BTreeMap::new()).timeline(&Bounds { steps: 2, ..bounds() }, |_| true);
     let new = empty().timeline(&bounds(), |_| true);
     let differences = Differences::between(&old, &new);
-    let End::TooMuch(limit) = old.end else { panic!("{:?}", old.end) };
+    let End::TooMuch(limit, _) = old.end else { panic!("{:?}", old.end) };
     assert_eq!(differences.end, old.end);
     assert!(differences.all.iter().all(|one| one.from < limit && one.until == Bound::Never));
     assert!(!differences.all.is_empty());

@@ -1,0 +1,163 @@
+//! The summary of an organization, told by what each of its definitions has to say in it, without being written anew.
+
+use super::lane::{Intent, Lane};
+use crate::{
+    evaluation::{
+        object::{CONTENT_HASH, ObjectContent, ObjectData, ObjectKey},
+        plan::{MAX_DATA_BYTES, data_bytes},
+    },
+    render::summary::Summary,
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// What one definition has to say in the summary.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Part {
+    /// Stands for it; None where it says nothing.
+    hash: Option<(u128, u128)>,
+    /// Of the summary that says that alone.
+    bytes: usize,
+    /// It cannot be told, or is too large by itself.
+    hindrance: Option<Hindrance>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Hindrance {
+    Unknown,
+    TooLarge,
+}
+
+/// What the summary holds, as far as one can be told from another.
+#[derive(Debug)]
+pub struct Digest {
+    /// The summary that says nothing, in each namespace.
+    empty: BTreeMap<ObjectKey, Arc<ObjectContent>>,
+    parts: Vec<Part>,
+    /// The parts' hashes, added up.
+    sum: (u128, u128),
+    bytes: usize,
+    saying: usize,
+    unknown: usize,
+    too_large: usize,
+    /// The bytes that two parts have in common: what frames them, but for what stands between them.
+    frame: Option<usize>,
+    has_changed: bool,
+}
+
+impl Digest {
+    /// Of lanes, of which the first has no grants.
+    #[must_use]
+    pub fn new(lanes: &[Lane]) -> Self {
+        let mut digest = Self {
+            empty: lanes.first().map(summaries).unwrap_or_default(),
+            parts: vec![Part::default(); lanes.len()],
+            sum: (0, 0),
+            bytes: 0,
+            saying: 0,
+            unknown: 0,
+            too_large: 0,
+            frame: None,
+            has_changed: true,
+        };
+        for index in 0..lanes.len() {
+            digest.update(lanes, index);
+        }
+        digest
+    }
+
+    /// Takes over what one lane has to say now.
+    pub fn update(&mut self, lanes: &[Lane], index: usize) {
+        let after = lanes.get(index).map(|lane| self.part(lane)).unwrap_or_default();
+        let Some(slot) = self.parts.get_mut(index) else { return };
+        let before = std::mem::replace(slot, after.clone());
+        if before == after {
+            return;
+        }
+        self.has_changed = true;
+        if let Some((high, low)) = before.hash {
+            self.sum = (self.sum.0.wrapping_sub(high), self.sum.1.wrapping_sub(low));
+            self.bytes -= before.bytes;
+            self.saying -= 1;
+        }
+        if let Some((high, low)) = after.hash {
+            self.sum = (self.sum.0.wrapping_add(high), self.sum.1.wrapping_add(low));
+            self.bytes += after.bytes;
+            self.saying += 1;
+        }
+        self.unknown -= usize::from(before.hindrance == Some(Hindrance::Unknown));
+        self.unknown += usize::from(after.hindrance == Some(Hindrance::Unknown));
+        self.too_large -= usize::from(before.hindrance == Some(Hindrance::TooLarge));
+        self.too_large += usize::from(after.hindrance == Some(Hindrance::TooLarge));
+        if self.frame.is_none() && self.saying > 1 {
+            self.frame = frame(lanes);
+        }
+    }
+
+    fn part(&self, lane: &Lane) -> Part {
+        let Some((key, empty)) = self.empty.first_key_value() else { return Part::default() };
+        let hindered = |hindrance| Part { hindrance: Some(hindrance), ..Part::default() };
+        match lane.intent(key) {
+            Some((Intent::Write(content), _)) if hash(content) == hash(empty) => Part::default(),
+            Some((Intent::Write(content), _)) => {
+                Part { hash: hash(content), bytes: data_bytes(&content.data), hindrance: None }
+            }
+            Some((Intent::Leave, _)) => hindered(Hindrance::TooLarge),
+            Some((Intent::Keep, _)) | None => hindered(Hindrance::Unknown),
+        }
+    }
+
+    /// What is to become of the summary in each namespace, if that may be something else than when it was asked last. Its data
+    /// is left out: the hash stands for it.
+    #[must_use]
+    pub fn news(&mut self) -> Vec<(ObjectKey, Intent)> {
+        if !std::mem::take(&mut self.has_changed) {
+            return Vec::new();
+        }
+        let intent = |empty: &ObjectContent| match () {
+            () if self.unknown > 0 => Intent::Keep,
+            () if self.too_large > 0 || self.whole_bytes() > MAX_DATA_BYTES => Intent::Leave,
+            () => Intent::Write(Arc::new(self.content(empty))),
+        };
+        self.empty.iter().map(|(key, empty)| (key.clone(), intent(empty))).collect()
+    }
+
+    /// The bytes of the whole summary.
+    fn whole_bytes(&self) -> usize {
+        let shared = self.frame.unwrap_or(0).saturating_mul(self.saying.saturating_sub(1));
+        self.bytes.saturating_sub(shared)
+    }
+
+    fn content(&self, empty: &ObjectContent) -> ObjectContent {
+        let mut annotations = empty.annotations.clone();
+        if self.saying > 0 {
+            annotations.insert(CONTENT_HASH.to_owned(), format!("{:032x}{:032x}", self.sum.0, self.sum.1));
+        }
+        ObjectContent { labels: empty.labels.clone(), annotations, data: ObjectData::ConfigMap(BTreeMap::new()) }
+    }
+}
+
+/// The summary of a lane in each namespace.
+fn summaries(lane: &Lane) -> BTreeMap<ObjectKey, Arc<ObjectContent>> {
+    let content = |(key, intent): (&ObjectKey, &Intent)| match intent {
+        Intent::Write(content) => Some((key.clone(), Arc::clone(content))),
+        Intent::Keep | Intent::Leave => None,
+    };
+    lane.summaries().filter_map(content).collect()
+}
+
+/// The content hash in two halves.
+fn hash(content: &ObjectContent) -> Option<(u128, u128)> {
+    let text = content.annotations.get(CONTENT_HASH)?;
+    let (high, low) = text.split_at_checked(32)?;
+    Some((u128::from_str_radix(high, 16).ok()?, u128::from_str_radix(low, 16).ok()?))
+}
+
+/// The bytes that any two parts have in common, by two that there are.
+fn frame(lanes: &[Lane]) -> Option<usize> {
+    let bytes = |summary: &Summary| summary.data().values().map(String::len).sum::<usize>();
+    let mut saying = lanes.iter().filter_map(Lane::summary).filter(|summary| !summary.entitlements.is_empty());
+    let (one, other) = (saying.next()?, saying.next()?);
+    let mut both = one.clone();
+    both.entitlements.extend(other.entitlements.clone());
+    (bytes(one) + bytes(other)).checked_sub(bytes(&both))
+}

@@ -1,0 +1,169 @@
+//! The grants of one definition on their way through time.
+//!
+//! What an organization's grants say of each other is said among those of one definition; only the summary and the names of
+//! objects are shared. So each definition is evaluated by itself, and again only when something of it changes.
+
+use super::{inventory::sources_of, step::Held, survey::owner};
+use crate::{
+    core::{
+        age::Age,
+        calendar::Instant,
+        grant::{Grant, GrantId},
+    },
+    evaluation::{
+        Evaluation, GrantOutcome, Snapshot, evaluate,
+        object::{ObjectContent, ObjectKey},
+        plan::{Delivery, Scene, writes},
+    },
+    render::summary::Summary,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// What is to become of an object.
+#[derive(Clone, Debug)]
+pub enum Intent {
+    /// It holds this.
+    Write(Arc<ObjectContent>),
+    /// It stays as it is, and may be there already: what it should hold cannot be told now.
+    Keep,
+    /// It stays as it is: it cannot be written.
+    Leave,
+}
+
+/// The grants of one definition on their way; or the organization without any.
+pub struct Lane {
+    snapshot: Snapshot,
+    evaluation: Evaluation,
+    intents: BTreeMap<ObjectKey, Intent>,
+    ages: BTreeMap<GrantId, Age>,
+}
+
+impl Lane {
+    /// At its first moment.
+    #[must_use]
+    pub fn start(snapshot: Snapshot, now: Instant) -> Self {
+        let ages = snapshot.grants.iter().map(|grant| (grant.id.clone(), grant.age.clone())).collect();
+        let evaluation = evaluate(&snapshot, now);
+        let intents = intents(&snapshot, &evaluation);
+        Self { snapshot, evaluation, intents, ages }
+    }
+
+    /// Goes on to a later moment, and returns the evaluation before. What the next one reads of the statuses was written
+    /// into them by then.
+    #[must_use]
+    pub fn go_on(&mut self, now: Instant) -> Evaluation {
+        let evaluation = evaluate(&self.snapshot, now);
+        self.intents = intents(&self.snapshot, &evaluation);
+        std::mem::replace(&mut self.evaluation, evaluation)
+    }
+
+    /// How many grants an evaluation looks at.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.snapshot.grants.len().max(1)
+    }
+
+    /// The next moment at which anything of it changes.
+    #[must_use]
+    pub fn next(&self) -> Option<Instant> {
+        self.evaluation.next
+    }
+
+    /// Its grants, with what becomes of each.
+    pub fn outcomes(&self) -> impl Iterator<Item = (&Arc<Grant>, &GrantOutcome)> {
+        self.snapshot.grants.iter().zip(&self.evaluation.grants)
+    }
+
+    /// What the summary says of it; absent where that cannot be told.
+    #[must_use]
+    pub fn summary(&self) -> Option<&Summary> {
+        self.evaluation.summary.as_ref()
+    }
+
+    /// What it holds, by definition.
+    pub fn held(&self) -> impl Iterator<Item = (Arc<str>, Held)> {
+        let entries = self.summary().into_iter().flat_map(|summary| &summary.entitlements);
+        entries.map(|(definition, entry)| (definition.as_str().into(), Held::of(entry)))
+    }
+
+    /// The objects that its grants ask for, with the age of the grant that does so.
+    pub fn claims(&self) -> impl Iterator<Item = (&ObjectKey, &Age)> {
+        let objects = self.evaluation.objects.iter();
+        objects.filter_map(|(key, desired)| Some((key, self.ages.get(desired.grant.as_ref()?)?)))
+    }
+
+    /// The summary in each namespace.
+    pub fn summaries(&self) -> impl Iterator<Item = (&ObjectKey, &Intent)> {
+        let summaries = self.evaluation.objects.iter().filter(|(_, desired)| desired.grant.is_none());
+        summaries.filter_map(|(key, _)| Some((key, self.intents.get(key)?)))
+    }
+
+    /// What is to become of an object that it asks for, and the grant that does so.
+    #[must_use]
+    pub fn intent(&self, key: &ObjectKey) -> Option<(&Intent, Option<&GrantId>)> {
+        let desired = self.evaluation.objects.get(key)?;
+        Some((self.intents.get(key)?, desired.grant.as_ref()))
+    }
+
+    /// Whether what is present for a grant stays, whatever it is.
+    #[must_use]
+    pub fn keeps(&self, grant: &GrantId) -> bool {
+        self.evaluation.kept.contains(grant)
+    }
+
+    /// Writes into the statuses what the next evaluation reads of them.
+    pub fn remember(&mut self) {
+        for (grant, outcome) in self.snapshot.grants.iter_mut().zip(&self.evaluation.grants) {
+            let remembering = Grant::clone(grant).remembering(&outcome.status);
+            if remembering.accepted != grant.accepted || remembering.remembered != grant.remembered {
+                *grant = Arc::new(remembering);
+            }
+        }
+    }
+}
+
+/// What the plan would do with each object where nothing is yet.
+fn intents(snapshot: &Snapshot, evaluation: &Evaluation) -> BTreeMap<ObjectKey, Intent> {
+    let writes = writes(evaluation, &owner(snapshot), &Scene::default());
+    let written = writes.changes.into_iter().map(|(key, _, content)| (key, Intent::Write(content)));
+    let settled = writes.settled.into_iter().map(|(key, delivery)| {
+        let intent = if delivery == Delivery::Kept { Intent::Keep } else { Intent::Leave };
+        (key, intent)
+    });
+    written.chain(settled).collect()
+}
+
+/// The snapshot taken apart: first the organization without grants, then one for each definition.
+#[must_use]
+pub fn parts(snapshot: &Snapshot) -> Vec<Snapshot> {
+    let mut by_definition: BTreeMap<&Arc<str>, Vec<Arc<Grant>>> = BTreeMap::new();
+    for grant in &snapshot.grants {
+        by_definition.entry(&grant.definition).or_default().push(Arc::clone(grant));
+    }
+    let definitions = by_definition.into_values().map(|grants| part(snapshot, grants));
+    std::iter::once(part(snapshot, Vec::new())).chain(definitions).collect()
+}
+
+fn part(snapshot: &Snapshot, grants: Vec<Arc<Grant>>) -> Snapshot {
+    let listed =
+        snapshot.organization.iter().flat_map(|organization| &organization.spec.namespaces).map(String::as_str);
+    let namespaces: BTreeSet<&str> = listed.chain(grants.iter().map(|grant| &*grant.id.namespace)).collect();
+    let facts = |namespace: &str| snapshot.namespaces.get_key_value(namespace);
+    let entry = |grant: &Arc<Grant>| snapshot.catalogue.get_key_value(&grant.definition);
+    let sources = grants.iter().flat_map(|grant| sources_of(grant));
+    Snapshot {
+        name: Arc::clone(&snapshot.name),
+        organization: snapshot.organization.clone(),
+        catalogue: grants.iter().filter_map(entry).map(|(name, entry)| (Arc::clone(name), Arc::clone(entry))).collect(),
+        secrets: sources.filter_map(|key| Some((key.clone(), Arc::clone(snapshot.secrets.get(&key)?)))).collect(),
+        namespaces: namespaces
+            .into_iter()
+            .filter_map(facts)
+            .map(|(name, facts)| (Arc::clone(name), facts.clone()))
+            .collect(),
+        grants,
+    }
+}

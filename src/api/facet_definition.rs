@@ -36,7 +36,9 @@ pub struct FacetDefinitionSpec {
     #[schemars(length(max = 4096))]
     pub description: Option<String>,
     /// A JSON Schema (2020-12) with `type: object` at its root. Top-level properties marked `writeOnly: true` are
-    /// secret: they are `type: string` without `default`, and reach Secrets only. References stay inside the schema.
+    /// secret and reach Secrets only: they are `type: string` and have nothing else but `title`, `description`,
+    /// `minLength`, `maxLength` and `examples`. Defaults are valid by the schema itself, and are taken from `properties`,
+    /// `items` and local `$ref`. References stay inside the schema.
     #[schemars(schema_with = "any_object")]
     pub schema: Value,
 }

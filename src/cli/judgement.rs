@@ -34,9 +34,12 @@ pub fn judge(manifests: &Manifests, survey: &Survey, now: Instant) -> Vec<Findin
     for (subject, document) in &manifests.documents {
         let Some(status) = survey.statuses.get(subject) else { continue };
         let inventory = &manifests.inventory;
-        let judge =
+        let mut judge =
             Judge { subject, document, inventory, flaws: &flaws, suggestions: &suggestions, findings: &mut findings };
         judge.judge(status);
+        for doubt in survey.doubts.get(subject).into_iter().flatten() {
+            judge.judge_doubt(doubt);
+        }
     }
     findings
 }
@@ -51,7 +54,7 @@ struct Judge<'a, 'b> {
 }
 
 impl Judge<'_, '_> {
-    fn judge(mut self, status: &Status) {
+    fn judge(&mut self, status: &Status) {
         if let Status::Instance(status) = status {
             self.judge_instance(status);
             return;
@@ -68,6 +71,11 @@ impl Judge<'_, '_> {
         self.find(severity(flaw.reason), flaw.reason, &flaw.message, &path, Aim::Value);
         let suggestion = flaw.suggestion.clone();
         self.suggest(|_| suggestion);
+    }
+
+    fn judge_doubt(&mut self, doubt: &Flaw) {
+        let path = Path::of_pointer(&doubt.pointer, &self.document.origin.object);
+        self.find(Severity::Warning, doubt.reason, &doubt.message, &path, Aim::Value);
     }
 
     fn judge_condition(&mut self, condition: &Condition) {

@@ -108,28 +108,35 @@ fn present_state(name: &str, view: &DefinitionView) -> Result<(Source, Arc<str>)
     Ok((source, hash))
 }
 
-/// What serves already, if it was made of the same; else it is made. A definition that makes a library panic is invalid, and
-/// harms no other.
+/// What serves already, if it was made of the same and is valid; else it is made.
 fn compiled(
     name: &str,
     view: &DefinitionView,
     source: &Source,
     hash: &Arc<str>,
 ) -> Result<Arc<CompiledDefinition>, Problem> {
+    // What serves although it is invalid may have been valid once only.
     if let Some(served) = &view.served
         && served.hash.as_ref() == Some(hash)
+        && served.entry.present == Present::Valid
         && let Some(serving) = &served.entry.serving
     {
         return Ok(Arc::clone(serving));
     }
-    let compiled = catch_unwind(AssertUnwindSafe(|| CompiledDefinition::compile(name, source)));
+    contained(|| CompiledDefinition::compile(name, source))
+}
+
+/// A definition that makes a library panic is invalid, and harms no other.
+fn contained(
+    compile: impl FnOnce() -> Result<CompiledDefinition, Problem>,
+) -> Result<Arc<CompiledDefinition>, Problem> {
     let broken = |_| {
         Err(Problem::new(
             "InternalError",
             "the definition can't be compiled: see the log of the operator, and report it".to_owned(),
         ))
     };
-    compiled.unwrap_or_else(broken).map(Arc::new)
+    catch_unwind(AssertUnwindSafe(compile)).unwrap_or_else(broken).map(Arc::new)
 }
 
 /// What served up to now, or else the newest revision that can be read.
@@ -139,7 +146,7 @@ fn last_valid(name: &str, view: &DefinitionView, present: Present) -> Served {
         return Served { entry: Arc::new(entry), hash: served.hash.clone(), version: view.version };
     }
     let revisions = view.revisions.iter().map(AsRef::as_ref);
-    let kept = newest_valid(revisions, |source, hash| compiled(name, view, source, hash));
+    let kept = newest_valid(revisions, |source| contained(|| CompiledDefinition::compile_kept(name, source)));
     let (serving, hash, revision) = match kept {
         Some(Kept { serving, hash, revision }) => (Some(serving), Some(hash), Some(revision)),
         None => (None, None, None),

@@ -4,7 +4,7 @@ use super::{
     amount::Amount,
     calendar::CalendarDuration,
     facets::Fields,
-    schema::{Schema, merge},
+    schema::{InvalidSchema, Schema, merge},
 };
 use crate::api::{
     EntitlementDefinitionSpec,
@@ -81,9 +81,31 @@ impl Definition {
         spec: &EntitlementDefinitionSpec,
         schemas: &BTreeMap<String, Value>,
     ) -> Result<Self, Problem> {
+        Self::read_by(name, spec, schemas, Schema::compile)
+    }
+
+    /// Reads a definition that was valid once, and serves for as long as nothing newer does.
+    ///
+    /// # Errors
+    /// The first problem, as a condition's reason and message.
+    pub fn read_kept(
+        name: &str,
+        spec: &EntitlementDefinitionSpec,
+        schemas: &BTreeMap<String, Value>,
+    ) -> Result<Self, Problem> {
+        Self::read_by(name, spec, schemas, Schema::compile_kept)
+    }
+
+    fn read_by(
+        name: &str,
+        spec: &EntitlementDefinitionSpec,
+        schemas: &BTreeMap<String, Value>,
+        compile: Compile,
+    ) -> Result<Self, Problem> {
         check_shape(spec)?;
         let amount = spec.amount.as_ref().map(Amount::read).transpose();
-        let facets = spec.facets.iter().map(|facet| FacetSet::read(facet, schemas)).collect::<Result<Vec<_>, _>>()?;
+        let facets = spec.facets.iter().map(|facet| FacetSet::read_by(facet, schemas, compile));
+        let facets = facets.collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             name: name.into(),
             display_name: spec.display_name.clone(),
@@ -99,6 +121,9 @@ impl Definition {
         })
     }
 }
+
+/// How schemas are compiled: by the rules of now, or those of what was valid once.
+type Compile = fn(&Value) -> Result<Schema, InvalidSchema>;
 
 /// What the CRD's rules refuse too: manifests that are read from files have not passed them.
 fn check_shape(spec: &EntitlementDefinitionSpec) -> Result<(), Problem> {
@@ -139,6 +164,10 @@ impl FacetSet {
     /// # Errors
     /// The first problem, as a condition's reason and message.
     pub fn read(facet: &Facet, schemas: &BTreeMap<String, Value>) -> Result<Self, Problem> {
+        Self::read_by(facet, schemas, Schema::compile)
+    }
+
+    fn read_by(facet: &Facet, schemas: &BTreeMap<String, Value>, compile: Compile) -> Result<Self, Problem> {
         let schema = match (&facet.definition, &facet.schema) {
             (Some(definition), None) => schemas.get(definition).ok_or_else(|| {
                 let message = format!(
@@ -153,8 +182,8 @@ impl FacetSet {
                 return Err(Problem::new("InvalidSchema", message));
             }
         };
-        let schema = Schema::compile(schema)
-            .map_err(|error| Problem::new("InvalidSchema", format!("facet {}: {error}", facet.name)))?;
+        let schema =
+            compile(schema).map_err(|error| Problem::new("InvalidSchema", format!("facet {}: {error}", facet.name)))?;
         let preset = facet.values.clone().unwrap_or_default();
         check_preset(&facet.name, &schema, &preset)?;
         Ok(Self { name: facet.name.as_str().into(), defaults: schema.empty_defaults().clone(), schema, preset })
@@ -264,6 +293,21 @@ mod tests {
     )]
     fn what_cannot_be_granted_says_why(#[case] spec: Value, #[case] problem: &str) {
         assert_eq!(read(spec).unwrap_err().to_string(), problem);
+    }
+
+    /// What it was valid with goes on, whatever is asked of schemas since.
+    #[test]
+    fn a_definition_that_was_valid_once_is_read_by_the_rules_of_then() {
+        let spec = json!({"type": "Feature", "facets": [{"name": "a", "schema": {"type": "object", "properties": {
+            "disk": {"properties": {"size": {"type": "integer", "maximum": 10, "default": 30}}},
+            "token": {"type": "string", "writeOnly": true, "pattern": "^a"},
+        }}}]});
+        let problem = read(spec.clone()).unwrap_err();
+        assert_eq!(problem.reason, "InvalidSchema");
+        let spec: EntitlementDefinitionSpec = serde_json::from_value(spec).unwrap();
+        let kept = Definition::read_kept("storage", &spec, &BTreeMap::new()).unwrap();
+        let secrets: Vec<&String> = kept.facets["a"].schema.secret_fields().iter().collect();
+        assert_eq!(secrets, ["token"]);
     }
 
     #[test]

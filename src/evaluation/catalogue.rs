@@ -68,7 +68,18 @@ impl CompiledDefinition {
     /// # Errors
     /// The first problem, as a condition's reason and message.
     pub fn compile(name: &str, source: &Source) -> Result<Self, Problem> {
-        let terms = Definition::read(name, &source.spec, &source.facets)?;
+        Self::with(Definition::read(name, &source.spec, &source.facets)?, source)
+    }
+
+    /// Reads a definition that was valid once, and serves for as long as nothing newer does.
+    ///
+    /// # Errors
+    /// The first problem, as a condition's reason and message.
+    pub fn compile_kept(name: &str, source: &Source) -> Result<Self, Problem> {
+        Self::with(Definition::read_kept(name, &source.spec, &source.facets)?, source)
+    }
+
+    fn with(terms: Definition, source: &Source) -> Result<Self, Problem> {
         let count = source.spec.outputs.len();
         let outputs = source.spec.outputs.iter().map(|output| CompiledOutput::compile(&terms, output, count));
         Ok(Self { outputs: outputs.collect::<Result<_, _>>()?, terms })
@@ -156,12 +167,12 @@ pub struct Kept {
 /// The newest revision that can be read, of some that stand from the oldest to the newest.
 pub fn newest_valid<'a>(
     revisions: impl DoubleEndedIterator<Item = &'a Revision>,
-    compile: impl Fn(&Source, &Arc<str>) -> Result<Arc<CompiledDefinition>, Problem>,
+    compile: impl Fn(&Source) -> Result<Arc<CompiledDefinition>, Problem>,
 ) -> Option<Kept> {
     let read = |revision: &Revision| {
         let source: Source = serde_json::from_value(revision.data.clone()).ok()?;
+        let serving = compile(&source).ok()?;
         let hash: Arc<str> = source.hash().into();
-        let serving = compile(&source, &hash).ok()?;
         Some(Kept { serving, hash, revision: revision.name.to_string() })
     };
     revisions.rev().find_map(read)

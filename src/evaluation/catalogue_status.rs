@@ -10,7 +10,11 @@ use crate::{
         conditions::{FACETS_VALID, READY},
         entitlement_definition::InstanceCounts,
     },
-    core::{calendar::Instant, grant::GrantId, schema::Schema},
+    core::{
+        calendar::Instant,
+        grant::GrantId,
+        schema::{self, Schema},
+    },
 };
 use serde_json::Value;
 
@@ -121,6 +125,12 @@ fn who_serves(entry: &CatalogueEntry) -> String {
 #[must_use]
 pub fn schema_problem(schema: &Value) -> Option<Problem> {
     Schema::compile(schema).err().map(|error| Problem::new("InvalidSchema", error.to_string()))
+}
+
+/// Defaults of a schema that are never filled in; none where it can't be used.
+#[must_use]
+pub fn idle_defaults(schema: &Value) -> Vec<schema::Problem> {
+    Schema::compile(schema).map(|schema| schema.idle_defaults().to_vec()).unwrap_or_default()
 }
 
 /// The status of a facet definition: whether its schema can be used, and whether grants state fields of it that are valid.

@@ -239,7 +239,7 @@ impl Inventory {
 
     fn last_valid(&self, name: &str, present: Present) -> CatalogueEntry {
         let revisions = self.revisions.get(name).into_iter().flat_map(BTreeMap::values);
-        let kept = newest_valid(revisions, |source, _| CompiledDefinition::compile(name, source).map(Arc::new));
+        let kept = newest_valid(revisions, |source| CompiledDefinition::compile_kept(name, source).map(Arc::new));
         let (serving, revision) = kept.map(|kept| (kept.serving, kept.revision)).unzip();
         CatalogueEntry { present, serving, revision }
     }

@@ -11,6 +11,7 @@
 mod course;
 mod difference;
 mod digest;
+mod doubts;
 mod flaws;
 mod inventory;
 mod lane;

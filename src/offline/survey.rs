@@ -1,6 +1,6 @@
 //! Everything that an inventory comes to at one moment.
 
-use super::{EntitlementKind, Inventory, Subject, inventory::Named};
+use super::{EntitlementKind, Flaw, Inventory, Subject, doubts, inventory::Named};
 use crate::{
     api::{
         Condition, EntitlementDefinition, EntitlementDefinitionStatus, EntitlementInstanceStatus,
@@ -84,6 +84,8 @@ pub struct Survey {
     pub statuses: BTreeMap<Subject, Status>,
     /// Every object that would be written.
     pub objects: BTreeMap<ObjectKey, Written>,
+    /// What is legal in the catalogue's objects, but hardly meant.
+    pub doubts: BTreeMap<Subject, Vec<Flaw>>,
 }
 
 impl Inventory {
@@ -111,6 +113,7 @@ impl Inventory {
             let subject = Subject::cluster_scoped(EntitlementKind::FacetDefinition, name);
             let invalid = census.of_facets.remove(&**name).unwrap_or_default();
             let status = facet_status(facet, Grants::Counted(&invalid), now);
+            survey.doubt(&subject, doubts::of_facet(facet));
             survey.statuses.insert(subject, Status::Facet(status));
         }
         for (name, definition) in &self.definitions {
@@ -118,6 +121,7 @@ impl Inventory {
             let (counts, invalid) = census.of_definitions.remove(name).unwrap_or_default();
             let subject = Subject::cluster_scoped(EntitlementKind::EntitlementDefinition, name);
             let status = definition_status(definition, entry, counts, Grants::Counted(&invalid), now);
+            survey.doubt(&subject, doubts::of_definition(definition));
             survey.statuses.insert(subject, Status::Definition(status));
         }
         survey
@@ -125,6 +129,12 @@ impl Inventory {
 }
 
 impl Survey {
+    fn doubt(&mut self, subject: &Subject, doubts: Vec<Flaw>) {
+        if !doubts.is_empty() {
+            self.doubts.insert(subject.clone(), doubts);
+        }
+    }
+
     fn add(&mut self, snapshot: &Snapshot, evaluation: Evaluation, now: Instant) {
         let owner = owner(snapshot);
         let outcomes = self.write(&evaluation, &owner);

@@ -1,7 +1,7 @@
 //! The compiled form of a normalized schema, and what it finds wrong with a value.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use jsonschema::{Draft, EmailOptions, PatternCache, PatternOptions, ValidationError, ValidationOptions, Validator};
 use serde_json::{Value, json};
@@ -11,6 +11,7 @@ use super::invalid::Problem;
 use super::measure::{MAX_DEPTH, MAX_NAME, Measure, measure};
 use super::message;
 use super::normalize::Normal;
+use super::pattern::Patterns;
 use super::phrase::Subject;
 use super::violation::{self, Place, Violation};
 use super::work::{self, Effort, Work};
@@ -20,21 +21,10 @@ const PATTERN_SIZE: usize = 64 * 1024;
 /// Memory for the states of one pattern that the engine keeps from match to match, in bytes.
 const PATTERN_STATES: usize = 1024 * 1024;
 
-/// Whether a pattern can be matched in linear time, within bounds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum PatternUse {
-    Fit,
-    TooLarge,
-    Unreadable,
-}
-
 static BOUNDED: LazyLock<ValidationOptions<'static>> = LazyLock::new(|| {
     let patterns = PatternOptions::regex().size_limit(PATTERN_SIZE).dfa_size_limit(PATTERN_STATES);
     options().with_pattern_options(patterns)
 });
-
-static UNBOUNDED: LazyLock<ValidationOptions<'static>> =
-    LazyLock::new(|| options().with_pattern_options(PatternOptions::regex()));
 
 fn options() -> ValidationOptions<'static> {
     jsonschema::options()
@@ -46,21 +36,19 @@ fn options() -> ValidationOptions<'static> {
         .with_email_options(EmailOptions::default().without_display_text())
 }
 
-/// Tries a pattern by itself.
-pub(super) fn pattern_use(pattern: &str) -> PatternUse {
-    let schema = json!({ "pattern": pattern });
-    if build(&BOUNDED, &schema).is_ok() {
-        return PatternUse::Fit;
-    }
-    if build(&UNBOUNDED, &schema).is_ok() {
-        return PatternUse::TooLarge;
-    }
-    PatternUse::Unreadable
+/// A counted pattern by itself; none if it is larger than it may be.
+pub(super) fn matcher(pattern: &str, compiled: &PatternCache) -> Option<Matcher> {
+    let options = BOUNDED.clone().with_pattern_cache(compiled.clone());
+    build(&options, &json!({ "pattern": pattern })).ok().map(Matcher)
 }
 
-/// Whether an inspected pattern matches the name of a field.
-pub(super) fn pattern_matches(pattern: &str, name: &str) -> bool {
-    build(&BOUNDED, &json!({ "pattern": pattern })).is_ok_and(|validator| validator.is_valid(&json!(name)))
+/// A pattern to match names with.
+pub(super) struct Matcher(Validator);
+
+impl Matcher {
+    pub(super) fn matches(&self, name: &str) -> bool {
+        self.0.is_valid(&json!(name))
+    }
 }
 
 fn build(options: &ValidationOptions<'static>, schema: &Value) -> Result<Validator, Failure> {
@@ -83,12 +71,13 @@ pub(super) struct Checker {
     validator: Validator,
     document: Value,
     extent: Extent,
+    patterns: Arc<Patterns>,
 }
 
 impl Checker {
-    /// Compiles a measured schema. `patterns` shares compiled patterns between checkers of one schema.
-    pub(super) fn new(normal: Normal, extent: Extent, patterns: &PatternCache) -> Result<Self, Problem> {
-        let options = BOUNDED.clone().with_pattern_cache(patterns.clone());
+    /// Compiles a measured schema. `patterns` are those of the schema that it is a part of.
+    pub(super) fn new(normal: Normal, extent: Extent, patterns: &Arc<Patterns>) -> Result<Self, Problem> {
+        let options = BOUNDED.clone().with_pattern_cache(patterns.compiled.clone());
         let validator = build(&options, &normal.document).map_err(|failure| match failure {
             Failure::Schema(error) => {
                 let text = message::describe(&error, Subject::Shown);
@@ -96,7 +85,7 @@ impl Checker {
             }
             Failure::Panic => Problem::new("", "cannot be compiled; simplify it"),
         })?;
-        Ok(Self { validator, document: normal.document, extent })
+        Ok(Self { validator, document: normal.document, extent, patterns: Arc::clone(patterns) })
     }
 
     /// What is wrong with `value`, which stands at `place`; at least one violation if anything is.
@@ -114,7 +103,8 @@ impl Checker {
     }
 
     fn work(&self, value: &Value, size: Measure) -> Option<Work> {
-        work::estimate(self.extent, size).or_else(|| work::count(&self.document, value))
+        let patterns = &self.patterns;
+        work::estimate(self.extent, patterns, size).or_else(|| work::count(&self.document, patterns, value))
     }
 
     fn run(&self, place: &Place, value: &Value, subject: Subject, work: Work) -> Result<(), Vec<Violation>> {

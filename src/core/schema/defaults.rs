@@ -1,7 +1,7 @@
 //! Values that a schema gives where none are stated, and how layers of values lie over each other.
 
 use serde_json::{Map, Value, map::Entry};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::invalid::Problem;
 use super::keyword::{self, Reach};
@@ -45,22 +45,38 @@ pub(super) fn fill(
     filler.fields(&schemas, values, secrets, 1)
 }
 
-/// Refuses defaults that fill themselves without end or to an enormous size.
-pub(super) fn check(normal: &Normal) -> Result<(), Problem> {
+/// A default that stands in a schema.
+pub(super) struct Stated {
+    /// Pointer, in the schema as it was given, of the schema that has it.
+    pub(super) pointer: String,
+    pub(super) value: Value,
+    /// The same with the defaults inside of it.
+    pub(super) filled: Value,
+    /// Whether it is filled in anywhere.
+    pub(super) is_taken: bool,
+}
+
+/// All defaults that stand in a schema, each once; refuses those that fill themselves without end or to an enormous size.
+pub(super) fn stated(normal: &Normal) -> Result<Vec<Stated>, Problem> {
+    let taken = taken(normal);
     let mut filler = Filler { document: &normal.document, budget: MAX_SCHEMA_WORK };
+    let mut found = BTreeMap::new();
     let mut pending = vec![(String::new(), &normal.document)];
     while let Some((pointer, schema)) = pending.pop() {
         let Some(fields) = schema.as_object() else {
             continue;
         };
-        if let Some(default) = fields.get("default") {
-            let mut value = default.clone();
-            let outcome = filler.referred(&[schema]).and_then(|schemas| filler.value(&schemas, &mut value, 1));
+        let origin = normal.origin(&pointer);
+        if let Some(value) = fields.get("default").filter(|_| !found.contains_key(&origin)) {
+            let mut whole = value.clone();
+            let outcome = filler.referred(&[schema]).and_then(|schemas| filler.value(&schemas, &mut whole, 1));
             outcome.map_err(|TooMuch| {
                 let message = "fills itself with defaults without end, or to an enormous size; remove a default inside \
                                of what it refers to";
-                Problem::new(normal.origin(&format!("{pointer}/default")), message)
+                Problem::new(format!("{origin}/default"), message)
             })?;
+            let is_taken = taken.contains(&origin);
+            found.insert(origin.clone(), Stated { pointer: origin, value: value.clone(), filled: whole, is_taken });
         }
         for inner in keyword::subschemas(fields) {
             let is_definition = inner.keyword == "$defs";
@@ -71,7 +87,33 @@ pub(super) fn check(normal: &Normal) -> Result<(), Problem> {
             }
         }
     }
-    Ok(())
+    Ok(found.into_values().collect())
+}
+
+/// The places, in the schema as it was given, of the schemas of which defaults are filled in.
+fn taken(normal: &Normal) -> HashSet<String> {
+    let mut taken = HashSet::new();
+    let mut seen = HashSet::new();
+    // Of each schema, whether it is that of a field: nothing else has a default.
+    let mut pending = vec![(String::new(), &normal.document, false)];
+    while let Some((pointer, schema, is_field)) = pending.pop() {
+        let Some(fields) = schema.as_object().filter(|_| seen.insert((std::ptr::from_ref(schema), is_field))) else {
+            continue;
+        };
+        if is_field && fields.contains_key("default") {
+            taken.insert(normal.origin(&pointer));
+        }
+        let reference = fields.get("$ref").and_then(Value::as_str).and_then(|text| text.strip_prefix('#'));
+        if let Some((target, schema)) = reference.and_then(|target| Some((target, normal.document.pointer(target)?))) {
+            pending.push((target.to_owned(), schema, is_field));
+        }
+        for inner in keyword::subschemas(fields).filter(|inner| matches!(inner.keyword, "properties" | "items")) {
+            let mut pointer = pointer.clone();
+            inner.push_pointer(&mut pointer);
+            pending.push((pointer, inner.schema, inner.keyword == "properties"));
+        }
+    }
+    taken
 }
 
 struct Filler<'a> {

@@ -21,10 +21,19 @@ pub(super) struct Extent {
     pub(super) unfolded: u64,
     /// Whether a schema refers to itself for parts of its values, so that the depth of a value counts as well.
     pub(super) recursive: bool,
-    /// Whether texts are matched against patterns.
-    pub(super) patterned: bool,
+    /// What is asked of texts.
+    pub(super) texts: Texts,
     /// Whether the items of a list are compared with each other.
     pub(super) unique: bool,
+}
+
+/// What a schema asks of texts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Texts {
+    /// They are matched against patterns.
+    pub(super) patterned: bool,
+    /// They are read by their format.
+    pub(super) formatted: bool,
 }
 
 /// Measures a normalized schema; refuses what would make validators run without end, exponentially or out of stack.
@@ -115,7 +124,8 @@ impl<'a> Survey<'a> {
 
     fn add_up(&mut self, fields: &'a Map<String, Value>) -> Result<Size, Problem> {
         let has = |keyword| fields.contains_key(keyword);
-        self.found.patterned |= has("pattern") || has("patternProperties");
+        self.found.texts.patterned |= has("pattern") || has("patternProperties");
+        self.found.texts.formatted |= has("format");
         self.found.unique |= has("uniqueItems");
         let repeats = same_value_repeats(fields);
         let mut size = Size { unfolded: 1 + own_values(fields), height: 0 };

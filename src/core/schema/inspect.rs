@@ -1,27 +1,34 @@
 //! What a facet schema must be before anything is built from it.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::checker::{self, PatternUse};
+use super::checker;
 use super::invalid::{InvalidSchema, Problem, Problems};
 use super::keyword::{self, REFERENCES};
 use super::measure::{MAX_DEPTH, MAX_NAME, measure};
 use super::message;
+use super::pattern::{Fault, Patterns};
 use super::phrase;
+use super::unknown_field::closest;
 
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 const MAX_BYTES: u64 = 256 * 1024;
 const MAX_VALUES: u64 = 10_000;
-const MAX_PATTERNS: usize = 256;
-const MAX_PATTERN_BYTES: usize = 1024;
 
 /// Keywords of other dialects that a 2020-12 validator does not apply, with what to write instead.
 const FOREIGN: [(&str, &str); 3] = [
     ("$recursiveRef", "write $ref"),
     ("$recursiveAnchor", "write $anchor"),
     ("dependencies", "write dependentRequired or dependentSchemas"),
+];
+
+/// Keywords that stand at the root only, with what to do elsewhere.
+const AT_THE_ROOT: [(&str, &str); 2] = [
+    ("$id", "is allowed at the root only; remove it, and refer to this part by its place, such as `#/$defs/…`"),
+    ("$schema", "is allowed at the root only; remove it"),
 ];
 
 /// The formats that are checked: those of JSON Schema 2020-12, and `password`, which `OpenAPI` uses to say that a text
@@ -49,23 +56,37 @@ pub(super) const FORMATS: [&str; 20] = [
     "uuid",
 ];
 
+/// Formats of numbers that `OpenAPI` knows.
+const NUMBER_FORMATS: [&str; 8] = ["int8", "int16", "int32", "int64", "uint32", "uint64", "float", "double"];
+
 /// The JSON pointer of the schema that each reference text means.
 pub(super) type Targets = BTreeMap<String, String>;
 
-/// Checks size, dialect, meta-schema, references, formats, patterns and the place of `writeOnly`.
-pub(super) fn inspect(schema: &Value) -> Result<Targets, InvalidSchema> {
-    limits(schema)?;
+/// What later work on a schema needs of its inspection.
+pub(super) struct Inspected {
+    pub(super) targets: Targets,
+    /// All of them counted, and compiled.
+    pub(super) patterns: Arc<Patterns>,
+}
+
+/// Checks dialect, meta-schema, references, formats, patterns and the place of `writeOnly`, of a schema within the
+/// [`limits`].
+pub(super) fn inspect(schema: &Value) -> Result<Inspected, InvalidSchema> {
     let mut problems = Problems::default();
     root(schema, &mut problems);
-    against_meta_schema(schema, &mut problems);
     let mut walk = Walk { problems, ..Walk::default() };
     walk.schema(schema, 0, None);
     let targets = walk.resolve(schema);
+    against_meta_schema(schema, &mut walk.problems);
+    if walk.problems.is_empty() {
+        walk.compile_patterns();
+    }
     walk.problems.into_result()?;
-    Ok(targets)
+    Ok(Inspected { targets, patterns: Arc::new(walk.patterns) })
 }
 
-fn limits(schema: &Value) -> Result<(), InvalidSchema> {
+/// Refuses what is too large to be looked at.
+pub(super) fn limits(schema: &Value) -> Result<(), InvalidSchema> {
     let size = measure(schema);
     let message = if size.depth > MAX_DEPTH {
         format!("nested more than {MAX_DEPTH} levels deep; flatten it, or use $defs and $ref")
@@ -97,14 +118,18 @@ fn root(schema: &Value, problems: &mut Problems) {
     }
 }
 
+/// What is known to be wrong already is not said once more in the words of the meta-schema.
 fn against_meta_schema(schema: &Value, problems: &mut Problems) {
     let meta_schema = jsonschema::draft202012::meta::validator();
     if meta_schema.is_valid(schema) {
         return;
     }
     for error in meta_schema.iter_errors(schema) {
-        let text = message::describe(&error, phrase::Subject::Shown);
-        problems.add(Problem::new(error.instance_path().as_str(), text));
+        let pointer = error.instance_path().as_str();
+        if !problems.cover(pointer) {
+            let text = message::describe(&error, phrase::Subject::Shown);
+            problems.add(Problem::new(pointer, text));
+        }
     }
 }
 
@@ -116,8 +141,15 @@ struct Walk<'a> {
     /// Addresses of all schemas, to tell a reference to one from a reference into an `enum` or an annotation.
     schemas: HashSet<*const Value>,
     anchors: BTreeMap<&'a str, String>,
-    references: Vec<(String, &'a str)>,
-    patterns: HashSet<String>,
+    /// With the resource that it stands in, as it is identified within the schema; empty for the schema itself.
+    references: Vec<(String, &'a str, &'a str)>,
+    /// The innermost `$id` around the present schema; empty for that of the root.
+    resource: &'a str,
+    /// Each `$id` within the schema.
+    resources: HashSet<&'a str>,
+    patterns: Patterns,
+    /// Where each pattern stands first.
+    places: BTreeMap<&'a str, String>,
 }
 
 impl<'a> Walk<'a> {
@@ -133,6 +165,7 @@ impl<'a> Walk<'a> {
         let Some(fields) = schema.as_object() else {
             return;
         };
+        let resource = self.resource;
         self.identity(fields, level);
         self.vocabulary(fields);
         if fields.get("writeOnly") == Some(&Value::Bool(true)) && !(level == 1 && parent == Some("properties")) {
@@ -141,19 +174,21 @@ impl<'a> Walk<'a> {
         for inner in keyword::subschemas(fields) {
             let length = self.pointer.len();
             inner.push_pointer(&mut self.pointer);
-            if inner.keyword == "patternProperties" {
-                self.pattern(inner.token.as_deref().unwrap_or_default(), None);
-            }
             self.schema(inner.schema, level + 1, Some(inner.keyword));
             self.pointer.truncate(length);
         }
+        self.resource = resource;
     }
 
     fn identity(&mut self, fields: &'a Map<String, Value>, level: usize) {
-        for keyword in ["$id", "$schema"] {
+        for (keyword, message) in AT_THE_ROOT {
             if level > 0 && fields.contains_key(keyword) {
-                self.problem(keyword, "is allowed at the root only; remove it");
+                self.problem(keyword, message);
             }
+        }
+        if let Some(id) = fields.get("$id").and_then(Value::as_str).filter(|_| level > 0) {
+            self.resource = id;
+            self.resources.insert(id);
         }
         for keyword in ["$anchor", "$dynamicAnchor"] {
             let Some(anchor) = fields.get(keyword).and_then(Value::as_str) else {
@@ -168,7 +203,7 @@ impl<'a> Walk<'a> {
             if let Some(text) = fields.get(keyword).and_then(Value::as_str) {
                 let mut pointer = self.pointer.clone();
                 keyword::push_token(&mut pointer, keyword);
-                self.references.push((pointer, text));
+                self.references.push((pointer, text, self.resource));
             }
         }
     }
@@ -182,63 +217,69 @@ impl<'a> Walk<'a> {
         if let Some(format) = fields.get("format").and_then(Value::as_str)
             && !FORMATS.contains(&format)
         {
-            let message = format!(
-                "unknown format `{}`; known are {}. For numbers state minimum and maximum instead",
-                phrase::shorten(format),
-                FORMATS.join(", ")
-            );
-            self.problem("format", message);
+            self.problem("format", unknown_format(format));
         }
         if let Some(pattern) = fields.get("pattern").and_then(Value::as_str) {
-            self.pattern(pattern, Some("pattern"));
+            self.pattern(pattern, &["pattern"]);
+        }
+        for pattern in fields.get("patternProperties").and_then(Value::as_object).into_iter().flat_map(Map::keys) {
+            self.pattern(pattern, &["patternProperties", pattern]);
         }
     }
 
-    /// Checks a pattern that stands under `keyword`, or is itself what the pointer ends with.
-    fn pattern(&mut self, pattern: &str, keyword: Option<&str>) {
-        let Some(message) = self.pattern_message(pattern) else {
+    /// Counts a pattern. Each is spoken of once.
+    fn pattern(&mut self, pattern: &'a str, tokens: &[&str]) {
+        if self.places.contains_key(pattern) {
             return;
-        };
-        match keyword {
-            Some(keyword) => self.problem(keyword, message),
-            None => self.problems.add(Problem::new(self.pointer.clone(), message)),
+        }
+        let mut pointer = self.pointer.clone();
+        for token in tokens {
+            keyword::push_token(&mut pointer, token);
+        }
+        if let Err(fault) = self.patterns.add(pattern) {
+            self.problems.add(Problem::new(pointer.clone(), fault.message(pattern)));
+        }
+        self.places.insert(pattern, pointer);
+    }
+
+    /// Compiles the patterns, each once, as soon as they are known to be within bounds together.
+    fn compile_patterns(&mut self) {
+        for (pattern, pointer) in &self.places {
+            if checker::matcher(pattern, &self.patterns.compiled).is_none() {
+                self.problems.add(Problem::new(pointer.clone(), Fault::TooLarge.message(pattern)));
+            }
         }
     }
 }
 
-impl Walk<'_> {
-    /// What is wrong with a pattern. Each is checked once.
-    fn pattern_message(&mut self, pattern: &str) -> Option<String> {
-        if !self.patterns.insert(pattern.to_owned()) {
-            return None;
-        }
-        if self.patterns.len() > MAX_PATTERNS {
-            return Some(format!("more than {MAX_PATTERNS} patterns in one schema; split it"));
-        }
-        if pattern.len() > MAX_PATTERN_BYTES {
-            return Some(format!("the pattern has {} bytes, at most {MAX_PATTERN_BYTES} are allowed", pattern.len()));
-        }
-        let shown = phrase::shorten(pattern);
-        match checker::pattern_use(pattern) {
-            PatternUse::Fit => None,
-            PatternUse::TooLarge => Some(format!(
-                "the pattern `{shown}` is too large once its counted repetitions are written out; lower the counts, or \
-                 state the length by maxLength"
-            )),
-            PatternUse::Unreadable if looks_around(pattern) => Some(format!(
-                "the pattern `{shown}` uses look-around or a back-reference, which cannot be matched in linear time; \
-                 write it without"
-            )),
-            PatternUse::Unreadable => Some(format!("the pattern `{shown}` is not a regular expression; correct it")),
-        }
+fn unknown_format(format: &str) -> String {
+    let shown = phrase::shorten(format);
+    if NUMBER_FORMATS.contains(&format) {
+        return format!("`{shown}` is no format of texts; for numbers state minimum and maximum instead");
     }
+    let meant = closest(format, &FORMATS).map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
+    format!(
+        "unknown format `{shown}`{meant}; known are {}: correct it, or remove it and state a pattern",
+        FORMATS.join(", ")
+    )
+}
 
+impl Walk<'_> {
     /// The pointer that each reference means; a problem for each that leads nowhere or out of the schema.
     fn resolve(&mut self, schema: &Value) -> Targets {
         let mut targets = Targets::new();
-        for (pointer, text) in std::mem::take(&mut self.references) {
+        let own =
+            schema.get("$id").and_then(Value::as_str).map(|id| id.trim_end_matches('#')).filter(|id| !id.is_empty());
+        for (pointer, text, resource) in std::mem::take(&mut self.references) {
             let shown = phrase::shorten(text);
-            let Some(fragment) = text.strip_prefix('#') else {
+            let (base, _) = text.split_once('#').unwrap_or((text, ""));
+            // Both go by an `$id` within, of which is said already that it cannot stand there.
+            if !resource.is_empty() || self.resources.contains(base) {
+                continue;
+            }
+            let local =
+                own.and_then(|own| text.strip_prefix(own)).filter(|rest| rest.is_empty() || rest.starts_with('#'));
+            let Some(fragment) = local.unwrap_or(text).strip_prefix('#').or_else(|| local.map(|_| "")) else {
                 let message = format!(
                     "`{shown}` is outside of this schema, and nothing is fetched; copy it under $defs and refer to \
                      `#/$defs/…`"
@@ -264,11 +305,6 @@ impl Walk<'_> {
         let target = std::ptr::from_ref(schema.pointer(&decoded)?);
         self.schemas.contains(&target).then_some(decoded)
     }
-}
-
-fn looks_around(pattern: &str) -> bool {
-    let back_reference = pattern.as_bytes().windows(2).any(|pair| matches!(pair, [b'\\', b'1'..=b'9' | b'k']));
-    back_reference || ["(?=", "(?!", "(?<=", "(?<!"].iter().any(|group| pattern.contains(group))
 }
 
 /// Decodes `%2F` and the like (RFC 3986, section 2.1); `None` if it is malformed or no UTF-8.

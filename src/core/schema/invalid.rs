@@ -67,6 +67,23 @@ impl Problems {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether there is one at that place or around it.
+    pub(super) fn cover(&self, pointer: &str) -> bool {
+        self.0.iter().filter(|problem| !problem.pointer.is_empty()).any(|problem| {
+            let inside = pointer.strip_prefix(&problem.pointer);
+            inside.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+    }
+
+    /// Whether there is room for more.
+    pub(super) fn is_full(&self) -> bool {
+        self.0.len() >= MAX_PROBLEMS
+    }
+
     pub(super) fn into_result(self) -> Result<(), InvalidSchema> {
         if self.0.is_empty() {
             return Ok(());

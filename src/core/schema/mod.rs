@@ -3,10 +3,13 @@
 //! A schema comes from a catalogue author and values from whoever grants, and neither may hold up or bring down the
 //! process. So a schema goes through these steps, each of which may refuse it:
 //!
-//! 1. `inspect`: size, dialect, meta-schema, references, patterns;
+//! 1. `inspect`: size, dialect, meta-schema, references, each `pattern`;
 //! 2. `normalize`: rewritten, so that what follows has one form to work on;
-//! 3. `extent`: how much work it can ask for; `secret_fields`; `defaults`;
-//! 4. `checker`: compiled; a check of a value counts its `work` before it does it.
+//! 3. `secret_fields`; `extent`: how much work it can ask for; `defaults`;
+//! 4. `checker`: compiled; a check of a value counts its `work` before it does it;
+//! 5. `own_defaults`: its defaults are checked by itself.
+//!
+//! One that was valid once goes by the rules of that time as far as it can: `relax`.
 //!
 //! Numbers are as `serde_json` reads them: integers of 64 bits exactly, others as binary double precision, with which
 //! `multipleOf` still counts in decimal.
@@ -22,7 +25,10 @@ mod keyword;
 mod measure;
 mod message;
 mod normalize;
+mod own_defaults;
+mod pattern;
 mod phrase;
+mod relax;
 mod sample;
 mod secret_fields;
 mod shared;
@@ -38,7 +44,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use jsonschema::PatternCache;
 use serde_json::{Map, Value};
 use zeroize::Zeroize;
 
@@ -60,8 +65,7 @@ pub(crate) mod wording {
 use super::secret::Secret;
 use checker::Checker;
 use defaults::TooMuch;
-use inspect::Targets;
-
+use inspect::Inspected;
 use normalize::{Mode, Normal};
 use phrase::Subject;
 use violation::{MAX_VIOLATIONS, Place};
@@ -70,14 +74,25 @@ use violation::{MAX_VIOLATIONS, Place};
 #[derive(Clone)]
 pub struct Schema(Arc<Compiled>);
 
+/// By which rules a schema is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Rules {
+    /// Those for a schema that is to be used from now on.
+    Present,
+    /// It was valid once, and serves on.
+    Kept,
+}
+
 struct Compiled {
     hash: [u8; 32],
+    rules: Rules,
     /// The normalized schema, for defaults and samples.
     document: Value,
     /// Every field that it names at the top, and whether it is secret.
     properties: BTreeMap<String, bool>,
     secrets: BTreeSet<String>,
     empty_defaults: Map<String, Value>,
+    idle_defaults: Vec<Problem>,
     /// Checks whole values; a secret field may have any value here.
     whole: Checker,
     /// Checks values that other layers complete.
@@ -93,30 +108,58 @@ impl Schema {
     ///
     /// Each place in the schema that is wrong or beyond a limit, and what to do there.
     pub fn compile(schema: &Value) -> Result<Self, InvalidSchema> {
-        let targets = inspect::inspect(schema)?;
+        Self::by(schema, Rules::Present)
+    }
+
+    /// Compiles a facet schema that was valid once, and serves for as long as nothing newer does. What has been refused only
+    /// since then does not make it unusable: such checks of a secret's value and such patterns are left out.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Schema::compile`].
+    pub fn compile_kept(schema: &Value) -> Result<Self, InvalidSchema> {
+        Self::compile(schema).or_else(|_| {
+            inspect::limits(schema)?;
+            Self::by(&relax::relax(schema), Rules::Kept)
+        })
+    }
+
+    fn by(schema: &Value, rules: Rules) -> Result<Self, InvalidSchema> {
+        inspect::limits(schema)?;
         let hash = canonical_hash(schema);
-        if let Some(known) = shared::find(&hash) {
+        if let Some(known) = shared::find(&hash, rules) {
             return Ok(known);
         }
-        let normal = normalize::normalize(schema, &targets, "", Mode::Whole)?;
-        let secrets = secret_fields::secret_fields(&normal)?;
+        let inspected = inspect::inspect(schema)?;
+        let normal = normalize::normalize(schema, &inspected.targets, "", Mode::Whole)?;
+        let secrets = secret_fields::names(schema);
+        if rules == Rules::Present {
+            secret_fields::check(schema, &normal, &inspected.patterns)?;
+        }
         extent::extent(&normal)?;
-        defaults::check(&normal)?;
+        let defaults = defaults::stated(&normal)?;
         let mut empty_defaults = Map::new();
         defaults::fill(&normal.document, &secrets, &mut empty_defaults)
             .map_err(|TooMuch| Problem::new("", "its defaults come to an enormous size; remove some"))?;
-        let builder = Builder { schema, targets: &targets, secrets: &secrets, patterns: PatternCache::new() };
         let document = normal.document.clone();
-        let compiled = Self(Arc::new(Compiled {
+        let builder = Builder { schema, inspected: &inspected, secrets: &secrets };
+        let compiled = Compiled {
             hash,
+            rules,
             properties: properties(&document, &secrets),
             empty_defaults,
+            idle_defaults: idle(&defaults),
             whole: builder.values(normal)?,
-            stated: builder.values(normalize::normalize(schema, &targets, "", Mode::Stated)?)?,
+            stated: builder.values(normalize::normalize(schema, &inspected.targets, "", Mode::Stated)?)?,
             secret: builder.secret_values()?,
             document,
-            secrets,
-        }));
+            secrets: secrets.clone(),
+        };
+        if rules == Rules::Present {
+            own_defaults::check(schema, &inspected, &defaults)?;
+            own_defaults::check_together(schema, &compiled.stated, &compiled.empty_defaults)?;
+        }
+        let compiled = Self(Arc::new(compiled));
         shared::keep(&compiled);
         Ok(compiled)
     }
@@ -142,6 +185,13 @@ impl Schema {
     #[must_use]
     pub fn empty_defaults(&self) -> &Map<String, Value> {
         &self.0.empty_defaults
+    }
+
+    /// Defaults that are never filled in, each with what to do instead: they stand below keywords that are not followed. At
+    /// most 20.
+    #[must_use]
+    pub fn idle_defaults(&self) -> &[Problem] {
+        &self.0.idle_defaults
     }
 
     /// Gives what is absent inside objects that are there its default, and creates no parents. Doing it once more
@@ -251,7 +301,7 @@ impl fmt::Debug for Schema {
 
 impl PartialEq for Schema {
     fn eq(&self, other: &Self) -> bool {
-        self.0.hash == other.0.hash
+        self.0.hash == other.0.hash && self.0.rules == other.0.rules
     }
 }
 
@@ -269,12 +319,19 @@ fn properties(document: &Value, secrets: &BTreeSet<String>) -> BTreeMap<String, 
         .collect()
 }
 
+/// Defaults that are never filled in.
+fn idle(defaults: &[defaults::Stated]) -> Vec<Problem> {
+    let message = "is never filled in, as defaults are taken from `properties`, `items` and local `$ref` alone: name the fields \
+                   there, or have each grant state them";
+    let idle = defaults.iter().filter(|default| !default.is_taken).take(MAX_VIOLATIONS);
+    idle.map(|default| Problem::new(format!("{}/default", default.pointer), message)).collect()
+}
+
 /// What the checkers of one schema are built from.
 struct Builder<'a> {
     schema: &'a Value,
-    targets: &'a Targets,
+    inspected: &'a Inspected,
     secrets: &'a BTreeSet<String>,
-    patterns: PatternCache,
 }
 
 impl Builder<'_> {
@@ -287,16 +344,16 @@ impl Builder<'_> {
             }
         }
         let extent = extent::extent(&normal)?;
-        Checker::new(normal, extent, &self.patterns)
+        Checker::new(normal, extent, &self.inspected.patterns)
     }
 
     fn secret_values(&self) -> Result<BTreeMap<String, Checker>, Problem> {
         let checker = |name: &String| {
             let mut start = "/properties".to_owned();
             keyword::push_token(&mut start, name);
-            let normal = normalize::normalize(self.schema, self.targets, &start, Mode::Whole)?;
+            let normal = normalize::normalize(self.schema, &self.inspected.targets, &start, Mode::Whole)?;
             let extent = extent::extent(&normal)?;
-            Ok((name.clone(), Checker::new(normal, extent, &self.patterns)?))
+            Ok((name.clone(), Checker::new(normal, extent, &self.inspected.patterns)?))
         };
         self.secrets.iter().map(checker).collect()
     }

@@ -3,20 +3,20 @@
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError, Weak};
 
-use super::{Compiled, Schema};
+use super::{Compiled, Rules, Schema};
 
 static COMPILED: LazyLock<Mutex<Shared>> = LazyLock::new(Mutex::default);
 
 #[derive(Default)]
 struct Shared {
-    schemas: HashMap<[u8; 32], Weak<Compiled>>,
+    schemas: HashMap<([u8; 32], Rules), Weak<Compiled>>,
     /// Those that nobody uses any more are forgotten when there are so many.
     limit: usize,
 }
 
-/// One of the same content that is in use.
-pub(super) fn find(hash: &[u8; 32]) -> Option<Schema> {
-    access(|shared| shared.schemas.get(hash)?.upgrade()).map(Schema)
+/// One of the same content, read by the same rules, that is in use.
+pub(super) fn find(hash: &[u8; 32], rules: Rules) -> Option<Schema> {
+    access(|shared| shared.schemas.get(&(*hash, rules))?.upgrade()).map(Schema)
 }
 
 /// From now on this one is found.
@@ -26,7 +26,7 @@ pub(super) fn keep(schema: &Schema) {
             shared.schemas.retain(|_, known| known.strong_count() > 0);
             shared.limit = shared.schemas.len() * 2 + 64;
         }
-        shared.schemas.insert(schema.0.hash, std::sync::Arc::downgrade(&schema.0));
+        shared.schemas.insert((schema.0.hash, schema.0.rules), std::sync::Arc::downgrade(&schema.0));
     });
 }
 

@@ -67,6 +67,11 @@ impl Place {
         Self { facet: name.to_owned(), path: format!("facets.{}", phrase::shorten(name)), pointer: String::new() }
     }
 
+    /// A value by itself, as it stands in a schema.
+    pub(super) fn value() -> Self {
+        Self { facet: String::new(), path: String::new(), pointer: String::new() }
+    }
+
     pub(super) fn field(mut self, name: &str) -> Self {
         keyword::push_token(&mut self.pointer, name);
         phrase::push_field(&mut self.path, name);
@@ -91,7 +96,10 @@ impl Place {
             facet: self.facet.clone(),
             pointer: self.pointer.clone(),
             rule: rule.to_owned(),
-            message: format!("{}: {text}", self.path),
+            message: match self.path.trim_start_matches('.') {
+                "" => text.to_owned(),
+                path => format!("{path}: {text}"),
+            },
         }
     }
 

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::extent::{Extent, same_value_repeats};
 use super::keyword;
 use super::measure::{Measure, measure};
+use super::pattern::Patterns;
 
 /// Visits of a schema at a value.
 const MAX_VISITS: u64 = 2_000_000;
@@ -16,8 +17,18 @@ const MAX_VISITS: u64 = 2_000_000;
 const MAX_REPORTED: u64 = 200_000;
 /// Levels that the validator recurses.
 const MAX_LEVELS: usize = 512;
-/// Bytes that are matched against patterns; the worst pattern that compiles takes microseconds for each.
+/// Bytes that are matched against patterns. At worst an engine follows all states of a pattern at each, which takes
+/// nanoseconds for each state.
 const MAX_MATCHED: u64 = 256 * 1024;
+/// A pattern with more states counts as several.
+const STATES: u64 = 256;
+/// Bytes of text that are read for a format as fast as they are visited. The names of groups in a regular expression are
+/// compared with each other, so longer ones take more than their length.
+const READ_AT_ONCE: u64 = 1024;
+/// Bytes of text in which the characters are counted in the time of one visit.
+const COUNTED_AT_ONCE: u64 = 64;
+/// Bytes of text that are read for formats without counting what each takes.
+const MAX_READ: u64 = 32 * 1024;
 
 /// The work of one check.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -25,7 +36,7 @@ pub(super) struct Work {
     visits: u64,
     /// Units of values that errors inside of alternatives would copy.
     copied: u64,
-    /// Bytes matched against patterns.
+    /// Bytes matched against patterns, as often as a pattern counts.
     matched: u64,
 }
 
@@ -53,25 +64,33 @@ impl Work {
 }
 
 /// A bound from the sizes alone, if they are small enough for that.
-pub(super) fn estimate(extent: Extent, size: Measure) -> Option<Work> {
+pub(super) fn estimate(extent: Extent, patterns: &Patterns, size: Measure) -> Option<Work> {
     let depth = u64::try_from(size.depth).unwrap_or(u64::MAX);
     let units = size.units();
     let compared = if extent.unique { units.saturating_mul(units) } else { 0 };
     let visits = extent.unfolded.saturating_mul(units).saturating_mul(depth).max(compared);
-    let matched = if extent.patterned { extent.unfolded.saturating_mul(size.bytes) } else { 0 };
-    let small = !extent.recursive && visits <= MAX_REPORTED && matched <= MAX_MATCHED;
+    let bytes = extent.unfolded.saturating_mul(size.bytes);
+    let matched = if extent.texts.patterned { bytes.saturating_mul(times(patterns.heaviest())) } else { 0 };
+    let read = if extent.texts.formatted { bytes } else { 0 };
+    let small = !extent.recursive && visits <= MAX_REPORTED && matched <= MAX_MATCHED && read <= MAX_READ;
     small.then_some(Work { visits, copied: visits, matched })
 }
 
+/// How often the bytes that are matched against a pattern of that weight count.
+fn times(weight: u64) -> u64 {
+    weight.div_ceil(STATES).max(1)
+}
+
 /// Counts the work on a value; `None` if it is beyond the budget.
-pub(super) fn count(document: &Value, value: &Value) -> Option<Work> {
-    let mut meter = Meter { document, work: Work::default() };
+pub(super) fn count(document: &Value, patterns: &Patterns, value: &Value) -> Option<Work> {
+    let mut meter = Meter { document, patterns, work: Work::default() };
     meter.visit(document, value, 0)?;
     Some(meter.work)
 }
 
 struct Meter<'a> {
     document: &'a Value,
+    patterns: &'a Patterns,
     work: Work,
 }
 
@@ -81,8 +100,9 @@ impl Meter<'_> {
         (self.work.visits <= MAX_VISITS).then_some(())
     }
 
-    fn matching(&mut self, text: &str) -> Option<()> {
-        self.work.matched = self.work.matched.saturating_add(text.len() as u64);
+    fn matching(&mut self, pattern: &str, text: &str) -> Option<()> {
+        let counted = (text.len() as u64).saturating_mul(times(self.patterns.weight(pattern)));
+        self.work.matched = self.work.matched.saturating_add(counted);
         (self.work.matched <= MAX_MATCHED).then_some(())
     }
 
@@ -148,11 +168,18 @@ impl Meter<'_> {
     }
 
     fn text(&mut self, fields: &Map<String, Value>, text: &str) -> Option<()> {
-        if fields.contains_key("pattern") {
-            self.matching(text)?;
+        if let Some(pattern) = fields.get("pattern").and_then(Value::as_str) {
+            self.matching(pattern, text)?;
         }
-        let read = if fields.contains_key("format") { text.len() as u64 } else { 0 };
-        self.charge(read)
+        let length = text.len() as u64;
+        let has = |keyword| fields.contains_key(keyword);
+        if has("format") {
+            self.charge(length.saturating_add(length.saturating_mul(length) / READ_AT_ONCE))?;
+        }
+        if has("minLength") || has("maxLength") {
+            self.charge(length / COUNTED_AT_ONCE)?;
+        }
+        Some(())
     }
 
     fn items(&mut self, fields: &Map<String, Value>, items: &[Value], level: usize) -> Option<()> {
@@ -182,8 +209,8 @@ impl Meter<'_> {
             if let Some(inner) = own {
                 self.visit(inner, part, level)?;
             }
-            for inner in patterns.into_iter().flat_map(Map::values) {
-                self.matching(name)?;
+            for (pattern, inner) in patterns.into_iter().flatten() {
+                self.matching(pattern, name)?;
                 self.visit(inner, part, level)?;
             }
             for keyword in ["additionalProperties", "unevaluatedProperties"] {

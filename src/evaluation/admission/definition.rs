@@ -6,6 +6,7 @@ use crate::{
     core::{calendar::Instant, grant::GrantId},
     evaluation::{
         catalogue::{CatalogueEntry, CompiledDefinition, Problem, Source},
+        catalogue_status::idle_defaults,
         facets::Validity,
         standing::Standing,
     },
@@ -39,9 +40,9 @@ pub fn review_definition(
     if before == Some(after) {
         return Verdict::default();
     }
-    let known = before.map(|before| findings(&compile(name, before, schemas)));
+    let known = before.map(|before| findings(before, &compile(name, before, schemas)));
     let compiled = compile(name, after, schemas);
-    let mut found = findings(&compiled);
+    let mut found = findings(after, &compiled);
     if let Ok(compiled) = compiled {
         found.warnings.extend(invalidated(name, compiled, used, now));
     }
@@ -57,13 +58,21 @@ pub fn compile(
     CompiledDefinition::compile(name, &Source::gather(spec, |facet| schemas.get(facet).cloned())?)
 }
 
-fn findings(compiled: &Result<CompiledDefinition, Problem>) -> Findings {
+fn findings(spec: &EntitlementDefinitionSpec, compiled: &Result<CompiledDefinition, Problem>) -> Findings {
     let mut findings = Findings::default();
     match compiled {
-        Ok(compiled) => findings.warnings = unused(compiled),
+        Ok(compiled) => findings.warnings = unused(compiled).into_iter().chain(idle(spec)).collect(),
         Err(problem) => findings.flaw(problem.into()),
     }
     findings
+}
+
+/// Defaults in its own schemas that are never filled in. Those of facet definitions are said of these.
+fn idle(spec: &EntitlementDefinitionSpec) -> impl Iterator<Item = String> {
+    let inline = spec.facets.iter().filter_map(|facet| Some((&facet.name, facet.schema.as_ref()?)));
+    inline.flat_map(|(name, schema)| {
+        idle_defaults(schema).into_iter().map(move |problem| format!("facet {name}: {problem}"))
+    })
 }
 
 /// A warning if grants whose facets are valid now would have invalid ones.

@@ -5,7 +5,11 @@ use super::{
     definition::{DefinitionUse, compile, invalidated},
     some_of,
 };
-use crate::{api::EntitlementDefinitionSpec, core::calendar::Instant, evaluation::catalogue_status::schema_problem};
+use crate::{
+    api::EntitlementDefinitionSpec,
+    core::calendar::Instant,
+    evaluation::catalogue_status::{idle_defaults, schema_problem},
+};
 use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -45,8 +49,9 @@ pub fn review_facet(
 
 fn of_schema(schema: &Value) -> Findings {
     let mut findings = Findings::default();
-    if let Some(problem) = schema_problem(schema) {
-        findings.flaw((&problem).into());
+    match schema_problem(schema) {
+        Some(problem) => findings.flaw((&problem).into()),
+        None => findings.warnings.extend(idle_defaults(schema).iter().map(ToString::to_string)),
     }
     findings
 }

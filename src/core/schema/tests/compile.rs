@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 
 use super::super::{Schema, canonical_hash};
 use super::{messages, refused, schema};
+use crate::core::secret::Secret;
 
 const NOT_OBJECT: &str = "schema/type: must be `object` at the root, as a facet is a set of fields";
 
@@ -21,7 +22,7 @@ const NOT_OBJECT: &str = "schema/type: must be `object` at the root, as a facet 
 )]
 #[case(
     json!({"type": "object", "$defs": {"a": {"$id": "https://example.com/a"}}}),
-    "schema/$defs/a/$id: is allowed at the root only; remove it"
+    "schema/$defs/a/$id: is allowed at the root only; remove it, and refer to this part by its place, such as `#/$defs/…`"
 )]
 #[case(
     json!({"type": "object", "properties": {"a": {"$ref": "file:///etc/passwd"}}}),
@@ -34,9 +35,28 @@ const NOT_OBJECT: &str = "schema/type: must be `object` at the root, as a facet 
      under $defs and refer to `#/$defs/…`"
 )]
 #[case(
-    json!({"type": "object", "$id": "https://example.com/a", "properties": {"a": {"$ref": "https://example.com/a"}}}),
-    "schema/properties/a/$ref: `https://example.com/a` is outside of this schema, and nothing is fetched; copy it under \
+    json!({"type": "object", "$id": "https://example.com/a", "properties": {"a": {"$ref": "https://example.com/ab"}}}),
+    "schema/properties/a/$ref: `https://example.com/ab` is outside of this schema, and nothing is fetched; copy it under \
      $defs and refer to `#/$defs/…`"
+)]
+#[case::one_message_for_an_inner_id(
+    json!({
+        "type": "object", "properties": {"a": {"$ref": "https://example.com/b"}, "b": {"$ref": "https://example.com/b#/$defs/c"}},
+        "$defs": {"b": {"$id": "https://example.com/b", "$ref": "#/$defs/c", "$defs": {"c": {}}}},
+    }),
+    "schema/$defs/b/$id: is allowed at the root only; remove it, and refer to this part by its place, such as `#/$defs/…`"
+)]
+#[case::one_message_for_an_inner_anchor_as_draft_4_had_it(
+    json!({"type": "object", "$defs": {"b": {"$id": "#b"}}}),
+    "schema/$defs/b/$id: is allowed at the root only; remove it, and refer to this part by its place, such as `#/$defs/…`"
+)]
+#[case::one_message_for_what_is_no_object(
+    json!({"type": "text"}),
+    "schema/type: must be `object` at the root, as a facet is a set of fields"
+)]
+#[case::one_message_for_dependencies(
+    json!({"type": "object", "dependencies": {"a": 5}}),
+    "schema/dependencies: is not of JSON Schema 2020-12; write dependentRequired or dependentSchemas"
 )]
 #[case(json!({"type": "object", "$ref": "#/$defs/a"}), "schema/$ref: `#/$defs/a` is no schema in here; correct it")]
 #[case(json!({"type": "object", "$ref": "#a"}), "schema/$ref: `#a` is no schema in here; correct it")]
@@ -79,9 +99,13 @@ const NOT_OBJECT: &str = "schema/type: must be `object` at the root, as a facet 
 )]
 #[case(
     json!({"type": "object", "properties": {"a": {"format": "int32"}}}),
-    "schema/properties/a/format: unknown format `int32`; known are date, date-time, duration, email, hostname, idn-email, \
-     idn-hostname, ipv4, ipv6, iri, iri-reference, json-pointer, password, regex, relative-json-pointer, time, uri, \
-     uri-reference, uri-template, uuid. For numbers state minimum and maximum instead"
+    "schema/properties/a/format: `int32` is no format of texts; for numbers state minimum and maximum instead"
+)]
+#[case(
+    json!({"type": "object", "properties": {"a": {"format": "e-mail"}}}),
+    "schema/properties/a/format: unknown format `e-mail`; did you mean email?; known are date, date-time, duration, email, \
+     hostname, idn-email, idn-hostname, ipv4, ipv6, iri, iri-reference, json-pointer, password, regex, relative-json-pointer, \
+     time, uri, uri-reference, uri-template, uuid: correct it, or remove it and state a pattern"
 )]
 #[case(
     json!({"type": "object", "properties": {"a": {"pattern": "["}}}),
@@ -120,6 +144,8 @@ fn lists_all_problems_with_their_places() {
 #[rstest]
 #[case(json!({"type": "object"}))]
 #[case(json!({"type": "object", "$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "https://example.com/a"}))]
+#[case(json!({"type": "object", "$id": "https://example.com/a#", "properties": {"a": {"$ref": "https://example.com/a"}}}))]
+#[case(json!({"type": "object", "$id": "https://example.com/a", "properties": {"a": {"$ref": "https://example.com/a#/$defs/b"}}, "$defs": {"b": true}}))]
 #[case(json!({"type": "object", "$id": "https://json-schema.org/draft/2020-12/schema", "$comment": "x", "x-own": {"$ref": "http://a"}}))]
 #[case(json!({"type": "object", "properties": {"a": {"const": {"$ref": "http://example.com", "$id": "http://b"}}}}))]
 #[case(json!({"type": "object", "properties": {"$ref": {"type": "string"}, "$id": true}}))]
@@ -140,6 +166,35 @@ fn follows_local_references(#[case] reference: &str) {
         messages(&schema, json!({"x": 1, "y": 2})),
         ["facets.backup.x: 1 is a number, expected a string", "facets.backup.y: 2 is a number, expected a string"]
     );
+}
+
+/// Patterns and checks of secrets that were allowed once are left out of what serves on, and nothing else.
+#[test]
+fn what_was_valid_once_serves_without_what_is_refused_since() {
+    let given = json!({
+        "type": "object", "additionalProperties": false, "required": ["a"],
+        "properties": {
+            "a": {"type": "integer", "maximum": 10, "default": 30},
+            "b": {"type": "string", "pattern": "(?i)[!-\u{10ffff}]".repeat(60), "maxLength": 2},
+            "p": {"type": "string", "writeOnly": true, "pattern": "^a", "minLength": 3, "$ref": "#/$defs/p"},
+        },
+        "patternProperties": {"(?i)[!-\u{10ffff}]{2}".repeat(12): {"type": "string"}},
+        "$defs": {"p": {"enum": ["abc"]}},
+    });
+    assert!(Schema::compile(&given).is_err());
+    let kept = Schema::compile_kept(&given).unwrap();
+    assert_eq!(
+        messages(&kept, json!({"a": 11, "b": "abc", "other": 1})),
+        [
+            "facets.backup.a: 11 is more than the maximum 10",
+            r#"facets.backup.b: "abc" has 3 characters, more than the maximum 2"#
+        ]
+    );
+    let secret = |value: &str| kept.validate_secret("backup", "p", &Secret::new(value.to_owned())).is_ok();
+    assert_eq!([secret("xyz"), secret("ab")], [true, false]);
+    assert!(Schema::compile(&given).is_err(), "what serves is not found for what is to be used from now on");
+    let fine = json!({"type": "object", "properties": {"a": {"pattern": "^a"}}});
+    assert_eq!(Schema::compile_kept(&fine).unwrap(), Schema::compile(&fine).unwrap());
 }
 
 #[test]

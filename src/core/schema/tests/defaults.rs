@@ -96,6 +96,141 @@ fn refuses_defaults_that_double_at_each_level() {
     );
 }
 
+/// A default that breaks its own schema is nobody's fault but the schema's, at whatever depth it stands.
+#[rstest]
+#[case::at_the_top(json!({"size": {"maximum": 10, "default": 30}}), "/properties/size/default", "30 is more than the maximum 10")]
+#[case::inside(
+    json!({"o": {"type": "object", "properties": {"size": {"type": "integer", "maximum": 10, "default": 30}}}}),
+    "/properties/o/properties/size/default",
+    "30 is more than the maximum 10"
+)]
+#[case::of_a_type(json!({"a": {"type": "string", "default": null}}), "/properties/a/default", "null is given, expected a string")]
+#[case::inside_of_a_default(
+    json!({"o": {"properties": {"size": {"maximum": 10}}, "default": {"size": 30}}}),
+    "/properties/o/default",
+    "size: 30 is more than the maximum 10"
+)]
+#[case::once_for_the_innermost(
+    json!({"o": {"default": {}, "properties": {"size": {"maximum": 10, "default": 30}}}}),
+    "/properties/o/properties/size/default",
+    "30 is more than the maximum 10"
+)]
+#[case::in_items(
+    json!({"l": {"items": {"properties": {"size": {"maximum": 10, "default": 30}}}}}),
+    "/properties/l/items/properties/size/default",
+    "30 is more than the maximum 10"
+)]
+#[case::in_leading_items(
+    json!({"l": {"prefixItems": [{"properties": {"size": {"maximum": 10, "default": 30}}}]}}),
+    "/properties/l/prefixItems/0/properties/size/default",
+    "30 is more than the maximum 10"
+)]
+#[case::in_values_by_name(
+    json!({"pools": {"additionalProperties": {"properties": {"size": {"maximum": 10, "default": 30}}}}}),
+    "/properties/pools/additionalProperties/properties/size/default",
+    "30 is more than the maximum 10"
+)]
+#[case::in_values_by_pattern(
+    json!({"pools": {"patternProperties": {"^a/b": {"properties": {"size": {"maximum": 10, "default": 30}}}}}}),
+    "/properties/pools/patternProperties/^a~1b/properties/size/default",
+    "30 is more than the maximum 10"
+)]
+#[case::in_a_branch(
+    json!({"o": {"anyOf": [{"properties": {"size": {"maximum": 10, "default": 30}}}]}}),
+    "/properties/o/anyOf/0/properties/size/default",
+    "30 is more than the maximum 10"
+)]
+#[case::by_reference(
+    json!({"size": {"$ref": "#/$defs/size", "default": 30}}),
+    "/properties/size/default",
+    "30 is more than the maximum 10"
+)]
+#[case::of_what_is_referred_to(
+    json!({"size": {"$ref": "#/$defs/large"}}),
+    "/$defs/large/default",
+    "30 is more than the maximum 10"
+)]
+#[case::items_of_a_default(
+    json!({"l": {"items": {"required": ["a"]}, "default": [{}]}}),
+    "/properties/l/default",
+    "[0].a: is required"
+)]
+fn refuses_defaults_that_break_their_own_schema(#[case] fields: Value, #[case] pointer: &str, #[case] text: &str) {
+    let given = json!({
+        "type": "object", "properties": fields,
+        "$defs": {"size": {"maximum": 10}, "large": {"maximum": 10, "default": 30}},
+    });
+    assert_eq!(refused(&given), [format!("schema{pointer}: breaks its own schema: {text}; mend one of the two")]);
+}
+
+#[test]
+fn refuses_defaults_that_the_rest_of_the_schema_rules_out() {
+    let given = json!({
+        "type": "object", "properties": {"a/b": {"default": 30}},
+        "allOf": [{"properties": {"a/b": {"maximum": 10}}}],
+    });
+    assert_eq!(
+        refused(&given),
+        [
+            r#"schema/properties/a~1b/default: a default breaks the schema: ["a/b"]: 30 is more than the maximum 10; mend one of the two"#
+        ]
+    );
+}
+
+/// A grant that states the rest of it makes each of these valid.
+#[rstest]
+#[case(json!({"o": {"required": ["host"], "default": {}}}))]
+#[case(json!({"o": {"required": ["host"], "default": {"port": 1}, "properties": {"port": {"type": "integer"}}}}))]
+#[case(json!({"o": {"minProperties": 2, "default": {"a": 1}}}))]
+#[case(json!({"o": {"oneOf": [{"required": ["a"]}, {"required": ["b"]}], "default": {}}}))]
+#[case(json!({"l": {"items": {"required": ["a"], "properties": {"a": {"default": 1}}}, "default": [{}]}}))]
+#[case(json!({"l": {"items": {"required": ["a", "b"], "properties": {"a": {"default": 1}}}}}))]
+#[case(json!({"n": {"type": ["string", "null"], "default": null}}))]
+fn accepts_defaults_that_can_be_completed(#[case] fields: Value) {
+    schema(&json!({"type": "object", "properties": fields}));
+}
+
+#[test]
+fn the_schemas_of_defaults_are_bounded() {
+    let level = |inner: Value| json!({"default": {}, "properties": {"a": inner}});
+    let wide: serde_json::Map<_, _> = (0..2500).map(|index| (index.to_string(), json!({"minLength": 1}))).collect();
+    let deep = (0..25).fold(json!({"properties": wide}), |inner, _| level(inner));
+    let problems = refused(&json!({"type": "object", "properties": {"x": deep}}));
+    assert_eq!(problems.len(), 1);
+    assert!(
+        problems[0].contains("come to more than 100000 values; remove defaults of objects that hold others"),
+        "{problems:?}"
+    );
+}
+
+#[rstest]
+#[case(json!({"properties": {"a": {"default": 1}, "l": {"items": {"properties": {"b": {"default": 1}}}}}}), &[])]
+#[case(json!({"properties": {"o": {"$ref": "#/$defs/o"}}, "$defs": {"o": {"properties": {"a": {"default": 1}}}}}), &[])]
+#[case(json!({"properties": {"o": {"$ref": "#/$defs/o"}}, "$defs": {"o": {"default": {}}, "unused": {"default": 1}}}), &[])]
+#[case(
+    json!({"additionalProperties": {"properties": {"replicas": {"default": 1}}}}),
+    &["/additionalProperties/properties/replicas/default"]
+)]
+#[case(json!({"patternProperties": {"^a": {"default": 1}}}), &["/patternProperties/^a/default"])]
+#[case(json!({"properties": {"l": {"prefixItems": [{"default": 1}]}}}), &["/properties/l/prefixItems/0/default"])]
+#[case(json!({"properties": {"l": {"items": {"default": 1}}}}), &["/properties/l/items/default"])]
+#[case(json!({"default": {}}), &["/default"])]
+#[case(
+    json!({"allOf": [{"properties": {"a": {"default": 1}}}], "if": {"properties": {"b": {"default": 1}}},
+        "then": {"properties": {"c": {"default": 1}}}}),
+    &["/allOf/0/properties/a/default", "/if/properties/b/default", "/then/properties/c/default"]
+)]
+#[case(
+    json!({"anyOf": [{"$ref": "#/$defs/o"}], "$defs": {"o": {"properties": {"a": {"default": 1}}}}}),
+    &["/$defs/o/properties/a/default"]
+)]
+fn names_defaults_that_are_never_filled_in(#[case] mut given: Value, #[case] pointers: &[&str]) {
+    given["type"] = json!("object");
+    let schema = schema(&given);
+    let found: Vec<&str> = schema.idle_defaults().iter().map(|problem| problem.pointer.as_str()).collect();
+    assert_eq!(found, pointers);
+}
+
 #[test]
 fn stops_filling_at_the_budget() {
     let schema = schema(&json!({

@@ -4,7 +4,7 @@
 use rstest::rstest;
 use serde_json::{Map, Value, json};
 
-use super::super::{checker, work};
+use super::super::{checker, pattern::Patterns, work};
 use super::{messages, object, refused, schema};
 
 fn nested(levels: usize, wrap: impl Fn(Value) -> Value) -> Value {
@@ -97,7 +97,70 @@ fn too_many_patterns() {
     let patterns: Map<String, Value> = (0..300).map(|index| (format!("^{index}$"), json!(true))).collect();
     let problems = refused(&json!({"type": "object", "patternProperties": patterns}));
     assert_eq!(problems.len(), 20);
-    assert!(problems[0].ends_with("more than 256 patterns in one schema; split it"));
+    assert!(problems[0].ends_with("is one more than the 256 of one schema; split it"), "{}", problems[0]);
+}
+
+/// Each would take seconds to compile, and all of them minutes; they are counted, and refused without that.
+#[rstest]
+#[case::in_one("(?i)[!-\u{10ffff}]".repeat(60), 1)]
+#[case::side_by_side("(?i)[!-\u{10ffff}]".to_owned(), 60)]
+#[case::by_name("(?i)\\pL".to_owned(), 60)]
+fn patterns_that_compile_for_minutes(#[case] pattern: String, #[case] times: usize) {
+    let fields: Map<String, Value> =
+        (0..times).map(|index| (format!("f{index}"), json!({"pattern": format!("{index}{pattern}")}))).collect();
+    let problems = refused(&json!({"type": "object", "properties": fields}));
+    assert!(!problems.is_empty());
+    for problem in problems {
+        assert!(problem.starts_with("schema/properties/f"), "{problem}");
+        assert!(
+            problem.contains("those of the schema have more than 4000000 letters in classes under (?i)"),
+            "{problem}"
+        );
+    }
+    let names: Map<String, Value> = (0..times).map(|index| (format!("{index}{pattern}"), json!(true))).collect();
+    assert!(!refused(&json!({"type": "object", "patternProperties": names})).is_empty());
+}
+
+#[test]
+fn patterns_that_are_large_together() {
+    let fields: Map<String, Value> =
+        (0..200).map(|index| (format!("f{index}"), json!({"pattern": format!("^{index}[a-z]{{1500}}$")}))).collect();
+    let problems = refused(&json!({"type": "object", "properties": fields}));
+    assert_eq!(problems.len(), 20);
+    assert!(problems[0].contains("come to more than 65536 steps"), "{}", problems[0]);
+}
+
+/// The names of groups in a regular expression are compared with each other.
+#[test]
+fn regular_expressions_as_values() {
+    let schema = schema(&json!({"type": "object", "properties": {"x": {"format": "regex"}}}));
+    let groups = |count: usize| (0..count).map(|index| format!("(?<g{index}>)")).collect::<Vec<_>>().concat();
+    assert_eq!(messages(&schema, json!({"x": groups(100)})), [""; 0]);
+    assert_eq!(
+        messages(&schema, json!({"x": groups(40_000)})),
+        ["facets.backup: too large to check: 2 values with this schema"]
+    );
+}
+
+#[test]
+fn a_heavy_pattern_on_a_long_text() {
+    let schema = schema(&json!({"type": "object", "properties": {"x": {"pattern": "^[a-z]{1,350}0$"}}}));
+    assert_eq!(messages(&schema, json!({"x": format!("{}0", "a".repeat(300))})), [""; 0]);
+    assert_eq!(
+        messages(&schema, json!({"x": "a".repeat(200_000)})),
+        ["facets.backup: too large to check: 2 values with this schema"]
+    );
+}
+
+#[test]
+fn a_long_text_whose_characters_are_counted_again_and_again() {
+    let lengths: Vec<Value> = (0..3000).map(|_| json!({"maxLength": 1_000_000})).collect();
+    let schema = schema(&json!({"type": "object", "properties": {"x": {"allOf": lengths}}}));
+    assert_eq!(messages(&schema, json!({"x": "a".repeat(1000)})), [""; 0]);
+    assert_eq!(
+        messages(&schema, json!({"x": "a".repeat(500_000)})),
+        ["facets.backup: too large to check: 2 values with this schema"]
+    );
 }
 
 #[test]
@@ -232,6 +295,6 @@ fn long_names() {
 #[test]
 fn counts_visits() {
     let document = json!({"properties": {"x": {"items": {"type": "integer"}}}});
-    let counted = work::count(&document, &json!({"x": [1, 2, 3]})).unwrap();
+    let counted = work::count(&document, &Patterns::default(), &json!({"x": [1, 2, 3]})).unwrap();
     assert_eq!(format!("{counted:?}"), "Work { visits: 5, copied: 0, matched: 0 }");
 }

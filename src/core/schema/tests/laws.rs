@@ -191,6 +191,13 @@ proptest! {
         prop_assert!(!values.contains_key("secret"));
     }
 
+    /// What a grant has that states nothing is nothing that it could be blamed for.
+    #[test]
+    fn defaults_are_valid_where_they_stand(schema in schemas()) {
+        let found = schema.validate_partial("facet", schema.empty_defaults()).err().unwrap_or_default();
+        prop_assert!(found.iter().all(|violation| violation.pointer.is_empty()), "{:?}", found);
+    }
+
     /// A part of valid values is never refused, or presets could not be stated that instances complete.
     #[test]
     fn what_can_be_completed_is_accepted_as_a_part(schema in schemas(), mut values in values(), kept in any::<u8>()) {

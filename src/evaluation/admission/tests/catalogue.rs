@@ -191,3 +191,17 @@ fn no_answer_depends_on_a_secret() {
         }
     }
 }
+
+#[test]
+fn defaults_that_are_never_filled_in_are_a_warning() {
+    let pools = json!({"type": "object", "additionalProperties": {"properties": {"replicas": {"default": 1}}}});
+    let plain = json!({"type": "object"});
+    let warning = "schema/additionalProperties/properties/replicas/default: is never filled in, as defaults are taken from \
+                   `properties`, `items` and local `$ref` alone: name the fields there, or have each grant state them";
+    assert_eq!(facet(Some(&plain), Some(&pools), &[]), warned(&[warning]));
+    let described = json!({"type": "object", "title": "Pools", "additionalProperties": pools["additionalProperties"]});
+    assert_eq!(facet(Some(&pools), Some(&described), &[]), fine(), "nothing new");
+    let of = |schema: &Value| json!({"type": "Feature", "facets": [{"name": "pools", "schema": schema}]});
+    let verdict = changed(Some(&of(&plain)), Some(&of(&pools)), &DefinitionUse::default());
+    assert_eq!(verdict, warned(&[&format!("facet pools: {warning}")]));
+}

@@ -1,0 +1,37 @@
+//! What is legal in the catalogue, but hardly meant.
+
+use super::Flaw;
+use crate::{
+    api::{EntitlementDefinition, FacetDefinition},
+    core::schema::Problem,
+    evaluation::catalogue_status::idle_defaults,
+};
+use serde_json::Value;
+
+/// The reason of defaults that stand where none is taken from.
+const NEVER_FILLED: &str = "DefaultNeverFilled";
+
+/// What is doubtful in a facet definition.
+pub fn of_facet(facet: &FacetDefinition) -> Vec<Flaw> {
+    of_schema("/spec/schema", "", &facet.spec.schema)
+}
+
+/// What is doubtful in a definition. The facet definitions that it uses have their own.
+pub fn of_definition(definition: &EntitlementDefinition) -> Vec<Flaw> {
+    let facets = definition.spec.facets.iter().enumerate();
+    let inline = facets.filter_map(|(index, facet)| Some((index, facet, facet.schema.as_ref()?)));
+    let doubts = inline.flat_map(|(index, facet, schema)| {
+        of_schema(&format!("/spec/facets/{index}/schema"), &format!("facet {}: ", facet.name), schema)
+    });
+    doubts.collect()
+}
+
+fn of_schema(within: &str, whose: &str, schema: &Value) -> Vec<Flaw> {
+    let flaw = |problem: Problem| Flaw {
+        pointer: format!("{within}{}", problem.pointer),
+        reason: NEVER_FILLED,
+        message: format!("{whose}{problem}"),
+        suggestion: None,
+    };
+    idle_defaults(schema).into_iter().map(flaw).collect()
+}

@@ -28,10 +28,11 @@ fuzz: ## Fuzzes schemas, templates, formats and manifests for TIME seconds in al
 	@ulimit -v 8000000; target/debug/examples/fuzz --time $(TIME) $(TARGET)
 
 .PHONY: check
-check: ## Checks format, lints, generated files and, where cargo-deny is installed, the dependencies.
+check: ## Checks format, lints, generated files, time zone data and, where cargo-deny is installed, the dependencies.
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- --deny warnings
 	@$(MAKE) --no-print-directory generated-files-current
+	@.ci/time-zones.sh
 	@if command -v cargo-deny >/dev/null; then cargo deny --offline check licenses bans sources; \
 	else echo "cargo-deny is not installed: the dependencies' licences are not checked here"; fi
 

@@ -19,6 +19,8 @@ mod plugin;
 mod summary_schema;
 #[path = "cli/terminal.rs"]
 mod terminal;
+#[path = "cli/time_zones.rs"]
+mod time_zones;
 #[path = "cli/timeline.rs"]
 mod timeline;
 #[path = "cli/warnings.rs"]
@@ -45,6 +47,7 @@ fn run_with_input(arguments: &[&str], input: &str) -> Output {
         .args(arguments)
         .current_dir(GOLDEN)
         .env_remove("RUST_LOG")
+        .env_remove("TZDIR")
         .env_remove("KUBERNETES_SERVICE_HOST")
         .env("KUBECONFIG", "/nonexistent/kubeconfig")
         .env("HOME", "/nonexistent")

@@ -32,6 +32,12 @@ const IMPURE: &[&str] = &[
     "eprintln!",
     "tracing",
     "rand::",
+    // The machine's own time zones.
+    "TimeZone::get(",
+    "TimeZone::system",
+    "TimeZone::try_system",
+    "tz::db",
+    "Zoned::now",
 ];
 const SHELL: &[&str] = &["crate::controller", "crate::cli", "crate::telemetry", "crate::webhook"];
 

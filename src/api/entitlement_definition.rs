@@ -77,7 +77,8 @@ pub struct EntitlementDefinitionSpec {
     #[serde(default)]
     pub aggregation: Aggregation,
     /// ISO 8601 duration such as `P1Y`, which gives a grant without `end` its end. Absent: perpetual. A grant keeps the
-    /// term that it was accepted with.
+    /// term that it was accepted with. Years to days are counted in the organization's local time, hours to seconds are elapsed
+    /// time; a part of zero counts for nothing, so `P0DT5H` is `PT5H`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "duration")]
     pub term: Option<String>,
@@ -86,7 +87,8 @@ pub struct EntitlementDefinitionSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "duration")]
     pub grace_period: Option<String>,
-    /// ISO 8601 durations before the end at which an event `RenewalDue` is given.
+    /// ISO 8601 durations before the end at which an event `RenewalDue` is given. One that would lie before
+    /// the grant's own start is not given.
     #[serde(default = "default_renewal_notices")]
     #[schemars(schema_with = "durations")]
     pub renewal_notices: Vec<String>,

@@ -20,11 +20,11 @@ mod run;
 mod suggestions;
 mod terminal;
 mod text;
+mod time_zones;
 mod timeline;
 mod validate;
 mod webhook;
 
-use crate::core::calendar::tz_release;
 use clap::{FromArgMatches, Parser, Subcommand};
 use outcome::{Failure, Outcome};
 use program::Program;
@@ -32,26 +32,30 @@ use std::{
     ffi::OsString,
     io::{self, Write},
     process::ExitCode,
-    sync::LazyLock,
 };
+use time_zones::{TimeZoneArguments, ZonesInUse};
 
-/// The version, with that of the time zone data that terms are reckoned with.
-static VERSION: LazyLock<String> =
-    LazyLock::new(|| format!("{} (time zones {})", env!("CARGO_PKG_VERSION"), tz_release()));
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Turns what clients are entitled to into configuration in their namespaces.
 #[derive(Debug, Parser)]
 #[command(
     name = "entitlement-operator",
-    version = VERSION.as_str(),
+    version = VERSION,
+    disable_version_flag = true,
     about = "Turns what clients are entitled to into configuration in their namespaces",
     after_help = "Exit codes: 0 all accepted and valid, 1 something was refused or invalid, or failed, 2 usage or unreadable input.",
     arg_required_else_help = true,
     disable_help_subcommand = true
 )]
 pub struct Arguments {
+    /// Prints the version, and the release of the time zone data that is used
+    #[arg(short = 'V', long)]
+    version: bool,
+    #[command(flatten)]
+    time_zones: TimeZoneArguments,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -88,17 +92,47 @@ pub fn execute(words: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 impl Arguments {
     fn execute(self, program: Program) -> Result<Outcome, Failure> {
-        match self.command {
-            Command::Run(arguments) => run::run(arguments),
+        let zones = self.time_zones.take_into_use();
+        if self.version {
+            return version(program, &zones?);
+        }
+        let Some(command) = self.command else { return usage(program) };
+        match command {
+            Command::Run(arguments) => run::run(arguments, &zones.unwrap_or_else(ZonesInUse::from)),
             Command::Crds(arguments) => crds::crds(&arguments),
-            Command::Render(arguments) => render::render(&arguments),
-            Command::Validate(arguments) => validate::validate(&arguments),
-            Command::Timeline(arguments) => timeline::timeline(&arguments),
-            Command::Explain(arguments) => explain::explain(&arguments),
+            Command::Render(arguments) => {
+                zones?;
+                render::render(&arguments)
+            }
+            Command::Validate(arguments) => {
+                zones?;
+                validate::validate(&arguments)
+            }
+            Command::Timeline(arguments) => {
+                zones?;
+                timeline::timeline(&arguments)
+            }
+            Command::Explain(arguments) => {
+                zones?;
+                explain::explain(&arguments)
+            }
             Command::Completion(arguments) => completion::completion(&arguments, program),
             Command::Man(arguments) => man::man(&arguments, program),
         }
     }
+}
+
+fn version(program: Program, zones: &ZonesInUse) -> Result<Outcome, Failure> {
+    let line = format!("{} {VERSION} ({})\n", program.file_name(), zones.short());
+    print(line).map_err(|error| Failure::System { action: "standard output", error })?;
+    Ok(Outcome::Valid)
+}
+
+/// No subcommand, and nothing else that was asked for: what clap says where no argument is given at all.
+fn usage(program: Program) -> Result<Outcome, Failure> {
+    let help = program.command().render_help();
+    say(&help.to_string());
+    Ok(Outcome::Unreadable)
 }
 
 /// Writes a line to standard error. Nothing can be done about a standard error that is closed.

@@ -3,6 +3,7 @@
 use super::{
     connection::ConnectionArguments,
     outcome::{Failure, Outcome},
+    time_zones::ZonesInUse,
     webhook::WebhookArguments,
 };
 use crate::{
@@ -48,12 +49,19 @@ pub struct RunArguments {
 }
 
 /// Runs the operator until SIGTERM or SIGINT.
-pub fn run(arguments: RunArguments) -> Result<Outcome, Failure> {
+pub fn run(arguments: RunArguments, zones: &ZonesInUse) -> Result<Outcome, Failure> {
     telemetry::init(arguments.log_format, &arguments.log_filter)?;
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::System { action: "the threads of the operator cannot be started", error })?;
     let webhook = arguments.webhook.options(&arguments.namespace);
-    let options = Options { namespace: arguments.namespace, concurrency: arguments.concurrency };
+    if let ZonesInUse::Unusable(problem) = zones {
+        tracing::error!("{problem}");
+    }
+    let options = Options {
+        namespace: arguments.namespace,
+        concurrency: arguments.concurrency,
+        time_zones: Some(zones.report()),
+    };
     runtime.block_on(operate(&arguments.connection.connection(), options, webhook))?;
     Ok(Outcome::Valid)
 }
@@ -61,7 +69,8 @@ pub fn run(arguments: RunArguments) -> Result<Outcome, Failure> {
 async fn operate(connection: &Connection, options: Options, webhook: Option<webhook::Options>) -> Result<(), Failure> {
     let shutdown = shutdown()?.shared();
     let client = connection.connect().await?;
-    tracing::info!(namespace = options.namespace, version = super::VERSION.as_str(), "the operator starts");
+    let time_zones = options.time_zones.as_ref().map(|zones| zones.message.as_str());
+    tracing::info!(namespace = options.namespace, version = super::VERSION, time_zones, "the operator starts");
     let controller = Controller::new(client.clone(), options);
     let knowledge = controller.knowledge();
     let admission = async {

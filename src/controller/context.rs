@@ -6,6 +6,7 @@ use super::{
     events::Announcer,
     gate::Gate,
     queue::Queue,
+    time_zones::Moves,
     timer::Timer,
     world::{WorkItem, World},
 };
@@ -27,6 +28,8 @@ pub struct Context {
     pub announcer: Announcer,
     /// It may have changed in which namespaces source Secrets are watched.
     pub source_namespaces: Notify,
+    /// Tells what newer time zone data moves.
+    pub moves: Moves,
     /// How the controller was set up.
     pub options: Options,
     world: Mutex<World>,
@@ -42,6 +45,7 @@ impl Context {
             timer: Timer::new(),
             announcer,
             source_namespaces: Notify::new(),
+            moves: Moves::default(),
             world: Mutex::new(World::new(&options.namespace)),
             attempts: Mutex::default(),
             options,

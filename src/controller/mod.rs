@@ -17,7 +17,7 @@
 //! | `organization`, `definition`, `facet`, `source` | how one of each is brought up to date |
 //! | `scope`, `output`, `apply` | how tenants' namespaces are written to |
 //! | `status`, `revisions` | what is written on the catalogue's and the grants' own objects |
-//! | `announcements`, `events` | what users are told |
+//! | `announcements`, `events`, `time_zones` | what users are told |
 //! | `gate`, `guarded`, `failure`, `clock`, `context` | what all of them share |
 //! | `knowledge` | what others may ask |
 
@@ -42,6 +42,7 @@ mod settling;
 mod source;
 mod source_watches;
 mod status;
+mod time_zones;
 mod timer;
 mod watch;
 mod worker;
@@ -62,6 +63,7 @@ pub use knowledge::Knowledge;
 use kube::{Api, Client, Resource, api::PartialObjectMeta, runtime::watcher::Event};
 use serde::de::DeserializeOwned;
 use std::{fmt::Debug, sync::Arc};
+pub use time_zones::TimeZoneReport;
 use tokio::task::JoinSet;
 use watch::follow;
 use world::World;
@@ -74,11 +76,13 @@ pub struct Options {
     pub namespace: String,
     /// How many requests are under way at once, and how many things are worked on.
     pub concurrency: usize,
+    /// Which time zone data is used, to be said in the operator's namespace; nothing is said where it is absent.
+    pub time_zones: Option<TimeZoneReport>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { namespace: "entitlement-operator".to_owned(), concurrency: 64 }
+        Self { namespace: "entitlement-operator".to_owned(), concurrency: 64, time_zones: None }
     }
 }
 
@@ -143,6 +147,12 @@ impl Controller {
         parts.spawn(source_watches::run(Arc::clone(&context)));
         parts.spawn(alarm(Arc::clone(&context)));
         parts.spawn(publisher.run());
+        let mut shutdown = Box::pin(shutdown);
+        tokio::select! {
+            () = time_zones::compare(&context) => {}
+            () = &mut shutdown => return Ok(()),
+        }
+        parts.spawn(time_zones::say(Arc::clone(&context)));
         let mut result = Ok(());
         let stop = async {
             tokio::select! {

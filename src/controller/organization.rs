@@ -38,6 +38,7 @@ pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), Failure
     };
     let now = clock::now();
     let evaluation = evaluate(&view.snapshot, now);
+    context.moves.tell(name, &view, &evaluation);
     context.timer.set(name, evaluation.next);
     let wait = wait_for_quiet(context, name);
     let mut progress = Progress::default();

@@ -12,7 +12,7 @@ const MAX_MESSAGE: usize = 4096;
 #[derive(Debug)]
 pub struct Conditions<'a> {
     before: &'a [Condition],
-    generation: i64,
+    generation: Option<i64>,
     now: String,
     after: Vec<Condition>,
 }
@@ -21,7 +21,18 @@ impl<'a> Conditions<'a> {
     /// Conditions that follow those `before`, for that generation of the object.
     #[must_use]
     pub fn after(before: &'a [Condition], generation: i64, now: Instant) -> Self {
-        Self { before, generation, now: format_instant(now), after: Vec::with_capacity(before.len().max(5)) }
+        Self {
+            before,
+            generation: Some(generation),
+            now: format_instant(now),
+            after: Vec::with_capacity(before.len().max(5)),
+        }
+    }
+
+    /// Conditions that follow those `before`, of an object without a generation.
+    #[must_use]
+    pub fn unversioned(before: &'a [Condition], now: Instant) -> Self {
+        Self { before, generation: None, now: format_instant(now), after: Vec::new() }
     }
 
     /// Sets a condition. The time of its last transition moves only with its status.
@@ -39,7 +50,7 @@ impl<'a> Conditions<'a> {
         self.after.push(Condition {
             type_: type_.to_owned(),
             status,
-            observed_generation: Some(self.generation),
+            observed_generation: self.generation,
             last_transition_time: before
                 .map_or_else(|| self.now.clone(), |condition| condition.last_transition_time.clone()),
             reason: reason.to_owned(),

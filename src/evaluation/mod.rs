@@ -15,6 +15,7 @@ pub mod explanation;
 mod facets;
 mod flaws;
 pub(crate) mod holding;
+pub(crate) mod moments;
 mod notices;
 pub mod object;
 pub mod plan;

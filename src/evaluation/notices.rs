@@ -44,8 +44,12 @@ fn ending(member: &Member) -> Option<Nominal> {
     is_held(member.verdict.phase).then_some(end)
 }
 
+/// When notices are due. One that would lie before the grant's own start is not given: of a short grant everybody knows then
+/// when it ends.
 fn moments<'a>(holding: &'a Holding, member: &Member, ending: Nominal) -> impl Iterator<Item = (Instant, String)> + 'a {
     let day = member.verdict.term.map_or(1, |term| term.day);
+    let start = member.start();
     let notices = holding.definition().map(|definition| definition.notices.as_slice()).unwrap_or_default();
-    notices.iter().map(move |before| (subtract(ending, *before, day), before.to_string()))
+    let moments = notices.iter().map(move |before| (subtract(ending, *before, day), before.to_string()));
+    moments.filter(move |(at, _)| start.is_none_or(|start| start <= *at))
 }

@@ -24,7 +24,7 @@ fn kubectl_runs_the_plugin() {
 fn the_plugins_help_says_what_people_type() {
     let playground = Playground::new();
     let help = printed(&playground, "kubectl entitlements --help");
-    assert!(help.contains("Usage: kubectl entitlements <COMMAND>"), "{help}");
+    assert!(help.contains("Usage: kubectl entitlements [OPTIONS] [COMMAND]"), "{help}");
     assert!(!help.contains("  run "), "{help}");
     for subcommand in ["render", "validate", "completion", "man"] {
         let help = printed(&playground, &format!("kubectl entitlements {subcommand} --help"));
@@ -35,7 +35,7 @@ fn the_plugins_help_says_what_people_type() {
     }
     let wrong = playground.run("kubectl entitlements paint");
     assert_eq!((code(&wrong), wrong.stdout.len()), (2, 0));
-    assert!(text(&wrong.stderr).contains("Usage: kubectl entitlements <COMMAND>"), "{}", text(&wrong.stderr));
+    assert!(text(&wrong.stderr).contains("Usage: kubectl entitlements [OPTIONS] [COMMAND]"), "{}", text(&wrong.stderr));
     let version = printed(&playground, "kubectl entitlements --version");
     assert!(version.starts_with(&format!("kubectl-entitlements {}", env!("CARGO_PKG_VERSION"))), "{version}");
 }

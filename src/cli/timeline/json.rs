@@ -31,7 +31,7 @@ pub fn end(end: End) -> Value {
 
 /// A moment as the clocks of a zone show it.
 pub fn local(at: Instant, zone: Tz) -> String {
-    at.with_timezone(&zone).to_rfc3339_opts(SecondsFormat::Secs, true)
+    at.with_timezone(&zone.offset(at)).to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 fn step(step: &Step, zone: Tz) -> Value {

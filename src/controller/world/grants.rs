@@ -7,7 +7,7 @@ use crate::{
         age::Age,
         grant::{Grant, GrantId},
     },
-    evaluation::{catalogue_status::InvalidGrants, holding::is_held, plan::Fingerprint},
+    evaluation::{catalogue_status::InvalidGrants, holding::is_held, moments::Moments, plan::Fingerprint},
 };
 use kube::api::ObjectMeta;
 use std::{
@@ -25,6 +25,8 @@ pub struct Held {
     pub grant: Arc<Grant>,
     /// Of the status that it has; None if it has none.
     pub status: Option<Fingerprint>,
+    /// The moments that its status tells, where these are still asked for.
+    pub moments: Option<Moments>,
     /// In state Active, and its status has a record of acceptance.
     is_accepted: bool,
     /// The facets of which it states what is not valid, while it is held.
@@ -37,6 +39,7 @@ impl Held {
         Self {
             grant: Arc::new(Grant::read(instance)),
             status: instance.status.as_ref().and_then(Fingerprint::of_json),
+            moments: Moments::read(instance),
             is_accepted: is_accepted && instance.spec.state == State::Active,
             invalid: invalid_facets(instance),
         }

@@ -10,6 +10,7 @@ use crate::{
     evaluation::{
         SecretSources, Snapshot,
         catalogue::CatalogueEntry,
+        moments::Moments,
         object::ObjectKey,
         plan::{Fingerprint, Owner, Scene},
     },
@@ -27,6 +28,8 @@ pub struct GrantFacts {
     pub uid: Arc<str>,
     /// Of the status that it has.
     pub status: Option<Fingerprint>,
+    /// The moments that this tells.
+    pub moments: Option<Moments>,
 }
 
 /// Everything that is read to bring one organization up to date.
@@ -99,7 +102,11 @@ impl World {
     }
 
     fn facts(&self, held: &Held) -> GrantFacts {
-        GrantFacts { uid: self.grants.uid(&held.grant.id).unwrap_or_default(), status: held.status }
+        GrantFacts {
+            uid: self.grants.uid(&held.grant.id).unwrap_or_default(),
+            status: held.status,
+            moments: held.moments,
+        }
     }
 
     fn owner(&self, name: &Arc<str>, organization: &Organization) -> Owner {

@@ -7,7 +7,8 @@
 //! | `bound` | an instant, or never |
 //! | `moment` | what a user writes: a date or a time |
 //! | `duration` | ISO 8601 durations |
-//! | `zone` | time zones by name, and which instant a local time means |
+//! | `zone` | a time zone: its local time at an instant, and which instant a local time means |
+//! | `zone_data` | the time zones by name, and the release that they are of |
 //! | `nominal` | a moment that remembers the local value it was given as |
 //! | `arithmetic` | a moment plus or minus a duration, and the length between two |
 //!
@@ -23,15 +24,19 @@ mod instant;
 mod moment;
 mod nominal;
 mod zone;
+mod zone_data;
 
 #[cfg(test)]
 mod tests;
 
 pub use arithmetic::{add, length, subtract};
 pub use bound::{Bound, NEVER};
-pub use chrono_tz::Tz;
 pub use duration::{CalendarDuration, DurationProblem, InvalidDuration};
 pub use instant::{Instant, InvalidInstant, TimeProblem, format_instant, parse_instant};
 pub use moment::{InvalidMoment, Moment};
 pub use nominal::Nominal;
-pub use zone::{UnknownTimeZone, parse_zone, resolve, tz_release};
+pub use zone::{Tz, resolve};
+pub use zone_data::{
+    InUse, ReadZone, TimeZoneData, TzRelease, UnknownRelease, UnknownTimeZone, UnusableZone, compiled_in_release,
+    is_compiled_in, is_zone_name, parse_zone, tz_release, use_time_zones,
+};

@@ -5,8 +5,7 @@ use chrono::{Datelike, NaiveDateTime, NaiveTime};
 use super::bound::Bound;
 use super::instant::{Instant, bounded};
 use super::moment::Moment;
-use super::zone::resolve;
-use chrono_tz::Tz;
+use super::zone::{Tz, resolve};
 
 /// A moment with its nominal local value in a time zone, which local arithmetic works on.
 ///
@@ -46,7 +45,7 @@ impl Nominal {
     #[must_use]
     pub fn of_instant(instant: Instant, zone: Tz) -> Self {
         let instant = bounded(instant);
-        Self { local: instant.with_timezone(&zone).naive_local(), instant, zone }
+        Self { local: zone.local(instant), instant, zone }
     }
 
     /// A local value, with the instant that it means.

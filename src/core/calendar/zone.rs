@@ -1,61 +1,81 @@
-//! Time zones: their names, and which instant a local time means in one.
-//!
-//! The data is compiled in. It knows every clock change until the end of 2099; from then on the
-//! clocks stay as they are.
+//! A time zone: which local time its clocks show at an instant, and which instant a local time means.
 
-use std::cmp::Reverse;
+use std::borrow::Cow;
+use std::fmt;
+use std::hash::{Hash, Hasher};
 
-use chrono::{MappedLocalTime, NaiveDateTime, Offset, TimeZone};
-use chrono_tz::{GapInfo, IANA_TZDB_VERSION, TZ_VARIANTS, Tz};
+use chrono::{Datelike, FixedOffset, NaiveDateTime, Offset, TimeDelta, Timelike, Utc};
+use jiff::{Timestamp, civil::DateTime, tz};
 
-use super::excerpt::excerpt;
 use super::instant::{Instant, bounded};
 
-/// How alike a name has to be to be suggested: 1 is the same, 0 has nothing in common.
-const ALIKE: f64 = 0.75;
+/// A time zone of the data in use. It is as cheap to copy as a reference: what it refers to lives as long as the process.
+#[derive(Clone, Copy)]
+pub struct Tz(&'static Zone);
 
-/// A name longer than this is not compared with others: it is none that was misspelt.
-const LONGEST_COMPARED: usize = 64;
-
-/// A name that is no time zone.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{excerpt:?} is no time zone of the IANA time zone database, release {release}; {advice}",
-    release = tz_release(),
-    advice = self.advice()
-)]
-pub struct UnknownTimeZone {
-    excerpt: String,
-    suggestion: Option<Tz>,
+/// What is known of a time zone.
+#[derive(Debug)]
+pub(super) struct Zone {
+    /// Its IANA name.
+    pub name: Cow<'static, str>,
+    /// When its clocks change. Past the last change that is known they follow its rule, as long as there are years.
+    pub clock: tz::TimeZone,
 }
 
-impl UnknownTimeZone {
-    /// The time zone that was probably meant.
+static UTC: Zone = Zone { name: Cow::Borrowed("UTC"), clock: tz::TimeZone::UTC };
+
+impl Tz {
+    /// Coordinated universal time.
+    pub const UTC: Self = Self(&UTC);
+
+    pub(super) const fn of(zone: &'static Zone) -> Self {
+        Self(zone)
+    }
+
+    /// Its IANA name.
     #[must_use]
-    pub fn suggestion(&self) -> Option<Tz> {
-        self.suggestion
+    pub fn name(self) -> &'static str {
+        &self.0.name
     }
 
-    fn advice(&self) -> String {
-        match self.suggestion {
-            Some(zone) => format!("did you mean {:?}?", zone.name()),
-            None => "write a name such as \"Europe/Berlin\" or \"UTC\"".to_owned(),
-        }
+    /// How far its clocks are ahead of UTC at an instant.
+    #[must_use]
+    pub fn offset(self, instant: Instant) -> FixedOffset {
+        offset(self.0.clock.to_offset(timestamp(instant)))
+    }
+
+    /// The local time that its clocks show at an instant.
+    #[must_use]
+    pub fn local(self, instant: Instant) -> NaiveDateTime {
+        let utc = instant.naive_utc();
+        utc.checked_add_offset(self.offset(instant)).unwrap_or(utc)
+    }
+
+    /// What its local time is called at an instant, such as `CET`, or `+01` where it has no name.
+    #[must_use]
+    pub fn abbreviation(self, instant: Instant) -> String {
+        self.0.clock.to_offset_info(timestamp(instant)).abbreviation().to_owned()
     }
 }
 
-/// The time zone of an IANA name, whose letters are in the case that IANA gives them.
-///
-/// # Errors
-/// Where the compiled-in database has no zone of exactly this name.
-pub fn parse_zone(name: &str) -> Result<Tz, UnknownTimeZone> {
-    name.parse().map_err(|_| UnknownTimeZone { excerpt: excerpt(name), suggestion: suggest(name) })
+impl PartialEq for Tz {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
 }
 
-/// The release of the IANA time zone database that is compiled in, such as `2025b`.
-#[must_use]
-pub fn tz_release() -> &'static str {
-    IANA_TZDB_VERSION
+impl Eq for Tz {}
+
+impl Hash for Tz {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name().hash(state);
+    }
+}
+
+impl fmt::Debug for Tz {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
 }
 
 /// The instant that a local time means: of one that exists twice the first, and for one that does
@@ -63,44 +83,54 @@ pub fn tz_release() -> &'static str {
 #[must_use]
 pub fn resolve(local: NaiveDateTime, zone: Tz) -> Instant {
     let local = bounded(local.and_utc()).naive_utc();
-    let instant = match zone.from_local_datetime(&local) {
-        MappedLocalTime::Single(time) | MappedLocalTime::Ambiguous(time, _) => time.to_utc(),
-        // A time that chrono cannot map is always in a gap, so that the reading as UTC is for the
-        // types only.
-        MappedLocalTime::None => clock_change(local, zone).unwrap_or(local.and_utc()),
+    let instant = match zone.0.clock.to_ambiguous_timestamp(civil(local)).offset() {
+        tz::AmbiguousOffset::Unambiguous { offset } => at_offset(local, offset),
+        // Of the two the one with the old offset is the first.
+        tz::AmbiguousOffset::Fold { before, .. } => at_offset(local, before),
+        tz::AmbiguousOffset::Gap { before, after } => {
+            clock_change(local, zone, at_offset(local, after), at_offset(local, before))
+        }
     };
     bounded(instant)
 }
 
-/// The moment at which the clocks skip `local`; none where they do not.
-fn clock_change(local: NaiveDateTime, zone: Tz) -> Option<Instant> {
-    // The gap's beginning with the old offset, since its end with the new one may exist twice.
-    let (begin, old_offset) = GapInfo::new(&local, &zone)?.begin?;
-    Some(begin.checked_sub_offset(old_offset.fix())?.and_utc())
-}
-
-fn suggest(name: &str) -> Option<Tz> {
-    if name.len() > LONGEST_COMPARED {
-        return None;
+/// The moment at which the clocks skip `local`: the first at which they show a later time. Before `early` and `late` lie the
+/// readings with the new and with the old offset.
+fn clock_change(local: NaiveDateTime, zone: Tz, early: Instant, late: Instant) -> Instant {
+    let (mut before, mut after) = (early.timestamp(), late.timestamp());
+    while after - before > 1 {
+        let middle = i64::midpoint(before, after);
+        if zone.local(at_second(middle)) > local {
+            after = middle;
+        } else {
+            before = middle;
+        }
     }
-    let name = name.trim().to_lowercase();
-    TZ_VARIANTS
-        .iter()
-        .map(|zone| (likeness(&name, zone.name()), *zone))
-        .filter(|(likeness, _)| *likeness >= ALIKE)
-        .max_by(|(left, left_zone), (right, right_zone)| {
-            // Of names that are equally alike the shortest is the plainest: UTC rather than
-            // Etc/UTC.
-            let shortest = |zone: &Tz| Reverse(zone.name().len());
-            left.total_cmp(right).then_with(|| shortest(left_zone).cmp(&shortest(right_zone)))
-        })
-        .map(|(_, zone)| zone)
+    at_second(after)
 }
 
-/// How alike a lower-case name is to a zone's, or to the place at its end (`berlin` to
-/// `Europe/Berlin`).
-fn likeness(name: &str, zone: &str) -> f64 {
-    let zone = zone.to_lowercase();
-    let place = zone.rsplit('/').next().unwrap_or(&zone);
-    strsim::normalized_damerau_levenshtein(name, &zone).max(strsim::normalized_damerau_levenshtein(name, place))
+fn at_second(second: i64) -> Instant {
+    Instant::from_timestamp(second, 0).unwrap_or_default()
+}
+
+fn at_offset(local: NaiveDateTime, ahead: tz::Offset) -> Instant {
+    local.and_utc() - TimeDelta::seconds(ahead.seconds().into())
+}
+
+fn offset(ahead: tz::Offset) -> FixedOffset {
+    // Any data has offsets of less than a day, or else it is refused.
+    FixedOffset::east_opt(ahead.seconds()).unwrap_or_else(|| Utc.fix())
+}
+
+/// The same instant in the library's terms. Hers end a few hours before ours do, when no clock changes.
+fn timestamp(instant: Instant) -> Timestamp {
+    Timestamp::from_second(instant.timestamp()).unwrap_or(Timestamp::MAX)
+}
+
+/// The same local time, which is one of the years 0000 to 9999, in the library's terms.
+#[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "numbers of a date and of a clock")]
+fn civil(local: NaiveDateTime) -> DateTime {
+    let (year, month, day) = (local.year() as i16, local.month() as i8, local.day() as i8);
+    let (hour, minute, second) = (local.hour() as i8, local.minute() as i8, local.second() as i8);
+    DateTime::new(year, month, day, hour, minute, second, 0).unwrap_or(DateTime::ZERO)
 }

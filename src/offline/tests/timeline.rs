@@ -266,3 +266,23 @@ fn the_first_step_is_the_next_transition() {
         assert_eq!(next, first, "{subject}");
     }
 }
+
+#[test]
+fn a_notice_that_would_lie_before_the_start_is_not_given() {
+    let notices = |end: &str| {
+        let mut inventory = empty();
+        let spec = json!({"organization": "acme", "definition": "seats", "start": "2026-01-10", "end": end});
+        inventory.add_instance(instance("entitlements", "a", &spec, &Value::Null));
+        let timeline = inventory.timeline(&bounds(), |_| true);
+        let given = |step: &crate::offline::Step| {
+            let notices = step.grants.iter().flat_map(|change| &change.notices);
+            notices.map(|notice| format!("{} {}", notice.before, format_instant(step.at))).collect::<Vec<_>>()
+        };
+        timeline.steps.iter().flat_map(given).collect::<Vec<_>>()
+    };
+    // The start is 2026-01-09T15:00Z; an end on the 19th means 2026-01-19T15:00Z.
+    assert_eq!(notices("2026-01-19"), ["P10D 2026-01-09T15:00:00Z", "P5D 2026-01-14T15:00:00Z"]);
+    assert_eq!(notices("2026-01-18"), ["P5D 2026-01-13T15:00:00Z"]);
+    assert_eq!(notices("2026-01-14"), ["P5D 2026-01-09T15:00:00Z"]);
+    assert_eq!(notices("2026-01-13"), Vec::<String>::new());
+}

@@ -4,6 +4,7 @@ mod moments;
 mod notices;
 mod properties;
 mod terms;
+mod zone_data;
 mod zones;
 
 use super::{Bound, CalendarDuration, Moment, Nominal, Tz, parse_zone};

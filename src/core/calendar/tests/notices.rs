@@ -23,6 +23,9 @@ use super::{duration, end};
 #[case("Europe/Berlin", "2027-03-28", "P1D", 29, "2027-03-27T23:00:00Z")]
 #[case("Europe/Berlin", "2027-03-28", "P1DT1H", 29, "2027-03-27T22:00:00Z")]
 #[case("Europe/Berlin", "2027-03-28", "PT24H", 29, "2027-03-27T22:00:00Z")]
+// A date part of zero is none.
+#[case("Europe/Berlin", "2027-03-28", "P0DT24H", 29, "2027-03-27T22:00:00Z")]
+#[case("Europe/Berlin", "2027-10-31T01:30:00Z", "P0Y0M0W0DT1H", 31, "2027-10-31T00:30:00Z")]
 // The notice falls on a midnight that the clocks skip.
 #[case("Africa/Cairo", "2024-05-25", "P1M", 26, "2024-04-25T22:00:00Z")]
 // The end is the second 02:30 of its night.

@@ -1,11 +1,10 @@
-use chrono::{DateTime, NaiveDate, NaiveDateTime, Offset, TimeDelta, TimeZone};
-use chrono_tz::TZ_VARIANTS;
+use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta};
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::super::{
-    Bound, CalendarDuration, Instant, Moment, Nominal, Tz, add, format_instant, length, parse_instant, parse_zone,
-    resolve, subtract,
+    Bound, CalendarDuration, Instant, Moment, Nominal, TimeZoneData, Tz, add, format_instant, length, parse_instant,
+    parse_zone, resolve, subtract,
 };
 
 /// The seconds of the years 1800 to 2199, which have all clock changes in their midst.
@@ -16,15 +15,16 @@ fn instant(second: i64) -> Instant {
 }
 
 fn offset(zone: Tz, second: i64) -> i64 {
-    zone.offset_from_utc_datetime(&instant(second).naive_utc()).fix().local_minus_utc().into()
+    zone.offset(instant(second)).local_minus_utc().into()
 }
 
 fn shown(zone: Tz, instant: Instant) -> NaiveDateTime {
-    instant.with_timezone(&zone).naive_local()
+    zone.local(instant)
 }
 
 fn zones() -> impl Strategy<Value = Tz> {
-    select(&TZ_VARIANTS[..])
+    let names: Vec<String> = TimeZoneData::compiled_in().names().map(str::to_owned).collect();
+    select(names).prop_map(|name| parse_zone(&name).unwrap())
 }
 
 fn locals() -> impl Strategy<Value = NaiveDateTime> {

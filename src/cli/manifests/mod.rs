@@ -4,6 +4,9 @@
 //! |---|---|
 //! | `source` | files, folders, standard input |
 //! | `text` | YAML and JSON documents in a text |
+//! | `yaml`, `scalar` | YAML as kubectl reads it |
+//! | `json` | JSON |
+//! | `places` | lines, columns and bytes of a text |
 //! | `node` | a value that remembers where it stands |
 //! | `path` | the way from an object to a part of it |
 //! | `document` | lists, and what an object is |
@@ -13,15 +16,19 @@
 //! | `secret` | the data of Secrets |
 
 mod document;
+mod json;
 mod node;
 mod parallel;
 mod path;
+mod places;
 mod resource;
 mod rules;
+mod scalar;
 mod secret;
 mod source;
 mod structure;
 mod text;
+mod yaml;
 
 #[cfg(test)]
 mod tests;

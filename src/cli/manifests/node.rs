@@ -1,12 +1,6 @@
 //! A YAML or JSON value that remembers where each part of it stands.
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{Error, MapAccess, SeqAccess, Visitor},
-};
 use serde_json::{Map, Number, Value};
-use serde_saphyr::Spanned;
-use std::fmt;
 
 /// Where something stands in a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -150,15 +144,15 @@ impl Node {
         inner + 1
     }
 
-    /// Goes through the value and everything in it, names of fields included.
-    pub fn visit(&mut self, visit: &mut impl FnMut(Part<'_>)) {
-        visit(Part::Value(self));
+    /// Goes through all places that the value remembers, its own and those in it.
+    pub fn visit_spans(&mut self, visit: &mut impl FnMut(&mut Span)) {
+        visit(&mut self.span);
         match &mut self.content {
-            Content::List(items) => items.iter_mut().for_each(|item| item.visit(visit)),
+            Content::List(items) => items.iter_mut().for_each(|item| item.visit_spans(visit)),
             Content::Fields(fields) => {
                 for field in fields {
-                    visit(Part::Key(&mut field.key));
-                    field.value.visit(visit);
+                    visit(&mut field.key.span);
+                    field.value.visit_spans(visit);
                 }
             }
             Content::Null | Content::Boolean(_) | Content::Number(_) | Content::Text(_) => {}
@@ -166,129 +160,21 @@ impl Node {
     }
 }
 
-/// A part of a value.
-pub enum Part<'a> {
-    /// A value in it, or itself.
-    Value(&'a mut Node),
-    /// The name of a field in it.
-    Key(&'a mut Key),
-}
-
 /// Kubernetes' JSON reader keeps whole numbers that a signed integer of 64 bits holds as such, and all others as binary
-/// double precision; and a double that is whole is written without fraction or exponent, to be read as whole again.
-fn number<E: Error>(float: f64) -> Result<Content, E> {
+/// double precision; and a double that is whole is written without fraction or exponent, to be read as whole again. None if the
+/// number is not finite.
+#[must_use]
+pub fn number(float: f64) -> Option<Number> {
     // 2^63, beyond which a signed integer has nothing.
     const WHOLE_BELOW: f64 = 9_223_372_036_854_775_808.0;
     if float.fract() == 0.0 && float.abs() < WHOLE_BELOW {
         #[allow(clippy::cast_possible_truncation, reason = "it is whole and within bounds")]
-        return Ok(Content::Number((float as i64).into()));
+        return Some((float as i64).into());
     }
     // The API server hands on such a double with its shortest digits, filled up with zeros, which the operator reads as a
     // whole number as long as it fits.
     if let (true, Ok(whole)) = (float.fract() == 0.0, float.to_string().parse::<u64>()) {
-        return Ok(Content::Number(whole.into()));
+        return Some(whole.into());
     }
-    Number::from_f64(float).map(Content::Number).ok_or_else(|| E::custom("a number that is not finite"))
-}
-
-impl<'de> Deserialize<'de> for Node {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let read = Spanned::<Content>::deserialize(deserializer)?;
-        Ok(Self { span: span(read.referenced), offset: offset(read.defined), content: read.value })
-    }
-}
-
-impl<'de> Deserialize<'de> for Key {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let read = Spanned::<Content>::deserialize(deserializer)?;
-        let (name, is_boolean) = match read.value {
-            Content::Text(name) => (name, false),
-            Content::Boolean(boolean) => (boolean.to_string(), true),
-            Content::Number(number) => (number.to_string(), false),
-            Content::Null | Content::List(_) | Content::Fields(_) => {
-                return Err(D::Error::custom("the name of a field must be a text: put it in quotes"));
-            }
-        };
-        Ok(Self { span: span(read.referenced), offset: offset(read.defined), name, is_boolean })
-    }
-}
-
-/// Where the reader of YAML says that something stands. No text is so long that the numbers would not do.
-#[must_use]
-pub fn span(location: serde_saphyr::Location) -> Span {
-    let begin = Place { line: number_of(location.line()), column: number_of(location.column()) };
-    Span { begin, length: number_of(location.span().len()) }
-}
-
-fn offset(location: serde_saphyr::Location) -> u32 {
-    number_of(location.span().byte_offset().unwrap_or_default())
-}
-
-fn number_of(count: u64) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
-}
-
-impl<'de> Deserialize<'de> for Content {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ContentVisitor)
-    }
-}
-
-struct ContentVisitor;
-
-impl<'de> Visitor<'de> for ContentVisitor {
-    type Value = Content;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a value")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Content, E> {
-        Ok(Content::Null)
-    }
-
-    fn visit_none<E: Error>(self) -> Result<Content, E> {
-        Ok(Content::Null)
-    }
-
-    fn visit_bool<E: Error>(self, boolean: bool) -> Result<Content, E> {
-        Ok(Content::Boolean(boolean))
-    }
-
-    fn visit_i64<E: Error>(self, whole: i64) -> Result<Content, E> {
-        Ok(Content::Number(whole.into()))
-    }
-
-    #[allow(clippy::cast_precision_loss, reason = "what no signed integer holds is kept as a double")]
-    fn visit_u64<E: Error>(self, whole: u64) -> Result<Content, E> {
-        i64::try_from(whole).map_or_else(|_| number(whole as f64), |whole| Ok(Content::Number(whole.into())))
-    }
-
-    fn visit_f64<E: Error>(self, float: f64) -> Result<Content, E> {
-        number(float)
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Content, E> {
-        Ok(Content::Text(text.to_owned()))
-    }
-
-    fn visit_string<E: Error>(self, text: String) -> Result<Content, E> {
-        Ok(Content::Text(text))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Content, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = access.next_element()? {
-            items.push(item);
-        }
-        Ok(Content::List(items))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Content, A::Error> {
-        let mut fields = Vec::new();
-        while let Some((key, value)) = access.next_entry()? {
-            fields.push(Field { key, value });
-        }
-        Ok(Content::Fields(fields))
-    }
+    Number::from_f64(float)
 }

@@ -1,6 +1,7 @@
 //! Tests of reading manifests.
 
 mod documents;
+mod kubectl;
 mod objects;
 mod reading;
 mod sources;

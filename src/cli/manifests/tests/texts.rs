@@ -65,7 +65,7 @@ fn documents_remember_where_they_stand() {
     assert_eq!(lines, [3, 6]);
     let value = read[1].get("b").and_then(|b| b.get("c")).unwrap();
     let begin = value.span.begin;
-    assert_eq!((value.text(), begin.line, begin.column), (Some("text\n"), 8, 5));
+    assert_eq!((value.text(), begin.line, begin.column), (Some("text\n"), 7, 6));
 }
 
 #[test]
@@ -94,17 +94,52 @@ fn each_document_is_read_by_itself() {
             Err((1, "unclosed bracket '['".to_owned())),
             Ok(vec![json!({"b": 2})]),
             Ok(vec![json!({"c": "---\ntext\n"})]),
-            Ok(vec![json!({"d": 4})]),
-            Err((11, "did not find expected <document start>".to_owned())),
+            Err((10, "kubectl takes nothing but a comment behind ---: write what follows in the next line".to_owned())),
         ]
     );
 }
 
 #[test]
-fn a_directive_belongs_to_what_follows_it() {
-    let written = "a: 1\n...\n%TAG !y! tag:yaml.org,2002:\n---\nb: !y!str 2\n";
-    let read: Vec<Value> = documents(written).unwrap().iter().map(super::Node::to_value).collect();
-    assert_eq!(read, [json!({"a": 1}), json!({"b": "2"})]);
+fn what_kubectl_leaves_out_or_reads_otherwise_is_refused() {
+    for (written, place, message) in [
+        ("a: 1\n...\nb: 2\n", (3, 1), "kubectl leaves out what follows here: write --- in the line before it"),
+        ("a: \"b\\/\"\n", (1, 4), "kubectl does not know \\/ within quotes: write / alone"),
+        (
+            "a: {x: 1, <<: {x: 2}}\n",
+            (1, 11),
+            "to kubectl, << overwrites the field \"x\" that stands before it: put << first",
+        ),
+        ("a: {<<: 1}\n", (1, 5), "<< takes an object, or a list of objects: put it in quotes if it is a name"),
+        ("a: *b\n", (1, 4), "there is no &b before it that *b could stand for"),
+        ("a: !!int x\n", (1, 4), "the tag does not fit what it stands before: remove it"),
+        ("a: .nan\n", (1, 4), ".nan is a number that is not finite, which Kubernetes does not have"),
+        (
+            "-\ta: 1\n",
+            (1, 2),
+            "kubectl cannot read this: found character that cannot start any token while scanning for the next token",
+        ),
+        (
+            "a: {x: :x}\n",
+            (1, 8),
+            "kubectl cannot read this: did not find expected node content while parsing a flow node",
+        ),
+        ("1.23456789: a\n", (1, 1), "the name of a field must be a text: put it in quotes"),
+    ] {
+        let error = documents(written).unwrap_err();
+        let found = error.span.map(|span| (span.begin.line, span.begin.column));
+        assert_eq!((found, error.message.as_str()), (Some(place), message), "{written}");
+    }
+}
+
+#[test]
+fn json_is_read_as_json() {
+    let written = "{\"a\": \"\u{7f}\u{80}\u{fffe}\u{2028}\", \"b\"\n:\ttrue, \"c\": [9223372036854775808, 1e3, -0]}";
+    assert_eq!(
+        document(written).to_value(),
+        json!({"a": "\u{7f}\u{80}\u{fffe}\u{2028}", "b": true, "c": [9_223_372_036_854_776_000_u64, 1000, 0]})
+    );
+    let place = |written: &str| documents(written).unwrap_err().span.map(|span| (span.begin.line, span.begin.column));
+    assert_eq!(place("{\"ä\": [1,\n 1e400]}"), Some((2, 2)));
 }
 
 #[test]

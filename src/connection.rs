@@ -4,9 +4,9 @@ use http::{HeaderValue, header::USER_AGENT};
 use kube::{
     Client, Config,
     client::ClientBuilder,
-    config::{KubeConfigOptions, Kubeconfig},
+    config::{InferConfigError, KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
-use std::{path::PathBuf, time::Duration};
+use std::{error::Error, path::PathBuf, time::Duration};
 use tower::timeout::TimeoutLayer;
 
 /// Names the operator and its version in the API server's audit log and metrics.
@@ -29,14 +29,30 @@ pub const WATCH_MARGIN: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectionError {
     /// Nothing says where it is.
-    #[error("no cluster is configured ({0}): set KUBECONFIG, or run in a pod with a service account")]
+    #[error("no cluster is configured ({}): set KUBECONFIG, or run in a pod with a service account", missing(.0))]
     Unconfigured(#[source] Box<kube::config::InferConfigError>),
     /// The kubeconfig file cannot be used, or has no such context.
-    #[error("the kubeconfig cannot be used: {0}")]
+    #[error("the kubeconfig cannot be used: {}", unusable(.0))]
     Kubeconfig(#[source] Box<kube::config::KubeconfigError>),
     /// What says it cannot be used.
     #[error("the cluster's configuration cannot be used: {0}")]
     Unusable(#[source] Box<kube::Error>),
+}
+
+/// What is wrong with a kubeconfig. What stands in it may be secret, or it may be another file altogether: none of it is shown.
+fn unusable(error: &KubeconfigError) -> String {
+    match error {
+        KubeconfigError::Parse(error) => match error.location() {
+            Some(place) => format!("it is no kubeconfig (line {}, column {})", place.line(), place.column()),
+            None => "it is no kubeconfig".to_owned(),
+        },
+        error => error.to_string(),
+    }
+}
+
+fn missing(error: &InferConfigError) -> String {
+    let source = error.source().and_then(|source| source.downcast_ref::<KubeconfigError>());
+    source.map_or_else(|| "neither a kubeconfig nor a service account".to_owned(), unusable)
 }
 
 /// Which cluster, and as whom. Without any of it: the cluster that `KUBECONFIG`, `~/.kube/config` or the pod's service account

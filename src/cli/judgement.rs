@@ -70,7 +70,7 @@ impl Judge<'_, '_> {
         let path = Path::of_pointer(&flaw.pointer, &self.document.origin.object);
         self.find(severity(flaw.reason), flaw.reason, &flaw.message, &path, Aim::Value);
         let suggestion = flaw.suggestion.clone();
-        self.suggest(|_| suggestion);
+        self.suggest(&path, |_| suggestion);
     }
 
     fn judge_doubt(&mut self, doubt: &Flaw) {
@@ -163,14 +163,17 @@ impl Judge<'_, '_> {
             field: path.to_string(),
             message: message.to_owned(),
             suggestion: None,
+            rewrite: None,
             excerpt: Excerpt::LineOf(Arc::clone(&self.document.origin.object)),
         });
     }
 
     /// Adds to the last finding what was probably meant.
-    fn suggest(&mut self, suggestion: impl FnOnce(&Suggestions) -> Option<String>) {
+    fn suggest(&mut self, path: &Path, suggestion: impl FnOnce(&Suggestions) -> Option<String>) {
+        let suggestion = suggestion(self.suggestions);
+        let rewrite = suggestion.as_ref().and_then(|text| path.rewrite(&self.document.origin.object, Aim::Value, text));
         if let Some(finding) = self.findings.last_mut() {
-            finding.suggestion = suggestion(self.suggestions);
+            (finding.suggestion, finding.rewrite) = (suggestion, rewrite);
         }
     }
 
@@ -178,7 +181,7 @@ impl Judge<'_, '_> {
         let path = Path::fields(part(reason));
         let written = path.find(&self.document.origin.object).and_then(Node::text);
         let (Some(written), namespace) = (written, self.subject.namespace.as_deref()) else { return };
-        self.suggest(|suggestions| suggestions.closest(reason, written, namespace));
+        self.suggest(&path, |suggestions| suggestions.closest(reason, written, namespace));
     }
 }
 

@@ -137,7 +137,7 @@ fn usage(program: Program) -> Result<Outcome, Failure> {
 
 /// Writes a line to standard error. Nothing can be done about a standard error that is closed.
 fn say(line: &str) {
-    let _ = writeln!(io::stderr().lock(), "{line}");
+    let _ = writeln!(io::stderr().lock(), "{}", terminal::harmless(line));
 }
 
 /// Writes to standard output. A reader that has seen enough, such as `head`, is no failure.

@@ -8,9 +8,12 @@ use crate::{
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 
 /// What stands for a secret value.
 const MASK: &str = "***";
+/// Where kubectl keeps what was last applied.
+const LAST_APPLIED: &str = "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration";
 
 /// Whether the values of Secrets are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,11 +29,15 @@ pub enum Secrets {
 /// # Errors
 /// When a status has no JSON, which plain data always has.
 pub fn objects(manifests: &Manifests, survey: &Survey, secrets: Secrets) -> Result<Vec<Value>, Failure> {
+    let secret_fields = manifests.inventory.secret_fields();
     let mut objects = Vec::with_capacity(manifests.documents.len() + survey.objects.len());
     for (subject, document) in &manifests.documents {
         let mut object = document.value.clone();
         if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.remove("managedFields");
+        }
+        if secrets == Secrets::Masked {
+            mask(&mut object, &secret_fields);
         }
         if let (Some(status), Some(fields)) = (survey.statuses.get(subject), object.as_object_mut()) {
             fields.insert("status".to_owned(), status.to_json()?);
@@ -39,6 +46,30 @@ pub fn objects(manifests: &Manifests, survey: &Survey, secrets: Secrets) -> Resu
     }
     objects.extend(survey.objects.iter().map(|(key, written)| output(key, written, secrets)));
     Ok(objects)
+}
+
+/// A secret that is given in plain is refused, but not shown for that. kubectl keeps another copy of it.
+fn mask(object: &mut Value, secret_fields: &BTreeSet<String>) {
+    let Some(spec) = object.get_mut("spec") else { return };
+    let mut is_masked = spec.get_mut("facets").is_some_and(|facets| mask_facets(facets, secret_fields));
+    for amendment in spec.get_mut("amendments").and_then(Value::as_array_mut).into_iter().flatten() {
+        is_masked |= amendment.get_mut("facets").is_some_and(|facets| mask_facets(facets, secret_fields));
+    }
+    if let Some(copy) = object.pointer_mut(LAST_APPLIED).filter(|_| is_masked) {
+        *copy = MASK.into();
+    }
+}
+
+/// Facets by name, as a grant states them, or in a list, as a definition presets them.
+fn mask_facets(facets: &mut Value, secret_fields: &BTreeSet<String>) -> bool {
+    let of_facets: Vec<&mut Value> = match facets {
+        Value::Object(by_name) => by_name.values_mut().collect(),
+        Value::Array(listed) => listed.iter_mut().filter_map(|facet| facet.get_mut("values")).collect(),
+        _ => Vec::new(),
+    };
+    let fields = of_facets.into_iter().filter_map(Value::as_object_mut).flatten();
+    let secret = fields.filter(|(name, _)| secret_fields.contains(*name)).map(|(_, value)| *value = MASK.into());
+    secret.count() > 0
 }
 
 fn output(key: &ObjectKey, written: &Written, secrets: Secrets) -> Value {

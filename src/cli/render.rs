@@ -5,6 +5,7 @@ use super::{
     offline::{InputArguments, survey},
     outcome::{Failure, Outcome},
     print,
+    terminal::steers,
 };
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
@@ -57,6 +58,24 @@ pub fn render(arguments: &RenderArguments) -> Result<Outcome, Failure> {
 }
 
 fn yaml(objects: &[Value]) -> String {
-    let documents: Vec<String> = objects.iter().map(crate::yaml::to_string).collect();
+    let documents: Vec<String> = objects.iter().map(document).collect();
     documents.join("---\n")
+}
+
+/// A document for people as well as for programs. JSON is YAML, and has escapes for what would steer a terminal.
+fn document(object: &Value) -> String {
+    let written = crate::yaml::to_string(object);
+    if !written.contains(steers) {
+        return written;
+    }
+    let mut escaped = String::with_capacity(written.len());
+    for character in format!("{object:#}\n").chars() {
+        if steers(character) {
+            let mut units = [0; 2];
+            escaped.extend(character.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
 }

@@ -71,9 +71,29 @@ impl Palette {
     }
 }
 
-/// A text that cannot steer a terminal: `\u{fffd}` stands for each control character.
+/// Whether a character steers a terminal, or turns the direction of what follows (UAX #9), or is not seen: shown as it is, it
+/// could make a text look like another (CVE-2021-42574).
+#[must_use]
+pub fn steers(character: char) -> bool {
+    let is_control = character.is_control() && !matches!(character, '\t' | '\n');
+    is_control
+        || matches!(
+            character,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+/// A text that cannot steer a terminal: `\u{9b}` stands for such a character.
 #[must_use]
 pub fn harmless(text: &str) -> String {
-    let is_harmful = |character: char| character.is_control() && character != '\t';
-    text.chars().map(|character| if is_harmful(character) { '\u{fffd}' } else { character }).collect()
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if steers(character) {
+            shown.extend(character.escape_unicode());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
 }

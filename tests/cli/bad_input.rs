@@ -199,4 +199,73 @@ fn paths_and_texts_cannot_steer_the_terminal() {
     assert_eq!(code(&output), 2);
     let harmful = |character: char| character.is_control() && character != '\n';
     assert!(!text(&output.stderr).contains(harmful), "{:?}", text(&output.stderr));
+    let name = "\u{202e}evil\u{9b}2J";
+    let organization = format!(
+        "apiVersion: entitlements.dev/v1alpha1\nkind: Organization\nmetadata: {{name: acme}}\nspec: {{namespaces: [a], displayName: {name:?}}}\n"
+    );
+    let path = folder.path().join("acme.yaml");
+    fs::write(&path, organization).unwrap();
+    let path = path.to_str().unwrap();
+    for arguments in [
+        &["render", "-f", path][..],
+        &["explain", "-f", path, "acme"],
+        &["timeline", "-f", path],
+        &["explain", "-f", path, name],
+    ] {
+        let output = run(arguments);
+        let said = text(&output.stdout).to_owned() + text(&output.stderr);
+        assert!(!said.contains('\u{202e}') && !said.contains(harmful), "{arguments:?}: {said:?}");
+    }
+}
+
+#[test]
+fn a_broken_kubeconfig_is_not_quoted() {
+    let (_folder, path) = written(b"users:\n- hunter2\n  token: [hunter2\n");
+    for variable in ["KUBECONFIG", "HOME"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_entitlement-operator"))
+            .args(["explain", "acme"])
+            .env_remove("KUBECONFIG")
+            .env(variable, &path)
+            .output()
+            .unwrap();
+        let said = text(&output.stderr);
+        assert!(!said.contains("hunter2") && said.contains("kubeconfig"), "{said}");
+    }
+}
+
+#[test]
+fn a_secret_in_plain_is_not_rendered() {
+    let manifests = "apiVersion: entitlements.dev/v1alpha1
+kind: Organization
+metadata: {name: acme}
+spec: {namespaces: [a]}
+---
+apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementDefinition
+metadata: {name: login}
+spec:
+  type: Feature
+  facets: [{name: f, schema: {type: object, properties: {user: {type: string}, password: {type: string, writeOnly: true}}}, values: {password: hunter1}}]
+---
+apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementInstance
+metadata:
+  name: acme-login
+  namespace: entitlements
+  annotations: {kubectl.kubernetes.io/last-applied-configuration: '{\"password\": \"hunter2\"}'}
+spec:
+  organization: acme
+  definition: login
+  start: '2026-01-01'
+  facets: {f: {user: ann, password: hunter2}}
+  amendments: [{name: a, effective: '2026-02-01', facets: {f: {password: hunter3}}}]
+";
+    let (_folder, path) = written(manifests.as_bytes());
+    for format in ["yaml", "json"] {
+        let output = run(&["render", "-f", path.to_str().unwrap(), "-o", format]);
+        let said = text(&output.stdout).to_owned() + text(&output.stderr);
+        assert!(!said.contains("hunter") && said.contains("ann"), "{said}");
+    }
+    let shown = run(&["render", "-f", path.to_str().unwrap(), "--show-secrets"]);
+    assert!(text(&shown.stdout).contains("hunter2"));
 }

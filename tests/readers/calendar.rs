@@ -1,6 +1,6 @@
 //! The calendar of `timeline -o ics`, read by a calendar library.
 
-use super::{output, python, target};
+use super::{output, python};
 use serde_json::{Value, json};
 use std::{fs, process::Command};
 
@@ -31,10 +31,13 @@ spec:
 "#;
 
 fn calendar(from: &str) -> String {
-    let folder = target("manifests");
-    fs::create_dir_all(&folder).unwrap();
-    let file = folder.join("calendar.yaml");
-    fs::write(&file, MANIFESTS).unwrap();
+    calendar_of(MANIFESTS, from)
+}
+
+fn calendar_of(manifests: &str, from: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("calendar.yaml");
+    fs::write(&file, manifests).unwrap();
     output(
         Command::new(env!("CARGO_BIN_EXE_entitlement-operator"))
             .args(["timeline", "-o", "ics", "--from", from, "-f"])
@@ -43,13 +46,10 @@ fn calendar(from: &str) -> String {
 }
 
 fn read(calendar: &str) -> Vec<Value> {
-    let folder = target("documents").join("icalendar");
-    if folder.exists() {
-        fs::remove_dir_all(&folder).unwrap();
-    }
-    fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join("ends.ics"), calendar).unwrap();
-    let calendars: Vec<Vec<Value>> = serde_json::from_str(&output(python().arg("icalendar").arg(&folder))).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("ends.ics"), calendar).unwrap();
+    let calendars: Vec<Vec<Value>> =
+        serde_json::from_str(&output(python().arg("icalendar").arg(folder.path()))).unwrap();
     calendars.into_iter().next().unwrap()
 }
 
@@ -60,12 +60,12 @@ fn ends_and_notices_by_icalendar() {
         assert!(line.len() <= 75 && !line.contains(['\n', '\r', '\u{7}']), "{line:?}");
     }
     let components = read(&text);
-    let client = "Client: Acme, Söhne; \\n & \"Co\": 東京の支店とその他のとても長い名前を持つ支店\u{fffd} line";
+    let client = "Client: Acme, Söhne; \\n & \"Co\": 東京の支店とその他のとても長い名前を持つ支店\\u{7} line";
     let event = |uid: &str, start: &str, category: &str, summary: &str, told: &str, local: &str| {
         json!({
             "name": "VEVENT",
             "UID": format!("{uid}.entitlements.acme.seats@entitlements.dev"),
-            "DTSTAMP": "2026-11-01T00:00:00+00:00",
+            "DTSTAMP": start,
             "DTSTART": start,
             "CATEGORIES": [category],
             "SUMMARY": format!("acme: seats (acme.seats) {summary}"),
@@ -76,7 +76,7 @@ fn ends_and_notices_by_icalendar() {
     let stays = "What the client gets stays as it is.";
     let expected = [
         json!({
-            "name": "VCALENDAR", "VERSION": "2.0", "METHOD": "PUBLISH", "X-WR-CALNAME": "Ends of entitlements",
+            "name": "VCALENDAR", "VERSION": "2.0", "X-WR-CALNAME": "Ends of entitlements",
             "PRODID": "-//entitlements.dev//entitlement-operator//EN",
         }),
         event(
@@ -103,12 +103,22 @@ fn ends_and_notices_by_icalendar() {
     }
 }
 
-/// So that a calendar that is read again knows its events again.
+/// So that a calendar that is read again shows as changed what is.
 #[test]
-fn identifiers_stay_over_time() {
-    let identifiers = |from: &str| -> Vec<String> {
-        let all = calendar(from);
-        all.lines().filter(|line| line.starts_with("UID:")).map(str::to_owned).collect()
-    };
-    assert_eq!(identifiers("2026-11-01"), identifiers("2026-12-01"));
+fn events_stay_over_time() {
+    assert_eq!(calendar("2026-11-01"), calendar("2026-12-01"));
+    // The notice of 2027-06-01 is due by now, and that of the next end is not: it is the same event.
+    let event = |text: &str| text.split("BEGIN:VEVENT").find(|event| event.contains("UID:notice-")).unwrap().to_owned();
+    assert_eq!(event(&calendar("2026-12-01")), event(&calendar("2027-06-05")));
+}
+
+#[test]
+fn the_end_of_a_suspended_grant_is_there() {
+    let suspended =
+        MANIFESTS.replace("  definition: seats\n  start", "  definition: seats\n  suspended: true\n  start");
+    let text = calendar_of(&suspended, "2026-11-01");
+    let components = read(&text);
+    let end = components.iter().find(|event| event["UID"] == "end.entitlements.acme.seats@entitlements.dev").unwrap();
+    assert_eq!(end["DTSTART"], "2027-06-30T22:00:00+00:00");
+    assert_eq!(end["SUMMARY"], "acme: seats (acme.seats) ends, while it is suspended");
 }

@@ -231,6 +231,7 @@ impl<'a> Reader<'a> {
             field: String::new(),
             message,
             suggestion: None,
+            rewrite: None,
             excerpt: Excerpt::Nothing,
         });
     }

@@ -1,6 +1,6 @@
 //! One thing that is wrong, and where.
 
-use crate::cli::manifests::{Node, Span};
+use crate::cli::manifests::{Node, Rewrite, Span};
 use std::{fmt, sync::Arc};
 
 /// How grave a finding is.
@@ -75,6 +75,8 @@ pub struct Finding {
     pub message: String,
     /// What was probably meant instead of what stands there.
     pub suggestion: Option<String>,
+    /// How that is written there, in the form of the file.
+    pub rewrite: Option<Rewrite>,
     /// What may be shown of the file.
     pub excerpt: Excerpt,
 }

@@ -103,21 +103,22 @@ fn uri(path: &str) -> String {
 }
 
 fn region(span: Span) -> Value {
-    json!({
-        "startLine": span.begin.line,
-        "startColumn": span.begin.column,
-        "endColumn": span.begin.column + span.length.max(1),
-    })
+    let Span { begin, end, .. } = span;
+    if begin.line == end.line {
+        let end = end.column.max(begin.column + 1);
+        return json!({ "startLine": begin.line, "startColumn": begin.column, "endColumn": end });
+    }
+    json!({ "startLine": begin.line, "startColumn": begin.column, "endLine": end.line, "endColumn": end.column })
 }
 
 /// What was probably meant, as a change of the file.
 fn fix(finding: &Finding) -> Option<Value> {
-    let (suggestion, span) = (finding.suggestion.as_ref()?, finding.location.span?);
+    let (suggestion, rewrite) = (finding.suggestion.as_ref()?, finding.rewrite.as_ref()?);
     Some(json!({
         "description": { "text": format!("Write {suggestion}") },
         "artifactChanges": [{
             "artifactLocation": artifact(&finding.location),
-            "replacements": [{ "deletedRegion": region(span), "insertedContent": { "text": suggestion } }],
+            "replacements": [{ "deletedRegion": region(rewrite.span), "insertedContent": { "text": rewrite.text } }],
         }],
     }))
 }

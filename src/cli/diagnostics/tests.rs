@@ -4,7 +4,7 @@ use super::{Excerpts, Finding, json, sarif, say_all};
 use crate::{
     cli::{
         judgement::judge,
-        manifests::{Manifests, ReadOptions, read},
+        manifests::{Manifests, ReadOptions, Span, read},
         terminal::Palette,
     },
     core::calendar::parse_instant,
@@ -35,14 +35,7 @@ spec:
 
 /// What is wrong with a text, behind the catalogue.
 fn examined(written: &str) -> (Manifests, Vec<Finding>) {
-    let now = parse_instant("2026-07-01T00:00:00Z").unwrap();
-    let options =
-        ReadOptions { created: now, namespace: "entitlements".into(), operator_namespace: "operator".to_owned() };
-    let text = format!("{CATALOGUE}{written}");
-    let manifests = read(&["-".into()], &mut text.as_bytes(), &options).unwrap();
-    let mut findings = manifests.findings.clone();
-    findings.extend(judge(&manifests, &manifests.inventory.survey(now), now));
-    (manifests, findings)
+    examined_alone(&format!("{CATALOGUE}{written}"))
 }
 
 fn said(written: &str, palette: Palette) -> String {
@@ -222,4 +215,79 @@ fn sarif_says_where_and_what_to_write_instead() {
         result["fixes"][0]["artifactChanges"][0]["replacements"],
         json!([{"deletedRegion": region, "insertedContent": {"text": "acme"}}])
     );
+}
+
+fn examined_alone(text: &str) -> (Manifests, Vec<Finding>) {
+    let now = parse_instant("2026-07-01T00:00:00Z").unwrap();
+    let options =
+        ReadOptions { created: now, namespace: "entitlements".into(), operator_namespace: "operator".to_owned() };
+    let manifests = read(&["-".into()], &mut text.as_bytes(), &options).unwrap();
+    let mut findings = manifests.findings.clone();
+    findings.extend(judge(&manifests, &manifests.inventory.survey(now), now));
+    (manifests, findings)
+}
+
+/// The text once a forge has written what SARIF says it should: lines and columns count code points, from 1.
+fn mended(text: &str, span: Span, by: &str) -> String {
+    let offset = |line: u32, column: u32| {
+        let before: usize = text.split_inclusive('\n').take(line as usize - 1).map(str::len).sum();
+        let rest = &text[before..];
+        before + rest.char_indices().nth(column as usize - 1).map_or(rest.len(), |(offset, _)| offset)
+    };
+    let (begin, end) = (offset(span.begin.line, span.begin.column), offset(span.end.line, span.end.column));
+    format!("{}{by}{}", &text[..begin], &text[end..])
+}
+
+/// Each fix alone, from the last to the first, leaves all other bytes, and the file as readable as before.
+#[test]
+fn a_fix_is_written_in_the_form_of_the_file() {
+    let head = "apiVersion: entitlements.dev/v1alpha1\nkind: Organization\nmetadata: {name: acme}\n";
+    for (written, expected) in [
+        (
+            r#"{"apiVersion": "entitlements.dev/v1alpha1", "kind": "Organization", "metadata": {"name": "acme"},
+ "spec": {"displayName": "Ä😀", "timeZone": "Europe/Belin", "namespaces": ["acme"], "assignabelFrom": ["entitlements"]}}"#.to_owned(),
+            Some(
+                r#"{"apiVersion": "entitlements.dev/v1alpha1", "kind": "Organization", "metadata": {"name": "acme"},
+ "spec": {"displayName": "Ä😀", "timeZone": "Europe/Berlin", "namespaces": ["acme"], "assignableFrom": ["entitlements"]}}"#.to_owned(),
+            ),
+        ),
+        (
+            format!("{head}spec: {{namespaces: [a], timeZone: \"Europe/\\\n  Belin\"}} # é\n"),
+            Some(format!("{head}spec: {{namespaces: [a], timeZone: \"Europe/Berlin\"}} # é\n")),
+        ),
+        (
+            format!("{head}spec: {{displayName: 'é', namespaces: [a], 'timeZone': 'Europe/Belin'}}\n"),
+            Some(format!("{head}spec: {{displayName: 'é', namespaces: [a], 'timeZone': 'Europe/Berlin'}}\n")),
+        ),
+        (
+            format!("{head}spec:\n  namespaces: [a]\n  timeZone:\n    Europe/Belin\n"),
+            Some(format!("{head}spec:\n  namespaces: [a]\n  timeZone:\n    Europe/Berlin\n")),
+        ),
+        (
+            format!("{head}spec:\n  namespaces: [a]\n  timeZone: &zone !!str Europe/Belin\n"),
+            Some(format!("{head}spec:\n  namespaces: [a]\n  timeZone: &zone !!str Europe/Berlin\n")),
+        ),
+        (format!("{head}spec:\n  namespaces: [a]\n  timeZone: >-\n    Europe/Belin\n"), None),
+    ] {
+        let mut text = written.clone();
+        let mut is_mended = false;
+        // Each mended text is examined anew: what one fix moves, the next one knows.
+        for _ in 0..4 {
+            let (_, findings) = examined_alone(&text);
+            let Some(rewrite) = findings.iter().find_map(|finding| finding.rewrite.clone()) else { break };
+            text = mended(&text, rewrite.span, &rewrite.text);
+            is_mended = true;
+        }
+        assert_eq!(is_mended.then_some(text), expected, "{written}");
+    }
+}
+
+#[test]
+fn a_null_that_kubectl_drops_is_said() {
+    let text = instance(
+        "  organization: acme\n  definition: login\n  start: \"2026-01-01\"\n  facets: {login: {user: null, list: [null]}}\n",
+    );
+    let said = said(&text, Palette::Plain);
+    assert!(said.contains("warning: EntitlementInstance entitlements/a: NullDropped: spec.facets.login.user: kubectl apply drops a null"), "{said}");
+    assert_eq!(said.matches("NullDropped").count(), 1, "{said}");
 }

@@ -1,6 +1,6 @@
 //! From documents to single objects: lists are taken apart, and each object is recognised.
 
-use super::node::{Content, Field, Key, Node};
+use super::node::{Content, Field, Key, Node, Style};
 use crate::{
     api::{GROUP, VERSION},
     core::schema::wording::closest,
@@ -53,14 +53,14 @@ fn is_list(document: &Node) -> bool {
 
 fn named_as(mut object: Node, within: Option<(&str, &str)>) -> Node {
     let (Some((version, kind)), None) = (within, object.get("kind")) else { return object };
-    let (span, offset) = (object.span, object.offset);
+    let (span, offset, style) = (object.span, object.offset, Style::Other);
     if let Content::Fields(fields) = &mut object.content {
         for (name, text) in [("apiVersion", version), ("kind", kind)] {
             if fields.iter().any(|field| field.key.name == name) {
                 continue;
             }
-            let key = Key { span, offset, name: name.to_owned(), is_boolean: false };
-            let value = Node { span, offset, content: Content::Text(text.to_owned()) };
+            let key = Key { span, offset, style, name: name.to_owned(), is_boolean: false };
+            let value = Node { span, offset, style, content: Content::Text(text.to_owned()) };
             fields.push(Field { key, value });
         }
     }

@@ -1,7 +1,7 @@
 //! JSON, which allows characters in its texts that YAML does not, and breaks lines where YAML would not.
 
 use super::{
-    node::{Content, Field, Key, Node, number},
+    node::{Content, Field, Key, Node, Style, number},
     places::{Places, small},
     text::{MAX_DEPTH, Unreadable, too_deep},
 };
@@ -72,13 +72,14 @@ fn node(places: &Places, value: Value, depth: usize) -> Result<Node, Unreadable>
                     return Err(unreadable(places, range, &message));
                 }
                 let span = places.span(range.start, range.end);
-                let key = Key { span, offset: small(range.start), name, is_boolean: false };
+                let key = Key { span, offset: small(range.start), style: Style::Double, name, is_boolean: false };
                 fields.push(Field { key, value: node(places, property.value, depth + 1)? });
             }
             Content::Fields(fields)
         }
     };
-    Ok(Node { span: places.span(range.start, range.end), offset: small(range.start), content })
+    let style = if matches!(content, Content::Text(_)) { Style::Double } else { Style::Other };
+    Ok(Node { span: places.span(range.start, range.end), offset: small(range.start), style, content })
 }
 
 fn numeric(written: &str) -> Option<Content> {

@@ -34,7 +34,7 @@ mod yaml;
 mod tests;
 
 pub use node::{Content, Node, Span};
-pub use path::{Aim, Path};
+pub use path::{Aim, Path, Rewrite};
 pub use resource::UnusableDefinition;
 pub use source::STANDARD_INPUT;
 use text::MAX_VALUES;
@@ -279,6 +279,7 @@ impl Reader<'_> {
     fn add_entitlement(&mut self, kind: EntitlementKind, origin: &Origin, mut checked: Structured) {
         let label = self.label(&origin.object, kind.is_namespaced());
         self.remark(origin, &label, Severity::Warning, "AmbiguousText", &checked.warnings);
+        self.remark(origin, &label, Severity::Warning, "NullDropped", &checked.nulls);
         self.remark(origin, &label, Severity::Error, "Invalid", &checked.errors);
         let is_new = self.is_new(origin, kind.is_namespaced());
         if !checked.errors.is_empty() || !is_new {
@@ -369,6 +370,7 @@ fn finding(origin: &Origin, label: Option<Label>, severity: Severity, reason: &s
         message: if field.is_empty() { remark.message.clone() } else { format!("{field}: {}", remark.message) },
         field,
         suggestion: remark.suggestion.clone(),
+        rewrite: remark.suggestion.as_ref().and_then(|text| remark.path.rewrite(&origin.object, remark.aim, text)),
         excerpt: if is_secret { Excerpt::Nothing } else { Excerpt::LineOf(Arc::clone(&origin.object)) },
     }
 }
@@ -383,6 +385,7 @@ fn unreadable_source((path, message): source::Unreadable) -> Finding {
         field: String::new(),
         message,
         suggestion: None,
+        rewrite: None,
         excerpt: Excerpt::Nothing,
     }
 }

@@ -1,5 +1,6 @@
 //! A YAML or JSON value that remembers where each part of it stands.
 
+use super::scalar;
 use serde_json::{Map, Number, Value};
 
 /// Where something stands in a text.
@@ -16,23 +17,57 @@ pub struct Place {
 pub struct Span {
     /// Where it begins.
     pub begin: Place,
+    /// Where the next thing begins.
+    pub end: Place,
     /// In characters, line breaks among them.
     pub length: u32,
 }
 
 /// A value, and where it stands.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     /// Where it stands; for an alias, where that stands.
     pub span: Span,
     /// Byte offset of where it is written; for an alias, of what that stands for.
     pub offset: u32,
+    /// How it is written.
+    pub style: Style,
     /// What it is.
     pub content: Content,
 }
 
+/// How a text is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Without quotes, in one line.
+    Plain,
+    /// In single quotes.
+    Single,
+    /// In double quotes, also in JSON.
+    Double,
+    /// Over several lines, or not by itself; also lists and objects.
+    Other,
+}
+
+impl Style {
+    /// A text written in this way, so that it can stand where another stood.
+    #[must_use]
+    pub fn write(self, text: &str) -> Option<String> {
+        let is_safe = |character: char| character.is_ascii_alphanumeric() || matches!(character, '/' | '_' | '-' | '.');
+        let is_plain = text.starts_with(|first: char| first.is_ascii_alphabetic())
+            && text.chars().all(is_safe)
+            && scalar::plain(text) == Some(Content::Text(text.to_owned()));
+        match self {
+            Self::Plain if is_plain => Some(text.to_owned()),
+            Self::Plain | Self::Double => Some(Value::from(text).to_string()),
+            Self::Single => Some(format!("'{}'", text.replace('\'', "''"))),
+            Self::Other => None,
+        }
+    }
+}
+
 /// What a value is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Content {
     /// `null`, or nothing.
     Null,
@@ -49,7 +84,7 @@ pub enum Content {
 }
 
 /// A field of an object.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Field {
     /// Its name, and where that stands.
     pub key: Key,
@@ -58,12 +93,14 @@ pub struct Field {
 }
 
 /// The name of a field. YAML 1.1 takes some names for booleans or numbers, which become text again.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Key {
     /// Where it stands.
     pub span: Span,
     /// Byte offset of where it is written.
     pub offset: u32,
+    /// How it is written.
+    pub style: Style,
     /// The name.
     pub name: String,
     /// The reader took it for a boolean.
@@ -75,7 +112,7 @@ impl Node {
     #[must_use]
     pub fn nowhere() -> Self {
         let begin = Place { line: 0, column: 0 };
-        Self { span: Span { begin, length: 0 }, offset: 0, content: Content::Null }
+        Self { span: Span { begin, end: begin, length: 0 }, offset: 0, style: Style::Other, content: Content::Null }
     }
 
     /// Whether it stands for an object that was not read from a text: lines are counted from 1.

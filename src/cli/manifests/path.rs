@@ -1,6 +1,6 @@
 //! The way from an object to a part of it.
 
-use super::node::{Content, Node, Span};
+use super::node::{Content, Key, Node, Span};
 use crate::core::schema::wording::{push_field, push_item};
 use std::fmt;
 
@@ -20,6 +20,15 @@ pub enum Aim {
     Name,
     /// Its value.
     Value,
+}
+
+/// What to write where something else stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rewrite {
+    /// What is replaced, quotes among it.
+    pub span: Span,
+    /// By what, quotes among it.
+    pub text: String,
 }
 
 /// The way from an object to a part of it. Shown as `spec.facets[0].name`.
@@ -95,6 +104,18 @@ impl Path {
         span
     }
 
+    /// How a part of the object can be written otherwise: where that is written, and the text in its form.
+    #[must_use]
+    pub fn rewrite(&self, object: &Node, aim: Aim, text: &str) -> Option<Rewrite> {
+        let (last, way) = self.0.split_last()?;
+        let parent = way.iter().try_fold(object, |node, step| step.take(node))?;
+        let (span, style) = match aim {
+            Aim::Name => last.key(parent).map(|key| (key.span, key.style))?,
+            Aim::Value => last.take(parent).filter(|node| node.text().is_some()).map(|node| (node.span, node.style))?,
+        };
+        Some(Rewrite { span, text: style.write(text)? })
+    }
+
     /// That part of the object.
     #[must_use]
     pub fn find<'a>(&self, object: &'a Node) -> Option<&'a Node> {
@@ -133,8 +154,12 @@ impl Step {
 
     /// Where the name of the field stands.
     fn name(&self, node: &Node) -> Option<Span> {
+        self.key(node).map(|key| key.span)
+    }
+
+    fn key<'a>(&self, node: &'a Node) -> Option<&'a Key> {
         let Self::Field(name) = self else { return None };
-        node.fields().iter().find(|field| field.key.name == *name).map(|field| field.key.span)
+        node.fields().iter().find(|field| field.key.name == *name).map(|field| &field.key)
     }
 }
 

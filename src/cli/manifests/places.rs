@@ -28,7 +28,7 @@ impl<'a> Places<'a> {
     /// The piece from one byte to before another.
     #[must_use]
     pub fn span(&self, begin: usize, end: usize) -> Span {
-        Span { begin: self.place(begin), length: small(self.characters(begin, end)) }
+        Span { begin: self.place(begin), end: self.place(end), length: small(self.characters(begin, end)) }
     }
 
     fn characters(&self, begin: usize, end: usize) -> usize {

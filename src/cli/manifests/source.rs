@@ -15,6 +15,7 @@ pub const MAX_BYTES: u64 = 64 * 1024 * 1024;
 pub const MAX_TOTAL_BYTES: u64 = 256 * 1024 * 1024;
 /// The name of standard input on the command line and in messages.
 pub const STANDARD_INPUT: &str = "-";
+const LEADS_OUT: &str = "it is a link that leads out of the folder, and is not followed: name it by itself";
 /// What manifests in folders are called.
 const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
 
@@ -80,6 +81,11 @@ impl Reader<'_> {
     fn read_folder(&mut self, folder: &Path) {
         let before = self.sources.len() + self.unreadable.len();
         let mut is_empty = true;
+        let root = folder.canonicalize().ok();
+        let leads_out = |entry: &DirEntry| {
+            let real = entry.path_is_symlink().then(|| entry.path().canonicalize().ok()).flatten();
+            real.is_some_and(|real| root.as_ref().is_none_or(|root| !real.starts_with(root)))
+        };
         let mut entries = WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter();
         while let Some(entry) = entries.next() {
             match entry {
@@ -87,6 +93,16 @@ impl Reader<'_> {
                     if entry.file_type().is_dir() {
                         is_empty &= is_hidden(&entry);
                         entries.skip_current_dir();
+                    }
+                }
+                // What lies elsewhere is nobody's manifest before somebody names it: a line of it could be shown.
+                Ok(entry) if entry.depth() > 0 && leads_out(&entry) => {
+                    if entry.file_type().is_dir() {
+                        entries.skip_current_dir();
+                    }
+                    if entry.file_type().is_dir() || has_extension(&entry) {
+                        is_empty = false;
+                        self.unreadable.push((shown(entry.path()), LEADS_OUT.to_owned()));
                     }
                 }
                 Ok(entry) if is_manifest(&entry) => {
@@ -166,8 +182,12 @@ fn is_hidden(entry: &DirEntry) -> bool {
 }
 
 fn is_manifest(entry: &DirEntry) -> bool {
+    entry.file_type().is_file() && has_extension(entry)
+}
+
+fn has_extension(entry: &DirEntry) -> bool {
     let extension = entry.path().extension().and_then(|extension| extension.to_str());
-    entry.file_type().is_file() && extension.is_some_and(|extension| EXTENSIONS.contains(&extension))
+    extension.is_some_and(|extension| EXTENSIONS.contains(&extension))
 }
 
 fn walk_error(folder: &Path, error: &walkdir::Error) -> Unreadable {

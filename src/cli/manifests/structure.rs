@@ -46,6 +46,8 @@ pub struct Structured {
     pub errors: Vec<Remark>,
     /// Text that YAML 1.1 takes for a boolean, where the schema leaves open what it should be.
     pub warnings: Vec<Remark>,
+    /// Nulls where the schema leaves open what there is.
+    pub nulls: Vec<Remark>,
 }
 
 /// Structures an object by a schema of a CustomResourceDefinition. `text` is what the object was read from.
@@ -118,6 +120,10 @@ impl Walk<'_> {
 
     /// A field of which the schema says nothing.
     fn open_field(&mut self, field: &Field) -> Value {
+        if matches!(field.value.content, Content::Null) {
+            let message = "kubectl apply drops a null, unless it is run with --server-side: what lies below it, such as a default, would then be there instead";
+            self.structured.nulls.push(Remark::new(self.path.clone(), message));
+        }
         if field.key.is_boolean {
             self.warn_of_word(field.key.name == "true", field.key.offset, Aim::Name);
         }

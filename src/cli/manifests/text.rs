@@ -105,19 +105,18 @@ fn is_separator(line: &str) -> bool {
 /// The first place where it is neither YAML nor JSON, has a key twice, or asks for too much.
 pub fn read(chunk: Chunk) -> Result<Vec<Node>, Unreadable> {
     let read = if chunk.is_json { json::read(chunk.text).map(|node| vec![node]) } else { read_yaml(chunk.text) };
-    let mut documents = read.map_err(|error| Unreadable {
-        span: error.span.map(|span| Span { begin: chunk.place(span.begin), ..span }),
-        ..error
-    })?;
+    let placed = |error: Unreadable| Unreadable { span: error.span.map(|span| chunk.span(span)), ..error };
+    let mut documents = read.map_err(placed)?;
     for document in &mut documents {
-        document.visit_spans(&mut |span| span.begin = chunk.place(span.begin));
+        document.visit_spans(&mut |span| *span = chunk.span(*span));
     }
     Ok(documents)
 }
 
 fn read_yaml(text: &str) -> Result<Vec<Node>, Unreadable> {
     if let Some((line, written)) = (1..).zip(text.lines()).find(|(_, line)| line.starts_with(SEPARATOR)) {
-        let span = Span { begin: Place { line, column: 1 }, length: small(written.chars().count()) };
+        let length = small(written.chars().count());
+        let span = Span { begin: Place { line, column: 1 }, end: Place { line, column: length + 1 }, length };
         let message = "kubectl takes nothing but a comment behind ---: write what follows in the next line".to_owned();
         return Err(Unreadable { span: Some(span), message });
     }
@@ -129,6 +128,10 @@ fn read_yaml(text: &str) -> Result<Vec<Node>, Unreadable> {
 }
 
 impl Chunk<'_> {
+    fn span(self, span: Span) -> Span {
+        Span { begin: self.place(span.begin), end: self.place(span.end), ..span }
+    }
+
     /// A place of the part, in the whole text.
     fn place(self, place: Place) -> Place {
         let columns = if place.line == 1 { self.columns } else { 0 };
@@ -141,9 +144,10 @@ fn objection(text: &str) -> Option<Unreadable> {
     let options = serde_saphyr::options! { with_snippet: false };
     let read: Result<Vec<IgnoredAny>, _> = serde_saphyr::from_multiple_with_options(text, options);
     let error = read.err()?;
-    let span = error.location().map(|location| Span {
-        begin: Place { line: small(location.line()), column: small(location.column()) },
-        length: small(location.span().len()),
+    let span = error.location().map(|location| {
+        let begin = Place { line: small(location.line()), column: small(location.column()) };
+        let length = small(location.span().len());
+        Span { begin, end: Place { column: begin.column + length, ..begin }, length }
     });
     Some(Unreadable { span, message: message(error.without_snippet()) })
 }

@@ -4,7 +4,7 @@
 //! them here in the same way. Where kubectl reads something that people would not expect, the text is refused.
 
 use super::{
-    node::{Content, Field, Key, Node, Span},
+    node::{Content, Field, Key, Node, Span, Style},
     places::{Places, small},
     scalar,
     text::{MAX_DEPTH, MAX_REPLAYED, MAX_VALUES, Unreadable, too_deep},
@@ -150,6 +150,11 @@ impl<'a> Builder<'a> {
                     return Err(unreadable(span, "kubectl does not know \\/ within quotes: write / alone"));
                 }
                 let is_plain = tag.is_none() && plain_implicit && style == ScalarStyle::Plain;
+                let has_properties = anchor.is_some() || tag.is_some();
+                let (span, offset) = match has_properties {
+                    true => self.without_properties(begin, end),
+                    false => (span, offset),
+                };
                 let content = match &tag {
                     Some(tag) => scalar::tagged(tag, &value),
                     None if is_plain => scalar::plain(&value),
@@ -157,7 +162,8 @@ impl<'a> Builder<'a> {
                 };
                 let content = content.ok_or_else(|| unfit(span, tag.as_deref(), &value))?;
                 let written = is_plain.then_some(value);
-                let scalar = Scalar { node: Node { span, offset, content }, written };
+                let style = written_as(style, span);
+                let scalar = Scalar { node: Node { span, offset, style, content }, written };
                 self.count(1, span)?;
                 self.anchor(anchor, &scalar.node, 1);
                 self.put(scalar)
@@ -168,6 +174,17 @@ impl<'a> Builder<'a> {
             }
             EventData::SequenceEnd | EventData::MappingEnd => self.end(),
         }
+    }
+
+    /// Where a scalar stands behind its anchor and its tag.
+    fn without_properties(&self, begin: usize, end: usize) -> (Span, u32) {
+        let mut written = self.text.get(begin..end).unwrap_or_default();
+        while written.starts_with(['&', '!']) {
+            let after = written.find(char::is_whitespace).and_then(|blank| written.get(blank..)).unwrap_or_default();
+            written = after.trim_start();
+        }
+        let begin = end - written.len().min(end);
+        (self.places.span(begin, end), small(begin))
     }
 
     fn count(&mut self, more: usize, span: Span) -> Result<(), Unreadable> {
@@ -193,7 +210,7 @@ impl<'a> Builder<'a> {
             let message = format!("its aliases (*name) stand for more than {MAX_REPLAYED} values: write fewer");
             return Err(unreadable(span, &message));
         }
-        let node = Node { span, ..anchored.node.clone() };
+        let node = Node { span, style: Style::Plain, ..anchored.node.clone() };
         let count = anchored.count;
         self.count(count, span)?;
         self.put(Scalar { node, written: None })
@@ -222,7 +239,7 @@ impl<'a> Builder<'a> {
             Opened::List(items) => Content::List(items),
             Opened::Fields(fields) => Content::Fields(merged(fields.entries)?),
         };
-        let node = Node { span: open.span, offset: open.offset, content };
+        let node = Node { span: open.span, offset: open.offset, style: Style::Other, content };
         self.anchor(open.anchor, &node, self.count - open.count);
         self.put(Scalar { node, written: None })
     }
@@ -261,6 +278,15 @@ fn has_escaped_slash(written: &str) -> bool {
     false
 }
 
+fn written_as(style: ScalarStyle, span: Span) -> Style {
+    match style {
+        ScalarStyle::SingleQuoted => Style::Single,
+        ScalarStyle::DoubleQuoted => Style::Double,
+        ScalarStyle::Plain if span.begin.line == span.end.line => Style::Plain,
+        _ => Style::Other,
+    }
+}
+
 /// The library counts bytes.
 fn byte(mark: Mark) -> usize {
     usize::try_from(mark.index).unwrap_or(usize::MAX)
@@ -292,7 +318,7 @@ fn name(node: Node, written: Option<&str>) -> Result<Key, Unreadable> {
         }
         Content::Null | Content::List(_) | Content::Fields(_) => return Err(no_name(node.span)),
     };
-    Ok(Key { span: node.span, offset: node.offset, name, is_boolean })
+    Ok(Key { span: node.span, offset: node.offset, style: node.style, name, is_boolean })
 }
 
 /// The fields of an object, those among them that `<<` takes over from others.

@@ -10,14 +10,13 @@ use crate::{
 /// The most octets of a line, its end not counted (section 3.1).
 const OCTETS: usize = 75;
 
-/// The calendar. An event keeps its UID as long as its grant keeps its name, so that a calendar that is read again updates
-/// what it has.
+/// The calendar. An event keeps its UID as long as its grant keeps its name, and all of it while nothing changes, whenever the
+/// calendar is made: so a calendar that is read again updates what it has, and shows nothing as changed that is not.
 pub fn calendar(timeline: &Timeline) -> String {
-    let mut writer = Writer { text: String::new(), stamp: basic(timeline.from) };
+    let mut writer = Writer { text: String::new() };
     writer.line("BEGIN:VCALENDAR");
     writer.line("VERSION:2.0");
     writer.line("PRODID:-//entitlements.dev//entitlement-operator//EN");
-    writer.line("METHOD:PUBLISH");
     writer.property("X-WR-CALNAME", "Ends of entitlements");
     for step in &timeline.steps {
         let Some(departure) = timeline.departures.get(&step.organization) else { continue };
@@ -31,10 +30,10 @@ pub fn calendar(timeline: &Timeline) -> String {
 
 struct Writer {
     text: String,
-    stamp: String,
 }
 
 struct Event<'a> {
+    at: Instant,
     kind: &'a str,
     category: &'a str,
     summary: String,
@@ -45,39 +44,41 @@ impl Writer {
     fn events(&mut self, step: &Step, change: &GrantChange, departure: &Departure) {
         let zone = departure.zone;
         for notice in &change.notices {
-            let Ok(end) = parse_instant(&notice.end) else { continue };
+            let (Ok(at), Ok(end)) = (parse_instant(&notice.at), parse_instant(&notice.end)) else { continue };
             let event = Event {
+                at,
                 kind: &format!("notice-{}-{}", notice.before, basic(end)),
                 category: "notice",
                 summary: format!("{} ends {}", subject(step, change), shown(end, zone)),
                 description: format!("Nothing renews {} yet.", grant_name(&change.grant)),
             };
-            self.event(step, change, departure, &event);
+            self.event(change, departure, &event);
         }
         if !is_end(change) {
             return;
         }
         let event = Event {
+            at: end_of(step, change),
             kind: if change.before.phase == crate::api::Phase::Grace { "withdrawal" } else { "end" },
             category: "end",
             summary: summary(step, change),
             description: consequence(step, change),
         };
-        self.event(step, change, departure, &event);
+        self.event(change, departure, &event);
     }
 
-    fn event(&mut self, step: &Step, change: &GrantChange, departure: &Departure, event: &Event<'_>) {
+    fn event(&mut self, change: &GrantChange, departure: &Departure, event: &Event<'_>) {
         let identifier = format!("{}.{}.{}@entitlements.dev", event.kind, change.grant.namespace, change.grant.name);
         let client = departure
             .display_name
             .as_deref()
             .map_or_else(String::new, |name| format!("Client: {}\n", on_one_line(name)));
-        let description = format!("{client}{}\nLocal time: {}", event.description, shown(step.at, departure.zone));
-        let stamp = format!("DTSTAMP:{}", self.stamp);
+        let description = format!("{client}{}\nLocal time: {}", event.description, shown(event.at, departure.zone));
         self.line("BEGIN:VEVENT");
         self.property("UID", &identifier);
-        self.line(&stamp);
-        self.line(&format!("DTSTART:{}", basic(step.at)));
+        // When the event was last revised, which nothing tells; without a METHOD this may be any time (section 3.8.7.2).
+        self.line(&format!("DTSTAMP:{}", basic(event.at)));
+        self.line(&format!("DTSTART:{}", basic(event.at)));
         self.property("SUMMARY", &event.summary);
         self.property("DESCRIPTION", &description);
         self.line(&format!("CATEGORIES:{}", event.category));
@@ -106,8 +107,14 @@ impl Writer {
 
 /// Whether a grant, or what was left of it, goes out of force.
 fn is_end(change: &GrantChange) -> bool {
-    use crate::api::Phase::{Active, Expired, Grace};
-    matches!((change.before.phase, change.after.phase), (Active, Grace | Expired) | (Grace, Expired))
+    use crate::api::Phase::{Active, Expired, Grace, Suspended};
+    matches!((change.before.phase, change.after.phase), (Active, Grace | Expired) | (Grace | Suspended, Expired))
+}
+
+/// When it does. A suspended grant shows no grace: it is over when its grace would be, but ends with its term.
+fn end_of(step: &Step, change: &GrantChange) -> Instant {
+    let end = change.before.end.as_ref().filter(|_| change.before.phase == crate::api::Phase::Suspended);
+    end.and_then(|end| parse_instant(end).ok()).unwrap_or(step.at)
 }
 
 fn subject(step: &Step, change: &GrantChange) -> String {
@@ -119,6 +126,7 @@ fn summary(step: &Step, change: &GrantChange) -> String {
     match (&change.renewed_by, change.before.phase, change.after.phase) {
         (Some(renewal), ..) => format!("{subject} passes to {renewal}"),
         (None, crate::api::Phase::Grace, _) => format!("{subject} is withdrawn"),
+        (None, crate::api::Phase::Suspended, _) => format!("{subject} ends, while it is suspended"),
         (None, _, crate::api::Phase::Grace) => format!("{subject} ends, with a grace period"),
         (None, ..) => format!("{subject} ends"),
     }

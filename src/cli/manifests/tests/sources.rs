@@ -77,7 +77,7 @@ fn each_that_cannot_be_read_has_its_sentence() {
             "absent.yaml: there is no such file or folder",
             "empty/itself.yaml: it cannot be read: Too many levels of symbolic links (os error 40)",
             "broken.yaml: there is no such file or folder",
-            "loops/up/broken.yaml: there is no such file or folder",
+            "loops/up: it is a link that leads out of the folder, and is not followed: name it by itself",
         ]
     );
 }
@@ -111,7 +111,7 @@ fn links_between_folders_are_no_endless_way() {
     }
     symlink("..", place("last/up")).unwrap();
     symlink(".", place("last/self")).unwrap();
-    let (read, unreadable) = names(folder.path(), &[place("0")]);
+    let (read, unreadable) = names(folder.path(), &[folder.path().to_owned()]);
     assert_eq!((read.len(), unreadable), (1, Vec::new()));
 }
 
@@ -132,4 +132,21 @@ fn a_file_that_says_that_it_is_too_large_is_not_read() {
     fs::File::options().write(true).open(&path).unwrap().set_len(1 << 30).unwrap();
     let (read, unreadable) = names(folder.path(), &[path]);
     assert_eq!((read.len(), unreadable), (0, vec!["large.yaml: it has more than 64 MiB: split it".to_owned()]));
+}
+
+#[test]
+fn links_that_lead_out_of_a_folder_are_not_followed() {
+    let elsewhere = folder(&[("secret.yaml", b"password: hunter2"), ("more/a.yaml", b"a: 1")]);
+    let folder = folder(&[("a.yaml", b"a: 1"), ("..data/b.yaml", b"b: 1")]);
+    symlink(elsewhere.path().join("secret.yaml"), folder.path().join("b.yaml")).unwrap();
+    symlink(elsewhere.path().join("secret.yaml"), folder.path().join("README")).unwrap();
+    symlink(elsewhere.path().join("more"), folder.path().join("c")).unwrap();
+    // So Kubernetes mounts a ConfigMap.
+    symlink("..data/b.yaml", folder.path().join("d.yaml")).unwrap();
+    let (read, unreadable) = names(folder.path(), &[folder.path().to_owned()]);
+    assert_eq!(read, ["a.yaml", "d.yaml"]);
+    let problem = "it is a link that leads out of the folder, and is not followed: name it by itself";
+    assert_eq!(unreadable, [format!("b.yaml: {problem}"), format!("c: {problem}")]);
+    let link = folder.path().join("b.yaml");
+    assert_eq!(names(folder.path(), &[link]).0, ["b.yaml"]);
 }

@@ -111,7 +111,7 @@ fn what_kubectl_leaves_out_or_reads_otherwise_is_refused() {
         ),
         ("a: {<<: 1}\n", (1, 5), "<< takes an object, or a list of objects: put it in quotes if it is a name"),
         ("a: *b\n", (1, 4), "there is no &b before it that *b could stand for"),
-        ("a: !!int x\n", (1, 4), "the tag does not fit what it stands before: remove it"),
+        ("a: !!int x\n", (1, 10), "the tag does not fit what it stands before: remove it"),
         ("a: .nan\n", (1, 4), ".nan is a number that is not finite, which Kubernetes does not have"),
         (
             "-\ta: 1\n",

@@ -10,11 +10,17 @@ use super::{
     timer::Timer,
     world::{WorkItem, World},
 };
+use crate::core::grant::GrantId;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 use tokio::sync::Notify;
+
+/// How long an organization's count of those that name it from where they may not may be wrong. However many come, they give it
+/// no more work than that.
+const COUNTING_DELAY: Duration = Duration::from_secs(5);
 
 /// What all parts of the controller share.
 pub struct Context {
@@ -22,6 +28,11 @@ pub struct Context {
     pub gate: Arc<Gate>,
     /// What is to be worked on.
     pub queue: Queue<WorkItem>,
+    /// Instances of which it is to be said that their organizations do not let them be named. They are apart from all else, so
+    /// that however many there are, nothing waits for them.
+    pub barred: Queue<GrantId>,
+    /// Organizations have been listed.
+    pub organizations_listed: Notify,
     /// When organizations change by time alone.
     pub timer: Timer<Arc<str>>,
     /// Tells the users.
@@ -42,6 +53,8 @@ impl Context {
         Self {
             gate,
             queue: Queue::new(),
+            barred: Queue::new(),
+            organizations_listed: Notify::new(),
             timer: Timer::new(),
             announcer,
             source_namespaces: Notify::new(),
@@ -68,13 +81,29 @@ impl Context {
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
         let result = access(&mut world);
         let work = world.take_work();
+        let (barred, counting) = world.take_barred();
         let source_namespaces_changed = world.take_source_namespaces_changed();
         drop(world);
         self.queue.add_all(work);
+        self.barred.add_all(barred);
+        for organization in counting {
+            self.queue.add_after(WorkItem::Organization(organization), COUNTING_DELAY);
+        }
         if source_namespaces_changed {
             self.source_namespaces.notify_one();
         }
         result
+    }
+
+    /// Waits until organizations have been listed.
+    pub async fn knows_organizations(&self) {
+        loop {
+            let listed = self.organizations_listed.notified();
+            if self.world(|world| world.knows_organizations()) {
+                return;
+            }
+            listed.await;
+        }
     }
 
     /// Reads or changes what is remembered of an organization's attempts in vain. The function must be short.

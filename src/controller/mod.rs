@@ -14,7 +14,7 @@
 //! | `watch`, `source_watches` | how the cluster is watched |
 //! | `world` | what is known of it |
 //! | `queue`, `timer`, `settling`, `attempts`, `worker` | what is worked on, and when |
-//! | `organization`, `definition`, `facet`, `source` | how one of each is brought up to date |
+//! | `organization`, `definition`, `facet`, `source`, `instance` | how one of each is brought up to date |
 //! | `scope`, `output`, `apply` | how tenants' namespaces are written to |
 //! | `status`, `revisions` | what is written on the catalogue's and the grants' own objects |
 //! | `announcements`, `events`, `time_zones` | what users are told |
@@ -32,6 +32,7 @@ mod facet;
 mod failure;
 mod gate;
 mod guarded;
+mod instance;
 mod knowledge;
 mod organization;
 mod output;
@@ -178,10 +179,10 @@ fn watches(context: &Arc<Context>) -> JoinSet<()> {
     let client = context.gate.client();
     let own = format!("{MANAGED_BY}={MANAGER}");
     let mut watches = Watches { context, parts: JoinSet::new() };
-    watches.add(Api::<Guarded<Organization>>::all(client.clone()), None, World::observe_organization);
+    watches.add_organizations(Api::all(client.clone()));
     watches.add(Api::<Guarded<FacetDefinition>>::all(client.clone()), None, World::observe_facet);
     watches.add(Api::<Guarded<EntitlementDefinition>>::all(client.clone()), None, World::observe_definition);
-    watches.add(Api::<Guarded<EntitlementInstance>>::all(client.clone()), None, World::observe_instance);
+    watches.add_instances(Api::all(client.clone()));
     watches.add(Api::<PartialObjectMeta<Namespace>>::all(client.clone()), None, World::observe_namespace);
     watches.add(Api::<Guarded<ConfigMap>>::all(client.clone()), Some(&own), World::observe_output);
     watches.add(Api::<Guarded<Secret>>::all(client.clone()), Some(&own), World::observe_output);
@@ -202,5 +203,28 @@ impl Watches<'_> {
     {
         let (context, selector) = (Arc::clone(self.context), selector.map(str::to_owned));
         self.parts.spawn(async move { follow(&context, api, selector, observe).await });
+    }
+
+    fn add_organizations(&mut self, api: Api<Guarded<Organization>>) {
+        let context = Arc::clone(self.context);
+        self.parts.spawn(async move {
+            let observe = |world: &mut World, event: Event<_>| {
+                let is_listed = matches!(event, Event::InitDone);
+                world.observe_organization(event);
+                if is_listed {
+                    context.organizations_listed.notify_waiters();
+                }
+            };
+            follow(&context, api, None, observe).await;
+        });
+    }
+
+    /// Which instances are kept as a whole is up to their organizations.
+    fn add_instances(&mut self, api: Api<Guarded<EntitlementInstance>>) {
+        let context = Arc::clone(self.context);
+        self.parts.spawn(async move {
+            context.knows_organizations().await;
+            follow(&context, api, None, World::observe_instance).await;
+        });
     }
 }

@@ -224,7 +224,8 @@ fn of_status(grant: &Grant, facts: &GrantFacts, status: &EntitlementInstanceStat
     Fingerprint::of_pairs([(&*facts.uid, text.as_slice()), ("", generation.as_slice())])
 }
 
-async fn write_grant(
+/// Writes the status of one grant, and tells of what has changed.
+pub async fn write_grant(
     context: &Context,
     grant: &Grant,
     facts: &GrantFacts,

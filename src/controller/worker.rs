@@ -1,58 +1,95 @@
 //! Works on what is queued: so many at once, each with a time limit, and with a panic as the failure of that one alone.
 
-use super::{context::Context, definition, facet, failure::Failure, organization, source, world::WorkItem};
+use super::{
+    context::Context, definition, facet, failure::Failure, instance, organization, queue::Queue, source,
+    world::WorkItem,
+};
+use crate::core::grant::GrantId;
 use futures::FutureExt;
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{fmt::Debug, hash::Hash, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
 
 /// The longest that one item is worked on. What was written until then is known, so the next attempt goes on from there.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 /// How long what is being worked on may take after the end was asked for.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+/// How many instances are told at once that their organizations do not let them be named: whoever makes many of them takes no
+/// more than that from others.
+const TELLERS: usize = 4;
 
 /// Works until `stop` is ready, then finishes what has begun.
 pub async fn run(context: &Arc<Context>, stop: impl Future<Output = ()>) {
-    let workers = Arc::new(Semaphore::new(context.options.concurrency.max(1)));
     let mut running = JoinSet::new();
-    let dispatch = async {
-        loop {
-            let Ok(worker) = Arc::clone(&workers).acquire_owned().await else { return };
-            let item = context.queue.next().await;
-            while running.try_join_next().is_some() {}
-            let context = Arc::clone(context);
-            running.spawn(async move {
-                work_on(&context, item).await;
-                drop(worker);
-            });
-        }
-    };
+    let mut telling = JoinSet::new();
     tokio::select! {
-        () = dispatch => {}
+        () = dispatch(context, &context.queue, context.options.concurrency.max(1), &mut running, work_on) => {}
+        () = dispatch(context, &context.barred, TELLERS, &mut telling, tell) => {}
         () = stop => {}
     }
-    let drained = timeout(DRAIN_LIMIT, async { while running.join_next().await.is_some() {} }).await;
-    if drained.is_err() {
+    let drain = async {
+        while running.join_next().await.is_some() {}
+        while telling.join_next().await.is_some() {}
+    };
+    if timeout(DRAIN_LIMIT, drain).await.is_err() {
         tracing::warn!("the work in progress took too long: it is left to the next start");
     }
 }
 
-async fn work_on(context: &Context, item: WorkItem) {
+/// Works on what is in a queue, so many at once.
+async fn dispatch<K, F>(
+    context: &Arc<Context>,
+    queue: &Queue<K>,
+    workers: usize,
+    running: &mut JoinSet<()>,
+    work: fn(Arc<Context>, K) -> F,
+) where
+    K: Clone + Hash + Ord,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let workers = Arc::new(Semaphore::new(workers));
+    loop {
+        let Ok(worker) = Arc::clone(&workers).acquire_owned().await else { return };
+        let item = queue.next().await;
+        while running.try_join_next().is_some() {}
+        let work = work(Arc::clone(context), item);
+        running.spawn(async move {
+            work.await;
+            drop(worker);
+        });
+    }
+}
+
+async fn work_on(context: Arc<Context>, item: WorkItem) {
     let reconcile = async {
         match &item {
-            WorkItem::Organization(name) => organization::reconcile(context, name).await,
-            WorkItem::Definition(name) => definition::reconcile(context, name).await,
-            WorkItem::Facet(name) => facet::reconcile(context, name).await,
-            WorkItem::Source(key) => source::reconcile(context, key).await,
+            WorkItem::Organization(name) => organization::reconcile(&context, name).await,
+            WorkItem::Definition(name) => definition::reconcile(&context, name).await,
+            WorkItem::Facet(name) => facet::reconcile(&context, name).await,
+            WorkItem::Source(key) => source::reconcile(&context, key).await,
+            WorkItem::Instance(id) => instance::read_again(&context, id).await,
         }
     };
+    conclude(&context.queue, &item, reconcile).await;
+}
+
+async fn tell(context: Arc<Context>, id: GrantId) {
+    conclude(&context.barred, &id, instance::say_barred(&context, &id)).await;
+}
+
+/// Works on an item to its end, and sees to it that it is tried again where that has to be.
+async fn conclude<K: Clone + Debug + Hash + Ord>(
+    queue: &Queue<K>,
+    item: &K,
+    reconcile: impl Future<Output = Result<(), Failure>>,
+) {
     let failure = match timeout(TIME_LIMIT, AssertUnwindSafe(reconcile).catch_unwind()).await {
-        Ok(Ok(Ok(()))) => return context.queue.done(&item),
+        Ok(Ok(Ok(()))) => return queue.done(item),
         Ok(Ok(Err(Failure::More))) => {
-            context.queue.add(item.clone());
-            return context.queue.done(&item);
+            queue.add(item.clone());
+            return queue.done(item);
         }
         Ok(Ok(Err(Failure::Refused(error)))) => {
-            let delay = context.queue.refused(&item);
+            let delay = queue.refused(item);
             tracing::warn!(?item, error, ?delay, "is refused, and is tried again when it has changed, or after long");
             return;
         }
@@ -60,7 +97,7 @@ async fn work_on(context: &Context, item: WorkItem) {
         Ok(Err(_panic)) => Failure::Failed("it panicked: report it, with the lines before this one".to_owned()),
         Err(_elapsed) => Failure::Failed(format!("it took longer than {} s", TIME_LIMIT.as_secs())),
     };
-    let delay = context.queue.failed(&item);
+    let delay = queue.failed(item);
     match failure {
         Failure::Failed(error) => tracing::warn!(?item, error, ?delay, "failed, and is tried again"),
         Failure::Outdated | Failure::More | Failure::Refused(_) => tracing::debug!(?item, ?delay, "is tried again"),

@@ -24,7 +24,7 @@ mod status;
 mod summary;
 
 use crate::{
-    api::{EntitlementInstanceStatus, Organization, OrganizationStatus},
+    api::{EntitlementInstanceStatus, Organization, OrganizationStatus, Phase},
     core::{
         calendar::Instant,
         grant::{Grant, GrantId},
@@ -56,8 +56,11 @@ pub struct Snapshot {
     pub name: Arc<str>,
     /// The organization, where it exists.
     pub organization: Option<Arc<Organization>>,
-    /// Every grant that names the organization, in any namespace.
+    /// Every grant that names the organization, but for those that are `barred`.
     pub grants: Vec<Arc<Grant>>,
+    /// How many grants more name the organization from where they may not, by phase: of the organization's other grants none
+    /// changes anything by that.
+    pub barred: BTreeMap<Phase, u64>,
     /// The catalogue's entry for each definition that a grant names; one without an entry never existed.
     pub catalogue: BTreeMap<Arc<str>, Arc<CatalogueEntry>>,
     /// Sources of secret fields.
@@ -120,7 +123,7 @@ pub fn evaluate(snapshot: &Snapshot, now: Instant) -> Evaluation {
     outcomes.sort_by_key(|(index, _)| *index);
     Evaluation {
         grants: outcomes.into_iter().map(|(_, outcome)| outcome).collect(),
-        organization: status::organization_status(&standing, &holdings, now),
+        organization: status::organization_status(&standing, &holdings, &snapshot.barred, now),
         objects: delivery.objects,
         kept: delivery.kept,
         summary: delivery.summary,

@@ -211,7 +211,12 @@ fn definition_trouble(entry: Option<&CatalogueEntry>, grant: &Grant) -> Option<T
 
 /// The organization's status, where it exists.
 #[must_use]
-pub fn organization_status(standing: &Standing, holdings: &[Holding], now: Instant) -> Option<OrganizationStatus> {
+pub fn organization_status(
+    standing: &Standing,
+    holdings: &[Holding],
+    barred: &BTreeMap<Phase, u64>,
+    now: Instant,
+) -> Option<OrganizationStatus> {
     let organization = standing.organization?;
     let generation = organization.metadata.generation.unwrap_or(1);
     let before = organization.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
@@ -224,7 +229,8 @@ pub fn organization_status(standing: &Standing, holdings: &[Holding], now: Insta
         }
     }
     let members = || holdings.iter().flat_map(|holding| &holding.members);
-    let mut instances: BTreeMap<String, u64> = BTreeMap::new();
+    let mut instances: BTreeMap<String, u64> =
+        barred.iter().map(|(phase, count)| (phase.as_str().to_owned(), *count)).collect();
     for member in members() {
         *instances.entry(member.verdict.phase.as_str().to_owned()).or_default() += 1;
     }

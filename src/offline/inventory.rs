@@ -287,6 +287,7 @@ impl Inventory {
             Some((Arc::clone(&grant.definition), Arc::clone(entry)))
         };
         Snapshot {
+            barred: BTreeMap::new(),
             name: Arc::clone(name),
             catalogue: grants.iter().filter_map(entry).collect(),
             secrets: self.sources(&grants),

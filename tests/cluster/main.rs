@@ -40,6 +40,7 @@ mod model;
 mod offline;
 mod ownership;
 mod phases;
+mod refused;
 mod resilience;
 mod retained;
 mod schema;

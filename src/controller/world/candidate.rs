@@ -62,7 +62,7 @@ impl World {
             Reference::Definition(name) => self.catalogue.definition(name).map(|known| State::of(&known.metadata)),
             Reference::Facet(name) => self.catalogue.facet(name).map(|known| State::of(&known.metadata)),
             Reference::Grant(id) => {
-                Some(State { uid: self.grants.uid(id)?, generation: self.grants.get(id)?.grant.generation })
+                Some(State { uid: self.grants.uid(id)?, generation: self.grants.spec_state(id)?.0 })
             }
         }
     }
@@ -116,7 +116,15 @@ impl World {
         }
         let name = Arc::clone(name);
         let secrets = SecretSources::new();
-        Ok(Candidate::of(Snapshot { name, organization, grants, catalogue, secrets, namespaces }))
+        Ok(Candidate::of(Snapshot {
+            name,
+            organization,
+            grants,
+            catalogue,
+            secrets,
+            namespaces,
+            barred: BTreeMap::new(),
+        }))
     }
 
     /// Whose a namespace is, with that organization as given.

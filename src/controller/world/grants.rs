@@ -1,13 +1,13 @@
 //! The grants, and who has how many of what.
 
-use super::store::{Identity, Put, PutUnreadable, Store};
+use super::{
+    kept::{BarredOnes, Held, Kept, SourceKey},
+    store::{Identity, Put, PutUnreadable, Store},
+};
 use crate::{
-    api::{EntitlementInstance, Phase, entitlement_definition::InstanceCounts, entitlement_instance::State},
-    core::{
-        age::Age,
-        grant::{Grant, GrantId},
-    },
-    evaluation::{catalogue_status::InvalidGrants, holding::is_held, moments::Moments, plan::Fingerprint},
+    api::{EntitlementInstance, entitlement_definition::InstanceCounts},
+    core::{age::Age, grant::GrantId},
+    evaluation::catalogue_status::InvalidGrants,
 };
 use kube::api::ObjectMeta;
 use std::{
@@ -15,63 +15,15 @@ use std::{
     sync::Arc,
 };
 
-/// A source of secret fields: the namespace and name of a Secret.
-pub type SourceKey = (Arc<str>, Arc<str>);
-
-/// What is kept of an instance.
-#[derive(Clone, Debug)]
-pub struct Held {
-    /// The grant.
-    pub grant: Arc<Grant>,
-    /// Of the status that it has; None if it has none.
-    pub status: Option<Fingerprint>,
-    /// The moments that its status tells, where these are still asked for.
-    pub moments: Option<Moments>,
-    /// In state Active, and its status has a record of acceptance.
-    is_accepted: bool,
-    /// The facets of which it states what is not valid, while it is held.
-    invalid: BTreeSet<Arc<str>>,
-}
-
-impl Held {
-    fn read(instance: &EntitlementInstance) -> Self {
-        let is_accepted = instance.status.as_ref().is_some_and(|status| status.accepted.is_some());
-        Self {
-            grant: Arc::new(Grant::read(instance)),
-            status: instance.status.as_ref().and_then(Fingerprint::of_json),
-            moments: Moments::read(instance),
-            is_accepted: is_accepted && instance.spec.state == State::Active,
-            invalid: invalid_facets(instance),
-        }
-    }
-
-    fn is_in_force(&self) -> bool {
-        self.grant.remembered.phase.is_some_and(Phase::is_in_force)
-    }
-
-    /// The Secrets that it takes values from.
-    pub fn sources(&self) -> impl Iterator<Item = SourceKey> {
-        sources_of(&self.grant)
-    }
-}
-
-fn invalid_facets(instance: &EntitlementInstance) -> BTreeSet<Arc<str>> {
-    let status = instance.status.as_ref().filter(|status| status.phase.is_some_and(is_held));
-    let violations = status.into_iter().flat_map(|status| &status.violations);
-    violations.map(|violation| violation.facet.as_str().into()).collect()
-}
-
-/// The Secrets that a grant takes values from.
-pub fn sources_of(grant: &Grant) -> impl Iterator<Item = SourceKey> {
-    let namespace = &grant.id.namespace;
-    grant.secret_facets.iter().map(|facet| (Arc::clone(namespace), facet.secret_key_ref.name.as_str().into()))
-}
-
 /// A change of one instance, as far as others may care.
 #[derive(Debug, Default)]
 pub struct GrantChange {
-    /// Organizations that it names, before and after.
+    /// Organizations that it names, before and after, and that let it.
     pub organizations: BTreeSet<Arc<str>>,
+    /// Organizations that it names, before and after, and that do not: those for which that has changed.
+    pub counting: BTreeSet<Arc<str>>,
+    /// The instance, if its organization does not let it be named.
+    pub barred: Option<GrantId>,
     /// Definitions whose counts have changed.
     pub definitions: BTreeSet<Arc<str>>,
     /// Definitions of which a grant states what is not valid, or did so before: those for which that has changed.
@@ -83,8 +35,12 @@ pub struct GrantChange {
 /// All grants, with what is asked of them.
 #[derive(Default)]
 pub struct Grants {
-    store: Store<GrantId, Held>,
+    store: Store<GrantId, Kept>,
     by_organization: HashMap<Arc<str>, BTreeSet<GrantId>>,
+    /// By organization: those that name it from where they may not.
+    barred: HashMap<Arc<str>, BarredOnes>,
+    /// The same by definition.
+    barred_with: HashMap<Arc<str>, BTreeSet<GrantId>>,
     by_definition: HashMap<Arc<str>, BTreeMap<Arc<str>, InstanceCounts>>,
     /// How many grants each organization has in a namespace.
     by_namespace: HashMap<Arc<str>, BTreeMap<Arc<str>, u64>>,
@@ -96,22 +52,48 @@ pub struct Grants {
 }
 
 impl Grants {
-    /// A state of an instance, from the watch or from the answer to a write; None if it is not news.
-    pub fn put(&mut self, instance: &EntitlementInstance) -> Option<GrantChange> {
-        let held = Held::read(instance);
-        let id = held.grant.id.clone();
-        let Put::Stored(before) = self.store.put(id.clone(), Identity::of(&instance.metadata), held.clone()) else {
+    /// A state of an instance, from the watch or from an answer; None if it is not news. It is kept as a whole where its
+    /// organization lets it be named from its namespace.
+    pub fn put(&mut self, instance: &EntitlementInstance, is_allowed: bool) -> Option<GrantChange> {
+        let (id, identity) = (id_of(&instance.metadata), Identity::of(&instance.metadata));
+        let barred = if is_allowed { self.evict_barred(&id, &identity) } else { None };
+        let after = Kept::read(instance, is_allowed);
+        let Put::Stored(before) = self.store.put(id.clone(), identity, after.clone()) else {
             return None;
         };
-        Some(self.replace(before.as_ref(), Some(&held)))
+        Some(self.replace(&id, before.or(barred).as_ref(), Some(&after)))
     }
 
     /// An instance that could not be read, and why. What was known of it stays; None if that changes nothing.
     pub fn put_unreadable(&mut self, metadata: &ObjectMeta, why: String) -> Option<GrantChange> {
-        match self.store.put_unreadable(&id_of(metadata), Identity::of(metadata), why) {
-            PutUnreadable::Unknown(before) => Some(self.replace(before.as_ref(), None)),
+        let (id, identity) = (id_of(metadata), Identity::of(metadata));
+        let barred = self.evict_barred(&id, &identity);
+        match self.store.put_unreadable(&id, identity, why) {
+            PutUnreadable::Unknown(before) => Some(self.replace(&id, before.or(barred).as_ref(), None)),
             PutUnreadable::Stale | PutUnreadable::Kept => None,
         }
+    }
+
+    /// Of one that is barred only that it is there is known, so what is said of the same state is news.
+    fn evict_barred(&mut self, id: &GrantId, identity: &Identity) -> Option<Kept> {
+        let is_barred = self.store.get(id).is_some_and(|kept| kept.whole().is_none());
+        let is_current = self.store.identity(id).is_some_and(|known| known.version <= identity.version);
+        if is_barred && is_current { self.store.evict(id) } else { None }
+    }
+
+    /// Its organization does not let an instance be named any more. None if it did not before.
+    pub fn bar(&mut self, id: &GrantId) -> Option<GrantChange> {
+        let before = self.store.get(id).filter(|kept| kept.whole().is_some())?.clone();
+        let after = before.barred();
+        *self.store.get_mut(id)? = after.clone();
+        Some(self.replace(id, Some(&before), Some(&after)))
+    }
+
+    /// The API server says that an instance is gone.
+    pub fn forget(&mut self, id: &GrantId) -> Option<GrantChange> {
+        let uid = self.uid(id)?;
+        let before = self.store.forget(id, &uid)?;
+        Some(self.replace(id, Some(&before), None))
     }
 
     /// An instance is gone. None if nothing was known of it but that it was there, so that it can't be told whom that concerns.
@@ -120,7 +102,7 @@ impl Grants {
         let was_unreadable = self.store.unreadable(&id).is_some();
         let before = self.store.remove(&id, &Identity::of(metadata));
         let is_unreadable = self.store.unreadable(&id).is_some();
-        (was_unreadable == is_unreadable).then(|| self.replace(before.as_ref(), None))
+        (was_unreadable == is_unreadable).then(|| self.replace(&id, before.as_ref(), None))
     }
 
     /// A list begins.
@@ -131,7 +113,11 @@ impl Grants {
     /// A list is complete; what is gone, with its namespace, and with None where nothing was known of it.
     pub fn finish_list(&mut self) -> Vec<(Arc<str>, Option<GrantChange>)> {
         let gone = self.store.finish_list();
-        gone.into_iter().map(|(id, held)| (id.namespace, held.map(|held| self.replace(Some(&held), None)))).collect()
+        let lose = |(id, kept): (GrantId, Option<Kept>)| {
+            let change = kept.map(|kept| self.replace(&id, Some(&kept), None));
+            (id.namespace, change)
+        };
+        gone.into_iter().map(lose).collect()
     }
 
     /// Whether the kind has been listed once.
@@ -139,85 +125,129 @@ impl Grants {
         self.store.has_listed()
     }
 
-    fn replace(&mut self, before: Option<&Held>, after: Option<&Held>) -> GrantChange {
-        if let Some(held) = before {
-            self.unlink(held);
+    fn replace(&mut self, id: &GrantId, before: Option<&Kept>, after: Option<&Kept>) -> GrantChange {
+        if let Some(kept) = before {
+            self.unlink(id, kept);
         }
-        if let Some(held) = after {
-            self.link(held);
+        if let Some(kept) = after {
+            self.link(id, kept);
         }
         let both = || before.into_iter().chain(after);
-        let invalid = |held: &Held| {
-            (!held.invalid.is_empty()).then(|| (Arc::clone(&held.grant.definition), held.invalid.clone()))
-        };
+        let invalid =
+            |kept: &Kept| (!kept.invalid().is_empty()).then(|| (Arc::clone(kept.definition()), kept.invalid().clone()));
         let invalid_changed = before.and_then(invalid) != after.and_then(invalid);
-        let counted = |held: &Held| (Arc::clone(&held.grant.definition), held.is_in_force());
+        let counted = |kept: &Kept| (Arc::clone(kept.definition()), kept.is_in_force());
         let counts_changed = invalid_changed || before.map(counted) != after.map(counted);
-        let sources_before: BTreeSet<_> = before.into_iter().flat_map(Held::sources).collect();
-        let sources_after: BTreeSet<_> = after.into_iter().flat_map(Held::sources).collect();
+        let sources_before: BTreeSet<_> = before.into_iter().flat_map(Kept::sources).collect();
+        let sources_after: BTreeSet<_> = after.into_iter().flat_map(Kept::sources).collect();
+        let whole = both().filter(|kept| kept.whole().is_some());
+        let phase = |kept: &Kept| Some((Arc::clone(kept.organization()), kept.phase_barred()?));
+        let phases: BTreeSet<_> = before.and_then(phase).into_iter().collect();
+        let phases_after: BTreeSet<_> = after.and_then(phase).into_iter().collect();
         GrantChange {
-            organizations: both().map(|held| Arc::clone(&held.grant.organization)).collect(),
-            definitions: both().filter(|_| counts_changed).map(|held| Arc::clone(&held.grant.definition)).collect(),
-            invalid: both().filter(|_| invalid_changed).map(|held| Arc::clone(&held.grant.definition)).collect(),
+            organizations: whole.map(|kept| Arc::clone(kept.organization())).collect(),
+            counting: phases.symmetric_difference(&phases_after).map(|(name, _)| Arc::clone(name)).collect(),
+            barred: after.filter(|kept| kept.whole().is_none()).map(|_| id.clone()),
+            definitions: both().filter(|_| counts_changed).map(|kept| Arc::clone(kept.definition())).collect(),
+            invalid: both().filter(|_| invalid_changed).map(|kept| Arc::clone(kept.definition())).collect(),
             sources: sources_after.symmetric_difference(&sources_before).cloned().collect(),
         }
     }
 
-    fn link(&mut self, held: &Held) {
-        let grant = &held.grant;
-        let organization = &grant.organization;
-        self.by_organization.entry(Arc::clone(organization)).or_default().insert(grant.id.clone());
-        let of_definition = self.by_definition.entry(Arc::clone(&grant.definition)).or_default();
+    fn link(&mut self, id: &GrantId, kept: &Kept) {
+        let (organization, definition) = (kept.organization(), kept.definition());
+        if let Some(age) = kept.accepted() {
+            self.holders.entry(Arc::clone(&id.namespace)).or_default().insert(age.clone());
+        }
+        if let Some(phase) = kept.phase_barred() {
+            self.barred.entry(Arc::clone(organization)).or_default().add(id, phase);
+            self.barred_with.entry(Arc::clone(definition)).or_default().insert(id.clone());
+            return;
+        }
+        self.by_organization.entry(Arc::clone(organization)).or_default().insert(id.clone());
+        let of_definition = self.by_definition.entry(Arc::clone(definition)).or_default();
         let counts = of_definition.entry(Arc::clone(organization)).or_default();
         counts.total += 1;
-        counts.active += u64::from(held.is_in_force());
-        count(self.by_namespace.entry(Arc::clone(&grant.id.namespace)).or_default(), organization);
-        for source in held.sources() {
+        counts.active += u64::from(kept.is_in_force());
+        count(self.by_namespace.entry(Arc::clone(&id.namespace)).or_default(), organization);
+        for source in kept.sources() {
             count(self.by_source.entry(source).or_default(), organization);
         }
-        if held.is_accepted {
-            self.holders.entry(Arc::clone(&grant.id.namespace)).or_default().insert(grant.age.clone());
-        }
-        if !held.invalid.is_empty() {
-            let of_definition = self.invalid.entry(Arc::clone(&grant.definition)).or_default();
-            of_definition.insert(grant.id.clone(), held.invalid.clone());
+        if !kept.invalid().is_empty() {
+            let of_definition = self.invalid.entry(Arc::clone(definition)).or_default();
+            of_definition.insert(id.clone(), kept.invalid().clone());
         }
     }
 
-    fn unlink(&mut self, held: &Held) {
-        let grant = &held.grant;
-        let organization = &grant.organization;
-        prune(&mut self.by_organization, organization, |ids| {
-            ids.remove(&grant.id);
-            ids.is_empty()
-        });
-        prune(&mut self.by_definition, &grant.definition, |organizations| {
+    fn unlink(&mut self, id: &GrantId, kept: &Kept) {
+        let (organization, definition) = (kept.organization(), kept.definition());
+        if let Some(age) = kept.accepted() {
+            remove_from(&mut self.holders, &id.namespace, age);
+        }
+        if let Some(phase) = kept.phase_barred() {
+            prune(&mut self.barred, organization, |ones| ones.remove(id, phase));
+            remove_from(&mut self.barred_with, definition, id);
+            return;
+        }
+        remove_from(&mut self.by_organization, organization, id);
+        prune(&mut self.by_definition, definition, |organizations| {
             if let Some(counts) = organizations.get_mut(organization) {
                 counts.total = counts.total.saturating_sub(1);
-                counts.active = counts.active.saturating_sub(u64::from(held.is_in_force()));
+                counts.active = counts.active.saturating_sub(u64::from(kept.is_in_force()));
+                if counts.total == 0 {
+                    organizations.remove(organization);
+                }
             }
-            organizations.retain(|_, counts| counts.total > 0);
             organizations.is_empty()
         });
-        prune(&mut self.by_namespace, &grant.id.namespace, |organizations| discount(organizations, organization));
-        for source in held.sources() {
+        prune(&mut self.by_namespace, &id.namespace, |organizations| discount(organizations, organization));
+        for source in kept.sources() {
             if self.by_source.get_mut(&source).is_some_and(|organizations| discount(organizations, organization)) {
                 self.by_source.remove(&source);
             }
         }
-        prune(&mut self.invalid, &grant.definition, |grants| {
-            grants.remove(&grant.id);
+        prune(&mut self.invalid, definition, |grants| {
+            grants.remove(id);
             grants.is_empty()
-        });
-        prune(&mut self.holders, &grant.id.namespace, |ages| {
-            ages.remove(&grant.age);
-            ages.is_empty()
         });
     }
 
-    /// One grant.
-    pub fn get(&self, id: &GrantId) -> Option<&Held> {
-        self.store.get(id)
+    /// How often an instance has changed but for its status, and, where it is whole, its age.
+    pub fn spec_state(&self, id: &GrantId) -> Option<(i64, Option<Age>)> {
+        let kept = self.store.get(id)?;
+        Some((kept.generation(), kept.whole().map(|held| held.grant.age.clone())))
+    }
+
+    /// The organization of an instance that it does not let be named, as far as that is known of it.
+    pub fn barred_organization(&self, id: &GrantId) -> Option<&Arc<str>> {
+        self.store.get(id).filter(|kept| kept.whole().is_none()).map(Kept::organization)
+    }
+
+    /// Those that name an organization from where they may not.
+    pub fn barred(&self, organization: &str) -> Option<&BarredOnes> {
+        self.barred.get(organization)
+    }
+
+    /// All that name an organization from where they may not.
+    pub fn all_barred(&self) -> impl Iterator<Item = &GrantId> {
+        self.barred.values().flat_map(BarredOnes::iter)
+    }
+
+    /// Those of them that are of a definition.
+    pub fn barred_with(&self, definition: &str) -> impl Iterator<Item = &GrantId> {
+        self.barred_with.get(definition).into_iter().flatten()
+    }
+
+    /// Which object an instance is, and in which state.
+    pub fn metadata(&self, id: &GrantId) -> Option<ObjectMeta> {
+        let identity = self.store.identity(id)?;
+        Some(ObjectMeta {
+            namespace: Some(id.namespace.to_string()),
+            name: Some(id.name.to_string()),
+            uid: Some(identity.uid.to_string()),
+            resource_version: Some(identity.version.to_string()),
+            ..ObjectMeta::default()
+        })
     }
 
     /// The UID of a grant's source.
@@ -225,17 +255,18 @@ impl Grants {
         Some(Arc::clone(&self.store.identity(id)?.uid))
     }
 
-    /// Grants that name the organization, in the order of their names.
+    /// Grants that an organization lets name it, in the order of their names.
     pub fn of_organization(&self, organization: &str) -> impl Iterator<Item = &Held> {
-        self.by_organization.get(organization).into_iter().flatten().filter_map(|id| self.store.get(id))
+        let ids = self.by_organization.get(organization).into_iter().flatten();
+        ids.filter_map(|id| self.store.get(id)?.whole())
     }
 
-    /// Organizations that grants name, whether they exist or not.
+    /// Organizations that let grants name them.
     pub fn organizations(&self) -> impl Iterator<Item = &Arc<str>> {
         self.by_organization.keys()
     }
 
-    /// Organizations that have grants of a definition.
+    /// Organizations that have grants of a definition, and let these name them.
     pub fn organizations_with(&self, definition: &str) -> impl Iterator<Item = &Arc<str>> {
         self.by_definition.get(definition).into_iter().flat_map(BTreeMap::keys)
     }
@@ -243,10 +274,15 @@ impl Grants {
     /// How many grants of a definition there are.
     pub fn counts(&self, definition: &str) -> InstanceCounts {
         let counts = self.by_definition.get(definition).into_iter().flat_map(BTreeMap::values);
-        counts.fold(InstanceCounts::default(), |sum, counts| InstanceCounts {
+        let none = InstanceCounts {
+            total: self.barred_with.get(definition).map_or(0, |barred| barred.len() as u64),
+            active: 0,
+            invalid: self.invalid.get(definition).map_or(0, |grants| grants.len() as u64),
+        };
+        counts.fold(none, |sum, counts| InstanceCounts {
             total: sum.total + counts.total,
             active: sum.active + counts.active,
-            invalid: self.invalid.get(definition).map_or(0, |grants| grants.len() as u64),
+            ..sum
         })
     }
 
@@ -280,6 +316,11 @@ impl Grants {
         self.by_source.keys()
     }
 
+    /// Whether an instance is there, but can't be read, and nothing else is known of it.
+    pub fn is_unreadable(&self, id: &GrantId) -> bool {
+        self.store.unreadable(id).is_some()
+    }
+
     /// Instances that are there, but can't be read, and of which nothing else is known.
     pub fn unreadable(&self) -> BTreeSet<GrantId> {
         self.store.unreadable_keys().cloned().collect()
@@ -310,4 +351,11 @@ fn prune<V>(map: &mut HashMap<Arc<str>, V>, key: &Arc<str>, change: impl FnOnce(
     if map.get_mut(key).is_some_and(change) {
         map.remove(key);
     }
+}
+
+fn remove_from<V: Ord>(map: &mut HashMap<Arc<str>, BTreeSet<V>>, key: &Arc<str>, value: &V) {
+    prune(map, key, |values| {
+        values.remove(value);
+        values.is_empty()
+    });
 }

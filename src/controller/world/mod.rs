@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `store` | the newest state of each object of a kind, and when a kind is complete |
 //! | `tenancy` | organizations and namespaces |
+//! | `kept` | what is kept of an instance: all, or only that it is there |
 //! | `grants` | grants, and who has how many of what |
 //! | `catalogue` | definitions, facet definitions and revisions |
 //! | `outputs` | what there is in tenants' namespaces |
@@ -18,6 +19,7 @@
 mod candidate;
 mod catalogue;
 mod grants;
+mod kept;
 mod observe;
 mod outputs;
 mod sources;
@@ -30,11 +32,11 @@ pub mod tests;
 
 pub use candidate::{Reference, State};
 pub use catalogue::{DefinitionView, Served};
-pub use grants::SourceKey;
+pub use kept::SourceKey;
 pub use store::Identity;
 pub use view::{GrantFacts, NotReady, OrganizationView, SourcePermission};
 
-use super::settling::Settling;
+use super::{guarded::Guarded, settling::Settling};
 use crate::{
     api::{
         EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization,
@@ -46,6 +48,7 @@ use crate::{
 use catalogue::Catalogue;
 use grants::{GrantChange, Grants};
 use k8s_openapi::api::apps::v1::ControllerRevision;
+use kube::runtime::watcher::Event;
 use outputs::Outputs;
 use sources::Sources;
 use std::{
@@ -67,6 +70,8 @@ pub enum WorkItem {
     Facet(Arc<str>),
     /// A Secret that grants take values from.
     Source(SourceKey),
+    /// An instance of which only that it is there is known, and that its organization lets be named now.
+    Instance(GrantId),
 }
 
 /// The index.
@@ -79,6 +84,10 @@ pub struct World {
     sources: Sources,
     settling: Settling<WorkItem>,
     work: BTreeSet<WorkItem>,
+    /// Instances that their organizations do not let be named, of which that is to be said.
+    barred: BTreeSet<GrantId>,
+    /// Organizations for which the number of those has changed.
+    counting: BTreeSet<Arc<str>>,
     source_namespaces_changed: bool,
     was_ready: bool,
 }
@@ -95,6 +104,8 @@ impl World {
             sources: Sources::default(),
             settling: Settling::default(),
             work: BTreeSet::new(),
+            barred: BTreeSet::new(),
+            counting: BTreeSet::new(),
             source_namespaces_changed: false,
             was_ready: false,
         }
@@ -117,6 +128,7 @@ impl World {
         if std::mem::replace(&mut self.was_ready, true) {
             return work;
         }
+        self.barred = self.grants.all_barred().cloned().collect();
         let organizations = self.tenancy.organizations().chain(self.grants.organizations()).cloned();
         let definitions = self.catalogue.definitions().into_iter();
         let facets = self.catalogue.facets().cloned();
@@ -126,6 +138,18 @@ impl World {
             .chain(facets.map(WorkItem::Facet))
             .chain(self.grants.sources().cloned().map(WorkItem::Source))
             .collect()
+    }
+
+    /// The instances of which, since the last call, it has come up to be said that their organizations do not let them be named;
+    /// with the organizations that have more or less of these than before. None before all is listed.
+    pub fn take_barred(&mut self) -> (BTreeSet<GrantId>, BTreeSet<Arc<str>>) {
+        let taken = (std::mem::take(&mut self.barred), std::mem::take(&mut self.counting));
+        if self.was_ready { taken } else { Default::default() }
+    }
+
+    /// Whether organizations have been listed. Before that nobody knows which instances to keep.
+    pub fn knows_organizations(&self) -> bool {
+        self.tenancy.has_listed_organizations()
     }
 
     /// Whether it may have changed in which namespaces source Secrets are watched, since the last call.
@@ -177,13 +201,39 @@ impl World {
             instance.metadata.namespace.as_deref().unwrap_or_default(),
             instance.metadata.name.as_deref().unwrap_or_default(),
         );
-        let before = self.grants.get(&id).map(|held| (held.grant.generation, held.grant.age.clone()));
-        let Some(change) = self.change_grants(&id.namespace, |grants| grants.put(instance)) else { return };
+        let before = self.grants.spec_state(&id);
+        let Some(change) = self.put_instance(instance) else { return };
         // Its own status is no reason to evaluate an organization again; a spec that came along with the answer is.
-        let after = self.grants.get(&id).map(|held| (held.grant.generation, held.grant.age.clone()));
-        if before != after {
-            self.touch_organizations(change.organizations);
+        if before != self.grants.spec_state(&id) {
+            self.changed_grants(change);
+        } else {
+            self.counting.extend(change.counting);
         }
+    }
+
+    /// An instance was read again; None if there is none.
+    pub fn fetched_instance(&mut self, id: &GrantId, instance: Option<Guarded<EntitlementInstance>>) {
+        match instance {
+            Some(instance) => self.observe_instance(Event::Apply(instance)),
+            None => {
+                let change = self.change_grants(&id.namespace, |grants| grants.forget(id));
+                self.changed_grants(change.unwrap_or_default());
+            }
+        }
+    }
+
+    /// An instance can't be read again, and why. It is there, but nothing is known of it.
+    pub fn instance_is_unreadable(&mut self, id: &GrantId, why: &str) {
+        let Some(metadata) = self.grants.metadata(id) else { return };
+        let change = self.change_grants(&id.namespace, |grants| grants.put_unreadable(&metadata, why.to_owned()));
+        self.changed_grants(change.unwrap_or_default());
+    }
+
+    /// Takes in a state of an instance, and touches everyone who cares but its own organization.
+    fn put_instance(&mut self, instance: &EntitlementInstance) -> Option<GrantChange> {
+        let namespace: Arc<str> = instance.metadata.namespace.as_deref().unwrap_or_default().into();
+        let is_allowed = self.tenancy.may_assign(&instance.spec.organization.as_str().into(), &namespace);
+        self.change_grants(&namespace, |grants| grants.put(instance, is_allowed))
     }
 
     /// The answer to a write of an organization's status.
@@ -279,6 +329,7 @@ impl World {
         if self.catalogue.serve(Arc::clone(name), served) {
             let names: Vec<_> = self.grants.organizations_with(name).cloned().collect();
             self.touch_organizations(names);
+            self.barred.extend(self.grants.barred_with(name).cloned());
         }
     }
 
@@ -287,6 +338,7 @@ impl World {
         if self.catalogue.drop_served(name) {
             let names: Vec<_> = self.grants.organizations_with(name).cloned().collect();
             self.touch_organizations(names);
+            self.barred.extend(self.grants.barred_with(name).cloned());
         }
     }
 
@@ -377,6 +429,8 @@ impl World {
         for name in change.organizations {
             self.touch_gently(WorkItem::Organization(name));
         }
+        self.counting.extend(change.counting);
+        self.barred.extend(change.barred);
     }
 
     fn changed_organization(&mut self, change: &OrganizationChange) {
@@ -385,8 +439,29 @@ impl World {
             self.touch_namespace(namespace);
         }
         if change.assignable_from_changed {
-            let sources = self.grants.of_organization(&change.name).flat_map(grants::Held::sources).collect();
+            let sources = self.grants.of_organization(&change.name).flat_map(kept::Held::sources).collect();
             self.changed_sources(&sources);
+            self.changed_assignment(&change.name);
         }
+    }
+
+    /// An organization lets itself be named from other namespaces than before. What it does not allow any more is kept no
+    /// longer as a whole; what it allows now is read again.
+    fn changed_assignment(&mut self, organization: &Arc<str>) {
+        let held = self.grants.of_organization(organization).map(|held| held.grant.id.clone());
+        let disallowed: Vec<_> = held.filter(|id| !self.tenancy.may_assign(organization, &id.namespace)).collect();
+        for id in disallowed {
+            let change = self.change_grants(&id.namespace, |grants| grants.bar(&id));
+            self.changed_grants(change.unwrap_or_default());
+        }
+        let (allowed, barred): (Vec<_>, Vec<_>) = self
+            .grants
+            .barred(organization)
+            .into_iter()
+            .flat_map(kept::BarredOnes::iter)
+            .cloned()
+            .partition(|id| self.tenancy.may_assign(organization, &id.namespace));
+        self.work.extend(allowed.into_iter().map(WorkItem::Instance));
+        self.barred.extend(barred);
     }
 }

@@ -78,8 +78,7 @@ impl World {
         match event {
             Event::Init => self.grants.begin_list(),
             Event::Apply(Guarded(Ok(instance))) | Event::InitApply(Guarded(Ok(instance))) => {
-                let namespace = namespace_of(&instance.metadata);
-                if let Some(change) = self.change_grants(&namespace, |grants| grants.put(&instance)) {
+                if let Some(change) = self.put_instance(&instance) {
                     self.changed_grants(change);
                 }
             }

@@ -1,6 +1,6 @@
 //! The Secrets that grants take secret fields from: those that some grant refers to, and no others.
 
-use super::grants::SourceKey;
+use super::kept::SourceKey;
 use crate::core::secret::Secret;
 use std::{
     collections::{BTreeMap, HashMap},

@@ -122,6 +122,16 @@ impl<K: Hash + Ord + Clone, V> Store<K, V> {
         self.entries.get(key).map(|entry| &entry.identity)
     }
 
+    /// Changes what is kept of an object without that it has changed.
+    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        self.entries.get_mut(key).map(|entry| &mut entry.value)
+    }
+
+    /// Forgets what is known of an object, so that the same state of it may be taken in once more.
+    pub fn evict(&mut self, key: &K) -> Option<V> {
+        self.entries.remove(key).map(|entry| entry.value)
+    }
+
     /// All keys.
     pub fn keys(&self) -> impl Iterator<Item = &K> {
         self.entries.keys()
@@ -144,6 +154,11 @@ impl<K: Hash + Ord + Clone, V> Store<K, V> {
 
     /// Takes in a state, from the watch or from the answer to a write.
     pub fn put(&mut self, key: K, identity: Identity, value: V) -> Put<V> {
+        // Of what could not be read, the same state may be readable another time.
+        let was_unreadable = self.unreadable.get(&key).is_some_and(|entry| entry.identity == identity);
+        if was_unreadable {
+            self.unreadable.remove(&key);
+        }
         if !self.admit(&key, &identity) {
             return Put::Stale;
         }
@@ -326,6 +341,9 @@ mod tests {
         assert_eq!(unreadable(&mut store, "b", 3), PutUnreadable::Unknown(None));
         assert_eq!((store.get(&"b"), store.unreadable(&"b")), (None, Some("spoilt")));
         assert_eq!(unreadable(&mut store, "b", 3), PutUnreadable::Stale);
+        assert_eq!(unreadable(&mut store, "c", 3), PutUnreadable::Unknown(None));
+        assert_eq!(store.put("c", state("c", 2), 2), Put::Stale);
+        assert_eq!(store.put("c", state("c", 3), 3), Put::Stored(None));
         assert_eq!(store.put("a", state("a", 2), 2), Put::Stale);
         assert_eq!(store.put("a", state("a", 3), 3), Put::Stored(Some(1)));
         assert_eq!(store.put("b", state("b", 4), 4), Put::Stored(None));

@@ -138,6 +138,11 @@ impl Tenancy {
         self.organizations.has_listed() && self.namespaces.has_listed()
     }
 
+    /// Whether organizations have been listed once.
+    pub fn has_listed_organizations(&self) -> bool {
+        self.organizations.has_listed()
+    }
+
     /// An organization.
     pub fn get(&self, name: &Arc<str>) -> Option<&Arc<Organization>> {
         self.organizations.get(name)

@@ -1,8 +1,8 @@
 //! All that one organization's evaluation reads, taken at one moment.
 
-use super::{SourceKey, World, catalogue::NotYetRead, grants::Held, sources::NotYetFetched};
+use super::{SourceKey, World, catalogue::NotYetRead, kept::Held, sources::NotYetFetched};
 use crate::{
-    api::{ASSIGNMENT_NAMESPACE, Organization},
+    api::{ASSIGNMENT_NAMESPACE, EntitlementInstance, Organization},
     core::{
         grant::{Grant, GrantId},
         namespace::NamespaceFacts,
@@ -79,6 +79,9 @@ impl World {
         if self.tenancy.is_unreadable(name) {
             return Err(NotReady::Unreadable);
         }
+        if self.awaits_instances(name) {
+            return Err(NotReady::Waits);
+        }
         let held: Vec<&Held> = self.grants.of_organization(name).collect();
         let organization = self.tenancy.get(name).cloned();
         let snapshot = Snapshot {
@@ -87,6 +90,7 @@ impl World {
             catalogue: self.catalogue_of(held.iter().map(|held| &held.grant)).map_err(|NotYetRead| NotReady::Waits)?,
             secrets: self.secrets_of(name, &held).map_err(|NotYetFetched| NotReady::Waits)?,
             namespaces: self.namespaces_of(organization.as_deref(), held.iter().map(|held| &held.grant)),
+            barred: self.grants.barred(name).map(|ones| ones.phases.clone()).unwrap_or_default(),
             organization,
         };
         let owner = snapshot.organization.as_deref().map(|organization| self.owner(name, organization));
@@ -99,6 +103,52 @@ impl World {
             unreadable: self.grants.unreadable(),
         };
         Ok(OrganizationView { snapshot, facts, owner, scene, looks })
+    }
+
+    /// Whether instances are being read again that the organization lets be named now. What it holds can't be told without.
+    fn awaits_instances(&self, organization: &Arc<str>) -> bool {
+        let Some(barred) = self.grants.barred(organization) else { return false };
+        let allowed = self.tenancy.get(organization).into_iter().flat_map(|found| &found.spec.assignable_from);
+        allowed.into_iter().any(|namespace| barred.within(namespace).next().is_some())
+    }
+
+    /// Whether an instance has to be read again.
+    pub fn awaits_instance(&self, id: &GrantId) -> bool {
+        self.grants.is_unreadable(id)
+            || self.grants.barred_organization(id).is_some_and(|name| self.tenancy.may_assign(name, &id.namespace))
+    }
+
+    /// Whether there is something to say of an instance that its organization does not let be named. There is not while
+    /// nothing is known of the organization.
+    pub fn is_barred(&self, id: &GrantId) -> bool {
+        let organization = self.grants.barred_organization(id);
+        organization
+            .is_some_and(|name| !self.tenancy.may_assign(name, &id.namespace) && !self.tenancy.is_unreadable(name))
+    }
+
+    /// All that is read to say so, as the instance is now; None where it need not, or can't yet, be said.
+    pub fn barred_view(&self, instance: &EntitlementInstance) -> Option<(Snapshot, GrantFacts)> {
+        let grant = Arc::new(Grant::read(instance));
+        if !self.is_barred(&grant.id) {
+            return None;
+        }
+        let facts = GrantFacts {
+            uid: instance.metadata.uid.as_deref().unwrap_or_default().into(),
+            status: instance.status.as_ref().and_then(Fingerprint::of_json),
+            moments: None,
+        };
+        let name = Arc::clone(&grant.organization);
+        let organization = self.tenancy.get(&name).cloned();
+        let snapshot = Snapshot {
+            catalogue: self.catalogue_of(std::iter::once(&grant)).ok()?,
+            secrets: SecretSources::new(),
+            namespaces: self.namespaces_of(organization.as_deref(), std::iter::once(&grant)),
+            barred: BTreeMap::new(),
+            grants: vec![grant],
+            organization,
+            name,
+        };
+        Some((snapshot, facts))
     }
 
     fn facts(&self, held: &Held) -> GrantFacts {

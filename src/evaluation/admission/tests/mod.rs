@@ -84,6 +84,7 @@ fn snapshot(instances: &[EntitlementInstance]) -> Snapshot {
     let present = NamespaceFacts { present: true, ..NamespaceFacts::default() };
     let own = NamespaceFacts { claimed_by: Some("acme".to_owned()), ..present.clone() };
     Snapshot {
+        barred: BTreeMap::new(),
         name: "acme".into(),
         organization: Some(Arc::new(organization(&json!({})))),
         grants: instances.iter().map(|instance| Arc::new(Grant::read(instance))).collect(),

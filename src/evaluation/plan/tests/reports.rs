@@ -52,6 +52,7 @@ fn snapshot(evaluation: &Evaluation, before: &[Condition]) -> Snapshot {
         Arc::new(Grant::read(&instance.unwrap()))
     };
     Snapshot {
+        barred: BTreeMap::new(),
         name: "acme".into(),
         organization: None,
         grants: evaluation.grants.iter().map(|outcome| read(&outcome.id.name)).collect(),

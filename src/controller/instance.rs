@@ -1,0 +1,83 @@
+//! One instance by itself: of one that its organization does not let be named, that is said; one that it lets be named now is
+//! read again.
+
+use super::{
+    clock,
+    context::Context,
+    failure::{Failure, Refusal},
+    guarded::Guarded,
+    organization::write_grant,
+    status::unwritten,
+    world::GrantFacts,
+};
+use crate::{
+    api::EntitlementInstance,
+    core::grant::GrantId,
+    evaluation::{
+        Snapshot, evaluate,
+        plan::{self, Fingerprint, Outcomes},
+    },
+};
+use kube::Api;
+
+/// Says of an instance that its organization does not let it be named from its namespace, or does not exist. Nothing but that it
+/// is there is kept in memory, so it is read first.
+pub async fn say_barred(context: &Context, id: &GrantId) -> Result<(), Failure> {
+    if !context.world(|world| world.is_barred(id)) {
+        return Ok(());
+    }
+    let Some(Guarded(Ok(instance))) = read(context, id).await.map_err(|refusal| unread(id, &refusal))? else {
+        return Ok(());
+    };
+    let Some((snapshot, facts)) = context.world(|world| world.barred_view(&instance)) else { return Ok(()) };
+    say(context, &snapshot, &facts)
+        .await
+        .map_err(|refusal| Failure::of(unwritten::<EntitlementInstance>(&id.to_string()), &refusal))
+}
+
+async fn say(context: &Context, snapshot: &Snapshot, facts: &GrantFacts) -> Result<(), Refusal> {
+    let now = clock::now();
+    let evaluation = evaluate(snapshot, now);
+    let statuses = plan::statuses(&evaluation, snapshot, &Outcomes::default(), now);
+    let grants = snapshot.grants.iter().zip(&evaluation.grants).zip(&statuses.grants);
+    for ((grant, outcome), status) in grants {
+        let Some(status) = status.as_ref().filter(|status| facts.status != Fingerprint::of_json(status)) else {
+            continue;
+        };
+        write_grant(context, grant, facts, &outcome.notices, status).await?;
+    }
+    Ok(())
+}
+
+/// Reads an instance again that its organization lets be named now. Until then, nothing of the organization is decided.
+pub async fn read_again(context: &Context, id: &GrantId) -> Result<(), Failure> {
+    if !context.world(|world| world.awaits_instance(id)) {
+        return Ok(());
+    }
+    match read(context, id).await {
+        Ok(found) => {
+            context.world(|world| world.fetched_instance(id, found));
+            Ok(())
+        }
+        Err(refusal) => {
+            if matches!(refusal, Refusal::Denied(_) | Refusal::Invalid(_)) {
+                // The others do not wait for what may never be told.
+                context.world(|world| world.instance_is_unreadable(id, &refusal.to_string()));
+            }
+            Err(unread(id, &refusal))
+        }
+    }
+}
+
+fn unread(id: &GrantId, refusal: &Refusal) -> Failure {
+    Failure::of(format!("the EntitlementInstance {id} could not be read"), refusal)
+}
+
+async fn read(context: &Context, id: &GrantId) -> Result<Option<Guarded<EntitlementInstance>>, Refusal> {
+    let api: Api<Guarded<EntitlementInstance>> = Api::namespaced(context.gate.client(), &id.namespace);
+    let _pass = context.gate.enter().await;
+    match api.get_opt(&id.name).await.map_err(|error| Refusal::of(&error)) {
+        Err(Refusal::NamespaceMissing) => Ok(None),
+        answer => answer,
+    }
+}

@@ -1,0 +1,212 @@
+//! What is kept of an instance.
+
+use crate::{
+    api::{EntitlementInstance, Phase, entitlement_instance::State},
+    core::{
+        age::Age,
+        grant::{Grant, GrantId},
+    },
+    evaluation::{holding::is_held, moments::Moments, plan::Fingerprint},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, LazyLock},
+};
+
+/// A source of secret fields: the namespace and name of a Secret.
+pub type SourceKey = (Arc<str>, Arc<str>);
+
+/// What is kept of an instance.
+#[derive(Clone, Debug)]
+pub enum Kept {
+    /// All that an evaluation reads.
+    Whole(Held),
+    /// That it is there.
+    Barred(Barred),
+}
+
+/// An instance whose organization lets it be named from its namespace.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// The grant.
+    pub grant: Arc<Grant>,
+    /// Of the status that it has; None if it has none.
+    pub status: Option<Fingerprint>,
+    /// The moments that its status tells, where these are still asked for.
+    pub moments: Option<Moments>,
+    /// In state Active, and its status has a record of acceptance.
+    is_accepted: bool,
+    /// The facets of which it states what is not valid, while it is held.
+    invalid: BTreeSet<Arc<str>>,
+}
+
+/// An instance whose organization does not let it be named from its namespace, or does not exist. Whoever may make instances
+/// anywhere can make many and large ones, so nothing of what it says is kept; it is read again when that is needed.
+#[derive(Clone, Debug)]
+pub struct Barred {
+    organization: Arc<str>,
+    definition: Arc<str>,
+    state: State,
+    generation: i64,
+    /// Of one in state Active whose status has a record of acceptance.
+    accepted: Option<Box<Age>>,
+}
+
+impl Kept {
+    /// Reads an instance as a whole, or that it is there.
+    pub fn read(instance: &EntitlementInstance, is_allowed: bool) -> Self {
+        let is_accepted = is_accepted(instance);
+        if is_allowed {
+            return Self::Whole(Held {
+                grant: Arc::new(Grant::read(instance)),
+                status: instance.status.as_ref().and_then(Fingerprint::of_json),
+                moments: Moments::read(instance),
+                is_accepted,
+                invalid: invalid_facets(instance),
+            });
+        }
+        Self::Barred(Barred {
+            organization: instance.spec.organization.as_str().into(),
+            definition: instance.spec.definition.as_str().into(),
+            state: instance.spec.state,
+            generation: instance.metadata.generation.unwrap_or(1),
+            accepted: is_accepted.then(|| Box::new(Age::of_grant(&instance.metadata))),
+        })
+    }
+
+    /// What is left of it when its organization lets it be named no more.
+    pub fn barred(&self) -> Self {
+        let Self::Whole(held) = self else { return self.clone() };
+        let grant = &held.grant;
+        Self::Barred(Barred {
+            organization: Arc::clone(&grant.organization),
+            definition: Arc::clone(&grant.definition),
+            state: grant.state,
+            generation: grant.generation,
+            accepted: held.is_accepted.then(|| Box::new(grant.age.clone())),
+        })
+    }
+
+    /// Where it is whole.
+    pub fn whole(&self) -> Option<&Held> {
+        match self {
+            Self::Whole(held) => Some(held),
+            Self::Barred(_) => None,
+        }
+    }
+
+    /// The organization's name.
+    pub fn organization(&self) -> &Arc<str> {
+        match self {
+            Self::Whole(held) => &held.grant.organization,
+            Self::Barred(barred) => &barred.organization,
+        }
+    }
+
+    /// The definition's name.
+    pub fn definition(&self) -> &Arc<str> {
+        match self {
+            Self::Whole(held) => &held.grant.definition,
+            Self::Barred(barred) => &barred.definition,
+        }
+    }
+
+    /// The source's generation.
+    pub fn generation(&self) -> i64 {
+        match self {
+            Self::Whole(held) => held.grant.generation,
+            Self::Barred(barred) => barred.generation,
+        }
+    }
+
+    /// How old it is, where it was accepted and is in state Active.
+    pub fn accepted(&self) -> Option<&Age> {
+        match self {
+            Self::Whole(held) => held.is_accepted.then_some(&held.grant.age),
+            Self::Barred(barred) => barred.accepted.as_deref(),
+        }
+    }
+
+    /// Whether its status says so.
+    pub fn is_in_force(&self) -> bool {
+        self.whole().is_some_and(|held| held.grant.remembered.phase.is_some_and(Phase::is_in_force))
+    }
+
+    /// The facets of which it states what is not valid, while it is held.
+    pub fn invalid(&self) -> &BTreeSet<Arc<str>> {
+        static NONE: LazyLock<BTreeSet<Arc<str>>> = LazyLock::new(BTreeSet::new);
+        self.whole().map_or(&*NONE, |held| &held.invalid)
+    }
+
+    /// The Secrets that it takes values from.
+    pub fn sources(&self) -> impl Iterator<Item = SourceKey> {
+        self.whole().into_iter().flat_map(Held::sources)
+    }
+
+    /// The phase of one that is barred.
+    pub fn phase_barred(&self) -> Option<Phase> {
+        let Self::Barred(barred) = self else { return None };
+        Some(match barred.state {
+            State::Draft => Phase::Draft,
+            State::Active => Phase::Rejected,
+            State::Cancelled => Phase::Cancelled,
+        })
+    }
+}
+
+impl Held {
+    /// The Secrets that it takes values from.
+    pub fn sources(&self) -> impl Iterator<Item = SourceKey> {
+        let namespace = &self.grant.id.namespace;
+        let names = self.grant.secret_facets.iter().map(|facet| facet.secret_key_ref.name.as_str());
+        names.map(|name| (Arc::clone(namespace), name.into()))
+    }
+}
+
+fn is_accepted(instance: &EntitlementInstance) -> bool {
+    let has_record = instance.status.as_ref().is_some_and(|status| status.accepted.is_some());
+    has_record && instance.spec.state == State::Active
+}
+
+fn invalid_facets(instance: &EntitlementInstance) -> BTreeSet<Arc<str>> {
+    let status = instance.status.as_ref().filter(|status| status.phase.is_some_and(is_held));
+    let violations = status.into_iter().flat_map(|status| &status.violations);
+    violations.map(|violation| violation.facet.as_str().into()).collect()
+}
+
+/// The instances that name one organization from where they may not.
+#[derive(Debug, Default)]
+pub struct BarredOnes {
+    ids: BTreeSet<GrantId>,
+    /// How many there are in each phase.
+    pub phases: BTreeMap<Phase, u64>,
+}
+
+impl BarredOnes {
+    /// One more.
+    pub fn add(&mut self, id: &GrantId, phase: Phase) {
+        self.ids.insert(id.clone());
+        *self.phases.entry(phase).or_default() += 1;
+    }
+
+    /// One less. True if none is left.
+    pub fn remove(&mut self, id: &GrantId, phase: Phase) -> bool {
+        self.ids.remove(id);
+        if let Some(count) = self.phases.get_mut(&phase) {
+            *count = count.saturating_sub(1);
+        }
+        self.phases.retain(|_, count| *count > 0);
+        self.ids.is_empty()
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &GrantId> {
+        self.ids.iter()
+    }
+
+    /// Those in a namespace.
+    pub fn within<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = &'a GrantId> {
+        let first = GrantId::new(namespace, "");
+        self.ids.range(first..).take_while(move |id| &*id.namespace == namespace)
+    }
+}

@@ -17,6 +17,7 @@ mod program;
 mod progress;
 mod render;
 mod run;
+mod size;
 mod suggestions;
 mod terminal;
 mod text;

@@ -10,9 +10,10 @@ use super::{
     outcome::{Failure, Outcome},
     progress::Progress,
     say,
+    size::Size,
     terminal::Palette,
 };
-use crate::{api::GROUP, core::calendar::Instant, offline::Survey};
+use crate::{api::GROUP, core::calendar::Instant, evaluation::Limits, offline::Survey};
 use chrono::{DurationRound, TimeDelta, Utc};
 use clap::Args;
 use std::{
@@ -41,6 +42,9 @@ pub struct SourceArguments {
     /// The operator's own namespace, as its run has it
     #[arg(long, value_name = "NAMESPACE", default_value = OPERATOR_NAMESPACE)]
     operator_namespace: String,
+    /// The most that the objects of one organization may come to, as the operator's run has it
+    #[arg(long, value_name = "SIZE", default_value_t = Size::ORGANIZATION)]
+    organization_bytes: Size,
     #[command(flatten)]
     connection: ConnectionArguments,
 }
@@ -179,7 +183,7 @@ pub fn gather(source: &SourceArguments, created: Instant) -> Result<Manifests, F
     }
     let scope =
         Scope { namespaces: source.namespaces.clone(), operator_namespace: source.operator_namespace.clone(), created };
-    Ok(cluster::read(&source.connection.connection(), &scope)?)
+    Ok(limited(cluster::read(&source.connection.connection(), &scope)?, source))
 }
 
 /// Gathers the objects of files and folders.
@@ -196,7 +200,12 @@ pub fn read(paths: &[PathBuf], source: &SourceArguments, created: Instant) -> Re
     };
     let options =
         ReadOptions { created, namespace: namespace.into(), operator_namespace: source.operator_namespace.clone() };
-    Ok(manifests::read(paths, &mut io::stdin().lock(), &options)?)
+    Ok(limited(manifests::read(paths, &mut io::stdin().lock(), &options)?, source))
+}
+
+fn limited(mut manifests: Manifests, source: &SourceArguments) -> Manifests {
+    manifests.inventory.limit(Limits { organization_bytes: source.organization_bytes.bytes() });
+    manifests
 }
 
 fn is_readable(findings: &[Finding]) -> bool {

@@ -3,12 +3,14 @@
 use super::{
     connection::ConnectionArguments,
     outcome::{Failure, Outcome},
+    size::Size,
     time_zones::ZonesInUse,
     webhook::WebhookArguments,
 };
 use crate::{
     connection::Connection,
     controller::{Controller, Options},
+    evaluation::Limits,
     telemetry::{self, LogFormat},
     webhook,
 };
@@ -36,6 +38,10 @@ pub struct RunArguments {
     /// How many requests to the API server are under way at once
     #[arg(long, value_name = "NUMBER", default_value = "64", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
     concurrency: usize,
+    /// The most that the objects of one organization may come to in all its namespaces, in bytes, or with Ki, Mi or Gi: what is
+    /// beyond is not written (Delivered=False, TooMuch), and nothing is withdrawn for it
+    #[arg(long, value_name = "SIZE", default_value_t = Size::ORGANIZATION)]
+    organization_bytes: Size,
     /// How log lines are written
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     log_format: LogFormat,
@@ -60,6 +66,7 @@ pub fn run(arguments: RunArguments, zones: &ZonesInUse) -> Result<Outcome, Failu
     let options = Options {
         namespace: arguments.namespace,
         concurrency: arguments.concurrency,
+        limits: Limits { organization_bytes: arguments.organization_bytes.bytes() },
         time_zones: Some(zones.report()),
     };
     runtime.block_on(operate(&arguments.connection.connection(), options, webhook))?;

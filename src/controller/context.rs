@@ -59,7 +59,7 @@ impl Context {
             announcer,
             source_namespaces: Notify::new(),
             moves: Moves::default(),
-            world: Mutex::new(World::new(&options.namespace)),
+            world: Mutex::new(World::new(&options.namespace, options.limits)),
             attempts: Mutex::default(),
             options,
         }

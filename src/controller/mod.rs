@@ -51,7 +51,10 @@ mod world;
 
 use crate::{
     api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization},
-    evaluation::object::{MANAGED_BY, MANAGER},
+    evaluation::{
+        Limits,
+        object::{MANAGED_BY, MANAGER},
+    },
 };
 use context::Context;
 use gate::Gate;
@@ -79,11 +82,14 @@ pub struct Options {
     pub concurrency: usize,
     /// Which time zone data is used, to be said in the operator's namespace; nothing is said where it is absent.
     pub time_zones: Option<TimeZoneReport>,
+    /// What every evaluation keeps to.
+    pub limits: Limits,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { namespace: "entitlement-operator".to_owned(), concurrency: 64, time_zones: None }
+        let namespace = "entitlement-operator".to_owned();
+        Self { namespace, concurrency: 64, limits: Limits::DEFAULT, time_zones: None }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The objects that grants in force and the organization should have.
 
 use super::{
+    allowance::{Allowance, Limits},
     holding::{Holding, Member},
     object::{
         CONTENT_HASH, DEFINITION, DesiredObject, INSTANCE, MANAGED_BY, MANAGER, ON_END, ORGANIZATION, ObjectContent,
@@ -41,6 +42,8 @@ pub struct Delivery {
     pub summary: Option<Summary>,
     /// How many objects each grant should have, and what hinders it.
     pub grants: BTreeMap<GrantId, GrantDelivery>,
+    /// What hinders the delivery of the summary.
+    pub hindered: Option<Trouble>,
 }
 
 /// What one grant should have.
@@ -64,21 +67,22 @@ struct Request<'a> {
 impl Delivery {
     /// All objects for what an organization holds at one moment.
     #[must_use]
-    pub fn of(standing: &Standing, holdings: &[Holding], now: Instant) -> Self {
+    pub fn of(standing: &Standing, holdings: &[Holding], limits: Limits, now: Instant) -> Self {
         let mut delivery = Self::default();
-        delivery.summary(standing, holdings, now);
+        let mut allowance = Allowance::of(standing.name, limits);
+        delivery.summary(standing, holdings, &mut allowance, now);
         let mut requests = Vec::new();
         for holding in holdings {
             delivery.request(standing, holding, &mut requests);
         }
         requests.sort_by(|one, other| one.age.cmp(other.age));
         for request in &requests {
-            delivery.claim(standing, request);
+            delivery.claim(standing, request, &mut allowance);
         }
         delivery
     }
 
-    fn summary(&mut self, standing: &Standing, holdings: &[Holding], now: Instant) {
+    fn summary(&mut self, standing: &Standing, holdings: &[Holding], allowance: &mut Allowance, now: Instant) {
         let Some(organization) = standing.organization else { return };
         let name: Arc<str> = organization.spec.summary.name.as_str().into();
         self.summary = summary::summary(standing, holdings, now);
@@ -89,6 +93,8 @@ impl Delivery {
             Some(summary) => write(standing, None, None, ObjectData::ConfigMap(summary.data()), Extra::default()),
             None => Wish::Keep,
         };
+        let (wish, trouble) = afforded(wish, standing.served.len(), allowance);
+        self.hindered = trouble;
         for namespace in &standing.served {
             let key = ObjectKey { kind: OutputKind::ConfigMap, namespace: namespace.clone(), name: name.clone() };
             self.objects.insert(key, DesiredObject { grant: None, wish: wish.clone() });
@@ -212,13 +218,20 @@ impl Delivery {
     }
 
     /// The older grant gets the object, and the summary goes before all.
-    fn claim(&mut self, standing: &Standing, request: &Request) {
+    fn claim(&mut self, standing: &Standing, request: &Request, allowance: &mut Allowance) {
+        let name: Arc<str> = request.name.as_str().into();
+        let key = |namespace: &Arc<str>| ObjectKey {
+            kind: request.kind,
+            namespace: Arc::clone(namespace),
+            name: Arc::clone(&name),
+        };
+        let free = standing.served.iter().filter(|namespace| !self.objects.contains_key(&key(namespace)));
+        let (wish, trouble) = afforded(request.wish.clone(), free.count(), allowance);
+        self.hinder(request.grant, trouble);
         for namespace in &standing.served {
-            let key =
-                ObjectKey { kind: request.kind, namespace: namespace.clone(), name: request.name.as_str().into() };
-            match self.objects.entry(key) {
+            match self.objects.entry(key(namespace)) {
                 Entry::Vacant(place) => {
-                    place.insert(DesiredObject { grant: Some(request.grant.clone()), wish: request.wish.clone() });
+                    place.insert(DesiredObject { grant: Some(request.grant.clone()), wish: wish.clone() });
                 }
                 Entry::Occupied(taken) => {
                     let owner = taken
@@ -232,6 +245,15 @@ impl Delivery {
                 }
             }
         }
+    }
+}
+
+/// What is to become of an object in so many namespaces. One that is too much stays as it is, should it be there.
+fn afforded(wish: Wish, namespaces: usize, allowance: &mut Allowance) -> (Wish, Option<Trouble>) {
+    let Wish::Write(content) = &wish else { return (wish, None) };
+    match allowance.take(content, namespaces) {
+        Ok(()) => (wish, None),
+        Err(trouble) => (Wish::Keep, Some(trouble)),
     }
 }
 

@@ -4,6 +4,7 @@
 //! moment give the same answer, byte for byte.
 
 pub mod admission;
+pub mod allowance;
 mod cases;
 pub mod catalogue;
 pub mod catalogue_status;
@@ -33,6 +34,7 @@ use crate::{
     },
     render::summary::Summary,
 };
+pub use allowance::Limits;
 pub use flaws::Flaws;
 
 use catalogue::CatalogueEntry;
@@ -65,6 +67,8 @@ pub struct Snapshot {
     pub catalogue: BTreeMap<Arc<str>, Arc<CatalogueEntry>>,
     /// Sources of secret fields.
     pub secrets: SecretSources,
+    /// What the evaluation keeps to.
+    pub limits: Limits,
     /// What is known of each namespace that the organization lists or that one of its grants lies in.
     pub namespaces: BTreeMap<Arc<str>, NamespaceFacts>,
 }
@@ -109,7 +113,7 @@ pub fn evaluate(snapshot: &Snapshot, now: Instant) -> Evaluation {
         .into_iter()
         .map(|(name, indices)| Holding::of(snapshot, &standing, name, &indices, now))
         .collect();
-    let mut delivery = Delivery::of(&standing, &holdings, now);
+    let mut delivery = Delivery::of(&standing, &holdings, snapshot.limits, now);
     let mut outcomes: Vec<(usize, GrantOutcome)> = Vec::with_capacity(snapshot.grants.len());
     let mut next: Option<Instant> = None;
     for holding in &holdings {
@@ -123,7 +127,7 @@ pub fn evaluate(snapshot: &Snapshot, now: Instant) -> Evaluation {
     outcomes.sort_by_key(|(index, _)| *index);
     Evaluation {
         grants: outcomes.into_iter().map(|(_, outcome)| outcome).collect(),
-        organization: status::organization_status(&standing, &holdings, &snapshot.barred, now),
+        organization: status::organization_status(&standing, &holdings, &snapshot.barred, delivery.hindered, now),
         objects: delivery.objects,
         kept: delivery.kept,
         summary: delivery.summary,

@@ -12,7 +12,7 @@ use crate::{
         schema::Schema,
     },
     evaluation::{
-        SecretSources, Snapshot,
+        Limits, SecretSources, Snapshot,
         catalogue::{CatalogueEntry, CompiledDefinition, Present, Revision, Source, newest_valid, revision_name},
         doubts::{Doubt, doubts, is_renewed_by},
         explanation::{self, Explanation},
@@ -40,6 +40,7 @@ type Revisions = BTreeMap<(i64, Arc<str>), Revision>;
 pub struct Inventory {
     created: Time,
     operator_namespace: Arc<str>,
+    limits: Limits,
     pub(super) organizations: Named<Organization>,
     pub(super) facets: Named<FacetDefinition>,
     pub(super) definitions: Named<EntitlementDefinition>,
@@ -59,6 +60,7 @@ impl Inventory {
         Self {
             created: Time(Timestamp::from_second(created.timestamp()).unwrap_or_default()),
             operator_namespace: operator_namespace.into(),
+            limits: Limits::DEFAULT,
             organizations: Named::new(),
             facets: Named::new(),
             definitions: Named::new(),
@@ -67,6 +69,11 @@ impl Inventory {
             revisions: BTreeMap::new(),
             namespaces: None,
         }
+    }
+
+    /// Keeps to other limits than an operator does without more being said.
+    pub fn limit(&mut self, limits: Limits) {
+        self.limits = limits;
     }
 
     /// Adds an organization.
@@ -288,6 +295,7 @@ impl Inventory {
         };
         Snapshot {
             barred: BTreeMap::new(),
+            limits: self.limits,
             name: Arc::clone(name),
             catalogue: grants.iter().filter_map(entry).collect(),
             secrets: self.sources(&grants),

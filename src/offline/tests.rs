@@ -4,6 +4,7 @@ mod course;
 mod explanation;
 mod summary;
 mod timeline;
+mod too_much;
 
 use super::{EntitlementKind, Inventory, Status, Subject, Survey};
 use crate::{

@@ -124,6 +124,7 @@ impl World {
             secrets,
             namespaces,
             barred: BTreeMap::new(),
+            limits: self.limits,
         }))
     }
 

@@ -43,7 +43,7 @@ use crate::{
         entitlement_definition::InstanceCounts,
     },
     core::{grant::GrantId, secret::Secret},
-    evaluation::{catalogue_status::InvalidGrants, object::ObjectKey, plan::Observed},
+    evaluation::{Limits, catalogue_status::InvalidGrants, object::ObjectKey, plan::Observed},
 };
 use catalogue::Catalogue;
 use grants::{GrantChange, Grants};
@@ -77,6 +77,7 @@ pub enum WorkItem {
 /// The index.
 pub struct World {
     operator_namespace: Arc<str>,
+    limits: Limits,
     tenancy: Tenancy,
     grants: Grants,
     catalogue: Catalogue,
@@ -94,9 +95,10 @@ pub struct World {
 
 impl World {
     /// Nothing is known yet. The namespace is the operator's own.
-    pub fn new(operator_namespace: &str) -> Self {
+    pub fn new(operator_namespace: &str, limits: Limits) -> Self {
         Self {
             operator_namespace: operator_namespace.into(),
+            limits,
             tenancy: Tenancy::default(),
             grants: Grants::default(),
             catalogue: Catalogue::default(),

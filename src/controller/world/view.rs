@@ -90,6 +90,7 @@ impl World {
             catalogue: self.catalogue_of(held.iter().map(|held| &held.grant)).map_err(|NotYetRead| NotReady::Waits)?,
             secrets: self.secrets_of(name, &held).map_err(|NotYetFetched| NotReady::Waits)?,
             namespaces: self.namespaces_of(organization.as_deref(), held.iter().map(|held| &held.grant)),
+            limits: self.limits,
             barred: self.grants.barred(name).map(|ones| ones.phases.clone()).unwrap_or_default(),
             organization,
         };
@@ -144,6 +145,7 @@ impl World {
             secrets: SecretSources::new(),
             namespaces: self.namespaces_of(organization.as_deref(), std::iter::once(&grant)),
             barred: BTreeMap::new(),
+            limits: self.limits,
             grants: vec![grant],
             organization,
             name,

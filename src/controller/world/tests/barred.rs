@@ -8,7 +8,7 @@ use crate::{
         world::{NotReady, Served, WorkItem, World},
     },
     core::{calendar::Instant, grant::GrantId},
-    evaluation::evaluate,
+    evaluation::{Limits, evaluate},
 };
 use kube::runtime::watcher::Event;
 use rstest::rstest;
@@ -207,7 +207,7 @@ fn it_is_told_anew_once_its_definition_is_another() {
 
 #[test]
 fn all_are_told_when_everything_is_known() {
-    let mut world = World::new("operator");
+    let mut world = World::new("operator", Limits::DEFAULT);
     world.observe_organization(Event::InitApply(acme(&["entitlements"], 1)));
     assert!(!world.knows_organizations());
     world.observe_organization(Event::InitDone);

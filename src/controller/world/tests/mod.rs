@@ -10,7 +10,10 @@ use super::{SourceKey, WorkItem, World};
 use crate::controller::guarded::Guarded;
 use crate::{
     api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization},
-    evaluation::catalogue::{CatalogueEntry, CompiledDefinition, Source},
+    evaluation::{
+        Limits,
+        catalogue::{CatalogueEntry, CompiledDefinition, Source},
+    },
 };
 use k8s_openapi::api::{
     apps::v1::ControllerRevision,
@@ -35,7 +38,7 @@ pub fn metadata(namespace: Option<&str>, name: &str, version: u64) -> Value {
 
 /// Everything is listed, with nothing in it.
 pub fn empty() -> World {
-    let mut world = World::new("operator");
+    let mut world = World::new("operator", Limits::DEFAULT);
     finish_lists(&mut world);
     assert_eq!(world.take_work(), BTreeSet::new());
     world

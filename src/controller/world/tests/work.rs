@@ -8,7 +8,7 @@ use crate::controller::guarded::Guarded;
 use crate::{
     api::{EntitlementInstance, entitlement_definition::OutputKind},
     controller::world::{WorkItem, World},
-    evaluation::object::ObjectKey,
+    evaluation::{Limits, object::ObjectKey},
 };
 use kube::runtime::watcher::Event;
 use serde_json::json;
@@ -20,7 +20,7 @@ fn in_force() -> serde_json::Value {
 
 #[test]
 fn nothing_is_done_before_all_is_listed_and_everything_then() {
-    let mut world = World::new("operator");
+    let mut world = World::new("operator", Limits::DEFAULT);
     world.observe_organization(Event::Init);
     world.observe_organization(Event::InitApply(organization("acme", &["one"], 1)));
     world.observe_facet(Event::Init);

@@ -13,7 +13,7 @@ use crate::{
         namespace::NamespaceFacts,
     },
     evaluation::{
-        Snapshot,
+        Limits, Snapshot,
         catalogue::{CatalogueEntry, CompiledDefinition, Source},
         evaluate,
     },
@@ -85,6 +85,7 @@ fn snapshot(instances: &[EntitlementInstance]) -> Snapshot {
     let own = NamespaceFacts { claimed_by: Some("acme".to_owned()), ..present.clone() };
     Snapshot {
         barred: BTreeMap::new(),
+        limits: Limits::DEFAULT,
         name: "acme".into(),
         organization: Some(Arc::new(organization(&json!({})))),
         grants: instances.iter().map(|instance| Arc::new(Grant::read(instance))).collect(),

@@ -11,7 +11,7 @@ use crate::{
         grant::Grant,
     },
     evaluation::{
-        Evaluation, Snapshot,
+        Evaluation, Limits, Snapshot,
         plan::{Delivery, Outcomes, Statuses, statuses},
     },
 };
@@ -53,6 +53,7 @@ fn snapshot(evaluation: &Evaluation, before: &[Condition]) -> Snapshot {
     };
     Snapshot {
         barred: BTreeMap::new(),
+        limits: Limits::DEFAULT,
         name: "acme".into(),
         organization: None,
         grants: evaluation.grants.iter().map(|outcome| read(&outcome.id.name)).collect(),

@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn what_is_never_written_takes_nothing() {
         let mut allowance = allowance(6);
-        assert_eq!(allowance.take(&config_map(&"x".repeat(MAX_DATA_BYTES)), 1), Ok(()));
+        assert_eq!(allowance.take(&config_map(&"x".repeat(MAX_DATA_BYTES + 1)), 1), Ok(()));
         assert_eq!(allowance.take(&config_map(""), 1), Ok(()));
     }
 }

@@ -48,6 +48,7 @@ mod secrets;
 mod silence;
 mod sources;
 mod tenancy;
+mod too_much;
 mod webhook;
 mod webhook_certificate;
 mod wrap_up;

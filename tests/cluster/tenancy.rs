@@ -156,3 +156,55 @@ async fn a_namespace_of_grants_is_never_a_tenants() {
     cluster.object("ConfigMap", "$", "$").await;
     assert!(cluster.get("ConfigMap", &grants, "$").await.is_none());
 }
+
+#[tokio::test]
+async fn a_namespace_that_is_allowed_again_finds_what_was_agreed() {
+    let cluster = cluster().await;
+    cluster.apply(crate::harness::ORGANIZATION).await;
+    cluster
+        .apply(
+            r#"
+apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementDefinition
+metadata: {name: $}
+spec:
+  type: Quantity
+  unit: seat
+  amount: 10
+  facets: [{name: f, schema: {type: object, properties: {text: {type: string}}}}]
+  outputs: [{name: config, kind: ConfigMap, items: [{key: seats, template: "{{ total.amount }} {{ facets.f.text }}"}]}]
+"#,
+        )
+        .await;
+    let grants = format!("{}-grants", cluster.name);
+    cluster.create(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": grants}})).await.unwrap();
+    let mut granted =
+        grant(&cluster.name, &cluster.name, &cluster.name, json!({"facets": {"f": {"text": "x".repeat(10_000)}}}));
+    granted["metadata"]["namespace"] = grants.clone().into();
+    cluster.create(granted).await.unwrap();
+    let refused = |seen: &serde_json::Value| {
+        crate::harness::condition(seen, "Accepted")["reason"] == "NamespaceNotAllowed"
+            && seen["status"]["phase"] == "Rejected"
+    };
+    cluster.until("EntitlementInstance", &grants, "$", "is refused", refused).await;
+    cluster
+        .until("Organization", "", "$", "counts it", |seen| seen["status"]["instances"] == json!({"Rejected": 1}))
+        .await;
+    let allow = async |from: &[&str]| {
+        cluster.merge("Organization", "", "$", json!({"spec": {"assignableFrom": from}})).await.unwrap();
+    };
+    allow(&[grants.as_str()]).await;
+    let delivered = cluster.object("ConfigMap", "$", "$").await;
+    let active = |seen: &serde_json::Value| seen["status"]["phase"] == "Active";
+    let agreed = cluster.until("EntitlementInstance", &grants, "$", "is in force", active).await;
+    allow(&["entitlements"]).await;
+    cluster.gone("ConfigMap", "$", "$").await;
+    let barred = cluster.until("EntitlementInstance", &grants, "$", "is refused again", refused).await;
+    assert_eq!(barred["status"]["accepted"], agreed["status"]["accepted"]);
+    // What is agreed later reaches grants that are accepted later.
+    cluster.merge("EntitlementDefinition", "", "$", json!({"spec": {"amount": 20}})).await.unwrap();
+    cluster.condition("EntitlementDefinition", "$", "Ready", "True", "Valid").await;
+    allow(&[grants.as_str()]).await;
+    assert_eq!(cluster.object("ConfigMap", "$", "$").await["data"], delivered["data"]);
+    cluster.until("EntitlementInstance", &grants, "$", "is in force again", active).await;
+}

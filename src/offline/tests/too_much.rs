@@ -21,7 +21,7 @@ fn with(namespaces: usize, grants: &[(&str, usize)]) -> Inventory {
     inventory.add_definition(definition(
         "text",
         &json!({
-            "type": "Feature", "allowMultiple": true, "displayName": "D".repeat(1500), "facets": [{"name": "f", "schema": schema}],
+            "type": "Feature", "allowMultiple": true, "facets": [{"name": "f", "schema": schema}],
             "outputs": [{"name": "o", "kind": "ConfigMap", "objectName": "{{ instance.name }}", "items":
                 [{"key": "text", "template": template}]}],
         }),
@@ -87,8 +87,8 @@ fn without_more_being_said_it_is_thirty_two_mebibytes() {
 
 #[test]
 fn a_summary_that_is_too_much_is_the_organizations_trouble() {
-    let mut inventory = with(2, &[("a", 1)]);
-    inventory.limit(Limits { organization_bytes: 2900 });
+    let mut inventory = with(2, &[("a", 0)]);
+    inventory.limit(Limits { organization_bytes: 700 });
     let survey = inventory.survey(now());
     assert_eq!(ready(&survey, &cluster_scoped(EntitlementKind::Organization, "acme")), too_much());
     // What fits is delivered still.

@@ -44,7 +44,7 @@ pub async fn follow<K>(
         while let Some(event) = events.next().await {
             match event {
                 Ok(event) => {
-                    if patience.ends_with(&event) {
+                    if streams && patience.ends_with(&event) {
                         break;
                     }
                     // A list begins with `Init` before anyone has been asked.

@@ -26,6 +26,7 @@ mod leaks;
 
 mod bad_company;
 mod bad_input;
+mod barred;
 mod bulk;
 mod control_plane;
 mod control_plane_end;

@@ -38,8 +38,10 @@ pub struct RunArguments {
     /// How many requests to the API server are under way at once
     #[arg(long, value_name = "NUMBER", default_value = "64", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
     concurrency: usize,
-    /// The most that the objects of one organization may come to in all its namespaces, in bytes, or with Ki, Mi or Gi: what is
-    /// beyond is not written (Delivered=False, TooMuch), and nothing is withdrawn for it
+    /// The most that the objects of one organization may come to in all its namespaces, in bytes, or with Ki, Mi or Gi
+    ///
+    /// The summary and the older grants go first. What is beyond is not written, and nothing that is there is withdrawn for it:
+    /// those grants say so.
     #[arg(long, value_name = "SIZE", default_value_t = Size::ORGANIZATION)]
     organization_bytes: Size,
     /// How log lines are written

@@ -40,7 +40,7 @@ impl FromStr for Size {
 
 impl fmt::Display for Size {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fitting = UNITS.into_iter().rev().find(|(_, factor)| self.0 > 0 && self.0 % factor == 0);
+        let fitting = UNITS.into_iter().rev().find(|(_, factor)| self.0 > 0 && self.0.is_multiple_of(*factor));
         let (unit, factor) = fitting.unwrap_or(("", 1));
         write!(formatter, "{}{unit}", self.0 / factor)
     }

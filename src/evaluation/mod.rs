@@ -127,7 +127,13 @@ pub fn evaluate(snapshot: &Snapshot, now: Instant) -> Evaluation {
     outcomes.sort_by_key(|(index, _)| *index);
     Evaluation {
         grants: outcomes.into_iter().map(|(_, outcome)| outcome).collect(),
-        organization: status::organization_status(&standing, &holdings, &snapshot.barred, delivery.hindered, now),
+        organization: status::organization_status(
+            &standing,
+            &holdings,
+            &snapshot.barred,
+            delivery.hindered.as_ref(),
+            now,
+        ),
         objects: delivery.objects,
         kept: delivery.kept,
         summary: delivery.summary,

@@ -215,14 +215,14 @@ pub fn organization_status(
     standing: &Standing,
     holdings: &[Holding],
     barred: &BTreeMap<Phase, u64>,
-    hindered: Option<Trouble>,
+    hindered: Option<&Trouble>,
     now: Instant,
 ) -> Option<OrganizationStatus> {
     let organization = standing.organization?;
     let generation = organization.metadata.generation.unwrap_or(1);
     let before = organization.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let mut conditions = Conditions::after(before, generation, now);
-    let troubles: Vec<&Trouble> = standing.troubles.iter().chain(&hindered).collect();
+    let troubles: Vec<&Trouble> = standing.troubles.iter().chain(hindered).collect();
     match troubles.first() {
         None => conditions.set(READY, true, "Served", "all namespaces are served"),
         Some((reason, _)) => {

@@ -156,6 +156,8 @@ fn part(snapshot: &Snapshot, grants: Vec<Arc<Grant>>) -> Snapshot {
     let sources = grants.iter().flat_map(|grant| sources_of(grant));
     Snapshot {
         name: Arc::clone(&snapshot.name),
+        barred: BTreeMap::new(),
+        limits: snapshot.limits,
         organization: snapshot.organization.clone(),
         catalogue: grants.iter().filter_map(entry).map(|(name, entry)| (Arc::clone(name), Arc::clone(entry))).collect(),
         secrets: sources.filter_map(|key| Some((key.clone(), Arc::clone(snapshot.secrets.get(&key)?)))).collect(),

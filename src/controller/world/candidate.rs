@@ -108,6 +108,9 @@ impl World {
         if self.tenancy.is_unreadable(name) {
             return Err(NotReady::Unreadable);
         }
+        if self.awaits_instances(name) {
+            return Err(NotReady::Waits);
+        }
         let mut namespaces = self.namespaces_of(organization.as_deref(), grants.iter());
         if let Some(organization) = &organization {
             for (namespace, facts) in &mut namespaces {

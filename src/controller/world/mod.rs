@@ -206,22 +206,21 @@ impl World {
         let before = self.grants.spec_state(&id);
         let Some(change) = self.put_instance(instance) else { return };
         // Its own status is no reason to evaluate an organization again; a spec that came along with the answer is.
-        if before != self.grants.spec_state(&id) {
-            self.changed_grants(change);
-        } else {
+        if before == self.grants.spec_state(&id) {
             self.counting.extend(change.counting);
+        } else {
+            self.changed_grants(change);
         }
     }
 
     /// An instance was read again; None if there is none.
     pub fn fetched_instance(&mut self, id: &GrantId, instance: Option<Guarded<EntitlementInstance>>) {
-        match instance {
-            Some(instance) => self.observe_instance(Event::Apply(instance)),
-            None => {
-                let change = self.change_grants(&id.namespace, |grants| grants.forget(id));
-                self.changed_grants(change.unwrap_or_default());
-            }
+        if let Some(instance) = instance {
+            self.observe_instance(Event::Apply(instance));
+            return;
         }
+        let change = self.change_grants(&id.namespace, |grants| grants.forget(id));
+        self.changed_grants(change.unwrap_or_default());
     }
 
     /// An instance can't be read again, and why. It is there, but nothing is known of it.

@@ -107,7 +107,7 @@ impl World {
     }
 
     /// Whether instances are being read again that the organization lets be named now. What it holds can't be told without.
-    fn awaits_instances(&self, organization: &Arc<str>) -> bool {
+    pub(super) fn awaits_instances(&self, organization: &Arc<str>) -> bool {
         let Some(barred) = self.grants.barred(organization) else { return false };
         let allowed = self.tenancy.get(organization).into_iter().flat_map(|found| &found.spec.assignable_from);
         allowed.into_iter().any(|namespace| barred.within(namespace).next().is_some())

@@ -61,7 +61,7 @@ pub fn run(arguments: RunArguments, zones: &ZonesInUse) -> Result<Outcome, Failu
     telemetry::init(arguments.log_format, &arguments.log_filter)?;
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::System { action: "the threads of the operator cannot be started", error })?;
-    let webhook = arguments.webhook.options(&arguments.namespace);
+    let webhook = arguments.webhook.options(&arguments.namespace)?;
     if let ZonesInUse::Unusable(problem) = zones {
         tracing::error!("{problem}");
     }
@@ -71,8 +71,10 @@ pub fn run(arguments: RunArguments, zones: &ZonesInUse) -> Result<Outcome, Failu
         limits: Limits { organization_bytes: arguments.organization_bytes.bytes() },
         time_zones: Some(zones.report()),
     };
-    runtime.block_on(operate(&arguments.connection.connection(), options, webhook))?;
-    Ok(Outcome::Valid)
+    let operated = runtime.block_on(operate(&arguments.connection.connection(), options, webhook));
+    // What is still being thought about cannot be broken off, and nobody waits for it any more.
+    runtime.shutdown_background();
+    operated.map(|()| Outcome::Valid)
 }
 
 async fn operate(connection: &Connection, options: Options, webhook: Option<webhook::Options>) -> Result<(), Failure> {

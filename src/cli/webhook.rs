@@ -1,8 +1,13 @@
 //! The arguments of the admission webhook.
 
-use crate::webhook::{BaseUrl, Options, Reach};
+use super::{outcome::Failure, terminal::harmless};
+use crate::webhook::{BaseUrl, ClientAuthorities, Options, Reach};
 use clap::{ArgAction, Args};
-use std::net::SocketAddr;
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 /// The arguments of the admission webhook.
 #[derive(Debug, Args)]
@@ -21,33 +26,51 @@ pub struct WebhookArguments {
     /// The ValidatingWebhookConfiguration by which the API server knows of the webhook
     #[arg(long, value_name = "NAME", default_value = "entitlement-operator", requires = "webhook_reach")]
     webhook_configuration: String,
-    /// Whether that is made and kept; if not, only the caBundle of its webhook validate.entitlements.dev is filled in
+    /// Whether that is made and kept; if not, only the caBundle and the path of its webhook validate.entitlements.dev are filled in
     #[arg(long, value_name = "BOOL", action = ArgAction::Set, default_value_t = true, requires = "webhook_reach")]
     webhook_register: bool,
     /// Warn of what names something that does not exist, rather than refuse it: for tools that apply things in any order
     #[arg(long, requires = "webhook_reach")]
     webhook_allow_missing: bool,
+    /// Demand a certificate of whoever asks, signed by an authority in this file (PEM): that of the API server's client certificate
+    #[arg(long, value_name = "FILE", requires = "webhook_reach")]
+    webhook_client_ca: Option<PathBuf>,
 }
 
 impl WebhookArguments {
     /// How the webhook is set up; None where it is off.
-    #[must_use]
-    pub fn options(self, namespace: &str) -> Option<Options> {
+    ///
+    /// # Errors
+    /// Where a file cannot be used.
+    pub fn options(self, namespace: &str) -> Result<Option<Options>, Failure> {
         let service = self.webhook_service.map(Reach::Service);
-        Some(Options {
+        let Some(reach) = service.or(self.webhook_url.map(Reach::Url)) else { return Ok(None) };
+        Ok(Some(Options {
             address: self.webhook_address,
-            reach: service.or(self.webhook_url.map(Reach::Url))?,
+            reach,
+            client_authorities: self.webhook_client_ca.as_deref().map(authorities).transpose()?,
             namespace: namespace.to_owned(),
             configuration: self.webhook_configuration,
             registers: self.webhook_register,
             allows_missing: self.webhook_allow_missing,
-        })
+        }))
     }
+}
+
+fn authorities(path: &Path) -> Result<ClientAuthorities, Failure> {
+    let unusable = |error: &dyn std::fmt::Display| {
+        Failure::Usage(format!(
+            "--webhook-client-ca: {} is of no use: {error}: give a file with the certificate (PEM) of the authority that signs the API server's client certificate",
+            harmless(&path.display().to_string())
+        ))
+    };
+    let pem = fs::read(path).map_err(|error| unusable(&error))?;
+    ClientAuthorities::read(&pem).map_err(|error| unusable(&error))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Reach, WebhookArguments};
+    use super::{Path, Reach, WebhookArguments, fs};
     use crate::webhook::Options;
     use clap::{CommandFactory, FromArgMatches, Parser, error::ErrorKind};
     use rstest::rstest;
@@ -61,7 +84,7 @@ mod tests {
     fn read(arguments: &[&str]) -> Result<Option<Options>, ErrorKind> {
         let arguments = ["run"].into_iter().chain(arguments.iter().copied());
         let matches = Arguments::command().try_get_matches_from(arguments).map_err(|error| error.kind())?;
-        Ok(Arguments::from_arg_matches(&matches).unwrap().webhook.options("operator"))
+        Ok(Arguments::from_arg_matches(&matches).unwrap().webhook.options("operator").unwrap())
     }
 
     #[test]
@@ -74,6 +97,27 @@ mod tests {
         let options = read(&["--webhook-url=https://[::1]", "--webhook-register=false", "--webhook-allow-missing"]);
         let options = options.unwrap().unwrap();
         assert_eq!((options.host().as_str(), options.registers, options.allows_missing), ("::1", false, true));
+    }
+
+    #[test]
+    fn the_authorities_of_clients_are_read_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let (none, garbage, good) =
+            (folder.path().join("none"), folder.path().join("garbage"), folder.path().join("good"));
+        fs::write(&garbage, "garbage").unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let authority = rcgen::CertificateParams::default().self_signed(&key).unwrap();
+        fs::write(&good, authority.pem()).unwrap();
+        let options = |path: &Path| {
+            let arguments = ["run", "--webhook-service=hook", "--webhook-client-ca", path.to_str().unwrap()];
+            let arguments = Arguments::try_parse_from(arguments).unwrap();
+            arguments.webhook.options("operator").map_err(|failure| failure.to_string())
+        };
+        assert!(options(&none).unwrap_err().contains("none is of no use: No such file"));
+        assert!(
+            options(&garbage).unwrap_err().contains("garbage is of no use: the authorities of clients cannot be read")
+        );
+        assert!(options(&good).unwrap().unwrap().client_authorities.is_some());
     }
 
     #[rstest]

@@ -13,6 +13,7 @@ use rustls::{
     client::{WebPkiServerVerifier, danger::ServerCertVerifier},
     crypto::{CryptoProvider, ring},
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
+    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
 };
 use std::{fmt::Display, sync::Arc, time::Duration};
 
@@ -32,6 +33,26 @@ pub struct Certificate {
     pub key: Secret<Vec<u8>>,
     /// PEM: the authorities, the newest first.
     pub authorities: Vec<u8>,
+}
+
+/// The authorities of which one has to have signed a client's certificate.
+#[derive(Clone, Debug)]
+pub struct ClientAuthorities(Arc<dyn ClientCertVerifier>);
+
+impl ClientAuthorities {
+    /// Reads the authorities' certificates (PEM).
+    ///
+    /// # Errors
+    /// Where there are none, or one cannot be used.
+    pub fn read(pem: &[u8]) -> Result<Self, Unusable> {
+        let part = "the authorities of clients";
+        let mut roots = RootCertStore::empty();
+        for authority in read_all(pem, part)? {
+            roots.add(authority).map_err(|error| invalid(part, &error))?;
+        }
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider()).build();
+        verifier.map(Self).map_err(|error| invalid(part, &error))
+    }
 }
 
 /// Why a certificate cannot be used. It holds nothing of the key.
@@ -89,7 +110,7 @@ impl Certificate {
         let name = ServerName::try_from(host).map_err(|error| invalid("the host", &error))?;
         let (leaf, between) = chain.split_first().ok_or(Unusable::Unreadable { part: "tls.crt" })?;
         verifier.verify_server_cert(leaf, between, &name, &[], at(now)).map_err(|error| invalid("tls.crt", &error))?;
-        self.server_config().map(drop)
+        self.server_config(None).map(drop)
     }
 
     /// Whether it is time to replace it.
@@ -98,14 +119,18 @@ impl Certificate {
         self.check(host, now + RENEW_BEFORE).is_err()
     }
 
-    /// What it takes to serve with it.
+    /// What it takes to serve with it, to everyone or to clients of certain authorities.
     ///
     /// # Errors
     /// Where it cannot be read, or its key belongs to another.
-    pub fn server_config(&self) -> Result<Arc<ServerConfig>, Unusable> {
+    pub fn server_config(&self, clients: Option<&ClientAuthorities>) -> Result<Arc<ServerConfig>, Unusable> {
         let (chain, key) = self.parts()?;
         let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
-        let builder = builder.map_err(|error| invalid("TLS", &error))?.with_no_client_auth();
+        let builder = builder.map_err(|error| invalid("TLS", &error))?;
+        let builder = match clients {
+            Some(clients) => builder.with_client_cert_verifier(Arc::clone(&clients.0)),
+            None => builder.with_no_client_auth(),
+        };
         let mut config = builder.with_single_cert(chain, key).map_err(|error| invalid("tls.key", &error))?;
         // One connection for each request under way, as the API server spreads these over the replicas.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];

@@ -2,21 +2,17 @@
 
 use super::{
     named::{are_known, references},
-    review::Request,
+    review::Question,
 };
 use crate::{
     api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization},
     controller::{Knowledge, clock},
     core::{calendar::Instant, grant::GrantId},
-    evaluation::admission::{self, Verdict},
+    evaluation::admission::{self, DefinitionUse, Verdict},
 };
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
-use kube::{
-    Client, Resource,
-    core::{DynamicObject, ObjectMeta},
-};
-use serde::de::DeserializeOwned;
-use std::{sync::Arc, time::Duration};
+use kube::{Client, Resource, core::ObjectMeta};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, task::spawn_blocking, time};
 
 /// What the controller knows is a moment behind what is stored, and manifests are applied together with what they name: so a
@@ -25,11 +21,22 @@ const SECOND_THOUGHTS: [Duration; 3] =
     [Duration::from_millis(50), Duration::from_millis(150), Duration::from_millis(400)];
 /// An answer that comes later is not waited for.
 const DEADLINE: Duration = Duration::from_millis(2500);
-/// Questions that are thought about at once; others wait.
-const CONCURRENCY: usize = 4;
+/// Questions of the API server that are thought about at once; others wait. Each takes a processor from what counts.
+const CONCURRENCY: usize = 2;
+/// The same for those of anybody else.
+const CONCURRENCY_OF_OTHERS: usize = 1;
 
 /// Reasons that say that something which is named does not exist.
 const MISSING: [&str; 4] = ["OrganizationNotFound", "DefinitionNotFound", "FacetNotFound", "RenewalInvalid"];
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// It has shown that it is the API server: it is told whatever helps its user.
+    ApiServer,
+    /// Whoever reaches the port: what is said depends on what is sent alone, and tells nothing about others.
+    Anybody,
+}
 
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,41 +59,58 @@ pub struct Judge {
     knowledge: Knowledge,
     allows_missing: bool,
     places: Arc<Semaphore>,
+    places_of_others: Arc<Semaphore>,
 }
 
 impl Judge {
     /// With what the controller knows. What names something that does not exist can be allowed, with a warning.
     pub fn new(client: Client, knowledge: Knowledge, allows_missing: bool) -> Self {
-        Self { client, knowledge, allows_missing, places: Arc::new(Semaphore::new(CONCURRENCY)) }
+        let places = Arc::new(Semaphore::new(CONCURRENCY));
+        let places_of_others = Arc::new(Semaphore::new(CONCURRENCY_OF_OTHERS));
+        Self { client, knowledge, allows_missing, places, places_of_others }
     }
 
     /// What is said of a change.
     ///
     /// # Errors
     /// Where nothing is: the API server goes on without an answer.
-    pub async fn judge(&self, request: &Arc<Request>) -> Result<Verdict, NoAnswer> {
-        if !self.knowledge.is_ready() {
-            return Err(NoAnswer::NotReady);
-        }
-        time::timeout(DEADLINE, self.consider(request)).await.unwrap_or(Err(NoAnswer::Busy))
+    pub async fn judge(&self, question: &Question, caller: Caller) -> Result<Verdict, NoAnswer> {
+        let answer = async {
+            match caller {
+                Caller::Anybody => self.glance(question).await,
+                Caller::ApiServer if !self.knowledge.is_ready() => Err(NoAnswer::NotReady),
+                Caller::ApiServer => self.consider(question).await,
+            }
+        };
+        time::timeout(DEADLINE, answer).await.unwrap_or(Err(NoAnswer::Busy))
     }
 
-    async fn consider(&self, request: &Arc<Request>) -> Result<Verdict, NoAnswer> {
-        let mut said = self.think(request).await?;
+    async fn glance(&self, question: &Question) -> Result<Verdict, NoAnswer> {
+        let question = question.clone();
+        let mut said = on_a_thread(&self.places_of_others, move || by_itself(&question, clock::now())).await?;
+        said.warnings.push(NOT_THE_API_SERVER.to_owned());
+        Ok(said)
+    }
+
+    async fn consider(&self, question: &Question) -> Result<Verdict, NoAnswer> {
+        let mut said = self.think(question).await?;
+        if !is_yes(said.as_ref()) && self.is_refused_by_itself(question).await? {
+            return Ok(said.unwrap_or_default());
+        }
         for wait in SECOND_THOUGHTS {
             if is_yes(said.as_ref()) {
                 break;
             }
             time::sleep(wait).await;
-            said = self.think(request).await?;
+            said = self.think(question).await?;
         }
         if is_yes(said.as_ref()) {
             return Ok(said.unwrap_or_default());
         }
-        let references = references(request);
+        let references = references(question);
         // A watch may be further behind than that; and what it has caught up with meanwhile has not been thought about.
         let are_known = are_known(&self.client, &self.knowledge, &references).await;
-        let said = if are_known { self.think(request).await? } else { None };
+        let said = if are_known { self.think(question).await? } else { None };
         let mut said = said.unwrap_or_else(|| unchecked("something that it depends on is still being read"));
         if self.allows_missing && references.iter().any(|reference| self.knowledge.state(reference).is_none()) {
             let missing = said.refused.take_if(|refused| MISSING.contains(&refused.reason));
@@ -96,16 +120,36 @@ impl Judge {
     }
 
     /// None where something that is needed for it is not known yet.
-    async fn think(&self, request: &Arc<Request>) -> Result<Option<Verdict>, NoAnswer> {
-        let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return Err(NoAnswer::Busy) };
-        let (knowledge, request) = (self.knowledge.clone(), Arc::clone(request));
-        let thought = spawn_blocking(move || {
-            let _place = place;
-            review(&knowledge, &request, clock::now())
-        });
-        thought.await.map_err(|_| NoAnswer::Broken)
+    async fn think(&self, question: &Question) -> Result<Option<Verdict>, NoAnswer> {
+        let (knowledge, question) = (self.knowledge.clone(), question.clone());
+        on_a_thread(&self.places, move || review(&knowledge, &question, clock::now())).await
+    }
+
+    /// Whatever else there is: then it need not be thought over, which would cost as much each time.
+    async fn is_refused_by_itself(&self, question: &Question) -> Result<bool, NoAnswer> {
+        let question = question.clone();
+        let said = on_a_thread(&self.places, move || by_itself(&question, clock::now())).await?;
+        Ok(said.refused.is_some())
     }
 }
+
+/// What takes a while is done apart from the threads that everything else is done on, and keeps its place until it is through, be
+/// it that nobody waits for it any more.
+async fn on_a_thread<R: Send + 'static>(
+    places: &Arc<Semaphore>,
+    work: impl FnOnce() -> R + Send + 'static,
+) -> Result<R, NoAnswer> {
+    let Ok(place) = Arc::clone(places).acquire_owned().await else { return Err(NoAnswer::Busy) };
+    let done = spawn_blocking(move || {
+        let _place = place;
+        work()
+    });
+    done.await.map_err(|_| NoAnswer::Broken)
+}
+
+/// What is said to those who may not be told of anything else.
+const NOT_THE_API_SERVER: &str =
+    "it was judged by itself alone, as nothing shows that the API server asks: see docs/security.md";
 
 fn is_yes(said: Option<&Verdict>) -> bool {
     said.is_some_and(|verdict| verdict.refused.is_none())
@@ -115,8 +159,8 @@ fn unchecked(why: &str) -> Verdict {
     Verdict { refused: None, warnings: vec![format!("it was not checked: {why}; its status will say what is wrong")] }
 }
 
-fn review(knowledge: &Knowledge, request: &Request, now: Instant) -> Option<Verdict> {
-    let kind = request.resource.resource.as_str();
+fn review(knowledge: &Knowledge, question: &Question, now: Instant) -> Option<Verdict> {
+    let kind = question.resource.as_str();
     let review = match kind {
         _ if is_of::<EntitlementInstance>(kind) => of_instance,
         _ if is_of::<EntitlementDefinition>(kind) => of_definition,
@@ -124,10 +168,41 @@ fn review(knowledge: &Knowledge, request: &Request, now: Instant) -> Option<Verd
         _ if is_of::<Organization>(kind) => of_organization,
         _ => return Some(Verdict::default()),
     };
-    match review(knowledge, request, now) {
+    match review(knowledge, question, now) {
         Ok(verdict) => verdict,
-        Err(error) => Some(unchecked(&format!("this version of the operator cannot read it ({error})"))),
+        Err(error) => Some(unreadable(&error)),
     }
+}
+
+fn unreadable(error: &serde_json::Error) -> Verdict {
+    unchecked(&format!("this version of the operator cannot read it ({error})"))
+}
+
+/// What is wrong whatever else there is: of the catalogue's objects alone, as far as they name no other.
+fn by_itself(question: &Question, now: Instant) -> Verdict {
+    let verdict = match question.resource.as_str() {
+        kind if is_of::<EntitlementDefinition>(kind) => definition_by_itself(question, now),
+        kind if is_of::<FacetDefinition>(kind) => facet_by_itself(question, now),
+        _ => Ok(Verdict::default()),
+    };
+    verdict.unwrap_or_else(|error| unreadable(&error))
+}
+
+fn definition_by_itself(question: &Question, now: Instant) -> serde_json::Result<Verdict> {
+    let (before, after) = question.states::<EntitlementDefinition>()?;
+    let (before, after) = (before.map(|definition| definition.spec), after.map(|definition| definition.spec));
+    let both = || before.iter().chain(&after);
+    if both().flat_map(|spec| &spec.facets).any(|facet| facet.definition.is_some()) {
+        return Ok(Verdict::default());
+    }
+    let (name, schemas, used) = (question.name.as_str().into(), BTreeMap::new(), DefinitionUse::default());
+    Ok(admission::review_definition(&name, before.as_ref(), after.as_ref(), &schemas, &used, now))
+}
+
+fn facet_by_itself(question: &Question, now: Instant) -> serde_json::Result<Verdict> {
+    let (before, after) = question.states::<FacetDefinition>()?;
+    let (before, after) = (before.map(|facet| facet.spec.schema), after.map(|facet| facet.spec.schema));
+    Ok(admission::review_facet(&question.name, before.as_ref(), after.as_ref(), &[], now))
 }
 
 fn is_of<K: Resource<DynamicType = ()>>(plural: &str) -> bool {
@@ -136,21 +211,14 @@ fn is_of<K: Resource<DynamicType = ()>>(plural: &str) -> bool {
 
 type Reviewed = Result<Option<Verdict>, serde_json::Error>;
 
-/// An object before and after; absent where it is made, or deleted.
-fn states<K: DeserializeOwned>(request: &Request) -> Result<(Option<K>, Option<K>), serde_json::Error> {
-    let read = |object: &Option<DynamicObject>| {
-        object.clone().map(|object| serde_json::to_value(object).and_then(serde_json::from_value))
-    };
-    Ok((read(&request.old_object).transpose()?, read(&request.object).transpose()?))
-}
-
-fn of_instance(knowledge: &Knowledge, request: &Request, now: Instant) -> Reviewed {
-    let (before, mut after) = states::<EntitlementInstance>(request)?;
+fn of_instance(knowledge: &Knowledge, question: &Question, now: Instant) -> Reviewed {
+    let (before, mut after) = question.states::<EntitlementInstance>()?;
     if let Some(instance) = &mut after {
         date(instance.meta_mut(), now);
     }
     let Some(spec) = after.as_ref().or(before.as_ref()).map(|instance| &instance.spec) else { return Ok(None) };
-    let id = GrantId::new(request.namespace.as_deref().unwrap_or_default(), &name(request));
+    let name = name(question, after.as_ref());
+    let id = GrantId::new(question.namespace.as_deref().unwrap_or_default(), &name);
     let known = |instance: Option<&EntitlementInstance>| {
         knowledge.with_grant(&spec.organization, &spec.definition, &id, instance)
     };
@@ -158,31 +226,33 @@ fn of_instance(knowledge: &Knowledge, request: &Request, now: Instant) -> Review
     Ok(snapshots.map(|(before, after)| admission::review_instance(&before, &after, &id, now)))
 }
 
-fn of_organization(knowledge: &Knowledge, request: &Request, now: Instant) -> Reviewed {
-    let (before, mut after) = states::<Organization>(request)?;
+fn of_organization(knowledge: &Knowledge, question: &Question, now: Instant) -> Reviewed {
+    let (before, mut after) = question.states::<Organization>()?;
     if let Some(organization) = &mut after {
         date(organization.meta_mut(), now);
     }
-    let known = |organization: Option<&Organization>| knowledge.with_organization(&name(request), organization);
+    let name = name(question, after.as_ref());
+    let known = |organization: Option<&Organization>| knowledge.with_organization(&name, organization);
     let snapshots = known(before.as_ref()).zip(known(after.as_ref()));
     Ok(snapshots.map(|(before, after)| admission::review_organization(&before, &after, now)))
 }
 
-fn of_definition(knowledge: &Knowledge, request: &Request, now: Instant) -> Reviewed {
-    let (before, after) = states::<EntitlementDefinition>(request)?;
+fn of_definition(knowledge: &Knowledge, question: &Question, now: Instant) -> Reviewed {
+    let (before, after) = question.states::<EntitlementDefinition>()?;
+    let name: Arc<str> = name(question, after.as_ref()).into();
     let (before, after) = (before.map(|definition| definition.spec), after.map(|definition| definition.spec));
     let both = before.iter().chain(&after);
     let schemas = knowledge.schemas(both.flat_map(|spec| &spec.facets).filter_map(|facet| facet.definition.as_deref()));
-    let name: Arc<str> = name(request).into();
     let used = knowledge.definition_use(&name);
     Ok(Some(admission::review_definition(&name, before.as_ref(), after.as_ref(), &schemas, &used, now)))
 }
 
-fn of_facet(knowledge: &Knowledge, request: &Request, now: Instant) -> Reviewed {
-    let (before, after) = states::<FacetDefinition>(request)?;
+fn of_facet(knowledge: &Knowledge, question: &Question, now: Instant) -> Reviewed {
+    let (before, after) = question.states::<FacetDefinition>()?;
+    let name = name(question, after.as_ref());
     let (before, after) = (before.map(|facet| facet.spec.schema), after.map(|facet| facet.spec.schema));
-    let users = knowledge.facet_users(&name(request));
-    Ok(Some(admission::review_facet(&name(request), before.as_ref(), after.as_ref(), &users, now)))
+    let users = knowledge.facet_users(&name);
+    Ok(Some(admission::review_facet(&name, before.as_ref(), after.as_ref(), &users, now)))
 }
 
 /// How old an object is decides over what it gets. One that is being made is made now.
@@ -192,7 +262,6 @@ fn date(metadata: &mut ObjectMeta, now: Instant) {
 }
 
 /// A request to create may leave the name to the API server.
-fn name(request: &Request) -> String {
-    let object = request.object.as_ref().and_then(|object| object.metadata.name.clone());
-    object.unwrap_or_else(|| request.name.clone())
+fn name<K: Resource>(question: &Question, after: Option<&K>) -> String {
+    after.and_then(|object| object.meta().name.clone()).unwrap_or_else(|| question.name.clone())
 }

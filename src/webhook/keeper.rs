@@ -5,6 +5,7 @@
 use super::{
     certificate::Certificate,
     options::Options,
+    pass::{Pass, Passes},
     registration::{self, TIMEOUT_SECONDS},
     storage::{self, Draft, Plan},
 };
@@ -95,6 +96,7 @@ pub struct Keeper {
     issued: Option<time::Instant>,
     registered: Option<time::Instant>,
     served: Option<Certificate>,
+    passes: Passes,
     certificates: watch::Sender<Option<Arc<ServerConfig>>>,
     said: Option<String>,
 }
@@ -103,8 +105,13 @@ pub struct Keeper {
 struct Again;
 
 impl Keeper {
-    /// Certificates are handed to that channel.
-    pub fn new(client: Client, options: Options, certificates: watch::Sender<Option<Arc<ServerConfig>>>) -> Self {
+    /// Certificates are handed to that channel, and the path that goes with one is known before the API server is told of it.
+    pub fn new(
+        client: Client,
+        options: Options,
+        passes: Passes,
+        certificates: watch::Sender<Option<Arc<ServerConfig>>>,
+    ) -> Self {
         Self {
             secrets: Api::namespaced(client.clone(), &options.namespace),
             registrations: Api::all(client),
@@ -114,6 +121,7 @@ impl Keeper {
             issued: None,
             registered: None,
             served: None,
+            passes,
             certificates,
             said: None,
         }
@@ -152,7 +160,7 @@ impl Keeper {
             published?;
             time::sleep(HEARSAY).await;
         }
-        match certificate.server_config() {
+        match certificate.server_config(self.options.client_authorities.as_ref()) {
             Ok(config) => {
                 self.certificates.send_replace(Some(config));
                 self.served = Some(certificate);
@@ -244,10 +252,12 @@ impl Keeper {
 
     /// Makes the API server trust the certificate's authorities.
     async fn publish(&mut self, certificate: &Certificate) -> Result<(), Again> {
+        let pass = Pass::of(certificate);
+        self.passes.admit(&pass);
         let Known::Seen(present) = &self.registration else { return Ok(()) };
         let params = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
         let name = self.options.configuration.clone();
-        let written = match registration::plan(present.as_ref(), &self.options, &certificate.authorities) {
+        let written = match registration::plan(present.as_ref(), &self.options, &certificate.authorities, &pass) {
             registration::Plan::Keep => return Ok(()),
             registration::Plan::Absent => {
                 self.say(

@@ -10,27 +10,38 @@
 //! | `storage` | the Secret that keeps both, so that all replicas have the same |
 //! | `registration` | the ValidatingWebhookConfiguration by which the API server knows of it |
 //! | `keeper` | keeps both of these as they should be |
+//! | `pass` | the path that the API server alone is told of |
 //! | `server` | HTTPS |
+//! | `connections` | who is connected, and who makes room |
+//! | `budget` | how many reviews are under way, and how large these are |
+//! | `desk` | a request, from the first line to the answer |
 //! | `review` | the API server's question and the answer, as bytes |
 //! | `judge` | asks [`crate::evaluation::admission`] |
 //! | `named` | what a request names, as it is stored now |
 
+mod budget;
 mod certificate;
+mod connections;
+mod desk;
 mod judge;
 mod keeper;
 mod named;
 mod options;
+mod pass;
 mod registration;
 mod review;
 mod server;
 mod storage;
 
+pub use certificate::{ClientAuthorities, Unusable};
 pub use options::{BaseUrl, InvalidUrl, Options, Reach};
 
 use crate::controller::Knowledge;
+use desk::Desk;
 use judge::Judge;
 use keeper::Keeper;
 use kube::Client;
+use pass::Passes;
 use tokio::sync::watch;
 
 /// Runs the webhook until `shutdown` is ready, then answers what has been asked. Nothing that fails in it ends it: it says
@@ -38,10 +49,12 @@ use tokio::sync::watch;
 pub async fn run(client: Client, knowledge: Knowledge, options: Options, shutdown: impl Future<Output = ()>) {
     let (sender, certificates) = watch::channel(None);
     let address = options.address;
+    let (passes, demands_certificate) = (Passes::default(), options.client_authorities.is_some());
     let judge = Judge::new(client.clone(), knowledge, options.allows_missing);
-    let keeper = Keeper::new(client, options, sender);
+    let desk = Desk::new(judge, passes.clone(), demands_certificate);
+    let keeper = Keeper::new(client, options, passes, sender);
     tokio::select! {
         () = keeper.run() => {}
-        () = server::run(address, certificates, judge, shutdown) => {}
+        () = server::run(address, certificates, desk, shutdown) => {}
     }
 }

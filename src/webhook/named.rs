@@ -1,38 +1,65 @@
 //! What a request names, as it is stored now.
 
-use super::review::Request;
+use super::review::Question;
 use crate::{
     api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization},
     controller::{Knowledge, Reference, State},
     core::grant::GrantId,
 };
 use futures::future::try_join_all;
-use kube::{Api, Client, Resource, core::DynamicObject};
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use kube::{Api, Client, Resource};
+use serde::{Deserialize, de::DeserializeOwned};
 use std::fmt::Debug;
 
-/// The objects that a request depends on.
-pub fn references(request: &Request) -> Vec<Reference> {
-    let object = request.object.as_ref().or(request.old_object.as_ref());
-    let Some(spec) = object.and_then(|object: &DynamicObject| object.data.get("spec")) else { return Vec::new() };
-    let text = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).map(str::to_owned);
-    let kind = request.kind.kind.as_str();
-    if kind == EntitlementInstance::kind(&()) {
-        let namespace = request.namespace.as_deref().unwrap_or_default();
-        let organization = text(spec, "organization").map(|name| Reference::Organization(name.into()));
-        let definition = text(spec, "definition").map(|name| Reference::Definition(name.into()));
-        let renewed = text(spec, "renews").map(|name| Reference::Grant(GrantId::new(namespace, &name)));
-        return organization.into_iter().chain(definition).chain(renewed).collect();
+#[derive(Deserialize)]
+struct Object<S> {
+    spec: S,
+}
+
+#[derive(Deserialize)]
+struct InstanceSpec {
+    organization: Option<String>,
+    definition: Option<String>,
+    renews: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct DefinitionSpec {
+    #[serde(default)]
+    facets: Vec<Facet>,
+}
+
+#[derive(Deserialize)]
+struct Facet {
+    definition: Option<String>,
+}
+
+/// The objects that a question depends on; none where it cannot be read.
+pub fn references(question: &Question) -> Vec<Reference> {
+    match question.kind.as_str() {
+        kind if kind == EntitlementInstance::kind(&()) => of_instance(question),
+        kind if kind == EntitlementDefinition::kind(&()) => of_definition(question),
+        _ => Vec::new(),
     }
-    if kind == EntitlementDefinition::kind(&()) {
-        let facets = spec.get("facets").and_then(Value::as_array).into_iter().flatten();
-        return facets
-            .filter_map(|facet| text(facet, "definition"))
-            .map(|name| Reference::Facet(name.into()))
-            .collect();
-    }
-    Vec::new()
+}
+
+fn spec<S: DeserializeOwned>(question: &Question) -> Option<S> {
+    let (before, after) = question.states::<Object<S>>().ok()?;
+    after.or(before).map(|object| object.spec)
+}
+
+fn of_instance(question: &Question) -> Vec<Reference> {
+    let Some(spec) = spec::<InstanceSpec>(question) else { return Vec::new() };
+    let namespace = question.namespace.as_deref().unwrap_or_default();
+    let organization = spec.organization.map(|name| Reference::Organization(name.into()));
+    let definition = spec.definition.map(|name| Reference::Definition(name.into()));
+    let renewed = spec.renews.map(|name| Reference::Grant(GrantId::new(namespace, &name)));
+    organization.into_iter().chain(definition).chain(renewed).collect()
+}
+
+fn of_definition(question: &Question) -> Vec<Reference> {
+    let facets = spec::<DefinitionSpec>(question).map(|spec| spec.facets).unwrap_or_default();
+    facets.into_iter().filter_map(|facet| facet.definition).map(|name| Reference::Facet(name.into())).collect()
 }
 
 /// Whether all of them are known as they are stored now. Not if the API server does not say.
@@ -84,7 +111,7 @@ mod tests {
                 "object": {"apiVersion": "entitlements.dev/v1alpha1", "kind": kind, "metadata": {"name": "a"}, "spec": spec},
             },
         });
-        references(&review::read(question.to_string().as_bytes()).unwrap())
+        references(&review::read(question.to_string().into()).unwrap())
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Where the webhook listens, and how the API server reaches it.
 
+use super::certificate::ClientAuthorities;
 use http::Uri;
 use std::{
     fmt,
@@ -24,8 +25,10 @@ pub struct Options {
     /// The name of the ValidatingWebhookConfiguration.
     pub configuration: String,
     /// Whether it makes that configuration where it is absent, and keeps its own webhook in it as it should be. Else it only
-    /// fills in the `caBundle`.
+    /// fills in the `caBundle` and the path.
     pub registers: bool,
+    /// Who has to have signed the certificate of whoever asks; without, anybody may ask.
+    pub client_authorities: Option<ClientAuthorities>,
     /// Whether what names something that does not exist is warned of rather than refused.
     pub allows_missing: bool,
 }
@@ -40,6 +43,7 @@ impl Options {
             reach,
             namespace: namespace.to_owned(),
             configuration: "entitlement-operator".to_owned(),
+            client_authorities: None,
             allows_missing: false,
         }
     }

@@ -1,10 +1,14 @@
 //! The ValidatingWebhookConfiguration by which the API server knows of the webhook.
 
-use super::options::{Options, PATH, Reach};
+use super::{
+    options::{Options, Reach},
+    pass::Pass,
+};
 use crate::{
     api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, GROUP, Organization, VERSION},
     evaluation::object::{MANAGED_BY, MANAGER},
 };
+use http::Uri;
 use k8s_openapi::{
     ByteString,
     api::admissionregistration::v1::{
@@ -33,39 +37,59 @@ pub enum Plan {
     Replace(Box<ValidatingWebhookConfiguration>),
 }
 
-/// What is to be done, so that the API server trusts these authorities (PEM).
+/// What is to be done, so that the API server trusts these authorities (PEM), and comes by that path.
 #[must_use]
-pub fn plan(present: Option<&ValidatingWebhookConfiguration>, options: &Options, authorities: &[u8]) -> Plan {
+pub fn plan(
+    present: Option<&ValidatingWebhookConfiguration>,
+    options: &Options,
+    authorities: &[u8],
+    pass: &Pass,
+) -> Plan {
+    let whole = || whole(options, authorities, pass);
     let Some(present) = present else {
-        return if options.registers { Plan::Create(Box::new(whole(options, authorities))) } else { Plan::Absent };
+        return if options.registers { Plan::Create(Box::new(whole())) } else { Plan::Absent };
     };
     let mut wanted = present.clone();
     let webhooks = wanted.webhooks.get_or_insert_default();
     let own = webhooks.iter_mut().find(|webhook| webhook.name == NAME);
     match (own, options.registers) {
-        (Some(own), true) => *own = webhook(options, authorities),
-        (Some(own), false) => own.client_config.ca_bundle = Some(ByteString(authorities.to_vec())),
-        (None, true) => webhooks.push(webhook(options, authorities)),
+        (Some(own), true) => *own = webhook(options, authorities, pass),
+        (Some(own), false) => fill_in(&mut own.client_config, authorities, pass),
+        (None, true) => webhooks.push(webhook(options, authorities, pass)),
         (None, false) => return Plan::Absent,
     }
     if wanted == *present { Plan::Keep } else { Plan::Replace(Box::new(wanted)) }
 }
 
-fn whole(options: &Options, authorities: &[u8]) -> ValidatingWebhookConfiguration {
+/// What somebody else has installed says how the webhook is reached, but for what changes with the certificate.
+fn fill_in(config: &mut WebhookClientConfig, authorities: &[u8], pass: &Pass) {
+    config.ca_bundle = Some(ByteString(authorities.to_vec()));
+    if let Some(service) = &mut config.service {
+        service.path = Some(pass.path().to_owned());
+    }
+    if let Some(url) = &mut config.url
+        && let Ok(uri) = url.parse::<Uri>()
+        && let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority())
+    {
+        *url = format!("{scheme}://{authority}{}", pass.path());
+    }
+}
+
+fn whole(options: &Options, authorities: &[u8], pass: &Pass) -> ValidatingWebhookConfiguration {
     let labels = BTreeMap::from([(MANAGED_BY.to_owned(), MANAGER.to_owned())]);
     let metadata =
         ObjectMeta { name: Some(options.configuration.clone()), labels: Some(labels), ..ObjectMeta::default() };
-    ValidatingWebhookConfiguration { metadata, webhooks: Some(vec![webhook(options, authorities)]) }
+    ValidatingWebhookConfiguration { metadata, webhooks: Some(vec![webhook(options, authorities, pass)]) }
 }
 
 /// With every field that the API server would fill in, so that what it stores is what is wanted.
-fn webhook(options: &Options, authorities: &[u8]) -> ValidatingWebhook {
+fn webhook(options: &Options, authorities: &[u8], pass: &Pass) -> ValidatingWebhook {
     ValidatingWebhook {
         name: NAME.to_owned(),
         admission_review_versions: vec!["v1".to_owned()],
         client_config: WebhookClientConfig {
             ca_bundle: Some(ByteString(authorities.to_vec())),
-            ..client_config(options)
+            ..client_config(options, pass)
         },
         failure_policy: Some("Ignore".to_owned()),
         match_conditions: None,
@@ -78,14 +102,15 @@ fn webhook(options: &Options, authorities: &[u8]) -> ValidatingWebhook {
     }
 }
 
-fn client_config(options: &Options) -> WebhookClientConfig {
+fn client_config(options: &Options, pass: &Pass) -> WebhookClientConfig {
+    let path = pass.path();
     match &options.reach {
-        Reach::Url(url) => WebhookClientConfig { url: Some(format!("{url}{PATH}")), ..WebhookClientConfig::default() },
+        Reach::Url(url) => WebhookClientConfig { url: Some(format!("{url}{path}")), ..WebhookClientConfig::default() },
         Reach::Service(name) => WebhookClientConfig {
             service: Some(ServiceReference {
                 name: name.clone(),
                 namespace: options.namespace.clone(),
-                path: Some(PATH.to_owned()),
+                path: Some(path.to_owned()),
                 port: Some(443),
             }),
             ..WebhookClientConfig::default()
@@ -113,8 +138,22 @@ fn rule() -> RuleWithOperations {
 #[cfg(test)]
 mod tests {
     use super::{Plan, plan};
-    use crate::webhook::options::{Options, Reach};
+    use crate::{
+        core::secret::Secret,
+        webhook::{
+            certificate::Certificate,
+            options::{Options, Reach},
+            pass::Pass,
+        },
+    };
     use serde_json::{Value, json};
+
+    const PATH: &str = "/validate/cfb1d45ec3e92012077465d1ec563e66";
+
+    fn pass() -> Pass {
+        let key = Secret::new(b"one".to_vec());
+        Pass::of(&Certificate { chain: Vec::new(), key, authorities: Vec::new() })
+    }
 
     fn service() -> Options {
         Options::new(Reach::Service("hook".to_owned()), "operator")
@@ -130,23 +169,25 @@ mod tests {
     }
 
     fn created(options: &Options) -> Value {
-        match plan(None, options, b"authority") {
+        match plan(None, options, b"authority", &pass()) {
             Plan::Create(made) => serde_json::to_value(made).unwrap(),
             other => panic!("{other:?}"),
         }
     }
 
     fn replaced(present: Value, options: &Options) -> Value {
-        let Plan::Replace(wanted) = plan(Some(&serde_json::from_value(present).unwrap()), options, b"authority") else {
+        let Plan::Replace(wanted) =
+            plan(Some(&serde_json::from_value(present).unwrap()), options, b"authority", &pass())
+        else {
             panic!()
         };
-        assert_eq!(plan(Some(&wanted), options, b"authority"), Plan::Keep);
+        assert_eq!(plan(Some(&wanted), options, b"authority", &pass()), Plan::Keep);
         serde_json::to_value(wanted).unwrap()
     }
 
     #[test]
     fn is_made_where_that_is_asked_for() {
-        assert_eq!(plan(None, &guest(), b"authority"), Plan::Absent);
+        assert_eq!(plan(None, &guest(), b"authority", &pass()), Plan::Absent);
         let made = created(&url());
         assert_eq!(
             made["metadata"],
@@ -157,7 +198,7 @@ mod tests {
             json!([{
                 "name": "validate.entitlements.dev",
                 "admissionReviewVersions": ["v1"],
-                "clientConfig": {"caBundle": "YXV0aG9yaXR5", "url": "https://127.0.0.1:9443/validate"},
+                "clientConfig": {"caBundle": "YXV0aG9yaXR5", "url": format!("https://127.0.0.1:9443{PATH}")},
                 "failurePolicy": "Ignore",
                 "matchPolicy": "Equivalent",
                 "namespaceSelector": {},
@@ -175,7 +216,7 @@ mod tests {
         );
         assert_eq!(
             created(&service())["webhooks"][0]["clientConfig"],
-            json!({"caBundle": "YXV0aG9yaXR5", "service": {"name": "hook", "namespace": "operator", "path": "/validate", "port": 443}})
+            json!({"caBundle": "YXV0aG9yaXR5", "service": {"name": "hook", "namespace": "operator", "path": PATH, "port": 443}})
         );
     }
 
@@ -184,7 +225,8 @@ mod tests {
         let mut installed = created(&url());
         installed["metadata"]["resourceVersion"] = json!("7");
         installed["webhooks"][0]["timeoutSeconds"] = json!(1);
-        installed["webhooks"][0]["clientConfig"]["caBundle"] = json!("c3RhbGU=");
+        installed["webhooks"][0]["clientConfig"] =
+            json!({"caBundle": "c3RhbGU=", "url": "https://127.0.0.1:9443/validate"});
         let mut other = installed["webhooks"][0].clone();
         other["name"] = json!("other.example");
         installed["webhooks"].as_array_mut().unwrap().push(other);
@@ -192,10 +234,17 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_there_gets_the_authorities_and_keeps_the_rest() {
+    fn one_that_is_there_gets_the_authorities_and_the_path_and_keeps_the_rest() {
         let mut expected = installed();
-        expected["webhooks"][0]["clientConfig"]["caBundle"] = json!("YXV0aG9yaXR5");
+        expected["webhooks"][0]["clientConfig"] =
+            json!({"caBundle": "YXV0aG9yaXR5", "url": format!("https://127.0.0.1:9443{PATH}")});
         assert_eq!(replaced(installed(), &guest()), expected);
+        let mut by_service = installed();
+        by_service["webhooks"][0]["clientConfig"] =
+            json!({"service": {"name": "mine", "namespace": "theirs", "port": 8443}});
+        let filled_in = replaced(by_service, &guest())["webhooks"][0]["clientConfig"].take();
+        let service = json!({"name": "mine", "namespace": "theirs", "port": 8443, "path": PATH});
+        assert_eq!(filled_in, json!({"caBundle": "YXV0aG9yaXR5", "service": service}));
     }
 
     #[test]
@@ -210,7 +259,7 @@ mod tests {
         let mut others = installed();
         others["webhooks"].as_array_mut().unwrap().remove(0);
         let present = serde_json::from_value(others.clone()).unwrap();
-        assert_eq!(plan(Some(&present), &guest(), b"authority"), Plan::Absent);
+        assert_eq!(plan(Some(&present), &guest(), b"authority", &pass()), Plan::Absent);
         let mut expected = others.clone();
         expected["webhooks"].as_array_mut().unwrap().push(created(&url())["webhooks"][0].clone());
         assert_eq!(replaced(others, &url()), expected);

@@ -2,19 +2,94 @@
 
 use crate::evaluation::admission::{Refused, Verdict};
 use http::StatusCode;
+use hyper::body::Bytes;
 use kube::core::{
     DynamicObject,
-    admission::{AdmissionRequest, AdmissionResponse, AdmissionReview},
-    response::StatusSummary,
+    admission::{AdmissionResponse, AdmissionReview},
+    response::{Status, StatusSummary},
 };
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
 
 /// Longer warnings are cut by the API server (256 characters).
 const MAX_WARNING: usize = 256;
 /// More warnings help nobody.
 const MAX_WARNINGS: usize = 8;
+/// No UID is longer.
+const MAX_UID: usize = 128;
+/// The memory that the values of a review may take. Small objects take a hundred times their text.
+const MAX_VALUES: usize = 96 << 20;
+/// The most memory that an object with one field takes, and that any other value does.
+const OBJECT: usize = 640;
+const VALUE: usize = 40;
 
-/// A question.
-pub type Request = AdmissionRequest<DynamicObject>;
+/// A question. The objects in it are read when they are needed, as what they are.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// What the answer refers to.
+    pub uid: String,
+    /// The object's kind.
+    pub kind: String,
+    /// The same, as in paths.
+    pub resource: String,
+    /// The object's name; empty where the API server is to give it one.
+    pub name: String,
+    /// The object's namespace.
+    pub namespace: Option<String>,
+    body: Bytes,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Review<'a> {
+    #[serde(default)]
+    kind: String,
+    #[serde(default)]
+    api_version: String,
+    #[serde(borrow)]
+    request: Option<Request<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Request<'a> {
+    uid: String,
+    kind: Kind,
+    resource: Resource,
+    #[serde(default)]
+    name: String,
+    namespace: Option<String>,
+    #[serde(borrow)]
+    object: Option<&'a RawValue>,
+    #[serde(borrow)]
+    old_object: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Kind {
+    kind: String,
+}
+
+#[derive(Deserialize)]
+struct Resource {
+    resource: String,
+}
+
+/// An object before and after: absent where it is made, or deleted.
+type States<K> = (Option<K>, Option<K>);
+
+impl Question {
+    /// The object as it is, and as it would be.
+    ///
+    /// # Errors
+    /// Where one is not such an object.
+    pub fn states<K: DeserializeOwned>(&self) -> serde_json::Result<States<K>> {
+        let review: Review = serde_json::from_slice(&self.body)?;
+        let Some(request) = review.request else { return Ok((None, None)) };
+        let read = |object: Option<&RawValue>| object.map(|object| serde_json::from_str(object.get())).transpose();
+        Ok((read(request.old_object)?, read(request.object)?))
+    }
+}
 
 /// What was sent is no question.
 #[derive(Debug, thiserror::Error)]
@@ -30,23 +105,46 @@ pub enum NoReview {
         /// Its API version.
         version: String,
     },
+    /// Reading it would take too much memory.
+    #[error("this has too many values to be reviewed")]
+    TooMuch,
 }
 
 /// Reads a question.
 ///
 /// # Errors
-/// Where it is none.
-pub fn read(body: &[u8]) -> Result<Request, NoReview> {
-    let review: AdmissionReview<DynamicObject> = serde_json::from_slice(body)?;
-    let (kind, version) = (review.types.kind.clone(), review.types.api_version.clone());
+/// Where it is none, or too much.
+pub fn read(body: Bytes) -> Result<Question, NoReview> {
+    if weight(&body) > MAX_VALUES {
+        return Err(NoReview::TooMuch);
+    }
+    let review: Review = serde_json::from_slice(&body)?;
+    let (kind, version) = (review.kind, review.api_version);
     let is_known = kind == "AdmissionReview" && version == "admission.k8s.io/v1";
-    review.try_into().ok().filter(|_| is_known).ok_or(NoReview::Other { kind, version })
+    let request = review.request.filter(|request| is_known && request.uid.len() <= MAX_UID);
+    let Some(request) = request else { return Err(NoReview::Other { kind, version }) };
+    let (uid, kind, resource) = (request.uid, request.kind.kind, request.resource.resource);
+    let (name, namespace) = (request.name, request.namespace);
+    Ok(Question { uid, kind, resource, name, namespace, body })
+}
+
+/// About how much memory the values in a JSON text take at most.
+fn weight(body: &[u8]) -> usize {
+    let of_byte = |byte: &u8| match byte {
+        b'{' => OBJECT,
+        b'[' | b',' => VALUE,
+        _ => 1,
+    };
+    body.iter().map(of_byte).sum()
 }
 
 /// The answer to a question.
 #[must_use]
-pub fn answer(request: &Request, verdict: &Verdict) -> AdmissionReview<DynamicObject> {
-    let mut response = AdmissionResponse::from(request);
+pub fn answer(question: &Question, verdict: &Verdict) -> AdmissionReview<DynamicObject> {
+    let mut response = AdmissionResponse::invalid("");
+    response.uid.clone_from(&question.uid);
+    response.allowed = true;
+    response.result = Status::default();
     if let Some(refused) = &verdict.refused {
         response = refuse(response, refused);
     }
@@ -110,8 +208,8 @@ mod tests {
     }
 
     fn answered(verdict: &Verdict) -> Value {
-        let request = read(question().to_string().as_bytes()).unwrap();
-        serde_json::to_value(answer(&request, verdict)).unwrap()
+        let question = read(question().to_string().into()).unwrap();
+        serde_json::to_value(answer(&question, verdict)).unwrap()
     }
 
     #[test]
@@ -137,6 +235,30 @@ mod tests {
                 "warnings": ["beware"],
             })
         );
+    }
+
+    #[test]
+    fn the_objects_are_read_as_what_they_are() {
+        let question = read(question().to_string().into()).unwrap();
+        assert_eq!((question.kind.as_str(), question.resource.as_str()), ("Organization", "organizations"));
+        assert_eq!((question.name.as_str(), &question.namespace), ("acme", &None));
+        let (before, after) = question.states::<Value>().unwrap();
+        assert_eq!(before.unwrap()["metadata"]["name"], "acme");
+        assert_eq!(after, None);
+        assert!(question.states::<crate::api::Organization>().is_err(), "it has no spec");
+    }
+
+    #[test]
+    fn what_would_take_too_much_memory_is_not_read() {
+        let mut question = question();
+        question["request"]["oldObject"]["spec"] = json!(vec![json!({}); 160_000]);
+        assert!(read(question.to_string().into()).unwrap_err().to_string().contains("too many values"));
+        question["request"]["oldObject"]["spec"] = json!("{,[ ".repeat(10_000));
+        assert!(read(question.to_string().into()).is_ok());
+        question["request"]["oldObject"]["spec"] = json!("x".repeat(3 << 20));
+        assert!(read(question.to_string().into()).is_ok());
+        question["request"]["uid"] = json!("u".repeat(1000));
+        assert!(read(question.to_string().into()).is_err());
     }
 
     #[test]
@@ -171,7 +293,7 @@ mod tests {
                 "this is no AdmissionReview of admission.k8s.io/v1 with a request: AdmissionReview of admission.k8s.io/v1",
             ),
         ] {
-            let error = read(body.as_bytes()).unwrap_err();
+            let error = read(body.into()).unwrap_err();
             assert_eq!(error.to_string(), problem);
             let answer = serde_json::to_value(broken(&error)).unwrap();
             assert_eq!(answer["response"]["allowed"], false);

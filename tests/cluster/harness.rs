@@ -79,14 +79,25 @@ impl Stage {
     }
 
     pub fn operator_that_logs(&self, filter: &str, arguments: &[&str]) -> Operator {
+        self.spawn_operator("", filter, arguments)
+    }
+
+    /// One that may have so many files open.
+    pub fn operator_with_files(&self, files: u32, arguments: &[&str]) -> Operator {
+        self.spawn_operator(&format!("ulimit -n {files}; "), "info", arguments)
+    }
+
+    /// The shell runs what is given first.
+    fn spawn_operator(&self, first: &str, filter: &str, arguments: &[&str]) -> Operator {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = self.plane.folder().join(format!("operator-{number}.log"));
         let log = File::create(&path).unwrap();
         // The shell ends the operator when the pipe closes, be it that the test program was killed.
         let script = r#""$@" <&- & program=$!; read -r order; kill "${order:-"-TERM"}" $program; wait $program"#;
+        let script = format!("{first}{script}");
         let child = Command::new("sh")
-            .args(["-c", script, "sh", env!("CARGO_BIN_EXE_entitlement-operator"), "run"])
+            .args(["-c", &script, "sh", env!("CARGO_BIN_EXE_entitlement-operator"), "run"])
             .args(arguments)
             .env("KUBECONFIG", self.plane.kubeconfig())
             .env("RUST_LOG", std::env::var("OPERATOR_LOG").unwrap_or_else(|_| filter.to_owned()))

@@ -52,4 +52,5 @@ mod tenancy;
 mod too_much;
 mod webhook;
 mod webhook_certificate;
+mod webhook_port;
 mod wrap_up;

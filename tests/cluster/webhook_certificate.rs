@@ -184,8 +184,13 @@ fn an_installed_registration_is_filled_in_and_a_service_has_one_of_its_own() {
     let operator = start(&stage, port, port, &["--webhook-register=false", "--webhook-configuration=mine"]);
     serving(&stage);
     let mut after = get(&stage, &mine);
-    let filled_in = after["webhooks"][1]["clientConfig"].as_object_mut().unwrap().remove("caBundle");
-    assert_eq!(filled_in, Some(get(&stage, &SECRET)["data"]["ca.crt"].clone()));
+    let config = after["webhooks"][1]["clientConfig"].take();
+    assert_eq!(config["caBundle"], get(&stage, &SECRET)["data"]["ca.crt"]);
+    // The path is one that nobody else knows.
+    let url = config["url"].as_str().unwrap();
+    let secret = url.strip_prefix(&format!("https://127.0.0.1:{port}/validate/")).expect(url);
+    assert!(secret.len() == 32 && secret.bytes().all(|byte| byte.is_ascii_hexdigit()), "{url}");
+    after["webhooks"][1]["clientConfig"] = before["webhooks"][1]["clientConfig"].clone();
     assert_eq!(after["webhooks"], before["webhooks"]);
     assert_eq!(after["metadata"]["labels"], before["metadata"]["labels"]);
     let (_, missing) = kubectl(&stage, &[&["get"], &REGISTRATION[..]].concat(), "");
@@ -205,11 +210,15 @@ fn an_installed_registration_is_filled_in_and_a_service_has_one_of_its_own() {
         let (_, found) = kubectl(&stage, &[&["get", "--output=json"], &REGISTRATION[..]].concat(), "");
         serde_json::from_str::<Value>(&found).map_err(|_| found)
     });
+    let config = &registration["webhooks"][0]["clientConfig"];
+    let path = config["service"]["path"].clone();
+    // It goes with the key.
+    assert!(path.as_str().unwrap().starts_with("/validate/") && !url.ends_with(path.as_str().unwrap()), "{path}");
     assert_eq!(
-        registration["webhooks"][0]["clientConfig"],
+        *config,
         json!({
             "caBundle": get(&stage, &SECRET)["data"]["ca.crt"],
-            "service": {"name": "hook", "namespace": "entitlement-operator", "path": "/validate", "port": 443},
+            "service": {"name": "hook", "namespace": "entitlement-operator", "path": path, "port": 443},
         })
     );
 }

@@ -61,6 +61,8 @@ impl Process {
 pub struct PlaneOptions {
     /// Whether the API server writes an audit log at level Metadata.
     pub audit: bool,
+    /// The API server's `AdmissionConfiguration`, such as for the certificate that it shows to webhooks.
+    pub admission: Option<PathBuf>,
     /// A folder to live in, which stays; a plane that was there before goes on with its data. Without one, the plane has
     /// a folder of its own under `target/control-plane/run`, which goes with it unless `CONTROL_PLANE_KEEP` is set.
     pub folder: Option<PathBuf>,
@@ -70,7 +72,7 @@ pub struct PlaneOptions {
 
 impl Default for PlaneOptions {
     fn default() -> Self {
-        Self { audit: false, folder: None, deadline: Duration::from_mins(2) }
+        Self { audit: false, admission: None, folder: None, deadline: Duration::from_mins(2) }
     }
 }
 
@@ -79,6 +81,7 @@ pub struct Plane {
     running: BTreeMap<Process, Supervised>,
     credentials: Credentials,
     audit: Option<Audit>,
+    admission: Option<PathBuf>,
     kubectl: PathBuf,
     kubeconfig: PathBuf,
     kubeconfigs: AtomicUsize,
@@ -92,7 +95,7 @@ impl Plane {
     /// # Errors
     /// A program is not built, does not start in time, or ends; the message has the end of its log.
     pub fn start(options: PlaneOptions) -> Result<Self, PlaneError> {
-        let PlaneOptions { audit, folder, deadline } = options;
+        let PlaneOptions { audit, admission, folder, deadline } = options;
         for process in Process::ALL {
             programs::find(process.program())?;
         }
@@ -106,6 +109,7 @@ impl Plane {
             credentials,
             audit: audit
                 .then(|| Audit { log: place.folder.join("audit.log"), policy: place.folder.join("audit-policy.json") }),
+            admission,
             kubectl,
             kubeconfig: place.folder.join("kubeconfig"),
             kubeconfigs: AtomicUsize::new(0),
@@ -270,7 +274,9 @@ impl Plane {
         let (place, credentials) = (&self.place, &self.credentials);
         match process {
             Process::Etcd => programs::etcd(place),
-            Process::ApiServer => programs::api_server(place, credentials, self.audit.as_ref()),
+            Process::ApiServer => {
+                programs::api_server(place, credentials, self.audit.as_ref(), self.admission.as_deref())
+            }
             Process::ControllerManager => {
                 programs::controller_manager(place, credentials, &self.controller_manager_kubeconfig())
             }

@@ -91,7 +91,12 @@ pub const AUDIT_POLICY: &str = r#"{
 "#;
 
 /// The API server's flags.
-pub fn api_server(place: &Place, credentials: &Credentials, audit: Option<&Audit>) -> Vec<OsString> {
+pub fn api_server(
+    place: &Place,
+    credentials: &Credentials,
+    audit: Option<&Audit>,
+    admission: Option<&Path>,
+) -> Vec<OsString> {
     let mut flags = vec![
         flag("etcd-servers", etcd_url(place)),
         flag("bind-address", "127.0.0.1"),
@@ -110,6 +115,9 @@ pub fn api_server(place: &Place, credentials: &Credentials, audit: Option<&Audit
         flag("max-requests-inflight", "4000"),
         flag("max-mutating-requests-inflight", "2000"),
     ];
+    if let Some(admission) = admission {
+        flags.push(flag("admission-control-config-file", admission));
+    }
     if let Some(audit) = audit {
         flags.push(flag("audit-policy-file", &audit.policy));
         flags.push(flag("audit-log-path", &audit.log));

@@ -1,0 +1,250 @@
+//! Who is connected, and who makes room.
+//!
+//! Nobody is known when the connection is accepted. The first request that shows that it comes from the API server makes
+//! its connection one that may stay; any other has to be through within a short time. Where there are too many of these,
+//! the one that has been there longest, of the address that has most of them, makes room: so the API server, which is
+//! through within milliseconds, always comes in.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep_until},
+};
+
+/// How long a connection may be there that nobody knows, all that it asks included.
+pub const LIFETIME: Duration = Duration::from_secs(10);
+/// The most connections, where files are plenty.
+const MOST: usize = 512;
+/// The fewest, where they are scarce.
+const FEWEST: usize = 16;
+/// The most of these that nobody knows.
+const MOST_UNKNOWN: usize = 128;
+
+/// How many there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Of connections that nobody knows.
+    pub unknown: usize,
+    /// Of the API server's.
+    pub known: usize,
+}
+
+impl Limits {
+    /// A process that may have so many files open (None: as many as it likes) keeps half of them for everything else, such as
+    /// its own connections to the API server.
+    #[must_use]
+    pub fn of_files(files: Option<u64>) -> Self {
+        let files = files.and_then(|files| usize::try_from(files).ok()).unwrap_or(usize::MAX);
+        let all = (files / 2).clamp(FEWEST, MOST);
+        let unknown = (all / 2).min(MOST_UNKNOWN);
+        Self { unknown, known: all - unknown }
+    }
+
+    /// By the limit that the process has been given.
+    #[must_use]
+    pub fn of_process() -> Self {
+        Self::of_files(rustix::process::getrlimit(rustix::process::Resource::Nofile).current)
+    }
+}
+
+/// The connections.
+pub struct Connections {
+    limits: Limits,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    next: u64,
+    /// Those that nobody knows, the oldest first.
+    unknown: BTreeMap<u64, Unknown>,
+    known: BTreeSet<u64>,
+}
+
+struct Unknown {
+    peer: IpAddr,
+    leave: Arc<Notify>,
+}
+
+/// The place of one connection, until it is dropped.
+pub struct Place {
+    connections: Arc<Connections>,
+    number: u64,
+    until: Instant,
+    leave: Arc<Notify>,
+}
+
+impl Connections {
+    /// None yet.
+    #[must_use]
+    pub fn new(limits: Limits) -> Arc<Self> {
+        Arc::new(Self { limits, state: Mutex::default() })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for a new one; another may have to leave.
+    #[must_use]
+    pub fn enter(self: &Arc<Self>, address: IpAddr) -> Place {
+        let mut state = self.state();
+        if state.unknown.len() >= self.limits.unknown
+            && let Some(unknown) = state.next_to_leave().and_then(|number| state.unknown.remove(&number))
+        {
+            unknown.leave.notify_one();
+        }
+        let number = state.next;
+        state.next += 1;
+        let leave = Arc::new(Notify::new());
+        state.unknown.insert(number, Unknown { peer: network(address), leave: Arc::clone(&leave) });
+        Place { connections: Arc::clone(self), number, until: Instant::now() + LIFETIME, leave }
+    }
+}
+
+impl State {
+    fn next_to_leave(&self) -> Option<u64> {
+        let mut counts: HashMap<IpAddr, usize> = HashMap::new();
+        for unknown in self.unknown.values() {
+            *counts.entry(unknown.peer).or_default() += 1;
+        }
+        let most = counts.values().max().copied()?;
+        let oldest = self.unknown.iter().find(|(_, unknown)| counts.get(&unknown.peer) == Some(&most));
+        oldest.map(|(number, _)| *number)
+    }
+}
+
+impl Place {
+    /// It is the API server's, and may stay. False if it has to end with this request, as too many stay already, or had to
+    /// leave just now.
+    #[must_use]
+    pub fn stay(&self) -> bool {
+        let mut state = self.connections.state();
+        if state.known.contains(&self.number) {
+            return true;
+        }
+        if state.known.len() >= self.connections.limits.known || state.unknown.remove(&self.number).is_none() {
+            return false;
+        }
+        state.known.insert(self.number)
+    }
+
+    fn is_known(&self) -> bool {
+        self.connections.state().known.contains(&self.number)
+    }
+
+    /// Waits until it has to leave.
+    pub async fn leave(&self) {
+        tokio::select! {
+            () = self.leave.notified() => return,
+            () = sleep_until(self.until) => {}
+        }
+        if self.is_known() {
+            self.leave.notified().await;
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut state = self.connections.state();
+        state.unknown.remove(&self.number);
+        state.known.remove(&self.number);
+    }
+}
+
+/// Whoever has one address of a network of IPv6 has all of them.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let [first, second, third, fourth, ..] = address.segments();
+            IpAddr::from([first, second, third, fourth, 0, 0, 0, 0])
+        }
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Connections, LIFETIME, Limits, Place};
+    use rstest::rstest;
+    use std::{net::IpAddr, sync::Arc, time::Duration};
+    use tokio::time::{Instant, timeout};
+
+    const TWO: Limits = Limits { unknown: 2, known: 1 };
+
+    fn enter(connections: &Arc<Connections>, address: &str) -> Place {
+        connections.enter(address.parse::<IpAddr>().unwrap())
+    }
+
+    async fn has_to_leave(place: &Place) -> bool {
+        timeout(Duration::ZERO, place.leave()).await.is_ok()
+    }
+
+    #[rstest]
+    #[case(None, 512)]
+    #[case(Some(1 << 20), 512)]
+    #[case(Some(1024), 512)]
+    #[case(Some(256), 128)]
+    #[case(Some(0), 16)]
+    fn half_of_the_files_are_for_others(#[case] files: Option<u64>, #[case] all: usize) {
+        let limits = Limits::of_files(files);
+        assert_eq!(limits.unknown + limits.known, all);
+        assert!(limits.unknown <= all / 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_oldest_of_whoever_has_most_makes_room() {
+        let connections = Connections::new(Limits { unknown: 4, known: 1 });
+        let quiet = enter(&connections, "192.0.2.1");
+        let loud: Vec<Place> = ["192.0.2.2"; 3].iter().map(|address| enter(&connections, address)).collect();
+        let new = enter(&connections, "192.0.2.3");
+        assert!(has_to_leave(&loud[0]).await);
+        for place in [&quiet, &loud[1], &loud[2], &new] {
+            assert!(!has_to_leave(place).await);
+        }
+        drop(loud);
+        let _more = [enter(&connections, "192.0.2.4"), enter(&connections, "192.0.2.5")];
+        assert!(!has_to_leave(&quiet).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_network_counts_as_one() {
+        let connections = Connections::new(Limits { unknown: 3, known: 1 });
+        let quiet = enter(&connections, "2001:db8:0:1::1");
+        let loud = [enter(&connections, "2001:db8:0:2::1"), enter(&connections, "2001:db8:0:2:ffff::2")];
+        let _new = enter(&connections, "::ffff:192.0.2.1");
+        assert!(has_to_leave(&loud[0]).await);
+        assert!(!has_to_leave(&quiet).await && !has_to_leave(&loud[1]).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whom_nobody_knows_leaves_after_a_while_and_the_api_server_stays() {
+        let connections = Connections::new(TWO);
+        let (unknown, known) = (enter(&connections, "192.0.2.1"), enter(&connections, "192.0.2.1"));
+        assert!(known.stay() && known.stay());
+        let before = Instant::now();
+        unknown.leave().await;
+        assert_eq!(before.elapsed(), LIFETIME);
+        assert!(timeout(Duration::from_hours(1), known.leave()).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_than_so_many_stay() {
+        let connections = Connections::new(TWO);
+        let first = enter(&connections, "192.0.2.1");
+        let second = enter(&connections, "192.0.2.1");
+        assert!(first.stay() && !second.stay());
+        drop(first);
+        assert!(second.stay());
+        // One that had to leave does not come back.
+        let places: Vec<Place> = ["192.0.2.2"; 3].iter().map(|address| enter(&connections, address)).collect();
+        drop(second);
+        assert!(!places[0].stay() && places[1].stay());
+    }
+}

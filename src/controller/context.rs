@@ -5,6 +5,7 @@ use super::{
     attempts::OfOrganization,
     events::Announcer,
     gate::Gate,
+    lanes::Lanes,
     queue::Queue,
     time_zones::Moves,
     timer::Timer,
@@ -33,6 +34,8 @@ pub struct Context {
     pub barred: Queue<GrantId>,
     /// Organizations have been listed.
     pub organizations_listed: Notify,
+    /// Where evaluating and compiling is done.
+    pub lanes: Lanes,
     /// When organizations change by time alone.
     pub timer: Timer<Arc<str>>,
     /// Tells the users.
@@ -55,6 +58,7 @@ impl Context {
             queue: Queue::new(),
             barred: Queue::new(),
             organizations_listed: Notify::new(),
+            lanes: Lanes::new(),
             timer: Timer::new(),
             announcer,
             source_namespaces: Notify::new(),

@@ -28,6 +28,7 @@ use std::{
 /// Brings a definition up to date.
 pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), Failure> {
     let (view, counts, invalid) = context.world(|world| world.definition(name));
+    let view = Arc::new(view);
     let result = bring_up_to_date(context, name, &view, counts, &invalid).await;
     if result.is_err() {
         context.world(|world| world.outdate_definition(name));
@@ -38,7 +39,7 @@ pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), Failure
 async fn bring_up_to_date(
     context: &Context,
     name: &Arc<str>,
-    view: &DefinitionView,
+    view: &Arc<DefinitionView>,
     counts: InstanceCounts,
     invalid: &InvalidGrants,
 ) -> Result<(), Failure> {
@@ -51,7 +52,7 @@ async fn bring_up_to_date(
     }
     let (served, kept) = match &view.served {
         Some(served) if !view.is_stale => (served.clone(), Ok(())),
-        _ => renew(context, name, view).await,
+        _ => renew(context, name, view).await?,
     };
     let pruned = revisions::prune(context, view, served.entry.revision.as_deref()).await;
     let said = match &view.definition {
@@ -70,26 +71,44 @@ async fn clear_away(context: &Context, name: &Arc<str>, view: &DefinitionView) -
     revisions::delete(context, &view.revisions).await
 }
 
+/// What can serve.
+enum Made {
+    /// The definition as it is now; of which source, with its hash.
+    Present(Box<Source>, Arc<str>, Arc<CompiledDefinition>),
+    /// What was valid last.
+    Last(Served),
+}
+
 /// Makes what serves out of the definition as it is now, or else out of its newest revision. The revision is kept first;
 /// where that fails, what serves is kept in memory alone.
-async fn renew(context: &Context, name: &Arc<str>, view: &DefinitionView) -> (Served, Result<(), Failure>) {
-    let (served, kept) = match present_state(name, view) {
-        Ok((source, hash)) => match compiled(name, view, &source, &hash) {
-            Ok(serving) => {
-                let kept = revisions::keep(context, name, view, &source, &hash).await;
-                let (revision, kept) = match kept {
-                    Ok(revision) => (Some(revision), Ok(())),
-                    Err(failure) => (None, Err(failure)),
-                };
-                let entry = CatalogueEntry { present: Present::Valid, serving: Some(serving), revision };
-                (Served { entry: Arc::new(entry), hash: Some(hash), version: view.version }, kept)
-            }
-            Err(problem) => (last_valid(name, view, Present::Invalid(problem)), Ok(())),
-        },
-        Err(present) => (last_valid(name, view, present), Ok(())),
+async fn renew(
+    context: &Context,
+    name: &Arc<str>,
+    view: &Arc<DefinitionView>,
+) -> Result<(Served, Result<(), Failure>), Failure> {
+    let item = WorkItem::Definition(Arc::clone(name));
+    let (of, from) = (Arc::clone(name), Arc::clone(view));
+    let (served, kept) = match context.lanes.run(&item, move || make(&of, &from)).await? {
+        Made::Last(served) => (served, Ok(())),
+        Made::Present(source, hash, serving) => {
+            let (revision, kept) = match revisions::keep(context, name, view, &source, &hash).await {
+                Ok(revision) => (Some(revision), Ok(())),
+                Err(failure) => (None, Err(failure)),
+            };
+            let entry = CatalogueEntry { present: Present::Valid, serving: Some(serving), revision };
+            (Served { entry: Arc::new(entry), hash: Some(hash), version: view.version }, kept)
+        }
     };
     context.world(|world| world.serve(name, served.clone()));
-    (served, kept)
+    Ok((served, kept))
+}
+
+fn make(name: &str, view: &DefinitionView) -> Made {
+    let made = present_state(name, view).and_then(|(source, hash)| {
+        let serving = compiled(name, view, &source, &hash).map_err(Present::Invalid)?;
+        Ok(Made::Present(Box::new(source), hash, serving))
+    });
+    made.unwrap_or_else(|present| Made::Last(last_valid(name, view, present)))
 }
 
 fn present_state(name: &str, view: &DefinitionView) -> Result<(Source, Arc<str>), Present> {

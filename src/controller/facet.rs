@@ -16,10 +16,14 @@ pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), Failure
     let (facet, wait) = context.world(|world| (world.facet(name), world.wait_for_quiet(&item)));
     let Some((facet, invalid)) = facet else { return Ok(()) };
     if let Some(wait) = wait {
-        context.queue.add_after(item, wait);
+        context.queue.add_after(item.clone(), wait);
     }
-    let grants = if wait.is_some() { Grants::Unsettled } else { Grants::Counted(&invalid) };
-    let said = facet_status(&facet, grants, clock::now());
+    let of = Arc::clone(&facet);
+    let thought = context.lanes.run(&item, move || {
+        let grants = if wait.is_some() { Grants::Unsettled } else { Grants::Counted(&invalid) };
+        facet_status(&of, grants, clock::now())
+    });
+    let said = thought.await?;
     if facet.status.as_ref() == Some(&said) {
         return Ok(());
     }

@@ -14,6 +14,7 @@
 //! | `watch`, `source_watches` | how the cluster is watched |
 //! | `world` | what is known of it |
 //! | `queue`, `timer`, `settling`, `attempts`, `worker` | what is worked on, and when |
+//! | `lanes` | where it is thought about, so that what is costly holds up nothing else |
 //! | `organization`, `definition`, `facet`, `source`, `instance` | how one of each is brought up to date |
 //! | `scope`, `output`, `apply` | how tenants' namespaces are written to |
 //! | `status`, `revisions` | what is written on the catalogue's and the grants' own objects |
@@ -34,6 +35,7 @@ mod gate;
 mod guarded;
 mod instance;
 mod knowledge;
+mod lanes;
 mod organization;
 mod output;
 mod queue;

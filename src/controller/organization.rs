@@ -28,7 +28,7 @@ use tokio::time::Instant;
 
 /// Brings an organization up to date.
 pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), Failure> {
-    let mut view = match context.world(|world| world.view(name)) {
+    let view = match context.world(|world| world.view(name)) {
         Ok(view) => view,
         Err(NotReady::Waits) => return Ok(()),
         Err(NotReady::Unreadable) => {
@@ -36,14 +36,23 @@ pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), Failure
             return Ok(());
         }
     };
-    let now = clock::now();
-    let evaluation = evaluate(&view.snapshot, now);
+    let item = WorkItem::Organization(Arc::clone(name));
+    let thought = context.lanes.run(&item, move || {
+        let now = clock::now();
+        (evaluate(&view.snapshot, now), view, now)
+    });
+    let (evaluation, mut view, now) = thought.await?;
     context.moves.tell(name, &view, &evaluation);
     context.timer.set(name, evaluation.next);
     let wait = wait_for_quiet(context, name);
     let mut progress = Progress::default();
     let outcomes = deliver(context, &mut view, &evaluation, wait.is_some(), &mut progress).await;
-    let statuses = plan::statuses(&evaluation, &view.snapshot, &outcomes, now);
+    let thought = context.lanes.go_on(&item, move || {
+        let mut statuses = plan::statuses(&evaluation, &view.snapshot, &outcomes, now);
+        drop_unchanged(&mut statuses, &view);
+        (statuses, evaluation, view)
+    });
+    let ((statuses, evaluation, view), _) = thought.await?;
     write_grants(context, &view, &evaluation, &statuses, &mut progress).await;
     if wait.is_none()
         && let (Some(organization), Some(status)) = (&view.snapshot.organization, &statuses.organization)
@@ -53,9 +62,7 @@ pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), Failure
     }
     let look = context.world(|world| world.next_look(name));
     if let Some(next) = [look, progress.next].into_iter().flatten().min() {
-        context
-            .queue
-            .add_after(WorkItem::Organization(Arc::clone(name)), next.saturating_duration_since(Instant::now()));
+        context.queue.add_after(item, next.saturating_duration_since(Instant::now()));
     }
     progress.result()
 }
@@ -172,6 +179,13 @@ fn see_strangers(context: &Context, view: &mut OrganizationView, evaluation: &Ev
     });
 }
 
+/// What is said already need not be said.
+fn drop_unchanged(statuses: &mut Statuses, view: &OrganizationView) {
+    for (status, facts) in statuses.grants.iter_mut().zip(&view.facts) {
+        status.take_if(|status| facts.status == Fingerprint::of_json(status));
+    }
+}
+
 async fn write_grants(
     context: &Context,
     view: &OrganizationView,
@@ -181,8 +195,7 @@ async fn write_grants(
 ) {
     let grants = view.snapshot.grants.iter().zip(&view.facts).zip(&evaluation.grants).zip(&statuses.grants);
     let changed = grants
-        .filter_map(|(((grant, facts), outcome), status)| Some((grant, facts, &outcome.notices, status.as_ref()?)))
-        .filter(|(_, facts, _, status)| facts.status != Fingerprint::of_json(status));
+        .filter_map(|(((grant, facts), outcome), status)| Some((grant, facts, &outcome.notices, status.as_ref()?)));
     let work = changed.map(|task| {
         let (grant, facts, _, status) = task;
         let what = of_status(grant, facts, status);

@@ -1,4 +1,5 @@
-//! Works on what is queued: so many at once, each with a time limit, and with a panic as the failure of that one alone.
+//! Works on what is queued: so many at once, each with a time limit, and with a panic as the failure of that one alone. What
+//! takes long waits for others that do, and not at the expense of the rest.
 
 use super::{
     context::Context, definition, facet, failure::Failure, instance, organization, queue::Queue, source,
@@ -7,7 +8,11 @@ use super::{
 use crate::core::grant::GrantId;
 use futures::FutureExt;
 use std::{fmt::Debug, hash::Hash, panic::AssertUnwindSafe, sync::Arc, time::Duration};
-use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+    time::timeout,
+};
 
 /// The longest that one item is worked on. What was written until then is known, so the next attempt goes on from there.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
@@ -41,7 +46,7 @@ async fn dispatch<K, F>(
     queue: &Queue<K>,
     workers: usize,
     running: &mut JoinSet<()>,
-    work: fn(Arc<Context>, K) -> F,
+    work: fn(Arc<Context>, K, OwnedSemaphorePermit) -> F,
 ) where
     K: Clone + Hash + Ord,
     F: Future<Output = ()> + Send + 'static,
@@ -51,15 +56,12 @@ async fn dispatch<K, F>(
         let Ok(worker) = Arc::clone(&workers).acquire_owned().await else { return };
         let item = queue.next().await;
         while running.try_join_next().is_some() {}
-        let work = work(Arc::clone(context), item);
-        running.spawn(async move {
-            work.await;
-            drop(worker);
-        });
+        running.spawn(work(Arc::clone(context), item, worker));
     }
 }
 
-async fn work_on(context: Arc<Context>, item: WorkItem) {
+async fn work_on(context: Arc<Context>, item: WorkItem, worker: OwnedSemaphorePermit) {
+    let _worker = context.lanes.worker_for(&item, worker).await;
     let reconcile = async {
         match &item {
             WorkItem::Organization(name) => organization::reconcile(&context, name).await,
@@ -72,7 +74,7 @@ async fn work_on(context: Arc<Context>, item: WorkItem) {
     conclude(&context.queue, &item, reconcile).await;
 }
 
-async fn tell(context: Arc<Context>, id: GrantId) {
+async fn tell(context: Arc<Context>, id: GrantId, _worker: OwnedSemaphorePermit) {
     conclude(&context.barred, &id, instance::say_barred(&context, &id)).await;
 }
 

@@ -44,6 +44,18 @@ pub fn of_catalogue(conditions_before: &[Condition], conditions: &[Condition]) -
     of_readiness(conditions_before, conditions).into_iter().chain(invalid).collect()
 }
 
+/// Of an organization: what it lists is another namespace than before.
+pub fn of_namespace_made_anew(namespace: &str) -> Notice {
+    Notice {
+        is_warning: true,
+        reason: "NamespaceMadeAnew".to_owned(),
+        action: "Deliver",
+        note: format!(
+            "namespace {namespace} was deleted and made anew, and whoever has it now gets what is delivered there: if that is not the client, take it out of spec.namespaces"
+        ),
+    }
+}
+
 /// A refusal is told with its reason, as a condition.
 fn of_phase(before: Option<Phase>, phase: Phase) -> Option<Notice> {
     before?;

@@ -1,17 +1,17 @@
 //! What all parts of the controller share.
 
 use super::{
-    Options,
+    Options, announcements,
     attempts::OfOrganization,
-    events::Announcer,
+    events::{self, Announcer},
     gate::Gate,
     lanes::Lanes,
     queue::Queue,
     time_zones::Moves,
     timer::Timer,
-    world::{WorkItem, World},
+    world::{MadeAnew, WorkItem, World},
 };
-use crate::core::grant::GrantId;
+use crate::{api::Organization, core::grant::GrantId};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -87,6 +87,7 @@ impl Context {
         let work = world.take_work();
         let (barred, counting) = world.take_barred();
         let source_namespaces_changed = world.take_source_namespaces_changed();
+        let made_anew = world.take_made_anew();
         drop(world);
         self.queue.add_all(work);
         self.barred.add_all(barred);
@@ -96,6 +97,7 @@ impl Context {
         if source_namespaces_changed {
             self.source_namespaces.notify_one();
         }
+        made_anew.iter().for_each(|made| self.announce_made_anew(made));
         result
     }
 
@@ -108,6 +110,14 @@ impl Context {
             }
             listed.await;
         }
+    }
+
+    fn announce_made_anew(&self, made: &MadeAnew) {
+        let metadata = &made.organization.metadata;
+        let (name, uid) = (metadata.name.as_deref().unwrap_or_default(), metadata.uid.as_deref().unwrap_or_default());
+        tracing::info!(organization = name, namespace = %made.namespace, "a namespace was made anew");
+        let about = events::reference::<Organization>(None, name, uid);
+        self.announcer.announce(about, announcements::of_namespace_made_anew(&made.namespace));
     }
 
     /// Reads or changes what is remembered of an organization's attempts in vain. The function must be short.

@@ -17,7 +17,7 @@ use std::{
         LazyLock,
         atomic::{AtomicU32, Ordering},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 /// Far more than anything here takes on an idle machine.
@@ -368,6 +368,18 @@ impl Cluster {
     pub async fn feature(&self) {
         self.apply(ORGANIZATION).await;
         self.apply(FEATURE).await;
+    }
+
+    /// Makes a grant of `$` to `$` whose term ends in some seconds, and returns how late it has ended and its ConfigMap is gone.
+    pub async fn lateness(&self, name: &str) -> Duration {
+        let seconds = seconds_from_now(10);
+        let end = chrono::DateTime::parse_from_rfc3339(&seconds).unwrap();
+        self.create(grant(name, &self.name, &self.name, json!({"end": seconds}))).await.unwrap();
+        self.phase(name, "Active").await;
+        self.object("ConfigMap", "$", "$").await;
+        self.phase(name, "Expired").await;
+        self.gone("ConfigMap", "$", "$").await;
+        SystemTime::now().duration_since(end.into()).unwrap()
     }
 
     /// Waits until an event with that reason regards an object.

@@ -34,6 +34,7 @@ mod delivery;
 mod documentation;
 mod examples;
 mod facets;
+mod fair_shares;
 mod histories;
 mod hostile;
 mod lifecycle;

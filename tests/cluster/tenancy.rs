@@ -1,7 +1,8 @@
 //! Which namespaces an organization is served in, and where it may be granted something.
 
-use crate::harness::{cluster, grant};
+use crate::harness::{DEADLINE, cluster, grant};
 use serde_json::json;
+use std::time::{Duration, Instant};
 
 #[tokio::test]
 async fn a_missing_namespace_is_waited_for_and_served_when_it_appears() {
@@ -33,6 +34,19 @@ async fn a_namespace_that_is_deleted_and_made_again_is_served_again() {
     cluster.create(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": cluster.name}})).await.unwrap();
     cluster.object("ConfigMap", "$", "$").await;
     cluster.condition("Organization", "$", "Ready", "True", "Served").await;
+    // It need not be who made the first that made the second.
+    let told = |events: &[serde_json::Value]| {
+        events.iter().any(|event| {
+            event["regarding"]["name"] == *cluster.name
+                && event["reason"] == "NamespaceMadeAnew"
+                && event["type"] == "Warning"
+        })
+    };
+    let begun = Instant::now();
+    while !told(&cluster.list("Event", "default").await) {
+        assert!(begun.elapsed() < DEADLINE, "nobody was told");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! What whoever reaches the webhook's port can do: nothing that harms, and nothing that tells of others.
 
 use crate::{
-    harness::{Cluster, DEADLINE, Operator, Stage, grant, seconds_from_now},
+    harness::{DEADLINE, Operator, Stage, grant},
     plane::PlaneOptions,
     wait::eventually,
     webhook::{REGISTRATION, applied, free_port, get, kubectl, serving, start},
@@ -20,7 +20,7 @@ use std::{
     net::{Ipv4Addr, TcpStream},
     sync::Arc,
     thread,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 type Connection = StreamOwned<ClientConnection, TcpStream>;
@@ -236,17 +236,6 @@ fn files(process: u32) -> usize {
     fs::read_dir(format!("/proc/{process}/fd")).unwrap().count()
 }
 
-/// Waits until a term that ends in some seconds has ended, and returns how late.
-async fn lateness(cluster: &Cluster, name: &str) -> Duration {
-    let end = SystemTime::now() + Duration::from_secs(12);
-    let seconds = seconds_from_now(12);
-    cluster.create(grant(name, &cluster.name, &cluster.name, json!({"end": seconds}))).await.unwrap();
-    cluster.phase(name, "Active").await;
-    cluster.phase(name, "Expired").await;
-    cluster.gone("ConfigMap", "$", "$").await;
-    SystemTime::now().duration_since(end).unwrap_or_default()
-}
-
 #[tokio::test]
 async fn idle_and_slow_connections_hold_up_nobody() {
     let (stage, operator, port) = tokio::task::spawn_blocking(|| own(512)).await.unwrap();
@@ -281,7 +270,7 @@ async fn idle_and_slow_connections_hold_up_nobody() {
             })
         })
         .collect();
-    let late = lateness(&cluster, "short").await;
+    let late = cluster.lateness("short").await;
     assert!(late < Duration::from_secs(5), "{late:?}");
     serving(&stage);
     let open = files(process);
@@ -323,7 +312,7 @@ async fn large_reviews_take_a_bounded_amount_of_memory() {
     let after = most_memory(process);
     assert!(after < before + 300, "{before} MiB, then {after} MiB");
     serving(&stage);
-    let late = lateness(&cluster, "short").await;
+    let late = cluster.lateness("short").await;
     assert!(late < Duration::from_secs(5), "{late:?}");
 }
 

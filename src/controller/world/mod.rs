@@ -8,6 +8,7 @@
 //! | `store` | the newest state of each object of a kind, and when a kind is complete |
 //! | `tenancy` | organizations and namespaces |
 //! | `kept` | what is kept of an instance: all, or only that it is there |
+//! | `lives` | namespaces that were made anew |
 //! | `grants` | grants, and who has how many of what |
 //! | `catalogue` | definitions, facet definitions and revisions |
 //! | `outputs` | what there is in tenants' namespaces |
@@ -20,6 +21,7 @@ mod candidate;
 mod catalogue;
 mod grants;
 mod kept;
+mod lives;
 mod observe;
 mod outputs;
 mod sources;
@@ -33,6 +35,7 @@ pub mod tests;
 pub use candidate::{Reference, State};
 pub use catalogue::{DefinitionView, Served};
 pub use kept::SourceKey;
+pub use lives::MadeAnew;
 pub use store::Identity;
 pub use view::{GrantFacts, NotReady, OrganizationView, SourcePermission};
 
@@ -49,6 +52,7 @@ use catalogue::Catalogue;
 use grants::{GrantChange, Grants};
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use kube::runtime::watcher::Event;
+use lives::Lives;
 use outputs::Outputs;
 use sources::Sources;
 use std::{
@@ -89,6 +93,8 @@ pub struct World {
     barred: BTreeSet<GrantId>,
     /// Organizations for which the number of those has changed.
     counting: BTreeSet<Arc<str>>,
+    lives: Lives,
+    made_anew: Vec<MadeAnew>,
     source_namespaces_changed: bool,
     was_ready: bool,
 }
@@ -108,6 +114,8 @@ impl World {
             work: BTreeSet::new(),
             barred: BTreeSet::new(),
             counting: BTreeSet::new(),
+            lives: Lives::default(),
+            made_anew: Vec::new(),
             source_namespaces_changed: false,
             was_ready: false,
         }
@@ -152,6 +160,11 @@ impl World {
     /// Whether organizations have been listed. Before that nobody knows which instances to keep.
     pub fn knows_organizations(&self) -> bool {
         self.tenancy.has_listed_organizations()
+    }
+
+    /// Namespaces of organizations that were made anew since the last call.
+    pub fn take_made_anew(&mut self) -> Vec<MadeAnew> {
+        std::mem::take(&mut self.made_anew)
     }
 
     /// Whether it may have changed in which namespaces source Secrets are watched, since the last call.

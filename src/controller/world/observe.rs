@@ -1,6 +1,6 @@
 //! What each event of a watch means.
 
-use super::{Identity, SourceKey, WorkItem, World, tenancy::name_of};
+use super::{Identity, MadeAnew, SourceKey, WorkItem, World, tenancy::name_of};
 use crate::{
     api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization},
     controller::{guarded::Guarded, output::OutputObject},
@@ -57,19 +57,37 @@ impl World {
         match event {
             Event::Init => self.tenancy.begin_namespaces(),
             Event::Apply(namespace) | Event::InitApply(namespace) => {
+                let name = name_of(&namespace.metadata);
                 if self.tenancy.put_namespace(&namespace.metadata) {
-                    self.touch_namespace(&name_of(&namespace.metadata));
+                    self.touch_namespace(&name);
                 }
+                self.saw_namespace(name, namespace.metadata.uid.as_deref().unwrap_or_default());
             }
             Event::Delete(namespace) => {
                 self.tenancy.remove_namespace(&namespace.metadata);
-                self.touch_namespace(&name_of(&namespace.metadata));
+                self.lost_namespace(&name_of(&namespace.metadata));
             }
             Event::InitDone => {
                 for namespace in self.tenancy.finish_namespaces() {
-                    self.touch_namespace(&namespace);
+                    self.lost_namespace(&namespace);
                 }
             }
+        }
+    }
+
+    fn saw_namespace(&mut self, namespace: Arc<str>, uid: &str) {
+        if !self.lives.see(&namespace, uid) {
+            return;
+        }
+        let owner = self.tenancy.claimants(&namespace).next();
+        let organization = owner.and_then(|owner| self.tenancy.get(owner)).cloned();
+        self.made_anew.extend(organization.map(|organization| MadeAnew { namespace, organization }));
+    }
+
+    fn lost_namespace(&mut self, namespace: &Arc<str>) {
+        self.touch_namespace(namespace);
+        if self.tenancy.claimants(namespace).next().is_none() {
+            self.lives.forget(namespace);
         }
     }
 

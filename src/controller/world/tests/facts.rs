@@ -1,7 +1,8 @@
 //! What an organization's evaluation gets to read.
 
 use super::{
-    apply, definition, empty, entry, instance, namespace, organization, output, read, source, two_organizations,
+    apply, definition, empty, entry, instance, metadata, namespace, organization, output, read, source,
+    two_organizations,
 };
 use crate::controller::guarded::Guarded;
 use crate::{
@@ -9,7 +10,8 @@ use crate::{
     controller::world::{NotReady, Served, World},
     core::{grant::GrantId, namespace::NamespaceFacts},
 };
-use kube::runtime::watcher::Event;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{api::PartialObjectMeta, runtime::watcher::Event};
 use serde_json::json;
 use std::collections::BTreeSet;
 
@@ -154,4 +156,39 @@ fn outputs_are_found_by_their_label() {
     assert_eq!((observed.instance.as_ref().unwrap().to_string().as_str(), observed.keys.len()), ("entitlements/a", 1));
     world.observe_output(Event::Delete(output("a", "acme", 4)));
     assert_eq!(names(&world, "acme"), Vec::<String>::new());
+}
+
+/// Whose namespaces were made anew, once the one of that name is gone and there is another.
+fn made_anew(name: &str, is_relisted: bool) -> Vec<(String, String)> {
+    let mut world = two_organizations();
+    let another = || {
+        let mut metadata = metadata(None, name, 9);
+        metadata["uid"] = json!("another");
+        read::<PartialObjectMeta<Namespace>>(json!({"metadata": metadata}))
+    };
+    world.observe_namespace(Event::Apply(namespace(name, 3, None)));
+    world.observe_namespace(Event::Apply(namespace(name, 4, Some("2026-01-02T00:00:00Z"))));
+    assert!(world.take_made_anew().is_empty());
+    if is_relisted {
+        // Its deletion was missed.
+        world.observe_namespace(Event::Init);
+        world.observe_namespace(Event::InitApply(another()));
+        world.observe_namespace(Event::InitDone);
+    } else {
+        world.observe_namespace(Event::Delete(namespace(name, 5, Some("2026-01-02T00:00:00Z"))));
+        assert!(world.take_made_anew().is_empty());
+        world.observe_namespace(Event::Apply(another()));
+    }
+    let made = world.take_made_anew();
+    world.observe_namespace(Event::Apply(another()));
+    assert!(world.take_made_anew().is_empty(), "it is told once");
+    made.iter().map(|made| (made.organization.metadata.name.clone().unwrap(), made.namespace.to_string())).collect()
+}
+
+#[test]
+fn an_organization_is_told_that_a_namespace_of_its_was_made_anew() {
+    for is_relisted in [false, true] {
+        assert_eq!(made_anew("two", is_relisted), [("globex".to_owned(), "two".to_owned())]);
+        assert_eq!(made_anew("nobodys", is_relisted), []);
+    }
 }

@@ -135,7 +135,7 @@ spec: {organization: $, definition: $, end: '2198-12-31', facets: {f: {size: 2}}
 apiVersion: entitlements.dev/v1alpha1
 kind: EntitlementInstance
 metadata: {name: $-again, namespace: entitlements}
-spec: {organization: $, definition: $, renews: $}
+spec: {organization: $, definition: $, renews: $, facets: {f: {size: 2}}}
 ";
 
 #[tokio::test]

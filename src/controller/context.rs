@@ -97,7 +97,9 @@ impl Context {
         if source_namespaces_changed {
             self.source_namespaces.notify_one();
         }
-        made_anew.iter().for_each(|made| self.announce_made_anew(made));
+        for made in &made_anew {
+            self.announce_made_anew(made);
+        }
         result
     }
 

@@ -1,15 +1,15 @@
 //! Dotenv files that `sh` reads as well.
 //!
-//! There is no standard for dotenv files, and the readers agree on little. What is written here is only what
-//! python-dotenv (with its interpolation), Node's dotenv and a POSIX `sh` all read as the same value:
+//! There is no standard for dotenv files, and the readers agree on little. What is written here is only what a POSIX
+//! `sh`, python-dotenv (with its interpolation), Node's dotenv, Go's godotenv and Compose all read as the same value:
 //!
-//! | spelling | `sh` | python-dotenv | Node's dotenv |
-//! |---|---|---|---|
-//! | bare | splits, expands, unescapes | cuts at ` #` | cuts at `#` |
-//! | `'…'` | keeps all | unescapes `\\` and `\'` | keeps all |
-//! | `"…"` | expands `$` and backticks, unescapes `\` before `$`, backtick, `"`, `\` and a line end | unescapes `\` before `\'"abfnrtv` | unescapes `\n` and `\r` only |
+//! | spelling | `sh` | python-dotenv | Node's dotenv | godotenv | Compose |
+//! |---|---|---|---|---|---|
+//! | bare | splits, expands, unescapes | cuts at ` #` | cuts at `#` | cuts at ` #`, expands `$` | cuts at ` #`, expands `$` |
+//! | `'…'` | keeps all | unescapes `\\` and `\'` | keeps all | keeps all, but a `\` before the end | unescapes `\'` |
+//! | `"…"` | expands `$` and backticks, unescapes `\` before `$`, backtick, `"`, `\` and a line end | unescapes `\` before `\'"abfnrtv` | unescapes `\n` and `\r` only | expands `$`, drops any other `\` than that of `\n`, `\r` and `\$` | expands `$`, unescapes `\` before `\"$abcfnrtv0` |
 //!
-//! Beyond that, a carriage return becomes a line feed in both libraries, and python-dotenv replaces `${name}` and
+//! Beyond that, a carriage return becomes a line feed in some of them, and python-dotenv replaces `${name}` and
 //! `${name:-default}` after all quoting.
 
 use super::leaves::{self, Leaf, LeafValue};
@@ -99,14 +99,13 @@ fn is_interpolated(text: &str) -> bool {
     })
 }
 
-/// Whether none of the readers changes anything between double quotes.
+/// Whether none of the readers changes anything between double quotes. There is no backslash that all of them keep.
 fn is_literal_in_double_quotes(text: &str) -> bool {
     let mut characters = text.chars().peekable();
     while let Some(character) = characters.next() {
         let literal = match character {
-            '"' | '`' => false,
+            '"' | '`' | '\\' => false,
             '$' => !characters.peek().copied().is_some_and(may_expand),
-            '\\' => !characters.peek().copied().is_some_and(may_unescape),
             _ => true,
         };
         if !literal {
@@ -116,15 +115,10 @@ fn is_literal_in_double_quotes(text: &str) -> bool {
     true
 }
 
-/// What a `$` before it may expand to in some `sh`: names, special parameters, braces, substitutions (`$[` in bash).
+/// What a `$` before it may expand to in some `sh` or library: names, special parameters, braces, substitutions (`$[` in bash).
 /// Letters beyond ASCII are names in some shells and locales.
 fn may_expand(next: char) -> bool {
     next.is_ascii_alphanumeric()
         || matches!(next, '_' | '{' | '(' | '[' | '@' | '*' | '#' | '?' | '-' | '$' | '!')
         || !next.is_ascii()
-}
-
-/// What one reader or another unescapes after a backslash.
-fn may_unescape(next: char) -> bool {
-    matches!(next, '\\' | '\'' | '"' | '$' | '`' | '\n' | 'a' | 'b' | 'f' | 'n' | 'r' | 't' | 'v')
 }

@@ -29,7 +29,7 @@ pub type FacetValues = BTreeMap<String, Map<String, Value>>;
 /// A format that gives one text. [`keys`] gives a data key for each field instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// `<FACET>_<FIELD>=value` lines that dotenv libraries and a POSIX `sh` read alike.
+    /// `<FACET>_<FIELD>=value` lines that a POSIX `sh` and the common readers of .env files read alike.
     Env,
     /// One JSON object, indented by two spaces.
     Json,
@@ -144,7 +144,9 @@ pub enum Obstacle {
     /// TOML has no null, and leaving it out of a list would move what is behind it.
     #[error("is null within a list, and TOML has no null: use Json or Yaml")]
     NullInList,
-    /// TOML integers are signed and of 64 bits, <https://toml.io/en/v1.0.0#integer>.
-    #[error("is a whole number above 9223372036854775807, the largest in TOML: use Json or Yaml")]
-    IntegerTooLarge,
+    /// TOML's whole numbers are signed and of 64 bits.
+    #[error(
+        "is beyond the whole numbers of TOML, which go from -9223372036854775808 to 9223372036854775807: use Json or Yaml"
+    )]
+    BeyondIntegers,
 }

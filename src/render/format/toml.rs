@@ -6,6 +6,9 @@ use super::{FacetValues, FieldPath, FormatError, Obstacle};
 
 pub(super) const FORMAT: &str = "Toml";
 
+/// 2^63: TOML's whole numbers are signed and of 64 bits, <https://toml.io/en/v1.0.0#integer>.
+const BEYOND_INTEGERS: f64 = 9_223_372_036_854_775_808.0;
+
 pub(super) fn render(facets: &FacetValues) -> Result<String, FormatError> {
     let mut document = ::toml::Table::new();
     for (facet, fields) in facets {
@@ -40,13 +43,16 @@ fn convert(path: &FieldPath, value: &Value) -> Result<::toml::Value, FormatError
     }
 }
 
+/// One rule, whether it was written as an integer or not: JSON has no such difference, and a number beyond 64 bits is a
+/// float to the one reader and a whole number to the other, so what TOML would make of it is luck.
 fn convert_number(path: &FieldPath, number: &Number) -> Result<::toml::Value, FormatError> {
     if let Some(integer) = number.as_i64() {
         return Ok(::toml::Value::Integer(integer));
     }
     match number.as_f64() {
-        Some(float) if number.is_f64() => Ok(::toml::Value::Float(float)),
-        _ => Err(refusal(path, Obstacle::IntegerTooLarge)),
+        // All floats from there on are whole.
+        Some(float) if float.abs() < BEYOND_INTEGERS => Ok(::toml::Value::Float(float)),
+        _ => Err(refusal(path, Obstacle::BeyondIntegers)),
     }
 }
 

@@ -11,6 +11,8 @@ mod documentation;
 mod explain;
 #[path = "cli/gitops.rs"]
 mod gitops;
+#[path = "cli/outputs.rs"]
+mod outputs;
 #[path = "cli/playground.rs"]
 mod playground;
 #[path = "cli/plugin.rs"]

@@ -1,7 +1,7 @@
-//! What is written, read by the readers that workloads use: `sh`, python-dotenv, Node's dotenv, `PyYAML`, ruamel.yaml,
-//! npm's yaml, Python's json and tomllib, `java.util.Properties`, and the flagd evaluators of Python and Node.
+//! What is written, read by the readers that workloads use: `sh`, python-dotenv, Node's dotenv, godotenv, Compose, `PyYAML`,
+//! ruamel.yaml, npm's yaml, Python's json and tomllib, `java.util.Properties`, and the flagd evaluators of Python and Node.
 //!
-//! Needs `sh`, `bash`, `env -0`, Python 3.11 or later with `venv`, Node 20 or later with `npm`, and Java 17 or later.
+//! Needs `sh`, `bash`, `env -0`, Python 3.11 or later with `venv`, Node 20 or later with `npm`, Go, and Java 17 or later.
 //! The packages, pinned in `tests/readers/`, are installed into `target/readers/` on the first run. A tool that is
 //! missing fails the test.
 
@@ -101,6 +101,18 @@ fn node_script(name: &str) -> Command {
     let mut command = Command::new("node");
     command.arg(Path::new(SCRIPTS).join(name)).current_dir(folder);
     command
+}
+
+fn go() -> Command {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    let program = PROGRAM.get_or_init(|| {
+        let program = target("go").join("read");
+        let mut build = Command::new("go");
+        build.args(["build", "-trimpath", "-o"]).arg(&program).arg(".").current_dir(Path::new(SCRIPTS).join("go"));
+        output(build.env("CGO_ENABLED", "0"));
+        program
+    });
+    Command::new(program)
 }
 
 /// Writes the documents of a format into a folder of its own for each reader.
@@ -269,6 +281,43 @@ fn env_by_node_dotenv() {
     for parser in ["dotenv", "dotenv-fast", "dotenv-16"] {
         by_script(node(), parser, Format::Env);
     }
+}
+
+#[test]
+fn env_by_go() {
+    for reader in ["godotenv", "compose"] {
+        by_script(go(), reader, Format::Env);
+    }
+}
+
+/// What the documentation says of `docker run --env-file`, which knows neither quotes nor values of several lines.
+#[test]
+fn env_by_docker_is_verbatim() {
+    let (documents, folder) = written(Format::Env, "docker");
+    // Docker reads the first lines of a file in which some value has several; what is behind them need not be a variable.
+    let is_read = |index: &usize| {
+        let text = fs::read_to_string(folder.join(format!("{index:05}"))).unwrap();
+        text.lines().count() == 1 && text.len() < 65_536
+    };
+    let read: Vec<usize> = (0..documents.len()).filter(is_read).collect();
+    for index in (0..documents.len()).filter(|index| !read.contains(index)) {
+        fs::remove_file(folder.join(format!("{index:05}"))).unwrap();
+    }
+    let results: Vec<BTreeMap<String, String>> =
+        serde_json::from_str(&output(go().arg("docker").arg(&folder))).unwrap();
+    assert_eq!(results.len(), read.len());
+    let mut bare = 0;
+    for (index, result) in read.into_iter().zip(&results) {
+        let Some(Value::String(text)) = documents[index].get("f").and_then(|fields| fields.get("x")) else { continue };
+        let value = &result["F_X"];
+        if value.starts_with(['\'', '"']) {
+            assert_eq!(value.get(1..value.len() - 1), Some(text.as_str()));
+        } else {
+            assert_eq!(value, text);
+            bare += 1;
+        }
+    }
+    assert!(bare > 20, "{bare}");
 }
 
 #[test]

@@ -223,7 +223,11 @@ pub enum OnEnd {
 }
 
 /// One object that is written into each of the organization's namespaces.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[x_kube(
+    validation = Rule::new("!has(self.type) || self.kind == 'Secret'").message("type is that of a Secret: remove it, or use kind Secret").field_path(".type"),
+    validation = Rule::new("!has(self.type) || !(self.type in ['kubernetes.io/service-account-token', 'bootstrap.kubernetes.io/token'])").message("Secrets of this type give access to the cluster: use another type").field_path(".type"),
+)]
 #[serde(rename_all = "camelCase")]
 pub struct Output {
     /// The output's name in this definition.
@@ -231,6 +235,14 @@ pub struct Output {
     pub name: String,
     /// `ConfigMap` or `Secret`. Secret fields reach Secrets only.
     pub kind: OutputKind,
+    /// The Secret's type, for kind Secret only. Default: `Opaque`. What Kubernetes demands of a type is checked before the
+    /// Secret is written: `kubernetes.io/dockerconfigjson` needs an item of key `.dockerconfigjson` with a JSON object,
+    /// `kubernetes.io/tls` the keys `tls.crt` and `tls.key`, `kubernetes.io/basic-auth` `username` or `password`,
+    /// `kubernetes.io/ssh-auth` `ssh-privatekey`. As no Secret can change its type, another one here deletes each Secret
+    /// and makes it anew at once.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[!-~]+$"))]
+    pub type_: Option<String>,
     /// `Instance`: one object for each grant in force. `Definition`: one for all, with the merged facets.
     #[serde(default)]
     pub per: Per,

@@ -91,8 +91,8 @@ fn output(key: &ObjectKey, written: &Written, secrets: Secrets) -> Value {
         },
         "data": values(data, secrets),
     });
-    if let (ObjectData::Secret(_), Some(fields)) = (data, object.as_object_mut()) {
-        fields.insert("type".to_owned(), "Opaque".into());
+    if let (Some(type_), Some(fields)) = (data.secret_type(), object.as_object_mut()) {
+        fields.insert("type".to_owned(), type_.into());
     }
     object
 }
@@ -114,8 +114,11 @@ fn values(data: &ObjectData, secrets: Secrets) -> Map<String, Value> {
         (ObjectData::ConfigMap(data), _) => {
             data.iter().map(|(key, value)| (key.clone(), value.as_str().into())).collect()
         }
-        (ObjectData::Secret(data), Secrets::Masked) => data.keys().map(|key| (key.clone(), MASK.into())).collect(),
+        (ObjectData::Secret(data), Secrets::Masked) => {
+            data.values.keys().map(|key| (key.clone(), MASK.into())).collect()
+        }
         (ObjectData::Secret(data), Secrets::Shown) => data
+            .values
             .iter()
             .map(|(key, value)| (key.clone(), BASE64_STANDARD.encode(value.expose_secret()).into()))
             .collect(),

@@ -206,7 +206,9 @@ impl<'a> Applier<'a> {
         }
     }
 
+    /// What could not be made anew is not deleted either: an error never withdraws.
     async fn recreate(&self, key: &ObjectKey, content: &ObjectContent) -> Result<Observed, Refusal> {
+        self.scope.try_out(key, content).await?;
         self.delete(key).await?;
         self.scope.create(key, content).await
     }

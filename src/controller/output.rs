@@ -7,6 +7,7 @@ use crate::{
         object::{ObjectData, ObjectKey},
         plan::{Fate, Fingerprint, Marks, Observed, Owner},
     },
+    render::demands::OPAQUE,
 };
 use k8s_openapi::{
     ByteString, NamespaceResourceScope,
@@ -15,13 +16,14 @@ use k8s_openapi::{
 };
 use kube::{Resource, api::ObjectMeta};
 use serde::{Serialize, de::DeserializeOwned};
-use std::{collections::BTreeMap, fmt::Debug};
+use std::{
+    collections::BTreeMap,
+    fmt::Debug,
+    sync::{Arc, LazyLock},
+};
 
 /// The name under which the operator writes, as the API server records it with each field.
 pub const FIELD_MANAGER: &str = "entitlement-operator";
-
-/// The type of every Secret that the operator writes.
-const SECRET_TYPE: &str = "Opaque";
 
 /// One of the two kinds of outputs.
 pub trait OutputObject:
@@ -70,6 +72,7 @@ pub trait OutputObject:
             data: Fingerprint::of_pairs(content.pairs.iter().copied()),
             keys: content.pairs.iter().map(|(key, _)| (*key).into()).collect(),
             has_binary_data: content.has_binary_data,
+            secret_type: content.secret_type.map(secret_type),
             is_fixed: content.is_fixed,
             is_terminating: metadata.deletion_timestamp.is_some(),
         }
@@ -81,6 +84,7 @@ pub struct Content<'a> {
     /// Its data, in the order of the keys.
     pairs: Vec<(&'a str, &'a [u8])>,
     has_binary_data: bool,
+    secret_type: Option<&'a str>,
     is_fixed: bool,
 }
 
@@ -100,6 +104,7 @@ impl OutputObject for ConfigMap {
         Content {
             pairs: self.data.iter().flatten().map(|(key, text)| (key.as_str(), text.as_bytes())).collect(),
             has_binary_data: self.binary_data.as_ref().is_some_and(|data| !data.is_empty()),
+            secret_type: None,
             is_fixed: self.immutable.unwrap_or(false),
         }
     }
@@ -109,24 +114,33 @@ impl OutputObject for Secret {
     const KIND: OutputKind = OutputKind::Secret;
 
     fn with_data(metadata: ObjectMeta, data: &ObjectData) -> Self {
+        let type_ = data.secret_type().map(str::to_owned);
         let data = match data {
             ObjectData::ConfigMap(data) => {
                 data.iter().map(|(key, text)| (key.clone(), ByteString(text.clone().into()))).collect()
             }
             ObjectData::Secret(data) => {
-                data.iter().map(|(key, value)| (key.clone(), ByteString(value.expose_secret().clone()))).collect()
+                let values = data.values.iter();
+                values.map(|(key, value)| (key.clone(), ByteString(value.expose_secret().clone()))).collect()
             }
         };
-        Self { metadata, data: Some(data), type_: Some(SECRET_TYPE.to_owned()), ..Self::default() }
+        Self { metadata, data: Some(data), type_, ..Self::default() }
     }
 
     fn content(&self) -> Content<'_> {
         Content {
             pairs: self.data.iter().flatten().map(|(key, value)| (key.as_str(), value.0.as_slice())).collect(),
             has_binary_data: false,
-            is_fixed: self.immutable.unwrap_or(false) || self.type_.as_deref() != Some(SECRET_TYPE),
+            secret_type: Some(self.type_.as_deref().unwrap_or_default()),
+            is_fixed: self.immutable.unwrap_or(false),
         }
     }
+}
+
+/// Nearly all are of one type, which is kept in memory once.
+fn secret_type(type_: &str) -> Arc<str> {
+    static USUAL: LazyLock<Arc<str>> = LazyLock::new(|| OPAQUE.into());
+    if type_ == OPAQUE { Arc::clone(&USUAL) } else { type_.into() }
 }
 
 /// Whether metadata are those of an object that the operator made for that organization, as [`Observed::is_of`] tells it of

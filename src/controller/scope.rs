@@ -64,8 +64,21 @@ impl Scope {
     pub async fn create(&self, key: &ObjectKey, content: &ObjectContent) -> Result<Observed, Refusal> {
         self.admit(key)?;
         match key.kind {
-            OutputKind::ConfigMap => self.create_as::<ConfigMap>(key, content).await,
-            OutputKind::Secret => self.create_as::<Secret>(key, content).await,
+            OutputKind::ConfigMap => self.make_as::<ConfigMap>(key, content, false).await,
+            OutputKind::Secret => self.make_as::<Secret>(key, content, false).await,
+        }
+    }
+
+    /// Whether the API server would make an object whose name is taken: it looks at all else first.
+    pub async fn try_out(&self, key: &ObjectKey, content: &ObjectContent) -> Result<(), Refusal> {
+        self.admit(key)?;
+        let tried = match key.kind {
+            OutputKind::ConfigMap => self.make_as::<ConfigMap>(key, content, true).await,
+            OutputKind::Secret => self.make_as::<Secret>(key, content, true).await,
+        };
+        match tried {
+            Ok(_) | Err(Refusal::Exists) => Ok(()),
+            Err(refusal) => Err(refusal),
         }
     }
 
@@ -123,7 +136,12 @@ impl Scope {
         Api::namespaced(self.gate.client(), &key.namespace)
     }
 
-    async fn create_as<K: OutputObject>(&self, key: &ObjectKey, content: &ObjectContent) -> Result<Observed, Refusal> {
+    async fn make_as<K: OutputObject>(
+        &self,
+        key: &ObjectKey,
+        content: &ObjectContent,
+        dry_run: bool,
+    ) -> Result<Observed, Refusal> {
         let metadata = ObjectMeta {
             name: Some(key.name.to_string()),
             namespace: Some(key.namespace.to_string()),
@@ -133,7 +151,7 @@ impl Scope {
             ..ObjectMeta::default()
         };
         let object = K::with_data(metadata, &content.data);
-        let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        let parameters = PostParams { dry_run, field_manager: Some(FIELD_MANAGER.to_owned()) };
         let _pass = self.gate.enter().await;
         let created = self.api::<K>(key).create(&parameters, &object).await;
         created.map(|object| object.observed()).map_err(|error| Refusal::of_output(&error, key.kind))

@@ -21,15 +21,50 @@ pub struct Problem {
     pub reason: &'static str,
     /// A sentence that says what to do.
     pub message: String,
+    /// What of the spec is at fault, as a JSON pointer into it; empty where that is not one field.
+    pub pointer: String,
 }
 
 impl Problem {
+    /// The most problems that one message names.
+    const MAX_NAMED: usize = 10;
+
     /// A problem for that reason.
     #[must_use]
     pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into() }
+        Self { reason, message: message.into(), pointer: String::new() }
+    }
+
+    /// The same, with the field that is at fault.
+    #[must_use]
+    pub fn at(self, pointer: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), ..self }
+    }
+
+    /// The same, where what it points into lies deeper.
+    #[must_use]
+    pub fn within(self, parent: &str) -> Self {
+        Self { pointer: format!("{parent}{}", self.pointer), ..self }
+    }
+
+    /// Several as one, for a condition has one reason and one message: that of a secret that would be shown, or else the
+    /// first.
+    #[must_use]
+    pub fn all(problems: Vec<Self>) -> Option<Self> {
+        let gravest = problems.iter().find(|problem| problem.reason == SECRET_IN_CONFIG_MAP);
+        let Self { reason, pointer, .. } = gravest.or(problems.first())?.clone();
+        let hidden = problems.len().saturating_sub(Self::MAX_NAMED);
+        let mut message =
+            problems.into_iter().take(Self::MAX_NAMED).map(|one| one.message).collect::<Vec<_>>().join("; ");
+        if hidden > 0 {
+            message = format!("{message}; and {hidden} more");
+        }
+        Some(Self { reason, message, pointer })
     }
 }
+
+/// The reason of a definition that would write a secret field where many can read it.
+pub const SECRET_IN_CONFIG_MAP: &str = "SecretInConfigMap";
 
 /// A facet of a definition: its schema, and what it is preset to.
 #[derive(Clone, Debug)]
@@ -235,6 +270,20 @@ mod tests {
             }}),
         )]);
         Definition::read("storage", &spec, &schemas)
+    }
+
+    #[test]
+    fn several_problems_are_told_as_one() {
+        assert_eq!(Problem::all(vec![]), None);
+        let problem =
+            |number: usize| Problem::new("InvalidOutput", format!("p{number}")).at(format!("/outputs/{number}"));
+        assert_eq!(Problem::all(vec![problem(3)]), Some(problem(3)));
+        let told = Problem::all((0..12).map(problem).collect()).unwrap();
+        assert_eq!(told.message, "p0; p1; p2; p3; p4; p5; p6; p7; p8; p9; and 2 more");
+        assert_eq!((told.reason, told.pointer.as_str()), ("InvalidOutput", "/outputs/0"));
+        let secret = Problem::new("SecretInConfigMap", "secret").at("/outputs/1/items/0/template");
+        let told = Problem::all(vec![problem(0), secret.clone()]).unwrap();
+        assert_eq!((told.reason, told.message.as_str(), told.pointer), (secret.reason, "p0; secret", secret.pointer));
     }
 
     #[test]

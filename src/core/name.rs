@@ -8,6 +8,9 @@ const LABEL: usize = 63;
 /// The longest DNS subdomain and data key.
 const SUBDOMAIN: usize = 253;
 
+/// Types of Secrets by which the cluster lets their holder in.
+const TOKEN_TYPES: [&str; 2] = ["kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token"];
+
 /// Why a text is no name of its kind, and what one looks like: `must be …`, to stand behind what it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -88,16 +91,16 @@ pub fn data_key(key: &str) -> Result<(), Fault> {
     check(key != "." && !key.starts_with(".."), "must not be '.' and must not begin with '..'")
 }
 
-/// The type of a Secret. What each type demands of the data is not looked at.
+/// The type of a Secret. What each type demands of the data is `render`'s to check.
 ///
 /// # Errors
-/// The API server cannot take it from here.
+/// It is none, or one by which the cluster lets its holder in.
 pub fn secret_type(type_: &str) -> Result<(), Fault> {
     let is_text = !type_.is_empty() && type_.len() <= SUBDOMAIN && type_.bytes().all(|byte| byte.is_ascii_graphic());
     check(is_text, "must be 1 to 253 ASCII characters without spaces, such as Opaque or kubernetes.io/tls")?;
     check(
-        type_ != "kubernetes.io/service-account-token",
-        "must not be kubernetes.io/service-account-token, as such Secrets are filled by the cluster: use another type",
+        !TOKEN_TYPES.contains(&type_),
+        "must not be kubernetes.io/service-account-token or bootstrap.kubernetes.io/token, as such Secrets give access to the cluster: use another type",
     )
 }
 
@@ -144,7 +147,7 @@ mod tests {
     #[case(annotation_key, &["a", "A_b.c", "example.com/Team", "Example.com/team"], &["", "a/", "/a", "bad/key/x", "team name"])]
     #[case(label_value, &["", "a", "A_b.c", "2027-01-31", "1.5"], &["-a", "a-", ".", "a b", "a/b", "ä", "a\n"])]
     #[case(data_key, &["a", ".a", "A_b-c.d", "-", "_", "a..b"], &["", ".", "..", "...", "..data", "a/b", "a b", "ä"])]
-    #[case(secret_type, &["Opaque", "kubernetes.io/tls", "example.com/Any_thing"], &["", "a b", "ä", "a\n", "kubernetes.io/service-account-token"])]
+    #[case(secret_type, &["Opaque", "kubernetes.io/tls", "example.com/Any_thing"], &["", "a b", "ä", "a\n", "kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token"])]
     fn takes_what_the_api_server_takes(#[case] rule: Rule, #[case] right: &[&str], #[case] wrong: &[&str]) {
         for name in right {
             assert_eq!(rule(name), Ok(()), "{name:?}");

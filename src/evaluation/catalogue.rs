@@ -4,7 +4,7 @@ use super::object::{DEFINITION, MANAGED_BY, MANAGER};
 use crate::{
     api::EntitlementDefinitionSpec,
     core::{definition::Definition, schema::canonical_hash},
-    render::output::CompiledOutput,
+    render::output::{self, CompiledOutput},
 };
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use serde::{Deserialize, Serialize};
@@ -66,7 +66,8 @@ impl CompiledDefinition {
     /// Reads and checks a definition.
     ///
     /// # Errors
-    /// The first problem, as a condition's reason and message.
+    /// What is wrong, as a condition's reason and message: all that is wrong with the outputs, or the first thing before
+    /// them.
     pub fn compile(name: &str, source: &Source) -> Result<Self, Problem> {
         Self::with(Definition::read(name, &source.spec, &source.facets)?, source)
     }
@@ -80,9 +81,10 @@ impl CompiledDefinition {
     }
 
     fn with(terms: Definition, source: &Source) -> Result<Self, Problem> {
-        let count = source.spec.outputs.len();
-        let outputs = source.spec.outputs.iter().map(|output| CompiledOutput::compile(&terms, output, count));
-        Ok(Self { outputs: outputs.collect::<Result<_, _>>()?, terms })
+        match output::compile(&terms, &source.spec.outputs) {
+            Ok(outputs) => Ok(Self { terms, outputs }),
+            Err(problems) => Err(Problem::all(problems).unwrap_or_else(|| Problem::new("InvalidOutput", ""))),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use super::{
     holding::{Holding, Member},
     object::{
         CONTENT_HASH, DEFINITION, DesiredObject, INSTANCE, MANAGED_BY, MANAGER, ON_END, ORGANIZATION, ObjectContent,
-        ObjectData, ObjectKey, RETAIN, Wish,
+        ObjectData, ObjectKey, RETAIN, SecretData, Wish,
     },
     plan::is_storable,
     standing::{Standing, Trouble},
@@ -22,8 +22,11 @@ use crate::{
         facets::{SecretFields, complete},
         grant::GrantId,
     },
-    render::output::{ChainNames, CompiledOutput, DefinitionNames, InstanceNames, Named, Names, OutputError, Total},
-    render::summary::Summary,
+    render::{
+        names::{ChainNames, DefinitionNames, InstanceNames, Named, Names, Total},
+        output::{CompiledOutput, OutputError},
+        summary::Summary,
+    },
 };
 use sha2::{Digest, Sha256};
 use std::{
@@ -51,7 +54,7 @@ pub struct Delivery {
 pub struct GrantDelivery {
     /// Objects, those in namespaces that are waited for among them.
     pub desired: u64,
-    /// What hinders delivery, the first thing found.
+    /// What hinders delivery: the reason of the first thing found, and all that is found.
     pub hindered: Option<Trouble>,
 }
 
@@ -128,7 +131,13 @@ impl Delivery {
 
     fn hinder(&mut self, grant: &GrantId, trouble: Option<Trouble>) {
         let delivery = self.grants.entry(grant.clone()).or_default();
-        delivery.hindered = delivery.hindered.take().or(trouble);
+        let Some((reason, message)) = trouble else { return };
+        match &mut delivery.hindered {
+            None => delivery.hindered = Some((reason, message)),
+            // Each failing output is told, so that all can be mended at once.
+            Some((_, said)) if !said.contains(&message) => *said = format!("{said}; {message}"),
+            Some(_) => {}
+        }
     }
 
     fn request_for_grant<'a>(
@@ -228,6 +237,7 @@ impl Delivery {
         let free = standing.served.iter().filter(|namespace| !self.objects.contains_key(&key(namespace)));
         let (wish, trouble) = afforded(request.wish.clone(), free.count(), allowance);
         self.hinder(request.grant, trouble);
+        let mut conflict = None;
         for namespace in &standing.served {
             match self.objects.entry(key(namespace)) {
                 Entry::Vacant(place) => {
@@ -240,11 +250,11 @@ impl Delivery {
                         .as_ref()
                         .map_or_else(|| "the organization's summary".to_owned(), ToString::to_string);
                     let message = format!("{} belongs to {owner}: give one of the two another objectName", taken.key());
-                    let delivery = self.grants.entry(request.grant.clone()).or_default();
-                    delivery.hindered.get_or_insert(("Conflict", message));
+                    conflict.get_or_insert(("Conflict", message));
                 }
             }
         }
+        self.hinder(request.grant, conflict);
     }
 }
 
@@ -273,22 +283,29 @@ fn fill(
     secrets: &SecretFields,
     missing: Option<String>,
 ) -> Filled {
-    let trouble = |error: &OutputError| (error.reason(), error.to_string());
     let name = match output.object_name(names, facets) {
         Ok(name) => name,
-        Err(error) => return Filled::Nameless(trouble(&error)),
+        Err(errors) => return Filled::Nameless(trouble(&errors)),
     };
     if let Some(message) = missing {
         return Filled::Kept(name, ("SecretNotFound", message));
     }
     let data = match output.kind {
         OutputKind::ConfigMap => output.config_map(names, facets).map(ObjectData::ConfigMap),
-        OutputKind::Secret => output.secret(names, facets, secrets).map(ObjectData::Secret),
+        OutputKind::Secret => output
+            .secret(names, facets, secrets)
+            .map(|values| ObjectData::Secret(SecretData { type_: Arc::clone(&output.type_), values })),
     };
     match data {
         Ok(data) => Filled::Written(name, data),
-        Err(error) => Filled::Kept(name, trouble(&error)),
+        Err(errors) => Filled::Kept(name, trouble(&errors)),
     }
+}
+
+/// All that is wrong with an output, for the reason of the first.
+fn trouble(errors: &[OutputError]) -> Trouble {
+    let reason = errors.first().map_or("RenderFailed", OutputError::reason);
+    (reason, errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
 }
 
 /// The first secret field that a Secret would show and that has no value now.
@@ -374,7 +391,7 @@ fn content_hash(data: &ObjectData) -> String {
             add(key.as_bytes());
             add(value.as_bytes());
         }),
-        ObjectData::Secret(data) => data.iter().for_each(|(key, value)| {
+        ObjectData::Secret(data) => data.values.iter().for_each(|(key, value)| {
             add(key.as_bytes());
             add(value.expose_secret());
         }),

@@ -59,8 +59,28 @@ impl ObjectKey {
 pub enum ObjectData {
     /// Of a ConfigMap: never a secret value.
     ConfigMap(BTreeMap<String, String>),
-    /// Of a Secret of type `Opaque`.
-    Secret(BTreeMap<String, Secret<Vec<u8>>>),
+    /// Of a Secret.
+    Secret(SecretData),
+}
+
+/// The data of a Secret, and its type, which can never change.
+#[derive(Clone, Debug)]
+pub struct SecretData {
+    /// Its type, such as `Opaque`.
+    pub type_: Arc<str>,
+    /// Its values, by key.
+    pub values: BTreeMap<String, Secret<Vec<u8>>>,
+}
+
+impl ObjectData {
+    /// The type of a Secret; a ConfigMap has none.
+    #[must_use]
+    pub fn secret_type(&self) -> Option<&str> {
+        match self {
+            Self::ConfigMap(_) => None,
+            Self::Secret(data) => Some(&data.type_),
+        }
+    }
 }
 
 /// What an object should be.

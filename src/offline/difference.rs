@@ -242,11 +242,12 @@ fn values(facets: &FacetFields) -> BTreeMap<(String, String), Value> {
     values
 }
 
-/// What tells two contents apart: labels and annotations, with the hash of the data among them. Which grant an object
+/// What tells two contents apart: labels and annotations, with the hash of the data among them, and a Secret's type. Which grant an object
 /// is made for is nothing that a client gets.
 fn mark(content: &ObjectContent) -> String {
     let annotations = content.annotations.iter().filter(|(key, _)| key.as_str() != INSTANCE);
     let marks: Vec<String> =
         content.labels.iter().chain(annotations).map(|(key, value)| format!("{key}={value}")).collect();
-    marks.join("\n")
+    let type_ = content.data.secret_type().map(str::to_owned);
+    marks.into_iter().chain(type_).collect::<Vec<_>>().join("\n")
 }

@@ -14,7 +14,7 @@ use crate::{
         schema::Schema,
     },
     evaluation::{self, catalogue::Source},
-    render::output::CompiledOutput,
+    render::output,
 };
 use serde_json::Value;
 use std::{
@@ -175,10 +175,6 @@ fn schema_flaws(within: &str, schema: &Value) -> Vec<Flaw> {
 }
 
 fn output_flaws(terms: &Definition, spec: &EntitlementDefinitionSpec) -> Vec<Flaw> {
-    let count = spec.outputs.len();
-    let problem = |(index, output)| {
-        let problem = CompiledOutput::compile(terms, output, count).err()?;
-        Some(Flaw::of(format!("/spec/outputs/{index}/name"), problem))
-    };
-    spec.outputs.iter().enumerate().filter_map(problem).collect()
+    let problems = output::compile(terms, &spec.outputs).err().unwrap_or_default();
+    problems.into_iter().map(|problem| Flaw::of(format!("/spec{}", problem.pointer), problem)).collect()
 }

@@ -17,7 +17,7 @@ use crate::{
         grant::GrantId,
         secret::Secret,
     },
-    evaluation::object::ObjectData,
+    evaluation::object::{ObjectData, SecretData},
 };
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc};
@@ -180,7 +180,7 @@ fn secrets_reach_the_grants_beside_them() {
     let survey = inventory.survey(now());
     assert_eq!(ready(&survey, &subject), (ConditionStatus::True, "Active".to_owned()));
     let written = survey.objects.iter().find(|(key, _)| &*key.name == "backup").unwrap().1;
-    let ObjectData::Secret(data) = &written.content.data else { panic!() };
+    let ObjectData::Secret(SecretData { values: data, .. }) = &written.content.data else { panic!() };
     assert_eq!(data["k"], Secret::new(b"hunter2".to_vec()));
     assert!(!format!("{survey:?}").contains("hunter2"));
 }

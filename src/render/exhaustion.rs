@@ -26,7 +26,7 @@ pub(super) struct Exhaustion(Arc<Remembered>);
 #[derive(Default)]
 struct Remembered {
     hashes: (RandomState, RandomState),
-    errors: Mutex<HashMap<Key, OutputError>>,
+    errors: Mutex<HashMap<Key, Vec<OutputError>>>,
 }
 
 impl Exhaustion {
@@ -34,25 +34,25 @@ impl Exhaustion {
     pub(super) fn guard<T>(
         &self,
         inputs: impl Hash,
-        fill: impl FnOnce() -> Result<T, OutputError>,
-    ) -> Result<T, OutputError> {
+        fill: impl FnOnce() -> Result<T, Vec<OutputError>>,
+    ) -> Result<T, Vec<OutputError>> {
         let key = (self.0.hashes.0.hash_one(&inputs), self.0.hashes.1.hash_one(&inputs));
         if let Some(error) = self.errors(|errors| errors.get(&key).cloned()) {
             return Err(error);
         }
-        fill().inspect_err(|error| {
-            if is_costly(error) {
+        fill().inspect_err(|found| {
+            if found.iter().any(is_costly) {
                 self.errors(|errors| {
                     if errors.len() >= MAX_REMEMBERED {
                         errors.clear();
                     }
-                    errors.insert(key, error.clone());
+                    errors.insert(key, found.clone());
                 });
             }
         })
     }
 
-    fn errors<R>(&self, access: impl FnOnce(&mut HashMap<Key, OutputError>) -> R) -> R {
+    fn errors<R>(&self, access: impl FnOnce(&mut HashMap<Key, Vec<OutputError>>) -> R) -> R {
         access(&mut self.0.errors.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -65,7 +65,8 @@ fn is_costly(error: &OutputError) -> bool {
         OutputError::Format { .. }
         | OutputError::KeyTaken { .. }
         | OutputError::Name { .. }
-        | OutputError::Reserved { .. } => false,
+        | OutputError::Reserved { .. }
+        | OutputError::Unmet { .. } => false,
     }
 }
 
@@ -80,12 +81,12 @@ mod tests {
     use super::{Exhaustion, MAX_REMEMBERED, OutputError};
     use crate::render::template::{MAX_SOURCE, Template};
 
-    fn too_large() -> OutputError {
+    fn too_large() -> Vec<OutputError> {
         let error = Template::compile(&"x".repeat(MAX_SOURCE + 1)).unwrap_err();
-        OutputError::Template { output: "config".to_owned(), part: "key".to_owned(), error: Box::new(error) }
+        vec![OutputError::Template { output: "config".to_owned(), part: "key".to_owned(), error: Box::new(error) }]
     }
 
-    fn never() -> Result<(), OutputError> {
+    fn never() -> Result<(), Vec<OutputError>> {
         panic!("it is known")
     }
 
@@ -102,7 +103,7 @@ mod tests {
     #[test]
     fn what_costs_little_is_tried_again() {
         let exhaustion = Exhaustion::default();
-        let cheap = || OutputError::KeyTaken { output: "config".to_owned(), key: "a".to_owned() };
+        let cheap = || vec![OutputError::KeyTaken { output: "config".to_owned(), key: "a".to_owned() }];
         assert_eq!(exhaustion.guard("a", || Err::<(), _>(cheap())), Err(cheap()));
         assert_eq!(exhaustion.guard("a", || Ok(1)), Ok(1));
     }

@@ -2,10 +2,13 @@
 //!
 //! Pure, as `core` is: the same inputs give the same bytes, in which no time of generation stands.
 
+pub mod demands;
 mod exhaustion;
 pub mod flags;
 pub mod format;
+pub mod names;
 pub mod output;
+mod storable;
 pub mod summary;
 pub mod template;
 mod trial;

@@ -1,26 +1,33 @@
 //! The outputs of a definition: checked when it is made, filled for each grant.
 
 use super::{
+    demands::{self, OPAQUE, Unmet},
     exhaustion::Exhaustion,
     format::{Format, FormatError, keys},
+    names::Names,
+    storable,
     template::{Context, Template, TemplateError},
     trial,
 };
 use crate::{
     api::{
-        entitlement_definition::{EntitlementType, Item, ItemFormat, OnEnd, Output, OutputKind, Per},
+        entitlement_definition::{Item, ItemFormat, OnEnd, Output, OutputKind, Per},
         entitlement_instance::FacetFields,
     },
     core::{
-        definition::{Definition, Problem},
+        definition::{Definition, Problem, SECRET_IN_CONFIG_MAP},
         facets::SecretFields,
+        name,
         reserved_name::keeper,
         secret::Secret,
     },
 };
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// An output of a definition, ready to be filled.
 #[derive(Clone, Debug)]
@@ -29,6 +36,8 @@ pub struct CompiledOutput {
     pub name: String,
     /// What is written.
     pub kind: OutputKind,
+    /// The type of a Secret.
+    pub type_: Arc<str>,
     /// What for.
     pub per: Per,
     /// What becomes of it at the end.
@@ -47,90 +56,6 @@ enum CompiledItem {
     Template { key: String, template: Template },
     Format { key: String, format: Format, facets: Option<Vec<String>> },
     Keys { facets: Option<Vec<String>> },
-}
-
-/// What templates see. Fields are as the contract names them.
-#[derive(Clone, Debug, Hash, Serialize)]
-pub struct Names<'a> {
-    /// The organization.
-    pub organization: Named<'a>,
-    /// The definition.
-    pub definition: DefinitionNames<'a>,
-    /// The grant; not where one object is for all grants.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub instance: Option<InstanceNames<'a>>,
-    /// The grant's chain; not where one object is for all grants.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub chain: Option<ChainNames<'a>>,
-    /// All grants in force together.
-    pub total: Total,
-}
-
-/// A name, and one for people, which is the same where none is given.
-#[derive(Clone, Debug, Hash, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Named<'a> {
-    /// The object's name.
-    pub name: &'a str,
-    /// For people.
-    pub display_name: &'a str,
-}
-
-/// What templates see of the definition.
-#[derive(Clone, Debug, Hash, Serialize)]
-pub struct DefinitionNames<'a> {
-    /// Both names.
-    #[serde(flatten)]
-    pub named: Named<'a>,
-    /// `Feature`, `Quantity` or `Credit`.
-    #[serde(rename = "type")]
-    pub type_: &'static str,
-    /// What is counted; null for a Feature.
-    pub unit: Option<&'a str>,
-}
-
-impl<'a> DefinitionNames<'a> {
-    /// What templates see of a definition.
-    #[must_use]
-    pub fn of(definition: &'a Definition) -> Self {
-        Self {
-            named: Named {
-                name: &definition.name,
-                display_name: definition.display_name.as_deref().unwrap_or(&definition.name),
-            },
-            type_: EntitlementType::as_str(definition.type_),
-            unit: definition.unit.as_deref(),
-        }
-    }
-}
-
-/// What templates see of the grant.
-#[derive(Clone, Debug, Hash, Serialize)]
-pub struct InstanceNames<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// Its namespace.
-    pub namespace: &'a str,
-    /// Its amount now; null for a Feature.
-    pub amount: Option<String>,
-    /// Its start, RFC 3339 in UTC.
-    pub start: String,
-    /// Its end, RFC 3339 in UTC; null where never.
-    pub end: Option<String>,
-}
-
-/// What templates see of the chain.
-#[derive(Clone, Debug, Hash, Serialize)]
-pub struct ChainNames<'a> {
-    /// The name of its first member.
-    pub name: &'a str,
-}
-
-/// What templates see of all grants in force.
-#[derive(Clone, Debug, Hash, Serialize)]
-pub struct Total {
-    /// All amounts together; null for a Feature.
-    pub amount: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -178,14 +103,22 @@ pub enum OutputError {
         key: String,
     },
     /// The object's name is none.
-    #[error(
-        "output {output}: objectName gives {name:?}, which is no name for an object: it needs at most 253 lower-case letters, digits, '-' and '.', beginning and ending with a letter or digit"
-    )]
+    #[error("output {output}: objectName gives {name:?}, which is no name for an object: it {fault}")]
     Name {
         /// The output.
         output: String,
         /// What the template gave, shortened.
         name: String,
+        /// What a name has to be.
+        fault: name::Fault,
+    },
+    /// The data of a Secret are not what its type demands.
+    #[error("output {output}: {unmet}")]
+    Unmet {
+        /// The output.
+        output: String,
+        /// What is missing or wrong.
+        unmet: Unmet,
     },
     /// The object's name is one that somebody else keeps in every namespace.
     #[error(
@@ -208,6 +141,7 @@ impl OutputError {
         match self {
             Self::Name { .. } => "InvalidName",
             Self::Reserved { .. } => "ReservedName",
+            Self::Unmet { .. } => "InvalidSecret",
             _ => "RenderFailed",
         }
     }
@@ -215,34 +149,62 @@ impl OutputError {
 
 /// What came of filling one part of an output.
 pub(super) struct Attempt<'a> {
+    /// Where in the output it stands, as a JSON pointer.
+    pub(super) pointer: String,
     /// The template that was filled, if it was one.
     pub(super) template: Option<&'a Template>,
-    /// The data keys that were filled.
-    pub(super) keys: Result<Vec<String>, OutputError>,
+    /// What was filled: data keys with their values, or the object's name under no key.
+    pub(super) filled: Result<Vec<(String, String)>, OutputError>,
+}
+
+/// Checks the outputs of a definition.
+///
+/// # Errors
+/// All problems of all of them, each with its place in the definition.
+pub fn compile(definition: &Definition, outputs: &[Output]) -> Result<Vec<CompiledOutput>, Vec<Problem>> {
+    let mut compiled = Vec::new();
+    let mut problems = Vec::new();
+    for (index, output) in outputs.iter().enumerate() {
+        let pointer = format!("/outputs/{index}");
+        match CompiledOutput::compile(definition, output, outputs.len()) {
+            Ok(one) => {
+                problems
+                    .extend(trial::same_object(definition, &compiled, &one).map(|problem| problem.within(&pointer)));
+                compiled.push(one);
+            }
+            Err(found) => problems.extend(found.into_iter().map(|problem| problem.within(&pointer))),
+        }
+    }
+    if problems.is_empty() { Ok(compiled) } else { Err(problems) }
 }
 
 impl CompiledOutput {
     /// Checks an output of a definition that has `count` of them.
     ///
     /// # Errors
-    /// The first problem: a template that cannot be read, a facet that the definition does not have, two items for one key,
-    /// a ConfigMap that could show a secret field, or what could never be filled.
-    pub fn compile(definition: &Definition, output: &Output, count: usize) -> Result<Self, Problem> {
-        let object_name = output.object_name.clone().unwrap_or_else(|| default_name(definition, output, count));
-        let object_name = Template::compile(&object_name).map_err(|error| invalid(output, "objectName", &error))?;
-        refuse_secrets(definition, output, "objectName", &object_name)?;
-        let items =
-            output.items.iter().map(|item| compile_item(definition, output, item)).collect::<Result<Vec<_>, _>>()?;
+    /// All problems, each with its place in the output: a template that cannot be read, a facet that the definition does
+    /// not have, two items for one key, a ConfigMap that could show a secret field, what the API server would not take, or
+    /// what could never be filled.
+    pub fn compile(definition: &Definition, output: &Output, count: usize) -> Result<Self, Vec<Problem>> {
+        let mut problems = storable::metadata_problems(output);
+        let object_name = compile_name(definition, output, count).or_else(|problem| {
+            problems.push(problem);
+            Template::compile("unreadable").map_err(|error| problems.push(invalid(output, "objectName", &error)))
+        });
+        let mut items = Vec::new();
         let mut taken = BTreeSet::new();
-        for key in items.iter().filter_map(CompiledItem::key) {
-            if !taken.insert(key) {
-                let error = OutputError::KeyTaken { output: output.name.clone(), key: key.to_owned() };
-                return Err(Problem::new("InvalidOutput", error.to_string()));
-            }
+        for (index, item) in output.items.iter().enumerate() {
+            let compiled = compile_item(definition, output, item, &mut taken);
+            items.push(compiled.unwrap_or_else(|found| {
+                problems.extend(found.into_iter().map(|problem| problem.within(&format!("/items/{index}"))));
+                CompiledItem::nothing()
+            }));
         }
+        let Ok(object_name) = object_name else { return Err(problems) };
         let compiled = Self {
             name: output.name.clone(),
             kind: output.kind,
+            type_: output.type_.as_deref().unwrap_or(OPAQUE).into(),
             per: output.per,
             on_end: output.on_end,
             labels: output.labels.clone(),
@@ -251,68 +213,100 @@ impl CompiledOutput {
             items,
             exhaustion: Exhaustion::default(),
         };
-        trial::try_out(definition, &compiled)?;
-        Ok(compiled)
+        problems.extend(trial::try_out(definition, &compiled));
+        if problems.is_empty() { Ok(compiled) } else { Err(problems) }
     }
 
     /// Each part by itself, so that one that fails hides no other: the object's name, then the items.
     pub(super) fn attempt(&self, names: &Names, facets: &FacetFields) -> Vec<Attempt<'_>> {
         let context = self.context(names, facets);
-        let name = self.object_name.render(&context).map_err(|error| self.template_error("objectName", error));
-        let mut attempts = vec![Attempt { template: Some(&self.object_name), keys: name.map(|_| Vec::new()) }];
-        attempts.extend(self.items.iter().map(|item| {
-            let template = match item {
-                CompiledItem::Template { template, .. } => Some(template),
-                CompiledItem::Format { .. } | CompiledItem::Keys { .. } => None,
+        let name = self.attempt_name(names, facets);
+        let mut attempts = vec![Attempt {
+            pointer: "/objectName".to_owned(),
+            template: Some(&self.object_name),
+            filled: name.map(|name| vec![(String::new(), name)]),
+        }];
+        attempts.extend(self.items.iter().enumerate().map(|(index, item)| {
+            let (part, template) = match item {
+                CompiledItem::Template { template, .. } => ("template", Some(template)),
+                CompiledItem::Format { .. } | CompiledItem::Keys { .. } => ("format", None),
             };
-            let filled = self.fill(item, &context, facets);
-            Attempt { template, keys: filled.map(|entries| entries.into_iter().map(|(key, _)| key).collect()) }
+            let pointer = format!("/items/{index}/{part}");
+            Attempt { pointer, template, filled: self.fill(item, &context, facets) }
         }));
         attempts
+    }
+
+    /// The object's name, filled.
+    pub(super) fn attempt_name(&self, names: &Names, facets: &FacetFields) -> Result<String, OutputError> {
+        self.object_name.render(&self.context(names, facets)).map_err(|error| self.template_error("objectName", error))
+    }
+
+    /// The template of the object's name.
+    pub(super) fn name_template(&self) -> &Template {
+        &self.object_name
     }
 
     /// The object's name.
     ///
     /// # Errors
     /// Where the template fails, or gives what is no name of an object.
-    pub fn object_name(&self, names: &Names, facets: &FacetFields) -> Result<String, OutputError> {
-        let render = || self.object_name.render(&self.context(names, facets));
-        let name = self.exhaustion.guard(("objectName", names, facets), || {
-            render().map_err(|error| self.template_error("objectName", error))
-        })?;
-        if let Some(keeper) = keeper(self.kind, &name) {
-            return Err(OutputError::Reserved { output: self.name.clone(), name, keeper });
-        }
-        if is_object_name(&name) {
-            return Ok(name);
-        }
-        Err(OutputError::Name { output: self.name.clone(), name: name.chars().take(80).collect() })
+    pub fn object_name(&self, names: &Names, facets: &FacetFields) -> Result<String, Vec<OutputError>> {
+        self.exhaustion.guard(("objectName", names, facets), || {
+            let name = self.attempt_name(names, facets).map_err(|error| vec![error])?;
+            self.check_name(&name).map_err(|error| vec![error])?;
+            Ok(name)
+        })
     }
 
-    /// Whether the object's name hangs on facets, so that it may be another for each grant.
-    pub(super) fn is_named_by_facets(&self) -> bool {
-        self.object_name.facet_references().iter().next().is_some()
+    /// Whether an object may have a name.
+    pub(super) fn check_name(&self, name: &str) -> Result<(), OutputError> {
+        if let Some(keeper) = keeper(self.kind, name) {
+            return Err(OutputError::Reserved { output: self.name.clone(), name: name.to_owned(), keeper });
+        }
+        name::dns_subdomain(name).map_err(|fault| OutputError::Name {
+            output: self.name.clone(),
+            name: name.chars().take(80).collect(),
+            fault,
+        })
     }
 
     /// The data of a ConfigMap. `facets` has no secret fields.
     ///
     /// # Errors
-    /// Where an item cannot be filled.
-    pub fn config_map(&self, names: &Names, facets: &FacetFields) -> Result<BTreeMap<String, String>, OutputError> {
+    /// Where items cannot be filled: what is wrong with each of them.
+    pub fn config_map(
+        &self,
+        names: &Names,
+        facets: &FacetFields,
+    ) -> Result<BTreeMap<String, String>, Vec<OutputError>> {
         self.exhaustion.guard(("items", names, facets), || self.data(names, facets))
     }
 
-    fn data(&self, names: &Names, facets: &FacetFields) -> Result<BTreeMap<String, String>, OutputError> {
+    fn data(&self, names: &Names, facets: &FacetFields) -> Result<BTreeMap<String, String>, Vec<OutputError>> {
         let context = self.context(names, facets);
         let mut data = BTreeMap::new();
+        let mut errors = Vec::new();
         for item in &self.items {
-            for (key, value) in self.fill(item, &context, facets)? {
-                if data.insert(key.clone(), value).is_some() {
-                    return Err(OutputError::KeyTaken { output: self.name.clone(), key });
+            match self.fill(item, &context, facets) {
+                Ok(entries) => {
+                    for (key, value) in entries {
+                        if data.insert(key.clone(), value).is_some() {
+                            errors.push(OutputError::KeyTaken { output: self.name.clone(), key });
+                        }
+                    }
                 }
+                Err(error) => errors.push(error),
             }
         }
-        Ok(data)
+        errors.extend(self.unmet(&data));
+        if errors.is_empty() { Ok(data) } else { Err(errors) }
+    }
+
+    /// What the type of a Secret demands and is not so. The definition sees to it that no key is missing.
+    fn unmet<'a>(&'a self, data: &'a BTreeMap<String, String>) -> impl Iterator<Item = OutputError> + 'a {
+        let unmet = data.iter().filter_map(|(key, value)| demands::wrong(&self.type_, key, value.as_bytes()));
+        unmet.map(|unmet| OutputError::Unmet { output: self.name.clone(), unmet })
     }
 
     /// The data of a Secret, with the secret fields among the facets.
@@ -324,7 +318,7 @@ impl CompiledOutput {
         names: &Names,
         facets: &FacetFields,
         secrets: &SecretFields,
-    ) -> Result<BTreeMap<String, Secret<Vec<u8>>>, OutputError> {
+    ) -> Result<BTreeMap<String, Secret<Vec<u8>>>, Vec<OutputError>> {
         let mut revealed = facets.clone();
         for (facet, fields) in secrets {
             let target = revealed.entry(facet.clone()).or_default();
@@ -385,11 +379,9 @@ impl CompiledOutput {
 }
 
 impl CompiledItem {
-    fn key(&self) -> Option<&str> {
-        match self {
-            Self::Template { key, .. } | Self::Format { key, .. } => Some(key),
-            Self::Keys { .. } => None,
-        }
+    /// What stands for an item that cannot be read, so that the others can be tried.
+    fn nothing() -> Self {
+        Self::Keys { facets: Some(Vec::new()) }
     }
 }
 
@@ -407,15 +399,51 @@ fn default_name(definition: &Definition, output: &Output, count: usize) -> Strin
     format!("{base}{suffix}")
 }
 
+fn compile_name(definition: &Definition, output: &Output, count: usize) -> Result<Template, Problem> {
+    let source = output.object_name.clone().unwrap_or_else(|| default_name(definition, output, count));
+    let at = |problem: Problem| problem.at("/objectName");
+    let template = Template::compile(&source).map_err(|error| at(invalid(output, "objectName", &error)))?;
+    refuse_secrets(definition, output, "objectName", &template).map_err(at)?;
+    match storable::name_problem(output, &template) {
+        Some(problem) => Err(at(problem)),
+        None => Ok(template),
+    }
+}
+
 fn invalid(output: &Output, part: &str, error: &TemplateError) -> Problem {
     Problem::new("InvalidTemplate", format!("output {}, {part}: {error}", output.name))
 }
 
-fn compile_item(definition: &Definition, output: &Output, item: &Item) -> Result<CompiledItem, Problem> {
+fn compile_item<'a>(
+    definition: &Definition,
+    output: &Output,
+    item: &'a Item,
+    taken: &mut BTreeSet<&'a str>,
+) -> Result<CompiledItem, Vec<Problem>> {
+    let mut problems = Vec::new();
+    if let Some(key) = &item.key {
+        problems.extend(storable::key_problem(output, key));
+        if !taken.insert(key) {
+            let error = OutputError::KeyTaken { output: output.name.clone(), key: key.clone() };
+            problems.push(Problem::new("InvalidOutput", error.to_string()));
+        }
+    }
+    let mut problems: Vec<Problem> = problems.into_iter().map(|problem| problem.at("/key")).collect();
+    match read_item(definition, output, item) {
+        Ok(compiled) if problems.is_empty() => Ok(compiled),
+        Ok(_) => Err(problems),
+        Err(problem) => {
+            problems.push(problem);
+            Err(problems)
+        }
+    }
+}
+
+fn read_item(definition: &Definition, output: &Output, item: &Item) -> Result<CompiledItem, Problem> {
     let wrong = |what: &str| Problem::new("InvalidOutput", format!("output {}: an item {what}", output.name));
     let unknown = item.facets.iter().flatten().find(|facet| !definition.facets.contains_key(facet.as_str()));
     if let Some(facet) = unknown {
-        return Err(wrong(&format!("writes the facet {facet}, which the definition does not have")));
+        return Err(wrong(&format!("writes the facet {facet}, which the definition does not have")).at("/facets"));
     }
     let facets = item.facets.clone();
     match (&item.key, item.format, &item.template) {
@@ -425,9 +453,10 @@ fn compile_item(definition: &Definition, output: &Output, item: &Item) -> Result
             Ok(CompiledItem::Format { key: key.clone(), format, facets })
         }
         (Some(key), None, Some(source)) if facets.is_none() => {
-            let template = Template::compile(source).map_err(|error| invalid(output, key, &error))?;
+            let at = |problem: Problem| problem.at("/template");
+            let template = Template::compile(source).map_err(|error| at(invalid(output, key, &error)))?;
             if output.kind == OutputKind::ConfigMap {
-                refuse_secrets(definition, output, key, &template)?;
+                refuse_secrets(definition, output, key, &template).map_err(at)?;
             }
             Ok(CompiledItem::Template { key: key.clone(), template })
         }
@@ -456,21 +485,9 @@ fn refuse_secrets(definition: &Definition, output: &Output, part: &str, template
                     "output {}, {part}: {reference} could show the secret field facets.{}.{field}: make it an item of a Secret, or name the fields that it needs one by one",
                     output.name, facet.name
                 );
-                return Err(Problem::new("SecretInConfigMap", message));
+                return Err(Problem::new(SECRET_IN_CONFIG_MAP, message));
             }
         }
     }
     Ok(())
-}
-
-/// A DNS subdomain (RFC 1123), as ConfigMaps and Secrets are named.
-fn is_object_name(name: &str) -> bool {
-    let is_alphanumeric = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let is_label = |label: &str| {
-        let bytes = label.as_bytes();
-        let ends = bytes.first().zip(bytes.last());
-        ends.is_some_and(|(first, last)| is_alphanumeric(*first) && is_alphanumeric(*last))
-            && bytes.iter().all(|byte| is_alphanumeric(*byte) || *byte == b'-')
-    };
-    name.len() <= 253 && name.split('.').all(is_label)
 }

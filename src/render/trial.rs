@@ -4,8 +4,10 @@
 //! number that is read from a text, a field of which the schema leaves the type open.
 
 use super::{
+    demands,
     format::FormatError,
-    output::{ChainNames, CompiledOutput, DefinitionNames, InstanceNames, Named, Names, OutputError, Total},
+    names::{ChainNames, DefinitionNames, InstanceNames, Named, Names, Total},
+    output::{Attempt, CompiledOutput, OutputError},
     template::{Template, TemplateError, TemplateErrorKind},
 };
 use crate::{
@@ -77,35 +79,97 @@ fn names<'a>(definition: &'a Definition, output: &CompiledOutput) -> Names<'a> {
 
 /// Fills the output once.
 ///
-/// # Errors
-/// `InvalidTemplate` or `InvalidOutput` for what no grant could ever have filled.
-pub fn try_out(definition: &Definition, output: &CompiledOutput) -> Result<(), Problem> {
+/// Gives what is wrong with it, each with its place in the output: `InvalidTemplate` or `InvalidOutput` for what no grant
+/// could ever have filled.
+pub fn try_out(definition: &Definition, output: &CompiledOutput) -> Vec<Problem> {
     let samples = Samples::of(definition, output.kind);
     let names = names(definition, output);
-    if !output.is_named_by_facets()
-        && let Err(error @ OutputError::Reserved { .. }) = output.object_name(&names, &samples.facets)
-    {
-        return Err(Problem::new("InvalidOutput", error.to_string()));
-    }
-    let mut filled = BTreeSet::new();
-    for attempt in output.attempt(&names, &samples.facets) {
-        let problem = match attempt.keys {
-            Ok(keys) => keys.into_iter().find_map(|key| taken(&mut filled, output, key)),
-            Err(error) => problem(&samples, attempt.template, &error),
+    let mut taken = BTreeSet::new();
+    let mut problems = Vec::new();
+    for Attempt { pointer, template, filled } in output.attempt(&names, &samples.facets) {
+        let found = match filled {
+            Ok(entries) => entries.iter().find_map(|entry| refused(output, template, &mut taken, entry)),
+            Err(error) => problem(&samples, template, &error),
         };
-        if let Some(problem) = problem {
-            return Err(problem);
-        }
+        problems.extend(found.map(|problem| problem.at(pointer)));
     }
-    Ok(())
+    problems
 }
 
-fn taken(filled: &mut BTreeSet<String>, output: &CompiledOutput, key: String) -> Option<Problem> {
-    if filled.insert(key.clone()) {
-        return None;
+/// What is wrong with what was filled, as far as no grant could make it otherwise.
+fn refused(
+    output: &CompiledOutput,
+    template: Option<&Template>,
+    taken: &mut BTreeSet<String>,
+    (key, value): &(String, String),
+) -> Option<Problem> {
+    if !taken.insert(key.clone()) {
+        let error = OutputError::KeyTaken { output: output.name.clone(), key: key.clone() };
+        return Some(Problem::new("InvalidOutput", error.to_string()));
     }
-    let error = OutputError::KeyTaken { output: output.name.clone(), key };
-    Some(Problem::new("InvalidOutput", error.to_string()))
+    let certain = template.filter(|template| is_known(template)).map(|_| value.clone());
+    let error = if key.is_empty() {
+        let hangs_on_facets = template?.facet_references().iter().next().is_some();
+        output.check_name(value).err().filter(|error| match error {
+            OutputError::Reserved { .. } => !hangs_on_facets,
+            _ => certain.is_some(),
+        })
+    } else {
+        let text = certain.or_else(|| quoted_text(template?))?;
+        let unmet = demands::wrong(&output.type_, key, text.as_bytes());
+        unmet.map(|unmet| OutputError::Unmet { output: output.name.clone(), unmet })
+    };
+    Some(Problem::new("InvalidOutput", error?.to_string()))
+}
+
+/// Whether the template gives the same for all grants.
+fn is_known(template: &Template) -> bool {
+    template.roots().all(|root| ["definition", "output"].contains(&root))
+}
+
+/// What a template of JSON writes, where all that is not known stands between double quotes, so that it matters to nothing
+/// but a text.
+fn quoted_text(template: &Template) -> Option<String> {
+    let mut text = String::new();
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    for part in template.outline() {
+        let Some(part) = part else {
+            if !is_quoted || is_escaped {
+                return None;
+            }
+            text.push('a');
+            continue;
+        };
+        for character in part.chars() {
+            is_quoted ^= character == '"' && !is_escaped;
+            is_escaped = character == '\\' && is_quoted && !is_escaped;
+        }
+        text.push_str(part);
+    }
+    Some(text)
+}
+
+/// A problem if an output's object would have the name of another's, whatever the grant is.
+pub fn same_object(definition: &Definition, others: &[CompiledOutput], output: &CompiledOutput) -> Option<Problem> {
+    let other = others.iter().find(|other| other.kind == output.kind && have_one_name(definition, other, output))?;
+    let message = format!(
+        "output {}: its {} would have the same name as that of output {}: give one of the two another objectName",
+        output.name,
+        output.kind.as_str(),
+        other.name
+    );
+    Some(Problem::new("InvalidOutput", message).at("/objectName"))
+}
+
+fn have_one_name(definition: &Definition, one: &CompiledOutput, other: &CompiledOutput) -> bool {
+    let (first, second) = (one.name_template(), other.name_template());
+    if first.source() == second.source() && one.per == other.per {
+        return !first.roots().any(|root| root == "output");
+    }
+    let known = |output: &CompiledOutput| output.attempt_name(&names(definition, output), &FacetFields::new()).ok();
+    is_known(first)
+        && is_known(second)
+        && known(one).is_some_and(|name| known(other).is_some_and(|other| other == name))
 }
 
 fn problem(samples: &Samples, template: Option<&Template>, error: &OutputError) -> Option<Problem> {
@@ -118,7 +182,10 @@ fn problem(samples: &Samples, template: Option<&Template>, error: &OutputError) 
             let is_about_names = matches!(**cause, FormatError::NameTaken { .. } | FormatError::NameTooLong { .. });
             is_about_names.then(|| Problem::new("InvalidOutput", error.to_string()))
         }
-        OutputError::KeyTaken { .. } | OutputError::Name { .. } | OutputError::Reserved { .. } => None,
+        OutputError::KeyTaken { .. }
+        | OutputError::Name { .. }
+        | OutputError::Reserved { .. }
+        | OutputError::Unmet { .. } => None,
     }
 }
 

@@ -287,13 +287,13 @@ async fn an_output_too_large_by_one_byte_is_not_sent_and_what_was_delivered_stay
 async fn a_name_that_is_no_objects_is_named_and_the_other_outputs_arrive() {
     let cluster = cluster().await;
     cluster.apply(ORGANIZATION).await;
-    let long = "x".repeat(254);
+    let long = format!("{{{{ '{}' if organization.name }}}}", "x".repeat(254));
     let names = [
         ("spaced", "{{ organization.displayName }}", "The Client".to_owned()),
         // What differs only in case is no name either, so no two objects ever do.
         ("upper", "{{ organization.name | upper }}", cluster.name.to_uppercase()),
         ("empty", "{% if false %}x{% endif %}", String::new()),
-        ("path", "../{{ organization.name }}", format!("../{}", cluster.name)),
+        ("path", "{{ '../' ~ organization.name }}", format!("../{}", cluster.name)),
         // One more than a name may have; the message shows the beginning.
         ("long", long.as_str(), "x".repeat(80)),
     ];
@@ -311,7 +311,7 @@ async fn a_name_that_is_no_objects_is_named_and_the_other_outputs_arrive() {
         let delivered =
             cluster.condition("EntitlementInstance", &definition, "Delivered", "False", "InvalidName").await;
         let expected = format!(
-            "output config: objectName gives {name:?}, which is no name for an object: it needs at most 253 lower-case letters, digits, '-' and '.', beginning and ending with a letter or digit"
+            "output config: objectName gives {name:?}, which is no name for an object: it must be at most 253 lower-case letters, digits, '-' and '.', and each part between dots must begin and end with a letter or digit"
         );
         assert_eq!(delivered["message"], expected, "{kind}");
         cluster.object("ConfigMap", "$", &format!("{definition}-other")).await;

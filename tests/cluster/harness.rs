@@ -208,6 +208,10 @@ fn resource(kind: &str) -> (ApiResource, bool) {
         "Namespace" => ("", "v1", "namespaces", false),
         "ConfigMap" => ("", "v1", "configmaps", true),
         "Secret" => ("", "v1", "secrets", true),
+        "ValidatingAdmissionPolicy" => ("admissionregistration.k8s.io", "v1", "validatingadmissionpolicies", false),
+        "ValidatingAdmissionPolicyBinding" => {
+            ("admissionregistration.k8s.io", "v1", "validatingadmissionpolicybindings", false)
+        }
         "Event" => ("events.k8s.io", "v1", "events", true),
         "ControllerRevision" => ("apps", "v1", "controllerrevisions", true),
         other => panic!("no such kind in the harness: {other}"),

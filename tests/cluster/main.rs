@@ -46,6 +46,7 @@ mod refused;
 mod resilience;
 mod retained;
 mod schema;
+mod secret_types;
 mod secrets;
 mod silence;
 mod sources;

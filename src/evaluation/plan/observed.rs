@@ -108,7 +108,9 @@ pub struct Observed {
     pub keys: Box<[Box<str>]>,
     /// It has `binaryData`, which the operator never writes.
     pub has_binary_data: bool,
-    /// It can't be put right in place: it is immutable, or a Secret of another type than `Opaque`.
+    /// The type of a Secret; a ConfigMap has none.
+    pub secret_type: Option<Arc<str>>,
+    /// It can't be put right in place, as it is immutable.
     pub is_fixed: bool,
     /// It is being deleted, and something holds it.
     pub is_terminating: bool,
@@ -128,10 +130,17 @@ impl Observed {
         self.fate == Fate::Retained && self.organization.is_some() && self.controller.is_some()
     }
 
+    /// Whether it is a Secret of the type that it should be, or no Secret: the type of one never changes.
+    #[must_use]
+    pub fn has_type_of(&self, data: &ObjectData) -> bool {
+        self.secret_type.as_deref() == data.secret_type()
+    }
+
     /// Whether it is just as it should be.
     #[must_use]
     pub fn is_as(&self, content: &ObjectContent) -> bool {
         !self.is_fixed
+            && self.has_type_of(&content.data)
             && !self.has_binary_data
             && self.labels.have(&content.labels)
             && self.annotations.have(&content.annotations)
@@ -164,8 +173,8 @@ pub fn fingerprint(data: &ObjectData) -> Fingerprint {
         ObjectData::ConfigMap(data) => {
             Fingerprint::of_pairs(data.iter().map(|(key, text)| (key.as_str(), text.as_bytes())))
         }
-        ObjectData::Secret(data) => {
-            Fingerprint::of_pairs(data.iter().map(|(key, value)| (key.as_str(), value.expose_secret().as_slice())))
-        }
+        ObjectData::Secret(data) => Fingerprint::of_pairs(
+            data.values.iter().map(|(key, value)| (key.as_str(), value.expose_secret().as_slice())),
+        ),
     }
 }

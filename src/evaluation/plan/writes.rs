@@ -37,7 +37,7 @@ pub enum Change {
     Create,
     /// It is there, but otherwise than it should be.
     Update(Edit),
-    /// It is there and can't be changed (immutable, or of another type): it is deleted and made anew.
+    /// It is there and can't be changed (immutable, or a Secret of another type): it is deleted and made anew.
     Recreate,
 }
 
@@ -98,7 +98,7 @@ fn decide(key: &ObjectKey, content: &ObjectContent, owner: &Owner, scene: &Scene
             "it is being deleted, and a finalizer that is not the operator's holds it".to_owned(),
         ));
     }
-    if observed.is_fixed {
+    if observed.is_fixed || !observed.has_type_of(&content.data) {
         return Ok(Change::Recreate);
     }
     let takes_over = !observed.is_of(owner);
@@ -111,7 +111,7 @@ fn decide(key: &ObjectKey, content: &ObjectContent, owner: &Owner, scene: &Scene
 fn edit(observed: &Observed, content: &ObjectContent) -> Edit {
     let has_key = |key: &str| match &content.data {
         ObjectData::ConfigMap(data) => data.contains_key(key),
-        ObjectData::Secret(data) => data.contains_key(key),
+        ObjectData::Secret(data) => data.values.contains_key(key),
     };
     Edit {
         uid: Arc::clone(&observed.uid),
@@ -129,6 +129,6 @@ fn edit(observed: &Observed, content: &ObjectContent) -> Edit {
 pub fn data_bytes(data: &ObjectData) -> usize {
     match data {
         ObjectData::ConfigMap(data) => data.values().map(String::len).sum(),
-        ObjectData::Secret(data) => data.values().map(|value| value.expose_secret().len()).sum(),
+        ObjectData::Secret(data) => data.values.values().map(|value| value.expose_secret().len()).sum(),
     }
 }

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use minijinja::machinery::ast::Stmt;
 use minijinja::machinery::{CodeGenerator, Instructions, eval, make_string_output, parse};
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Value};
@@ -120,6 +121,17 @@ impl Template {
         &self.0.borrow_dependent().references
     }
 
+    /// The text that it writes whatever it is filled with, in its order; nothing stands for what is known only then.
+    #[must_use]
+    pub fn outline(&self) -> &[Option<&str>] {
+        &self.0.borrow_dependent().outline
+    }
+
+    /// The first parts of all dotted names in it, those that it sets itself among them.
+    pub fn roots(&self) -> impl Iterator<Item = &str> {
+        self.0.borrow_dependent().names.iter().filter_map(|name| name.parts.first()).map(String::as_str)
+    }
+
     /// The text that it was compiled from.
     #[must_use]
     pub fn source(&self) -> &str {
@@ -147,16 +159,18 @@ struct Code<'source> {
     blocks: BTreeMap<&'source str, Instructions<'source>>,
     references: FacetReferences,
     names: Vec<NamePath>,
+    outline: Vec<Option<&'source str>>,
 }
 
 impl<'source> Code<'source> {
     fn generate(source: &'source str) -> Result<Self, TemplateError> {
         let parsed = parse(source, NAME, syntax()).map_err(|error| TemplateError::unreadable(&error, source, None))?;
         let (allowed, references, names) = Sandbox::new().rebuild(&parsed)?;
+        let outline = outline(&parsed);
         let mut generator = CodeGenerator::new(NAME, source);
         generator.compile_stmt(&allowed);
         let (instructions, blocks) = generator.finish();
-        Ok(Self { instructions, blocks, references, names })
+        Ok(Self { instructions, blocks, references, names, outline })
     }
 
     fn run(&'source self, source: &str, context: &Context) -> Result<String, TemplateError> {
@@ -172,4 +186,15 @@ impl<'source> Code<'source> {
         ended.map_err(|error| TemplateError::rendering(&error, source, &self.names, context))?;
         Ok(output)
     }
+}
+
+/// What stands outside all statements and expressions, and where one of these is that may write.
+fn outline<'source>(parsed: &Stmt<'source>) -> Vec<Option<&'source str>> {
+    let Stmt::Template(template) = parsed else { return vec![None] };
+    let parts = template.children.iter().filter_map(|child| match child {
+        Stmt::EmitRaw(text) => Some(Some(text.raw)),
+        Stmt::Set(_) | Stmt::SetBlock(_) | Stmt::Macro(_) => None,
+        _ => Some(None),
+    });
+    parts.collect()
 }

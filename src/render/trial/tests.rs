@@ -1,19 +1,24 @@
-use super::super::output::CompiledOutput;
+use super::super::output;
 use crate::core::definition::{Definition, Problem};
 use rstest::rstest;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// A definition of each kind of field, with one output.
-fn compile(type_: &str, facets: &Value, output: &Value) -> Result<(), Problem> {
-    let mut spec = json!({"type": type_, "facets": facets, "outputs": [output]});
+/// What is wrong with a definition of those outputs.
+fn problems(type_: &str, facets: &Value, outputs: &Value) -> Vec<Problem> {
+    let mut spec = json!({"type": type_, "facets": facets, "outputs": outputs});
     if type_ != "Feature" {
         spec["unit"] = json!("seats");
         spec["amount"] = json!(3);
     }
     let spec: crate::api::EntitlementDefinitionSpec = serde_json::from_value(spec).unwrap();
     let definition = Definition::read("backup", &spec, &BTreeMap::new()).unwrap();
-    CompiledOutput::compile(&definition, &spec.outputs[0], 1).map(drop)
+    output::compile(&definition, &spec.outputs).err().unwrap_or_default()
+}
+
+/// A definition of each kind of field, with one output.
+fn compile(type_: &str, facets: &Value, output: &Value) -> Result<(), Problem> {
+    Problem::all(problems(type_, facets, &json!([output]))).map_or(Ok(()), Err)
 }
 
 fn facets() -> Value {
@@ -104,7 +109,7 @@ fn the_name_of_the_object_is_tried_too() {
     let output = |name: &str| json!({"name": "config", "kind": "ConfigMap", "objectName": name, "items": [{"key": "k", "template": "x"}]});
     assert_eq!(compile("Feature", &facets(), &output("a-{{ facets.f.text | lower }}")), Ok(()));
     let refused = compile("Feature", &facets(), &output("a-{{ facets.f.tetx }}")).unwrap_err();
-    assert_eq!(refused.reason, "InvalidTemplate");
+    assert_eq!((refused.reason, refused.pointer.as_str()), ("InvalidTemplate", "/outputs/0/objectName"));
     assert!(refused.message.starts_with("output config, objectName: line 1, column 6: unknown name"), "{refused}");
 }
 
@@ -157,4 +162,149 @@ fn a_name_that_somebody_else_keeps_is_refused(#[case] kind: &str, #[case] name: 
     let expected =
         message.map(|message| format!("output config: objectName gives {message} in every namespace: give it another"));
     assert_eq!(refused.map(|problem| problem.message), expected);
+}
+
+/// An output with a template that is right, and what else is given.
+fn with(other: &Value) -> Value {
+    let mut output = json!({"name": "c", "kind": "ConfigMap", "items": [{"key": "k", "template": "x"}]});
+    output.as_object_mut().unwrap().extend(other.as_object().unwrap().clone());
+    output
+}
+
+#[rstest]
+#[case::label_key(json!({"labels": {"bad key!": "x"}}), "/labels/bad key!", "the label bad key! must be at most 63 letters")]
+#[case::label_prefix(json!({"labels": {"a/b/c": "x"}}), "/labels/a~1b~1c", "the label a/b/c must be at most 63 letters")]
+#[case::label_value(json!({"labels": {"a": "x y"}}), "/labels/a", "the value of the label a must be empty, or at most")]
+#[case::long_label_value(json!({"labels": {"a": "x".repeat(64)}}), "/labels/a", "the value of the label a must be empty")]
+#[case::annotation_key(json!({"annotations": {"bad/key/x": "x"}}), "/annotations/bad~1key~1x", "the annotation bad/key/x must")]
+#[case::annotation_bytes(json!({"annotations": {"a": "x".repeat(200_000), "b": "x".repeat(60_000)}}), "/annotations", "its annotations have 260002 bytes, and there is room for 258048: shorten them")]
+#[case::dots(json!({"items": [{"key": "..data", "template": "1"}]}), "/items/0/key", "the key ..data must not be '.' and must not begin with '..'")]
+#[case::dot(json!({"items": [{"key": ".", "template": "1"}]}), "/items/0/key", "the key . must not be '.'")]
+#[case::slash(json!({"items": [{"key": "a/b", "format": "Json"}]}), "/items/0/key", "the key a/b must be 1 to 253")]
+#[case::long_key(json!({"items": [{"key": "k".repeat(254), "template": "1"}]}), "/items/0/key", "the key kkk")]
+#[case::twice(json!({"items": [{"key": "k", "template": "1"}, {"key": "k", "format": "Env"}]}), "/items/1/key", "two of its items fill the key k: rename one")]
+#[case::name(json!({"objectName": "Storage"}), "/objectName", "objectName \"Storage\" gives no name for an object: it must")]
+#[case::name_begins(json!({"objectName": "-{{ chain.name }}"}), "/objectName", "objectName \"-{{ chain.name }}\" gives no name")]
+#[case::name_ends(json!({"objectName": "{{ chain.name }}."}), "/objectName", "objectName \"{{ chain.name }}.\" gives no name")]
+#[case::name_within(json!({"objectName": "{{ chain.name }}_{{ facets.f.text }}"}), "/objectName", "objectName \"{{ chain.name }}_")]
+#[case::long_name(json!({"objectName": format!("{}{{{{ chain.name }}}}", "x".repeat(254))}), "/objectName", "objectName \"xxx")]
+#[case::known_name(json!({"objectName": "{{ definition.type }}"}), "/objectName", "objectName gives \"Feature\", which is no name")]
+#[case::type_of_a_config_map(json!({"type": "Opaque"}), "/type", "type is that of a Secret: remove it, or use kind Secret")]
+#[case::no_type(json!({"kind": "Secret", "type": "a b"}), "/type", "type must be 1 to 253 ASCII characters without spaces")]
+#[case::token(json!({"kind": "Secret", "type": "kubernetes.io/service-account-token"}), "/type", "type must not be kubernetes.io/service-account-token or")]
+#[case::bootstrap_token(json!({"kind": "Secret", "type": "bootstrap.kubernetes.io/token"}), "/type", "type must not be")]
+#[case::no_certificate(json!({"kind": "Secret", "type": "kubernetes.io/tls"}), "/type", "a Secret of type kubernetes.io/tls needs the key tls.crt, and no item fills it: add an item")]
+#[case::keys_are_no_files(json!({"kind": "Secret", "type": "kubernetes.io/basic-auth", "items": [{"format": "Keys"}]}), "/type", "a Secret of type kubernetes.io/basic-auth needs the key username or password")]
+#[case::no_json(
+    docker("no JSON"),
+    "/items/0/template",
+    "the key .dockerconfigjson of a Secret of type kubernetes.io/dockerconfigjson has to hold one JSON object, such as"
+)]
+#[case::of_the_definition(
+    docker("{{ definition.name }}"),
+    "/items/0/template",
+    "the key .dockerconfigjson of a Secret"
+)]
+#[case::open_json(
+    docker(r#"{"auths": {"r": {"auth": "{{ facets.f.secret | b64encode }}"}}"#),
+    "/items/0/template",
+    "the key .dockerconfigjson of a Secret"
+)]
+#[case::no_ssh_key(json!({"kind": "Secret", "type": "kubernetes.io/ssh-auth", "items": [{"key": "ssh-privatekey", "template": ""}]}), "/items/0/template", "the key ssh-privatekey of a Secret of type kubernetes.io/ssh-auth has to hold a key, and it is empty")]
+fn refuses_what_the_api_server_would(#[case] other: Value, #[case] pointer: &str, #[case] message: &str) {
+    let found = problems("Feature", &facets(), &json!([with(&other)]));
+    let [problem] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((problem.reason, problem.pointer.as_str()), ("InvalidOutput", format!("/outputs/0{pointer}").as_str()));
+    assert!(problem.message.starts_with(&format!("output c: {message}")), "{problem}");
+}
+
+fn docker(template: &str) -> Value {
+    let item = json!({"key": ".dockerconfigjson", "template": template});
+    json!({"kind": "Secret", "type": "kubernetes.io/dockerconfigjson", "items": [item]})
+}
+
+#[rstest]
+#[case::keys_and_values(json!({
+    "labels": {"example.com/Team": "", "tier": "1.5-a_B"},
+    "annotations": {"Example.com/note": "any text\nat all", "n": "x".repeat(200_000)},
+    "items": [{"key": ".a", "template": ""}, {"key": "A_b-c..d", "template": ""}, {"format": "Keys"}],
+}))]
+#[case::names(json!({"objectName": "{{ organization.displayName }}.{{ chain.name }}-x"}))]
+#[case::a_name_of_the_facets(json!({"objectName": "{{ facets.f.text }}"}))]
+#[case::a_name_that_depends(json!({"objectName": "{% if facets.f.many %}A{% else %}b{% endif %}"}))]
+#[case::a_name_of_set_parts(json!({"objectName": "{% set a = chain.name %}{{ a }}"}))]
+#[case::as_long_as_a_name(json!({"objectName": format!("{}{{{{ chain.name }}}}", "x".repeat(253))}))]
+#[case::any_type(json!({"kind": "Secret", "type": "helm.sh/release.v1"}))]
+#[case::opaque(json!({"kind": "Secret", "type": "Opaque"}))]
+#[case::certificate(json!({"kind": "Secret", "type": "kubernetes.io/tls", "items": [
+    {"key": "tls.crt", "template": "{{ facets.f.secret }}"}, {"key": "tls.key", "template": ""}, {"key": "ca.crt", "template": ""},
+]}))]
+#[case::user(json!({"kind": "Secret", "type": "kubernetes.io/basic-auth", "items": [{"key": "username", "template": ""}]}))]
+#[case::json_as_a_field(docker("{{ facets.f.secret }}"))]
+#[case::json_with_a_field(docker(
+    r#"{"auths": {"r": {"auth": "{{ ("u:" ~ facets.f.secret) | b64encode }}", "e": "\"{{ facets.f.text }}\\"}}}"#
+))]
+#[case::json_with_parts(docker(r#"{"auths": { {%- for one in facets.f.list %}"{{ one.a }}": {}{% endfor %}}}"#))]
+#[case::json_of_a_field(docker(r#"{"auths": {"r": {"auth": {{ facets.f.secret | tojson }}}}}"#))]
+#[case::json_by_format(json!({"kind": "Secret", "type": "kubernetes.io/dockerconfigjson", "items": [{"key": ".dockerconfigjson", "format": "Json"}]}))]
+fn takes_what_the_api_server_takes(#[case] other: Value) {
+    assert_eq!(problems("Feature", &facets(), &json!([with(&other)])), []);
+}
+
+#[test]
+fn all_that_is_wrong_is_told_at_once_and_where() {
+    let item = |source: &str| json!({"key": format!("k{}", source.len()), "template": source});
+    let outputs = json!([
+        with(
+            &json!({"name": "a", "objectName": "{{ nope }}", "labels": {"x y": "-"}, "items": [item("{{ a.b"), item("fine"), item("{{ 1 | nope }}")]})
+        ),
+        with(
+            &json!({"name": "b", "items": [item("{{ facets.f.txt }}"), item("{{ instance.na }}"), {"key": "z", "format": "Json", "facets": ["g"]}]})
+        ),
+        with(&json!({"name": "c", "items": [item("{{ facets.f.txt }}"), item("{{ instance.na }}")]})),
+        with(&json!({"name": "d"})),
+    ]);
+    let found = problems("Feature", &facets(), &outputs);
+    let places: Vec<_> = found.iter().map(|problem| (problem.pointer.as_str(), problem.reason)).collect();
+    assert_eq!(
+        places,
+        [
+            ("/outputs/0/labels/x y", "InvalidOutput"),
+            ("/outputs/0/labels/x y", "InvalidOutput"),
+            ("/outputs/0/items/0/template", "InvalidTemplate"),
+            ("/outputs/0/items/2/template", "InvalidTemplate"),
+            ("/outputs/0/objectName", "InvalidTemplate"),
+            ("/outputs/1/items/2/facets", "InvalidOutput"),
+            ("/outputs/1/items/0/template", "InvalidTemplate"),
+            ("/outputs/1/items/1/template", "InvalidTemplate"),
+            ("/outputs/2/items/0/template", "InvalidTemplate"),
+            ("/outputs/2/items/1/template", "InvalidTemplate"),
+        ]
+    );
+    let all = Problem::all(found).unwrap();
+    assert_eq!(all.message.matches("; output ").count(), 9, "{all}");
+}
+
+#[rstest]
+#[case::literal(json!({"objectName": "x"}), json!({"objectName": "x"}), false)]
+#[case::known(json!({"objectName": "backup-a"}), json!({"objectName": "{{ definition.name }}-{{ 'a' }}"}), false)]
+#[case::per(json!({"objectName": "x"}), json!({"objectName": "x", "per": "Definition"}), false)]
+#[case::template(json!({"objectName": "{{ facets.f.text }}"}), json!({"objectName": "{{ facets.f.text }}"}), false)]
+#[case::of_the_output(json!({"objectName": "{{ output.name }}"}), json!({"objectName": "{{ output.name }}"}), true)]
+#[case::default(json!({}), json!({}), true)]
+#[case::default_taken(json!({}), json!({"objectName": "backup-c"}), false)]
+#[case::another(json!({"objectName": "x"}), json!({"objectName": "y"}), true)]
+#[case::another_kind(json!({"objectName": "x"}), json!({"objectName": "x", "kind": "Secret"}), true)]
+#[case::a_sample(json!({"objectName": "sample"}), json!({"objectName": "{{ organization.name }}"}), true)]
+fn two_outputs_have_two_objects(#[case] first: Value, #[case] second: Value, #[case] is_right: bool) {
+    let mut second = with(&second);
+    second["name"] = json!("d");
+    let found = problems("Feature", &facets(), &json!([with(&first), second]));
+    if is_right {
+        assert_eq!(found, []);
+        return;
+    }
+    let message =
+        "output d: its ConfigMap would have the same name as that of output c: give one of the two another objectName";
+    assert_eq!(found, [Problem::new("InvalidOutput", message).at("/outputs/1/objectName")]);
 }

@@ -253,6 +253,7 @@ impl Object {
             data: fingerprint(&ObjectData::ConfigMap(self.data.clone())),
             keys: self.data.keys().map(|key| key.as_str().into()).collect(),
             has_binary_data: false,
+            secret_type: None,
             is_fixed: false,
             is_terminating: false,
         }

@@ -11,7 +11,7 @@ use crate::{
     core::{grant::GrantId, secret::Secret},
     evaluation::{
         Evaluation, GrantOutcome,
-        object::{DesiredObject, ObjectContent, ObjectData, ObjectKey, Wish},
+        object::{DesiredObject, ObjectContent, ObjectData, ObjectKey, SecretData, Wish},
     },
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -41,7 +41,8 @@ pub fn content(data: &[(&str, &str)]) -> ObjectContent {
 }
 
 pub fn secret(values: &[(&str, &[u8])]) -> ObjectData {
-    ObjectData::Secret(values.iter().map(|(key, value)| ((*key).to_owned(), Secret::new(value.to_vec()))).collect())
+    let values = values.iter().map(|(key, value)| ((*key).to_owned(), Secret::new(value.to_vec())));
+    ObjectData::Secret(SecretData { type_: "Opaque".into(), values: values.collect() })
 }
 
 pub fn wanted(grant: Option<GrantId>, content: ObjectContent) -> DesiredObject {
@@ -56,7 +57,7 @@ pub fn kept(name: &str) -> DesiredObject {
 pub fn made(instance: Option<&str>, content: &ObjectContent) -> Observed {
     let keys: Vec<Box<str>> = match &content.data {
         ObjectData::ConfigMap(data) => data.keys().map(|key| key.as_str().into()).collect(),
-        ObjectData::Secret(data) => data.keys().map(|key| key.as_str().into()).collect(),
+        ObjectData::Secret(data) => data.values.keys().map(|key| key.as_str().into()).collect(),
     };
     Observed {
         uid: "uid-object".into(),
@@ -70,6 +71,7 @@ pub fn made(instance: Option<&str>, content: &ObjectContent) -> Observed {
         data: fingerprint(&content.data),
         keys: keys.into(),
         has_binary_data: false,
+        secret_type: content.data.secret_type().map(Into::into),
         is_fixed: false,
         is_terminating: false,
     }

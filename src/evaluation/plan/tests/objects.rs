@@ -90,10 +90,14 @@ fn labels_and_annotations_that_the_operator_no_longer_wants_go() {
     );
 }
 
-#[test]
-fn what_cannot_be_changed_is_made_anew() {
+#[rstest]
+#[case::immutable(|observed: &mut Observed| observed.is_fixed = true)]
+#[case::of_another_type(|observed: &mut Observed| observed.secret_type = Some("kubernetes.io/tls".into()))]
+fn what_cannot_be_changed_is_made_anew(#[case] change: fn(&mut Observed)) {
     let desired = content(&[("a", "1")]);
-    let there = Observed { is_fixed: true, ..made(Some("g"), &desired) };
+    let mut there = made(Some("g"), &desired);
+    change(&mut there);
+    assert!(!there.is_as(&desired));
     assert!(matches!(plan(&desired, Some(there)).changes.as_slice(), [(_, Change::Recreate, _)]));
 }
 

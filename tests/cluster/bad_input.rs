@@ -292,7 +292,7 @@ async fn a_name_that_is_no_objects_is_named_and_the_other_outputs_arrive() {
         ("spaced", "{{ organization.displayName }}", "The Client".to_owned()),
         // What differs only in case is no name either, so no two objects ever do.
         ("upper", "{{ organization.name | upper }}", cluster.name.to_uppercase()),
-        ("empty", "{% if false %}x{% endif %}", String::new()),
+        ("empty", "{% if not organization.name %}x{% endif %}", String::new()),
         ("path", "{{ '../' ~ organization.name }}", format!("../{}", cluster.name)),
         // One more than a name may have; the message shows the beginning.
         ("long", long.as_str(), "x".repeat(80)),

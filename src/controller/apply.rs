@@ -221,7 +221,7 @@ impl<'a> Applier<'a> {
                 Ok(())
             }
             Ok(Deleted::Held(held)) => {
-                self.context.world(|world| world.wrote_output(key, held));
+                self.context.world(|world| world.wrote_output(key, *held));
                 Ok(())
             }
             Err(refusal) => Err(refusal),

@@ -47,7 +47,7 @@ pub enum Deleted {
     /// It is gone.
     Gone,
     /// Somebody's finalizer holds it.
-    Held(Observed),
+    Held(Box<Observed>),
 }
 
 impl Scope {
@@ -206,7 +206,7 @@ impl Scope {
         let left = answer.map_err(|error| Refusal::of_output(&error, key.kind))?.left();
         let held =
             left.filter(|object| object.meta().finalizers.as_ref().is_some_and(|finalizers| !finalizers.is_empty()));
-        Ok(held.map_or(Deleted::Gone, |object| Deleted::Held(object.observed())))
+        Ok(held.map_or(Deleted::Gone, |object| Deleted::Held(Box::new(object.observed()))))
     }
 }
 

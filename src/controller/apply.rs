@@ -296,9 +296,11 @@ fn of_change(change: &Change, content: &ObjectContent) -> Fingerprint {
         Change::Recreate => ("recreate", "", 0),
     };
     let version = version.to_be_bytes();
+    let type_ = content.data.secret_type().unwrap_or_default();
     let content = content.labels.iter().chain(&content.annotations);
     let content = content.map(|(key, value)| (key.as_str(), value.as_bytes()));
-    Fingerprint::of_pairs([(kind, uid.as_bytes()), ("", version.as_slice())].into_iter().chain(content))
+    let change = [(kind, uid.as_bytes()), (type_, version.as_slice())];
+    Fingerprint::of_pairs(change.into_iter().chain(content))
 }
 
 /// Of the state of an object.

@@ -68,7 +68,9 @@ fn bytes(content: &ObjectContent) -> u64 {
     let texts = |pairs: &BTreeMap<String, String>| pairs.iter().map(|(key, value)| key.len() + value.len()).sum();
     let data: usize = match &content.data {
         ObjectData::ConfigMap(data) => texts(data),
-        ObjectData::Secret(data) => data.iter().map(|(key, value)| key.len() + value.expose_secret().len()).sum(),
+        ObjectData::Secret(data) => {
+            data.values.iter().map(|(key, value)| key.len() + value.expose_secret().len()).sum()
+        }
     };
     let marks: usize = texts(&content.labels) + texts(&content.annotations);
     u64::try_from(data.saturating_add(marks)).unwrap_or(u64::MAX)
@@ -80,7 +82,7 @@ mod tests {
     use crate::{
         core::secret::Secret,
         evaluation::{
-            object::{ObjectContent, ObjectData},
+            object::{ObjectContent, ObjectData, SecretData},
             plan::MAX_DATA_BYTES,
         },
     };
@@ -111,7 +113,8 @@ mod tests {
         assert_eq!(reason, "TooMuch");
         assert!(message.contains("organization acme would come to more than the 36 bytes"), "{message}");
         assert!(message.contains("0 are left for the 6 of this one in 1 namespaces"), "{message}");
-        let data = BTreeMap::from([("k".to_owned(), Secret::new(b"123456".to_vec()))]);
+        let values = BTreeMap::from([("k".to_owned(), Secret::new(b"123456".to_vec()))]);
+        let data = SecretData { type_: "Opaque".into(), values };
         let secret = ObjectContent { data: ObjectData::Secret(data), ..config_map("") };
         let mut allowance = self::allowance(12);
         assert_eq!(allowance.take(&secret, 1), Ok(()));

@@ -50,14 +50,17 @@ plugin: build ## Packs the kubectl plugin for Krew into target/krew/ (RELEASES=h
 	@.ci/krew/package.sh $(OPERATOR) target/krew $(RELEASES)
 
 .PHONY: generate
-generate: ## Writes the CustomResourceDefinitions into crds/ from the Rust types.
+generate: ## Writes crds/ from the Rust types, and the pictures of docs/ from their texts.
 	cargo run --locked --quiet -- crds --output crds
+	python3 docs/pictures/draw.py
 
 .PHONY: generated-files-current
 generated-files-current:
 	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
 	cargo run --locked --quiet -- crds --output "$$folder"; \
-	diff -ru crds "$$folder" || { echo "crds/ is stale: run make generate"; exit 1; }
+	diff -ru crds "$$folder" || { echo "crds/ is stale: run make generate"; exit 1; }; \
+	rm "$$folder"/*; python3 docs/pictures/draw.py "$$folder"; \
+	for picture in "$$folder"/*.svg; do cmp "$$picture" "docs/pictures/$${picture##*/}" || { echo "docs/pictures/ is stale: run make generate"; exit 1; }; done
 
 .PHONY: control-plane
 control-plane: ## Builds etcd, kube-apiserver, kube-controller-manager and kubectl: once, about 9 minutes on two cores.

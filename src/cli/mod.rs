@@ -97,7 +97,7 @@ impl Arguments {
         if self.version {
             return version(program, &zones?);
         }
-        let Some(command) = self.command else { return usage(program) };
+        let Some(command) = self.command else { return Ok(usage(program)) };
         match command {
             Command::Run(arguments) => run::run(arguments, &zones.unwrap_or_else(ZonesInUse::from)),
             Command::Crds(arguments) => crds::crds(&arguments),
@@ -130,10 +130,10 @@ fn version(program: Program, zones: &ZonesInUse) -> Result<Outcome, Failure> {
 }
 
 /// No subcommand, and nothing else that was asked for: what clap says where no argument is given at all.
-fn usage(program: Program) -> Result<Outcome, Failure> {
+fn usage(program: Program) -> Outcome {
     let help = program.command().render_help();
     say(&help.to_string());
-    Ok(Outcome::Unreadable)
+    Outcome::Unreadable
 }
 
 /// Writes a line to standard error. Nothing can be done about a standard error that is closed.

@@ -9,12 +9,13 @@ use super::{
     revisions, status,
     world::{DefinitionView, Served, WorkItem},
 };
+use crate::core::belief::History;
 use crate::{
     api::{
         EntitlementDefinition, EntitlementDefinitionStatus, conditions::READY, entitlement_definition::InstanceCounts,
     },
     evaluation::{
-        catalogue::{CatalogueEntry, CompiledDefinition, Kept, Present, Problem, Source, newest_valid},
+        catalogue::{CatalogueEntry, CompiledDefinition, Kept, Present, Problem, Source, history, newest_valid},
         catalogue_status::{Grants, InvalidGrants, definition_status},
         conditions::Conditions,
     },
@@ -95,7 +96,8 @@ async fn renew(
                 Ok(revision) => (Some(revision), Ok(())),
                 Err(failure) => (None, Err(failure)),
             };
-            let entry = CatalogueEntry { present: Present::Valid, serving: Some(serving), revision };
+            let history = history_of(view, Some(&serving));
+            let entry = CatalogueEntry { present: Present::Valid, serving: Some(serving), revision, history };
             (Served { entry: Arc::new(entry), hash: Some(hash), version: view.version }, kept)
         }
     };
@@ -161,7 +163,8 @@ fn contained(
 /// What served up to now, or else the newest revision that can be read.
 fn last_valid(name: &str, view: &DefinitionView, present: Present) -> Served {
     if let Some(served) = view.served.as_ref().filter(|served| served.entry.serving.is_some()) {
-        let entry = CatalogueEntry { present, ..CatalogueEntry::clone(&served.entry) };
+        let history = history_of(view, served.entry.serving.as_ref());
+        let entry = CatalogueEntry { present, history, ..CatalogueEntry::clone(&served.entry) };
         return Served { entry: Arc::new(entry), hash: served.hash.clone(), version: view.version };
     }
     let revisions = view.revisions.iter().map(AsRef::as_ref);
@@ -170,7 +173,16 @@ fn last_valid(name: &str, view: &DefinitionView, present: Present) -> Served {
         Some(Kept { serving, hash, revision }) => (Some(serving), Some(hash), Some(revision)),
         None => (None, None, None),
     };
-    Served { entry: Arc::new(CatalogueEntry { present, serving, revision }), hash, version: view.version }
+    let history = history_of(view, serving.as_ref());
+    let entry = CatalogueEntry { present, serving, revision, history };
+    Served { entry: Arc::new(entry), hash, version: view.version }
+}
+
+/// What the definition has given: by the revisions that there were before what serves was kept, and by that itself.
+fn history_of(view: &DefinitionView, serving: Option<&Arc<CompiledDefinition>>) -> Arc<History> {
+    let definition = view.definition.as_ref().map(|definition| &definition.metadata);
+    let revisions = view.revisions.iter().map(AsRef::as_ref);
+    history(definition, serving.map(|serving| &serving.terms), revisions)
 }
 
 /// The status. While many grants come or change, what is said of them waits.

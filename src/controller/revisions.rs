@@ -7,7 +7,7 @@ use super::{
     world::DefinitionView,
 };
 use crate::evaluation::{
-    catalogue::{Revision, Source, revision_name},
+    catalogue::{OLDER_REVISIONS, Revision, Source, revision_name},
     object::{DEFINITION, MANAGED_BY, MANAGER},
 };
 use k8s_openapi::{api::apps::v1::ControllerRevision, apimachinery::pkg::runtime::RawExtension};
@@ -17,9 +17,6 @@ use kube::{
 };
 use serde_json::json;
 use std::{collections::BTreeMap, sync::Arc};
-
-/// How many are kept beside the one that serves.
-const OLDER: usize = 10;
 
 fn api(context: &Context) -> Api<ControllerRevision> {
     Api::namespaced(context.gate.client(), &context.options.namespace)
@@ -96,7 +93,7 @@ async fn promote(context: &Context, name: &str, number: i64) -> Result<Controlle
 /// Deletes all but the one that serves and the newest others.
 pub async fn prune(context: &Context, view: &DefinitionView, serving: Option<&str>) -> Result<(), Failure> {
     let others = view.revisions.iter().rev().filter(|revision| Some(&*revision.name) != serving);
-    let outdated: Vec<_> = others.skip(OLDER).cloned().collect();
+    let outdated: Vec<_> = others.skip(OLDER_REVISIONS).cloned().collect();
     delete(context, &outdated).await
 }
 

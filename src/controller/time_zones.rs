@@ -31,7 +31,7 @@ const TYPE: &str = "TimeZoneData";
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 /// How long after a failure it is tried again, the first time and at most.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LAST_PAUSE: Duration = Duration::from_secs(60);
+const LAST_PAUSE: Duration = Duration::from_mins(1);
 /// Grants that a log line names.
 const MOST_NAMED: usize = 10;
 
@@ -123,7 +123,7 @@ pub async fn say(context: Arc<Context>) {
             pause = (pause * 2).min(LAST_PAUSE);
         }
     }
-    future::pending().await
+    future::pending::<()>().await;
 }
 
 fn too_slow() -> String {

@@ -48,7 +48,9 @@ fn granted_at(metadata: &ObjectMeta) -> Option<Instant> {
     parse_instant(text).ok()
 }
 
-fn created(metadata: &ObjectMeta) -> Option<Instant> {
+/// When an object was created.
+#[must_use]
+pub fn created(metadata: &ObjectMeta) -> Option<Instant> {
     let created = metadata.creation_timestamp.as_ref()?;
     DateTime::from_timestamp(created.0.as_second(), 0)
 }

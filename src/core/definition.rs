@@ -150,7 +150,7 @@ impl Definition {
             allow_multiple: spec.allow_multiple,
             aggregation: spec.aggregation,
             term: term(spec)?,
-            grace: duration("gracePeriod", spec.grace_period.as_deref())?.filter(|grace| !grace.is_zero()),
+            grace: grace_of(duration("gracePeriod", spec.grace_period.as_deref())?),
             notices: notices(spec)?,
             facets: facets.into_iter().map(|facet| (facet.name.clone(), facet)).collect(),
         })
@@ -159,6 +159,12 @@ impl Definition {
 
 /// How schemas are compiled: by the rules of now, or those of what was valid once.
 type Compile = fn(&Value) -> Result<Schema, InvalidSchema>;
+
+/// A grace period of no time is none.
+#[must_use]
+pub fn grace_of(stated: Option<CalendarDuration>) -> Option<CalendarDuration> {
+    stated.filter(|grace| !grace.is_zero())
+}
 
 /// What the CRD's rules refuse too: manifests that are read from files have not passed them.
 fn check_shape(spec: &EntitlementDefinitionSpec) -> Result<(), Problem> {

@@ -5,7 +5,7 @@
 
 use super::{
     acceptance::{Acceptance, RecordedSpec},
-    age::Age,
+    age::{self, Age},
     amount::{Amount, InvalidAmount},
     calendar::{Instant, InvalidMoment, Moment},
 };
@@ -65,13 +65,15 @@ pub struct Amendment {
 /// What the status remembers for the next evaluation, as it was read.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Remembered {
-    /// The phase that was last written; for events alone.
+    /// The phase that was last written. Events, the log, and the counts of grants that are held or in force go by it; what is
+    /// decided does not.
     pub phase: Option<Phase>,
     /// The last stated facets that were valid.
     pub facets: Option<FacetFields>,
     /// Notices that were given.
     pub notices: Vec<Notice>,
-    /// Conditions, of which only the time of the last transition is used.
+    /// The conditions that were last written. The time of a transition is kept as long as its status stays, events tell what
+    /// has changed since, and an explanation says by them since when; what is decided does not go by them.
     pub conditions: Vec<Condition>,
 }
 
@@ -110,6 +112,10 @@ pub struct Grant {
     pub amendments: Vec<Amendment>,
     /// The source's generation.
     pub generation: i64,
+    /// When its source was created.
+    pub created: Instant,
+    /// Its source was made here and its spec has never been edited.
+    pub is_as_made: bool,
     /// What it took from elsewhere when it was accepted; absent where the record no longer belongs to the spec.
     pub accepted: Option<Arc<Acceptance>>,
     /// What the status remembers.
@@ -141,6 +147,8 @@ impl Grant {
             suspended: spec.suspended,
             amendments: spec.amendments.iter().map(Amendment::read).collect(),
             generation: metadata.generation.unwrap_or(1),
+            created: age::created(metadata).unwrap_or(Instant::MAX_UTC),
+            is_as_made: metadata.generation == Some(1) && !has_granted_at(instance),
             accepted: None,
             remembered: Remembered::default(),
         };
@@ -168,10 +176,12 @@ impl Grant {
     /// the object happens to be created.
     #[must_use]
     pub fn has_stated_start(instance: &EntitlementInstance) -> bool {
-        let granted =
-            instance.metadata.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(GRANTED_AT));
-        granted || instance.spec.start.is_some() || instance.spec.renews.is_some()
+        has_granted_at(instance) || instance.spec.start.is_some() || instance.spec.renews.is_some()
     }
+}
+
+fn has_granted_at(instance: &EntitlementInstance) -> bool {
+    instance.metadata.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(GRANTED_AT))
 }
 
 impl Amendment {

@@ -8,7 +8,9 @@ use super::{
 use crate::{
     api::entitlement_definition::EntitlementType,
     core::{
+        age::created,
         amount::{Amount, InvalidAmount},
+        belief::{Evidence, believed},
         definition::Definition,
         facets::{Statement, check_names, check_values, complete, supplied_secrets},
         grant::{Amendment, Grant, Stated},
@@ -29,13 +31,16 @@ pub fn case<'a>(
     let serving = entry.and_then(|entry| entry.serving.as_deref()).map(|compiled| &compiled.terms);
     let barred = standing.barred(grant, snapshot.namespaces.get(&grant.id.namespace));
     let is_suspended = standing.organization.is_some_and(|organization| organization.spec.suspended);
-    let zone = grant.accepted.as_ref().map(|accepted| accepted.zone).or(standing.zone);
+    let record = grant.accepted.as_ref().map(|record| believed(grant, record, &evidence(snapshot, standing, entry)));
+    let zone = record.as_ref().map(|record| record.zone).or(standing.zone);
     let amendments = zone.filter(|_| !grant.amendments.is_empty()).map(|zone| {
         let mut checker = AmendmentChecker { definition: serving, grant, counting: Vec::new() };
         PreparedAmendment::prepare(grant, zone, |index, amendment| checker.fault(index, amendment))
     });
     Case {
         grant,
+        record,
+        history: entry.map(|entry| &entry.history).filter(|history| history.covers(grant)).cloned(),
         unready: if barred.is_some() { None } else { unready(standing, entry, grant) },
         barred,
         zone: standing.zone,
@@ -43,6 +48,21 @@ pub fn case<'a>(
         catalogue_grace: serving.and_then(|serving| serving.grace),
         suspended: grant.suspended || is_suspended,
         amendments: amendments.unwrap_or_default(),
+    }
+}
+
+/// What there is to hold a record against.
+fn evidence<'a>(
+    snapshot: &'a Snapshot,
+    standing: &'a Standing,
+    entry: Option<&'a CatalogueEntry>,
+) -> Evidence<'a, impl Fn(&str) -> bool> {
+    let organization = standing.organization.map(|organization| &organization.metadata);
+    let unedited = organization.filter(|organization| organization.generation == Some(1)).and_then(created);
+    Evidence {
+        history: entry.map(|entry| entry.history.as_ref()),
+        zone: standing.zone.zip(unedited),
+        is_of_here: |uid: &str| snapshot.grants.iter().any(|grant| &*grant.age.uid == uid),
     }
 }
 

@@ -3,10 +3,17 @@
 use super::object::{DEFINITION, MANAGED_BY, MANAGER};
 use crate::{
     api::EntitlementDefinitionSpec,
-    core::{definition::Definition, schema::canonical_hash},
+    core::{
+        age::created,
+        belief::{Durations, History},
+        calendar::Instant,
+        definition::{Definition, grace_of},
+        schema::canonical_hash,
+    },
     render::output::{self, CompiledOutput},
 };
-use k8s_openapi::api::apps::v1::ControllerRevision;
+use chrono::TimeDelta;
+use k8s_openapi::{api::apps::v1::ControllerRevision, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc};
@@ -108,13 +115,15 @@ pub struct CatalogueEntry {
     pub serving: Option<Arc<CompiledDefinition>>,
     /// The name of the revision that serves.
     pub revision: Option<String>,
+    /// What the definition has given to its grants.
+    pub history: Arc<History>,
 }
 
 impl CatalogueEntry {
     /// A definition that exists and is valid.
     #[must_use]
     pub fn valid(compiled: CompiledDefinition) -> Self {
-        Self { present: Present::Valid, serving: Some(Arc::new(compiled)), revision: None }
+        Self { present: Present::Valid, serving: Some(Arc::new(compiled)), revision: None, history: Arc::default() }
     }
 }
 
@@ -138,6 +147,8 @@ pub struct Revision {
     pub number: i64,
     /// What the definition was made of.
     pub data: Value,
+    /// When it was kept.
+    pub made: Option<Instant>,
 }
 
 impl Revision {
@@ -145,14 +156,54 @@ impl Revision {
     #[must_use]
     pub fn read(object: ControllerRevision) -> Option<Self> {
         let name = object.metadata.name.as_deref().unwrap_or_default().into();
+        let made = created(&object.metadata);
         let labels = object.metadata.labels?;
         if labels.get(MANAGED_BY).is_none_or(|manager| manager != MANAGER) {
             return None;
         }
         let definition = labels.get(DEFINITION)?.as_str().into();
         let data = object.data.map(|data| data.0).unwrap_or_default();
-        Some(Self { name, definition, number: object.revision, data })
+        Some(Self { name, definition, number: object.revision, data, made })
     }
+
+    /// What it gave to grants; none where its data is no definition's.
+    fn durations(&self) -> Option<Durations> {
+        let read = |field: &str| match self.data.get("spec")?.get(field) {
+            None | Some(Value::Null) => Some(None),
+            Some(text) => text.as_str()?.parse().ok().map(Some),
+        };
+        Some(Durations { term: read("term")?, grace: grace_of(read("gracePeriod")?) })
+    }
+}
+
+/// How many revisions are kept beside the one that serves.
+pub const OLDER_REVISIONS: usize = 10;
+
+/// How much later than a definition its first revision may be kept, to be that of all that it was from the start.
+const AT_ONCE: TimeDelta = TimeDelta::minutes(1);
+
+/// What a definition has given to its grants, by what serves and by its kept revisions, which stand from the oldest to the
+/// newest.
+#[must_use]
+pub fn history<'a>(
+    definition: Option<&ObjectMeta>,
+    serving: Option<&Definition>,
+    revisions: impl DoubleEndedIterator<Item = &'a Revision> + Clone,
+) -> Arc<History> {
+    let mut states: Vec<Durations> =
+        serving.map(|serving| Durations { term: serving.term, grace: serving.grace }).into_iter().collect();
+    for state in revisions.clone().rev().filter_map(Revision::durations) {
+        if !states.contains(&state) {
+            states.push(state);
+        }
+    }
+    let made = definition.and_then(created);
+    let unedited = definition.filter(|definition| definition.generation == Some(1)).and(made);
+    // As many as there are at most, and older ones may have been forgotten.
+    let is_whole = revisions.clone().count() <= OLDER_REVISIONS;
+    let kept = revisions.map(|revision| revision.made).min().flatten().filter(|_| is_whole);
+    let kept = kept.map(|kept| made.filter(|made| kept <= *made + AT_ONCE).map_or(kept, |made| made.min(kept)));
+    Arc::new(History { states, since: [unedited, kept].into_iter().flatten().min() })
 }
 
 /// A state of a definition that was kept and can serve.
@@ -178,4 +229,75 @@ pub fn newest_valid<'a>(
         Some(Kept { serving, hash, revision: revision.name.to_string() })
     };
     revisions.rev().find_map(read)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+    use serde_json::json;
+
+    fn revision(number: i64, made: &str, spec: &Value) -> Revision {
+        let object = json!({
+            "metadata": {
+                "name": format!("seats-{number}"), "creationTimestamp": made,
+                "labels": {MANAGED_BY: MANAGER, DEFINITION: "seats"},
+            },
+            "revision": number,
+            "data": {"spec": spec},
+        });
+        Revision::read(serde_json::from_value(object).unwrap()).unwrap()
+    }
+
+    fn told(history: &History) -> (Vec<String>, Option<String>) {
+        let text = |duration: Option<crate::core::calendar::CalendarDuration>| {
+            duration.map_or("-".to_owned(), |duration| duration.to_string())
+        };
+        let states = history.states.iter().map(|state| format!("{} {}", text(state.term), text(state.grace)));
+        (states.collect(), history.since.map(crate::core::calendar::format_instant))
+    }
+
+    fn of(definition: Option<&Value>, revisions: &[Revision]) -> (Vec<String>, Option<String>) {
+        let spec = json!({"type": "Feature", "term": "P1Y"});
+        let serving = Definition::read("seats", &serde_json::from_value(spec).unwrap(), &BTreeMap::new()).unwrap();
+        let metadata = definition.map(|metadata| serde_json::from_value(metadata.clone()).unwrap());
+        told(&history(metadata.as_ref(), Some(&serving), revisions.iter()))
+    }
+
+    #[test]
+    fn a_history_has_what_serves_and_each_kept_state_the_latest_first() {
+        let revisions = [
+            revision(1, "2026-01-01T00:00:00Z", &json!({"type": "Feature"})),
+            revision(2, "2026-02-01T00:00:00Z", &json!({"type": "Feature", "term": "P1M", "gracePeriod": "P7D"})),
+            revision(3, "2026-03-01T00:00:00Z", &json!({"type": "Feature", "gracePeriod": "PT0S"})),
+            revision(4, "2026-04-01T00:00:00Z", &json!({"type": "Feature", "term": "soon"})),
+            revision(5, "2026-05-01T00:00:00Z", &json!({"type": "Feature", "term": "P1Y"})),
+        ];
+        let (states, since) = of(None, &revisions);
+        assert_eq!(states, ["P1Y -", "- -", "P1M P7D"]);
+        assert_eq!(since.as_deref(), Some("2026-01-01T00:00:00Z"));
+    }
+
+    #[rstest]
+    #[case::never_edited(json!({"generation": 1, "creationTimestamp": "2026-01-01T00:00:00Z"}), 0, Some("2026-01-01T00:00:00Z"))]
+    #[case::never_edited_and_kept(json!({"generation": 1, "creationTimestamp": "2026-01-01T00:00:00Z"}), 1, Some("2026-01-01T00:00:00Z"))]
+    #[case::edited_with_all_kept(json!({"generation": 9, "creationTimestamp": "2026-01-01T00:00:00Z"}), 10, Some("2026-01-01T00:00:00Z"))]
+    #[case::edited_and_forgotten(json!({"generation": 12, "creationTimestamp": "2026-01-01T00:00:00Z"}), 11, None)]
+    #[case::edited_with_none_kept(json!({"generation": 2, "creationTimestamp": "2026-01-01T00:00:00Z"}), 0, None)]
+    // The first revision is of 2026-01-01T00:00:30Z.
+    #[case::lost_and_kept_anew(json!({"generation": 2, "creationTimestamp": "2025-12-31T00:00:00Z"}), 1, Some("2026-01-01T00:00:30Z"))]
+    #[case::made_anew(json!({"generation": 1, "creationTimestamp": "2026-06-01T00:00:00Z"}), 3, Some("2026-01-01T00:00:30Z"))]
+    #[case::of_a_file(json!({}), 0, None)]
+    fn a_history_knows_since_when_it_is_whole(
+        #[case] definition: Value,
+        #[case] kept: i64,
+        #[case] since: Option<&str>,
+    ) {
+        let revisions: Vec<Revision> = (0..kept)
+            .map(|number| {
+                revision(number, &format!("2026-01-{:02}T00:00:30Z", number + 1), &json!({"type": "Feature"}))
+            })
+            .collect();
+        assert_eq!(of(Some(&definition), &revisions).1.as_deref(), since);
+    }
 }

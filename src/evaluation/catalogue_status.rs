@@ -219,7 +219,7 @@ mod tests {
         let now_since = "2026-07-01T00:00:00Z";
         for (entry, message) in [
             (
-                CatalogueEntry { present: invalid.clone(), serving: None, revision: None },
+                CatalogueEntry { present: invalid.clone(), serving: None, ..entry() },
                 "facet backup: mend it; it was never valid, so nothing can be granted",
             ),
             (

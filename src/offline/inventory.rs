@@ -6,6 +6,7 @@ use crate::{
     core::{
         age::Age,
         amount::Amount,
+        belief::History,
         calendar::{Instant, parse_zone},
         grant::{Grant, GrantId},
         namespace::NamespaceFacts,
@@ -13,7 +14,9 @@ use crate::{
     },
     evaluation::{
         Limits, SecretSources, Snapshot,
-        catalogue::{CatalogueEntry, CompiledDefinition, Present, Revision, Source, newest_valid, revision_name},
+        catalogue::{
+            CatalogueEntry, CompiledDefinition, Present, Revision, Source, history, newest_valid, revision_name,
+        },
         doubts::{Doubt, doubts, is_renewed_by},
         explanation::{self, Explanation},
     },
@@ -232,7 +235,11 @@ impl Inventory {
             Err(problem) => return self.last_valid(name, Present::Invalid(problem)),
         };
         match CompiledDefinition::compile(name, &source) {
-            Ok(compiled) => CatalogueEntry { revision: self.kept(name, &source), ..CatalogueEntry::valid(compiled) },
+            Ok(compiled) => CatalogueEntry {
+                revision: self.kept(name, &source),
+                history: self.history(name, Some(&compiled)),
+                ..CatalogueEntry::valid(compiled)
+            },
             Err(problem) => self.last_valid(name, Present::Invalid(problem)),
         }
     }
@@ -248,7 +255,14 @@ impl Inventory {
         let revisions = self.revisions.get(name).into_iter().flat_map(BTreeMap::values);
         let kept = newest_valid(revisions, |source| CompiledDefinition::compile_kept(name, source).map(Arc::new));
         let (serving, revision) = kept.map(|kept| (kept.serving, kept.revision)).unzip();
-        CatalogueEntry { present, serving, revision }
+        let history = self.history(name, serving.as_deref());
+        CatalogueEntry { present, serving, revision, history }
+    }
+
+    fn history(&self, name: &str, serving: Option<&CompiledDefinition>) -> Arc<History> {
+        let definition = self.definitions.get(name).map(|definition| &definition.metadata);
+        let revisions = self.revisions.get(name).into_iter().flat_map(BTreeMap::values);
+        history(definition, serving.map(|serving| &serving.terms), revisions)
     }
 
     /// One snapshot for each organization that exists, or that an instance names; in the order of their names.

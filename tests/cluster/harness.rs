@@ -146,6 +146,11 @@ impl Operator {
         children.trim().parse().unwrap()
     }
 
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+
     /// It ends with the test program. Its log stays.
     pub fn leave_running(self) -> PathBuf {
         let log = self.log.clone();

@@ -128,7 +128,7 @@ fn timestamp(instant: Instant) -> Timestamp {
 }
 
 /// The same local time, which is one of the years 0000 to 9999, in the library's terms.
-#[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "numbers of a date and of a clock")]
+#[expect(clippy::cast_possible_truncation, reason = "numbers of a date and of a clock")]
 fn civil(local: NaiveDateTime) -> DateTime {
     let (year, month, day) = (local.year() as i16, local.month() as i8, local.day() as i8);
     let (hour, minute, second) = (local.hour() as i8, local.minute() as i8, local.second() as i8);

@@ -161,7 +161,7 @@ impl TimeZoneData {
     }
 }
 
-/// A zone that was read from the form in which operating systems hold it (TZif).
+/// A zone that was read from the form in which operating systems hold it (`TZif`).
 #[derive(Debug)]
 pub struct ReadZone(Zone);
 
@@ -169,7 +169,7 @@ impl ReadZone {
     /// Reads a zone.
     ///
     /// # Errors
-    /// Where the data is no TZif, counts leap seconds, has no rule for the future, or has offsets of a day or more.
+    /// Where the data is no `TZif`, counts leap seconds, has no rule for the future, or has offsets of a day or more.
     pub fn read(name: &str, data: &[u8]) -> Result<Self, UnusableZone> {
         let unusable = |problem: &str| UnusableZone(problem.to_owned());
         let header = Header::read(data).ok_or_else(|| unusable("it is no time zone file (TZif)"))?;
@@ -199,7 +199,7 @@ impl ReadZone {
     }
 }
 
-/// What the beginning of a TZif file says (RFC 9636, section 3.1).
+/// What the beginning of a `TZif` file says (RFC 9636, section 3.1).
 struct Header {
     version: u8,
     counts: [usize; 6],

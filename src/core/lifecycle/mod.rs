@@ -8,6 +8,7 @@
 //! | `lineage` | which grant renews which, parents before children, and cycles |
 //! | `term` | from when to when a grant runs, before amendments |
 //! | `amendments` | what effective-dated changes make of that |
+//! | `descent` | what the record of a renewal cannot have taken from the grant that it renews |
 //! | `settle` | terms and refusals along the lineage, and who may renew whom |
 //! | `span` | the moments at which the phase of a grant changes |
 //! | `seat` | which chain has the only seat, and which gets it next |
@@ -15,6 +16,7 @@
 //! | `outlook` | the next change of each grant, and the time in force |
 
 mod amendments;
+mod descent;
 mod lineage;
 mod outlook;
 mod phase;
@@ -33,6 +35,7 @@ pub use term::Term;
 use super::{
     acceptance::Acceptance,
     amount::Amount,
+    belief::History,
     calendar::{Bound, CalendarDuration, Instant, Nominal, Tz},
     grant::Grant,
     refusal::Refusal,
@@ -48,6 +51,10 @@ use std::sync::Arc;
 pub struct Case<'a> {
     /// The grant.
     pub grant: &'a Grant,
+    /// What it took from elsewhere when it was accepted, as far as that is believed.
+    pub record: Option<Arc<Acceptance>>,
+    /// What the definition has given, where all that it can have given to the grant is known.
+    pub history: Option<Arc<History>>,
     /// A reason that refuses also what was accepted once.
     pub barred: Option<Refusal>,
     /// A reason that refuses what was not accepted yet.
@@ -144,7 +151,7 @@ impl Group<'_> {
 
     /// What a member took when it was accepted before.
     fn record(&self, index: usize) -> Option<&Arc<Acceptance>> {
-        self.cases.get(index).and_then(|case| case.grant.accepted.as_ref())
+        self.cases.get(index).and_then(|case| case.record.as_ref())
     }
 
     fn is_active(&self, index: usize) -> bool {

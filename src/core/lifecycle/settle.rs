@@ -3,6 +3,7 @@
 use super::{
     Group,
     amendments::{Amended, amend},
+    descent::Renewed,
     span::Span,
     term::{Term, TermSources, term},
 };
@@ -113,8 +114,8 @@ impl Settling<'_> {
         if let Some(barred) = &case.barred {
             return Settled::refused(barred.clone());
         }
-        if let Some(record) = &case.grant.accepted {
-            return self.recorded(index, record);
+        if let Some(record) = &case.record {
+            return self.recorded(index, &self.descended(index, record));
         }
         if let Some(unready) = &case.unready {
             return Settled::refused(unready.clone());
@@ -131,6 +132,17 @@ impl Settling<'_> {
             Arc::new(Acceptance { follows, ..record.as_ref().clone() })
         };
         self.run(index, acceptance, Some(record.chain.day)).unwrap_or_else(Settled::refused)
+    }
+
+    /// The record without what it cannot have taken from the grant that it renews.
+    fn descended(&self, index: usize, record: &Arc<Acceptance>) -> Arc<Acceptance> {
+        let parent = self.group.lineage.parent_of(index).filter(|_| !self.group.lineage.is_cyclic(index));
+        let known = parent.and_then(|parent| Some((self.group.cases.get(parent)?, self.settled(parent)?)));
+        let renewed = known.zip(self.group.cases.get(index)).and_then(|((parent, settled), child)| {
+            let running = settled.running.as_ref().filter(|_| settled.refusal.is_none())?;
+            Renewed::of(child.grant, parent, running)
+        });
+        renewed.map_or_else(|| Arc::clone(record), |renewed| renewed.believed(record))
     }
 
     fn current_follows(&self, index: usize, recorded: Bound) -> Bound {

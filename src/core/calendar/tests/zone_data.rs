@@ -56,8 +56,8 @@ fn another_text_is_no_release(#[case] text: &str) {
 fn every_compiled_in_zone_can_be_used() {
     let data = data(&release(compiled_in_release()), []);
     let names: Vec<&str> = data.names().collect();
-    // As many as the data that was compiled in before, all of whose names go on being valid.
-    assert_eq!(names.len(), 597);
+    // As many as the release 2025b has, all of whose names go on being valid.
+    assert!(names.len() >= 597);
     for name in names {
         assert_eq!(data.zone(name).unwrap().name(), name);
         assert!(is_zone_name(name), "{name}");
@@ -75,7 +75,7 @@ fn handed_in_zones_count_and_all_others_are_the_compiled_in_ones() {
     assert_eq!(midnight(zone("Europe/Berlin"), "2027-01-31"), "2027-01-30T15:00:00Z");
     assert_eq!(midnight(zone("Europe/Atlantis"), "2027-01-31"), "2027-01-30T18:15:00Z");
     assert_eq!(midnight(zone("Europe/Paris"), "2027-01-31"), "2027-01-30T23:00:00Z");
-    assert_eq!(data.names().count(), 598);
+    assert_eq!(data.names().count(), TimeZoneData::compiled_in().names().count() + 1);
     assert_eq!(
         data.zone("Europe/Atlantiss").unwrap_err().to_string(),
         "\"Europe/Atlantiss\" is no time zone of the IANA time zone database, release 2099a; did you mean \

@@ -3,6 +3,7 @@
 
 mod acceptance;
 mod amendments;
+mod descent;
 mod history;
 mod laws;
 mod lineage;
@@ -63,6 +64,8 @@ impl World {
             |_: usize, amendment: &Amendment| amendment.facets.as_ref().map(|_| "facets do not validate".to_owned());
         Case {
             grant,
+            record: grant.accepted.clone(),
+            history: self.history.clone(),
             barred: barred.map(|(_, reason)| Refusal::new(reason, "barred")),
             unready: self.unready.map(|reason| Refusal::new(reason, "unready")),
             zone,

@@ -5,12 +5,14 @@ use crate::{
         EntitlementInstance, EntitlementInstanceSpec, EntitlementInstanceStatus, entitlement_instance::AcceptedRecord,
     },
     core::{
+        belief::History,
         calendar::{Instant, parse_instant},
         refusal::Reason,
     },
 };
 use chrono::NaiveDate;
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
+use std::sync::Arc;
 
 /// A moment: a date is its midnight in UTC.
 pub fn at(text: &str) -> Instant {
@@ -32,6 +34,8 @@ pub struct World {
     pub suspended: bool,
     /// Why grants of each namespace are refused also once they were accepted.
     pub barred: Option<(&'static str, Reason)>,
+    /// What the definition has given, where that is known.
+    pub history: Option<Arc<History>>,
     /// Why new grants are refused.
     pub unready: Option<Reason>,
     pub instances: Vec<EntitlementInstance>,
@@ -48,6 +52,7 @@ impl World {
             unique: true,
             suspended: false,
             barred: None,
+            history: None,
             unready: None,
             instances: Vec::new(),
         }

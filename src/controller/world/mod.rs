@@ -153,8 +153,10 @@ impl World {
     /// The instances of which, since the last call, it has come up to be said that their organizations do not let them be named;
     /// with the organizations that have more or less of these than before. None before all is listed.
     pub fn take_barred(&mut self) -> (BTreeSet<GrantId>, BTreeSet<Arc<str>>) {
-        let taken = (std::mem::take(&mut self.barred), std::mem::take(&mut self.counting));
-        if self.was_ready { taken } else { Default::default() }
+        let (barred, mut counting) = (std::mem::take(&mut self.barred), std::mem::take(&mut self.counting));
+        // An organization that does not exist has no status to count them in.
+        counting.retain(|name| self.tenancy.get(name).is_some());
+        if self.was_ready { (barred, counting) } else { Default::default() }
     }
 
     /// Whether organizations have been listed. Before that nobody knows which instances to keep.

@@ -74,6 +74,17 @@ fn it_is_told_and_its_organization_has_no_work_with_it() {
 }
 
 #[test]
+fn an_organization_that_does_not_exist_gets_no_work_with_it() {
+    let mut world = two_organizations();
+    let mut object = elsewhere("a", 2);
+    object["spec"]["organization"] = json!("nobody");
+    apply(&mut world, object.clone());
+    assert!(world.take_work().is_disjoint(&organizations(&["nobody"])));
+    assert_eq!(world.take_barred(), ([id("a")].into(), [].into()));
+    assert_eq!(told(&world, &object), Some((Phase::Rejected, "OrganizationNotFound".to_owned())));
+}
+
+#[test]
 fn it_counts_by_its_phase() {
     let mut world = two_organizations();
     for (name, state) in [("a", "Active"), ("b", "Draft"), ("c", "Cancelled"), ("d", "Active")] {

@@ -34,7 +34,7 @@ use std::collections::BTreeMap;
 )]
 #[x_kube(
     validation = Rule::new("self.type == oldSelf.type").message("type is immutable: make a new definition under another name").field_path(".type"),
-    validation = Rule::new("has(self.unit) == has(oldSelf.unit) && (!has(self.unit) || self.unit == oldSelf.unit)").message("unit is immutable: make a new definition under another name"),
+    validation = Rule::new("has(self.unit) == has(oldSelf.unit) && (!has(self.unit) || self.unit == oldSelf.unit)").message("unit is immutable: make a new definition under another name").field_path(".unit"),
     validation = Rule::new("self.allowMultiple == oldSelf.allowMultiple").message("allowMultiple is immutable: make a new definition under another name").field_path(".allowMultiple"),
     validation = Rule::new("self.type != 'Feature' || !has(self.amount)").message("a Feature is on or off and has no amount: remove amount, or use type Quantity or Credit"),
     validation = Rule::new("self.type != 'Feature' || !has(self.unit)").message("a Feature is on or off and has no unit: remove unit, or use type Quantity or Credit"),

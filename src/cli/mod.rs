@@ -1,5 +1,6 @@
 //! The command `entitlement-operator`: arguments, and what each subcommand does with them.
 
+mod change;
 mod cluster;
 mod completion;
 mod connection;

@@ -1,6 +1,7 @@
 //! What the subcommands that work on manifests have in common.
 
 use super::{
+    change::{Change, change},
     cluster::{self, Scope},
     connection::ConnectionArguments,
     diagnostics::{Excerpts, Finding, MAX_FINDINGS, Severity, say_all},
@@ -19,7 +20,7 @@ use clap::Args;
 use std::{
     io::{self, BufWriter, Write},
     mem,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 /// The operator's own namespace, unless it is told otherwise.
@@ -173,6 +174,18 @@ pub fn examine(arguments: &InputArguments) -> Result<Examination, Failure> {
     Ok(Examination::of(gather(&arguments.source, now)?, now))
 }
 
+/// Reads the manifests as what comes after others, and evaluates them. Where the others cannot be read, that is what is wrong.
+///
+/// # Errors
+/// When that cannot be done, whatever the manifests are.
+pub fn examine_since(arguments: &InputArguments, old: &Path) -> Result<Examination, Failure> {
+    let change = change(old, &arguments.source.filename, &arguments.source, arguments.moment.moment())?;
+    Ok(match change {
+        Change::Unreadable(old) => *old,
+        Change::Read { new, .. } => *new,
+    })
+}
+
 /// Gathers the objects, of files and folders or of a cluster. Those without a creationTimestamp count as made at `created`.
 ///
 /// # Errors
@@ -208,7 +221,9 @@ fn limited(mut manifests: Manifests, source: &SourceArguments) -> Manifests {
     manifests
 }
 
-fn is_readable(findings: &[Finding]) -> bool {
+/// Whether something can be said of the whole.
+#[must_use]
+pub fn is_readable(findings: &[Finding]) -> bool {
     findings.iter().all(|finding| finding.severity != Severity::Unreadable)
 }
 

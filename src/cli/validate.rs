@@ -2,12 +2,12 @@
 
 use super::{
     diagnostics::{json, sarif},
-    offline::{Examination, InputArguments, examine},
+    offline::{Examination, InputArguments, examine, examine_since},
     outcome::{Failure, Outcome},
     print,
 };
 use clap::{Args, ValueEnum};
-use std::mem::ManuallyDrop;
+use std::{mem::ManuallyDrop, path::PathBuf};
 
 /// Checks manifests as the API server and the operator would, without a cluster
 ///
@@ -19,11 +19,16 @@ Examples:
   entitlement-operator validate -f catalogue.yaml clients/
   kubectl kustomize overlays/production | entitlement-operator validate -f -
   entitlement-operator validate -f clients/ -o sarif > entitlements.sarif
+  entitlement-operator validate -f clients/ --since main/clients/
 
 Exit codes: 0 all accepted (or Draft) and valid, 1 something was refused or invalid, 2 usage or unreadable input.")]
 pub struct ValidateArguments {
     #[command(flatten)]
     input: InputArguments,
+    /// Checks them as a change of OLD, a file or a folder: what the API server would refuse of it is Locked, and grants that
+    /// are accepted in OLD are not decided anew
+    #[arg(long, value_name = "OLD", requires = "filename")]
+    since: Option<PathBuf>,
     /// The format: text for people, on standard error; or json, or sarif for a forge, on standard output
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value = "text")]
     output: OutputFormat,
@@ -39,7 +44,10 @@ enum OutputFormat {
 /// Checks manifests.
 pub fn validate(arguments: &ValidateArguments) -> Result<Outcome, Failure> {
     // The process ends behind this: taking everything apart would take a tenth of its time.
-    let examination = ManuallyDrop::new(examine(&arguments.input)?);
+    let examination = ManuallyDrop::new(match &arguments.since {
+        Some(old) => examine_since(&arguments.input, old)?,
+        None => examine(&arguments.input)?,
+    });
     let outcome = examination.outcome();
     let Examination { manifests, findings, left_out, .. } = &*examination;
     let value = match arguments.output {

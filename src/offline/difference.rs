@@ -5,7 +5,7 @@ use crate::{
     api::entitlement_instance::FacetFields,
     core::{
         calendar::{Bound, Instant, Tz},
-        facets::each_value,
+        facets::{each_value, joined},
     },
     evaluation::object::{INSTANCE, ObjectContent, ObjectKey},
 };
@@ -20,7 +20,7 @@ use std::{
 pub enum Aspect {
     /// Whether and how much it holds of a definition.
     Holding(Arc<str>),
-    /// A value that it gets by a definition: the facet, and the way to the field joined by dots.
+    /// A value that it gets by a definition: the facet, and the way to the field ([`joined`]).
     Value(Arc<str>, String, String),
     /// An object in one of its namespaces.
     Object(ObjectKey),
@@ -37,6 +37,16 @@ pub enum State {
     Value(Value),
     /// An object with that content, by its hash and marks; absent where it cannot be told.
     Content(Option<String>),
+}
+
+impl State {
+    /// Whether both say the same, as far as it is told: of a content no more is told than that there is one.
+    fn is_told_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Content(one), Self::Content(other)) => one.is_some() == other.is_some(),
+            (one, other) => one == other,
+        }
+    }
 }
 
 /// A span of time in which something differs.
@@ -139,7 +149,8 @@ impl<'a> Pair<'a> {
         let mut open: Option<Difference> = None;
         for at in moments {
             let [before, after] = self.at(at);
-            if open.as_ref().is_some_and(|open| (&open.before, &open.after) == (&before, &after)) {
+            let goes_on = |open: &Difference| open.before.is_told_as(&before) && open.after.is_told_as(&after);
+            if before != after && open.as_ref().is_some_and(goes_on) {
                 continue;
             }
             all.extend(open.take().map(|open| Difference { until: Bound::At(at), ..open }));
@@ -180,7 +191,7 @@ impl Tracks {
         for (definition, held) in &departure.held {
             self.hold(organization, definition, None, held, at);
         }
-        for (key, present) in departure.objects.iter().filter(|(_, present)| present.grant.is_some()) {
+        for (key, present) in &departure.objects {
             let state = State::Content(present.content.as_deref().map(mark));
             self.set(organization, Aspect::Object(key.clone()), state, at);
         }
@@ -190,8 +201,7 @@ impl Tracks {
         for (definition, (before, after)) in &step.holdings {
             self.hold(&step.organization, definition, Some(before), after, step.at);
         }
-        // The summary says what the other aspects say.
-        for change in step.objects.iter().filter(|change| change.grant.is_some()) {
+        for change in &step.objects {
             let state = match change.action {
                 ObjectAction::Withdrawn | ObjectAction::Retained => State::Nothing,
                 ObjectAction::Delivered | ObjectAction::Changed => State::Content(change.content.as_deref().map(mark)),
@@ -236,7 +246,7 @@ fn values(facets: &FacetFields) -> BTreeMap<(String, String), Value> {
     let mut values = BTreeMap::new();
     for (facet, fields) in facets {
         each_value(fields, &mut |path, value| {
-            values.insert((facet.clone(), path.join(".")), value.clone());
+            values.insert((facet.clone(), joined(path)), value.clone());
         });
     }
     values

@@ -36,7 +36,7 @@ use std::{
 pub type Named<K> = BTreeMap<Arc<str>, Arc<K>>;
 
 /// The kept revisions of a definition, by number and name.
-type Revisions = BTreeMap<(i64, Arc<str>), Revision>;
+pub(super) type Revisions = BTreeMap<(i64, Arc<str>), Revision>;
 
 /// All objects that an evaluation without a cluster reads. A later object of a name replaces the one before.
 #[derive(Clone, Debug)]
@@ -50,7 +50,7 @@ pub struct Inventory {
     pub(super) grants: BTreeMap<GrantId, Arc<Grant>>,
     secrets: SecretSources,
     /// The kept revisions of each definition.
-    revisions: BTreeMap<Arc<str>, Revisions>,
+    pub(super) revisions: BTreeMap<Arc<str>, Revisions>,
     /// Those that exist and are not terminating; absent where that is not known, so that all are taken to exist.
     namespaces: Option<BTreeSet<Arc<str>>>,
 }

@@ -17,6 +17,7 @@ mod inventory;
 mod lane;
 mod step;
 mod subject;
+mod succession;
 mod survey;
 mod timeline;
 

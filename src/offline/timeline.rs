@@ -87,12 +87,36 @@ impl Inventory {
         chooses: impl Fn(&str) -> bool,
         watch: &mut dyn FnMut(usize),
     ) -> Timeline {
+        self.walk(bounds, chooses, |_| Objects::new(), watch)
+    }
+
+    /// The same of objects that come after those of `old` at its first moment: what lies in the namespaces then is what that
+    /// one has left there.
+    #[must_use]
+    pub fn timeline_after(
+        &self,
+        old: &Timeline,
+        bounds: &Bounds,
+        chooses: impl Fn(&str) -> bool,
+        watch: &mut dyn FnMut(usize),
+    ) -> Timeline {
+        let left = |organization: &str| old.departures.get(organization).map(|departure| departure.objects.clone());
+        self.walk(bounds, chooses, |organization| left(organization).unwrap_or_default(), watch)
+    }
+
+    fn walk(
+        &self,
+        bounds: &Bounds,
+        chooses: impl Fn(&str) -> bool,
+        left: impl Fn(&str) -> Objects,
+        watch: &mut dyn FnMut(usize),
+    ) -> Timeline {
         let mut snapshots = self.snapshots(&self.catalogue());
         snapshots.retain(|snapshot| chooses(&snapshot.name));
         let mut walk = Walk::default();
         for (done, snapshot) in snapshots.into_iter().enumerate() {
             watch(done);
-            walk.add(Course::start(&snapshot, Objects::new(), bounds.from));
+            walk.add(Course::start(&snapshot, left(&snapshot.name), bounds.from));
         }
         let departures = walk.departures();
         let end = walk.go(bounds, watch);

@@ -79,7 +79,8 @@ fn acme(amount: &str) -> String {
 
 #[test]
 fn a_change_that_is_valid_gets_a_comment_of_what_it_changes() {
-    let (outcome, said, playground) = review(&acme("  amount: 300\n"));
+    let more = "  amendments: [{name: more, effective: \"2020-02-01\", amount: 300}]\n";
+    let (outcome, said, playground) = review(&acme(more));
     assert_eq!((outcome, said.as_str()), (0, ""));
     let sarif: Value =
         serde_json::from_str(&fs::read_to_string(playground.path("runner/review/entitlements.sarif")).unwrap())
@@ -109,6 +110,34 @@ fn a_change_that_is_refused_is_found_in_its_line() {
         (&place["artifactLocation"]["uri"], &place["region"]["startLine"]),
         (&"clients/acme.yaml".into(), &15.into())
     );
+    let comment = fs::read_to_string(playground.path("runner/review/comment.md")).unwrap();
+    assert!(comment.contains("### Refused\n\n- `EntitlementInstance entitlements/acme-seats` (`clients/acme.yaml:15:3`): Invalid: spec.amuont: unknown field; did you mean amount?\n"), "{comment}");
+    assert!(!comment.contains("300"), "{comment}");
+}
+
+#[test]
+fn a_change_that_the_api_server_would_refuse_fails() {
+    let (outcome, said, playground) = review(&acme("  amount: 300\n"));
+    let locked = "Locked: spec.amount: amount is locked while the grant is Active: add an entry to amendments, or set state to Draft first, which withdraws its configuration";
+    assert_eq!(outcome, 1);
+    assert_eq!(
+        said.lines().next().unwrap(),
+        format!("clients/acme.yaml:15:11: EntitlementInstance entitlements/acme-seats: {locked}")
+    );
+    let sarif = fs::read_to_string(playground.path("runner/review/entitlements.sarif")).unwrap();
+    let sarif: Value = serde_json::from_str(&sarif).unwrap();
+    let result = &sarif["runs"][0]["results"][0];
+    let place = &result["locations"][0]["physicalLocation"]["region"]["startLine"];
+    assert_eq!((&result["ruleId"], place), (&"Locked".into(), &15.into()));
+    let comment = fs::read_to_string(playground.path("runner/review/comment.md")).unwrap();
+    assert!(comment.contains(&format!("(`clients/acme.yaml:15:11`): {locked}\n")), "{comment}");
+    assert!(!comment.contains("300"), "{comment}");
+}
+
+#[test]
+fn a_change_that_cannot_be_read_fails() {
+    let (outcome, _, playground) = review("a: [\n");
+    assert_eq!(outcome, 2);
     let comment = fs::read_to_string(playground.path("runner/review/comment.md")).unwrap();
     assert!(comment.ends_with("see the findings of this check.\n"), "{comment}");
 }

@@ -55,6 +55,7 @@ impl<'a> Reader<'a> {
         let manifests = Manifests {
             inventory: Inventory::new(scope.created, &scope.operator_namespace),
             documents: BTreeMap::new(),
+            refused: BTreeSet::new(),
             findings: Vec::new(),
             left_out: 0,
             ignored: BTreeMap::new(),

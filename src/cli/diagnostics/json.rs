@@ -25,7 +25,9 @@ pub fn json(findings: &[Finding], left_out: usize, manifests: &Manifests) -> Val
     })
 }
 
-fn one(finding: &Finding) -> Value {
+/// One finding.
+#[must_use]
+pub fn one(finding: &Finding) -> Value {
     let mut fields = Map::new();
     let mut set = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
     let severity = if finding.severity == Severity::Warning { "warning" } else { "error" };

@@ -18,7 +18,7 @@ mod tests;
 
 pub use excerpt::Excerpts;
 pub use finding::{Excerpt, Finding, Label, Location, Severity};
-pub use json::json;
+pub use json::{json, one};
 pub use sarif::sarif;
 pub use text::say_all;
 

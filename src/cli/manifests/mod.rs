@@ -11,10 +11,12 @@
 //! | `path` | the way from an object to a part of it |
 //! | `document` | lists, and what an object is |
 //! | `structure` | unknown fields, nulls, defaults |
+//! | `change` | manifests that come after others, and what is locked in these |
 //! | `resource`, `rules` | the CustomResourceDefinitions as checks |
 //! | `parallel` | work shared among threads |
 //! | `secret` | the data of Secrets |
 
+mod change;
 mod document;
 mod json;
 mod node;
@@ -49,7 +51,7 @@ use resource::Resources;
 use serde_json::Value;
 use source::Source;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     io::Read,
     path::PathBuf,
     sync::{
@@ -118,6 +120,8 @@ pub struct Manifests {
     pub inventory: Inventory,
     /// Those of the operator's kinds, and where each comes from.
     pub documents: BTreeMap<Subject, Document>,
+    /// Those of the operator's kinds that the API server would refuse.
+    pub refused: BTreeSet<Subject>,
     /// What could not be read, what the API server would refuse, and warnings.
     pub findings: Vec<Finding>,
     /// Findings beyond those.
@@ -151,6 +155,7 @@ pub fn read(paths: &[PathBuf], input: &mut dyn Read, options: &ReadOptions) -> R
         manifests: Manifests {
             inventory: Inventory::new(options.created, &options.operator_namespace),
             documents: BTreeMap::new(),
+            refused: BTreeSet::new(),
             findings: unreadable.into_iter().map(unreadable_source).collect(),
             left_out: 0,
             ignored: BTreeMap::new(),
@@ -282,6 +287,13 @@ impl Reader<'_> {
         self.remark(origin, &label, Severity::Warning, "NullDropped", &checked.nulls);
         self.remark(origin, &label, Severity::Error, "Invalid", &checked.errors);
         let is_new = self.is_new(origin, kind.is_namespaced());
+        if let (false, Some(name)) = (checked.errors.is_empty(), &label.name) {
+            self.manifests.refused.insert(Subject {
+                kind,
+                namespace: label.namespace.clone(),
+                name: name.as_str().into(),
+            });
+        }
         if !checked.errors.is_empty() || !is_new {
             return;
         }

@@ -60,6 +60,12 @@ impl Resources {
         let Some(resource) = self.0.get(&kind) else { return Structured::default() };
         resource.check(object, text)
     }
+
+    /// What the API server would refuse of a change from one object to another, both as it would keep them.
+    #[must_use]
+    pub fn check_change(&self, kind: EntitlementKind, old: &Value, new: &Value) -> Vec<Remark> {
+        self.0.get(&kind).map(|resource| resource.rules.check_change(old, new)).unwrap_or_default()
+    }
 }
 
 impl Resource {

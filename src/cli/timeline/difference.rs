@@ -6,7 +6,11 @@ use super::{
     words::list,
 };
 use crate::{
-    cli::{moment::shown, text::on_one_line},
+    cli::{
+        diagnostics::{Finding, one},
+        moment::shown,
+        text::on_one_line,
+    },
     core::calendar::{Bound, Instant, Tz, format_instant},
     evaluation::object::ObjectKey,
     offline::{Aspect, Difference, Differences, End, Limit, State},
@@ -14,12 +18,16 @@ use crate::{
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, sync::Arc};
 
-/// The differences in Markdown.
-pub fn markdown(differences: &Differences, anchor: Anchor) -> String {
+/// More that is refused is counted.
+const MOST_REFUSED: usize = 20;
+
+/// The differences in Markdown, after what is refused of the new manifests.
+pub fn markdown(differences: &Differences, refused: &[&Finding], anchor: Anchor) -> String {
+    let mut text = refusals(refused);
     if differences.all.is_empty() {
-        return format!("Clients get the same as before{}.\n{}", reach(differences.end), warning(differences.end));
+        text.extend(["Clients get the same as before", &reach(differences.end), ".\n", &warning(differences.end)]);
+        return text;
     }
-    let mut text = String::new();
     for organization in names(differences) {
         let (zone, display_name) = differences.organizations.get(organization).cloned().unwrap_or((Tz::UTC, None));
         let of_organization = differences.all.iter().filter(|one| one.organization == *organization);
@@ -31,6 +39,25 @@ pub fn markdown(differences: &Differences, anchor: Anchor) -> String {
     }
     text.extend(["Nothing else that clients get changes", &reach(differences.end), ".\n"]);
     text.push_str(&warning(differences.end));
+    text
+}
+
+fn refusals(refused: &[&Finding]) -> String {
+    if refused.is_empty() {
+        return String::new();
+    }
+    let mut text = "### Refused\n\n".to_owned();
+    for finding in refused.iter().take(MOST_REFUSED) {
+        let label = finding.label.as_ref().map_or_else(String::new, |label| code(&label.to_string()));
+        let place = finding.location.to_string();
+        let place = code(place.trim_end_matches([':', ' ']));
+        text.push_str(&format!("- {label} ({place}): {}: {}\n", plain(&finding.reason), plain(&finding.message)));
+    }
+    let others = refused.len().saturating_sub(MOST_REFUSED);
+    if others > 0 {
+        text.push_str(&format!("- and {others} more\n"));
+    }
+    text.push_str("\nWhat is refused is not applied. Without it, clients get this:\n\n");
     text
 }
 
@@ -119,8 +146,11 @@ impl Section<'_> {
             return String::new();
         }
         let line = |((kind, name, from, until, what), namespaces): ((&str, &str, Instant, Bound, &str), Vec<&str>)| {
-            let (from, until) = (self.from(from), self.until(until));
-            format!("- {kind} {} in {}: {what}, from {from}, until {until}\n", code(name), list(&namespaces))
+            let lasts = match until {
+                Bound::Never if self.end == End::Nothing => self.until(until),
+                _ => format!("until {}", self.until(until)),
+            };
+            format!("- {kind} {} in {}: {what}, from {}, {lasts}\n", code(name), list(&namespaces), self.from(from))
         };
         let lines: Vec<String> = groups.into_iter().map(line).collect();
         format!("Objects in the client's namespaces:\n\n{}\n", lines.concat())
@@ -166,8 +196,8 @@ fn code(text: &str) -> String {
     format!("{fence}{gap}{text}{gap}{fence}")
 }
 
-/// The differences as one object.
-pub fn json(differences: &Differences, from: Instant) -> Value {
+/// The differences as one object, with what is refused of the new manifests as `validate` tells it.
+pub fn json(differences: &Differences, refused: &[&Finding], from: Instant) -> Value {
     let all: Vec<Value> = differences
         .all
         .iter()
@@ -176,7 +206,8 @@ pub fn json(differences: &Differences, from: Instant) -> Value {
             entry(difference, zone)
         })
         .collect();
-    json!({ "from": format_instant(from), "end": end(differences.end), "differences": all })
+    let refused: Vec<Value> = refused.iter().map(|finding| one(finding)).collect();
+    json!({ "from": format_instant(from), "end": end(differences.end), "refused": refused, "differences": all })
 }
 
 fn entry(difference: &Difference, zone: Tz) -> Value {

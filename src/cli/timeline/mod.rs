@@ -9,8 +9,10 @@ mod words;
 pub use words::{amount, grant_name};
 
 use super::{
+    change::{Change, change},
+    diagnostics::{Finding, Severity},
     moment::MomentArgument,
-    offline::{Examination, SourceArguments, gather, read, this_second},
+    offline::{Examination, SourceArguments, gather, this_second},
     outcome::{Failure, Outcome},
     print,
     progress::Progress,
@@ -41,6 +43,10 @@ Examples:
   entitlement-operator timeline --diff main/clients/ clients/ --from 2026-07-01
 
 TIME is an RFC 3339 time, a date (00:00 UTC), or a time from now such as +90d, -12h, +1y or -P1M.
+
+With --diff, NEW comes after OLD, as though it were applied over it at the first moment: grants that OLD has go by the records \
+that OLD leaves, an invalid definition leaves OLD's in service, and what the API server would refuse (Locked) stays as it \
+is in OLD.
 
 Exit codes: 0 all accepted (or Draft) and valid (with --diff: in NEW), 1 something was refused or invalid, 2 usage or \
 unreadable input.")]
@@ -104,7 +110,7 @@ fn course(arguments: &TimelineArguments, bounds: &Bounds, anchor: Anchor) -> Res
     }
     let inventory = &examination.manifests.inventory;
     arguments.check_organizations(&[inventory])?;
-    let timeline = arguments.timeline_of(inventory, bounds);
+    let timeline = arguments.timeline_of(inventory, bounds, None);
     let text = match arguments.output {
         OutputFormat::Table => table::table(&timeline, anchor),
         OutputFormat::Json => format!("{}\n", serde_json::to_string_pretty(&json::json(&timeline))?),
@@ -124,38 +130,46 @@ fn difference(
     if arguments.output == OutputFormat::Ics {
         return Err(Failure::Usage("a difference is no calendar: use --diff with -o table or -o json".to_owned()));
     }
-    let read = |path: &Path| read(&[path.to_owned()], &arguments.source, bounds.from);
-    let old = Examination::of_reading(read(old)?);
-    if old.outcome() == Outcome::Unreadable {
-        old.say();
-        return Ok(Outcome::Unreadable);
-    }
-    let new = Examination::of(read(new)?, bounds.from);
+    let (old, new) = match change(old, &[new.to_owned()], &arguments.source, bounds.from)? {
+        Change::Unreadable(old) => {
+            old.say();
+            return Ok(Outcome::Unreadable);
+        }
+        Change::Read { old, new } => (old, new),
+    };
     new.say();
     let outcome = new.outcome();
     if outcome == Outcome::Unreadable {
         return Ok(outcome);
     }
-    let inventories = [&old.manifests.inventory, &new.manifests.inventory];
+    let inventories = [&old.inventory, &new.manifests.inventory];
     arguments.check_organizations(&inventories)?;
-    let [old, new] = inventories.map(|inventory| arguments.timeline_of(inventory, bounds));
-    let differences = Differences::between(&old, &new);
+    let before = arguments.timeline_of(&old.inventory, bounds, None);
+    let after = arguments.timeline_of(&new.manifests.inventory, bounds, Some(&before));
+    let differences = Differences::between(&before, &after);
+    let refused: Vec<&Finding> = new.findings.iter().filter(|finding| finding.severity == Severity::Error).collect();
     let text = match arguments.output {
         OutputFormat::Json => {
-            format!("{}\n", serde_json::to_string_pretty(&difference::json(&differences, bounds.from))?)
+            let json = difference::json(&differences, &refused, bounds.from);
+            format!("{}\n", serde_json::to_string_pretty(&json)?)
         }
-        OutputFormat::Table | OutputFormat::Ics => difference::markdown(&differences, anchor),
+        OutputFormat::Table | OutputFormat::Ics => difference::markdown(&differences, &refused, anchor),
     };
     print(&text).map_err(|error| Failure::System { action: "standard output", error })?;
     Ok(outcome)
 }
 
 impl TimelineArguments {
-    fn timeline_of(&self, inventory: &Inventory, bounds: &Bounds) -> Timeline {
+    /// What comes after `old`, if that is given.
+    fn timeline_of(&self, inventory: &Inventory, bounds: &Bounds, old: Option<&Timeline>) -> Timeline {
         let is_chosen =
             |name: &str| self.organization.is_empty() || self.organization.iter().any(|chosen| chosen == name);
         let mut progress = Progress::on_terminal("evaluations made");
-        inventory.timeline_watched(bounds, is_chosen, &mut |done| progress.count(done))
+        let mut watch = |done| progress.count(done);
+        match old {
+            Some(old) => inventory.timeline_after(old, bounds, is_chosen, &mut watch),
+            None => inventory.timeline_watched(bounds, is_chosen, &mut watch),
+        }
     }
 
     fn check_organizations(&self, inventories: &[&Inventory]) -> Result<(), Failure> {

@@ -5,7 +5,7 @@ use crate::{
     cli::moment::shown,
     core::{
         calendar::{Tz, parse_instant},
-        facets::each_value,
+        facets::{each_value, joined},
         grant::GrantId,
     },
     evaluation::object::{DEFINITION, ObjectKey},
@@ -115,7 +115,7 @@ fn values(facets: &FacetFields) -> BTreeMap<String, Value> {
     let mut values = BTreeMap::new();
     for (facet, fields) in facets {
         each_value(fields, &mut |path, value| {
-            values.insert(format!("{facet}.{}", path.join(".")), value.clone());
+            values.insert(format!("{facet}.{}", joined(path)), value.clone());
         });
     }
     values

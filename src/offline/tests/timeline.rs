@@ -233,8 +233,24 @@ fn differences_are_spans_of_time() {
             (format_instant(grace_is_over), Bound::At(at("2026-03-08T15:00:00Z")), State::Nothing, entitled("7")),
         ]
     );
-    // The object differs as long as it is there in one of both.
-    assert_eq!(differences.all.iter().filter(|one| matches!(one.aspect, Aspect::Object(_))).count(), 2);
+    // The object differs as long as it is there in one of both, and the summary as long as either holds something.
+    let objects: Vec<_> = differences
+        .all
+        .iter()
+        .filter_map(|one| match &one.aspect {
+            Aspect::Object(key) => Some((key.name.to_string(), format_instant(one.from), one.until)),
+            _ => None,
+        })
+        .collect();
+    let over = Bound::At(at("2026-03-08T15:00:00Z"));
+    assert_eq!(
+        objects,
+        [
+            ("entitlements".to_owned(), format_instant(from()), over),
+            ("seats".to_owned(), "2026-01-09T15:00:00Z".to_owned(), Bound::At(grace_is_over)),
+            ("seats".to_owned(), format_instant(grace_is_over), over),
+        ]
+    );
     assert!(Differences::between(&old, &old).all.is_empty());
 }
 

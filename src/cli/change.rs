@@ -1,0 +1,38 @@
+//! A change from one set of manifests to another, as the cluster would take it.
+
+use super::{
+    manifests::Manifests,
+    offline::{Examination, SourceArguments, is_readable, read},
+    outcome::{Failure, Outcome},
+};
+use crate::core::calendar::Instant;
+use std::path::{Path, PathBuf};
+
+/// What came of the two sets.
+pub enum Change {
+    /// The old one cannot be read.
+    Unreadable(Box<Examination>),
+    /// The old one, and the new one as it comes after the old one.
+    Read {
+        /// Before.
+        old: Box<Manifests>,
+        /// After.
+        new: Box<Examination>,
+    },
+}
+
+/// Reads two sets of manifests. What is wrong with the old one is not of interest, unless it cannot be read.
+///
+/// # Errors
+/// When that cannot be done, whatever the manifests are.
+pub fn change(old: &Path, new: &[PathBuf], source: &SourceArguments, now: Instant) -> Result<Change, Failure> {
+    let old = Examination::of_reading(read(&[old.to_owned()], source, now)?);
+    if old.outcome() == Outcome::Unreadable {
+        return Ok(Change::Unreadable(Box::new(old)));
+    }
+    let mut new = read(new, source, now)?;
+    if is_readable(&new.findings) {
+        new.follow(&old.manifests, now)?;
+    }
+    Ok(Change::Read { old: Box::new(old.manifests), new: Box::new(Examination::of(new, now)) })
+}

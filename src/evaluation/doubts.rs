@@ -116,10 +116,10 @@ fn missing_values(grant: &Grant, renewed: &Grant) -> Vec<String> {
 }
 
 fn some_of(names: &[String]) -> String {
-    let named = names.get(..MOST_NAMED).unwrap_or(names).join(", ");
+    let first = names.get(..MOST_NAMED).unwrap_or(names).join(", ");
     match names.len().saturating_sub(MOST_NAMED) {
-        0 => named,
-        others => format!("{named} and {others} more"),
+        0 => first,
+        others => format!("{first} and {others} more"),
     }
 }
 

@@ -3,7 +3,9 @@
 
 use super::Inventory;
 use crate::{
+    api::EntitlementDefinitionSpec,
     core::{
+        age::created,
         calendar::Instant,
         grant::{Grant, GrantId},
     },
@@ -33,15 +35,16 @@ impl Inventory {
             self.revisions.entry(Arc::clone(name)).or_default().extend(revisions.clone());
         }
         for (name, _) in catalogue.iter().filter(|(_, entry)| entry.present == Present::Valid) {
-            if let Some(source) = old.source(name) {
-                self.keep(name, &source);
+            let Some(definition) = old.definitions.get(name) else { continue };
+            if let Some(source) = old.source(&definition.spec) {
+                self.keep(name, &source, created(&definition.metadata));
             }
         }
         self.date_newcomers(old);
     }
 
     /// Keeps a source of a definition as its newest revision.
-    fn keep(&mut self, name: &Arc<str>, source: &Source) {
+    fn keep(&mut self, name: &Arc<str>, source: &Source, made: Option<Instant>) {
         let Ok(data) = serde_json::to_value(source) else { return };
         let newest =
             self.revisions.get(name).and_then(|kept| kept.last_key_value()).map_or(0, |((number, _), _)| *number);
@@ -50,12 +53,13 @@ impl Inventory {
             definition: Arc::clone(name),
             number: newest.saturating_add(1),
             data,
+            made,
         });
     }
 
-    fn source(&self, name: &str) -> Option<Source> {
+    fn source(&self, spec: &EntitlementDefinitionSpec) -> Option<Source> {
         let schema_of = |facet: &str| self.facets.get(facet).map(|facet| facet.spec.schema.clone());
-        Source::gather(&self.definitions.get(name)?.spec, schema_of).ok()
+        Source::gather(spec, schema_of).ok()
     }
 
     fn date_newcomers(&mut self, old: &Self) {

@@ -1,5 +1,6 @@
 //! How the cluster is reached.
 
+use crate::address;
 use http::{HeaderValue, header::USER_AGENT};
 use kube::{
     Client, Config,
@@ -7,7 +8,7 @@ use kube::{
     config::{InferConfigError, KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
 use std::{error::Error, path::PathBuf, time::Duration};
-use tower::timeout::TimeoutLayer;
+use tower::{filter::FilterLayer, timeout::TimeoutLayer};
 
 /// Names the operator and its version in the API server's audit log and metrics.
 const AGENT: &str = concat!("entitlement-operator/", env!("CARGO_PKG_VERSION"));
@@ -109,7 +110,7 @@ impl Connection {
 }
 
 /// A client of a cluster that is reached so. Whatever it asks for has a deadline: behind a connection that is half open, as a
-/// firewall or a lost node leaves it, nothing waits for ever.
+/// firewall or a lost node leaves it, nothing waits for ever. An address that is not made of names is not asked.
 ///
 /// # Errors
 /// Where that cannot be used.
@@ -119,5 +120,5 @@ pub fn client(mut config: Config) -> Result<Client, ConnectionError> {
     config.read_timeout = Some(SILENCE_LIMIT);
     config.reset_reader_on_write = true;
     let builder = ClientBuilder::try_from(config).map_err(|error| ConnectionError::Unusable(Box::new(error)))?;
-    Ok(builder.with_layer(&TimeoutLayer::new(ANSWER_LIMIT)).build())
+    Ok(builder.with_layer(&TimeoutLayer::new(ANSWER_LIMIT)).with_layer(&FilterLayer::new(address::check)).build())
 }

@@ -26,6 +26,7 @@
 //! - Only the lifecycle withdraws. An error leaves what was delivered.
 //! - An object that the operator did not make is never changed; a secret value reaches the data of Secrets only.
 
+pub mod address;
 pub mod api;
 pub mod cli;
 pub mod connection;

@@ -169,7 +169,7 @@ pub struct Facet {
     pub name: String,
     /// The name of a FacetDefinition. Exactly one of `definition` and `schema` is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
     pub definition: Option<String>,
     /// An inline JSON Schema (2020-12) with `type: object` at its root, by the rules of a FacetDefinition's.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -14,7 +14,15 @@ use super::{
     size::Size,
     terminal::Palette,
 };
-use crate::{api::GROUP, core::calendar::Instant, evaluation::Limits, offline::Survey};
+use crate::{
+    api::GROUP,
+    core::{
+        calendar::Instant,
+        name::{Fault, dns_label},
+    },
+    evaluation::Limits,
+    offline::Survey,
+};
 use chrono::{DurationRound, TimeDelta, Utc};
 use clap::Args;
 use std::{
@@ -25,6 +33,14 @@ use std::{
 
 /// The operator's own namespace, unless it is told otherwise.
 pub const OPERATOR_NAMESPACE: &str = "entitlement-operator";
+
+/// Reads the name of a namespace, which becomes a part of URLs.
+///
+/// # Errors
+/// It is none.
+pub fn namespace(text: &str) -> Result<String, Fault> {
+    dns_label(text).map(|()| text.to_owned())
+}
 
 /// Where the objects come from.
 #[derive(Debug, Args)]
@@ -38,10 +54,10 @@ pub struct SourceArguments {
     filename: Vec<PathBuf>,
     /// With -f: the namespace of objects that name none [default: default]. In a cluster: a namespace in which grants are
     /// looked for [default: all]; may be given several times
-    #[arg(short, long = "namespace", value_name = "NAMESPACE", value_delimiter = ',')]
+    #[arg(short, long = "namespace", value_name = "NAMESPACE", value_delimiter = ',', value_parser = namespace)]
     namespaces: Vec<String>,
     /// The operator's own namespace, as its run has it
-    #[arg(long, value_name = "NAMESPACE", default_value = OPERATOR_NAMESPACE)]
+    #[arg(long, value_name = "NAMESPACE", default_value = OPERATOR_NAMESPACE, value_parser = namespace)]
     operator_namespace: String,
     /// The most that the objects of one organization may come to, as the operator's run has it
     #[arg(long, value_name = "SIZE", default_value_t = Size::ORGANIZATION)]

@@ -33,7 +33,7 @@ Examples:
 SIGTERM and SIGINT end it once the work under way is done.")]
 pub struct RunArguments {
     /// The operator's own namespace, in which it keeps the revisions of the catalogue
-    #[arg(long, value_name = "NAMESPACE", default_value = super::offline::OPERATOR_NAMESPACE)]
+    #[arg(long, value_name = "NAMESPACE", default_value = super::offline::OPERATOR_NAMESPACE, value_parser = super::offline::namespace)]
     namespace: String,
     /// How many requests to the API server are under way at once
     #[arg(long, value_name = "NUMBER", default_value = "64", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]

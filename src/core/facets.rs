@@ -3,10 +3,11 @@
 use super::{
     definition::{Definition, FacetSet},
     grant::Grant,
+    name::{data_key, dns_subdomain},
     schema::{Violation, merge},
     secret::Secret,
 };
-use crate::api::entitlement_instance::FacetFields;
+use crate::api::entitlement_instance::{FacetFields, SecretFacet};
 use serde_json::{Map, Value};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -90,17 +91,26 @@ pub fn complete<'a>(
     definition: &Definition,
     stated: &(impl Iterator<Item = &'a FacetFields> + Clone),
 ) -> Result<FacetFields, Vec<Violation>> {
-    let whole = |facet: &FacetSet| {
-        let mut fields = facet.base();
-        for statement in stated.clone() {
-            if let Some(over) = statement.get(&*facet.name) {
-                merge(&mut fields, over);
-            }
-        }
-        let filled = facet.schema.fill_defaults(&facet.name, &mut fields);
-        filled.map(|()| fields).map_err(|violation| vec![violation])
-    };
+    let whole = |facet: &FacetSet| complete_facet(facet, stated.clone()).map_err(|violation| vec![violation]);
     definition.facets.values().map(|facet| Ok((facet.name.to_string(), whole(facet)?))).collect()
+}
+
+/// The same of one facet.
+///
+/// # Errors
+/// Where the values are too large to be filled with defaults.
+pub fn complete_facet<'a>(
+    facet: &FacetSet,
+    stated: impl Iterator<Item = &'a FacetFields>,
+) -> Result<Fields, Violation> {
+    let mut fields = facet.base();
+    for statement in stated {
+        if let Some(over) = statement.get(&*facet.name) {
+            merge(&mut fields, over);
+        }
+    }
+    facet.schema.fill_defaults(&facet.name, &mut fields)?;
+    Ok(fields)
 }
 
 /// Which secret fields have a value, or a source that should give one.
@@ -199,6 +209,26 @@ pub fn check_names(definition: &Definition, stated: &FacetFields, grant: &Grant)
         }
     }
     if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
+/// Checks that a Secret can have the name and the key that a secret field is taken from.
+///
+/// # Errors
+/// What is wrong.
+pub fn check_source(source: &SecretFacet) -> Result<(), Violation> {
+    let reference = &source.secret_key_ref;
+    let name = dns_subdomain(&reference.name).map_err(|fault| ("name", fault));
+    let wrong = name.and_then(|()| data_key(&reference.key).map_err(|fault| ("key", fault)));
+    wrong.map_err(|(part, fault)| {
+        let message = format!("secretFacets: facets.{}.{}: secretKeyRef.{part} {fault}", source.facet, source.field);
+        Violation::beyond_schema(&source.facet, Some(&source.field), "secretKeyRef", message)
+    })
+}
+
+/// The Secrets, by namespace and name, that a grant takes values from. One that no Secret can be called is none.
+pub fn sources(grant: &Grant) -> impl Iterator<Item = (Arc<str>, Arc<str>)> {
+    let possible = grant.secret_facets.iter().filter(|source| check_source(source).is_ok());
+    possible.map(|source| (Arc::clone(&grant.id.namespace), source.secret_key_ref.name.as_str().into()))
 }
 
 /// What is valid in what a grant states, but hardly meant.

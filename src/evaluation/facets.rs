@@ -5,7 +5,10 @@ use crate::{
     api::entitlement_instance::{AmendmentState, FacetFields, SecretFacet},
     core::{
         definition::Definition,
-        facets::{SecretFields, Statement, check_names, check_size, check_values, complete, doubts, supplied_secrets},
+        facets::{
+            SecretFields, Statement, check_names, check_size, check_source, check_values, complete, doubts,
+            supplied_secrets,
+        },
         grant::Grant,
         lifecycle::Verdict,
         schema::Violation,
@@ -105,6 +108,11 @@ fn secrets(definition: &Definition, grant: &Grant, sources: &SecretSources) -> S
     for source in &grant.secret_facets {
         let Some(facet) = definition.facets.get(source.facet.as_str()) else { continue };
         if !facet.schema.secret_fields().contains(&source.field) {
+            continue;
+        }
+        if let Err(violation) = check_source(source) {
+            found.1.push((source.clone(), violation.message.clone()));
+            found.2.push(violation);
             continue;
         }
         let value = match value(grant, source, sources) {

@@ -8,6 +8,7 @@ use crate::{
         amount::Amount,
         belief::History,
         calendar::{Instant, parse_zone},
+        facets,
         grant::{Grant, GrantId},
         namespace::NamespaceFacts,
         schema::Schema,
@@ -153,7 +154,7 @@ impl Inventory {
             })
         };
         let grants = self.grants.values().filter(|grant| may_assign(grant));
-        grants.flat_map(|grant| sources_of(grant)).collect()
+        grants.flat_map(|grant| facets::sources(grant)).collect()
     }
 
     /// Whether there is a definition of that name.
@@ -320,15 +321,9 @@ impl Inventory {
     }
 
     fn sources(&self, grants: &[Arc<Grant>]) -> SecretSources {
-        let keys = grants.iter().flat_map(|grant| sources_of(grant));
+        let keys = grants.iter().flat_map(|grant| facets::sources(grant));
         keys.filter_map(|key| self.secrets.get(&key).map(|data| (key, Arc::clone(data)))).collect()
     }
-}
-
-/// The Secrets that a grant names, by namespace and name.
-pub(super) fn sources_of(grant: &Grant) -> impl Iterator<Item = (Arc<str>, Arc<str>)> {
-    let names = grant.secret_facets.iter().map(|source| source.secret_key_ref.name.as_str());
-    names.map(|name| (Arc::clone(&grant.id.namespace), name.into()))
 }
 
 fn add_marked(schema: &Value, names: &mut BTreeSet<String>) {

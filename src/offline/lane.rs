@@ -3,11 +3,12 @@
 //! What an organization's grants say of each other is said among those of one definition; only the summary and the names of
 //! objects are shared. So each definition is evaluated by itself, and again only when something of it changes.
 
-use super::{inventory::sources_of, step::Held, survey::owner};
+use super::{step::Held, survey::owner};
 use crate::{
     core::{
         age::Age,
         calendar::Instant,
+        facets,
         grant::{Grant, GrantId},
     },
     evaluation::{
@@ -153,7 +154,7 @@ fn part(snapshot: &Snapshot, grants: Vec<Arc<Grant>>) -> Snapshot {
     let namespaces: BTreeSet<&str> = listed.chain(grants.iter().map(|grant| &*grant.id.namespace)).collect();
     let facts = |namespace: &str| snapshot.namespaces.get_key_value(namespace);
     let entry = |grant: &Arc<Grant>| snapshot.catalogue.get_key_value(&grant.definition);
-    let sources = grants.iter().flat_map(|grant| sources_of(grant));
+    let sources = grants.iter().flat_map(|grant| facets::sources(grant));
     Snapshot {
         name: Arc::clone(&snapshot.name),
         barred: BTreeMap::new(),

@@ -17,7 +17,10 @@ use crate::{
         grant::GrantId,
         secret::Secret,
     },
-    evaluation::object::{ObjectData, SecretData},
+    evaluation::{
+        catalogue::Revision,
+        object::{ObjectData, SecretData},
+    },
 };
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc};
@@ -183,6 +186,64 @@ fn secrets_reach_the_grants_beside_them() {
     let ObjectData::Secret(SecretData { values: data, .. }) = &written.content.data else { panic!() };
     assert_eq!(data["k"], Secret::new(b"hunter2".to_vec()));
     assert!(!format!("{survey:?}").contains("hunter2"));
+}
+
+/// What no Secret can be called is said, and never looked for.
+#[test]
+fn a_source_that_is_no_name_is_invalid() {
+    let schema = json!({"type": "object", "properties": {"password": {"type": "string", "writeOnly": true}}});
+    let output = json!({"name": "o", "kind": "Secret", "items": [{"key": "k", "template": "{{ facets.f.password }}"}]});
+    let spec = json!({"type": "Feature", "facets": [{"name": "f", "schema": schema}], "outputs": [output]});
+    for (name, key, part) in [("here?x=y", "k", "name"), ("../../x", "k", "name"), ("s", "../k", "key")] {
+        let source = json!({"facet": "f", "field": "password", "secretKeyRef": {"name": name, "key": key}});
+        let mut inventory = inventory();
+        inventory.add_organization(organization("acme", &["acme"], &json!({})));
+        inventory.add_definition(definition("backup", &spec));
+        let grant = json!({"organization": "acme", "definition": "backup", "secretFacets": [source]});
+        inventory.add_instance(instance("entitlements", "a", &grant, &Value::Null));
+        assert_eq!(inventory.sources_wanted().len(), 0, "{name} {key}");
+        let survey = inventory.survey(now());
+        let status = &survey.statuses[&Subject::instance(&GrantId::new("entitlements", "a"))];
+        let message = &status.condition("FacetsValid").unwrap().message;
+        let beginning = format!("secretFacets: facets.f.password: secretKeyRef.{part} must be ");
+        assert!(message.starts_with(&beginning) && !message.contains("there is no Secret"), "{message}");
+        assert_eq!(survey.objects.keys().filter(|key| &*key.name == "backup").count(), 0);
+    }
+}
+
+/// After an upgrade that refuses what was valid, the revision serves the grants that there are.
+#[test]
+fn what_was_valid_once_serves_on() {
+    let password = json!({"type": "string", "writeOnly": true, "pattern": "^[a-z]+$", "maxLength": 9});
+    let size = json!({"type": "integer", "maximum": 10, "default": 30});
+    let schema =
+        json!({"type": "object", "properties": {"password": password, "disk": {"properties": {"size": size}}}});
+    let output = json!({"name": "o", "kind": "Secret", "items": [{"key": "k", "template": "{{ facets.f.password }}"}]});
+    let spec = json!({"type": "Feature", "facets": [{"name": "f", "schema": schema}], "outputs": [output]});
+    let mut inventory = inventory();
+    inventory.add_organization(organization("acme", &["acme"], &json!({})));
+    inventory.add_definition(definition("backup", &spec));
+    inventory.add_revision(Revision {
+        name: "backup-1".into(),
+        definition: "backup".into(),
+        number: 1,
+        data: json!({"spec": spec}),
+        made: None,
+    });
+    let chain = json!({"name": "a", "uid": "u", "since": "2026-01-01T00:00:00Z", "day": 1});
+    let accepted = json!({"accepted": {"timeZone": "UTC", "since": "2026-01-01T00:00:00Z", "chain": chain}});
+    let source = json!({"facet": "f", "field": "password", "secretKeyRef": {"name": "s", "key": "k"}});
+    let grant = json!({"organization": "acme", "definition": "backup", "secretFacets": [source]});
+    inventory.add_instance(instance("entitlements", "a", &grant, &accepted));
+    // It fits the length, and not the pattern, of which nothing is told any more.
+    let data = BTreeMap::from([("k".to_owned(), Secret::new(b"HUNTER2".to_vec()))]);
+    inventory.add_secrets(BTreeMap::from([(("entitlements".into(), "s".into()), Arc::new(data))]));
+    let survey = inventory.survey(now());
+    let subject = cluster_scoped(EntitlementKind::EntitlementDefinition, "backup");
+    assert_eq!(ready(&survey, &subject), (ConditionStatus::False, "InvalidSchema".to_owned()));
+    let written = survey.objects.iter().find(|(key, _)| &*key.name == "backup").unwrap().1;
+    let ObjectData::Secret(SecretData { values: data, .. }) = &written.content.data else { panic!() };
+    assert_eq!(data["k"], Secret::new(b"HUNTER2".to_vec()));
 }
 
 #[test]

@@ -4,7 +4,10 @@ use super::review::Question;
 use crate::{
     api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization},
     controller::{Knowledge, Reference, State},
-    core::grant::GrantId,
+    core::{
+        grant::GrantId,
+        name::{dns_label, dns_subdomain},
+    },
 };
 use futures::future::try_join_all;
 use kube::{Api, Client, Resource};
@@ -69,12 +72,23 @@ pub async fn are_known(client: &Client, knowledge: &Knowledge, references: &[Ref
 }
 
 async fn stored(client: &Client, reference: &Reference) -> kube::Result<Option<State>> {
+    // What is no name is stored nowhere, and is not asked for.
+    if !is_name(reference) {
+        return Ok(None);
+    }
     let client = client.clone();
     match reference {
         Reference::Organization(name) => state(Api::<Organization>::all(client), name).await,
         Reference::Definition(name) => state(Api::<EntitlementDefinition>::all(client), name).await,
         Reference::Facet(name) => state(Api::<FacetDefinition>::all(client), name).await,
         Reference::Grant(id) => state(Api::<EntitlementInstance>::namespaced(client, &id.namespace), &id.name).await,
+    }
+}
+
+fn is_name(reference: &Reference) -> bool {
+    match reference {
+        Reference::Organization(name) | Reference::Definition(name) | Reference::Facet(name) => dns_label(name).is_ok(),
+        Reference::Grant(id) => dns_label(&id.namespace).is_ok() && dns_subdomain(&id.name).is_ok(),
     }
 }
 
@@ -164,6 +178,11 @@ mod tests {
             (Reference::Facet("none".into()), true),
             // Where nothing is said, nothing is known.
             (Reference::Definition("seats".into()), false),
+            // Where a name would lead elsewhere, it is known not to be stored.
+            (Reference::Definition("../organizations/acme".into()), true),
+            (Reference::Definition("seats?x=y".into()), true),
+            (Reference::Grant(GrantId::new("sales", "../../../../../api/v1/secrets")), true),
+            (Reference::Grant(GrantId::new("..", "a")), true),
         ] {
             let both = [Reference::Facet("none".into()), reference];
             assert_eq!(are_known(&client, &knowledge, &both).await, is_known, "{both:?}");

@@ -78,3 +78,19 @@ fn an_end_in_the_last_minute_of_a_day() {
     // What is over needs no warning.
     assert_eq!(end("2026-05-31T23:59:59+02:00"), [""; 0]);
 }
+
+#[test]
+fn a_default_that_is_never_filled_in() {
+    let pools = "---\napiVersion: entitlements.dev/v1alpha1\nkind: FacetDefinition\nmetadata: {name: pools}\nspec:\n  schema:\n    type: object\n    additionalProperties:\n      properties:\n        replicas: {type: integer, default: 1}\n";
+    let output =
+        run_with_input(&["validate", "-f", "-", "--at", "2026-07-01T00:00:00Z"], &format!("{CATALOGUE}{pools}"));
+    let said = text(&output.stderr);
+    assert_eq!(code(&output), 0, "{said}");
+    let first: Vec<&str> = said.lines().filter(|line| line.starts_with("-:")).collect();
+    assert_eq!(
+        first,
+        [
+            "-:25:44: warning: FacetDefinition pools: DefaultNeverFilled: schema/additionalProperties/properties/replicas/default: is never filled in, as defaults are taken from `properties`, `items` and local `$ref` alone: name the fields there, or have each grant state them"
+        ]
+    );
+}

@@ -88,6 +88,10 @@ async fn what_is_wrong_in_itself_is_refused_with_what_to_do() {
     }
 }
 
+fn secret_of(name: &str, key: &str) -> Value {
+    json!({"secretFacets": [{"facet": "a", "field": "b", "secretKeyRef": {"name": name, "key": key}}]})
+}
+
 #[tokio::test]
 async fn a_grant_that_is_wrong_in_itself_is_refused() {
     let cluster = cluster().await;
@@ -105,6 +109,12 @@ async fn a_grant_that_is_wrong_in_itself_is_refused() {
         (json!({"amendments": [{"name": "a"}]}), "effective: Required value"),
         (json!({"amendments": [{"name": "a", "effective": "now"}]}), "must be a date such as 2027-01-31"),
         (json!({"secretFacets": [{"facet": "a", "field": "b"}]}), "secretKeyRef: Required value"),
+        (secret_of("here?x=y", "k"), "secretKeyRef.name in body should match"),
+        (secret_of("../../x", "k"), "secretKeyRef.name in body should match"),
+        (secret_of("a/b", "k"), "secretKeyRef.name in body should match"),
+        (secret_of("a", "k/../x"), "secretKeyRef.key in body should match"),
+        (json!({"renews": "../../x"}), "renews in body should match"),
+        (json!({"renews": "a?b"}), "renews in body should match"),
     ];
     for (spec, message) in wrong {
         let refused = cluster.create(grant(&cluster.name, "acme", "seats", spec.clone())).await.unwrap_err();

@@ -4,6 +4,7 @@ use crate::{
     api::{EntitlementInstance, Phase, entitlement_instance::State},
     core::{
         age::Age,
+        facets,
         grant::{Grant, GrantId},
     },
     evaluation::{holding::is_held, moments::Moments, plan::Fingerprint},
@@ -157,9 +158,7 @@ impl Kept {
 impl Held {
     /// The Secrets that it takes values from.
     pub fn sources(&self) -> impl Iterator<Item = SourceKey> {
-        let namespace = &self.grant.id.namespace;
-        let names = self.grant.secret_facets.iter().map(|facet| facet.secret_key_ref.name.as_str());
-        names.map(|name| (Arc::clone(namespace), name.into()))
+        facets::sources(&self.grant)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The contract's sentences on facets and on several grants of a definition, as tests.
 
-use super::{Tally, merge_statements, rank, total};
+use super::{Merged, Tally, merge::Search, merge_statements, rank, total};
 use crate::api::{AmountField, entitlement_definition::Aggregation};
 use crate::{
     api::{EntitlementDefinitionSpec, EntitlementInstance},
@@ -218,12 +218,66 @@ fn a_field_that_kubectl_made_a_boolean_of_is_doubted_where_the_schema_is_open() 
     assert_eq!(doubts(&backup(), &statement(&json!({"yes": 1})).merged()), []);
 }
 
+/// Two facets: of the one two fields exclude each other, of the other one a field needs another.
+fn at_odds() -> Definition {
+    let exclusive = json!({"type": "object", "not": {"required": ["a", "b"]}, "properties": {"a": {"default": 1}}});
+    let needy = json!({"type": "object", "dependentRequired": {"a": ["b"]}, "properties": {"c": {"maximum": 5}}});
+    definition(&json!([
+        {"name": "exclusive", "schema": {"type": "object", "not": {"required": ["a", "b"]}}},
+        {"name": "needy", "schema": needy},
+        {"name": "filled", "schema": exclusive},
+    ]))
+}
+
+#[test]
+fn grants_that_say_nothing_of_what_is_at_odds_cost_nothing() {
+    let definition = at_odds();
+    let mut stated: Vec<_> = (0..3000).map(|_| Statement::default().merged()).collect();
+    let state = |facets: Value| Statement::of(&grant(&facets, &json!([])), &[]).merged();
+    stated[0] = state(json!({"exclusive": {"a": 1}}));
+    stated[1000] = state(json!({"exclusive": {"c": 1}}));
+    stated[2000] = state(json!({"exclusive": {"b": 1}, "needy": {"b": 1}}));
+    stated[2500] = state(json!({"exclusive": {"c": 2}}));
+    let mut search = Search::new(&definition, &stated, &[]);
+    assert_eq!(search.most(), 2000);
+    assert_eq!(search.checks, 5, "exclusive with three, with two and with one of them; the others once");
+}
+
+/// What is at odds, step by step.
+fn one_by_one(definition: &Definition, stated: &[&Statement]) -> Merged {
+    let merged: Vec<_> = stated.iter().map(|statement| statement.merged()).collect();
+    let mut taking_part = stated.len();
+    loop {
+        let values = complete(definition, &merged[..taking_part].iter().rev()).unwrap();
+        if taking_part <= 1 || check_values(definition, &values, &BTreeMap::new()).is_ok() {
+            return Merged { values, taking_part };
+        }
+        taking_part -= 1;
+    }
+}
+
+fn facets_at_odds() -> impl Strategy<Value = Value> {
+    let fields = prop::collection::btree_map(prop::sample::select(vec!["a", "b", "c"]), 0..9_i64, 0..3);
+    let names = prop::sample::select(vec!["exclusive", "needy", "filled"]);
+    prop::collection::btree_map(names, fields, 0..3).prop_map(|facets| json!(facets))
+}
+
 fn amount() -> impl Strategy<Value = Amount> {
     let text = prop_oneof!["[0-9]{1,15}", "[0-9]{1,15}[.][0-9]{1,9}", "[0-3]", Just("Unlimited".to_owned())];
     text.prop_map(|text| Amount::read(&AmountField::Text(text)).unwrap())
 }
 
 proptest! {
+    #[test]
+    fn the_last_are_left_out_as_though_one_by_one(all in prop::collection::vec(facets_at_odds(), 0..8)) {
+        let definition = at_odds();
+        let statements: Vec<_> = all.iter().map(|facets| Statement::of(&grant(facets, &json!([])), &[])).collect();
+        let statements: Vec<&Statement> = statements.iter().collect();
+        let (found, expected) = (merge_statements(&definition, &statements, &[]), one_by_one(&definition, &statements));
+        prop_assert_eq!(found.taking_part, expected.taking_part);
+        prop_assert_eq!(found.values, expected.values);
+    }
+
     /// Whatever came and went, what is left adds up to what it adds up to anew.
     #[test]
     fn a_tally_is_the_total_of_what_is_left(

@@ -102,6 +102,13 @@ impl Checker {
         })
     }
 
+    /// Whether nothing is wrong with `value`, without looking for what is.
+    pub(super) fn accepts(&self, place: &Place, value: &Value) -> bool {
+        let size = measure(value);
+        let is_within = refuse_size(place, size).is_ok() && self.work(value, size).is_some();
+        is_within && contained(|| self.validator.is_valid(value)).unwrap_or(false)
+    }
+
     fn work(&self, value: &Value, size: Measure) -> Option<Work> {
         let patterns = &self.patterns;
         work::estimate(self.extent, patterns, size).or_else(|| work::count(&self.document, patterns, value))

@@ -222,6 +222,13 @@ impl Schema {
         self.check(&self.0.whole, facet, values, supplied)
     }
 
+    /// Whether [`Schema::validate`] finds nothing wrong; that takes less than to say what.
+    #[must_use]
+    pub fn accepts(&self, facet: &str, values: &Map<String, Value>, supplied: &BTreeSet<String>) -> bool {
+        let is_plain = !self.0.secrets.iter().any(|name| values.contains_key(name));
+        is_plain && self.0.whole.accepts(&Place::facet(facet), &Value::Object(self.shown(values, supplied)))
+    }
+
     /// Checks values that other layers complete (presets): what is given must be valid where it stands, and whatever a
     /// further field could still satisfy (`required`, conditions, `oneOf`) is not asked for. What this refuses, no
     /// further field can make valid. Fill in the defaults first: a list item may lack a field that has one.
@@ -276,19 +283,28 @@ impl Schema {
         let place = Place::facet(facet);
         let plain = secrets.iter().filter(|name| values.contains_key(*name));
         let mut violations: Vec<Violation> = plain.map(|name| place.clone().field(name).secret_in_plain()).collect();
-        let mut complete: Map<String, Value> = values
+        let shown = Value::Object(self.shown(values, supplied));
+        if let Err(found) = checker.check(&place, &shown, Subject::Shown) {
+            violations.extend(found);
+            violations.truncate(MAX_VIOLATIONS);
+        }
+        if violations.is_empty() { Ok(()) } else { Err(violations) }
+    }
+}
+
+impl Schema {
+    /// The values as they are checked: of a secret field, that it is there.
+    fn shown(&self, values: &Map<String, Value>, supplied: &BTreeSet<String>) -> Map<String, Value> {
+        let secrets = &self.0.secrets;
+        let mut shown: Map<String, Value> = values
             .iter()
             .filter(|(name, _)| !secrets.contains(*name))
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
         // A secret field given in plain is reported as that, and not as missing too.
         let given = secrets.iter().filter(|name| supplied.contains(*name) || values.contains_key(*name));
-        complete.extend(given.map(|name| (name.clone(), Value::String(String::new()))));
-        if let Err(found) = checker.check(&place, &Value::Object(complete), Subject::Shown) {
-            violations.extend(found);
-            violations.truncate(MAX_VIOLATIONS);
-        }
-        if violations.is_empty() { Ok(()) } else { Err(violations) }
+        shown.extend(given.map(|name| (name.clone(), Value::String(String::new()))));
+        shown
     }
 }
 

@@ -40,8 +40,8 @@ pub struct OrganizationSpec {
     #[schemars(length(min = 1, max = 64))]
     pub time_zone: String,
     /// The namespaces (1 to 64) that receive this organization's configuration. `kube-*`, the operator's own and
-    /// `entitlements` are refused. A namespace belongs to at most one organization, the older one. One that does not
-    /// exist yet is waited for.
+    /// `entitlements` are refused, as is one in which accepted instances in state Active lie. A namespace belongs to at most
+    /// one organization, the one that was made earlier. One that does not exist yet is waited for.
     #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")), extend("x-kubernetes-list-type" = "set"))]
     pub namespaces: Vec<String>,
     /// The namespaces in which an EntitlementInstance may name this organization. Anywhere else it is refused,
@@ -106,6 +106,11 @@ pub struct OrganizationStatus {
     /// The next moment at which an entitlement of the organization changes by time alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_transition: Option<OrganizationTransition>,
+    /// The namespaces in which the organization has objects, or had some that are not withdrawn yet. This is memory: nothing is
+    /// ever withdrawn anywhere else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4096), inner(length(min = 1, max = 63)), extend("x-kubernetes-list-type" = "set"))]
+    pub namespaces: Option<Vec<String>>,
 }
 
 impl Default for OrganizationStatus {
@@ -115,6 +120,7 @@ impl Default for OrganizationStatus {
             conditions: Vec::new(),
             instances: BTreeMap::new(),
             next_transition: None,
+            namespaces: None,
         }
     }
 }

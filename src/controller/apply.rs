@@ -11,7 +11,7 @@ use crate::{
     api::entitlement_definition::OnEnd,
     evaluation::{
         object::{ObjectContent, ObjectKey},
-        plan::{Change, Delivery, Fingerprint, Observed, Outcomes, Owner, Withdrawal},
+        plan::{Change, Delivery, Fingerprint, Observed, Outcomes, Owner, Stuck, Withdrawal},
     },
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -103,12 +103,12 @@ impl<'a> Applier<'a> {
         owner: &'a Owner,
         observed: &'a BTreeMap<ObjectKey, Arc<Observed>>,
     ) -> Self {
-        let failures = context.queue.failures(&WorkItem::Organization(Arc::clone(&owner.name)));
+        let failures = context.queue.failures(&WorkItem::Organization(Arc::clone(owner.name())));
         Self { context, scope, owner, observed, failures }
     }
 
     fn attempts<R>(&self, access: impl FnOnce(&mut OfOrganization) -> R) -> R {
-        self.context.attempts(&self.owner.name, access)
+        self.context.attempts(self.owner.name(), access)
     }
 
     /// Makes objects and puts them right.
@@ -136,29 +136,30 @@ impl<'a> Applier<'a> {
     /// Deletes objects, or labels them as no longer in force.
     pub async fn withdraw(&self, withdrawals: Vec<Withdrawal>, outcomes: &mut Outcomes) -> Left {
         let work = withdrawals.into_iter().map(|withdrawal| {
-            let what = self
-                .observed
-                .get(&withdrawal.key)
-                .map_or_else(|| of_state("", 0), |seen| of_state(&seen.uid, seen.version));
-            (withdrawal.key.clone(), what, (withdrawal, what))
+            let what = of_state(withdrawal.uid(), withdrawal.version());
+            (withdrawal.key().clone(), what, (withdrawal, what))
         });
         let choice = self.attempts(|all| all.withdrawals.choose(work.collect(), Instant::now()));
         let mut left = Left::by(&choice);
         for ((withdrawal, _), why) in choice.waiting {
-            stick(withdrawal, &why, outcomes);
+            stick(&withdrawal, &why, outcomes);
         }
         let now = choice.now.into_iter();
         let ends = now.map(|(withdrawal, what)| async move { (self.end(&withdrawal).await, withdrawal, what) });
         for (result, withdrawal, what) in self.context.gate.run_all(ends.collect()).await {
-            let key = &withdrawal.key;
+            let key = withdrawal.key();
             match result {
-                Ok(()) => left.has_more |= self.attempts(|all| all.withdrawals.done(key, what, Instant::now())),
+                Ok(held) => {
+                    left.has_more |= self.attempts(|all| all.withdrawals.done(key, what, Instant::now()));
+                    let stuck = |held: Box<Observed>| Stuck::held(withdrawal.instance().cloned(), key, &held);
+                    outcomes.stuck.extend(held.map(stuck));
+                }
                 Err(refusal) => {
                     let fail =
                         |all: &mut OfOrganization| all.withdrawals.failed(key.clone(), what, &refusal, Instant::now());
                     left.fail(self.attempts(fail));
                     if let Some(why) = self.lasting(&refusal) {
-                        stick(withdrawal, &why, outcomes);
+                        stick(&withdrawal, &why, outcomes);
                     }
                 }
             }
@@ -166,26 +167,34 @@ impl<'a> Applier<'a> {
         left
     }
 
-    async fn end(&self, withdrawal: &Withdrawal) -> Result<(), Refusal> {
-        match withdrawal.on_end {
-            OnEnd::Delete => self.delete(&withdrawal.key).await,
-            OnEnd::Retain => self.retain(&withdrawal.key).await,
+    /// What holds the object, if something does.
+    async fn end(&self, withdrawal: &Withdrawal) -> Result<Option<Box<Observed>>, Refusal> {
+        match withdrawal.on_end() {
+            OnEnd::Delete => self.delete(withdrawal).await,
+            OnEnd::Retain => self.retain(withdrawal).await.map(|()| None),
         }
     }
 
-    async fn retain(&self, key: &ObjectKey) -> Result<(), Refusal> {
-        let observed = self.observed.get(key).ok_or(Refusal::Changed)?;
-        match self.scope.retain(key, observed).await {
+    async fn retain(&self, withdrawal: &Withdrawal) -> Result<(), Refusal> {
+        match self.scope.retain(withdrawal).await {
             Ok(retained) => {
-                self.context.world(|world| world.wrote_output(key, retained));
+                self.wrote(withdrawal.key(), retained);
                 Ok(())
             }
             Err(Refusal::Gone | Refusal::NamespaceMissing) => {
-                self.context.world(|world| world.output_is_gone(&self.owner.name, key, &observed.uid));
+                self.is_gone(withdrawal.key(), withdrawal.uid());
                 Ok(())
             }
             Err(refusal) => Err(refusal),
         }
+    }
+
+    fn wrote(&self, key: &ObjectKey, observed: Observed) {
+        self.context.world(|world| world.wrote_output(self.owner.name(), key, observed));
+    }
+
+    fn is_gone(&self, key: &ObjectKey, uid: &Arc<str>) {
+        self.context.world(|world| world.output_is_gone(self.owner.name(), key, uid));
     }
 
     async fn carry_out(&self, task: Task) -> Written {
@@ -193,11 +202,11 @@ impl<'a> Applier<'a> {
         let written = match &change {
             Change::Create => self.scope.create(&key, &content).await,
             Change::Update(edit) => self.scope.update(&key, &content, edit).await,
-            Change::Recreate => self.recreate(&key, &content).await,
+            Change::Recreate(withdrawal) => self.recreate(withdrawal, &content).await,
         };
         match written {
             Ok(observed) => {
-                self.context.world(|world| world.wrote_output(&key, observed));
+                self.wrote(&key, observed);
                 let is_hopeful = self.attempts(|all| all.writes.done(&key, what, Instant::now()));
                 let next = if is_hopeful { Next::Others } else { Next::Nothing };
                 Written { key, delivery: Some(Delivery::Done), next }
@@ -207,22 +216,23 @@ impl<'a> Applier<'a> {
     }
 
     /// What could not be made anew is not deleted either: an error never withdraws.
-    async fn recreate(&self, key: &ObjectKey, content: &ObjectContent) -> Result<Observed, Refusal> {
-        self.scope.try_out(key, content).await?;
-        self.delete(key).await?;
-        self.scope.create(key, content).await
+    async fn recreate(&self, withdrawal: &Withdrawal, content: &ObjectContent) -> Result<Observed, Refusal> {
+        self.scope.try_out(withdrawal.key(), content).await?;
+        if self.delete(withdrawal).await?.is_some() {
+            return Err(Refusal::Changed);
+        }
+        self.scope.create(withdrawal.key(), content).await
     }
 
-    async fn delete(&self, key: &ObjectKey) -> Result<(), Refusal> {
-        let observed = self.observed.get(key).ok_or(Refusal::Changed)?;
-        match self.scope.withdraw(key, observed).await {
+    async fn delete(&self, withdrawal: &Withdrawal) -> Result<Option<Box<Observed>>, Refusal> {
+        match self.scope.withdraw(withdrawal).await {
             Ok(Deleted::Gone) | Err(Refusal::Gone | Refusal::NamespaceMissing) => {
-                self.context.world(|world| world.output_is_gone(&self.owner.name, key, &observed.uid));
-                Ok(())
+                self.is_gone(withdrawal.key(), withdrawal.uid());
+                Ok(None)
             }
             Ok(Deleted::Held(held)) => {
-                self.context.world(|world| world.wrote_output(key, *held));
-                Ok(())
+                self.wrote(withdrawal.key(), (*held).clone());
+                Ok(Some(held))
             }
             Err(refusal) => Err(refusal),
         }
@@ -243,12 +253,12 @@ impl<'a> Applier<'a> {
         match &refusal {
             Refusal::Gone => {
                 if let Some(observed) = self.observed.get(&key) {
-                    self.context.world(|world| world.output_is_gone(&self.owner.name, &key, &observed.uid));
+                    self.is_gone(&key, &observed.uid);
                 }
             }
             Refusal::Changed | Refusal::Exists => {}
             other => {
-                tracing::warn!(organization = %self.owner.name, object = %key, error = %other, "an output could not be written");
+                tracing::warn!(organization = %self.owner.name(), object = %key, error = %other, "an output could not be written");
             }
         }
         let due = self.attempts(|all| all.writes.failed(key.clone(), what, &refusal, Instant::now()));
@@ -259,8 +269,8 @@ impl<'a> Applier<'a> {
     async fn meet(&self, key: &ObjectKey) -> Result<(), Refusal> {
         match self.scope.inspect(key).await? {
             Occupant::Foreign => {
-                tracing::info!(organization = %self.owner.name, object = %key, "an object of another has the name of an output");
-                self.context.world(|world| world.found_foreign(&self.owner.name, key.clone()));
+                tracing::info!(organization = %self.owner.name(), object = %key, "an object of another has the name of an output");
+                self.context.world(|world| world.found_foreign(self.owner.name(), key.clone()));
                 Ok(())
             }
             Occupant::Own | Occupant::Nobody => Err(Refusal::Changed),
@@ -281,11 +291,10 @@ impl<'a> Applier<'a> {
     }
 }
 
-/// What is said of a grant of which something could not be withdrawn.
-fn stick(withdrawal: Withdrawal, why: &str, outcomes: &mut Outcomes) {
-    if let Some(id) = withdrawal.instance {
-        outcomes.stuck.insert(id, format!("{} could not be withdrawn: {why}", withdrawal.key));
-    }
+/// What is said of an object that could not be withdrawn.
+fn stick(withdrawal: &Withdrawal, why: &str, outcomes: &mut Outcomes) {
+    let message = format!("{} could not be withdrawn: {why}", withdrawal.key());
+    outcomes.stuck.push(Stuck::new(withdrawal.instance().cloned(), message));
 }
 
 /// Of what a write makes of what. The labels and annotations are enough: among them is the hash of the data.
@@ -293,7 +302,7 @@ fn of_change(change: &Change, content: &ObjectContent) -> Fingerprint {
     let (kind, uid, version) = match change {
         Change::Create => ("create", "", 0),
         Change::Update(edit) => ("update", &*edit.uid, edit.version),
-        Change::Recreate => ("recreate", "", 0),
+        Change::Recreate(withdrawal) => ("recreate", &**withdrawal.uid(), withdrawal.version()),
     };
     let version = version.to_be_bytes();
     let type_ = content.data.secret_type().unwrap_or_default();

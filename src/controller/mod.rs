@@ -17,6 +17,7 @@
 //! | `lanes` | where it is thought about, so that what is costly holds up nothing else |
 //! | `organization`, `definition`, `facet`, `source`, `instance` | how one of each is brought up to date |
 //! | `scope`, `output`, `apply` | how tenants' namespaces are written to |
+//! | `memory`, `reclaim`, `handwriting` | where the operator's objects lie, and how it knows those again that were tampered with |
 //! | `status`, `revisions` | what is written on the catalogue's and the grants' own objects |
 //! | `announcements`, `events`, `time_zones` | what users are told |
 //! | `gate`, `guarded`, `failure`, `clock`, `context` | what all of them share |
@@ -33,12 +34,15 @@ mod facet;
 mod failure;
 mod gate;
 mod guarded;
+mod handwriting;
 mod instance;
 mod knowledge;
 mod lanes;
+mod memory;
 mod organization;
 mod output;
 mod queue;
+mod reclaim;
 mod revisions;
 mod scope;
 mod settling;

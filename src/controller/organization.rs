@@ -9,12 +9,13 @@ use super::{
     events,
     failure::{Failure, Refusal},
     guarded::Guarded,
+    memory, reclaim,
     scope::Scope,
     status,
     world::{GrantFacts, NotReady, OrganizationView, WorkItem},
 };
 use crate::{
-    api::{EntitlementInstance, EntitlementInstanceStatus, Organization, OrganizationStatus},
+    api::{EntitlementInstance, EntitlementInstanceStatus, Organization, OrganizationStatus, Phase},
     core::grant::Grant,
     evaluation::{
         Evaluation, evaluate,
@@ -59,6 +60,9 @@ pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), Failure
         && !progress.lacks_summary
     {
         progress.note(write_organization(context, organization, status).await);
+    }
+    if view.is_unsearched && !ends_something(&view, &evaluation) {
+        progress.note(search(context, &view).await);
     }
     let look = context.world(|world| world.next_look(name));
     if let Some(next) = [look, progress.next].into_iter().flatten().min() {
@@ -123,16 +127,27 @@ async fn deliver(
     progress: &mut Progress,
 ) -> Outcomes {
     let mut outcomes = Outcomes::default();
+    if let Err(failure) = memory::remember(context, view, evaluation).await {
+        progress.note(Err(failure));
+        progress.lacks_summary = true;
+        return outcomes;
+    }
     let Some(owner) = view.owner.clone() else {
-        context.world(|world| world.forget_foreign(&view.snapshot.name));
+        context.world(|world| world.forget_organization(&view.snapshot.name));
         return outcomes;
     };
     let scope = Scope::new(Arc::clone(&context.gate), owner.clone());
+    if view.is_unsearched && ends_something(view, evaluation) {
+        progress.note(reclaim::search(context, &scope, &owner).await);
+    }
     forget_unwanted(context, view, evaluation);
-    for key in look(context, &scope, &owner.name, std::mem::take(&mut view.looks)).await {
+    for key in look(context, &scope, owner.name(), std::mem::take(&mut view.looks)).await {
         view.scene.foreign.remove(&key);
     }
     see_strangers(context, view, evaluation);
+    if reclaim::reclaim(context, &scope, &owner, evaluation, view, &mut outcomes).await {
+        progress.note(Err(Failure::Outdated));
+    }
 
     let applier = Applier::new(context, &scope, &owner, &view.scene.observed);
     let mut writes = plan::writes(evaluation, &owner, &view.scene);
@@ -144,9 +159,25 @@ async fn deliver(
     progress.leave(&applier.write(writes.changes, &mut outcomes).await);
     progress.lacks_summary = lacks_summary(evaluation, &outcomes);
 
+    outcomes.stuck.extend(plan::pending(evaluation, &owner, &view.scene, &outcomes.deliveries));
     let withdrawals = plan::withdrawals(evaluation, &owner, &view.scene, &outcomes.deliveries);
     progress.leave(&applier.withdraw(withdrawals, &mut outcomes).await);
+    outcomes.left = context.world(|world| world.places(&owner));
     outcomes
+}
+
+async fn search(context: &Context, view: &OrganizationView) -> Result<(), Failure> {
+    let Some(owner) = &view.owner else { return Ok(()) };
+    let scope = Scope::new(Arc::clone(&context.gate), owner.clone());
+    reclaim::search(context, &scope, owner).await
+}
+
+/// Whether a grant has ended since the operator last told of it. What was delivered for it has to be found before it is said
+/// to be withdrawn.
+fn ends_something(view: &OrganizationView, evaluation: &Evaluation) -> bool {
+    let is_in_force = |phase: Option<Phase>| phase.is_some_and(Phase::is_in_force);
+    let mut grants = view.snapshot.grants.iter().zip(&evaluation.grants);
+    grants.any(|(grant, outcome)| is_in_force(grant.remembered.phase) && !is_in_force(outcome.status.phase))
 }
 
 fn lacks_summary(evaluation: &Evaluation, outcomes: &Outcomes) -> bool {
@@ -275,13 +306,11 @@ async fn write_organization(
     if organization.status.as_ref() == Some(said) {
         return Ok(());
     }
+    if memory::write(context, organization, said).await?.is_none() {
+        return Ok(());
+    }
     let name = organization.metadata.name.as_deref().unwrap_or_default();
     let uid = organization.metadata.uid.as_deref().unwrap_or_default();
-    let api: Api<Guarded<Organization>> = Api::all(context.gate.client());
-    let written = status::write(&context.gate, &api, name, uid, said).await;
-    let written = written.map_err(|refusal| Failure::of(status::unwritten::<Organization>(name), &refusal))?;
-    let Some(written) = written else { return Ok(()) };
-    context.world(|world| world.wrote_organization(written));
     let before = organization.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     if let Some(notice) = announcements::of_readiness(before, &said.conditions) {
         context.announcer.announce(events::reference::<Organization>(None, name, uid), notice);

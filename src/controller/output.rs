@@ -1,23 +1,22 @@
 //! Config maps and secrets as objects that the operator writes and recognises.
 
-use super::world::Identity;
+use super::{handwriting::Handwriting, world::Identity};
 use crate::{
     api::{GROUP, Organization, entitlement_definition::OutputKind},
     evaluation::{
         object::{ObjectData, ObjectKey},
-        plan::{Fate, Fingerprint, Marks, Observed, Owner},
+        plan::{Fate, Fingerprint, Marks, Naming, Observed, Owner},
     },
     render::demands::OPAQUE,
 };
 use k8s_openapi::{
     ByteString, NamespaceResourceScope,
     api::core::v1::{ConfigMap, Secret},
-    apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry,
 };
 use kube::{Resource, api::ObjectMeta};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt::Debug,
     sync::{Arc, LazyLock},
 };
@@ -60,21 +59,25 @@ pub trait OutputObject:
         let identity = Identity::of(metadata);
         let labels = metadata.labels.as_ref();
         let annotations = metadata.annotations.as_ref();
+        let handwriting = Handwriting::of(metadata);
         Observed {
             uid: identity.uid,
             version: identity.version,
             organization: labels.and_then(Observed::organization_in).map(Into::into),
             controller: controller(metadata).map(Into::into),
             instance: annotations.and_then(Observed::instance_in),
-            fate: Fate::of(labels, annotations),
-            labels: marks(labels, metadata, "f:labels"),
-            annotations: marks(annotations, metadata, "f:annotations"),
+            fate: fate(metadata, &handwriting),
+            naming: Naming::of(annotations, &Self::key_of(metadata)),
+            authorship: handwriting.authorship(content.pairs.iter().map(|(key, _)| *key)),
+            labels: marks(labels, &handwriting.labels),
+            annotations: marks(annotations, &handwriting.annotations),
             data: Fingerprint::of_pairs(content.pairs.iter().copied()),
             keys: content.pairs.iter().map(|(key, _)| (*key).into()).collect(),
             has_binary_data: content.has_binary_data,
             secret_type: content.secret_type.map(secret_type),
             is_fixed: content.is_fixed,
             is_terminating: metadata.deletion_timestamp.is_some(),
+            finalizer: metadata.finalizers.iter().flatten().next().map(|name| name.as_str().into()),
         }
     }
 }
@@ -145,37 +148,35 @@ fn secret_type(type_: &str) -> Arc<str> {
 
 /// Whether metadata are those of an object that the operator made for that organization, as [`Observed::is_of`] tells it of
 /// a whole object.
-pub fn is_of(metadata: &ObjectMeta, owner: &Owner) -> bool {
-    metadata.labels.as_ref().and_then(Observed::organization_in) == Some(&owner.name)
-        && controller(metadata) == Some(&owner.uid)
+pub fn is_of(metadata: &ObjectMeta, key: &ObjectKey, owner: &Owner) -> bool {
+    metadata.labels.as_ref().and_then(Observed::organization_in) == Some(owner.name())
+        && controller(metadata) == Some(owner.uid())
+        && Naming::of(metadata.annotations.as_ref(), key) != Naming::Another
 }
 
 /// Whether metadata are those of an object that yields to any grant which asks for its name, as [`Observed::yields`] tells it
 /// of a whole object.
-pub fn yields(metadata: &ObjectMeta) -> bool {
-    let labels = metadata.labels.as_ref();
-    Fate::of(labels, None) == Fate::Retained
-        && labels.and_then(Observed::organization_in).is_some()
+pub fn yields(metadata: &ObjectMeta, key: &ObjectKey) -> bool {
+    fate(metadata, &Handwriting::of(metadata)) == Fate::Retained
+        && metadata.labels.as_ref().and_then(Observed::organization_in).is_some()
         && controller(metadata).is_some()
+        && Naming::of(metadata.annotations.as_ref(), key) != Naming::Another
+}
+
+/// What is to become of an object with these metadata.
+pub fn fate(metadata: &ObjectMeta, handwriting: &Handwriting) -> Fate {
+    Fate::of(metadata.labels.as_ref(), metadata.annotations.as_ref(), |key| handwriting.vouches_for(key))
 }
 
 /// The UID of the controlling owner, where that is an organization.
-fn controller(metadata: &ObjectMeta) -> Option<&str> {
+pub fn controller(metadata: &ObjectMeta) -> Option<&str> {
     let owners = metadata.owner_references.as_ref()?;
     let controller = owners.iter().find(|owner| owner.controller == Some(true))?;
     let group = controller.api_version.split_once('/').map(|(group, _)| group);
     (controller.kind == Organization::kind(&()) && group == Some(GROUP)).then_some(controller.uid.as_str())
 }
 
-fn marks(pairs: Option<&BTreeMap<String, String>>, metadata: &ObjectMeta, field: &str) -> Marks {
-    let own = metadata.managed_fields.iter().flatten().filter(|entry| entry.manager.as_deref() == Some(FIELD_MANAGER));
-    let set_by_operator = own.flat_map(|entry| keys_under(entry, field));
+fn marks(pairs: Option<&BTreeMap<String, String>>, set_by_operator: &BTreeSet<String>) -> Marks {
     let pairs = pairs.into_iter().flatten().map(|(key, value)| (key.as_str(), value.as_str()));
-    Marks::new(pairs, set_by_operator)
-}
-
-/// The keys of the labels or annotations in an entry of `metadata.managedFields`, which names each field as `f:<name>`.
-fn keys_under(entry: &ManagedFieldsEntry, field: &str) -> Vec<String> {
-    let fields = entry.fields_v1.as_ref().and_then(|fields| fields.0.get("f:metadata")?.get(field)?.as_object());
-    fields.into_iter().flatten().filter_map(|(key, _)| key.strip_prefix("f:").map(str::to_owned)).collect()
+    Marks::new(pairs, set_by_operator.iter().cloned())
 }

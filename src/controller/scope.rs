@@ -1,16 +1,22 @@
-//! The one way into tenants' namespaces: it takes the organization, and refuses a namespace that is not its.
+//! The one way into tenants' namespaces: it takes the organization, and refuses a namespace that is not its. What it deletes
+//! or changes elsewhere takes a [`Withdrawal`] or a [`Ground`], which nothing makes but the plan.
 
 use super::{
     failure::Refusal,
     gate::Gate,
-    output::{FIELD_MANAGER, OutputObject, is_of, yields},
-    world::SourcePermission,
+    handwriting::Handwriting,
+    output::{FIELD_MANAGER, OutputObject, controller, fate, is_of, yields},
+    world::{Origin, SourcePermission},
 };
 use crate::{
     api::{GROUP, VERSION, entitlement_definition::OutputKind},
+    core::grant::GrantId,
     evaluation::{
-        object::{IN_FORCE, OVER, ObjectContent, ObjectKey},
-        plan::{Edit, Observed, Owner},
+        object::{
+            IN_FORCE, INSTANCE, MANAGED_BY, MANAGER, OBJECT, ON_END, ORGANIZATION, OVER, ObjectContent, ObjectKey,
+            RETAIN,
+        },
+        plan::{Authorship, Edit, Fate, Ground, Naming, Observed, Owner, Withdrawal},
     },
 };
 use k8s_openapi::{
@@ -19,10 +25,13 @@ use k8s_openapi::{
 };
 use kube::{
     Api,
-    api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams, Preconditions},
+    api::{DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams, Preconditions},
 };
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, sync::Arc};
+
+/// The most objects that are listed at once.
+const PAGE: u32 = 500;
 
 /// What may be written and read for one organization.
 pub struct Scope {
@@ -50,6 +59,34 @@ pub enum Deleted {
     Held(Box<Observed>),
 }
 
+/// An object that the operator wrote, and that lacks its label.
+#[derive(Debug)]
+pub struct Found {
+    /// Its UID.
+    pub uid: Arc<str>,
+    /// The UID of its controlling owner, where that is an organization.
+    pub controller: Option<Arc<str>>,
+    /// The grant that its annotation names.
+    pub instance: Option<GrantId>,
+    /// What is to become of it.
+    pub fate: Fate,
+}
+
+impl Found {
+    /// None if it was not the operator that made it, or if it is a copy.
+    fn of(metadata: &ObjectMeta, key: &ObjectKey) -> Option<Self> {
+        let handwriting = Handwriting::of(metadata);
+        let annotations = metadata.annotations.as_ref();
+        let is_written = handwriting.authorship([]) != Authorship::Unknown;
+        (is_written && Naming::of(annotations, key) == Naming::Itself).then(|| Self {
+            uid: metadata.uid.as_deref().unwrap_or_default().into(),
+            controller: controller(metadata).map(Into::into),
+            instance: annotations.and_then(Observed::instance_in),
+            fate: fate(metadata, &handwriting),
+        })
+    }
+}
+
 impl Scope {
     /// The scope of an organization.
     pub fn new(gate: Arc<Gate>, owner: Owner) -> Self {
@@ -57,7 +94,7 @@ impl Scope {
     }
 
     fn admit(&self, key: &ObjectKey) -> Result<(), Refusal> {
-        if self.owner.namespaces.contains(&key.namespace) { Ok(()) } else { Err(Refusal::OutOfScope(key.to_string())) }
+        if self.owner.owns(&key.namespace) { Ok(()) } else { Err(Refusal::OutOfScope(key.to_string())) }
     }
 
     /// Makes an object.
@@ -100,38 +137,100 @@ impl Scope {
         }
     }
 
-    /// Deletes an object that the operator made for the organization, wherever it lies, if it is still the one that was seen:
-    /// a namespace that is the organization's no longer is cleared too. In its own namespaces also what others have left.
-    pub async fn withdraw(&self, key: &ObjectKey, observed: &Observed) -> Result<Deleted, Refusal> {
-        if !observed.is_of(&self.owner) {
-            self.admit(key)?;
-            if !observed.yields() {
-                return Err(Refusal::OutOfScope(key.to_string()));
-            }
-        }
-        match key.kind {
-            OutputKind::ConfigMap => self.delete_as::<ConfigMap>(key, observed).await,
-            OutputKind::Secret => self.delete_as::<Secret>(key, observed).await,
+    /// Deletes an object, if it is still the one that was seen.
+    pub async fn withdraw(&self, withdrawal: &Withdrawal) -> Result<Deleted, Refusal> {
+        match withdrawal.key().kind {
+            OutputKind::ConfigMap => self.delete_as::<ConfigMap>(withdrawal).await,
+            OutputKind::Secret => self.delete_as::<Secret>(withdrawal).await,
         }
     }
 
-    /// Labels an object that the operator made for the organization, wherever it lies, as no longer in force, if it is still
-    /// the one that was seen. Nothing else of it changes.
-    pub async fn retain(&self, key: &ObjectKey, observed: &Observed) -> Result<Observed, Refusal> {
-        if !observed.is_of(&self.owner) {
-            return Err(Refusal::OutOfScope(key.to_string()));
-        }
+    /// Labels an object as no longer in force, if it is still the one that was seen. Nothing else of it changes.
+    pub async fn retain(&self, withdrawal: &Withdrawal) -> Result<Observed, Refusal> {
         let patch = json!({"metadata": {
-            "uid": observed.uid,
-            "resourceVersion": observed.version.to_string(),
+            "uid": withdrawal.uid(),
+            "resourceVersion": withdrawal.version().to_string(),
             "labels": {IN_FORCE: OVER},
         }});
+        let (key, ground) = (withdrawal.key(), withdrawal.ground());
         match key.kind {
-            OutputKind::ConfigMap => self.patch_as::<ConfigMap>(key, patch).await,
-            OutputKind::Secret => self.patch_as::<Secret>(key, patch).await,
+            OutputKind::ConfigMap => self.patch_as::<ConfigMap>(ground.namespace(), key, patch).await,
+            OutputKind::Secret => self.patch_as::<Secret>(ground.namespace(), key, patch).await,
         }
     }
 
+    /// Marks an object anew as what it was, if it is there still; None if it is not. Nothing else of it changes.
+    pub async fn mark(&self, ground: &Ground, key: &ObjectKey, origin: &Origin) -> Result<Option<Observed>, Refusal> {
+        match key.kind {
+            OutputKind::ConfigMap => self.mark_as::<ConfigMap>(ground, key, origin).await,
+            OutputKind::Secret => self.mark_as::<Secret>(ground, key, origin).await,
+        }
+    }
+
+    async fn mark_as<K: OutputObject>(
+        &self,
+        ground: &Ground,
+        key: &ObjectKey,
+        origin: &Origin,
+    ) -> Result<Option<Observed>, Refusal> {
+        let api: Api<K> = Api::namespaced(self.gate.client(), ground.namespace());
+        let found = {
+            let _pass = self.gate.enter().await;
+            api.get_metadata_opt(&key.name).await.map_err(|error| Refusal::of_output(&error, key.kind))?
+        };
+        let Some(found) = found.filter(|found| found.metadata.uid.as_deref() == Some(&*origin.uid)) else {
+            return Ok(None);
+        };
+        let patch = self.marks(key, origin, found.metadata.resource_version.as_deref());
+        self.patch_as::<K>(ground.namespace(), key, patch).await.map(Some)
+    }
+
+    fn marks(&self, key: &ObjectKey, origin: &Origin, version: Option<&str>) -> Value {
+        json!({"metadata": {
+            "uid": origin.uid,
+            "resourceVersion": version,
+            "labels": {
+                MANAGED_BY: MANAGER,
+                ORGANIZATION: self.owner.name(),
+                IN_FORCE: (origin.fate == Fate::Retained).then_some(OVER),
+            },
+            "annotations": {
+                OBJECT: key.place(),
+                INSTANCE: origin.instance.as_ref().map(ToString::to_string),
+                ON_END: (origin.fate != Fate::Delete).then_some(RETAIN),
+            },
+            "ownerReferences": [self.owner_reference()],
+        }})
+    }
+
+    /// Objects in a namespace that the operator wrote, and that the watch does not show since they lack its label.
+    pub async fn search(&self, ground: &Ground) -> Result<Vec<(ObjectKey, Found)>, Refusal> {
+        let mut found = self.search_as::<ConfigMap>(ground).await?;
+        found.extend(self.search_as::<Secret>(ground).await?);
+        Ok(found)
+    }
+
+    async fn search_as<K: OutputObject>(&self, ground: &Ground) -> Result<Vec<(ObjectKey, Found)>, Refusal> {
+        let api: Api<K> = Api::namespaced(self.gate.client(), ground.namespace());
+        let mut parameters = ListParams::default().labels(&format!("{MANAGED_BY}!={MANAGER}")).limit(PAGE);
+        let mut found = Vec::new();
+        loop {
+            let page = {
+                let _pass = self.gate.enter().await;
+                api.list_metadata(&parameters).await.map_err(|error| Refusal::of_output(&error, K::KIND))?
+            };
+            found.extend(page.items.iter().filter_map(|object| {
+                let key = K::key_of(&object.metadata);
+                Some((key.clone(), Found::of(&object.metadata, &key)?))
+            }));
+            match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => parameters = parameters.continue_token(&token),
+                None => return Ok(found),
+            }
+        }
+    }
+
+    /// For keys that were admitted.
     fn api<K: OutputObject>(&self, key: &ObjectKey) -> Api<K> {
         Api::namespaced(self.gate.client(), &key.namespace)
     }
@@ -146,7 +245,7 @@ impl Scope {
             name: Some(key.name.to_string()),
             namespace: Some(key.namespace.to_string()),
             labels: Some(content.labels.clone()),
-            annotations: Some(content.annotations.clone()),
+            annotations: Some(content.annotations_at(key)),
             owner_references: Some(vec![self.owner_reference()]),
             ..ObjectMeta::default()
         };
@@ -163,8 +262,8 @@ impl Scope {
         OwnerReference {
             api_version: format!("{GROUP}/{VERSION}"),
             kind: "Organization".to_owned(),
-            name: self.owner.name.to_string(),
-            uid: self.owner.uid.to_string(),
+            name: self.owner.name().to_string(),
+            uid: self.owner.uid().to_string(),
             controller: Some(true),
             block_owner_deletion: None,
         }
@@ -177,13 +276,19 @@ impl Scope {
         edit: &Edit,
     ) -> Result<Observed, Refusal> {
         let owner = edit.takes_over.then(|| self.owner_reference());
-        self.patch_as::<K>(key, merge_patch::<K>(content, edit, owner)).await
+        self.patch_as::<K>(&key.namespace, key, merge_patch::<K>(key, content, edit, owner)).await
     }
 
-    async fn patch_as<K: OutputObject>(&self, key: &ObjectKey, patch: Value) -> Result<Observed, Refusal> {
+    async fn patch_as<K: OutputObject>(
+        &self,
+        namespace: &str,
+        key: &ObjectKey,
+        patch: Value,
+    ) -> Result<Observed, Refusal> {
         let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        let api: Api<K> = Api::namespaced(self.gate.client(), namespace);
         let _pass = self.gate.enter().await;
-        let updated = self.api::<K>(key).patch(&key.name, &parameters, &Patch::Merge(patch)).await;
+        let updated = api.patch(&key.name, &parameters, &Patch::Merge(patch)).await;
         updated.map(|object| object.observed()).map_err(|error| Refusal::of_output(&error, key.kind))
     }
 
@@ -193,17 +298,20 @@ impl Scope {
         let Some(found) = found.map_err(|error| Refusal::of_output(&error, key.kind))? else {
             return Ok(Occupant::Nobody);
         };
-        let is_own = is_of(&found.metadata, &self.owner) || yields(&found.metadata);
+        let is_own = is_of(&found.metadata, key, &self.owner) || yields(&found.metadata, key);
         Ok(if is_own { Occupant::Own } else { Occupant::Foreign })
     }
 
-    async fn delete_as<K: OutputObject>(&self, key: &ObjectKey, observed: &Observed) -> Result<Deleted, Refusal> {
-        let preconditions =
-            Preconditions { uid: Some(observed.uid.to_string()), resource_version: Some(observed.version.to_string()) };
+    async fn delete_as<K: OutputObject>(&self, withdrawal: &Withdrawal) -> Result<Deleted, Refusal> {
+        let preconditions = Preconditions {
+            uid: Some(withdrawal.uid().to_string()),
+            resource_version: Some(withdrawal.version().to_string()),
+        };
         let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+        let api: Api<K> = Api::namespaced(self.gate.client(), withdrawal.ground().namespace());
         let _pass = self.gate.enter().await;
-        let answer = self.api::<K>(key).delete(&key.name, &parameters).await;
-        let left = answer.map_err(|error| Refusal::of_output(&error, key.kind))?.left();
+        let answer = api.delete(&withdrawal.key().name, &parameters).await;
+        let left = answer.map_err(|error| Refusal::of_output(&error, K::KIND))?.left();
         let held =
             left.filter(|object| object.meta().finalizers.as_ref().is_some_and(|finalizers| !finalizers.is_empty()));
         Ok(held.map_or(Deleted::Gone, |object| Deleted::Held(Box::new(object.observed()))))
@@ -211,7 +319,12 @@ impl Scope {
 }
 
 /// Everything that the object should have, and null for what goes. What others have added beside it stays.
-fn merge_patch<K: OutputObject>(content: &ObjectContent, edit: &Edit, owner: Option<OwnerReference>) -> Value {
+fn merge_patch<K: OutputObject>(
+    key: &ObjectKey,
+    content: &ObjectContent,
+    edit: &Edit,
+    owner: Option<OwnerReference>,
+) -> Value {
     let data = serde_json::to_value(K::with_data(ObjectMeta::default(), &content.data)).unwrap_or_default();
     let mut data = data.get("data").and_then(Value::as_object).cloned().unwrap_or_default();
     data.extend(nulls(&edit.drop_keys));
@@ -223,7 +336,7 @@ fn merge_patch<K: OutputObject>(content: &ObjectContent, edit: &Edit, owner: Opt
         "uid": edit.uid,
         "resourceVersion": edit.version.to_string(),
         "labels": with_nulls(&content.labels, &edit.drop_labels),
-        "annotations": with_nulls(&content.annotations, &edit.drop_annotations),
+        "annotations": with_nulls(&content.annotations_at(key), &edit.drop_annotations),
     });
     if let (Some(owner), Some(metadata)) = (owner, metadata.as_object_mut()) {
         metadata.insert("ownerReferences".to_owned(), json!([owner]));

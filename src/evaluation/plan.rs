@@ -4,16 +4,19 @@
 //! |---|---|
 //! | `fingerprint` | whether two contents are the same, without keeping them |
 //! | `observed` | what is kept in memory of an object that is there |
+//! | `owner` | whose objects are planned, and where they may lie |
 //! | `writes` | which objects are made and put right |
 //! | `withdrawals` | which objects go, or are kept as no longer in force, once the writes are through |
 //! | `statuses` | what the statuses say of the delivery |
 //!
 //! An object is the organization's own if it has the operator's label, the organization's label, and the organization as
-//! its controlling owner. Any other is never changed: the name is a conflict until that object goes. But for one that an
-//! organization of the operator has, and that is no longer in force: it yields to whoever asks for its name now.
+//! its controlling owner, and does not say that it is another object: then it is a copy. Any other is never changed: the name
+//! is a conflict until that object goes. But for one that an organization of the operator has, and that is no longer in force:
+//! it yields to whoever asks for its name now. An object whose marks were taken off is marked anew before anything is planned.
 
 mod fingerprint;
 mod observed;
+mod owner;
 mod statuses;
 mod withdrawals;
 mod writes;
@@ -22,9 +25,10 @@ mod writes;
 mod tests;
 
 pub use fingerprint::Fingerprint;
-pub use observed::{Fate, Marks, Observed};
+pub use observed::{Authorship, Fate, Marks, Naming, Observed};
+pub use owner::{Ground, Owner};
 pub use statuses::{Statuses, statuses};
-pub use withdrawals::{Withdrawal, withdrawals};
+pub use withdrawals::{Withdrawal, pending, withdrawals};
 pub(super) use writes::is_storable;
 pub use writes::{Change, Edit, MAX_DATA_BYTES, Writes, data_bytes, writes};
 
@@ -34,17 +38,6 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
-
-/// Whose objects are planned.
-#[derive(Clone, Debug)]
-pub struct Owner {
-    /// The organization's name.
-    pub name: Arc<str>,
-    /// The organization's UID.
-    pub uid: Arc<str>,
-    /// The namespaces that are the organization's: it lists them, and no older one does.
-    pub namespaces: BTreeSet<Arc<str>>,
-}
 
 /// What is there, as far as one organization is concerned.
 #[derive(Clone, Debug, Default)]
@@ -56,6 +49,8 @@ pub struct Scene {
     pub foreign: BTreeSet<ObjectKey>,
     /// Grants whose source is there but can't be read, so that nothing is known of them but their name.
     pub unreadable: BTreeSet<GrantId>,
+    /// Objects that others change again and again, and that are let go for a while.
+    pub contested: BTreeSet<ObjectKey>,
 }
 
 /// What came of an object that should be there.
@@ -65,8 +60,10 @@ pub enum Delivery {
     Done,
     /// It was left as it is, because what it should be can't be told.
     Kept,
-    /// An object that the operator did not make, or that was taken from it, has the name.
+    /// An object that the operator did not make has the name.
     Conflict,
+    /// Others change it again and again: it is let go for a while.
+    Contested,
     /// The namespace is terminating or gone.
     NamespaceMissing,
     /// Its data has that many bytes, more than the API server takes.
@@ -75,11 +72,47 @@ pub enum Delivery {
     Failed(String),
 }
 
+/// An object that could not be withdrawn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stuck {
+    /// The grant that it was made for.
+    pub grant: Option<GrantId>,
+    /// The reason of a condition.
+    pub reason: &'static str,
+    /// Which object, why, and what to do.
+    pub message: String,
+}
+
+impl Stuck {
+    /// It is not withdrawn yet, and why.
+    #[must_use]
+    pub fn new(grant: Option<GrantId>, message: String) -> Self {
+        Self { grant, reason: "NotWithdrawn", message }
+    }
+
+    /// Something holds it.
+    #[must_use]
+    pub fn held(grant: Option<GrantId>, key: &ObjectKey, held: &Observed) -> Self {
+        Self::new(grant, format!("{key}: {}", held.held_back()))
+    }
+
+    /// It is let go for a while.
+    #[must_use]
+    pub fn contested(grant: Option<GrantId>, key: &ObjectKey) -> Self {
+        let message = format!(
+            "{key} should go, but others change it again and again, and it is let go for some minutes: find out who writes it (kubectl get --show-managed-fields)"
+        );
+        Self { grant, reason: "Contested", message }
+    }
+}
+
 /// What came of all of them. An object that is missing here was not tried to the end: nothing is said of its grant.
 #[derive(Clone, Debug, Default)]
 pub struct Outcomes {
     /// By object.
     pub deliveries: BTreeMap<ObjectKey, Delivery>,
-    /// Grants with an object that could not be withdrawn, and why not.
-    pub stuck: BTreeMap<GrantId, String>,
+    /// What could not be withdrawn.
+    pub stuck: Vec<Stuck>,
+    /// Namespaces in which the organization has objects still.
+    pub left: BTreeSet<Arc<str>>,
 }

@@ -247,5 +247,6 @@ pub fn organization_status(
             instance: grant.to_string(),
             phase: change.phase,
         }),
+        namespaces: Some(standing.served.iter().map(ToString::to_string).collect()),
     })
 }

@@ -75,7 +75,7 @@ impl Course {
             name: Arc::clone(&snapshot.name),
             zone: zone.and_then(Result::ok).unwrap_or(Tz::UTC),
             display_name: organization.and_then(|organization| organization.spec.display_name.clone()),
-            namespaces: owner(snapshot).namespaces,
+            namespaces: owner(snapshot).namespaces().clone(),
             lane_of: lane_of.collect(),
             digest: Digest::new(&lanes),
             queue: BTreeSet::new(),

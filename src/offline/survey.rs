@@ -155,8 +155,8 @@ impl Survey {
         let mut outcomes = Outcomes { deliveries: writes.settled, ..Outcomes::default() };
         for (key, _, content) in writes.changes {
             outcomes.deliveries.insert(key.clone(), Delivery::Done);
-            let owner_uid = Arc::clone(&owner.uid);
-            self.objects.insert(key, Written { content, owner: Arc::clone(&owner.name), owner_uid });
+            let owner_uid = Arc::clone(owner.uid());
+            self.objects.insert(key, Written { content, owner: Arc::clone(owner.name()), owner_uid });
         }
         outcomes
     }
@@ -167,11 +167,9 @@ pub(super) fn owner(snapshot: &Snapshot) -> Owner {
     let uid = snapshot.organization.as_ref().and_then(|organization| organization.metadata.uid.as_deref());
     let is_claimed = |facts: &NamespaceFacts| facts.claimed_by.as_deref() == Some(&*snapshot.name);
     let namespaces = snapshot.namespaces.iter().filter(|(_, facts)| is_claimed(facts));
-    Owner {
-        name: Arc::clone(&snapshot.name),
-        uid: uid.unwrap_or_default().into(),
-        namespaces: namespaces.map(|(namespace, _)| Arc::clone(namespace)).collect(),
-    }
+    let namespaces: Vec<_> = namespaces.map(|(namespace, _)| Arc::clone(namespace)).collect();
+    let name = Arc::clone(&snapshot.name);
+    Owner::new(name, uid.unwrap_or_default().into(), namespaces.clone(), namespaces, "")
 }
 
 /// What the catalogue's objects say of their grants.

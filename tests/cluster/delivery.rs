@@ -203,15 +203,18 @@ async fn what_others_made_is_never_touched_and_the_conflict_ends_with_it() {
 }
 
 #[tokio::test]
-async fn an_object_that_was_taken_over_is_left_alone_and_reported() {
+async fn an_object_that_loses_its_label_and_its_content_at_once_is_put_right() {
     let cluster = cluster().await;
     cluster.feature().await;
     cluster.create(grant(&cluster.name, &cluster.name, &cluster.name, json!({}))).await.unwrap();
-    cluster.object("ConfigMap", "$", "$").await;
+    let made = cluster.object("ConfigMap", "$", "$").await;
     let labels = json!({"app.kubernetes.io/managed-by": null});
-    cluster.merge("ConfigMap", "$", "$", json!({"metadata": {"labels": labels}, "data": {"who": "me"}})).await.unwrap();
-    cluster.condition("EntitlementInstance", "$", "Delivered", "False", "Conflict").await;
-    assert_eq!(cluster.get("ConfigMap", "$", "$").await.unwrap()["data"]["who"], "me");
+    let data = json!({"who": "me", "more": "mine"});
+    cluster.merge("ConfigMap", "$", "$", json!({"metadata": {"labels": labels}, "data": data})).await.unwrap();
+    let is_right =
+        |seen: &Value| seen["data"] == made["data"] && seen["metadata"]["labels"] == made["metadata"]["labels"];
+    let after = cluster.until("ConfigMap", "$", "$", "is put right", is_right).await;
+    assert_eq!(after["metadata"]["uid"], made["metadata"]["uid"]);
 }
 
 #[tokio::test]

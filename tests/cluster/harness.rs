@@ -173,6 +173,7 @@ impl Drop for Operator {
 /// A client of a cluster, and a name that no other test has.
 pub struct Cluster {
     pub client: Client,
+    config: Config,
     /// Begins the names of all that a test makes.
     pub name: String,
 }
@@ -217,6 +218,8 @@ fn resource(kind: &str) -> (ApiResource, bool) {
         "ValidatingAdmissionPolicyBinding" => {
             ("admissionregistration.k8s.io", "v1", "validatingadmissionpolicybindings", false)
         }
+        "Role" => ("rbac.authorization.k8s.io", "v1", "roles", true),
+        "RoleBinding" => ("rbac.authorization.k8s.io", "v1", "rolebindings", true),
         "Event" => ("events.k8s.io", "v1", "events", true),
         "ControllerRevision" => ("apps", "v1", "controllerrevisions", true),
         other => panic!("no such kind in the harness: {other}"),
@@ -230,8 +233,48 @@ impl Cluster {
         let kubeconfig = Kubeconfig::read_from(kubeconfig).unwrap();
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
         let name = format!("t{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        Self::with(config, name)
+    }
+
+    fn with(config: Config, name: String) -> Self {
         CLIENTS.fetch_add(1, Ordering::Relaxed);
-        Self { client: Client::try_from(config).unwrap(), name }
+        Self { client: Client::try_from(config.clone()).unwrap(), config, name }
+    }
+
+    /// The same as a user who may do everything with ConfigMaps and Secrets in a namespace, and nothing else.
+    pub async fn tenant(&self, namespace: &str) -> Self {
+        let namespace = namespace.replace('$', &self.name);
+        let user = format!("tenant-of-{namespace}");
+        let metadata = json!({"name": "tenant", "namespace": namespace});
+        let api_group = "rbac.authorization.k8s.io";
+        let rules = json!([{"apiGroups": [""], "resources": ["configmaps", "secrets"], "verbs": ["*"]}]);
+        let subjects = json!([{"apiGroup": api_group, "kind": "User", "name": user}]);
+        let role = json!({"apiGroup": api_group, "kind": "Role", "name": "tenant"});
+        for (kind, field) in
+            [("Role", json!({"rules": rules})), ("RoleBinding", json!({"subjects": subjects, "roleRef": role}))]
+        {
+            let mut object = json!({"apiVersion": format!("{api_group}/v1"), "kind": kind, "metadata": metadata});
+            object.as_object_mut().unwrap().extend(field.as_object().unwrap().clone());
+            self.create(object).await.unwrap();
+        }
+        let mut config = self.config.clone();
+        config.auth_info.impersonate = Some(user);
+        Self::with(config, self.name.clone())
+    }
+
+    /// Changes the status of an organization, as somebody could who may.
+    pub async fn forge_status(&self, name: &str, status: Value) {
+        let name = name.replace('$', &self.name);
+        let patch = Patch::Merge(json!({"status": status}));
+        self.api("Organization", "").patch_status(&name, &PatchParams::default(), &patch).await.unwrap();
+    }
+
+    /// Waits for the operator to do something else for organization `$`, which shows that it has seen all that came before.
+    pub async fn operator_has_acted(&self) {
+        let before = self.object("ConfigMap", "$", "entitlements").await;
+        self.delete("ConfigMap", "$", "entitlements").await;
+        let is_new = |seen: &Value| !seen.is_null() && seen["metadata"]["uid"] != before["metadata"]["uid"];
+        self.until("ConfigMap", "$", "entitlements", "is made again", is_new).await;
     }
 
     pub fn api(&self, kind: &str, namespace: &str) -> Api<DynamicObject> {

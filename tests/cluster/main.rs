@@ -24,12 +24,15 @@ mod audit;
 mod harness;
 mod leaks;
 
+mod attacks;
 mod bad_company;
 mod bad_input;
 mod barred;
 mod bulk;
+mod contention;
 mod control_plane;
 mod control_plane_end;
+mod copies;
 mod delivery;
 mod documentation;
 mod examples;

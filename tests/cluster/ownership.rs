@@ -132,39 +132,6 @@ async fn the_summary_goes_before_every_grant() {
 }
 
 #[tokio::test]
-async fn what_was_taken_over_is_left_alone_until_it_is_given_back() {
-    let cluster = cluster().await;
-    cluster.feature().await;
-    cluster.create(grant(&cluster.name, &cluster.name, &cluster.name, json!({}))).await.unwrap();
-    let made = cluster.object("ConfigMap", "$", "$").await;
-    let owners = made["metadata"]["ownerReferences"].clone();
-    let other = cluster.object("ConfigMap", "$", "kube-root-ca.crt").await["metadata"]["uid"].clone();
-    let other = json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "kube-root-ca.crt", "uid": other, "controller": true}]);
-    let takings = [
-        (json!({"ownerReferences": []}), json!({"ownerReferences": owners})),
-        (json!({"ownerReferences": other}), json!({"ownerReferences": owners})),
-        (
-            json!({"labels": {"entitlements.dev/organization": null}}),
-            json!({"labels": {"entitlements.dev/organization": cluster.name}}),
-        ),
-        (
-            json!({"labels": {"app.kubernetes.io/managed-by": "somebody"}}),
-            json!({"labels": {"app.kubernetes.io/managed-by": "entitlement-operator"}}),
-        ),
-    ];
-    for (taken, given_back) in takings {
-        let patch = json!({"metadata": taken, "data": {"who": "me"}});
-        cluster.merge("ConfigMap", "$", "$", patch.clone()).await.unwrap();
-        cluster.condition("EntitlementInstance", "$", "Delivered", "False", "Conflict").await;
-        assert_eq!(cluster.get("ConfigMap", "$", "$").await.unwrap()["data"]["who"], "me", "{patch}");
-        cluster.merge("ConfigMap", "$", "$", json!({"metadata": given_back})).await.unwrap();
-        let back = until(&cluster, "$", "who", "The Client").await;
-        assert_eq!(back["metadata"]["uid"], made["metadata"]["uid"]);
-        cluster.condition("EntitlementInstance", "$", "Delivered", "True", "Delivered").await;
-    }
-}
-
-#[tokio::test]
 async fn a_foreign_secret_of_another_type_is_a_conflict_and_stays() {
     let cluster = cluster().await;
     cluster.apply(crate::harness::ORGANIZATION).await;

@@ -1,6 +1,6 @@
 //! Which namespaces an organization is served in, and where it may be granted something.
 
-use crate::harness::{DEADLINE, cluster, grant};
+use crate::harness::{DEADLINE, cluster, grant, seconds_from_now};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -89,6 +89,12 @@ async fn a_namespace_belongs_to_the_older_organization() {
     let cluster = cluster().await;
     cluster.feature().await;
     cluster.condition("Organization", "$", "Ready", "True", "Served").await;
+    let older = cluster.get("Organization", "", "$").await.unwrap();
+    let made = older["metadata"]["creationTimestamp"].as_str().unwrap();
+    while *seconds_from_now(0) <= *made {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    // What somebody writes on it makes it no older.
     cluster
         .apply(
             "
@@ -98,7 +104,7 @@ metadata: {name: $-own}
 ---
 apiVersion: entitlements.dev/v1alpha1
 kind: Organization
-metadata: {name: $-younger, annotations: {entitlements.dev/granted-at: '2100-01-01T00:00:00Z'}}
+metadata: {name: $-younger, annotations: {entitlements.dev/granted-at: '2000-01-01T00:00:00Z'}}
 spec: {namespaces: [$, $-own]}
 ",
         )

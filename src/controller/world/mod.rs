@@ -12,6 +12,9 @@
 //! | `grants` | grants, and who has how many of what |
 //! | `catalogue` | definitions, facet definitions and revisions |
 //! | `outputs` | what there is in tenants' namespaces |
+//! | `strays` | objects that lost the marks of the operator |
+//! | `contention` | objects that others change again and again |
+//! | `places` | in which namespaces an organization's objects lie |
 //! | `sources` | Secrets that grants take values from |
 //! | `observe` | what each event of a watch means |
 //! | `view` | all that one organization's evaluation reads |
@@ -19,13 +22,16 @@
 
 mod candidate;
 mod catalogue;
+mod contention;
 mod grants;
 mod kept;
 mod lives;
 mod observe;
 mod outputs;
+mod places;
 mod sources;
 mod store;
+mod strays;
 mod tenancy;
 mod view;
 
@@ -37,6 +43,7 @@ pub use catalogue::{DefinitionView, Served};
 pub use kept::SourceKey;
 pub use lives::MadeAnew;
 pub use store::Identity;
+pub use strays::Origin;
 pub use view::{GrantFacts, NotReady, OrganizationView, SourcePermission};
 
 use super::{guarded::Guarded, settling::Settling};
@@ -97,6 +104,8 @@ pub struct World {
     made_anew: Vec<MadeAnew>,
     source_namespaces_changed: bool,
     was_ready: bool,
+    /// Organizations of which all objects are known that they had when the operator started.
+    searched: BTreeSet<Arc<str>>,
 }
 
 impl World {
@@ -118,6 +127,7 @@ impl World {
             made_anew: Vec::new(),
             source_namespaces_changed: false,
             was_ready: false,
+            searched: BTreeSet::new(),
         }
     }
 
@@ -139,6 +149,7 @@ impl World {
             return work;
         }
         self.barred = self.grants.all_barred().cloned().collect();
+        self.find_misplaced();
         let organizations = self.tenancy.organizations().chain(self.grants.organizations()).cloned();
         let definitions = self.catalogue.definitions().into_iter();
         let facets = self.catalogue.facets().cloned();
@@ -252,9 +263,10 @@ impl World {
         self.change_grants(&namespace, |grants| grants.put(instance, is_allowed))
     }
 
-    /// The answer to a write of an organization's status.
-    pub fn wrote_organization(&mut self, organization: Organization) {
+    /// The answer to a write of an organization's status, which had those namespaces.
+    pub fn wrote_organization(&mut self, organization: Organization, namespaces: Option<&[String]>) {
         let name = tenancy::name_of(&organization.metadata);
+        self.tenancy.remember(&organization.metadata, namespaces.unwrap_or_default());
         let generation = self.tenancy.get(&name).and_then(|known| known.metadata.generation);
         let is_news = organization.metadata.generation != generation;
         if let Some(change) = self.tenancy.put(organization)
@@ -279,16 +291,15 @@ impl World {
         }
     }
 
-    /// The answer to a write of an output.
-    pub fn wrote_output(&mut self, key: &ObjectKey, observed: Observed) {
-        let writer = observed.organization.clone();
-        let touched = self.outputs.put(key, observed);
-        self.touch_organizations(touched.into_iter().filter(|name| Some(name) != writer.as_ref()));
+    /// The answer to a write of an output of the organization.
+    pub fn wrote_output(&mut self, organization: &Arc<str>, key: &ObjectKey, observed: Observed) {
+        let touched = self.outputs.wrote(organization, key, observed, Instant::now());
+        self.touch_organizations(touched.into_iter().filter(|name| name != organization));
     }
 
     /// The operator has deleted an output of the organization, or found that it is gone.
     pub fn output_is_gone(&mut self, organization: &Arc<str>, key: &ObjectKey, uid: &Arc<str>) {
-        let touched = self.outputs.forget(key, uid);
+        let touched = self.outputs.forget(organization, key, uid, Instant::now());
         self.touch_organizations(touched.into_iter().filter(|name| name != organization));
     }
 
@@ -308,14 +319,9 @@ impl World {
         self.outputs.remove_foreign(organization, key);
     }
 
-    /// The organization wants no names any more.
-    pub fn forget_foreign(&mut self, organization: &str) {
-        self.outputs.forget_foreign(organization);
-    }
-
     /// When to look again at what stands in the organization's way.
     pub fn next_look(&self, organization: &str) -> Option<Instant> {
-        self.outputs.next_look(organization)
+        self.outputs.next_look(organization, Instant::now())
     }
 
     /// The answer to a write of a revision.

@@ -13,6 +13,7 @@ use kube::{
     runtime::watcher::Event,
 };
 use std::{collections::BTreeSet, sync::Arc};
+use tokio::time::Instant;
 
 fn warn_unreadable<K: Resource<DynamicType = ()>>(invalid: &InvalidObject) {
     tracing::warn!(
@@ -232,8 +233,11 @@ impl World {
                 self.outputs.begin_list(K::KIND);
                 BTreeSet::new()
             }
-            Event::Apply(Guarded(Ok(object))) | Event::InitApply(Guarded(Ok(object))) => {
-                self.outputs.put(&K::key_of(object.meta()), object.observed())
+            Event::Apply(Guarded(Ok(object))) => {
+                self.outputs.saw(&K::key_of(object.meta()), object.observed(), false, Instant::now())
+            }
+            Event::InitApply(Guarded(Ok(object))) => {
+                self.outputs.saw(&K::key_of(object.meta()), object.observed(), true, Instant::now())
             }
             Event::Apply(Guarded(Err(invalid))) | Event::InitApply(Guarded(Err(invalid))) => {
                 // Without the error, which may quote what a Secret holds.
@@ -241,7 +245,7 @@ impl World {
                 tracing::warn!(kind = K::KIND.as_str(), namespace, name, "an output can't be read");
                 self.outputs.put_unreadable(&K::key_of(&invalid.metadata), &invalid.metadata)
             }
-            Event::Delete(object) => self.outputs.remove(&K::key_of(object.meta()), object.meta()),
+            Event::Delete(object) => self.outputs.remove(&K::key_of(object.meta()), object.meta(), Instant::now()),
             Event::InitDone => self.outputs.finish_list(K::KIND),
         };
         self.touch_organizations(organizations);

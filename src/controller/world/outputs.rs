@@ -1,9 +1,16 @@
 //! What the operator's label is on in tenants' namespaces, and what stands in its way there.
 
-use super::store::{Identity, Put, PutUnreadable, Store};
+use super::{
+    contention::Contention,
+    store::{Identity, Put, PutUnreadable, Store},
+    strays::Strays,
+};
 use crate::{
     api::entitlement_definition::OutputKind,
-    evaluation::{object::ObjectKey, plan::Observed},
+    evaluation::{
+        object::ObjectKey,
+        plan::{Fate, Observed, Owner},
+    },
 };
 use kube::api::ObjectMeta;
 use std::{
@@ -29,6 +36,10 @@ pub struct Outputs {
     foreign: HashMap<Arc<str>, BTreeMap<ObjectKey, Look>>,
     /// Organizations that want a name which another's object has, one that the operator watches.
     waiting: HashMap<ObjectKey, BTreeSet<Arc<str>>>,
+    /// Objects whose marks others have changed.
+    pub strays: Strays,
+    /// Objects that others change again and again.
+    pub contention: Contention,
 }
 
 /// When a foreign object is looked at.
@@ -46,22 +57,51 @@ impl Outputs {
         }
     }
 
-    fn get(&self, key: &ObjectKey) -> Option<&Arc<Observed>> {
+    /// The object of that name, as far as the watch shows it.
+    pub fn get(&self, key: &ObjectKey) -> Option<&Arc<Observed>> {
         match key.kind {
             OutputKind::ConfigMap => self.config_maps.get(key),
             OutputKind::Secret => self.secrets.get(key),
         }
     }
 
-    /// A state of an object, from the watch or from the answer to a write. Organizations that it is or was of, if it is
+    /// A state of an object, from the answer to a write for an organization. Organizations that it is or was of, if it is
     /// news.
-    pub fn put(&mut self, key: &ObjectKey, observed: Observed) -> BTreeSet<Arc<str>> {
+    pub fn wrote(
+        &mut self,
+        organization: &Arc<str>,
+        key: &ObjectKey,
+        observed: Observed,
+        now: Instant,
+    ) -> BTreeSet<Arc<str>> {
+        self.contention.wrote(organization, key, Some(observed.version), now);
+        self.strays.settle(organization, key);
+        let Some((before, observed)) = self.put(key, observed) else { return BTreeSet::new() };
+        if let Some(former) = before.as_ref().and_then(|before| before.organization.as_ref()) {
+            self.strays.settle(former, key);
+        }
+        self.relink(key, before.as_deref(), Some(&observed))
+    }
+
+    /// A state of an object, from the watch; `is_listed` if from a list. Organizations that it is or was of, if it is news.
+    pub fn saw(&mut self, key: &ObjectKey, observed: Observed, is_listed: bool, now: Instant) -> BTreeSet<Arc<str>> {
+        let Some((before, observed)) = self.put(key, observed) else { return BTreeSet::new() };
+        let is_changed = before.as_ref().map_or(!is_listed, |before| !observed.has_same_content(before));
+        if is_changed {
+            self.contention.saw(key, Some(observed.version), now);
+        }
+        self.strays.saw(key, before.as_deref(), Some(&observed));
+        self.relink(key, before.as_deref(), Some(&observed))
+    }
+
+    /// What was known of the object, if this is news.
+    fn put(&mut self, key: &ObjectKey, observed: Observed) -> Option<(Option<Arc<Observed>>, Arc<Observed>)> {
         let identity = Identity { uid: Arc::clone(&observed.uid), version: observed.version };
         let observed = Arc::new(observed);
-        let Put::Stored(before) = self.store(key.kind).put(key.clone(), identity, Arc::clone(&observed)) else {
-            return BTreeSet::new();
-        };
-        self.relink(key, before.as_deref(), Some(&observed))
+        match self.store(key.kind).put(key.clone(), identity, Arc::clone(&observed)) {
+            Put::Stored(before) => Some((before, observed)),
+            Put::Stale => None,
+        }
     }
 
     /// An object that could not be read: what is known of it stays. Organizations that it was of, if nothing is.
@@ -74,13 +114,26 @@ impl Outputs {
     }
 
     /// The watch says that an object is gone, or has the label no more. Organizations that it was of.
-    pub fn remove(&mut self, key: &ObjectKey, metadata: &ObjectMeta) -> BTreeSet<Arc<str>> {
+    pub fn remove(&mut self, key: &ObjectKey, metadata: &ObjectMeta, now: Instant) -> BTreeSet<Arc<str>> {
         let before = self.store(key.kind).remove(key, &Identity::of(metadata));
+        if before.is_some() {
+            self.contention.saw(key, None, now);
+        }
+        self.strays.saw(key, before.as_deref(), None);
         self.relink(key, before.as_deref(), None)
     }
 
-    /// The operator has deleted an object, or found that it is gone. Organizations that it was of, or that want its name.
-    pub fn forget(&mut self, key: &ObjectKey, uid: &Arc<str>) -> BTreeSet<Arc<str>> {
+    /// The operator has deleted an object of the organization, or found that it is gone. Organizations that it was of, or that
+    /// want its name.
+    pub fn forget(
+        &mut self,
+        organization: &Arc<str>,
+        key: &ObjectKey,
+        uid: &Arc<str>,
+        now: Instant,
+    ) -> BTreeSet<Arc<str>> {
+        self.contention.wrote(organization, key, None, now);
+        self.strays.settle(organization, key);
         let before = self.store(key.kind).forget(key, uid);
         self.relink(key, before.as_deref(), None)
     }
@@ -93,6 +146,9 @@ impl Outputs {
     /// A list of one kind is complete. Organizations that have lost objects.
     pub fn finish_list(&mut self, kind: OutputKind) -> BTreeSet<Arc<str>> {
         let gone = self.store(kind).finish_list();
+        for (key, before) in &gone {
+            self.strays.saw(key, before.as_deref(), None);
+        }
         gone.iter().flat_map(|(key, before)| self.relink(key, before.as_deref(), None)).collect()
     }
 
@@ -125,6 +181,21 @@ impl Outputs {
     pub fn of_organization(&self, organization: &str) -> BTreeMap<ObjectKey, Arc<Observed>> {
         let keys = self.by_organization.get(organization).into_iter().flatten();
         keys.filter_map(|key| Some((key.clone(), Arc::clone(self.get(key)?)))).collect()
+    }
+
+    /// Namespaces in which something of the organization lies that is not withdrawn.
+    pub fn places(&self, owner: &Owner) -> BTreeSet<Arc<str>> {
+        let is_there = |key: &&ObjectKey| {
+            self.get(key).is_some_and(|observed| observed.was_made_for(owner) && observed.fate != Fate::Retained)
+        };
+        let keys = self.by_organization.get(owner.name()).into_iter().flatten().filter(is_there);
+        let strays = self.strays.of(owner.name()).map(|(key, _)| key);
+        keys.chain(strays).map(|key| Arc::clone(&key.namespace)).collect()
+    }
+
+    /// All objects that the watch shows.
+    pub fn all(&self) -> impl Iterator<Item = (&ObjectKey, &Arc<Observed>)> {
+        self.config_maps.iter().chain(self.secrets.iter())
     }
 
     /// The object at a name that an organization wants, whoever's it is. The organization hears of it when that changes.
@@ -163,7 +234,8 @@ impl Outputs {
     }
 
     /// When it is time for the next look.
-    pub fn next_look(&self, organization: &str) -> Option<Instant> {
-        self.foreign.get(organization)?.values().map(|look| look.at).min()
+    pub fn next_look(&self, organization: &str, now: Instant) -> Option<Instant> {
+        let looks = self.foreign.get(organization).into_iter().flatten().map(|(_, look)| look.at);
+        looks.chain(self.contention.next(organization, now)).min()
     }
 }

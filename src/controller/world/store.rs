@@ -132,6 +132,11 @@ impl<K: Hash + Ord + Clone, V> Store<K, V> {
         self.entries.remove(key).map(|entry| entry.value)
     }
 
+    /// The newest states of all objects.
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.entries.iter().map(|(key, entry)| (key, &entry.value))
+    }
+
     /// All keys.
     pub fn keys(&self) -> impl Iterator<Item = &K> {
         self.entries.keys()

@@ -12,10 +12,20 @@ use std::{
 #[derive(Default)]
 pub struct Tenancy {
     organizations: Store<Arc<str>, Arc<Organization>>,
+    /// In which namespaces organizations have objects, by their UIDs: what their statuses say, or have said before somebody
+    /// else took it off.
+    memories: HashMap<Arc<str>, Memory>,
     /// Organizations that list a namespace, the oldest first.
     claims: HashMap<Arc<str>, BTreeSet<Age>>,
     /// True for those that are not terminating.
     namespaces: Store<Arc<str>, bool>,
+}
+
+/// In which namespaces an organization has objects.
+struct Memory {
+    /// Of which organization of the name.
+    uid: Option<String>,
+    namespaces: BTreeSet<Arc<str>>,
 }
 
 /// A change of one organization.
@@ -39,7 +49,30 @@ impl Tenancy {
         let Put::Stored(before) = self.organizations.put(Arc::clone(&name), identity, Arc::clone(&organization)) else {
             return None;
         };
+        self.read_memory(&name, &organization);
         Some(self.replace(name, before.as_deref(), Some(&organization)))
+    }
+
+    fn read_memory(&mut self, name: &Arc<str>, organization: &Organization) {
+        let uid = &organization.metadata.uid;
+        if self.memories.get(name).is_some_and(|memory| memory.uid != *uid) {
+            self.memories.remove(name);
+        }
+        let Some(said) = organization.status.as_ref().and_then(|status| status.namespaces.as_ref()) else { return };
+        let new = || Memory { uid: uid.clone(), namespaces: BTreeSet::new() };
+        let known = self.memories.entry(Arc::clone(name)).or_insert_with(new);
+        known.namespaces.extend(said.iter().map(|namespace| namespace.as_str().into()));
+    }
+
+    /// The operator has written in which namespaces an organization has objects.
+    pub fn remember(&mut self, metadata: &ObjectMeta, namespaces: &[String]) {
+        let namespaces = namespaces.iter().map(|namespace| namespace.as_str().into()).collect();
+        self.memories.insert(name_of(metadata), Memory { uid: metadata.uid.clone(), namespaces });
+    }
+
+    /// In which namespaces an organization has objects; None if nobody has ever written that down.
+    pub fn remembered(&self, name: &str) -> Option<&BTreeSet<Arc<str>>> {
+        self.memories.get(name).map(|memory| &memory.namespaces)
     }
 
     /// An organization that could not be read, and why. What was known of it stays; None if that changes nothing.
@@ -78,8 +111,9 @@ impl Tenancy {
         if let Some(organization) = before {
             self.unclaim(organization);
         }
-        if let Some(organization) = after {
-            self.claim(organization);
+        match after {
+            Some(organization) => self.claim(organization),
+            None => drop(self.memories.remove(&name)),
         }
         let both = before.into_iter().chain(after);
         OrganizationChange {

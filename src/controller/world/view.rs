@@ -2,7 +2,7 @@
 
 use super::{SourceKey, World, catalogue::NotYetRead, kept::Held, sources::NotYetFetched};
 use crate::{
-    api::{ASSIGNMENT_NAMESPACE, EntitlementInstance, Organization},
+    api::{EntitlementInstance, Organization},
     core::{
         grant::{Grant, GrantId},
         namespace::NamespaceFacts,
@@ -45,6 +45,8 @@ pub struct OrganizationView {
     pub scene: Scene,
     /// The foreign objects among it that it is time to look at again.
     pub looks: Vec<ObjectKey>,
+    /// Something of it may be there that the watch does not show.
+    pub is_unsearched: bool,
 }
 
 /// Why an organization can't be brought up to date.
@@ -96,14 +98,16 @@ impl World {
         };
         let owner = snapshot.organization.as_deref().map(|organization| self.owner(name, organization));
         let facts = held.iter().map(|held| self.facts(held)).collect();
-        let foreign = self.outputs.foreign(name, Instant::now());
+        let now = Instant::now();
+        let foreign = self.outputs.foreign(name, now);
         let looks = foreign.iter().filter(|(_, is_due)| *is_due).map(|(key, _)| key.clone()).collect();
         let scene = Scene {
             observed: self.outputs.of_organization(name),
             foreign: foreign.into_iter().map(|(key, _)| key).collect(),
             unreadable: self.grants.unreadable(),
+            contested: self.outputs.contention.let_go(name, now),
         };
-        Ok(OrganizationView { snapshot, facts, owner, scene, looks })
+        Ok(OrganizationView { snapshot, facts, owner, scene, looks, is_unsearched: !self.searched.contains(name) })
     }
 
     /// Whether instances are being read again that the organization lets be named now. What it holds can't be told without.
@@ -159,23 +163,6 @@ impl World {
             status: held.status,
             moments: held.moments,
         }
-    }
-
-    fn owner(&self, name: &Arc<str>, organization: &Organization) -> Owner {
-        let listed = organization.spec.namespaces.iter().map(|namespace| Arc::from(namespace.as_str()));
-        let is_its = |namespace: &Arc<str>| {
-            self.tenancy.claimants(namespace).next() == Some(name) && !self.is_never_of_tenants(namespace)
-        };
-        Owner {
-            name: Arc::clone(name),
-            uid: organization.metadata.uid.as_deref().unwrap_or_default().into(),
-            namespaces: listed.filter(is_its).collect(),
-        }
-    }
-
-    /// Whatever an evaluation says, nothing is ever written there.
-    fn is_never_of_tenants(&self, namespace: &Arc<str>) -> bool {
-        *namespace == self.operator_namespace || &**namespace == ASSIGNMENT_NAMESPACE || namespace.starts_with("kube-")
     }
 
     pub(super) fn catalogue_of<'a>(

@@ -5,8 +5,8 @@ use super::{Fingerprint, Owner};
 use crate::{
     core::grant::GrantId,
     evaluation::object::{
-        IN_FORCE, INSTANCE, MANAGED_BY, MANAGER, ON_END, ORGANIZATION, OVER, OWN_PREFIX, ObjectContent, ObjectData,
-        RETAIN,
+        IN_FORCE, INSTANCE, MANAGED_BY, MANAGER, OBJECT, ON_END, ORGANIZATION, OVER, OWN_PREFIX, ObjectContent,
+        ObjectData, ObjectKey, RETAIN,
     },
 };
 use std::{
@@ -54,7 +54,8 @@ impl Marks {
     /// The keys that are the operator's and that it does not want. Those of others stay.
     #[must_use]
     pub fn outdated(&self, desired: &BTreeMap<String, String>) -> Vec<String> {
-        self.operators.iter().filter(|key| !desired.contains_key(&***key)).map(ToString::to_string).collect()
+        let is_wanted = |key: &str| desired.contains_key(key) || key == OBJECT;
+        self.operators.iter().filter(|key| !is_wanted(key)).map(ToString::to_string).collect()
     }
 }
 
@@ -70,17 +71,58 @@ pub enum Fate {
 }
 
 impl Fate {
-    /// What labels and annotations say.
+    /// What labels and annotations say, as far as they may be believed: whoever may edit the object could else keep it.
     #[must_use]
-    pub fn of(labels: Option<&BTreeMap<String, String>>, annotations: Option<&BTreeMap<String, String>>) -> Self {
+    pub fn of(
+        labels: Option<&BTreeMap<String, String>>,
+        annotations: Option<&BTreeMap<String, String>>,
+        is_believed: impl Fn(&str) -> bool,
+    ) -> Self {
         let has = |pairs: Option<&BTreeMap<String, String>>, key: &str, value: &str| {
             pairs.and_then(|pairs| pairs.get(key)).is_some_and(|found| found == value)
         };
-        if has(labels, IN_FORCE, OVER) {
-            return Self::Retained;
+        let is_to_last = has(annotations, ON_END, RETAIN) && is_believed(ON_END);
+        let is_over = has(labels, IN_FORCE, OVER) && (is_to_last || is_believed(IN_FORCE));
+        match (is_over, is_to_last) {
+            (true, _) => Self::Retained,
+            (false, true) => Self::Retain,
+            (false, false) => Self::Delete,
         }
-        if has(annotations, ON_END, RETAIN) { Self::Retain } else { Self::Delete }
     }
+}
+
+/// Which object an object says that it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Naming {
+    /// Itself.
+    Itself,
+    /// Another, of which it is a copy.
+    Another,
+    /// Nothing is said: it was written by a version that did not say so, or somebody took that off.
+    Nothing,
+}
+
+impl Naming {
+    /// What the annotations of the object of that name say.
+    #[must_use]
+    pub fn of(annotations: Option<&BTreeMap<String, String>>, key: &ObjectKey) -> Self {
+        match annotations.and_then(|annotations| annotations.get(OBJECT)) {
+            None => Self::Nothing,
+            Some(place) if place.split_once('/') == Some((&key.namespace, &key.name)) => Self::Itself,
+            Some(_) => Self::Another,
+        }
+    }
+}
+
+/// How much of an object the operator has written, as the API server recorded it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authorship {
+    /// Nothing, as far as is known.
+    Unknown,
+    /// Something.
+    Part,
+    /// All of its data.
+    Whole,
 }
 
 /// An object that carries the operator's label.
@@ -98,6 +140,10 @@ pub struct Observed {
     pub instance: Option<GrantId>,
     /// What becomes of it when nothing asks for it any more.
     pub fate: Fate,
+    /// Which object it says that it is.
+    pub naming: Naming,
+    /// How much of it the operator has written.
+    pub authorship: Authorship,
     /// Its labels.
     pub labels: Marks,
     /// Its annotations.
@@ -114,20 +160,64 @@ pub struct Observed {
     pub is_fixed: bool,
     /// It is being deleted, and something holds it.
     pub is_terminating: bool,
+    /// The first finalizer that holds it then.
+    pub finalizer: Option<Box<str>>,
 }
 
 impl Observed {
-    /// Whether the operator made it for that organization, and nobody took it over since.
+    /// Whether nothing in it is otherwise that the operator would put right.
+    #[must_use]
+    pub fn has_same_content(&self, other: &Self) -> bool {
+        let content = |observed: &Self| (observed.data, observed.has_binary_data, observed.is_fixed);
+        content(self) == content(other)
+            && self.secret_type == other.secret_type
+            && (&self.organization, &self.controller) == (&other.organization, &other.controller)
+            && (&self.labels, &self.annotations) == (&other.labels, &other.annotations)
+    }
+
+    /// Whether the operator made it for that organization, and nobody took it over since. A copy is somebody else's.
     #[must_use]
     pub fn is_of(&self, owner: &Owner) -> bool {
-        self.organization.as_ref() == Some(&owner.name) && self.controller.as_ref() == Some(&owner.uid)
+        self.is_marked_for(owner) && self.naming != Naming::Another
+    }
+
+    /// Whether label and owner are those of an object of the organization.
+    #[must_use]
+    pub fn is_marked_for(&self, owner: &Owner) -> bool {
+        self.organization.as_ref() == Some(owner.name()) && self.controller.as_ref() == Some(owner.uid())
+    }
+
+    /// Whether it is surely no copy: it names itself or, where a former version made it, the operator wrote it.
+    #[must_use]
+    pub fn is_original(&self) -> bool {
+        match self.naming {
+            Naming::Itself => true,
+            Naming::Nothing => self.authorship != Authorship::Unknown,
+            Naming::Another => false,
+        }
+    }
+
+    /// Whether it is an object that the operator made for the organization, be it that it says of itself to be a copy.
+    #[must_use]
+    pub fn was_made_for(&self, owner: &Owner) -> bool {
+        self.is_marked_for(owner) && (self.is_original() || self.authorship == Authorship::Whole)
     }
 
     /// Whether it is one that an organization has kept, and that yields to any grant which asks for its name, also one of the
     /// organization that has the namespace now.
     #[must_use]
     pub fn yields(&self) -> bool {
-        self.fate == Fate::Retained && self.organization.is_some() && self.controller.is_some()
+        let is_kept = self.fate == Fate::Retained && self.naming != Naming::Another;
+        is_kept && self.organization.is_some() && self.controller.is_some()
+    }
+
+    /// Why it is not gone yet.
+    #[must_use]
+    pub fn held_back(&self) -> String {
+        let finalizer = self.finalizer.as_deref().unwrap_or("of somebody else");
+        format!(
+            "it is being deleted, and the finalizer {finalizer}, which is not the operator's, holds it: remove that"
+        )
     }
 
     /// Whether it is a Secret of the type that it should be, or no Secret: the type of one never changes.
@@ -142,6 +232,7 @@ impl Observed {
         !self.is_fixed
             && self.has_type_of(&content.data)
             && !self.has_binary_data
+            && self.naming == Naming::Itself
             && self.labels.have(&content.labels)
             && self.annotations.have(&content.annotations)
             && self.labels.outdated(&content.labels).is_empty()

@@ -1,6 +1,6 @@
 //! What the statuses say of the delivery.
 
-use super::{Delivery, Outcomes};
+use super::{Delivery, Outcomes, Stuck};
 use crate::{
     api::{
         Condition, ConditionStatus, EntitlementInstanceStatus, OrganizationStatus,
@@ -13,7 +13,10 @@ use crate::{
     },
     evaluation::{Evaluation, GrantOutcome, Snapshot, object::ObjectKey},
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// Longer than any message that is written here, and far below what the schema allows.
 const MAX_MESSAGE_CHARS: usize = 2048;
@@ -33,17 +36,25 @@ pub struct Statuses {
 #[must_use]
 pub fn statuses(evaluation: &Evaluation, snapshot: &Snapshot, outcomes: &Outcomes, now: Instant) -> Statuses {
     let deliveries = by_grant(evaluation, outcomes);
+    let stuck = first_stuck(evaluation, outcomes);
     let grants = evaluation
         .grants
         .iter()
         .zip(&snapshot.grants)
-        .map(|(outcome, grant)| grant_status(outcome, grant, deliveries.get(&Some(&outcome.id)), outcomes, now))
+        .map(|(outcome, grant)| {
+            let stuck = stuck.get(&Some(&outcome.id)).copied();
+            grant_status(outcome, grant, deliveries.get(&Some(&outcome.id)), stuck, now)
+        })
         .collect();
     let organization = evaluation.organization.as_ref().map(|status| {
         let previous = snapshot.organization.as_ref().and_then(|organization| organization.status.as_ref());
         let previous = previous.map_or(&[][..], |status| &status.conditions);
         let mut status = status.clone();
-        if let Some(problem) = deliveries.get(&None).and_then(GrantDelivery::problem) {
+        let left = outcomes.left.iter().map(ToString::to_string);
+        let all: BTreeSet<String> = status.namespaces.take().unwrap_or_default().into_iter().chain(left).collect();
+        status.namespaces = Some(all.into_iter().collect());
+        let problem = deliveries.get(&None).and_then(GrantDelivery::problem);
+        if let Some(problem) = problem.or_else(|| stuck.get(&None).copied().map(problem_of)) {
             let generation = status.observed_generation;
             falsify(&mut status.conditions, READY, &problem, previous, generation, now);
         }
@@ -54,6 +65,24 @@ pub fn statuses(evaluation: &Evaluation, snapshot: &Snapshot, outcomes: &Outcome
 
 /// A reason and a message.
 type Problem = (&'static str, String);
+
+fn problem_of(stuck: &Stuck) -> Problem {
+    (stuck.reason, stuck.message.clone())
+}
+
+/// The first object of each grant that could not be withdrawn. One of a grant that is gone is the organization's.
+fn first_stuck<'a>(evaluation: &'a Evaluation, outcomes: &'a Outcomes) -> BTreeMap<Option<&'a GrantId>, &'a Stuck> {
+    let mut first = BTreeMap::new();
+    if outcomes.stuck.is_empty() {
+        return first;
+    }
+    let known: BTreeSet<&GrantId> = evaluation.grants.iter().map(|outcome| &outcome.id).collect();
+    for stuck in &outcomes.stuck {
+        let grant = stuck.grant.as_ref().filter(|grant| known.contains(grant));
+        first.entry(grant).or_insert(stuck);
+    }
+    first
+}
 
 /// What came of the objects of one grant, or of the organization's own.
 #[derive(Default)]
@@ -101,6 +130,12 @@ fn describe(key: &ObjectKey, delivery: &Delivery) -> Option<Problem> {
                 "{key} is not the operator's, and is left alone: delete or rename it, or give the output another objectName"
             ),
         )),
+        Delivery::Contested => Some((
+            "Contested",
+            format!(
+                "others change {key} again and again, and it is let go for some minutes: find out who writes it (kubectl get --show-managed-fields), or give the output another objectName"
+            ),
+        )),
         Delivery::NamespaceMissing => Some((
             "NamespaceMissing",
             format!("{key} is delivered as soon as the namespace {} is there and not terminating", key.namespace),
@@ -120,7 +155,7 @@ fn grant_status(
     outcome: &GrantOutcome,
     grant: &Arc<Grant>,
     delivery: Option<&GrantDelivery<'_>>,
-    outcomes: &Outcomes,
+    stuck: Option<&Stuck>,
     now: Instant,
 ) -> Option<EntitlementInstanceStatus> {
     if delivery.is_some_and(|delivery| delivery.unknown) {
@@ -131,7 +166,7 @@ fn grant_status(
     if outcome.desired > 0 || status.outputs.is_some() {
         status.outputs = Some(OutputCounts { desired: outcome.desired, delivered });
     }
-    if let Some(problem) = grant_problem(outcome, delivery, outcomes) {
+    if let Some(problem) = grant_problem(outcome, delivery, stuck) {
         let previous = &grant.remembered.conditions;
         let generation = status.observed_generation;
         falsify(&mut status.conditions, DELIVERED, &problem, previous, generation, now);
@@ -140,11 +175,13 @@ fn grant_status(
     Some(status)
 }
 
-fn grant_problem(outcome: &GrantOutcome, delivery: Option<&GrantDelivery<'_>>, outcomes: &Outcomes) -> Option<Problem> {
-    delivery
-        .and_then(GrantDelivery::problem)
-        .or_else(|| outcome.hindered.clone())
-        .or_else(|| Some(("WriteFailed", outcomes.stuck.get(&outcome.id)?.clone())))
+fn grant_problem(
+    outcome: &GrantOutcome,
+    delivery: Option<&GrantDelivery<'_>>,
+    stuck: Option<&Stuck>,
+) -> Option<Problem> {
+    let problem = delivery.and_then(GrantDelivery::problem).or_else(|| outcome.hindered.clone());
+    problem.or_else(|| stuck.map(problem_of))
 }
 
 /// Makes a condition False, unless it is that already for a reason of its own.

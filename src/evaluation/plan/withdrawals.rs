@@ -1,6 +1,6 @@
 //! Which objects go, or are kept as no longer in force, once the writes are through.
 
-use super::{Delivery, Fate, Observed, Owner, Scene};
+use super::{Authorship, Delivery, Fate, Ground, Naming, Observed, Owner, Scene, Stuck};
 use crate::{
     api::entitlement_definition::OnEnd,
     core::grant::GrantId,
@@ -9,20 +9,90 @@ use crate::{
         object::{ObjectKey, Wish},
     },
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-/// An object that is withdrawn.
+/// An object that is withdrawn, as it was seen. There is none but of an object that is the organization's own, or yields to
+/// it, in a namespace in which it has or had objects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Withdrawal {
-    /// Which object.
-    pub key: ObjectKey,
-    /// The grant that it was made for.
-    pub instance: Option<GrantId>,
-    /// Whether it is deleted, or kept and labelled as no longer in force.
-    pub on_end: OnEnd,
+    ground: Ground,
+    key: ObjectKey,
+    uid: Arc<str>,
+    version: u64,
+    instance: Option<GrantId>,
+    on_end: OnEnd,
 }
 
-/// The organization's own objects that nothing asks for any more, wherever they are, in the order of the objects.
+impl Withdrawal {
+    /// Of an object that nothing asks for.
+    fn of_unwanted(owner: &Owner, key: &ObjectKey, observed: &Observed) -> Option<Self> {
+        let on_end = match observed.fate {
+            Fate::Delete => OnEnd::Delete,
+            Fate::Retain => OnEnd::Retain,
+            Fate::Retained => return None,
+        };
+        let is_its = observed.is_of(owner) && observed.is_original();
+        is_its.then(|| Self::of(owner, key, observed, on_end)).flatten()
+    }
+
+    /// Of an object that is to be made anew.
+    pub(super) fn making_room(owner: &Owner, key: &ObjectKey, observed: &Observed) -> Option<Self> {
+        let is_its = observed.is_of(owner) || (observed.yields() && owner.owns(&key.namespace));
+        (is_its && observed.is_original()).then(|| Self::of(owner, key, observed, OnEnd::Delete)).flatten()
+    }
+
+    fn of(owner: &Owner, key: &ObjectKey, observed: &Observed, on_end: OnEnd) -> Option<Self> {
+        Some(Self {
+            ground: owner.ground(&key.namespace)?,
+            key: key.clone(),
+            uid: Arc::clone(&observed.uid),
+            version: observed.version,
+            instance: observed.instance.clone(),
+            on_end,
+        })
+    }
+
+    /// Where it lies.
+    #[must_use]
+    pub fn ground(&self) -> &Ground {
+        &self.ground
+    }
+
+    /// Which object.
+    #[must_use]
+    pub fn key(&self) -> &ObjectKey {
+        &self.key
+    }
+
+    /// The UID that it must have.
+    #[must_use]
+    pub fn uid(&self) -> &Arc<str> {
+        &self.uid
+    }
+
+    /// The resourceVersion that it must have.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The grant that it was made for.
+    #[must_use]
+    pub fn instance(&self) -> Option<&GrantId> {
+        self.instance.as_ref()
+    }
+
+    /// Whether it is deleted, or kept and labelled as no longer in force.
+    #[must_use]
+    pub fn on_end(&self) -> OnEnd {
+        self.on_end
+    }
+}
+
+/// The organization's own objects that nothing asks for any more, wherever it has or had objects, in the order of the objects.
 ///
 /// `deliveries` is what came of the writes: while an object of a grant could not be delivered, what the grant has beside it
 /// in that namespace stays, as it may be the same thing under its former name. An error never withdraws; that a namespace
@@ -34,28 +104,56 @@ pub fn withdrawals(
     scene: &Scene,
     deliveries: &BTreeMap<ObjectKey, Delivery>,
 ) -> Vec<Withdrawal> {
-    let unfinished = unfinished(evaluation, deliveries);
-    let stays = |key: &ObjectKey, id: &GrantId| {
-        let is_kept = evaluation.kept.contains(id) || scene.unreadable.contains(id);
-        owner.namespaces.contains(&key.namespace) && (is_kept || unfinished.contains(&(id, &*key.namespace)))
-    };
-    let is_unwanted = |key: &ObjectKey, observed: &Observed| {
-        observed.is_of(owner) && !observed.is_terminating && !evaluation.objects.contains_key(key)
-    };
-    scene
-        .observed
-        .iter()
-        .filter(|(key, observed)| is_unwanted(key, observed))
-        .filter(|(key, observed)| !observed.instance.as_ref().is_some_and(|id| stays(key, id)))
+    unwanted(evaluation, owner, scene, deliveries)
+        .filter(|(key, observed)| !observed.is_terminating && !scene.contested.contains(key))
+        .filter_map(|(key, observed)| Withdrawal::of_unwanted(owner, key, observed))
+        .collect()
+}
+
+/// The organization's own objects that nothing asks for any more, and that can't be withdrawn now.
+#[must_use]
+pub fn pending(
+    evaluation: &Evaluation,
+    owner: &Owner,
+    scene: &Scene,
+    deliveries: &BTreeMap<ObjectKey, Delivery>,
+) -> Vec<Stuck> {
+    unwanted(evaluation, owner, scene, deliveries)
+        .filter(|(key, observed)| observed.fate == Fate::Delete && owner.ground(&key.namespace).is_some())
         .filter_map(|(key, observed)| {
-            let on_end = match observed.fate {
-                Fate::Delete => OnEnd::Delete,
-                Fate::Retain => OnEnd::Retain,
-                Fate::Retained => return None,
-            };
-            Some(Withdrawal { key: key.clone(), instance: observed.instance.clone(), on_end })
+            let grant = observed.instance.clone();
+            if observed.is_terminating {
+                return observed.is_of(owner).then(|| Stuck::held(grant, key, observed));
+            }
+            if scene.contested.contains(key) {
+                return observed.is_of(owner).then(|| Stuck::contested(grant, key));
+            }
+            let is_disguised = observed.naming == Naming::Another && observed.authorship == Authorship::Whole;
+            is_disguised.then(|| {
+                let message = format!("{key} is as the operator made it, but says that it is a copy of another object, and is left alone: delete it, or take the operator's labels off");
+                Stuck::new(grant, message)
+            })
         })
         .collect()
+}
+
+/// Everything with the marks of the organization that nothing asks for, and that does not stay for another reason.
+fn unwanted<'a>(
+    evaluation: &'a Evaluation,
+    owner: &'a Owner,
+    scene: &'a Scene,
+    deliveries: &BTreeMap<ObjectKey, Delivery>,
+) -> impl Iterator<Item = (&'a ObjectKey, &'a Observed)> {
+    let unfinished = unfinished(evaluation, deliveries);
+    let stays = move |key: &ObjectKey, id: &GrantId| {
+        let is_kept = evaluation.kept.contains(id) || scene.unreadable.contains(id);
+        owner.owns(&key.namespace) && (is_kept || unfinished.contains(&(id, &*key.namespace)))
+    };
+    let marked = scene.observed.iter().filter(|(_, observed)| observed.is_marked_for(owner));
+    marked
+        .filter(|(key, _)| !evaluation.objects.contains_key(key))
+        .filter(move |(key, observed)| !observed.instance.as_ref().is_some_and(|id| stays(key, id)))
+        .map(|(key, observed)| (key, &**observed))
 }
 
 /// Grants with an object that is not known to be as it should be, with the object's namespace.

@@ -1,6 +1,6 @@
 //! Which objects are made and put right.
 
-use super::{Delivery, Observed, Owner, Scene};
+use super::{Delivery, Observed, Owner, Scene, Withdrawal};
 use crate::evaluation::{
     Evaluation,
     object::{ObjectContent, ObjectData, ObjectKey, Wish},
@@ -38,7 +38,7 @@ pub enum Change {
     /// It is there, but otherwise than it should be.
     Update(Edit),
     /// It is there and can't be changed (immutable, or a Secret of another type): it is deleted and made anew.
-    Recreate,
+    Recreate(Withdrawal),
 }
 
 /// All writes of an organization, at most one for each object, in the order of the objects.
@@ -58,6 +58,7 @@ pub fn writes(evaluation: &Evaluation, owner: &Owner, scene: &Scene) -> Writes {
     for (key, desired) in &evaluation.objects {
         let decision = match &desired.wish {
             Wish::Keep => Err(Delivery::Kept),
+            Wish::Write(_) if scene.contested.contains(key) => Err(Delivery::Contested),
             Wish::Write(_) if desired.grant.is_none() && summary_is_kept => Err(Delivery::Kept),
             Wish::Write(content) => decide(key, content, owner, scene).map(|change| (change, content)),
         };
@@ -94,12 +95,10 @@ fn decide(key: &ObjectKey, content: &ObjectContent, owner: &Owner, scene: &Scene
         return Err(Delivery::Conflict);
     }
     if observed.is_terminating {
-        return Err(Delivery::Failed(
-            "it is being deleted, and a finalizer that is not the operator's holds it".to_owned(),
-        ));
+        return Err(Delivery::Failed(observed.held_back()));
     }
     if observed.is_fixed || !observed.has_type_of(&content.data) {
-        return Ok(Change::Recreate);
+        return Withdrawal::making_room(owner, key, observed).map(Change::Recreate).ok_or(Delivery::Conflict);
     }
     let takes_over = !observed.is_of(owner);
     if observed.is_as(content) && !takes_over {

@@ -83,7 +83,7 @@ impl Whole {
             let is_kept = grant.as_ref().is_some_and(|grant| {
                 evaluation.kept.contains(grant) || unfinished.contains(&(grant.clone(), Arc::clone(&key.namespace)))
             });
-            let stays = evaluation.objects.contains_key(key) || is_kept && owner.namespaces.contains(&key.namespace);
+            let stays = evaluation.objects.contains_key(key) || is_kept && owner.namespaces().contains(&key.namespace);
             if !stays {
                 let is_retained = content.as_ref().is_some_and(|content| content.annotations.contains_key(ON_END));
                 let action = if is_retained { ObjectAction::Retained } else { ObjectAction::Withdrawn };

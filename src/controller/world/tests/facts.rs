@@ -34,7 +34,7 @@ fn a_namespace_belongs_to_the_oldest_that_lists_it() {
     assert_eq!(facts(&world, "younger", "shared").claimed_by.as_deref(), Some("younger"));
     world.observe_organization(Event::Apply(made("older", 2025, 2)));
     assert_eq!(facts(&world, "younger", "shared").claimed_by.as_deref(), Some("older"));
-    let namespaces = |world: &World, name: &str| world.view(&name.into()).unwrap().owner.unwrap().namespaces;
+    let namespaces = |world: &World, name: &str| world.view(&name.into()).unwrap().owner.unwrap().namespaces().clone();
     assert_eq!(namespaces(&world, "younger"), BTreeSet::new());
     assert_eq!(namespaces(&world, "older"), ["shared".into()].into());
     world.observe_organization(Event::Delete(made("older", 2025, 3)));
@@ -49,7 +49,7 @@ fn nothing_is_ever_written_where_no_tenant_may_be() {
         &["kube-system", "operator", "entitlements", "mine"],
         1,
     )));
-    assert_eq!(world.view(&"greedy".into()).unwrap().owner.unwrap().namespaces, ["mine".into()].into());
+    assert_eq!(world.view(&"greedy".into()).unwrap().owner.unwrap().namespaces(), &["mine".into()].into());
     assert!(facts(&world, "greedy", "operator").is_operators);
 }
 
@@ -125,7 +125,7 @@ fn an_unreadable_organization_is_not_taken_for_a_gone_one() {
     world.observe_organization(Event::Apply(read(
         json!({"metadata": super::metadata(None, "acme", 3), "spec": {"namespaces": 7}}),
     )));
-    assert_eq!(world.view(&"acme".into()).unwrap().owner.unwrap().namespaces, ["one".into()].into());
+    assert_eq!(world.view(&"acme".into()).unwrap().owner.unwrap().namespaces(), &["one".into()].into());
 }
 
 #[test]

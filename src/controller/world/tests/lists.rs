@@ -66,7 +66,7 @@ fn an_organization(#[case] was_readable: bool) {
     let object = spoilt::<Organization>(None, "new", 3);
     world.observe_organization(Event::Apply(object.clone()));
     let is_known = |world: &mut World| match world.view(&"new".into()) {
-        Ok(view) => view.owner.is_some_and(|owner| owner.namespaces == ["three".into()].into()),
+        Ok(view) => view.owner.is_some_and(|owner| owner.namespaces() == &["three".into()].into()),
         Err(not_ready) => !was_readable && not_ready == NotReady::Unreadable,
     };
     let other = organization("acme", &["one"], 1);
@@ -200,7 +200,7 @@ fn an_unreadable_organization_leaves_its_namespace_and_sources_to_itself_once_it
     let mut world = two_organizations();
     world.observe_organization(Event::Apply(organization("younger", &["one"], 9)));
     world.observe_organization(Event::Apply(spoilt::<Organization>(None, "acme", 10)));
-    let owned = |world: &World| world.view(&"younger".into()).unwrap().owner.unwrap().namespaces;
+    let owned = |world: &World| world.view(&"younger".into()).unwrap().owner.unwrap().namespaces().clone();
     assert_eq!(owned(&world), [].into());
     world.take_work();
     world.observe_organization(Event::Delete(spoilt::<Organization>(None, "acme", 11)));

@@ -4,6 +4,7 @@ mod barred;
 mod candidate;
 mod facts;
 mod lists;
+mod ownership;
 mod work;
 
 use super::{SourceKey, WorkItem, World};

@@ -11,14 +11,14 @@ use crate::{
             DesiredObject, IN_FORCE, INSTANCE, MANAGED_BY, MANAGER, ON_END, ORGANIZATION, OVER, ObjectContent,
             ObjectData, ObjectKey, RETAIN, Wish,
         },
-        plan::{Change, Delivery, Fate, Marks, Observed, Owner, Scene, observed::fingerprint, withdrawals, writes},
+        plan::{
+            Authorship, Change, Delivery, Fate, Marks, Naming, Observed, Owner, Scene, observed::fingerprint,
+            withdrawals, writes,
+        },
     },
 };
 use proptest::prelude::*;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 const ORGANIZATIONS: [&str; 2] = ["acme", "globex"];
 const NAMESPACES: [&str; 2] = ["one", "two"];
@@ -37,6 +37,8 @@ struct Object {
     labels: Pairs,
     annotations: Pairs,
     data: Pairs,
+    /// Whether somebody else has labelled it as no longer in force.
+    is_labelled_by_hand: bool,
 }
 
 /// What a grant asks of a name.
@@ -101,18 +103,20 @@ impl World {
 
     fn owner(&self, organization: usize) -> Owner {
         let namespaces = self.holders.iter().filter(|(_, holder)| **holder == organization);
-        Owner {
-            name: ORGANIZATIONS[organization].into(),
-            uid: uid(organization).into(),
-            namespaces: namespaces.map(|(namespace, _)| NAMESPACES[*namespace].into()).collect(),
-        }
+        Owner::new(
+            ORGANIZATIONS[organization].into(),
+            uid(organization).into(),
+            namespaces.map(|(namespace, _)| NAMESPACES[*namespace].into()),
+            NAMESPACES.map(Into::into),
+            "operator",
+        )
     }
 
     fn evaluation(&self, organization: usize) -> Evaluation {
         let owner = self.owner(organization);
         let mut objects = BTreeMap::new();
         for ((_, name), wanted) in self.wanted.iter().filter(|((of, _), _)| *of == organization) {
-            for namespace in &owner.namespaces {
+            for namespace in owner.namespaces() {
                 let wish = Wish::Write(Arc::new(content(organization, wanted)));
                 objects.insert(
                     key(namespace, NAMES[*name]),
@@ -134,7 +138,7 @@ impl World {
         Scene {
             observed: observed.map(|(key, object)| (key.clone(), Arc::new(object.observed()))).collect(),
             foreign: foreign.into_iter().map(|(key, _)| key.clone()).collect(),
-            unreadable: BTreeSet::new(),
+            ..Scene::default()
         }
     }
 
@@ -152,11 +156,12 @@ impl World {
         }
         for withdrawal in withdrawals(&evaluation, &owner, &scene, &deliveries) {
             changed = true;
-            match withdrawal.on_end {
-                OnEnd::Delete => drop(self.objects.remove(&withdrawal.key)),
+            match withdrawal.on_end() {
+                OnEnd::Delete => drop(self.objects.remove(withdrawal.key())),
                 OnEnd::Retain => {
                     let version = self.tick();
-                    let object = self.objects.get_mut(&withdrawal.key).unwrap();
+                    let object = self.objects.get_mut(withdrawal.key()).unwrap();
+                    object.is_labelled_by_hand = false;
                     object.labels.insert(IN_FORCE.to_owned(), OVER.to_owned());
                     object.version = version;
                 }
@@ -173,7 +178,8 @@ impl World {
                 let object = Object {
                     uid: version,
                     version,
-                    controller: Some(owner.uid.to_string()),
+                    controller: Some(owner.uid().to_string()),
+                    is_labelled_by_hand: false,
                     labels: content.labels.clone(),
                     annotations: content.annotations.clone(),
                     data: data.clone(),
@@ -191,10 +197,10 @@ impl World {
                 object.data.retain(|key, _| !edit.drop_keys.contains(key));
                 object.data.extend(data.clone());
                 if edit.takes_over {
-                    object.controller = Some(owner.uid.to_string());
+                    object.controller = Some(owner.uid().to_string());
                 }
             }
-            Change::Recreate => panic!("nothing here is immutable"),
+            Change::Recreate(_) => panic!("nothing here is immutable"),
         }
     }
 
@@ -218,6 +224,7 @@ impl World {
                 labels: Pairs::new(),
                 annotations: Pairs::new(),
                 data: texts(&[("by", "hand")]),
+                is_labelled_by_hand: false,
             };
             self.objects.entry(key.clone()).or_insert(by_hand);
             return;
@@ -229,7 +236,10 @@ impl World {
             Meddling::ChangeData => object.data = texts(&[("by", "hand")]),
             Meddling::TakeManager => drop(object.labels.remove(MANAGED_BY)),
             Meddling::TakeOwner => object.controller = None,
-            Meddling::Label => drop(object.labels.insert(IN_FORCE.to_owned(), OVER.to_owned())),
+            Meddling::Label => {
+                let before = object.labels.insert(IN_FORCE.to_owned(), OVER.to_owned());
+                object.is_labelled_by_hand |= before.is_none();
+            }
             Meddling::Unlabel => drop(object.labels.remove(IN_FORCE)),
             Meddling::Make => {}
         }
@@ -247,7 +257,11 @@ impl Object {
             organization: Observed::organization_in(&self.labels).map(Into::into),
             controller: self.controller.as_deref().map(Into::into),
             instance: Observed::instance_in(&self.annotations),
-            fate: Fate::of(Some(&self.labels), Some(&self.annotations)),
+            fate: Fate::of(Some(&self.labels), Some(&self.annotations), |key| {
+                key != IN_FORCE || !self.is_labelled_by_hand
+            }),
+            naming: Naming::Itself,
+            authorship: Authorship::Whole,
             labels: marks(&self.labels),
             annotations: marks(&self.annotations),
             data: fingerprint(&ObjectData::ConfigMap(self.data.clone())),
@@ -256,6 +270,7 @@ impl Object {
             secret_type: None,
             is_fixed: false,
             is_terminating: false,
+            finalizer: None,
         }
     }
 

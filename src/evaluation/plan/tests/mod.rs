@@ -5,7 +5,7 @@ mod objects;
 mod reports;
 mod retained;
 
-use super::{Fate, Fingerprint, Marks, Observed, Owner, Scene, observed::fingerprint};
+use super::{Authorship, Fate, Fingerprint, Marks, Naming, Observed, Owner, Scene, observed::fingerprint};
 use crate::{
     api::{EntitlementInstanceStatus, entitlement_definition::OutputKind},
     core::{grant::GrantId, secret::Secret},
@@ -17,7 +17,13 @@ use crate::{
 use std::{collections::BTreeMap, sync::Arc};
 
 pub fn owner() -> Owner {
-    Owner { name: "acme".into(), uid: "uid-acme".into(), namespaces: ["one".into(), "two".into()].into() }
+    owner_with_uid("uid-acme")
+}
+
+/// It has two namespaces, and objects also in one that it had.
+pub fn owner_with_uid(uid: &str) -> Owner {
+    let own = ["one", "two"].map(Into::into);
+    Owner::new("acme".into(), uid.into(), own, ["one", "two", "left"].map(Into::into), "operator")
 }
 
 pub fn key(namespace: &str, name: &str) -> ObjectKey {
@@ -66,6 +72,8 @@ pub fn made(instance: Option<&str>, content: &ObjectContent) -> Observed {
         controller: Some("uid-acme".into()),
         instance: instance.map(grant),
         fate: Fate::Delete,
+        naming: Naming::Itself,
+        authorship: Authorship::Whole,
         labels: marks(&content.labels),
         annotations: marks(&content.annotations),
         data: fingerprint(&content.data),
@@ -74,6 +82,7 @@ pub fn made(instance: Option<&str>, content: &ObjectContent) -> Observed {
         secret_type: content.data.secret_type().map(Into::into),
         is_fixed: false,
         is_terminating: false,
+        finalizer: None,
     }
 }
 

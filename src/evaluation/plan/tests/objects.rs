@@ -5,7 +5,10 @@ use crate::{
     api::entitlement_definition::OutputKind,
     evaluation::{
         object::{ObjectContent, ObjectData, ObjectKey},
-        plan::{Change, Delivery, Edit, MAX_DATA_BYTES, Observed, Scene, Writes, withdrawals, writes},
+        plan::{
+            Authorship, Change, Delivery, Edit, Fate, MAX_DATA_BYTES, Naming, Observed, Scene, Stuck, Writes, pending,
+            withdrawals, writes,
+        },
     },
 };
 use rstest::rstest;
@@ -59,6 +62,7 @@ fn what_others_add_to_the_metadata_stays() {
 #[case::label(|observed: &mut Observed| observed.labels = marks(&texts(&[("ours", "no")])))]
 #[case::annotation(|observed: &mut Observed| observed.annotations = marks(&texts(&[])))]
 #[case::binary_data(|observed: &mut Observed| observed.has_binary_data = true)]
+#[case::written_by_a_version_that_did_not_name_it(|observed: &mut Observed| observed.naming = Naming::Nothing)]
 fn drift_is_put_right_in_place(#[case] drift: fn(&mut Observed)) {
     let desired = content(&[("a", "1")]);
     let mut there = made(Some("g"), &desired);
@@ -98,7 +102,7 @@ fn what_cannot_be_changed_is_made_anew(#[case] change: fn(&mut Observed)) {
     let mut there = made(Some("g"), &desired);
     change(&mut there);
     assert!(!there.is_as(&desired));
-    assert!(matches!(plan(&desired, Some(there)).changes.as_slice(), [(_, Change::Recreate, _)]));
+    assert!(matches!(plan(&desired, Some(there)).changes.as_slice(), [(_, Change::Recreate(_), _)]));
 }
 
 #[rstest]
@@ -106,6 +110,8 @@ fn what_cannot_be_changed_is_made_anew(#[case] change: fn(&mut Observed)) {
 #[case::label_removed(|observed: &mut Observed| observed.organization = None)]
 #[case::owner_removed(|observed: &mut Observed| observed.controller = None)]
 #[case::of_an_organization_of_that_name_that_is_gone(|observed: &mut Observed| observed.controller = Some("uid-old".into()))]
+#[case::a_copy(|observed: &mut Observed| observed.naming = Naming::Another)]
+#[case::a_copy_that_cannot_be_changed(|observed: &mut Observed| (observed.naming, observed.is_fixed) = (Naming::Another, true))]
 fn what_is_not_its_own_is_a_conflict_and_stays(#[case] change: fn(&mut Observed)) {
     let desired = content(&[("a", "1")]);
     let mut there = made(Some("g"), &content(&[("a", "other")]));
@@ -129,6 +135,72 @@ fn what_is_being_deleted_is_waited_for() {
     let planned = plan(&desired, Some(there.clone()));
     assert!(matches!(settled(&planned), Some(Delivery::Failed(_))));
     assert_eq!(withdrawals(&evaluation([]), &owner(), &scene([(key("one", "config"), there)]), &BTreeMap::new()), []);
+}
+
+#[test]
+fn what_is_being_deleted_is_told_with_what_holds_it() {
+    let held = Observed { is_terminating: true, finalizer: Some("a.b/c".into()), ..made(Some("g"), &content(&[])) };
+    let scene = scene([(key("one", "config"), held.clone()), (key("elsewhere", "config"), held)]);
+    let message = "ConfigMap one/config: it is being deleted, and the finalizer a.b/c, which is not the operator's, holds it: remove that";
+    let expected = [Stuck::new(Some(grant("g")), message.to_owned())];
+    assert_eq!(pending(&evaluation([]), &owner(), &scene, &BTreeMap::new()), expected);
+}
+
+#[rstest]
+#[case::kept_at_its_end(|observed: &mut Observed| (observed.fate, observed.is_terminating) = (Fate::Retained, true))]
+#[case::a_copy_that_somebody_made(|observed: &mut Observed| (observed.naming, observed.authorship) = (Naming::Another, Authorship::Unknown))]
+#[case::of_another_organization(|observed: &mut Observed| (observed.organization, observed.is_terminating) = (None, true))]
+fn nothing_is_told_of_what_is_others_business(#[case] change: fn(&mut Observed)) {
+    let mut there = made(Some("g"), &content(&[]));
+    change(&mut there);
+    let scene = scene([(key("one", "config"), there)]);
+    assert_eq!(pending(&evaluation([]), &owner(), &scene, &BTreeMap::new()), []);
+    assert_eq!(withdrawals(&evaluation([]), &owner(), &scene, &BTreeMap::new()), []);
+}
+
+#[test]
+fn what_the_operator_made_and_is_disguised_as_a_copy_is_told() {
+    let there = Observed { naming: Naming::Another, ..made(Some("g"), &content(&[])) };
+    let scene = scene([(key("one", "config"), there)]);
+    let told = pending(&evaluation([]), &owner(), &scene, &BTreeMap::new());
+    assert_eq!((told.len(), told[0].reason), (1, "NotWithdrawn"));
+    assert_eq!(withdrawals(&evaluation([]), &owner(), &scene, &BTreeMap::new()), []);
+}
+
+#[test]
+fn what_others_fight_for_is_neither_written_nor_withdrawn() {
+    let contested = |object: Option<Observed>| Scene {
+        contested: [key("one", "config")].into(),
+        ..scene(object.map(|observed| (key("one", "config"), observed)))
+    };
+    let there = made(Some("g"), &content(&[("a", "drifted")]));
+    let asked = evaluation([(key("one", "config"), wanted(Some(grant("g")), content(&[])))]);
+    for scene in [contested(None), contested(Some(there.clone()))] {
+        assert_eq!(settled(&writes(&asked, &owner(), &scene)), Some(&Delivery::Contested));
+    }
+    let scene = contested(Some(there));
+    assert_eq!(withdrawals(&evaluation([]), &owner(), &scene, &BTreeMap::new()), []);
+    let expected = [Stuck::contested(Some(grant("g")), &key("one", "config"))];
+    assert_eq!(pending(&evaluation([]), &owner(), &scene, &BTreeMap::new()), expected);
+}
+
+#[rstest]
+#[case::where_it_never_had_anything("elsewhere")]
+#[case::in_the_clusters_own("kube-system")]
+#[case::in_the_operators("operator")]
+#[case::among_grants("entitlements")]
+fn nothing_is_withdrawn_however_it_is_marked(#[case] namespace: &str) {
+    let scene = scene([(key(namespace, "config"), made(Some("g"), &content(&[])))]);
+    assert_eq!(withdrawals(&evaluation([]), &owner(), &scene, &BTreeMap::new()), []);
+}
+
+#[rstest]
+#[case::that_the_operator_wrote(Authorship::Part, true)]
+#[case::that_nobody_knows(Authorship::Unknown, false)]
+fn what_a_former_version_made_goes_if_the_operator_wrote_it(#[case] authorship: Authorship, #[case] goes: bool) {
+    let there = Observed { naming: Naming::Nothing, authorship, ..made(Some("g"), &content(&[])) };
+    let scene = scene([(key("one", "config"), there)]);
+    assert_eq!(withdrawals(&evaluation([]), &owner(), &scene, &BTreeMap::new()).len(), usize::from(goes));
 }
 
 #[rstest]
@@ -187,7 +259,7 @@ fn what_nobody_asks_for_goes_also_where_the_organization_is_no_longer() {
     ]);
     let gone: Vec<_> = withdrawals(&evaluation([]), &owner(), &scene, &BTreeMap::new())
         .into_iter()
-        .map(|withdrawal| withdrawal.key)
+        .map(|withdrawal| withdrawal.key().clone())
         .collect();
     assert_eq!(gone, [key("left", "config"), key("one", "config"), key("one", "entitlements")]);
 }
@@ -200,7 +272,7 @@ fn objects_of_a_kept_grant_stay_where_the_organization_is() {
     evaluation.kept = [grant("g")].into();
     let gone: Vec<_> = withdrawals(&evaluation, &owner(), &scene, &BTreeMap::new())
         .into_iter()
-        .map(|withdrawal| withdrawal.key)
+        .map(|withdrawal| withdrawal.key().clone())
         .collect();
     assert_eq!(gone, [key("left", "config")]);
 }

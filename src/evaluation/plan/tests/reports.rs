@@ -12,7 +12,7 @@ use crate::{
     },
     evaluation::{
         Evaluation, Limits, Snapshot,
-        plan::{Delivery, Outcomes, Statuses, statuses},
+        plan::{Delivery, Outcomes, Statuses, Stuck, statuses},
     },
 };
 use rstest::rstest;
@@ -91,6 +91,7 @@ fn what_is_delivered_changes_nothing() {
 
 #[rstest]
 #[case(Delivery::Conflict, "Conflict")]
+#[case(Delivery::Contested, "Contested")]
 #[case(Delivery::NamespaceMissing, "NamespaceMissing")]
 #[case(Delivery::TooLarge(1_048_577), "TooLarge")]
 #[case(Delivery::Failed("quota".to_owned()), "WriteFailed")]
@@ -162,10 +163,27 @@ fn what_hinders_delivery_already_now_shows() {
 fn what_could_not_be_withdrawn_shows() {
     let mut evaluation = evaluation([(key("one", "config"), wanted(Some(grant("g")), content(&[])))]);
     evaluation.objects.clear();
-    let outcomes = Outcomes { stuck: [(grant("g"), "not allowed".to_owned())].into(), ..Outcomes::default() };
+    let outcomes =
+        Outcomes { stuck: vec![Stuck::new(Some(grant("g")), "not allowed".to_owned())], ..Outcomes::default() };
     let statuses = statuses(&evaluation, &snapshot(&evaluation, &[]), &outcomes, now());
     let delivered = &statuses.grants[0].as_ref().unwrap().conditions[0];
-    assert_eq!((delivered.reason.as_str(), delivered.message.as_str()), ("WriteFailed", "not allowed"));
+    assert_eq!((delivered.reason.as_str(), delivered.message.as_str()), ("NotWithdrawn", "not allowed"));
+}
+
+#[test]
+fn what_is_left_of_a_grant_that_is_gone_is_the_organizations() {
+    let mut evaluation = evaluation([]);
+    let namespaces = Some(vec!["two".to_owned()]);
+    evaluation.organization =
+        Some(OrganizationStatus { conditions: vec![holds("Ready")], namespaces, ..OrganizationStatus::default() });
+    let outcomes = Outcomes {
+        stuck: vec![Stuck::new(Some(grant("gone")), "held".to_owned())],
+        left: ["one".into()].into(),
+        ..Outcomes::default()
+    };
+    let status = statuses(&evaluation, &snapshot(&evaluation, &[]), &outcomes, now()).organization.unwrap();
+    assert_eq!(summary(&status.conditions), [("Ready", ConditionStatus::False, "NotWithdrawn", NOW)]);
+    assert_eq!(status.namespaces, Some(vec!["one".to_owned(), "two".to_owned()]));
 }
 
 #[test]

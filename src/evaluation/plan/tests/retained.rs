@@ -1,12 +1,13 @@
 //! What becomes of objects that outlive their grants.
 
-use super::{content, evaluation, grant, kept, key, made, marks, owner, scene, texts, wanted};
+use super::{content, evaluation, grant, kept, key, made, marks, owner, owner_with_uid, scene, texts, wanted};
 use crate::{
     api::entitlement_definition::OnEnd,
+    core::grant::GrantId,
     evaluation::{
         Evaluation,
         object::{DesiredObject, IN_FORCE, ON_END, OVER, ObjectKey, RETAIN},
-        plan::{Change, Delivery, Fate, Marks, Observed, Owner, Scene, Withdrawal, withdrawals, writes},
+        plan::{Change, Delivery, Fate, Marks, Naming, Observed, Scene, Withdrawal, withdrawals, writes},
     },
 };
 use rstest::rstest;
@@ -27,12 +28,19 @@ fn at(namespace: &str, observed: Observed) -> Scene {
     scene([(key(namespace, "config"), observed)])
 }
 
-fn withdrawn(evaluation: &Evaluation, scene: &Scene) -> Vec<Withdrawal> {
-    withdrawals(evaluation, &owner(), scene, &BTreeMap::new())
+type Plain = (ObjectKey, Option<GrantId>, OnEnd);
+
+fn plain(withdrawals: Vec<Withdrawal>) -> Vec<Plain> {
+    let plain = |one: Withdrawal| (one.key().clone(), one.instance().cloned(), one.on_end());
+    withdrawals.into_iter().map(plain).collect()
 }
 
-fn retained(namespace: &str) -> Vec<Withdrawal> {
-    vec![Withdrawal { key: key(namespace, "config"), instance: Some(grant("g")), on_end: OnEnd::Retain }]
+fn withdrawn(evaluation: &Evaluation, scene: &Scene) -> Vec<Plain> {
+    plain(withdrawals(evaluation, &owner(), scene, &BTreeMap::new()))
+}
+
+fn retained(namespace: &str) -> Vec<Plain> {
+    vec![(key(namespace, "config"), Some(grant("g")), OnEnd::Retain)]
 }
 
 /// `one/config` of a grant in force.
@@ -71,7 +79,30 @@ fn its_fate_stands_on_it(
     #[case] annotations: &[(&str, &str)],
     #[case] expected: Fate,
 ) {
-    assert_eq!(Fate::of(Some(&texts(labels)), Some(&texts(annotations))), expected);
+    assert_eq!(Fate::of(Some(&texts(labels)), Some(&texts(annotations)), |_| true), expected);
+}
+
+#[rstest]
+#[case::to_last(&[], &[(ON_END, RETAIN)], ON_END)]
+#[case::over(&[(IN_FORCE, OVER)], &[], IN_FORCE)]
+fn a_mark_that_somebody_else_has_set_keeps_nothing(
+    #[case] labels: &[(&str, &str)],
+    #[case] annotations: &[(&str, &str)],
+    #[case] forged: &str,
+) {
+    assert_eq!(Fate::of(Some(&texts(labels)), Some(&texts(annotations)), |key| key != forged), Fate::Delete);
+}
+
+#[rstest]
+#[case::over_by_hand(&[(IN_FORCE, OVER)], &[(ON_END, RETAIN)], IN_FORCE, Fate::Retained)]
+#[case::to_last_by_hand(&[(IN_FORCE, OVER)], &[(ON_END, RETAIN)], ON_END, Fate::Retained)]
+fn one_mark_that_is_believed_suffices(
+    #[case] labels: &[(&str, &str)],
+    #[case] annotations: &[(&str, &str)],
+    #[case] forged: &str,
+    #[case] expected: Fate,
+) {
+    assert_eq!(Fate::of(Some(&texts(labels)), Some(&texts(annotations)), |key| key != forged), expected);
 }
 
 #[test]
@@ -90,7 +121,7 @@ fn the_former_name_is_kept_once_the_new_one_is_there() {
     let scene = at("one", lasting());
     assert_eq!(withdrawals(&renamed, &owner(), &scene, &BTreeMap::new()), []);
     let delivered = [(key("one", "new"), Delivery::Done)].into();
-    assert_eq!(withdrawals(&renamed, &owner(), &scene, &delivered), retained("one"));
+    assert_eq!(plain(withdrawals(&renamed, &owner(), &scene, &delivered)), retained("one"));
 }
 
 #[rstest]
@@ -129,8 +160,7 @@ fn what_another_organization_left_yields_and_changes_its_owner() {
 
 #[test]
 fn what_the_organization_left_before_it_was_made_anew_yields_and_changes_its_owner() {
-    let anew = Owner { uid: "uid-anew".into(), ..owner() };
-    let planned = writes(&evaluation(asked("g")), &anew, &at("one", over()));
+    let planned = writes(&evaluation(asked("g")), &owner_with_uid("uid-anew"), &at("one", over()));
     assert!(matches!(planned.changes.as_slice(), [(_, Change::Update(edit), _)] if edit.takes_over));
 }
 
@@ -138,6 +168,8 @@ fn what_the_organization_left_before_it_was_made_anew_yields_and_changes_its_own
 #[case::in_force_for_another_organization(of_another(lasting()))]
 #[case::without_its_owner(Observed { controller: None, ..over() })]
 #[case::without_the_organizations_label(Observed { organization: None, ..over() })]
+#[case::that_is_a_copy(Observed { naming: Naming::Another, ..over() })]
+#[case::that_is_another_organizations_copy(Observed { naming: Naming::Another, ..of_another(over()) })]
 fn nothing_else_yields(#[case] observed: Observed) {
     let planned = writes(&evaluation(asked("g")), &owner(), &at("one", observed.clone()));
     assert!(planned.changes.is_empty());

@@ -1,0 +1,48 @@
+//! The memory of where an organization has objects: `status.namespaces`.
+
+use super::{context::Context, failure::Failure, guarded::Guarded, status, world::OrganizationView};
+use crate::{
+    api::{Organization, OrganizationStatus},
+    evaluation::Evaluation,
+};
+use kube::Api;
+use std::{collections::BTreeSet, sync::Arc};
+
+/// Writes down where something is going to be delivered, before it is: what is not remembered is never withdrawn. Whatever
+/// comes in between, nothing lies where it could not be.
+pub async fn remember(context: &Context, view: &mut OrganizationView, evaluation: &Evaluation) -> Result<(), Failure> {
+    let (Some(owner), Some(organization)) = (&mut view.owner, &mut view.snapshot.organization) else { return Ok(()) };
+    owner.remember(evaluation.objects.keys().map(|key| Arc::clone(&key.namespace)));
+    let mut status = organization.status.clone().unwrap_or_default();
+    if status.namespaces.is_none() {
+        // Nothing is known of it that could have been taken off its objects.
+        context.world(|world| world.searched(owner));
+        view.is_unsearched = false;
+    }
+    let written: BTreeSet<&str> = status.namespaces.iter().flatten().map(String::as_str).collect();
+    if owner.remembered().iter().all(|namespace| written.contains(&**namespace)) {
+        return Ok(());
+    }
+    status.namespaces = Some(owner.remembered().iter().map(ToString::to_string).collect());
+    if let Some(written) = write(context, organization, &status).await? {
+        *organization = Arc::new(written);
+    }
+    Ok(())
+}
+
+/// Writes an organization's status; None if it is not the same organization any more.
+pub async fn write(
+    context: &Context,
+    organization: &Organization,
+    status: &OrganizationStatus,
+) -> Result<Option<Organization>, Failure> {
+    let name = organization.metadata.name.as_deref().unwrap_or_default();
+    let uid = organization.metadata.uid.as_deref().unwrap_or_default();
+    let api: Api<Guarded<Organization>> = Api::all(context.gate.client());
+    let written = status::write(&context.gate, &api, name, uid, status).await;
+    let written = written.map_err(|refusal| Failure::of(status::unwritten::<Organization>(name), &refusal))?;
+    if let Some(written) = &written {
+        context.world(|world| world.wrote_organization(written.clone(), status.namespaces.as_deref()));
+    }
+    Ok(written)
+}

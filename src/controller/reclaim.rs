@@ -1,0 +1,88 @@
+//! Marks objects anew that the operator made, and that say so no longer.
+//!
+//! After that they are like any other: they are put right where a grant asks for them, and withdrawn where none does.
+
+use super::{
+    context::Context,
+    failure::{Failure, Refusal},
+    scope::{Found, Scope},
+    world::{OrganizationView, Origin},
+};
+use crate::evaluation::{
+    Evaluation,
+    object::ObjectKey,
+    plan::{Ground, Outcomes, Owner, Stuck},
+};
+use std::sync::Arc;
+
+/// Looks for objects whose label was taken off while the operator did not run, in all namespaces in which the organization
+/// has objects.
+pub async fn search(context: &Context, scope: &Scope, owner: &Owner) -> Result<(), Failure> {
+    let grounds = owner.remembered().iter().filter_map(|namespace| owner.ground(namespace));
+    let searches = grounds.map(|ground| async move { scope.search(&ground).await }).collect();
+    for result in context.gate.run_all(searches).await {
+        match result {
+            Ok(found) => context.world(|world| {
+                for (key, found) in found {
+                    let Found { uid, controller, instance, fate } = found;
+                    let origin = Origin { uid, controller: Arc::clone(owner.uid()), instance, fate };
+                    world.found_stray(owner, key, controller.as_deref(), origin);
+                }
+            }),
+            Err(Refusal::NamespaceMissing | Refusal::Gone) => {}
+            Err(refusal) => {
+                return Err(Failure::Failed(format!("what {} has could not be looked for: {refusal}", owner.name())));
+            }
+        }
+    }
+    context.world(|world| world.searched(owner));
+    Ok(())
+}
+
+/// Marks what is known to be the organization's. True if some of it has to be tried again.
+pub async fn reclaim(
+    context: &Context,
+    scope: &Scope,
+    owner: &Owner,
+    evaluation: &Evaluation,
+    view: &mut OrganizationView,
+    outcomes: &mut Outcomes,
+) -> bool {
+    let strays = context.world(|world| world.strays(owner, |key| evaluation.objects.contains_key(key)));
+    if strays.is_empty() {
+        return false;
+    }
+    let marks = strays.into_iter().filter_map(|(key, origin)| Some((owner.ground(&key.namespace)?, key, origin)));
+    let (contested, marks): (Vec<_>, Vec<_>) = marks.partition(|(_, key, _)| view.scene.contested.contains(key));
+    for (_, key, origin) in contested {
+        if !evaluation.objects.contains_key(&key) {
+            outcomes.stuck.push(Stuck::contested(origin.instance, &key));
+        }
+    }
+    let marks = marks.into_iter().map(|(ground, key, origin): (Ground, ObjectKey, Origin)| async move {
+        (scope.mark(&ground, &key, &origin).await, key, origin)
+    });
+    let mut retry = false;
+    for (result, key, origin) in context.gate.run_all(marks.collect()).await {
+        match result {
+            Ok(Some(observed)) => {
+                tracing::info!(organization = %owner.name(), object = %key, "an output whose marks were taken off is marked anew");
+                context.world(|world| world.wrote_output(owner.name(), &key, observed.clone()));
+                view.scene.observed.insert(key, Arc::new(observed));
+            }
+            Ok(None) | Err(Refusal::Gone | Refusal::NamespaceMissing) => {
+                context.world(|world| world.stray_is_gone(owner, &key));
+                view.scene.observed.retain(|seen, observed| *seen != key || observed.uid != origin.uid);
+            }
+            Err(refusal) => {
+                retry = true;
+                tracing::warn!(organization = %owner.name(), object = %key, error = %refusal, "an output could not be marked anew");
+                if let Refusal::Denied(message) | Refusal::Invalid(message) = refusal {
+                    let message = format!("{key} could not be marked as the operator's again: {message}");
+                    outcomes.stuck.push(Stuck::new(origin.instance, message));
+                }
+            }
+        }
+    }
+    retry
+}

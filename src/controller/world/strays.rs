@@ -1,0 +1,86 @@
+//! Objects that the operator made, and that say so no longer: somebody has taken off their marks.
+//!
+//! The watch, which goes by a label, does not show them any more. They are known by their UIDs: they are looked for by their
+//! names, marked anew, and then put right or withdrawn like any other.
+
+use crate::{
+    core::grant::GrantId,
+    evaluation::{
+        object::ObjectKey,
+        plan::{Fate, Naming, Observed},
+    },
+};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+/// What was known of an object while it had its marks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Its UID.
+    pub uid: Arc<str>,
+    /// The UID of the organization that it was made for.
+    pub controller: Arc<str>,
+    /// The grant that it was made for.
+    pub instance: Option<GrantId>,
+    /// What is to become, or has become, of it.
+    pub fate: Fate,
+}
+
+impl Origin {
+    /// Of an object that has its marks, with the organization that it was made for.
+    fn of(observed: &Observed) -> Option<(&Arc<str>, Self)> {
+        if observed.naming == Naming::Another {
+            return None;
+        }
+        let origin = Self {
+            uid: Arc::clone(&observed.uid),
+            controller: observed.controller.clone()?,
+            instance: observed.instance.clone(),
+            fate: observed.fate,
+        };
+        Some((observed.organization.as_ref()?, origin))
+    }
+}
+
+/// Objects whose marks others have changed, by the organization that they were made for.
+#[derive(Default)]
+pub struct Strays(HashMap<Arc<str>, BTreeMap<ObjectKey, Origin>>);
+
+impl Strays {
+    /// The watch shows an object otherwise than it was, or no longer.
+    pub fn saw(&mut self, key: &ObjectKey, before: Option<&Observed>, after: Option<&Observed>) {
+        let Some((organization, origin)) = before.and_then(Origin::of) else { return };
+        let known = self.0.get(organization).and_then(|strays| strays.get(key));
+        let origin = known.filter(|known| known.uid == origin.uid).cloned().unwrap_or(origin);
+        match after.and_then(Origin::of) {
+            Some((now, same)) if now == organization && same == origin => self.settle(organization, key),
+            _ => self.add(organization, key.clone(), origin),
+        }
+    }
+
+    /// An object of an organization is not marked as such.
+    pub fn add(&mut self, organization: &Arc<str>, key: ObjectKey, origin: Origin) {
+        self.0.entry(Arc::clone(organization)).or_default().insert(key, origin);
+    }
+
+    /// It is marked again, or gone.
+    pub fn settle(&mut self, organization: &str, key: &ObjectKey) {
+        let Some(strays) = self.0.get_mut(organization) else { return };
+        strays.remove(key);
+        if strays.is_empty() {
+            self.0.remove(organization);
+        }
+    }
+
+    /// The organization is gone, and what it had is the garbage collector's.
+    pub fn forget(&mut self, organization: &str) {
+        self.0.remove(organization);
+    }
+
+    /// Those of an organization.
+    pub fn of(&self, organization: &str) -> impl Iterator<Item = (&ObjectKey, &Origin)> {
+        self.0.get(organization).into_iter().flatten()
+    }
+}

@@ -90,6 +90,11 @@ pub(super) fn push_token(pointer: &mut String, token: &str) {
     pointer.push_str(&token.replace('~', "~0").replace('/', "~1"));
 }
 
+/// What a reference token of a JSON pointer stands for.
+pub(super) fn unescape_token(token: &str) -> String {
+    token.replace("~1", "/").replace("~0", "~")
+}
+
 /// The schemas directly inside of `schema`; what has not the shape that its keyword asks for is skipped.
 pub(super) fn subschemas(schema: &Map<String, Value>) -> impl Iterator<Item = Subschema<'_>> {
     APPLICATORS.iter().flat_map(move |&(keyword, shape, reach)| {

@@ -269,7 +269,68 @@ impl Schema {
     /// A value made up from the schema with all fields that it names, secret ones included, to try templates on.
     #[must_use]
     pub fn sample(&self) -> Sample {
-        sample::sample(&self.0.document)
+        self.made_up(false)
+    }
+
+    /// The same without what the schema says by way of defaults and examples, which may be large.
+    #[must_use]
+    pub fn bare_sample(&self) -> Sample {
+        self.made_up(true)
+    }
+
+    fn made_up(&self, is_bare: bool) -> Sample {
+        let mut tries = BTreeMap::new();
+        let make = |tries: &BTreeMap<_, _>| {
+            let sample = sample::sample(&self.0.document, sample::Plan { is_bare, tries });
+            let doubts = self.doubts(&sample.values);
+            (sample, doubts)
+        };
+        let (mut best, mut doubts) = make(&tries);
+        for _ in 0..sample::MAX_TRIES {
+            if doubts.is_empty() {
+                break;
+            }
+            for field in &doubts {
+                *tries.entry(field.clone()).or_default() += 1;
+            }
+            let (next, left) = make(&tries);
+            if left.len() < doubts.len() {
+                best = next;
+            }
+            doubts = left;
+        }
+        best
+    }
+
+    /// Whether the schema says something of fields that it does not name, or names none.
+    #[must_use]
+    pub fn allows_other_fields(&self) -> bool {
+        sample::has_free_names(&self.0.document)
+    }
+
+    /// The fields of which the values are not valid, secret ones included; all of them where it is the whole that is not.
+    #[must_use]
+    pub fn doubts(&self, values: &Map<String, Value>) -> BTreeSet<String> {
+        let secrets = &self.0.secrets;
+        let is_secret = |name: &String| secrets.contains(name);
+        let plain =
+            values.iter().filter(|(name, _)| !is_secret(name)).map(|(name, value)| (name.clone(), value.clone()));
+        let mut doubts = BTreeSet::new();
+        for violation in self.validate("", &plain.collect(), secrets).err().into_iter().flatten() {
+            match sample::field_of(&violation.pointer).filter(|field| values.contains_key(field)) {
+                Some(field) => drop(doubts.insert(field)),
+                None => return values.keys().cloned().collect(),
+            }
+        }
+        for (name, value) in values.iter().filter(|(name, _)| is_secret(name)) {
+            let is_valid = value
+                .as_str()
+                .is_some_and(|text| self.validate_secret("", name, &Secret::new(text.to_owned())).is_ok());
+            if !is_valid {
+                doubts.insert(name.clone());
+            }
+        }
+        doubts
     }
 
     fn check(

@@ -13,6 +13,8 @@ mod calendar;
 mod documents;
 #[path = "readers/flags.rs"]
 mod flags;
+#[path = "readers/yaml.rs"]
+mod yaml;
 
 use std::collections::BTreeMap;
 use std::fs;

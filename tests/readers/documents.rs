@@ -159,6 +159,11 @@ const HOSTILE: &[&str] = &[
 const SPECIAL: &str =
     "aenyZ019 \t\n\r\0#:-?'\"\\|>/%@`&*![]{}(),;~=<.+_$^\u{85}\u{2028}\u{2029}\u{feff}\u{200f}\u{a0}\u{1}\u{7f}é😀";
 
+/// [`HOSTILE`], owned.
+pub fn hostile() -> Vec<String> {
+    HOSTILE.iter().map(|text| (*text).to_owned()).collect()
+}
+
 /// Documents of the shape that a format needs, each of which it has to be able to write.
 pub fn of(format: Format) -> Vec<FacetValues> {
     let mut runner = TestRunner::deterministic();

@@ -12,6 +12,8 @@ const readers = {
   "dotenv-16": (text) => variables(require("dotenv-16").parse(text)),
   "yaml-1.1": (text) => readYaml(text, "1.1"),
   "yaml-1.2": (text) => readYaml(text, "1.2"),
+  "js-yaml": (text) => typed(require("js-yaml").load(text)),
+  "js-yaml-3": (text) => typed(require("js-yaml-3").safeLoad(text)),
 };
 
 function variables(object) {
@@ -20,6 +22,14 @@ function variables(object) {
 
 function readYaml(text, version) {
   return require("yaml").parse(text, { version, intAsBigInt: true, mapAsMap: true });
+}
+
+// Objects as maps, all the way down; a date is shown as what it is.
+function typed(value) {
+  if (Array.isArray(value)) return value.map(typed);
+  if (value instanceof Date) return `a date: ${value.toISOString()}`;
+  if (value === null || typeof value !== "object") return value;
+  return new Map(Object.entries(value).map(([key, member]) => [key, typed(member)]));
 }
 
 // JSON in which big integers stay exact and keys keep their type.

@@ -10,7 +10,7 @@ mod leaves;
 mod properties;
 mod toml;
 mod variables;
-mod yaml;
+pub(in crate::render) mod yaml;
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior, tests};
 
-use super::{FUEL, MAX_DEPTH, filters, lists, operators, values};
+use super::{CHEAP_FUEL, FUEL, MAX_DEPTH, checks, filters, lists, operators, values};
 
 /// The engine's name for the only template that it ever sees.
 pub(super) const NAME: &str = "template";
@@ -52,15 +52,15 @@ register!(FILTERS, install_filters, add_filter, {
 register!(TESTS, install_tests, add_test, {
     "boolean" => tests::is_boolean,
     "defined" => tests::is_defined,
-    "divisibleby" => tests::is_divisibleby,
-    "endingwith" => tests::is_endingwith,
+    "divisibleby" => checks::divisible_by,
+    "endingwith" => checks::ending_with,
     "even" => tests::is_even,
     "mapping" => tests::is_mapping,
     "none" => tests::is_none,
-    "number" => tests::is_number,
+    "number" => checks::number,
     "odd" => tests::is_odd,
     "sequence" => tests::is_sequence,
-    "startingwith" => tests::is_startingwith,
+    "startingwith" => checks::starting_with,
     "string" => tests::is_string,
     "undefined" => tests::is_undefined,
 });
@@ -87,16 +87,23 @@ fn install_operators(environment: &mut Environment<'static>) {
     environment.add_filter(">=", operators::greater_or_equal);
     environment.add_filter("in", operators::contained);
     environment.add_filter("[:]", operators::slice);
+    environment.add_filter("-a", operators::negate);
+    environment.add_filter("[i]", operators::item);
     environment.add_filter("[]", operators::list);
     environment.add_filter("{}", operators::map);
     environment.add_filter("is", operators::present);
 }
 
 /// The one environment that all templates share; it holds no template.
-pub(super) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
+pub(super) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| environment(FUEL));
+
+/// The same, which gives up early: whether a template that fails does so within little work.
+pub(super) static CHEAP_ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| environment(CHEAP_FUEL));
+
+fn environment(fuel: u64) -> Environment<'static> {
     let mut environment = Environment::empty();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_fuel(Some(FUEL));
+    environment.set_fuel(Some(fuel));
     environment.set_recursion_limit(MAX_DEPTH);
     // Debug information would hold the values of variables.
     environment.set_debug(false);
@@ -106,7 +113,7 @@ pub(super) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(||
     install_functions(&mut environment);
     install_operators(&mut environment);
     environment
-});
+}
 
 /// Jinja's own delimiters; the last newline of a template is part of its text.
 pub(super) fn syntax() -> SyntaxConfig {

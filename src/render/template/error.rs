@@ -72,11 +72,24 @@ pub struct TemplateError {
     kind: TemplateErrorKind,
     location: Option<Location>,
     message: String,
+    missing: Option<Missing>,
+}
+
+/// A name that does not exist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// By its parts, one that the template was to be given.
+    Given(Vec<String>),
+    /// One that the template sets itself.
+    Own {
+        /// Whether it is a part of it that was asked for.
+        has_parts: bool,
+    },
 }
 
 impl TemplateError {
     pub(super) fn new(kind: TemplateErrorKind, location: Option<Location>, message: impl Into<String>) -> Self {
-        Self { kind, location, message: message.into() }
+        Self { kind, location, message: message.into(), missing: None }
     }
 
     /// Why.
@@ -89,6 +102,12 @@ impl TemplateError {
     #[must_use]
     pub fn location(&self) -> Option<Location> {
         self.location
+    }
+
+    /// The name that does not exist, if it is one.
+    #[must_use]
+    pub fn missing(&self) -> Option<&Missing> {
+        self.missing.as_ref()
     }
 
     /// What is wrong and what to do, without the place.
@@ -118,8 +137,10 @@ impl TemplateError {
             return Self::new(failure.kind, location, failure.message.clone());
         }
         if error.kind() == ErrorKind::UndefinedError {
-            let (offset, message) = super::names::explain(names, source, error.range().unwrap_or_default(), context);
-            return Self::new(TemplateErrorKind::UnknownName, Some(Location::of(source, offset)), message);
+            let found = super::names::explain(names, source, error.range().unwrap_or_default(), context);
+            let location = Some(Location::of(source, found.offset));
+            let missing = found.missing;
+            return Self { missing, ..Self::new(TemplateErrorKind::UnknownName, location, found.message) };
         }
         let (kind, message) = general(error);
         Self::new(kind, location, message)

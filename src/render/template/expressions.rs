@@ -9,6 +9,7 @@ use minijinja::machinery::ast::{
 use super::environment::{FILTERS, TESTS};
 use super::error::Location;
 use super::names::NamePath;
+use super::numbers::Number;
 use super::references::FacetReference;
 use super::sandbox::{Result, Sandbox};
 use super::tree::{constant, dotted, from, leftmost, operator, present, unavailable, unknown, variable, whole};
@@ -32,7 +33,7 @@ impl<'s> Sandbox<'s> {
         }
         match expression {
             Expr::Var(it) => Ok(variable(it)),
-            Expr::Const(it) => Ok(constant(it.value.clone(), it.span())),
+            Expr::Const(it) => Ok(constant(self.literal(it), it.span())),
             Expr::GetAttr(it) => self.attribute(it),
             Expr::GetItem(it) => self.item(it),
             Expr::Slice(it) => self.slice(it),
@@ -50,6 +51,15 @@ impl<'s> Sandbox<'s> {
             Expr::Tuple(it) => self.list(&it.items, it.span()),
             Expr::Map(it) => self.map(it),
         }
+    }
+
+    /// A constant. A fraction is read anew, with all its digits.
+    fn literal(&self, it: &Spanned<ast::Const>) -> Value {
+        let span = it.span();
+        let is_fraction = it.value.is_number() && !it.value.is_integer();
+        let written = self.source.get(span.start_offset as usize..span.end_offset as usize).filter(|_| is_fraction);
+        let number = written.and_then(|written| Number::read(&written.replace('_', "")));
+        number.map_or_else(|| it.value.clone(), |number| number.with_fraction().into_value())
     }
 
     /// Notes a dotted name.
@@ -71,20 +81,25 @@ impl<'s> Sandbox<'s> {
     }
 
     fn item(&mut self, it: &Spanned<GetItem<'s>>) -> Result<Expr<'s>> {
-        let (expr, subscript_expr) = (self.expression(&it.expr)?, self.expression(&it.subscript_expr)?);
-        Ok(Expr::GetItem(Spanned::new(GetItem { expr, subscript_expr }, it.span())))
+        let span = from(leftmost(&it.expr), it.span());
+        self.takes_parts = true;
+        let (value, place) = (self.expression(&it.expr)?, self.expression(&it.subscript_expr)?);
+        Ok(operator("[i]", value, vec![place], span))
     }
 
     fn unary(&mut self, it: &Spanned<UnaryOp<'s>>) -> Result<Expr<'s>> {
         let expr = self.expression(&it.expr)?;
-        let negates = matches!(it.op, UnaryOpKind::Neg);
-        let op = if negates { UnaryOpKind::Neg } else { UnaryOpKind::Not };
-        Ok(Expr::UnaryOp(Spanned::new(UnaryOp { op, expr }, it.span())))
+        Ok(match it.op {
+            UnaryOpKind::Neg => operator("-a", expr, vec![], it.span()),
+            UnaryOpKind::Not => Expr::UnaryOp(Spanned::new(UnaryOp { op: UnaryOpKind::Not, expr }, it.span())),
+        })
     }
 
+    /// Its parts as a list, from which the operator makes it: the engine would compare keys of any length for nothing.
     fn map(&mut self, it: &Spanned<ast::Map<'s>>) -> Result<Expr<'s>> {
-        let map = ast::Map { keys: self.all(&it.keys)?, values: self.all(&it.values)? };
-        Ok(operator("{}", Expr::Map(Spanned::new(map, it.span())), vec![], it.span()))
+        let (keys, values) = (self.all(&it.keys)?, self.all(&it.values)?);
+        let items = keys.into_iter().zip(values).flat_map(|(key, value)| [key, value]).collect();
+        Ok(operator("{}", Expr::List(Spanned::new(ast::List { items }, it.span())), vec![], it.span()))
     }
 
     fn slice(&mut self, it: &Spanned<ast::Slice<'s>>) -> Result<Expr<'s>> {
@@ -140,6 +155,7 @@ impl<'s> Sandbox<'s> {
         if !FILTERS.contains(&it.name) {
             return Err(unknown(it.span(), "filter", it.name, FILTERS));
         }
+        self.takes_parts |= matches!(it.name, "first" | "last");
         let value = self.optional(it.expr.as_ref())?;
         // All others work on a value that is there.
         let expr = if it.name == "default" { value } else { value.map(present) };

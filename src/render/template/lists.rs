@@ -9,7 +9,8 @@ use minijinja::{Error, State, Value};
 
 use super::MAX_ITEMS;
 use super::error::{failed, misused, too_large};
-use super::values::{bounded, charge, charge_search, fits, list, measure, noun, text};
+use super::numbers::Number;
+use super::values::{bounded, charge, charge_bytes, charge_search, fits, kind, list, measure, noun, text};
 
 /// `first`: the first item of a list or character of a text; of an empty one, nothing (see `default`).
 pub(super) fn first(value: &Value) -> Result<Value, Error> {
@@ -32,7 +33,7 @@ fn end(
     }
     match value.kind() {
         ValueKind::Seq => value.get_item_by_index(of_list(value.len().unwrap_or_default())).or(Ok(Value::UNDEFINED)),
-        kind => Err(misused(format!("`{filter}` needs a list or a text, and this is {}", noun(kind)))),
+        _ => Err(misused(format!("`{filter}` needs a list or a text, and this is {}", noun(kind(value))))),
     }
 }
 
@@ -40,11 +41,11 @@ fn end(
 pub(super) fn items(state: &State, value: &Value) -> Result<Value, Error> {
     match value.kind() {
         ValueKind::Map => {
-            charge(state, value.len().unwrap_or_default())?;
+            charge(state, value.len().unwrap_or_default().saturating_mul(4))?;
             let pair = |key: Value| Ok(Value::from(vec![key.clone(), value.get_item(&key)?]));
             value.try_iter()?.map(pair).collect::<Result<Vec<_>, Error>>().map(Value::from)
         }
-        kind => Err(misused(format!("`items` needs a map, and this is {}", noun(kind)))),
+        _ => Err(misused(format!("`items` needs a map, and this is {}", noun(kind(value))))),
     }
 }
 
@@ -66,12 +67,12 @@ pub(super) fn join(state: &State, value: &Value, separator: Option<Value>) -> Re
 /// `length`: how many items a list, entries a map or characters a text has.
 pub(super) fn length(state: &State, value: &Value) -> Result<usize, Error> {
     if let Some(text) = value.as_str() {
-        charge(state, text.len() / 16)?;
+        charge_bytes(state, text.len())?;
         return Ok(text.chars().count());
     }
     match value.kind() {
         ValueKind::Seq | ValueKind::Map => Ok(value.len().unwrap_or_default()),
-        kind => Err(misused(format!("`length` needs a list, a map or a text, and this is {}", noun(kind)))),
+        _ => Err(misused(format!("`length` needs a list, a map or a text, and this is {}", noun(kind(value))))),
     }
 }
 
@@ -113,12 +114,17 @@ pub(super) fn sort(state: &State, value: &Value, options: Kwargs) -> Result<Valu
     let reverse: Option<bool> = options.get("reverse")?;
     options.assert_all_used()?;
     let mut items = list(state, value, "sort")?;
-    let all = |kind| items.iter().all(|item| item.kind() == kind);
-    if !all(ValueKind::Number) && !all(ValueKind::String) {
+    charge_ordering(state, value, items.len())?;
+    let numbers: Option<Vec<Number>> = items.iter().map(Number::of).collect();
+    if let Some(numbers) = numbers {
+        let mut numbered: Vec<(Number, Value)> = numbers.into_iter().zip(items).collect();
+        numbered.sort_by(|(one, _), (other, _)| one.cmp(other));
+        items = numbered.into_iter().map(|(_, item)| item).collect();
+    } else if items.iter().all(|item| item.kind() == ValueKind::String) {
+        items.sort();
+    } else {
         return Err(misused("`sort` needs a list of numbers, or one of texts"));
     }
-    charge_ordering(state, value, items.len())?;
-    items.sort();
     if reverse.unwrap_or_default() {
         items.reverse();
     }
@@ -144,6 +150,7 @@ pub(super) fn split(state: &State, value: &Value, separator: Option<&Value>) -> 
             whole.split(separator.as_ref()).take(MAX_ITEMS + 1).collect()
         }
     };
+    charge(state, parts.len())?;
     if parts.len() > MAX_ITEMS {
         return Err(too_large(format!("`split` gives {MAX_ITEMS} parts at most")));
     }
@@ -157,7 +164,7 @@ pub(super) fn unique(state: &State, value: &Value) -> Result<Value, Error> {
     let items = list(state, value, "unique")?;
     charge_ordering(state, value, items.len())?;
     for item in items {
-        if seen.insert((item.kind(), text(&item)?.into_owned())) {
+        if seen.insert((kind(&item), text(&item)?.into_owned())) {
             kept.push(item);
         }
     }

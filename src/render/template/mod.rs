@@ -15,16 +15,18 @@ use std::sync::Arc;
 use minijinja::machinery::ast::Stmt;
 use minijinja::machinery::{CodeGenerator, Instructions, eval, make_string_output, parse};
 use minijinja::value::Serde;
-use minijinja::{AutoEscape, Value};
+use minijinja::{AutoEscape, Environment, ErrorKind, Value};
 use serde::Serialize;
 
 mod bounds;
+mod checks;
 mod environment;
 mod error;
 mod expressions;
 mod filters;
 mod lists;
 mod names;
+mod numbers;
 mod operators;
 mod references;
 mod sandbox;
@@ -33,12 +35,12 @@ mod tests;
 mod tree;
 mod values;
 
-pub use error::{Location, TemplateError, TemplateErrorKind};
+pub use error::{Location, Missing, TemplateError, TemplateErrorKind};
 pub use references::{FacetReference, FacetReferences};
 
-use environment::{ENVIRONMENT, NAME, syntax};
+use environment::{CHEAP_ENVIRONMENT, ENVIRONMENT, NAME, syntax};
 use names::NamePath;
-use sandbox::Sandbox;
+use sandbox::{Rebuilt, Sandbox};
 
 /// Bytes of a template's source. Below 2^16, as the library counts columns in 16 bits.
 pub const MAX_SOURCE: usize = 64_000;
@@ -47,7 +49,10 @@ pub const MAX_SOURCE: usize = 64_000;
 pub const MAX_OUTPUT: usize = 1 << 20;
 
 /// Work that a template may do, in units of about one instruction; 64 bytes of text that is made count as one.
-const FUEL: u64 = 250_000;
+pub const FUEL: u64 = 250_000;
+
+/// What a template that fails is taken to have done where it did no more. How much it has done, the engine does not tell.
+const CHEAP_FUEL: u64 = 2_000;
 
 /// How deep an expression may be, in steps.
 const MAX_EXPRESSION: usize = 400;
@@ -85,6 +90,25 @@ impl Context {
     }
 }
 
+/// A part of what templates are filled with, made ready once for many of them.
+#[derive(Clone, Serialize)]
+#[serde(transparent)]
+pub struct Ready(Value);
+
+impl Ready {
+    /// Makes a value ready.
+    #[must_use]
+    pub fn new(value: &impl Serialize) -> Self {
+        Self(Value::from(Serde(value)))
+    }
+}
+
+impl fmt::Debug for Ready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ready").finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context").finish_non_exhaustive()
@@ -112,6 +136,13 @@ impl Template {
     /// # Errors
     /// Where a name does not exist, a value has no text or a filter cannot work with it, or a limit is reached.
     pub fn render(&self, context: &Context) -> Result<String, TemplateError> {
+        self.render_counted(context).0
+    }
+
+    /// The same, and how much work it was, in steps of which one template may take [`FUEL`]. It is the same for the same
+    /// values; where the template fails, it is that or somewhat more.
+    #[must_use]
+    pub fn render_counted(&self, context: &Context) -> (Result<String, TemplateError>, u64) {
         self.0.borrow_dependent().run(self.source(), context)
     }
 
@@ -130,6 +161,12 @@ impl Template {
     /// The first parts of all dotted names in it, those that it sets itself among them.
     pub fn roots(&self) -> impl Iterator<Item = &str> {
         self.0.borrow_dependent().names.iter().filter_map(|name| name.parts.first()).map(String::as_str)
+    }
+
+    /// Whether it takes items of lists, or parts of texts, that are not there in all of them.
+    #[must_use]
+    pub fn takes_parts(&self) -> bool {
+        self.0.borrow_dependent().takes_parts
     }
 
     /// The text that it was compiled from.
@@ -160,31 +197,50 @@ struct Code<'source> {
     references: FacetReferences,
     names: Vec<NamePath>,
     outline: Vec<Option<&'source str>>,
+    takes_parts: bool,
 }
 
 impl<'source> Code<'source> {
     fn generate(source: &'source str) -> Result<Self, TemplateError> {
         let parsed = parse(source, NAME, syntax()).map_err(|error| TemplateError::unreadable(&error, source, None))?;
-        let (allowed, references, names) = Sandbox::new().rebuild(&parsed)?;
+        let Rebuilt { allowed, references, names, takes_parts } = Sandbox::new(source).rebuild(&parsed)?;
         let outline = outline(&parsed);
         let mut generator = CodeGenerator::new(NAME, source);
         generator.compile_stmt(&allowed);
         let (instructions, blocks) = generator.finish();
-        Ok(Self { instructions, blocks, references, names, outline })
+        Ok(Self { instructions, blocks, references, names, outline, takes_parts })
     }
 
-    fn run(&'source self, source: &str, context: &Context) -> Result<String, TemplateError> {
+    fn run(&'source self, source: &str, context: &Context) -> (Result<String, TemplateError>, u64) {
         let mut output = String::new();
-        let mut writer = make_string_output(&mut output);
-        let root = context.value().clone();
-        let ended = eval(&ENVIRONMENT, &self.instructions, root, &self.blocks, &mut writer, AutoEscape::None).map(drop);
-        drop(writer);
+        let ended = self.evaluate(&ENVIRONMENT, context, &mut output);
+        let spent = ended.as_ref().map_or_else(|_| self.spent_in_vain(context), |spent| *spent);
         // Fuel pays for every byte, so an output that is too large may have ended for want of it.
         if output.len() > MAX_OUTPUT {
-            return Err(TemplateError::output_too_large());
+            return (Err(TemplateError::output_too_large()), spent);
         }
-        ended.map_err(|error| TemplateError::rendering(&error, source, &self.names, context))?;
-        Ok(output)
+        let written = ended.map(|_| output);
+        (written.map_err(|error| TemplateError::rendering(&error, source, &self.names, context)), spent)
+    }
+
+    fn spent_in_vain(&'source self, context: &Context) -> u64 {
+        match self.evaluate(&CHEAP_ENVIRONMENT, context, &mut String::new()) {
+            Err(error) if error.kind() == ErrorKind::OutOfFuel => FUEL,
+            _ => CHEAP_FUEL,
+        }
+    }
+
+    /// Writes what the program gives, and tells the fuel that it took.
+    fn evaluate(
+        &'source self,
+        environment: &'static Environment<'static>,
+        context: &Context,
+        output: &mut String,
+    ) -> Result<u64, minijinja::Error> {
+        let mut writer = make_string_output(output);
+        let root = context.value().clone();
+        let (_, state) = eval(environment, &self.instructions, root, &self.blocks, &mut writer, AutoEscape::None)?;
+        Ok(state.fuel_levels().map_or(0, |(spent, _)| spent))
     }
 }
 

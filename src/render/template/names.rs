@@ -5,6 +5,7 @@ use std::ops::Range;
 use minijinja::Value;
 
 use super::Context;
+use super::error::Missing;
 
 /// How many known names an error lists.
 const LISTED: usize = 12;
@@ -39,18 +40,34 @@ impl NamePath {
     }
 }
 
+/// What does not exist.
+pub(super) struct Explanation {
+    /// Where it begins.
+    pub(super) offset: usize,
+    pub(super) message: String,
+    pub(super) missing: Option<Missing>,
+}
+
 /// Where and which of the names within the failed expression does not exist, and which do.
-pub(super) fn explain(names: &[NamePath], source: &str, failed: Range<usize>, context: &Context) -> (usize, String) {
+pub(super) fn explain(names: &[NamePath], source: &str, failed: Range<usize>, context: &Context) -> Explanation {
     let within = || names.iter().filter(|name| name.range.start < failed.end && failed.start < name.range.end);
     let missing = within().filter(|name| !name.local).find_map(|name| Some((name, name.missing_in(context)?)));
     if let Some((name, known)) = missing {
-        return (name.range.start, format!("{}{known}", name.quoted()));
+        return Explanation {
+            offset: name.range.start,
+            message: format!("{}{known}", name.quoted()),
+            missing: Some(Missing::Given(name.parts.clone())),
+        };
     }
     if let Some(name) = within().find(|name| name.local) {
-        return (name.range.start, format!("{}{OPTIONAL}", name.quoted()));
+        return Explanation {
+            offset: name.range.start,
+            message: format!("{}{OPTIONAL}", name.quoted()),
+            missing: Some(Missing::Own { has_parts: name.parts.len() > 1 }),
+        };
     }
     let text: String = source.get(failed.clone()).unwrap_or_default().chars().take(80).collect();
-    (failed.start, format!("`{}` has no value{OPTIONAL}", text.trim()))
+    Explanation { offset: failed.start, message: format!("`{}` has no value{OPTIONAL}", text.trim()), missing: None }
 }
 
 const OPTIONAL: &str = "; if it may be absent, use `default`";

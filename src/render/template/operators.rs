@@ -1,68 +1,61 @@
 //! What the operators of a template do. The engine's own would let a short template fill the memory: they write lists
 //! out as text, repeat them and compare them as often as they hold one another, before any limit is looked at.
 
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use minijinja::value::ValueKind;
 use minijinja::{Error, State, Value};
+use rust_decimal::Decimal;
 
 use super::error::{failed, misused};
-use super::values::{bounded, charge, charge_search, fits, list as items, measure, noun, text, undefined};
+use super::numbers::{self, Number, same};
+use super::values::{bounded, charge_bytes, charge_search, fits, kind, list as items, measure, noun, text, undefined};
 
-enum Number {
-    Whole(i128),
-    Fraction(f64),
+/// Fuel for counting in decimals.
+const DECIMAL: u64 = 4;
+
+/// One operation on numbers, in each form that they have. Where it has no result in whole numbers or decimals, that in binary
+/// fractions counts.
+struct Calculation {
+    operator: &'static str,
+    whole: fn(i128, i128) -> Option<i128>,
+    decimal: fn(Decimal, Decimal) -> Option<Decimal>,
+    binary: fn(f64, f64) -> f64,
+    /// Whether whole numbers alone give a whole number or nothing.
+    stays_whole: bool,
 }
 
-impl Number {
-    fn of(value: &Value) -> Option<Self> {
-        if !value.is_number() {
-            return None;
+impl Calculation {
+    fn run(&self, state: &State, left: &Value, right: &Value) -> Result<Value, Error> {
+        if left.is_undefined() || right.is_undefined() {
+            return Err(undefined());
         }
-        if value.is_integer() {
-            return i128::try_from(value.clone()).ok().map(Self::Whole);
-        }
-        f64::try_from(value.clone()).ok().map(Self::Fraction)
+        let (Some(a), Some(b)) = (Number::of(left), Number::of(right)) else {
+            let (left, right) = (noun(kind(left)), noun(kind(right)));
+            return Err(misused(format!("`{}` needs numbers, and these are {left} and {right}", self.operator)));
+        };
+        let result = match (a, b) {
+            (Number::Whole(a), Number::Whole(b)) if self.stays_whole => (self.whole)(a, b).map(Number::Whole),
+            _ => {
+                state.consume_fuel(DECIMAL)?;
+                self.fraction(a, b)
+            }
+        };
+        result.map(Number::into_value).ok_or_else(|| {
+            let operator = self.operator;
+            failed(format!("`{operator}` has no result here: a divisor is zero, or the result is too large"))
+        })
     }
 
-    fn fraction(&self) -> f64 {
-        match self {
-            Self::Whole(whole) => nearest(*whole),
-            Self::Fraction(fraction) => *fraction,
-        }
+    fn fraction(&self, a: Number, b: Number) -> Option<Number> {
+        let exact = a.decimal().zip(b.decimal()).and_then(|(a, b)| (self.decimal)(a, b));
+        exact.map(Number::Decimal).or_else(|| {
+            let binary = (self.binary)(a.binary(), b.binary());
+            binary.is_finite().then_some(Number::Binary(binary))
+        })
     }
-}
-
-/// The nearest number that can have a fraction; beyond 2^53 digits are lost, as in every JSON reader.
-#[allow(clippy::cast_precision_loss)]
-fn nearest(whole: i128) -> f64 {
-    whole as f64
-}
-
-type Whole = fn(i128, i128) -> Option<Value>;
-type Fraction = fn(f64, f64) -> f64;
-
-fn calculate(operator: &str, left: &Value, right: &Value, whole: Whole, fraction: Fraction) -> Result<Value, Error> {
-    if left.is_undefined() || right.is_undefined() {
-        return Err(undefined());
-    }
-    let (Some(a), Some(b)) = (Number::of(left), Number::of(right)) else {
-        let (left, right) = (noun(left.kind()), noun(right.kind()));
-        return Err(misused(format!("`{operator}` needs numbers, and these are {left} and {right}")));
-    };
-    let result = match (&a, &b) {
-        (Number::Whole(a), Number::Whole(b)) => whole(*a, *b),
-        _ => from_fraction(fraction(a.fraction(), b.fraction())),
-    };
-    result.ok_or_else(|| {
-        failed(format!("`{operator}` has no result here: a divisor is zero, or the result is too large"))
-    })
-}
-
-fn from_whole(number: i128) -> Value {
-    i64::try_from(number).map_or_else(|_| Value::from(number), Value::from)
-}
-
-fn from_fraction(number: f64) -> Option<Value> {
-    number.is_finite().then(|| Value::from(number))
 }
 
 /// `a + b` of numbers, texts or lists.
@@ -75,33 +68,43 @@ pub(super) fn add(state: &State, left: &Value, right: &Value) -> Result<Value, E
         all.extend(items(state, right, "+")?);
         return list(state, Value::from(all));
     }
-    calculate("+", left, right, |a, b| a.checked_add(b).map(from_whole), |a, b| a + b)
+    let (whole, decimal) = (i128::checked_add, numbers::sum);
+    Calculation { operator: "+", whole, decimal, binary: |a, b| a + b, stays_whole: true }.run(state, left, right)
 }
 
 /// `a - b`.
-pub(super) fn subtract(left: &Value, right: &Value) -> Result<Value, Error> {
-    calculate("-", left, right, |a, b| a.checked_sub(b).map(from_whole), |a, b| a - b)
+pub(super) fn subtract(state: &State, left: &Value, right: &Value) -> Result<Value, Error> {
+    let decimal = |a, b: Decimal| numbers::sum(a, -b);
+    let whole = i128::checked_sub;
+    Calculation { operator: "-", whole, decimal, binary: |a, b| a - b, stays_whole: true }.run(state, left, right)
 }
 
 /// `a * b`, of numbers only.
-pub(super) fn multiply(left: &Value, right: &Value) -> Result<Value, Error> {
-    calculate("*", left, right, |a, b| a.checked_mul(b).map(from_whole), |a, b| a * b)
+pub(super) fn multiply(state: &State, left: &Value, right: &Value) -> Result<Value, Error> {
+    let (whole, decimal) = (i128::checked_mul, numbers::product);
+    Calculation { operator: "*", whole, decimal, binary: |a, b| a * b, stays_whole: true }.run(state, left, right)
 }
 
 /// `a / b`, always with a fraction.
-pub(super) fn divide(left: &Value, right: &Value) -> Result<Value, Error> {
-    calculate("/", left, right, |a, b| from_fraction(nearest(a) / nearest(b)), |a, b| a / b)
+pub(super) fn divide(state: &State, left: &Value, right: &Value) -> Result<Value, Error> {
+    let decimal = numbers::quotient;
+    Calculation { operator: "/", whole: |_, _| None, decimal, binary: |a, b| a / b, stays_whole: false }
+        .run(state, left, right)
 }
 
 /// `a // b`, rounded down.
-pub(super) fn divide_whole(left: &Value, right: &Value) -> Result<Value, Error> {
-    calculate("//", left, right, |a, b| floor(a, b).map(from_whole), |a, b| (a / b).floor())
+pub(super) fn divide_whole(state: &State, left: &Value, right: &Value) -> Result<Value, Error> {
+    let decimal = |a, b| numbers::divided(a, b).map(|(whole, _)| whole);
+    Calculation { operator: "//", whole: floor, decimal, binary: |a, b| (a / b).floor(), stays_whole: true }
+        .run(state, left, right)
 }
 
 /// `a % b`, with the sign of `b`, so that `a // b * b + a % b` is `a`.
-pub(super) fn remainder(left: &Value, right: &Value) -> Result<Value, Error> {
-    let whole: Whole = |a, b| a.checked_sub(floor(a, b)?.checked_mul(b)?).map(from_whole);
-    calculate("%", left, right, whole, |a, b| a - (a / b).floor() * b)
+pub(super) fn remainder(state: &State, left: &Value, right: &Value) -> Result<Value, Error> {
+    let whole = |a: i128, b| a.checked_sub(floor(a, b)?.checked_mul(b)?);
+    let decimal = |a, b| numbers::divided(a, b).map(|(_, rest)| rest);
+    Calculation { operator: "%", whole, decimal, binary: |a, b| a - (a / b).floor() * b, stays_whole: true }
+        .run(state, left, right)
 }
 
 fn floor(a: i128, b: i128) -> Option<i128> {
@@ -111,12 +114,29 @@ fn floor(a: i128, b: i128) -> Option<i128> {
 }
 
 /// `a ** b`.
-pub(super) fn power(left: &Value, right: &Value) -> Result<Value, Error> {
-    let whole: Whole = |a, b| match u32::try_from(b) {
-        Ok(exponent) => a.checked_pow(exponent).map(from_whole),
-        Err(_) => from_fraction(nearest(a).powf(nearest(b))),
-    };
-    calculate("**", left, right, whole, f64::powf)
+pub(super) fn power(state: &State, left: &Value, right: &Value) -> Result<Value, Error> {
+    let whole = |a: i128, b| a.checked_pow(u32::try_from(b).ok()?);
+    let has_whole_power = Number::of(right).is_some_and(|power| matches!(power, Number::Whole(0..)));
+    Calculation { operator: "**", whole, decimal: decimal_power, binary: f64::powf, stays_whole: has_whole_power }
+        .run(state, left, right)
+}
+
+/// How often a decimal with a fraction can be multiplied by itself at most before digits are lost.
+const MOST_POWERS: u32 = 28;
+
+fn decimal_power(base: Decimal, power: Decimal) -> Option<Decimal> {
+    let power = power.is_integer().then(|| u32::try_from(power).ok())?.filter(|power| *power <= MOST_POWERS)?;
+    (0..power).try_fold(Decimal::ONE, |product, _| numbers::product(product, base))
+}
+
+/// `-a`.
+pub(super) fn negate(value: &Value) -> Result<Value, Error> {
+    if value.is_undefined() {
+        return Err(undefined());
+    }
+    let number =
+        Number::of(value).ok_or_else(|| misused(format!("`-` needs a number, and this is {}", noun(kind(value)))))?;
+    number.negated().map(Number::into_value).ok_or_else(|| failed("`-` has no result here: it is too large"))
 }
 
 /// `a ~ b`: the texts of both, one after the other.
@@ -130,7 +150,7 @@ pub(super) fn concatenate(left: &Value, right: &Value) -> Result<Value, Error> {
 pub(super) fn equal(state: &State, left: &Value, right: &Value) -> Result<bool, Error> {
     measure(state, left)?;
     measure(state, right)?;
-    Ok(left == right)
+    Ok(same(left, right))
 }
 
 /// `a != b`.
@@ -138,39 +158,40 @@ pub(super) fn unequal(state: &State, left: &Value, right: &Value) -> Result<bool
     equal(state, left, right).map(|equal| !equal)
 }
 
-fn ordered(state: &State, operator: &str, left: &Value, right: &Value) -> Result<std::cmp::Ordering, Error> {
+fn ordered(state: &State, operator: &str, left: &Value, right: &Value) -> Result<Ordering, Error> {
     if left.is_undefined() || right.is_undefined() {
         return Err(undefined());
     }
     if let (Some(a), Some(b)) = (left.as_str(), right.as_str()) {
-        charge(state, a.len().min(b.len()) / 64)?;
+        charge_bytes(state, a.len().min(b.len()))?;
         return Ok(a.cmp(b));
     }
-    if left.is_number() && right.is_number() {
-        return Ok(left.cmp(right));
+    if let (Some(a), Some(b)) = (Number::of(left), Number::of(right)) {
+        state.consume_fuel(if matches!((a, b), (Number::Whole(_), Number::Whole(_))) { 0 } else { DECIMAL })?;
+        return Ok(a.cmp(&b));
     }
-    let (left, right) = (noun(left.kind()), noun(right.kind()));
+    let (left, right) = (noun(kind(left)), noun(kind(right)));
     Err(misused(format!("`{operator}` needs two numbers or two texts, and these are {left} and {right}")))
 }
 
 /// `a < b`, of two numbers or two texts.
 pub(super) fn less(state: &State, left: &Value, right: &Value) -> Result<bool, Error> {
-    ordered(state, "<", left, right).map(std::cmp::Ordering::is_lt)
+    ordered(state, "<", left, right).map(Ordering::is_lt)
 }
 
 /// `a <= b`.
 pub(super) fn less_or_equal(state: &State, left: &Value, right: &Value) -> Result<bool, Error> {
-    ordered(state, "<=", left, right).map(std::cmp::Ordering::is_le)
+    ordered(state, "<=", left, right).map(Ordering::is_le)
 }
 
 /// `a > b`.
 pub(super) fn greater(state: &State, left: &Value, right: &Value) -> Result<bool, Error> {
-    ordered(state, ">", left, right).map(std::cmp::Ordering::is_gt)
+    ordered(state, ">", left, right).map(Ordering::is_gt)
 }
 
 /// `a >= b`.
 pub(super) fn greater_or_equal(state: &State, left: &Value, right: &Value) -> Result<bool, Error> {
-    ordered(state, ">=", left, right).map(std::cmp::Ordering::is_ge)
+    ordered(state, ">=", left, right).map(Ordering::is_ge)
 }
 
 /// `a in b`: a key of a map, an item of a list, a part of a text.
@@ -182,23 +203,23 @@ pub(super) fn contained(state: &State, part: &Value, whole: &Value) -> Result<bo
         ValueKind::String => {
             let (part, whole) = (text(part)?, text(whole)?);
             charge_search(state, &part)?;
-            charge(state, whole.len() / 16)?;
+            charge_bytes(state, whole.len())?;
             Ok(whole.contains(part.as_ref()))
         }
         ValueKind::Map => Ok(part.as_str().is_some() && !whole.get_item(part)?.is_undefined()),
         ValueKind::Seq | ValueKind::Iterable => {
             measure(state, part)?;
-            Ok(items(state, whole, "in")?.contains(part))
+            Ok(items(state, whole, "in")?.iter().any(|item| same(item, part)))
         }
-        kind => Err(misused(format!("`in` needs a list, a map or a text, and this is {}", noun(kind)))),
+        _ => Err(misused(format!("`in` needs a list, a map or a text, and this is {}", noun(kind(whole))))),
     }
 }
 
 /// `a[start:stop]` of a text (in characters) or a list; negative places count from the end.
 pub(super) fn slice(state: &State, value: &Value, start: Option<i64>, stop: Option<i64>) -> Result<Value, Error> {
     if let Some(text) = value.as_str() {
+        charge_bytes(state, text.len())?;
         let (from, count) = part(text.chars().count(), start, stop);
-        charge(state, text.len() / 16)?;
         return bounded(text.chars().skip(from).take(count).collect());
     }
     let items = items(state, value, "[:]")?;
@@ -221,12 +242,34 @@ pub(super) fn list(state: &State, items: Value) -> Result<Value, Error> {
     Ok(items)
 }
 
-/// `{"a": b}`, which must not be too large; its keys are texts.
-pub(super) fn map(state: &State, entries: Value) -> Result<Value, Error> {
-    if entries.try_iter()?.any(|key| key.as_str().is_none()) {
-        return Err(misused("a key of a map must be a text: put it in quotes"));
+/// `{"a": b}`, which must not be too large; `entries` are its keys, which are texts, each with its value behind it.
+pub(super) fn map(state: &State, entries: &Value) -> Result<Value, Error> {
+    let mut keys = Vec::new();
+    let mut values = Vec::new();
+    for (place, part) in entries.try_iter()?.enumerate() {
+        if place % 2 == 0 { keys.push(part) } else { values.push(part) }
     }
-    list(state, entries)
+    let mut all = BTreeMap::new();
+    for (key, value) in keys.into_iter().zip(values) {
+        let Some(name) = key.as_str() else {
+            return Err(misused("a key of a map must be a text: put it in quotes"));
+        };
+        // It may be compared with each that is there already.
+        charge_bytes(state, name.len().saturating_mul(1 + all.len().checked_ilog2().unwrap_or_default() as usize))?;
+        all.insert(Arc::<str>::from(name), value);
+    }
+    list(state, Value::from(all))
+}
+
+/// `a[b]`: an item of a list, an entry of a map or a character of a text; nothing where there is none.
+pub(super) fn item(state: &State, whole: &Value, place: &Value) -> Result<Value, Error> {
+    if whole.is_undefined() {
+        return Err(undefined());
+    }
+    charge_bytes(state, place.as_str().map_or(0, str::len))?;
+    // A character is found by counting all those before it, or, from the end, all there are.
+    charge_bytes(state, whole.as_str().map_or(0, str::len).saturating_mul(2))?;
+    whole.get_item(place)
 }
 
 /// What a test looks at, which must be there.

@@ -21,27 +21,40 @@ pub(super) type Result<T> = std::result::Result<T, TemplateError>;
 
 /// The rebuilder, and what it notes on the way.
 pub(super) struct Sandbox<'s> {
+    pub(super) source: &'s str,
     macros: BTreeSet<&'s str>,
     locals: BTreeSet<&'s str>,
     pub(super) calls: Vec<(&'s str, Span)>,
     pub(super) references: FacetReferences,
     pub(super) names: Vec<NamePath>,
+    /// Whether items or parts are taken that are not there in every list or text.
+    pub(super) takes_parts: bool,
+}
+
+/// A template that may run, and what was noted of it.
+pub(super) struct Rebuilt<'s> {
+    pub(super) allowed: Stmt<'s>,
+    pub(super) references: FacetReferences,
+    pub(super) names: Vec<NamePath>,
+    pub(super) takes_parts: bool,
 }
 
 impl<'s> Sandbox<'s> {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(source: &'s str) -> Self {
         Self {
+            source,
             macros: BTreeSet::new(),
             calls: Vec::new(),
             locals: BTreeSet::from(["loop"]),
             references: FacetReferences::default(),
             names: Vec::new(),
+            takes_parts: false,
         }
     }
 
     /// The template that may run, the facets that it could read, and the names in it.
-    pub(super) fn rebuild(mut self, parsed: &Stmt<'s>) -> Result<(Stmt<'s>, FacetReferences, Vec<NamePath>)> {
-        let rebuilt = self.statement(parsed)?;
+    pub(super) fn rebuild(mut self, parsed: &Stmt<'s>) -> Result<Rebuilt<'s>> {
+        let allowed = self.statement(parsed)?;
         let missing = self.calls.iter().find(|(name, _)| !self.macros.contains(name) && !FUNCTIONS.contains(name));
         if let Some((name, span)) = missing {
             return Err(unknown(*span, "function or macro", name, FUNCTIONS));
@@ -49,7 +62,8 @@ impl<'s> Sandbox<'s> {
         for name in &mut self.names {
             name.local = name.parts.first().is_some_and(|first| self.locals.contains(first.as_str()));
         }
-        Ok((rebuilt, self.references, self.names))
+        let Self { references, names, takes_parts, .. } = self;
+        Ok(Rebuilt { allowed, references, names, takes_parts })
     }
 
     fn body(&mut self, statements: &[Stmt<'s>]) -> Result<Vec<Stmt<'s>>> {

@@ -9,6 +9,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	yaml2 "gopkg.in/yaml.v2"
+	yaml3 "gopkg.in/yaml.v3"
+
 	compose "github.com/compose-spec/compose-go/v2/dotenv"
 	"github.com/docker/cli/pkg/kvfile"
 	"github.com/joho/godotenv"
@@ -34,24 +37,75 @@ func readLines(file io.Reader) (map[string]string, error) {
 	return variables, err
 }
 
-func read(reader, folder string) ([]map[string]string, error) {
+// As Kubernetes' own tools and many others read YAML.
+var yamlReaders = map[string]func([]byte, any) error{
+	"yaml-v2": yaml2.Unmarshal,
+	"yaml-v3": func(text []byte, value any) error { return yaml3.Unmarshal(text, value) },
+}
+
+// What JSON has no type for, such as a date or a key that is no text, is shown as what it is.
+func plain(value any) any {
+	switch value := value.(type) {
+	case []any:
+		for index, item := range value {
+			value[index] = plain(item)
+		}
+		return value
+	case map[any]any:
+		members := map[string]any{}
+		for key, member := range value {
+			if name, ok := key.(string); ok {
+				members[name] = plain(member)
+			} else {
+				members[fmt.Sprintf("%T: %v", key, key)] = plain(member)
+			}
+		}
+		return members
+	case map[string]any:
+		for key, member := range value {
+			value[key] = plain(member)
+		}
+		return value
+	case nil, bool, int, int64, uint64, float64, string:
+		return value
+	default:
+		return fmt.Sprintf("%T: %v", value, value)
+	}
+}
+
+func readYaml(text io.Reader, unmarshal func([]byte, any) error) (any, error) {
+	bytes, err := io.ReadAll(text)
+	if err != nil {
+		return nil, err
+	}
+	var value any
+	err = unmarshal(bytes, &value)
+	return plain(value), err
+}
+
+func read(reader, folder string) ([]any, error) {
 	// The names come sorted.
 	entries, err := os.ReadDir(folder)
 	if err != nil {
 		return nil, err
 	}
-	results := make([]map[string]string, 0, len(entries))
+	results := make([]any, 0, len(entries))
 	for _, entry := range entries {
 		file, err := os.Open(filepath.Join(folder, entry.Name()))
 		if err != nil {
 			return nil, err
 		}
-		variables, err := readers[reader](file)
+		var result any
+		if unmarshal, ok := yamlReaders[reader]; ok {
+			result, err = readYaml(file, unmarshal)
+		} else {
+			result, err = readers[reader](file)
+		}
 		file.Close()
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", entry.Name(), err)
 		}
-		results = append(results, variables)
+		results = append(results, result)
 	}
 	return results, nil
 }

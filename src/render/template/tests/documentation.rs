@@ -7,6 +7,7 @@ use super::super::{
     FUEL, MAX_DEPTH, MAX_EXPRESSION, MAX_ITEMS, MAX_LITERAL, MAX_LITERAL_DEPTH, MAX_NESTING, MAX_OUTPUT, MAX_SOURCE,
 };
 use super::render;
+use crate::render::work::{MAX_OF_EVALUATION, MAX_OF_GRANT};
 
 const DOCUMENT: &str = include_str!("../../../../docs/templates.md");
 
@@ -81,6 +82,13 @@ fn the_limits_are_those_of_the_code() {
     ];
     let table: Vec<&str> = section("Limits").lines().filter(|line| line.starts_with("| ")).skip(1).collect();
     assert_eq!(table, rows.map(|row| format!("| {row} |")));
+}
+
+#[test]
+fn the_budgets_are_those_of_the_code() {
+    for limit in [MAX_OF_GRANT, MAX_OF_EVALUATION] {
+        assert!(section("Limits").contains(&format!("{} steps", grouped(limit.try_into().unwrap()))));
+    }
 }
 
 /// A number with a comma between each three digits.

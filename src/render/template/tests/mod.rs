@@ -1,10 +1,12 @@
 //! Tests of templates as a whole.
 
+mod cost;
 mod documentation;
 mod errors;
 mod hostile;
 mod language;
 mod references;
+mod yaml;
 
 use serde_json::{Value, json};
 

@@ -7,6 +7,7 @@ use super::{
     gate::Gate,
     lanes::Lanes,
     queue::Queue,
+    resumptions::Resumptions,
     time_zones::Moves,
     timer::Timer,
     world::{MadeAnew, WorkItem, World},
@@ -38,6 +39,8 @@ pub struct Context {
     pub lanes: Lanes,
     /// When organizations change by time alone.
     pub timer: Timer<Arc<str>>,
+    /// Where evaluations go on that came to no end.
+    pub resumptions: Resumptions,
     /// Tells the users.
     pub announcer: Announcer,
     /// It may have changed in which namespaces source Secrets are watched.
@@ -60,6 +63,7 @@ impl Context {
             organizations_listed: Notify::new(),
             lanes: Lanes::new(),
             timer: Timer::new(),
+            resumptions: Resumptions::default(),
             announcer,
             source_namespaces: Notify::new(),
             moves: Moves::default(),

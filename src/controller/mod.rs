@@ -43,6 +43,7 @@ mod organization;
 mod output;
 mod queue;
 mod reclaim;
+mod resumptions;
 mod revisions;
 mod scope;
 mod settling;

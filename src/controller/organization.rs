@@ -10,6 +10,7 @@ use super::{
     failure::{Failure, Refusal},
     guarded::Guarded,
     memory, reclaim,
+    resumptions::PAUSE,
     scope::Scope,
     status,
     world::{GrantFacts, NotReady, OrganizationView, WorkItem},
@@ -18,7 +19,7 @@ use crate::{
     api::{EntitlementInstance, EntitlementInstanceStatus, Organization, OrganizationStatus, Phase},
     core::grant::Grant,
     evaluation::{
-        Evaluation, evaluate,
+        Evaluation, evaluate_from,
         object::ObjectKey,
         plan::{self, Fingerprint, Outcomes, Statuses},
     },
@@ -38,13 +39,18 @@ pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), Failure
         }
     };
     let item = WorkItem::Organization(Arc::clone(name));
+    let resume = context.resumptions.of(name);
     let thought = context.lanes.run(&item, move || {
         let now = clock::now();
-        (evaluate(&view.snapshot, now), view, now)
+        (evaluate_from(&view.snapshot, now, resume.as_ref()), view, now)
     });
     let (evaluation, mut view, now) = thought.await?;
     context.moves.tell(name, &view, &evaluation);
     context.timer.set(name, evaluation.next);
+    if evaluation.resume.is_some() {
+        context.queue.add_after(WorkItem::Organization(Arc::clone(name)), PAUSE);
+    }
+    context.resumptions.set(name, evaluation.resume.clone());
     let wait = wait_for_quiet(context, name);
     let mut progress = Progress::default();
     let outcomes = deliver(context, &mut view, &evaluation, wait.is_some(), &mut progress).await;

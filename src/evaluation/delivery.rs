@@ -2,12 +2,13 @@
 
 use super::{
     allowance::{Allowance, Limits},
+    catalogue::CompiledDefinition,
     holding::{Holding, Member},
     object::{
         CONTENT_HASH, DEFINITION, DesiredObject, INSTANCE, MANAGED_BY, MANAGER, ON_END, ORGANIZATION, ObjectContent,
         ObjectData, ObjectKey, RETAIN, SecretData, Wish,
     },
-    plan::is_storable,
+    plan::{MAX_DATA_BYTES, data_bytes},
     standing::{Standing, Trouble},
     summary,
 };
@@ -23,13 +24,16 @@ use crate::{
         grant::GrantId,
     },
     render::{
+        filling::Filling,
         names::{ChainNames, DefinitionNames, InstanceNames, Named, Names, Total},
         output::{CompiledOutput, OutputError},
         summary::Summary,
+        work::{Budget, Work},
     },
 };
 use sha2::{Digest, Sha256};
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
     sync::Arc,
 };
@@ -47,7 +51,12 @@ pub struct Delivery {
     pub grants: BTreeMap<GrantId, GrantDelivery>,
     /// What hinders the delivery of the summary.
     pub hindered: Option<Trouble>,
+    /// The first grant that has to wait for the next evaluation.
+    pub resume: Option<GrantId>,
 }
+
+/// What is said of a grant that has to wait.
+const DEFERRED: &str = "the outputs of the organization's grants are more work than one evaluation may be: what is delivered for this one stays as it is, and it is among the first of the next evaluation; make the templates of its definitions simpler";
 
 /// What one grant should have.
 #[derive(Debug, Default)]
@@ -56,6 +65,62 @@ pub struct GrantDelivery {
     pub desired: u64,
     /// What hinders delivery: the reason of the first thing found, and all that is found.
     pub hindered: Option<Trouble>,
+}
+
+/// A grant whose outputs are to be filled.
+#[derive(Clone, Copy)]
+struct Task<'a> {
+    holding: &'a Holding<'a>,
+    compiled: &'a CompiledDefinition,
+    member: &'a Member<'a>,
+    /// Whether the outputs that are for all grants of the definition are its.
+    is_oldest: bool,
+}
+
+/// What outputs are filled with.
+struct Values<'a> {
+    names: Names<'a>,
+    facets: FacetFields,
+    secrets: Cow<'a, SecretFields>,
+    /// The grants that it is from.
+    members: Vec<&'a Member<'a>>,
+}
+
+impl<'a> Values<'a> {
+    /// Of one grant; nothing where it never stated anything valid.
+    fn of_grant(standing: &'a Standing, holding: &'a Holding<'a>, member: &'a Member<'a>) -> Option<Self> {
+        let stated = member.facets.statement.as_ref()?.merged();
+        Some(Self {
+            names: names(standing, holding, Some(member)),
+            facets: complete(holding.definition()?, &std::iter::once(&stated)).ok()?,
+            secrets: Cow::Borrowed(&member.facets.secrets),
+            members: vec![member],
+        })
+    }
+
+    /// Of all grants in force, merged.
+    fn of_all(standing: &'a Standing, holding: &'a Holding<'a>) -> Option<Self> {
+        let (merged, parts) = holding.merged()?;
+        let mut secrets = SecretFields::new();
+        for (member, _) in parts.iter().rev() {
+            for (facet, fields) in &member.facets.secrets {
+                secrets
+                    .entry(facet.clone())
+                    .or_default()
+                    .extend(fields.iter().map(|(field, secret)| (field.clone(), secret.clone())));
+            }
+        }
+        Some(Self {
+            names: names(standing, holding, None),
+            facets: merged.values,
+            secrets: Cow::Owned(secrets),
+            members: parts.into_iter().map(|(member, _)| member).collect(),
+        })
+    }
+
+    fn filling(&self) -> Filling<'_> {
+        Filling::new(&self.names, &self.facets, &self.secrets)
+    }
 }
 
 /// An output that asks for its name in every namespace.
@@ -68,21 +133,57 @@ struct Request<'a> {
 }
 
 impl Delivery {
-    /// All objects for what an organization holds at one moment.
+    /// All objects for what an organization holds at one moment. Where all of it is too much work for one evaluation, it
+    /// begins with the grant `resume`, and tells where the next one is to begin.
     #[must_use]
-    pub fn of(standing: &Standing, holdings: &[Holding], limits: Limits, now: Instant) -> Self {
+    pub fn of(
+        standing: &Standing,
+        holdings: &[Holding],
+        limits: Limits,
+        now: Instant,
+        resume: Option<&GrantId>,
+        mut budget: Budget,
+    ) -> Self {
         let mut delivery = Self::default();
         let mut allowance = Allowance::of(standing.name, limits);
         delivery.summary(standing, holdings, &mut allowance, now);
         let mut requests = Vec::new();
-        for holding in holdings {
-            delivery.request(standing, holding, &mut requests);
+        for task in delivery.tasks(holdings, resume) {
+            delivery.request(standing, &task, &mut budget, &mut requests);
         }
         requests.sort_by(|one, other| one.age.cmp(other.age));
         for request in &requests {
             delivery.claim(standing, request, &mut allowance);
         }
         delivery
+    }
+
+    /// Every grant in force whose outputs are to be filled, in the order in which that is done.
+    fn tasks<'a>(&mut self, holdings: &'a [Holding<'a>], resume: Option<&GrantId>) -> Vec<Task<'a>> {
+        let mut tasks = Vec::new();
+        for holding in holdings {
+            let Some(compiled) = holding.entry.and_then(|entry| entry.serving.as_deref()) else {
+                for member in holding.members_in_force() {
+                    self.keep(member, None);
+                }
+                continue;
+            };
+            let oldest = holding.members_in_force().min_by(|one, other| one.grant.age.cmp(&other.grant.age));
+            let oldest = oldest.map(|member| &member.grant.id);
+            let of_members = holding.members_in_force().map(|member| Task {
+                holding,
+                compiled,
+                member,
+                is_oldest: oldest == Some(&member.grant.id),
+            });
+            tasks.extend(of_members);
+        }
+        tasks.sort_by(|one, other| one.member.grant.id.cmp(&other.member.grant.id));
+        if let Some(resume) = resume {
+            let done = tasks.partition_point(|task| task.member.grant.id < *resume);
+            tasks.rotate_left(done);
+        }
+        tasks
     }
 
     fn summary(&mut self, standing: &Standing, holdings: &[Holding], allowance: &mut Allowance, now: Instant) {
@@ -104,23 +205,61 @@ impl Delivery {
         }
     }
 
-    fn request<'a>(&mut self, standing: &Standing, holding: &'a Holding, requests: &mut Vec<Request<'a>>) {
-        let Some(compiled) = holding.entry.and_then(|entry| entry.serving.as_deref()) else {
-            for member in holding.members_in_force() {
-                self.keep(member, None);
-            }
-            return;
+    fn request<'a>(
+        &mut self,
+        standing: &Standing,
+        task: &Task<'a>,
+        budget: &mut Budget,
+        requests: &mut Vec<Request<'a>>,
+    ) {
+        let Task { holding, compiled, member, is_oldest } = *task;
+        let has = |per| compiled.outputs.iter().any(|output| output.per == per);
+        let (Some(mut work), Some(mut common_work)) = (budget.begin(), budget.begin()) else {
+            return self.defer(standing, task);
         };
+        if budget.lacks_secret() && compiled.outputs.iter().any(CompiledOutput::reads_secrets) {
+            self.resume.get_or_insert_with(|| member.grant.id.clone());
+        }
+        let own = has(Per::Instance).then(|| Values::of_grant(standing, holding, member)).flatten();
+        let common = (is_oldest && has(Per::Definition)).then(|| Values::of_all(standing, holding)).flatten();
+        let (own_filling, common_filling) = (own.as_ref().map(Values::filling), common.as_ref().map(Values::filling));
         for output in &compiled.outputs {
-            match output.per {
-                Per::Instance => {
-                    for member in holding.members_in_force() {
-                        self.request_for_grant(standing, holding, output, member, requests);
-                    }
+            let (values, filling, work) = match output.per {
+                Per::Instance => (&own, &own_filling, &mut work),
+                Per::Definition if is_oldest => (&common, &common_filling, &mut common_work),
+                Per::Definition => continue,
+            };
+            let (Some(values), Some(filling)) = (values, filling) else {
+                self.keep_all_of(output, task);
+                continue;
+            };
+            let filled = fill(output, filling, missing(output, values.members.iter().copied()), work);
+            self.add(standing, holding, output, member, filled, requests);
+        }
+        budget.end(work);
+        budget.end(common_work);
+    }
+
+    /// Nothing valid was ever stated: the condition `FacetsValid` says so.
+    fn keep_all_of(&mut self, output: &CompiledOutput, task: &Task) {
+        match output.per {
+            Per::Instance => self.keep(task.member, None),
+            Per::Definition => {
+                for member in task.holding.members_in_force() {
+                    self.keep(member, None);
                 }
-                Per::Definition => self.request_for_all(standing, holding, output, requests),
             }
         }
+    }
+
+    /// The grant has to wait for the next evaluation.
+    fn defer(&mut self, standing: &Standing, task: &Task) {
+        let id = &task.member.grant.id;
+        self.resume.get_or_insert_with(|| id.clone());
+        let is_due = |output: &&CompiledOutput| output.per == Per::Instance || task.is_oldest;
+        let outputs = task.compiled.outputs.iter().filter(is_due).count();
+        self.grants.entry(id.clone()).or_default().desired += desired(standing, outputs);
+        self.keep(task.member, Some(("Deferred", DEFERRED.to_owned())));
     }
 
     /// What is delivered for the grant stays as it is: an error never withdraws.
@@ -140,58 +279,6 @@ impl Delivery {
         }
     }
 
-    fn request_for_grant<'a>(
-        &mut self,
-        standing: &Standing,
-        holding: &'a Holding,
-        output: &CompiledOutput,
-        member: &'a Member,
-        requests: &mut Vec<Request<'a>>,
-    ) {
-        let Some(definition) = holding.definition() else { return };
-        let statement = member.facets.statement.as_ref().map(super::super::core::facets::Statement::merged);
-        let Some(Ok(facets)) = statement.map(|stated| complete(definition, &std::iter::once(&stated))) else {
-            // Nothing valid was ever stated: the condition FacetsValid says so.
-            self.keep(member, None);
-            return;
-        };
-        let names = names(standing, holding, Some(member));
-        let missing = missing(output, std::iter::once(member));
-        let filled = fill(output, &names, &facets, &member.facets.secrets, missing);
-        self.add(standing, holding, output, member, filled, requests);
-    }
-
-    fn request_for_all<'a>(
-        &mut self,
-        standing: &Standing,
-        holding: &'a Holding,
-        output: &CompiledOutput,
-        requests: &mut Vec<Request<'a>>,
-    ) {
-        let Some(oldest) = holding.members_in_force().min_by(|one, other| one.grant.age.cmp(&other.grant.age)) else {
-            return;
-        };
-        let Some((merged, parts)) = holding.merged() else {
-            for member in holding.members_in_force() {
-                self.keep(member, None);
-            }
-            return;
-        };
-        let mut secrets = SecretFields::new();
-        for (member, _) in parts.iter().rev() {
-            for (facet, fields) in &member.facets.secrets {
-                secrets
-                    .entry(facet.clone())
-                    .or_default()
-                    .extend(fields.iter().map(|(field, secret)| (field.clone(), secret.clone())));
-            }
-        }
-        let names = names(standing, holding, None);
-        let missing = missing(output, parts.iter().map(|(member, _)| *member));
-        let filled = fill(output, &names, &merged.values, &secrets, missing);
-        self.add(standing, holding, output, oldest, filled, requests);
-    }
-
     fn add<'a>(
         &mut self,
         standing: &Standing,
@@ -201,9 +288,7 @@ impl Delivery {
         filled: Filled,
         requests: &mut Vec<Request<'a>>,
     ) {
-        let count = standing.served.len() + standing.awaited.len();
-        let delivery = self.grants.entry(member.grant.id.clone()).or_default();
-        delivery.desired += u64::try_from(count).unwrap_or(u64::MAX);
+        self.grants.entry(member.grant.id.clone()).or_default().desired += desired(standing, 1);
         let (name, wish) = match filled {
             Filled::Written(name, data) => {
                 let extra = Extra::of(output);
@@ -276,14 +361,8 @@ enum Filled {
     Nameless(Trouble),
 }
 
-fn fill(
-    output: &CompiledOutput,
-    names: &Names,
-    facets: &FacetFields,
-    secrets: &SecretFields,
-    missing: Option<String>,
-) -> Filled {
-    let name = match output.object_name(names, facets) {
+fn fill(output: &CompiledOutput, filling: &Filling, missing: Option<String>, work: &mut Work) -> Filled {
+    let name = match output.object_name(filling, work) {
         Ok(name) => name,
         Err(errors) => return Filled::Nameless(trouble(&errors)),
     };
@@ -291,15 +370,21 @@ fn fill(
         return Filled::Kept(name, ("SecretNotFound", message));
     }
     let data = match output.kind {
-        OutputKind::ConfigMap => output.config_map(names, facets).map(ObjectData::ConfigMap),
+        OutputKind::ConfigMap => output.config_map(filling, work).map(ObjectData::ConfigMap),
         OutputKind::Secret => output
-            .secret(names, facets, secrets)
+            .secret(filling, work)
             .map(|values| ObjectData::Secret(SecretData { type_: Arc::clone(&output.type_), values })),
     };
     match data {
         Ok(data) => Filled::Written(name, data),
         Err(errors) => Filled::Kept(name, trouble(&errors)),
     }
+}
+
+/// How many objects so many outputs come to.
+fn desired(standing: &Standing, outputs: usize) -> u64 {
+    let count = standing.served.len() + standing.awaited.len();
+    u64::try_from(outputs * count).unwrap_or(u64::MAX)
 }
 
 /// All that is wrong with an output, for the reason of the first.
@@ -363,6 +448,10 @@ fn write(
     data: ObjectData,
     extra: Extra,
 ) -> Wish {
+    let bytes = data_bytes(&data);
+    if bytes > MAX_DATA_BYTES {
+        return Wish::Refuse(bytes);
+    }
     let Extra { mut labels, mut annotations } = extra;
     labels.insert(MANAGED_BY.to_owned(), MANAGER.to_owned());
     labels.insert(ORGANIZATION.to_owned(), standing.name.to_string());
@@ -372,10 +461,7 @@ fn write(
     if let Some(grant) = grant {
         annotations.insert(INSTANCE.to_owned(), grant.to_string());
     }
-    // What is too large is never sent, and would cost more to hash than all else together.
-    if is_storable(&data) {
-        annotations.insert(CONTENT_HASH.to_owned(), content_hash(&data));
-    }
+    annotations.insert(CONTENT_HASH.to_owned(), content_hash(&data));
     Wish::Write(Arc::new(ObjectContent { labels, annotations, data }))
 }
 

@@ -32,7 +32,7 @@ use crate::{
         namespace::NamespaceFacts,
         secret::Secret,
     },
-    render::summary::Summary,
+    render::{summary::Summary, work::Budget},
 };
 pub use allowance::Limits;
 pub use flaws::Flaws;
@@ -103,17 +103,32 @@ pub struct Evaluation {
     pub summary: Option<Summary>,
     /// The next moment at which anything changes by time alone.
     pub next: Option<Instant>,
+    /// Where all of it was too much work for one evaluation: the first grant whose outputs stay as they are until the next one,
+    /// which is to begin with it.
+    pub resume: Option<GrantId>,
 }
 
 /// Evaluates an organization at one moment.
 #[must_use]
 pub fn evaluate(snapshot: &Snapshot, now: Instant) -> Evaluation {
+    evaluate_from(snapshot, now, None)
+}
+
+/// The same, beginning with what the evaluation before has left to this one.
+#[must_use]
+pub fn evaluate_from(snapshot: &Snapshot, now: Instant, resume: Option<&GrantId>) -> Evaluation {
+    evaluate_within(snapshot, now, resume, Budget::default())
+}
+
+/// The same with so much work at most.
+#[must_use]
+pub fn evaluate_within(snapshot: &Snapshot, now: Instant, resume: Option<&GrantId>, budget: Budget) -> Evaluation {
     let standing = Standing::of(snapshot);
     let holdings: Vec<Holding> = by_definition(snapshot)
         .into_iter()
         .map(|(name, indices)| Holding::of(snapshot, &standing, name, &indices, now))
         .collect();
-    let mut delivery = Delivery::of(&standing, &holdings, snapshot.limits, now);
+    let mut delivery = Delivery::of(&standing, &holdings, snapshot.limits, now, resume, budget);
     let mut outcomes: Vec<(usize, GrantOutcome)> = Vec::with_capacity(snapshot.grants.len());
     let mut next: Option<Instant> = None;
     for holding in &holdings {
@@ -138,6 +153,7 @@ pub fn evaluate(snapshot: &Snapshot, now: Instant) -> Evaluation {
         kept: delivery.kept,
         summary: delivery.summary,
         next,
+        resume: delivery.resume,
     }
 }
 

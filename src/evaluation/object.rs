@@ -113,6 +113,9 @@ pub enum Wish {
     /// It stays as it is, should it exist: what it would hold can't be told now (a Secret source is missing, values do not
     /// render). An error never withdraws.
     Keep,
+    /// It stays as it is, as it would have so many bytes of data, which is more than Kubernetes takes. They are not kept in
+    /// memory.
+    Refuse(usize),
 }
 
 /// An object that should exist.

@@ -29,7 +29,6 @@ pub use observed::{Authorship, Fate, Marks, Naming, Observed};
 pub use owner::{Ground, Owner};
 pub use statuses::{Statuses, statuses};
 pub use withdrawals::{Withdrawal, pending, withdrawals};
-pub(super) use writes::is_storable;
 pub use writes::{Change, Edit, MAX_DATA_BYTES, Writes, data_bytes, writes};
 
 use super::object::ObjectKey;

@@ -1,8 +1,10 @@
 //! Tests of evaluating a set of objects.
 
 mod course;
+mod documentation;
 mod explanation;
 mod summary;
+mod templates;
 mod timeline;
 mod too_much;
 

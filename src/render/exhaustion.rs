@@ -1,72 +1,88 @@
-//! What a template could not do within its limits, remembered.
+//! What outputs could not do within their limits, remembered.
 //!
 //! An organization is evaluated as a whole, often, and a grant on which a template goes to its limits costs as much as
 //! thousands that do not. It would fail in the same way each time: the same inputs give the same bytes or the same error. So
-//! the error is kept with the inputs' hash, and costs no more than any other grant from the second time on.
+//! the error is kept with the inputs' hash, and costs no more than any other grant from the second time on. It still counts
+//! as the work that it was, so that what is left for others is the same each time.
 
-use super::output::OutputError;
-use crate::render::template::TemplateErrorKind;
+use super::{
+    output::OutputError,
+    template::FUEL,
+    work::{Work, WorkDone},
+};
 use std::{
     collections::HashMap,
     fmt,
     hash::{BuildHasher, Hash, RandomState},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
 };
 
 /// So many are remembered for one output, before all are forgotten.
 const MAX_REMEMBERED: usize = 20_000;
 
-/// Of the inputs. Two hashes, each with a key of its own, so that nobody can make two inputs that look like one.
-type Key = (u64, u64);
+/// A failure that was more work than this is remembered.
+const COSTLY: u64 = FUEL / 10;
+
+/// Of inputs. Two hashes, each with a key of its own, so that nobody can make two inputs that look like one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Digest(u64, u64);
+
+static HASHES: LazyLock<(RandomState, RandomState)> = LazyLock::new(Default::default);
+
+impl Digest {
+    pub(super) fn of(inputs: &impl Hash) -> Self {
+        Self(HASHES.0.hash_one(inputs), HASHES.1.hash_one(inputs))
+    }
+}
+
+/// What is filled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Part {
+    Name,
+    Items,
+}
 
 /// The errors of one output.
 #[derive(Clone, Default)]
-pub(super) struct Exhaustion(Arc<Remembered>);
+pub(super) struct Exhaustion(Arc<Mutex<HashMap<(Part, Digest), Failure>>>);
 
-#[derive(Default)]
-struct Remembered {
-    hashes: (RandomState, RandomState),
-    errors: Mutex<HashMap<Key, Vec<OutputError>>>,
+#[derive(Clone)]
+struct Failure {
+    errors: Vec<OutputError>,
+    done: WorkDone,
 }
 
 impl Exhaustion {
     /// What `fill` gives, unless it is known to fail for these inputs.
     pub(super) fn guard<T>(
         &self,
-        inputs: impl Hash,
-        fill: impl FnOnce() -> Result<T, Vec<OutputError>>,
+        part: Part,
+        digest: impl Fn() -> Digest,
+        work: &mut Work,
+        fill: impl FnOnce(&mut Work) -> Result<T, Vec<OutputError>>,
     ) -> Result<T, Vec<OutputError>> {
-        let key = (self.0.hashes.0.hash_one(&inputs), self.0.hashes.1.hash_one(&inputs));
-        if let Some(error) = self.errors(|errors| errors.get(&key).cloned()) {
-            return Err(error);
+        if self.failures(|failures| !failures.is_empty())
+            && let Some(known) = self.failures(|failures| failures.get(&(part, digest())).cloned())
+        {
+            work.recall(known.done);
+            return Err(known.errors);
         }
-        fill().inspect_err(|found| {
-            if found.iter().any(is_costly) {
-                self.errors(|errors| {
-                    if errors.len() >= MAX_REMEMBERED {
-                        errors.clear();
+        let before = *work;
+        fill(work).inspect_err(|errors| {
+            let done = work.since(&before);
+            if done.total() > COSTLY && work.may_go_on_at_all() {
+                self.failures(|failures| {
+                    if failures.len() >= MAX_REMEMBERED {
+                        failures.clear();
                     }
-                    errors.insert(key, found.clone());
+                    failures.insert((part, digest()), Failure { errors: errors.clone(), done });
                 });
             }
         })
     }
 
-    fn errors<R>(&self, access: impl FnOnce(&mut HashMap<Key, Vec<OutputError>>) -> R) -> R {
-        access(&mut self.0.errors.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-fn is_costly(error: &OutputError) -> bool {
-    match error {
-        OutputError::Template { error, .. } => {
-            matches!(error.kind(), TemplateErrorKind::TooMuchWork | TemplateErrorKind::TooLarge)
-        }
-        OutputError::Format { .. }
-        | OutputError::KeyTaken { .. }
-        | OutputError::Name { .. }
-        | OutputError::Reserved { .. }
-        | OutputError::Unmet { .. } => false,
+    fn failures<R>(&self, access: impl FnOnce(&mut HashMap<(Part, Digest), Failure>) -> R) -> R {
+        access(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -78,43 +94,53 @@ impl fmt::Debug for Exhaustion {
 
 #[cfg(test)]
 mod tests {
-    use super::{Exhaustion, MAX_REMEMBERED, OutputError};
-    use crate::render::template::{MAX_SOURCE, Template};
+    use super::{COSTLY, Digest, Exhaustion, MAX_REMEMBERED, OutputError, Part};
+    use crate::render::work::{Share, Work};
 
-    fn too_large() -> Vec<OutputError> {
-        let error = Template::compile(&"x".repeat(MAX_SOURCE + 1)).unwrap_err();
-        vec![OutputError::Template { output: "config".to_owned(), part: "key".to_owned(), error: Box::new(error) }]
+    fn failed(key: &str) -> Vec<OutputError> {
+        vec![OutputError::KeyTaken { output: "config".to_owned(), key: key.to_owned() }]
     }
 
-    fn never() -> Result<(), Vec<OutputError>> {
+    fn never(_: &mut Work) -> Result<(), Vec<OutputError>> {
         panic!("it is known")
+    }
+
+    fn fail(steps: u64) -> impl FnOnce(&mut Work) -> Result<(), Vec<OutputError>> {
+        move |work| {
+            work.add(Share::Plain, steps);
+            Err(failed("a"))
+        }
     }
 
     #[test]
     fn what_went_to_the_limits_is_not_tried_again() {
         let exhaustion = Exhaustion::default();
-        assert_eq!(exhaustion.guard("a", || Err::<(), _>(too_large())), Err(too_large()));
-        assert_eq!(exhaustion.guard("a", never), Err(too_large()));
-        assert_eq!(exhaustion.clone().guard("a", never), Err(too_large()));
-        assert_eq!(exhaustion.guard("b", || Ok(3)), Ok(3));
-        assert_eq!(exhaustion.guard("b", || Ok(4)), Ok(4));
+        let mut work = Work::alone();
+        let a = || Digest::of(&"a");
+        assert_eq!(exhaustion.guard(Part::Items, a, &mut work, fail(COSTLY + 1)), Err(failed("a")));
+        assert_eq!(exhaustion.guard(Part::Items, a, &mut work, never), Err(failed("a")));
+        assert_eq!(exhaustion.clone().guard(Part::Items, a, &mut work, never), Err(failed("a")));
+        // It counts, but was no work.
+        assert_eq!((work.done(Share::Plain), work.spent(Share::Plain)), (3 * (COSTLY + 1), COSTLY + 1));
+        assert_eq!(exhaustion.guard(Part::Name, a, &mut work, |_| Ok(3)), Ok(3));
+        assert_eq!(exhaustion.guard(Part::Items, || Digest::of(&"b"), &mut work, |_| Ok(4)), Ok(4));
     }
 
     #[test]
     fn what_costs_little_is_tried_again() {
         let exhaustion = Exhaustion::default();
-        let cheap = || vec![OutputError::KeyTaken { output: "config".to_owned(), key: "a".to_owned() }];
-        assert_eq!(exhaustion.guard("a", || Err::<(), _>(cheap())), Err(cheap()));
-        assert_eq!(exhaustion.guard("a", || Ok(1)), Ok(1));
+        let mut work = Work::alone();
+        let a = || Digest::of(&"a");
+        assert_eq!(exhaustion.guard(Part::Items, a, &mut work, fail(COSTLY)), Err(failed("a")));
+        assert_eq!(exhaustion.guard(Part::Items, a, &mut work, |_| Ok(1)), Ok(1));
     }
 
     #[test]
     fn what_is_remembered_is_bounded() {
         let exhaustion = Exhaustion::default();
-        let error = too_large();
         for input in 0..=MAX_REMEMBERED {
-            let _ = exhaustion.guard(input, || Err::<(), _>(error.clone()));
+            let _ = exhaustion.guard(Part::Items, || Digest::of(&input), &mut Work::alone(), fail(COSTLY + 1));
         }
-        assert_eq!(exhaustion.errors(|errors| errors.len()), 1);
+        assert_eq!(exhaustion.failures(|failures| failures.len()), 1);
     }
 }

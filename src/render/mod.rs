@@ -4,6 +4,7 @@
 
 pub mod demands;
 mod exhaustion;
+pub mod filling;
 pub mod flags;
 pub mod format;
 pub mod names;
@@ -12,3 +13,4 @@ mod storable;
 pub mod summary;
 pub mod template;
 mod trial;
+pub mod work;

@@ -2,32 +2,31 @@
 
 use super::{
     demands::{self, OPAQUE, Unmet},
-    exhaustion::Exhaustion,
+    exhaustion::{Exhaustion, Part},
+    filling::{Facets, Filling},
     format::{Format, FormatError, keys},
-    names::Names,
     storable,
     template::{Context, Template, TemplateError},
     trial,
+    work::{self, Share, Work},
 };
 use crate::{
-    api::{
-        entitlement_definition::{Item, ItemFormat, OnEnd, Output, OutputKind, Per},
-        entitlement_instance::FacetFields,
-    },
+    api::entitlement_definition::{Item, ItemFormat, OnEnd, Output, OutputKind, Per},
     core::{
         definition::{Definition, Problem, SECRET_IN_CONFIG_MAP},
-        facets::SecretFields,
         name,
         reserved_name::keeper,
         secret::Secret,
     },
 };
-use serde::Serialize;
-use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
+
+/// The most bytes that the values of a `ConfigMap` or `Secret` may have together (`MaxSecretSize` of Kubernetes' core API,
+/// which holds for both).
+pub const MAX_DATA_BYTES: usize = 1024 * 1024;
 
 /// An output of a definition, ready to be filled.
 #[derive(Clone, Debug)]
@@ -48,6 +47,8 @@ pub struct CompiledOutput {
     pub annotations: BTreeMap<String, String>,
     object_name: Template,
     items: Vec<CompiledItem>,
+    /// Of each item, whether it reads a secret field.
+    shares: Vec<Share>,
     exhaustion: Exhaustion,
 }
 
@@ -56,19 +57,6 @@ enum CompiledItem {
     Template { key: String, template: Template },
     Format { key: String, format: Format, facets: Option<Vec<String>> },
     Keys { facets: Option<Vec<String>> },
-}
-
-#[derive(Serialize)]
-struct AllNames<'a> {
-    #[serde(flatten)]
-    names: &'a Names<'a>,
-    facets: &'a FacetFields,
-    output: OutputName<'a>,
-}
-
-#[derive(Serialize)]
-struct OutputName<'a> {
-    name: &'a str,
 }
 
 /// Why an output cannot be filled. No message holds a value, which may be secret.
@@ -132,6 +120,24 @@ pub enum OutputError {
         /// Who keeps it.
         keeper: &'static str,
     },
+    /// Parts that read secret fields cannot be filled. Which they are and why is not said: where the values decide, it would
+    /// tell of them.
+    #[error(
+        "output {output}: what reads secret fields in it cannot be filled with the values that they have, and why is not said, as that would tell of the values: see that each is what the template or format asks for, and try it with values that are no secret"
+    )]
+    Secret {
+        /// The output.
+        output: String,
+    },
+    /// The outputs of the definition have been too much work already.
+    #[error(
+        "output {output}: the outputs of the definition are more work than is allowed for one grant, {} steps in all: make them simpler, or split the definition",
+        work::MAX_OF_GRANT
+    )]
+    TooMuchWork {
+        /// The output.
+        output: String,
+    },
 }
 
 impl OutputError {
@@ -142,6 +148,7 @@ impl OutputError {
             Self::Name { .. } => "InvalidName",
             Self::Reserved { .. } => "ReservedName",
             Self::Unmet { .. } => "InvalidSecret",
+            Self::TooMuchWork { .. } => "TooMuchWork",
             _ => "RenderFailed",
         }
     }
@@ -210,36 +217,45 @@ impl CompiledOutput {
             labels: output.labels.clone(),
             annotations: output.annotations.clone(),
             object_name,
+            shares: items.iter().map(|item| share(definition, output.kind, item)).collect(),
             items,
             exhaustion: Exhaustion::default(),
         };
-        problems.extend(trial::try_out(definition, &compiled));
+        problems.extend(trial::try_out(definition, &compiled, count));
         if problems.is_empty() { Ok(compiled) } else { Err(problems) }
     }
 
-    /// Each part by itself, so that one that fails hides no other: the object's name, then the items.
-    pub(super) fn attempt(&self, names: &Names, facets: &FacetFields) -> Vec<Attempt<'_>> {
-        let context = self.context(names, facets);
-        let name = self.attempt_name(names, facets);
+    /// Each part by itself, so that one that fails hides no other: the object's name, then the items, as far as the work may
+    /// go on.
+    pub(super) fn attempt(&self, filling: &Filling, work: &mut Work) -> Vec<Attempt<'_>> {
+        let facets = filling.revealed();
+        let context = filling.context(&self.name, facets);
+        let name = self.attempt_name(filling, work);
         let mut attempts = vec![Attempt {
             pointer: "/objectName".to_owned(),
             template: Some(&self.object_name),
             filled: name.map(|name| vec![(String::new(), name)]),
         }];
-        attempts.extend(self.items.iter().enumerate().map(|(index, item)| {
+        for (index, item) in self.items.iter().enumerate() {
+            if !work.may_go_on(Share::Plain) {
+                break;
+            }
             let (part, template) = match item {
                 CompiledItem::Template { template, .. } => ("template", Some(template)),
                 CompiledItem::Format { .. } | CompiledItem::Keys { .. } => ("format", None),
             };
             let pointer = format!("/items/{index}/{part}");
-            Attempt { pointer, template, filled: self.fill(item, &context, facets) }
-        }));
+            let filled = self.fill(item, &context, facets, Share::Plain, work);
+            attempts.push(Attempt { pointer, template, filled });
+        }
         attempts
     }
 
     /// The object's name, filled.
-    pub(super) fn attempt_name(&self, names: &Names, facets: &FacetFields) -> Result<String, OutputError> {
-        self.object_name.render(&self.context(names, facets)).map_err(|error| self.template_error("objectName", error))
+    pub(super) fn attempt_name(&self, filling: &Filling, work: &mut Work) -> Result<String, OutputError> {
+        let (name, steps) = self.object_name.render_counted(&filling.context(&self.name, filling.plain()));
+        work.add(Share::Plain, steps);
+        name.map_err(|error| self.template_error("objectName", error))
     }
 
     /// The template of the object's name.
@@ -247,13 +263,22 @@ impl CompiledOutput {
         &self.object_name
     }
 
+    /// What one of its templates gives.
+    pub(super) fn render(&self, template: &Template, filling: &Filling) -> Result<String, TemplateError> {
+        template.render(&filling.context(&self.name, filling.revealed()))
+    }
+
     /// The object's name.
     ///
     /// # Errors
     /// Where the template fails, or gives what is no name of an object.
-    pub fn object_name(&self, names: &Names, facets: &FacetFields) -> Result<String, Vec<OutputError>> {
-        self.exhaustion.guard(("objectName", names, facets), || {
-            let name = self.attempt_name(names, facets).map_err(|error| vec![error])?;
+    pub fn object_name(&self, filling: &Filling, work: &mut Work) -> Result<String, Vec<OutputError>> {
+        let digest = || filling.digest(filling.plain());
+        self.exhaustion.guard(Part::Name, digest, work, |work| {
+            if !work.may_go_on(Share::Plain) {
+                return Err(vec![self.too_much_work()]);
+            }
+            let name = self.attempt_name(filling, work).map_err(|error| vec![error])?;
             self.check_name(&name).map_err(|error| vec![error])?;
             Ok(name)
         })
@@ -271,26 +296,72 @@ impl CompiledOutput {
         })
     }
 
-    /// The data of a ConfigMap. `facets` has no secret fields.
+    /// The data of a ConfigMap.
     ///
     /// # Errors
     /// Where items cannot be filled: what is wrong with each of them.
-    pub fn config_map(
-        &self,
-        names: &Names,
-        facets: &FacetFields,
-    ) -> Result<BTreeMap<String, String>, Vec<OutputError>> {
-        self.exhaustion.guard(("items", names, facets), || self.data(names, facets))
+    pub fn config_map(&self, filling: &Filling, work: &mut Work) -> Result<BTreeMap<String, String>, Vec<OutputError>> {
+        let digest = || filling.digest(filling.plain());
+        self.exhaustion.guard(Part::Items, digest, work, |work| self.data(filling, filling.plain(), work))
     }
 
-    fn data(&self, names: &Names, facets: &FacetFields) -> Result<BTreeMap<String, String>, Vec<OutputError>> {
-        let context = self.context(names, facets);
+    /// The data of a Secret, with the secret fields among the facets.
+    ///
+    /// # Errors
+    /// As for [`CompiledOutput::config_map`]; of items that read secret fields only that there is something wrong.
+    pub fn secret(
+        &self,
+        filling: &Filling,
+        work: &mut Work,
+    ) -> Result<BTreeMap<String, Secret<Vec<u8>>>, Vec<OutputError>> {
+        let digest = || filling.digest(filling.revealed());
+        let fill = |work: &mut Work| self.data(filling, filling.revealed(), work);
+        let data = self.exhaustion.guard(Part::Items, digest, work, fill)?;
+        Ok(data.into_iter().map(|(key, value)| (key, Secret::new(value.into_bytes()))).collect())
+    }
+
+    /// What reads no secret field comes first, so that what is said of it is the same whatever the secret values are.
+    fn data(
+        &self,
+        filling: &Filling,
+        facets: &Facets,
+        work: &mut Work,
+    ) -> Result<BTreeMap<String, String>, Vec<OutputError>> {
+        let context = filling.context(&self.name, facets);
         let mut data = BTreeMap::new();
+        let errors = self.fill_share(Share::Plain, &context, facets, work, &mut data);
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        if self.reads_secrets() {
+            let errors = self.fill_share(Share::Secret, &context, facets, work, &mut data);
+            if !errors.is_empty() || data.values().map(String::len).sum::<usize>() > MAX_DATA_BYTES {
+                return Err(vec![OutputError::Secret { output: self.name.clone() }]);
+            }
+        }
+        Ok(data)
+    }
+
+    /// Fills the items of one share, and tells what is wrong with them.
+    fn fill_share(
+        &self,
+        share: Share,
+        context: &Context,
+        facets: &Facets,
+        work: &mut Work,
+        data: &mut BTreeMap<String, String>,
+    ) -> Vec<OutputError> {
         let mut errors = Vec::new();
-        for item in &self.items {
-            match self.fill(item, &context, facets) {
+        for (item, _) in self.items.iter().zip(&self.shares).filter(|(_, of)| **of == share) {
+            if !work.may_go_on(share) {
+                errors.push(self.too_much_work());
+                break;
+            }
+            match self.fill(item, context, facets, share, work) {
                 Ok(entries) => {
                     for (key, value) in entries {
+                        let unmet = demands::wrong(&self.type_, &key, value.as_bytes());
+                        errors.extend(unmet.map(|unmet| OutputError::Unmet { output: self.name.clone(), unmet }));
                         if data.insert(key.clone(), value).is_some() {
                             errors.push(OutputError::KeyTaken { output: self.name.clone(), key });
                         }
@@ -299,78 +370,58 @@ impl CompiledOutput {
                 Err(error) => errors.push(error),
             }
         }
-        errors.extend(self.unmet(&data));
-        if errors.is_empty() { Ok(data) } else { Err(errors) }
+        errors
     }
 
-    /// What the type of a Secret demands and is not so. The definition sees to it that no key is missing.
-    fn unmet<'a>(&'a self, data: &'a BTreeMap<String, String>) -> impl Iterator<Item = OutputError> + 'a {
-        let unmet = data.iter().filter_map(|(key, value)| demands::wrong(&self.type_, key, value.as_bytes()));
-        unmet.map(|unmet| OutputError::Unmet { output: self.name.clone(), unmet })
+    fn too_much_work(&self) -> OutputError {
+        OutputError::TooMuchWork { output: self.name.clone() }
     }
 
-    /// The data of a Secret, with the secret fields among the facets.
-    ///
-    /// # Errors
-    /// As for [`CompiledOutput::config_map`].
-    pub fn secret(
-        &self,
-        names: &Names,
-        facets: &FacetFields,
-        secrets: &SecretFields,
-    ) -> Result<BTreeMap<String, Secret<Vec<u8>>>, Vec<OutputError>> {
-        let mut revealed = facets.clone();
-        for (facet, fields) in secrets {
-            let target = revealed.entry(facet.clone()).or_default();
-            for (field, secret) in fields {
-                target.insert(field.clone(), Value::String(secret.expose_secret().clone()));
-            }
-        }
-        let data = self.config_map(names, &revealed)?;
-        Ok(data.into_iter().map(|(key, value)| (key, Secret::new(value.into_bytes()))).collect())
+    /// Whether any item reads a secret field.
+    #[must_use]
+    pub fn reads_secrets(&self) -> bool {
+        self.shares.contains(&Share::Secret)
     }
 
     /// Whether any item could show that secret field.
     #[must_use]
     pub fn could_show(&self, facet: &str, field: &str) -> bool {
-        self.items.iter().any(|item| match item {
-            CompiledItem::Template { template, .. } => template.facet_references().reading(facet, field).is_some(),
-            CompiledItem::Format { facets, .. } | CompiledItem::Keys { facets } => {
-                facets.as_ref().is_none_or(|facets| facets.iter().any(|named| named == facet))
-            }
-        })
-    }
-
-    fn context(&self, names: &Names, facets: &FacetFields) -> Context {
-        Context::new(&AllNames { names, facets, output: OutputName { name: &self.name } })
+        self.items.iter().any(|item| item.could_show(facet, field))
     }
 
     fn fill(
         &self,
         item: &CompiledItem,
         context: &Context,
-        facets: &FacetFields,
+        facets: &Facets,
+        share: Share,
+        work: &mut Work,
     ) -> Result<Vec<(String, String)>, OutputError> {
         let format_error = |part: &str, error| OutputError::Format {
             output: self.name.clone(),
             part: part.to_owned(),
             error: Box::new(error),
         };
-        match item {
+        let entries = match item {
             CompiledItem::Template { key, template } => {
-                let value = template.render(context).map_err(|error| self.template_error(key, error))?;
-                Ok(vec![(key.clone(), value)])
+                let (value, steps) = template.render_counted(context);
+                work.add(share, steps);
+                return Ok(vec![(key.clone(), value.map_err(|error| self.template_error(key, error))?)]);
             }
             CompiledItem::Format { key, format, facets: chosen } => {
+                work.add(share, facets.steps(chosen.as_deref()));
                 let value =
-                    format.render(&choose(facets, chosen.as_deref())).map_err(|error| format_error(key, error))?;
-                Ok(vec![(key.clone(), value)])
+                    format.render(&facets.chosen(chosen.as_deref())).map_err(|error| format_error(key, error))?;
+                vec![(key.clone(), value)]
             }
             CompiledItem::Keys { facets: chosen } => {
-                let all = keys(&choose(facets, chosen.as_deref())).map_err(|error| format_error("Keys", error))?;
-                Ok(all.into_iter().collect())
+                work.add(share, facets.steps(chosen.as_deref()));
+                let all = keys(&facets.chosen(chosen.as_deref())).map_err(|error| format_error("Keys", error))?;
+                all.into_iter().collect()
             }
-        }
+        };
+        work.add(share, work::of_bytes(entries.iter().map(|(key, value)| key.len() + value.len()).sum()));
+        Ok(entries)
     }
 
     fn template_error(&self, part: &str, error: TemplateError) -> OutputError {
@@ -379,15 +430,28 @@ impl CompiledOutput {
 }
 
 impl CompiledItem {
+    fn could_show(&self, facet: &str, field: &str) -> bool {
+        match self {
+            Self::Template { template, .. } => template.facet_references().reading(facet, field).is_some(),
+            Self::Format { facets, .. } | Self::Keys { facets } => {
+                facets.as_ref().is_none_or(|facets| facets.iter().any(|named| named == facet))
+            }
+        }
+    }
+
     /// What stands for an item that cannot be read, so that the others can be tried.
     fn nothing() -> Self {
         Self::Keys { facets: Some(Vec::new()) }
     }
 }
 
-fn choose(facets: &FacetFields, chosen: Option<&[String]>) -> FacetFields {
-    let Some(chosen) = chosen else { return facets.clone() };
-    chosen.iter().filter_map(|name| Some((name.clone(), facets.get(name)?.clone()))).collect()
+/// Whether an item reads a secret field.
+fn share(definition: &Definition, kind: OutputKind, item: &CompiledItem) -> Share {
+    let reads_any = definition
+        .facets
+        .values()
+        .any(|facet| facet.schema.secret_fields().iter().any(|field| item.could_show(&facet.name, field)));
+    if kind == OutputKind::Secret && reads_any { Share::Secret } else { Share::Plain }
 }
 
 fn default_name(definition: &Definition, output: &Output, count: usize) -> String {

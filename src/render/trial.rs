@@ -1,14 +1,17 @@
 //! Whether an output can be filled at all, found out with values made from the schemas before any grant needs it.
 //!
 //! What fails for certain makes the definition invalid. What may depend on the values that a grant states is left to it: a
-//! number that is read from a text, a field of which the schema leaves the type open.
+//! number that is read from a text, an item of a list that may be longer, a field of which the schema leaves the type or the
+//! names open, or of which no valid value could be made up.
 
 use super::{
     demands,
+    filling::Filling,
     format::FormatError,
     names::{ChainNames, DefinitionNames, InstanceNames, Named, Names, Total},
     output::{Attempt, CompiledOutput, OutputError},
-    template::{Template, TemplateError, TemplateErrorKind},
+    template::{Missing, Template, TemplateError, TemplateErrorKind},
+    work::Work,
 };
 use crate::{
     api::{
@@ -17,7 +20,8 @@ use crate::{
     },
     core::{
         definition::{Definition, Problem},
-        schema::merge,
+        facets::SecretFields,
+        schema::{Sample, merge},
     },
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,32 +35,63 @@ const SAMPLE: &str = "sample";
 /// Values of a definition's facets as a grant could have them.
 struct Samples {
     facets: FacetFields,
-    /// By facet: the fields of which the schema leaves the type open.
-    open: BTreeMap<String, BTreeSet<String>>,
+    /// By facet: the fields of which the schema leaves the type open, or of which the values are not valid.
+    open: Fields,
+    /// By facet: the fields of which the schema leaves the names of entries open.
+    free: Fields,
 }
+
+type Fields = BTreeMap<String, BTreeSet<String>>;
 
 impl Samples {
     /// Of a ConfigMap without the secret fields.
-    fn of(definition: &Definition, kind: OutputKind) -> Self {
-        let mut samples = Self { facets: FacetFields::new(), open: BTreeMap::new() };
+    fn of(definition: &Definition, kind: OutputKind, is_bare: bool) -> Self {
+        let mut samples = Self { facets: FacetFields::new(), open: Fields::new(), free: Fields::new() };
         for facet in definition.facets.values() {
-            let mut sample = facet.schema.sample();
-            merge(&mut sample.values, &facet.preset);
+            let Sample { mut values, mut open, free } =
+                if is_bare { facet.schema.bare_sample() } else { facet.schema.sample() };
+            merge(&mut values, &facet.preset);
+            open.extend(facet.schema.doubts(&values));
             if kind == OutputKind::ConfigMap {
-                sample.values.retain(|field, _| !facet.schema.secret_fields().contains(field));
+                values.retain(|field, _| !facet.schema.secret_fields().contains(field));
             }
-            samples.facets.insert(facet.name.to_string(), sample.values);
-            samples.open.insert(facet.name.to_string(), sample.open);
+            samples.facets.insert(facet.name.to_string(), values);
+            samples.open.insert(facet.name.to_string(), open);
+            samples.free.insert(facet.name.to_string(), free);
         }
         samples
     }
 
     /// Whether the template could read a field that may look quite different.
     fn are_open_to(&self, template: &Template) -> bool {
-        let references = template.facet_references();
-        let mut open = self.open.iter().flat_map(|(facet, fields)| fields.iter().map(move |field| (facet, field)));
-        open.any(|(facet, field)| references.reading(facet, field).is_some())
+        reads_any(template, &self.open)
     }
+
+    /// Whether it could read a field that may have other entries, or look quite different.
+    fn are_free_to(&self, template: &Template) -> bool {
+        self.are_open_to(template) || reads_any(template, &self.free)
+    }
+
+    /// Whether what a name leads to may be there all the same.
+    fn may_have(&self, definition: &Definition, path: &[String]) -> bool {
+        let [facets, facet, field, ..] = path else {
+            return false;
+        };
+        let has = |fields: &Fields| fields.get(facet).is_some_and(|fields| fields.contains(field));
+        let is_known = self.facets.get(facet).is_some_and(|fields| fields.contains_key(field));
+        let allows_others =
+            || definition.facets.get(facet.as_str()).is_some_and(|facet| facet.schema.allows_other_fields());
+        facets == FACETS && (has(&self.open) || has(&self.free) || (!is_known && allows_others()))
+    }
+}
+
+/// The variable that holds the facets.
+const FACETS: &str = "facets";
+
+fn reads_any(template: &Template, fields: &Fields) -> bool {
+    let references = template.facet_references();
+    let mut all = fields.iter().flat_map(|(facet, fields)| fields.iter().map(move |field| (facet, field)));
+    all.any(|(facet, field)| references.reading(facet, field).is_some())
 }
 
 fn names<'a>(definition: &'a Definition, output: &CompiledOutput) -> Names<'a> {
@@ -77,19 +112,21 @@ fn names<'a>(definition: &'a Definition, output: &CompiledOutput) -> Names<'a> {
     }
 }
 
-/// Fills the output once.
+/// Fills one of `count` outputs once.
 ///
 /// Gives what is wrong with it, each with its place in the output: `InvalidTemplate` or `InvalidOutput` for what no grant
 /// could ever have filled.
-pub fn try_out(definition: &Definition, output: &CompiledOutput) -> Vec<Problem> {
-    let samples = Samples::of(definition, output.kind);
-    let names = names(definition, output);
+pub fn try_out(definition: &Definition, output: &CompiledOutput, count: usize) -> Vec<Problem> {
+    let samples = Samples::of(definition, output.kind, false);
+    let trial = Trial { definition, output, names: names(definition, output), samples };
     let mut taken = BTreeSet::new();
     let mut problems = Vec::new();
-    for Attempt { pointer, template, filled } in output.attempt(&names, &samples.facets) {
+    let none = SecretFields::new();
+    let filling = Filling::new(&trial.names, &trial.samples.facets, &none);
+    for Attempt { pointer, template, filled } in output.attempt(&filling, &mut Work::of_trial(count)) {
         let found = match filled {
             Ok(entries) => entries.iter().find_map(|entry| refused(output, template, &mut taken, entry)),
-            Err(error) => problem(&samples, template, &error),
+            Err(error) => problem(&trial, template, &error),
         };
         problems.extend(found.map(|problem| problem.at(pointer)));
     }
@@ -166,16 +203,20 @@ fn have_one_name(definition: &Definition, one: &CompiledOutput, other: &Compiled
     if first.source() == second.source() && one.per == other.per {
         return !first.roots().any(|root| root == "output");
     }
-    let known = |output: &CompiledOutput| output.attempt_name(&names(definition, output), &FacetFields::new()).ok();
+    let (facets, secrets) = (FacetFields::new(), SecretFields::new());
+    let known = |output: &CompiledOutput| {
+        let names = names(definition, output);
+        output.attempt_name(&Filling::new(&names, &facets, &secrets), &mut Work::alone()).ok()
+    };
     is_known(first)
         && is_known(second)
         && known(one).is_some_and(|name| known(other).is_some_and(|other| other == name))
 }
 
-fn problem(samples: &Samples, template: Option<&Template>, error: &OutputError) -> Option<Problem> {
+fn problem(trial: &Trial, template: Option<&Template>, error: &OutputError) -> Option<Problem> {
     match error {
         OutputError::Template { error: cause, .. } => {
-            let is_certain = template.is_none_or(|template| is_certain(samples, template, cause));
+            let is_certain = template.is_none_or(|template| is_certain(trial, template, cause));
             is_certain.then(|| Problem::new("InvalidTemplate", error.to_string()))
         }
         OutputError::Format { error: cause, .. } => {
@@ -185,21 +226,48 @@ fn problem(samples: &Samples, template: Option<&Template>, error: &OutputError) 
         OutputError::KeyTaken { .. }
         | OutputError::Name { .. }
         | OutputError::Reserved { .. }
-        | OutputError::Unmet { .. } => None,
+        | OutputError::Unmet { .. }
+        | OutputError::Secret { .. }
+        | OutputError::TooMuchWork { .. } => None,
     }
 }
 
 /// Whether the template fails whatever the values are.
-fn is_certain(samples: &Samples, template: &Template, error: &TemplateError) -> bool {
-    if template.facet_references().iter().next().is_none() {
-        return true;
-    }
+fn is_certain(trial: &Trial, template: &Template, error: &TemplateError) -> bool {
     match error.kind() {
+        _ if is_known(template) => true,
         TemplateErrorKind::Failed => false,
-        TemplateErrorKind::UnknownName | TemplateErrorKind::Misused => !samples.are_open_to(template),
-        TemplateErrorKind::Syntax
-        | TemplateErrorKind::UnknownFilter
-        | TemplateErrorKind::TooMuchWork
-        | TemplateErrorKind::TooLarge => true,
+        TemplateErrorKind::Misused => !trial.samples.are_open_to(template),
+        TemplateErrorKind::UnknownName => match error.missing() {
+            Some(Missing::Given(path)) => !trial.samples.may_have(trial.definition, path),
+            Some(Missing::Own { has_parts }) => {
+                *has_parts && !template.takes_parts() && !trial.samples.are_free_to(template)
+            }
+            // A part of a text, or an item of a list, that there may be.
+            None => false,
+        },
+        TemplateErrorKind::Syntax | TemplateErrorKind::UnknownFilter => true,
+        TemplateErrorKind::TooMuchWork | TemplateErrorKind::TooLarge => trial.is_too_much_of_anything(template),
+    }
+}
+
+/// A trial of one output.
+struct Trial<'a> {
+    definition: &'a Definition,
+    output: &'a CompiledOutput,
+    names: Names<'a>,
+    samples: Samples,
+}
+
+impl Trial<'_> {
+    /// Whether the smallest values are too much, too.
+    fn is_too_much_of_anything(&self, template: &Template) -> bool {
+        let bare = Samples::of(self.definition, self.output.kind, true);
+        let mut names = self.names.clone();
+        let least = |amount: &mut Option<String>| *amount = amount.take().map(|_| "0".to_owned());
+        least(&mut names.total.amount);
+        names.instance.iter_mut().for_each(|instance| least(&mut instance.amount));
+        let tried = self.output.render(template, &Filling::new(&names, &bare.facets, &SecretFields::new()));
+        matches!(tried.map_err(|error| error.kind()), Err(TemplateErrorKind::TooMuchWork | TemplateErrorKind::TooLarge))
     }
 }

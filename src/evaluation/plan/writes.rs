@@ -3,13 +3,11 @@
 use super::{Delivery, Observed, Owner, Scene, Withdrawal};
 use crate::evaluation::{
     Evaluation,
-    object::{ObjectContent, ObjectData, ObjectKey, Wish},
+    object::{DesiredObject, ObjectContent, ObjectData, ObjectKey, Wish},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
-/// The most bytes that the values of a `ConfigMap` or `Secret` may have together (`MaxSecretSize` of Kubernetes' core API,
-/// which holds for both).
-pub const MAX_DATA_BYTES: usize = 1024 * 1024;
+pub use crate::render::output::MAX_DATA_BYTES;
 
 /// How an object that is there is put right, on the condition that it is still the one that was seen.
 #[derive(Clone, Debug)]
@@ -58,8 +56,10 @@ pub fn writes(evaluation: &Evaluation, owner: &Owner, scene: &Scene) -> Writes {
     for (key, desired) in &evaluation.objects {
         let decision = match &desired.wish {
             Wish::Keep => Err(Delivery::Kept),
+            Wish::Refuse(bytes) => Err(Delivery::TooLarge(*bytes)),
             Wish::Write(_) if scene.contested.contains(key) => Err(Delivery::Contested),
             Wish::Write(_) if desired.grant.is_none() && summary_is_kept => Err(Delivery::Kept),
+            Wish::Write(_) if is_kept_for_another(evaluation, desired, scene.observed.get(key)) => Err(Delivery::Kept),
             Wish::Write(content) => decide(key, content, owner, scene).map(|change| (change, content)),
         };
         match decision {
@@ -70,17 +70,18 @@ pub fn writes(evaluation: &Evaluation, owner: &Owner, scene: &Scene) -> Writes {
     writes
 }
 
+/// Whether what stands there stays as it is for a grant that may not be able to say now that it is its.
+fn is_kept_for_another(evaluation: &Evaluation, desired: &DesiredObject, observed: Option<&Arc<Observed>>) -> bool {
+    let holder = observed.and_then(|observed| observed.instance.as_ref());
+    holder.is_some_and(|holder| desired.grant.as_ref() != Some(holder) && evaluation.kept.contains(holder))
+}
+
 /// Whether something is delivered for a grant that can't be read. A summary that leaves it out would be wrong.
 fn lacks_a_grant(owner: &Owner, scene: &Scene) -> bool {
     !scene.unreadable.is_empty()
         && scene.observed.values().any(|observed| {
             observed.is_of(owner) && observed.instance.as_ref().is_some_and(|id| scene.unreadable.contains(id))
         })
-}
-
-/// Whether Kubernetes stores so much data in one object.
-pub(in crate::evaluation) fn is_storable(data: &ObjectData) -> bool {
-    data_bytes(data) <= MAX_DATA_BYTES
 }
 
 fn decide(key: &ObjectKey, content: &ObjectContent, owner: &Owner, scene: &Scene) -> Result<Change, Delivery> {

@@ -30,6 +30,7 @@ fn facets() -> Value {
         "nested": {"type": "object", "default": {}, "properties": {"a": {"type": "string"}}},
         "any": {},
         "secret": {"type": "string", "writeOnly": true},
+        "often": {"type": "integer", "default": 10000},
     }}}])
 }
 
@@ -50,13 +51,24 @@ fn template(source: &str) -> Result<(), String> {
 #[case::a_divisor("{{ 7 // facets.f.many }}")]
 #[case::of_open_type("{{ facets.f.any.x.y }}{% for one in facets.f.any %}{{ one + 1 }}{% endfor %}")]
 #[case::an_end("{{ instance.end }}")]
+#[case::an_entry_that_may_be_there("{{ facets.f.labels.area }}")]
+#[case::a_second_item("{{ facets.f.list[1].a }}")]
+#[case::a_second_item_that_is_set("{% set second = facets.f.list[1] %}{{ second.a }}")]
+#[case::the_rest_of_a_text("{% set rest = (facets.f.text | split(':'))[1] %}{{ rest }}")]
+#[case::the_first_of_what_may_be_empty(
+    "{{ facets.f.text | split | first }}{{ facets.f.text | replace('sample', '') | first }}"
+)]
+#[case::a_part_of_a_name("{{ (instance.name | split('-'))[1] }}{{ organization.name[7] }}")]
+#[case::little_work_for_small_values(
+    "{% for i in range(facets.f.often) %}{% for j in range(facets.f.often) %}{% endfor %}{% endfor %}"
+)]
 fn lets_pass_what_some_grant_could_fill(#[case] source: &str) {
     assert_eq!(template(source), Ok(()));
 }
 
 #[rstest]
 #[case("a\n{{ organization.nmae }}", r#"line 2, column 4: unknown name "organization.nmae": organization has "name", "displayName"; if it may be absent, use `default`"#)]
-#[case("{{ facets.f.txt }}", r#"line 1, column 4: unknown name "facets.f.txt": facets.f has "any", "labels", "list", "many", "nested", "secret", "text"; if it may be absent, use `default`"#)]
+#[case("{{ facets.f.txt }}", r#"line 1, column 4: unknown name "facets.f.txt": facets.f has "any", "labels", "list", "many", "nested", "often", "secret", "text"; if it may be absent, use `default`"#)]
 #[case(
     "{{ facets.g.text }}",
     r#"line 1, column 4: unknown name "facets.g.text": facets has "f"; if it may be absent, use `default`"#
@@ -65,7 +77,6 @@ fn lets_pass_what_some_grant_could_fill(#[case] source: &str) {
     "{% for one in facets.f.list %}{{ one.b }}{% endfor %}",
     r#"line 1, column 34: unknown name "one.b"; if it may be absent, use `default`"#
 )]
-#[case("{{ facets.f.labels.area }}", r#"line 1, column 4: unknown name "facets.f.labels.area": facets.f.labels has "team"; if it may be absent, use `default`"#)]
 #[case("{{ facets.f.text + 1 }}", "line 1, column 4: `+` needs numbers, and these are a text and a number")]
 #[case(
     "{{ facets.f.list }}",
@@ -87,6 +98,41 @@ fn refuses_what_no_grant_could_fill(#[case] source: &str, #[case] message: &str)
     assert!(refused.starts_with(&format!("output config, k: {message}")), "{refused}");
 }
 
+/// Values are made up that meet the schema.
+#[rstest]
+#[case::required_among_free_names(
+    json!({"type": "object", "additionalProperties": {"type": "string"}, "required": ["host"]}),
+    "{{ facets.f.x.host | upper }}"
+)]
+#[case::required_and_not_described(json!({"type": "object", "required": ["host"]}), "{{ facets.f.x.host }}")]
+#[case::host_and_port(json!({"type": "string", "pattern": "^[a-z.]+:[0-9]+$"}), "{{ (facets.f.x | split(':'))[1] | int }}")]
+#[case::schedule(json!({"type": "string", "pattern": "^[^ ]+( [^ ]+){4}$"}), "{{ (facets.f.x | split)[1] }}")]
+#[case::optional_port(json!({"type": "string", "pattern": "^[a-z.]*(:[0-9]+)?$"}), "{{ (facets.f.x | split(':'))[1] }}")]
+#[case::three_hosts(
+    json!({"type": "array", "items": {"type": "string"}, "minItems": 3}),
+    "{{ facets.f.x[2] }}"
+)]
+#[case::named_by_pattern(
+    json!({"type": "object", "patternProperties": {"^db-": {"type": "string"}}, "additionalProperties": false, "minProperties": 1}),
+    "{% for name, value in facets.f.x | items %}{{ name[3:] }}={{ value }}{% endfor %}{{ facets.f.x['db-1'] }}"
+)]
+#[case::one_of_several(
+    json!({"oneOf": [{"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": false},
+                     {"type": "object", "properties": {"b": {"type": "string"}}, "required": ["b"], "additionalProperties": false}]}),
+    "{{ facets.f.x.a }}"
+)]
+#[case::base64(json!({"type": "string", "pattern": "^(?:[A-Za-z0-9+/]{4})+$"}), "{{ facets.f.x | b64decode }}")]
+#[case::impossible_to_make_up(json!({"type": "object", "not": {"required": ["a"]}, "properties": {"a": {"type": "string"}}}), "{{ facets.f.x.b }}")]
+fn values_meet_their_schema(#[case] schema: Value, #[case] source: &str) {
+    let facets = json!([{"name": "f", "schema": {"type": "object", "properties": {"x": schema}, "required": ["x"]}}]);
+    let output = json!({"name": "config", "kind": "ConfigMap", "items": [{"key": "k", "template": source}]});
+    assert_eq!(compile("Feature", &facets, &output), Ok(()));
+    // What is wrong whatever the values are is found all the same.
+    let output =
+        json!({"name": "config", "kind": "ConfigMap", "items": [{"key": "k", "template": "{{ facets.f.y }}"}]});
+    assert!(compile("Feature", &facets, &output).is_err());
+}
+
 #[test]
 fn an_amount_is_there_where_it_is_counted() {
     let output =
@@ -102,6 +148,18 @@ fn an_amount_is_there_where_it_is_counted() {
         refused.message.starts_with("output config, k: line 1, column 4: unknown name \"instance.name\""),
         "{refused}"
     );
+}
+
+#[test]
+fn an_amount_may_be_another() {
+    let config = json!({"name": "config", "kind": "ConfigMap", "items": [{"key": "k", "template":
+        "{{ instance.amount | int }}{% for i in range(total.amount | int) %}{% for j in range(total.amount | int) %}{% endfor %}{% endfor %}"}]});
+    for amount in [json!("Unlimited"), json!(10_000)] {
+        let spec = json!({"type": "Quantity", "unit": "seats", "amount": amount, "outputs": [config]});
+        let spec: crate::api::EntitlementDefinitionSpec = serde_json::from_value(spec).unwrap();
+        let definition = Definition::read("backup", &spec, &BTreeMap::new()).unwrap();
+        assert_eq!(output::compile(&definition, &spec.outputs).map(drop), Ok(()));
+    }
 }
 
 #[test]
@@ -307,4 +365,42 @@ fn two_outputs_have_two_objects(#[case] first: Value, #[case] second: Value, #[c
     let message =
         "output d: its ConfigMap would have the same name as that of output c: give one of the two another objectName";
     assert_eq!(found, [Problem::new("InvalidOutput", message).at("/outputs/1/objectName")]);
+}
+
+/// A schema of just such values.
+fn schema_of(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let properties: serde_json::Map<_, _> =
+                fields.iter().map(|(name, field)| (name.clone(), schema_of(field))).collect();
+            json!({"type": "object", "properties": properties})
+        }
+        Value::Array(items) => json!({"type": "array", "items": items.first().map_or(json!({}), schema_of)}),
+        Value::String(_) => json!({"type": "string"}),
+        Value::Bool(_) => json!({"type": "boolean"}),
+        Value::Number(_) => json!({"type": "integer"}),
+        Value::Null => json!({"type": ["string", "null"]}),
+    }
+}
+
+/// Every example of `docs/templates.md` that gives something is taken in a definition with such fields.
+#[test]
+fn the_documentation_s_templates_are_taken() {
+    let document = include_str!("../../../docs/templates.md");
+    let blocks: Vec<(&str, &str)> =
+        document.split("```").skip(1).step_by(2).map(|block| block.split_once('\n').unwrap()).collect();
+    let context: Value = serde_json::from_str(blocks[0].1).unwrap();
+    let facets: Value = context["facets"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(name, fields)| json!({"name": name, "schema": schema_of(fields)}))
+        .collect();
+    let mut tried = 0;
+    for pair in blocks[1..].chunks_exact(2).filter(|pair| pair[1].0 == "text") {
+        let output = json!({"name": "settings", "kind": "Secret", "items": [{"key": "k", "template": pair[0].1}]});
+        assert_eq!(compile("Quantity", &facets, &output), Ok(()), "{}", pair[0].1);
+        tried += 1;
+    }
+    assert!(tried > 25, "{tried}");
 }

@@ -121,5 +121,6 @@ pub fn evaluation(objects: impl IntoIterator<Item = (ObjectKey, DesiredObject)>)
         kept: [].into(),
         summary: None,
         next: None,
+        resume: None,
     }
 }

@@ -316,3 +316,17 @@ fn an_object_passes_from_one_grant_to_the_next_in_place() {
     assert_eq!(withdrawals(&evaluation, &owner(), &scene, &deliveries), []);
     assert!(Arc::strong_count(&planned.changes[0].2) > 1);
 }
+
+/// A grant that can't say now what its objects are called keeps those that it has.
+#[test]
+fn what_stays_for_one_grant_is_not_given_to_another() {
+    let desired = content(&[("a", "1")]);
+    let key = key("one", "config");
+    let mut evaluation = evaluation([(key.clone(), wanted(Some(grant("young")), desired.clone()))]);
+    let there = || scene([(key.clone(), made(Some("old"), &content(&[("a", "0")])))]);
+    assert_eq!(writes(&evaluation, &owner(), &there()).changes.len(), 1);
+    evaluation.kept.insert(grant("old"));
+    let planned = writes(&evaluation, &owner(), &there());
+    assert!(planned.changes.is_empty());
+    assert_eq!(planned.settled[&key], Delivery::Kept);
+}

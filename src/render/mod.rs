@@ -9,6 +9,7 @@ pub mod flags;
 pub mod format;
 pub mod names;
 pub mod output;
+mod output_error;
 mod storable;
 pub mod summary;
 pub mod template;

@@ -52,7 +52,7 @@ pub(super) fn sample(document: &Value, plan: Plan) -> Sample {
         Sampler { document, is_bare: plan.is_bare, left: MAX_VALUES, tries: 0, is_open: false, is_free: false };
     let mut sample = Sample::default();
     let rules = Rules::of(document, root, 0);
-    for (name, schemas) in sampler.named(&rules) {
+    for (name, schemas) in named(&rules) {
         sampler.is_open = false;
         sampler.is_free = false;
         sampler.tries = plan.tries.get(&name).copied().unwrap_or_default();
@@ -125,26 +125,11 @@ impl<'a> Sampler<'a> {
             return Map::new();
         }
         self.is_free |= rules.has_free_names();
-        let named = self.named(rules);
+        let named = named(rules);
         let mut fields: Map<String, Value> =
             named.into_iter().map(|(name, schemas)| (name, self.value(&schemas, depth, 0))).collect();
         self.fill_up(rules, depth, &mut fields);
         fields
-    }
-
-    /// The fields that are named or required, each with the schemas that it has to meet.
-    fn named(&mut self, rules: &Rules<'a>) -> BTreeMap<String, Schemas<'a>> {
-        let mut named: BTreeMap<String, Schemas<'a>> = BTreeMap::new();
-        for (name, schema) in rules.properties() {
-            named.entry(name.clone()).or_default().push(schema);
-        }
-        named.retain(|_, schemas| !schemas.contains(&&Value::Bool(false)));
-        for name in rules.required() {
-            if !named.contains_key(name) && named.len() < MAX_VALUES {
-                named.insert(name.to_owned(), rules.of_other_names().map_or_else(Vec::new, |(_, schema)| vec![schema]));
-            }
-        }
-        named
     }
 
     /// Adds entries until there are as many as are asked for.
@@ -213,6 +198,21 @@ impl<'a> Sampler<'a> {
             items.push(value);
         }
     }
+}
+
+/// The fields that are named or required, each with the schemas that it has to meet.
+fn named<'a>(rules: &Rules<'a>) -> BTreeMap<String, Schemas<'a>> {
+    let mut named: BTreeMap<String, Schemas<'a>> = BTreeMap::new();
+    for (name, schema) in rules.properties() {
+        named.entry(name.clone()).or_default().push(schema);
+    }
+    named.retain(|_, schemas| !schemas.contains(&&Value::Bool(false)));
+    for name in rules.required() {
+        if !named.contains_key(name) && named.len() < MAX_VALUES {
+            named.insert(name.to_owned(), rules.of_other_names().map_or_else(Vec::new, |(_, schema)| vec![schema]));
+        }
+    }
+    named
 }
 
 /// Whether an object of this schema may have entries that it does not name.

@@ -36,7 +36,7 @@ fn every_definition_in_the_documentation_is_valid() {
         for manifest in manifests(page, text) {
             match manifest["kind"].as_str() {
                 Some("FacetDefinition") => {
-                    inventory.add_facet(serde_json::from_value::<FacetDefinition>(manifest).unwrap())
+                    inventory.add_facet(serde_json::from_value::<FacetDefinition>(manifest).unwrap());
                 }
                 Some("EntitlementDefinition") => {
                     let definition: EntitlementDefinition = serde_json::from_value(manifest).unwrap();

@@ -118,7 +118,7 @@ pub(super) fn sort(state: &State, value: &Value, options: Kwargs) -> Result<Valu
     let numbers: Option<Vec<Number>> = items.iter().map(Number::of).collect();
     if let Some(numbers) = numbers {
         let mut numbered: Vec<(Number, Value)> = numbers.into_iter().zip(items).collect();
-        numbered.sort_by(|(one, _), (other, _)| one.cmp(other));
+        numbered.sort_by_key(|(number, _)| *number);
         items = numbered.into_iter().map(|(_, item)| item).collect();
     } else if items.iter().all(|item| item.kind() == ValueKind::String) {
         items.sort();

@@ -141,7 +141,6 @@ impl Template {
 
     /// The same, and how much work it was, in steps of which one template may take [`FUEL`]. It is the same for the same
     /// values; where the template fails, it is that or somewhat more.
-    #[must_use]
     pub fn render_counted(&self, context: &Context) -> (Result<String, TemplateError>, u64) {
         self.0.borrow_dependent().run(self.source(), context)
     }

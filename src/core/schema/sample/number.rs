@@ -39,8 +39,8 @@ impl Limits {
     }
 
     fn nearest_to_zero(&self) -> Decimal {
-        let low = self.low.map(|(low, _)| low).filter(|low| low.is_sign_positive());
-        let high = self.high.map(|(high, _)| high).filter(|high| high.is_sign_negative());
+        let low = self.low.map(|(low, _)| low).filter(Decimal::is_sign_positive);
+        let high = self.high.map(|(high, _)| high).filter(Decimal::is_sign_negative);
         low.or(high).unwrap_or(Decimal::ZERO)
     }
 

@@ -96,7 +96,7 @@ fn what_fails_is_charged_as_well() {
 /// Not run with the others: prints how long the dearest steps take. `cargo test --release -- --ignored --nocapture dearest`.
 #[test]
 #[ignore = "prints times"]
-#[allow(clippy::print_stdout, reason = "that is what it is for")]
+#[allow(clippy::print_stdout, clippy::too_many_lines, reason = "that is what it is for, and a long list")]
 fn dearest_steps() {
     let s = "aé ".repeat(300_000);
     let context = Context::new(&json!({
@@ -107,7 +107,7 @@ fn dearest_steps() {
         "d": (0..300).fold(json!(1), |deep, _| json!([deep])).pointer("/0").map_or(json!(1), |_| json!([[[[[1]]]]])),
     }));
     let with = |depth: usize| {
-        let names: String = (0..depth).map(|n| format!("{{% with a{n} = 1 %}}")).collect();
+        let names = (0..depth).map(|n| format!("{{% with a{n} = 1 %}}")).collect::<Vec<_>>().concat();
         format!(
             "{names}{{% for i in range(10000) %}}{{% set x = l %}}{{% set y = m %}}{{% endfor %}}{}",
             "{% endwith %}".repeat(depth)

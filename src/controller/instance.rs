@@ -8,13 +8,13 @@ use super::{
     guarded::Guarded,
     organization::write_grant,
     status::unwritten,
-    world::GrantFacts,
+    world::WorkItem,
 };
 use crate::{
     api::EntitlementInstance,
     core::grant::GrantId,
     evaluation::{
-        Snapshot, evaluate,
+        evaluate,
         plan::{self, Fingerprint, Outcomes},
     },
 };
@@ -30,21 +30,21 @@ pub async fn say_barred(context: &Context, id: &GrantId) -> Result<(), Failure> 
         return Ok(());
     };
     let Some((snapshot, facts)) = context.world(|world| world.barred_view(&instance)) else { return Ok(()) };
-    say(context, &snapshot, &facts)
-        .await
-        .map_err(|refusal| Failure::of(unwritten::<EntitlementInstance>(&id.to_string()), &refusal))
-}
-
-async fn say(context: &Context, snapshot: &Snapshot, facts: &GrantFacts) -> Result<(), Refusal> {
-    let now = clock::now();
-    let evaluation = evaluate(snapshot, now);
-    let statuses = plan::statuses(&evaluation, snapshot, &Outcomes::default(), now);
+    let item = WorkItem::Instance(id.clone());
+    let thought = context.lanes.run(&item, move || {
+        let now = clock::now();
+        let evaluation = evaluate(&snapshot, now);
+        let statuses = plan::statuses(&evaluation, &snapshot, &Outcomes::default(), now);
+        (snapshot, evaluation, statuses)
+    });
+    let (snapshot, evaluation, statuses) = thought.await?;
     let grants = snapshot.grants.iter().zip(&evaluation.grants).zip(&statuses.grants);
     for ((grant, outcome), status) in grants {
         let Some(status) = status.as_ref().filter(|status| facts.status != Fingerprint::of_json(status)) else {
             continue;
         };
-        write_grant(context, grant, facts, &outcome.notices, status).await?;
+        let written = write_grant(context, grant, &facts, &outcome.notices, status).await;
+        written.map_err(|refusal| Failure::of(unwritten::<EntitlementInstance>(&id.to_string()), &refusal))?;
     }
     Ok(())
 }

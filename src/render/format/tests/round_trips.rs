@@ -170,6 +170,7 @@ proptest! {
         for name in data.keys() {
             prop_assert!(name.starts_with(|first: char| first.is_ascii_uppercase()));
             prop_assert!(name.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_')));
+            prop_assert_eq!(crate::core::name::data_key(name), Ok(()));
         }
         let named = leaves::by_name("", &facets, variable_name).unwrap();
         prop_assert!(data.keys().eq(named.keys()));

@@ -225,8 +225,8 @@ pub enum OnEnd {
 /// One object that is written into each of the organization's namespaces.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[x_kube(
-    validation = Rule::new("!has(self.type) || self.kind == 'Secret'").message("type is that of a Secret: remove it, or use kind Secret").field_path(".type"),
-    validation = Rule::new("!has(self.type) || !(self.type in ['kubernetes.io/service-account-token', 'bootstrap.kubernetes.io/token'])").message("Secrets of this type give access to the cluster: use another type").field_path(".type"),
+    validation = Rule::new("!has(self.type) || self.kind == 'Secret'").message("type is that of a Secret: remove it, or use kind Secret"),
+    validation = Rule::new("!has(self.type) || !(self.type in ['kubernetes.io/service-account-token', 'bootstrap.kubernetes.io/token'])").message("Secrets of this type give access to the cluster: use another type"),
 )]
 #[serde(rename_all = "camelCase")]
 pub struct Output {

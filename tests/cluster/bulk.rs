@@ -82,6 +82,19 @@ async fn a_mistake_in_the_catalogue_takes_nothing_from_any(cluster: &Cluster, lo
     assert!(others.is_empty(), "{counts:?}");
 }
 
+/// A crash in between leaves nothing that could not be withdrawn.
+fn every_namespace_is_remembered_before_anything_lies_in_it(log: &Path) {
+    let all = requests(log);
+    for number in 0..ORGANIZATIONS {
+        let name = format!("bulk-{number}");
+        let first =
+            |is_it: &dyn Fn(&Value) -> bool| all.iter().position(|request| is_it(&request["objectRef"])).unwrap();
+        let remembered = first(&|reference| reference["resource"] == "organizations" && reference["name"] == *name);
+        let delivered = first(&|reference| reference["resource"] == "configmaps" && reference["namespace"] == *name);
+        assert!(remembered < delivered, "{name}: {} before {}", all[delivered], all[remembered]);
+    }
+}
+
 /// How often each kind of request came, by verb, resource and subresource; those for summaries apart.
 fn count(log: &Path, skip: usize) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
@@ -112,6 +125,7 @@ async fn a_thousand_grants_cost_one_write_for_each_output_and_status() {
     cluster.condition("EntitlementDefinition", "seats", "Ready", "True", "Valid").await;
     cluster.condition("Organization", "bulk-99", "Ready", "True", "Served").await;
     at_rest(&log).await;
+    every_namespace_is_remembered_before_anything_lies_in_it(&log);
     let before = requests(&log).len();
 
     make_grants(&cluster).await;

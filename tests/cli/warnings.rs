@@ -90,7 +90,7 @@ fn a_default_that_is_never_filled_in() {
     assert_eq!(
         first,
         [
-            "-:25:44: warning: FacetDefinition pools: DefaultNeverFilled: schema/additionalProperties/properties/replicas/default: is never filled in, as defaults are taken from `properties`, `items` and local `$ref` alone: name the fields there, or have each grant state them"
+            "-:24:44: warning: FacetDefinition pools: DefaultNeverFilled: schema/additionalProperties/properties/replicas/default: is never filled in, as defaults are taken from `properties`, `items` and local `$ref` alone: name the fields there, or have each grant state them"
         ]
     );
 }

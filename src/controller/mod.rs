@@ -15,6 +15,7 @@
 //! | `world` | what is known of it |
 //! | `queue`, `timer`, `settling`, `attempts`, `worker` | what is worked on, and when |
 //! | `lanes` | where it is thought about, so that what is costly holds up nothing else |
+//! | `limit` | how long all but thinking may take |
 //! | `organization`, `definition`, `facet`, `source`, `instance` | how one of each is brought up to date |
 //! | `scope`, `output`, `apply` | how tenants' namespaces are written to |
 //! | `memory`, `reclaim`, `handwriting` | where the operator's objects lie, and how it knows those again that were tampered with |
@@ -38,6 +39,7 @@ mod handwriting;
 mod instance;
 mod knowledge;
 mod lanes;
+mod limit;
 mod memory;
 mod organization;
 mod output;

@@ -40,7 +40,8 @@ pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), Failure
     };
     let item = WorkItem::Organization(Arc::clone(name));
     let resume = context.resumptions.of(name);
-    let thought = context.lanes.run(&item, move || {
+    let definitions: Vec<_> = view.snapshot.catalogue.keys().cloned().map(WorkItem::Definition).collect();
+    let thought = context.lanes.run_with(&item, definitions, move || {
         let now = clock::now();
         (evaluate_from(&view.snapshot, now, resume.as_ref()), view, now)
     });
@@ -59,7 +60,7 @@ pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), Failure
         drop_unchanged(&mut statuses, &view);
         (statuses, evaluation, view)
     });
-    let ((statuses, evaluation, view), _) = thought.await?;
+    let (statuses, evaluation, view) = thought.await?;
     write_grants(context, &view, &evaluation, &statuses, &mut progress).await;
     if wait.is_none()
         && let (Some(organization), Some(status)) = (&view.snapshot.organization, &statuses.organization)

@@ -2,7 +2,14 @@
 //! takes long waits for others that do, and not at the expense of the rest.
 
 use super::{
-    context::Context, definition, facet, failure::Failure, instance, organization, queue::Queue, source,
+    context::Context,
+    definition, facet,
+    failure::Failure,
+    instance,
+    limit::{Elapsed, within},
+    organization,
+    queue::Queue,
+    source,
     world::WorkItem,
 };
 use crate::core::grant::GrantId;
@@ -14,7 +21,7 @@ use tokio::{
     time::timeout,
 };
 
-/// The longest that one item is worked on. What was written until then is known, so the next attempt goes on from there.
+/// The longest that one item is worked on, but for thinking. What was written until then is known, so the next attempt goes on from there.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 /// How long what is being worked on may take after the end was asked for.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
@@ -84,7 +91,7 @@ async fn conclude<K: Clone + Debug + Hash + Ord>(
     item: &K,
     reconcile: impl Future<Output = Result<(), Failure>>,
 ) {
-    let failure = match timeout(TIME_LIMIT, AssertUnwindSafe(reconcile).catch_unwind()).await {
+    let failure = match within(TIME_LIMIT, AssertUnwindSafe(reconcile).catch_unwind()).await {
         Ok(Ok(Ok(()))) => return queue.done(item),
         Ok(Ok(Err(Failure::More))) => {
             queue.add(item.clone());
@@ -97,7 +104,7 @@ async fn conclude<K: Clone + Debug + Hash + Ord>(
         }
         Ok(Ok(Err(failure))) => failure,
         Ok(Err(_panic)) => Failure::Failed("it panicked: report it, with the lines before this one".to_owned()),
-        Err(_elapsed) => Failure::Failed(format!("it took longer than {} s", TIME_LIMIT.as_secs())),
+        Err(Elapsed) => Failure::Failed(format!("it took longer than {} s", TIME_LIMIT.as_secs())),
     };
     let delay = queue.failed(item);
     match failure {

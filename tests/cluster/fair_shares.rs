@@ -12,7 +12,7 @@ const LATE: Duration = Duration::from_secs(4);
 /// Templates that go near the limits of what one may do.
 fn costly(name: &str) -> Value {
     let template = "{% for a in range(4000) %}{{ a }}{{ facets.f.size }}{% endfor %}";
-    let items: Vec<Value> = (0..8).map(|number| json!({"key": format!("k{number}"), "template": template})).collect();
+    let items: Vec<Value> = (0..16).map(|number| json!({"key": format!("k{number}"), "template": template})).collect();
     json!({
         "apiVersion": "entitlements.dev/v1alpha1", "kind": "EntitlementDefinition", "metadata": {"name": name},
         "spec": {
@@ -33,7 +33,7 @@ async fn make_costly(cluster: &Cluster, name: &str, definition: &str) {
         "spec": {"namespaces": [name]},
     });
     cluster.create(organization).await.unwrap();
-    for number in 0..4 {
+    for number in 0..8 {
         let instance = format!("{name}-{number}");
         cluster.create(grant(&instance, name, definition, json!({}))).await.unwrap();
     }

@@ -67,7 +67,7 @@ pub enum OutputError {
     /// Parts that read secret fields cannot be filled. Which they are and why is not said: where the values decide, it would
     /// tell of them.
     #[error(
-        "output {output}: what reads secret fields in it cannot be filled with the values that they have, and why is not said, as that would tell of the values: see that each is what the template or format asks for, and try it with values that are no secret"
+        "output {output}: what reads secret fields in it cannot be filled with the values that they have, and why is not said, as that would tell of the values: see that each is what the template, the format or the Secret's type asks for, and try it with values that are no secret"
     )]
     Secret {
         /// The output.

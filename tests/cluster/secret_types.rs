@@ -95,9 +95,10 @@ async fn what_a_type_demands_is_told_before_it_is_written() {
         &[item(".dockerconfigjson", "{{ facets.f.secret }}")]
     )]);
     hold(&cluster, outputs, "planted-no-json").await;
-    let delivered = cluster.condition("EntitlementInstance", "$", "Delivered", "False", "InvalidSecret").await;
+    // What reads a secret field fails with one reason and text.
+    let delivered = cluster.condition("EntitlementInstance", "$", "Delivered", "False", "RenderFailed").await;
     let message = delivered["message"].as_str().unwrap();
-    assert!(message.starts_with("output pull: the key .dockerconfigjson of a Secret of type"), "{message}");
+    assert!(message.starts_with("output pull: what reads secret fields in it cannot be filled"), "{message}");
     assert!(!message.contains("planted"), "{message}");
     let mended = json!({"stringData": {"secret": r#"{"auths": {"planted-mended": {}}}"#}});
     cluster.merge("Secret", "entitlements", "$", mended).await.unwrap();
@@ -106,9 +107,21 @@ async fn what_a_type_demands_is_told_before_it_is_written() {
     // What is wrong afterwards leaves the last right one.
     let broken = json!({"stringData": {"secret": r#"{"planted-broken": "#}});
     cluster.merge("Secret", "entitlements", "$", broken).await.unwrap();
-    cluster.condition("EntitlementInstance", "$", "Delivered", "False", "InvalidSecret").await;
+    cluster.condition("EntitlementInstance", "$", "Delivered", "False", "RenderFailed").await;
     let after = cluster.object("Secret", "$", "$-pull").await;
     assert_eq!((&after["data"], &after["metadata"]["uid"]), (&before["data"], &before["metadata"]["uid"]));
+}
+
+#[tokio::test]
+async fn what_a_type_demands_is_told_as_it_is_where_no_secret_is_read() {
+    let cluster = cluster().await;
+    let outputs =
+        json!([secret("pull", "kubernetes.io/dockerconfigjson", &[item(".dockerconfigjson", "{{ facets.f.level }}")])]);
+    hold(&cluster, outputs, "planted-and-not-read").await;
+    let delivered = cluster.condition("EntitlementInstance", "$", "Delivered", "False", "InvalidSecret").await;
+    let message = delivered["message"].as_str().unwrap();
+    assert!(message.starts_with("output pull: the key .dockerconfigjson of a Secret of type"), "{message}");
+    assert!(cluster.get("Secret", "$", "$-pull").await.is_none());
 }
 
 #[tokio::test]

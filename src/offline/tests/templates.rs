@@ -46,7 +46,7 @@ fn said(inventory: &Inventory) -> String {
     serde_json::to_string(status).unwrap()
 }
 
-const SECRET_TEXT: &str = "output o0: what reads secret fields in it cannot be filled with the values that they have, and why is not said, as that would tell of the values: see that each is what the template or format asks for, and try it with values that are no secret";
+const SECRET_TEXT: &str = "output o0: what reads secret fields in it cannot be filled with the values that they have, and why is not said, as that would tell of the values: see that each is what the template, the format or the Secret's type asks for, and try it with values that are no secret";
 
 /// For every value with which it fails, in whatever way, the same is said, to the letter.
 #[rstest]

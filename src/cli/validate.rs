@@ -12,7 +12,7 @@ use std::{mem::ManuallyDrop, path::PathBuf};
 /// Checks manifests as the API server and the operator would, without a cluster
 ///
 /// Says on standard error what would be refused or is invalid: path:line:column: kind name: reason: message. Warns of grants
-/// whose start hangs on when they are made.
+/// whose start hangs on when they are made, and of what is legal, but hardly meant.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -16,7 +16,7 @@ use crate::{
         lifecycle::{PreparedAmendment, Verdict},
         precedence::Tally,
     },
-    render::flags::{Course, Stage},
+    render::flags::{Course, Right, Stage},
 };
 use std::collections::BTreeSet;
 
@@ -95,7 +95,7 @@ pub fn course(holding: &Holding, present: Option<&Held>, now: Instant) -> Course
     let Some(definition) = holding.definition() else { return Course::default() };
     let since = holding.run(now).map(|(start, _)| start);
     let has_facets = !definition.facets.is_empty();
-    let mut rights = Track::begin(since, present.map(|held| held.amount).filter(is_something));
+    let mut rights = Track::begin(since, present.and_then(|held| right(held.amount)));
     let held = present.filter(|held| has_facets && !held.facets.is_empty());
     let mut facets = Track::begin(since, held.map(|held| held.facets.clone()));
     facets.is_open = has_facets;
@@ -113,9 +113,12 @@ pub fn course(holding: &Holding, present: Option<&Held>, now: Instant) -> Course
     Course { rights: rights.stages, facets: has_facets.then_some(facets.stages) }
 }
 
-/// An amount of nothing shows like nothing held.
-fn is_something(right: &Option<Amount>) -> bool {
-    *right != Some(Amount::ZERO)
+/// What is held, with that total, which a Feature has not. A total of nothing shows like nothing held.
+fn right(total: Option<Amount>) -> Option<Right> {
+    match total {
+        None => Some(Right::On),
+        Some(amount) => (amount != Amount::ZERO).then_some(Right::Amount(amount)),
+    }
 }
 
 /// What one flag shows, from each change of it on.
@@ -244,10 +247,12 @@ impl<'a> Sweep<'a> {
         before.map(|gives| gives.statement) != after.map(|gives| gives.statement)
     }
 
-    /// The total, absent for a Feature; None where nothing is held.
-    fn right(&self) -> Option<Option<Amount>> {
-        let total = || self.definition.amount.map(|_| self.amounts.total().unwrap_or(Amount::ZERO));
-        (!self.in_force.is_empty()).then(total).filter(is_something)
+    /// What is held; None where nothing is.
+    fn right(&self) -> Option<Right> {
+        if self.in_force.is_empty() {
+            return None;
+        }
+        right(self.definition.amount.map(|_| self.amounts.total().unwrap_or(Amount::ZERO)))
     }
 
     /// The merged facets; None where there are none.

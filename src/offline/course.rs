@@ -89,13 +89,17 @@ impl Course {
             course.place(key, present);
         }
         let all: BTreeSet<usize> = (0..course.lanes.len()).collect();
-        all.iter().for_each(|lane| course.claim(*lane));
+        for lane in &all {
+            course.claim(*lane);
+        }
         touched.extend(course.claims.keys().cloned());
         course.deliver(touched, &all);
         let mut grants: Vec<GrantChange> =
             course.lanes.iter().flat_map(Lane::outcomes).filter_map(|(grant, outcome)| due(grant, outcome)).collect();
         grants.sort_by(|one, other| one.grant.cmp(&other.grant));
-        all.into_iter().for_each(|lane| course.move_on(lane));
+        for lane in all {
+            course.move_on(lane);
+        }
         let step = (!grants.is_empty()).then(|| Step { grants, ..course.empty_step(now) });
         (course, step)
     }
@@ -157,7 +161,9 @@ impl Course {
         }
         step.grants.sort_by(|one, other| one.grant.cmp(&other.grant));
         step.objects = self.deliver(touched, &moved);
-        moved.into_iter().for_each(|lane| self.move_on(lane));
+        for lane in moved {
+            self.move_on(lane);
+        }
         step
     }
 

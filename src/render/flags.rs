@@ -32,10 +32,19 @@ const NAME_DIGITS: usize = 12;
 /// How what an organization holds of a definition changes with time.
 #[derive(Clone, Debug, Default)]
 pub struct Course {
-    /// Whether and how much is held: the amount, which a Feature has not.
-    pub rights: Vec<Stage<Option<Amount>>>,
+    /// Whether and how much is held.
+    pub rights: Vec<Stage<Right>>,
     /// The facets, without secret fields; absent where the definition has none.
     pub facets: Option<Vec<Stage<FacetFields>>>,
+}
+
+/// What is held, but for facets.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Right {
+    /// A Feature.
+    On,
+    /// So much of a Quantity or Credit.
+    Amount(Amount),
 }
 
 /// What is held from a moment on. Stages stand in the order of time: before the first nothing is held, and the last one lasts.
@@ -73,14 +82,17 @@ fn is_small(flag: &Value) -> bool {
     flag.to_string().len() <= MOST_BYTES
 }
 
-fn switch(holds: Option<&Option<Amount>>) -> Variant {
+fn switch(holds: Option<&Right>) -> Variant {
     let name = if holds.is_some() { "on" } else { "off" };
     Variant { name: name.to_owned(), value: holds.is_some().into() }
 }
 
 /// The variant's name is the exact amount.
-fn amount(holds: Option<&Option<Amount>>) -> Variant {
-    let amount = holds.copied().flatten().unwrap_or(Amount::ZERO);
+fn amount(holds: Option<&Right>) -> Variant {
+    let amount = match holds {
+        Some(Right::Amount(amount)) => *amount,
+        Some(Right::On) | None => Amount::ZERO,
+    };
     let name = amount.to_string();
     let value = match amount {
         Amount::Unlimited => MOST.into(),

@@ -145,6 +145,36 @@ async fn names_are_checked() {
     }
 }
 
+/// What the command says that the API server would refuse of a change, without asking it.
+fn locked(old: &Value, new: &Value) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = [("old.json", old), ("new.json", new)].map(|(name, object)| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, object.to_string()).unwrap();
+        path
+    });
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_entitlement-operator"))
+        .args(["timeline", "--output=json", "--diff"])
+        .args(paths)
+        .output()
+        .unwrap();
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let refused = told["refused"].as_array().unwrap().iter().filter(|one| one["reason"] == "Locked");
+    refused.map(|one| one["message"].as_str().unwrap().to_owned()).collect()
+}
+
+/// The object with a part of its spec otherwise.
+fn merged(object: &Value, spec: &Value) -> Value {
+    let mut merged = object.clone();
+    for (name, value) in spec.as_object().unwrap() {
+        match value {
+            Value::Null => drop(merged["spec"].as_object_mut().unwrap().remove(name)),
+            value => merged["spec"][name] = value.clone(),
+        }
+    }
+    merged
+}
+
 #[tokio::test]
 async fn immutable_fields_and_locked_terms_say_what_to_do() {
     let cluster = cluster().await;
@@ -155,7 +185,10 @@ async fn immutable_fields_and_locked_terms_say_what_to_do() {
         (json!({"type": "Quantity", "unit": "seats", "amount": 3}), "type is immutable"),
         (json!({"allowMultiple": true}), "allowMultiple is immutable"),
     ];
+    let made = cluster.get("EntitlementDefinition", "", "$").await.unwrap();
     for (spec, message) in definition {
+        let told = locked(&made, &merged(&made, &spec)).join("; ");
+        assert!(told.contains(message), "{told}");
         let refused = cluster.merge("EntitlementDefinition", "", "$", json!({"spec": spec})).await.unwrap_err();
         assert!(refused.contains(message), "{refused}");
     }
@@ -164,7 +197,7 @@ async fn immutable_fields_and_locked_terms_say_what_to_do() {
     cluster.create(grant(&name, &name, &name, spec)).await.unwrap();
     let mut changed = amendment.clone();
     changed["facets"]["backup"]["days"] = 4.into();
-    let locked = [
+    let refused = [
         (json!({"organization": "other"}), "organization is immutable"),
         (json!({"definition": "other"}), "definition is immutable"),
         (json!({"start": "2100-01-02"}), "start is locked while the grant is Active"),
@@ -176,7 +209,10 @@ async fn immutable_fields_and_locked_terms_say_what_to_do() {
         (json!({"amendments": null}), "amendments are never removed while the grant is Active"),
         (json!({"amendments": [changed]}), "amendments are never changed while the grant is Active"),
     ];
-    for (spec, message) in locked {
+    let made = cluster.get("EntitlementInstance", "entitlements", "$").await.unwrap();
+    for (spec, message) in refused {
+        let told = locked(&made, &merged(&made, &spec)).join("; ");
+        assert!(told.contains(message), "{spec}: {told}");
         let refused = cluster.merge("EntitlementInstance", "entitlements", "$", json!({"spec": spec})).await;
         let refused = refused.expect_err(&format!("{spec} should be refused"));
         assert!(refused.contains(message), "{spec}: {refused}");
@@ -194,6 +230,8 @@ async fn immutable_fields_and_locked_terms_say_what_to_do() {
         json!({"start": "2100-01-02", "end": null, "amendments": null, "state": "Active"}),
     ];
     for spec in allowed {
+        let made = cluster.get("EntitlementInstance", "entitlements", "$").await.unwrap();
+        assert_eq!(locked(&made, &merged(&made, &spec)), [""; 0], "{spec}");
         let merged = cluster.merge("EntitlementInstance", "entitlements", "$", json!({"spec": spec.clone()})).await;
         assert_eq!(merged, Ok(()), "{spec}");
     }

@@ -46,19 +46,20 @@ fn refusals(refused: &[&Finding]) -> String {
     if refused.is_empty() {
         return String::new();
     }
-    let mut text = "### Refused\n\n".to_owned();
-    for finding in refused.iter().take(MOST_REFUSED) {
-        let label = finding.label.as_ref().map_or_else(String::new, |label| code(&label.to_string()));
-        let place = finding.location.to_string();
-        let place = code(place.trim_end_matches([':', ' ']));
-        text.push_str(&format!("- {label} ({place}): {}: {}\n", plain(&finding.reason), plain(&finding.message)));
-    }
+    let mut lines: Vec<String> = refused.iter().take(MOST_REFUSED).map(|finding| refusal(finding)).collect();
     let others = refused.len().saturating_sub(MOST_REFUSED);
     if others > 0 {
-        text.push_str(&format!("- and {others} more\n"));
+        lines.push(format!("- and {others} more\n"));
     }
-    text.push_str("\nWhat is refused is not applied. Without it, clients get this:\n\n");
-    text
+    let lines = lines.concat();
+    format!("### Refused\n\n{lines}\nWhat is refused is not applied. Without it, clients get this:\n\n")
+}
+
+fn refusal(finding: &Finding) -> String {
+    let label = finding.label.as_ref().map_or_else(String::new, |label| code(&label.to_string()));
+    let place = finding.location.to_string();
+    let place = code(place.trim_end_matches([':', ' ']));
+    format!("- {label} ({place}): {}: {}\n", plain(&finding.reason), plain(&finding.message))
 }
 
 fn names(differences: &Differences) -> Vec<&Arc<str>> {

@@ -289,7 +289,9 @@ proptest! {
         let definition = Definition { aggregation, ..backup() };
         let mut tally = Tally::new(aggregation);
         let mut left = amounts.clone();
-        amounts.into_iter().for_each(|amount| tally.add(amount));
+        for amount in amounts {
+            tally.add(amount);
+        }
         for index in taken.iter().take(left.len()) {
             prop_assert_eq!(tally.total(), total(&definition, left.iter().copied()));
             tally.remove(left.swap_remove(index.index(left.len())));
@@ -304,11 +306,15 @@ proptest! {
 fn a_tally_of_a_hundred_thousand_great_amounts_is_exact() {
     let great = Amount::read(&AmountField::Text("999999999999999".to_owned())).unwrap();
     let mut tally = Tally::new(Aggregation::Sum);
-    (0..100_000).for_each(|_| tally.add(great));
+    for _ in 0..100_000 {
+        tally.add(great);
+    }
     assert_eq!(tally.total().unwrap().to_string(), "99999999999999900000");
     tally.add(Amount::Unlimited);
     assert_eq!(tally.total(), Some(Amount::Unlimited));
     tally.remove(Amount::Unlimited);
-    (0..99_999).for_each(|_| tally.remove(great));
+    for _ in 0..99_999 {
+        tally.remove(great);
+    }
     assert_eq!(tally.total(), Some(great));
 }

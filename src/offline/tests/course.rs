@@ -235,6 +235,9 @@ fn catalogue(inventory: &mut Inventory) {
     }
 }
 
+/// An amendment: from when on, and an amount, an end and a facet.
+type Amended = (i64, Option<u32>, Option<i64>, Option<u32>);
+
 #[derive(Clone, Debug)]
 struct Told {
     definition: &'static str,
@@ -245,7 +248,7 @@ struct Told {
     renews: bool,
     is_suspended: bool,
     secret: Option<&'static str>,
-    changes: Vec<(i64, Option<u32>, Option<i64>, Option<u32>)>,
+    changes: Vec<Amended>,
 }
 
 fn grants() -> impl Strategy<Value = Vec<Told>> {

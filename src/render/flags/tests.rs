@@ -1,6 +1,6 @@
 //! The flags as they are written; real evaluators read them in `tests/readers.rs`.
 
-use super::{Course, Stage, flags};
+use super::{Course, Right, Stage, flags};
 use crate::{
     api::{AmountField, entitlement_instance::FacetFields},
     core::{
@@ -39,7 +39,7 @@ fn of(has_amount: bool, stages: &[Stage<Holds>]) -> Value {
     fn each<T>(stages: &[Stage<Holds>], part: impl Fn(&Holds) -> T) -> Vec<Stage<T>> {
         stages.iter().map(|stage| Stage { from: stage.from, holds: stage.holds.as_ref().map(&part) }).collect()
     }
-    let rights = each(stages, |(amount, _)| *amount);
+    let rights = each(stages, |(amount, _)| amount.map_or(Right::On, Right::Amount));
     let course = Course { rights, facets: Some(each(stages, |(_, facets)| facets.clone())) };
     flags([("h", has_amount, &course)].into_iter())
 }

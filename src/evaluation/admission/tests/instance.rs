@@ -230,7 +230,7 @@ fn warns_of_a_renewal_that_lifts_a_suspension() {
     let renewal = |more: Value| {
         let mut spec = json!({"renews": "first"});
         spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        review(&[first.clone()], None, Some(instance("a", &spec)))
+        review(std::slice::from_ref(&first), None, Some(instance("a", &spec)))
     };
     let warning = "it renews first, which is suspended, but is not suspended itself, so what is withheld now is delivered again from its start on: set suspended: true here too, or take it off first";
     assert_eq!(renewal(json!({})), warned(&[warning]));

@@ -128,12 +128,12 @@ impl Course {
         self.queue.first().map(|(at, _)| *at)
     }
 
-    /// How many grants are looked at on the way to the next moment.
+    /// What the way to the next moment costs, in evaluations of a grant.
     #[must_use]
-    pub fn size(&self) -> usize {
+    pub fn cost(&self) -> usize {
         let next = self.next();
         let due = self.queue.iter().take_while(|(at, _)| Some(*at) == next);
-        due.filter_map(|(_, lane)| self.lanes.get(*lane)).map(Lane::size).sum()
+        due.filter_map(|(_, lane)| self.lanes.get(*lane)).map(Lane::cost).sum()
     }
 
     /// What it holds, by definition.

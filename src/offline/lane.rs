@@ -23,6 +23,9 @@ use std::{
     sync::Arc,
 };
 
+/// What an evaluation costs beside that of its grants, in evaluations of a grant.
+const EVALUATION: usize = 20;
+
 /// What is to become of an object.
 #[derive(Clone, Debug)]
 pub enum Intent {
@@ -61,10 +64,10 @@ impl Lane {
         std::mem::replace(&mut self.evaluation, evaluation)
     }
 
-    /// How many grants an evaluation looks at.
+    /// What an evaluation costs, in evaluations of a grant.
     #[must_use]
-    pub fn size(&self) -> usize {
-        self.snapshot.grants.len().max(1)
+    pub fn cost(&self) -> usize {
+        self.snapshot.grants.len() + EVALUATION
     }
 
     /// The next moment at which anything of it changes.

@@ -21,7 +21,7 @@ pub struct Bounds {
     pub to: Option<Instant>,
     /// After so many steps it is enough.
     pub steps: usize,
-    /// After so many evaluations of a grant it is enough.
+    /// After what costs so many evaluations of a grant it is enough.
     pub work: usize,
 }
 
@@ -160,7 +160,7 @@ impl Walk {
             done += 1;
             watch(done);
             let Some(course) = self.courses.get_mut(index) else { continue };
-            self.work = self.work.saturating_add(course.size());
+            self.work = self.work.saturating_add(course.cost());
             if self.steps.len() >= bounds.steps {
                 return self.leave_off(at, Limit::Steps);
             }

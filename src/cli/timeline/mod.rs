@@ -27,7 +27,7 @@ use std::{
 use table::Anchor;
 
 /// So many evaluations of a grant take some seconds.
-const MOST_WORK: usize = 500_000;
+const MOST_WORK: usize = 5_000_000;
 
 /// Shows everything that time alone will bring: starts, ends, amendments, notices, and what is delivered or withdrawn
 ///

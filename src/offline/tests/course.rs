@@ -364,7 +364,7 @@ fn the_work_is_that_of_what_changes() {
         inventory.add_instance(super::instance("entitlements", &name, &spec, &Value::Null));
     }
     // All begin at once, and each ends by itself: so many evaluations of a grant, and no more.
-    let work = 2 * usize::try_from(count).unwrap();
+    let work = 21 * 2 * usize::try_from(count).unwrap();
     let timeline = |work| inventory.timeline(&Bounds { work, ..bounds() }, |_| true);
     assert_eq!((timeline(work).steps.len(), timeline(work).end), (301, super::super::End::Nothing));
     assert!(matches!(timeline(work - 1).end, super::super::End::TooMuch(_, super::super::Limit::Work)));

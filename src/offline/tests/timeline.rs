@@ -156,8 +156,8 @@ fn a_timeline_is_bounded() {
     let all = inventory.timeline(&bounds(), |_| true);
     let some = inventory.timeline(&Bounds { steps: 3, ..bounds() }, |_| true);
     assert_eq!((some.steps.len(), some.end), (3, End::TooMuch(all.steps[3].at, Limit::Steps)));
-    // Four grants are looked at in each step.
-    let some = inventory.timeline(&Bounds { work: 4 * 3, ..bounds() }, |_| true);
+    // Four grants are looked at in each step, which costs as much as twenty others.
+    let some = inventory.timeline(&Bounds { work: 24 * 3, ..bounds() }, |_| true);
     assert_eq!((some.steps.len(), some.end), (3, End::TooMuch(all.steps[3].at, Limit::Work)));
     let to = all.steps[3].at;
     let some = inventory.timeline(&Bounds { to: Some(to), ..bounds() }, |_| true);

@@ -23,7 +23,7 @@ use tokio::{
 /// Within this time after all has gone silent everything is seen again.
 const LIMIT: Duration = Duration::from_mins(2);
 
-const ACCOUNT: &str = r#"
+const ACCOUNT: &str = r"
 apiVersion: entitlements.dev/v1alpha1
 kind: EntitlementDefinition
 metadata: {name: $-account}
@@ -31,7 +31,7 @@ spec:
   type: Feature
   facets: [{name: account, schema: {type: object, properties: {password: {type: string, writeOnly: true}}}}]
   outputs: [{name: account, kind: Secret, objectName: $-account, items: [{format: Keys}]}]
-"#;
+";
 
 /// Stands between an operator and the API server.
 struct Proxy {

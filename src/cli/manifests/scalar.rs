@@ -12,7 +12,10 @@ const TAGS: &str = "tag:yaml.org,2002:";
 /// What a scalar without a tag and without quotes is. None if it is a number that is not finite, which JSON does not have.
 #[must_use]
 pub fn plain(text: &str) -> Option<Content> {
-    word(text).or_else(|| is_not_finite(text).then_some(None)).unwrap_or_else(|| Some(numeric(text)))
+    if is_not_finite(text) {
+        return None;
+    }
+    Some(word(text).unwrap_or_else(|| numeric(text)))
 }
 
 /// What a scalar with a tag is. None if the tag does not fit the text.
@@ -47,14 +50,14 @@ pub fn name_of_number(text: &str, number: &Number) -> Option<String> {
     (is_short && single.to_string() == float.to_string()).then(|| single.to_string())
 }
 
-fn word(text: &str) -> Option<Option<Content>> {
+fn word(text: &str) -> Option<Content> {
     let content = match text {
         "" | "~" | "null" | "Null" | "NULL" => Content::Null,
         "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => Content::Boolean(true),
         "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => Content::Boolean(false),
         _ => return None,
     };
-    Some(Some(content))
+    Some(content)
 }
 
 fn is_not_finite(text: &str) -> bool {

@@ -200,6 +200,7 @@ proptest! {
         prop_assert_eq!(subtract(start, duration, chain_day), start.instant() - moved);
     }
 
+    /// With the time of day no earlier, too: two starts that are both cut to the last day of a month end on the same day.
     #[test]
     fn a_later_start_never_ends_earlier(
         (zone, local) in locals_near_clock_changes(),
@@ -208,7 +209,9 @@ proptest! {
         chain_day in 1..=31_u32,
     ) {
         let first = Nominal::of_local(local, zone);
-        let second = Nominal::of_local(local + TimeDelta::seconds(later), zone);
+        let second_local = local + TimeDelta::seconds(later);
+        prop_assume!(second_local.time() >= local.time());
+        let second = Nominal::of_local(second_local, zone);
         prop_assert!(
             add(first, duration, chain_day).instant() <= add(second, duration, chain_day).instant()
         );

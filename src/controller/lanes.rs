@@ -212,7 +212,7 @@ impl Place {
         let mut occupied = self.occupied();
         let thread = priority::this_thread();
         if occupied.yields {
-            priority::lower(&thread);
+            priority::lower(thread);
         }
         occupied.thread = Some(thread);
     }
@@ -221,7 +221,7 @@ impl Place {
     fn yield_to_others(&self) {
         let mut occupied = self.occupied();
         occupied.yields = true;
-        if let Some(thread) = &occupied.thread {
+        if let Some(thread) = occupied.thread {
             priority::lower(thread);
         }
     }
@@ -269,8 +269,8 @@ mod priority {
     }
 
     /// It runs when others do not, for the rest of its life: nobody may raise it again.
-    pub fn lower(thread: &Thread) {
-        if let Err(error) = rustix::process::setpriority_process(Some(*thread), NICE) {
+    pub fn lower(thread: Thread) {
+        if let Err(error) = rustix::process::setpriority_process(Some(thread), NICE) {
             tracing::debug!(%error, "the priority of a thread cannot be lowered");
         }
     }
@@ -285,7 +285,7 @@ mod priority {
     pub fn this_thread() -> Thread {}
 
     /// Nothing can be done.
-    pub fn lower(_: &Thread) {}
+    pub fn lower(_: Thread) {}
 }
 
 #[cfg(test)]
@@ -383,7 +383,7 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_the_failure_of_that_one_alone() {
         let lanes = Lanes::for_processors(1);
-        let failed = lanes.run(&item("a"), || panic!("on purpose")).await.map(|()| ());
+        let failed: Result<(), Failure> = lanes.run(&item("a"), || panic!("on purpose")).await;
         assert!(matches!(failed, Err(Failure::Failed(said)) if said.starts_with("it panicked")));
         lanes.run(&item("a"), || {}).await.unwrap();
     }

@@ -78,7 +78,7 @@ async fn work_on(context: Arc<Context>, item: WorkItem, worker: OwnedSemaphorePe
             WorkItem::Instance(id) => instance::read_again(&context, id).await,
         }
     };
-    conclude(&context.queue, &item, reconcile).await;
+    conclude(&context.queue, &item, Box::pin(reconcile)).await;
 }
 
 async fn tell(context: Arc<Context>, id: GrantId, _worker: OwnedSemaphorePermit) {

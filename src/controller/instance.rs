@@ -8,17 +8,18 @@ use super::{
     guarded::Guarded,
     organization::write_grant,
     status::unwritten,
-    world::WorkItem,
+    world::{GrantFacts, WorkItem},
 };
 use crate::{
     api::EntitlementInstance,
-    core::grant::GrantId,
+    core::grant::{Grant, GrantId},
     evaluation::{
         evaluate,
         plan::{self, Fingerprint, Outcomes},
     },
 };
 use kube::Api;
+use std::sync::Arc;
 
 /// Says of an instance that its organization does not let it be named from its namespace, or does not exist. Nothing but that it
 /// is there is kept in memory, so it is read first.
@@ -29,7 +30,13 @@ pub async fn say_barred(context: &Context, id: &GrantId) -> Result<(), Failure> 
     let Some(Guarded(Ok(instance))) = read(context, id).await.map_err(|refusal| unread(id, &refusal))? else {
         return Ok(());
     };
-    let Some((snapshot, facts)) = context.world(|world| world.barred_view(&instance)) else { return Ok(()) };
+    let facts = GrantFacts {
+        uid: instance.metadata.uid.as_deref().unwrap_or_default().into(),
+        status: instance.status.as_ref().and_then(Fingerprint::of_json),
+        moments: None,
+    };
+    let grant = Arc::new(Grant::read(&instance));
+    let Some(snapshot) = context.world(|world| world.barred_view(grant)) else { return Ok(()) };
     let item = WorkItem::Instance(id.clone());
     let thought = context.lanes.run(&item, move || {
         let now = clock::now();

@@ -2,7 +2,7 @@
 
 use super::{SourceKey, World, catalogue::NotYetRead, kept::Held, sources::NotYetFetched};
 use crate::{
-    api::{EntitlementInstance, Organization},
+    api::Organization,
     core::{
         grant::{Grant, GrantId},
         namespace::NamespaceFacts,
@@ -132,19 +132,13 @@ impl World {
     }
 
     /// All that is read to say so, as the instance is now; None where it need not, or can't yet, be said.
-    pub fn barred_view(&self, instance: &EntitlementInstance) -> Option<(Snapshot, GrantFacts)> {
-        let grant = Arc::new(Grant::read(instance));
+    pub fn barred_view(&self, grant: Arc<Grant>) -> Option<Snapshot> {
         if !self.is_barred(&grant.id) {
             return None;
         }
-        let facts = GrantFacts {
-            uid: instance.metadata.uid.as_deref().unwrap_or_default().into(),
-            status: instance.status.as_ref().and_then(Fingerprint::of_json),
-            moments: None,
-        };
         let name = Arc::clone(&grant.organization);
         let organization = self.tenancy.get(&name).cloned();
-        let snapshot = Snapshot {
+        Some(Snapshot {
             catalogue: self.catalogue_of(std::iter::once(&grant)).ok()?,
             secrets: SecretSources::new(),
             namespaces: self.namespaces_of(organization.as_deref(), std::iter::once(&grant)),
@@ -153,8 +147,7 @@ impl World {
             grants: vec![grant],
             organization,
             name,
-        };
-        Some((snapshot, facts))
+        })
     }
 
     fn facts(&self, held: &Held) -> GrantFacts {

@@ -7,13 +7,16 @@ use crate::{
         guarded::Guarded,
         world::{NotReady, Served, WorkItem, World},
     },
-    core::{calendar::Instant, grant::GrantId},
+    core::{
+        calendar::Instant,
+        grant::{Grant, GrantId},
+    },
     evaluation::{Limits, evaluate},
 };
 use kube::runtime::watcher::Event;
 use rstest::rstest;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Of `acme`, in the namespace `elsewhere`.
 fn elsewhere(name: &str, version: u64) -> Value {
@@ -44,7 +47,8 @@ fn grants(world: &World) -> Vec<String> {
 
 /// What is told of an instance, with its status as it is in the object.
 fn told(world: &World, object: &Value) -> Option<(Phase, String)> {
-    let (snapshot, _) = world.barred_view(&read::<EntitlementInstance>(object.clone()))?;
+    let grant = Grant::read(&read::<EntitlementInstance>(object.clone()));
+    let snapshot = world.barred_view(Arc::new(grant))?;
     let evaluation = evaluate(&snapshot, Instant::UNIX_EPOCH);
     let status = &evaluation.grants.first().unwrap().status;
     let accepted = status.conditions.iter().find(|condition| condition.type_ == "Accepted").unwrap();

@@ -127,6 +127,8 @@ const HOSTILE: &[&str] = &[
     "NaN",
     ".nan",
     "inf",
+    "Infinity",
+    "None",
     ".inf",
     "-.INF",
     "\u{feff}",

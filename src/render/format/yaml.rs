@@ -15,8 +15,7 @@ use super::FacetValues;
 pub(super) const FORMAT: &str = "Yaml";
 
 /// Words that YAML 1.1 (<https://yaml.org/type/bool.html>, `null.html`, `merge.html`) or some reader resolves.
-const RESOLVED: [&str; 13] =
-    ["y", "n", "yes", "no", "on", "off", "true", "false", "null", "none", "nan", "inf", "infinity"];
+const RESOLVED: [&str; 11] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"];
 
 /// Most characters of a key that stands on one line with its colon, <https://yaml.org/spec/1.2.2/#742-flow-mappings>.
 /// Some readers count the quotes and escapes.

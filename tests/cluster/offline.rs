@@ -1,6 +1,10 @@
 //! `render` says what the cluster will hold, byte for byte.
 
-use crate::{harness::Stage, plane::PlaneOptions, resilience::apply_examples};
+use crate::{
+    harness::Stage,
+    plane::PlaneOptions,
+    resilience::{STORY, apply_examples},
+};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, process::Command};
 
@@ -88,7 +92,8 @@ async fn render_prints_what_the_cluster_holds() {
     .await
     .unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_entitlement-operator"))
-        .args(["render", "--output=json", "--show-secrets", "--filename", examples])
+        .args(["render", "--output=json", "--show-secrets"])
+        .args(STORY.iter().flat_map(|file| ["--filename".to_owned(), format!("{examples}/{file}")]))
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -8,7 +8,7 @@ OPERATOR := target/release/entitlement-operator
 
 .PHONY: help
 help: ## Shows this text.
-	@echo "Entitlement Operator. Needs cargo and go; everything else is built here."
+	@echo "Entitlement Operator. Needs cargo and go, for check python3, for test what README.md lists; the control plane is built here."
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/  \1\t\2/' | expand -t 18
 
 .PHONY: demo

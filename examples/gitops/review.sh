@@ -17,7 +17,8 @@ entitlement-operator validate -f "$new" --since "$old" -o sarif > "$folder/entit
 {
   echo "### What changes for clients"
   echo
-  if [ "$outcome" -eq 2 ]; then
+  if [ "$outcome" -gt 1 ]; then
+    outcome=2
     echo "The manifests cannot be read, so nothing can be said of it: see the findings of this check."
   else
     cat "$folder/changes.md"

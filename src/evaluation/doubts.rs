@@ -144,6 +144,10 @@ fn of_ends(grant: &Grant, zone: Option<Tz>) -> Vec<Doubt> {
 
 /// What is said of an end in the last minute of a day: of the client's, or of that in whose time it is written.
 fn late(end: Instant, written: Option<&str>, zone: Option<Tz>) -> Option<String> {
+    // An end on the last day that there is means never.
+    if format_instant(end).starts_with("9999-12-31") {
+        return None;
+    }
     let local = zone.map(|zone| Nominal::of_instant(end, zone).local());
     if let Some(local) = local.filter(is_last_minute) {
         let (date, time) = (local.date(), local.time());

@@ -62,6 +62,7 @@ impl GrantFacets {
                 missing: Vec::new(),
             };
         };
+        let remembered = remembered.map(|facets| without_secrets(definition, facets));
         let stated = Statement::of(grant, amendments);
         let (secrets, missing, mut problems) = secrets(definition, grant, &snapshot.secrets);
         let merged = stated.merged();
@@ -79,6 +80,16 @@ impl GrantFacets {
         let statement = remembered.as_ref().map(Statement::remembered);
         Self { validity: Validity::Invalid(problems), statement, remembered, secrets, missing }
     }
+}
+
+/// What was no secret when it was recorded may be one by now, or somebody else may have written it there.
+fn without_secrets(definition: &Definition, mut facets: FacetFields) -> FacetFields {
+    for (name, fields) in &mut facets {
+        if let Some(facet) = definition.facets.get(name.as_str()) {
+            fields.retain(|field, _| !facet.schema.secret_fields().contains(field));
+        }
+    }
+    facets
 }
 
 /// The amendments (by index) in force that have facets.

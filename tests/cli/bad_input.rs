@@ -259,6 +259,7 @@ spec:
   start: '2026-01-01'
   facets: {f: {user: ann, password: hunter2}}
   amendments: [{name: a, effective: '2026-02-01', facets: {f: {password: hunter3}}}]
+status: {facets: {f: {user: bob, password: hunter4}}}
 ";
     let (_folder, path) = written(manifests.as_bytes());
     for format in ["yaml", "json"] {

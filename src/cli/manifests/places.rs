@@ -7,6 +7,15 @@ pub struct Places<'a> {
     text: &'a str,
     /// The byte at which each line begins.
     lines: Vec<usize>,
+    /// How many characters begin before each block of bytes: a line may be as long as a file.
+    before: Vec<usize>,
+}
+
+/// Bytes of a block.
+const BLOCK: usize = 64;
+
+fn begins_character(byte: &&u8) -> bool {
+    **byte & 0b1100_0000 != 0b1000_0000
 }
 
 impl<'a> Places<'a> {
@@ -14,7 +23,14 @@ impl<'a> Places<'a> {
     #[must_use]
     pub fn of(text: &'a str) -> Self {
         let after_breaks = text.match_indices('\n').map(|(offset, _)| offset + 1);
-        Self { text, lines: std::iter::once(0).chain(after_breaks).collect() }
+        let lines = std::iter::once(0).chain(after_breaks).collect();
+        let blocks = text.as_bytes().chunks(BLOCK);
+        let before = blocks.scan(0, |sum, block| {
+            let before = *sum;
+            *sum += block.iter().filter(begins_character).count();
+            Some(before)
+        });
+        Self { text, lines, before: before.collect() }
     }
 
     /// Where a byte stands.
@@ -32,8 +48,17 @@ impl<'a> Places<'a> {
     }
 
     fn characters(&self, begin: usize, end: usize) -> usize {
-        let end = end.min(self.text.len());
-        self.text.get(begin..end).map_or_else(|| end.saturating_sub(begin), |part| part.chars().count())
+        self.characters_before(end).saturating_sub(self.characters_before(begin))
+    }
+
+    /// How many characters begin before a byte.
+    fn characters_before(&self, byte: usize) -> usize {
+        let byte = byte.min(self.text.len());
+        let block = byte / BLOCK;
+        let within = self.text.as_bytes().get(block * BLOCK..byte).unwrap_or_default();
+        let before = self.before.get(block).copied();
+        // Behind the last block there is nothing of which there would be a count.
+        before.unwrap_or_else(|| self.text.chars().count()) + within.iter().filter(begins_character).count()
     }
 }
 

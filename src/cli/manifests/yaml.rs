@@ -10,7 +10,12 @@ use super::{
     text::{MAX_DEPTH, MAX_REPLAYED, MAX_VALUES, Unreadable, too_deep},
 };
 use libyaml_safer::{Encoding, Error, Event, EventData, Mark, Parser, ScalarStyle};
-use std::collections::{HashMap, HashSet};
+use std::{
+    cell::Cell,
+    collections::{HashMap, HashSet},
+    panic::{self, AssertUnwindSafe},
+    sync::Once,
+};
 
 const LEFT_OUT: &str = "kubectl leaves out what follows here: write --- in the line before it";
 
@@ -21,15 +26,19 @@ const LEFT_OUT: &str = "kubectl leaves out what follows here: write --- in the l
 /// or asks for too much.
 pub fn read(text: &str) -> Result<Vec<Node>, Problem> {
     let places = Places::of(text);
-    let mut bytes = text.as_bytes();
+    // kubectl, too, ends the last line where nobody else has.
+    let ended = (!text.ends_with('\n')).then(|| format!("{text}\n"));
+    let mut bytes = ended.as_deref().unwrap_or(text).as_bytes();
     let mut parser = Parser::new();
     parser.set_encoding(Encoding::Utf8);
     parser.set_input_string(&mut bytes);
     let mut builder = Builder::new(text, &places);
     loop {
-        let event = parser.parse().map_err(|error| match grammar(&error, &places) {
-            problem if builder.has_ended => Problem::Meant(Unreadable { message: LEFT_OUT.to_owned(), ..problem }),
-            problem => Problem::Grammar(problem),
+        let event = next(&mut parser).ok_or_else(|| stuck(&places, builder.end))?.map_err(|error| {
+            match grammar(&error, &places) {
+                problem if builder.has_ended => Problem::Meant(Unreadable { message: LEFT_OUT.to_owned(), ..problem }),
+                problem => Problem::Grammar(problem),
+            }
         })?;
         let is_last = matches!(event.data, EventData::StreamEnd);
         builder.take(event).map_err(Problem::Meant)?;
@@ -51,6 +60,32 @@ fn grammar(error: &Error, places: &Places) -> Unreadable {
     let span = error.problem_mark().map(|mark| places.span(byte(mark), byte(mark) + 1));
     let context = error.context().map(|context| format!(" {context}")).unwrap_or_default();
     Unreadable { span, message: format!("kubectl cannot read this: {}{context}", error.problem()) }
+}
+
+thread_local! {
+    static IS_READING: Cell<bool> = const { Cell::new(false) };
+}
+static QUIET: Once = Once::new();
+
+/// The next event. None where the library, instead of refusing a text, panics (as at `[!,`), of which nobody is to hear.
+fn next(parser: &mut Parser<&mut &[u8]>) -> Option<Result<Event, Error>> {
+    QUIET.call_once(|| {
+        let usual = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !IS_READING.get() {
+                usual(info);
+            }
+        }));
+    });
+    IS_READING.set(true);
+    let event = panic::catch_unwind(AssertUnwindSafe(|| parser.parse()));
+    IS_READING.set(false);
+    event.ok()
+}
+
+fn stuck(places: &Places, end: usize) -> Problem {
+    let message = "what follows here cannot be read: write it in another way, such as without tags (!)";
+    Problem::Meant(unreadable(places.span(end, end + 1), message))
 }
 
 /// A container that has begun.
@@ -97,6 +132,8 @@ struct Builder<'a> {
     count: usize,
     /// How many of them stand for others.
     replayed: usize,
+    /// Where the last event ended.
+    end: usize,
     /// A document of this text has ended: kubectl reads none behind it.
     has_ended: bool,
 }
@@ -118,12 +155,14 @@ impl<'a> Builder<'a> {
             anchors: HashMap::new(),
             count: 0,
             replayed: 0,
+            end: 0,
             has_ended: false,
         }
     }
 
     fn take(&mut self, event: Event) -> Result<(), Unreadable> {
         let (begin, end) = (byte(event.start_mark), byte(event.end_mark));
+        self.end = end;
         let (span, offset) = (self.places.span(begin, end), small(begin));
         match event.data {
             EventData::StreamStart { .. } | EventData::StreamEnd => Ok(()),

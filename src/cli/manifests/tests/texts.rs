@@ -118,6 +118,7 @@ fn what_kubectl_leaves_out_or_reads_otherwise_is_refused() {
             (1, 2),
             "kubectl cannot read this: found character that cannot start any token while scanning for the next token",
         ),
+        ("[0[!,", (1, 1), "what follows here cannot be read: write it in another way, such as without tags (!)"),
         (
             "a: {x: :x}\n",
             (1, 8),
@@ -129,6 +130,16 @@ fn what_kubectl_leaves_out_or_reads_otherwise_is_refused() {
         let found = error.span.map(|span| (span.begin.line, span.begin.column));
         assert_eq!((found, error.message.as_str()), (Some(place), message), "{written}");
     }
+}
+
+#[test]
+fn a_text_need_not_end_its_last_line() {
+    for (written, expected) in
+        [("a: |\n  x", "x\n"), ("a: |-\n  é", "é"), ("a: >\n  x  ", "x  \n"), ("a: x", "x"), ("a: |+\n  x\n ", "x\n\n")]
+    {
+        assert_eq!(document(written).to_value(), json!({ "a": expected }), "{written:?}");
+    }
+    assert!(documents("a: \"\\").is_err());
 }
 
 #[test]

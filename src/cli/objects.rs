@@ -36,11 +36,11 @@ pub fn objects(manifests: &Manifests, survey: &Survey, secrets: Secrets) -> Resu
         if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.remove("managedFields");
         }
-        if secrets == Secrets::Masked {
-            mask(&mut object, &secret_fields);
-        }
         if let (Some(status), Some(fields)) = (survey.statuses.get(subject), object.as_object_mut()) {
             fields.insert("status".to_owned(), status.to_json()?);
+        }
+        if secrets == Secrets::Masked {
+            mask(&mut object, &secret_fields);
         }
         objects.push(object);
     }
@@ -50,6 +50,9 @@ pub fn objects(manifests: &Manifests, survey: &Survey, secrets: Secrets) -> Resu
 
 /// A secret that is given in plain is refused, but not shown for that. kubectl keeps another copy of it.
 fn mask(object: &mut Value, secret_fields: &BTreeSet<String>) {
+    if let Some(recorded) = object.pointer_mut("/status/facets") {
+        mask_facets(recorded, secret_fields);
+    }
     let Some(spec) = object.get_mut("spec") else { return };
     let mut is_masked = spec.get_mut("facets").is_some_and(|facets| mask_facets(facets, secret_fields));
     for amendment in spec.get_mut("amendments").and_then(Value::as_array_mut).into_iter().flatten() {

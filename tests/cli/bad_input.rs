@@ -270,3 +270,47 @@ status: {facets: {f: {user: bob, password: hunter4}}}
     let shown = run(&["render", "-f", path.to_str().unwrap(), "--show-secrets"]);
     assert!(text(&shown.stdout).contains("hunter2"));
 }
+
+/// What was recorded while it was no secret is one by now: it is neither delivered nor shown.
+#[test]
+fn a_recorded_value_that_is_secret_by_now_goes_nowhere() {
+    let manifests = "apiVersion: entitlements.dev/v1alpha1
+kind: Organization
+metadata: {name: acme}
+spec: {namespaces: [a]}
+---
+apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementDefinition
+metadata: {name: login}
+spec:
+  type: Feature
+  facets: [{name: f, schema: {type: object, properties: {a: {type: string, writeOnly: true}, b: {type: string}}}}]
+  outputs: [{name: c, kind: ConfigMap, items: [{key: a.json, format: Json}]}]
+---
+apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementInstance
+metadata: {name: acme-login, namespace: entitlements}
+spec:
+  organization: acme
+  definition: login
+  start: '2026-01-01'
+  secretFacets: [{facet: f, field: a, secretKeyRef: {name: s, key: k}}]
+  facets: {f: {b: 3}}
+status: {facets: {f: {a: hunter2, b: recorded}}}
+";
+    let (_folder, path) = written(manifests.as_bytes());
+    let path = path.to_str().unwrap();
+    for arguments in [
+        &["render", "-f", path, "--show-secrets"][..],
+        &["explain", "-f", path, "acme"],
+        &["timeline", "-f", path, "-o", "json"],
+    ] {
+        let output = run(arguments);
+        let said = text(&output.stdout).to_owned() + text(&output.stderr);
+        assert!(!said.contains("hunter2"), "{arguments:?}: {said}");
+    }
+    assert!(text(&run(&["render", "-f", path]).stdout).contains("recorded"));
+    let (_folder, mistaken) = written(manifests.replace("key: k}}", "key: k}, value: hunter3}").as_bytes());
+    let output = run(&["validate", "-f", mistaken.to_str().unwrap()]);
+    assert!(text(&output.stderr).contains("unknown field") && !text(&output.stderr).contains("hunter3"));
+}

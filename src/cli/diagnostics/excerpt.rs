@@ -51,6 +51,10 @@ impl<'a> Excerpts<'a> {
         if names(object).any(|name| self.secret_fields.contains(name)) {
             return false;
         }
+        // A value may stand there by mistake, in place of where it is to be read.
+        if spec.get("secretFacets").into_iter().flat_map(values).any(|value| value.span.begin.line == line) {
+            return false;
+        }
         let definition = spec.get("definition").and_then(Node::text);
         let is_known = definition.is_none_or(|name| self.manifests.inventory.has_definition(name));
         let facets = spec.get("facets").into_iter().chain(amended_facets(spec));

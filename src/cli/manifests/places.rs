@@ -14,8 +14,8 @@ pub struct Places<'a> {
 /// Bytes of a block.
 const BLOCK: usize = 64;
 
-fn begins_character(byte: &&u8) -> bool {
-    **byte & 0b1100_0000 != 0b1000_0000
+fn begins_character(byte: u8) -> bool {
+    byte & 0b1100_0000 != 0b1000_0000
 }
 
 impl<'a> Places<'a> {
@@ -27,7 +27,7 @@ impl<'a> Places<'a> {
         let blocks = text.as_bytes().chunks(BLOCK);
         let before = blocks.scan(0, |sum, block| {
             let before = *sum;
-            *sum += block.iter().filter(begins_character).count();
+            *sum += block.iter().filter(|byte| begins_character(**byte)).count();
             Some(before)
         });
         Self { text, lines, before: before.collect() }
@@ -58,7 +58,8 @@ impl<'a> Places<'a> {
         let within = self.text.as_bytes().get(block * BLOCK..byte).unwrap_or_default();
         let before = self.before.get(block).copied();
         // Behind the last block there is nothing of which there would be a count.
-        before.unwrap_or_else(|| self.text.chars().count()) + within.iter().filter(begins_character).count()
+        before.unwrap_or_else(|| self.text.chars().count())
+            + within.iter().filter(|byte| begins_character(**byte)).count()
     }
 }
 

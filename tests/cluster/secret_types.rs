@@ -100,7 +100,7 @@ async fn what_a_type_demands_is_told_before_it_is_written() {
     let message = delivered["message"].as_str().unwrap();
     assert!(message.starts_with("output pull: what reads secret fields in it cannot be filled"), "{message}");
     assert!(!message.contains("planted"), "{message}");
-    let mended = json!({"stringData": {"secret": r#"{"auths": {"planted-mended": {}}}"#}});
+    let mended = json!({"stringData": {"secret": r#"{"planted-mended": {}, "auths": {}}"#}});
     cluster.merge("Secret", "entitlements", "$", mended).await.unwrap();
     cluster.condition("EntitlementInstance", "$", "Delivered", "True", "Delivered").await;
     let before = cluster.object("Secret", "$", "$-pull").await;

@@ -46,7 +46,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
     version = VERSION,
     disable_version_flag = true,
     about = "Turns what clients are entitled to into configuration in their namespaces",
-    after_help = "Exit codes: 0 all accepted and valid, 1 something was refused or invalid, or failed, 2 usage or unreadable input.",
+    after_help = "Exit codes: 0 all accepted and valid, 1 something was refused or invalid, or failed, 2 usage, unreadable input, or a cluster that cannot be looked at.",
     arg_required_else_help = true,
     disable_help_subcommand = true
 )]

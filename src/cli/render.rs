@@ -1,4 +1,4 @@
-//! `render`: what the operator would make of manifests.
+//! `render`: what the operator makes of manifests, or of a cluster's objects.
 
 use super::{
     objects::{Secrets, objects},
@@ -10,7 +10,7 @@ use super::{
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-/// Prints what the operator would make of manifests, without a cluster
+/// Prints what the operator makes of manifests or of a cluster's objects: every status, and every object that it would write
 ///
 /// First every entitlement object with its status, then every object that would be written. Objects of other kinds are
 /// ignored, but for Secrets, which grants take values from. What is refused or invalid is said on standard error:
@@ -22,7 +22,8 @@ Examples:
   entitlement-operator render -f catalogue.yaml clients/ --at 2027-01-01
   kubectl kustomize overlays/production | entitlement-operator render -f - -o json
 
-Exit codes: 0 all accepted (or Draft) and valid, 1 something was refused or invalid, 2 usage or unreadable input.")]
+Exit codes: 0 all accepted (or Draft) and valid, 1 something was refused or invalid, 2 usage, unreadable input, or a \
+cluster that cannot be looked at.")]
 pub struct RenderArguments {
     #[command(flatten)]
     input: InputArguments,

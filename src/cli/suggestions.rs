@@ -1,9 +1,9 @@
 //! What a name that nothing has was probably meant to be.
 
-use super::{outcome::Failure, terminal::harmless};
+use super::{outcome::Failure, terminal::harmless, text::on_one_line};
 use crate::{
     core::schema::wording::closest,
-    offline::{EntitlementKind, Inventory},
+    offline::{Directory, EntitlementKind, Inventory, Listing, Search},
 };
 use std::cell::{Cell, OnceCell};
 
@@ -23,6 +23,41 @@ pub fn unknown(kind: &str, name: &str, known: &[&str]) -> Failure {
         (None, _) => "look at its spelling".to_owned(),
     };
     Failure::Usage(format!("there is no {kind} {}: {advice}", harmless(name)))
+}
+
+/// The name of the organization that a person means.
+///
+/// # Errors
+/// None is, or each of several may be: a sentence that says which there are.
+pub fn organization<'a>(directory: &Directory<'a>, called: &str) -> Result<&'a str, Failure> {
+    match directory.find(called) {
+        Search::Found(listing) => Ok(listing.name),
+        Search::Several(all) => {
+            let few: Vec<String> = all.iter().take(FEW).map(both_names).collect();
+            let others = all.len() - few.len();
+            let others = if others > 0 { format!(", and {others} more") } else { String::new() };
+            let called = harmless(called);
+            let sentence = format!("{called} may be any of {}{others}: give one of these names", few.join(", "));
+            Err(Failure::Usage(sentence))
+        }
+        Search::Nothing(Some(near)) if closest(&called.to_lowercase(), &[near.name]).is_none() => {
+            let near = both_names(&near);
+            Err(Failure::Usage(format!("there is no organization {}: did you mean {near}?", harmless(called))))
+        }
+        Search::Nothing(Some(near)) => {
+            Err(Failure::Usage(format!("there is no organization {}: did you mean {}?", harmless(called), near.name)))
+        }
+        Search::Nothing(None) => {
+            let names: Vec<&str> = directory.listings().iter().map(|listing| listing.name).collect();
+            Err(unknown("organization", called, &names))
+        }
+    }
+}
+
+/// `acme (Acme GmbH)`
+fn both_names(listing: &Listing<'_>) -> String {
+    let shown = listing.display_name.map_or_else(String::new, |shown| format!(" ({})", on_one_line(shown)));
+    format!("{}{shown}", listing.name)
 }
 
 /// The names that there are.

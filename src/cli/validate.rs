@@ -9,7 +9,7 @@ use super::{
 use clap::{Args, ValueEnum};
 use std::{mem::ManuallyDrop, path::PathBuf};
 
-/// Checks manifests as the API server and the operator would, without a cluster
+/// Checks manifests, or a cluster's objects, as the API server and the operator would
 ///
 /// Says on standard error what would be refused or is invalid: path:line:column: kind name: reason: message. Warns of grants
 /// whose start hangs on when they are made, and of what is legal, but hardly meant.
@@ -21,7 +21,8 @@ Examples:
   entitlement-operator validate -f clients/ -o sarif > entitlements.sarif
   entitlement-operator validate -f clients/ --since main/clients/
 
-Exit codes: 0 all accepted (or Draft) and valid, 1 something was refused or invalid, 2 usage or unreadable input.")]
+Exit codes: 0 all accepted (or Draft) and valid, 1 something was refused or invalid, 2 usage, unreadable input, or a \
+cluster that cannot be looked at.")]
 pub struct ValidateArguments {
     #[command(flatten)]
     input: InputArguments,

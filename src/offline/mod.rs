@@ -11,6 +11,7 @@
 mod course;
 mod difference;
 mod digest;
+mod directory;
 mod doubts;
 mod flaws;
 mod inventory;
@@ -25,6 +26,7 @@ mod timeline;
 mod tests;
 
 pub use difference::{Aspect, Difference, Differences, State};
+pub use directory::{Directory, Listing, Search};
 pub use flaws::Flaw;
 pub use inventory::Inventory;
 pub use step::{GrantChange, Held, ObjectAction, ObjectChange, Standing, Step};

@@ -1,6 +1,6 @@
 //! `explain`.
 
-use super::{GOLDEN, assert_golden, code, run, text};
+use super::{GOLDEN, assert_golden, code, run, run_with_input, text};
 use std::process::Command;
 
 const AT: &str = "2026-11-25";
@@ -41,10 +41,37 @@ fn what_was_never_granted_is_told() {
     assert!(text(&output.stdout).ends_with("\nIt has no grant of backup, and had none that is still on record.\n"));
 }
 
+/// People know a client by other names than the cluster.
+#[test]
+fn an_organization_is_found_by_its_names() {
+    let by_name = service(&["acme"]).stdout;
+    for called in ["Acme GmbH", "ACME", "acme gmbh", "ac"] {
+        let output = service(&[called]);
+        assert_eq!((code(&output), text(&output.stdout)), (0, text(&by_name)), "{called}");
+    }
+}
+
+#[test]
+fn of_several_that_may_be_meant_each_is_told() {
+    let organization = |name: &str, shown: &str| {
+        format!(
+            "---\napiVersion: entitlements.dev/v1alpha1\nkind: Organization\nmetadata: {{name: {name}}}\nspec: {{displayName: \"{shown}\", namespaces: [{name}]}}\n"
+        )
+    };
+    let manifests: String = (0..12).map(|index| organization(&format!("acme-{index}"), "Acme")).collect();
+    let output = run_with_input(&["explain", "acme", "-f", "-", "--at", AT], &manifests);
+    assert_eq!((code(&output), text(&output.stdout)), (2, ""));
+    assert_eq!(
+        text(&output.stderr),
+        "entitlement-operator: acme may be any of acme-0 (Acme), acme-1 (Acme), acme-10 (Acme), acme-11 (Acme), acme-2 (Acme), acme-3 (Acme), acme-4 (Acme), acme-5 (Acme), acme-6 (Acme), acme-7 (Acme), and 2 more: give one of these names\n"
+    );
+}
+
 #[test]
 fn an_unknown_name_has_a_suggestion() {
     for (arguments, expected) in [
         (&["acne"][..], "there is no organization acne: did you mean acme?"),
+        (&["Acme Gmhb"], "there is no organization Acme Gmhb: did you mean acme (Acme GmbH)?"),
         (&["initech"], "there is no organization initech: there is acme, globex"),
         (&["acme", "seets"], "there is no definition seets: did you mean seats?"),
         (&["acme", "x"], "there is no definition x: there is backup, seats, streaming, support"),

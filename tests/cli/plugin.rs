@@ -46,7 +46,7 @@ fn kubectl_completes_the_plugin() {
     let complete = |line: &str| printed_lines(&playground, &format!("kubectl __complete {line} 2>/dev/null"));
     assert_eq!(
         complete("entitlements val"),
-        ["validate\tChecks manifests as the API server and the operator would, without a cluster", ":4"]
+        ["validate\tChecks manifests, or a cluster's objects, as the API server and the operator would", ":4"]
     );
     assert_eq!(
         complete("entitlements render --out"),

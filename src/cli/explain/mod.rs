@@ -7,13 +7,13 @@ use super::{
     offline::{Examination, MomentArguments, SourceArguments, gather},
     outcome::{Failure, Outcome},
     print,
-    suggestions::unknown,
+    suggestions::{organization, unknown},
     terminal::Palette,
 };
 use crate::{
     core::calendar::{Instant, format_instant},
     evaluation::explanation::Explanation,
-    offline::{Bounds, End, EntitlementKind, Inventory, Step, Timeline},
+    offline::{Bounds, End, Inventory, Step, Timeline},
 };
 use chrono::TimeDelta;
 use clap::{Args, ValueEnum};
@@ -41,10 +41,10 @@ Examples:
 
 TIME is an RFC 3339 time, a date (00:00 UTC), or a time from now such as +90d, -12h, +1y or -P1M.
 
-Exit codes: 0 it was explained, 1 too, but part of the input was refused, 2 usage, unreadable input, or no such \
-organization or definition.")]
+Exit codes: 0 it was explained, 1 too, but part of the input was refused, 2 usage, unreadable input, a cluster that cannot \
+be looked at, or no such organization or definition.")]
 pub struct ExplainArguments {
-    /// The organization's name
+    /// The organization: its name, its display name, or the beginning of either, in any case
     organization: String,
     /// The definition's name, which is the handle that applications check; without it, all that the organization holds
     definition: Option<String>,
@@ -73,8 +73,8 @@ pub fn explain(arguments: &ExplainArguments) -> Result<Outcome, Failure> {
         return Ok(outcome);
     }
     let inventory = &examination.manifests.inventory;
-    check_names(arguments, inventory)?;
-    let organization = &arguments.organization;
+    let organization = organization(&inventory.directory(), &arguments.organization)?;
+    check_definition(arguments, inventory)?;
     let definition = arguments.definition.as_deref();
     let Some(explanation) = inventory.explain(organization, definition, now) else {
         return Err(unknown("organization", organization, &[]));
@@ -90,11 +90,7 @@ pub fn explain(arguments: &ExplainArguments) -> Result<Outcome, Failure> {
     Ok(outcome)
 }
 
-fn check_names(arguments: &ExplainArguments, inventory: &Inventory) -> Result<(), Failure> {
-    let organizations = inventory.names(EntitlementKind::Organization);
-    if !organizations.contains(&arguments.organization.as_str()) {
-        return Err(unknown("organization", &arguments.organization, &organizations));
-    }
+fn check_definition(arguments: &ExplainArguments, inventory: &Inventory) -> Result<(), Failure> {
     let Some(definition) = &arguments.definition else { return Ok(()) };
     let handles: BTreeSet<&str> = inventory.handles().into_iter().map(AsRef::as_ref).collect();
     if handles.contains(definition.as_str()) {

@@ -16,12 +16,12 @@ use super::{
     outcome::{Failure, Outcome},
     print,
     progress::Progress,
-    suggestions::unknown,
+    suggestions::organization,
 };
-use crate::offline::{Bounds, Differences, EntitlementKind, Inventory, Timeline};
+use crate::offline::{Bounds, Differences, Directory, Inventory, Listing, Timeline};
 use clap::{Args, ValueEnum, builder::RangedU64ValueParser};
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 use table::Anchor;
@@ -48,8 +48,8 @@ With --diff, NEW comes after OLD, as though it were applied over it at the first
 that OLD leaves, an invalid definition leaves OLD's in service, and what the API server would refuse (Locked) stays as it \
 is in OLD.
 
-Exit codes: 0 all accepted (or Draft) and valid (with --diff: in NEW), 1 something was refused or invalid, 2 usage or \
-unreadable input.")]
+Exit codes: 0 all accepted (or Draft) and valid (with --diff: in NEW), 1 something was refused or invalid, 2 usage, \
+unreadable input, or a cluster that cannot be looked at.")]
 pub struct TimelineArguments {
     #[command(flatten)]
     source: SourceArguments,
@@ -62,7 +62,7 @@ pub struct TimelineArguments {
     /// The last moment [default: as long as anything changes]
     #[arg(long, value_name = "TIME", value_parser = MomentArgument::read, allow_hyphen_values = true)]
     to: Option<MomentArgument>,
-    /// Looks at this organization alone; may be given several times
+    /// Looks at this organization alone, by its name, its display name, or the beginning of either; may be given several times
     #[arg(long, value_name = "NAME")]
     organization: Vec<String>,
     /// How many moments are shown at most
@@ -109,8 +109,8 @@ fn course(arguments: &TimelineArguments, bounds: &Bounds, anchor: Anchor) -> Res
         return Ok(outcome);
     }
     let inventory = &examination.manifests.inventory;
-    arguments.check_organizations(&[inventory])?;
-    let timeline = arguments.timeline_of(inventory, bounds, None);
+    let chosen = arguments.chosen(&[inventory])?;
+    let timeline = timeline_of(inventory, bounds, &chosen, None);
     let text = match arguments.output {
         OutputFormat::Table => table::table(&timeline, anchor),
         OutputFormat::Json => format!("{}\n", serde_json::to_string_pretty(&json::json(&timeline))?),
@@ -143,9 +143,9 @@ fn difference(
         return Ok(outcome);
     }
     let inventories = [&old.inventory, &new.manifests.inventory];
-    arguments.check_organizations(&inventories)?;
-    let before = arguments.timeline_of(&old.inventory, bounds, None);
-    let after = arguments.timeline_of(&new.manifests.inventory, bounds, Some(&before));
+    let chosen = arguments.chosen(&inventories)?;
+    let before = timeline_of(&old.inventory, bounds, &chosen, None);
+    let after = timeline_of(&new.manifests.inventory, bounds, &chosen, Some(&before));
     let differences = Differences::between(&before, &after);
     let refused: Vec<&Finding> = new.findings.iter().filter(|finding| finding.severity == Severity::Error).collect();
     let text = match arguments.output {
@@ -160,24 +160,24 @@ fn difference(
 }
 
 impl TimelineArguments {
-    /// What comes after `old`, if that is given.
-    fn timeline_of(&self, inventory: &Inventory, bounds: &Bounds, old: Option<&Timeline>) -> Timeline {
-        let is_chosen =
-            |name: &str| self.organization.is_empty() || self.organization.iter().any(|chosen| chosen == name);
-        let mut progress = Progress::on_terminal("evaluations made");
-        let mut watch = |done| progress.count(done);
-        match old {
-            Some(old) => inventory.timeline_after(old, bounds, is_chosen, &mut watch),
-            None => inventory.timeline_watched(bounds, is_chosen, &mut watch),
+    /// The organizations that are looked at; empty: all.
+    fn chosen<'a>(&self, inventories: &[&'a Inventory]) -> Result<BTreeSet<&'a str>, Failure> {
+        let mut directory: BTreeMap<&str, Listing> = BTreeMap::new();
+        for inventory in inventories {
+            directory.extend(inventory.directory().listings().iter().map(|listing| (listing.name, *listing)));
         }
+        let directory = Directory::new(directory.into_values());
+        self.organization.iter().map(|called| organization(&directory, called)).collect()
     }
+}
 
-    fn check_organizations(&self, inventories: &[&Inventory]) -> Result<(), Failure> {
-        let names = inventories.iter().flat_map(|inventory| inventory.names(EntitlementKind::Organization));
-        let known: Vec<&str> = names.collect::<BTreeSet<_>>().into_iter().collect();
-        match self.organization.iter().find(|name| !known.contains(&name.as_str())) {
-            Some(name) => Err(unknown("organization", name, &known)),
-            None => Ok(()),
-        }
+/// What comes after `old`, if that is given.
+fn timeline_of(inventory: &Inventory, bounds: &Bounds, chosen: &BTreeSet<&str>, old: Option<&Timeline>) -> Timeline {
+    let is_chosen = |name: &str| chosen.is_empty() || chosen.contains(name);
+    let mut progress = Progress::on_terminal("evaluations made");
+    let mut watch = |done| progress.count(done);
+    match old {
+        Some(old) => inventory.timeline_after(old, bounds, is_chosen, &mut watch),
+        None => inventory.timeline_watched(bounds, is_chosen, &mut watch),
     }
 }

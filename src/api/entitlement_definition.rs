@@ -25,12 +25,12 @@ use std::collections::BTreeMap;
     printcolumn(name = "Amount", type_ = "string", json_path = ".spec.amount"),
     printcolumn(name = "Unit", type_ = "string", json_path = ".spec.unit"),
     printcolumn(name = "Term", type_ = "string", json_path = ".spec.term"),
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
-    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
     printcolumn(name = "Active", type_ = "integer", json_path = ".status.instances.active", description = "grants in force"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason", description = "why it is ready, or is not"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Invalid", type_ = "integer", json_path = ".status.instances.invalid", description = "grants whose facets are not valid", priority = 1),
-    printcolumn(name = "Category", type_ = "string", json_path = ".spec.category", priority = 1),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn(name = "Category", type_ = "string", json_path = ".spec.category", priority = 1)
 )]
 #[x_kube(
     validation = Rule::new("self.type == oldSelf.type").message("type is immutable: make a new definition under another name").field_path(".type"),

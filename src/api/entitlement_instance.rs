@@ -28,20 +28,36 @@ pub type FacetFields = BTreeMap<String, Map<String, Value>>;
     doc = "One grant of one definition to one organization, with its term and its facet values.",
     selectable = ".spec.organization",
     selectable = ".spec.definition",
+    selectable = ".status.phase",
     printcolumn(name = "Organization", type_ = "string", json_path = ".spec.organization"),
     printcolumn(name = "Definition", type_ = "string", json_path = ".spec.definition"),
+    printcolumn(
+        name = "Amount",
+        type_ = "string",
+        json_path = ".status.amount",
+        description = "what the grant comes to now"
+    ),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
-    printcolumn(name = "Ends", type_ = "string", json_path = ".status.end"),
     printcolumn(
         name = "Reason",
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
+        description = "why the grant is ready, or is not"
+    ),
+    printcolumn(
+        name = "Until",
+        type_ = "string",
+        json_path = ".status.until",
+        description = "the last day of the term, where the client is; empty where it has no end"
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status",
         priority = 1
     ),
-    printcolumn(name = "Starts", type_ = "string", json_path = ".status.start", priority = 1),
-    printcolumn(name = "Next", type_ = "string", json_path = ".status.nextTransition.at", priority = 1),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn(name = "Start", type_ = "string", json_path = ".status.start", priority = 1)
 )]
 #[x_kube(
     validation = Rule::new("self.organization == oldSelf.organization").message("organization is immutable: cancel this grant and make a new one for the other organization").field_path(".organization"),
@@ -264,6 +280,15 @@ pub struct EntitlementInstanceStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub end: Option<String>,
+    /// What the grant comes to now, with the amendments that count: plain decimal digits, or `Unlimited`. A Feature has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub amount: Option<String>,
+    /// Until when, for people, where the client is: the last day of the term, such as `2026-12-31`, or, where it does not end
+    /// at midnight, the local time with its offset. Absent where never. A grace period comes after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub until: Option<String>,
     /// The next moment at which this grant changes by time alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_transition: Option<Transition>,
@@ -306,6 +331,8 @@ impl Default for EntitlementInstanceStatus {
             phase: None,
             start: None,
             end: None,
+            amount: None,
+            until: None,
             next_transition: None,
             accepted: None,
             facets: None,

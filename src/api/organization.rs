@@ -21,12 +21,12 @@ use std::collections::BTreeMap;
     validation = Rule::new("self.metadata.name.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$')")
         .message("the name of an organization is a DNS label: at most 63 lower-case letters, digits and '-', beginning and ending with a letter or digit"),
     printcolumn(name = "Display", type_ = "string", json_path = ".spec.displayName"),
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
-    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
     printcolumn(name = "Active", type_ = "integer", json_path = ".status.instances.Active", description = "entitlements in phase Active"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason", description = "why it is ready, or is not"),
     printcolumn(name = "Next", type_ = "string", json_path = ".status.nextTransition.at", description = "when anything changes by time alone"),
-    printcolumn(name = "Zone", type_ = "string", json_path = ".spec.timeZone", priority = 1),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Zone", type_ = "string", json_path = ".spec.timeZone", priority = 1)
 )]
 #[serde(rename_all = "camelCase")]
 pub struct OrganizationSpec {

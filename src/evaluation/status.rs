@@ -18,7 +18,7 @@ use crate::{
         organization::OrganizationTransition,
     },
     core::{
-        calendar::{Instant, format_instant},
+        calendar::{Instant, format_instant, format_until},
         grant::Grant,
         lifecycle::Verdict,
     },
@@ -46,6 +46,8 @@ pub fn grant_outcome(holding: &Holding, member: &Member, delivery: GrantDelivery
         phase: Some(verdict.phase),
         start: member.start().map(format_instant),
         end: verdict.term.and_then(|_| verdict.end.instant().at()).map(format_instant),
+        amount: amount(holding, member),
+        until: verdict.term.and(verdict.end.at()).map(format_until),
         next_transition: member.change.map(|change| Transition { at: format_instant(change.at), phase: change.phase }),
         accepted: verdict.acceptance.as_ref().map(|accepted| accepted.record()),
         facets: member.facets.remembered.clone(),
@@ -57,6 +59,14 @@ pub fn grant_outcome(holding: &Holding, member: &Member, delivery: GrantDelivery
         conditions: conditions(holding, member, &delivery, now),
     };
     GrantOutcome { id: grant.id.clone(), status, notices: due, desired: delivery.desired, hindered: delivery.hindered }
+}
+
+/// What a grant comes to, where that can be told: what was agreed, else what its present definition gives.
+fn amount(holding: &Holding, member: &Member) -> Option<String> {
+    let is_agreed = member.verdict.acceptance.is_some();
+    let is_there = holding.entry.is_some_and(|entry| entry.present != Present::Missing);
+    let is_readable = !matches!(member.grant.amount, Some(Err(_)));
+    member.amount.filter(|_| is_agreed || (is_there && is_readable)).map(|amount| amount.to_string())
 }
 
 fn violations(validity: &Validity) -> Vec<FacetViolation> {

@@ -1,5 +1,6 @@
 //! Tests of evaluating a set of objects.
 
+mod at_a_glance;
 mod course;
 mod documentation;
 mod explanation;

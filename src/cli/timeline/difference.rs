@@ -1,17 +1,13 @@
 //! How two timelines differ, as a comment on a pull request and as JSON.
 
-use super::{
-    json::{end, local},
-    table::Anchor,
-    words::list,
-};
+use super::{json::end, table::Anchor, words::list};
 use crate::{
     cli::{
         diagnostics::{Finding, one},
         moment::shown,
         text::on_one_line,
     },
-    core::calendar::{Bound, Instant, Tz, format_instant},
+    core::calendar::{Bound, Instant, Tz, format_instant, format_local},
     evaluation::object::ObjectKey,
     offline::{Aspect, Difference, Differences, End, Limit, State},
 };
@@ -227,7 +223,7 @@ fn entry(difference: &Difference, zone: Tz) -> Value {
         }
     };
     set("from", format_instant(difference.from).into());
-    set("localFrom", local(difference.from, zone).into());
+    set("localFrom", format_local(difference.from, zone).into());
     set("until", difference.until.at().map(format_instant).into());
     set("before", value(&difference.before));
     set("after", value(&difference.after));

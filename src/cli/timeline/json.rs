@@ -1,10 +1,9 @@
 //! A timeline as JSON.
 
 use crate::{
-    core::calendar::{Instant, Tz, format_instant},
+    core::calendar::{Tz, format_instant, format_local},
     offline::{End, GrantChange, Held, ObjectAction, ObjectChange, Standing, Step, Timeline},
 };
-use chrono::SecondsFormat;
 use serde_json::{Map, Value, json};
 
 /// The timeline as one object.
@@ -29,11 +28,6 @@ pub fn end(end: End) -> Value {
     }
 }
 
-/// A moment as the clocks of a zone show it.
-pub fn local(at: Instant, zone: Tz) -> String {
-    at.with_timezone(&zone.offset(at)).to_rfc3339_opts(SecondsFormat::Secs, true)
-}
-
 fn step(step: &Step, zone: Tz) -> Value {
     let holdings: Vec<Value> = step
         .holdings
@@ -44,7 +38,7 @@ fn step(step: &Step, zone: Tz) -> Value {
         .collect();
     json!({
         "at": format_instant(step.at),
-        "localTime": local(step.at, zone),
+        "localTime": format_local(step.at, zone),
         "organization": &*step.organization,
         "instances": step.grants.iter().map(grant).collect::<Vec<_>>(),
         "entitlements": holdings,

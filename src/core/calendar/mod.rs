@@ -11,6 +11,7 @@
 //! | `zone_data` | the time zones by name, and the release that they are of |
 //! | `nominal` | a moment that remembers the local value it was given as |
 //! | `arithmetic` | a moment plus or minus a duration, and the length between two |
+//! | `local` | a moment as the clocks of a zone show it, and the last day before one |
 //!
 //! All of it is pure, and no input makes it panic. An [`Instant`] that comes out of here is of
 //! whole seconds and of the years 0000 to 9999, so that RFC 3339 can write it. Nothing allocates
@@ -21,6 +22,7 @@ mod bound;
 mod duration;
 mod excerpt;
 mod instant;
+mod local;
 mod moment;
 mod nominal;
 mod zone;
@@ -33,6 +35,7 @@ pub use arithmetic::{add, length, subtract};
 pub use bound::{Bound, NEVER};
 pub use duration::{CalendarDuration, DurationProblem, InvalidDuration};
 pub use instant::{Instant, InvalidInstant, TimeProblem, format_instant, parse_instant};
+pub use local::{format_local, format_until};
 pub use moment::{InvalidMoment, Moment};
 pub use nominal::Nominal;
 pub use zone::{Tz, resolve};

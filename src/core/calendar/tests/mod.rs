@@ -1,5 +1,6 @@
 mod durations;
 mod lengths;
+mod local;
 mod moments;
 mod notices;
 mod properties;

@@ -1,113 +1,99 @@
 //! A line on the terminal that says how far work has come, where it takes longer than a moment.
 
-use std::{
-    io::{self, IsTerminal, Write},
-    time::{Duration, Instant},
-};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::time::{Duration, Instant};
 
 /// Work that is done sooner shows nothing.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How often the line changes at most.
-const PAUSE: Duration = Duration::from_millis(100);
-/// How many columns the bar has.
-const WIDTH: usize = 30;
+/// How often the line changes in a second at most.
+const RATE: u8 = 10;
 
 /// How far work has come.
-pub struct Progress<W: Write> {
+pub struct Progress {
     what: &'static str,
-    /// Absent where nobody would see it.
-    output: Option<W>,
-    began: Instant,
-    /// How long after the beginning the line was written last.
-    said: Option<Duration>,
+    shown_from: Instant,
+    bar: ProgressBar,
+    /// Where the bar is to be drawn, until it is.
+    target: Option<ProgressDrawTarget>,
 }
 
-impl Progress<io::Stderr> {
+impl Progress {
     /// On standard error, if that is a terminal.
     #[must_use]
     pub fn on_terminal(what: &'static str) -> Self {
-        let output = io::stderr();
-        Self::new(what, output.is_terminal().then_some(output))
+        Self::new(what, PATIENCE, ProgressDrawTarget::stderr_with_hz(RATE))
     }
-}
 
-impl<W: Write> Progress<W> {
-    fn new(what: &'static str, output: Option<W>) -> Self {
-        Self { what, output, began: Instant::now(), said: None }
+    fn new(what: &'static str, patience: Duration, target: ProgressDrawTarget) -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        Self { what, shown_from: Instant::now() + patience, bar, target: Some(target) }
     }
 
     /// So much is done of so much.
     pub fn step(&mut self, done: usize, total: usize) {
-        if self.output.is_some() {
-            self.step_after(self.began.elapsed(), done, Some(total));
-        }
+        self.bar.set_length(total as u64);
+        self.bar.set_position(done as u64);
+        self.show("{msg} [{bar:30}] {pos} of {len}");
     }
 
     /// So much is done, of nobody knows how much.
     pub fn count(&mut self, done: usize) {
-        if self.output.is_some() {
-            self.step_after(self.began.elapsed(), done, None);
+        self.bar.set_position(done as u64);
+        self.show("{msg} {pos}");
+    }
+
+    fn show(&mut self, template: &str) {
+        if Instant::now() < self.shown_from {
+            return;
         }
-    }
-
-    fn step_after(&mut self, elapsed: Duration, done: usize, total: Option<usize>) {
-        let is_soon = self.said.is_some_and(|said| elapsed < said + PAUSE);
-        let Some(output) = self.output.as_mut().filter(|_| elapsed >= PATIENCE && !is_soon) else { return };
-        self.said = Some(elapsed);
-        let state = match total {
-            Some(total) => format!("[{}] {done} of {total}", bar(done, total)),
-            None => done.to_string(),
-        };
-        // A terminal that takes nothing more is no reason to stop working.
-        let _ = write!(output, "\r\x1b[K{} {state}", self.what).and_then(|()| output.flush());
+        let Some(target) = self.target.take() else { return };
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        self.bar.set_style(style.progress_chars("#-"));
+        self.bar.set_message(self.what);
+        self.bar.set_draw_target(target);
+        self.bar.tick();
     }
 }
 
-fn bar(done: usize, total: usize) -> String {
-    let filled = (WIDTH * done).checked_div(total).unwrap_or_default().min(WIDTH);
-    format!("{}{}", "#".repeat(filled), "-".repeat(WIDTH - filled))
-}
-
-impl<W: Write> Drop for Progress<W> {
+impl Drop for Progress {
     fn drop(&mut self) {
-        if let (Some(_), Some(output)) = (self.said, &mut self.output) {
-            let _ = write!(output, "\r\x1b[K").and_then(|()| output.flush());
-        }
+        self.bar.finish_and_clear();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Duration, Progress};
+    use super::{Duration, Progress, ProgressDrawTarget};
+    use indicatif::InMemoryTerm;
 
-    fn written(steps: &[(u64, usize)]) -> String {
-        let mut bytes = Vec::new();
-        let mut progress = Progress::new("evaluating", Some(&mut bytes));
-        for (milliseconds, done) in steps {
-            progress.step_after(Duration::from_millis(*milliseconds), *done, Some(10));
-        }
+    /// What a terminal shows once the work has been done so far, and once it has ended.
+    fn screens(patience: Duration, work: impl FnOnce(&mut Progress)) -> (String, String) {
+        let terminal = InMemoryTerm::new(5, 80);
+        let target = ProgressDrawTarget::term_like_with_hz(Box::new(terminal.clone()), 255);
+        let mut progress = Progress::new("evaluating", patience, target);
+        work(&mut progress);
+        let during = terminal.contents();
         drop(progress);
-        String::from_utf8(bytes).unwrap()
+        (during, terminal.contents())
     }
 
     #[test]
     fn work_of_a_moment_shows_nothing() {
-        assert_eq!(written(&[(0, 1), (999, 9)]), "");
+        let screens = screens(Duration::from_hours(1), |progress| progress.step(1, 10));
+        assert_eq!(screens, (String::new(), String::new()));
     }
 
     #[test]
     fn long_work_shows_a_line_and_takes_it_away() {
-        let half = "\r\x1b[Kevaluating [###############---------------] 5 of 10";
-        let end = "\r\x1b[Kevaluating [##############################] 10 of 10";
-        assert_eq!(written(&[(1000, 5), (1099, 6), (1100, 10)]), format!("{half}{end}\r\x1b[K"));
+        let (during, after) = screens(Duration::ZERO, |progress| progress.step(5, 10));
+        assert_eq!(during, "evaluating [###############---------------] 5 of 10");
+        assert_eq!(after, "");
     }
 
     #[test]
     fn work_of_unknown_size_is_counted() {
-        let mut bytes = Vec::new();
-        let mut progress = Progress::new("evaluations made", Some(&mut bytes));
-        progress.step_after(Duration::from_secs(2), 1234, None);
-        drop(progress);
-        assert_eq!(String::from_utf8(bytes).unwrap(), "\r\x1b[Kevaluations made 1234\r\x1b[K");
+        let (during, after) = screens(Duration::ZERO, |progress| progress.count(1234));
+        assert_eq!(during, "evaluating 1234");
+        assert_eq!(after, "");
     }
 }

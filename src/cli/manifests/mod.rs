@@ -164,8 +164,7 @@ pub fn read(paths: &[PathBuf], input: &mut dyn Read, options: &ReadOptions) -> R
     };
     let objects = reader.parse(&sources)?;
     let resources = Resources::new()?;
-    let examine = || |object: &Found| resources.examine(object);
-    let examined = parallel::map(&objects, examine).ok_or(ReadError::Threads)?;
+    let examined = parallel::map(&objects, |object| resources.examine(object)).ok_or(ReadError::Threads)?;
     for (found, examined) in objects.iter().zip(examined) {
         let source = sources.get(found.origin.source);
         reader.add(&found.origin, examined, source.is_some_and(|source| source.is_found));
@@ -229,7 +228,7 @@ impl Reader<'_> {
             values.fetch_add(documents.iter().map(Node::count).sum(), Ordering::Relaxed);
             Ok(documents)
         };
-        let parsed = parallel::map(&chunks, || parse).ok_or(ReadError::Threads)?;
+        let parsed = parallel::map(&chunks, parse).ok_or(ReadError::Threads)?;
         if values.into_inner() > MAX_VALUES {
             let message = format!("the manifests have more than {MAX_VALUES} values: name fewer");
             self.find(unreadable_source((source::all_paths(sources), message)));

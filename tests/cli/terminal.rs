@@ -47,7 +47,7 @@ fn long_work_shows_how_far_it_is() {
         seen(&playground, "", line)
     });
     let shown = attempts.find(|shown| !shown.is_empty()).unwrap_or_default();
-    assert!(shown.contains("\r\u{1b}[Kevaluating organizations [") && shown.ends_with("\r\u{1b}[K"), "{shown:?}");
+    assert!(shown.contains("evaluating organizations [") && shown.ends_with("\r\u{1b}[2K"), "{shown:?}");
     let piped = playground.run(line);
     assert_eq!((code(&piped), text(&piped.stdout), text(&piped.stderr)), (0, "", ""));
 }

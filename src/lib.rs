@@ -13,6 +13,7 @@
 //! | [`controller`] | the shell around it: watches, queue, writes | `evaluation` |
 //! | [`offline`] | all organizations of a set of objects, without a cluster | `evaluation` |
 //! | [`webhook`] | the shell around it at the API server's door: admission reviews | `controller` |
+//! | [`installation`] | what a cluster needs for the operator: its rights, roles, Deployment | `core` |
 //! | [`cli`] | the command | `controller`, `webhook`, `offline` |
 //!
 //! Invariants, those that can be tested being tested in `tests/layering.rs`:
@@ -33,6 +34,7 @@ pub mod connection;
 pub mod controller;
 pub mod core;
 pub mod evaluation;
+pub mod installation;
 pub mod offline;
 pub mod render;
 pub mod telemetry;

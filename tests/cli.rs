@@ -13,6 +13,8 @@ mod documentation;
 mod explain;
 #[path = "cli/gitops.rs"]
 mod gitops;
+#[path = "cli/installation.rs"]
+mod installation;
 #[path = "cli/outputs.rs"]
 mod outputs;
 #[path = "cli/playground.rs"]

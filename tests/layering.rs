@@ -38,8 +38,9 @@ const LAYERS: &[Layer] = &[
     pure("render", &["api", "core"]),
     pure("evaluation", &["api", "core", "render"]),
     pure("offline", &["api", "core", "render", "evaluation"]),
-    shell("controller", &["api", "core", "render", "evaluation", "address", "connection"]),
-    shell("webhook", &["api", "core", "render", "evaluation", "controller", "address", "connection"]),
+    pure("installation", &["api", "core"]),
+    shell("controller", &["api", "core", "render", "evaluation", "installation", "address", "connection"]),
+    shell("webhook", &["api", "core", "render", "evaluation", "installation", "controller", "address", "connection"]),
 ];
 
 /// A client, a clock, input or output, randomness, and the machine's own time zones. A path that has one of these anywhere is

@@ -6,7 +6,9 @@ mod completion;
 mod connection;
 mod crds;
 mod diagnostics;
+mod documents;
 mod explain;
+mod installation;
 mod judgement;
 mod man;
 pub mod manifests;
@@ -63,6 +65,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArguments),
+    Manifests(installation::ManifestsArguments),
     Crds(crds::CrdsArguments),
     Render(render::RenderArguments),
     Validate(validate::ValidateArguments),
@@ -101,6 +104,7 @@ impl Arguments {
         let Some(command) = self.command else { return Ok(usage(program)) };
         match command {
             Command::Run(arguments) => run::run(arguments, &zones.unwrap_or_else(ZonesInUse::from)),
+            Command::Manifests(arguments) => installation::manifests(&arguments),
             Command::Crds(arguments) => crds::crds(&arguments),
             Command::Render(arguments) => {
                 zones?;

@@ -32,7 +32,7 @@ use std::{
 };
 
 /// The operator's own namespace, unless it is told otherwise.
-pub const OPERATOR_NAMESPACE: &str = "entitlement-operator";
+pub use crate::installation::OPERATOR_NAMESPACE;
 
 /// Reads the name of a namespace, which becomes a part of URLs.
 ///

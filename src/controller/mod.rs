@@ -64,6 +64,7 @@ use crate::{
         Limits,
         object::{MANAGED_BY, MANAGER},
     },
+    installation::OPERATOR_NAMESPACE,
 };
 use context::Context;
 use gate::Gate;
@@ -97,7 +98,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        let namespace = "entitlement-operator".to_owned();
+        let namespace = OPERATOR_NAMESPACE.to_owned();
         Self { namespace, concurrency: 64, limits: Limits::DEFAULT, time_zones: None }
     }
 }

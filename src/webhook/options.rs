@@ -1,6 +1,7 @@
 //! Where the webhook listens, and how the API server reaches it.
 
 use super::certificate::ClientAuthorities;
+use crate::installation::{self, WEBHOOK_PORT};
 use http::Uri;
 use std::{
     fmt,
@@ -10,8 +11,6 @@ use std::{
 
 /// The path that reviews are sent to.
 pub const PATH: &str = "/validate";
-/// The port that is listened on, if no other is given.
-const PORT: u16 = 9443;
 
 /// How the webhook is set up.
 #[derive(Clone, Debug)]
@@ -38,11 +37,11 @@ impl Options {
     #[must_use]
     pub fn new(reach: Reach, namespace: &str) -> Self {
         Self {
-            address: SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT)),
+            address: SocketAddr::from((Ipv4Addr::UNSPECIFIED, WEBHOOK_PORT)),
             registers: true,
             reach,
             namespace: namespace.to_owned(),
-            configuration: "entitlement-operator".to_owned(),
+            configuration: installation::NAME.to_owned(),
             client_authorities: None,
             allows_missing: false,
         }

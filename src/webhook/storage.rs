@@ -4,13 +4,16 @@
 mod tests;
 
 use super::certificate::{CannotIssue, Certificate, Unusable};
-use crate::core::{calendar::Instant, secret};
+use crate::{
+    core::{calendar::Instant, secret},
+    installation::WEBHOOK_SECRET,
+};
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::api::ObjectMeta;
 use std::collections::BTreeMap;
 
 /// The Secret's name.
-pub const NAME: &str = "entitlement-operator-webhook";
+pub const NAME: &str = WEBHOOK_SECRET;
 /// Annotation on a Secret that the operator made: the host that the certificate is for. Others, such as one that a
 /// certificate manager keeps, are used as they are and never changed.
 const HOST: &str = "entitlements.dev/webhook-host";

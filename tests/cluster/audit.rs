@@ -21,6 +21,33 @@ pub fn requests(audit_log: &Path) -> Vec<Value> {
     lines.filter(|line| line["stage"] == "ResponseComplete" && is_of_operator(line)).collect()
 }
 
+/// A request, as far as rights go.
+#[derive(Debug)]
+pub struct Request {
+    /// Who made it.
+    pub user: String,
+    /// The verb, the group and the resource.
+    pub right: String,
+    /// Of the answer.
+    pub code: i64,
+}
+
+/// All requests of operators about objects.
+pub fn of_operator(audit_log: &Path) -> Vec<Request> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let about_objects = requests(audit_log).into_iter().filter(|line| line["objectRef"].is_object());
+    let all = about_objects.map(|line| {
+        let object = &line["objectRef"];
+        let part = object["subresource"].as_str().map(|part| format!("/{part}")).unwrap_or_default();
+        Request {
+            user: text(&line["user"]["username"]),
+            right: format!("{} {}/{}{part}", text(&line["verb"]), text(&object["apiGroup"]), text(&object["resource"])),
+            code: line["responseStatus"]["code"].as_i64().unwrap_or_default(),
+        }
+    });
+    all.collect()
+}
+
 /// Those that change something, as verb and address.
 pub fn writes(audit_log: &Path) -> Vec<String> {
     let is_write =

@@ -41,6 +41,7 @@ mod fair_shares;
 mod forged;
 mod histories;
 mod hostile;
+mod installation;
 mod lifecycle;
 mod model;
 mod offline;

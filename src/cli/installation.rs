@@ -1,0 +1,54 @@
+//! `manifests`: prints everything that a cluster needs.
+
+use super::{
+    documents::{OutputFormat, write},
+    outcome::{Failure, Outcome},
+    print,
+};
+use crate::installation::{Installation, OPERATOR_NAMESPACE};
+use clap::Args;
+
+/// Where images of this version lie.
+const IMAGE: &str = concat!("ghcr.io/entitlements-dev/entitlement-operator:", env!("CARGO_PKG_VERSION"));
+
+/// Prints everything that a cluster needs for the operator
+///
+/// The namespaces, the CustomResourceDefinitions, the service account with the least rights that the operator can do with, its
+/// Deployment, and roles for people: entitlements-view, which is part of Kubernetes' role view, and entitlements-catalogue-author,
+/// entitlements-grant-author and entitlements-service-desk, which nobody has until they are bound.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  entitlement-operator manifests | kubectl apply -f -
+  entitlement-operator manifests --webhook | kubectl apply -f -
+  entitlement-operator manifests --namespace billing --image registry.example/entitlement-operator:1 | kubectl apply -f -")]
+pub struct ManifestsArguments {
+    /// The operator's own namespace
+    #[arg(long, value_name = "NAMESPACE", default_value = OPERATOR_NAMESPACE, value_parser = super::offline::namespace)]
+    namespace: String,
+    /// The operator's image
+    #[arg(long, value_name = "IMAGE", default_value = IMAGE, value_parser = image)]
+    image: String,
+    /// With the admission webhook, which refuses at once what the operator would reject later
+    #[arg(long)]
+    webhook: bool,
+    /// The format: YAML documents, or one List in JSON
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value = "yaml")]
+    output: OutputFormat,
+}
+
+/// A registry decides what is an image; what a pod cannot have is said here.
+fn image(text: &str) -> Result<String, &'static str> {
+    let is_one =
+        !text.is_empty() && !text.contains(|character: char| character.is_whitespace() || character.is_control());
+    is_one.then(|| text.to_owned()).ok_or("give the name of an image, such as registry.example/entitlement-operator:1")
+}
+
+/// Prints everything that a cluster needs.
+pub fn manifests(arguments: &ManifestsArguments) -> Result<Outcome, Failure> {
+    let installation = Installation::new(&arguments.namespace, &arguments.image, arguments.webhook)
+        .map_err(|invalid| Failure::Usage(invalid.to_string()))?;
+    let text = write(&installation.objects()?, arguments.output)?;
+    print(text).map_err(|error| Failure::System { action: "standard output", error })?;
+    Ok(Outcome::Valid)
+}

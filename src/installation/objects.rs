@@ -1,0 +1,172 @@
+//! Everything that a cluster needs, in the order in which it is applied.
+
+use super::{
+    NAME, OPERATOR_NAMESPACE,
+    rights::{Webhook, rights},
+    roles, workload,
+};
+use crate::{api::ASSIGNMENT_NAMESPACE, api::crd, core::namespace::is_set_apart};
+use k8s_openapi::{Metadata, Resource, api::core::v1::Namespace, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// The Pod Security Standard that the operator's pod keeps to.
+const POD_SECURITY: [&str; 3] = ["enforce", "audit", "warn"];
+
+/// How the operator is installed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Installation {
+    namespace: String,
+    image: String,
+    webhook: bool,
+}
+
+/// It cannot be installed so.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the operator needs a namespace of its own, and {0} is not: leave --namespace out, or name one that is")]
+pub struct InvalidInstallation(String);
+
+impl Installation {
+    /// In that namespace, from that image, with the webhook or without.
+    ///
+    /// # Errors
+    /// The namespace is not one of the operator's own.
+    pub fn new(namespace: &str, image: &str, webhook: bool) -> Result<Self, InvalidInstallation> {
+        if is_set_apart(namespace) || namespace == "default" {
+            return Err(InvalidInstallation(namespace.to_owned()));
+        }
+        Ok(Self { namespace: namespace.to_owned(), image: image.to_owned(), webhook })
+    }
+
+    /// The name of what has no namespace, and belongs to this installation alone.
+    fn cluster_name(&self) -> String {
+        if self.namespace == OPERATOR_NAMESPACE { NAME.to_owned() } else { format!("{NAME}-{}", self.namespace) }
+    }
+
+    /// Namespaces first, then the kinds, then who may do what, then who does it.
+    ///
+    /// # Errors
+    /// When an object has no JSON, which plain data always has.
+    pub fn objects(&self) -> Result<Vec<Value>, serde_json::Error> {
+        let namespace = self.namespace.as_str();
+        let webhook = self.webhook.then(|| Webhook { configuration: NAME.to_owned(), registers: true });
+        let rights = rights(webhook.as_ref());
+        let mut objects = vec![own_namespace(namespace)?, of_grants()?];
+        for crd in crd::all() {
+            objects.push(json(&crd)?);
+        }
+        objects.push(json(&workload::account(namespace))?);
+        let (role, binding) = roles::everywhere(&rights, &self.cluster_name(), namespace);
+        objects.extend([json(&role)?, json(&binding)?]);
+        let (role, binding) = roles::at_home(&rights, namespace);
+        objects.extend([json(&role)?, json(&binding)?]);
+        for role in roles::people() {
+            objects.push(json(&role)?);
+        }
+        objects.push(json(&roles::service_desk_at_home(namespace))?);
+        if self.webhook {
+            objects.push(json(&workload::service(namespace))?);
+        }
+        objects.push(json(&workload::deployment(namespace, &self.image, self.webhook))?);
+        Ok(objects)
+    }
+}
+
+fn own_namespace(name: &str) -> Result<Value, serde_json::Error> {
+    let mut metadata = roles::metadata(None, name);
+    let labels = metadata.labels.get_or_insert_default();
+    for mode in POD_SECURITY {
+        labels.insert(format!("pod-security.kubernetes.io/{mode}"), "restricted".to_owned());
+    }
+    json(&Namespace { metadata, ..Namespace::default() })
+}
+
+/// Where grants are made. Other tools may have more to say of it.
+fn of_grants() -> Result<Value, serde_json::Error> {
+    let metadata = ObjectMeta { name: Some(ASSIGNMENT_NAMESPACE.to_owned()), ..ObjectMeta::default() };
+    json(&Namespace { metadata, ..Namespace::default() })
+}
+
+/// As it is applied: nobody says what a status is.
+fn json<K: Resource + Metadata + Serialize>(object: &K) -> Result<Value, serde_json::Error> {
+    let mut value = serde_json::to_value(object)?;
+    if let Some(fields) = value.as_object_mut() {
+        fields.remove("status");
+    }
+    debug_assert_eq!(value["kind"], json!(K::KIND));
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Installation;
+    use rstest::rstest;
+    use serde_json::Value;
+
+    fn names(installation: &Installation) -> Vec<String> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let objects = installation.objects().unwrap();
+        objects
+            .iter()
+            .map(|object| format!("{} {}", text(&object["kind"]), text(&object["metadata"]["name"])))
+            .collect()
+    }
+
+    #[test]
+    fn everything_is_there_in_its_order() {
+        assert_eq!(
+            names(&Installation::new("entitlement-operator", "an/image:1", true).unwrap()),
+            [
+                "Namespace entitlement-operator",
+                "Namespace entitlements",
+                "CustomResourceDefinition organizations.entitlements.dev",
+                "CustomResourceDefinition facetdefinitions.entitlements.dev",
+                "CustomResourceDefinition entitlementdefinitions.entitlements.dev",
+                "CustomResourceDefinition entitlementinstances.entitlements.dev",
+                "ServiceAccount entitlement-operator",
+                "ClusterRole entitlement-operator",
+                "ClusterRoleBinding entitlement-operator",
+                "Role entitlement-operator",
+                "RoleBinding entitlement-operator",
+                "ClusterRole entitlements-view",
+                "ClusterRole entitlements-catalogue-author",
+                "ClusterRole entitlements-grant-author",
+                "ClusterRole entitlements-service-desk",
+                "Role entitlements-service-desk",
+                "Service entitlement-operator",
+                "Deployment entitlement-operator",
+            ]
+        );
+    }
+
+    #[test]
+    fn two_installations_share_no_rights() {
+        let first = Installation::new("entitlement-operator", "an/image:1", false).unwrap().objects().unwrap();
+        let second = Installation::new("billing", "an/image:1", false).unwrap();
+        let shared: Vec<String> = second
+            .objects()
+            .unwrap()
+            .iter()
+            .filter(|object| first.contains(object))
+            .map(|object| {
+                format!("{} {}", object["kind"].as_str().unwrap(), object["metadata"]["name"].as_str().unwrap())
+            })
+            .collect();
+        assert!(shared.iter().all(|one| !one.ends_with(" entitlement-operator")), "{shared:?}");
+        assert!(names(&second).contains(&"ClusterRoleBinding entitlement-operator-billing".to_owned()));
+    }
+
+    #[rstest]
+    #[case("entitlements")]
+    #[case("kube-system")]
+    #[case("default")]
+    fn the_namespace_is_the_operators_own(#[case] namespace: &str) {
+        let error = Installation::new(namespace, "an/image:1", false).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "the operator needs a namespace of its own, and {namespace} is not: leave --namespace out, or name one that is"
+            )
+        );
+    }
+}

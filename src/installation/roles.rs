@@ -1,0 +1,148 @@
+//! The roles of the operator, made of the list of its rights, and those for people.
+
+use super::{
+    APP, NAME,
+    rights::{Place, Right},
+};
+use crate::api::{ASSIGNMENT_NAMESPACE, GROUP};
+use k8s_openapi::{
+    api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
+use std::collections::BTreeMap;
+
+const RBAC: &str = "rbac.authorization.k8s.io";
+/// Kubernetes adds the rules of what is labelled so to its role `view`.
+const AGGREGATE_TO_VIEW: (&str, &str) = ("rbac.authorization.k8s.io/aggregate-to-view", "true");
+
+const READ: &[&str] = &["get", "list", "watch"];
+const WRITE: &[&str] = &["get", "list", "watch", "create", "update", "patch", "delete"];
+const KINDS: &[&str] = &["organizations", "facetdefinitions", "entitlementdefinitions", "entitlementinstances"];
+
+/// Metadata of an object of the installation.
+pub fn metadata(namespace: Option<&str>, name: &str) -> ObjectMeta {
+    ObjectMeta {
+        namespace: namespace.map(str::to_owned),
+        name: Some(name.to_owned()),
+        labels: Some(BTreeMap::from([(APP.0.to_owned(), APP.1.to_owned())])),
+        ..ObjectMeta::default()
+    }
+}
+
+fn texts(all: &[&str]) -> Vec<String> {
+    all.iter().map(|text| (*text).to_owned()).collect()
+}
+
+/// The rules that give the rights of a place: one for all resources of a group that the same is done with.
+fn rules(rights: &[Right], place: Place) -> Vec<PolicyRule> {
+    let mut rules: Vec<PolicyRule> = Vec::new();
+    for right in rights.iter().filter(|right| right.place == place) {
+        let names = (!right.names.is_empty()).then(|| right.names.clone());
+        let (groups, verbs) = (Some(texts(&[right.group])), texts(right.verbs));
+        let same =
+            |rule: &&mut PolicyRule| rule.api_groups == groups && rule.verbs == verbs && rule.resource_names == names;
+        if let Some(rule) = rules.iter_mut().find(same) {
+            rule.resources.get_or_insert_default().push(right.resource.to_owned());
+            continue;
+        }
+        rules.push(PolicyRule {
+            api_groups: groups,
+            resources: Some(texts(&[right.resource])),
+            resource_names: names,
+            verbs,
+            ..PolicyRule::default()
+        });
+    }
+    rules
+}
+
+fn role_ref(kind: &str, name: &str) -> RoleRef {
+    RoleRef { api_group: RBAC.to_owned(), kind: kind.to_owned(), name: name.to_owned() }
+}
+
+fn account(namespace: &str) -> Vec<Subject> {
+    vec![Subject {
+        kind: "ServiceAccount".to_owned(),
+        name: NAME.to_owned(),
+        namespace: Some(namespace.to_owned()),
+        ..Subject::default()
+    }]
+}
+
+/// What the operator may do everywhere. Two operators in two namespaces must not take each other's rights, so the names of
+/// what has no namespace differ.
+pub fn everywhere(rights: &[Right], name: &str, namespace: &str) -> (ClusterRole, ClusterRoleBinding) {
+    let role = ClusterRole {
+        metadata: metadata(None, name),
+        rules: Some(rules(rights, Place::Cluster)),
+        ..ClusterRole::default()
+    };
+    let binding = ClusterRoleBinding {
+        metadata: metadata(None, name),
+        role_ref: role_ref("ClusterRole", name),
+        subjects: Some(account(namespace)),
+    };
+    (role, binding)
+}
+
+/// What the operator may do in its own namespace.
+pub fn at_home(rights: &[Right], namespace: &str) -> (Role, RoleBinding) {
+    let role = Role { metadata: metadata(Some(namespace), NAME), rules: Some(rules(rights, Place::Own)) };
+    let binding = RoleBinding {
+        metadata: metadata(Some(namespace), NAME),
+        role_ref: role_ref("Role", NAME),
+        subjects: Some(account(namespace)),
+    };
+    (role, binding)
+}
+
+fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> PolicyRule {
+    PolicyRule {
+        api_groups: Some(texts(&[group])),
+        resources: Some(texts(resources)),
+        verbs: texts(verbs),
+        ..PolicyRule::default()
+    }
+}
+
+fn for_people(name: &str, description: &str, rules: Vec<PolicyRule>) -> ClusterRole {
+    let mut metadata = metadata(None, name);
+    metadata.annotations = Some(BTreeMap::from([("kubernetes.io/description".to_owned(), description.to_owned())]));
+    ClusterRole { metadata, rules: Some(rules), ..ClusterRole::default() }
+}
+
+/// Roles for people, which nobody has until they are bound, but for reading, which goes with Kubernetes' own role `view`. None
+/// is added to `edit` or `admin`: tenants have these in their namespaces, and must not grant themselves anything.
+pub fn people() -> Vec<ClusterRole> {
+    let mut view =
+        for_people("entitlements-view", "Reads the four kinds. Part of the role view.", vec![rule(GROUP, KINDS, READ)]);
+    view.metadata.labels.get_or_insert_default().insert(AGGREGATE_TO_VIEW.0.to_owned(), AGGREGATE_TO_VIEW.1.to_owned());
+    vec![
+        view,
+        for_people(
+            "entitlements-catalogue-author",
+            "Writes the catalogue, which decides what every client gets of every grant. Bind it in the whole cluster.",
+            vec![rule(GROUP, &["facetdefinitions", "entitlementdefinitions"], WRITE)],
+        ),
+        for_people(
+            "entitlements-grant-author",
+            &format!(
+                "Makes, changes and ends grants. Bind it in the namespaces of grants, such as {ASSIGNMENT_NAMESPACE}."
+            ),
+            vec![rule(GROUP, &["entitlementinstances"], WRITE)],
+        ),
+        for_people(
+            "entitlements-service-desk",
+            "Reads what the command reads, but for Secrets. Bind it in the whole cluster.",
+            vec![rule(GROUP, KINDS, READ), rule("", &["namespaces"], READ)],
+        ),
+    ]
+}
+
+/// What the command reads in the operator's own namespace: the last valid states of the catalogue.
+pub fn service_desk_at_home(namespace: &str) -> Role {
+    Role {
+        metadata: metadata(Some(namespace), "entitlements-service-desk"),
+        rules: Some(vec![rule("apps", &["controllerrevisions"], READ)]),
+    }
+}

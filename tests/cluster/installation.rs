@@ -1,0 +1,202 @@
+//! What `manifests` prints is what a cluster needs: it is applied in one go, and the operator does its whole work with the
+//! rights that it gives, and needs each of them.
+
+use crate::{
+    audit::{Request, of_operator},
+    harness::{Cluster, FEATURE, ORGANIZATION, Operator, Stage, grant},
+    plane::{Identity, PlaneOptions},
+    webhook::{REGISTRATION, SECRET, free_port, get, serving},
+};
+use entitlement_operator::installation::{Webhook, rights};
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// What API servers that cannot stream lists are asked for, and this one is not.
+const OF_OLDER_API_SERVERS: [&str; 8] = [
+    "get apiextensions.k8s.io/customresourcedefinitions",
+    "list /namespaces",
+    "list apps/controllerrevisions",
+    "list entitlements.dev/entitlementdefinitions",
+    "list entitlements.dev/entitlementinstances",
+    "list entitlements.dev/facetdefinitions",
+    "list entitlements.dev/organizations",
+    "patch /namespaces",
+];
+
+const CATALOGUE: &str = r"
+apiVersion: entitlements.dev/v1alpha1
+kind: FacetDefinition
+metadata: {name: $}
+spec: {schema: {type: object, properties: {password: {type: string, writeOnly: true}}}}
+---
+apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementDefinition
+metadata: {name: $-account}
+spec:
+  type: Feature
+  facets: [{name: account, definition: $}]
+  outputs:
+    - {name: account, kind: Secret, objectName: $-account, items: [{format: Keys}]}
+    - {name: kept, kind: ConfigMap, objectName: $-kept, onEnd: Retain, items: [{key: a, template: b}]}
+";
+
+fn manifests(stage: &Stage, arguments: &[&str]) -> PathBuf {
+    let output = Command::new(env!("CARGO_BIN_EXE_entitlement-operator")).arg("manifests").args(arguments).output();
+    let output = output.unwrap();
+    assert!(output.status.success());
+    let path = stage.plane.folder().join("manifests.yaml");
+    fs::write(&path, output.stdout).unwrap();
+    path
+}
+
+fn apply(stage: &Stage, manifests: &Path, options: &[&str]) -> String {
+    stage.kubectl(&[&["apply", "--filename", manifests.to_str().unwrap()], options].concat())
+}
+
+fn all_end_with(said: &str, ending: &str) {
+    assert_eq!(said.lines().count(), 18, "{said}");
+    assert!(said.lines().all(|line| line.ends_with(ending)), "{said}");
+}
+
+/// An empty cluster on which everything was applied, with an operator that has the rights of its service account.
+fn installed() -> (Stage, PathBuf, u16) {
+    let stage = Stage::bare(PlaneOptions { audit: true, ..PlaneOptions::default() });
+    let path = manifests(&stage, &["--webhook"]);
+    all_end_with(&apply(&stage, &path, &[]), " created");
+    all_end_with(&apply(&stage, &path, &[]), " unchanged");
+    all_end_with(
+        &apply(&stage, &path, &["--server-side", "--force-conflicts", "--dry-run=server"]),
+        " serverside-applied (server dry run)",
+    );
+    let account = Identity::ServiceAccount { namespace: "entitlement-operator", name: "entitlement-operator" };
+    let kubeconfig = stage.plane.kubeconfig_for(account).unwrap();
+    (stage, kubeconfig, free_port())
+}
+
+fn start(stage: &Stage, kubeconfig: &Path, port: u16) -> Operator {
+    let operator = stage.operator(&[
+        &format!("--kubeconfig={}", kubeconfig.display()),
+        &format!("--webhook-address=127.0.0.1:{port}"),
+        &format!("--webhook-url=https://127.0.0.1:{port}"),
+    ]);
+    serving(stage);
+    operator
+}
+
+/// Everything that the operator can have to do.
+async fn all_kinds_of_work(cluster: &Cluster) {
+    for yaml in [ORGANIZATION, FEATURE, CATALOGUE] {
+        cluster.apply(yaml).await;
+    }
+    let name = cluster.name.clone();
+    let password = |text: &str| json!({"stringData": {"password": text}});
+    let mut secret = password("planted-for-the-installation");
+    secret["apiVersion"] = json!("v1");
+    secret["kind"] = json!("Secret");
+    secret["metadata"] = json!({"name": name, "namespace": "entitlements"});
+    cluster.create(secret).await.unwrap();
+    // Something of another's stands in the way at first.
+    let foreign = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": name}});
+    cluster.create(foreign).await.unwrap();
+    cluster.create(grant(&name, &name, &name, json!({}))).await.unwrap();
+    let source = json!({"facet": "account", "field": "password", "secretKeyRef": {"name": name, "key": "password"}});
+    let account = format!("{name}-account");
+    cluster.create(grant(&account, &name, &account, json!({"secretFacets": [source]}))).await.unwrap();
+    cluster.condition("EntitlementInstance", "$", "Delivered", "False", "Conflict").await;
+    cluster.delete("ConfigMap", "$", "$").await;
+    cluster.object("ConfigMap", "$", "$").await;
+    let delivered = cluster.object("Secret", "$", "$-account").await;
+    // It changes with its source, and what is changed by hand is put right.
+    cluster.merge("Secret", "entitlements", "$", password("planted-for-the-installation-anew")).await.unwrap();
+    cluster.until("Secret", "$", "$-account", "is of the new source", |seen| seen["data"] != delivered["data"]).await;
+    cluster.merge("ConfigMap", "$", "$", json!({"data": {"who": "nobody"}})).await.unwrap();
+    cluster.until("ConfigMap", "$", "$", "is put right", |seen| seen["data"]["who"] == "The Client").await;
+    // Grants from where the organization does not allow it are told so.
+    let mut barred = grant(&name, &name, &name, json!({"state": "Draft"}));
+    barred["metadata"]["namespace"] = json!(name);
+    cluster.create(barred).await.unwrap();
+    let is_told = |seen: &Value| seen["status"]["phase"] == "Draft";
+    cluster.until("EntitlementInstance", "$", "$", "is told of", is_told).await;
+    // States of the catalogue are kept, are valid again, and are dropped.
+    let items = |text: &str| json!({"spec": {"outputs": [{"name": "config", "kind": "ConfigMap", "items": [{"key": "who", "template": text}]}]}});
+    for text in ["other", "{{ organization.displayName }}"] {
+        cluster.merge("EntitlementDefinition", "", "$", items(text)).await.unwrap();
+        let shown = if text == "other" { text } else { "The Client" };
+        cluster.until("ConfigMap", "$", "$", "is of the new state", |seen| seen["data"]["who"] == shown).await;
+    }
+    cluster.apply(&FEATURE.replace("name: $}", "name: $-unused}")).await;
+    let is_of = |one: &Value| one["metadata"]["name"].as_str().unwrap().starts_with(&format!("{name}-unused"));
+    let kept = || async { cluster.list("ControllerRevision", "entitlement-operator").await.iter().any(is_of) };
+    while !kept().await {}
+    cluster.delete("EntitlementDefinition", "", "$-unused").await;
+    while kept().await {}
+    // What ends is withdrawn or kept, and told.
+    for one in ["$", "$-account"] {
+        cluster.merge("EntitlementInstance", "entitlements", one, json!({"spec": {"suspended": true}})).await.unwrap();
+        cluster.event(one, "Suspended").await;
+    }
+    cluster.gone("ConfigMap", "$", "$").await;
+    cluster.gone("Secret", "$", "$-account").await;
+    let over = |seen: &Value| seen["metadata"]["labels"]["entitlements.dev/in-force"] == "false";
+    cluster.until("ConfigMap", "$", "$-kept", "is kept", over).await;
+}
+
+/// What was damaged of the webhook's own objects is made right.
+async fn webhook_is_mended(cluster: &Cluster, stage: &Stage) {
+    let certificate = cluster.object("Secret", "entitlement-operator", SECRET[1]).await["data"]["tls.crt"].take();
+    cluster
+        .merge("Secret", "entitlement-operator", SECRET[1], json!({"data": {"tls.crt": "bm9uc2Vuc2U="}}))
+        .await
+        .unwrap();
+    let is_new = |seen: &Value| {
+        let now = &seen["data"]["tls.crt"];
+        !now.is_null() && *now != certificate && now != "bm9uc2Vuc2U="
+    };
+    cluster.until("Secret", "entitlement-operator", SECRET[1], "has a new certificate", is_new).await;
+    let registration = get(stage, &REGISTRATION);
+    assert_eq!(registration["webhooks"][0]["failurePolicy"], "Ignore");
+    let missing = CATALOGUE.replace("definition: $}", "definition: missing}");
+    let definition = missing.split("---\n").nth(1).unwrap();
+    assert!(cluster.refused(definition).await.contains("FacetNotFound"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_printed_is_all_that_the_operator_needs() {
+    let (stage, kubeconfig, port) = tokio::task::spawn_blocking(installed).await.unwrap();
+    let cluster = stage.cluster().await;
+    let operator = tokio::task::block_in_place(|| start(&stage, &kubeconfig, port));
+    all_kinds_of_work(&cluster).await;
+    webhook_is_mended(&cluster, &stage).await;
+    // What may have changed while it was down is looked for.
+    tokio::task::block_in_place(|| operator.stop());
+    let operator = tokio::task::block_in_place(|| start(&stage, &kubeconfig, port));
+    cluster.merge("EntitlementInstance", "entitlements", "$", json!({"spec": {"suspended": false}})).await.unwrap();
+    cluster.object("ConfigMap", "$", "$").await;
+    cluster.operator_has_acted().await;
+
+    let log = operator.log();
+    let requests = of_operator(stage.plane.audit_log().unwrap());
+    let refused: Vec<&Request> = requests.iter().filter(|request| [401, 403].contains(&request.code)).collect();
+    assert!(refused.is_empty(), "{refused:#?}");
+    assert!(!log.contains("forbidden") && !log.contains("cannot"), "{log}");
+    let account = "system:serviceaccount:entitlement-operator:entitlement-operator";
+    assert!(requests.iter().all(|request| request.user == account));
+    assert_eq!(unused(&requests), OF_OLDER_API_SERVERS.map(str::to_owned).into());
+    tokio::task::block_in_place(|| drop((operator, stage)));
+}
+
+/// The rights that no request has taken.
+fn unused(requests: &[Request]) -> BTreeSet<String> {
+    let used: BTreeSet<&str> = requests.iter().map(|request| request.right.as_str()).collect();
+    let webhook = Webhook { configuration: "entitlement-operator".to_owned(), registers: true };
+    let rights = rights(Some(&webhook));
+    let granted = rights
+        .iter()
+        .flat_map(|right| right.verbs.iter().map(move |verb| format!("{verb} {}/{}", right.group, right.resource)));
+    granted.filter(|right| !used.contains(right.as_str())).collect()
+}

@@ -68,12 +68,30 @@ pub struct Summary {
         regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
     )]
     pub name: String,
+    /// Whether `entitlements.json` says of each value where it comes from: the grants, with their phases and amounts, and for
+    /// each facet field the layer and the instance that gave it. That shows your names of grants to the client.
+    #[serde(default)]
+    pub sources: bool,
+    /// Which flags `flags.json` has: those of what the organization holds (`Held`), or also one for every other definition of
+    /// the catalogue that is ready, as not held (`All`), for clients whose SDK takes an unknown flag for an error.
+    #[serde(default)]
+    pub flags: Flags,
 }
 
 impl Default for Summary {
     fn default() -> Self {
-        Self { name: default_summary_name() }
+        Self { name: default_summary_name(), sources: false, flags: Flags::default() }
     }
+}
+
+/// Of which definitions the summary has flags.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Flags {
+    /// Of those that the organization holds.
+    #[default]
+    Held,
+    /// Of every definition of the catalogue that is ready, too.
+    All,
 }
 
 fn default_time_zone() -> String {

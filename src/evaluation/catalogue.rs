@@ -10,7 +10,10 @@ use crate::{
         definition::{Definition, grace_of},
         schema::canonical_hash,
     },
-    render::output::{self, CompiledOutput},
+    render::{
+        flags::Offer,
+        output::{self, CompiledOutput},
+    },
 };
 use chrono::TimeDelta;
 use k8s_openapi::{api::apps::v1::ControllerRevision, apimachinery::pkg::apis::meta::v1::ObjectMeta};
@@ -120,6 +123,13 @@ pub struct CatalogueEntry {
 }
 
 impl CatalogueEntry {
+    /// What can be held of it now; None where it is not ready.
+    #[must_use]
+    pub fn offer(&self) -> Option<Offer> {
+        let terms = &self.serving.as_ref().filter(|_| self.present == Present::Valid)?.terms;
+        Some(Offer { has_amount: terms.amount.is_some(), has_facets: !terms.facets.is_empty() })
+    }
+
     /// A definition that exists and is valid.
     #[must_use]
     pub fn valid(compiled: CompiledDefinition) -> Self {

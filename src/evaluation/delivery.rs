@@ -10,7 +10,6 @@ use super::{
     },
     plan::{MAX_DATA_BYTES, data_bytes},
     standing::{Standing, Trouble},
-    summary,
 };
 use crate::{
     api::{
@@ -19,7 +18,7 @@ use crate::{
     },
     core::{
         age::Age,
-        calendar::{Instant, format_instant},
+        calendar::format_instant,
         facets::{SecretFields, complete},
         grant::GrantId,
     },
@@ -133,20 +132,20 @@ struct Request<'a> {
 }
 
 impl Delivery {
-    /// All objects for what an organization holds at one moment. Where all of it is too much work for one evaluation, it
+    /// All objects for what an organization holds, with what its summary says, at one moment. Where all of it is too much work for one evaluation, it
     /// begins with the grant `resume`, and tells where the next one is to begin.
     #[must_use]
     pub fn of(
         standing: &Standing,
         holdings: &[Holding],
+        summary: Option<Summary>,
         limits: Limits,
-        now: Instant,
         resume: Option<&GrantId>,
         mut budget: Budget,
     ) -> Self {
         let mut delivery = Self::default();
         let mut allowance = Allowance::of(standing.name, limits);
-        delivery.summary(standing, holdings, &mut allowance, now);
+        delivery.summarize(standing, summary, &mut allowance);
         let mut requests = Vec::new();
         for task in delivery.tasks(holdings, resume) {
             delivery.request(standing, &task, &mut budget, &mut requests);
@@ -186,10 +185,10 @@ impl Delivery {
         tasks
     }
 
-    fn summary(&mut self, standing: &Standing, holdings: &[Holding], allowance: &mut Allowance, now: Instant) {
+    fn summarize(&mut self, standing: &Standing, summary: Option<Summary>, allowance: &mut Allowance) {
         let Some(organization) = standing.organization else { return };
         let name: Arc<str> = organization.spec.summary.name.as_str().into();
-        self.summary = summary::summary(standing, holdings, now);
+        self.summary = summary;
         if standing.summary_trouble.is_some() {
             return;
         }

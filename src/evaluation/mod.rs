@@ -32,7 +32,7 @@ use crate::{
         namespace::NamespaceFacts,
         secret::Secret,
     },
-    render::{summary::Summary, work::Budget},
+    render::{flags::Offers, summary::Summary, work::Budget},
 };
 pub use allowance::Limits;
 pub use flaws::Flaws;
@@ -65,6 +65,8 @@ pub struct Snapshot {
     pub barred: BTreeMap<Phase, u64>,
     /// The catalogue's entry for each definition that a grant names; one without an entry never existed.
     pub catalogue: BTreeMap<Arc<str>, Arc<CatalogueEntry>>,
+    /// Every definition of the catalogue that is ready, where the organization's flags are to have it though it is not held.
+    pub offers: Arc<Offers>,
     /// Sources of secret fields.
     pub secrets: SecretSources,
     /// What the evaluation keeps to.
@@ -128,7 +130,8 @@ pub fn evaluate_within(snapshot: &Snapshot, now: Instant, resume: Option<&GrantI
         .into_iter()
         .map(|(name, indices)| Holding::of(snapshot, &standing, name, &indices, now))
         .collect();
-    let mut delivery = Delivery::of(&standing, &holdings, snapshot.limits, now, resume, budget);
+    let summary = summary::summary(&standing, &holdings, &snapshot.offers, now);
+    let mut delivery = Delivery::of(&standing, &holdings, summary, snapshot.limits, resume, budget);
     let mut outcomes: Vec<(usize, GrantOutcome)> = Vec::with_capacity(snapshot.grants.len());
     let mut next: Option<Instant> = None;
     for holding in &holdings {

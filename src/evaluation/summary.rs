@@ -7,57 +7,86 @@ use super::{
 };
 use crate::{
     core::{
-        calendar::{Instant, format_instant},
+        calendar::{Bound, Instant, format_instant},
+        definition::Definition,
         facets::{Layer, Statement, provenance},
+        precedence::Merged,
     },
-    render::summary::{Entry, GrantSource, Sources, Summary, ValueSource},
+    render::{
+        flags::Offers,
+        summary::{Entry, GrantSource, Sources, Summary, ValueSource},
+    },
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// The summary; absent where it cannot be told, as the definition of a grant was lost.
 #[must_use]
-pub fn summary(standing: &Standing, holdings: &[Holding], now: Instant) -> Option<Summary> {
+pub fn summary(standing: &Standing, holdings: &[Holding], offers: &Arc<Offers>, now: Instant) -> Option<Summary> {
+    let has_sources = standing.organization.is_some_and(|organization| organization.spec.summary.sources);
     let mut entitlements = BTreeMap::new();
     for holding in holdings.iter().filter(|holding| holding.members.iter().any(|member| is_held(member.verdict.phase)))
     {
-        entitlements.insert(holding.name.to_string(), entry(holding, now)?);
+        entitlements.insert(holding.name.to_string(), entry(holding, has_sources, now)?);
     }
-    Some(Summary { organization: standing.name.to_string(), entitlements })
+    Some(Summary { organization: standing.name.to_string(), entitlements, offers: Arc::clone(offers) })
 }
 
-fn entry(holding: &Holding, now: Instant) -> Option<Entry> {
+fn entry(holding: &Holding, has_sources: bool, now: Instant) -> Option<Entry> {
     let definition = holding.definition()?;
     let is_entitled = !holding.in_force.is_empty();
     let merged = holding.merged();
     let run = holding.run(now);
-    let facets = merged.as_ref().map(|(merged, _)| merged.values.clone()).unwrap_or_default();
-    let parts = merged.map(|(_, parts)| parts).unwrap_or_default();
-    let statements: Vec<&Statement> = parts.iter().map(|(_, statement)| *statement).collect();
-    let origins = provenance(definition, &facets, &statements);
-    let source = |(layer, index): (Layer, Option<usize>)| {
-        value_source(layer, index.and_then(|index| parts.get(index)).map(|(member, _)| *member))
-    };
+    let sources = has_sources.then(|| sources(holding, definition, merged.as_ref()));
+    let facets = merged.map(|(merged, _)| merged.values).unwrap_or_default();
     let total = holding.total();
+    let display_name = definition.display_name.as_ref().filter(|name| !name.is_empty());
     let present = is_entitled.then_some(Held { amount: total, facets: &facets });
     Some(Entry {
         course: course(holding, present.as_ref(), now),
         entitled: is_entitled,
+        display_name: display_name.cloned().unwrap_or_else(|| holding.name.to_string()),
         type_: definition.type_.as_str(),
         unit: definition.unit.clone(),
         amount: total.map(|amount| amount.to_string()),
         valid_from: run.map(|(start, _)| format_instant(start)),
         valid_until: run.and_then(|(_, end)| end.at()).map(format_instant),
+        end: end(holding, run, now).map(format_instant),
         facets,
-        sources: Sources {
-            grants: holding.members.iter().filter(|member| is_held(member.verdict.phase)).map(grant_source).collect(),
-            facets: origins
-                .into_iter()
-                .map(|(facet, fields)| {
-                    (facet, fields.into_iter().map(|(path, origin)| (path, source(origin))).collect())
-                })
-                .collect(),
-        },
+        sources,
     })
+}
+
+/// The last end of a term, without grace, among the grants that the run is made of; where there is none, among all that are
+/// held. Pending amendments count, as they do for the run.
+fn end(holding: &Holding, run: Option<(Instant, Bound)>, now: Instant) -> Option<Instant> {
+    let of_term = |member: &Member| member.verdict.final_end.instant();
+    let of_run = |until: Bound| {
+        let spans = holding.members.iter().flat_map(|member| member.spans.iter().map(move |span| (member, span)));
+        let in_run = spans.filter(move |(_, (start, end))| Bound::At(*start) < until && !end.has_come(now));
+        in_run.map(|(member, (_, end))| of_term(member).min(*end)).max()
+    };
+    let of_held = || holding.members.iter().filter(|member| is_held(member.verdict.phase)).map(of_term).max();
+    let last = run.map_or_else(of_held, |(_, until)| of_run(until));
+    last.and_then(Bound::at)
+}
+
+fn sources(
+    holding: &Holding,
+    definition: &Definition,
+    merged: Option<&(Merged, Vec<(&Member, &Statement)>)>,
+) -> Sources {
+    let parts = merged.map(|(_, parts)| parts.as_slice()).unwrap_or_default();
+    let statements: Vec<&Statement> = parts.iter().map(|(_, statement)| *statement).collect();
+    let source = |(layer, index): (Layer, Option<usize>)| {
+        value_source(layer, index.and_then(|index| parts.get(index)).map(|(member, _)| *member))
+    };
+    let origins = merged.map(|(merged, _)| provenance(definition, &merged.values, &statements)).into_iter().flatten();
+    let facets = origins
+        .map(|(facet, fields)| (facet, fields.into_iter().map(|(path, origin)| (path, source(origin))).collect()));
+    Sources {
+        facets: facets.collect(),
+        grants: holding.members.iter().filter(|member| is_held(member.verdict.phase)).map(grant_source).collect(),
+    }
 }
 
 fn grant_source(member: &Member) -> GrantSource {

@@ -1,12 +1,9 @@
 //! The summary of an organization, told by what each of its definitions has to say in it, without being written anew.
 
 use super::lane::{Intent, Lane};
-use crate::{
-    evaluation::{
-        object::{CONTENT_HASH, ObjectContent, ObjectData, ObjectKey},
-        plan::{MAX_DATA_BYTES, data_bytes},
-    },
-    render::summary::Summary,
+use crate::evaluation::{
+    object::{CONTENT_HASH, ObjectContent, ObjectData, ObjectKey},
+    plan::{MAX_DATA_BYTES, data_bytes},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -39,8 +36,6 @@ pub struct Digest {
     saying: usize,
     unknown: usize,
     too_large: usize,
-    /// The bytes that two parts have in common: what frames them, but for what stands between them.
-    frame: Option<usize>,
     has_changed: bool,
 }
 
@@ -56,7 +51,6 @@ impl Digest {
             saying: 0,
             unknown: 0,
             too_large: 0,
-            frame: None,
             has_changed: true,
         };
         for index in 0..lanes.len() {
@@ -88,9 +82,6 @@ impl Digest {
         self.unknown += usize::from(after.hindrance == Some(Hindrance::Unknown));
         self.too_large -= usize::from(before.hindrance == Some(Hindrance::TooLarge));
         self.too_large += usize::from(after.hindrance == Some(Hindrance::TooLarge));
-        if self.frame.is_none() && self.saying > 1 {
-            self.frame = frame(lanes);
-        }
     }
 
     fn part(&self, lane: &Lane) -> Part {
@@ -121,10 +112,12 @@ impl Digest {
         self.empty.iter().map(|(key, empty)| (key.clone(), intent(empty))).collect()
     }
 
-    /// The bytes of the whole summary.
+    /// The bytes of the whole summary. Each part has those of the empty one, too; beyond these all add up, but for the comma
+    /// between the flags of two. (That between two lines replaces a line end that both have.)
     fn whole_bytes(&self) -> usize {
-        let shared = self.frame.unwrap_or(0).saturating_mul(self.saying.saturating_sub(1));
-        self.bytes.saturating_sub(shared)
+        let empty = self.empty.values().next().map_or(0, |content| data_bytes(&content.data));
+        let beside_first = self.saying.saturating_sub(1);
+        self.bytes.saturating_sub(empty.saturating_mul(beside_first)).saturating_add(beside_first)
     }
 
     fn content(&self, empty: &ObjectContent) -> ObjectContent {
@@ -150,14 +143,4 @@ fn hash(content: &ObjectContent) -> Option<(u128, u128)> {
     let text = content.annotations.get(CONTENT_HASH)?;
     let (high, low) = text.split_at_checked(32)?;
     Some((u128::from_str_radix(high, 16).ok()?, u128::from_str_radix(low, 16).ok()?))
-}
-
-/// The bytes that any two parts have in common, by two that there are.
-fn frame(lanes: &[Lane]) -> Option<usize> {
-    let bytes = |summary: &Summary| summary.data().values().map(String::len).sum::<usize>();
-    let mut saying = lanes.iter().filter_map(Lane::summary).filter(|summary| !summary.entitlements.is_empty());
-    let (one, other) = (saying.next()?, saying.next()?);
-    let mut both = one.clone();
-    both.entitlements.extend(other.entitlements.clone());
-    (bytes(one) + bytes(other)).checked_sub(bytes(&both))
 }

@@ -2,7 +2,10 @@
 
 use super::EntitlementKind;
 use crate::{
-    api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization, entitlement_instance::State},
+    api::{
+        EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization, entitlement_instance::State,
+        organization::Flags,
+    },
     core::{
         age::Age,
         amount::Amount,
@@ -21,6 +24,7 @@ use crate::{
         doubts::{Doubt, doubts, is_renewed_by},
         explanation::{self, Explanation},
     },
+    render::flags::Offers,
 };
 use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
@@ -275,7 +279,9 @@ impl Inventory {
             grants.entry(&grant.organization).or_default().push(Arc::clone(grant));
         }
         let tenancy = Tenancy::of(self);
-        grants.into_iter().map(|(name, grants)| self.snapshot(name, grants, catalogue, &tenancy)).collect()
+        let offers = catalogue.iter().filter_map(|(name, entry)| Some((Arc::clone(name), entry.offer()?)));
+        let offers: Arc<Offers> = Arc::new(offers.collect());
+        grants.into_iter().map(|(name, grants)| self.snapshot(name, grants, catalogue, &offers, &tenancy)).collect()
     }
 
     /// What an organization holds at one moment and why, of one definition alone if one is named; absent where nothing
@@ -299,11 +305,13 @@ impl Inventory {
         name: &Arc<str>,
         grants: Vec<Arc<Grant>>,
         catalogue: &Named<CatalogueEntry>,
+        offers: &Arc<Offers>,
         tenancy: &Tenancy,
     ) -> Snapshot {
         let organization = self.organizations.get(name).map(Arc::clone);
         let listed = organization.iter().flat_map(|organization| &organization.spec.namespaces).map(String::as_str);
         let namespaces: BTreeSet<&str> = listed.chain(grants.iter().map(|grant| &*grant.id.namespace)).collect();
+        let has_all_flags = organization.iter().any(|organization| organization.spec.summary.flags == Flags::All);
         let entry = |grant: &Arc<Grant>| {
             let entry = catalogue.get(&grant.definition)?;
             Some((Arc::clone(&grant.definition), Arc::clone(entry)))
@@ -311,6 +319,7 @@ impl Inventory {
         Snapshot {
             barred: BTreeMap::new(),
             limits: self.limits,
+            offers: if has_all_flags { Arc::clone(offers) } else { Arc::default() },
             name: Arc::clone(name),
             catalogue: grants.iter().filter_map(entry).collect(),
             secrets: self.sources(&grants),

@@ -16,7 +16,7 @@ use crate::{
         object::{ObjectContent, ObjectKey},
         plan::{Delivery, Scene, writes},
     },
-    render::summary::Summary,
+    render::{flags::Offers, summary::Summary},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -140,18 +140,25 @@ fn intents(snapshot: &Snapshot, evaluation: &Evaluation) -> BTreeMap<ObjectKey, 
     written.chain(settled).collect()
 }
 
-/// The snapshot taken apart: first the organization without grants, then one for each definition.
+/// The snapshot taken apart: first the organization without anything, then what it could hold and has no grant of, if its
+/// summary tells that, then one for each definition.
 #[must_use]
 pub fn parts(snapshot: &Snapshot) -> Vec<Snapshot> {
     let mut by_definition: BTreeMap<&Arc<str>, Vec<Arc<Grant>>> = BTreeMap::new();
     for grant in &snapshot.grants {
         by_definition.entry(&grant.definition).or_default().push(Arc::clone(grant));
     }
-    let definitions = by_definition.into_values().map(|grants| part(snapshot, grants));
-    std::iter::once(part(snapshot, Vec::new())).chain(definitions).collect()
+    let others = snapshot.offers.iter().filter(|(name, _)| !by_definition.contains_key(name));
+    let others: Offers = others.map(|(name, offer)| (Arc::clone(name), *offer)).collect();
+    let others = (!others.is_empty()).then(|| part(snapshot, Vec::new(), others));
+    let definitions = by_definition.into_iter().map(|(name, grants)| {
+        let offer = snapshot.offers.get(name).map(|offer| (Arc::clone(name), *offer));
+        part(snapshot, grants, offer.into_iter().collect())
+    });
+    std::iter::once(part(snapshot, Vec::new(), Offers::new())).chain(others).chain(definitions).collect()
 }
 
-fn part(snapshot: &Snapshot, grants: Vec<Arc<Grant>>) -> Snapshot {
+fn part(snapshot: &Snapshot, grants: Vec<Arc<Grant>>, offers: Offers) -> Snapshot {
     let listed =
         snapshot.organization.iter().flat_map(|organization| &organization.spec.namespaces).map(String::as_str);
     let namespaces: BTreeSet<&str> = listed.chain(grants.iter().map(|grant| &*grant.id.namespace)).collect();
@@ -162,6 +169,7 @@ fn part(snapshot: &Snapshot, grants: Vec<Arc<Grant>>) -> Snapshot {
         name: Arc::clone(&snapshot.name),
         barred: BTreeMap::new(),
         limits: snapshot.limits,
+        offers: Arc::new(offers),
         organization: snapshot.organization.clone(),
         catalogue: grants.iter().filter_map(entry).map(|(name, entry)| (Arc::clone(name), Arc::clone(entry))).collect(),
         secrets: sources.filter_map(|key| Some((key.clone(), Arc::clone(snapshot.secrets.get(&key)?)))).collect(),

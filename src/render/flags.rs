@@ -15,6 +15,7 @@ use crate::{
 };
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// The schema that the flags are valid by.
 const SCHEMA: &str = "https://flagd.dev/schema/v0/flags.json";
@@ -36,6 +37,28 @@ pub struct Course {
     pub rights: Vec<Stage<Right>>,
     /// The facets, without secret fields; absent where the definition has none.
     pub facets: Option<Vec<Stage<FacetFields>>>,
+}
+
+/// What of a definition decides which flags it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// It is a Quantity or a Credit.
+    pub has_amount: bool,
+    /// It has facets.
+    pub has_facets: bool,
+}
+
+/// What could be held, by handle.
+pub type Offers = BTreeMap<Arc<str>, Offer>;
+
+impl Offer {
+    /// The course of what is not held and has no grants that will change that.
+    #[must_use]
+    pub fn not_held(self) -> &'static Course {
+        static WITH_FACETS: Course = Course { rights: Vec::new(), facets: Some(Vec::new()) };
+        static WITHOUT: Course = Course { rights: Vec::new(), facets: None };
+        if self.has_facets { &WITH_FACETS } else { &WITHOUT }
+    }
 }
 
 /// What is held, but for facets.

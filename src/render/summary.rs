@@ -1,17 +1,20 @@
 //! The summary of all that an organization holds, in the shapes that workloads read.
 
-use super::flags::{Course, flags};
+use super::flags::{Course, Offers, flags};
 use crate::api::{Phase, entitlement_instance::FacetFields};
 use serde::{Serialize, Serializer};
-use std::collections::BTreeMap;
+use serde_json::Value;
+use std::{collections::BTreeMap, fmt::Write, sync::Arc};
 
 /// What an organization holds.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Summary {
     /// The organization's name.
     pub organization: String,
     /// By handle, which is the definition's name.
     pub entitlements: BTreeMap<String, Entry>,
+    /// What has a flag even where it is not held.
+    pub offers: Arc<Offers>,
 }
 
 /// What an organization holds of one definition.
@@ -20,6 +23,8 @@ pub struct Summary {
 pub struct Entry {
     /// In force right now.
     pub entitled: bool,
+    /// The definition's name for people; its handle where it has none.
+    pub display_name: String,
     /// `Feature`, `Quantity` or `Credit`.
     #[serde(rename = "type")]
     pub type_: &'static str,
@@ -31,10 +36,14 @@ pub struct Entry {
     pub valid_from: Option<String>,
     /// The first moment after it; null where open.
     pub valid_until: Option<String>,
+    /// The end of the term, without grace, of the grant of that run that lasts longest; where no run is to come, of all that are
+    /// held. Null where it never ends.
+    pub end: Option<String>,
     /// Without secret fields.
     pub facets: FacetFields,
-    /// Where all of it comes from.
-    pub sources: Sources,
+    /// Where all of it comes from, where the organization is to be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sources: Option<Sources>,
     /// How it changes with time, for the flags.
     #[serde(skip)]
     pub course: Course,
@@ -88,18 +97,28 @@ impl Summary {
         files.map(|(name, text)| (name.to_owned(), text)).into()
     }
 
+    /// One handle a line: that is compact, as the object may not grow beyond what the API server takes, and can be searched and
+    /// compared line by line.
     fn json(&self) -> String {
-        // Plain maps, strings and booleans always have JSON; an empty text would be seen at once.
-        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
-        text.push('\n');
-        text
+        let text = |handle: &str| Value::from(handle).to_string();
+        let mut json = format!("{{\"organization\":{},\"entitlements\":{{", text(&self.organization));
+        for (index, (handle, entry)) in self.entitlements.iter().enumerate() {
+            let separator = if index == 0 { "\n" } else { ",\n" };
+            // Plain maps, strings and booleans always have JSON, and a text takes all that is written to it.
+            let entry = serde_json::to_string(entry).unwrap_or_default();
+            let _ = write!(json, "{separator}{}:{entry}", text(handle));
+        }
+        json.push_str(if self.entitlements.is_empty() { "}}\n" } else { "\n}}\n" });
+        json
     }
 
-    /// In one line: they are for a machine, and the object may not grow beyond what the API server takes.
+    /// In one line: they are for a machine.
     fn flags(&self) -> String {
-        let entitlements = self.entitlements.iter();
-        let flags = flags(entitlements.map(|(handle, entry)| (handle.as_str(), entry.amount.is_some(), &entry.course)));
-        format!("{flags}\n")
+        let held = self.entitlements.iter();
+        let held = held.map(|(handle, entry)| (handle.as_str(), entry.amount.is_some(), &entry.course));
+        let others = self.offers.iter().filter(|(handle, _)| !self.entitlements.contains_key(&***handle));
+        let others = others.map(|(handle, offer)| (&**handle, offer.has_amount, offer.not_held()));
+        format!("{}\n", flags(held.chain(others)))
     }
 
     fn env(&self) -> String {
@@ -121,52 +140,4 @@ fn variable(handle: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Entry, Sources, Summary, variable};
-    use crate::render::flags::Course;
-    use proptest::prelude::*;
-    use std::collections::{BTreeMap, BTreeSet};
-
-    fn entry(amount: Option<&str>) -> Entry {
-        Entry {
-            entitled: true,
-            type_: "Quantity",
-            unit: None,
-            amount: amount.map(str::to_owned),
-            valid_from: None,
-            valid_until: None,
-            facets: BTreeMap::new(),
-            sources: Sources { grants: Vec::new(), facets: BTreeMap::new() },
-            course: Course::default(),
-        }
-    }
-
-    fn names(handle: &str) -> BTreeSet<String> {
-        let variables = entry(Some("1")).variables(&variable(handle));
-        variables.lines().map(|line| line.split_once('=').unwrap().0.to_owned()).collect()
-    }
-
-    #[test]
-    fn a_variable_is_the_handle_in_upper_case() {
-        let entitlements = [("4k-streaming", None), ("max--members", Some("2.5")), ("x", Some("Unlimited"))];
-        let entitlements = entitlements.map(|(handle, amount)| (handle.to_owned(), entry(amount))).into();
-        let data = Summary { organization: "acme".to_owned(), entitlements }.data();
-        let expected = "ENTITLEMENT_4K_STREAMING=true\nENTITLEMENT_MAX__MEMBERS=true\nENTITLEMENT_MAX__MEMBERS_AMOUNT=2.5\nENTITLEMENT_X=true\nENTITLEMENT_X_AMOUNT=Unlimited\n";
-        assert_eq!(data["entitlements.env"], expected);
-        assert_eq!(data.keys().collect::<Vec<_>>(), ["entitlements.env", "entitlements.json", "flags.json"]);
-    }
-
-    proptest! {
-        #[test]
-        fn no_two_handles_give_one_variable(
-            one in "[a4]([-a4]{0,4}[a4])?(-amount-[a4]|amount)?",
-            other in "[a4]([-a4]{0,4}[a4])?(-amount-[a4]|amount)?",
-        ) {
-            prop_assume!(one != other);
-            prop_assert!(names(&one).is_disjoint(&names(&other)));
-            for name in names(&one) {
-                prop_assert!(name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_'));
-            }
-        }
-    }
-}
+mod tests;

@@ -111,10 +111,13 @@ async fn the_summary_tells_what_the_organization_holds_and_where_it_comes_from()
     backup(&cluster).await;
     let instance = format!("entitlements/{}", cluster.name);
     let entry = cluster.summary("$", "$", "is entitled", |entry| entry["entitled"] == true).await;
+    assert_eq!(entry.get("sources"), None);
+    cluster.merge("Organization", "", "$", json!({"spec": {"summary": {"sources": true}}})).await.unwrap();
+    let entry = cluster.summary("$", "$", "has sources", |entry| entry.get("sources").is_some()).await;
     assert_eq!(entry["type"], "Feature");
     assert_eq!(entry["amount"], Value::Null);
     assert_eq!(entry["facets"], json!({"backup": {"region": "eu-central", "retention": 90, "schedule": "0 3 * * *"}}));
-    assert_eq!(entry["validUntil"], Value::Null);
+    assert_eq!((&entry["validUntil"], &entry["end"]), (&Value::Null, &Value::Null));
     assert_eq!(entry["sources"]["grants"], json!([{"instance": instance, "phase": "Active", "amount": null}]));
     let origins = json!({
         "region": {"layer": "Preset"},

@@ -128,6 +128,7 @@ impl World {
             namespaces,
             barred: BTreeMap::new(),
             limits: self.limits,
+            offers: Arc::default(),
         }))
     }
 

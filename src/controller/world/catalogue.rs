@@ -7,6 +7,7 @@ use super::{
 use crate::{
     api::{EntitlementDefinition, FacetDefinition},
     evaluation::catalogue::{CatalogueEntry, Revision},
+    render::flags::{Offer, Offers},
 };
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use kube::api::ObjectMeta;
@@ -48,6 +49,15 @@ pub struct DefinitionView {
     pub version: u64,
 }
 
+/// What a change of what serves changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Serving {
+    /// Something for grants of the definition.
+    pub changes_grants: bool,
+    /// Which definitions are ready, or of which kind one is.
+    pub changes_offers: bool,
+}
+
 /// The catalogue.
 #[derive(Default)]
 pub struct Catalogue {
@@ -58,6 +68,10 @@ pub struct Catalogue {
     revisions: Store<Arc<str>, Arc<Revision>>,
     revisions_of: HashMap<Arc<str>, BTreeSet<(i64, Arc<str>)>>,
     served: HashMap<Arc<str>, Served>,
+    /// What is ready.
+    offers: Arc<Offers>,
+    /// Whether something was made of every definition that there is, once.
+    is_read_through: bool,
     stale: BTreeSet<Arc<str>>,
     /// How often a definition, or a facet definition that it uses, has changed.
     versions: HashMap<Arc<str>, u64>,
@@ -299,19 +313,50 @@ impl Catalogue {
         self.stale.insert(name);
     }
 
-    /// From now on this serves. True if that changes anything for grants.
-    pub fn serve(&mut self, name: Arc<str>, served: Served) -> bool {
+    /// From now on this serves.
+    pub fn serve(&mut self, name: Arc<str>, served: Served) -> Serving {
         let before = self.served.get(&name);
         let changes =
             before.is_none_or(|before| before.entry.present != served.entry.present || before.hash != served.hash);
-        self.served.insert(name, served);
-        changes
+        let offer = served.entry.offer();
+        self.served.insert(Arc::clone(&name), served);
+        Serving { changes_grants: changes, changes_offers: self.offer(&name, offer) }
     }
 
-    /// A definition is gone, and nothing is left of it. True if that is news.
-    pub fn drop_served(&mut self, name: &str) -> bool {
+    /// A definition is gone, and nothing is left of it.
+    pub fn drop_served(&mut self, name: &Arc<str>) -> Serving {
         self.versions.remove(name);
-        self.served.remove(name).is_some()
+        let changes_grants = self.served.remove(name).is_some();
+        Serving { changes_grants, changes_offers: self.offer(name, None) }
+    }
+
+    /// What is offered of one definition from now on. True if that changes what is offered, or makes it known as a whole.
+    fn offer(&mut self, name: &Arc<str>, offer: Option<Offer>) -> bool {
+        let was_read_through = self.is_read_through;
+        self.is_read_through = self.is_read_through();
+        if self.offers.get(name) == offer.as_ref() {
+            return self.is_read_through != was_read_through;
+        }
+        let offers = Arc::make_mut(&mut self.offers);
+        match offer {
+            Some(offer) => offers.insert(Arc::clone(name), offer),
+            None => offers.remove(name),
+        };
+        self.is_read_through
+    }
+
+    fn is_read_through(&self) -> bool {
+        let is_read = |name| self.served.contains_key(name);
+        self.is_read_through
+            || (self.definitions.has_listed()
+                && self.definitions.keys().all(is_read)
+                && self.definitions.unreadable_keys().all(is_read))
+    }
+
+    /// Every definition that is ready. An error as long as not all that there are have been looked at since the start: what is
+    /// missing would look like what was taken out of the catalogue.
+    pub fn offers(&self) -> Result<Arc<Offers>, NotYetRead> {
+        if self.is_read_through() { Ok(Arc::clone(&self.offers)) } else { Err(NotYetRead) }
     }
 
     /// The entry of a definition. An error if there is something to make one of, which has not been done yet.

@@ -55,7 +55,7 @@ use crate::{
     core::{grant::GrantId, secret::Secret},
     evaluation::{Limits, catalogue_status::InvalidGrants, object::ObjectKey, plan::Observed},
 };
-use catalogue::Catalogue;
+use catalogue::{Catalogue, Serving};
 use grants::{GrantChange, Grants};
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use kube::runtime::watcher::Event;
@@ -348,19 +348,27 @@ impl World {
 
     /// From now on this serves.
     pub fn serve(&mut self, name: &Arc<str>, served: Served) {
-        if self.catalogue.serve(Arc::clone(name), served) {
+        let serving = self.catalogue.serve(Arc::clone(name), served);
+        self.changed_serving(name, serving);
+    }
+
+    /// Nothing is left of a definition.
+    pub fn drop_definition(&mut self, name: &Arc<str>) {
+        let serving = self.catalogue.drop_served(name);
+        self.changed_serving(name, serving);
+    }
+
+    fn changed_serving(&mut self, name: &Arc<str>, serving: Serving) {
+        if serving.changes_grants {
             let names: Vec<_> = self.grants.organizations_with(name).cloned().collect();
             self.touch_organizations(names);
             self.barred.extend(self.grants.barred_with(name).cloned());
         }
-    }
-
-    /// Nothing is left of a definition.
-    pub fn drop_definition(&mut self, name: &str) {
-        if self.catalogue.drop_served(name) {
-            let names: Vec<_> = self.grants.organizations_with(name).cloned().collect();
-            self.touch_organizations(names);
-            self.barred.extend(self.grants.barred_with(name).cloned());
+        if serving.changes_offers {
+            let names: Vec<_> = self.tenancy.with_all_flags().cloned().collect();
+            for name in names {
+                self.touch_gently(WorkItem::Organization(name));
+            }
         }
     }
 

@@ -1,7 +1,10 @@
 //! The organizations, and whose each namespace is.
 
 use super::store::{Identity, Put, PutUnreadable, Store};
-use crate::{api::Organization, core::age::Age};
+use crate::{
+    api::{Organization, organization::Flags},
+    core::age::Age,
+};
 use kube::api::ObjectMeta;
 use std::{
     collections::{BTreeSet, HashMap},
@@ -17,6 +20,8 @@ pub struct Tenancy {
     memories: HashMap<Arc<str>, Memory>,
     /// Organizations that list a namespace, the oldest first.
     claims: HashMap<Arc<str>, BTreeSet<Age>>,
+    /// Organizations whose flags have every definition that is ready.
+    with_all_flags: BTreeSet<Arc<str>>,
     /// True for those that are not terminating.
     namespaces: Store<Arc<str>, bool>,
 }
@@ -115,6 +120,11 @@ impl Tenancy {
             Some(organization) => self.claim(organization),
             None => drop(self.memories.remove(&name)),
         }
+        if after.is_some_and(|organization| organization.spec.summary.flags == Flags::All) {
+            self.with_all_flags.insert(Arc::clone(&name));
+        } else {
+            self.with_all_flags.remove(&name);
+        }
         let both = before.into_iter().chain(after);
         OrganizationChange {
             name,
@@ -190,6 +200,11 @@ impl Tenancy {
     /// All organizations.
     pub fn organizations(&self) -> impl Iterator<Item = &Arc<str>> {
         self.organizations.keys()
+    }
+
+    /// Organizations whose flags have every definition that is ready.
+    pub fn with_all_flags(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.with_all_flags.iter()
     }
 
     /// Organizations that list a namespace, the oldest first.

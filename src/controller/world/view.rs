@@ -2,7 +2,7 @@
 
 use super::{SourceKey, World, catalogue::NotYetRead, kept::Held, sources::NotYetFetched};
 use crate::{
-    api::Organization,
+    api::{Organization, organization::Flags},
     core::{
         grant::{Grant, GrantId},
         namespace::NamespaceFacts,
@@ -14,6 +14,7 @@ use crate::{
         object::ObjectKey,
         plan::{Fingerprint, Owner, Scene},
     },
+    render::flags::Offers,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -92,6 +93,7 @@ impl World {
             catalogue: self.catalogue_of(held.iter().map(|held| &held.grant)).map_err(|NotYetRead| NotReady::Waits)?,
             secrets: self.secrets_of(name, &held).map_err(|NotYetFetched| NotReady::Waits)?,
             namespaces: self.namespaces_of(organization.as_deref(), held.iter().map(|held| &held.grant)),
+            offers: self.offers(organization.as_deref()).map_err(|NotYetRead| NotReady::Waits)?,
             limits: self.limits,
             barred: self.grants.barred(name).map(|ones| ones.phases.clone()).unwrap_or_default(),
             organization,
@@ -143,6 +145,7 @@ impl World {
             secrets: SecretSources::new(),
             namespaces: self.namespaces_of(organization.as_deref(), std::iter::once(&grant)),
             barred: BTreeMap::new(),
+            offers: Arc::default(),
             limits: self.limits,
             grants: vec![grant],
             organization,
@@ -170,6 +173,14 @@ impl World {
             }
         }
         Ok(entries)
+    }
+
+    /// What an organization's flags are to have though it is not held.
+    fn offers(&self, organization: Option<&Organization>) -> Result<Arc<Offers>, NotYetRead> {
+        match organization.map(|organization| organization.spec.summary.flags) {
+            Some(Flags::All) => self.catalogue.offers(),
+            Some(Flags::Held) | None => Ok(Arc::default()),
+        }
     }
 
     fn secrets_of(&self, organization: &Arc<str>, held: &[&Held]) -> Result<SecretSources, NotYetFetched> {

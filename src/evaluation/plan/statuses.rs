@@ -6,6 +6,7 @@ use crate::{
         Condition, ConditionStatus, EntitlementInstanceStatus, OrganizationStatus,
         conditions::{DELIVERED, READY},
         entitlement_instance::OutputCounts,
+        organization::Flags,
     },
     core::{
         calendar::{Instant, format_instant},
@@ -53,7 +54,8 @@ pub fn statuses(evaluation: &Evaluation, snapshot: &Snapshot, outcomes: &Outcome
         let left = outcomes.left.iter().map(ToString::to_string);
         let all: BTreeSet<String> = status.namespaces.take().unwrap_or_default().into_iter().chain(left).collect();
         status.namespaces = Some(all.into_iter().collect());
-        let problem = deliveries.get(&None).and_then(GrantDelivery::problem);
+        let summary = deliveries.get(&None);
+        let problem = summary.and_then(|summary| too_large(summary, snapshot).or_else(|| summary.problem()));
         if let Some(problem) = problem.or_else(|| stuck.get(&None).copied().map(problem_of)) {
             let generation = status.observed_generation;
             falsify(&mut status.conditions, READY, &problem, previous, generation, now);
@@ -102,6 +104,24 @@ impl GrantDelivery<'_> {
         }
         Some((reason, message))
     }
+}
+
+/// What is said of a summary that Kubernetes would not store.
+fn too_large(summary: &GrantDelivery, snapshot: &Snapshot) -> Option<Problem> {
+    let (key, Delivery::TooLarge(bytes)) = summary.failures.first()? else { return None };
+    let asked = &snapshot.organization.as_ref()?.spec.summary;
+    let advice = [
+        asked.sources.then_some("set spec.summary.sources to false"),
+        (asked.flags == Flags::All).then_some("set spec.summary.flags to Held"),
+        Some("shorten the facets of what the organization holds, or let it hold less"),
+    ];
+    let message = format!(
+        "the summary {} would have {bytes} bytes, more than the {} that Kubernetes allows, so it stays as it is in every namespace, while all else is delivered: {}",
+        key.name,
+        super::MAX_DATA_BYTES,
+        advice.into_iter().flatten().collect::<Vec<_>>().join(", or ")
+    );
+    Some(("SummaryTooLarge", message))
 }
 
 fn by_grant<'a>(

@@ -3,7 +3,11 @@
 
 use super::{definition, organization};
 use crate::{
-    api::{EntitlementInstance, entitlement_instance::AmendmentState},
+    api::{
+        EntitlementInstance,
+        entitlement_instance::AmendmentState,
+        organization::{Flags, Summary},
+    },
     core::{
         calendar::{Instant, format_instant},
         grant::{Grant, GrantId},
@@ -265,9 +269,11 @@ fn grants() -> impl Strategy<Value = Vec<Told>> {
     prop::collection::vec(told, 1..9)
 }
 
-fn inventory(grants: &[Told]) -> Inventory {
+fn inventory(grants: &[Told], summary: &Summary) -> Inventory {
     let mut inventory = Inventory::new(super::now(), "entitlement-operator");
-    inventory.add_organization(organization("acme", &["acme", "acme-staging"], &json!({})));
+    let mut acme = organization("acme", &["acme", "acme-staging"], &json!({}));
+    acme.spec.summary = summary.clone();
+    inventory.add_organization(acme);
     catalogue(&mut inventory);
     let data = BTreeMap::from([("k".to_owned(), Secret::new(b"hunter2".to_vec()))]);
     inventory.add_secrets(BTreeMap::from([(("entitlements".into(), "there".into()), Arc::new(data))]));
@@ -308,15 +314,25 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
-    fn each_definition_by_itself_gives_the_same_as_all_together(grants in grants()) {
-        compare(&inventory(&grants))?;
+    fn each_definition_by_itself_gives_the_same_as_all_together(
+        grants in grants(),
+        sources in any::<bool>(),
+        flags in prop::sample::select(vec![Flags::Held, Flags::All]),
+    ) {
+        compare(&inventory(&grants, &Summary { sources, flags, ..Summary::default() }))?;
     }
 }
 
-/// Grants of definitions of their own: one with a text of that length, and 20 that begin one after the other.
-fn growing(length: usize) -> Inventory {
+/// Grants of definitions of their own: one with a text of that length, and 20 that begin one after the other; and definitions
+/// that are not held.
+fn growing(length: usize, flags: Flags) -> Inventory {
     let mut inventory = Inventory::new(super::now(), "entitlement-operator");
-    inventory.add_organization(organization("acme", &["acme"], &json!({})));
+    let mut acme = organization("acme", &["acme"], &json!({}));
+    acme.spec.summary.flags = flags;
+    inventory.add_organization(acme);
+    for name in ["e", "f"] {
+        inventory.add_definition(definition(name, &json!({"type": "Feature"})));
+    }
     let schema = json!({"type": "object", "properties": {"text": {"type": "string"}}});
     let feature = json!({"type": "Feature", "facets": [{"name": "f", "schema": schema}]});
     for (index, length) in [length, 300_000, 300_000].into_iter().chain((0..20).map(|index| index % 3)).enumerate() {
@@ -331,10 +347,12 @@ fn growing(length: usize) -> Inventory {
 }
 
 /// The size decides whether a summary is written, so it is known to the byte without writing it.
-#[test]
-fn a_summary_is_too_large_at_the_same_moment() {
+#[rstest::rstest]
+fn a_summary_is_too_large_at_the_same_moment(#[values(Flags::Held, Flags::All)] flags: Flags) {
+    // So long that it has no flag.
+    let base = 100_000;
     let bytes = |at: Instant| {
-        let inventory = growing(1);
+        let inventory = growing(base, flags);
         let snapshot = inventory.snapshots(&inventory.catalogue()).into_iter().next().unwrap();
         let evaluation = evaluate(&snapshot, at);
         let Wish::Write(content) = &evaluation.objects.values().next().unwrap().wish else { panic!() };
@@ -343,9 +361,9 @@ fn a_summary_is_too_large_at_the_same_moment() {
     // The limit is passed somewhere on the way, each time at another byte.
     let middle = usize::midpoint(bytes(hour(0)), bytes(hour(30)));
     for more in 0..2 {
-        let length = crate::evaluation::plan::MAX_DATA_BYTES - middle + more;
-        assert_eq!(compare(&growing(length)).unwrap(), 20);
-        let timeline = growing(length).timeline(&bounds(), |_| true);
+        let length = base + crate::evaluation::plan::MAX_DATA_BYTES - middle + more;
+        assert_eq!(compare(&growing(length, flags)).unwrap(), 20);
+        let timeline = growing(length, flags).timeline(&bounds(), |_| true);
         let told = timeline.steps.iter().filter(|step| !step.objects.is_empty()).count();
         assert!((5..15).contains(&told), "{told}");
     }

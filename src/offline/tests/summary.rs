@@ -5,7 +5,7 @@ mod schema;
 
 use super::{definition, organization};
 use crate::{
-    api::{EntitlementInstance, entitlement_definition::OutputKind},
+    api::{EntitlementInstance, entitlement_definition::OutputKind, organization::Flags},
     core::{
         calendar::{Instant, format_instant, parse_instant},
         grant::GrantId,
@@ -99,7 +99,9 @@ impl Told {
 /// What the operator makes of the grants at a moment, whose only memory are the statuses; these are written.
 fn survey(definition_spec: &Value, grants: &[Told], statuses: &mut BTreeMap<GrantId, Value>, now: Instant) -> Survey {
     let mut inventory = Inventory::new(super::now(), "entitlement-operator");
-    inventory.add_organization(organization("acme", &["acme"], &json!({})));
+    let mut acme = organization("acme", &["acme"], &json!({}));
+    acme.spec.summary.sources = true;
+    inventory.add_organization(acme);
     inventory.add_definition(definition("d", definition_spec));
     for (index, told) in grants.iter().enumerate() {
         let id = GrantId::new("entitlements", &format!("g{index}"));
@@ -332,8 +334,13 @@ fn the_schema_refuses_what_no_summary_holds() {
     let spec = json!({"type": "Quantity", "unit": "seats", "amount": 1, "facets": [{"name": "f", "schema": {"type": "object", "properties": {"size": {"type": "integer"}}}}]});
     let valid = file(&survey(&spec, &[told], &mut BTreeMap::new(), hour(0)), "entitlements.json");
     assert_eq!(problems(&valid), Vec::<String>::new(), "{valid:#}");
-    let mistakes: [(&str, Value); 10] = [
+    let mistakes: [(&str, Value); 15] = [
+        ("/organization", json!("")),
         ("/entitlements", json!([])),
+        ("/entitlements/d/displayName", json!("")),
+        ("/entitlements/d/end", json!("2026-01-01")),
+        ("/entitlements/d/validUntil", json!("2027-01-01T00:00:00Z")),
+        ("/entitlements/d/facets", json!({"f": 4})),
         ("/entitlements/d/amount", json!(7)),
         ("/entitlements/d/amount", json!("7.10")),
         ("/entitlements/d/amount", Value::Null),
@@ -349,4 +356,116 @@ fn the_schema_refuses_what_no_summary_holds() {
         *changed.pointer_mut(place).unwrap() = value;
         assert_ne!(problems(&changed), Vec::<String>::new(), "{place}");
     }
+    for place in ["/organization", "/entitlements"] {
+        assert_ne!(problems(&without(&valid, place)), Vec::<String>::new(), "without {place}");
+    }
+    for name in valid["entitlements"]["d"].as_object().unwrap().keys() {
+        let changed = without(&valid, &format!("/entitlements/d/{name}"));
+        assert_eq!(problems(&changed).is_empty(), name == "sources", "without {name}");
+    }
+}
+
+fn without(value: &Value, place: &str) -> Value {
+    let mut changed = value.clone();
+    let (parent, name) = place.rsplit_once('/').unwrap();
+    changed.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(name).unwrap();
+    changed
+}
+
+/// The entry of `d` at noon of the 1st of December 2025, with grants of those specs.
+fn entry(definition_spec: &Value, grants: &[Value]) -> Value {
+    let mut inventory = Inventory::new(super::now(), "entitlement-operator");
+    inventory.add_organization(organization("acme", &["acme"], &json!({})));
+    inventory.add_definition(definition("d", definition_spec));
+    for (index, spec) in grants.iter().enumerate() {
+        let mut spec = spec.clone();
+        spec["organization"] = "acme".into();
+        spec["definition"] = "d".into();
+        inventory.add_instance(super::instance("entitlements", &format!("g{index}"), &spec, &Value::Null));
+    }
+    let summary = file(&inventory.survey(at("2025-12-01T12:00:00Z")), "entitlements.json");
+    assert_eq!(problems(&summary), Vec::<String>::new(), "{summary:#}");
+    summary["entitlements"]["d"].clone()
+}
+
+#[rstest::rstest]
+// Grace is in validUntil alone.
+#[case(json!([{"start": "2025-01-01", "end": "2025-12-31"}]), "2025-01-01", "2026-01-15", "2026-01-01")]
+#[case(json!([{"start": "2025-01-01", "end": "2025-11-30"}]), "2025-01-01", "2025-12-15", "2025-12-01")]
+// Of several the one that lasts longest, be it one to come that follows without a gap.
+#[case(json!([{"start": "2025-01-01", "end": "2025-12-31"}, {"start": "2025-06-01", "end": "2026-03-31"}]), "2025-01-01", "2026-04-15", "2026-04-01")]
+#[case(json!([{"start": "2025-01-01", "end": "2025-12-31"}, {"start": "2026-01-05", "end": "2026-12-31"}]), "2025-01-01", "2027-01-15", "2027-01-01")]
+#[case(json!([{"start": "2025-01-01", "end": "2025-12-31"}, {"start": "2026-01-01"}]), "2025-01-01", "", "")]
+// What begins after a gap, is suspended or over is another matter.
+#[case(json!([{"start": "2025-01-01", "end": "2025-12-31"}, {"start": "2026-06-01", "end": "2026-12-31"}]), "2025-01-01", "2026-01-15", "2026-01-01")]
+#[case(json!([{"start": "2025-01-01", "end": "2025-12-31"}, {"start": "2025-01-01", "end": "2026-12-31", "suspended": true}]), "2025-01-01", "2026-01-15", "2026-01-01")]
+// Where nothing is held now: of the next run, or, where none is to come, of all that is suspended.
+#[case(json!([{"start": "2026-06-01", "end": "2026-12-31"}, {"start": "2028-01-01"}]), "2026-06-01", "2027-01-15", "2027-01-01")]
+#[case(json!([{"start": "2025-01-01", "end": "2025-12-31", "suspended": true}, {"start": "2025-01-01", "end": "2026-12-31", "suspended": true}]), "", "", "2027-01-01")]
+#[case(json!([{"start": "2025-01-01", "suspended": true}]), "", "", "")]
+// An amendment to come counts for both.
+#[case(json!([{"start": "2025-01-01", "end": "2025-12-31", "amendments": [{"name": "a", "effective": "2025-12-20", "end": "2026-06-30"}]}]), "2025-01-01", "2026-07-15", "2026-07-01")]
+fn the_end_is_that_of_the_term(#[case] grants: Value, #[case] from: &str, #[case] until: &str, #[case] end: &str) {
+    let spec = json!({"type": "Quantity", "unit": "seats", "amount": 1, "allowMultiple": true, "gracePeriod": "P14D"});
+    let entry = entry(&spec, grants.as_array().unwrap());
+    let expected = [from, until, end].map(|day| match day {
+        "" => Value::Null,
+        day => format!("{day}T00:00:00Z").into(),
+    });
+    assert_eq!([&entry["validFrom"], &entry["validUntil"], &entry["end"]], expected.each_ref());
+}
+
+#[test]
+fn a_renewal_that_takes_over_in_the_grace_period_ends_where_it_ends() {
+    let spec = json!({"type": "Feature", "term": "P1Y", "gracePeriod": "P14D"});
+    let entry = entry(&spec, &[json!({"start": "2024-12-25"}), json!({"renews": "g0"})]);
+    assert_eq!(entry["validUntil"], "2027-01-08T00:00:00Z");
+    assert_eq!(entry["end"], "2026-12-25T00:00:00Z");
+}
+
+#[test]
+fn the_name_for_people_is_the_handle_where_there_is_none() {
+    for (display_name, expected) in [(json!("Seats of all"), "Seats of all"), (json!(""), "d"), (Value::Null, "d")] {
+        let entry = entry(&json!({"type": "Feature", "displayName": display_name}), &[json!({"start": "2025-01-01"})]);
+        assert_eq!(entry["displayName"], expected);
+    }
+}
+
+/// The flags of `acme`, which asks for all, with what it holds and does not hold.
+#[test]
+fn all_flags_are_those_of_every_ready_definition() {
+    let facets = json!([{"name": "f", "schema": {"type": "object"}}]);
+    let mut inventory = Inventory::new(super::now(), "entitlement-operator");
+    let mut acme = organization("acme", &["acme"], &json!({}));
+    acme.spec.summary.flags = Flags::All;
+    inventory.add_organization(acme);
+    inventory.add_organization(organization("held", &["held"], &json!({})));
+    for (name, spec) in [
+        ("on", json!({"type": "Feature", "facets": facets})),
+        ("off", json!({"type": "Feature", "facets": facets})),
+        ("over", json!({"type": "Quantity", "unit": "u", "amount": 1})),
+        ("unready", json!({"type": "Quantity", "unit": "u"})),
+    ] {
+        inventory.add_definition(definition(name, &spec));
+    }
+    for (organization, definition, end) in [("acme", "on", "2199-12-31"), ("acme", "over", "2025-01-31")] {
+        let spec = json!({"organization": organization, "definition": definition, "start": "2025-01-01", "end": end});
+        inventory.add_instance(super::instance("entitlements", definition, &spec, &Value::Null));
+    }
+    let survey = inventory.survey(super::now());
+    let flags = file(&survey, "flags.json");
+    let names: Vec<&String> = flags["flags"].as_object().unwrap().keys().collect();
+    assert_eq!(names, ["off", "off.facets", "on", "on.facets", "over"]);
+    for (name, value) in [
+        ("on", json!(true)),
+        ("on.facets", json!({"f": {}})),
+        ("off", json!(false)),
+        ("off.facets", json!({})),
+        ("over", json!(0)),
+    ] {
+        assert_eq!(*flag(&flags, name, super::now()), value, "{name}");
+    }
+    let held = ObjectKey { kind: OutputKind::ConfigMap, namespace: "held".into(), name: "entitlements".into() };
+    let ObjectData::ConfigMap(data) = &survey.objects[&held].content.data else { panic!() };
+    assert_eq!(data["flags.json"], "{\"$schema\":\"https://flagd.dev/schema/v0/flags.json\",\"flags\":{}}\n");
 }

@@ -40,7 +40,7 @@ fn fills_in_defaults_of_objects_that_are_there() {
     let checked = Resources::new().unwrap().check(EntitlementKind::Organization, &document(written), written);
     let expected = json!({
         "namespaces": ["ns"], "assignableFrom": ["entitlements"], "suspended": false, "timeZone": "UTC",
-        "summary": {"name": "entitlements"},
+        "summary": {"name": "entitlements", "sources": false, "flags": "Held"},
     });
     assert_eq!(checked.value["spec"], expected);
 }

@@ -86,6 +86,7 @@ fn snapshot(instances: &[EntitlementInstance]) -> Snapshot {
     Snapshot {
         barred: BTreeMap::new(),
         limits: Limits::DEFAULT,
+        offers: Arc::default(),
         name: "acme".into(),
         organization: Some(Arc::new(organization(&json!({})))),
         grants: instances.iter().map(|instance| Arc::new(Grant::read(instance))).collect(),

@@ -54,6 +54,7 @@ fn snapshot(evaluation: &Evaluation, before: &[Condition]) -> Snapshot {
     Snapshot {
         barred: BTreeMap::new(),
         limits: Limits::DEFAULT,
+        offers: Arc::default(),
         name: "acme".into(),
         organization: None,
         grants: evaluation.grants.iter().map(|outcome| read(&outcome.id.name)).collect(),

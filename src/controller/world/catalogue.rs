@@ -314,13 +314,13 @@ impl Catalogue {
     }
 
     /// From now on this serves.
-    pub fn serve(&mut self, name: Arc<str>, served: Served) -> Serving {
-        let before = self.served.get(&name);
+    pub fn serve(&mut self, name: &Arc<str>, served: Served) -> Serving {
+        let before = self.served.get(name);
         let changes =
             before.is_none_or(|before| before.entry.present != served.entry.present || before.hash != served.hash);
         let offer = served.entry.offer();
-        self.served.insert(Arc::clone(&name), served);
-        Serving { changes_grants: changes, changes_offers: self.offer(&name, offer) }
+        self.served.insert(Arc::clone(name), served);
+        Serving { changes_grants: changes, changes_offers: self.offer(name, offer) }
     }
 
     /// A definition is gone, and nothing is left of it.

@@ -348,7 +348,7 @@ impl World {
 
     /// From now on this serves.
     pub fn serve(&mut self, name: &Arc<str>, served: Served) {
-        let serving = self.catalogue.serve(Arc::clone(name), served);
+        let serving = self.catalogue.serve(name, served);
         self.changed_serving(name, serving);
     }
 

@@ -67,12 +67,19 @@ pub struct EntitlementDefinitionSpec {
     #[schemars(length(min = 1, max = 63))]
     pub unit: Option<String>,
     /// The default allotment: a whole number, a decimal in quotes such as `"2.5"` (at most 15 digits before and 9 behind
-    /// the point), or `Unlimited`. Required for Quantity and Credit, refused for Feature.
+    /// the point), or `Unlimited`. Required for Quantity and Credit, refused for Feature. A grant that states none keeps the
+    /// amount that it was accepted with, unless `rollout` is `Everyone`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<AmountField>,
     /// Whether an organization may hold several of these side by side. Immutable.
     #[serde(default)]
     pub allow_multiple: bool,
+    /// How an edit of `amount` reaches the grants that state none. `Agreed`: those that are accepted later; the others keep
+    /// the amount that they were accepted with. `Everyone`: all of them, at once.
+    // The default is not written, so that a revision that was kept before there was this field is that of the same definition.
+    #[serde(default, skip_serializing_if = "Rollout::is_agreed")]
+    #[schemars(extend("default" = "Agreed"))]
+    pub rollout: Rollout,
     /// How the amounts of several grants in force add up. `Unlimited` always wins.
     #[serde(default)]
     pub aggregation: Aggregation,
@@ -146,6 +153,23 @@ impl EntitlementType {
             Self::Quantity => "Quantity",
             Self::Credit => "Credit",
         }
+    }
+}
+
+/// How an edit of a definition's amount reaches the grants that state none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Rollout {
+    /// Those that are accepted later: what was agreed stays agreed.
+    #[default]
+    Agreed,
+    /// All of them, at once.
+    Everyone,
+}
+
+impl Rollout {
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+    fn is_agreed(&self) -> bool {
+        *self == Self::Agreed
     }
 }
 

@@ -1,8 +1,11 @@
 //! What a grant took from elsewhere when it was accepted, and keeps: what was agreed stays agreed.
 
-use super::calendar::{Bound, CalendarDuration, Instant, Tz, format_instant, parse_instant, parse_zone};
+use super::{
+    amount::Amount,
+    calendar::{Bound, CalendarDuration, Instant, Tz, format_instant, parse_instant, parse_zone},
+};
 use crate::api::{
-    EntitlementInstanceSpec,
+    AmountField, EntitlementInstanceSpec,
     entitlement_instance::{AcceptedRecord, ChainRecord, State},
 };
 use std::sync::Arc;
@@ -29,6 +32,8 @@ pub struct Acceptance {
     pub term: Option<CalendarDuration>,
     /// The definition's grace period.
     pub grace: Option<CalendarDuration>,
+    /// The definition's amount; absent for a Feature, and where it was accepted before amounts were recorded.
+    pub amount: Option<Amount>,
     /// The start that it got where neither the spec nor `follows` gives one.
     pub since: Option<Instant>,
     /// The length of the renewed grant's term.
@@ -79,6 +84,8 @@ impl Acceptance {
             zone: parse_zone(record.time_zone.as_deref()?).ok()?,
             term: optional(record.term.as_deref(), |text| text.parse().ok())?,
             grace: optional(record.grace_period.as_deref(), |text| text.parse().ok())?,
+            // It stands for itself: the rest counts whatever this is.
+            amount: record.amount.as_ref().and_then(|amount| Amount::read(amount).ok()),
             since: optional(record.since.as_deref(), |text| parse_instant(text).ok())?,
             length: optional(record.length.as_deref(), |text| text.parse().ok())?,
             follows: optional(record.follows.as_deref(), |text| text.parse().ok())?,
@@ -94,6 +101,7 @@ impl Acceptance {
             time_zone: Some(self.zone.name().to_owned()),
             term: self.term.map(|term| term.to_string()),
             grace_period: self.grace.map(|grace| grace.to_string()),
+            amount: self.amount.map(|amount| AmountField::Text(amount.to_string())),
             since: self.since.map(format_instant),
             length: self.length.map(|length| length.to_string()),
             follows: self.follows.map(|follows| follows.to_string()),

@@ -20,6 +20,30 @@ pub enum Amount {
 )]
 pub struct InvalidAmount(String);
 
+/// What a definition says of the amount of the grants that state none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allotment {
+    /// Nothing: it is a Feature.
+    None,
+    /// A grant keeps what was given when it was accepted; now it is this.
+    Agreed(Amount),
+    /// All have this.
+    Everyone(Amount),
+}
+
+impl Allotment {
+    /// What a grant has that states no amount, and for which `agreed` was recorded when it was accepted. Where nothing was
+    /// recorded, as it was accepted before that was done, what is given now is agreed from now on.
+    #[must_use]
+    pub fn of(self, agreed: Option<Amount>) -> Option<Amount> {
+        match self {
+            Self::None => None,
+            Self::Agreed(amount) => agreed.or(Some(amount)),
+            Self::Everyone(amount) => Some(amount),
+        }
+    }
+}
+
 const WHOLE_DIGITS: usize = 15;
 const FRACTION_DIGITS: usize = 9;
 const SHOWN: usize = 40;

@@ -7,6 +7,7 @@
 
 use super::{
     acceptance::{Acceptance, Chain},
+    amount::Amount,
     calendar::{CalendarDuration, Instant, Tz},
     grant::Grant,
 };
@@ -32,6 +33,8 @@ pub struct Durations {
 pub struct History {
     /// What it gives now, and what it gave before, the latest first.
     pub states: Vec<Durations>,
+    /// The amount that it gives now, and those that it gave before, in its present unit.
+    pub amounts: Vec<Amount>,
     /// Since when all that it gave is known; absent where that cannot be told.
     pub since: Option<Instant>,
 }
@@ -81,6 +84,17 @@ impl<F: Fn(&str) -> bool> Evidence<'_, F> {
             .or_else(|| states().next());
         nearest.copied().unwrap_or(recorded)
     }
+
+    /// An amount that no state of the definition gave is none. Which one it was is not held against the rest: with `Everyone`
+    /// it is kept current, and a grant that was accepted before amounts were recorded has a later one.
+    fn amount(&self, grant: &Grant, record: &Acceptance) -> Option<Amount> {
+        let recorded = record.amount?;
+        let Some(history) = self.history.filter(|history| !history.amounts.contains(&recorded)) else {
+            return Some(recorded);
+        };
+        let is_known = history.since.is_some_and(|since| self.covers(since, grant, &record.chain));
+        (!is_known).then_some(recorded)
+    }
 }
 
 /// A grant's record without what cannot have been given.
@@ -99,25 +113,25 @@ pub fn believed<F: Fn(&str) -> bool>(
     let since = since.map(|since| since.min(latest));
     let zone = evidence.zone(grant, record);
     let Durations { term, grace } = evidence.durations(grant, record);
+    let amount = evidence.amount(grant, record);
     // A grant that renews none is the first of its chain.
     let chain_since = if renews { record.chain.since } else { record.chain.since.min(latest) };
     let chain_name = if renews { &record.chain.name } else { &grant.id.name };
-    let told = (follows, length, since, zone, term, grace, chain_since, chain_name);
-    let Acceptance { chain, .. } = record.as_ref();
-    let recorded =
-        (record.follows, record.length, record.since, record.zone, record.term, record.grace, chain.since, &chain.name);
-    if told == recorded {
+    let is_same = (follows, length, since, zone) == (record.follows, record.length, record.since, record.zone)
+        && (term, grace, amount) == (record.term, record.grace, record.amount)
+        && (chain_since, chain_name) == (record.chain.since, &record.chain.name);
+    if is_same {
         return Arc::clone(record);
     }
-    let chain = Chain { since: chain_since, name: Arc::clone(chain_name), ..chain.clone() };
-    Arc::new(Acceptance { zone, term, grace, since, length, follows, chain, spec: record.spec.clone() })
+    let chain = Chain { since: chain_since, name: Arc::clone(chain_name), ..record.chain.clone() };
+    Arc::new(Acceptance { zone, term, grace, amount, since, length, follows, chain, spec: record.spec.clone() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        api::EntitlementInstance,
+        api::{AmountField, EntitlementInstance},
         core::calendar::{parse_instant, parse_zone},
     };
     use rstest::rstest;
@@ -225,9 +239,42 @@ mod tests {
         #[case] uid: &str,
         #[case] expected: Value,
     ) {
-        let history = History { states: states(given), since: since.map(|since| parse_instant(since).unwrap()) };
+        let history = History {
+            states: states(given),
+            amounts: Vec::new(),
+            since: since.map(|since| parse_instant(since).unwrap()),
+        };
         let chain = json!({"name": "a", "uid": uid, "since": "2027-01-01T00:00:00Z", "day": 1});
         assert_eq!(changed(&grant(&json!({}), &json!({"chain": chain})), &history, None), expected);
+    }
+
+    #[rstest]
+    #[case::as_it_is(json!("10"), &["10", "4"], Some(LONG_AGO), "uid-a", json!({}))]
+    #[case::as_it_was(json!(4), &["10", "4.0"], Some(LONG_AGO), "uid-a", json!({}))]
+    #[case::a_million(json!(1_000_000), &["10", "4"], Some(LONG_AGO), "uid-a", json!({"amount": null}))]
+    #[case::unlimited(json!("Unlimited"), &["10"], Some(LONG_AGO), "uid-a", json!({"amount": null}))]
+    #[case::of_a_feature(json!(1), &[], Some(LONG_AGO), "uid-a", json!({"amount": null}))]
+    #[case::not_readable(json!("many"), &["10"], Some(LONG_AGO), "uid-a", json!({}))]
+    #[case::a_catalogue_that_is_younger(json!(7), &["10"], Some("2027-01-01T00:01:01Z"), "uid-a", json!({}))]
+    #[case::a_catalogue_that_has_forgotten(json!(7), &["10"], None, "uid-a", json!({}))]
+    #[case::a_restore_of_all(json!(7), &["10"], Some(RECENTLY), "uid-then", json!({}))]
+    #[case::a_restore_into_what_lives(json!(7), &["10"], Some(LONG_AGO), "uid-then", json!({"amount": null}))]
+    fn an_amount_that_the_catalogue_cannot_have_given_is_not_believed(
+        #[case] recorded: Value,
+        #[case] given: &[&str],
+        #[case] since: Option<&str>,
+        #[case] uid: &str,
+        #[case] expected: Value,
+    ) {
+        let amount = |text: &&str| Amount::read(&AmountField::Text((*text).to_owned())).unwrap();
+        let history = History {
+            states: states(&[("P1Y", "P7D")]),
+            amounts: given.iter().map(amount).collect(),
+            since: since.map(|since| parse_instant(since).unwrap()),
+        };
+        let chain = json!({"name": "a", "uid": uid, "since": "2027-01-01T00:00:00Z", "day": 1});
+        let grant = grant(&json!({}), &json!({"amount": recorded, "chain": chain}));
+        assert_eq!(changed(&grant, &history, None), expected);
     }
 
     #[rstest]
@@ -239,7 +286,7 @@ mod tests {
         #[case] zone: Option<(&str, &str)>,
         #[case] expected: Value,
     ) {
-        let none = History { states: states(&[("P1Y", "P7D")]), since: None };
+        let none = History { states: states(&[("P1Y", "P7D")]), ..History::default() };
         assert_eq!(changed(&grant(&json!({}), &json!({})), &none, zone), expected);
     }
 
@@ -247,7 +294,8 @@ mod tests {
     fn a_record_that_is_believed_is_the_same() {
         let grant = grant(&json!({}), &json!({"since": "2027-01-01T00:00:00Z"}));
         let record = grant.accepted.as_ref().unwrap();
-        let history = History { states: states(&[("P1Y", "P7D")]), since: parse_instant(LONG_AGO).ok() };
+        let history =
+            History { states: states(&[("P1Y", "P7D")]), since: parse_instant(LONG_AGO).ok(), ..History::default() };
         let evidence = Evidence { history: Some(&history), zone: None, is_of_here: |_: &str| false };
         assert!(Arc::ptr_eq(record, &believed(&grant, record, &evidence)));
     }

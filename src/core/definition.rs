@@ -1,14 +1,14 @@
 //! What a definition says of its grants: type, amounts, durations and facets. (What is written downstream is `render`'s.)
 
 use super::{
-    amount::Amount,
+    amount::{Allotment, Amount},
     calendar::CalendarDuration,
     facets::Fields,
     schema::{InvalidSchema, Schema, merge},
 };
 use crate::api::{
     EntitlementDefinitionSpec,
-    entitlement_definition::{Aggregation, EntitlementType, Facet},
+    entitlement_definition::{Aggregation, EntitlementType, Facet, Rollout},
 };
 use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc};
@@ -92,6 +92,8 @@ pub struct Definition {
     pub unit: Option<String>,
     /// The default allotment; absent for a Feature.
     pub amount: Option<Amount>,
+    /// How an edit of that reaches the grants that state none.
+    pub rollout: Rollout,
     /// Whether an organization may hold several chains.
     pub allow_multiple: bool,
     /// How amounts add up.
@@ -131,6 +133,16 @@ impl Definition {
         Self::read_by(name, spec, schemas, Schema::compile_kept)
     }
 
+    /// What it says of the amount of the grants that state none.
+    #[must_use]
+    pub fn allotment(&self) -> Allotment {
+        match (self.amount, self.rollout) {
+            (None, _) => Allotment::None,
+            (Some(amount), Rollout::Agreed) => Allotment::Agreed(amount),
+            (Some(amount), Rollout::Everyone) => Allotment::Everyone(amount),
+        }
+    }
+
     fn read_by(
         name: &str,
         spec: &EntitlementDefinitionSpec,
@@ -147,6 +159,7 @@ impl Definition {
             type_: spec.type_,
             unit: spec.unit.clone(),
             amount: amount.map_err(|error| Problem::new("InvalidAmount", error.to_string()))?,
+            rollout: spec.rollout,
             allow_multiple: spec.allow_multiple,
             aggregation: spec.aggregation,
             term: term(spec)?,

@@ -46,6 +46,7 @@ pub fn case<'a>(
         zone: standing.zone,
         catalogue_term: serving.and_then(|serving| serving.term),
         catalogue_grace: serving.and_then(|serving| serving.grace),
+        allotment: serving.map(Definition::allotment),
         suspended: grant.suspended || is_suspended,
         amendments: amendments.unwrap_or_default(),
     }

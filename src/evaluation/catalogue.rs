@@ -2,9 +2,10 @@
 
 use super::object::{DEFINITION, MANAGED_BY, MANAGER};
 use crate::{
-    api::EntitlementDefinitionSpec,
+    api::{AmountField, EntitlementDefinitionSpec},
     core::{
         age::created,
+        amount::Amount,
         belief::{Durations, History},
         calendar::Instant,
         definition::{Definition, grace_of},
@@ -184,6 +185,15 @@ impl Revision {
         };
         Some(Durations { term: read("term")?, grace: grace_of(read("gracePeriod")?) })
     }
+
+    /// The amount that it gave in a unit.
+    fn amount(&self, unit: Option<&str>) -> Option<Amount> {
+        let spec = self.data.get("spec")?;
+        if spec.get("unit").and_then(Value::as_str) != unit {
+            return None;
+        }
+        Amount::read(&AmountField::deserialize(spec.get("amount")?).ok()?).ok()
+    }
 }
 
 /// How many revisions are kept beside the one that serves.
@@ -207,13 +217,20 @@ pub fn history<'a>(
             states.push(state);
         }
     }
+    let unit = serving.and_then(|serving| serving.unit.as_deref());
+    let mut amounts: Vec<Amount> = serving.and_then(|serving| serving.amount).into_iter().collect();
+    for amount in revisions.clone().rev().filter_map(|revision| revision.amount(unit)) {
+        if !amounts.contains(&amount) {
+            amounts.push(amount);
+        }
+    }
     let made = definition.and_then(created);
     let unedited = definition.filter(|definition| definition.generation == Some(1)).and(made);
     // As many as there are at most, and older ones may have been forgotten.
     let is_whole = revisions.clone().count() <= OLDER_REVISIONS;
     let kept = revisions.map(|revision| revision.made).min().flatten().filter(|_| is_whole);
     let kept = kept.map(|kept| made.filter(|made| kept <= *made + AT_ONCE).map_or(kept, |made| made.min(kept)));
-    Arc::new(History { states, since: [unedited, kept].into_iter().flatten().min() })
+    Arc::new(History { states, amounts, since: [unedited, kept].into_iter().flatten().min() })
 }
 
 /// A state of a definition that was kept and can serve.
@@ -286,6 +303,47 @@ mod tests {
         let (states, since) = of(None, &revisions);
         assert_eq!(states, ["P1Y -", "- -", "P1M P7D"]);
         assert_eq!(since.as_deref(), Some("2026-01-01T00:00:00Z"));
+    }
+
+    #[test]
+    fn a_history_has_each_amount_in_the_present_unit() {
+        let seats = |amount: Value| json!({"type": "Quantity", "unit": "seats", "amount": amount});
+        let revisions = [
+            revision(1, "2026-01-01T00:00:00Z", &json!({"type": "Feature"})),
+            revision(2, "2026-01-02T00:00:00Z", &json!({"type": "Quantity", "unit": "rooms", "amount": 7})),
+            revision(3, "2026-01-03T00:00:00Z", &seats(json!("2.50"))),
+            revision(4, "2026-01-04T00:00:00Z", &seats(json!("many"))),
+            revision(5, "2026-01-05T00:00:00Z", &seats(json!(10))),
+            revision(6, "2026-01-06T00:00:00Z", &seats(json!("Unlimited"))),
+        ];
+        let of = |spec: Value| {
+            let serving = Definition::read("seats", &serde_json::from_value(spec).unwrap(), &BTreeMap::new()).unwrap();
+            let amounts = history(None, Some(&serving), revisions.iter()).amounts.clone();
+            amounts.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(of(seats(json!(10))), ["10", "Unlimited", "2.5"]);
+        assert_eq!(of(json!({"type": "Feature"})), [""; 0]);
+    }
+
+    /// What was kept before there was `rollout` is the same as what is kept now.
+    #[test]
+    fn a_rollout_that_is_not_stated_makes_no_other_revision() {
+        let hash = |spec: Value| {
+            let spec: EntitlementDefinitionSpec = serde_json::from_value(spec).unwrap();
+            Source::gather(&spec, |_| None).unwrap().hash()
+        };
+        let before = json!({"spec": {
+            "type": "Quantity", "unit": "seats", "amount": 10, "allowMultiple": false, "aggregation": "Sum",
+            "renewalNotices": ["P30D"],
+        }, "facets": {}});
+        let spec = |rollout: Value| {
+            let mut spec = before["spec"].clone();
+            spec["rollout"] = rollout;
+            spec
+        };
+        assert_eq!(hash(before["spec"].clone()), hex::encode(canonical_hash(&before)));
+        assert_eq!(hash(spec(json!("Agreed"))), hash(before["spec"].clone()));
+        assert_ne!(hash(spec(json!("Everyone"))), hash(before["spec"].clone()));
     }
 
     #[rstest]

@@ -177,8 +177,7 @@ fn decide<'a>(
 
 fn amount(definition: Option<&Definition>, grant: &Grant, verdict: &Verdict) -> Option<Amount> {
     let preset = definition?.amount?;
-    let stated = grant.amount.as_ref().and_then(|amount| amount.as_ref().ok().copied());
-    verdict.amended_amount.or(stated).or(Some(preset))
+    verdict.amount(grant).or(Some(preset))
 }
 
 fn in_force(members: &[Member]) -> Vec<usize> {

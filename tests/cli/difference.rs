@@ -194,6 +194,30 @@ fn what_was_agreed_stays_agreed() {
 }
 
 #[test]
+fn an_amount_is_agreed_unless_it_is_for_everyone() {
+    let old = grant("acme-seats", "seats", "start: \"2026-01-01\"");
+    let amount = |text: &str| definition("seats", &format!("{{type: Quantity, unit: seats, {text}}}"));
+    let told = |before: &str, after: &str| {
+        Change::new(&[ACME, &amount(before), &old], &[ACME, &amount(after), &old]).differences()
+    };
+    assert_eq!(told("amount: 10", "amount: 4"), [""; 0]);
+    assert_eq!(told("amount: 10, rollout: Everyone", "amount: 4"), [""; 0]);
+    assert_eq!(told("amount: 10", "amount: 10, rollout: Everyone"), [""; 0]);
+    let changed = "seats: {\"amount\":\"10\",\"entitled\":true,\"unit\":\"seats\"} > {\"amount\":\"4\",\"entitled\":true,\"unit\":\"seats\"}";
+    let summary = "acme/entitlements: {\"certain\":true,\"present\":true} > {\"certain\":true,\"present\":true}";
+    assert_eq!(told("amount: 10", "amount: 4, rollout: Everyone"), [changed, summary]);
+    assert_eq!(told("amount: 10, rollout: Everyone", "amount: 4, rollout: Everyone"), [changed, summary]);
+    // One that is new has the new amount, beside one that keeps the old.
+    let gold = |amount: u8| {
+        definition("gold", &format!("{{type: Quantity, unit: seats, allowMultiple: true, amount: {amount}}}"))
+    };
+    let [a, b] = ["a", "b"].map(|name| grant(name, "gold", "start: \"2026-01-01\""));
+    let new = Change::new(&[ACME, &gold(10), &a], &[ACME, &gold(4), &a, &b]);
+    let more = changed.replace("seats: ", "gold: ").replace("\"4\"", "\"14\"");
+    assert_eq!(new.differences(), [more.as_str(), summary]);
+}
+
+#[test]
 fn an_older_grant_keeps_the_seat() {
     let older = grant("b", "seats", "start: \"2026-01-01\", amount: 20");
     let newer = grant("a", "seats", "start: \"2026-01-01\", amount: 30");

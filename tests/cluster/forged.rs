@@ -62,6 +62,31 @@ async fn a_forged_record_does_not_withdraw_what_is_in_force() {
 }
 
 #[tokio::test]
+async fn a_forged_record_does_not_give_an_amount() {
+    let cluster = cluster().await;
+    cluster.feature().await;
+    let name = cluster.name.clone();
+    let seats = format!("{name}-seats");
+    cluster
+        .create(json!({
+            "apiVersion": "entitlements.dev/v1alpha1",
+            "kind": "EntitlementDefinition",
+            "metadata": {"name": seats},
+            "spec": {"type": "Quantity", "unit": "seats", "amount": 10},
+        }))
+        .await
+        .unwrap();
+    cluster.create(grant(&seats, &name, &seats, json!({}))).await.unwrap();
+    cluster.phase(&seats, "Active").await;
+    cluster.summary("$", &seats, "has 10", |entry| entry["amount"] == "10").await;
+    let delivered = cluster.object("ConfigMap", "$", "entitlements").await;
+    for fields in [json!({"amount": 1_000_000}), json!({"amount": "Unlimited"}), json!({"amount": "11"})] {
+        forge_in_vain(&cluster, &seats, &fields).await;
+        assert_eq!(cluster.get("ConfigMap", "$", "entitlements").await.as_ref(), Some(&delivered), "{fields}");
+    }
+}
+
+#[tokio::test]
 async fn a_forged_record_does_not_bring_a_renewal_forward() {
     let cluster = cluster().await;
     cluster.feature().await;

@@ -84,6 +84,12 @@ fn definition(world: &World) -> Value {
             spec[field] = value.as_str().into();
         }
     }
+    if let Some(preset) = &world.preset {
+        spec["type"] = "Quantity".into();
+        spec["unit"] = "seats".into();
+        spec["amount"] = preset.amount.as_str().into();
+        spec["rollout"] = if preset.everyone { "Everyone" } else { "Agreed" }.into();
+    }
     json!({
         "apiVersion": "entitlements.dev/v1alpha1",
         "kind": "EntitlementDefinition",
@@ -217,7 +223,7 @@ impl Teller<'_> {
     }
 
     async fn change(&mut self, before: &EntitlementInstance, after: &EntitlementInstance) {
-        let spec = with_absent(serde_json::to_value(&after.spec).unwrap(), &["start", "end", "renews"]);
+        let spec = with_absent(serde_json::to_value(&after.spec).unwrap(), &["start", "end", "renews", "amount"]);
         let patched =
             self.cluster.merge("EntitlementInstance", namespace(after), named(after), json!({"spec": spec})).await;
         if let Err(refusal) = patched {
@@ -337,14 +343,16 @@ fn judgement(status: &Value) -> Judgement {
         start,
         end: start.map(|_| read("end").map_or(Bound::Never, |end| Bound::At(parse_instant(&end).unwrap()))),
         amendments,
+        amount: None,
         record: serde_json::from_value::<Option<AcceptedRecord>>(status["accepted"].clone()).unwrap(),
         renewed_by: read("renewedBy"),
     }
 }
 
-/// Of one that is refused nothing is worked out of its amendments, and its status says so of each.
+/// Of one that is refused nothing is worked out of its amendments, and its status says so of each. What it comes to is told by
+/// what is delivered.
 fn agrees(found: &Judgement, expected: &Judgement) -> bool {
-    let mut found = found.clone();
+    let mut found = Judgement { amount: expected.amount, ..found.clone() };
     if expected.start.is_none() {
         found.amendments.clone_from(&expected.amendments);
     }

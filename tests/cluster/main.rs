@@ -50,6 +50,7 @@ mod phases;
 mod refused;
 mod resilience;
 mod retained;
+mod rollout;
 mod schema;
 mod secret_types;
 mod secrets;

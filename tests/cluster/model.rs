@@ -9,4 +9,4 @@ pub mod oracle;
 #[path = "../../src/core/lifecycle/tests/world.rs"]
 pub mod world;
 
-pub use world::{World, at};
+pub use world::{Preset, World, at};

@@ -142,7 +142,8 @@ fn origin(origin: &Origin) -> String {
 pub fn amount_origin(origin: &Origin) -> String {
     match (&origin.kind, &origin.amendment) {
         (OriginKind::Amendment, Some(amendment)) => format!("by its amendment {amendment}"),
-        (OriginKind::Definition, _) => "as the catalogue has it".to_owned(),
+        (OriginKind::Agreement, _) => "as it was agreed".to_owned(),
+        (OriginKind::Definition, _) => "as the catalogue has it for everyone".to_owned(),
         _ => "as the grant states".to_owned(),
     }
 }

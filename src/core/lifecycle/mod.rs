@@ -34,7 +34,7 @@ pub use term::Term;
 
 use super::{
     acceptance::Acceptance,
-    amount::Amount,
+    amount::{Allotment, Amount},
     belief::History,
     calendar::{Bound, CalendarDuration, Instant, Nominal, Tz},
     grant::Grant,
@@ -65,6 +65,8 @@ pub struct Case<'a> {
     pub catalogue_term: Option<CalendarDuration>,
     /// The present definition's grace period.
     pub catalogue_grace: Option<CalendarDuration>,
+    /// What the present definition says of the amount of grants that state none; absent where no definition is known.
+    pub allotment: Option<Allotment>,
     /// The grant's own or its organization's suspension.
     pub suspended: bool,
     /// The grant's amendments, in the order in which they count.
@@ -99,6 +101,15 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// What the grant comes to now, where its definition has amounts: by an amendment, else by its spec, else as it took it from
+    /// its definition.
+    #[must_use]
+    pub fn amount(&self, grant: &Grant) -> Option<Amount> {
+        let stated = grant.amount.as_ref().and_then(|amount| amount.as_ref().ok().copied());
+        let taken = self.prospect.as_ref().map(|(_, acceptance)| acceptance).or(self.acceptance.as_ref());
+        self.amended_amount.or(stated).or_else(|| taken?.amount)
+    }
+
     /// Whether its term leaves it no time in force at all.
     #[must_use]
     pub fn is_never_in_force(&self) -> bool {

@@ -123,13 +123,16 @@ impl Settling<'_> {
         self.inherited(index).and_then(|inherited| self.fresh(index, inherited)).unwrap_or_else(Settled::refused)
     }
 
-    /// An accepted grant goes by its record; only the end that it follows is kept current until it is reached.
+    /// An accepted grant goes by its record; only the end that it follows is kept current until it is reached, and the amount
+    /// where it is for everyone.
     fn recorded(&self, index: usize, record: &Arc<Acceptance>) -> Settled {
         let follows = record.follows.map(|follows| self.current_follows(index, follows));
-        let acceptance = if follows == record.follows {
+        let allotment = self.group.cases.get(index).and_then(|case| case.allotment);
+        let amount = allotment.map_or(record.amount, |allotment| allotment.of(record.amount));
+        let acceptance = if (follows, amount) == (record.follows, record.amount) {
             record.clone()
         } else {
-            Arc::new(Acceptance { follows, ..record.as_ref().clone() })
+            Arc::new(Acceptance { follows, amount, ..record.as_ref().clone() })
         };
         self.run(index, acceptance, Some(record.chain.day)).unwrap_or_else(Settled::refused)
     }
@@ -173,6 +176,7 @@ impl Settling<'_> {
             zone,
             term: case.catalogue_term,
             grace: case.catalogue_grace,
+            amount: case.allotment.and_then(|allotment| allotment.of(None)),
             since: (grant.start.is_none() && follows.is_none()).then(|| grant.made()),
             length,
             follows,

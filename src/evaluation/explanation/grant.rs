@@ -5,7 +5,7 @@ use crate::{
     api::{
         ConditionStatus, EntitlementInstanceStatus, Organization, Phase,
         conditions::{ACCEPTED, ENTITLED, READY},
-        entitlement_definition::Aggregation,
+        entitlement_definition::{Aggregation, Rollout},
         entitlement_instance::{AmendmentState, Transition},
     },
     core::{
@@ -37,8 +37,10 @@ pub struct Origin {
 pub enum OriginKind {
     /// The schema of the facet.
     Default,
-    /// The definition: a preset, its amount, its term.
+    /// The definition: a preset, its term, its amount where that is for everyone.
     Definition,
+    /// What the definition gave when the grant was accepted.
+    Agreement,
     /// What the instance states.
     Instance,
     /// An amendment of the instance.
@@ -160,7 +162,7 @@ pub fn explain(
         end_origin: end.map(|_| end_origin(member)),
         grace_until: over.and_then(Bound::at).filter(|over| end.is_some_and(|end| end < *over)).map(format_instant),
         amount: member.amount.map(|amount| amount.to_string()),
-        amount_origin: member.amount.map(|_| amount_origin(member)),
+        amount_origin: member.amount.map(|_| amount_origin(holding, member)),
         counts: counts(holding, member),
         takes_part: taking_part.contains(&grant.id),
         priority: grant.priority,
@@ -221,12 +223,17 @@ fn end_origin(member: &Member) -> Origin {
     Origin::of(kind, None)
 }
 
-fn amount_origin(member: &Member) -> Origin {
+fn amount_origin(holding: &Holding, member: &Member) -> Origin {
     if let Some(amendment) = last_effective(member, |amendment| matches!(amendment.amount, Some(Ok(_)))) {
         return by_amendment(amendment);
     }
-    let is_stated = matches!(member.grant.amount, Some(Ok(_)));
-    Origin::of(if is_stated { OriginKind::Instance } else { OriginKind::Definition }, None)
+    let is_agreed = holding.definition().is_some_and(|definition| definition.rollout == Rollout::Agreed);
+    let kind = match member.grant.amount {
+        Some(Ok(_)) => OriginKind::Instance,
+        _ if is_agreed && member.verdict.acceptance.is_some() => OriginKind::Agreement,
+        _ => OriginKind::Definition,
+    };
+    Origin::of(kind, None)
 }
 
 fn by_amendment(amendment: &Amendment) -> Origin {

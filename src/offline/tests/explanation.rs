@@ -62,7 +62,7 @@ fn an_amount_is_told_with_its_parts() {
     let entitlement = explained(&with(&quantity("Sum"), &grants));
     let origin = |name: &str| grant(&entitlement, name).amount_origin.as_ref().map(|origin| origin.kind);
     assert_eq!(origin("a"), Some(OriginKind::Instance));
-    assert_eq!(origin("b"), Some(OriginKind::Definition));
+    assert_eq!(origin("b"), Some(OriginKind::Agreement));
     assert_eq!(origin("c"), Some(OriginKind::Amendment));
     assert_eq!(grant(&entitlement, "d").phase, Phase::Expired);
 }

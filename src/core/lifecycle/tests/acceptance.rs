@@ -1,7 +1,11 @@
 //! "An instance in state Active is accepted when no reason below applies."
 
 use super::World;
-use crate::{api::entitlement_instance::AcceptedRecord, core::refusal::Reason};
+use crate::{
+    api::{AmountField, entitlement_instance::AcceptedRecord},
+    core::refusal::Reason,
+};
+use rstest::rstest;
 use serde_json::json;
 
 fn record(world: &World, name: &str) -> serde_json::Value {
@@ -313,4 +317,104 @@ fn a_cancelled_grant_keeps_its_record_and_never_gets_one() {
         ["a: Cancelled from 2027-01-01 to 2027-02-01", "b: Cancelled from 2027-01-01 to 2027-02-01"]
     );
     assert_eq!(world.record("a"), before);
+}
+
+fn amount(world: &World, name: &str) -> (String, String) {
+    let row = world.decide(super::at("2027-06-01")).0.into_iter().find(|row| row.name == name).unwrap();
+    let recorded = row.record.and_then(|record| record.amount);
+    let text = |amount: Option<String>| amount.unwrap_or("-".to_owned());
+    (text(row.amount.map(|amount| amount.to_string())), text(recorded.map(|amount| amount.to_string())))
+}
+
+/// What each of several amounts of the definition, one after the other, leaves as the amount of the grant and in its record.
+#[rstest]
+#[case::agreed("{}", &[("10", false), ("4", false), ("20", false)], &["10 10", "10 10", "10 10"])]
+#[case::everyone("{}", &[("10", true), ("4", true), ("20", true)], &["10 10", "4 4", "20 20"])]
+#[case::agreed_and_then_for_everyone("{}", &[("10", false), ("4", true), ("4", false), ("7", false)], &["10 10", "4 4", "4 4", "4 4"])]
+#[case::for_everyone_and_then_agreed("{}", &[("10", true), ("4", false), ("4", true)], &["10 10", "10 10", "4 4"])]
+#[case::stated("{amount: 7}", &[("10", false), ("4", false), ("4", true)], &["7 10", "7 10", "7 4"])]
+#[case::unlimited("{}", &[("Unlimited", false), ("1", false), ("1", true)], &["Unlimited Unlimited", "Unlimited Unlimited", "1 1"])]
+#[case::in_its_canonical_form("{}", &[("02.50", false), ("2.5", true)], &["2.5 2.5", "2.5 2.5"])]
+#[case::amended("{amendments: [{name: a, effective: 2027-02-01, amount: 3}]}", &[("10", false), ("4", true)], &["3 10", "3 4"])]
+#[case::cancelled("{state: Cancelled}", &[("10", false), ("4", false)], &["10 -", "4 -"])]
+#[case::draft("{state: Draft}", &[("10", false), ("4", false)], &["10 -", "4 -"])]
+fn an_amount_is_agreed_unless_it_is_for_everyone(
+    #[case] spec: &str,
+    #[case] presets: &[(&str, bool)],
+    #[case] expected: &[&str],
+) {
+    let mut world = World::new().with("a", "2027-01-01", spec);
+    let mut found = Vec::new();
+    for (preset, everyone) in presets {
+        world.preset(preset, *everyone).at("2027-06-01");
+        let (amount, recorded) = amount(&world, "a");
+        found.push(format!("{amount} {recorded}"));
+    }
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_feature_has_no_amount_whatever_a_record_says() {
+    let mut world = World::new().with("a", "2027-01-01", "{}");
+    world.at("2027-06-01");
+    assert_eq!(record(&world, "a")["amount"], json!(null));
+    let forged = world.record("a").map(|record| AcceptedRecord { amount: Some(AmountField::Whole(9)), ..record });
+    world.set_record("a", forged);
+    world.at("2027-06-01");
+    assert_eq!(record(&world, "a")["amount"], json!(null));
+}
+
+/// Such as one that a former version left.
+#[rstest]
+#[case::none(None)]
+#[case::not_readable(Some(AmountField::Text("many".to_owned())))]
+fn a_record_without_an_amount_takes_the_present_one(#[case] recorded: Option<AmountField>) {
+    let mut world = World::new().term("P1Y").amount("10").with("a", "2027-01-01", "{}");
+    world.at("2027-06-01");
+    let former = world.record("a").map(|record| AcceptedRecord { amount: recorded, ..record });
+    world.set_record("a", former);
+    world.term = Some("P2Y".to_owned());
+    world.preset("4", false).at("2027-06-01");
+    assert_eq!(amount(&world, "a"), ("4".to_owned(), "4".to_owned()));
+    assert_eq!(record(&world, "a")["term"], "P1Y", "the rest of the record stays");
+    world.preset("20", false).at("2027-06-01");
+    assert_eq!(amount(&world, "a"), ("4".to_owned(), "4".to_owned()), "from now on it is agreed");
+}
+
+#[test]
+fn an_amount_is_agreed_anew_with_another_term_and_after_a_draft() {
+    let mut world = World::new().amount("10").with("a", "2027-01-01", "{}");
+    world.at("2027-06-01");
+    world.preset("4", false).edit("a", "{state: Draft}").at("2027-06-01");
+    world.edit("a", "{state: Active}").at("2027-06-01");
+    assert_eq!(amount(&world, "a"), ("4".to_owned(), "4".to_owned()));
+    world.preset("5", false).edit("a", "{end: 2028-01-01}").at("2027-06-01");
+    assert_eq!(amount(&world, "a"), ("5".to_owned(), "5".to_owned()));
+    world.preset("6", false).edit("a", "{priority: 7, facets: {limits: {x: 1}}}").at("2027-06-01");
+    assert_eq!(amount(&world, "a"), ("5".to_owned(), "5".to_owned()));
+    world.set_record("a", None);
+    world.at("2027-06-01");
+    assert_eq!(amount(&world, "a"), ("6".to_owned(), "6".to_owned()), "a lost record is agreed anew");
+}
+
+#[test]
+fn a_renewal_takes_the_amount_of_its_own_acceptance() {
+    let mut world = World::new().amount("10").with("a", "2027-01-01", "{end: 2027-12-31}");
+    world.at("2027-06-01");
+    world.preset("4", false).add("b", "2027-05-01", "{renews: a}").at("2027-06-01");
+    world.preset("20", false).at("2027-06-01");
+    assert_eq!(amount(&world, "a").0, "10");
+    assert_eq!(amount(&world, "b").0, "4");
+}
+
+#[test]
+fn what_is_barred_keeps_what_was_agreed() {
+    let mut world = World::new().amount("10").with("a", "2027-01-01", "{}");
+    world.at("2027-06-01");
+    world.barred = Some(("entitlements", Reason::NamespaceNotAllowed));
+    world.preset("4", false).at("2027-06-01");
+    assert_eq!(record(&world, "a")["amount"], "10");
+    world.barred = None;
+    world.at("2027-06-01");
+    assert_eq!(amount(&world, "a").0, "10");
 }

@@ -128,7 +128,8 @@ fn amendments_that_it_was_made_with_give_other_ends() {
 #[case::what_it_never_gave("2027-02-01T00:00:00Z", false)]
 fn an_end_that_the_catalogue_gave_is_one_that_it_gave_at_any_time(#[case] follows: &str, #[case] is_believed: bool) {
     let state = |term: &str| Durations { term: Some(term.parse().unwrap()), grace: None };
-    let history = History { states: vec![state("P1Y"), state("P3M")], since: Some(at("2026-01-01")) };
+    let history =
+        History { states: vec![state("P1Y"), state("P3M")], amounts: Vec::new(), since: Some(at("2026-01-01")) };
     let mut world = World::new().term("P1Y").with("a", "2027-01-01", "{start: 2027-01-01}");
     world.history = Some(Arc::new(history));
     world.add("b", "2027-01-02", "{renews: a}");

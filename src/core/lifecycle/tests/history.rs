@@ -1,8 +1,11 @@
 //! Generated histories of a group of grants.
 
-use super::{World, oracle::Records};
+use super::{Preset, World, oracle::Records};
 use crate::{
-    api::entitlement_instance::{Amendment, FacetFields, State},
+    api::{
+        AmountField,
+        entitlement_instance::{Amendment, FacetFields, State},
+    },
     core::{
         calendar::{Instant, format_instant},
         refusal::Reason,
@@ -70,6 +73,15 @@ impl Scale {
     }
 }
 
+/// What the definition gives to the grants that are accepted.
+#[derive(Clone, Copy, Debug)]
+pub struct Given {
+    term: Option<u8>,
+    grace: Option<u8>,
+    amount: u8,
+    everyone: bool,
+}
+
 #[derive(Clone, Copy, Debug)]
 pub enum Written {
     Tick(u8),
@@ -83,6 +95,7 @@ pub struct Terms {
     start: Option<Written>,
     end: Option<Written>,
     renews: Option<u8>,
+    amount: Option<u8>,
 }
 
 #[derive(Clone, Debug)]
@@ -99,6 +112,7 @@ pub struct NewGrant {
 pub struct NewAmendment {
     effective: Written,
     end: Option<Written>,
+    amount: Option<u8>,
     invalid_facets: bool,
     revoked: bool,
 }
@@ -116,7 +130,7 @@ pub enum Event {
     ForgetStatus(u8),
     Bar(bool),
     Unready(bool),
-    Catalogue(Option<u8>, Option<u8>),
+    Catalogue(Given),
     Zone(bool),
     /// The operator is down for this one: it sees what came of it later.
     Unseen(Box<Event>),
@@ -133,17 +147,22 @@ fn written() -> impl Strategy<Value = Written> {
 
 fn terms() -> impl Strategy<Value = Terms> {
     let maybe = || proptest::option::weighted(0.4, written());
-    (maybe(), maybe(), proptest::option::weighted(0.6, 0u8..6)).prop_map(|(start, end, renews)| Terms {
-        start,
-        end,
-        renews,
-    })
+    (maybe(), maybe(), proptest::option::weighted(0.6, 0u8..6), proptest::option::weighted(0.2, 0u8..4))
+        .prop_map(|(start, end, renews, amount)| Terms { start, end, renews, amount })
 }
 
 fn amendment() -> impl Strategy<Value = NewAmendment> {
     let end = proptest::option::weighted(0.8, written());
-    (written(), end, proptest::bool::weighted(0.1), proptest::bool::weighted(0.1))
-        .prop_map(|(effective, end, invalid_facets, revoked)| NewAmendment { effective, end, invalid_facets, revoked })
+    let amount = proptest::option::weighted(0.3, 0u8..4);
+    (written(), end, amount, proptest::bool::weighted(0.1), proptest::bool::weighted(0.1)).prop_map(
+        |(effective, end, amount, invalid_facets, revoked)| NewAmendment {
+            effective,
+            end,
+            amount,
+            invalid_facets,
+            revoked,
+        },
+    )
 }
 
 fn state() -> impl Strategy<Value = State> {
@@ -164,8 +183,12 @@ fn grant() -> impl Strategy<Value = NewGrant> {
     )
 }
 
+fn given(term: impl Strategy<Value = Option<u8>>) -> impl Strategy<Value = Given> {
+    (term, proptest::option::of(1u8..6), 0u8..4, proptest::bool::weighted(0.3))
+        .prop_map(|(term, grace, amount, everyone)| Given { term, grace, amount, everyone })
+}
+
 fn seen_event() -> impl Strategy<Value = Event> {
-    let duration = || proptest::option::of(1u8..6);
     prop_oneof![
         8 => (1u8..6).prop_map(Event::Pass),
         6 => grant().prop_map(Event::Add),
@@ -178,7 +201,7 @@ fn seen_event() -> impl Strategy<Value = Event> {
         1 => (0u8..6).prop_map(Event::ForgetStatus),
         1 => any::<bool>().prop_map(Event::Bar),
         1 => any::<bool>().prop_map(Event::Unready),
-        1 => (duration(), duration()).prop_map(|(term, grace)| Event::Catalogue(term, grace)),
+        2 => given(proptest::option::of(1u8..6)).prop_map(Event::Catalogue),
         1 => any::<bool>().prop_map(Event::Zone),
     ]
 }
@@ -192,18 +215,29 @@ pub struct History {
     tick: Tick,
     pub unique: bool,
     berlin: bool,
-    catalogue: (Option<u8>, Option<u8>),
+    /// Its definition has amounts.
+    counted: bool,
+    catalogue: Given,
     pub first: Vec<NewGrant>,
     pub events: Vec<Event>,
 }
 
 pub fn history() -> impl Strategy<Value = History> {
     let tick = prop_oneof![Just(Tick::Seconds), Just(Tick::Minutes), Just(Tick::QuarterDays), Just(Tick::Days)];
-    let catalogue = (proptest::option::weighted(0.8, 1u8..6), proptest::option::of(1u8..6));
+    let catalogue = given(proptest::option::weighted(0.8, 1u8..6));
     let first = proptest::collection::vec(grant(), 1..5);
     let events = proptest::collection::vec(event(), 0..14);
-    (tick, proptest::bool::weighted(0.8), any::<bool>(), catalogue, first, events).prop_map(
-        |(tick, unique, berlin, catalogue, first, events)| History { tick, unique, berlin, catalogue, first, events },
+    let (unique, counted) = (proptest::bool::weighted(0.8), proptest::bool::weighted(0.7));
+    (tick, unique, any::<bool>(), counted, catalogue, first, events).prop_map(
+        |(tick, unique, berlin, counted, catalogue, first, events)| History {
+            tick,
+            unique,
+            berlin,
+            counted,
+            catalogue,
+            first,
+            events,
+        },
     )
 }
 
@@ -218,6 +252,7 @@ pub struct Telling {
     pub tick: u8,
     /// Begins the names of its grants.
     prefix: String,
+    counted: bool,
     /// What happened last is not seen yet.
     pub unseen: bool,
 }
@@ -228,9 +263,10 @@ impl Telling {
         let mut world = World::new();
         world.unique = history.unique;
         let prefix = prefix.to_owned();
-        let mut telling = Self { scale, world, records: Records::new(), tick: 3, prefix, unseen: false };
+        let counted = history.counted;
+        let mut telling = Self { scale, world, records: Records::new(), tick: 3, prefix, counted, unseen: false };
         telling.happen(&Event::Zone(history.berlin));
-        telling.happen(&Event::Catalogue(history.catalogue.0, history.catalogue.1));
+        telling.happen(&Event::Catalogue(history.catalogue));
         telling
     }
 
@@ -258,9 +294,11 @@ impl Telling {
             Event::Add(grant) => self.add(grant),
             Event::Bar(barred) => self.world.barred = barred.then_some(("entitlements", Reason::NamespaceNotAllowed)),
             Event::Unready(unready) => self.world.unready = unready.then_some(Reason::DefinitionNotReady),
-            Event::Catalogue(term, grace) => {
+            Event::Catalogue(Given { term, grace, amount, everyone }) => {
                 self.world.term = term.map(|count| self.scale.tick.duration(count));
                 self.world.grace = grace.map(|count| self.scale.tick.duration(count));
+                let preset = Preset { amount: amount.to_string(), everyone: *everyone };
+                self.world.preset = Some(preset).filter(|_| self.counted);
             }
             Event::Zone(berlin) => {
                 let zone = if *berlin { "Europe/Berlin" } else { "UTC" };
@@ -282,6 +320,9 @@ impl Telling {
                 }
             }
         }
+        if self.world.unready.is_none() {
+            self.world.serving.clone_from(&self.world.preset);
+        }
     }
 
     fn add(&mut self, grant: &NewGrant) {
@@ -302,19 +343,24 @@ impl Telling {
         instance.spec.state = grant.state;
         instance.spec.suspended = grant.suspended;
         instance.spec.amendments = amendments;
-        (instance.spec.start, instance.spec.end, instance.spec.renews) = terms;
+        (instance.spec.start, instance.spec.end, instance.spec.renews, instance.spec.amount) = terms;
     }
 
-    fn terms(&self, terms: &Terms) -> (Option<String>, Option<String>, Option<String>) {
+    fn terms(&self, terms: &Terms) -> (Option<String>, Option<String>, Option<String>, Option<AmountField>) {
         let text = |moment: Option<Written>| moment.map(|moment| self.scale.text(moment));
-        (text(terms.start), text(terms.end), terms.renews.map(|number| format!("{}g{number}", self.prefix)))
+        let renews = terms.renews.map(|number| format!("{}g{number}", self.prefix));
+        (text(terms.start), text(terms.end), renews, self.amount(terms.amount))
+    }
+
+    fn amount(&self, amount: Option<u8>) -> Option<AmountField> {
+        amount.filter(|_| self.counted).map(|amount| AmountField::Whole(amount.into()))
     }
 
     fn amendment(&self, index: usize, amendment: &NewAmendment) -> Amendment {
         Amendment {
             name: format!("a{index}"),
             effective: self.scale.text(amendment.effective),
-            amount: None,
+            amount: self.amount(amendment.amount),
             end: amendment.end.map(|end| self.scale.text(end)),
             facets: amendment.invalid_facets.then(invalid_facets),
             reason: None,
@@ -345,7 +391,7 @@ impl Telling {
         }
         spec.amendments.extend(added);
         if let Some(terms) = terms {
-            (spec.start, spec.end, spec.renews) = terms;
+            (spec.start, spec.end, spec.renews, spec.amount) = terms;
         }
         match event {
             Event::Delete(_) => {

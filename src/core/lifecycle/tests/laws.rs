@@ -53,6 +53,7 @@ fn seen(row: &Row) -> Judgement {
         start: row.start,
         end: row.end,
         amendments: row.amendments.iter().map(|(name, state, _)| (name.clone(), *state)).collect(),
+        amount: row.amount,
         record: row.record.clone(),
         renewed_by: row.renewed_by.clone(),
     }

@@ -13,15 +13,16 @@ mod renewal;
 mod uniqueness;
 mod world;
 
-pub use world::{World, at};
+pub use world::{Preset, World, at};
 
 use super::{AmendmentOutcome, Case, Group, Lineage, Outlook, PreparedAmendment, Verdict};
 use crate::{
     api::{
-        Phase,
+        AmountField, Phase,
         entitlement_instance::{AcceptedRecord, AmendmentState},
     },
     core::{
+        amount::{Allotment, Amount},
         calendar::{Bound, CalendarDuration, Instant, parse_zone},
         grant::{Amendment, Grant},
         refusal::{Reason, Refusal},
@@ -44,10 +45,19 @@ pub struct Row {
     pub start: Option<Instant>,
     pub end: Option<Bound>,
     pub amendments: Vec<(String, AmendmentState, String)>,
+    /// Of one that has a term.
+    pub amount: Option<Amount>,
     pub record: Option<AcceptedRecord>,
     pub renewed_by: Option<String>,
     pub next: Option<(Instant, Phase)>,
     pub is_never_in_force: bool,
+}
+
+impl Preset {
+    fn allotment(&self) -> Allotment {
+        let amount = Amount::read(&AmountField::Text(self.amount.clone())).unwrap();
+        if self.everyone { Allotment::Everyone(amount) } else { Allotment::Agreed(amount) }
+    }
 }
 
 impl World {
@@ -71,6 +81,7 @@ impl World {
             zone,
             catalogue_term: duration(&self.term),
             catalogue_grace: duration(&self.grace).filter(|grace| !grace.is_zero()),
+            allotment: Some(self.serving.as_ref().map_or(Allotment::None, Preset::allotment)),
             suspended: grant.suspended || self.suspended,
             amendments: amendments_zone.map(|zone| PreparedAmendment::prepare(grant, zone, fault)).unwrap_or_default(),
         }
@@ -153,6 +164,7 @@ fn row(grant: &Grant, verdict: &Verdict, renewed_by: Option<String>, next: Optio
         start: verdict.term.map(|term| term.start.instant()),
         end: verdict.term.map(|_| verdict.end.instant()),
         amendments,
+        amount: verdict.term.and_then(|_| verdict.amount(grant)),
         record: verdict.acceptance.as_ref().map(|acceptance| acceptance.record()),
         renewed_by,
         next,

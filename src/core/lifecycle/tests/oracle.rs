@@ -3,10 +3,11 @@
 use super::World;
 use crate::{
     api::{
-        EntitlementInstance, Phase,
+        AmountField, EntitlementInstance, Phase,
         entitlement_instance::{AcceptedRecord, AmendmentState, ChainRecord, State},
     },
     core::{
+        amount::Amount,
         calendar::{Bound, Instant, Moment, Nominal, add, format_instant, length, parse_instant, parse_zone},
         refusal::Reason,
     },
@@ -37,6 +38,8 @@ pub struct Judgement {
     pub start: Option<Instant>,
     pub end: Option<Bound>,
     pub amendments: Vec<(String, AmendmentState)>,
+    /// Of one that has a term.
+    pub amount: Option<Amount>,
     pub record: Option<AcceptedRecord>,
     pub renewed_by: Option<String>,
 }
@@ -181,7 +184,11 @@ impl<'a> Oracle<'a> {
     fn work_out(&self, name: Name) -> Option<Agreed> {
         let spec = &self.things[name].spec;
         let mut record = match self.record(name) {
-            Some(record) => AcceptedRecord { follows: self.current_follows(name, record), ..record.clone() },
+            Some(record) => AcceptedRecord {
+                follows: self.current_follows(name, record),
+                amount: self.current_amount(record),
+                ..record.clone()
+            },
             None if self.is_on_circle(name) => return None,
             None => self.what_it_takes(name),
         };
@@ -226,6 +233,25 @@ impl<'a> Oracle<'a> {
         Some(renewed.map_or(recorded, |renewed| self.final_end(renewed).to_string()))
     }
 
+    /// "the definition's, used where the spec states none and `rollout` is `Agreed`; with `Everyone` kept current"
+    fn current_amount(&self, record: &AcceptedRecord) -> Option<AmountField> {
+        let preset = self.world.serving.as_ref()?;
+        let agreed = record.amount.clone().filter(|_| !preset.everyone);
+        Some(agreed.unwrap_or(AmountField::Text(preset.amount.clone())))
+    }
+
+    /// What it comes to now: "`amount` and `end` replace".
+    fn present_amount(&self, name: Name, agreed: &Agreed) -> Option<Amount> {
+        let spec = &self.things[name].spec;
+        let amended =
+            self.amended(name, agreed).into_iter().filter(|(_, state, _)| *state == AmendmentState::Effective);
+        let given = amended.filter_map(|(amended, _, _)| {
+            spec.amendments.iter().find(|amendment| amendment.name == amended).and_then(|one| one.amount.clone())
+        });
+        let amount = given.last().or(spec.amount.clone()).or(agreed.record.amount.clone())?;
+        Some(Amount::read(&amount).unwrap())
+    }
+
     /// What a grant without a record takes from elsewhere.
     fn what_it_takes(&self, name: Name) -> AcceptedRecord {
         let spec = &self.things[name].spec;
@@ -248,6 +274,7 @@ impl<'a> Oracle<'a> {
             time_zone: Some(self.world.zone.clone()),
             term: self.world.term.clone(),
             grace_period: self.world.grace.clone(),
+            amount: self.world.serving.as_ref().map(|preset| AmountField::Text(preset.amount.clone())),
             since: (spec.start.is_none() && follows.is_none()).then(|| format_instant(self.made(name))),
             length,
             follows,
@@ -391,6 +418,7 @@ impl<'a> Oracle<'a> {
             start: agreed.as_ref().map(|agreed| agreed.start.instant()),
             end,
             amendments,
+            amount: agreed.as_ref().and_then(|agreed| self.present_amount(name, agreed)),
             record: match (self.state(name), reason) {
                 (State::Draft, _) => None,
                 (State::Active, None) => taken(),

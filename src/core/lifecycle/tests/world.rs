@@ -22,6 +22,14 @@ pub fn at(text: &str) -> Instant {
     }
 }
 
+/// A definition's amount.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Preset {
+    pub amount: String,
+    /// `rollout: Everyone`
+    pub everyone: bool,
+}
+
 /// An organization's grants of one definition, with what decides on them from outside. Only their statuses remember anything.
 #[derive(Clone, Debug)]
 pub struct World {
@@ -30,6 +38,10 @@ pub struct World {
     pub zone: String,
     pub term: Option<String>,
     pub grace: Option<String>,
+    /// The amount as the definition states it; absent for a Feature.
+    pub preset: Option<Preset>,
+    /// The amount that serves: while the definition is invalid, that of its last valid state.
+    pub serving: Option<Preset>,
     pub unique: bool,
     pub suspended: bool,
     /// Why grants of each namespace are refused also once they were accepted.
@@ -49,6 +61,8 @@ impl World {
             zone: "UTC".to_owned(),
             term: None,
             grace: None,
+            preset: None,
+            serving: None,
             unique: true,
             suspended: false,
             barred: None,
@@ -65,6 +79,18 @@ impl World {
 
     pub fn grace(mut self, grace: &str) -> Self {
         self.grace = Some(grace.to_owned());
+        self
+    }
+
+    /// Gives the definition another amount, as it is agreed at acceptance or for everyone.
+    pub fn preset(&mut self, amount: &str, everyone: bool) -> &mut Self {
+        self.preset = Some(Preset { amount: amount.to_owned(), everyone });
+        self.serving.clone_from(&self.preset);
+        self
+    }
+
+    pub fn amount(mut self, amount: &str) -> Self {
+        self.preset(amount, false);
         self
     }
 

@@ -3,10 +3,11 @@
 
 use crate::{
     api::{
-        EntitlementInstance, Phase,
+        AmountField, EntitlementInstance, Phase,
         entitlement_instance::{AcceptedRecord, AmendmentState, State},
     },
     core::{
+        amount::Amount,
         calendar::{Bound, Instant, parse_instant},
         refusal::Reason,
     },
@@ -343,17 +344,18 @@ fn judgement(status: &Value) -> Judgement {
         start,
         end: start.map(|_| read("end").map_or(Bound::Never, |end| Bound::At(parse_instant(&end).unwrap()))),
         amendments,
-        amount: None,
+        amount: read("amount").map(|text| Amount::read(&AmountField::Text(text)).unwrap()),
         record: serde_json::from_value::<Option<AcceptedRecord>>(status["accepted"].clone()).unwrap(),
         renewed_by: read("renewedBy"),
     }
 }
 
-/// Of one that is refused nothing is worked out of its amendments, and its status says so of each. What it comes to is told by
-/// what is delivered.
+/// Of one that is refused nothing is worked out of its amendments, and its status says so of each; what it would come to is told
+/// also where its term cannot be.
 fn agrees(found: &Judgement, expected: &Judgement) -> bool {
-    let mut found = Judgement { amount: expected.amount, ..found.clone() };
+    let mut found = found.clone();
     if expected.start.is_none() {
+        found.amount = expected.amount;
         found.amendments.clone_from(&expected.amendments);
     }
     found == *expected

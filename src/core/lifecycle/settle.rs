@@ -132,7 +132,7 @@ impl Settling<'_> {
         let acceptance = if (follows, amount) == (record.follows, record.amount) {
             record.clone()
         } else {
-            Arc::new(Acceptance { follows, amount, ..record.as_ref().clone() })
+            Arc::new(Acceptance { amount, follows, ..record.as_ref().clone() })
         };
         self.run(index, acceptance, Some(record.chain.day)).unwrap_or_else(Settled::refused)
     }

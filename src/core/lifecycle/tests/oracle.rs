@@ -245,10 +245,10 @@ impl<'a> Oracle<'a> {
         let spec = &self.things[name].spec;
         let amended =
             self.amended(name, agreed).into_iter().filter(|(_, state, _)| *state == AmendmentState::Effective);
-        let given = amended.filter_map(|(amended, _, _)| {
+        let mut given = amended.filter_map(|(amended, _, _)| {
             spec.amendments.iter().find(|amendment| amendment.name == amended).and_then(|one| one.amount.clone())
         });
-        let amount = given.last().or(spec.amount.clone()).or(agreed.record.amount.clone())?;
+        let amount = given.next_back().or(spec.amount.clone()).or(agreed.record.amount.clone())?;
         Some(Amount::read(&amount).unwrap())
     }
 

@@ -47,7 +47,7 @@ pub struct Scene {
     /// Names at which something stands that the operator did not make and therefore does not watch.
     pub foreign: BTreeSet<ObjectKey>,
     /// Grants whose source is there but can't be read, so that nothing is known of them but their name.
-    pub unreadable: BTreeSet<GrantId>,
+    pub unreadable: Arc<BTreeSet<GrantId>>,
     /// Objects that others change again and again, and that are let go for a while.
     pub contested: BTreeSet<ObjectKey>,
 }

@@ -41,7 +41,7 @@ pub struct Grants {
     barred: HashMap<Arc<str>, BarredOnes>,
     /// The same by definition.
     barred_with: HashMap<Arc<str>, BTreeSet<GrantId>>,
-    by_definition: HashMap<Arc<str>, BTreeMap<Arc<str>, InstanceCounts>>,
+    by_definition: HashMap<Arc<str>, OfDefinition>,
     /// How many grants each organization has in a namespace.
     by_namespace: HashMap<Arc<str>, BTreeMap<Arc<str>, u64>>,
     by_source: BTreeMap<SourceKey, BTreeMap<Arc<str>, u64>>,
@@ -49,6 +49,17 @@ pub struct Grants {
     invalid: HashMap<Arc<str>, BTreeMap<GrantId, BTreeSet<Arc<str>>>>,
     /// Accepted grants of a namespace, the oldest first.
     holders: HashMap<Arc<str>, BTreeSet<Age>>,
+    /// Instances that are there, but can't be read, and of which nothing else is known. Shared with all who look.
+    unreadable: Arc<BTreeSet<GrantId>>,
+}
+
+/// The grants of one definition whose organizations let them name them.
+#[derive(Default)]
+struct OfDefinition {
+    /// How many each organization has.
+    organizations: BTreeMap<Arc<str>, u64>,
+    total: u64,
+    active: u64,
 }
 
 impl Grants {
@@ -58,9 +69,9 @@ impl Grants {
         let (id, identity) = (id_of(&instance.metadata), Identity::of(&instance.metadata));
         let barred = if is_allowed { self.evict_barred(&id, &identity) } else { None };
         let after = Kept::read(instance, is_allowed);
-        let Put::Stored(before) = self.store.put(id.clone(), identity, after.clone()) else {
-            return None;
-        };
+        let put = self.store.put(id.clone(), identity, after.clone());
+        self.note_readability(&id);
+        let Put::Stored(before) = put else { return None };
         Some(self.replace(&id, before.or(barred).as_ref(), Some(&after)))
     }
 
@@ -68,7 +79,9 @@ impl Grants {
     pub fn put_unreadable(&mut self, metadata: &ObjectMeta, why: String) -> Option<GrantChange> {
         let (id, identity) = (id_of(metadata), Identity::of(metadata));
         let barred = self.evict_barred(&id, &identity);
-        match self.store.put_unreadable(&id, identity, why) {
+        let put = self.store.put_unreadable(&id, identity, why);
+        self.note_readability(&id);
+        match put {
             PutUnreadable::Unknown(before) => Some(self.replace(&id, before.or(barred).as_ref(), None)),
             PutUnreadable::Stale | PutUnreadable::Kept => None,
         }
@@ -92,7 +105,9 @@ impl Grants {
     /// The API server says that an instance is gone.
     pub fn forget(&mut self, id: &GrantId) -> Option<GrantChange> {
         let uid = self.uid(id)?;
-        let before = self.store.forget(id, &uid)?;
+        let before = self.store.forget(id, &uid);
+        self.note_readability(id);
+        let before = before?;
         Some(self.replace(id, Some(&before), None))
     }
 
@@ -101,6 +116,7 @@ impl Grants {
         let id = id_of(metadata);
         let was_unreadable = self.store.unreadable(&id).is_some();
         let before = self.store.remove(&id, &Identity::of(metadata));
+        self.note_readability(&id);
         let is_unreadable = self.store.unreadable(&id).is_some();
         (was_unreadable == is_unreadable).then(|| self.replace(&id, before.as_ref(), None))
     }
@@ -114,6 +130,7 @@ impl Grants {
     pub fn finish_list(&mut self) -> Vec<(Arc<str>, Option<GrantChange>)> {
         let gone = self.store.finish_list();
         let lose = |(id, kept): (GrantId, Option<Kept>)| {
+            self.note_readability(&id);
             let change = kept.map(|kept| self.replace(&id, Some(&kept), None));
             (id.namespace, change)
         };
@@ -166,9 +183,9 @@ impl Grants {
         }
         self.by_organization.entry(Arc::clone(organization)).or_default().insert(id.clone());
         let of_definition = self.by_definition.entry(Arc::clone(definition)).or_default();
-        let counts = of_definition.entry(Arc::clone(organization)).or_default();
-        counts.total += 1;
-        counts.active += u64::from(kept.is_in_force());
+        count(&mut of_definition.organizations, organization);
+        of_definition.total += 1;
+        of_definition.active += u64::from(kept.is_in_force());
         count(self.by_namespace.entry(Arc::clone(&id.namespace)).or_default(), organization);
         for source in kept.sources() {
             count(self.by_source.entry(source).or_default(), organization);
@@ -190,15 +207,10 @@ impl Grants {
             return;
         }
         remove_from(&mut self.by_organization, organization, id);
-        prune(&mut self.by_definition, definition, |organizations| {
-            if let Some(counts) = organizations.get_mut(organization) {
-                counts.total = counts.total.saturating_sub(1);
-                counts.active = counts.active.saturating_sub(u64::from(kept.is_in_force()));
-                if counts.total == 0 {
-                    organizations.remove(organization);
-                }
-            }
-            organizations.is_empty()
+        prune(&mut self.by_definition, definition, |of_definition| {
+            of_definition.total = of_definition.total.saturating_sub(1);
+            of_definition.active = of_definition.active.saturating_sub(u64::from(kept.is_in_force()));
+            discount(&mut of_definition.organizations, organization)
         });
         prune(&mut self.by_namespace, &id.namespace, |organizations| discount(organizations, organization));
         for source in kept.sources() {
@@ -268,22 +280,17 @@ impl Grants {
 
     /// Organizations that have grants of a definition, and let these name them.
     pub fn organizations_with(&self, definition: &str) -> impl Iterator<Item = &Arc<str>> {
-        self.by_definition.get(definition).into_iter().flat_map(BTreeMap::keys)
+        self.by_definition.get(definition).into_iter().flat_map(|known| known.organizations.keys())
     }
 
     /// How many grants of a definition there are.
     pub fn counts(&self, definition: &str) -> InstanceCounts {
-        let counts = self.by_definition.get(definition).into_iter().flat_map(BTreeMap::values);
-        let none = InstanceCounts {
-            total: self.barred_with.get(definition).map_or(0, |barred| barred.len() as u64),
-            active: 0,
+        let (total, active) = self.by_definition.get(definition).map_or((0, 0), |known| (known.total, known.active));
+        InstanceCounts {
+            total: total + self.barred_with.get(definition).map_or(0, |barred| barred.len() as u64),
+            active,
             invalid: self.invalid.get(definition).map_or(0, |grants| grants.len() as u64),
-        };
-        counts.fold(none, |sum, counts| InstanceCounts {
-            total: sum.total + counts.total,
-            active: sum.active + counts.active,
-            ..sum
-        })
+        }
     }
 
     /// Grants of a definition that state what is not valid, of one of the facets for which that is asked.
@@ -322,8 +329,22 @@ impl Grants {
     }
 
     /// Instances that are there, but can't be read, and of which nothing else is known.
-    pub fn unreadable(&self) -> BTreeSet<GrantId> {
-        self.store.unreadable_keys().cloned().collect()
+    pub fn unreadable(&self) -> Arc<BTreeSet<GrantId>> {
+        Arc::clone(&self.unreadable)
+    }
+
+    /// Keeps that set as the store has it, after something has become of an instance.
+    fn note_readability(&mut self, id: &GrantId) {
+        let is_unreadable = self.store.unreadable(id).is_some();
+        if is_unreadable == self.unreadable.contains(id) {
+            return;
+        }
+        let known = Arc::make_mut(&mut self.unreadable);
+        if is_unreadable {
+            known.insert(id.clone());
+        } else {
+            known.remove(id);
+        }
     }
 }
 

@@ -430,7 +430,13 @@ impl World {
     ) -> Option<GrantChange> {
         let held_before = self.grants.holder(namespace);
         let change = change(&mut self.grants)?;
-        if self.grants.holder(namespace) != held_before {
+        let held_now = self.grants.holder(namespace);
+        if held_now.is_some() == held_before.is_some() {
+            // Who lists a namespace of grants is told which grant stands in the way.
+            if held_now != held_before {
+                self.touch_organizations(self.tenancy.claimants(namespace).cloned().collect::<Vec<_>>());
+            }
+        } else {
             self.touch_namespace(namespace);
         }
         for name in &change.definitions {

@@ -13,7 +13,7 @@ use crate::{
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{api::PartialObjectMeta, runtime::watcher::Event};
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 fn facts(world: &World, organization: &str, namespace: &str) -> NamespaceFacts {
     world.view(&organization.into()).unwrap().snapshot.namespaces.get(namespace).cloned().unwrap()
@@ -139,7 +139,7 @@ fn an_unreadable_instance_is_known_by_name_or_by_its_last_state() {
     world.observe_instance(Event::Apply(unreadable("b", 4)));
     let view = world.view(&"acme".into()).unwrap();
     assert_eq!(view.snapshot.grants.len(), 1);
-    assert_eq!(view.scene.unreadable, [GrantId::new("entitlements", "b")].into());
+    assert_eq!(view.scene.unreadable, Arc::new([GrantId::new("entitlements", "b")].into()));
 }
 
 #[test]

@@ -86,7 +86,7 @@ fn an_instance(#[case] was_readable: bool) {
     let is_known = |world: &mut World| {
         let view = world.view(&"acme".into()).unwrap();
         let is_there = view.snapshot.grants.iter().any(|grant| &*grant.id.name == "a");
-        let is_unreadable = view.scene.unreadable == [GrantId::new("entitlements", "a")].into();
+        let is_unreadable = view.scene.unreadable == std::sync::Arc::new([GrantId::new("entitlements", "a")].into());
         if was_readable { is_there && !is_unreadable } else { is_unreadable && !is_there }
     };
     let other: Guarded<EntitlementInstance> = read(instance("b", "globex", 2, Value::Null));

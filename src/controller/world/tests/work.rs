@@ -159,6 +159,34 @@ fn the_first_accepted_grant_of_a_namespace_touches_all_who_see_it() {
 }
 
 #[test]
+fn the_oldest_grant_of_a_namespace_concerns_others_only_when_it_is_the_first_or_the_last() {
+    let mut world = two_organizations();
+    let names: Vec<String> = (0..100).map(|number| format!("acme-{number:03}")).collect();
+    for (version, name) in (3..).zip(&names) {
+        apply(&mut world, instance(name, "acme", version, in_force()));
+    }
+    apply(&mut world, instance("of-globex", "globex", 200, in_force()));
+    world.take_work();
+    let gone = |world: &mut World, name: &str, organization: &str, version: u64| {
+        let instance = instance(name, organization, version, in_force());
+        world.observe_instance(Event::Delete(read::<Guarded<EntitlementInstance>>(instance)));
+        world.take_work()
+    };
+    let of_acme = &organizations(&["acme"]) | &definitions(&["backup"]);
+    for (version, name) in (300..).zip(&names) {
+        assert_eq!(gone(&mut world, name, "acme", version), of_acme, "{name}");
+    }
+    // Who lists the namespace is told which grant stands in the way.
+    world.observe_organization(Event::Apply(organization("greedy", &["entitlements"], 500)));
+    apply(&mut world, instance("younger", "acme", 501, in_force()));
+    world.take_work();
+    let others = &organizations(&["globex", "greedy"]) | &definitions(&["backup"]);
+    assert_eq!(gone(&mut world, "of-globex", "globex", 502), others);
+    let others = &organizations(&["acme", "greedy"]) | &definitions(&["backup"]);
+    assert_eq!(gone(&mut world, "younger", "acme", 503), others);
+}
+
+#[test]
 fn a_namespace_touches_those_that_list_it_and_those_with_grants_in_it() {
     let mut world = two_organizations();
     apply(&mut world, instance("a", "acme", 2, json!(null)));

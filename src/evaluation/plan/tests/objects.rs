@@ -293,7 +293,7 @@ fn the_former_name_goes_only_when_the_new_one_is_there(#[case] delivery: Option<
 fn what_was_delivered_for_an_unreadable_grant_stays_and_the_summary_too() {
     let evaluation = evaluation([(key("one", "entitlements"), wanted(None, content(&[("a", "new")])))]);
     let scene = Scene {
-        unreadable: [grant("g")].into(),
+        unreadable: Arc::new([grant("g")].into()),
         ..scene([
             (key("one", "config"), made(Some("g"), &content(&[]))),
             (key("one", "entitlements"), made(None, &content(&[("a", "old")]))),

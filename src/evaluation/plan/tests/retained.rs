@@ -11,7 +11,7 @@ use crate::{
     },
 };
 use rstest::rstest;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// As it was made for a grant that is in force, by an output that is to outlive it.
 fn lasting() -> Observed {
@@ -110,7 +110,7 @@ fn what_may_still_be_in_force_is_not_labelled() {
     let mut of_kept_grant = evaluation([]);
     of_kept_grant.kept = [grant("g")].into();
     assert_eq!(withdrawn(&of_kept_grant, &at("one", lasting())), []);
-    let unreadable = Scene { unreadable: [grant("g")].into(), ..at("one", lasting()) };
+    let unreadable = Scene { unreadable: Arc::new([grant("g")].into()), ..at("one", lasting()) };
     assert_eq!(withdrawn(&evaluation([]), &unreadable), []);
     assert_eq!(withdrawn(&evaluation([(key("one", "config"), kept("g"))]), &at("one", lasting())), []);
 }

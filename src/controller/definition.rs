@@ -123,8 +123,8 @@ fn present_state(name: &str, view: &DefinitionView) -> Result<(Source, Arc<str>)
         let message = format!("the facet definition {facet} can't be read: {error}");
         return Err(Present::Invalid(Problem::new("Unreadable", message)));
     }
-    let source =
-        Source::gather(&definition.spec, |facet| view.schemas.get(facet).cloned()).map_err(Present::Invalid)?;
+    let source = Source::gather(&definition.spec, |facet| Some(view.facets.get(facet)?.spec.schema.clone()))
+        .map_err(Present::Invalid)?;
     let hash = source.hash().into();
     Ok((source, hash))
 }

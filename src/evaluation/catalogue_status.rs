@@ -31,6 +31,11 @@ pub struct InvalidGrants {
 }
 
 impl InvalidGrants {
+    /// So many, of which these come first.
+    pub fn counted<'a>(count: u64, grants: impl Iterator<Item = &'a GrantId>) -> Self {
+        Self { count, named: grants.take(MAX_NAMED).cloned().collect() }
+    }
+
     /// One more; those that come first are named.
     pub fn add(&mut self, grant: &GrantId) {
         self.count += 1;

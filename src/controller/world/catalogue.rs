@@ -11,7 +11,6 @@ use crate::{
 };
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use kube::api::ObjectMeta;
-use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
@@ -35,8 +34,8 @@ pub struct DefinitionView {
     pub definition: Option<Arc<EntitlementDefinition>>,
     /// Why it can't be read, where nothing readable is known of it.
     pub unreadable: Option<String>,
-    /// The schemas of the facet definitions that it refers to.
-    pub schemas: BTreeMap<String, Value>,
+    /// The facet definitions that it refers to.
+    pub facets: BTreeMap<String, Arc<FacetDefinition>>,
     /// Those facet definitions that are there, but of which nothing readable is known, with the reason.
     pub unreadable_facets: BTreeMap<String, String>,
     /// Its kept revisions, the oldest first.
@@ -293,11 +292,11 @@ impl Catalogue {
         let definition = self.definitions.get(name).cloned();
         let facets = || definition.iter().flat_map(|definition| facets_of(definition));
         let unreadable = |facet: &str| Some((facet.to_owned(), self.facets.unreadable(&facet.into())?.to_owned()));
-        let schema = |facet: &str| Some((facet.to_owned(), self.facets.get(&facet.into())?.spec.schema.clone()));
+        let known = |facet: &str| Some((facet.to_owned(), Arc::clone(self.facets.get(&facet.into())?)));
         let numbers = self.revisions_of.get(name).into_iter().flatten();
         let served = self.served.get(name).cloned();
         DefinitionView {
-            schemas: facets().filter_map(schema).collect(),
+            facets: facets().filter_map(known).collect(),
             unreadable_facets: facets().filter_map(unreadable).collect(),
             unreadable: self.definitions.unreadable(name).map(str::to_owned),
             revisions: numbers.filter_map(|(_, revision)| self.revisions.get(revision).cloned()).collect(),

@@ -293,6 +293,13 @@ impl Grants {
         }
     }
 
+    /// Grants of a definition that state what is not valid.
+    pub fn all_invalid(&self, definition: &str) -> InvalidGrants {
+        let none = BTreeMap::new();
+        let invalid = self.invalid.get(definition).unwrap_or(&none);
+        InvalidGrants::counted(invalid.len() as u64, invalid.keys())
+    }
+
     /// Grants of a definition that state what is not valid, of one of the facets for which that is asked.
     pub fn invalid(&self, definition: &str, is_asked: impl Fn(&str) -> bool, into: &mut InvalidGrants) {
         for (grant, facets) in self.invalid.get(definition).into_iter().flatten() {

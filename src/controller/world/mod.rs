@@ -336,9 +336,7 @@ impl World {
 
     /// All about one definition, how many grants of it there are, and which of them state what is not valid.
     pub fn definition(&mut self, name: &Arc<str>) -> (DefinitionView, InstanceCounts, InvalidGrants) {
-        let mut invalid = InvalidGrants::default();
-        self.grants.invalid(name, |_| true, &mut invalid);
-        (self.catalogue.view(name), self.grants.counts(name), invalid)
+        (self.catalogue.view(name), self.grants.counts(name), self.grants.all_invalid(name))
     }
 
     /// Making something of a definition did not come to its end.

@@ -135,7 +135,7 @@ fn a_facet_definition(#[case] was_readable: bool) {
     world.take_work();
     let is_known = |world: &mut World| {
         let (view, ..) = world.definition(&"backup".into());
-        if was_readable { view.schemas.contains_key("policy") } else { view.unreadable_facets.contains_key("policy") }
+        if was_readable { view.facets.contains_key("policy") } else { view.unreadable_facets.contains_key("policy") }
     };
     holds_throughout(&mut world, World::observe_facet, &object, &facet("other", 1), is_known);
     let touches_its_definition = world.take_work().is_superset(&super::definitions(&["backup"]));

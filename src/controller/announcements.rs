@@ -1,23 +1,32 @@
-//! What is worth telling about a status that has changed. What the status showed before is never told again.
+//! What is worth telling about a status that has changed, and about what is put back. What the status showed before is never
+//! told again.
 
 use super::events::Notice;
-use crate::api::{
-    Condition, ConditionStatus, EntitlementInstanceStatus, Phase,
-    conditions::{ACCEPTED, DELIVERED, FACETS_VALID, READY},
+use crate::{
+    api::{
+        Condition, ConditionStatus, EntitlementInstanceStatus, Phase,
+        conditions::{ACCEPTED, DELIVERED, FACETS_VALID, READY},
+    },
+    core::grant::Grant,
+    evaluation::{object::ObjectKey, plan::Meddling},
 };
 
-/// Of a grant: a transition of its phase, what has gone wrong since the last status, and notices that are due.
+/// Of a grant: that it is accepted, a transition of its phase, what has gone wrong since the last status, and notices that are
+/// due.
 ///
-/// A grant's first phase is no transition, unless it is refused: everything else a new grant does is what was asked for.
-pub fn of_grant(
-    phase_before: Option<Phase>,
-    conditions_before: &[Condition],
-    status: &EntitlementInstanceStatus,
-    due: &[String],
-) -> Vec<Notice> {
+/// A grant's first phase is no transition, unless it is in force or refused: everything else a new grant does is what was asked
+/// for, and its acceptance tells.
+pub fn of_grant(grant: &Grant, status: &EntitlementInstanceStatus, due: &[String]) -> Vec<Notice> {
+    let (phase_before, conditions_before) = (grant.remembered.phase, &grant.remembered.conditions);
     let mut notices = Vec::new();
+    if grant.accepted.is_none() && status.accepted.is_some() {
+        notices.push(of_acceptance(status));
+    }
     notices.extend(
-        status.phase.filter(|phase| Some(*phase) != phase_before).and_then(|phase| of_phase(phase_before, phase)),
+        status
+            .phase
+            .filter(|phase| Some(*phase) != phase_before)
+            .and_then(|phase| of_phase(phase_before, phase, status.until.as_deref())),
     );
     let is_draft = status.phase == Some(Phase::Draft);
     let failures = [(ACCEPTED, "Refuse"), (FACETS_VALID, "Check"), (DELIVERED, "Deliver")];
@@ -31,6 +40,36 @@ pub fn of_grant(
         note: note.clone(),
     }));
     notices
+}
+
+/// That it is accepted, and what of it is not as everybody would think.
+fn of_acceptance(status: &EntitlementInstanceStatus) -> Notice {
+    let start = status.start.as_deref().unwrap_or_default();
+    let more = match status.phase {
+        Some(Phase::Waiting) => format!(", and comes into force at {start}"),
+        Some(Phase::Suspended) => ", and suspended".to_owned(),
+        Some(Phase::Grace) => ", though its term is over: it is delivered for its grace period only".to_owned(),
+        Some(Phase::Expired) => ", but its term is over already, so nothing is delivered".to_owned(),
+        _ => String::new(),
+    };
+    let note = format!("the grant is accepted{more}");
+    Notice { is_warning: false, reason: "Accepted".to_owned(), action: "Accept", note }
+}
+
+/// Of an output, or of the summary: that somebody else has changed or deleted it.
+pub fn of_put_back(key: &ObjectKey, meddling: Meddling) -> Notice {
+    let what = match meddling {
+        Meddling::Changed => "changed",
+        Meddling::Deleted => "deleted",
+    };
+    Notice {
+        is_warning: true,
+        reason: "PutBack".to_owned(),
+        action: "Correct",
+        note: format!(
+            "{key} was {what} by somebody else, and is put back: it follows what is granted, so change the grant or its definition instead"
+        ),
+    }
 }
 
 /// Of any other object: that it is not ready any more, or for another reason than before.
@@ -57,13 +96,17 @@ pub fn of_namespace_made_anew(namespace: &str) -> Notice {
 }
 
 /// A refusal is told with its reason, as a condition.
-fn of_phase(before: Option<Phase>, phase: Phase) -> Option<Notice> {
-    before?;
+fn of_phase(before: Option<Phase>, phase: Phase, until: Option<&str>) -> Option<Notice> {
+    before.or((phase == Phase::Active).then_some(phase))?;
+    let in_force = until.map_or_else(
+        || "the entitlement is in force".to_owned(),
+        |until| format!("the entitlement is in force until {until}"),
+    );
     let (reason, note) = match phase {
         Phase::Rejected => return None,
         Phase::Draft => ("ReturnedToDraft", "the configuration is withdrawn until state is Active again"),
         Phase::Waiting => ("Waiting", "the term has not started: the configuration comes with its start"),
-        Phase::Active => ("Activated", "the entitlement is in force"),
+        Phase::Active => ("Activated", &*in_force),
         Phase::Grace => ("GraceStarted", "the term is over: the configuration stays until the grace period is over"),
         Phase::Suspended => {
             ("Suspended", "the configuration is withdrawn while the entitlement or its organization is suspended")
@@ -88,12 +131,18 @@ fn newly_false(before: &[Condition], after: &[Condition], type_: &str, action: &
 
 #[cfg(test)]
 mod tests {
-    use super::{of_grant, of_readiness};
+    use super::{of_grant, of_put_back, of_readiness};
     use crate::{
-        api::{Condition, ConditionStatus, EntitlementInstanceStatus, Phase},
+        api::{
+            Condition, ConditionStatus, EntitlementInstance, EntitlementInstanceStatus, Phase,
+            entitlement_definition::OutputKind, entitlement_instance::AcceptedRecord,
+        },
         controller::events::Notice,
+        core::grant::Grant,
+        evaluation::{object::ObjectKey, plan::Meddling},
     };
     use rstest::rstest;
+    use serde_json::json;
 
     fn condition(type_: &str, status: ConditionStatus, reason: &str) -> Condition {
         Condition {
@@ -110,44 +159,132 @@ mod tests {
         EntitlementInstanceStatus { phase: Some(phase), conditions, ..EntitlementInstanceStatus::default() }
     }
 
+    /// A grant with what its status was before.
+    fn grant(phase: Option<Phase>, conditions: &[Condition]) -> Grant {
+        let instance = json!({
+            "metadata": {"name": "a", "namespace": "entitlements"},
+            "spec": {"organization": "acme", "definition": "seats"},
+            "status": {"phase": phase, "conditions": conditions},
+        });
+        Grant::read(&serde_json::from_value::<EntitlementInstance>(instance).unwrap())
+    }
+
+    fn record() -> AcceptedRecord {
+        let chain = json!({"name": "a", "uid": "", "since": "2026-01-01T00:00:00Z", "day": 1});
+        serde_json::from_value(json!({"timeZone": "UTC", "since": "2026-01-01T00:00:00Z", "chain": chain})).unwrap()
+    }
+
+    /// The same grant, accepted before.
+    fn accepted(phase: Option<Phase>) -> Grant {
+        let status =
+            EntitlementInstanceStatus { phase, accepted: Some(record()), ..EntitlementInstanceStatus::default() };
+        grant(phase, &[]).remembering(&status)
+    }
+
     fn reasons(notices: &[Notice]) -> Vec<(bool, &str)> {
         notices.iter().map(|notice| (notice.is_warning, notice.reason.as_str())).collect()
     }
 
+    fn told(notices: &[Notice]) -> Vec<String> {
+        notices.iter().map(|notice| format!("{}: {}", notice.reason, notice.note)).collect()
+    }
+
     #[rstest]
-    #[case::a_first_phase(None, Phase::Active, &[])]
     #[case::no_transition(Some(Phase::Active), Phase::Active, &[])]
-    #[case::a_start(Some(Phase::Waiting), Phase::Active, &[(false, "Activated")])]
-    #[case::an_end(Some(Phase::Active), Phase::Expired, &[(false, "Expired")])]
-    #[case::grace(Some(Phase::Active), Phase::Grace, &[(false, "GraceStarted")])]
-    fn phases(#[case] before: Option<Phase>, #[case] phase: Phase, #[case] expected: &[(bool, &str)]) {
-        assert_eq!(reasons(&of_grant(before, &[], &status(phase, vec![]), &[])), expected);
+    #[case::a_start(Some(Phase::Waiting), Phase::Active, &["Activated: the entitlement is in force until 2026-12-31"])]
+    #[case::a_seat(Some(Phase::Rejected), Phase::Active, &["Activated: the entitlement is in force until 2026-12-31"])]
+    #[case::suspended(
+        Some(Phase::Active), Phase::Suspended,
+        &["Suspended: the configuration is withdrawn while the entitlement or its organization is suspended"]
+    )]
+    #[case::an_end(
+        Some(Phase::Active), Phase::Expired, &["Expired: the term is over, and the configuration withdrawn"]
+    )]
+    #[case::grace(
+        Some(Phase::Active), Phase::Grace,
+        &["GraceStarted: the term is over: the configuration stays until the grace period is over"]
+    )]
+    #[case::a_status_that_was_lost(None, Phase::Active, &["Activated: the entitlement is in force until 2026-12-31"])]
+    #[case::another_first_phase(None, Phase::Expired, &[])]
+    fn phases(#[case] before: Option<Phase>, #[case] phase: Phase, #[case] expected: &[&str]) {
+        let status = EntitlementInstanceStatus {
+            until: Some("2026-12-31".to_owned()),
+            accepted: Some(record()),
+            ..status(phase, vec![])
+        };
+        assert_eq!(told(&of_grant(&accepted(before), &status, &[])), expected);
+    }
+
+    #[rstest]
+    #[case::at_once(
+        None, Phase::Active, &["Accepted: the grant is accepted", "Activated: the entitlement is in force"]
+    )]
+    #[case::a_draft(
+        Some(Phase::Draft), Phase::Active,
+        &["Accepted: the grant is accepted", "Activated: the entitlement is in force"]
+    )]
+    #[case::a_refused_one(
+        Some(Phase::Rejected), Phase::Active,
+        &["Accepted: the grant is accepted", "Activated: the entitlement is in force"]
+    )]
+    #[case::later(
+        None, Phase::Waiting, &["Accepted: the grant is accepted, and comes into force at 2027-01-01T00:00:00Z"]
+    )]
+    #[case::suspended(None, Phase::Suspended, &["Accepted: the grant is accepted, and suspended"])]
+    #[case::past_its_end(
+        None, Phase::Grace,
+        &["Accepted: the grant is accepted, though its term is over: it is delivered for its grace period only"]
+    )]
+    #[case::over(
+        None, Phase::Expired,
+        &["Accepted: the grant is accepted, but its term is over already, so nothing is delivered"]
+    )]
+    fn an_acceptance_is_told_once(#[case] before: Option<Phase>, #[case] phase: Phase, #[case] expected: &[&str]) {
+        let status = EntitlementInstanceStatus {
+            start: Some("2027-01-01T00:00:00Z".to_owned()),
+            accepted: Some(record()),
+            ..status(phase, vec![])
+        };
+        assert_eq!(told(&of_grant(&grant(before, &[]), &status, &[])), expected);
+        assert_eq!(told(&of_grant(&accepted(Some(phase)), &status, &[])), Vec::<String>::new());
     }
 
     #[test]
     fn a_refusal_is_told_once_and_again_with_another_reason() {
         let refused = |reason| condition("Accepted", ConditionStatus::False, reason);
         let duplicate = status(Phase::Rejected, vec![refused("Duplicate")]);
-        assert_eq!(reasons(&of_grant(None, &[], &duplicate, &[])), [(true, "Duplicate")]);
-        assert_eq!(reasons(&of_grant(Some(Phase::Rejected), &[refused("Duplicate")], &duplicate, &[])), []);
-        assert_eq!(
-            reasons(&of_grant(Some(Phase::Rejected), &[refused("InvalidTerm")], &duplicate, &[])),
-            [(true, "Duplicate")]
-        );
+        assert_eq!(reasons(&of_grant(&grant(None, &[]), &duplicate, &[])), [(true, "Duplicate")]);
+        let before = |reason| grant(Some(Phase::Rejected), &[refused(reason)]);
+        assert_eq!(reasons(&of_grant(&before("Duplicate"), &duplicate, &[])), []);
+        assert_eq!(reasons(&of_grant(&before("InvalidTerm"), &duplicate, &[])), [(true, "Duplicate")]);
     }
 
     #[test]
     fn what_activating_a_draft_would_give_is_no_failure() {
         let draft = status(Phase::Draft, vec![condition("Accepted", ConditionStatus::False, "InvalidTerm")]);
-        assert_eq!(of_grant(None, &[], &draft, &[]), []);
+        assert_eq!(of_grant(&grant(None, &[]), &draft, &[]), []);
     }
 
     #[test]
     fn conflicts_and_notices_are_told() {
         let conflict = status(Phase::Active, vec![condition("Delivered", ConditionStatus::False, "Conflict")]);
-        let told = of_grant(Some(Phase::Active), &[], &conflict, &["ends soon".to_owned()]);
+        let told = of_grant(&grant(Some(Phase::Active), &[]), &conflict, &["ends soon".to_owned()]);
         assert_eq!(reasons(&told), [(true, "Conflict"), (false, "RenewalDue")]);
         assert_eq!((told[0].note.as_str(), told[1].note.as_str()), ("about Conflict", "ends soon"));
+    }
+
+    #[test]
+    fn what_is_put_back_is_named() {
+        let key = ObjectKey { kind: OutputKind::ConfigMap, namespace: "acme".into(), name: "storage".into() };
+        let told = [Meddling::Changed, Meddling::Deleted].map(|meddling| of_put_back(&key, meddling));
+        assert_eq!(reasons(&told), [(true, "PutBack"), (true, "PutBack")]);
+        assert_eq!(
+            told.map(|notice| notice.note),
+            [
+                "ConfigMap acme/storage was changed by somebody else, and is put back: it follows what is granted, so change the grant or its definition instead",
+                "ConfigMap acme/storage was deleted by somebody else, and is put back: it follows what is granted, so change the grant or its definition instead",
+            ]
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::{
     attempts::{Choice, OfOrganization},
     context::Context,
     failure::Refusal,
+    put_back,
     scope::{Deleted, Occupant, Scope},
     world::WorkItem,
 };
@@ -11,7 +12,7 @@ use crate::{
     api::entitlement_definition::OnEnd,
     evaluation::{
         object::{ObjectContent, ObjectKey},
-        plan::{Change, Delivery, Fingerprint, Observed, Outcomes, Owner, Stuck, Withdrawal},
+        plan::{Change, Delivery, Fingerprint, Meddling, Observed, Outcomes, Owner, Stuck, Withdrawal},
     },
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -189,8 +190,9 @@ impl<'a> Applier<'a> {
         }
     }
 
-    fn wrote(&self, key: &ObjectKey, observed: Observed) {
-        self.context.world(|world| world.wrote_output(self.owner.name(), key, observed));
+    /// What it was before others changed it, if they did.
+    fn wrote(&self, key: &ObjectKey, observed: Observed) -> Option<Arc<Observed>> {
+        self.context.world(|world| world.wrote_output(self.owner.name(), key, observed))
     }
 
     fn is_gone(&self, key: &ObjectKey, uid: &Arc<str>) {
@@ -206,7 +208,11 @@ impl<'a> Applier<'a> {
         };
         match written {
             Ok(observed) => {
-                self.wrote(&key, observed);
+                let before = self.wrote(&key, observed);
+                let found = self.observed.get(&key).map(AsRef::as_ref);
+                if let Some(meddling) = Meddling::of(&content, found, before.as_deref()) {
+                    put_back::tell(self.context, self.owner, &key, &content, meddling);
+                }
                 let is_hopeful = self.attempts(|all| all.writes.done(&key, what, Instant::now()));
                 let next = if is_hopeful { Next::Others } else { Next::Nothing };
                 Written { key, delivery: Some(Delivery::Done), next }

@@ -1,7 +1,8 @@
-//! Tells users of what happens, as Kubernetes events: best effort, in order, one at a time, so that they never hold up
-//! anything that counts.
+//! Tells users of what happens, as Kubernetes events: best effort, stamped in order, a few at a time, so that they never hold
+//! up anything that counts.
 
-use super::{clock, gate::Gate, output::FIELD_MANAGER};
+use super::{clock, failure::Refusal, gate::Gate, output::FIELD_MANAGER};
+use futures::{StreamExt, stream};
 use k8s_openapi::{
     api::{core::v1::ObjectReference, events::v1},
     apimachinery::pkg::apis::meta::v1::MicroTime,
@@ -11,17 +12,30 @@ use kube::{
     Api, Resource,
     api::{ObjectMeta, PostParams},
 };
-use std::{sync::Arc, time::Duration};
-use tokio::{sync::mpsc, time::timeout};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{
+    sync::mpsc,
+    time::{sleep, timeout},
+};
 
 /// The most characters that a note may have (1024 bytes, by Kubernetes' validation of events).
 const MAX_NOTE_BYTES: usize = 1024;
 /// The most characters of the object's name that an event's own name takes over.
 const MAX_NAME_CHARS: usize = 220;
-/// What waits beyond that is dropped.
-const MAX_WAITING: usize = 4096;
-/// How long one may take; then it is dropped.
+/// What waits beyond that is dropped. It is more than all grants of a large cluster have to tell at once.
+const MAX_WAITING: usize = 1 << 16;
+/// How many are published at once: one after the other, a burst would take minutes.
+const CONCURRENCY: usize = 8;
+/// How long one may take once it is its turn.
 const LIMIT: Duration = Duration::from_secs(10);
+/// How long to wait before it is tried again, where the API server did not take it; then it is dropped.
+const PAUSES: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(10)];
 /// Where events of objects without namespace are.
 const CLUSTER_NAMESPACE: &str = "default";
 
@@ -40,19 +54,26 @@ pub struct Notice {
 
 /// Takes events to be published.
 pub struct Announcer {
-    waiting: mpsc::Sender<(ObjectReference, Notice)>,
+    waiting: mpsc::Sender<(ObjectReference, Notice, i64)>,
+    /// When the last one was announced, in nanoseconds of the Unix epoch.
+    last: AtomicI64,
+    /// The last one was dropped, which is said once.
+    is_dropping: AtomicBool,
 }
 
 /// Publishes them.
 pub struct Publisher {
     gate: Arc<Gate>,
-    waiting: mpsc::Receiver<(ObjectReference, Notice)>,
+    waiting: mpsc::Receiver<(ObjectReference, Notice, i64)>,
 }
 
 /// The two ends.
 pub fn channel(gate: Arc<Gate>) -> (Announcer, Publisher) {
     let (sender, receiver) = mpsc::channel(MAX_WAITING);
-    (Announcer { waiting: sender }, Publisher { gate, waiting: receiver })
+    (
+        Announcer { waiting: sender, last: AtomicI64::new(0), is_dropping: AtomicBool::new(false) },
+        Publisher { gate, waiting: receiver },
+    )
 }
 
 /// How events refer to an object.
@@ -70,37 +91,57 @@ pub fn reference<K: Resource<DynamicType = ()>>(namespace: Option<&str>, name: &
 impl Announcer {
     /// Tells of an object, later.
     pub fn announce(&self, about: ObjectReference, notice: Notice) {
-        if self.waiting.try_send((about, notice)).is_err() {
-            tracing::debug!("an event is dropped, as too many are waiting");
+        let is_dropped = self.waiting.try_send((about, notice, self.stamp())).is_err();
+        if is_dropped && !self.is_dropping.load(Ordering::Relaxed) {
+            tracing::warn!("events are dropped, as too many are waiting to be written");
         }
+        self.is_dropping.store(is_dropped, Ordering::Relaxed);
+    }
+
+    /// Now, but later than any before, so that events stand in the order in which they were announced, under names of their
+    /// own.
+    fn stamp(&self) -> i64 {
+        let now = clock::now().timestamp_nanos_opt().unwrap_or_default();
+        let last = self.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(now.max(last + 1)));
+        last.map_or(now, |last| now.max(last + 1))
     }
 }
 
 impl Publisher {
     /// Publishes until nobody announces any more.
-    pub async fn run(mut self) {
-        while let Some((about, notice)) = self.waiting.recv().await {
-            if timeout(LIMIT, self.publish(about, notice)).await.is_err() {
-                tracing::debug!("an event is dropped, as the API server did not take it in time");
-            }
-        }
-    }
-
-    async fn publish(&self, about: ObjectReference, notice: Notice) {
-        let namespace = about.namespace.clone().unwrap_or_else(|| CLUSTER_NAMESPACE.to_owned());
-        let event = event(about, notice, &namespace);
-        let api: Api<v1::Event> = Api::namespaced(self.gate.client(), &namespace);
-        let _pass = self.gate.enter().await;
-        if let Err(error) = api.create(&PostParams::default(), &event).await {
-            tracing::debug!(%error, namespace, "an event could not be written");
-        }
+    pub async fn run(self) {
+        let Self { gate, mut waiting } = self;
+        let waiting = stream::poll_fn(|context| waiting.poll_recv(context));
+        let all = waiting.map(|(about, notice, stamp)| publish(&gate, about, notice, stamp));
+        all.buffer_unordered(CONCURRENCY).collect::<()>().await;
     }
 }
 
-fn event(about: ObjectReference, notice: Notice, namespace: &str) -> v1::Event {
-    let now = clock::now();
+async fn publish(gate: &Gate, about: ObjectReference, notice: Notice, stamp: i64) {
+    let namespace = about.namespace.clone().unwrap_or_else(|| CLUSTER_NAMESPACE.to_owned());
+    let event = event(about, notice, stamp, &namespace);
+    let api: Api<v1::Event> = Api::namespaced(gate.client(), &namespace);
+    let mut pauses = PAUSES.into_iter();
+    while let Err(refusal) = create(gate, &api, &event).await {
+        let pause = pauses.next().filter(|_| matches!(refusal, Refusal::Unavailable(_)));
+        let Some(pause) = pause else {
+            tracing::debug!(error = %refusal, namespace, "an event could not be written");
+            return;
+        };
+        sleep(pause).await;
+    }
+}
+
+async fn create(gate: &Gate, api: &Api<v1::Event>, event: &v1::Event) -> Result<(), Refusal> {
+    let _pass = gate.enter().await;
+    match timeout(LIMIT, api.create(&PostParams::default(), event)).await {
+        Ok(created) => created.map(drop).map_err(|error| Refusal::of(&error)),
+        Err(_) => Err(Refusal::Unavailable("the API server did not take it in time".to_owned())),
+    }
+}
+
+fn event(about: ObjectReference, notice: Notice, stamp: i64, namespace: &str) -> v1::Event {
     let name: String = about.name.as_deref().unwrap_or_default().chars().take(MAX_NAME_CHARS).collect();
-    let stamp = now.timestamp_nanos_opt().unwrap_or_default();
     v1::Event {
         metadata: ObjectMeta {
             namespace: Some(namespace.to_owned()),
@@ -130,7 +171,13 @@ fn cut(mut note: String) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::cut;
+    use super::{channel, cut, reference};
+    use crate::{
+        api::Organization,
+        controller::{announcements, gate::Gate},
+    };
+    use kube::{Client, Config};
+    use std::{collections::BTreeSet, sync::Arc};
 
     #[test]
     fn a_note_keeps_to_the_limit() {
@@ -138,5 +185,24 @@ mod tests {
         assert_eq!(cut("x".repeat(1024)).len(), 1024);
         assert_eq!(cut("x".repeat(1025)), format!("{}…", "x".repeat(1021)));
         assert_eq!(cut("ü".repeat(600)).len(), 1023);
+    }
+
+    #[tokio::test]
+    async fn a_burst_is_kept_whole_in_order_and_under_names_of_its_own() {
+        let client = Client::try_from(Config::new(http::Uri::from_static("http://127.0.0.1:9"))).unwrap();
+        let (announcer, mut publisher) = channel(Arc::new(Gate::new(client, 1)));
+        for number in 0..60_000 {
+            let about = reference::<Organization>(None, "acme", "uid");
+            announcer.announce(about, announcements::of_namespace_made_anew(&number.to_string()));
+        }
+        let (mut stamps, mut last) = (BTreeSet::new(), 0);
+        for number in 0..60_000 {
+            let (_, notice, stamp) = publisher.waiting.try_recv().unwrap();
+            assert!(notice.note.starts_with(&format!("namespace {number} ")), "{}", notice.note);
+            assert!(stamp > last, "{stamp} is not after {last}");
+            last = stamp;
+            stamps.insert(stamp);
+        }
+        assert_eq!(stamps.len(), 60_000);
     }
 }

@@ -20,7 +20,7 @@
 //! | `scope`, `output`, `apply` | how tenants' namespaces are written to |
 //! | `memory`, `reclaim`, `handwriting` | where the operator's objects lie, and how it knows those again that were tampered with |
 //! | `status`, `revisions` | what is written on the catalogue's and the grants' own objects |
-//! | `announcements`, `events`, `time_zones` | what users are told |
+//! | `announcements`, `events`, `put_back`, `time_zones` | what users are told |
 //! | `gate`, `guarded`, `failure`, `clock`, `context` | what all of them share |
 //! | `knowledge` | what others may ask |
 
@@ -43,6 +43,7 @@ mod limit;
 mod memory;
 mod organization;
 mod output;
+mod put_back;
 mod queue;
 mod reclaim;
 mod resumptions;

@@ -298,7 +298,7 @@ pub async fn write_grant(
             "phase"
         );
     }
-    for notice in announcements::of_grant(before.phase, &before.conditions, status, due) {
+    for notice in announcements::of_grant(grant, status, due) {
         let about = events::reference::<EntitlementInstance>(Some(namespace), name, &facts.uid);
         context.announcer.announce(about, notice);
     }

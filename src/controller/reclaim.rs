@@ -5,13 +5,14 @@
 use super::{
     context::Context,
     failure::{Failure, Refusal},
+    put_back,
     scope::{Found, Scope},
     world::{OrganizationView, Origin},
 };
 use crate::evaluation::{
     Evaluation,
-    object::ObjectKey,
-    plan::{Ground, Outcomes, Owner, Stuck},
+    object::{ObjectKey, Wish},
+    plan::{Ground, Meddling, Outcomes, Owner, Stuck},
 };
 use std::sync::Arc;
 
@@ -67,7 +68,13 @@ pub async fn reclaim(
         match result {
             Ok(Some(observed)) => {
                 tracing::info!(organization = %owner.name(), object = %key, "an output whose marks were taken off is marked anew");
-                context.world(|world| world.wrote_output(owner.name(), &key, observed.clone()));
+                let before = context.world(|world| world.wrote_output(owner.name(), &key, observed.clone()));
+                let wish = evaluation.objects.get(&key).map(|desired| &desired.wish);
+                if let Some(Wish::Write(content)) = wish
+                    && let Some(meddling) = Meddling::of(content, Some(&observed), before.as_deref())
+                {
+                    put_back::tell(context, owner, &key, content, meddling);
+                }
                 view.scene.observed.insert(key, Arc::new(observed));
             }
             Ok(None) | Err(Refusal::Gone | Refusal::NamespaceMissing) => {

@@ -146,6 +146,7 @@ impl Delivery {
         let mut delivery = Self::default();
         let mut allowance = Allowance::of(standing.name, limits);
         delivery.summarize(standing, summary, &mut allowance);
+        delivery.say_nowhere(standing, holdings);
         let mut requests = Vec::new();
         for task in delivery.tasks(holdings, resume) {
             delivery.request(standing, &task, &mut budget, &mut requests);
@@ -201,6 +202,14 @@ impl Delivery {
         for namespace in &standing.served {
             let key = ObjectKey { kind: OutputKind::ConfigMap, namespace: namespace.clone(), name: name.clone() };
             self.objects.insert(key, DesiredObject { grant: None, wish: wish.clone() });
+        }
+    }
+
+    /// Where nothing can be delivered to, no grant is as it should be, be it that only the summary would tell of it.
+    fn say_nowhere(&mut self, standing: &Standing, holdings: &[Holding]) {
+        let Some(trouble) = standing.nowhere() else { return };
+        for member in holdings.iter().flat_map(Holding::members_in_force) {
+            self.hinder(&member.grant.id, Some(trouble.clone()));
         }
     }
 
@@ -302,7 +311,7 @@ impl Delivery {
                 return;
             }
         };
-        if let Some(namespace) = standing.awaited.first() {
+        if let Some(namespace) = standing.awaited.first().filter(|_| !standing.served.is_empty()) {
             let message =
                 format!("namespace {namespace} does not exist or is terminating: it is served as soon as it is there");
             self.hinder(&member.grant.id, Some(("NamespaceMissing", message)));
@@ -328,12 +337,14 @@ impl Delivery {
                     place.insert(DesiredObject { grant: Some(request.grant.clone()), wish: wish.clone() });
                 }
                 Entry::Occupied(taken) => {
-                    let owner = taken
-                        .get()
-                        .grant
-                        .as_ref()
-                        .map_or_else(|| "the organization's summary".to_owned(), ToString::to_string);
-                    let message = format!("{} belongs to {owner}: give one of the two another objectName", taken.key());
+                    let (owner, advice) = match &taken.get().grant {
+                        Some(owner) => (owner.to_string(), "one of the two another objectName"),
+                        None => (
+                            "the organization's summary".to_owned(),
+                            "the output another objectName, or the summary another name (spec.summary.name of the organization)",
+                        ),
+                    };
+                    let message = format!("{} belongs to {owner}: give {advice}", taken.key());
                     conflict.get_or_insert(("Conflict", message));
                 }
             }

@@ -6,6 +6,7 @@
 //! | `observed` | what is kept in memory of an object that is there |
 //! | `owner` | whose objects are planned, and where they may lie |
 //! | `writes` | which objects are made and put right |
+//! | `meddling` | what somebody else has done to an object that is put right |
 //! | `withdrawals` | which objects go, or are kept as no longer in force, once the writes are through |
 //! | `statuses` | what the statuses say of the delivery |
 //!
@@ -15,6 +16,7 @@
 //! it yields to whoever asks for its name now. An object whose marks were taken off is marked anew before anything is planned.
 
 mod fingerprint;
+mod meddling;
 mod observed;
 mod owner;
 mod statuses;
@@ -25,6 +27,7 @@ mod writes;
 mod tests;
 
 pub use fingerprint::Fingerprint;
+pub use meddling::Meddling;
 pub use observed::{Authorship, Fate, Marks, Naming, Observed};
 pub use owner::{Ground, Owner};
 pub use statuses::{Statuses, statuses};

@@ -87,6 +87,25 @@ impl<'a> Standing<'a> {
         self.awaited.push(namespace);
     }
 
+    /// Why nothing of its grants can be delivered now, where it has no namespace that is served.
+    #[must_use]
+    pub fn nowhere(&self) -> Option<Trouble> {
+        if !self.served.is_empty() {
+            return None;
+        }
+        let mut troubles = self.troubles.iter().filter(|(reason, _)| NAMESPACE_REASONS.contains(reason));
+        let (reason, first) = troubles.next()?;
+        let more = match troubles.count() {
+            0 => String::new(),
+            others => format!(" (and {others} more)"),
+        };
+        let message = format!(
+            "organization {} has no namespace to deliver to: make one that its spec.namespaces lists, or mend that list; {first}{more}",
+            self.name
+        );
+        Some((reason, message))
+    }
+
     /// Why a grant is refused whether or not it was accepted before: it has no right to be granted.
     #[must_use]
     pub fn barred(&self, grant: &Grant, facts: Option<&NamespaceFacts>) -> Option<Refusal> {
@@ -122,6 +141,9 @@ fn summary_trouble(name: &str) -> Option<Trouble> {
     );
     Some(("ReservedName", message))
 }
+
+/// The reasons of a namespace that is not served.
+const NAMESPACE_REASONS: [&str; 3] = ["NamespaceRefused", "NamespaceTaken", "NamespaceMissing"];
 
 fn gravity(reason: &str) -> usize {
     ["InvalidTimeZone", "NamespaceRefused", "NamespaceTaken", "ReservedName", "NamespaceMissing"]

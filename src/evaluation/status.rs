@@ -174,7 +174,10 @@ fn entitled_message(member: &Member) -> String {
         Phase::Rejected => "the grant is refused: see Accepted".to_owned(),
         Phase::Expired => "the grant is over".to_owned(),
         Phase::Waiting => format!("the grant starts at {}", member.start().map(format_instant).unwrap_or_default()),
-        Phase::Suspended => "the grant or its organization is suspended".to_owned(),
+        Phase::Suspended if member.grant.suspended => "the grant is suspended (its spec.suspended is true)".to_owned(),
+        Phase::Suspended => {
+            format!("organization {} is suspended (its spec.suspended is true)", member.grant.organization)
+        }
         Phase::Active => format!("in force {}", until(member.verdict.end.instant().at())),
         Phase::Grace => format!("past its end, still delivered {}", until(member.change.map(|change| change.at))),
     }

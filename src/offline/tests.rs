@@ -4,6 +4,7 @@ mod at_a_glance;
 mod course;
 mod documentation;
 mod explanation;
+mod nowhere;
 mod summary;
 mod templates;
 mod timeline;

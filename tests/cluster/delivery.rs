@@ -206,6 +206,28 @@ async fn what_others_made_is_never_touched_and_the_conflict_ends_with_it() {
 }
 
 #[tokio::test]
+async fn a_conflict_over_the_summary_says_which_name_to_change() {
+    let cluster = cluster().await;
+    cluster.apply("{apiVersion: v1, kind: Namespace, metadata: {name: $}}").await;
+    cluster
+        .apply("{apiVersion: v1, kind: ConfigMap, metadata: {name: entitlements, namespace: $}, data: {who: me}}")
+        .await;
+    cluster.feature().await;
+    let conflict = cluster.condition("Organization", "$", "Ready", "False", "Conflict").await;
+    assert_eq!(
+        conflict["message"],
+        format!(
+            "ConfigMap {}/entitlements is not the operator's, and is left alone: delete or rename it, or give the summary another name (spec.summary.name of the organization)",
+            cluster.name
+        )
+    );
+    assert_eq!(cluster.get("ConfigMap", "$", "entitlements").await.unwrap()["data"], json!({"who": "me"}));
+    cluster.merge("Organization", "", "$", json!({"spec": {"summary": {"name": "held"}}})).await.unwrap();
+    cluster.object("ConfigMap", "$", "held").await;
+    cluster.condition("Organization", "$", "Ready", "True", "Served").await;
+}
+
+#[tokio::test]
 async fn an_object_that_loses_its_label_and_its_content_at_once_is_put_right() {
     let cluster = cluster().await;
     cluster.feature().await;

@@ -259,7 +259,25 @@ async fn a_fresh_object_says_that_nobody_has_seen_it() {
         made["spec"],
         json!({"organization": "a", "definition": "a", "state": "Active", "priority": 0, "suspended": false})
     );
-    tokio::task::spawn_blocking(move || drop(stage)).await.unwrap();
+    // Nor does it get in the way of what goes by the status.
+    let shown = tokio::task::spawn_blocking(move || {
+        let get = |arguments: &[&str]| {
+            let all = [&["get", "ent", "--namespace=entitlements"], arguments].concat();
+            columns(&stage.kubectl(&all))
+        };
+        let active = get(&["--field-selector=status.phase=Active", "--output=name"]);
+        (get(&[]), get(&["--field-selector=status.phase=", "--output=name"]), active)
+    });
+    let (all, fresh, active) = shown.await.unwrap();
+    assert_eq!(all[0], ["NAME", "ORGANIZATION", "DEFINITION", "AMOUNT", "PHASE", "REASON", "UNTIL", "AGE"]);
+    assert_eq!(all[1][..3], ["a", "a", "a"]);
+    assert_eq!(all[1].len(), 4, "{all:?}");
+    assert_eq!((fresh.len(), active.len()), (1, 0));
+}
+
+/// The words of each line.
+fn columns(output: &str) -> Vec<Vec<String>> {
+    output.lines().map(|line| line.split_whitespace().map(str::to_owned).collect()).collect()
 }
 
 #[tokio::test]
@@ -269,22 +287,38 @@ async fn kubectl_shows_what_is_asked_at_a_glance() {
     let name = cluster.name.clone();
     cluster.create(grant(&name, &name, &name, json!({"end": "2100-12-31"}))).await.unwrap();
     cluster.phase("$", "Active").await;
-    let columns = |output: &str| -> Vec<Vec<String>> {
-        output.lines().map(|line| line.split_whitespace().map(str::to_owned).collect()).collect()
-    };
-    let selector = format!("--field-selector=spec.organization={name},spec.definition={name}");
+    cluster
+        .apply("{apiVersion: entitlements.dev/v1alpha1, kind: FacetDefinition, metadata: {name: $}, spec: {schema: {type: object}}}")
+        .await;
+    let selector = format!("--field-selector=spec.organization={name},spec.definition={name},status.phase=Active");
     let instance = name.clone();
     let lines = tokio::task::spawn_blocking(move || {
         let shown = shared_kubectl(&["get", "ent", "--namespace=entitlements", &selector]);
+        let wide = shared_kubectl(&["get", "ent", "--namespace=entitlements", &selector, "--output=wide"]);
+        let others = ["org", "facet", "edef"].map(|kind| shared_kubectl(&["get", kind, "--output=wide"]));
         let listed = shared_kubectl(&["get", "entitlements", "--all-namespaces", "--output=name"]);
         let explained = shared_kubectl(&["explain", "ent.spec.end"]);
-        (shown, listed, explained)
+        (shown, wide, others, listed, explained)
     });
-    let (shown, listed, explained) = lines.await.unwrap();
-    let shown = columns(&shown);
-    assert_eq!(shown[0], ["NAME", "ORGANIZATION", "DEFINITION", "PHASE", "READY", "ENDS", "AGE"]);
-    assert_eq!(shown[1][..6], [instance.as_str(), &instance, &instance, "Active", "True", "2101-01-01T00:00:00Z"]);
+    let (shown, wide, others, listed, explained) = lines.await.unwrap();
+    let (shown, wide) = (columns(&shown), columns(&wide));
+    let header = ["NAME", "ORGANIZATION", "DEFINITION", "AMOUNT", "PHASE", "REASON", "UNTIL", "AGE"];
+    assert_eq!(shown[0], header);
+    assert_eq!(shown[1][..6], [instance.as_str(), &instance, &instance, "Active", "Active", "2100-12-31"]);
     assert_eq!(shown.len(), 2);
+    assert_eq!(wide[0], [&header[..], &["READY", "START"]].concat());
+    let started = cluster.get("EntitlementInstance", "entitlements", "$").await.unwrap()["status"]["start"].clone();
+    assert_eq!(wide[1][7..], ["True", started.as_str().unwrap()]);
+    let headers = others.map(|output| output.lines().next().map(|line| columns(line).concat()));
+    let words = |header: &str| Some(columns(header).concat());
+    assert_eq!(
+        headers,
+        [
+            words("NAME DISPLAY ACTIVE READY REASON NEXT AGE ZONE"),
+            words("NAME DISPLAY READY REASON AGE"),
+            words("NAME TYPE AMOUNT UNIT TERM ACTIVE READY REASON AGE INVALID CATEGORY"),
+        ]
+    );
     for kind in ["organization", "entitlementdefinition", "entitlementinstance"] {
         assert!(listed.contains(&format!("{kind}.entitlements.dev/{name}\n")), "{listed}");
     }

@@ -23,6 +23,44 @@ async fn a_missing_namespace_is_waited_for_and_served_when_it_appears() {
 }
 
 #[tokio::test]
+async fn nothing_is_ready_without_a_namespace() {
+    let cluster = cluster().await;
+    cluster
+        .apply(
+            "
+apiVersion: entitlements.dev/v1alpha1
+kind: Organization
+metadata: {name: $}
+spec: {namespaces: [$-one, $-two]}
+---
+apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementDefinition
+metadata: {name: $}
+spec: {type: Feature}
+",
+        )
+        .await;
+    // It has no outputs: what is delivered is the summary.
+    cluster.create(grant(&cluster.name, &cluster.name, &cluster.name, json!({}))).await.unwrap();
+    let delivered = cluster.condition("EntitlementInstance", "$", "Delivered", "False", "NamespaceMissing").await;
+    assert_eq!(
+        delivered["message"],
+        format!(
+            "organization {0} has no namespace to deliver to: make one that its spec.namespaces lists, or mend that list; namespace {0}-one does not exist or is terminating: it is served as soon as it is there (and 1 more)",
+            cluster.name
+        )
+    );
+    cluster.condition("EntitlementInstance", "$", "Ready", "False", "NamespaceMissing").await;
+    let two = format!("{}-two", cluster.name);
+    cluster.create(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": two}})).await.unwrap();
+    cluster.object("ConfigMap", &two, "entitlements").await;
+    cluster.condition("EntitlementInstance", "$", "Ready", "True", "Active").await;
+    cluster.condition("Organization", "$", "Ready", "False", "NamespaceMissing").await;
+    cluster.delete("Namespace", "", &two).await;
+    cluster.condition("EntitlementInstance", "$", "Ready", "False", "NamespaceMissing").await;
+}
+
+#[tokio::test]
 async fn a_namespace_that_is_deleted_and_made_again_is_served_again() {
     let cluster = cluster().await;
     cluster.feature().await;

@@ -1,6 +1,6 @@
 //! Objects that others change again and again, so that each puts right what the other has done.
 
-use crate::evaluation::object::ObjectKey;
+use crate::evaluation::{object::ObjectKey, plan::Observed};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::Arc,
@@ -14,6 +14,8 @@ const MOST_CORRECTIONS: usize = 10;
 const WINDOW: Duration = Duration::from_mins(1);
 /// How long it is let go.
 const PAUSE: Duration = Duration::from_mins(5);
+/// How long it is not told again that an object is put back.
+const SILENCE: Duration = Duration::from_mins(5);
 /// Fewer changes than this are not worth looking for outdated ones among them.
 const FEW: usize = 1024;
 
@@ -25,6 +27,9 @@ pub struct Contention {
     full: usize,
     corrected: HashMap<ObjectKey, VecDeque<Instant>>,
     let_go: HashMap<Arc<str>, BTreeMap<ObjectKey, Instant>>,
+    told: HashMap<ObjectKey, Instant>,
+    /// With how many of these outdated ones are looked for.
+    told_full: usize,
 }
 
 /// What the watch has shown of an object since the operator's last write.
@@ -33,12 +38,14 @@ struct Changes {
     /// The versions of it; one of them may be that write's, of which the watch can tell before the answer does.
     versions: Vec<u64>,
     was_removed: bool,
+    /// What it was before.
+    before: Option<Arc<Observed>>,
 }
 
 impl Contention {
     /// The watch shows an object otherwise than before, with that version, or (None) that it is gone.
-    pub fn saw(&mut self, key: &ObjectKey, version: Option<u64>, now: Instant) {
-        let new = || Changes { last: now, versions: Vec::new(), was_removed: false };
+    pub fn saw(&mut self, key: &ObjectKey, version: Option<u64>, before: Option<&Arc<Observed>>, now: Instant) {
+        let new = || Changes { last: now, versions: Vec::new(), was_removed: false, before: before.cloned() };
         let changes = self.changed.entry(key.clone()).or_insert_with(new);
         changes.last = now;
         match version {
@@ -54,15 +61,27 @@ impl Contention {
         self.full = self.changed.len() * 2;
     }
 
-    /// The operator has written an object of the organization, which has that version now, or (None) has deleted it.
-    pub fn wrote(&mut self, organization: &Arc<str>, key: &ObjectKey, version: Option<u64>, now: Instant) {
-        let Some(changes) = self.changed.remove(key) else { return };
+    /// The operator has written an object of the organization, which has that version now, or (None) has deleted it. What it
+    /// was before others changed it, if they did.
+    pub fn wrote(
+        &mut self,
+        organization: &Arc<str>,
+        key: &ObjectKey,
+        version: Option<u64>,
+        now: Instant,
+    ) -> Option<Arc<Observed>> {
+        let changes = self.changed.remove(key)?;
         let by_others = changes.versions.iter().any(|seen| Some(*seen) != version);
         // That it is gone may be the operator's doing, if it has deleted it.
         let is_made_anew = changes.was_removed && version.is_some();
         if !by_others && !is_made_anew {
-            return;
+            return None;
         }
+        self.correct(organization, key, now);
+        changes.before
+    }
+
+    fn correct(&mut self, organization: &Arc<str>, key: &ObjectKey, now: Instant) {
         let times = self.corrected.entry(key.clone()).or_default();
         times.retain(|at| *at + WINDOW > now);
         times.push_back(now);
@@ -73,6 +92,19 @@ impl Contention {
         let let_go = self.let_go.entry(Arc::clone(organization)).or_default();
         let_go.retain(|_, until| *until > now);
         let_go.insert(key.clone(), now + PAUSE);
+    }
+
+    /// Whether it is to be told that the object is put back, as it was not told lately.
+    pub fn tells(&mut self, key: &ObjectKey, now: Instant) -> bool {
+        if self.told.get(key).is_some_and(|last| *last + SILENCE > now) {
+            return false;
+        }
+        if self.told.len() >= self.told_full.max(FEW) {
+            self.told.retain(|_, last| *last + SILENCE > now);
+            self.told_full = self.told.len() * 2;
+        }
+        self.told.insert(key.clone(), now);
+        true
     }
 
     /// The objects of an organization that are let go.
@@ -89,7 +121,7 @@ impl Contention {
 
 #[cfg(test)]
 mod tests {
-    use super::{Contention, FEW, PAUSE, WINDOW};
+    use super::{Contention, FEW, PAUSE, SILENCE, WINDOW};
     use crate::{api::entitlement_definition::OutputKind, evaluation::object::ObjectKey};
     use std::{sync::Arc, time::Duration};
     use tokio::time::Instant;
@@ -102,7 +134,7 @@ mod tests {
     fn fight(contention: &mut Contention, times: u32, pause: Duration, start: Instant) -> Instant {
         let organization: Arc<str> = "acme".into();
         for number in 0..times {
-            contention.saw(&key("a"), Some(1), start + pause * number);
+            contention.saw(&key("a"), Some(1), None, start + pause * number);
             contention.wrote(&organization, &key("a"), Some(2), start + pause * number);
         }
         start + pause * times
@@ -130,10 +162,10 @@ mod tests {
         let now = fight(&mut contention, 100, Duration::from_secs(7), Instant::now());
         for version in 0..100 {
             contention.wrote(&"acme".into(), &key("a"), Some(version), now);
-            contention.saw(&key("a"), None, now);
+            contention.saw(&key("a"), None, None, now);
             contention.wrote(&"acme".into(), &key("a"), None, now);
             // The watch may tell of a write before its answer does.
-            contention.saw(&key("a"), Some(version), now);
+            contention.saw(&key("a"), Some(version), None, now);
             contention.wrote(&"acme".into(), &key("a"), Some(version), now);
         }
         assert!(contention.let_go("acme", now).is_empty());
@@ -143,21 +175,35 @@ mod tests {
     fn what_others_delete_again_and_again_is_let_go_too() {
         let (mut contention, now) = (Contention::default(), Instant::now());
         for version in 0..11 {
-            contention.saw(&key("a"), None, now);
-            contention.saw(&key("a"), Some(version), now);
+            contention.saw(&key("a"), None, None, now);
+            contention.saw(&key("a"), Some(version), None, now);
             contention.wrote(&"acme".into(), &key("a"), Some(version), now);
         }
         assert_eq!(contention.let_go("acme", now), [key("a")].into());
     }
 
     #[test]
+    fn what_is_put_back_is_told_once_in_five_minutes_for_each_object() {
+        let (mut contention, start) = (Contention::default(), Instant::now());
+        let told: Vec<u64> =
+            (0..1200).filter(|second| contention.tells(&key("a"), start + Duration::from_secs(*second))).collect();
+        assert_eq!(told, [0, 300, 600, 900]);
+        assert!(contention.tells(&key("b"), start));
+        for number in 0..FEW * 4 {
+            let now = start + SILENCE * u32::try_from(number / FEW).unwrap();
+            assert!(contention.tells(&key(&number.to_string()), now));
+        }
+        assert!(contention.told.len() <= FEW * 2, "{}", contention.told.len());
+    }
+
+    #[test]
     fn what_is_long_past_is_forgotten() {
         let (mut contention, start) = (Contention::default(), Instant::now());
         for number in 0..FEW * 2 {
-            contention.saw(&key(&number.to_string()), Some(1), start);
+            contention.saw(&key(&number.to_string()), Some(1), None, start);
         }
         for number in 0..FEW * 2 {
-            contention.saw(&key(&format!("later-{number}")), Some(1), start + WINDOW);
+            contention.saw(&key(&format!("later-{number}")), Some(1), None, start + WINDOW);
         }
         assert!(contention.changed.len() <= FEW * 2, "{}", contention.changed.len());
     }

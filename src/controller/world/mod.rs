@@ -291,10 +291,26 @@ impl World {
         }
     }
 
-    /// The answer to a write of an output of the organization.
-    pub fn wrote_output(&mut self, organization: &Arc<str>, key: &ObjectKey, observed: Observed) {
-        let touched = self.outputs.wrote(organization, key, observed, Instant::now());
+    /// The answer to a write of an output of the organization. What it was before others changed it, if they did.
+    pub fn wrote_output(
+        &mut self,
+        organization: &Arc<str>,
+        key: &ObjectKey,
+        observed: Observed,
+    ) -> Option<Arc<Observed>> {
+        let (touched, was) = self.outputs.wrote(organization, key, observed, Instant::now());
         self.touch_organizations(touched.into_iter().filter(|name| name != organization));
+        was
+    }
+
+    /// Whether it is to be told that the output is put back, as it was not told lately.
+    pub fn tells_of_output(&mut self, key: &ObjectKey) -> bool {
+        self.outputs.contention.tells(key, Instant::now())
+    }
+
+    /// The UID of a grant's source.
+    pub fn uid_of(&self, id: &GrantId) -> Option<Arc<str>> {
+        self.grants.uid(id)
     }
 
     /// The operator has deleted an output of the organization, or found that it is gone.

@@ -246,7 +246,7 @@ impl World {
                 self.outputs.put_unreadable(&K::key_of(&invalid.metadata), &invalid.metadata)
             }
             Event::Delete(object) => self.outputs.remove(&K::key_of(object.meta()), object.meta(), Instant::now()),
-            Event::InitDone => self.outputs.finish_list(K::KIND),
+            Event::InitDone => self.outputs.finish_list(K::KIND, Instant::now()),
         };
         self.touch_organizations(organizations);
     }

@@ -66,21 +66,21 @@ impl Outputs {
     }
 
     /// A state of an object, from the answer to a write for an organization. Organizations that it is or was of, if it is
-    /// news.
+    /// news, and what it was before others changed it, if they did.
     pub fn wrote(
         &mut self,
         organization: &Arc<str>,
         key: &ObjectKey,
         observed: Observed,
         now: Instant,
-    ) -> BTreeSet<Arc<str>> {
-        self.contention.wrote(organization, key, Some(observed.version), now);
+    ) -> (BTreeSet<Arc<str>>, Option<Arc<Observed>>) {
+        let was = self.contention.wrote(organization, key, Some(observed.version), now);
         self.strays.settle(organization, key);
-        let Some((before, observed)) = self.put(key, observed) else { return BTreeSet::new() };
+        let Some((before, observed)) = self.put(key, observed) else { return (BTreeSet::new(), was) };
         if let Some(former) = before.as_ref().and_then(|before| before.organization.as_ref()) {
             self.strays.settle(former, key);
         }
-        self.relink(key, before.as_deref(), Some(&observed))
+        (self.relink(key, before.as_deref(), Some(&observed)), was)
     }
 
     /// A state of an object, from the watch; `is_listed` if from a list. Organizations that it is or was of, if it is news.
@@ -88,7 +88,7 @@ impl Outputs {
         let Some((before, observed)) = self.put(key, observed) else { return BTreeSet::new() };
         let is_changed = before.as_ref().map_or(!is_listed, |before| !observed.has_same_content(before));
         if is_changed {
-            self.contention.saw(key, Some(observed.version), now);
+            self.contention.saw(key, Some(observed.version), before.as_ref(), now);
         }
         self.strays.saw(key, before.as_deref(), Some(&observed));
         self.relink(key, before.as_deref(), Some(&observed))
@@ -117,7 +117,7 @@ impl Outputs {
     pub fn remove(&mut self, key: &ObjectKey, metadata: &ObjectMeta, now: Instant) -> BTreeSet<Arc<str>> {
         let before = self.store(key.kind).remove(key, &Identity::of(metadata));
         if before.is_some() {
-            self.contention.saw(key, None, now);
+            self.contention.saw(key, None, before.as_ref(), now);
         }
         self.strays.saw(key, before.as_deref(), None);
         self.relink(key, before.as_deref(), None)
@@ -144,9 +144,10 @@ impl Outputs {
     }
 
     /// A list of one kind is complete. Organizations that have lost objects.
-    pub fn finish_list(&mut self, kind: OutputKind) -> BTreeSet<Arc<str>> {
+    pub fn finish_list(&mut self, kind: OutputKind, now: Instant) -> BTreeSet<Arc<str>> {
         let gone = self.store(kind).finish_list();
         for (key, before) in &gone {
+            self.contention.saw(key, None, before.as_ref(), now);
             self.strays.saw(key, before.as_deref(), None);
         }
         gone.iter().flat_map(|(key, before)| self.relink(key, before.as_deref(), None)).collect()

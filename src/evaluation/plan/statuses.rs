@@ -91,13 +91,14 @@ fn first_stuck<'a>(evaluation: &'a Evaluation, outcomes: &'a Outcomes) -> BTreeM
 struct GrantDelivery<'a> {
     done: u64,
     unknown: bool,
-    failures: Vec<(&'a ObjectKey, &'a Delivery)>,
+    /// Each with how the object gets another name.
+    failures: Vec<(&'a ObjectKey, &'a Delivery, &'static str)>,
 }
 
 impl GrantDelivery<'_> {
     fn problem(&self) -> Option<Problem> {
-        let (key, delivery) = self.failures.first()?;
-        let (reason, mut message) = describe(key, delivery)?;
+        let (key, delivery, rename) = self.failures.first()?;
+        let (reason, mut message) = describe(key, delivery, rename)?;
         let others = self.failures.len() - 1;
         if others > 0 {
             message = format!("{message} (and {others} more)");
@@ -131,29 +132,33 @@ fn by_grant<'a>(
     let mut grants: BTreeMap<_, GrantDelivery<'a>> = BTreeMap::new();
     for (key, desired) in &evaluation.objects {
         let grant = grants.entry(desired.grant.as_ref()).or_default();
+        let rename = if desired.grant.is_some() { RENAME_OUTPUT } else { RENAME_SUMMARY };
         match outcomes.deliveries.get(key) {
             None => grant.unknown = true,
             Some(Delivery::Done) => grant.done += 1,
             Some(Delivery::Kept) => {}
-            Some(failure) => grant.failures.push((key, failure)),
+            Some(failure) => grant.failures.push((key, failure, rename)),
         }
     }
     grants
 }
 
-fn describe(key: &ObjectKey, delivery: &Delivery) -> Option<Problem> {
+/// How an output gets another name.
+const RENAME_OUTPUT: &str = "give the output another objectName";
+/// How a summary does.
+const RENAME_SUMMARY: &str = "give the summary another name (spec.summary.name of the organization)";
+
+fn describe(key: &ObjectKey, delivery: &Delivery, rename: &str) -> Option<Problem> {
     match delivery {
         Delivery::Done | Delivery::Kept => None,
         Delivery::Conflict => Some((
             "Conflict",
-            format!(
-                "{key} is not the operator's, and is left alone: delete or rename it, or give the output another objectName"
-            ),
+            format!("{key} is not the operator's, and is left alone: delete or rename it, or {rename}"),
         )),
         Delivery::Contested => Some((
             "Contested",
             format!(
-                "others change {key} again and again, and it is let go for some minutes: find out who writes it (kubectl get --show-managed-fields), or give the output another objectName"
+                "others change {key} again and again, and it is let go for some minutes: find out who writes it (kubectl get --show-managed-fields), or {rename}"
             ),
         )),
         Delivery::NamespaceMissing => Some((

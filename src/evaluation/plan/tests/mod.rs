@@ -1,6 +1,7 @@
 //! The plan for scenes that are put together by hand.
 
 mod laws;
+mod meddling;
 mod objects;
 mod reports;
 mod retained;

@@ -9,9 +9,9 @@ use crate::{
     },
 };
 
-/// Tells of an object that is put back as `content`: on the grant that it is for or, of a summary, on the organization.
-pub fn tell(context: &Context, owner: &Owner, key: &ObjectKey, content: &ObjectContent, meddling: Meddling) {
-    let about = match Observed::instance_in(&content.annotations) {
+/// Tells of an object that is put back as `written`: on the grant that it is for or, of a summary, on the organization.
+pub fn tell(context: &Context, owner: &Owner, key: &ObjectKey, written: &ObjectContent, meddling: Meddling) {
+    let about = match Observed::instance_in(&written.annotations) {
         Some(id) => {
             let Some(uid) = context.world(|world| world.uid_of(&id)) else { return };
             events::reference::<EntitlementInstance>(Some(&id.namespace), &id.name, &uid)

@@ -109,7 +109,7 @@ impl GrantDelivery<'_> {
 
 /// What is said of a summary that Kubernetes would not store.
 fn too_large(summary: &GrantDelivery, snapshot: &Snapshot) -> Option<Problem> {
-    let (key, Delivery::TooLarge(bytes)) = summary.failures.first()? else { return None };
+    let (key, Delivery::TooLarge(bytes), _) = summary.failures.first()? else { return None };
     let asked = &snapshot.organization.as_ref()?.spec.summary;
     let advice = [
         asked.sources.then_some("set spec.summary.sources to false"),

@@ -142,7 +142,7 @@ proptest! {
         let of_organization = find(&organization.conditions, READY);
         for status in in_force(&statuses) {
             let (ready, delivered) = (find(&status.conditions, READY), find(&status.conditions, DELIVERED));
-            prop_assert_eq!(&ready.reason == &delivered.reason, ready.status == ConditionStatus::False);
+            prop_assert_eq!(ready.reason == delivered.reason, ready.status == ConditionStatus::False);
             prop_assert_eq!(ready.status, delivered.status);
             if !is_served {
                 prop_assert_eq!(ready.status, ConditionStatus::False);

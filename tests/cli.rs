@@ -54,6 +54,7 @@ fn run_with_input(arguments: &[&str], input: &str) -> Output {
         .current_dir(GOLDEN)
         .env_remove("RUST_LOG")
         .env_remove("TZDIR")
+        .env_remove("COLUMNS")
         .env_remove("KUBERNETES_SERVICE_HOST")
         .env("KUBECONFIG", "/nonexistent/kubeconfig")
         .env("HOME", "/nonexistent")

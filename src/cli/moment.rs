@@ -1,6 +1,6 @@
 //! Moments as people give them and read them.
 
-use crate::core::calendar::{CalendarDuration, Instant, Nominal, Tz, add, parse_instant, subtract};
+use crate::core::calendar::{CalendarDuration, Instant, Moment, Nominal, Tz, add, parse_instant, subtract};
 use chrono::{Datelike, NaiveDate, NaiveTime, Timelike};
 
 /// A moment as an argument gives it.
@@ -74,9 +74,32 @@ fn duration(text: &str) -> Result<CalendarDuration, String> {
 /// A moment as the clocks of a zone show it: `2027-01-01 00:00 CET`, with seconds where it has any.
 #[must_use]
 pub fn shown(at: Instant, zone: Tz) -> String {
+    format!("{} {}", local_time(at, zone), zone.abbreviation(at))
+}
+
+/// The day that begins at a moment where the client is: `2027-01-01`; the local time where none does.
+#[must_use]
+pub fn first_day(at: Instant, zone: Tz) -> String {
+    day_beginning(at, zone).map_or_else(|| local_time(at, zone), |day| day.to_string())
+}
+
+/// The last day before a moment where the client is: `2026-12-31`; the local time where no day ends then.
+#[must_use]
+pub fn last_day(at: Instant, zone: Tz) -> String {
+    let last = day_beginning(at, zone).and_then(|day| day.pred_opt());
+    last.map_or_else(|| local_time(at, zone), |day| day.to_string())
+}
+
+/// Where clocks skip midnight, a day begins later.
+fn day_beginning(at: Instant, zone: Tz) -> Option<NaiveDate> {
+    let day = zone.local(at).date();
+    (Nominal::of_start(Moment::Date(day), zone).instant() == at).then_some(day)
+}
+
+fn local_time(at: Instant, zone: Tz) -> String {
     let local = zone.local(at);
     let form = if local.second() == 0 { "%Y-%m-%d %H:%M" } else { "%Y-%m-%d %H:%M:%S" };
-    format!("{} {}", local.format(form), zone.abbreviation(at))
+    local.format(form).to_string()
 }
 
 /// How long it is from one moment to another, in words: `37 days`, `1 year 2 months`. Rounded down.
@@ -176,6 +199,21 @@ mod tests {
     #[case("2025-10-31T00:00:00Z", "2027-01-01T00:00:00Z", "1 year 2 months ago")]
     fn a_distance_is_told_in_words(#[case] at: &str, #[case] now: &str, #[case] expected: &str) {
         assert_eq!(relative(instant(at), instant(now), Tz::UTC), expected);
+    }
+
+    #[rstest]
+    #[case("2026-12-31T23:00:00Z", "Europe/Berlin", "2027-01-01", "2026-12-31")]
+    #[case("2026-12-31T23:00:01Z", "Europe/Berlin", "2027-01-01 00:00:01", "2027-01-01 00:00:01")]
+    #[case("2026-12-31T23:00:00Z", "UTC", "2026-12-31 23:00", "2026-12-31 23:00")]
+    // Midnight does not exist there: the clocks go from 00:00 to 01:00.
+    #[case("2024-09-08T04:00:00Z", "America/Santiago", "2024-09-08", "2024-09-07")]
+    // A whole day does not exist there.
+    #[case("2011-12-30T10:00:00Z", "Pacific/Apia", "2011-12-31", "2011-12-30")]
+    fn days_are_those_of_the_client(#[case] at: &str, #[case] name: &str, #[case] first: &str, #[case] last: &str) {
+        assert_eq!(
+            (first_day(instant(at), zone(name)), last_day(instant(at), zone(name))),
+            (first.to_owned(), last.to_owned())
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a terminal can do that a file or a pipe cannot.
 
+use super::text::COLUMNS;
 use std::{
     env,
     io::{self, IsTerminal},
@@ -69,6 +70,22 @@ impl Palette {
             Self::Plain => text.to_owned(),
         }
     }
+}
+
+/// How many columns standard output has: what `COLUMNS` says, else the terminal; absent where it is none.
+#[must_use]
+pub fn columns_of_standard_output() -> Option<usize> {
+    let said = env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    if let Some(columns) = said.filter(|columns| *columns > 0) {
+        return Some(columns);
+    }
+    let output = io::stdout();
+    if !output.is_terminal() {
+        return None;
+    }
+    let size = rustix::termios::tcgetwinsize(&output).ok();
+    let columns = size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0);
+    Some(columns.unwrap_or(COLUMNS))
 }
 
 /// Whether a character steers a terminal, or turns the direction of what follows (UAX #9), or is not seen: shown as it is, it

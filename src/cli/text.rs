@@ -1,23 +1,38 @@
-//! Text for people: lines of at most 80 columns, colours where a terminal shows them.
+//! Text for people: lines that fit, colours where a terminal shows them.
 
 use super::terminal::{self, Palette, Tone};
 use unicode_width::UnicodeWidthStr;
 
-/// The most columns of a line.
+/// The columns of a line where nothing says otherwise.
 pub const COLUMNS: usize = 80;
+/// On a narrower terminal words would be torn apart.
+const FEWEST_COLUMNS: usize = 40;
 
 /// Lines of text, broken so that they fit.
 #[derive(Debug)]
 pub struct Paper {
     palette: Palette,
+    columns: usize,
     text: String,
 }
 
 impl Paper {
-    /// Nothing yet.
+    /// Nothing yet, in lines of so many columns.
     #[must_use]
-    pub fn new(palette: Palette) -> Self {
-        Self { palette, text: String::new() }
+    pub fn new(palette: Palette, columns: usize) -> Self {
+        Self { palette, columns: columns.max(FEWEST_COLUMNS), text: String::new() }
+    }
+
+    /// A line as it is, however long.
+    pub fn raw_line(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+
+    /// Its colours, or none.
+    #[must_use]
+    pub fn palette(&self) -> Palette {
+        self.palette
     }
 
     /// An empty line.
@@ -32,7 +47,7 @@ impl Paper {
 
     /// A text that begins at one column and goes on at another.
     pub fn hanging(&mut self, indent: usize, further: usize, tone: Option<Tone>, text: &str) {
-        for (index, line) in wrapped(text, COLUMNS - indent, COLUMNS - further).iter().enumerate() {
+        for (index, line) in wrapped(text, self.room(indent), self.room(further)).iter().enumerate() {
             self.line(if index == 0 { indent } else { further }, tone, line);
         }
     }
@@ -42,6 +57,11 @@ impl Paper {
         let words = text.trim_start_matches(' ');
         let gap = text.len() - words.len();
         self.hanging(indent + gap, indent + further, None, words);
+    }
+
+    /// Long numbers may have a deep indent.
+    fn room(&self, indent: usize) -> usize {
+        self.columns.saturating_sub(indent).max(8)
     }
 
     fn line(&mut self, indent: usize, tone: Option<Tone>, line: &str) {
@@ -67,7 +87,8 @@ pub fn on_one_line(text: &str) -> String {
 }
 
 /// Breaks a text between words, and a word that is too long within it.
-fn wrapped(text: &str, first: usize, further: usize) -> Vec<String> {
+#[must_use]
+pub fn wrapped(text: &str, first: usize, further: usize) -> Vec<String> {
     let text = on_one_line(text);
     let mut lines: Vec<String> = vec![String::new()];
     for word in text.split(' ').filter(|word| !word.is_empty()) {
@@ -110,6 +131,16 @@ fn split_at_width(text: &str, room: usize) -> (&str, &str) {
     text.split_at_checked(end).unwrap_or((text, ""))
 }
 
+/// A text that is at most so wide: `…` stands for what is left out.
+#[must_use]
+pub fn cut(text: &str, room: usize) -> String {
+    if text.width() <= room {
+        return text.to_owned();
+    }
+    let (head, _) = split_at_width(text, room.saturating_sub(1));
+    if head.width() < room { format!("{head}…") } else { "…".to_owned() }
+}
+
 /// A text filled up with spaces to a width.
 #[must_use]
 pub fn padded(text: &str, width: usize) -> String {
@@ -129,7 +160,7 @@ mod tests {
 
     #[test]
     fn lines_are_broken_between_words() {
-        let mut paper = Paper::new(Palette::Plain);
+        let mut paper = Paper::new(Palette::Plain, COLUMNS);
         paper.hanging(70, 72, Some(Tone::Good), "one two three four");
         let gap = |columns| " ".repeat(columns);
         assert_eq!(paper.into_text(), format!("{}one two\n{}three\n{}four\n", gap(70), gap(72), gap(72)));
@@ -144,8 +175,17 @@ mod tests {
     }
 
     #[test]
+    fn what_does_not_fit_is_cut() {
+        assert_eq!(
+            ["abc", "abcd", "全角文字", "e\u{301}e\u{301}e\u{301}e\u{301}"].map(|text| cut(text, 3)),
+            ["abc", "ab…", "全…", "e\u{301}e\u{301}…"]
+        );
+        assert_eq!(cut("全角", 2), "…");
+    }
+
+    #[test]
     fn styles_are_shown_around_each_line() {
-        let mut paper = Paper::new(Palette::Colours);
+        let mut paper = Paper::new(Palette::Colours, COLUMNS);
         paper.paragraph(2, Some(Tone::Strong), "a");
         paper.paragraph(0, None, "b");
         assert_eq!(paper.into_text(), "  \u{1b}[1ma\u{1b}[0m\nb\n");

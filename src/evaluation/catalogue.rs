@@ -200,7 +200,7 @@ impl Revision {
 pub const OLDER_REVISIONS: usize = 10;
 
 /// How much later than a definition its first revision may be kept, to be that of all that it was from the start.
-const AT_ONCE: TimeDelta = TimeDelta::minutes(1);
+pub const AT_ONCE: TimeDelta = TimeDelta::minutes(1);
 
 /// What a definition has given to its grants, by what serves and by its kept revisions, which stand from the oldest to the
 /// newest.

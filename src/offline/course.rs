@@ -311,7 +311,7 @@ fn is_same(one: &ObjectContent, other: &ObjectContent) -> bool {
 }
 
 /// What is held of each definition, where it differs. What the summary leaves out is not held.
-fn differences(
+pub(super) fn differences(
     before: &BTreeMap<Arc<str>, Held>,
     after: &BTreeMap<Arc<str>, Held>,
 ) -> BTreeMap<Arc<str>, (Held, Held)> {
@@ -325,7 +325,7 @@ fn differences(
 }
 
 /// The change of a grant from one evaluation to the next, if there is any.
-fn change(grant: &Grant, before: &EntitlementInstanceStatus, after: &GrantOutcome) -> Option<GrantChange> {
+pub(super) fn change(grant: &Grant, before: &EntitlementInstanceStatus, after: &GrantOutcome) -> Option<GrantChange> {
     let status = &after.status;
     let was_effective =
         |name: &str| before.amendments.iter().any(|one| one.name == name && one.state == AmendmentState::Effective);
@@ -346,7 +346,7 @@ fn change(grant: &Grant, before: &EntitlementInstanceStatus, after: &GrantOutcom
 }
 
 /// The notices that are due the moment that an organization is brought up to date.
-fn due(grant: &Grant, outcome: &GrantOutcome) -> Option<GrantChange> {
+pub(super) fn due(grant: &Grant, outcome: &GrantOutcome) -> Option<GrantChange> {
     let notices = notices(grant, outcome);
     (!notices.is_empty()).then(|| GrantChange { notices, ..GrantChange::none(grant, &outcome.status) })
 }

@@ -22,7 +22,7 @@ use crate::{
             CatalogueEntry, CompiledDefinition, Present, Revision, Source, history, newest_valid, revision_name,
         },
         doubts::{Doubt, doubts, is_renewed_by},
-        explanation::{self, Explanation},
+        explanation::{Told, told_since},
     },
     render::flags::Offers,
 };
@@ -232,7 +232,7 @@ impl Inventory {
         names.into_iter().map(|name| (Arc::clone(name), Arc::new(self.entry(name)))).collect()
     }
 
-    fn entry(&self, name: &str) -> CatalogueEntry {
+    pub(super) fn entry(&self, name: &str) -> CatalogueEntry {
         let Some(definition) = self.definitions.get(name) else { return self.last_valid(name, Present::Missing) };
         let schema_of = |facet: &str| self.facets.get(facet).map(|facet| facet.spec.schema.clone());
         let source = match Source::gather(&definition.spec, schema_of) {
@@ -284,13 +284,11 @@ impl Inventory {
         grants.into_iter().map(|(name, grants)| self.snapshot(name, grants, catalogue, &offers, &tenancy)).collect()
     }
 
-    /// What an organization holds at one moment and why, of one definition alone if one is named; absent where nothing
-    /// names the organization.
-    #[must_use]
-    pub fn explain(&self, organization: &str, definition: Option<&str>, now: Instant) -> Option<Explanation> {
-        let snapshots = self.snapshots(&self.catalogue());
-        let snapshot = snapshots.iter().find(|snapshot| &*snapshot.name == organization)?;
-        Some(explanation::explain(snapshot, definition, now))
+    /// Since when a definition gives the amount that it gives now, by itself and together.
+    pub(super) fn amount_since(&self, name: &str) -> Told {
+        let definition = self.definitions.get(name);
+        let revisions = self.revisions.get(name).into_iter().flat_map(BTreeMap::values);
+        told_since(definition.map(AsRef::as_ref), revisions)
     }
 
     /// The names of definitions: those that exist, and those that grants name.
@@ -300,7 +298,7 @@ impl Inventory {
         self.definitions.keys().chain(granted).collect()
     }
 
-    fn snapshot(
+    pub(super) fn snapshot(
         &self,
         name: &Arc<str>,
         grants: Vec<Arc<Grant>>,
@@ -347,7 +345,7 @@ fn add_marked(schema: &Value, names: &mut BTreeSet<String>) {
 }
 
 /// Whose each namespace is.
-struct Tenancy<'a> {
+pub(super) struct Tenancy<'a> {
     operator_namespace: &'a str,
     namespaces: Option<&'a BTreeSet<Arc<str>>>,
     /// The oldest organization that lists a namespace.
@@ -357,7 +355,7 @@ struct Tenancy<'a> {
 }
 
 impl<'a> Tenancy<'a> {
-    fn of(inventory: &'a Inventory) -> Self {
+    pub(super) fn of(inventory: &'a Inventory) -> Self {
         let mut claims: BTreeMap<&str, Age> = BTreeMap::new();
         for organization in inventory.organizations.values() {
             let age = Age::of_organization(&organization.metadata);

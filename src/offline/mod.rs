@@ -2,12 +2,13 @@
 //!
 //! [`Inventory`] holds the objects, wherever they come from; [`Inventory::survey`] evaluates all of them at one moment,
 //! through the same [`crate::evaluation::evaluate`] and [`crate::evaluation::plan`] as the operator;
-//! [`Inventory::timeline`] does so at one moment after the other, and [`Inventory::explain`] says why it is so.
+//! [`Inventory::timeline`] does so at one moment after the other, and [`Inventory::account`] says why it is so.
 //!
 //! What is not told is taken to be so: every namespace exists ([`Inventory::set_namespaces`] tells otherwise), nothing else
 //! stands at the names that are written to, every write succeeds, and an object without a `creationTimestamp` was made at the
 //! inventory's moment. Without ControllerRevisions an invalid definition has no earlier state that serves.
 
+mod account;
 mod course;
 mod difference;
 mod digest;
@@ -25,6 +26,7 @@ mod timeline;
 #[cfg(test)]
 mod tests;
 
+pub use account::{Account, Effort, Passage};
 pub use difference::{Aspect, Difference, Differences, State};
 pub use directory::{Directory, Listing, Search};
 pub use flaws::Flaw;

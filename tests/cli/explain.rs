@@ -1,7 +1,13 @@
 //! `explain`.
 
 use super::{GOLDEN, assert_golden, code, run, run_with_input, text};
-use std::process::Command;
+use std::{
+    fmt::Write as _,
+    fs,
+    io::Write as _,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 const AT: &str = "2026-11-25";
 
@@ -15,15 +21,114 @@ fn columns(text: &str) -> usize {
 }
 
 #[test]
-fn all_that_an_organization_holds_is_explained() {
+fn all_that_an_organization_holds_is_one_table() {
     for organization in ["acme", "globex"] {
         let output = service(&[organization]);
+        assert_eq!((code(&output), text(&output.stderr)), (0, ""));
+        assert_golden(&format!("service.{organization}.table"), &output.stdout);
+    }
+    let output = service(&["acme", "-o", "json"]);
+    assert_golden("service.acme.explained.json", &output.stdout);
+}
+
+#[test]
+fn all_of_it_is_explained_in_detail() {
+    for organization in ["acme", "globex"] {
+        let output = service(&[organization, "--all"]);
         assert_eq!((code(&output), text(&output.stderr)), (0, ""));
         assert_golden(&format!("service.{organization}.explained"), &output.stdout);
         assert!(columns(text(&output.stdout)) <= 80);
     }
-    let output = service(&["acme", "-o", "json"]);
-    assert_golden("service.acme.explained.json", &output.stdout);
+    let both = service(&["acme", "seats", "--all"]);
+    assert_eq!(code(&both), 2);
+}
+
+/// A client in a time zone, with an entitlement for each way in which one can stand.
+fn desk(zone: &str, columns: &str, arguments: &[&str]) -> String {
+    let client = fs::read_to_string(Path::new(GOLDEN).join("desk/client.yaml")).unwrap().replace("ZONE", zone);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_entitlement-operator"))
+        .args([&["explain", "nordwind"], arguments, &["-f", "desk/catalogue.yaml", "-"]].concat())
+        .args(["--at", "2026-11-20T08:00:00Z"])
+        .current_dir(GOLDEN)
+        .env("COLUMNS", columns)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(client.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((code(&output), text(&output.stderr)), (0, ""));
+    text(&output.stdout).to_owned()
+}
+
+#[test]
+fn a_table_is_as_wide_as_the_terminal() {
+    for width in ["60", "80", "120", "200"] {
+        let table = desk("Europe/Berlin", width, &[]);
+        assert_golden(&format!("desk.{width}.table"), table.as_bytes());
+        let widest = table.lines().map(unicode_width::UnicodeWidthStr::width).max().unwrap();
+        assert!(widest <= width.parse().unwrap(), "{widest} > {width}");
+    }
+    assert_golden("desk.80.explained", desk("Europe/Berlin", "80", &["--all"]).as_bytes());
+    assert_golden("desk.json", desk("Europe/Berlin", "80", &["-o", "json"]).as_bytes());
+}
+
+#[test]
+fn days_are_those_of_the_client() {
+    for (zone, name) in [("UTC", "utc"), ("Pacific/Auckland", "auckland"), ("America/New_York", "new-york")] {
+        assert_golden(&format!("desk.{name}.table"), desk(zone, "120", &[]).as_bytes());
+    }
+}
+
+/// An organization with so many entitlements, half of which had others before.
+fn many(count: usize) -> String {
+    let mut manifests = "apiVersion: entitlements.dev/v1alpha1\nkind: Organization\nmetadata: {name: many}\nspec: {timeZone: Europe/Berlin, namespaces: [many]}\n".to_owned();
+    for index in 0..count {
+        let name = format!("entitlement-{index:03}");
+        writeln!(
+            manifests,
+            "---\n{{apiVersion: entitlements.dev/v1alpha1, kind: EntitlementDefinition, metadata: {{name: {name}}}, spec: {{type: Quantity, unit: seats, amount: 250, term: P1Y, gracePeriod: P14D}}}}\n---\n{{apiVersion: entitlements.dev/v1alpha1, kind: EntitlementInstance, metadata: {{name: many-{index:03}, namespace: entitlements}}, spec: {{organization: many, definition: {name}, start: \"2026-02-01\"}}}}"
+        )
+        .unwrap();
+    }
+    manifests
+}
+
+#[test]
+fn two_hundred_entitlements_are_three_screens() {
+    let output = run_with_input(&["explain", "many", "-f", "-", "--at", AT], &many(200));
+    let table = text(&output.stdout);
+    assert_eq!((code(&output), text(&output.stderr)), (0, ""));
+    assert_eq!(table.lines().count(), 204, "{table}");
+    assert_eq!(
+        table.lines().nth(203),
+        Some("entitlement-199   250 seats   2026-02-01   2027-01-31    grace to 2027-02-14")
+    );
+    assert!(columns(table) <= 80);
+}
+
+#[test]
+fn who_has_nothing_is_told_so() {
+    let organization =
+        "apiVersion: entitlements.dev/v1alpha1\nkind: Organization\nmetadata: {name: new}\nspec: {namespaces: [new]}\n";
+    let output = run_with_input(&["explain", "new", "-f", "-", "service/catalogue.yaml", "--at", AT], organization);
+    assert_eq!(code(&output), 0);
+    assert_eq!(
+        text(&output.stdout),
+        "new\nat 2026-11-25 00:00 UTC; all times are those of UTC\n\nIt has no grant at all.\n\nnot held: backup, seats, streaming, support\n"
+    );
+}
+
+/// Whatever was, nothing of it is left, or all of it is suspended.
+#[test]
+fn an_organization_that_gets_nothing_is_told_so() {
+    let all = fs::read_to_string(Path::new(GOLDEN).join("service/acme.yaml")).unwrap();
+    let output = run_with_input(&["explain", "acme", "-f", "-", "service/catalogue.yaml", "--at", "2040-01-01"], &all);
+    assert_golden("service.acme.over.table", &output.stdout);
+    let suspended = all.replace("timeZone: Europe/Berlin,", "timeZone: Europe/Berlin, suspended: true,");
+    let output = run_with_input(&["explain", "acme", "-f", "-", "service/catalogue.yaml", "--at", AT], &suspended);
+    assert_golden("service.acme.suspended.table", &output.stdout);
 }
 
 #[test]

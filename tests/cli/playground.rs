@@ -92,6 +92,7 @@ impl Playground {
             .env("HOME", self.folder.path())
             .env("KUBECONFIG", "/nonexistent/kubeconfig")
             .env_remove("KUBERNETES_SERVICE_HOST")
+            .env_remove("COLUMNS")
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .output()

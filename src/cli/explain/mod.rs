@@ -1,6 +1,17 @@
 //! `explain`: what an organization holds, and why.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `row` | an entitlement in one line |
+//! | `table` | all of them as one table |
+//! | `text` | all that there is to say of an entitlement |
+//! | `history` | what happened to it, as far as it is on record, and what comes next |
+//! | `sentences` | each of these things in a sentence |
 
+mod history;
+mod row;
 mod sentences;
+mod table;
 mod text;
 
 use super::{
@@ -8,33 +19,38 @@ use super::{
     outcome::{Failure, Outcome},
     print,
     suggestions::{organization, unknown},
-    terminal::Palette,
+    terminal::{Palette, columns_of_standard_output},
+    text::COLUMNS,
 };
 use crate::{
     core::calendar::{Instant, format_instant},
-    evaluation::explanation::Explanation,
-    offline::{Bounds, End, Inventory, Step, Timeline},
+    offline::{Account, Effort, Inventory, Passage},
 };
-use chrono::TimeDelta;
 use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
+use row::{Row, Stand};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
+use table::{NotHeld, Room, Statement};
 
-/// So far back is looked to say what has changed.
-const PAST: TimeDelta = TimeDelta::days(400);
-/// So many moments are looked at to say what comes next.
+/// So many moments of each definition are looked at to say what comes next.
 const STEPS: usize = 1000;
+/// So many are enough for a table.
+const FEW_STEPS: usize = 12;
 /// So many evaluations of a grant take about a second.
-const WORK: usize = 50_000;
+const WORK: usize = 100_000;
 
-/// Says what an organization holds at a moment, and why: what it is entitled to, since when and until when, how the amount
-/// and every setting came about, which grants count and which do not, and what comes next
+/// Says what an organization holds at a moment, since when, until when its contract runs, and what comes next, as one table;
+/// of one definition, or with --all of each, also why
 ///
-/// Secret values are never shown.
+/// HAS is what it has, SINCE since when it has exactly that, CONTRACT TO the last day of its contract, without a grace period.
+/// Below stand what it had before, and what of the catalogue it does not hold. The details say how the amount and every setting
+/// came about, which grants count and which do not, and what happened last. What is not on record is not told. Secret values
+/// are never shown.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   entitlement-operator explain acme
+  entitlement-operator explain \"Acme GmbH\" --all
   entitlement-operator explain acme seats --at -30d
   entitlement-operator explain acme -f clients/ --at 2026-07-01
   entitlement-operator explain acme backup -f clients/ --at 2026-07-01 -o json
@@ -46,8 +62,12 @@ be looked at, or no such organization or definition.")]
 pub struct ExplainArguments {
     /// The organization: its name, its display name, or the beginning of either, in any case
     organization: String,
-    /// The definition's name, which is the handle that applications check; without it, all that the organization holds
+    /// The definition's name, which is the handle that applications check: tells its details; without it, a table of all that the
+    /// organization holds
     definition: Option<String>,
+    /// Tells the details of all that it holds
+    #[arg(long, conflicts_with = "definition")]
+    all: bool,
     #[command(flatten)]
     source: SourceArguments,
     #[command(flatten)]
@@ -76,15 +96,27 @@ pub fn explain(arguments: &ExplainArguments) -> Result<Outcome, Failure> {
     let organization = organization(&inventory.directory(), &arguments.organization)?;
     check_definition(arguments, inventory)?;
     let definition = arguments.definition.as_deref();
-    let Some(explanation) = inventory.explain(organization, definition, now) else {
+    let is_table = definition.is_none() && !arguments.all;
+    let is_json = matches!(arguments.output, OutputFormat::Json);
+    let effort = Effort { steps: if is_table && !is_json { FEW_STEPS } else { STEPS }, work: WORK };
+    let Some(account) = inventory.account(organization, definition, now, effort) else {
         return Err(unknown("organization", organization, &[]));
     };
-    let timeline =
-        |from, to| inventory.timeline(&Bounds { from, to, steps: STEPS, work: WORK }, |name| name == organization);
-    let course = Course { past: timeline(now - PAST, Some(now)), future: timeline(now, None) };
+    let rows = rows(&account, now);
+    let statement = Statement {
+        not_held: not_held(&account, &rows, definition),
+        rows,
+        explanation: &account.explanation,
+        not_seen: Vec::new(),
+        now,
+    };
+    let columns = columns_of_standard_output();
+    let room = Room { table: columns, text: columns.unwrap_or(COLUMNS) };
+    let palette = Palette::of_standard_output();
     let text = match arguments.output {
-        OutputFormat::Text => text::text(&explanation, &course, definition, now, Palette::of_standard_output()),
-        OutputFormat::Json => format!("{}\n", serde_json::to_string_pretty(&with_course(&explanation, &course)?)?),
+        OutputFormat::Json => format!("{}\n", serde_json::to_string_pretty(&told(&account, &statement)?)?),
+        OutputFormat::Text if is_table => table::table(&statement, room, palette),
+        OutputFormat::Text => text::text(&account, &statement, definition, room, palette),
     };
     print(&text).map_err(|error| Failure::System { action: "standard output", error })?;
     Ok(outcome)
@@ -99,47 +131,63 @@ fn check_definition(arguments: &ExplainArguments, inventory: &Inventory) -> Resu
     Err(unknown("definition", definition, &handles.into_iter().collect::<Vec<_>>()))
 }
 
-/// What was before the moment that is explained, as the present objects tell it, and what comes after it.
-struct Course {
-    past: Timeline,
-    future: Timeline,
+fn rows(account: &Account, now: Instant) -> Vec<Row> {
+    let zone = account.explanation.time_zone;
+    let nothing = Passage::default();
+    let entitlements = account.explanation.entitlements.iter();
+    entitlements
+        .map(|entitlement| {
+            let passage = account.passages.get(entitlement.definition.as_str()).unwrap_or(&nothing);
+            Row::of(entitlement, passage, now, zone)
+        })
+        .collect()
 }
 
-impl Course {
-    /// The last changes of what is held of a definition, the latest first; none where it was too much to get there.
-    fn last<'a>(&'a self, definition: &'a str) -> impl Iterator<Item = &'a Step> {
-        let is_complete = !matches!(self.past.end, End::TooMuch(..));
-        let steps = self.past.steps.iter().rev().filter(move |_| is_complete);
-        steps.filter(move |step| step.holdings.contains_key(definition))
-    }
-
-    /// What happens to a definition and its grants next.
-    fn next<'a>(&'a self, definition: &'a str) -> impl Iterator<Item = &'a Step> {
-        let is_about = move |step: &&Step| {
-            let mut grants = step.grants.iter();
-            step.holdings.contains_key(definition) || grants.any(|change| &*change.definition == definition)
-        };
-        let now = self.future.from;
-        self.future.steps.iter().filter(move |step| step.at > now).filter(is_about)
-    }
+/// What was lost, and what was never granted.
+fn not_held(account: &Account, rows: &[Row], definition: Option<&str>) -> Vec<NotHeld> {
+    let lost = rows.iter().filter(|row| row.stand == Stand::Over).map(|row| NotHeld {
+        definition: row.definition.clone(),
+        until: row.before.as_ref().map(|before| before.until),
+    });
+    let never = account.without_grant.keys().filter(|name| definition.is_none_or(|chosen| chosen == &***name));
+    let never = never.map(|name| NotHeld { definition: name.to_string(), until: None });
+    let mut all: Vec<NotHeld> = lost.chain(never).collect();
+    all.sort_by(|one, other| one.definition.cmp(&other.definition));
+    all
 }
 
-fn with_course(explanation: &Explanation, course: &Course) -> Result<Value, serde_json::Error> {
-    let mut value = serde_json::to_value(explanation)?;
+/// Everything for programs: each entitlement with its row, what happened last, the latest first, and what comes next.
+fn told(account: &Account, statement: &Statement<'_>) -> Result<Value, serde_json::Error> {
+    let zone = account.explanation.time_zone;
+    let mut value = serde_json::to_value(&account.explanation)?;
     let entitlements = value.get_mut("entitlements").and_then(Value::as_array_mut);
-    for (entitlement, told) in entitlements.into_iter().flatten().zip(&explanation.entitlements) {
-        let definition = &told.definition;
-        let tell = |step: &Step| {
-            json!({
-                "at": format_instant(step.at),
-                "what": sentences::happens(step, definition, explanation.time_zone),
-            })
-        };
+    let nothing = Passage::default();
+    for ((entitlement, told), row) in
+        entitlements.into_iter().flatten().zip(&account.explanation.entitlements).zip(&statement.rows)
+    {
+        let passage = account.passages.get(told.definition.as_str()).unwrap_or(&nothing);
         let Some(fields) = entitlement.as_object_mut() else { continue };
-        let last: Vec<Value> = course.last(definition).take(text::LAST).map(tell).collect();
-        let next: Vec<Value> = course.next(definition).take(text::NEXT).map(tell).collect();
+        let last = history::last(told, passage, zone, text::LAST);
+        let last: Vec<Value> =
+            last.into_iter().rev().map(|event| json!({ "at": format_instant(event.at), "what": event.what })).collect();
+        let next = history::next(told, passage, statement.now).take(text::NEXT).map(
+            |step| json!({ "at": format_instant(step.at), "what": sentences::happens(step, &told.definition, zone) }),
+        );
+        fields.insert("row".to_owned(), row.json(zone));
         fields.insert("last".to_owned(), last.into());
-        fields.insert("next".to_owned(), next.into());
+        fields.insert("next".to_owned(), next.collect());
+    }
+    if let Some(fields) = value.as_object_mut() {
+        let not_held = statement.not_held.iter().map(|one| {
+            let display_name = account.without_grant.get(one.definition.as_str()).cloned().flatten();
+            let mut fields = Map::new();
+            fields.insert("definition".to_owned(), one.definition.as_str().into());
+            fields.insert("displayName".to_owned(), display_name.into());
+            fields.insert("until".to_owned(), one.until.map(format_instant).into());
+            Value::Object(fields)
+        });
+        fields.insert("notHeld".to_owned(), not_held.collect());
+        fields.insert("notSeen".to_owned(), statement.not_seen.clone().into());
     }
     Ok(value)
 }

@@ -1,6 +1,11 @@
 //! An explanation as text, for people who need not know Kubernetes.
 
-use super::{Course, moment, sentences};
+use super::{
+    history, moment,
+    row::{Row, Since},
+    sentences,
+    table::{Room, Statement, heading, not_seen},
+};
 use crate::{
     api::Phase,
     cli::{
@@ -8,9 +13,9 @@ use crate::{
         terminal::{Palette, Tone},
         text::{Paper, width},
     },
-    core::calendar::{Instant, Tz},
-    evaluation::explanation::{Entitlement, Explanation, GrantExplanation, Suspension},
-    offline::{End, Step},
+    core::calendar::{Bound, Instant, Tz},
+    evaluation::explanation::{Entitlement, GrantExplanation, Suspension},
+    offline::{Account, Passage, Step},
 };
 
 /// So many past changes of each entitlement are told.
@@ -18,16 +23,17 @@ pub const LAST: usize = 2;
 /// So many coming changes of each entitlement are told.
 pub const NEXT: usize = 3;
 
-/// The whole explanation.
+/// All details.
 pub fn text(
-    explanation: &Explanation,
-    course: &Course,
+    account: &Account,
+    statement: &Statement<'_>,
     definition: Option<&str>,
-    now: Instant,
+    room: Room,
     palette: Palette,
 ) -> String {
-    let mut teller = Teller { paper: Paper::new(palette), zone: explanation.time_zone, now };
-    teller.heading(explanation);
+    let explanation = &account.explanation;
+    let mut teller = Teller { paper: Paper::new(palette, room.text), zone: explanation.time_zone, now: statement.now };
+    heading(&mut teller.paper, explanation, statement.now);
     if explanation.entitlements.is_empty() {
         let nothing = match definition {
             Some(definition) => format!("It has no grant of {definition}, and had none that is still on record."),
@@ -36,12 +42,15 @@ pub fn text(
         teller.paper.gap();
         teller.paper.paragraph(0, Some(Tone::Bad), &nothing);
     }
-    for entitlement in &explanation.entitlements {
+    let nothing = Passage::default();
+    for (entitlement, row) in explanation.entitlements.iter().zip(&statement.rows) {
+        let passage = account.passages.get(entitlement.definition.as_str()).unwrap_or(&nothing);
         teller.paper.gap();
-        teller.entitlement(entitlement);
-        teller.last(entitlement, course);
-        teller.next(entitlement, course);
+        teller.entitlement(entitlement, row);
+        teller.last(entitlement, passage);
+        teller.next(entitlement, passage);
     }
+    not_seen(&mut teller.paper, &statement.not_seen);
     teller.paper.into_text()
 }
 
@@ -52,32 +61,17 @@ struct Teller {
 }
 
 impl Teller {
-    fn heading(&mut self, explanation: &Explanation) {
-        let name = &explanation.organization;
-        let title = explanation.display_name.as_ref().map_or_else(|| name.clone(), |shown| format!("{shown} ({name})"));
-        self.paper.paragraph(0, Some(Tone::Strong), &title);
-        let at = shown(self.now, self.zone);
-        self.paper.paragraph(0, Some(Tone::Quiet), &format!("at {at}; all times are those of {}", self.zone.name()));
-        if explanation.suspended {
-            self.paper.paragraph(
-                0,
-                Some(Tone::Bad),
-                "The whole client is suspended: it gets nothing of what it holds.",
-            );
-        }
-        for problem in &explanation.problems {
-            self.paper.paragraph(0, Some(Tone::Bad), &format!("Problem: {problem}."));
-        }
-    }
-
-    fn entitlement(&mut self, entitlement: &Entitlement) {
+    fn entitlement(&mut self, entitlement: &Entitlement, row: &Row) {
         let handle = &entitlement.definition;
         let title =
             entitlement.display_name.as_ref().map_or_else(|| handle.clone(), |shown| format!("{handle}: {shown}"));
         self.paper.paragraph(0, Some(Tone::Strong), &title);
         let style = if entitlement.entitled { Some(Tone::Good) } else { Some(Tone::Bad) };
-        let verdict = self.verdict(entitlement);
+        let verdict = self.verdict(entitlement, row);
         self.paper.paragraph(2, style, &verdict);
+        if let Some(contract) = self.contract(entitlement, row) {
+            self.paper.paragraph(2, None, &contract);
+        }
         if let Some(problem) = &entitlement.problem {
             self.paper.paragraph(2, Some(Tone::Bad), &format!("Problem: {problem}."));
         }
@@ -87,22 +81,46 @@ impl Teller {
     }
 
     /// Whether the client has it, in one sentence.
-    fn verdict(&self, entitlement: &Entitlement) -> String {
+    fn verdict(&self, entitlement: &Entitlement, row: &Row) -> String {
         if !entitlement.entitled {
             let why = entitlement.grants.iter().max_by_key(|grant| (weight(grant.phase), grant.end.clone()));
             let why = why.map_or_else(|| "there is no grant".to_owned(), |grant| self.standing(grant));
             return format!("Not entitled: {why}.");
         }
         let what = match (&entitlement.amount, &entitlement.unit) {
-            (Some(amount), Some(unit)) => format!("Entitled, to {amount} {unit} now"),
+            (Some(amount), Some(unit)) => format!("Entitled, to {amount} {unit}"),
             _ => "Entitled".to_owned(),
         };
-        let from = entitlement.valid_from.as_deref().map(|from| self.time(from)).unwrap_or_default();
-        let until = match &entitlement.valid_until {
-            Some(until) => format!("until {}", self.time_and_distance(until)),
-            None => "with no end in sight".to_owned(),
+        let Since::At(since) = row.since else { return format!("{what}; since when exactly so is not on record.") };
+        let run = entitlement.valid_from.as_deref().and_then(moment).filter(|run| *run < since);
+        let is_on_record = entitlement.grants.iter().all(|grant| grant.turned.is_none());
+        let run = run
+            .filter(|_| is_on_record)
+            .map(|run| format!("; without a break, of whatever amount, since {}", shown(run, self.zone)));
+        format!("{what} since {}{}.", shown(since, self.zone), run.unwrap_or_default())
+    }
+
+    /// Until when it is agreed, and until when it is delivered, which grace periods and renewals make later.
+    fn contract(&self, entitlement: &Entitlement, row: &Row) -> Option<String> {
+        let contract = row.contract.filter(|_| entitlement.entitled)?;
+        let Bound::At(end) = contract else { return Some("Its contract has no end.".to_owned()) };
+        let verb = if end <= self.now { "ended" } else { "runs until" };
+        let until = format!("{} ({})", shown(end, self.zone), relative(end, self.now, self.zone));
+        let contract = format!("Its contract {verb} {until}");
+        let grants = entitlement.grants.iter();
+        let in_grace = |until: &str| {
+            grants.clone().any(|one| one.grace_until.as_deref() == Some(until) && one.phase.is_in_force())
         };
-        format!("{what}: without a break since {from}, {until}.")
+        Some(match entitlement.valid_until.as_deref() {
+            Some(until) if moment(until) == Some(end) => format!("{contract}; nothing follows it."),
+            Some(until) if in_grace(until) => {
+                format!("{contract}; in its grace period it is delivered until {}.", self.time_and_distance(until))
+            }
+            Some(until) => {
+                format!("{contract}; with what follows it is delivered until {}.", self.time_and_distance(until))
+            }
+            None => format!("{contract}; with what follows there is no end in sight."),
+        })
     }
 
     fn amount(&mut self, entitlement: &Entitlement) {
@@ -163,7 +181,7 @@ impl Teller {
             for detail in sentences::details(grant, entitlement) {
                 self.paper.paragraph(6, Some(Tone::Quiet), &detail);
             }
-            if let Some(problem) = &grant.problem {
+            for problem in [&grant.problem, &grant.undelivered].into_iter().flatten() {
                 self.paper.paragraph(6, Some(Tone::Bad), &format!("Problem: {problem}."));
             }
         }
@@ -176,6 +194,7 @@ impl Teller {
         let end = grant.end.as_deref();
         match grant.phase {
             Phase::Active => {
+                let start = grant.turned.map_or(start, |turned| shown(turned, self.zone));
                 let until =
                     end.map_or("with no end".to_owned(), |end| format!("until {}", self.time_and_distance(end)));
                 format!("{name} is in force since {start}, {until}")
@@ -221,42 +240,40 @@ impl Teller {
         grant.since.as_deref().map_or_else(String::new, |since| format!(", since {}", self.time_and_distance(since)))
     }
 
-    fn last(&mut self, entitlement: &Entitlement, course: &Course) {
-        let last: Vec<&Step> = course.last(&entitlement.definition).take(LAST).collect();
+    fn last(&mut self, entitlement: &Entitlement, passage: &Passage) {
+        let last = history::last(entitlement, passage, self.zone, LAST);
         if last.is_empty() {
             return;
         }
         self.paper.paragraph(2, None, "Last:");
-        for step in last.into_iter().rev() {
-            self.step(step, entitlement);
+        for event in last {
+            self.event(event.at, &event.what);
         }
     }
 
-    fn next(&mut self, entitlement: &Entitlement, course: &Course) {
-        let coming: Vec<&Step> = course.next(&entitlement.definition).collect();
+    fn next(&mut self, entitlement: &Entitlement, passage: &Passage) {
+        let coming: Vec<&Step> = history::next(entitlement, passage, self.now).collect();
         if coming.is_empty() {
-            let nothing = match course.future.end {
-                End::TooMuch(at, _) => {
-                    format!("Next: nothing before {}, which is as far as was looked.", shown(at, self.zone))
-                }
-                End::Nothing | End::Asked(_) => "Next: nothing changes by time alone.".to_owned(),
+            let nothing = match passage.more {
+                Some(at) => format!("Next: nothing before {}, which is as far as was looked.", shown(at, self.zone)),
+                None => "Next: nothing changes by time alone.".to_owned(),
             };
             self.paper.paragraph(2, None, &nothing);
             return;
         }
         self.paper.paragraph(2, None, "Next:");
         for step in coming.iter().take(NEXT) {
-            self.step(step, entitlement);
+            self.event(step.at, &sentences::happens(step, &entitlement.definition, self.zone));
         }
         if coming.len() > NEXT {
-            let more = format!("and {} more: see the timeline", coming.len() - NEXT);
+            let many = if passage.more.is_some() { "or more" } else { "more" };
+            let more = format!("and {} {many}: see the timeline", coming.len() - NEXT);
             self.paper.paragraph(4, Some(Tone::Quiet), &more);
         }
     }
 
-    fn step(&mut self, step: &Step, entitlement: &Entitlement) {
-        let when = format!("{} ({})", shown(step.at, self.zone), relative(step.at, self.now, self.zone));
-        let what = sentences::happens(step, &entitlement.definition, self.zone);
+    fn event(&mut self, at: Instant, what: &str) {
+        let when = format!("{} ({})", shown(at, self.zone), relative(at, self.now, self.zone));
         self.paper.paragraph(4, None, &format!("{when}: {what}"));
     }
 

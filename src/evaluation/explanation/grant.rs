@@ -3,18 +3,19 @@
 use super::instance;
 use crate::{
     api::{
-        ConditionStatus, EntitlementInstanceStatus, Organization, Phase,
-        conditions::{ACCEPTED, ENTITLED, READY},
+        Condition, ConditionStatus, EntitlementInstanceStatus, Organization, Phase,
+        conditions::{ACCEPTED, DELIVERED, ENTITLED, READY},
         entitlement_definition::{Aggregation, Rollout},
         entitlement_instance::{AmendmentState, Transition},
     },
     core::{
         amount::Amount,
-        calendar::{Bound, format_instant},
+        calendar::{Bound, Instant, format_instant, parse_instant},
         grant::{Amendment, Grant, GrantId},
     },
     evaluation::holding::{Holding, Member},
 };
+use chrono::TimeDelta;
 use serde::Serialize;
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -105,6 +106,10 @@ pub struct GrantExplanation {
     pub suspended_by: Option<Suspension>,
     /// When it was last withdrawn or put in force, as its status remembers.
     pub since: Option<String>,
+    /// When it was put in force or withdrawn otherwise than its term has it, as its status remembers: resumed, suspended,
+    /// cancelled.
+    #[serde(serialize_with = "instant_text")]
+    pub turned: Option<Instant>,
     /// The first moment of its term.
     pub start: Option<String>,
     /// What gave the start.
@@ -133,6 +138,8 @@ pub struct GrantExplanation {
     pub amendments: Vec<AmendmentExplanation>,
     /// What else is wrong with it.
     pub problem: Option<String>,
+    /// Why not all of it is delivered, as its status remembers.
+    pub undelivered: Option<String>,
     /// Its next change by time alone.
     pub next: Option<Transition>,
 }
@@ -144,6 +151,7 @@ pub fn explain(
     status: &EntitlementInstanceStatus,
     organization: Option<&Organization>,
     taking_part: &BTreeSet<GrantId>,
+    now: Instant,
 ) -> GrantExplanation {
     let grant = member.grant;
     let verdict = &member.verdict;
@@ -156,6 +164,7 @@ pub fn explain(
         refusal: refusal(status),
         suspended_by: suspension(member, organization),
         since: since(grant, verdict.phase),
+        turned: turned(member, now),
         start: status.start.clone(),
         start_origin: member.start().map(|_| start_origin(member)),
         end: status.end.clone(),
@@ -170,8 +179,50 @@ pub fn explain(
         renewed_by: member.renewed_by.clone(),
         amendments: amendments(grant, status),
         problem: problem(status),
+        undelivered: undelivered(member, status, now),
         next: status.next_transition.clone(),
     }
+}
+
+/// Whether its amount is the catalogue's, and was another if that was: none was agreed, and it states none.
+pub fn hangs_on_the_catalogue(holding: &Holding, member: &Member) -> bool {
+    let is_agreed = holding.definition().is_some_and(|definition| definition.rollout == Rollout::Agreed)
+        && member.grant.accepted.as_ref().is_some_and(|record| record.amount.is_some());
+    member.amount.is_some() && member.grant.amount.is_none() && !is_agreed
+}
+
+/// The operator may be late, and a grant is made after its start.
+const LATE: TimeDelta = TimeDelta::minutes(10);
+
+/// When it went in or out of force at no moment at which its term does so.
+fn turned(member: &Member, now: Instant) -> Option<Instant> {
+    let entitled = remembered(member.grant, ENTITLED)?;
+    let is_in_force = member.verdict.phase.is_in_force();
+    if entitled.status != is_in_force.into() {
+        return None;
+    }
+    let at = parse_instant(&entitled.last_transition_time).ok().filter(|at| *at <= now)?;
+    let begun = member.start().map_or(member.grant.created, |start| start.max(member.grant.created));
+    let over = member.verdict.term.and_then(|term| term.after_grace(member.verdict.end).at());
+    let is_before_its_end = is_in_force || over.is_none_or(|over| at + LATE < over);
+    (at > begun + LATE && is_before_its_end && member.verdict.phase != Phase::Waiting).then_some(at)
+}
+
+/// What its status says of the delivery, where the evaluation has nothing against it.
+fn undelivered(member: &Member, status: &EntitlementInstanceStatus, now: Instant) -> Option<String> {
+    let delivered = remembered(member.grant, DELIVERED).filter(|one| one.status == ConditionStatus::False)?;
+    let is_past = parse_instant(&delivered.last_transition_time).is_ok_and(|at| at <= now);
+    let is_told = problem(status).is_some();
+    (is_past && !is_told && member.verdict.phase.is_in_force()).then(|| delivered.message.clone())
+}
+
+fn remembered<'a>(grant: &'a Grant, type_: &str) -> Option<&'a Condition> {
+    grant.remembered.conditions.iter().find(|condition| condition.type_ == type_)
+}
+
+#[allow(clippy::ref_option, reason = "serde calls it so")]
+fn instant_text<S: serde::Serializer>(instant: &Option<Instant>, serializer: S) -> Result<S::Ok, S::Error> {
+    serde::Serialize::serialize(&instant.map(format_instant), serializer)
 }
 
 fn refusal(status: &EntitlementInstanceStatus) -> Option<String> {
@@ -195,7 +246,7 @@ fn suspension(member: &Member, organization: Option<&Organization>) -> Option<Su
 }
 
 fn since(grant: &Grant, phase: Phase) -> Option<String> {
-    let entitled = grant.remembered.conditions.iter().find(|condition| condition.type_ == ENTITLED)?;
+    let entitled = remembered(grant, ENTITLED)?;
     (entitled.status == phase.is_in_force().into()).then(|| entitled.last_transition_time.clone())
 }
 

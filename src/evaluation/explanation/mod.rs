@@ -3,13 +3,16 @@
 //! | file | what it knows |
 //! |---|---|
 //! | `grant` | one grant: its phase, term and amount, and what gave them |
+//! | `told` | how far back the past can be told |
 //! | `facets` | every value with what gave it, and what it was preferred to |
 
 mod facets;
 mod grant;
+mod told;
 
 pub use facets::{FacetValue, Overridden, SecretValue};
 pub use grant::{AmendmentExplanation, GrantExplanation, Origin, OriginKind, Suspension};
+pub use told::{Told, told_since};
 
 use super::{Evaluation, Snapshot, by_definition, evaluate, holding::Holding, standing::Standing};
 use crate::core::calendar::{Instant, Tz};
@@ -74,11 +77,21 @@ pub struct Entitlement {
     pub secrets: Vec<SecretValue>,
     /// Why the definition itself cannot be granted now.
     pub problem: Option<String>,
+    /// From when on it can be told what was held: neither what was suspended before, nor what the catalogue gave, is on
+    /// record.
+    #[serde(skip)]
+    pub told: Told,
 }
 
-/// What the snapshot's organization holds at one moment, and why; of one definition alone, if one is named.
+/// What the snapshot's organization holds at one moment, and why; of one definition alone, if one is named. `since` says since
+/// when a definition gives the amount that it gives now.
 #[must_use]
-pub fn explain(snapshot: &Snapshot, definition: Option<&str>, now: Instant) -> Explanation {
+pub fn explain(
+    snapshot: &Snapshot,
+    definition: Option<&str>,
+    now: Instant,
+    since: &dyn Fn(&str) -> Told,
+) -> Explanation {
     let standing = Standing::of(snapshot);
     let evaluation = evaluate(snapshot, now);
     let organization = snapshot.organization.as_deref();
@@ -87,7 +100,7 @@ pub fn explain(snapshot: &Snapshot, definition: Option<&str>, now: Instant) -> E
         of_definition.into_iter().filter(|(name, _)| definition.is_none_or(|definition| definition == &***name));
     let entitlements = chosen.map(|(name, indices)| {
         let holding = Holding::of(snapshot, &standing, name, &indices, now);
-        entitlement(&holding, snapshot, &evaluation, now)
+        entitlement(&holding, snapshot, &evaluation, now, since(name))
     });
     Explanation {
         organization: snapshot.name.to_string(),
@@ -100,7 +113,13 @@ pub fn explain(snapshot: &Snapshot, definition: Option<&str>, now: Instant) -> E
     }
 }
 
-fn entitlement(holding: &Holding, snapshot: &Snapshot, evaluation: &Evaluation, now: Instant) -> Entitlement {
+fn entitlement(
+    holding: &Holding,
+    snapshot: &Snapshot,
+    evaluation: &Evaluation,
+    now: Instant,
+    amount_since: Told,
+) -> Entitlement {
     let definition = holding.definition();
     let run = holding.run(now);
     let merged = holding.merged();
@@ -109,8 +128,14 @@ fn entitlement(holding: &Holding, snapshot: &Snapshot, evaluation: &Evaluation, 
     let grants = order.iter().filter_map(|index| {
         let member = holding.members.get(*index)?;
         let status = &evaluation.grants.get(member.index)?.status;
-        Some(grant::explain(holding, member, status, snapshot.organization.as_deref(), &taking_part))
+        Some(grant::explain(holding, member, status, snapshot.organization.as_deref(), &taking_part, now))
     });
+    let grants: Vec<GrantExplanation> = grants.collect();
+    let turned = grants.iter().filter_map(|grant| grant.turned.map(Told::From)).max().unwrap_or(Told::Always);
+    let hangs_on_the_catalogue =
+        holding.members.len() > 1 || holding.members.iter().any(|member| member.takes_the_amount());
+    let has_amount = definition.is_none_or(|definition| definition.amount.is_some());
+    let amount_since = if has_amount && hangs_on_the_catalogue { amount_since } else { Told::Always };
     Entitlement {
         definition: holding.name.to_string(),
         display_name: definition.and_then(|definition| definition.display_name.clone()),
@@ -126,10 +151,11 @@ fn entitlement(holding: &Holding, snapshot: &Snapshot, evaluation: &Evaluation, 
                 Aggregation::Max => "Max",
             }
         }),
-        grants: grants.collect(),
+        grants,
         facets,
         secrets: facets::secrets(holding),
         problem: problem(holding),
+        told: turned.max(amount_since),
     }
 }
 

@@ -4,9 +4,11 @@ use super::{definition, instance, inventory, now, organization};
 use crate::{
     api::Phase,
     evaluation::explanation::{Entitlement, GrantExplanation, OriginKind, Suspension},
-    offline::Inventory,
+    offline::{Effort, Inventory},
 };
 use serde_json::{Value, json};
+
+const EFFORT: Effort = Effort { steps: 100, work: 10_000 };
 
 fn with(spec: &Value, grants: &[(&str, Value)]) -> Inventory {
     let mut inventory = inventory();
@@ -21,7 +23,7 @@ fn with(spec: &Value, grants: &[(&str, Value)]) -> Inventory {
 }
 
 fn explained(inventory: &Inventory) -> Entitlement {
-    let mut explanation = inventory.explain("acme", Some("thing"), now()).unwrap();
+    let mut explanation = inventory.account("acme", Some("thing"), now(), EFFORT).unwrap().explanation;
     assert_eq!(explanation.entitlements.len(), 1);
     explanation.entitlements.remove(0)
 }
@@ -149,7 +151,7 @@ fn each_grant_says_why_it_stands_as_it_does() {
     let [odd] = of("tried").amendments.as_slice() else { panic!() };
     assert_eq!((odd.effective.as_deref(), odd.reason.as_deref()), (None, Some("why not")));
     assert!(odd.message.as_deref().unwrap().contains("never"));
-    assert!(inventory().explain("nobody", None, now()).is_none());
+    assert!(inventory().account("nobody", None, now(), EFFORT).is_none());
 }
 
 #[test]
@@ -161,4 +163,33 @@ fn a_secret_is_told_by_its_source_alone() {
     let [secret] = entitlement.secrets.as_slice() else { panic!() };
     assert_eq!((secret.secret.as_str(), secret.key.as_str()), ("s", "k"));
     assert!(secret.problem.as_deref().unwrap().contains("there is no Secret s"), "{:?}", secret.problem);
+}
+
+/// What a status remembers of being put in force or withdrawn counts where its term does not say the same.
+#[test]
+fn what_was_done_by_hand_is_told_by_the_status() {
+    let turned = |more: Value, status: &str, when: &str| {
+        let mut inventory = with(&quantity("Sum"), &[]);
+        let mut spec = json!({"organization": "acme", "definition": "thing", "start": "2026-01-01"});
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let condition =
+            json!({"type": "Entitled", "status": status, "reason": "x", "message": "", "lastTransitionTime": when});
+        let mut grant = instance("entitlements", "a", &spec, &json!({"conditions": [condition]}));
+        grant.metadata.creation_timestamp = Some(serde_json::from_value(json!("2025-12-01T00:00:00Z")).unwrap());
+        inventory.add_instance(grant);
+        let turned = explained(&inventory).grants[0].turned;
+        turned.map(crate::core::calendar::format_instant)
+    };
+    let later = "2026-03-03T03:03:03Z";
+    let told = Some(later.to_owned());
+    assert_eq!(turned(json!({}), "True", later), told);
+    assert_eq!(turned(json!({"suspended": true}), "False", later), told);
+    assert_eq!(turned(json!({"state": "Cancelled"}), "False", later), told);
+    assert_eq!(turned(json!({"end": "2026-04-30"}), "False", later), told);
+    // The operator was a little late, or the time has not come, or the status is of another phase.
+    assert_eq!(turned(json!({}), "True", "2026-01-01T00:05:00Z"), None);
+    assert_eq!(turned(json!({"suspended": true}), "False", "2025-12-01T00:00:01Z"), None);
+    assert_eq!(turned(json!({"end": "2026-03-02"}), "False", later), None);
+    assert_eq!(turned(json!({}), "True", "2036-03-03T03:03:03Z"), None);
+    assert_eq!(turned(json!({}), "False", later), None);
 }

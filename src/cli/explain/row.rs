@@ -1,0 +1,454 @@
+//! An entitlement in one line: what the client has of it, since when, until when its contract runs, what comes next, and what
+//! it had before.
+
+use super::{
+    history::{Turn, turns},
+    moment,
+    sentences::name,
+};
+use crate::{
+    api::{Phase, entitlement_instance::AmendmentState},
+    cli::{
+        moment::{first_day, last_day},
+        timeline::{amount, grant_name},
+    },
+    core::calendar::{Bound, Instant, Tz, format_instant},
+    evaluation::explanation::{Entitlement, GrantExplanation, OriginKind, Told},
+    offline::{GrantChange, Held, Passage, Step},
+};
+use chrono::TimeDelta;
+use serde_json::{Map, Value, json};
+
+/// So far back lies what a client that still has something is told to have had before.
+const RECENT: TimeDelta = TimeDelta::days(400);
+
+/// What is told of something of which no record says how much it is.
+const HELD: &str = "held";
+
+/// How an entitlement stands, as its row has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stand {
+    /// It is in force.
+    Entitled,
+    /// It is granted, and not in force.
+    Held,
+    /// It was granted; nothing is left of that.
+    Over,
+}
+
+/// Since when it is exactly as it is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Since {
+    /// Since then.
+    At(Instant),
+    /// It is, but no record says since when.
+    Unknown,
+    /// It is not in force.
+    Nothing,
+}
+
+/// What was before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Before {
+    /// What it was.
+    pub had: String,
+    /// The first moment at which it was no more.
+    pub until: Instant,
+    /// What happened then.
+    pub why: String,
+}
+
+/// What has to be known besides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// Whether somebody has to do something.
+    pub is_trouble: bool,
+    /// What it is.
+    pub text: String,
+}
+
+/// An entitlement in one line.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The definition's name.
+    pub definition: String,
+    /// How it stands.
+    pub stand: Stand,
+    /// What the client has.
+    pub has: String,
+    /// Since when exactly that.
+    pub since: Since,
+    /// The first moment after the contract, without grace; absent where there is no contract.
+    pub contract: Option<Bound>,
+    /// What comes next, in words.
+    pub next: String,
+    /// When that comes, where time brings it.
+    pub next_at: Option<Instant>,
+    /// What it had before.
+    pub before: Option<Before>,
+    /// What has to be known besides.
+    pub notes: Vec<Note>,
+}
+
+impl Row {
+    /// The row of an entitlement.
+    #[must_use]
+    pub fn of(entitlement: &Entitlement, passage: &Passage, now: Instant, zone: Tz) -> Self {
+        Writer { entitlement, passage, now, zone }.row()
+    }
+
+    /// Whether somebody has to do something about it.
+    #[must_use]
+    pub fn is_in_trouble(&self) -> bool {
+        self.notes.iter().any(|note| note.is_trouble)
+    }
+
+    /// The end of the contract as the table has it: its last day where the client is.
+    #[must_use]
+    pub fn contract_to(&self, zone: Tz) -> String {
+        match self.contract {
+            None => "-".to_owned(),
+            Some(Bound::Never) => "no end".to_owned(),
+            Some(Bound::At(end)) => last_day(end, zone),
+        }
+    }
+
+    /// Since when, as the table has it.
+    #[must_use]
+    pub fn since_day(&self, zone: Tz) -> String {
+        match self.since {
+            Since::At(at) => first_day(at, zone),
+            Since::Unknown => "unknown".to_owned(),
+            Since::Nothing => "-".to_owned(),
+        }
+    }
+
+    /// What the table says, for programs.
+    #[must_use]
+    pub fn json(&self, zone: Tz) -> Value {
+        let mut fields = Map::new();
+        let instant = |at: Option<Instant>| at.map(format_instant);
+        let since = match self.since {
+            Since::At(at) => Some(at),
+            Since::Unknown | Since::Nothing => None,
+        };
+        fields.insert("has".to_owned(), self.has.as_str().into());
+        fields.insert("since".to_owned(), instant(since).into());
+        fields.insert("sinceIsKnown".to_owned(), (self.since != Since::Unknown).into());
+        fields.insert("contractEnd".to_owned(), instant(self.contract.and_then(Bound::at)).into());
+        fields.insert("contractTo".to_owned(), self.contract.map(|_| self.contract_to(zone)).into());
+        fields.insert("next".to_owned(), self.next.as_str().into());
+        fields.insert("nextAt".to_owned(), instant(self.next_at).into());
+        let before = self.before.as_ref().map(|before| {
+            let to = last_day(before.until, zone);
+            json!({ "had": before.had, "until": format_instant(before.until), "to": to, "why": before.why })
+        });
+        fields.insert("before".to_owned(), before.into());
+        let notes: Vec<Value> =
+            self.notes.iter().map(|note| json!({ "trouble": note.is_trouble, "text": note.text })).collect();
+        fields.insert("notes".to_owned(), notes.into());
+        Value::Object(fields)
+    }
+}
+
+struct Writer<'a> {
+    entitlement: &'a Entitlement,
+    passage: &'a Passage,
+    now: Instant,
+    zone: Tz,
+}
+
+impl Writer<'_> {
+    fn row(&self) -> Row {
+        let stand = self.stand();
+        let (next, next_at) = self.next();
+        Row {
+            definition: self.entitlement.definition.clone(),
+            stand,
+            has: self.has(),
+            since: self.since(),
+            contract: self.contract(),
+            next,
+            next_at,
+            before: self.before(stand),
+            notes: self.notes(),
+        }
+    }
+
+    fn in_phase<'a>(&'a self, phases: &'a [Phase]) -> impl Iterator<Item = &'a GrantExplanation> {
+        self.entitlement.grants.iter().filter(move |grant| phases.contains(&grant.phase))
+    }
+
+    fn has_any(&self, phase: Phase) -> bool {
+        self.entitlement.grants.iter().any(|grant| grant.phase == phase)
+    }
+
+    fn stand(&self) -> Stand {
+        let is_over = |grant: &GrantExplanation| matches!(grant.phase, Phase::Expired | Phase::Cancelled);
+        if self.entitlement.entitled {
+            Stand::Entitled
+        } else if self.entitlement.grants.iter().all(is_over) {
+            Stand::Over
+        } else {
+            Stand::Held
+        }
+    }
+
+    /// The grants that the row tells of.
+    fn told(&self) -> Vec<&GrantExplanation> {
+        let ways: [&[Phase]; 3] = [&[Phase::Active, Phase::Grace], &[Phase::Suspended], &[Phase::Waiting]];
+        ways.into_iter()
+            .map(|phases| self.in_phase(phases).collect::<Vec<_>>())
+            .find(|found| !found.is_empty())
+            .unwrap_or_default()
+    }
+
+    fn is_in_grace(&self) -> bool {
+        self.has_any(Phase::Grace) && !self.has_any(Phase::Active)
+    }
+
+    fn has(&self) -> String {
+        if self.entitlement.entitled {
+            let grace = if self.is_in_grace() { " (grace)" } else { "" };
+            return format!("{}{grace}", self.quantity(self.entitlement.amount.as_deref()));
+        }
+        if self.has_any(Phase::Suspended) {
+            return "suspended".to_owned();
+        }
+        let waiting = self.in_phase(&[Phase::Waiting]);
+        if let Some(start) = waiting.filter_map(|grant| moment(grant.start.as_deref()?)).min() {
+            return format!("from {}", first_day(start, self.zone));
+        }
+        if self.has_any(Phase::Draft) && !self.has_any(Phase::Rejected) { "draft".to_owned() } else { "-".to_owned() }
+    }
+
+    /// `250 seats`; where no definition says what kind of thing it is, only that it is there.
+    fn quantity(&self, amount: Option<&str>) -> String {
+        match (amount, self.entitlement.unit.as_deref(), self.entitlement.type_) {
+            (Some(amount), Some(unit), _) => format!("{amount} {unit}"),
+            (Some(amount), None, _) => amount.to_owned(),
+            (None, _, Some("Feature")) => "yes".to_owned(),
+            (None, ..) => HELD.to_owned(),
+        }
+    }
+
+    fn since(&self) -> Since {
+        if !self.entitlement.entitled {
+            let turned = self.in_phase(&[Phase::Suspended]).filter_map(|grant| grant.turned).max();
+            return turned.map_or(Since::Nothing, Since::At);
+        }
+        let is_told = self.passage.is_past_told;
+        let last = self.passage.past.iter().rev().filter(|_| is_told).find(|step| {
+            let holding = step.holdings.get(self.entitlement.definition.as_str());
+            holding.is_some_and(|(before, after)| is_more_or_less(before, after))
+        });
+        match (last, self.entitlement.told) {
+            (_, Told::Never) | (None, _) => Since::Unknown,
+            (Some(step), Told::Always) => Since::At(step.at),
+            (Some(step), Told::From(since)) => Since::At(step.at.max(since)),
+        }
+    }
+
+    fn contract(&self) -> Option<Bound> {
+        let ends = self.told().into_iter().map(|grant| {
+            let end = grant.end.as_deref().and_then(moment);
+            end.map_or(Bound::Never, Bound::At)
+        });
+        ends.max()
+    }
+
+    fn next(&self) -> (String, Option<Instant>) {
+        let waits = "-".to_owned();
+        if !self.entitlement.entitled {
+            if self.has_any(Phase::Suspended) {
+                return ("until it is resumed".to_owned(), None);
+            }
+            if !self.has_any(Phase::Waiting) {
+                let is_refused = self.has_any(Phase::Rejected);
+                let is_draft = self.has_any(Phase::Draft);
+                let next = if is_refused {
+                    "refused, see below"
+                } else if is_draft {
+                    "when it is activated"
+                } else {
+                    "-"
+                };
+                return (next.to_owned(), None);
+            }
+        }
+        let coming = self.passage.future.iter().filter(|step| step.at > self.now);
+        let mut told = coming.filter_map(|step| Some((self.comes(step)?, Some(step.at))));
+        let more = self.passage.more.map(|_| ("see the timeline".to_owned(), None));
+        told.next().or(more).unwrap_or((waits, None))
+    }
+
+    /// What a coming step means for the row, in some words; None where that is nothing, as for a notice.
+    fn comes(&self, step: &Step) -> Option<String> {
+        let definition = self.entitlement.definition.as_str();
+        let from = || first_day(step.at, self.zone);
+        match step.holdings.get(definition) {
+            Some((before, after)) if before.entitled && !after.entitled => return Some(self.is_lost(step.at)),
+            Some((before, after)) if !before.entitled && after.entitled => {
+                let is_said = self.has().starts_with("from ");
+                let from = if is_said { String::new() } else { format!(" from {}", from()) };
+                return Some(format!("{}{from}", held(after)));
+            }
+            Some((before, after)) if before.amount != after.amount => {
+                return Some(format!("{} from {}", held(after), from()));
+            }
+            _ => {}
+        }
+        let changes = || step.grants.iter().filter(|change| &*change.definition == definition);
+        let renewed = changes().find_map(|change| self.renewal(change));
+        let grace = || changes().find(|change| change.after.phase == Phase::Grace).map(|change| self.grace(change));
+        let moved = || changes().find(|change| change.before.end != change.after.end).map(|change| self.moved(change));
+        let goes_on = || self.goes_on(step);
+        let settings = || step.holdings.contains_key(definition).then(|| format!("other settings from {}", from()));
+        renewed.or_else(goes_on).or_else(grace).or_else(moved).or_else(settings)
+    }
+
+    fn is_lost(&self, at: Instant) -> String {
+        let last = last_day(at, self.zone);
+        if self.is_in_grace() {
+            return format!("kept to {last}");
+        }
+        if self.contract() == Some(Bound::At(at)) { "ends, not renewed".to_owned() } else { format!("ends {last}") }
+    }
+
+    fn renewal(&self, change: &GrantChange) -> Option<String> {
+        let renewal =
+            change.renewed_by.as_deref().filter(|_| change.is_transition() && change.after.phase == Phase::Expired)?;
+        let namespace = &change.grant.namespace;
+        let is_it = |grant: &&GrantExplanation| *grant.instance == format!("{namespace}/{renewal}");
+        let end = self.entitlement.grants.iter().find(is_it)?.end.as_deref().and_then(moment);
+        Some(end.map_or("renewed, no end".to_owned(), |end| format!("renewed to {}", last_day(end, self.zone))))
+    }
+
+    /// Another grant takes over what one that ends has given.
+    fn goes_on(&self, step: &Step) -> Option<String> {
+        let definition = self.entitlement.definition.as_str();
+        let changes =
+            || step.grants.iter().filter(|change| &*change.definition == definition && change.is_transition());
+        let is_over = changes().any(|change| change.before.phase.is_in_force() && !change.after.phase.is_in_force());
+        let follows = changes().find(|change| is_over && change.after.phase == Phase::Active)?;
+        let end = follows.after.end.as_deref().and_then(moment);
+        Some(end.map_or("goes on, no end".to_owned(), |end| format!("goes on to {}", last_day(end, self.zone))))
+    }
+
+    fn grace(&self, change: &GrantChange) -> String {
+        let is_it = |grant: &&GrantExplanation| *grant.instance == change.grant.to_string();
+        let until = self.entitlement.grants.iter().find(is_it).and_then(|grant| moment(grant.grace_until.as_deref()?));
+        until.map_or("grace".to_owned(), |until| format!("grace to {}", last_day(until, self.zone)))
+    }
+
+    fn moved(&self, change: &GrantChange) -> String {
+        let end = change.after.end.as_deref().and_then(moment);
+        end.map_or("contract without end".to_owned(), |end| format!("contract to {}", last_day(end, self.zone)))
+    }
+
+    fn before(&self, stand: Stand) -> Option<Before> {
+        let by_time = self.before_by_time(stand);
+        let by_hand = if stand == Stand::Entitled { None } else { self.before_by_hand() };
+        match (by_time, by_hand) {
+            (Some(one), Some(other)) => Some(if one.until >= other.until { one } else { other }),
+            (one, other) => one.or(other),
+        }
+    }
+
+    fn before_by_time(&self, stand: Stand) -> Option<Before> {
+        let definition = self.entitlement.definition.as_str();
+        let (step, (before, after)) = self
+            .passage
+            .past
+            .iter()
+            .rev()
+            .filter_map(|step| Some((step, step.holdings.get(definition)?)))
+            .find(|(_, (before, after))| is_more_or_less(before, after))?;
+        let is_recent = stand != Stand::Entitled || step.at > self.now - RECENT;
+        let is_so = before.entitled && (stand == Stand::Entitled) == after.entitled;
+        let how_much = self.entitlement.told.reaches_before(step.at);
+        let is_on_record = how_much || (!after.entitled && turns(self.entitlement).all(|turn| turn.at < step.at));
+        if !is_recent || !is_so || !is_on_record {
+            return None;
+        }
+        let had = if how_much { held(before) } else { HELD.to_owned() };
+        Some(Before { had, until: step.at, why: why(step, definition) })
+    }
+
+    /// What was withdrawn otherwise than by its term.
+    fn before_by_hand(&self) -> Option<Before> {
+        let turns = turns(self.entitlement).filter(|turn| !turn.grant.phase.is_in_force());
+        let turns: Vec<Turn> = turns.collect();
+        let last = turns.iter().max_by_key(|turn| turn.at)?;
+        let is_agreed = |grant: &GrantExplanation| {
+            grant.amount_origin.as_ref().is_none_or(|origin| origin.kind != OriginKind::Definition)
+        };
+        let is_known = turns.len() == 1 && is_agreed(last.grant);
+        let had = if is_known { self.quantity(last.grant.amount.as_deref()) } else { HELD.to_owned() };
+        Some(Before { had, until: last.at, why: last.happened() })
+    }
+
+    fn notes(&self) -> Vec<Note> {
+        let definition = &self.entitlement.definition;
+        let trouble = |text: String| Note { is_trouble: true, text: format!("{definition}: {text}") };
+        let mut notes: Vec<Note> = self.entitlement.problem.iter().map(|problem| trouble(problem.clone())).collect();
+        for grant in &self.entitlement.grants {
+            let name = name(&grant.instance);
+            match (grant.phase, &grant.refusal) {
+                (Phase::Rejected, Some(refusal)) => notes.push(trouble(format!("{name} is refused: {refusal}"))),
+                (Phase::Suspended, _) if self.entitlement.entitled => {
+                    let quantity = self.quantity(grant.amount.as_deref());
+                    let text = format!("{definition}: {name} ({quantity}) is suspended");
+                    notes.push(Note { is_trouble: false, text });
+                }
+                _ => {}
+            }
+            let is_over = matches!(grant.phase, Phase::Expired | Phase::Cancelled | Phase::Draft);
+            let problems = [&grant.problem, &grant.undelivered].into_iter().flatten().filter(|_| !is_over);
+            notes.extend(problems.map(|problem| trouble(format!("{name}: {problem}"))));
+            let ignored = grant.amendments.iter().filter(|one| !is_over && one.state == AmendmentState::Ignored);
+            notes.extend(ignored.map(|one| {
+                let why = one.message.as_deref().unwrap_or("it cannot count");
+                trouble(format!("{name}: its amendment {} is ignored: {why}", one.name))
+            }));
+        }
+        notes
+    }
+}
+
+/// Whether the client has more or less after than before, whatever its settings.
+fn is_more_or_less(before: &Held, after: &Held) -> bool {
+    before.entitled != after.entitled || (after.entitled && before.amount != after.amount)
+}
+
+/// `250 seats`, `yes`.
+fn held(held: &Held) -> String {
+    let told = amount(held);
+    if told == "on" { "yes".to_owned() } else { told }
+}
+
+/// What happened in a step that is past.
+fn why(step: &Step, definition: &str) -> String {
+    let changes = step.grants.iter().filter(|change| &*change.definition == definition);
+    let clauses: Vec<String> = changes.flat_map(happened).collect();
+    clauses.join(", ")
+}
+
+fn happened(change: &GrantChange) -> Vec<String> {
+    let name = grant_name(&change.grant);
+    let mut clauses: Vec<String> =
+        change.amendments.iter().map(|amendment| format!("amendment {amendment} of {name}")).collect();
+    if !change.is_transition() {
+        return clauses;
+    }
+    clauses.push(match (change.after.phase, &change.renewed_by) {
+        (Phase::Expired, Some(renewal)) => format!("{name} passed to {renewal}"),
+        (Phase::Expired, None) if change.before.phase == Phase::Grace => {
+            format!("grace of {name} was over, not renewed")
+        }
+        (Phase::Expired, None) => format!("{name} ended, not renewed"),
+        (Phase::Active, _) => format!("{name} came into force"),
+        (phase, _) => format!("{name} went to {}", phase.as_str()),
+    });
+    clauses
+}

@@ -1,0 +1,175 @@
+//! What one organization holds, with what was before and what comes next of each definition, as somebody is told who calls.
+
+use super::{
+    Inventory,
+    course::{change, differences},
+    inventory::Tenancy,
+    lane::{Lane, parts},
+    step::Step,
+};
+use crate::{
+    core::{
+        calendar::{Instant, parse_instant},
+        grant::Grant,
+    },
+    evaluation::{
+        Snapshot,
+        explanation::{self, Entitlement, Explanation},
+    },
+};
+use chrono::TimeDelta;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// How much is looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// So many coming steps of each definition are enough.
+    pub steps: usize,
+    /// After what costs so many evaluations of a grant it is enough.
+    pub work: usize,
+}
+
+/// What happens to the grants of one definition before and after a moment.
+#[derive(Clone, Debug, Default)]
+pub struct Passage {
+    /// What happened up to that moment, from the beginning on, as the present objects tell it. Empty where that would be too
+    /// much.
+    pub past: Vec<Step>,
+    /// Whether `past` is all.
+    pub is_past_told: bool,
+    /// What comes next.
+    pub future: Vec<Step>,
+    /// Where more comes than that, from this moment on.
+    pub more: Option<Instant>,
+}
+
+/// An organization's account.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// What it holds, and why.
+    pub explanation: Explanation,
+    /// By definition.
+    pub passages: BTreeMap<Arc<str>, Passage>,
+    /// The definitions of the catalogue of which it has no grant, with their names for people.
+    pub without_grant: BTreeMap<Arc<str>, Option<String>>,
+}
+
+impl Inventory {
+    /// The account of an organization at one moment, of one definition alone if one is named; absent where nothing names the
+    /// organization.
+    #[must_use]
+    pub fn account(
+        &self,
+        organization: &str,
+        definition: Option<&str>,
+        now: Instant,
+        effort: Effort,
+    ) -> Option<Account> {
+        let snapshot = self.snapshot_of(organization)?;
+        let since = |name: &str| self.amount_since(name);
+        let explanation = explanation::explain(&snapshot, definition, now, &since);
+        let mut left = effort.work;
+        let passages = parts(&snapshot).into_iter().filter_map(|part| {
+            let name = Arc::clone(&part.grants.first()?.definition);
+            let is_chosen = definition.is_none_or(|chosen| chosen == &*name);
+            let told = explanation.entitlements.iter().find(|told| told.definition == *name).filter(|_| is_chosen)?;
+            let beginning = beginning(told).unwrap_or(now);
+            Some((name, passage(&part, beginning, now, effort.steps, &mut left)))
+        });
+        let passages = passages.collect();
+        let has_grant: BTreeSet<&Arc<str>> = snapshot.grants.iter().map(|grant| &grant.definition).collect();
+        let without_grant = self.definitions.iter().filter(|(name, _)| !has_grant.contains(name));
+        let without_grant =
+            without_grant.map(|(name, definition)| (Arc::clone(name), definition.spec.display_name.clone())).collect();
+        Some(Account { explanation, passages, without_grant })
+    }
+
+    /// What an organization holds is evaluated from this. Of the catalogue it has what the organization's grants need.
+    fn snapshot_of(&self, organization: &str) -> Option<Snapshot> {
+        let grants: Vec<Arc<Grant>> =
+            self.grants.values().filter(|grant| &*grant.organization == organization).map(Arc::clone).collect();
+        if grants.is_empty() && !self.organizations.contains_key(organization) {
+            return None;
+        }
+        let definitions: BTreeSet<&Arc<str>> = grants.iter().map(|grant| &grant.definition).collect();
+        let catalogue = definitions
+            .into_iter()
+            .filter(|name| self.definitions.contains_key(*name) || self.revisions.contains_key(*name))
+            .map(|name| (Arc::clone(name), Arc::new(self.entry(name))));
+        let catalogue = catalogue.collect();
+        Some(self.snapshot(&organization.into(), grants, &catalogue, &Tenancy::of(self)))
+    }
+}
+
+/// Before the first of its grants begins.
+fn beginning(entitlement: &Entitlement) -> Option<Instant> {
+    let starts = entitlement.grants.iter().filter_map(|grant| parse_instant(grant.start.as_deref()?).ok());
+    starts.min()?.checked_sub_signed(TimeDelta::seconds(1))
+}
+
+/// What happens to the grants of one definition, which a snapshot has alone.
+fn passage(snapshot: &Snapshot, beginning: Instant, now: Instant, steps: usize, left: &mut usize) -> Passage {
+    let past = walk(snapshot, beginning, left, |at, _| at <= now);
+    let future = walk(snapshot, now, left, |_, found| found < steps);
+    let is_past_told = past.is_complete();
+    Passage {
+        past: if is_past_told { past.steps } else { Vec::new() },
+        is_past_told,
+        future: future.steps,
+        more: future.next,
+    }
+}
+
+/// A way through time.
+struct Way {
+    steps: Vec<Step>,
+    /// The next moment, if it was not gone on to.
+    next: Option<Instant>,
+    /// Whether it was left off for want of effort.
+    is_left_off: bool,
+}
+
+impl Way {
+    fn is_complete(&self) -> bool {
+        !self.is_left_off
+    }
+}
+
+/// Evaluates at one moment after the other, while `goes_on` says so of the next moment and the number of steps found.
+fn walk(snapshot: &Snapshot, from: Instant, left: &mut usize, goes_on: impl Fn(Instant, usize) -> bool) -> Way {
+    let mut lane = Lane::start(snapshot.clone(), from);
+    let mut steps = Vec::new();
+    lane.remember();
+    loop {
+        let Some(next) = lane.next().filter(|next| goes_on(*next, steps.len())) else {
+            return Way { steps, next: lane.next(), is_left_off: false };
+        };
+        let Some(rest) = left.checked_sub(lane.cost()) else {
+            return Way { steps, next: Some(next), is_left_off: true };
+        };
+        *left = rest;
+        let held_before = lane.held().collect();
+        let before = lane.go_on(next);
+        let changes = before.grants.iter().zip(lane.outcomes());
+        let grants = changes.filter_map(|(before, (grant, after))| change(grant, &before.status, after)).collect();
+        let holdings = differences(&held_before, &lane.held().collect());
+        let step = Step { grants, holdings, ..empty(snapshot, next) };
+        if !step.is_empty() {
+            steps.push(step);
+        }
+        lane.remember();
+    }
+}
+
+fn empty(snapshot: &Snapshot, at: Instant) -> Step {
+    Step {
+        at,
+        organization: Arc::clone(&snapshot.name),
+        grants: Vec::new(),
+        holdings: BTreeMap::new(),
+        objects: Vec::new(),
+    }
+}

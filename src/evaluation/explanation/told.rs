@@ -95,7 +95,7 @@ mod tests {
         .unwrap()
     }
 
-    fn revision(number: i64, made: &str, spec: Value) -> Revision {
+    fn revision(number: i64, made: &str, spec: &Value) -> Revision {
         let name = format!("d-{number}").into();
         Revision { name, definition: "d".into(), number, data: json!({ "spec": spec }), made: Some(at(made)) }
     }
@@ -117,7 +117,7 @@ mod tests {
     ) {
         let kept: Vec<Revision> = (0..)
             .zip(kept)
-            .map(|(number, (made, amount))| revision(number, made, json!({ "amount": amount })))
+            .map(|(number, (made, amount))| revision(number, made, &json!({ "amount": amount })))
             .collect();
         assert_eq!(told_since(Some(&definition(generation, amount)), kept.iter()), expected);
     }
@@ -125,8 +125,8 @@ mod tests {
     #[test]
     fn how_amounts_add_up_decides_too() {
         let kept = [
-            revision(1, "2026-01-01T00:00:00Z", json!({"amount": 2, "aggregation": "Max"})),
-            revision(2, "2026-05-01T00:00:00Z", json!({"amount": 2})),
+            revision(1, "2026-01-01T00:00:00Z", &json!({"amount": 2, "aggregation": "Max"})),
+            revision(2, "2026-05-01T00:00:00Z", &json!({"amount": 2})),
         ];
         assert_eq!(told_since(Some(&definition(Some(2), 2)), kept.iter()), Told::From(at("2026-05-01T00:00:00Z")));
         assert_eq!(told_since(None, kept.iter()), Told::From(at("2026-05-01T00:00:00Z")));

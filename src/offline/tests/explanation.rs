@@ -168,7 +168,7 @@ fn a_secret_is_told_by_its_source_alone() {
 /// What a status remembers of being put in force or withdrawn counts where its term does not say the same.
 #[test]
 fn what_was_done_by_hand_is_told_by_the_status() {
-    let turned = |more: Value, status: &str, when: &str| {
+    let turned = |more: &Value, status: &str, when: &str| {
         let mut inventory = with(&quantity("Sum"), &[]);
         let mut spec = json!({"organization": "acme", "definition": "thing", "start": "2026-01-01"});
         spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -182,14 +182,14 @@ fn what_was_done_by_hand_is_told_by_the_status() {
     };
     let later = "2026-03-03T03:03:03Z";
     let told = Some(later.to_owned());
-    assert_eq!(turned(json!({}), "True", later), told);
-    assert_eq!(turned(json!({"suspended": true}), "False", later), told);
-    assert_eq!(turned(json!({"state": "Cancelled"}), "False", later), told);
-    assert_eq!(turned(json!({"end": "2026-04-30"}), "False", later), told);
+    assert_eq!(turned(&json!({}), "True", later), told);
+    assert_eq!(turned(&json!({"suspended": true}), "False", later), told);
+    assert_eq!(turned(&json!({"state": "Cancelled"}), "False", later), told);
+    assert_eq!(turned(&json!({"end": "2026-04-30"}), "False", later), told);
     // The operator was a little late, or the time has not come, or the status is of another phase.
-    assert_eq!(turned(json!({}), "True", "2026-01-01T00:05:00Z"), None);
-    assert_eq!(turned(json!({"suspended": true}), "False", "2025-12-01T00:00:01Z"), None);
-    assert_eq!(turned(json!({"end": "2026-03-02"}), "False", later), None);
-    assert_eq!(turned(json!({}), "True", "2036-03-03T03:03:03Z"), None);
-    assert_eq!(turned(json!({}), "False", later), None);
+    assert_eq!(turned(&json!({}), "True", "2026-01-01T00:05:00Z"), None);
+    assert_eq!(turned(&json!({"suspended": true}), "False", "2025-12-01T00:00:01Z"), None);
+    assert_eq!(turned(&json!({"end": "2026-03-02"}), "False", later), None);
+    assert_eq!(turned(&json!({}), "True", "2036-03-03T03:03:03Z"), None);
+    assert_eq!(turned(&json!({}), "False", later), None);
 }

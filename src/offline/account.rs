@@ -16,6 +16,7 @@ use crate::{
         Snapshot,
         explanation::{self, Entitlement, Explanation},
     },
+    render::flags::Offers,
 };
 use chrono::TimeDelta;
 use std::{
@@ -100,7 +101,9 @@ impl Inventory {
             .filter(|name| self.definitions.contains_key(*name) || self.revisions.contains_key(*name))
             .map(|name| (Arc::clone(name), Arc::new(self.entry(name))));
         let catalogue = catalogue.collect();
-        Some(self.snapshot(&organization.into(), grants, &catalogue, &Tenancy::of(self)))
+        // What it could have besides is told by its flags alone.
+        let offers = Arc::new(Offers::new());
+        Some(self.snapshot(&organization.into(), grants, &catalogue, &offers, &Tenancy::of(self)))
     }
 }
 

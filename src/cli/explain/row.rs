@@ -13,7 +13,7 @@ use crate::{
         timeline::{amount, grant_name},
     },
     core::calendar::{Bound, Instant, Tz, format_instant},
-    evaluation::explanation::{Entitlement, GrantExplanation, OriginKind, Told},
+    evaluation::explanation::{Entitlement, GrantExplanation, Told},
     offline::{GrantChange, Held, Passage, Step},
 };
 use chrono::TimeDelta;
@@ -380,10 +380,7 @@ impl Writer<'_> {
         let turns = turns(self.entitlement).filter(|turn| !turn.grant.phase.is_in_force());
         let turns: Vec<Turn> = turns.collect();
         let last = turns.iter().max_by_key(|turn| turn.at)?;
-        let is_agreed = |grant: &GrantExplanation| {
-            grant.amount_origin.as_ref().is_none_or(|origin| origin.kind != OriginKind::Definition)
-        };
-        let is_known = turns.len() == 1 && is_agreed(last.grant);
+        let is_known = turns.len() == 1 && !last.grant.hangs_on_the_catalogue;
         let had = if is_known { self.quantity(last.grant.amount.as_deref()) } else { HELD.to_owned() };
         Some(Before { had, until: last.at, why: last.happened() })
     }

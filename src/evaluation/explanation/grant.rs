@@ -124,6 +124,9 @@ pub struct GrantExplanation {
     pub amount: Option<String>,
     /// What gave the amount.
     pub amount_origin: Option<Origin>,
+    /// Whether its amount is the catalogue's, and was another if that was: none was agreed on record, and it states none.
+    #[serde(skip)]
+    pub hangs_on_the_catalogue: bool,
     /// Whether the amount is part of the total.
     pub counts: bool,
     /// Whether its values have a part in the configuration; false where they do not go together with those before it.
@@ -172,6 +175,7 @@ pub fn explain(
         grace_until: over.and_then(Bound::at).filter(|over| end.is_some_and(|end| end < *over)).map(format_instant),
         amount: member.amount.map(|amount| amount.to_string()),
         amount_origin: member.amount.map(|_| amount_origin(holding, member)),
+        hangs_on_the_catalogue: hangs_on_the_catalogue(holding, member),
         counts: counts(holding, member),
         takes_part: taking_part.contains(&grant.id),
         priority: grant.priority,
@@ -184,8 +188,7 @@ pub fn explain(
     }
 }
 
-/// Whether its amount is the catalogue's, and was another if that was: none was agreed, and it states none.
-pub fn hangs_on_the_catalogue(holding: &Holding, member: &Member) -> bool {
+fn hangs_on_the_catalogue(holding: &Holding, member: &Member) -> bool {
     let is_agreed = holding.definition().is_some_and(|definition| definition.rollout == Rollout::Agreed)
         && member.grant.accepted.as_ref().is_some_and(|record| record.amount.is_some());
     member.amount.is_some() && member.grant.amount.is_none() && !is_agreed

@@ -14,11 +14,7 @@ pub use facets::{FacetValue, Overridden, SecretValue};
 pub use grant::{AmendmentExplanation, GrantExplanation, Origin, OriginKind, Suspension};
 pub use told::{Told, told_since};
 
-use super::{
-    Evaluation, Snapshot, by_definition, evaluate,
-    holding::{Holding, Member},
-    standing::Standing,
-};
+use super::{Evaluation, Snapshot, by_definition, evaluate, holding::Holding, standing::Standing};
 use crate::core::calendar::{Instant, Tz};
 use crate::{api::entitlement_definition::Aggregation, core::calendar::format_instant};
 use serde::Serialize;
@@ -136,7 +132,7 @@ fn entitlement(
     });
     let grants: Vec<GrantExplanation> = grants.collect();
     let turned = grants.iter().filter_map(|grant| grant.turned.map(Told::From)).max().unwrap_or(Told::Always);
-    let hangs_on_the_catalogue = holding.members.len() > 1 || holding.members.iter().any(Member::takes_the_amount);
+    let hangs_on_the_catalogue = holding.members.len() > 1 || grants.iter().any(|grant| grant.hangs_on_the_catalogue);
     let has_amount = definition.is_none_or(|definition| definition.amount.is_some());
     let amount_since = if has_amount && hangs_on_the_catalogue { amount_since } else { Told::Always };
     Entitlement {

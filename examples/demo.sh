@@ -55,12 +55,16 @@ title "A provider's catalogue, two clients, and what they hold"
 run kubectl apply --filename 00-namespaces.yaml --filename 10-catalogue.yaml --filename 20-organizations.yaml --filename 30-grants.yaml
 ready edef --all
 ready org --all
-for name in acme-backup acme-support acme-seats acme-seats-more globex-streaming globex-seats globex-support; do
+for name in acme-backup acme-support acme-support-next acme-seats acme-seats-more globex-streaming globex-seats globex-support; do
 	ready ent "$name" --namespace entitlements
 done
 run kubectl get edef
 run kubectl get org
 run kubectl get ent --namespace entitlements
+
+title "What comes next, by time alone; and what a client has, and why"
+run entitlement-operator timeline
+run entitlement-operator explain acme premium-support
 
 title "It arrives in the client's namespaces: a ConfigMap"
 run kubectl get configmap managed-backup-config --namespace acme-prod --output jsonpath='{.data.backup\.env}{"\n"}{.data.banner\.txt}'

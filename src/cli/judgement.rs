@@ -22,6 +22,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 /// Reasons that say nothing against the manifests themselves: what is missing may be in the cluster.
 const BEYOND_MANIFESTS: [&str; 2] = ["SecretNotFound", "NamespaceMissing"];
+/// The reason of a warning that a grant does not say when it starts.
+pub const NO_START: &str = "NoStart";
 /// The reason of facets that cannot be used.
 const FACETS_INVALID: &str = "FacetsInvalid";
 
@@ -100,7 +102,7 @@ impl Judge<'_, '_> {
         let is_made = self.document.origin.is_in_cluster();
         if instance.spec.state != State::Cancelled && !is_made && !Grant::has_stated_start(&instance) {
             let message = "neither spec.start nor the annotation entitlements.dev/granted-at says when it starts, so it starts when it is made in the cluster, and anew where it is made again: give one of the two";
-            self.find(Severity::Warning, "NoStart", message, &Path::fields(&["spec"]), Aim::Name);
+            self.find(Severity::Warning, NO_START, message, &Path::fields(&["spec"]), Aim::Name);
         }
         if !is_over {
             self.judge_meaning();

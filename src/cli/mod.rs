@@ -20,6 +20,7 @@ mod program;
 mod progress;
 mod render;
 mod run;
+mod schema;
 mod size;
 mod suggestions;
 mod terminal;
@@ -67,6 +68,7 @@ enum Command {
     Run(run::RunArguments),
     Manifests(installation::ManifestsArguments),
     Crds(crds::CrdsArguments),
+    Schema(schema::SchemaArguments),
     Render(render::RenderArguments),
     Validate(validate::ValidateArguments),
     Timeline(timeline::TimelineArguments),
@@ -106,6 +108,7 @@ impl Arguments {
             Command::Run(arguments) => run::run(arguments, &zones.unwrap_or_else(ZonesInUse::from)),
             Command::Manifests(arguments) => installation::manifests(&arguments),
             Command::Crds(arguments) => crds::crds(&arguments),
+            Command::Schema(arguments) => schema::schema(&arguments),
             Command::Render(arguments) => {
                 zones?;
                 render::render(&arguments)

@@ -144,6 +144,13 @@ impl Examination {
         Self { manifests, findings, left_out, survey }
     }
 
+    /// Leaves out a warning that matters to whoever writes manifests, and not to whoever asks what they come to.
+    #[must_use]
+    pub fn without(mut self, reason: &str) -> Self {
+        self.findings.retain(|finding| finding.reason != reason);
+        self
+    }
+
     /// How the subcommand ends.
     #[must_use]
     pub fn outcome(&self) -> Outcome {

@@ -79,7 +79,7 @@ pub fn follow(stage: &Stage, path: &str) {
                 stage.kubectl(&["apply", "--filename", file.to_str().unwrap()]);
             }
             Step::Run(command, shown) => {
-                let is_look = command.starts_with("kubectl get");
+                let is_look = ["kubectl get", "kubectl auth can-i"].iter().any(|look| command.starts_with(look));
                 crate::wait::eventually(DEADLINE, &format!("{path}: {command}\nshows\n{shown}"), || {
                     let output = run(stage, &command);
                     if is_as_shown(&shown, &output) {
@@ -106,6 +106,17 @@ fn the_life_of_a_grant() {
     let stage = Stage::start();
     let _operator = stage.operator(&[]);
     follow(&stage, "docs/lifecycle.md");
+}
+
+#[test]
+fn rights() {
+    let stage = Stage::start();
+    let output =
+        std::process::Command::new(env!("CARGO_BIN_EXE_entitlement-operator")).arg("manifests").output().unwrap();
+    let file = stage.plane.folder().join("manifests.yaml");
+    fs::write(&file, output.stdout).unwrap();
+    stage.kubectl(&["apply", "--server-side", "--force-conflicts", "--filename", file.to_str().unwrap()]);
+    follow(&stage, "docs/rights.md");
 }
 
 /// The words of an example, without comments.

@@ -57,6 +57,7 @@ mod secret_types;
 mod secrets;
 mod silence;
 mod sources;
+mod summary;
 mod tenancy;
 mod time_zones;
 mod too_much;

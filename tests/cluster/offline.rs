@@ -5,8 +5,9 @@ use crate::{
     plane::PlaneOptions,
     resilience::{STORY, apply_examples},
 };
+use chrono::Utc;
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, process::Command};
+use std::{collections::BTreeMap, fs, process::Command};
 
 /// What of an object does not depend on which cluster it is in.
 fn portable(object: &Value) -> Value {
@@ -51,16 +52,34 @@ fn key(object: &Value) -> String {
     )
 }
 
+/// The examples, in which nothing depends on when they are applied: what begins then was granted this morning.
+fn dated(stage: &Stage) -> String {
+    let folder = stage.plane.folder().join("story");
+    fs::create_dir(&folder).unwrap();
+    let today = Utc::now().format("%Y-%m-%d");
+    for file in STORY {
+        let mut text = fs::read_to_string(format!("{}/examples/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        for name in ["acme-backup", "acme-support"] {
+            let head = format!("kind: EntitlementInstance\nmetadata:\n  name: {name}\n");
+            let annotation = format!("  annotations: {{entitlements.dev/granted-at: \"{today}T00:00:00Z\"}}\n");
+            text = text.replace(&head, &format!("{head}{annotation}"));
+        }
+        fs::write(folder.join(file), text).unwrap();
+    }
+    folder.to_str().unwrap().to_owned()
+}
+
 #[tokio::test]
 async fn render_prints_what_the_cluster_holds() {
-    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
-    let (stage, found) = tokio::task::spawn_blocking(|| {
+    let (stage, found, examples) = tokio::task::spawn_blocking(|| {
         let stage = Stage::start_with(PlaneOptions::default());
         stage.operator(&[]).leave_running();
-        apply_examples(&stage, examples);
+        let examples = dated(&stage);
+        apply_examples(&stage, &examples);
         for condition in [
             "acme-backup",
             "acme-support",
+            "acme-support-next",
             "acme-seats",
             "acme-seats-more",
             "globex-streaming",
@@ -79,7 +98,6 @@ async fn render_prints_what_the_cluster_holds() {
         for definition in ["managed-backup", "premium-support", "seats", "4k-streaming"] {
             let total = match definition {
                 "managed-backup" | "4k-streaming" => "1",
-                "premium-support" => "2",
                 _ => "3",
             };
             let path = format!("--for=jsonpath={{.status.instances.total}}={total}");
@@ -87,7 +105,7 @@ async fn render_prints_what_the_cluster_holds() {
         }
         let kinds = "organizations,facetdefinitions,entitlementdefinitions,entitlementinstances,configmaps,secrets";
         let found = stage.kubectl(&["get", kinds, "--all-namespaces", "--output=json"]);
-        (stage, found)
+        (stage, found, examples)
     })
     .await
     .unwrap();

@@ -6,6 +6,7 @@ use crate::{
     plane::PlaneOptions,
     resilience::apply_examples,
 };
+use chrono::{TimeDelta, Utc};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
@@ -64,10 +65,18 @@ fn stage() -> Stage {
     let stage = Stage::start_with(PlaneOptions::default());
     stage.operator(&[]).leave_running();
     apply_examples(&stage, EXAMPLES);
-    for grant in ["acme-backup", "acme-support", "acme-seats", "acme-seats-more", "globex-streaming", "globex-seats"] {
+    for grant in [
+        "acme-backup",
+        "acme-support",
+        "acme-support-next",
+        "acme-seats",
+        "acme-seats-more",
+        "globex-streaming",
+        "globex-seats",
+    ] {
         wait(&stage, &format!("ent/{grant}"), "--for=condition=Ready");
     }
-    for (definition, total) in [("seats", 3), ("premium-support", 2), ("managed-backup", 1), ("4k-streaming", 1)] {
+    for (definition, total) in [("seats", 3), ("premium-support", 3), ("managed-backup", 1), ("4k-streaming", 1)] {
         let path = format!("--for=jsonpath={{.status.instances.total}}={total}");
         wait(&stage, &format!("edef/{definition}"), &path);
     }
@@ -84,14 +93,20 @@ fn the_cluster_its_manifests_and_the_operator_say_the_same() {
     rights_that_end_early_are_told(&stage);
 }
 
+/// What the examples hold is in force then, and has ends to come.
+fn in_two_weeks() -> String {
+    (Utc::now() + TimeDelta::days(14)).format("%Y-%m-%d").to_string()
+}
+
 /// What is taken from the cluster as manifests says what the cluster itself says.
 fn manifests_say_the_same(stage: &Stage) {
     let manifests = stage.kubectl(&["get", &format!("{KINDS},secrets"), "--all-namespaces", "--output=json"]);
+    let later = in_two_weeks();
     for arguments in [
-        &["explain", "acme", "--at", "2027-01-01"][..],
-        &["explain", "globex", "seats", "--at", "2198-01-01", "--output", "json"],
-        &["timeline", "--from", "2027-01-01"],
-        &["timeline", "--from", "2027-01-01", "--output", "json"],
+        &["explain", "acme", "--at", &later][..],
+        &["explain", "globex", "seats", "--at", &later, "--output", "json"],
+        &["timeline", "--from", &later],
+        &["timeline", "--from", &later, "--output", "json"],
         &["validate"],
     ] {
         let of_cluster = command(stage.plane.kubeconfig(), arguments);
@@ -144,7 +159,7 @@ cluster: warning: EntitlementInstance entitlements/acme-support: NamespaceMissin
 
 fn rights_that_end_early_are_told(stage: &Stage) {
     let explain = |arguments: &[&str]| {
-        let all = [&["explain", "acme", "managed-backup", "--at", "2027-01-01", "--as", "desk"], arguments].concat();
+        let all = [&["explain", "acme", "managed-backup", "--at", &in_two_weeks(), "--as", "desk"], arguments].concat();
         let output = command(stage.plane.kubeconfig(), &all);
         (output.status.code(), text(&output.stderr).to_owned(), text(&output.stdout).to_owned())
     };

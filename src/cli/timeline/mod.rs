@@ -11,6 +11,7 @@ pub use words::{amount, grant_name};
 use super::{
     change::{Change, change},
     diagnostics::{Finding, Severity},
+    judgement::NO_START,
     moment::MomentArgument,
     offline::{Examination, SourceArguments, gather, this_second},
     outcome::{Failure, Outcome},
@@ -102,7 +103,7 @@ pub fn timeline(arguments: &TimelineArguments) -> Result<Outcome, Failure> {
 }
 
 fn course(arguments: &TimelineArguments, bounds: &Bounds, anchor: Anchor) -> Result<Outcome, Failure> {
-    let examination = Examination::of(gather(&arguments.source, bounds.from)?, bounds.from);
+    let examination = Examination::of(gather(&arguments.source, bounds.from)?, bounds.from).without(NO_START);
     examination.say();
     let outcome = examination.outcome();
     if outcome == Outcome::Unreadable {

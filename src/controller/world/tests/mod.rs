@@ -4,6 +4,7 @@ mod barred;
 mod candidate;
 mod facts;
 mod lists;
+mod offers;
 mod ownership;
 mod work;
 

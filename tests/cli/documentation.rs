@@ -13,7 +13,7 @@ const OF_A_MACHINE: [&str; 5] = ["~/.local", "${fpath", "~/.config", "/usr/local
 /// Whether an example needs a cluster: the cluster's tests run these.
 fn needs_cluster(example: &str) -> bool {
     let talks_to_one = ["kubectl apply", "kubectl get", "entitlement-operator run"];
-    let looks_at_one = ["entitlement-operator timeline", "entitlement-operator explain"];
+    let looks_at_one = ["entitlement-operator timeline", "entitlement-operator explain", "entitlement-operator show"];
     talks_to_one.iter().any(|sign| example.contains(sign))
         || (looks_at_one.iter().any(|sign| example.contains(sign))
             && ![" -f ", " --diff "].iter().any(|option| example.contains(option)))
@@ -97,6 +97,35 @@ fn examples_of_the_help_do_what_they_say() {
         }
     }
     assert_golden("examples.txt", found.as_bytes());
+}
+
+/// Some grants of the examples begin when they are applied, and end soon.
+#[test]
+fn the_examples_have_something_to_come_whenever_they_are_looked_at() {
+    let playground = Playground::new();
+    let now = Utc::now();
+    for years in [0, 1, 10, 50] {
+        let from = now + TimeDelta::days(365 * years);
+        let line =
+            format!("entitlement-operator timeline -f examples -o json --from {}", from.format("%Y-%m-%dT%H:%M:%SZ"));
+        let output = playground.run_in(ROOT, &line, &[]);
+        let timeline: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let moments = timeline["steps"].as_array().unwrap().iter().map(|step| step["at"].as_str().unwrap());
+        let soon = moments.filter(|at| at.parse::<DateTime<Utc>>().unwrap() < from + TimeDelta::weeks(8)).count();
+        assert!(code(&output) == 0 && soon >= 3, "{line}: {soon}");
+    }
+    let readme = fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
+    let commands =
+        readme.lines().filter_map(|line| line.strip_prefix("$ ")).filter(|line| line.contains("-f examples"));
+    let mut run = 0;
+    for command in commands {
+        let moments = Regex::new(r" --(from|to|at) \S+").unwrap();
+        let output = playground.run_in(ROOT, &moments.replace_all(command, ""), &[]);
+        assert_eq!(code(&output), 0, "{command}");
+        assert!(Regex::new(r"in (\d+ days|1 month)").unwrap().is_match(text(&output.stdout)), "{command}");
+        run += 1;
+    }
+    assert!(run > 0, "the README says nothing of the examples");
 }
 
 #[test]

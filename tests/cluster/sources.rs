@@ -159,7 +159,8 @@ cluster: warning: EntitlementInstance entitlements/acme-support: NamespaceMissin
 
 fn rights_that_end_early_are_told(stage: &Stage) {
     let explain = |arguments: &[&str]| {
-        let all = [&["explain", "acme", "managed-backup", "--at", &in_two_weeks(), "--as", "desk"], arguments].concat();
+        let later = in_two_weeks();
+        let all = [&["explain", "acme", "managed-backup", "--at", &later, "--as", "desk"], arguments].concat();
         let output = command(stage.plane.kubeconfig(), &all);
         (output.status.code(), text(&output.stderr).to_owned(), text(&output.stdout).to_owned())
     };

@@ -431,6 +431,48 @@ fn the_name_for_people_is_the_handle_where_there_is_none() {
     }
 }
 
+/// The sizes that the page on workloads tells: what one handle more adds to each file.
+#[rstest::rstest]
+#[case("a Feature without end", json!({"type": "Feature"}), Some(json!({})), 403)]
+#[case("a Quantity without end", json!({"type": "Quantity", "unit": "members", "amount": 250}), Some(json!({})), 441)]
+#[case("a Feature with an end", json!({"type": "Feature"}), Some(json!({"end": "2026-12-31"})), 500)]
+#[case("a Quantity with an end", json!({"type": "Quantity", "unit": "members", "amount": 250}), Some(json!({"end": "2026-12-31"})), 536)]
+#[case("a Quantity with an end and 100 bytes of facets", json!({"type": "Quantity", "unit": "members", "amount": 250, "facets": [{"name": "f", "schema": {"type": "object"}}]}), Some(json!({"end": "2026-12-31", "facets": {"f": {"text": "x".repeat(83)}}})), 994)]
+#[case("not held, with `flags: All`: a Feature", json!({"type": "Feature"}), None, 87)]
+fn a_handle_takes_as_many_bytes_as_the_page_on_workloads_says(
+    #[case] held: &str,
+    #[case] definition_spec: Value,
+    #[case] grant: Option<Value>,
+    #[case] together: usize,
+) {
+    let files = ["entitlements.json", "entitlements.env", "flags.json"];
+    let sizes = |count: usize| {
+        let mut inventory = Inventory::new(super::now(), "entitlement-operator");
+        let mut acme = organization("acme", &["acme"], &json!({}));
+        acme.spec.summary.flags = if grant.is_none() { Flags::All } else { Flags::Held };
+        inventory.add_organization(acme);
+        for index in 0..count {
+            let name = format!("max-members-{index:04}");
+            let mut spec = definition_spec.clone();
+            spec["displayName"] = format!("Members of team {index:04}").into();
+            inventory.add_definition(definition(&name, &spec));
+            let Some(mut grant) = grant.clone() else { continue };
+            grant["organization"] = "acme".into();
+            grant["definition"] = name.clone().into();
+            grant["start"] = "2026-01-01".into();
+            inventory.add_instance(super::instance("entitlements", &name, &grant, &Value::Null));
+        }
+        let survey = inventory.survey(super::now());
+        let ObjectData::ConfigMap(data) = &survey.objects.values().next().unwrap().content.data else { panic!() };
+        files.map(|file| data[file].len())
+    };
+    let (few, more) = (sizes(10), sizes(11));
+    let [json, env, flags] = std::array::from_fn(|index| more[index] - few[index]);
+    let row = format!("| {held} | {json} | {env} | {flags} | {together} |\n");
+    assert_eq!(json + env + flags, together);
+    assert!(include_str!("../../../docs/workloads.md").contains(&row), "{row}");
+}
+
 /// The flags of `acme`, which asks for all, with what it holds and does not hold.
 #[test]
 fn all_flags_are_those_of_every_ready_definition() {

@@ -83,6 +83,11 @@ pub fn of_catalogue(conditions_before: &[Condition], conditions: &[Condition]) -
     of_readiness(conditions_before, conditions).into_iter().chain(invalid).collect()
 }
 
+/// Of a grant: what an edit of its definition has changed for it.
+pub fn of_catalogue_change(note: String) -> Notice {
+    Notice { is_warning: false, reason: "CatalogueChanged".to_owned(), action: "Change", note }
+}
+
 /// Of an organization: what it lists is another namespace than before.
 pub fn of_namespace_made_anew(namespace: &str) -> Notice {
     Notice {

@@ -105,6 +105,15 @@ impl Announcer {
         let last = self.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(now.max(last + 1)));
         last.map_or(now, |last| now.max(last + 1))
     }
+
+    /// The same of one thing among many that come at once: they leave room for what else there is to tell.
+    pub fn announce_one_of_many(&self, about: ObjectReference, notice: Notice) {
+        if self.waiting.capacity() > MAX_WAITING / 2 {
+            self.announce(about, notice);
+        } else {
+            tracing::debug!("an event is dropped, as too many of its kind are waiting");
+        }
+    }
 }
 
 impl Publisher {

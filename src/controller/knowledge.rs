@@ -60,6 +60,12 @@ impl Knowledge {
         self.context.world(|world| world.definition_use(&definition.into()))
     }
 
+    /// The namespace that a name may have been meant for, of those that an organization can have and does not list already.
+    #[must_use]
+    pub fn similar_namespace(&self, organization: &str, name: &str, listed: &[String]) -> Option<String> {
+        self.context.world(|world| world.similar_namespace(organization, name, listed))
+    }
+
     /// The schemas of the facet definitions that are named, as far as these exist.
     #[must_use]
     pub fn schemas<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> BTreeMap<String, Value> {

@@ -30,6 +30,7 @@ mod attempts;
 pub(crate) mod clock;
 mod context;
 mod definition;
+mod edits;
 mod events;
 mod facet;
 mod failure;

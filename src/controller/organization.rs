@@ -6,7 +6,7 @@ use super::{
     attempts::OfOrganization,
     clock,
     context::Context,
-    events,
+    edits, events,
     failure::{Failure, Refusal},
     guarded::Guarded,
     memory, reclaim,
@@ -30,8 +30,9 @@ use tokio::time::Instant;
 
 /// Brings an organization up to date.
 pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), Failure> {
-    let view = match context.world(|world| world.view(name)) {
-        Ok(view) => view,
+    let seen = context.world(|world| world.view(name).map(|view| (view, world.take_edits(name))));
+    let (view, edits) = match seen {
+        Ok(seen) => seen,
         Err(NotReady::Waits) => return Ok(()),
         Err(NotReady::Unreadable) => {
             tracing::warn!(organization = %name, "the organization can't be read: everything of it stays as it is");
@@ -73,7 +74,11 @@ pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), Failure
     }
     let look = context.world(|world| world.next_look(name));
     if let Some(next) = [look, progress.next].into_iter().flatten().min() {
-        context.queue.add_after(item, next.saturating_duration_since(Instant::now()));
+        context.queue.add_after(item.clone(), next.saturating_duration_since(Instant::now()));
+    }
+    if !edits.is_empty() {
+        let told = edits::tell(context, &item, view, edits, now).await;
+        progress.note(told);
     }
     progress.result()
 }

@@ -9,7 +9,7 @@ use super::{
         ObjectData, ObjectKey, RETAIN, SecretData, Wish,
     },
     plan::{MAX_DATA_BYTES, data_bytes},
-    standing::{Standing, Trouble},
+    standing::{Standing, Trouble, awaiting},
 };
 use crate::{
     api::{
@@ -129,6 +129,7 @@ struct Request<'a> {
     kind: OutputKind,
     name: String,
     wish: Wish,
+    is_retained: bool,
 }
 
 impl Delivery {
@@ -141,7 +142,7 @@ impl Delivery {
         summary: Option<Summary>,
         limits: Limits,
         resume: Option<&GrantId>,
-        mut budget: Budget,
+        budget: &mut Budget,
     ) -> Self {
         let mut delivery = Self::default();
         let mut allowance = Allowance::of(standing.name, limits);
@@ -149,7 +150,7 @@ impl Delivery {
         delivery.say_nowhere(standing, holdings);
         let mut requests = Vec::new();
         for task in delivery.tasks(holdings, resume) {
-            delivery.request(standing, &task, &mut budget, &mut requests);
+            delivery.request(standing, &task, budget, &mut requests);
         }
         requests.sort_by(|one, other| one.age.cmp(other.age));
         for request in &requests {
@@ -201,7 +202,7 @@ impl Delivery {
         self.hindered = trouble;
         for namespace in &standing.served {
             let key = ObjectKey { kind: OutputKind::ConfigMap, namespace: namespace.clone(), name: name.clone() };
-            self.objects.insert(key, DesiredObject { grant: None, wish: wish.clone() });
+            self.objects.insert(key, DesiredObject { grant: None, wish: wish.clone(), is_retained: false });
         }
     }
 
@@ -312,11 +313,11 @@ impl Delivery {
             }
         };
         if let Some(namespace) = standing.awaited.first().filter(|_| !standing.served.is_empty()) {
-            let message =
-                format!("namespace {namespace} does not exist or is terminating: it is served as soon as it is there");
-            self.hinder(&member.grant.id, Some(("NamespaceMissing", message)));
+            self.hinder(&member.grant.id, Some(("NamespaceMissing", awaiting(namespace))));
         }
-        requests.push(Request { age: &member.grant.age, grant: &member.grant.id, kind: output.kind, name, wish });
+        let is_retained = output.on_end == OnEnd::Retain;
+        let (age, grant) = (&member.grant.age, &member.grant.id);
+        requests.push(Request { age, grant, kind: output.kind, name, wish, is_retained });
     }
 
     /// The older grant gets the object, and the summary goes before all.
@@ -334,7 +335,8 @@ impl Delivery {
         for namespace in &standing.served {
             match self.objects.entry(key(namespace)) {
                 Entry::Vacant(place) => {
-                    place.insert(DesiredObject { grant: Some(request.grant.clone()), wish: wish.clone() });
+                    let (grant, is_retained) = (Some(request.grant.clone()), request.is_retained);
+                    place.insert(DesiredObject { grant, wish: wish.clone(), is_retained });
                 }
                 Entry::Occupied(taken) => {
                     let (owner, advice) = match &taken.get().grant {

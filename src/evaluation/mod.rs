@@ -16,6 +16,7 @@ pub mod explanation;
 mod facets;
 mod flaws;
 pub(crate) mod holding;
+pub mod impact;
 pub(crate) mod moments;
 mod notices;
 pub mod object;
@@ -124,14 +125,14 @@ pub fn evaluate_from(snapshot: &Snapshot, now: Instant, resume: Option<&GrantId>
 
 /// The same with so much work at most.
 #[must_use]
-pub fn evaluate_within(snapshot: &Snapshot, now: Instant, resume: Option<&GrantId>, budget: Budget) -> Evaluation {
+pub fn evaluate_within(snapshot: &Snapshot, now: Instant, resume: Option<&GrantId>, mut budget: Budget) -> Evaluation {
     let standing = Standing::of(snapshot);
     let holdings: Vec<Holding> = by_definition(snapshot)
         .into_iter()
         .map(|(name, indices)| Holding::of(snapshot, &standing, name, &indices, now))
         .collect();
     let summary = summary::summary(&standing, &holdings, &snapshot.offers, now);
-    let mut delivery = Delivery::of(&standing, &holdings, summary, snapshot.limits, resume, budget);
+    let mut delivery = Delivery::of(&standing, &holdings, summary, snapshot.limits, resume, &mut budget);
     let mut outcomes: Vec<(usize, GrantOutcome)> = Vec::with_capacity(snapshot.grants.len());
     let mut next: Option<Instant> = None;
     for holding in &holdings {

@@ -125,4 +125,6 @@ pub struct DesiredObject {
     pub grant: Option<GrantId>,
     /// What is to become of it.
     pub wish: Wish,
+    /// It is kept when nothing asks for it any more (`onEnd: Retain`).
+    pub is_retained: bool,
 }

@@ -81,9 +81,7 @@ impl<'a> Standing<'a> {
             self.served.push(namespace);
             return;
         }
-        let message =
-            format!("namespace {namespace} does not exist or is terminating: it is served as soon as it is there");
-        self.troubles.push(("NamespaceMissing", message));
+        self.troubles.push(("NamespaceMissing", awaiting(&namespace)));
         self.awaited.push(namespace);
     }
 
@@ -132,6 +130,12 @@ impl<'a> Standing<'a> {
         );
         Some(Refusal::new(Reason::NamespaceNotAllowed, message))
     }
+}
+
+/// What is said of a namespace that is waited for.
+#[must_use]
+pub fn awaiting(namespace: &str) -> String {
+    format!("namespace {namespace} does not exist or is terminating: it is served as soon as it is there")
 }
 
 fn summary_trouble(name: &str) -> Option<Trouble> {

@@ -234,7 +234,9 @@ fn of_organization(knowledge: &Knowledge, question: &Question, now: Instant) -> 
     let name = name(question, after.as_ref());
     let known = |organization: Option<&Organization>| knowledge.with_organization(&name, organization);
     let snapshots = known(before.as_ref()).zip(known(after.as_ref()));
-    Ok(snapshots.map(|(before, after)| admission::review_organization(&before, &after, now)))
+    let listed = after.map(|organization| organization.spec.namespaces).unwrap_or_default();
+    let similar = |namespace: &str| knowledge.similar_namespace(&name, namespace, &listed);
+    Ok(snapshots.map(|(before, after)| admission::review_organization(&before, &after, &similar, now)))
 }
 
 fn of_definition(knowledge: &Knowledge, question: &Question, now: Instant) -> Reviewed {

@@ -1,8 +1,9 @@
 //! How an edit of a definition reaches the grants that it has.
 
-use crate::harness::{Cluster, cluster, grant, is_current};
+use crate::harness::{Cluster, DEADLINE, cluster, grant, is_current};
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 /// An organization `$`, and a definition `$` of ten seats that writes a ConfigMap with the amount.
 async fn seats(cluster: &Cluster) {
@@ -89,4 +90,45 @@ async fn a_record_without_an_amount_gets_the_present_one_once() {
     cluster.operator_has_acted().await;
     let after = cluster.get("EntitlementInstance", "entitlements", &name).await.unwrap();
     assert_eq!(seen["metadata"]["resourceVersion"], after["metadata"]["resourceVersion"]);
+}
+
+/// The notes of the events `CatalogueChanged` of a grant.
+async fn told(cluster: &Cluster, name: &str) -> Vec<String> {
+    let events = cluster.events(name).await.into_iter();
+    events.filter(|(reason, _)| reason == "CatalogueChanged").map(|(_, note)| note).collect()
+}
+
+#[tokio::test]
+async fn what_an_edit_changes_for_a_grant_is_told_once() {
+    let cluster = cluster().await;
+    seats(&cluster).await;
+    let name = cluster.name.clone();
+    let [first, stated] = ["first", "stated"].map(|which| format!("{name}-{which}"));
+    cluster.create(grant(&first, &name, &name, json!({}))).await.unwrap();
+    cluster.create(grant(&stated, &name, &name, json!({"amount": 7}))).await.unwrap();
+    has(&cluster, &first, "10", "10").await;
+    has(&cluster, &stated, "7", "10").await;
+    edit(&cluster, json!({"amount": 4})).await;
+    edit(&cluster, json!({"rollout": "Everyone"})).await;
+    has(&cluster, &first, "4", "4").await;
+    cluster.event(&first, "CatalogueChanged").await;
+    let schema = json!({"type": "object", "properties": {"depth": {"type": "integer", "default": 3}}});
+    edit(&cluster, json!({"facets": [{"name": "limits", "schema": schema}]})).await;
+    cluster.event(&stated, "CatalogueChanged").await;
+    // What changes nothing for a grant, its own edits and whatever else makes it be looked at again is not told.
+    edit(&cluster, json!({"description": "Seats"})).await;
+    cluster.merge("EntitlementInstance", "entitlements", &first, json!({"spec": {"priority": 3}})).await.unwrap();
+    cluster.delete("ConfigMap", "$", &format!("{name}-{first}")).await;
+    has(&cluster, &first, "4", "4").await;
+    cluster.operator_has_acted().await;
+    let of_facet = format!("definition {name} was edited: facets.limits.depth comes as 3");
+    let of_amount = format!("definition {name} was edited: the amount changes from 10 to 4 seats; 1 object changes");
+    let started = Instant::now();
+    while told(&cluster, &first).await.len() < 2 && started.elapsed() < DEADLINE {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let mut notes = told(&cluster, &first).await;
+    notes.sort();
+    assert_eq!(notes, [of_facet.clone(), of_amount]);
+    assert_eq!(told(&cluster, &stated).await, [of_facet]);
 }

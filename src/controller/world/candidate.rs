@@ -6,6 +6,7 @@ use crate::{
     core::{
         age::Age,
         grant::{Grant, GrantId},
+        namespace::is_set_apart,
     },
     evaluation::{
         SecretSources, Snapshot,
@@ -152,15 +153,37 @@ impl World {
             let grants: Vec<_> = of_definition.cloned().collect();
             let live = grants.iter().filter(|grant| is_live(grant));
             used.live += live.clone().count();
-            used.example = used.example.or_else(|| live.map(|grant| grant.id.clone()).next());
-            if catalogue.is_empty() || grants.len() > budget {
-                continue;
-            }
-            budget -= grants.len();
+            used.example = used.example.or_else(|| live.clone().map(|grant| grant.id.clone()).next());
+            let seen = live.count();
             let of_its_own = self.tenancy.get(organization).cloned();
-            used.holders.extend(self.candidate(organization, of_its_own, grants, catalogue.clone()));
+            let is_seen = !catalogue.is_empty() && grants.len() <= budget;
+            let size = grants.len();
+            let holder = is_seen.then(|| self.candidate(organization, of_its_own, grants, catalogue.clone()).ok());
+            match holder.flatten() {
+                Some(holder) => {
+                    budget -= size;
+                    used.holders.push(holder);
+                }
+                None => used.unseen += seen,
+            }
         }
         used
+    }
+
+    /// The namespace that a name may have been meant for: one that exists, is no other organization's, holds no grants, and
+    /// is not listed already.
+    pub fn similar_namespace(&self, organization: &str, name: &str, listed: &[String]) -> Option<String> {
+        let can_be_had = |namespace: &&Arc<str>| {
+            let facts = self.namespace_facts(namespace);
+            facts.present
+                && !facts.is_operators
+                && facts.holds_grant.is_none()
+                && !is_set_apart(namespace)
+                && facts.claimed_by.is_none_or(|owner| owner == organization)
+        };
+        let is_new = |namespace: &&Arc<str>| !listed.iter().any(|listed| **listed == ***namespace);
+        let near = self.tenancy.namespaces().filter(|known| is_near(name, known)).filter(is_new).filter(can_be_had);
+        near.min_by_key(|known| (strsim::damerau_levenshtein(name, known), Arc::clone(known))).map(ToString::to_string)
     }
 
     /// The schemas of the facet definitions that are named.
@@ -180,6 +203,12 @@ impl World {
         let schemas = self.schemas(spec.facets.iter().filter_map(|facet| facet.definition.as_deref()));
         Some(FacetUser { name: Arc::clone(definition), schemas, used: self.definition_use(definition), spec })
     }
+}
+
+/// Whether one name may have been written for the other: with at most one change in four characters, and two at all.
+fn is_near(one: &str, other: &str) -> bool {
+    let most = (one.len().min(other.len()) / 4).clamp(1, 2);
+    one.len().abs_diff(other.len()) <= most && strsim::damerau_levenshtein(one, other) <= most
 }
 
 /// Whether it is in force or to be, as far as its status says so already.

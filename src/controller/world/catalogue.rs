@@ -49,12 +49,14 @@ pub struct DefinitionView {
 }
 
 /// What a change of what serves changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Serving {
     /// Something for grants of the definition.
     pub changes_grants: bool,
     /// Which definitions are ready, or of which kind one is.
     pub changes_offers: bool,
+    /// What served before, where something else does now.
+    pub replaced: Option<Arc<CatalogueEntry>>,
 }
 
 /// The catalogue.
@@ -318,15 +320,17 @@ impl Catalogue {
         let changes =
             before.is_none_or(|before| before.entry.present != served.entry.present || before.hash != served.hash);
         let offer = served.entry.offer();
+        let replaced = before.filter(|before| before.hash != served.hash).map(|before| Arc::clone(&before.entry));
+        let replaced = replaced.filter(|before| before.serving.is_some() && served.entry.serving.is_some());
         self.served.insert(Arc::clone(name), served);
-        Serving { changes_grants: changes, changes_offers: self.offer(name, offer) }
+        Serving { changes_grants: changes, changes_offers: self.offer(name, offer), replaced }
     }
 
     /// A definition is gone, and nothing is left of it.
     pub fn drop_served(&mut self, name: &Arc<str>) -> Serving {
         self.versions.remove(name);
         let changes_grants = self.served.remove(name).is_some();
-        Serving { changes_grants, changes_offers: self.offer(name, None) }
+        Serving { changes_grants, changes_offers: self.offer(name, None), replaced: None }
     }
 
     /// What is offered of one definition from now on. True if that changes what is offered, or makes it known as a whole.

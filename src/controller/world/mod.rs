@@ -11,6 +11,7 @@
 //! | `lives` | namespaces that were made anew |
 //! | `grants` | grants, and who has how many of what |
 //! | `catalogue` | definitions, facet definitions and revisions |
+//! | `edits` | what was edited of definitions since their organizations were brought up to date |
 //! | `outputs` | what there is in tenants' namespaces |
 //! | `strays` | objects that lost the marks of the operator |
 //! | `contention` | objects that others change again and again |
@@ -23,6 +24,7 @@
 mod candidate;
 mod catalogue;
 mod contention;
+mod edits;
 mod grants;
 mod kept;
 mod lives;
@@ -40,6 +42,7 @@ pub mod tests;
 
 pub use candidate::{Reference, State};
 pub use catalogue::{DefinitionView, Served};
+pub use edits::Edits;
 pub use kept::SourceKey;
 pub use lives::MadeAnew;
 pub use store::Identity;
@@ -56,6 +59,7 @@ use crate::{
     evaluation::{Limits, catalogue_status::InvalidGrants, object::ObjectKey, plan::Observed},
 };
 use catalogue::{Catalogue, Serving};
+use edits::PendingEdits;
 use grants::{GrantChange, Grants};
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use kube::runtime::watcher::Event;
@@ -106,6 +110,7 @@ pub struct World {
     was_ready: bool,
     /// Organizations of which all objects are known that they had when the operator started.
     searched: BTreeSet<Arc<str>>,
+    edits: PendingEdits,
 }
 
 impl World {
@@ -128,6 +133,7 @@ impl World {
             source_namespaces_changed: false,
             was_ready: false,
             searched: BTreeSet::new(),
+            edits: PendingEdits::default(),
         }
     }
 
@@ -366,6 +372,11 @@ impl World {
         self.changed_serving(name, serving);
     }
 
+    /// What was edited of the definitions of an organization since the last call.
+    pub fn take_edits(&mut self, organization: &str) -> Edits {
+        self.edits.take(organization)
+    }
+
     /// Nothing is left of a definition.
     pub fn drop_definition(&mut self, name: &Arc<str>) {
         let serving = self.catalogue.drop_served(name);
@@ -375,6 +386,9 @@ impl World {
     fn changed_serving(&mut self, name: &Arc<str>, serving: Serving) {
         if serving.changes_grants {
             let names: Vec<_> = self.grants.organizations_with(name).cloned().collect();
+            if let Some(before) = &serving.replaced {
+                names.iter().for_each(|organization| self.edits.add(organization, name, before));
+            }
             self.touch_organizations(names);
             self.barred.extend(self.grants.barred_with(name).cloned());
         }

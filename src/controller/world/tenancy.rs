@@ -217,6 +217,11 @@ impl Tenancy {
         self.claims.get(namespace).into_iter().flatten()
     }
 
+    /// The names of all namespaces.
+    pub fn namespaces(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.namespaces.keys()
+    }
+
     /// Whether a namespace exists and is not terminating.
     pub fn is_present(&self, namespace: &Arc<str>) -> bool {
         self.namespaces.get(namespace).copied().unwrap_or(false)

@@ -208,7 +208,7 @@ impl World {
         names.into_iter().map(|name| (Arc::clone(&name), self.namespace_facts(&name))).collect()
     }
 
-    fn namespace_facts(&self, namespace: &Arc<str>) -> NamespaceFacts {
+    pub(super) fn namespace_facts(&self, namespace: &Arc<str>) -> NamespaceFacts {
         NamespaceFacts {
             present: self.tenancy.is_present(namespace),
             claimed_by: self.tenancy.claimants(namespace).next().map(ToString::to_string),

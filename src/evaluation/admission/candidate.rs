@@ -1,7 +1,6 @@
 //! What a review looks at.
 
-use super::super::{SecretSources, Snapshot, catalogue::CatalogueEntry};
-use std::{collections::BTreeMap, sync::Arc};
+use super::super::{SecretSources, Snapshot};
 
 /// An organization as a change would leave it, without any secret value.
 ///
@@ -22,11 +21,5 @@ impl Candidate {
     #[must_use]
     pub fn snapshot(&self) -> &Snapshot {
         &self.0
-    }
-
-    /// The same with that definition alone.
-    #[must_use]
-    pub(super) fn with_definition(&self, name: &Arc<str>, entry: &Arc<CatalogueEntry>) -> Self {
-        Self(Snapshot { catalogue: BTreeMap::from([(Arc::clone(name), Arc::clone(entry))]), ..self.0.clone() })
     }
 }

@@ -1,15 +1,15 @@
 //! A definition, and the grants that it serves.
 
-use super::{Candidate, Findings, IN_USE, Refused, Verdict, holding, some_of, unused::unused};
+use super::{Candidate, Findings, IN_USE, Refused, Verdict, effects::Effects, some_of, unused::unused};
 use crate::{
     api::EntitlementDefinitionSpec,
     core::{calendar::Instant, grant::GrantId},
     evaluation::{
-        catalogue::{CatalogueEntry, CompiledDefinition, Problem, Source},
+        catalogue::{CatalogueEntry, CompiledDefinition, Present, Problem, Source},
         catalogue_status::idle_defaults,
-        facets::Validity,
-        standing::Standing,
+        impact::impacts,
     },
+    render::work::{Budget, MAX_OF_GRANT},
 };
 use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc};
@@ -23,6 +23,8 @@ pub struct DefinitionUse {
     pub example: Option<GrantId>,
     /// Organizations with grants of it, each with these alone: as many as can be looked at while someone waits.
     pub holders: Vec<Candidate>,
+    /// How many of those that are in force, or to be, are not among these.
+    pub unseen: usize,
 }
 
 /// What is said of a change of a definition: absent before where it is made, after where it is deleted. `schemas` are those
@@ -44,7 +46,10 @@ pub fn review_definition(
     let compiled = compile(name, after, schemas);
     let mut found = findings(after, &compiled);
     if let Ok(compiled) = compiled {
-        found.warnings.extend(invalidated(name, compiled, used, now));
+        let has_other_outputs = before.is_none_or(|before| before.outputs != after.outputs);
+        let mut effects = Effects::of(used.live, used.unseen);
+        affect(&mut effects, name, compiled, used, has_other_outputs, &mut budget(), now);
+        found.warnings.extend(effects.warnings());
     }
     found.since(&known.unwrap_or_default())
 }
@@ -75,42 +80,34 @@ fn idle(spec: &EntitlementDefinitionSpec) -> impl Iterator<Item = String> {
     })
 }
 
-/// A warning if grants whose facets are valid now would have invalid ones.
-pub fn invalidated(
+/// What the grants of a definition get otherwise by it as it would be made, added to what else is known.
+pub fn affect(
+    effects: &mut Effects,
     name: &Arc<str>,
     compiled: CompiledDefinition,
     used: &DefinitionUse,
+    has_other_outputs: bool,
+    budget: &mut Budget,
     now: Instant,
-) -> Option<String> {
-    let entry = Arc::new(CatalogueEntry::valid(compiled));
-    let mut grants = 0;
-    let mut first: Option<(GrantId, String)> = None;
+) {
+    let compiled = Arc::new(compiled);
     for holder in &used.holders {
-        let changed = holder.with_definition(name, &entry);
-        let before = invalid(holder, name, now);
-        let mut invalid = invalid(&changed, name, now);
-        invalid.retain(|id, _| !before.contains_key(id));
-        grants += invalid.len();
-        first = first.or_else(|| invalid.pop_first());
+        let snapshot = holder.snapshot();
+        let Some(before) = snapshot.catalogue.get(name) else { continue };
+        // What it gave before it gave still: records of that are believed as ever.
+        let after = Arc::new(CatalogueEntry {
+            present: Present::Valid,
+            serving: Some(Arc::clone(&compiled)),
+            ..CatalogueEntry::clone(before)
+        });
+        let impacts = impacts(snapshot, name, [before, &after], now, budget);
+        effects.add(&snapshot.name, compiled.terms.unit.as_deref(), impacts, has_other_outputs);
     }
-    let (grant, problem) = first?;
-    let those = some_of(grants, "grant", &grant);
-    Some(format!("this makes facets invalid, whose last valid values go on, of {those}: {problem}"))
 }
 
-/// Grants whose facets are invalid.
-fn invalid(holder: &Candidate, name: &Arc<str>, now: Instant) -> BTreeMap<GrantId, String> {
-    let snapshot = holder.snapshot();
-    let holding = holding(snapshot, &Standing::of(snapshot), name, now);
-    let problem = |validity: &Validity| match validity {
-        Validity::Invalid(violations) => violations.first().map(ToString::to_string),
-        _ => None,
-    };
-    holding
-        .members
-        .iter()
-        .filter_map(|member| Some((member.grant.id.clone(), problem(&member.facets.validity)?)))
-        .collect()
+/// The work that all reviews of one request may be for filling outputs.
+pub fn budget() -> Budget {
+    Budget::of(2 * MAX_OF_GRANT)
 }
 
 fn deletion(name: &str, used: &DefinitionUse) -> Verdict {

@@ -2,7 +2,8 @@
 
 use super::{
     Findings, IN_USE, Refused, Verdict,
-    definition::{DefinitionUse, compile, invalidated},
+    definition::{DefinitionUse, affect, budget, compile},
+    effects::Effects,
     some_of,
 };
 use crate::{
@@ -66,6 +67,9 @@ fn of_users(
     now: Instant,
 ) {
     let mut broken = Vec::new();
+    let (live, unseen) =
+        users.iter().fold((0, 0), |(live, unseen), user| (live + user.used.live, unseen + user.used.unseen));
+    let (mut effects, mut budget) = (Effects::of(live, unseen), budget());
     for user in users {
         let compiled = |schema: Option<&Value>| {
             let mut schemas = user.schemas.clone();
@@ -74,11 +78,12 @@ fn of_users(
             compile(&user.name, &user.spec, &schemas)
         };
         match compiled(Some(after)) {
-            Ok(compiled) => findings.warnings.extend(invalidated(&user.name, compiled, &user.used, now)),
+            Ok(compiled) => affect(&mut effects, &user.name, compiled, &user.used, false, &mut budget, now),
             Err(problem) if compiled(before).is_ok() => broken.push((&user.name, problem)),
             Err(_) => {}
         }
     }
+    findings.warnings.extend(effects.warnings());
     if let Some((definition, problem)) = broken.first() {
         let those = some_of(broken.len(), "definition", definition);
         findings.flaw(Refused::new(problem.reason, format!("this breaks {those}: {}", problem.message)));

@@ -10,10 +10,12 @@
 //! | `instance` | a grant among those of its organization and definition |
 //! | `organization` | an organization among the others |
 //! | `definition`, `facet` | the catalogue, and the grants that it serves |
+//! | `effects` | what a change does to grants that are held, and to what is delivered for them |
 //! | `unused` | what a definition has that nothing shows |
 
 mod candidate;
 mod definition;
+mod effects;
 mod facet;
 mod instance;
 mod organization;

@@ -1,48 +1,93 @@
 //! An organization among the others.
 
-use super::{Candidate, Findings, Refused, Verdict, costs, harmed, holding};
+use super::{Candidate, Findings, Refused, Verdict, costs, effects::of_withdrawal, harmed, holding};
 use crate::{
     core::calendar::Instant,
-    evaluation::{Snapshot, by_definition, holding::Holding, standing::Standing},
+    evaluation::{
+        Limits, Snapshot, by_definition,
+        delivery::Delivery,
+        holding::Holding,
+        impact::differences,
+        object::{DesiredObject, ObjectKey},
+        standing::{Standing, awaiting},
+    },
+    render::work::{Budget, MAX_OF_GRANT},
 };
+use std::collections::BTreeMap;
 
 /// The reason that is no fault of anyone: what is missing may come.
 const MISSING: &str = "NamespaceMissing";
+/// What is said where the objects of an organization are too much work to be looked at while someone waits.
+const NOT_COUNTED: &str =
+    "what this withdraws is not counted: the outputs of its grants are too much work to be filled here";
 
 /// What is said of a change of an organization. Both candidates are of it, with the organization as it is before and after
-/// the change: absent from the first where it is made, from the second where it is deleted.
+/// the change: absent from the first where it is made, from the second where it is deleted. `similar` finds the namespace that
+/// a name may have been meant for.
 #[must_use]
-pub fn review_organization(before: &Candidate, after: &Candidate, now: Instant) -> Verdict {
+pub fn review_organization(
+    before: &Candidate,
+    after: &Candidate,
+    similar: &dyn Fn(&str) -> Option<String>,
+    now: Instant,
+) -> Verdict {
     let (before, after) = (before.snapshot(), after.snapshot());
     let standings = (Standing::of(before), Standing::of(after));
     let earlier = holdings(before, &standings.0, now);
     if after.organization.is_none() {
-        return deletion(&earlier);
+        return deletion(&earlier, &standings.0, before.limits);
     }
-    let mut found = findings(&standings.1);
+    let mut found = findings(&standings.1, similar);
     // What was refused for want of the organization is no concern of a change of it.
     let later = holdings(after, &standings.1, now);
     found.warnings.extend(costs(&harmed(&earlier, &later)));
-    found.since(&findings(&standings.0))
+    let mut budget = Budget::of(2 * MAX_OF_GRANT);
+    let objects = delivered(&standings.0, &earlier, before.limits, &mut budget).zip(delivered(
+        &standings.1,
+        &later,
+        after.limits,
+        &mut budget,
+    ));
+    match objects {
+        Some((before, after)) => found.warnings.extend(of_withdrawal(&differences(&before, &after))),
+        None => found.warn(NOT_COUNTED),
+    }
+    found.since(&findings(&standings.0, similar))
+}
+
+/// The objects for what an organization holds, where it is not too much work to fill them.
+fn delivered(
+    standing: &Standing,
+    holdings: &[Holding],
+    limits: Limits,
+    budget: &mut Budget,
+) -> Option<BTreeMap<ObjectKey, DesiredObject>> {
+    budget.begin()?;
+    let delivery = Delivery::of(standing, holdings, None, limits, None, budget);
+    delivery.resume.is_none().then_some(delivery.objects)
 }
 
 fn holdings<'a>(snapshot: &'a Snapshot, standing: &Standing, now: Instant) -> Vec<Holding<'a>> {
     by_definition(snapshot).into_keys().map(|name| holding(snapshot, standing, name, now)).collect()
 }
 
-fn findings(standing: &Standing) -> Findings {
+fn findings(standing: &Standing, similar: &dyn Fn(&str) -> Option<String>) -> Findings {
     let mut findings = Findings::default();
     for (reason, message) in &standing.troubles {
         match *reason {
-            MISSING => findings.warn(message.clone()),
+            MISSING => {}
             // Each namespace has its own.
             _ => findings.flaws.push((message.clone(), Refused::new(reason, message.clone()))),
         }
     }
+    for namespace in &standing.awaited {
+        let meant = similar(namespace).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
+        findings.warn(format!("{}{meant}", awaiting(namespace)));
+    }
     findings
 }
 
-fn deletion(holdings: &[Holding]) -> Verdict {
+fn deletion(holdings: &[Holding], standing: &Standing, limits: Limits) -> Verdict {
     let in_force: Vec<_> = holdings.iter().flat_map(Holding::members_in_force).map(|member| &member.grant.id).collect();
     let warning = in_force.first().map(|grant| {
         format!(
@@ -50,7 +95,11 @@ fn deletion(holdings: &[Holding]) -> Verdict {
             count(in_force.len(), grant)
         )
     });
-    Verdict { refused: None, warnings: warning.into_iter().collect() }
+    let mut objects = delivered(standing, holdings, limits, &mut Budget::of(2 * MAX_OF_GRANT)).unwrap_or_default();
+    // Nothing outlives the organization.
+    objects.values_mut().for_each(|object| object.is_retained = false);
+    let withdrawn = of_withdrawal(&differences(&objects, &BTreeMap::new()));
+    Verdict { refused: None, warnings: warning.into_iter().chain(withdrawn).collect() }
 }
 
 fn count(grants: usize, example: &impl std::fmt::Display) -> String {

@@ -1,4 +1,4 @@
-use super::{definition, fine, id, instance, now, refused, seats, settled, snapshot, warned};
+use super::{definition, entry, fine, id, instance, now, refused, seats, settled, snapshot, warned};
 use crate::{
     core::secret::Secret,
     evaluation::admission::{Candidate, DefinitionUse, FacetUser, Verdict, review_definition, review_facet},
@@ -18,7 +18,7 @@ fn limits(maximum: u64) -> Value {
 /// A grant of `seats` whose depth is 7, in force.
 fn used() -> DefinitionUse {
     let grants = settled(&[instance("a", &json!({"facets": {"limits": {"depth": 7}}}))], now());
-    DefinitionUse { live: 1, example: Some(id("a")), holders: vec![Candidate::of(snapshot(&grants))] }
+    DefinitionUse { live: 1, example: Some(id("a")), holders: vec![Candidate::of(snapshot(&grants))], unseen: 0 }
 }
 
 fn changed(before: Option<&Value>, after: Option<&Value>, used: &DefinitionUse) -> Verdict {
@@ -174,11 +174,12 @@ fn protected(least: usize) -> Value {
 fn protected_use(is_there: bool) -> DefinitionUse {
     let source = json!({"facet": "db", "field": "password", "secretKeyRef": {"name": "db", "key": "password"}});
     let mut known = snapshot(&settled(&[instance("a", &json!({"secretFacets": [source]}))], now()));
+    known.catalogue.insert("seats".into(), entry("seats", &protected(1)));
     if is_there {
         let data = BTreeMap::from([("password".to_owned(), Secret::new(b"correct horse bat".to_vec()))]);
         known.secrets.insert(("entitlements".into(), "db".into()), Arc::new(data));
     }
-    DefinitionUse { live: 1, example: Some(id("a")), holders: vec![Candidate::of(known)] }
+    DefinitionUse { live: 1, example: Some(id("a")), holders: vec![Candidate::of(known)], unseen: 0 }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Each refusal, each warning, and what a change does not make worse.
 
 mod catalogue;
+mod effects;
 mod instance;
 mod organization;
 

@@ -29,7 +29,7 @@ fn with(organization: Option<Organization>) -> Snapshot {
 
 fn changed(before: Option<Value>, after: Option<Value>) -> Verdict {
     let state = |spec: Option<Value>| Candidate::of(with(spec.map(|spec| organization(&spec))));
-    review_organization(&state(before), &state(after), now())
+    review_organization(&state(before), &state(after), &|_| None, now())
 }
 
 const REFUSED: &str = "namespace operator is the cluster's or the operator's own and never a tenant's: remove it";

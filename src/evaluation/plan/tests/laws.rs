@@ -120,7 +120,7 @@ impl World {
                 let wish = Wish::Write(Arc::new(content(organization, wanted)));
                 objects.insert(
                     key(namespace, NAMES[*name]),
-                    DesiredObject { grant: Some(id(organization, wanted)), wish },
+                    DesiredObject { grant: Some(id(organization, wanted)), wish, is_retained: false },
                 );
             }
         }

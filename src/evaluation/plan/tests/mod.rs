@@ -53,11 +53,11 @@ pub fn secret(values: &[(&str, &[u8])]) -> ObjectData {
 }
 
 pub fn wanted(grant: Option<GrantId>, content: ObjectContent) -> DesiredObject {
-    DesiredObject { grant, wish: Wish::Write(Arc::new(content)) }
+    DesiredObject { grant, wish: Wish::Write(Arc::new(content)), is_retained: false }
 }
 
 pub fn kept(name: &str) -> DesiredObject {
-    DesiredObject { grant: Some(grant(name)), wish: Wish::Keep }
+    DesiredObject { grant: Some(grant(name)), wish: Wish::Keep, is_retained: false }
 }
 
 /// As the operator made it for that grant of `acme`, with that content.

@@ -1,0 +1,62 @@
+//! Tells of what an edit of the catalogue has changed for grants: it may be what nobody meant, and nothing else of a grant shows
+//! it.
+
+use super::{
+    announcements,
+    context::Context,
+    events,
+    failure::Failure,
+    world::{Edits, OrganizationView, WorkItem},
+};
+use crate::{
+    api::EntitlementInstance,
+    core::{calendar::Instant, grant::GrantId},
+    evaluation::impact::{Impact, impacts},
+    render::work::Budget,
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// An event for each grant of an organization that is changed by what was edited since it was last brought up to date.
+pub async fn tell(
+    context: &Context,
+    item: &WorkItem,
+    view: OrganizationView,
+    edits: Edits,
+    now: Instant,
+) -> Result<(), Failure> {
+    let uids: BTreeMap<GrantId, Arc<str>> = view
+        .snapshot
+        .grants
+        .iter()
+        .zip(&view.facts)
+        .map(|(grant, facts)| (grant.id.clone(), Arc::clone(&facts.uid)))
+        .collect();
+    let organization = Arc::clone(&view.snapshot.name);
+    let thought = context.lanes.run(item, move || notes(&view, &edits, now));
+    for (definition, notes) in thought.await? {
+        if notes.is_empty() {
+            continue;
+        }
+        tracing::info!(%definition, %organization, grants = notes.len(), "what was edited of the definition changes grants");
+        for (id, note) in notes {
+            let Some(uid) = uids.get(&id) else { continue };
+            let about = events::reference::<EntitlementInstance>(Some(&id.namespace), &id.name, uid);
+            context.announcer.announce_one_of_many(about, announcements::of_catalogue_change(note));
+        }
+    }
+    Ok(())
+}
+
+type Notes = Vec<(GrantId, String)>;
+
+fn notes(view: &OrganizationView, edits: &Edits, now: Instant) -> Vec<(Arc<str>, Notes)> {
+    let mut budget = Budget::default();
+    let of = |(name, before): (&Arc<str>, &Arc<_>)| {
+        let after = view.snapshot.catalogue.get(name)?;
+        let serving = after.serving.as_ref()?;
+        let changed = impacts(&view.snapshot, name, [before, after], now, &mut budget).grants;
+        let note = |impact: &Impact| (impact.id.clone(), impact.note(name, serving.terms.unit.as_deref()));
+        Some((Arc::clone(name), changed.iter().filter(|impact| impact.is_any()).map(note).collect()))
+    };
+    edits.iter().filter_map(of).collect()
+}

@@ -86,6 +86,11 @@ run kubectl patch configmap premium-support --namespace acme-prod --type merge -
 kubectl wait --for=jsonpath='{.data.support\.txt}'='12.5 hours
 ' configmap premium-support --namespace acme-prod --timeout=60s >/dev/null
 echo "is put back at once: $(kubectl get configmap premium-support --namespace acme-prod --output jsonpath='{.data.support\.txt}')"
+for _ in $(seq 100); do
+	if kubectl get events --namespace entitlements --field-selector reason=PutBack --output name | grep -q .; then break; fi
+	sleep 0.1
+done
+run kubectl get events --namespace entitlements --field-selector reason=PutBack --output custom-columns=TYPE:.type,REASON:.reason,MESSAGE:.message
 
 title "A trial that ends in some seconds"
 end=$(in_seconds 8)

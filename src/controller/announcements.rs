@@ -7,7 +7,10 @@ use crate::{
         Condition, ConditionStatus, EntitlementInstanceStatus, Phase,
         conditions::{ACCEPTED, DELIVERED, FACETS_VALID, READY},
     },
-    core::grant::Grant,
+    core::{
+        calendar::{Tz, format_local, parse_instant, parse_zone},
+        grant::Grant,
+    },
     evaluation::{object::ObjectKey, plan::Meddling},
 };
 
@@ -44,7 +47,7 @@ pub fn of_grant(grant: &Grant, status: &EntitlementInstanceStatus, due: &[String
 
 /// That it is accepted, and what of it is not as everybody would think.
 fn of_acceptance(status: &EntitlementInstanceStatus) -> Notice {
-    let start = status.start.as_deref().unwrap_or_default();
+    let start = start_of(status).unwrap_or_default();
     let more = match status.phase {
         Some(Phase::Waiting) => format!(", and comes into force at {start}"),
         Some(Phase::Suspended) => ", and suspended".to_owned(),
@@ -54,6 +57,13 @@ fn of_acceptance(status: &EntitlementInstanceStatus) -> Notice {
     };
     let note = format!("the grant is accepted{more}");
     Notice { is_warning: false, reason: "Accepted".to_owned(), action: "Accept", note }
+}
+
+/// As the clocks of the client show it.
+fn start_of(status: &EntitlementInstanceStatus) -> Option<String> {
+    let start = parse_instant(status.start.as_deref()?).ok()?;
+    let zone = status.accepted.as_ref().and_then(|accepted| parse_zone(accepted.time_zone.as_deref()?).ok());
+    Some(format_local(start, zone.unwrap_or(Tz::UTC)))
 }
 
 /// Of an output, or of the summary: that somebody else has changed or deleted it.
@@ -176,7 +186,8 @@ mod tests {
 
     fn record() -> AcceptedRecord {
         let chain = json!({"name": "a", "uid": "", "since": "2026-01-01T00:00:00Z", "day": 1});
-        serde_json::from_value(json!({"timeZone": "UTC", "since": "2026-01-01T00:00:00Z", "chain": chain})).unwrap()
+        serde_json::from_value(json!({"timeZone": "Europe/Berlin", "since": "2026-01-01T00:00:00Z", "chain": chain}))
+            .unwrap()
     }
 
     /// The same grant, accepted before.
@@ -233,7 +244,7 @@ mod tests {
         &["Accepted: the grant is accepted", "Activated: the entitlement is in force"]
     )]
     #[case::later(
-        None, Phase::Waiting, &["Accepted: the grant is accepted, and comes into force at 2027-01-01T00:00:00Z"]
+        None, Phase::Waiting, &["Accepted: the grant is accepted, and comes into force at 2027-01-01T00:00:00+01:00"]
     )]
     #[case::suspended(None, Phase::Suspended, &["Accepted: the grant is accepted, and suspended"])]
     #[case::past_its_end(
@@ -246,7 +257,7 @@ mod tests {
     )]
     fn an_acceptance_is_told_once(#[case] before: Option<Phase>, #[case] phase: Phase, #[case] expected: &[&str]) {
         let status = EntitlementInstanceStatus {
-            start: Some("2027-01-01T00:00:00Z".to_owned()),
+            start: Some("2026-12-31T23:00:00Z".to_owned()),
             accepted: Some(record()),
             ..status(phase, vec![])
         };

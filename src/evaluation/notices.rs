@@ -3,7 +3,7 @@
 use super::holding::{Holding, Member, is_held};
 use crate::{
     api::entitlement_instance::Notice,
-    core::calendar::{Bound, Instant, Nominal, format_instant, subtract},
+    core::calendar::{Bound, Instant, Nominal, format_instant, format_until, subtract},
 };
 
 /// The notices that the status should show as given, and the text of the one to be given now. When several were missed,
@@ -25,8 +25,11 @@ pub fn notices(holding: &Holding, member: &Member, now: Instant) -> (Vec<Notice>
     }
     given.push(Notice { before, end: end.clone(), at });
     let text = format!(
-        "{} of organization {} ends at {end}, and nothing renews it: make an instance with renews: {}, or move its end by an amendment",
-        holding.name, member.grant.organization, member.grant.id.name
+        "{} of organization {} is held until {}, and nothing renews it: make an instance with renews: {}, or move its end by an amendment",
+        holding.name,
+        member.grant.organization,
+        format_until(ending),
+        member.grant.id.name
     );
     (given, vec![text])
 }

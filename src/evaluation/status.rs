@@ -18,7 +18,7 @@ use crate::{
         organization::OrganizationTransition,
     },
     core::{
-        calendar::{Instant, format_instant, format_until},
+        calendar::{Instant, Nominal, Tz, format_instant, format_local, format_until},
         grant::Grant,
         lifecycle::Verdict,
     },
@@ -166,20 +166,32 @@ fn delivered(conditions: &mut Conditions, phase: Phase, delivery: &GrantDelivery
 }
 
 fn entitled_message(member: &Member) -> String {
-    let until =
-        |at: Option<Instant>| at.map_or_else(|| "for good".to_owned(), |at| format!("until {}", format_instant(at)));
-    match member.verdict.phase {
+    let verdict = &member.verdict;
+    let start = verdict.term.map(|term| term.start);
+    // Where the client is, as `status.until` tells it.
+    let zone = start.map_or(Tz::UTC, Nominal::zone);
+    let for_good = || "for good".to_owned();
+    match verdict.phase {
         Phase::Draft => "the grant is a draft: set state to Active to activate it".to_owned(),
         Phase::Cancelled => "the grant is cancelled".to_owned(),
         Phase::Rejected => "the grant is refused: see Accepted".to_owned(),
         Phase::Expired => "the grant is over".to_owned(),
-        Phase::Waiting => format!("the grant starts at {}", member.start().map(format_instant).unwrap_or_default()),
+        Phase::Waiting => {
+            let start = start.map(|start| format_local(start.instant(), zone));
+            format!("the grant starts at {}", start.unwrap_or_default())
+        }
         Phase::Suspended if member.grant.suspended => "the grant is suspended (its spec.suspended is true)".to_owned(),
         Phase::Suspended => {
             format!("organization {} is suspended (its spec.suspended is true)", member.grant.organization)
         }
-        Phase::Active => format!("in force {}", until(member.verdict.end.instant().at())),
-        Phase::Grace => format!("past its end, still delivered {}", until(member.change.map(|change| change.at))),
+        Phase::Active => {
+            let end = verdict.end.at().map(|end| format!("until {}", format_until(end)));
+            format!("in force {}", end.unwrap_or_else(for_good))
+        }
+        Phase::Grace => {
+            let end = member.change.map(|change| format!("until {}", format_local(change.at, zone)));
+            format!("past its end, still delivered {}", end.unwrap_or_else(for_good))
+        }
     }
 }
 

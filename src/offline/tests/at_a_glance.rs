@@ -93,6 +93,18 @@ fn the_zone_is_the_one_that_was_agreed() {
 }
 
 #[test]
+fn the_amount_is_the_one_that_was_agreed() {
+    let mut agreed = json!({"accepted": {
+        "timeZone": "Europe/Berlin", "start": "2026-01-01", "term": "P1Y", "amount": "7.0",
+        "chain": {"name": "a", "uid": "", "since": "2026-01-01T00:00:00Z", "day": 1},
+    }});
+    assert_eq!(glance(&json!({}), &agreed).1.as_deref(), Some("7"));
+    // It is agreed even where the definition is gone; what it was is not known then.
+    agreed["accepted"]["amount"] = Value::Null;
+    assert_eq!(glance(&json!({"definition": "nothing"}), &agreed).1, None);
+}
+
+#[test]
 fn what_a_status_said_is_no_input() {
     let said = json!({"amount": "9000", "until": "2099-12-31", "phase": "Active"});
     assert_eq!(glance(&json!({}), &said), glance(&json!({}), &Value::Null));

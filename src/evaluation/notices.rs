@@ -24,12 +24,11 @@ pub fn notices(holding: &Holding, member: &Member, now: Instant) -> (Vec<Notice>
         return (given, Vec::new());
     }
     given.push(Notice { before, end: end.clone(), at });
+    let until = format_until(ending);
+    let preposition = if until.contains('T') { "at" } else { "on" };
     let text = format!(
-        "{} of organization {} is held until {}, and nothing renews it: make an instance with renews: {}, or move its end by an amendment",
-        holding.name,
-        member.grant.organization,
-        format_until(ending),
-        member.grant.id.name
+        "{} of organization {} ends {preposition} {until}, and nothing renews it: make an instance with renews: {}, or move its end by an amendment",
+        holding.name, member.grant.organization, member.grant.id.name
     );
     (given, vec![text])
 }

@@ -3,14 +3,18 @@
 use super::{definition, instance, inventory};
 use crate::{
     api::Phase,
-    core::{calendar::parse_instant, grant::GrantId},
-    offline::{Status, Subject},
+    core::{
+        calendar::{Instant, parse_instant},
+        grant::GrantId,
+    },
+    evaluation::evaluate,
+    offline::{Inventory, Status, Subject},
 };
 use rstest::rstest;
 use serde_json::{Value, json};
 
-/// The phase, amount and `until` of a grant of which `spec` and `status` say more, as of noon in UTC of 2026-07-01.
-fn glance(spec: &Value, status: &Value) -> (Phase, Option<String>, Option<String>) {
+/// With a grant of which `spec` and `status` say more.
+fn told(spec: &Value, status: &Value) -> Inventory {
     let mut inventory = inventory();
     let organization =
         json!({"metadata": {"name": "acme"}, "spec": {"timeZone": "Europe/Berlin", "namespaces": ["acme"]}});
@@ -25,7 +29,16 @@ fn glance(spec: &Value, status: &Value) -> (Phase, Option<String>, Option<String
     let mut whole = json!({"organization": "acme", "definition": "seats", "start": "2026-01-01"});
     whole.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
     inventory.add_instance(instance("entitlements", "a", &whole, status));
-    let survey = inventory.survey(parse_instant("2026-07-01T12:00:00Z").unwrap());
+    inventory
+}
+
+fn noon() -> Instant {
+    parse_instant("2026-07-01T12:00:00Z").unwrap()
+}
+
+/// The phase, amount and `until` of a grant of which `spec` and `status` say more, as of noon in UTC of 2026-07-01.
+fn glance(spec: &Value, status: &Value) -> (Phase, Option<String>, Option<String>) {
+    let survey = told(spec, status).survey(noon());
     let id = GrantId::new("entitlements", "a");
     let Status::Instance(status) = &survey.statuses[&Subject::instance(&id)] else { panic!() };
     (status.phase.unwrap(), status.amount.clone(), status.until.clone())
@@ -108,4 +121,31 @@ fn the_amount_is_the_one_that_was_agreed() {
 fn what_a_status_said_is_no_input() {
     let said = json!({"amount": "9000", "until": "2099-12-31", "phase": "Active"});
     assert_eq!(glance(&json!({}), &said), glance(&json!({}), &Value::Null));
+}
+
+#[rstest]
+#[case::a_day("2026-07-31", "on 2026-07-31")]
+#[case::a_time_of_day("2026-07-31T18:00:00Z", "at 2026-07-31T20:00:00+02:00")]
+fn a_notice_tells_until_when(#[case] end: &str, #[case] expected: &str) {
+    let inventory = told(&json!({"end": end}), &Value::Null);
+    let catalogue = inventory.catalogue();
+    let evaluation = evaluate(&inventory.snapshots(&catalogue)[0], noon());
+    let text = format!(
+        "seats of organization acme ends {expected}, and nothing renews it: make an instance with renews: a, or move its end by an amendment"
+    );
+    assert_eq!(evaluation.grants[0].notices, [text]);
+}
+
+#[rstest]
+#[case::in_force(json!({}), "in force until 2026-12-31")]
+#[case::for_good(json!({"end": "9999-12-31"}), "in force for good")]
+#[case::waiting(json!({"start": "2027-01-01"}), "the grant starts at 2027-01-01T00:00:00+01:00")]
+#[case::grace(json!({"end": "2026-06-30"}), "past its end, still delivered until 2026-07-15T00:00:00+02:00")]
+#[case::suspended(json!({"suspended": true}), "the grant is suspended (its spec.suspended is true)")]
+fn conditions_tell_until_when(#[case] spec: Value, #[case] expected: &str) {
+    let survey = told(&spec, &Value::Null).survey(noon());
+    let status = &survey.statuses[&Subject::instance(&GrantId::new("entitlements", "a"))];
+    for type_ in ["Entitled", "Ready"] {
+        assert_eq!(status.condition(type_).unwrap().message, expected);
+    }
 }

@@ -1,5 +1,9 @@
 //! How the cluster is reached.
 
+mod cause;
+
+pub use cause::Cause;
+
 use crate::address;
 use http::{HeaderValue, header::USER_AGENT};
 use kube::{
@@ -100,12 +104,15 @@ impl Connection {
         Config::infer().await.map_err(|error| ConnectionError::Unconfigured(Box::new(error)))
     }
 
-    /// A client of the cluster. Whether it answers shows later.
+    /// A client of the cluster, and what that is called. Whether it answers shows later.
     ///
     /// # Errors
     /// Where nothing says how it is reached, or that cannot be used.
-    pub async fn connect(&self) -> Result<Client, ConnectionError> {
-        client(self.config().await?)
+    pub async fn connect(&self) -> Result<(Client, String), ConnectionError> {
+        let config = self.config().await?;
+        let url = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+        let cluster = self.context.as_ref().map_or_else(|| url.clone(), |context| format!("{url} ({context})"));
+        Ok((client(config)?, cluster))
     }
 }
 

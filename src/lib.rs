@@ -14,6 +14,7 @@
 //! | [`offline`] | all organizations of a set of objects, without a cluster | `evaluation` |
 //! | [`webhook`] | the shell around it at the API server's door: admission reviews | `controller` |
 //! | [`installation`] | what a cluster needs for the operator: its rights, roles, Deployment | `core` |
+//! | [`preflight`] | whether a cluster has all that | `controller` |
 //! | [`cli`] | the command | `controller`, `webhook`, `offline` |
 //!
 //! Invariants, those that can be tested being tested in `tests/layering.rs`:
@@ -36,6 +37,7 @@ pub mod core;
 pub mod evaluation;
 pub mod installation;
 pub mod offline;
+pub mod preflight;
 pub mod render;
 pub mod telemetry;
 pub mod webhook;

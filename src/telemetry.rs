@@ -1,7 +1,6 @@
 //! Sets up the log: text or JSON on standard error, never with a secret value.
 
-use std::io::IsTerminal;
-use tracing::Metadata;
+use tracing::{Level, Metadata};
 use tracing_subscriber::{EnvFilter, Layer, filter::FilterFn, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// How the log is written.
@@ -36,20 +35,20 @@ pub enum LogError {
 ///
 /// # Errors
 /// When the filter can't be read, or the log has been set up already.
-pub fn init(format: LogFormat, filter: &str) -> Result<(), LogError> {
+pub fn init(format: LogFormat, filter: &str, colours: bool) -> Result<(), LogError> {
     let unreadable = |problem: tracing_subscriber::filter::ParseError| LogError::Filter {
         filter: filter.to_owned(),
         problem: problem.to_string(),
     };
     let levels = EnvFilter::builder().parse(filter).map_err(unreadable)?;
-    let lines =
-        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours);
     let lines = match format {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    let registry =
-        tracing_subscriber::registry().with(lines.with_filter(FilterFn::new(quotes_no_body)).with_filter(levels));
+    let libraries = asks_for_libraries(filter);
+    let is_told = move |metadata: &Metadata<'_>| quotes_no_body(metadata) && (libraries || is_own(metadata));
+    let registry = tracing_subscriber::registry().with(lines.with_filter(FilterFn::new(is_told)).with_filter(levels));
     registry.try_init().map_err(|_| LogError::SetUpTwice)
 }
 
@@ -57,4 +56,42 @@ pub fn init(format: LogFormat, filter: &str) -> Result<(), LogError> {
 /// What it has to say comes back as errors, which are logged by those who know what may be said.
 fn quotes_no_body(metadata: &Metadata<'_>) -> bool {
     metadata.is_span() || metadata.target() != "kube_client::client"
+}
+
+/// What libraries have to say comes back as errors, too, and is told in plain words by whoever made the request. So they are
+/// heard only where somebody asks for details, or names one.
+fn asks_for_libraries(filter: &str) -> bool {
+    let is_of_operator = |directive: &str| {
+        let directive = directive.trim();
+        directive.is_empty()
+            || directive.starts_with(env!("CARGO_CRATE_NAME"))
+            || directive.parse::<Level>().is_ok_and(|level| level <= Level::INFO)
+            || directive.eq_ignore_ascii_case("off")
+    };
+    !filter.split(',').all(is_of_operator)
+}
+
+fn is_own(metadata: &Metadata<'_>) -> bool {
+    metadata.target().starts_with(env!("CARGO_CRATE_NAME"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::asks_for_libraries;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("", false)]
+    #[case("info", false)]
+    #[case("WARN", false)]
+    #[case("off", false)]
+    #[case("info,entitlement_operator=debug", false)]
+    #[case("entitlement_operator::controller=trace", false)]
+    #[case("debug", true)]
+    #[case("trace", true)]
+    #[case("info, kube=debug", true)]
+    #[case("info,kube_runtime=warn", true)]
+    fn libraries_are_heard_where_somebody_asks_for_them(#[case] filter: &str, #[case] expected: bool) {
+        assert_eq!(asks_for_libraries(filter), expected, "{filter}");
+    }
 }

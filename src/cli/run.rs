@@ -4,6 +4,7 @@ use super::{
     connection::ConnectionArguments,
     outcome::{Failure, Outcome},
     size::Size,
+    terminal::Palette,
     time_zones::ZonesInUse,
     webhook::WebhookArguments,
 };
@@ -11,6 +12,7 @@ use crate::{
     connection::Connection,
     controller::{Controller, Options},
     evaluation::Limits,
+    preflight::Preflight,
     telemetry::{self, LogFormat},
     webhook,
 };
@@ -58,7 +60,8 @@ pub struct RunArguments {
 
 /// Runs the operator until SIGTERM or SIGINT.
 pub fn run(arguments: RunArguments, zones: &ZonesInUse) -> Result<Outcome, Failure> {
-    telemetry::init(arguments.log_format, &arguments.log_filter)?;
+    let colours = Palette::of_standard_error() == Palette::Colours;
+    telemetry::init(arguments.log_format, &arguments.log_filter, colours)?;
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::System { action: "the threads of the operator cannot be started", error })?;
     let webhook = arguments.webhook.options(&arguments.namespace)?;
@@ -70,6 +73,7 @@ pub fn run(arguments: RunArguments, zones: &ZonesInUse) -> Result<Outcome, Failu
         concurrency: arguments.concurrency,
         limits: Limits { organization_bytes: arguments.organization_bytes.bytes() },
         time_zones: Some(zones.report()),
+        ..Options::default()
     };
     let operated = runtime.block_on(operate(&arguments.connection.connection(), options, webhook));
     // What is still being thought about cannot be broken off, and nobody waits for it any more.
@@ -79,10 +83,21 @@ pub fn run(arguments: RunArguments, zones: &ZonesInUse) -> Result<Outcome, Failu
 
 async fn operate(connection: &Connection, options: Options, webhook: Option<webhook::Options>) -> Result<(), Failure> {
     let shutdown = shutdown()?.shared();
-    let client = connection.connect().await?;
+    // What cannot be mended while it runs ends it before it says anything.
+    connection.config().await?;
     let time_zones = options.time_zones.as_ref().map(|zones| zones.message.as_str());
     tracing::info!(namespace = options.namespace, version = super::VERSION, time_zones, "the operator starts");
-    let controller = Controller::new(client.clone(), options);
+    let registered = webhook.as_ref().map(webhook::Options::rights);
+    let preflight = Preflight::new(connection, &options.namespace, registered.as_ref());
+    let passed = tokio::select! {
+        passed = preflight.pass() => Some(passed?),
+        () = shutdown.clone() => None,
+    };
+    let Some((client, cluster)) = passed else {
+        tracing::info!("the operator has ended");
+        return Ok(());
+    };
+    let controller = Controller::new(client.clone(), Options { cluster, ..options });
     let knowledge = controller.knowledge();
     let admission = async {
         if let Some(options) = webhook {

@@ -6,6 +6,8 @@ use super::{
     events::{self, Announcer},
     gate::Gate,
     lanes::Lanes,
+    leadership::Candidacy,
+    outages::Outages,
     queue::Queue,
     resumptions::Resumptions,
     time_zones::Moves,
@@ -18,7 +20,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// How long an organization's count of those that name it from where they may not may be wrong. However many come, they give it
 /// no more work than that.
@@ -41,6 +43,12 @@ pub struct Context {
     pub timer: Timer<Arc<str>>,
     /// Where evaluations go on that came to no end.
     pub resumptions: Resumptions,
+    /// Whether this operator works on the cluster.
+    pub candidacy: Candidacy,
+    /// Every kind has been listed once.
+    pub listed: watch::Sender<bool>,
+    /// What cannot be watched.
+    pub outages: Outages,
     /// Tells the users.
     pub announcer: Announcer,
     /// It may have changed in which namespaces source Secrets are watched.
@@ -55,15 +63,18 @@ pub struct Context {
 
 impl Context {
     /// Nothing is known yet.
-    pub fn new(gate: Arc<Gate>, announcer: Announcer, options: Options) -> Self {
+    pub fn new(gate: Arc<Gate>, candidacy: Candidacy, announcer: Announcer, options: Options) -> Self {
         Self {
             gate,
+            candidacy,
+            listed: watch::Sender::new(false),
             queue: Queue::new(),
             barred: Queue::new(),
             organizations_listed: Notify::new(),
             lanes: Lanes::new(),
             timer: Timer::new(),
             resumptions: Resumptions::default(),
+            outages: Outages::default(),
             announcer,
             source_namespaces: Notify::new(),
             moves: Moves::default(),
@@ -78,9 +89,10 @@ impl Context {
     pub fn unconnected() -> Self {
         let config = kube::Config::new(http::Uri::from_static("http://127.0.0.1:9"));
         let client = kube::Client::try_from(config).unwrap();
-        let gate = Arc::new(Gate::new(client, 1));
+        let candidacy = Candidacy::default();
+        let gate = Arc::new(Gate::new(client, 1, candidacy.leadership()));
         let (announcer, _) = super::events::channel(Arc::clone(&gate));
-        Self::new(gate, announcer, Options::default())
+        Self::new(gate, candidacy, announcer, Options::default())
     }
 
     /// Reads or changes what is known of the world, and queues the work that comes of it. The function must be short: all
@@ -88,11 +100,13 @@ impl Context {
     pub fn world<R>(&self, access: impl FnOnce(&mut World) -> R) -> R {
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
         let result = access(&mut world);
+        let is_listed = world.is_ready();
         let work = world.take_work();
         let (barred, counting) = world.take_barred();
         let source_namespaces_changed = world.take_source_namespaces_changed();
         let made_anew = world.take_made_anew();
         drop(world);
+        self.listed.send_if_modified(|listed| is_listed && !std::mem::replace(listed, true));
         self.queue.add_all(work);
         self.barred.add_all(barred);
         for organization in counting {
@@ -116,6 +130,12 @@ impl Context {
             }
             listed.await;
         }
+    }
+
+    /// Waits until every kind has been listed once.
+    pub async fn knows_everything(&self) {
+        // The other end is the context's own.
+        let _ = self.listed.subscribe().wait_for(|listed| *listed).await;
     }
 
     fn announce_made_anew(&self, made: &MadeAnew) {

@@ -1,6 +1,6 @@
 //! What the API server's refusals mean, and what may be said of them.
 
-use crate::api::entitlement_definition::OutputKind;
+use crate::{api::entitlement_definition::OutputKind, connection::Cause};
 use kube::{Error, core::Status};
 use std::fmt::Display;
 
@@ -75,7 +75,7 @@ impl Refusal {
     fn read(error: &Error, may_quote: bool) -> Self {
         let Error::Api(status) = error else {
             return Self::Unavailable(if may_quote {
-                cut(&error.to_string())
+                cut(&Cause::of(error).to_string())
             } else {
                 "the API server could not be asked".to_owned()
             });

@@ -1,21 +1,23 @@
 //! How many requests are under way at once, whatever is worked on.
 
+use super::leadership::Leadership;
 use futures::{StreamExt, stream};
 use kube::Client;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// The client, with a limit.
+/// The client, with a limit. While another operator works on the cluster, nobody passes.
 pub struct Gate {
     client: Client,
+    leadership: Leadership,
     passes: Semaphore,
     concurrency: usize,
 }
 
 impl Gate {
     /// So many requests at once.
-    pub fn new(client: Client, concurrency: usize) -> Self {
+    pub fn new(client: Client, concurrency: usize, leadership: Leadership) -> Self {
         let concurrency = concurrency.max(1);
-        Self { client, passes: Semaphore::new(concurrency), concurrency }
+        Self { client, leadership, passes: Semaphore::new(concurrency), concurrency }
     }
 
     /// The client. A request goes out while its sender holds a pass.
@@ -25,6 +27,7 @@ impl Gate {
 
     /// Waits for a pass, which is given back when it is dropped. None only if the gate were closed, which it never is.
     pub async fn enter(&self) -> Option<SemaphorePermit<'_>> {
+        self.leadership.awaited().await;
         self.passes.acquire().await.ok()
     }
 

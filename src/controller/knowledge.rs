@@ -2,13 +2,17 @@
 
 use super::{
     context::Context,
+    leadership::Leadership,
+    watch::is_routine,
     world::{NotReady, Reference, State, World},
 };
 use crate::{
     api::{EntitlementInstance, Organization},
+    connection::Cause,
     core::grant::{Grant, GrantId},
     evaluation::admission::{Candidate, DefinitionUse, FacetUser},
 };
+use kube::runtime::watcher;
 use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -21,6 +25,24 @@ pub struct Knowledge {
 impl Knowledge {
     pub(super) fn new(context: Arc<Context>) -> Self {
         Self { context }
+    }
+
+    /// Whether this operator works on the cluster.
+    #[must_use]
+    pub fn leadership(&self) -> Leadership {
+        self.context.candidacy.leadership()
+    }
+
+    /// Says that something cannot be watched, together with all else.
+    pub fn cannot_watch(&self, what: &str, error: &watcher::Error) {
+        if !is_routine(error) {
+            self.context.outages.failed(what, Cause::of_watch(error));
+        }
+    }
+
+    /// Says that something can be watched.
+    pub fn watches(&self, what: &str) {
+        self.context.outages.works(what);
     }
 
     /// Whether every kind has been listed once. Before that, what is not listed yet looks as though it did not exist.

@@ -21,6 +21,8 @@
 //! | `memory`, `reclaim`, `handwriting` | where the operator's objects lie, and how it knows those again that were tampered with |
 //! | `status`, `revisions` | what is written on the catalogue's and the grants' own objects |
 //! | `announcements`, `events`, `put_back`, `time_zones` | what users are told |
+//! | `leadership` | which of several operators works on the cluster |
+//! | `outages` | what cannot be watched, told once for all |
 //! | `gate`, `guarded`, `failure`, `clock`, `context` | what all of them share |
 //! | `knowledge` | what others may ask |
 
@@ -40,9 +42,11 @@ mod handwriting;
 mod instance;
 mod knowledge;
 mod lanes;
+pub mod leadership;
 mod limit;
 mod memory;
 mod organization;
+mod outages;
 mod output;
 mod put_back;
 mod queue;
@@ -77,12 +81,14 @@ use k8s_openapi::api::{
 };
 pub use knowledge::Knowledge;
 use kube::{Api, Client, Resource, api::PartialObjectMeta, runtime::watcher::Event};
+pub use leadership::Leadership;
+use leadership::{Candidacy, mark::PATIENCE};
 use serde::de::DeserializeOwned;
-use std::{fmt::Debug, sync::Arc};
+use std::{fmt::Debug, sync::Arc, time::Duration};
 pub use time_zones::TimeZoneReport;
 use tokio::task::JoinSet;
 use watch::follow;
-use world::World;
+use world::{Census, World};
 pub use world::{Reference, State};
 
 /// How the controller is set up.
@@ -96,12 +102,17 @@ pub struct Options {
     pub time_zones: Option<TimeZoneReport>,
     /// What every evaluation keeps to.
     pub limits: Limits,
+    /// What the cluster is called in the log.
+    pub cluster: String,
+    /// How long the operator of another namespace may take to answer before it is taken for gone.
+    pub patience: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let namespace = OPERATOR_NAMESPACE.to_owned();
-        Self { namespace, concurrency: 64, limits: Limits::DEFAULT, time_zones: None }
+        let (cluster, patience) = ("the cluster".to_owned(), PATIENCE);
+        Self { namespace, concurrency: 64, limits: Limits::DEFAULT, time_zones: None, cluster, patience }
     }
 }
 
@@ -139,9 +150,10 @@ impl Controller {
     /// A controller of the cluster that the client reaches. It does nothing before [`Controller::run`].
     #[must_use]
     pub fn new(client: Client, options: Options) -> Self {
-        let gate = Arc::new(Gate::new(client, options.concurrency));
+        let candidacy = Candidacy::default();
+        let gate = Arc::new(Gate::new(client, options.concurrency, candidacy.leadership()));
         let (announcer, publisher) = events::channel(Arc::clone(&gate));
-        Self { context: Arc::new(Context::new(gate, announcer, options)), publisher }
+        Self { context: Arc::new(Context::new(gate, candidacy, announcer, options)), publisher }
     }
 
     /// Tells whether it knows the cluster.
@@ -166,9 +178,16 @@ impl Controller {
         parts.spawn(source_watches::run(Arc::clone(&context)));
         parts.spawn(alarm(Arc::clone(&context)));
         parts.spawn(publisher.run());
+        parts.spawn(leadership::run(Arc::clone(&context)));
+        parts.spawn(tell_of_outages(Arc::clone(&context)));
+        parts.spawn(tell_of_readiness(Arc::clone(&context)));
+        let leadership = context.candidacy.leadership();
         let mut shutdown = Box::pin(shutdown);
         tokio::select! {
-            () = time_zones::compare(&context) => {}
+            () = async {
+                leadership.awaited().await;
+                time_zones::compare(&context).await;
+            } => {}
             () = &mut shutdown => return Ok(()),
         }
         parts.spawn(time_zones::say(Arc::clone(&context)));
@@ -182,6 +201,26 @@ impl Controller {
         worker::run(&context, stop).await;
         result
     }
+}
+
+/// Never ends, as no part of the controller does.
+async fn tell_of_readiness(context: Arc<Context>) {
+    context.knows_everything().await;
+    context.candidacy.leadership().awaited().await;
+    let Census { definitions, organizations, grants } = context.world(|world| world.census());
+    let counted = |count: usize, what: &str| if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") };
+    tracing::info!(
+        "ready: cluster {}, {}, {}, {}",
+        context.options.cluster,
+        counted(definitions, "definition"),
+        counted(organizations, "organization"),
+        counted(grants, "grant")
+    );
+    std::future::pending::<()>().await;
+}
+
+async fn tell_of_outages(context: Arc<Context>) {
+    context.outages.tell(&context.options.cluster, || context.queue.retry_failed()).await;
 }
 
 /// Queues organizations at the moments at which they change by time alone.
@@ -201,7 +240,7 @@ fn watches(context: &Arc<Context>) -> JoinSet<()> {
     watches.add(Api::<Guarded<FacetDefinition>>::all(client.clone()), None, World::observe_facet);
     watches.add(Api::<Guarded<EntitlementDefinition>>::all(client.clone()), None, World::observe_definition);
     watches.add_instances(Api::all(client.clone()));
-    watches.add(Api::<PartialObjectMeta<Namespace>>::all(client.clone()), None, World::observe_namespace);
+    watches.add_namespaces(Api::all(client.clone()));
     watches.add(Api::<Guarded<ConfigMap>>::all(client.clone()), Some(&own), World::observe_output);
     watches.add(Api::<Guarded<Secret>>::all(client.clone()), Some(&own), World::observe_output);
     let revisions = Api::<Guarded<ControllerRevision>>::namespaced(client, &context.options.namespace);
@@ -232,6 +271,18 @@ impl Watches<'_> {
                 if is_listed {
                     context.organizations_listed.notify_waiters();
                 }
+            };
+            follow(&context, api, None, observe).await;
+        });
+    }
+
+    /// On one of them stands which operator works on the cluster.
+    fn add_namespaces(&mut self, api: Api<PartialObjectMeta<Namespace>>) {
+        let context = Arc::clone(self.context);
+        self.parts.spawn(async move {
+            let observe = |world: &mut World, event: Event<_>| {
+                context.candidacy.observe(&event);
+                world.observe_namespace(event);
             };
             follow(&context, api, None, observe).await;
         });

@@ -5,10 +5,10 @@
 
 use super::{
     context::Context,
-    watch::{Delays, FailureLog},
+    watch::{Delays, is_routine},
     world::World,
 };
-use crate::connection::{WATCH_MARGIN, WATCH_SECONDS};
+use crate::connection::{Cause, WATCH_MARGIN, WATCH_SECONDS};
 use futures::{StreamExt, pin_mut};
 use http::{Request, header::ACCEPT};
 use kube::{core::WatchEvent, runtime::watcher};
@@ -82,13 +82,13 @@ impl Table {
 }
 
 async fn watch(context: Arc<Context>, namespace: Arc<str>) {
-    let mut log = FailureLog::default();
+    let what = format!("{KIND} in {namespace}");
     let mut delays = Delays::default();
     loop {
         let result = begin(&context, &namespace).await.map_err(watcher::Error::InitialListFailed);
         let mut since = result.map(Some);
         while let Ok(Some(version)) = since {
-            if log.recovered(KIND) {
+            if context.outages.works(&what) {
                 context.queue.retry_failed();
             }
             let started = Instant::now();
@@ -100,7 +100,9 @@ async fn watch(context: Arc<Context>, namespace: Arc<str>) {
             }
         }
         if let Err(error) = since {
-            log.failed(KIND, &error);
+            if !is_routine(&error) {
+                context.outages.failed(&what, Cause::of_watch(&error));
+            }
             sleep(delays.next_delay()).await;
         }
     }

@@ -1,7 +1,7 @@
 //! The watches: each on its own, so that one that fails holds up no other, retried for ever.
 
 use super::{context::Context, world::World};
-use crate::connection::{LONGEST_WATCH_SECONDS, WATCH_SECONDS};
+use crate::connection::{Cause, LONGEST_WATCH_SECONDS, WATCH_SECONDS};
 use futures::StreamExt;
 use kube::{
     Api, Resource,
@@ -13,14 +13,11 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 use std::{fmt::Debug, hash::BuildHasher, hash::RandomState, pin::pin, time::Duration};
-use tokio::time::Instant;
 
 /// The first delay after a failure.
 const FIRST_DELAY: Duration = Duration::from_millis(250);
 /// The longest delay: how long after a kind has come (back) it is seen at the latest.
 const LONGEST_DELAY: Duration = Duration::from_secs(5);
-/// A failure that lasts is logged again after this time.
-const LOG_INTERVAL: Duration = Duration::from_mins(1);
 /// Objects in a page of a list, where the API server can't stream it.
 const PAGE_SIZE: u32 = 500;
 
@@ -34,7 +31,6 @@ pub async fn follow<K>(
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
 {
     let kind = K::kind(&());
-    let mut log = FailureLog::default();
     let mut streams = true;
     let mut patience = Patience::default();
     loop {
@@ -48,7 +44,7 @@ pub async fn follow<K>(
                         break;
                     }
                     // A list begins with `Init` before anyone has been asked.
-                    if !matches!(event, Event::Init) && log.recovered(&kind) {
+                    if !matches!(event, Event::Init) && context.outages.works(&kind) {
                         context.queue.retry_failed();
                     }
                     context.world(|world| observe(world, event));
@@ -58,7 +54,8 @@ pub async fn follow<K>(
                     streams = false;
                     break;
                 }
-                Err(error) => log.failed(&kind, &error),
+                Err(error) if is_routine(&error) => tracing::debug!(%kind, %error, "a watch starts over"),
+                Err(error) => context.outages.failed(&kind, Cause::of_watch(&error)),
             }
         }
     }
@@ -98,52 +95,8 @@ fn cannot_stream(error: &watcher::Error) -> bool {
     matches!(error, watcher::Error::WatchStartFailed(kube::Error::Api(status)) if matches!(status.code, 400 | 422))
 }
 
-/// Says that a watch fails, but not at every attempt.
-#[derive(Default)]
-pub(super) struct FailureLog {
-    last: Option<Instant>,
-}
-
-impl FailureLog {
-    pub(super) fn failed(&mut self, kind: &str, error: &watcher::Error) {
-        if is_routine(error) {
-            tracing::debug!(kind, %error, "a watch starts over");
-            return;
-        }
-        if self.last.is_none_or(|last| last.elapsed() >= LOG_INTERVAL) {
-            self.last = Some(Instant::now());
-            let error = describe(error);
-            tracing::warn!(kind, error, "a watch fails, and is tried again: what was known stays in use");
-        }
-    }
-
-    /// Whether what has worked now has failed before.
-    pub(super) fn recovered(&mut self, kind: &str) -> bool {
-        let has_recovered = self.last.take().is_some();
-        if has_recovered {
-            tracing::info!(kind, "a watch works again");
-        }
-        has_recovered
-    }
-}
-
-fn describe(error: &watcher::Error) -> String {
-    use watcher::Error::{InitialListFailed, WatchFailed, WatchStartFailed};
-    match error {
-        InitialListFailed(kube::Error::Api(status)) | WatchStartFailed(kube::Error::Api(status))
-            if status.code == 404 =>
-        {
-            "the API server does not know the kind: install the CustomResourceDefinitions".to_owned()
-        }
-        InitialListFailed(kube::Error::Api(status))
-        | WatchStartFailed(kube::Error::Api(status))
-        | WatchFailed(kube::Error::Api(status)) => status.message.clone(),
-        other => other.to_string(),
-    }
-}
-
 /// History that the API server no longer has (410) is fetched anew, as it must be from time to time.
-fn is_routine(error: &watcher::Error) -> bool {
+pub(super) fn is_routine(error: &watcher::Error) -> bool {
     matches!(error, watcher::Error::WatchError(status) if status.code == 410)
 }
 

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::core::grant::GrantId;
 use futures::FutureExt;
-use std::{fmt::Debug, hash::Hash, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{fmt::Display, hash::Hash, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
@@ -59,8 +59,10 @@ async fn dispatch<K, F>(
     F: Future<Output = ()> + Send + 'static,
 {
     let workers = Arc::new(Semaphore::new(workers));
+    let leadership = context.candidacy.leadership();
     loop {
         let Ok(worker) = Arc::clone(&workers).acquire_owned().await else { return };
+        leadership.awaited().await;
         let item = queue.next().await;
         while running.try_join_next().is_some() {}
         running.spawn(work(Arc::clone(context), item, worker));
@@ -78,15 +80,16 @@ async fn work_on(context: Arc<Context>, item: WorkItem, worker: OwnedSemaphorePe
             WorkItem::Instance(id) => instance::read_again(&context, id).await,
         }
     };
-    conclude(&context.queue, &item, Box::pin(reconcile)).await;
+    conclude(&context, &context.queue, &item, Box::pin(reconcile)).await;
 }
 
 async fn tell(context: Arc<Context>, id: GrantId, _worker: OwnedSemaphorePermit) {
-    conclude(&context.barred, &id, instance::say_barred(&context, &id)).await;
+    conclude(&context, &context.barred, &id, instance::say_barred(&context, &id)).await;
 }
 
 /// Works on an item to its end, and sees to it that it is tried again where that has to be.
-async fn conclude<K: Clone + Debug + Hash + Ord>(
+async fn conclude<K: Clone + Display + Hash + Ord>(
+    context: &Context,
     queue: &Queue<K>,
     item: &K,
     reconcile: impl Future<Output = Result<(), Failure>>,
@@ -99,7 +102,7 @@ async fn conclude<K: Clone + Debug + Hash + Ord>(
         }
         Ok(Ok(Err(Failure::Refused(error)))) => {
             let delay = queue.refused(item);
-            tracing::warn!(?item, error, ?delay, "is refused, and is tried again when it has changed, or after long");
+            tracing::warn!(%item, error, ?delay, "is refused, and is tried again when it has changed, or after long");
             return;
         }
         Ok(Ok(Err(failure))) => failure,
@@ -108,7 +111,11 @@ async fn conclude<K: Clone + Debug + Hash + Ord>(
     };
     let delay = queue.failed(item);
     match failure {
-        Failure::Failed(error) => tracing::warn!(?item, error, ?delay, "failed, and is tried again"),
-        Failure::Outdated | Failure::More | Failure::Refused(_) => tracing::debug!(?item, ?delay, "is tried again"),
+        // What keeps all of it from working is told once for all.
+        Failure::Failed(error) if context.outages.is_of_the_server() || !context.candidacy.leadership().leads() => {
+            tracing::debug!(%item, error, ?delay, "failed, and is tried again");
+        }
+        Failure::Failed(error) => tracing::warn!(%item, error, ?delay, "failed, and is tried again"),
+        Failure::Outdated | Failure::More | Failure::Refused(_) => tracing::debug!(%item, ?delay, "is tried again"),
     }
 }

@@ -15,7 +15,7 @@ mod rights;
 mod roles;
 mod workload;
 
-pub use objects::{Installation, InvalidInstallation};
+pub use objects::{Installation, InvalidInstallation, cluster_name, own_namespace};
 pub use rights::{Need, Place, Right, Webhook, rights};
 
 /// The operator's own namespace, where nothing else is said.

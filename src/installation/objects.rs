@@ -38,11 +38,6 @@ impl Installation {
         Ok(Self { namespace: namespace.to_owned(), image: image.to_owned(), webhook })
     }
 
-    /// The name of what has no namespace, and belongs to this installation alone.
-    fn cluster_name(&self) -> String {
-        if self.namespace == OPERATOR_NAMESPACE { NAME.to_owned() } else { format!("{NAME}-{}", self.namespace) }
-    }
-
     /// Namespaces first, then the kinds, then who may do what, then who does it.
     ///
     /// # Errors
@@ -51,12 +46,12 @@ impl Installation {
         let namespace = self.namespace.as_str();
         let webhook = self.webhook.then(|| Webhook { configuration: NAME.to_owned(), registers: true });
         let rights = rights(webhook.as_ref());
-        let mut objects = vec![own_namespace(namespace)?, of_grants()?];
+        let mut objects = vec![json(&own_namespace(namespace))?, of_grants()?];
         for crd in crd::all() {
             objects.push(json(&crd)?);
         }
         objects.push(json(&workload::account(namespace))?);
-        let (role, binding) = roles::everywhere(&rights, &self.cluster_name(), namespace);
+        let (role, binding) = roles::everywhere(&rights, &cluster_name(namespace), namespace);
         objects.extend([json(&role)?, json(&binding)?]);
         let (role, binding) = roles::at_home(&rights, namespace);
         objects.extend([json(&role)?, json(&binding)?]);
@@ -72,13 +67,21 @@ impl Installation {
     }
 }
 
-fn own_namespace(name: &str) -> Result<Value, serde_json::Error> {
+/// The name of the installation's objects that have no namespace, and belong to it alone.
+#[must_use]
+pub fn cluster_name(namespace: &str) -> String {
+    if namespace == OPERATOR_NAMESPACE { NAME.to_owned() } else { format!("{NAME}-{namespace}") }
+}
+
+/// The operator's own namespace.
+#[must_use]
+pub fn own_namespace(name: &str) -> Namespace {
     let mut metadata = roles::metadata(None, name);
     let labels = metadata.labels.get_or_insert_default();
     for mode in POD_SECURITY {
         labels.insert(format!("pod-security.kubernetes.io/{mode}"), "restricted".to_owned());
     }
-    json(&Namespace { metadata, ..Namespace::default() })
+    Namespace { metadata, ..Namespace::default() }
 }
 
 /// Where grants are made. Other tools may have more to say of it.

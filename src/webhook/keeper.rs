@@ -9,7 +9,11 @@ use super::{
     registration::{self, TIMEOUT_SECONDS},
     storage::{self, Draft, Plan},
 };
-use crate::{connection::WATCH_SECONDS, controller::clock, evaluation::object::MANAGER};
+use crate::{
+    connection::{Cause, WATCH_SECONDS},
+    controller::{Knowledge, clock},
+    evaluation::object::MANAGER,
+};
 use futures::{Stream, StreamExt, future};
 use k8s_openapi::api::{admissionregistration::v1::ValidatingWebhookConfiguration, core::v1::Secret};
 use kube::{
@@ -98,6 +102,7 @@ pub struct Keeper {
     served: Option<Certificate>,
     passes: Passes,
     certificates: watch::Sender<Option<Arc<ServerConfig>>>,
+    knowledge: Knowledge,
     said: Option<String>,
 }
 
@@ -111,6 +116,7 @@ impl Keeper {
         options: Options,
         passes: Passes,
         certificates: watch::Sender<Option<Arc<ServerConfig>>>,
+        knowledge: Knowledge,
     ) -> Self {
         Self {
             secrets: Api::namespaced(client.clone(), &options.namespace),
@@ -123,29 +129,50 @@ impl Keeper {
             served: None,
             passes,
             certificates,
+            knowledge,
             said: None,
         }
     }
 
-    /// Keeps both for ever.
+    /// Keeps both for ever, while this operator is the one that works on the cluster.
     pub async fn run(mut self) {
+        let leadership = self.knowledge.leadership();
+        let watched = [
+            format!("the Secret {}", storage::NAME),
+            format!("the ValidatingWebhookConfiguration {}", self.options.configuration),
+        ];
         let mut secrets = pin!(follow(self.secrets.clone(), storage::NAME));
         let mut registrations = pin!(follow(self.registrations.clone(), &self.options.configuration));
         let mut wait = LOOK_INTERVAL;
         loop {
+            leadership.awaited().await;
             tokio::select! {
-                Some(seen) = secrets.next() => match seen {
-                    Ok(seen) => self.secret.see(seen),
-                    Err(error) => self.say(&format!("the Secret {} cannot be watched", storage::NAME), &error),
-                },
-                Some(seen) = registrations.next() => match seen {
-                    Ok(seen) => self.registration.see(seen),
-                    Err(error) => self.say("the webhook's registration cannot be watched", &error),
-                },
+                Some(seen) = secrets.next() => {
+                    if let Some(seen) = self.heard(&watched[0], seen) {
+                        self.secret.see(seen);
+                    }
+                }
+                Some(seen) = registrations.next() => {
+                    if let Some(seen) = self.heard(&watched[1], seen) {
+                        self.registration.see(seen);
+                    }
+                }
                 () = time::sleep(wait) => {}
+            }
+            if !leadership.leads() {
+                continue;
             }
             wait = if self.step().await.is_ok() { LOOK_INTERVAL } else { RETRY_INTERVAL };
         }
+    }
+
+    /// What is told of a watch; None where it has failed.
+    fn heard<T>(&self, what: &str, told: Result<T, watcher::Error>) -> Option<T> {
+        match &told {
+            Ok(_) => self.knowledge.watches(what),
+            Err(error) => self.knowledge.cannot_watch(what, error),
+        }
+        told.ok()
     }
 
     async fn step(&mut self) -> Result<(), Again> {
@@ -213,7 +240,7 @@ impl Keeper {
             }
             Err(Error::Api(status)) if status.is_invalid() => self.discard(&draft, &status.message).await?,
             Err(error) => {
-                self.say(&format!("the Secret {} cannot be written", storage::NAME), &error);
+                self.say(&format!("the Secret {} cannot be written", storage::NAME), &Cause::of(&error));
                 return draft.present.map(Some).ok_or(Again);
             }
         }
@@ -231,7 +258,7 @@ impl Keeper {
                 Ok(())
             }
             Err(error) => {
-                self.say(&format!("the Secret {} cannot be read", storage::NAME), &error);
+                self.say(&format!("the Secret {} cannot be read", storage::NAME), &Cause::of(&error));
                 Err(Again)
             }
         }
@@ -245,7 +272,7 @@ impl Keeper {
             Preconditions { uid: metadata.uid.clone(), resource_version: metadata.resource_version.clone() };
         let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
         if let Err(error) = self.secrets.delete(storage::NAME, &params).await {
-            self.say(&format!("the Secret {} cannot be deleted", storage::NAME), &error);
+            self.say(&format!("the Secret {} cannot be deleted", storage::NAME), &Cause::of(&error));
         }
         self.reread().await
     }
@@ -284,7 +311,8 @@ impl Keeper {
             }
             Err(error) => {
                 if !is_overtaken(&error) {
-                    self.say(&format!("the ValidatingWebhookConfiguration {name} cannot be written"), &error);
+                    let what = format!("the ValidatingWebhookConfiguration {name} cannot be written");
+                    self.say(&what, &Cause::of(&error));
                 }
                 Err(Again)
             }

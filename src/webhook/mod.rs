@@ -50,9 +50,9 @@ pub async fn run(client: Client, knowledge: Knowledge, options: Options, shutdow
     let (sender, certificates) = watch::channel(None);
     let address = options.address;
     let (passes, demands_certificate) = (Passes::default(), options.client_authorities.is_some());
-    let judge = Judge::new(client.clone(), knowledge, options.allows_missing);
+    let judge = Judge::new(client.clone(), knowledge.clone(), options.allows_missing);
     let desk = Desk::new(judge, passes.clone(), demands_certificate);
-    let keeper = Keeper::new(client, options, passes, sender);
+    let keeper = Keeper::new(client, options, passes, sender, knowledge);
     tokio::select! {
         () = keeper.run() => {}
         () = server::run(address, certificates, desk, shutdown) => {}

@@ -47,6 +47,12 @@ impl Options {
         }
     }
 
+    /// What its registration takes rights for.
+    #[must_use]
+    pub fn rights(&self) -> installation::Webhook {
+        installation::Webhook { configuration: self.configuration.clone(), registers: self.registers }
+    }
+
     /// The host that the API server expects in the certificate.
     #[must_use]
     pub fn host(&self) -> String {

@@ -22,6 +22,23 @@ fn colours_are_shown_unless_nobody_wants_them() {
     assert!(!text(&piped.stderr).contains('\u{1b}'));
 }
 
+#[test]
+fn the_log_has_colours_on_a_terminal_unless_nobody_wants_them() {
+    let playground = Playground::new();
+    let cluster = "clusters: [{name: a, cluster: {server: 'http://127.0.0.1:1'}}]";
+    let context = "contexts: [{name: a, context: {cluster: a, user: ''}}]";
+    playground
+        .write("kubeconfig", &format!("apiVersion: v1\nkind: Config\n{cluster}\n{context}\ncurrent-context: a\n"));
+    let line = "timeout 3 entitlement-operator run --kubeconfig kubeconfig";
+    let coloured = seen(&playground, "", line);
+    assert!(coloured.contains("\u{1b}[32m INFO"), "{coloured}");
+    let plain = seen(&playground, "NO_COLOR=1", line);
+    assert!(plain.contains(" INFO ") && !plain.contains('\u{1b}'), "{plain}");
+    let piped = playground.run(line);
+    assert!(text(&piped.stderr).contains("nothing listens there"), "{}", text(&piped.stderr));
+    assert!(!text(&piped.stderr).contains('\u{1b}'));
+}
+
 /// So many organizations with sixty namespaces each, whose summaries have to be written.
 fn organizations(count: usize) -> String {
     let mut many = String::new();

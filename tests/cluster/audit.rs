@@ -48,10 +48,15 @@ pub fn of_operator(audit_log: &Path) -> Vec<Request> {
     all.collect()
 }
 
-/// Those that change something, as verb and address.
+/// Those that change something, as verb and address. Who one is, and what one may do, is asked by creating what is stored nowhere.
 pub fn writes(audit_log: &Path) -> Vec<String> {
-    let is_write =
-        |line: &Value| ["create", "update", "patch", "delete"].contains(&line["verb"].as_str().unwrap_or_default());
+    let is_question = |line: &Value| {
+        line["objectRef"]["resource"].as_str().is_some_and(|resource| resource.starts_with("selfsubject"))
+    };
+    let is_write = |line: &Value| {
+        !is_question(line)
+            && ["create", "update", "patch", "delete"].contains(&line["verb"].as_str().unwrap_or_default())
+    };
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let all = requests(audit_log).into_iter().filter(is_write);
     all.map(|line| format!("{} {}", text(&line["verb"]), text(&line["requestURI"]))).collect()

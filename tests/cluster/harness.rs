@@ -64,9 +64,12 @@ impl Stage {
         let crds = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
         self.kubectl(&["apply", "--filename", crds]);
         self.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"]);
-        for namespace in ["entitlement-operator", "entitlements"] {
-            self.kubectl(&["create", "namespace", namespace]);
-        }
+        let namespace = |name: &str| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        let namespaces = ["entitlement-operator", "entitlements"].map(namespace);
+        let path = self.plane.folder().join("namespaces.json");
+        std::fs::write(&path, json!({"apiVersion": "v1", "kind": "List", "items": namespaces}).to_string()).unwrap();
+        // An operator that runs already may make its own at the same moment.
+        self.kubectl(&["apply", "--server-side", "--force-conflicts", "--filename", path.to_str().unwrap()]);
     }
 
     pub fn kubectl(&self, arguments: &[&str]) -> String {

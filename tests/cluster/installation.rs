@@ -17,15 +17,12 @@ use std::{
 };
 
 /// What API servers that cannot stream lists are asked for, and this one is not.
-const OF_OLDER_API_SERVERS: [&str; 8] = [
-    "get apiextensions.k8s.io/customresourcedefinitions",
-    "list /namespaces",
+const OF_OLDER_API_SERVERS: [&str; 5] = [
     "list apps/controllerrevisions",
     "list entitlements.dev/entitlementdefinitions",
     "list entitlements.dev/entitlementinstances",
     "list entitlements.dev/facetdefinitions",
     "list entitlements.dev/organizations",
-    "patch /namespaces",
 ];
 
 const CATALOGUE: &str = r"

@@ -243,7 +243,7 @@ fn a_cluster_that_cannot_be_looked_at_is_told_in_a_sentence() {
     assert_eq!(
         unreachable,
         format!(
-            "entitlement-operator: the cluster at https://127.0.0.1:{port}/ does not answer: Connection refused (os error 111)\n"
+            "entitlement-operator: the cluster at https://127.0.0.1:{port}/ does not answer: nothing listens there (connection refused)\n"
         )
     );
 }

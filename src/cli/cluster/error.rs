@@ -1,7 +1,11 @@
 //! Why a cluster cannot be looked at, in one sentence that says what to do.
 
-use crate::{api::GROUP, cli::terminal::harmless, connection::ConnectionError};
-use std::{error::Error, io};
+use crate::{
+    api::GROUP,
+    cli::terminal::harmless,
+    connection::{Cause, ConnectionError},
+};
+use std::io;
 
 /// Why a cluster cannot be looked at.
 #[derive(Debug, thiserror::Error)]
@@ -54,22 +58,19 @@ pub fn explain(error: &kube::Error, what: &str, advice: &'static str, url: &str)
         kube::Error::Api(status) if status.code == 403 => ClusterError::Forbidden { what, advice },
         kube::Error::Api(status) if status.code == 404 => ClusterError::NotInstalled(url),
         kube::Error::Api(status) => ClusterError::Failed { what, reason: harmless(&status.message) },
-        kube::Error::Service(_) | kube::Error::HyperError(_) => ClusterError::Unreachable { url, reason: root(error) },
-        kube::Error::Auth(_) => ClusterError::Failed { what, reason: harmless(&error.to_string()) },
-        _ => ClusterError::Failed { what, reason: root(error) },
+        _ => {
+            let cause = Cause::of(error);
+            let reason = harmless(&cause.to_string());
+            if cause.is_of_the_server() && !matches!(cause, Cause::NoCredentials(_)) {
+                ClusterError::Unreachable { url, reason }
+            } else {
+                ClusterError::Failed { what, reason }
+            }
+        }
     }
 }
 
 /// Whether the caller's rights do not reach that far.
 pub fn is_forbidden(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 403)
-}
-
-/// The error that all others come from says most.
-fn root(error: &kube::Error) -> String {
-    let mut last: &dyn Error = error;
-    while let Some(source) = last.source() {
-        last = source;
-    }
-    harmless(&last.to_string())
 }

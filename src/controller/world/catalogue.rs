@@ -379,6 +379,11 @@ impl Catalogue {
         }
     }
 
+    /// How many definitions there are.
+    pub fn definition_count(&self) -> usize {
+        self.definitions.keys().count()
+    }
+
     /// A definition as it is now, where it exists and was readable once.
     pub fn definition(&self, name: &Arc<str>) -> Option<&Arc<EntitlementDefinition>> {
         self.definitions.get(name)

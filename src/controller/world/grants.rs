@@ -224,6 +224,11 @@ impl Grants {
         });
     }
 
+    /// How many instances there are.
+    pub fn count(&self) -> usize {
+        self.store.keys().count()
+    }
+
     /// How often an instance has changed but for its status, and, where it is whole, its age.
     pub fn spec_state(&self, id: &GrantId) -> Option<(i64, Option<Age>)> {
         let kept = self.store.get(id)?;

@@ -68,6 +68,7 @@ use outputs::Outputs;
 use sources::Sources;
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     sync::Arc,
     time::Duration,
 };
@@ -87,6 +88,29 @@ pub enum WorkItem {
     Source(SourceKey),
     /// An instance of which only that it is there is known, and that its organization lets be named now.
     Instance(GrantId),
+}
+
+impl fmt::Display for WorkItem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Organization(name) => write!(formatter, "organization {name}"),
+            Self::Definition(name) => write!(formatter, "definition {name}"),
+            Self::Facet(name) => write!(formatter, "facet definition {name}"),
+            Self::Source((namespace, name)) => write!(formatter, "Secret {namespace}/{name}"),
+            Self::Instance(id) => write!(formatter, "grant {id}"),
+        }
+    }
+}
+
+/// How much there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Definitions.
+    pub definitions: usize,
+    /// Organizations.
+    pub organizations: usize,
+    /// Instances.
+    pub grants: usize,
 }
 
 /// The index.
@@ -143,6 +167,15 @@ impl World {
             && self.grants.has_listed()
             && self.catalogue.has_listed()
             && self.outputs.has_listed()
+    }
+
+    /// How much there is.
+    pub fn census(&self) -> Census {
+        Census {
+            definitions: self.catalogue.definition_count(),
+            organizations: self.tenancy.organizations().count(),
+            grants: self.grants.count(),
+        }
     }
 
     /// The work that has come up since the last call: none before all is listed, and everything when it is.

@@ -1,0 +1,240 @@
+//! What the operator looks for before it begins: all that is missing is told at once, and waited for.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `kinds` | whether the CustomResourceDefinitions are those of this version |
+//! | `report` | what is missing, as one text with the commands that mend it |
+
+mod kinds;
+mod report;
+
+use crate::{
+    api::ASSIGNMENT_NAMESPACE,
+    connection::{Cause, Connection, ConnectionError},
+    controller::leadership::mark::Mark,
+    installation::{Place, Right, Webhook, own_namespace, rights},
+};
+use futures::{StreamExt, TryStreamExt, stream};
+use k8s_openapi::{
+    api::{
+        authentication::v1::SelfSubjectReview,
+        authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec},
+        core::v1::Namespace,
+    },
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+};
+use kube::{
+    Api, Client,
+    api::{ListParams, ObjectMeta, PostParams},
+};
+use report::{Problem, Report, Setup};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// How often it is looked whether all is there, while something is missing.
+const INTERVAL: Duration = Duration::from_secs(2);
+/// What is missing still is told again after this time.
+const REMINDER: Duration = Duration::from_mins(1);
+/// How many questions are under way at once.
+const AT_ONCE: usize = 16;
+
+/// What the operator needs.
+#[derive(Debug)]
+pub struct Preflight<'a> {
+    connection: &'a Connection,
+    namespace: String,
+    webhook: bool,
+    rights: Vec<Right>,
+}
+
+impl<'a> Preflight<'a> {
+    /// Of an operator with that namespace, and with a webhook or without.
+    #[must_use]
+    pub fn new(connection: &'a Connection, namespace: &str, webhook: Option<&Webhook>) -> Self {
+        Self { connection, namespace: namespace.to_owned(), webhook: webhook.is_some(), rights: rights(webhook) }
+    }
+
+    /// Waits until nothing is missing that the operator cannot do without, and tells what is. The client by which all that was
+    /// found, and what the cluster is called.
+    ///
+    /// # Errors
+    /// When nothing says how the cluster is reached, or that cannot be used.
+    pub async fn pass(&self) -> Result<(Client, String), ConnectionError> {
+        let (mut client, mut cluster) = self.connection.connect().await?;
+        let mut told: Option<(Report, Instant)> = None;
+        let mut before: Option<Report> = None;
+        loop {
+            let report = self.look(&client, &cluster).await;
+            if !report.blocks() {
+                if !report.problems.is_empty() {
+                    tracing::warn!("{}", report.text());
+                } else if told.is_some() {
+                    tracing::info!("nothing is missing any more");
+                }
+                return Ok((client, cluster));
+            }
+            match &told {
+                // What is being mended right now changes from one look to the next.
+                Some((last, _)) if *last != report && before.as_ref() == Some(&report) => {
+                    tracing::warn!("{}", report.text());
+                    told = Some((report.clone(), Instant::now()));
+                }
+                Some((last, at)) if at.elapsed() >= REMINDER => {
+                    tracing::warn!("{}", report.reminder());
+                    told = Some((last.clone(), Instant::now()));
+                }
+                Some(_) => {}
+                None => {
+                    tracing::warn!("{}", report.text());
+                    told = Some((report.clone(), Instant::now()));
+                }
+            }
+            let is_unreachable = report.problems.iter().any(|problem| matches!(problem, Problem::Server(_)));
+            before = Some(report);
+            sleep(INTERVAL).await;
+            // What says how it is reached may have been mended.
+            if is_unreachable && let Ok(renewed) = self.connection.connect().await {
+                (client, cluster) = renewed;
+            }
+        }
+    }
+
+    async fn look(&self, client: &Client, cluster: &str) -> Report {
+        let setup =
+            Setup { cluster: cluster.to_owned(), namespace: self.namespace.clone(), webhook: self.webhook, user: None };
+        let mut report = Report { setup, problems: Vec::new(), leader: None };
+        if let Err(cause) = self.fill(client, &mut report).await {
+            report.problems = vec![Problem::Server(cause)];
+        }
+        report
+    }
+
+    /// An error where the API server cannot be asked at all.
+    async fn fill(&self, client: &Client, report: &mut Report) -> Result<(), Cause> {
+        report.setup.user = user(client).await?;
+        report.problems.extend(flaws(client).await?);
+        let of_grants = namespace(client, ASSIGNMENT_NAMESPACE).await?;
+        if let Seen::There(metadata) = &of_grants {
+            report.leader = Mark::read(metadata).map(|mark| mark.namespace).filter(|leader| *leader != self.namespace);
+        }
+        let mut own = namespace(client, &self.namespace).await?;
+        if matches!(own, Seen::Absent) && report.leader.is_none() && make(client, &self.namespace).await {
+            own = Seen::Untold;
+        }
+        report.problems.extend(own.problem(&self.namespace));
+        report.problems.extend(of_grants.problem(ASSIGNMENT_NAMESPACE));
+        report.problems.extend(self.missing_rights(client).await?);
+        Ok(())
+    }
+
+    async fn missing_rights(&self, client: &Client) -> Result<Vec<Problem>, Cause> {
+        let questions = self.rights.iter().enumerate().flat_map(|(index, right)| {
+            let names = if right.names.is_empty() { vec![None] } else { right.names.iter().map(Some).collect() };
+            let verbs = right.verbs.iter().copied();
+            verbs.flat_map(move |verb| names.clone().into_iter().map(move |name| (index, verb, name)))
+        });
+        let asked = questions.map(|(index, verb, name)| async move {
+            let right = &self.rights[index];
+            may(client, right, &self.namespace, verb, name).await.map(|may| (index, verb, may))
+        });
+        let answers: Vec<(usize, &'static str, bool)> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
+        let missing = self.rights.iter().enumerate().map(|(index, right)| {
+            let mut verbs: Vec<&'static str> =
+                answers.iter().filter(|(of, _, may)| *of == index && !may).map(|(_, verb, _)| *verb).collect();
+            verbs.dedup();
+            Problem::Right(right.clone(), verbs)
+        });
+        Ok(missing.filter(|problem| !matches!(problem, Problem::Right(_, verbs) if verbs.is_empty())).collect())
+    }
+}
+
+/// What was found of a namespace.
+enum Seen {
+    There(Box<ObjectMeta>),
+    Absent,
+    Terminating,
+    /// That may not be seen, which is told as a right that is missing.
+    Untold,
+}
+
+impl Seen {
+    fn problem(&self, name: &str) -> Option<Problem> {
+        match self {
+            Self::There(_) | Self::Untold => None,
+            Self::Absent => Some(Problem::Namespace(name.to_owned())),
+            Self::Terminating => Some(Problem::Terminating(name.to_owned())),
+        }
+    }
+}
+
+/// What came of a question; None where it is answered otherwise than with what was asked for.
+fn told<T>(answer: Result<T, kube::Error>) -> Result<Option<T>, Cause> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) => match Cause::of(&error) {
+            cause if cause.is_of_the_server() => Err(cause),
+            cause => {
+                tracing::debug!(%cause, "a question is not answered");
+                Ok(None)
+            }
+        },
+    }
+}
+
+/// Whom the API server takes the operator for.
+async fn user(client: &Client) -> Result<Option<String>, Cause> {
+    let api: Api<SelfSubjectReview> = Api::all(client.clone());
+    let review = told(api.create(&PostParams::default(), &SelfSubjectReview::default()).await)?;
+    Ok(review.and_then(|review| review.status?.user_info?.username))
+}
+
+async fn flaws(client: &Client) -> Result<Vec<Problem>, Cause> {
+    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let mut problems = Vec::new();
+    for name in kinds::names() {
+        let Some(found) = told(api.get_opt(&name).await)? else { continue };
+        problems.extend(kinds::flaw(&name, found.as_ref()).map(|flaw| Problem::Kind(name, flaw)));
+    }
+    Ok(problems)
+}
+
+/// By a list, as the operator may list namespaces, and may get none.
+async fn namespace(client: &Client, name: &str) -> Result<Seen, Cause> {
+    let api: Api<Namespace> = Api::all(client.clone());
+    let parameters = ListParams::default().fields(&format!("metadata.name={name}"));
+    let Some(list) = told(api.list_metadata(&parameters).await)? else { return Ok(Seen::Untold) };
+    Ok(match list.items.into_iter().next() {
+        None => Seen::Absent,
+        Some(found) if found.metadata.deletion_timestamp.is_some() => Seen::Terminating,
+        Some(found) => Seen::There(Box::new(found.metadata)),
+    })
+}
+
+/// Makes the operator's own namespace, where it may.
+async fn make(client: &Client, name: &str) -> bool {
+    let api: Api<Namespace> = Api::all(client.clone());
+    let made = api.create(&PostParams::default(), &own_namespace(name)).await.is_ok();
+    if made {
+        tracing::info!(namespace = name, "the operator has made its namespace");
+    }
+    made
+}
+
+/// Whether the operator may do that. Where nobody says so, what it does will show.
+async fn may(client: &Client, right: &Right, own: &str, verb: &str, name: Option<&String>) -> Result<bool, Cause> {
+    let (resource, part) = right.resource.split_once('/').map_or((right.resource, None), |(of, part)| (of, Some(part)));
+    let attributes = ResourceAttributes {
+        group: Some(right.group.to_owned()),
+        resource: Some(resource.to_owned()),
+        subresource: part.map(str::to_owned),
+        verb: Some(verb.to_owned()),
+        name: name.cloned(),
+        namespace: (right.place == Place::Own).then(|| own.to_owned()),
+        ..ResourceAttributes::default()
+    };
+    let spec = SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes), non_resource_attributes: None };
+    let question = SelfSubjectAccessReview { spec, ..SelfSubjectAccessReview::default() };
+    let api: Api<SelfSubjectAccessReview> = Api::all(client.clone());
+    let answer = told(api.create(&PostParams::default(), &question).await)?;
+    Ok(answer.and_then(|answer| answer.status).is_none_or(|status| status.allowed))
+}

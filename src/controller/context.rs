@@ -138,7 +138,11 @@ impl Context {
         let _ = self.listed.subscribe().wait_for(|listed| *listed).await;
     }
 
+    /// The operator that works on the cluster tells it.
     fn announce_made_anew(&self, made: &MadeAnew) {
+        if !self.candidacy.leads() {
+            return;
+        }
         let metadata = &made.organization.metadata;
         let (name, uid) = (metadata.name.as_deref().unwrap_or_default(), metadata.uid.as_deref().unwrap_or_default());
         tracing::info!(organization = name, namespace = %made.namespace, "a namespace was made anew");

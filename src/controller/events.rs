@@ -183,7 +183,7 @@ mod tests {
     use super::{channel, cut, reference};
     use crate::{
         api::Organization,
-        controller::{announcements, gate::Gate},
+        controller::{announcements, gate::Gate, leadership::Leadership},
     };
     use kube::{Client, Config};
     use std::{collections::BTreeSet, sync::Arc};
@@ -199,7 +199,7 @@ mod tests {
     #[tokio::test]
     async fn a_burst_is_kept_whole_in_order_and_under_names_of_its_own() {
         let client = Client::try_from(Config::new(http::Uri::from_static("http://127.0.0.1:9"))).unwrap();
-        let (announcer, mut publisher) = channel(Arc::new(Gate::new(client, 1)));
+        let (announcer, mut publisher) = channel(Arc::new(Gate::new(client, 1, Leadership::for_good())));
         for number in 0..60_000 {
             let about = reference::<Organization>(None, "acme", "uid");
             announcer.announce(about, announcements::of_namespace_made_anew(&number.to_string()));

@@ -47,6 +47,12 @@ pub struct Leadership {
 }
 
 impl Leadership {
+    /// Of an operator that is alone.
+    #[cfg(test)]
+    pub fn for_good() -> Self {
+        Self { standing: watch::channel(Standing::Leads).1 }
+    }
+
     /// Whether this operator works on the cluster.
     #[must_use]
     pub fn leads(&self) -> bool {
@@ -89,6 +95,11 @@ impl Candidacy {
     /// What others may know.
     pub fn leadership(&self) -> Leadership {
         Leadership { standing: self.standing.subscribe() }
+    }
+
+    /// Whether this operator works on the cluster.
+    pub fn leads(&self) -> bool {
+        *self.standing.borrow() == Standing::Leads
     }
 
     fn known<R>(&self, access: impl FnOnce(&mut Known) -> R) -> R {

@@ -112,7 +112,7 @@ async fn conclude<K: Clone + Display + Hash + Ord>(
     let delay = queue.failed(item);
     match failure {
         // What keeps all of it from working is told once for all.
-        Failure::Failed(error) if context.outages.is_of_the_server() || !context.candidacy.leadership().leads() => {
+        Failure::Failed(error) if context.outages.is_of_the_server() || !context.candidacy.leads() => {
             tracing::debug!(%item, error, ?delay, "failed, and is tried again");
         }
         Failure::Failed(error) => tracing::warn!(%item, error, ?delay, "failed, and is tried again"),

@@ -21,6 +21,8 @@ mod outputs;
 mod playground;
 #[path = "cli/plugin.rs"]
 mod plugin;
+#[path = "cli/show.rs"]
+mod show;
 #[path = "summary_schema.rs"]
 mod summary_schema;
 #[path = "cli/terminal.rs"]

@@ -2,6 +2,7 @@
 
 mod change;
 mod cluster;
+mod columns;
 mod completion;
 mod connection;
 mod crds;
@@ -21,6 +22,7 @@ mod progress;
 mod render;
 mod run;
 mod schema;
+mod show;
 mod size;
 mod suggestions;
 mod terminal;
@@ -73,6 +75,7 @@ enum Command {
     Validate(validate::ValidateArguments),
     Timeline(timeline::TimelineArguments),
     Explain(explain::ExplainArguments),
+    Show(show::ShowArguments),
     Completion(completion::CompletionArguments),
     Man(man::ManArguments),
 }
@@ -124,6 +127,10 @@ impl Arguments {
             Command::Explain(arguments) => {
                 zones?;
                 explain::explain(&arguments)
+            }
+            Command::Show(arguments) => {
+                zones?;
+                show::show(&arguments)
             }
             Command::Completion(arguments) => completion::completion(&arguments, program),
             Command::Man(arguments) => man::man(&arguments, program),

@@ -51,6 +51,12 @@ impl Playground {
         for folder in ["clients", "main/clients"] {
             playground.write(&format!("{folder}/catalogue.yaml"), CATALOGUE);
         }
+        playground.write(
+            "entitlements.json",
+            r#"{"organization":"acme","entitlements":{
+"seats":{"entitled":true,"displayName":"seats","type":"Quantity","unit":"seats","amount":"250","validFrom":"2020-01-01T00:00:00Z","validUntil":null,"end":null,"facets":{}}
+}}"#,
+        );
         fs::remove_file(playground.path("catalogue.yaml")).unwrap();
         playground.write(
             "catalogue.yaml",
@@ -90,6 +96,7 @@ impl Playground {
             .current_dir(self.path(folder))
             .env("PATH", path)
             .env("HOME", self.folder.path())
+            .env("TZ", "UTC")
             .env("KUBECONFIG", "/nonexistent/kubeconfig")
             .env_remove("KUBERNETES_SERVICE_HOST")
             .env_remove("COLUMNS")

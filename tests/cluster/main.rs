@@ -57,6 +57,7 @@ mod rollout;
 mod schema;
 mod secret_types;
 mod secrets;
+mod show;
 mod silence;
 mod sources;
 mod summary;

@@ -1,4 +1,4 @@
-//! The objects of a cluster, as the caller's own rights show them. Nothing is ever written.
+//! The objects of a cluster, as the caller's own rights show them. Nothing is ever written here.
 //!
 //! | file | what it knows |
 //! |---|---|
@@ -8,16 +8,17 @@
 mod error;
 mod reader;
 
-pub use error::ClusterError;
+pub use error::{ClusterError, explain, is_forbidden};
 
 use super::manifests::Manifests;
 use crate::{
     connection::{Connection, client},
     core::calendar::Instant,
 };
+use kube::Client;
 use reader::Reader;
-use std::time::Duration;
-use tokio::runtime::Builder;
+use std::{io, time::Duration};
+use tokio::runtime::{Builder, Runtime};
 
 /// A cluster that is there answers sooner.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -40,11 +41,28 @@ pub struct Scope {
 /// # Errors
 /// When it cannot be reached, or the caller may not see what has to be seen.
 pub fn read(connection: &Connection, scope: &Scope) -> Result<Manifests, ClusterError> {
-    Builder::new_current_thread().enable_all().build()?.block_on(async {
-        let mut config = connection.config().await?;
-        config.connect_timeout = Some(PATIENCE);
-        config.read_timeout = Some(LONG_PATIENCE);
-        let url = config.cluster_url.to_string();
-        Reader::new(client(config)?, url, scope).read().await
+    runtime()?.block_on(async {
+        let (client, url) = connect(connection).await?;
+        Reader::new(client, url, scope).read().await
     })
+}
+
+/// What requests are made in.
+///
+/// # Errors
+/// When the system allows none.
+pub fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
+}
+
+/// A client of a cluster, and its address.
+///
+/// # Errors
+/// When nothing says where it is, or that cannot be used.
+pub async fn connect(connection: &Connection) -> Result<(Client, String), ClusterError> {
+    let mut config = connection.config().await?;
+    config.connect_timeout = Some(PATIENCE);
+    config.read_timeout = Some(LONG_PATIENCE);
+    let url = config.cluster_url.to_string();
+    Ok((client(config)?, url))
 }

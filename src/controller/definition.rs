@@ -15,7 +15,9 @@ use crate::{
         EntitlementDefinition, EntitlementDefinitionStatus, conditions::READY, entitlement_definition::InstanceCounts,
     },
     evaluation::{
-        catalogue::{CatalogueEntry, CompiledDefinition, Kept, Present, Problem, Source, history, newest_valid},
+        catalogue::{
+            CatalogueEntry, CompiledDefinition, Kept, Present, Problem, Source, history, newest_valid, revision_name,
+        },
         catalogue_status::{Grants, InvalidGrants, definition_status},
         conditions::Conditions,
     },
@@ -74,8 +76,9 @@ async fn clear_away(context: &Context, name: &Arc<str>, view: &DefinitionView) -
 
 /// What can serve.
 enum Made {
-    /// The definition as it is now; of which source, with its hash.
-    Present(Box<Source>, Arc<str>, Arc<CompiledDefinition>),
+    /// The definition as it is now; of which source, with its hash. And what served when the operator was last there, where it
+    /// was edited since.
+    Present(Box<Source>, Arc<str>, Arc<CompiledDefinition>, Option<Served>),
     /// What was valid last.
     Last(Served),
 }
@@ -91,7 +94,10 @@ async fn renew(
     let (of, from) = (Arc::clone(name), Arc::clone(view));
     let (served, kept) = match context.lanes.run(&item, move || make(&of, &from)).await? {
         Made::Last(served) => (served, Ok(())),
-        Made::Present(source, hash, serving) => {
+        Made::Present(source, hash, serving, before) => {
+            if let Some(before) = before {
+                context.world(|world| world.serve(name, before));
+            }
             let (revision, kept) = match revisions::keep(context, name, view, &source, &hash).await {
                 Ok(revision) => (Some(revision), Ok(())),
                 Err(failure) => (None, Err(failure)),
@@ -108,7 +114,8 @@ async fn renew(
 fn make(name: &str, view: &DefinitionView) -> Made {
     let made = present_state(name, view).and_then(|(source, hash)| {
         let serving = compiled(name, view, &source, &hash).map_err(Present::Invalid)?;
-        Ok(Made::Present(Box::new(source), hash, serving))
+        let before = if view.served.is_none() { edited_meanwhile(name, view, &hash) } else { None };
+        Ok(Made::Present(Box::new(source), hash, serving, before))
     });
     made.unwrap_or_else(|present| Made::Last(last_valid(name, view, present)))
 }
@@ -158,6 +165,16 @@ fn contained(
         ))
     };
     catch_unwind(AssertUnwindSafe(compile)).unwrap_or_else(broken).map(Arc::new)
+}
+
+/// What the newest revision keeps, where that is not what the definition is now.
+fn edited_meanwhile(name: &str, view: &DefinitionView, hash: &str) -> Option<Served> {
+    let newest = view.revisions.last().filter(|newest| *newest.name != *revision_name(name, hash))?;
+    let compile = |source: &Source| contained(|| CompiledDefinition::compile_kept(name, source));
+    let Kept { serving, hash, revision } = newest_valid(std::iter::once(newest.as_ref()), compile)?;
+    let history = history_of(view, Some(&serving));
+    let entry = CatalogueEntry { present: Present::Valid, serving: Some(serving), revision: Some(revision), history };
+    Some(Served { entry: Arc::new(entry), hash: Some(hash), version: view.version })
 }
 
 /// What served up to now, or else the newest revision that can be read.

@@ -74,7 +74,8 @@ pub fn follow(stage: &Stage, path: &str) {
     for step in steps {
         match step {
             Step::Apply(manifest) => {
-                let file = stage.plane.folder().join("manifest.yaml");
+                // Several documents are followed on one stage at a time.
+                let file = stage.plane.folder().join(path.replace('/', "-")).with_extension("yaml");
                 fs::write(&file, manifest).unwrap();
                 stage.kubectl(&["apply", "--filename", file.to_str().unwrap()]);
             }

@@ -1,6 +1,6 @@
 //! How an edit of a definition reaches the grants that it has.
 
-use crate::harness::{Cluster, DEADLINE, cluster, grant, is_current};
+use crate::harness::{Cluster, DEADLINE, Stage, cluster, grant, is_current};
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -131,4 +131,28 @@ async fn what_an_edit_changes_for_a_grant_is_told_once() {
     notes.sort();
     assert_eq!(notes, [of_facet.clone(), of_amount]);
     assert_eq!(told(&cluster, &stated).await, [of_facet]);
+}
+
+/// What was edited while the operator was down is told when it is back, and what it finds as it left it is not.
+#[tokio::test]
+async fn what_was_edited_meanwhile_is_told() {
+    let stage = tokio::task::spawn_blocking(Stage::start).await.unwrap();
+    let operator = stage.operator(&[]);
+    let cluster = stage.cluster().await;
+    seats(&cluster).await;
+    let name = cluster.name.clone();
+    cluster.create(grant(&name, &name, &name, json!({}))).await.unwrap();
+    has(&cluster, &name, "10", "10").await;
+    cluster.condition("EntitlementInstance", &name, "Ready", "True", "Active").await;
+    operator.stop();
+    let again = stage.operator(&[]);
+    cluster.operator_has_acted().await;
+    assert_eq!(told(&cluster, &name).await, [""; 0]);
+    again.stop();
+    let edited = json!({"spec": {"amount": 4, "rollout": "Everyone"}});
+    cluster.merge("EntitlementDefinition", "", "$", edited).await.unwrap();
+    let _last = stage.operator(&[]);
+    cluster.event(&name, "CatalogueChanged").await;
+    let expected = format!("definition {name} was edited: the amount changes from 10 to 4 seats; 1 object changes");
+    assert_eq!(told(&cluster, &name).await, [expected]);
 }

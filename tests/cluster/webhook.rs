@@ -107,6 +107,16 @@ fn the_documentation() {
     documentation::follow(&SHARED, "docs/webhook.md");
 }
 
+#[test]
+fn what_a_catalogue_edit_does_to_running_grants() {
+    documentation::follow(&SHARED, "docs/catalogue-edits.md");
+}
+
+#[test]
+fn more_for_a_while() {
+    documentation::follow(&SHARED, "docs/more-for-a-while.md");
+}
+
 const ALL: &str = "
 apiVersion: v1
 kind: Namespace

@@ -1,6 +1,11 @@
 //! A definition, and the grants that it serves.
 
-use super::{Candidate, Findings, IN_USE, Refused, Verdict, effects::Effects, some_of, unused::unused};
+use super::{
+    Candidate, Findings, IN_USE, Refused, Verdict,
+    effects::{Effects, budget},
+    some_of,
+    unused::unused,
+};
 use crate::{
     api::EntitlementDefinitionSpec,
     core::{calendar::Instant, grant::GrantId},
@@ -9,7 +14,7 @@ use crate::{
         catalogue_status::idle_defaults,
         impact::impacts,
     },
-    render::work::{Budget, MAX_OF_GRANT},
+    render::work::Budget,
 };
 use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc};
@@ -100,14 +105,11 @@ pub fn affect(
             serving: Some(Arc::clone(&compiled)),
             ..CatalogueEntry::clone(before)
         });
+        let mut none = Budget::of(0);
+        let budget = if effects.may_fill(snapshot.grants.len()) { &mut *budget } else { &mut none };
         let impacts = impacts(snapshot, name, [before, &after], now, budget);
         effects.add(&snapshot.name, compiled.terms.unit.as_deref(), impacts, has_other_outputs);
     }
-}
-
-/// The work that all reviews of one request may be for filling outputs.
-pub fn budget() -> Budget {
-    Budget::of(2 * MAX_OF_GRANT)
 }
 
 fn deletion(name: &str, used: &DefinitionUse) -> Verdict {

@@ -3,6 +3,7 @@
 use crate::{
     core::{amount::Amount, grant::GrantId},
     evaluation::impact::{Impacts, ObjectChanges, ValueChange, count, verb},
+    render::work::{Budget, MAX_OF_GRANT},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,6 +14,14 @@ use std::{
 const MOST_TOLD: usize = 3;
 /// Characters of a name and its values that are told, so that a whole warning is short enough to be shown.
 const MOST_OF_VALUE: usize = 180;
+
+/// Grants whose outputs are filled while someone waits.
+pub const MOST_FILLED: usize = 2000;
+
+/// The work that filling outputs may be for one request.
+pub fn budget() -> Budget {
+    Budget::of(2 * MAX_OF_GRANT)
+}
 
 /// What an edit of the catalogue changes in grants.
 #[derive(Debug, Default)]
@@ -29,12 +38,24 @@ pub struct Effects {
     unseen: usize,
     /// Of so many.
     live: usize,
+    /// Grants whose outputs were filled.
+    filled: usize,
 }
 
 impl Effects {
     /// Of a definition that has so many grants, of which some can't be looked at.
     pub fn of(live: usize, unseen: usize) -> Self {
         Self { live, unseen, ..Self::default() }
+    }
+
+    /// Whether the outputs of so many grants more may be filled.
+    pub fn may_fill(&mut self, grants: usize) -> bool {
+        let filled = self.filled.saturating_add(grants);
+        let may = filled <= MOST_FILLED;
+        if may {
+            self.filled = filled;
+        }
+        may
     }
 
     /// Adds what becomes of the grants of an organization. What a Secret holds that can't be seen is another only where what

@@ -2,8 +2,8 @@
 
 use super::{
     Findings, IN_USE, Refused, Verdict,
-    definition::{DefinitionUse, affect, budget, compile},
-    effects::Effects,
+    definition::{DefinitionUse, affect, compile},
+    effects::{Effects, budget},
     some_of,
 };
 use crate::{

@@ -1,8 +1,12 @@
 //! An organization among the others.
 
-use super::{Candidate, Findings, Refused, Verdict, costs, effects::of_withdrawal, harmed, holding};
+use super::{
+    Candidate, Findings, Refused, Verdict, costs,
+    effects::{MOST_FILLED, budget, of_withdrawal},
+    harmed, holding,
+};
 use crate::{
-    core::calendar::Instant,
+    core::{calendar::Instant, grant::GrantId},
     evaluation::{
         Limits, Snapshot, by_definition,
         delivery::Delivery,
@@ -11,9 +15,9 @@ use crate::{
         object::{DesiredObject, ObjectKey},
         standing::{Standing, awaiting},
     },
-    render::work::{Budget, MAX_OF_GRANT},
+    render::work::Budget,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The reason that is no fault of anyone: what is missing may come.
 const MISSING: &str = "NamespaceMissing";
@@ -41,18 +45,29 @@ pub fn review_organization(
     // What was refused for want of the organization is no concern of a change of it.
     let later = holdings(after, &standings.1, now);
     found.warnings.extend(costs(&harmed(&earlier, &later)));
-    let mut budget = Budget::of(2 * MAX_OF_GRANT);
-    let objects = delivered(&standings.0, &earlier, before.limits, &mut budget).zip(delivered(
-        &standings.1,
-        &later,
-        after.limits,
-        &mut budget,
-    ));
-    match objects {
-        Some((before, after)) => found.warnings.extend(of_withdrawal(&differences(&before, &after))),
-        None => found.warn(NOT_COUNTED),
+    if withdraws((&standings.0, &earlier), (&standings.1, &later)) {
+        let mut budget = budget();
+        let objects = delivered(&standings.0, &earlier, before.limits, &mut budget).zip(delivered(
+            &standings.1,
+            &later,
+            after.limits,
+            &mut budget,
+        ));
+        match objects {
+            Some((before, after)) => found.warnings.extend(of_withdrawal(&differences(&before, &after))),
+            None => found.warn(NOT_COUNTED),
+        }
     }
     found.since(&findings(&standings.0, similar))
+}
+
+/// Whether something of what is delivered goes: its namespace is not served any more, or its grant not in force.
+fn withdraws(before: (&Standing, &[Holding]), after: (&Standing, &[Holding])) -> bool {
+    let in_force = |holdings: &[Holding]| -> BTreeSet<GrantId> {
+        holdings.iter().flat_map(Holding::members_in_force).map(|member| member.grant.id.clone()).collect()
+    };
+    before.0.served.iter().any(|namespace| !after.0.served.contains(namespace))
+        || !in_force(before.1).is_subset(&in_force(after.1))
 }
 
 /// The objects for what an organization holds, where it is not too much work to fill them.
@@ -62,7 +77,8 @@ fn delivered(
     limits: Limits,
     budget: &mut Budget,
 ) -> Option<BTreeMap<ObjectKey, DesiredObject>> {
-    budget.begin()?;
+    let in_force: usize = holdings.iter().map(|holding| holding.in_force.len()).sum();
+    budget.begin().filter(|_| in_force <= MOST_FILLED)?;
     let delivery = Delivery::of(standing, holdings, None, limits, None, budget);
     delivery.resume.is_none().then_some(delivery.objects)
 }
@@ -95,7 +111,7 @@ fn deletion(holdings: &[Holding], standing: &Standing, limits: Limits) -> Verdic
             count(in_force.len(), grant)
         )
     });
-    let mut objects = delivered(standing, holdings, limits, &mut Budget::of(2 * MAX_OF_GRANT)).unwrap_or_default();
+    let mut objects = delivered(standing, holdings, limits, &mut budget()).unwrap_or_default();
     // Nothing outlives the organization.
     objects.values_mut().for_each(|object| object.is_retained = false);
     let withdrawn = of_withdrawal(&differences(&objects, &BTreeMap::new()));

@@ -8,11 +8,13 @@ use crate::{
 use serde_json::Value;
 use std::sync::Arc;
 
-const PAGES: [(&str, &str); 7] = [
+const PAGES: [(&str, &str); 9] = [
     ("README.md", include_str!("../../../README.md")),
     ("docs/catalogue.md", include_str!("../../../docs/catalogue.md")),
     ("docs/lifecycle.md", include_str!("../../../docs/lifecycle.md")),
     ("docs/webhook.md", include_str!("../../../docs/webhook.md")),
+    ("docs/catalogue-edits.md", include_str!("../../../docs/catalogue-edits.md")),
+    ("docs/more-for-a-while.md", include_str!("../../../docs/more-for-a-while.md")),
     ("docs/service-desk/now/catalogue.yaml", include_str!("../../../docs/service-desk/now/catalogue.yaml")),
     ("docs/service-desk/renewed/catalogue.yaml", include_str!("../../../docs/service-desk/renewed/catalogue.yaml")),
     ("examples/10-catalogue.yaml", include_str!("../../../examples/10-catalogue.yaml")),

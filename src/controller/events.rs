@@ -2,7 +2,7 @@
 //! up anything that counts.
 
 use super::{clock, failure::Refusal, gate::Gate, output::FIELD_MANAGER};
-use futures::{StreamExt, stream};
+use futures::{FutureExt, StreamExt, stream};
 use k8s_openapi::{
     api::{core::v1::ObjectReference, events::v1},
     apimachinery::pkg::apis::meta::v1::MicroTime,
@@ -20,7 +20,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, oneshot},
     time::{sleep, timeout},
 };
 
@@ -117,10 +117,17 @@ impl Announcer {
 }
 
 impl Publisher {
-    /// Publishes until nobody announces any more.
-    pub async fn run(self) {
+    /// Publishes until it is closed, and then what waits by that time.
+    pub async fn run(self, mut closing: oneshot::Receiver<()>) {
         let Self { gate, mut waiting } = self;
-        let waiting = stream::poll_fn(|context| waiting.poll_recv(context));
+        let mut is_closed = false;
+        let waiting = stream::poll_fn(|context| {
+            if !is_closed && closing.poll_unpin(context).is_ready() {
+                waiting.close();
+                is_closed = true;
+            }
+            waiting.poll_recv(context)
+        });
         let all = waiting.map(|(about, notice, stamp)| publish(&gate, about, notice, stamp));
         all.buffer_unordered(CONCURRENCY).collect::<()>().await;
     }

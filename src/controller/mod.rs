@@ -86,10 +86,13 @@ use leadership::{Candidacy, mark::PATIENCE};
 use serde::de::DeserializeOwned;
 use std::{fmt::Debug, sync::Arc, time::Duration};
 pub use time_zones::TimeZoneReport;
-use tokio::task::JoinSet;
+use tokio::{sync::oneshot, task::JoinSet, time::timeout};
 use watch::follow;
 use world::{Census, World};
 pub use world::{Reference, State};
+
+/// How long the operator stays to tell of what it has done, once it is to end.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// How the controller is set up.
 #[derive(Clone, Debug)]
@@ -177,11 +180,12 @@ impl Controller {
         let mut parts = watches(&context);
         parts.spawn(source_watches::run(Arc::clone(&context)));
         parts.spawn(alarm(Arc::clone(&context)));
-        parts.spawn(publisher.run());
         parts.spawn(leadership::run(Arc::clone(&context)));
         parts.spawn(tell_of_outages(Arc::clone(&context)));
         parts.spawn(tell_of_readiness(Arc::clone(&context)));
         let leadership = context.candidacy.leadership();
+        let (close, closing) = oneshot::channel();
+        let mut publishing = tokio::spawn(publisher.run(closing));
         let mut shutdown = Box::pin(shutdown);
         tokio::select! {
             () = async {
@@ -196,9 +200,15 @@ impl Controller {
             tokio::select! {
                 () = shutdown => {}
                 _ = parts.join_next() => result = Err(RunError::PartEnded),
+                _ = &mut publishing => result = Err(RunError::PartEnded),
             }
         };
         worker::run(&context, stop).await;
+        // What was done is told, too.
+        drop(close);
+        if result.is_ok() && timeout(LAST_WORDS, publishing).await.is_err() {
+            tracing::debug!("events are dropped, as the operator ends");
+        }
         result
     }
 }

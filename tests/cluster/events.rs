@@ -87,7 +87,8 @@ async fn what_is_put_back_is_told_once_for_each_object() {
     let definitions = cluster.api("EntitlementDefinition", "");
     definitions.patch(&cluster.name, &kube::api::PatchParams::default(), &patch).await.unwrap();
     cluster.until("ConfigMap", "$", "$", "is the new one", |seen| seen["data"]["who"] == "another").await;
-    tells(&cluster, "EntitlementInstance", "$", &[ACCEPTED, ACTIVATED]).await;
+    let edited = "Normal CatalogueChanged: definition $ was edited: 1 object changes";
+    tells(&cluster, "EntitlementInstance", "$", &[ACCEPTED, ACTIVATED, edited]).await;
 
     for number in 0..5 {
         cluster.merge("ConfigMap", "$", "$", json!({"data": {"who": format!("me {number}")}})).await.unwrap();
@@ -100,7 +101,7 @@ async fn what_is_put_back_is_told_once_for_each_object() {
     cluster.operator_has_acted().await;
     let of_summary = "Warning PutBack: ConfigMap $/entitlements was deleted by somebody else, and is put back: it follows what is granted, so change the grant or its definition instead";
     tells(&cluster, "Organization", "$", &[of_summary]).await;
-    tells(&cluster, "EntitlementInstance", "$", &[ACCEPTED, ACTIVATED, CHANGED]).await;
+    tells(&cluster, "EntitlementInstance", "$", &[ACCEPTED, ACTIVATED, edited, CHANGED]).await;
 }
 
 #[tokio::test]
@@ -116,37 +117,65 @@ async fn a_label_that_is_taken_off_is_told() {
     tells(&cluster, "EntitlementInstance", "$", &[ACCEPTED, ACTIVATED, CHANGED]).await;
 }
 
-#[tokio::test]
-async fn none_is_lost_to_a_burst() {
-    const GRANTS: usize = 300;
-    let cluster = cluster().await;
+/// Makes so many grants at once.
+async fn burst(cluster: &Cluster, grants: usize) {
     cluster.apply(crate::harness::ORGANIZATION).await;
     cluster
         .apply("{apiVersion: entitlements.dev/v1alpha1, kind: EntitlementDefinition, metadata: {name: $}, spec: {type: Feature, allowMultiple: true}}")
         .await;
     let name = |number: usize| format!("{}-{number}", cluster.name);
-    let makes = (0..GRANTS).map(|number| {
+    let makes = (0..grants).map(|number| {
         let spec = json!({"start": "2020-01-01", "end": "2199-12-31"});
         cluster.create(grant(&name(number), &cluster.name, &cluster.name, spec))
     });
     for made in futures::future::join_all(makes).await {
         made.unwrap();
     }
+}
+
+/// How many acceptances and activations of these are told.
+async fn counts(cluster: &Cluster) -> [usize; 2] {
+    let events = cluster.list("Event", "entitlements").await;
+    ["Accepted", "Activated"].map(|reason| {
+        let is_one = |event: &&Value| {
+            let regarding = event["regarding"]["name"].as_str().unwrap_or_default();
+            event["reason"] == reason && regarding.starts_with(&format!("{}-", cluster.name))
+        };
+        events.iter().filter(is_one).count()
+    })
+}
+
+#[tokio::test]
+async fn none_is_lost_to_a_burst() {
+    const GRANTS: usize = 300;
+    let cluster = cluster().await;
+    burst(&cluster, GRANTS).await;
     let begun = Instant::now();
     loop {
-        let events = cluster.list("Event", "entitlements").await;
-        let count = |reason: &str| {
-            let is_one = |event: &&Value| {
-                let regarding = event["regarding"]["name"].as_str().unwrap_or_default();
-                event["reason"] == reason && regarding.starts_with(&format!("{}-", cluster.name))
-            };
-            events.iter().filter(is_one).count()
-        };
-        let counts = [count("Accepted"), count("Activated")];
+        let counts = counts(&cluster).await;
         if counts == [GRANTS, GRANTS] {
             return;
         }
         assert!(begun.elapsed() < DEADLINE, "{counts:?} of {GRANTS} are told");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+}
+
+#[tokio::test]
+async fn an_operator_that_ends_tells_what_it_has_done() {
+    const GRANTS: usize = 200;
+    let stage = tokio::task::spawn_blocking(Stage::start).await.unwrap();
+    let operator = stage.operator_that_logs("info", &[]);
+    let cluster = stage.cluster().await;
+    burst(&cluster, GRANTS).await;
+    let is_active = |instance: &&Value| instance["status"]["phase"] == "Active";
+    let begun = Instant::now();
+    let mut seen = 0;
+    while seen < GRANTS {
+        assert!(begun.elapsed() < DEADLINE, "{seen} of {GRANTS} are active");
+        seen = cluster.list("EntitlementInstance", "entitlements").await.iter().filter(is_active).count();
+    }
+    tokio::task::spawn_blocking(move || operator.stop()).await.unwrap();
+    assert_eq!(counts(&cluster).await, [GRANTS, GRANTS]);
+    tokio::task::spawn_blocking(move || drop(stage)).await.unwrap();
 }

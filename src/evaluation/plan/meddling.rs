@@ -22,7 +22,9 @@ impl Meddling {
     #[must_use]
     pub fn of(content: &ObjectContent, found: Option<&Observed>, before: Option<&Observed>) -> Option<Self> {
         let Some(found) = found else {
-            return before.filter(|before| before.is_as(content)).map(|_| Self::Deleted);
+            // One that was terminating is one that the operator withdrew, and that something held.
+            let is_lost = |before: &&Observed| before.is_as(content) && !before.is_terminating;
+            return before.filter(is_lost).map(|_| Self::Deleted);
         };
         let is_put_back = before.is_some_and(|before| before.is_as(content)) || belies_its_hash(content, found);
         is_put_back.then_some(Self::Changed)

@@ -29,6 +29,7 @@ fn without_labels(value: &str) -> Observed {
 #[rstest]
 #[case::deleted(None, Some(as_written("1")), Some(Meddling::Deleted))]
 #[case::deleted_and_to_be_another_now(None, Some(as_written("0")), None)]
+#[case::withdrawn_and_held(None, Some(Observed { is_terminating: true, ..as_written("1") }), None)]
 #[case::new(None, None, None)]
 #[case::changed(Some(with_other_data("1")), Some(as_written("1")), Some(Meddling::Changed))]
 #[case::changed_while_the_operator_was_down(Some(with_other_data("1")), None, Some(Meddling::Changed))]

@@ -70,7 +70,7 @@ pub const TARGET: Target = Target {
 fn run(input: &[u8]) -> String {
     let now = parse_instant("2026-07-01T00:00:00Z").unwrap();
     let options = ReadOptions {
-        created: now,
+        created: now.into(),
         namespace: "entitlements".into(),
         operator_namespace: "entitlement-operator".to_owned(),
     };

@@ -5,7 +5,7 @@ use super::{
     offline::{Examination, SourceArguments, is_readable, read},
     outcome::{Failure, Outcome},
 };
-use crate::core::calendar::Instant;
+use crate::offline::When;
 use std::path::{Path, PathBuf};
 
 /// What came of the two sets.
@@ -25,14 +25,14 @@ pub enum Change {
 ///
 /// # Errors
 /// When that cannot be done, whatever the manifests are.
-pub fn change(old: &Path, new: &[PathBuf], source: &SourceArguments, now: Instant) -> Result<Change, Failure> {
-    let old = Examination::of_reading(read(&[old.to_owned()], source, now)?);
+pub fn change(old: &Path, new: &[PathBuf], source: &SourceArguments, when: When) -> Result<Change, Failure> {
+    let old = Examination::of_reading(read(&[old.to_owned()], source, when)?);
     if old.outcome() == Outcome::Unreadable {
         return Ok(Change::Unreadable(Box::new(old)));
     }
-    let mut new = read(new, source, now)?;
+    let mut new = read(new, source, when)?;
     if is_readable(&new.findings) {
-        new.follow(&old.manifests, now)?;
+        new.follow(&old.manifests, when)?;
     }
-    Ok(Change::Read { old: Box::new(old.manifests), new: Box::new(Examination::of(new, now)) })
+    Ok(Change::Read { old: Box::new(old.manifests), new: Box::new(Examination::of(new, when)) })
 }

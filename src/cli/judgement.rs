@@ -11,11 +11,8 @@ use crate::{
         conditions::{ACCEPTED, FACETS_VALID, READY},
         entitlement_instance::{AmendmentState, State},
     },
-    core::{
-        calendar::Instant,
-        grant::{Grant, GrantId},
-    },
-    offline::{Flaw, Inventory, Status, Subject, Survey},
+    core::grant::{Grant, GrantId},
+    offline::{Flaw, Inventory, Status, Subject, Survey, When},
 };
 use serde::Deserialize;
 use std::{collections::BTreeMap, sync::Arc};
@@ -29,8 +26,8 @@ const FACETS_INVALID: &str = "FacetsInvalid";
 
 /// What the statuses of a survey say against the manifests.
 #[must_use]
-pub fn judge(manifests: &Manifests, survey: &Survey, now: Instant) -> Vec<Finding> {
-    let flaws = manifests.inventory.flaws(survey, now);
+pub fn judge(manifests: &Manifests, survey: &Survey, when: impl Into<When>) -> Vec<Finding> {
+    let flaws = manifests.inventory.flaws(survey, when);
     let suggestions = Suggestions::of(&manifests.inventory);
     let mut findings = Vec::new();
     for (subject, document) in &manifests.documents {

@@ -6,6 +6,7 @@ mod columns;
 mod completion;
 mod connection;
 mod crds;
+mod days;
 mod diagnostics;
 mod documents;
 mod explain;

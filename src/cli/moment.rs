@@ -1,13 +1,18 @@
 //! Moments as people give them and read them.
 
-use crate::core::calendar::{CalendarDuration, Instant, Moment, Nominal, Tz, add, parse_instant, subtract};
-use chrono::{Datelike, NaiveDate, NaiveTime, Timelike};
+use crate::{
+    core::calendar::{CalendarDuration, Instant, Moment, Nominal, Tz, parse_instant},
+    offline::When,
+};
+use chrono::{Datelike, NaiveDate, Timelike};
 
 /// A moment as an argument gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MomentArgument {
     /// Whatever the time is.
     At(Instant),
+    /// A day, where the client is.
+    On(NaiveDate),
     /// So long after now.
     Later(CalendarDuration),
     /// So long before now.
@@ -20,47 +25,48 @@ impl MomentArgument {
     /// # Errors
     /// A sentence that says what may be written.
     pub fn read(text: &str) -> Result<Self, String> {
-        if let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
-            return Ok(Self::At(day.and_time(NaiveTime::MIN).and_utc()));
+        if let Ok(Moment::Date(day)) = text.parse() {
+            return Ok(Self::On(day));
         }
         if let Some(later) = text.strip_prefix('+') {
-            return duration(later).map(Self::Later);
+            return duration(later, '+').map(Self::Later);
         }
         if let Some(earlier) = text.strip_prefix('-') {
-            return duration(earlier).map(Self::Earlier);
+            return duration(earlier, '-').map(Self::Earlier);
         }
         parse_instant(text).map(Self::At).map_err(|error| format!("{error}; or a time from now, such as +90d or -12h"))
     }
 
-    /// The moment that it means. Calendar durations are reckoned in UTC.
+    /// The moment that it means, which each client's calendar may place elsewhere.
     #[must_use]
-    pub fn resolve(self, now: Instant) -> Instant {
-        let nominal = Nominal::of_instant(now, Tz::UTC);
+    pub fn when(self, now: Instant) -> When {
         match self {
-            Self::At(instant) => instant,
-            Self::Later(duration) => {
-                add(nominal, duration, nominal.day()).at().map_or(Instant::MAX_UTC, Nominal::instant)
-            }
-            Self::Earlier(duration) => subtract(nominal, duration, nominal.day()),
+            Self::At(instant) => When::At(instant),
+            Self::On(day) => When::On(day),
+            Self::Later(duration) => When::After(now, duration),
+            Self::Earlier(duration) => When::Before(now, duration),
         }
     }
 }
 
 /// An ISO 8601 duration, or a whole number with the letter of a unit.
-fn duration(text: &str) -> Result<CalendarDuration, String> {
+fn duration(text: &str, sign: char) -> Result<CalendarDuration, String> {
     if text.starts_with('P') {
         return text.parse().map_err(|error: crate::core::calendar::InvalidDuration| error.to_string());
     }
     let unknown = || {
         format!(
-            "{text:?} is no length of time: write a whole number and a unit (s, m, h, d, w, mo, y), such as 90d, or an ISO 8601 duration, such as P3M"
+            "{text:?} is no length of time: write a whole number and a unit (s, min, h, d, w, mo, y), such as 90d, or an ISO 8601 duration, such as P3M"
         )
     };
     let unit = text.trim_start_matches(|character: char| character.is_ascii_digit());
     let number = text.strip_suffix(unit).filter(|number| !number.is_empty()).ok_or_else(unknown)?;
     let written = match unit {
         "s" => format!("PT{number}S"),
-        "m" => format!("PT{number}M"),
+        "min" => format!("PT{number}M"),
+        "m" => {
+            return Err(format!("{sign}{text} may be minutes or months: write {sign}{number}min or {sign}{number}mo"));
+        }
         "h" => format!("PT{number}H"),
         "d" => format!("P{number}D"),
         "w" => format!("P{number}W"),
@@ -155,20 +161,21 @@ mod tests {
     }
 
     #[rstest]
-    #[case("2027-01-31", "2027-01-31T00:00:00Z")]
+    #[case("2027-01-31", "2027-01-30T23:00:00Z")]
     #[case("2027-01-31T09:00:00+01:00", "2027-01-31T08:00:00Z")]
-    #[case("+90d", "2027-05-01T12:00:00Z")]
+    #[case("+90d", "2027-05-01T11:00:00Z")]
     #[case("-30d", "2027-01-01T12:00:00Z")]
     #[case("+1mo", "2027-02-28T12:00:00Z")]
     #[case("+1y", "2028-01-31T12:00:00Z")]
     #[case("-2w", "2027-01-17T12:00:00Z")]
-    #[case("+90m", "2027-01-31T13:30:00Z")]
+    #[case("+90min", "2027-01-31T13:30:00Z")]
     #[case("-12h", "2027-01-31T00:00:00Z")]
     #[case("+5s", "2027-01-31T12:00:05Z")]
-    #[case("+P1Y2M3DT4H", "2028-04-03T16:00:00Z")]
+    #[case("+P1Y2M3DT4H", "2028-04-03T15:00:00Z")]
     #[case("-P1M", "2026-12-31T12:00:00Z")]
     fn a_moment_is_given_in_many_ways(#[case] text: &str, #[case] expected: &str) {
-        assert_eq!(MomentArgument::read(text).unwrap().resolve(instant("2027-01-31T12:00:00Z")), instant(expected));
+        let when = MomentArgument::read(text).unwrap().when(instant("2027-01-31T12:00:00Z"));
+        assert_eq!(when.first(zone("Europe/Berlin")), instant(expected));
     }
 
     #[rstest]
@@ -181,9 +188,18 @@ mod tests {
     #[case("-P")]
     #[case("+99999999999999999999d")]
     #[case("2027-02-30")]
+    #[case("2027-1-31")]
+    #[case("31.01.2027")]
     fn anything_else_is_explained(#[case] text: &str) {
         let error = MomentArgument::read(text).unwrap_err();
         assert!(error.contains("such as"), "{error}");
+    }
+
+    #[rstest]
+    #[case("+1m", "+1m may be minutes or months: write +1min or +1mo")]
+    #[case("-15m", "-15m may be minutes or months: write -15min or -15mo")]
+    fn minutes_and_months_are_not_guessed(#[case] text: &str, #[case] expected: &str) {
+        assert_eq!(MomentArgument::read(text).unwrap_err(), expected);
     }
 
     #[rstest]

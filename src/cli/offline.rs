@@ -4,6 +4,7 @@ use super::{
     change::{Change, change},
     cluster::{self, Scope},
     connection::ConnectionArguments,
+    days::whose_days,
     diagnostics::{Excerpts, Finding, MAX_FINDINGS, Severity, say_all},
     judgement::judge,
     manifests::{self, Manifests, ReadOptions},
@@ -21,7 +22,7 @@ use crate::{
         name::{Fault, dns_label},
     },
     evaluation::Limits,
-    offline::Survey,
+    offline::{Survey, When},
 };
 use chrono::{DurationRound, TimeDelta, Utc};
 use clap::Args;
@@ -69,8 +70,8 @@ pub struct SourceArguments {
 /// The moment that is looked at.
 #[derive(Debug, Args)]
 pub struct MomentArguments {
-    /// The moment that is looked at: an RFC 3339 time, a date (00:00 UTC), or a time from now such as +90d, -12h, +1y or
-    /// -P1M [default: now]
+    /// The moment that is looked at: an RFC 3339 time, a date (00:00 where each client is), or a time from now such as +90d,
+    /// -12h, +15min, +1mo, +1y or -P1M, by each client's calendar [default: now]
     ///
     /// Objects without a creationTimestamp count as made at it.
     #[arg(long, value_name = "TIME", value_parser = MomentArgument::read, allow_hyphen_values = true)]
@@ -80,9 +81,9 @@ pub struct MomentArguments {
 impl MomentArguments {
     /// The moment.
     #[must_use]
-    pub fn moment(&self) -> Instant {
+    pub fn moment(&self) -> When {
         let now = this_second();
-        self.at.map_or(now, |at| at.resolve(now))
+        self.at.map_or(When::At(now), |at| at.when(now))
     }
 }
 
@@ -93,6 +94,16 @@ pub struct InputArguments {
     source: SourceArguments,
     #[command(flatten)]
     moment: MomentArguments,
+}
+
+impl InputArguments {
+    /// Says whose day it is that is looked at, where it is a day.
+    pub fn say_days(&self, examination: &Examination) {
+        let clients = examination.survey.iter().flat_map(|_| examination.manifests.inventory.zones());
+        if let Some(days) = whose_days(&[Some(self.moment.moment())], clients) {
+            say(&days);
+        }
+    }
 }
 
 /// What came of the manifests.
@@ -118,14 +129,15 @@ pub struct Examination {
 impl Examination {
     /// Evaluates manifests at a moment.
     #[must_use]
-    pub fn of(mut manifests: Manifests, now: Instant) -> Self {
+    pub fn of(mut manifests: Manifests, when: impl Into<When>) -> Self {
+        let when = when.into();
         let mut findings = mem::take(&mut manifests.findings);
         let survey = is_readable(&findings).then(|| {
             let mut progress = Progress::on_terminal("evaluating organizations");
-            manifests.inventory.survey_watched(now, &mut |done, total| progress.step(done, total))
+            manifests.inventory.survey_watched(when, &mut |done, total| progress.step(done, total))
         });
         if let Some(survey) = &survey {
-            findings.extend(judge(&manifests, survey, now));
+            findings.extend(judge(&manifests, survey, when));
         }
         Self::with(manifests, findings, survey)
     }
@@ -183,6 +195,7 @@ impl Examination {
 pub fn survey(arguments: &InputArguments) -> Result<(Outcome, Option<Surveyed>), Failure> {
     let examination = examine(arguments)?;
     examination.say();
+    arguments.say_days(&examination);
     let outcome = examination.outcome();
     let Examination { manifests, survey, .. } = examination;
     Ok((outcome, survey.map(|survey| Surveyed { manifests, survey })))
@@ -193,8 +206,8 @@ pub fn survey(arguments: &InputArguments) -> Result<(Outcome, Option<Surveyed>),
 /// # Errors
 /// When that cannot be done, whatever the manifests are.
 pub fn examine(arguments: &InputArguments) -> Result<Examination, Failure> {
-    let now = arguments.moment.moment();
-    Ok(Examination::of(gather(&arguments.source, now)?, now))
+    let when = arguments.moment.moment();
+    Ok(Examination::of(gather(&arguments.source, when)?, when))
 }
 
 /// Reads the manifests as what comes after others, and evaluates them. Where the others cannot be read, that is what is wrong.
@@ -213,7 +226,8 @@ pub fn examine_since(arguments: &InputArguments, old: &Path) -> Result<Examinati
 ///
 /// # Errors
 /// When that cannot be done, whatever the objects are.
-pub fn gather(source: &SourceArguments, created: Instant) -> Result<Manifests, Failure> {
+pub fn gather(source: &SourceArguments, created: impl Into<When>) -> Result<Manifests, Failure> {
+    let created = created.into();
     if !source.filename.is_empty() {
         return read(&source.filename, source, created);
     }
@@ -226,7 +240,8 @@ pub fn gather(source: &SourceArguments, created: Instant) -> Result<Manifests, F
 ///
 /// # Errors
 /// When that cannot be done, whatever the objects are.
-pub fn read(paths: &[PathBuf], source: &SourceArguments, created: Instant) -> Result<Manifests, Failure> {
+pub fn read(paths: &[PathBuf], source: &SourceArguments, created: impl Into<When>) -> Result<Manifests, Failure> {
+    let created = created.into();
     let namespace = match source.namespaces.as_slice() {
         [] => "default",
         [namespace] => namespace,

@@ -54,6 +54,7 @@ pub fn validate(arguments: &ValidateArguments) -> Result<Outcome, Failure> {
     let value = match arguments.output {
         OutputFormat::Text => {
             examination.say();
+            arguments.input.say_days(&examination);
             return Ok(outcome);
         }
         OutputFormat::Json => json(findings, *left_out, manifests),

@@ -166,6 +166,15 @@ impl Grant {
         self
     }
 
+    /// The same grant with another moment of its source's creation.
+    #[must_use]
+    pub fn created_at(mut self, created: Instant) -> Self {
+        if self.age.made == self.created {
+            self.age.made = created;
+        }
+        Self { created, ..self }
+    }
+
     /// When the grant was made: the annotation `granted-at`, else the creation of its source.
     #[must_use]
     pub fn made(&self) -> Instant {

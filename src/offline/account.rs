@@ -1,11 +1,12 @@
 //! What one organization holds, with what was before and what comes next of each definition, as somebody is told who calls.
 
 use super::{
-    Inventory,
+    Inventory, When,
     course::{change, differences},
     inventory::Tenancy,
     lane::{Lane, parts},
     step::Step,
+    zone_of,
 };
 use crate::{
     core::{
@@ -50,6 +51,8 @@ pub struct Passage {
 /// An organization's account.
 #[derive(Clone, Debug)]
 pub struct Account {
+    /// The moment, by its calendar.
+    pub now: Instant,
     /// What it holds, and why.
     pub explanation: Explanation,
     /// By definition.
@@ -66,10 +69,11 @@ impl Inventory {
         &self,
         organization: &str,
         definition: Option<&str>,
-        now: Instant,
+        when: impl Into<When>,
         effort: Effort,
     ) -> Option<Account> {
         let snapshot = self.snapshot_of(organization)?;
+        let now = when.into().first(zone_of(snapshot.organization.as_deref()));
         let since = |name: &str| self.amount_since(name);
         let explanation = explanation::explain(&snapshot, definition, now, &since);
         let mut left = effort.work;
@@ -85,7 +89,7 @@ impl Inventory {
         let without_grant = self.definitions.iter().filter(|(name, _)| !has_grant.contains(name));
         let without_grant =
             without_grant.map(|(name, definition)| (Arc::clone(name), definition.spec.display_name.clone())).collect();
-        Some(Account { explanation, passages, without_grant })
+        Some(Account { now, explanation, passages, without_grant })
     }
 
     /// What an organization holds is evaluated from this. Of the catalogue it has what the organization's grants need.

@@ -6,6 +6,7 @@ use super::{
     lane::{Intent, Lane, parts},
     step::{GrantChange, Held, ObjectAction, ObjectChange, Standing, Step},
     survey::owner,
+    zone_of,
 };
 use crate::{
     api::{
@@ -14,7 +15,7 @@ use crate::{
     },
     core::{
         age::Age,
-        calendar::{Instant, Tz, parse_zone},
+        calendar::{Instant, Tz},
         grant::{Grant, GrantId},
     },
     evaluation::{
@@ -70,10 +71,9 @@ impl Course {
             .enumerate()
             .flat_map(|(index, lane)| lane.outcomes().map(move |(grant, _)| (grant.id.clone(), index)));
         let organization = snapshot.organization.as_ref();
-        let zone = organization.map(|organization| parse_zone(&organization.spec.time_zone));
         let mut course = Self {
             name: Arc::clone(&snapshot.name),
-            zone: zone.and_then(Result::ok).unwrap_or(Tz::UTC),
+            zone: zone_of(organization.map(AsRef::as_ref)),
             display_name: organization.and_then(|organization| organization.spec.display_name.clone()),
             namespaces: owner(snapshot).namespaces().clone(),
             lane_of: lane_of.collect(),

@@ -87,7 +87,10 @@ impl Differences {
         let mut all = Vec::new();
         for key in keys {
             let pair = Pair::of(key, &old_tracks, &new_tracks);
-            pair.compare(new.from, end, key, &mut all);
+            let departures = [old, new].into_iter().filter_map(|timeline| timeline.departures.get(&key.0));
+            let from = departures.map(|departure| departure.from).max();
+            let from = from.unwrap_or_else(|| new.from.first(Tz::UTC));
+            pair.compare(from, end, key, &mut all);
         }
         let departures = old.departures.iter().chain(&new.departures);
         let organizations = departures
@@ -179,7 +182,7 @@ impl Tracks {
     fn of(timeline: &Timeline) -> Self {
         let mut tracks = Self(BTreeMap::new());
         for (organization, departure) in &timeline.departures {
-            tracks.depart(organization, departure, timeline.from);
+            tracks.depart(organization, departure, departure.from);
         }
         for step in &timeline.steps {
             tracks.step(step);

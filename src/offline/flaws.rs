@@ -1,6 +1,6 @@
 //! What is wrong with each object, one by one and with the place: a status says it in one sentence.
 
-use super::{EntitlementKind, Inventory, Status, Subject, Survey};
+use super::{EntitlementKind, Inventory, Status, Subject, Survey, When, zone_of};
 use crate::{
     api::{
         ConditionStatus, EntitlementDefinitionSpec,
@@ -8,7 +8,7 @@ use crate::{
         entitlement_definition::Facet,
     },
     core::{
-        calendar::{Instant, parse_zone},
+        calendar::parse_zone,
         definition::{Definition, FacetSet, Problem},
         grant::GrantId,
         schema::Schema,
@@ -49,7 +49,7 @@ impl Inventory {
     /// What is wrong with the objects that a survey of this inventory found something wrong with. What has no entry has
     /// nothing wrong but what its status says.
     #[must_use]
-    pub fn flaws(&self, survey: &Survey, now: Instant) -> BTreeMap<Subject, Vec<Flaw>> {
+    pub fn flaws(&self, survey: &Survey, when: impl Into<When>) -> BTreeMap<Subject, Vec<Flaw>> {
         let is_wrong = |status: &Status| [READY, FACETS_VALID].iter().any(|type_| has_failed(status, type_));
         let wrong = survey.statuses.iter().filter(|(_, status)| is_wrong(status)).map(|(subject, _)| subject);
         let mut flaws = BTreeMap::new();
@@ -65,7 +65,7 @@ impl Inventory {
             }
         }
         if !organizations.is_empty() {
-            self.add_organization_flaws(&organizations, now, &mut flaws);
+            self.add_organization_flaws(&organizations, when.into(), &mut flaws);
         }
         flaws.retain(|_, flaws| !flaws.is_empty());
         flaws
@@ -124,11 +124,12 @@ impl Inventory {
     fn add_organization_flaws(
         &self,
         organizations: &BTreeSet<&Arc<str>>,
-        now: Instant,
+        when: When,
         flaws: &mut BTreeMap<Subject, Vec<Flaw>>,
     ) {
         let snapshots = self.snapshots(&self.catalogue());
         for snapshot in snapshots.iter().filter(|snapshot| organizations.contains(&snapshot.name)) {
+            let now = when.first(zone_of(snapshot.organization.as_deref()));
             let found = evaluation::Flaws::of(snapshot, now);
             let zone = snapshot.organization.as_ref().map(|organization| organization.spec.time_zone.as_str());
             let listed = snapshot.organization.as_ref().map(|organization| organization.spec.namespaces.as_slice());

@@ -1,6 +1,6 @@
 //! All objects that an evaluation without a cluster reads.
 
-use super::EntitlementKind;
+use super::{EntitlementKind, When, zone_of};
 use crate::{
     api::{
         EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization, entitlement_instance::State,
@@ -10,7 +10,7 @@ use crate::{
         age::Age,
         amount::Amount,
         belief::History,
-        calendar::{Instant, parse_zone},
+        calendar::{Tz, parse_zone},
         facets,
         grant::{Grant, GrantId},
         namespace::NamespaceFacts,
@@ -46,7 +46,9 @@ pub(super) type Revisions = BTreeMap<(i64, Arc<str>), Revision>;
 /// All objects that an evaluation without a cluster reads. A later object of a name replaces the one before.
 #[derive(Clone, Debug)]
 pub struct Inventory {
-    created: Time,
+    created: When,
+    /// Instances that came without a `creationTimestamp`.
+    undated: BTreeSet<GrantId>,
     operator_namespace: Arc<str>,
     limits: Limits,
     pub(super) organizations: Named<Organization>,
@@ -61,12 +63,13 @@ pub struct Inventory {
 }
 
 impl Inventory {
-    /// An empty inventory. An object that comes without a `creationTimestamp` counts as made at `created`;
-    /// `operator_namespace` is never a tenant's.
+    /// An empty inventory. An object that comes without a `creationTimestamp` counts as made at `created`, an instance by its
+    /// client's calendar; `operator_namespace` is never a tenant's.
     #[must_use]
-    pub fn new(created: Instant, operator_namespace: &str) -> Self {
+    pub fn new(created: impl Into<When>, operator_namespace: &str) -> Self {
         Self {
-            created: Time(Timestamp::from_second(created.timestamp()).unwrap_or_default()),
+            created: created.into(),
+            undated: BTreeSet::new(),
             operator_namespace: operator_namespace.into(),
             limits: Limits::DEFAULT,
             organizations: Named::new(),
@@ -104,8 +107,14 @@ impl Inventory {
 
     /// Adds an instance.
     pub fn add_instance(&mut self, mut instance: EntitlementInstance) {
+        let is_undated = instance.metadata.creation_timestamp.is_none();
         self.complete(&mut instance.metadata);
         let grant = Grant::read(&instance);
+        if is_undated {
+            self.undated.insert(grant.id.clone());
+        } else {
+            self.undated.remove(&grant.id);
+        }
         self.grants.insert(grant.id.clone(), Arc::new(grant));
     }
 
@@ -221,7 +230,8 @@ impl Inventory {
     }
 
     fn complete(&self, metadata: &mut ObjectMeta) -> Arc<str> {
-        metadata.creation_timestamp.get_or_insert_with(|| self.created.clone());
+        let earliest = || Time(Timestamp::from_second(self.created.earliest().timestamp()).unwrap_or_default());
+        metadata.creation_timestamp.get_or_insert_with(earliest);
         metadata.name.as_deref().unwrap_or_default().into()
     }
 
@@ -291,6 +301,11 @@ impl Inventory {
         told_since(definition.map(AsRef::as_ref), revisions)
     }
 
+    /// The organizations that there are, with the time zones in which they reckon.
+    pub fn zones(&self) -> impl Iterator<Item = (&str, Tz)> {
+        self.organizations.iter().map(|(name, organization)| (&**name, zone_of(Some(organization))))
+    }
+
     /// The names of definitions: those that exist, and those that grants name.
     #[must_use]
     pub fn handles(&self) -> BTreeSet<&Arc<str>> {
@@ -307,6 +322,7 @@ impl Inventory {
         tenancy: &Tenancy,
     ) -> Snapshot {
         let organization = self.organizations.get(name).map(Arc::clone);
+        let grants = self.dated(grants, zone_of(organization.as_deref()));
         let listed = organization.iter().flat_map(|organization| &organization.spec.namespaces).map(String::as_str);
         let namespaces: BTreeSet<&str> = listed.chain(grants.iter().map(|grant| &*grant.id.namespace)).collect();
         let has_all_flags = organization.iter().any(|organization| organization.spec.summary.flags == Flags::All);
@@ -325,6 +341,19 @@ impl Inventory {
             organization,
             grants,
         }
+    }
+
+    /// An instance that came without a `creationTimestamp` was made at the moment that is looked at.
+    fn dated(&self, grants: Vec<Arc<Grant>>, zone: Tz) -> Vec<Arc<Grant>> {
+        if !self.created.is_local() || self.undated.is_empty() {
+            return grants;
+        }
+        let created = self.created.first(zone);
+        let dated = |grant: Arc<Grant>| {
+            let is_dated = !self.undated.contains(&grant.id);
+            if is_dated { grant } else { Arc::new(Grant::clone(&grant).created_at(created)) }
+        };
+        grants.into_iter().map(dated).collect()
     }
 
     fn sources(&self, grants: &[Arc<Grant>]) -> SecretSources {

@@ -22,6 +22,7 @@ mod subject;
 mod succession;
 mod survey;
 mod timeline;
+mod when;
 
 #[cfg(test)]
 mod tests;
@@ -35,3 +36,4 @@ pub use step::{GrantChange, Held, ObjectAction, ObjectChange, Standing, Step};
 pub use subject::{EntitlementKind, Subject};
 pub use survey::{Status, Survey, Written};
 pub use timeline::{Bounds, Departure, End, Limit, Timeline};
+pub use when::{When, zone_of};

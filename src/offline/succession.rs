@@ -1,7 +1,7 @@
 //! Objects as what comes after others: what is in the cluster by then counts for them, as it would had these been applied
 //! over the others at a moment.
 
-use super::Inventory;
+use super::{Inventory, When, zone_of};
 use crate::{
     api::EntitlementDefinitionSpec,
     core::{
@@ -22,9 +22,11 @@ const NEWCOMER: &str = "~";
 impl Inventory {
     /// Lets these objects come after `old`: grants that were there go by the records that `old` leaves at that moment, what
     /// was valid in its catalogue is kept as revisions, and what was not there is younger than what was.
-    pub fn follow(&mut self, old: &Self, now: Instant) {
+    pub fn follow(&mut self, old: &Self, when: impl Into<When>) {
+        let when = when.into();
         let catalogue = old.catalogue();
         for snapshot in old.snapshots(&catalogue) {
+            let now = when.first(zone_of(snapshot.organization.as_deref()));
             for (grant, outcome) in snapshot.grants.iter().zip(evaluate(&snapshot, now).grants) {
                 if let Some(own) = self.grants.get_mut(&grant.id) {
                     *own = Arc::new(Grant::clone(own).remembering(&outcome.status));

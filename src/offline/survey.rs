@@ -1,12 +1,15 @@
 //! Everything that an inventory comes to at one moment.
 
-use super::{EntitlementKind, Flaw, Inventory, Subject, doubts, inventory::Named};
+use super::{EntitlementKind, Flaw, Inventory, Subject, When, doubts, inventory::Named, zone_of};
 use crate::{
     api::{
         Condition, EntitlementDefinition, EntitlementDefinitionStatus, EntitlementInstanceStatus,
         FacetDefinitionStatus, OrganizationStatus, Phase, entitlement_definition::InstanceCounts,
     },
-    core::{calendar::Instant, namespace::NamespaceFacts},
+    core::{
+        calendar::{Instant, Tz},
+        namespace::NamespaceFacts,
+    },
     evaluation::{
         Evaluation, Snapshot,
         catalogue_status::{Grants, InvalidGrants, definition_status, facet_status},
@@ -91,13 +94,14 @@ pub struct Survey {
 impl Inventory {
     /// Evaluates everything at one moment.
     #[must_use]
-    pub fn survey(&self, now: Instant) -> Survey {
-        self.survey_watched(now, &mut |_, _| {})
+    pub fn survey(&self, when: impl Into<When>) -> Survey {
+        self.survey_watched(when, &mut |_, _| {})
     }
 
     /// Evaluates everything at one moment. `watch` is told how many organizations of how many are done.
     #[must_use]
-    pub fn survey_watched(&self, now: Instant, watch: &mut dyn FnMut(usize, usize)) -> Survey {
+    pub fn survey_watched(&self, when: impl Into<When>, watch: &mut dyn FnMut(usize, usize)) -> Survey {
+        let when = when.into();
         let catalogue = self.catalogue();
         let mut survey = Survey::default();
         let mut census = Census::default();
@@ -105,10 +109,13 @@ impl Inventory {
         let total = snapshots.len();
         for (done, snapshot) in snapshots.into_iter().enumerate() {
             watch(done, total);
+            let now = when.first(zone_of(snapshot.organization.as_deref()));
             let evaluation = evaluate(&snapshot, now);
             census.count(&self.definitions, &snapshot, &evaluation);
             survey.add(&snapshot, evaluation, now);
         }
+        // What is no client's knows no other calendar.
+        let now = when.first(Tz::UTC);
         for (name, facet) in &self.facets {
             let subject = Subject::cluster_scoped(EntitlementKind::FacetDefinition, name);
             let invalid = census.of_facets.remove(&**name).unwrap_or_default();

@@ -1,9 +1,10 @@
 //! Everything that time alone will bring.
 
 use super::{
-    Inventory,
+    Inventory, When,
     course::{Course, Objects},
     step::{Held, Step},
+    zone_of,
 };
 use crate::core::calendar::{Instant, Tz};
 use std::{
@@ -16,9 +17,9 @@ use std::{
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     /// The first moment.
-    pub from: Instant,
+    pub from: When,
     /// The last moment; absent: as long as anything changes.
-    pub to: Option<Instant>,
+    pub to: Option<When>,
     /// After so many steps it is enough.
     pub steps: usize,
     /// After what costs so many evaluations of a grant it is enough.
@@ -31,7 +32,7 @@ pub enum End {
     /// Nothing changes by time alone any more.
     Nothing,
     /// The moment that was asked for has come.
-    Asked(Instant),
+    Asked(When),
     /// It would be too much: what happens from this moment on is left out.
     TooMuch(Instant, Limit),
 }
@@ -48,6 +49,8 @@ pub enum Limit {
 /// An organization as it is at the first moment.
 #[derive(Clone, Debug)]
 pub struct Departure {
+    /// That moment, by its calendar.
+    pub from: Instant,
     /// The time zone in which it reckons.
     pub zone: Tz,
     /// Its name for people.
@@ -62,7 +65,7 @@ pub struct Departure {
 #[derive(Clone, Debug)]
 pub struct Timeline {
     /// The first moment.
-    pub from: Instant,
+    pub from: When,
     /// Every organization at the first moment.
     pub departures: BTreeMap<Arc<str>, Departure>,
     /// What happens, in order.
@@ -116,10 +119,14 @@ impl Inventory {
         let mut walk = Walk::default();
         for (done, snapshot) in snapshots.into_iter().enumerate() {
             watch(done);
-            walk.add(Course::start(&snapshot, left(&snapshot.name), bounds.from));
+            let zone = zone_of(snapshot.organization.as_deref());
+            let (from, to) = (bounds.from.first(zone), bounds.to.map(|to| to.last(zone)));
+            walk.add(Course::start(&snapshot, left(&snapshot.name), from), (from, to));
         }
         let departures = walk.departures();
         let end = walk.go(bounds, watch);
+        // Where each client's calendar decides, they do not begin at one moment.
+        walk.steps.sort_by_key(|step| step.at);
         Timeline { from: bounds.from, departures, steps: walk.steps, end }
     }
 }
@@ -128,34 +135,39 @@ impl Inventory {
 #[derive(Default)]
 struct Walk {
     courses: Vec<Course>,
+    /// The first and the last moment of each.
+    reaches: Vec<(Instant, Option<Instant>)>,
     queue: BinaryHeap<Reverse<(Instant, usize)>>,
     steps: Vec<Step>,
     work: usize,
 }
 
 impl Walk {
-    fn add(&mut self, (course, step): (Course, Option<Step>)) {
+    fn add(&mut self, (course, step): (Course, Option<Step>), reach: (Instant, Option<Instant>)) {
         self.steps.extend(step);
         let index = self.courses.len();
         self.queue.extend(course.next().map(|next| Reverse((next, index))));
         self.courses.push(course);
+        self.reaches.push(reach);
     }
 
     fn departures(&self) -> BTreeMap<Arc<str>, Departure> {
-        let departure = |course: &Course| Departure {
+        let departure = |course: &Course, from| Departure {
+            from,
             zone: course.zone(),
             display_name: course.display_name().map(str::to_owned),
             held: course.held(),
             objects: course.objects().clone(),
         };
-        self.courses.iter().map(|course| (Arc::clone(course.name()), departure(course))).collect()
+        let courses = self.courses.iter().zip(&self.reaches);
+        courses.map(|(course, (from, _))| (Arc::clone(course.name()), departure(course, *from))).collect()
     }
 
     fn go(&mut self, bounds: &Bounds, watch: &mut dyn FnMut(usize)) -> End {
         let mut done = self.courses.len();
         while let Some(Reverse((at, index))) = self.queue.pop() {
-            if let Some(to) = bounds.to.filter(|to| at > *to) {
-                return End::Asked(to);
+            if self.reaches.get(index).is_some_and(|(_, to)| to.is_some_and(|to| at > to)) {
+                continue;
             }
             done += 1;
             watch(done);

@@ -111,3 +111,115 @@ fn wrong_usage_is_explained() {
         assert_eq!((code(&output), text(&output.stdout)), (2, ""), "{arguments:?}");
     }
 }
+
+/// One day begins at another moment for each client.
+#[test]
+fn a_day_is_each_clients_own() {
+    let at = |organization: &str, time: &str| {
+        let arguments =
+            ["timeline", "-f", "service", "--from", "2026-12-31", "--to", "2026-12-31", "--organization", organization];
+        let output = run(&arguments);
+        let all = text(&output.stdout);
+        assert!(all.contains(time), "{all}");
+    };
+    at("acme", "Nothing changes by time alone up to the end of 2026-12-31. Days are those of Europe/Berlin.\n");
+    at("globex", "Nothing changes by time alone up to the end of 2026-12-31. Days are those of Asia/Tokyo.\n");
+    let output = run(&["timeline", "-f", "service", "--from", "2027-01-01", "--to", "2027-01-01"]);
+    assert_golden("service.day.timeline", &output.stdout);
+    let output = run(&["timeline", "-f", "service", "--from", "2027-01-01", "--to", "2027-01-01", "-o", "json"]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&json["from"], &json["end"]["day"]), (&"2027-01-01".into(), &"2027-01-01".into()));
+    assert_eq!(json["end"]["at"], "2027-01-01T22:59:59Z");
+    assert_eq!(
+        json["organizations"],
+        serde_json::json!({
+            "acme": {"timeZone": "Europe/Berlin", "from": "2026-12-31T23:00:00Z"},
+            "globex": {"timeZone": "Asia/Tokyo", "from": "2026-12-31T15:00:00Z"},
+        })
+    );
+}
+
+/// What happens during the last day is shown, and nothing of the next one.
+#[test]
+fn the_last_day_is_looked_at_to_its_end() {
+    let organization = |zone: &str| {
+        format!(
+            "apiVersion: entitlements.dev/v1alpha1\nkind: Organization\nmetadata: {{name: a}}\nspec: {{timeZone: {zone}, namespaces: [a]}}\n"
+        )
+    };
+    let grant = |name: &str, start: &str| {
+        format!(
+            "---\napiVersion: entitlements.dev/v1alpha1\nkind: EntitlementInstance\nmetadata: {{name: {name}, namespace: entitlements}}\nspec: {{organization: a, definition: seats, start: \"{start}\"}}\n"
+        )
+    };
+    for (zone, late, next) in [
+        ("Europe/Berlin", "2027-02-01T22:59:59Z", "2027-02-01T23:00:00Z"),
+        ("America/New_York", "2027-02-02T04:59:59Z", "2027-02-02T05:00:00Z"),
+    ] {
+        let grants =
+            [grant("day", "2027-02-01"), grant("late", late), grant("next", next), grant("after", "2027-02-02")];
+        let manifests = format!("{}{}", organization(zone), grants.concat());
+        let arguments = ["timeline", "-f", "-", "service/catalogue.yaml", "--from", "2027-02-01", "--to", "2027-02-01"];
+        let output = run_with_input(&[&arguments[..], &["-o", "json"]].concat(), &manifests);
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let steps = json["steps"].as_array().unwrap();
+        let names: Vec<&str> = steps
+            .iter()
+            .flat_map(|step| step["instances"].as_array().unwrap())
+            .map(|one| one["instance"].as_str().unwrap())
+            .collect();
+        assert_eq!(names, ["entitlements/late"], "{zone}: {json:#}");
+    }
+}
+
+/// An object that comes without a creationTimestamp is made at the moment that is looked at, which is the client's.
+#[test]
+fn what_is_made_on_a_day_is_made_where_the_client_is() {
+    let client = |name: &str, zone: &str| {
+        format!(
+            "---\napiVersion: entitlements.dev/v1alpha1\nkind: Organization\nmetadata: {{name: {name}}}\nspec: {{timeZone: {zone}, namespaces: [{name}]}}\n---\napiVersion: entitlements.dev/v1alpha1\nkind: EntitlementInstance\nmetadata: {{name: {name}, namespace: entitlements}}\nspec: {{organization: {name}, definition: support}}\n"
+        )
+    };
+    let manifests = [client("east", "Pacific/Auckland"), client("west", "America/New_York")].concat();
+    let output = run_with_input(
+        &["render", "-f", "-", "service/catalogue.yaml", "--at", "2026-12-01", "-o", "json"],
+        &manifests,
+    );
+    assert_eq!(
+        (code(&output), text(&output.stderr)),
+        (0, "Days are those of each client: America/New_York (west), Pacific/Auckland (east).\n")
+    );
+    let list: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let of = |name: &str| {
+        let items = list["items"].as_array().unwrap();
+        let found = items.iter().find(|item| item["kind"] == "EntitlementInstance" && item["metadata"]["name"] == name);
+        let status = &found.unwrap()["status"];
+        (status["phase"].as_str().unwrap().to_owned(), status["start"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(of("east"), ("Active".to_owned(), "2026-11-30T11:00:00Z".to_owned()));
+    assert_eq!(of("west"), ("Active".to_owned(), "2026-12-01T05:00:00Z".to_owned()));
+}
+
+#[test]
+fn minutes_and_months_are_told_apart() {
+    let output = run(&["timeline", "-f", "service", "--to", "+1m"]);
+    assert_eq!((code(&output), text(&output.stdout)), (2, ""));
+    assert!(
+        text(&output.stderr).contains("+1m may be minutes or months: write +1min or +1mo"),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+/// A time zone that nobody knows is UTC, and the finding says so.
+#[test]
+fn an_unknown_time_zone_is_utc() {
+    let organization = "apiVersion: entitlements.dev/v1alpha1\nkind: Organization\nmetadata: {name: a}\nspec: {timeZone: Europe/Belin, namespaces: [a]}\n";
+    let output = run_with_input(&["timeline", "-f", "-", "--from", "2026-12-01", "--to", "9999-12-31"], organization);
+    assert_eq!(code(&output), 1);
+    assert!(text(&output.stderr).contains("InvalidTimeZone"), "{}", text(&output.stderr));
+    assert_eq!(
+        text(&output.stdout),
+        "Nothing changes by time alone up to the end of 9999-12-31. Days are those of UTC.\n"
+    );
+}

@@ -13,7 +13,7 @@ pub use error::{ClusterError, explain, is_forbidden};
 use super::manifests::Manifests;
 use crate::{
     connection::{Connection, client},
-    core::calendar::Instant,
+    offline::When,
 };
 use kube::Client;
 use reader::Reader;
@@ -33,7 +33,7 @@ pub struct Scope {
     /// The operator's own namespace.
     pub operator_namespace: String,
     /// The moment at which an object without a `creationTimestamp` counts as made; there are none such in a cluster.
-    pub created: Instant,
+    pub created: When,
 }
 
 /// Reads the objects of a cluster.

@@ -219,8 +219,11 @@ fn sarif_says_where_and_what_to_write_instead() {
 
 fn examined_alone(text: &str) -> (Manifests, Vec<Finding>) {
     let now = parse_instant("2026-07-01T00:00:00Z").unwrap();
-    let options =
-        ReadOptions { created: now, namespace: "entitlements".into(), operator_namespace: "operator".to_owned() };
+    let options = ReadOptions {
+        created: now.into(),
+        namespace: "entitlements".into(),
+        operator_namespace: "operator".to_owned(),
+    };
     let manifests = read(&["-".into()], &mut text.as_bytes(), &options).unwrap();
     let mut findings = manifests.findings.clone();
     findings.extend(judge(&manifests, &manifests.inventory.survey(now), now));

@@ -55,7 +55,8 @@ Examples:
   entitlement-operator explain acme -f clients/ --at 2026-07-01
   entitlement-operator explain acme backup -f clients/ --at 2026-07-01 -o json
 
-TIME is an RFC 3339 time, a date (00:00 UTC), or a time from now such as +90d, -12h, +1y or -P1M.
+TIME is an RFC 3339 time, a date (00:00 where the client is), or a time from now such as +90d, -12h, +15min, +1mo, +1y or \
+-P1M, by the client's calendar.
 
 Exit codes: 0 it was explained, 1 too, but part of the input was refused, 2 usage, unreadable input, a cluster that cannot \
 be looked at, or no such organization or definition.")]
@@ -85,8 +86,8 @@ enum OutputFormat {
 
 /// Says what an organization holds, and why.
 pub fn explain(arguments: &ExplainArguments) -> Result<Outcome, Failure> {
-    let now = arguments.moment.moment();
-    let examination = Examination::of_reading(gather(&arguments.source, now)?);
+    let when = arguments.moment.moment();
+    let examination = Examination::of_reading(gather(&arguments.source, when)?);
     examination.say();
     let outcome = examination.outcome();
     if outcome == Outcome::Unreadable {
@@ -99,9 +100,10 @@ pub fn explain(arguments: &ExplainArguments) -> Result<Outcome, Failure> {
     let is_table = definition.is_none() && !arguments.all;
     let is_json = matches!(arguments.output, OutputFormat::Json);
     let effort = Effort { steps: if is_table && !is_json { FEW_STEPS } else { STEPS }, work: WORK };
-    let Some(account) = inventory.account(organization, definition, now, effort) else {
+    let Some(account) = inventory.account(organization, definition, when, effort) else {
         return Err(unknown("organization", organization, &[]));
     };
+    let now = account.now;
     let rows = rows(&account, now);
     let statement = Statement {
         not_held: not_held(&account, &rows, definition),

@@ -3,8 +3,7 @@
 use super::{Label, Manifests, ReadError, finding, resource::Resources};
 use crate::{
     cli::diagnostics::{Finding, Severity},
-    core::calendar::Instant,
-    offline::Subject,
+    offline::{Subject, When},
 };
 
 /// The reason of a change that the API server would refuse, though it would take the object were it made anew.
@@ -16,7 +15,7 @@ impl Manifests {
     ///
     /// # Errors
     /// When the checks cannot be made.
-    pub fn follow(&mut self, old: &Self, now: Instant) -> Result<(), ReadError> {
+    pub fn follow(&mut self, old: &Self, when: When) -> Result<(), ReadError> {
         let findings = self.locked(old, &Resources::new()?);
         for (subject, finding) in findings {
             self.documents.remove(&subject);
@@ -29,7 +28,7 @@ impl Manifests {
                 let _ = self.inventory.add(subject.kind, &before.value);
             }
         }
-        self.inventory.follow(&old.inventory, now);
+        self.inventory.follow(&old.inventory, when);
         Ok(())
     }
 

@@ -42,10 +42,7 @@ pub use source::STANDARD_INPUT;
 use text::MAX_VALUES;
 
 use super::diagnostics::{Excerpt, Finding, Label, Location, MAX_FINDINGS, Severity};
-use crate::{
-    core::calendar::Instant,
-    offline::{EntitlementKind, Inventory, Subject},
-};
+use crate::offline::{EntitlementKind, Inventory, Subject, When};
 use document::{Recognised, objects, recognise};
 use resource::Resources;
 use serde_json::Value;
@@ -107,7 +104,7 @@ pub struct Document {
 #[derive(Clone, Debug)]
 pub struct ReadOptions {
     /// The moment at which objects without a `creationTimestamp` count as made.
-    pub created: Instant,
+    pub created: When,
     /// The namespace of objects that name none.
     pub namespace: Arc<str>,
     /// The operator's own namespace.

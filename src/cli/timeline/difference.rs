@@ -1,15 +1,20 @@
 //! How two timelines differ, as a comment on a pull request and as JSON.
 
-use super::{json::end, table::Anchor, words::list};
+use super::{
+    json::{end, from},
+    table::{Anchor, up_to},
+    words::list,
+};
 use crate::{
     cli::{
+        days::whose_days,
         diagnostics::{Finding, one},
         moment::shown,
         text::on_one_line,
     },
     core::calendar::{Bound, Instant, Tz, format_instant, format_local},
     evaluation::object::ObjectKey,
-    offline::{Aspect, Difference, Differences, End, Limit, State},
+    offline::{Aspect, Bounds, Difference, Differences, End, Limit, State},
 };
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, sync::Arc};
@@ -18,10 +23,18 @@ use std::{collections::BTreeMap, sync::Arc};
 const MOST_REFUSED: usize = 20;
 
 /// The differences in Markdown, after what is refused of the new manifests.
-pub fn markdown(differences: &Differences, refused: &[&Finding], anchor: Anchor) -> String {
+pub fn markdown(differences: &Differences, refused: &[&Finding], bounds: &Bounds, anchor: Anchor) -> String {
     let mut text = refusals(refused);
     if differences.all.is_empty() {
-        text.extend(["Clients get the same as before", &reach(differences.end), ".\n", &warning(differences.end)]);
+        let days = days(differences, bounds);
+        text.extend([
+            "Clients get the same as before",
+            &reach(differences.end),
+            ".",
+            &days,
+            "\n",
+            &warning(differences.end),
+        ]);
         return text;
     }
     for organization in names(differences) {
@@ -33,7 +46,8 @@ pub fn markdown(differences: &Differences, refused: &[&Finding], anchor: Anchor)
         text.push_str(&section.table());
         text.push_str(&section.objects());
     }
-    text.extend(["Nothing else that clients get changes", &reach(differences.end), ".\n"]);
+    let days = days(differences, bounds);
+    text.extend(["Nothing else that clients get changes", &reach(differences.end), ".", &days, "\n"]);
     text.push_str(&warning(differences.end));
     text
 }
@@ -67,8 +81,15 @@ fn names(differences: &Differences) -> Vec<&Arc<str>> {
 fn reach(end: End) -> String {
     match end {
         End::Nothing => String::new(),
-        End::Asked(to) | End::TooMuch(to, _) => format!(" until {}", shown(to, Tz::UTC)),
+        End::Asked(to) => format!(" until {}", up_to(to, Tz::UTC)),
+        End::TooMuch(at, _) => format!(" until {}", shown(at, Tz::UTC)),
     }
+}
+
+fn days(differences: &Differences, bounds: &Bounds) -> String {
+    let clients = differences.organizations.iter().map(|(name, (zone, _))| (&**name, *zone));
+    let days = whose_days(&[Some(bounds.from), bounds.to], clients);
+    days.map_or_else(String::new, |days| format!(" {}", plain(&days)))
 }
 
 fn warning(end: End) -> String {
@@ -122,7 +143,8 @@ impl Section<'_> {
         match (until, self.end) {
             (Bound::At(until), _) => shown(until, self.zone),
             (Bound::Never, End::Nothing) => "for good".to_owned(),
-            (Bound::Never, End::Asked(to) | End::TooMuch(to, _)) => format!("beyond {}", shown(to, self.zone)),
+            (Bound::Never, End::Asked(to)) => format!("beyond {}", up_to(to, self.zone)),
+            (Bound::Never, End::TooMuch(at, _)) => format!("beyond {}", shown(at, self.zone)),
         }
     }
 
@@ -194,7 +216,7 @@ fn code(text: &str) -> String {
 }
 
 /// The differences as one object, with what is refused of the new manifests as `validate` tells it.
-pub fn json(differences: &Differences, refused: &[&Finding], from: Instant) -> Value {
+pub fn json(differences: &Differences, refused: &[&Finding], bounds: &Bounds) -> Value {
     let all: Vec<Value> = differences
         .all
         .iter()
@@ -204,7 +226,22 @@ pub fn json(differences: &Differences, refused: &[&Finding], from: Instant) -> V
         })
         .collect();
     let refused: Vec<Value> = refused.iter().map(|finding| one(finding)).collect();
-    json!({ "from": format_instant(from), "end": end(differences.end), "refused": refused, "differences": all })
+    let zones = || differences.organizations.values().map(|(zone, _)| *zone);
+    let organizations: Map<String, Value> = differences
+        .organizations
+        .iter()
+        .map(|(name, (zone, _))| {
+            let from = format_instant(bounds.from.first(*zone));
+            (name.to_string(), json!({ "timeZone": zone.name(), "from": from }))
+        })
+        .collect();
+    json!({
+        "from": from(bounds.from, zones().map(|zone| bounds.from.first(zone))),
+        "end": end(differences.end, zones()),
+        "organizations": organizations,
+        "refused": refused,
+        "differences": all,
+    })
 }
 
 fn entry(difference: &Difference, zone: Tz) -> Value {

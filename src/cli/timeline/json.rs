@@ -1,8 +1,8 @@
 //! A timeline as JSON.
 
 use crate::{
-    core::calendar::{Tz, format_instant, format_local},
-    offline::{End, GrantChange, Held, ObjectAction, ObjectChange, Standing, Step, Timeline},
+    core::calendar::{Instant, Tz, format_instant, format_local},
+    offline::{End, GrantChange, Held, ObjectAction, ObjectChange, Standing, Step, Timeline, When},
 };
 use serde_json::{Map, Value, json};
 
@@ -16,14 +16,41 @@ pub fn json(timeline: &Timeline) -> Value {
             step(value, zone)
         })
         .collect();
-    json!({ "from": format_instant(timeline.from), "end": end(timeline.end), "steps": steps })
+    let organizations: Map<String, Value> = timeline
+        .departures
+        .iter()
+        .map(|(name, departure)| {
+            let from = format_instant(departure.from);
+            (name.to_string(), json!({ "timeZone": departure.zone.name(), "from": from }))
+        })
+        .collect();
+    json!({
+        "from": from(timeline.from, timeline.departures.values().map(|departure| departure.from)),
+        "end": end(timeline.end, timeline.departures.values().map(|departure| departure.zone)),
+        "organizations": organizations,
+        "steps": steps,
+    })
 }
 
-/// Why it ends, and where.
-pub fn end(end: End) -> Value {
+/// The first moment: one for all, or the day that begins at another moment for each.
+pub fn from(from: When, mut each: impl Iterator<Item = Instant>) -> String {
+    let first = each.next().unwrap_or_else(|| from.first(Tz::UTC));
+    let is_one = each.all(|other| other == first);
+    from.day().filter(|_| !is_one).map_or_else(|| format_instant(first), |day| day.to_string())
+}
+
+/// Why it ends, and where: of a day, its last second where the day ends last.
+pub fn end(end: End, zones: impl Iterator<Item = Tz>) -> Value {
     match end {
         End::Nothing => json!({ "reason": "NothingElse" }),
-        End::Asked(to) => json!({ "reason": "Asked", "at": format_instant(to) }),
+        End::Asked(to) => {
+            let at = zones.map(|zone| to.last(zone)).max().unwrap_or_else(|| to.last(Tz::UTC));
+            let mut fields = Map::new();
+            fields.insert("reason".to_owned(), "Asked".into());
+            fields.insert("at".to_owned(), format_instant(at).into());
+            fields.extend(to.day().map(|day| ("day".to_owned(), day.to_string().into())));
+            Value::Object(fields)
+        }
         End::TooMuch(at, _) => json!({ "reason": "TooMuch", "at": format_instant(at) }),
     }
 }

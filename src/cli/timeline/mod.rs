@@ -19,7 +19,10 @@ use super::{
     progress::Progress,
     suggestions::organization,
 };
-use crate::offline::{Bounds, Differences, Directory, Inventory, Listing, Timeline};
+use crate::{
+    core::calendar::Tz,
+    offline::{Bounds, Differences, Directory, Inventory, Listing, Timeline, When},
+};
 use clap::{Args, ValueEnum, builder::RangedU64ValueParser};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -43,7 +46,8 @@ Examples:
   entitlement-operator timeline -f clients/ --from 2026-07-01 -o ics > ends.ics && cat ends.ics
   entitlement-operator timeline --diff main/clients/ clients/ --from 2026-07-01
 
-TIME is an RFC 3339 time, a date (00:00 UTC), or a time from now such as +90d, -12h, +1y or -P1M.
+TIME is an RFC 3339 time, a date (00:00 where each client is; as the last moment its whole day), or a time from now such as \
++90d, -12h, +15min, +1mo, +1y or -P1M, by each client's calendar.
 
 With --diff, NEW comes after OLD, as though it were applied over it at the first moment: grants that OLD has go by the records \
 that OLD leaves, an invalid definition leaves OLD's in service, and what the API server would refuse (Locked) stays as it \
@@ -84,16 +88,16 @@ enum OutputFormat {
 /// Shows everything that time alone will bring.
 pub fn timeline(arguments: &TimelineArguments) -> Result<Outcome, Failure> {
     let now = this_second();
-    let from = arguments.from.map_or(now, |from| from.resolve(now));
-    let to = arguments.to.map(|to| to.resolve(now));
-    if to.is_some_and(|to| to < from) {
+    let from = arguments.from.map_or(When::At(now), |from| from.when(now));
+    let to = arguments.to.map(|to| to.when(now));
+    if to.is_some_and(|to| to.last(Tz::UTC) < from.first(Tz::UTC)) {
         return Err(Failure::Usage(
             "--to is before --from, or before now: give a later --to or an earlier --from".to_owned(),
         ));
     }
     let bounds = Bounds { from, to, steps: arguments.limit, work: MOST_WORK };
     let anchor = match arguments.from {
-        Some(MomentArgument::At(start)) => Anchor::Start(start),
+        Some(MomentArgument::At(_) | MomentArgument::On(_)) => Anchor::Start,
         _ => Anchor::Now(now),
     };
     match arguments.diff.as_deref() {
@@ -113,7 +117,7 @@ fn course(arguments: &TimelineArguments, bounds: &Bounds, anchor: Anchor) -> Res
     let chosen = arguments.chosen(&[inventory])?;
     let timeline = timeline_of(inventory, bounds, &chosen, None);
     let text = match arguments.output {
-        OutputFormat::Table => table::table(&timeline, anchor),
+        OutputFormat::Table => table::table(&timeline, bounds, anchor),
         OutputFormat::Json => format!("{}\n", serde_json::to_string_pretty(&json::json(&timeline))?),
         OutputFormat::Ics => calendar::calendar(&timeline),
     };
@@ -151,10 +155,10 @@ fn difference(
     let refused: Vec<&Finding> = new.findings.iter().filter(|finding| finding.severity == Severity::Error).collect();
     let text = match arguments.output {
         OutputFormat::Json => {
-            let json = difference::json(&differences, &refused, bounds.from);
+            let json = difference::json(&differences, &refused, bounds);
             format!("{}\n", serde_json::to_string_pretty(&json)?)
         }
-        OutputFormat::Table | OutputFormat::Ics => difference::markdown(&differences, &refused, anchor),
+        OutputFormat::Table | OutputFormat::Ics => difference::markdown(&differences, &refused, bounds, anchor),
     };
     print(&text).map_err(|error| Failure::System { action: "standard output", error })?;
     Ok(outcome)

@@ -3,11 +3,12 @@
 use super::words::lines;
 use crate::{
     cli::{
+        days::whose_days,
         moment::{relative, shown},
         text::{on_one_line, padded, width},
     },
     core::calendar::{Instant, Tz},
-    offline::{End, Limit, Timeline},
+    offline::{Bounds, Departure, End, Limit, Timeline, When},
 };
 
 /// What relative times are told from.
@@ -16,35 +17,37 @@ pub enum Anchor {
     /// The present.
     Now(Instant),
     /// The first moment that was asked for.
-    Start(Instant),
+    Start,
 }
 
 impl Anchor {
     fn heading(self) -> &'static str {
         match self {
             Self::Now(_) => "FROM NOW",
-            Self::Start(_) => "FROM START",
+            Self::Start => "FROM START",
         }
     }
 
-    fn relative(self, at: Instant, zone: Tz) -> String {
+    fn relative(self, at: Instant, departure: &Departure) -> String {
         match self {
-            Self::Start(start) if start == at => "at start".to_owned(),
-            Self::Now(anchor) | Self::Start(anchor) => relative(at, anchor, zone),
+            Self::Start if departure.from == at => "at start".to_owned(),
+            Self::Start => relative(at, departure.from, departure.zone),
+            Self::Now(now) => relative(at, now, departure.zone),
         }
     }
 }
 
 /// The table, and a line about how far it goes.
-pub fn table(timeline: &Timeline, anchor: Anchor) -> String {
+pub fn table(timeline: &Timeline, bounds: &Bounds, anchor: Anchor) -> String {
     let mut rows: Vec<[String; 5]> = Vec::new();
     for step in &timeline.steps {
-        let zone = timeline.departures.get(&step.organization).map_or(Tz::UTC, |departure| departure.zone);
+        let Some(departure) = timeline.departures.get(&step.organization) else { continue };
+        let zone = departure.zone;
         let mut before: Option<[String; 4]> = None;
         for line in lines(step, zone) {
             let key = [
                 shown(step.at, zone),
-                anchor.relative(step.at, zone),
+                anchor.relative(step.at, departure),
                 step.organization.to_string(),
                 line.definition.unwrap_or_default().to_owned(),
             ];
@@ -59,6 +62,11 @@ pub fn table(timeline: &Timeline, anchor: Anchor) -> String {
     }
     let mut text = if rows.is_empty() { String::new() } else { columns(&rows, anchor) };
     text.push_str(&footer(timeline));
+    let clients = timeline.departures.iter().map(|(name, departure)| (&**name, departure.zone));
+    if let Some(days) = whose_days(&[Some(bounds.from), bounds.to], clients) {
+        text.push(' ');
+        text.push_str(&days);
+    }
     text.push('\n');
     text
 }
@@ -95,13 +103,18 @@ pub fn footer(timeline: &Timeline) -> String {
     let nothing = if timeline.steps.is_empty() { "Nothing" } else { "Nothing else" };
     match timeline.end {
         End::Nothing => format!("{nothing} changes by time alone."),
-        End::Asked(to) => format!("{nothing} changes by time alone up to {}.", shown(to, zone)),
+        End::Asked(to) => format!("{nothing} changes by time alone up to {}.", up_to(to, zone)),
         End::TooMuch(at, limit) => format!(
             "This is not all: what happens from {} on is left out, as it is too much. Ask for {}.",
             shown(at, zone),
             advice(limit, timeline.departures.len())
         ),
     }
+}
+
+/// The last moment that was looked at.
+pub fn up_to(to: When, zone: Tz) -> String {
+    to.day().map_or_else(|| shown(to.last(zone), zone), |day| format!("the end of {day}"))
 }
 
 /// What gives more.

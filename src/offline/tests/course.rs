@@ -173,7 +173,7 @@ fn told(step: &Step) -> Vec<String> {
 }
 
 fn bounds() -> Bounds {
-    Bounds { from: hour(0), to: None, steps: 10_000, work: 1_000_000 }
+    Bounds { from: hour(0).into(), to: None, steps: 10_000, work: 1_000_000 }
 }
 
 /// Both ways, moment by moment.

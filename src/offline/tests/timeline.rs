@@ -18,7 +18,7 @@ fn from() -> Instant {
 }
 
 fn bounds() -> Bounds {
-    Bounds { from: from(), to: None, steps: 1000, work: 1_000_000 }
+    Bounds { from: from().into(), to: None, steps: 1000, work: 1_000_000 }
 }
 
 /// An organization in Tokyo; a definition of which one chain is held at a time, with terms, grace and notices.
@@ -160,8 +160,8 @@ fn a_timeline_is_bounded() {
     let some = inventory.timeline(&Bounds { work: 24 * 3, ..bounds() }, |_| true);
     assert_eq!((some.steps.len(), some.end), (3, End::TooMuch(all.steps[3].at, Limit::Work)));
     let to = all.steps[3].at;
-    let some = inventory.timeline(&Bounds { to: Some(to), ..bounds() }, |_| true);
-    assert_eq!((some.steps.len(), some.end), (4, End::Asked(to)));
+    let some = inventory.timeline(&Bounds { to: Some(to.into()), ..bounds() }, |_| true);
+    assert_eq!((some.steps.len(), some.end), (4, End::Asked(to.into())));
     let none = inventory.timeline(&bounds(), |name| name != "acme");
     assert_eq!((none.steps.len(), none.departures.len(), none.end), (0, 0, End::Nothing));
 }

@@ -36,7 +36,7 @@ fn document(written: &str) -> Node {
 
 fn options() -> ReadOptions {
     ReadOptions {
-        created: parse_instant("2026-07-01T00:00:00Z").unwrap(),
+        created: parse_instant("2026-07-01T00:00:00Z").unwrap().into(),
         namespace: "default".into(),
         operator_namespace: "entitlement-operator".to_owned(),
     }

@@ -27,6 +27,7 @@ use crate::{
 use chrono::{DurationRound, TimeDelta, Utc};
 use clap::Args;
 use std::{
+    collections::BTreeSet,
     io::{self, BufWriter, Write},
     mem,
     path::{Path, PathBuf},
@@ -97,10 +98,12 @@ pub struct InputArguments {
 }
 
 impl InputArguments {
-    /// Says whose day it is that is looked at, where it is a day.
+    /// Says whose day it is that is looked at, where it is another moment for each client. What is rendered has its zone.
     pub fn say_days(&self, examination: &Examination) {
-        let clients = examination.survey.iter().flat_map(|_| examination.manifests.inventory.zones());
-        if let Some(days) = whose_days(&[Some(self.moment.moment())], clients) {
+        let clients: Vec<_> = examination.survey.iter().flat_map(|_| examination.manifests.inventory.zones()).collect();
+        let zones: BTreeSet<&str> = clients.iter().map(|(_, zone)| zone.name()).collect();
+        let days = whose_days(&[Some(self.moment.moment())], clients).filter(|_| zones.len() > 1);
+        if let Some(days) = days {
             say(&days);
         }
     }

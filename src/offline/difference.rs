@@ -145,7 +145,7 @@ impl<'a> Pair<'a> {
     fn compare(&self, from: Instant, end: End, (organization, aspect): &Key, all: &mut Vec<Difference>) {
         let tracks = self.tracks.iter().chain(self.holdings.iter().flatten());
         let mut moments: BTreeSet<Instant> =
-            tracks.flat_map(|track| track.iter().map(|(at, _)| *at)).chain([from]).collect();
+            tracks.flat_map(|track| track.iter().map(|(at, _)| *at)).filter(|at| *at > from).chain([from]).collect();
         if let End::TooMuch(limit, _) = end {
             moments.split_off(&limit);
         }

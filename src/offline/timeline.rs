@@ -90,11 +90,11 @@ impl Inventory {
         chooses: impl Fn(&str) -> bool,
         watch: &mut dyn FnMut(usize),
     ) -> Timeline {
-        self.walk(bounds, chooses, |_| Objects::new(), watch)
+        self.walk(bounds, chooses, |_| None, watch)
     }
 
-    /// The same of objects that come after those of `old` at its first moment: what lies in the namespaces then is what that
-    /// one has left there.
+    /// The same of objects that come after those of `old` at its first moment, which is that of the calendar that an organization
+    /// has in `old`: what lies in the namespaces then is what that one has left there.
     #[must_use]
     pub fn timeline_after(
         &self,
@@ -103,15 +103,14 @@ impl Inventory {
         chooses: impl Fn(&str) -> bool,
         watch: &mut dyn FnMut(usize),
     ) -> Timeline {
-        let left = |organization: &str| old.departures.get(organization).map(|departure| departure.objects.clone());
-        self.walk(bounds, chooses, |organization| left(organization).unwrap_or_default(), watch)
+        self.walk(bounds, chooses, |organization| old.departures.get(organization), watch)
     }
 
-    fn walk(
+    fn walk<'a>(
         &self,
         bounds: &Bounds,
         chooses: impl Fn(&str) -> bool,
-        left: impl Fn(&str) -> Objects,
+        old: impl Fn(&str) -> Option<&'a Departure>,
         watch: &mut dyn FnMut(usize),
     ) -> Timeline {
         let mut snapshots = self.snapshots(&self.catalogue());
@@ -120,8 +119,10 @@ impl Inventory {
         for (done, snapshot) in snapshots.into_iter().enumerate() {
             watch(done);
             let zone = zone_of(snapshot.organization.as_deref());
-            let (from, to) = (bounds.from.first(zone), bounds.to.map(|to| to.last(zone)));
-            walk.add(Course::start(&snapshot, left(&snapshot.name), from), (from, to));
+            let old = old(&snapshot.name);
+            let from = old.map_or_else(|| bounds.from.first(zone), |old| old.from);
+            let left = old.map(|old| old.objects.clone()).unwrap_or_default();
+            walk.add(Course::start(&snapshot, left, from), (from, bounds.to.map(|to| to.last(zone))));
         }
         let departures = walk.departures();
         let end = walk.go(bounds, watch);

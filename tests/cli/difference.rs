@@ -188,7 +188,7 @@ fn what_was_agreed_stays_agreed() {
     let (code, _, markdown) = new.told();
     assert_eq!(code, 0);
     assert!(
-        markdown.contains("| `gold` | 2026-06-01 02:00 CEST | 2028-01-01 00:00 CET | nothing | on |"),
+        markdown.contains("| `gold` | 2026-06-01 00:00 CEST | 2028-01-01 00:00 CET | nothing | on |"),
         "{markdown}"
     );
 }
@@ -266,7 +266,7 @@ fn the_summary_is_one_of_the_objects() {
     assert_eq!((code, said.as_str()), (0, ""));
     assert_eq!(
         markdown,
-        "### acme (Acme)\n\nObjects in the client's namespaces:\n\n- ConfigMap `entitlements` in acme-staging: missing, from 2026-06-01 02:00 CEST, for good\n\nNothing else that clients get changes.\n"
+        "### acme (Acme)\n\nObjects in the client's namespaces:\n\n- ConfigMap `entitlements` in acme-staging: missing, from 2026-06-01 00:00 CEST, for good\n\nNothing else that clients get changes.\n"
     );
     let renamed = ACME.replace("spec: {", "spec: {summary: {name: rights}, ");
     let change = Change::new(&[ACME, &sso, &grant], &[&renamed, &sso, &grant]);
@@ -296,7 +296,7 @@ fn a_name_with_a_dot_is_one_name() {
     assert_eq!(values(&change), ["web f limits.cpu: {\"value\":\"4\"} > {\"value\":\"8\"}"]);
     let (_, _, markdown) = change.told();
     assert!(
-        markdown.contains("| `web` `f.limits.cpu` | 2026-06-01 02:00 CEST | for good | `\"4\"` | `\"8\"` |"),
+        markdown.contains("| `web` `f.limits.cpu` | 2026-06-01 00:00 CEST | for good | `\"4\"` | `\"8\"` |"),
         "{markdown}"
     );
     let dotted = of("4", "l: []").replace("limits.cpu: \"2\"", "limits.cpu: \"3\"");

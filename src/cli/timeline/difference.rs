@@ -17,7 +17,10 @@ use crate::{
     offline::{Aspect, Bounds, Difference, Differences, End, Limit, State},
 };
 use serde_json::{Map, Value, json};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// More that is refused is counted.
 const MOST_REFUSED: usize = 20;
@@ -86,7 +89,12 @@ fn reach(end: End) -> String {
     }
 }
 
+/// Each moment is told with its zone; whose a day is has to be said where it is another moment for each.
 fn days(differences: &Differences, bounds: &Bounds) -> String {
+    let zones: BTreeSet<&str> = differences.organizations.values().map(|(zone, _)| zone.name()).collect();
+    if zones.len() < 2 {
+        return String::new();
+    }
     let clients = differences.organizations.iter().map(|(name, (zone, _))| (&**name, *zone));
     let days = whose_days(&[Some(bounds.from), bounds.to], clients);
     days.map_or_else(String::new, |days| format!(" {}", plain(&days)))

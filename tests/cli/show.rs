@@ -110,8 +110,17 @@ fn what_is_no_summary_is_said() {
         text(&absent.stderr),
         "entitlement-operator: absent cannot be read: No such file or directory (os error 2)\n"
     );
-    let both = run_with_input(&["show", "-f", "absent", "-n", "acme"], "");
-    assert_eq!(code(&both), 2);
+    for wrong in [&["-f", "absent", "-n", "acme"][..], &["-n", "a/../b"], &["-n", "acme", "--summary", "../secrets/a"]]
+    {
+        assert_eq!(code(&run_with_input(&[&["show"], wrong].concat(), "")), 2, "{wrong:?}");
+    }
+    let nowhere = run_with_input(&["show"], "");
+    assert_eq!(code(&nowhere), 2);
+    assert!(
+        text(&nowhere.stderr).ends_with("; or read the file that a pod mounts, with -f\n"),
+        "{}",
+        text(&nowhere.stderr)
+    );
 }
 
 /// The operator was away when something should have started or ended.

@@ -51,6 +51,8 @@ fn catalogue() -> Vec<(&'static str, Value, Vec<Value>)> {
                 json!({"start": "2026-10-01", "end": "2026-12-31"}),
             ],
         ),
+        ("unheld", json!({"type": "Feature", "facets": [{"name": "store", "schema": size}]}), vec![]),
+        ("unheld-seats", quantity(json!(5)), vec![]),
         (
             "backup",
             json!({"type": "Feature", "facets": [{"name": "store", "schema": size}]}),
@@ -64,7 +66,8 @@ fn catalogue() -> Vec<(&'static str, Value, Vec<Value>)> {
 /// What is written for them at a moment.
 fn flags(now: &str) -> String {
     let mut inventory = Inventory::new(at(BEFORE), "entitlement-operator");
-    let organization = json!({"metadata": {"name": "acme"}, "spec": {"namespaces": ["acme"]}});
+    let organization =
+        json!({"metadata": {"name": "acme"}, "spec": {"namespaces": ["acme"], "summary": {"flags": "All"}}});
     inventory.add_organization(serde_json::from_value(organization).unwrap());
     for (name, definition, grants) in catalogue() {
         let definition = json!({"metadata": {"name": name}, "spec": definition});
@@ -103,6 +106,7 @@ fn questions() -> Vec<Question> {
         switch("graced", "2027-01-10T23:59:59Z", true),
         switch("graced", "2027-01-11T00:00:00Z", false),
         switch("paused", "2026-06-01T12:00:00Z", false),
+        switch("unheld", "2026-06-01T12:00:00Z", false),
     ];
     let number = |flag, moment, value: Value, variant| (flag, "number", moment, value, variant);
     all.extend([
@@ -119,12 +123,14 @@ fn questions() -> Vec<Question> {
         number("hours", "2026-04-01T00:00:00Z", json!(0), "0"),
         number("hours", "2026-10-01T00:00:00Z", json!(2.5), "2.5"),
         number("hours", "2027-01-01T00:00:00Z", json!(0), "0"),
+        number("unheld-seats", "2026-06-01T12:00:00Z", json!(0), "0"),
         ("seats", "integer", "2026-01-01T00:00:00Z", json!(250), "250"),
         ("calls", "integer", "2026-01-01T00:00:00Z", json!(9_007_199_254_740_991_i64), "Unlimited"),
     ]);
     let object = |moment, value: Value, variant| ("backup.facets", "object", moment, value, variant);
     let (small, large) = (json!({"store": {"size": 1}}), json!({"store": {"size": 9}}));
     all.extend([
+        ("unheld.facets", "object", "2026-06-01T12:00:00Z", json!({}), "none"),
         object("2025-12-31T23:59:59Z", json!({}), "none"),
         object("2026-01-01T00:00:00Z", small.clone(), SMALL),
         object("2026-06-30T23:59:59Z", small, SMALL),

@@ -12,13 +12,17 @@ mod table;
 
 use super::{
     connection::ConnectionArguments,
+    offline::namespace,
     outcome::{Failure, Outcome},
     print, say,
     terminal::{Palette, columns_of_standard_output},
 };
-use crate::core::calendar::{Instant, Tz, parse_zone};
+use crate::core::{
+    calendar::{Instant, Tz, parse_zone},
+    name::{Fault, dns_subdomain},
+};
 use chrono::Utc;
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 use finding::Place;
 use std::{env, path::PathBuf};
 use summary::Summary;
@@ -44,13 +48,13 @@ pub struct ShowArguments {
     /// The entitlement to show alone: the name of its definition, which is the handle that applications check
     handle: Option<String>,
     /// The namespace [default: that of the kubeconfig's context]
-    #[arg(short, long, conflicts_with = "file")]
+    #[arg(short, long, value_name = "NAMESPACE", value_parser = namespace, conflicts_with = "file")]
     namespace: Option<String>,
     /// The name of the summary ConfigMap [default: found by its labels, else entitlements]
-    #[arg(long, value_name = "NAME", conflicts_with = "file")]
+    #[arg(long, value_name = "NAME", value_parser = config_map, conflicts_with = "file")]
     summary: Option<String>,
     /// A file entitlements.json, as pods mount it, instead of a cluster; - is standard input
-    #[arg(short, long = "filename", id = "file", value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    #[arg(short, long = "filename", id = "file", value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["kubeconfig", "context", "user", "groups"])]
     file: Option<PathBuf>,
     #[command(flatten)]
     connection: ConnectionArguments,
@@ -81,6 +85,10 @@ pub fn show(arguments: &ShowArguments) -> Result<Outcome, Failure> {
         ));
     }
     Ok(if is_entitled { Outcome::Valid } else { Outcome::Refused })
+}
+
+fn config_map(name: &str) -> Result<String, Fault> {
+    dns_subdomain(name).map(|()| name.to_owned())
 }
 
 fn read(arguments: &ShowArguments) -> Result<(Summary, Option<Place>), Failure> {

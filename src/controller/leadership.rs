@@ -49,6 +49,7 @@ pub struct Leadership {
 impl Leadership {
     /// Of an operator that is alone.
     #[cfg(test)]
+    #[must_use]
     pub fn for_good() -> Self {
         Self { standing: watch::channel(Standing::Leads).1 }
     }

@@ -138,11 +138,13 @@ impl Impact {
 }
 
 /// The word that goes with so many.
+#[must_use]
 pub fn verb(objects: &BTreeSet<ObjectKey>, [one, several]: [&'static str; 2]) -> &'static str {
     if objects.len() == 1 { one } else { several }
 }
 
 /// `1 grant`, `2 grants`.
+#[must_use]
 pub fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
@@ -277,10 +279,9 @@ pub fn differences(
             None if object.is_retained => &mut changes.kept,
             None => &mut changes.withdrawn,
             Some(other) => match compare(&object.wish, &other.wish) {
-                Compared::Same => continue,
                 Compared::Different => &mut changes.changed,
                 Compared::Unknown if key.kind == OutputKind::Secret => &mut changes.unseen,
-                Compared::Unknown => continue,
+                Compared::Same | Compared::Unknown => continue,
             },
         };
         place.insert(key.clone());

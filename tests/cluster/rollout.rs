@@ -123,8 +123,8 @@ async fn what_an_edit_changes_for_a_grant_is_told_once() {
     cluster.operator_has_acted().await;
     let of_facet = format!("definition {name} was edited: facets.limits.depth comes as 3");
     let of_amount = format!("definition {name} was edited: the amount changes from 10 to 4 seats; 1 object changes");
-    let started = Instant::now();
-    while told(&cluster, &first).await.len() < 2 && started.elapsed() < DEADLINE {
+    let before = Instant::now();
+    while told(&cluster, &first).await.len() < 2 && before.elapsed() < DEADLINE {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let mut notes = told(&cluster, &first).await;

@@ -402,7 +402,7 @@ impl World {
     /// From now on this serves.
     pub fn serve(&mut self, name: &Arc<str>, served: Served) {
         let serving = self.catalogue.serve(name, served);
-        self.changed_serving(name, serving);
+        self.changed_serving(name, &serving);
     }
 
     /// What was edited of the definitions of an organization since the last call.
@@ -413,14 +413,16 @@ impl World {
     /// Nothing is left of a definition.
     pub fn drop_definition(&mut self, name: &Arc<str>) {
         let serving = self.catalogue.drop_served(name);
-        self.changed_serving(name, serving);
+        self.changed_serving(name, &serving);
     }
 
-    fn changed_serving(&mut self, name: &Arc<str>, serving: Serving) {
+    fn changed_serving(&mut self, name: &Arc<str>, serving: &Serving) {
         if serving.changes_grants {
             let names: Vec<_> = self.grants.organizations_with(name).cloned().collect();
             if let Some(before) = &serving.replaced {
-                names.iter().for_each(|organization| self.edits.add(organization, name, before));
+                for organization in &names {
+                    self.edits.add(organization, name, before);
+                }
             }
             self.touch_organizations(names);
             self.barred.extend(self.grants.barred_with(name).cloned());

@@ -23,13 +23,62 @@ pub fn budget() -> Budget {
     Budget::of(2 * MAX_OF_GRANT)
 }
 
+/// An amount before and after, of that unit.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct AmountChange {
+    unit: Option<String>,
+    before: Amount,
+    after: Amount,
+}
+
+/// Grants for which an amount changes.
+#[derive(Debug, Default)]
+struct Amounts {
+    in_force: usize,
+    others: usize,
+}
+
+impl Amounts {
+    fn all(&self) -> usize {
+        self.in_force + self.others
+    }
+
+    fn sentence(&self, AmountChange { unit, before, after }: &AmountChange, least: &str) -> String {
+        let change = format!("from {before} to {after} {}", unit.as_deref().unwrap_or_default());
+        let change = change.trim_end();
+        match self {
+            Self { in_force: 0, others: 1 } => format!("{least}1 grant not in force now changes {change}"),
+            Self { in_force: 0, others } => format!("{least}{others} grants not in force now change {change}"),
+            Self { in_force, others } => {
+                let noun = if *in_force == 1 { "grant in force changes" } else { "grants in force change" };
+                let more = if *others > 0 { format!(", and {others} not in force now") } else { String::new() };
+                format!("{least}{in_force} {noun} {change}{more}")
+            }
+        }
+    }
+}
+
+/// Grants for which a value changes.
+#[derive(Debug, Default)]
+struct Values {
+    grants: usize,
+    organizations: BTreeSet<Arc<str>>,
+}
+
+impl Values {
+    fn sentence(&self, name: &str, change: &ValueChange, least: &str) -> String {
+        let what = cut(format!("{name} {}", change.sentence()));
+        let (grants, organizations) = (count(self.grants, "grant"), count(self.organizations.len(), "organization"));
+        format!("{what} for {least}{grants} of {organizations}")
+    }
+}
+
 /// What an edit of the catalogue changes in grants.
 #[derive(Debug, Default)]
 pub struct Effects {
-    /// By unit, before and after: how many grants in force, and how many others.
-    amounts: BTreeMap<(Option<String>, Amount, Amount), (usize, usize)>,
-    /// The grants, and their organizations.
-    values: BTreeMap<(String, ValueChange), (usize, BTreeSet<Arc<str>>)>,
+    amounts: BTreeMap<AmountChange, Amounts>,
+    /// By facet and way.
+    values: BTreeMap<(String, ValueChange), Values>,
     objects: ObjectChanges,
     invalid: Option<(usize, GrantId, String)>,
     /// The objects of some grants were not looked at.
@@ -45,7 +94,7 @@ pub struct Effects {
 impl Effects {
     /// Of a definition that has so many grants, of which some can't be looked at.
     pub fn of(live: usize, unseen: usize) -> Self {
-        Self { live, unseen, ..Self::default() }
+        Self { unseen, live, ..Self::default() }
     }
 
     /// Whether the outputs of so many grants more may be filled.
@@ -67,17 +116,15 @@ impl Effects {
                 impact.objects.unseen.clear();
             }
             if let Some((before, after)) = impact.amount {
-                let counts = self.amounts.entry((unit.map(str::to_owned), before, after)).or_default();
-                if impact.in_force {
-                    counts.0 += 1;
-                } else {
-                    counts.1 += 1;
-                }
+                let change = AmountChange { unit: unit.map(str::to_owned), before, after };
+                let grants = self.amounts.entry(change).or_default();
+                let count = if impact.in_force { &mut grants.in_force } else { &mut grants.others };
+                *count += 1;
             }
             for change in impact.values {
-                let (grants, organizations) = self.values.entry(change).or_default();
-                *grants += 1;
-                organizations.insert(Arc::clone(organization));
+                let values = self.values.entry(change).or_default();
+                values.grants += 1;
+                values.organizations.insert(Arc::clone(organization));
             }
             if let Some(problem) = impact.invalid {
                 self.invalid.get_or_insert((0, impact.id, problem)).0 += 1;
@@ -106,53 +153,27 @@ impl Effects {
 
     fn of_amounts(&self, least: &str) -> Vec<String> {
         let mut all: Vec<_> = self.amounts.iter().collect();
-        all.sort_by_key(|(_, (in_force, others))| std::cmp::Reverse(in_force + others));
-        let sentence =
-            |((unit, before, after), (in_force, others)): &(&(Option<String>, Amount, Amount), &(usize, usize))| {
-                let change = format!("from {before} to {after} {}", unit.as_deref().unwrap_or_default());
-                let change = change.trim_end();
-                match (in_force, others) {
-                    (0, others) => format!(
-                        "{least}{} not in force now {} {change}",
-                        count(*others, "grant"),
-                        if *others == 1 { "changes" } else { "change" }
-                    ),
-                    (in_force, others) => {
-                        let more = if *others > 0 { format!(", and {others} not in force now") } else { String::new() };
-                        let noun = if *in_force == 1 { "grant in force changes" } else { "grants in force change" };
-                        format!("{least}{in_force} {noun} {change}{more}")
-                    }
-                }
-            };
-        let mut warnings: Vec<String> = all.iter().take(MOST_TOLD).map(sentence).collect();
-        let rest = all.iter().skip(MOST_TOLD).map(|(_, (in_force, others))| in_force + others);
-        let (ways, grants) = rest.fold((0, 0), |(ways, sum): (usize, usize), grants| (ways + 1, sum + grants));
-        if ways > 0 {
-            warnings.push(format!(
-                "and the amounts of {} more change in {}",
-                count(grants, "grant"),
-                count(ways, "other way")
-            ));
+        all.sort_by_key(|(_, grants)| std::cmp::Reverse(grants.all()));
+        let told = all.iter().take(MOST_TOLD);
+        let mut warnings: Vec<String> = told.map(|(change, grants)| grants.sentence(change, least)).collect();
+        let rest: Vec<usize> = all.iter().skip(MOST_TOLD).map(|(_, grants)| grants.all()).collect();
+        if !rest.is_empty() {
+            let (grants, ways) = (count(rest.iter().sum(), "grant"), count(rest.len(), "other way"));
+            warnings.push(format!("and the amounts of {grants} more change in {ways}"));
         }
         warnings
     }
 
     fn of_values(&self, least: &str) -> Vec<String> {
         let mut all: Vec<_> = self.values.iter().collect();
-        all.sort_by_key(|(_, (grants, _))| std::cmp::Reverse(*grants));
-        let sentence =
-            |((name, change), (grants, organizations)): &(&(String, ValueChange), &(usize, BTreeSet<Arc<str>>))| {
-                let what = cut(format!("{name} {}", change.sentence()));
-                format!(
-                    "{what} for {least}{} of {}",
-                    count(*grants, "grant"),
-                    count(organizations.len(), "organization")
-                )
-            };
-        let mut warnings: Vec<String> = all.iter().take(MOST_TOLD).map(sentence).collect();
-        if let Some(more) = all.len().checked_sub(MOST_TOLD).filter(|more| *more > 0) {
-            let word = if more == 1 { "value changes" } else { "values change" };
-            warnings.push(format!("and {more} more {word}"));
+        all.sort_by_key(|(_, values)| std::cmp::Reverse(values.grants));
+        let told = all.iter().take(MOST_TOLD);
+        let mut warnings: Vec<String> =
+            told.map(|((name, change), values)| values.sentence(name, change, least)).collect();
+        match all.len().saturating_sub(MOST_TOLD) {
+            0 => {}
+            1 => warnings.push("and 1 more value changes".to_owned()),
+            more => warnings.push(format!("and {more} more values change")),
         }
         warnings
     }
@@ -230,6 +251,6 @@ pub fn of_withdrawal(changes: &BTreeMap<GrantId, ObjectChanges>) -> Vec<String> 
         all.withdrawn += of.withdrawn;
         all.kept += of.kept;
     }
-    let example = namespaces.keys().next().map(|namespace| namespace.to_string()).unwrap_or_default();
+    let example = namespaces.keys().next().map(ToString::to_string).unwrap_or_default();
     vec![sentence(&format!("{} namespaces, such as {example}", namespaces.len()), &all)]
 }

@@ -113,7 +113,9 @@ fn deletion(holdings: &[Holding], standing: &Standing, limits: Limits) -> Verdic
     });
     let mut objects = delivered(standing, holdings, limits, &mut budget()).unwrap_or_default();
     // Nothing outlives the organization.
-    objects.values_mut().for_each(|object| object.is_retained = false);
+    for object in objects.values_mut() {
+        object.is_retained = false;
+    }
     let withdrawn = of_withdrawal(&differences(&objects, &BTreeMap::new()));
     Verdict { refused: None, warnings: warning.into_iter().chain(withdrawn).collect() }
 }

@@ -2,7 +2,8 @@
 
 use super::{definition, fine, instance, now, organization, snapshot, warned};
 use crate::{
-    core::namespace::NamespaceFacts,
+    api::AmountField,
+    core::{acceptance::Acceptance, amount::Amount, namespace::NamespaceFacts},
     evaluation::{
         Snapshot,
         admission::{
@@ -158,6 +159,29 @@ fn changes_of_one_kind_are_told_together_and_not_all_of_them() {
     let expected = ["a", "b", "c"]
         .map(|field| format!("facets.limits.{field} becomes 2 instead of 1 for 2 grants of 1 organization"));
     assert_eq!(found, [&expected[..], &["and 2 more values change".to_owned()]].concat());
+}
+
+#[test]
+fn amounts_are_grouped_and_not_all_told() {
+    let (everyone, agreed) = (seats(&json!({"rollout": "Everyone", "amount": 99})), seats(&json!({})));
+    // Each was accepted with another amount.
+    let mut snapshot = held(&agreed, &plain(&["a", "b", "c", "d", "e", "f"]));
+    for (index, grant) in snapshot.grants.iter_mut().enumerate() {
+        let grant = Arc::make_mut(grant);
+        let amount = Amount::read(&AmountField::Whole(i64::try_from(index / 2 + index / 5).unwrap())).unwrap();
+        let record = grant.accepted.as_ref().unwrap().as_ref().clone();
+        grant.accepted = Some(Arc::new(Acceptance { amount: Some(amount), ..record }));
+    }
+    let used = DefinitionUse { live: 6, holders: vec![Candidate::of(snapshot)], ..DefinitionUse::default() };
+    let warnings = edited(&agreed, &everyone, &used).warnings;
+    let expected = [
+        "2 grants in force change from 0 to 99 seats",
+        "2 grants in force change from 1 to 99 seats",
+        "1 grant in force changes from 2 to 99 seats",
+        "and the amounts of 1 grant more change in 1 other way",
+        "6 objects in 1 namespace change",
+    ];
+    assert_eq!(warnings[warnings.len() - 5..], expected);
 }
 
 #[test]

@@ -143,10 +143,12 @@ async fn a_thousand_grants_cost_one_write_for_each_output_and_status() {
     within_a_twentieth("patch entitlementinstances/status", 1000);
     within_a_twentieth("patch summaries", 100);
     within_a_twentieth("patch organizations/status", 100);
+    // That each is accepted, and that it is in force.
+    within_a_twentieth("create events", 2000);
     // The counts of one definition change with all of them, and are written now and then.
     let of_definition = counts.get("patch entitlementdefinitions/status").copied().unwrap_or_default();
     assert!((1..=10).contains(&of_definition), "{counts:?}");
-    assert_eq!(counts.len(), 5, "other requests: {counts:?}");
+    assert_eq!(counts.len(), 6, "other requests: {counts:?}");
     a_mistake_in_the_catalogue_takes_nothing_from_any(&cluster, &log).await;
     tokio::task::spawn_blocking(move || drop((operator, stage))).await.unwrap();
 }

@@ -13,6 +13,10 @@ mod documentation;
 mod explain;
 #[path = "cli/gitops.rs"]
 mod gitops;
+#[path = "cli/grant.rs"]
+mod grant;
+#[path = "cli/help.rs"]
+mod help;
 #[path = "cli/installation.rs"]
 mod installation;
 #[path = "cli/outputs.rs"]

@@ -25,6 +25,9 @@ pub const VERSION: &str = "v1alpha1";
 /// Annotation (RFC 3339) that says when a grant, an organization or a definition was first made; it goes before
 /// `creationTimestamp`, so that a restore or a move does not change who came first.
 pub const GRANTED_AT: &str = "entitlements.dev/granted-at";
+/// Annotation of a grant that says, for people, why it was made, suspended, resumed or cancelled. An amendment has a field
+/// for that.
+pub const REASON: &str = "entitlements.dev/reason";
 /// Default of [`OrganizationSpec::assignable_from`], and a namespace that is never a tenant's.
 pub const ASSIGNMENT_NAMESPACE: &str = "entitlements";
 

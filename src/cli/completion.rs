@@ -1,5 +1,7 @@
 //! `completion`: what a shell has to know to complete the command; and what kubectl asks for.
 
+pub mod names;
+
 use super::{
     outcome::{Failure, Outcome},
     print,
@@ -62,15 +64,24 @@ const NO_SPACE: u8 = 2;
 pub fn complete_for_kubectl(arguments: Vec<OsString>) -> Result<Outcome, Failure> {
     let system = |error| Failure::System { action: "completion", error };
     let last = arguments.len().saturating_sub(1);
+    let is_option = arguments.last().is_some_and(|word| word.to_string_lossy().starts_with('-'));
     let folder = env::current_dir().ok();
     let candidates = engine::complete(&mut Program::Plugin.command(), arguments, last, folder.as_deref());
-    let candidates: Vec<CompletionCandidate> =
-        candidates.map_err(system)?.into_iter().filter(|candidate| !candidate.is_hide_set()).collect();
+    let candidates: Vec<CompletionCandidate> = candidates
+        .map_err(system)?
+        .into_iter()
+        .filter(|candidate| !candidate.is_hide_set() && (is_option || !names_option(candidate)))
+        .collect();
     let is_folder = |candidate: &CompletionCandidate| candidate.get_value().to_string_lossy().ends_with('/');
     let directive = if candidates.iter().any(is_folder) { NO_FILES | NO_SPACE } else { NO_FILES };
     let lines: String = candidates.iter().map(line).collect();
     print(format!("{lines}:{directive}\n")).map_err(system)?;
     Ok(Outcome::Valid)
+}
+
+/// kubectl offers options only where one is begun.
+fn names_option(candidate: &CompletionCandidate) -> bool {
+    candidate.get_value().to_string_lossy().starts_with('-')
 }
 
 fn line(candidate: &CompletionCandidate) -> String {

@@ -25,6 +25,13 @@ pub struct ConnectionArguments {
 }
 
 impl ConnectionArguments {
+    /// Whether any of them is given.
+    #[must_use]
+    pub fn is_given(&self) -> bool {
+        let Self { kubeconfig, context, user, groups } = self;
+        kubeconfig.is_some() || context.is_some() || user.is_some() || !groups.is_empty()
+    }
+
     /// What they say.
     #[must_use]
     pub fn connection(&self) -> Connection {

@@ -31,7 +31,7 @@ fn yaml(objects: &[Value]) -> String {
 }
 
 /// A document for people as well as for programs. JSON is YAML, and has escapes for what would steer a terminal.
-fn document(object: &Value) -> String {
+pub fn document(object: &Value) -> String {
     let written = crate::yaml::to_string(object);
     if !written.contains(steers) {
         return written;

@@ -10,6 +10,7 @@ mod days;
 mod diagnostics;
 mod documents;
 mod explain;
+mod grant;
 mod installation;
 mod judgement;
 mod man;
@@ -54,6 +55,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
     about = "Turns what clients are entitled to into configuration in their namespaces",
     after_help = "Exit codes: 0 all accepted and valid, 1 something was refused or invalid, or failed, 2 usage, unreadable input, or a cluster that cannot be looked at.",
     arg_required_else_help = true,
+    max_term_width = 0,
     disable_help_subcommand = true
 )]
 pub struct Arguments {
@@ -77,6 +79,11 @@ enum Command {
     Timeline(timeline::TimelineArguments),
     Explain(explain::ExplainArguments),
     Show(show::ShowArguments),
+    Grant(grant::GrantArguments),
+    Suspend(grant::SuspendArguments),
+    Resume(grant::ResumeArguments),
+    Cancel(grant::CancelArguments),
+    Extend(grant::ExtendArguments),
     Completion(completion::CompletionArguments),
     Man(man::ManArguments),
 }
@@ -132,6 +139,26 @@ impl Arguments {
             Command::Show(arguments) => {
                 zones?;
                 show::show(&arguments)
+            }
+            Command::Grant(arguments) => {
+                zones?;
+                grant::grant(&arguments)
+            }
+            Command::Suspend(arguments) => {
+                zones?;
+                grant::suspend(&arguments)
+            }
+            Command::Resume(arguments) => {
+                zones?;
+                grant::resume(&arguments)
+            }
+            Command::Cancel(arguments) => {
+                zones?;
+                grant::cancel(&arguments)
+            }
+            Command::Extend(arguments) => {
+                zones?;
+                grant::extend(&arguments)
             }
             Command::Completion(arguments) => completion::completion(&arguments, program),
             Command::Man(arguments) => man::man(&arguments, program),

@@ -52,8 +52,12 @@ pub struct SourceArguments {
     ///
     /// Objects of other kinds are ignored and counted, but for Secrets, which grants take values from. At most 64 MiB in one
     /// file, 256 MiB and 1,000,000 values in all, and values 127 levels deep.
-    #[arg(short, long, value_name = "PATH", num_args = 1.., conflicts_with_all = ["kubeconfig", "context", "user", "groups"])]
+    #[arg(short, long, value_name = "PATH", num_args = 1..)]
     filename: Vec<PathBuf>,
+    /// Lays the files over what the cluster has, as kubectl apply would: an object that is there already is replaced, and keeps
+    /// its status; all others of the cluster stay. What is wrong in the cluster already is not said again
+    #[arg(long, requires = "filename")]
+    with_cluster: bool,
     /// With -f: the namespace of objects that name none [default: default]. In a cluster: a namespace in which grants are
     /// looked for [default: all]; may be given several times
     #[arg(short, long = "namespace", value_name = "NAMESPACE", value_delimiter = ',', value_parser = namespace)]
@@ -64,8 +68,32 @@ pub struct SourceArguments {
     /// The most that the objects of one organization may come to, as the operator's run has it
     #[arg(long, value_name = "SIZE", default_value_t = Size::ORGANIZATION)]
     organization_bytes: Size,
+    /// Whether what lies in the namespaces of grants that the caller may look at is enough.
+    #[arg(skip)]
+    is_within_reach: bool,
     #[command(flatten)]
     connection: ConnectionArguments,
+}
+
+impl SourceArguments {
+    /// Those files or, without any, that cluster.
+    #[must_use]
+    pub fn of(
+        filename: &[PathBuf],
+        namespaces: Vec<String>,
+        operator_namespace: &str,
+        connection: &ConnectionArguments,
+    ) -> Self {
+        Self {
+            filename: filename.to_vec(),
+            with_cluster: false,
+            is_within_reach: true,
+            namespaces,
+            operator_namespace: operator_namespace.to_owned(),
+            organization_bytes: Size::ORGANIZATION,
+            connection: connection.clone(),
+        }
+    }
 }
 
 /// The moment that is looked at.
@@ -140,7 +168,9 @@ impl Examination {
             manifests.inventory.survey_watched(when, &mut |done, total| progress.step(done, total))
         });
         if let Some(survey) = &survey {
-            findings.extend(judge(&manifests, survey, when));
+            let known = &manifests.known;
+            let is_news = |finding: &Finding| !finding.location.is_in_cluster() || !known.contains(&finding.gist());
+            findings.extend(judge(&manifests, survey, when).into_iter().filter(is_news));
         }
         Self::with(manifests, findings, survey)
     }
@@ -231,11 +261,31 @@ pub fn examine_since(arguments: &InputArguments, old: &Path) -> Result<Examinati
 /// When that cannot be done, whatever the objects are.
 pub fn gather(source: &SourceArguments, created: impl Into<When>) -> Result<Manifests, Failure> {
     let created = created.into();
-    if !source.filename.is_empty() {
-        return read(&source.filename, source, created);
+    if source.filename.is_empty() {
+        return in_cluster(source, source.namespaces.clone(), created);
     }
-    let scope =
-        Scope { namespaces: source.namespaces.clone(), operator_namespace: source.operator_namespace.clone(), created };
+    if !source.with_cluster && source.connection.is_given() {
+        return Err(Failure::Usage(
+            "with -f no cluster is looked at: leave out what says which one, or add --with-cluster".to_owned(),
+        ));
+    }
+    let mut files = read(&source.filename, source, created)?;
+    if source.with_cluster && is_readable(&files.findings) {
+        // What -n says is where the files' objects lie.
+        let cluster = in_cluster(source, Vec::new(), created)?;
+        files.known = judge(&cluster, &cluster.inventory.survey(created), created).iter().map(Finding::gist).collect();
+        files.lay_over(&cluster, created)?;
+    }
+    Ok(files)
+}
+
+fn in_cluster(source: &SourceArguments, namespaces: Vec<String>, created: When) -> Result<Manifests, Failure> {
+    let scope = Scope {
+        namespaces,
+        is_within_reach: source.is_within_reach,
+        operator_namespace: source.operator_namespace.clone(),
+        created,
+    };
     Ok(limited(cluster::read(&source.connection.connection(), &scope)?, source))
 }
 

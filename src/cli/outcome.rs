@@ -1,7 +1,7 @@
 //! How a subcommand ends.
 
 use super::{cluster::ClusterError, manifests::ReadError};
-use crate::{connection::ConnectionError, controller::RunError, telemetry::LogError};
+use crate::{connection::ConnectionError, controller::RunError, offline::Unclear, telemetry::LogError};
 use std::{io, path::PathBuf, process::ExitCode};
 
 /// How a subcommand ends, as its exit code says.
@@ -70,9 +70,21 @@ pub enum Failure {
     /// The arguments do not go together, or name something that there is not.
     #[error("{0}")]
     Usage(String),
+    /// What is asked for is clear, and cannot be.
+    #[error("{0}")]
+    Impossible(String),
     /// Plain data has no JSON.
     #[error("a result cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
+}
+
+impl From<Unclear> for Failure {
+    fn from(unclear: Unclear) -> Self {
+        match unclear {
+            Unclear::Usage(sentence) => Self::Usage(sentence),
+            Unclear::Impossible(sentence) => Self::Impossible(sentence),
+        }
+    }
 }
 
 impl Failure {

@@ -320,6 +320,25 @@ pub fn joined(path: &[&str]) -> String {
     text
 }
 
+/// The names of which [`joined`] makes that text.
+#[must_use]
+pub fn split(text: &str) -> Vec<String> {
+    let mut names = vec![String::new()];
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        let plain = match character {
+            '.' => None,
+            '\\' => Some(characters.next().unwrap_or('\\')),
+            character => Some(character),
+        };
+        match (plain, names.last_mut()) {
+            (Some(plain), Some(name)) => name.push(plain),
+            _ => names.push(String::new()),
+        }
+    }
+    names
+}
+
 /// What one states and the other does not: whole facets by name, else the ways to the fields, behind the facet's name.
 #[must_use]
 pub fn unstated(one: &FacetFields, other: &FacetFields) -> Vec<String> {
@@ -358,7 +377,7 @@ fn descend<'a>(fields: &'a Fields, path: &mut Vec<&'a str>, each: &mut impl FnMu
 
 #[cfg(test)]
 mod tests {
-    use super::{FacetFields, MAX_STATED, check_size, joined, unstated};
+    use super::{FacetFields, MAX_STATED, check_size, joined, split, unstated};
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -383,6 +402,7 @@ mod tests {
         ) {
             let text = |names: &[String]| joined(&names.iter().map(String::as_str).collect::<Vec<_>>());
             prop_assert_eq!(text(&one) == text(&other), one == other);
+            prop_assert_eq!(split(&text(&one)), one);
         }
     }
 

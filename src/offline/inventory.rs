@@ -146,6 +146,11 @@ impl Inventory {
         self.secrets.extend(secrets);
     }
 
+    /// Takes the Secrets away.
+    pub fn take_secrets(&mut self) -> SecretSources {
+        std::mem::take(&mut self.secrets)
+    }
+
     /// Adds a kept revision of a definition.
     pub fn add_revision(&mut self, revision: Revision) {
         let key = (revision.number, Arc::clone(&revision.name));
@@ -168,6 +173,12 @@ impl Inventory {
         };
         let grants = self.grants.values().filter(|grant| may_assign(grant));
         grants.flat_map(|grant| facets::sources(grant)).collect()
+    }
+
+    /// The namespaces in which grants of the organizations may lie.
+    #[must_use]
+    pub fn assignable_from(&self) -> BTreeSet<String> {
+        self.organizations.values().flat_map(|organization| organization.spec.assignable_from.iter().cloned()).collect()
     }
 
     /// Whether there is a definition of that name.

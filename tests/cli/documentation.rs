@@ -12,7 +12,7 @@ const OF_A_MACHINE: [&str; 5] = ["~/.local", "${fpath", "~/.config", "/usr/local
 
 /// Whether an example needs a cluster: the cluster's tests run these.
 fn needs_cluster(example: &str) -> bool {
-    let talks_to_one = ["kubectl apply", "kubectl get", "entitlement-operator run"];
+    let talks_to_one = ["kubectl apply", "kubectl get", "entitlement-operator run", "--apply"];
     let looks_at_one = ["entitlement-operator timeline", "entitlement-operator explain", "entitlement-operator show"];
     talks_to_one.iter().any(|sign| example.contains(sign))
         || (looks_at_one.iter().any(|sign| example.contains(sign))
@@ -27,7 +27,7 @@ fn examples(help: &str) -> Vec<String> {
 }
 
 fn subcommands(playground: &Playground) -> Vec<String> {
-    let output = playground.run("entitlement-operator --help");
+    let output = playground.run("COLUMNS=400 entitlement-operator --help");
     let help = text(&output.stdout);
     let commands = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
     commands.lines().map(|line| line.split_whitespace().next().unwrap().to_owned()).collect()
@@ -66,7 +66,7 @@ fn relative(moment: DateTime<Utc>) -> Option<&'static str> {
 fn every_subcommand_has_examples() {
     let playground = Playground::new();
     for subcommand in subcommands(&playground) {
-        let output = playground.run(&format!("entitlement-operator {subcommand} --help"));
+        let output = playground.run(&format!("COLUMNS=400 entitlement-operator {subcommand} --help"));
         assert_eq!(code(&output), 0, "{subcommand}");
         assert!(!examples(text(&output.stdout)).is_empty(), "{subcommand}");
     }
@@ -77,7 +77,7 @@ fn examples_of_the_help_do_what_they_say() {
     let mut found = String::new();
     for subcommand in subcommands(&Playground::new()) {
         let playground = Playground::new();
-        let help = playground.run(&format!("entitlement-operator {subcommand} --help"));
+        let help = playground.run(&format!("COLUMNS=400 entitlement-operator {subcommand} --help"));
         for example in examples(text(&help.stdout)) {
             if needs_cluster(&example) || OF_A_MACHINE.iter().any(|sign| example.contains(sign)) {
                 continue;

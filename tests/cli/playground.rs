@@ -22,6 +22,11 @@ fn client(name: &str, start: &str) -> String {
 const CATALOGUE: &str = "apiVersion: entitlements.dev/v1alpha1\nkind: EntitlementDefinition\nmetadata: {name: seats}\nspec:\n  type: Quantity\n  unit: seats\n  amount: 250\n\
     ---\napiVersion: entitlements.dev/v1alpha1\nkind: EntitlementDefinition\nmetadata: {name: backup}\nspec:\n  type: Feature\n  facets:\n  - name: backup\n    schema:\n      type: object\n      properties:\n        region: {type: string, default: eu}\n        retention: {type: integer}\n  outputs:\n  - name: config\n    kind: ConfigMap\n    items:\n    - {key: backup.env, format: Env}\n";
 
+/// A client of which a grant ends.
+const ENDING: &str = "apiVersion: entitlements.dev/v1alpha1\nkind: Organization\nmetadata: {name: initech}\nspec: {namespaces: [initech]}\n\
+    ---\napiVersion: entitlements.dev/v1alpha1\nkind: EntitlementDefinition\nmetadata: {name: support}\nspec: {type: Feature}\n\
+    ---\napiVersion: entitlements.dev/v1alpha1\nkind: EntitlementInstance\nmetadata: {name: initech-support, namespace: entitlements}\nspec: {organization: initech, definition: support, start: \"2020-01-01\", end: \"2080-12-31\"}\n";
+
 /// A folder with manifests, and the command under each of its names in the PATH.
 pub struct Playground {
     folder: TempDir,
@@ -44,6 +49,7 @@ impl Playground {
             ("main/clients/acme.yaml", &client("acme", "2020-01-01")),
             ("overlays/production/kustomization.yaml", "resources: [all.yaml]\nnamePrefix: \"\"\n"),
             ("overlays/production/all.yaml", &both),
+            ("ending/initech.yaml", ENDING),
         ] {
             playground.write(name, content);
         }

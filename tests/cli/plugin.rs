@@ -27,7 +27,7 @@ fn the_plugins_help_says_what_people_type() {
     assert!(help.contains("Usage: kubectl entitlements [OPTIONS] [COMMAND]"), "{help}");
     assert!(!help.contains("  run "), "{help}");
     for subcommand in ["render", "validate", "completion", "man"] {
-        let help = printed(&playground, &format!("kubectl entitlements {subcommand} --help"));
+        let help = printed(&playground, &format!("COLUMNS=400 kubectl entitlements {subcommand} --help"));
         assert!(help.contains(&format!("Usage: kubectl entitlements {subcommand}")), "{help}");
         assert!(help.contains(&format!("\n  kubectl entitlements {subcommand} ")) || subcommand == "man", "{help}");
         let examples = help.split("Examples:").nth(1).unwrap();
@@ -55,6 +55,18 @@ fn kubectl_completes_the_plugin() {
     assert_eq!(complete("entitlements render -o ''"), ["yaml", "json", ":4"]);
     assert_eq!(complete("entitlements render -f cli"), ["clients/", ":6"]);
     assert_eq!(complete("entitlements render -f clients/ac"), ["clients/acme.yaml", ":4"]);
+    let clients = ["acme", "globex", ":4"];
+    assert_eq!(complete("entitlements explain -f clients/ --at now ''"), clients);
+    assert_eq!(complete("entitlements grant -f clients/ ac"), ["acme", ":4"]);
+    assert_eq!(complete("entitlements timeline -f clients/ --organization ''"), clients);
+    assert_eq!(complete("entitlements grant -f clients/ acme ''"), ["backup", "seats", ":4"]);
+    let grants = ["acme-backup\tacme: backup", "acme-seats\tacme: seats", ":4"];
+    assert_eq!(complete("entitlements suspend -f clients/ acme-"), grants);
+    assert_eq!(complete("entitlements extend -f clients/ --to 2027-01-01 acme-b"), ["acme-backup\tacme: backup", ":4"]);
+    // Without files or a cluster there is nothing to say, and nothing wrong.
+    for nowhere in ["explain ''", "explain -f absent.yaml --at now ''", "explain --context nowhere ''", "suspend ''"] {
+        assert_eq!(printed(&playground, &format!("kubectl_complete-entitlements {nowhere} 2>&1")), ":4\n", "{nowhere}");
+    }
     assert!(complete("entitlements ''").iter().all(|line| !line.starts_with("run\t")));
 }
 
@@ -78,6 +90,8 @@ printf '%s\n' "${COMPREPLY[@]}"
     assert_eq!(complete("entitlement-operator validate --out"), ["--output"]);
     assert_eq!(complete("entitlement-operator validate --output s"), ["sarif"]);
     assert_eq!(complete("entitlement-operator validate -f clients/gl"), ["clients/globex.yaml"]);
+    assert_eq!(complete("entitlement-operator explain -f clients/ gl"), ["globex"]);
+    assert_eq!(complete("entitlement-operator suspend -f clients/ globex-s"), ["globex-seats"]);
 }
 
 #[test]
@@ -106,7 +120,7 @@ fn every_subcommand_has_its_manual_page() {
         .map(|page| page.unwrap().file_name().into_string().unwrap())
         .collect();
     pages.sort();
-    let help = printed(&playground, "entitlement-operator --help");
+    let help = printed(&playground, "COLUMNS=400 entitlement-operator --help");
     let commands = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
     let names = commands.lines().map(|line| line.split_whitespace().next().unwrap());
     let mut expected: Vec<String> = names

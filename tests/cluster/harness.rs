@@ -203,6 +203,11 @@ pub async fn cluster() -> Cluster {
     Cluster::connect(&kubeconfig).await
 }
 
+/// The control plane that most tests share.
+pub fn shared_plane() -> &'static Plane {
+    &SHARED.0.plane
+}
+
 /// kubectl against the shared cluster.
 pub fn shared_kubectl(arguments: &[&str]) -> String {
     SHARED.0.kubectl(arguments)

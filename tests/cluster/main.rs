@@ -40,6 +40,7 @@ mod examples;
 mod facets;
 mod fair_shares;
 mod forged;
+mod grant;
 mod histories;
 mod hostile;
 mod installation;

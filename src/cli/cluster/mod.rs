@@ -30,6 +30,8 @@ const LONG_PATIENCE: Duration = Duration::from_mins(1);
 pub struct Scope {
     /// The namespaces in which grants are looked for; none: all.
     pub namespaces: Vec<String>,
+    /// Whether, where not all namespaces may be looked at, those of them are in which grants of organizations may lie.
+    pub is_within_reach: bool,
     /// The operator's own namespace.
     pub operator_namespace: String,
     /// The moment at which an object without a `creationTimestamp` counts as made; there are none such in a cluster.

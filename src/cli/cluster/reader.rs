@@ -60,6 +60,7 @@ impl<'a> Reader<'a> {
             left_out: 0,
             ignored: BTreeMap::new(),
             sources: Vec::new(),
+            known: BTreeSet::new(),
         };
         Self { client, url, scope, manifests }
     }
@@ -79,13 +80,39 @@ impl<'a> Reader<'a> {
     async fn read_instances(&mut self) -> Result<(), ClusterError> {
         let kind = EntitlementKind::EntitlementInstance;
         if self.scope.namespaces.is_empty() {
-            return self.read_kind::<EntitlementInstance>(kind, None, NAME_NAMESPACES).await;
+            return match self.read_kind::<EntitlementInstance>(kind, None, NAME_NAMESPACES).await {
+                Err(forbidden @ ClusterError::Forbidden { .. }) if self.scope.is_within_reach => {
+                    self.read_assignable(forbidden).await
+                }
+                read => read,
+            };
         }
         for namespace in &self.scope.namespaces {
             self.read_kind::<EntitlementInstance>(kind, Some(namespace), ASK_ADMIN).await?;
         }
         let seen = self.scope.namespaces.join(", ");
         self.note(format!("grants were looked for in {seen} alone: what lies elsewhere is not part of the answer"));
+        Ok(())
+    }
+
+    /// The grants in the namespaces in which grants may lie, as far as the caller may see them.
+    async fn read_assignable(&mut self, forbidden: ClusterError) -> Result<(), ClusterError> {
+        let (mut seen, mut unseen) = (Vec::new(), Vec::new());
+        for namespace in self.manifests.inventory.assignable_from() {
+            let kind = EntitlementKind::EntitlementInstance;
+            match self.read_kind::<EntitlementInstance>(kind, Some(&namespace), ASK_ADMIN).await {
+                Ok(()) => seen.push(namespace),
+                Err(ClusterError::Forbidden { .. }) => unseen.push(namespace),
+                Err(error) => return Err(error),
+            }
+        }
+        if seen.is_empty() {
+            return Err(forbidden);
+        }
+        if !unseen.is_empty() {
+            let unseen = unseen.join(", ");
+            self.note(format!("you may not list grants in {unseen}: what lies there is not part of the answer"));
+        }
         Ok(())
     }
 

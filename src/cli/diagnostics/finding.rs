@@ -3,6 +3,9 @@
 use crate::cli::manifests::{Node, Rewrite, Span};
 use std::{fmt, sync::Arc};
 
+/// In place of a file where an object is in a cluster.
+pub const IN_CLUSTER: &str = "cluster";
+
 /// How grave a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -79,6 +82,23 @@ pub struct Finding {
     pub rewrite: Option<Rewrite>,
     /// What may be shown of the file.
     pub excerpt: Excerpt,
+}
+
+impl Finding {
+    /// What it says, wherever it stands.
+    #[must_use]
+    pub fn gist(&self) -> String {
+        let label = self.label.as_ref().map(Label::to_string).unwrap_or_default();
+        format!("{label}: {}: {}", self.reason, self.message)
+    }
+}
+
+impl Location {
+    /// Whether it is that of an object in a cluster, which stands in no file.
+    #[must_use]
+    pub fn is_in_cluster(&self) -> bool {
+        self.span.is_none() && *self.path == *IN_CLUSTER
+    }
 }
 
 impl fmt::Display for Finding {

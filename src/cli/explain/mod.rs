@@ -15,6 +15,7 @@ mod table;
 mod text;
 
 use super::{
+    completion::names::{definitions, organizations},
     offline::{Examination, MomentArguments, SourceArguments, gather},
     outcome::{Failure, Outcome},
     print,
@@ -27,6 +28,7 @@ use crate::{
     offline::{Account, Effort, Inventory, Passage},
 };
 use clap::{Args, ValueEnum};
+use clap_complete::ArgValueCompleter;
 use row::{Row, Stand};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -62,9 +64,11 @@ Exit codes: 0 it was explained, 1 too, but part of the input was refused, 2 usag
 be looked at, or no such organization or definition.")]
 pub struct ExplainArguments {
     /// The organization: its name, its display name, or the beginning of either, in any case
+    #[arg(add = ArgValueCompleter::new(organizations))]
     organization: String,
     /// The definition's name, which is the handle that applications check: tells its details; without it, a table of all that the
     /// organization holds
+    #[arg(add = ArgValueCompleter::new(definitions))]
     definition: Option<String>,
     /// Tells the details of all that it holds
     #[arg(long, conflicts_with = "definition")]

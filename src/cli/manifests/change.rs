@@ -36,6 +36,9 @@ impl Manifests {
         let mut findings = Vec::new();
         for (subject, document) in &self.documents {
             let Some(before) = old.documents.get(subject) else { continue };
+            if document.origin.is_in_cluster() {
+                continue;
+            }
             let label = Label {
                 kind: subject.kind.as_str().to_owned(),
                 namespace: subject.namespace.clone(),

@@ -12,6 +12,7 @@
 //! | `document` | lists, and what an object is |
 //! | `structure` | unknown fields, nulls, defaults |
 //! | `change` | manifests that come after others, and what is locked in these |
+//! | `layers` | manifests on top of others |
 //! | `resource`, `rules` | the CustomResourceDefinitions as checks |
 //! | `parallel` | work shared among threads |
 //! | `secret` | the data of Secrets |
@@ -19,6 +20,7 @@
 mod change;
 mod document;
 mod json;
+mod layers;
 mod node;
 mod parallel;
 mod path;
@@ -41,7 +43,7 @@ pub use resource::UnusableDefinition;
 pub use source::STANDARD_INPUT;
 use text::MAX_VALUES;
 
-use super::diagnostics::{Excerpt, Finding, Label, Location, MAX_FINDINGS, Severity};
+use super::diagnostics::{Excerpt, Finding, IN_CLUSTER, Label, Location, MAX_FINDINGS, Severity};
 use crate::offline::{EntitlementKind, Inventory, Subject, When};
 use document::{Recognised, objects, recognise};
 use resource::Resources;
@@ -74,7 +76,7 @@ impl Origin {
     /// That of an object in a cluster, which stands in no file.
     #[must_use]
     pub fn in_cluster() -> Self {
-        Self { source: 0, path: "cluster".into(), object: Arc::new(Node::nowhere()) }
+        Self { source: 0, path: IN_CLUSTER.into(), object: Arc::new(Node::nowhere()) }
     }
 
     /// Whether it is that of an object in a cluster.
@@ -127,6 +129,8 @@ pub struct Manifests {
     pub ignored: BTreeMap<String, u64>,
     /// The texts.
     pub sources: Vec<Source>,
+    /// What is wrong with what they are laid over, which is no news ([`Finding::gist`]).
+    pub known: BTreeSet<String>,
 }
 
 /// Why manifests cannot be read, whatever they are.
@@ -157,6 +161,7 @@ pub fn read(paths: &[PathBuf], input: &mut dyn Read, options: &ReadOptions) -> R
             left_out: 0,
             ignored: BTreeMap::new(),
             sources: Vec::new(),
+            known: BTreeSet::new(),
         },
     };
     let objects = reader.parse(&sources)?;

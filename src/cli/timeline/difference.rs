@@ -10,7 +10,7 @@ use crate::{
         days::whose_days,
         diagnostics::{Finding, one},
         moment::shown,
-        text::on_one_line,
+        text::{on_one_line, padded, width},
     },
     core::calendar::{Bound, Instant, Tz, format_instant, format_local},
     evaluation::object::ObjectKey,
@@ -43,7 +43,8 @@ pub fn markdown(differences: &Differences, refused: &[&Finding], bounds: &Bounds
     for organization in names(differences) {
         let (zone, display_name) = differences.organizations.get(organization).cloned().unwrap_or((Tz::UTC, None));
         let of_organization = differences.all.iter().filter(|one| one.organization == *organization);
-        let section = Section { zone, anchor, end: differences.end, all: of_organization.collect() };
+        let section =
+            Section { zone, anchor, end: differences.end, all: of_organization.collect(), style: Style::Markdown };
         let title = display_name.map_or_else(String::new, |name| format!(" ({})", plain(&name)));
         text.extend(["### ", &plain(organization), &title, "\n\n"]);
         text.push_str(&section.table());
@@ -53,6 +54,16 @@ pub fn markdown(differences: &Differences, refused: &[&Finding], bounds: &Bounds
     text.extend(["Nothing else that clients get changes", &reach(differences.end), ".", &days, "\n"]);
     text.push_str(&warning(differences.end));
     text
+}
+
+/// The differences of one organization for a terminal; empty where there are none.
+pub fn text(differences: &Differences, anchor: Anchor, zone: Tz) -> String {
+    if differences.all.is_empty() {
+        return String::new();
+    }
+    let all = differences.all.iter().collect();
+    let section = Section { zone, anchor, end: differences.end, all, style: Style::Plain };
+    [section.table(), section.objects(), warning(differences.end)].concat()
 }
 
 fn refusals(refused: &[&Finding]) -> String {
@@ -112,35 +123,72 @@ fn warning(end: End) -> String {
     }
 }
 
+/// How texts are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Style {
+    /// For a forge.
+    Markdown,
+    /// For a terminal.
+    Plain,
+}
+
+impl Style {
+    /// A text without any meaning to what shows it.
+    fn plain(self, text: &str) -> String {
+        if self == Self::Plain { on_one_line(text) } else { plain(text) }
+    }
+
+    /// A text as code.
+    fn code(self, text: &str) -> String {
+        if self == Self::Plain { on_one_line(text) } else { code(text) }
+    }
+
+    fn table(self, rows: &[[String; 5]]) -> String {
+        let headings = ["entitlement", "from", "until", "before", "after"];
+        if self == Self::Markdown {
+            let row = |cells: &[String; 5]| format!("| {} |\n", cells.join(" | "));
+            let rows: Vec<String> = rows.iter().map(row).collect();
+            return format!("| {} |\n|---|---|---|---|---|\n{}\n", headings.join(" | "), rows.concat());
+        }
+        let headings = headings.map(str::to_uppercase);
+        let all = || std::iter::once(&headings).chain(rows);
+        let widths: Vec<usize> = (0..5)
+            .map(|column| all().filter_map(|row| row.get(column)).map(|cell| width(cell)).max().unwrap_or(0))
+            .collect();
+        let line = |row: &[String; 5]| {
+            let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| padded(cell, *width)).collect();
+            format!("{}\n", cells.join("   ").trim_end())
+        };
+        all().map(line).collect()
+    }
+}
+
 /// The differences of one organization.
 struct Section<'a> {
     zone: Tz,
     anchor: Anchor,
     end: End,
     all: Vec<&'a Difference>,
+    style: Style,
 }
 
 impl Section<'_> {
     fn table(&self) -> String {
-        let rows: Vec<String> = self.all.iter().filter_map(|difference| self.row(difference)).collect();
-        if rows.is_empty() {
-            return String::new();
-        }
-        let heading = "| entitlement | from | until | before | after |\n|---|---|---|---|---|\n";
-        format!("{heading}{}\n", rows.concat())
+        let rows: Vec<[String; 5]> = self.all.iter().filter_map(|difference| self.row(difference)).collect();
+        if rows.is_empty() { String::new() } else { self.style.table(&rows) }
     }
 
-    fn row(&self, difference: &Difference) -> Option<String> {
+    fn row(&self, difference: &Difference) -> Option<[String; 5]> {
+        let style = self.style;
         let what = match &difference.aspect {
-            Aspect::Holding(definition) => code(definition),
+            Aspect::Holding(definition) => style.code(definition),
             Aspect::Value(definition, facet, field) => {
-                format!("{} {}", code(definition), code(&format!("{facet}.{field}")))
+                format!("{} {}", style.code(definition), style.code(&format!("{facet}.{field}")))
             }
             Aspect::Object(_) => return None,
         };
         let (from, until) = (self.from(difference.from), self.until(difference.until));
-        let (before, after) = (state(&difference.before), state(&difference.after));
-        Some(format!("| {what} | {from} | {until} | {before} | {after} |\n"))
+        Some([what, from, until, self.state(&difference.before), self.state(&difference.after)])
     }
 
     fn from(&self, from: Instant) -> String {
@@ -177,21 +225,25 @@ impl Section<'_> {
                 Bound::Never if self.end == End::Nothing => self.until(until),
                 _ => format!("until {}", self.until(until)),
             };
-            format!("- {kind} {} in {}: {what}, from {}, {lasts}\n", code(name), list(&namespaces), self.from(from))
+            let name = self.style.code(name);
+            format!("- {kind} {name} in {}: {what}, from {}, {lasts}\n", list(&namespaces), self.from(from))
         };
-        let lines: Vec<String> = groups.into_iter().map(line).collect();
-        format!("Objects in the client's namespaces:\n\n{}\n", lines.concat())
+        let lines = groups.into_iter().map(line).collect::<Vec<String>>().concat();
+        match self.style {
+            Style::Markdown => format!("Objects in the client's namespaces:\n\n{lines}\n"),
+            Style::Plain => lines,
+        }
     }
-}
 
-fn state(state: &State) -> String {
-    match state {
-        State::Nothing => "nothing".to_owned(),
-        State::Entitled(None) => "on".to_owned(),
-        State::Entitled(Some((amount, None))) => plain(amount),
-        State::Entitled(Some((amount, Some(unit)))) => format!("{amount} {}", plain(unit)),
-        State::Value(value) => code(&value.to_string()),
-        State::Content(_) => "there".to_owned(),
+    fn state(&self, state: &State) -> String {
+        match state {
+            State::Nothing => "nothing".to_owned(),
+            State::Entitled(None) => "on".to_owned(),
+            State::Entitled(Some((amount, None))) => self.style.plain(amount),
+            State::Entitled(Some((amount, Some(unit)))) => format!("{amount} {}", self.style.plain(unit)),
+            State::Value(value) => self.style.code(&value.to_string()),
+            State::Content(_) => "there".to_owned(),
+        }
     }
 }
 

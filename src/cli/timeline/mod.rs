@@ -6,10 +6,13 @@ mod json;
 mod table;
 mod words;
 
+pub use difference::text as difference_text;
+pub use table::Anchor;
 pub use words::{amount, grant_name};
 
 use super::{
     change::{Change, change},
+    completion::names::organizations,
     diagnostics::{Finding, Severity},
     judgement::NO_START,
     moment::MomentArgument,
@@ -24,14 +27,14 @@ use crate::{
     offline::{Bounds, Differences, Directory, Inventory, Listing, Timeline, When},
 };
 use clap::{Args, ValueEnum, builder::RangedU64ValueParser};
+use clap_complete::ArgValueCompleter;
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
-use table::Anchor;
 
 /// So many evaluations of a grant take some seconds.
-const MOST_WORK: usize = 5_000_000;
+pub const MOST_WORK: usize = 5_000_000;
 
 /// Shows everything that time alone will bring: starts, ends, amendments, notices, and what is delivered or withdrawn
 ///
@@ -68,7 +71,7 @@ pub struct TimelineArguments {
     #[arg(long, value_name = "TIME", value_parser = MomentArgument::read, allow_hyphen_values = true)]
     to: Option<MomentArgument>,
     /// Looks at this organization alone, by its name, its display name, or the beginning of either; may be given several times
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = ArgValueCompleter::new(organizations))]
     organization: Vec<String>,
     /// How many moments are shown at most
     #[arg(long, value_name = "NUMBER", default_value = "10000", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]

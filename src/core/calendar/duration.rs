@@ -57,6 +57,11 @@ impl CalendarDuration {
     pub fn has_date_part(&self) -> bool {
         self.total_months() != 0 || self.total_days() != 0
     }
+    /// Whether there are hours, minutes or seconds in it.
+    #[must_use]
+    pub fn has_time_part(&self) -> bool {
+        self.total_seconds() != 0
+    }
 
     /// Its years and months, in months.
     pub(super) fn total_months(&self) -> i64 {

@@ -28,6 +28,7 @@ mod normalize;
 mod own_defaults;
 mod pattern;
 mod phrase;
+mod reading;
 mod relax;
 mod sample;
 mod secret_fields;
@@ -245,6 +246,12 @@ impl Schema {
     #[must_use]
     pub fn stray_booleans(&self, facet: &str, values: &Map<String, Value>) -> Vec<Violation> {
         stray_boolean::stray_booleans(&self.0.document, &Place::facet(facet), values)
+    }
+
+    /// The value that a text on a command line stands for, where the schema knows of which type it is to be there.
+    #[must_use]
+    pub fn read_text(&self, path: &[String], text: &str) -> Value {
+        reading::read(&self.0.document, path, text)
     }
 
     /// Checks the value of a secret field. A field that is not secret is a violation.

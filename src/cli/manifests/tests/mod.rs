@@ -2,6 +2,7 @@
 
 mod documents;
 mod kubectl;
+mod layers;
 mod objects;
 mod reading;
 mod sources;

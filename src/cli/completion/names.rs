@@ -1,0 +1,256 @@
+//! Completing the names of organizations, definitions and grants: those of the files on the line, else those of the cluster.
+//!
+//! A shell that completes waits, and shows whatever is printed. So it takes two seconds at most, nothing is said, whatever goes
+//! wrong gives no names, and a program that gives credentials, which might ask for something, is not run.
+
+use crate::{
+    api::{EntitlementDefinition, EntitlementInstance, Organization},
+    cli::{
+        manifests::{ReadOptions, read},
+        offline::this_second,
+    },
+    connection::{Connection, client},
+    offline::EntitlementKind,
+};
+use clap_complete::CompletionCandidate;
+use kube::{Api, Client, Resource, api::ListParams, config::AuthInfo};
+use serde_json::Value;
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+    io,
+    path::PathBuf,
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+use tokio::runtime::Builder;
+
+/// So long a shell waits at most.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// More names nobody reads.
+const MOST: u32 = 1_000;
+
+/// The names of organizations that go on as what is typed.
+pub fn organizations(typed: &OsStr) -> Vec<CompletionCandidate> {
+    candidates(typed, EntitlementKind::Organization)
+}
+
+/// The names of definitions that go on as what is typed.
+pub fn definitions(typed: &OsStr) -> Vec<CompletionCandidate> {
+    candidates(typed, EntitlementKind::EntitlementDefinition)
+}
+
+/// The names of grants that go on as what is typed.
+pub fn grants(typed: &OsStr) -> Vec<CompletionCandidate> {
+    candidates(typed, EntitlementKind::EntitlementInstance)
+}
+
+/// A name, and what it says to people.
+type Named = (String, Option<String>);
+
+fn candidates(typed: &OsStr, kind: EntitlementKind) -> Vec<CompletionCandidate> {
+    let Some(typed) = typed.to_str() else { return Vec::new() };
+    let line = Line::of(env::args_os());
+    let mut names = within(PATIENCE, move || names(&line, kind)).unwrap_or_default();
+    names.retain(|(name, _)| name.starts_with(typed));
+    names.sort();
+    names.dedup();
+    let candidate = |(name, help): Named| CompletionCandidate::new(name).help(help.map(Into::into));
+    names.into_iter().map(candidate).collect()
+}
+
+/// What comes of something, if that takes no longer. The process ends soon, whatever is still under way.
+fn within<T: Send + 'static>(patience: Duration, work: impl FnOnce() -> Option<T> + Send + 'static) -> Option<T> {
+    let (sender, receiver) = mpsc::channel();
+    thread::Builder::new().spawn(move || sender.send(work())).ok()?;
+    receiver.recv_timeout(patience).ok()?
+}
+
+fn names(line: &Line, kind: EntitlementKind) -> Option<Vec<Named>> {
+    if line.files.is_empty() { in_cluster(line, kind) } else { in_files(line, kind) }
+}
+
+fn in_files(line: &Line, kind: EntitlementKind) -> Option<Vec<Named>> {
+    let options = ReadOptions {
+        created: this_second().into(),
+        namespace: line.namespace.as_deref().unwrap_or("default").into(),
+        operator_namespace: String::new(),
+    };
+    // Nobody is asked to type a manifest where a name is completed.
+    let files: Vec<PathBuf> = line.files.iter().filter(|file| file.as_os_str() != "-").cloned().collect();
+    let manifests = read(&files, &mut io::empty(), &options).ok()?;
+    let documents = manifests.documents.iter().filter(|(subject, _)| subject.kind == kind);
+    Some(documents.map(|(subject, document)| (subject.name.to_string(), told(kind, &document.value))).collect())
+}
+
+/// What helps to tell names apart.
+fn told(kind: EntitlementKind, object: &Value) -> Option<String> {
+    let text = |field: &str| object.pointer(&format!("/spec/{field}")).and_then(Value::as_str);
+    match kind {
+        EntitlementKind::EntitlementInstance => Some(format!("{}: {}", text("organization")?, text("definition")?)),
+        _ => text("displayName").map(str::to_owned),
+    }
+}
+
+fn in_cluster(line: &Line, kind: EntitlementKind) -> Option<Vec<Named>> {
+    Builder::new_current_thread().enable_all().build().ok()?.block_on(async {
+        let mut config = line.connection.config().await.ok()?;
+        if runs_a_program(&config.auth_info) {
+            return None;
+        }
+        config.connect_timeout = Some(PATIENCE);
+        config.read_timeout = Some(PATIENCE);
+        listed(client(config).ok()?, line.namespace.as_deref(), kind).await
+    })
+}
+
+/// Whether somebody else's program gives the credentials.
+fn runs_a_program(auth_info: &AuthInfo) -> bool {
+    auth_info.exec.is_some() || auth_info.auth_provider.is_some()
+}
+
+async fn listed(client: Client, namespace: Option<&str>, kind: EntitlementKind) -> Option<Vec<Named>> {
+    match kind {
+        EntitlementKind::Organization => objects(Api::<Organization>::all(client), kind).await,
+        EntitlementKind::EntitlementDefinition => objects(Api::<EntitlementDefinition>::all(client), kind).await,
+        EntitlementKind::FacetDefinition => None,
+        EntitlementKind::EntitlementInstance => {
+            let grants: Api<EntitlementInstance> = match namespace {
+                Some(namespace) => Api::namespaced(client, namespace),
+                None => Api::all(client),
+            };
+            objects(grants, kind).await
+        }
+    }
+}
+
+async fn objects<K>(api: Api<K>, kind: EntitlementKind) -> Option<Vec<Named>>
+where
+    K: Resource + Clone + std::fmt::Debug + serde::de::DeserializeOwned + serde::Serialize,
+{
+    let page = api.list(&ListParams::default().limit(MOST)).await.ok()?;
+    let named = page.items.into_iter().filter_map(|object| {
+        let name = object.meta().name.clone()?;
+        Some((name, serde_json::to_value(&object).ok().and_then(|object| told(kind, &object))))
+    });
+    Some(named.collect())
+}
+
+/// What a command line that is not complete yet says of where the objects are.
+#[derive(Debug, Default)]
+struct Line {
+    files: Vec<PathBuf>,
+    namespace: Option<String>,
+    connection: Connection,
+}
+
+/// What the next word of a line is the value of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Expected {
+    File,
+    Namespace,
+    Kubeconfig,
+    Context,
+    User,
+    Group,
+}
+
+impl Line {
+    fn of(words: impl IntoIterator<Item = OsString>) -> Self {
+        let mut line = Self::default();
+        let mut expected = None;
+        let words: Vec<OsString> = words.into_iter().collect();
+        // The last word is the one that is completed.
+        let complete = words.split_last().map(|(_, complete)| complete).unwrap_or_default();
+        for word in complete {
+            let text = word.to_string_lossy();
+            if let Some((option, value)) = option(&text) {
+                expected = option;
+                if let (Some(option), Some(value)) = (option, value) {
+                    line.take(option, OsStr::new(value));
+                    expected = None;
+                }
+                continue;
+            }
+            if let Some(option) = expected {
+                line.take(option, word);
+                // -f takes several paths.
+                expected = expected.filter(|option| *option == Expected::File);
+            }
+        }
+        line
+    }
+
+    fn take(&mut self, option: Expected, value: &OsStr) {
+        let text = || value.to_str().map(str::to_owned);
+        match option {
+            Expected::File => self.files.push(PathBuf::from(value)),
+            Expected::Namespace => self.namespace = text(),
+            Expected::Kubeconfig => self.connection.kubeconfig = Some(PathBuf::from(value)),
+            Expected::Context => self.connection.context = text(),
+            Expected::User => self.connection.user = text(),
+            Expected::Group => self.connection.groups.extend(text()),
+        }
+    }
+}
+
+/// The option that a word names, if it names one, and its value, if that is in the same word.
+fn option(word: &str) -> Option<(Option<Expected>, Option<&str>)> {
+    if word == "-" || !word.starts_with('-') {
+        return None;
+    }
+    let (name, value) = match word.split_once('=') {
+        Some((name, value)) => (name, Some(value)),
+        None if !word.starts_with("--") && word.len() > 2 && word.is_char_boundary(2) => {
+            let (name, value) = word.split_at(2);
+            (name, Some(value))
+        }
+        None => (word, None),
+    };
+    let option = match name {
+        "-f" | "--filename" => Some(Expected::File),
+        "-n" | "--namespace" => Some(Expected::Namespace),
+        "--kubeconfig" => Some(Expected::Kubeconfig),
+        "--context" => Some(Expected::Context),
+        "--as" => Some(Expected::User),
+        "--as-group" => Some(Expected::Group),
+        _ => None,
+    };
+    Some((option, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("explain -f a b ''", &["a", "b"], None, None)]
+    #[case("explain --filename=a -fb ''", &["a", "b"], None, None)]
+    #[case("explain -f a --at now acme ''", &["a"], None, None)]
+    #[case("explain -n sales --context there ''", &[], Some("sales"), Some("there"))]
+    #[case("explain -nsales --context=there ''", &[], Some("sales"), Some("there"))]
+    #[case("explain -f - ''", &["-"], None, None)]
+    #[case("explain -f", &[], None, None)]
+    #[case("explain -f half", &[], None, None)]
+    #[case("", &[], None, None)]
+    fn a_line_says_where_the_objects_are(
+        #[case] line: &str,
+        #[case] files: &[&str],
+        #[case] namespace: Option<&str>,
+        #[case] context: Option<&str>,
+    ) {
+        let read = Line::of(line.split_whitespace().map(OsString::from));
+        assert_eq!(read.files, files.iter().map(PathBuf::from).collect::<Vec<_>>());
+        assert_eq!((read.namespace.as_deref(), read.connection.context.as_deref()), (namespace, context));
+    }
+
+    #[test]
+    fn what_takes_too_long_gives_nothing() {
+        let (_sender, receiver) = mpsc::channel::<()>();
+        let hangs = move || receiver.recv().ok();
+        assert_eq!(within(Duration::from_millis(20), hangs), None);
+        assert_eq!(within(PATIENCE, || Some(1)), Some(1));
+    }
+}

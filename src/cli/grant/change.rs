@@ -1,0 +1,197 @@
+//! `suspend`, `resume`, `cancel`, `extend`.
+
+use super::{
+    arguments::{DeskArguments, end, when},
+    desk::{Desk, Difference, Proposed, There, Write},
+};
+use crate::{
+    cli::{
+        completion::names::grants,
+        documents::document,
+        outcome::{Failure, Outcome},
+        suggestions::unknown,
+        terminal::harmless,
+    },
+    core::grant::GrantId,
+    offline::{Change, ChangeRequest, Proposal, Status, Subject, TermDate},
+};
+use clap::Args;
+use clap_complete::ArgValueCompleter;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Which grant, and why.
+#[derive(Debug, Args)]
+struct ChangeArguments {
+    /// The grant: its name, or NAMESPACE/NAME
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(grants))]
+    grant: String,
+    /// Why, for people: the annotation entitlements.dev/reason of the grant, or the reason of the amendment
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    #[command(flatten)]
+    desk: DeskArguments,
+}
+
+/// Suspends a grant: its configuration is withdrawn, and its term runs on
+///
+/// Prints the changed manifest on standard output, and on standard error what the client gets otherwise. Without --apply nothing
+/// is written.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  entitlement-operator suspend acme-seats -f clients/
+  entitlement-operator suspend acme-seats --reason 'unpaid since March' --apply
+
+Exit codes: 0 it can be done (with --apply: the operator has taken it), or is so already, 1 it would be refused, or was, \
+2 usage or unreadable input.")]
+pub struct SuspendArguments {
+    #[command(flatten)]
+    change: ChangeArguments,
+}
+
+/// Ends the suspension of a grant
+///
+/// Prints the changed manifest on standard output, and on standard error what the client gets otherwise. Without --apply nothing
+/// is written.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  entitlement-operator resume acme-seats -f clients/
+  entitlement-operator resume acme-seats --apply
+
+Exit codes: 0 it can be done (with --apply: the operator has taken it), or is so already, 1 it would be refused, or was, \
+2 usage or unreadable input.")]
+pub struct ResumeArguments {
+    #[command(flatten)]
+    change: ChangeArguments,
+}
+
+/// Cancels a grant, for good: its configuration is withdrawn, and a cancelled grant stays so
+///
+/// Prints the changed manifest on standard output, and on standard error what the client gets otherwise. Without --apply nothing
+/// is written.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  entitlement-operator cancel acme-seats -f clients/
+  entitlement-operator cancel acme-seats --reason 'contract ended' --apply
+
+Exit codes: 0 it can be done (with --apply: the operator has taken it), or is so already, 1 it would be refused, or was, \
+2 usage or unreadable input.")]
+pub struct CancelArguments {
+    #[command(flatten)]
+    change: ChangeArguments,
+}
+
+/// Lets a grant end later, by an amendment; one that has ended already comes back
+///
+/// Prints the changed manifest on standard output, and on standard error what the client gets otherwise. Without --apply nothing
+/// is written. A Draft gets another end.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  entitlement-operator extend initech-support --to 2081-03-31 --reason 'order 4711' -f ending/
+  entitlement-operator extend acme-seats --to 2027-03-31 --apply
+
+Dates mean the client's day, and --to includes its day. +90d is the day in 90 days; never is an end, too.
+
+Exit codes: 0 it can be done (with --apply: the operator has taken it), 1 it would be refused, or was, 2 usage or \
+unreadable input.")]
+pub struct ExtendArguments {
+    #[command(flatten)]
+    change: ChangeArguments,
+    /// TermDate it ends
+    #[arg(long, value_name = "DATE", value_parser = end, allow_hyphen_values = true)]
+    to: TermDate,
+    /// From when on that counts [default: now; for a grant that has ended, its last day]
+    #[arg(long, value_name = "DATE", value_parser = when, allow_hyphen_values = true)]
+    from: Option<TermDate>,
+}
+
+/// Suspends a grant.
+pub fn suspend(arguments: &SuspendArguments) -> Result<Outcome, Failure> {
+    arguments.change.make(Change::Suspend)
+}
+
+/// Ends its suspension.
+pub fn resume(arguments: &ResumeArguments) -> Result<Outcome, Failure> {
+    arguments.change.make(Change::Resume)
+}
+
+/// Cancels a grant.
+pub fn cancel(arguments: &CancelArguments) -> Result<Outcome, Failure> {
+    arguments.change.make(Change::Cancel)
+}
+
+/// Lets a grant end later.
+pub fn extend(arguments: &ExtendArguments) -> Result<Outcome, Failure> {
+    arguments.change.make(Change::Extend { to: arguments.to, from: arguments.from })
+}
+
+impl ChangeArguments {
+    fn make(&self, change: Change) -> Result<Outcome, Failure> {
+        let request = ChangeRequest { change, reason: self.reason.clone() };
+        let desk = Desk { arguments: &self.desk };
+        desk.go(|there| self.propose(there, &request)).map_err(Failure::from)?
+    }
+
+    fn propose(&self, there: &There, request: &ChangeRequest) -> Result<Proposed, Failure> {
+        let id = self.find(there)?;
+        let subject = Subject::instance(&id);
+        let survey = there.manifests.inventory.survey(there.when);
+        let (Some(document_of), Some(Status::Instance(status))) =
+            (there.manifests.documents.get(&subject), survey.statuses.get(&subject))
+        else {
+            return Err(Failure::Usage(format!("the grant {id} cannot be read: mend it first")));
+        };
+        let object = &document_of.value;
+        let organization = object.pointer("/spec/organization").and_then(Value::as_str).unwrap_or_default();
+        let now = there.now(organization);
+        let proposal = there.manifests.inventory.propose_change(&id, object, status, request, now)?;
+        let (manifest, patch) = match proposal {
+            Proposal::Nothing(sentence) => return Ok(Proposed::Nothing(sentence)),
+            Proposal::Change { manifest, patch } => (manifest, patch),
+        };
+        let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        Ok(Proposed::Write(Write {
+            organization: text("/spec/organization"),
+            definition: text("/spec/definition"),
+            text: document(&manifest),
+            change: Some(Difference { patch, resource_version: text("/metadata/resourceVersion") }),
+            manifest,
+            id,
+        }))
+    }
+
+    /// The one grant that is meant.
+    fn find(&self, there: &There) -> Result<GrantId, Failure> {
+        let (namespace, name) = match self.grant.split_once('/') {
+            Some((namespace, name)) => (Some(namespace), name),
+            None => (self.desk.namespace.as_deref(), self.grant.as_str()),
+        };
+        let all = || {
+            let grants = there.manifests.documents.keys().filter_map(|subject| {
+                Some(GrantId { namespace: Arc::clone(subject.namespace.as_ref()?), name: Arc::clone(&subject.name) })
+            });
+            grants.filter(|id| namespace.is_none_or(|namespace| *id.namespace == *namespace))
+        };
+        let found: Vec<GrantId> = all().filter(|id| *id.name == *name).collect();
+        match found.as_slice() {
+            [id] => Ok(id.clone()),
+            [] => {
+                let known: Vec<GrantId> = all().collect();
+                let known: Vec<&str> = known.iter().map(|id| &*id.name).collect();
+                Err(unknown("grant", name, &known))
+            }
+            several => {
+                let candidates: Vec<String> = several.iter().map(ToString::to_string).collect();
+                Err(Failure::Usage(format!(
+                    "there are several grants {}: give one of {}",
+                    harmless(name),
+                    candidates.join(", ")
+                )))
+            }
+        }
+    }
+}

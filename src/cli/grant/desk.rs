@@ -1,0 +1,233 @@
+//! What is said, and in which order: what is there, the manifest, what it brings, and what came of it.
+
+use super::{
+    arguments::DeskArguments,
+    preview::{Preview, Scene, held, standing},
+    writer::{Refused, Writer, Written},
+};
+use crate::{
+    api::{
+        Condition, ConditionStatus, EntitlementInstance,
+        conditions::{ACCEPTED, FACETS_VALID, READY},
+    },
+    cli::{
+        cluster::{ClusterError, runtime},
+        manifests::Manifests,
+        offline::{Examination, gather},
+        outcome::{Failure, Outcome},
+        print, say,
+    },
+    core::{
+        calendar::{Instant, Tz},
+        grant::GrantId,
+    },
+    offline::When,
+};
+use serde_json::Value;
+
+/// Where somebody asks for something.
+pub struct Desk<'a> {
+    /// Where the grants are, and whether anything is written.
+    pub arguments: &'a DeskArguments,
+}
+
+/// What is there.
+pub struct There {
+    /// The objects.
+    pub manifests: Manifests,
+    /// The moment that is looked at.
+    pub when: When,
+}
+
+impl There {
+    /// That moment where an organization is.
+    pub fn now(&self, organization: &str) -> Instant {
+        let mut zones = self.manifests.inventory.zones();
+        let zone = zones.find(|(name, _)| *name == organization).map_or(Tz::UTC, |(_, zone)| zone);
+        self.when.first(zone)
+    }
+}
+
+/// What is to become of what is asked for.
+pub enum Proposed {
+    /// It is so already; a sentence.
+    Nothing(String),
+    /// Something is written.
+    Write(Write),
+}
+
+/// What is written.
+pub struct Write {
+    /// The grant.
+    pub id: GrantId,
+    /// Its organization.
+    pub organization: String,
+    /// Its definition.
+    pub definition: String,
+    /// The whole manifest.
+    pub manifest: Value,
+    /// The same as a text.
+    pub text: String,
+    /// How it differs from what is there; absent where it is new.
+    pub change: Option<Difference>,
+}
+
+/// How a manifest differs from what is there.
+pub struct Difference {
+    /// As a merge patch.
+    pub patch: Value,
+    /// The version that it belongs to.
+    pub resource_version: String,
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Cluster(error) => Self::Cluster(error),
+            refused => Self::Impossible(refused.to_string()),
+        }
+    }
+}
+
+impl Desk<'_> {
+    /// Looks at what is there, says what comes of what is asked for, and does it where that is asked for, too. What the
+    /// cluster refuses is the outer error, so that it can be tried again.
+    pub fn go(
+        &self,
+        propose: impl Fn(&There) -> Result<Proposed, Failure>,
+    ) -> Result<Result<Outcome, Failure>, Refused> {
+        match self.prepare(propose) {
+            Err(failure) => Ok(Err(failure)),
+            Ok(Prepared::Done(outcome)) => Ok(Ok(outcome)),
+            Ok(Prepared::Apply(write, zone)) => self.apply(&write, zone),
+        }
+    }
+
+    fn prepare(&self, propose: impl Fn(&There) -> Result<Proposed, Failure>) -> Result<Prepared, Failure> {
+        let when = self.arguments.moment.moment();
+        let examination = Examination::of_reading(gather(&self.arguments.source(), when)?);
+        examination.say();
+        let outcome = examination.outcome();
+        if outcome == Outcome::Unreadable {
+            return Ok(Prepared::Done(outcome));
+        }
+        let there = There { manifests: examination.manifests, when };
+        let write = match propose(&there)? {
+            Proposed::Nothing(sentence) => {
+                say(&format!("{sentence}: there is nothing to do"));
+                return Ok(Prepared::Done(Outcome::Valid));
+            }
+            Proposed::Write(write) => write,
+        };
+        let scene = Scene { when, operator_namespace: self.arguments.operator_namespace() };
+        let preview = Preview::of(&there.manifests, &write.id, &write.organization, &write.text, scene)?;
+        if !preview.errors.is_empty() {
+            refuse(&there, &write, &preview);
+            return Ok(Prepared::Done(Outcome::Refused));
+        }
+        if self.arguments.apply {
+            tell(&write, &preview);
+            return Ok(Prepared::Apply(write, preview.zone));
+        }
+        print_manifest(&write)?;
+        tell(&write, &preview);
+        say(self.arguments.advice());
+        Ok(Prepared::Done(Outcome::Valid))
+    }
+
+    fn apply(&self, write: &Write, zone: Tz) -> Result<Result<Outcome, Failure>, Refused> {
+        let runtime = runtime().map_err(ClusterError::from)?;
+        runtime.block_on(async {
+            let writer = Writer::new(&self.arguments.connection()).await?;
+            let id = &write.id;
+            let (done, written) = match &write.change {
+                None => ("made", writer.create(id, &write.manifest).await?),
+                Some(Difference { patch, resource_version }) => {
+                    ("changed", writer.change(id, patch, resource_version).await?)
+                }
+            };
+            let Written { object, warnings } = written;
+            // Whatever becomes of standard output: it is done.
+            let printed = print_manifest(write);
+            for warning in warnings {
+                say(&format!("warning: {warning}"));
+            }
+            let Some(patience) = self.arguments.patience() else {
+                say(&format!("{id} is {done}."));
+                return Ok(printed.map(|()| Outcome::Valid));
+            };
+            let Some(judged) = writer.judged(id, &object, patience).await else {
+                return Ok(Err(Failure::Impossible(format!(
+                    "{id} is {done}, but nothing is seen of the operator's judgement within {} seconds: is it at work, and may you look at grants? kubectl get ent -n {} {}",
+                    patience.as_secs(),
+                    id.namespace,
+                    id.name
+                ))));
+            };
+            let outcome = verdict(id, done, &judged, zone);
+            Ok(printed.map(|()| outcome))
+        })
+    }
+}
+
+fn print_manifest(write: &Write) -> Result<(), Failure> {
+    print(&write.text).map_err(|error| Failure::System { action: "standard output", error })
+}
+
+enum Prepared {
+    Done(Outcome),
+    Apply(Write, Tz),
+}
+
+/// Says why it is not done.
+fn refuse(there: &There, write: &Write, preview: &Preview) {
+    say(&format!("{} would be refused, so it is neither printed nor made:", write.id));
+    for error in &preview.errors {
+        say(&format!("  {error}"));
+    }
+    if preview.refusal.as_deref() != Some("Duplicate") {
+        return;
+    }
+    let held = held(&there.manifests, &write.organization, &write.definition, there.when);
+    if let Some(id) = held.first() {
+        say(&format!(
+            "It is held already by {id}: extend that one (extend {} --to DATE), follow it (--renews {}), or let the definition allow several (allowMultiple).",
+            id.name, id.name
+        ));
+    }
+}
+
+fn tell(write: &Write, preview: &Preview) {
+    for warning in &preview.warnings {
+        say(&format!("warning: {warning}"));
+    }
+    let zone = preview.zone.name();
+    let organization = &write.organization;
+    if preview.table.is_empty() {
+        say(&format!("{organization} gets nothing else than now by this."));
+    } else {
+        say(&format!("What {organization} gets otherwise (times of {zone}):"));
+        say(preview.table.trim_end());
+    }
+    if let Some(status) = &preview.status {
+        say(&format!("{} is then {}.", preview.id, standing(status, preview.zone)));
+    }
+}
+
+/// Says what the operator makes of it.
+fn verdict(id: &GrantId, done: &str, grant: &EntitlementInstance, zone: Tz) -> Outcome {
+    let Some(status) = &grant.status else { return Outcome::Refused };
+    let failed = |type_: &str| {
+        let is_failed = |one: &&Condition| one.type_ == type_ && one.status == ConditionStatus::False;
+        status.conditions.iter().find(is_failed)
+    };
+    if let Some(refusal) = failed(ACCEPTED).or_else(|| failed(FACETS_VALID)) {
+        say(&format!("{id} is {done}, but the operator refuses it: {}: {}", refusal.reason, refusal.message));
+        return Outcome::Refused;
+    }
+    say(&format!("{id} is {done}: {}.", standing(status, zone)));
+    if let Some(trouble) = failed(READY) {
+        say(&format!("Not all is done yet: {}: {}", trouble.reason, trouble.message));
+    }
+    Outcome::Valid
+}

@@ -1,0 +1,199 @@
+//! The only requests by which the command writes: a grant is made, or changed, with the caller's own rights. Nothing is ever
+//! overwritten or deleted.
+
+use crate::{
+    api::{EntitlementInstance, GROUP, VERSION},
+    cli::{
+        cluster::{ClusterError, connect, explain},
+        terminal::harmless,
+    },
+    connection::Connection,
+    core::grant::GrantId,
+};
+use http::{HeaderMap, Request, header::WARNING};
+use kube::{
+    Api, Client,
+    api::{Patch, PatchParams, PostParams},
+    client::Body,
+    core::{Status, request::Request as Requests},
+};
+use serde_json::Value;
+use std::time::{Duration, Instant};
+
+/// Names the command in `metadata.managedFields`.
+const FIELD_MANAGER: &str = "kubectl-entitlements";
+/// How long is waited between two looks at a grant that the operator has to judge.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What was written.
+pub struct Written {
+    /// The grant, as the API server has it.
+    pub object: EntitlementInstance,
+    /// What the API server and its webhooks warn of.
+    pub warnings: Vec<String>,
+}
+
+/// Why nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// Something of that name is there.
+    #[error("{0} is there already: somebody else was faster")]
+    Exists(GrantId),
+    /// It is not as it was when it was looked at.
+    #[error("{0} was changed meanwhile, so nothing was done: look again")]
+    Changed(GrantId),
+    /// It, or its namespace, is not there.
+    #[error("it could not be written: {0}")]
+    Gone(String),
+    /// The caller's rights do not reach that far.
+    #[error("you may not {0}: {1}")]
+    Forbidden(String, String),
+    /// An admission webhook or policy, or the API server itself, takes it not.
+    #[error("the cluster refuses it: {0}")]
+    Denied(String),
+    /// The cluster cannot be asked.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// What it answers, or is to be sent, is no object.
+    #[error("the cluster's answer cannot be read: {0}")]
+    Unreadable(String),
+}
+
+/// Writes to a cluster.
+pub struct Writer {
+    client: Client,
+    url: String,
+}
+
+impl Writer {
+    /// To that cluster.
+    pub async fn new(connection: &Connection) -> Result<Self, ClusterError> {
+        let (client, url) = connect(connection).await?;
+        Ok(Self { client, url })
+    }
+
+    /// Makes a grant, unless there is one of its name.
+    pub async fn create(&self, id: &GrantId, manifest: &Value) -> Result<Written, Refused> {
+        let body = serde_json::to_vec(manifest).map_err(|error| Refused::Unreadable(error.to_string()))?;
+        let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        self.send(id, "make grants", requests(id).create(&params, body)).await
+    }
+
+    /// Changes a grant, unless it is another than at `resource_version`.
+    pub async fn change(&self, id: &GrantId, patch: &Value, resource_version: &str) -> Result<Written, Refused> {
+        let mut patch = patch.clone();
+        patch["metadata"]["resourceVersion"] = resource_version.into();
+        let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        let request = requests(id).patch(&id.name, &params, &Patch::Merge(&patch));
+        self.send(id, "change grants", request).await
+    }
+
+    /// Waits until the operator has judged a grant as it was written, and returns it then; absent where it did not in time, or
+    /// where the caller may not look.
+    pub async fn judged(
+        &self,
+        id: &GrantId,
+        written: &EntitlementInstance,
+        patience: Duration,
+    ) -> Option<EntitlementInstance> {
+        let grants: Api<EntitlementInstance> = Api::namespaced(self.client.clone(), &id.namespace);
+        let started = Instant::now();
+        let (uid, generation) = (&written.metadata.uid, written.metadata.generation.unwrap_or(1));
+        loop {
+            // A connection that fails for once is tried again.
+            match grants.get_opt(&id.name).await {
+                Ok(Some(grant)) if grant.metadata.uid == *uid => {
+                    if grant.status.as_ref().is_some_and(|status| status.observed_generation >= generation) {
+                        return Some(grant);
+                    }
+                }
+                Ok(_) => return None,
+                Err(kube::Error::Api(status)) if status.code == 403 => return None,
+                Err(_) => {}
+            }
+            if started.elapsed() >= patience {
+                return None;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn send(
+        &self,
+        id: &GrantId,
+        what: &str,
+        request: Result<Request<Vec<u8>>, kube::core::request::Error>,
+    ) -> Result<Written, Refused> {
+        let request = request.map_err(|error| Refused::Unreadable(error.to_string()))?;
+        let fail = |error: kube::Error| Refused::Cluster(explain(&error, "the grant", "", &self.url));
+        let response = self.client.send(request.map(Body::from)).await.map_err(fail)?;
+        let (status, warnings) = (response.status(), warnings(response.headers()));
+        let body = response.into_body().collect_bytes().await.map_err(fail)?;
+        if !status.is_success() {
+            let answer: Status = serde_json::from_slice(&body).unwrap_or_default();
+            return Err(self.refused(id, what, status.as_u16(), &answer));
+        }
+        let object = serde_json::from_slice(&body).map_err(|error| Refused::Unreadable(error.to_string()))?;
+        Ok(Written { object, warnings })
+    }
+
+    fn refused(&self, id: &GrantId, what: &str, code: u16, answer: &Status) -> Refused {
+        let message = harmless(&answer.message);
+        match (code, answer.reason.as_str()) {
+            (401, _) => Refused::Cluster(ClusterError::Unauthorized(self.url.clone())),
+            (409, "AlreadyExists") => Refused::Exists(id.clone()),
+            (409, "Conflict") => Refused::Changed(id.clone()),
+            (404, _) => Refused::Gone(message),
+            (403, "Forbidden") if message.contains(" cannot ") => {
+                let advice =
+                    "ask for the right to (a Role in that namespace), or hand the manifest to somebody who has it";
+                Refused::Forbidden(format!("{what} in namespace {}", id.namespace), advice.to_owned())
+            }
+            _ => Refused::Denied(plain(&message).to_owned()),
+        }
+    }
+}
+
+/// Those of the grants in its namespace.
+fn requests(id: &GrantId) -> Requests {
+    Requests::new(format!("/apis/{GROUP}/{VERSION}/namespaces/{}/entitlementinstances", id.namespace))
+}
+
+/// What a webhook says, without what the API server says around it.
+fn plain(message: &str) -> &str {
+    message.split_once("denied the request: ").map_or(message, |(_, said)| said)
+}
+
+/// The texts of warnings (RFC 7234, 5.5), as the API server sends them: `299 - "text"`.
+fn warnings(headers: &HeaderMap) -> Vec<String> {
+    let texts = headers.get_all(WARNING).into_iter().filter_map(|value| std::str::from_utf8(value.as_bytes()).ok());
+    texts
+        .filter_map(|text| {
+            let (_, quoted) = text.split_once('"')?;
+            let (inner, _) = quoted.rsplit_once('"')?;
+            Some(harmless(&inner.replace("\\\"", "\"").replace("\\\\", "\\")))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn warnings_are_read_as_the_api_server_writes_them() {
+        let mut headers = HeaderMap::new();
+        headers.append(WARNING, HeaderValue::from_static(r#"299 - "the end is \"past\"""#));
+        headers.append(WARNING, HeaderValue::from_static(r#"299 kube "more""#));
+        headers.append(WARNING, HeaderValue::from_static("nonsense"));
+        assert_eq!(warnings(&headers), [r#"the end is "past""#, "more"]);
+    }
+
+    #[test]
+    fn what_a_webhook_says_is_told_in_its_own_words() {
+        let said = "admission webhook \"validate.entitlements.dev\" denied the request: Duplicate: held already";
+        assert_eq!(plain(said), "Duplicate: held already");
+        assert_eq!(plain("it is invalid"), "it is invalid");
+    }
+}

@@ -1,0 +1,235 @@
+//! A suspension, its end, a cancellation, an extension.
+
+use super::{TermDate, Unclear, name::free_name, term_date::day};
+use crate::{
+    api::{EntitlementInstanceStatus, REASON, entitlement_instance::State},
+    core::{
+        calendar::{Bound, Instant, Moment, Nominal, Tz, parse_instant, parse_zone},
+        grant::{Amendment, Grant, GrantId},
+        schema::merge,
+    },
+    offline::Inventory,
+};
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+
+/// Where `kubectl apply` keeps what it applied.
+pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+/// What a manifest of an object that is there already has no need of.
+const OF_THE_CLUSTER: [&str; 6] =
+    ["uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink"];
+
+/// What is to become of a grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Withdrawn for now.
+    Suspend,
+    /// Delivered again.
+    Resume,
+    /// Taken back for good.
+    Cancel,
+    /// It ends later.
+    Extend {
+        /// TermDate.
+        to: TermDate,
+        /// From when on that counts; absent: from now on, or from the last day of a grant that has ended.
+        from: Option<TermDate>,
+    },
+}
+
+/// What is to become of a grant, and why.
+#[derive(Clone, Debug)]
+pub struct ChangeRequest {
+    /// What.
+    pub change: Change,
+    /// Why, for people.
+    pub reason: Option<String>,
+}
+
+/// A change of a grant.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Proposal {
+    /// It is so already; a sentence.
+    Nothing(String),
+    /// Something changes.
+    Change {
+        /// The whole manifest with the change.
+        manifest: Value,
+        /// The change alone, as a JSON merge patch.
+        patch: Value,
+    },
+}
+
+impl Inventory {
+    /// The change of a grant, of which `object` is the manifest and `status` what it comes to now.
+    ///
+    /// # Errors
+    /// Where it cannot be, or is not clear.
+    pub fn propose_change(
+        &self,
+        id: &GrantId,
+        object: &Value,
+        status: &EntitlementInstanceStatus,
+        request: &ChangeRequest,
+        now: Instant,
+    ) -> Result<Proposal, Unclear> {
+        let Some(grant) = self.grants.get(id) else {
+            return Err(Unclear::Usage(format!("there is no grant {id}")));
+        };
+        if let Some(sentence) = is_so_already(grant, request.change) {
+            return Ok(Proposal::Nothing(sentence));
+        }
+        if grant.state == State::Cancelled {
+            return Err(Unclear::Impossible(format!("{id} is cancelled, and stays so: make a new grant")));
+        }
+        let mut patch = match request.change {
+            Change::Suspend => json!({ "spec": { "suspended": true } }),
+            Change::Resume => json!({ "spec": { "suspended": false } }),
+            Change::Cancel => json!({ "spec": { "state": "Cancelled" } }),
+            Change::Extend { to, from } => {
+                let zone = self.zone_of(grant, status);
+                Extension { grant, status, zone, now, to, from }.patch(object, request.reason.as_deref())?
+            }
+        };
+        let is_told = patch.pointer("/spec/amendments").is_some();
+        if let Some(reason) = request.reason.as_ref().filter(|_| !is_told) {
+            patch["metadata"] = json!({ "annotations": { REASON: reason } });
+        }
+        let mut manifest = as_written(object);
+        if let (Some(fields), Some(changes)) = (manifest.as_object_mut(), patch.as_object()) {
+            merge(fields, changes);
+        }
+        Ok(Proposal::Change { manifest, patch })
+    }
+
+    /// The zone that a grant reckons in.
+    fn zone_of(&self, grant: &Grant, status: &EntitlementInstanceStatus) -> Tz {
+        let recorded = status.accepted.as_ref().and_then(|accepted| accepted.time_zone.as_deref());
+        let organization = self.organizations.get(&grant.organization);
+        let zone = recorded.or_else(|| organization.map(|organization| organization.spec.time_zone.as_str()));
+        zone.and_then(|zone| parse_zone(zone).ok()).unwrap_or(Tz::UTC)
+    }
+}
+
+fn is_so_already(grant: &Grant, change: Change) -> Option<String> {
+    let id = &grant.id;
+    match change {
+        Change::Suspend if grant.suspended => Some(format!("{id} is suspended already")),
+        Change::Resume if !grant.suspended => Some(format!("{id} is not suspended")),
+        Change::Cancel if grant.state == State::Cancelled => Some(format!("{id} is cancelled already")),
+        _ => None,
+    }
+}
+
+/// What an extension is decided by.
+struct Extension<'a> {
+    grant: &'a Grant,
+    status: &'a EntitlementInstanceStatus,
+    zone: Tz,
+    now: Instant,
+    to: TermDate,
+    from: Option<TermDate>,
+}
+
+impl Extension<'_> {
+    fn patch(&self, object: &Value, reason: Option<&str>) -> Result<Value, Unclear> {
+        let to = self.to.moment(self.now, self.zone);
+        if self.grant.state == State::Draft {
+            return Ok(json!({ "spec": { "end": to.to_string() } }));
+        }
+        let end = self.status.end.as_deref().and_then(|end| parse_instant(end).ok());
+        self.check_is_later(to, end)?;
+        let mut amendment = json!({
+            "name": self.name(to),
+            "effective": self.effective(end).to_string(),
+            "end": to.to_string(),
+        });
+        if let Some(reason) = reason {
+            amendment["reason"] = reason.into();
+        }
+        let mut amendments = object.pointer("/spec/amendments").and_then(Value::as_array).cloned().unwrap_or_default();
+        amendments.push(amendment);
+        Ok(json!({ "spec": { "amendments": amendments } }))
+    }
+
+    fn check_is_later(&self, to: Moment, end: Option<Instant>) -> Result<(), Unclear> {
+        let id = &self.grant.id;
+        // What is refused has no end yet, and the evaluation says why.
+        if self.status.start.is_none() {
+            return Ok(());
+        }
+        let Some(end) = end else {
+            return Err(Unclear::Impossible(format!("{id} has no end, so there is nothing to extend")));
+        };
+        match Nominal::of_end(to, self.zone).instant() {
+            Bound::At(to) if to <= end => Err(Unclear::Usage(format!(
+                "{id} lasts until {} already: give a later --to; to end it earlier, add an amendment with kubectl edit, or cancel it",
+                last_day(end, self.zone)
+            ))),
+            Bound::At(_) | Bound::Never => Ok(()),
+        }
+    }
+
+    /// An amendment counts only if its moment lies before the end that it changes, and after those that it is to outdo.
+    fn effective(&self, end: Option<Instant>) -> Moment {
+        let ended = end.filter(|end| *end <= self.now);
+        match (self.from, ended) {
+            (Some(from), _) => from.moment(self.now, self.zone),
+            (None, None) => Moment::Time(self.now),
+            (None, Some(end)) => {
+                let last = end - TimeDelta::seconds(1);
+                let day = day(last, self.zone);
+                let begin = Nominal::of_start(day, self.zone).instant();
+                let others = self.grant.amendments.iter().filter(|other| !other.revoked);
+                let is_latest = others.filter_map(|other| self.moment_of(other)).all(|other| other < begin);
+                if is_latest { day } else { Moment::Time(last) }
+            }
+        }
+    }
+
+    fn moment_of(&self, amendment: &Amendment) -> Option<Instant> {
+        let moment = amendment.effective.as_ref().ok()?;
+        Some(Nominal::of_start(*moment, self.zone).instant())
+    }
+
+    fn name(&self, to: Moment) -> String {
+        let day = match to {
+            Moment::Date(date) => date,
+            Moment::Time(instant) => self.zone.local(instant).date(),
+        };
+        let wanted = match Nominal::of_end(to, self.zone).instant() {
+            Bound::Never => "extended-for-good".to_owned(),
+            Bound::At(_) => format!("extended-to-{day}"),
+        };
+        free_name(&wanted, |name| self.grant.amendments.iter().any(|other| other.name == name))
+    }
+}
+
+/// `2026-12-31` for an end at midnight, else the moment.
+fn last_day(end: Instant, zone: Tz) -> String {
+    let last = day(end - TimeDelta::seconds(1), zone);
+    match Nominal::of_end(last, zone).instant() {
+        Bound::At(midnight) if midnight == end => last.to_string(),
+        _ => Moment::Time(end).to_string(),
+    }
+}
+
+/// An object of a cluster as somebody would write it.
+fn as_written(object: &Value) -> Value {
+    let mut manifest = object.clone();
+    let Some(fields) = manifest.as_object_mut() else { return manifest };
+    fields.remove("status");
+    let Some(metadata) = fields.get_mut("metadata").and_then(Value::as_object_mut) else { return manifest };
+    for name in OF_THE_CLUSTER {
+        metadata.remove(name);
+    }
+    let annotations = metadata.get_mut("annotations").and_then(Value::as_object_mut);
+    let is_empty = annotations.is_some_and(|annotations| {
+        annotations.remove(LAST_APPLIED);
+        annotations.is_empty()
+    });
+    if is_empty {
+        metadata.remove("annotations");
+    }
+    manifest
+}

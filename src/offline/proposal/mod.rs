@@ -1,0 +1,33 @@
+//! The manifest that follows from what somebody asks for: a grant, or a change of one.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `grant` | a new grant |
+//! | `change` | a suspension, its end, a cancellation, an extension |
+//! | `name` | names that nothing has yet |
+//! | `term_date` | days and moments as one asks for them |
+//!
+//! Whether the operator would take it is not decided here: that is what an evaluation with it shows.
+
+mod change;
+mod grant;
+mod name;
+mod term_date;
+
+#[cfg(test)]
+mod tests;
+
+pub use change::{Change, ChangeRequest, LAST_APPLIED, Proposal};
+pub use grant::{GrantRequest, Setting};
+pub use term_date::TermDate;
+
+/// Why no manifest follows from what is asked for: a sentence that says what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unclear {
+    /// What is asked for is not complete, or contradicts itself or what is there.
+    #[error("{0}")]
+    Usage(String),
+    /// It is clear, and cannot be.
+    #[error("{0}")]
+    Impossible(String),
+}

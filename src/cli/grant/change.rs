@@ -101,7 +101,7 @@ unreadable input.")]
 pub struct ExtendArguments {
     #[command(flatten)]
     change: ChangeArguments,
-    /// TermDate it ends
+    /// When it ends
     #[arg(long, value_name = "DATE", value_parser = end, allow_hyphen_values = true)]
     to: TermDate,
     /// From when on that counts [default: now; for a grant that has ended, its last day]

@@ -63,10 +63,10 @@ pub struct GrantArguments {
     /// The definition: what is granted
     #[arg(add = ArgValueCompleter::new(definitions))]
     definition: String,
-    /// TermDate it starts [default: today; with --renews, when that one ends]
+    /// When it starts [default: today; with --renews, when that one ends]
     #[arg(long, value_name = "DATE", value_parser = when, allow_hyphen_values = true)]
     from: Option<TermDate>,
-    /// TermDate it ends [default: by the definition's term]
+    /// When it ends [default: by the definition's term]
     #[arg(long, value_name = "DATE", value_parser = end, allow_hyphen_values = true)]
     to: Option<TermDate>,
     /// How much [default: by the definition]

@@ -30,7 +30,7 @@ pub enum Change {
     Cancel,
     /// It ends later.
     Extend {
-        /// TermDate.
+        /// When.
         to: TermDate,
         /// From when on that counts; absent: from now on, or from the last day of a grant that has ended.
         from: Option<TermDate>,

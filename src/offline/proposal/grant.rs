@@ -25,9 +25,9 @@ pub struct GrantRequest {
     pub namespace: Option<String>,
     /// What it is to be called.
     pub name: Option<String>,
-    /// TermDate it starts; absent: today, or when what it renews ends.
+    /// When it starts; absent: today, or when what it renews ends.
     pub from: Option<TermDate>,
-    /// TermDate it ends; absent: by the catalogue.
+    /// When it ends; absent: by the catalogue.
     pub to: Option<TermDate>,
     /// How much; absent: by the catalogue.
     pub amount: Option<AmountField>,

@@ -195,9 +195,9 @@ fn what_is_made_on_a_day_is_made_where_the_client_is() {
         (code(&output), last),
         (0, "Days are those of each client: America/New_York (west), Pacific/Auckland (east).")
     );
-    let list: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let rendered: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let of = |name: &str| {
-        let items = list["items"].as_array().unwrap();
+        let items = rendered["items"].as_array().unwrap();
         let found = items.iter().find(|item| item["kind"] == "EntitlementInstance" && item["metadata"]["name"] == name);
         let status = &found.unwrap()["status"];
         (status["phase"].as_str().unwrap().to_owned(), status["start"].as_str().unwrap().to_owned())

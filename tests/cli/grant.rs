@@ -10,8 +10,9 @@ fn screen(line: &str) -> String {
     let words = words(line);
     let output = run(&words.iter().map(String::as_str).collect::<Vec<_>>());
     let mut screen = format!("$ entitlement-operator {line}\n{}", text(&output.stdout));
-    let said: String = text(&output.stderr).lines().map(|line| format!("! {line}\n")).collect();
-    screen.push_str(&said);
+    for line in text(&output.stderr).lines() {
+        writeln!(screen, "! {line}").unwrap();
+    }
     if code(&output) != 0 {
         writeln!(screen, "(exit code {})", code(&output)).unwrap();
     }

@@ -56,7 +56,9 @@ fn inventory(grants: &[Value]) -> Inventory {
         (EntitlementKind::EntitlementDefinition, &definitions[..]),
         (EntitlementKind::EntitlementInstance, grants),
     ] {
-        objects.iter().for_each(|object| inventory.add(kind, &kinded(kind, object)).unwrap());
+        for object in objects {
+            inventory.add(kind, &kinded(kind, object)).unwrap();
+        }
     }
     inventory
 }
@@ -228,7 +230,7 @@ fn a_name_that_is_taken_is_never_overwritten() {
 /// What is proposed for a grant with that spec.
 fn changed(spec: Value, change: Change, reason: Option<&str>) -> Result<Proposal, Unclear> {
     let object = instance(spec);
-    let inventory = inventory(&[object.clone()]);
+    let inventory = inventory(std::slice::from_ref(&object));
     let id = GrantId::new("entitlements", "acme-seats");
     let survey = inventory.survey(now());
     let Status::Instance(status) = &survey.statuses[&Subject::instance(&id)] else { panic!() };

@@ -14,7 +14,8 @@ fn kind(kind: &str, metadata: Value, spec: Value) -> Value {
 }
 
 fn text(objects: &[Value]) -> String {
-    objects.iter().map(|object| format!("---\n{object}\n")).collect()
+    let documents: Vec<String> = objects.iter().map(ToString::to_string).collect();
+    documents.join("\n---\n")
 }
 
 fn cluster(spec: Value) -> Vec<Value> {

@@ -1,6 +1,6 @@
 //! Objects as text that Kubernetes' tools read.
 
-use super::{outcome::Failure, terminal::steers};
+use super::{outcome::Failure, terminal::steers, text::on_one_line};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
@@ -16,10 +16,24 @@ pub enum OutputFormat {
 /// # Errors
 /// When one has no JSON, which plain data always has.
 pub fn write(objects: &[Value], format: OutputFormat) -> Result<String, Failure> {
+    write_seen(objects, &[], format)
+}
+
+/// The same, with what could not be seen of them: a comment in YAML, a field of the List in JSON.
+///
+/// # Errors
+/// When one has no JSON, which plain data always has.
+pub fn write_seen(objects: &[Value], not_seen: &[String], format: OutputFormat) -> Result<String, Failure> {
     Ok(match format {
-        OutputFormat::Yaml => yaml(objects),
+        OutputFormat::Yaml => {
+            let not_seen = not_seen.iter().map(|sentence| format!("# not seen: {}\n", on_one_line(sentence)));
+            format!("{}{}", not_seen.collect::<String>(), yaml(objects))
+        }
         OutputFormat::Json => {
-            let list = json!({ "apiVersion": "v1", "kind": "List", "items": objects });
+            let mut list = json!({ "apiVersion": "v1", "kind": "List", "items": objects });
+            if let Some(fields) = list.as_object_mut().filter(|_| !not_seen.is_empty()) {
+                fields.insert("notSeen".to_owned(), not_seen.into());
+            }
             format!("{}\n", serde_json::to_string_pretty(&list)?)
         }
     })

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Reasons that say nothing against the manifests themselves: what is missing may be in the cluster.
-const BEYOND_MANIFESTS: [&str; 2] = ["SecretNotFound", "NamespaceMissing"];
+const BEYOND_MANIFESTS: [&str; 3] = ["SecretNotFound", "SecretNotSeen", "NamespaceMissing"];
 /// The reason of a warning that a grant does not say when it starts.
 pub const NO_START: &str = "NoStart";
 /// The reason of facets that cannot be used.
@@ -217,7 +217,7 @@ fn part(reason: &str) -> &'static [&'static str] {
         "InvalidAmount" => &["spec", "amount"],
         "RenewalInvalid" => &["spec", "renews"],
         "InvalidTerm" | "NeverInForce" => &["spec", "end"],
-        "SecretNotFound" => &["spec", "secretFacets"],
+        "SecretNotFound" | "SecretNotSeen" => &["spec", "secretFacets"],
         FACETS_INVALID => &["spec", "facets"],
         _ => &["metadata", "name"],
     }

@@ -2,10 +2,10 @@
 
 use super::{
     change::{Change, change},
-    cluster::{self, Scope},
+    cluster::{self, NOT_SEEN, Scope, unseen_secrets},
     connection::ConnectionArguments,
     days::whose_days,
-    diagnostics::{Excerpts, Finding, MAX_FINDINGS, Severity, say_all},
+    diagnostics::{Excerpts, Finding, Label, MAX_FINDINGS, Severity, say_all},
     judgement::judge,
     manifests::{self, Manifests, ReadOptions},
     moment::MomentArgument,
@@ -19,10 +19,11 @@ use crate::{
     api::GROUP,
     core::{
         calendar::Instant,
+        grant::GrantId,
         name::{Fault, dns_label},
     },
     evaluation::Limits,
-    offline::{Survey, When},
+    offline::{EntitlementKind, Inventory, Survey, When},
 };
 use chrono::{DurationRound, TimeDelta, Utc};
 use clap::Args;
@@ -143,6 +144,8 @@ pub struct Surveyed {
     pub manifests: Manifests,
     /// What it comes to.
     pub survey: Survey,
+    /// What could not be seen, in sentences.
+    pub not_seen: Vec<String>,
 }
 
 /// Manifests, with all that is wrong with them.
@@ -196,6 +199,37 @@ impl Examination {
         self
     }
 
+    /// Keeps what concerns these organizations; none: all. What is wrong with others is nobody's who asks for these.
+    #[must_use]
+    pub fn limited_to(mut self, organizations: &BTreeSet<String>) -> Self {
+        if organizations.is_empty() {
+            return self;
+        }
+        let inventory = &self.manifests.inventory;
+        let chooses = |name: &str| organizations.contains(name);
+        self.findings.retain(|finding| concerns(inventory, finding, &chooses));
+        let unseen = inventory.unseen(chooses);
+        let unseen: Vec<String> = unseen.iter().map(|(namespace, name)| format!("{namespace}/{name}")).collect();
+        let is_of_secrets = |finding: &Finding| finding.reason == NOT_SEEN && finding.message.contains("the Secrets ");
+        match self.findings.iter().position(is_of_secrets) {
+            Some(index) if unseen.is_empty() => drop(self.findings.remove(index)),
+            Some(index) => {
+                if let Some(finding) = self.findings.get_mut(index) {
+                    finding.message = unseen_secrets(&unseen);
+                }
+            }
+            None => {}
+        }
+        self
+    }
+
+    /// What could not be seen, in sentences.
+    #[must_use]
+    pub fn not_seen(&self) -> Vec<String> {
+        let unseen = self.findings.iter().filter(|finding| finding.reason == NOT_SEEN);
+        unseen.map(|finding| finding.message.clone()).collect()
+    }
+
     /// How the subcommand ends.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
@@ -230,8 +264,9 @@ pub fn survey(arguments: &InputArguments) -> Result<(Outcome, Option<Surveyed>),
     examination.say();
     arguments.say_days(&examination);
     let outcome = examination.outcome();
+    let not_seen = examination.not_seen();
     let Examination { manifests, survey, .. } = examination;
-    Ok((outcome, survey.map(|survey| Surveyed { manifests, survey })))
+    Ok((outcome, survey.map(|survey| Surveyed { manifests, survey, not_seen })))
 }
 
 /// Reads the manifests and evaluates them.
@@ -310,6 +345,26 @@ pub fn read(paths: &[PathBuf], source: &SourceArguments, created: impl Into<When
 fn limited(mut manifests: Manifests, source: &SourceArguments) -> Manifests {
     manifests.inventory.limit(Limits { organization_bytes: source.organization_bytes.bytes() });
     manifests
+}
+
+/// Whether a finding is about organizations that are chosen, or about what these hold, or about the whole.
+fn concerns(inventory: &Inventory, finding: &Finding, chooses: &dyn Fn(&str) -> bool) -> bool {
+    let Some(Label { kind, namespace, name: Some(name) }) = &finding.label else { return true };
+    if finding.severity == Severity::Unreadable {
+        return true;
+    }
+    match EntitlementKind::of(kind) {
+        Some(EntitlementKind::Organization) => chooses(name),
+        Some(EntitlementKind::EntitlementInstance) => {
+            let id = GrantId::new(namespace.as_deref().unwrap_or_default(), name);
+            inventory.organization_of(&id).is_none_or(|organization| chooses(organization))
+        }
+        Some(EntitlementKind::EntitlementDefinition) => inventory.is_granted(name, chooses),
+        Some(EntitlementKind::FacetDefinition) => {
+            inventory.definitions_with(name).any(|definition| inventory.is_granted(definition, chooses))
+        }
+        None => true,
+    }
 }
 
 /// Whether something can be said of the whole.

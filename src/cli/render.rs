@@ -1,7 +1,7 @@
 //! `render`: what the operator makes of manifests, or of a cluster's objects.
 
 use super::{
-    documents::{OutputFormat, write},
+    documents::{OutputFormat, write_seen},
     objects::{Secrets, objects},
     offline::{InputArguments, survey},
     outcome::{Failure, Outcome},
@@ -40,7 +40,7 @@ pub fn render(arguments: &RenderArguments) -> Result<Outcome, Failure> {
     let Some(surveyed) = surveyed else { return Ok(outcome) };
     let secrets = if arguments.show_secrets { Secrets::Shown } else { Secrets::Masked };
     let objects = objects(&surveyed.manifests, &surveyed.survey, secrets)?;
-    let text = write(&objects, arguments.output)?;
+    let text = write_seen(&objects, &surveyed.not_seen, arguments.output)?;
     print(&text).map_err(|error| Failure::System { action: "standard output", error })?;
     Ok(outcome)
 }

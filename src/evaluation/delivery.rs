@@ -3,6 +3,7 @@
 use super::{
     allowance::{Allowance, Limits},
     catalogue::CompiledDefinition,
+    facets::Missing,
     holding::{Holding, Member},
     object::{
         CONTENT_HASH, DEFINITION, DesiredObject, INSTANCE, MANAGED_BY, MANAGER, ON_END, ORGANIZATION, ObjectContent,
@@ -373,13 +374,13 @@ enum Filled {
     Nameless(Trouble),
 }
 
-fn fill(output: &CompiledOutput, filling: &Filling, missing: Option<String>, work: &mut Work) -> Filled {
+fn fill(output: &CompiledOutput, filling: &Filling, missing: Option<Missing>, work: &mut Work) -> Filled {
     let name = match output.object_name(filling, work) {
         Ok(name) => name,
         Err(errors) => return Filled::Nameless(trouble(&errors)),
     };
-    if let Some(message) = missing {
-        return Filled::Kept(name, ("SecretNotFound", message));
+    if let Some(missing) = missing {
+        return Filled::Kept(name, (missing.reason, missing.message));
     }
     let data = match output.kind {
         OutputKind::ConfigMap => output.config_map(filling, work).map(ObjectData::ConfigMap),
@@ -406,12 +407,12 @@ fn trouble(errors: &[OutputError]) -> Trouble {
 }
 
 /// The first secret field that a Secret would show and that has no value now.
-fn missing<'a>(output: &CompiledOutput, members: impl Iterator<Item = &'a Member<'a>>) -> Option<String> {
+fn missing<'a>(output: &CompiledOutput, members: impl Iterator<Item = &'a Member<'a>>) -> Option<Missing> {
     if output.kind != OutputKind::Secret {
         return None;
     }
     let mut all = members.flat_map(|member| &member.facets.missing);
-    all.find(|(source, _)| output.could_show(&source.facet, &source.field)).map(|(_, message)| message.clone())
+    all.find(|(source, _)| output.could_show(&source.facet, &source.field)).map(|(_, missing)| missing.clone())
 }
 
 fn names<'a>(standing: &'a Standing, holding: &'a Holding, member: Option<&'a Member>) -> Names<'a> {

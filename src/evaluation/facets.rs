@@ -15,6 +15,7 @@ use crate::{
         secret::Secret,
     },
 };
+use std::sync::Arc;
 
 /// Whether what a grant states can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,25 @@ pub fn sentences(violations: &[Violation]) -> String {
     violations.iter().map(|violation| violation.message.as_str()).collect::<Vec<_>>().join("; ")
 }
 
+/// The reason of a source that whoever asks may not read.
+pub const NOT_SEEN: &str = "SecretNotSeen";
+
+/// Why a secret field has no value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// One word.
+    pub reason: &'static str,
+    /// A sentence that says what to do.
+    pub message: String,
+}
+
+impl Missing {
+    /// There is no such source, or it cannot be used.
+    fn not_found(message: String) -> Self {
+        Self { reason: "SecretNotFound", message }
+    }
+}
+
 /// The facets of one grant.
 #[derive(Clone, Debug)]
 pub struct GrantFacets {
@@ -44,8 +64,8 @@ pub struct GrantFacets {
     pub remembered: Option<FacetFields>,
     /// Secret values.
     pub secrets: SecretFields,
-    /// Secret fields whose source is missing or unusable, with a sentence that says what to do.
-    pub missing: Vec<(SecretFacet, String)>,
+    /// Secret fields whose source is missing, unusable or not seen.
+    pub missing: Vec<(SecretFacet, Missing)>,
 }
 
 impl GrantFacets {
@@ -64,7 +84,7 @@ impl GrantFacets {
         };
         let remembered = remembered.map(|facets| without_secrets(definition, facets));
         let stated = Statement::of(grant, amendments);
-        let (secrets, missing, mut problems) = secrets(definition, grant, &snapshot.secrets);
+        let (secrets, missing, mut problems) = secrets(definition, grant, snapshot);
         let merged = stated.merged();
         problems.extend(stated_problems(definition, grant, &merged));
         if problems.is_empty() {
@@ -112,9 +132,9 @@ fn stated_problems(definition: &Definition, grant: &Grant, merged: &FacetFields)
     [names, values].into_iter().filter_map(Result::err).flatten().collect()
 }
 
-type SecretsFound = (SecretFields, Vec<(SecretFacet, String)>, Vec<Violation>);
+type SecretsFound = (SecretFields, Vec<(SecretFacet, Missing)>, Vec<Violation>);
 
-fn secrets(definition: &Definition, grant: &Grant, sources: &SecretSources) -> SecretsFound {
+fn secrets(definition: &Definition, grant: &Grant, snapshot: &Snapshot) -> SecretsFound {
     let mut found = SecretsFound::default();
     for source in &grant.secret_facets {
         let Some(facet) = definition.facets.get(source.facet.as_str()) else { continue };
@@ -122,25 +142,42 @@ fn secrets(definition: &Definition, grant: &Grant, sources: &SecretSources) -> S
             continue;
         }
         if let Err(violation) = check_source(source) {
-            found.1.push((source.clone(), violation.message.clone()));
+            found.1.push((source.clone(), Missing::not_found(violation.message.clone())));
             found.2.push(violation);
             continue;
         }
-        let value = match value(grant, source, sources) {
+        if let Some(unseen) = unseen(grant, source, snapshot) {
+            found.1.push((source.clone(), unseen));
+            continue;
+        }
+        let value = match value(grant, source, &snapshot.secrets) {
             Ok(value) => value,
             Err(message) => {
-                found.1.push((source.clone(), message));
+                found.1.push((source.clone(), Missing::not_found(message)));
                 continue;
             }
         };
         if let Err(violations) = facet.schema.validate_secret(&source.facet, &source.field, &value) {
-            found.1.push((source.clone(), sentences(&violations)));
+            found.1.push((source.clone(), Missing::not_found(sentences(&violations))));
             found.2.extend(violations);
             continue;
         }
         found.0.entry(source.facet.clone()).or_default().insert(source.field.clone(), value);
     }
     found
+}
+
+/// What may not be read is not missing for that.
+fn unseen(grant: &Grant, source: &SecretFacet, snapshot: &Snapshot) -> Option<Missing> {
+    let (namespace, name) = (&grant.id.namespace, &source.secret_key_ref.name);
+    let is_unseen = snapshot.unseen.contains(&(Arc::clone(namespace), name.as_str().into()));
+    is_unseen.then(|| Missing {
+        reason: NOT_SEEN,
+        message: format!(
+            "facets.{}.{}: the Secret {namespace}/{name} was not seen, as you may not read it: whether there is a value, and what is made of it, is not known",
+            source.facet, source.field
+        ),
+    })
 }
 
 fn value(grant: &Grant, source: &SecretFacet, sources: &SecretSources) -> Result<Secret<String>, String> {

@@ -48,9 +48,11 @@ use std::{
     sync::Arc,
 };
 
-/// The data of the Secrets that grants take secret fields from, by namespace and name. One that is absent here does not
-/// exist, or may not be read.
-pub type SecretSources = BTreeMap<(Arc<str>, Arc<str>), Arc<BTreeMap<String, Secret<Vec<u8>>>>>;
+/// A Secret, by namespace and name.
+pub type SecretName = (Arc<str>, Arc<str>);
+
+/// The data of the Secrets that grants take secret fields from. One that is absent here does not exist, or may not be read.
+pub type SecretSources = BTreeMap<SecretName, Arc<BTreeMap<String, Secret<Vec<u8>>>>>;
 
 /// Everything that one evaluation reads, taken at one moment.
 #[derive(Clone, Debug)]
@@ -70,6 +72,8 @@ pub struct Snapshot {
     pub offers: Arc<Offers>,
     /// Sources of secret fields.
     pub secrets: SecretSources,
+    /// Sources that whoever asks may not read: nothing is known of them. The operator may read all.
+    pub unseen: Arc<BTreeSet<SecretName>>,
     /// What the evaluation keeps to.
     pub limits: Limits,
     /// What is known of each namespace that the organization lists or that one of its grants lies in.

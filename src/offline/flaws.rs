@@ -61,7 +61,7 @@ impl Inventory {
                 EntitlementKind::EntitlementDefinition => {
                     flaws.insert(subject.clone(), self.definition_flaws(subject));
                 }
-                EntitlementKind::EntitlementInstance => organizations.extend(self.organization_of(subject)),
+                EntitlementKind::EntitlementInstance => organizations.extend(self.holder_of(subject)),
             }
         }
         if !organizations.is_empty() {
@@ -71,9 +71,9 @@ impl Inventory {
         flaws
     }
 
-    fn organization_of(&self, subject: &Subject) -> Option<&Arc<str>> {
+    fn holder_of(&self, subject: &Subject) -> Option<&Arc<str>> {
         let id = GrantId { namespace: subject.namespace.clone()?, name: subject.name.clone() };
-        self.grants.get(&id).map(|grant| &grant.organization)
+        self.organization_of(&id)
     }
 
     fn facet_flaws(&self, subject: &Subject) -> Vec<Flaw> {

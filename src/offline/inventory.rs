@@ -17,7 +17,7 @@ use crate::{
         schema::Schema,
     },
     evaluation::{
-        Limits, SecretSources, Snapshot,
+        Limits, SecretName, SecretSources, Snapshot,
         catalogue::{
             CatalogueEntry, CompiledDefinition, Present, Revision, Source, history, newest_valid, revision_name,
         },
@@ -56,6 +56,7 @@ pub struct Inventory {
     pub(super) definitions: Named<EntitlementDefinition>,
     pub(super) grants: BTreeMap<GrantId, Arc<Grant>>,
     secrets: SecretSources,
+    unseen: Arc<BTreeSet<SecretName>>,
     /// The kept revisions of each definition.
     pub(super) revisions: BTreeMap<Arc<str>, Revisions>,
     /// Those that exist and are not terminating; absent where that is not known, so that all are taken to exist.
@@ -77,6 +78,7 @@ impl Inventory {
             definitions: Named::new(),
             grants: BTreeMap::new(),
             secrets: SecretSources::new(),
+            unseen: Arc::default(),
             revisions: BTreeMap::new(),
             namespaces: None,
         }
@@ -149,6 +151,18 @@ impl Inventory {
     /// Takes the Secrets away.
     pub fn take_secrets(&mut self) -> SecretSources {
         std::mem::take(&mut self.secrets)
+    }
+
+    /// Says that a Secret may not be read, so that nothing is known of it.
+    pub fn add_unseen(&mut self, secret: SecretName) {
+        Arc::make_mut(&mut self.unseen).insert(secret);
+    }
+
+    /// The Secrets that may not be read, of those that grants of organizations that `chooses` chooses take values from.
+    #[must_use]
+    pub fn unseen(&self, chooses: impl Fn(&str) -> bool) -> BTreeSet<SecretName> {
+        let grants = self.grants.values().filter(|grant| chooses(&grant.organization));
+        grants.flat_map(|grant| facets::sources(grant)).filter(|source| self.unseen.contains(source)).collect()
     }
 
     /// Adds a kept revision of a definition.
@@ -312,6 +326,25 @@ impl Inventory {
         told_since(definition.map(AsRef::as_ref), revisions)
     }
 
+    /// The organization that a grant names.
+    #[must_use]
+    pub fn organization_of(&self, grant: &GrantId) -> Option<&Arc<str>> {
+        self.grants.get(grant).map(|grant| &grant.organization)
+    }
+
+    /// Whether an organization that `chooses` chooses has a grant of a definition.
+    pub fn is_granted(&self, definition: &str, chooses: &dyn Fn(&str) -> bool) -> bool {
+        self.grants.values().any(|grant| *grant.definition == *definition && chooses(&grant.organization))
+    }
+
+    /// The definitions that use a facet definition.
+    pub fn definitions_with(&self, facet: &str) -> impl Iterator<Item = &str> {
+        let uses = move |definition: &EntitlementDefinition| {
+            definition.spec.facets.iter().any(|one| one.definition.as_deref() == Some(facet))
+        };
+        self.definitions.iter().filter(move |(_, definition)| uses(definition)).map(|(name, _)| &**name)
+    }
+
     /// The organizations that there are, with the time zones in which they reckon.
     pub fn zones(&self) -> impl Iterator<Item = (&str, Tz)> {
         self.organizations.iter().map(|(name, organization)| (&**name, zone_of(Some(organization))))
@@ -348,6 +381,7 @@ impl Inventory {
             name: Arc::clone(name),
             catalogue: grants.iter().filter_map(entry).collect(),
             secrets: self.sources(&grants),
+            unseen: Arc::clone(&self.unseen),
             namespaces: namespaces.into_iter().map(|namespace| (namespace.into(), tenancy.facts(namespace))).collect(),
             organization,
             grants,

@@ -173,6 +173,7 @@ fn part(snapshot: &Snapshot, grants: Vec<Arc<Grant>>, offers: Offers) -> Snapsho
         organization: snapshot.organization.clone(),
         catalogue: grants.iter().filter_map(entry).map(|(name, entry)| (Arc::clone(name), Arc::clone(entry))).collect(),
         secrets: sources.filter_map(|key| Some((key.clone(), Arc::clone(snapshot.secrets.get(&key)?)))).collect(),
+        unseen: Arc::clone(&snapshot.unseen),
         namespaces: namespaces
             .into_iter()
             .filter_map(facts)

@@ -182,6 +182,17 @@ fn secrets_reach_the_grants_beside_them() {
     let subject = Subject::instance(&GrantId::new("entitlements", "a"));
     assert_eq!(ready(&inventory.survey(now()), &subject), (ConditionStatus::False, "SecretNotFound".to_owned()));
 
+    let mut blind = inventory.clone();
+    blind.add_unseen(("entitlements".into(), "s".into()));
+    let survey = blind.survey(now());
+    assert_eq!(ready(&survey, &subject), (ConditionStatus::False, "SecretNotSeen".to_owned()));
+    assert_eq!(
+        survey.statuses[&subject].condition("Ready").unwrap().message,
+        "facets.f.password: the Secret entitlements/s was not seen, as you may not read it: whether there is a value, and what is made of it, is not known"
+    );
+    assert_eq!(survey.objects.keys().filter(|key| &*key.name == "backup").count(), 0);
+    assert_eq!((blind.unseen(|name| name == "acme").len(), blind.unseen(|name| name == "globex").len()), (1, 0));
+
     let data = BTreeMap::from([("k".to_owned(), Secret::new(b"hunter2".to_vec()))]);
     inventory.add_secrets(BTreeMap::from([(("entitlements".into(), "s".into()), Arc::new(data))]));
     let survey = inventory.survey(now());

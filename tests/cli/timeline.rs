@@ -229,3 +229,14 @@ fn an_unknown_time_zone_is_utc() {
         "Nothing changes by time alone up to the end of 9999-12-31. Days are those of UTC.\n"
     );
 }
+
+/// What is wrong with others is nothing that the answer says, nor its exit code.
+#[test]
+fn one_organization_is_told_nothing_of_others() {
+    let output = service(&["--organization", "acme"]);
+    assert_eq!((code(&output), text(&output.stderr)), (0, ""));
+    assert!(!text(&output.stdout).contains("globex"));
+    let output = service(&["--organization", "globex"]);
+    assert_eq!(code(&output), 1);
+    assert!(text(&output.stderr).contains("Duplicate") && !text(&output.stderr).contains("acme"));
+}

@@ -88,6 +88,7 @@ fn stage() -> Stage {
 fn the_cluster_its_manifests_and_the_operator_say_the_same() {
     let stage = stage();
     manifests_say_the_same(&stage);
+    what_is_not_seen_is_a_part_of_the_answer(&stage);
     spoil(&stage);
     the_operator_says_the_same(&stage);
     rights_that_end_early_are_told(&stage);
@@ -192,6 +193,12 @@ fn rights_that_end_early_are_told(stage: &Stage) {
     let (code, errors, explained) = explain(&["-n", "entitlements"]);
     assert_eq!((code, errors.as_str()), (Some(0), PARTIAL));
     assert!(explained.contains("Problem: the definition is invalid now"), "{explained}");
+    let flat = explained.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        flat.contains("Not seen: grants were looked for in entitlements alone")
+            && flat.contains("you may not read the Secrets entitlements/acme-backup: what is made"),
+        "{explained}"
+    );
     let (code, errors, _) = explain(&["-n", "entitlements,default"]);
     assert_eq!(
         (code, errors.as_str()),
@@ -200,6 +207,51 @@ fn rights_that_end_early_are_told(stage: &Stage) {
             "entitlement-operator: you may not list entitlementinstances in namespace default: ask for the right to view the kinds of entitlements.dev, or give manifests with -f\n"
         )
     );
+}
+
+/// Nothing is called missing that may only not be seen, and others are nobody's business.
+fn what_is_not_seen_is_a_part_of_the_answer(stage: &Stage) {
+    let kinds = KINDS.split(',').map(|kind| format!("{kind}.entitlements.dev")).collect::<Vec<_>>().join(",");
+    let resources = format!("--resource={kinds},namespaces,controllerrevisions.apps");
+    stage.kubectl(&["create", "clusterrole", "clerk", "--verb=list", &resources]);
+    stage.kubectl(&["create", "clusterrolebinding", "clerk", "--clusterrole=clerk", "--user=clerk"]);
+    let answer = |arguments: &[&str]| {
+        let output = command(stage.plane.kubeconfig(), &[arguments, &["--as", "clerk"]].concat());
+        (output.status.code(), text(&output.stderr).to_owned(), text(&output.stdout).to_owned())
+    };
+    // The API server's authorizer sees new roles a moment later.
+    crate::wait::eventually(DEADLINE, "the clerk may look", || {
+        let (_, errors, _) = answer(&["explain", "acme"]);
+        if errors.contains("may not list") { Err(errors) } else { Ok(()) }
+    });
+    let (_, _, explained) = answer(&["explain", "acme", "managed-backup"]);
+    let flat = explained.split_whitespace().collect::<Vec<_>>().join(" ");
+    let unseen = "the Secret entitlements/acme-backup was not seen, as you may not read it";
+    assert!(flat.contains(unseen) && !flat.contains("there is no Secret"), "{explained}");
+    let secrets =
+        "you may not read the Secrets entitlements/acme-backup: what is made of their values is not part of the answer";
+    for arguments in [
+        &["explain", "acme", "-o", "json"][..],
+        &["timeline", "--organization", "acme", "-o", "json"],
+        &["render", "-o", "json"],
+    ] {
+        let (_, _, said) = answer(arguments);
+        let json: Value = serde_json::from_str(&said).unwrap();
+        let not_seen = json["notSeen"].as_array().unwrap();
+        assert!(not_seen.iter().any(|sentence| sentence == secrets), "{arguments:?}: {not_seen:?}");
+        assert!(!said.contains("there is no Secret"), "{arguments:?}: {said}");
+    }
+    let (_, _, table) = answer(&["timeline", "--organization", "acme"]);
+    assert!(table.contains(&format!("\nNot seen: {secrets}.\n")), "{table}");
+    let (_, errors, rendered) = answer(&["render"]);
+    assert!(rendered.contains(&format!("# not seen: {secrets}\n")), "{rendered}");
+    assert!(errors.contains("SecretNotSeen") && !errors.contains("SecretNotFound"), "{errors}");
+    // Of one organization nothing of another one is said, nor does it count.
+    for arguments in [&["explain", "globex", "-o", "json"][..], &["timeline", "--organization", "globex", "-o", "json"]]
+    {
+        let (_, errors, said) = answer(arguments);
+        assert!(!errors.contains("acme") && !said.contains("acme"), "{arguments:?}: {errors}{said}");
+    }
 }
 
 const PARTIAL: &str = "\

@@ -17,6 +17,7 @@ use crate::{
 };
 use kube::Client;
 use reader::Reader;
+pub use reader::{NOT_SEEN, unseen_secrets};
 use std::{io, time::Duration};
 use tokio::runtime::{Builder, Runtime};
 

@@ -33,6 +33,9 @@ use std::{
     sync::Arc,
 };
 
+/// The reason of what was not seen.
+pub const NOT_SEEN: &str = "NotSeen";
+
 /// How many objects one answer holds at most.
 const PAGE: u32 = 500;
 /// How many requests are under way at once.
@@ -224,7 +227,7 @@ impl<'a> Reader<'a> {
         let read = |(namespace, name): (Arc<str>, Arc<str>)| async move {
             let api: Api<SecretObject> = Api::namespaced(client.clone(), &namespace);
             match api.get_opt(&name).await {
-                Err(error) if is_forbidden(&error) => Ok(Found::Forbidden(format!("{namespace}/{name}"))),
+                Err(error) if is_forbidden(&error) => Ok(Found::Forbidden((namespace, name))),
                 Ok(Some(secret)) => Ok(Found::Secret((namespace, name), data(secret))),
                 Ok(None) => Ok(Found::Nothing),
                 Err(error) => Err(error),
@@ -236,15 +239,15 @@ impl<'a> Reader<'a> {
         for found in found.map_err(|error| explain(&error, "secrets", ASK_ADMIN, &self.url))? {
             match found {
                 Found::Secret(key, data) => self.manifests.inventory.add_secrets([(key, Arc::new(data))].into()),
-                Found::Forbidden(name) => forbidden.push(name),
+                Found::Forbidden(secret) => {
+                    forbidden.push(format!("{}/{}", secret.0, secret.1));
+                    self.manifests.inventory.add_unseen(secret);
+                }
                 Found::Nothing => {}
             }
         }
         if !forbidden.is_empty() {
-            let names = forbidden.join(", ");
-            self.note(format!(
-                "you may not read the Secrets {names}: what is made of their values is not part of the answer"
-            ));
+            self.note(unseen_secrets(&forbidden));
         }
         Ok(())
     }
@@ -255,7 +258,7 @@ impl<'a> Reader<'a> {
             location: Location { source: 0, path: Origin::in_cluster().path, span: None },
             severity: Severity::Warning,
             label: None,
-            reason: "NotSeen".to_owned(),
+            reason: NOT_SEEN.to_owned(),
             field: String::new(),
             message,
             suggestion: None,
@@ -263,6 +266,11 @@ impl<'a> Reader<'a> {
             excerpt: Excerpt::Nothing,
         });
     }
+}
+
+/// What is said of Secrets that may not be read.
+pub fn unseen_secrets(names: &[String]) -> String {
+    format!("you may not read the Secrets {}: what is made of their values is not part of the answer", names.join(", "))
 }
 
 /// An object as a manifest has it: those of a list may leave out what they are.
@@ -284,7 +292,7 @@ fn data(secret: SecretObject) -> SecretData {
 
 enum Found {
     Secret((Arc<str>, Arc<str>), SecretData),
-    Forbidden(String),
+    Forbidden((Arc<str>, Arc<str>)),
     Nothing,
 }
 

@@ -92,20 +92,30 @@ enum OutputFormat {
 pub fn explain(arguments: &ExplainArguments) -> Result<Outcome, Failure> {
     let when = arguments.moment.moment();
     let examination = Examination::of_reading(gather(&arguments.source, when)?);
+    if examination.outcome() == Outcome::Unreadable {
+        examination.say();
+        return Ok(Outcome::Unreadable);
+    }
+    let directory = examination.manifests.inventory.directory();
+    let organization = match organization(&directory, &arguments.organization) {
+        Ok(organization) => organization.to_owned(),
+        // It may be one of those that are wrong.
+        Err(unknown) => {
+            examination.say();
+            return Err(unknown);
+        }
+    };
+    let examination = examination.limited_to(&BTreeSet::from([organization.clone()]));
     examination.say();
     let outcome = examination.outcome();
-    if outcome == Outcome::Unreadable {
-        return Ok(outcome);
-    }
     let inventory = &examination.manifests.inventory;
-    let organization = organization(&inventory.directory(), &arguments.organization)?;
     check_definition(arguments, inventory)?;
     let definition = arguments.definition.as_deref();
     let is_table = definition.is_none() && !arguments.all;
     let is_json = matches!(arguments.output, OutputFormat::Json);
     let effort = Effort { steps: if is_table && !is_json { FEW_STEPS } else { STEPS }, work: WORK };
-    let Some(account) = inventory.account(organization, definition, when, effort) else {
-        return Err(unknown("organization", organization, &[]));
+    let Some(account) = inventory.account(&organization, definition, when, effort) else {
+        return Err(unknown("organization", &organization, &[]));
     };
     let now = account.now;
     let rows = rows(&account, now);
@@ -113,7 +123,7 @@ pub fn explain(arguments: &ExplainArguments) -> Result<Outcome, Failure> {
         not_held: not_held(&account, &rows, definition),
         rows,
         explanation: &account.explanation,
-        not_seen: Vec::new(),
+        not_seen: examination.not_seen(),
         now,
     };
     let columns = columns_of_standard_output();

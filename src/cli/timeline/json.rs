@@ -7,7 +7,7 @@ use crate::{
 use serde_json::{Map, Value, json};
 
 /// The timeline as one object.
-pub fn json(timeline: &Timeline) -> Value {
+pub fn json(timeline: &Timeline, not_seen: &[String]) -> Value {
     let steps: Vec<Value> = timeline
         .steps
         .iter()
@@ -28,6 +28,7 @@ pub fn json(timeline: &Timeline) -> Value {
         "from": from(timeline.from, timeline.departures.values().map(|departure| departure.from)),
         "end": end(timeline.end, timeline.departures.values().map(|departure| departure.zone)),
         "organizations": organizations,
+        "notSeen": not_seen,
         "steps": steps,
     })
 }

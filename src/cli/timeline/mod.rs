@@ -111,17 +111,19 @@ pub fn timeline(arguments: &TimelineArguments) -> Result<Outcome, Failure> {
 
 fn course(arguments: &TimelineArguments, bounds: &Bounds, anchor: Anchor) -> Result<Outcome, Failure> {
     let examination = Examination::of(gather(&arguments.source, bounds.from)?, bounds.from).without(NO_START);
+    if examination.outcome() == Outcome::Unreadable {
+        examination.say();
+        return Ok(Outcome::Unreadable);
+    }
+    let chosen = arguments.chosen(&[&examination.manifests.inventory])?;
+    let examination = examination.limited_to(&chosen);
     examination.say();
     let outcome = examination.outcome();
-    if outcome == Outcome::Unreadable {
-        return Ok(outcome);
-    }
-    let inventory = &examination.manifests.inventory;
-    let chosen = arguments.chosen(&[inventory])?;
-    let timeline = timeline_of(inventory, bounds, &chosen, None);
+    let timeline = timeline_of(&examination.manifests.inventory, bounds, &chosen, None);
+    let not_seen = examination.not_seen();
     let text = match arguments.output {
-        OutputFormat::Table => table::table(&timeline, bounds, anchor),
-        OutputFormat::Json => format!("{}\n", serde_json::to_string_pretty(&json::json(&timeline))?),
+        OutputFormat::Table => table::table(&timeline, bounds, anchor, &not_seen),
+        OutputFormat::Json => format!("{}\n", serde_json::to_string_pretty(&json::json(&timeline, &not_seen))?),
         OutputFormat::Ics => calendar::calendar(&timeline),
     };
     print(&text).map_err(|error| Failure::System { action: "standard output", error })?;
@@ -145,13 +147,14 @@ fn difference(
         }
         Change::Read { old, new } => (old, new),
     };
+    if new.outcome() == Outcome::Unreadable {
+        new.say();
+        return Ok(Outcome::Unreadable);
+    }
+    let chosen = arguments.chosen(&[&old.inventory, &new.manifests.inventory])?;
+    let new = new.limited_to(&chosen);
     new.say();
     let outcome = new.outcome();
-    if outcome == Outcome::Unreadable {
-        return Ok(outcome);
-    }
-    let inventories = [&old.inventory, &new.manifests.inventory];
-    let chosen = arguments.chosen(&inventories)?;
     let before = timeline_of(&old.inventory, bounds, &chosen, None);
     let after = timeline_of(&new.manifests.inventory, bounds, &chosen, Some(&before));
     let differences = Differences::between(&before, &after);
@@ -169,18 +172,18 @@ fn difference(
 
 impl TimelineArguments {
     /// The organizations that are looked at; empty: all.
-    fn chosen<'a>(&self, inventories: &[&'a Inventory]) -> Result<BTreeSet<&'a str>, Failure> {
+    fn chosen(&self, inventories: &[&Inventory]) -> Result<BTreeSet<String>, Failure> {
         let mut directory: BTreeMap<&str, Listing> = BTreeMap::new();
         for inventory in inventories {
             directory.extend(inventory.directory().listings().iter().map(|listing| (listing.name, *listing)));
         }
         let directory = Directory::new(directory.into_values());
-        self.organization.iter().map(|called| organization(&directory, called)).collect()
+        self.organization.iter().map(|called| organization(&directory, called).map(str::to_owned)).collect()
     }
 }
 
 /// What comes after `old`, if that is given.
-fn timeline_of(inventory: &Inventory, bounds: &Bounds, chosen: &BTreeSet<&str>, old: Option<&Timeline>) -> Timeline {
+fn timeline_of(inventory: &Inventory, bounds: &Bounds, chosen: &BTreeSet<String>, old: Option<&Timeline>) -> Timeline {
     let is_chosen = |name: &str| chosen.is_empty() || chosen.contains(name);
     let mut progress = Progress::on_terminal("evaluations made");
     let mut watch = |done| progress.count(done);

@@ -38,7 +38,7 @@ impl Anchor {
 }
 
 /// The table, and a line about how far it goes.
-pub fn table(timeline: &Timeline, bounds: &Bounds, anchor: Anchor) -> String {
+pub fn table(timeline: &Timeline, bounds: &Bounds, anchor: Anchor, not_seen: &[String]) -> String {
     let mut rows: Vec<[String; 5]> = Vec::new();
     for step in &timeline.steps {
         let Some(departure) = timeline.departures.get(&step.organization) else { continue };
@@ -68,6 +68,9 @@ pub fn table(timeline: &Timeline, bounds: &Bounds, anchor: Anchor) -> String {
         text.push_str(&days);
     }
     text.push('\n');
+    for sentence in not_seen {
+        text.extend(["Not seen: ", &on_one_line(sentence), ".\n"]);
+    }
     text
 }
 

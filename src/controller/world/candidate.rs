@@ -126,6 +126,7 @@ impl World {
             grants,
             catalogue,
             secrets,
+            unseen: Arc::default(),
             namespaces,
             barred: BTreeMap::new(),
             limits: self.limits,

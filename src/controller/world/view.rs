@@ -92,6 +92,7 @@ impl World {
             grants: held.iter().map(|held| Arc::clone(&held.grant)).collect(),
             catalogue: self.catalogue_of(held.iter().map(|held| &held.grant)).map_err(|NotYetRead| NotReady::Waits)?,
             secrets: self.secrets_of(name, &held).map_err(|NotYetFetched| NotReady::Waits)?,
+            unseen: Arc::default(),
             namespaces: self.namespaces_of(organization.as_deref(), held.iter().map(|held| &held.grant)),
             offers: self.offers(organization.as_deref()).map_err(|NotYetRead| NotReady::Waits)?,
             limits: self.limits,
@@ -143,6 +144,7 @@ impl World {
         Some(Snapshot {
             catalogue: self.catalogue_of(std::iter::once(&grant)).ok()?,
             secrets: SecretSources::new(),
+            unseen: Arc::default(),
             namespaces: self.namespaces_of(organization.as_deref(), std::iter::once(&grant)),
             barred: BTreeMap::new(),
             offers: Arc::default(),

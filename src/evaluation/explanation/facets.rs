@@ -111,7 +111,12 @@ pub fn secrets(holding: &Holding) -> Vec<SecretValue> {
             instance: instance(member.grant),
             secret: source.secret_key_ref.name.clone(),
             key: source.secret_key_ref.key.clone(),
-            problem: member.facets.missing.iter().find(|(missing, _)| missing == source).map(|(_, why)| why.clone()),
+            problem: member
+                .facets
+                .missing
+                .iter()
+                .find(|(missing, _)| missing == source)
+                .map(|(_, why)| why.message.clone()),
         })
         .collect();
     secrets.sort_by(|one, other| (&one.facet, &one.field).cmp(&(&other.facet, &other.field)));

@@ -13,7 +13,10 @@ use crate::{
         calendar::{Bound, Instant, format_instant, parse_instant},
         grant::{Amendment, Grant, GrantId},
     },
-    evaluation::holding::{Holding, Member},
+    evaluation::{
+        facets::NOT_SEEN,
+        holding::{Holding, Member},
+    },
 };
 use chrono::TimeDelta;
 use serde::Serialize;
@@ -236,7 +239,8 @@ fn refusal(status: &EntitlementInstanceStatus) -> Option<String> {
 /// What keeps `Ready` from being true, but for a refusal, which is told by itself.
 fn problem(status: &EntitlementInstanceStatus) -> Option<String> {
     let ready = status.conditions.iter().find(|condition| condition.type_ == READY)?;
-    let is_told = status.phase == Some(Phase::Rejected);
+    // That something was not seen is nothing that is wrong with it.
+    let is_told = status.phase == Some(Phase::Rejected) || ready.reason == NOT_SEEN;
     (ready.status == ConditionStatus::False && !is_told).then(|| ready.message.clone())
 }
 

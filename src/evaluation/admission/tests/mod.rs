@@ -96,6 +96,7 @@ fn snapshot(instances: &[EntitlementInstance]) -> Snapshot {
             ("pool".into(), entry("pool", &json!({"type": "Feature", "allowMultiple": true, "gracePeriod": "P30D"}))),
         ]),
         secrets: BTreeMap::new(),
+        unseen: Arc::default(),
         namespaces: BTreeMap::from([("acme".into(), own), ("entitlements".into(), present)]),
     }
 }

@@ -60,6 +60,7 @@ fn snapshot(evaluation: &Evaluation, before: &[Condition]) -> Snapshot {
         grants: evaluation.grants.iter().map(|outcome| read(&outcome.id.name)).collect(),
         catalogue: BTreeMap::new(),
         secrets: BTreeMap::new(),
+        unseen: Arc::default(),
         namespaces: BTreeMap::new(),
     }
 }

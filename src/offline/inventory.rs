@@ -145,6 +145,12 @@ impl Inventory {
 
     /// Adds Secrets that instances may take values from.
     pub fn add_secrets(&mut self, secrets: SecretSources) {
+        if !self.unseen.is_empty() {
+            let unseen = Arc::make_mut(&mut self.unseen);
+            for secret in secrets.keys() {
+                unseen.remove(secret);
+            }
+        }
         self.secrets.extend(secrets);
     }
 

@@ -13,6 +13,7 @@ use super::{
     time_zones::Moves,
     timer::Timer,
     world::{MadeAnew, WorkItem, World},
+    writing::Writing,
 };
 use crate::{api::Organization, core::grant::GrantId};
 use std::{
@@ -43,6 +44,8 @@ pub struct Context {
     pub timer: Timer<Arc<str>>,
     /// Where evaluations go on that came to no end.
     pub resumptions: Resumptions,
+    /// Whose statuses are being written.
+    pub writing: Writing,
     /// Whether this operator works on the cluster.
     pub candidacy: Candidacy,
     /// Every kind has been listed once.
@@ -64,8 +67,10 @@ pub struct Context {
 impl Context {
     /// Nothing is known yet.
     pub fn new(gate: Arc<Gate>, candidacy: Candidacy, announcer: Announcer, options: Options) -> Self {
+        let world = World::new(&options.namespace, options.limits);
         Self {
             gate,
+            writing: world.writing(),
             candidacy,
             listed: watch::Sender::new(false),
             queue: Queue::new(),
@@ -78,7 +83,7 @@ impl Context {
             announcer,
             source_namespaces: Notify::new(),
             moves: Moves::default(),
-            world: Mutex::new(World::new(&options.namespace, options.limits)),
+            world: Mutex::new(world),
             attempts: Mutex::default(),
             options,
         }
@@ -103,12 +108,15 @@ impl Context {
         let is_listed = world.is_ready();
         let work = world.take_work();
         let (barred, counting) = world.take_barred();
+        let (nudged, nudged_barred) = world.take_nudges();
         let source_namespaces_changed = world.take_source_namespaces_changed();
         let made_anew = world.take_made_anew();
         drop(world);
         self.listed.send_if_modified(|listed| is_listed && !std::mem::replace(listed, true));
         self.queue.add_all(work);
+        self.queue.nudge_all(nudged);
         self.barred.add_all(barred);
+        self.barred.nudge_all(nudged_barred);
         for organization in counting {
             self.queue.add_after(WorkItem::Organization(organization), COUNTING_DELAY);
         }

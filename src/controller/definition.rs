@@ -246,6 +246,7 @@ async fn write_status(
     let before = definition.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let uid = definition.metadata.uid.as_deref().unwrap_or_default();
     let api: Api<Guarded<EntitlementDefinition>> = Api::all(context.gate.client());
+    let _writing = context.writing.begin(WorkItem::Definition(Arc::clone(name)));
     let written = status::write(&context.gate, &api, name, uid, said).await;
     let written = written.map_err(|refusal| Failure::of(status::unwritten::<EntitlementDefinition>(name), &refusal))?;
     let Some(written) = written else { return Ok(()) };

@@ -30,6 +30,7 @@ pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), Failure
     let uid = facet.metadata.uid.as_deref().unwrap_or_default();
     let api: Api<Guarded<FacetDefinition>> = Api::all(context.gate.client());
     let before = facet.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let _writing = context.writing.begin(item);
     let written = status::write(&context.gate, &api, name, uid, &said).await;
     let written = written.map_err(|refusal| Failure::of(status::unwritten::<FacetDefinition>(name), &refusal))?;
     let Some(written) = written else { return Ok(()) };

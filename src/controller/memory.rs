@@ -1,6 +1,12 @@
 //! The memory of where an organization has objects: `status.namespaces`.
 
-use super::{context::Context, failure::Failure, guarded::Guarded, status, world::OrganizationView};
+use super::{
+    context::Context,
+    failure::Failure,
+    guarded::Guarded,
+    status,
+    world::{OrganizationView, WorkItem},
+};
 use crate::{
     api::{Organization, OrganizationStatus},
     evaluation::Evaluation,
@@ -39,6 +45,7 @@ pub async fn write(
     let name = organization.metadata.name.as_deref().unwrap_or_default();
     let uid = organization.metadata.uid.as_deref().unwrap_or_default();
     let api: Api<Guarded<Organization>> = Api::all(context.gate.client());
+    let _writing = context.writing.begin(WorkItem::Organization(name.into()));
     let written = status::write(&context.gate, &api, name, uid, status).await;
     let written = written.map_err(|refusal| Failure::of(status::unwritten::<Organization>(name), &refusal))?;
     if let Some(written) = &written {

@@ -23,6 +23,7 @@
 //! | `announcements`, `events`, `put_back`, `time_zones` | what users are told |
 //! | `leadership` | which of several operators works on the cluster |
 //! | `outages` | what cannot be watched, told once for all |
+//! | `writing` | which statuses are being written, so that nobody else has |
 //! | `gate`, `guarded`, `failure`, `clock`, `context` | what all of them share |
 //! | `knowledge` | what others may ask |
 
@@ -63,6 +64,7 @@ mod timer;
 mod watch;
 mod worker;
 mod world;
+mod writing;
 
 use crate::{
     api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization},

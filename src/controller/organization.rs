@@ -290,6 +290,7 @@ pub async fn write_grant(
 ) -> Result<(), Refusal> {
     let (namespace, name) = (&grant.id.namespace, &grant.id.name);
     let api: Api<Guarded<EntitlementInstance>> = Api::namespaced(context.gate.client(), namespace);
+    let _writing = context.writing.begin(WorkItem::Instance(grant.id.clone()));
     let Some(written) = status::write(&context.gate, &api, name, &facts.uid, status).await? else { return Ok(()) };
     context.world(|world| world.wrote_instance(&written));
     let before = &grant.remembered;

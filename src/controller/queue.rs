@@ -18,6 +18,15 @@ const BACKOFF_CAP: Duration = Duration::from_mins(1);
 /// The delay of what is refused as it is. Something else may have stood in its way after all, such as a policy.
 const REFUSED_DELAY: Duration = Duration::from_mins(10);
 
+/// How long a key waits after others have made it be looked at, the first time; it doubles with each further time.
+const NUDGE_BASE: Duration = Duration::from_secs(1);
+/// The longest.
+const NUDGE_CAP: Duration = Duration::from_mins(1);
+/// After a rest of so long, it is looked at at once again.
+const NUDGE_REST: Duration = Duration::from_mins(5);
+/// Keys of which it is remembered, before those are forgotten that have rested.
+const MOST_NUDGED: usize = 1024;
+
 /// A queue of keys.
 pub struct Queue<K> {
     state: Mutex<State<K>>,
@@ -28,11 +37,30 @@ pub struct Queue<K> {
 struct State<K> {
     ready: VecDeque<K>,
     is_ready: HashSet<K>,
-    /// Keys that are worked on; true where it has to be done again.
-    running: HashMap<K, bool>,
+    /// Keys that are worked on, and whether that has to be done again.
+    running: HashMap<K, Again>,
     later: BTreeSet<(Instant, K)>,
     due: HashMap<K, Instant>,
     failures: HashMap<K, u32>,
+    /// Keys that failed, and until when they wait for that.
+    held: HashMap<K, Instant>,
+    nudged: HashMap<K, Nudged>,
+}
+
+/// Whether a key that is worked on has to be worked on again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Again {
+    No,
+    /// As far as nothing holds it back.
+    Gently,
+    Now,
+}
+
+/// When others have last made a key be looked at, and how often of late.
+#[derive(Clone, Copy, Debug)]
+struct Nudged {
+    last: Instant,
+    times: u32,
 }
 
 impl<K: Clone + Hash + Ord> Queue<K> {
@@ -45,6 +73,8 @@ impl<K: Clone + Hash + Ord> Queue<K> {
             later: BTreeSet::new(),
             due: HashMap::new(),
             failures: HashMap::new(),
+            held: HashMap::new(),
+            nudged: HashMap::new(),
         };
         Self { state: Mutex::new(state), changed: Notify::new(), jitter: RandomState::new() }
     }
@@ -70,6 +100,18 @@ impl<K: Clone + Hash + Ord> Queue<K> {
         if has_added {
             self.changed.notify_one();
         }
+    }
+
+    /// Somebody else has done something for which the keys have to be looked at, and could do so without end: the delay of a
+    /// failure is not cut short for it, and what comes of it again and again comes ever more rarely.
+    pub fn nudge_all(&self, keys: impl IntoIterator<Item = K>) {
+        let mut state = self.state();
+        let now = Instant::now();
+        for key in keys {
+            state.nudge(key, now);
+        }
+        drop(state);
+        self.changed.notify_one();
     }
 
     /// The key has to be worked on when the delay is over, or sooner if something else asks for it.
@@ -130,8 +172,7 @@ impl<K: Clone + Hash + Ord> Queue<K> {
         let failures = state.failures.entry(key.clone()).or_insert(0);
         *failures = failures.saturating_add(1);
         let delay = self.backoff(key, *failures);
-        state.postpone(key.clone(), Instant::now() + delay);
-        state.release(key);
+        state.hold(key, Instant::now() + delay);
         drop(state);
         self.changed.notify_one();
         delay
@@ -142,8 +183,7 @@ impl<K: Clone + Hash + Ord> Queue<K> {
     pub fn refused(&self, key: &K) -> Duration {
         let mut state = self.state();
         state.failures.remove(key);
-        state.postpone(key.clone(), Instant::now() + REFUSED_DELAY);
-        state.release(key);
+        state.hold(key, Instant::now() + REFUSED_DELAY);
         drop(state);
         self.changed.notify_one();
         REFUSED_DELAY
@@ -163,11 +203,52 @@ impl<K: Clone + Hash + Ord> State<K> {
         if let Some(due) = self.due.remove(&key) {
             self.later.remove(&(due, key.clone()));
         }
+        self.held.remove(&key);
         if let Some(again) = self.running.get_mut(&key) {
-            *again = true;
+            *again = Again::Now;
         } else if self.is_ready.insert(key.clone()) {
             self.ready.push_back(key);
         }
+    }
+
+    fn nudge(&mut self, key: K, now: Instant) {
+        if let Some(again) = self.running.get_mut(&key) {
+            *again = (*again).max(Again::Gently);
+            return;
+        }
+        // It is worked on when what holds it back is over.
+        if self.is_ready.contains(&key) || self.held.get(&key).is_some_and(|until| *until > now) {
+            return;
+        }
+        let due = self.next_nudge(&key, now);
+        if due <= now { self.add(key) } else { self.postpone(key, due) }
+    }
+
+    fn next_nudge(&mut self, key: &K, now: Instant) -> Instant {
+        let has_rested = |nudged: &Nudged| now.saturating_duration_since(nudged.last) >= NUDGE_REST;
+        if self.nudged.len() >= MOST_NUDGED {
+            self.nudged.retain(|_, nudged| !has_rested(nudged));
+        }
+        let before = self.nudged.get(key).filter(|nudged| !has_rested(nudged)).copied();
+        let next = match before {
+            None => Nudged { last: now, times: 1 },
+            // One is still to come.
+            Some(nudged) if nudged.last > now => nudged,
+            Some(nudged) => {
+                let doubled = 1_u32.checked_shl(nudged.times.saturating_sub(1)).unwrap_or(u32::MAX);
+                let pause = NUDGE_BASE.saturating_mul(doubled).min(NUDGE_CAP);
+                Nudged { last: now.max(nudged.last + pause), times: nudged.times.saturating_add(1) }
+            }
+        };
+        self.nudged.insert(key.clone(), next);
+        next.last
+    }
+
+    /// It has failed, and waits until then, unless something has come up for it in the meantime.
+    fn hold(&mut self, key: &K, until: Instant) {
+        self.held.insert(key.clone(), until);
+        self.postpone(key.clone(), until);
+        self.release(key);
     }
 
     fn postpone(&mut self, key: K, due: Instant) {
@@ -195,13 +276,15 @@ impl<K: Clone + Hash + Ord> State<K> {
     fn take(&mut self) -> Option<K> {
         let key = self.ready.pop_front()?;
         self.is_ready.remove(&key);
-        self.running.insert(key.clone(), false);
+        self.running.insert(key.clone(), Again::No);
         Some(key)
     }
 
     fn release(&mut self, key: &K) {
-        if self.running.remove(key) == Some(true) {
-            self.add(key.clone());
+        match self.running.remove(key) {
+            Some(Again::Now) => self.add(key.clone()),
+            Some(Again::Gently) => self.nudge(key.clone(), Instant::now()),
+            Some(Again::No) | None => {}
         }
     }
 }
@@ -300,6 +383,55 @@ mod tests {
         queue.done(&"a");
         tokio::time::advance(Duration::from_mins(2)).await;
         assert!(is_empty(&queue).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_others_do_starts_nothing_before_its_delay() {
+        let queue = Queue::new();
+        queue.add("a");
+        // Neither while it waits, nor while it is worked on.
+        assert_eq!(queue.next().await, "a");
+        for _ in 0..6 {
+            queue.nudge_all(["a"]);
+            let delay = queue.failed(&"a");
+            let before = Instant::now();
+            queue.nudge_all(["a"]);
+            assert_eq!(queue.next().await, "a");
+            assert!(before.elapsed() >= delay, "{:?} is before {delay:?}", before.elapsed());
+        }
+        queue.refused(&"a");
+        queue.nudge_all(["a"]);
+        let before = Instant::now();
+        assert_eq!(queue.next().await, "a");
+        assert!(before.elapsed() >= REFUSED_DELAY);
+        // What has to be done is done at once, and what went well waits for nothing.
+        queue.failed(&"a");
+        queue.add("a");
+        assert_eq!(queue.next().await, "a");
+        queue.done(&"a");
+        queue.nudge_all(["a"]);
+        assert!(!is_empty(&queue).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_others_do_again_and_again_is_looked_at_ever_more_rarely() {
+        let queue = Queue::new();
+        let (started, mut looks) = (Instant::now(), Vec::new());
+        for _ in 0..2000 {
+            queue.nudge_all(["a"]);
+            if let Ok(key) = timeout(Duration::ZERO, queue.next()).await {
+                looks.push(started.elapsed().as_secs());
+                queue.done(&key);
+            }
+            tokio::time::advance(Duration::from_millis(100)).await;
+        }
+        assert_eq!(looks, [0, 1, 3, 7, 15, 31, 63, 123, 183]);
+        tokio::time::advance(Duration::from_mins(6)).await;
+        // The one that was still to come.
+        assert!(!is_empty(&queue).await);
+        queue.done(&"a");
+        queue.nudge_all(["a"]);
+        assert!(!is_empty(&queue).await);
     }
 
     #[tokio::test(start_paused = true)]

@@ -39,6 +39,7 @@ mod events;
 mod examples;
 mod facets;
 mod fair_shares;
+mod foreign_status;
 mod forged;
 mod grant;
 mod histories;

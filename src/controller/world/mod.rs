@@ -49,7 +49,7 @@ pub use store::Identity;
 pub use strays::Origin;
 pub use view::{GrantFacts, NotReady, OrganizationView, SourcePermission};
 
-use super::{guarded::Guarded, settling::Settling};
+use super::{guarded::Guarded, settling::Settling, writing::Writing};
 use crate::{
     api::{
         EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization,
@@ -123,9 +123,16 @@ pub struct World {
     outputs: Outputs,
     sources: Sources,
     settling: Settling<WorkItem>,
+    /// What has changed gently since settling last heard of it.
+    unsettled: Vec<WorkItem>,
     work: BTreeSet<WorkItem>,
     /// Instances that their organizations do not let be named, of which that is to be said.
     barred: BTreeSet<GrantId>,
+    /// What somebody else's write of a status may change the answer for.
+    nudges: BTreeSet<WorkItem>,
+    /// The same, of instances that their organizations do not let be named.
+    barred_nudges: BTreeSet<GrantId>,
+    writing: Writing,
     /// Organizations for which the number of those has changed.
     counting: BTreeSet<Arc<str>>,
     lives: Lives,
@@ -149,8 +156,12 @@ impl World {
             outputs: Outputs::default(),
             sources: Sources::default(),
             settling: Settling::default(),
+            unsettled: Vec::new(),
             work: BTreeSet::new(),
             barred: BTreeSet::new(),
+            nudges: BTreeSet::new(),
+            barred_nudges: BTreeSet::new(),
+            writing: Writing::default(),
             counting: BTreeSet::new(),
             lives: Lives::default(),
             made_anew: Vec::new(),
@@ -180,6 +191,7 @@ impl World {
 
     /// The work that has come up since the last call: none before all is listed, and everything when it is.
     pub fn take_work(&mut self) -> BTreeSet<WorkItem> {
+        self.unsettle();
         let work = std::mem::take(&mut self.work);
         if !self.is_ready() {
             return BTreeSet::new();
@@ -207,6 +219,42 @@ impl World {
         // An organization that does not exist has no status to count them in.
         counting.retain(|name| self.tenancy.get(name).is_some());
         if self.was_ready { (barred, counting) } else { Default::default() }
+    }
+
+    /// Whose statuses are being written, for those who write them to say so.
+    pub fn writing(&self) -> Writing {
+        self.writing.clone()
+    }
+
+    /// What somebody else's writes of statuses may have changed the answer for since the last call. None before all is listed.
+    pub fn take_nudges(&mut self) -> (BTreeSet<WorkItem>, BTreeSet<GrantId>) {
+        let nudges = (std::mem::take(&mut self.nudges), std::mem::take(&mut self.barred_nudges));
+        if self.was_ready { nudges } else { Default::default() }
+    }
+
+    /// Takes in a change of an object. Where nothing but its status has changed, and the operator is not writing that, somebody
+    /// else has: what comes of it is not hurried.
+    fn take_in<S: PartialEq>(
+        &mut self,
+        item: &WorkItem,
+        spec: impl Fn(&Self) -> Option<S>,
+        change: impl FnOnce(&mut Self),
+    ) {
+        self.unsettle();
+        let before = spec(self);
+        let (work, barred) = (std::mem::take(&mut self.work), std::mem::take(&mut self.barred));
+        change(self);
+        let (of_change, barred_of_change) =
+            (std::mem::replace(&mut self.work, work), std::mem::replace(&mut self.barred, barred));
+        if before.is_some() && before == spec(self) && !self.writing.has(item) {
+            // Nor does it keep anything from being settled, which would have a time of its own to be looked at again.
+            self.unsettled.clear();
+            self.nudges.extend(of_change);
+            self.barred_nudges.extend(barred_of_change);
+        } else {
+            self.work.extend(of_change);
+            self.barred.extend(barred_of_change);
+        }
     }
 
     /// Whether organizations have been listed. Before that nobody knows which instances to keep.
@@ -245,19 +293,28 @@ impl World {
 
     /// Something has changed that is worth a write, but not one for each grant or organization that comes.
     fn touch_gently(&mut self, item: WorkItem) {
-        if self.was_ready {
-            self.settling.touch(item.clone(), Instant::now());
-        }
+        self.unsettled.push(item.clone());
         self.work.insert(item);
+    }
+
+    /// What has changed gently keeps from being settled, once all was listed.
+    fn unsettle(&mut self) {
+        for item in std::mem::take(&mut self.unsettled) {
+            if self.was_ready {
+                self.settling.touch(item, Instant::now());
+            }
+        }
     }
 
     /// How long writes that gather up what many objects say have to wait still.
     pub fn wait_for_quiet(&mut self, item: &WorkItem) -> Option<Duration> {
+        self.unsettle();
         self.settling.wait(item, Instant::now())
     }
 
     /// A moment has come: nothing of this organization need wait.
     pub fn hurry(&mut self, organization: &Arc<str>) {
+        self.unsettle();
         self.settling.hurry(&WorkItem::Organization(Arc::clone(organization)));
         self.touch_organization(organization);
     }

@@ -4,6 +4,7 @@ use super::{Identity, MadeAnew, SourceKey, WorkItem, World, tenancy::name_of};
 use crate::{
     api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization},
     controller::{guarded::Guarded, output::OutputObject},
+    core::grant::GrantId,
 };
 use k8s_openapi::api::{apps::v1::ControllerRevision, core::v1::Namespace};
 use kube::{
@@ -12,7 +13,10 @@ use kube::{
     core::error_boundary::InvalidObject,
     runtime::watcher::Event,
 };
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 use tokio::time::Instant;
 
 fn warn_unreadable<K: Resource<DynamicType = ()>>(invalid: &InvalidObject) {
@@ -30,11 +34,14 @@ impl World {
     pub fn observe_organization(&mut self, event: Event<Guarded<Organization>>) {
         match event {
             Event::Init => self.tenancy.begin_list(),
-            Event::Apply(Guarded(Ok(organization))) | Event::InitApply(Guarded(Ok(organization))) => {
-                if let Some(change) = self.tenancy.put(organization) {
-                    self.changed_organization(&change);
-                }
+            Event::Apply(Guarded(Ok(organization))) => {
+                let name = name_of(&organization.metadata);
+                let spec = |world: &Self| world.tenancy.get(&name).map(|known| spec_state(&known.metadata));
+                self.take_in(&WorkItem::Organization(Arc::clone(&name)), spec, |world| {
+                    world.put_organization(organization);
+                });
             }
+            Event::InitApply(Guarded(Ok(organization))) => self.put_organization(organization),
             Event::Apply(Guarded(Err(invalid))) | Event::InitApply(Guarded(Err(invalid))) => {
                 warn_unreadable::<Organization>(&invalid);
                 if let Some(change) = self.tenancy.put_unreadable(&invalid.metadata, invalid.error) {
@@ -50,6 +57,12 @@ impl World {
                     self.changed_organization(&change);
                 }
             }
+        }
+    }
+
+    fn put_organization(&mut self, organization: Organization) {
+        if let Some(change) = self.tenancy.put(organization) {
+            self.changed_organization(&change);
         }
     }
 
@@ -96,11 +109,14 @@ impl World {
     pub fn observe_instance(&mut self, event: Event<Guarded<EntitlementInstance>>) {
         match event {
             Event::Init => self.grants.begin_list(),
-            Event::Apply(Guarded(Ok(instance))) | Event::InitApply(Guarded(Ok(instance))) => {
-                if let Some(change) = self.put_instance(&instance) {
-                    self.changed_grants(change);
-                }
+            Event::Apply(Guarded(Ok(instance))) => {
+                let metadata = &instance.metadata;
+                let id = GrantId::new(&namespace_of(metadata), metadata.name.as_deref().unwrap_or_default());
+                let spec = |world: &Self| Some((world.grants.uid(&id)?, world.grants.spec_state(&id)?));
+                let item = WorkItem::Instance(id.clone());
+                self.take_in(&item, spec, |world| world.observe_whole_instance(&instance));
             }
+            Event::InitApply(Guarded(Ok(instance))) => self.observe_whole_instance(&instance),
             Event::Apply(Guarded(Err(invalid))) | Event::InitApply(Guarded(Err(invalid))) => {
                 warn_unreadable::<EntitlementInstance>(&invalid);
                 let namespace = namespace_of(&invalid.metadata);
@@ -116,6 +132,12 @@ impl World {
                 }
             }
             Event::InitDone => self.finish_instances(),
+        }
+    }
+
+    fn observe_whole_instance(&mut self, instance: &EntitlementInstance) {
+        if let Some(change) = self.put_instance(instance) {
+            self.changed_grants(change);
         }
     }
 
@@ -143,14 +165,14 @@ impl World {
     pub fn observe_definition(&mut self, event: Event<Guarded<EntitlementDefinition>>) {
         match event {
             Event::Init => self.catalogue.begin_definitions(),
-            Event::Apply(Guarded(Ok(definition))) | Event::InitApply(Guarded(Ok(definition))) => {
+            Event::Apply(Guarded(Ok(definition))) => {
                 let name = name_of(&definition.metadata);
-                let facets_before = self.catalogue.facets_of(&name);
-                if self.catalogue.put_definition(definition).is_some() {
-                    self.touch_definition(&name);
-                    self.changed_facets_of(&name, &facets_before);
-                }
+                let spec = |world: &Self| world.catalogue.definition(&name).map(|known| spec_state(&known.metadata));
+                self.take_in(&WorkItem::Definition(Arc::clone(&name)), spec, |world| {
+                    world.put_definition(definition);
+                });
             }
+            Event::InitApply(Guarded(Ok(definition))) => self.put_definition(definition),
             Event::Apply(Guarded(Err(invalid))) | Event::InitApply(Guarded(Err(invalid))) => {
                 warn_unreadable::<EntitlementDefinition>(&invalid);
                 let name = name_of(&invalid.metadata);
@@ -175,6 +197,15 @@ impl World {
         }
     }
 
+    fn put_definition(&mut self, definition: EntitlementDefinition) {
+        let name = name_of(&definition.metadata);
+        let facets_before = self.catalogue.facets_of(&name);
+        if self.catalogue.put_definition(definition).is_some() {
+            self.touch_definition(&name);
+            self.changed_facets_of(&name, &facets_before);
+        }
+    }
+
     /// What grants of a definition state counts for the facet definitions to which it refers, and for no others any more.
     fn changed_facets_of(&mut self, definition: &str, before: &BTreeSet<Arc<str>>) {
         let after = self.catalogue.facets_of(definition);
@@ -190,11 +221,15 @@ impl World {
                 self.catalogue.begin_facets();
                 None
             }
-            Event::Apply(Guarded(Ok(facet))) | Event::InitApply(Guarded(Ok(facet))) => {
+            Event::Apply(Guarded(Ok(facet))) => {
                 let name = name_of(&facet.metadata);
-                let definitions = self.catalogue.put_facet(facet);
-                self.work.extend(definitions.is_some().then_some(WorkItem::Facet(name)));
-                definitions
+                let spec = |world: &Self| world.catalogue.facet(&name).map(|known| spec_state(&known.metadata));
+                self.take_in(&WorkItem::Facet(Arc::clone(&name)), spec, |world| world.put_facet(facet));
+                None
+            }
+            Event::InitApply(Guarded(Ok(facet))) => {
+                self.put_facet(facet);
+                None
             }
             Event::Apply(Guarded(Err(invalid))) | Event::InitApply(Guarded(Err(invalid))) => {
                 warn_unreadable::<FacetDefinition>(&invalid);
@@ -204,6 +239,13 @@ impl World {
             Event::InitDone => Some(self.catalogue.finish_facets()),
         };
         self.work.extend(definitions.unwrap_or_default().into_iter().map(WorkItem::Definition));
+    }
+
+    fn put_facet(&mut self, facet: FacetDefinition) {
+        let name = name_of(&facet.metadata);
+        let Some(definitions) = self.catalogue.put_facet(facet) else { return };
+        self.work.insert(WorkItem::Facet(name));
+        self.work.extend(definitions.into_iter().map(WorkItem::Definition));
     }
 
     /// Of the watch of the operator's revisions.
@@ -273,6 +315,11 @@ impl World {
             self.work.insert(WorkItem::Source(key));
         }
     }
+}
+
+/// What differs when more than the status has changed.
+fn spec_state(metadata: &ObjectMeta) -> (Option<String>, Option<i64>, Option<BTreeMap<String, String>>) {
+    (metadata.uid.clone(), metadata.generation, metadata.annotations.clone())
 }
 
 fn namespace_of(metadata: &ObjectMeta) -> Arc<str> {

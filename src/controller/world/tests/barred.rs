@@ -74,7 +74,7 @@ fn it_is_told_and_its_organization_has_no_work_with_it() {
     assert_eq!(world.take_barred(), Default::default());
     written["metadata"]["resourceVersion"] = json!("4");
     apply(&mut world, written);
-    assert_eq!(world.take_barred(), ([id("a")].into(), [].into()));
+    assert_eq!((world.take_barred(), world.take_nudges().1), (Default::default(), [id("a")].into()));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::{
     controller::world::{WorkItem, World},
     evaluation::{Limits, object::ObjectKey},
 };
-use kube::runtime::watcher::Event;
+use kube::{Resource, runtime::watcher::Event};
 use serde_json::json;
 use std::collections::BTreeSet;
 
@@ -76,6 +76,33 @@ fn an_instance_that_a_list_does_not_name_is_gone() {
     world.observe_instance(Event::InitDone);
     let work = world.take_work();
     assert!(work.is_superset(&(&organizations(&["acme"]) | &definitions(&["backup"]))), "{work:?}");
+}
+
+/// What somebody else writes into a status is looked at, but cuts no delay short; what the operator writes itself, and any change
+/// of a spec, is no such thing.
+#[test]
+fn a_status_of_somebody_elses_is_no_hurry() {
+    let mut world = empty();
+    let item = WorkItem::Organization("acme".into());
+    let only = |item: &WorkItem| BTreeSet::from([item.clone()]);
+    let all = [1, 2, 3, 4].map(|version| {
+        let mut seen = organization("acme", &["one"], version);
+        seen.meta_mut().generation = Some(if version < 4 { 1 } else { 2 });
+        seen
+    });
+    let [first, foreign, own, spec] = all.map(Event::Apply);
+    world.observe_organization(first);
+    assert_eq!((world.take_work(), world.take_nudges().0), (only(&item), BTreeSet::new()));
+    world.observe_organization(foreign);
+    assert_eq!((world.take_work(), world.take_nudges().0), (BTreeSet::new(), only(&item)));
+    {
+        let writing = world.writing();
+        let _write = writing.begin(item.clone());
+        world.observe_organization(own);
+    }
+    assert_eq!((world.take_work(), world.take_nudges().0), (only(&item), BTreeSet::new()));
+    world.observe_organization(spec);
+    assert_eq!((world.take_work(), world.take_nudges().0), (only(&item), BTreeSet::new()));
 }
 
 #[test]

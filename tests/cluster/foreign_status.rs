@@ -1,0 +1,93 @@
+//! Statuses that somebody else writes, too: it makes the operator neither hurry nor fight.
+
+use crate::{
+    audit::writes,
+    harness::{Cluster, FEATURE, ORGANIZATION, Stage, grant},
+    plane::PlaneOptions,
+};
+use serde_json::{Value, json};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+/// The operator may not write statuses of organizations.
+const POLICY: &str = r#"
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: locked}
+spec:
+  matchConstraints:
+    resourceRules:
+      - {apiGroups: [entitlements.dev], apiVersions: [v1alpha1], operations: [UPDATE], resources: [organizations/status]}
+  validations:
+    - {expression: "has(object.status.instances) && 'Forged' in object.status.instances", reason: Forbidden}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: locked}
+spec: {policyName: locked, validationActions: [Deny]}
+"#;
+
+/// For how long somebody writes statuses, ten times a second.
+const WHILE: Duration = Duration::from_secs(8);
+
+/// How often the operator has tried to write a status.
+fn tries(audit: &Path, resource: &str) -> usize {
+    writes(audit).iter().filter(|write| write.contains(&format!("/{resource}/")) && write.contains("/status?")).count()
+}
+
+/// Writes into the status of an object again and again, and returns how often.
+async fn meddle(cluster: &Cluster, kind: &str, name: &str, status: impl Fn(usize) -> Value) -> usize {
+    let started = Instant::now();
+    let mut count = 0;
+    while started.elapsed() < WHILE {
+        count += 1;
+        let patch = kube::api::Patch::Merge(json!({"status": status(count)}));
+        let api = cluster.api(kind, "entitlements");
+        api.patch_status(name, &kube::api::PatchParams::default(), &patch).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    count
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_else_writes_into_statuses_starts_nothing_before_its_time() {
+    let stage = tokio::task::block_in_place(|| {
+        let stage = Stage::start_with(PlaneOptions { audit: true, ..PlaneOptions::default() });
+        let path = stage.plane.folder().join("policy.yaml");
+        std::fs::write(&path, POLICY).unwrap();
+        stage.kubectl(&["apply", "--filename", path.to_str().unwrap()]);
+        stage
+    });
+    let audit = stage.plane.audit_log().unwrap().to_owned();
+    let cluster = stage.cluster().await;
+    for yaml in [ORGANIZATION, FEATURE] {
+        cluster.apply(yaml).await;
+    }
+    let name = cluster.name.clone();
+    let operator = stage.operator_that_logs("info", &[]);
+    cluster.create(grant(&name, &name, &name, json!({}))).await.unwrap();
+    // What cannot be remembered is not delivered, and is tried again ever more rarely.
+    cluster.condition("EntitlementDefinition", "$", "Ready", "True", "Valid").await;
+    while tries(&audit, "organizations") < 3 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let before = tries(&audit, "organizations");
+    let times = meddle(&cluster, "Organization", &name, |count| json!({"instances": {"Forged": count}})).await;
+    let tried = tries(&audit, "organizations") - before;
+    assert!(times > 20 && tried <= 8, "{tried} tries for {times} writes of another");
+
+    // Where it may, it puts things right, and does not fight either.
+    tokio::task::block_in_place(|| stage.kubectl(&["delete", "validatingadmissionpolicybinding", "locked"]));
+    cluster.phase("$", "Active").await;
+    cluster.object("ConfigMap", "$", "$").await;
+    let before = tries(&audit, "entitlementinstances");
+    let times =
+        meddle(&cluster, "EntitlementInstance", &name, |count| json!({"facets": {"Forged": {"count": count}}})).await;
+    let tried = tries(&audit, "entitlementinstances") - before;
+    assert!(times > 20 && (1..=6).contains(&tried), "{tried} tries for {times} writes of another");
+    let is_right = |seen: &Value| seen["status"]["facets"].get("Forged").is_none();
+    cluster.until("EntitlementInstance", "entitlements", "$", "is put right", is_right).await;
+    tokio::task::block_in_place(|| drop((operator, stage)));
+}

@@ -13,7 +13,7 @@ use std::{
 };
 
 /// An organization, what there is to grant, and a clerk who may make and change grants in namespace `entitlements` alone.
-const OFFICE: &str = r#"
+const OFFICE: &str = r"
 apiVersion: v1
 kind: Namespace
 metadata: {name: $}
@@ -32,7 +32,7 @@ apiVersion: entitlements.dev/v1alpha1
 kind: EntitlementDefinition
 metadata: {name: $-support}
 spec: {type: Feature, term: P1Y}
-"#;
+";
 
 fn command(kubeconfig: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_entitlement-operator"));
@@ -295,7 +295,7 @@ async fn a_change_in_between_is_not_lost() {
     cluster.phase(&name, "Active").await;
     // It says what it is about to do, and waits until somebody reads that.
     let (mut errors, mut filled) = pipe().unwrap();
-    filled.write_all(&[b'\n'; 65_536]).unwrap();
+    filled.write_all(&vec![b'\n'; 65_536]).unwrap();
     let arguments = ["suspend", &name, "--apply"];
     let mut child =
         command(shared_plane().kubeconfig(), &arguments).stdout(Stdio::null()).stderr(filled).spawn().unwrap();

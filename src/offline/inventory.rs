@@ -48,7 +48,7 @@ pub(super) type Revisions = BTreeMap<(i64, Arc<str>), Revision>;
 pub struct Inventory {
     created: When,
     /// Instances that came without a `creationTimestamp`.
-    undated: BTreeSet<GrantId>,
+    pub(super) undated: BTreeSet<GrantId>,
     operator_namespace: Arc<str>,
     limits: Limits,
     pub(super) organizations: Named<Organization>,

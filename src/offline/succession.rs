@@ -3,9 +3,7 @@
 
 use super::{Inventory, When, zone_of};
 use crate::{
-    api::EntitlementDefinitionSpec,
     core::{
-        age::created,
         calendar::Instant,
         grant::{Grant, GrantId},
     },
@@ -14,6 +12,7 @@ use crate::{
         evaluate,
     },
 };
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::sync::Arc;
 
 /// The UID of objects that are made later than all others of the moment. It goes behind those of files, which have none.
@@ -24,6 +23,7 @@ impl Inventory {
     /// was valid in its catalogue is kept as revisions, and what was not there is younger than what was.
     pub fn follow(&mut self, old: &Self, when: impl Into<When>) {
         let when = when.into();
+        self.inherit(old);
         let catalogue = old.catalogue();
         for snapshot in old.snapshots(&catalogue) {
             let now = when.first(zone_of(snapshot.organization.as_deref()));
@@ -36,22 +36,63 @@ impl Inventory {
         for (name, revisions) in &old.revisions {
             self.revisions.entry(Arc::clone(name)).or_default().extend(revisions.clone());
         }
-        for (name, _) in catalogue.iter().filter(|(_, entry)| entry.present == Present::Valid) {
-            let Some(definition) = old.definitions.get(name) else { continue };
-            if let Some(source) = old.source(&definition.spec) {
-                self.keep(name, &source, created(&definition.metadata));
-            }
+        for (name, entry) in catalogue.iter().filter(|(_, entry)| entry.present == Present::Valid) {
+            let Some(source) = old.source(name).filter(|source| self.source(name).as_ref() != Some(source)) else {
+                continue;
+            };
+            // It tells no more of the time before than was known of that.
+            self.keep(name, &source, entry.history.since);
         }
         self.date_newcomers(old);
+    }
+
+    /// What the API server has given an object stays when the object is edited.
+    fn inherit(&mut self, old: &Self) {
+        for (name, organization) in &mut self.organizations {
+            if let Some(old) = old.organizations.get(name) {
+                let is_edited = organization.spec != old.spec;
+                inherit(&mut Arc::make_mut(organization).metadata, &old.metadata, is_edited);
+            }
+        }
+        for (name, definition) in &mut self.definitions {
+            if let Some(old) = old.definitions.get(name) {
+                let is_edited = definition.spec != old.spec;
+                inherit(&mut Arc::make_mut(definition).metadata, &old.metadata, is_edited);
+            }
+        }
+        for (id, grant) in &mut self.grants {
+            let before = old.grants.get(id).filter(|old| is_same(&grant.age.uid, &old.age.uid));
+            let Some(before) = before else { continue };
+            let mut own = Grant::clone(grant).created_at(before.created);
+            own.age.uid = Arc::clone(&before.age.uid);
+            *grant = Arc::new(own);
+            if old.undated.contains(id) {
+                self.undated.insert(id.clone());
+            } else {
+                self.undated.remove(id);
+            }
+        }
     }
 
     /// Keeps a source of a definition as its newest revision.
     fn keep(&mut self, name: &Arc<str>, source: &Source, made: Option<Instant>) {
         let Ok(data) = serde_json::to_value(source) else { return };
-        let newest =
-            self.revisions.get(name).and_then(|kept| kept.last_key_value()).map_or(0, |((number, _), _)| *number);
+        let revisions = self.revisions.entry(Arc::clone(name)).or_default();
+        let newest = revisions.last_key_value().map_or(0, |((number, _), _)| *number);
+        let name_of_it: Arc<str> = revision_name(name, &source.hash()).into();
+        let same = revisions.iter().find(|((_, name), _)| *name == name_of_it);
+        let same = same.map(|(key, revision)| (key.clone(), revision.made));
+        // One that serves again becomes the newest, and stays as old as it is.
+        let made = match same {
+            Some((key, _)) if key.0 == newest => return,
+            Some((key, made)) => {
+                revisions.remove(&key);
+                made
+            }
+            None => made,
+        };
         self.add_revision(Revision {
-            name: revision_name(name, &source.hash()).into(),
+            name: name_of_it,
             definition: Arc::clone(name),
             number: newest.saturating_add(1),
             data,
@@ -59,7 +100,8 @@ impl Inventory {
         });
     }
 
-    fn source(&self, spec: &EntitlementDefinitionSpec) -> Option<Source> {
+    fn source(&self, name: &str) -> Option<Source> {
+        let spec = &self.definitions.get(name)?.spec;
         let schema_of = |facet: &str| self.facets.get(facet).map(|facet| facet.spec.schema.clone());
         Source::gather(spec, schema_of).ok()
     }
@@ -75,4 +117,19 @@ impl Inventory {
             }
         }
     }
+}
+
+/// A file names no UID, and means what is there.
+fn is_same(uid: &str, old: &str) -> bool {
+    uid.is_empty() || uid == old
+}
+
+fn inherit(metadata: &mut ObjectMeta, old: &ObjectMeta, is_edited: bool) {
+    if !is_same(metadata.uid.as_deref().unwrap_or_default(), old.uid.as_deref().unwrap_or_default()) {
+        return;
+    }
+    let edited = old.generation.map(|generation| generation.saturating_add(i64::from(is_edited)));
+    metadata.generation = edited.map(|edited| metadata.generation.map_or(edited, |generation| generation.max(edited)));
+    metadata.uid.clone_from(&old.uid);
+    metadata.creation_timestamp.clone_from(&old.creation_timestamp);
 }

@@ -5,6 +5,7 @@ mod course;
 mod documentation;
 mod explanation;
 mod nowhere;
+mod succession;
 mod summary;
 mod templates;
 mod timeline;

@@ -1,6 +1,7 @@
 //! `timeline --diff`: what a reviewer is told of a change is what the cluster would make of it.
 
 use super::{code, run, text};
+use rstest::rstest;
 use serde_json::{Value, json};
 use std::{fs, path::Path, process::Output};
 use tempfile::TempDir;
@@ -307,4 +308,35 @@ fn a_name_with_a_dot_is_one_name() {
         values(&change),
         ["web f e: {\"value\":{}} > {\"value\":[]}", "web f l: {\"value\":[]} > {\"value\":{}}"]
     );
+}
+
+/// Whatever manifests there are, and the same as the operator leaves them: compared with itself, nothing changes.
+#[rstest]
+fn the_same_compared_with_itself_changes_nothing(
+    #[values(
+        "service",
+        "service-next",
+        "desk",
+        "clients",
+        "clients.rendered.yaml",
+        "refused.yaml",
+        "refused.rendered.yaml",
+        "../../../examples",
+        "../../../docs/service-desk/now",
+        "../../../docs/service-desk/renewed",
+        "../../../docs/mistakes",
+        "../../../fuzz/corpus/manifests/lifecycle.json",
+        "../../../fuzz/corpus/manifests/seats.json"
+    )]
+    path: &str,
+) {
+    let folder = tempfile::tempdir().unwrap();
+    let rendered = run(&["render", "-f", path, "--at", "2026-03-01T00:00:00Z"]);
+    let file = folder.path().join("rendered.yaml");
+    fs::write(&file, &rendered.stdout).unwrap();
+    for path in [path, file.to_str().unwrap()] {
+        let output = run(&["timeline", "--diff", path, path, "--from", "2026-07-01T00:00:00Z", "-o", "json"]);
+        let json: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{path}: {output:?}"));
+        assert_eq!(json["differences"], json!([]), "{path}");
+    }
 }

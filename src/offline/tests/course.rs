@@ -28,7 +28,7 @@ use std::{
     sync::Arc,
 };
 
-fn hour(number: i64) -> Instant {
+pub(super) fn hour(number: i64) -> Instant {
     super::now() + TimeDelta::hours(number)
 }
 
@@ -243,7 +243,7 @@ fn catalogue(inventory: &mut Inventory) {
 type Amended = (i64, Option<u32>, Option<i64>, Option<u32>);
 
 #[derive(Clone, Debug)]
-struct Told {
+pub(super) struct Told {
     definition: &'static str,
     start: i64,
     length: Option<i64>,
@@ -255,7 +255,7 @@ struct Told {
     changes: Vec<Amended>,
 }
 
-fn grants() -> impl Strategy<Value = Vec<Told>> {
+pub(super) fn grants() -> impl Strategy<Value = Vec<Told>> {
     let change = (0..40i64, prop::option::of(0u32..9), prop::option::of(1..40i64), prop::option::of(1u32..12));
     let which = prop::sample::select(vec!["one", "two", "three", "four"]);
     let term = (which, -9..30i64, prop::option::weighted(0.9, 1i64..20));
@@ -269,7 +269,7 @@ fn grants() -> impl Strategy<Value = Vec<Told>> {
     prop::collection::vec(told, 1..9)
 }
 
-fn inventory(grants: &[Told], summary: &Summary) -> Inventory {
+pub(super) fn inventory(grants: &[Told], summary: &Summary) -> Inventory {
     let mut inventory = Inventory::new(super::now(), "entitlement-operator");
     let mut acme = organization("acme", &["acme", "acme-staging"], &json!({}));
     acme.spec.summary = summary.clone();

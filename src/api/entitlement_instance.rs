@@ -373,7 +373,8 @@ pub struct AcceptedRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub grace_period: Option<String>,
-    /// The definition's amount, which counts where the spec states none. With `rollout: Everyone` it is kept current.
+    /// The definition's amount, which counts where the spec states none. With `rollout: Everyone` it is kept current
+    /// until the grant is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<AmountField>,
     /// The start that it got where neither the spec nor a renewed instance gives one.

@@ -1,7 +1,7 @@
 //! What was settled, as verdicts with a phase.
 
 use super::{
-    Group, Verdict,
+    Case, Group, Verdict,
     settle::{Running, Settled},
     span::Span,
 };
@@ -9,8 +9,8 @@ use crate::{
     api::{Phase, entitlement_instance::State},
     core::{
         acceptance::Acceptance,
+        amount::{Allotment, Amount},
         calendar::{Bound, Instant},
-        grant::Grant,
     },
 };
 use std::sync::Arc;
@@ -25,8 +25,11 @@ pub fn conclude(group: &Group, settled: Vec<Settled>, now: Instant) -> Vec<Verdi
     let concluded: Vec<(Phase, Option<usize>)> = (0..settled.len()).map(conclude).collect();
     let parts = settled.into_iter().zip(concluded).zip(&group.cases);
     parts
-        .map(|((settled, (phase, renewed_by)), case)| {
-            let acceptance = acceptance(&settled, case.grant);
+        .map(|((mut settled, (phase, renewed_by)), case)| {
+            if matches!(phase, Phase::Expired | Phase::Cancelled) {
+                leave_amount(&mut settled, case);
+            }
+            let acceptance = acceptance(&settled, case);
             verdict(settled, acceptance, phase, renewed_by)
         })
         .collect()
@@ -64,14 +67,41 @@ fn verdict(settled: Settled, acceptance: Option<Arc<Acceptance>>, phase: Phase, 
     }
 }
 
-/// A record is kept current while the grant is accepted or cancelled, and as it is while the grant is refused.
-fn acceptance(settled: &Settled, grant: &Grant) -> Option<Arc<Acceptance>> {
+/// An amount that is for everyone reaches all grants that are not over: one that is, was over with what it had by then.
+fn leave_amount(settled: &mut Settled, case: &Case) {
+    let recorded = case.record.as_ref().and_then(|record| record.amount);
+    let Some((running, recorded)) = settled.running.as_mut().zip(recorded) else { return };
+    if for_everyone(case).is_some() && running.acceptance.amount != Some(recorded) {
+        Arc::make_mut(&mut running.acceptance).amount = Some(recorded);
+    }
+}
+
+/// The amount that each grant of the definition has, where it is for everyone.
+fn for_everyone(case: &Case) -> Option<Amount> {
+    match case.allotment? {
+        Allotment::Everyone(amount) => Some(amount),
+        Allotment::Agreed(_) | Allotment::None => None,
+    }
+}
+
+/// A record is kept current while the grant is accepted or cancelled. While the grant is refused it is as it is, but for an
+/// amount that is for everyone.
+fn acceptance(settled: &Settled, case: &Case) -> Option<Arc<Acceptance>> {
+    let accepted = case.grant.accepted.as_ref();
     let running = settled.running.as_ref().filter(|_| settled.refusal.is_none());
-    match (grant.state, running) {
+    match (case.grant.state, running) {
         (State::Draft, _) => None,
         (State::Active, Some(running)) => Some(running.acceptance.clone()),
-        (State::Cancelled, Some(running)) => grant.accepted.as_ref().map(|_| running.acceptance.clone()),
-        (_, None) => grant.accepted.clone(),
+        (State::Cancelled, Some(running)) => accepted.map(|_| running.acceptance.clone()),
+        (State::Cancelled, None) => accepted.cloned(),
+        (State::Active, None) => {
+            let mut accepted = accepted.cloned()?;
+            let current = for_everyone(case).filter(|amount| accepted.amount != Some(*amount));
+            if current.is_some() {
+                Arc::make_mut(&mut accepted).amount = current;
+            }
+            Some(accepted)
+        }
     }
 }
 

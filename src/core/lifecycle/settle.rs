@@ -124,7 +124,7 @@ impl Settling<'_> {
     }
 
     /// An accepted grant goes by its record; only the end that it follows is kept current until it is reached, and the amount
-    /// where it is for everyone.
+    /// where it is for everyone (unless the grant is over: see `phase`).
     fn recorded(&self, index: usize, record: &Arc<Acceptance>) -> Settled {
         let follows = record.follows.map(|follows| self.current_follows(index, follows));
         let allotment = self.group.cases.get(index).and_then(|case| case.allotment);

@@ -320,7 +320,11 @@ fn a_cancelled_grant_keeps_its_record_and_never_gets_one() {
 }
 
 fn amount(world: &World, name: &str) -> (String, String) {
-    let row = world.decide(super::at("2027-06-01")).0.into_iter().find(|row| row.name == name).unwrap();
+    amount_at(world, name, "2027-06-01")
+}
+
+fn amount_at(world: &World, name: &str, now: &str) -> (String, String) {
+    let row = world.decide(super::at(now)).0.into_iter().find(|row| row.name == name).unwrap();
     let recorded = row.record.and_then(|record| record.amount);
     let text = |amount: Option<String>| amount.unwrap_or("-".to_owned());
     (text(row.amount.map(|amount| amount.to_string())), text(recorded.map(|amount| amount.to_string())))
@@ -351,6 +355,40 @@ fn an_amount_is_agreed_unless_it_is_for_everyone(
         found.push(format!("{amount} {recorded}"));
     }
     assert_eq!(found, expected);
+}
+
+/// What was over was over with what it had then; what is refused may come back, and is kept current.
+#[rstest]
+#[case::in_force("{}", "2027-06-01", "4 4")]
+#[case::waiting("{start: 2028-01-01}", "2027-06-01", "4 4")]
+#[case::suspended("{suspended: true}", "2027-06-01", "4 4")]
+#[case::in_grace("{end: 2027-05-31}", "2027-06-02", "4 4")]
+#[case::expired("{end: 2027-05-31}", "2027-07-01", "10 10")]
+#[case::expired_with_an_amount_of_its_own("{end: 2027-05-31, amount: 7}", "2027-07-01", "7 10")]
+#[case::cancelled("{}", "Cancelled", "10 10")]
+#[case::refused("{}", "refused", "- 4")]
+fn a_record_is_kept_current_for_everyone_until_the_grant_is_over(
+    #[case] spec: &str,
+    #[case] then: &str,
+    #[case] expected: &str,
+) {
+    let mut world = World::new().grace("P7D").with("a", "2027-01-01", spec);
+    world.preset("10", true).at("2027-05-01");
+    let now = match then {
+        "Cancelled" => {
+            world.edit("a", "{state: Cancelled}");
+            "2027-06-01"
+        }
+        "refused" => {
+            world.barred = Some(("entitlements", Reason::NamespaceNotAllowed));
+            "2027-06-01"
+        }
+        now => now,
+    };
+    world.at(now);
+    world.preset("4", true).at(now);
+    let (amount, recorded) = amount_at(&world, "a", now);
+    assert_eq!(format!("{amount} {recorded}"), expected);
 }
 
 #[test]

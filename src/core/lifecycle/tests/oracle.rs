@@ -240,6 +240,22 @@ impl<'a> Oracle<'a> {
         Some(agreed.unwrap_or(AmountField::Text(preset.amount.clone())))
     }
 
+    /// A grant that is over was over with what it had then: "what was agreed stays agreed".
+    fn as_it_ended(&self, name: Name, mut agreed: Agreed) -> Agreed {
+        let recorded = self.record(name).and_then(|record| record.amount.clone());
+        if recorded.is_some() && self.world.serving.is_some() {
+            agreed.record.amount = recorded;
+        }
+        agreed
+    }
+
+    /// "with `Everyone` kept current", also while it is refused.
+    fn for_everyone(&self, record: AcceptedRecord) -> AcceptedRecord {
+        let preset = self.world.serving.as_ref().filter(|preset| preset.everyone);
+        let amount = preset.map(|preset| AmountField::Text(preset.amount.clone()));
+        AcceptedRecord { amount: amount.or(record.amount), ..record }
+    }
+
     /// What it comes to now: "`amount` and `end` replace".
     fn present_amount(&self, name: Name, agreed: &Agreed) -> Option<Amount> {
         let spec = &self.things[name].spec;
@@ -408,12 +424,15 @@ impl<'a> Oracle<'a> {
         let end = agreed.as_ref().map(|agreed| self.present_end(name, agreed).instant());
         let renewals = self.renewals(name).into_iter().filter(|renewal| accepted.contains(renewal));
         let kept = self.record(name).cloned();
-        let taken = || agreed.as_ref().map(|agreed| agreed.record.clone());
         let mut amendments: Vec<(String, AmendmentState)> =
             agreed.iter().flat_map(|agreed| self.amended(name, agreed)).map(|(name, state, _)| (name, state)).collect();
         amendments.sort_by(|one, other| one.0.cmp(&other.0));
+        let phase = self.phase(name, reason, agreed.as_ref(), accepted);
+        let is_over = matches!(phase, Phase::Expired | Phase::Cancelled);
+        let agreed = agreed.map(|agreed| if is_over { self.as_it_ended(name, agreed) } else { agreed });
+        let taken = || agreed.as_ref().map(|agreed| agreed.record.clone());
         Judgement {
-            phase: self.phase(name, reason, agreed.as_ref(), accepted),
+            phase,
             reason,
             start: agreed.as_ref().map(|agreed| agreed.start.instant()),
             end,
@@ -423,7 +442,8 @@ impl<'a> Oracle<'a> {
                 (State::Draft, _) => None,
                 (State::Active, None) => taken(),
                 (State::Cancelled, None) => kept.and_then(|_| taken()),
-                (_, Some(_)) => kept,
+                (State::Cancelled, Some(_)) => kept,
+                (State::Active, Some(_)) => kept.map(|record| self.for_everyone(record)),
             },
             renewed_by: renewals.min_by_key(|renewal| self.age(renewal)).map(str::to_owned),
         }

@@ -12,7 +12,7 @@ use k8s_openapi::{
 use std::collections::BTreeMap;
 
 const RBAC: &str = "rbac.authorization.k8s.io";
-/// Kubernetes adds the rules of what is labelled so to its role `view`.
+/// Kubernetes adds the rules of what is labelled so to its role `view`, and those of `view` to `edit` and `admin`.
 const AGGREGATE_TO_VIEW: (&str, &str) = ("rbac.authorization.k8s.io/aggregate-to-view", "true");
 
 const READ: &[&str] = &["get", "list", "watch"];
@@ -111,11 +111,14 @@ fn for_people(name: &str, description: &str, rules: Vec<PolicyRule>) -> ClusterR
     ClusterRole { metadata, rules: Some(rules), ..ClusterRole::default() }
 }
 
-/// Roles for people, which nobody has until they are bound, but for reading, which goes with Kubernetes' own role `view`. None
-/// is added to `edit` or `admin`: tenants have these in their namespaces, and must not grant themselves anything.
+/// Roles for people, which nobody has until they are bound, but for reading, which goes with Kubernetes' own role `view`, and so
+/// with `edit` and `admin`. None of these writes: tenants have them in their namespaces, and must not grant themselves anything.
 pub fn people() -> Vec<ClusterRole> {
-    let mut view =
-        for_people("entitlements-view", "Reads the four kinds. Part of the role view.", vec![rule(GROUP, KINDS, READ)]);
+    let mut view = for_people(
+        "entitlements-view",
+        "Reads the four kinds. Part of the role view, and with it of edit and admin; none of them writes.",
+        vec![rule(GROUP, KINDS, READ)],
+    );
     view.metadata.labels.get_or_insert_default().insert(AGGREGATE_TO_VIEW.0.to_owned(), AGGREGATE_TO_VIEW.1.to_owned());
     vec![
         view,

@@ -65,6 +65,8 @@ pub struct GrantDelivery {
     pub desired: u64,
     /// What hinders delivery: the reason of the first thing found, and all that is found.
     pub hindered: Option<Trouble>,
+    /// Nothing valid says what it should have, so that what is present for it stays.
+    pub is_untold: bool,
 }
 
 /// A grant whose outputs are to be filled.
@@ -166,7 +168,7 @@ impl Delivery {
         for holding in holdings {
             let Some(compiled) = holding.entry.and_then(|entry| entry.serving.as_deref()) else {
                 for member in holding.members_in_force() {
-                    self.keep(member, None);
+                    self.keep_untold(member);
                 }
                 continue;
             };
@@ -253,10 +255,10 @@ impl Delivery {
     /// Nothing valid was ever stated: the condition `FacetsValid` says so.
     fn keep_all_of(&mut self, output: &CompiledOutput, task: &Task) {
         match output.per {
-            Per::Instance => self.keep(task.member, None),
+            Per::Instance => self.keep_untold(task.member),
             Per::Definition => {
                 for member in task.holding.members_in_force() {
-                    self.keep(member, None);
+                    self.keep_untold(member);
                 }
             }
         }
@@ -269,13 +271,19 @@ impl Delivery {
         let is_due = |output: &&CompiledOutput| output.per == Per::Instance || task.is_oldest;
         let outputs = task.compiled.outputs.iter().filter(is_due).count();
         self.grants.entry(id.clone()).or_default().desired += desired(standing, outputs);
-        self.keep(task.member, Some(("Deferred", DEFERRED.to_owned())));
+        self.keep(task.member, ("Deferred", DEFERRED.to_owned()));
     }
 
     /// What is delivered for the grant stays as it is: an error never withdraws.
-    fn keep(&mut self, member: &Member, trouble: Option<Trouble>) {
+    fn keep(&mut self, member: &Member, trouble: Trouble) {
         self.kept.insert(member.grant.id.clone());
-        self.hinder(&member.grant.id, trouble);
+        self.hinder(&member.grant.id, Some(trouble));
+    }
+
+    /// The same where nothing valid says what should be delivered.
+    fn keep_untold(&mut self, member: &Member) {
+        self.kept.insert(member.grant.id.clone());
+        self.grants.entry(member.grant.id.clone()).or_default().is_untold = true;
     }
 
     fn hinder(&mut self, grant: &GrantId, trouble: Option<Trouble>) {
@@ -309,7 +317,7 @@ impl Delivery {
                 (name, Wish::Keep)
             }
             Filled::Nameless(trouble) => {
-                self.keep(member, Some(trouble));
+                self.keep(member, trouble);
                 return;
             }
         };

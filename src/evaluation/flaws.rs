@@ -1,6 +1,6 @@
 //! What is wrong, one by one: a condition says it in one sentence.
 
-use super::{Snapshot, by_definition, facets::Validity, holding::Holding, standing::Standing};
+use super::{Snapshot, by_definition, facets::Validity, holding::Holding, standing::Standing, summary};
 use crate::core::{calendar::Instant, grant::GrantId};
 use std::collections::BTreeMap;
 
@@ -19,14 +19,17 @@ impl Flaws {
     pub fn of(snapshot: &Snapshot, now: Instant) -> Self {
         let standing = Standing::of(snapshot);
         let mut facets = BTreeMap::new();
-        for (name, indices) in by_definition(snapshot) {
-            for member in Holding::of(snapshot, &standing, name, &indices, now).members {
-                if let Validity::Invalid(problems) = member.facets.validity {
-                    let sentences = problems.into_iter().map(|problem| problem.message).collect();
-                    facets.insert(member.grant.id.clone(), sentences);
-                }
+        let holdings: Vec<Holding> = by_definition(snapshot)
+            .into_iter()
+            .map(|(name, indices)| Holding::of(snapshot, &standing, name, &indices, now))
+            .collect();
+        for member in holdings.iter().flat_map(|holding| &holding.members) {
+            if let Validity::Invalid(problems) = &member.facets.validity {
+                let sentences = problems.iter().map(|problem| problem.message.clone()).collect();
+                facets.insert(member.grant.id.clone(), sentences);
             }
         }
-        Self { organization: standing.troubles, facets }
+        let untold = summary::untold(&standing, &holdings);
+        Self { organization: standing.troubles.iter().cloned().chain(untold).collect(), facets }
     }
 }

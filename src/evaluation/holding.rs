@@ -3,10 +3,10 @@
 use super::{
     Snapshot,
     cases::case,
-    catalogue::CatalogueEntry,
+    catalogue::{CatalogueEntry, Present},
     course::{Later, later},
     facets::{GrantFacets, effective},
-    standing::Standing,
+    standing::{Standing, Trouble},
 };
 use crate::{
     api::Phase,
@@ -18,6 +18,7 @@ use crate::{
         grant::Grant,
         lifecycle::{Change, Group, Lineage, Outlook, Verdict, groups},
         precedence::{Merged, merge_statements, rank, total},
+        refusal::Reason,
     },
 };
 use std::sync::Arc;
@@ -37,7 +38,7 @@ pub struct Member<'a> {
     pub renewed_by: Option<Arc<str>>,
     /// Its facets.
     pub facets: GrantFacets,
-    /// Its amount now; absent for a Feature, or where no definition is known.
+    /// Its amount now; absent for a Feature, and where neither a definition nor an acceptance says it.
     pub amount: Option<Amount>,
     /// The spans of time in which it is in force, in no order and possibly overlapping.
     pub spans: Vec<(Instant, Bound)>,
@@ -100,6 +101,24 @@ impl<'a> Holding<'a> {
     #[must_use]
     pub fn definition(&self) -> Option<&'a Definition> {
         self.entry.and_then(|entry| entry.serving.as_deref()).map(|compiled| &compiled.terms)
+    }
+
+    /// Where no valid state of the definition is known: why, as a reason and a sentence.
+    #[must_use]
+    pub fn lost(&self) -> Option<Trouble> {
+        if self.definition().is_some() {
+            return None;
+        }
+        Some(match self.entry.map(|entry| &entry.present) {
+            Some(Present::Invalid(problem)) => (
+                Reason::DefinitionNotReady.as_str(),
+                format!("definition {} is invalid ({problem}), and no valid state of it is known", self.name),
+            ),
+            _ => (
+                Reason::DefinitionNotFound.as_str(),
+                format!("definition {} does not exist, and no valid state of it is known", self.name),
+            ),
+        })
     }
 
     /// The members in force, in the order of precedence.
@@ -176,7 +195,11 @@ fn decide<'a>(
 }
 
 fn amount(definition: Option<&Definition>, grant: &Grant, verdict: &Verdict) -> Option<Amount> {
-    let preset = definition?.amount?;
+    let Some(definition) = definition else {
+        // What was agreed stays agreed, whether or not its definition is known.
+        return verdict.acceptance.as_ref().and_then(|_| verdict.amount(grant));
+    };
+    let preset = definition.amount?;
     verdict.amount(grant).or(Some(preset))
 }
 

@@ -108,6 +108,8 @@ pub struct Evaluation {
     pub kept: BTreeSet<GrantId>,
     /// What the organization's summary says; absent where there is no organization, or where it cannot be told.
     pub summary: Option<Summary>,
+    /// Why it cannot be told, so that it stays as it is: a reason and a message.
+    pub untold: Option<(&'static str, String)>,
     /// The next moment at which anything changes by time alone.
     pub next: Option<Instant>,
     /// Where all of it was too much work for one evaluation: the first grant whose outputs stay as they are until the next one,
@@ -135,7 +137,8 @@ pub fn evaluate_within(snapshot: &Snapshot, now: Instant, resume: Option<&GrantI
         .into_iter()
         .map(|(name, indices)| Holding::of(snapshot, &standing, name, &indices, now))
         .collect();
-    let summary = summary::summary(&standing, &holdings, &snapshot.offers, now);
+    let untold = summary::untold(&standing, &holdings);
+    let summary = untold.is_none().then(|| summary::summary(&standing, &holdings, &snapshot.offers, now));
     let mut delivery = Delivery::of(&standing, &holdings, summary, snapshot.limits, resume, &mut budget);
     let mut outcomes: Vec<(usize, GrantOutcome)> = Vec::with_capacity(snapshot.grants.len());
     let mut next: Option<Instant> = None;
@@ -154,12 +157,13 @@ pub fn evaluate_within(snapshot: &Snapshot, now: Instant, resume: Option<&GrantI
             &standing,
             &holdings,
             &snapshot.barred,
-            delivery.hindered.as_ref(),
+            untold.as_ref().or(delivery.hindered.as_ref()),
             now,
         ),
         objects: delivery.objects,
         kept: delivery.kept,
         summary: delivery.summary,
+        untold,
         next,
         resume: delivery.resume,
     }

@@ -21,6 +21,7 @@ use crate::{
         calendar::{Instant, Nominal, Tz, format_instant, format_local, format_until},
         grant::Grant,
         lifecycle::Verdict,
+        refusal::Reason,
     },
 };
 use std::collections::BTreeMap;
@@ -28,6 +29,11 @@ use std::collections::BTreeMap;
 /// What is said of a grant whose term leaves it no time in force.
 pub const NEVER_IN_FORCE: &str =
     "the grant that this renews ends no earlier than this one: give it a later end by an amendment";
+
+/// The reason of facets that cannot be used.
+const FACETS_INVALID: &str = "FacetsInvalid";
+/// Why it cannot be told what should be delivered for a grant that never stated facets that can be used.
+const NO_VALID_FACETS: &str = "the grant has stated no facets yet that can be used, see FacetsValid";
 
 /// Violations that a status lists.
 const MAX_VIOLATIONS: usize = 20;
@@ -111,8 +117,8 @@ fn conditions(
     let phase = member.verdict.phase;
     let mut conditions = Conditions::after(&grant.remembered.conditions, grant.generation, now);
     accepted(&mut conditions, grant, &member.verdict);
-    facets_valid(&mut conditions, &member.facets.validity);
-    delivered(&mut conditions, phase, delivery);
+    facets_valid(&mut conditions, holding, &member.facets.validity);
+    delivered(&mut conditions, holding, phase, delivery);
     conditions.set(ENTITLED, phase.is_in_force(), phase.as_str(), entitled_message(member));
     let (is_ready, reason, message) = match not_ready(holding.entry, member, delivery) {
         Some((reason, message)) => (false, reason, message),
@@ -137,7 +143,7 @@ fn accepted(conditions: &mut Conditions, grant: &Grant, verdict: &Verdict) {
     }
 }
 
-fn facets_valid(conditions: &mut Conditions, validity: &Validity) {
+fn facets_valid(conditions: &mut Conditions, holding: &Holding, validity: &Validity) {
     match validity {
         Validity::Valid(doubts) if doubts.is_empty() => {
             conditions.set(FACETS_VALID, true, "Valid", "what the grant states can be used");
@@ -147,17 +153,29 @@ fn facets_valid(conditions: &mut Conditions, validity: &Validity) {
             conditions.set(FACETS_VALID, true, "Valid", message);
         }
         Validity::Invalid(violations) => conditions.set(FACETS_VALID, false, "Invalid", sentences(violations)),
+        Validity::Unknown if matches!(holding.entry.map(|entry| &entry.present), Some(Present::Invalid(_))) => {
+            let message = format!(
+                "no valid state of definition {} is known that says which facets there are: mend the definition",
+                holding.name
+            );
+            conditions.set_unknown(FACETS_VALID, Reason::DefinitionNotReady.as_str(), message);
+        }
         Validity::Unknown => conditions.set_unknown(
             FACETS_VALID,
-            "DefinitionNotFound",
+            Reason::DefinitionNotFound.as_str(),
             "there is no definition that says which facets there are",
         ),
     }
 }
 
-fn delivered(conditions: &mut Conditions, phase: Phase, delivery: &GrantDelivery) {
+fn delivered(conditions: &mut Conditions, holding: &Holding, phase: Phase, delivery: &GrantDelivery) {
     match &delivery.hindered {
         Some((reason, message)) => conditions.set(DELIVERED, false, reason, message.clone()),
+        None if delivery.is_untold => {
+            let (reason, why) = holding.lost().unwrap_or_else(|| (FACETS_INVALID, NO_VALID_FACETS.to_owned()));
+            let message = format!("what was delivered stays as it is, as it cannot be told what should be: {why}");
+            conditions.set_unknown(DELIVERED, reason, message);
+        }
         None if phase.is_in_force() => {
             conditions.set(DELIVERED, true, "Delivered", "all objects are in the organization's namespaces");
         }
@@ -211,7 +229,7 @@ fn not_ready(entry: Option<&CatalogueEntry>, member: &Member, delivery: &GrantDe
         return Some(trouble);
     }
     if let Validity::Invalid(violations) = &member.facets.validity {
-        return Some(("FacetsInvalid", sentences(violations)));
+        return Some((FACETS_INVALID, sentences(violations)));
     }
     delivery.hindered.clone()
 }

@@ -3,7 +3,7 @@
 use super::{
     course::{Held, course},
     holding::{Holding, Member, is_held},
-    standing::Standing,
+    standing::{Standing, Trouble},
 };
 use crate::{
     core::{
@@ -11,24 +11,51 @@ use crate::{
         definition::Definition,
         facets::{Layer, Statement, provenance},
         precedence::Merged,
+        refusal::Reason,
     },
     render::{
         flags::Offers,
         summary::{Entry, GrantSource, Sources, Summary, ValueSource},
     },
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
-/// The summary; absent where it cannot be told, as the definition of a grant was lost.
+/// Definitions that are named where what is held of them cannot be told.
+const MOST_NAMED: usize = 3;
+
+/// The summary, without what is not in force and of whose definition nothing is known: it is not entitled either way.
 #[must_use]
-pub fn summary(standing: &Standing, holdings: &[Holding], offers: &Arc<Offers>, now: Instant) -> Option<Summary> {
+pub fn summary(standing: &Standing, holdings: &[Holding], offers: &Arc<Offers>, now: Instant) -> Summary {
     let has_sources = standing.organization.is_some_and(|organization| organization.spec.summary.sources);
-    let mut entitlements = BTreeMap::new();
-    for holding in holdings.iter().filter(|holding| holding.members.iter().any(|member| is_held(member.verdict.phase)))
-    {
-        entitlements.insert(holding.name.to_string(), entry(holding, has_sources, now)?);
+    let held = holdings.iter().filter(|holding| holding.members.iter().any(|member| is_held(member.verdict.phase)));
+    let entitlements =
+        held.filter_map(|holding| Some((holding.name.to_string(), entry(holding, has_sources, now)?))).collect();
+    Summary { organization: standing.name.to_string(), entitlements, offers: Arc::clone(offers) }
+}
+
+/// Why the summary stays as it is: something is in force of whose definition nothing is known, and an error withdraws nothing.
+#[must_use]
+pub fn untold(standing: &Standing, holdings: &[Holding]) -> Option<Trouble> {
+    let organization = standing.organization.filter(|_| standing.summary_trouble.is_none())?;
+    let lost = || holdings.iter().filter_map(|holding| Some((holding.members_in_force().next()?, holding.lost()?)));
+    let (_, (reason, _)) = lost().next()?;
+    let mut told: Vec<String> = lost().take(MOST_NAMED).map(|(member, lost)| sentence(member, &lost)).collect();
+    match lost().count() - told.len() {
+        0 => {}
+        1 => told.push("and 1 definition more".to_owned()),
+        others => told.push(format!("and {others} definitions more")),
     }
-    Some(Summary { organization: standing.name.to_string(), entitlements, offers: Arc::clone(offers) })
+    let message = format!(
+        "the summary {} stays as it was in every namespace, as it cannot be told what it should say of what is in force: {}",
+        organization.spec.summary.name,
+        told.join("; ")
+    );
+    Some((reason, message))
+}
+
+fn sentence(member: &Member, (reason, why): &Trouble) -> String {
+    let mend = if *reason == Reason::DefinitionNotReady.as_str() { "mend it" } else { "make it again" };
+    format!("{why}: {mend}, or cancel what is granted of it, such as {}", member.grant.id)
 }
 
 fn entry(holding: &Holding, has_sources: bool, now: Instant) -> Option<Entry> {

@@ -155,10 +155,14 @@ fn meant_zone(name: &str) -> Option<String> {
     parse_zone(name).err()?.suggestion().map(|zone| zone.name().to_owned())
 }
 
-/// The namespace that a sentence is about, or the time zone.
+/// The namespace that a sentence is about, the time zone, or the whole.
 fn organization_pointer(reason: &str, message: &str, namespaces: &[String]) -> String {
     if reason == "InvalidTimeZone" {
         return "/spec/timeZone".to_owned();
+    }
+    // Why the summary stays as it is: that is no field's fault.
+    if ["DefinitionNotFound", "DefinitionNotReady"].contains(&reason) {
+        return "/metadata/name".to_owned();
     }
     let is_about = |namespace: &String| message.starts_with(&format!("namespace {namespace} "));
     match namespaces.iter().position(is_about) {

@@ -4,6 +4,7 @@ mod at_a_glance;
 mod course;
 mod documentation;
 mod explanation;
+mod lost_definition;
 mod nowhere;
 mod succession;
 mod summary;

@@ -192,7 +192,7 @@ pub fn explain(
 }
 
 fn hangs_on_the_catalogue(holding: &Holding, member: &Member) -> bool {
-    let is_agreed = holding.definition().is_some_and(|definition| definition.rollout == Rollout::Agreed)
+    let is_agreed = holding.definition().is_none_or(|definition| definition.rollout == Rollout::Agreed)
         && member.grant.accepted.as_ref().is_some_and(|record| record.amount.is_some());
     member.amount.is_some() && member.grant.amount.is_none() && !is_agreed
 }
@@ -285,7 +285,7 @@ fn amount_origin(holding: &Holding, member: &Member) -> Origin {
     if let Some(amendment) = last_effective(member, |amendment| matches!(amendment.amount, Some(Ok(_)))) {
         return by_amendment(amendment);
     }
-    let is_agreed = holding.definition().is_some_and(|definition| definition.rollout == Rollout::Agreed);
+    let is_agreed = holding.definition().is_none_or(|definition| definition.rollout == Rollout::Agreed);
     let kind = match member.grant.amount {
         Some(Ok(_)) => OriginKind::Instance,
         _ if is_agreed && member.verdict.acceptance.is_some() => OriginKind::Agreement,

@@ -109,7 +109,7 @@ pub fn explain(
         at: format_instant(now),
         suspended: organization.is_some_and(|organization| organization.spec.suspended),
         entitlements: entitlements.collect(),
-        problems: standing.troubles.iter().map(|(_, message)| message.clone()).collect(),
+        problems: standing.troubles.iter().chain(&evaluation.untold).map(|(_, message)| message.clone()).collect(),
     }
 }
 

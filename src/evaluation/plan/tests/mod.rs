@@ -121,6 +121,7 @@ pub fn evaluation(objects: impl IntoIterator<Item = (ObjectKey, DesiredObject)>)
         objects,
         kept: [].into(),
         summary: None,
+        untold: None,
         next: None,
         resume: None,
     }

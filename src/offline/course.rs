@@ -305,9 +305,10 @@ fn outlives_its_grant(content: &ObjectContent) -> bool {
     content.annotations.get(ON_END).is_some_and(|on_end| on_end == RETAIN)
 }
 
-/// The content hash stands for the data.
+/// The content hash stands for the data, but not for a Secret's type.
 fn is_same(one: &ObjectContent, other: &ObjectContent) -> bool {
-    one.labels == other.labels && one.annotations == other.annotations
+    (&one.labels, &one.annotations, one.data.secret_type())
+        == (&other.labels, &other.annotations, other.data.secret_type())
 }
 
 /// What is held of each definition, where it differs. What the summary leaves out is not held.

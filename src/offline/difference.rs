@@ -37,6 +37,8 @@ pub enum State {
     Value(Value),
     /// An object with that content, by its hash and marks; absent where it cannot be told.
     Content(Option<String>),
+    /// An object that is kept, as no longer in force.
+    Retained,
 }
 
 impl State {
@@ -206,7 +208,8 @@ impl Tracks {
         }
         for change in &step.objects {
             let state = match change.action {
-                ObjectAction::Withdrawn | ObjectAction::Retained => State::Nothing,
+                ObjectAction::Withdrawn => State::Nothing,
+                ObjectAction::Retained => State::Retained,
                 ObjectAction::Delivered | ObjectAction::Changed => State::Content(change.content.as_deref().map(mark)),
             };
             self.set(&step.organization, Aspect::Object(change.key.clone()), state, step.at);

@@ -31,6 +31,16 @@ pub struct Step {
 }
 
 impl Step {
+    /// The grant that renews one that is over, where it takes over then and there.
+    #[must_use]
+    pub fn successor<'a>(&self, change: &'a GrantChange) -> Option<&'a str> {
+        let is_over = change.is_transition() && change.after.phase == Phase::Expired;
+        let renewal = change.renewed_by.as_deref().filter(|_| is_over)?;
+        let is_it =
+            |other: &GrantChange| other.grant.namespace == change.grant.namespace && *other.grant.name == *renewal;
+        self.grants.iter().any(|other| is_it(other) && other.after.phase.is_in_force()).then_some(renewal)
+    }
+
     /// Whether nothing happens that anyone would notice.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -340,3 +340,34 @@ fn the_same_compared_with_itself_changes_nothing(
         assert_eq!(json["differences"], json!([]), "{path}");
     }
 }
+
+#[test]
+fn another_type_of_a_secret_is_another_content() {
+    let output = |type_: &str| {
+        let items = "items: [{key: k, template: \"{{ total.amount }}\"}]";
+        seats(&format!(", outputs: [{{name: o, kind: Secret, type: {type_}, {items}}}]"))
+    };
+    let grant = grant("a", "seats", "start: \"2026-01-01\"");
+    let change = Change::new(&[ACME, &output("Opaque"), &grant], &[ACME, &output("example.com/x"), &grant]);
+    let there = "{\"certain\":true,\"present\":true}";
+    assert_eq!(change.differences(), [format!("acme/seats: {there} > {there}")]);
+}
+
+#[test]
+fn what_is_kept_at_the_end_is_told() {
+    let output = |on_end: &str| {
+        let items = "items: [{key: k, template: \"{{ total.amount }}\"}]";
+        seats(&format!(", outputs: [{{name: o, kind: ConfigMap, onEnd: {on_end}, {items}}}]"))
+    };
+    let grant = grant("a", "seats", "start: \"2026-01-01\", end: \"2026-12-31\"");
+    let told = |old: &str, new: &str| {
+        let (_, _, markdown) = Change::new(&[ACME, &output(old), &grant], &[ACME, &output(new), &grant]).told();
+        markdown.lines().filter(|line| line.starts_with("- ConfigMap `seats`")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let end = "from 2027-01-01 00:00 CET, for good";
+    assert!(
+        told("Delete", "Retain").contains(&format!("- ConfigMap `seats` in acme: kept, as no longer in force, {end}"))
+    );
+    assert!(told("Retain", "Delete").contains(&format!("- ConfigMap `seats` in acme: missing, {end}")));
+    assert_eq!(told("Retain", "Retain"), [""; 0]);
+}

@@ -212,3 +212,60 @@ fn colours_are_for_terminals_that_want_them() {
     assert_eq!(on_a_terminal(&[("TERM", "dumb")]), plain);
     assert_eq!(on_a_terminal(&[("NO_COLOR", "")]), coloured);
 }
+
+/// What `explain` says of manifests in 2026-07, as a table and in detail.
+fn told(grants: &str) -> [String; 2] {
+    let manifests = format!(
+        "apiVersion: entitlements.dev/v1alpha1
+kind: Organization
+metadata: {{name: acme}}
+spec: {{timeZone: Asia/Tokyo, namespaces: [acme]}}
+---
+apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementDefinition
+metadata: {{name: seats}}
+spec: {{type: Quantity, unit: seats, amount: 10}}
+{grants}"
+    );
+    let of = |more: &[&str]| {
+        let arguments = [&["explain", "acme", "-f", "-", "--at", "2026-07-01T00:00:00Z"], more].concat();
+        text(&run_with_input(&arguments, &manifests).stdout).split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    [of(&[]), of(&["--all"])]
+}
+
+fn grant(name: &str, spec: &str, status: &str) -> String {
+    format!(
+        "---
+apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementInstance
+metadata: {{name: {name}, namespace: entitlements}}
+spec: {{organization: acme, definition: seats, {spec}}}
+status: {status}
+"
+    )
+}
+
+#[test]
+fn a_renewal_after_a_gap_is_told() {
+    let a = grant("a", "start: \"2026-01-01\", end: \"2026-07-31\"", "{}");
+    for (more, next, contract, passes) in [
+        ("renews: a, start: \"2026-09-01\"", "ends, renewed from 2026-09-01", "b renews it from 2026-09-01", false),
+        ("renews: a, suspended: true", "ends, its renewal is suspended", "b, which renews it, is suspended", false),
+        ("renews: a", "renewed to 2027-02-28", "with what follows it is delivered until", true),
+        ("state: Draft", "ends, not renewed", "nothing follows it", false),
+    ] {
+        let [table, detail] = told(&[a.clone(), grant("b", more, "{}")].concat());
+        assert!(table.contains(next), "{next}: {table}");
+        assert!(detail.contains(contract), "{contract}: {detail}");
+        assert_eq!(detail.contains("a passes to b"), passes, "{more}: {detail}");
+    }
+}
+
+/// The organization has another time zone now.
+#[test]
+fn a_contract_ends_on_the_day_that_was_agreed() {
+    let record = "{accepted: {timeZone: UTC, start: \"2026-01-01\", end: \"2026-12-31\", chain: {name: a, uid: u, since: \"2026-01-01T00:00:00Z\", day: 1}}}";
+    let [table, _] = told(&grant("a", "start: \"2026-01-01\", end: \"2026-12-31\"", record));
+    assert!(table.contains("10 seats") && table.contains(" 2026-12-31 "), "{table}");
+}

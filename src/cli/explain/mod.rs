@@ -2,12 +2,14 @@
 //!
 //! | file | what it knows |
 //! |---|---|
+//! | `afterwards` | what comes after a contract, where that is not at once |
 //! | `row` | an entitlement in one line |
 //! | `table` | all of them as one table |
 //! | `text` | all that there is to say of an entitlement |
 //! | `history` | what happened to it, as far as it is on record, and what comes next |
 //! | `sentences` | each of these things in a sentence |
 
+mod afterwards;
 mod history;
 mod row;
 mod sentences;

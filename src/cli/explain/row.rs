@@ -2,6 +2,7 @@
 //! it had before.
 
 use super::{
+    afterwards::Afterwards,
     history::{Turn, turns},
     moment,
     sentences::name,
@@ -16,7 +17,7 @@ use crate::{
     evaluation::explanation::{Entitlement, GrantExplanation, Told},
     offline::{GrantChange, Held, Passage, Step},
 };
-use chrono::TimeDelta;
+use chrono::{NaiveDate, TimeDelta};
 use serde_json::{Map, Value, json};
 
 /// So far back lies what a client that still has something is told to have had before.
@@ -80,6 +81,8 @@ pub struct Row {
     pub since: Since,
     /// The first moment after the contract, without grace; absent where there is no contract.
     pub contract: Option<Bound>,
+    /// Its last day, as the grant's status has it: by the calendar that was agreed.
+    pub until: Option<String>,
     /// What comes next, in words.
     pub next: String,
     /// When that comes, where time brings it.
@@ -109,7 +112,11 @@ impl Row {
         match self.contract {
             None => "-".to_owned(),
             Some(Bound::Never) => "no end".to_owned(),
-            Some(Bound::At(end)) => last_day(end, zone),
+            Some(Bound::At(end)) => {
+                let shown = last_day(end, zone);
+                let agreed = self.until.clone().filter(|until| is_day(until) || is_day(&shown));
+                agreed.unwrap_or(shown)
+            }
         }
     }
 
@@ -168,6 +175,7 @@ impl Writer<'_> {
             has: self.has(),
             since: self.since(),
             contract: self.contract(),
+            until: self.until(),
             next,
             next_at,
             before: self.before(stand),
@@ -257,6 +265,13 @@ impl Writer<'_> {
         ends.max()
     }
 
+    /// Of several that end at that moment, the first.
+    fn until(&self) -> Option<String> {
+        let contract = self.contract()?.at()?;
+        let ends_then = |grant: &&GrantExplanation| grant.end.as_deref().and_then(moment) == Some(contract);
+        self.told().into_iter().find(ends_then)?.until.clone()
+    }
+
     fn next(&self) -> (String, Option<Instant>) {
         let waits = "-".to_owned();
         if !self.entitlement.entitled {
@@ -287,7 +302,7 @@ impl Writer<'_> {
         let definition = self.entitlement.definition.as_str();
         let from = || first_day(step.at, self.zone);
         match step.holdings.get(definition) {
-            Some((before, after)) if before.entitled && !after.entitled => return Some(self.is_lost(step.at)),
+            Some((before, after)) if before.entitled && !after.entitled => return Some(self.is_lost(step)),
             Some((before, after)) if !before.entitled && after.entitled => {
                 let is_said = self.has().starts_with("from ");
                 let from = if is_said { String::new() } else { format!(" from {}", from()) };
@@ -299,7 +314,7 @@ impl Writer<'_> {
             _ => {}
         }
         let changes = || step.grants.iter().filter(|change| &*change.definition == definition);
-        let renewed = changes().find_map(|change| self.renewal(change));
+        let renewed = changes().find_map(|change| self.renewal(step, change));
         let grace = || changes().find(|change| change.after.phase == Phase::Grace).map(|change| self.grace(change));
         let moved = || changes().find(|change| change.before.end != change.after.end).map(|change| self.moved(change));
         let goes_on = || self.goes_on(step);
@@ -307,17 +322,34 @@ impl Writer<'_> {
         renewed.or_else(goes_on).or_else(grace).or_else(moved).or_else(settings)
     }
 
-    fn is_lost(&self, at: Instant) -> String {
-        let last = last_day(at, self.zone);
-        if self.is_in_grace() {
-            return format!("kept to {last}");
+    fn is_lost(&self, step: &Step) -> String {
+        let is_contract = self.contract() == Some(Bound::At(step.at));
+        let last = last_day(step.at, self.zone);
+        let ends = match (self.is_in_grace(), is_contract) {
+            (true, _) => format!("kept to {last}"),
+            (false, true) => "ends".to_owned(),
+            (false, false) => format!("ends {last}"),
+        };
+        let afterwards = self.afterwards(Afterwards::of(self.entitlement, step.at));
+        match afterwards {
+            Some(afterwards) => format!("{ends}, {afterwards}"),
+            None if is_contract && !self.is_in_grace() => "ends, not renewed".to_owned(),
+            None => ends,
         }
-        if self.contract() == Some(Bound::At(at)) { "ends, not renewed".to_owned() } else { format!("ends {last}") }
     }
 
-    fn renewal(&self, change: &GrantChange) -> Option<String> {
-        let renewal =
-            change.renewed_by.as_deref().filter(|_| change.is_transition() && change.after.phase == Phase::Expired)?;
+    /// What comes later, in some words.
+    fn afterwards(&self, afterwards: Afterwards<'_>) -> Option<String> {
+        match afterwards {
+            Afterwards::Renewed(_, start) => Some(format!("renewed from {}", first_day(start, self.zone))),
+            Afterwards::Suspended(_) => Some("its renewal is suspended".to_owned()),
+            Afterwards::Again(_, start) => Some(format!("again from {}", first_day(start, self.zone))),
+            Afterwards::Nothing => None,
+        }
+    }
+
+    fn renewal(&self, step: &Step, change: &GrantChange) -> Option<String> {
+        let renewal = step.successor(change)?;
         let namespace = &change.grant.namespace;
         let is_it = |grant: &&GrantExplanation| *grant.instance == format!("{namespace}/{renewal}");
         let end = self.entitlement.grants.iter().find(is_it)?.end.as_deref().and_then(moment);
@@ -338,7 +370,12 @@ impl Writer<'_> {
     fn grace(&self, change: &GrantChange) -> String {
         let is_it = |grant: &&GrantExplanation| *grant.instance == change.grant.to_string();
         let until = self.entitlement.grants.iter().find(is_it).and_then(|grant| moment(grant.grace_until.as_deref()?));
-        until.map_or("grace".to_owned(), |until| format!("grace to {}", last_day(until, self.zone)))
+        let afterwards = Afterwards::of_grant(self.entitlement, change);
+        let is_cut_short =
+            matches!((afterwards, until), (Afterwards::Renewed(_, start), Some(until)) if start <= until);
+        let grace = until.filter(|_| !is_cut_short);
+        let grace = grace.map_or("grace".to_owned(), |until| format!("grace to {}", last_day(until, self.zone)));
+        self.afterwards(afterwards).map_or(grace.clone(), |afterwards| format!("{grace}, {afterwards}"))
     }
 
     fn moved(&self, change: &GrantChange) -> String {
@@ -413,6 +450,11 @@ impl Writer<'_> {
     }
 }
 
+/// Whether a text is a day, and no time.
+fn is_day(text: &str) -> bool {
+    text.parse::<NaiveDate>().is_ok()
+}
+
 /// Whether the client has more or less after than before, whatever its settings.
 fn is_more_or_less(before: &Held, after: &Held) -> bool {
     before.entitled != after.entitled || (after.entitled && before.amount != after.amount)
@@ -427,11 +469,11 @@ fn held(held: &Held) -> String {
 /// What happened in a step that is past.
 fn why(step: &Step, definition: &str) -> String {
     let changes = step.grants.iter().filter(|change| &*change.definition == definition);
-    let clauses: Vec<String> = changes.flat_map(happened).collect();
+    let clauses: Vec<String> = changes.flat_map(|change| happened(step, change)).collect();
     clauses.join(", ")
 }
 
-fn happened(change: &GrantChange) -> Vec<String> {
+fn happened(step: &Step, change: &GrantChange) -> Vec<String> {
     let name = grant_name(&change.grant);
     let mut clauses: Vec<String> =
         change.amendments.iter().map(|amendment| format!("amendment {amendment} of {name}")).collect();
@@ -439,7 +481,11 @@ fn happened(change: &GrantChange) -> Vec<String> {
         return clauses;
     }
     clauses.push(match (change.after.phase, &change.renewed_by) {
-        (Phase::Expired, Some(renewal)) => format!("{name} passed to {renewal}"),
+        (Phase::Expired, Some(renewal)) if step.successor(change).is_some() => format!("{name} passed to {renewal}"),
+        (Phase::Expired, Some(renewal)) if change.before.phase == Phase::Grace => {
+            format!("grace of {name} was over, {renewal} follows later")
+        }
+        (Phase::Expired, Some(renewal)) => format!("{name} ended, {renewal} follows later"),
         (Phase::Expired, None) if change.before.phase == Phase::Grace => {
             format!("grace of {name} was over, not renewed")
         }

@@ -15,7 +15,7 @@ use crate::{
 /// What happens to a definition in a step, in one sentence.
 pub fn happens(step: &Step, definition: &str, zone: Tz) -> String {
     let changes = step.grants.iter().filter(|change| &*change.definition == definition);
-    let mut clauses: Vec<String> = changes.flat_map(|change| changed(change, zone)).collect();
+    let mut clauses: Vec<String> = changes.flat_map(|change| changed(step, change, zone)).collect();
     if let Some((before, after)) = step.holdings.get(definition) {
         clauses.extend(gained(before, after));
     }
@@ -23,7 +23,7 @@ pub fn happens(step: &Step, definition: &str, zone: Tz) -> String {
 }
 
 /// What happens to a grant, a clause for each thing.
-fn changed(change: &GrantChange, zone: Tz) -> Vec<String> {
+fn changed(step: &Step, change: &GrantChange, zone: Tz) -> Vec<String> {
     let name = grant_name(&change.grant);
     let time = |text: &Option<String>| {
         text.as_deref().and_then(moment).map_or_else(|| "never".to_owned(), |at| shown(at, zone))
@@ -31,7 +31,7 @@ fn changed(change: &GrantChange, zone: Tz) -> Vec<String> {
     let mut clauses: Vec<String> =
         change.amendments.iter().map(|amendment| format!("amendment {amendment} of {name} takes effect")).collect();
     if change.is_transition() {
-        clauses.push(match (change.before.phase, change.after.phase, &change.renewed_by) {
+        clauses.push(match (change.before.phase, change.after.phase, step.successor(change)) {
             (Phase::Active | Phase::Grace, Phase::Expired, Some(renewal)) => format!("{name} passes to {renewal}"),
             (Phase::Active, Phase::Grace, _) => format!("{name} ends, and its grace period begins"),
             (Phase::Grace, Phase::Expired, None) => format!("the grace period of {name} is over"),

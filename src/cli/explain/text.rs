@@ -1,6 +1,7 @@
 //! An explanation as text, for people who need not know Kubernetes.
 
 use super::{
+    afterwards::Afterwards,
     history, moment,
     row::{Row, Since},
     sentences,
@@ -112,15 +113,38 @@ impl Teller {
             grants.clone().any(|one| one.grace_until.as_deref() == Some(until) && one.phase.is_in_force())
         };
         Some(match entitlement.valid_until.as_deref() {
-            Some(until) if moment(until) == Some(end) => format!("{contract}; nothing follows it."),
+            Some(until) if moment(until) == Some(end) => {
+                let afterwards = self.afterwards(entitlement, end).unwrap_or_else(|| "nothing follows it".to_owned());
+                format!("{contract}; {afterwards}.")
+            }
             Some(until) if in_grace(until) => {
-                format!("{contract}; in its grace period it is delivered until {}.", self.time_and_distance(until))
+                let afterwards = moment(until).and_then(|over| self.afterwards(entitlement, over));
+                let afterwards = afterwards.map_or_else(String::new, |afterwards| format!("; {afterwards}"));
+                let until = self.time_and_distance(until);
+                format!("{contract}; in its grace period it is delivered until {until}{afterwards}.")
             }
             Some(until) => {
                 format!("{contract}; with what follows it is delivered until {}.", self.time_and_distance(until))
             }
             None => format!("{contract}; with what follows there is no end in sight."),
         })
+    }
+
+    /// What comes later than when it ends.
+    fn afterwards(&self, entitlement: &Entitlement, end: Instant) -> Option<String> {
+        let time = |start: Instant| format!("{} ({})", shown(start, self.zone), relative(start, self.now, self.zone));
+        match Afterwards::of(entitlement, end) {
+            Afterwards::Renewed(grant, start) => {
+                Some(format!("{} renews it from {} on", sentences::name(&grant.instance), time(start)))
+            }
+            Afterwards::Suspended(grant) => {
+                Some(format!("{}, which renews it, is suspended", sentences::name(&grant.instance)))
+            }
+            Afterwards::Again(grant, start) => {
+                Some(format!("{} gives it again from {} on", sentences::name(&grant.instance), time(start)))
+            }
+            Afterwards::Nothing => None,
+        }
     }
 
     fn amount(&mut self, entitlement: &Entitlement) {

@@ -123,7 +123,7 @@ fn subject(step: &Step, change: &GrantChange) -> String {
 
 fn summary(step: &Step, change: &GrantChange) -> String {
     let subject = subject(step, change);
-    match (&change.renewed_by, change.before.phase, change.after.phase) {
+    match (step.successor(change), change.before.phase, change.after.phase) {
         (Some(renewal), ..) => format!("{subject} passes to {renewal}"),
         (None, crate::api::Phase::Grace, _) => format!("{subject} is withdrawn"),
         (None, crate::api::Phase::Suspended, _) => format!("{subject} ends, while it is suspended"),

@@ -210,8 +210,11 @@ impl Section<'_> {
         for difference in &self.all {
             let Aspect::Object(ObjectKey { kind, namespace, name }) = &difference.aspect else { continue };
             let what = match (&difference.before, &difference.after) {
+                (State::Nothing, State::Retained) => "kept, as no longer in force",
                 (State::Nothing, _) => "more",
                 (_, State::Nothing) => "missing",
+                (_, State::Retained) => "kept, as no longer in force",
+                (State::Retained, _) => "in force, not merely kept",
                 _ => "with another content",
             };
             let key = (kind.as_str(), &**name, difference.from, difference.until, what);
@@ -243,6 +246,7 @@ impl Section<'_> {
             State::Entitled(Some((amount, Some(unit)))) => format!("{amount} {}", self.style.plain(unit)),
             State::Value(value) => self.style.code(&value.to_string()),
             State::Content(_) => "there".to_owned(),
+            State::Retained => "kept".to_owned(),
         }
     }
 }
@@ -334,5 +338,6 @@ fn value(state: &State) -> Value {
         State::Entitled(Some((amount, unit))) => json!({ "entitled": true, "amount": amount, "unit": unit }),
         State::Value(value) => json!({ "value": value }),
         State::Content(content) => json!({ "present": true, "certain": content.is_some() }),
+        State::Retained => json!({ "present": true, "certain": true, "inForce": false }),
     }
 }

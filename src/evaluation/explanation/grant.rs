@@ -107,6 +107,9 @@ pub struct GrantExplanation {
     pub refusal: Option<String>,
     /// What suspends it.
     pub suspended_by: Option<Suspension>,
+    /// Whether it is suspended by itself, be it in force by then or not.
+    #[serde(skip)]
+    pub is_suspended: bool,
     /// When it was last withdrawn or put in force, as its status remembers.
     pub since: Option<String>,
     /// When it was put in force or withdrawn otherwise than its term has it, as its status remembers: resumed, suspended,
@@ -119,6 +122,9 @@ pub struct GrantExplanation {
     pub start_origin: Option<Origin>,
     /// The first moment after its term; absent where never.
     pub end: Option<String>,
+    /// The last day of its term, as its status has it for people.
+    #[serde(skip)]
+    pub until: Option<String>,
     /// What gave the end.
     pub end_origin: Option<Origin>,
     /// Until when the configuration stays, where that is later than the end.
@@ -169,11 +175,13 @@ pub fn explain(
         phase: verdict.phase,
         refusal: refusal(status),
         suspended_by: suspension(member, organization),
+        is_suspended: grant.suspended,
         since: since(grant, verdict.phase),
         turned: turned(member, now),
         start: status.start.clone(),
         start_origin: member.start().map(|_| start_origin(member)),
         end: status.end.clone(),
+        until: status.until.clone(),
         end_origin: end.map(|_| end_origin(member)),
         grace_until: over.and_then(Bound::at).filter(|over| end.is_some_and(|end| end < *over)).map(format_instant),
         amount: member.amount.map(|amount| amount.to_string()),

@@ -139,7 +139,7 @@ impl Course {
     /// What it holds, by definition.
     #[must_use]
     pub fn held(&self) -> BTreeMap<Arc<str>, Held> {
-        self.lanes.iter().flat_map(Lane::held).collect()
+        self.lanes.iter().flat_map(Lane::held_or_untold).collect()
     }
 
     /// What lies in its namespaces.
@@ -186,11 +186,11 @@ impl Course {
                 claims.retain(|(_, claimant)| *claimant != index);
             }
         }
-        let held_before: BTreeMap<Arc<str>, Held> = lane.held().collect();
+        let held_before = lane.held_or_untold();
         let before: Evaluation = lane.go_on(now);
         let changes = before.grants.iter().zip(lane.outcomes());
         step.grants.extend(changes.filter_map(|(before, (grant, after))| change(grant, &before.status, after)));
-        step.holdings.extend(differences(&held_before, &lane.held().collect()));
+        step.holdings.extend(differences(&held_before, &lane.held_or_untold()));
         touched.extend(lane.claims().map(|(key, _)| key.clone()));
         self.claim(index);
         self.digest.update(&self.lanes, index);

@@ -33,6 +33,8 @@ pub enum State {
     Nothing,
     /// Entitled, by that amount and unit; a Feature has neither.
     Entitled(Option<(String, Option<String>)>),
+    /// Entitled, to what cannot be told.
+    Untold,
     /// That value.
     Value(Value),
     /// An object with that content, by its hash and marks; absent where it cannot be told.
@@ -136,8 +138,8 @@ impl<'a> Pair<'a> {
 
     /// What is not held by both has no values to be compared.
     fn at(&self, at: Instant) -> [State; 2] {
-        let is_held =
-            |[old, new]: [&[(Instant, State)]; 2]| state(old, at) != State::Nothing && state(new, at) != State::Nothing;
+        let is_told = |track: &[(Instant, State)]| matches!(state(track, at), State::Entitled(_));
+        let is_held = |[old, new]: [&[(Instant, State)]; 2]| is_told(old) && is_told(new);
         if self.holdings.is_none_or(is_held) {
             return self.tracks.map(|track| state(track, at));
         }
@@ -224,7 +226,9 @@ impl Tracks {
         after: &Held,
         at: Instant,
     ) {
-        let state = if after.entitled {
+        let state = if after.is_untold {
+            State::Untold
+        } else if after.entitled {
             State::Entitled(after.amount.clone().map(|amount| (amount, after.unit.clone())))
         } else {
             State::Nothing

@@ -5,6 +5,7 @@
 
 use super::{step::Held, survey::owner};
 use crate::{
+    api::Phase,
     core::{
         age::Age,
         calendar::Instant,
@@ -91,6 +92,16 @@ impl Lane {
     pub fn held(&self) -> impl Iterator<Item = (Arc<str>, Held)> {
         let entries = self.summary().into_iter().flat_map(|summary| &summary.entitlements);
         entries.map(|(definition, entry)| (definition.as_str().into(), Held::of(entry)))
+    }
+
+    /// The same, with what is in force by a definition that was lost.
+    #[must_use]
+    pub fn held_or_untold(&self) -> BTreeMap<Arc<str>, Held> {
+        if self.summary().is_some() {
+            return self.held().collect();
+        }
+        let in_force = self.outcomes().filter(|(_, outcome)| outcome.status.phase.is_some_and(Phase::is_in_force));
+        in_force.map(|(grant, _)| (Arc::clone(&grant.definition), Held::untold())).collect()
     }
 
     /// The objects that its grants ask for, with the age of the grant that does so.

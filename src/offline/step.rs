@@ -129,6 +129,8 @@ pub struct Held {
     pub unit: Option<String>,
     /// The values, without secrets.
     pub facets: FacetFields,
+    /// What of it there is cannot be told, as no definition says.
+    pub is_untold: bool,
 }
 
 impl Held {
@@ -140,14 +142,23 @@ impl Held {
             amount: entry.amount.clone(),
             unit: entry.unit.clone(),
             facets: entry.facets.clone(),
+            is_untold: false,
         }
+    }
+
+    /// In force, by a definition of which nothing is known.
+    #[must_use]
+    pub fn untold() -> Self {
+        Self { entitled: true, is_untold: true, ..Self::default() }
     }
 
     /// Whether a client gets the same by both.
     #[must_use]
     pub fn gives_the_same(&self, other: &Self) -> bool {
         match (self.entitled, other.entitled) {
-            (true, true) => (&self.amount, &self.facets) == (&other.amount, &other.facets),
+            (true, true) => {
+                (&self.amount, &self.facets, self.is_untold) == (&other.amount, &other.facets, other.is_untold)
+            }
             (one, other) => one == other,
         }
     }

@@ -371,3 +371,14 @@ fn what_is_kept_at_the_end_is_told() {
     assert!(told("Retain", "Delete").contains(&format!("- ConfigMap `seats` in acme: missing, {end}")));
     assert_eq!(told("Retain", "Retain"), [""; 0]);
 }
+
+/// A grant that was accepted is in force though its definition was never valid as far as is known.
+#[test]
+fn what_cannot_be_told_is_not_called_nothing() {
+    let record = "status: {accepted: {timeZone: UTC, start: \"2026-01-01\", chain: {name: a, uid: u, since: \"2026-01-01T00:00:00Z\", day: 1}}}\n";
+    let accepted = [grant("a", "seats", "start: \"2026-01-01\""), record.to_owned()].concat();
+    let lost = definition("seats", "{type: Quantity, unit: seats, amount: many}");
+    let change = Change::new(&[ACME, &lost, &accepted], &[ACME, &seats(""), &accepted]);
+    let (_, _, markdown) = change.told();
+    assert!(markdown.contains("| for good | cannot be told | 10 seats |"), "{markdown}");
+}

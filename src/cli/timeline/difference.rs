@@ -242,6 +242,7 @@ impl Section<'_> {
         match state {
             State::Nothing => "nothing".to_owned(),
             State::Entitled(None) => "on".to_owned(),
+            State::Untold => "cannot be told".to_owned(),
             State::Entitled(Some((amount, None))) => self.style.plain(amount),
             State::Entitled(Some((amount, Some(unit)))) => format!("{amount} {}", self.style.plain(unit)),
             State::Value(value) => self.style.code(&value.to_string()),
@@ -335,6 +336,7 @@ fn value(state: &State) -> Value {
     match state {
         State::Nothing => Value::Null,
         State::Entitled(None) => json!({ "entitled": true }),
+        State::Untold => json!({ "entitled": true, "certain": false }),
         State::Entitled(Some((amount, unit))) => json!({ "entitled": true, "amount": amount, "unit": unit }),
         State::Value(value) => json!({ "value": value }),
         State::Content(content) => json!({ "present": true, "certain": content.is_some() }),

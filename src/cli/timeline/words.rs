@@ -103,6 +103,9 @@ fn held(before: &Held, after: &Held) -> Vec<String> {
 
 /// `250 seats`, `on`, `nothing`.
 pub fn amount(held: &Held) -> String {
+    if held.is_untold {
+        return "what cannot be told".to_owned();
+    }
     match (held.entitled, &held.amount, &held.unit) {
         (false, ..) => "nothing".to_owned(),
         (true, Some(amount), Some(unit)) => format!("{amount} {unit}"),

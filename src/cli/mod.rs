@@ -27,6 +27,7 @@ mod schema;
 mod show;
 mod size;
 mod suggestions;
+mod swallowed;
 mod terminal;
 mod text;
 mod time_zones;
@@ -98,7 +99,10 @@ pub fn execute(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     } else if let Some(answered) = completion::complete_for_shell(program, &words) {
         answered
     } else {
-        let matches = program.command().get_matches_from(words);
+        let matches = program
+            .command()
+            .try_get_matches_from(&words)
+            .unwrap_or_else(|error| swallowed::told(error, &words).exit());
         Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).execute(program)
     };
     let outcome = outcome.unwrap_or_else(|failure| {

@@ -25,7 +25,8 @@ impl MomentArgument {
     /// # Errors
     /// A sentence that says what may be written.
     pub fn read(text: &str) -> Result<Self, String> {
-        if let Ok(Moment::Date(day)) = text.parse() {
+        let moment = text.parse::<Moment>();
+        if let Ok(Moment::Date(day)) = moment {
             return Ok(Self::On(day));
         }
         if let Some(later) = text.strip_prefix('+') {
@@ -34,7 +35,10 @@ impl MomentArgument {
         if let Some(earlier) = text.strip_prefix('-') {
             return duration(earlier, '-').map(Self::Earlier);
         }
-        parse_instant(text).map(Self::At).map_err(|error| format!("{error}; or a time from now, such as +90d or -12h"))
+        parse_instant(text).map(Self::At).map_err(|error| {
+            let error = moment.map_or_else(|error| error.to_string(), |_| error.to_string());
+            format!("{error}; or a time from now, such as +90d or -12h")
+        })
     }
 
     /// The moment that it means, which each client's calendar may place elsewhere.

@@ -63,9 +63,10 @@ pub struct SourceArguments {
     /// looked for [default: all]; may be given several times
     #[arg(short, long = "namespace", value_name = "NAMESPACE", value_delimiter = ',', value_parser = namespace)]
     namespaces: Vec<String>,
-    /// The operator's own namespace, as its run has it
-    #[arg(long, value_name = "NAMESPACE", default_value = OPERATOR_NAMESPACE, value_parser = namespace)]
-    operator_namespace: String,
+    /// The operator's own namespace, as its run has it [default: entitlement-operator; in a cluster, where the operator that
+    /// works on it runs]
+    #[arg(long, value_name = "NAMESPACE", value_parser = namespace)]
+    operator_namespace: Option<String>,
     /// The most that the objects of one organization may come to, as the operator's run has it
     #[arg(long, value_name = "SIZE", default_value_t = Size::ORGANIZATION)]
     organization_bytes: Size,
@@ -82,7 +83,7 @@ impl SourceArguments {
     pub fn of(
         filename: &[PathBuf],
         namespaces: Vec<String>,
-        operator_namespace: &str,
+        operator_namespace: Option<&str>,
         connection: &ConnectionArguments,
     ) -> Self {
         Self {
@@ -90,7 +91,7 @@ impl SourceArguments {
             with_cluster: false,
             is_within_reach: true,
             namespaces,
-            operator_namespace: operator_namespace.to_owned(),
+            operator_namespace: operator_namespace.map(str::to_owned),
             organization_bytes: Size::ORGANIZATION,
             connection: connection.clone(),
         }
@@ -337,8 +338,8 @@ pub fn read(paths: &[PathBuf], source: &SourceArguments, created: impl Into<When
             return Err(Failure::Usage("objects that name no namespace can lie in one alone: give -n once".to_owned()));
         }
     };
-    let options =
-        ReadOptions { created, namespace: namespace.into(), operator_namespace: source.operator_namespace.clone() };
+    let operator_namespace = source.operator_namespace.as_deref().unwrap_or(OPERATOR_NAMESPACE).to_owned();
+    let options = ReadOptions { created, namespace: namespace.into(), operator_namespace };
     Ok(limited(manifests::read(paths, &mut io::stdin().lock(), &options)?, source))
 }
 

@@ -16,13 +16,20 @@ const FEW: usize = 10;
 /// Says that there is nothing of that name, and what may have been meant.
 #[must_use]
 pub fn unknown(kind: &str, name: &str, known: &[&str]) -> Failure {
+    unknown_in(kind, name, "", known)
+}
+
+/// The same of a place, such as ` in namespace acme`.
+#[must_use]
+pub fn unknown_in(kind: &str, name: &str, place: &str, known: &[&str]) -> Failure {
     let advice = match (closest(name, known), known) {
         (Some(near), _) => format!("did you mean {near}?"),
-        (None, []) => "there is none at all".to_owned(),
+        (None, []) if place.is_empty() => "there is none at all".to_owned(),
+        (None, []) => "there is none at all there, nor one of that name elsewhere".to_owned(),
         (None, known) if known.len() <= FEW => format!("there is {}", known.join(", ")),
         (None, _) => "look at its spelling".to_owned(),
     };
-    Failure::Usage(format!("there is no {kind} {}: {advice}", harmless(name)))
+    Failure::Usage(format!("there is no {kind} {}{place}: {advice}", harmless(name)))
 }
 
 /// The name of the organization that a person means.

@@ -177,6 +177,17 @@ impl Inventory {
         self.revisions.entry(Arc::clone(&revision.definition)).or_default().insert(key, revision);
     }
 
+    /// The operator's own namespace, which is never a tenant's.
+    #[must_use]
+    pub fn operator_namespace(&self) -> &str {
+        &self.operator_namespace
+    }
+
+    /// Says in which namespace the operator is, where that has shown later.
+    pub fn set_operator_namespace(&mut self, namespace: &str) {
+        self.operator_namespace = namespace.into();
+    }
+
     /// Says which namespaces exist and are not terminating; else all are taken to exist.
     pub fn set_namespaces(&mut self, namespaces: BTreeSet<Arc<str>>) {
         self.namespaces = Some(namespaces);

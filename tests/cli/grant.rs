@@ -53,6 +53,7 @@ fn a_grant_shows_what_the_client_gets_by_it() {
             "grant 'globex, k' seats --from +1mo --to never --amount 2.5",
             "grant globex backup --set backup.region=us --set backup.retention=90 --secret backup.password=globex/key",
             "grant acme support --renews acme-support-2027 --draft",
+            "grant globex backup --draft",
         ],
     );
 }
@@ -84,6 +85,8 @@ fn wrong_usage_is_told_and_no_secret_is_repeated() {
         "grant nobody seats",
         "grant acme seets",
         "suspend acme-sea",
+        "suspend acme-seats -n default",
+        "suspend acme-sea -n default",
         "extend acme-seats --to 2026-01-31",
         "extend acme-streaming --to 2030-12-31",
     ];

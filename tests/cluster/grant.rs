@@ -260,6 +260,9 @@ async fn who_may_not_write_is_told_and_writes_nothing() {
         "{}",
         last(&refused)
     );
+    // What somebody else is to apply is there for them.
+    let manifest = text(&refused.stdout);
+    assert!(manifest.contains("\n  state: Cancelled\n"), "{manifest}");
     let found = grants_of(&cluster).await;
     assert_eq!(found.len(), 1);
     assert_eq!(found[0]["spec"]["state"], "Active");

@@ -32,6 +32,11 @@ pub enum ClusterError {
         "the cluster at {0} does not know the kinds of {GROUP}: install them (entitlement-operator crds | kubectl apply -f -), or choose another --context"
     )]
     NotInstalled(String),
+    /// Grants are looked for where nothing can lie.
+    #[error(
+        "there is no namespace {0} in the cluster at {1}: look at its spelling (kubectl get namespaces), or choose another --context"
+    )]
+    NoNamespace(String, String),
     /// The caller's rights do not reach that far.
     #[error("you may not list {what}: {advice}")]
     Forbidden {

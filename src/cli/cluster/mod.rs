@@ -33,8 +33,8 @@ pub struct Scope {
     pub namespaces: Vec<String>,
     /// Whether, where not all namespaces may be looked at, those of them are in which grants of organizations may lie.
     pub is_within_reach: bool,
-    /// The operator's own namespace.
-    pub operator_namespace: String,
+    /// The operator's own namespace; absent: the one in which the operator runs that works on the cluster, as far as that shows.
+    pub operator_namespace: Option<String>,
     /// The moment at which an object without a `creationTimestamp` counts as made; there are none such in a cluster.
     pub created: When,
 }

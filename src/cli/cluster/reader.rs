@@ -5,16 +5,20 @@ use super::{
     error::{explain, is_forbidden},
 };
 use crate::{
-    api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, GROUP, Organization, VERSION},
+    api::{
+        ASSIGNMENT_NAMESPACE, EntitlementDefinition, EntitlementInstance, FacetDefinition, GROUP, Organization, VERSION,
+    },
     cli::{
         diagnostics::{Excerpt, Finding, Location, Severity},
         manifests::{Document, Manifests, Origin},
     },
-    core::secret::Secret,
+    controller::leadership::mark::Mark,
+    core::{name, secret::Secret},
     evaluation::{
         catalogue::Revision,
         object::{MANAGED_BY, MANAGER},
     },
+    installation::OPERATOR_NAMESPACE,
     offline::{EntitlementKind, Inventory, Subject},
 };
 use futures::{StreamExt, TryStreamExt, stream};
@@ -41,7 +45,7 @@ const PAGE: u32 = 500;
 /// How many requests are under way at once.
 const AT_ONCE: usize = 16;
 
-const ASK_ADMIN: &str = "ask for the right to view the kinds of entitlements.dev, or give manifests with -f";
+const ASK_ADMIN: &str = "ask for the role entitlements-view in the cluster (the right to view the kinds of entitlements.dev), or give manifests with -f";
 const NAME_NAMESPACES: &str = "name those that you may read with -n, or ask for the right to view them all";
 
 /// Reads a cluster.
@@ -56,7 +60,7 @@ impl<'a> Reader<'a> {
     /// Reads by that client, which reaches that address.
     pub fn new(client: Client, url: String, scope: &'a Scope) -> Self {
         let manifests = Manifests {
-            inventory: Inventory::new(scope.created, &scope.operator_namespace),
+            inventory: Inventory::new(scope.created, scope.operator_namespace.as_deref().unwrap_or(OPERATOR_NAMESPACE)),
             documents: BTreeMap::new(),
             refused: BTreeSet::new(),
             findings: Vec::new(),
@@ -165,31 +169,50 @@ impl<'a> Reader<'a> {
     async fn read_namespaces(&mut self) -> Result<(), ClusterError> {
         let api: Api<Namespace> = Api::all(self.client.clone());
         let mut names = BTreeSet::new();
+        let (mut mark, mut present) = (None, BTreeSet::new());
         let mut params = ListParams::default().limit(PAGE);
         loop {
             let page = match api.list_metadata(&params).await {
                 Ok(page) => page,
                 Err(error) if is_forbidden(&error) => {
                     self.note("you may not list namespaces: all are taken to exist".to_owned());
+                    self.follow(marked(&api).await);
                     return Ok(());
                 }
                 Err(error) => return Err(explain(&error, "namespaces", ASK_ADMIN, &self.url)),
             };
-            let present = page.items.into_iter().filter(|one| one.metadata.deletion_timestamp.is_none());
-            names.extend(present.filter_map(|one| one.metadata.name).map(Arc::from));
+            let of_grants = page.items.iter().find(|one| one.metadata.name.as_deref() == Some(ASSIGNMENT_NAMESPACE));
+            mark = mark.or_else(|| Mark::read(&of_grants?.metadata));
+            present.extend(page.items.iter().filter_map(|one| one.metadata.name.clone()));
+            let lasting = page.items.into_iter().filter(|one| one.metadata.deletion_timestamp.is_none());
+            names.extend(lasting.filter_map(|one| one.metadata.name).map(Arc::from));
             match page.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => params = ListParams::default().limit(PAGE).continue_token(&token),
                 None => break,
             }
         }
+        if let Some(missing) = self.scope.namespaces.iter().find(|namespace| !present.contains(*namespace)) {
+            return Err(ClusterError::NoNamespace(missing.clone(), self.url.clone()));
+        }
         self.manifests.inventory.set_namespaces(names);
+        self.follow(mark);
         Ok(())
+    }
+
+    /// The operator that works on the cluster is the one that is meant, where nobody says otherwise.
+    fn follow(&mut self, mark: Option<Mark>) {
+        if let (None, Some(mark)) = (&self.scope.operator_namespace, mark) {
+            // It becomes a part of a URL.
+            if name::dns_label(&mark.namespace).is_ok() {
+                self.manifests.inventory.set_operator_namespace(&mark.namespace);
+            }
+        }
     }
 
     /// The last valid states of definitions; only needed where the present state cannot serve.
     async fn read_revisions(&mut self) -> Result<(), ClusterError> {
-        let namespace = &self.scope.operator_namespace;
-        let api: Api<ControllerRevision> = Api::namespaced(self.client.clone(), namespace);
+        let namespace = self.manifests.inventory.operator_namespace().to_owned();
+        let api: Api<ControllerRevision> = Api::namespaced(self.client.clone(), &namespace);
         let params = ListParams::default().labels(&format!("{MANAGED_BY}={MANAGER}"));
         match list(&api, params).await {
             Ok(revisions) => {
@@ -216,7 +239,7 @@ impl<'a> Reader<'a> {
         let names = names.join(", ");
         self.note(format!(
             "you may not list controllerrevisions in namespace {}: the last valid state of {names} is not known, although it may serve",
-            self.scope.operator_namespace
+            self.manifests.inventory.operator_namespace()
         ));
     }
 
@@ -266,6 +289,11 @@ impl<'a> Reader<'a> {
             excerpt: Excerpt::Nothing,
         });
     }
+}
+
+/// The mark on the namespace of grants, as far as the caller may see it.
+async fn marked(namespaces: &Api<Namespace>) -> Option<Mark> {
+    Mark::read(&namespaces.get_metadata(ASSIGNMENT_NAMESPACE).await.ok()?.metadata)
 }
 
 /// What is said of Secrets that may not be read.

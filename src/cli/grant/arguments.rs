@@ -8,7 +8,7 @@ use crate::{
     cli::{
         connection::ConnectionArguments,
         moment::MomentArgument,
-        offline::{MomentArguments, OPERATOR_NAMESPACE, SourceArguments, namespace},
+        offline::{MomentArguments, SourceArguments, namespace},
     },
     connection::Connection,
     core::{amount::Amount, calendar::Moment, facets::split, name},
@@ -27,9 +27,10 @@ pub struct DeskArguments {
     /// The namespace of the grant [default: the only one that is possible, or entitlements]
     #[arg(short, long, value_name = "NAMESPACE", value_parser = namespace)]
     pub namespace: Option<String>,
-    /// The operator's own namespace, as its run has it
-    #[arg(long, value_name = "NAMESPACE", default_value = OPERATOR_NAMESPACE, value_parser = namespace)]
-    operator_namespace: String,
+    /// The operator's own namespace, as its run has it [default: entitlement-operator; in a cluster, where the operator that
+    /// works on it runs]
+    #[arg(long, value_name = "NAMESPACE", value_parser = namespace)]
+    operator_namespace: Option<String>,
     #[command(flatten)]
     pub moment: MomentArguments,
     /// Does it in the cluster, with your own rights, and waits until the operator has judged it
@@ -49,7 +50,7 @@ impl DeskArguments {
     /// Where the objects come from.
     pub fn source(&self) -> SourceArguments {
         let namespaces = if self.filename.is_empty() { Vec::new() } else { self.namespace.iter().cloned().collect() };
-        SourceArguments::of(&self.filename, namespaces, &self.operator_namespace, &self.connection)
+        SourceArguments::of(&self.filename, namespaces, self.operator_namespace.as_deref(), &self.connection)
     }
 
     /// How it is done, where it is not done here.
@@ -59,11 +60,6 @@ impl DeskArguments {
         } else {
             "Nothing is written yet: put this manifest beside the others, or give it to kubectl apply -f -."
         }
-    }
-
-    /// The operator's own namespace.
-    pub fn operator_namespace(&self) -> &str {
-        &self.operator_namespace
     }
 
     /// Which cluster, and as whom.

@@ -9,7 +9,7 @@ use crate::{
         completion::names::grants,
         documents::document,
         outcome::{Failure, Outcome},
-        suggestions::unknown,
+        suggestions::{unknown, unknown_in},
         terminal::harmless,
     },
     core::grant::GrantId,
@@ -149,9 +149,9 @@ impl ChangeArguments {
         let organization = object.pointer("/spec/organization").and_then(Value::as_str).unwrap_or_default();
         let now = there.now(organization);
         let proposal = there.manifests.inventory.propose_change(&id, object, status, request, now)?;
-        let (manifest, patch) = match proposal {
+        let (manifest, patch, remarks) = match proposal {
             Proposal::Nothing(sentence) => return Ok(Proposed::Nothing(sentence)),
-            Proposal::Change { manifest, patch } => (manifest, patch),
+            Proposal::Change { manifest, patch, remarks } => (manifest, patch, remarks),
         };
         let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
         Ok(Proposed::Write(Write {
@@ -161,6 +161,7 @@ impl ChangeArguments {
             change: Some(Difference { patch, resource_version: text("/metadata/resourceVersion") }),
             manifest,
             id,
+            remarks,
         }))
     }
 
@@ -170,19 +171,27 @@ impl ChangeArguments {
             Some((namespace, name)) => (Some(namespace), name),
             None => (self.desk.namespace.as_deref(), self.grant.as_str()),
         };
-        let all = || {
-            let grants = there.manifests.documents.keys().filter_map(|subject| {
+        let everywhere = || {
+            there.manifests.documents.keys().filter_map(|subject| {
                 Some(GrantId { namespace: Arc::clone(subject.namespace.as_ref()?), name: Arc::clone(&subject.name) })
-            });
-            grants.filter(|id| namespace.is_none_or(|namespace| *id.namespace == *namespace))
+            })
         };
+        let all = || everywhere().filter(|id| namespace.is_none_or(|namespace| *id.namespace == *namespace));
         let found: Vec<GrantId> = all().filter(|id| *id.name == *name).collect();
         match found.as_slice() {
             [id] => Ok(id.clone()),
             [] => {
                 let known: Vec<GrantId> = all().collect();
                 let known: Vec<&str> = known.iter().map(|id| &*id.name).collect();
-                Err(unknown("grant", name, &known))
+                let Some(namespace) = namespace else { return Err(unknown("grant", name, &known)) };
+                let elsewhere: Vec<String> =
+                    everywhere().filter(|id| *id.name == *name).map(|id| id.to_string()).collect();
+                let place = format!(" in namespace {}", harmless(namespace));
+                if elsewhere.is_empty() {
+                    return Err(unknown_in("grant", name, &place, &known));
+                }
+                let (name, elsewhere) = (harmless(name), elsewhere.join(", "));
+                Err(Failure::Usage(format!("there is no grant {name}{place}: did you mean {elsewhere}?")))
             }
             several => {
                 let candidates: Vec<String> = several.iter().map(ToString::to_string).collect();

@@ -2,12 +2,12 @@
 
 use super::{
     arguments::DeskArguments,
-    preview::{Preview, Scene, held, standing},
+    preview::{Preview, held, standing},
     writer::{Refused, Writer, Written},
 };
 use crate::{
     api::{
-        Condition, ConditionStatus, EntitlementInstance,
+        Condition, ConditionStatus, EntitlementInstance, Phase,
         conditions::{ACCEPTED, FACETS_VALID, READY},
     },
     cli::{
@@ -70,6 +70,8 @@ pub struct Write {
     pub text: String,
     /// How it differs from what is there; absent where it is new.
     pub change: Option<Difference>,
+    /// What has to be known besides, in sentences.
+    pub remarks: Vec<String>,
 }
 
 /// How a manifest differs from what is there.
@@ -119,8 +121,7 @@ impl Desk<'_> {
             }
             Proposed::Write(write) => write,
         };
-        let scene = Scene { when, operator_namespace: self.arguments.operator_namespace() };
-        let preview = Preview::of(&there.manifests, &write.id, &write.organization, &write.text, scene)?;
+        let preview = Preview::of(&there.manifests, &write.id, &write.organization, &write.text, when)?;
         if !preview.errors.is_empty() {
             refuse(&there, &write, &preview);
             return Ok(Prepared::Done(Outcome::Refused));
@@ -141,12 +142,18 @@ impl Desk<'_> {
             let writer = Writer::new(&self.arguments.connection()).await?;
             let id = &write.id;
             let (done, written) = match &write.change {
-                None => ("made", writer.create(id, &write.manifest).await?),
+                None => ("made", writer.create(id, &write.manifest).await),
                 Some(Difference { patch, resource_version }) => {
-                    ("changed", writer.change(id, patch, resource_version).await?)
+                    ("changed", writer.change(id, patch, resource_version).await)
                 }
             };
-            let Written { object, warnings } = written;
+            let Written { object, warnings } = match written {
+                Err(refused @ Refused::Forbidden(..)) => {
+                    // Somebody else may apply it.
+                    return print_manifest(write).map_or_else(|failure| Ok(Err(failure)), |()| Err(refused));
+                }
+                written => written?,
+            };
             // Whatever becomes of standard output: it is done.
             let printed = print_manifest(write);
             for warning in warnings {
@@ -169,6 +176,9 @@ impl Desk<'_> {
         })
     }
 }
+
+/// A Draft is checked, and what is wrong with it is no error.
+const AS_A_DRAFT: &str = "Activated as it is, it would be refused: ";
 
 fn print_manifest(write: &Write) -> Result<(), Failure> {
     print(&write.text).map_err(|error| Failure::System { action: "standard output", error })
@@ -198,6 +208,9 @@ fn refuse(there: &There, write: &Write, preview: &Preview) {
 }
 
 fn tell(write: &Write, preview: &Preview) {
+    for remark in &write.remarks {
+        say(&format!("note: {remark}"));
+    }
     for warning in &preview.warnings {
         say(&format!("warning: {warning}"));
     }
@@ -212,6 +225,9 @@ fn tell(write: &Write, preview: &Preview) {
     if let Some(status) = &preview.status {
         say(&format!("{} is then {}.", preview.id, standing(status, preview.zone)));
     }
+    for flaw in &preview.flaws {
+        say(&format!("{AS_A_DRAFT}{flaw}"));
+    }
 }
 
 /// Says what the operator makes of it.
@@ -221,7 +237,13 @@ fn verdict(id: &GrantId, done: &str, grant: &EntitlementInstance, zone: Tz) -> O
         let is_failed = |one: &&Condition| one.type_ == type_ && one.status == ConditionStatus::False;
         status.conditions.iter().find(is_failed)
     };
-    if let Some(refusal) = failed(ACCEPTED).or_else(|| failed(FACETS_VALID)) {
+    let refusal = failed(ACCEPTED).or_else(|| failed(FACETS_VALID));
+    if let (Some(refusal), Some(Phase::Draft)) = (refusal, status.phase) {
+        say(&format!("{id} is {done}: {}.", standing(status, zone)));
+        say(&format!("{AS_A_DRAFT}{}: {}", refusal.reason, refusal.message));
+        return Outcome::Valid;
+    }
+    if let Some(refusal) = refusal {
         say(&format!("{id} is {done}, but the operator refuses it: {}: {}", refusal.reason, refusal.message));
         return Outcome::Refused;
     }

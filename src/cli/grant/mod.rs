@@ -150,6 +150,7 @@ fn propose(there: &desk::There, request: &GrantRequest, is_written: bool) -> Res
         change: None,
         manifest,
         id,
+        remarks: Vec::new(),
     }))
 }
 

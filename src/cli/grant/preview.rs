@@ -30,6 +30,8 @@ pub struct Preview {
     pub zone: Tz,
     /// What would be wrong that is not wrong now.
     pub errors: Vec<String>,
+    /// What is wrong with a Draft, which is no error: it would be if it were activated.
+    pub flaws: Vec<String>,
     /// What is legal, but hardly meant.
     pub warnings: Vec<String>,
     /// Why the grant would be refused.
@@ -40,15 +42,6 @@ pub struct Preview {
     pub table: String,
 }
 
-/// What a moment is, and where the operator is.
-#[derive(Clone, Copy)]
-pub struct Scene<'a> {
-    /// The moment that is looked at.
-    pub when: When,
-    /// The operator's own namespace.
-    pub operator_namespace: &'a str,
-}
-
 impl Preview {
     /// What the manifest of a grant of an organization would bring to what is there.
     pub fn of(
@@ -56,13 +49,12 @@ impl Preview {
         id: &GrantId,
         organization: &str,
         manifest: &str,
-        scene: Scene<'_>,
+        when: When,
     ) -> Result<Self, Failure> {
-        let Scene { when, operator_namespace } = scene;
         let options = ReadOptions {
             created: when,
             namespace: id.namespace.clone(),
-            operator_namespace: operator_namespace.to_owned(),
+            operator_namespace: before.inventory.operator_namespace().to_owned(),
         };
         let mut after = manifests::read(&["-".into()], &mut manifest.as_bytes(), &options)?;
         let known = judge(before, &before.inventory.survey(when), when);
@@ -81,6 +73,7 @@ impl Preview {
             id: id.clone(),
             zone,
             errors: Vec::new(),
+            flaws: Vec::new(),
             warnings: Vec::new(),
             refusal: None,
             status: status(&examination, id),
@@ -95,6 +88,7 @@ impl Preview {
             .status
             .as_ref()
             .and_then(|status| status.conditions.iter().find(|condition| condition.type_ == ACCEPTED));
+        let is_draft = self.status.as_ref().is_some_and(|status| status.phase == Some(Phase::Draft));
         let own = Subject::instance(&self.id).to_string();
         for finding in examination.findings.iter().filter(|finding| !known.contains(&finding.gist())) {
             let label = finding.label.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -107,6 +101,7 @@ impl Preview {
             let sentence = format!("{whose}{}: {}", finding.reason, finding.message);
             match finding.severity {
                 Severity::Warning => self.warnings.push(sentence),
+                Severity::Error if is_own && is_draft => self.flaws.push(sentence),
                 Severity::Error | Severity::Unreadable => {
                     if is_own && accepted.is_some_and(|accepted| accepted.reason == finding.reason) {
                         self.refusal = Some(finding.reason.clone());

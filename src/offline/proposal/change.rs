@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 
 /// Where `kubectl apply` keeps what it applied.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+/// Keeps the reason of a grant while that of its suspension stands in its place.
+const REASON_BEFORE: &str = "entitlements.dev/reason-before-suspension";
 /// What a manifest of an object that is there already has no need of.
 const OF_THE_CLUSTER: [&str; 6] =
     ["uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink"];
@@ -57,6 +59,8 @@ pub enum Proposal {
         manifest: Value,
         /// The change alone, as a JSON merge patch.
         patch: Value,
+        /// What has to be known besides, in sentences.
+        remarks: Vec<String>,
     },
 }
 
@@ -76,11 +80,18 @@ impl Inventory {
         let Some(grant) = self.grants.get(id) else {
             return Err(Unclear::Usage(format!("there is no grant {id}")));
         };
+        if grant.state == State::Cancelled && request.change != Change::Cancel {
+            return Err(Unclear::Impossible(format!("{id} is cancelled, and stays so: make a new grant")));
+        }
+        let mut remarks: Vec<String> = Vec::new();
+        if let Some(sentence) = self.suspended_above(grant).filter(|_| request.change == Change::Resume) {
+            if !grant.suspended {
+                return Err(Unclear::Impossible(format!("{id} is not suspended itself: {sentence}")));
+            }
+            remarks.push(sentence);
+        }
         if let Some(sentence) = is_so_already(grant, request.change) {
             return Ok(Proposal::Nothing(sentence));
-        }
-        if grant.state == State::Cancelled {
-            return Err(Unclear::Impossible(format!("{id} is cancelled, and stays so: make a new grant")));
         }
         let mut patch = match request.change {
             Change::Suspend => json!({ "spec": { "suspended": true } }),
@@ -95,11 +106,23 @@ impl Inventory {
         if let Some(reason) = request.reason.as_ref().filter(|_| !is_told) {
             patch["metadata"] = json!({ "annotations": { REASON: reason } });
         }
+        annotate(&mut patch, object, request, &mut remarks);
         let mut manifest = as_written(object);
         if let (Some(fields), Some(changes)) = (manifest.as_object_mut(), patch.as_object()) {
             merge(fields, changes);
         }
-        Ok(Proposal::Change { manifest, patch })
+        drop_removed(&mut manifest);
+        Ok(Proposal::Change { manifest, patch, remarks })
+    }
+
+    /// That the organization of a grant is suspended, and what ends that.
+    fn suspended_above(&self, grant: &Grant) -> Option<String> {
+        let name = &grant.organization;
+        self.organizations.get(name).filter(|organization| organization.spec.suspended)?;
+        let patch = r#"'{"spec":{"suspended":false}}'"#;
+        Some(format!(
+            "its organization {name} is suspended, and all its grants with it; to resume that: kubectl patch org {name} --type merge --patch {patch}"
+        ))
     }
 
     /// The zone that a grant reckons in.
@@ -108,6 +131,40 @@ impl Inventory {
         let organization = self.organizations.get(&grant.organization);
         let zone = recorded.or_else(|| organization.map(|organization| organization.spec.time_zone.as_str()));
         zone.and_then(|zone| parse_zone(zone).ok()).unwrap_or(Tz::UTC)
+    }
+}
+
+/// Why a grant is suspended counts for as long as it is: the reason that it had before comes back when it is resumed.
+fn annotate(patch: &mut Value, object: &Value, request: &ChangeRequest, remarks: &mut Vec<String>) {
+    let annotation = |name: &str| object["metadata"]["annotations"][name].as_str();
+    let (reason, before) = (annotation(REASON), annotation(REASON_BEFORE));
+    match request.change {
+        Change::Suspend => {
+            if let Some(reason) = reason {
+                patch["metadata"]["annotations"][REASON_BEFORE] = reason.into();
+            }
+        }
+        Change::Resume => {
+            if before.is_some() {
+                patch["metadata"]["annotations"][REASON_BEFORE] = Value::Null;
+            }
+            if request.reason.is_none() && reason != before {
+                patch["metadata"]["annotations"][REASON] = before.into();
+                let after = before.map_or_else(String::new, |before| format!("; it is {before:?} again"));
+                remarks.push(format!("its reason {:?} goes with the suspension{after}", reason.unwrap_or_default()));
+            }
+        }
+        Change::Cancel | Change::Extend { .. } => {}
+    }
+}
+
+/// A merge patch removes annotations by null; a manifest does not have them.
+fn drop_removed(manifest: &mut Value) {
+    let Some(metadata) = manifest.get_mut("metadata").and_then(Value::as_object_mut) else { return };
+    let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) else { return };
+    annotations.retain(|_, value| !value.is_null());
+    if annotations.is_empty() {
+        metadata.remove("annotations");
     }
 }
 

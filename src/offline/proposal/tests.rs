@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::{
-    api::AmountField,
+    api::{AmountField, REASON},
     core::{
         calendar::{Instant, parse_instant},
         grant::GrantId,
@@ -247,7 +247,7 @@ fn patch(spec: Value, change: Change, reason: Option<&str>) -> Value {
 
 #[test]
 fn a_changed_manifest_has_nothing_of_the_cluster() {
-    let Ok(Proposal::Change { manifest, patch }) = changed(json!({"priority": 1}), Change::Suspend, Some("unpaid"))
+    let Ok(Proposal::Change { manifest, patch, .. }) = changed(json!({"priority": 1}), Change::Suspend, Some("unpaid"))
     else {
         panic!()
     };
@@ -276,7 +276,7 @@ fn what_is_so_already_is_told_and_what_is_cancelled_stays_so() {
         changed(cancelled.clone(), Change::Cancel, None),
         nothing("entitlements/acme-seats is cancelled already")
     );
-    for change in [Change::Suspend, extend] {
+    for change in [Change::Suspend, Change::Resume, extend] {
         let said = "entitlements/acme-seats is cancelled, and stays so: make a new grant";
         assert_eq!(changed(cancelled.clone(), change, None), Err(Unclear::Impossible(said.to_owned())));
     }
@@ -348,4 +348,74 @@ fn nothing_is_made_shorter_or_longer_than_for_good() {
     assert_eq!(said(hours, "2027-01-30"), lasts.replace("2027-01-31", "2027-01-31T12:00:00Z"));
     let for_good = json!({"start": "2026-01-01", "end": "9999-12-31"});
     assert_eq!(said(for_good, "2028-01-01"), "entitlements/acme-seats has no end, so there is nothing to extend");
+}
+
+/// What becomes of the annotations of a grant with these.
+fn annotated(annotations: Value, is_suspended: bool, change: Change, reason: Option<&str>) -> (Value, Vec<String>) {
+    let mut object = instance(json!({"suspended": is_suspended}));
+    object["metadata"]["annotations"] = annotations;
+    let inventory = inventory(std::slice::from_ref(&object));
+    let id = GrantId::new("entitlements", "acme-seats");
+    let survey = inventory.survey(now());
+    let Status::Instance(status) = &survey.statuses[&Subject::instance(&id)] else { panic!() };
+    let request = ChangeRequest { change, reason: reason.map(str::to_owned) };
+    match inventory.propose_change(&id, &object, status, &request, now()) {
+        Ok(Proposal::Change { mut manifest, remarks, .. }) => (manifest["metadata"]["annotations"].take(), remarks),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[rstest]
+#[case::goes(json!({REASON: "unpaid"}), None, Value::Null, &[r#"its reason "unpaid" goes with the suspension"#])]
+#[case::is_replaced(json!({REASON: "unpaid"}), Some("paid"), json!({REASON: "paid"}), &[])]
+#[case::comes_back(
+    json!({REASON: "unpaid", "entitlements.dev/reason-before-suspension": "order 4711", "a": "b"}), None,
+    json!({REASON: "order 4711", "a": "b"}), &[r#"its reason "unpaid" goes with the suspension; it is "order 4711" again"#],
+)]
+#[case::stays(
+    json!({REASON: "order 4711", "entitlements.dev/reason-before-suspension": "order 4711"}), None,
+    json!({REASON: "order 4711"}), &[],
+)]
+#[case::none(json!({}), None, Value::Null, &[])]
+fn the_reason_of_a_suspension_lasts_as_long_as_it_does(
+    #[case] before: Value,
+    #[case] reason: Option<&str>,
+    #[case] after: Value,
+    #[case] remarks: &[&str],
+) {
+    let (annotations, said) = annotated(before, true, Change::Resume, reason);
+    assert_eq!(annotations, after);
+    assert_eq!(said, remarks);
+}
+
+#[test]
+fn a_suspension_keeps_the_reason_that_was_there() {
+    let (annotations, _) = annotated(json!({REASON: "order 4711"}), false, Change::Suspend, Some("unpaid"));
+    let expected = json!({REASON: "unpaid", "entitlements.dev/reason-before-suspension": "order 4711"});
+    assert_eq!(annotations, expected);
+    let (annotations, _) = annotated(json!({}), false, Change::Suspend, Some("unpaid"));
+    assert_eq!(annotations, json!({REASON: "unpaid"}));
+}
+
+#[test]
+fn a_suspended_organization_is_told_where_a_grant_is_resumed() {
+    let resumed = |is_suspended: bool| {
+        let object = instance(json!({"suspended": is_suspended}));
+        let mut inventory = inventory(std::slice::from_ref(&object));
+        let organization = json!({
+            "apiVersion": "entitlements.dev/v1alpha1", "kind": "Organization",
+            "metadata": {"name": "acme"}, "spec": {"namespaces": ["acme"], "suspended": true},
+        });
+        inventory.add(EntitlementKind::Organization, &organization).unwrap();
+        let id = GrantId::new("entitlements", "acme-seats");
+        let survey = inventory.survey(now());
+        let Status::Instance(status) = &survey.statuses[&Subject::instance(&id)] else { panic!() };
+        let request = ChangeRequest { change: Change::Resume, reason: None };
+        inventory.propose_change(&id, &object, status, &request, now())
+    };
+    let above = r#"its organization acme is suspended, and all its grants with it; to resume that: kubectl patch org acme --type merge --patch '{"spec":{"suspended":false}}'"#;
+    let said = format!("entitlements/acme-seats is not suspended itself: {above}");
+    assert_eq!(resumed(false), Err(Unclear::Impossible(said)));
+    let Ok(Proposal::Change { remarks, .. }) = resumed(true) else { panic!() };
+    assert_eq!(remarks, [above]);
 }

@@ -126,6 +126,32 @@ fn a_name_that_there_is_twice_is_asked_for() {
 }
 
 #[test]
+fn what_an_option_took_is_told_where_it_is_missing() {
+    let output = run(&["explain", "-f", "service", "acme"]);
+    assert_eq!(code(&output), 2);
+    let said = text(&output.stderr);
+    let tip = "tip: -f takes all that follows it, acme too: write acme before -f, or behind -- (-f PATH -- acme)";
+    assert!(said.contains("<ORGANIZATION>") && said.contains(tip), "{said}");
+}
+
+#[test]
+fn a_day_that_there_is_not_is_told_with_how_one_is_written() {
+    for (wrong, why) in [
+        ("31.12.2026", "it does not have the form of one"),
+        ("2026-1-1", "it does not have the form of one"),
+        ("2026-02-30", "there is no such day, time of day or offset"),
+        ("today", "it does not have the form of one"),
+    ] {
+        let output = run(&["explain", "acme", "-f", "service", "--at", wrong]);
+        assert_eq!(code(&output), 2);
+        let said = text(&output.stderr);
+        let expected =
+            format!("{wrong:?} is no date or time: {why}; write a date such as 2027-01-31, or an RFC 3339 time");
+        assert!(said.contains(&expected), "{said}");
+    }
+}
+
+#[test]
 fn nothing_is_written_from_files() {
     for subcommand in ["grant acme seats", "suspend acme-seats", "extend acme-seats --to 2030-01-01"] {
         let arguments: Vec<&str> = subcommand.split(' ').chain(["-f", "service", "--apply"]).collect();

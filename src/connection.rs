@@ -34,31 +34,18 @@ pub const WATCH_MARGIN: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectionError {
     /// Nothing says where it is.
-    #[error("no cluster is configured ({}): set KUBECONFIG, or run in a pod with a service account", missing(.0))]
-    Unconfigured(#[source] Box<kube::config::InferConfigError>),
+    #[error("no cluster is configured ({0}): set KUBECONFIG, or run in a pod with a service account")]
+    Unconfigured(String),
     /// The kubeconfig file cannot be used, or has no such context.
-    #[error("the kubeconfig cannot be used: {}", unusable(.0))]
-    Kubeconfig(#[source] Box<kube::config::KubeconfigError>),
+    #[error("the kubeconfig cannot be used: {0}")]
+    Kubeconfig(String),
     /// What says it cannot be used.
     #[error("the cluster's configuration cannot be used: {0}")]
     Unusable(#[source] Box<kube::Error>),
 }
 
-/// What is wrong with a kubeconfig. What stands in it may be secret, or it may be another file altogether: none of it is shown.
-fn unusable(error: &KubeconfigError) -> String {
-    match error {
-        KubeconfigError::Parse(error) => match error.location() {
-            Some(place) => format!("it is no kubeconfig (line {}, column {})", place.line(), place.column()),
-            None => "it is no kubeconfig".to_owned(),
-        },
-        error => error.to_string(),
-    }
-}
-
-fn missing(error: &InferConfigError) -> String {
-    let source = error.source().and_then(|source| source.downcast_ref::<KubeconfigError>());
-    source.map_or_else(|| "neither a kubeconfig nor a service account".to_owned(), unusable)
-}
+/// So many contexts are named where one is not known.
+const FEW: usize = 10;
 
 /// Which cluster, and as whom. Without any of it: the cluster that `KUBECONFIG`, `~/.kube/config` or the pod's service account
 /// gives.
@@ -92,7 +79,7 @@ impl Connection {
     }
 
     async fn plain(&self) -> Result<Config, ConnectionError> {
-        let unsuitable = |error| ConnectionError::Kubeconfig(Box::new(error));
+        let unsuitable = |error: KubeconfigError| ConnectionError::Kubeconfig(self.unusable(&error));
         let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
         if let Some(path) = &self.kubeconfig {
             let kubeconfig = Kubeconfig::read_from(path).map_err(unsuitable)?;
@@ -101,7 +88,59 @@ impl Connection {
         if self.context.is_some() {
             return Config::from_kubeconfig(&options).await.map_err(unsuitable);
         }
-        Config::infer().await.map_err(|error| ConnectionError::Unconfigured(Box::new(error)))
+        Config::infer().await.map_err(|error| self.unconfigured(&error))
+    }
+
+    /// A file that is there, and cannot be used, is what is wrong, and not that nothing says where the cluster is.
+    fn unconfigured(&self, error: &InferConfigError) -> ConnectionError {
+        match error.source().and_then(|source| source.downcast_ref::<KubeconfigError>()) {
+            None => ConnectionError::Unconfigured("neither a kubeconfig nor a service account".to_owned()),
+            Some(error @ (KubeconfigError::ReadConfig(..) | KubeconfigError::FindPath)) => {
+                ConnectionError::Unconfigured(self.unusable(error))
+            }
+            Some(error) => ConnectionError::Kubeconfig(self.unusable(error)),
+        }
+    }
+
+    /// What is wrong with a kubeconfig. What stands in it may be secret, or it may be another file altogether: none of it is
+    /// shown, but for the names of contexts.
+    fn unusable(&self, error: &KubeconfigError) -> String {
+        let file = self.file();
+        match error {
+            KubeconfigError::ReadConfig(error, path) => format!("{}: it cannot be read: {error}", path.display()),
+            KubeconfigError::FindPath => "there is no home folder, in which .kube/config would be".to_owned(),
+            KubeconfigError::Parse(error) => match error.location() {
+                Some(place) => {
+                    format!("{file}: it is no kubeconfig (line {}, column {})", place.line(), place.column())
+                }
+                None => format!("{file}: it is no kubeconfig"),
+            },
+            KubeconfigError::CurrentContextNotSet => match self.contexts() {
+                Some(contexts) => format!("{file}: it says no current context: choose one with --context ({contexts})"),
+                None => format!("{file}: it is empty, or no kubeconfig: it has no context"),
+            },
+            KubeconfigError::LoadContext(name) => match self.contexts() {
+                Some(contexts) => format!("{file}: it has no context {name}: there is {contexts}"),
+                None => format!("{file}: it has no context {name}, nor any other"),
+            },
+            error => format!("{file}: {error}"),
+        }
+    }
+
+    fn file(&self) -> String {
+        let named = self.kubeconfig.clone().map(PathBuf::into_os_string).or_else(|| std::env::var_os("KUBECONFIG"));
+        let named = named.filter(|file| !file.is_empty());
+        named.map_or_else(|| "~/.kube/config".to_owned(), |file| file.to_string_lossy().into_owned())
+    }
+
+    /// The names of the contexts that there are.
+    fn contexts(&self) -> Option<String> {
+        let read = self.kubeconfig.as_ref().map_or_else(Kubeconfig::read, Kubeconfig::read_from);
+        let names: Vec<String> = read.ok()?.contexts.into_iter().map(|context| context.name).collect();
+        let more = names.len().saturating_sub(FEW);
+        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+        (!names.is_empty())
+            .then(|| format!("{}{more}", names.iter().take(FEW).map(String::as_str).collect::<Vec<_>>().join(", ")))
     }
 
     /// A client of the cluster, and what that is called. Whether it answers shows later.
@@ -128,4 +167,37 @@ pub fn client(mut config: Config) -> Result<Client, ConnectionError> {
     config.reset_reader_on_write = true;
     let builder = ClientBuilder::try_from(config).map_err(|error| ConnectionError::Unusable(Box::new(error)))?;
     Ok(builder.with_layer(&TimeoutLayer::new(ANSWER_LIMIT)).with_layer(&FilterLayer::new(address::check)).build())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Connection;
+    use std::fs;
+
+    /// What is said of a kubeconfig with that content, and that context.
+    async fn said(content: &str, context: Option<&str>) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config");
+        fs::write(&path, content).unwrap();
+        let connection =
+            Connection { kubeconfig: Some(path.clone()), context: context.map(str::to_owned), ..Connection::default() };
+        connection.config().await.unwrap_err().to_string().replace(path.to_str().unwrap(), "FILE")
+    }
+
+    #[tokio::test]
+    async fn a_kubeconfig_that_cannot_be_used_is_named_with_what_is_wrong() {
+        let two = "{apiVersion: v1, kind: Config, contexts: [{name: a, context: {cluster: a}}, {name: b, context: {cluster: b}}]}";
+        let unusable = |what: &str| format!("the kubeconfig cannot be used: FILE: {what}");
+        assert_eq!(said("", None).await, unusable("it is empty, or no kubeconfig: it has no context"));
+        assert_eq!(said(two, None).await, unusable("it says no current context: choose one with --context (a, b)"));
+        assert_eq!(said(two, Some("c")).await, unusable("it has no context c: there is a, b"));
+        let garbage = said("hunter2: [", None).await;
+        assert!(garbage.starts_with(&unusable("it is no kubeconfig")), "{garbage}");
+        assert!(!garbage.contains("hunter2"), "{garbage}");
+        let absent = Connection { kubeconfig: Some("/nonexistent".into()), ..Connection::default() };
+        assert_eq!(
+            absent.config().await.unwrap_err().to_string(),
+            "the kubeconfig cannot be used: /nonexistent: it cannot be read: No such file or directory (os error 2)"
+        );
+    }
 }

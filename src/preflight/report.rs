@@ -145,6 +145,9 @@ impl Report {
 
     fn commands(&self, problem: &Problem) -> Vec<String> {
         match problem {
+            Problem::Server(Cause::Unauthorized | Cause::NoCredentials(_)) => {
+                vec!["kubectl auth whoami    # log in again, or name another user's context with --context or KUBECONFIG".to_owned()]
+            }
             Problem::Server(_) => {
                 vec!["kubectl cluster-info    # or name another cluster with --context or KUBECONFIG".to_owned()]
             }
@@ -292,6 +295,15 @@ the operator waits for the API server:
             found.reminder(),
             "the operator waits still: the API server at https://192.0.2.1:6443 cannot be asked: nothing listens there (connection refused)"
         );
+    }
+
+    #[test]
+    fn who_is_not_let_in_is_told_to_log_in_again() {
+        for cause in [Cause::Unauthorized, Cause::NoCredentials("gone".to_owned())] {
+            let said = report(None, vec![Problem::Server(cause)]).text();
+            let mended = "    kubectl auth whoami    # log in again, or name another user's context with --context or KUBECONFIG";
+            assert!(said.ends_with(mended), "{said}");
+        }
     }
 
     #[test]

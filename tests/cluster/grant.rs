@@ -202,6 +202,30 @@ async fn a_clerk_grants_and_changes_what_the_operator_takes() {
 }
 
 #[tokio::test]
+async fn what_was_just_made_once_is_told_where_it_is_made_again() {
+    let (cluster, clerk) = office().await;
+    let (organization, seats) = (cluster.name.clone(), format!("{}-seats", cluster.name));
+    let asked = ["grant", &organization, &seats, "--amount", "5", "--reason", "order 4711", "--apply"];
+    let first = as_clerk(&clerk, &asked).await;
+    assert_eq!(first.status.code(), Some(0), "{}", text(&first.stderr));
+    assert!(!text(&first.stderr).contains("an equal one"), "{}", text(&first.stderr));
+    let second = as_clerk(&clerk, &asked).await;
+    assert_eq!(second.status.code(), Some(0), "{}", text(&second.stderr));
+    let told = format!("note: an equal one, entitlements/{organization}-{seats}, was made ");
+    assert!(text(&second.stderr).contains(&told), "{}", text(&second.stderr));
+    let changed = asked.map(|word| if word == "order 4711" { "order 4712" } else { word });
+    let other = as_clerk(&clerk, &changed).await;
+    assert!(!text(&other.stderr).contains("an equal one"), "{}", text(&other.stderr));
+    // A namespace that is not there is no place without grants.
+    let kubeconfig = shared_plane().kubeconfig();
+    let nowhere =
+        tokio::task::spawn_blocking(move || run(kubeconfig, &["explain", &organization, "-n", "nope"])).await.unwrap();
+    let (code, said) = said(&nowhere);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.starts_with("entitlement-operator: there is no namespace nope in the cluster at "), "{said}");
+}
+
+#[tokio::test]
 async fn a_late_extension_brings_back_what_has_ended() {
     let (cluster, clerk) = office().await;
     let (organization, support) = (cluster.name.clone(), format!("{}-support", cluster.name));

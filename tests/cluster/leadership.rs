@@ -11,7 +11,10 @@ use entitlement_operator::{
     controller::{Controller, Leadership, Options},
 };
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 use tokio::{sync::oneshot, task::JoinHandle};
 
 const DEADLINE: Duration = Duration::from_mins(1);
@@ -96,6 +99,30 @@ async fn the_second_says_so_and_changes_nothing() {
     assert!(!second.log().contains("ready:"), "{}", second.log());
     assert!(first.log().contains("ready: cluster https://127.0.0.1:"), "{}", first.log());
     tokio::task::block_in_place(|| drop((first, second, stage)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_looks_where_the_operator_that_works_keeps_the_catalogue() {
+    let stage = tokio::task::block_in_place(stage);
+    let operator = stage.operator_that_logs("info", &["--namespace=billing"]);
+    let cluster = stage.cluster().await;
+    entitle(&cluster).await;
+    assert_eq!(mark(&stage), json!({"namespace": "billing"}));
+    // From now on its last valid state serves, which lies in that namespace.
+    cluster.delete("EntitlementDefinition", "", "$").await;
+    let said = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_entitlement-operator"));
+        command.args(["suspend", &cluster.name]).args(arguments).env("KUBECONFIG", stage.plane.kubeconfig());
+        let output = command.output().unwrap();
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let withdrawn = format!("What {} gets otherwise", cluster.name);
+    tokio::task::block_in_place(|| {
+        assert!(said(&[]).contains(&withdrawn), "{}", said(&[]));
+        assert!(said(&["--operator-namespace=billing"]).contains(&withdrawn));
+        assert!(!said(&["--operator-namespace=entitlement-operator"]).contains(&withdrawn));
+        drop((operator, stage));
+    });
 }
 
 /// An operator in this process, with less patience.

@@ -280,7 +280,10 @@ fn a_cluster_that_cannot_be_looked_at_is_told_in_a_sentence() {
     }
     assert_eq!(
         said(kubeconfig, &["validate", "--context", "elsewhere"]),
-        "entitlement-operator: the kubeconfig cannot be used: failed to load current context: elsewhere; or give manifests with -f\n"
+        format!(
+            "entitlement-operator: the kubeconfig cannot be used: {}: it has no context elsewhere: there is control-plane; or give manifests with -f\n",
+            kubeconfig.display()
+        )
     );
     let absent = said(Path::new("/nonexistent/kubeconfig"), &["validate"]);
     assert!(absent.starts_with("entitlement-operator: no cluster is configured ("), "{absent}");

@@ -71,7 +71,7 @@ fn all_that_is_wrong_is_said() {
     assert_eq!(
         said(&text, Palette::Plain),
         "\
--:27:8: EntitlementInstance entitlements/a: InvalidTerm: the end 2025-01-02T00:00:00Z is not after the start 2026-01-01T00:00:00Z: give a later end or an earlier start
+-:27:8: EntitlementInstance entitlements/a: InvalidTerm: the end 2025-01-01 is not after the start 2026-01-01: give a later end or an earlier start
    |
 27 |   end: \"2025-01-01\"
    |        ^^^^^^^^^^^^

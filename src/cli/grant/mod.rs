@@ -3,6 +3,7 @@
 //! | file | what it knows |
 //! |---|---|
 //! | `arguments` | arguments, and how they are read |
+//! | `equal` | which grant was just made that is the same once more |
 //! | `preview` | what a manifest would bring |
 //! | `desk` | what is said, and in which order: what is there, the manifest, what it brings, what came of it |
 //! | `writer` | the only requests by which the command writes |
@@ -10,6 +11,7 @@
 mod arguments;
 mod change;
 mod desk;
+mod equal;
 mod preview;
 mod writer;
 
@@ -143,6 +145,7 @@ fn propose(there: &desk::There, request: &GrantRequest, is_written: bool) -> Res
     let manifest = inventory.propose_grant(&request, there.now(&request.organization))?;
     let text = |pointer: &str| manifest.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let id = GrantId::new(text("/metadata/namespace"), text("/metadata/name"));
+    let remarks = equal::just_made(there, &manifest).into_iter().collect();
     Ok(Proposed::Write(Write {
         organization: request.organization,
         definition: request.definition,
@@ -150,7 +153,7 @@ fn propose(there: &desk::There, request: &GrantRequest, is_written: bool) -> Res
         change: None,
         manifest,
         id,
-        remarks: Vec::new(),
+        remarks,
     }))
 }
 

@@ -11,7 +11,8 @@ use crate::{
     api::entitlement_instance::State,
     core::{
         acceptance::{Acceptance, Chain},
-        calendar::{Bound, CalendarDuration, Instant, format_instant, length},
+        calendar::{Bound, CalendarDuration, Instant, InvalidMoment, Moment, format_instant, length},
+        grant::{Grant, Stated},
         refusal::{Reason, Refusal},
     },
 };
@@ -184,7 +185,7 @@ impl Settling<'_> {
             spec: grant.written.clone(),
         };
         let settled = self.run(index, Arc::new(acceptance), day)?;
-        refuse_empty(&settled)?;
+        refuse_empty(&settled, grant)?;
         Ok(settled)
     }
 
@@ -310,7 +311,12 @@ pub fn refuse_outrun(group: &Group, settled: &mut [Settled]) {
     }
 }
 
-fn refuse_empty(settled: &Settled) -> Result<(), Refusal> {
+/// A moment as it was written, where it was: a day stays that day, which it is in no other zone.
+fn written(stated: &Stated<Moment, InvalidMoment>) -> Option<String> {
+    stated.as_ref()?.as_ref().ok().map(ToString::to_string)
+}
+
+fn refuse_empty(settled: &Settled, grant: &Grant) -> Result<(), Refusal> {
     let Some(Running { term, .. }) = &settled.running else { return Ok(()) };
     let start = term.start.instant();
     if !term.end.instant().has_come(start) {
@@ -318,8 +324,8 @@ fn refuse_empty(settled: &Settled) -> Result<(), Refusal> {
     }
     let message = format!(
         "the end {} is not after the start {}: give a later end or an earlier start",
-        term.end.instant(),
-        format_instant(start)
+        written(&grant.end).unwrap_or_else(|| term.end.instant().to_string()),
+        written(&grant.start).unwrap_or_else(|| format_instant(start))
     );
     Err(Refusal::new(Reason::InvalidTerm, message))
 }

@@ -401,7 +401,7 @@ fn a_new_renewal_with_an_end_not_after_follows_has_an_invalid_term() {
     assert_eq!(world.line("2027-01-01", "b"), "b: Rejected InvalidTerm");
     assert_eq!(
         world.message("2027-01-01", "b"),
-        "the end 2027-02-01T00:00:00Z is not after the start 2027-02-01T00:00:00Z: give a later end or an earlier start"
+        "the end 2027-01-31 is not after the start 2027-02-01T00:00:00Z: give a later end or an earlier start"
     );
 }
 

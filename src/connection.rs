@@ -96,7 +96,7 @@ impl Connection {
         match error.source().and_then(|source| source.downcast_ref::<KubeconfigError>()) {
             None => ConnectionError::Unconfigured("neither a kubeconfig nor a service account".to_owned()),
             Some(error @ (KubeconfigError::ReadConfig(..) | KubeconfigError::FindPath)) => {
-                ConnectionError::Unconfigured(self.unusable(error))
+                ConnectionError::Unconfigured(format!("kubeconfig {}", self.unusable(error)))
             }
             Some(error) => ConnectionError::Kubeconfig(self.unusable(error)),
         }
@@ -108,7 +108,7 @@ impl Connection {
         let file = self.file();
         match error {
             KubeconfigError::ReadConfig(error, path) => format!("{}: it cannot be read: {error}", path.display()),
-            KubeconfigError::FindPath => "there is no home folder, in which .kube/config would be".to_owned(),
+            KubeconfigError::FindPath => "~/.kube/config: there is no home folder".to_owned(),
             KubeconfigError::Parse(error) => match error.location() {
                 Some(place) => {
                     format!("{file}: it is no kubeconfig (line {}, column {})", place.line(), place.column())

@@ -1,5 +1,6 @@
 //! What `-f` took that was meant otherwise: it takes all that follows it.
 
+use super::terminal::harmless;
 use clap::{
     Error,
     builder::StyledStr,
@@ -12,6 +13,7 @@ use std::ffi::{OsStr, OsString};
 pub fn told(mut error: Error, words: &[OsString]) -> Error {
     let taken = last_taken(words).filter(|_| error.kind() == ErrorKind::MissingRequiredArgument);
     if let Some(word) = taken.and_then(OsStr::to_str) {
+        let word = harmless(word);
         let tip = format!(
             "-f takes all that follows it, {word} too: write {word} before -f, or behind -- (-f PATH -- {word})"
         );

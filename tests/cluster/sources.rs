@@ -167,7 +167,7 @@ fn rights_that_end_early_are_told(stage: &Stage) {
     };
     assert_eq!(
         explain(&[]),
-        (Some(2), "entitlement-operator: you may not list organizations: ask for the right to view the kinds of entitlements.dev, or give manifests with -f\n".to_owned(), String::new())
+        (Some(2), "entitlement-operator: you may not list organizations: ask for the role entitlements-view in the cluster (the right to view the kinds of entitlements.dev), or give manifests with -f\n".to_owned(), String::new())
     );
     let catalogue =
         "organizations.entitlements.dev,facetdefinitions.entitlements.dev,entitlementdefinitions.entitlements.dev";
@@ -204,7 +204,7 @@ fn rights_that_end_early_are_told(stage: &Stage) {
         (code, errors.as_str()),
         (
             Some(2),
-            "entitlement-operator: you may not list entitlementinstances in namespace default: ask for the right to view the kinds of entitlements.dev, or give manifests with -f\n"
+            "entitlement-operator: you may not list entitlementinstances in namespace default: ask for the role entitlements-view in the cluster (the right to view the kinds of entitlements.dev), or give manifests with -f\n"
         )
     );
 }

@@ -2,7 +2,7 @@
 
 use super::{
     change::{Change, change},
-    cluster::{self, NOT_SEEN, Scope, unseen_secrets},
+    cluster::{self, NOT_SEEN, Scope, not_seen, unseen_secrets},
     connection::ConnectionArguments,
     days::whose_days,
     diagnostics::{Excerpts, Finding, Label, MAX_FINDINGS, Severity, say_all},
@@ -22,7 +22,7 @@ use crate::{
         grant::GrantId,
         name::{Fault, dns_label},
     },
-    evaluation::Limits,
+    evaluation::{Limits, SecretName},
     offline::{EntitlementKind, Inventory, Survey, When},
 };
 use chrono::{DurationRound, TimeDelta, Utc};
@@ -211,7 +211,6 @@ impl Examination {
         self.findings.retain(|finding| concerns(inventory, finding, &chooses));
         let unseen = inventory.unseen(chooses);
         let unseen: Vec<String> = unseen.iter().map(|(namespace, name)| format!("{namespace}/{name}")).collect();
-        let is_of_secrets = |finding: &Finding| finding.reason == NOT_SEEN && finding.message.contains("the Secrets ");
         match self.findings.iter().position(is_of_secrets) {
             Some(index) if unseen.is_empty() => drop(self.findings.remove(index)),
             Some(index) => {
@@ -311,8 +310,41 @@ pub fn gather(source: &SourceArguments, created: impl Into<When>) -> Result<Mani
         let cluster = in_cluster(source, Vec::new(), created)?;
         files.known = judge(&cluster, &cluster.inventory.survey(created), created).iter().map(Finding::gist).collect();
         files.lay_over(&cluster, created)?;
+        let wanted = files.inventory.sources_wanted_since(&cluster.inventory);
+        let unseen = look_for(source, wanted, &mut files.inventory)?;
+        if !unseen.is_empty() {
+            files.findings.retain(|finding| !is_of_secrets(finding));
+            let unseen = files.inventory.unseen(|_| true);
+            let unseen: Vec<String> = unseen.iter().map(|(namespace, name)| format!("{namespace}/{name}")).collect();
+            files.findings.push(not_seen(unseen_secrets(&unseen)));
+        }
     }
     Ok(files)
+}
+
+/// Looks in the cluster for Secrets that are named by what is not there yet, and returns the names of those that may not be
+/// read. Without a cluster there are none.
+///
+/// # Errors
+/// When it cannot be reached.
+pub fn look_for(
+    source: &SourceArguments,
+    wanted: BTreeSet<SecretName>,
+    inventory: &mut Inventory,
+) -> Result<Vec<String>, Failure> {
+    let is_cluster = source.filename.is_empty() || source.with_cluster;
+    if !is_cluster || wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sources = cluster::look_for(&source.connection.connection(), wanted)?;
+    let unseen = sources.unseen();
+    sources.add_to(inventory);
+    Ok(unseen)
+}
+
+/// Whether a finding is that Secrets were not seen.
+fn is_of_secrets(finding: &Finding) -> bool {
+    finding.reason == NOT_SEEN && finding.message.contains("the Secrets ")
 }
 
 fn in_cluster(source: &SourceArguments, namespaces: Vec<String>, created: When) -> Result<Manifests, Failure> {

@@ -195,7 +195,7 @@ impl Inventory {
 
     /// The Secrets, by namespace and name, that grants take values from, where their organization allows grants at all.
     #[must_use]
-    pub fn sources_wanted(&self) -> BTreeSet<(Arc<str>, Arc<str>)> {
+    pub fn sources_wanted(&self) -> BTreeSet<SecretName> {
         let may_assign = |grant: &Grant| {
             let organization = self.organizations.get(&grant.organization);
             organization.is_some_and(|organization| {
@@ -204,6 +204,13 @@ impl Inventory {
         };
         let grants = self.grants.values().filter(|grant| may_assign(grant));
         grants.flat_map(|grant| facets::sources(grant)).collect()
+    }
+
+    /// Those of them that are wanted here and were not `before`, and that no manifest brings.
+    #[must_use]
+    pub fn sources_wanted_since(&self, before: &Self) -> BTreeSet<SecretName> {
+        let (wanted, known) = (self.sources_wanted(), before.sources_wanted());
+        wanted.into_iter().filter(|name| !known.contains(name) && !self.secrets.contains_key(name)).collect()
     }
 
     /// The namespaces in which grants of the organizations may lie.

@@ -89,6 +89,7 @@ fn the_cluster_its_manifests_and_the_operator_say_the_same() {
     let stage = stage();
     manifests_say_the_same(&stage);
     what_is_not_seen_is_a_part_of_the_answer(&stage);
+    no_secret_is_called_missing_to_the_service_desk(&stage);
     spoil(&stage);
     the_operator_says_the_same(&stage);
     rights_that_end_early_are_told(&stage);
@@ -252,6 +253,69 @@ fn what_is_not_seen_is_a_part_of_the_answer(stage: &Stage) {
         let (_, errors, said) = answer(arguments);
         assert!(!errors.contains("acme") && !said.contains("acme"), "{arguments:?}: {errors}{said}");
     }
+}
+
+/// The role that `manifests` makes, bound as docs/rights.md does it.
+fn bind_service_desk(stage: &Stage) {
+    let manifests = command(stage.plane.kubeconfig(), &["manifests"]);
+    let is_desks = |manifest: &&str| manifest.contains("\n  name: entitlements-service-desk\n");
+    let roles: Vec<&str> = text(&manifests.stdout).split("\n---\n").filter(is_desks).collect();
+    assert_eq!(roles.len(), 2, "{roles:?}");
+    let path = stage.plane.folder().join("service-desk.yaml");
+    std::fs::write(&path, roles.join("\n---\n")).unwrap();
+    stage.kubectl(&["apply", "--filename", path.to_str().unwrap()]);
+    let group = "--group=service-desk";
+    stage.kubectl(&["create", "clusterrolebinding", "service-desk", "--clusterrole=entitlements-service-desk", group]);
+    let role = ["--role=entitlements-service-desk", group, "--namespace=entitlement-operator"];
+    stage.kubectl(&[&["create", "rolebinding", "service-desk"], &role[..]].concat());
+}
+
+/// Nor is it of one that only what is asked for would name; who may read Secrets is told whether it is there.
+fn no_secret_is_called_missing_to_the_service_desk(stage: &Stage) {
+    bind_service_desk(stage);
+    let value = "--from-literal=password=hunter2hunter2";
+    stage.kubectl(&["create", "secret", "generic", "globex-backup", value, "--namespace=entitlements"]);
+    let said = |arguments: &[&str], who: &[&str]| {
+        let output = command(stage.plane.kubeconfig(), &[arguments, who].concat());
+        (output.status.code(), format!("{}{}", text(&output.stdout), text(&output.stderr)))
+    };
+    let desk = ["--as", "anna", "--as-group", "service-desk"];
+    crate::wait::eventually(DEADLINE, "the service desk may look", || {
+        let (_, answer) = said(&["explain", "acme"], &desk);
+        if answer.contains("may not list") { Err(answer) } else { Ok(()) }
+    });
+    let secret = "backup.repositoryPassword=globex-backup/password";
+    let grant = ["grant", "globex", "managed-backup", "--secret", secret];
+    let file = stage.plane.folder().join("globex-backup.yaml");
+    let (code, manifest) = said(&grant, &[]);
+    assert!(code == Some(0) && !manifest.contains("SecretNot"), "{manifest}");
+    std::fs::write(&file, manifest.split("\nWhat ").next().unwrap()).unwrap();
+    let with_cluster = ["-f", file.to_str().unwrap(), "--with-cluster", "-n", "entitlements"];
+    for arguments in [
+        &["explain", "acme"][..],
+        &["explain", "acme", "managed-backup"],
+        &["explain", "acme", "-o", "json"],
+        &["timeline"],
+        &["timeline", "-o", "json"],
+        &["validate"],
+        &["render"],
+        &grant,
+        &[&["validate"], &with_cluster[..]].concat(),
+        &[&["explain", "globex", "-o", "json"], &with_cluster[..]].concat(),
+    ] {
+        let (code, answer) = said(arguments, &desk);
+        let flat = answer.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(code == Some(0) && !flat.contains("there is no Secret"), "{arguments:?}: {answer}");
+        assert!(flat.contains("not seen") || flat.contains("you may not read"), "{arguments:?}: {answer}");
+        assert!(!flat.contains("SecretNotFound") && !flat.contains(" ! "), "{arguments:?}: {answer}");
+    }
+    for arguments in [&["validate"], &["explain", "globex"]] {
+        let (code, answer) = said(&[&arguments[..], &with_cluster].concat(), &[]);
+        assert!(code == Some(0) && !answer.contains("Secret"), "{answer}");
+    }
+    let absent = ["grant", "globex", "managed-backup", "--secret", "backup.repositoryPassword=nowhere/password"];
+    let (_, answer) = said(&absent, &[]);
+    assert!(answer.contains("there is no Secret nowhere in namespace entitlements"), "{answer}");
 }
 
 const PARTIAL: &str = "\

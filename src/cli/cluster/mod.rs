@@ -13,12 +13,13 @@ pub use error::{ClusterError, explain, is_forbidden};
 use super::manifests::Manifests;
 use crate::{
     connection::{Connection, client},
+    evaluation::SecretName,
     offline::When,
 };
 use kube::Client;
 use reader::Reader;
-pub use reader::{NOT_SEEN, unseen_secrets};
-use std::{io, time::Duration};
+pub use reader::{NOT_SEEN, Sources, not_seen, unseen_secrets};
+use std::{collections::BTreeSet, io, time::Duration};
 use tokio::runtime::{Builder, Runtime};
 
 /// A cluster that is there answers sooner.
@@ -47,6 +48,17 @@ pub fn read(connection: &Connection, scope: &Scope) -> Result<Manifests, Cluster
     runtime()?.block_on(async {
         let (client, url) = connect(connection).await?;
         Reader::new(client, url, scope).read().await
+    })
+}
+
+/// Looks for Secrets that objects name which are not in the cluster yet.
+///
+/// # Errors
+/// When it cannot be reached.
+pub fn look_for(connection: &Connection, wanted: BTreeSet<SecretName>) -> Result<Sources, ClusterError> {
+    runtime()?.block_on(async {
+        let (client, url) = connect(connection).await?;
+        Sources::read(&client, &url, wanted).await
     })
 }
 

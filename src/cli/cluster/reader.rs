@@ -15,6 +15,7 @@ use crate::{
     controller::leadership::mark::Mark,
     core::{name, secret::Secret},
     evaluation::{
+        SecretName, SecretSources,
         catalogue::Revision,
         object::{MANAGED_BY, MANAGER},
     },
@@ -246,48 +247,33 @@ impl<'a> Reader<'a> {
     /// The Secrets that grants take values from.
     async fn read_secrets(&mut self) -> Result<(), ClusterError> {
         let wanted = self.manifests.inventory.sources_wanted();
-        let client = &self.client;
-        let read = |(namespace, name): (Arc<str>, Arc<str>)| async move {
-            let api: Api<SecretObject> = Api::namespaced(client.clone(), &namespace);
-            match api.get_opt(&name).await {
-                Err(error) if is_forbidden(&error) => Ok(Found::Forbidden((namespace, name))),
-                Ok(Some(secret)) => Ok(Found::Secret((namespace, name), data(secret))),
-                Ok(None) => Ok(Found::Nothing),
-                Err(error) => Err(error),
-            }
-        };
-        let found: Result<Vec<Found>, kube::Error> =
-            stream::iter(wanted).map(read).buffered(AT_ONCE).try_collect().await;
-        let mut forbidden = Vec::new();
-        for found in found.map_err(|error| explain(&error, "secrets", ASK_ADMIN, &self.url))? {
-            match found {
-                Found::Secret(key, data) => self.manifests.inventory.add_secrets([(key, Arc::new(data))].into()),
-                Found::Forbidden(secret) => {
-                    forbidden.push(format!("{}/{}", secret.0, secret.1));
-                    self.manifests.inventory.add_unseen(secret);
-                }
-                Found::Nothing => {}
-            }
-        }
-        if !forbidden.is_empty() {
-            self.note(unseen_secrets(&forbidden));
+        let sources = Sources::read(&self.client, &self.url, wanted).await?;
+        let unseen = sources.unseen();
+        sources.add_to(&mut self.manifests.inventory);
+        if !unseen.is_empty() {
+            self.note(unseen_secrets(&unseen));
         }
         Ok(())
     }
 
     /// Says what was not seen.
     fn note(&mut self, message: String) {
-        self.manifests.findings.push(Finding {
-            location: Location { source: 0, path: Origin::in_cluster().path, span: None },
-            severity: Severity::Warning,
-            label: None,
-            reason: NOT_SEEN.to_owned(),
-            field: String::new(),
-            message,
-            suggestion: None,
-            rewrite: None,
-            excerpt: Excerpt::Nothing,
-        });
+        self.manifests.findings.push(not_seen(message));
+    }
+}
+
+/// That something was not seen.
+pub fn not_seen(message: String) -> Finding {
+    Finding {
+        location: Location { source: 0, path: Origin::in_cluster().path, span: None },
+        severity: Severity::Warning,
+        label: None,
+        reason: NOT_SEEN.to_owned(),
+        field: String::new(),
+        message,
+        suggestion: None,
+        rewrite: None,
+        excerpt: Excerpt::Nothing,
     }
 }
 
@@ -311,6 +297,50 @@ fn value(kind: EntitlementKind, object: &DynamicObject) -> Result<Value, serde_j
     Ok(value)
 }
 
+/// Secrets that were looked for. One that is in neither list is not there.
+#[derive(Debug, Default)]
+pub struct Sources {
+    found: SecretSources,
+    forbidden: Vec<SecretName>,
+}
+
+impl Sources {
+    /// Looks for Secrets.
+    pub async fn read(client: &Client, url: &str, wanted: BTreeSet<SecretName>) -> Result<Self, ClusterError> {
+        let read = |(namespace, name): SecretName| async move {
+            let api: Api<SecretObject> = Api::namespaced(client.clone(), &namespace);
+            match api.get_opt(&name).await {
+                Err(error) if is_forbidden(&error) => Ok(Found::Forbidden((namespace, name))),
+                Ok(Some(secret)) => Ok(Found::Secret((namespace, name), data(secret))),
+                Ok(None) => Ok(Found::Nothing),
+                Err(error) => Err(error),
+            }
+        };
+        let found: Result<Vec<Found>, kube::Error> =
+            stream::iter(wanted).map(read).buffered(AT_ONCE).try_collect().await;
+        let mut sources = Self::default();
+        for found in found.map_err(|error| explain(&error, "secrets", ASK_ADMIN, url))? {
+            match found {
+                Found::Secret(name, data) => drop(sources.found.insert(name, Arc::new(data))),
+                Found::Forbidden(name) => sources.forbidden.push(name),
+                Found::Nothing => {}
+            }
+        }
+        Ok(sources)
+    }
+
+    /// The names of those that may not be read.
+    pub fn unseen(&self) -> Vec<String> {
+        self.forbidden.iter().map(|(namespace, name)| format!("{namespace}/{name}")).collect()
+    }
+
+    /// What grants take values from.
+    pub fn add_to(self, inventory: &mut Inventory) {
+        inventory.add_secrets(self.found);
+        self.forbidden.into_iter().for_each(|name| inventory.add_unseen(name));
+    }
+}
+
 type SecretData = BTreeMap<String, Secret<Vec<u8>>>;
 
 fn data(secret: SecretObject) -> SecretData {
@@ -319,8 +349,8 @@ fn data(secret: SecretObject) -> SecretData {
 }
 
 enum Found {
-    Secret((Arc<str>, Arc<str>), SecretData),
-    Forbidden((Arc<str>, Arc<str>)),
+    Secret(SecretName, SecretData),
+    Forbidden(SecretName),
     Nothing,
 }
 

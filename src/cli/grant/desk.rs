@@ -13,7 +13,7 @@ use crate::{
     cli::{
         cluster::{ClusterError, runtime},
         manifests::Manifests,
-        offline::{Examination, gather},
+        offline::{Examination, gather, look_for},
         outcome::{Failure, Outcome},
         print, say,
     },
@@ -21,7 +21,7 @@ use crate::{
         calendar::{Instant, Tz},
         grant::GrantId,
     },
-    offline::When,
+    offline::{EntitlementKind, When},
 };
 use serde_json::Value;
 
@@ -113,7 +113,7 @@ impl Desk<'_> {
         if outcome == Outcome::Unreadable {
             return Ok(Prepared::Done(outcome));
         }
-        let there = There { manifests: examination.manifests, when };
+        let mut there = There { manifests: examination.manifests, when };
         let write = match propose(&there)? {
             Proposed::Nothing(sentence) => {
                 say(&format!("{sentence}: there is nothing to do"));
@@ -121,6 +121,7 @@ impl Desk<'_> {
             }
             Proposed::Write(write) => write,
         };
+        self.look_for_secrets(&mut there, &write)?;
         let preview = Preview::of(&there.manifests, &write.id, &write.organization, &write.text, when)?;
         if !preview.errors.is_empty() {
             refuse(&there, &write, &preview);
@@ -134,6 +135,18 @@ impl Desk<'_> {
         tell(&write, &preview);
         say(self.arguments.advice());
         Ok(Prepared::Done(Outcome::Valid))
+    }
+
+    /// What is to be written may take values from Secrets that nothing has named so far.
+    fn look_for_secrets(&self, there: &mut There, write: &Write) -> Result<(), Failure> {
+        let inventory = &mut there.manifests.inventory;
+        let mut after = inventory.clone();
+        if after.add(EntitlementKind::EntitlementInstance, &write.manifest).is_err() {
+            // It is read again, and said to be wrong, where it is looked at.
+            return Ok(());
+        }
+        let wanted = after.sources_wanted_since(inventory);
+        look_for(&self.arguments.source(), wanted, inventory).map(drop)
     }
 
     fn apply(&self, write: &Write, zone: Tz) -> Result<Result<Outcome, Failure>, Refused> {

@@ -76,6 +76,40 @@ fn json_is_what_the_summary_says() {
     assert_eq!(json(&["never-heard-of", "-o", "json"]), Value::Null);
 }
 
+/// Of a folder as a pod mounts it.
+#[test]
+fn an_amount_that_changes_is_told_with_what_comes() {
+    let flag = |variants: Value, rule: Value| json!({"state": "ENABLED", "variants": variants, "defaultVariant": "0", "targeting": rule});
+    let before = |seconds: i64, now: &str, then: Value| json!({"if": [{"<": [{"var": "$flagd.timestamp"}, seconds]}, now, then]});
+    // 2090-04-01 in UTC, and the end of 2090 in Berlin.
+    let (shrinks, ends) = (3_794_688_000_i64, 3_818_444_400_i64);
+    let rule = before(0, "0", before(shrinks, "12.5", before(ends, "20", json!("0"))));
+    let flags = json!({"flags": {"support": flag(json!({"0": 0, "12.5": 12.5, "20": 20}), rule)}});
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("entitlements.json");
+    fs::write(&file, whole().to_string()).unwrap();
+    let shown = || {
+        let arguments = ["show", "support", "-f", file.to_str().unwrap()];
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_entitlement-operator")).args(arguments).env("TZ", "UTC").output().unwrap();
+        assert_eq!((code(&output), text(&output.stderr)), (0, ""));
+        text(&output.stdout).lines().skip(3).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let without =
+        ["ENTITLEMENT                 HAS          UNTIL", "Premium support (support)   12.5 hours   2090-12-31 23:00"];
+    assert_eq!(shown(), without);
+    fs::write(folder.path().join("flags.json"), flags.to_string()).unwrap();
+    assert_eq!(
+        shown(),
+        [
+            "ENTITLEMENT                 HAS          UNTIL              NEXT",
+            "Premium support (support)   12.5 hours   2090-12-31 23:00   20 hours from 2090-04-01",
+        ]
+    );
+    fs::write(folder.path().join("flags.json"), "{").unwrap();
+    assert_eq!(shown(), without);
+}
+
 #[test]
 fn who_holds_nothing_is_told_so() {
     let output = run_with_input(&["show", "-f", "-"], &json!({"organization": "new", "entitlements": {}}).to_string());

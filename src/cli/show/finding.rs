@@ -24,6 +24,8 @@ use std::{
 
 /// The key that the summary stands under.
 const KEY: &str = "entitlements.json";
+/// The key that its flags stand under.
+const FLAGS: &str = "flags.json";
 /// The name that it has where the organization gives it none.
 const USUAL_NAME: &str = "entitlements";
 const ASK: &str = "ask for the right to read ConfigMaps there, or read the file that a pod mounts, with -f";
@@ -47,6 +49,7 @@ pub struct Found {
     /// Where.
     pub place: Place,
     text: String,
+    flags: Option<String>,
     organization: String,
 }
 
@@ -60,14 +63,14 @@ impl Found {
         if summary.organization != self.organization {
             return Err(foreign(&self.place, "it speaks of another organization than its label"));
         }
-        Ok(summary)
+        Ok(summary.with_flags(self.flags.as_deref()))
     }
 
     fn of(config_map: ConfigMap, place: Place) -> Result<Self, Failure> {
         let organization = organization(&config_map.metadata, &place).map_err(|what| foreign(&place, what))?;
-        let text = config_map.data.and_then(|mut data| data.remove(KEY));
-        let text = text.ok_or_else(|| foreign(&place, "it has no entitlements.json"))?;
-        Ok(Self { place, text, organization })
+        let mut data = config_map.data.unwrap_or_default();
+        let text = data.remove(KEY).ok_or_else(|| foreign(&place, "it has no entitlements.json"))?;
+        Ok(Self { place, text, flags: data.remove(FLAGS), organization })
     }
 }
 
@@ -203,4 +206,13 @@ pub fn file(path: &Path) -> Result<String, Failure> {
         return Err(Failure::Usage(format!("{} is larger than any summary", path.display())));
     }
     Ok(text)
+}
+
+/// The flags that a pod mounts beside a file, where they are there.
+#[must_use]
+pub fn flags_beside(path: &Path) -> Option<String> {
+    if path.as_os_str() == "-" {
+        return None;
+    }
+    file(&path.with_file_name(FLAGS)).ok()
 }

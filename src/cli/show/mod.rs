@@ -3,9 +3,11 @@
 //! | file | what it knows |
 //! |---|---|
 //! | `finding` | where the summary lies, and whether the operator has made it |
+//! | `coming` | what amounts come next, as the flags beside it have them |
 //! | `summary` | what stands in it, once it is valid by its schema |
 //! | `table` | the same for people |
 
+mod coming;
 mod finding;
 mod summary;
 mod table;
@@ -93,7 +95,8 @@ fn config_map(name: &str) -> Result<String, Fault> {
 
 fn read(arguments: &ShowArguments) -> Result<(Summary, Option<Place>), Failure> {
     if let Some(path) = &arguments.file {
-        return Ok((Summary::read(&finding::file(path)?, &path.display().to_string())?, None));
+        let summary = Summary::read(&finding::file(path)?, &path.display().to_string())?;
+        return Ok((summary.with_flags(finding::flags_beside(path).as_deref()), None));
     }
     let connection = arguments.connection.connection();
     let found = finding::find(&connection, arguments.namespace.as_deref(), arguments.summary.as_deref())?;
@@ -101,7 +104,8 @@ fn read(arguments: &ShowArguments) -> Result<(Summary, Option<Place>), Failure> 
 }
 
 fn on_paper(summary: &Summary, place: Option<&Place>, handle: Option<&str>) -> String {
-    table::table(summary, place, handle, zone(), columns_of_standard_output(), Palette::of_standard_output())
+    let now = (Utc::now(), zone());
+    table::table(summary, place, handle, now, columns_of_standard_output(), Palette::of_standard_output())
 }
 
 /// The time zone of whoever reads: that of `TZ`, else of the machine, else UTC.

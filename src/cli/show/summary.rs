@@ -1,6 +1,9 @@
 //! What stands in a summary, once it is valid by its schema.
 
-use super::moment;
+use super::{
+    coming::{Coming, coming},
+    moment,
+};
 use crate::{
     cli::{outcome::Failure, schema, terminal::harmless},
     core::calendar::Instant,
@@ -24,6 +27,9 @@ pub struct Summary {
     /// As it is written.
     #[serde(skip)]
     whole: Value,
+    /// The flags beside it; null without any.
+    #[serde(skip)]
+    flags: Value,
 }
 
 /// What an organization holds of one definition.
@@ -68,6 +74,20 @@ impl Summary {
         }
         let summary = Self::deserialize(&whole).map_err(|error| wrong(error.to_string()))?;
         Ok(Self { whole, ..summary })
+    }
+
+    /// With the flags that lie beside it. What cannot be read of them is not needed.
+    #[must_use]
+    pub fn with_flags(self, flags: Option<&str>) -> Self {
+        let flags = flags.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        Self { flags, ..self }
+    }
+
+    /// The amount that comes after the one that a handle has now.
+    #[must_use]
+    pub fn coming(&self, handle: &str, now: Instant) -> Option<Coming> {
+        let amount = self.entitlements.get(handle).filter(|entry| entry.entitled)?.amount.as_deref()?;
+        coming(&self.flags, handle, amount, now)
     }
 
     /// Whether a handle was in force when the summary was written.

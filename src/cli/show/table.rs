@@ -12,12 +12,13 @@ use crate::{
         terminal::{Palette, Tone},
         text::{COLUMNS, Paper, cut},
     },
-    core::calendar::Tz,
+    core::calendar::{Instant, Tz},
 };
 use serde_json::Value;
 
 /// What is made narrower where there is no room: the dates, so that one stands on a line, a long quantity, a long name.
 const NARROWING: [(usize, usize); 3] = [(2, 21), (1, 21), (0, 24)];
+const NARROWING_WITH_NEXT: [(usize, usize); 5] = [(2, 21), (1, 21), (0, 24), (3, 16), (2, 11)];
 
 /// A name for people is cut, so that the handle behind it, which programs check, can be seen.
 const MOST_OF_NAME: usize = 32;
@@ -27,7 +28,7 @@ pub fn table(
     summary: &Summary,
     place: Option<&Place>,
     handle: Option<&str>,
-    zone: Tz,
+    (now, zone): (Instant, Tz),
     room: Option<usize>,
     palette: Palette,
 ) -> String {
@@ -45,8 +46,16 @@ pub fn table(
         paper.paragraph(0, Some(Tone::Bad), &nothing);
         return paper.into_text();
     }
-    let rows: Vec<[Cell; 3]> = shown.iter().map(|(name, entry)| row(name, entry, zone)).collect();
-    columns(&mut paper, ["ENTITLEMENT", "HAS", "UNTIL"], &rows, (room, &NARROWING));
+    let rows = shown.iter().map(|(name, entry)| row(name, entry, zone));
+    let next: Vec<String> = shown.iter().map(|(name, entry)| next(summary, name, entry, (now, zone))).collect();
+    if next.iter().all(String::is_empty) {
+        let rows: Vec<[Cell; 3]> = rows.collect();
+        columns(&mut paper, ["ENTITLEMENT", "HAS", "UNTIL"], &rows, (room, &NARROWING));
+    } else {
+        let rows: Vec<[Cell; 4]> =
+            rows.zip(&next).map(|([name, has, until], next)| [name, has, until, cell(next, None)]).collect();
+        columns(&mut paper, ["ENTITLEMENT", "HAS", "UNTIL", "NEXT"], &rows, (room, &NARROWING_WITH_NEXT));
+    }
     if let (Some(_), [(_, entry)]) = (handle, shown.as_slice()) {
         facets(&mut paper, entry);
     }
@@ -73,10 +82,19 @@ fn has(entry: &Entry, zone: Tz) -> String {
         let start = entry.valid_from.as_deref().and_then(moment);
         return start.map_or_else(|| "not now".to_owned(), |start| format!("from {}", first_day(start, zone)));
     }
-    match (&entry.amount, &entry.unit) {
-        (None, _) => "yes".to_owned(),
-        (Some(amount), unit) => format!("{} {}", amount.to_lowercase(), unit.as_deref().unwrap_or_default()),
-    }
+    entry.amount.as_deref().map_or_else(|| "yes".to_owned(), |amount| quantity(amount, entry))
+}
+
+fn quantity(amount: &str, entry: &Entry) -> String {
+    format!("{} {}", amount.to_lowercase(), entry.unit.as_deref().unwrap_or_default())
+}
+
+/// What comes while it is held: UNTIL tells nothing of how much there is until then.
+fn next(summary: &Summary, handle: &str, entry: &Entry, (now, zone): (Instant, Tz)) -> String {
+    let coming = summary.coming(handle, now);
+    coming.map_or_else(String::new, |coming| {
+        format!("{} from {}", quantity(&coming.amount, entry), first_day(coming.at, zone))
+    })
 }
 
 /// The end of the contract, and that of the delivery where this is later.

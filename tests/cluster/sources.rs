@@ -309,8 +309,8 @@ fn no_secret_is_called_missing_to_the_service_desk(stage: &Stage) {
         assert!(flat.contains("not seen") || flat.contains("you may not read"), "{arguments:?}: {answer}");
         assert!(!flat.contains("SecretNotFound") && !flat.contains(" ! "), "{arguments:?}: {answer}");
     }
-    for arguments in [&["validate"], &["explain", "globex"]] {
-        let (code, answer) = said(&[&arguments[..], &with_cluster].concat(), &[]);
+    for arguments in [&["validate"][..], &["explain", "globex"]] {
+        let (code, answer) = said(&[arguments, &with_cluster].concat(), &[]);
         assert!(code == Some(0) && !answer.contains("Secret"), "{answer}");
     }
     let absent = ["grant", "globex", "managed-backup", "--secret", "backup.repositoryPassword=nowhere/password"];

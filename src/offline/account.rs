@@ -2,6 +2,7 @@
 
 use super::{
     Inventory, When,
+    by_hand::{ByHand, by_hand},
     course::{change, differences},
     inventory::Tenancy,
     lane::{Lane, parts},
@@ -42,6 +43,8 @@ pub struct Passage {
     pub past: Vec<Step>,
     /// Whether `past` is all.
     pub is_past_told: bool,
+    /// What was done by hand last.
+    pub by_hand: Option<ByHand>,
     /// What comes next.
     pub future: Vec<Step>,
     /// Where more comes than that, from this moment on.
@@ -74,7 +77,7 @@ impl Inventory {
     ) -> Option<Account> {
         let snapshot = self.snapshot_of(organization)?;
         let now = when.into().first(zone_of(snapshot.organization.as_deref()));
-        let since = |name: &str| self.amount_since(name);
+        let since = |name: &str| self.record(name);
         let explanation = explanation::explain(&snapshot, definition, now, &since);
         let mut left = effort.work;
         let passages = parts(&snapshot).into_iter().filter_map(|part| {
@@ -82,7 +85,8 @@ impl Inventory {
             let is_chosen = definition.is_none_or(|chosen| chosen == &*name);
             let told = explanation.entitlements.iter().find(|told| told.definition == *name).filter(|_| is_chosen)?;
             let beginning = beginning(told).unwrap_or(now);
-            Some((name, passage(&part, beginning, now, effort.steps, &mut left)))
+            let by_hand = by_hand(&part, told, &mut left);
+            Some((name, Passage { by_hand, ..passage(&part, beginning, now, effort.steps, &mut left) }))
         });
         let passages = passages.collect();
         let has_grant: BTreeSet<&Arc<str>> = snapshot.grants.iter().map(|grant| &grant.definition).collect();
@@ -125,6 +129,7 @@ fn passage(snapshot: &Snapshot, beginning: Instant, now: Instant, steps: usize, 
     Passage {
         past: if is_past_told { past.steps } else { Vec::new() },
         is_past_told,
+        by_hand: None,
         future: future.steps,
         more: future.next,
     }

@@ -22,7 +22,7 @@ use crate::{
             CatalogueEntry, CompiledDefinition, Present, Revision, Source, history, newest_valid, revision_name,
         },
         doubts::{Doubt, doubts, is_renewed_by},
-        explanation::{Told, told_since},
+        explanation::{Part, Record, told_since},
     },
     render::flags::Offers,
 };
@@ -343,11 +343,12 @@ impl Inventory {
         grants.into_iter().map(|(name, grants)| self.snapshot(name, grants, catalogue, &offers, &tenancy)).collect()
     }
 
-    /// Since when a definition gives the amount that it gives now, by itself and together.
-    pub(super) fn amount_since(&self, name: &str) -> Told {
-        let definition = self.definitions.get(name);
+    /// Since when a definition says what it says of amounts.
+    pub(super) fn record(&self, name: &str) -> Record {
+        let definition = self.definitions.get(name).map(AsRef::as_ref);
         let revisions = self.revisions.get(name).into_iter().flat_map(BTreeMap::values);
-        told_since(definition.map(AsRef::as_ref), revisions)
+        let told = |part| told_since(definition, revisions.clone(), part);
+        Record { amount: told(Part::Amount), aggregation: told(Part::Aggregation) }
     }
 
     /// The organization that a grant names.

@@ -25,7 +25,7 @@ use std::{
 };
 
 /// What an evaluation costs beside that of its grants, in evaluations of a grant.
-const EVALUATION: usize = 20;
+pub(super) const EVALUATION: usize = 20;
 
 /// What is to become of an object.
 #[derive(Clone, Debug)]

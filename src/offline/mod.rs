@@ -9,6 +9,7 @@
 //! inventory's moment. Without ControllerRevisions an invalid definition has no earlier state that serves.
 
 mod account;
+mod by_hand;
 mod course;
 mod difference;
 mod digest;
@@ -29,6 +30,7 @@ mod when;
 mod tests;
 
 pub use account::{Account, Effort, Passage};
+pub use by_hand::ByHand;
 pub use difference::{Aspect, Difference, Differences, State};
 pub use directory::{Directory, Listing, Search};
 pub use flaws::Flaw;

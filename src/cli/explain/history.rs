@@ -65,7 +65,7 @@ pub fn last(entitlement: &Entitlement, passage: &Passage, zone: Tz, most: usize)
 
 fn told(step: &Step, entitlement: &Entitlement, zone: Tz) -> String {
     let definition = entitlement.definition.as_str();
-    if entitlement.told.reaches_before(step.at) {
+    if entitlement.is_told_at(step.at) {
         return sentences::happens(step, definition, zone);
     }
     // Whether a grant was in force before it was put in force or withdrawn by hand, nothing says.

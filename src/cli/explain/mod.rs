@@ -214,3 +214,6 @@ fn told(account: &Account, statement: &Statement<'_>) -> Result<Value, serde_jso
 fn moment(text: &str) -> Option<Instant> {
     crate::core::calendar::parse_instant(text).ok()
 }
+
+#[cfg(test)]
+mod tests;

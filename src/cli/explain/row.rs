@@ -245,16 +245,42 @@ impl Writer<'_> {
             let turned = self.in_phase(&[Phase::Suspended]).filter_map(|grant| grant.turned).max();
             return turned.map_or(Since::Nothing, Since::At);
         }
-        let is_told = self.passage.is_past_told;
-        let last = self.passage.past.iter().rev().filter(|_| is_told).find(|step| {
+        let passage = self.passage;
+        if !passage.is_past_told {
+            return Since::Unknown;
+        }
+        let last = passage.past.iter().rev().find(|step| {
             let holding = step.holdings.get(self.entitlement.definition.as_str());
             holding.is_some_and(|(before, after)| is_more_or_less(before, after))
         });
-        match (last, self.entitlement.told) {
-            (_, Told::Never) | (None, _) => Since::Unknown,
-            (Some(step), Told::Always) => Since::At(step.at),
-            (Some(step), Told::From(since)) => Since::At(step.at.max(since)),
+        let by_hand = passage.by_hand.as_ref().filter(|done| {
+            let before = done.before.as_ref();
+            before.is_none_or(|before| is_more_or_less(before, &done.after))
+        });
+        let last = last.map(|step| step.at).max(by_hand.map(|done| done.at));
+        last.map_or(Since::Unknown, |last| self.since_edits(last))
+    }
+
+    /// Since when exactly that, where grants have it from some moment on: an edit of the catalogue may have changed it since.
+    fn since_edits(&self, last: Instant) -> Since {
+        let is_since = |grant: &GrantExplanation| grant.began_before(self.now) && !grant.is_over_at(last);
+        match self.entitlement.amount_told(is_since) {
+            Told::Always => Since::At(last),
+            Told::From(edit) if edit <= last => Since::At(last),
+            Told::From(edit) if edit <= self.now && self.follows_the_catalogue(edit) => Since::At(edit),
+            Told::From(_) | Told::Never => Since::Unknown,
         }
+    }
+
+    /// Whether an edit of the definition's amount changed what the client has.
+    fn follows_the_catalogue(&self, edit: Instant) -> bool {
+        let entitlement = self.entitlement;
+        let mut in_force = self.in_phase(&[Phase::Active, Phase::Grace]);
+        let is_sum = entitlement.aggregation == Some("Sum") && entitlement.amount.as_deref() != Some("Unlimited");
+        let is_single = entitlement.grants.len() == 1;
+        entitlement.record.amount == Told::From(edit)
+            && (is_sum || is_single)
+            && in_force.any(|grant| grant.hangs_on_the_catalogue && grant.began_before(edit))
     }
 
     fn contract(&self) -> Option<Bound> {
@@ -385,7 +411,7 @@ impl Writer<'_> {
 
     fn before(&self, stand: Stand) -> Option<Before> {
         let by_time = self.before_by_time(stand);
-        let by_hand = if stand == Stand::Entitled { None } else { self.before_by_hand() };
+        let by_hand = self.before_by_hand(stand);
         match (by_time, by_hand) {
             (Some(one), Some(other)) => Some(if one.until >= other.until { one } else { other }),
             (one, other) => one.or(other),
@@ -403,7 +429,7 @@ impl Writer<'_> {
             .find(|(_, (before, after))| is_more_or_less(before, after))?;
         let is_recent = stand != Stand::Entitled || step.at > self.now - RECENT;
         let is_so = before.entitled && (stand == Stand::Entitled) == after.entitled;
-        let how_much = self.entitlement.told.reaches_before(step.at);
+        let how_much = self.entitlement.is_told_before(step.at);
         let is_on_record = how_much || (!after.entitled && turns(self.entitlement).all(|turn| turn.at < step.at));
         if !is_recent || !is_so || !is_on_record {
             return None;
@@ -413,7 +439,24 @@ impl Writer<'_> {
     }
 
     /// What was withdrawn otherwise than by its term.
-    fn before_by_hand(&self) -> Option<Before> {
+    fn before_by_hand(&self, stand: Stand) -> Option<Before> {
+        let done = self.passage.by_hand.as_ref();
+        let Some((done, had)) = done.and_then(|done| Some((done, done.before.as_ref()?))) else {
+            return if stand == Stand::Entitled { None } else { self.before_refusal() };
+        };
+        let is_recent = stand != Stand::Entitled || done.at > self.now - RECENT;
+        let is_so = had.entitled && (stand == Stand::Entitled) == done.after.entitled;
+        if !is_recent || !is_so || !is_more_or_less(had, &done.after) {
+            return None;
+        }
+        let had = if self.entitlement.is_amount_told_before(done.at) { held(had) } else { HELD.to_owned() };
+        let turns = turns(self.entitlement).filter(|turn| turn.at == done.at);
+        let why: Vec<String> = turns.map(|turn| turn.happened()).collect();
+        Some(Before { had, until: done.at, why: why.join(", ") })
+    }
+
+    /// What was withdrawn, of which it cannot be told how much it came to with all the rest.
+    fn before_refusal(&self) -> Option<Before> {
         let turns = turns(self.entitlement).filter(|turn| !turn.grant.phase.is_in_force());
         let turns: Vec<Turn> = turns.collect();
         let last = turns.iter().max_by_key(|turn| turn.at)?;

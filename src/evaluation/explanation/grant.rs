@@ -156,6 +156,23 @@ pub struct GrantExplanation {
     pub next: Option<Transition>,
 }
 
+impl GrantExplanation {
+    /// Whether it may have been in force before a moment.
+    #[must_use]
+    pub fn began_before(&self, at: Instant) -> bool {
+        let is_new = matches!(self.phase, Phase::Draft | Phase::Rejected | Phase::Waiting) && self.turned.is_none();
+        let start = self.start.as_deref().and_then(|start| parse_instant(start).ok());
+        !is_new && start.is_none_or(|start| start < at)
+    }
+
+    /// Whether its term was over at a moment, grace included.
+    #[must_use]
+    pub fn is_over_at(&self, at: Instant) -> bool {
+        let over = self.grace_until.as_deref().or(self.end.as_deref());
+        over.and_then(|over| parse_instant(over).ok()).is_some_and(|over| over <= at)
+    }
+}
+
 /// One grant, and why it is as it is.
 pub fn explain(
     holding: &Holding,
@@ -216,10 +233,15 @@ fn turned(member: &Member, now: Instant) -> Option<Instant> {
         return None;
     }
     let at = parse_instant(&entitled.last_transition_time).ok().filter(|at| *at <= now)?;
-    let begun = member.start().map_or(member.grant.created, |start| start.max(member.grant.created));
+    let start = member.start().unwrap_or(member.grant.created);
+    let begun = start.max(member.grant.created);
+    // A grant that is judged for the first time after its start is put in force in that moment.
+    let judged = remembered(member.grant, ACCEPTED).filter(|accepted| accepted.status == ConditionStatus::True);
+    let judged = judged.and_then(|accepted| parse_instant(&accepted.last_transition_time).ok());
+    let is_after_its_beginning = at > begun + LATE || judged.is_some_and(|judged| start <= judged && judged < at);
     let over = member.verdict.term.and_then(|term| term.after_grace(member.verdict.end).at());
     let is_before_its_end = is_in_force || over.is_none_or(|over| at + LATE < over);
-    (at > begun + LATE && is_before_its_end && member.verdict.phase != Phase::Waiting).then_some(at)
+    (is_after_its_beginning && is_before_its_end && member.verdict.phase != Phase::Waiting).then_some(at)
 }
 
 /// What its status says of the delivery, where the evaluation has nothing against it.

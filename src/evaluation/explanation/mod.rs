@@ -12,11 +12,12 @@ mod told;
 
 pub use facets::{FacetValue, Overridden, SecretValue};
 pub use grant::{AmendmentExplanation, GrantExplanation, Origin, OriginKind, Suspension};
-pub use told::{Told, told_since};
+pub use told::{Part, Record, Told, told_since};
 
 use super::{Evaluation, Snapshot, by_definition, evaluate, holding::Holding, standing::Standing};
 use crate::core::calendar::{Instant, Tz};
 use crate::{api::entitlement_definition::Aggregation, core::calendar::format_instant};
+use chrono::TimeDelta;
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -77,20 +78,54 @@ pub struct Entitlement {
     pub secrets: Vec<SecretValue>,
     /// Why the definition itself cannot be granted now.
     pub problem: Option<String>,
-    /// From when on it can be told what was held: neither what was suspended before, nor what the catalogue gave, is on
-    /// record.
+    /// Since when the definition says what it says of amounts: what it said before is not on record.
     #[serde(skip)]
-    pub told: Told,
+    pub record: Record,
+}
+
+impl Entitlement {
+    /// Whether it can be told what was held before a moment. Whether anything that was put in force or withdrawn by hand since
+    /// was in force then, nothing says.
+    #[must_use]
+    pub fn is_told_before(&self, at: Instant) -> bool {
+        self.is_amount_told_before(at) && self.grants.iter().all(|grant| grant.turned.is_none_or(|turned| turned < at))
+    }
+
+    /// Whether it can be told what was held before a moment, and from then on.
+    #[must_use]
+    pub fn is_told_at(&self, at: Instant) -> bool {
+        let began = |grant: &GrantExplanation| grant.began_before(at + TimeDelta::seconds(1));
+        self.is_told_before(at) && self.amount_told(began).reaches_before(at)
+    }
+
+    /// Whether it can be told how much the grants that were in force before a moment came to. An edit of the catalogue changes
+    /// nothing of what a grant states, or was promised.
+    #[must_use]
+    pub fn is_amount_told_before(&self, at: Instant) -> bool {
+        self.amount_told(|grant| grant.began_before(at)).reaches_before(at)
+    }
+
+    /// From when on it can be told how much the grants come to that `counts` counts.
+    #[must_use]
+    pub fn amount_told(&self, counts: impl Fn(&GrantExplanation) -> bool) -> Told {
+        if self.type_ == Some("Feature") {
+            return Told::Always;
+        }
+        let counting = || self.grants.iter().filter(|grant| counts(grant));
+        let amount = counting().any(|grant| grant.hangs_on_the_catalogue).then_some(self.record.amount);
+        let aggregation = (counting().count() > 1).then_some(self.record.aggregation);
+        amount.max(aggregation).unwrap_or(Told::Always)
+    }
 }
 
 /// What the snapshot's organization holds at one moment, and why; of one definition alone, if one is named. `since` says since
-/// when a definition gives the amount that it gives now.
+/// when a definition says what it says of amounts.
 #[must_use]
 pub fn explain(
     snapshot: &Snapshot,
     definition: Option<&str>,
     now: Instant,
-    since: &dyn Fn(&str) -> Told,
+    since: &dyn Fn(&str) -> Record,
 ) -> Explanation {
     let standing = Standing::of(snapshot);
     let evaluation = evaluate(snapshot, now);
@@ -118,7 +153,7 @@ fn entitlement(
     snapshot: &Snapshot,
     evaluation: &Evaluation,
     now: Instant,
-    amount_since: Told,
+    record: Record,
 ) -> Entitlement {
     let definition = holding.definition();
     let run = holding.run(now);
@@ -131,10 +166,6 @@ fn entitlement(
         Some(grant::explain(holding, member, status, snapshot.organization.as_deref(), &taking_part, now))
     });
     let grants: Vec<GrantExplanation> = grants.collect();
-    let turned = grants.iter().filter_map(|grant| grant.turned.map(Told::From)).max().unwrap_or(Told::Always);
-    let hangs_on_the_catalogue = holding.members.len() > 1 || grants.iter().any(|grant| grant.hangs_on_the_catalogue);
-    let has_amount = definition.is_none_or(|definition| definition.amount.is_some());
-    let amount_since = if has_amount && hangs_on_the_catalogue { amount_since } else { Told::Always };
     Entitlement {
         definition: holding.name.to_string(),
         display_name: definition.and_then(|definition| definition.display_name.clone()),
@@ -154,7 +185,7 @@ fn entitlement(
         facets,
         secrets: facets::secrets(holding),
         problem: problem(holding),
-        told: turned.max(amount_since),
+        record,
     }
 }
 

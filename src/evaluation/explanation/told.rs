@@ -31,37 +31,57 @@ impl Told {
     }
 }
 
-/// What decides how much a definition gives: its own amount, and how several add up.
-#[derive(PartialEq)]
-struct Counting {
-    amount: Option<Amount>,
-    aggregation: Option<Value>,
+/// What of a definition decides how much is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// How much it gives to a grant that neither states nor was promised anything else.
+    Amount,
+    /// How several amounts add up.
+    Aggregation,
 }
 
-impl Counting {
-    fn of(spec: &Value) -> Self {
-        let amount = spec.get("amount").and_then(|amount| AmountField::deserialize(amount).ok());
-        let sum = || Value::from("Sum");
-        Self {
-            amount: amount.and_then(|amount| Amount::read(&amount).ok()),
-            aggregation: Some(spec.get("aggregation").cloned().unwrap_or_else(sum)),
+#[derive(PartialEq)]
+enum Said {
+    Amount(Option<Amount>),
+    Aggregation(Value),
+}
+
+impl Part {
+    fn of(self, spec: &Value) -> Said {
+        match self {
+            Self::Amount => {
+                let amount = spec.get("amount").and_then(|amount| AmountField::deserialize(amount).ok());
+                Said::Amount(amount.and_then(|amount| Amount::read(&amount).ok()))
+            }
+            Self::Aggregation => {
+                Said::Aggregation(spec.get("aggregation").cloned().unwrap_or_else(|| Value::from("Sum")))
+            }
         }
     }
 }
 
-/// Since when a definition gives the amount that it gives now, of which these revisions were kept, from the oldest to the
-/// newest. A manifest that was never in a cluster stands for itself.
+/// Since when a definition says what it says now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Of its own amount.
+    pub amount: Told,
+    /// Of how several add up.
+    pub aggregation: Told,
+}
+
+/// Since when a definition says what it says now of a part, of which these revisions were kept, from the oldest to the newest. A manifest that was never in a cluster stands for itself.
 #[must_use]
 pub fn told_since<'a>(
     definition: Option<&EntitlementDefinition>,
     revisions: impl DoubleEndedIterator<Item = &'a Revision> + Clone,
+    part: Part,
 ) -> Told {
     if definition.is_some_and(|definition| definition.metadata.generation.is_none_or(|generation| generation == 1)) {
         return Told::Always;
     }
-    let spec = |revision: &'a Revision| revision.data.get("spec").map(Counting::of);
+    let spec = |revision: &'a Revision| revision.data.get("spec").map(|spec| part.of(spec));
     let present =
-        definition.and_then(|definition| serde_json::to_value(&definition.spec).ok()).as_ref().map(Counting::of);
+        definition.and_then(|definition| serde_json::to_value(&definition.spec).ok()).map(|spec| part.of(&spec));
     let newest = revisions.clone().next_back().and_then(spec);
     let (Some(newest), true) = (newest, revisions.clone().count() <= OLDER_REVISIONS + 1) else { return Told::Never };
     if present.is_some_and(|present| present != newest) {
@@ -119,7 +139,7 @@ mod tests {
             .zip(kept)
             .map(|(number, (made, amount))| revision(number, made, &json!({ "amount": amount })))
             .collect();
-        assert_eq!(told_since(Some(&definition(generation, amount)), kept.iter()), expected);
+        assert_eq!(told_since(Some(&definition(generation, amount)), kept.iter(), Part::Amount), expected);
     }
 
     #[test]
@@ -128,8 +148,11 @@ mod tests {
             revision(1, "2026-01-01T00:00:00Z", &json!({"amount": 2, "aggregation": "Max"})),
             revision(2, "2026-05-01T00:00:00Z", &json!({"amount": 2})),
         ];
-        assert_eq!(told_since(Some(&definition(Some(2), 2)), kept.iter()), Told::From(at("2026-05-01T00:00:00Z")));
-        assert_eq!(told_since(None, kept.iter()), Told::From(at("2026-05-01T00:00:00Z")));
+        let edited = Told::From(at("2026-05-01T00:00:00Z"));
+        let present = definition(Some(2), 2);
+        assert_eq!(told_since(Some(&present), kept.iter(), Part::Aggregation), edited);
+        assert_eq!(told_since(Some(&present), kept.iter(), Part::Amount), Told::Always);
+        assert_eq!(told_since(None, kept.iter(), Part::Aggregation), edited);
     }
 
     #[test]

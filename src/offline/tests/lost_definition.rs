@@ -12,7 +12,7 @@ use crate::{
     core::grant::GrantId,
     evaluation::{
         evaluate,
-        explanation::{Told, explain},
+        explanation::{Record, Told, explain},
         object::{ObjectData, ObjectKey},
     },
     offline::{EntitlementKind, Inventory, Status, Subject, Survey},
@@ -135,7 +135,8 @@ fn what_is_in_force_and_cannot_be_told_keeps_the_summary_and_says_so(
     assert_eq!(said, [("/metadata/name", reason, &message)]);
     let snapshot = inventory.snapshots(&inventory.catalogue()).remove(0);
     assert!(evaluate(&snapshot, super::now()).summary.is_none());
-    let explanation = explain(&snapshot, Some("q"), super::now(), &|_| Told::Always);
+    let record = |_: &str| Record { amount: Told::Always, aggregation: Told::Always };
+    let explanation = explain(&snapshot, Some("q"), super::now(), &record);
     assert_eq!(explanation.problems, [message]);
 }
 

@@ -95,6 +95,7 @@ pub struct AmendmentExplanation {
 /// One grant, and why it is as it is.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own, that an answer tells")]
 pub struct GrantExplanation {
     /// `namespace/name` of the instance.
     pub instance: Arc<str>,

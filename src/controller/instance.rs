@@ -80,7 +80,8 @@ fn unread(id: &GrantId, refusal: &Refusal) -> Failure {
     Failure::of(format!("the EntitlementInstance {id} could not be read"), refusal)
 }
 
-async fn read(context: &Context, id: &GrantId) -> Result<Option<Guarded<EntitlementInstance>>, Refusal> {
+/// An instance as it is now; None if there is none.
+pub async fn read(context: &Context, id: &GrantId) -> Result<Option<Guarded<EntitlementInstance>>, Refusal> {
     let api: Api<Guarded<EntitlementInstance>> = Api::namespaced(context.gate.client(), &id.namespace);
     let _pass = context.gate.enter().await;
     match api.get_opt(&id.name).await.map_err(|error| Refusal::of(&error)) {

@@ -17,6 +17,7 @@
 //! | `lanes` | where it is thought about, so that what is costly holds up nothing else |
 //! | `limit` | how long all but thinking may take |
 //! | `organization`, `definition`, `facet`, `source`, `instance` | how one of each is brought up to date |
+//! | `ends` | what time has ended, looked at once more before it is withdrawn |
 //! | `scope`, `output`, `apply` | how tenants' namespaces are written to |
 //! | `memory`, `reclaim`, `handwriting` | where the operator's objects lie, and how it knows those again that were tampered with |
 //! | `status`, `revisions` | what is written on the catalogue's and the grants' own objects |
@@ -34,6 +35,7 @@ pub(crate) mod clock;
 mod context;
 mod definition;
 mod edits;
+mod ends;
 mod events;
 mod facet;
 mod failure;

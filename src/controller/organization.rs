@@ -6,7 +6,7 @@ use super::{
     attempts::OfOrganization,
     clock,
     context::Context,
-    edits, events,
+    edits, ends, events,
     failure::{Failure, Refusal},
     guarded::Guarded,
     memory, reclaim,
@@ -47,6 +47,7 @@ pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), Failure
         (evaluate_from(&view.snapshot, now, resume.as_ref()), view, now)
     });
     let (evaluation, mut view, now) = thought.await?;
+    ends::confirm(context, &view, &evaluation).await?;
     context.moves.tell(name, &view, &evaluation);
     context.timer.set(name, evaluation.next);
     if evaluation.resume.is_some() {

@@ -225,7 +225,9 @@ pub fn history<'a>(
         }
     }
     let made = definition.and_then(created);
-    let unedited = definition.filter(|definition| definition.generation == Some(1)).and(made);
+    // What was kept before it was made is of another definition of its name, that is gone.
+    let is_second = revisions.clone().any(|revision| revision.made.is_some() && revision.made < made);
+    let unedited = definition.filter(|definition| definition.generation == Some(1) && !is_second).and(made);
     // As many as there are at most, and older ones may have been forgotten.
     let is_whole = revisions.clone().count() <= OLDER_REVISIONS;
     let kept = revisions.map(|revision| revision.made).min().flatten().filter(|_| is_whole);
@@ -303,6 +305,24 @@ mod tests {
         let (states, since) = of(None, &revisions);
         assert_eq!(states, ["P1Y -", "- -", "P1M P7D"]);
         assert_eq!(since.as_deref(), Some("2026-01-01T00:00:00Z"));
+    }
+
+    /// A definition that was deleted and made anew has given what the one before it gave, too.
+    #[rstest]
+    #[case::its_own_from_the_start("2026-01-01T00:00:00Z", &["2026-01-01T00:00:01Z"], Some("2026-01-01T00:00:00Z"))]
+    #[case::another_before_it("2026-01-01T00:00:17Z", &["2026-01-01T00:00:00Z"], Some("2026-01-01T00:00:00Z"))]
+    #[case::another_long_before_it("2026-06-01T00:00:00Z", &["2026-01-01T00:00:00Z"], Some("2026-01-01T00:00:00Z"))]
+    #[case::another_of_which_some_is_forgotten("2026-01-01T00:00:17Z", &["2026-01-01T00:00:00Z"; 12], None)]
+    #[case::nothing_kept_yet("2026-01-01T00:00:00Z", &[], Some("2026-01-01T00:00:00Z"))]
+    fn what_one_that_is_gone_gave_is_known_as_far_as_it_was_kept(
+        #[case] made: &str,
+        #[case] kept: &[&str],
+        #[case] expected: Option<&str>,
+    ) {
+        let revisions: Vec<_> =
+            (1..).zip(kept).map(|(number, made)| revision(number, made, &json!({"type": "Feature"}))).collect();
+        let (_, since) = of(Some(&json!({"generation": 1, "creationTimestamp": made})), &revisions);
+        assert_eq!(since.as_deref(), expected);
     }
 
     #[test]

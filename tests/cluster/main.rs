@@ -50,6 +50,7 @@ mod lifecycle;
 mod model;
 mod offline;
 mod ownership;
+mod paused;
 mod phases;
 mod preflight;
 mod refused;

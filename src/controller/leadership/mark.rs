@@ -6,6 +6,7 @@
 //! A mark is no lease: it is not renewed while nobody asks, so that a cluster at rest sees no writes. Another operator asks in
 //! the mark, and the one that works answers. Who does not answer for long is gone, and the other takes over.
 
+use crate::core::name::dns_label;
 use kube::api::ObjectMeta;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -38,7 +39,8 @@ impl Mark {
     /// The mark on the namespace of grants. What cannot be read is none.
     #[must_use]
     pub fn read(metadata: &ObjectMeta) -> Option<Self> {
-        serde_json::from_str(metadata.annotations.as_ref()?.get(MARK)?).ok()
+        let mark: Self = serde_json::from_str(metadata.annotations.as_ref()?.get(MARK)?).ok()?;
+        dns_label(&mark.namespace).is_ok().then_some(mark)
     }
 
     fn of(namespace: &str) -> Self {
@@ -113,6 +115,18 @@ mod tests {
 
     fn next(sight: &Sight, now: Instant) -> Step {
         step(sight, "one", "q", PATIENCE, now)
+    }
+
+    #[test]
+    fn what_names_no_namespace_is_no_mark() {
+        let read = |text: &str| {
+            let annotations = BTreeMap::from([(MARK.to_owned(), text.to_owned())]);
+            Mark::read(&ObjectMeta { annotations: Some(annotations), ..ObjectMeta::default() })
+        };
+        assert_eq!(read(r#"{"namespace":"one"}"#), Some(mark("one", None, None)));
+        assert_eq!(read(r#"{"namespace":"one\nFAKE LOG LINE"}"#), None);
+        assert_eq!(read(r#"{"namespace":""}"#), None);
+        assert_eq!(read("one"), None);
     }
 
     #[test]

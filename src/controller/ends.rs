@@ -1,0 +1,51 @@
+//! A grant that time has ended is looked at once more, before anything of it is withdrawn.
+//!
+//! What is remembered may be behind: the operator was stopped for a while and wakes at the end, another operator has worked
+//! meanwhile, or the watch is slow. A grant that was extended in the last moment would lose what it has, and get it anew.
+
+use super::{
+    context::Context,
+    failure::{Failure, Refusal},
+    guarded::Guarded,
+    instance,
+    world::{GrantFacts, OrganizationView},
+};
+use crate::{
+    api::{EntitlementInstance, Phase},
+    core::grant::Grant,
+    evaluation::Evaluation,
+};
+use kube::{Resource, ResourceExt};
+
+/// Reads the grants again that were in force when something was last said of them, and are over by now.
+///
+/// # Errors
+/// `Outdated` where one of them is another by now, which is known from then on; and where one could not be read.
+pub async fn confirm(context: &Context, view: &OrganizationView, evaluation: &Evaluation) -> Result<(), Failure> {
+    let grants = view.snapshot.grants.iter().zip(&view.facts).zip(&evaluation.grants);
+    let ended = grants.filter(|((grant, _), outcome)| {
+        grant.remembered.phase.is_some_and(Phase::is_in_force) && outcome.status.phase == Some(Phase::Expired)
+    });
+    let reads =
+        ended.map(|((grant, facts), _)| async move { (grant, facts, instance::read(context, &grant.id).await) });
+    let mut is_current = true;
+    for (grant, facts, answer) in context.gate.run_all(reads.collect()).await {
+        let found = answer.map_err(|refusal| unread(grant, &refusal))?;
+        if found.as_ref().is_some_and(|found| is_as_seen(found, grant, facts)) {
+            continue;
+        }
+        is_current = false;
+        context.world(|world| world.fetched_instance(&grant.id, found));
+    }
+    if is_current { Ok(()) } else { Err(Failure::Outdated) }
+}
+
+fn is_as_seen(found: &Guarded<EntitlementInstance>, grant: &Grant, facts: &GrantFacts) -> bool {
+    let generation = found.meta().generation.unwrap_or(1);
+    found.uid().as_deref() == Some(&*facts.uid) && generation == grant.generation
+}
+
+fn unread(grant: &Grant, refusal: &Refusal) -> Failure {
+    let id = &grant.id;
+    Failure::of(format!("the EntitlementInstance {id} could not be read, so nothing of it is withdrawn"), refusal)
+}

@@ -54,5 +54,7 @@ fn examples_of_crds_and_run_do_what_they_say() {
         stage.kubectl(&["wait", "--for=condition=Ready", "org", &name, "--timeout=60s"]);
         writeln!(running.stdin.take().unwrap()).unwrap();
         assert!(running.wait().unwrap().success(), "{example}");
+        // One in another namespace would wait until it knows that this one is gone.
+        stage.kubectl(&["annotate", "namespace", "entitlements", "entitlements.dev/operator-"]);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     audit::writes,
-    harness::{Cluster, FEATURE, ORGANIZATION, Stage, grant},
+    harness::{Cluster, DEADLINE, FEATURE, ORGANIZATION, Stage, grant},
     plane::PlaneOptions,
 };
 use serde_json::{Value, json};
@@ -51,6 +51,17 @@ async fn meddle(cluster: &Cluster, kind: &str, name: &str, status: impl Fn(usize
     count
 }
 
+/// Waits until the policy is in force, which takes the API server a moment.
+async fn is_locked(cluster: &Cluster, name: &str) {
+    let started = Instant::now();
+    let patch = kube::api::Patch::Merge(json!({"status": {"instances": {"Other": 1}}}));
+    let api = cluster.api("Organization", "");
+    while api.patch_status(name, &kube::api::PatchParams::default(), &patch).await.is_ok() {
+        assert!(started.elapsed() < DEADLINE, "the policy never comes into force");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_somebody_else_writes_into_statuses_starts_nothing_before_its_time() {
     let stage = tokio::task::block_in_place(|| {
@@ -66,11 +77,14 @@ async fn what_somebody_else_writes_into_statuses_starts_nothing_before_its_time(
         cluster.apply(yaml).await;
     }
     let name = cluster.name.clone();
+    is_locked(&cluster, &name).await;
     let operator = stage.operator_that_logs("info", &[]);
     cluster.create(grant(&name, &name, &name, json!({}))).await.unwrap();
     // What cannot be remembered is not delivered, and is tried again ever more rarely.
     cluster.condition("EntitlementDefinition", "$", "Ready", "True", "Valid").await;
+    let started = Instant::now();
     while tries(&audit, "organizations") < 3 {
+        assert!(started.elapsed() < DEADLINE, "it does not try again");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let before = tries(&audit, "organizations");

@@ -175,10 +175,10 @@ mod tests {
     use std::fs;
 
     /// What is said of a kubeconfig with that content, and that context.
-    async fn said(content: &str, context: Option<&str>) -> String {
+    async fn said(text: &str, context: Option<&str>) -> String {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config");
-        fs::write(&path, content).unwrap();
+        fs::write(&path, text).unwrap();
         let connection =
             Connection { kubeconfig: Some(path.clone()), context: context.map(str::to_owned), ..Connection::default() };
         connection.config().await.unwrap_err().to_string().replace(path.to_str().unwrap(), "FILE")

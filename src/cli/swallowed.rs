@@ -28,12 +28,12 @@ fn last_taken(words: &[OsString]) -> Option<&OsStr> {
     let mut parts = words.split(|word| word == "--");
     let options = parts.next()?;
     let after_each = options.iter().enumerate().filter(|(_, word)| *word == "-f" || *word == "--filename");
-    let taken = after_each.filter_map(|(index, _)| {
+    let mut taken = after_each.filter_map(|(index, _)| {
         let rest = options.get(index + 1..)?;
         let count = rest.iter().position(is_option).unwrap_or(rest.len());
         rest.get(..count).filter(|values| values.len() > 1)?.last()
     });
-    taken.last().map(OsString::as_os_str)
+    taken.next_back().map(OsString::as_os_str)
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub fn by_hand(snapshot: &Snapshot, told: &Entitlement, left: &mut usize) -> Opt
     let evaluation = evaluate(&earlier, at.checked_sub_signed(TimeDelta::seconds(1))?);
     // Where they would not have stood otherwise then, more has been changed than that.
     let is_undone = earlier.grants.iter().zip(&evaluation.grants).all(|(grant, outcome)| {
-        let then = outcome.status.phase.is_some_and(|phase| phase.is_in_force());
+        let then = outcome.status.phase.is_some_and(crate::api::Phase::is_in_force);
         find(&turned, grant).is_none_or(|now| now.phase.is_in_force() != then)
     });
     let before = held(&evaluation, &told.definition).filter(|_| is_undone);

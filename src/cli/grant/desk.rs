@@ -129,7 +129,7 @@ impl Desk<'_> {
         }
         if self.arguments.apply {
             tell(&write, &preview);
-            return Ok(Prepared::Apply(write, preview.zone));
+            return Ok(Prepared::Apply(Box::new(write), preview.zone));
         }
         print_manifest(&write)?;
         tell(&write, &preview);
@@ -199,7 +199,7 @@ fn print_manifest(write: &Write) -> Result<(), Failure> {
 
 enum Prepared {
     Done(Outcome),
-    Apply(Write, Tz),
+    Apply(Box<Write>, Tz),
 }
 
 /// Says why it is not done.

@@ -61,6 +61,14 @@ pub fn organization<'a>(directory: &Directory<'a>, called: &str) -> Result<&'a s
     }
 }
 
+/// A note that others go by the name, too, by which an organization was found.
+#[must_use]
+pub fn also_called(directory: &Directory<'_>, called: &str, found: &str) -> Option<String> {
+    let all = directory.namesakes(called, found);
+    let few: Vec<String> = all.iter().take(FEW).map(both_names).collect();
+    (!few.is_empty()).then(|| format!("note: this is {found}; {} is called so, too: ask who is meant", few.join(", ")))
+}
+
 /// `acme (Acme GmbH)`
 fn both_names(listing: &Listing<'_>) -> String {
     let shown = listing.display_name.map_or_else(String::new, |shown| format!(" ({})", on_one_line(shown)));

@@ -76,6 +76,17 @@ impl<'a> Directory<'a> {
         let is_near = |names: &[Option<String>; 2]| names.iter().any(|name| name.as_deref() == near);
         Search::Nothing(near.and_then(|_| folded.iter().find(|(_, names)| is_near(names))).map(|(listing, _)| *listing))
     }
+
+    /// The others that go by a name, as one that is found by its name as it is may not be who is meant.
+    #[must_use]
+    pub fn namesakes(&self, called: &str, found: &str) -> Vec<Listing<'a>> {
+        let called = folded(called);
+        let is_called_so = |listing: &&Listing<'a>| {
+            listing.name != found
+                && [Some(listing.name), listing.display_name].into_iter().flatten().any(|name| folded(name) == called)
+        };
+        self.0.iter().filter(is_called_so).copied().collect()
+    }
 }
 
 impl Inventory {
@@ -115,6 +126,15 @@ mod tests {
             Search::Several(all) => all.iter().map(|listing| listing.name).collect::<Vec<_>>().join(" or "),
             Search::Nothing(near) => format!("{}?", near.map_or("", |listing| listing.name)),
         }
+    }
+
+    #[rstest]
+    #[case::the_name_of_one_is_the_name_for_people_of_another("acme", "acme", &["initech"])]
+    #[case::nobody_else_is_called_so("Acme GmbH", "acme", &[])]
+    #[case::whoever_is_found("ACME", "initech", &["acme"])]
+    fn others_may_go_by_the_name_of_one(#[case] called: &str, #[case] found: &str, #[case] expected: &[&str]) {
+        let names: Vec<_> = Directory::new(LISTINGS).namesakes(called, found).iter().map(|one| one.name).collect();
+        assert_eq!(names, expected);
     }
 
     #[rstest]

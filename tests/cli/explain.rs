@@ -173,6 +173,20 @@ fn of_several_that_may_be_meant_each_is_told() {
 }
 
 #[test]
+fn where_another_client_is_called_so_too_it_is_said() {
+    let organization = |name: &str, shown: &str| {
+        format!(
+            "---\napiVersion: entitlements.dev/v1alpha1\nkind: Organization\nmetadata: {{name: {name}}}\nspec: {{displayName: \"{shown}\", namespaces: [{name}]}}\n"
+        )
+    };
+    let manifests = organization("acme", "Acme GmbH") + &organization("initech", "acme");
+    let output = run_with_input(&["explain", "acme", "-f", "-", "--at", AT], &manifests);
+    assert_eq!(code(&output), 0);
+    assert!(text(&output.stdout).starts_with("Acme GmbH (acme)\n"), "{}", text(&output.stdout));
+    assert_eq!(text(&output.stderr), "note: this is acme; initech (acme) is called so, too: ask who is meant\n");
+}
+
+#[test]
 fn an_unknown_name_has_a_suggestion() {
     for (arguments, expected) in [
         (&["acne"][..], "there is no organization acne: did you mean acme?"),

@@ -20,8 +20,8 @@ use super::{
     completion::names::{definitions, organizations},
     offline::{Examination, MomentArguments, SourceArguments, gather},
     outcome::{Failure, Outcome},
-    print,
-    suggestions::{organization, unknown},
+    print, say,
+    suggestions::{also_called, organization, unknown},
     terminal::{Palette, columns_of_standard_output},
     text::COLUMNS,
 };
@@ -99,7 +99,8 @@ pub fn explain(arguments: &ExplainArguments) -> Result<Outcome, Failure> {
         return Ok(Outcome::Unreadable);
     }
     let directory = examination.manifests.inventory.directory();
-    let organization = match organization(&directory, &arguments.organization) {
+    let called = &arguments.organization;
+    let organization = match organization(&directory, called) {
         Ok(organization) => organization.to_owned(),
         // It may be one of those that are wrong.
         Err(unknown) => {
@@ -107,6 +108,9 @@ pub fn explain(arguments: &ExplainArguments) -> Result<Outcome, Failure> {
             return Err(unknown);
         }
     };
+    if let Some(note) = also_called(&directory, called, &organization) {
+        say(&note);
+    }
     let examination = examination.limited_to(&BTreeSet::from([organization.clone()]));
     examination.say();
     let outcome = examination.outcome();

@@ -1,0 +1,143 @@
+//! What the answers to the operator's own requests tell: it knows at once what it has written, deleted and read, so that no echo
+//! of the watches makes it work again.
+
+use super::{World, grants::GrantChange, tenancy};
+use crate::{
+    api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization},
+    controller::guarded::Guarded,
+    core::grant::GrantId,
+    evaluation::{object::ObjectKey, plan::Observed},
+};
+use k8s_openapi::api::apps::v1::ControllerRevision;
+use kube::runtime::watcher::Event;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+impl World {
+    /// The answer to a write of an instance's status.
+    pub fn wrote_instance(&mut self, instance: &EntitlementInstance) {
+        let id = GrantId::new(
+            instance.metadata.namespace.as_deref().unwrap_or_default(),
+            instance.metadata.name.as_deref().unwrap_or_default(),
+        );
+        let before = self.grants.spec_state(&id);
+        let Some(change) = self.put_instance(instance) else { return };
+        // Its own status is no reason to evaluate an organization again; a spec that came along with the answer is.
+        if before == self.grants.spec_state(&id) {
+            self.counting.extend(change.counting);
+        } else {
+            self.changed_grants(change);
+        }
+    }
+
+    /// An instance was read again; None if there is none.
+    pub fn fetched_instance(&mut self, id: &GrantId, instance: Option<Guarded<EntitlementInstance>>) {
+        if let Some(instance) = instance {
+            self.observe_instance(Event::Apply(instance));
+            return;
+        }
+        let change = self.change_grants(&id.namespace, |grants| grants.forget(id));
+        self.changed_grants(change.unwrap_or_default());
+    }
+
+    /// An instance can't be read again, and why. It is there, but nothing is known of it.
+    pub fn instance_is_unreadable(&mut self, id: &GrantId, why: &str) {
+        let Some(metadata) = self.grants.metadata(id) else { return };
+        let change = self.change_grants(&id.namespace, |grants| grants.put_unreadable(&metadata, why.to_owned()));
+        self.changed_grants(change.unwrap_or_default());
+    }
+
+    /// Takes in a state of an instance, and touches everyone who cares but its own organization.
+    pub(super) fn put_instance(&mut self, instance: &EntitlementInstance) -> Option<GrantChange> {
+        let namespace: Arc<str> = instance.metadata.namespace.as_deref().unwrap_or_default().into();
+        let is_allowed = self.tenancy.may_assign(&instance.spec.organization.as_str().into(), &namespace);
+        self.change_grants(&namespace, |grants| grants.put(instance, is_allowed))
+    }
+
+    /// The answer to a write of an organization's status, which had those namespaces.
+    pub fn wrote_organization(&mut self, organization: Organization, namespaces: Option<&[String]>) {
+        let name = tenancy::name_of(&organization.metadata);
+        self.tenancy.remember(&organization.metadata, namespaces.unwrap_or_default());
+        let generation = self.tenancy.get(&name).and_then(|known| known.metadata.generation);
+        let is_news = organization.metadata.generation != generation;
+        if let Some(change) = self.tenancy.put(organization)
+            && is_news
+        {
+            self.changed_organization(&change);
+        }
+    }
+
+    /// The answer to a write of a definition's status.
+    pub fn wrote_definition(&mut self, definition: EntitlementDefinition) {
+        let name = tenancy::name_of(&definition.metadata);
+        if self.catalogue.put_definition(definition) == Some(true) {
+            self.touch_definition(&name);
+        }
+    }
+
+    /// The answer to a write of a facet definition's status.
+    pub fn wrote_facet(&mut self, facet: FacetDefinition) {
+        for definition in self.catalogue.put_facet(facet).unwrap_or_default() {
+            self.touch_definition(&definition);
+        }
+    }
+
+    /// The answer to a write of an output of the organization. What it was before others changed it, if they did.
+    pub fn wrote_output(
+        &mut self,
+        organization: &Arc<str>,
+        key: &ObjectKey,
+        observed: Observed,
+    ) -> Option<Arc<Observed>> {
+        let (touched, was) = self.outputs.wrote(organization, key, observed, Instant::now());
+        self.touch_organizations(touched.into_iter().filter(|name| name != organization));
+        was
+    }
+
+    /// Whether it is to be told that the output is put back, as it was not told lately.
+    pub fn tells_of_output(&mut self, key: &ObjectKey) -> bool {
+        self.outputs.contention.tells(key, Instant::now())
+    }
+
+    /// The UID of a grant's source.
+    pub fn uid_of(&self, id: &GrantId) -> Option<Arc<str>> {
+        self.grants.uid(id)
+    }
+
+    /// The operator has deleted an output of the organization, or found that it is gone.
+    pub fn output_is_gone(&mut self, organization: &Arc<str>, key: &ObjectKey, uid: &Arc<str>) {
+        let touched = self.outputs.forget(organization, key, uid, Instant::now());
+        self.touch_organizations(touched.into_iter().filter(|name| name != organization));
+    }
+
+    /// The object of another at a name that the organization wants, if the operator watches it: the organization is touched
+    /// when it changes.
+    pub fn stranger_at(&mut self, organization: &Arc<str>, key: &ObjectKey) -> Option<Arc<Observed>> {
+        self.outputs.await_name(organization, key)
+    }
+
+    /// Something that the operator did not make has a name that the organization wants.
+    pub fn found_foreign(&mut self, organization: &Arc<str>, key: ObjectKey) {
+        self.outputs.put_foreign(organization, key, Instant::now());
+    }
+
+    /// Nothing foreign has the name any more, or it is not wanted any more.
+    pub fn foreign_is_gone(&mut self, organization: &str, key: &ObjectKey) {
+        self.outputs.remove_foreign(organization, key);
+    }
+
+    /// When to look again at what stands in the organization's way.
+    pub fn next_look(&self, organization: &str) -> Option<Instant> {
+        self.outputs.next_look(organization, Instant::now())
+    }
+
+    /// The answer to a write of a revision.
+    pub fn wrote_revision(&mut self, revision: ControllerRevision) {
+        self.catalogue.put_revision(revision);
+    }
+
+    /// The operator has deleted a revision, or found that it is gone.
+    pub fn revision_is_gone(&mut self, name: &Arc<str>) {
+        self.catalogue.forget_revision(name);
+    }
+}

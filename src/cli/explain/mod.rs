@@ -4,12 +4,14 @@
 //! |---|---|
 //! | `afterwards` | what comes after a contract, where that is not at once |
 //! | `row` | an entitlement in one line |
+//! | `before` | what the client had before, as far as that is on record |
 //! | `table` | all of them as one table |
 //! | `text` | all that there is to say of an entitlement |
 //! | `history` | what happened to it, as far as it is on record, and what comes next |
 //! | `sentences` | each of these things in a sentence |
 
 mod afterwards;
+mod before;
 mod history;
 mod row;
 mod sentences;

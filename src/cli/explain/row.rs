@@ -3,28 +3,22 @@
 
 use super::{
     afterwards::Afterwards,
-    history::{Turn, turns},
+    before::{Before, held, is_more_or_less},
     moment,
     sentences::name,
 };
 use crate::{
     api::{Phase, entitlement_instance::AmendmentState},
-    cli::{
-        moment::{first_day, last_day},
-        timeline::{amount, grant_name},
-    },
+    cli::moment::{first_day, last_day},
     core::calendar::{Bound, Instant, Tz, format_instant},
     evaluation::explanation::{Entitlement, GrantExplanation, Told},
-    offline::{GrantChange, Held, Passage, Step},
+    offline::{GrantChange, Passage, Step},
 };
-use chrono::{NaiveDate, TimeDelta};
+use chrono::NaiveDate;
 use serde_json::{Map, Value, json};
 
-/// So far back lies what a client that still has something is told to have had before.
-const RECENT: TimeDelta = TimeDelta::days(400);
-
 /// What is told of something of which no record says how much it is.
-const HELD: &str = "held";
+pub(super) const HELD: &str = "held";
 
 /// How an entitlement stands, as its row has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,17 +40,6 @@ pub enum Since {
     Unknown,
     /// It is not in force.
     Nothing,
-}
-
-/// What was before.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Before {
-    /// What it was.
-    pub had: String,
-    /// The first moment at which it was no more.
-    pub until: Instant,
-    /// What happened then.
-    pub why: String,
 }
 
 /// What has to be known besides.
@@ -158,10 +141,10 @@ impl Row {
     }
 }
 
-struct Writer<'a> {
-    entitlement: &'a Entitlement,
-    passage: &'a Passage,
-    now: Instant,
+pub(super) struct Writer<'a> {
+    pub(super) entitlement: &'a Entitlement,
+    pub(super) passage: &'a Passage,
+    pub(super) now: Instant,
     zone: Tz,
 }
 
@@ -231,7 +214,7 @@ impl Writer<'_> {
     }
 
     /// `250 seats`; where no definition says what kind of thing it is, only that it is there.
-    fn quantity(&self, amount: Option<&str>) -> String {
+    pub(super) fn quantity(&self, amount: Option<&str>) -> String {
         match (amount, self.entitlement.unit.as_deref(), self.entitlement.type_) {
             (Some(amount), Some(unit), _) => format!("{amount} {unit}"),
             (Some(amount), None, _) => amount.to_owned(),
@@ -409,62 +392,6 @@ impl Writer<'_> {
         end.map_or("contract without end".to_owned(), |end| format!("contract to {}", last_day(end, self.zone)))
     }
 
-    fn before(&self, stand: Stand) -> Option<Before> {
-        let by_time = self.before_by_time(stand);
-        let by_hand = self.before_by_hand(stand);
-        match (by_time, by_hand) {
-            (Some(one), Some(other)) => Some(if one.until >= other.until { one } else { other }),
-            (one, other) => one.or(other),
-        }
-    }
-
-    fn before_by_time(&self, stand: Stand) -> Option<Before> {
-        let definition = self.entitlement.definition.as_str();
-        let (step, (before, after)) = self
-            .passage
-            .past
-            .iter()
-            .rev()
-            .filter_map(|step| Some((step, step.holdings.get(definition)?)))
-            .find(|(_, (before, after))| is_more_or_less(before, after))?;
-        let is_recent = stand != Stand::Entitled || step.at > self.now - RECENT;
-        let is_so = before.entitled && (stand == Stand::Entitled) == after.entitled;
-        let how_much = self.entitlement.is_told_before(step.at);
-        let is_on_record = how_much || (!after.entitled && turns(self.entitlement).all(|turn| turn.at < step.at));
-        if !is_recent || !is_so || !is_on_record {
-            return None;
-        }
-        let had = if how_much { held(before) } else { HELD.to_owned() };
-        Some(Before { had, until: step.at, why: why(step, definition) })
-    }
-
-    /// What was withdrawn otherwise than by its term.
-    fn before_by_hand(&self, stand: Stand) -> Option<Before> {
-        let done = self.passage.by_hand.as_ref();
-        let Some((done, had)) = done.and_then(|done| Some((done, done.before.as_ref()?))) else {
-            return if stand == Stand::Entitled { None } else { self.before_refusal() };
-        };
-        let is_recent = stand != Stand::Entitled || done.at > self.now - RECENT;
-        let is_so = had.entitled && (stand == Stand::Entitled) == done.after.entitled;
-        if !is_recent || !is_so || !is_more_or_less(had, &done.after) {
-            return None;
-        }
-        let had = if self.entitlement.is_amount_told_before(done.at) { held(had) } else { HELD.to_owned() };
-        let turns = turns(self.entitlement).filter(|turn| turn.at == done.at);
-        let why: Vec<String> = turns.map(|turn| turn.happened()).collect();
-        Some(Before { had, until: done.at, why: why.join(", ") })
-    }
-
-    /// What was withdrawn, of which it cannot be told how much it came to with all the rest.
-    fn before_refusal(&self) -> Option<Before> {
-        let turns = turns(self.entitlement).filter(|turn| !turn.grant.phase.is_in_force());
-        let turns: Vec<Turn> = turns.collect();
-        let last = turns.iter().max_by_key(|turn| turn.at)?;
-        let is_known = turns.len() == 1 && !last.grant.hangs_on_the_catalogue;
-        let had = if is_known { self.quantity(last.grant.amount.as_deref()) } else { HELD.to_owned() };
-        Some(Before { had, until: last.at, why: last.happened() })
-    }
-
     fn notes(&self) -> Vec<Note> {
         let definition = &self.entitlement.definition;
         let trouble = |text: String| Note { is_trouble: true, text: format!("{definition}: {text}") };
@@ -496,45 +423,4 @@ impl Writer<'_> {
 /// Whether a text is a day, and no time.
 fn is_day(text: &str) -> bool {
     text.parse::<NaiveDate>().is_ok()
-}
-
-/// Whether the client has more or less after than before, whatever its settings.
-fn is_more_or_less(before: &Held, after: &Held) -> bool {
-    before.entitled != after.entitled || (after.entitled && before.amount != after.amount)
-}
-
-/// `250 seats`, `yes`.
-fn held(held: &Held) -> String {
-    let told = amount(held);
-    if told == "on" { "yes".to_owned() } else { told }
-}
-
-/// What happened in a step that is past.
-fn why(step: &Step, definition: &str) -> String {
-    let changes = step.grants.iter().filter(|change| &*change.definition == definition);
-    let clauses: Vec<String> = changes.flat_map(|change| happened(step, change)).collect();
-    clauses.join(", ")
-}
-
-fn happened(step: &Step, change: &GrantChange) -> Vec<String> {
-    let name = grant_name(&change.grant);
-    let mut clauses: Vec<String> =
-        change.amendments.iter().map(|amendment| format!("amendment {amendment} of {name}")).collect();
-    if !change.is_transition() {
-        return clauses;
-    }
-    clauses.push(match (change.after.phase, &change.renewed_by) {
-        (Phase::Expired, Some(renewal)) if step.successor(change).is_some() => format!("{name} passed to {renewal}"),
-        (Phase::Expired, Some(renewal)) if change.before.phase == Phase::Grace => {
-            format!("grace of {name} was over, {renewal} follows later")
-        }
-        (Phase::Expired, Some(renewal)) => format!("{name} ended, {renewal} follows later"),
-        (Phase::Expired, None) if change.before.phase == Phase::Grace => {
-            format!("grace of {name} was over, not renewed")
-        }
-        (Phase::Expired, None) => format!("{name} ended, not renewed"),
-        (Phase::Active, _) => format!("{name} came into force"),
-        (phase, _) => format!("{name} went to {}", phase.as_str()),
-    });
-    clauses
 }

@@ -16,6 +16,9 @@ pub enum Failure {
     /// There is more to do than fits into one go.
     #[error("there is more to do")]
     More,
+    /// Nothing has failed, but what may fail was put off until it is quiet.
+    #[error("some of it was put off")]
+    PutOff,
     /// Something failed, with what is said in the log.
     #[error("{0}")]
     Failed(String),

@@ -55,7 +55,7 @@ pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), Failure
     }
     context.resumptions.set(name, evaluation.resume.clone());
     let wait = wait_for_quiet(context, name);
-    let mut progress = Progress::default();
+    let mut progress = Progress { is_put_off: wait.is_some(), ..Progress::default() };
     let outcomes = deliver(context, &mut view, &evaluation, wait.is_some(), &mut progress).await;
     let thought = context.lanes.go_on(&item, move || {
         let mut statuses = plan::statuses(&evaluation, &view.snapshot, &outcomes, now);
@@ -90,6 +90,8 @@ struct Progress {
     failure: Option<Failure>,
     has_more: bool,
     lacks_summary: bool,
+    /// The summary and the organization's status wait until it is quiet.
+    is_put_off: bool,
     /// When something that waits is worth another try.
     next: Option<Instant>,
 }
@@ -99,7 +101,7 @@ impl Progress {
         let urgency = |failure: &Failure| match failure {
             Failure::Failed(_) => 2,
             Failure::Outdated | Failure::More => 1,
-            Failure::Refused(_) => 0,
+            Failure::Refused(_) | Failure::PutOff => 0,
         };
         if let Err(failure) = result {
             let known = self.failure.take().filter(|known| urgency(known) >= urgency(&failure));
@@ -118,6 +120,7 @@ impl Progress {
             // What is left is not kept back by what is refused for good.
             Some(Failure::Refused(_)) | None if self.has_more => Err(Failure::More),
             Some(failure) => Err(failure),
+            None if self.is_put_off => Err(Failure::PutOff),
             None => Ok(()),
         }
     }

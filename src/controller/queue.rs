@@ -166,6 +166,12 @@ impl<K: Clone + Hash + Ord> Queue<K> {
         self.changed.notify_one();
     }
 
+    /// Working on the key is through for now, and it is not known whether what failed the last time would fail again.
+    pub fn rest(&self, key: &K) {
+        self.state().release(key);
+        self.changed.notify_one();
+    }
+
     /// Working on the key has failed: it is tried again. Returns after which delay.
     pub fn failed(&self, key: &K) -> Duration {
         let mut state = self.state();
@@ -318,6 +324,25 @@ mod tests {
         assert_eq!(queue.next().await, "a");
         queue.done(&"a");
         assert!(is_empty(&queue).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_put_off_is_no_success() {
+        let queue = Queue::new();
+        for failures in 1..4 {
+            queue.add("a");
+            assert_eq!(queue.next().await, "a");
+            queue.failed(&"a");
+            assert_eq!(queue.failures(&"a"), failures);
+            queue.add("a");
+            assert_eq!(queue.next().await, "a");
+            queue.rest(&"a");
+        }
+        assert!(is_empty(&queue).await);
+        queue.add("a");
+        assert_eq!(queue.next().await, "a");
+        queue.done(&"a");
+        assert_eq!(queue.failures(&"a"), 0);
     }
 
     #[tokio::test(start_paused = true)]

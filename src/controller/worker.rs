@@ -96,6 +96,7 @@ async fn conclude<K: Clone + Display + Hash + Ord>(
 ) {
     let failure = match within(TIME_LIMIT, AssertUnwindSafe(reconcile).catch_unwind()).await {
         Ok(Ok(Ok(()))) => return queue.done(item),
+        Ok(Ok(Err(Failure::PutOff))) => return queue.rest(item),
         Ok(Ok(Err(Failure::More))) => {
             queue.add(item.clone());
             return queue.done(item);
@@ -116,6 +117,8 @@ async fn conclude<K: Clone + Display + Hash + Ord>(
             tracing::debug!(%item, error, ?delay, "failed, and is tried again");
         }
         Failure::Failed(error) => tracing::warn!(%item, error, ?delay, "failed, and is tried again"),
-        Failure::Outdated | Failure::More | Failure::Refused(_) => tracing::debug!(%item, ?delay, "is tried again"),
+        Failure::Outdated | Failure::More | Failure::PutOff | Failure::Refused(_) => {
+            tracing::debug!(%item, ?delay, "is tried again");
+        }
     }
 }

@@ -4,6 +4,7 @@ use super::{
     amount::{Allotment, Amount},
     calendar::CalendarDuration,
     facets::Fields,
+    problem::Problem,
     schema::{InvalidSchema, Schema, merge},
 };
 use crate::api::{
@@ -12,59 +13,6 @@ use crate::api::{
 };
 use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc};
-
-/// Why a definition cannot be granted, as a condition's reason and message.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}: {message}")]
-pub struct Problem {
-    /// One word.
-    pub reason: &'static str,
-    /// A sentence that says what to do.
-    pub message: String,
-    /// What of the spec is at fault, as a JSON pointer into it; empty where that is not one field.
-    pub pointer: String,
-}
-
-impl Problem {
-    /// The most problems that one message names.
-    const MAX_NAMED: usize = 10;
-
-    /// A problem for that reason.
-    #[must_use]
-    pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), pointer: String::new() }
-    }
-
-    /// The same, with the field that is at fault.
-    #[must_use]
-    pub fn at(self, pointer: impl Into<String>) -> Self {
-        Self { pointer: pointer.into(), ..self }
-    }
-
-    /// The same, where what it points into lies deeper.
-    #[must_use]
-    pub fn within(self, parent: &str) -> Self {
-        Self { pointer: format!("{parent}{}", self.pointer), ..self }
-    }
-
-    /// Several as one, for a condition has one reason and one message: that of a secret that would be shown, or else the
-    /// first.
-    #[must_use]
-    pub fn all(problems: Vec<Self>) -> Option<Self> {
-        let gravest = problems.iter().find(|problem| problem.reason == SECRET_IN_CONFIG_MAP);
-        let Self { reason, pointer, .. } = gravest.or(problems.first())?.clone();
-        let hidden = problems.len().saturating_sub(Self::MAX_NAMED);
-        let mut message =
-            problems.into_iter().take(Self::MAX_NAMED).map(|one| one.message).collect::<Vec<_>>().join("; ");
-        if hidden > 0 {
-            message = format!("{message}; and {hidden} more");
-        }
-        Some(Self { reason, message, pointer })
-    }
-}
-
-/// The reason of a definition that would write a secret field where many can read it.
-pub const SECRET_IN_CONFIG_MAP: &str = "SecretInConfigMap";
 
 /// A facet of a definition: its schema, and what it is preset to.
 #[derive(Clone, Debug)]

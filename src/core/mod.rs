@@ -14,6 +14,7 @@ pub mod lifecycle;
 pub mod name;
 pub mod namespace;
 pub mod precedence;
+pub mod problem;
 pub mod refusal;
 pub mod reserved_name;
 pub mod schema;

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc};
 
-pub use crate::core::definition::Problem;
+pub use crate::core::problem::Problem;
 
 /// All that a definition is made of: what a revision of it holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

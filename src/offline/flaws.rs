@@ -9,8 +9,9 @@ use crate::{
     },
     core::{
         calendar::parse_zone,
-        definition::{Definition, FacetSet, Problem},
+        definition::{Definition, FacetSet},
         grant::GrantId,
+        problem::Problem,
         schema::Schema,
     },
     evaluation::{self, catalogue::Source},

@@ -13,8 +13,9 @@ use super::{
 use crate::{
     api::entitlement_definition::{Item, ItemFormat, OnEnd, Output, OutputKind, Per},
     core::{
-        definition::{Definition, Problem, SECRET_IN_CONFIG_MAP},
+        definition::Definition,
         name,
+        problem::{Problem, SECRET_IN_CONFIG_MAP},
         reserved_name::keeper,
         secret::Secret,
     },

@@ -3,7 +3,7 @@
 use super::{demands, template::Template};
 use crate::{
     api::entitlement_definition::{Output, OutputKind},
-    core::{definition::Problem, name},
+    core::{name, problem::Problem},
 };
 
 /// The most bytes that all annotations of an object may have together, keys and values

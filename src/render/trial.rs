@@ -19,8 +19,9 @@ use crate::{
         entitlement_instance::FacetFields,
     },
     core::{
-        definition::{Definition, Problem},
+        definition::Definition,
         facets::SecretFields,
+        problem::Problem,
         schema::{Sample, merge},
     },
 };

@@ -39,8 +39,8 @@ use crate::{
     api::entitlement_instance::State,
     core::{
         calendar::Instant,
-        definition::Problem,
         grant::{Grant, GrantId},
+        problem::Problem,
         refusal::Refusal,
     },
 };

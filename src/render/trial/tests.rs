@@ -1,5 +1,5 @@
 use super::super::output;
-use crate::core::definition::{Definition, Problem};
+use crate::core::{definition::Definition, problem::Problem};
 use rstest::rstest;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

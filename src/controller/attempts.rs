@@ -5,7 +5,7 @@
 //! few at a time: where many are refused, none holds up another, and no request is made for nothing. As soon as one of them
 //! works, all are tried.
 
-use super::failure::Refusal;
+use super::{backoff::Backoff, failure::Refusal};
 use crate::{
     core::grant::GrantId,
     evaluation::{object::ObjectKey, plan::Fingerprint},
@@ -22,14 +22,10 @@ const BATCH: usize = 1000;
 const RETRIES: usize = 50;
 /// When the others of those are tried.
 const PAUSE: Duration = Duration::from_mins(1);
-/// The first delay of what something stands in the way of; it doubles.
-const FIRST_DELAY: Duration = Duration::from_secs(1);
-/// The longest.
-const LAST_DELAY: Duration = Duration::from_mins(1);
-/// The first delay of what is refused as it is; it doubles, too.
-const FIRST_LONG_DELAY: Duration = Duration::from_mins(10);
-/// The longest. There may have been a policy in its way after all.
-const LAST_LONG_DELAY: Duration = Duration::from_hours(2);
+/// Of what something stands in the way of.
+const DENIED: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_mins(1));
+/// Of what is refused as it is. There may have been a policy in its way after all.
+const INVALID: Backoff = Backoff::new(Duration::from_mins(10), Duration::from_hours(2));
 
 /// What was tried in vain for one organization.
 #[derive(Debug, Default)]
@@ -126,18 +122,15 @@ impl<K: Ord + Clone> Attempts<K> {
     /// It was tried in vain. When it is worth another try, if it has to wait for that.
     pub fn failed(&mut self, key: K, what: Fingerprint, refusal: &Refusal, now: Instant) -> Option<Instant> {
         let before = self.failed.get(&key).filter(|attempt| attempt.what == what && attempt.refused.is_some());
-        let failures = before.map_or(0, |attempt| attempt.failures);
-        let delay = match refusal {
-            Refusal::Invalid(_) => Some((FIRST_LONG_DELAY, LAST_LONG_DELAY)),
-            Refusal::Denied(_) => Some((FIRST_DELAY, LAST_DELAY)),
+        let failures = before.map_or(0, |attempt| attempt.failures).saturating_add(1);
+        let backoff = match refusal {
+            Refusal::Invalid(_) => Some(INVALID),
+            Refusal::Denied(_) => Some(DENIED),
             _ => None,
         };
-        let refused = delay.map(|(first, last)| {
-            let doubled = first.saturating_mul(1_u32.checked_shl(failures).unwrap_or(u32::MAX));
-            (refusal.to_string(), now + doubled.min(last))
-        });
+        let refused = backoff.map(|backoff| (refusal.to_string(), now + backoff.delay(failures)));
         let due = refused.as_ref().map(|(_, due)| *due);
-        self.failed.insert(key, Attempt { what, tried: now, failures: failures.saturating_add(1), refused });
+        self.failed.insert(key, Attempt { what, tried: now, failures, refused });
         due
     }
 

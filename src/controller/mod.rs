@@ -13,7 +13,7 @@
 //! |---|---|
 //! | `watch`, `source_watches` | how the cluster is watched |
 //! | `world` | what is known of it |
-//! | `queue`, `timer`, `settling`, `attempts`, `worker` | what is worked on, and when |
+//! | `queue`, `timer`, `settling`, `attempts`, `backoff`, `worker` | what is worked on, and when |
 //! | `lanes` | where it is thought about, so that what is costly holds up nothing else |
 //! | `limit` | how long all but thinking may take |
 //! | `organization`, `definition`, `facet`, `source`, `instance` | how one of each is brought up to date |
@@ -31,6 +31,7 @@
 mod announcements;
 mod apply;
 mod attempts;
+pub(crate) mod backoff;
 pub(crate) mod clock;
 mod context;
 mod definition;

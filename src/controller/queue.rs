@@ -1,8 +1,9 @@
 //! What is to be worked on: each key once, never twice at a time, again after failures with a growing delay.
 
+use super::backoff::Backoff;
 use std::{
     collections::{BTreeSet, HashMap, HashSet, VecDeque},
-    hash::{BuildHasher, Hash, RandomState},
+    hash::{Hash, RandomState},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -11,17 +12,13 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-/// The delay after a first failure.
-const BACKOFF_BASE: Duration = Duration::from_millis(100);
-/// The longest delay.
-const BACKOFF_CAP: Duration = Duration::from_mins(1);
+/// After failures.
+const FAILED: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_mins(1));
 /// The delay of what is refused as it is. Something else may have stood in its way after all, such as a policy.
 const REFUSED_DELAY: Duration = Duration::from_mins(10);
 
-/// How long a key waits after others have made it be looked at, the first time; it doubles with each further time.
-const NUDGE_BASE: Duration = Duration::from_secs(1);
-/// The longest.
-const NUDGE_CAP: Duration = Duration::from_mins(1);
+/// How long a key waits each time after others have made it be looked at.
+const NUDGED: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_mins(1));
 /// After a rest of so long, it is looked at at once again.
 const NUDGE_REST: Duration = Duration::from_mins(5);
 /// Keys of which it is remembered, before those are forgotten that have rested.
@@ -177,7 +174,7 @@ impl<K: Clone + Hash + Ord> Queue<K> {
         let mut state = self.state();
         let failures = state.failures.entry(key.clone()).or_insert(0);
         *failures = failures.saturating_add(1);
-        let delay = self.backoff(key, *failures);
+        let delay = FAILED.scattered(*failures, &self.jitter, key);
         state.hold(key, Instant::now() + delay);
         drop(state);
         self.changed.notify_one();
@@ -193,14 +190,6 @@ impl<K: Clone + Hash + Ord> Queue<K> {
         drop(state);
         self.changed.notify_one();
         REFUSED_DELAY
-    }
-
-    /// Doubles with each failure; between half of that and the whole, so that many that failed together come apart.
-    fn backoff(&self, key: &K, failures: u32) -> Duration {
-        let doubled = BACKOFF_BASE.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));
-        let whole = doubled.min(BACKOFF_CAP);
-        let share = self.jitter.hash_one((key, failures)) % 512;
-        whole / 2 + whole / 1024 * u32::try_from(share).unwrap_or(0)
     }
 }
 
@@ -241,8 +230,7 @@ impl<K: Clone + Hash + Ord> State<K> {
             // One is still to come.
             Some(nudged) if nudged.last > now => nudged,
             Some(nudged) => {
-                let doubled = 1_u32.checked_shl(nudged.times.saturating_sub(1)).unwrap_or(u32::MAX);
-                let pause = NUDGE_BASE.saturating_mul(doubled).min(NUDGE_CAP);
+                let pause = NUDGED.delay(nudged.times);
                 Nudged { last: now.max(nudged.last + pause), times: nudged.times.saturating_add(1) }
             }
         };
@@ -297,7 +285,7 @@ impl<K: Clone + Hash + Ord> State<K> {
 
 #[cfg(test)]
 mod tests {
-    use super::{BACKOFF_BASE, BACKOFF_CAP, Queue, REFUSED_DELAY};
+    use super::{FAILED, Queue, REFUSED_DELAY};
     use std::time::Duration;
     use tokio::time::{Instant, timeout};
 
@@ -366,16 +354,14 @@ mod tests {
         let queue = Queue::new();
         queue.add("a");
         assert_eq!(queue.next().await, "a");
-        let mut whole = BACKOFF_BASE;
         for failures in 1..=20 {
-            let delay = queue.failed(&"a");
+            let (whole, delay) = (FAILED.delay(failures), queue.failed(&"a"));
             assert!(delay >= whole / 2 && delay <= whole, "{failures}: {delay:?}");
             assert_eq!(queue.failures(&"a"), failures);
             let before = Instant::now();
             assert_eq!(queue.next().await, "a");
             // tokio's timer counts whole milliseconds.
             assert!(before.elapsed() >= delay && before.elapsed() < delay + Duration::from_millis(2));
-            whole = (whole * 2).min(BACKOFF_CAP);
         }
         queue.done(&"a");
         assert_eq!(queue.failures(&"a"), 0);

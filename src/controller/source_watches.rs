@@ -3,11 +3,7 @@
 //! What is watched is what `kubectl get` shows of a Secret: a row with its name. Not even the metadata of those that no grant
 //! refers to come here, as an annotation of `kubectl apply` has all that a Secret holds.
 
-use super::{
-    context::Context,
-    watch::{Delays, is_routine},
-    world::World,
-};
+use super::{backoff::WatchDelays, context::Context, watch::is_routine, world::World};
 use crate::connection::{Cause, WATCH_MARGIN, WATCH_SECONDS};
 use futures::{StreamExt, pin_mut};
 use http::{Request, header::ACCEPT};
@@ -83,7 +79,7 @@ impl Table {
 
 async fn watch(context: Arc<Context>, namespace: Arc<str>) {
     let what = format!("{KIND} in {namespace}");
-    let mut delays = Delays::default();
+    let mut delays = WatchDelays::default();
     loop {
         let result = begin(&context, &namespace).await.map_err(watcher::Error::InitialListFailed);
         let mut since = result.map(Some);
@@ -94,7 +90,7 @@ async fn watch(context: Arc<Context>, namespace: Arc<str>) {
             let started = Instant::now();
             since = follow(&context, &namespace, version).await;
             if started.elapsed() >= LONG_ENOUGH {
-                delays = Delays::default();
+                delays.reset();
             } else {
                 sleep(delays.next_delay()).await;
             }

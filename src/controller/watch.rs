@@ -1,23 +1,15 @@
 //! The watches: each on its own, so that one that fails holds up no other, retried for ever.
 
-use super::{context::Context, world::World};
+use super::{backoff::patiently, context::Context, world::World};
 use crate::connection::{Cause, LONGEST_WATCH_SECONDS, WATCH_SECONDS};
 use futures::StreamExt;
 use kube::{
     Api, Resource,
-    runtime::{
-        WatchStreamExt,
-        utils::Backoff,
-        watcher::{self, Config, Event},
-    },
+    runtime::watcher::{self, Config, Event},
 };
 use serde::de::DeserializeOwned;
-use std::{fmt::Debug, hash::BuildHasher, hash::RandomState, pin::pin, time::Duration};
+use std::{fmt::Debug, pin::pin};
 
-/// The first delay after a failure.
-const FIRST_DELAY: Duration = Duration::from_millis(250);
-/// The longest delay: how long after a kind has come (back) it is seen at the latest.
-const LONGEST_DELAY: Duration = Duration::from_secs(5);
 /// Objects in a page of a list, where the API server can't stream it.
 const PAGE_SIZE: u32 = 500;
 
@@ -36,7 +28,7 @@ pub async fn follow<K>(
     loop {
         let config = Config { label_selector: selector.clone(), page_size: Some(PAGE_SIZE), ..Config::default() };
         let config = if streams { config.streaming_lists() } else { config }.timeout(patience.seconds);
-        let mut events = pin!(watcher::watcher(api.clone(), config).backoff(Delays::default()));
+        let mut events = pin!(patiently(watcher::watcher(api.clone(), config)));
         while let Some(event) = events.next().await {
             match event {
                 Ok(event) => {
@@ -100,54 +92,10 @@ pub(super) fn is_routine(error: &watcher::Error) -> bool {
     matches!(error, watcher::Error::WatchError(status) if status.code == 410)
 }
 
-/// Delays that double, each between half of that and the whole. kube's own reach 30 seconds, which is long to wait for a
-/// kind whose definition has just been installed.
-#[derive(Default)]
-pub(super) struct Delays {
-    failures: u32,
-    jitter: RandomState,
-}
-
-impl Delays {
-    pub(super) fn next_delay(&mut self) -> Duration {
-        let whole = FIRST_DELAY.saturating_mul(1_u32.checked_shl(self.failures).unwrap_or(u32::MAX)).min(LONGEST_DELAY);
-        self.failures = self.failures.saturating_add(1);
-        let share = self.jitter.hash_one(self.failures) % 512;
-        whole / 2 + whole / 1024 * u32::try_from(share).unwrap_or(0)
-    }
-}
-
-impl Iterator for Delays {
-    type Item = Duration;
-
-    fn next(&mut self) -> Option<Duration> {
-        Some(self.next_delay())
-    }
-}
-
-impl Backoff for Delays {
-    fn reset(&mut self) {
-        self.failures = 0;
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Delays, FIRST_DELAY, LONGEST_DELAY, Patience};
-    use kube::runtime::{utils::Backoff, watcher::Event};
-
-    #[test]
-    fn delays_double_up_to_a_limit() {
-        let mut delays = Delays::default();
-        let mut whole = FIRST_DELAY;
-        for _ in 0..40 {
-            let delay = delays.next().unwrap();
-            assert!(delay >= whole / 2 && delay <= whole, "{delay:?} of {whole:?}");
-            whole = (whole * 2).min(LONGEST_DELAY);
-        }
-        delays.reset();
-        assert!(delays.next().unwrap() <= FIRST_DELAY);
-    }
+    use super::Patience;
+    use kube::runtime::watcher::Event;
 
     #[test]
     fn a_list_that_is_cut_off_gets_more_time_and_a_watch_that_ends_does_not() {

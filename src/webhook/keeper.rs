@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     connection::{Cause, WATCH_SECONDS},
-    controller::{Knowledge, clock},
+    controller::{Knowledge, backoff::patiently, clock},
     evaluation::object::MANAGER,
 };
 use futures::{Stream, StreamExt, future};
@@ -19,10 +19,7 @@ use k8s_openapi::api::{admissionregistration::v1::ValidatingWebhookConfiguration
 use kube::{
     Api, Client, Error, Resource,
     api::{DeleteParams, PostParams, Preconditions},
-    runtime::{
-        WatchStreamExt,
-        watcher::{self, Event},
-    },
+    runtime::watcher::{self, Event},
 };
 use rustls::ServerConfig;
 use serde::de::DeserializeOwned;
@@ -73,7 +70,7 @@ where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     let config = watcher::Config::default().fields(&format!("metadata.name={name}")).timeout(WATCH_SECONDS);
-    let events = watcher::watcher(api, config).default_backoff();
+    let events = patiently(watcher::watcher(api, config));
     let seen = events.scan(false, |is_listed, event| {
         if let Ok(Event::Init | Event::InitApply(_)) = &event {
             *is_listed = matches!(event, Ok(Event::InitApply(_)));

@@ -5,7 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// One entry of the service catalogue: a template for what can be granted.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -198,7 +198,7 @@ pub struct Facet {
     /// An inline JSON Schema (2020-12) with `type: object` at its root, by the rules of a FacetDefinition's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "any_object")]
-    pub schema: Option<Value>,
+    pub schema: Option<Arc<Value>>,
     /// Presets: what this definition sets the fields to, over the schema's defaults. No secret fields.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "any_object")]

@@ -5,6 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// A reusable, typed set of configuration fields.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,7 +41,7 @@ pub struct FacetDefinitionSpec {
     /// `minLength`, `maxLength` and `examples`. Defaults are valid by the schema itself, and are taken from `properties`,
     /// `items` and local `$ref`. References stay inside the schema.
     #[schemars(schema_with = "any_object")]
-    pub schema: Value,
+    pub schema: Arc<Value>,
 }
 
 pub(super) fn any_object(_: &mut schemars::SchemaGenerator) -> schemars::Schema {

@@ -130,7 +130,7 @@ fn present_state(name: &str, view: &DefinitionView) -> Result<(Source, Arc<str>)
         let message = format!("the facet definition {facet} can't be read: {error}");
         return Err(Present::Invalid(Problem::new("Unreadable", message)));
     }
-    let source = Source::gather(&definition.spec, |facet| Some(view.facets.get(facet)?.spec.schema.clone()))
+    let source = Source::gather(&definition.spec, |facet| Some(Arc::clone(&view.facets.get(facet)?.spec.schema)))
         .map_err(Present::Invalid)?;
     let hash = source.hash().into();
     Ok((source, hash))

@@ -9,12 +9,14 @@ use super::{
 use crate::{
     api::{EntitlementInstance, Organization},
     connection::Cause,
-    core::grant::{Grant, GrantId},
+    core::{
+        definition::Schemas,
+        grant::{Grant, GrantId},
+    },
     evaluation::admission::{Candidate, DefinitionUse, FacetUser},
 };
 use kube::runtime::watcher;
-use serde_json::Value;
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 /// What the controller knows of the cluster. It is a moment behind what is stored.
 #[derive(Clone)]
@@ -90,7 +92,7 @@ impl Knowledge {
 
     /// The schemas of the facet definitions that are named, as far as these exist.
     #[must_use]
-    pub fn schemas<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> BTreeMap<String, Value> {
+    pub fn schemas<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Schemas {
         self.context.world(|world| world.schemas(names))
     }
 

@@ -14,6 +14,9 @@ use crate::api::{
 use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc};
 
+/// The schemas of FacetDefinitions, by name. Whoever needs one shares it.
+pub type Schemas = BTreeMap<String, Arc<Value>>;
+
 /// A facet of a definition: its schema, and what it is preset to.
 #[derive(Clone, Debug)]
 pub struct FacetSet {
@@ -61,11 +64,7 @@ impl Definition {
     ///
     /// # Errors
     /// The first problem, as a condition's reason and message.
-    pub fn read(
-        name: &str,
-        spec: &EntitlementDefinitionSpec,
-        schemas: &BTreeMap<String, Value>,
-    ) -> Result<Self, Problem> {
+    pub fn read(name: &str, spec: &EntitlementDefinitionSpec, schemas: &Schemas) -> Result<Self, Problem> {
         Self::read_by(name, spec, schemas, Schema::compile)
     }
 
@@ -73,11 +72,7 @@ impl Definition {
     ///
     /// # Errors
     /// The first problem, as a condition's reason and message.
-    pub fn read_kept(
-        name: &str,
-        spec: &EntitlementDefinitionSpec,
-        schemas: &BTreeMap<String, Value>,
-    ) -> Result<Self, Problem> {
+    pub fn read_kept(name: &str, spec: &EntitlementDefinitionSpec, schemas: &Schemas) -> Result<Self, Problem> {
         Self::read_by(name, spec, schemas, Schema::compile_kept)
     }
 
@@ -94,7 +89,7 @@ impl Definition {
     fn read_by(
         name: &str,
         spec: &EntitlementDefinitionSpec,
-        schemas: &BTreeMap<String, Value>,
+        schemas: &Schemas,
         compile: Compile,
     ) -> Result<Self, Problem> {
         check_shape(spec)?;
@@ -165,11 +160,11 @@ impl FacetSet {
     ///
     /// # Errors
     /// The first problem, as a condition's reason and message.
-    pub fn read(facet: &Facet, schemas: &BTreeMap<String, Value>) -> Result<Self, Problem> {
+    pub fn read(facet: &Facet, schemas: &Schemas) -> Result<Self, Problem> {
         Self::read_by(facet, schemas, Schema::compile)
     }
 
-    fn read_by(facet: &Facet, schemas: &BTreeMap<String, Value>, compile: Compile) -> Result<Self, Problem> {
+    fn read_by(facet: &Facet, schemas: &Schemas, compile: Compile) -> Result<Self, Problem> {
         let schema = match (&facet.definition, &facet.schema) {
             (Some(definition), None) => schemas.get(definition).ok_or_else(|| {
                 let message = format!(
@@ -224,17 +219,17 @@ mod tests {
     use crate::{api::EntitlementDefinitionSpec, core::amount::Amount};
     use rstest::rstest;
     use serde_json::{Value, json};
-    use std::collections::BTreeMap;
+    use std::{collections::BTreeMap, sync::Arc};
 
     fn read(spec: Value) -> Result<Definition, Problem> {
         let spec: EntitlementDefinitionSpec = serde_json::from_value(spec).unwrap();
         let schemas = BTreeMap::from([(
             "backup".to_owned(),
-            json!({"type": "object", "properties": {
+            Arc::new(json!({"type": "object", "properties": {
                 "retention": {"type": "integer", "maximum": 365, "default": 30},
                 "region": {"type": "string"},
                 "password": {"type": "string", "writeOnly": true},
-            }}),
+            }})),
         )]);
         Definition::read("storage", &spec, &schemas)
     }

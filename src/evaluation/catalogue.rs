@@ -8,7 +8,7 @@ use crate::{
         amount::Amount,
         belief::{Durations, History},
         calendar::Instant,
-        definition::{Definition, grace_of},
+        definition::{Definition, Schemas, grace_of},
         schema::canonical_hash,
     },
     render::{
@@ -20,7 +20,7 @@ use chrono::TimeDelta;
 use k8s_openapi::{api::apps::v1::ControllerRevision, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 pub use crate::core::problem::Problem;
 
@@ -31,7 +31,7 @@ pub struct Source {
     pub spec: EntitlementDefinitionSpec,
     /// The schemas of the FacetDefinitions that it refers to, by name.
     #[serde(default)]
-    pub facets: BTreeMap<String, Value>,
+    pub facets: Schemas,
 }
 
 impl Source {
@@ -41,9 +41,9 @@ impl Source {
     /// `FacetNotFound` where it refers to a FacetDefinition that does not exist.
     pub fn gather(
         spec: &EntitlementDefinitionSpec,
-        schema_of: impl Fn(&str) -> Option<Value>,
+        schema_of: impl Fn(&str) -> Option<Arc<Value>>,
     ) -> Result<Self, Problem> {
-        let mut facets = BTreeMap::new();
+        let mut facets = Schemas::new();
         for facet in &spec.facets {
             let Some(name) = &facet.definition else { continue };
             let schema = schema_of(name).ok_or_else(|| {
@@ -265,6 +265,7 @@ mod tests {
     use super::*;
     use rstest::rstest;
     use serde_json::json;
+    use std::collections::BTreeMap;
 
     fn revision(number: i64, made: &str, spec: &Value) -> Revision {
         let object = json!({

@@ -166,7 +166,8 @@ mod tests {
         },
         evaluation::catalogue::{CatalogueEntry, CompiledDefinition, Present, Problem, Source},
     };
-    use serde_json::json;
+    use serde_json::{Value, json};
+    use std::sync::Arc;
 
     fn now() -> Instant {
         parse_instant("2026-07-01T00:00:00Z").unwrap()
@@ -243,9 +244,9 @@ mod tests {
 
     #[test]
     fn tells_whether_a_facet_can_be_used() {
-        let facet = |schema| {
-            let mut facet =
-                FacetDefinition::new("backup", FacetDefinitionSpec { display_name: None, description: None, schema });
+        let facet = |schema: Value| {
+            let spec = FacetDefinitionSpec { display_name: None, description: None, schema: Arc::new(schema) };
+            let mut facet = FacetDefinition::new("backup", spec);
             facet.metadata.generation = Some(3);
             facet_status(&facet, all_valid(), now())
         };

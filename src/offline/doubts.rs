@@ -19,7 +19,7 @@ pub fn of_facet(facet: &FacetDefinition) -> Vec<Flaw> {
 /// What is doubtful in a definition. The facet definitions that it uses have their own.
 pub fn of_definition(definition: &EntitlementDefinition) -> Vec<Flaw> {
     let facets = definition.spec.facets.iter().enumerate();
-    let inline = facets.filter_map(|(index, facet)| Some((index, facet, facet.schema.as_ref()?)));
+    let inline = facets.filter_map(|(index, facet)| Some((index, facet, facet.schema.as_deref()?)));
     let doubts = inline.flat_map(|(index, facet, schema)| {
         of_schema(&format!("/spec/facets/{index}/schema"), &format!("facet {}: ", facet.name), schema)
     });

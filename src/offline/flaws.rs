@@ -90,7 +90,7 @@ impl Inventory {
         if !flaws.is_empty() {
             return flaws;
         }
-        let schema_of = |name: &str| self.facets.get(name).map(|facet| facet.spec.schema.clone());
+        let schema_of = |name: &str| self.facets.get(name).map(|facet| Arc::clone(&facet.spec.schema));
         let terms = Source::gather(spec, schema_of)
             .and_then(|source| Definition::read(&subject.name, &source.spec, &source.facets));
         match terms {
@@ -112,7 +112,7 @@ impl Inventory {
         }
         let named = facet.definition.iter();
         let schemas =
-            named.filter_map(|name| Some((name.clone(), self.facets.get(name.as_str())?.spec.schema.clone())));
+            named.filter_map(|name| Some((name.clone(), Arc::clone(&self.facets.get(name.as_str())?.spec.schema))));
         let Err(problem) = FacetSet::read(facet, &schemas.collect()) else { return Vec::new() };
         let part = match problem.reason {
             "InvalidPreset" | "SecretInPlain" => "values",

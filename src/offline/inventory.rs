@@ -267,9 +267,9 @@ impl Inventory {
     #[must_use]
     pub fn secret_fields(&self) -> BTreeSet<String> {
         let of_definitions = self.definitions.values().flat_map(|definition| &definition.spec.facets);
-        let inline = of_definitions.filter_map(|facet| facet.schema.as_ref());
+        let inline = of_definitions.filter_map(|facet| facet.schema.as_deref());
         let mut names = BTreeSet::new();
-        for schema in self.facets.values().map(|facet| &facet.spec.schema).chain(inline) {
+        for schema in self.facets.values().map(|facet| &*facet.spec.schema).chain(inline) {
             match Schema::compile(schema) {
                 Ok(compiled) => names.extend(compiled.secret_fields().iter().cloned()),
                 Err(_) => add_marked(schema, &mut names),
@@ -293,7 +293,7 @@ impl Inventory {
 
     pub(super) fn entry(&self, name: &str) -> CatalogueEntry {
         let Some(definition) = self.definitions.get(name) else { return self.last_valid(name, Present::Missing) };
-        let schema_of = |facet: &str| self.facets.get(facet).map(|facet| facet.spec.schema.clone());
+        let schema_of = |facet: &str| self.facets.get(facet).map(|facet| Arc::clone(&facet.spec.schema));
         let source = match Source::gather(&definition.spec, schema_of) {
             Ok(source) => source,
             Err(problem) => return self.last_valid(name, Present::Invalid(problem)),

@@ -102,7 +102,7 @@ impl Inventory {
 
     fn source(&self, name: &str) -> Option<Source> {
         let spec = &self.definitions.get(name)?.spec;
-        let schema_of = |facet: &str| self.facets.get(facet).map(|facet| facet.spec.schema.clone());
+        let schema_of = |facet: &str| self.facets.get(facet).map(|facet| Arc::clone(&facet.spec.schema));
         Source::gather(spec, schema_of).ok()
     }
 

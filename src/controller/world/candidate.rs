@@ -5,6 +5,7 @@ use crate::{
     api::{Organization, entitlement_instance},
     core::{
         age::Age,
+        definition::Schemas,
         grant::{Grant, GrantId},
         namespace::is_set_apart,
     },
@@ -188,8 +189,8 @@ impl World {
     }
 
     /// The schemas of the facet definitions that are named.
-    pub fn schemas<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> BTreeMap<String, serde_json::Value> {
-        let schema = |name: &str| Some((name.to_owned(), self.catalogue.facet(&name.into())?.spec.schema.clone()));
+    pub fn schemas<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Schemas {
+        let schema = |name: &str| Some((name.to_owned(), Arc::clone(&self.catalogue.facet(&name.into())?.spec.schema)));
         names.into_iter().filter_map(schema).collect()
     }
 

@@ -80,8 +80,8 @@ struct Sampler<'a> {
     is_free: bool,
 }
 
-/// Schemas that one value has to meet.
-type Schemas<'a> = Vec<&'a Value>;
+/// Subschemas that one value has to meet.
+type Subschemas<'a> = Vec<&'a Value>;
 
 impl<'a> Sampler<'a> {
     /// A value that meets all schemas; `turn` tells it apart from others in one list.
@@ -172,7 +172,7 @@ impl<'a> Sampler<'a> {
         let wanted = wanted.min(rules.least("maxItems").unwrap_or(u64::MAX));
         if let Some(contained) = rules.find("contains") {
             let count = rules.most("minContains").unwrap_or(1);
-            let schemas: Schemas<'a> = [contained].into_iter().chain(schema).collect();
+            let schemas: Subschemas<'a> = [contained].into_iter().chain(schema).collect();
             self.push_until(&mut items, rules, &schemas, depth, count.max(leading.map_or(0, Vec::len) as u64 + count));
         }
         let Some(schema) = schema.filter(|schema| **schema != Value::Bool(false)) else {
@@ -201,8 +201,8 @@ impl<'a> Sampler<'a> {
 }
 
 /// The fields that are named or required, each with the schemas that it has to meet.
-fn named<'a>(rules: &Rules<'a>) -> BTreeMap<String, Schemas<'a>> {
-    let mut named: BTreeMap<String, Schemas<'a>> = BTreeMap::new();
+fn named<'a>(rules: &Rules<'a>) -> BTreeMap<String, Subschemas<'a>> {
+    let mut named: BTreeMap<String, Subschemas<'a>> = BTreeMap::new();
     for (name, schema) in rules.properties() {
         named.entry(name.clone()).or_default().push(schema);
     }

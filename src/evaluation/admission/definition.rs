@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     api::EntitlementDefinitionSpec,
-    core::{calendar::Instant, grant::GrantId},
+    core::{calendar::Instant, definition::Schemas, grant::GrantId},
     evaluation::{
         catalogue::{CatalogueEntry, CompiledDefinition, Present, Problem, Source},
         catalogue_status::idle_defaults,
@@ -16,8 +16,7 @@ use crate::{
     },
     render::work::Budget,
 };
-use serde_json::Value;
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 /// The grants of one definition.
 #[derive(Clone, Debug, Default)]
@@ -39,7 +38,7 @@ pub fn review_definition(
     name: &Arc<str>,
     before: Option<&EntitlementDefinitionSpec>,
     after: Option<&EntitlementDefinitionSpec>,
-    schemas: &BTreeMap<String, Value>,
+    schemas: &Schemas,
     used: &DefinitionUse,
     now: Instant,
 ) -> Verdict {
@@ -60,11 +59,7 @@ pub fn review_definition(
 }
 
 /// A definition as it would be made.
-pub fn compile(
-    name: &str,
-    spec: &EntitlementDefinitionSpec,
-    schemas: &BTreeMap<String, Value>,
-) -> Result<CompiledDefinition, Problem> {
+pub fn compile(name: &str, spec: &EntitlementDefinitionSpec, schemas: &Schemas) -> Result<CompiledDefinition, Problem> {
     CompiledDefinition::compile(name, &Source::gather(spec, |facet| schemas.get(facet).cloned())?)
 }
 
@@ -79,7 +74,7 @@ fn findings(spec: &EntitlementDefinitionSpec, compiled: &Result<CompiledDefiniti
 
 /// Defaults in its own schemas that are never filled in. Those of facet definitions are said of these.
 fn idle(spec: &EntitlementDefinitionSpec) -> impl Iterator<Item = String> {
-    let inline = spec.facets.iter().filter_map(|facet| Some((&facet.name, facet.schema.as_ref()?)));
+    let inline = spec.facets.iter().filter_map(|facet| Some((&facet.name, facet.schema.as_deref()?)));
     inline.flat_map(|(name, schema)| {
         idle_defaults(schema).into_iter().map(move |problem| format!("facet {name}: {problem}"))
     })

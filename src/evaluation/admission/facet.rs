@@ -8,11 +8,11 @@ use super::{
 };
 use crate::{
     api::EntitlementDefinitionSpec,
-    core::calendar::Instant,
+    core::{calendar::Instant, definition::Schemas},
     evaluation::catalogue_status::{idle_defaults, schema_problem},
 };
 use serde_json::Value;
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 /// A definition that uses a facet definition.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ pub struct FacetUser {
     /// What it says.
     pub spec: EntitlementDefinitionSpec,
     /// The schemas of the FacetDefinitions that it refers to.
-    pub schemas: BTreeMap<String, Value>,
+    pub schemas: Schemas,
     /// Its grants.
     pub used: DefinitionUse,
 }
@@ -31,8 +31,8 @@ pub struct FacetUser {
 #[must_use]
 pub fn review_facet(
     name: &str,
-    before: Option<&Value>,
-    after: Option<&Value>,
+    before: Option<&Arc<Value>>,
+    after: Option<&Arc<Value>>,
     users: &[FacetUser],
     now: Instant,
 ) -> Verdict {
@@ -40,7 +40,7 @@ pub fn review_facet(
     if before == Some(after) {
         return Verdict::default();
     }
-    let known = before.map(of_schema).unwrap_or_default();
+    let known = before.map(|schema| of_schema(schema)).unwrap_or_default();
     let mut found = of_schema(after);
     if found.flaws.is_empty() {
         of_users(&mut found, name, before, after, users, now);
@@ -61,8 +61,8 @@ fn of_schema(schema: &Value) -> Findings {
 fn of_users(
     findings: &mut Findings,
     name: &str,
-    before: Option<&Value>,
-    after: &Value,
+    before: Option<&Arc<Value>>,
+    after: &Arc<Value>,
     users: &[FacetUser],
     now: Instant,
 ) {
@@ -71,10 +71,10 @@ fn of_users(
         users.iter().fold((0, 0), |(live, unseen), user| (live + user.used.live, unseen + user.used.unseen));
     let (mut effects, mut budget) = (Effects::of(live, unseen), budget());
     for user in users {
-        let compiled = |schema: Option<&Value>| {
+        let compiled = |schema: Option<&Arc<Value>>| {
             let mut schemas = user.schemas.clone();
             schemas.remove(name);
-            schemas.extend(schema.map(|schema| (name.to_owned(), schema.clone())));
+            schemas.extend(schema.map(|schema| (name.to_owned(), Arc::clone(schema))));
             compile(&user.name, &user.spec, &schemas)
         };
         match compiled(Some(after)) {

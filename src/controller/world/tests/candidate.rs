@@ -6,6 +6,7 @@ use crate::{
 };
 use kube::runtime::watcher::Event;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 fn serving() -> World {
     let mut world = two_organizations();
@@ -123,6 +124,10 @@ fn definitions_that_use_a_facet_are_found() {
     world.observe_definition(Event::Apply(definition("other", "g", 1)));
     assert_eq!(world.facet_users("f").into_iter().collect::<Vec<_>>(), ["backup".into()]);
     let user = world.facet_user(&"backup".into()).unwrap();
-    assert_eq!(user.schemas.into_iter().collect::<Vec<_>>(), [("f".to_owned(), json!({"type": "object"}))]);
+    // It is shared with the index, and not copied for each who asks.
+    let known = &world.definition(&"backup".into()).0.facets["f"].spec.schema;
+    assert!(Arc::ptr_eq(&user.schemas["f"], known));
+    let schemas: Vec<_> = user.schemas.into_iter().collect();
+    assert_eq!(schemas, [("f".to_owned(), Arc::new(json!({"type": "object"})))]);
     assert!(world.facet_user(&"other".into()).unwrap().schemas.is_empty());
 }

@@ -1,14 +1,14 @@
 use super::{definition, entry, fine, id, instance, now, refused, seats, settled, snapshot, warned};
 use crate::{
-    core::secret::Secret,
+    core::{definition::Schemas, secret::Secret},
     evaluation::admission::{Candidate, DefinitionUse, FacetUser, Verdict, review_definition, review_facet},
 };
 use rstest::rstest;
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc};
 
-fn schemas() -> BTreeMap<String, Value> {
-    BTreeMap::from([("limits".to_owned(), limits(10))])
+fn schemas() -> Schemas {
+    BTreeMap::from([("limits".to_owned(), Arc::new(limits(10)))])
 }
 
 fn limits(maximum: u64) -> Value {
@@ -128,7 +128,8 @@ fn user(used: DefinitionUse) -> FacetUser {
 }
 
 fn facet(before: Option<&Value>, after: Option<&Value>, users: &[FacetUser]) -> Verdict {
-    review_facet("limits", before, after, users, now())
+    let shared = |schema: Option<&Value>| schema.cloned().map(Arc::new);
+    review_facet("limits", shared(before).as_ref(), shared(after).as_ref(), users, now())
 }
 
 #[test]

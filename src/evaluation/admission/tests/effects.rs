@@ -3,7 +3,7 @@
 use super::{definition, fine, instance, now, organization, snapshot, warned};
 use crate::{
     api::AmountField,
-    core::{acceptance::Acceptance, amount::Amount, namespace::NamespaceFacts},
+    core::{acceptance::Acceptance, amount::Amount, definition::Schemas, namespace::NamespaceFacts},
     evaluation::{
         Snapshot,
         admission::{
@@ -24,8 +24,8 @@ fn limits(default: u64) -> Value {
     }})
 }
 
-fn schemas(default: u64) -> BTreeMap<String, Value> {
-    BTreeMap::from([("limits".to_owned(), limits(default))])
+fn schemas(default: u64) -> Schemas {
+    BTreeMap::from([("limits".to_owned(), Arc::new(limits(default)))])
 }
 
 /// Ten seats with an object for each grant.
@@ -54,7 +54,7 @@ fn login() -> Value {
 /// An organization with these grants of `seats`, as they were accepted.
 fn held(spec: &Value, grants: &[(&str, Value)]) -> Snapshot {
     let instances: Vec<_> = grants.iter().map(|(name, spec)| instance(name, spec)).collect();
-    let source = Source::gather(&definition("seats", spec).spec, |_| Some(limits(1))).unwrap();
+    let source = Source::gather(&definition("seats", spec).spec, |_| Some(Arc::new(limits(1)))).unwrap();
     let compiled = CompiledDefinition::compile("seats", &source).unwrap();
     let mut snapshot = snapshot(&instances);
     snapshot.catalogue = BTreeMap::from([("seats".into(), Arc::new(CatalogueEntry::valid(compiled)))]);
@@ -232,7 +232,8 @@ fn a_facet_definition_reaches_the_grants_of_all_that_use_it() {
         schemas: schemas(1),
         used: used(&spec, &plain(&["a", "b"])),
     };
-    let found = review_facet("limits", Some(&limits(1)), Some(&limits(2)), &[user], now());
+    let (before, after) = (Arc::new(limits(1)), Arc::new(limits(2)));
+    let found = review_facet("limits", Some(&before), Some(&after), &[user], now());
     let expected = [
         "facets.limits.depth becomes 2 instead of 1 for 2 grants of 1 organization",
         "2 objects in 1 namespace change",

@@ -12,12 +12,13 @@ use super::{
     resumptions::Resumptions,
     time_zones::Moves,
     timer::Timer,
-    world::{MadeAnew, WorkItem, World},
+    world::{MadeAnew, WorkItem, World, kinds::WATCHES},
     writing::Writing,
 };
 use crate::{api::Organization, core::grant::GrantId};
 use std::{
-    collections::HashMap,
+    borrow::Cow,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -36,8 +37,6 @@ pub struct Context {
     /// Instances of which it is to be said that their organizations do not let them be named. They are apart from all else, so
     /// that however many there are, nothing waits for them.
     pub barred: Queue<GrantId>,
-    /// Organizations have been listed.
-    pub organizations_listed: Notify,
     /// Where evaluating and compiling is done.
     pub lanes: Lanes,
     /// When organizations change by time alone.
@@ -48,8 +47,8 @@ pub struct Context {
     pub writing: Writing,
     /// Whether this operator works on the cluster.
     pub candidacy: Candidacy,
-    /// Every kind has been listed once.
-    pub listed: watch::Sender<bool>,
+    /// The resources that have been listed once.
+    listed: watch::Sender<BTreeSet<Cow<'static, str>>>,
     /// What cannot be watched.
     pub outages: Outages,
     /// Tells the users.
@@ -72,10 +71,9 @@ impl Context {
             gate,
             writing: world.writing(),
             candidacy,
-            listed: watch::Sender::new(false),
+            listed: watch::Sender::default(),
             queue: Queue::new(),
             barred: Queue::new(),
-            organizations_listed: Notify::new(),
             lanes: Lanes::new(),
             timer: Timer::new(),
             resumptions: Resumptions::default(),
@@ -105,14 +103,16 @@ impl Context {
     pub fn world<R>(&self, access: impl FnOnce(&mut World) -> R) -> R {
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
         let result = access(&mut world);
-        let is_listed = world.is_ready();
+        let listed = world.take_newly_listed();
         let work = world.take_work();
         let (barred, counting) = world.take_barred();
         let (nudged, nudged_barred) = world.take_nudges();
         let source_namespaces_changed = world.take_source_namespaces_changed();
         let made_anew = world.take_made_anew();
         drop(world);
-        self.listed.send_if_modified(|listed| is_listed && !std::mem::replace(listed, true));
+        if let Some(listed) = listed {
+            self.listed.send_replace(listed);
+        }
         self.queue.add_all(work);
         self.queue.nudge_all(nudged);
         self.barred.add_all(barred);
@@ -129,21 +129,15 @@ impl Context {
         result
     }
 
-    /// Waits until organizations have been listed.
-    pub async fn knows_organizations(&self) {
-        loop {
-            let listed = self.organizations_listed.notified();
-            if self.world(|world| world.knows_organizations()) {
-                return;
-            }
-            listed.await;
-        }
+    /// Waits until these resources have been listed once.
+    pub async fn knows(&self, resources: &[Cow<'static, str>]) {
+        // The other end is the context's own.
+        let _ = self.listed.subscribe().wait_for(|listed| resources.iter().all(|one| listed.contains(one))).await;
     }
 
     /// Waits until every kind has been listed once.
     pub async fn knows_everything(&self) {
-        // The other end is the context's own.
-        let _ = self.listed.subscribe().wait_for(|listed| *listed).await;
+        self.knows(&WATCHES.map(|watch| (watch.resource)())).await;
     }
 
     /// The operator that works on the cluster tells it.

@@ -7,7 +7,7 @@ use super::{
     failure::Failure,
     guarded::Guarded,
     revisions, status,
-    world::{DefinitionView, Served, WorkItem},
+    world::{DefinitionView, Served, WorkItem, kinds::named},
 };
 use crate::core::belief::History;
 use crate::{
@@ -250,6 +250,7 @@ async fn write_status(
     let written = status::write(&context.gate, &api, name, uid, said).await;
     let written = written.map_err(|refusal| Failure::of(status::unwritten::<EntitlementDefinition>(name), &refusal))?;
     let Some(written) = written else { return Ok(()) };
+    let written = named(written);
     context.world(|world| world.wrote_definition(written));
     for notice in announcements::of_catalogue(before, &said.conditions) {
         context.announcer.announce(events::reference::<EntitlementDefinition>(None, name, uid), notice);

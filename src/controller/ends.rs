@@ -35,7 +35,7 @@ pub async fn confirm(context: &Context, view: &OrganizationView, evaluation: &Ev
             continue;
         }
         is_current = false;
-        context.world(|world| world.fetched_instance(&grant.id, found));
+        instance::take_in(context, &grant.id, found);
     }
     if is_current { Ok(()) } else { Err(Failure::Outdated) }
 }

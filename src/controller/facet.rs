@@ -1,7 +1,13 @@
 //! Says of a facet definition whether it can be used.
 
 use super::{
-    announcements, clock, context::Context, events, failure::Failure, guarded::Guarded, status, world::WorkItem,
+    announcements, clock,
+    context::Context,
+    events,
+    failure::Failure,
+    guarded::Guarded,
+    status,
+    world::{WorkItem, kinds::named},
 };
 use crate::{
     api::FacetDefinition,
@@ -34,6 +40,7 @@ pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), Failure
     let written = status::write(&context.gate, &api, name, uid, &said).await;
     let written = written.map_err(|refusal| Failure::of(status::unwritten::<FacetDefinition>(name), &refusal))?;
     let Some(written) = written else { return Ok(()) };
+    let written = named(written);
     context.world(|world| world.wrote_facet(written));
     for notice in announcements::of_catalogue(before, &said.conditions) {
         context.announcer.announce(events::reference::<FacetDefinition>(None, name, uid), notice);

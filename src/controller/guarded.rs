@@ -17,6 +17,16 @@ const MAX_DEPTH: usize = 100;
 #[derive(Clone, Debug)]
 pub struct Guarded<K>(pub Result<K, InvalidObject>);
 
+impl<K: Resource> Guarded<K> {
+    /// Its metadata alone.
+    pub fn into_metadata(self) -> ObjectMeta {
+        match self.0 {
+            Ok(mut object) => std::mem::take(object.meta_mut()),
+            Err(invalid) => invalid.metadata,
+        }
+    }
+}
+
 impl<'de, K: DeserializeOwned> Deserialize<'de> for Guarded<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;

@@ -8,7 +8,7 @@ use super::{
     guarded::Guarded,
     organization::write_grant,
     status::unwritten,
-    world::{GrantFacts, WorkItem},
+    world::{GrantFacts, WorkItem, kinds::WatchedKind},
 };
 use crate::{
     api::EntitlementInstance,
@@ -18,7 +18,7 @@ use crate::{
         plan::{self, Fingerprint, Outcomes},
     },
 };
-use kube::Api;
+use kube::{Api, runtime::watcher::Event};
 use std::sync::Arc;
 
 /// Says of an instance that its organization does not let it be named from its namespace, or does not exist. Nothing but that it
@@ -63,7 +63,7 @@ pub async fn read_again(context: &Context, id: &GrantId) -> Result<(), Failure> 
     }
     match read(context, id).await {
         Ok(found) => {
-            context.world(|world| world.fetched_instance(id, found));
+            take_in(context, id, found);
             Ok(())
         }
         Err(refusal) => {
@@ -78,6 +78,12 @@ pub async fn read_again(context: &Context, id: &GrantId) -> Result<(), Failure> 
 
 fn unread(id: &GrantId, refusal: &Refusal) -> Failure {
     Failure::of(format!("the EntitlementInstance {id} could not be read"), refusal)
+}
+
+/// An instance is as it was found; None if there is none.
+pub fn take_in(context: &Context, id: &GrantId, found: Option<Guarded<EntitlementInstance>>) {
+    let news = found.map(|found| EntitlementInstance::read(Event::Apply(found)));
+    context.world(|world| world.fetched_instance(id, news));
 }
 
 /// An instance as it is now; None if there is none.

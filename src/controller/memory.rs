@@ -5,7 +5,7 @@ use super::{
     failure::Failure,
     guarded::Guarded,
     status,
-    world::{OrganizationView, WorkItem},
+    world::{OrganizationView, WorkItem, kinds::named},
 };
 use crate::{
     api::{Organization, OrganizationStatus},
@@ -31,7 +31,7 @@ pub async fn remember(context: &Context, view: &mut OrganizationView, evaluation
     }
     status.namespaces = Some(owner.remembered().iter().map(ToString::to_string).collect());
     if let Some(written) = write(context, organization, &status).await? {
-        *organization = Arc::new(written);
+        *organization = written;
     }
     Ok(())
 }
@@ -41,15 +41,15 @@ pub async fn write(
     context: &Context,
     organization: &Organization,
     status: &OrganizationStatus,
-) -> Result<Option<Organization>, Failure> {
+) -> Result<Option<Arc<Organization>>, Failure> {
     let name = organization.metadata.name.as_deref().unwrap_or_default();
     let uid = organization.metadata.uid.as_deref().unwrap_or_default();
     let api: Api<Guarded<Organization>> = Api::all(context.gate.client());
     let _writing = context.writing.begin(WorkItem::Organization(name.into()));
     let written = status::write(&context.gate, &api, name, uid, status).await;
     let written = written.map_err(|refusal| Failure::of(status::unwritten::<Organization>(name), &refusal))?;
-    if let Some(written) = &written {
-        context.world(|world| world.wrote_organization(written.clone(), status.namespaces.as_deref()));
-    }
-    Ok(written)
+    let Some(written) = written.map(named) else { return Ok(None) };
+    let organization = Arc::clone(&written.value);
+    context.world(|world| world.wrote_organization(written, status.namespaces.as_deref()));
+    Ok(Some(organization))
 }

@@ -12,7 +12,8 @@
 //! | file | what it knows |
 //! |---|---|
 //! | `watch`, `source_watches` | how the cluster is watched |
-//! | `world` | what is known of it |
+//! | `world` | what is known of it, and in `kinds` the one list of what is watched |
+//! | `work` | what can be worked on, and who brings one of each up to date |
 //! | `queue`, `timer`, `settling`, `attempts`, `backoff`, `worker` | what is worked on, and when |
 //! | `lanes` | where it is thought about, so that what is costly holds up nothing else |
 //! | `limit` | how long all but thinking may take |
@@ -65,35 +66,22 @@ mod status;
 mod time_zones;
 mod timer;
 mod watch;
+mod work;
 mod worker;
 mod world;
 mod writing;
 
-use crate::{
-    api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization},
-    evaluation::{
-        Limits,
-        object::{MANAGED_BY, MANAGER},
-    },
-    installation::OPERATOR_NAMESPACE,
-};
+use crate::{evaluation::Limits, installation::OPERATOR_NAMESPACE};
 use context::Context;
 use gate::Gate;
-use guarded::Guarded;
-use k8s_openapi::api::{
-    apps::v1::ControllerRevision,
-    core::v1::{ConfigMap, Namespace, Secret},
-};
 pub use knowledge::Knowledge;
-use kube::{Api, Client, Resource, api::PartialObjectMeta, runtime::watcher::Event};
+use kube::Client;
 pub use leadership::Leadership;
 use leadership::{Candidacy, mark::PATIENCE};
-use serde::de::DeserializeOwned;
-use std::{fmt::Debug, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 pub use time_zones::TimeZoneReport;
 use tokio::{sync::oneshot, task::JoinSet, time::timeout};
-use watch::follow;
-use world::{Census, World};
+use world::{Census, kinds::WATCHES};
 pub use world::{Reference, State};
 
 /// How long the operator stays to tell of what it has done, once it is to end.
@@ -182,7 +170,7 @@ impl Controller {
     /// When a part of it ends by itself, which none does.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
         let Self { context, publisher } = self;
-        let mut parts = watches(&context);
+        let mut parts: JoinSet<()> = WATCHES.iter().map(|watch| (watch.run)(Arc::clone(&context))).collect();
         parts.spawn(source_watches::run(Arc::clone(&context)));
         parts.spawn(alarm(Arc::clone(&context)));
         parts.spawn(leadership::run(Arc::clone(&context)));
@@ -243,72 +231,5 @@ async fn alarm(context: Arc<Context>) {
     loop {
         let due = context.timer.due(clock::now).await;
         context.world(|world| due.iter().for_each(|organization| world.hurry(organization)));
-    }
-}
-
-/// All kinds that are watched as long as the controller runs.
-fn watches(context: &Arc<Context>) -> JoinSet<()> {
-    let client = context.gate.client();
-    let own = format!("{MANAGED_BY}={MANAGER}");
-    let mut watches = Watches { context, parts: JoinSet::new() };
-    watches.add_organizations(Api::all(client.clone()));
-    watches.add(Api::<Guarded<FacetDefinition>>::all(client.clone()), None, World::observe_facet);
-    watches.add(Api::<Guarded<EntitlementDefinition>>::all(client.clone()), None, World::observe_definition);
-    watches.add_instances(Api::all(client.clone()));
-    watches.add_namespaces(Api::all(client.clone()));
-    watches.add(Api::<Guarded<ConfigMap>>::all(client.clone()), Some(&own), World::observe_output);
-    watches.add(Api::<Guarded<Secret>>::all(client.clone()), Some(&own), World::observe_output);
-    let revisions = Api::<Guarded<ControllerRevision>>::namespaced(client, &context.options.namespace);
-    watches.add(revisions, Some(&own), World::observe_revision);
-    watches.parts
-}
-
-struct Watches<'a> {
-    context: &'a Arc<Context>,
-    parts: JoinSet<()>,
-}
-
-impl Watches<'_> {
-    fn add<K>(&mut self, api: Api<K>, selector: Option<&str>, observe: fn(&mut World, Event<K>))
-    where
-        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
-    {
-        let (context, selector) = (Arc::clone(self.context), selector.map(str::to_owned));
-        self.parts.spawn(async move { follow(&context, api, selector, observe).await });
-    }
-
-    fn add_organizations(&mut self, api: Api<Guarded<Organization>>) {
-        let context = Arc::clone(self.context);
-        self.parts.spawn(async move {
-            let observe = |world: &mut World, event: Event<_>| {
-                let is_listed = matches!(event, Event::InitDone);
-                world.observe_organization(event);
-                if is_listed {
-                    context.organizations_listed.notify_waiters();
-                }
-            };
-            follow(&context, api, None, observe).await;
-        });
-    }
-
-    /// On one of them stands which operator works on the cluster.
-    fn add_namespaces(&mut self, api: Api<PartialObjectMeta<Namespace>>) {
-        let context = Arc::clone(self.context);
-        self.parts.spawn(async move {
-            let observe = |world: &mut World, event: Event<_>| {
-                context.candidacy.observe(&event);
-                world.observe_namespace(event);
-            };
-            follow(&context, api, None, observe).await;
-        });
-    }
-
-    /// Which instances are kept as a whole is up to their organizations.
-    fn add_instances(&mut self, api: Api<Guarded<EntitlementInstance>>) {
-        let context = Arc::clone(self.context);
-        self.parts.spawn(async move {
-            context.knows_organizations().await;
-            follow(&context, api, None, World::observe_instance).await;
-        });
     }
 }

@@ -13,7 +13,7 @@ use super::{
     resumptions::PAUSE,
     scope::Scope,
     status,
-    world::{GrantFacts, NotReady, OrganizationView, WorkItem},
+    world::{GrantFacts, NotReady, OrganizationView, WholeInstance, WorkItem},
 };
 use crate::{
     api::{EntitlementInstance, EntitlementInstanceStatus, Organization, OrganizationStatus, Phase},
@@ -296,7 +296,8 @@ pub async fn write_grant(
     let api: Api<Guarded<EntitlementInstance>> = Api::namespaced(context.gate.client(), namespace);
     let _writing = context.writing.begin(WorkItem::Instance(grant.id.clone()));
     let Some(written) = status::write(&context.gate, &api, name, &facts.uid, status).await? else { return Ok(()) };
-    context.world(|world| world.wrote_instance(&written));
+    let written = WholeInstance::read(&written);
+    context.world(|world| world.wrote_instance(written));
     let before = &grant.remembered;
     if before.phase != status.phase {
         tracing::info!(

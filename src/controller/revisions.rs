@@ -4,7 +4,7 @@ use super::{
     context::Context,
     failure::{Failure, Refusal},
     output::FIELD_MANAGER,
-    world::DefinitionView,
+    world::{DefinitionView, Reading},
 };
 use crate::evaluation::{
     catalogue::{OLDER_REVISIONS, Revision, Source, revision_name},
@@ -49,6 +49,7 @@ pub async fn keep(
     };
     match written {
         Ok(revision) => {
+            let revision = Reading::of_revision(revision);
             context.world(|world| world.wrote_revision(revision));
             Ok(revision_name)
         }

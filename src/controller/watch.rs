@@ -1,28 +1,26 @@
 //! The watches: each on its own, so that one that fails holds up no other, retried for ever.
 
-use super::{backoff::patiently, context::Context, world::World};
-use crate::connection::{Cause, LONGEST_WATCH_SECONDS, WATCH_SECONDS};
+use super::{backoff::patiently, context::Context, world::kinds::WatchedKind};
+use crate::{
+    connection::{Cause, LONGEST_WATCH_SECONDS, WATCH_SECONDS},
+    evaluation::object::{MANAGED_BY, MANAGER},
+};
 use futures::StreamExt;
 use kube::{
-    Api, Resource,
+    Resource,
     runtime::watcher::{self, Config, Event},
 };
-use serde::de::DeserializeOwned;
-use std::{fmt::Debug, pin::pin};
+use std::pin::pin;
 
 /// Objects in a page of a list, where the API server can't stream it.
 const PAGE_SIZE: u32 = 500;
 
-/// Watches a kind for ever, with the labels of the selector, and hands each event to the index.
-pub async fn follow<K>(
-    context: &Context,
-    api: Api<K>,
-    selector: Option<String>,
-    mut observe: impl FnMut(&mut World, Event<K>),
-) where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
-{
-    let kind = K::kind(&());
+/// Watches a kind for ever, once what it needs is known, and hands each event to the index.
+pub async fn follow<K: WatchedKind>(context: &Context) {
+    context.knows(&K::needs()).await;
+    let api = K::api(context.gate.client(), &context.options.namespace);
+    let selector = K::IS_LABELLED.then(|| format!("{MANAGED_BY}={MANAGER}"));
+    let kind = K::Object::kind(&());
     let mut streams = true;
     let mut patience = Patience::default();
     loop {
@@ -39,7 +37,9 @@ pub async fn follow<K>(
                     if !matches!(event, Event::Init) && context.outages.works(&kind) {
                         context.queue.retry_failed();
                     }
-                    context.world(|world| observe(world, event));
+                    K::tell(context, &event);
+                    let news = K::read(event);
+                    context.world(|world| world.hear::<K>(news));
                 }
                 Err(error) if streams && cannot_stream(&error) => {
                     tracing::debug!(%kind, "the API server does not stream lists: it is asked for pages");

@@ -3,14 +3,11 @@
 
 use super::{
     context::Context,
-    definition, facet,
     failure::Failure,
     instance,
     limit::{Elapsed, within},
-    organization,
     queue::Queue,
-    source,
-    world::WorkItem,
+    work::WorkItem,
 };
 use crate::core::grant::GrantId;
 use futures::FutureExt;
@@ -71,16 +68,7 @@ async fn dispatch<K, F>(
 
 async fn work_on(context: Arc<Context>, item: WorkItem, worker: OwnedSemaphorePermit) {
     let _worker = context.lanes.worker_for(&item, worker).await;
-    let reconcile = async {
-        match &item {
-            WorkItem::Organization(name) => organization::reconcile(&context, name).await,
-            WorkItem::Definition(name) => definition::reconcile(&context, name).await,
-            WorkItem::Facet(name) => facet::reconcile(&context, name).await,
-            WorkItem::Source(key) => source::reconcile(&context, key).await,
-            WorkItem::Instance(id) => instance::read_again(&context, id).await,
-        }
-    };
-    conclude(&context, &context.queue, &item, Box::pin(reconcile)).await;
+    conclude(&context, &context.queue, &item, Box::pin(item.bring_up_to_date(&context))).await;
 }
 
 async fn tell(context: Arc<Context>, id: GrantId, _worker: OwnedSemaphorePermit) {

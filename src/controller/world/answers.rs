@@ -1,25 +1,25 @@
 //! What the answers to the operator's own requests tell: it knows at once what it has written, deleted and read, so that no echo
 //! of the watches makes it work again.
 
-use super::{World, grants::GrantChange, tenancy};
+use super::{
+    World,
+    grants::GrantChange,
+    kept::WholeInstance,
+    kinds::{News, WatchedKind},
+    store::Reading,
+};
 use crate::{
     api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization},
-    controller::guarded::Guarded,
     core::grant::GrantId,
-    evaluation::{object::ObjectKey, plan::Observed},
+    evaluation::{catalogue::Revision, object::ObjectKey, plan::Observed},
 };
-use k8s_openapi::api::apps::v1::ControllerRevision;
-use kube::runtime::watcher::Event;
 use std::sync::Arc;
 use tokio::time::Instant;
 
 impl World {
     /// The answer to a write of an instance's status.
-    pub fn wrote_instance(&mut self, instance: &EntitlementInstance) {
-        let id = GrantId::new(
-            instance.metadata.namespace.as_deref().unwrap_or_default(),
-            instance.metadata.name.as_deref().unwrap_or_default(),
-        );
+    pub fn wrote_instance(&mut self, instance: Reading<GrantId, WholeInstance>) {
+        let id = instance.key.clone();
         let before = self.grants.spec_state(&id);
         let Some(change) = self.put_instance(instance) else { return };
         // Its own status is no reason to evaluate an organization again; a spec that came along with the answer is.
@@ -31,9 +31,9 @@ impl World {
     }
 
     /// An instance was read again; None if there is none.
-    pub fn fetched_instance(&mut self, id: &GrantId, instance: Option<Guarded<EntitlementInstance>>) {
-        if let Some(instance) = instance {
-            self.observe_instance(Event::Apply(instance));
+    pub fn fetched_instance(&mut self, id: &GrantId, news: Option<News<Reading<GrantId, WholeInstance>>>) {
+        if let Some(news) = news {
+            EntitlementInstance::observe(self, news);
             return;
         }
         let change = self.change_grants(&id.namespace, |grants| grants.forget(id));
@@ -48,18 +48,22 @@ impl World {
     }
 
     /// Takes in a state of an instance, and touches everyone who cares but its own organization.
-    pub(super) fn put_instance(&mut self, instance: &EntitlementInstance) -> Option<GrantChange> {
-        let namespace: Arc<str> = instance.metadata.namespace.as_deref().unwrap_or_default().into();
-        let is_allowed = self.tenancy.may_assign(&instance.spec.organization.as_str().into(), &namespace);
+    pub(super) fn put_instance(&mut self, instance: Reading<GrantId, WholeInstance>) -> Option<GrantChange> {
+        let namespace = Arc::clone(&instance.key.namespace);
+        let is_allowed = self.tenancy.may_assign(&instance.value.grant.organization, &namespace);
         self.change_grants(&namespace, |grants| grants.put(instance, is_allowed))
     }
 
     /// The answer to a write of an organization's status, which had those namespaces.
-    pub fn wrote_organization(&mut self, organization: Organization, namespaces: Option<&[String]>) {
-        let name = tenancy::name_of(&organization.metadata);
-        self.tenancy.remember(&organization.metadata, namespaces.unwrap_or_default());
-        let generation = self.tenancy.get(&name).and_then(|known| known.metadata.generation);
-        let is_news = organization.metadata.generation != generation;
+    pub fn wrote_organization(
+        &mut self,
+        organization: Reading<Arc<str>, Arc<Organization>>,
+        namespaces: Option<&[String]>,
+    ) {
+        let metadata = &organization.value.metadata;
+        self.tenancy.remember(metadata, namespaces.unwrap_or_default());
+        let generation = self.tenancy.get(&organization.key).and_then(|known| known.metadata.generation);
+        let is_news = metadata.generation != generation;
         if let Some(change) = self.tenancy.put(organization)
             && is_news
         {
@@ -68,15 +72,15 @@ impl World {
     }
 
     /// The answer to a write of a definition's status.
-    pub fn wrote_definition(&mut self, definition: EntitlementDefinition) {
-        let name = tenancy::name_of(&definition.metadata);
+    pub fn wrote_definition(&mut self, definition: Reading<Arc<str>, Arc<EntitlementDefinition>>) {
+        let name = Arc::clone(&definition.key);
         if self.catalogue.put_definition(definition) == Some(true) {
             self.touch_definition(&name);
         }
     }
 
     /// The answer to a write of a facet definition's status.
-    pub fn wrote_facet(&mut self, facet: FacetDefinition) {
+    pub fn wrote_facet(&mut self, facet: Reading<Arc<str>, Arc<FacetDefinition>>) {
         for definition in self.catalogue.put_facet(facet).unwrap_or_default() {
             self.touch_definition(&definition);
         }
@@ -132,7 +136,7 @@ impl World {
     }
 
     /// The answer to a write of a revision.
-    pub fn wrote_revision(&mut self, revision: ControllerRevision) {
+    pub fn wrote_revision(&mut self, revision: Reading<Arc<str>, Option<Arc<Revision>>>) {
         self.catalogue.put_revision(revision);
     }
 

@@ -1,7 +1,7 @@
 //! Definitions, facet definitions and kept revisions, and what has been made of them.
 
 use super::{
-    store::{Identity, Put, PutUnreadable, Store},
+    store::{Identity, Put, PutUnreadable, Reading, Store},
     tenancy::name_of,
 };
 use crate::{
@@ -9,7 +9,6 @@ use crate::{
     evaluation::catalogue::{CatalogueEntry, Revision},
     render::flags::{Offer, Offers},
 };
-use k8s_openapi::api::apps::v1::ControllerRevision;
 use kube::api::ObjectMeta;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -85,11 +84,8 @@ fn differs(before: Option<&ObjectMeta>, after: &ObjectMeta) -> bool {
 
 impl Catalogue {
     /// A state of a definition; None if it is not news, else whether more than its status has changed.
-    pub fn put_definition(&mut self, mut definition: EntitlementDefinition) -> Option<bool> {
-        definition.metadata.managed_fields = None;
-        let name = name_of(&definition.metadata);
-        let identity = Identity::of(&definition.metadata);
-        let definition = Arc::new(definition);
+    pub fn put_definition(&mut self, definition: Reading<Arc<str>, Arc<EntitlementDefinition>>) -> Option<bool> {
+        let Reading { key: name, identity, value: definition } = definition;
         let Put::Stored(before) = self.definitions.put(Arc::clone(&name), identity, Arc::clone(&definition)) else {
             return None;
         };
@@ -165,11 +161,9 @@ impl Catalogue {
     }
 
     /// A state of a facet definition; None if it is not news, else the definitions that have to be made anew.
-    pub fn put_facet(&mut self, mut facet: FacetDefinition) -> Option<BTreeSet<Arc<str>>> {
-        facet.metadata.managed_fields = None;
-        let name = name_of(&facet.metadata);
-        let facet = Arc::new(facet);
-        let put = self.facets.put(Arc::clone(&name), Identity::of(&facet.metadata), Arc::clone(&facet));
+    pub fn put_facet(&mut self, facet: Reading<Arc<str>, Arc<FacetDefinition>>) -> Option<BTreeSet<Arc<str>>> {
+        let Reading { key: name, identity, value: facet } = facet;
+        let put = self.facets.put(Arc::clone(&name), identity, Arc::clone(&facet));
         let Put::Stored(before) = put else { return None };
         if !differs(before.as_ref().map(|before| &before.metadata), &facet.metadata) {
             return Some(BTreeSet::new());
@@ -212,10 +206,9 @@ impl Catalogue {
     }
 
     /// A state of a revision, from the watch or from the answer to a write; its definition, if it is news.
-    pub fn put_revision(&mut self, object: ControllerRevision) -> Option<Arc<str>> {
-        let identity = Identity::of(&object.metadata);
-        let name = name_of(&object.metadata);
-        let Some(revision) = Revision::read(object).map(Arc::new) else {
+    pub fn put_revision(&mut self, revision: Reading<Arc<str>, Option<Arc<Revision>>>) -> Option<Arc<str>> {
+        let Reading { key: name, identity, value: revision } = revision;
+        let Some(revision) = revision else {
             return self.put_unreadable(&name, identity, "it does not say of which definition it is".to_owned());
         };
         let put = self.revisions.put(Arc::clone(&revision.name), identity, Arc::clone(&revision));
@@ -282,11 +275,6 @@ impl Catalogue {
             let numbers = self.revisions_of.entry(Arc::clone(&revision.definition)).or_default();
             numbers.insert((revision.number, Arc::clone(&revision.name)));
         }
-    }
-
-    /// Whether all three kinds have been listed once.
-    pub fn has_listed(&self) -> bool {
-        self.definitions.has_listed() && self.facets.has_listed() && self.revisions.has_listed()
     }
 
     /// Everything about one definition. What changes from now on makes it stale again.

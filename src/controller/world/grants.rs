@@ -1,11 +1,11 @@
 //! The grants, and who has how many of what.
 
 use super::{
-    kept::{BarredOnes, Held, Kept, SourceKey},
-    store::{Identity, Put, PutUnreadable, Store},
+    kept::{BarredInstances, KeptInstance, SourceKey, WholeInstance},
+    store::{Identity, Put, PutUnreadable, Reading, Store},
 };
 use crate::{
-    api::{EntitlementInstance, entitlement_definition::InstanceCounts},
+    api::entitlement_definition::InstanceCounts,
     core::{age::Age, grant::GrantId},
     evaluation::catalogue_status::InvalidGrants,
 };
@@ -35,10 +35,10 @@ pub struct GrantChange {
 /// All grants, with what is asked of them.
 #[derive(Default)]
 pub struct Grants {
-    store: Store<GrantId, Kept>,
+    store: Store<GrantId, KeptInstance>,
     by_organization: HashMap<Arc<str>, BTreeSet<GrantId>>,
     /// By organization: those that name it from where they may not.
-    barred: HashMap<Arc<str>, BarredOnes>,
+    barred: HashMap<Arc<str>, BarredInstances>,
     /// The same by definition.
     barred_with: HashMap<Arc<str>, BTreeSet<GrantId>>,
     by_definition: HashMap<Arc<str>, OfDefinition>,
@@ -65,10 +65,10 @@ struct OfDefinition {
 impl Grants {
     /// A state of an instance, from the watch or from an answer; None if it is not news. It is kept as a whole where its
     /// organization lets it be named from its namespace.
-    pub fn put(&mut self, instance: &EntitlementInstance, is_allowed: bool) -> Option<GrantChange> {
-        let (id, identity) = (id_of(&instance.metadata), Identity::of(&instance.metadata));
+    pub fn put(&mut self, instance: Reading<GrantId, WholeInstance>, is_allowed: bool) -> Option<GrantChange> {
+        let Reading { key: id, identity, value } = instance;
         let barred = if is_allowed { self.evict_barred(&id, &identity) } else { None };
-        let after = Kept::read(instance, is_allowed);
+        let after = KeptInstance::of(value, is_allowed);
         let put = self.store.put(id.clone(), identity, after.clone());
         self.note_readability(&id);
         let Put::Stored(before) = put else { return None };
@@ -88,7 +88,7 @@ impl Grants {
     }
 
     /// Of one that is barred only that it is there is known, so what is said of the same state is news.
-    fn evict_barred(&mut self, id: &GrantId, identity: &Identity) -> Option<Kept> {
+    fn evict_barred(&mut self, id: &GrantId, identity: &Identity) -> Option<KeptInstance> {
         let is_barred = self.store.get(id).is_some_and(|kept| kept.whole().is_none());
         let is_current = self.store.identity(id).is_some_and(|known| known.version <= identity.version);
         if is_barred && is_current { self.store.evict(id) } else { None }
@@ -126,23 +126,18 @@ impl Grants {
         self.store.begin_list();
     }
 
-    /// A list is complete; what is gone, with its namespace, and with None where nothing was known of it.
-    pub fn finish_list(&mut self) -> Vec<(Arc<str>, Option<GrantChange>)> {
-        let gone = self.store.finish_list();
-        let lose = |(id, kept): (GrantId, Option<Kept>)| {
-            self.note_readability(&id);
-            let change = kept.map(|kept| self.replace(&id, Some(&kept), None));
-            (id.namespace, change)
-        };
-        gone.into_iter().map(lose).collect()
+    /// A list is complete; what is gone, and has to be lost one by one.
+    pub fn finish_list(&mut self) -> Vec<(GrantId, Option<KeptInstance>)> {
+        self.store.finish_list()
     }
 
-    /// Whether the kind has been listed once.
-    pub fn has_listed(&self) -> bool {
-        self.store.has_listed()
+    /// An instance is gone that a list has not named. None where nothing was known of it.
+    pub fn lose(&mut self, id: &GrantId, known: Option<KeptInstance>) -> Option<GrantChange> {
+        self.note_readability(id);
+        Some(self.replace(id, Some(&known?), None))
     }
 
-    fn replace(&mut self, id: &GrantId, before: Option<&Kept>, after: Option<&Kept>) -> GrantChange {
+    fn replace(&mut self, id: &GrantId, before: Option<&KeptInstance>, after: Option<&KeptInstance>) -> GrantChange {
         if let Some(kept) = before {
             self.unlink(id, kept);
         }
@@ -150,15 +145,16 @@ impl Grants {
             self.link(id, kept);
         }
         let both = || before.into_iter().chain(after);
-        let invalid =
-            |kept: &Kept| (!kept.invalid().is_empty()).then(|| (Arc::clone(kept.definition()), kept.invalid().clone()));
+        let invalid = |kept: &KeptInstance| {
+            (!kept.invalid().is_empty()).then(|| (Arc::clone(kept.definition()), kept.invalid().clone()))
+        };
         let invalid_changed = before.and_then(invalid) != after.and_then(invalid);
-        let counted = |kept: &Kept| (Arc::clone(kept.definition()), kept.is_in_force());
+        let counted = |kept: &KeptInstance| (Arc::clone(kept.definition()), kept.is_in_force());
         let counts_changed = invalid_changed || before.map(counted) != after.map(counted);
-        let sources_before: BTreeSet<_> = before.into_iter().flat_map(Kept::sources).collect();
-        let sources_after: BTreeSet<_> = after.into_iter().flat_map(Kept::sources).collect();
+        let sources_before: BTreeSet<_> = before.into_iter().flat_map(KeptInstance::sources).collect();
+        let sources_after: BTreeSet<_> = after.into_iter().flat_map(KeptInstance::sources).collect();
         let whole = both().filter(|kept| kept.whole().is_some());
-        let phase = |kept: &Kept| Some((Arc::clone(kept.organization()), kept.phase_barred()?));
+        let phase = |kept: &KeptInstance| Some((Arc::clone(kept.organization()), kept.phase_barred()?));
         let phases: BTreeSet<_> = before.and_then(phase).into_iter().collect();
         let phases_after: BTreeSet<_> = after.and_then(phase).into_iter().collect();
         GrantChange {
@@ -171,7 +167,7 @@ impl Grants {
         }
     }
 
-    fn link(&mut self, id: &GrantId, kept: &Kept) {
+    fn link(&mut self, id: &GrantId, kept: &KeptInstance) {
         let (organization, definition) = (kept.organization(), kept.definition());
         if let Some(age) = kept.accepted() {
             self.holders.entry(Arc::clone(&id.namespace)).or_default().insert(age.clone());
@@ -196,7 +192,7 @@ impl Grants {
         }
     }
 
-    fn unlink(&mut self, id: &GrantId, kept: &Kept) {
+    fn unlink(&mut self, id: &GrantId, kept: &KeptInstance) {
         let (organization, definition) = (kept.organization(), kept.definition());
         if let Some(age) = kept.accepted() {
             remove_from(&mut self.holders, &id.namespace, age);
@@ -237,17 +233,17 @@ impl Grants {
 
     /// The organization of an instance that it does not let be named, as far as that is known of it.
     pub fn barred_organization(&self, id: &GrantId) -> Option<&Arc<str>> {
-        self.store.get(id).filter(|kept| kept.whole().is_none()).map(Kept::organization)
+        self.store.get(id).filter(|kept| kept.whole().is_none()).map(KeptInstance::organization)
     }
 
     /// Those that name an organization from where they may not.
-    pub fn barred(&self, organization: &str) -> Option<&BarredOnes> {
+    pub fn barred(&self, organization: &str) -> Option<&BarredInstances> {
         self.barred.get(organization)
     }
 
     /// All that name an organization from where they may not.
     pub fn all_barred(&self) -> impl Iterator<Item = &GrantId> {
-        self.barred.values().flat_map(BarredOnes::iter)
+        self.barred.values().flat_map(BarredInstances::iter)
     }
 
     /// Those of them that are of a definition.
@@ -273,7 +269,7 @@ impl Grants {
     }
 
     /// Grants that an organization lets name it, in the order of their names.
-    pub fn of_organization(&self, organization: &str) -> impl Iterator<Item = &Held> {
+    pub fn of_organization(&self, organization: &str) -> impl Iterator<Item = &WholeInstance> {
         let ids = self.by_organization.get(organization).into_iter().flatten();
         ids.filter_map(|id| self.store.get(id)?.whole())
     }
@@ -333,6 +329,12 @@ impl Grants {
     /// All Secrets that grants take values from.
     pub fn sources(&self) -> impl Iterator<Item = &SourceKey> {
         self.by_source.keys()
+    }
+
+    /// Those in a namespace.
+    pub fn sources_in<'a>(&'a self, namespace: &'a Arc<str>) -> impl Iterator<Item = &'a SourceKey> {
+        let first: SourceKey = (Arc::clone(namespace), "".into());
+        self.by_source.range(first..).map(|(key, _)| key).take_while(move |(of, _)| of == namespace)
     }
 
     /// Whether an instance is there, but can't be read, and nothing else is known of it.

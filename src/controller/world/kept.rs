@@ -1,5 +1,6 @@
 //! What is kept of an instance.
 
+use super::store::{Identity, Reading};
 use crate::{
     api::{EntitlementInstance, Phase, entitlement_instance::State},
     core::{
@@ -19,16 +20,16 @@ pub type SourceKey = (Arc<str>, Arc<str>);
 
 /// What is kept of an instance.
 #[derive(Clone, Debug)]
-pub enum Kept {
+pub enum KeptInstance {
     /// All that an evaluation reads.
-    Whole(Held),
+    Whole(WholeInstance),
     /// That it is there.
-    Barred(Barred),
+    Barred(BarredInstance),
 }
 
 /// An instance whose organization lets it be named from its namespace.
 #[derive(Clone, Debug)]
-pub struct Held {
+pub struct WholeInstance {
     /// The grant.
     pub grant: Arc<Grant>,
     /// Of the status that it has; None if it has none.
@@ -44,7 +45,7 @@ pub struct Held {
 /// An instance whose organization does not let it be named from its namespace, or does not exist. Whoever may make instances
 /// anywhere can make many and large ones, so nothing of what it says is kept; it is read again when that is needed.
 #[derive(Clone, Debug)]
-pub struct Barred {
+pub struct BarredInstance {
     organization: Arc<str>,
     definition: Arc<str>,
     state: State,
@@ -53,33 +54,18 @@ pub struct Barred {
     accepted: Option<Box<Age>>,
 }
 
-impl Kept {
-    /// Reads an instance as a whole, or that it is there.
-    pub fn read(instance: &EntitlementInstance, is_allowed: bool) -> Self {
-        let is_accepted = is_accepted(instance);
-        if is_allowed {
-            return Self::Whole(Held {
-                grant: Arc::new(Grant::read(instance)),
-                status: instance.status.as_ref().and_then(Fingerprint::of_json),
-                moments: Moments::read(instance),
-                is_accepted,
-                invalid: invalid_facets(instance),
-            });
-        }
-        Self::Barred(Barred {
-            organization: instance.spec.organization.as_str().into(),
-            definition: instance.spec.definition.as_str().into(),
-            state: instance.spec.state,
-            generation: instance.metadata.generation.unwrap_or(1),
-            accepted: is_accepted.then(|| Box::new(Age::of_grant(&instance.metadata))),
-        })
+impl KeptInstance {
+    /// As a whole where its organization lets it be named, or else that it is there.
+    pub fn of(instance: WholeInstance, is_allowed: bool) -> Self {
+        let whole = Self::Whole(instance);
+        if is_allowed { whole } else { whole.barred() }
     }
 
     /// What is left of it when its organization lets it be named no more.
     pub fn barred(&self) -> Self {
         let Self::Whole(held) = self else { return self.clone() };
         let grant = &held.grant;
-        Self::Barred(Barred {
+        Self::Barred(BarredInstance {
             organization: Arc::clone(&grant.organization),
             definition: Arc::clone(&grant.definition),
             state: grant.state,
@@ -89,7 +75,7 @@ impl Kept {
     }
 
     /// Where it is whole.
-    pub fn whole(&self) -> Option<&Held> {
+    pub fn whole(&self) -> Option<&WholeInstance> {
         match self {
             Self::Whole(held) => Some(held),
             Self::Barred(_) => None,
@@ -141,7 +127,7 @@ impl Kept {
 
     /// The Secrets that it takes values from.
     pub fn sources(&self) -> impl Iterator<Item = SourceKey> {
-        self.whole().into_iter().flat_map(Held::sources)
+        self.whole().into_iter().flat_map(WholeInstance::sources)
     }
 
     /// The phase of one that is barred.
@@ -155,7 +141,21 @@ impl Kept {
     }
 }
 
-impl Held {
+impl WholeInstance {
+    /// Reads an instance.
+    pub fn read(instance: &EntitlementInstance) -> Reading<GrantId, Self> {
+        let grant = Grant::read(instance);
+        let key = grant.id.clone();
+        let value = Self {
+            grant: Arc::new(grant),
+            status: instance.status.as_ref().and_then(Fingerprint::of_json),
+            moments: Moments::read(instance),
+            is_accepted: is_accepted(instance),
+            invalid: invalid_facets(instance),
+        };
+        Reading { key, identity: Identity::of(&instance.metadata), value }
+    }
+
     /// The Secrets that it takes values from.
     pub fn sources(&self) -> impl Iterator<Item = SourceKey> {
         facets::sources(&self.grant)
@@ -175,13 +175,13 @@ fn invalid_facets(instance: &EntitlementInstance) -> BTreeSet<Arc<str>> {
 
 /// The instances that name one organization from where they may not.
 #[derive(Debug, Default)]
-pub struct BarredOnes {
+pub struct BarredInstances {
     ids: BTreeSet<GrantId>,
     /// How many there are in each phase.
     pub phases: BTreeMap<Phase, u64>,
 }
 
-impl BarredOnes {
+impl BarredInstances {
     /// One more.
     pub fn add(&mut self, id: &GrantId, phase: Phase) {
         self.ids.insert(id.clone());

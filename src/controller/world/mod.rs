@@ -17,7 +17,7 @@
 //! | `contention` | objects that others change again and again |
 //! | `places` | in which namespaces an organization's objects lie |
 //! | `sources` | Secrets that grants take values from |
-//! | `observe` | what each event of a watch means |
+//! | `kinds` | the one list of the kinds that are watched, and what each event of a watch means |
 //! | `answers` | what the answers to the operator's own requests tell |
 //! | `view` | all that one organization's evaluation reads |
 //! | `candidate` | the same, as it would be after a change that is not stored yet |
@@ -29,8 +29,8 @@ mod contention;
 mod edits;
 mod grants;
 mod kept;
+pub mod kinds;
 mod lives;
-mod observe;
 mod outputs;
 mod places;
 mod sources;
@@ -45,12 +45,13 @@ pub mod tests;
 pub use candidate::{Reference, State};
 pub use catalogue::{DefinitionView, Served};
 pub use edits::Edits;
-pub use kept::SourceKey;
+pub use kept::{SourceKey, WholeInstance};
 pub use lives::MadeAnew;
-pub use store::Identity;
+pub use store::{Identity, Reading};
 pub use strays::Origin;
 pub use view::{GrantFacts, NotReady, OrganizationView, SourcePermission};
 
+pub use super::work::WorkItem;
 use super::{settling::Settling, writing::Writing};
 use crate::{
     api::{FacetDefinition, entitlement_definition::InstanceCounts},
@@ -60,44 +61,18 @@ use crate::{
 use catalogue::{Catalogue, Serving};
 use edits::PendingEdits;
 use grants::{GrantChange, Grants};
+use kinds::{News, WATCHES, WatchedKind, resource};
 use lives::Lives;
 use outputs::Outputs;
 use sources::Sources;
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
-    fmt,
     sync::Arc,
     time::Duration,
 };
 use tenancy::{OrganizationChange, Tenancy};
 use tokio::time::Instant;
-
-/// Something that can be worked on.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum WorkItem {
-    /// An organization, with all its grants.
-    Organization(Arc<str>),
-    /// A definition: what serves, its revisions, its status.
-    Definition(Arc<str>),
-    /// A facet definition's status.
-    Facet(Arc<str>),
-    /// A Secret that grants take values from.
-    Source(SourceKey),
-    /// An instance of which only that it is there is known, and that its organization lets be named now.
-    Instance(GrantId),
-}
-
-impl fmt::Display for WorkItem {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Organization(name) => write!(formatter, "organization {name}"),
-            Self::Definition(name) => write!(formatter, "definition {name}"),
-            Self::Facet(name) => write!(formatter, "facet definition {name}"),
-            Self::Source((namespace, name)) => write!(formatter, "Secret {namespace}/{name}"),
-            Self::Instance(id) => write!(formatter, "grant {id}"),
-        }
-    }
-}
 
 /// How much there is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -135,6 +110,9 @@ pub struct World {
     lives: Lives,
     made_anew: Vec<MadeAnew>,
     source_namespaces_changed: bool,
+    /// The resources that have been listed once, and whether there is one that nobody was told of yet.
+    listed: BTreeSet<Cow<'static, str>>,
+    has_newly_listed: bool,
     was_ready: bool,
     /// Organizations of which all objects are known that they had when the operator started.
     searched: BTreeSet<Arc<str>>,
@@ -163,6 +141,8 @@ impl World {
             lives: Lives::default(),
             made_anew: Vec::new(),
             source_namespaces_changed: false,
+            listed: BTreeSet::new(),
+            has_newly_listed: false,
             was_ready: false,
             searched: BTreeSet::new(),
             edits: PendingEdits::default(),
@@ -171,10 +151,19 @@ impl World {
 
     /// Whether every kind has been listed once. Before that an unlisted kind would look like a deleted one.
     pub fn is_ready(&self) -> bool {
-        self.tenancy.has_listed()
-            && self.grants.has_listed()
-            && self.catalogue.has_listed()
-            && self.outputs.has_listed()
+        self.listed.len() == WATCHES.len()
+    }
+
+    /// The resources that have been listed once, if there is another one since the last call.
+    pub fn take_newly_listed(&mut self) -> Option<BTreeSet<Cow<'static, str>>> {
+        std::mem::take(&mut self.has_newly_listed).then(|| self.listed.clone())
+    }
+
+    /// Takes in an event of a watch.
+    pub fn hear<K: WatchedKind>(&mut self, news: News<K::State>) {
+        let is_listed = matches!(news, News::ListEnds);
+        K::observe(self, news);
+        self.has_newly_listed |= is_listed && self.listed.insert(resource::<K>());
     }
 
     /// How much there is.
@@ -196,17 +185,8 @@ impl World {
         if std::mem::replace(&mut self.was_ready, true) {
             return work;
         }
-        self.barred = self.grants.all_barred().cloned().collect();
         self.find_misplaced();
-        let organizations = self.tenancy.organizations().chain(self.grants.organizations()).cloned();
-        let definitions = self.catalogue.definitions().into_iter();
-        let facets = self.catalogue.facets().cloned();
-        organizations
-            .map(WorkItem::Organization)
-            .chain(definitions.map(WorkItem::Definition))
-            .chain(facets.map(WorkItem::Facet))
-            .chain(self.grants.sources().cloned().map(WorkItem::Source))
-            .collect()
+        WATCHES.iter().flat_map(|watch| (watch.begin)(self)).collect()
     }
 
     /// The instances of which, since the last call, it has come up to be said that their organizations do not let them be named;
@@ -252,11 +232,6 @@ impl World {
             self.work.extend(of_change);
             self.barred.extend(barred_of_change);
         }
-    }
-
-    /// Whether organizations have been listed. Before that nobody knows which instances to keep.
-    pub fn knows_organizations(&self) -> bool {
-        self.tenancy.has_listed_organizations()
     }
 
     /// Namespaces of organizations that were made anew since the last call.
@@ -420,21 +395,24 @@ impl World {
     ) -> Option<GrantChange> {
         let held_before = self.grants.holder(namespace);
         let change = change(&mut self.grants)?;
-        let held_now = self.grants.holder(namespace);
-        if held_now.is_some() == held_before.is_some() {
-            // Who lists a namespace of grants is told which grant stands in the way.
-            if held_now != held_before {
-                self.touch_organizations(self.tenancy.claimants(namespace).cloned().collect::<Vec<_>>());
-            }
-        } else {
-            self.touch_namespace(namespace);
-        }
+        self.changed_holder(namespace, held_before.as_ref());
         for name in &change.definitions {
             self.touch_gently(WorkItem::Definition(Arc::clone(name)));
         }
         self.touch_facets_of(&change.invalid);
         self.changed_sources(&change.sources);
         Some(change)
+    }
+
+    /// The oldest grant of a namespace may be another than before.
+    fn changed_holder(&mut self, namespace: &Arc<str>, before: Option<&GrantId>) {
+        let now = self.grants.holder(namespace);
+        if now.is_some() != before.is_some() {
+            self.touch_namespace(namespace);
+        } else if now.as_ref() != before {
+            // Who lists a namespace of grants is told which grant stands in the way.
+            self.touch_organizations(self.tenancy.claimants(namespace).cloned().collect::<Vec<_>>());
+        }
     }
 
     /// Of the facet definitions that these refer to, other grants may state now what is not valid.
@@ -465,7 +443,7 @@ impl World {
             self.touch_namespace(namespace);
         }
         if change.assignable_from_changed {
-            let sources = self.grants.of_organization(&change.name).flat_map(kept::Held::sources).collect();
+            let sources = self.grants.of_organization(&change.name).flat_map(WholeInstance::sources).collect();
             self.changed_sources(&sources);
             self.changed_assignment(&change.name);
         }
@@ -484,7 +462,7 @@ impl World {
             .grants
             .barred(organization)
             .into_iter()
-            .flat_map(kept::BarredOnes::iter)
+            .flat_map(kept::BarredInstances::iter)
             .cloned()
             .partition(|id| self.tenancy.may_assign(organization, &id.namespace));
         self.work.extend(allowed.into_iter().map(WorkItem::Instance));

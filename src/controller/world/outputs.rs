@@ -153,11 +153,6 @@ impl Outputs {
         gone.iter().flat_map(|(key, before)| self.relink(key, before.as_deref(), None)).collect()
     }
 
-    /// Whether both kinds have been listed once.
-    pub fn has_listed(&self) -> bool {
-        self.config_maps.has_listed() && self.secrets.has_listed()
-    }
-
     fn relink(&mut self, key: &ObjectKey, before: Option<&Observed>, after: Option<&Observed>) -> BTreeSet<Arc<str>> {
         let before = before.and_then(|observed| observed.organization.clone());
         let after = after.and_then(|observed| observed.organization.clone());

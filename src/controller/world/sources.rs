@@ -1,6 +1,6 @@
 //! The Secrets that grants take secret fields from: those that some grant refers to, and no others.
 
-use super::kept::SourceKey;
+use super::{Identity, WorkItem, World, kept::SourceKey};
 use crate::core::secret::Secret;
 use std::{
     collections::{BTreeMap, HashMap},
@@ -69,6 +69,31 @@ impl Sources {
             None => Err(NotYetFetched),
             Some(Source::Read { data, .. }) => Ok(Some(Arc::clone(data))),
             Some(Source::Missing | Source::Unavailable) => Ok(None),
+        }
+    }
+}
+
+impl World {
+    /// A watch of the Secrets in a namespace from which grants take values begins (anew): what was before is not known.
+    pub fn began_sources(&mut self, namespace: &Arc<str>) {
+        let sources = self.grants.sources_in(namespace);
+        self.work.extend(sources.cloned().map(WorkItem::Source));
+    }
+
+    /// A Secret there is new or has changed. Nothing is kept of one that no grant refers to.
+    pub fn saw_source(&mut self, namespace: &Arc<str>, name: Arc<str>, version: &str) {
+        let key: SourceKey = (Arc::clone(namespace), name);
+        let is_used = self.grants.organizations_using(&key).next().is_some();
+        if is_used && self.sources.is_outdated(&key, Identity::version_of(Some(version))) {
+            self.work.insert(WorkItem::Source(key));
+        }
+    }
+
+    /// A Secret there is gone. It is read once more rather than believed, as the watch may be behind.
+    pub fn lost_source(&mut self, namespace: &Arc<str>, name: Arc<str>) {
+        let key: SourceKey = (Arc::clone(namespace), name);
+        if self.grants.organizations_using(&key).next().is_some() {
+            self.work.insert(WorkItem::Source(key));
         }
     }
 }

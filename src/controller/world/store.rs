@@ -31,6 +31,16 @@ impl Identity {
     }
 }
 
+/// A state of an object, read as far as the index takes it in.
+pub struct Reading<K, V> {
+    /// The object's name.
+    pub key: K,
+    /// Which state of it.
+    pub identity: Identity,
+    /// What is kept of it.
+    pub value: V,
+}
+
 struct Entry<V> {
     identity: Identity,
     value: V,

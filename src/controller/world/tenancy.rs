@@ -1,6 +1,6 @@
 //! The organizations, and whose each namespace is.
 
-use super::store::{Identity, Put, PutUnreadable, Store};
+use super::store::{Identity, Put, PutUnreadable, Reading, Store};
 use crate::{
     api::{Organization, organization::Flags},
     core::age::Age,
@@ -46,11 +46,8 @@ pub struct OrganizationChange {
 
 impl Tenancy {
     /// A state of an organization, from the watch or from the answer to a write; None if it is not news.
-    pub fn put(&mut self, mut organization: Organization) -> Option<OrganizationChange> {
-        organization.metadata.managed_fields = None;
-        let name = name_of(&organization.metadata);
-        let identity = Identity::of(&organization.metadata);
-        let organization = Arc::new(organization);
+    pub fn put(&mut self, organization: Reading<Arc<str>, Arc<Organization>>) -> Option<OrganizationChange> {
+        let Reading { key: name, identity, value: organization } = organization;
         let Put::Stored(before) = self.organizations.put(Arc::clone(&name), identity, Arc::clone(&organization)) else {
             return None;
         };
@@ -156,9 +153,9 @@ impl Tenancy {
     }
 
     /// A namespace; false if it is not news.
-    pub fn put_namespace(&mut self, metadata: &ObjectMeta) -> bool {
-        let is_present = metadata.deletion_timestamp.is_none();
-        let put = self.namespaces.put(name_of(metadata), Identity::of(metadata), is_present);
+    pub fn put_namespace(&mut self, namespace: Reading<Arc<str>, bool>) -> bool {
+        let Reading { key, identity, value: is_present } = namespace;
+        let put = self.namespaces.put(key, identity, is_present);
         matches!(put, Put::Stored(before) if before != Some(is_present))
     }
 
@@ -175,16 +172,6 @@ impl Tenancy {
     /// A list of namespaces is complete; those that are gone.
     pub fn finish_namespaces(&mut self) -> Vec<Arc<str>> {
         self.namespaces.finish_list().into_iter().map(|(name, _)| name).collect()
-    }
-
-    /// Whether both kinds have been listed once.
-    pub fn has_listed(&self) -> bool {
-        self.organizations.has_listed() && self.namespaces.has_listed()
-    }
-
-    /// Whether organizations have been listed once.
-    pub fn has_listed_organizations(&self) -> bool {
-        self.organizations.has_listed()
     }
 
     /// An organization.

@@ -1,6 +1,6 @@
 //! All that one organization's evaluation reads, taken at one moment.
 
-use super::{SourceKey, World, catalogue::NotYetRead, kept::Held, sources::NotYetFetched};
+use super::{SourceKey, World, catalogue::NotYetRead, kept::WholeInstance, sources::NotYetFetched};
 use crate::{
     api::{Organization, organization::Flags},
     core::{
@@ -85,7 +85,7 @@ impl World {
         if self.awaits_instances(name) {
             return Err(NotReady::Waits);
         }
-        let held: Vec<&Held> = self.grants.of_organization(name).collect();
+        let held: Vec<&WholeInstance> = self.grants.of_organization(name).collect();
         let organization = self.tenancy.get(name).cloned();
         let snapshot = Snapshot {
             name: Arc::clone(name),
@@ -155,7 +155,7 @@ impl World {
         })
     }
 
-    fn facts(&self, held: &Held) -> GrantFacts {
+    fn facts(&self, held: &WholeInstance) -> GrantFacts {
         GrantFacts {
             uid: self.grants.uid(&held.grant.id).unwrap_or_default(),
             status: held.status,
@@ -185,7 +185,7 @@ impl World {
         }
     }
 
-    fn secrets_of(&self, organization: &Arc<str>, held: &[&Held]) -> Result<SecretSources, NotYetFetched> {
+    fn secrets_of(&self, organization: &Arc<str>, held: &[&WholeInstance]) -> Result<SecretSources, NotYetFetched> {
         let mut sources = SecretSources::new();
         for source in held.iter().flat_map(|held| held.sources()) {
             if !self.tenancy.may_assign(organization, &source.0) {

@@ -1,6 +1,6 @@
 //! Instances that their organizations do not let be named.
 
-use super::{apply, entry, instance, organization, organizations, read, two_organizations};
+use super::{apply, as_written, entry, fetched, instance, organization, organizations, read, two_organizations};
 use crate::{
     api::{EntitlementInstance, Organization, Phase},
     controller::{
@@ -69,7 +69,7 @@ fn it_is_told_and_its_organization_has_no_work_with_it() {
     let mut written = object.clone();
     written["metadata"]["resourceVersion"] = json!("3");
     written["status"] = json!({"phase": "Rejected"});
-    world.wrote_instance(&read(written.clone()));
+    world.wrote_instance(as_written(written.clone()));
     apply(&mut world, written.clone());
     assert_eq!(world.take_barred(), Default::default());
     written["metadata"]["resourceVersion"] = json!("4");
@@ -123,7 +123,7 @@ fn it_is_whole_as_soon_as_it_is_allowed_and_nothing_is_decided_before() {
     assert_eq!(world.view(&"acme".into()).unwrap_err(), NotReady::Waits);
     assert_eq!(told(&world, &elsewhere("a", 2)), None);
 
-    world.fetched_instance(&id("a"), Some(read(elsewhere("a", 2))));
+    world.fetched_instance(&id("a"), Some(fetched(elsewhere("a", 2))));
     let work = world.take_work();
     let source = WorkItem::Source(("elsewhere".into(), "password".into()));
     assert!(work.is_superset(&(&organizations(&["acme"]) | &[source].into())), "{work:?}");
@@ -191,7 +191,7 @@ fn nobody_waits_for_one_that_is_gone_or_cannot_be_read_again() {
         // It is tried again, until it can be read.
         assert_eq!(world.awaits_instance(&id("a")), !is_gone);
         if !is_gone {
-            world.fetched_instance(&id("a"), Some(read(elsewhere("a", 2))));
+            world.fetched_instance(&id("a"), Some(fetched(elsewhere("a", 2))));
             world.source_is_missing(&("elsewhere".into(), "password".into()));
             assert_eq!(grants(&world), ["elsewhere/a"]);
         }
@@ -224,9 +224,9 @@ fn it_is_told_anew_once_its_definition_is_another() {
 fn all_are_told_when_everything_is_known() {
     let mut world = World::new("operator", Limits::DEFAULT);
     world.observe_organization(Event::InitApply(acme(&["entitlements"], 1)));
-    assert!(!world.knows_organizations());
+    assert!(!world.listed.contains("organizations"));
     world.observe_organization(Event::InitDone);
-    assert!(world.knows_organizations());
+    assert!(world.listed.contains("organizations"));
     apply(&mut world, elsewhere("a", 2));
     assert_eq!(world.take_barred(), Default::default());
     super::finish_lists(&mut world);

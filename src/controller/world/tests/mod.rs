@@ -8,10 +8,14 @@ mod offers;
 mod ownership;
 mod work;
 
-use super::{SourceKey, WorkItem, World};
-use crate::controller::guarded::Guarded;
+use super::{
+    Reading, SourceKey, WholeInstance, WorkItem, World,
+    kinds::{News, WatchedKind},
+};
 use crate::{
     api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization},
+    controller::{guarded::Guarded, output::OutputObject},
+    core::grant::GrantId,
     evaluation::{
         Limits,
         catalogue::{CatalogueEntry, CompiledDefinition, Source},
@@ -25,6 +29,51 @@ use kube::{api::PartialObjectMeta, runtime::watcher::Event};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, sync::Arc};
+
+/// Events as their watches hand them in.
+impl World {
+    fn observe<K: WatchedKind>(&mut self, event: Event<K::Object>) {
+        self.hear::<K>(K::read(event));
+    }
+
+    pub fn observe_organization(&mut self, event: Event<Guarded<Organization>>) {
+        self.observe::<Organization>(event);
+    }
+
+    pub fn observe_namespace(&mut self, event: Event<PartialObjectMeta<Namespace>>) {
+        self.observe::<Namespace>(event);
+    }
+
+    pub fn observe_instance(&mut self, event: Event<Guarded<EntitlementInstance>>) {
+        self.observe::<EntitlementInstance>(event);
+    }
+
+    pub fn observe_definition(&mut self, event: Event<Guarded<EntitlementDefinition>>) {
+        self.observe::<EntitlementDefinition>(event);
+    }
+
+    pub fn observe_facet(&mut self, event: Event<Guarded<FacetDefinition>>) {
+        self.observe::<FacetDefinition>(event);
+    }
+
+    pub fn observe_revision(&mut self, event: Event<Guarded<ControllerRevision>>) {
+        self.observe::<ControllerRevision>(event);
+    }
+
+    pub fn observe_output<K: OutputObject>(&mut self, event: Event<Guarded<K>>) {
+        self.observe::<K>(event);
+    }
+}
+
+/// The answer to a write of an instance's status.
+pub fn as_written(instance: Value) -> Reading<GrantId, WholeInstance> {
+    WholeInstance::read(&read(instance))
+}
+
+/// The answer to a request for an instance.
+pub fn fetched(instance: Value) -> News<Reading<GrantId, WholeInstance>> {
+    EntitlementInstance::read(Event::Apply(read(instance)))
+}
 
 /// What is read from JSON, whatever it is.
 pub fn read<K: DeserializeOwned>(object: Value) -> K {

@@ -6,7 +6,7 @@ use crate::{
     api::{Organization, entitlement_definition::OutputKind},
     controller::{
         output::OutputObject,
-        world::{Origin, World},
+        world::{Origin, World, kinds::named},
     },
     evaluation::{
         Limits,
@@ -202,7 +202,7 @@ fn the_memory_is_what_the_status_says_or_has_said() {
     assert_eq!(remembered(&world, "acme"), ["one", "three"].map(str::to_owned).into());
     // But what the operator writes does.
     let Guarded(Ok(written)) = with_status("acme", &["one"], 4, json!({"namespaces": ["one"]})) else { panic!() };
-    world.wrote_organization(written, Some(&["one".to_owned()]));
+    world.wrote_organization(named(written), Some(&["one".to_owned()]));
     assert_eq!(remembered(&world, "acme"), ["one".to_owned()].into());
 }
 

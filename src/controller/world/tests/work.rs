@@ -1,8 +1,8 @@
 //! Which work comes of which event.
 
 use super::{
-    apply, definition, definitions, empty, facet, finish_lists, instance, namespace, organization, organizations,
-    output, read, revision, source, two_organizations,
+    apply, as_written, definition, definitions, empty, facet, finish_lists, instance, namespace, organization,
+    organizations, output, read, revision, source, two_organizations,
 };
 use crate::controller::guarded::Guarded;
 use crate::{
@@ -59,7 +59,7 @@ fn the_answer_to_a_write_does_not_bring_back_an_instance_that_went_meanwhile() {
     let gone = instance("a", "acme", 5, json!(null));
     world.observe_instance(Event::Delete(read::<Guarded<EntitlementInstance>>(gone)));
     world.take_work();
-    world.wrote_instance(&read(instance("a", "acme", 3, json!({"phase": "Active"}))));
+    world.wrote_instance(as_written(instance("a", "acme", 3, json!({"phase": "Active"}))));
     assert_eq!(world.take_work(), BTreeSet::new());
     assert!(world.view(&"acme".into()).unwrap().snapshot.grants.is_empty());
 }
@@ -112,7 +112,7 @@ fn its_own_status_touches_no_organization_and_its_echo_nothing() {
     world.take_work();
     let mut written = instance("a", "acme", 3, json!({"phase": "Active"}));
     written["metadata"]["generation"] = json!(2);
-    world.wrote_instance(&read(written.clone()));
+    world.wrote_instance(as_written(written.clone()));
     assert_eq!(world.take_work(), definitions(&["backup"]));
     assert_eq!(world.definition(&"backup".into()).1.active, 1);
     apply(&mut world, written);
@@ -141,7 +141,7 @@ fn a_grant_that_states_what_is_not_valid_counts_for_its_definition_and_the_facet
     };
     assert_eq!(counted(&mut world), (0, 0, (0, 0)));
     let both = &definitions(&["backup"]) | &[WorkItem::Facet("policy".into())].into();
-    world.wrote_instance(&read(instance("a", "acme", 3, invalid())));
+    world.wrote_instance(as_written(instance("a", "acme", 3, invalid())));
     assert!(world.take_work().is_superset(&both));
     assert_eq!(counted(&mut world), (1, 1, (1, 0)));
     let mut of_other_facet = invalid();
@@ -169,7 +169,7 @@ fn a_spec_that_comes_with_the_answer_to_a_status_is_not_missed() {
     let mut world = two_organizations();
     apply(&mut world, instance("a", "acme", 2, json!(null)));
     world.take_work();
-    world.wrote_instance(&read(instance("a", "acme", 4, json!({"phase": "Active"}))));
+    world.wrote_instance(as_written(instance("a", "acme", 4, json!({"phase": "Active"}))));
     assert!(world.take_work().contains(&WorkItem::Organization("acme".into())));
 }
 

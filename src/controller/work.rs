@@ -1,0 +1,45 @@
+//! What is worked on: what it is called, and how one of each is brought up to date.
+
+use super::{context::Context, definition, facet, failure::Failure, instance, organization, source, world::SourceKey};
+use crate::core::grant::GrantId;
+use std::{fmt, sync::Arc};
+
+/// Something that can be worked on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WorkItem {
+    /// An organization, with all its grants.
+    Organization(Arc<str>),
+    /// A definition: what serves, its revisions, its status.
+    Definition(Arc<str>),
+    /// A facet definition's status.
+    Facet(Arc<str>),
+    /// A Secret that grants take values from.
+    Source(SourceKey),
+    /// An instance of which only that it is there is known, and that its organization lets be named now.
+    Instance(GrantId),
+}
+
+impl fmt::Display for WorkItem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Organization(name) => write!(formatter, "organization {name}"),
+            Self::Definition(name) => write!(formatter, "definition {name}"),
+            Self::Facet(name) => write!(formatter, "facet definition {name}"),
+            Self::Source((namespace, name)) => write!(formatter, "Secret {namespace}/{name}"),
+            Self::Instance(id) => write!(formatter, "grant {id}"),
+        }
+    }
+}
+
+impl WorkItem {
+    /// Brings it up to date.
+    pub async fn bring_up_to_date(&self, context: &Context) -> Result<(), Failure> {
+        match self {
+            Self::Organization(name) => organization::reconcile(context, name).await,
+            Self::Definition(name) => definition::reconcile(context, name).await,
+            Self::Facet(name) => facet::reconcile(context, name).await,
+            Self::Source(key) => source::reconcile(context, key).await,
+            Self::Instance(id) => instance::read_again(context, id).await,
+        }
+    }
+}

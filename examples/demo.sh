@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The main job, shown with kubectl on the cluster of the current context, with entitlement-operator on the PATH.
+# Shows the main job with kubectl, on the cluster of the current context. Needs entitlement-operator in the PATH.
 # Ends by itself, and fails if anything that it shows did not happen.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -81,7 +81,7 @@ kubectl wait --for=jsonpath='{.status.phase}'=Rejected ent self-service --namesp
 run kubectl get ent self-service --namespace globex --output jsonpath='{.status.phase}: {.status.conditions[?(@.type=="Accepted")].reason}: {.status.conditions[?(@.type=="Accepted")].message}{"\n"}'
 kubectl delete ent self-service --namespace globex >/dev/null
 
-title "What somebody else made, or changed by hand"
+title "What somebody changes by hand"
 run kubectl patch configmap premium-support --namespace acme-prod --type merge --patch '{"data":{"support.txt":"a thousand hours"}}'
 kubectl wait --for=jsonpath='{.data.support\.txt}'='12.5 hours
 ' configmap premium-support --namespace acme-prod --timeout=60s >/dev/null
@@ -101,7 +101,7 @@ phase trial Active
 ready ent trial --namespace entitlements
 run kubectl get ent trial --namespace entitlements
 run kubectl get configmap,secret --namespace globex --selector entitlements.dev/definition=managed-backup
-echo "... and with a grace period of 14 days it would stay a while. Cancelled, it is gone at once:"
+echo "The grace period of 14 days would keep it for a while. Once cancelled, it is gone at once:"
 run kubectl patch ent trial --namespace entitlements --type merge --patch '{"spec":{"state":"Cancelled"}}'
 phase trial Cancelled
 kubectl wait --for=delete configmap/managed-backup-config secret/managed-backup-credentials --namespace globex --timeout=60s >/dev/null
@@ -133,7 +133,7 @@ if [[ $(date -u +%Y-%m-%dT%H:%M:%SZ) < $extended ]]; then
 fi
 kill "$watcher"
 watcher=
-echo "What the ConfigMap went through: one object all the time, passed on to the renewal, withdrawn at the extended end."
+echo "What happened to the ConfigMap: one object all the time, passed on to the renewal, withdrawn at the extended end."
 cat "$seen"
 grep -qx 'ADDED  *entitlements/november  *2 hours' "$seen"
 grep -qx 'MODIFIED  *entitlements/december  *3 hours' "$seen"

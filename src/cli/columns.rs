@@ -2,8 +2,9 @@
 
 use super::{
     terminal::{Palette, Tone},
-    text::{Paper, cut, on_one_line, padded, width, wrapped},
+    text::{Paper, on_one_line, padded, width, wrapped},
 };
+use crate::core::excerpt::within_columns;
 
 /// Columns are that far apart where there is room.
 const WIDE_GAP: usize = 3;
@@ -85,7 +86,7 @@ impl<const N: usize> Layout<N> {
         let mut line = String::new();
         let (Some(last), Some(room)) = (row.last(), self.widths.last()) else { return };
         for (cell, width) in row.iter().zip(self.widths).take(N - 1) {
-            line.push_str(&painted(palette, cell.tone, &padded(&cut(&cell.text, width), width)));
+            line.push_str(&painted(palette, cell.tone, &padded(&within_columns(&cell.text, width), width)));
             line.extend(std::iter::repeat_n(' ', self.gap));
         }
         let before: usize = self.widths.iter().take(N - 1).map(|width| width + self.gap).sum();

@@ -1,6 +1,7 @@
 //! Text for people: lines that fit, colours where a terminal shows them.
 
 use super::terminal::{self, Palette, Tone};
+use crate::core::excerpt::first_columns;
 use unicode_width::UnicodeWidthStr;
 
 /// The columns of a line where nothing says otherwise.
@@ -107,38 +108,15 @@ pub fn wrapped(text: &str, first: usize, further: usize) -> Vec<String> {
                 lines.push(String::new());
                 continue;
             }
-            let (head, tail) = split_at_width(rest, room);
+            let head = first_columns(rest, room);
             line.push_str(head);
-            rest = tail;
+            rest = rest.get(head.len()..).unwrap_or_default();
             if rest.is_empty() {
                 break;
             }
         }
     }
     lines
-}
-
-/// The longest beginning, of one character at least, that is at most so wide.
-fn split_at_width(text: &str, room: usize) -> (&str, &str) {
-    let mut end = text.chars().next().map_or(0, char::len_utf8);
-    for (index, character) in text.char_indices() {
-        let next = index + character.len_utf8();
-        if text.get(..next).is_some_and(|head| head.width() > room) {
-            break;
-        }
-        end = end.max(next);
-    }
-    text.split_at_checked(end).unwrap_or((text, ""))
-}
-
-/// A text that is at most so wide: `…` stands for what is left out.
-#[must_use]
-pub fn cut(text: &str, room: usize) -> String {
-    if text.width() <= room {
-        return text.to_owned();
-    }
-    let (head, _) = split_at_width(text, room.saturating_sub(1));
-    if head.width() < room { format!("{head}…") } else { "…".to_owned() }
 }
 
 /// A text filled up with spaces to a width.
@@ -172,15 +150,6 @@ mod tests {
         assert_eq!(wrapped("全角文字", 4, 3), ["全角", "文", "字"]);
         assert_eq!(wrapped("文", 1, 1), ["文"]);
         assert_eq!(wrapped("", 5, 5), [""]);
-    }
-
-    #[test]
-    fn what_does_not_fit_is_cut() {
-        assert_eq!(
-            ["abc", "abcd", "全角文字", "e\u{301}e\u{301}e\u{301}e\u{301}"].map(|text| cut(text, 3)),
-            ["abc", "ab…", "全…", "e\u{301}e\u{301}…"]
-        );
-        assert_eq!(cut("全角", 2), "…");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Why a request to the API server came to nothing, in plain words, and never in a library's.
 
+use crate::core::excerpt::first_characters;
 use kube::{Error, core::Status, runtime::watcher};
 use std::{error, io};
 
@@ -185,7 +186,7 @@ fn own_words(error: &Error) -> String {
 /// One line, not too long, and nothing that steers a terminal.
 fn cut(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
-    words.join(" ").chars().filter(|character| !character.is_control()).take(MAX_CHARS).collect()
+    first_characters(&words.join(" ").replace(char::is_control, ""), MAX_CHARS).to_owned()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! up anything that counts.
 
 use super::{clock, failure::Refusal, gate::Gate, output::FIELD_MANAGER};
+use crate::core::excerpt::{first_characters, within_bytes};
 use futures::{FutureExt, StreamExt, stream};
 use k8s_openapi::{
     api::{core::v1::ObjectReference, events::v1},
@@ -157,7 +158,7 @@ async fn create(gate: &Gate, api: &Api<v1::Event>, event: &v1::Event) -> Result<
 }
 
 fn event(about: ObjectReference, notice: Notice, stamp: i64, namespace: &str) -> v1::Event {
-    let name: String = about.name.as_deref().unwrap_or_default().chars().take(MAX_NAME_CHARS).collect();
+    let name = first_characters(about.name.as_deref().unwrap_or_default(), MAX_NAME_CHARS);
     v1::Event {
         metadata: ObjectMeta {
             namespace: Some(namespace.to_owned()),
@@ -166,7 +167,7 @@ fn event(about: ObjectReference, notice: Notice, stamp: i64, namespace: &str) ->
         },
         action: Some(notice.action.to_owned()),
         event_time: Timestamp::from_nanosecond(i128::from(stamp)).ok().map(MicroTime),
-        note: Some(cut(notice.note)),
+        note: Some(within_bytes(notice.note, MAX_NOTE_BYTES)),
         reason: Some(notice.reason),
         regarding: Some(about),
         reporting_controller: Some(format!("entitlements.dev/{FIELD_MANAGER}")),
@@ -176,18 +177,9 @@ fn event(about: ObjectReference, notice: Notice, stamp: i64, namespace: &str) ->
     }
 }
 
-fn cut(mut note: String) -> String {
-    if note.len() <= MAX_NOTE_BYTES {
-        return note;
-    }
-    note.truncate(note.floor_char_boundary(MAX_NOTE_BYTES - '…'.len_utf8()));
-    note.push('…');
-    note
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{channel, cut, reference};
+    use super::{channel, event, reference};
     use crate::{
         api::Organization,
         controller::{announcements, gate::Gate, leadership::Leadership},
@@ -197,10 +189,13 @@ mod tests {
 
     #[test]
     fn a_note_keeps_to_the_limit() {
-        assert_eq!(cut("short".to_owned()), "short");
-        assert_eq!(cut("x".repeat(1024)).len(), 1024);
-        assert_eq!(cut("x".repeat(1025)), format!("{}…", "x".repeat(1021)));
-        assert_eq!(cut("ü".repeat(600)).len(), 1023);
+        let note = |text: String| {
+            let notice = announcements::of_namespace_made_anew(&text);
+            event(reference::<Organization>(None, "acme", "uid"), notice, 1, "default").note.unwrap()
+        };
+        assert!(note("a".to_owned()).starts_with("namespace a "));
+        assert!(note("x".repeat(1025)).ends_with("xxx…"));
+        assert_eq!((note("x".repeat(1025)).len(), note("ü".repeat(600)).len()), (1024, 1023));
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! What the API server's refusals mean, and what may be said of them.
 
-use crate::{api::entitlement_definition::OutputKind, connection::Cause};
+use crate::{api::entitlement_definition::OutputKind, connection::Cause, core::excerpt::first_characters};
 use kube::{Error, core::Status};
 use std::fmt::Display;
 
@@ -116,7 +116,7 @@ fn is_of_missing_namespace(status: &Status) -> bool {
 }
 
 fn cut(text: &str) -> String {
-    text.chars().take(MAX_MESSAGE_CHARS).collect()
+    first_characters(text, MAX_MESSAGE_CHARS).to_owned()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Amounts: exact decimals, or unlimited.
 
+use super::excerpt::first_characters;
 use crate::api::{AmountField, entitlement_definition::Aggregation};
 use rust_decimal::Decimal;
 use std::{fmt, str::FromStr};
@@ -67,7 +68,7 @@ impl Amount {
         if text == "Unlimited" {
             return Ok(Self::Unlimited);
         }
-        let invalid = || InvalidAmount(text.chars().take(SHOWN).collect());
+        let invalid = || InvalidAmount(first_characters(text, SHOWN).to_owned());
         let (whole, fraction) = text.split_once('.').map_or((text, None), |(whole, fraction)| (whole, Some(fraction)));
         let readable =
             is_digits(whole, WHOLE_DIGITS) && fraction.is_none_or(|fraction| is_digits(fraction, FRACTION_DIGITS));

@@ -8,6 +8,7 @@ pub mod amount;
 pub mod belief;
 pub mod calendar;
 pub mod definition;
+pub mod excerpt;
 pub mod facets;
 pub mod grant;
 pub mod lifecycle;

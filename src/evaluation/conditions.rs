@@ -2,7 +2,10 @@
 
 use crate::{
     api::{Condition, ConditionStatus},
-    core::calendar::{Instant, format_instant},
+    core::{
+        calendar::{Instant, format_instant},
+        excerpt::elided_after_bytes,
+    },
 };
 
 /// Longest message, in bytes, so that a status stays far below what the API server stores.
@@ -54,7 +57,7 @@ impl<'a> Conditions<'a> {
             last_transition_time: before
                 .map_or_else(|| self.now.clone(), |condition| condition.last_transition_time.clone()),
             reason: reason.to_owned(),
-            message: shortened(message),
+            message: elided_after_bytes(message, MAX_MESSAGE),
         });
     }
 
@@ -68,14 +71,4 @@ impl<'a> Conditions<'a> {
     pub fn into_vec(self) -> Vec<Condition> {
         self.after
     }
-}
-
-fn shortened(mut message: String) -> String {
-    if message.len() <= MAX_MESSAGE {
-        return message;
-    }
-    let end = (0..=MAX_MESSAGE).rev().find(|end| message.is_char_boundary(*end)).unwrap_or(0);
-    message.truncate(end);
-    message.push('…');
-    message
 }

@@ -15,6 +15,7 @@ use crate::{
         amount::Amount,
         calendar::Instant,
         definition::Definition,
+        excerpt::elided_after_characters,
         facets::{complete, each_value, joined},
         grant::GrantId,
     },
@@ -238,11 +239,7 @@ fn values(both: [(&Holding, &Member); 2]) -> BTreeMap<String, ValueChange> {
 }
 
 fn shown(value: &Value) -> String {
-    let text = value.to_string();
-    match text.char_indices().nth(SHOWN) {
-        None => text,
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-    }
+    elided_after_characters(value.to_string(), SHOWN)
 }
 
 /// What becomes of the objects of each grant; None where that is too much work.

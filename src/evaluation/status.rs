@@ -19,6 +19,7 @@ use crate::{
     },
     core::{
         calendar::{Instant, Nominal, Tz, format_instant, format_local, format_until},
+        excerpt::first_characters,
         grant::Grant,
         lifecycle::Verdict,
         refusal::Reason,
@@ -81,7 +82,7 @@ fn violations(validity: &Validity) -> Vec<FacetViolation> {
         .iter()
         .take(MAX_VIOLATIONS)
         .map(|violation| FacetViolation {
-            facet: violation.facet.chars().take(MAX_NAME).collect(),
+            facet: first_characters(&violation.facet, MAX_NAME).to_owned(),
             pointer: violation.pointer.clone(),
             rule: violation.rule.clone(),
             message: violation.message.clone(),

@@ -14,6 +14,7 @@ use crate::{
     api::entitlement_definition::{Item, ItemFormat, OnEnd, Output, OutputKind, Per},
     core::{
         definition::Definition,
+        excerpt::first_characters,
         name,
         problem::{Problem, SECRET_IN_CONFIG_MAP},
         reserved_name::keeper,
@@ -199,7 +200,7 @@ impl CompiledOutput {
         }
         name::dns_subdomain(name).map_err(|fault| OutputError::Name {
             output: self.name.clone(),
-            name: name.chars().take(80).collect(),
+            name: first_characters(name, 80).to_owned(),
             fault,
         })
     }

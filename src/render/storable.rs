@@ -3,7 +3,7 @@
 use super::{demands, template::Template};
 use crate::{
     api::entitlement_definition::{Output, OutputKind},
-    core::{name, problem::Problem},
+    core::{excerpt::first_characters, name, problem::Problem},
 };
 
 /// The most bytes that all annotations of an object may have together, keys and values
@@ -68,7 +68,7 @@ pub fn name_problem(output: &Output, object_name: &Template) -> Option<Problem> 
         return None;
     }
     let fault = name::dns_subdomain(&name).err()?;
-    let source: String = object_name.source().chars().take(80).collect();
+    let source = first_characters(object_name.source(), 80);
     Some(problem(output, &format!("objectName {source:?} gives no name for an object: it {fault}")))
 }
 

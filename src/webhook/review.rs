@@ -1,6 +1,9 @@
 //! The API server's question and the answer (`AdmissionReview`, `admission.k8s.io/v1`).
 
-use crate::evaluation::admission::{Refused, Verdict};
+use crate::{
+    core::excerpt::within_characters,
+    evaluation::admission::{Refused, Verdict},
+};
 use http::StatusCode;
 use hyper::body::Bytes;
 use kube::core::{
@@ -177,10 +180,7 @@ fn warnings(all: &[String]) -> Option<Vec<String>> {
 /// As a header can have it.
 fn header(warning: &str) -> String {
     let line: String = warning.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
-    match line.char_indices().nth(MAX_WARNING) {
-        None => line,
-        Some(_) => line.chars().take(MAX_WARNING - 1).chain(['…']).collect(),
-    }
+    within_characters(line, MAX_WARNING)
 }
 
 #[cfg(test)]

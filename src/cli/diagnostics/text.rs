@@ -4,7 +4,10 @@ use super::{
     excerpt::Excerpts,
     finding::{Finding, Severity},
 };
-use crate::cli::terminal::{Palette, Tone, harmless};
+use crate::{
+    cli::terminal::{Palette, Tone, harmless},
+    core::excerpt::elided_after_characters,
+};
 use std::io::{self, Write};
 use unicode_width::UnicodeWidthStr;
 
@@ -112,8 +115,8 @@ impl Marked {
         let after = shown(line.chars().skip(begin + length.min(MAX_WIDTH)).take(MAX_WIDTH).collect());
         let lead = if skipped > 0 { "…" } else { "" };
         let mut whole = format!("{lead}{before}{part}{after}");
-        if is_long && whole.chars().count() > MAX_WIDTH {
-            whole = whole.chars().take(MAX_WIDTH).chain(['…']).collect();
+        if is_long {
+            whole = elided_after_characters(whole, MAX_WIDTH);
         }
         let before = lead.width() + before.width();
         Self { width: part.width().clamp(1, MAX_WIDTH.saturating_sub(before).max(1)), before, line: whole }

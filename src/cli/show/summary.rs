@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     cli::{outcome::Failure, schema, terminal::harmless},
-    core::calendar::Instant,
+    core::{calendar::Instant, excerpt::first_characters},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -131,7 +131,7 @@ fn mistakes(summary: &Value) -> Result<Vec<String>, Failure> {
         }
         let path = error.instance_path().to_string();
         let place = if path.is_empty() { String::new() } else { format!("{path}: ") };
-        mistakes.push(format!("{place}{error}").chars().take(MOST_CHARACTERS).collect());
+        mistakes.push(first_characters(&format!("{place}{error}"), MOST_CHARACTERS).to_owned());
     }
     if more > 0 {
         mistakes.push(format!("and {more} more"));

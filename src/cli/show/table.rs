@@ -10,9 +10,12 @@ use crate::{
         columns::{Cell, cell, columns},
         moment::{first_day, last_day},
         terminal::{Palette, Tone},
-        text::{COLUMNS, Paper, cut},
+        text::{COLUMNS, Paper},
     },
-    core::calendar::{Instant, Tz},
+    core::{
+        calendar::{Instant, Tz},
+        excerpt::within_columns,
+    },
 };
 use serde_json::Value;
 
@@ -71,7 +74,7 @@ fn row(handle: &str, entry: &Entry, zone: Tz) -> [Cell; 3] {
     let name = if entry.display_name == handle {
         handle.to_owned()
     } else {
-        format!("{} ({handle})", cut(&entry.display_name, MOST_OF_NAME))
+        format!("{} ({handle})", within_columns(&entry.display_name, MOST_OF_NAME))
     };
     let tone = if entry.entitled { Tone::Good } else { Tone::Bad };
     [cell(&name, None), cell(&has(entry, zone), Some(tone)), cell(&until(entry, zone), None)]

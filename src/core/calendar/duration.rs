@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::excerpt::excerpt;
+use super::excerpt;
 
 /// The greatest number that a part may have: enough to leave the calendar in every unit (ten
 /// thousand years are less in seconds), and so small that no sum of parts overflows.

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::excerpt::excerpt;
+use super::excerpt;
 
 /// A moment on the time line. Those that this module yields are of whole seconds and of the years
 /// 0000 to 9999.

@@ -20,7 +20,6 @@
 mod arithmetic;
 mod bound;
 mod duration;
-mod excerpt;
 mod instant;
 mod local;
 mod moment;
@@ -30,6 +29,8 @@ mod zone_data;
 
 #[cfg(test)]
 mod tests;
+
+use super::excerpt::elided_after_characters;
 
 pub use arithmetic::{add, length, subtract};
 pub use bound::{Bound, NEVER};
@@ -43,3 +44,12 @@ pub use zone_data::{
     InUse, ReadZone, TimeZoneData, TzRelease, UnknownRelease, UnknownTimeZone, UnusableZone, compiled_in_release,
     is_compiled_in, is_zone_name, parse_zone, tz_release, use_time_zones,
 };
+
+/// How many characters of a text a message shows: enough to find it, and no more than fits a line.
+const LONGEST_EXCERPT: usize = 40;
+
+/// What an error message quotes of a text that could not be read. Show it with `{:?}`, which also makes control characters
+/// harmless.
+fn excerpt(text: &str) -> String {
+    elided_after_characters(text, LONGEST_EXCERPT)
+}

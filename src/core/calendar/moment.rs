@@ -5,8 +5,10 @@ use std::str::FromStr;
 
 use chrono::NaiveDate;
 
-use super::excerpt::excerpt;
-use super::instant::{Fraction, Instant, TimeProblem, format_instant, has_form, read_time};
+use super::{
+    excerpt,
+    instant::{Fraction, Instant, TimeProblem, format_instant, has_form, read_time},
+};
 
 /// A date, whose meaning depends on a time zone and on where it stands, or a moment on the time
 /// line.

@@ -12,8 +12,10 @@ use std::sync::OnceLock;
 
 use jiff::{Timestamp, tz::TimeZone};
 
-use super::excerpt::excerpt;
-use super::zone::{Tz, Zone};
+use super::{
+    excerpt,
+    zone::{Tz, Zone},
+};
 
 /// How alike a name has to be to be suggested: 1 is the same, 0 has nothing in common.
 const ALIKE: f64 = 0.75;

@@ -5,6 +5,8 @@ use std::fmt::Write;
 use jsonschema::JsonType;
 use serde_json::Value;
 
+use crate::core::excerpt::elided_after_characters;
+
 /// Characters of a value or a name that are shown.
 const MAX_SHOWN: usize = 60;
 /// Options and names that are listed.
@@ -29,10 +31,7 @@ impl Subject {
 
 /// The first characters of a text, with an ellipsis if there are more.
 pub(super) fn shorten(text: &str) -> String {
-    match text.char_indices().nth(MAX_SHOWN) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
-    }
+    elided_after_characters(text, MAX_SHOWN)
 }
 
 /// Appends a field to a path such as `facets.backup`.

@@ -1,7 +1,7 @@
 //! What a change does to grants that are held and to what is delivered for them, as warnings.
 
 use crate::{
-    core::{amount::Amount, grant::GrantId},
+    core::{amount::Amount, excerpt::elided_after_characters, grant::GrantId},
     evaluation::impact::{Impacts, ObjectChanges, ValueChange, count, verb},
     render::work::{Budget, MAX_OF_GRANT},
 };
@@ -67,7 +67,7 @@ struct Values {
 
 impl Values {
     fn sentence(&self, name: &str, change: &ValueChange, least: &str) -> String {
-        let what = cut(format!("{name} {}", change.sentence()));
+        let what = elided_after_characters(format!("{name} {}", change.sentence()), MOST_OF_VALUE);
         let (grants, organizations) = (count(self.grants, "grant"), count(self.organizations.len(), "organization"));
         format!("{what} for {least}{grants} of {organizations}")
     }
@@ -176,13 +176,6 @@ impl Effects {
             more => warnings.push(format!("and {more} more values change")),
         }
         warnings
-    }
-}
-
-fn cut(text: String) -> String {
-    match text.char_indices().nth(MOST_OF_VALUE) {
-        None => text,
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
     },
     core::{
         calendar::{Instant, format_instant},
+        excerpt::first_characters,
         grant::{Grant, GrantId},
     },
     evaluation::{Evaluation, GrantOutcome, Snapshot, object::ObjectKey},
@@ -234,7 +235,7 @@ fn falsify(
         last_transition_time: unchanged
             .map_or_else(|| format_instant(now), |condition| condition.last_transition_time.clone()),
         reason: (*reason).to_owned(),
-        message: message.chars().take(MAX_MESSAGE_CHARS).collect(),
+        message: first_characters(message, MAX_MESSAGE_CHARS).to_owned(),
     };
     match position.and_then(|position| conditions.get_mut(position)) {
         Some(present) => *present = condition,

@@ -1,5 +1,7 @@
 //! Names that nothing has yet.
 
+use crate::core::excerpt::first_bytes;
+
 /// The most characters of such a name.
 const LONGEST: usize = 63;
 
@@ -22,8 +24,7 @@ pub fn free_name(wanted: &str, is_taken: impl Fn(&str) -> bool) -> String {
 
 /// A beginning that can be the beginning of a name, and a name.
 fn cut(name: &str, length: usize) -> String {
-    let end = (0..=length.min(name.len())).rev().find(|end| name.is_char_boundary(*end)).unwrap_or(0);
-    name.get(..end).unwrap_or_default().trim_end_matches('-').to_owned()
+    first_bytes(name, length).trim_end_matches('-').to_owned()
 }
 
 #[cfg(test)]

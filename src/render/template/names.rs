@@ -1,11 +1,11 @@
 //! The names that a template uses, to say which one does not exist.
 
+use crate::core::excerpt::first_characters;
 use std::ops::Range;
 
 use minijinja::Value;
 
-use super::Context;
-use super::error::Missing;
+use super::{Context, error::Missing};
 
 /// How many known names an error lists.
 const LISTED: usize = 12;
@@ -66,7 +66,7 @@ pub(super) fn explain(names: &[NamePath], source: &str, failed: Range<usize>, co
             missing: Some(Missing::Own { has_parts: name.parts.len() > 1 }),
         };
     }
-    let text: String = source.get(failed.clone()).unwrap_or_default().chars().take(80).collect();
+    let text = first_characters(source.get(failed.clone()).unwrap_or_default(), 80);
     Explanation { offset: failed.start, message: format!("`{}` has no value{OPTIONAL}", text.trim()), missing: None }
 }
 

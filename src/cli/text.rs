@@ -153,6 +153,14 @@ mod tests {
     }
 
     #[test]
+    fn it_is_broken_for_the_line_on_which_it_comes() {
+        assert_eq!(wrapped("a bbbb c", 6, 3), ["a bbbb", "c"]);
+        assert_eq!(wrapped("bbbb", 2, 4), ["bb", "bb"]);
+        assert_eq!(wrapped("bbbb", 3, 2), ["bbb", "b"]);
+        assert_eq!(wrapped("👩‍🚀👩‍🚀", 2, 2), ["👩‍🚀", "👩‍🚀"]);
+    }
+
+    #[test]
     fn styles_are_shown_around_each_line() {
         let mut paper = Paper::new(Palette::Colours, COLUMNS);
         paper.paragraph(2, Some(Tone::Strong), "a");

@@ -9,17 +9,18 @@ use super::{
     revisions, status,
     world::{DefinitionView, Served, WorkItem, kinds::named},
 };
-use crate::core::belief::History;
+use crate::core::{belief::History, problem::Problem};
 use crate::{
     api::{
         EntitlementDefinition, EntitlementDefinitionStatus, conditions::READY, entitlement_definition::InstanceCounts,
     },
     evaluation::{
-        catalogue::{
-            CatalogueEntry, CompiledDefinition, Kept, Present, Problem, Source, history, newest_valid, revision_name,
-        },
-        catalogue_status::{Grants, InvalidGrants, definition_status},
+        catalogue::{CatalogueEntry, CompiledDefinition, Kept, Present, Source, history, newest_valid, revision_name},
         conditions::Conditions,
+        status::{
+            definition::definition_status,
+            grants::{InvalidGrants, KnownGrants},
+        },
     },
 };
 use kube::Api;
@@ -216,8 +217,10 @@ fn status_of(
     let item = WorkItem::Definition(Arc::clone(name));
     let wait = context.world(|world| world.wait_for_quiet(&item));
     let (counts, grants) = match (wait, &definition.status) {
-        (None, _) => (counts, Grants::Counted(invalid)),
-        (Some(_), before) => (before.as_ref().map(|before| before.instances).unwrap_or_default(), Grants::Unsettled),
+        (None, _) => (counts, KnownGrants::Counted(invalid)),
+        (Some(_), before) => {
+            (before.as_ref().map(|before| before.instances).unwrap_or_default(), KnownGrants::Unsettled)
+        }
     };
     if let Some(wait) = wait {
         context.queue.add_after(item, wait);

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     api::FacetDefinition,
-    evaluation::catalogue_status::{Grants, facet_status},
+    evaluation::status::{facet_definition::facet_status, grants::KnownGrants},
 };
 use kube::Api;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), Failure
     }
     let of = Arc::clone(&facet);
     let thought = context.lanes.run(&item, move || {
-        let grants = if wait.is_some() { Grants::Unsettled } else { Grants::Counted(&invalid) };
+        let grants = if wait.is_some() { KnownGrants::Unsettled } else { KnownGrants::Counted(&invalid) };
         facet_status(&of, grants, clock::now())
     });
     let said = thought.await?;

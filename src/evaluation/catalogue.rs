@@ -9,6 +9,7 @@ use crate::{
         belief::{Durations, History},
         calendar::Instant,
         definition::{Definition, Schemas, grace_of},
+        problem::Problem,
         schema::canonical_hash,
     },
     render::{
@@ -21,8 +22,6 @@ use k8s_openapi::{api::apps::v1::ControllerRevision, apimachinery::pkg::apis::me
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
-
-pub use crate::core::problem::Problem;
 
 /// All that a definition is made of: what a revision of it holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -7,7 +7,6 @@ pub mod admission;
 pub mod allowance;
 mod cases;
 pub mod catalogue;
-pub mod catalogue_status;
 pub(crate) mod conditions;
 mod course;
 mod delivery;
@@ -22,7 +21,7 @@ mod notices;
 pub mod object;
 pub mod plan;
 mod standing;
-mod status;
+pub mod status;
 mod summary;
 
 use crate::{

@@ -1,5 +1,9 @@
 //! The statuses that an evaluation leaves.
 
+pub mod definition;
+pub mod facet_definition;
+pub mod grants;
+
 use super::{
     GrantOutcome,
     catalogue::{CatalogueEntry, Present},

@@ -3,8 +3,7 @@
 use super::Flaw;
 use crate::{
     api::{EntitlementDefinition, FacetDefinition},
-    core::schema::Problem,
-    evaluation::catalogue_status::idle_defaults,
+    core::schema::{SchemaProblem, idle_defaults},
 };
 use serde_json::Value;
 
@@ -27,7 +26,7 @@ pub fn of_definition(definition: &EntitlementDefinition) -> Vec<Flaw> {
 }
 
 fn of_schema(within: &str, whose: &str, schema: &Value) -> Vec<Flaw> {
-    let flaw = |problem: Problem| Flaw {
+    let flaw = |problem: SchemaProblem| Flaw {
         pointer: format!("{within}{}", problem.pointer),
         reason: NEVER_FILLED,
         message: format!("{whose}{problem}"),

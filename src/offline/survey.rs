@@ -11,12 +11,15 @@ use crate::{
         namespace::NamespaceFacts,
     },
     evaluation::{
-        Evaluation, Snapshot,
-        catalogue_status::{Grants, InvalidGrants, definition_status, facet_status},
-        evaluate,
+        Evaluation, Snapshot, evaluate,
         holding::is_held,
         object::{ObjectContent, ObjectKey},
         plan::{self, Delivery, Outcomes, Owner, Scene},
+        status::{
+            definition::definition_status,
+            facet_definition::facet_status,
+            grants::{InvalidGrants, KnownGrants},
+        },
     },
 };
 use std::{
@@ -119,7 +122,7 @@ impl Inventory {
         for (name, facet) in &self.facets {
             let subject = Subject::cluster_scoped(EntitlementKind::FacetDefinition, name);
             let invalid = census.of_facets.remove(&**name).unwrap_or_default();
-            let status = facet_status(facet, Grants::Counted(&invalid), now);
+            let status = facet_status(facet, KnownGrants::Counted(&invalid), now);
             survey.doubt(&subject, doubts::of_facet(facet));
             survey.statuses.insert(subject, Status::Facet(status));
         }
@@ -127,7 +130,7 @@ impl Inventory {
             let Some(entry) = catalogue.get(name) else { continue };
             let (counts, invalid) = census.of_definitions.remove(name).unwrap_or_default();
             let subject = Subject::cluster_scoped(EntitlementKind::EntitlementDefinition, name);
-            let status = definition_status(definition, entry, counts, Grants::Counted(&invalid), now);
+            let status = definition_status(definition, entry, counts, KnownGrants::Counted(&invalid), now);
             survey.doubt(&subject, doubts::of_definition(definition));
             survey.statuses.insert(subject, Status::Definition(status));
         }

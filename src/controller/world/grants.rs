@@ -7,7 +7,7 @@ use super::{
 use crate::{
     api::entitlement_definition::InstanceCounts,
     core::{age::Age, grant::GrantId},
-    evaluation::catalogue_status::InvalidGrants,
+    evaluation::status::grants::InvalidGrants,
 };
 use kube::api::ObjectMeta;
 use std::{

@@ -56,7 +56,7 @@ use super::{settling::Settling, writing::Writing};
 use crate::{
     api::{FacetDefinition, entitlement_definition::InstanceCounts},
     core::{grant::GrantId, secret::Secret},
-    evaluation::{Limits, catalogue_status::InvalidGrants},
+    evaluation::{Limits, status::grants::InvalidGrants},
 };
 use catalogue::{Catalogue, Serving};
 use edits::PendingEdits;

@@ -7,7 +7,7 @@ use jsonschema::{Draft, EmailOptions, PatternCache, PatternOptions, ValidationEr
 use serde_json::{Value, json};
 
 use super::extent::Extent;
-use super::invalid::Problem;
+use super::invalid::SchemaProblem;
 use super::measure::{MAX_DEPTH, MAX_NAME, Measure, measure};
 use super::message;
 use super::normalize::Normal;
@@ -76,14 +76,14 @@ pub(super) struct Checker {
 
 impl Checker {
     /// Compiles a measured schema. `patterns` are those of the schema that it is a part of.
-    pub(super) fn new(normal: Normal, extent: Extent, patterns: &Arc<Patterns>) -> Result<Self, Problem> {
+    pub(super) fn new(normal: Normal, extent: Extent, patterns: &Arc<Patterns>) -> Result<Self, SchemaProblem> {
         let options = BOUNDED.clone().with_pattern_cache(patterns.compiled.clone());
         let validator = build(&options, &normal.document).map_err(|failure| match failure {
             Failure::Schema(error) => {
                 let text = message::describe(&error, Subject::Shown);
-                Problem::new(normal.origin(error.instance_path().as_str()), text)
+                SchemaProblem::new(normal.origin(error.instance_path().as_str()), text)
             }
-            Failure::Panic => Problem::new("", "cannot be compiled; simplify it"),
+            Failure::Panic => SchemaProblem::new("", "cannot be compiled; simplify it"),
         })?;
         Ok(Self { validator, document: normal.document, extent, patterns: Arc::clone(patterns) })
     }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, map::Entry};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::invalid::Problem;
+use super::invalid::SchemaProblem;
 use super::keyword::{self, Reach};
 use super::measure::{MAX_DEPTH, measure};
 use super::normalize::Normal;
@@ -57,7 +57,7 @@ pub(super) struct Stated {
 }
 
 /// All defaults that stand in a schema, each once; refuses those that fill themselves without end or to an enormous size.
-pub(super) fn stated(normal: &Normal) -> Result<Vec<Stated>, Problem> {
+pub(super) fn stated(normal: &Normal) -> Result<Vec<Stated>, SchemaProblem> {
     let taken = taken(normal);
     let mut filler = Filler { document: &normal.document, budget: MAX_SCHEMA_WORK };
     let mut found = BTreeMap::new();
@@ -73,7 +73,7 @@ pub(super) fn stated(normal: &Normal) -> Result<Vec<Stated>, Problem> {
             outcome.map_err(|TooMuch| {
                 let message = "fills itself with defaults without end, or to an enormous size; remove a default inside \
                                of what it refers to";
-                Problem::new(format!("{origin}/default"), message)
+                SchemaProblem::new(format!("{origin}/default"), message)
             })?;
             let is_taken = taken.contains(&origin);
             found.insert(origin.clone(), Stated { pointer: origin, value: value.clone(), filled: whole, is_taken });

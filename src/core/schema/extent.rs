@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
-use super::invalid::Problem;
+use super::invalid::SchemaProblem;
 use super::keyword::{self, REFERENCES, Reach};
 use super::measure::measure;
 use super::normalize::Normal;
@@ -37,7 +37,7 @@ pub(super) struct Texts {
 }
 
 /// Measures a normalized schema; refuses what would make validators run without end, exponentially or out of stack.
-pub(super) fn extent(normal: &Normal) -> Result<Extent, Problem> {
+pub(super) fn extent(normal: &Normal) -> Result<Extent, SchemaProblem> {
     let mut survey = Survey {
         normal,
         pointer: String::new(),
@@ -75,8 +75,8 @@ struct Edge<'a> {
 }
 
 impl<'a> Survey<'a> {
-    fn problem(&self, message: impl Into<String>) -> Problem {
-        Problem::new(self.normal.origin(&self.pointer), message)
+    fn problem(&self, message: impl Into<String>) -> SchemaProblem {
+        SchemaProblem::new(self.normal.origin(&self.pointer), message)
     }
 
     fn edges(&self, fields: &'a Map<String, Value>) -> Vec<Edge<'a>> {
@@ -97,7 +97,7 @@ impl<'a> Survey<'a> {
     }
 
     /// Size of the schema at the present pointer, by depth-first search.
-    fn unfold(&mut self, schema: &'a Value) -> Result<Size, Problem> {
+    fn unfold(&mut self, schema: &'a Value) -> Result<Size, SchemaProblem> {
         let address = std::ptr::from_ref(schema);
         if let Some(size) = self.closed.get(&address) {
             return Ok(*size);
@@ -122,7 +122,7 @@ impl<'a> Survey<'a> {
         Ok(size)
     }
 
-    fn add_up(&mut self, fields: &'a Map<String, Value>) -> Result<Size, Problem> {
+    fn add_up(&mut self, fields: &'a Map<String, Value>) -> Result<Size, SchemaProblem> {
         let has = |keyword| fields.contains_key(keyword);
         self.found.texts.patterned |= has("pattern") || has("patternProperties");
         self.found.texts.formatted |= has("format");
@@ -153,7 +153,7 @@ impl<'a> Survey<'a> {
     }
 
     /// Refuses a schema that applies itself to the same value, for which 2020-12 defines no result (core, 9.4.1).
-    fn circle(&mut self, schema: &'a Value, path: &mut Vec<*const Value>) -> Result<(), Problem> {
+    fn circle(&mut self, schema: &'a Value, path: &mut Vec<*const Value>) -> Result<(), SchemaProblem> {
         let address = std::ptr::from_ref(schema);
         if path.contains(&address) {
             return Err(self.problem(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::checker;
-use super::invalid::{InvalidSchema, Problem, Problems};
+use super::invalid::{InvalidSchema, Problems, SchemaProblem};
 use super::keyword::{self, REFERENCES};
 use super::measure::{MAX_DEPTH, MAX_NAME, measure};
 use super::message;
@@ -99,22 +99,22 @@ pub(super) fn limits(schema: &Value) -> Result<(), InvalidSchema> {
     } else {
         return Ok(());
     };
-    Err(Problem::new("", message).into())
+    Err(SchemaProblem::new("", message).into())
 }
 
 fn root(schema: &Value, problems: &mut Problems) {
     let Some(fields) = schema.as_object() else {
         let message = "must be an object with `type: object`, as a facet is a set of fields";
-        return problems.add(Problem::new("", message));
+        return problems.add(SchemaProblem::new("", message));
     };
     if fields.get("type").and_then(Value::as_str) != Some("object") {
         let message = "must be `object` at the root, as a facet is a set of fields";
-        problems.add(Problem::new("/type", message));
+        problems.add(SchemaProblem::new("/type", message));
     }
     let dialect = fields.get("$schema").and_then(Value::as_str);
     if dialect.is_some_and(|dialect| dialect.trim_end_matches('#') != DIALECT) {
         let message = format!("only JSON Schema 2020-12 is understood; remove it or write {DIALECT}");
-        problems.add(Problem::new("/$schema", message));
+        problems.add(SchemaProblem::new("/$schema", message));
     }
 }
 
@@ -128,7 +128,7 @@ fn against_meta_schema(schema: &Value, problems: &mut Problems) {
         let pointer = error.instance_path().as_str();
         if !problems.cover(pointer) {
             let text = message::describe(&error, phrase::Subject::Shown);
-            problems.add(Problem::new(pointer, text));
+            problems.add(SchemaProblem::new(pointer, text));
         }
     }
 }
@@ -156,7 +156,7 @@ impl<'a> Walk<'a> {
     fn problem(&mut self, keyword: &str, message: impl Into<String>) {
         let mut pointer = self.pointer.clone();
         keyword::push_token(&mut pointer, keyword);
-        self.problems.add(Problem::new(pointer, message));
+        self.problems.add(SchemaProblem::new(pointer, message));
     }
 
     /// `level` is 0 for the root; `parent` the keyword that holds this schema.
@@ -237,7 +237,7 @@ impl<'a> Walk<'a> {
             keyword::push_token(&mut pointer, token);
         }
         if let Err(fault) = self.patterns.add(pattern) {
-            self.problems.add(Problem::new(pointer.clone(), fault.message(pattern)));
+            self.problems.add(SchemaProblem::new(pointer.clone(), fault.message(pattern)));
         }
         self.places.insert(pattern, pointer);
     }
@@ -246,7 +246,7 @@ impl<'a> Walk<'a> {
     fn compile_patterns(&mut self) {
         for (pattern, pointer) in &self.places {
             if checker::matcher(pattern, &self.patterns.compiled).is_none() {
-                self.problems.add(Problem::new(pointer.clone(), Fault::TooLarge.message(pattern)));
+                self.problems.add(SchemaProblem::new(pointer.clone(), Fault::TooLarge.message(pattern)));
             }
         }
     }
@@ -284,14 +284,14 @@ impl Walk<'_> {
                     "`{shown}` is outside of this schema, and nothing is fetched; copy it under $defs and refer to \
                      `#/$defs/…`"
                 );
-                self.problems.add(Problem::new(pointer, message));
+                self.problems.add(SchemaProblem::new(pointer, message));
                 continue;
             };
             if let Some(target) = self.target(schema, fragment) {
                 targets.insert(text.to_owned(), target);
             } else {
                 let message = format!("`{shown}` is no schema in here; correct it");
-                self.problems.add(Problem::new(pointer, message));
+                self.problems.add(SchemaProblem::new(pointer, message));
             }
         }
         targets

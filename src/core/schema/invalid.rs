@@ -8,13 +8,13 @@ const MAX_PROBLEMS: usize = 20;
 /// A facet schema that cannot be used, with each place and what to do there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct InvalidSchema {
-    problems: Vec<Problem>,
+    problems: Vec<SchemaProblem>,
 }
 
 impl InvalidSchema {
     /// Each problem, at least one and at most 20.
     #[must_use]
-    pub fn problems(&self) -> &[Problem] {
+    pub fn problems(&self) -> &[SchemaProblem] {
         &self.problems
     }
 }
@@ -29,28 +29,28 @@ impl fmt::Display for InvalidSchema {
     }
 }
 
-impl From<Problem> for InvalidSchema {
-    fn from(problem: Problem) -> Self {
+impl From<SchemaProblem> for InvalidSchema {
+    fn from(problem: SchemaProblem) -> Self {
         Self { problems: vec![problem] }
     }
 }
 
 /// One thing that is wrong in a facet schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct SchemaProblem {
     /// JSON pointer into the schema; empty for the schema itself.
     pub pointer: String,
     /// What is wrong there and what to do.
     pub message: String,
 }
 
-impl Problem {
+impl SchemaProblem {
     pub(super) fn new(pointer: impl Into<String>, message: impl Into<String>) -> Self {
         Self { pointer: pointer.into(), message: message.into() }
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for SchemaProblem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "schema{}: {}", self.pointer, self.message)
     }
@@ -58,10 +58,10 @@ impl fmt::Display for Problem {
 
 /// Gathers problems, each once, up to the reported number.
 #[derive(Debug, Default)]
-pub(super) struct Problems(Vec<Problem>);
+pub(super) struct Problems(Vec<SchemaProblem>);
 
 impl Problems {
-    pub(super) fn add(&mut self, problem: Problem) {
+    pub(super) fn add(&mut self, problem: SchemaProblem) {
         if self.0.len() < MAX_PROBLEMS && !self.0.contains(&problem) {
             self.0.push(problem);
         }

@@ -50,7 +50,7 @@ use zeroize::Zeroize;
 
 pub use defaults::merge;
 pub use hash::canonical_hash;
-pub use invalid::{InvalidSchema, Problem};
+pub use invalid::{InvalidSchema, SchemaProblem};
 pub use sample::Sample;
 pub use violation::Violation;
 
@@ -93,7 +93,7 @@ struct Compiled {
     properties: BTreeMap<String, bool>,
     secrets: BTreeSet<String>,
     empty_defaults: Map<String, Value>,
-    idle_defaults: Vec<Problem>,
+    idle_defaults: Vec<SchemaProblem>,
     /// Checks whole values; a secret field may have any value here.
     whole: Checker,
     /// Checks values that other layers complete.
@@ -141,7 +141,7 @@ impl Schema {
         let defaults = defaults::stated(&normal)?;
         let mut empty_defaults = Map::new();
         defaults::fill(&normal.document, &secrets, &mut empty_defaults)
-            .map_err(|TooMuch| Problem::new("", "its defaults come to an enormous size; remove some"))?;
+            .map_err(|TooMuch| SchemaProblem::new("", "its defaults come to an enormous size; remove some"))?;
         let document = normal.document.clone();
         let builder = Builder { schema, inspected: &inspected, secrets: &secrets };
         let compiled = Compiled {
@@ -191,7 +191,7 @@ impl Schema {
     /// Defaults that are never filled in, each with what to do instead: they stand below keywords that are not followed. At
     /// most 20.
     #[must_use]
-    pub fn idle_defaults(&self) -> &[Problem] {
+    pub fn idle_defaults(&self) -> &[SchemaProblem] {
         &self.0.idle_defaults
     }
 
@@ -403,12 +403,18 @@ fn properties(document: &Value, secrets: &BTreeSet<String>) -> BTreeMap<String, 
         .collect()
 }
 
+/// Defaults of a schema that are never filled in; none where it can't be used.
+#[must_use]
+pub fn idle_defaults(schema: &Value) -> Vec<SchemaProblem> {
+    Schema::compile(schema).map(|schema| schema.idle_defaults().to_vec()).unwrap_or_default()
+}
+
 /// Defaults that are never filled in.
-fn idle(defaults: &[defaults::Stated]) -> Vec<Problem> {
+fn idle(defaults: &[defaults::Stated]) -> Vec<SchemaProblem> {
     let message = "is never filled in, as defaults are taken from `properties`, `items` and local `$ref` alone: name the fields \
                    there, or have each grant state them";
     let idle = defaults.iter().filter(|default| !default.is_taken).take(MAX_VIOLATIONS);
-    idle.map(|default| Problem::new(format!("{}/default", default.pointer), message)).collect()
+    idle.map(|default| SchemaProblem::new(format!("{}/default", default.pointer), message)).collect()
 }
 
 /// What the checkers of one schema are built from.
@@ -420,7 +426,7 @@ struct Builder<'a> {
 
 impl Builder<'_> {
     /// A checker of the facet's values, in which a secret field may have any value: it is not known there.
-    fn values(&self, mut normal: Normal) -> Result<Checker, Problem> {
+    fn values(&self, mut normal: Normal) -> Result<Checker, SchemaProblem> {
         let properties = normal.document.get_mut("properties").and_then(Value::as_object_mut);
         for (name, schema) in properties.into_iter().flatten() {
             if self.secrets.contains(name) {
@@ -431,7 +437,7 @@ impl Builder<'_> {
         Checker::new(normal, extent, &self.inspected.patterns)
     }
 
-    fn secret_values(&self) -> Result<BTreeMap<String, Checker>, Problem> {
+    fn secret_values(&self) -> Result<BTreeMap<String, Checker>, SchemaProblem> {
         let checker = |name: &String| {
             let mut start = "/properties".to_owned();
             keyword::push_token(&mut start, name);

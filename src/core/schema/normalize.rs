@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::inspect::Targets;
-use super::invalid::Problem;
+use super::invalid::SchemaProblem;
 use super::keyword::{self, REFERENCES, Reach, Shape};
 use super::measure::measure;
 
@@ -48,7 +48,7 @@ impl Normal {
 }
 
 /// Normalizes the schema at the pointer `start` of an inspected `schema`.
-pub(super) fn normalize(schema: &Value, targets: &Targets, start: &str, mode: Mode) -> Result<Normal, Problem> {
+pub(super) fn normalize(schema: &Value, targets: &Targets, start: &str, mode: Mode) -> Result<Normal, SchemaProblem> {
     let mut rewriter = Rewriter { targets, numbers: BTreeMap::new(), pending: Vec::new() };
     let mut document = rewriter.schema(schema.pointer(start).unwrap_or(schema), mode);
     let mut definitions = Map::new();
@@ -59,7 +59,7 @@ pub(super) fn normalize(schema: &Value, targets: &Targets, start: &str, mode: Mo
         values += measure(&definition).values;
         if values > MAX_VALUES {
             let message = "its references repeat too much of it; refer to smaller parts under $defs";
-            return Err(Problem::new("", message));
+            return Err(SchemaProblem::new("", message));
         }
         definitions.insert(origins.len().to_string(), definition);
         origins.push(pointer.to_owned());

@@ -7,7 +7,7 @@ use super::checker::Checker;
 use super::defaults::Stated;
 use super::extent::extent;
 use super::inspect::Inspected;
-use super::invalid::{InvalidSchema, Problem, Problems};
+use super::invalid::{InvalidSchema, Problems, SchemaProblem};
 use super::keyword;
 use super::measure::measure;
 use super::normalize::{Mode, normalize};
@@ -32,13 +32,13 @@ pub(super) fn check(schema: &Value, inspected: &Inspected, defaults: &[Stated]) 
                 "the schemas of the defaults up to here come to more than {MAX_SIZE} values; remove defaults of objects that \
                  hold others"
             );
-            return Err(Problem::new(format!("{}/default", default.pointer), message).into());
+            return Err(SchemaProblem::new(format!("{}/default", default.pointer), message).into());
         }
         let checker = Checker::new(normal, extent, &inspected.patterns)?;
         let Err(violations) = checker.check(&Place::value(), &default.filled, Subject::Shown) else { continue };
         for violation in violations.iter().filter(|violation| violation.rule != "limit") {
             let message = format!("breaks its own schema: {}; mend one of the two", violation.message);
-            let problem = Problem::new(format!("{}/default", default.pointer), message);
+            let problem = SchemaProblem::new(format!("{}/default", default.pointer), message);
             if is_own(&default.value, violation) { problems.add(problem) } else { inherited.add(problem) }
         }
     }
@@ -67,7 +67,7 @@ pub(super) fn check_together(
     let of_fields = violations.iter().filter(|violation| violation.rule != "limit" && !violation.pointer.is_empty());
     for violation in of_fields {
         let message = format!("a default breaks the schema: {}; mend one of the two", violation.message);
-        problems.add(Problem::new(place(schema, &violation.pointer), message));
+        problems.add(SchemaProblem::new(place(schema, &violation.pointer), message));
     }
     problems.into_result()
 }

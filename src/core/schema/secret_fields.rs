@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::checker::{self, Matcher};
-use super::invalid::{InvalidSchema, Problem, Problems};
+use super::invalid::{InvalidSchema, Problems, SchemaProblem};
 use super::keyword;
 use super::normalize::Normal;
 use super::pattern::Patterns;
@@ -49,7 +49,7 @@ pub(super) fn check(schema: &Value, normal: &Normal, patterns: &Patterns) -> Res
                 "`{keyword}` elsewhere in the schema asks something of this secret field as well; take it out there: a secret \
                  is checked by its own minLength and maxLength alone"
             );
-            problems.add(Problem::new(property(name), message));
+            problems.add(SchemaProblem::new(property(name), message));
         }
         if problems.is_full() {
             break;
@@ -67,14 +67,14 @@ fn property(name: &str) -> String {
 fn own_rules(name: &str, schema: &Map<String, Value>, problems: &mut Problems) {
     if schema.get("type").and_then(Value::as_str) != Some("string") {
         let message = "a secret field must have `type: string`";
-        problems.add(Problem::new(property(name), message));
+        problems.add(SchemaProblem::new(property(name), message));
     }
     for keyword in unwanted(schema) {
         let mut pointer = property(name);
         keyword::push_token(&mut pointer, keyword);
         let message = "a secret field has nothing but `type: string`, `title`, `description`, `minLength`, `maxLength` and \
                        `examples`; remove this: it would tell the value, bit by bit, to whoever may edit schemas";
-        problems.add(Problem::new(pointer, message));
+        problems.add(SchemaProblem::new(pointer, message));
     }
 }
 
@@ -87,7 +87,7 @@ fn references(normal: &Normal, name: &str, problems: &mut Problems) {
     if is_referred {
         let message =
             "a `$ref` elsewhere leads to this secret field; keep what both need under $defs, without writeOnly";
-        problems.add(Problem::new(pointer, message));
+        problems.add(SchemaProblem::new(pointer, message));
     }
 }
 

@@ -8,10 +8,9 @@ use super::{
 };
 use crate::{
     api::EntitlementDefinitionSpec,
-    core::{calendar::Instant, definition::Schemas, grant::GrantId},
+    core::{calendar::Instant, definition::Schemas, grant::GrantId, problem::Problem, schema::idle_defaults},
     evaluation::{
-        catalogue::{CatalogueEntry, CompiledDefinition, Present, Problem, Source},
-        catalogue_status::idle_defaults,
+        catalogue::{CatalogueEntry, CompiledDefinition, Present, Source},
         impact::impacts,
     },
     render::work::Budget,

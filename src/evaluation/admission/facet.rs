@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     api::EntitlementDefinitionSpec,
-    core::{calendar::Instant, definition::Schemas},
-    evaluation::catalogue_status::{idle_defaults, schema_problem},
+    core::{calendar::Instant, definition::Schemas, schema::idle_defaults},
+    evaluation::status::facet_definition::schema_problem,
 };
 use serde_json::Value;
 use std::sync::Arc;

@@ -2,9 +2,10 @@ use super::{definition, entry, finish_lists, metadata, organization, organizatio
 use crate::{
     api::organization::Flags,
     controller::world::{NotReady, Served, World},
+    core::problem::Problem,
     evaluation::{
         Limits,
-        catalogue::{CatalogueEntry, Present, Problem},
+        catalogue::{CatalogueEntry, Present},
     },
 };
 use kube::runtime::watcher::Event;

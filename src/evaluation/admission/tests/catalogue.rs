@@ -135,7 +135,7 @@ fn facet(before: Option<&Value>, after: Option<&Value>, users: &[FacetUser]) -> 
 #[test]
 fn a_facet_definition_is_refused_as_its_condition_would_say() {
     let bad = json!({"type": "string"});
-    let problem = crate::evaluation::catalogue_status::schema_problem(&bad).unwrap();
+    let problem = crate::evaluation::status::facet_definition::schema_problem(&bad).unwrap();
     assert_eq!(facet(None, Some(&bad), &[]), refused("InvalidSchema", &problem.message));
     assert_eq!(facet(Some(&bad), Some(&bad), &[]), fine());
     assert_eq!(facet(None, Some(&limits(10)), &[]), fine());

@@ -1,11 +1,11 @@
 use super::{fine, id, instance, now, refused, settled, snapshot, warned};
 use crate::{
     api::EntitlementInstance,
-    core::{calendar::parse_instant, namespace::NamespaceFacts},
+    core::{calendar::parse_instant, namespace::NamespaceFacts, problem::Problem},
     evaluation::{
         Snapshot,
         admission::{Candidate, Verdict, review_instance},
-        catalogue::{CatalogueEntry, Present, Problem},
+        catalogue::{CatalogueEntry, Present},
         evaluate,
     },
 };

@@ -11,7 +11,10 @@ use crate::{
         conditions::{ACCEPTED, FACETS_VALID, READY},
         entitlement_instance::{AmendmentState, State},
     },
-    core::grant::{Grant, GrantId},
+    core::{
+        grant::Grant,
+        source::{SourceId, SourceKind},
+    },
     offline::{Flaw, Inventory, Status, Subject, Survey, When},
 };
 use serde::Deserialize;
@@ -119,7 +122,11 @@ impl Judge<'_, '_> {
     /// What is legal, but hardly meant.
     fn judge_meaning(&mut self) {
         let Some(namespace) = &self.subject.namespace else { return };
-        let id = GrantId { namespace: Arc::clone(namespace), name: Arc::clone(&self.subject.name) };
+        let id = SourceId {
+            kind: SourceKind::Instance,
+            namespace: Arc::clone(namespace),
+            name: Arc::clone(&self.subject.name),
+        };
         for doubt in self.inventory.doubts(&id) {
             let path = Path::of_pointer(&doubt.pointer, &self.document.origin.object);
             self.find(Severity::Warning, doubt.reason, &doubt.message, &path, Aim::Value);

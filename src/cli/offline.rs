@@ -19,8 +19,8 @@ use crate::{
     api::GROUP,
     core::{
         calendar::Instant,
-        grant::GrantId,
         name::{Fault, dns_label},
+        source::SourceId,
     },
     evaluation::{Limits, SecretName},
     offline::{EntitlementKind, Inventory, Survey, When},
@@ -389,7 +389,7 @@ fn concerns(inventory: &Inventory, finding: &Finding, chooses: &dyn Fn(&str) -> 
     match EntitlementKind::of(kind) {
         Some(EntitlementKind::Organization) => chooses(name),
         Some(EntitlementKind::EntitlementInstance) => {
-            let id = GrantId::new(namespace.as_deref().unwrap_or_default(), name);
+            let id = SourceId::instance(namespace.as_deref().unwrap_or_default(), name);
             inventory.organization_of(&id).is_none_or(|organization| chooses(organization))
         }
         Some(EntitlementKind::EntitlementDefinition) => inventory.is_granted(name, chooses),

@@ -152,7 +152,7 @@ impl<'a> Applier<'a> {
             match result {
                 Ok(held) => {
                     left.has_more |= self.attempts(|all| all.withdrawals.done(key, what, Instant::now()));
-                    let stuck = |held: Box<Observed>| Stuck::held(withdrawal.instance().cloned(), key, &held);
+                    let stuck = |held: Box<Observed>| Stuck::held(withdrawal.made_for().cloned(), key, &held);
                     outcomes.stuck.extend(held.map(stuck));
                 }
                 Err(refusal) => {
@@ -300,7 +300,7 @@ impl<'a> Applier<'a> {
 /// What is said of an object that could not be withdrawn.
 fn stick(withdrawal: &Withdrawal, why: &str, outcomes: &mut Outcomes) {
     let message = format!("{} could not be withdrawn: {why}", withdrawal.key());
-    outcomes.stuck.push(Stuck::new(withdrawal.instance().cloned(), message));
+    outcomes.stuck.push(Stuck::new(withdrawal.made_for().cloned(), message));
 }
 
 /// Of what a write makes of what. The labels and annotations are enough: among them is the hash of the data.

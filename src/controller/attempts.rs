@@ -7,7 +7,7 @@
 
 use super::{backoff::Backoff, failure::Refusal};
 use crate::{
-    core::grant::GrantId,
+    core::source::SourceId,
     evaluation::{object::ObjectKey, plan::Fingerprint},
 };
 use std::{
@@ -35,7 +35,7 @@ pub struct OfOrganization {
     /// To withdraw objects.
     pub withdrawals: Attempts<ObjectKey>,
     /// To write the statuses of grants.
-    pub statuses: Attempts<GrantId>,
+    pub statuses: Attempts<SourceId>,
 }
 
 impl OfOrganization {

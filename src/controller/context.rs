@@ -15,7 +15,7 @@ use super::{
     world::{MadeAnew, WorkItem, World, kinds::WATCHES},
     writing::Writing,
 };
-use crate::{api::Organization, core::grant::GrantId};
+use crate::{api::Organization, core::source::SourceId};
 use std::{
     borrow::Cow,
     collections::{BTreeSet, HashMap},
@@ -36,7 +36,7 @@ pub struct Context {
     pub queue: Queue<WorkItem>,
     /// Instances of which it is to be said that their organizations do not let them be named. They are apart from all else, so
     /// that however many there are, nothing waits for them.
-    pub barred: Queue<GrantId>,
+    pub barred: Queue<SourceId>,
     /// Where evaluating and compiling is done.
     pub lanes: Lanes,
     /// When organizations change by time alone.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     api::EntitlementInstance,
-    core::{calendar::Instant, grant::GrantId},
+    core::{calendar::Instant, grant::GrantId, source::SourceId},
     evaluation::impact::{Impact, impacts},
     render::work::Budget,
 };
@@ -24,12 +24,12 @@ pub async fn tell(
     edits: Edits,
     now: Instant,
 ) -> Result<(), Failure> {
-    let uids: BTreeMap<GrantId, Arc<str>> = view
+    let uids: BTreeMap<SourceId, Arc<str>> = view
         .snapshot
         .grants
         .iter()
         .zip(&view.facts)
-        .map(|(grant, facts)| (grant.id.clone(), Arc::clone(&facts.uid)))
+        .map(|(grant, facts)| (grant.id.source.clone(), Arc::clone(&facts.uid)))
         .collect();
     let organization = Arc::clone(&view.snapshot.name);
     let thought = context.lanes.run(item, move || notes(&view, &edits, now));
@@ -39,8 +39,8 @@ pub async fn tell(
         }
         tracing::info!(%definition, %organization, grants = notes.len(), "what was edited of the definition changes grants");
         for (id, note) in notes {
-            let Some(uid) = uids.get(&id) else { continue };
-            let about = events::reference::<EntitlementInstance>(Some(&id.namespace), &id.name, uid);
+            let Some(uid) = uids.get(&id.source) else { continue };
+            let about = events::reference::<EntitlementInstance>(Some(&id.source.namespace), &id.source.name, uid);
             context.announcer.announce_one_of_many(about, announcements::of_catalogue_change(note));
         }
     }

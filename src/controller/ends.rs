@@ -27,7 +27,7 @@ pub async fn confirm(context: &Context, view: &OrganizationView, evaluation: &Ev
         grant.remembered.phase.is_some_and(Phase::is_in_force) && outcome.status.phase == Some(Phase::Expired)
     });
     let reads =
-        ended.map(|((grant, facts), _)| async move { (grant, facts, instance::read(context, &grant.id).await) });
+        ended.map(|((grant, facts), _)| async move { (grant, facts, instance::read(context, &grant.id.source).await) });
     let mut is_current = true;
     for (grant, facts, answer) in context.gate.run_all(reads.collect()).await {
         let found = answer.map_err(|refusal| unread(grant, &refusal))?;
@@ -35,7 +35,7 @@ pub async fn confirm(context: &Context, view: &OrganizationView, evaluation: &Ev
             continue;
         }
         is_current = false;
-        instance::take_in(context, &grant.id, found);
+        instance::take_in(context, &grant.id.source, found);
     }
     if is_current { Ok(()) } else { Err(Failure::Outdated) }
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     api::EntitlementInstance,
-    core::grant::{Grant, GrantId},
+    core::{grant::Grant, source::SourceId},
     evaluation::{
         evaluate,
         plan::{self, Fingerprint, Outcomes},
@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 /// Says of an instance that its organization does not let it be named from its namespace, or does not exist. Nothing but that it
 /// is there is kept in memory, so it is read first.
-pub async fn say_barred(context: &Context, id: &GrantId) -> Result<(), Failure> {
+pub async fn say_barred(context: &Context, id: &SourceId) -> Result<(), Failure> {
     if !context.world(|world| world.is_barred(id)) {
         return Ok(());
     }
@@ -57,7 +57,7 @@ pub async fn say_barred(context: &Context, id: &GrantId) -> Result<(), Failure> 
 }
 
 /// Reads an instance again that its organization lets be named now. Until then, nothing of the organization is decided.
-pub async fn read_again(context: &Context, id: &GrantId) -> Result<(), Failure> {
+pub async fn read_again(context: &Context, id: &SourceId) -> Result<(), Failure> {
     if !context.world(|world| world.awaits_instance(id)) {
         return Ok(());
     }
@@ -76,18 +76,18 @@ pub async fn read_again(context: &Context, id: &GrantId) -> Result<(), Failure> 
     }
 }
 
-fn unread(id: &GrantId, refusal: &Refusal) -> Failure {
+fn unread(id: &SourceId, refusal: &Refusal) -> Failure {
     Failure::of(format!("the EntitlementInstance {id} could not be read"), refusal)
 }
 
 /// An instance is as it was found; None if there is none.
-pub fn take_in(context: &Context, id: &GrantId, found: Option<Guarded<EntitlementInstance>>) {
+pub fn take_in(context: &Context, id: &SourceId, found: Option<Guarded<EntitlementInstance>>) {
     let news = found.map(|found| EntitlementInstance::read(Event::Apply(found)));
     context.world(|world| world.fetched_instance(id, news));
 }
 
 /// An instance as it is now; None if there is none.
-pub async fn read(context: &Context, id: &GrantId) -> Result<Option<Guarded<EntitlementInstance>>, Refusal> {
+pub async fn read(context: &Context, id: &SourceId) -> Result<Option<Guarded<EntitlementInstance>>, Refusal> {
     let api: Api<Guarded<EntitlementInstance>> = Api::namespaced(context.gate.client(), &id.namespace);
     let _pass = context.gate.enter().await;
     match api.get_opt(&id.name).await.map_err(|error| Refusal::of(&error)) {

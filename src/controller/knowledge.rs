@@ -9,10 +9,7 @@ use super::{
 use crate::{
     api::{EntitlementInstance, Organization},
     connection::Cause,
-    core::{
-        definition::Schemas,
-        grant::{Grant, GrantId},
-    },
+    core::{definition::Schemas, grant::Grant, source::SourceId},
     evaluation::admission::{Candidate, DefinitionUse, FacetUser},
 };
 use kube::runtime::watcher;
@@ -60,7 +57,7 @@ impl Knowledge {
         &self,
         organization: &str,
         definition: &str,
-        id: &GrantId,
+        id: &SourceId,
         instance: Option<&EntitlementInstance>,
     ) -> Option<Candidate> {
         let grant = instance.map(Grant::read);

@@ -246,7 +246,7 @@ async fn write_grants(
     let work = changed.map(|task| {
         let (grant, facts, _, status) = task;
         let what = of_status(grant, facts, status);
-        (grant.id.clone(), what, (task, what))
+        (grant.id.source.clone(), what, (task, what))
     });
     let work = work.collect();
     let name = &view.snapshot.name;
@@ -254,7 +254,7 @@ async fn write_grants(
     let mut left = Left::by(&choice);
     let now = choice.now.into_iter();
     let writes = now.map(|((grant, facts, notices, status), what)| async move {
-        (write_grant(context, grant, facts, notices, status).await, &grant.id, what)
+        (write_grant(context, grant, facts, notices, status).await, &grant.id.source, what)
     });
     for (result, id, what) in context.gate.run_all(writes.collect()).await {
         match result {
@@ -292,9 +292,9 @@ pub async fn write_grant(
     due: &[String],
     status: &EntitlementInstanceStatus,
 ) -> Result<(), Refusal> {
-    let (namespace, name) = (&grant.id.namespace, &grant.id.name);
+    let (namespace, name) = (&grant.id.source.namespace, &grant.id.source.name);
     let api: Api<Guarded<EntitlementInstance>> = Api::namespaced(context.gate.client(), namespace);
-    let _writing = context.writing.begin(WorkItem::Instance(grant.id.clone()));
+    let _writing = context.writing.begin(WorkItem::Instance(grant.id.source.clone()));
     let Some(written) = status::write(&context.gate, &api, name, &facts.uid, status).await? else { return Ok(()) };
     let written = WholeInstance::read(&written);
     context.world(|world| world.wrote_instance(written));

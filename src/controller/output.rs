@@ -4,7 +4,7 @@ use super::{handwriting::Handwriting, world::Identity};
 use crate::{
     api::{GROUP, Organization, entitlement_definition::OutputKind},
     evaluation::{
-        object::{ObjectData, ObjectKey},
+        object::{Attribution, ObjectData, ObjectKey},
         plan::{Fate, Fingerprint, Marks, Naming, Observed, Owner},
     },
     render::demands::OPAQUE,
@@ -65,7 +65,7 @@ pub trait OutputObject:
             version: identity.version,
             organization: labels.and_then(Observed::organization_in).map(Into::into),
             controller: controller(metadata).map(Into::into),
-            instance: annotations.and_then(Observed::instance_in),
+            made_for: Attribution::of(labels, annotations, |key| handwriting.vouches_for(key)),
             fate: fate(metadata, &handwriting),
             naming: Naming::of(annotations, &Self::key_of(metadata)),
             authorship: handwriting.authorship(content.pairs.iter().map(|(key, _)| *key)),

@@ -4,14 +4,14 @@ use super::{announcements, context::Context, events};
 use crate::{
     api::{EntitlementInstance, Organization},
     evaluation::{
-        object::{ObjectContent, ObjectKey},
-        plan::{Meddling, Observed, Owner},
+        object::{Attribution, ObjectContent, ObjectKey},
+        plan::{Meddling, Owner},
     },
 };
 
 /// Tells of an object that is put back as `written`: on the grant that it is for or, of a summary, on the organization.
 pub fn tell(context: &Context, owner: &Owner, key: &ObjectKey, written: &ObjectContent, meddling: Meddling) {
-    let about = match Observed::instance_in(&written.annotations) {
+    let about = match Attribution::source_in(&written.annotations) {
         Some(id) => {
             let Some(uid) = context.world(|world| world.uid_of(&id)) else { return };
             events::reference::<EntitlementInstance>(Some(&id.namespace), &id.name, &uid)

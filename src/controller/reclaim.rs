@@ -11,7 +11,7 @@ use super::{
 };
 use crate::evaluation::{
     Evaluation,
-    object::{ObjectKey, Wish},
+    object::{Attribution, ObjectKey, Wish},
     plan::{Ground, Meddling, Outcomes, Owner, Stuck},
 };
 use std::sync::Arc;
@@ -25,8 +25,8 @@ pub async fn search(context: &Context, scope: &Scope, owner: &Owner) -> Result<(
         match result {
             Ok(found) => context.world(|world| {
                 for (key, found) in found {
-                    let Found { uid, controller, instance, fate } = found;
-                    let origin = Origin { uid, controller: Arc::clone(owner.uid()), instance, fate };
+                    let Found { uid, controller, source, fate } = found;
+                    let origin = Origin { uid, controller: Arc::clone(owner.uid()), source, fate };
                     world.found_stray(owner, key, controller.as_deref(), origin);
                 }
             }),
@@ -57,7 +57,7 @@ pub async fn reclaim(
     let (contested, marks): (Vec<_>, Vec<_>) = marks.partition(|(_, key, _)| view.scene.contested.contains(key));
     for (_, key, origin) in contested {
         if !evaluation.objects.contains_key(&key) {
-            outcomes.stuck.push(Stuck::contested(origin.instance, &key));
+            outcomes.stuck.push(Stuck::contested(origin.source.map(Attribution::to_source), &key));
         }
     }
     let marks = marks.into_iter().map(|(ground, key, origin): (Ground, ObjectKey, Origin)| async move {
@@ -86,7 +86,7 @@ pub async fn reclaim(
                 tracing::warn!(organization = %owner.name(), object = %key, error = %refusal, "an output could not be marked anew");
                 if let Refusal::Denied(message) | Refusal::Invalid(message) = refusal {
                     let message = format!("{key} could not be marked as the operator's again: {message}");
-                    outcomes.stuck.push(Stuck::new(origin.instance, message));
+                    outcomes.stuck.push(Stuck::new(origin.source.map(Attribution::to_source), message));
                 }
             }
         }

@@ -44,8 +44,8 @@ mod tests {
     fn each_organization_has_its_own_until_it_is_through() {
         let resumptions = Resumptions::default();
         let (acme, globex): (Arc<str>, Arc<str>) = ("acme".into(), "globex".into());
-        resumptions.set(&acme, Some(GrantId::new("entitlements", "b")));
-        assert_eq!(resumptions.of(&acme), Some(GrantId::new("entitlements", "b")));
+        resumptions.set(&acme, Some(GrantId::of_instance("entitlements", "b", "seats")));
+        assert_eq!(resumptions.of(&acme), Some(GrantId::of_instance("entitlements", "b", "seats")));
         assert_eq!(resumptions.of(&globex), None);
         resumptions.set(&acme, None);
         assert_eq!(resumptions.of(&acme), None);

@@ -10,10 +10,10 @@ use super::{
 };
 use crate::{
     api::{GROUP, VERSION, entitlement_definition::OutputKind},
-    core::grant::GrantId,
+    core::source::{SourceId, SourceKind},
     evaluation::{
         object::{
-            IN_FORCE, INSTANCE, MANAGED_BY, MANAGER, OBJECT, ON_END, ORGANIZATION, OVER, ObjectContent, ObjectKey,
+            Attribution, IN_FORCE, MANAGED_BY, MANAGER, OBJECT, ON_END, ORGANIZATION, OVER, ObjectContent, ObjectKey,
             RETAIN,
         },
         plan::{Authorship, Edit, Fate, Ground, Naming, Observed, Owner, Withdrawal},
@@ -66,8 +66,8 @@ pub struct Found {
     pub uid: Arc<str>,
     /// The UID of its controlling owner, where that is an organization.
     pub controller: Option<Arc<str>>,
-    /// The grant that its annotation names.
-    pub instance: Option<GrantId>,
+    /// The source that its annotation names.
+    pub source: Option<SourceId>,
     /// What is to become of it.
     pub fate: Fate,
 }
@@ -81,7 +81,7 @@ impl Found {
         (is_written && Naming::of(annotations, key) == Naming::Itself).then(|| Self {
             uid: metadata.uid.as_deref().unwrap_or_default().into(),
             controller: controller(metadata).map(Into::into),
-            instance: annotations.and_then(Observed::instance_in),
+            source: annotations.and_then(Attribution::source_in),
             fate: fate(metadata, &handwriting),
         })
     }
@@ -186,6 +186,14 @@ impl Scope {
     }
 
     fn marks(&self, key: &ObjectKey, origin: &Origin, version: Option<&str>) -> Value {
+        let mut annotations = BTreeMap::from([
+            (OBJECT, Some(key.place())),
+            (ON_END, (origin.fate != Fate::Delete).then(|| RETAIN.to_owned())),
+        ]);
+        for kind in SourceKind::ALL {
+            let source = origin.source.as_ref().filter(|source| source.kind == *kind);
+            annotations.insert(kind.annotation(), source.map(ToString::to_string));
+        }
         json!({"metadata": {
             "uid": origin.uid,
             "resourceVersion": version,
@@ -194,11 +202,7 @@ impl Scope {
                 ORGANIZATION: self.owner.name(),
                 IN_FORCE: (origin.fate == Fate::Retained).then_some(OVER),
             },
-            "annotations": {
-                OBJECT: key.place(),
-                INSTANCE: origin.instance.as_ref().map(ToString::to_string),
-                ON_END: (origin.fate != Fate::Delete).then_some(RETAIN),
-            },
+            "annotations": annotations,
             "ownerReferences": [self.owner_reference()],
         }})
     }

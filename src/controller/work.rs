@@ -1,7 +1,7 @@
 //! What is worked on: what it is called, and how one of each is brought up to date.
 
 use super::{context::Context, definition, facet, failure::Failure, instance, organization, source, world::SourceKey};
-use crate::core::grant::GrantId;
+use crate::core::source::SourceId;
 use std::{fmt, sync::Arc};
 
 /// Something that can be worked on.
@@ -16,7 +16,7 @@ pub enum WorkItem {
     /// A Secret that grants take values from.
     Source(SourceKey),
     /// An instance of which only that it is there is known, and that its organization lets be named now.
-    Instance(GrantId),
+    Instance(SourceId),
 }
 
 impl fmt::Display for WorkItem {

@@ -9,7 +9,7 @@ use super::{
     queue::Queue,
     work::WorkItem,
 };
-use crate::core::grant::GrantId;
+use crate::core::source::SourceId;
 use futures::FutureExt;
 use std::{fmt::Display, hash::Hash, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::{
@@ -71,7 +71,7 @@ async fn work_on(context: Arc<Context>, item: WorkItem, worker: OwnedSemaphorePe
     conclude(&context, &context.queue, &item, Box::pin(item.bring_up_to_date(&context))).await;
 }
 
-async fn tell(context: Arc<Context>, id: GrantId, _worker: OwnedSemaphorePermit) {
+async fn tell(context: Arc<Context>, id: SourceId, _worker: OwnedSemaphorePermit) {
     conclude(&context, &context.barred, &id, instance::say_barred(&context, &id)).await;
 }
 

@@ -116,7 +116,7 @@ pub fn believed<F: Fn(&str) -> bool>(
     let amount = evidence.amount(grant, record);
     // A grant that renews none is the first of its chain.
     let chain_since = if renews { record.chain.since } else { record.chain.since.min(latest) };
-    let chain_name = if renews { &record.chain.name } else { &grant.id.name };
+    let chain_name = if renews { &record.chain.name } else { &grant.id.source.name };
     let is_same = (follows, length, since, zone) == (record.follows, record.length, record.since, record.zone)
         && (term, grace, amount) == (record.term, record.grace, record.amount)
         && (chain_since, chain_name) == (record.chain.since, &record.chain.name);

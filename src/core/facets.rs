@@ -228,7 +228,7 @@ pub fn check_source(source: &SecretFacet) -> Result<(), Violation> {
 /// The Secrets, by namespace and name, that a grant takes values from. One that no Secret can be called is none.
 pub fn sources(grant: &Grant) -> impl Iterator<Item = (Arc<str>, Arc<str>)> {
     let possible = grant.secret_facets.iter().filter(|source| check_source(source).is_ok());
-    possible.map(|source| (Arc::clone(&grant.id.namespace), source.secret_key_ref.name.as_str().into()))
+    possible.map(|source| (Arc::clone(&grant.id.source.namespace), source.secret_key_ref.name.as_str().into()))
 }
 
 /// What is valid in what a grant states, but hardly meant.

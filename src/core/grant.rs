@@ -8,6 +8,7 @@ use super::{
     age::{self, Age},
     amount::{Amount, InvalidAmount},
     calendar::{Instant, InvalidMoment, Moment},
+    source::SourceId,
 };
 use crate::api::{
     Condition, EntitlementInstance, EntitlementInstanceStatus, GRANTED_AT, Phase,
@@ -15,26 +16,33 @@ use crate::api::{
 };
 use std::{fmt, sync::Arc};
 
-/// Which grant: the namespace and name of its source.
+/// Which grant: its source and its definition.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GrantId {
-    /// The source's namespace.
-    pub namespace: Arc<str>,
-    /// The source's name.
-    pub name: Arc<str>,
+    /// The source that yields it.
+    pub source: SourceId,
+    /// The definition's name.
+    pub definition: Arc<str>,
 }
 
 impl GrantId {
-    /// The grant of that namespace and name.
+    /// What a source grants of a definition.
     #[must_use]
-    pub fn new(namespace: &str, name: &str) -> Self {
-        Self { namespace: namespace.into(), name: name.into() }
+    pub fn new(source: SourceId, definition: &str) -> Self {
+        Self { source, definition: definition.into() }
+    }
+
+    /// What an instance of that namespace and name grants of a definition.
+    #[must_use]
+    pub fn of_instance(namespace: &str, name: &str, definition: &str) -> Self {
+        Self::new(SourceId::instance(namespace, name), definition)
     }
 }
 
 impl fmt::Display for GrantId {
+    /// Its source's namespace and name.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}/{}", self.namespace, self.name)
+        self.source.fmt(formatter)
     }
 }
 
@@ -131,7 +139,7 @@ impl Grant {
         let namespace = metadata.namespace.as_deref().unwrap_or_default();
         let name = metadata.name.as_deref().unwrap_or_default();
         let grant = Self {
-            id: GrantId::new(namespace, name),
+            id: GrantId::of_instance(namespace, name, &spec.definition),
             age: Age::of_grant(metadata),
             organization: spec.organization.as_str().into(),
             definition: spec.definition.as_str().into(),

@@ -20,3 +20,4 @@ pub mod refusal;
 pub mod reserved_name;
 pub mod schema;
 pub mod secret;
+pub mod source;

@@ -29,7 +29,7 @@ pub fn case<'a>(
     grant: &'a Grant,
 ) -> Case<'a> {
     let serving = entry.and_then(|entry| entry.serving.as_deref()).map(|compiled| &compiled.terms);
-    let barred = standing.barred(grant, snapshot.namespaces.get(&grant.id.namespace));
+    let barred = standing.barred(grant, snapshot.namespaces.get(&grant.id.source.namespace));
     let is_suspended = standing.organization.is_some_and(|organization| organization.spec.suspended);
     let record = grant.accepted.as_ref().map(|record| believed(grant, record, &evidence(snapshot, standing, entry)));
     let zone = record.as_ref().map(|record| record.zone).or(standing.zone);

@@ -6,8 +6,8 @@ use super::{
     facets::Missing,
     holding::{Holding, Member},
     object::{
-        CONTENT_HASH, DEFINITION, DesiredObject, INSTANCE, MANAGED_BY, MANAGER, ON_END, ORGANIZATION, ObjectContent,
-        ObjectData, ObjectKey, RETAIN, SecretData, Wish,
+        CONTENT_HASH, DEFINITION, DesiredObject, MANAGED_BY, MANAGER, ON_END, ORGANIZATION, ObjectContent, ObjectData,
+        ObjectKey, RETAIN, SecretData, Wish,
     },
     plan::{MAX_DATA_BYTES, data_bytes},
     standing::{Standing, Trouble, awaiting},
@@ -432,8 +432,8 @@ fn names<'a>(standing: &'a Standing, holding: &'a Holding, member: Option<&'a Me
         organization: Named { name: standing.name, display_name: organization.unwrap_or(standing.name) },
         definition: definition.map_or_else(unknown, DefinitionNames::of),
         instance: member.map(|member| InstanceNames {
-            name: &member.grant.id.name,
-            namespace: &member.grant.id.namespace,
+            name: &member.grant.id.source.name,
+            namespace: &member.grant.id.source.namespace,
             amount: member.amount.map(|amount| amount.to_string()),
             start: member.start().map(format_instant).unwrap_or_default(),
             end: member.verdict.end.instant().at().map(format_instant),
@@ -480,7 +480,7 @@ fn write(
         labels.insert(DEFINITION.to_owned(), definition.to_owned());
     }
     if let Some(grant) = grant {
-        annotations.insert(INSTANCE.to_owned(), grant.to_string());
+        annotations.insert(grant.source.kind.annotation().to_owned(), grant.source.to_string());
     }
     annotations.insert(CONTENT_HASH.to_owned(), content_hash(&data));
     Wish::Write(Arc::new(ObjectContent { labels, annotations, data }))

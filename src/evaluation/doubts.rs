@@ -47,15 +47,15 @@ pub fn doubts(grant: &Grant, renewed: Option<&Grant>, preset: Option<Amount>, zo
 /// The grant that one renews, if it can.
 #[must_use]
 pub fn is_renewed_by(renewed: &Grant, renewal: &Grant) -> bool {
-    renewal.renews.as_ref() == Some(&renewed.id.name)
-        && renewal.id.namespace == renewed.id.namespace
+    let renews = renewal.renews.clone().map(|name| renewal.id.source.beside(name));
+    renews.as_ref() == Some(&renewed.id.source)
         && renewal.organization == renewed.organization
         && renewal.definition == renewed.definition
 }
 
 /// A renewal takes over the term alone.
 fn of_renewal(grant: &Grant, renewed: &Grant, preset: Option<Amount>) -> Vec<Doubt> {
-    let name = &renewed.id.name;
+    let name = &renewed.id.source.name;
     let mut doubts = Vec::new();
     if let (Some(amount), None) = (stated_amount(renewed), stated_amount(grant)) {
         let instead = preset.map(|preset| format!(", {preset}")).unwrap_or_default();

@@ -169,7 +169,7 @@ fn secrets(definition: &Definition, grant: &Grant, snapshot: &Snapshot) -> Secre
 
 /// What may not be read is not missing for that.
 fn unseen(grant: &Grant, source: &SecretFacet, snapshot: &Snapshot) -> Option<Missing> {
-    let (namespace, name) = (&grant.id.namespace, &source.secret_key_ref.name);
+    let (namespace, name) = (&grant.id.source.namespace, &source.secret_key_ref.name);
     let is_unseen = snapshot.unseen.contains(&(Arc::clone(namespace), name.as_str().into()));
     is_unseen.then(|| Missing {
         reason: NOT_SEEN,
@@ -182,7 +182,7 @@ fn unseen(grant: &Grant, source: &SecretFacet, snapshot: &Snapshot) -> Option<Mi
 
 fn value(grant: &Grant, source: &SecretFacet, sources: &SecretSources) -> Result<Secret<String>, String> {
     let reference = &source.secret_key_ref;
-    let namespace = &grant.id.namespace;
+    let namespace = &grant.id.source.namespace;
     let field = format!("facets.{}.{}", source.facet, source.field);
     let key = (namespace.clone(), reference.name.as_str().into());
     let data = sources

@@ -178,7 +178,9 @@ fn decide<'a>(
     let outlook = Outlook::of(&group, &verdicts, now);
     let renewals: Vec<Option<Arc<str>>> = verdicts
         .iter()
-        .map(|verdict| verdict.renewed_by.and_then(|index| grants.get(index)).map(|(_, grant)| grant.id.name.clone()))
+        .map(|verdict| {
+            verdict.renewed_by.and_then(|index| grants.get(index)).map(|(_, grant)| grant.id.source.name.clone())
+        })
         .collect();
     let definition = entry.and_then(|entry| entry.serving.as_deref()).map(|compiled| &compiled.terms);
     let decided = verdicts.into_iter().zip(&group.cases).zip(outlook.changes).zip(outlook.in_force).zip(renewals);

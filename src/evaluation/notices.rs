@@ -28,7 +28,7 @@ pub fn notices(holding: &Holding, member: &Member, now: Instant) -> (Vec<Notice>
     let preposition = if until.contains('T') { "at" } else { "on" };
     let text = format!(
         "{} of organization {} ends {preposition} {until}, and nothing renews it: make an instance with renews: {}, or move its end by an amendment",
-        holding.name, member.grant.organization, member.grant.id.name
+        holding.name, member.grant.organization, member.grant.id.source.name
     );
     (given, vec![text])
 }

@@ -1,7 +1,18 @@
 //! Objects in tenants' namespaces: what they should hold, how they are named, and how they are recognised.
 
-use crate::{api::entitlement_definition::OutputKind, core::grant::GrantId, core::secret::Secret};
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use crate::{
+    api::entitlement_definition::OutputKind,
+    core::{
+        grant::GrantId,
+        secret::Secret,
+        source::{SourceId, SourceKind},
+    },
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 
 /// Label whose value is [`MANAGER`] on every object that the operator made.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
@@ -11,8 +22,6 @@ pub const MANAGER: &str = "entitlement-operator";
 pub const ORGANIZATION: &str = "entitlements.dev/organization";
 /// Label: the definition that the object was made by; absent on a summary.
 pub const DEFINITION: &str = "entitlements.dev/definition";
-/// Annotation: `namespace/name` of the instance that the object was made for; absent on a summary.
-pub const INSTANCE: &str = "entitlements.dev/instance";
 /// Annotation: the object's own `namespace/name`. One that names another is a copy, and somebody else's.
 pub const OBJECT: &str = "entitlements.dev/object";
 /// Annotation: hash of the object's data.
@@ -116,6 +125,53 @@ pub enum Wish {
     /// It stays as it is, as it would have so many bytes of data, which is more than Kubernetes takes. They are not kept in
     /// memory.
     Refuse(usize),
+}
+
+/// What an object says that it was made for: by an annotation the source, by a label the definition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attribution {
+    /// The source.
+    pub source: SourceId,
+    /// The definition, where the label is there and believed. It can be taken off, and what is marked anew lacks it.
+    pub definition: Option<Arc<str>>,
+}
+
+impl Attribution {
+    /// What labels and annotations say. A label counts as far as it is believed: whoever may edit the object could else have
+    /// it taken for that of another grant.
+    #[must_use]
+    pub fn of(
+        labels: Option<&BTreeMap<String, String>>,
+        annotations: Option<&BTreeMap<String, String>>,
+        is_believed: impl Fn(&str) -> bool,
+    ) -> Option<Self> {
+        let source = Self::source_in(annotations?)?;
+        let definition = labels.and_then(|labels| labels.get(DEFINITION)).filter(|_| is_believed(DEFINITION));
+        Some(Self { source, definition: definition.map(|definition| definition.as_str().into()) })
+    }
+
+    /// That of an object of which only the source is known.
+    #[must_use]
+    pub fn to_source(source: SourceId) -> Self {
+        Self { source, definition: None }
+    }
+
+    /// The source that annotations name.
+    #[must_use]
+    pub fn source_in(annotations: &BTreeMap<String, String>) -> Option<SourceId> {
+        SourceKind::ALL.iter().find_map(|kind| SourceId::read(*kind, annotations.get(kind.annotation())?))
+    }
+
+    /// The grants that it may mean, of those that are known: the one that the label tells or, where it tells none of them, any
+    /// of the source.
+    pub fn among<'a>(&self, known: &BTreeSet<&'a GrantId>) -> Vec<&'a GrantId> {
+        let of = |definition: Arc<str>| GrantId { source: self.source.clone(), definition };
+        if let Some(told) = self.definition.clone().and_then(|definition| known.get(&of(definition))) {
+            return vec![told];
+        }
+        let from = of("".into());
+        known.range::<GrantId, _>(&from..).copied().take_while(|id| id.source == self.source).collect()
+    }
 }
 
 /// An object that should exist.

@@ -34,12 +34,20 @@ pub use statuses::{Statuses, statuses};
 pub use withdrawals::{Withdrawal, pending, withdrawals};
 pub use writes::{Change, Edit, MAX_DATA_BYTES, Writes, data_bytes, writes};
 
-use super::object::ObjectKey;
-use crate::core::grant::GrantId;
+use super::{
+    Evaluation,
+    object::{Attribution, ObjectKey},
+};
+use crate::core::{grant::GrantId, source::SourceId};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
+
+/// The grants of which an evaluation tells.
+fn known(evaluation: &Evaluation) -> BTreeSet<&GrantId> {
+    evaluation.grants.iter().map(|outcome| &outcome.id).chain(&evaluation.kept).collect()
+}
 
 /// What is there, as far as one organization is concerned.
 #[derive(Clone, Debug, Default)]
@@ -49,8 +57,8 @@ pub struct Scene {
     pub observed: BTreeMap<ObjectKey, Arc<Observed>>,
     /// Names at which something stands that the operator did not make and therefore does not watch.
     pub foreign: BTreeSet<ObjectKey>,
-    /// Grants whose source is there but can't be read, so that nothing is known of them but their name.
-    pub unreadable: Arc<BTreeSet<GrantId>>,
+    /// Sources that are there but can't be read, so that nothing is known of them but their name.
+    pub unreadable: Arc<BTreeSet<SourceId>>,
     /// Objects that others change again and again, and that are let go for a while.
     pub contested: BTreeSet<ObjectKey>,
 }
@@ -77,8 +85,8 @@ pub enum Delivery {
 /// An object that could not be withdrawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stuck {
-    /// The grant that it was made for.
-    pub grant: Option<GrantId>,
+    /// What it says that it was made for.
+    pub made_for: Option<Attribution>,
     /// The reason of a condition.
     pub reason: &'static str,
     /// Which object, why, and what to do.
@@ -88,23 +96,23 @@ pub struct Stuck {
 impl Stuck {
     /// It is not withdrawn yet, and why.
     #[must_use]
-    pub fn new(grant: Option<GrantId>, message: String) -> Self {
-        Self { grant, reason: "NotWithdrawn", message }
+    pub fn new(made_for: Option<Attribution>, message: String) -> Self {
+        Self { made_for, reason: "NotWithdrawn", message }
     }
 
     /// Something holds it.
     #[must_use]
-    pub fn held(grant: Option<GrantId>, key: &ObjectKey, held: &Observed) -> Self {
-        Self::new(grant, format!("{key}: {}", held.held_back()))
+    pub fn held(made_for: Option<Attribution>, key: &ObjectKey, held: &Observed) -> Self {
+        Self::new(made_for, format!("{key}: {}", held.held_back()))
     }
 
     /// It is let go for a while.
     #[must_use]
-    pub fn contested(grant: Option<GrantId>, key: &ObjectKey) -> Self {
+    pub fn contested(made_for: Option<Attribution>, key: &ObjectKey) -> Self {
         let message = format!(
             "{key} should go, but others change it again and again, and it is let go for some minutes: find out who writes it (kubectl get --show-managed-fields)"
         );
-        Self { grant, reason: "Contested", message }
+        Self { made_for, reason: "Contested", message }
     }
 }
 

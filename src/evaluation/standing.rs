@@ -114,7 +114,7 @@ impl<'a> Standing<'a> {
             );
             return Some(Refusal::new(Reason::OrganizationNotFound, message));
         };
-        let namespace = &*grant.id.namespace;
+        let namespace = &*grant.id.source.namespace;
         if !organization.spec.assignable_from.iter().any(|allowed| allowed == namespace) {
             let message = format!(
                 "organization {} does not allow grants from namespace {namespace}: make the instance in one of its assignableFrom ({})",

@@ -6,8 +6,9 @@ use crate::{
     core::{
         calendar::{Bound, Instant, Tz},
         facets::{each_value, joined},
+        source::SourceKind,
     },
-    evaluation::object::{INSTANCE, ObjectContent, ObjectKey},
+    evaluation::object::{ObjectContent, ObjectKey},
 };
 use serde_json::Value;
 use std::{
@@ -265,7 +266,8 @@ fn values(facets: &FacetFields) -> BTreeMap<(String, String), Value> {
 /// What tells two contents apart: labels and annotations, with the hash of the data among them, and a Secret's type. Which grant an object
 /// is made for is nothing that a client gets.
 fn mark(content: &ObjectContent) -> String {
-    let annotations = content.annotations.iter().filter(|(key, _)| key.as_str() != INSTANCE);
+    let names_source = |key: &str| SourceKind::ALL.iter().any(|kind| kind.annotation() == key);
+    let annotations = content.annotations.iter().filter(|(key, _)| !names_source(key));
     let marks: Vec<String> =
         content.labels.iter().chain(annotations).map(|(key, value)| format!("{key}={value}")).collect();
     let type_ = content.data.secret_type().map(str::to_owned);

@@ -10,9 +10,9 @@ use crate::{
     core::{
         calendar::parse_zone,
         definition::{Definition, FacetSet},
-        grant::GrantId,
         problem::Problem,
         schema::Schema,
+        source::SourceId,
     },
     evaluation::{self, catalogue::Source},
     render::output,
@@ -73,7 +73,7 @@ impl Inventory {
     }
 
     fn holder_of(&self, subject: &Subject) -> Option<&Arc<str>> {
-        let id = GrantId { namespace: subject.namespace.clone()?, name: subject.name.clone() };
+        let id = SourceId::instance(subject.namespace.as_deref()?, &subject.name);
         self.organization_of(&id)
     }
 
@@ -142,7 +142,7 @@ impl Inventory {
             flaws.insert(subject, of_organization.collect());
             for (id, problems) in found.facets {
                 let of_grant = problems.into_iter().map(|problem| Flaw::new("/spec", "FacetsInvalid", problem));
-                flaws.insert(Subject::instance(&id), of_grant.collect());
+                flaws.entry(Subject::instance(&id.source)).or_default().extend(of_grant);
             }
         }
     }

@@ -12,9 +12,10 @@ use crate::{
         belief::History,
         calendar::{Tz, parse_zone},
         facets,
-        grant::{Grant, GrantId},
+        grant::Grant,
         namespace::NamespaceFacts,
         schema::Schema,
+        source::SourceId,
     },
     evaluation::{
         Limits, SecretName, SecretSources, Snapshot,
@@ -48,13 +49,13 @@ pub(super) type Revisions = BTreeMap<(i64, Arc<str>), Revision>;
 pub struct Inventory {
     created: When,
     /// Instances that came without a `creationTimestamp`.
-    pub(super) undated: BTreeSet<GrantId>,
+    pub(super) undated: BTreeSet<SourceId>,
     operator_namespace: Arc<str>,
     limits: Limits,
     pub(super) organizations: Named<Organization>,
     pub(super) facets: Named<FacetDefinition>,
     pub(super) definitions: Named<EntitlementDefinition>,
-    pub(super) grants: BTreeMap<GrantId, Arc<Grant>>,
+    pub(super) grants: BTreeMap<SourceId, Arc<Grant>>,
     secrets: SecretSources,
     unseen: Arc<BTreeSet<SecretName>>,
     /// The kept revisions of each definition.
@@ -112,12 +113,13 @@ impl Inventory {
         let is_undated = instance.metadata.creation_timestamp.is_none();
         self.complete(&mut instance.metadata);
         let grant = Grant::read(&instance);
+        let source = grant.id.source.clone();
         if is_undated {
-            self.undated.insert(grant.id.clone());
+            self.undated.insert(source.clone());
         } else {
-            self.undated.remove(&grant.id);
+            self.undated.remove(&source);
         }
-        self.grants.insert(grant.id.clone(), Arc::new(grant));
+        self.grants.insert(source, Arc::new(grant));
     }
 
     /// Adds an object of a kind.
@@ -199,7 +201,7 @@ impl Inventory {
         let may_assign = |grant: &Grant| {
             let organization = self.organizations.get(&grant.organization);
             organization.is_some_and(|organization| {
-                organization.spec.assignable_from.iter().any(|allowed| *allowed == *grant.id.namespace)
+                organization.spec.assignable_from.iter().any(|allowed| *allowed == *grant.id.source.namespace)
             })
         };
         let grants = self.grants.values().filter(|grant| may_assign(grant));
@@ -227,11 +229,9 @@ impl Inventory {
 
     /// What is legal in a grant, but hardly meant.
     #[must_use]
-    pub fn doubts(&self, id: &GrantId) -> Vec<Doubt> {
+    pub fn doubts(&self, id: &SourceId) -> Vec<Doubt> {
         let Some(grant) = self.grants.get(id) else { return Vec::new() };
-        let renewed = grant.renews.as_ref().and_then(|name| {
-            self.grants.get(&GrantId { namespace: Arc::clone(&id.namespace), name: Arc::clone(name) })
-        });
+        let renewed = grant.renews.clone().and_then(|name| self.grants.get(&id.beside(name)));
         let preset = self.definitions.get(&grant.definition).and_then(|definition| definition.spec.amount.as_ref());
         let zone = self.organizations.get(&grant.organization).map(|organization| &organization.spec.time_zone);
         doubts(
@@ -351,10 +351,10 @@ impl Inventory {
         Record { amount: told(Part::Amount), aggregation: told(Part::Aggregation) }
     }
 
-    /// The organization that a grant names.
+    /// The organization that a source of grants names.
     #[must_use]
-    pub fn organization_of(&self, grant: &GrantId) -> Option<&Arc<str>> {
-        self.grants.get(grant).map(|grant| &grant.organization)
+    pub fn organization_of(&self, source: &SourceId) -> Option<&Arc<str>> {
+        self.grants.get(source).map(|grant| &grant.organization)
     }
 
     /// Whether an organization that `chooses` chooses has a grant of a definition.
@@ -393,7 +393,7 @@ impl Inventory {
         let organization = self.organizations.get(name).map(Arc::clone);
         let grants = self.dated(grants, zone_of(organization.as_deref()));
         let listed = organization.iter().flat_map(|organization| &organization.spec.namespaces).map(String::as_str);
-        let namespaces: BTreeSet<&str> = listed.chain(grants.iter().map(|grant| &*grant.id.namespace)).collect();
+        let namespaces: BTreeSet<&str> = listed.chain(grants.iter().map(|grant| &*grant.id.source.namespace)).collect();
         let has_all_flags = organization.iter().any(|organization| organization.spec.summary.flags == Flags::All);
         let entry = |grant: &Arc<Grant>| {
             let entry = catalogue.get(&grant.definition)?;
@@ -420,7 +420,7 @@ impl Inventory {
         }
         let created = self.created.first(zone);
         let dated = |grant: Arc<Grant>| {
-            let is_dated = !self.undated.contains(&grant.id);
+            let is_dated = !self.undated.contains(&grant.id.source);
             if is_dated { grant } else { Arc::new(Grant::clone(&grant).created_at(created)) }
         };
         grants.into_iter().map(dated).collect()
@@ -470,7 +470,7 @@ impl<'a> Tenancy<'a> {
             if grant.state != State::Active || grant.accepted.is_none() {
                 continue;
             }
-            let oldest = holders.entry(&grant.id.namespace).or_insert(grant);
+            let oldest = holders.entry(&grant.id.source.namespace).or_insert(grant);
             if grant.age < oldest.age {
                 *oldest = grant;
             }

@@ -172,7 +172,7 @@ pub fn parts(snapshot: &Snapshot) -> Vec<Snapshot> {
 fn part(snapshot: &Snapshot, grants: Vec<Arc<Grant>>, offers: Offers) -> Snapshot {
     let listed =
         snapshot.organization.iter().flat_map(|organization| &organization.spec.namespaces).map(String::as_str);
-    let namespaces: BTreeSet<&str> = listed.chain(grants.iter().map(|grant| &*grant.id.namespace)).collect();
+    let namespaces: BTreeSet<&str> = listed.chain(grants.iter().map(|grant| &*grant.id.source.namespace)).collect();
     let facts = |namespace: &str| snapshot.namespaces.get_key_value(namespace);
     let entry = |grant: &Arc<Grant>| snapshot.catalogue.get_key_value(&grant.definition);
     let sources = grants.iter().flat_map(|grant| facets::sources(grant));

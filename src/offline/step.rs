@@ -36,8 +36,9 @@ impl Step {
     pub fn successor<'a>(&self, change: &'a GrantChange) -> Option<&'a str> {
         let is_over = change.is_transition() && change.after.phase == Phase::Expired;
         let renewal = change.renewed_by.as_deref().filter(|_| is_over)?;
-        let is_it =
-            |other: &GrantChange| other.grant.namespace == change.grant.namespace && *other.grant.name == *renewal;
+        let is_it = |other: &GrantChange| {
+            other.grant.source.namespace == change.grant.source.namespace && *other.grant.source.name == *renewal
+        };
         self.grants.iter().any(|other| is_it(other) && other.after.phase.is_in_force()).then_some(renewal)
     }
 

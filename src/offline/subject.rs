@@ -1,5 +1,6 @@
 //! Which object is spoken of.
 
+use crate::core::source::SourceId;
 use std::{fmt, sync::Arc};
 
 /// The kinds that the operator has, in the order in which they are shown.
@@ -64,7 +65,7 @@ impl Subject {
 
     /// An instance.
     #[must_use]
-    pub fn instance(id: &crate::core::grant::GrantId) -> Self {
+    pub fn instance(id: &SourceId) -> Self {
         let namespace = Some(Arc::clone(&id.namespace));
         Self { kind: EntitlementKind::EntitlementInstance, namespace, name: Arc::clone(&id.name) }
     }

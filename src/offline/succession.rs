@@ -3,10 +3,7 @@
 
 use super::{Inventory, When, zone_of};
 use crate::{
-    core::{
-        calendar::Instant,
-        grant::{Grant, GrantId},
-    },
+    core::{calendar::Instant, grant::Grant, source::SourceId},
     evaluation::{
         catalogue::{Present, Revision, Source, revision_name},
         evaluate,
@@ -28,7 +25,7 @@ impl Inventory {
         for snapshot in old.snapshots(&catalogue) {
             let now = when.first(zone_of(snapshot.organization.as_deref()));
             for (grant, outcome) in snapshot.grants.iter().zip(evaluate(&snapshot, now).grants) {
-                if let Some(own) = self.grants.get_mut(&grant.id) {
+                if let Some(own) = self.grants.get_mut(&grant.id.source) {
                     *own = Arc::new(Grant::clone(own).remembering(&outcome.status));
                 }
             }
@@ -107,7 +104,7 @@ impl Inventory {
     }
 
     fn date_newcomers(&mut self, old: &Self) {
-        let is_new = |id: &GrantId| !old.grants.contains_key(id);
+        let is_new = |id: &SourceId| !old.grants.contains_key(id);
         for (_, grant) in self.grants.iter_mut().filter(|(id, grant)| is_new(id) && grant.age.uid.is_empty()) {
             Arc::make_mut(grant).age.uid = NEWCOMER.into();
         }

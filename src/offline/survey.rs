@@ -155,7 +155,7 @@ impl Survey {
         }
         for (outcome, status) in evaluation.grants.into_iter().zip(statuses.grants) {
             let status = Status::Instance(Box::new(status.unwrap_or(outcome.status)));
-            self.statuses.insert(Subject::instance(&outcome.id), status);
+            self.statuses.insert(Subject::instance(&outcome.id.source), status);
         }
     }
 
@@ -199,13 +199,13 @@ impl Census {
             if violations.is_empty() || !phase.is_some_and(is_held) {
                 continue;
             }
-            invalid.add(&grant.id);
+            invalid.add(&grant.id.source);
             counts.invalid = invalid.count;
             let facets = definitions.get(&grant.definition).into_iter().flat_map(|definition| &definition.spec.facets);
             let violated = facets.filter(|facet| violations.iter().any(|violation| violation.facet == facet.name));
             let shared: BTreeSet<&String> = violated.filter_map(|facet| facet.definition.as_ref()).collect();
             for facet in shared {
-                self.of_facets.entry(facet.clone()).or_default().add(&grant.id);
+                self.of_facets.entry(facet.clone()).or_default().add(&grant.id.source);
             }
         }
     }

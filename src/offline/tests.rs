@@ -20,8 +20,8 @@ use crate::{
     },
     core::{
         calendar::{Instant, parse_instant},
-        grant::GrantId,
         secret::Secret,
+        source::SourceId,
     },
     evaluation::{
         catalogue::Revision,
@@ -79,7 +79,7 @@ fn what_has_no_creation_was_made_now() {
         &Value::Null,
     ));
     let survey = inventory.survey(now());
-    let id = GrantId::new("entitlements", "a");
+    let id = SourceId::instance("entitlements", "a");
     let Status::Instance(status) = &survey.statuses[&Subject::instance(&id)] else { panic!() };
     assert_eq!(status.start.as_deref(), Some("2026-07-01T00:00:00Z"));
     let Status::Definition(status) =
@@ -144,7 +144,8 @@ fn an_organization_that_is_only_named_is_evaluated_too() {
         &Value::Null,
     ));
     let survey = inventory.survey(now());
-    let accepted = survey.statuses[&Subject::instance(&GrantId::new("entitlements", "a"))].condition(ACCEPTED).unwrap();
+    let accepted =
+        survey.statuses[&Subject::instance(&SourceId::instance("entitlements", "a"))].condition(ACCEPTED).unwrap();
     assert_eq!(accepted.reason, "OrganizationNotFound");
     assert!(survey.objects.is_empty());
 }
@@ -166,7 +167,7 @@ fn an_invalid_definition_has_nothing_that_serves() {
     let survey = inventory.survey(now());
     let broken = cluster_scoped(EntitlementKind::EntitlementDefinition, "broken");
     assert_eq!(ready(&survey, &broken), (ConditionStatus::False, "FacetNotFound".to_owned()));
-    let grant = Subject::instance(&GrantId::new("entitlements", "a"));
+    let grant = Subject::instance(&SourceId::instance("entitlements", "a"));
     assert_eq!(ready(&survey, &grant), (ConditionStatus::False, "DefinitionNotReady".to_owned()));
 }
 
@@ -181,7 +182,7 @@ fn secrets_reach_the_grants_beside_them() {
     inventory.add_definition(definition("backup", &spec));
     let grant = json!({"organization": "acme", "definition": "backup", "secretFacets": [source]});
     inventory.add_instance(instance("entitlements", "a", &grant, &Value::Null));
-    let subject = Subject::instance(&GrantId::new("entitlements", "a"));
+    let subject = Subject::instance(&SourceId::instance("entitlements", "a"));
     assert_eq!(ready(&inventory.survey(now()), &subject), (ConditionStatus::False, "SecretNotFound".to_owned()));
 
     let mut blind = inventory.clone();
@@ -220,7 +221,7 @@ fn a_source_that_is_no_name_is_invalid() {
         inventory.add_instance(instance("entitlements", "a", &grant, &Value::Null));
         assert_eq!(inventory.sources_wanted().len(), 0, "{name} {key}");
         let survey = inventory.survey(now());
-        let status = &survey.statuses[&Subject::instance(&GrantId::new("entitlements", "a"))];
+        let status = &survey.statuses[&Subject::instance(&SourceId::instance("entitlements", "a"))];
         let message = &status.condition("FacetsValid").unwrap().message;
         let beginning = format!("secretFacets: facets.f.password: secretKeyRef.{part} must be ");
         assert!(message.starts_with(&beginning) && !message.contains("there is no Secret"), "{message}");
@@ -279,7 +280,7 @@ fn an_object_that_kubernetes_would_not_take_is_refused() {
     let grant = json!({"organization": "acme", "definition": "big", "facets": {"f": {"text": large}}});
     inventory.add_instance(instance("entitlements", "a", &grant, &Value::Null));
     let survey = inventory.survey(now());
-    let subject = Subject::instance(&GrantId::new("entitlements", "a"));
+    let subject = Subject::instance(&SourceId::instance("entitlements", "a"));
     assert_eq!(ready(&survey, &subject), (ConditionStatus::False, "TooLarge".to_owned()));
     assert_eq!(survey.objects.keys().filter(|key| &*key.name == "big").count(), 0);
 }

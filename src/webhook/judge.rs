@@ -7,7 +7,7 @@ use super::{
 use crate::{
     api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization},
     controller::{Knowledge, clock},
-    core::{calendar::Instant, grant::GrantId},
+    core::{calendar::Instant, source::SourceId},
     evaluation::admission::{self, DefinitionUse, Verdict},
 };
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
@@ -218,7 +218,7 @@ fn of_instance(knowledge: &Knowledge, question: &Question, now: Instant) -> Revi
     }
     let Some(spec) = after.as_ref().or(before.as_ref()).map(|instance| &instance.spec) else { return Ok(None) };
     let name = name(question, after.as_ref());
-    let id = GrantId::new(question.namespace.as_deref().unwrap_or_default(), &name);
+    let id = SourceId::instance(question.namespace.as_deref().unwrap_or_default(), &name);
     let known = |instance: Option<&EntitlementInstance>| {
         knowledge.with_grant(&spec.organization, &spec.definition, &id, instance)
     };

@@ -5,8 +5,8 @@ use crate::{
     api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization},
     controller::{Knowledge, Reference, State},
     core::{
-        grant::GrantId,
         name::{dns_label, dns_subdomain},
+        source::SourceId,
     },
 };
 use futures::future::try_join_all;
@@ -56,7 +56,7 @@ fn of_instance(question: &Question) -> Vec<Reference> {
     let namespace = question.namespace.as_deref().unwrap_or_default();
     let organization = spec.organization.map(|name| Reference::Organization(name.into()));
     let definition = spec.definition.map(|name| Reference::Definition(name.into()));
-    let renewed = spec.renews.map(|name| Reference::Grant(GrantId::new(namespace, &name)));
+    let renewed = spec.renews.map(|name| Reference::Grant(SourceId::instance(namespace, &name)));
     organization.into_iter().chain(definition).chain(renewed).collect()
 }
 
@@ -101,7 +101,7 @@ mod tests {
     use super::{are_known, references};
     use crate::{
         controller::{Controller, Options, Reference},
-        core::grant::GrantId,
+        core::source::SourceId,
         webhook::review,
     };
     use axum::{Json, Router, http::StatusCode, http::Uri};
@@ -136,7 +136,7 @@ mod tests {
             [
                 Reference::Organization("acme".into()),
                 Reference::Definition("seats".into()),
-                Reference::Grant(GrantId::new("sales", "before")),
+                Reference::Grant(SourceId::instance("sales", "before")),
             ]
         );
         let definition = json!({"facets": [{"name": "f", "definition": "one"}, {"name": "g", "schema": {}}]});
@@ -181,8 +181,8 @@ mod tests {
             // Where a name would lead elsewhere, it is known not to be stored.
             (Reference::Definition("../organizations/acme".into()), true),
             (Reference::Definition("seats?x=y".into()), true),
-            (Reference::Grant(GrantId::new("sales", "../../../../../api/v1/secrets")), true),
-            (Reference::Grant(GrantId::new("..", "a")), true),
+            (Reference::Grant(SourceId::instance("sales", "../../../../../api/v1/secrets")), true),
+            (Reference::Grant(SourceId::instance("..", "a")), true),
         ] {
             let both = [Reference::Facet("none".into()), reference];
             assert_eq!(are_known(&client, &knowledge, &both).await, is_known, "{both:?}");

@@ -52,7 +52,7 @@ impl<'a> Afterwards<'a> {
     #[must_use]
     pub fn of_grant(entitlement: &'a Entitlement, change: &GrantChange) -> Self {
         let Some(renewal) = change.renewed_by.as_deref() else { return Self::Nothing };
-        let instance = format!("{}/{renewal}", change.grant.namespace);
+        let instance = format!("{}/{renewal}", change.grant.source.namespace);
         let Some(grant) = entitlement.grants.iter().find(|grant| *grant.instance == instance) else {
             return Self::Nothing;
         };

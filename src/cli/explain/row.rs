@@ -359,7 +359,7 @@ impl Writer<'_> {
 
     fn renewal(&self, step: &Step, change: &GrantChange) -> Option<String> {
         let renewal = step.successor(change)?;
-        let namespace = &change.grant.namespace;
+        let namespace = &change.grant.source.namespace;
         let is_it = |grant: &&GrantExplanation| *grant.instance == format!("{namespace}/{renewal}");
         let end = self.entitlement.grants.iter().find(is_it)?.end.as_deref().and_then(moment);
         Some(end.map_or("renewed, no end".to_owned(), |end| format!("renewed to {}", last_day(end, self.zone))))

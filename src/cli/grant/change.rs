@@ -12,7 +12,7 @@ use crate::{
         suggestions::{unknown, unknown_in},
         terminal::harmless,
     },
-    core::grant::GrantId,
+    core::source::{SourceId, SourceKind},
     offline::{Change, ChangeRequest, Proposal, Status, Subject, TermDate},
 };
 use clap::Args;
@@ -166,22 +166,26 @@ impl ChangeArguments {
     }
 
     /// The one grant that is meant.
-    fn find(&self, there: &There) -> Result<GrantId, Failure> {
+    fn find(&self, there: &There) -> Result<SourceId, Failure> {
         let (namespace, name) = match self.grant.split_once('/') {
             Some((namespace, name)) => (Some(namespace), name),
             None => (self.desk.namespace.as_deref(), self.grant.as_str()),
         };
         let everywhere = || {
             there.manifests.documents.keys().filter_map(|subject| {
-                Some(GrantId { namespace: Arc::clone(subject.namespace.as_ref()?), name: Arc::clone(&subject.name) })
+                Some(SourceId {
+                    kind: SourceKind::Instance,
+                    namespace: Arc::clone(subject.namespace.as_ref()?),
+                    name: Arc::clone(&subject.name),
+                })
             })
         };
         let all = || everywhere().filter(|id| namespace.is_none_or(|namespace| *id.namespace == *namespace));
-        let found: Vec<GrantId> = all().filter(|id| *id.name == *name).collect();
+        let found: Vec<SourceId> = all().filter(|id| *id.name == *name).collect();
         match found.as_slice() {
             [id] => Ok(id.clone()),
             [] => {
-                let known: Vec<GrantId> = all().collect();
+                let known: Vec<SourceId> = all().collect();
                 let known: Vec<&str> = known.iter().map(|id| &*id.name).collect();
                 let Some(namespace) = namespace else { return Err(unknown("grant", name, &known)) };
                 let elsewhere: Vec<String> =

@@ -19,7 +19,7 @@ use crate::{
     },
     core::{
         calendar::{Instant, Tz},
-        grant::GrantId,
+        source::SourceId,
     },
     offline::{EntitlementKind, When},
 };
@@ -59,7 +59,7 @@ pub enum Proposed {
 /// What is written.
 pub struct Write {
     /// The grant.
-    pub id: GrantId,
+    pub id: SourceId,
     /// Its organization.
     pub organization: String,
     /// Its definition.
@@ -244,7 +244,7 @@ fn tell(write: &Write, preview: &Preview) {
 }
 
 /// Says what the operator makes of it.
-fn verdict(id: &GrantId, done: &str, grant: &EntitlementInstance, zone: Tz) -> Outcome {
+fn verdict(id: &SourceId, done: &str, grant: &EntitlementInstance, zone: Tz) -> Outcome {
     let Some(status) = &grant.status else { return Outcome::Refused };
     let failed = |type_: &str| {
         let is_failed = |one: &&Condition| one.type_ == type_ && one.status == ConditionStatus::False;

@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     api::AmountField,
-    core::grant::GrantId,
+    core::source::SourceId,
     offline::{GrantRequest, Inventory, TermDate},
 };
 use arguments::{DeskArguments, amount, end, object_name, secret, setting, when};
@@ -144,7 +144,7 @@ fn propose(there: &desk::There, request: &GrantRequest, is_written: bool) -> Res
     let request = GrantRequest { organization, ..request.clone() };
     let manifest = inventory.propose_grant(&request, there.now(&request.organization))?;
     let text = |pointer: &str| manifest.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    let id = GrantId::new(text("/metadata/namespace"), text("/metadata/name"));
+    let id = SourceId::instance(text("/metadata/namespace"), text("/metadata/name"));
     let remarks = equal::just_made(there, &manifest).into_iter().collect();
     Ok(Proposed::Write(Write {
         organization: request.organization,

@@ -13,7 +13,7 @@ use crate::{
     },
     core::{
         calendar::{Tz, parse_instant},
-        grant::GrantId,
+        source::{SourceId, SourceKind},
     },
     offline::{Bounds, Differences, Status, Subject, When},
 };
@@ -25,7 +25,7 @@ const MOST_STEPS: usize = 10_000;
 /// What a manifest would bring.
 pub struct Preview {
     /// The grant.
-    pub id: GrantId,
+    pub id: SourceId,
     /// The zone of its organization.
     pub zone: Tz,
     /// What would be wrong that is not wrong now.
@@ -46,7 +46,7 @@ impl Preview {
     /// What the manifest of a grant of an organization would bring to what is there.
     pub fn of(
         before: &Manifests,
-        id: &GrantId,
+        id: &SourceId,
         organization: &str,
         manifest: &str,
         when: When,
@@ -113,7 +113,7 @@ impl Preview {
     }
 }
 
-fn status(examination: &Examination, id: &GrantId) -> Option<EntitlementInstanceStatus> {
+fn status(examination: &Examination, id: &SourceId) -> Option<EntitlementInstanceStatus> {
     match examination.survey.as_ref()?.statuses.get(&Subject::instance(id))? {
         Status::Instance(status) => Some((**status).clone()),
         _ => None,
@@ -143,7 +143,7 @@ pub fn standing(status: &EntitlementInstanceStatus, zone: Tz) -> String {
 }
 
 /// The grants that an organization holds of a definition.
-pub fn held(before: &Manifests, organization: &str, definition: &str, when: When) -> Vec<GrantId> {
+pub fn held(before: &Manifests, organization: &str, definition: &str, when: When) -> Vec<SourceId> {
     let survey = before.inventory.survey(when);
     let is_held = |subject: &Subject, value: &Value| {
         let status = survey.statuses.get(subject);
@@ -156,6 +156,8 @@ pub fn held(before: &Manifests, organization: &str, definition: &str, when: When
             && (names("organization"), names("definition")) == (Some(organization), Some(definition))
     };
     let held = before.documents.iter().filter(|(subject, document)| is_held(subject, &document.value));
-    held.filter_map(|(subject, _)| Some(GrantId { namespace: subject.namespace.clone()?, name: subject.name.clone() }))
-        .collect()
+    held.filter_map(|(subject, _)| {
+        Some(SourceId { kind: SourceKind::Instance, namespace: subject.namespace.clone()?, name: subject.name.clone() })
+    })
+    .collect()
 }

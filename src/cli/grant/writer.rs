@@ -8,7 +8,7 @@ use crate::{
         terminal::harmless,
     },
     connection::Connection,
-    core::grant::GrantId,
+    core::source::SourceId,
 };
 use http::{HeaderMap, Request, header::WARNING};
 use kube::{
@@ -38,10 +38,10 @@ pub struct Written {
 pub enum Refused {
     /// Something of that name is there.
     #[error("{0} is there already: somebody else was faster")]
-    Exists(GrantId),
+    Exists(SourceId),
     /// It is not as it was when it was looked at.
     #[error("{0} was changed meanwhile, so nothing was done: look again")]
-    Changed(GrantId),
+    Changed(SourceId),
     /// It, or its namespace, is not there.
     #[error("it could not be written: {0}")]
     Gone(String),
@@ -73,14 +73,14 @@ impl Writer {
     }
 
     /// Makes a grant, unless there is one of its name.
-    pub async fn create(&self, id: &GrantId, manifest: &Value) -> Result<Written, Refused> {
+    pub async fn create(&self, id: &SourceId, manifest: &Value) -> Result<Written, Refused> {
         let body = serde_json::to_vec(manifest).map_err(|error| Refused::Unreadable(error.to_string()))?;
         let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
         self.send(id, "make grants", requests(id).create(&params, body)).await
     }
 
     /// Changes a grant, unless it is another than at `resource_version`.
-    pub async fn change(&self, id: &GrantId, patch: &Value, resource_version: &str) -> Result<Written, Refused> {
+    pub async fn change(&self, id: &SourceId, patch: &Value, resource_version: &str) -> Result<Written, Refused> {
         let mut patch = patch.clone();
         patch["metadata"]["resourceVersion"] = resource_version.into();
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
@@ -92,7 +92,7 @@ impl Writer {
     /// where the caller may not look.
     pub async fn judged(
         &self,
-        id: &GrantId,
+        id: &SourceId,
         written: &EntitlementInstance,
         patience: Duration,
     ) -> Option<EntitlementInstance> {
@@ -120,7 +120,7 @@ impl Writer {
 
     async fn send(
         &self,
-        id: &GrantId,
+        id: &SourceId,
         what: &str,
         request: Result<Request<Vec<u8>>, kube::core::request::Error>,
     ) -> Result<Written, Refused> {
@@ -137,7 +137,7 @@ impl Writer {
         Ok(Written { object, warnings })
     }
 
-    fn refused(&self, id: &GrantId, what: &str, code: u16, answer: &Status) -> Refused {
+    fn refused(&self, id: &SourceId, what: &str, code: u16, answer: &Status) -> Refused {
         let message = harmless(&answer.message);
         match (code, answer.reason.as_str()) {
             (401, _) => Refused::Cluster(ClusterError::Unauthorized(self.url.clone())),
@@ -155,7 +155,7 @@ impl Writer {
 }
 
 /// Those of the grants in its namespace.
-fn requests(id: &GrantId) -> Requests {
+fn requests(id: &SourceId) -> Requests {
     Requests::new(format!("/apis/{GROUP}/{VERSION}/namespaces/{}/entitlementinstances", id.namespace))
 }
 

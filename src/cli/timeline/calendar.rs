@@ -68,7 +68,8 @@ impl Writer {
     }
 
     fn event(&mut self, change: &GrantChange, departure: &Departure, event: &Event<'_>) {
-        let identifier = format!("{}.{}.{}@entitlements.dev", event.kind, change.grant.namespace, change.grant.name);
+        let identifier =
+            format!("{}.{}.{}@entitlements.dev", event.kind, change.grant.source.namespace, change.grant.source.name);
         let client = departure
             .display_name
             .as_deref()

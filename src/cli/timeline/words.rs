@@ -80,7 +80,7 @@ fn time(text: Option<&str>, zone: Tz) -> String {
 
 /// A grant's name; with its namespace where that is not the usual one.
 pub fn grant_name(grant: &GrantId) -> String {
-    if &*grant.namespace == ASSIGNMENT_NAMESPACE { grant.name.to_string() } else { grant.to_string() }
+    if &*grant.source.namespace == ASSIGNMENT_NAMESPACE { grant.source.name.to_string() } else { grant.to_string() }
 }
 
 /// What is held before and after, a sentence for the amount and one for each value.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization},
-    core::grant::GrantId,
+    core::source::SourceId,
     evaluation::{catalogue::Revision, object::ObjectKey, plan::Observed},
 };
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 impl World {
     /// The answer to a write of an instance's status.
-    pub fn wrote_instance(&mut self, instance: Reading<GrantId, WholeInstance>) {
+    pub fn wrote_instance(&mut self, instance: Reading<SourceId, WholeInstance>) {
         let id = instance.key.clone();
         let before = self.grants.spec_state(&id);
         let Some(change) = self.put_instance(instance) else { return };
@@ -31,7 +31,7 @@ impl World {
     }
 
     /// An instance was read again; None if there is none.
-    pub fn fetched_instance(&mut self, id: &GrantId, news: Option<News<Reading<GrantId, WholeInstance>>>) {
+    pub fn fetched_instance(&mut self, id: &SourceId, news: Option<News<Reading<SourceId, WholeInstance>>>) {
         if let Some(news) = news {
             EntitlementInstance::observe(self, news);
             return;
@@ -41,14 +41,14 @@ impl World {
     }
 
     /// An instance can't be read again, and why. It is there, but nothing is known of it.
-    pub fn instance_is_unreadable(&mut self, id: &GrantId, why: &str) {
+    pub fn instance_is_unreadable(&mut self, id: &SourceId, why: &str) {
         let Some(metadata) = self.grants.metadata(id) else { return };
         let change = self.change_grants(&id.namespace, |grants| grants.put_unreadable(&metadata, why.to_owned()));
         self.changed_grants(change.unwrap_or_default());
     }
 
     /// Takes in a state of an instance, and touches everyone who cares but its own organization.
-    pub(super) fn put_instance(&mut self, instance: Reading<GrantId, WholeInstance>) -> Option<GrantChange> {
+    pub(super) fn put_instance(&mut self, instance: Reading<SourceId, WholeInstance>) -> Option<GrantChange> {
         let namespace = Arc::clone(&instance.key.namespace);
         let is_allowed = self.tenancy.may_assign(&instance.value.grant.organization, &namespace);
         self.change_grants(&namespace, |grants| grants.put(instance, is_allowed))
@@ -104,7 +104,7 @@ impl World {
     }
 
     /// The UID of a grant's source.
-    pub fn uid_of(&self, id: &GrantId) -> Option<Arc<str>> {
+    pub fn uid_of(&self, id: &SourceId) -> Option<Arc<str>> {
         self.grants.uid(id)
     }
 

@@ -3,12 +3,7 @@
 use super::{NotReady, World, catalogue::NotYetRead};
 use crate::{
     api::{Organization, entitlement_instance},
-    core::{
-        age::Age,
-        definition::Schemas,
-        grant::{Grant, GrantId},
-        namespace::is_set_apart,
-    },
+    core::{age::Age, definition::Schemas, grant::Grant, namespace::is_set_apart, source::SourceId},
     evaluation::{
         SecretSources, Snapshot,
         admission::{Candidate, DefinitionUse, FacetUser},
@@ -35,7 +30,7 @@ pub enum Reference {
     /// A facet definition.
     Facet(Arc<str>),
     /// A grant.
-    Grant(GrantId),
+    Grant(SourceId),
 }
 
 /// Which object it is, and how often it has changed but for its status.
@@ -74,10 +69,11 @@ impl World {
         &self,
         organization: &Arc<str>,
         definition: &Arc<str>,
-        id: &GrantId,
+        id: &SourceId,
         grant: Option<Grant>,
     ) -> Result<Candidate, NotReady> {
-        let others = self.grants_of(organization).filter(|held| held.definition == *definition && held.id != *id);
+        let others =
+            self.grants_of(organization).filter(|held| held.definition == *definition && held.id.source != *id);
         let grants: Vec<_> = others.cloned().chain(grant.map(Arc::new)).collect();
         let entry = self.catalogue.current_entry(definition).map_err(|NotYetRead| NotReady::Waits)?;
         let catalogue = entry.map(|entry| (Arc::clone(definition), entry)).into_iter().collect();
@@ -155,7 +151,7 @@ impl World {
             let grants: Vec<_> = of_definition.cloned().collect();
             let live = grants.iter().filter(|grant| is_live(grant));
             used.live += live.clone().count();
-            used.example = used.example.or_else(|| live.clone().map(|grant| grant.id.clone()).next());
+            used.example = used.example.or_else(|| live.clone().map(|grant| grant.id.source.clone()).next());
             let seen = live.count();
             let of_its_own = self.tenancy.get(organization).cloned();
             let is_seen = !catalogue.is_empty() && grants.len() <= budget;

@@ -6,7 +6,10 @@ use super::{
 };
 use crate::{
     api::entitlement_definition::InstanceCounts,
-    core::{age::Age, grant::GrantId},
+    core::{
+        age::Age,
+        source::{SourceId, SourceKind},
+    },
     evaluation::status::grants::InvalidGrants,
 };
 use kube::api::ObjectMeta;
@@ -23,7 +26,7 @@ pub struct GrantChange {
     /// Organizations that it names, before and after, and that do not: those for which that has changed.
     pub counting: BTreeSet<Arc<str>>,
     /// The instance, if its organization does not let it be named.
-    pub barred: Option<GrantId>,
+    pub barred: Option<SourceId>,
     /// Definitions whose counts have changed.
     pub definitions: BTreeSet<Arc<str>>,
     /// Definitions of which a grant states what is not valid, or did so before: those for which that has changed.
@@ -35,22 +38,22 @@ pub struct GrantChange {
 /// All grants, with what is asked of them.
 #[derive(Default)]
 pub struct Grants {
-    store: Store<GrantId, KeptInstance>,
-    by_organization: HashMap<Arc<str>, BTreeSet<GrantId>>,
+    store: Store<SourceId, KeptInstance>,
+    by_organization: HashMap<Arc<str>, BTreeSet<SourceId>>,
     /// By organization: those that name it from where they may not.
     barred: HashMap<Arc<str>, BarredInstances>,
     /// The same by definition.
-    barred_with: HashMap<Arc<str>, BTreeSet<GrantId>>,
+    barred_with: HashMap<Arc<str>, BTreeSet<SourceId>>,
     by_definition: HashMap<Arc<str>, OfDefinition>,
     /// How many grants each organization has in a namespace.
     by_namespace: HashMap<Arc<str>, BTreeMap<Arc<str>, u64>>,
     by_source: BTreeMap<SourceKey, BTreeMap<Arc<str>, u64>>,
     /// By definition: the grants that state what is not valid, with the facets of which they do.
-    invalid: HashMap<Arc<str>, BTreeMap<GrantId, BTreeSet<Arc<str>>>>,
+    invalid: HashMap<Arc<str>, BTreeMap<SourceId, BTreeSet<Arc<str>>>>,
     /// Accepted grants of a namespace, the oldest first.
     holders: HashMap<Arc<str>, BTreeSet<Age>>,
     /// Instances that are there, but can't be read, and of which nothing else is known. Shared with all who look.
-    unreadable: Arc<BTreeSet<GrantId>>,
+    unreadable: Arc<BTreeSet<SourceId>>,
 }
 
 /// The grants of one definition whose organizations let them name them.
@@ -65,7 +68,7 @@ struct OfDefinition {
 impl Grants {
     /// A state of an instance, from the watch or from an answer; None if it is not news. It is kept as a whole where its
     /// organization lets it be named from its namespace.
-    pub fn put(&mut self, instance: Reading<GrantId, WholeInstance>, is_allowed: bool) -> Option<GrantChange> {
+    pub fn put(&mut self, instance: Reading<SourceId, WholeInstance>, is_allowed: bool) -> Option<GrantChange> {
         let Reading { key: id, identity, value } = instance;
         let barred = if is_allowed { self.evict_barred(&id, &identity) } else { None };
         let after = KeptInstance::of(value, is_allowed);
@@ -88,14 +91,14 @@ impl Grants {
     }
 
     /// Of one that is barred only that it is there is known, so what is said of the same state is news.
-    fn evict_barred(&mut self, id: &GrantId, identity: &Identity) -> Option<KeptInstance> {
+    fn evict_barred(&mut self, id: &SourceId, identity: &Identity) -> Option<KeptInstance> {
         let is_barred = self.store.get(id).is_some_and(|kept| kept.whole().is_none());
         let is_current = self.store.identity(id).is_some_and(|known| known.version <= identity.version);
         if is_barred && is_current { self.store.evict(id) } else { None }
     }
 
     /// Its organization does not let an instance be named any more. None if it did not before.
-    pub fn bar(&mut self, id: &GrantId) -> Option<GrantChange> {
+    pub fn bar(&mut self, id: &SourceId) -> Option<GrantChange> {
         let before = self.store.get(id).filter(|kept| kept.whole().is_some())?.clone();
         let after = before.barred();
         *self.store.get_mut(id)? = after.clone();
@@ -103,7 +106,7 @@ impl Grants {
     }
 
     /// The API server says that an instance is gone.
-    pub fn forget(&mut self, id: &GrantId) -> Option<GrantChange> {
+    pub fn forget(&mut self, id: &SourceId) -> Option<GrantChange> {
         let uid = self.uid(id)?;
         let before = self.store.forget(id, &uid);
         self.note_readability(id);
@@ -127,17 +130,17 @@ impl Grants {
     }
 
     /// A list is complete; what is gone, and has to be lost one by one.
-    pub fn finish_list(&mut self) -> Vec<(GrantId, Option<KeptInstance>)> {
+    pub fn finish_list(&mut self) -> Vec<(SourceId, Option<KeptInstance>)> {
         self.store.finish_list()
     }
 
     /// An instance is gone that a list has not named. None where nothing was known of it.
-    pub fn lose(&mut self, id: &GrantId, known: Option<KeptInstance>) -> Option<GrantChange> {
+    pub fn lose(&mut self, id: &SourceId, known: Option<KeptInstance>) -> Option<GrantChange> {
         self.note_readability(id);
         Some(self.replace(id, Some(&known?), None))
     }
 
-    fn replace(&mut self, id: &GrantId, before: Option<&KeptInstance>, after: Option<&KeptInstance>) -> GrantChange {
+    fn replace(&mut self, id: &SourceId, before: Option<&KeptInstance>, after: Option<&KeptInstance>) -> GrantChange {
         if let Some(kept) = before {
             self.unlink(id, kept);
         }
@@ -167,7 +170,7 @@ impl Grants {
         }
     }
 
-    fn link(&mut self, id: &GrantId, kept: &KeptInstance) {
+    fn link(&mut self, id: &SourceId, kept: &KeptInstance) {
         let (organization, definition) = (kept.organization(), kept.definition());
         if let Some(age) = kept.accepted() {
             self.holders.entry(Arc::clone(&id.namespace)).or_default().insert(age.clone());
@@ -192,7 +195,7 @@ impl Grants {
         }
     }
 
-    fn unlink(&mut self, id: &GrantId, kept: &KeptInstance) {
+    fn unlink(&mut self, id: &SourceId, kept: &KeptInstance) {
         let (organization, definition) = (kept.organization(), kept.definition());
         if let Some(age) = kept.accepted() {
             remove_from(&mut self.holders, &id.namespace, age);
@@ -226,13 +229,13 @@ impl Grants {
     }
 
     /// How often an instance has changed but for its status, and, where it is whole, its age.
-    pub fn spec_state(&self, id: &GrantId) -> Option<(i64, Option<Age>)> {
+    pub fn spec_state(&self, id: &SourceId) -> Option<(i64, Option<Age>)> {
         let kept = self.store.get(id)?;
         Some((kept.generation(), kept.whole().map(|held| held.grant.age.clone())))
     }
 
     /// The organization of an instance that it does not let be named, as far as that is known of it.
-    pub fn barred_organization(&self, id: &GrantId) -> Option<&Arc<str>> {
+    pub fn barred_organization(&self, id: &SourceId) -> Option<&Arc<str>> {
         self.store.get(id).filter(|kept| kept.whole().is_none()).map(KeptInstance::organization)
     }
 
@@ -242,17 +245,17 @@ impl Grants {
     }
 
     /// All that name an organization from where they may not.
-    pub fn all_barred(&self) -> impl Iterator<Item = &GrantId> {
+    pub fn all_barred(&self) -> impl Iterator<Item = &SourceId> {
         self.barred.values().flat_map(BarredInstances::iter)
     }
 
     /// Those of them that are of a definition.
-    pub fn barred_with(&self, definition: &str) -> impl Iterator<Item = &GrantId> {
+    pub fn barred_with(&self, definition: &str) -> impl Iterator<Item = &SourceId> {
         self.barred_with.get(definition).into_iter().flatten()
     }
 
     /// Which object an instance is, and in which state.
-    pub fn metadata(&self, id: &GrantId) -> Option<ObjectMeta> {
+    pub fn metadata(&self, id: &SourceId) -> Option<ObjectMeta> {
         let identity = self.store.identity(id)?;
         Some(ObjectMeta {
             namespace: Some(id.namespace.to_string()),
@@ -264,7 +267,7 @@ impl Grants {
     }
 
     /// The UID of a grant's source.
-    pub fn uid(&self, id: &GrantId) -> Option<Arc<str>> {
+    pub fn uid(&self, id: &SourceId) -> Option<Arc<str>> {
         Some(Arc::clone(&self.store.identity(id)?.uid))
     }
 
@@ -316,9 +319,13 @@ impl Grants {
     }
 
     /// The oldest accepted grant in state Active of a namespace.
-    pub fn holder(&self, namespace: &str) -> Option<GrantId> {
+    pub fn holder(&self, namespace: &str) -> Option<SourceId> {
         let age = self.holders.get(namespace)?.first()?;
-        Some(GrantId { namespace: Arc::clone(&age.namespace), name: Arc::clone(&age.name) })
+        Some(SourceId {
+            kind: SourceKind::Instance,
+            namespace: Arc::clone(&age.namespace),
+            name: Arc::clone(&age.name),
+        })
     }
 
     /// Organizations whose grants take values from a Secret.
@@ -338,17 +345,17 @@ impl Grants {
     }
 
     /// Whether an instance is there, but can't be read, and nothing else is known of it.
-    pub fn is_unreadable(&self, id: &GrantId) -> bool {
+    pub fn is_unreadable(&self, id: &SourceId) -> bool {
         self.store.unreadable(id).is_some()
     }
 
     /// Instances that are there, but can't be read, and of which nothing else is known.
-    pub fn unreadable(&self) -> Arc<BTreeSet<GrantId>> {
+    pub fn unreadable(&self) -> Arc<BTreeSet<SourceId>> {
         Arc::clone(&self.unreadable)
     }
 
     /// Keeps that set as the store has it, after something has become of an instance.
-    fn note_readability(&mut self, id: &GrantId) {
+    fn note_readability(&mut self, id: &SourceId) {
         let is_unreadable = self.store.unreadable(id).is_some();
         if is_unreadable == self.unreadable.contains(id) {
             return;
@@ -362,8 +369,8 @@ impl Grants {
     }
 }
 
-fn id_of(metadata: &ObjectMeta) -> GrantId {
-    GrantId::new(metadata.namespace.as_deref().unwrap_or_default(), metadata.name.as_deref().unwrap_or_default())
+fn id_of(metadata: &ObjectMeta) -> SourceId {
+    SourceId::instance(metadata.namespace.as_deref().unwrap_or_default(), metadata.name.as_deref().unwrap_or_default())
 }
 
 fn count(organizations: &mut BTreeMap<Arc<str>, u64>, organization: &Arc<str>) {

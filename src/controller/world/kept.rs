@@ -3,11 +3,7 @@
 use super::store::{Identity, Reading};
 use crate::{
     api::{EntitlementInstance, Phase, entitlement_instance::State},
-    core::{
-        age::Age,
-        facets,
-        grant::{Grant, GrantId},
-    },
+    core::{age::Age, facets, grant::Grant, source::SourceId},
     evaluation::{holding::is_held, moments::Moments, plan::Fingerprint},
 };
 use std::{
@@ -143,9 +139,9 @@ impl KeptInstance {
 
 impl WholeInstance {
     /// Reads an instance.
-    pub fn read(instance: &EntitlementInstance) -> Reading<GrantId, Self> {
+    pub fn read(instance: &EntitlementInstance) -> Reading<SourceId, Self> {
         let grant = Grant::read(instance);
-        let key = grant.id.clone();
+        let key = grant.id.source.clone();
         let value = Self {
             grant: Arc::new(grant),
             status: instance.status.as_ref().and_then(Fingerprint::of_json),
@@ -176,20 +172,20 @@ fn invalid_facets(instance: &EntitlementInstance) -> BTreeSet<Arc<str>> {
 /// The instances that name one organization from where they may not.
 #[derive(Debug, Default)]
 pub struct BarredInstances {
-    ids: BTreeSet<GrantId>,
+    ids: BTreeSet<SourceId>,
     /// How many there are in each phase.
     pub phases: BTreeMap<Phase, u64>,
 }
 
 impl BarredInstances {
     /// One more.
-    pub fn add(&mut self, id: &GrantId, phase: Phase) {
+    pub fn add(&mut self, id: &SourceId, phase: Phase) {
         self.ids.insert(id.clone());
         *self.phases.entry(phase).or_default() += 1;
     }
 
     /// One less. True if none is left.
-    pub fn remove(&mut self, id: &GrantId, phase: Phase) -> bool {
+    pub fn remove(&mut self, id: &SourceId, phase: Phase) -> bool {
         self.ids.remove(id);
         if let Some(count) = self.phases.get_mut(&phase) {
             *count = count.saturating_sub(1);
@@ -199,13 +195,13 @@ impl BarredInstances {
     }
 
     /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = &GrantId> {
+    pub fn iter(&self) -> impl Iterator<Item = &SourceId> {
         self.ids.iter()
     }
 
     /// Those in a namespace.
-    pub fn within<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = &'a GrantId> {
-        let first = GrantId::new(namespace, "");
+    pub fn within<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = &'a SourceId> {
+        let first = SourceId::instance(namespace, "");
         self.ids.range(first..).take_while(move |id| &*id.namespace == namespace)
     }
 }

@@ -55,7 +55,7 @@ pub use super::work::WorkItem;
 use super::{settling::Settling, writing::Writing};
 use crate::{
     api::{FacetDefinition, entitlement_definition::InstanceCounts},
-    core::{grant::GrantId, secret::Secret},
+    core::{secret::Secret, source::SourceId},
     evaluation::{Limits, status::grants::InvalidGrants},
 };
 use catalogue::{Catalogue, Serving};
@@ -99,11 +99,11 @@ pub struct World {
     unsettled: Vec<WorkItem>,
     work: BTreeSet<WorkItem>,
     /// Instances that their organizations do not let be named, of which that is to be said.
-    barred: BTreeSet<GrantId>,
+    barred: BTreeSet<SourceId>,
     /// What somebody else's write of a status may change the answer for.
     nudges: BTreeSet<WorkItem>,
     /// The same, of instances that their organizations do not let be named.
-    barred_nudges: BTreeSet<GrantId>,
+    barred_nudges: BTreeSet<SourceId>,
     writing: Writing,
     /// Organizations for which the number of those has changed.
     counting: BTreeSet<Arc<str>>,
@@ -191,7 +191,7 @@ impl World {
 
     /// The instances of which, since the last call, it has come up to be said that their organizations do not let them be named;
     /// with the organizations that have more or less of these than before. None before all is listed.
-    pub fn take_barred(&mut self) -> (BTreeSet<GrantId>, BTreeSet<Arc<str>>) {
+    pub fn take_barred(&mut self) -> (BTreeSet<SourceId>, BTreeSet<Arc<str>>) {
         let (barred, mut counting) = (std::mem::take(&mut self.barred), std::mem::take(&mut self.counting));
         // An organization that does not exist has no status to count them in.
         counting.retain(|name| self.tenancy.get(name).is_some());
@@ -204,7 +204,7 @@ impl World {
     }
 
     /// What somebody else's writes of statuses may have changed the answer for since the last call. None before all is listed.
-    pub fn take_nudges(&mut self) -> (BTreeSet<WorkItem>, BTreeSet<GrantId>) {
+    pub fn take_nudges(&mut self) -> (BTreeSet<WorkItem>, BTreeSet<SourceId>) {
         let nudges = (std::mem::take(&mut self.nudges), std::mem::take(&mut self.barred_nudges));
         if self.was_ready { nudges } else { Default::default() }
     }
@@ -405,7 +405,7 @@ impl World {
     }
 
     /// The oldest grant of a namespace may be another than before.
-    fn changed_holder(&mut self, namespace: &Arc<str>, before: Option<&GrantId>) {
+    fn changed_holder(&mut self, namespace: &Arc<str>, before: Option<&SourceId>) {
         let now = self.grants.holder(namespace);
         if now.is_some() != before.is_some() {
             self.touch_namespace(namespace);
@@ -452,7 +452,7 @@ impl World {
     /// An organization lets itself be named from other namespaces than before. What it does not allow any more is kept no
     /// longer as a whole; what it allows now is read again.
     fn changed_assignment(&mut self, organization: &Arc<str>) {
-        let held = self.grants.of_organization(organization).map(|held| held.grant.id.clone());
+        let held = self.grants.of_organization(organization).map(|held| held.grant.id.source.clone());
         let disallowed: Vec<_> = held.filter(|id| !self.tenancy.may_assign(organization, &id.namespace)).collect();
         for id in disallowed {
             let change = self.change_grants(&id.namespace, |grants| grants.bar(&id));

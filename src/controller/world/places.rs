@@ -102,7 +102,7 @@ impl World {
                 let origin = Origin {
                     uid: Arc::clone(&observed.uid),
                     controller: Arc::clone(owner.uid()),
-                    instance: observed.instance.clone(),
+                    source: observed.source().cloned(),
                     fate: observed.fate,
                 };
                 (!is_of_another).then(|| (owner, key.clone(), observed.controller.clone(), origin))
@@ -136,7 +136,7 @@ impl World {
         }
         let Some(observed) = self.outputs.get(key).filter(|observed| observed.uid == origin.uid) else { return true };
         if observed.is_of(owner) {
-            return !is_wanted && (observed.fate != origin.fate || observed.instance != origin.instance);
+            return !is_wanted && (observed.fate != origin.fate || observed.source() != origin.source.as_ref());
         }
         let claimant = self.tenancy.claimants(&key.namespace).next();
         let successor = claimant

@@ -4,7 +4,7 @@
 //! names, marked anew, and then put right or withdrawn like any other.
 
 use crate::{
-    core::grant::GrantId,
+    core::source::SourceId,
     evaluation::{
         object::ObjectKey,
         plan::{Fate, Naming, Observed},
@@ -22,8 +22,8 @@ pub struct Origin {
     pub uid: Arc<str>,
     /// The UID of the organization that it was made for.
     pub controller: Arc<str>,
-    /// The grant that it was made for.
-    pub instance: Option<GrantId>,
+    /// The source that it was made for.
+    pub source: Option<SourceId>,
     /// What is to become, or has become, of it.
     pub fate: Fate,
 }
@@ -37,7 +37,7 @@ impl Origin {
         let origin = Self {
             uid: Arc::clone(&observed.uid),
             controller: observed.controller.clone()?,
-            instance: observed.instance.clone(),
+            source: observed.source().cloned(),
             fate: observed.fate,
         };
         Some((observed.organization.as_ref()?, origin))

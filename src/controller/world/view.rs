@@ -3,10 +3,7 @@
 use super::{SourceKey, World, catalogue::NotYetRead, kept::WholeInstance, sources::NotYetFetched};
 use crate::{
     api::{Organization, organization::Flags},
-    core::{
-        grant::{Grant, GrantId},
-        namespace::NamespaceFacts,
-    },
+    core::{grant::Grant, namespace::NamespaceFacts, source::SourceId},
     evaluation::{
         SecretSources, Snapshot,
         catalogue::CatalogueEntry,
@@ -121,14 +118,14 @@ impl World {
     }
 
     /// Whether an instance has to be read again.
-    pub fn awaits_instance(&self, id: &GrantId) -> bool {
+    pub fn awaits_instance(&self, id: &SourceId) -> bool {
         self.grants.is_unreadable(id)
             || self.grants.barred_organization(id).is_some_and(|name| self.tenancy.may_assign(name, &id.namespace))
     }
 
     /// Whether there is something to say of an instance that its organization does not let be named. There is not while
     /// nothing is known of the organization.
-    pub fn is_barred(&self, id: &GrantId) -> bool {
+    pub fn is_barred(&self, id: &SourceId) -> bool {
         let organization = self.grants.barred_organization(id);
         organization
             .is_some_and(|name| !self.tenancy.may_assign(name, &id.namespace) && !self.tenancy.is_unreadable(name))
@@ -136,7 +133,7 @@ impl World {
 
     /// All that is read to say so, as the instance is now; None where it need not, or can't yet, be said.
     pub fn barred_view(&self, grant: Arc<Grant>) -> Option<Snapshot> {
-        if !self.is_barred(&grant.id) {
+        if !self.is_barred(&grant.id.source) {
             return None;
         }
         let name = Arc::clone(&grant.organization);
@@ -157,7 +154,7 @@ impl World {
 
     fn facts(&self, held: &WholeInstance) -> GrantFacts {
         GrantFacts {
-            uid: self.grants.uid(&held.grant.id).unwrap_or_default(),
+            uid: self.grants.uid(&held.grant.id.source).unwrap_or_default(),
             status: held.status,
             moments: held.moments,
         }
@@ -205,7 +202,7 @@ impl World {
     ) -> BTreeMap<Arc<str>, NamespaceFacts> {
         let listed = organization.into_iter().flat_map(|organization| &organization.spec.namespaces);
         let names: BTreeSet<Arc<str>> = listed.map(|namespace| namespace.as_str().into()).collect();
-        let of_grants = grants.map(|grant| Arc::clone(&grant.id.namespace));
+        let of_grants = grants.map(|grant| Arc::clone(&grant.id.source.namespace));
         let names: BTreeSet<_> = names.into_iter().chain(of_grants).collect();
         names.into_iter().map(|name| (Arc::clone(&name), self.namespace_facts(&name))).collect()
     }
@@ -214,7 +211,7 @@ impl World {
         NamespaceFacts {
             present: self.tenancy.is_present(namespace),
             claimed_by: self.tenancy.claimants(namespace).next().map(ToString::to_string),
-            holds_grant: self.grants.holder(namespace).as_ref().map(GrantId::to_string),
+            holds_grant: self.grants.holder(namespace).as_ref().map(SourceId::to_string),
             is_operators: *namespace == self.operator_namespace,
         }
     }

@@ -1,6 +1,6 @@
 //! Which grant renews which.
 
-use crate::core::grant::{Grant, GrantId};
+use crate::core::{grant::Grant, source::SourceId};
 use std::collections::HashMap;
 
 /// Who renews whom in a group, by index. Where no grant of a group renews another, which is most often so, all of it is
@@ -116,10 +116,11 @@ fn parents(grants: &[&Grant]) -> Option<Vec<Option<usize>>> {
     if grants.iter().all(|grant| grant.renews.is_none()) {
         return None;
     }
-    let by_id: HashMap<&GrantId, usize> = grants.iter().enumerate().map(|(index, grant)| (&grant.id, index)).collect();
+    let sources = grants.iter().enumerate().map(|(index, grant)| (&grant.id.source, index));
+    let by_source: HashMap<&SourceId, usize> = sources.collect();
     let parent = |grant: &&Grant| {
         let renews = grant.renews.clone()?;
-        by_id.get(&GrantId { namespace: grant.id.namespace.clone(), name: renews }).copied()
+        by_source.get(&grant.id.source.beside(renews)).copied()
     };
     Some(grants.iter().map(parent).collect())
 }

@@ -58,7 +58,7 @@ impl<'a> Contest<'a> {
 
     fn key(&self, index: usize) -> Option<ChainKey<'a>> {
         let Chain { since, uid, name, .. } = self.contestant(index)?.chain;
-        Some((*since, uid, &self.group.cases.get(index)?.grant.id.namespace, name))
+        Some((*since, uid, &self.group.cases.get(index)?.grant.id.source.namespace, name))
     }
 
     /// When each member is Expired as long as its chain does not have the seat: then a renewal that was not accepted before

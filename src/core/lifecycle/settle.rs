@@ -171,7 +171,8 @@ impl Settling<'_> {
         let grant = case.grant;
         let (follows, length) =
             inherited.as_ref().map_or((None, None), |inherited| (inherited.follows, inherited.length));
-        let own_chain = Chain { since: grant.made(), uid: grant.age.uid.clone(), name: grant.id.name.clone(), day: 1 };
+        let own_chain =
+            Chain { since: grant.made(), uid: grant.age.uid.clone(), name: grant.id.source.name.clone(), day: 1 };
         let day = inherited.as_ref().map(|inherited| inherited.chain.day);
         let acceptance = Acceptance {
             zone,
@@ -224,7 +225,7 @@ impl Settling<'_> {
         let Some((parent_case, parent)) = known else {
             return refuse(format!(
                 "there is no instance {name} of organization {} and definition {} in namespace {} that this could renew",
-                grant.organization, grant.definition, grant.id.namespace
+                grant.organization, grant.definition, grant.id.source.namespace
             ));
         };
         if parent_case.grant.state == State::Draft {
@@ -293,7 +294,7 @@ impl Settling<'_> {
 fn renewed_already(group: &Group, loser: usize, winner: usize) -> Refusal {
     let grant = |index: usize| group.cases.get(index).map(|case| case.grant);
     let renewed = grant(loser).and_then(|grant| grant.renews.as_deref()).unwrap_or_default();
-    let winner = grant(winner).map_or("", |grant| &grant.id.name);
+    let winner = grant(winner).map_or("", |grant| &grant.id.source.name);
     let message = format!("{renewed} is renewed already by {winner}: renew that one instead, or cancel it first");
     Refusal::new(Reason::RenewalInvalid, message)
 }

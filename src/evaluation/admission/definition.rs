@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     api::EntitlementDefinitionSpec,
-    core::{calendar::Instant, definition::Schemas, grant::GrantId, problem::Problem, schema::idle_defaults},
+    core::{calendar::Instant, definition::Schemas, problem::Problem, schema::idle_defaults, source::SourceId},
     evaluation::{
         catalogue::{CatalogueEntry, CompiledDefinition, Present, Source},
         impact::impacts,
@@ -23,7 +23,7 @@ pub struct DefinitionUse {
     /// How many are in force, or to be.
     pub live: usize,
     /// One of these.
-    pub example: Option<GrantId>,
+    pub example: Option<SourceId>,
     /// Organizations with grants of it, each with these alone: as many as can be looked at while someone waits.
     pub holders: Vec<Candidate>,
     /// How many of those that are in force, or to be, are not among these.

@@ -11,6 +11,7 @@ use crate::{
         grant::{Grant, GrantId},
         lifecycle::AmendmentOutcome,
         refusal::{Reason, Refusal},
+        source::SourceId,
     },
     evaluation::{
         Snapshot,
@@ -26,9 +27,9 @@ use std::collections::BTreeSet;
 /// What is said of a change of one grant. Both candidates are of its organization, with the grant as it is before and after
 /// the change: absent from the first where it is made, from the second where it is deleted.
 #[must_use]
-pub fn review_instance(before: &Candidate, after: &Candidate, id: &GrantId, now: Instant) -> Verdict {
+pub fn review_instance(before: &Candidate, after: &Candidate, id: &SourceId, now: Instant) -> Verdict {
     let (before, after) = (before.snapshot(), after.snapshot());
-    let find = |snapshot: &'_ Snapshot| snapshot.grants.iter().find(|grant| grant.id == *id).cloned();
+    let find = |snapshot: &'_ Snapshot| snapshot.grants.iter().find(|grant| grant.id.source == *id).cloned();
     let (old, new) = (find(before), find(after));
     let Some(definition) = new.as_ref().or(old.as_ref()).map(|grant| &grant.definition) else {
         return Verdict::default();
@@ -36,7 +37,7 @@ pub fn review_instance(before: &Candidate, after: &Candidate, id: &GrantId, now:
     let standings = (Standing::of(before), Standing::of(after));
     let holdings = ([holding(before, &standings.0, definition, now)], [holding(after, &standings.1, definition, now)]);
     let mut others = harmed(&holdings.0, &holdings.1);
-    others.retain(|(other, _)| *other != id);
+    others.retain(|(other, _)| other.source != *id);
     let [earlier] = &holdings.0;
     if new.is_none() {
         let is_terminating = !before.namespaces.get(&id.namespace).is_some_and(|facts| facts.present);
@@ -63,9 +64,9 @@ fn names(grant: &Grant) -> BTreeSet<String> {
     grant.amendments.iter().map(|amendment| amendment.name.clone()).collect()
 }
 
-fn findings(standing: &Standing, holding: &Holding, id: &GrantId, amendments: &Amendments, now: Instant) -> Findings {
+fn findings(standing: &Standing, holding: &Holding, id: &SourceId, amendments: &Amendments, now: Instant) -> Findings {
     let mut findings = Findings::default();
-    let Some(member) = holding.members.iter().find(|member| member.grant.id == *id) else { return findings };
+    let Some(member) = holding.members.iter().find(|member| member.grant.id.source == *id) else { return findings };
     match member.grant.state {
         // Taking something back is always right.
         State::Cancelled => {}
@@ -153,7 +154,7 @@ fn of_amendment(findings: &mut Findings, grant: &Grant, outcome: &AmendmentOutco
     }
 }
 
-fn deletion(holding: &Holding, id: &GrantId, others: &[(&GrantId, Refused)]) -> Verdict {
+fn deletion(holding: &Holding, id: &SourceId, others: &[(&GrantId, Refused)]) -> Verdict {
     let refused = |message| Verdict { refused: Some(Refused::new(IN_USE, message)), ..Verdict::default() };
     if let Some((other, harm)) = others.first() {
         let those = some_of(others.len(), "grant", other);
@@ -161,13 +162,19 @@ fn deletion(holding: &Holding, id: &GrantId, others: &[(&GrantId, Refused)]) -> 
             "without {id}, {those}, would be refused ({harm}): cancel or delete what depends on it first"
         ));
     }
-    let Some(member) = holding.members.iter().find(|member| member.grant.id == *id) else { return Verdict::default() };
+    let Some(member) = holding.members.iter().find(|member| member.grant.id.source == *id) else {
+        return Verdict::default();
+    };
     let Some(renewal) = member.renewed_by.as_deref().filter(|_| is_held(member.verdict.phase)) else {
         return Verdict::default();
     };
-    let next = GrantId { namespace: id.namespace.clone(), name: renewal.into() };
-    let takes_over =
-        holding.members.iter().find(|member| member.grant.id == next).and_then(Member::start).map(format_instant);
+    let next = id.beside(renewal.into());
+    let takes_over = holding
+        .members
+        .iter()
+        .find(|member| member.grant.id.source == next)
+        .and_then(Member::start)
+        .map(format_instant);
     let from = takes_over.map(|start| format!(" from {start} on")).unwrap_or_default();
     refused(format!(
         "{id} is renewed by {next}, which counts{from}, and until then this one holds {}: delete it after that, or cancel it first if it is to end now",

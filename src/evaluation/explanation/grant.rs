@@ -189,7 +189,7 @@ pub fn explain(
     let over = verdict.term.map(|term| term.after_grace(verdict.end));
     GrantExplanation {
         instance: instance(grant),
-        name: Arc::clone(&grant.id.name),
+        name: Arc::clone(&grant.id.source.name),
         phase: verdict.phase,
         refusal: refusal(status),
         suspended_by: suspension(member, organization),

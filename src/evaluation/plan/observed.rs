@@ -3,9 +3,9 @@
 
 use super::{Fingerprint, Owner};
 use crate::{
-    core::grant::GrantId,
+    core::source::SourceId,
     evaluation::object::{
-        IN_FORCE, INSTANCE, MANAGED_BY, MANAGER, OBJECT, ON_END, ORGANIZATION, OVER, OWN_PREFIX, ObjectContent,
+        Attribution, IN_FORCE, MANAGED_BY, MANAGER, OBJECT, ON_END, ORGANIZATION, OVER, OWN_PREFIX, ObjectContent,
         ObjectData, ObjectKey, RETAIN,
     },
 };
@@ -136,8 +136,8 @@ pub struct Observed {
     pub organization: Option<Arc<str>>,
     /// The UID of its controlling owner, where that is an organization.
     pub controller: Option<Arc<str>>,
-    /// The grant that its annotation names.
-    pub instance: Option<GrantId>,
+    /// What it says that it was made for.
+    pub made_for: Option<Attribution>,
     /// What becomes of it when nothing asks for it any more.
     pub fate: Fate,
     /// Which object it says that it is.
@@ -185,6 +185,12 @@ impl Observed {
     #[must_use]
     pub fn is_marked_for(&self, owner: &Owner) -> bool {
         self.organization.as_ref() == Some(owner.name()) && self.controller.as_ref() == Some(owner.uid())
+    }
+
+    /// The source that it says that it was made for.
+    #[must_use]
+    pub fn source(&self) -> Option<&SourceId> {
+        self.made_for.as_ref().map(|made_for| &made_for.source)
     }
 
     /// Whether it is surely no copy: it names itself or, where a former version made it, the operator wrote it.
@@ -247,13 +253,6 @@ impl Observed {
             return None;
         }
         labels.get(ORGANIZATION).map(String::as_str)
-    }
-
-    /// The grant that annotations name.
-    #[must_use]
-    pub fn instance_in(annotations: &BTreeMap<String, String>) -> Option<GrantId> {
-        let (namespace, name) = annotations.get(INSTANCE)?.split_once('/')?;
-        Some(GrantId::new(namespace, name))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the statuses say of the delivery.
 
-use super::{Delivery, Outcomes, Stuck};
+use super::{Delivery, Outcomes, Stuck, known};
 use crate::{
     api::{
         Condition, ConditionStatus, EntitlementInstanceStatus, OrganizationStatus,
@@ -79,9 +79,9 @@ fn first_stuck<'a>(evaluation: &'a Evaluation, outcomes: &'a Outcomes) -> BTreeM
     if outcomes.stuck.is_empty() {
         return first;
     }
-    let known: BTreeSet<&GrantId> = evaluation.grants.iter().map(|outcome| &outcome.id).collect();
+    let known = known(evaluation);
     for stuck in &outcomes.stuck {
-        let grant = stuck.grant.as_ref().filter(|grant| known.contains(grant));
+        let grant = stuck.made_for.as_ref().and_then(|made_for| made_for.among(&known).first().copied());
         first.entry(grant).or_insert(stuck);
     }
     first

@@ -1,12 +1,12 @@
 //! Which objects go, or are kept as no longer in force, once the writes are through.
 
-use super::{Authorship, Delivery, Fate, Ground, Naming, Observed, Owner, Scene, Stuck};
+use super::{Authorship, Delivery, Fate, Ground, Naming, Observed, Owner, Scene, Stuck, known};
 use crate::{
     api::entitlement_definition::OnEnd,
     core::grant::GrantId,
     evaluation::{
         Evaluation,
-        object::{ObjectKey, Wish},
+        object::{Attribution, ObjectKey, Wish},
     },
 };
 use std::{
@@ -22,7 +22,7 @@ pub struct Withdrawal {
     key: ObjectKey,
     uid: Arc<str>,
     version: u64,
-    instance: Option<GrantId>,
+    made_for: Option<Attribution>,
     on_end: OnEnd,
 }
 
@@ -50,7 +50,7 @@ impl Withdrawal {
             key: key.clone(),
             uid: Arc::clone(&observed.uid),
             version: observed.version,
-            instance: observed.instance.clone(),
+            made_for: observed.made_for.clone(),
             on_end,
         })
     }
@@ -79,10 +79,10 @@ impl Withdrawal {
         self.version
     }
 
-    /// The grant that it was made for.
+    /// What it says that it was made for.
     #[must_use]
-    pub fn instance(&self) -> Option<&GrantId> {
-        self.instance.as_ref()
+    pub fn made_for(&self) -> Option<&Attribution> {
+        self.made_for.as_ref()
     }
 
     /// Whether it is deleted, or kept and labelled as no longer in force.
@@ -121,17 +121,17 @@ pub fn pending(
     unwanted(evaluation, owner, scene, deliveries)
         .filter(|(key, observed)| observed.fate == Fate::Delete && owner.ground(&key.namespace).is_some())
         .filter_map(|(key, observed)| {
-            let grant = observed.instance.clone();
+            let made_for = observed.made_for.clone();
             if observed.is_terminating {
-                return observed.is_of(owner).then(|| Stuck::held(grant, key, observed));
+                return observed.is_of(owner).then(|| Stuck::held(made_for, key, observed));
             }
             if scene.contested.contains(key) {
-                return observed.is_of(owner).then(|| Stuck::contested(grant, key));
+                return observed.is_of(owner).then(|| Stuck::contested(made_for, key));
             }
             let is_disguised = observed.naming == Naming::Another && observed.authorship == Authorship::Whole;
             is_disguised.then(|| {
                 let message = format!("{key} is as the operator made it, but says that it is a copy of another object, and is left alone: delete it, or take the operator's labels off");
-                Stuck::new(grant, message)
+                Stuck::new(made_for, message)
             })
         })
         .collect()
@@ -144,16 +144,36 @@ fn unwanted<'a>(
     scene: &'a Scene,
     deliveries: &BTreeMap<ObjectKey, Delivery>,
 ) -> impl Iterator<Item = (&'a ObjectKey, &'a Observed)> {
-    let unfinished = unfinished(evaluation, deliveries);
-    let stays = move |key: &ObjectKey, id: &GrantId| {
-        let is_kept = evaluation.kept.contains(id) || scene.unreadable.contains(id);
-        owner.owns(&key.namespace) && (is_kept || unfinished.contains(&(id, &*key.namespace)))
+    let keeping = Keeping::of(evaluation, deliveries);
+    let stays = move |key: &ObjectKey, made_for: &Attribution| {
+        let is_kept = || scene.unreadable.contains(&made_for.source) || keeping.keeps(made_for, &key.namespace);
+        owner.owns(&key.namespace) && is_kept()
     };
     let marked = scene.observed.iter().filter(|(_, observed)| observed.is_marked_for(owner));
     marked
         .filter(|(key, _)| !evaluation.objects.contains_key(key))
-        .filter(move |(key, observed)| !observed.instance.as_ref().is_some_and(|id| stays(key, id)))
+        .filter(move |(key, observed)| !observed.made_for.as_ref().is_some_and(|made_for| stays(key, made_for)))
         .map(|(key, observed)| (key, &**observed))
+}
+
+/// The grants for which what is present stays.
+struct Keeping<'a> {
+    known: BTreeSet<&'a GrantId>,
+    kept: &'a BTreeSet<GrantId>,
+    unfinished: BTreeSet<(&'a GrantId, &'a str)>,
+}
+
+impl<'a> Keeping<'a> {
+    fn of(evaluation: &'a Evaluation, deliveries: &BTreeMap<ObjectKey, Delivery>) -> Self {
+        Self { known: known(evaluation), kept: &evaluation.kept, unfinished: unfinished(evaluation, deliveries) }
+    }
+
+    /// Whether an object in a namespace stays. One that does not tell which grant of its source it was made for stays as long
+    /// as any of them keeps something there.
+    fn keeps(&self, made_for: &Attribution, namespace: &str) -> bool {
+        let keeps = |grant: &GrantId| self.kept.contains(grant) || self.unfinished.contains(&(grant, namespace));
+        made_for.among(&self.known).into_iter().any(keeps)
+    }
 }
 
 /// Grants with an object that is not known to be as it should be, with the object's namespace.

@@ -1,11 +1,17 @@
 //! Which objects are made and put right.
 
-use super::{Delivery, Observed, Owner, Scene, Withdrawal};
-use crate::evaluation::{
-    Evaluation,
-    object::{DesiredObject, ObjectContent, ObjectData, ObjectKey, Wish},
+use super::{Delivery, Observed, Owner, Scene, Withdrawal, known};
+use crate::{
+    core::grant::GrantId,
+    evaluation::{
+        Evaluation,
+        object::{DesiredObject, ObjectContent, ObjectData, ObjectKey, Wish},
+    },
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 pub use crate::render::output::MAX_DATA_BYTES;
 
@@ -52,6 +58,10 @@ pub struct Writes {
 #[must_use]
 pub fn writes(evaluation: &Evaluation, owner: &Owner, scene: &Scene) -> Writes {
     let summary_is_kept = lacks_a_grant(owner, scene);
+    let known = if evaluation.kept.is_empty() { BTreeSet::new() } else { known(evaluation) };
+    let is_kept_for_another = |key: &ObjectKey, desired: &DesiredObject| {
+        is_kept_for_another(evaluation, &known, desired, scene.observed.get(key))
+    };
     let mut writes = Writes::default();
     for (key, desired) in &evaluation.objects {
         let decision = match &desired.wish {
@@ -59,7 +69,7 @@ pub fn writes(evaluation: &Evaluation, owner: &Owner, scene: &Scene) -> Writes {
             Wish::Refuse(bytes) => Err(Delivery::TooLarge(*bytes)),
             Wish::Write(_) if scene.contested.contains(key) => Err(Delivery::Contested),
             Wish::Write(_) if desired.grant.is_none() && summary_is_kept => Err(Delivery::Kept),
-            Wish::Write(_) if is_kept_for_another(evaluation, desired, scene.observed.get(key)) => Err(Delivery::Kept),
+            Wish::Write(_) if is_kept_for_another(key, desired) => Err(Delivery::Kept),
             Wish::Write(content) => decide(key, content, owner, scene).map(|change| (change, content)),
         };
         match decision {
@@ -71,16 +81,22 @@ pub fn writes(evaluation: &Evaluation, owner: &Owner, scene: &Scene) -> Writes {
 }
 
 /// Whether what stands there stays as it is for a grant that may not be able to say now that it is its.
-fn is_kept_for_another(evaluation: &Evaluation, desired: &DesiredObject, observed: Option<&Arc<Observed>>) -> bool {
-    let holder = observed.and_then(|observed| observed.instance.as_ref());
-    holder.is_some_and(|holder| desired.grant.as_ref() != Some(holder) && evaluation.kept.contains(holder))
+fn is_kept_for_another(
+    evaluation: &Evaluation,
+    known: &BTreeSet<&GrantId>,
+    desired: &DesiredObject,
+    observed: Option<&Arc<Observed>>,
+) -> bool {
+    let Some(made_for) = observed.and_then(|observed| observed.made_for.as_ref()) else { return false };
+    let is_another = |holder: &&GrantId| desired.grant.as_ref() != Some(*holder) && evaluation.kept.contains(*holder);
+    made_for.among(known).iter().any(is_another)
 }
 
 /// Whether something is delivered for a grant that can't be read. A summary that leaves it out would be wrong.
 fn lacks_a_grant(owner: &Owner, scene: &Scene) -> bool {
     !scene.unreadable.is_empty()
         && scene.observed.values().any(|observed| {
-            observed.is_of(owner) && observed.instance.as_ref().is_some_and(|id| scene.unreadable.contains(id))
+            observed.is_of(owner) && observed.source().is_some_and(|source| scene.unreadable.contains(source))
         })
 }
 

@@ -63,7 +63,7 @@ mod tests {
     use super::definition_status;
     use crate::{
         api::{ConditionStatus, EntitlementDefinition, entitlement_definition::InstanceCounts},
-        core::{grant::GrantId, problem::Problem},
+        core::{problem::Problem, source::SourceId},
         evaluation::{
             catalogue::{CatalogueEntry, CompiledDefinition, Present, Source},
             status::grants::{
@@ -135,7 +135,7 @@ mod tests {
         let message_of = |names: &[&str]| {
             let mut invalid = InvalidGrants::default();
             for name in names {
-                invalid.add(&GrantId::new("entitlements", name));
+                invalid.add(&SourceId::instance("entitlements", name));
             }
             let counts = InstanceCounts { total: 9, active: 9, invalid: invalid.count };
             let status = definition_status(&definition, &entry(), counts, KnownGrants::Counted(&invalid), now());

@@ -33,7 +33,7 @@ mod tests {
     use super::facet_status;
     use crate::{
         api::{Condition, ConditionStatus, FacetDefinition, FacetDefinitionSpec},
-        core::grant::GrantId,
+        core::source::SourceId,
         evaluation::status::grants::{
             InvalidGrants, KnownGrants,
             tests::{all_valid, now, ready},
@@ -74,7 +74,7 @@ mod tests {
         .unwrap();
         assert_eq!(facet_status(&facet, KnownGrants::Unsettled, now()).conditions.len(), 1);
         let mut invalid = InvalidGrants::default();
-        invalid.add(&GrantId::new("entitlements", "a"));
+        invalid.add(&SourceId::instance("entitlements", "a"));
         let counted = facet_status(&facet, KnownGrants::Counted(&invalid), now());
         facet.status = Some(counted.clone());
         assert_eq!(facet_status(&facet, KnownGrants::Unsettled, now()), counted);

@@ -1,6 +1,6 @@
 //! What the statuses of the catalogue say of its grants: whether these state what is valid.
 
-use crate::{api::conditions::FACETS_VALID, core::grant::GrantId, evaluation::conditions::Conditions};
+use crate::{api::conditions::FACETS_VALID, core::source::SourceId, evaluation::conditions::Conditions};
 
 /// Grants that a message names.
 const MAX_NAMED: usize = 3;
@@ -11,20 +11,20 @@ pub struct InvalidGrants {
     /// How many there are.
     pub count: u64,
     /// The first of them, as many as a message names.
-    named: Vec<GrantId>,
+    named: Vec<SourceId>,
 }
 
 impl InvalidGrants {
     /// So many, of which these come first.
-    pub fn counted<'a>(count: u64, grants: impl Iterator<Item = &'a GrantId>) -> Self {
-        Self { count, named: grants.take(MAX_NAMED).cloned().collect() }
+    pub fn counted<'a>(count: u64, sources: impl Iterator<Item = &'a SourceId>) -> Self {
+        Self { count, named: sources.take(MAX_NAMED).cloned().collect() }
     }
 
     /// One more; those that come first are named.
-    pub fn add(&mut self, grant: &GrantId) {
+    pub fn add(&mut self, source: &SourceId) {
         self.count += 1;
         if self.named.len() < MAX_NAMED {
-            self.named.push(grant.clone());
+            self.named.push(source.clone());
         }
     }
 

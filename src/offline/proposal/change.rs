@@ -5,8 +5,9 @@ use crate::{
     api::{EntitlementInstanceStatus, REASON, entitlement_instance::State},
     core::{
         calendar::{Bound, Instant, Moment, Nominal, Tz, parse_instant, parse_zone},
-        grant::{Amendment, Grant, GrantId},
+        grant::{Amendment, Grant},
         schema::merge,
+        source::SourceId,
     },
     offline::Inventory,
 };
@@ -71,7 +72,7 @@ impl Inventory {
     /// Where it cannot be, or is not clear.
     pub fn propose_change(
         &self,
-        id: &GrantId,
+        id: &SourceId,
         object: &Value,
         status: &EntitlementInstanceStatus,
         request: &ChangeRequest,

@@ -7,8 +7,8 @@ use crate::{
         calendar::{Instant, Tz, parse_zone},
         definition::Definition,
         facets::joined,
-        grant::GrantId,
         schema::{Schema, wording::closest},
+        source::SourceId,
     },
     offline::Inventory,
 };
@@ -81,7 +81,7 @@ impl Inventory {
     }
 
     fn name_of(&self, request: &GrantRequest, namespace: &str) -> Result<String, Unclear> {
-        let is_taken = |name: &str| self.grants.contains_key(&GrantId::new(namespace, name));
+        let is_taken = |name: &str| self.grants.contains_key(&SourceId::instance(namespace, name));
         match &request.name {
             Some(name) if is_taken(name) => Err(Unclear::Impossible(format!(
                 "there is a grant {namespace}/{name} already, and none is overwritten: give another --name, or leave it out"

@@ -6,7 +6,7 @@ use crate::{
     api::{AmountField, REASON},
     core::{
         calendar::{Instant, parse_instant},
-        grant::GrantId,
+        source::SourceId,
     },
     evaluation::Limits,
     offline::{EntitlementKind, Inventory, Status, Subject},
@@ -231,7 +231,7 @@ fn a_name_that_is_taken_is_never_overwritten() {
 fn changed(spec: Value, change: Change, reason: Option<&str>) -> Result<Proposal, Unclear> {
     let object = instance(spec);
     let inventory = inventory(std::slice::from_ref(&object));
-    let id = GrantId::new("entitlements", "acme-seats");
+    let id = SourceId::instance("entitlements", "acme-seats");
     let survey = inventory.survey(now());
     let Status::Instance(status) = &survey.statuses[&Subject::instance(&id)] else { panic!() };
     let request = ChangeRequest { change, reason: reason.map(str::to_owned) };
@@ -355,7 +355,7 @@ fn annotated(annotations: Value, is_suspended: bool, change: Change, reason: Opt
     let mut object = instance(json!({"suspended": is_suspended}));
     object["metadata"]["annotations"] = annotations;
     let inventory = inventory(std::slice::from_ref(&object));
-    let id = GrantId::new("entitlements", "acme-seats");
+    let id = SourceId::instance("entitlements", "acme-seats");
     let survey = inventory.survey(now());
     let Status::Instance(status) = &survey.statuses[&Subject::instance(&id)] else { panic!() };
     let request = ChangeRequest { change, reason: reason.map(str::to_owned) };
@@ -407,7 +407,7 @@ fn a_suspended_organization_is_told_where_a_grant_is_resumed() {
             "metadata": {"name": "acme"}, "spec": {"namespaces": ["acme"], "suspended": true},
         });
         inventory.add(EntitlementKind::Organization, &organization).unwrap();
-        let id = GrantId::new("entitlements", "acme-seats");
+        let id = SourceId::instance("entitlements", "acme-seats");
         let survey = inventory.survey(now());
         let Status::Instance(status) = &survey.statuses[&Subject::instance(&id)] else { panic!() };
         let request = ChangeRequest { change: Change::Resume, reason: None };

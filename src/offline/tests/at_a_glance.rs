@@ -5,7 +5,7 @@ use crate::{
     api::Phase,
     core::{
         calendar::{Instant, parse_instant},
-        grant::GrantId,
+        source::SourceId,
     },
     evaluation::evaluate,
     offline::{Inventory, Status, Subject},
@@ -39,7 +39,7 @@ fn noon() -> Instant {
 /// The phase, amount and `until` of a grant of which `spec` and `status` say more, as of noon in UTC of 2026-07-01.
 fn glance(spec: &Value, status: &Value) -> (Phase, Option<String>, Option<String>) {
     let survey = told(spec, status).survey(noon());
-    let id = GrantId::new("entitlements", "a");
+    let id = SourceId::instance("entitlements", "a");
     let Status::Instance(status) = &survey.statuses[&Subject::instance(&id)] else { panic!() };
     (status.phase.unwrap(), status.amount.clone(), status.until.clone())
 }
@@ -144,7 +144,7 @@ fn a_notice_tells_until_when(#[case] end: &str, #[case] expected: &str) {
 #[case::suspended(json!({"suspended": true}), "the grant is suspended (its spec.suspended is true)")]
 fn conditions_tell_until_when(#[case] spec: Value, #[case] expected: &str) {
     let survey = told(&spec, &Value::Null).survey(noon());
-    let status = &survey.statuses[&Subject::instance(&GrantId::new("entitlements", "a"))];
+    let status = &survey.statuses[&Subject::instance(&SourceId::instance("entitlements", "a"))];
     for type_ in ["Entitled", "Ready"] {
         assert_eq!(status.condition(type_).unwrap().message, expected);
     }

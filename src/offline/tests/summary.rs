@@ -8,7 +8,7 @@ use crate::{
     api::{EntitlementInstance, entitlement_definition::OutputKind, organization::Flags},
     core::{
         calendar::{Instant, format_instant, parse_instant},
-        grant::GrantId,
+        source::SourceId,
     },
     evaluation::object::{ObjectData, ObjectKey},
     offline::{Inventory, Status, Subject, Survey},
@@ -97,14 +97,14 @@ impl Told {
 }
 
 /// What the operator makes of the grants at a moment, whose only memory are the statuses; these are written.
-fn survey(definition_spec: &Value, grants: &[Told], statuses: &mut BTreeMap<GrantId, Value>, now: Instant) -> Survey {
+fn survey(definition_spec: &Value, grants: &[Told], statuses: &mut BTreeMap<SourceId, Value>, now: Instant) -> Survey {
     let mut inventory = Inventory::new(super::now(), "entitlement-operator");
     let mut acme = organization("acme", &["acme"], &json!({}));
     acme.spec.summary.sources = true;
     inventory.add_organization(acme);
     inventory.add_definition(definition("d", definition_spec));
     for (index, told) in grants.iter().enumerate() {
-        let id = GrantId::new("entitlements", &format!("g{index}"));
+        let id = SourceId::instance("entitlements", &format!("g{index}"));
         let metadata =
             json!({"namespace": "entitlements", "name": id.name, "creationTimestamp": format_instant(hour(-9))});
         let object = json!({"metadata": metadata, "spec": told.spec(index), "status": statuses.get(&id)});
@@ -112,7 +112,7 @@ fn survey(definition_spec: &Value, grants: &[Told], statuses: &mut BTreeMap<Gran
     }
     let survey = inventory.survey(now);
     for index in 0..grants.len() {
-        let id = GrantId::new("entitlements", &format!("g{index}"));
+        let id = SourceId::instance("entitlements", &format!("g{index}"));
         let Status::Instance(status) = &survey.statuses[&Subject::instance(&id)] else { panic!() };
         statuses.insert(id, serde_json::to_value(status).unwrap());
     }

@@ -2,7 +2,7 @@
 
 use super::{Inventory, definition, instance, inventory, now, organization};
 use crate::{
-    core::{grant::GrantId, secret::Secret},
+    core::{secret::Secret, source::SourceId},
     evaluation::{Evaluation, evaluate_within, object::Wish},
     offline::{Status, Subject},
     render::work::{Budget, MAX_OF_GRANT},
@@ -39,7 +39,7 @@ fn with_secret(kinds: &[(&str, Value)], value: &str) -> Inventory {
 /// All that is said of the grant.
 fn said(inventory: &Inventory) -> String {
     let Status::Instance(status) =
-        &inventory.survey(now()).statuses[&Subject::instance(&GrantId::new("entitlements", "a"))]
+        &inventory.survey(now()).statuses[&Subject::instance(&SourceId::instance("entitlements", "a"))]
     else {
         panic!("it is an instance");
     };
@@ -161,7 +161,7 @@ fn what_is_too_much_for_one_evaluation_is_gone_on_with_in_the_next() {
         let evaluation = evaluate_within(snapshot, now(), resume.as_ref(), Budget::of(50_000));
         let filled = written(&evaluation);
         for outcome in &evaluation.grants {
-            let is_filled = filled.contains(&*outcome.id.name);
+            let is_filled = filled.contains(&*outcome.id.source.name);
             assert_eq!(outcome.hindered.as_ref().map(|(reason, _)| *reason), (!is_filled).then_some("Deferred"));
             assert_eq!(evaluation.kept.contains(&outcome.id), !is_filled);
             assert_eq!(outcome.desired, 1);

@@ -72,7 +72,7 @@ fn inventory(statuses: &BTreeMap<&str, Value>) -> Inventory {
 fn written(inventory: &Inventory, now: Instant) -> BTreeMap<&'static str, Value> {
     let survey = inventory.survey(now);
     let status = |name: &'static str| {
-        let subject = Subject::instance(&crate::core::grant::GrantId::new("entitlements", name));
+        let subject = Subject::instance(&crate::core::source::SourceId::instance("entitlements", name));
         (name, survey.statuses[&subject].to_json().unwrap())
     };
     grants().into_keys().map(status).collect()
@@ -86,7 +86,7 @@ fn every_step_is_what_the_operator_would_do_then() {
     for step in &timeline.steps {
         statuses = written(&inventory(&statuses), step.at);
         for change in &step.grants {
-            let name = *statuses.keys().find(|name| **name == &*change.grant.name).unwrap();
+            let name = *statuses.keys().find(|name| **name == &*change.grant.source.name).unwrap();
             told.insert(name, change.after.phase);
             let status = &statuses[name];
             assert_eq!(status["phase"], change.after.phase.as_str(), "{name} at {}", step.at);
@@ -115,7 +115,7 @@ fn told(timeline: &Timeline) -> Vec<String> {
             };
             let notices: Vec<String> = change.notices.iter().map(|notice| format!(" -{}", notice.before)).collect();
             let amendments: Vec<String> = change.amendments.iter().map(|name| format!(" {name}")).collect();
-            format!("{}{phases}{}{}", change.grant.name, amendments.concat(), notices.concat())
+            format!("{}{phases}{}{}", change.grant.source.name, amendments.concat(), notices.concat())
         });
         let held = step.holdings.values().map(|(_, after)| {
             let amount = after.amount.as_deref().filter(|_| after.entitled);
@@ -273,7 +273,7 @@ fn the_first_step_is_the_next_transition() {
     let survey = inventory.survey(from());
     for (subject, status) in &survey.statuses {
         let Status::Instance(status) = status else { continue };
-        let of_grant = |change: &&crate::offline::GrantChange| *change.grant.name == *subject.name;
+        let of_grant = |change: &&crate::offline::GrantChange| *change.grant.source.name == *subject.name;
         let first = timeline.steps.iter().find_map(|step| {
             let change = step.grants.iter().find(of_grant)?;
             (change.notices.is_empty()).then(|| (format_instant(step.at), change.after.phase))

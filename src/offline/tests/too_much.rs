@@ -3,7 +3,7 @@
 use super::{Inventory, cluster_scoped, definition, instance, inventory, now, objects, organization, ready};
 use crate::{
     api::ConditionStatus,
-    core::grant::GrantId,
+    core::source::SourceId,
     evaluation::Limits,
     offline::{EntitlementKind, Status, Subject, Survey},
 };
@@ -38,7 +38,7 @@ fn with(namespaces: usize, grants: &[(&str, usize)]) -> Inventory {
 }
 
 fn of(survey: &Survey, name: &str) -> (ConditionStatus, String) {
-    ready(survey, &Subject::instance(&GrantId::new("entitlements", name)))
+    ready(survey, &Subject::instance(&SourceId::instance("entitlements", name)))
 }
 
 fn too_much() -> (ConditionStatus, String) {
@@ -64,7 +64,8 @@ fn the_summary_and_the_older_grants_go_first() {
         ["b-third", "d-oldest", "entitlements"].iter().map(|name| format!("ConfigMap n0/{name} of acme")).collect();
     let of_first: Vec<String> = objects(&survey).into_iter().filter(|object| object.contains("n0/")).collect();
     assert_eq!(of_first, written);
-    let Status::Instance(status) = &survey.statuses[&Subject::instance(&GrantId::new("entitlements", "c-second"))]
+    let Status::Instance(status) =
+        &survey.statuses[&Subject::instance(&SourceId::instance("entitlements", "c-second"))]
     else {
         panic!()
     };

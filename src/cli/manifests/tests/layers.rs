@@ -3,7 +3,7 @@
 
 use super::{findings, options, read_text};
 use crate::{
-    core::grant::GrantId,
+    core::source::SourceId,
     offline::{EntitlementKind, Status, Subject},
 };
 use serde_json::{Value, json};
@@ -50,7 +50,7 @@ fn spec(more: Value) -> Value {
 }
 
 fn subject() -> Subject {
-    Subject::instance(&GrantId::new("entitlements", "a"))
+    Subject::instance(&SourceId::instance("entitlements", "a"))
 }
 
 #[test]

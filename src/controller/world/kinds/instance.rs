@@ -8,14 +8,14 @@ use crate::{
         work::WorkItem,
         world::{World, kept::WholeInstance, store::Reading},
     },
-    core::grant::GrantId,
+    core::source::SourceId,
 };
 use kube::{Api, Client, runtime::watcher::Event};
 use std::borrow::Cow;
 
 impl WatchedKind for EntitlementInstance {
     type Object = Guarded<Self>;
-    type State = Reading<GrantId, WholeInstance>;
+    type State = Reading<SourceId, WholeInstance>;
 
     fn api(client: Client, _namespace: &str) -> Api<Self::Object> {
         Api::all(client)
@@ -62,7 +62,7 @@ impl WatchedKind for EntitlementInstance {
 }
 
 impl World {
-    fn observe_whole_instance(&mut self, instance: Reading<GrantId, WholeInstance>) {
+    fn observe_whole_instance(&mut self, instance: Reading<SourceId, WholeInstance>) {
         if let Some(change) = self.put_instance(instance) {
             self.changed_grants(change);
         }

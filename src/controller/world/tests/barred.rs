@@ -7,10 +7,7 @@ use crate::{
         guarded::Guarded,
         world::{NotReady, Served, WorkItem, World},
     },
-    core::{
-        calendar::Instant,
-        grant::{Grant, GrantId},
-    },
+    core::{calendar::Instant, grant::Grant, source::SourceId},
     evaluation::{Limits, evaluate},
 };
 use kube::runtime::watcher::Event;
@@ -27,8 +24,8 @@ fn elsewhere(name: &str, version: u64) -> Value {
     instance
 }
 
-fn id(name: &str) -> GrantId {
-    GrantId::new("elsewhere", name)
+fn id(name: &str) -> SourceId {
+    SourceId::instance("elsewhere", name)
 }
 
 /// `acme`, which lets instances of these namespaces name it.

@@ -2,7 +2,7 @@ use super::{apply, definition, entry, facet, instance, metadata, organization, r
 use crate::{
     api::{EntitlementInstance, Organization},
     controller::world::{NotReady, Reference, Served, World},
-    core::grant::{Grant, GrantId},
+    core::{grant::Grant, source::SourceId},
 };
 use kube::runtime::watcher::Event;
 use serde_json::{Value, json};
@@ -17,8 +17,8 @@ fn serving() -> World {
 fn names(world: &World, id: &str, grant: Option<Value>) -> Vec<String> {
     let grant = grant.map(|object| Grant::read(&read::<EntitlementInstance>(object)));
     let candidate =
-        world.with_grant(&"acme".into(), &"backup".into(), &GrantId::new("entitlements", id), grant).unwrap();
-    candidate.snapshot().grants.iter().map(|grant| format!("{}: {}", grant.id.name, grant.priority)).collect()
+        world.with_grant(&"acme".into(), &"backup".into(), &SourceId::instance("entitlements", id), grant).unwrap();
+    candidate.snapshot().grants.iter().map(|grant| format!("{}: {}", grant.id.source.name, grant.priority)).collect()
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn nothing_is_told_before_a_definition_is_read() {
     world.observe_definition(Event::Apply(definition("backup", "f", 1)));
     let grant = Grant::read(&read::<EntitlementInstance>(instance("a", "acme", 1, Value::Null)));
     let told = |world: &World| {
-        world.with_grant(&"acme".into(), &"backup".into(), &grant.id.clone(), Some(grant.clone())).map(drop)
+        world.with_grant(&"acme".into(), &"backup".into(), &grant.id.source.clone(), Some(grant.clone())).map(drop)
     };
     assert_eq!(told(&world), Err(NotReady::Waits));
     let version = world.definition(&"backup".into()).0.version;
@@ -61,8 +61,8 @@ fn the_state_of_what_is_named_is_known() {
     assert!(known(Reference::Organization("acme".into())) && !known(Reference::Organization("other".into())));
     assert!(known(Reference::Facet("f".into())) && !known(Reference::Facet("g".into())));
     assert!(!known(Reference::Definition("other".into())));
-    assert!(known(Reference::Grant(GrantId::new("entitlements", "a"))));
-    assert!(!known(Reference::Grant(GrantId::new("entitlements", "b"))));
+    assert!(known(Reference::Grant(SourceId::instance("entitlements", "a"))));
+    assert!(!known(Reference::Grant(SourceId::instance("entitlements", "b"))));
 }
 
 /// Whose the namespaces are with the organization `new`, which lists them.

@@ -8,7 +8,7 @@ use crate::controller::guarded::Guarded;
 use crate::{
     api::EntitlementInstance,
     controller::world::{NotReady, Served, World},
-    core::{grant::GrantId, namespace::NamespaceFacts},
+    core::{namespace::NamespaceFacts, source::SourceId},
 };
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{api::PartialObjectMeta, runtime::watcher::Event};
@@ -139,7 +139,7 @@ fn an_unreadable_instance_is_known_by_name_or_by_its_last_state() {
     world.observe_instance(Event::Apply(unreadable("b", 4)));
     let view = world.view(&"acme".into()).unwrap();
     assert_eq!(view.snapshot.grants.len(), 1);
-    assert_eq!(view.scene.unreadable, Arc::new([GrantId::new("entitlements", "b")].into()));
+    assert_eq!(view.scene.unreadable, Arc::new([SourceId::instance("entitlements", "b")].into()));
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn outputs_are_found_by_their_label() {
     assert_eq!(names(&world, "acme"), ["a"]);
     let view = world.view(&"acme".into()).unwrap();
     let observed = view.scene.observed.values().next().unwrap();
-    assert_eq!((observed.instance.as_ref().unwrap().to_string().as_str(), observed.keys.len()), ("entitlements/a", 1));
+    assert_eq!((observed.source().unwrap().to_string().as_str(), observed.keys.len()), ("entitlements/a", 1));
     world.observe_output(Event::Delete(output("a", "acme", 4)));
     assert_eq!(names(&world, "acme"), Vec::<String>::new());
 }

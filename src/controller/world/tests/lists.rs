@@ -12,7 +12,7 @@ use crate::{
         guarded::Guarded,
         world::{NotReady, World},
     },
-    core::grant::GrantId,
+    core::source::SourceId,
     evaluation::object::ObjectKey,
 };
 use k8s_openapi::api::{
@@ -85,8 +85,9 @@ fn an_instance(#[case] was_readable: bool) {
     world.observe_instance(Event::Apply(object.clone()));
     let is_known = |world: &mut World| {
         let view = world.view(&"acme".into()).unwrap();
-        let is_there = view.snapshot.grants.iter().any(|grant| &*grant.id.name == "a");
-        let is_unreadable = view.scene.unreadable == std::sync::Arc::new([GrantId::new("entitlements", "a")].into());
+        let is_there = view.snapshot.grants.iter().any(|grant| &*grant.id.source.name == "a");
+        let is_unreadable =
+            view.scene.unreadable == std::sync::Arc::new([SourceId::instance("entitlements", "a")].into());
         if was_readable { is_there && !is_unreadable } else { is_unreadable && !is_there }
     };
     let other: Guarded<EntitlementInstance> = read(instance("b", "globex", 2, Value::Null));

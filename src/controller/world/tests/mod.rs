@@ -15,7 +15,7 @@ use super::{
 use crate::{
     api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization},
     controller::{guarded::Guarded, output::OutputObject},
-    core::grant::GrantId,
+    core::source::SourceId,
     evaluation::{
         Limits,
         catalogue::{CatalogueEntry, CompiledDefinition, Source},
@@ -66,12 +66,12 @@ impl World {
 }
 
 /// The answer to a write of an instance's status.
-pub fn as_written(instance: Value) -> Reading<GrantId, WholeInstance> {
+pub fn as_written(instance: Value) -> Reading<SourceId, WholeInstance> {
     WholeInstance::read(&read(instance))
 }
 
 /// The answer to a request for an instance.
-pub fn fetched(instance: Value) -> News<Reading<GrantId, WholeInstance>> {
+pub fn fetched(instance: Value) -> News<Reading<SourceId, WholeInstance>> {
     EntitlementInstance::read(Event::Apply(read(instance)))
 }
 

@@ -78,7 +78,7 @@ fn origin() -> Origin {
     Origin {
         uid: "uid-config".into(),
         controller: "uid-acme".into(),
-        instance: Some(crate::core::grant::GrantId::new("entitlements", "a")),
+        source: Some(crate::core::source::SourceId::instance("entitlements", "a")),
         fate: Fate::Delete,
     }
 }

@@ -12,7 +12,7 @@ fn grouped(renewals: &[(&str, &str)], unique: bool) -> Vec<Vec<String>> {
     }
     let grants = world.grants();
     let plain: Vec<&Grant> = grants.iter().collect();
-    let name = |index: usize| plain[index].id.name.to_string();
+    let name = |index: usize| plain[index].id.source.name.to_string();
     groups(&plain, unique).into_iter().map(|group| group.into_iter().map(name).collect()).collect()
 }
 

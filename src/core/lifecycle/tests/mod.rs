@@ -68,7 +68,7 @@ impl World {
     fn case<'a>(&self, grant: &'a Grant) -> Case<'a> {
         let duration = |text: &Option<String>| text.as_deref().map(|text| text.parse::<CalendarDuration>().unwrap());
         let zone = parse_zone(&self.zone).ok();
-        let barred = self.barred.filter(|(namespace, _)| *namespace == &*grant.id.namespace);
+        let barred = self.barred.filter(|(namespace, _)| *namespace == &*grant.id.source.namespace);
         let amendments_zone = grant.accepted.as_ref().map(|accepted| accepted.zone).or(zone);
         let fault =
             |_: usize, amendment: &Amendment| amendment.facets.as_ref().map(|_| "facets do not validate".to_owned());
@@ -107,7 +107,7 @@ impl World {
             .zip(&grants)
             .zip(&outlook.changes)
             .map(|((verdict, grant), change)| {
-                let renewed_by = verdict.renewed_by.map(|index| grants[index].id.name.to_string());
+                let renewed_by = verdict.renewed_by.map(|index| grants[index].id.source.name.to_string());
                 row(grant, verdict, renewed_by, change.map(|change| (change.at, change.phase)))
             })
             .collect();
@@ -157,7 +157,7 @@ fn row(grant: &Grant, verdict: &Verdict, renewed_by: Option<String>, next: Optio
         .collect();
     amendments.sort_by(|one, other| one.0.cmp(&other.0));
     Row {
-        name: grant.id.name.to_string(),
+        name: grant.id.source.name.to_string(),
         phase: verdict.phase,
         reason: verdict.refusal.as_ref().map(|refusal| refusal.reason),
         message: verdict.refusal.as_ref().map(|refusal| refusal.message.clone()).unwrap_or_default(),

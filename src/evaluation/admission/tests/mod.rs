@@ -10,8 +10,9 @@ use crate::{
     api::{EntitlementDefinition, EntitlementInstance, Organization},
     core::{
         calendar::{Instant, parse_instant},
-        grant::{Grant, GrantId},
+        grant::Grant,
         namespace::NamespaceFacts,
+        source::SourceId,
     },
     evaluation::{
         Limits, Snapshot,
@@ -76,8 +77,8 @@ fn instance(name: &str, spec: &Value) -> EntitlementInstance {
     .unwrap()
 }
 
-fn id(name: &str) -> GrantId {
-    GrantId::new("entitlements", name)
+fn id(name: &str) -> SourceId {
+    SourceId::instance("entitlements", name)
 }
 
 /// Organization `acme` with its namespace and the definitions `seats` and `pool`, of which it may hold several.

@@ -4,11 +4,11 @@
 use super::{grant, key, texts};
 use crate::{
     api::entitlement_definition::OnEnd,
-    core::grant::GrantId,
+    core::{grant::GrantId, source::SourceKind},
     evaluation::{
         Evaluation,
         object::{
-            DesiredObject, IN_FORCE, INSTANCE, MANAGED_BY, MANAGER, ON_END, ORGANIZATION, OVER, ObjectContent,
+            Attribution, DesiredObject, IN_FORCE, MANAGED_BY, MANAGER, ON_END, ORGANIZATION, OVER, ObjectContent,
             ObjectData, ObjectKey, RETAIN, Wish,
         },
         plan::{
@@ -256,7 +256,7 @@ impl Object {
             version: self.version,
             organization: Observed::organization_in(&self.labels).map(Into::into),
             controller: self.controller.as_deref().map(Into::into),
-            instance: Observed::instance_in(&self.annotations),
+            made_for: Attribution::of(Some(&self.labels), Some(&self.annotations), |_| true),
             fate: Fate::of(Some(&self.labels), Some(&self.annotations), |key| {
                 key != IN_FORCE || !self.is_labelled_by_hand
             }),
@@ -294,7 +294,7 @@ fn id(organization: usize, wanted: &Wanted) -> GrantId {
 
 fn content(organization: usize, wanted: &Wanted) -> ObjectContent {
     let mut annotations = Pairs::new();
-    annotations.insert(INSTANCE.to_owned(), id(organization, wanted).to_string());
+    annotations.insert(SourceKind::Instance.annotation().to_owned(), id(organization, wanted).to_string());
     if wanted.lasts {
         annotations.insert(ON_END.to_owned(), RETAIN.to_owned());
     }

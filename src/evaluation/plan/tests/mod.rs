@@ -12,7 +12,7 @@ use crate::{
     core::{grant::GrantId, secret::Secret},
     evaluation::{
         Evaluation, GrantOutcome,
-        object::{DesiredObject, ObjectContent, ObjectData, ObjectKey, SecretData, Wish},
+        object::{Attribution, DesiredObject, ObjectContent, ObjectData, ObjectKey, SecretData, Wish},
     },
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -32,7 +32,13 @@ pub fn key(namespace: &str, name: &str) -> ObjectKey {
 }
 
 pub fn grant(name: &str) -> GrantId {
-    GrantId::new("entitlements", name)
+    GrantId::of_instance("entitlements", name, "seats")
+}
+
+/// What an object says that was made for the grant.
+pub fn made_for(name: &str) -> Attribution {
+    let GrantId { source, definition } = grant(name);
+    Attribution { source, definition: Some(definition) }
 }
 
 pub fn texts(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -61,7 +67,7 @@ pub fn kept(name: &str) -> DesiredObject {
 }
 
 /// As the operator made it for that grant of `acme`, with that content.
-pub fn made(instance: Option<&str>, content: &ObjectContent) -> Observed {
+pub fn made(grant: Option<&str>, content: &ObjectContent) -> Observed {
     let keys: Vec<Box<str>> = match &content.data {
         ObjectData::ConfigMap(data) => data.keys().map(|key| key.as_str().into()).collect(),
         ObjectData::Secret(data) => data.values.keys().map(|key| key.as_str().into()).collect(),
@@ -71,7 +77,7 @@ pub fn made(instance: Option<&str>, content: &ObjectContent) -> Observed {
         version: 7,
         organization: Some("acme".into()),
         controller: Some("uid-acme".into()),
-        instance: instance.map(grant),
+        made_for: grant.map(made_for),
         fate: Fate::Delete,
         naming: Naming::Itself,
         authorship: Authorship::Whole,

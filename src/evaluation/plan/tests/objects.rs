@@ -1,6 +1,8 @@
 //! Which objects are made, put right and deleted.
 
-use super::{content, evaluation, grant, kept, key, made, marks, other_data, owner, scene, secret, texts, wanted};
+use super::{
+    content, evaluation, grant, kept, key, made, made_for, marks, other_data, owner, scene, secret, texts, wanted,
+};
 use crate::{
     api::entitlement_definition::OutputKind,
     evaluation::{
@@ -142,7 +144,7 @@ fn what_is_being_deleted_is_told_with_what_holds_it() {
     let held = Observed { is_terminating: true, finalizer: Some("a.b/c".into()), ..made(Some("g"), &content(&[])) };
     let scene = scene([(key("one", "config"), held.clone()), (key("elsewhere", "config"), held)]);
     let message = "ConfigMap one/config: it is being deleted, and the finalizer a.b/c, which is not the operator's, holds it: remove that";
-    let expected = [Stuck::new(Some(grant("g")), message.to_owned())];
+    let expected = [Stuck::new(Some(made_for("g")), message.to_owned())];
     assert_eq!(pending(&evaluation([]), &owner(), &scene, &BTreeMap::new()), expected);
 }
 
@@ -180,7 +182,7 @@ fn what_others_fight_for_is_neither_written_nor_withdrawn() {
     }
     let scene = contested(Some(there));
     assert_eq!(withdrawals(&evaluation([]), &owner(), &scene, &BTreeMap::new()), []);
-    let expected = [Stuck::contested(Some(grant("g")), &key("one", "config"))];
+    let expected = [Stuck::contested(Some(made_for("g")), &key("one", "config"))];
     assert_eq!(pending(&evaluation([]), &owner(), &scene, &BTreeMap::new()), expected);
 }
 
@@ -293,7 +295,7 @@ fn the_former_name_goes_only_when_the_new_one_is_there(#[case] delivery: Option<
 fn what_was_delivered_for_an_unreadable_grant_stays_and_the_summary_too() {
     let evaluation = evaluation([(key("one", "entitlements"), wanted(None, content(&[("a", "new")])))]);
     let scene = Scene {
-        unreadable: Arc::new([grant("g")].into()),
+        unreadable: Arc::new([grant("g").source].into()),
         ..scene([
             (key("one", "config"), made(Some("g"), &content(&[]))),
             (key("one", "entitlements"), made(None, &content(&[("a", "old")]))),

@@ -1,6 +1,6 @@
 //! What the statuses say of the delivery.
 
-use super::{content, evaluation, grant, kept, key, wanted};
+use super::{content, evaluation, grant, kept, key, made_for, wanted};
 use crate::{
     api::{
         Condition, ConditionStatus, EntitlementInstance, Organization, OrganizationStatus,
@@ -57,7 +57,7 @@ fn snapshot(evaluation: &Evaluation, before: &[Condition]) -> Snapshot {
         offers: Arc::default(),
         name: "acme".into(),
         organization: None,
-        grants: evaluation.grants.iter().map(|outcome| read(&outcome.id.name)).collect(),
+        grants: evaluation.grants.iter().map(|outcome| read(&outcome.id.source.name)).collect(),
         catalogue: BTreeMap::new(),
         secrets: BTreeMap::new(),
         unseen: Arc::default(),
@@ -166,7 +166,7 @@ fn what_could_not_be_withdrawn_shows() {
     let mut evaluation = evaluation([(key("one", "config"), wanted(Some(grant("g")), content(&[])))]);
     evaluation.objects.clear();
     let outcomes =
-        Outcomes { stuck: vec![Stuck::new(Some(grant("g")), "not allowed".to_owned())], ..Outcomes::default() };
+        Outcomes { stuck: vec![Stuck::new(Some(made_for("g")), "not allowed".to_owned())], ..Outcomes::default() };
     let statuses = statuses(&evaluation, &snapshot(&evaluation, &[]), &outcomes, now());
     let delivered = &statuses.grants[0].as_ref().unwrap().conditions[0];
     assert_eq!((delivered.reason.as_str(), delivered.message.as_str()), ("NotWithdrawn", "not allowed"));
@@ -179,7 +179,7 @@ fn what_is_left_of_a_grant_that_is_gone_is_the_organizations() {
     evaluation.organization =
         Some(OrganizationStatus { conditions: vec![holds("Ready")], namespaces, ..OrganizationStatus::default() });
     let outcomes = Outcomes {
-        stuck: vec![Stuck::new(Some(grant("gone")), "held".to_owned())],
+        stuck: vec![Stuck::new(Some(made_for("gone")), "held".to_owned())],
         left: ["one".into()].into(),
         ..Outcomes::default()
     };

@@ -1,12 +1,13 @@
 //! What becomes of objects that outlive their grants.
 
-use super::{content, evaluation, grant, kept, key, made, marks, owner, owner_with_uid, scene, texts, wanted};
+use super::{
+    content, evaluation, grant, kept, key, made, made_for, marks, owner, owner_with_uid, scene, texts, wanted,
+};
 use crate::{
     api::entitlement_definition::OnEnd,
-    core::grant::GrantId,
     evaluation::{
         Evaluation,
-        object::{DesiredObject, IN_FORCE, ON_END, OVER, ObjectKey, RETAIN},
+        object::{Attribution, DesiredObject, IN_FORCE, ON_END, OVER, ObjectKey, RETAIN},
         plan::{Change, Delivery, Fate, Marks, Naming, Observed, Scene, Withdrawal, withdrawals, writes},
     },
 };
@@ -28,10 +29,10 @@ fn at(namespace: &str, observed: Observed) -> Scene {
     scene([(key(namespace, "config"), observed)])
 }
 
-type Plain = (ObjectKey, Option<GrantId>, OnEnd);
+type Plain = (ObjectKey, Option<Attribution>, OnEnd);
 
 fn plain(withdrawals: Vec<Withdrawal>) -> Vec<Plain> {
-    let plain = |one: Withdrawal| (one.key().clone(), one.instance().cloned(), one.on_end());
+    let plain = |one: Withdrawal| (one.key().clone(), one.made_for().cloned(), one.on_end());
     withdrawals.into_iter().map(plain).collect()
 }
 
@@ -40,7 +41,7 @@ fn withdrawn(evaluation: &Evaluation, scene: &Scene) -> Vec<Plain> {
 }
 
 fn retained(namespace: &str) -> Vec<Plain> {
-    vec![(key(namespace, "config"), Some(grant("g")), OnEnd::Retain)]
+    vec![(key(namespace, "config"), Some(made_for("g")), OnEnd::Retain)]
 }
 
 /// `one/config` of a grant in force.
@@ -110,7 +111,7 @@ fn what_may_still_be_in_force_is_not_labelled() {
     let mut of_kept_grant = evaluation([]);
     of_kept_grant.kept = [grant("g")].into();
     assert_eq!(withdrawn(&of_kept_grant, &at("one", lasting())), []);
-    let unreadable = Scene { unreadable: Arc::new([grant("g")].into()), ..at("one", lasting()) };
+    let unreadable = Scene { unreadable: Arc::new([grant("g").source].into()), ..at("one", lasting()) };
     assert_eq!(withdrawn(&evaluation([]), &unreadable), []);
     assert_eq!(withdrawn(&evaluation([(key("one", "config"), kept("g"))]), &at("one", lasting())), []);
 }

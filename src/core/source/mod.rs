@@ -1,0 +1,114 @@
+//! Where grants come from: the objects that have a lifecycle and yield grants.
+//!
+//! Each kind of source has a file here, of pure functions from such an object to its grants, and one entry in the list below.
+//! All that comes after knows grants only.
+
+use std::{fmt, sync::Arc};
+
+/// The list of kinds, in the order of age among sources that are equally old otherwise.
+macro_rules! kinds {
+    ($($(#[cfg($condition:meta)])? $kind:ident: $word:literal, $annotation:literal;)+) => {
+        /// The kinds of sources. The lesser one is the older of two sources that were made at the same moment.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum SourceKind {
+            $(
+                $(#[cfg($condition)])?
+                #[doc = concat!("`", $word, "`")]
+                $kind,
+            )+
+        }
+
+        impl SourceKind {
+            /// All of them, in order.
+            pub const ALL: &[Self] = &[$($(#[cfg($condition)])? Self::$kind,)+];
+
+            /// Its word for people.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $($(#[cfg($condition)])? Self::$kind => $word,)+
+                }
+            }
+
+            /// The annotation by which a delivered object names its source, as `namespace/name`.
+            #[must_use]
+            pub const fn annotation(self) -> &'static str {
+                match self {
+                    $($(#[cfg($condition)])? Self::$kind => $annotation,)+
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    Instance: "Instance", "entitlements.dev/instance";
+}
+
+/// Which source.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceId {
+    /// Its kind.
+    pub kind: SourceKind,
+    /// Its namespace.
+    pub namespace: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+}
+
+impl SourceId {
+    /// The source of that kind, namespace and name.
+    #[must_use]
+    pub fn new(kind: SourceKind, namespace: &str, name: &str) -> Self {
+        Self { kind, namespace: namespace.into(), name: name.into() }
+    }
+
+    /// The instance of that namespace and name.
+    #[must_use]
+    pub fn instance(namespace: &str, name: &str) -> Self {
+        Self::new(SourceKind::Instance, namespace, name)
+    }
+
+    /// The source of that name that has the same kind and namespace.
+    #[must_use]
+    pub fn beside(&self, name: Arc<str>) -> Self {
+        Self { kind: self.kind, namespace: Arc::clone(&self.namespace), name }
+    }
+
+    /// Reads `namespace/name`.
+    #[must_use]
+    pub fn read(kind: SourceKind, text: &str) -> Option<Self> {
+        let (namespace, name) = text.split_once('/')?;
+        Some(Self::new(kind, namespace, name))
+    }
+}
+
+impl fmt::Display for SourceId {
+    /// `namespace/name`
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.namespace, self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SourceId, SourceKind};
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn each_kind_has_an_annotation_and_a_word_of_its_own() {
+        let annotations: BTreeSet<&str> = SourceKind::ALL.iter().map(|kind| kind.annotation()).collect();
+        let words: BTreeSet<&str> = SourceKind::ALL.iter().map(|kind| kind.as_str()).collect();
+        assert_eq!((annotations.len(), words.len()), (SourceKind::ALL.len(), SourceKind::ALL.len()));
+        assert!(SourceKind::ALL.is_sorted());
+    }
+
+    #[test]
+    fn a_source_is_written_and_read_as_namespace_and_name() {
+        let source = SourceId::instance("entitlements", "acme-seats");
+        assert_eq!(source.to_string(), "entitlements/acme-seats");
+        assert_eq!(SourceId::read(SourceKind::Instance, "entitlements/acme-seats"), Some(source.clone()));
+        assert_eq!(SourceId::read(SourceKind::Instance, "acme-seats"), None);
+        assert_eq!(source.beside("next".into()), SourceId::instance("entitlements", "next"));
+    }
+}

@@ -1,8 +1,8 @@
 //! The last guard before a request: its address is made of names.
 //!
-//! The client puts names into URLs as they are, so one such as `here?x=y` or `../../x` would lead elsewhere, with the
-//! operator's rights. Names are checked where they come from ([`crate::core::name`]); what reaches a request otherwise is
-//! refused here, whoever asks.
+//! The client puts names into URLs as they are, so a name such as `here?x=y` or `../../x` would lead elsewhere, with the
+//! operator's rights. Names are checked where they enter ([`crate::core::name`]). A request with any other name is refused
+//! here, whoever makes it.
 
 use crate::core::name::{dns_label, dns_subdomain};
 use http::{Method, Request};

@@ -1,4 +1,4 @@
-//! Who came first.
+//! Which object came first.
 
 use super::calendar::{Instant, parse_instant};
 use crate::api::GRANTED_AT;

@@ -1,9 +1,9 @@
-//! What of a record of acceptance is believed.
+//! Which parts of a record of acceptance are believed.
 //!
-//! More people may write statuses than specs, so a record counts as far as the spec and the catalogue can have given it: a part
-//! that they cannot have given is as though it had never been recorded, and the rest stays. Where that cannot be told, what was
-//! agreed stays agreed, and the record is believed: a catalogue forgets its oldest states, and a grant may come from a backup or
-//! from another cluster.
+//! More people may write statuses than specs. So a record counts as far as the spec and the catalogue can have given it: a part
+//! that they cannot have given counts as never recorded, and the rest stays. If that cannot be told, what was agreed stays
+//! agreed, and the record is believed: a catalogue forgets its oldest states, and a grant may come from a backup or from
+//! another cluster.
 
 use super::{
     acceptance::{Acceptance, Chain},

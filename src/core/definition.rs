@@ -1,4 +1,4 @@
-//! What a definition says of its grants: type, amounts, durations and facets. (What is written downstream is `render`'s.)
+//! What a definition says about its grants: type, amounts, durations, and facets. (Its outputs are `render`'s.)
 
 use super::{
     amount::{Allotment, Amount},

@@ -1,4 +1,4 @@
-//! The facets of grants: layers, precedence, and where each value comes from.
+//! The facets of grants: layers, precedence, and the origin of each value.
 
 use super::{
     definition::{Definition, FacetSet},

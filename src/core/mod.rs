@@ -1,6 +1,6 @@
 //! The rules: what is granted to whom, from when to when, how much, and with which facets.
 //!
-//! Pure: no client, no clock, no I/O, no async. All that can be decided is decided here.
+//! Pure: no client, no clock, no I/O, no async. Everything that can be decided is decided here.
 
 pub mod acceptance;
 pub mod age;

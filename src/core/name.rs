@@ -1,7 +1,7 @@
-//! Names as the API server takes them. Whatever becomes a part of a URL or of an object is checked here first.
+//! Names as the API server takes them. Everything that becomes part of a URL or an object is checked here first.
 //!
-//! The rules are those of `k8s.io/apimachinery/pkg/util/validation`, so that nothing passes here that the API server
-//! refuses, and nothing is refused here that it takes.
+//! The rules are those of `k8s.io/apimachinery/pkg/util/validation`: nothing passes here that the API server would refuse, and
+//! nothing is refused here that it would take.
 
 /// The longest DNS label, name part of a key, and label value.
 const LABEL: usize = 63;

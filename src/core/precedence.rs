@@ -1,4 +1,4 @@
-//! Which grant goes first where several of a definition are in force, and what they come to together.
+//! Which grant goes first if several of a definition are in force, and their total.
 
 use super::{age::Age, amount::Amount, calendar::Instant, definition::Definition};
 use crate::api::entitlement_definition::Aggregation;

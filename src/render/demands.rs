@@ -1,4 +1,4 @@
-//! What Kubernetes demands of the data of a Secret, by its type: `ValidateSecret` of its core API.
+//! What Kubernetes demands of the data of a Secret by its type: `ValidateSecret` of its core API.
 
 use serde_json::{Map, Value};
 use std::fmt;

@@ -1,9 +1,9 @@
 //! What outputs could not do within their limits, remembered.
 //!
-//! An organization is evaluated as a whole, often, and a grant on which a template goes to its limits costs as much as
-//! thousands that do not. It would fail in the same way each time: the same inputs give the same bytes or the same error. So
-//! the error is kept with the inputs' hash, and costs no more than any other grant from the second time on. It still counts
-//! as the work that it was, so that what is left for others is the same each time.
+//! An organization is evaluated as a whole, and often. A grant whose template goes to its limits costs as much as thousands
+//! that do not, and fails in the same way each time: the same inputs give the same bytes or the same error. So the error is
+//! kept with the inputs' hash. From the second time on, such a grant costs no more than any other. The error still counts as
+//! the work that it was, so what is left for others is the same each time.
 
 use super::{
     output::OutputError,

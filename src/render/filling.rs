@@ -1,4 +1,4 @@
-//! What the outputs of a definition are filled with, made ready once for all of them.
+//! What fills the outputs of a definition, prepared once for all of them.
 
 use super::{
     exhaustion::Digest,

@@ -1,11 +1,11 @@
-//! What an organization holds as flagd flag definitions, whose targeting rules know the time: a right starts and ends at its
+//! What an organization holds, as flagd flag definitions. Their targeting rules know the time: a right starts and ends at its
 //! second without a new file.
 //!
 //! | flag | value |
 //! |---|---|
 //! | `<handle>` of a Feature | boolean |
 //! | `<handle>` of a Quantity or Credit | number |
-//! | `<handle>.facets`, where the definition has facets that are not too large | object |
+//! | `<handle>.facets`, if the definition has facets that are not too large | object |
 //!
 //! A handle is a DNS label, which has no dot, so no two flags get one name.
 

@@ -1,6 +1,6 @@
-//! Bytes: what is decided, in the shapes that workloads read.
+//! Bytes: what was decided, in the shapes that workloads read.
 //!
-//! Pure, as `core` is: the same inputs give the same bytes, in which no time of generation stands.
+//! Pure, as `core` is. The same inputs give the same bytes, and the bytes contain no time of generation.
 
 pub mod demands;
 mod exhaustion;

@@ -1,4 +1,4 @@
-//! What templates see of all but the facets.
+//! What templates see, except the facets.
 
 use crate::{api::entitlement_definition::EntitlementType, core::definition::Definition};
 use serde::Serialize;

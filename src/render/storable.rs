@@ -1,4 +1,4 @@
-//! What the API server would refuse of an output whatever it is filled with, so that no definition has it.
+//! What the API server would refuse of an output whatever fills it, so that no definition has it.
 
 use super::{demands, template::Template};
 use crate::{

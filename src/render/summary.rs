@@ -1,4 +1,4 @@
-//! The summary of all that an organization holds, in the shapes that workloads read.
+//! The summary of everything that an organization holds, in the shapes that workloads read.
 
 use super::flags::{Course, Offers, flags};
 use crate::api::{Phase, entitlement_instance::FacetFields};

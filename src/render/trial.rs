@@ -1,8 +1,8 @@
-//! Whether an output can be filled at all, found out with values made from the schemas before any grant needs it.
+//! Whether an output can be filled at all, tried on values made from the schemas before any grant needs it.
 //!
-//! What fails for certain makes the definition invalid. What may depend on the values that a grant states is left to it: a
-//! number that is read from a text, an item of a list that may be longer, a field of which the schema leaves the type or the
-//! names open, or of which no valid value could be made up.
+//! If it fails for certain, the definition is invalid. If the failure may depend on the values that a grant states, it is left
+//! to the grant: a number that is read from a text, an item of a list that may be longer, a field whose type or names the
+//! schema leaves open, or one for which no valid value could be made up.
 
 use super::{
     demands,

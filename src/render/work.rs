@@ -1,7 +1,7 @@
-//! How much work filling outputs may be, counted in the steps of templates and not in time, so that the same inputs always come
-//! to the same end.
+//! How much work it may be to fill outputs. Work is counted in the steps of templates and not in time, so that the same inputs
+//! always come to the same end.
 //!
-//! What reads secret fields is counted apart: else how much was left for the rest would tell of their values.
+//! Work that reads secret fields is counted apart. Otherwise what is left for the rest would tell of their values.
 
 use super::template::FUEL;
 use serde_json::{Map, Value};

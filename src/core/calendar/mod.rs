@@ -1,5 +1,4 @@
-//! The calendar arithmetic of terms: from what a manifest says to moments on the time line, and
-//! back.
+//! The calendar arithmetic of terms: from the text of a manifest to moments on the time line, and back.
 //!
 //! | file | what it knows |
 //! |---|---|
@@ -7,15 +6,15 @@
 //! | `bound` | an instant, or never |
 //! | `moment` | what a user writes: a date or a time |
 //! | `duration` | ISO 8601 durations |
-//! | `zone` | a time zone: its local time at an instant, and which instant a local time means |
-//! | `zone_data` | the time zones by name, and the release that they are of |
+//! | `zone` | a time zone: its local time at an instant, and the instant that a local time means |
+//! | `zone_data` | the time zones by name, and their release |
 //! | `nominal` | a moment that remembers the local value it was given as |
 //! | `arithmetic` | a moment plus or minus a duration, and the length between two |
 //! | `local` | a moment as the clocks of a zone show it, and the last day before one |
 //!
-//! All of it is pure, and no input makes it panic. An [`Instant`] that comes out of here is of
-//! whole seconds and of the years 0000 to 9999, so that RFC 3339 can write it. Nothing allocates
-//! but texts and errors: the arithmetic runs for every grant at every evaluation.
+//! All of it is pure, and no input makes it panic. Every [`Instant`] that it returns has whole seconds and is in the years
+//! 0000 to 9999, so RFC 3339 can write it. Only texts and errors allocate: the arithmetic runs for every grant at every
+//! evaluation.
 
 mod arithmetic;
 mod bound;

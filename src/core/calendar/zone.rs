@@ -1,4 +1,4 @@
-//! A time zone: which local time its clocks show at an instant, and which instant a local time means.
+//! A time zone: the local time that its clocks show at an instant, and the instant that a local time means.
 
 use std::borrow::Cow;
 use std::fmt;

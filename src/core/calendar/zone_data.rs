@@ -1,7 +1,7 @@
-//! The time zone data in use: which zones there are, and of which release of the IANA time zone database they are.
+//! The time zone data in use: the zones, and the release of the IANA time zone database that they come from.
 //!
-//! A release is compiled in. Newer data may be handed in once, before anything is reckoned, and counts from then on for the
-//! whole process; nothing here reads it from anywhere.
+//! A release is compiled in. The shell may hand in newer data once, before anything is computed. It then counts for the whole
+//! process. Nothing here reads data from anywhere.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;

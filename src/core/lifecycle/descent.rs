@@ -1,6 +1,6 @@
-//! What the record of a renewal cannot have taken from the grant that it renews.
+//! Which parts of a renewal's record cannot come from the grant that it renews.
 //!
-//! It can be told only where both are as they were made: a spec that was edited, or that comes from a backup, may have said
+//! This can be told only if both are as they were made: a spec that was edited, or that comes from a backup, may have said
 //! something else when the renewal was accepted. The time zone may have been another then, so nothing is held to the hour.
 
 use super::{Case, settle::Running};

@@ -1,7 +1,7 @@
 //! The next change of each grant by time alone, and the runs of time in which a group is in force.
 //!
-//! Both follow from what was decided for one moment, without deciding again for others: terms, ends and who renews whom do
-//! not change by time alone, and the seat passes from chain to chain in the order of their age (see `seat`).
+//! Both follow from the decision for one moment, without deciding again for others. Terms, ends, and renewals do not change by
+//! time alone, and the seat passes from chain to chain in the order of their age (see `seat`).
 
 use super::{
     Case, Group, Verdict,

@@ -1,4 +1,4 @@
-//! What was settled, as verdicts with a phase.
+//! Verdicts: what was settled, with a phase.
 
 use super::{
     Case, Group, Verdict,

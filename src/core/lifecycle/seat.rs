@@ -1,4 +1,4 @@
-//! Who has the seat of a definition of which an organization can hold only one chain, and who gets it after that.
+//! Which chain has the seat of a definition that an organization can hold only once, and which chain gets it next.
 
 use super::{Group, span::Span};
 use crate::core::{

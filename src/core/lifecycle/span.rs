@@ -1,6 +1,6 @@
-//! The moments at which a grant's phase changes, all its amendments counted.
+//! The moments at which a grant's phase changes, with all its amendments counted.
 //!
-//! They do not depend on the moment of the decision: an amendment counts only if it takes effect before the end that holds
+//! They do not depend on the moment of the decision. An amendment counts only if it takes effect before the end that holds
 //! until then, so an end that has come is the last one.
 
 use super::{amendments::Amended, term::Term};

@@ -1,4 +1,4 @@
-//! The facets of several grants together, of which the last are left out where they do not go together.
+//! The facets of several grants together. If they do not go together, the last ones are left out.
 
 use crate::{
     api::entitlement_instance::FacetFields,

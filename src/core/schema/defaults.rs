@@ -1,4 +1,4 @@
-//! Values that a schema gives where none are stated, and how layers of values lie over each other.
+//! Values that a schema gives if none are stated, and how layers of values combine.
 
 use serde_json::{Map, Value, map::Entry};
 use std::collections::{BTreeMap, BTreeSet, HashSet};

@@ -1,4 +1,4 @@
-//! The content hash of a JSON value, whatever the order of its fields.
+//! The content hash of a JSON value, independent of the order of its fields.
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};

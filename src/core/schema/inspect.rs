@@ -1,4 +1,4 @@
-//! What a facet schema must be before anything is built from it.
+//! The conditions that a facet schema must meet before anything is built from it.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;

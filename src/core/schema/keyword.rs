@@ -1,7 +1,7 @@
 //! Where JSON Schema 2020-12 keeps schemas inside of schemas.
 //!
-//! Everything that walks a schema goes through this table, so that an `enum` option or an unknown annotation that looks
-//! like a schema is never taken for one. Source: the applicator, unevaluated, content and core vocabularies of
+//! Everything that walks a schema goes through this table. So no code mistakes an `enum` option or an unknown annotation for
+//! a schema because it looks like one. Source: the applicator, unevaluated, content, and core vocabularies of
 //! <https://json-schema.org/draft/2020-12/json-schema-core>.
 
 use std::borrow::Cow;

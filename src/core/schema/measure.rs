@@ -1,4 +1,4 @@
-//! How large a JSON value is, in the unit in which all work on values is budgeted.
+//! The size of a JSON value, in the unit in which all work on values is budgeted.
 
 use serde_json::Value;
 

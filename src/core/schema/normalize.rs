@@ -1,7 +1,7 @@
 //! A schema rewritten so that all later work on it is simple.
 //!
-//! In a normalized document every reference is `#/$defs/<number>`, `$defs` holds just what is referred to, and all that
-//! names or annotates (`$id`, anchors, comments) is gone.
+//! In a normalized document every reference is `#/$defs/<number>`, `$defs` holds only schemas that are referred to, and
+//! everything that names or annotates (`$id`, anchors, comments) is gone.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Whether the defaults of a schema are valid by the schema itself: what is wrong with one is the fault of neither a
-//! definition nor a grant that states nothing there.
+//! Whether the defaults of a schema are valid by the schema itself. If one is wrong, neither a definition nor a grant that
+//! states nothing there is at fault.
 
 use serde_json::{Map, Value};
 

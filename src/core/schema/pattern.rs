@@ -1,7 +1,7 @@
 //! How much work a pattern is, counted before any of it is done.
 //!
-//! What it takes to compile a pattern does not show in its length: `(?i)` looks up each letter of a class, and counted
-//! repetitions are written out. So its parts are counted first, and what a whole schema has of them is bounded.
+//! The length of a pattern does not show what it takes to compile: `(?i)` looks up each letter of a class, and counted
+//! repetitions are written out. So its parts are counted first, and a whole schema may have only so many of them.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Values, names and places as messages show them: shortened, and quoted where they are text.
+//! Values, names, and places as messages show them: shortened, and quoted if they are text.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! What a text stands for that is given where the schema says which types are possible, as on a command line.
+//! What a text stands for if the schema says which types are possible, for example on a command line.
 
 use super::keyword::same_value;
 use serde_json::{Map, Value};

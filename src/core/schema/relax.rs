@@ -1,7 +1,7 @@
 //! A schema that was valid once, by rules that have become stricter since.
 //!
-//! What a definition had when it was valid serves its grants for as long as there is nothing newer that is valid. So what
-//! cannot be asked of values any more is not asked of them, and all else of the schema goes on.
+//! What a definition had when it was valid serves its grants until there is something newer that is valid. So checks that are
+//! no longer allowed are dropped, and the rest of the schema goes on.
 
 use serde_json::{Map, Value};
 

@@ -1,7 +1,7 @@
 //! Which fields of a facet are secret.
 //!
-//! A verdict on a secret's value is read by whoever may edit schemas and see statuses: a pattern that is made longer, letter
-//! by letter, tells all of it. So nothing is asked of it but its length, and all that is asked stands in one place.
+//! Whoever can edit schemas and see statuses can read a verdict on a secret's value: a pattern that is made longer, letter by
+//! letter, tells all of it. So a schema may ask nothing of it but its length, and all of that in one place.
 
 use std::collections::BTreeSet;
 

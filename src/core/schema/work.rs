@@ -1,8 +1,8 @@
-//! How much work checking one value against one schema is, known before it is done.
+//! How much work it is to check one value against one schema, known before it is done.
 //!
-//! Alternatives that overlap make validation of a recursive schema exponential in the depth of the value, and errors
-//! inside of alternatives copy what they are about. So the visits are counted first, without doing the work, and what
-//! is beyond the budget is refused with a message instead of holding up everyone else.
+//! Alternatives that overlap make validation of a recursive schema exponential in the depth of the value, and errors inside
+//! alternatives copy the values that they are about. So the visits are counted first, without doing the work. Whatever
+//! exceeds the budget is refused with a message instead of holding up everyone else.
 
 use serde_json::{Map, Value};
 

@@ -1,7 +1,7 @@
 //! Dotenv files that `sh` reads as well.
 //!
-//! There is no standard for dotenv files, and the readers agree on little. What is written here is only what a POSIX
-//! `sh`, python-dotenv (with its interpolation), Node's dotenv, Go's godotenv and Compose all read as the same value:
+//! There is no standard for dotenv files, and their readers agree on little. This module writes only what a POSIX `sh`,
+//! python-dotenv (with its interpolation), Node's dotenv, Go's godotenv, and Compose all read as the same value:
 //!
 //! | spelling | `sh` | python-dotenv | Node's dotenv | godotenv | Compose |
 //! |---|---|---|---|---|---|

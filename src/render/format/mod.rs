@@ -1,7 +1,7 @@
-//! The file formats in which the facets of a grant are written.
+//! The file formats of a grant's facets.
 //!
-//! Every format gives the same bytes for the same values: names are sorted, and nothing else than the values is
-//! written. A format never bends a value that its readers could not read back; it refuses it and says what to do.
+//! Every format gives the same bytes for the same values: names are sorted, and nothing but the values is written. A format
+//! never bends a value that its readers could not read back. It refuses the value and says what to do.
 
 mod env;
 mod field_path;

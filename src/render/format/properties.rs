@@ -1,6 +1,6 @@
 //! Lines for `java.util.Properties`, <https://docs.oracle.com/en/java/javase/17/docs/api/java.base/java/util/Properties.html>.
 //!
-//! The text is ASCII, because one overload of `Properties.load` reads ISO-8859-1 and the other what its reader says.
+//! The text is ASCII, because one overload of `Properties.load` reads ISO-8859-1 and the other takes the encoding of its reader.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! Fields as variables: what they are called, and the form in which each is a data key of its own.
+//! Fields as variables: their names, and each as a data key of its own.
 
 use std::collections::BTreeMap;
 

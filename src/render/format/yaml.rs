@@ -1,10 +1,10 @@
-//! YAML in block style that no reader, be it of YAML 1.1 or 1.2, takes for anything else.
+//! YAML in block style that every reader of YAML 1.1 and 1.2 reads alike.
 //!
-//! The scalars are those of JSON, which both versions share: a text is in double quotes, so that its type does not hang on
-//! what a reader resolves (`no`, `1e3`, `12:30:45`, `e1`). Only keys that every reader keeps as text go without. In what a
-//! template writes, plain texts go without as well, if they begin as no number, date or sign does, and are no word that some
-//! reader knows. A general serializer is not used, because what it leaves unquoted are the spellings that it knows of, and
-//! readers differ in theirs: `e1` is a number to some, and `-_` an error.
+//! The scalars are those of JSON, which both versions share. A text is in double quotes, so its type does not depend on what a
+//! reader resolves (`no`, `1e3`, `12:30:45`, `e1`). Only keys that every reader keeps as text go without. In a template's
+//! output, plain texts go without as well, if they begin as no number, date, or sign does, and are no word that some reader
+//! knows. A general serializer is not used, because it leaves unquoted the spellings that it knows, and readers differ in
+//! theirs: `e1` is a number to some, and `-_` an error.
 
 use std::fmt::Write as _;
 

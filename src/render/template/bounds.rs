@@ -1,5 +1,5 @@
-//! Limits on a template's source, checked on its tokens: the parser follows nesting and long chains of operators by
-//! calling itself, so what it is given decides how much stack it takes.
+//! Limits on a template's source, checked on its tokens. The parser follows nesting and long chains of operators by recursion,
+//! so its input decides how much stack it takes.
 
 use minijinja::machinery::{Token, Tokenizer};
 

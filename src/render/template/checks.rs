@@ -1,5 +1,4 @@
-//! Tests on values (`is …`) for which the engine's own would look at long texts for nothing, or take decimals for less than
-//! they are.
+//! Tests on values (`is …`) for which the engine's own would look at long texts for nothing, or misjudge decimals.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! What a template can call, all of it: nothing here reaches a file, the environment, the network or the clock.
+//! Everything that a template can call. Nothing here reaches a file, the environment, the network, or the clock.
 
 use std::sync::LazyLock;
 

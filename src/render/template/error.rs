@@ -1,4 +1,4 @@
-//! What can be wrong with a template, said without any value that it was given.
+//! What can be wrong with a template, told without any of the values that it was given.
 
 use std::fmt;
 

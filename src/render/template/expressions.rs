@@ -1,4 +1,4 @@
-//! The expressions of the [`sandbox`](super::sandbox): the allowed ones rebuilt, and the names in them noted.
+//! The expressions of the [`sandbox`](super::sandbox): it rebuilds those that are allowed, and notes the names in them.
 
 use minijinja::Value;
 use minijinja::machinery::Span;

@@ -1,12 +1,12 @@
-//! Templates: text of administrators that is filled with what an organization is entitled to.
+//! Templates: text of administrators, filled with what an organization is entitled to.
 //!
-//! The language is Jinja's (as the `minijinja` library reads it), strict and cut down to what cannot do harm. A name
-//! that does not exist is an error. A template reaches nothing but its [`Context`]: no file, no environment, no
-//! network, no clock. What it may do is described, filter by filter and limit by limit, in `docs/templates.md`.
+//! The language is Jinja's (as the `minijinja` library reads it), strict, and cut down to what can do no harm. A name that does
+//! not exist is an error. A template reaches nothing but its [`Context`]: no file, no environment, no network, no clock.
+//! `docs/templates.md` describes what it may do, filter by filter and limit by limit.
 //!
-//! A source goes through `bounds` (its tokens: is it small and flat enough to parse?), the library's parser, and
-//! `sandbox`, which builds a new program out of the allowed parts, in which every operator is one of `operators`.
-//! The library runs that program under its own limits of fuel and depth.
+//! A source goes through `bounds` (its tokens: is it small and flat enough to parse?), the library's parser, and `sandbox`,
+//! which builds a new program out of the allowed parts. In that program every operator is one of `operators`. The library runs
+//! it under its own limits of fuel and depth.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! The names that a template uses, to say which one does not exist.
+//! The names that a template uses, to say which of them does not exist.
 
 use crate::core::excerpt::first_characters;
 use std::ops::Range;

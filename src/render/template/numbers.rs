@@ -1,8 +1,8 @@
 //! Numbers as a person counts with them: whole ones, and decimals digit by digit.
 //!
-//! The engine knows whole numbers and binary fractions only. So a fraction is taken by its shortest decimal digits (`1.005` is
-//! just that), counted with as a decimal of up to 28 digits, and handed back as a binary fraction where that has the same
-//! digits, else as an [`Exact`] one. Beyond that many digits binary fractions count, as in every JSON reader.
+//! The engine knows only whole numbers and binary fractions. So a fraction is taken by its shortest decimal digits (`1.005` is
+//! just that) and counted with as a decimal of up to 28 digits. The result becomes a binary fraction if one has the same
+//! digits, otherwise an [`Exact`] one. Beyond that many digits binary fractions count, as in every JSON reader.
 
 use std::cmp::Ordering;
 use std::fmt;

@@ -1,5 +1,5 @@
-//! What the operators of a template do. The engine's own would let a short template fill the memory: they write lists
-//! out as text, repeat them and compare them as often as they hold one another, before any limit is looked at.
+//! What the operators of a template do. With the engine's own, a short template could fill the memory: they write lists out as
+//! text, repeat them, and compare them as often as they contain one another, before any limit is looked at.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;

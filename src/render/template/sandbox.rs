@@ -1,7 +1,7 @@
 //! Rebuilds a parsed template from the parts that are allowed, and notes what it reads.
 //!
-//! Only what this module rebuilds is ever executed. So an expression that it overlooked could neither run nor read
-//! anything; and each operator becomes a call of [`operators`](super::operators), which keeps to the limits.
+//! Only what this module rebuilds is ever executed. An expression that it overlooked could therefore neither run nor read
+//! anything. Each operator becomes a call of [`operators`](super::operators), which keeps to the limits.
 
 use std::collections::BTreeSet;
 

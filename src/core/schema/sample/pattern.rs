@@ -1,7 +1,7 @@
-//! A text along a pattern: of each part the simplest that it matches.
+//! A text along a pattern: of each part the simplest text that it matches.
 //!
-//! Whether the whole text then matches is not known here: what stands before and behind (`^`, `\b`) is passed over. Who
-//! uses it checks it.
+//! This module does not know whether the whole text then matches, because it passes over assertions (`^`, `\b`). Its caller
+//! checks that.
 
 use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 

@@ -1,4 +1,4 @@
-//! What schemas that apply to one value ask of it together.
+//! What several schemas that apply to one value ask of it together.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 

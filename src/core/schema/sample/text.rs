@@ -1,4 +1,4 @@
-//! A text that meets a format, patterns and limits of its length.
+//! A text that meets a format, patterns, and limits of its length.
 
 use serde_json::Value;
 

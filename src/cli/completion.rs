@@ -1,4 +1,4 @@
-//! `completion`: what a shell has to know to complete the command; and what kubectl asks for.
+//! `completion`: what a shell has to know to complete the command, and the answers to kubectl's questions.
 
 pub mod names;
 

@@ -1,4 +1,4 @@
-//! The arguments that say which cluster is meant, and as whom.
+//! The arguments that select the cluster, and the user to act as.
 
 use crate::connection::Connection;
 use clap::Args;

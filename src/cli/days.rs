@@ -1,4 +1,4 @@
-//! Whose days those are that an argument gives.
+//! Whose days an argument means.
 
 use crate::{core::calendar::Tz, offline::When};
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! The command `entitlement-operator`: arguments, and what each subcommand does with them.
+//! The command `entitlement-operator`: its arguments, and what each subcommand does with them.
 
 mod change;
 mod cluster;

@@ -1,4 +1,4 @@
-//! Moments as people give them and read them.
+//! Moments as people write and read them.
 
 use crate::{
     core::calendar::{CalendarDuration, Instant, Moment, Nominal, Tz, parse_instant},

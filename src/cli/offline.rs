@@ -1,4 +1,4 @@
-//! What the subcommands that work on manifests have in common.
+//! What the subcommands that work on manifests share.
 
 use super::{
     change::{Change, change},

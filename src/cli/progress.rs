@@ -1,4 +1,4 @@
-//! A line on the terminal that says how far work has come, where it takes longer than a moment.
+//! A line on the terminal that shows the progress of work, if it takes longer than a moment.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Sizes as they are written on the command line, in the way of Kubernetes' own quantities.
+//! Sizes as the command line takes them, in the way of Kubernetes' own quantities.
 
 use crate::evaluation::Limits;
 use std::{fmt, str::FromStr};

@@ -1,4 +1,4 @@
-//! What a name that nothing has was probably meant to be.
+//! What an unknown name was probably meant to be.
 
 use super::{outcome::Failure, terminal::harmless, text::on_one_line};
 use crate::{

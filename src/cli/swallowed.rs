@@ -1,4 +1,4 @@
-//! What `-f` took that was meant otherwise: it takes all that follows it.
+//! Arguments that `-f` took by mistake: it takes everything that follows it.
 
 use super::terminal::harmless;
 use clap::{

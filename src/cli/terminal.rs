@@ -1,4 +1,4 @@
-//! What a terminal can do that a file or a pipe cannot.
+//! What a terminal can do and a file or a pipe cannot.
 
 use super::text::COLUMNS;
 use std::{

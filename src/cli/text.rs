@@ -1,4 +1,4 @@
-//! Text for people: lines that fit, colours where a terminal shows them.
+//! Text for people: lines that fit, and colours if a terminal shows them.
 
 use super::terminal::{self, Palette, Tone};
 use crate::core::excerpt::first_columns;

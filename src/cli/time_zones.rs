@@ -1,4 +1,4 @@
-//! The time zone data that a command reckons with: what is compiled in, or a newer release in a folder.
+//! The time zone data of a command: what is compiled in, or a newer release in a folder.
 
 use super::outcome::Failure;
 use crate::{

@@ -1,4 +1,4 @@
-//! Why a request to the API server came to nothing, in plain words, and never in a library's.
+//! Why a request to the API server failed, in plain words, and never in a library's.
 
 use crate::core::excerpt::first_characters;
 use kube::{Error, core::Status, runtime::watcher};

@@ -1,5 +1,5 @@
-//! What is worth telling about a status that has changed, and about what is put back. What the status showed before is never
-//! told again.
+//! Which changes of a status, and which repairs of outputs, are worth reporting. What the status showed before is never reported
+//! again.
 
 use super::events::Notice;
 use crate::{

@@ -1,4 +1,4 @@
-//! Carries out what was planned in tenants' namespaces, and says what came of it.
+//! Carries out what was planned in tenants' namespaces, and reports the results.
 
 use super::{
     attempts::{Choice, OfOrganization},

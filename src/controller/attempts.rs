@@ -1,9 +1,9 @@
-//! What was tried in vain, and when it is worth another try.
+//! Writes that failed, and when to try them again.
 //!
-//! What the API server refuses as it is would be refused again and again: it waits until it is another, or for long. What
-//! something else stands in the way of, such as a quota, is tried again soon, the one that was tried longest ago first, and a
-//! few at a time: where many are refused, none holds up another, and no request is made for nothing. As soon as one of them
-//! works, all are tried.
+//! If the API server refuses an object as it is, it would refuse it again and again: the write waits until the object differs,
+//! or for a long time. If something else stands in the way, such as a quota, the write is tried again soon, a few at a time,
+//! the one that was tried longest ago first. So where many are refused, none holds up another, and no request is wasted. As
+//! soon as one of them works, all are tried.
 
 use super::{backoff::Backoff, failure::Refusal};
 use crate::{

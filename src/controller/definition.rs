@@ -1,4 +1,4 @@
-//! Brings one definition up to date: what serves, the revisions that keep it, and its status.
+//! Brings one definition up to date: the state that serves, the revisions that keep it, and its status.
 
 use super::{
     announcements, clock,

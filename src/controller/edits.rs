@@ -1,4 +1,4 @@
-//! Tells of what an edit of the catalogue has changed for grants: it may be what nobody meant, and nothing else of a grant shows
+//! Reports what an edit of the catalogue has changed for grants. The edit may be a mistake, and nothing else about a grant shows
 //! it.
 
 use super::{

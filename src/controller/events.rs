@@ -1,5 +1,5 @@
-//! Tells users of what happens, as Kubernetes events: best effort, stamped in order, a few at a time, so that they never hold
-//! up anything that counts.
+//! Tells users what happens, as Kubernetes events: best effort, stamped in order, a few at a time, so that they never hold up
+//! anything that counts.
 
 use super::{clock, failure::Refusal, gate::Gate, output::FIELD_MANAGER};
 use crate::core::excerpt::{first_characters, within_bytes};

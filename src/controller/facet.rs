@@ -1,4 +1,4 @@
-//! Says of a facet definition whether it can be used.
+//! Says whether a facet definition can be used.
 
 use super::{
     announcements, clock,

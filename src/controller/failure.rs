@@ -1,4 +1,4 @@
-//! What the API server's refusals mean, and what may be said of them.
+//! What the API server's refusals mean, and what may be said about them.
 
 use crate::{api::entitlement_definition::OutputKind, connection::Cause, core::excerpt::first_characters};
 use kube::{Error, core::Status};

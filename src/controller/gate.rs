@@ -1,4 +1,4 @@
-//! How many requests are under way at once, whatever is worked on.
+//! How many requests are under way at once, whatever they are for.
 
 use super::leadership::Leadership;
 use futures::{StreamExt, stream};

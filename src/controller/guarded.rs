@@ -1,8 +1,8 @@
-//! An object that may be unreadable, without stopping the watch of its kind.
+//! An object that may be unreadable, read without stopping the watch of its kind.
 //!
-//! kube's own guard reads an object as a whole before it looks at it, and the reader gives up at 128 levels of nesting: one
-//! schema that deep, which anyone who may write a definition can send, would stop its kind for all. Here what lies so deep is
-//! left out, which changes no answer: far less is refused as too deep.
+//! kube's own guard reads the whole object first, and the reader gives up at 128 levels of nesting. One schema that deep, which
+//! anyone who may write a definition can send, would stop its kind for all. This guard leaves out everything that deep. That
+//! changes no answer, because far less is refused as too deep.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, core::error_boundary::InvalidObject};

@@ -1,4 +1,4 @@
-//! What the API server has recorded of who wrote an object: `metadata.managedFields`.
+//! What the API server has recorded about the writers of an object: `metadata.managedFields`.
 
 use super::output::FIELD_MANAGER;
 use crate::evaluation::{object::OWN_PREFIX, plan::Authorship};

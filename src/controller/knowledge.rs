@@ -1,4 +1,4 @@
-//! What the controller knows of the cluster, for those who only ask.
+//! What the controller knows about the cluster, for other modules to ask.
 
 use super::{
     context::Context,

@@ -1,10 +1,9 @@
-//! Where evaluating and compiling is done: on threads of their own, so many at once, and what costs much apart from what does
-//! not.
+//! Where evaluating and compiling is done: on threads of its own, a few at once, with expensive work apart from cheap work.
 //!
-//! Nothing of it can be broken off; it is bounded by the budgets of schemas and templates. So that nobody waits for what
-//! another has made costly, there are two lanes. What took long the last time goes by the slow one, where such things wait for
-//! each other, and get what the others leave of the processors. What takes long by surprise gives up its place in the quick lane,
-//! and goes on like that.
+//! This work cannot be interrupted; the budgets of schemas and templates bound it. There are two lanes, so that nobody waits for
+//! what another has made expensive. What took long the last time goes to the slow lane, where such work waits for other slow
+//! work and gets what the rest leaves of the processors. What takes long by surprise gives up its place in the quick lane and
+//! goes on.
 
 use super::{failure::Failure, limit::thinking, world::WorkItem};
 use rustix::time::{ClockId, clock_gettime};

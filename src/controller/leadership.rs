@@ -1,7 +1,7 @@
-//! Which of the operators of a cluster works on it, where several run in namespaces of their own: the others change nothing,
-//! and the next takes over when that one has gone.
+//! Which of several operators works on a cluster, if they run in namespaces of their own. The others change nothing, and the
+//! next takes over when it has gone.
 //!
-//! Replicas in one namespace are one operator here: they have its mark in common.
+//! Replicas in one namespace are one operator here: they share its mark.
 
 pub mod mark;
 

@@ -1,4 +1,4 @@
-//! A time limit that thinking does not count for: it takes as long as it has to, and as the lanes let it.
+//! A time limit for which thinking does not count: that takes as long as it has to, and as the lanes let it.
 
 use std::{
     pin::pin,

@@ -1,4 +1,4 @@
-//! What cannot be watched, told once for all that it concerns, and no more than once a minute.
+//! What cannot be watched, reported once for everything concerned, and no more than once a minute.
 
 use crate::connection::Cause;
 use std::{

@@ -1,4 +1,4 @@
-//! Config maps and secrets as objects that the operator writes and recognises.
+//! ConfigMaps and Secrets as objects that the operator writes and recognises.
 
 use super::{handwriting::Handwriting, world::Identity};
 use crate::{

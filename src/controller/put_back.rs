@@ -1,4 +1,4 @@
-//! Tells of outputs that somebody else has changed or deleted, and that are put back.
+//! Reports outputs that somebody else has changed or deleted, and that are put back.
 
 use super::{announcements, context::Context, events};
 use crate::{

@@ -1,4 +1,4 @@
-//! What is to be worked on: each key once, never twice at a time, again after failures with a growing delay.
+//! The work to do: each key once, never twice at a time, again after failures with a growing delay.
 
 use super::backoff::Backoff;
 use std::{

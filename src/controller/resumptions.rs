@@ -1,4 +1,4 @@
-//! With which grant the next evaluation of an organization begins, where the one before was too much work to come to its end.
+//! The grant with which the next evaluation of an organization begins, if the one before was too much work to finish.
 
 use crate::core::grant::GrantId;
 use std::{

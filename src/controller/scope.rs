@@ -1,5 +1,5 @@
-//! The one way into tenants' namespaces: it takes the organization, and refuses a namespace that is not its. What it deletes
-//! or changes elsewhere takes a [`Withdrawal`] or a [`Ground`], which nothing makes but the plan.
+//! The only way into tenants' namespaces. It takes the organization, and refuses a namespace that is not its own. To delete or
+//! change anything elsewhere takes a [`Withdrawal`] or a [`Ground`], and only the plan makes these.
 
 use super::{
     failure::Refusal,

@@ -1,7 +1,7 @@
-//! When it is time for writes that gather up what many objects say.
+//! When it is time for writes that sum up many objects.
 //!
-//! A summary, and the counts in a status, change with every grant that comes. While many come, each of them would be
-//! written over and over; so they wait until things are quiet. What grants themselves need never waits.
+//! A summary, and the counts in a status, change with every grant that comes. While many come, each of them would be rewritten
+//! again and again, so they wait until things are quiet. What grants themselves need never waits.
 
 use std::{
     collections::{HashMap, VecDeque},

@@ -1,7 +1,7 @@
-//! Watches the Secrets in just those namespaces in which grants refer to some.
+//! Watches the Secrets in only those namespaces in which grants refer to some.
 //!
-//! What is watched is what `kubectl get` shows of a Secret: a row with its name. Not even the metadata of those that no grant
-//! refers to come here, as an annotation of `kubectl apply` has all that a Secret holds.
+//! It watches what `kubectl get` shows of a Secret: a row with its name. Of Secrets that no grant refers to, not even the metadata
+//! comes here, because an annotation of `kubectl apply` repeats everything that a Secret holds.
 
 use super::{backoff::WatchDelays, context::Context, watch::is_routine, world::World};
 use crate::connection::{Cause, WATCH_MARGIN, WATCH_SECONDS};

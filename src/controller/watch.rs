@@ -1,4 +1,4 @@
-//! The watches: each on its own, so that one that fails holds up no other, retried for ever.
+//! The watches: each on its own and retried for ever, so that one that fails holds up no other.
 
 use super::{backoff::patiently, context::Context, world::kinds::WatchedKind};
 use crate::{

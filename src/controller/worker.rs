@@ -1,5 +1,5 @@
-//! Works on what is queued: so many at once, each with a time limit, and with a panic as the failure of that one alone. What
-//! takes long waits for others that do, and not at the expense of the rest.
+//! Works on what is queued: a limited number at once, each with a time limit, and a panic fails only its own item. Slow work
+//! waits for other slow work, and not at the expense of the rest.
 
 use super::{
     context::Context,

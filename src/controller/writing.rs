@@ -1,4 +1,4 @@
-//! Whose statuses the operator is writing right now: what the watch tells of these meanwhile is its own doing.
+//! Whose statuses the operator is writing right now. What the watch reports about these meanwhile is its own doing.
 
 use super::world::WorkItem;
 use std::{

@@ -1,12 +1,12 @@
 //! What a cluster needs for the operator, as data: pure.
 //!
-//! The roles that are installed and the rights that the operator looks for when it starts come from one list, so that they
-//! cannot differ.
+//! The roles that are installed and the rights that the operator checks when it starts come from one list, so they cannot
+//! differ.
 //!
 //! | file | what it knows |
 //! |---|---|
 //! | `rights` | that list: what the operator asks of the API server, and why |
-//! | `roles` | the roles made of it, and those for people |
+//! | `roles` | the roles made from it, and those for people |
 //! | `workload` | the Deployment, and the Service that leads to its webhook |
 //! | `objects` | everything, in the order in which it is applied |
 

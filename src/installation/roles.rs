@@ -1,4 +1,4 @@
-//! The roles of the operator, made of the list of its rights, and those for people.
+//! The roles of the operator, made from the list of its rights, and those for people.
 
 use super::{
     APP, NAME,

@@ -1,4 +1,4 @@
-//! What the operator looks for before it begins: all that is missing is told at once, and waited for.
+//! What the operator checks before it begins. It reports everything that is missing at once, and waits for it.
 //!
 //! | file | what it knows |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! How many reviews are under way at once, and how many bytes these may hold in all.
+//! How many reviews are under way at once, and how many bytes they may hold in all.
 
 use std::{sync::Arc, time::Duration};
 use tokio::{

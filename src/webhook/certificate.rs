@@ -1,7 +1,7 @@
-//! A certificate and the authority that the API server trusts for it.
+//! A certificate, and the authority by which the API server trusts it.
 //!
-//! Each certificate has an authority of its own, whose key is thrown away as soon as it has signed: nobody, whatever of the
-//! cluster they can read, can make another certificate that the API server would trust.
+//! Each certificate has an authority of its own, whose key is thrown away as soon as it has signed. Nobody, whatever they can
+//! read of the cluster, can make another certificate that the API server would trust.
 
 use crate::core::{calendar::Instant, secret::Secret};
 use rcgen::{

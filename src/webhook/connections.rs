@@ -1,9 +1,9 @@
 //! Who is connected, and who makes room.
 //!
-//! Nobody is known when the connection is accepted. The first request that shows that it comes from the API server makes
-//! its connection one that may stay; any other has to be through within a short time. Where there are too many of these,
-//! the one that has been there longest, of the address that has most of them, makes room: so the API server, which is
-//! through within milliseconds, always comes in.
+//! Nobody is known when a connection is accepted. The first request that proves to come from the API server makes its
+//! connection one that may stay. Any other has to be through within a short time. If there are too many of these, the oldest
+//! one of the address that has most of them makes room. So the API server, which is through within milliseconds, always gets
+//! in.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},

@@ -1,6 +1,6 @@
 //! Keeps the Secret and the registration as they should be, and hands the certificate to the server.
 //!
-//! The authorities are published before a certificate of theirs is served, so that the API server trusts it from the first.
+//! It publishes the authorities before the server uses a certificate of theirs, so the API server trusts it from the first.
 
 use super::{
     certificate::Certificate,

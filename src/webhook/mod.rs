@@ -1,23 +1,23 @@
 //! The admission webhook: what the controller would reject is refused when it is applied, in the same words.
 //!
-//! It is comfort, not safety: whatever passes by it, the controller decides. So it is registered with
-//! `failurePolicy: Ignore`, and answers what it cannot judge with a yes.
+//! It is comfort, not safety: the controller decides about whatever passes by it. So it is registered with
+//! `failurePolicy: Ignore`, and lets pass what it cannot judge.
 //!
 //! | file | what it knows |
 //! |---|---|
 //! | `options` | where it listens, and how the API server reaches it |
-//! | `certificate` | a certificate and the authority that the API server trusts for it |
+//! | `certificate` | a certificate, and the authority by which the API server trusts it |
 //! | `storage` | the Secret that keeps both, so that all replicas have the same |
-//! | `registration` | the ValidatingWebhookConfiguration by which the API server knows of it |
+//! | `registration` | the ValidatingWebhookConfiguration by which the API server knows the webhook |
 //! | `keeper` | keeps both of these as they should be |
-//! | `pass` | the path that the API server alone is told of |
+//! | `pass` | the path that only the API server is told |
 //! | `server` | HTTPS |
 //! | `connections` | who is connected, and who makes room |
-//! | `budget` | how many reviews are under way, and how large these are |
+//! | `budget` | how many reviews are under way, and how large they are |
 //! | `desk` | a request, from the first line to the answer |
 //! | `review` | the API server's question and the answer, as bytes |
 //! | `judge` | asks [`crate::evaluation::admission`] |
-//! | `named` | what a request names, as it is stored now |
+//! | `named` | the objects that a request names, as they are stored now |
 
 mod budget;
 mod certificate;

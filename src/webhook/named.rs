@@ -1,4 +1,4 @@
-//! What a request names, as it is stored now.
+//! The objects that a request names, as they are stored now.
 
 use super::review::Question;
 use crate::{

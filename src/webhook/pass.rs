@@ -1,8 +1,8 @@
-//! The path that the API server alone is told of: who asks by it is taken for the API server, and for nobody else.
+//! The path that only the API server is told: a caller that uses it is taken for the API server, and no other is.
 //!
-//! API servers present no certificate unless they are set up to. But where they send reviews is said in the
-//! `ValidatingWebhookConfiguration`, which tenants cannot read; so a part of that path which cannot be guessed tells them
-//! from everyone else who reaches the port. It is made of the private key that all replicas share, and changes with it.
+//! API servers present no certificate unless they are set up to. But the `ValidatingWebhookConfiguration`, which tenants cannot
+//! read, tells them where to send reviews. So a part of that path that nobody can guess tells them from everyone else who
+//! reaches the port. It is made of the private key that all replicas share, and changes with it.
 
 use super::{certificate::Certificate, options::PATH};
 use crate::core::secret::Secret;

@@ -1,4 +1,4 @@
-//! The ValidatingWebhookConfiguration by which the API server knows of the webhook.
+//! The ValidatingWebhookConfiguration by which the API server knows the webhook.
 
 use super::{
     options::{Options, Reach},

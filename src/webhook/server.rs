@@ -1,4 +1,4 @@
-//! HTTPS: connections, each with a place of its own, and no longer than it may stay.
+//! HTTPS: connections, each with a place of its own and a limit of its stay.
 
 use super::{
     connections::{Connections, LIFETIME, Limits, Place},

@@ -1,8 +1,8 @@
-//! The objects of a cluster, as the caller's own rights show them. Nothing is ever written here.
+//! The objects of a cluster, as the caller's own rights show them. Nothing here ever writes.
 //!
 //! | file | what it knows |
 //! |---|---|
-//! | `reader` | which objects are listed, and what is said of those that may not be |
+//! | `reader` | which objects are listed, and how hidden ones are reported |
 //! | `error` | why a cluster cannot be looked at |
 
 mod error;

@@ -1,4 +1,4 @@
-//! Which objects are listed, and what is said of those that may not be.
+//! Which objects are listed, and how objects that the caller may not see are reported.
 
 use super::{
     ClusterError, Scope,

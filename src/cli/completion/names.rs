@@ -1,7 +1,7 @@
-//! Completing the names of organizations, definitions and grants: those of the files on the line, else those of the cluster.
+//! Completing the names of organizations, definitions, and grants: from the files on the line, otherwise from the cluster.
 //!
-//! A shell that completes waits, and shows whatever is printed. So it takes two seconds at most, nothing is said, whatever goes
-//! wrong gives no names, and a program that gives credentials, which might ask for something, is not run.
+//! A shell that completes waits, and shows whatever is printed. So this takes two seconds at most and prints no messages, and
+//! any failure gives no names. A program that provides credentials might ask for something, so it is not run.
 
 use crate::{
     api::{EntitlementDefinition, EntitlementInstance, Organization},

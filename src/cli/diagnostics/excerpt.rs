@@ -1,4 +1,4 @@
-//! The line of a manifest that a finding is about, and which lines are not shown.
+//! The line of a manifest that a finding is about, and which lines are hidden.
 
 use super::finding::{Excerpt, Finding};
 use crate::cli::manifests::{Content, Manifests, Node};

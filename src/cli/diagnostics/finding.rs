@@ -1,4 +1,4 @@
-//! One thing that is wrong, and where.
+//! One mistake, and its place.
 
 use crate::cli::manifests::{Node, Rewrite, Span};
 use std::{fmt, sync::Arc};

@@ -1,9 +1,9 @@
-//! What is wrong with manifests, and how that is said.
+//! What is wrong with manifests, and how it is reported.
 //!
 //! | file | what it knows |
 //! |---|---|
-//! | `finding` | one thing that is wrong, and where |
-//! | `excerpt` | the line of a manifest, and which lines are not shown |
+//! | `finding` | one mistake, and its place |
+//! | `excerpt` | the line of a manifest, and which lines are hidden |
 //! | `text` | findings as a compiler prints them |
 //! | `json`, `sarif` | findings for programs |
 

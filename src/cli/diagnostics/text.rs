@@ -1,4 +1,4 @@
-//! Findings as a compiler prints them: where, what, the line, and a mark under what is meant.
+//! Findings as a compiler prints them: the place, the mistake, the line, and a mark below it.
 
 use super::{
     excerpt::Excerpts,

@@ -1,4 +1,4 @@
-//! What comes after a contract, where that is not at once.
+//! What comes after a contract, if it does not come at once.
 
 use super::moment;
 use crate::{

@@ -1,4 +1,4 @@
-//! What the client had before, as far as that is on record.
+//! What the client had before, as far as it is on record.
 
 use super::{
     history::{Turn, turns},

@@ -1,5 +1,5 @@
-//! What happened to an entitlement, as far as it is on record: what time brought, as the grants have it, and what was done by
-//! hand, as their statuses remember it.
+//! What happened to an entitlement, as far as it is on record: what time brought, from the grants, and what people did, from
+//! their statuses.
 
 use super::sentences::{self, name};
 use crate::{

@@ -2,11 +2,11 @@
 //!
 //! | file | what it knows |
 //! |---|---|
-//! | `afterwards` | what comes after a contract, where that is not at once |
+//! | `afterwards` | what comes after a contract, if it does not come at once |
 //! | `row` | an entitlement in one line |
-//! | `before` | what the client had before, as far as that is on record |
-//! | `table` | all of them as one table |
-//! | `text` | all that there is to say of an entitlement |
+//! | `before` | what the client had before, as far as it is on record |
+//! | `table` | all entitlements as one table |
+//! | `text` | everything there is to say about an entitlement |
 //! | `history` | what happened to it, as far as it is on record, and what comes next |
 //! | `sentences` | each of these things in a sentence |
 

@@ -1,4 +1,4 @@
-//! What explains an entitlement, in sentences.
+//! The explanation of an entitlement, in sentences.
 
 use super::moment;
 use crate::{

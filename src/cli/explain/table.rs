@@ -1,4 +1,4 @@
-//! All that an organization holds as one table.
+//! Everything that an organization holds, as one table.
 
 use super::row::{Row, Stand};
 use crate::{

@@ -1,4 +1,4 @@
-//! What the arguments of these subcommands have in common, and how single ones are read.
+//! The arguments that these subcommands share, and how each is read.
 
 use crate::{
     api::{

@@ -1,4 +1,4 @@
-//! What is said, and in which order: what is there, the manifest, what it brings, and what came of it.
+//! What is said, and in which order: what is there, the manifest, what it brings, and the result.
 
 use super::{
     arguments::DeskArguments,

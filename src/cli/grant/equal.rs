@@ -1,4 +1,4 @@
-//! Which grant was just made that is the same once more: the line may have been typed twice.
+//! An equal grant that was made just now: the line may have been typed twice.
 
 use super::desk::There;
 use crate::{

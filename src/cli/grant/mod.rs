@@ -3,9 +3,9 @@
 //! | file | what it knows |
 //! |---|---|
 //! | `arguments` | arguments, and how they are read |
-//! | `equal` | which grant was just made that is the same once more |
+//! | `equal` | an equal grant that was made just now |
 //! | `preview` | what a manifest would bring |
-//! | `desk` | what is said, and in which order: what is there, the manifest, what it brings, what came of it |
+//! | `desk` | what is said, and in which order: what is there, the manifest, what it brings, the result |
 //! | `writer` | the only requests by which the command writes |
 
 mod arguments;

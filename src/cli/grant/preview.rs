@@ -1,4 +1,4 @@
-//! What a manifest would bring, before it is applied: what the operator would say of it, and what the client gets otherwise.
+//! What a manifest would bring, before it is applied: the operator's verdict, and what the client gets differently.
 
 use crate::{
     api::{EntitlementInstanceStatus, Phase, conditions::ACCEPTED},

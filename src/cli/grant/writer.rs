@@ -1,5 +1,5 @@
-//! The only requests by which the command writes: a grant is made, or changed, with the caller's own rights. Nothing is ever
-//! overwritten or deleted.
+//! The only requests by which the command writes: it makes or changes a grant, with the caller's own rights. It never
+//! overwrites or deletes anything.
 
 use crate::{
     api::{EntitlementInstance, GROUP, VERSION},

@@ -1,4 +1,4 @@
-//! Manifests as a change of others: what the API server would refuse of it, and what therefore stays as it was.
+//! Manifests as a change of others: what the API server would refuse, and what therefore stays as it was.
 
 use super::{Label, Manifests, ReadError, finding, resource::Resources};
 use crate::{

@@ -1,4 +1,4 @@
-//! From documents to single objects: lists are taken apart, and each object is recognised.
+//! From documents to single objects: lists are split, and each object is recognised.
 
 use super::node::{Content, Field, Key, Node, Style};
 use crate::{

@@ -1,4 +1,4 @@
-//! JSON, which allows characters in its texts that YAML does not, and breaks lines where YAML would not.
+//! JSON, which allows characters in its texts that YAML does not, and line breaks where YAML has none.
 
 use super::{
     node::{Content, Field, Key, Node, Style, number},

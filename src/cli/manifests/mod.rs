@@ -1,4 +1,4 @@
-//! Manifests: files, folders and standard input, read as kubectl reads them and checked as the API server checks them.
+//! Manifests: files, folders, and standard input, read as kubectl reads them and checked as the API server checks them.
 //!
 //! | file | what it knows |
 //! |---|---|
@@ -6,12 +6,12 @@
 //! | `text` | YAML and JSON documents in a text |
 //! | `yaml`, `scalar` | YAML as kubectl reads it |
 //! | `json` | JSON |
-//! | `places` | lines, columns and bytes of a text |
-//! | `node` | a value that remembers where it stands |
+//! | `places` | lines, columns, and bytes of a text |
+//! | `node` | a value that remembers its place |
 //! | `path` | the way from an object to a part of it |
-//! | `document` | lists, and what an object is |
+//! | `document` | lists, and the kind of an object |
 //! | `structure` | unknown fields, nulls, defaults |
-//! | `change` | manifests that come after others, and what is locked in these |
+//! | `change` | manifests that come after others, and what those lock |
 //! | `layers` | manifests on top of others |
 //! | `resource`, `rules` | the CustomResourceDefinitions as checks |
 //! | `parallel` | work shared among threads |

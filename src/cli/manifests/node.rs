@@ -1,4 +1,4 @@
-//! A YAML or JSON value that remembers where each part of it stands.
+//! A YAML or JSON value that remembers the place of each part.
 
 use super::scalar;
 use serde_json::{Map, Number, Value};

@@ -1,4 +1,4 @@
-//! Where a byte of a text stands: its line, and its column in characters.
+//! The place of a byte of a text: its line, and its column in characters.
 
 use super::node::{Place, Span};
 

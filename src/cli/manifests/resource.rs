@@ -1,4 +1,4 @@
-//! The CustomResourceDefinitions as checks of manifests: what the API server would refuse is refused, by the same schema and
+//! The CustomResourceDefinitions as checks of manifests. What the API server would refuse is refused, by the same schema and
 //! the same rules.
 
 use super::{

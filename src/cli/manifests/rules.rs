@@ -1,7 +1,7 @@
-//! The CEL rules of a CustomResourceDefinition, asked of an object that is made, or changed.
+//! The CEL rules of a CustomResourceDefinition, applied to an object that is made or changed.
 //!
-//! The validator of the client compiles each regular expression anew for each object, which takes longer than everything
-//! else that is done with it. So its compiled rules are walked here, and what they match with is kept.
+//! The client's validator compiles each regular expression anew for each object, which takes longer than everything else that
+//! is done with the object. So this module walks the compiled rules itself and keeps the compiled expressions.
 
 use super::{
     path::{Path, Step},

@@ -1,7 +1,7 @@
 //! What an unquoted word or number of YAML is to kubectl.
 //!
-//! kubectl reads YAML by a Go library that mixes YAML 1.1 with 1.2 in a way of its own: `yes` is a boolean, `0777` and `0o17` are
-//! octal, `1_000.5` is a number, `12:30` and dates are texts (the function `resolve` of gopkg.in/yaml.v2).
+//! kubectl reads YAML with a Go library that mixes YAML 1.1 and 1.2 in its own way: `yes` is a boolean, `0777` and `0o17` are
+//! octal, `1_000.5` is a number, and `12:30` and dates are texts (the function `resolve` of gopkg.in/yaml.v2).
 
 use super::node::{Content, number};
 use serde_json::Number;

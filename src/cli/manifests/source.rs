@@ -1,4 +1,4 @@
-//! Files, folders and standard input, read whole and checked to be text.
+//! Files, folders, and standard input, read as a whole and checked to be text.
 
 use std::{
     collections::HashSet,

@@ -1,5 +1,5 @@
-//! What the API server does to an object by the structure of its schema, before it checks any value: fields that the schema
-//! does not know are refused, nulls that it does not allow count as absent, and defaults are filled in.
+//! What the API server does to an object by the structure of its schema, before it checks any value: it refuses fields that the
+//! schema does not know, takes nulls that the schema does not allow for absent, and fills in defaults.
 
 use super::{
     node::{Content, Field, Node},

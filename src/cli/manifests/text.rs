@@ -1,7 +1,7 @@
 //! From a text to its documents, as kubectl reads them.
 //!
-//! A text that consists of JSON documents, which may follow each other without a separator, is read as such; anything else as YAML,
-//! cut at the lines that begin with `---`.
+//! A text of JSON documents, which may follow each other without a separator, is read as such. Any other text is YAML, cut at
+//! the lines that begin with `---`.
 
 use super::{
     json,

@@ -1,7 +1,7 @@
 //! YAML as kubectl reads it.
 //!
-//! kubectl's reader is a port of libyaml, and so is ours; what it makes of the events (words, numbers, merge keys) is made of
-//! them here in the same way. Where kubectl reads something that people would not expect, the text is refused.
+//! kubectl's reader is a port of libyaml, and so is ours. Words, numbers, and merge keys are made from its events in the same
+//! way as in kubectl. If kubectl would read something that people do not expect, the text is refused.
 
 use super::{
     node::{Content, Field, Key, Node, Span, Style},

@@ -1,4 +1,4 @@
-//! What amounts come next, as the flags beside a summary have them: their rules know the time.
+//! Which amounts come next, from the flags beside a summary: their rules know the time.
 
 use crate::core::calendar::Instant;
 use chrono::DateTime;

@@ -1,4 +1,4 @@
-//! Where the summary lies, and whether the operator has made it.
+//! Where the summary is, and whether the operator has made it.
 
 use super::summary::Summary;
 use crate::{

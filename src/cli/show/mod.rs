@@ -1,10 +1,10 @@
-//! `show`: what an organization holds, as its summary says it, with a tenant's own rights.
+//! `show`: what an organization holds, from its summary, with a tenant's own rights.
 //!
 //! | file | what it knows |
 //! |---|---|
-//! | `finding` | where the summary lies, and whether the operator has made it |
-//! | `coming` | what amounts come next, as the flags beside it have them |
-//! | `summary` | what stands in it, once it is valid by its schema |
+//! | `finding` | where the summary is, and whether the operator has made it |
+//! | `coming` | which amounts come next, from the flags beside it |
+//! | `summary` | its content, once it is valid by its schema |
 //! | `table` | the same for people |
 
 mod coming;

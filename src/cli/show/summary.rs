@@ -1,4 +1,4 @@
-//! What stands in a summary, once it is valid by its schema.
+//! The content of a summary, once it is valid by its schema.
 
 use super::{
     coming::{Coming, coming},

@@ -1,10 +1,10 @@
 //! The mark of the operator that works on the cluster, and what follows from it.
 //!
 //! It is an annotation on the namespace of grants. Namespaces have no namespace, so neither a tenant nor a grant author can
-//! write there, whatever they may do within: only the operator, whose role has that one right, and administrators.
+//! write there, whatever they may do within it. Only administrators can, and the operator, whose role has that one right.
 //!
-//! A mark is no lease: it is not renewed while nobody asks, so that a cluster at rest sees no writes. Another operator asks in
-//! the mark, and the one that works answers. Who does not answer for long is gone, and the other takes over.
+//! A mark is no lease: nobody renews it while nobody asks, so a cluster at rest sees no writes. Another operator asks in the
+//! mark, and the one that works answers. If no answer comes for long, that one is gone, and the other takes over.
 
 use crate::core::name::dns_label;
 use kube::api::ObjectMeta;

@@ -1,5 +1,5 @@
-//! What the answers to the operator's own requests tell: it knows at once what it has written, deleted and read, so that no echo
-//! of the watches makes it work again.
+//! What the answers to the operator's own requests tell. It knows at once what it has written, deleted, and read, so no echo of
+//! the watches makes it work again.
 
 use super::{
     World,

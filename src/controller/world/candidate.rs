@@ -1,4 +1,4 @@
-//! One organization as it would be: what is asked before a change is stored. It holds no secrets.
+//! One organization as it would be after a change that is not stored yet. It holds no secrets.
 
 use super::{NotReady, World, catalogue::NotYetRead};
 use crate::{

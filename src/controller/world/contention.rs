@@ -1,4 +1,4 @@
-//! Objects that others change again and again, so that each puts right what the other has done.
+//! Objects that others change again and again, so that each side puts right what the other has done.
 
 use crate::evaluation::{object::ObjectKey, plan::Observed};
 use std::{

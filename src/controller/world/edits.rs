@@ -1,4 +1,4 @@
-//! What was edited of definitions since their organizations were brought up to date.
+//! Edits of definitions since their organizations were brought up to date.
 
 use crate::evaluation::catalogue::CatalogueEntry;
 use std::{

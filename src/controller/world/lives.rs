@@ -1,5 +1,5 @@
 //! Namespaces that were made anew. Whoever made one again gets what is delivered to an organization that lists its name, and need
-//! not be who made the one before; so it is told.
+//! not be the one who made it before. So it is reported.
 
 use crate::api::Organization;
 use std::{collections::HashMap, sync::Arc};

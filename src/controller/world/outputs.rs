@@ -1,4 +1,4 @@
-//! What the operator's label is on in tenants' namespaces, and what stands in its way there.
+//! The objects with the operator's label in tenants' namespaces, and what stands in its way there.
 
 use super::{
     contention::Contention,

@@ -1,4 +1,4 @@
-//! In which namespaces an organization's objects lie, and which objects are its own though they do not say so.
+//! In which namespaces an organization's objects are, and which objects are its own although they do not say so.
 
 use super::{Origin, World};
 use crate::{

@@ -1,4 +1,4 @@
-//! The objects of one kind, as far as they are known: from the watch, and from the operator's own writes, whichever is newer.
+//! The known objects of one kind: from the watch or from the operator's own writes, whichever is newer.
 
 use kube::api::ObjectMeta;
 use std::{

@@ -1,7 +1,7 @@
-//! Objects that the operator made, and that say so no longer: somebody has taken off their marks.
+//! Objects that the operator made and that no longer say so, because somebody has taken off their marks.
 //!
-//! The watch, which goes by a label, does not show them any more. They are known by their UIDs: they are looked for by their
-//! names, marked anew, and then put right or withdrawn like any other.
+//! The watch, which goes by a label, does not show them any more. The operator knows them by their UIDs: it looks them up by
+//! name, marks them anew, and then puts them right or withdraws them like any other.
 
 use crate::{
     core::source::SourceId,

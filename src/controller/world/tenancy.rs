@@ -1,4 +1,4 @@
-//! The organizations, and whose each namespace is.
+//! The organizations, and the owner of each namespace.
 
 use super::store::{Identity, Put, PutUnreadable, Reading, Store};
 use crate::{

@@ -1,4 +1,4 @@
-//! All that one organization's evaluation reads, taken at one moment.
+//! Everything that one organization's evaluation reads, taken at one moment.
 
 use super::{SourceKey, World, catalogue::NotYetRead, kept::WholeInstance, sources::NotYetFetched};
 use crate::{

@@ -4,10 +4,11 @@ use crate::{
     api::entitlement_instance::FacetFields,
     core::{
         definition::{Definition, FacetSet},
-        facets::{Statement, SuppliedSecrets, complete, complete_facet},
+        facets::{Fields, Statement, SuppliedSecrets, complete, complete_facet},
     },
 };
-use std::{collections::BTreeMap, sync::Arc};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The facets of several grants, merged.
 #[derive(Clone, Debug)]
@@ -32,54 +33,61 @@ pub fn merge_statements(definition: &Definition, statements: &[&Statement], supp
     Merged { values: whole(0).unwrap_or_default(), taking_part: 0 }
 }
 
-/// Looks for how many grants go together. Each facet is looked at by itself, and again only if one is left out that says
-/// something of it: most say nothing.
+/// Looks for how many grants go together. Each facet is looked at by itself, and only at those numbers of grants at which it
+/// changes: a grant that says nothing of it, or nothing that one before it does not say, leaves its values as they are. So a facet
+/// is checked about once for each field that is stated, however many grants there are.
+///
+/// Halving would not do. What goes together does not always do so in part: where a schema says that a field `a` needs a field `b`,
+/// grants that state `c`, `a` and `b` are valid all three, and with the first alone, but not with the first two. Halving would
+/// look at the first two, and leave `b` out.
 pub(super) struct Search<'a> {
     definition: &'a Definition,
     stated: &'a [FacetFields],
     supplied: &'a [SuppliedSecrets],
-    /// Of each facet that was found valid, up to which of the grants that say something of it.
-    sound: BTreeMap<Arc<str>, usize>,
     /// How often a facet was merged and checked.
     pub(super) checks: usize,
 }
 
 impl<'a> Search<'a> {
     pub(super) fn new(definition: &'a Definition, stated: &'a [FacetFields], supplied: &'a [SuppliedSecrets]) -> Self {
-        Self { definition, stated, supplied, sound: BTreeMap::new(), checks: 0 }
+        Self { definition, stated, supplied, checks: 0 }
     }
 
     /// The most grants, from the first on, whose facets are valid together; at least one, if there is one.
     pub(super) fn most(&mut self) -> usize {
+        let definition = self.definition;
+        let mut facets: Vec<Turns> = definition.facets.values().map(|facet| self.turns(facet)).collect();
         let mut count = self.stated.len();
         while count > 1 {
-            let Some(heard) = self.first_unsound(count) else { return count };
-            // Without those behind it, nothing of the facet changes.
-            count = heard.saturating_sub(1).max(1);
+            let unsound = facets.iter_mut().find_map(|facet| {
+                let at = facet.at(count);
+                if facet.sound != Some(at) && !self.is_sound(facet.of, at) {
+                    return Some(at);
+                }
+                facet.sound = Some(at);
+                None
+            });
+            let Some(at) = unsound else { return count };
+            // Without those from there on, nothing of the facet was otherwise.
+            count = at.saturating_sub(1).max(1);
         }
         count
     }
 
-    /// Of a facet that is not valid with so many grants: how many there are up to the last that says something of it.
-    fn first_unsound(&mut self, count: usize) -> Option<usize> {
-        let definition = self.definition;
-        definition.facets.values().find_map(|facet| {
-            let heard = (1..=count).rev().find(|index| self.says(index - 1, &facet.name)).unwrap_or(0);
-            if self.sound.get(&facet.name) == Some(&heard) {
-                return None;
+    /// At which numbers of grants a facet changes.
+    fn turns(&self, facet: &'a FacetSet) -> Turns<'a> {
+        let (mut shape, mut supplied) = (Shape::default(), BTreeSet::new());
+        let mut at = Vec::new();
+        for (index, stated) in self.stated.iter().enumerate() {
+            let says = stated.get(&*facet.name).is_some_and(|fields| shape.add(fields));
+            let secrets = self.supplied.get(index).and_then(|supplied| supplied.get(&*facet.name));
+            let before = supplied.len();
+            supplied.extend(secrets.into_iter().flatten());
+            if says || supplied.len() > before {
+                at.push(index + 1);
             }
-            if !self.is_sound(facet, heard) {
-                return Some(heard);
-            }
-            self.sound.insert(Arc::clone(&facet.name), heard);
-            None
-        })
-    }
-
-    fn says(&self, index: usize, facet: &str) -> bool {
-        let states =
-            self.stated.get(index).and_then(|stated| stated.get(facet)).is_some_and(|fields| !fields.is_empty());
-        states || self.supplied.get(index).is_some_and(|supplied| supplied.contains_key(facet))
+        }
+        Turns { of: facet, at, sound: None }
     }
 
     fn is_sound(&mut self, facet: &FacetSet, count: usize) -> bool {
@@ -89,5 +97,70 @@ impl<'a> Search<'a> {
         let supplied = self.supplied.get(..count).unwrap_or(self.supplied).iter();
         let given = supplied.filter_map(|supplied| supplied.get(&*facet.name)).flatten().cloned().collect();
         facet.schema.accepts(&facet.name, &values, &given)
+    }
+}
+
+/// At which numbers of grants a facet changes.
+struct Turns<'a> {
+    of: &'a FacetSet,
+    /// In ascending order.
+    at: Vec<usize>,
+    /// The last of them that was found valid.
+    sound: Option<usize>,
+}
+
+impl Turns<'_> {
+    /// The number of grants that gives the same as so many.
+    fn at(&self, count: usize) -> usize {
+        let turns = self.at.partition_point(|at| *at <= count);
+        turns.checked_sub(1).and_then(|last| self.at.get(last)).copied().unwrap_or_default()
+    }
+}
+
+/// The fields that are stated so far.
+#[derive(Default)]
+struct Shape(BTreeMap<String, Shaped>);
+
+/// What is stated of one field.
+enum Shaped {
+    /// Whatever is stated besides, with less precedence, says nothing new.
+    Closed,
+    /// An object, to which more may be added.
+    Open(Shape),
+}
+
+impl Shape {
+    fn of(fields: &Fields) -> Self {
+        Self(fields.iter().map(|(name, value)| (name.clone(), Shaped::of(value))).collect())
+    }
+
+    /// Something is stated with less precedence than all before. Whether that changes anything.
+    fn add(&mut self, fields: &Fields) -> bool {
+        let mut changes = false;
+        for (name, value) in fields {
+            match (self.0.get_mut(name), value) {
+                (None, _) => {
+                    self.0.insert(name.clone(), Shaped::of(value));
+                    changes = true;
+                }
+                (Some(Shaped::Closed), _) => {}
+                (Some(Shaped::Open(shape)), Value::Object(fields)) => changes |= shape.add(fields),
+                // It hides what would be added to the object from below it.
+                (Some(shaped), _) => {
+                    *shaped = Shaped::Closed;
+                    changes = true;
+                }
+            }
+        }
+        changes
+    }
+}
+
+impl Shaped {
+    fn of(value: &Value) -> Self {
+        match value {
+            Value::Object(fields) => Self::Open(Shape::of(fields)),
+            _ => Self::Closed,
+        }
     }
 }

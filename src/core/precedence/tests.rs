@@ -240,7 +240,27 @@ fn grants_that_say_nothing_of_what_is_at_odds_cost_nothing() {
     stated[2500] = state(json!({"exclusive": {"c": 2}}));
     let mut search = Search::new(&definition, &stated, &[]);
     assert_eq!(search.most(), 2000);
-    assert_eq!(search.checks, 5, "exclusive with three, with two and with one of them; the others once");
+    assert_eq!(search.checks, 4, "exclusive with three and with two of its fields; the others once");
+}
+
+#[test]
+fn grants_that_repeat_what_is_at_odds_cost_one_check_of_each_facet() {
+    let definition = at_odds();
+    let state = |value: i64| Statement::of(&grant(&json!({"needy": {"a": value}}), &json!([])), &[]).merged();
+    let stated: Vec<_> = (0..3000).map(state).collect();
+    let mut search = Search::new(&definition, &stated, &[]);
+    assert_eq!((search.most(), search.checks), (1, 3));
+}
+
+/// Why the number of grants that go together can't be found by halving.
+#[test]
+fn what_goes_together_need_not_do_so_in_part() {
+    let definition = at_odds();
+    let state = |facets: Value| Statement::of(&grant(&json!({"needy": facets}), &json!([])), &[]);
+    let statements = [state(json!({"c": 1})), state(json!({"a": 1})), state(json!({"b": 1}))];
+    let statements: Vec<&Statement> = statements.iter().collect();
+    let taking_part = |count: usize| merge_statements(&definition, &statements[..count], &[]).taking_part;
+    assert_eq!([1, 2, 3].map(taking_part), [1, 1, 3]);
 }
 
 /// What is at odds, step by step.
@@ -262,6 +282,19 @@ fn facets_at_odds() -> impl Strategy<Value = Value> {
     prop::collection::btree_map(names, fields, 0..3).prop_map(|facets| json!(facets))
 }
 
+/// Of a field that may be an object, two parts exclude each other, and one of them is the definition's.
+fn nested() -> Definition {
+    let schema = json!({"type": "object", "not": {"required": ["x"], "properties": {"x": {"required": ["a", "b"]}}}});
+    definition(&json!([{"name": "nested", "schema": schema, "values": {"x": {"b": 1}}}]))
+}
+
+fn nested_facets() -> impl Strategy<Value = Value> {
+    let part = prop::collection::btree_map(prop::sample::select(vec!["a", "b", "c"]), 0..3_i64, 0..3);
+    let field = prop_oneof![part.prop_map(|part| json!(part)), Just(json!(5)), Just(Value::Null)];
+    let fields = prop::collection::btree_map(prop::sample::select(vec!["x", "y"]), field, 0..3);
+    fields.prop_map(|fields| json!({ "nested": fields }))
+}
+
 fn amount() -> impl Strategy<Value = Amount> {
     let text = prop_oneof!["[0-9]{1,15}", "[0-9]{1,15}[.][0-9]{1,9}", "[0-3]", Just("Unlimited".to_owned())];
     text.prop_map(|text| Amount::read(&AmountField::Text(text)).unwrap())
@@ -271,6 +304,16 @@ proptest! {
     #[test]
     fn the_last_are_left_out_as_though_one_by_one(all in prop::collection::vec(facets_at_odds(), 0..8)) {
         let definition = at_odds();
+        let statements: Vec<_> = all.iter().map(|facets| Statement::of(&grant(facets, &json!([])), &[])).collect();
+        let statements: Vec<&Statement> = statements.iter().collect();
+        let (found, expected) = (merge_statements(&definition, &statements, &[]), one_by_one(&definition, &statements));
+        prop_assert_eq!(found.taking_part, expected.taking_part);
+        prop_assert_eq!(found.values, expected.values);
+    }
+
+    #[test]
+    fn parts_of_fields_are_left_out_as_though_one_by_one(all in prop::collection::vec(nested_facets(), 0..6)) {
+        let definition = nested();
         let statements: Vec<_> = all.iter().map(|facets| Statement::of(&grant(facets, &json!([])), &[])).collect();
         let statements: Vec<&Statement> = statements.iter().collect();
         let (found, expected) = (merge_statements(&definition, &statements, &[]), one_by_one(&definition, &statements));

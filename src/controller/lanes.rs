@@ -4,18 +4,28 @@
 //! what another has made expensive. What took long the last time goes to the slow lane, where such work waits for other slow
 //! work and gets what the rest leaves of the processors. What takes long by surprise gives up its place in the quick lane and
 //! goes on.
+//!
+//! Should the budgets miss something, it is waited for no longer than [`OVERDUE`]. Then the attempt has failed, so nothing of it is
+//! written, and its place goes to the next. The thread goes on, and until it is through, nothing is begun for the same item: an
+//! item never takes more than one thread. The next attempt may take twice as long.
 
-use super::{failure::Failure, limit::thinking, world::WorkItem};
-use rustix::time::{ClockId, clock_gettime};
+use super::{
+    backoff::Backoff,
+    failure::Failure,
+    limit::thinking,
+    threads::{Panicked, Worker},
+    work::WorkItem,
+};
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
-    time::sleep,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{sleep, timeout},
 };
 
 /// What takes more of a processor's time than this is slow from then on, until it takes less than half of it.
@@ -24,22 +34,33 @@ const SLOW: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_millis(100);
 /// So many may have given it up and go on; more have to keep it.
 const STRAGGLERS: usize = 16;
+/// How long something is waited for, by how often that was too short. This is no limit of what an organization may cost: it is many
+/// times what the budgets let anything take.
+const OVERDUE: Backoff = Backoff::new(Duration::from_mins(2), Duration::from_hours(1));
+/// So many that are overdue may go on beside the others; more have to keep their places.
+const LEFT_BEHIND: usize = 16;
 
 /// The lanes.
 pub struct Lanes {
     quick: Arc<Semaphore>,
     slow: Arc<Semaphore>,
     stragglers: Arc<Semaphore>,
+    left_behind: Arc<Semaphore>,
     slow_workers: Arc<Semaphore>,
-    known: Mutex<Known>,
+    overdue: Backoff,
+    costs: Mutex<Costs>,
+    /// Items that there is a thread for.
+    under_way: Arc<Mutex<HashSet<WorkItem>>>,
 }
 
 /// What is known of the cost of items.
 #[derive(Default)]
-struct Known {
+struct Costs {
     slow: HashSet<WorkItem>,
     /// Those that might have been slow for what they are made of, and are not.
     quick: HashSet<WorkItem>,
+    /// How often in a row an item was overdue.
+    overdue: HashMap<WorkItem, u32>,
 }
 
 impl Lanes {
@@ -54,9 +75,12 @@ impl Lanes {
             quick: lane(processors - 1),
             slow: lane(processors / 2),
             stragglers: lane(STRAGGLERS),
+            left_behind: lane(LEFT_BEHIND),
             // While something is written for one, the next is thought about.
             slow_workers: lane((processors / 2).max(1) + 1),
-            known: Mutex::default(),
+            overdue: OVERDUE,
+            costs: Mutex::default(),
+            under_way: Arc::default(),
         }
     }
 
@@ -70,26 +94,26 @@ impl Lanes {
         Arc::clone(&self.slow_workers).acquire_owned().await.ok()
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn costs(&self) -> MutexGuard<'_, Costs> {
+        self.costs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether something took long the last time.
     fn is_slow(&self, item: &WorkItem) -> bool {
-        self.known().slow.contains(item)
+        self.costs().slow.contains(item)
     }
 
     /// Whether something took long the last time, or has not been done yet and is made of something that takes long.
     fn may_be_slow(&self, item: &WorkItem, parts: impl IntoIterator<Item = WorkItem>) -> bool {
-        let known = self.known();
-        let is_suspect = || parts.into_iter().any(|part| known.slow.contains(&part));
-        known.slow.contains(item) || (is_suspect() && !known.quick.contains(item))
+        let costs = self.costs();
+        let is_suspect = || parts.into_iter().any(|part| costs.slow.contains(&part));
+        costs.slow.contains(item) || (is_suspect() && !costs.quick.contains(item))
     }
 
     /// Does for an item what tells how much it costs, in its turn.
     ///
     /// # Errors
-    /// Where it panics.
+    /// Where it panics, or is overdue.
     pub async fn run<R>(&self, item: &WorkItem, work: impl FnOnce() -> R + Send + 'static) -> Result<R, Failure>
     where
         R: Send + 'static,
@@ -100,7 +124,7 @@ impl Lanes {
     /// The same for an item that is made of others, which tell beforehand what it may cost.
     ///
     /// # Errors
-    /// Where it panics.
+    /// Where it panics, or is overdue.
     pub async fn run_with<R>(
         &self,
         item: &WorkItem,
@@ -111,17 +135,18 @@ impl Lanes {
         R: Send + 'static,
     {
         let may_be_slow = self.may_be_slow(item, parts);
-        let (result, cost) = thinking(self.think(may_be_slow, work)).await?;
-        let mut known = self.known();
+        let (result, cost) = thinking(self.think(item, may_be_slow, work)).await?;
+        let mut costs = self.costs();
+        costs.overdue.remove(item);
         if cost > SLOW {
-            known.quick.remove(item);
-            if known.slow.insert(item.clone()) {
+            costs.quick.remove(item);
+            if costs.slow.insert(item.clone()) {
                 tracing::info!(?item, ?cost, "takes long, and waits for others that do from now on");
             }
         } else if cost < SLOW / 2 {
-            known.slow.remove(item);
+            costs.slow.remove(item);
             if may_be_slow {
-                known.quick.insert(item.clone());
+                costs.quick.insert(item.clone());
             }
         }
         Ok(result)
@@ -130,167 +155,117 @@ impl Lanes {
     /// Does what else there is to do for an item.
     ///
     /// # Errors
-    /// Where it panics.
+    /// Where it panics, or is overdue.
     pub async fn go_on<R>(&self, item: &WorkItem, work: impl FnOnce() -> R + Send + 'static) -> Result<R, Failure>
     where
         R: Send + 'static,
     {
-        thinking(self.think(self.is_slow(item), work)).await.map(|(result, _)| result)
+        thinking(self.think(item, self.is_slow(item), work)).await.map(|(result, _)| result)
     }
 
     /// The result, and what it has cost.
-    async fn think<R>(&self, is_slow: bool, work: impl FnOnce() -> R + Send + 'static) -> Result<(R, Duration), Failure>
+    async fn think<R>(
+        &self,
+        item: &WorkItem,
+        is_slow: bool,
+        work: impl FnOnce() -> R + Send + 'static,
+    ) -> Result<(R, Duration), Failure>
     where
         R: Send + 'static,
     {
         let lane = if is_slow { &self.slow } else { &self.quick };
-        let place = Place::new(Arc::clone(lane).acquire_owned().await.ok());
-        if is_slow {
-            place.yield_to_others();
+        let place = Arc::clone(lane).acquire_owned().await.ok();
+        let mut worker = self.begin(item, place, is_slow, work)?;
+        let times = self.costs().overdue.get(item).copied().unwrap_or_default();
+        let limit = self.overdue.delay(times.saturating_add(1));
+        let result = {
+            let (begun, mut attended) = (Instant::now(), pin!(self.attend(&mut worker, is_slow)));
+            loop {
+                match timeout(limit.saturating_sub(begun.elapsed()), &mut attended).await {
+                    Ok(result) => break Some(result),
+                    // Threads go by the real clock, whatever that of the timers does.
+                    Err(_) if begun.elapsed() < limit => {}
+                    Err(_) => break None,
+                }
+            }
+        };
+        match result {
+            Some(result) => result.map_err(|Panicked| {
+                Failure::Failed("it panicked: report it, with the lines before this one".to_owned())
+            }),
+            None => {
+                self.leave_behind(item, &worker);
+                Err(Failure::Failed(format!(
+                    "deciding it took longer than {} s, and still goes on: what was delivered stays as it is; report it",
+                    limit.as_secs()
+                )))
+            }
         }
-        let mut done = begin(Arc::clone(&place), work)?;
+    }
+
+    /// Begins on a thread, unless there is one for the item already.
+    fn begin<R: Send + 'static>(
+        &self,
+        item: &WorkItem,
+        place: Option<OwnedSemaphorePermit>,
+        is_slow: bool,
+        work: impl FnOnce() -> R + Send + 'static,
+    ) -> Result<Worker<R>, Failure> {
+        if !under_way(&self.under_way).insert(item.clone()) {
+            return Err(Failure::Failed("deciding it the last time still goes on".to_owned()));
+        }
+        let (all, of) = (Arc::clone(&self.under_way), item.clone());
+        let end = move || {
+            under_way(&all).remove(&of);
+        };
+        let begun = Worker::begin(place, is_slow, work, end);
+        begun.map_err(|error| Failure::Failed(format!("there is no thread to think on: {error}")))
+    }
+
+    /// Waits for the result. What takes long by surprise gives up its place, as soon as there is room among those that have.
+    async fn attend<R: Send + 'static>(
+        &self,
+        worker: &mut Worker<R>,
+        is_slow: bool,
+    ) -> Result<(R, Duration), Panicked> {
         if is_slow {
-            return done.await.map_err(panicked);
+            return worker.result().await;
         }
         tokio::select! {
-            done = &mut done => return done.map_err(panicked),
+            result = worker.result() => return result,
             () = sleep(PATIENCE) => {}
         }
-        tokio::select! {
-            done = &mut done => return done.map_err(panicked),
-            straggler = Arc::clone(&self.stragglers).acquire_owned() => place.step_aside(straggler.ok()),
+        let straggler = tokio::select! {
+            result = worker.result() => return result,
+            straggler = Arc::clone(&self.stragglers).acquire_owned() => straggler,
+        };
+        if let Ok(straggler) = straggler {
+            worker.step_aside(straggler);
         }
-        done.await.map_err(panicked)
-    }
-}
-
-fn panicked(_: oneshot::error::RecvError) -> Failure {
-    Failure::Failed("it panicked: report it, with the lines before this one".to_owned())
-}
-
-/// On a thread of its own, which keeps its place until it is through, be it that nobody waits for it any more.
-fn begin<R: Send + 'static>(
-    place: Arc<Place>,
-    work: impl FnOnce() -> R + Send + 'static,
-) -> Result<oneshot::Receiver<(R, Duration)>, Failure> {
-    let (sender, receiver) = oneshot::channel();
-    let thread = thread::Builder::new().name("lane".to_owned());
-    let begun = thread.spawn(move || {
-        let _leave = Leave(Arc::clone(&place));
-        place.begin();
-        let before = processor_time();
-        let result = work();
-        let cost = processor_time().saturating_sub(before);
-        // Nobody may wait for it any more.
-        let _ = sender.send((result, cost));
-    });
-    begun.map_err(|error| Failure::Failed(format!("there is no thread to think on: {error}")))?;
-    Ok(receiver)
-}
-
-/// The place of a thread in a lane.
-struct Place(Mutex<Occupied>);
-
-struct Occupied {
-    permit: Option<OwnedSemaphorePermit>,
-    thread: Option<priority::Thread>,
-    yields: bool,
-}
-
-impl Place {
-    fn new(permit: Option<OwnedSemaphorePermit>) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(Occupied { permit, thread: None, yields: false })))
+        worker.result().await
     }
 
-    fn occupied(&self) -> MutexGuard<'_, Occupied> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// This thread has begun.
-    fn begin(&self) {
-        let mut occupied = self.occupied();
-        let thread = priority::this_thread();
-        if occupied.yields {
-            priority::lower(thread);
+    /// It is waited for no longer.
+    fn leave_behind<R: Send + 'static>(&self, item: &WorkItem, worker: &Worker<R>) {
+        if let Ok(permit) = Arc::clone(&self.left_behind).try_acquire_owned() {
+            worker.step_aside(permit);
         }
-        occupied.thread = Some(thread);
-    }
-
-    /// Its thread gets what others leave of the processors.
-    fn yield_to_others(&self) {
-        let mut occupied = self.occupied();
-        occupied.yields = true;
-        if let Some(thread) = occupied.thread {
-            priority::lower(thread);
-        }
-    }
-
-    /// Its place in the quick lane is free. Not if it is through meanwhile.
-    fn step_aside(&self, straggler: Option<OwnedSemaphorePermit>) {
-        let mut occupied = self.occupied();
-        if occupied.permit.is_none() {
-            return;
-        }
-        occupied.permit = straggler;
-        drop(occupied);
-        self.yield_to_others();
+        let mut costs = self.costs();
+        costs.quick.remove(item);
+        costs.slow.insert(item.clone());
+        let times = costs.overdue.entry(item.clone()).or_default();
+        *times = times.saturating_add(1);
     }
 }
 
-/// Its place is free, be it that it panics.
-struct Leave(Arc<Place>);
-
-impl Drop for Leave {
-    fn drop(&mut self) {
-        let mut occupied = self.0.occupied();
-        occupied.permit = None;
-        occupied.thread = None;
-    }
-}
-
-/// What this thread has had of a processor. On a busy machine, time by the clock would make everything look slow.
-fn processor_time() -> Duration {
-    clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap_or_default()
-}
-
-/// Threads have a priority of their own on Linux alone; elsewhere all are alike.
-#[cfg(target_os = "linux")]
-mod priority {
-    /// About a ninth of what others get, where all want to run.
-    const NICE: i32 = 10;
-
-    /// A thread that runs.
-    pub type Thread = rustix::thread::Pid;
-
-    /// The one that calls this.
-    pub fn this_thread() -> Thread {
-        rustix::thread::gettid()
-    }
-
-    /// It runs when others do not, for the rest of its life: nobody may raise it again.
-    pub fn lower(thread: Thread) {
-        if let Err(error) = rustix::process::setpriority_process(Some(thread), NICE) {
-            tracing::debug!(%error, "the priority of a thread cannot be lowered");
-        }
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-mod priority {
-    /// A thread that runs.
-    pub type Thread = ();
-
-    /// The one that calls this.
-    pub fn this_thread() -> Thread {}
-
-    /// Nothing can be done.
-    pub fn lower(_: Thread) {}
+fn under_way(all: &Mutex<HashSet<WorkItem>>) -> MutexGuard<'_, HashSet<WorkItem>> {
+    all.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Lanes, PATIENCE, SLOW, processor_time};
-    use crate::controller::{failure::Failure, world::WorkItem};
+    use super::{Backoff, LEFT_BEHIND, Lanes, PATIENCE, SLOW, under_way};
+    use crate::controller::{failure::Failure, threads::processor_time, work::WorkItem};
     use std::{
         sync::{Arc, mpsc},
         time::{Duration, Instant},
@@ -355,7 +330,7 @@ mod tests {
         let lanes = Arc::new(Lanes::for_processors(2));
         let slow: Vec<WorkItem> = (0..20).map(|number| item(&number.to_string())).collect();
         for item in &slow {
-            lanes.known().slow.insert(item.clone());
+            lanes.costs().slow.insert(item.clone());
         }
         assert!(wait_beside(&lanes, &slow).await < PATIENCE * 10);
     }
@@ -385,5 +360,65 @@ mod tests {
         let failed: Result<(), Failure> = lanes.run(&item("a"), || panic!("on purpose")).await;
         assert!(matches!(failed, Err(Failure::Failed(said)) if said.starts_with("it panicked")));
         lanes.run(&item("a"), || {}).await.unwrap();
+    }
+
+    /// Lanes in which something is overdue that soon.
+    fn impatient(limit: Duration) -> Lanes {
+        Lanes { overdue: Backoff::new(limit, limit * 8), ..Lanes::for_processors(2) }
+    }
+
+    /// Work that goes on until it is told to end, and tells that it has begun.
+    fn endless() -> (impl FnOnce() + Send + 'static, mpsc::Sender<()>, mpsc::Receiver<()>) {
+        let ((end, ends), (begin, begun)) = (mpsc::channel::<()>(), mpsc::channel());
+        let work = move || {
+            begin.send(()).ok();
+            ends.recv().unwrap_err();
+        };
+        (work, end, begun)
+    }
+
+    fn said(result: Result<(), Failure>) -> String {
+        result.unwrap_err().to_string()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_overdue_fails_and_holds_up_nobody_and_is_not_begun_a_second_time() {
+        let lanes = impatient(Duration::from_millis(500));
+        // The slow lane is one wide.
+        lanes.costs().slow.extend([item("a"), item("b")]);
+        let (work, end, begun) = endless();
+        let overdue =
+            "deciding it took longer than 0 s, and still goes on: what was delivered stays as it is; report it";
+        assert_eq!(said(lanes.run(&item("a"), work).await), overdue);
+        lanes.run(&item("b"), || {}).await.unwrap();
+        let (again, _end, begun_again) = endless();
+        assert_eq!(said(lanes.run(&item("a"), again).await), "deciding it the last time still goes on");
+        assert!(begun.try_recv().is_ok() && begun_again.try_recv().is_err());
+        drop(end);
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while under_way(&lanes.under_way).contains(&item("a")) {
+            assert!(Instant::now() < deadline, "it never ends");
+            tokio::task::yield_now().await;
+        }
+        // The next attempt has more time, and gets to its end.
+        lanes.run(&item("a"), || std::thread::sleep(Duration::from_millis(700))).await.unwrap();
+        assert!(lanes.costs().overdue.is_empty());
+        assert_eq!(lanes.left_behind.available_permits(), LEFT_BEHIND);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn so_many_that_are_overdue_go_on_beside_the_others_and_no_more() {
+        let lanes = impatient(Duration::from_millis(20));
+        let mut ends = Vec::new();
+        for number in 0..LEFT_BEHIND {
+            let (work, end, _begun) = endless();
+            said(lanes.run(&item(&number.to_string()), work).await);
+            ends.push(end);
+        }
+        assert_eq!((lanes.left_behind.available_permits(), lanes.quick.available_permits()), (0, 1));
+        let (work, end, _begun) = endless();
+        said(lanes.run(&item("one more"), work).await);
+        assert_eq!(lanes.quick.available_permits(), 0, "it keeps its place");
+        drop((end, ends));
     }
 }

@@ -15,7 +15,7 @@
 //! | `world` | what is known of it, and in `kinds` the one list of what is watched |
 //! | `work` | what can be worked on, and who brings one of each up to date |
 //! | `queue`, `timer`, `settling`, `attempts`, `backoff`, `worker` | what is worked on, and when |
-//! | `lanes` | where it is thought about, so that what is costly holds up nothing else |
+//! | `lanes`, `threads` | where it is thought about, so that what is costly holds up nothing else |
 //! | `limit` | how long all but thinking may take |
 //! | `organization`, `definition`, `facet`, `source`, `instance` | how one of each is brought up to date |
 //! | `ends` | what time has ended, looked at once more before it is withdrawn |
@@ -63,6 +63,7 @@ mod settling;
 mod source;
 mod source_watches;
 mod status;
+pub(crate) mod threads;
 mod time_zones;
 mod timer;
 mod watch;

@@ -3,6 +3,7 @@
 use super::{
     named::{are_known, references},
     review::Question,
+    reviewers::{Broken, Reviewers},
 };
 use crate::{
     api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization},
@@ -13,7 +14,7 @@ use crate::{
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use kube::{Client, Resource, core::ObjectMeta};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use tokio::{sync::Semaphore, task::spawn_blocking, time};
+use tokio::time;
 
 /// What the controller knows is a moment behind what is stored, and manifests are applied together with what they name: so a
 /// no is thought over after these times, and is no answer where what is named is not known as it is stored.
@@ -52,22 +53,28 @@ pub enum NoAnswer {
     Broken,
 }
 
+impl From<Broken> for NoAnswer {
+    fn from(_: Broken) -> Self {
+        Self::Broken
+    }
+}
+
 /// Answers questions.
 #[derive(Clone)]
 pub struct Judge {
     client: Client,
     knowledge: Knowledge,
     allows_missing: bool,
-    places: Arc<Semaphore>,
-    places_of_others: Arc<Semaphore>,
+    reviewers: Reviewers,
+    reviewers_of_others: Reviewers,
 }
 
 impl Judge {
     /// With what the controller knows. What names something that does not exist can be allowed, with a warning.
     pub fn new(client: Client, knowledge: Knowledge, allows_missing: bool) -> Self {
-        let places = Arc::new(Semaphore::new(CONCURRENCY));
-        let places_of_others = Arc::new(Semaphore::new(CONCURRENCY_OF_OTHERS));
-        Self { client, knowledge, allows_missing, places, places_of_others }
+        let reviewers = Reviewers::new(CONCURRENCY);
+        let reviewers_of_others = Reviewers::new(CONCURRENCY_OF_OTHERS);
+        Self { client, knowledge, allows_missing, reviewers, reviewers_of_others }
     }
 
     /// What is said of a change.
@@ -87,7 +94,7 @@ impl Judge {
 
     async fn glance(&self, question: &Question) -> Result<Verdict, NoAnswer> {
         let question = question.clone();
-        let mut said = on_a_thread(&self.places_of_others, move || by_itself(&question, clock::now())).await?;
+        let mut said = self.reviewers_of_others.think(move || by_itself(&question, clock::now())).await?;
         said.warnings.push(NOT_THE_API_SERVER.to_owned());
         Ok(said)
     }
@@ -122,29 +129,15 @@ impl Judge {
     /// None where something that is needed for it is not known yet.
     async fn think(&self, question: &Question) -> Result<Option<Verdict>, NoAnswer> {
         let (knowledge, question) = (self.knowledge.clone(), question.clone());
-        on_a_thread(&self.places, move || review(&knowledge, &question, clock::now())).await
+        Ok(self.reviewers.think(move || review(&knowledge, &question, clock::now())).await?)
     }
 
     /// Whatever else there is: then it need not be thought over, which would cost as much each time.
     async fn is_refused_by_itself(&self, question: &Question) -> Result<bool, NoAnswer> {
         let question = question.clone();
-        let said = on_a_thread(&self.places, move || by_itself(&question, clock::now())).await?;
+        let said = self.reviewers.think(move || by_itself(&question, clock::now())).await?;
         Ok(said.refused.is_some())
     }
-}
-
-/// What takes a while is done apart from the threads that everything else is done on, and keeps its place until it is through, be
-/// it that nobody waits for it any more.
-async fn on_a_thread<R: Send + 'static>(
-    places: &Arc<Semaphore>,
-    work: impl FnOnce() -> R + Send + 'static,
-) -> Result<R, NoAnswer> {
-    let Ok(place) = Arc::clone(places).acquire_owned().await else { return Err(NoAnswer::Busy) };
-    let done = spawn_blocking(move || {
-        let _place = place;
-        work()
-    });
-    done.await.map_err(|_| NoAnswer::Broken)
 }
 
 /// What is said to those who may not be told of anything else.

@@ -18,6 +18,7 @@
 //! | `review` | the API server's question and the answer, as bytes |
 //! | `judge` | asks [`crate::evaluation::admission`] |
 //! | `named` | the objects that a request names, as they are stored now |
+//! | `reviewers` | the threads on which that is thought about |
 
 mod budget;
 mod certificate;
@@ -30,6 +31,7 @@ mod options;
 mod pass;
 mod registration;
 mod review;
+mod reviewers;
 mod server;
 mod storage;
 

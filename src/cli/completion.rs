@@ -11,7 +11,7 @@ use clap::Args;
 use clap_complete::{CompleteEnv, CompletionCandidate, Shell, engine, env::Shells};
 use std::{env, ffi::OsString, io};
 
-/// Prints what a shell has to know to complete the command
+/// Prints the script by which a shell completes the command
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

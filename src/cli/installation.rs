@@ -13,9 +13,9 @@ const IMAGE: &str = concat!("ghcr.io/entitlements-dev/entitlement-operator:", en
 
 /// Prints everything that a cluster needs for the operator
 ///
-/// The namespaces, the CustomResourceDefinitions, the service account with the least rights that the operator can do with, its
+/// The namespaces, the CustomResourceDefinitions, a service account with only the rights that the operator needs, its
 /// Deployment, and roles for people: entitlements-view, which is part of Kubernetes' role view (and so of edit and admin), and
-/// entitlements-catalogue-author, entitlements-grant-author and entitlements-service-desk, which nobody has until they are bound.
+/// entitlements-catalogue-author, entitlements-grant-author and entitlements-service-desk, which nobody has until you bind them.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -48,15 +48,15 @@ pub fn namespace(text: &str) -> Result<String, Fault> {
 /// Where the objects come from.
 #[derive(Debug, Args)]
 pub struct SourceArguments {
-    /// A file, a folder (its *.yaml, *.yml and *.json, and those of the folders in it), or - for standard input; without any,
-    /// the cluster is looked at, with your own rights
+    /// A file, a folder (its *.yaml, *.yml and *.json, and those of the folders in it), or - for standard input; without -f, the
+    /// command looks at the cluster, with your own rights
     ///
-    /// Objects of other kinds are ignored and counted, but for Secrets, which grants take values from. At most 64 MiB in one
+    /// Objects of other kinds are ignored and counted, except Secrets, from which grants take values. At most 64 MiB in one
     /// file, 256 MiB and 1,000,000 values in all, and values 127 levels deep.
     #[arg(short, long, value_name = "PATH", num_args = 1..)]
     filename: Vec<PathBuf>,
-    /// Lays the files over what the cluster has, as kubectl apply would: an object that is there already is replaced, and keeps
-    /// its status; all others of the cluster stay. What is wrong in the cluster already is not said again
+    /// Lays the files over the cluster's objects, as kubectl apply would: a file replaces an object that is already there, which
+    /// keeps its status; all other objects stay. What is already wrong in the cluster is not reported again
     #[arg(long, requires = "filename")]
     with_cluster: bool,
     /// With -f: the namespace of objects that name none [default: default]. In a cluster: a namespace in which grants are

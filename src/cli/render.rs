@@ -11,9 +11,9 @@ use clap::Args;
 
 /// Prints what the operator makes of manifests or of a cluster's objects: every status, and every object that it would write
 ///
-/// First every entitlement object with its status, then every object that would be written. Objects of other kinds are
-/// ignored, but for Secrets, which grants take values from. What is refused or invalid is said on standard error:
-/// path:line: kind name: reason: message.
+/// It prints every entitlement object with its status first, then every object that the operator would write. It ignores
+/// objects of other kinds, except Secrets, from which grants take values. It reports on standard error what is refused or
+/// invalid: path:line: kind name: reason: message.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -20,7 +20,7 @@ use clap::{Args, builder::RangedU64ValueParser};
 use futures::{FutureExt, future::try_join};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Runs the operator, until it is told to end
+/// Runs the operator until it is told to stop
 ///
 /// The cluster is that of KUBECONFIG (or ~/.kube/config), or the one that the operator runs in.
 #[derive(Debug, Args)]
@@ -32,7 +32,7 @@ Examples:
   entitlement-operator run --webhook-service entitlement-operator
   entitlement-operator run --webhook-url https://127.0.0.1:9443
 
-SIGTERM and SIGINT end it once the work under way is done.")]
+SIGTERM and SIGINT stop it once the work under way is done.")]
 pub struct RunArguments {
     /// The operator's own namespace, in which it keeps the revisions of the catalogue
     #[arg(long, value_name = "NAMESPACE", default_value = super::offline::OPERATOR_NAMESPACE, value_parser = super::offline::namespace)]
@@ -42,8 +42,8 @@ pub struct RunArguments {
     concurrency: usize,
     /// The most that the objects of one organization may come to in all its namespaces, in bytes, or with Ki, Mi or Gi
     ///
-    /// The summary and the older grants go first. What is beyond is not written, and nothing that is there is withdrawn for it:
-    /// those grants say so.
+    /// The operator writes the summary and the older grants first. It writes nothing beyond the limit, and withdraws nothing for
+    /// it; the grants concerned say so.
     #[arg(long, value_name = "SIZE", default_value_t = Size::ORGANIZATION)]
     organization_bytes: Size,
     /// How log lines are written

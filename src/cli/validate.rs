@@ -11,8 +11,8 @@ use std::{mem::ManuallyDrop, path::PathBuf};
 
 /// Checks manifests, or a cluster's objects, as the API server and the operator would
 ///
-/// Says on standard error what would be refused or is invalid: path:line:column: kind name: reason: message. Warns of grants
-/// whose start hangs on when they are made, and of what is legal, but hardly meant.
+/// Reports on standard error what would be refused or is invalid: path:line:column: kind name: reason: message. Warns of grants
+/// whose start depends on when they are made, and of what is legal, but hardly meant.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -26,8 +26,8 @@ cluster that cannot be looked at.")]
 pub struct ValidateArguments {
     #[command(flatten)]
     input: InputArguments,
-    /// Checks them as a change of OLD, a file or a folder: what the API server would refuse of it is Locked, and grants that
-    /// are accepted in OLD are not decided anew
+    /// Checks the manifests as a change of OLD, a file or a folder: what the API server would refuse is reported as Locked, and
+    /// grants that are accepted in OLD are not decided anew
     #[arg(long, value_name = "OLD", requires = "filename")]
     since: Option<PathBuf>,
     /// The format: text for people, on standard error; or json, or sarif for a forge, on standard output

@@ -17,22 +17,26 @@ pub struct WebhookArguments {
     /// The Service in the operator's namespace by whose port 443 the API server reaches the webhook
     #[arg(long, value_name = "NAME", group = "webhook_reach")]
     webhook_service: Option<String>,
-    /// The URL by which it does, for an operator outside of the cluster: https:// with a host and perhaps a port
+    /// The URL by which the API server reaches the webhook of an operator outside the cluster: https:// with a host and perhaps a
+    /// port
     #[arg(long, value_name = "URL", group = "webhook_reach")]
     webhook_url: Option<BaseUrl>,
     /// Where the webhook listens
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:9443", requires = "webhook_reach")]
     webhook_address: SocketAddr,
-    /// The ValidatingWebhookConfiguration by which the API server knows of the webhook
+    /// The ValidatingWebhookConfiguration by which the API server knows the webhook
     #[arg(long, value_name = "NAME", default_value = "entitlement-operator", requires = "webhook_reach")]
     webhook_configuration: String,
-    /// Whether that is made and kept; if not, only the caBundle and the path of its webhook validate.entitlements.dev are filled in
+    /// Whether the operator makes and keeps that configuration; if not, it fills in only the caBundle and the path of its webhook
+    /// validate.entitlements.dev
     #[arg(long, value_name = "BOOL", action = ArgAction::Set, default_value_t = true, requires = "webhook_reach")]
     webhook_register: bool,
-    /// Warn of what names something that does not exist, rather than refuse it: for tools that apply things in any order
+    /// Warns of objects that name something that does not exist, instead of refusing them: for tools that apply objects in any
+    /// order
     #[arg(long, requires = "webhook_reach")]
     webhook_allow_missing: bool,
-    /// Demand a certificate of whoever asks, signed by an authority in this file (PEM): that of the API server's client certificate
+    /// Demands that callers show a certificate signed by an authority in this file (PEM): that of the API server's client
+    /// certificate
     #[arg(long, value_name = "FILE", requires = "webhook_reach")]
     webhook_client_ca: Option<PathBuf>,
 }

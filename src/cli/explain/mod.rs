@@ -45,13 +45,13 @@ const FEW_STEPS: usize = 12;
 /// So many evaluations of a grant take about a second.
 const WORK: usize = 100_000;
 
-/// Says what an organization holds at a moment, since when, until when its contract runs, and what comes next, as one table;
-/// of one definition, or with --all of each, also why
+/// Shows what an organization holds at a moment, since when, until when its contract runs, and what comes next, as one table;
+/// for one definition, or with --all for each, also why
 ///
-/// HAS is what it has, SINCE since when it has exactly that, CONTRACT TO the last day of its contract, without a grace period.
-/// Below stand what it had before, and what of the catalogue it does not hold. The details say how the amount and every setting
-/// came about, which grants count and which do not, and what happened last. What is not on record is not told. Secret values
-/// are never shown.
+/// HAS is what it has, SINCE since when it has had exactly that, and CONTRACT TO the last day of its contract, without a grace
+/// period. Below the table you find what it had before, and what it does not hold of the catalogue. The details say where the
+/// amount and every setting come from, which grants count and which do not, and what happened last. Only what is on record is
+/// told. Secret values are never shown.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -64,7 +64,7 @@ Examples:
 TIME is an RFC 3339 time, a date (00:00 where the client is), or a time from now such as +90d, -12h, +15min, +1mo, +1y or \
 -P1M, by the client's calendar.
 
-Exit codes: 0 it was explained, 1 too, but part of the input was refused, 2 usage, unreadable input, a cluster that cannot \
+Exit codes: 0 explained, 1 explained, but part of the input was refused, 2 usage, unreadable input, a cluster that cannot \
 be looked at, or no such organization or definition.")]
 pub struct ExplainArguments {
     /// The organization: its name, its display name, or the beginning of either, in any case

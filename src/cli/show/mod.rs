@@ -31,8 +31,8 @@ use summary::Summary;
 
 /// Shows what the organization of a namespace is entitled to, as its workloads read it: from the summary ConfigMap there
 ///
-/// It needs no right but to read that: `get` on the ConfigMap, or `list` on those of the namespace to find one of another name
-/// than `entitlements`.
+/// It needs only the right to read that: `get` on the ConfigMap, or `list` on those of the namespace, to find one that is not
+/// called `entitlements`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -44,7 +44,7 @@ Examples:
 
 Days and times are those of this machine's time zone, or of TZ.
 
-Exit codes: 0 it was shown, and HANDLE, if one is given, is in force now, 1 HANDLE is not in force, 2 usage, a cluster that cannot be \
+Exit codes: 0 shown, and HANDLE, if given, is in force now, 1 HANDLE is not in force, 2 usage, a cluster that cannot be \
 looked at, no summary, or one that the operator has not made.")]
 pub struct ShowArguments {
     /// The entitlement to show alone: the name of its definition, which is the handle that applications check

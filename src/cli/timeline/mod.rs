@@ -52,9 +52,8 @@ Examples:
 TIME is an RFC 3339 time, a date (00:00 where each client is; as the last moment its whole day), or a time from now such as \
 +90d, -12h, +15min, +1mo, +1y or -P1M, by each client's calendar.
 
-With --diff, NEW comes after OLD, as though it were applied over it at the first moment: grants that OLD has go by the records \
-that OLD leaves, an invalid definition leaves OLD's in service, and what the API server would refuse (Locked) stays as it \
-is in OLD.
+With --diff, NEW comes after OLD, as if you applied it over OLD at the first moment: OLD's grants keep the records that OLD \
+leaves, an invalid definition leaves OLD's in service, and what the API server would refuse (Locked) stays as it is in OLD.
 
 Exit codes: 0 all accepted (or Draft) and valid (with --diff: in NEW), 1 something was refused or invalid, 2 usage, \
 unreadable input, or a cluster that cannot be looked at.")]

@@ -11,10 +11,7 @@ use crate::{
         conditions::{ACCEPTED, FACETS_VALID, READY},
         entitlement_instance::{AmendmentState, State},
     },
-    core::{
-        grant::Grant,
-        source::{SourceId, SourceKind},
-    },
+    core::source::{SourceId, SourceKind, instance},
     offline::{Flaw, Inventory, Status, Subject, Survey, When},
 };
 use serde::Deserialize;
@@ -100,7 +97,7 @@ impl Judge<'_, '_> {
         }
         // What is in a cluster has its start already.
         let is_made = self.document.origin.is_in_cluster();
-        if instance.spec.state != State::Cancelled && !is_made && !Grant::has_stated_start(&instance) {
+        if instance.spec.state != State::Cancelled && !is_made && !instance::has_stated_start(&instance) {
             let message = "neither spec.start nor the annotation entitlements.dev/granted-at says when it starts, so it starts when it is made in the cluster, and anew where it is made again: give one of the two";
             self.find(Severity::Warning, NO_START, message, &Path::fields(&["spec"]), Aim::Name);
         }

@@ -153,7 +153,7 @@ mod tests {
             entitlement_definition::OutputKind, entitlement_instance::AcceptedRecord,
         },
         controller::events::Notice,
-        core::grant::Grant,
+        core::{grant::Grant, source::instance},
         evaluation::{object::ObjectKey, plan::Meddling},
     };
     use rstest::rstest;
@@ -181,7 +181,7 @@ mod tests {
             "spec": {"organization": "acme", "definition": "seats"},
             "status": {"phase": phase, "conditions": conditions},
         });
-        Grant::read(&serde_json::from_value::<EntitlementInstance>(instance).unwrap())
+        instance::grant(&serde_json::from_value::<EntitlementInstance>(instance).unwrap())
     }
 
     fn record() -> AcceptedRecord {
@@ -194,7 +194,7 @@ mod tests {
     fn accepted(phase: Option<Phase>) -> Grant {
         let status =
             EntitlementInstanceStatus { phase, accepted: Some(record()), ..EntitlementInstanceStatus::default() };
-        grant(phase, &[]).remembering(&status)
+        instance::remembering(grant(phase, &[]), &status)
     }
 
     fn reasons(notices: &[Notice]) -> Vec<(bool, &str)> {

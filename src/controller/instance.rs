@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     api::EntitlementInstance,
-    core::{grant::Grant, source::SourceId},
+    core::source::{SourceId, instance},
     evaluation::{
         evaluate,
         plan::{self, Fingerprint, Outcomes},
@@ -35,7 +35,7 @@ pub async fn say_barred(context: &Context, id: &SourceId) -> Result<(), Failure>
         status: instance.status.as_ref().and_then(Fingerprint::of_json),
         moments: None,
     };
-    let grant = Arc::new(Grant::read(&instance));
+    let grant = Arc::new(instance::grant(&instance));
     let Some(snapshot) = context.world(|world| world.barred_view(grant)) else { return Ok(()) };
     let item = WorkItem::Instance(id.clone());
     let thought = context.lanes.run(&item, move || {

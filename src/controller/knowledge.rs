@@ -9,7 +9,10 @@ use super::{
 use crate::{
     api::{EntitlementInstance, Organization},
     connection::Cause,
-    core::{definition::Schemas, grant::Grant, source::SourceId},
+    core::{
+        definition::Schemas,
+        source::{SourceId, instance},
+    },
     evaluation::admission::{Candidate, DefinitionUse, FacetUser},
 };
 use kube::runtime::watcher;
@@ -60,7 +63,7 @@ impl Knowledge {
         id: &SourceId,
         instance: Option<&EntitlementInstance>,
     ) -> Option<Candidate> {
-        let grant = instance.map(Grant::read);
+        let grant = instance.map(instance::grant);
         self.candidate(|world| world.with_grant(&organization.into(), &definition.into(), id, grant))
     }
 

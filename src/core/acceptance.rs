@@ -5,7 +5,7 @@ use super::{
     calendar::{Bound, CalendarDuration, Instant, Tz, format_instant, parse_instant, parse_zone},
 };
 use crate::api::{
-    AmountField, EntitlementInstanceSpec,
+    AmountField,
     entitlement_instance::{AcceptedRecord, ChainRecord, State},
 };
 use std::sync::Arc;
@@ -55,14 +55,6 @@ pub struct RecordedSpec {
     pub end: Option<String>,
     /// `spec.renews`
     pub renews: Option<String>,
-}
-
-impl RecordedSpec {
-    /// Those of a spec.
-    #[must_use]
-    pub fn of(spec: &EntitlementInstanceSpec) -> Self {
-        Self { start: spec.start.clone(), end: spec.end.clone(), renews: spec.renews.clone() }
-    }
 }
 
 impl Acceptance {

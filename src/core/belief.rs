@@ -132,7 +132,10 @@ mod tests {
     use super::*;
     use crate::{
         api::{AmountField, EntitlementInstance},
-        core::calendar::{parse_instant, parse_zone},
+        core::{
+            calendar::{parse_instant, parse_zone},
+            source::instance,
+        },
     };
     use rstest::rstest;
     use serde_json::{Value, json};
@@ -158,7 +161,7 @@ mod tests {
             "status": {"accepted": accepted},
         }))
         .unwrap();
-        let grant = Grant::read(&instance);
+        let grant = instance::grant(&instance);
         assert!(grant.accepted.is_some(), "{accepted}");
         grant
     }

@@ -1,18 +1,18 @@
 //! A grant: what, to whom, from when to when, how much, with which facets, and from which source.
 //!
-//! The core decides about grants. An EntitlementInstance is their first source; reading never fails: what cannot be read
-//! is kept as such, and is a reason to refuse the grant later.
+//! The core decides about grants, wherever they come from: see `source`. What of them cannot be read is kept as such, and is a
+//! reason to refuse the grant later.
 
 use super::{
     acceptance::{Acceptance, RecordedSpec},
-    age::{self, Age},
+    age::GrantAge,
     amount::{Amount, InvalidAmount},
     calendar::{Instant, InvalidMoment, Moment},
     source::SourceId,
 };
 use crate::api::{
-    Condition, EntitlementInstance, EntitlementInstanceStatus, GRANTED_AT, Phase,
-    entitlement_instance::{FacetFields, Notice, SecretFacet, State},
+    Condition, Phase,
+    entitlement_instance::{AcceptedRecord, FacetFields, Notice, SecretFacet, State},
 };
 use std::{fmt, sync::Arc};
 
@@ -91,7 +91,7 @@ pub struct Grant {
     /// Where it comes from.
     pub id: GrantId,
     /// How old it is, and what decides between those of one age.
-    pub age: Age,
+    pub age: GrantAge,
     /// The organization's name.
     pub organization: Arc<str>,
     /// The definition's name.
@@ -131,54 +131,19 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// Reads an instance.
+    /// The same grant with what its source remembers of it: the record of its acceptance, and the rest.
     #[must_use]
-    pub fn read(instance: &EntitlementInstance) -> Self {
-        let metadata = &instance.metadata;
-        let spec = &instance.spec;
-        let namespace = metadata.namespace.as_deref().unwrap_or_default();
-        let name = metadata.name.as_deref().unwrap_or_default();
-        let grant = Self {
-            id: GrantId::of_instance(namespace, name, &spec.definition),
-            age: Age::of_grant(metadata),
-            organization: spec.organization.as_str().into(),
-            definition: spec.definition.as_str().into(),
-            state: spec.state,
-            start: spec.start.as_deref().map(str::parse),
-            end: spec.end.as_deref().map(str::parse),
-            amount: spec.amount.as_ref().map(Amount::read),
-            priority: spec.priority,
-            facets: Arc::new(spec.facets.clone()),
-            secret_facets: spec.secret_facets.clone(),
-            renews: spec.renews.as_deref().map(Into::into),
-            written: RecordedSpec::of(spec),
-            suspended: spec.suspended,
-            amendments: spec.amendments.iter().map(Amendment::read).collect(),
-            generation: metadata.generation.unwrap_or(1),
-            created: age::created(metadata).unwrap_or(Instant::MAX_UTC),
-            is_as_made: metadata.generation == Some(1) && !has_granted_at(instance),
-            accepted: None,
-            remembered: Remembered::default(),
-        };
-        match &instance.status {
-            Some(status) => grant.remembering(status),
-            None => grant,
-        }
-    }
-
-    /// The same grant with what a status remembers.
-    #[must_use]
-    pub fn remembering(mut self, status: &EntitlementInstanceStatus) -> Self {
-        self.accepted = Acceptance::of(self.state, &self.written, status.accepted.as_ref()).map(Arc::new);
-        self.remembered = Remembered::read(status);
+    pub fn remembering(mut self, record: Option<&AcceptedRecord>, remembered: Remembered) -> Self {
+        self.accepted = Acceptance::of(self.state, &self.written, record).map(Arc::new);
+        self.remembered = remembered;
         self
     }
 
     /// The same grant with another moment of its source's creation.
     #[must_use]
     pub fn created_at(mut self, created: Instant) -> Self {
-        if self.age.made == self.created {
-            self.age.made = created;
+        if self.age.source.made == self.created {
+            self.age.source.made = created;
         }
         Self { created, ..self }
     }
@@ -186,92 +151,6 @@ impl Grant {
     /// When the grant was made: the annotation `granted-at`, else the creation of its source.
     #[must_use]
     pub fn made(&self) -> Instant {
-        self.age.made
-    }
-
-    /// Whether start, `granted-at` or a renewed grant say when it starts, so that it does not hang on the moment at which
-    /// the object happens to be created.
-    #[must_use]
-    pub fn has_stated_start(instance: &EntitlementInstance) -> bool {
-        has_granted_at(instance) || instance.spec.start.is_some() || instance.spec.renews.is_some()
-    }
-}
-
-fn has_granted_at(instance: &EntitlementInstance) -> bool {
-    instance.metadata.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(GRANTED_AT))
-}
-
-impl Amendment {
-    fn read(amendment: &crate::api::entitlement_instance::Amendment) -> Self {
-        Self {
-            name: amendment.name.clone(),
-            effective: amendment.effective.parse(),
-            amount: amendment.amount.as_ref().map(Amount::read),
-            end: amendment.end.as_deref().map(str::parse),
-            written_end: amendment.end.clone(),
-            facets: amendment.facets.clone(),
-            reason: amendment.reason.clone(),
-            revoked: amendment.revoked,
-        }
-    }
-}
-
-impl Remembered {
-    fn read(status: &EntitlementInstanceStatus) -> Self {
-        Self {
-            phase: status.phase,
-            facets: status.facets.clone(),
-            notices: status.notices.clone(),
-            conditions: status.conditions.clone(),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Grant;
-    use crate::api::{EntitlementInstance, Phase};
-    use rstest::rstest;
-    use serde_json::{Value, json};
-
-    fn instance(annotations: &Value, terms: &Value, status: &Value) -> EntitlementInstance {
-        let mut spec = terms.clone();
-        spec["organization"] = "acme".into();
-        spec["definition"] = "seats".into();
-        serde_json::from_value(json!({
-            "apiVersion": "entitlements.dev/v1alpha1",
-            "kind": "EntitlementInstance",
-            "metadata": {"name": "a", "namespace": "entitlements", "annotations": annotations},
-            "spec": spec,
-            "status": status,
-        }))
-        .unwrap()
-    }
-
-    #[rstest]
-    #[case::nothing(json!({}), json!({"end": "2027-01-31"}), false)]
-    #[case::granted_at(json!({"entitlements.dev/granted-at": "2027-01-01T00:00:00Z"}), json!({}), true)]
-    #[case::another_annotation(json!({"note": "x"}), json!({}), false)]
-    #[case::start(json!({}), json!({"start": "2027-01-01"}), true)]
-    #[case::renews(json!({}), json!({"renews": "b"}), true)]
-    fn a_start_is_stated_by_start_granted_at_or_a_renewed_grant(
-        #[case] annotations: Value,
-        #[case] terms: Value,
-        #[case] expected: bool,
-    ) {
-        assert_eq!(Grant::has_stated_start(&instance(&annotations, &terms, &Value::Null)), expected);
-    }
-
-    #[test]
-    fn of_a_status_it_is_remembered_what_may_be() {
-        let status = json!({
-            "phase": "Active",
-            "facets": {"backup": {"retention": 90}},
-            "notices": [{"before": "P30D", "end": "2027-01-31T00:00:00Z", "at": "2027-01-01T00:00:00Z"}],
-        });
-        let remembered = Grant::read(&instance(&json!({}), &json!({}), &status)).remembered;
-        assert_eq!(remembered.phase, Some(Phase::Active));
-        assert_eq!(serde_json::to_value(remembered.facets).unwrap(), status["facets"]);
-        assert_eq!(serde_json::to_value(remembered.notices).unwrap(), status["notices"]);
+        self.age.source.made
     }
 }

@@ -21,7 +21,7 @@ pub struct NamespaceFacts {
     pub present: bool,
     /// The oldest organization that lists it, whichever that is.
     pub claimed_by: Option<String>,
-    /// An instance (`namespace/name`) with `status.accepted` in state Active that lies in it, which makes it a namespace of
+    /// A source (`namespace/name`) with `status.accepted` in state Active that lies in it, which makes it a namespace of
     /// grants.
     pub holds_grant: Option<String>,
     /// It is the operator's own.

@@ -63,7 +63,7 @@ fn evidence<'a>(
     Evidence {
         history: entry.map(|entry| entry.history.as_ref()),
         zone: standing.zone.zip(unedited),
-        is_of_here: |uid: &str| snapshot.grants.iter().any(|grant| &*grant.age.uid == uid),
+        is_of_here: |uid: &str| snapshot.grants.iter().any(|grant| &*grant.age.source.uid == uid),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
         entitlement_instance::FacetFields,
     },
     core::{
-        age::Age,
+        age::GrantAge,
         calendar::format_instant,
         facets::{SecretFields, complete},
         grant::GrantId,
@@ -127,7 +127,7 @@ impl<'a> Values<'a> {
 
 /// An output that asks for its name in every namespace.
 struct Request<'a> {
-    age: &'a Age,
+    age: &'a GrantAge,
     grant: &'a GrantId,
     kind: OutputKind,
     name: String,

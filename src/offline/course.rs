@@ -14,7 +14,7 @@ use crate::{
         entitlement_instance::{AmendmentState, Notice},
     },
     core::{
-        age::Age,
+        age::GrantAge,
         calendar::{Instant, Tz},
         grant::{Grant, GrantId},
     },
@@ -53,7 +53,7 @@ pub struct Course {
     lane_of: HashMap<GrantId, usize>,
     digest: Digest,
     /// The lanes that ask for an object. The oldest grant gets it.
-    claims: BTreeMap<ObjectKey, BTreeSet<(Age, usize)>>,
+    claims: BTreeMap<ObjectKey, BTreeSet<(GrantAge, usize)>>,
     /// What lies in its namespaces.
     present: Objects,
     /// The objects among those that are made for grants of each lane.

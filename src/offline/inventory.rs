@@ -7,7 +7,7 @@ use crate::{
         organization::Flags,
     },
     core::{
-        age::Age,
+        age::OrganizationAge,
         amount::Amount,
         belief::History,
         calendar::{Tz, parse_zone},
@@ -15,7 +15,7 @@ use crate::{
         grant::Grant,
         namespace::NamespaceFacts,
         schema::Schema,
-        source::SourceId,
+        source::{SourceId, instance},
     },
     evaluation::{
         Limits, SecretName, SecretSources, Snapshot,
@@ -112,7 +112,7 @@ impl Inventory {
     pub fn add_instance(&mut self, mut instance: EntitlementInstance) {
         let is_undated = instance.metadata.creation_timestamp.is_none();
         self.complete(&mut instance.metadata);
-        let grant = Grant::read(&instance);
+        let grant = instance::grant(&instance);
         let source = grant.id.source.clone();
         if is_undated {
             self.undated.insert(source.clone());
@@ -448,16 +448,16 @@ pub(super) struct Tenancy<'a> {
     operator_namespace: &'a str,
     namespaces: Option<&'a BTreeSet<Arc<str>>>,
     /// The oldest organization that lists a namespace.
-    claims: BTreeMap<&'a str, Age>,
+    claims: BTreeMap<&'a str, OrganizationAge>,
     /// The oldest accepted grant in state Active that lies in a namespace.
     holders: BTreeMap<&'a str, &'a Grant>,
 }
 
 impl<'a> Tenancy<'a> {
     pub(super) fn of(inventory: &'a Inventory) -> Self {
-        let mut claims: BTreeMap<&str, Age> = BTreeMap::new();
+        let mut claims: BTreeMap<&str, OrganizationAge> = BTreeMap::new();
         for organization in inventory.organizations.values() {
-            let age = Age::of_organization(&organization.metadata);
+            let age = OrganizationAge::of(&organization.metadata);
             for namespace in &organization.spec.namespaces {
                 let oldest = claims.entry(namespace).or_insert_with(|| age.clone());
                 if age < *oldest {

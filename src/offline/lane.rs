@@ -7,10 +7,11 @@ use super::{step::Held, survey::owner};
 use crate::{
     api::Phase,
     core::{
-        age::Age,
+        age::GrantAge,
         calendar::Instant,
         facets,
         grant::{Grant, GrantId},
+        source::instance,
     },
     evaluation::{
         Evaluation, GrantOutcome, Snapshot, evaluate,
@@ -43,7 +44,7 @@ pub struct Lane {
     snapshot: Snapshot,
     evaluation: Evaluation,
     intents: BTreeMap<ObjectKey, Intent>,
-    ages: BTreeMap<GrantId, Age>,
+    ages: BTreeMap<GrantId, GrantAge>,
 }
 
 impl Lane {
@@ -105,7 +106,7 @@ impl Lane {
     }
 
     /// The objects that its grants ask for, with the age of the grant that does so.
-    pub fn claims(&self) -> impl Iterator<Item = (&ObjectKey, &Age)> {
+    pub fn claims(&self) -> impl Iterator<Item = (&ObjectKey, &GrantAge)> {
         let objects = self.evaluation.objects.iter();
         objects.filter_map(|(key, desired)| Some((key, self.ages.get(desired.grant.as_ref()?)?)))
     }
@@ -132,7 +133,7 @@ impl Lane {
     /// Writes into the statuses what the next evaluation reads of them.
     pub fn remember(&mut self) {
         for (grant, outcome) in self.snapshot.grants.iter_mut().zip(&self.evaluation.grants) {
-            let remembering = Grant::clone(grant).remembering(&outcome.status);
+            let remembering = instance::remembering(Grant::clone(grant), &outcome.status);
             if remembering.accepted != grant.accepted || remembering.remembered != grant.remembered {
                 *grant = Arc::new(remembering);
             }

@@ -3,7 +3,11 @@
 
 use super::{Inventory, When, zone_of};
 use crate::{
-    core::{calendar::Instant, grant::Grant, source::SourceId},
+    core::{
+        calendar::Instant,
+        grant::Grant,
+        source::{SourceId, instance},
+    },
     evaluation::{
         catalogue::{Present, Revision, Source, revision_name},
         evaluate,
@@ -26,7 +30,7 @@ impl Inventory {
             let now = when.first(zone_of(snapshot.organization.as_deref()));
             for (grant, outcome) in snapshot.grants.iter().zip(evaluate(&snapshot, now).grants) {
                 if let Some(own) = self.grants.get_mut(&grant.id.source) {
-                    *own = Arc::new(Grant::clone(own).remembering(&outcome.status));
+                    *own = Arc::new(instance::remembering(Grant::clone(own), &outcome.status));
                 }
             }
         }
@@ -58,10 +62,10 @@ impl Inventory {
             }
         }
         for (id, grant) in &mut self.grants {
-            let before = old.grants.get(id).filter(|old| is_same(&grant.age.uid, &old.age.uid));
+            let before = old.grants.get(id).filter(|old| is_same(&grant.age.source.uid, &old.age.source.uid));
             let Some(before) = before else { continue };
             let mut own = Grant::clone(grant).created_at(before.created);
-            own.age.uid = Arc::clone(&before.age.uid);
+            own.age.source.uid = Arc::clone(&before.age.source.uid);
             *grant = Arc::new(own);
             if old.undated.contains(id) {
                 self.undated.insert(id.clone());
@@ -105,8 +109,8 @@ impl Inventory {
 
     fn date_newcomers(&mut self, old: &Self) {
         let is_new = |id: &SourceId| !old.grants.contains_key(id);
-        for (_, grant) in self.grants.iter_mut().filter(|(id, grant)| is_new(id) && grant.age.uid.is_empty()) {
-            Arc::make_mut(grant).age.uid = NEWCOMER.into();
+        for (_, grant) in self.grants.iter_mut().filter(|(id, grant)| is_new(id) && grant.age.source.uid.is_empty()) {
+            Arc::make_mut(grant).age.source.uid = NEWCOMER.into();
         }
         for (name, organization) in &mut self.organizations {
             if !old.organizations.contains_key(name) {

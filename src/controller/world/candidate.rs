@@ -3,7 +3,7 @@
 use super::{NotReady, World, catalogue::NotYetRead};
 use crate::{
     api::{Organization, entitlement_instance},
-    core::{age::Age, definition::Schemas, grant::Grant, namespace::is_set_apart, source::SourceId},
+    core::{age::OrganizationAge, definition::Schemas, grant::Grant, namespace::is_set_apart, source::SourceId},
     evaluation::{
         SecretSources, Snapshot,
         admission::{Candidate, DefinitionUse, FacetUser},
@@ -133,7 +133,7 @@ impl World {
 
     /// Whose a namespace is, with that organization as given.
     fn claimant(&self, namespace: &Arc<str>, candidate: &Organization) -> Option<String> {
-        let age = Age::of_organization(&candidate.metadata);
+        let age = OrganizationAge::of(&candidate.metadata);
         let lists_it = candidate.spec.namespaces.iter().any(|listed| **listed == **namespace);
         let others = self.tenancy.claims(namespace).filter(|other| other.name != age.name);
         others.chain(lists_it.then_some(&age)).min().map(|oldest| oldest.name.to_string())

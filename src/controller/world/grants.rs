@@ -6,10 +6,7 @@ use super::{
 };
 use crate::{
     api::entitlement_definition::InstanceCounts,
-    core::{
-        age::Age,
-        source::{SourceId, SourceKind},
-    },
+    core::{age::SourceAge, source::SourceId},
     evaluation::status::grants::InvalidGrants,
 };
 use kube::api::ObjectMeta;
@@ -50,8 +47,8 @@ pub struct Grants {
     by_source: BTreeMap<SourceKey, BTreeMap<Arc<str>, u64>>,
     /// By definition: the grants that state what is not valid, with the facets of which they do.
     invalid: HashMap<Arc<str>, BTreeMap<SourceId, BTreeSet<Arc<str>>>>,
-    /// Accepted grants of a namespace, the oldest first.
-    holders: HashMap<Arc<str>, BTreeSet<Age>>,
+    /// The sources of accepted grants in a namespace, the oldest first.
+    holders: HashMap<Arc<str>, BTreeSet<SourceAge>>,
     /// Instances that are there, but can't be read, and of which nothing else is known. Shared with all who look.
     unreadable: Arc<BTreeSet<SourceId>>,
 }
@@ -229,9 +226,9 @@ impl Grants {
     }
 
     /// How often an instance has changed but for its status, and, where it is whole, its age.
-    pub fn spec_state(&self, id: &SourceId) -> Option<(i64, Option<Age>)> {
+    pub fn spec_state(&self, id: &SourceId) -> Option<(i64, Option<SourceAge>)> {
         let kept = self.store.get(id)?;
-        Some((kept.generation(), kept.whole().map(|held| held.grant.age.clone())))
+        Some((kept.generation(), kept.whole().map(|held| held.grant.age.source.clone())))
     }
 
     /// The organization of an instance that it does not let be named, as far as that is known of it.
@@ -318,14 +315,9 @@ impl Grants {
         self.by_namespace.get(namespace).into_iter().flat_map(BTreeMap::keys)
     }
 
-    /// The oldest accepted grant in state Active of a namespace.
+    /// The oldest source of accepted grants in state Active of a namespace.
     pub fn holder(&self, namespace: &str) -> Option<SourceId> {
-        let age = self.holders.get(namespace)?.first()?;
-        Some(SourceId {
-            kind: SourceKind::Instance,
-            namespace: Arc::clone(&age.namespace),
-            name: Arc::clone(&age.name),
-        })
+        Some(self.holders.get(namespace)?.first()?.id())
     }
 
     /// Organizations whose grants take values from a Secret.

@@ -3,7 +3,12 @@
 use super::store::{Identity, Reading};
 use crate::{
     api::{EntitlementInstance, Phase, entitlement_instance::State},
-    core::{age::Age, facets, grant::Grant, source::SourceId},
+    core::{
+        age::SourceAge,
+        facets,
+        grant::Grant,
+        source::{SourceId, instance},
+    },
     evaluation::{holding::is_held, moments::Moments, plan::Fingerprint},
 };
 use std::{
@@ -47,7 +52,7 @@ pub struct BarredInstance {
     state: State,
     generation: i64,
     /// Of one in state Active whose status has a record of acceptance.
-    accepted: Option<Box<Age>>,
+    accepted: Option<Box<SourceAge>>,
 }
 
 impl KeptInstance {
@@ -66,7 +71,7 @@ impl KeptInstance {
             definition: Arc::clone(&grant.definition),
             state: grant.state,
             generation: grant.generation,
-            accepted: held.is_accepted.then(|| Box::new(grant.age.clone())),
+            accepted: held.is_accepted.then(|| Box::new(grant.age.source.clone())),
         })
     }
 
@@ -103,9 +108,9 @@ impl KeptInstance {
     }
 
     /// How old it is, where it was accepted and is in state Active.
-    pub fn accepted(&self) -> Option<&Age> {
+    pub fn accepted(&self) -> Option<&SourceAge> {
         match self {
-            Self::Whole(held) => held.is_accepted.then_some(&held.grant.age),
+            Self::Whole(held) => held.is_accepted.then_some(&held.grant.age.source),
             Self::Barred(barred) => barred.accepted.as_deref(),
         }
     }
@@ -140,7 +145,7 @@ impl KeptInstance {
 impl WholeInstance {
     /// Reads an instance.
     pub fn read(instance: &EntitlementInstance) -> Reading<SourceId, Self> {
-        let grant = Grant::read(instance);
+        let grant = instance::grant(instance);
         let key = grant.id.source.clone();
         let value = Self {
             grant: Arc::new(grant),

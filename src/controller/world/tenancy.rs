@@ -3,7 +3,7 @@
 use super::store::{Identity, Put, PutUnreadable, Reading, Store};
 use crate::{
     api::{Organization, organization::Flags},
-    core::age::Age,
+    core::age::OrganizationAge,
 };
 use kube::api::ObjectMeta;
 use std::{
@@ -19,7 +19,7 @@ pub struct Tenancy {
     /// else took it off.
     memories: HashMap<Arc<str>, Memory>,
     /// Organizations that list a namespace, the oldest first.
-    claims: HashMap<Arc<str>, BTreeSet<Age>>,
+    claims: HashMap<Arc<str>, BTreeSet<OrganizationAge>>,
     /// Organizations whose flags have every definition that is ready.
     with_all_flags: BTreeSet<Arc<str>>,
     /// True for those that are not terminating.
@@ -135,14 +135,14 @@ impl Tenancy {
     }
 
     fn claim(&mut self, organization: &Organization) {
-        let age = Age::of_organization(&organization.metadata);
+        let age = OrganizationAge::of(&organization.metadata);
         for namespace in &organization.spec.namespaces {
             self.claims.entry(namespace.as_str().into()).or_default().insert(age.clone());
         }
     }
 
     fn unclaim(&mut self, organization: &Organization) {
-        let age = Age::of_organization(&organization.metadata);
+        let age = OrganizationAge::of(&organization.metadata);
         for namespace in &organization.spec.namespaces {
             let Some(ages) = self.claims.get_mut(namespace.as_str()) else { continue };
             ages.remove(&age);
@@ -200,7 +200,7 @@ impl Tenancy {
     }
 
     /// How old those are.
-    pub fn claims(&self, namespace: &str) -> impl Iterator<Item = &Age> {
+    pub fn claims(&self, namespace: &str) -> impl Iterator<Item = &OrganizationAge> {
         self.claims.get(namespace).into_iter().flatten()
     }
 

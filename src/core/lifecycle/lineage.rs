@@ -102,7 +102,7 @@ impl Lineage {
     }
 }
 
-fn age<'a>(grants: &[&'a Grant], index: usize) -> Option<&'a crate::core::age::Age> {
+fn age<'a>(grants: &[&'a Grant], index: usize) -> Option<&'a crate::core::age::GrantAge> {
     grants.get(index).map(|grant| &grant.age)
 }
 

@@ -5,6 +5,7 @@ use crate::core::{
     acceptance::Chain,
     calendar::{Bound, Instant},
     refusal::{Reason, Refusal},
+    source::SourceKind,
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -30,7 +31,7 @@ pub struct Contest<'a> {
 }
 
 /// What tells chains apart, in the order of age.
-type ChainKey<'a> = (Instant, &'a Arc<str>, &'a Arc<str>, &'a Arc<str>);
+type ChainKey<'a> = (Instant, SourceKind, &'a Arc<str>, &'a Arc<str>, &'a Arc<str>);
 
 impl<'a> Contest<'a> {
     /// The contest of a group.
@@ -58,7 +59,8 @@ impl<'a> Contest<'a> {
 
     fn key(&self, index: usize) -> Option<ChainKey<'a>> {
         let Chain { since, uid, name, .. } = self.contestant(index)?.chain;
-        Some((*since, uid, &self.group.cases.get(index)?.grant.id.source.namespace, name))
+        let source = &self.group.cases.get(index)?.grant.id.source;
+        Some((*since, source.kind, uid, &source.namespace, name))
     }
 
     /// When each member is Expired as long as its chain does not have the seat: then a renewal that was not accepted before

@@ -171,8 +171,12 @@ impl Settling<'_> {
         let grant = case.grant;
         let (follows, length) =
             inherited.as_ref().map_or((None, None), |inherited| (inherited.follows, inherited.length));
-        let own_chain =
-            Chain { since: grant.made(), uid: grant.age.uid.clone(), name: grant.id.source.name.clone(), day: 1 };
+        let own_chain = Chain {
+            since: grant.made(),
+            uid: grant.age.source.uid.clone(),
+            name: grant.id.source.name.clone(),
+            day: 1,
+        };
         let day = inherited.as_ref().map(|inherited| inherited.chain.day);
         let acceptance = Acceptance {
             zone,

@@ -5,12 +5,12 @@ use crate::api::{AmountField, entitlement_definition::Aggregation};
 use crate::{
     api::{EntitlementDefinitionSpec, EntitlementInstance},
     core::{
-        age::Age,
         amount::Amount,
         calendar::parse_instant,
         definition::Definition,
         facets::{Layer, Statement, check_names, check_values, complete, doubts, provenance, supplied_secrets},
         grant::Grant,
+        source::instance,
     },
 };
 use proptest::prelude::*;
@@ -51,7 +51,7 @@ fn grant(facets: &Value, amendments: &Value) -> Grant {
         "spec": spec,
     }))
     .unwrap();
-    Grant::read(&instance)
+    instance::grant(&instance)
 }
 
 fn statement(facets: &Value) -> Statement {
@@ -155,9 +155,13 @@ fn a_secret_that_any_of_them_supplies_is_there() {
 
 #[test]
 fn higher_priority_first_then_the_later_start_then_the_younger() {
-    let age = |made: &str| Age { made: parse_instant(made).unwrap(), ..grant(&json!({}), &json!([])).age };
+    let age = |made: &str| {
+        let mut age = grant(&json!({}), &json!([])).age;
+        age.source.made = parse_instant(made).unwrap();
+        age
+    };
     let (old, young) = (age("2027-01-01T00:00:00Z"), age("2027-01-02T00:00:00Z"));
-    let (early, late) = (old.made, young.made);
+    let (early, late) = (old.source.made, young.source.made);
     assert!(rank(1, early, &old) < rank(0, late, &young), "priority");
     assert!(rank(0, early, &old) < rank(-1, late, &young), "priority below zero");
     assert!(rank(0, late, &old) < rank(0, early, &young), "start");

@@ -3,6 +3,8 @@
 //! Each kind of source has a file here, of pure functions from such an object to its grants, and one entry in the list below.
 //! All that comes after knows grants only.
 
+pub mod instance;
+
 use std::{fmt, sync::Arc};
 
 /// The list of kinds, in the order of age among sources that are equally old otherwise.

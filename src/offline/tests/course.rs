@@ -12,6 +12,7 @@ use crate::{
         calendar::{Instant, format_instant},
         grant::{Grant, GrantId},
         secret::Secret,
+        source::instance,
     },
     evaluation::{
         Evaluation, Snapshot, evaluate,
@@ -50,7 +51,7 @@ impl Whole {
 
     fn remember(&mut self) {
         for (grant, outcome) in self.snapshot.grants.iter_mut().zip(&self.evaluation.grants) {
-            *grant = Arc::new(Grant::clone(grant).remembering(&outcome.status));
+            *grant = Arc::new(instance::remembering(Grant::clone(grant), &outcome.status));
         }
     }
 

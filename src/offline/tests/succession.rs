@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     api::{EntitlementInstance, organization::Summary},
-    core::{calendar::format_instant, grant::Grant},
+    core::{calendar::format_instant, grant::Grant, source::instance},
     evaluation::catalogue::{Revision, Source},
     offline::{Bounds, Difference, Differences, Inventory, Status, Subject},
 };
@@ -110,7 +110,7 @@ fn aged(grants: &[Told], hours: i64, generation: Option<i64>, made: Option<i64>)
     for (subject, status) in inventory.survey(hour(-hours)).statuses {
         let (Subject { .. }, Status::Instance(status)) = (&subject, status) else { continue };
         let id = inventory.grants.keys().find(|id| Subject::instance(id) == subject).cloned().unwrap();
-        let grant = Grant::clone(&inventory.grants[&id]).remembering(&status);
+        let grant = instance::remembering(Grant::clone(&inventory.grants[&id]), &status);
         inventory.grants.insert(id, Arc::new(grant));
     }
     for definition in inventory.definitions.values_mut() {

@@ -7,7 +7,10 @@ use crate::{
         guarded::Guarded,
         world::{NotReady, Served, WorkItem, World},
     },
-    core::{calendar::Instant, grant::Grant, source::SourceId},
+    core::{
+        calendar::Instant,
+        source::{SourceId, instance},
+    },
     evaluation::{Limits, evaluate},
 };
 use kube::runtime::watcher::Event;
@@ -44,7 +47,7 @@ fn grants(world: &World) -> Vec<String> {
 
 /// What is told of an instance, with its status as it is in the object.
 fn told(world: &World, object: &Value) -> Option<(Phase, String)> {
-    let grant = Grant::read(&read::<EntitlementInstance>(object.clone()));
+    let grant = instance::grant(&read::<EntitlementInstance>(object.clone()));
     let snapshot = world.barred_view(Arc::new(grant))?;
     let evaluation = evaluate(&snapshot, Instant::UNIX_EPOCH);
     let status = &evaluation.grants.first().unwrap().status;

@@ -2,7 +2,7 @@ use super::{apply, definition, entry, facet, instance, metadata, organization, r
 use crate::{
     api::{EntitlementInstance, Organization},
     controller::world::{NotReady, Reference, Served, World},
-    core::{grant::Grant, source::SourceId},
+    core::source::{SourceId, instance},
 };
 use kube::runtime::watcher::Event;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ fn serving() -> World {
 }
 
 fn names(world: &World, id: &str, grant: Option<Value>) -> Vec<String> {
-    let grant = grant.map(|object| Grant::read(&read::<EntitlementInstance>(object)));
+    let grant = grant.map(|object| instance::grant(&read::<EntitlementInstance>(object)));
     let candidate =
         world.with_grant(&"acme".into(), &"backup".into(), &SourceId::instance("entitlements", id), grant).unwrap();
     candidate.snapshot().grants.iter().map(|grant| format!("{}: {}", grant.id.source.name, grant.priority)).collect()
@@ -37,7 +37,7 @@ fn a_grant_is_there_as_it_would_be() {
 fn nothing_is_told_before_a_definition_is_read() {
     let mut world = two_organizations();
     world.observe_definition(Event::Apply(definition("backup", "f", 1)));
-    let grant = Grant::read(&read::<EntitlementInstance>(instance("a", "acme", 1, Value::Null)));
+    let grant = instance::grant(&read::<EntitlementInstance>(instance("a", "acme", 1, Value::Null)));
     let told = |world: &World| {
         world.with_grant(&"acme".into(), &"backup".into(), &grant.id.source.clone(), Some(grant.clone())).map(drop)
     };

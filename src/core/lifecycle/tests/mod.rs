@@ -26,6 +26,7 @@ use crate::{
         calendar::{Bound, CalendarDuration, Instant, parse_zone},
         grant::{Amendment, Grant},
         refusal::{Reason, Refusal},
+        source::instance,
     },
 };
 
@@ -62,7 +63,7 @@ impl Preset {
 
 impl World {
     pub fn grants(&self) -> Vec<Grant> {
-        self.instances.iter().map(Grant::read).collect()
+        self.instances.iter().map(instance::grant).collect()
     }
 
     fn case<'a>(&self, grant: &'a Grant) -> Case<'a> {

@@ -3,7 +3,7 @@
 use super::{definition, fine, instance, now, organization, snapshot, warned};
 use crate::{
     api::AmountField,
-    core::{acceptance::Acceptance, amount::Amount, definition::Schemas, namespace::NamespaceFacts},
+    core::{acceptance::Acceptance, amount::Amount, definition::Schemas, namespace::NamespaceFacts, source},
     evaluation::{
         Snapshot,
         admission::{
@@ -64,7 +64,7 @@ fn held(spec: &Value, grants: &[(&str, Value)]) -> Snapshot {
         .grants
         .iter()
         .zip(statuses)
-        .map(|(grant, status)| Arc::new(grant.as_ref().clone().remembering(status)))
+        .map(|(grant, status)| Arc::new(source::instance::remembering(grant.as_ref().clone(), status)))
         .collect();
     snapshot
 }

@@ -10,9 +10,8 @@ use crate::{
     api::{EntitlementDefinition, EntitlementInstance, Organization},
     core::{
         calendar::{Instant, parse_instant},
-        grant::Grant,
         namespace::NamespaceFacts,
-        source::SourceId,
+        source::{self, SourceId},
     },
     evaluation::{
         Limits, Snapshot,
@@ -91,7 +90,7 @@ fn snapshot(instances: &[EntitlementInstance]) -> Snapshot {
         offers: Arc::default(),
         name: "acme".into(),
         organization: Some(Arc::new(organization(&json!({})))),
-        grants: instances.iter().map(|instance| Arc::new(Grant::read(instance))).collect(),
+        grants: instances.iter().map(|instance| Arc::new(source::instance::grant(instance))).collect(),
         catalogue: BTreeMap::from([
             ("seats".into(), entry("seats", &seats())),
             ("pool".into(), entry("pool", &json!({"type": "Feature", "allowMultiple": true, "gracePeriod": "P30D"}))),

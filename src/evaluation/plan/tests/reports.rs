@@ -8,7 +8,7 @@ use crate::{
     },
     core::{
         calendar::{Instant, parse_instant},
-        grant::Grant,
+        source::instance,
     },
     evaluation::{
         Evaluation, Limits, Snapshot,
@@ -49,7 +49,7 @@ fn snapshot(evaluation: &Evaluation, before: &[Condition]) -> Snapshot {
             "spec": {"organization": "acme", "definition": "d"},
             "status": {"observedGeneration": 3, "conditions": before},
         }));
-        Arc::new(Grant::read(&instance.unwrap()))
+        Arc::new(instance::grant(&instance.unwrap()))
     };
     Snapshot {
         barred: BTreeMap::new(),

@@ -1,0 +1,142 @@
+//! The instance: an EntitlementInstance grants one organization one definition.
+//!
+//! Reading never fails: what cannot be read is kept as such, and is a reason to refuse the grant later.
+
+use super::{SourceId, SourceKind};
+use crate::{
+    api::{EntitlementInstance, EntitlementInstanceSpec, EntitlementInstanceStatus, entitlement_instance},
+    core::{
+        acceptance::RecordedSpec,
+        age::{GrantAge, SourceAge, created, has_granted_at},
+        amount::Amount,
+        calendar::Instant,
+        grant::{Amendment, Grant, GrantId, Remembered},
+    },
+};
+use std::sync::Arc;
+
+/// The one grant that an instance yields, with what its status remembers.
+#[must_use]
+pub fn grant(instance: &EntitlementInstance) -> Grant {
+    let metadata = &instance.metadata;
+    let spec = &instance.spec;
+    let definition: Arc<str> = spec.definition.as_str().into();
+    let grant = Grant {
+        id: GrantId { source: id(instance), definition: Arc::clone(&definition) },
+        age: GrantAge { source: SourceAge::of(SourceKind::Instance, metadata), definition: Arc::clone(&definition) },
+        organization: spec.organization.as_str().into(),
+        definition,
+        state: spec.state,
+        start: spec.start.as_deref().map(str::parse),
+        end: spec.end.as_deref().map(str::parse),
+        amount: spec.amount.as_ref().map(Amount::read),
+        priority: spec.priority,
+        facets: Arc::new(spec.facets.clone()),
+        secret_facets: spec.secret_facets.clone(),
+        renews: spec.renews.as_deref().map(Into::into),
+        written: written(spec),
+        suspended: spec.suspended,
+        amendments: spec.amendments.iter().map(amendment).collect(),
+        generation: metadata.generation.unwrap_or(1),
+        created: created(metadata).unwrap_or(Instant::MAX_UTC),
+        is_as_made: metadata.generation == Some(1) && !has_granted_at(metadata),
+        accepted: None,
+        remembered: Remembered::default(),
+    };
+    match &instance.status {
+        Some(status) => remembering(grant, status),
+        None => grant,
+    }
+}
+
+/// Which source an instance is.
+#[must_use]
+pub fn id(instance: &EntitlementInstance) -> SourceId {
+    let metadata = &instance.metadata;
+    SourceId::instance(metadata.namespace.as_deref().unwrap_or_default(), metadata.name.as_deref().unwrap_or_default())
+}
+
+/// The grant of an instance with what another status of it remembers.
+#[must_use]
+pub fn remembering(grant: Grant, status: &EntitlementInstanceStatus) -> Grant {
+    let remembered = Remembered {
+        phase: status.phase,
+        facets: status.facets.clone(),
+        notices: status.notices.clone(),
+        conditions: status.conditions.clone(),
+    };
+    grant.remembering(status.accepted.as_ref(), remembered)
+}
+
+/// Whether start, `granted-at` or a renewed grant say when it starts, so that it does not hang on the moment at which the object
+/// happens to be created.
+#[must_use]
+pub fn has_stated_start(instance: &EntitlementInstance) -> bool {
+    has_granted_at(&instance.metadata) || instance.spec.start.is_some() || instance.spec.renews.is_some()
+}
+
+fn written(spec: &EntitlementInstanceSpec) -> RecordedSpec {
+    RecordedSpec { start: spec.start.clone(), end: spec.end.clone(), renews: spec.renews.clone() }
+}
+
+fn amendment(amendment: &entitlement_instance::Amendment) -> Amendment {
+    Amendment {
+        name: amendment.name.clone(),
+        effective: amendment.effective.parse(),
+        amount: amendment.amount.as_ref().map(Amount::read),
+        end: amendment.end.as_deref().map(str::parse),
+        written_end: amendment.end.clone(),
+        facets: amendment.facets.clone(),
+        reason: amendment.reason.clone(),
+        revoked: amendment.revoked,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{grant, has_stated_start};
+    use crate::api::{EntitlementInstance, Phase};
+    use rstest::rstest;
+    use serde_json::{Value, json};
+
+    fn instance(annotations: &Value, terms: &Value, status: &Value) -> EntitlementInstance {
+        let mut spec = terms.clone();
+        spec["organization"] = "acme".into();
+        spec["definition"] = "seats".into();
+        serde_json::from_value(json!({
+            "apiVersion": "entitlements.dev/v1alpha1",
+            "kind": "EntitlementInstance",
+            "metadata": {"name": "a", "namespace": "entitlements", "annotations": annotations},
+            "spec": spec,
+            "status": status,
+        }))
+        .unwrap()
+    }
+
+    #[rstest]
+    #[case::nothing(json!({}), json!({"end": "2027-01-31"}), false)]
+    #[case::granted_at(json!({"entitlements.dev/granted-at": "2027-01-01T00:00:00Z"}), json!({}), true)]
+    #[case::another_annotation(json!({"note": "x"}), json!({}), false)]
+    #[case::start(json!({}), json!({"start": "2027-01-01"}), true)]
+    #[case::renews(json!({}), json!({"renews": "b"}), true)]
+    fn a_start_is_stated_by_start_granted_at_or_a_renewed_grant(
+        #[case] annotations: Value,
+        #[case] terms: Value,
+        #[case] expected: bool,
+    ) {
+        assert_eq!(has_stated_start(&instance(&annotations, &terms, &Value::Null)), expected);
+    }
+
+    #[test]
+    fn of_a_status_it_is_remembered_what_may_be() {
+        let status = json!({
+            "phase": "Active",
+            "facets": {"backup": {"retention": 90}},
+            "notices": [{"before": "P30D", "end": "2027-01-31T00:00:00Z", "at": "2027-01-01T00:00:00Z"}],
+        });
+        let remembered = grant(&instance(&json!({}), &json!({}), &status)).remembered;
+        assert_eq!(remembered.phase, Some(Phase::Active));
+        assert_eq!(serde_json::to_value(remembered.facets).unwrap(), status["facets"]);
+        assert_eq!(serde_json::to_value(remembered.notices).unwrap(), status["notices"]);
+    }
+}

@@ -106,6 +106,10 @@ impl Knowledge {
     #[must_use]
     pub fn facet_users(&self, facet: &str) -> Vec<FacetUser> {
         let names = self.context.world(|world| world.facet_users(facet));
-        names.iter().filter_map(|name| self.context.world(|world| world.facet_user(name))).collect()
+        let user = |name: &Arc<str>| {
+            let (definition, schemas, used) = self.context.world(|world| world.facet_user(name))?;
+            Some(FacetUser { name: Arc::clone(name), spec: definition.spec.clone(), schemas, used })
+        };
+        names.iter().filter_map(user).collect()
     }
 }

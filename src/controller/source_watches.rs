@@ -32,18 +32,18 @@ pub async fn run(context: Arc<Context>) {
     let mut watches = JoinSet::new();
     let mut running: BTreeMap<Arc<str>, AbortHandle> = BTreeMap::new();
     loop {
-        let wanted = context.world(|world| world.source_namespaces());
-        running.retain(|namespace, watch| {
-            let stays = wanted.contains(namespace) && !watch.is_finished();
-            if !stays {
+        for (namespace, is_wanted) in context.world(World::take_source_namespaces) {
+            if let Some(watch) = running.remove(&namespace) {
+                if is_wanted && !watch.is_finished() {
+                    running.insert(namespace, watch);
+                    continue;
+                }
                 watch.abort();
             }
-            stays
-        });
-        for namespace in wanted {
-            let context = Arc::clone(&context);
-            let start = |of: &Arc<str>| watches.spawn(watch(context, Arc::clone(of)));
-            running.entry(namespace).or_insert_with_key(start);
+            if is_wanted {
+                let started = watches.spawn(watch(Arc::clone(&context), Arc::clone(&namespace)));
+                running.insert(namespace, started);
+            }
         }
         while watches.try_join_next().is_some() {}
         context.source_namespaces.notified().await;

@@ -1,14 +1,13 @@
 //! One organization as it would be after a change that is not stored yet. It holds no secrets.
 
-use super::{NotReady, World, catalogue::NotYetRead};
+use super::{NotReady, World, catalogue::NotYetRead, kept::is_live};
 use crate::{
-    api::{Organization, entitlement_instance},
+    api::{EntitlementDefinition, Organization},
     core::{age::OrganizationAge, definition::Schemas, grant::Grant, namespace::is_set_apart, source::SourceId},
     evaluation::{
         SecretSources, Snapshot,
-        admission::{Candidate, DefinitionUse, FacetUser},
+        admission::{Candidate, DefinitionUse},
         catalogue::CatalogueEntry,
-        holding::is_held,
     },
 };
 use kube::api::ObjectMeta;
@@ -141,31 +140,34 @@ impl World {
 
     /// The grants of a definition: how many depend on it, and those that can be looked at now.
     pub fn definition_use(&self, definition: &Arc<str>) -> DefinitionUse {
-        let mut used = DefinitionUse::default();
+        let live = self.grants.live(definition);
+        let mut used = DefinitionUse { live, unseen: live, example: self.live_grant(definition), holders: Vec::new() };
+        let Ok(Some(entry)) = self.catalogue.current_entry(definition) else { return used };
+        let catalogue = BTreeMap::from([(Arc::clone(definition), entry)]);
         let mut budget = MOST_GRANTS;
-        let entry = self.catalogue.current_entry(definition);
-        let catalogue: BTreeMap<_, _> =
-            entry.ok().flatten().map(|entry| (Arc::clone(definition), entry)).into_iter().collect();
-        for organization in self.grants.organizations_with(definition) {
+        for (organization, holding) in self.grants.holdings(definition) {
+            if budget == 0 {
+                break;
+            }
+            if holding.total > budget {
+                continue;
+            }
             let of_definition = self.grants_of(organization).filter(|grant| grant.definition == *definition);
-            let grants: Vec<_> = of_definition.cloned().collect();
-            let live = grants.iter().filter(|grant| is_live(grant));
-            used.live += live.clone().count();
-            used.example = used.example.or_else(|| live.clone().map(|grant| grant.id.source.clone()).next());
-            let seen = live.count();
-            let of_its_own = self.tenancy.get(organization).cloned();
-            let is_seen = !catalogue.is_empty() && grants.len() <= budget;
-            let size = grants.len();
-            let holder = is_seen.then(|| self.candidate(organization, of_its_own, grants, catalogue.clone()).ok());
-            match holder.flatten() {
-                Some(holder) => {
-                    budget -= size;
-                    used.holders.push(holder);
-                }
-                None => used.unseen += seen,
+            let (grants, of_its_own) = (of_definition.cloned().collect(), self.tenancy.get(organization).cloned());
+            if let Ok(holder) = self.candidate(organization, of_its_own, grants, catalogue.clone()) {
+                budget -= holding.total;
+                used.unseen = used.unseen.saturating_sub(holding.live);
+                used.holders.push(holder);
             }
         }
         used
+    }
+
+    /// The first grant of a definition that is in force, or to be.
+    fn live_grant(&self, definition: &Arc<str>) -> Option<SourceId> {
+        let (organization, _) = self.grants.holdings(definition).find(|(_, holding)| holding.live > 0)?;
+        let mut grants = self.grants_of(organization);
+        grants.find(|grant| grant.definition == *definition && is_live(grant)).map(|grant| grant.id.source.clone())
     }
 
     /// The namespace that a name may have been meant for: one that exists, is no other organization's, holds no grants, and
@@ -195,11 +197,11 @@ impl World {
         self.catalogue.users(facet).cloned().collect()
     }
 
-    /// A definition that uses facet definitions, with its grants.
-    pub fn facet_user(&self, definition: &Arc<str>) -> Option<FacetUser> {
-        let spec = self.catalogue.definition(definition)?.spec.clone();
-        let schemas = self.schemas(spec.facets.iter().filter_map(|facet| facet.definition.as_deref()));
-        Some(FacetUser { name: Arc::clone(definition), schemas, used: self.definition_use(definition), spec })
+    /// A definition that uses facet definitions, with the schemas of these and its grants.
+    pub fn facet_user(&self, definition: &Arc<str>) -> Option<(Arc<EntitlementDefinition>, Schemas, DefinitionUse)> {
+        let known = Arc::clone(self.catalogue.definition(definition)?);
+        let schemas = self.schemas(known.spec.facets.iter().filter_map(|facet| facet.definition.as_deref()));
+        Some((known, schemas, self.definition_use(definition)))
     }
 }
 
@@ -207,9 +209,4 @@ impl World {
 fn is_near(one: &str, other: &str) -> bool {
     let most = (one.len().min(other.len()) / 4).clamp(1, 2);
     one.len().abs_diff(other.len()) <= most && strsim::damerau_levenshtein(one, other) <= most
-}
-
-/// Whether it is in force or to be, as far as its status says so already.
-fn is_live(grant: &Grant) -> bool {
-    grant.remembered.phase.map_or(grant.state == entitlement_instance::State::Active, is_held)
 }

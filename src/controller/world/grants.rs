@@ -1,13 +1,13 @@
 //! The grants, and who has how many of what.
 
 use super::{
+    invalid::InvalidGrantIndex,
     kept::{BarredInstances, KeptInstance, SourceKey, WholeInstance},
     store::{Identity, Put, PutUnreadable, Reading, Store},
 };
 use crate::{
     api::entitlement_definition::InstanceCounts,
     core::{age::SourceAge, source::SourceId},
-    evaluation::status::grants::InvalidGrants,
 };
 use kube::api::ObjectMeta;
 use std::{
@@ -45,8 +45,7 @@ pub struct Grants {
     /// How many grants each organization has in a namespace.
     by_namespace: HashMap<Arc<str>, BTreeMap<Arc<str>, u64>>,
     by_source: BTreeMap<SourceKey, BTreeMap<Arc<str>, u64>>,
-    /// By definition: the grants that state what is not valid, with the facets of which they do.
-    invalid: HashMap<Arc<str>, BTreeMap<SourceId, BTreeSet<Arc<str>>>>,
+    invalid: InvalidGrantIndex,
     /// The sources of accepted grants in a namespace, the oldest first.
     holders: HashMap<Arc<str>, BTreeSet<SourceAge>>,
     /// Instances that are there, but can't be read, and of which nothing else is known. Shared with all who look.
@@ -56,10 +55,19 @@ pub struct Grants {
 /// The grants of one definition whose organizations let them name them.
 #[derive(Default)]
 struct OfDefinition {
-    /// How many each organization has.
-    organizations: BTreeMap<Arc<str>, u64>,
+    organizations: BTreeMap<Arc<str>, Holding>,
     total: u64,
     active: u64,
+    live: usize,
+}
+
+/// How many grants of a definition one organization has.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Holding {
+    /// All.
+    pub total: usize,
+    /// Those that are in force, or to be.
+    pub live: usize,
 }
 
 impl Grants {
@@ -179,17 +187,12 @@ impl Grants {
         }
         self.by_organization.entry(Arc::clone(organization)).or_default().insert(id.clone());
         let of_definition = self.by_definition.entry(Arc::clone(definition)).or_default();
-        count(&mut of_definition.organizations, organization);
-        of_definition.total += 1;
-        of_definition.active += u64::from(kept.is_in_force());
+        of_definition.add(organization, kept);
         count(self.by_namespace.entry(Arc::clone(&id.namespace)).or_default(), organization);
         for source in kept.sources() {
             count(self.by_source.entry(source).or_default(), organization);
         }
-        if !kept.invalid().is_empty() {
-            let of_definition = self.invalid.entry(Arc::clone(definition)).or_default();
-            of_definition.insert(id.clone(), kept.invalid().clone());
-        }
+        self.invalid.add(definition, kept.invalid(), id);
     }
 
     fn unlink(&mut self, id: &SourceId, kept: &KeptInstance) {
@@ -203,21 +206,14 @@ impl Grants {
             return;
         }
         remove_from(&mut self.by_organization, organization, id);
-        prune(&mut self.by_definition, definition, |of_definition| {
-            of_definition.total = of_definition.total.saturating_sub(1);
-            of_definition.active = of_definition.active.saturating_sub(u64::from(kept.is_in_force()));
-            discount(&mut of_definition.organizations, organization)
-        });
+        prune(&mut self.by_definition, definition, |of_definition| of_definition.remove(organization, kept));
         prune(&mut self.by_namespace, &id.namespace, |organizations| discount(organizations, organization));
         for source in kept.sources() {
             if self.by_source.get_mut(&source).is_some_and(|organizations| discount(organizations, organization)) {
                 self.by_source.remove(&source);
             }
         }
-        prune(&mut self.invalid, definition, |grants| {
-            grants.remove(id);
-            grants.is_empty()
-        });
+        self.invalid.remove(definition, kept.invalid(), id);
     }
 
     /// How many instances there are.
@@ -281,7 +277,17 @@ impl Grants {
 
     /// Organizations that have grants of a definition, and let these name them.
     pub fn organizations_with(&self, definition: &str) -> impl Iterator<Item = &Arc<str>> {
-        self.by_definition.get(definition).into_iter().flat_map(|known| known.organizations.keys())
+        self.holdings(definition).map(|(organization, _)| organization)
+    }
+
+    /// The same, with how many grants of it each has.
+    pub fn holdings(&self, definition: &str) -> impl Iterator<Item = (&Arc<str>, &Holding)> {
+        self.by_definition.get(definition).into_iter().flat_map(|known| &known.organizations)
+    }
+
+    /// How many grants of a definition are in force, or to be.
+    pub fn live(&self, definition: &str) -> usize {
+        self.by_definition.get(definition).map_or(0, |known| known.live)
     }
 
     /// How many grants of a definition there are.
@@ -290,24 +296,13 @@ impl Grants {
         InstanceCounts {
             total: total + self.barred_with.get(definition).map_or(0, |barred| barred.len() as u64),
             active,
-            invalid: self.invalid.get(definition).map_or(0, |grants| grants.len() as u64),
+            invalid: self.invalid.count(definition),
         }
     }
 
-    /// Grants of a definition that state what is not valid.
-    pub fn all_invalid(&self, definition: &str) -> InvalidGrants {
-        let none = BTreeMap::new();
-        let invalid = self.invalid.get(definition).unwrap_or(&none);
-        InvalidGrants::counted(invalid.len() as u64, invalid.keys())
-    }
-
-    /// Grants of a definition that state what is not valid, of one of the facets for which that is asked.
-    pub fn invalid(&self, definition: &str, is_asked: impl Fn(&str) -> bool, into: &mut InvalidGrants) {
-        for (grant, facets) in self.invalid.get(definition).into_iter().flatten() {
-            if facets.iter().any(|facet| is_asked(facet)) {
-                into.add(grant);
-            }
-        }
+    /// Grants that state what is not valid.
+    pub fn invalid(&self) -> &InvalidGrantIndex {
+        &self.invalid
     }
 
     /// Organizations that have grants in a namespace.
@@ -358,6 +353,30 @@ impl Grants {
         } else {
             known.remove(id);
         }
+    }
+}
+
+impl OfDefinition {
+    fn add(&mut self, organization: &Arc<str>, kept: &KeptInstance) {
+        let holding = self.organizations.entry(Arc::clone(organization)).or_default();
+        let live = usize::from(kept.is_live());
+        (holding.total, holding.live) = (holding.total + 1, holding.live + live);
+        (self.total, self.live) = (self.total + 1, self.live + live);
+        self.active += u64::from(kept.is_in_force());
+    }
+
+    /// True if nothing is left.
+    fn remove(&mut self, organization: &Arc<str>, kept: &KeptInstance) -> bool {
+        let live = usize::from(kept.is_live());
+        if let Some(holding) = self.organizations.get_mut(organization) {
+            (holding.total, holding.live) = (holding.total.saturating_sub(1), holding.live.saturating_sub(live));
+            if holding.total == 0 {
+                self.organizations.remove(organization);
+            }
+        }
+        (self.total, self.live) = (self.total.saturating_sub(1), self.live.saturating_sub(live));
+        self.active = self.active.saturating_sub(u64::from(kept.is_in_force()));
+        self.organizations.is_empty()
     }
 }
 

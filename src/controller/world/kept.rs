@@ -120,6 +120,11 @@ impl KeptInstance {
         self.whole().is_some_and(|held| held.grant.remembered.phase.is_some_and(Phase::is_in_force))
     }
 
+    /// Whether it is whole and in force or to be, as far as its status says so already.
+    pub fn is_live(&self) -> bool {
+        self.whole().is_some_and(|held| is_live(&held.grant))
+    }
+
     /// The facets of which it states what is not valid, while it is held.
     pub fn invalid(&self) -> &BTreeSet<Arc<str>> {
         static NONE: LazyLock<BTreeSet<Arc<str>>> = LazyLock::new(BTreeSet::new);
@@ -161,6 +166,11 @@ impl WholeInstance {
     pub fn sources(&self) -> impl Iterator<Item = SourceKey> {
         facets::sources(&self.grant)
     }
+}
+
+/// Whether it is in force or to be, as far as its status says so already.
+pub fn is_live(grant: &Grant) -> bool {
+    grant.remembered.phase.map_or(grant.state == State::Active, is_held)
 }
 
 fn is_accepted(instance: &EntitlementInstance) -> bool {

@@ -9,6 +9,7 @@
 //! | `tenancy` | organizations and namespaces |
 //! | `kept` | what is kept of an instance: all, or only that it is there |
 //! | `lives` | namespaces that were made anew |
+//! | `invalid` | grants that state what is not valid |
 //! | `grants` | grants, and who has how many of what |
 //! | `catalogue` | definitions, facet definitions and revisions |
 //! | `edits` | what was edited of definitions since their organizations were brought up to date |
@@ -28,6 +29,7 @@ mod catalogue;
 mod contention;
 mod edits;
 mod grants;
+mod invalid;
 mod kept;
 pub mod kinds;
 mod lives;
@@ -109,6 +111,8 @@ pub struct World {
     counting: BTreeSet<Arc<str>>,
     lives: Lives,
     made_anew: Vec<MadeAnew>,
+    /// Where it may have changed whether source Secrets are watched, and whether nobody was told of that yet.
+    changed_source_namespaces: BTreeSet<Arc<str>>,
     source_namespaces_changed: bool,
     /// The resources that have been listed once, and whether there is one that nobody was told of yet.
     listed: BTreeSet<Cow<'static, str>>,
@@ -140,6 +144,7 @@ impl World {
             counting: BTreeSet::new(),
             lives: Lives::default(),
             made_anew: Vec::new(),
+            changed_source_namespaces: BTreeSet::new(),
             source_namespaces_changed: false,
             listed: BTreeSet::new(),
             has_newly_listed: false,
@@ -293,7 +298,7 @@ impl World {
 
     /// All about one definition, how many grants of it there are, and which of them state what is not valid.
     pub fn definition(&mut self, name: &Arc<str>) -> (DefinitionView, InstanceCounts, InvalidGrants) {
-        (self.catalogue.view(name), self.grants.counts(name), self.grants.all_invalid(name))
+        (self.catalogue.view(name), self.grants.counts(name), self.grants.invalid().all(name))
     }
 
     /// Making something of a definition did not come to its end.
@@ -349,7 +354,8 @@ impl World {
                     .iter()
                     .any(|facet| facet.name == alias && facet.definition.as_deref() == Some(name))
             };
-            self.grants.invalid(definition.metadata.name.as_deref().unwrap_or_default(), is_it, &mut invalid);
+            let name = definition.metadata.name.as_deref().unwrap_or_default();
+            self.grants.invalid().of_facets(name, is_it, &mut invalid);
         }
         Some((facet, invalid))
     }
@@ -425,6 +431,7 @@ impl World {
 
     fn changed_sources(&mut self, sources: &BTreeSet<SourceKey>) {
         self.source_namespaces_changed |= !sources.is_empty();
+        self.changed_source_namespaces.extend(sources.iter().map(|(namespace, _)| Arc::clone(namespace)));
         self.work.extend(sources.iter().cloned().map(WorkItem::Source));
     }
 

@@ -70,9 +70,7 @@ impl World {
 
     /// Whether that is the UID of an organization which has nothing in the namespace.
     fn is_elsewhere(&self, uid: &str, namespace: &str) -> bool {
-        let mut all = self.tenancy.organizations().filter_map(|name| Some((name, self.tenancy.get(name)?)));
-        let found = all.find(|(_, organization)| organization.metadata.uid.as_deref() == Some(uid));
-        found.is_some_and(|(name, organization)| {
+        self.tenancy.of_uid(uid).is_some_and(|(name, organization)| {
             let is_listed = organization.spec.namespaces.iter().any(|listed| listed == namespace);
             let is_remembered = self.tenancy.remembered(name).is_none_or(|all| all.contains(namespace));
             !is_listed && !is_remembered

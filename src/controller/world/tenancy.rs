@@ -15,6 +15,7 @@ use std::{
 #[derive(Default)]
 pub struct Tenancy {
     organizations: Store<Arc<str>, Arc<Organization>>,
+    by_uid: HashMap<String, Arc<str>>,
     /// In which namespaces organizations have objects, by their UIDs: what their statuses say, or have said before somebody
     /// else took it off.
     memories: HashMap<Arc<str>, Memory>,
@@ -113,6 +114,12 @@ impl Tenancy {
         if let Some(organization) = before {
             self.unclaim(organization);
         }
+        if let Some(uid) = before.and_then(|before| before.metadata.uid.as_ref()) {
+            self.by_uid.remove(uid);
+        }
+        if let Some(uid) = after.and_then(|after| after.metadata.uid.clone()) {
+            self.by_uid.insert(uid, Arc::clone(&name));
+        }
         match after {
             Some(organization) => self.claim(organization),
             None => drop(self.memories.remove(&name)),
@@ -177,6 +184,12 @@ impl Tenancy {
     /// An organization.
     pub fn get(&self, name: &Arc<str>) -> Option<&Arc<Organization>> {
         self.organizations.get(name)
+    }
+
+    /// The organization of that UID, with its name.
+    pub fn of_uid(&self, uid: &str) -> Option<(&Arc<str>, &Arc<Organization>)> {
+        let name = self.by_uid.get(uid)?;
+        Some((name, self.get(name)?))
     }
 
     /// Whether an organization is there that can't be read, and of which nothing else is known.

@@ -222,9 +222,14 @@ impl World {
         organizations.any(|name| self.tenancy.may_assign(name, &key.0)).then(|| SourcePermission(key.clone()))
     }
 
-    /// Namespaces in which there is a source that may be read.
-    pub fn source_namespaces(&self) -> BTreeSet<Arc<str>> {
-        let permitted = self.grants.sources().filter(|key| self.source_permission(key).is_some());
-        permitted.map(|(namespace, _)| Arc::clone(namespace)).collect()
+    /// Whether there is a source in a namespace that may be read: of those for which that may have changed since the last call.
+    pub fn take_source_namespaces(&mut self) -> BTreeMap<Arc<str>, bool> {
+        let changed = std::mem::take(&mut self.changed_source_namespaces);
+        changed.into_iter().map(|namespace| (Arc::clone(&namespace), self.may_read_sources(&namespace))).collect()
+    }
+
+    /// Whether there is a source in a namespace that may be read.
+    pub(super) fn may_read_sources(&self, namespace: &Arc<str>) -> bool {
+        self.grants.sources_in(namespace).any(|key| self.source_permission(key).is_some())
     }
 }

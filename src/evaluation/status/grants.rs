@@ -2,9 +2,6 @@
 
 use crate::{api::conditions::FACETS_VALID, core::source::SourceId, evaluation::conditions::Conditions};
 
-/// Grants that a message names.
-const MAX_NAMED: usize = 3;
-
 /// Grants that are held and state facets that are not valid.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InvalidGrants {
@@ -15,17 +12,24 @@ pub struct InvalidGrants {
 }
 
 impl InvalidGrants {
+    /// Grants that a message names.
+    pub const MAX_NAMED: usize = 3;
+
     /// So many, of which these come first.
     pub fn counted<'a>(count: u64, sources: impl Iterator<Item = &'a SourceId>) -> Self {
-        Self { count, named: sources.take(MAX_NAMED).cloned().collect() }
+        Self { count, named: sources.take(Self::MAX_NAMED).cloned().collect() }
     }
 
     /// One more; those that come first are named.
     pub fn add(&mut self, source: &SourceId) {
-        self.count += 1;
-        if self.named.len() < MAX_NAMED {
-            self.named.push(source.clone());
-        }
+        self.add_all(1, std::iter::once(source));
+    }
+
+    /// So many more, of which these come first.
+    pub fn add_all<'a>(&mut self, count: u64, sources: impl Iterator<Item = &'a SourceId>) {
+        self.count += count;
+        let room = Self::MAX_NAMED.saturating_sub(self.named.len());
+        self.named.extend(sources.take(room).cloned());
     }
 
     fn names(&self) -> String {

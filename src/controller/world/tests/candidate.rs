@@ -123,11 +123,11 @@ fn definitions_that_use_a_facet_are_found() {
     world.observe_definition(Event::Apply(definition("backup", "f", 1)));
     world.observe_definition(Event::Apply(definition("other", "g", 1)));
     assert_eq!(world.facet_users("f").into_iter().collect::<Vec<_>>(), ["backup".into()]);
-    let user = world.facet_user(&"backup".into()).unwrap();
+    let (_, schemas, _) = world.facet_user(&"backup".into()).unwrap();
     // It is shared with the index, and not copied for each who asks.
     let known = &world.definition(&"backup".into()).0.facets["f"].spec.schema;
-    assert!(Arc::ptr_eq(&user.schemas["f"], known));
-    let schemas: Vec<_> = user.schemas.into_iter().collect();
+    assert!(Arc::ptr_eq(&schemas["f"], known));
+    let schemas: Vec<_> = schemas.into_iter().collect();
     assert_eq!(schemas, [("f".to_owned(), Arc::new(json!({"type": "object"})))]);
-    assert!(world.facet_user(&"other".into()).unwrap().schemas.is_empty());
+    assert!(world.facet_user(&"other".into()).unwrap().1.is_empty());
 }

@@ -2,6 +2,7 @@
 
 mod barred;
 mod candidate;
+mod costs;
 mod facts;
 mod lists;
 mod offers;
@@ -32,6 +33,12 @@ use std::{collections::BTreeSet, sync::Arc};
 
 /// Events as their watches hand them in.
 impl World {
+    /// Namespaces in which there is a source that may be read.
+    pub fn source_namespaces(&self) -> BTreeSet<Arc<str>> {
+        let all = self.grants.sources().map(|(namespace, _)| Arc::clone(namespace));
+        all.filter(|namespace| self.may_read_sources(namespace)).collect()
+    }
+
     fn observe<K: WatchedKind>(&mut self, event: Event<K::Object>) {
         self.hear::<K>(K::read(event));
     }

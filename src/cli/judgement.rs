@@ -67,7 +67,7 @@ impl Judge<'_, '_> {
 
     fn judge_flaw(&mut self, flaw: &Flaw) {
         let path = Path::of_pointer(&flaw.pointer, &self.document.origin.object);
-        self.find(severity(flaw.reason), flaw.reason, &flaw.message, &path, Aim::Value);
+        self.find(severity(flaw.reason), flaw.reason, &flaw.message, &path, flaw.aim);
         let suggestion = flaw.suggestion.clone();
         self.suggest(&path, |_| suggestion);
     }
@@ -141,10 +141,7 @@ impl Judge<'_, '_> {
     fn judge_facets(&mut self, message: &str) {
         match self.flaws.get(self.subject) {
             Some(flaws) => {
-                for flaw in flaws {
-                    let (path, aim) = stated(&flaw.message, &self.document.origin.object);
-                    self.find(Severity::Error, flaw.reason, &flaw.message, &path, aim);
-                }
+                flaws.iter().for_each(|flaw| self.judge_flaw(flaw));
             }
             None => {
                 self.find(Severity::Error, FACETS_INVALID, message, &Path::fields(part(FACETS_INVALID)), Aim::Value);
@@ -186,21 +183,6 @@ impl Judge<'_, '_> {
         let (Some(written), namespace) = (written, self.subject.namespace.as_deref()) else { return };
         self.suggest(&path, |suggestions| suggestions.closest(reason, written, namespace));
     }
-}
-
-/// Where what is wrong with facets stands: in the facets, or in those of the last amendment that has it.
-fn stated(message: &str, object: &Node) -> (Path, Aim) {
-    if message.starts_with("secretFacets") {
-        return (Path::fields(&["spec", "secretFacets"]), Aim::Value);
-    }
-    let field = message.split_once(": ").map_or(message, |(field, _)| field);
-    let own = Path::of_rule(&format!("spec.{field}"), object);
-    let amendments = object.get("spec").and_then(|spec| spec.get("amendments")).map_or(0, Node::length);
-    let amended =
-        (0..amendments).rev().map(|index| Path::of_rule(&format!("spec.amendments[{index}].{field}"), object));
-    let path = amended.chain([own.clone()]).find(|path| path.find(object).is_some()).unwrap_or(own);
-    let is_unknown = message.contains("no such facet") || message.contains("unknown field");
-    (path, if is_unknown { Aim::Name } else { Aim::Value })
 }
 
 fn failed<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {

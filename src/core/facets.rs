@@ -205,7 +205,7 @@ pub fn check_names(definition: &Definition, stated: &FacetFields, grant: &Grant)
                 "secretFacets: facets.{}.{} is not a secret field: state it under facets, or mark it writeOnly in the schema",
                 source.facet, source.field
             );
-            problems.push(Violation::beyond_schema(&source.facet, Some(&source.field), "writeOnly", message));
+            problems.push(Violation::of_secret_source(&source.facet, &source.field, "writeOnly", message));
         }
     }
     if problems.is_empty() { Ok(()) } else { Err(problems) }
@@ -221,7 +221,7 @@ pub fn check_source(source: &SecretFacet) -> Result<(), Violation> {
     let wrong = name.and_then(|()| data_key(&reference.key).map_err(|fault| ("key", fault)));
     wrong.map_err(|(part, fault)| {
         let message = format!("secretFacets: facets.{}.{}: secretKeyRef.{part} {fault}", source.facet, source.field);
-        Violation::beyond_schema(&source.facet, Some(&source.field), "secretKeyRef", message)
+        Violation::of_secret_source(&source.facet, &source.field, "secretKeyRef", message)
     })
 }
 
@@ -245,7 +245,7 @@ fn unknown_facet(definition: &Definition, name: &str) -> Violation {
     } else {
         format!("facets.{name}: definition {} has no such facet; it has {}", definition.name, known.join(", "))
     };
-    Violation::beyond_schema(name, None, "facets", message)
+    Violation::of_unknown_facet(name, message)
 }
 
 /// What gives a value, or would give it if nothing went before.

@@ -1,7 +1,7 @@
 //! What is wrong, one by one: a condition says it in one sentence.
 
 use super::{Snapshot, by_definition, facets::Validity, holding::Holding, standing::Standing, summary};
-use crate::core::{calendar::Instant, grant::GrantId};
+use crate::core::{calendar::Instant, grant::GrantId, schema::Violation};
 use std::collections::BTreeMap;
 
 /// What is wrong with an organization and with what its grants state.
@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 pub struct Flaws {
     /// With the organization: a condition's reason and message each.
     pub organization: Vec<(&'static str, String)>,
-    /// With the facets of grants, each as a sentence that begins with the field.
-    pub facets: BTreeMap<GrantId, Vec<String>>,
+    /// With the facets of grants.
+    pub facets: BTreeMap<GrantId, Vec<Violation>>,
 }
 
 impl Flaws {
@@ -24,9 +24,8 @@ impl Flaws {
             .map(|(name, indices)| Holding::of(snapshot, &standing, name, &indices, now))
             .collect();
         for member in holdings.iter().flat_map(|holding| &holding.members) {
-            if let Validity::Invalid(problems) = &member.facets.validity {
-                let sentences = problems.iter().map(|problem| problem.message.clone()).collect();
-                facets.insert(member.grant.id.clone(), sentences);
+            if let Validity::Invalid(violations) = &member.facets.validity {
+                facets.insert(member.grant.id.clone(), violations.clone());
             }
         }
         let untold = summary::untold(&standing, &holdings);

@@ -26,11 +26,8 @@ pub fn of_definition(definition: &EntitlementDefinition) -> Vec<Flaw> {
 }
 
 fn of_schema(within: &str, whose: &str, schema: &Value) -> Vec<Flaw> {
-    let flaw = |problem: SchemaProblem| Flaw {
-        pointer: format!("{within}{}", problem.pointer),
-        reason: NEVER_FILLED,
-        message: format!("{whose}{problem}"),
-        suggestion: None,
+    let flaw = |problem: SchemaProblem| {
+        Flaw::new(format!("{within}{}", problem.pointer), NEVER_FILLED, format!("{whose}{problem}"))
     };
     idle_defaults(schema).into_iter().map(flaw).collect()
 }

@@ -10,24 +10,36 @@ use crate::{
     core::{
         calendar::parse_zone,
         definition::{Definition, FacetSet},
+        grant::GrantId,
         problem::Problem,
-        schema::Schema,
+        schema::{GrantField, Schema, Violation},
         source::SourceId,
     },
     evaluation::{self, catalogue::Source},
     render::output,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
+
+/// What of a field is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aim {
+    /// Its name.
+    Name,
+    /// Its value.
+    Value,
+}
 
 /// Something that is wrong with an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flaw {
     /// Where, as a JSON pointer into the object.
     pub pointer: String,
+    /// What of it.
+    pub aim: Aim,
     /// One word.
     pub reason: &'static str,
     /// A sentence that says what to do.
@@ -37,8 +49,8 @@ pub struct Flaw {
 }
 
 impl Flaw {
-    fn new(pointer: impl Into<String>, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { pointer: pointer.into(), reason, message: message.into(), suggestion: None }
+    pub(super) fn new(pointer: impl Into<String>, reason: &'static str, message: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), aim: Aim::Value, reason, message: message.into(), suggestion: None }
     }
 
     fn of(pointer: impl Into<String>, problem: Problem) -> Self {
@@ -141,10 +153,31 @@ impl Inventory {
             let subject = Subject::cluster_scoped(EntitlementKind::Organization, &snapshot.name);
             flaws.insert(subject, of_organization.collect());
             for (id, problems) in found.facets {
-                let of_grant = problems.into_iter().map(|problem| Flaw::new("/spec", "FacetsInvalid", problem));
+                let of_grant = self.facet_value_flaws(&id, problems);
                 flaws.entry(Subject::instance(&id.source)).or_default().extend(of_grant);
             }
         }
+    }
+
+    /// What is wrong with what a grant states, in the last amendment that states it, or else in its facets.
+    fn facet_value_flaws(&self, id: &GrantId, violations: Vec<Violation>) -> Vec<Flaw> {
+        let amendments = self.grants.get(&id.source).map_or(&[][..], |grant| &grant.amendments);
+        let amended: Vec<Value> = amendments.iter().map(|amendment| json!(amendment.facets)).collect();
+        let place = |violation: &Violation| match violation.field {
+            GrantField::SecretFacets => "/spec/secretFacets".to_owned(),
+            GrantField::Facets => {
+                let pointer = violation.pointer_in_facets();
+                match amended.iter().rposition(|facets| facets.pointer(&pointer).is_some()) {
+                    Some(index) => format!("/spec/amendments/{index}/facets{pointer}"),
+                    None => format!("/spec/facets{pointer}"),
+                }
+            }
+        };
+        let flaw = |violation: Violation| Flaw {
+            aim: if violation.is_of_name() { Aim::Name } else { Aim::Value },
+            ..Flaw::new(place(&violation), "FacetsInvalid", violation.message)
+        };
+        violations.into_iter().map(flaw).collect()
     }
 }
 

@@ -33,7 +33,7 @@ pub use account::{Account, Effort, Passage};
 pub use by_hand::ByHand;
 pub use difference::{Aspect, Difference, Differences, State};
 pub use directory::{Directory, Listing, Search};
-pub use flaws::Flaw;
+pub use flaws::{Aim, Flaw};
 pub use inventory::Inventory;
 pub use proposal::{Change, ChangeRequest, GrantRequest, LAST_APPLIED, Proposal, Setting, TermDate, Unclear};
 pub use step::{GrantChange, Held, ObjectAction, ObjectChange, Standing, Step};

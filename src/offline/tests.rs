@@ -12,7 +12,7 @@ mod templates;
 mod timeline;
 mod too_much;
 
-use super::{EntitlementKind, Inventory, Status, Subject, Survey};
+use super::{Aim, EntitlementKind, Inventory, Status, Subject, Survey};
 use crate::{
     api::{
         ConditionStatus,
@@ -283,4 +283,41 @@ fn an_object_that_kubernetes_would_not_take_is_refused() {
     let subject = Subject::instance(&SourceId::instance("entitlements", "a"));
     assert_eq!(ready(&survey, &subject), (ConditionStatus::False, "TooLarge".to_owned()));
     assert_eq!(survey.objects.keys().filter(|key| &*key.name == "big").count(), 0);
+}
+
+#[test]
+fn what_is_wrong_with_facets_has_its_place_whatever_the_names_are() {
+    let mut inventory = inventory();
+    inventory.add_organization(organization("acme", &["acme"], &json!({})));
+    let schema = json!({
+        "type": "object",
+        "properties": {"a/b.c": {"type": "integer"}, "hosts": {"type": "array", "items": {"type": "string"}}},
+        "additionalProperties": false
+    });
+    let facets = json!([{"name": "backup", "schema": schema}]);
+    inventory.add_definition(definition("feature", &json!({"type": "Feature", "facets": facets})));
+    let spec = json!({
+        "organization": "acme", "definition": "feature", "start": "2026-01-01",
+        "facets": {"backup": {"a/b.c": "x", "hosts": ["x", 1], "odd": 1}, "other": {}},
+        "amendments": [
+            {"name": "one", "effective": "2026-02-01", "facets": {"backup": {"hosts": ["x", 2]}}},
+            {"name": "two", "effective": "2026-03-01", "facets": {"backup": {"hosts": ["y"], "odd": 1}}},
+        ],
+        "secretFacets": [{"facet": "backup", "field": "hosts", "secretKeyRef": {"name": "a", "key": "b"}}]
+    });
+    inventory.add_instance(instance("entitlements", "a", &spec, &Value::Null));
+    let survey = inventory.survey(now());
+    let flaws = &inventory.flaws(&survey, now())[&Subject::instance(&SourceId::instance("entitlements", "a"))];
+    let mut places: Vec<_> = flaws.iter().map(|flaw| (flaw.pointer.as_str(), flaw.aim)).collect();
+    places.sort_by_key(|(pointer, _)| *pointer);
+    assert_eq!(
+        places,
+        [
+            ("/spec/amendments/0/facets/backup/hosts/1", Aim::Value),
+            ("/spec/amendments/1/facets/backup/odd", Aim::Name),
+            ("/spec/facets/backup/a~1b.c", Aim::Value),
+            ("/spec/facets/other", Aim::Name),
+            ("/spec/secretFacets", Aim::Value),
+        ]
+    );
 }

@@ -4,6 +4,8 @@ use super::node::{Content, Key, Node, Span};
 use crate::core::schema::wording::{push_field, push_item};
 use std::fmt;
 
+pub use crate::offline::Aim;
+
 /// One step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -11,15 +13,6 @@ pub enum Step {
     Field(String),
     /// Into an item of a list, from 0.
     Item(usize),
-}
-
-/// What of a field is meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Aim {
-    /// Its name.
-    Name,
-    /// Its value.
-    Value,
 }
 
 /// What to write where something else stands.

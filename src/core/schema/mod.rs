@@ -52,7 +52,7 @@ pub use defaults::merge;
 pub use hash::canonical_hash;
 pub use invalid::{InvalidSchema, SchemaProblem};
 pub use sample::Sample;
-pub use violation::Violation;
+pub use violation::{GrantField, Violation};
 
 /// The words of messages, for whoever checks other values against a schema than those of facets.
 pub(crate) mod wording {

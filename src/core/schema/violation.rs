@@ -17,6 +17,20 @@ pub(super) const MAX_VIOLATIONS: usize = 20;
 /// The rule of a secret field that was given in plain.
 const SECRET_IN_PLAIN: &str = "SecretInPlain";
 
+/// The rule of a facet that the definition has not.
+const UNKNOWN_FACET: &str = "facets";
+/// The rules by which a name is wrong, and not what stands under it.
+const RULES_OF_NAMES: [&str; 3] = [UNKNOWN_FACET, "additionalProperties", "unevaluatedProperties"];
+
+/// The field of a grant in which something is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GrantField {
+    /// `facets`, its own or those of an amendment.
+    Facets,
+    /// `secretFacets`.
+    SecretFacets,
+}
+
 /// One thing that is wrong in the values of a facet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
@@ -29,6 +43,8 @@ pub struct Violation {
     pub rule: String,
     /// `facets.<facet>.<field>: <what is wrong>`, with the value shortened, and never that of a secret field.
     pub message: String,
+    /// Which field of the grant has it.
+    pub field: GrantField,
 }
 
 impl Violation {
@@ -38,7 +54,34 @@ impl Violation {
     pub fn beyond_schema(facet: &str, field: Option<&str>, rule: &str, message: String) -> Self {
         let facet = Place::facet(facet);
         let place = field.into_iter().fold(facet, Place::field);
-        Self { facet: place.facet, pointer: place.pointer, rule: rule.to_owned(), message }
+        Self { facet: place.facet, pointer: place.pointer, rule: rule.to_owned(), message, field: GrantField::Facets }
+    }
+
+    /// A facet that the definition has not.
+    #[must_use]
+    pub fn of_unknown_facet(facet: &str, message: String) -> Self {
+        Self::beyond_schema(facet, None, UNKNOWN_FACET, message)
+    }
+
+    /// What is wrong with where a secret field is taken from.
+    #[must_use]
+    pub fn of_secret_source(facet: &str, field: &str, rule: &str, message: String) -> Self {
+        Self { field: GrantField::SecretFacets, ..Self::beyond_schema(facet, Some(field), rule, message) }
+    }
+
+    /// JSON pointer into the facets by name.
+    #[must_use]
+    pub fn pointer_in_facets(&self) -> String {
+        let mut pointer = String::new();
+        keyword::push_token(&mut pointer, &self.facet);
+        pointer.push_str(&self.pointer);
+        pointer
+    }
+
+    /// Whether the name is wrong, and not what stands under it.
+    #[must_use]
+    pub fn is_of_name(&self) -> bool {
+        RULES_OF_NAMES.contains(&self.rule.as_str())
     }
 
     /// Whether a secret field was given among the plain values.
@@ -100,6 +143,7 @@ impl Place {
                 "" => text.to_owned(),
                 path => format!("{path}: {text}"),
             },
+            field: GrantField::Facets,
         }
     }
 

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     connection::Connection,
-    controller::{Controller, Options},
+    controller::{Controller, ControllerOptions},
     evaluation::Limits,
     preflight::Preflight,
     telemetry::{self, LogFormat},
@@ -68,12 +68,12 @@ pub fn run(arguments: RunArguments, zones: &ZonesInUse) -> Result<Outcome, Failu
     if let ZonesInUse::Unusable(problem) = zones {
         tracing::error!("{problem}");
     }
-    let options = Options {
+    let options = ControllerOptions {
         namespace: arguments.namespace,
         concurrency: arguments.concurrency,
         limits: Limits { organization_bytes: arguments.organization_bytes.bytes() },
         time_zones: Some(zones.report()),
-        ..Options::default()
+        ..ControllerOptions::default()
     };
     let operated = runtime.block_on(operate(&arguments.connection.connection(), options, webhook));
     // What is still being thought about cannot be broken off, and nobody waits for it any more.
@@ -81,7 +81,11 @@ pub fn run(arguments: RunArguments, zones: &ZonesInUse) -> Result<Outcome, Failu
     operated.map(|()| Outcome::Valid)
 }
 
-async fn operate(connection: &Connection, options: Options, webhook: Option<webhook::Options>) -> Result<(), Failure> {
+async fn operate(
+    connection: &Connection,
+    options: ControllerOptions,
+    webhook: Option<webhook::Options>,
+) -> Result<(), Failure> {
     let shutdown = shutdown()?.shared();
     // What cannot be mended while it runs ends it before it says anything.
     connection.config().await?;
@@ -97,7 +101,7 @@ async fn operate(connection: &Connection, options: Options, webhook: Option<webh
         tracing::info!("the operator has ended");
         return Ok(());
     };
-    let controller = Controller::new(client.clone(), Options { cluster, ..options });
+    let controller = Controller::new(client.clone(), ControllerOptions { cluster, ..options });
     let knowledge = controller.knowledge();
     let admission = async {
         if let Some(options) = webhook {

@@ -1,7 +1,7 @@
 //! Which changes of a status, and which repairs of outputs, are worth reporting. What the status showed before is never reported
 //! again.
 
-use super::events::Notice;
+use super::events::Announcement;
 use crate::{
     api::{
         Condition, ConditionStatus, EntitlementInstanceStatus, Phase,
@@ -19,7 +19,7 @@ use crate::{
 ///
 /// A grant's first phase is no transition, unless it is in force or refused: everything else a new grant does is what was asked
 /// for, and its acceptance tells.
-pub fn of_grant(grant: &Grant, status: &EntitlementInstanceStatus, due: &[String]) -> Vec<Notice> {
+pub fn of_grant(grant: &Grant, status: &EntitlementInstanceStatus, due: &[String]) -> Vec<Announcement> {
     let (phase_before, conditions_before) = (grant.remembered.phase, &grant.remembered.conditions);
     let mut notices = Vec::new();
     if grant.accepted.is_none() && status.accepted.is_some() {
@@ -36,7 +36,7 @@ pub fn of_grant(grant: &Grant, status: &EntitlementInstanceStatus, due: &[String
     for (type_, action) in failures.into_iter().filter(|_| !is_draft) {
         notices.extend(newly_false(conditions_before, &status.conditions, type_, action));
     }
-    notices.extend(due.iter().map(|note| Notice {
+    notices.extend(due.iter().map(|note| Announcement {
         is_warning: false,
         reason: "RenewalDue".to_owned(),
         action: "Remind",
@@ -46,7 +46,7 @@ pub fn of_grant(grant: &Grant, status: &EntitlementInstanceStatus, due: &[String
 }
 
 /// That it is accepted, and what of it is not as everybody would think.
-fn of_acceptance(status: &EntitlementInstanceStatus) -> Notice {
+fn of_acceptance(status: &EntitlementInstanceStatus) -> Announcement {
     let start = start_of(status).unwrap_or_default();
     let more = match status.phase {
         Some(Phase::Waiting) => format!(", and comes into force at {start}"),
@@ -56,7 +56,7 @@ fn of_acceptance(status: &EntitlementInstanceStatus) -> Notice {
         _ => String::new(),
     };
     let note = format!("the grant is accepted{more}");
-    Notice { is_warning: false, reason: "Accepted".to_owned(), action: "Accept", note }
+    Announcement { is_warning: false, reason: "Accepted".to_owned(), action: "Accept", note }
 }
 
 /// As the clocks of the client show it.
@@ -67,12 +67,12 @@ fn start_of(status: &EntitlementInstanceStatus) -> Option<String> {
 }
 
 /// Of an output, or of the summary: that somebody else has changed or deleted it.
-pub fn of_put_back(key: &ObjectKey, meddling: Meddling) -> Notice {
+pub fn of_put_back(key: &ObjectKey, meddling: Meddling) -> Announcement {
     let what = match meddling {
         Meddling::Changed => "changed",
         Meddling::Deleted => "deleted",
     };
-    Notice {
+    Announcement {
         is_warning: true,
         reason: "PutBack".to_owned(),
         action: "Correct",
@@ -83,24 +83,24 @@ pub fn of_put_back(key: &ObjectKey, meddling: Meddling) -> Notice {
 }
 
 /// Of any other object: that it is not ready any more, or for another reason than before.
-pub fn of_readiness(conditions_before: &[Condition], conditions: &[Condition]) -> Option<Notice> {
+pub fn of_readiness(conditions_before: &[Condition], conditions: &[Condition]) -> Option<Announcement> {
     newly_false(conditions_before, conditions, READY, "Check")
 }
 
 /// Of the catalogue's objects: the same, and that grants state what is not valid (any more).
-pub fn of_catalogue(conditions_before: &[Condition], conditions: &[Condition]) -> Vec<Notice> {
+pub fn of_catalogue(conditions_before: &[Condition], conditions: &[Condition]) -> Vec<Announcement> {
     let invalid = newly_false(conditions_before, conditions, FACETS_VALID, "Check");
     of_readiness(conditions_before, conditions).into_iter().chain(invalid).collect()
 }
 
 /// Of a grant: what an edit of its definition has changed for it.
-pub fn of_catalogue_change(note: String) -> Notice {
-    Notice { is_warning: false, reason: "CatalogueChanged".to_owned(), action: "Change", note }
+pub fn of_catalogue_change(note: String) -> Announcement {
+    Announcement { is_warning: false, reason: "CatalogueChanged".to_owned(), action: "Change", note }
 }
 
 /// Of an organization: what it lists is another namespace than before.
-pub fn of_namespace_made_anew(namespace: &str) -> Notice {
-    Notice {
+pub fn of_namespace_made_anew(namespace: &str) -> Announcement {
+    Announcement {
         is_warning: true,
         reason: "NamespaceMadeAnew".to_owned(),
         action: "Deliver",
@@ -111,7 +111,7 @@ pub fn of_namespace_made_anew(namespace: &str) -> Notice {
 }
 
 /// A refusal is told with its reason, as a condition.
-fn of_phase(before: Option<Phase>, phase: Phase, until: Option<&str>) -> Option<Notice> {
+fn of_phase(before: Option<Phase>, phase: Phase, until: Option<&str>) -> Option<Announcement> {
     before.or((phase == Phase::Active).then_some(phase))?;
     let in_force = until.map_or_else(
         || "the entitlement is in force".to_owned(),
@@ -129,10 +129,10 @@ fn of_phase(before: Option<Phase>, phase: Phase, until: Option<&str>) -> Option<
         Phase::Expired => ("Expired", "the term is over, and the configuration withdrawn"),
         Phase::Cancelled => ("Cancelled", "the configuration is withdrawn for good"),
     };
-    Some(Notice { is_warning: false, reason: reason.to_owned(), action: "Transition", note: note.to_owned() })
+    Some(Announcement { is_warning: false, reason: reason.to_owned(), action: "Transition", note: note.to_owned() })
 }
 
-fn newly_false(before: &[Condition], after: &[Condition], type_: &str, action: &'static str) -> Option<Notice> {
+fn newly_false(before: &[Condition], after: &[Condition], type_: &str, action: &'static str) -> Option<Announcement> {
     let find = |conditions: &[Condition]| {
         let found = conditions.iter().find(|condition| condition.type_ == type_);
         found.filter(|condition| condition.status == ConditionStatus::False).cloned()
@@ -141,7 +141,7 @@ fn newly_false(before: &[Condition], after: &[Condition], type_: &str, action: &
     if find(before).is_some_and(|known| known.reason == failure.reason) {
         return None;
     }
-    Some(Notice { is_warning: true, reason: failure.reason, action, note: failure.message })
+    Some(Announcement { is_warning: true, reason: failure.reason, action, note: failure.message })
 }
 
 #[cfg(test)]
@@ -152,7 +152,7 @@ mod tests {
             Condition, ConditionStatus, EntitlementInstance, EntitlementInstanceStatus, Phase,
             entitlement_definition::OutputKind, entitlement_instance::AcceptedRecord,
         },
-        controller::events::Notice,
+        controller::events::Announcement,
         core::{grant::Grant, source::instance},
         evaluation::{object::ObjectKey, plan::Meddling},
     };
@@ -197,11 +197,11 @@ mod tests {
         instance::remembering(grant(phase, &[]), &status)
     }
 
-    fn reasons(notices: &[Notice]) -> Vec<(bool, &str)> {
+    fn reasons(notices: &[Announcement]) -> Vec<(bool, &str)> {
         notices.iter().map(|notice| (notice.is_warning, notice.reason.as_str())).collect()
     }
 
-    fn told(notices: &[Notice]) -> Vec<String> {
+    fn told(notices: &[Announcement]) -> Vec<String> {
         notices.iter().map(|notice| format!("{}: {}", notice.reason, notice.note)).collect()
     }
 

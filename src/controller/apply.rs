@@ -3,9 +3,9 @@
 use super::{
     attempts::{Choice, OfOrganization},
     context::Context,
-    failure::Refusal,
+    failure::RequestRefusal,
     put_back,
-    scope::{Deleted, Occupant, Scope},
+    scope::{Deleted, Occupant, OrganizationScope},
     world::WorkItem,
 };
 use crate::{
@@ -25,7 +25,7 @@ const SILENT_FAILURES: u32 = 3;
 /// Carries out the plan of one organization.
 pub struct Applier<'a> {
     context: &'a Context,
-    scope: &'a Scope,
+    scope: &'a OrganizationScope,
     owner: &'a Owner,
     observed: &'a BTreeMap<ObjectKey, Arc<Observed>>,
     failures: u32,
@@ -56,7 +56,7 @@ impl Left {
 }
 
 /// An object that is to be made or put right.
-struct Task {
+struct WriteTask {
     key: ObjectKey,
     change: Change,
     content: Arc<ObjectContent>,
@@ -64,7 +64,7 @@ struct Task {
 }
 
 /// What came of one object.
-struct Written {
+struct WriteResult {
     key: ObjectKey,
     /// None where nothing can be said yet.
     delivery: Option<Delivery>,
@@ -82,7 +82,12 @@ enum Next {
 }
 
 /// Looks again at foreign objects, and returns those names that are free now.
-pub async fn look(context: &Context, scope: &Scope, organization: &Arc<str>, keys: Vec<ObjectKey>) -> Vec<ObjectKey> {
+pub async fn look(
+    context: &Context,
+    scope: &OrganizationScope,
+    organization: &Arc<str>,
+    keys: Vec<ObjectKey>,
+) -> Vec<ObjectKey> {
     let looks = keys.into_iter().map(|key| async { (scope.inspect(&key).await, key) }).collect();
     let mut free = Vec::new();
     for (occupant, key) in context.gate.run_all(looks).await {
@@ -100,7 +105,7 @@ impl<'a> Applier<'a> {
     /// Of the organization of the scope; `observed` is what the plan was made for.
     pub fn new(
         context: &'a Context,
-        scope: &'a Scope,
+        scope: &'a OrganizationScope,
         owner: &'a Owner,
         observed: &'a BTreeMap<ObjectKey, Arc<Observed>>,
     ) -> Self {
@@ -116,7 +121,7 @@ impl<'a> Applier<'a> {
     pub async fn write(&self, changes: Vec<(ObjectKey, Change, Arc<ObjectContent>)>, outcomes: &mut Outcomes) -> Left {
         let work = changes.into_iter().map(|(key, change, content)| {
             let what = of_change(&change, &content);
-            (key.clone(), what, Task { key, change, content, what })
+            (key.clone(), what, WriteTask { key, change, content, what })
         });
         let choice = self.attempts(|all| all.writes.choose(work.collect(), Instant::now()));
         let mut left = Left::by(&choice);
@@ -169,20 +174,20 @@ impl<'a> Applier<'a> {
     }
 
     /// What holds the object, if something does.
-    async fn end(&self, withdrawal: &Withdrawal) -> Result<Option<Box<Observed>>, Refusal> {
+    async fn end(&self, withdrawal: &Withdrawal) -> Result<Option<Box<Observed>>, RequestRefusal> {
         match withdrawal.on_end() {
             OnEnd::Delete => self.delete(withdrawal).await,
             OnEnd::Retain => self.retain(withdrawal).await.map(|()| None),
         }
     }
 
-    async fn retain(&self, withdrawal: &Withdrawal) -> Result<(), Refusal> {
+    async fn retain(&self, withdrawal: &Withdrawal) -> Result<(), RequestRefusal> {
         match self.scope.retain(withdrawal).await {
             Ok(retained) => {
                 self.wrote(withdrawal.key(), retained);
                 Ok(())
             }
-            Err(Refusal::Gone | Refusal::NamespaceMissing) => {
+            Err(RequestRefusal::Gone | RequestRefusal::NamespaceMissing) => {
                 self.is_gone(withdrawal.key(), withdrawal.uid());
                 Ok(())
             }
@@ -199,8 +204,8 @@ impl<'a> Applier<'a> {
         self.context.world(|world| world.output_is_gone(self.owner.name(), key, uid));
     }
 
-    async fn carry_out(&self, task: Task) -> Written {
-        let Task { key, change, content, what } = task;
+    async fn carry_out(&self, task: WriteTask) -> WriteResult {
+        let WriteTask { key, change, content, what } = task;
         let written = match &change {
             Change::Create => self.scope.create(&key, &content).await,
             Change::Update(edit) => self.scope.update(&key, &content, edit).await,
@@ -215,24 +220,24 @@ impl<'a> Applier<'a> {
                 }
                 let is_hopeful = self.attempts(|all| all.writes.done(&key, what, Instant::now()));
                 let next = if is_hopeful { Next::Others } else { Next::Nothing };
-                Written { key, delivery: Some(Delivery::Done), next }
+                WriteResult { key, delivery: Some(Delivery::Done), next }
             }
             Err(refusal) => self.settle(key, what, refusal).await,
         }
     }
 
     /// What could not be made anew is not deleted either: an error never withdraws.
-    async fn recreate(&self, withdrawal: &Withdrawal, content: &ObjectContent) -> Result<Observed, Refusal> {
+    async fn recreate(&self, withdrawal: &Withdrawal, content: &ObjectContent) -> Result<Observed, RequestRefusal> {
         self.scope.try_out(withdrawal.key(), content).await?;
         if self.delete(withdrawal).await?.is_some() {
-            return Err(Refusal::Changed);
+            return Err(RequestRefusal::Changed);
         }
         self.scope.create(withdrawal.key(), content).await
     }
 
-    async fn delete(&self, withdrawal: &Withdrawal) -> Result<Option<Box<Observed>>, Refusal> {
+    async fn delete(&self, withdrawal: &Withdrawal) -> Result<Option<Box<Observed>>, RequestRefusal> {
         match self.scope.withdraw(withdrawal).await {
-            Ok(Deleted::Gone) | Err(Refusal::Gone | Refusal::NamespaceMissing) => {
+            Ok(Deleted::Gone) | Err(RequestRefusal::Gone | RequestRefusal::NamespaceMissing) => {
                 self.is_gone(withdrawal.key(), withdrawal.uid());
                 Ok(None)
             }
@@ -245,51 +250,51 @@ impl<'a> Applier<'a> {
     }
 
     /// What a refusal means for an object that should be there.
-    async fn settle(&self, key: ObjectKey, what: Fingerprint, refusal: Refusal) -> Written {
+    async fn settle(&self, key: ObjectKey, what: Fingerprint, refusal: RequestRefusal) -> WriteResult {
         let refusal = match refusal {
-            Refusal::NamespaceMissing => {
-                return Written { key, delivery: Some(Delivery::NamespaceMissing), next: Next::Nothing };
+            RequestRefusal::NamespaceMissing => {
+                return WriteResult { key, delivery: Some(Delivery::NamespaceMissing), next: Next::Nothing };
             }
-            Refusal::Exists => match self.meet(&key).await {
-                Ok(()) => return Written { key, delivery: Some(Delivery::Conflict), next: Next::Nothing },
+            RequestRefusal::Exists => match self.meet(&key).await {
+                Ok(()) => return WriteResult { key, delivery: Some(Delivery::Conflict), next: Next::Nothing },
                 Err(refusal) => refusal,
             },
             other => other,
         };
         match &refusal {
-            Refusal::Gone => {
+            RequestRefusal::Gone => {
                 if let Some(observed) = self.observed.get(&key) {
                     self.is_gone(&key, &observed.uid);
                 }
             }
-            Refusal::Changed | Refusal::Exists => {}
+            RequestRefusal::Changed | RequestRefusal::Exists => {}
             other => {
                 tracing::warn!(organization = %self.owner.name(), object = %key, error = %other, "an output could not be written");
             }
         }
         let due = self.attempts(|all| all.writes.failed(key.clone(), what, &refusal, Instant::now()));
-        Written { key, delivery: self.lasting(&refusal).map(Delivery::Failed), next: Next::Again(due) }
+        WriteResult { key, delivery: self.lasting(&refusal).map(Delivery::Failed), next: Next::Again(due) }
     }
 
     /// Something has the name already: another's object, or one of ours that the watch has not shown yet.
-    async fn meet(&self, key: &ObjectKey) -> Result<(), Refusal> {
+    async fn meet(&self, key: &ObjectKey) -> Result<(), RequestRefusal> {
         match self.scope.inspect(key).await? {
             Occupant::Foreign => {
                 tracing::info!(organization = %self.owner.name(), object = %key, "an object of another has the name of an output");
                 self.context.world(|world| world.found_foreign(self.owner.name(), key.clone()));
                 Ok(())
             }
-            Occupant::Own | Occupant::Nobody => Err(Refusal::Changed),
+            Occupant::Own | Occupant::Nobody => Err(RequestRefusal::Changed),
         }
     }
 
     /// What a status says of a failure, if it says anything.
-    fn lasting(&self, refusal: &Refusal) -> Option<String> {
+    fn lasting(&self, refusal: &RequestRefusal) -> Option<String> {
         match refusal {
-            Refusal::Invalid(message) | Refusal::Denied(message) => Some(message.clone()),
-            Refusal::OutOfScope(_) => Some(refusal.to_string()),
+            RequestRefusal::Invalid(message) | RequestRefusal::Denied(message) => Some(message.clone()),
+            RequestRefusal::OutOfScope(_) => Some(refusal.to_string()),
             // The details of an outage change from one attempt to the next, and each change would be a write.
-            Refusal::Unavailable(_) if self.failures >= SILENT_FAILURES => {
+            RequestRefusal::Unavailable(_) if self.failures >= SILENT_FAILURES => {
                 Some("the API server did not take it, and is asked again".to_owned())
             }
             _ => None,

@@ -5,7 +5,7 @@
 //! the one that was tried longest ago first. So where many are refused, none holds up another, and no request is wasted. As
 //! soon as one of them works, all are tried.
 
-use super::{backoff::Backoff, failure::Refusal};
+use super::{backoff::Backoff, failure::RequestRefusal};
 use crate::{
     core::source::SourceId,
     evaluation::{object::ObjectKey, plan::Fingerprint},
@@ -48,13 +48,13 @@ impl OfOrganization {
 /// What was tried in vain of one kind of work, by what it is about.
 #[derive(Debug)]
 pub struct Attempts<K> {
-    failed: BTreeMap<K, Attempt>,
+    failed: BTreeMap<K, FailedAttempt>,
     /// Something that was refused before has worked since the last choice.
     is_hopeful: bool,
 }
 
 #[derive(Debug)]
-struct Attempt {
+struct FailedAttempt {
     /// What was to be done.
     what: Fingerprint,
     tried: Instant,
@@ -120,17 +120,17 @@ impl<K: Ord + Clone> Attempts<K> {
     }
 
     /// It was tried in vain. When it is worth another try, if it has to wait for that.
-    pub fn failed(&mut self, key: K, what: Fingerprint, refusal: &Refusal, now: Instant) -> Option<Instant> {
+    pub fn failed(&mut self, key: K, what: Fingerprint, refusal: &RequestRefusal, now: Instant) -> Option<Instant> {
         let before = self.failed.get(&key).filter(|attempt| attempt.what == what && attempt.refused.is_some());
         let failures = before.map_or(0, |attempt| attempt.failures).saturating_add(1);
         let backoff = match refusal {
-            Refusal::Invalid(_) => Some(INVALID),
-            Refusal::Denied(_) => Some(DENIED),
+            RequestRefusal::Invalid(_) => Some(INVALID),
+            RequestRefusal::Denied(_) => Some(DENIED),
             _ => None,
         };
         let refused = backoff.map(|backoff| (refusal.to_string(), now + backoff.delay(failures)));
         let due = refused.as_ref().map(|(_, due)| *due);
-        self.failed.insert(key, Attempt { what, tried: now, failures, refused });
+        self.failed.insert(key, FailedAttempt { what, tried: now, failures, refused });
         due
     }
 
@@ -157,7 +157,7 @@ impl<T> Choice<T> {
 #[cfg(test)]
 mod tests {
     use super::{Attempts, BATCH, Choice, RETRIES};
-    use crate::{controller::failure::Refusal, evaluation::plan::Fingerprint};
+    use crate::{controller::failure::RequestRefusal, evaluation::plan::Fingerprint};
     use std::time::Duration;
     use tokio::time::Instant;
 
@@ -165,12 +165,12 @@ mod tests {
         Fingerprint::of_pairs([("", text.as_bytes())])
     }
 
-    fn quota() -> Refusal {
-        Refusal::Denied("exceeded quota".to_owned())
+    fn quota() -> RequestRefusal {
+        RequestRefusal::Denied("exceeded quota".to_owned())
     }
 
-    fn invalid() -> Refusal {
-        Refusal::Invalid("no such name".to_owned())
+    fn invalid() -> RequestRefusal {
+        RequestRefusal::Invalid("no such name".to_owned())
     }
 
     fn choose(attempts: &mut Attempts<usize>, work: impl Iterator<Item = usize>, now: Instant) -> Choice<usize> {
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn all_get_their_turn_whatever_fails_before_them() {
-        for refusal in [quota(), invalid(), Refusal::Changed, Refusal::Unavailable(String::new())] {
+        for refusal in [quota(), invalid(), RequestRefusal::Changed, RequestRefusal::Unavailable(String::new())] {
             let (mut attempts, mut now) = (Attempts::default(), Instant::now());
             let mut never_tried: Vec<usize> = (0..3 * BATCH).collect();
             for _ in 0..3 {
@@ -260,8 +260,8 @@ mod tests {
     #[test]
     fn what_is_new_goes_before_what_was_tried_and_nobody_hopes_for_nothing() {
         let (mut attempts, start) = (Attempts::default(), Instant::now());
-        attempts.failed(1, what(""), &Refusal::Changed, start + seconds(1));
-        attempts.failed(2, what(""), &Refusal::Changed, start);
+        attempts.failed(1, what(""), &RequestRefusal::Changed, start + seconds(1));
+        attempts.failed(2, what(""), &RequestRefusal::Changed, start);
         assert_eq!(choose(&mut attempts, 1..=3, start).now, [3, 2, 1]);
         assert!(!attempts.done(&1, what(""), start) && !attempts.done(&2, what(""), start));
         attempts.failed(3, what(""), &quota(), start);

@@ -1,7 +1,7 @@
 //! What all parts of the controller share.
 
 use super::{
-    Options, announcements,
+    ControllerOptions, announcements,
     attempts::OfOrganization,
     events::{self, Announcer},
     gate::Gate,
@@ -58,14 +58,14 @@ pub struct Context {
     /// Tells what newer time zone data moves.
     pub moves: Moves,
     /// How the controller was set up.
-    pub options: Options,
+    pub options: ControllerOptions,
     world: Mutex<World>,
     attempts: Mutex<HashMap<Arc<str>, OfOrganization>>,
 }
 
 impl Context {
     /// Nothing is known yet.
-    pub fn new(gate: Arc<Gate>, candidacy: Candidacy, announcer: Announcer, options: Options) -> Self {
+    pub fn new(gate: Arc<Gate>, candidacy: Candidacy, announcer: Announcer, options: ControllerOptions) -> Self {
         let world = World::new(&options.namespace, options.limits);
         Self {
             gate,
@@ -95,7 +95,7 @@ impl Context {
         let candidacy = Candidacy::default();
         let gate = Arc::new(Gate::new(client, 1, candidacy.leadership()));
         let (announcer, _) = super::events::channel(Arc::clone(&gate));
-        Self::new(gate, candidacy, announcer, Options::default())
+        Self::new(gate, candidacy, announcer, ControllerOptions::default())
     }
 
     /// Reads or changes what is known of the world, and queues the work that comes of it. The function must be short: all

@@ -4,7 +4,7 @@ use super::{
     announcements, clock,
     context::Context,
     events,
-    failure::Failure,
+    failure::ReconcileFailure,
     guarded::Guarded,
     revisions, status,
     world::{DefinitionView, Served, WorkItem, kinds::named},
@@ -30,7 +30,7 @@ use std::{
 };
 
 /// Brings a definition up to date.
-pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), Failure> {
+pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), ReconcileFailure> {
     let (view, counts, invalid) = context.world(|world| world.definition(name));
     let view = Arc::new(view);
     let result = bring_up_to_date(context, name, &view, counts, &invalid).await;
@@ -46,7 +46,7 @@ async fn bring_up_to_date(
     view: &Arc<DefinitionView>,
     counts: InstanceCounts,
     invalid: &InvalidGrants,
-) -> Result<(), Failure> {
+) -> Result<(), ReconcileFailure> {
     let exists = view.definition.is_some() || view.unreadable.is_some();
     if !exists && counts.total == 0 {
         return clear_away(context, name, view).await;
@@ -70,7 +70,7 @@ async fn bring_up_to_date(
 }
 
 /// A definition that is gone and that no grant names.
-async fn clear_away(context: &Context, name: &Arc<str>, view: &DefinitionView) -> Result<(), Failure> {
+async fn clear_away(context: &Context, name: &Arc<str>, view: &DefinitionView) -> Result<(), ReconcileFailure> {
     context.world(|world| world.drop_definition(name));
     revisions::delete(context, &view.revisions).await
 }
@@ -90,7 +90,7 @@ async fn renew(
     context: &Context,
     name: &Arc<str>,
     view: &Arc<DefinitionView>,
-) -> Result<(Served, Result<(), Failure>), Failure> {
+) -> Result<(Served, Result<(), ReconcileFailure>), ReconcileFailure> {
     let item = WorkItem::Definition(Arc::clone(name));
     let (of, from) = (Arc::clone(name), Arc::clone(view));
     let (served, kept) = match context.lanes.run(&item, move || make(&of, &from)).await? {
@@ -211,7 +211,7 @@ fn status_of(
     entry: &CatalogueEntry,
     counts: InstanceCounts,
     invalid: &InvalidGrants,
-    kept: &Result<(), Failure>,
+    kept: &Result<(), ReconcileFailure>,
 ) -> EntitlementDefinitionStatus {
     let now = clock::now();
     let item = WorkItem::Definition(Arc::clone(name));
@@ -242,7 +242,7 @@ async fn write_status(
     name: &Arc<str>,
     definition: &EntitlementDefinition,
     said: &EntitlementDefinitionStatus,
-) -> Result<(), Failure> {
+) -> Result<(), ReconcileFailure> {
     if definition.status.as_ref() == Some(said) {
         return Ok(());
     }
@@ -251,7 +251,8 @@ async fn write_status(
     let api: Api<Guarded<EntitlementDefinition>> = Api::all(context.gate.client());
     let _writing = context.writing.begin(WorkItem::Definition(Arc::clone(name)));
     let written = status::write(&context.gate, &api, name, uid, said).await;
-    let written = written.map_err(|refusal| Failure::of(status::unwritten::<EntitlementDefinition>(name), &refusal))?;
+    let written =
+        written.map_err(|refusal| ReconcileFailure::of(status::unwritten::<EntitlementDefinition>(name), &refusal))?;
     let Some(written) = written else { return Ok(()) };
     let written = named(written);
     context.world(|world| world.wrote_definition(written));

@@ -5,7 +5,7 @@ use super::{
     announcements,
     context::Context,
     events,
-    failure::Failure,
+    failure::ReconcileFailure,
     world::{Edits, OrganizationView, WorkItem},
 };
 use crate::{
@@ -23,7 +23,7 @@ pub async fn tell(
     view: OrganizationView,
     edits: Edits,
     now: Instant,
-) -> Result<(), Failure> {
+) -> Result<(), ReconcileFailure> {
     let uids: BTreeMap<SourceId, Arc<str>> = view
         .snapshot
         .grants

@@ -5,7 +5,7 @@
 
 use super::{
     context::Context,
-    failure::{Failure, Refusal},
+    failure::{ReconcileFailure, RequestRefusal},
     guarded::Guarded,
     instance,
     world::{GrantFacts, OrganizationView},
@@ -21,7 +21,11 @@ use kube::{Resource, ResourceExt};
 ///
 /// # Errors
 /// `Outdated` where one of them is another by now, which is known from then on; and where one could not be read.
-pub async fn confirm(context: &Context, view: &OrganizationView, evaluation: &Evaluation) -> Result<(), Failure> {
+pub async fn confirm(
+    context: &Context,
+    view: &OrganizationView,
+    evaluation: &Evaluation,
+) -> Result<(), ReconcileFailure> {
     let grants = view.snapshot.grants.iter().zip(&view.facts).zip(&evaluation.grants);
     let ended = grants.filter(|((grant, _), outcome)| {
         grant.remembered.phase.is_some_and(Phase::is_in_force) && outcome.status.phase == Some(Phase::Expired)
@@ -37,7 +41,7 @@ pub async fn confirm(context: &Context, view: &OrganizationView, evaluation: &Ev
         is_current = false;
         instance::take_in(context, &grant.id.source, found);
     }
-    if is_current { Ok(()) } else { Err(Failure::Outdated) }
+    if is_current { Ok(()) } else { Err(ReconcileFailure::Outdated) }
 }
 
 fn is_as_seen(found: &Guarded<EntitlementInstance>, grant: &Grant, facts: &GrantFacts) -> bool {
@@ -45,7 +49,10 @@ fn is_as_seen(found: &Guarded<EntitlementInstance>, grant: &Grant, facts: &Grant
     found.uid().as_deref() == Some(&*facts.uid) && generation == grant.generation
 }
 
-fn unread(grant: &Grant, refusal: &Refusal) -> Failure {
+fn unread(grant: &Grant, refusal: &RequestRefusal) -> ReconcileFailure {
     let id = &grant.id;
-    Failure::of(format!("the EntitlementInstance {id} could not be read, so nothing of it is withdrawn"), refusal)
+    ReconcileFailure::of(
+        format!("the EntitlementInstance {id} could not be read, so nothing of it is withdrawn"),
+        refusal,
+    )
 }

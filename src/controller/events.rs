@@ -1,7 +1,7 @@
 //! Tells users what happens, as Kubernetes events: best effort, stamped in order, a few at a time, so that they never hold up
 //! anything that counts.
 
-use super::{clock, failure::Refusal, gate::Gate, output::FIELD_MANAGER};
+use super::{clock, failure::RequestRefusal, gate::Gate, output::FIELD_MANAGER};
 use crate::core::excerpt::{first_characters, within_bytes};
 use futures::{FutureExt, StreamExt, stream};
 use k8s_openapi::{
@@ -42,7 +42,7 @@ const CLUSTER_NAMESPACE: &str = "default";
 
 /// What is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
+pub struct Announcement {
     /// Something is wrong.
     pub is_warning: bool,
     /// One word.
@@ -55,7 +55,7 @@ pub struct Notice {
 
 /// Takes events to be published.
 pub struct Announcer {
-    waiting: mpsc::Sender<(ObjectReference, Notice, i64)>,
+    waiting: mpsc::Sender<(ObjectReference, Announcement, i64)>,
     /// When the last one was announced, in nanoseconds of the Unix epoch.
     last: AtomicI64,
     /// The last one was dropped, which is said once.
@@ -65,7 +65,7 @@ pub struct Announcer {
 /// Publishes them.
 pub struct Publisher {
     gate: Arc<Gate>,
-    waiting: mpsc::Receiver<(ObjectReference, Notice, i64)>,
+    waiting: mpsc::Receiver<(ObjectReference, Announcement, i64)>,
 }
 
 /// The two ends.
@@ -91,7 +91,7 @@ pub fn reference<K: Resource<DynamicType = ()>>(namespace: Option<&str>, name: &
 
 impl Announcer {
     /// Tells of an object, later.
-    pub fn announce(&self, about: ObjectReference, notice: Notice) {
+    pub fn announce(&self, about: ObjectReference, notice: Announcement) {
         let is_dropped = self.waiting.try_send((about, notice, self.stamp())).is_err();
         if is_dropped && !self.is_dropping.load(Ordering::Relaxed) {
             tracing::warn!("events are dropped, as too many are waiting to be written");
@@ -108,7 +108,7 @@ impl Announcer {
     }
 
     /// The same of one thing among many that come at once: they leave room for what else there is to tell.
-    pub fn announce_one_of_many(&self, about: ObjectReference, notice: Notice) {
+    pub fn announce_one_of_many(&self, about: ObjectReference, notice: Announcement) {
         if self.waiting.capacity() > MAX_WAITING / 2 {
             self.announce(about, notice);
         } else {
@@ -134,13 +134,13 @@ impl Publisher {
     }
 }
 
-async fn publish(gate: &Gate, about: ObjectReference, notice: Notice, stamp: i64) {
+async fn publish(gate: &Gate, about: ObjectReference, notice: Announcement, stamp: i64) {
     let namespace = about.namespace.clone().unwrap_or_else(|| CLUSTER_NAMESPACE.to_owned());
     let event = event(about, notice, stamp, &namespace);
     let api: Api<v1::Event> = Api::namespaced(gate.client(), &namespace);
     let mut pauses = PAUSES.into_iter();
     while let Err(refusal) = create(gate, &api, &event).await {
-        let pause = pauses.next().filter(|_| matches!(refusal, Refusal::Unavailable(_)));
+        let pause = pauses.next().filter(|_| matches!(refusal, RequestRefusal::Unavailable(_)));
         let Some(pause) = pause else {
             tracing::debug!(error = %refusal, namespace, "an event could not be written");
             return;
@@ -149,15 +149,15 @@ async fn publish(gate: &Gate, about: ObjectReference, notice: Notice, stamp: i64
     }
 }
 
-async fn create(gate: &Gate, api: &Api<v1::Event>, event: &v1::Event) -> Result<(), Refusal> {
+async fn create(gate: &Gate, api: &Api<v1::Event>, event: &v1::Event) -> Result<(), RequestRefusal> {
     let _pass = gate.enter().await;
     match timeout(LIMIT, api.create(&PostParams::default(), event)).await {
-        Ok(created) => created.map(drop).map_err(|error| Refusal::of(&error)),
-        Err(_) => Err(Refusal::Unavailable("the API server did not take it in time".to_owned())),
+        Ok(created) => created.map(drop).map_err(|error| RequestRefusal::of(&error)),
+        Err(_) => Err(RequestRefusal::Unavailable("the API server did not take it in time".to_owned())),
     }
 }
 
-fn event(about: ObjectReference, notice: Notice, stamp: i64, namespace: &str) -> v1::Event {
+fn event(about: ObjectReference, notice: Announcement, stamp: i64, namespace: &str) -> v1::Event {
     let name = first_characters(about.name.as_deref().unwrap_or_default(), MAX_NAME_CHARS);
     v1::Event {
         metadata: ObjectMeta {

@@ -4,7 +4,7 @@ use super::{
     announcements, clock,
     context::Context,
     events,
-    failure::Failure,
+    failure::ReconcileFailure,
     guarded::Guarded,
     status,
     world::{WorkItem, kinds::named},
@@ -17,7 +17,7 @@ use kube::Api;
 use std::sync::Arc;
 
 /// Brings a facet definition's status up to date. While many grants change, what is said of them waits.
-pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), Failure> {
+pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), ReconcileFailure> {
     let item = WorkItem::Facet(Arc::clone(name));
     let (facet, wait) = context.world(|world| (world.facet(name), world.wait_for_quiet(&item)));
     let Some((facet, invalid)) = facet else { return Ok(()) };
@@ -38,7 +38,8 @@ pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), Failure
     let before = facet.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let _writing = context.writing.begin(item);
     let written = status::write(&context.gate, &api, name, uid, &said).await;
-    let written = written.map_err(|refusal| Failure::of(status::unwritten::<FacetDefinition>(name), &refusal))?;
+    let written =
+        written.map_err(|refusal| ReconcileFailure::of(status::unwritten::<FacetDefinition>(name), &refusal))?;
     let Some(written) = written else { return Ok(()) };
     let written = named(written);
     context.world(|world| world.wrote_facet(written));

@@ -9,7 +9,7 @@ const MAX_MESSAGE_CHARS: usize = 512;
 
 /// Why working on something did not come to its end.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub enum ReconcileFailure {
     /// What was known is outdated, and the news is under way.
     #[error("what was known was outdated")]
     Outdated,
@@ -27,17 +27,17 @@ pub enum Failure {
     Refused(String),
 }
 
-impl Failure {
+impl ReconcileFailure {
     /// That something could not be done.
-    pub fn of(what: impl Display, refusal: &Refusal) -> Self {
+    pub fn of(what: impl Display, refusal: &RequestRefusal) -> Self {
         let text = format!("{what}: {refusal}");
-        if matches!(refusal, Refusal::Invalid(_)) { Self::Refused(text) } else { Self::Failed(text) }
+        if matches!(refusal, RequestRefusal::Invalid(_)) { Self::Refused(text) } else { Self::Failed(text) }
     }
 }
 
 /// Why a request was not granted.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum RequestRefusal {
     /// An object of the name is there already.
     #[error("an object of that name is there already")]
     Exists,
@@ -64,7 +64,7 @@ pub enum Refusal {
     Unavailable(String),
 }
 
-impl Refusal {
+impl RequestRefusal {
     /// Reads the error of a request about an output. Of Secrets nothing is said that might quote what they hold.
     pub fn of_output(error: &Error, kind: OutputKind) -> Self {
         Self::read(error, kind == OutputKind::ConfigMap)
@@ -121,49 +121,49 @@ fn cut(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::Refusal;
+    use super::RequestRefusal;
     use crate::api::entitlement_definition::OutputKind;
     use kube::{Error, core::Status};
     use serde_json::json;
 
-    fn read(kind: OutputKind, status: serde_json::Value) -> Refusal {
-        Refusal::of_output(&Error::Api(serde_json::from_value::<Status>(status).unwrap().boxed()), kind)
+    fn read(kind: OutputKind, status: serde_json::Value) -> RequestRefusal {
+        RequestRefusal::of_output(&Error::Api(serde_json::from_value::<Status>(status).unwrap().boxed()), kind)
     }
 
     #[test]
     fn refusals_are_told_apart() {
         let config_map = |status| read(OutputKind::ConfigMap, status);
-        assert_eq!(config_map(json!({"code": 409, "reason": "AlreadyExists", "message": ""})), Refusal::Exists);
-        assert_eq!(config_map(json!({"code": 409, "reason": "Conflict", "message": ""})), Refusal::Changed);
+        assert_eq!(config_map(json!({"code": 409, "reason": "AlreadyExists", "message": ""})), RequestRefusal::Exists);
+        assert_eq!(config_map(json!({"code": 409, "reason": "Conflict", "message": ""})), RequestRefusal::Changed);
         assert_eq!(
             config_map(
                 json!({"code": 404, "reason": "NotFound", "message": "", "details": {"kind": "configmaps", "name": "a"}})
             ),
-            Refusal::Gone
+            RequestRefusal::Gone
         );
         assert_eq!(
             config_map(
                 json!({"code": 404, "reason": "NotFound", "message": "", "details": {"kind": "namespaces", "name": "a"}})
             ),
-            Refusal::NamespaceMissing
+            RequestRefusal::NamespaceMissing
         );
         assert_eq!(
             config_map(
                 json!({"code": 403, "reason": "Forbidden", "message": "", "details": {"causes": [{"reason": "NamespaceTerminating"}]}})
             ),
-            Refusal::NamespaceMissing
+            RequestRefusal::NamespaceMissing
         );
         assert_eq!(
             config_map(json!({"code": 403, "reason": "Forbidden", "message": "exceeded quota"})),
-            Refusal::Denied("exceeded quota".to_owned())
+            RequestRefusal::Denied("exceeded quota".to_owned())
         );
         for code in [400, 413, 422] {
             let status = json!({"code": code, "reason": "Any", "message": "no such name"});
-            assert_eq!(config_map(status), Refusal::Invalid("no such name".to_owned()));
+            assert_eq!(config_map(status), RequestRefusal::Invalid("no such name".to_owned()));
         }
         assert_eq!(
             config_map(json!({"code": 503, "reason": "ServiceUnavailable", "message": "later"})),
-            Refusal::Unavailable("later".to_owned())
+            RequestRefusal::Unavailable("later".to_owned())
         );
     }
 
@@ -175,7 +175,7 @@ mod tests {
         );
         assert_eq!(
             refusal,
-            Refusal::Invalid("the API server refused it because of data[a b]: Invalid (422)".to_owned())
+            RequestRefusal::Invalid("the API server refused it because of data[a b]: Invalid (422)".to_owned())
         );
     }
 }

@@ -4,7 +4,7 @@
 use super::{
     clock,
     context::Context,
-    failure::{Failure, Refusal},
+    failure::{ReconcileFailure, RequestRefusal},
     guarded::Guarded,
     organization::write_grant,
     status::unwritten,
@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 /// Says of an instance that its organization does not let it be named from its namespace, or does not exist. Nothing but that it
 /// is there is kept in memory, so it is read first.
-pub async fn say_barred(context: &Context, id: &SourceId) -> Result<(), Failure> {
+pub async fn say_barred(context: &Context, id: &SourceId) -> Result<(), ReconcileFailure> {
     if !context.world(|world| world.is_barred(id)) {
         return Ok(());
     }
@@ -51,13 +51,13 @@ pub async fn say_barred(context: &Context, id: &SourceId) -> Result<(), Failure>
             continue;
         };
         let written = write_grant(context, grant, &facts, &outcome.notices, status).await;
-        written.map_err(|refusal| Failure::of(unwritten::<EntitlementInstance>(&id.to_string()), &refusal))?;
+        written.map_err(|refusal| ReconcileFailure::of(unwritten::<EntitlementInstance>(&id.to_string()), &refusal))?;
     }
     Ok(())
 }
 
 /// Reads an instance again that its organization lets be named now. Until then, nothing of the organization is decided.
-pub async fn read_again(context: &Context, id: &SourceId) -> Result<(), Failure> {
+pub async fn read_again(context: &Context, id: &SourceId) -> Result<(), ReconcileFailure> {
     if !context.world(|world| world.awaits_instance(id)) {
         return Ok(());
     }
@@ -67,7 +67,7 @@ pub async fn read_again(context: &Context, id: &SourceId) -> Result<(), Failure>
             Ok(())
         }
         Err(refusal) => {
-            if matches!(refusal, Refusal::Denied(_) | Refusal::Invalid(_)) {
+            if matches!(refusal, RequestRefusal::Denied(_) | RequestRefusal::Invalid(_)) {
                 // The others do not wait for what may never be told.
                 context.world(|world| world.instance_is_unreadable(id, &refusal.to_string()));
             }
@@ -76,8 +76,8 @@ pub async fn read_again(context: &Context, id: &SourceId) -> Result<(), Failure>
     }
 }
 
-fn unread(id: &SourceId, refusal: &Refusal) -> Failure {
-    Failure::of(format!("the EntitlementInstance {id} could not be read"), refusal)
+fn unread(id: &SourceId, refusal: &RequestRefusal) -> ReconcileFailure {
+    ReconcileFailure::of(format!("the EntitlementInstance {id} could not be read"), refusal)
 }
 
 /// An instance is as it was found; None if there is none.
@@ -87,11 +87,11 @@ pub fn take_in(context: &Context, id: &SourceId, found: Option<Guarded<Entitleme
 }
 
 /// An instance as it is now; None if there is none.
-pub async fn read(context: &Context, id: &SourceId) -> Result<Option<Guarded<EntitlementInstance>>, Refusal> {
+pub async fn read(context: &Context, id: &SourceId) -> Result<Option<Guarded<EntitlementInstance>>, RequestRefusal> {
     let api: Api<Guarded<EntitlementInstance>> = Api::namespaced(context.gate.client(), &id.namespace);
     let _pass = context.gate.enter().await;
-    match api.get_opt(&id.name).await.map_err(|error| Refusal::of(&error)) {
-        Err(Refusal::NamespaceMissing) => Ok(None),
+    match api.get_opt(&id.name).await.map_err(|error| RequestRefusal::of(&error)) {
+        Err(RequestRefusal::NamespaceMissing) => Ok(None),
         answer => answer,
     }
 }

@@ -4,7 +4,7 @@ use super::{
     context::Context,
     leadership::Leadership,
     watch::is_routine,
-    world::{NotReady, Reference, State, World},
+    world::{NotReady, ObjectState, Reference, World},
 };
 use crate::{
     api::{EntitlementInstance, Organization},
@@ -98,7 +98,7 @@ impl Knowledge {
 
     /// The UID and the generation of an object, as far as it is known.
     #[must_use]
-    pub fn state(&self, reference: &Reference) -> Option<State> {
+    pub fn state(&self, reference: &Reference) -> Option<ObjectState> {
         self.context.world(|world| world.state(reference))
     }
 

@@ -11,7 +11,7 @@
 
 use super::{
     backoff::Backoff,
-    failure::Failure,
+    failure::ReconcileFailure,
     limit::thinking,
     threads::{Panicked, Worker},
     work::WorkItem,
@@ -114,7 +114,11 @@ impl Lanes {
     ///
     /// # Errors
     /// Where it panics, or is overdue.
-    pub async fn run<R>(&self, item: &WorkItem, work: impl FnOnce() -> R + Send + 'static) -> Result<R, Failure>
+    pub async fn run<R>(
+        &self,
+        item: &WorkItem,
+        work: impl FnOnce() -> R + Send + 'static,
+    ) -> Result<R, ReconcileFailure>
     where
         R: Send + 'static,
     {
@@ -130,7 +134,7 @@ impl Lanes {
         item: &WorkItem,
         parts: impl IntoIterator<Item = WorkItem>,
         work: impl FnOnce() -> R + Send + 'static,
-    ) -> Result<R, Failure>
+    ) -> Result<R, ReconcileFailure>
     where
         R: Send + 'static,
     {
@@ -156,7 +160,11 @@ impl Lanes {
     ///
     /// # Errors
     /// Where it panics, or is overdue.
-    pub async fn go_on<R>(&self, item: &WorkItem, work: impl FnOnce() -> R + Send + 'static) -> Result<R, Failure>
+    pub async fn go_on<R>(
+        &self,
+        item: &WorkItem,
+        work: impl FnOnce() -> R + Send + 'static,
+    ) -> Result<R, ReconcileFailure>
     where
         R: Send + 'static,
     {
@@ -169,7 +177,7 @@ impl Lanes {
         item: &WorkItem,
         is_slow: bool,
         work: impl FnOnce() -> R + Send + 'static,
-    ) -> Result<(R, Duration), Failure>
+    ) -> Result<(R, Duration), ReconcileFailure>
     where
         R: Send + 'static,
     {
@@ -191,11 +199,11 @@ impl Lanes {
         };
         match result {
             Some(result) => result.map_err(|Panicked| {
-                Failure::Failed("it panicked: report it, with the lines before this one".to_owned())
+                ReconcileFailure::Failed("it panicked: report it, with the lines before this one".to_owned())
             }),
             None => {
                 self.leave_behind(item, &worker);
-                Err(Failure::Failed(format!(
+                Err(ReconcileFailure::Failed(format!(
                     "deciding it took longer than {} s, and still goes on: what was delivered stays as it is; report it",
                     limit.as_secs()
                 )))
@@ -210,16 +218,16 @@ impl Lanes {
         place: Option<OwnedSemaphorePermit>,
         is_slow: bool,
         work: impl FnOnce() -> R + Send + 'static,
-    ) -> Result<Worker<R>, Failure> {
+    ) -> Result<Worker<R>, ReconcileFailure> {
         if !under_way(&self.under_way).insert(item.clone()) {
-            return Err(Failure::Failed("deciding it the last time still goes on".to_owned()));
+            return Err(ReconcileFailure::Failed("deciding it the last time still goes on".to_owned()));
         }
         let (all, of) = (Arc::clone(&self.under_way), item.clone());
         let end = move || {
             under_way(&all).remove(&of);
         };
         let begun = Worker::begin(place, is_slow, work, end);
-        begun.map_err(|error| Failure::Failed(format!("there is no thread to think on: {error}")))
+        begun.map_err(|error| ReconcileFailure::Failed(format!("there is no thread to think on: {error}")))
     }
 
     /// Waits for the result. What takes long by surprise gives up its place, as soon as there is room among those that have.
@@ -265,7 +273,7 @@ fn under_way(all: &Mutex<HashSet<WorkItem>>) -> MutexGuard<'_, HashSet<WorkItem>
 #[cfg(test)]
 mod tests {
     use super::{Backoff, LEFT_BEHIND, Lanes, PATIENCE, SLOW, under_way};
-    use crate::controller::{failure::Failure, threads::processor_time, work::WorkItem};
+    use crate::controller::{failure::ReconcileFailure, threads::processor_time, work::WorkItem};
     use std::{
         sync::{Arc, mpsc},
         time::{Duration, Instant},
@@ -357,8 +365,8 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_the_failure_of_that_one_alone() {
         let lanes = Lanes::for_processors(1);
-        let failed: Result<(), Failure> = lanes.run(&item("a"), || panic!("on purpose")).await;
-        assert!(matches!(failed, Err(Failure::Failed(said)) if said.starts_with("it panicked")));
+        let failed: Result<(), ReconcileFailure> = lanes.run(&item("a"), || panic!("on purpose")).await;
+        assert!(matches!(failed, Err(ReconcileFailure::Failed(said)) if said.starts_with("it panicked")));
         lanes.run(&item("a"), || {}).await.unwrap();
     }
 
@@ -377,7 +385,7 @@ mod tests {
         (work, end, begun)
     }
 
-    fn said(result: Result<(), Failure>) -> String {
+    fn said(result: Result<(), ReconcileFailure>) -> String {
         result.unwrap_err().to_string()
     }
 

@@ -5,7 +5,7 @@
 
 pub mod mark;
 
-use super::{clock, context::Context, failure::Refusal, gate::Gate, output::FIELD_MANAGER};
+use super::{clock, context::Context, failure::RequestRefusal, gate::Gate, output::FIELD_MANAGER};
 use crate::api::ASSIGNMENT_NAMESPACE;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
@@ -13,7 +13,7 @@ use kube::{
     api::{ObjectMeta, PartialObjectMeta, Patch, PatchParams},
     runtime::watcher::Event,
 };
-use mark::{MARK, Mark, Sight, Step, step};
+use mark::{LeadershipStep, MARK, Mark, Sight, step};
 use serde_json::json;
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -31,7 +31,7 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// Whether this operator works on the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum LeadershipState {
     /// That is not known yet.
     Unknown,
     /// It does.
@@ -43,7 +43,7 @@ pub enum Standing {
 /// What others may know of it.
 #[derive(Clone, Debug)]
 pub struct Leadership {
-    standing: watch::Receiver<Standing>,
+    standing: watch::Receiver<LeadershipState>,
 }
 
 impl Leadership {
@@ -51,30 +51,30 @@ impl Leadership {
     #[cfg(test)]
     #[must_use]
     pub fn for_good() -> Self {
-        Self { standing: watch::channel(Standing::Leads).1 }
+        Self { standing: watch::channel(LeadershipState::Leads).1 }
     }
 
     /// Whether this operator works on the cluster.
     #[must_use]
     pub fn leads(&self) -> bool {
-        *self.standing.borrow() == Standing::Leads
+        *self.standing.borrow() == LeadershipState::Leads
     }
 
     /// Waits until it does.
     pub async fn awaited(&self) {
         // The other end lives as long as the controller does.
-        let _ = self.standing.clone().wait_for(|standing| *standing == Standing::Leads).await;
+        let _ = self.standing.clone().wait_for(|standing| *standing == LeadershipState::Leads).await;
     }
 }
 
 /// What is known of the namespace of grants, and what follows.
 pub struct Candidacy {
-    known: Mutex<Known>,
+    known: Mutex<AssignmentNamespace>,
     changed: Notify,
-    standing: watch::Sender<Standing>,
+    standing: watch::Sender<LeadershipState>,
 }
 
-struct Known {
+struct AssignmentNamespace {
     /// None before it was seen once.
     sight: Option<Sight>,
     /// Of the namespace; None where it does not exist.
@@ -85,9 +85,9 @@ struct Known {
 impl Default for Candidacy {
     fn default() -> Self {
         Self {
-            known: Mutex::new(Known { sight: None, version: None, is_listed: false }),
+            known: Mutex::new(AssignmentNamespace { sight: None, version: None, is_listed: false }),
             changed: Notify::new(),
-            standing: watch::Sender::new(Standing::Unknown),
+            standing: watch::Sender::new(LeadershipState::Unknown),
         }
     }
 }
@@ -100,10 +100,10 @@ impl Candidacy {
 
     /// Whether this operator works on the cluster.
     pub fn leads(&self) -> bool {
-        *self.standing.borrow() == Standing::Leads
+        *self.standing.borrow() == LeadershipState::Leads
     }
 
-    fn known<R>(&self, access: impl FnOnce(&mut Known) -> R) -> R {
+    fn known<R>(&self, access: impl FnOnce(&mut AssignmentNamespace) -> R) -> R {
         access(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -146,7 +146,7 @@ impl Candidacy {
     }
 }
 
-impl Known {
+impl AssignmentNamespace {
     fn see(&mut self, mark: Option<Mark>) {
         match &mut self.sight {
             Some(sight) if sight.mark == mark => {}
@@ -178,15 +178,15 @@ pub async fn run(context: Arc<Context>) {
         });
         let until = match next {
             None => None,
-            Some((Step::Lead, ..)) => {
+            Some((LeadershipStep::Lead, ..)) => {
                 lead(candidacy, &mut told);
                 None
             }
-            Some((Step::Follow(due), _, leader)) => {
+            Some((LeadershipStep::Follow(due), _, leader)) => {
                 follow(candidacy, leader, own, &mut told);
                 Some(due)
             }
-            Some((Step::Write(mark), version, leader)) => {
+            Some((LeadershipStep::Write(mark), version, leader)) => {
                 if leader.as_deref().is_some_and(|leader| leader != own) {
                     follow(candidacy, leader, own, &mut told);
                 }
@@ -214,7 +214,7 @@ async fn maybe(due: Option<Instant>) {
 }
 
 fn lead(candidacy: &Candidacy, told: &mut Option<Instant>) {
-    if candidacy.standing.send_replace(Standing::Leads) != Standing::Leads && told.take().is_some() {
+    if candidacy.standing.send_replace(LeadershipState::Leads) != LeadershipState::Leads && told.take().is_some() {
         tracing::info!("the other operator has gone: this one works on the cluster from now on");
     }
 }
@@ -222,7 +222,7 @@ fn lead(candidacy: &Candidacy, told: &mut Option<Instant>) {
 /// Where a mark has just been taken off, nobody knows yet.
 fn follow(candidacy: &Candidacy, leader: Option<String>, own: &str, told: &mut Option<Instant>) {
     let Some(leader) = leader else { return };
-    candidacy.standing.send_replace(Standing::Follows(leader.as_str().into()));
+    candidacy.standing.send_replace(LeadershipState::Follows(leader.as_str().into()));
     if told.is_none_or(|told| told.elapsed() >= REMINDER) {
         *told = Some(Instant::now());
         tracing::warn!("{}", words(&leader, own));
@@ -238,7 +238,7 @@ pub fn words(leader: &str, own: &str) -> String {
 }
 
 /// Writes a mark, if the namespace is still as it was seen.
-async fn write(context: &Context, mark: &Mark, version: &str) -> Result<(), Refusal> {
+async fn write(context: &Context, mark: &Mark, version: &str) -> Result<(), RequestRefusal> {
     let written = patch(&context.gate, mark, version).await?;
     context.candidacy.known(|known| {
         if let Some(sight) = &mut known.sight {
@@ -253,9 +253,10 @@ async fn write(context: &Context, mark: &Mark, version: &str) -> Result<(), Refu
 struct Complaints(Option<Instant>);
 
 impl Complaints {
-    fn tell(&mut self, context: &Context, refusal: &Refusal) {
+    fn tell(&mut self, context: &Context, refusal: &RequestRefusal) {
         // The news is under way, or it is told already.
-        let is_told = matches!(refusal, Refusal::Changed | Refusal::Gone) || context.outages.is_of_the_server();
+        let is_told =
+            matches!(refusal, RequestRefusal::Changed | RequestRefusal::Gone) || context.outages.is_of_the_server();
         if is_told || self.0.is_some_and(|last| last.elapsed() < REMINDER) {
             return;
         }
@@ -266,11 +267,11 @@ impl Complaints {
     }
 }
 
-async fn patch(gate: &Gate, mark: &Mark, version: &str) -> Result<ObjectMeta, Refusal> {
-    let text = serde_json::to_string(mark).map_err(|error| Refusal::Invalid(error.to_string()))?;
+async fn patch(gate: &Gate, mark: &Mark, version: &str) -> Result<ObjectMeta, RequestRefusal> {
+    let text = serde_json::to_string(mark).map_err(|error| RequestRefusal::Invalid(error.to_string()))?;
     let patch = json!({"metadata": {"resourceVersion": version, "annotations": {MARK: text}}});
     let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     let api: Api<Namespace> = Api::all(gate.client());
     let patched = api.patch_metadata(ASSIGNMENT_NAMESPACE, &parameters, &Patch::Merge(patch)).await;
-    patched.map(|object| object.metadata).map_err(|error| Refusal::of(&error))
+    patched.map(|object| object.metadata).map_err(|error| RequestRefusal::of(&error))
 }

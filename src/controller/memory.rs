@@ -2,7 +2,7 @@
 
 use super::{
     context::Context,
-    failure::Failure,
+    failure::ReconcileFailure,
     guarded::Guarded,
     status,
     world::{OrganizationView, WorkItem, kinds::named},
@@ -16,7 +16,11 @@ use std::{collections::BTreeSet, sync::Arc};
 
 /// Writes down where something is going to be delivered, before it is: what is not remembered is never withdrawn. Whatever
 /// comes in between, nothing lies where it could not be.
-pub async fn remember(context: &Context, view: &mut OrganizationView, evaluation: &Evaluation) -> Result<(), Failure> {
+pub async fn remember(
+    context: &Context,
+    view: &mut OrganizationView,
+    evaluation: &Evaluation,
+) -> Result<(), ReconcileFailure> {
     let (Some(owner), Some(organization)) = (&mut view.owner, &mut view.snapshot.organization) else { return Ok(()) };
     owner.remember(evaluation.objects.keys().map(|key| Arc::clone(&key.namespace)));
     let mut status = organization.status.clone().unwrap_or_default();
@@ -41,13 +45,13 @@ pub async fn write(
     context: &Context,
     organization: &Organization,
     status: &OrganizationStatus,
-) -> Result<Option<Arc<Organization>>, Failure> {
+) -> Result<Option<Arc<Organization>>, ReconcileFailure> {
     let name = organization.metadata.name.as_deref().unwrap_or_default();
     let uid = organization.metadata.uid.as_deref().unwrap_or_default();
     let api: Api<Guarded<Organization>> = Api::all(context.gate.client());
     let _writing = context.writing.begin(WorkItem::Organization(name.into()));
     let written = status::write(&context.gate, &api, name, uid, status).await;
-    let written = written.map_err(|refusal| Failure::of(status::unwritten::<Organization>(name), &refusal))?;
+    let written = written.map_err(|refusal| ReconcileFailure::of(status::unwritten::<Organization>(name), &refusal))?;
     let Some(written) = written.map(named) else { return Ok(None) };
     let organization = Arc::clone(&written.value);
     context.world(|world| world.wrote_organization(written, status.namespaces.as_deref()));

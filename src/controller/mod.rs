@@ -14,7 +14,7 @@
 //! | `watch`, `source_watches` | how the cluster is watched |
 //! | `world` | what is known of it, and in `kinds` the one list of what is watched |
 //! | `work` | what can be worked on, and who brings one of each up to date |
-//! | `queue`, `timer`, `settling`, `attempts`, `backoff`, `worker` | what is worked on, and when |
+//! | `queue`, `timer`, `debouncer`, `attempts`, `backoff`, `worker` | what is worked on, and when |
 //! | `lanes`, `threads` | where it is thought about, so that what is costly holds up nothing else |
 //! | `limit` | how long all but thinking may take |
 //! | `organization`, `definition`, `facet`, `source`, `instance` | how one of each is brought up to date |
@@ -35,6 +35,7 @@ mod attempts;
 pub(crate) mod backoff;
 pub(crate) mod clock;
 mod context;
+mod debouncer;
 mod definition;
 mod edits;
 mod ends;
@@ -59,7 +60,6 @@ mod reclaim;
 mod resumptions;
 mod revisions;
 mod scope;
-mod settling;
 mod source;
 mod source_watches;
 mod status;
@@ -82,15 +82,15 @@ use leadership::{Candidacy, mark::PATIENCE};
 use std::{sync::Arc, time::Duration};
 pub use time_zones::TimeZoneReport;
 use tokio::{sync::oneshot, task::JoinSet, time::timeout};
-use world::{Census, kinds::WATCHES};
-pub use world::{Reference, State};
+use world::{ClusterCounts, kinds::WATCHES};
+pub use world::{ObjectState, Reference};
 
 /// How long the operator stays to tell of what it has done, once it is to end.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// How the controller is set up.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct ControllerOptions {
     /// The operator's own namespace, in which it keeps the catalogue's revisions.
     pub namespace: String,
     /// How many requests are under way at once, and how many things are worked on.
@@ -105,7 +105,7 @@ pub struct Options {
     pub patience: Duration,
 }
 
-impl Default for Options {
+impl Default for ControllerOptions {
     fn default() -> Self {
         let namespace = OPERATOR_NAMESPACE.to_owned();
         let (cluster, patience) = ("the cluster".to_owned(), PATIENCE);
@@ -146,7 +146,7 @@ impl Readiness {
 impl Controller {
     /// A controller of the cluster that the client reaches. It does nothing before [`Controller::run`].
     #[must_use]
-    pub fn new(client: Client, options: Options) -> Self {
+    pub fn new(client: Client, options: ControllerOptions) -> Self {
         let candidacy = Candidacy::default();
         let gate = Arc::new(Gate::new(client, options.concurrency, candidacy.leadership()));
         let (announcer, publisher) = events::channel(Arc::clone(&gate));
@@ -211,7 +211,7 @@ impl Controller {
 async fn tell_of_readiness(context: Arc<Context>) {
     context.knows_everything().await;
     context.candidacy.leadership().awaited().await;
-    let Census { definitions, organizations, grants } = context.world(|world| world.census());
+    let ClusterCounts { definitions, organizations, grants } = context.world(|world| world.census());
     let counted = |count: usize, what: &str| if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") };
     tracing::info!(
         "ready: cluster {}, {}, {}, {}",

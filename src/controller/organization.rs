@@ -7,11 +7,11 @@ use super::{
     clock,
     context::Context,
     edits, ends, events,
-    failure::{Failure, Refusal},
+    failure::{ReconcileFailure, RequestRefusal},
     guarded::Guarded,
     memory, reclaim,
     resumptions::PAUSE,
-    scope::Scope,
+    scope::OrganizationScope,
     status,
     world::{GrantFacts, NotReady, OrganizationView, WholeInstance, WorkItem},
 };
@@ -29,7 +29,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 /// Brings an organization up to date.
-pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), Failure> {
+pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), ReconcileFailure> {
     let seen = context.world(|world| world.view(name).map(|view| (view, world.take_edits(name))));
     let (view, edits) = match seen {
         Ok(seen) => seen,
@@ -55,7 +55,7 @@ pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), Failure
     }
     context.resumptions.set(name, evaluation.resume.clone());
     let wait = wait_for_quiet(context, name);
-    let mut progress = Progress { is_put_off: wait.is_some(), ..Progress::default() };
+    let mut progress = ReconcileProgress { is_put_off: wait.is_some(), ..ReconcileProgress::default() };
     let outcomes = deliver(context, &mut view, &evaluation, wait.is_some(), &mut progress).await;
     let thought = context.lanes.go_on(&item, move || {
         let mut statuses = plan::statuses(&evaluation, &view.snapshot, &outcomes, now);
@@ -86,8 +86,8 @@ pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), Failure
 
 /// How the work goes. All of it is tried, whatever fails.
 #[derive(Default)]
-struct Progress {
-    failure: Option<Failure>,
+struct ReconcileProgress {
+    failure: Option<ReconcileFailure>,
     has_more: bool,
     lacks_summary: bool,
     /// The summary and the organization's status wait until it is quiet.
@@ -96,12 +96,12 @@ struct Progress {
     next: Option<Instant>,
 }
 
-impl Progress {
-    fn note(&mut self, result: Result<(), Failure>) {
-        let urgency = |failure: &Failure| match failure {
-            Failure::Failed(_) => 2,
-            Failure::Outdated | Failure::More => 1,
-            Failure::Refused(_) | Failure::PutOff => 0,
+impl ReconcileProgress {
+    fn note(&mut self, result: Result<(), ReconcileFailure>) {
+        let urgency = |failure: &ReconcileFailure| match failure {
+            ReconcileFailure::Failed(_) => 2,
+            ReconcileFailure::Outdated | ReconcileFailure::More => 1,
+            ReconcileFailure::Refused(_) | ReconcileFailure::PutOff => 0,
         };
         if let Err(failure) = result {
             let known = self.failure.take().filter(|known| urgency(known) >= urgency(&failure));
@@ -112,15 +112,15 @@ impl Progress {
     fn leave(&mut self, left: &Left) {
         self.has_more |= left.has_more;
         self.next = [self.next, left.next].into_iter().flatten().min();
-        self.note(if left.retry { Err(Failure::Outdated) } else { Ok(()) });
+        self.note(if left.retry { Err(ReconcileFailure::Outdated) } else { Ok(()) });
     }
 
-    fn result(self) -> Result<(), Failure> {
+    fn result(self) -> Result<(), ReconcileFailure> {
         match self.failure {
             // What is left is not kept back by what is refused for good.
-            Some(Failure::Refused(_)) | None if self.has_more => Err(Failure::More),
+            Some(ReconcileFailure::Refused(_)) | None if self.has_more => Err(ReconcileFailure::More),
             Some(failure) => Err(failure),
-            None if self.is_put_off => Err(Failure::PutOff),
+            None if self.is_put_off => Err(ReconcileFailure::PutOff),
             None => Ok(()),
         }
     }
@@ -140,7 +140,7 @@ async fn deliver(
     view: &mut OrganizationView,
     evaluation: &Evaluation,
     without_summary: bool,
-    progress: &mut Progress,
+    progress: &mut ReconcileProgress,
 ) -> Outcomes {
     let mut outcomes = Outcomes::default();
     if let Err(failure) = memory::remember(context, view, evaluation).await {
@@ -152,7 +152,7 @@ async fn deliver(
         context.world(|world| world.forget_organization(&view.snapshot.name));
         return outcomes;
     };
-    let scope = Scope::new(Arc::clone(&context.gate), owner.clone());
+    let scope = OrganizationScope::new(Arc::clone(&context.gate), owner.clone());
     if view.is_unsearched && ends_something(view, evaluation) {
         progress.note(reclaim::search(context, &scope, &owner).await);
     }
@@ -162,7 +162,7 @@ async fn deliver(
     }
     see_strangers(context, view, evaluation);
     if reclaim::reclaim(context, &scope, &owner, evaluation, view, &mut outcomes).await {
-        progress.note(Err(Failure::Outdated));
+        progress.note(Err(ReconcileFailure::Outdated));
     }
 
     let applier = Applier::new(context, &scope, &owner, &view.scene.observed);
@@ -182,9 +182,9 @@ async fn deliver(
     outcomes
 }
 
-async fn search(context: &Context, view: &OrganizationView) -> Result<(), Failure> {
+async fn search(context: &Context, view: &OrganizationView) -> Result<(), ReconcileFailure> {
     let Some(owner) = &view.owner else { return Ok(()) };
-    let scope = Scope::new(Arc::clone(&context.gate), owner.clone());
+    let scope = OrganizationScope::new(Arc::clone(&context.gate), owner.clone());
     reclaim::search(context, &scope, owner).await
 }
 
@@ -238,7 +238,7 @@ async fn write_grants(
     view: &OrganizationView,
     evaluation: &Evaluation,
     statuses: &Statuses,
-    progress: &mut Progress,
+    progress: &mut ReconcileProgress,
 ) {
     let grants = view.snapshot.grants.iter().zip(&view.facts).zip(&evaluation.grants).zip(&statuses.grants);
     let changed = grants
@@ -262,7 +262,7 @@ async fn write_grants(
             Err(refusal) => {
                 let fail = |all: &mut OfOrganization| all.statuses.failed(id.clone(), what, &refusal, Instant::now());
                 let due = context.attempts(name, fail);
-                let failure = Failure::of(status::unwritten::<EntitlementInstance>(&id.to_string()), &refusal);
+                let failure = ReconcileFailure::of(status::unwritten::<EntitlementInstance>(&id.to_string()), &refusal);
                 if due.is_none() {
                     progress.note(Err(failure));
                     continue;
@@ -291,7 +291,7 @@ pub async fn write_grant(
     facts: &GrantFacts,
     due: &[String],
     status: &EntitlementInstanceStatus,
-) -> Result<(), Refusal> {
+) -> Result<(), RequestRefusal> {
     let (namespace, name) = (&grant.id.source.namespace, &grant.id.source.name);
     let api: Api<Guarded<EntitlementInstance>> = Api::namespaced(context.gate.client(), namespace);
     let _writing = context.writing.begin(WorkItem::Instance(grant.id.source.clone()));
@@ -320,7 +320,7 @@ async fn write_organization(
     context: &Context,
     organization: &Organization,
     said: &OrganizationStatus,
-) -> Result<(), Failure> {
+) -> Result<(), ReconcileFailure> {
     if organization.status.as_ref() == Some(said) {
         return Ok(());
     }

@@ -24,11 +24,11 @@ const MENDED_AFTER_SILENCE: Duration = Duration::from_secs(90);
 /// What cannot be watched now.
 #[derive(Clone, Debug, Default)]
 pub struct Outages {
-    shared: Arc<Shared>,
+    shared: Arc<KnownOutages>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+struct KnownOutages {
     known: Mutex<BTreeMap<String, Outage>>,
     changed: Notify,
 }

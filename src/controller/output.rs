@@ -41,7 +41,7 @@ pub trait OutputObject:
     fn with_data(metadata: ObjectMeta, data: &ObjectData) -> Self;
 
     /// What is found in it.
-    fn content(&self) -> Content<'_>;
+    fn content(&self) -> OutputContent<'_>;
 
     /// Its name in full, from its metadata.
     fn key_of(metadata: &ObjectMeta) -> ObjectKey {
@@ -83,7 +83,7 @@ pub trait OutputObject:
 }
 
 /// What is found in an output.
-pub struct Content<'a> {
+pub struct OutputContent<'a> {
     /// Its data, in the order of the keys.
     pairs: Vec<(&'a str, &'a [u8])>,
     has_binary_data: bool,
@@ -103,8 +103,8 @@ impl OutputObject for ConfigMap {
         Self { metadata, data: Some(data), ..Self::default() }
     }
 
-    fn content(&self) -> Content<'_> {
-        Content {
+    fn content(&self) -> OutputContent<'_> {
+        OutputContent {
             pairs: self.data.iter().flatten().map(|(key, text)| (key.as_str(), text.as_bytes())).collect(),
             has_binary_data: self.binary_data.as_ref().is_some_and(|data| !data.is_empty()),
             secret_type: None,
@@ -130,8 +130,8 @@ impl OutputObject for Secret {
         Self { metadata, data: Some(data), type_, ..Self::default() }
     }
 
-    fn content(&self) -> Content<'_> {
-        Content {
+    fn content(&self) -> OutputContent<'_> {
+        OutputContent {
             pairs: self.data.iter().flatten().map(|(key, value)| (key.as_str(), value.0.as_slice())).collect(),
             has_binary_data: false,
             secret_type: Some(self.type_.as_deref().unwrap_or_default()),

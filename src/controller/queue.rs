@@ -26,16 +26,16 @@ const MOST_NUDGED: usize = 1024;
 
 /// A queue of keys.
 pub struct Queue<K> {
-    state: Mutex<State<K>>,
+    state: Mutex<QueueState<K>>,
     changed: Notify,
     jitter: RandomState,
 }
 
-struct State<K> {
+struct QueueState<K> {
     ready: VecDeque<K>,
     is_ready: HashSet<K>,
     /// Keys that are worked on, and whether that has to be done again.
-    running: HashMap<K, Again>,
+    running: HashMap<K, Rerun>,
     later: BTreeSet<(Instant, K)>,
     due: HashMap<K, Instant>,
     failures: HashMap<K, u32>,
@@ -46,7 +46,7 @@ struct State<K> {
 
 /// Whether a key that is worked on has to be worked on again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Again {
+enum Rerun {
     No,
     /// As far as nothing holds it back.
     Gently,
@@ -63,7 +63,7 @@ struct Nudged {
 impl<K: Clone + Hash + Ord> Queue<K> {
     /// An empty queue.
     pub fn new() -> Self {
-        let state = State {
+        let state = QueueState {
             ready: VecDeque::new(),
             is_ready: HashSet::new(),
             running: HashMap::new(),
@@ -76,7 +76,7 @@ impl<K: Clone + Hash + Ord> Queue<K> {
         Self { state: Mutex::new(state), changed: Notify::new(), jitter: RandomState::new() }
     }
 
-    fn state(&self) -> MutexGuard<'_, State<K>> {
+    fn state(&self) -> MutexGuard<'_, QueueState<K>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -193,14 +193,14 @@ impl<K: Clone + Hash + Ord> Queue<K> {
     }
 }
 
-impl<K: Clone + Hash + Ord> State<K> {
+impl<K: Clone + Hash + Ord> QueueState<K> {
     fn add(&mut self, key: K) {
         if let Some(due) = self.due.remove(&key) {
             self.later.remove(&(due, key.clone()));
         }
         self.held.remove(&key);
         if let Some(again) = self.running.get_mut(&key) {
-            *again = Again::Now;
+            *again = Rerun::Now;
         } else if self.is_ready.insert(key.clone()) {
             self.ready.push_back(key);
         }
@@ -208,7 +208,7 @@ impl<K: Clone + Hash + Ord> State<K> {
 
     fn nudge(&mut self, key: K, now: Instant) {
         if let Some(again) = self.running.get_mut(&key) {
-            *again = (*again).max(Again::Gently);
+            *again = (*again).max(Rerun::Gently);
             return;
         }
         // It is worked on when what holds it back is over.
@@ -270,15 +270,15 @@ impl<K: Clone + Hash + Ord> State<K> {
     fn take(&mut self) -> Option<K> {
         let key = self.ready.pop_front()?;
         self.is_ready.remove(&key);
-        self.running.insert(key.clone(), Again::No);
+        self.running.insert(key.clone(), Rerun::No);
         Some(key)
     }
 
     fn release(&mut self, key: &K) {
         match self.running.remove(key) {
-            Some(Again::Now) => self.add(key.clone()),
-            Some(Again::Gently) => self.nudge(key.clone(), Instant::now()),
-            Some(Again::No) | None => {}
+            Some(Rerun::Now) => self.add(key.clone()),
+            Some(Rerun::Gently) => self.nudge(key.clone(), Instant::now()),
+            Some(Rerun::No) | None => {}
         }
     }
 }

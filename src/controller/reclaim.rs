@@ -4,10 +4,10 @@
 
 use super::{
     context::Context,
-    failure::{Failure, Refusal},
+    failure::{ReconcileFailure, RequestRefusal},
     put_back,
-    scope::{Found, Scope},
-    world::{OrganizationView, Origin},
+    scope::{OrganizationScope, UnlabelledObject},
+    world::{FormerMarks, OrganizationView},
 };
 use crate::evaluation::{
     Evaluation,
@@ -18,21 +18,24 @@ use std::sync::Arc;
 
 /// Looks for objects whose label was taken off while the operator did not run, in all namespaces in which the organization
 /// has objects.
-pub async fn search(context: &Context, scope: &Scope, owner: &Owner) -> Result<(), Failure> {
+pub async fn search(context: &Context, scope: &OrganizationScope, owner: &Owner) -> Result<(), ReconcileFailure> {
     let grounds = owner.remembered().iter().filter_map(|namespace| owner.ground(namespace));
     let searches = grounds.map(|ground| async move { scope.search(&ground).await }).collect();
     for result in context.gate.run_all(searches).await {
         match result {
             Ok(found) => context.world(|world| {
                 for (key, found) in found {
-                    let Found { uid, controller, source, fate } = found;
-                    let origin = Origin { uid, controller: Arc::clone(owner.uid()), source, fate };
+                    let UnlabelledObject { uid, controller, source, fate } = found;
+                    let origin = FormerMarks { uid, controller: Arc::clone(owner.uid()), source, fate };
                     world.found_stray(owner, key, controller.as_deref(), origin);
                 }
             }),
-            Err(Refusal::NamespaceMissing | Refusal::Gone) => {}
+            Err(RequestRefusal::NamespaceMissing | RequestRefusal::Gone) => {}
             Err(refusal) => {
-                return Err(Failure::Failed(format!("what {} has could not be looked for: {refusal}", owner.name())));
+                return Err(ReconcileFailure::Failed(format!(
+                    "what {} has could not be looked for: {refusal}",
+                    owner.name()
+                )));
             }
         }
     }
@@ -43,7 +46,7 @@ pub async fn search(context: &Context, scope: &Scope, owner: &Owner) -> Result<(
 /// Marks what is known to be the organization's. True if some of it has to be tried again.
 pub async fn reclaim(
     context: &Context,
-    scope: &Scope,
+    scope: &OrganizationScope,
     owner: &Owner,
     evaluation: &Evaluation,
     view: &mut OrganizationView,
@@ -60,7 +63,7 @@ pub async fn reclaim(
             outcomes.stuck.push(Stuck::contested(origin.source.map(Attribution::to_source), &key));
         }
     }
-    let marks = marks.into_iter().map(|(ground, key, origin): (Ground, ObjectKey, Origin)| async move {
+    let marks = marks.into_iter().map(|(ground, key, origin): (Ground, ObjectKey, FormerMarks)| async move {
         (scope.mark(&ground, &key, &origin).await, key, origin)
     });
     let mut retry = false;
@@ -77,14 +80,14 @@ pub async fn reclaim(
                 }
                 view.scene.observed.insert(key, Arc::new(observed));
             }
-            Ok(None) | Err(Refusal::Gone | Refusal::NamespaceMissing) => {
+            Ok(None) | Err(RequestRefusal::Gone | RequestRefusal::NamespaceMissing) => {
                 context.world(|world| world.stray_is_gone(owner, &key));
                 view.scene.observed.retain(|seen, observed| *seen != key || observed.uid != origin.uid);
             }
             Err(refusal) => {
                 retry = true;
                 tracing::warn!(organization = %owner.name(), object = %key, error = %refusal, "an output could not be marked anew");
-                if let Refusal::Denied(message) | Refusal::Invalid(message) = refusal {
+                if let RequestRefusal::Denied(message) | RequestRefusal::Invalid(message) = refusal {
                     let message = format!("{key} could not be marked as the operator's again: {message}");
                     outcomes.stuck.push(Stuck::new(origin.source.map(Attribution::to_source), message));
                 }

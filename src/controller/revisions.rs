@@ -2,7 +2,7 @@
 
 use super::{
     context::Context,
-    failure::{Failure, Refusal},
+    failure::{ReconcileFailure, RequestRefusal},
     output::FIELD_MANAGER,
     world::{DefinitionView, Reading},
 };
@@ -29,9 +29,9 @@ pub async fn keep(
     view: &DefinitionView,
     source: &Source,
     hash: &str,
-) -> Result<String, Failure> {
+) -> Result<String, ReconcileFailure> {
     let revision_name = revision_name(name, hash);
-    let data = serde_json::to_value(source).map_err(|error| Failure::Failed(error.to_string()))?;
+    let data = serde_json::to_value(source).map_err(|error| ReconcileFailure::Failed(error.to_string()))?;
     let newest = view.revisions.last();
     let next = newest.map_or(0, |revision| revision.number).saturating_add(1);
     let known = view.revisions.iter().find(|revision| *revision.name == *revision_name);
@@ -39,7 +39,7 @@ pub async fn keep(
         Some(revision) if revision.data != data => {
             // Its data can't be changed, so it has to go first; the next attempt makes it anew.
             delete(context, std::slice::from_ref(revision)).await?;
-            return Err(Failure::Failed(format!(
+            return Err(ReconcileFailure::Failed(format!(
                 "the revision {revision_name} did not hold what its name says, and was deleted"
             )));
         }
@@ -56,7 +56,7 @@ pub async fn keep(
         Err(refusal) => {
             let namespace = &context.options.namespace;
             let what = format!("the ControllerRevision {namespace}/{revision_name} could not be written");
-            Err(Failure::of(what, &refusal))
+            Err(ReconcileFailure::of(what, &refusal))
         }
     }
 }
@@ -67,7 +67,7 @@ async fn create(
     name: &str,
     number: i64,
     data: serde_json::Value,
-) -> Result<ControllerRevision, Refusal> {
+) -> Result<ControllerRevision, RequestRefusal> {
     let labels = [(MANAGED_BY, MANAGER), (DEFINITION, definition)];
     let revision = ControllerRevision {
         metadata: ObjectMeta {
@@ -80,33 +80,36 @@ async fn create(
     };
     let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
     let _pass = context.gate.enter().await;
-    api(context).create(&parameters, &revision).await.map_err(|error| Refusal::of(&error))
+    api(context).create(&parameters, &revision).await.map_err(|error| RequestRefusal::of(&error))
 }
 
 /// An older state is valid again: its revision becomes the newest.
-async fn promote(context: &Context, name: &str, number: i64) -> Result<ControllerRevision, Refusal> {
+async fn promote(context: &Context, name: &str, number: i64) -> Result<ControllerRevision, RequestRefusal> {
     let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     let patch = Patch::Merge(json!({ "revision": number }));
     let _pass = context.gate.enter().await;
-    api(context).patch(name, &parameters, &patch).await.map_err(|error| Refusal::of(&error))
+    api(context).patch(name, &parameters, &patch).await.map_err(|error| RequestRefusal::of(&error))
 }
 
 /// Deletes all but the one that serves and the newest others.
-pub async fn prune(context: &Context, view: &DefinitionView, serving: Option<&str>) -> Result<(), Failure> {
+pub async fn prune(context: &Context, view: &DefinitionView, serving: Option<&str>) -> Result<(), ReconcileFailure> {
     let others = view.revisions.iter().rev().filter(|revision| Some(&*revision.name) != serving);
     let outdated: Vec<_> = others.skip(OLDER_REVISIONS).cloned().collect();
     delete(context, &outdated).await
 }
 
 /// Deletes revisions.
-pub async fn delete(context: &Context, revisions: &[Arc<Revision>]) -> Result<(), Failure> {
+pub async fn delete(context: &Context, revisions: &[Arc<Revision>]) -> Result<(), ReconcileFailure> {
     for revision in revisions {
         let _pass = context.gate.enter().await;
         let deleted = api(context).delete(&revision.name, &DeleteParams::default()).await;
-        match deleted.map_err(|error| Refusal::of(&error)) {
-            Ok(_) | Err(Refusal::Gone) => context.world(|world| world.revision_is_gone(&revision.name)),
+        match deleted.map_err(|error| RequestRefusal::of(&error)) {
+            Ok(_) | Err(RequestRefusal::Gone) => context.world(|world| world.revision_is_gone(&revision.name)),
             Err(refusal) => {
-                return Err(Failure::of(format!("the revision {} could not be deleted", revision.name), &refusal));
+                return Err(ReconcileFailure::of(
+                    format!("the revision {} could not be deleted", revision.name),
+                    &refusal,
+                ));
             }
         }
     }

@@ -2,11 +2,11 @@
 //! change anything elsewhere takes a [`Withdrawal`] or a [`Ground`], and only the plan makes these.
 
 use super::{
-    failure::Refusal,
+    failure::RequestRefusal,
     gate::Gate,
     handwriting::Handwriting,
     output::{FIELD_MANAGER, OutputObject, controller, fate, is_of, yields},
-    world::{Origin, SourcePermission},
+    world::{FormerMarks, SourcePermission},
 };
 use crate::{
     api::{GROUP, VERSION, entitlement_definition::OutputKind},
@@ -34,7 +34,7 @@ use std::{collections::BTreeMap, sync::Arc};
 const PAGE: u32 = 500;
 
 /// What may be written and read for one organization.
-pub struct Scope {
+pub struct OrganizationScope {
     gate: Arc<Gate>,
     owner: Owner,
 }
@@ -61,7 +61,7 @@ pub enum Deleted {
 
 /// An object that the operator wrote, and that lacks its label.
 #[derive(Debug)]
-pub struct Found {
+pub struct UnlabelledObject {
     /// Its UID.
     pub uid: Arc<str>,
     /// The UID of its controlling owner, where that is an organization.
@@ -72,7 +72,7 @@ pub struct Found {
     pub fate: Fate,
 }
 
-impl Found {
+impl UnlabelledObject {
     /// None if it was not the operator that made it, or if it is a copy.
     fn of(metadata: &ObjectMeta, key: &ObjectKey) -> Option<Self> {
         let handwriting = Handwriting::of(metadata);
@@ -87,18 +87,18 @@ impl Found {
     }
 }
 
-impl Scope {
+impl OrganizationScope {
     /// The scope of an organization.
     pub fn new(gate: Arc<Gate>, owner: Owner) -> Self {
         Self { gate, owner }
     }
 
-    fn admit(&self, key: &ObjectKey) -> Result<(), Refusal> {
-        if self.owner.owns(&key.namespace) { Ok(()) } else { Err(Refusal::OutOfScope(key.to_string())) }
+    fn admit(&self, key: &ObjectKey) -> Result<(), RequestRefusal> {
+        if self.owner.owns(&key.namespace) { Ok(()) } else { Err(RequestRefusal::OutOfScope(key.to_string())) }
     }
 
     /// Makes an object.
-    pub async fn create(&self, key: &ObjectKey, content: &ObjectContent) -> Result<Observed, Refusal> {
+    pub async fn create(&self, key: &ObjectKey, content: &ObjectContent) -> Result<Observed, RequestRefusal> {
         self.admit(key)?;
         match key.kind {
             OutputKind::ConfigMap => self.make_as::<ConfigMap>(key, content, false).await,
@@ -107,20 +107,25 @@ impl Scope {
     }
 
     /// Whether the API server would make an object whose name is taken: it looks at all else first.
-    pub async fn try_out(&self, key: &ObjectKey, content: &ObjectContent) -> Result<(), Refusal> {
+    pub async fn try_out(&self, key: &ObjectKey, content: &ObjectContent) -> Result<(), RequestRefusal> {
         self.admit(key)?;
         let tried = match key.kind {
             OutputKind::ConfigMap => self.make_as::<ConfigMap>(key, content, true).await,
             OutputKind::Secret => self.make_as::<Secret>(key, content, true).await,
         };
         match tried {
-            Ok(_) | Err(Refusal::Exists) => Ok(()),
+            Ok(_) | Err(RequestRefusal::Exists) => Ok(()),
             Err(refusal) => Err(refusal),
         }
     }
 
     /// Puts an object right, if it is still the one that was seen.
-    pub async fn update(&self, key: &ObjectKey, content: &ObjectContent, edit: &Edit) -> Result<Observed, Refusal> {
+    pub async fn update(
+        &self,
+        key: &ObjectKey,
+        content: &ObjectContent,
+        edit: &Edit,
+    ) -> Result<Observed, RequestRefusal> {
         self.admit(key)?;
         match key.kind {
             OutputKind::ConfigMap => self.update_as::<ConfigMap>(key, content, edit).await,
@@ -129,7 +134,7 @@ impl Scope {
     }
 
     /// Looks at what stands at a name, without its data.
-    pub async fn inspect(&self, key: &ObjectKey) -> Result<Occupant, Refusal> {
+    pub async fn inspect(&self, key: &ObjectKey) -> Result<Occupant, RequestRefusal> {
         self.admit(key)?;
         match key.kind {
             OutputKind::ConfigMap => self.inspect_as::<ConfigMap>(key).await,
@@ -138,7 +143,7 @@ impl Scope {
     }
 
     /// Deletes an object, if it is still the one that was seen.
-    pub async fn withdraw(&self, withdrawal: &Withdrawal) -> Result<Deleted, Refusal> {
+    pub async fn withdraw(&self, withdrawal: &Withdrawal) -> Result<Deleted, RequestRefusal> {
         match withdrawal.key().kind {
             OutputKind::ConfigMap => self.delete_as::<ConfigMap>(withdrawal).await,
             OutputKind::Secret => self.delete_as::<Secret>(withdrawal).await,
@@ -146,7 +151,7 @@ impl Scope {
     }
 
     /// Labels an object as no longer in force, if it is still the one that was seen. Nothing else of it changes.
-    pub async fn retain(&self, withdrawal: &Withdrawal) -> Result<Observed, Refusal> {
+    pub async fn retain(&self, withdrawal: &Withdrawal) -> Result<Observed, RequestRefusal> {
         let patch = json!({"metadata": {
             "uid": withdrawal.uid(),
             "resourceVersion": withdrawal.version().to_string(),
@@ -160,7 +165,12 @@ impl Scope {
     }
 
     /// Marks an object anew as what it was, if it is there still; None if it is not. Nothing else of it changes.
-    pub async fn mark(&self, ground: &Ground, key: &ObjectKey, origin: &Origin) -> Result<Option<Observed>, Refusal> {
+    pub async fn mark(
+        &self,
+        ground: &Ground,
+        key: &ObjectKey,
+        origin: &FormerMarks,
+    ) -> Result<Option<Observed>, RequestRefusal> {
         match key.kind {
             OutputKind::ConfigMap => self.mark_as::<ConfigMap>(ground, key, origin).await,
             OutputKind::Secret => self.mark_as::<Secret>(ground, key, origin).await,
@@ -171,12 +181,12 @@ impl Scope {
         &self,
         ground: &Ground,
         key: &ObjectKey,
-        origin: &Origin,
-    ) -> Result<Option<Observed>, Refusal> {
+        origin: &FormerMarks,
+    ) -> Result<Option<Observed>, RequestRefusal> {
         let api: Api<K> = Api::namespaced(self.gate.client(), ground.namespace());
         let found = {
             let _pass = self.gate.enter().await;
-            api.get_metadata_opt(&key.name).await.map_err(|error| Refusal::of_output(&error, key.kind))?
+            api.get_metadata_opt(&key.name).await.map_err(|error| RequestRefusal::of_output(&error, key.kind))?
         };
         let Some(found) = found.filter(|found| found.metadata.uid.as_deref() == Some(&*origin.uid)) else {
             return Ok(None);
@@ -185,7 +195,7 @@ impl Scope {
         self.patch_as::<K>(ground.namespace(), key, patch).await.map(Some)
     }
 
-    fn marks(&self, key: &ObjectKey, origin: &Origin, version: Option<&str>) -> Value {
+    fn marks(&self, key: &ObjectKey, origin: &FormerMarks, version: Option<&str>) -> Value {
         let mut annotations = BTreeMap::from([
             (OBJECT, Some(key.place())),
             (ON_END, (origin.fate != Fate::Delete).then(|| RETAIN.to_owned())),
@@ -208,24 +218,27 @@ impl Scope {
     }
 
     /// Objects in a namespace that the operator wrote, and that the watch does not show since they lack its label.
-    pub async fn search(&self, ground: &Ground) -> Result<Vec<(ObjectKey, Found)>, Refusal> {
+    pub async fn search(&self, ground: &Ground) -> Result<Vec<(ObjectKey, UnlabelledObject)>, RequestRefusal> {
         let mut found = self.search_as::<ConfigMap>(ground).await?;
         found.extend(self.search_as::<Secret>(ground).await?);
         Ok(found)
     }
 
-    async fn search_as<K: OutputObject>(&self, ground: &Ground) -> Result<Vec<(ObjectKey, Found)>, Refusal> {
+    async fn search_as<K: OutputObject>(
+        &self,
+        ground: &Ground,
+    ) -> Result<Vec<(ObjectKey, UnlabelledObject)>, RequestRefusal> {
         let api: Api<K> = Api::namespaced(self.gate.client(), ground.namespace());
         let mut parameters = ListParams::default().labels(&format!("{MANAGED_BY}!={MANAGER}")).limit(PAGE);
         let mut found = Vec::new();
         loop {
             let page = {
                 let _pass = self.gate.enter().await;
-                api.list_metadata(&parameters).await.map_err(|error| Refusal::of_output(&error, K::KIND))?
+                api.list_metadata(&parameters).await.map_err(|error| RequestRefusal::of_output(&error, K::KIND))?
             };
             found.extend(page.items.iter().filter_map(|object| {
                 let key = K::key_of(&object.metadata);
-                Some((key.clone(), Found::of(&object.metadata, &key)?))
+                Some((key.clone(), UnlabelledObject::of(&object.metadata, &key)?))
             }));
             match page.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => parameters = parameters.continue_token(&token),
@@ -244,7 +257,7 @@ impl Scope {
         key: &ObjectKey,
         content: &ObjectContent,
         dry_run: bool,
-    ) -> Result<Observed, Refusal> {
+    ) -> Result<Observed, RequestRefusal> {
         let metadata = ObjectMeta {
             name: Some(key.name.to_string()),
             namespace: Some(key.namespace.to_string()),
@@ -257,7 +270,7 @@ impl Scope {
         let parameters = PostParams { dry_run, field_manager: Some(FIELD_MANAGER.to_owned()) };
         let _pass = self.gate.enter().await;
         let created = self.api::<K>(key).create(&parameters, &object).await;
-        created.map(|object| object.observed()).map_err(|error| Refusal::of_output(&error, key.kind))
+        created.map(|object| object.observed()).map_err(|error| RequestRefusal::of_output(&error, key.kind))
     }
 
     /// The cluster's garbage collector deletes the object when the organization goes. Deleting the organization does not wait
@@ -278,7 +291,7 @@ impl Scope {
         key: &ObjectKey,
         content: &ObjectContent,
         edit: &Edit,
-    ) -> Result<Observed, Refusal> {
+    ) -> Result<Observed, RequestRefusal> {
         let owner = edit.takes_over.then(|| self.owner_reference());
         self.patch_as::<K>(&key.namespace, key, merge_patch::<K>(key, content, edit, owner)).await
     }
@@ -288,25 +301,25 @@ impl Scope {
         namespace: &str,
         key: &ObjectKey,
         patch: Value,
-    ) -> Result<Observed, Refusal> {
+    ) -> Result<Observed, RequestRefusal> {
         let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
         let api: Api<K> = Api::namespaced(self.gate.client(), namespace);
         let _pass = self.gate.enter().await;
         let updated = api.patch(&key.name, &parameters, &Patch::Merge(patch)).await;
-        updated.map(|object| object.observed()).map_err(|error| Refusal::of_output(&error, key.kind))
+        updated.map(|object| object.observed()).map_err(|error| RequestRefusal::of_output(&error, key.kind))
     }
 
-    async fn inspect_as<K: OutputObject>(&self, key: &ObjectKey) -> Result<Occupant, Refusal> {
+    async fn inspect_as<K: OutputObject>(&self, key: &ObjectKey) -> Result<Occupant, RequestRefusal> {
         let _pass = self.gate.enter().await;
         let found = self.api::<K>(key).get_metadata_opt(&key.name).await;
-        let Some(found) = found.map_err(|error| Refusal::of_output(&error, key.kind))? else {
+        let Some(found) = found.map_err(|error| RequestRefusal::of_output(&error, key.kind))? else {
             return Ok(Occupant::Nobody);
         };
         let is_own = is_of(&found.metadata, key, &self.owner) || yields(&found.metadata, key);
         Ok(if is_own { Occupant::Own } else { Occupant::Foreign })
     }
 
-    async fn delete_as<K: OutputObject>(&self, withdrawal: &Withdrawal) -> Result<Deleted, Refusal> {
+    async fn delete_as<K: OutputObject>(&self, withdrawal: &Withdrawal) -> Result<Deleted, RequestRefusal> {
         let preconditions = Preconditions {
             uid: Some(withdrawal.uid().to_string()),
             resource_version: Some(withdrawal.version().to_string()),
@@ -315,7 +328,7 @@ impl Scope {
         let api: Api<K> = Api::namespaced(self.gate.client(), withdrawal.ground().namespace());
         let _pass = self.gate.enter().await;
         let answer = api.delete(&withdrawal.key().name, &parameters).await;
-        let left = answer.map_err(|error| Refusal::of_output(&error, K::KIND))?.left();
+        let left = answer.map_err(|error| RequestRefusal::of_output(&error, K::KIND))?.left();
         let held =
             left.filter(|object| object.meta().finalizers.as_ref().is_some_and(|finalizers| !finalizers.is_empty()));
         Ok(held.map_or(Deleted::Gone, |object| Deleted::Held(Box::new(object.observed()))))
@@ -359,8 +372,8 @@ fn nulls(keys: &[String]) -> impl Iterator<Item = (String, Value)> {
 }
 
 /// Reads a source Secret; None if there is no such. Only what the permission names can be read.
-pub async fn read_source(gate: &Gate, permission: &SourcePermission) -> Result<Option<Secret>, Refusal> {
+pub async fn read_source(gate: &Gate, permission: &SourcePermission) -> Result<Option<Secret>, RequestRefusal> {
     let api: Api<Secret> = Api::namespaced(gate.client(), permission.namespace());
     let _pass = gate.enter().await;
-    api.get_opt(permission.name()).await.map_err(|error| Refusal::of_output(&error, OutputKind::Secret))
+    api.get_opt(permission.name()).await.map_err(|error| RequestRefusal::of_output(&error, OutputKind::Secret))
 }

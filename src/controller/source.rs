@@ -2,14 +2,14 @@
 
 use super::{
     context::Context,
-    failure::{Failure, Refusal},
+    failure::{ReconcileFailure, RequestRefusal},
     scope::read_source,
     world::{Identity, SourceKey},
 };
 use crate::core::secret::Secret;
 
 /// Reads a source again, or drops it where nobody may or need read it.
-pub async fn reconcile(context: &Context, key: &SourceKey) -> Result<(), Failure> {
+pub async fn reconcile(context: &Context, key: &SourceKey) -> Result<(), ReconcileFailure> {
     let Some(permission) = context.world(|world| world.source_permission(key)) else {
         context.world(|world| world.drop_source(key));
         return Ok(());
@@ -22,13 +22,13 @@ pub async fn reconcile(context: &Context, key: &SourceKey) -> Result<(), Failure
             context.world(|world| world.fetched(key, version, data));
             Ok(())
         }
-        Ok(None) | Err(Refusal::NamespaceMissing) => {
+        Ok(None) | Err(RequestRefusal::NamespaceMissing) => {
             context.world(|world| world.source_is_missing(key));
             Ok(())
         }
         Err(refusal) => {
             context.world(|world| world.source_is_unavailable(key));
-            Err(Failure::Failed(format!("the Secret {}/{} could not be read: {refusal}", key.0, key.1)))
+            Err(ReconcileFailure::Failed(format!("the Secret {}/{} could not be read: {refusal}", key.0, key.1)))
         }
     }
 }

@@ -55,7 +55,7 @@ pub async fn run(context: Arc<Context>) {
 struct Table {
     metadata: TableMetadata,
     #[serde(default)]
-    rows: Vec<Row>,
+    rows: Vec<TableRow>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -66,7 +66,7 @@ struct TableMetadata {
 }
 
 #[derive(Clone, Deserialize)]
-struct Row {
+struct TableRow {
     cells: Vec<Value>,
 }
 

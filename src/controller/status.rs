@@ -1,6 +1,6 @@
 //! Writes statuses.
 
-use super::{failure::Refusal, gate::Gate, guarded::Guarded, output::FIELD_MANAGER};
+use super::{failure::RequestRefusal, gate::Gate, guarded::Guarded, output::FIELD_MANAGER};
 use kube::{
     Api, Resource,
     api::{Patch, PatchParams},
@@ -22,7 +22,7 @@ pub async fn write<K>(
     name: &str,
     uid: &str,
     status: &impl Serialize,
-) -> Result<Option<K>, Refusal>
+) -> Result<Option<K>, RequestRefusal>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
@@ -30,14 +30,14 @@ where
         { "op": "test", "path": "/metadata/uid", "value": uid },
         { "op": "add", "path": "/status", "value": status },
     ]);
-    let operations = serde_json::from_value(operations).map_err(|error| Refusal::Invalid(error.to_string()))?;
+    let operations = serde_json::from_value(operations).map_err(|error| RequestRefusal::Invalid(error.to_string()))?;
     let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     let _pass = gate.enter().await;
     let written = api.patch_status(name, &parameters, &Patch::<()>::Json(operations)).await;
-    match written.map_err(|error| Refusal::of(&error)) {
+    match written.map_err(|error| RequestRefusal::of(&error)) {
         Ok(Guarded(Ok(object))) => Ok(Some(object)),
         // Of an answer that can't be read the watch tells too.
-        Ok(Guarded(Err(_))) | Err(Refusal::Gone) => Ok(None),
+        Ok(Guarded(Err(_))) | Err(RequestRefusal::Gone) => Ok(None),
         Err(refusal) => Err(refusal),
     }
 }

@@ -18,12 +18,12 @@ pub struct Panicked;
 
 /// What is being done on a thread.
 pub struct Worker<R> {
-    terms: Arc<Mutex<Terms>>,
+    terms: Arc<Mutex<ThreadTerms>>,
     result: oneshot::Receiver<(R, Duration)>,
 }
 
 /// Under which terms a thread runs.
-struct Terms {
+struct ThreadTerms {
     permit: Option<OwnedSemaphorePermit>,
     thread: Option<priority::Thread>,
     yields: bool,
@@ -42,7 +42,7 @@ impl<R: Send + 'static> Worker<R> {
         work: impl FnOnce() -> R + Send + 'static,
         end: impl FnOnce() + Send + 'static,
     ) -> io::Result<Self> {
-        let terms = Arc::new(Mutex::new(Terms { permit, thread: None, yields, is_through: false }));
+        let terms = Arc::new(Mutex::new(ThreadTerms { permit, thread: None, yields, is_through: false }));
         let (sender, result) = oneshot::channel();
         let ending = Ending { terms: Arc::clone(&terms), end: Some(end) };
         thread::Builder::new().name("worker".to_owned()).spawn(move || {
@@ -80,11 +80,11 @@ impl<R: Send + 'static> Worker<R> {
     }
 }
 
-fn lock(terms: &Mutex<Terms>) -> MutexGuard<'_, Terms> {
+fn lock(terms: &Mutex<ThreadTerms>) -> MutexGuard<'_, ThreadTerms> {
     terms.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Terms {
+impl ThreadTerms {
     /// This thread has begun.
     fn begin(&mut self) {
         let thread = priority::this_thread();
@@ -97,7 +97,7 @@ impl Terms {
 
 /// Its permit is free, be it that it panics.
 struct Ending<E: FnOnce()> {
-    terms: Arc<Mutex<Terms>>,
+    terms: Arc<Mutex<ThreadTerms>>,
     end: Option<E>,
 }
 
@@ -106,7 +106,7 @@ impl<E: FnOnce()> Drop for Ending<E> {
         if let Some(end) = self.end.take() {
             end();
         }
-        *lock(&self.terms) = Terms { permit: None, thread: None, yields: false, is_through: true };
+        *lock(&self.terms) = ThreadTerms { permit: None, thread: None, yields: false, is_through: true };
     }
 }
 

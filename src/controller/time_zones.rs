@@ -1,6 +1,6 @@
 //! Says which time zone data is used, and whose next moments newer data moves.
 
-use super::{clock, context::Context, failure::Refusal, output::FIELD_MANAGER, world::OrganizationView};
+use super::{clock, context::Context, failure::RequestRefusal, output::FIELD_MANAGER, world::OrganizationView};
 use crate::{
     api::Condition,
     evaluation::{Evaluation, conditions::Conditions, moments::Moments},
@@ -91,7 +91,7 @@ fn moved(view: &OrganizationView, evaluation: &Evaluation) -> Vec<String> {
 }
 
 /// What the operator's object holds.
-struct Said {
+struct ReportedTimeZones {
     release: String,
     conditions: Vec<Condition>,
 }
@@ -130,9 +130,9 @@ fn too_slow() -> String {
     format!("it took longer than {} s", TIME_LIMIT.as_secs())
 }
 
-async fn read(context: &Context) -> Result<Option<Said>, String> {
+async fn read(context: &Context) -> Result<Option<ReportedTimeZones>, String> {
     let _pass = context.gate.enter().await;
-    let found = api(context).get_opt(NAME).await.map_err(|error| Refusal::of(&error).to_string())?;
+    let found = api(context).get_opt(NAME).await.map_err(|error| RequestRefusal::of(&error).to_string())?;
     let Some(object) = found else { return Ok(None) };
     let labels = object.metadata.labels.unwrap_or_default();
     if labels.get(LABEL.0).is_none_or(|name| name != LABEL.1) {
@@ -140,7 +140,7 @@ async fn read(context: &Context) -> Result<Option<Said>, String> {
     }
     let data = object.data.unwrap_or_default();
     let conditions = data.get(CONDITIONS).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    Ok(Some(Said { release: data.get(RELEASE).cloned().unwrap_or_default(), conditions }))
+    Ok(Some(ReportedTimeZones { release: data.get(RELEASE).cloned().unwrap_or_default(), conditions }))
 }
 
 async fn write(context: &Context, report: &TimeZoneReport) -> Result<(), String> {
@@ -163,7 +163,7 @@ async fn write(context: &Context, report: &TimeZoneReport) -> Result<(), String>
         let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
         api(context).create(&parameters, &object).await
     };
-    written.map(drop).map_err(|error| Refusal::of(&error).to_string())
+    written.map(drop).map_err(|error| RequestRefusal::of(&error).to_string())
 }
 
 /// The object's conditions with that of the time zone data; others are left as they are.

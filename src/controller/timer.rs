@@ -14,11 +14,11 @@ const LONGEST_SLEEP: Duration = Duration::from_mins(1);
 
 /// The next moment of each key.
 pub struct Timer<K> {
-    state: Mutex<State<K>>,
+    state: Mutex<TimerState<K>>,
     changed: Notify,
 }
 
-struct State<K> {
+struct TimerState<K> {
     moments: HashMap<K, Instant>,
     order: BTreeSet<(Instant, K)>,
 }
@@ -26,10 +26,13 @@ struct State<K> {
 impl<K: Clone + Hash + Ord> Timer<K> {
     /// Without moments.
     pub fn new() -> Self {
-        Self { state: Mutex::new(State { moments: HashMap::new(), order: BTreeSet::new() }), changed: Notify::new() }
+        Self {
+            state: Mutex::new(TimerState { moments: HashMap::new(), order: BTreeSet::new() }),
+            changed: Notify::new(),
+        }
     }
 
-    fn state(&self) -> MutexGuard<'_, State<K>> {
+    fn state(&self) -> MutexGuard<'_, TimerState<K>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -76,7 +79,7 @@ fn sleep_until(moment: Instant, now: Instant) -> Duration {
     (moment - now).to_std().unwrap_or(Duration::ZERO).min(LONGEST_SLEEP)
 }
 
-impl<K: Clone + Hash + Ord> State<K> {
+impl<K: Clone + Hash + Ord> TimerState<K> {
     fn take_due(&mut self, now: Instant) -> Vec<K> {
         let mut due = Vec::new();
         while let Some((moment, key)) = self.order.pop_first() {

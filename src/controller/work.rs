@@ -1,6 +1,8 @@
 //! What is worked on: what it is called, and how one of each is brought up to date.
 
-use super::{context::Context, definition, facet, failure::Failure, instance, organization, source, world::SourceKey};
+use super::{
+    context::Context, definition, facet, failure::ReconcileFailure, instance, organization, source, world::SourceKey,
+};
 use crate::core::source::SourceId;
 use std::{fmt, sync::Arc};
 
@@ -33,7 +35,7 @@ impl fmt::Display for WorkItem {
 
 impl WorkItem {
     /// Brings it up to date.
-    pub async fn bring_up_to_date(&self, context: &Context) -> Result<(), Failure> {
+    pub async fn bring_up_to_date(&self, context: &Context) -> Result<(), ReconcileFailure> {
         match self {
             Self::Organization(name) => organization::reconcile(context, name).await,
             Self::Definition(name) => definition::reconcile(context, name).await,

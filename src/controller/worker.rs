@@ -3,7 +3,7 @@
 
 use super::{
     context::Context,
-    failure::Failure,
+    failure::ReconcileFailure,
     instance,
     limit::{Elapsed, within},
     queue::Queue,
@@ -80,32 +80,37 @@ async fn conclude<K: Clone + Display + Hash + Ord>(
     context: &Context,
     queue: &Queue<K>,
     item: &K,
-    reconcile: impl Future<Output = Result<(), Failure>>,
+    reconcile: impl Future<Output = Result<(), ReconcileFailure>>,
 ) {
     let failure = match within(TIME_LIMIT, AssertUnwindSafe(reconcile).catch_unwind()).await {
         Ok(Ok(Ok(()))) => return queue.done(item),
-        Ok(Ok(Err(Failure::PutOff))) => return queue.rest(item),
-        Ok(Ok(Err(Failure::More))) => {
+        Ok(Ok(Err(ReconcileFailure::PutOff))) => return queue.rest(item),
+        Ok(Ok(Err(ReconcileFailure::More))) => {
             queue.add(item.clone());
             return queue.done(item);
         }
-        Ok(Ok(Err(Failure::Refused(error)))) => {
+        Ok(Ok(Err(ReconcileFailure::Refused(error)))) => {
             let delay = queue.refused(item);
             tracing::warn!(%item, error, ?delay, "is refused, and is tried again when it has changed, or after long");
             return;
         }
         Ok(Ok(Err(failure))) => failure,
-        Ok(Err(_panic)) => Failure::Failed("it panicked: report it, with the lines before this one".to_owned()),
-        Err(Elapsed) => Failure::Failed(format!("it took longer than {} s", TIME_LIMIT.as_secs())),
+        Ok(Err(_panic)) => {
+            ReconcileFailure::Failed("it panicked: report it, with the lines before this one".to_owned())
+        }
+        Err(Elapsed) => ReconcileFailure::Failed(format!("it took longer than {} s", TIME_LIMIT.as_secs())),
     };
     let delay = queue.failed(item);
     match failure {
         // What keeps all of it from working is told once for all.
-        Failure::Failed(error) if context.outages.is_of_the_server() || !context.candidacy.leads() => {
+        ReconcileFailure::Failed(error) if context.outages.is_of_the_server() || !context.candidacy.leads() => {
             tracing::debug!(%item, error, ?delay, "failed, and is tried again");
         }
-        Failure::Failed(error) => tracing::warn!(%item, error, ?delay, "failed, and is tried again"),
-        Failure::Outdated | Failure::More | Failure::PutOff | Failure::Refused(_) => {
+        ReconcileFailure::Failed(error) => tracing::warn!(%item, error, ?delay, "failed, and is tried again"),
+        ReconcileFailure::Outdated
+        | ReconcileFailure::More
+        | ReconcileFailure::PutOff
+        | ReconcileFailure::Refused(_) => {
             tracing::debug!(%item, ?delay, "is tried again");
         }
     }

@@ -14,7 +14,7 @@ pub struct Writing {
 
 /// A write that is under way, until this is dropped.
 #[must_use]
-pub struct Write<'a> {
+pub struct StatusWrite<'a> {
     all: &'a Writing,
     item: WorkItem,
 }
@@ -25,9 +25,9 @@ impl Writing {
     }
 
     /// One begins.
-    pub fn begin(&self, item: WorkItem) -> Write<'_> {
+    pub fn begin(&self, item: WorkItem) -> StatusWrite<'_> {
         self.under_way().insert(item.clone());
-        Write { all: self, item }
+        StatusWrite { all: self, item }
     }
 
     /// Whether the status of an object is being written.
@@ -36,7 +36,7 @@ impl Writing {
     }
 }
 
-impl Drop for Write<'_> {
+impl Drop for StatusWrite<'_> {
     fn drop(&mut self) {
         self.all.under_way().remove(&self.item);
     }

@@ -179,7 +179,7 @@ fn json(status: StatusCode, answer: &impl Serialize) -> Response<Full<Bytes>> {
 mod tests {
     use super::{Desk, Judge, MAX_BODY, Passes};
     use crate::{
-        controller::{Controller, Options},
+        controller::{Controller, ControllerOptions},
         core::secret::Secret,
         webhook::{certificate::Certificate, pass::Pass},
     };
@@ -199,7 +199,8 @@ mod tests {
     /// Of a controller that has not listed anything yet.
     fn desk(demands_certificate: bool) -> Desk {
         let client = Client::try_from(Config::new("http://127.0.0.1:1".parse().unwrap())).unwrap();
-        let judge = Judge::new(client.clone(), Controller::new(client, Options::default()).knowledge(), false);
+        let judge =
+            Judge::new(client.clone(), Controller::new(client, ControllerOptions::default()).knowledge(), false);
         let passes = Passes::default();
         passes.admit(&pass());
         Desk::new(judge, passes, demands_certificate)

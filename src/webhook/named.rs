@@ -3,7 +3,7 @@
 use super::review::Question;
 use crate::{
     api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization},
-    controller::{Knowledge, Reference, State},
+    controller::{Knowledge, ObjectState, Reference},
     core::{
         name::{dns_label, dns_subdomain},
         source::SourceId,
@@ -71,7 +71,7 @@ pub async fn are_known(client: &Client, knowledge: &Knowledge, references: &[Ref
     stored.is_ok_and(|stored| stored.into_iter().eq(references.iter().map(|reference| knowledge.state(reference))))
 }
 
-async fn stored(client: &Client, reference: &Reference) -> kube::Result<Option<State>> {
+async fn stored(client: &Client, reference: &Reference) -> kube::Result<Option<ObjectState>> {
     // What is no name is stored nowhere, and is not asked for.
     if !is_name(reference) {
         return Ok(None);
@@ -92,15 +92,18 @@ fn is_name(reference: &Reference) -> bool {
     }
 }
 
-async fn state<K: Resource + Clone + Debug + DeserializeOwned>(api: Api<K>, name: &str) -> kube::Result<Option<State>> {
-    Ok(api.get_metadata_opt(name).await?.map(|found| State::of(&found.metadata)))
+async fn state<K: Resource + Clone + Debug + DeserializeOwned>(
+    api: Api<K>,
+    name: &str,
+) -> kube::Result<Option<ObjectState>> {
+    Ok(api.get_metadata_opt(name).await?.map(|found| ObjectState::of(&found.metadata)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::{are_known, references};
     use crate::{
-        controller::{Controller, Options, Reference},
+        controller::{Controller, ControllerOptions, Reference},
         core::source::SourceId,
         webhook::review,
     };
@@ -171,7 +174,7 @@ mod tests {
         tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
         let client = Client::try_from(Config::new(url.parse().unwrap())).unwrap();
         // It knows nothing.
-        let knowledge = Controller::new(client.clone(), Options::default()).knowledge();
+        let knowledge = Controller::new(client.clone(), ControllerOptions::default()).knowledge();
         for (reference, is_known) in [
             (Reference::Organization("acme".into()), false),
             (Reference::Organization("nobody".into()), true),

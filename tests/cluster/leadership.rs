@@ -8,7 +8,7 @@ use crate::{
 };
 use entitlement_operator::{
     connection::Connection,
-    controller::{Controller, Leadership, Options},
+    controller::{Controller, ControllerOptions, Leadership},
 };
 use serde_json::{Value, json};
 use std::{
@@ -138,7 +138,12 @@ impl Operator {
     async fn start(stage: &Stage, namespace: &str) -> Self {
         let connection = Connection { kubeconfig: Some(stage.plane.kubeconfig().to_owned()), ..Connection::default() };
         let (client, cluster) = connection.connect().await.unwrap();
-        let options = Options { namespace: namespace.to_owned(), cluster, patience: PATIENCE, ..Options::default() };
+        let options = ControllerOptions {
+            namespace: namespace.to_owned(),
+            cluster,
+            patience: PATIENCE,
+            ..ControllerOptions::default()
+        };
         let controller = Controller::new(client, options);
         let leadership = controller.knowledge().leadership();
         let (end, ends) = oneshot::channel();

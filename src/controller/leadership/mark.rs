@@ -67,7 +67,7 @@ pub struct Sight {
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum LeadershipStep {
     /// This operator works on the cluster.
     Lead,
     /// This mark is to be written first.
@@ -78,29 +78,29 @@ pub enum Step {
 
 /// What is to be done by the operator of that namespace; `question` is one that was never asked before.
 #[must_use]
-pub fn step(sight: &Sight, own: &str, question: &str, patience: Duration, now: Instant) -> Step {
+pub fn step(sight: &Sight, own: &str, question: &str, patience: Duration, now: Instant) -> LeadershipStep {
     let Some(mark) = &sight.mark else {
         let due = sight.since + if sight.is_second { COURTESY.min(patience) } else { Duration::ZERO };
-        return if due <= now { Step::Write(Mark::of(own)) } else { Step::Follow(due) };
+        return if due <= now { LeadershipStep::Write(Mark::of(own)) } else { LeadershipStep::Follow(due) };
     };
     if mark.namespace == own {
         let answered = Mark { answered: mark.asked.clone(), ..mark.clone() };
-        return if mark.is_asked() { Step::Write(answered) } else { Step::Lead };
+        return if mark.is_asked() { LeadershipStep::Write(answered) } else { LeadershipStep::Lead };
     }
     if mark.is_asked() {
         let due = sight.since + patience;
-        return if due <= now { Step::Write(Mark::of(own)) } else { Step::Follow(due) };
+        return if due <= now { LeadershipStep::Write(Mark::of(own)) } else { LeadershipStep::Follow(due) };
     }
     let due = sight.since + INTERVAL.min(patience);
     if sight.has_asked && due > now {
-        return Step::Follow(due);
+        return LeadershipStep::Follow(due);
     }
-    Step::Write(Mark { asked: Some(question.to_owned()), ..mark.clone() })
+    LeadershipStep::Write(Mark { asked: Some(question.to_owned()), ..mark.clone() })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{COURTESY, INTERVAL, MARK, Mark, PATIENCE, Sight, Step, step};
+    use super::{COURTESY, INTERVAL, LeadershipStep, MARK, Mark, PATIENCE, Sight, step};
     use kube::api::ObjectMeta;
     use std::{collections::BTreeMap, time::Duration};
     use tokio::time::Instant;
@@ -113,7 +113,7 @@ mod tests {
         Sight { mark, since, is_second: false, has_asked: false }
     }
 
-    fn next(sight: &Sight, now: Instant) -> Step {
+    fn next(sight: &Sight, now: Instant) -> LeadershipStep {
         step(sight, "one", "q", PATIENCE, now)
     }
 
@@ -132,31 +132,34 @@ mod tests {
     #[test]
     fn who_finds_no_mark_writes_its_own() {
         let now = Instant::now();
-        assert_eq!(next(&sight(None, now), now), Step::Write(mark("one", None, None)));
+        assert_eq!(next(&sight(None, now), now), LeadershipStep::Write(mark("one", None, None)));
         // Whose mark was taken off goes first.
         let second = Sight { is_second: true, ..sight(None, now) };
-        assert_eq!(next(&second, now), Step::Follow(now + COURTESY));
-        assert_eq!(next(&second, now + COURTESY), Step::Write(mark("one", None, None)));
+        assert_eq!(next(&second, now), LeadershipStep::Follow(now + COURTESY));
+        assert_eq!(next(&second, now + COURTESY), LeadershipStep::Write(mark("one", None, None)));
     }
 
     #[test]
     fn who_is_marked_leads_over_restarts_and_answers() {
         let now = Instant::now();
         for (asked, answered) in [(None, None), (Some("a"), Some("a"))] {
-            assert_eq!(next(&sight(Some(mark("one", asked, answered)), now), now), Step::Lead);
+            assert_eq!(next(&sight(Some(mark("one", asked, answered)), now), now), LeadershipStep::Lead);
         }
         let asked = sight(Some(mark("one", Some("b"), Some("a"))), now);
-        assert_eq!(next(&asked, now), Step::Write(mark("one", Some("b"), Some("b"))));
+        assert_eq!(next(&asked, now), LeadershipStep::Write(mark("one", Some("b"), Some("b"))));
     }
 
     #[test]
     fn a_second_asks_and_goes_on_asking_while_it_is_answered() {
         let now = Instant::now();
         let mut seen = sight(Some(mark("two", None, None)), now);
-        assert_eq!(next(&seen, now), Step::Write(mark("two", Some("q"), None)));
+        assert_eq!(next(&seen, now), LeadershipStep::Write(mark("two", Some("q"), None)));
         seen = Sight { mark: Some(mark("two", Some("q"), Some("q"))), is_second: true, has_asked: true, ..seen };
-        assert_eq!(next(&seen, now), Step::Follow(now + INTERVAL));
-        assert_eq!(step(&seen, "one", "r", PATIENCE, now + INTERVAL), Step::Write(mark("two", Some("r"), Some("q"))));
+        assert_eq!(next(&seen, now), LeadershipStep::Follow(now + INTERVAL));
+        assert_eq!(
+            step(&seen, "one", "r", PATIENCE, now + INTERVAL),
+            LeadershipStep::Write(mark("two", Some("r"), Some("q")))
+        );
     }
 
     #[test]
@@ -164,11 +167,11 @@ mod tests {
         let now = Instant::now();
         let seen = Sight { has_asked: true, is_second: true, ..sight(Some(mark("two", Some("q"), None)), now) };
         let almost = now + PATIENCE.saturating_sub(Duration::from_millis(1));
-        assert_eq!(next(&seen, almost), Step::Follow(now + PATIENCE));
-        assert_eq!(next(&seen, now + PATIENCE), Step::Write(mark("one", None, None)));
+        assert_eq!(next(&seen, almost), LeadershipStep::Follow(now + PATIENCE));
+        assert_eq!(next(&seen, now + PATIENCE), LeadershipStep::Write(mark("one", None, None)));
         // What a third one has asked is not asked over: else none of them would ever have waited for long enough.
         let fresh = Sight { has_asked: false, ..seen };
-        assert_eq!(next(&fresh, now), Step::Follow(now + PATIENCE));
+        assert_eq!(next(&fresh, now), LeadershipStep::Follow(now + PATIENCE));
     }
 
     #[test]

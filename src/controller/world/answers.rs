@@ -3,7 +3,7 @@
 
 use super::{
     World,
-    grants::GrantChange,
+    grants::InstanceChange,
     kept::WholeInstance,
     kinds::{News, WatchedKind},
     store::Reading,
@@ -48,7 +48,7 @@ impl World {
     }
 
     /// Takes in a state of an instance, and touches everyone who cares but its own organization.
-    pub(super) fn put_instance(&mut self, instance: Reading<SourceId, WholeInstance>) -> Option<GrantChange> {
+    pub(super) fn put_instance(&mut self, instance: Reading<SourceId, WholeInstance>) -> Option<InstanceChange> {
         let namespace = Arc::clone(&instance.key.namespace);
         let is_allowed = self.tenancy.may_assign(&instance.value.grant.organization, &namespace);
         self.change_grants(&namespace, |grants| grants.put(instance, is_allowed))

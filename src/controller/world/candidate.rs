@@ -34,14 +34,14 @@ pub enum Reference {
 
 /// Which object it is, and how often it has changed but for its status.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct State {
+pub struct ObjectState {
     /// The UID.
     pub uid: Arc<str>,
     /// The generation.
     pub generation: i64,
 }
 
-impl State {
+impl ObjectState {
     /// Reads an object's metadata.
     #[must_use]
     pub fn of(metadata: &ObjectMeta) -> Self {
@@ -52,13 +52,15 @@ impl State {
 
 impl World {
     /// The state of an object, as far as it is known.
-    pub fn state(&self, reference: &Reference) -> Option<State> {
+    pub fn state(&self, reference: &Reference) -> Option<ObjectState> {
         match reference {
-            Reference::Organization(name) => self.tenancy.get(name).map(|known| State::of(&known.metadata)),
-            Reference::Definition(name) => self.catalogue.definition(name).map(|known| State::of(&known.metadata)),
-            Reference::Facet(name) => self.catalogue.facet(name).map(|known| State::of(&known.metadata)),
+            Reference::Organization(name) => self.tenancy.get(name).map(|known| ObjectState::of(&known.metadata)),
+            Reference::Definition(name) => {
+                self.catalogue.definition(name).map(|known| ObjectState::of(&known.metadata))
+            }
+            Reference::Facet(name) => self.catalogue.facet(name).map(|known| ObjectState::of(&known.metadata)),
             Reference::Grant(id) => {
-                Some(State { uid: self.grants.uid(id)?, generation: self.grants.spec_state(id)?.0 })
+                Some(ObjectState { uid: self.grants.uid(id)?, generation: self.grants.spec_state(id)?.0 })
             }
         }
     }

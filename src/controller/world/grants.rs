@@ -17,7 +17,7 @@ use std::{
 
 /// A change of one instance, as far as others may care.
 #[derive(Debug, Default)]
-pub struct GrantChange {
+pub struct InstanceChange {
     /// Organizations that it names, before and after, and that let it.
     pub organizations: BTreeSet<Arc<str>>,
     /// Organizations that it names, before and after, and that do not: those for which that has changed.
@@ -41,7 +41,7 @@ pub struct Grants {
     barred: HashMap<Arc<str>, BarredInstances>,
     /// The same by definition.
     barred_with: HashMap<Arc<str>, BTreeSet<SourceId>>,
-    by_definition: HashMap<Arc<str>, OfDefinition>,
+    by_definition: HashMap<Arc<str>, DefinitionGrants>,
     /// How many grants each organization has in a namespace.
     by_namespace: HashMap<Arc<str>, BTreeMap<Arc<str>, u64>>,
     by_source: BTreeMap<SourceKey, BTreeMap<Arc<str>, u64>>,
@@ -54,8 +54,8 @@ pub struct Grants {
 
 /// The grants of one definition whose organizations let them name them.
 #[derive(Default)]
-struct OfDefinition {
-    organizations: BTreeMap<Arc<str>, Holding>,
+struct DefinitionGrants {
+    organizations: BTreeMap<Arc<str>, HoldingCounts>,
     total: u64,
     active: u64,
     live: usize,
@@ -63,7 +63,7 @@ struct OfDefinition {
 
 /// How many grants of a definition one organization has.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Holding {
+pub struct HoldingCounts {
     /// All.
     pub total: usize,
     /// Those that are in force, or to be.
@@ -73,7 +73,7 @@ pub struct Holding {
 impl Grants {
     /// A state of an instance, from the watch or from an answer; None if it is not news. It is kept as a whole where its
     /// organization lets it be named from its namespace.
-    pub fn put(&mut self, instance: Reading<SourceId, WholeInstance>, is_allowed: bool) -> Option<GrantChange> {
+    pub fn put(&mut self, instance: Reading<SourceId, WholeInstance>, is_allowed: bool) -> Option<InstanceChange> {
         let Reading { key: id, identity, value } = instance;
         let barred = if is_allowed { self.evict_barred(&id, &identity) } else { None };
         let after = KeptInstance::of(value, is_allowed);
@@ -84,7 +84,7 @@ impl Grants {
     }
 
     /// An instance that could not be read, and why. What was known of it stays; None if that changes nothing.
-    pub fn put_unreadable(&mut self, metadata: &ObjectMeta, why: String) -> Option<GrantChange> {
+    pub fn put_unreadable(&mut self, metadata: &ObjectMeta, why: String) -> Option<InstanceChange> {
         let (id, identity) = (id_of(metadata), Identity::of(metadata));
         let barred = self.evict_barred(&id, &identity);
         let put = self.store.put_unreadable(&id, identity, why);
@@ -103,7 +103,7 @@ impl Grants {
     }
 
     /// Its organization does not let an instance be named any more. None if it did not before.
-    pub fn bar(&mut self, id: &SourceId) -> Option<GrantChange> {
+    pub fn bar(&mut self, id: &SourceId) -> Option<InstanceChange> {
         let before = self.store.get(id).filter(|kept| kept.whole().is_some())?.clone();
         let after = before.barred();
         *self.store.get_mut(id)? = after.clone();
@@ -111,7 +111,7 @@ impl Grants {
     }
 
     /// The API server says that an instance is gone.
-    pub fn forget(&mut self, id: &SourceId) -> Option<GrantChange> {
+    pub fn forget(&mut self, id: &SourceId) -> Option<InstanceChange> {
         let uid = self.uid(id)?;
         let before = self.store.forget(id, &uid);
         self.note_readability(id);
@@ -120,7 +120,7 @@ impl Grants {
     }
 
     /// An instance is gone. None if nothing was known of it but that it was there, so that it can't be told whom that concerns.
-    pub fn remove(&mut self, metadata: &ObjectMeta) -> Option<GrantChange> {
+    pub fn remove(&mut self, metadata: &ObjectMeta) -> Option<InstanceChange> {
         let id = id_of(metadata);
         let was_unreadable = self.store.unreadable(&id).is_some();
         let before = self.store.remove(&id, &Identity::of(metadata));
@@ -140,12 +140,17 @@ impl Grants {
     }
 
     /// An instance is gone that a list has not named. None where nothing was known of it.
-    pub fn lose(&mut self, id: &SourceId, known: Option<KeptInstance>) -> Option<GrantChange> {
+    pub fn lose(&mut self, id: &SourceId, known: Option<KeptInstance>) -> Option<InstanceChange> {
         self.note_readability(id);
         Some(self.replace(id, Some(&known?), None))
     }
 
-    fn replace(&mut self, id: &SourceId, before: Option<&KeptInstance>, after: Option<&KeptInstance>) -> GrantChange {
+    fn replace(
+        &mut self,
+        id: &SourceId,
+        before: Option<&KeptInstance>,
+        after: Option<&KeptInstance>,
+    ) -> InstanceChange {
         if let Some(kept) = before {
             self.unlink(id, kept);
         }
@@ -165,7 +170,7 @@ impl Grants {
         let phase = |kept: &KeptInstance| Some((Arc::clone(kept.organization()), kept.phase_barred()?));
         let phases: BTreeSet<_> = before.and_then(phase).into_iter().collect();
         let phases_after: BTreeSet<_> = after.and_then(phase).into_iter().collect();
-        GrantChange {
+        InstanceChange {
             organizations: whole.map(|kept| Arc::clone(kept.organization())).collect(),
             counting: phases.symmetric_difference(&phases_after).map(|(name, _)| Arc::clone(name)).collect(),
             barred: after.filter(|kept| kept.whole().is_none()).map(|_| id.clone()),
@@ -281,7 +286,7 @@ impl Grants {
     }
 
     /// The same, with how many grants of it each has.
-    pub fn holdings(&self, definition: &str) -> impl Iterator<Item = (&Arc<str>, &Holding)> {
+    pub fn holdings(&self, definition: &str) -> impl Iterator<Item = (&Arc<str>, &HoldingCounts)> {
         self.by_definition.get(definition).into_iter().flat_map(|known| &known.organizations)
     }
 
@@ -356,7 +361,7 @@ impl Grants {
     }
 }
 
-impl OfDefinition {
+impl DefinitionGrants {
     fn add(&mut self, organization: &Arc<str>, kept: &KeptInstance) {
         let holding = self.organizations.entry(Arc::clone(organization)).or_default();
         let live = usize::from(kept.is_live());

@@ -8,11 +8,11 @@ use std::{
 
 /// By definition.
 #[derive(Default)]
-pub struct InvalidGrantIndex(HashMap<Arc<str>, OfDefinition>);
+pub struct InvalidGrantIndex(HashMap<Arc<str>, InvalidOfDefinition>);
 
 /// The grants of one definition.
 #[derive(Default)]
-struct OfDefinition {
+struct InvalidOfDefinition {
     all: BTreeSet<SourceId>,
     /// By all facets of which they state it: there are few such sets, however many grants there are.
     by_facets: BTreeMap<BTreeSet<Arc<str>>, BTreeSet<SourceId>>,

@@ -44,17 +44,17 @@ mod view;
 #[cfg(test)]
 pub mod tests;
 
-pub use candidate::{Reference, State};
+pub use candidate::{ObjectState, Reference};
 pub use catalogue::{DefinitionView, Served};
 pub use edits::Edits;
 pub use kept::{SourceKey, WholeInstance};
 pub use lives::MadeAnew;
 pub use store::{Identity, Reading};
-pub use strays::Origin;
+pub use strays::FormerMarks;
 pub use view::{GrantFacts, NotReady, OrganizationView, SourcePermission};
 
 pub use super::work::WorkItem;
-use super::{settling::Settling, writing::Writing};
+use super::{debouncer::Debouncer, writing::Writing};
 use crate::{
     api::{FacetDefinition, entitlement_definition::InstanceCounts},
     core::{secret::Secret, source::SourceId},
@@ -62,11 +62,11 @@ use crate::{
 };
 use catalogue::{Catalogue, Serving};
 use edits::PendingEdits;
-use grants::{GrantChange, Grants};
+use grants::{Grants, InstanceChange};
 use kinds::{News, WATCHES, WatchedKind, resource};
 use lives::Lives;
 use outputs::Outputs;
-use sources::Sources;
+use sources::SourceSecrets;
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
@@ -78,7 +78,7 @@ use tokio::time::Instant;
 
 /// How much there is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Census {
+pub struct ClusterCounts {
     /// Definitions.
     pub definitions: usize,
     /// Organizations.
@@ -95,8 +95,8 @@ pub struct World {
     grants: Grants,
     catalogue: Catalogue,
     outputs: Outputs,
-    sources: Sources,
-    settling: Settling<WorkItem>,
+    sources: SourceSecrets,
+    settling: Debouncer<WorkItem>,
     /// What has changed gently since settling last heard of it.
     unsettled: Vec<WorkItem>,
     work: BTreeSet<WorkItem>,
@@ -133,8 +133,8 @@ impl World {
             grants: Grants::default(),
             catalogue: Catalogue::default(),
             outputs: Outputs::default(),
-            sources: Sources::default(),
-            settling: Settling::default(),
+            sources: SourceSecrets::default(),
+            settling: Debouncer::default(),
             unsettled: Vec::new(),
             work: BTreeSet::new(),
             barred: BTreeSet::new(),
@@ -172,8 +172,8 @@ impl World {
     }
 
     /// How much there is.
-    pub fn census(&self) -> Census {
-        Census {
+    pub fn census(&self) -> ClusterCounts {
+        ClusterCounts {
             definitions: self.catalogue.definition_count(),
             organizations: self.tenancy.organizations().count(),
             grants: self.grants.count(),
@@ -397,8 +397,8 @@ impl World {
     fn change_grants(
         &mut self,
         namespace: &Arc<str>,
-        change: impl FnOnce(&mut Grants) -> Option<GrantChange>,
-    ) -> Option<GrantChange> {
+        change: impl FnOnce(&mut Grants) -> Option<InstanceChange>,
+    ) -> Option<InstanceChange> {
         let held_before = self.grants.holder(namespace);
         let change = change(&mut self.grants)?;
         self.changed_holder(namespace, held_before.as_ref());
@@ -436,7 +436,7 @@ impl World {
     }
 
     /// Grants have come, gone or changed: their organizations have to be evaluated.
-    fn changed_grants(&mut self, change: GrantChange) {
+    fn changed_grants(&mut self, change: InstanceChange) {
         for name in change.organizations {
             self.touch_gently(WorkItem::Organization(name));
         }

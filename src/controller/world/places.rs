@@ -1,6 +1,6 @@
 //! In which namespaces an organization's objects are, and which objects are its own although they do not say so.
 
-use super::{Origin, World};
+use super::{FormerMarks, World};
 use crate::{
     api::Organization,
     core::namespace::is_reserved,
@@ -56,7 +56,7 @@ impl World {
 
     /// The operator has made an object in a namespace in which the organization has objects, and its marks are gone. Whose it
     /// was, its owner says, if it has one: what is of an organization that is gone is the garbage collector's.
-    pub fn found_stray(&mut self, owner: &Owner, key: ObjectKey, controller: Option<&str>, origin: Origin) {
+    pub fn found_stray(&mut self, owner: &Owner, key: ObjectKey, controller: Option<&str>, origin: FormerMarks) {
         let is_its = match controller {
             None => owner.owns(&key.namespace),
             Some(uid) if *uid == **owner.uid() => true,
@@ -97,7 +97,7 @@ impl World {
                     self.tenancy.get(name).is_some_and(|organization| observed.is_of(&self.owner(name, organization)))
                         && self.tenancy.remembered(name).is_none_or(|all| all.contains(&key.namespace))
                 });
-                let origin = Origin {
+                let origin = FormerMarks {
                     uid: Arc::clone(&observed.uid),
                     controller: Arc::clone(owner.uid()),
                     source: observed.source().cloned(),
@@ -113,7 +113,7 @@ impl World {
 
     /// The objects whose marks are to be put on again. One that is marked as it was, that a grant asks for as it is, or that
     /// has gone over to the organization which has the namespace now, is none any more.
-    pub fn strays(&mut self, owner: &Owner, is_wanted: impl Fn(&ObjectKey) -> bool) -> Vec<(ObjectKey, Origin)> {
+    pub fn strays(&mut self, owner: &Owner, is_wanted: impl Fn(&ObjectKey) -> bool) -> Vec<(ObjectKey, FormerMarks)> {
         let all = self.outputs.strays.of(owner.name()).map(|(key, origin)| (key.clone(), origin.clone()));
         let (strays, settled): (Vec<_>, Vec<_>) = all
             .collect::<Vec<_>>()
@@ -125,7 +125,7 @@ impl World {
         strays
     }
 
-    fn is_stray(&self, owner: &Owner, key: &ObjectKey, origin: &Origin, is_wanted: bool) -> bool {
+    fn is_stray(&self, owner: &Owner, key: &ObjectKey, origin: &FormerMarks, is_wanted: bool) -> bool {
         if origin.controller != *owner.uid()
             || owner.ground(&key.namespace).is_none()
             || !self.tenancy.is_present(&key.namespace)

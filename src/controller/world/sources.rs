@@ -12,7 +12,7 @@ pub type SourceData = Arc<BTreeMap<String, Secret<Vec<u8>>>>;
 
 /// What is known of a source.
 #[derive(Clone, Debug)]
-enum Source {
+enum SourceSecret {
     /// It can't be read, for now.
     Unavailable,
     /// It does not exist.
@@ -23,25 +23,25 @@ enum Source {
 
 /// What is known of the sources.
 #[derive(Default)]
-pub struct Sources {
-    known: HashMap<SourceKey, Source>,
+pub struct SourceSecrets {
+    known: HashMap<SourceKey, SourceSecret>,
 }
 
 /// Nobody has looked for a Secret yet.
 #[derive(Debug)]
 pub struct NotYetFetched;
 
-impl Sources {
+impl SourceSecrets {
     /// It was read. True if its data are others than before.
     pub fn put(&mut self, key: SourceKey, version: u64, data: BTreeMap<String, Secret<Vec<u8>>>) -> bool {
-        let is_same = matches!(self.known.get(&key), Some(Source::Read { data: before, .. }) if **before == data);
-        self.known.insert(key, Source::Read { version, data: Arc::new(data) });
+        let is_same = matches!(self.known.get(&key), Some(SourceSecret::Read { data: before, .. }) if **before == data);
+        self.known.insert(key, SourceSecret::Read { version, data: Arc::new(data) });
         !is_same
     }
 
     /// It does not exist. True if that is news.
     pub fn put_missing(&mut self, key: SourceKey) -> bool {
-        !matches!(self.known.insert(key, Source::Missing), Some(Source::Missing))
+        !matches!(self.known.insert(key, SourceSecret::Missing), Some(SourceSecret::Missing))
     }
 
     /// It could not be read. What was read before stays; true if there is no such.
@@ -49,7 +49,7 @@ impl Sources {
         if self.known.contains_key(&key) {
             return false;
         }
-        self.known.insert(key, Source::Unavailable);
+        self.known.insert(key, SourceSecret::Unavailable);
         true
     }
 
@@ -60,15 +60,15 @@ impl Sources {
 
     /// Whether a state that the watch has seen is another than the one that was read.
     pub fn is_outdated(&self, key: &SourceKey, version: u64) -> bool {
-        !matches!(self.known.get(key), Some(Source::Read { version: read, .. }) if *read == version)
+        !matches!(self.known.get(key), Some(SourceSecret::Read { version: read, .. }) if *read == version)
     }
 
     /// Its data; None if there is no such Secret, or it can't be read.
     pub fn data(&self, key: &SourceKey) -> Result<Option<SourceData>, NotYetFetched> {
         match self.known.get(key) {
             None => Err(NotYetFetched),
-            Some(Source::Read { data, .. }) => Ok(Some(Arc::clone(data))),
-            Some(Source::Missing | Source::Unavailable) => Ok(None),
+            Some(SourceSecret::Read { data, .. }) => Ok(Some(Arc::clone(data))),
+            Some(SourceSecret::Missing | SourceSecret::Unavailable) => Ok(None),
         }
     }
 }

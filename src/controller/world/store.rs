@@ -41,7 +41,7 @@ pub struct Reading<K, V> {
     pub value: V,
 }
 
-struct Entry<V> {
+struct StoredObject<V> {
     identity: Identity,
     value: V,
 }
@@ -69,9 +69,9 @@ pub enum PutUnreadable<V> {
 /// The objects of one kind. One that can't be read stays: in its last readable state, or as one that is there. Only the watch's
 /// word that it is gone, or a whole list that does not name it, takes it away.
 pub struct Store<K, V> {
-    entries: HashMap<K, Entry<V>>,
+    entries: HashMap<K, StoredObject<V>>,
     /// Objects of which no readable state is known, with the reason.
-    unreadable: BTreeMap<K, Entry<String>>,
+    unreadable: BTreeMap<K, StoredObject<String>>,
     /// Objects that are gone, be it that the operator deleted them or that the watch said so: neither a late echo nor the late
     /// answer to a write brings them back.
     gone: Graves,
@@ -178,7 +178,7 @@ impl<K: Hash + Ord + Clone, V> Store<K, V> {
             return Put::Stale;
         }
         self.unreadable.remove(&key);
-        Put::Stored(self.entries.insert(key, Entry { identity, value }).map(|entry| entry.value))
+        Put::Stored(self.entries.insert(key, StoredObject { identity, value }).map(|entry| entry.value))
     }
 
     /// Takes in a state that could not be read, and why.
@@ -190,7 +190,7 @@ impl<K: Hash + Ord + Clone, V> Store<K, V> {
             entry.identity = identity;
             return PutUnreadable::Kept;
         }
-        self.unreadable.insert(key.clone(), Entry { identity, value: why });
+        self.unreadable.insert(key.clone(), StoredObject { identity, value: why });
         PutUnreadable::Unknown(self.entries.remove(key).map(|entry| entry.value))
     }
 

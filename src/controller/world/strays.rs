@@ -17,7 +17,7 @@ use std::{
 
 /// What was known of an object while it had its marks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
+pub struct FormerMarks {
     /// Its UID.
     pub uid: Arc<str>,
     /// The UID of the organization that it was made for.
@@ -28,7 +28,7 @@ pub struct Origin {
     pub fate: Fate,
 }
 
-impl Origin {
+impl FormerMarks {
     /// Of an object that has its marks, with the organization that it was made for.
     fn of(observed: &Observed) -> Option<(&Arc<str>, Self)> {
         if observed.naming == Naming::Another {
@@ -46,22 +46,22 @@ impl Origin {
 
 /// Objects whose marks others have changed, by the organization that they were made for.
 #[derive(Default)]
-pub struct Strays(HashMap<Arc<str>, BTreeMap<ObjectKey, Origin>>);
+pub struct Strays(HashMap<Arc<str>, BTreeMap<ObjectKey, FormerMarks>>);
 
 impl Strays {
     /// The watch shows an object otherwise than it was, or no longer.
     pub fn saw(&mut self, key: &ObjectKey, before: Option<&Observed>, after: Option<&Observed>) {
-        let Some((organization, origin)) = before.and_then(Origin::of) else { return };
+        let Some((organization, origin)) = before.and_then(FormerMarks::of) else { return };
         let known = self.0.get(organization).and_then(|strays| strays.get(key));
         let origin = known.filter(|known| known.uid == origin.uid).cloned().unwrap_or(origin);
-        match after.and_then(Origin::of) {
+        match after.and_then(FormerMarks::of) {
             Some((now, same)) if now == organization && same == origin => self.settle(organization, key),
             _ => self.add(organization, key.clone(), origin),
         }
     }
 
     /// An object of an organization is not marked as such.
-    pub fn add(&mut self, organization: &Arc<str>, key: ObjectKey, origin: Origin) {
+    pub fn add(&mut self, organization: &Arc<str>, key: ObjectKey, origin: FormerMarks) {
         self.0.entry(Arc::clone(organization)).or_default().insert(key, origin);
     }
 
@@ -80,7 +80,7 @@ impl Strays {
     }
 
     /// Those of an organization.
-    pub fn of(&self, organization: &str) -> impl Iterator<Item = (&ObjectKey, &Origin)> {
+    pub fn of(&self, organization: &str) -> impl Iterator<Item = (&ObjectKey, &FormerMarks)> {
         self.0.get(organization).into_iter().flatten()
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     api::{Organization, entitlement_definition::OutputKind},
     controller::{
         output::OutputObject,
-        world::{Origin, World, kinds::named},
+        world::{FormerMarks, World, kinds::named},
     },
     evaluation::{
         Limits,
@@ -69,13 +69,13 @@ fn owner(world: &World, name: &str) -> Owner {
     world.view(&name.into()).unwrap().owner.unwrap()
 }
 
-fn strays(world: &mut World, name: &str, is_wanted: bool) -> Vec<(ObjectKey, Origin)> {
+fn strays(world: &mut World, name: &str, is_wanted: bool) -> Vec<(ObjectKey, FormerMarks)> {
     let owner = owner(world, name);
     world.strays(&owner, |_| is_wanted)
 }
 
-fn origin() -> Origin {
-    Origin {
+fn origin() -> FormerMarks {
+    FormerMarks {
         uid: "uid-config".into(),
         controller: "uid-acme".into(),
         source: Some(crate::core::source::SourceId::instance("entitlements", "a")),

@@ -20,7 +20,7 @@ const BUSY_WINDOW: Duration = Duration::from_secs(3);
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
 /// What has come lately.
-pub struct Settling<K> {
+pub struct Debouncer<K> {
     recent: VecDeque<Instant>,
     pending: HashMap<K, Pending>,
 }
@@ -30,13 +30,13 @@ struct Pending {
     last: Instant,
 }
 
-impl<K> Default for Settling<K> {
+impl<K> Default for Debouncer<K> {
     fn default() -> Self {
         Self { recent: VecDeque::new(), pending: HashMap::new() }
     }
 }
 
-impl<K: Hash + Eq> Settling<K> {
+impl<K: Hash + Eq> Debouncer<K> {
     /// Something came for the key.
     pub fn touch(&mut self, key: K, now: Instant) {
         self.recent.push_back(now);
@@ -68,7 +68,7 @@ impl<K: Hash + Eq> Settling<K> {
 
 #[cfg(test)]
 mod tests {
-    use super::{LONGEST_WAIT, Settling};
+    use super::{Debouncer, LONGEST_WAIT};
     use std::time::Duration;
     use tokio::time::Instant;
 
@@ -78,12 +78,12 @@ mod tests {
 
     #[test]
     fn what_nothing_came_for_does_not_wait() {
-        assert_eq!(Settling::default().wait(&"a", Instant::now()), None);
+        assert_eq!(Debouncer::default().wait(&"a", Instant::now()), None);
     }
 
     #[test]
     fn a_single_event_waits_for_a_moment() {
-        let (mut settling, start) = (Settling::default(), Instant::now());
+        let (mut settling, start) = (Debouncer::default(), Instant::now());
         settling.touch("a", start);
         assert_eq!(settling.wait(&"a", start + milliseconds(20)), Some(milliseconds(30)));
         assert_eq!(settling.wait(&"a", start + milliseconds(50)), None);
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn while_many_come_all_wait() {
-        let (mut settling, start) = (Settling::default(), Instant::now());
+        let (mut settling, start) = (Debouncer::default(), Instant::now());
         settling.touch("a", start);
         for event in 1..=60 {
             settling.touch("others", start + milliseconds(event * 20));
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_few_others_hold_up_nobody() {
-        let (mut settling, start) = (Settling::default(), Instant::now());
+        let (mut settling, start) = (Debouncer::default(), Instant::now());
         settling.touch("a", start);
         for event in 1..=58 {
             settling.touch("others", start + milliseconds(event * 20));
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn nothing_waits_forever() {
-        let (mut settling, start) = (Settling::default(), Instant::now());
+        let (mut settling, start) = (Debouncer::default(), Instant::now());
         let mut written = Vec::new();
         for event in 0..=4000 {
             let now = start + milliseconds(event * 10);
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn what_is_urgent_does_not_wait() {
-        let (mut settling, start) = (Settling::default(), Instant::now());
+        let (mut settling, start) = (Debouncer::default(), Instant::now());
         settling.touch("a", start);
         settling.hurry(&"a");
         assert_eq!(settling.wait(&"a", start), None);

@@ -1,17 +1,20 @@
 //! The kind `EntitlementInstance`.
 
-use super::{AmountField, Condition, NOT_OBSERVED, organization::not_observed};
+use super::{
+    AmountField, Condition, NOT_OBSERVED,
+    organization::not_observed,
+    schema::{OBJECT_NAME, facet_fields, moment},
+};
+pub use super::{
+    accepted_record::{AcceptedRecord, ChainRecord},
+    facet_fields::{FacetFields, FacetViolation, SecretFacet, SecretKeyRef},
+    lifecycle::{AmendmentState, AmendmentStatus, Notice, Phase, State, Transition},
+    outputs::OutputCounts,
+};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-
-/// The pattern of the names of objects.
-const OBJECT_NAME: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
-
-/// What facets state: facet name → field → value.
-pub type FacetFields = BTreeMap<String, Map<String, Value>>;
 
 /// One grant of one definition to one organization, with its term and its facet values.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -120,62 +123,6 @@ pub struct EntitlementInstanceSpec {
     pub amendments: Vec<Amendment>,
 }
 
-fn moment(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({
-        "type": "string",
-        "maxLength": 32,
-        "x-kubernetes-validations": [{
-            "rule": "self.matches('^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])(T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](Z|[+-][0-9]{2}:[0-9]{2}))?$')",
-            "message": "must be a date such as 2027-01-31 or an RFC 3339 time of whole seconds such as 2027-01-31T09:00:00Z",
-        }],
-    })
-}
-
-fn facet_fields(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({
-        "type": "object",
-        "maxProperties": 64,
-        "additionalProperties": { "type": "object", "x-kubernetes-preserve-unknown-fields": true },
-    })
-}
-
-/// What the owner of a grant wants.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum State {
-    /// Checked, but not in force.
-    Draft,
-    /// In force for its term.
-    #[default]
-    Active,
-    /// Taken back, for good.
-    Cancelled,
-}
-
-/// Where the value of a secret field comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct SecretFacet {
-    /// The facet's name in the definition.
-    #[schemars(length(min = 1, max = 63))]
-    pub facet: String,
-    /// The secret field of the facet.
-    #[schemars(length(min = 1, max = 256))]
-    pub field: String,
-    /// The Secret in this instance's own namespace, and the key in it.
-    pub secret_key_ref: SecretKeyRef,
-}
-
-/// A key of a Secret in the instance's own namespace.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-pub struct SecretKeyRef {
-    /// The Secret's name.
-    #[schemars(length(min = 1, max = 253), regex(pattern = OBJECT_NAME))]
-    pub name: String,
-    /// The key in its data.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
-    pub key: String,
-}
-
 /// An effective-dated change of a grant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -204,62 +151,6 @@ pub struct Amendment {
     /// Takes the amendment back, as though it had never been.
     #[serde(default)]
     pub revoked: bool,
-}
-
-/// Where a grant is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-pub enum Phase {
-    /// Not activated.
-    Draft,
-    /// Taken back.
-    Cancelled,
-    /// Refused; the condition `Accepted` says why.
-    Rejected,
-    /// Over.
-    Expired,
-    /// Not started.
-    Waiting,
-    /// Withdrawn for now.
-    Suspended,
-    /// In force.
-    Active,
-    /// Past its end, still delivered.
-    Grace,
-}
-
-impl Phase {
-    /// All phases, in the order of the lifecycle.
-    pub const ALL: [Self; 8] = [
-        Self::Draft,
-        Self::Rejected,
-        Self::Waiting,
-        Self::Active,
-        Self::Grace,
-        Self::Suspended,
-        Self::Expired,
-        Self::Cancelled,
-    ];
-
-    /// The name in statuses, events and metrics.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Draft => "Draft",
-            Self::Cancelled => "Cancelled",
-            Self::Rejected => "Rejected",
-            Self::Expired => "Expired",
-            Self::Waiting => "Waiting",
-            Self::Suspended => "Suspended",
-            Self::Active => "Active",
-            Self::Grace => "Grace",
-        }
-    }
-
-    /// Whether the grant is in force, so that its configuration is delivered.
-    #[must_use]
-    pub fn is_in_force(self) -> bool {
-        matches!(self, Self::Active | Self::Grace)
-    }
 }
 
 /// What the operator has seen and done for the grant.
@@ -344,152 +235,4 @@ impl Default for EntitlementInstanceStatus {
             conditions: Vec::new(),
         }
     }
-}
-
-/// A coming change.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Transition {
-    /// When, RFC 3339 in UTC.
-    #[schemars(length(max = 64))]
-    pub at: String,
-    /// The phase from then on.
-    pub phase: Phase,
-}
-
-/// What a grant took from elsewhere when it was accepted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct AcceptedRecord {
-    /// The organization's time zone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
-    pub time_zone: Option<String>,
-    /// The definition's term.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
-    pub term: Option<String>,
-    /// The definition's grace period.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
-    pub grace_period: Option<String>,
-    /// The definition's amount, which counts where the spec states none. With `rollout: Everyone` it is kept current
-    /// until the grant is over.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub amount: Option<AmountField>,
-    /// The start that it got where neither the spec nor a renewed instance gives one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
-    pub since: Option<String>,
-    /// The length of the renewed instance's term.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
-    pub length: Option<String>,
-    /// The end of the renewed instance.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
-    pub follows: Option<String>,
-    /// The chain of renewals that it belongs to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub chain: Option<ChainRecord>,
-    /// The spec's start that this record belongs to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
-    pub start: Option<String>,
-    /// The spec's end that this record belongs to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
-    pub end: Option<String>,
-    /// The spec's renews that this record belongs to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 253))]
-    pub renews: Option<String>,
-}
-
-/// A chain of renewals, by its first member.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ChainRecord {
-    /// The first member's name.
-    #[serde(default)]
-    #[schemars(length(max = 253))]
-    pub name: String,
-    /// The first member's UID.
-    #[serde(default)]
-    #[schemars(length(max = 128))]
-    pub uid: String,
-    /// When the first member was made.
-    #[serde(default)]
-    #[schemars(length(max = 64))]
-    pub since: String,
-    /// The day of the month of the first member's start.
-    #[serde(default)]
-    pub day: u32,
-}
-
-/// What has become of an amendment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum AmendmentState {
-    /// Its moment is to come.
-    Pending,
-    /// It counts.
-    Effective,
-    /// It cannot count; the message says why.
-    Ignored,
-    /// It was taken back.
-    Revoked,
-}
-
-/// One thing that is wrong with the facets that a grant states.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct FacetViolation {
-    /// The facet.
-    #[schemars(length(max = 256))]
-    pub facet: String,
-    /// JSON pointer to the field in the facet; empty for the facet itself.
-    #[schemars(length(max = 32768))]
-    pub pointer: String,
-    /// The keyword of the schema that is not met, such as `maximum`; `SecretInPlain` for a secret field that is stated
-    /// under `facets`, `facets` for a facet that the definition does not have, `limit` for values beyond what is checked.
-    #[schemars(length(max = 64))]
-    pub rule: String,
-    /// What is wrong, and what was expected. The value of a secret field is never shown.
-    #[schemars(length(max = 32768))]
-    pub message: String,
-}
-
-/// What has become of an amendment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct AmendmentStatus {
-    /// The amendment's name.
-    #[schemars(length(max = 63))]
-    pub name: String,
-    /// Whether it counts.
-    pub state: AmendmentState,
-    /// Why it is ignored.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 4096))]
-    pub message: Option<String>,
-}
-
-/// A renewal notice that was given.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-pub struct Notice {
-    /// How long before the end, as the definition's `renewalNotices` has it.
-    #[schemars(length(max = 64))]
-    pub before: String,
-    /// The end that it warned of, RFC 3339 in UTC.
-    #[schemars(length(max = 64))]
-    pub end: String,
-    /// When it was due, RFC 3339 in UTC.
-    #[schemars(length(max = 64))]
-    pub at: String,
-}
-
-/// Numbers of objects.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct OutputCounts {
-    /// That there should be.
-    pub desired: u64,
-    /// That there are, as they should be.
-    pub delivered: u64,
 }

@@ -3,19 +3,25 @@
 //! Nothing here decides anything: reading the fields into what they mean is `core`'s work.
 //! The doc comments of fields are user documentation, as `kubectl explain` prints them.
 
+pub mod accepted_record;
 pub mod amount;
 pub mod conditions;
 pub mod crd;
 pub mod entitlement_definition;
 pub mod entitlement_instance;
 pub mod facet_definition;
+pub mod facet_fields;
+pub mod lifecycle;
 pub mod organization;
+pub mod outputs;
+mod schema;
 
 pub use amount::AmountField;
 pub use conditions::{Condition, ConditionStatus};
 pub use entitlement_definition::{EntitlementDefinition, EntitlementDefinitionSpec, EntitlementDefinitionStatus};
-pub use entitlement_instance::{EntitlementInstance, EntitlementInstanceSpec, EntitlementInstanceStatus, Phase};
+pub use entitlement_instance::{EntitlementInstance, EntitlementInstanceSpec, EntitlementInstanceStatus};
 pub use facet_definition::{FacetDefinition, FacetDefinitionSpec, FacetDefinitionStatus};
+pub use lifecycle::Phase;
 pub use organization::{Organization, OrganizationSpec, OrganizationStatus};
 
 /// The API group of every kind.

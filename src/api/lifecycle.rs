@@ -1,0 +1,124 @@
+//! What specs and statuses say of the life of a grant: what is wanted, where it is, what comes, and what was said of it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What the owner of a grant wants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum State {
+    /// Checked, but not in force.
+    Draft,
+    /// In force for its term.
+    #[default]
+    Active,
+    /// Taken back, for good.
+    Cancelled,
+}
+
+/// Where a grant is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Phase {
+    /// Not activated.
+    Draft,
+    /// Taken back.
+    Cancelled,
+    /// Refused; the condition `Accepted` says why.
+    Rejected,
+    /// Over.
+    Expired,
+    /// Not started.
+    Waiting,
+    /// Withdrawn for now.
+    Suspended,
+    /// In force.
+    Active,
+    /// Past its end, still delivered.
+    Grace,
+}
+
+impl Phase {
+    /// All phases, in the order of the lifecycle.
+    pub const ALL: [Self; 8] = [
+        Self::Draft,
+        Self::Rejected,
+        Self::Waiting,
+        Self::Active,
+        Self::Grace,
+        Self::Suspended,
+        Self::Expired,
+        Self::Cancelled,
+    ];
+
+    /// The name in statuses, events and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Draft => "Draft",
+            Self::Cancelled => "Cancelled",
+            Self::Rejected => "Rejected",
+            Self::Expired => "Expired",
+            Self::Waiting => "Waiting",
+            Self::Suspended => "Suspended",
+            Self::Active => "Active",
+            Self::Grace => "Grace",
+        }
+    }
+
+    /// Whether the grant is in force, so that its configuration is delivered.
+    #[must_use]
+    pub fn is_in_force(self) -> bool {
+        matches!(self, Self::Active | Self::Grace)
+    }
+}
+
+/// A coming change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Transition {
+    /// When, RFC 3339 in UTC.
+    #[schemars(length(max = 64))]
+    pub at: String,
+    /// The phase from then on.
+    pub phase: Phase,
+}
+
+/// What has become of an amendment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum AmendmentState {
+    /// Its moment is to come.
+    Pending,
+    /// It counts.
+    Effective,
+    /// It cannot count; the message says why.
+    Ignored,
+    /// It was taken back.
+    Revoked,
+}
+
+/// What has become of an amendment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AmendmentStatus {
+    /// The amendment's name.
+    #[schemars(length(max = 63))]
+    pub name: String,
+    /// Whether it counts.
+    pub state: AmendmentState,
+    /// Why it is ignored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4096))]
+    pub message: Option<String>,
+}
+
+/// A renewal notice that was given.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct Notice {
+    /// How long before the end, as the definition's `renewalNotices` has it.
+    #[schemars(length(max = 64))]
+    pub before: String,
+    /// The end that it warned of, RFC 3339 in UTC.
+    #[schemars(length(max = 64))]
+    pub end: String,
+    /// When it was due, RFC 3339 in UTC.
+    #[schemars(length(max = 64))]
+    pub at: String,
+}

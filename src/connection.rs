@@ -44,7 +44,7 @@ pub enum ConnectionError {
     Unusable(#[source] Box<kube::Error>),
 }
 
-/// So many contexts are named where one is not known.
+/// How many contexts a message names if one is unknown.
 const FEW: usize = 10;
 
 /// Which cluster, and as whom. Without any of it: the cluster that `KUBECONFIG`, `~/.kube/config` or the pod's service account

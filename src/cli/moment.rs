@@ -13,9 +13,9 @@ pub enum MomentArgument {
     At(Instant),
     /// A day, where the client is.
     On(NaiveDate),
-    /// So long after now.
+    /// A duration after now.
     Later(CalendarDuration),
-    /// So long before now.
+    /// A duration before now.
     Earlier(CalendarDuration),
 }
 

@@ -16,7 +16,7 @@ pub enum Program {
 }
 
 impl Program {
-    /// By the name of the file that is run.
+    /// The program that the name of its file says.
     #[must_use]
     pub fn of(executable: Option<&OsStr>) -> Self {
         let name = executable.and_then(|path| Path::new(path).file_stem()).and_then(OsStr::to_str);

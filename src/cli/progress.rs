@@ -29,14 +29,14 @@ impl Progress {
         Self { what, shown_from: Instant::now() + patience, bar, target: Some(target) }
     }
 
-    /// So much is done of so much.
+    /// Shows that `done` of `total` is done.
     pub fn step(&mut self, done: usize, total: usize) {
         self.bar.set_length(total as u64);
         self.bar.set_position(done as u64);
         self.show("{msg} [{bar:30}] {pos} of {len}");
     }
 
-    /// So much is done, of nobody knows how much.
+    /// Shows that `done` is done, of an unknown total.
     pub fn count(&mut self, done: usize) {
         self.bar.set_position(done as u64);
         self.show("{msg} {pos}");

@@ -10,7 +10,7 @@ use std::cell::{Cell, OnceCell};
 /// Names that are compared at most: thousands of wrong names among thousands of right ones would take minutes.
 const MAX_COMPARED: usize = 1_000_000;
 
-/// So many names are told where another one is not known.
+/// How many names a message tells if one is unknown.
 const FEW: usize = 10;
 
 /// Says that there is nothing of that name, and what may have been meant.

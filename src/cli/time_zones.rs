@@ -15,7 +15,7 @@ use std::{
 
 /// The largest file of a zone that is read; the largest of any release has 4 KiB.
 const LARGEST_ZONE: u64 = 64 * 1024;
-/// So much of a file says which release it is of.
+/// How many bytes of a file may name its release.
 const RELEASE_LINE: u64 = 256;
 /// More files and folders than this are no time zones; a release has about 600 zones.
 const MOST_ENTRIES: usize = 5_000;

@@ -45,7 +45,7 @@ pub fn of_grant(grant: &Grant, status: &EntitlementInstanceStatus, due: &[String
     notices
 }
 
-/// That it is accepted, and what of it is not as everybody would think.
+/// The announcement that a grant is accepted, and what about it may surprise.
 fn of_acceptance(status: &EntitlementInstanceStatus) -> Announcement {
     let start = start_of(status).unwrap_or_default();
     let more = match status.phase {
@@ -66,7 +66,7 @@ fn start_of(status: &EntitlementInstanceStatus) -> Option<String> {
     Some(format_local(start, zone.unwrap_or(Tz::UTC)))
 }
 
-/// Of an output, or of the summary: that somebody else has changed or deleted it.
+/// The announcement that somebody else has changed or deleted an output or the summary.
 pub fn of_put_back(key: &ObjectKey, meddling: Meddling) -> Announcement {
     let what = match meddling {
         Meddling::Changed => "changed",
@@ -82,23 +82,23 @@ pub fn of_put_back(key: &ObjectKey, meddling: Meddling) -> Announcement {
     }
 }
 
-/// Of any other object: that it is not ready any more, or for another reason than before.
+/// The announcement that any other object is no longer ready, or for another reason than before.
 pub fn of_readiness(conditions_before: &[Condition], conditions: &[Condition]) -> Option<Announcement> {
     newly_false(conditions_before, conditions, READY, "Check")
 }
 
-/// Of the catalogue's objects: the same, and that grants state what is not valid (any more).
+/// The same for the catalogue's objects, and the announcement that grants state something invalid.
 pub fn of_catalogue(conditions_before: &[Condition], conditions: &[Condition]) -> Vec<Announcement> {
     let invalid = newly_false(conditions_before, conditions, FACETS_VALID, "Check");
     of_readiness(conditions_before, conditions).into_iter().chain(invalid).collect()
 }
 
-/// Of a grant: what an edit of its definition has changed for it.
+/// The announcement of what an edit of its definition has changed for a grant.
 pub fn of_catalogue_change(note: String) -> Announcement {
     Announcement { is_warning: false, reason: "CatalogueChanged".to_owned(), action: "Change", note }
 }
 
-/// Of an organization: what it lists is another namespace than before.
+/// The announcement that a namespace that an organization lists is another one than before.
 pub fn of_namespace_made_anew(namespace: &str) -> Announcement {
     Announcement {
         is_warning: true,

@@ -102,7 +102,7 @@ pub async fn look(
 }
 
 impl<'a> Applier<'a> {
-    /// Of the organization of the scope; `observed` is what the plan was made for.
+    /// Carries out a plan for the organization of the scope; `observed` is what the plan was made for.
     pub fn new(
         context: &'a Context,
         scope: &'a OrganizationScope,
@@ -280,7 +280,7 @@ impl<'a> Applier<'a> {
     async fn meet(&self, key: &ObjectKey) -> Result<(), RequestRefusal> {
         match self.scope.inspect(key).await? {
             Occupant::Foreign => {
-                tracing::info!(organization = %self.owner.name(), object = %key, "an object of another has the name of an output");
+                tracing::info!(organization = %self.owner.name(), object = %key, "somebody else's object has the name of an output");
                 self.context.world(|world| world.found_foreign(self.owner.name(), key.clone()));
                 Ok(())
             }
@@ -308,7 +308,7 @@ fn stick(withdrawal: &Withdrawal, why: &str, outcomes: &mut Outcomes) {
     outcomes.stuck.push(Stuck::new(withdrawal.made_for().cloned(), message));
 }
 
-/// Of what a write makes of what. The labels and annotations are enough: among them is the hash of the data.
+/// The fingerprint of a write and its content. Labels and annotations are enough: the hash of the data is among them.
 fn of_change(change: &Change, content: &ObjectContent) -> Fingerprint {
     let (kind, uid, version) = match change {
         Change::Create => ("create", "", 0),
@@ -323,7 +323,7 @@ fn of_change(change: &Change, content: &ObjectContent) -> Fingerprint {
     Fingerprint::of_pairs(change.into_iter().chain(content))
 }
 
-/// Of the state of an object.
+/// The fingerprint of the state of an object.
 fn of_state(uid: &str, version: u64) -> Fingerprint {
     Fingerprint::of_pairs([(uid, version.to_be_bytes().as_slice())])
 }

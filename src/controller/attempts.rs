@@ -22,9 +22,9 @@ const BATCH: usize = 1000;
 const RETRIES: usize = 50;
 /// When the others of those are tried.
 const PAUSE: Duration = Duration::from_mins(1);
-/// Of what something stands in the way of.
+/// For writes that something else stands in the way of.
 const DENIED: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_mins(1));
-/// Of what is refused as it is. There may have been a policy in its way after all.
+/// For objects that are refused as they are. There may have been a policy in their way after all.
 const INVALID: Backoff = Backoff::new(Duration::from_mins(10), Duration::from_hours(2));
 
 /// What was tried in vain for one organization.

@@ -8,7 +8,7 @@ use std::{
 };
 use tokio::time::sleep;
 
-/// Of a watch. The longest is how long after a kind has come (back) it is seen at the latest; kube's own reach 30 seconds.
+/// For a watch. The longest delay is how late a kind that has come (back) is seen; kube's own delays reach 30 seconds.
 const WATCH: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(5));
 
 /// Delays that double.

@@ -87,7 +87,7 @@ impl Context {
         }
     }
 
-    /// Of a cluster that is never reached.
+    /// The context of a cluster that is never reached.
     #[cfg(test)]
     pub fn unconnected() -> Self {
         let config = kube::Config::new(http::Uri::from_static("http://127.0.0.1:9"));

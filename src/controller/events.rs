@@ -94,7 +94,7 @@ impl Announcer {
     pub fn announce(&self, about: ObjectReference, notice: Announcement) {
         let is_dropped = self.waiting.try_send((about, notice, self.stamp())).is_err();
         if is_dropped && !self.is_dropping.load(Ordering::Relaxed) {
-            tracing::warn!("events are dropped, as too many are waiting to be written");
+            tracing::warn!("events are dropped because too many are waiting to be written");
         }
         self.is_dropping.store(is_dropped, Ordering::Relaxed);
     }
@@ -112,7 +112,7 @@ impl Announcer {
         if self.waiting.capacity() > MAX_WAITING / 2 {
             self.announce(about, notice);
         } else {
-            tracing::debug!("an event is dropped, as too many of its kind are waiting");
+            tracing::debug!("an event is dropped because too many of its kind are waiting");
         }
     }
 }

@@ -28,7 +28,7 @@ pub enum ReconcileFailure {
 }
 
 impl ReconcileFailure {
-    /// That something could not be done.
+    /// The failure of an action that the API server refused.
     pub fn of(what: impl Display, refusal: &RequestRefusal) -> Self {
         let text = format!("{what}: {refusal}");
         if matches!(refusal, RequestRefusal::Invalid(_)) { Self::Refused(text) } else { Self::Failed(text) }

@@ -14,7 +14,7 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// So many requests at once.
+    /// A gate for that many requests at once.
     pub fn new(client: Client, concurrency: usize, leadership: Leadership) -> Self {
         let concurrency = concurrency.max(1);
         Self { client, leadership, passes: Semaphore::new(concurrency), concurrency }

@@ -32,12 +32,12 @@ use tokio::{
 const SLOW: Duration = Duration::from_millis(100);
 /// After this time, something in the quick lane gives up its place.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// So many may have given it up and go on; more have to keep it.
+/// How many may have given up their place and go on; any more have to keep it.
 const STRAGGLERS: usize = 16;
 /// How long something is waited for, by how often that was too short. This is no limit of what an organization may cost: it is many
 /// times what the budgets let anything take.
 const OVERDUE: Backoff = Backoff::new(Duration::from_mins(2), Duration::from_hours(1));
-/// So many that are overdue may go on beside the others; more have to keep their places.
+/// How many overdue ones may go on beside the others; any more have to keep their places.
 const LEFT_BEHIND: usize = 16;
 
 /// The lanes.
@@ -145,7 +145,7 @@ impl Lanes {
         if cost > SLOW {
             costs.quick.remove(item);
             if costs.slow.insert(item.clone()) {
-                tracing::info!(?item, ?cost, "takes long, and waits for others that do from now on");
+                tracing::info!(?item, ?cost, "is slow: from now on it waits for other slow work");
             }
         } else if cost < SLOW / 2 {
             costs.slow.remove(item);

@@ -24,7 +24,7 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-/// That another one works on the cluster is told again after this time.
+/// How often the log repeats that another operator works on the cluster.
 const REMINDER: Duration = Duration::from_mins(1);
 /// After a mark could not be written.
 const RETRY: Duration = Duration::from_secs(1);
@@ -32,7 +32,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Whether this operator works on the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LeadershipState {
-    /// That is not known yet.
+    /// Not known yet.
     Unknown,
     /// It does.
     Leads,
@@ -47,7 +47,7 @@ pub struct Leadership {
 }
 
 impl Leadership {
-    /// Of an operator that is alone.
+    /// The leadership of an operator that is alone.
     #[cfg(test)]
     #[must_use]
     pub fn for_good() -> Self {
@@ -77,7 +77,7 @@ pub struct Candidacy {
 struct AssignmentNamespace {
     /// None before it was seen once.
     sight: Option<Sight>,
-    /// Of the namespace; None where it does not exist.
+    /// The namespace's version; None if it does not exist.
     version: Option<String>,
     is_listed: bool,
 }
@@ -107,7 +107,7 @@ impl Candidacy {
         access(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Of the watch of namespaces.
+    /// Takes in an event of the watch of namespaces.
     pub fn observe(&self, event: &Event<PartialObjectMeta<Namespace>>) {
         let is_it = |metadata: &ObjectMeta| metadata.name.as_deref() == Some(ASSIGNMENT_NAMESPACE);
         match event {

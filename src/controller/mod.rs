@@ -201,7 +201,7 @@ impl Controller {
         // What was done is told, too.
         drop(close);
         if result.is_ok() && timeout(LAST_WORDS, publishing).await.is_err() {
-            tracing::debug!("events are dropped, as the operator ends");
+            tracing::debug!("events are dropped because the operator ends");
         }
         result
     }

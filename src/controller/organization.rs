@@ -275,7 +275,7 @@ async fn write_grants(
     progress.leave(&left);
 }
 
-/// Of what is to be said of which instance, but for the moment at which it is said.
+/// The fingerprint of a status and its instance, without the moment at which it is written.
 fn of_status(grant: &Grant, facts: &GrantFacts, status: &EntitlementInstanceStatus) -> Fingerprint {
     let mut status = status.clone();
     status.conditions.iter_mut().for_each(|condition| condition.last_transition_time.clear());

@@ -10,7 +10,7 @@ use std::{
 /// How soon what had to wait is gone on with: not at once, so that one organization that is too much does not keep a processor.
 pub const PAUSE: Duration = Duration::from_secs(10);
 
-/// By organization.
+/// The grant to begin with, by organization.
 #[derive(Default)]
 pub struct Resumptions(Mutex<HashMap<Arc<str>, GrantId>>);
 

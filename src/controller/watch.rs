@@ -42,7 +42,7 @@ pub async fn follow<K: WatchedKind>(context: &Context) {
                     context.world(|world| world.hear::<K>(news));
                 }
                 Err(error) if streams && cannot_stream(&error) => {
-                    tracing::debug!(%kind, "the API server does not stream lists: it is asked for pages");
+                    tracing::debug!(%kind, "the API server does not stream lists: the operator asks for pages");
                     streams = false;
                     break;
                 }

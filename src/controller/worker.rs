@@ -40,7 +40,7 @@ pub async fn run(context: &Arc<Context>, stop: impl Future<Output = ()>) {
         while telling.join_next().await.is_some() {}
     };
     if timeout(DRAIN_LIMIT, drain).await.is_err() {
-        tracing::warn!("the work in progress took too long: it is left to the next start");
+        tracing::warn!("the work in progress took too long: the next start goes on with it");
     }
 }
 
@@ -91,7 +91,7 @@ async fn conclude<K: Clone + Display + Hash + Ord>(
         }
         Ok(Ok(Err(ReconcileFailure::Refused(error)))) => {
             let delay = queue.refused(item);
-            tracing::warn!(%item, error, ?delay, "is refused, and is tried again when it has changed, or after long");
+            tracing::warn!(%item, error, ?delay, "is refused: it is tried again when it changes, or after a long time");
             return;
         }
         Ok(Ok(Err(failure))) => failure,

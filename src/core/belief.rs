@@ -14,7 +14,7 @@ use super::{
 use chrono::TimeDelta;
 use std::sync::Arc;
 
-/// So much earlier than what it names a grant can have been made: what is applied together is made one after the other.
+/// How much earlier a grant may be than what it names: objects that are applied together are made one after the other.
 const TOGETHER: TimeDelta = TimeDelta::minutes(1);
 /// A restore takes no longer than this, from the first object to the last.
 const RESTORE: TimeDelta = TimeDelta::days(1);

@@ -85,7 +85,7 @@ fn in_units(number: Decimal) -> i128 {
     number.mantissa().saturating_mul(10_i128.saturating_pow(SCALE.saturating_sub(number.scale())))
 }
 
-/// With as many digits behind the point as there is room for.
+/// A decimal with as many digits behind the point as there is room for.
 fn of_units(mut units: i128) -> Decimal {
     for scale in (0..=SCALE).rev() {
         if let Ok(number) = Decimal::try_from_i128_with_scale(units, scale) {

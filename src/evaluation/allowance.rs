@@ -93,7 +93,7 @@ mod tests {
         BTreeMap::from([(key.to_owned(), value.to_owned())])
     }
 
-    /// Of 2 + 3 + (1 + 6) bytes.
+    /// A ConfigMap of 2 + 3 + (1 + 6) bytes.
     fn config_map(value: &str) -> ObjectContent {
         ObjectContent {
             labels: pair("l", "1"),

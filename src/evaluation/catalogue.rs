@@ -239,7 +239,7 @@ pub fn history<'a>(
 pub struct Kept {
     /// What serves.
     pub serving: Arc<CompiledDefinition>,
-    /// Of its source.
+    /// The hash of its source.
     pub hash: Arc<str>,
     /// The revision's name.
     pub revision: String,

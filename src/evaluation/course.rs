@@ -131,7 +131,7 @@ struct Track<T> {
 }
 
 impl<T: PartialEq> Track<T> {
-    /// With what is held now, since the beginning of its run.
+    /// Begins with what is held now, since the beginning of its run.
     fn begin(since: Option<Instant>, present: Option<T>) -> Self {
         let present = since.zip(present).map(|(from, holds)| Stage { from, holds: Some(holds) });
         Self { stages: present.into_iter().collect(), to_come: 0, is_open: true }

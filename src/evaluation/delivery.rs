@@ -89,7 +89,7 @@ struct Values<'a> {
 }
 
 impl<'a> Values<'a> {
-    /// Of one grant; nothing where it never stated anything valid.
+    /// The values for one grant; none if it never stated anything valid.
     fn of_grant(standing: &'a Standing, holding: &'a Holding<'a>, member: &'a Member<'a>) -> Option<Self> {
         let stated = member.facets.statement.as_ref()?.merged();
         Some(Self {
@@ -100,7 +100,7 @@ impl<'a> Values<'a> {
         })
     }
 
-    /// Of all grants in force, merged.
+    /// The values for all grants in force, merged.
     fn of_all(standing: &'a Standing, holding: &'a Holding<'a>) -> Option<Self> {
         let (merged, parts) = holding.merged()?;
         let mut secrets = SecretFields::new();

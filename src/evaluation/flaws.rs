@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 /// What is wrong with an organization and with what its grants state.
 #[derive(Clone, Debug, Default)]
 pub struct Flaws {
-    /// With the organization: a condition's reason and message each.
+    /// What is wrong with the organization: a condition's reason and message each.
     pub organization: Vec<(&'static str, String)>,
     /// With the facets of grants.
     pub facets: BTreeMap<GrantId, Vec<Violation>>,

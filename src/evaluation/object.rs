@@ -66,9 +66,9 @@ impl ObjectKey {
 /// The data of an object. Its kind follows from the variant.
 #[derive(Clone, Debug)]
 pub enum ObjectData {
-    /// Of a ConfigMap: never a secret value.
+    /// The data of a ConfigMap: never a secret value.
     ConfigMap(BTreeMap<String, String>),
-    /// Of a Secret.
+    /// The data of a Secret.
     Secret(SecretData),
 }
 
@@ -150,7 +150,7 @@ impl Attribution {
         Some(Self { source, definition: definition.map(|definition| definition.as_str().into()) })
     }
 
-    /// That of an object of which only the source is known.
+    /// The grant of an object of which only the source is known.
     #[must_use]
     pub fn to_source(source: SourceId) -> Self {
         Self { source, definition: None }

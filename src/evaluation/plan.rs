@@ -119,7 +119,7 @@ impl Stuck {
 /// What came of all of them. An object that is missing here was not tried to the end: nothing is said of its grant.
 #[derive(Clone, Debug, Default)]
 pub struct Outcomes {
-    /// By object.
+    /// What came of each write, by object.
     pub deliveries: BTreeMap<ObjectKey, Delivery>,
     /// What could not be withdrawn.
     pub stuck: Vec<Stuck>,

@@ -36,7 +36,7 @@ pub fn account(namespace: &str) -> ServiceAccount {
     }
 }
 
-/// By which the API server reaches the webhook.
+/// The Service by which the API server reaches the webhook.
 pub fn service(namespace: &str) -> Service {
     let port = ServicePort {
         name: Some(PORT.to_owned()),

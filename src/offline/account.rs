@@ -29,7 +29,7 @@ use std::{
 /// How much is looked at.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
-    /// So many coming steps of each definition are enough.
+    /// How many coming steps of each definition are enough.
     pub steps: usize,
     /// After what costs so many evaluations of a grant it is enough.
     pub work: usize,
@@ -58,7 +58,7 @@ pub struct Account {
     pub now: Instant,
     /// What it holds, and why.
     pub explanation: Explanation,
-    /// By definition.
+    /// The passages by definition.
     pub passages: BTreeMap<Arc<str>, Passage>,
     /// The definitions of the catalogue of which it has no grant, with their names for people.
     pub without_grant: BTreeMap<Arc<str>, Option<String>>,

@@ -36,7 +36,7 @@ pub enum State {
     Entitled(Option<(String, Option<String>)>),
     /// Entitled, to what cannot be told.
     Untold,
-    /// That value.
+    /// A value.
     Value(Value),
     /// An object with that content, by its hash and marks; absent where it cannot be told.
     Content(Option<String>),
@@ -65,16 +65,16 @@ pub struct Difference {
     pub from: Instant,
     /// The first moment after it; never where the comparison ends before.
     pub until: Bound,
-    /// By the old timeline.
+    /// The state in the old timeline.
     pub before: State,
-    /// By the new one.
+    /// The state in the new one.
     pub after: State,
 }
 
 /// How two timelines differ.
 #[derive(Clone, Debug)]
 pub struct Differences {
-    /// By organization, aspect and time.
+    /// The differences, sorted by organization, aspect, and time.
     pub all: Vec<Difference>,
     /// Why the comparison ends where it ends.
     pub end: End,

@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, sync::Arc};
 struct Part {
     /// Stands for it; None where it says nothing.
     hash: Option<(u128, u128)>,
-    /// Of the summary that says that alone.
+    /// The size of the summary that says that alone.
     bytes: usize,
     /// It cannot be told, or is too large by itself.
     hindrance: Option<Hindrance>,
@@ -40,7 +40,7 @@ pub struct Digest {
 }
 
 impl Digest {
-    /// Of lanes, of which the first has no grants.
+    /// The digest of lanes, the first of which has no grants.
     #[must_use]
     pub fn new(lanes: &[Lane]) -> Self {
         let mut digest = Self {

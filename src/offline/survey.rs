@@ -30,13 +30,13 @@ use std::{
 /// The status of one object.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Status {
-    /// Of an organization.
+    /// The status of an organization.
     Organization(OrganizationStatus),
-    /// Of a facet definition.
+    /// The status of a facet definition.
     Facet(FacetDefinitionStatus),
-    /// Of a definition.
+    /// The status of a definition.
     Definition(EntitlementDefinitionStatus),
-    /// Of an instance.
+    /// The status of an instance.
     Instance(Box<EntitlementInstanceStatus>),
 }
 

@@ -49,7 +49,7 @@ pub enum Limit {
 /// An organization as it is at the first moment.
 #[derive(Clone, Debug)]
 pub struct Departure {
-    /// That moment, by its calendar.
+    /// The first moment, by its calendar.
     pub from: Instant,
     /// The time zone in which it reckons.
     pub zone: Tz,

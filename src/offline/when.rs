@@ -16,11 +16,11 @@ const FARTHEST_APART: TimeDelta = TimeDelta::days(2);
 pub enum When {
     /// One moment for all.
     At(Instant),
-    /// That day, where each client is.
+    /// A day, where each client is.
     On(NaiveDate),
-    /// So long after a moment, by each client's calendar.
+    /// A duration after a moment, by each client's calendar.
     After(Instant, CalendarDuration),
-    /// So long before a moment, by each client's calendar.
+    /// A duration before a moment, by each client's calendar.
     Before(Instant, CalendarDuration),
 }
 

@@ -48,7 +48,7 @@ pub struct Preflight<'a> {
 }
 
 impl<'a> Preflight<'a> {
-    /// Of an operator with that namespace, and with a webhook or without.
+    /// The preflight of an operator with that namespace, with or without a webhook.
     #[must_use]
     pub fn new(connection: &'a Connection, namespace: &str, webhook: Option<&Webhook>) -> Self {
         Self { connection, namespace: namespace.to_owned(), webhook: webhook.is_some(), rights: rights(webhook) }
@@ -153,7 +153,7 @@ enum Seen {
     There(Box<ObjectMeta>),
     Absent,
     Terminating,
-    /// That may not be seen, which is told as a right that is missing.
+    /// It may not be seen, which is reported as a missing right.
     Untold,
 }
 
@@ -198,7 +198,7 @@ async fn flaws(client: &Client) -> Result<Vec<Problem>, Cause> {
     Ok(problems)
 }
 
-/// By a list, as the operator may list namespaces, and may get none.
+/// Looks in a list, because the operator may list namespaces and may not get one.
 async fn namespace(client: &Client, name: &str) -> Result<Seen, Cause> {
     let api: Api<Namespace> = Api::all(client.clone());
     let parameters = ListParams::default().fields(&format!("metadata.name={name}"));

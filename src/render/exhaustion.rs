@@ -17,13 +17,13 @@ use std::{
     sync::{Arc, LazyLock, Mutex, PoisonError},
 };
 
-/// So many are remembered for one output, before all are forgotten.
+/// How many errors are remembered for one output before all are forgotten.
 const MAX_REMEMBERED: usize = 20_000;
 
 /// A failure that was more work than this is remembered.
 const COSTLY: u64 = FUEL / 10;
 
-/// Of inputs. Two hashes, each with a key of its own, so that nobody can make two inputs that look like one.
+/// The digest of inputs: two hashes, each with a key of its own, so that nobody can make two inputs that look alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Digest(u64, u64);
 

@@ -41,7 +41,7 @@ struct OutputName<'a> {
 }
 
 impl<'a> Filling<'a> {
-    /// Of names, facets without their secret fields, and these.
+    /// A filling of names, facets without their secret fields, and the secret fields.
     #[must_use]
     pub fn new(names: &'a Names<'a>, facets: &'a FacetFields, secrets: &'a SecretFields) -> Self {
         Self { names, facets, secrets, plain: OnceCell::new(), revealed: OnceCell::new() }
@@ -74,7 +74,7 @@ impl<'a> Filling<'a> {
         Context::new(&AllNames { names: self.names, facets: &facets.ready, output: OutputName { name: output } })
     }
 
-    /// Of all that the output is filled with.
+    /// The digest of everything that fills the output.
     pub(super) fn digest(&self, facets: &Facets) -> Digest {
         *facets.digest.get_or_init(|| Digest::of(&(self.names, facets.fields.as_ref())))
     }

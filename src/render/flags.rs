@@ -66,7 +66,7 @@ impl Offer {
 pub enum Right {
     /// A Feature.
     On,
-    /// So much of a Quantity or Credit.
+    /// An amount of a Quantity or Credit.
     Amount(Amount),
 }
 

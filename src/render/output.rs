@@ -51,7 +51,7 @@ pub struct CompiledOutput {
     pub annotations: BTreeMap<String, String>,
     object_name: Template,
     items: Vec<CompiledItem>,
-    /// Of each item, whether it reads a secret field.
+    /// Whether each item reads a secret field.
     shares: Vec<Share>,
     exhaustion: Exhaustion,
 }

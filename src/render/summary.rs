@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, fmt::Write, sync::Arc};
 pub struct Summary {
     /// The organization's name.
     pub organization: String,
-    /// By handle, which is the definition's name.
+    /// The entries by handle, which is the definition's name.
     pub entitlements: BTreeMap<String, Entry>,
     /// What has a flag even where it is not held.
     pub offers: Arc<Offers>,

@@ -36,16 +36,16 @@ const SAMPLE: &str = "sample";
 /// Values of a definition's facets as a grant could have them.
 struct Samples {
     facets: FacetFields,
-    /// By facet: the fields of which the schema leaves the type open, or of which the values are not valid.
+    /// By facet: the fields whose type the schema leaves open, or whose values are not valid.
     open: Fields,
-    /// By facet: the fields of which the schema leaves the names of entries open.
+    /// By facet: the fields whose names of entries the schema leaves open.
     free: Fields,
 }
 
 type Fields = BTreeMap<String, BTreeSet<String>>;
 
 impl Samples {
-    /// Of a ConfigMap without the secret fields.
+    /// The samples for an output; for a ConfigMap without the secret fields.
     fn of(definition: &Definition, kind: OutputKind, is_bare: bool) -> Self {
         let mut samples = Self { facets: FacetFields::new(), open: Fields::new(), free: Fields::new() };
         for facet in definition.facets.values() {

@@ -19,9 +19,9 @@ const BYTES_PER_STEP: u64 = 64;
 /// Which work it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Share {
-    /// That of parts that read no secret field.
+    /// The share of parts that read no secret field.
     Plain,
-    /// That of parts that read one.
+    /// The share of parts that read one.
     Secret,
 }
 
@@ -109,7 +109,7 @@ impl Work {
         Self { most: MAX_OF_GRANT, has_secret: true, done: WorkDone::default(), spent: WorkDone::default() }
     }
 
-    /// That of trying one of so many outputs.
+    /// The budget for trying one of that many outputs.
     #[must_use]
     pub fn of_trial(outputs: usize) -> Self {
         Self { most: (MAX_OF_GRANT / outputs.max(1) as u64).max(FUEL), ..Self::alone() }

@@ -21,7 +21,7 @@ pub struct Share {
 }
 
 impl Budget {
-    /// So many reviews at once, of so many bytes. A review waits that long for its share, before any of it is read.
+    /// A budget of reviews and bytes under way at once. A review waits at most `patience` for its share, before any of it is read.
     #[must_use]
     pub fn new(reviews: usize, bytes: usize, patience: Duration) -> Self {
         Self { reviews: Arc::new(Semaphore::new(reviews)), bytes: Arc::new(Semaphore::new(bytes)), patience }

@@ -28,9 +28,9 @@ const MOST_UNKNOWN: usize = 128;
 /// How many there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Of connections that nobody knows.
+    /// Connections that nobody knows.
     pub unknown: usize,
-    /// Of the API server's.
+    /// Connections of the API server.
     pub known: usize,
 }
 
@@ -45,7 +45,7 @@ impl Limits {
         Self { unknown, known: all - unknown }
     }
 
-    /// By the limit that the process has been given.
+    /// The limits that follow from the process's own limit of open files.
     #[must_use]
     pub fn of_process() -> Self {
         Self::of_files(rustix::process::getrlimit(rustix::process::Resource::Nofile).current)

@@ -196,7 +196,7 @@ mod tests {
         Pass::of(&Certificate { chain: Vec::new(), key: Secret::new(b"one".to_vec()), authorities: Vec::new() })
     }
 
-    /// Of a controller that has not listed anything yet.
+    /// The desk of a controller that has not listed anything yet.
     fn desk(demands_certificate: bool) -> Desk {
         let client = Client::try_from(Config::new("http://127.0.0.1:1".parse().unwrap())).unwrap();
         let judge =
@@ -246,7 +246,7 @@ mod tests {
         assert_eq!(said, expected);
     }
 
-    /// With what nobody can know who has seen nothing of the cluster.
+    /// Requests that nobody can judge without having seen the cluster get no refusal.
     #[rstest]
     #[case::instance("entitlementinstances", "EntitlementInstance", json!({"organization": "nobody", "definition": "nothing"}), None)]
     #[case::organization("organizations", "Organization", json!({"namespaces": ["taken"], "timeZone": "Mars/Olympus"}), None)]

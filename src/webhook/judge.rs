@@ -70,7 +70,7 @@ pub struct Judge {
 }
 
 impl Judge {
-    /// With what the controller knows. What names something that does not exist can be allowed, with a warning.
+    /// A judge with the controller's knowledge. It can let objects pass, with a warning, that name something missing.
     pub fn new(client: Client, knowledge: Knowledge, allows_missing: bool) -> Self {
         let reviewers = Reviewers::new(CONCURRENCY);
         let reviewers_of_others = Reviewers::new(CONCURRENCY_OF_OTHERS);

@@ -263,7 +263,7 @@ impl Keeper {
 
     /// One that cannot be changed, such as an immutable one, makes room for another.
     async fn discard(&mut self, draft: &Draft, problem: &str) -> Result<(), Again> {
-        tracing::warn!(secret = storage::NAME, problem, "the Secret cannot be changed, and is made anew");
+        tracing::warn!(secret = storage::NAME, problem, "the Secret cannot be changed: it is made anew");
         let metadata = &draft.secret.metadata;
         let preconditions =
             Preconditions { uid: metadata.uid.clone(), resource_version: metadata.resource_version.clone() };

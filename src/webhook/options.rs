@@ -66,9 +66,9 @@ impl Options {
 /// How the API server reaches the webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// By port 443 of a Service of that name in the operator's namespace.
+    /// Through port 443 of a Service of that name in the operator's namespace.
     Service(String),
-    /// By a URL, for an operator that runs outside of the cluster.
+    /// Through a URL, for an operator that runs outside the cluster.
     Url(BaseUrl),
 }
 

@@ -82,7 +82,7 @@ fn whole(options: &Options, authorities: &[u8], pass: &Pass) -> ValidatingWebhoo
     ValidatingWebhookConfiguration { metadata, webhooks: Some(vec![webhook(options, authorities, pass)]) }
 }
 
-/// With every field that the API server would fill in, so that what it stores is what is wanted.
+/// The webhook with every field that the API server would fill in, so that it stores exactly what we want.
 fn webhook(options: &Options, authorities: &[u8], pass: &Pass) -> ValidatingWebhook {
     ValidatingWebhook {
         name: NAME.to_owned(),

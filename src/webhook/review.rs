@@ -100,7 +100,7 @@ pub enum NoReview {
     /// It cannot be read.
     #[error("this is no AdmissionReview of admission.k8s.io/v1: {0}")]
     Unreadable(#[from] serde_json::Error),
-    /// Of another version, or an answer.
+    /// A review of another version, or an answer.
     #[error("this is no AdmissionReview of admission.k8s.io/v1 with a request: {kind} of {version}")]
     Other {
         /// Its kind.

@@ -8,7 +8,7 @@ use crate::controller::threads::{Panicked, Worker};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
-/// So many that nobody waits for go on beside the others.
+/// How many abandoned reviews may go on beside the others.
 const LEFT_BEHIND: usize = 2;
 
 /// Those who think about the questions of one kind of caller.
@@ -29,7 +29,7 @@ struct Awaited<'a, R: Send + 'static> {
 pub struct Broken;
 
 impl Reviewers {
-    /// So many.
+    /// Places for that many reviews at once.
     pub fn new(count: usize) -> Self {
         Self { places: Arc::new(Semaphore::new(count)), left_behind: Arc::new(Semaphore::new(LEFT_BEHIND)) }
     }

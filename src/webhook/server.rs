@@ -62,7 +62,7 @@ async fn listen(address: SocketAddr) -> TcpListener {
             Err(error) => {
                 tracing::error!(
                     %address, %error,
-                    "the webhook cannot listen, and tries again: give another address, or end what listens there"
+                    "the webhook cannot listen, and tries again: give another address, or stop the program that listens there"
                 );
                 sleep(RETRY_INTERVAL).await;
             }
@@ -89,7 +89,7 @@ impl Server {
                 Ok((socket, peer)) => self.take_in(socket, self.connections.enter(peer.ip()), open),
                 Err(error) if is_of_one(&error) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "the webhook cannot take in a connection");
+                    tracing::warn!(%error, "the webhook cannot accept a connection");
                     sleep(ACCEPT_INTERVAL).await;
                 }
             }

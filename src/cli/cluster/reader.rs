@@ -262,7 +262,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// That something was not seen.
+/// A note that something was not seen.
 pub fn not_seen(message: String) -> Finding {
     Finding {
         location: Location { source: 0, path: Origin::in_cluster().path, span: None },

@@ -26,7 +26,7 @@ use std::{
 };
 use tokio::runtime::Builder;
 
-/// So long a shell waits at most.
+/// How long a shell waits at most.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// More names nobody reads.
 const MOST: u32 = 1_000;

@@ -22,7 +22,7 @@ pub enum Afterwards<'a> {
 }
 
 impl<'a> Afterwards<'a> {
-    /// Of what is held up to a moment.
+    /// What comes after what is held up to a moment.
     #[must_use]
     pub fn of(entitlement: &'a Entitlement, end: Instant) -> Self {
         let coming = |grant: &'a GrantExplanation| {
@@ -48,7 +48,7 @@ impl<'a> Afterwards<'a> {
         }
     }
 
-    /// Of one grant that goes out of force: what renews it, where something does.
+    /// What renews a grant that goes out of force, if anything does.
     #[must_use]
     pub fn of_grant(entitlement: &'a Entitlement, change: &GrantChange) -> Self {
         let Some(renewal) = change.renewed_by.as_deref() else { return Self::Nothing };

@@ -12,7 +12,7 @@ use crate::{
 };
 use chrono::TimeDelta;
 
-/// So far back lies what a client that still has something is told to have had before.
+/// How far back the table looks for what a client had before, if it still has something.
 const RECENT: TimeDelta = TimeDelta::days(400);
 
 /// What was before.

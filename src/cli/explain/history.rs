@@ -84,7 +84,7 @@ fn told(step: &Step, entitlement: &Entitlement, zone: Tz) -> String {
     sentences::happens(&told, definition, zone)
 }
 
-/// That it is held, and not how much.
+/// What is held, without the amount.
 fn whatever_amount(held: &Held) -> Held {
     Held { entitled: held.entitled, ..Held::default() }
 }

@@ -38,11 +38,11 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use table::{NotHeld, Room, Statement};
 
-/// So many moments of each definition are looked at to say what comes next.
+/// How many moments of each definition are looked at to say what comes next.
 const STEPS: usize = 1000;
-/// So many are enough for a table.
+/// How many are enough for a table.
 const FEW_STEPS: usize = 12;
-/// So many evaluations of a grant take about a second.
+/// How many evaluations of a grant take about a second.
 const WORK: usize = 100_000;
 
 /// Shows what an organization holds at a moment, since when, until when its contract runs, and what comes next, as one table;

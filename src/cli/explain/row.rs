@@ -274,7 +274,7 @@ impl Writer<'_> {
         ends.max()
     }
 
-    /// Of several that end at that moment, the first.
+    /// The first of several that end at that moment.
     fn until(&self) -> Option<String> {
         let contract = self.contract()?.at()?;
         let ends_then = |grant: &&GrantExplanation| grant.end.as_deref().and_then(moment) == Some(contract);

@@ -32,7 +32,7 @@ pub struct NotHeld {
 
 /// What the table tells.
 pub struct Statement<'a> {
-    /// Of whom.
+    /// Whose table it is.
     pub explanation: &'a Explanation,
     /// A row of each entitlement.
     pub rows: Vec<Row>,

@@ -19,9 +19,9 @@ use crate::{
     offline::{Account, Passage, Step},
 };
 
-/// So many past changes of each entitlement are told.
+/// How many past changes of each entitlement are told.
 pub const LAST: usize = 2;
-/// So many coming changes of each entitlement are told.
+/// How many coming changes of each entitlement are told.
 pub const NEXT: usize = 3;
 
 /// All details.
@@ -311,7 +311,7 @@ impl Teller {
     }
 }
 
-/// Of several reasons not to be entitled, the one that is told first.
+/// The reason that is told first if there are several not to be entitled.
 fn weight(phase: Phase) -> u8 {
     match phase {
         Phase::Active | Phase::Grace => 7,

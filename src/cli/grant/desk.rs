@@ -40,7 +40,7 @@ pub struct There {
 }
 
 impl There {
-    /// That moment where an organization is.
+    /// The moment that is looked at, where an organization is.
     pub fn now(&self, organization: &str) -> Instant {
         let mut zones = self.manifests.inventory.zones();
         let zone = zones.find(|(name, _)| *name == organization).map_or(Tz::UTC, |(_, zone)| zone);

@@ -39,7 +39,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use writer::Refused;
 
-/// So often another name is tried where somebody else was faster.
+/// How often another name is tried if somebody else was faster.
 const ATTEMPTS: usize = 10;
 
 /// Grants an organization something: prints the manifest, and what the client gets that it has not now

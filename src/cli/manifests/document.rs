@@ -14,9 +14,9 @@ pub enum Recognised {
     Entitlement(EntitlementKind),
     /// A Secret, which grants may take values from.
     Secret,
-    /// Of the operator's group, but of no kind or version that there is; a sentence says so.
+    /// An object of the operator's group with an unknown kind or version; a sentence says so.
     Unknown(String),
-    /// Of a kind that has nothing to do with the operator.
+    /// An object of a kind that has nothing to do with the operator.
     Other(String),
     /// No object of Kubernetes; a sentence says why.
     Nothing(&'static str),

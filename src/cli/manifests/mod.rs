@@ -73,7 +73,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// That of an object in a cluster, which stands in no file.
+    /// The place of an object in a cluster, which is in no file.
     #[must_use]
     pub fn in_cluster() -> Self {
         Self { source: 0, path: IN_CLUSTER.into(), object: Arc::new(Node::nowhere()) }

@@ -29,7 +29,7 @@ const FLAGS: &str = "flags.json";
 /// The name that it has where the organization gives it none.
 const USUAL_NAME: &str = "entitlements";
 const ASK: &str = "ask for the right to read ConfigMaps there, or read the file that a pod mounts, with -f";
-/// So many names are told.
+/// How many names a message tells.
 const FEW: usize = 10;
 /// A ConfigMap holds no more.
 const MOST_BYTES: u64 = 1024 * 1024;

@@ -22,7 +22,7 @@ const MOST_CHARACTERS: usize = 200;
 pub struct Summary {
     /// The organization's name.
     pub organization: String,
-    /// By handle.
+    /// The entries by handle.
     pub entitlements: BTreeMap<String, Entry>,
     /// As it is written.
     #[serde(skip)]
@@ -76,7 +76,7 @@ impl Summary {
         Ok(Self { whole, ..summary })
     }
 
-    /// With the flags that lie beside it. What cannot be read of them is not needed.
+    /// Adds the flags beside it. Flags that cannot be read are not needed.
     #[must_use]
     pub fn with_flags(self, flags: Option<&str>) -> Self {
         let flags = flags.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();

@@ -33,7 +33,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// So many evaluations of a grant take some seconds.
+/// How many evaluations of a grant take some seconds.
 pub const MOST_WORK: usize = 5_000_000;
 
 /// Shows everything that time alone will bring: starts, ends, amendments, notices, and what is delivered or withdrawn

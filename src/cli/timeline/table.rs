@@ -132,7 +132,7 @@ fn advice(limit: Limit, organizations: usize) -> String {
     }
 }
 
-/// That of all organizations, if they have the same.
+/// The time zone of all organizations, if they share one.
 fn single_zone(timeline: &Timeline) -> Tz {
     let mut zones = timeline.departures.values().map(|departure| departure.zone);
     let first = zones.next().unwrap_or(Tz::UTC);

@@ -20,9 +20,9 @@ use std::{
 pub struct Served {
     /// The catalogue's entry.
     pub entry: Arc<CatalogueEntry>,
-    /// Of the source of what serves.
+    /// The hash of the source of what serves.
     pub hash: Option<Arc<str>>,
-    /// Of the view that it was made from.
+    /// The version of the view that it was made from.
     pub version: u64,
 }
 

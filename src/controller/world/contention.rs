@@ -23,12 +23,12 @@ const FEW: usize = 1024;
 #[derive(Default)]
 pub struct Contention {
     changed: HashMap<ObjectKey, Changes>,
-    /// With how many changes outdated ones are looked for.
+    /// The number of changes from which on outdated ones are looked for.
     full: usize,
     corrected: HashMap<ObjectKey, VecDeque<Instant>>,
     let_go: HashMap<Arc<str>, BTreeMap<ObjectKey, Instant>>,
     told: HashMap<ObjectKey, Instant>,
-    /// With how many of these outdated ones are looked for.
+    /// The same for what was told.
     told_full: usize,
 }
 

@@ -37,7 +37,7 @@ pub struct InstanceChange {
 pub struct Grants {
     store: Store<SourceId, KeptInstance>,
     by_organization: HashMap<Arc<str>, BTreeSet<SourceId>>,
-    /// By organization: those that name it from where they may not.
+    /// By organization: the instances that name it from a namespace from which they may not.
     barred: HashMap<Arc<str>, BarredInstances>,
     /// The same by definition.
     barred_with: HashMap<Arc<str>, BTreeSet<SourceId>>,
@@ -95,7 +95,7 @@ impl Grants {
         }
     }
 
-    /// Of one that is barred only that it is there is known, so what is said of the same state is news.
+    /// Only the existence of a barred instance is known, so what an event says about the same state is news.
     fn evict_barred(&mut self, id: &SourceId, identity: &Identity) -> Option<KeptInstance> {
         let is_barred = self.store.get(id).is_some_and(|kept| kept.whole().is_none());
         let is_current = self.store.identity(id).is_some_and(|known| known.version <= identity.version);

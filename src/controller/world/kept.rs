@@ -24,7 +24,7 @@ pub type SourceKey = (Arc<str>, Arc<str>);
 pub enum KeptInstance {
     /// All that an evaluation reads.
     Whole(WholeInstance),
-    /// That it is there.
+    /// Only its existence.
     Barred(BarredInstance),
 }
 
@@ -33,7 +33,7 @@ pub enum KeptInstance {
 pub struct WholeInstance {
     /// The grant.
     pub grant: Arc<Grant>,
-    /// Of the status that it has; None if it has none.
+    /// The fingerprint of its status; None if it has none.
     pub status: Option<Fingerprint>,
     /// The moments that its status tells, where these are still asked for.
     pub moments: Option<Moments>,
@@ -51,7 +51,7 @@ pub struct BarredInstance {
     definition: Arc<str>,
     state: State,
     generation: i64,
-    /// Of one in state Active whose status has a record of acceptance.
+    /// The age of an instance in state Active whose status has a record of acceptance.
     accepted: Option<Box<SourceAge>>,
 }
 

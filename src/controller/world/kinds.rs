@@ -127,7 +127,7 @@ pub enum News<S> {
 }
 
 impl<S> News<S> {
-    /// Of objects that may be unreadable.
+    /// The news of objects that may be unreadable.
     fn guarded<K: Resource<DynamicType = ()>>(event: Event<Guarded<K>>, read: impl FnOnce(K) -> S) -> Self {
         match event {
             Event::Init => Self::ListBegins,

@@ -421,7 +421,7 @@ impl World {
         }
     }
 
-    /// Of the facet definitions that these refer to, other grants may state now what is not valid.
+    /// Marks the facet definitions of these definitions: other grants may state something invalid now.
     fn touch_facets_of(&mut self, definitions: &BTreeSet<Arc<str>>) {
         let facets: BTreeSet<_> = definitions.iter().flat_map(|name| self.catalogue.facets_of(name)).collect();
         for facet in facets {

@@ -29,7 +29,7 @@ pub struct FormerMarks {
 }
 
 impl FormerMarks {
-    /// Of an object that has its marks, with the organization that it was made for.
+    /// The origin of an object that has its marks, with the organization that it was made for.
     fn of(observed: &Observed) -> Option<(&Arc<str>, Self)> {
         if observed.naming == Naming::Another {
             return None;

@@ -29,7 +29,7 @@ pub struct Tenancy {
 
 /// In which namespaces an organization has objects.
 struct Memory {
-    /// Of which organization of the name.
+    /// The UID of the organization of that name.
     uid: Option<String>,
     namespaces: BTreeSet<Arc<str>>,
 }

@@ -24,7 +24,7 @@ use tokio::time::Instant;
 pub struct GrantFacts {
     /// The UID of its source.
     pub uid: Arc<str>,
-    /// Of the status that it has.
+    /// The fingerprint of the status that it has.
     pub status: Option<Fingerprint>,
     /// The moments that this tells.
     pub moments: Option<Moments>,

@@ -225,7 +225,7 @@ impl Header {
         self.counts[2]
     }
 
-    /// So long is what follows the first header, whose times have four bytes.
+    /// The length of what follows the first header, whose times have four bytes.
     fn body(&self) -> Option<usize> {
         let [universal, standard, leaps, times, types, characters] = self.counts;
         let lengths = [(universal, 1), (standard, 1), (leaps, 8), (times, 5), (types, 6), (characters, 1)];

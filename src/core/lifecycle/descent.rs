@@ -15,9 +15,9 @@ use crate::{
 use chrono::TimeDelta;
 use std::sync::Arc;
 
-/// So far apart are the midnights of one date in all time zones, and a bit.
+/// How far apart the midnights of one date are in all time zones, and a bit.
 const ANY_ZONE: TimeDelta = TimeDelta::days(2);
-/// So far apart are the ends of one length, be it counted from the last day of a month or from the day before.
+/// How far apart the ends of one length are, counted from the last day of a month or from the day before.
 const ANY_MONTH: TimeDelta = TimeDelta::days(4);
 
 /// A grant that is renewed and is as it was made.

@@ -151,7 +151,7 @@ impl<'a> Seat<'a> {
             .collect()
     }
 
-    /// Of the oldest chain on the seat the living member that starts first.
+    /// The living member that starts first in the oldest chain on the seat.
     fn winner(&self, now: Instant) -> String {
         let chain = self.chains.values().find(|chain| chain.has_seat(now));
         let members = chain.into_iter().flat_map(|chain| &chain.members).copied();

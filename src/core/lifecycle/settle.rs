@@ -251,7 +251,7 @@ impl Settling<'_> {
         }))
     }
 
-    /// Of several that renew one grant the accepted one stays, else the oldest in state Active has it.
+    /// If several renew one grant, the accepted one keeps it; otherwise the oldest in state Active gets it.
     fn compete(&mut self, siblings: &[usize]) {
         let contends = |index: &usize| {
             self.group.is_active(*index) && self.settled(*index).is_some_and(|settled| settled.refusal.is_none())

@@ -141,7 +141,7 @@ struct Walk<'a> {
     /// Addresses of all schemas, to tell a reference to one from a reference into an `enum` or an annotation.
     schemas: HashSet<*const Value>,
     anchors: BTreeMap<&'a str, String>,
-    /// With the resource that it stands in, as it is identified within the schema; empty for the schema itself.
+    /// Each reference with its resource, as it is identified within the schema; empty for the schema itself.
     references: Vec<(String, &'a str, &'a str)>,
     /// The innermost `$id` around the present schema; empty for that of the root.
     resource: &'a str,

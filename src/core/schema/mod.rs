@@ -75,7 +75,7 @@ use violation::{MAX_VIOLATIONS, Place};
 #[derive(Clone)]
 pub struct Schema(Arc<Compiled>);
 
-/// By which rules a schema is read.
+/// The rules by which a schema is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Rules {
     /// Those for a schema that is to be used from now on.

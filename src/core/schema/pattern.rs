@@ -41,11 +41,11 @@ pub(super) enum Fault {
     TooLarge,
     /// There are too many patterns.
     TooMany,
-    /// With the patterns before it, it is too much to read.
+    /// Together with the patterns before it, it is too much to read.
     TooMuchText,
-    /// With the patterns before it, it has too many letters under `(?i)`.
+    /// Together with the patterns before it, it has too many letters under `(?i)`.
     TooManyLetters,
-    /// With the patterns before it, it has too many steps.
+    /// Together with the patterns before it, it has too many steps.
     TooManySteps,
 }
 

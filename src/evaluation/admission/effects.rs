@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-/// Of each kind of change, so many are told one by one: those that concern the most grants.
+/// How many changes of each kind are named: those that concern the most grants.
 const MOST_TOLD: usize = 3;
 /// Characters of a name and its values that are told, so that a whole warning is short enough to be shown.
 const MOST_OF_VALUE: usize = 180;
@@ -77,7 +77,7 @@ impl Values {
 #[derive(Debug, Default)]
 pub struct Effects {
     amounts: BTreeMap<AmountChange, Amounts>,
-    /// By facet and way.
+    /// Changed values, by facet and way.
     values: BTreeMap<(String, ValueChange), Values>,
     objects: ObjectChanges,
     invalid: Option<(usize, GrantId, String)>,
@@ -85,14 +85,14 @@ pub struct Effects {
     lacks_objects: bool,
     /// Grants that were not looked at.
     unseen: usize,
-    /// Of so many.
+    /// How many grants there are.
     live: usize,
     /// Grants whose outputs were filled.
     filled: usize,
 }
 
 impl Effects {
-    /// Of a definition that has so many grants, of which some can't be looked at.
+    /// The effects on a definition with `live` grants, of which `unseen` can't be looked at.
     pub fn of(live: usize, unseen: usize) -> Self {
         Self { unseen, live, ..Self::default() }
     }

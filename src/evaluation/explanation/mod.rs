@@ -38,7 +38,7 @@ pub struct Explanation {
     pub suspended: bool,
     /// What is wrong with the organization itself.
     pub problems: Vec<String>,
-    /// By handle.
+    /// The entitlements, sorted by handle.
     pub entitlements: Vec<Entitlement>,
 }
 

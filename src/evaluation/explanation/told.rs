@@ -63,9 +63,9 @@ impl Part {
 /// Since when a definition says what it says now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Of its own amount.
+    /// How far back its own amount can be told.
     pub amount: Told,
-    /// Of how several add up.
+    /// How far back the way in which several add up can be told.
     pub aggregation: Told,
 }
 

@@ -14,7 +14,7 @@ static KEYS: LazyLock<[RandomState; 2]> = LazyLock::new(|| [RandomState::new(), 
 pub struct Fingerprint(u64, u64);
 
 impl Fingerprint {
-    /// Of key and value pairs, in their order.
+    /// The fingerprint of key and value pairs, in their order.
     pub fn of_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Self {
         let mut state = State::new();
         for (key, value) in pairs {
@@ -24,7 +24,7 @@ impl Fingerprint {
         state.finish()
     }
 
-    /// Of a value as it is written in JSON. None if it has no JSON form.
+    /// The fingerprint of a value as JSON writes it. None if it has no JSON form.
     #[must_use]
     pub fn of_json(value: &impl serde::Serialize) -> Option<Self> {
         let json = serde_json::to_vec(value).ok()?;
@@ -43,7 +43,7 @@ impl State {
         Self { first: first.build_hasher(), second: second.build_hasher() }
     }
 
-    /// With its length, so that no two sequences of parts run into one.
+    /// Adds a part with its length, so that no two sequences of parts look alike.
     fn add(&mut self, part: &[u8]) {
         for hasher in [&mut self.first, &mut self.second] {
             hasher.write_usize(part.len());

@@ -24,7 +24,7 @@ pub struct Marks {
 }
 
 impl Marks {
-    /// Of the pairs on an object, with those of their keys that the operator has set.
+    /// The marks from the pairs on an object, and the keys that the operator has set.
     pub fn new<'a>(
         pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
         set_by_operator: impl IntoIterator<Item = String>,
@@ -148,7 +148,7 @@ pub struct Observed {
     pub labels: Marks,
     /// Its annotations.
     pub annotations: Marks,
-    /// Of its data.
+    /// The fingerprint of its data.
     pub data: Fingerprint,
     /// The keys of its data.
     pub keys: Box<[Box<str>]>,
@@ -256,7 +256,7 @@ impl Observed {
     }
 }
 
-/// Of the data that an object should have, comparable with that of an observed one.
+/// The fingerprint of the data that an object should have, comparable with that of an observed one.
 #[must_use]
 pub fn fingerprint(data: &ObjectData) -> Fingerprint {
     match data {

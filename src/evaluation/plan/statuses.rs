@@ -29,7 +29,7 @@ pub struct Statuses {
     /// Of each grant, in the snapshot's order; None where the delivery was not tried to the end, so that nothing can be
     /// said yet.
     pub grants: Vec<Option<EntitlementInstanceStatus>>,
-    /// Of the organization, where it exists.
+    /// The organization's status, if it exists.
     pub organization: Option<OrganizationStatus>,
 }
 

@@ -27,7 +27,7 @@ pub struct Withdrawal {
 }
 
 impl Withdrawal {
-    /// Of an object that nothing asks for.
+    /// The withdrawal of an object that nothing asks for.
     fn of_unwanted(owner: &Owner, key: &ObjectKey, observed: &Observed) -> Option<Self> {
         let on_end = match observed.fate {
             Fate::Delete => OnEnd::Delete,
@@ -38,7 +38,7 @@ impl Withdrawal {
         is_its.then(|| Self::of(owner, key, observed, on_end)).flatten()
     }
 
-    /// Of an object that is to be made anew.
+    /// The withdrawal of an object that is to be made anew.
     pub(super) fn making_room(owner: &Owner, key: &ObjectKey, observed: &Observed) -> Option<Self> {
         let is_its = observed.is_of(owner) || (observed.yields() && owner.owns(&key.namespace));
         (is_its && observed.is_original()).then(|| Self::of(owner, key, observed, OnEnd::Delete)).flatten()

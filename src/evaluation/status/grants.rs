@@ -15,7 +15,7 @@ impl InvalidGrants {
     /// Grants that a message names.
     pub const MAX_NAMED: usize = 3;
 
-    /// So many, of which these come first.
+    /// That many grants, the first of which are these.
     pub fn counted<'a>(count: u64, sources: impl Iterator<Item = &'a SourceId>) -> Self {
         Self { count, named: sources.take(Self::MAX_NAMED).cloned().collect() }
     }

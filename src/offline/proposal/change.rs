@@ -116,7 +116,7 @@ impl Inventory {
         Ok(Proposal::Change { manifest, patch, remarks })
     }
 
-    /// That the organization of a grant is suspended, and what ends that.
+    /// A sentence if the organization of a grant is suspended, with what ends that.
     fn suspended_above(&self, grant: &Grant) -> Option<String> {
         let name = &grant.organization;
         self.organizations.get(name).filter(|organization| organization.spec.suspended)?;

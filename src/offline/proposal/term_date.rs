@@ -7,7 +7,7 @@ use crate::core::calendar::{Bound, CalendarDuration, Instant, Moment, Nominal, T
 pub enum TermDate {
     /// As a manifest has it.
     At(Moment),
-    /// So long from now: a day, where the length is one of days or longer units.
+    /// A duration from now: a day, if it is one of days or longer units.
     Later(CalendarDuration),
 }
 

@@ -78,7 +78,7 @@ pub struct TemplateError {
 /// A name that does not exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Missing {
-    /// By its parts, one that the template was to be given.
+    /// A name that the template should have been given, by its parts.
     Given(Vec<String>),
     /// One that the template sets itself.
     Own {

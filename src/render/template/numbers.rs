@@ -36,7 +36,7 @@ impl Object for Exact {
         Some(self.0.cmp(&other.downcast_ref::<Self>()?.0))
     }
 
-    /// With a fraction, as any number that is not whole by its type.
+    /// Writes a fraction, as for any number that is not whole by its type.
     fn render(self: &Arc<Self>, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = self.0.normalize();
         let point = if digits.scale() == 0 { ".0" } else { "" };
@@ -90,7 +90,7 @@ impl Number {
         }
     }
 
-    /// With a fraction, be it zero.
+    /// The same number with a fraction, even if that is zero.
     pub(super) fn with_fraction(self) -> Self {
         match self {
             Self::Whole(_) => self.decimal().map_or(Self::Binary(self.binary()), Self::Decimal),

@@ -60,6 +60,7 @@ mod reclaim;
 mod resumptions;
 mod revisions;
 mod scope;
+mod serving;
 mod source;
 mod source_watches;
 mod status;

@@ -1,86 +1,63 @@
-//! Keeps each valid state of a definition as a `ControllerRevision` in the operator's namespace.
+//! Keeps each valid state of an object of the catalogue as a `ControllerRevision` in the operator's namespace.
 
 use super::{
     context::Context,
     failure::{ReconcileFailure, RequestRefusal},
     output::FIELD_MANAGER,
-    world::{DefinitionView, Reading},
+    world::Reading,
 };
-use crate::evaluation::{
-    catalogue::{OLDER_REVISIONS, Revision, Source, revision_name},
-    object::{DEFINITION, MANAGED_BY, MANAGER},
-};
-use k8s_openapi::{api::apps::v1::ControllerRevision, apimachinery::pkg::runtime::RawExtension};
+use crate::evaluation::catalogue::{CatalogueId, Catalogued, Keeping, Revision, ValidState, outdated};
+use k8s_openapi::api::apps::v1::ControllerRevision;
 use kube::{
     Api,
-    api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams},
+    api::{DeleteParams, Patch, PatchParams, PostParams},
 };
 use serde_json::json;
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 fn api(context: &Context) -> Api<ControllerRevision> {
     Api::namespaced(context.gate.client(), &context.options.namespace)
 }
 
-/// Sees to it that the newest revision is of that source, and returns its name.
-pub async fn keep(
+/// Sees to it that the newest revision of an object is of that state, and returns its name. Its revisions stand from the oldest
+/// to the newest.
+pub async fn keep<C: Catalogued>(
     context: &Context,
-    name: &str,
-    view: &DefinitionView,
-    source: &Source,
-    hash: &str,
+    object: &CatalogueId,
+    revisions: &[Arc<Revision>],
+    valid: &ValidState<C>,
 ) -> Result<String, ReconcileFailure> {
-    let revision_name = revision_name(name, hash);
-    let data = serde_json::to_value(source).map_err(|error| ReconcileFailure::Failed(error.to_string()))?;
-    let newest = view.revisions.last();
-    let next = newest.map_or(0, |revision| revision.number).saturating_add(1);
-    let known = view.revisions.iter().find(|revision| *revision.name == *revision_name);
-    let written = match known {
-        Some(revision) if revision.data != data => {
-            // Its data can't be changed, so it has to go first; the next attempt makes it anew.
-            delete(context, std::slice::from_ref(revision)).await?;
-            return Err(ReconcileFailure::Failed(format!(
-                "the revision {revision_name} did not hold what its name says, and was deleted"
-            )));
+    let name = Revision::name_of(object, &valid.hash);
+    let data = serde_json::to_value(&valid.state).map_err(|error| ReconcileFailure::Failed(error.to_string()))?;
+    let written = match Keeping::of(object, revisions, &valid.hash, data) {
+        Keeping::Kept => return Ok(name),
+        Keeping::Replace(before, _) => {
+            // The next attempt makes it anew.
+            delete(context, &[before]).await?;
+            let message = format!("the revision {name} did not hold what its name says, and was deleted");
+            return Err(ReconcileFailure::Failed(message));
         }
-        Some(revision) if newest.is_some_and(|newest| newest.name == revision.name) => return Ok(revision_name),
-        Some(_) => promote(context, &revision_name, next).await,
-        None => create(context, name, &revision_name, next, data).await,
+        Keeping::Promote(_, revision) => promote(context, &name, revision.number).await,
+        Keeping::Create(revision) => create(context, &revision).await,
     };
     match written {
         Ok(revision) => {
             let revision = Reading::of_revision(revision);
             context.world(|world| world.wrote_revision(revision));
-            Ok(revision_name)
+            Ok(name)
         }
         Err(refusal) => {
             let namespace = &context.options.namespace;
-            let what = format!("the ControllerRevision {namespace}/{revision_name} could not be written");
+            let what = format!("the ControllerRevision {namespace}/{name} could not be written");
             Err(ReconcileFailure::of(what, &refusal))
         }
     }
 }
 
-async fn create(
-    context: &Context,
-    definition: &str,
-    name: &str,
-    number: i64,
-    data: serde_json::Value,
-) -> Result<ControllerRevision, RequestRefusal> {
-    let labels = [(MANAGED_BY, MANAGER), (DEFINITION, definition)];
-    let revision = ControllerRevision {
-        metadata: ObjectMeta {
-            name: Some(name.to_owned()),
-            labels: Some(BTreeMap::from(labels.map(|(key, value)| (key.to_owned(), value.to_owned())))),
-            ..ObjectMeta::default()
-        },
-        data: Some(RawExtension(data)),
-        revision: number,
-    };
+async fn create(context: &Context, revision: &Revision) -> Result<ControllerRevision, RequestRefusal> {
     let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
     let _pass = context.gate.enter().await;
-    api(context).create(&parameters, &revision).await.map_err(|error| RequestRefusal::of(&error))
+    api(context).create(&parameters, &revision.to_object()).await.map_err(|error| RequestRefusal::of(&error))
 }
 
 /// An older state is valid again: its revision becomes the newest.
@@ -91,11 +68,13 @@ async fn promote(context: &Context, name: &str, number: i64) -> Result<Controlle
     api(context).patch(name, &parameters, &patch).await.map_err(|error| RequestRefusal::of(&error))
 }
 
-/// Deletes all but the one that serves and the newest others.
-pub async fn prune(context: &Context, view: &DefinitionView, serving: Option<&str>) -> Result<(), ReconcileFailure> {
-    let others = view.revisions.iter().rev().filter(|revision| Some(&*revision.name) != serving);
-    let outdated: Vec<_> = others.skip(OLDER_REVISIONS).cloned().collect();
-    delete(context, &outdated).await
+/// Deletes all but those that are pinned and the newest others.
+pub async fn prune(
+    context: &Context,
+    revisions: &[Arc<Revision>],
+    is_pinned: impl Fn(&str) -> bool,
+) -> Result<(), ReconcileFailure> {
+    delete(context, &outdated(revisions, is_pinned)).await
 }
 
 /// Deletes revisions.

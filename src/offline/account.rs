@@ -106,8 +106,8 @@ impl Inventory {
         let definitions: BTreeSet<&Arc<str>> = grants.iter().map(|grant| &grant.definition).collect();
         let catalogue = definitions
             .into_iter()
-            .filter(|name| self.definitions.contains_key(*name) || self.revisions.contains_key(*name))
-            .map(|name| (Arc::clone(name), Arc::new(self.entry(name))));
+            .filter(|name| self.knows_definition(name))
+            .map(|name| (Arc::clone(name), self.entry(name)));
         let catalogue = catalogue.collect();
         // What it could have besides is told by its flags alone.
         let offers = Arc::new(Offers::new());

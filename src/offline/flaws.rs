@@ -15,7 +15,7 @@ use crate::{
         schema::{GrantField, Schema, Violation},
         source::SourceId,
     },
-    evaluation::{self, catalogue::Source},
+    evaluation::{self, catalogue::DefinitionState},
     render::output,
 };
 use serde_json::{Value, json};
@@ -103,7 +103,7 @@ impl Inventory {
             return flaws;
         }
         let schema_of = |name: &str| self.facets.get(name).map(|facet| Arc::clone(&facet.spec.schema));
-        let terms = Source::gather(spec, schema_of)
+        let terms = DefinitionState::gather(spec, schema_of)
             .and_then(|source| Definition::read(&subject.name, &source.spec, &source.facets));
         match terms {
             Ok(terms) => output_flaws(&terms, spec),

@@ -9,7 +9,6 @@ use crate::{
     core::{
         age::OrganizationAge,
         amount::Amount,
-        belief::History,
         calendar::{Tz, parse_zone},
         facets,
         grant::Grant,
@@ -19,11 +18,8 @@ use crate::{
     },
     evaluation::{
         Limits, SecretName, SecretSources, Snapshot,
-        catalogue::{
-            CatalogueEntry, CompiledDefinition, Present, Revision, Source, history, newest_valid, revision_name,
-        },
+        catalogue::{CatalogueEntry, Revision, Revisions},
         doubts::{Doubt, doubts, is_renewed_by},
-        explanation::{Part, Record, told_since},
     },
     render::flags::Offers,
 };
@@ -41,9 +37,6 @@ use std::{
 /// Objects, by name.
 pub type Named<K> = BTreeMap<Arc<str>, Arc<K>>;
 
-/// The kept revisions of a definition, by number and name.
-pub(super) type Revisions = BTreeMap<(i64, Arc<str>), Revision>;
-
 /// All objects that an evaluation without a cluster reads. A later object of a name replaces the one before.
 #[derive(Clone, Debug)]
 pub struct Inventory {
@@ -58,8 +51,8 @@ pub struct Inventory {
     pub(super) grants: BTreeMap<SourceId, Arc<Grant>>,
     secrets: SecretSources,
     unseen: Arc<BTreeSet<SecretName>>,
-    /// The kept revisions of each definition.
-    pub(super) revisions: BTreeMap<Arc<str>, Revisions>,
+    /// The kept revisions of the catalogue.
+    pub(super) revisions: Revisions,
     /// Those that exist and are not terminating; absent where that is not known, so that all are taken to exist.
     namespaces: Option<BTreeSet<Arc<str>>>,
 }
@@ -80,7 +73,7 @@ impl Inventory {
             grants: BTreeMap::new(),
             secrets: SecretSources::new(),
             unseen: Arc::default(),
-            revisions: BTreeMap::new(),
+            revisions: Revisions::default(),
             namespaces: None,
         }
     }
@@ -173,10 +166,9 @@ impl Inventory {
         grants.flat_map(|grant| facets::sources(grant)).filter(|source| self.unseen.contains(source)).collect()
     }
 
-    /// Adds a kept revision of a definition.
+    /// Adds a kept revision of the catalogue.
     pub fn add_revision(&mut self, revision: Revision) {
-        let key = (revision.number, Arc::clone(&revision.name));
-        self.revisions.entry(Arc::clone(&revision.definition)).or_default().insert(key, revision);
+        self.revisions.insert(Arc::new(revision));
     }
 
     /// The operator's own namespace, which is never a tenant's.
@@ -284,51 +276,6 @@ impl Inventory {
         metadata.name.as_deref().unwrap_or_default().into()
     }
 
-    /// The catalogue: an entry for each definition, and for each that was lost but has kept revisions.
-    #[must_use]
-    pub fn catalogue(&self) -> Named<CatalogueEntry> {
-        let names: BTreeSet<&Arc<str>> = self.definitions.keys().chain(self.revisions.keys()).collect();
-        names.into_iter().map(|name| (Arc::clone(name), Arc::new(self.entry(name)))).collect()
-    }
-
-    pub(super) fn entry(&self, name: &str) -> CatalogueEntry {
-        let Some(definition) = self.definitions.get(name) else { return self.last_valid(name, Present::Missing) };
-        let schema_of = |facet: &str| self.facets.get(facet).map(|facet| Arc::clone(&facet.spec.schema));
-        let source = match Source::gather(&definition.spec, schema_of) {
-            Ok(source) => source,
-            Err(problem) => return self.last_valid(name, Present::Invalid(problem)),
-        };
-        match CompiledDefinition::compile(name, &source) {
-            Ok(compiled) => CatalogueEntry {
-                revision: self.kept(name, &source),
-                history: self.history(name, Some(&compiled)),
-                ..CatalogueEntry::valid(compiled)
-            },
-            Err(problem) => self.last_valid(name, Present::Invalid(problem)),
-        }
-    }
-
-    /// The revision that keeps a source, if there is one.
-    fn kept(&self, name: &str, source: &Source) -> Option<String> {
-        let revisions = self.revisions.get(name)?;
-        let wanted = revision_name(name, &source.hash());
-        revisions.keys().any(|(_, kept)| **kept == *wanted).then_some(wanted)
-    }
-
-    fn last_valid(&self, name: &str, present: Present) -> CatalogueEntry {
-        let revisions = self.revisions.get(name).into_iter().flat_map(BTreeMap::values);
-        let kept = newest_valid(revisions, |source| CompiledDefinition::compile_kept(name, source).map(Arc::new));
-        let (serving, revision) = kept.map(|kept| (kept.serving, kept.revision)).unzip();
-        let history = self.history(name, serving.as_deref());
-        CatalogueEntry { present, serving, revision, history }
-    }
-
-    fn history(&self, name: &str, serving: Option<&CompiledDefinition>) -> Arc<History> {
-        let definition = self.definitions.get(name).map(|definition| &definition.metadata);
-        let revisions = self.revisions.get(name).into_iter().flat_map(BTreeMap::values);
-        history(definition, serving.map(|serving| &serving.terms), revisions)
-    }
-
     /// One snapshot for each organization that exists, or that an instance names; in the order of their names.
     #[must_use]
     pub fn snapshots(&self, catalogue: &Named<CatalogueEntry>) -> Vec<Snapshot> {
@@ -341,14 +288,6 @@ impl Inventory {
         let offers = catalogue.iter().filter_map(|(name, entry)| Some((Arc::clone(name), entry.offer()?)));
         let offers: Arc<Offers> = Arc::new(offers.collect());
         grants.into_iter().map(|(name, grants)| self.snapshot(name, grants, catalogue, &offers, &tenancy)).collect()
-    }
-
-    /// Since when a definition says what it says of amounts.
-    pub(super) fn record(&self, name: &str) -> Record {
-        let definition = self.definitions.get(name).map(AsRef::as_ref);
-        let revisions = self.revisions.get(name).into_iter().flat_map(BTreeMap::values);
-        let told = |part| told_since(definition, revisions.clone(), part);
-        Record { amount: told(Part::Amount), aggregation: told(Part::Aggregation) }
     }
 
     /// The organization that a source of grants names.

@@ -10,6 +10,7 @@
 
 mod account;
 mod by_hand;
+mod catalogue;
 mod course;
 mod difference;
 mod digest;

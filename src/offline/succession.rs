@@ -9,11 +9,12 @@ use crate::{
         source::{SourceId, instance},
     },
     evaluation::{
-        catalogue::{Present, Revision, Source, revision_name},
+        catalogue::{CatalogueId, CatalogueKind, Keeping, Present, Revision, state_hash},
         evaluate,
     },
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::Serialize;
 use std::sync::Arc;
 
 /// The UID of objects that are made later than all others of the moment. It goes behind those of files, which have none.
@@ -34,15 +35,16 @@ impl Inventory {
                 }
             }
         }
-        for (name, revisions) in &old.revisions {
-            self.revisions.entry(Arc::clone(name)).or_default().extend(revisions.clone());
+        for revision in old.revisions.iter() {
+            self.revisions.insert(Arc::clone(revision));
         }
         for (name, entry) in catalogue.iter().filter(|(_, entry)| entry.present == Present::Valid) {
-            let Some(source) = old.source(name).filter(|source| self.source(name).as_ref() != Some(source)) else {
+            let Some(state) = old.present(name).ok().filter(|state| self.present(name).as_ref().ok() != Some(state))
+            else {
                 continue;
             };
             // It tells no more of the time before than was known of that.
-            self.keep(name, &source, entry.history.since);
+            self.keep(&CatalogueKind::Definition.named(name), &state, entry.history.since);
         }
         self.date_newcomers(old);
     }
@@ -75,36 +77,20 @@ impl Inventory {
         }
     }
 
-    /// Keeps a source of a definition as its newest revision.
-    fn keep(&mut self, name: &Arc<str>, source: &Source, made: Option<Instant>) {
-        let Ok(data) = serde_json::to_value(source) else { return };
-        let revisions = self.revisions.entry(Arc::clone(name)).or_default();
-        let newest = revisions.last_key_value().map_or(0, |((number, _), _)| *number);
-        let name_of_it: Arc<str> = revision_name(name, &source.hash()).into();
-        let same = revisions.iter().find(|((_, name), _)| *name == name_of_it);
-        let same = same.map(|(key, revision)| (key.clone(), revision.made));
-        // One that serves again becomes the newest, and stays as old as it is.
-        let made = match same {
-            Some((key, _)) if key.0 == newest => return,
-            Some((key, made)) => {
-                revisions.remove(&key);
-                made
+    /// Keeps a state of an object of the catalogue as its newest revision.
+    fn keep(&mut self, object: &CatalogueId, state: &impl Serialize, made: Option<Instant>) {
+        let Ok(data) = serde_json::to_value(state) else { return };
+        let revisions = self.revisions.of(object);
+        let hash = state_hash(state);
+        match Keeping::of(object, &revisions, &hash, data) {
+            Keeping::Kept => {}
+            Keeping::Create(revision) => self.add_revision(Revision { made, ..revision }),
+            // One that serves again becomes the newest, and stays as old as it is.
+            Keeping::Promote(before, revision) | Keeping::Replace(before, revision) => {
+                self.revisions.remove(&before);
+                self.add_revision(Revision { made: before.made, ..revision });
             }
-            None => made,
-        };
-        self.add_revision(Revision {
-            name: name_of_it,
-            definition: Arc::clone(name),
-            number: newest.saturating_add(1),
-            data,
-            made,
-        });
-    }
-
-    fn source(&self, name: &str) -> Option<Source> {
-        let spec = &self.definitions.get(name)?.spec;
-        let schema_of = |facet: &str| self.facets.get(facet).map(|facet| Arc::clone(&facet.spec.schema));
-        Source::gather(spec, schema_of).ok()
+        }
     }
 
     fn date_newcomers(&mut self, old: &Self) {

@@ -24,7 +24,7 @@ use crate::{
         source::SourceId,
     },
     evaluation::{
-        catalogue::Revision,
+        catalogue::{CatalogueKind, Revision},
         object::{ObjectData, SecretData},
     },
 };
@@ -243,7 +243,7 @@ fn what_was_valid_once_serves_on() {
     inventory.add_definition(definition("backup", &spec));
     inventory.add_revision(Revision {
         name: "backup-1".into(),
-        definition: "backup".into(),
+        of: CatalogueKind::Definition.named("backup"),
         number: 1,
         data: json!({"spec": spec}),
         made: None,

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     core::calendar::{Instant, Tz, format_instant, parse_instant},
-    evaluation::catalogue::Revision,
+    evaluation::catalogue::{CatalogueKind, Revision},
     offline::{Account, Effort, EntitlementKind, Inventory},
 };
 use serde_json::{Value, json};
@@ -51,7 +51,7 @@ impl Desk {
         for (number, made, spec) in [(1, MADE, before), (2, EDITED, spec)] {
             inventory.add_revision(Revision {
                 name: format!("lamps-{number}").into(),
-                definition: "lamps".into(),
+                of: CatalogueKind::Definition.named("lamps"),
                 number,
                 data: json!({"spec": spec}),
                 made: Some(at(made)),

@@ -1,6 +1,6 @@
 //! One organization as it would be after a change that is not stored yet. It holds no secrets.
 
-use super::{NotReady, World, catalogue::NotYetRead, kept::is_live};
+use super::{NotReady, World, kept::is_live, section::NotYetRead};
 use crate::{
     api::{EntitlementDefinition, Organization},
     core::{age::OrganizationAge, definition::Schemas, grant::Grant, namespace::is_set_apart, source::SourceId},

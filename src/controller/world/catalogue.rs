@@ -1,12 +1,14 @@
 //! Definitions, facet definitions and kept revisions, and what has been made of them.
 
 use super::{
+    kept_revisions::KeptRevisions,
+    section::{Change, KeptView, NotYetRead, Section, differs},
     store::{Identity, Put, PutUnreadable, Reading, Store},
     tenancy::name_of,
 };
 use crate::{
     api::{EntitlementDefinition, FacetDefinition},
-    evaluation::catalogue::{CatalogueEntry, Revision},
+    evaluation::catalogue::{CatalogueEntry, CatalogueId, CatalogueKind, CompiledDefinition, Revision, Served},
     render::flags::{Offer, Offers},
 };
 use kube::api::ObjectMeta;
@@ -14,17 +16,6 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
-
-/// What serves, with the hash of what it was made of.
-#[derive(Clone, Debug)]
-pub struct Served {
-    /// The catalogue's entry.
-    pub entry: Arc<CatalogueEntry>,
-    /// The hash of the source of what serves.
-    pub hash: Option<Arc<str>>,
-    /// The version of the view that it was made from.
-    pub version: u64,
-}
 
 /// All that is known of one definition.
 #[derive(Clone, Debug)]
@@ -37,14 +28,8 @@ pub struct DefinitionView {
     pub facets: BTreeMap<String, Arc<FacetDefinition>>,
     /// Those facet definitions that are there, but of which nothing readable is known, with the reason.
     pub unreadable_facets: BTreeMap<String, String>,
-    /// Its kept revisions, the oldest first.
-    pub revisions: Vec<Arc<Revision>>,
-    /// What serves up to now.
-    pub served: Option<Served>,
-    /// Whether anything has changed since what serves was made.
-    pub is_stale: bool,
-    /// How often the definition, or a facet definition that it uses, has changed so far.
-    pub version: u64,
+    /// What is kept of it, and what serves.
+    pub kept: KeptView<CompiledDefinition>,
 }
 
 /// What a change of what serves changes.
@@ -61,61 +46,37 @@ pub struct Serving {
 /// The catalogue.
 #[derive(Default)]
 pub struct Catalogue {
-    definitions: Store<Arc<str>, Arc<EntitlementDefinition>>,
+    definitions: Section<EntitlementDefinition, CompiledDefinition>,
     facets: Store<Arc<str>, Arc<FacetDefinition>>,
     /// Definitions that refer to a facet definition.
     users: HashMap<Arc<str>, BTreeSet<Arc<str>>>,
-    revisions: Store<Arc<str>, Arc<Revision>>,
-    revisions_of: HashMap<Arc<str>, BTreeSet<(i64, Arc<str>)>>,
-    served: HashMap<Arc<str>, Served>,
+    revisions: KeptRevisions,
     /// What is ready.
     offers: Arc<Offers>,
     /// Whether something was made of every definition that there is, once.
     is_read_through: bool,
-    stale: BTreeSet<Arc<str>>,
-    /// How often a definition, or a facet definition that it uses, has changed.
-    versions: HashMap<Arc<str>, u64>,
-}
-
-/// Whether two states of an object differ in more than their status.
-fn differs(before: Option<&ObjectMeta>, after: &ObjectMeta) -> bool {
-    before.is_none_or(|before| before.uid != after.uid || before.generation != after.generation)
 }
 
 impl Catalogue {
     /// A state of a definition; None if it is not news, else whether more than its status has changed.
     pub fn put_definition(&mut self, definition: Reading<Arc<str>, Arc<EntitlementDefinition>>) -> Option<bool> {
-        let Reading { key: name, identity, value: definition } = definition;
-        let Put::Stored(before) = self.definitions.put(Arc::clone(&name), identity, Arc::clone(&definition)) else {
-            return None;
-        };
-        let has_changed = differs(before.as_ref().map(|before| &before.metadata), &definition.metadata);
-        self.relink_users(&name, before.as_deref(), Some(&definition));
-        if has_changed {
-            self.change(name);
-        }
+        let (name, after) = (Arc::clone(&definition.key), Arc::clone(&definition.value));
+        let (before, has_changed) = self.definitions.put(definition)?;
+        self.relink_users(&name, before.as_deref(), Some(&after));
         Some(has_changed)
     }
 
     /// A definition that could not be read, and why. What was known of it stays; false if that changes nothing.
     pub fn put_unreadable_definition(&mut self, metadata: &ObjectMeta, why: String) -> bool {
-        let name = name_of(metadata);
-        match self.definitions.put_unreadable(&name, Identity::of(metadata), why) {
-            PutUnreadable::Unknown(before) => {
-                self.relink_users(&name, before.as_deref(), None);
-                self.change(name);
-                true
-            }
-            PutUnreadable::Stale | PutUnreadable::Kept => false,
-        }
+        let PutUnreadable::Unknown(before) = self.definitions.put_unreadable(metadata, why) else { return false };
+        self.relink_users(&name_of(metadata), before.as_deref(), None);
+        true
     }
 
     /// A definition is gone.
     pub fn remove_definition(&mut self, metadata: &ObjectMeta) {
-        let name = name_of(metadata);
-        let before = self.definitions.remove(&name, &Identity::of(metadata));
-        self.relink_users(&name, before.as_deref(), None);
-        self.change(name);
+        let before = self.definitions.remove(metadata);
+        self.relink_users(&name_of(metadata), before.as_deref(), None);
     }
 
     /// A list of definitions begins.
@@ -128,18 +89,8 @@ impl Catalogue {
         let gone = self.definitions.finish_list();
         for (name, before) in &gone {
             self.relink_users(name, before.as_deref(), None);
-            self.change(Arc::clone(name));
         }
         gone.into_iter().map(|(name, _)| name).collect()
-    }
-
-    fn change(&mut self, name: Arc<str>) {
-        *self.versions.entry(Arc::clone(&name)).or_default() += 1;
-        self.stale.insert(name);
-    }
-
-    fn version(&self, name: &str) -> u64 {
-        self.versions.get(name).copied().unwrap_or_default()
     }
 
     fn relink_users(
@@ -201,48 +152,36 @@ impl Catalogue {
 
     fn outdate_users(&mut self, facet: &str) -> BTreeSet<Arc<str>> {
         let users = self.users.get(facet).cloned().unwrap_or_default();
-        users.iter().cloned().for_each(|user| self.change(user));
+        users.iter().cloned().for_each(|user| self.definitions.change(user));
         users
     }
 
-    /// A state of a revision, from the watch or from the answer to a write; its definition, if it is news.
-    pub fn put_revision(&mut self, revision: Reading<Arc<str>, Option<Arc<Revision>>>) -> Option<Arc<str>> {
-        let Reading { key: name, identity, value: revision } = revision;
-        let Some(revision) = revision else {
-            return self.put_unreadable(&name, identity, "it does not say of which definition it is".to_owned());
-        };
-        let put = self.revisions.put(Arc::clone(&revision.name), identity, Arc::clone(&revision));
-        let Put::Stored(before) = put else { return None };
-        self.relink_revision(before.as_deref(), Some(&revision));
-        if before.is_none_or(|before| before != revision) {
-            self.stale.insert(Arc::clone(&revision.definition));
+    /// A state of a revision, from the watch or from the answer to a write; the object that it is of, if it is news.
+    pub fn put_revision(&mut self, revision: Reading<Arc<str>, Option<Arc<Revision>>>) -> Option<CatalogueId> {
+        let (object, has_changed) = self.revisions.put(revision)?;
+        if has_changed {
+            self.outdate(&object);
         }
-        Some(Arc::clone(&revision.definition))
+        Some(object)
     }
 
-    /// A revision that could not be read, and why. What was known of it stays; its definition, if that changes anything.
-    pub fn put_unreadable_revision(&mut self, metadata: &ObjectMeta, why: String) -> Option<Arc<str>> {
-        self.put_unreadable(&name_of(metadata), Identity::of(metadata), why)
+    /// A revision that could not be read, and why. What was known of it stays; the object that it is of, if that changes anything.
+    pub fn put_unreadable_revision(&mut self, metadata: &ObjectMeta, why: String) -> Option<CatalogueId> {
+        let object = self.revisions.put_unreadable(metadata, why)?;
+        self.outdate(&object);
+        Some(object)
     }
 
-    fn put_unreadable(&mut self, revision: &Arc<str>, identity: Identity, why: String) -> Option<Arc<str>> {
-        match self.revisions.put_unreadable(revision, identity, why) {
-            PutUnreadable::Unknown(Some(before)) => Some(self.lose_revision(&before)),
-            PutUnreadable::Unknown(None) | PutUnreadable::Stale | PutUnreadable::Kept => None,
-        }
-    }
-
-    /// A revision is gone; its definition.
-    pub fn remove_revision(&mut self, metadata: &ObjectMeta) -> Option<Arc<str>> {
-        let before = self.revisions.remove(&name_of(metadata), &Identity::of(metadata))?;
-        Some(self.lose_revision(&before))
+    /// A revision is gone; the object that it is of.
+    pub fn remove_revision(&mut self, metadata: &ObjectMeta) -> Option<CatalogueId> {
+        let object = self.revisions.remove(metadata)?;
+        self.outdate(&object);
+        Some(object)
     }
 
     /// The operator has deleted a revision.
     pub fn forget_revision(&mut self, name: &Arc<str>) {
-        let Some(uid) = self.revisions.identity(name).map(|identity| Arc::clone(&identity.uid)) else { return };
-        let before = self.revisions.forget(name, &uid);
-        self.relink_revision(before.as_deref(), None);
+        self.revisions.forget(name);
     }
 
     /// A list of revisions begins.
@@ -250,31 +189,13 @@ impl Catalogue {
         self.revisions.begin_list();
     }
 
-    /// A list of revisions is complete; definitions that have lost some.
-    pub fn finish_revisions(&mut self) -> BTreeSet<Arc<str>> {
-        let gone = self.revisions.finish_list();
-        gone.into_iter().filter_map(|(_, before)| Some(self.lose_revision(&before?))).collect()
-    }
-
-    fn lose_revision(&mut self, before: &Arc<Revision>) -> Arc<str> {
-        self.relink_revision(Some(before), None);
-        self.stale.insert(Arc::clone(&before.definition));
-        Arc::clone(&before.definition)
-    }
-
-    fn relink_revision(&mut self, before: Option<&Revision>, after: Option<&Revision>) {
-        if let Some(revision) = before
-            && let Some(numbers) = self.revisions_of.get_mut(&revision.definition)
-        {
-            numbers.remove(&(revision.number, Arc::clone(&revision.name)));
-            if numbers.is_empty() {
-                self.revisions_of.remove(&revision.definition);
-            }
+    /// A list of revisions is complete; the objects that have lost some.
+    pub fn finish_revisions(&mut self) -> BTreeSet<CatalogueId> {
+        let lost = self.revisions.finish_list();
+        for object in &lost {
+            self.outdate(object);
         }
-        if let Some(revision) = after {
-            let numbers = self.revisions_of.entry(Arc::clone(&revision.definition)).or_default();
-            numbers.insert((revision.number, Arc::clone(&revision.name)));
-        }
+        lost.into_iter().collect()
     }
 
     /// Everything about one definition. What changes from now on makes it stale again.
@@ -283,41 +204,34 @@ impl Catalogue {
         let facets = || definition.iter().flat_map(|definition| facets_of(definition));
         let unreadable = |facet: &str| Some((facet.to_owned(), self.facets.unreadable(&facet.into())?.to_owned()));
         let known = |facet: &str| Some((facet.to_owned(), Arc::clone(self.facets.get(&facet.into())?)));
-        let numbers = self.revisions_of.get(name).into_iter().flatten();
-        let served = self.served.get(name).cloned();
         DefinitionView {
             facets: facets().filter_map(known).collect(),
             unreadable_facets: facets().filter_map(unreadable).collect(),
             unreadable: self.definitions.unreadable(name).map(str::to_owned),
-            revisions: numbers.filter_map(|(_, revision)| self.revisions.get(revision).cloned()).collect(),
-            is_stale: self.stale.remove(name) || served.is_none(),
-            version: self.version(name),
-            served,
+            kept: self.definitions.view(name, &self.revisions),
             definition,
         }
     }
 
-    /// What was made of a definition is no longer to be relied on.
-    pub fn outdate(&mut self, name: Arc<str>) {
-        self.stale.insert(name);
+    /// What was made of an object is no longer to be relied on.
+    pub fn outdate(&mut self, object: &CatalogueId) {
+        match object.kind {
+            CatalogueKind::Definition => self.definitions.outdate(Arc::clone(&object.name)),
+            #[cfg(test)]
+            CatalogueKind::Dummy => {}
+        }
     }
 
-    /// From now on this serves.
-    pub fn serve(&mut self, name: &Arc<str>, served: Served) -> Serving {
-        let before = self.served.get(name);
-        let changes =
-            before.is_none_or(|before| before.entry.present != served.entry.present || before.hash != served.hash);
+    /// From now on this serves, which was made from the view of that version.
+    pub fn serve(&mut self, name: &Arc<str>, served: Served, version: u64) -> Serving {
         let offer = served.entry.offer();
-        let replaced = before.filter(|before| before.hash != served.hash).map(|before| Arc::clone(&before.entry));
-        let replaced = replaced.filter(|before| before.serving.is_some() && served.entry.serving.is_some());
-        self.served.insert(Arc::clone(name), served);
-        Serving { changes_grants: changes, changes_offers: self.offer(name, offer), replaced }
+        let Change { is_any, replaced } = self.definitions.serve(name, served, version);
+        Serving { changes_grants: is_any, changes_offers: self.offer(name, offer), replaced }
     }
 
     /// A definition is gone, and nothing is left of it.
     pub fn drop_served(&mut self, name: &Arc<str>) -> Serving {
-        self.versions.remove(name);
-        let changes_grants = self.served.remove(name).is_some();
+        let changes_grants = self.definitions.drop_served(name);
         Serving { changes_grants, changes_offers: self.offer(name, None), replaced: None }
     }
 
@@ -337,11 +251,7 @@ impl Catalogue {
     }
 
     fn is_read_through(&self) -> bool {
-        let is_read = |name| self.served.contains_key(name);
-        self.is_read_through
-            || (self.definitions.has_listed()
-                && self.definitions.keys().all(is_read)
-                && self.definitions.unreadable_keys().all(is_read))
+        self.is_read_through || self.definitions.is_read_through()
     }
 
     /// Every definition that is ready. An error as long as not all that there are have been looked at since the start: what is
@@ -352,24 +262,17 @@ impl Catalogue {
 
     /// The entry of a definition. An error if there is something to make one of, which has not been done yet.
     pub fn entry(&self, name: &Arc<str>) -> Result<Option<Arc<CatalogueEntry>>, NotYetRead> {
-        if let Some(served) = self.served.get(name) {
-            return Ok(Some(Arc::clone(&served.entry)));
-        }
-        let exists = self.definitions.get(name).is_some() || self.definitions.unreadable(name).is_some();
-        if exists || self.revisions_of.contains_key(name) { Err(NotYetRead) } else { Ok(None) }
+        self.definitions.entry(name, &self.revisions)
     }
 
     /// The same, but an error also if what the entry was made of has changed since.
     pub fn current_entry(&self, name: &Arc<str>) -> Result<Option<Arc<CatalogueEntry>>, NotYetRead> {
-        match self.served.get(name) {
-            Some(served) if served.version != self.version(name) => Err(NotYetRead),
-            _ => self.entry(name),
-        }
+        self.definitions.current_entry(name, &self.revisions)
     }
 
     /// How many definitions there are.
     pub fn definition_count(&self) -> usize {
-        self.definitions.keys().count()
+        self.definitions.count()
     }
 
     /// A definition as it is now, where it exists and was readable once.
@@ -395,8 +298,7 @@ impl Catalogue {
 
     /// All names that a definition or its revisions have.
     pub fn definitions(&self) -> BTreeSet<Arc<str>> {
-        let unreadable = self.definitions.unreadable_keys();
-        self.definitions.keys().chain(self.revisions_of.keys()).chain(unreadable).cloned().collect()
+        self.definitions.names(&self.revisions)
     }
 
     /// All facet definitions.
@@ -404,10 +306,6 @@ impl Catalogue {
         self.facets.keys()
     }
 }
-
-/// A definition has not been compiled yet.
-#[derive(Debug)]
-pub struct NotYetRead;
 
 fn facets_of(definition: &EntitlementDefinition) -> impl Iterator<Item = &str> {
     definition.spec.facets.iter().filter_map(|facet| facet.definition.as_deref())

@@ -12,6 +12,8 @@
 //! | `invalid` | grants that state what is not valid |
 //! | `grants` | grants, and who has how many of what |
 //! | `catalogue` | definitions, facet definitions and revisions |
+//! | `section` | one kind of the catalogue: its objects, and what serves of each |
+//! | `kept_revisions` | the kept revisions of all kinds of it |
 //! | `edits` | what was edited of definitions since their organizations were brought up to date |
 //! | `outputs` | what there is in tenants' namespaces |
 //! | `strays` | objects that lost the marks of the operator |
@@ -31,10 +33,12 @@ mod edits;
 mod grants;
 mod invalid;
 mod kept;
+mod kept_revisions;
 pub mod kinds;
 mod lives;
 mod outputs;
 mod places;
+mod section;
 mod sources;
 mod store;
 mod strays;
@@ -45,10 +49,11 @@ mod view;
 pub mod tests;
 
 pub use candidate::{ObjectState, Reference};
-pub use catalogue::{DefinitionView, Served};
+pub use catalogue::DefinitionView;
 pub use edits::Edits;
 pub use kept::{SourceKey, WholeInstance};
 pub use lives::MadeAnew;
+pub use section::KeptView;
 pub use store::{Identity, Reading};
 pub use strays::FormerMarks;
 pub use view::{GrantFacts, NotReady, OrganizationView, SourcePermission};
@@ -58,7 +63,11 @@ use super::{debouncer::Debouncer, writing::Writing};
 use crate::{
     api::{FacetDefinition, entitlement_definition::InstanceCounts},
     core::{secret::Secret, source::SourceId},
-    evaluation::{Limits, status::grants::InvalidGrants},
+    evaluation::{
+        Limits,
+        catalogue::{CatalogueId, CatalogueKind, Served},
+        status::grants::InvalidGrants,
+    },
 };
 use catalogue::{Catalogue, Serving};
 use edits::PendingEdits;
@@ -261,6 +270,14 @@ impl World {
         self.work.insert(WorkItem::Definition(Arc::clone(name)));
     }
 
+    fn touch_catalogue(&mut self, object: &CatalogueId) {
+        match object.kind {
+            CatalogueKind::Definition => self.touch_definition(&object.name),
+            #[cfg(test)]
+            CatalogueKind::Dummy => {}
+        }
+    }
+
     /// All who may see a namespace otherwise now: those that list it, and those with grants in it.
     fn touch_namespace(&mut self, namespace: &str) {
         let names: Vec<_> =
@@ -303,12 +320,12 @@ impl World {
 
     /// Making something of a definition did not come to its end.
     pub fn outdate_definition(&mut self, name: &Arc<str>) {
-        self.catalogue.outdate(Arc::clone(name));
+        self.catalogue.outdate(&CatalogueKind::Definition.named(name));
     }
 
-    /// From now on this serves.
-    pub fn serve(&mut self, name: &Arc<str>, served: Served) {
-        let serving = self.catalogue.serve(name, served);
+    /// From now on this serves, which was made from the view of that version.
+    pub fn serve(&mut self, name: &Arc<str>, served: Served, version: u64) {
+        let serving = self.catalogue.serve(name, served, version);
         self.changed_serving(name, &serving);
     }
 

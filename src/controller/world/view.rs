@@ -1,6 +1,6 @@
 //! Everything that one organization's evaluation reads, taken at one moment.
 
-use super::{SourceKey, World, catalogue::NotYetRead, kept::WholeInstance, sources::NotYetFetched};
+use super::{SourceKey, World, kept::WholeInstance, section::NotYetRead, sources::NotYetFetched};
 use crate::{
     api::{Organization, organization::Flags},
     core::{grant::Grant, namespace::NamespaceFacts, source::SourceId},

@@ -10,7 +10,7 @@ use crate::{
     api::EntitlementDefinitionSpec,
     core::{calendar::Instant, definition::Schemas, problem::Problem, schema::idle_defaults, source::SourceId},
     evaluation::{
-        catalogue::{CatalogueEntry, CompiledDefinition, Present, Source},
+        catalogue::{CatalogueEntry, CompiledDefinition, DefinitionState, Present},
         impact::impacts,
     },
     render::work::Budget,
@@ -59,7 +59,7 @@ pub fn review_definition(
 
 /// A definition as it would be made.
 pub fn compile(name: &str, spec: &EntitlementDefinitionSpec, schemas: &Schemas) -> Result<CompiledDefinition, Problem> {
-    CompiledDefinition::compile(name, &Source::gather(spec, |facet| schemas.get(facet).cloned())?)
+    CompiledDefinition::compile(name, &DefinitionState::gather(spec, |facet| schemas.get(facet).cloned())?)
 }
 
 fn findings(spec: &EntitlementDefinitionSpec, compiled: &Result<CompiledDefinition, Problem>) -> Findings {

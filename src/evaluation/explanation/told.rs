@@ -98,7 +98,7 @@ pub fn told_since<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::calendar::parse_instant;
+    use crate::{core::calendar::parse_instant, evaluation::catalogue::CatalogueKind};
     use rstest::rstest;
     use serde_json::json;
 
@@ -117,7 +117,13 @@ mod tests {
 
     fn revision(number: i64, made: &str, spec: &Value) -> Revision {
         let name = format!("d-{number}").into();
-        Revision { name, definition: "d".into(), number, data: json!({ "spec": spec }), made: Some(at(made)) }
+        Revision {
+            name,
+            of: CatalogueKind::Definition.named("d"),
+            number,
+            data: json!({ "spec": spec }),
+            made: Some(at(made)),
+        }
     }
 
     #[rstest]

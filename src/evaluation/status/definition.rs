@@ -65,7 +65,7 @@ mod tests {
         api::{ConditionStatus, EntitlementDefinition, entitlement_definition::InstanceCounts},
         core::{problem::Problem, source::SourceId},
         evaluation::{
-            catalogue::{CatalogueEntry, CompiledDefinition, Present, Source},
+            catalogue::{CatalogueEntry, CompiledDefinition, DefinitionState, Present},
             status::grants::{
                 InvalidGrants, KnownGrants,
                 tests::{all_valid, now, ready},
@@ -88,7 +88,7 @@ mod tests {
     }
 
     fn entry() -> CatalogueEntry {
-        let source = Source::gather(&definition().spec, |_| None).unwrap();
+        let source = DefinitionState::gather(&definition().spec, |_| None).unwrap();
         CatalogueEntry::valid(CompiledDefinition::compile("support", &source).unwrap())
     }
 

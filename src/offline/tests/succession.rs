@@ -7,7 +7,7 @@ use super::{
 use crate::{
     api::{EntitlementInstance, organization::Summary},
     core::{calendar::format_instant, grant::Grant, source::instance},
-    evaluation::catalogue::{Revision, Source},
+    evaluation::catalogue::{CatalogueKind, DefinitionState, Revision, state_hash},
     offline::{Bounds, Difference, Differences, Inventory, Status, Subject},
 };
 use proptest::prelude::*;
@@ -86,10 +86,10 @@ fn a_state_that_served_before_becomes_the_newest_revision_again() {
     let mut old = agreed(&json!({"generation": 3, "creationTimestamp": "2020-01-01T00:00:00Z"}), 10, "P1Y");
     for (number, amount) in [(1, 10), (2, 4)] {
         let of = agreed(&json!({}), amount, "P1Y");
-        let source = Source::gather(&of.definitions["seats"].spec, |_| None).unwrap();
+        let source = DefinitionState::gather(&of.definitions["seats"].spec, |_| None).unwrap();
         old.add_revision(Revision {
-            name: format!("seats-{}", &source.hash()[..10]).into(),
-            definition: "seats".into(),
+            name: format!("seats-{}", &state_hash(&source)[..10]).into(),
+            of: CatalogueKind::Definition.named("seats"),
             number,
             data: serde_json::to_value(&source).unwrap(),
             made: Some(hour(i64::from(amount))),
@@ -97,10 +97,8 @@ fn a_state_that_served_before_becomes_the_newest_revision_again() {
     }
     let mut new = agreed(&json!({}), 7, "P1Y");
     new.follow(&old, hour(0));
-    let kept = |(key, revision): (&(i64, Arc<str>), &Revision)| {
-        (key.0, revision.made, revision.data["spec"]["amount"].clone())
-    };
-    let kept: Vec<_> = new.revisions["seats"].iter().map(kept).collect();
+    let kept = |revision: &Arc<Revision>| (revision.number, revision.made, revision.data["spec"]["amount"].clone());
+    let kept: Vec<_> = new.revisions.of(&CatalogueKind::Definition.named("seats")).iter().map(kept).collect();
     assert_eq!(kept, [(2, Some(hour(4)), json!(4)), (3, Some(hour(10)), json!(10))]);
 }
 

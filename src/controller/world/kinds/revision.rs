@@ -4,14 +4,13 @@ use super::{News, WatchedKind};
 use crate::{
     controller::{
         guarded::Guarded,
-        work::WorkItem,
         world::{
             World,
             store::{Identity, Reading},
             tenancy::name_of,
         },
     },
-    evaluation::catalogue::Revision,
+    evaluation::catalogue::{CatalogueId, Revision},
 };
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use kube::{Api, Client, runtime::watcher::Event};
@@ -20,7 +19,7 @@ use std::{collections::BTreeSet, sync::Arc};
 impl WatchedKind for ControllerRevision {
     const IS_LABELLED: bool = true;
     type Object = Guarded<Self>;
-    /// None for one that does not say of which definition it is.
+    /// None for one that does not say of what it is.
     type State = Reading<Arc<str>, Option<Arc<Revision>>>;
 
     fn api(client: Client, namespace: &str) -> Api<Self::Object> {
@@ -32,7 +31,7 @@ impl WatchedKind for ControllerRevision {
     }
 
     fn observe(world: &mut World, news: News<Self::State>) {
-        let definitions: BTreeSet<Arc<str>> = match news {
+        let objects: BTreeSet<CatalogueId> = match news {
             News::ListBegins => {
                 world.catalogue.begin_revisions();
                 BTreeSet::new()
@@ -46,7 +45,9 @@ impl WatchedKind for ControllerRevision {
             News::Gone(metadata) => world.catalogue.remove_revision(&metadata).into_iter().collect(),
             News::ListEnds => world.catalogue.finish_revisions(),
         };
-        world.work.extend(definitions.into_iter().map(WorkItem::Definition));
+        for object in &objects {
+            world.touch_catalogue(object);
+        }
     }
 }
 

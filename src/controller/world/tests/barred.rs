@@ -5,13 +5,13 @@ use crate::{
     api::{EntitlementInstance, Organization, Phase},
     controller::{
         guarded::Guarded,
-        world::{NotReady, Served, WorkItem, World},
+        world::{NotReady, WorkItem, World},
     },
     core::{
         calendar::Instant,
         source::{SourceId, instance},
     },
-    evaluation::{Limits, evaluate},
+    evaluation::{Limits, catalogue::Served, evaluate},
 };
 use kube::runtime::watcher::Event;
 use rstest::rstest;
@@ -216,7 +216,7 @@ fn it_is_told_anew_once_its_definition_is_another() {
     let mut world = two_organizations();
     apply(&mut world, elsewhere("a", 2));
     world.take_barred();
-    world.serve(&"backup".into(), Served { entry: entry(), hash: None, version: 0 });
+    world.serve(&"backup".into(), Served { entry: entry(), hash: None }, 0);
     assert_eq!(world.take_barred().0, [id("a")].into());
 }
 

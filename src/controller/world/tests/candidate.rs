@@ -1,8 +1,9 @@
 use super::{apply, definition, entry, facet, instance, metadata, organization, read, two_organizations};
 use crate::{
     api::{EntitlementInstance, Organization},
-    controller::world::{NotReady, Reference, Served, World},
+    controller::world::{NotReady, Reference, World},
     core::source::{SourceId, instance},
+    evaluation::catalogue::Served,
 };
 use kube::runtime::watcher::Event;
 use serde_json::{Value, json};
@@ -10,7 +11,7 @@ use std::sync::Arc;
 
 fn serving() -> World {
     let mut world = two_organizations();
-    world.serve(&"backup".into(), Served { entry: entry(), hash: None, version: 0 });
+    world.serve(&"backup".into(), Served { entry: entry(), hash: None }, 0);
     world
 }
 
@@ -42,8 +43,8 @@ fn nothing_is_told_before_a_definition_is_read() {
         world.with_grant(&"acme".into(), &"backup".into(), &grant.id.source.clone(), Some(grant.clone())).map(drop)
     };
     assert_eq!(told(&world), Err(NotReady::Waits));
-    let version = world.definition(&"backup".into()).0.version;
-    world.serve(&"backup".into(), Served { entry: entry(), hash: None, version });
+    let version = world.definition(&"backup".into()).0.kept.version;
+    world.serve(&"backup".into(), Served { entry: entry(), hash: None }, version);
     assert_eq!(told(&world), Ok(()));
     // Nor while what serves is not of what there is now.
     world.observe_definition(Event::Apply(definition("backup", "f", 2)));

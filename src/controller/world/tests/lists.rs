@@ -150,7 +150,7 @@ fn a_revision(#[case] object: Guarded<ControllerRevision>) {
     let mut world = two_organizations();
     world.observe_revision(Event::Apply(Guarded(Ok(revision("backup", 1)))));
     world.observe_revision(Event::Apply(object.clone()));
-    let is_known = |world: &mut World| world.definition(&"backup".into()).0.revisions.len() == 1;
+    let is_known = |world: &mut World| world.definition(&"backup".into()).0.kept.revisions.len() == 1;
     let other = Guarded(Ok(revision("other", 1)));
     holds_throughout(&mut world, World::observe_revision, &object, &other, is_known);
     assert!(world.take_work().is_superset(&super::definitions(&["backup"])));

@@ -2,6 +2,7 @@
 
 mod barred;
 mod candidate;
+mod catalogue;
 mod costs;
 mod facts;
 mod lists;
@@ -19,7 +20,7 @@ use crate::{
     core::source::SourceId,
     evaluation::{
         Limits,
-        catalogue::{CatalogueEntry, CompiledDefinition, Source},
+        catalogue::{CatalogueEntry, CompiledDefinition, DefinitionState},
     },
 };
 use k8s_openapi::api::{
@@ -175,7 +176,7 @@ pub fn output(name: &str, organization: &str, version: u64) -> Guarded<ConfigMap
 }
 
 pub fn entry() -> Arc<CatalogueEntry> {
-    let source = Source::gather(&read(json!({"type": "Feature"})), |_| None).unwrap();
+    let source = DefinitionState::gather(&read(json!({"type": "Feature"})), |_| None).unwrap();
     Arc::new(CatalogueEntry::valid(CompiledDefinition::compile("backup", &source).unwrap()))
 }
 

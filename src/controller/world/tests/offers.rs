@@ -1,11 +1,11 @@
 use super::{definition, entry, finish_lists, metadata, organization, organizations, read, two_organizations};
 use crate::{
     api::organization::Flags,
-    controller::world::{NotReady, Served, World},
+    controller::world::{NotReady, World},
     core::problem::Problem,
     evaluation::{
         Limits,
-        catalogue::{CatalogueEntry, Present},
+        catalogue::{CatalogueEntry, Present, Served},
     },
 };
 use kube::runtime::watcher::Event;
@@ -29,7 +29,7 @@ fn ask_for(world: &mut World, flags: Flags, version: u64) {
 }
 
 fn serve(world: &mut World, name: &str, entry: Arc<CatalogueEntry>, hash: &str) {
-    world.serve(&name.into(), Served { entry, hash: Some(hash.into()), version: 1 });
+    world.serve(&name.into(), Served { entry, hash: Some(hash.into()) }, 1);
 }
 
 fn invalid() -> Arc<CatalogueEntry> {

@@ -9,7 +9,7 @@ use crate::{
         admission::{
             Candidate, DefinitionUse, FacetUser, Verdict, review_definition, review_facet, review_organization,
         },
-        catalogue::{CatalogueEntry, CompiledDefinition, Source},
+        catalogue::{CatalogueEntry, CompiledDefinition, DefinitionState},
         evaluate,
     },
 };
@@ -54,7 +54,7 @@ fn login() -> Value {
 /// An organization with these grants of `seats`, as they were accepted.
 fn held(spec: &Value, grants: &[(&str, Value)]) -> Snapshot {
     let instances: Vec<_> = grants.iter().map(|(name, spec)| instance(name, spec)).collect();
-    let source = Source::gather(&definition("seats", spec).spec, |_| Some(Arc::new(limits(1)))).unwrap();
+    let source = DefinitionState::gather(&definition("seats", spec).spec, |_| Some(Arc::new(limits(1)))).unwrap();
     let compiled = CompiledDefinition::compile("seats", &source).unwrap();
     let mut snapshot = snapshot(&instances);
     snapshot.catalogue = BTreeMap::from([("seats".into(), Arc::new(CatalogueEntry::valid(compiled)))]);

@@ -15,7 +15,7 @@ use crate::{
     },
     evaluation::{
         Limits, Snapshot,
-        catalogue::{CatalogueEntry, CompiledDefinition, Source},
+        catalogue::{CatalogueEntry, CompiledDefinition, DefinitionState},
         evaluate,
     },
 };
@@ -42,7 +42,7 @@ fn definition(name: &str, spec: &Value) -> EntitlementDefinition {
 }
 
 fn entry(name: &str, spec: &Value) -> Arc<CatalogueEntry> {
-    let source = Source::gather(&definition(name, spec).spec, |_| None).unwrap();
+    let source = DefinitionState::gather(&definition(name, spec).spec, |_| None).unwrap();
     Arc::new(CatalogueEntry::valid(CompiledDefinition::compile(name, &source).unwrap()))
 }
 

@@ -1,0 +1,74 @@
+//! Makes what serves of an object of the catalogue, and keeps it: the same for every kind of it.
+
+use super::{
+    context::Context,
+    failure::ReconcileFailure,
+    revisions,
+    world::{KeptView, WorkItem, World},
+};
+use crate::evaluation::catalogue::{Catalogued, Ingredients, Made, Present, Served};
+use kube::api::ObjectMeta;
+use std::sync::Arc;
+
+/// All that is known of one object of the catalogue.
+pub trait CatalogueView: Send + Sync + 'static {
+    /// What serves of it.
+    type Compiled: Catalogued;
+
+    /// What is kept of it, and what serves up to now.
+    fn kept(&self) -> &KeptView<Self::Compiled>;
+
+    /// Its metadata, where it exists and was readable once.
+    fn metadata(&self) -> Option<&ObjectMeta>;
+
+    /// All that it is made of now, or why that cannot be told.
+    ///
+    /// # Errors
+    /// As which it counts then.
+    fn present(&self) -> Result<<Self::Compiled as Catalogued>::State, Present>;
+
+    /// What its entry is made of.
+    fn ingredients(&self) -> Ingredients<'_, Self::Compiled> {
+        self.kept().ingredients(self.metadata())
+    }
+}
+
+/// Makes what serves out of the object as it is now, or else out of its newest revision. The revision is kept first; where that
+/// fails, what serves is kept in memory alone.
+pub async fn renew<V: CatalogueView>(
+    context: &Context,
+    item: &WorkItem,
+    view: &Arc<V>,
+    serve: impl Fn(&mut World, Served<V::Compiled>),
+) -> Result<(Served<V::Compiled>, Result<(), ReconcileFailure>), ReconcileFailure> {
+    let from = Arc::clone(view);
+    let (made, before) = context.lanes.run(item, move || make(&*from)).await?;
+    let (served, kept) = match made {
+        Made::Last(served) => (served, Ok(())),
+        Made::Present(valid) => {
+            if let Some(before) = before {
+                context.world(|world| serve(world, before));
+            }
+            let of = view.kept();
+            let (revision, kept) = match revisions::keep(context, &of.object, &of.revisions, &valid).await {
+                Ok(revision) => (Some(revision), Ok(())),
+                Err(failure) => (None, Err(failure)),
+            };
+            let entry = Arc::new(view.ingredients().valid(valid.serving, revision));
+            (Served { entry, hash: Some(valid.hash) }, kept)
+        }
+    };
+    context.world(|world| serve(world, served.clone()));
+    Ok((served, kept))
+}
+
+/// What can serve. And what served when the operator was last there, where the object was edited since.
+fn make<V: CatalogueView>(view: &V) -> (Made<V::Compiled>, Option<Served<V::Compiled>>) {
+    let ingredients = view.ingredients();
+    let made = ingredients.make(view.present());
+    let before = match &made {
+        Made::Present(valid) if view.kept().served.is_none() => ingredients.kept_before(&valid.hash),
+        Made::Present(_) | Made::Last(_) => None,
+    };
+    (made, before)
+}

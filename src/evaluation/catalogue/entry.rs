@@ -1,0 +1,165 @@
+//! The entry of an object of the catalogue: as it is now, and the last valid state of it, which serves.
+
+use super::{
+    definition::CompiledDefinition,
+    kind::{CatalogueId, Catalogued},
+    revision::{KeptState, Revision, newest_valid, state_hash},
+};
+use crate::core::problem::Problem;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use std::sync::Arc;
+
+/// An object of the catalogue as it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Present {
+    /// It does not exist (any more).
+    Missing,
+    /// It cannot be granted as it is.
+    Invalid(Problem),
+    /// It is what serves.
+    Valid,
+}
+
+/// An object of the catalogue as it is now, and the last valid state of it.
+#[derive(Clone, Debug)]
+pub struct CatalogueEntry<C: Catalogued = CompiledDefinition> {
+    /// As it is now.
+    pub present: Present,
+    /// The last valid state; absent where there never was one.
+    pub serving: Option<Arc<C>>,
+    /// The name of the revision that serves.
+    pub revision: Option<String>,
+    /// What it has given.
+    pub history: Arc<C::History>,
+}
+
+impl<C: Catalogued> CatalogueEntry<C> {
+    /// An object that exists and is valid.
+    #[must_use]
+    pub fn valid(compiled: C) -> Self {
+        Self { present: Present::Valid, serving: Some(Arc::new(compiled)), revision: None, history: Arc::default() }
+    }
+}
+
+/// An entry, with the hash of the state that serves.
+#[derive(Clone, Debug)]
+pub struct Served<C: Catalogued = CompiledDefinition> {
+    /// The catalogue's entry.
+    pub entry: Arc<CatalogueEntry<C>>,
+    /// The hash of the state that serves.
+    pub hash: Option<Arc<str>>,
+}
+
+/// How compiling is run: what brings a library down may be contained.
+pub type Guard<C> = fn(&dyn Fn() -> Result<C, Problem>) -> Result<C, Problem>;
+
+/// What an entry is made of.
+pub struct Ingredients<'a, C: Catalogued> {
+    /// The object.
+    pub object: &'a CatalogueId,
+    /// Its metadata, where it exists and was readable once.
+    pub metadata: Option<&'a ObjectMeta>,
+    /// Its kept revisions, from the oldest to the newest.
+    pub revisions: &'a [Arc<Revision>],
+    /// What serves up to now, where that is known.
+    pub served: Option<&'a Served<C>>,
+    /// How compiling is run.
+    pub guard: Guard<C>,
+}
+
+/// A state that is valid now.
+#[derive(Clone, Debug)]
+pub struct ValidState<C: Catalogued> {
+    /// All that it is made of.
+    pub state: C::State,
+    /// Its hash.
+    pub hash: Arc<str>,
+    /// Compiled.
+    pub serving: Arc<C>,
+}
+
+/// What can serve.
+#[derive(Clone, Debug)]
+pub enum Made<C: Catalogued> {
+    /// The object as it is now.
+    Present(Box<ValidState<C>>),
+    /// What was valid last.
+    Last(Served<C>),
+}
+
+impl<C: Catalogued> Ingredients<'_, C> {
+    /// What can serve: the present state where it is valid, else what was valid last.
+    #[must_use]
+    pub fn make(&self, present: Result<C::State, Present>) -> Made<C> {
+        match present.and_then(|state| self.compiled(state)) {
+            Ok(valid) => Made::Present(Box::new(valid)),
+            Err(present) => Made::Last(self.last_valid(present)),
+        }
+    }
+
+    /// The entry, where nothing has to be kept first.
+    #[must_use]
+    pub fn entry(&self, present: Result<C::State, Present>) -> Arc<CatalogueEntry<C>> {
+        match self.make(present) {
+            Made::Last(served) => served.entry,
+            Made::Present(valid) => {
+                let name = Revision::name_of(self.object, &valid.hash);
+                let is_kept = self.revisions.iter().any(|revision| *revision.name == *name);
+                Arc::new(self.valid(valid.serving, is_kept.then_some(name)))
+            }
+        }
+    }
+
+    /// The entry of a state that is valid now, and of which that is the revision.
+    #[must_use]
+    pub fn valid(&self, serving: Arc<C>, revision: Option<String>) -> CatalogueEntry<C> {
+        let history = self.history(Some(&serving));
+        CatalogueEntry { present: Present::Valid, serving: Some(serving), revision, history }
+    }
+
+    /// What the newest revision keeps, where that is not the state with this hash.
+    #[must_use]
+    pub fn kept_before(&self, hash: &str) -> Option<Served<C>> {
+        let newest = self.revisions.last()?;
+        if *newest.name == *Revision::name_of(self.object, hash) {
+            return None;
+        }
+        let kept = newest_valid(std::slice::from_ref(newest), self.guard)?;
+        let entry = self.valid(kept.serving, Some(kept.revision));
+        Some(Served { entry: Arc::new(entry), hash: Some(kept.hash) })
+    }
+
+    /// What serves already, if it was made of the same and is valid; else it is made.
+    fn compiled(&self, state: C::State) -> Result<ValidState<C>, Present> {
+        let hash = state_hash(&state);
+        // What serves although it is invalid may have been valid once only.
+        let served =
+            self.served.filter(|served| served.hash.as_ref() == Some(&hash) && served.entry.present == Present::Valid);
+        let serving = if let Some(serving) = served.and_then(|served| served.entry.serving.as_ref()) {
+            Arc::clone(serving)
+        } else {
+            let compiled = (self.guard)(&|| C::compile(&self.object.name, &state));
+            Arc::new(compiled.map_err(Present::Invalid)?)
+        };
+        Ok(ValidState { state, hash, serving })
+    }
+
+    /// What served up to now, or else the newest revision that can be read.
+    fn last_valid(&self, present: Present) -> Served<C> {
+        if let Some(served) = self.served.filter(|served| served.entry.serving.is_some()) {
+            let history = self.history(served.entry.serving.as_deref());
+            let entry = CatalogueEntry { present, history, ..CatalogueEntry::clone(&served.entry) };
+            return Served { entry: Arc::new(entry), hash: served.hash.clone() };
+        }
+        let (serving, hash, revision) = match newest_valid(self.revisions, self.guard) {
+            Some(KeptState { serving, hash, revision }) => (Some(serving), Some(hash), Some(revision)),
+            None => (None, None, None),
+        };
+        let history = self.history(serving.as_deref());
+        Served { entry: Arc::new(CatalogueEntry { present, serving, revision, history }), hash }
+    }
+
+    fn history(&self, serving: Option<&C>) -> Arc<C::History> {
+        Arc::new(C::history(self.metadata, serving, self.revisions))
+    }
+}

@@ -26,12 +26,13 @@ pub async fn confirm(
     view: &OrganizationView,
     evaluation: &Evaluation,
 ) -> Result<(), ReconcileFailure> {
-    let grants = view.snapshot.grants.iter().zip(&view.facts).zip(&evaluation.grants);
-    let ended = grants.filter(|((grant, _), outcome)| {
-        grant.remembered.phase.is_some_and(Phase::is_in_force) && outcome.status.phase == Some(Phase::Expired)
+    let grants = evaluation.decision.grants().zip(&view.facts).map(|((_, member), facts)| (member, facts));
+    let ended = grants.filter(|(member, _)| {
+        member.grant.remembered.phase.is_some_and(Phase::is_in_force) && member.verdict.phase == Phase::Expired
     });
+    let ended = ended.map(|(member, facts)| (&member.grant, facts));
     let reads =
-        ended.map(|((grant, facts), _)| async move { (grant, facts, instance::read(context, &grant.id.source).await) });
+        ended.map(|(grant, facts)| async move { (grant, facts, instance::read(context, &grant.id.source).await) });
     let mut is_current = true;
     for (grant, facts, answer) in context.gate.run_all(reads.collect()).await {
         let found = answer.map_err(|refusal| unread(grant, &refusal))?;

@@ -15,7 +15,8 @@ use crate::{
     core::source::{SourceId, instance},
     evaluation::{
         evaluate,
-        plan::{self, Fingerprint, Outcomes},
+        plan::{Fingerprint, Outcomes},
+        status::statuses,
     },
 };
 use kube::{Api, runtime::watcher::Event};
@@ -41,16 +42,15 @@ pub async fn say_barred(context: &Context, id: &SourceId) -> Result<(), Reconcil
     let thought = context.lanes.run(&item, move || {
         let now = clock::now();
         let evaluation = evaluate(&snapshot, now);
-        let statuses = plan::statuses(&evaluation, &snapshot, &Outcomes::default(), now);
-        (snapshot, evaluation, statuses)
+        let statuses = statuses(&evaluation, &Outcomes::default());
+        (evaluation, statuses)
     });
-    let (snapshot, evaluation, statuses) = thought.await?;
-    let grants = snapshot.grants.iter().zip(&evaluation.grants).zip(&statuses.grants);
-    for ((grant, outcome), status) in grants {
+    let (evaluation, statuses) = thought.await?;
+    for ((_, member), status) in evaluation.decision.grants().zip(&statuses.grants) {
         let Some(status) = status.as_ref().filter(|status| facts.status != Fingerprint::of_json(status)) else {
             continue;
         };
-        let written = write_grant(context, grant, &facts, &outcome.notices, status).await;
+        let written = write_grant(context, member, &facts, status).await;
         written.map_err(|refusal| ReconcileFailure::of(unwritten::<EntitlementInstance>(&id.to_string()), &refusal))?;
     }
     Ok(())

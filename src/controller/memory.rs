@@ -22,7 +22,7 @@ pub async fn remember(
     evaluation: &Evaluation,
 ) -> Result<(), ReconcileFailure> {
     let (Some(owner), Some(organization)) = (&mut view.owner, &mut view.snapshot.organization) else { return Ok(()) };
-    owner.remember(evaluation.objects.keys().map(|key| Arc::clone(&key.namespace)));
+    owner.remember(evaluation.desired.objects.keys().map(|key| Arc::clone(&key.namespace)));
     let mut status = organization.status.clone().unwrap_or_default();
     if status.namespaces.is_none() {
         // Nothing is known of it that could have been taken off its objects.

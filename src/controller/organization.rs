@@ -19,9 +19,14 @@ use crate::{
     api::{EntitlementInstance, EntitlementInstanceStatus, Organization, OrganizationStatus, Phase},
     core::grant::Grant,
     evaluation::{
-        Evaluation, evaluate_from,
+        Evaluation,
+        decision::Decision,
+        delivery::Desired,
+        evaluate_from,
+        holding::Member,
         object::ObjectKey,
-        plan::{self, Fingerprint, Outcomes, Statuses},
+        plan::{self, Fingerprint, Outcomes},
+        status::{Statuses, statuses},
     },
 };
 use kube::Api;
@@ -49,16 +54,16 @@ pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), Reconci
     let (evaluation, mut view, now) = thought.await?;
     ends::confirm(context, &view, &evaluation).await?;
     context.moves.tell(name, &view, &evaluation);
-    context.timer.set(name, evaluation.next);
-    if evaluation.resume.is_some() {
+    context.timer.set(name, evaluation.decision.next);
+    if evaluation.desired.resume.is_some() {
         context.queue.add_after(WorkItem::Organization(Arc::clone(name)), PAUSE);
     }
-    context.resumptions.set(name, evaluation.resume.clone());
+    context.resumptions.set(name, evaluation.desired.resume.clone());
     let wait = wait_for_quiet(context, name);
     let mut progress = ReconcileProgress { is_put_off: wait.is_some(), ..ReconcileProgress::default() };
     let outcomes = deliver(context, &mut view, &evaluation, wait.is_some(), &mut progress).await;
     let thought = context.lanes.go_on(&item, move || {
-        let mut statuses = plan::statuses(&evaluation, &view.snapshot, &outcomes, now);
+        let mut statuses = statuses(&evaluation, &outcomes);
         drop_unchanged(&mut statuses, &view);
         (statuses, evaluation, view)
     });
@@ -70,7 +75,7 @@ pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), Reconci
     {
         progress.note(write_organization(context, organization, status).await);
     }
-    if view.is_unsearched && !ends_something(&view, &evaluation) {
+    if view.is_unsearched && !ends_something(&evaluation.decision) {
         progress.note(search(context, &view).await);
     }
     let look = context.world(|world| world.next_look(name));
@@ -153,30 +158,31 @@ async fn deliver(
         return outcomes;
     };
     let scope = OrganizationScope::new(Arc::clone(&context.gate), owner.clone());
-    if view.is_unsearched && ends_something(view, evaluation) {
+    if view.is_unsearched && ends_something(&evaluation.decision) {
         progress.note(reclaim::search(context, &scope, &owner).await);
     }
-    forget_unwanted(context, view, evaluation);
+    forget_unwanted(context, view, &evaluation.desired);
     for key in look(context, &scope, owner.name(), std::mem::take(&mut view.looks)).await {
         view.scene.foreign.remove(&key);
     }
-    see_strangers(context, view, evaluation);
-    if reclaim::reclaim(context, &scope, &owner, evaluation, view, &mut outcomes).await {
+    see_strangers(context, view, &evaluation.desired);
+    if reclaim::reclaim(context, &scope, &owner, &evaluation.desired, view, &mut outcomes).await {
         progress.note(Err(ReconcileFailure::Outdated));
     }
 
     let applier = Applier::new(context, &scope, &owner, &view.scene.observed);
-    let mut writes = plan::writes(evaluation, &owner, &view.scene);
+    let mut writes = plan::writes(&evaluation.desired, &owner, &view.scene);
     outcomes.deliveries = writes.settled;
     if without_summary {
-        let is_of_grant = |key: &ObjectKey| evaluation.objects.get(key).is_some_and(|desired| desired.grant.is_some());
+        let is_of_grant =
+            |key: &ObjectKey| evaluation.desired.objects.get(key).is_some_and(|desired| desired.grant.is_some());
         writes.changes.retain(|(key, ..)| is_of_grant(key));
     }
     progress.leave(&applier.write(writes.changes, &mut outcomes).await);
-    progress.lacks_summary = lacks_summary(evaluation, &outcomes);
+    progress.lacks_summary = lacks_summary(&evaluation.desired, &outcomes);
 
-    outcomes.stuck.extend(plan::pending(evaluation, &owner, &view.scene, &outcomes.deliveries));
-    let withdrawals = plan::withdrawals(evaluation, &owner, &view.scene, &outcomes.deliveries);
+    outcomes.stuck.extend(plan::pending(&evaluation.desired, &owner, &view.scene, &outcomes.deliveries));
+    let withdrawals = plan::withdrawals(&evaluation.desired, &owner, &view.scene, &outcomes.deliveries);
     progress.leave(&applier.withdraw(withdrawals, &mut outcomes).await);
     outcomes.left = context.world(|world| world.places(&owner));
     outcomes
@@ -190,20 +196,19 @@ async fn search(context: &Context, view: &OrganizationView) -> Result<(), Reconc
 
 /// Whether a grant has ended since the operator last told of it. What was delivered for it has to be found before it is said
 /// to be withdrawn.
-fn ends_something(view: &OrganizationView, evaluation: &Evaluation) -> bool {
-    let is_in_force = |phase: Option<Phase>| phase.is_some_and(Phase::is_in_force);
-    let mut grants = view.snapshot.grants.iter().zip(&evaluation.grants);
-    grants.any(|(grant, outcome)| is_in_force(grant.remembered.phase) && !is_in_force(outcome.status.phase))
+fn ends_something(decision: &Decision) -> bool {
+    let was_in_force = |member: &Member| member.grant.remembered.phase.is_some_and(Phase::is_in_force);
+    decision.grants().any(|(_, member)| was_in_force(member) && !member.verdict.phase.is_in_force())
 }
 
-fn lacks_summary(evaluation: &Evaluation, outcomes: &Outcomes) -> bool {
-    let mut summaries = evaluation.objects.iter().filter(|(_, desired)| desired.grant.is_none());
+fn lacks_summary(desired: &Desired, outcomes: &Outcomes) -> bool {
+    let mut summaries = desired.objects.iter().filter(|(_, object)| object.grant.is_none());
     summaries.any(|(key, _)| !outcomes.deliveries.contains_key(key))
 }
 
 /// What stands at names that nobody wants any more is nobody's business.
-fn forget_unwanted(context: &Context, view: &mut OrganizationView, evaluation: &Evaluation) {
-    let is_wanted = |key: &ObjectKey| evaluation.objects.contains_key(key);
+fn forget_unwanted(context: &Context, view: &mut OrganizationView, desired: &Desired) {
+    let is_wanted = |key: &ObjectKey| desired.objects.contains_key(key);
     view.looks.retain(is_wanted);
     for key in view.scene.foreign.extract_if(.., |key| !is_wanted(key)) {
         context.world(|world| world.foreign_is_gone(&view.snapshot.name, &key));
@@ -211,9 +216,9 @@ fn forget_unwanted(context: &Context, view: &mut OrganizationView, evaluation: &
 }
 
 /// Adds what has the operator's label, but not this organization's, at names that it wants.
-fn see_strangers(context: &Context, view: &mut OrganizationView, evaluation: &Evaluation) {
+fn see_strangers(context: &Context, view: &mut OrganizationView, desired: &Desired) {
     let observed = &mut view.scene.observed;
-    let unseen: Vec<_> = evaluation.objects.keys().filter(|key| !observed.contains_key(key)).collect();
+    let unseen: Vec<_> = desired.objects.keys().filter(|key| !observed.contains_key(key)).collect();
     if unseen.is_empty() {
         return;
     }
@@ -240,21 +245,20 @@ async fn write_grants(
     statuses: &Statuses,
     progress: &mut ReconcileProgress,
 ) {
-    let grants = view.snapshot.grants.iter().zip(&view.facts).zip(&evaluation.grants).zip(&statuses.grants);
-    let changed = grants
-        .filter_map(|(((grant, facts), outcome), status)| Some((grant, facts, &outcome.notices, status.as_ref()?)));
+    let grants = evaluation.decision.grants().zip(&view.facts).zip(&statuses.grants);
+    let changed = grants.filter_map(|(((_, member), facts), status)| Some((member, facts, status.as_ref()?)));
     let work = changed.map(|task| {
-        let (grant, facts, _, status) = task;
-        let what = of_status(grant, facts, status);
-        (grant.id.source.clone(), what, (task, what))
+        let (member, facts, status) = task;
+        let what = of_status(&member.grant, facts, status);
+        (member.grant.id.source.clone(), what, (task, what))
     });
     let work = work.collect();
     let name = &view.snapshot.name;
     let choice = context.attempts(name, |all| all.statuses.choose(work, Instant::now()));
     let mut left = Left::by(&choice);
     let now = choice.now.into_iter();
-    let writes = now.map(|((grant, facts, notices, status), what)| async move {
-        (write_grant(context, grant, facts, notices, status).await, &grant.id.source, what)
+    let writes = now.map(|((member, facts, status), what)| async move {
+        (write_grant(context, member, facts, status).await, &member.grant.id.source, what)
     });
     for (result, id, what) in context.gate.run_all(writes.collect()).await {
         match result {
@@ -287,11 +291,11 @@ fn of_status(grant: &Grant, facts: &GrantFacts, status: &EntitlementInstanceStat
 /// Writes the status of one grant, and tells of what has changed.
 pub async fn write_grant(
     context: &Context,
-    grant: &Grant,
+    member: &Member,
     facts: &GrantFacts,
-    due: &[String],
     status: &EntitlementInstanceStatus,
 ) -> Result<(), RequestRefusal> {
+    let grant = &member.grant;
     let (namespace, name) = (&grant.id.source.namespace, &grant.id.source.name);
     let api: Api<Guarded<EntitlementInstance>> = Api::namespaced(context.gate.client(), namespace);
     let _writing = context.writing.begin(WorkItem::Instance(grant.id.source.clone()));
@@ -309,7 +313,7 @@ pub async fn write_grant(
             "phase"
         );
     }
-    for notice in announcements::of_grant(grant, status, due) {
+    for notice in announcements::of_grant(grant, status, &member.reminders.due) {
         let about = events::reference::<EntitlementInstance>(Some(namespace), name, &facts.uid);
         context.announcer.announce(about, notice);
     }

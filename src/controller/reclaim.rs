@@ -10,7 +10,7 @@ use super::{
     world::{FormerMarks, OrganizationView},
 };
 use crate::evaluation::{
-    Evaluation,
+    delivery::Desired,
     object::{Attribution, ObjectKey, Wish},
     plan::{Ground, Meddling, Outcomes, Owner, Stuck},
 };
@@ -48,18 +48,18 @@ pub async fn reclaim(
     context: &Context,
     scope: &OrganizationScope,
     owner: &Owner,
-    evaluation: &Evaluation,
+    desired: &Desired,
     view: &mut OrganizationView,
     outcomes: &mut Outcomes,
 ) -> bool {
-    let strays = context.world(|world| world.strays(owner, |key| evaluation.objects.contains_key(key)));
+    let strays = context.world(|world| world.strays(owner, |key| desired.objects.contains_key(key)));
     if strays.is_empty() {
         return false;
     }
     let marks = strays.into_iter().filter_map(|(key, origin)| Some((owner.ground(&key.namespace)?, key, origin)));
     let (contested, marks): (Vec<_>, Vec<_>) = marks.partition(|(_, key, _)| view.scene.contested.contains(key));
     for (_, key, origin) in contested {
-        if !evaluation.objects.contains_key(&key) {
+        if !desired.objects.contains_key(&key) {
             outcomes.stuck.push(Stuck::contested(origin.source.map(Attribution::to_source), &key));
         }
     }
@@ -72,7 +72,7 @@ pub async fn reclaim(
             Ok(Some(observed)) => {
                 tracing::info!(organization = %owner.name(), object = %key, "an output whose marks were taken off is marked anew");
                 let before = context.world(|world| world.wrote_output(owner.name(), &key, observed.clone()));
-                let wish = evaluation.objects.get(&key).map(|desired| &desired.wish);
+                let wish = desired.objects.get(&key).map(|desired| &desired.wish);
                 if let Some(Wish::Write(content)) = wish
                     && let Some(meddling) = Meddling::of(content, Some(&observed), before.as_deref())
                 {

@@ -82,10 +82,10 @@ impl Moves {
 
 fn moved(view: &OrganizationView, evaluation: &Evaluation) -> Vec<String> {
     let now = clock::now();
-    let grants = view.facts.iter().zip(&evaluation.grants);
-    let moved = grants.filter_map(|(facts, outcome)| {
-        let moved = facts.moments?.moved(&Moments::of(&outcome.status), now);
-        (!moved.is_empty()).then(|| format!("{}: {}", outcome.id, moved.join(", ")))
+    let grants = view.facts.iter().zip(evaluation.decision.grants());
+    let moved = grants.filter_map(|(facts, (_, member))| {
+        let moved = facts.moments?.moved(&Moments::of(member), now);
+        (!moved.is_empty()).then(|| format!("{}: {}", member.grant.id, moved.join(", ")))
     });
     moved.collect()
 }

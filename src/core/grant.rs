@@ -139,6 +139,15 @@ impl Grant {
         self
     }
 
+    /// The same grant with what another of the same source remembers: it was there before, and is edited.
+    #[must_use]
+    pub fn succeeding(mut self, before: &Self) -> Self {
+        let is_of_spec = self.state != State::Draft && before.written == self.written;
+        self.accepted = before.accepted.clone().filter(|_| is_of_spec);
+        self.remembered = before.remembered.clone();
+        self
+    }
+
     /// The same grant with another moment of its source's creation.
     #[must_use]
     pub fn created_at(mut self, created: Instant) -> Self {

@@ -37,6 +37,12 @@ impl Problem {
         Self { pointer: pointer.into(), ..self }
     }
 
+    /// The same, whatever its place.
+    #[must_use]
+    pub fn placeless(self) -> Self {
+        Self { pointer: String::new(), ..self }
+    }
+
     /// The same, where what it points into lies deeper.
     #[must_use]
     pub fn within(self, parent: &str) -> Self {

@@ -4,8 +4,8 @@
 use super::{
     object::{ObjectContent, ObjectData},
     plan::{MAX_DATA_BYTES, data_bytes},
-    standing::Trouble,
 };
+use crate::core::problem::Problem;
 use std::collections::BTreeMap;
 
 /// What an evaluation keeps to.
@@ -46,7 +46,7 @@ impl<'a> Allowance<'a> {
     ///
     /// # Errors
     /// Where it is more than what is left.
-    pub fn take(&mut self, content: &ObjectContent, namespaces: usize) -> Result<(), Trouble> {
+    pub fn take(&mut self, content: &ObjectContent, namespaces: usize) -> Result<(), Problem> {
         if data_bytes(&content.data) > MAX_DATA_BYTES {
             return Ok(());
         }
@@ -60,7 +60,7 @@ impl<'a> Allowance<'a> {
             "the objects of organization {} would come to more than the {} bytes that the operator allows, so nothing of this one is written or withdrawn; let the organization's grants write less or to fewer namespaces, or run the operator with a larger --organization-bytes",
             self.organization, self.limit
         );
-        Err(("TooMuch", message))
+        Err(Problem::new("TooMuch", message))
     }
 }
 
@@ -81,7 +81,7 @@ fn bytes(content: &ObjectContent) -> u64 {
 mod tests {
     use super::{Allowance, Limits};
     use crate::{
-        core::secret::Secret,
+        core::{problem::Problem, secret::Secret},
         evaluation::{
             object::{ObjectContent, ObjectData, SecretData},
             plan::MAX_DATA_BYTES,
@@ -110,7 +110,7 @@ mod tests {
     fn everything_that_is_stored_counts_in_each_namespace() {
         let mut allowance = allowance(36);
         assert_eq!(allowance.take(&config_map("123456"), 3), Ok(()));
-        let (reason, message) = allowance.take(&config_map(""), 1).unwrap_err();
+        let Problem { reason, message, .. } = allowance.take(&config_map(""), 1).unwrap_err();
         assert_eq!(reason, "TooMuch");
         assert!(message.contains("organization acme would come to more than the 36 bytes"), "{message}");
         let values = BTreeMap::from([("k".to_owned(), Secret::new(b"123456".to_vec()))]);

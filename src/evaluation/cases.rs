@@ -30,7 +30,7 @@ pub fn case<'a>(
 ) -> Case<'a> {
     let serving = entry.and_then(|entry| entry.serving.as_deref()).map(|compiled| &compiled.terms);
     let barred = standing.barred(grant, snapshot.namespaces.get(&grant.id.source.namespace));
-    let is_suspended = standing.organization.is_some_and(|organization| organization.spec.suspended);
+    let is_suspended = standing.organization.as_ref().is_some_and(|organization| organization.spec.suspended);
     let record = grant.accepted.as_ref().map(|record| believed(grant, record, &evidence(snapshot, standing, entry)));
     let zone = record.as_ref().map(|record| record.zone).or(standing.zone);
     let amendments = zone.filter(|_| !grant.amendments.is_empty()).map(|zone| {
@@ -58,7 +58,7 @@ fn evidence<'a>(
     standing: &'a Standing,
     entry: Option<&'a CatalogueEntry>,
 ) -> Evidence<'a, impl Fn(&str) -> bool> {
-    let organization = standing.organization.map(|organization| &organization.metadata);
+    let organization = standing.organization.as_ref().map(|organization| &organization.metadata);
     let unedited = organization.filter(|organization| organization.generation == Some(1)).and_then(created);
     Evidence {
         history: entry.map(|entry| entry.history.as_ref()),
@@ -70,7 +70,7 @@ fn evidence<'a>(
 /// Why a grant that was not accepted before is refused, but for what other grants and its term say.
 fn unready(standing: &Standing, entry: Option<&CatalogueEntry>, grant: &Grant) -> Option<Refusal> {
     if standing.zone.is_none() {
-        let zone = standing.organization.map_or("", |organization| &organization.spec.time_zone);
+        let zone = standing.organization.as_ref().map_or("", |organization| &organization.spec.time_zone);
         let message =
             format!("organization {} has the unknown time zone {zone:?}: mend its spec.timeZone", standing.name);
         return Some(Refusal::new(Reason::OrganizationNotReady, message));

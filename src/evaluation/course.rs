@@ -26,7 +26,7 @@ const MOST_CHANGES: usize = 16;
 const MOST_MERGED: usize = 4096;
 
 /// What a grant comes to from a pending amendment on.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Later {
     at: Instant,
     amount: Option<Amount>,
@@ -65,7 +65,7 @@ struct Gives<'a> {
     statement: Option<&'a Statement>,
 }
 
-impl Member<'_> {
+impl Member {
     /// What it gives at a moment; None where it is not in force.
     fn gives(&self, at: Instant) -> Option<Gives<'_>> {
         if !self.spans.iter().any(|(start, end)| *start <= at && !end.has_come(at)) {
@@ -174,7 +174,7 @@ impl<T: PartialEq> Track<T> {
 struct Sweep<'a> {
     definition: &'a Definition,
     /// In the order of precedence.
-    members: Vec<&'a Member<'a>>,
+    members: Vec<&'a Member>,
     /// What each gives.
     gives: Vec<Option<Gives<'a>>>,
     /// The moments to come, with the member that changes. The last one comes first.

@@ -1,16 +1,17 @@
 //! The objects that grants in force and the organization should have.
 
 use super::{
-    allowance::{Allowance, Limits},
+    allowance::Allowance,
     catalogue::CompiledDefinition,
-    facets::Missing,
+    decision::Decision,
     holding::{Holding, Member},
     object::{
         CONTENT_HASH, DEFINITION, DesiredObject, MANAGED_BY, MANAGER, ON_END, ORGANIZATION, ObjectContent, ObjectData,
         ObjectKey, RETAIN, SecretData, Wish,
     },
     plan::{MAX_DATA_BYTES, data_bytes},
-    standing::{Standing, Trouble, awaiting},
+    standing::{Standing, awaiting},
+    summary,
 };
 use crate::{
     api::{
@@ -22,6 +23,7 @@ use crate::{
         calendar::format_instant,
         facets::{SecretFields, complete},
         grant::GrantId,
+        problem::Problem,
     },
     render::{
         filling::Filling,
@@ -38,19 +40,19 @@ use std::{
     sync::Arc,
 };
 
-/// What should be delivered.
-#[derive(Debug, Default)]
-pub struct Delivery {
+/// What should be there.
+#[derive(Clone, Debug, Default)]
+pub struct Desired {
     /// Every object that should exist, in namespaces that exist.
     pub objects: BTreeMap<ObjectKey, DesiredObject>,
     /// Grants whose present objects stay as they are.
     pub kept: BTreeSet<GrantId>,
     /// What the summary says; absent where it cannot be told.
-    pub summary: Option<Summary>,
-    /// How many objects each grant should have, and what hinders it.
-    pub grants: BTreeMap<GrantId, GrantDelivery>,
+    pub summary: Option<Arc<Summary>>,
+    /// How many objects each grant should have, and what hinders it: all grants, those that should have none among them.
+    pub grants: BTreeMap<GrantId, Outputs>,
     /// What hinders the delivery of the summary.
-    pub hindered: Option<Trouble>,
+    pub hindered: Option<Problem>,
     /// The first grant that has to wait for the next evaluation.
     pub resume: Option<GrantId>,
 }
@@ -59,12 +61,12 @@ pub struct Delivery {
 const DEFERRED: &str = "the outputs of the organization's grants are more work than one evaluation may be: what is delivered for this one stays as it is, and it is among the first of the next evaluation; make the templates of its definitions simpler";
 
 /// What one grant should have.
-#[derive(Debug, Default)]
-pub struct GrantDelivery {
+#[derive(Clone, Debug, Default)]
+pub struct Outputs {
     /// Objects, those in namespaces that are waited for among them.
     pub desired: u64,
     /// What hinders delivery: the reason of the first thing found, and all that is found.
-    pub hindered: Option<Trouble>,
+    pub hindered: Option<Problem>,
     /// Nothing valid says what it should have, so that what is present for it stays.
     pub is_untold: bool,
 }
@@ -72,9 +74,9 @@ pub struct GrantDelivery {
 /// A grant whose outputs are to be filled.
 #[derive(Clone, Copy)]
 struct Task<'a> {
-    holding: &'a Holding<'a>,
+    holding: &'a Holding,
     compiled: &'a CompiledDefinition,
-    member: &'a Member<'a>,
+    member: &'a Member,
     /// Whether the outputs that are for all grants of the definition are its.
     is_oldest: bool,
 }
@@ -85,12 +87,12 @@ struct Values<'a> {
     facets: FacetFields,
     secrets: Cow<'a, SecretFields>,
     /// The grants that it is from.
-    members: Vec<&'a Member<'a>>,
+    members: Vec<&'a Member>,
 }
 
 impl<'a> Values<'a> {
     /// The values for one grant; none if it never stated anything valid.
-    fn of_grant(standing: &'a Standing, holding: &'a Holding<'a>, member: &'a Member<'a>) -> Option<Self> {
+    fn of_grant(standing: &'a Standing, holding: &'a Holding, member: &'a Member) -> Option<Self> {
         let stated = member.facets.statement.as_ref()?.merged();
         Some(Self {
             names: names(standing, holding, Some(member)),
@@ -101,7 +103,7 @@ impl<'a> Values<'a> {
     }
 
     /// The values for all grants in force, merged.
-    fn of_all(standing: &'a Standing, holding: &'a Holding<'a>) -> Option<Self> {
+    fn of_all(standing: &'a Standing, holding: &'a Holding) -> Option<Self> {
         let (merged, parts) = holding.merged()?;
         let mut secrets = SecretFields::new();
         for (member, _) in parts.iter().rev() {
@@ -135,20 +137,26 @@ struct Request<'a> {
     is_retained: bool,
 }
 
-impl Delivery {
-    /// All objects for what an organization holds, with what its summary says, at one moment. Where all of it is too much work for one evaluation, it
-    /// begins with the grant `resume`, and tells where the next one is to begin.
-    #[must_use]
-    pub fn of(
-        standing: &Standing,
-        holdings: &[Holding],
-        summary: Option<Summary>,
-        limits: Limits,
-        resume: Option<&GrantId>,
-        budget: &mut Budget,
-    ) -> Self {
-        let mut delivery = Self::default();
-        let mut allowance = Allowance::of(standing.name, limits);
+/// All objects for what an organization holds, with what its summary says. Where all of it is too much work for one evaluation,
+/// it begins with the grant `resume`, and tells where the next one is to begin.
+#[must_use]
+pub fn deliver(decision: &Decision, resume: Option<&GrantId>, budget: &mut Budget) -> Desired {
+    let summary = decision.untold.is_none().then(|| Arc::new(summary::summary(decision)));
+    Desired::of(decision, summary, resume, budget)
+}
+
+/// The same but for the summary, which is taken to stay as it is.
+#[must_use]
+pub fn deliver_grants(decision: &Decision, budget: &mut Budget) -> Desired {
+    Desired::of(decision, None, None, budget)
+}
+
+impl Desired {
+    fn of(decision: &Decision, summary: Option<Arc<Summary>>, resume: Option<&GrantId>, budget: &mut Budget) -> Self {
+        let Decision { standing, holdings, limits, .. } = decision;
+        let grants = decision.grants().map(|(_, member)| (member.grant.id.clone(), Outputs::default()));
+        let mut delivery = Self { grants: grants.collect(), ..Self::default() };
+        let mut allowance = Allowance::of(&standing.name, *limits);
         delivery.summarize(standing, summary, &mut allowance);
         delivery.say_nowhere(standing, holdings);
         let mut requests = Vec::new();
@@ -163,10 +171,10 @@ impl Delivery {
     }
 
     /// Every grant in force whose outputs are to be filled, in the order in which that is done.
-    fn tasks<'a>(&mut self, holdings: &'a [Holding<'a>], resume: Option<&GrantId>) -> Vec<Task<'a>> {
+    fn tasks<'a>(&mut self, holdings: &'a [Arc<Holding>], resume: Option<&GrantId>) -> Vec<Task<'a>> {
         let mut tasks = Vec::new();
         for holding in holdings {
-            let Some(compiled) = holding.entry.and_then(|entry| entry.serving.as_deref()) else {
+            let Some(compiled) = holding.compiled() else {
                 for member in holding.members_in_force() {
                     self.keep_untold(member);
                 }
@@ -190,19 +198,19 @@ impl Delivery {
         tasks
     }
 
-    fn summarize(&mut self, standing: &Standing, summary: Option<Summary>, allowance: &mut Allowance) {
-        let Some(organization) = standing.organization else { return };
+    fn summarize(&mut self, standing: &Standing, summary: Option<Arc<Summary>>, allowance: &mut Allowance) {
+        let Some(organization) = &standing.organization else { return };
         let name: Arc<str> = organization.spec.summary.name.as_str().into();
         self.summary = summary;
-        if standing.summary_trouble.is_some() {
+        if standing.summary_problem.is_some() {
             return;
         }
         let wish = match &self.summary {
             Some(summary) => write(standing, None, None, ObjectData::ConfigMap(summary.data()), Extra::default()),
             None => Wish::Keep,
         };
-        let (wish, trouble) = afforded(wish, standing.served.len(), allowance);
-        self.hindered = trouble;
+        let (wish, problem) = afforded(wish, standing.served.len(), allowance);
+        self.hindered = problem;
         for namespace in &standing.served {
             let key = ObjectKey { kind: OutputKind::ConfigMap, namespace: namespace.clone(), name: name.clone() };
             self.objects.insert(key, DesiredObject { grant: None, wish: wish.clone(), is_retained: false });
@@ -210,10 +218,10 @@ impl Delivery {
     }
 
     /// Where nothing can be delivered to, no grant is as it should be, be it that only the summary would tell of it.
-    fn say_nowhere(&mut self, standing: &Standing, holdings: &[Holding]) {
-        let Some(trouble) = standing.nowhere() else { return };
-        for member in holdings.iter().flat_map(Holding::members_in_force) {
-            self.hinder(&member.grant.id, Some(trouble.clone()));
+    fn say_nowhere(&mut self, standing: &Standing, holdings: &[Arc<Holding>]) {
+        let Some(problem) = standing.nowhere() else { return };
+        for member in holdings.iter().flat_map(|holding| holding.members_in_force()) {
+            self.hinder(&member.grant.id, Some(problem.clone()));
         }
     }
 
@@ -271,13 +279,13 @@ impl Delivery {
         let is_due = |output: &&CompiledOutput| output.per == Per::Instance || task.is_oldest;
         let outputs = task.compiled.outputs.iter().filter(is_due).count();
         self.grants.entry(id.clone()).or_default().desired += desired(standing, outputs);
-        self.keep(task.member, ("Deferred", DEFERRED.to_owned()));
+        self.keep(task.member, Problem::new("Deferred", DEFERRED));
     }
 
     /// What is delivered for the grant stays as it is: an error never withdraws.
-    fn keep(&mut self, member: &Member, trouble: Trouble) {
+    fn keep(&mut self, member: &Member, problem: Problem) {
         self.kept.insert(member.grant.id.clone());
-        self.hinder(&member.grant.id, Some(trouble));
+        self.hinder(&member.grant.id, Some(problem));
     }
 
     /// The same where nothing valid says what should be delivered.
@@ -286,13 +294,15 @@ impl Delivery {
         self.grants.entry(member.grant.id.clone()).or_default().is_untold = true;
     }
 
-    fn hinder(&mut self, grant: &GrantId, trouble: Option<Trouble>) {
-        let delivery = self.grants.entry(grant.clone()).or_default();
-        let Some((reason, message)) = trouble else { return };
-        match &mut delivery.hindered {
-            None => delivery.hindered = Some((reason, message)),
+    fn hinder(&mut self, grant: &GrantId, problem: Option<Problem>) {
+        let outputs = self.grants.entry(grant.clone()).or_default();
+        let Some(problem) = problem else { return };
+        match &mut outputs.hindered {
+            None => outputs.hindered = Some(problem),
             // Each failing output is told, so that all can be mended at once.
-            Some((_, said)) if !said.contains(&message) => *said = format!("{said}; {message}"),
+            Some(Problem { message: said, .. }) if !said.contains(&problem.message) => {
+                *said = format!("{said}; {}", problem.message);
+            }
             Some(_) => {}
         }
     }
@@ -310,19 +320,19 @@ impl Delivery {
         let (name, wish) = match filled {
             Filled::Written(name, data) => {
                 let extra = Extra::of(output);
-                (name, write(standing, Some(holding.name), Some(&member.grant.id), data, extra))
+                (name, write(standing, Some(&holding.name), Some(&member.grant.id), data, extra))
             }
-            Filled::Kept(name, trouble) => {
-                self.hinder(&member.grant.id, Some(trouble));
+            Filled::Kept(name, problem) => {
+                self.hinder(&member.grant.id, Some(problem));
                 (name, Wish::Keep)
             }
-            Filled::Nameless(trouble) => {
-                self.keep(member, trouble);
+            Filled::Nameless(problem) => {
+                self.keep(member, problem);
                 return;
             }
         };
         if let Some(namespace) = standing.awaited.first().filter(|_| !standing.served.is_empty()) {
-            self.hinder(&member.grant.id, Some(("NamespaceMissing", awaiting(namespace))));
+            self.hinder(&member.grant.id, Some(Problem::new("NamespaceMissing", awaiting(namespace))));
         }
         let is_retained = output.on_end == OnEnd::Retain;
         let (age, grant) = (&member.grant.age, &member.grant.id);
@@ -338,8 +348,8 @@ impl Delivery {
             name: Arc::clone(&name),
         };
         let free = standing.served.iter().filter(|namespace| !self.objects.contains_key(&key(namespace)));
-        let (wish, trouble) = afforded(request.wish.clone(), free.count(), allowance);
-        self.hinder(request.grant, trouble);
+        let (wish, problem) = afforded(request.wish.clone(), free.count(), allowance);
+        self.hinder(request.grant, problem);
         let mut conflict = None;
         for namespace in &standing.served {
             match self.objects.entry(key(namespace)) {
@@ -356,7 +366,7 @@ impl Delivery {
                         ),
                     };
                     let message = format!("{} belongs to {owner}: give {advice}", taken.key());
-                    conflict.get_or_insert(("Conflict", message));
+                    conflict.get_or_insert(Problem::new("Conflict", message));
                 }
             }
         }
@@ -365,11 +375,11 @@ impl Delivery {
 }
 
 /// What is to become of an object in so many namespaces. One that is too much stays as it is, should it be there.
-fn afforded(wish: Wish, namespaces: usize, allowance: &mut Allowance) -> (Wish, Option<Trouble>) {
+fn afforded(wish: Wish, namespaces: usize, allowance: &mut Allowance) -> (Wish, Option<Problem>) {
     let Wish::Write(content) = &wish else { return (wish, None) };
     match allowance.take(content, namespaces) {
         Ok(()) => (wish, None),
-        Err(trouble) => (Wish::Keep, Some(trouble)),
+        Err(problem) => (Wish::Keep, Some(problem)),
     }
 }
 
@@ -377,18 +387,18 @@ fn afforded(wish: Wish, namespaces: usize, allowance: &mut Allowance) -> (Wish, 
 enum Filled {
     Written(String, ObjectData),
     /// It has a name, but its data cannot be told now.
-    Kept(String, Trouble),
+    Kept(String, Problem),
     /// Not even its name can be told.
-    Nameless(Trouble),
+    Nameless(Problem),
 }
 
-fn fill(output: &CompiledOutput, filling: &Filling, missing: Option<Missing>, work: &mut Work) -> Filled {
+fn fill(output: &CompiledOutput, filling: &Filling, missing: Option<Problem>, work: &mut Work) -> Filled {
     let name = match output.object_name(filling, work) {
         Ok(name) => name,
-        Err(errors) => return Filled::Nameless(trouble(&errors)),
+        Err(errors) => return Filled::Nameless(problem(&errors)),
     };
     if let Some(missing) = missing {
-        return Filled::Kept(name, (missing.reason, missing.message));
+        return Filled::Kept(name, missing);
     }
     let data = match output.kind {
         OutputKind::ConfigMap => output.config_map(filling, work).map(ObjectData::ConfigMap),
@@ -398,7 +408,7 @@ fn fill(output: &CompiledOutput, filling: &Filling, missing: Option<Missing>, wo
     };
     match data {
         Ok(data) => Filled::Written(name, data),
-        Err(errors) => Filled::Kept(name, trouble(&errors)),
+        Err(errors) => Filled::Kept(name, problem(&errors)),
     }
 }
 
@@ -409,13 +419,13 @@ fn desired(standing: &Standing, outputs: usize) -> u64 {
 }
 
 /// All that is wrong with an output, for the reason of the first.
-fn trouble(errors: &[OutputError]) -> Trouble {
+fn problem(errors: &[OutputError]) -> Problem {
     let reason = errors.first().map_or("RenderFailed", OutputError::reason);
-    (reason, errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    Problem::new(reason, errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
 }
 
 /// The first secret field that a Secret would show and that has no value now.
-fn missing<'a>(output: &CompiledOutput, members: impl Iterator<Item = &'a Member<'a>>) -> Option<Missing> {
+fn missing<'a>(output: &CompiledOutput, members: impl Iterator<Item = &'a Member>) -> Option<Problem> {
     if output.kind != OutputKind::Secret {
         return None;
     }
@@ -424,12 +434,13 @@ fn missing<'a>(output: &CompiledOutput, members: impl Iterator<Item = &'a Member
 }
 
 fn names<'a>(standing: &'a Standing, holding: &'a Holding, member: Option<&'a Member>) -> Names<'a> {
-    let organization = standing.organization.and_then(|organization| organization.spec.display_name.as_deref());
+    let organization =
+        standing.organization.as_ref().and_then(|organization| organization.spec.display_name.as_deref());
     let definition = holding.definition();
     let unknown =
-        || DefinitionNames { named: Named { name: holding.name, display_name: holding.name }, type_: "", unit: None };
+        || DefinitionNames { named: Named { name: &holding.name, display_name: &holding.name }, type_: "", unit: None };
     Names {
-        organization: Named { name: standing.name, display_name: organization.unwrap_or(standing.name) },
+        organization: Named { name: &standing.name, display_name: organization.unwrap_or(&standing.name) },
         definition: definition.map_or_else(unknown, DefinitionNames::of),
         instance: member.map(|member| InstanceNames {
             name: &member.grant.id.source.name,

@@ -11,6 +11,7 @@ use crate::{
         },
         grant::Grant,
         lifecycle::Verdict,
+        problem::Problem,
         schema::Violation,
         secret::Secret,
     },
@@ -28,6 +29,17 @@ pub enum Validity {
     Unknown,
 }
 
+impl Validity {
+    /// What is wrong.
+    #[must_use]
+    pub fn violations(&self) -> &[Violation] {
+        match self {
+            Self::Invalid(violations) => violations,
+            Self::Valid(_) | Self::Unknown => &[],
+        }
+    }
+}
+
 /// What is wrong, as one text.
 #[must_use]
 pub fn sentences(violations: &[Violation]) -> String {
@@ -37,20 +49,9 @@ pub fn sentences(violations: &[Violation]) -> String {
 /// The reason of a source that whoever asks may not read.
 pub const NOT_SEEN: &str = "SecretNotSeen";
 
-/// Why a secret field has no value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Missing {
-    /// One word.
-    pub reason: &'static str,
-    /// A sentence that says what to do.
-    pub message: String,
-}
-
-impl Missing {
-    /// There is no such source, or it cannot be used.
-    fn not_found(message: String) -> Self {
-        Self { reason: "SecretNotFound", message }
-    }
+/// There is no such source, or it cannot be used.
+fn not_found(message: String) -> Problem {
+    Problem::new("SecretNotFound", message)
 }
 
 /// The facets of one grant.
@@ -65,7 +66,7 @@ pub struct GrantFacets {
     /// Secret values.
     pub secrets: SecretFields,
     /// Secret fields whose source is missing, unusable or not seen.
-    pub missing: Vec<(SecretFacet, Missing)>,
+    pub missing: Vec<(SecretFacet, Problem)>,
 }
 
 impl GrantFacets {
@@ -132,7 +133,7 @@ fn stated_problems(definition: &Definition, grant: &Grant, merged: &FacetFields)
     [names, values].into_iter().filter_map(Result::err).flatten().collect()
 }
 
-type SecretsFound = (SecretFields, Vec<(SecretFacet, Missing)>, Vec<Violation>);
+type SecretsFound = (SecretFields, Vec<(SecretFacet, Problem)>, Vec<Violation>);
 
 fn secrets(definition: &Definition, grant: &Grant, snapshot: &Snapshot) -> SecretsFound {
     let mut found = SecretsFound::default();
@@ -142,7 +143,7 @@ fn secrets(definition: &Definition, grant: &Grant, snapshot: &Snapshot) -> Secre
             continue;
         }
         if let Err(violation) = check_source(source) {
-            found.1.push((source.clone(), Missing::not_found(violation.message.clone())));
+            found.1.push((source.clone(), not_found(violation.message.clone())));
             found.2.push(violation);
             continue;
         }
@@ -153,12 +154,12 @@ fn secrets(definition: &Definition, grant: &Grant, snapshot: &Snapshot) -> Secre
         let value = match value(grant, source, &snapshot.secrets) {
             Ok(value) => value,
             Err(message) => {
-                found.1.push((source.clone(), Missing::not_found(message)));
+                found.1.push((source.clone(), not_found(message)));
                 continue;
             }
         };
         if let Err(violations) = facet.schema.validate_secret(&source.facet, &source.field, &value) {
-            found.1.push((source.clone(), Missing::not_found(sentences(&violations))));
+            found.1.push((source.clone(), not_found(sentences(&violations))));
             found.2.extend(violations);
             continue;
         }
@@ -168,15 +169,15 @@ fn secrets(definition: &Definition, grant: &Grant, snapshot: &Snapshot) -> Secre
 }
 
 /// What may not be read is not missing for that.
-fn unseen(grant: &Grant, source: &SecretFacet, snapshot: &Snapshot) -> Option<Missing> {
+fn unseen(grant: &Grant, source: &SecretFacet, snapshot: &Snapshot) -> Option<Problem> {
     let (namespace, name) = (&grant.id.source.namespace, &source.secret_key_ref.name);
     let is_unseen = snapshot.unseen.contains(&(Arc::clone(namespace), name.as_str().into()));
-    is_unseen.then(|| Missing {
-        reason: NOT_SEEN,
-        message: format!(
+    is_unseen.then(|| {
+        let message = format!(
             "facets.{}.{}: the Secret {namespace}/{name} was not seen, as you may not read it: whether there is a value, and what is made of it, is not known",
             source.facet, source.field
-        ),
+        );
+        Problem::new(NOT_SEEN, message)
     })
 }
 

@@ -3,33 +3,38 @@
 use super::{
     Snapshot,
     cases::case,
-    catalogue::{CatalogueEntry, Present},
+    catalogue::{CatalogueEntry, CompiledDefinition, Present},
     course::{Later, later},
     facets::{GrantFacets, effective},
-    standing::{Standing, Trouble},
+    notices::Reminders,
+    standing::Standing,
 };
 use crate::{
-    api::Phase,
+    api::{
+        Phase,
+        entitlement_instance::{AmendmentState, State},
+    },
     core::{
         amount::Amount,
-        calendar::{Bound, Instant},
+        calendar::{Bound, Instant, format_until},
         definition::Definition,
         facets::{Statement, supplied_secrets},
-        grant::Grant,
+        grant::{Grant, Remembered},
         lifecycle::{Change, Group, Lineage, Outlook, Verdict, groups},
         precedence::{Merged, merge_statements, rank, total},
+        problem::Problem,
         refusal::Reason,
     },
 };
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// One grant, decided.
-#[derive(Debug)]
-pub struct Member<'a> {
+#[derive(Clone, Debug)]
+pub struct Member {
     /// Its place in the snapshot.
     pub index: usize,
     /// The grant.
-    pub grant: &'a Arc<Grant>,
+    pub grant: Arc<Grant>,
     /// What this moment gives.
     pub verdict: Verdict,
     /// Its next change by time alone.
@@ -44,9 +49,44 @@ pub struct Member<'a> {
     pub spans: Vec<(Instant, Bound)>,
     /// What it comes to from each pending amendment on.
     pub later: Vec<Later>,
+    /// What is said before its end.
+    pub reminders: Reminders,
 }
 
-impl Member<'_> {
+impl Member {
+    /// The grant as the next evaluation finds it, once all of this is written down. When conditions turned is not.
+    #[must_use]
+    pub fn remembering(&self) -> Grant {
+        let remembered = Remembered {
+            phase: Some(self.verdict.phase),
+            facets: self.facets.remembered.clone(),
+            notices: self.reminders.given.clone(),
+            conditions: self.grant.remembered.conditions.clone(),
+        };
+        // A draft has no record: activating it goes by what is there then.
+        let accepted = self.verdict.acceptance.clone().filter(|_| self.grant.state != State::Draft);
+        Grant { accepted, remembered, ..Grant::clone(&self.grant) }
+    }
+
+    /// What becomes of each amendment, in the order of the grant's list: its state, and why it is ignored.
+    #[must_use]
+    pub fn amendment_outcomes(&self) -> Vec<(AmendmentState, Option<String>)> {
+        let outcomes = self.verdict.amendments.iter();
+        let decided: BTreeMap<usize, _> = outcomes.map(|one| (one.index, (one.state, one.message.clone()))).collect();
+        let undecided = |revoked: bool| {
+            let state = if revoked { AmendmentState::Revoked } else { AmendmentState::Ignored };
+            (state, (!revoked).then(|| "the grant is refused, so it has no term that this could change".to_owned()))
+        };
+        let all = self.grant.amendments.iter().enumerate();
+        all.map(|(index, one)| decided.get(&index).cloned().unwrap_or_else(|| undecided(one.revoked))).collect()
+    }
+
+    /// The last day of its term, for people.
+    #[must_use]
+    pub fn until(&self) -> Option<String> {
+        self.verdict.term.and(self.verdict.end.at()).map(format_until)
+    }
+
     /// Its start, where it has one.
     #[must_use]
     pub fn start(&self) -> Option<Instant> {
@@ -55,32 +95,26 @@ impl Member<'_> {
 }
 
 /// What an organization holds of one definition.
-#[derive(Debug)]
-pub struct Holding<'a> {
+#[derive(Clone, Debug)]
+pub struct Holding {
     /// The definition's name.
-    pub name: &'a Arc<str>,
+    pub name: Arc<str>,
     /// The catalogue's entry.
-    pub entry: Option<&'a CatalogueEntry>,
+    pub entry: Option<Arc<CatalogueEntry>>,
     /// All grants of it, in the snapshot's order.
-    pub members: Vec<Member<'a>>,
+    pub members: Vec<Member>,
     /// The members in force (indices into `members`), in the order of precedence.
     pub in_force: Vec<usize>,
     /// The runs of time in force, in order and apart.
     pub runs: Vec<(Instant, Bound)>,
 }
 
-impl<'a> Holding<'a> {
+impl Holding {
     /// Decides the grants (by index in the snapshot) of one definition.
     #[must_use]
-    pub fn of(
-        snapshot: &'a Snapshot,
-        standing: &Standing,
-        name: &'a Arc<str>,
-        indices: &[usize],
-        now: Instant,
-    ) -> Self {
-        let entry = snapshot.catalogue.get(name).map(AsRef::as_ref);
-        let definition = entry.and_then(|entry| entry.serving.as_deref()).map(|compiled| &compiled.terms);
+    pub fn of(snapshot: &Snapshot, standing: &Standing, name: &Arc<str>, indices: &[usize], now: Instant) -> Self {
+        let entry = snapshot.catalogue.get(name).cloned();
+        let definition = entry.as_ref().and_then(|entry| entry.serving.as_deref()).map(|compiled| &compiled.terms);
         let grants: Vec<(usize, &Arc<Grant>)> =
             indices.iter().filter_map(|index| Some((*index, snapshot.grants.get(*index)?))).collect();
         let is_unique = definition.is_none_or(|definition| !definition.allow_multiple);
@@ -89,32 +123,41 @@ impl<'a> Holding<'a> {
         for group in groups(&plain, is_unique) {
             let chosen: Vec<(usize, &Arc<Grant>)> =
                 group.iter().filter_map(|index| grants.get(*index).copied()).collect();
-            members.extend(decide(snapshot, standing, entry, &chosen, is_unique, now));
+            members.extend(decide(snapshot, standing, entry.as_deref(), &chosen, is_unique, now));
         }
         members.sort_by_key(|member| member.index);
+        for member in &mut members {
+            member.reminders = Reminders::of(definition, member, now);
+        }
         let in_force = in_force(&members);
         let runs = united(members.iter().flat_map(|member| member.spans.iter().copied()).collect());
-        Self { name, entry, members, in_force, runs }
+        Self { name: Arc::clone(name), entry, members, in_force, runs }
+    }
+
+    /// The definition that serves, with its outputs.
+    #[must_use]
+    pub fn compiled(&self) -> Option<&CompiledDefinition> {
+        self.entry.as_ref()?.serving.as_deref()
     }
 
     /// The definition that serves.
     #[must_use]
-    pub fn definition(&self) -> Option<&'a Definition> {
-        self.entry.and_then(|entry| entry.serving.as_deref()).map(|compiled| &compiled.terms)
+    pub fn definition(&self) -> Option<&Definition> {
+        self.compiled().map(|compiled| &compiled.terms)
     }
 
-    /// Where no valid state of the definition is known: why, as a reason and a sentence.
+    /// Where no valid state of the definition is known: why.
     #[must_use]
-    pub fn lost(&self) -> Option<Trouble> {
+    pub fn lost(&self) -> Option<Problem> {
         if self.definition().is_some() {
             return None;
         }
-        Some(match self.entry.map(|entry| &entry.present) {
-            Some(Present::Invalid(problem)) => (
+        Some(match self.entry.as_ref().map(|entry| &entry.present) {
+            Some(Present::Invalid(problem)) => Problem::new(
                 Reason::DefinitionNotReady.as_str(),
                 format!("definition {} is invalid ({problem}), and no valid state of it is known", self.name),
             ),
-            _ => (
+            _ => Problem::new(
                 Reason::DefinitionNotFound.as_str(),
                 format!("definition {} does not exist, and no valid state of it is known", self.name),
             ),
@@ -122,7 +165,7 @@ impl<'a> Holding<'a> {
     }
 
     /// The members in force, in the order of precedence.
-    pub fn members_in_force(&self) -> impl Iterator<Item = &Member<'a>> + Clone {
+    pub fn members_in_force(&self) -> impl Iterator<Item = &Member> + Clone {
         self.in_force.iter().filter_map(|index| self.members.get(*index))
     }
 
@@ -136,7 +179,7 @@ impl<'a> Holding<'a> {
 
     /// The facets of all grants in force, merged, with the members that have a part in them; absent where none has.
     #[must_use]
-    pub fn merged(&self) -> Option<(Merged, Vec<(&Member<'a>, &Statement)>)> {
+    pub fn merged(&self) -> Option<(Merged, Vec<(&Member, &Statement)>)> {
         let definition = self.definition()?;
         let parts: Vec<(&Member, &Statement)> =
             self.members_in_force().filter_map(|member| Some((member, member.facets.statement.as_ref()?))).collect();
@@ -159,18 +202,18 @@ impl<'a> Holding<'a> {
 #[must_use]
 pub fn merge(definition: &Definition, parts: &[(&Member, &Statement)]) -> Merged {
     let statements: Vec<&Statement> = parts.iter().map(|(_, statement)| *statement).collect();
-    let supplied: Vec<_> = parts.iter().map(|(member, _)| supplied_secrets(member.grant)).collect();
+    let supplied: Vec<_> = parts.iter().map(|(member, _)| supplied_secrets(&member.grant)).collect();
     merge_statements(definition, &statements, &supplied)
 }
 
-fn decide<'a>(
+fn decide(
     snapshot: &Snapshot,
     standing: &Standing,
     entry: Option<&CatalogueEntry>,
-    grants: &[(usize, &'a Arc<Grant>)],
+    grants: &[(usize, &Arc<Grant>)],
     unique: bool,
     now: Instant,
-) -> Vec<Member<'a>> {
+) -> Vec<Member> {
     let plain: Vec<&Grant> = grants.iter().map(|(_, grant)| grant.as_ref()).collect();
     let cases = plain.iter().map(|grant| case(snapshot, standing, entry, grant)).collect();
     let group = Group { cases, lineage: Lineage::of(&plain), unique };
@@ -191,7 +234,19 @@ fn decide<'a>(
             let amount = amount(definition, grant, &verdict);
             let present = (amount, facets.statement.as_ref());
             let later = later(snapshot, definition, grant, &verdict, &case.amendments, present);
-            Member { index: *index, grant, facets, amount, verdict, change, renewed_by, spans, later }
+            let reminders = Reminders::default();
+            Member {
+                index: *index,
+                grant: Arc::clone(grant),
+                reminders,
+                facets,
+                amount,
+                verdict,
+                change,
+                renewed_by,
+                spans,
+                later,
+            }
         })
         .collect()
 }
@@ -216,7 +271,7 @@ fn in_force(members: &[Member]) -> Vec<usize> {
 
 /// What decides which member goes first; the least does.
 #[must_use]
-pub fn rank_of<'a>(member: &'a Member) -> impl Ord + use<'a> {
+pub fn rank_of(member: &Member) -> impl Ord + use<'_> {
     rank(member.grant.priority, member.start().unwrap_or_default(), &member.grant.age)
 }
 

@@ -1,13 +1,13 @@
 //! What another state of a definition makes of the grants that it has: the same decision on both states, compared.
 
 use super::{
-    Limits, Snapshot,
+    Snapshot,
     catalogue::CatalogueEntry,
-    delivery::Delivery,
+    decision::{Decision, decide_alone},
+    delivery::deliver_grants,
     facets::Validity,
     holding::{Holding, Member, is_held},
     object::{DesiredObject, ObjectKey, Wish},
-    standing::Standing,
 };
 use crate::{
     api::entitlement_definition::OutputKind,
@@ -24,7 +24,6 @@ use crate::{
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    slice,
     sync::Arc,
 };
 
@@ -179,13 +178,13 @@ pub fn impacts(
         ..own.clone()
     };
     let [old, new] = [with(before), with(after)];
-    let standing = Standing::of(&own);
-    let indices: Vec<usize> = (0..own.grants.len()).collect();
-    let holdings = [&old, &new].map(|snapshot| Holding::of(snapshot, &standing, name, &indices, now));
-    let objects = objects(&standing, &holdings, snapshot.limits, budget);
+    let decisions = [&old, &new].map(|snapshot| decide_alone(snapshot, name, now));
+    let objects = objects(&decisions, budget);
     let lacks_objects = objects.is_none();
     let mut objects = objects.unwrap_or_default();
-    let [old, new] = &holdings;
+    let [Some(old), Some(new)] = decisions.each_ref().map(|decision| decision.holding(name)) else {
+        return Impacts::default();
+    };
     let pairs = old.members.iter().zip(&new.members);
     let held = pairs.filter(|(one, other)| is_held(one.verdict.phase) || is_held(other.verdict.phase));
     let grants = held.map(|(one, other)| Impact {
@@ -243,20 +242,15 @@ fn shown(value: &Value) -> String {
 }
 
 /// What becomes of the objects of each grant; None where that is too much work.
-fn objects(
-    standing: &Standing,
-    holdings: &[Holding; 2],
-    limits: Limits,
-    budget: &mut Budget,
-) -> Option<BTreeMap<GrantId, ObjectChanges>> {
+fn objects(decisions: &[Decision; 2], budget: &mut Budget) -> Option<BTreeMap<GrantId, ObjectChanges>> {
     let mut delivered = Vec::with_capacity(2);
-    for holding in holdings {
+    for decision in decisions {
         budget.begin()?;
-        let delivery = Delivery::of(standing, slice::from_ref(holding), None, limits, None, budget);
-        if delivery.resume.is_some() {
+        let desired = deliver_grants(decision, budget);
+        if desired.resume.is_some() {
             return None;
         }
-        delivered.push(delivery.objects);
+        delivered.push(desired.objects);
     }
     let [before, after] = delivered.as_slice() else { return None };
     Some(differences(before, after))

@@ -1,7 +1,13 @@
 //! One organization evaluated at one moment: who has what, what should be in its namespaces, and when that changes next.
 //!
-//! [`evaluate`] is what the operator, the offline commands and every later caller share. It is pure: the same snapshot and
-//! moment give the same answer, byte for byte.
+//! [`decision::decide`] is what the operator, the offline commands and every later caller share: all that is said and made is
+//! made of the [`decision::Decision`]. It is pure: the same snapshot and moment give the same answer, byte for byte.
+//!
+//! ```text
+//! Snapshot ─▶ decide ─▶ Decision ─┬─▶ deliver ─▶ Desired ─▶ plan ─▶ writes, withdrawals ─▶ Outcomes
+//!                                 ├─▶ status (with the Outcomes)
+//!                                 └─▶ explanation, admission, impact, offline
+//! ```
 
 pub mod admission;
 pub mod allowance;
@@ -9,7 +15,8 @@ mod cases;
 pub mod catalogue;
 pub(crate) mod conditions;
 mod course;
-mod delivery;
+pub mod decision;
+pub mod delivery;
 pub mod doubts;
 pub mod explanation;
 mod facets;
@@ -20,28 +27,26 @@ pub(crate) mod moments;
 mod notices;
 pub mod object;
 pub mod plan;
-mod standing;
+pub mod standing;
 pub mod status;
 mod summary;
 
 use crate::{
-    api::{EntitlementInstanceStatus, Organization, OrganizationStatus, Phase},
+    api::{Organization, Phase},
     core::{
         calendar::Instant,
         grant::{Grant, GrantId},
         namespace::NamespaceFacts,
         secret::Secret,
     },
-    render::{flags::Offers, summary::Summary, work::Budget},
+    render::{flags::Offers, work::Budget},
 };
 pub use allowance::Limits;
 pub use flaws::Flaws;
 
 use catalogue::CatalogueEntry;
-use delivery::Delivery;
-use holding::Holding;
-use object::{DesiredObject, ObjectKey};
-use standing::Standing;
+use decision::{Decision, decide};
+use delivery::{Desired, deliver};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -79,41 +84,13 @@ pub struct Snapshot {
     pub namespaces: BTreeMap<Arc<str>, NamespaceFacts>,
 }
 
-/// What becomes of one grant.
-#[derive(Clone, Debug)]
-pub struct GrantOutcome {
-    /// Which grant.
-    pub id: GrantId,
-    /// Its status, as it would be had everything been delivered; [`plan::statuses`] adds what delivery found.
-    pub status: EntitlementInstanceStatus,
-    /// Renewal notices to be given now (their text), each also recorded in the status.
-    pub notices: Vec<String>,
-    /// Objects that the grant should have, had every namespace been there.
-    pub desired: u64,
-    /// What hinders delivery already now, as reason and message.
-    pub hindered: Option<(&'static str, String)>,
-}
-
-/// What one evaluation decides.
+/// What one evaluation comes to.
 #[derive(Clone, Debug)]
 pub struct Evaluation {
-    /// In the snapshot's order.
-    pub grants: Vec<GrantOutcome>,
-    /// The organization's status, where it exists.
-    pub organization: Option<OrganizationStatus>,
-    /// Every object that should exist, in namespaces that exist.
-    pub objects: BTreeMap<ObjectKey, DesiredObject>,
-    /// Grants whose present objects stay as they are, whatever these are: nothing valid says what they should be.
-    pub kept: BTreeSet<GrantId>,
-    /// What the organization's summary says; absent where there is no organization, or where it cannot be told.
-    pub summary: Option<Summary>,
-    /// Why it cannot be told, so that it stays as it is: a reason and a message.
-    pub untold: Option<(&'static str, String)>,
-    /// The next moment at which anything changes by time alone.
-    pub next: Option<Instant>,
-    /// Where all of it was too much work for one evaluation: the first grant whose outputs stay as they are until the next one,
-    /// which is to begin with it.
-    pub resume: Option<GrantId>,
+    /// What is decided.
+    pub decision: Arc<Decision>,
+    /// What should be there for that.
+    pub desired: Desired,
 }
 
 /// Evaluates an organization at one moment.
@@ -131,47 +108,7 @@ pub fn evaluate_from(snapshot: &Snapshot, now: Instant, resume: Option<&GrantId>
 /// The same with so much work at most.
 #[must_use]
 pub fn evaluate_within(snapshot: &Snapshot, now: Instant, resume: Option<&GrantId>, mut budget: Budget) -> Evaluation {
-    let standing = Standing::of(snapshot);
-    let holdings: Vec<Holding> = by_definition(snapshot)
-        .into_iter()
-        .map(|(name, indices)| Holding::of(snapshot, &standing, name, &indices, now))
-        .collect();
-    let untold = summary::untold(&standing, &holdings);
-    let summary = untold.is_none().then(|| summary::summary(&standing, &holdings, &snapshot.offers, now));
-    let mut delivery = Delivery::of(&standing, &holdings, summary, snapshot.limits, resume, &mut budget);
-    let mut outcomes: Vec<(usize, GrantOutcome)> = Vec::with_capacity(snapshot.grants.len());
-    let mut next: Option<Instant> = None;
-    for holding in &holdings {
-        for member in &holding.members {
-            let notice = notices::next_notice(holding, member, now);
-            next = [next, notice, member.change.map(|change| change.at)].into_iter().flatten().min();
-            let delivery = delivery.grants.remove(&member.grant.id).unwrap_or_default();
-            outcomes.push((member.index, status::grant_outcome(holding, member, delivery, now)));
-        }
-    }
-    outcomes.sort_by_key(|(index, _)| *index);
-    Evaluation {
-        grants: outcomes.into_iter().map(|(_, outcome)| outcome).collect(),
-        organization: status::organization_status(
-            &standing,
-            &holdings,
-            &snapshot.barred,
-            untold.as_ref().or(delivery.hindered.as_ref()),
-            now,
-        ),
-        objects: delivery.objects,
-        kept: delivery.kept,
-        summary: delivery.summary,
-        untold,
-        next,
-        resume: delivery.resume,
-    }
-}
-
-fn by_definition(snapshot: &Snapshot) -> BTreeMap<&Arc<str>, Vec<usize>> {
-    let mut by_definition: BTreeMap<&Arc<str>, Vec<usize>> = BTreeMap::new();
-    for (index, grant) in snapshot.grants.iter().enumerate() {
-        by_definition.entry(&grant.definition).or_default().push(index);
-    }
-    by_definition
+    let decision = Arc::new(decide(snapshot, now));
+    let desired = deliver(&decision, resume, &mut budget);
+    Evaluation { decision, desired }
 }

@@ -1,5 +1,6 @@
 //! The moments of a grant that its status tells, and which of them lie elsewhere now: newer time zone data moves them.
 
+use super::holding::Member;
 use crate::{
     api::{EntitlementInstance, EntitlementInstanceStatus},
     core::calendar::{Instant, format_instant, parse_instant},
@@ -19,12 +20,18 @@ impl Moments {
     pub fn read(instance: &EntitlementInstance) -> Option<Self> {
         let status = instance.status.as_ref()?;
         let is_of_spec = instance.metadata.generation == Some(status.observed_generation);
-        (is_of_spec && status.accepted.is_some()).then(|| Self::of(status))
+        (is_of_spec && status.accepted.is_some()).then(|| Self::told_by(status))
+    }
+
+    /// Those that are decided.
+    #[must_use]
+    pub fn of(member: &Member) -> Self {
+        let end = member.verdict.term.and_then(|_| member.verdict.end.instant().at());
+        Self { start: member.start(), end, next: member.change.map(|change| change.at) }
     }
 
     /// Those of a status.
-    #[must_use]
-    pub fn of(status: &EntitlementInstanceStatus) -> Self {
+    fn told_by(status: &EntitlementInstanceStatus) -> Self {
         let moment = |text: Option<&str>| parse_instant(text?).ok();
         Self {
             start: moment(status.start.as_deref()),

@@ -8,7 +8,6 @@
 //! | `writes` | which objects are made and put right |
 //! | `meddling` | what somebody else has done to an object that is put right |
 //! | `withdrawals` | which objects go, or are kept as no longer in force, once the writes are through |
-//! | `statuses` | what the statuses say of the delivery |
 //!
 //! An object is the organization's own if it has the operator's label, the organization's label, and the organization as
 //! its controlling owner, and does not say that it is another object: then it is a copy. Any other is never changed: the name
@@ -19,7 +18,6 @@ mod fingerprint;
 mod meddling;
 mod observed;
 mod owner;
-mod statuses;
 mod withdrawals;
 mod writes;
 
@@ -30,23 +28,22 @@ pub use fingerprint::Fingerprint;
 pub use meddling::Meddling;
 pub use observed::{Authorship, Fate, Marks, Naming, Observed};
 pub use owner::{Ground, Owner};
-pub use statuses::{Statuses, statuses};
 pub use withdrawals::{Withdrawal, pending, withdrawals};
 pub use writes::{Change, Edit, MAX_DATA_BYTES, Writes, data_bytes, writes};
 
 use super::{
-    Evaluation,
+    delivery::Desired,
     object::{Attribution, ObjectKey},
 };
-use crate::core::{grant::GrantId, source::SourceId};
+use crate::core::{grant::GrantId, problem::Problem, source::SourceId};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
-/// The grants of which an evaluation tells.
-fn known(evaluation: &Evaluation) -> BTreeSet<&GrantId> {
-    evaluation.grants.iter().map(|outcome| &outcome.id).chain(&evaluation.kept).collect()
+/// The grants that are spoken of.
+pub(super) fn known(desired: &Desired) -> BTreeSet<&GrantId> {
+    desired.grants.keys().chain(&desired.kept).collect()
 }
 
 /// What is there, as far as one organization is concerned.
@@ -87,17 +84,15 @@ pub enum Delivery {
 pub struct Stuck {
     /// What it says that it was made for.
     pub made_for: Option<Attribution>,
-    /// The reason of a condition.
-    pub reason: &'static str,
     /// Which object, why, and what to do.
-    pub message: String,
+    pub problem: Problem,
 }
 
 impl Stuck {
     /// It is not withdrawn yet, and why.
     #[must_use]
     pub fn new(made_for: Option<Attribution>, message: String) -> Self {
-        Self { made_for, reason: "NotWithdrawn", message }
+        Self { made_for, problem: Problem::new("NotWithdrawn", message) }
     }
 
     /// Something holds it.
@@ -112,7 +107,7 @@ impl Stuck {
         let message = format!(
             "{key} should go, but others change it again and again, and it is let go for some minutes: find out who writes it (kubectl get --show-managed-fields)"
         );
-        Self { made_for, reason: "Contested", message }
+        Self { made_for, problem: Problem::new("Contested", message) }
     }
 }
 

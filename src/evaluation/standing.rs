@@ -7,22 +7,20 @@ use crate::{
         calendar::{Tz, parse_zone},
         grant::Grant,
         namespace::{NamespaceFacts, is_set_apart},
+        problem::Problem,
         refusal::{Reason, Refusal},
         reserved_name::keeper,
     },
 };
 use std::sync::Arc;
 
-/// What is wrong with an organization, as a condition's reason and message.
-pub type Trouble = (&'static str, String);
-
 /// How an organization stands.
-#[derive(Debug)]
-pub struct Standing<'a> {
+#[derive(Clone, Debug)]
+pub struct Standing {
     /// Its name.
-    pub name: &'a Arc<str>,
+    pub name: Arc<str>,
     /// The organization, where it exists.
-    pub organization: Option<&'a Organization>,
+    pub organization: Option<Arc<Organization>>,
     /// Its time zone, where that is known.
     pub zone: Option<Tz>,
     /// Its namespaces that exist and are its own.
@@ -30,70 +28,72 @@ pub struct Standing<'a> {
     /// Its own namespaces that do not exist, or are terminating.
     pub awaited: Vec<Arc<str>>,
     /// Why its summary can't be written under the name that it is given.
-    pub summary_trouble: Option<Trouble>,
-    /// What is wrong, the gravest first.
-    pub troubles: Vec<Trouble>,
+    pub summary_problem: Option<Problem>,
+    /// What is wrong, the gravest first, each with its place in the organization.
+    pub problems: Vec<Problem>,
 }
 
-impl<'a> Standing<'a> {
+impl Standing {
     /// How the snapshot's organization stands.
     #[must_use]
-    pub fn of(snapshot: &'a Snapshot) -> Self {
-        let organization = snapshot.organization.as_deref();
+    pub fn of(snapshot: &Snapshot) -> Self {
         let mut standing = Self {
-            name: &snapshot.name,
-            organization,
+            name: Arc::clone(&snapshot.name),
+            organization: snapshot.organization.clone(),
             zone: None,
             served: Vec::new(),
             awaited: Vec::new(),
-            summary_trouble: None,
-            troubles: Vec::new(),
+            summary_problem: None,
+            problems: Vec::new(),
         };
-        let Some(organization) = organization else { return standing };
+        let Some(organization) = snapshot.organization.as_deref() else { return standing };
         match parse_zone(&organization.spec.time_zone) {
             Ok(zone) => standing.zone = Some(zone),
-            Err(error) => standing.troubles.push(("InvalidTimeZone", error.to_string())),
+            Err(error) => {
+                standing.problems.push(Problem::new("InvalidTimeZone", error.to_string()).at("/spec/timeZone"));
+            }
         }
-        for namespace in &organization.spec.namespaces {
-            standing.place(namespace.as_str().into(), snapshot);
+        for (index, namespace) in organization.spec.namespaces.iter().enumerate() {
+            let problem = standing.place(namespace.as_str().into(), snapshot);
+            standing.problems.extend(problem.map(|problem| problem.at(format!("/spec/namespaces/{index}"))));
         }
-        standing.summary_trouble = summary_trouble(&organization.spec.summary.name);
-        standing.troubles.extend(standing.summary_trouble.clone());
-        standing.troubles.sort_by_key(|(reason, _)| gravity(reason));
+        standing.summary_problem = summary_problem(&organization.spec.summary.name);
+        standing.problems.extend(standing.summary_problem.clone());
+        standing.problems.sort_by_key(|problem| gravity(problem.reason));
         standing
     }
 
-    fn place(&mut self, namespace: Arc<str>, snapshot: &Snapshot) {
+    /// Serves or awaits a namespace, or says why not.
+    fn place(&mut self, namespace: Arc<str>, snapshot: &Snapshot) -> Option<Problem> {
         let unknown = NamespaceFacts::default();
         let facts = snapshot.namespaces.get(&namespace).unwrap_or(&unknown);
         if let Some(trouble) = not_a_tenants(&namespace, facts) {
-            self.troubles.push(("NamespaceRefused", trouble));
-            return;
+            return Some(Problem::new("NamespaceRefused", trouble));
         }
-        if let Some(owner) = facts.claimed_by.as_deref().filter(|owner| *owner != &**self.name) {
+        if let Some(owner) = facts.claimed_by.as_deref().filter(|owner| *owner != &*self.name) {
             let message = format!(
                 "namespace {namespace} belongs to the older organization {owner}: remove it from one of the two"
             );
-            self.troubles.push(("NamespaceTaken", message));
-            return;
+            return Some(Problem::new("NamespaceTaken", message));
         }
         if facts.present {
             self.served.push(namespace);
-            return;
+            return None;
         }
-        self.troubles.push(("NamespaceMissing", awaiting(&namespace)));
+        let missing = Problem::new("NamespaceMissing", awaiting(&namespace));
         self.awaited.push(namespace);
+        Some(missing)
     }
 
     /// Why nothing of its grants can be delivered now, where it has no namespace that is served.
     #[must_use]
-    pub fn nowhere(&self) -> Option<Trouble> {
+    pub fn nowhere(&self) -> Option<Problem> {
         if !self.served.is_empty() {
             return None;
         }
-        let mut troubles = self.troubles.iter().filter(|(reason, _)| NAMESPACE_REASONS.contains(reason));
-        let (reason, first) = troubles.next()?;
-        let more = match troubles.count() {
+        let mut problems = self.problems.iter().filter(|problem| NAMESPACE_REASONS.contains(&problem.reason));
+        let Problem { reason, message: first, .. } = problems.next()?;
+        let more = match problems.count() {
             0 => String::new(),
             others => format!(" (and {others} more)"),
         };
@@ -101,13 +101,13 @@ impl<'a> Standing<'a> {
             "organization {} has no namespace to deliver to: make one that its spec.namespaces lists, or mend that list; {first}{more}",
             self.name
         );
-        Some((reason, message))
+        Some(Problem::new(reason, message))
     }
 
     /// Why a grant is refused whether or not it was accepted before: it has no right to be granted.
     #[must_use]
     pub fn barred(&self, grant: &Grant, facts: Option<&NamespaceFacts>) -> Option<Refusal> {
-        let Some(organization) = self.organization else {
+        let Some(organization) = &self.organization else {
             let message = format!(
                 "there is no organization {}: make it, or mend spec.organization by making the grant anew",
                 self.name
@@ -138,12 +138,12 @@ pub fn awaiting(namespace: &str) -> String {
     format!("namespace {namespace} does not exist or is terminating: it is served as soon as it is there")
 }
 
-fn summary_trouble(name: &str) -> Option<Trouble> {
+fn summary_problem(name: &str) -> Option<Problem> {
     let keeper = keeper(OutputKind::ConfigMap, name)?;
     let message = format!(
         "spec.summary.name {name} is the name of a ConfigMap that {keeper} keeps in every namespace: give the summary another"
     );
-    Some(("ReservedName", message))
+    Some(Problem::new("ReservedName", message).at("/spec/summary/name"))
 }
 
 /// The reasons of a namespace that is not served.

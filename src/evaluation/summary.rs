@@ -2,8 +2,9 @@
 
 use super::{
     course::{Held, course},
+    decision::Decision,
     holding::{Holding, Member, is_held},
-    standing::{Standing, Trouble},
+    standing::Standing,
 };
 use crate::{
     core::{
@@ -11,12 +12,10 @@ use crate::{
         definition::Definition,
         facets::{Layer, Statement, provenance},
         precedence::Merged,
+        problem::Problem,
         refusal::Reason,
     },
-    render::{
-        flags::Offers,
-        summary::{Entry, GrantSource, Sources, Summary, ValueSource},
-    },
+    render::summary::{Entry, GrantSource, Sources, Summary, ValueSource},
 };
 use std::sync::Arc;
 
@@ -25,20 +24,21 @@ const MOST_NAMED: usize = 3;
 
 /// The summary, without what is not in force and of whose definition nothing is known: it is not entitled either way.
 #[must_use]
-pub fn summary(standing: &Standing, holdings: &[Holding], offers: &Arc<Offers>, now: Instant) -> Summary {
-    let has_sources = standing.organization.is_some_and(|organization| organization.spec.summary.sources);
+pub fn summary(decision: &Decision) -> Summary {
+    let Decision { standing, holdings, offers, at, .. } = decision;
+    let has_sources = standing.organization.as_ref().is_some_and(|organization| organization.spec.summary.sources);
     let held = holdings.iter().filter(|holding| holding.members.iter().any(|member| is_held(member.verdict.phase)));
     let entitlements =
-        held.filter_map(|holding| Some((holding.name.to_string(), entry(holding, has_sources, now)?))).collect();
+        held.filter_map(|holding| Some((holding.name.to_string(), entry(holding, has_sources, *at)?))).collect();
     Summary { organization: standing.name.to_string(), entitlements, offers: Arc::clone(offers) }
 }
 
 /// Why the summary stays as it is: something is in force of whose definition nothing is known, and an error withdraws nothing.
 #[must_use]
-pub fn untold(standing: &Standing, holdings: &[Holding]) -> Option<Trouble> {
-    let organization = standing.organization.filter(|_| standing.summary_trouble.is_none())?;
+pub fn untold(standing: &Standing, holdings: &[Arc<Holding>]) -> Option<Problem> {
+    let organization = standing.organization.as_ref().filter(|_| standing.summary_problem.is_none())?;
     let lost = || holdings.iter().filter_map(|holding| Some((holding.members_in_force().next()?, holding.lost()?)));
-    let (_, (reason, _)) = lost().next()?;
+    let (_, Problem { reason, .. }) = lost().next()?;
     let mut told: Vec<String> = lost().take(MOST_NAMED).map(|(member, lost)| sentence(member, &lost)).collect();
     match lost().count() - told.len() {
         0 => {}
@@ -50,12 +50,12 @@ pub fn untold(standing: &Standing, holdings: &[Holding]) -> Option<Trouble> {
         organization.spec.summary.name,
         told.join("; ")
     );
-    Some((reason, message))
+    Some(Problem::new(reason, message).at("/metadata/name"))
 }
 
-fn sentence(member: &Member, (reason, why): &Trouble) -> String {
-    let mend = if *reason == Reason::DefinitionNotReady.as_str() { "mend it" } else { "make it again" };
-    format!("{why}: {mend}, or cancel what is granted of it, such as {}", member.grant.id)
+fn sentence(member: &Member, lost: &Problem) -> String {
+    let mend = if lost.reason == Reason::DefinitionNotReady.as_str() { "mend it" } else { "make it again" };
+    format!("{}: {mend}, or cancel what is granted of it, such as {}", lost.message, member.grant.id)
 }
 
 fn entry(holding: &Holding, has_sources: bool, now: Instant) -> Option<Entry> {

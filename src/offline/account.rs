@@ -15,7 +15,7 @@ use crate::{
         grant::Grant,
     },
     evaluation::{
-        Snapshot,
+        Snapshot, evaluate,
         explanation::{self, Entitlement, Explanation},
     },
     render::flags::Offers,
@@ -78,7 +78,7 @@ impl Inventory {
         let snapshot = self.snapshot_of(organization)?;
         let now = when.into().first(zone_of(snapshot.organization.as_deref()));
         let since = |name: &str| self.record(name);
-        let explanation = explanation::explain(&snapshot, definition, now, &since);
+        let explanation = explanation::explain(&evaluate(&snapshot, now), definition, &since);
         let mut left = effort.work;
         let passages = parts(&snapshot).into_iter().filter_map(|part| {
             let name = Arc::clone(&part.grants.first()?.definition);
@@ -165,8 +165,8 @@ fn walk(snapshot: &Snapshot, from: Instant, left: &mut usize, goes_on: impl Fn(I
         *left = rest;
         let held_before = lane.held().collect();
         let before = lane.go_on(next);
-        let changes = before.grants.iter().zip(lane.outcomes());
-        let grants = changes.filter_map(|(before, (grant, after))| change(grant, &before.status, after)).collect();
+        let changes = before.decision.grants().zip(lane.members());
+        let grants = changes.filter_map(|((_, before), after)| change(before, after)).collect();
         let holdings = differences(&held_before, &lane.held().collect());
         let step = Step { grants, holdings, ..empty(snapshot, next) };
         if !step.is_empty() {

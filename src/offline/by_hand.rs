@@ -31,9 +31,9 @@ pub fn by_hand(snapshot: &Snapshot, told: &Entitlement, left: &mut usize) -> Opt
     let earlier = undone(snapshot, &turned);
     let evaluation = evaluate(&earlier, at.checked_sub_signed(TimeDelta::seconds(1))?);
     // Where they would not have stood otherwise then, more has been changed than that.
-    let is_undone = earlier.grants.iter().zip(&evaluation.grants).all(|(grant, outcome)| {
-        let then = outcome.status.phase.is_some_and(crate::api::Phase::is_in_force);
-        find(&turned, grant).is_none_or(|now| now.phase.is_in_force() != then)
+    let is_undone = evaluation.decision.grants().all(|(_, member)| {
+        let then = member.verdict.phase.is_in_force();
+        find(&turned, &member.grant).is_none_or(|now| now.phase.is_in_force() != then)
     });
     let before = held(&evaluation, &told.definition).filter(|_| is_undone);
     let after = held(&evaluate(snapshot, at), &told.definition)?;
@@ -67,5 +67,5 @@ fn find<'a>(turned: &[&'a GrantExplanation], grant: &Grant) -> Option<&'a GrantE
 }
 
 fn held(evaluation: &Evaluation, definition: &str) -> Option<Held> {
-    Some(evaluation.summary.as_ref()?.entitlements.get(definition).map(Held::of).unwrap_or_default())
+    Some(evaluation.desired.summary.as_ref()?.entitlements.get(definition).map(Held::of).unwrap_or_default())
 }

@@ -9,17 +9,15 @@ use super::{
     zone_of,
 };
 use crate::{
-    api::{
-        EntitlementInstanceStatus,
-        entitlement_instance::{AmendmentState, Notice},
-    },
+    api::entitlement_instance::{AmendmentState, Notice},
     core::{
         age::GrantAge,
         calendar::{Instant, Tz},
-        grant::{Grant, GrantId},
+        grant::GrantId,
     },
     evaluation::{
-        Evaluation, GrantOutcome, Snapshot,
+        Evaluation, Snapshot,
+        holding::Member,
         object::{ON_END, ObjectContent, ObjectKey, RETAIN},
     },
 };
@@ -69,7 +67,7 @@ impl Course {
         let lane_of = lanes
             .iter()
             .enumerate()
-            .flat_map(|(index, lane)| lane.outcomes().map(move |(grant, _)| (grant.id.clone(), index)));
+            .flat_map(|(index, lane)| lane.members().map(move |member| (member.grant.id.clone(), index)));
         let organization = snapshot.organization.as_ref();
         let mut course = Self {
             name: Arc::clone(&snapshot.name),
@@ -94,8 +92,7 @@ impl Course {
         }
         touched.extend(course.claims.keys().cloned());
         course.deliver(touched, &all);
-        let mut grants: Vec<GrantChange> =
-            course.lanes.iter().flat_map(Lane::outcomes).filter_map(|(grant, outcome)| due(grant, outcome)).collect();
+        let mut grants: Vec<GrantChange> = course.lanes.iter().flat_map(Lane::members).filter_map(due).collect();
         grants.sort_by(|one, other| one.grant.cmp(&other.grant));
         for lane in all {
             course.move_on(lane);
@@ -188,8 +185,8 @@ impl Course {
         }
         let held_before = lane.held_or_untold();
         let before: Evaluation = lane.go_on(now);
-        let changes = before.grants.iter().zip(lane.outcomes());
-        step.grants.extend(changes.filter_map(|(before, (grant, after))| change(grant, &before.status, after)));
+        let changes = before.decision.grants().zip(lane.members());
+        step.grants.extend(changes.filter_map(|((_, before), after)| change(before, after)));
         step.holdings.extend(differences(&held_before, &lane.held_or_untold()));
         touched.extend(lane.claims().map(|(key, _)| key.clone()));
         self.claim(index);
@@ -326,36 +323,34 @@ pub(super) fn differences(
 }
 
 /// The change of a grant from one evaluation to the next, if there is any.
-pub(super) fn change(grant: &Grant, before: &EntitlementInstanceStatus, after: &GrantOutcome) -> Option<GrantChange> {
-    let status = &after.status;
-    let was_effective =
-        |name: &str| before.amendments.iter().any(|one| one.name == name && one.state == AmendmentState::Effective);
-    let amendments = status
-        .amendments
-        .iter()
-        .filter(|one| one.state == AmendmentState::Effective && !was_effective(&one.name))
-        .map(|one| one.name.clone());
+pub(super) fn change(before: &Member, after: &Member) -> Option<GrantChange> {
+    let effective = |member: &Member| -> BTreeSet<usize> {
+        let outcomes = member.verdict.amendments.iter().filter(|one| one.state == AmendmentState::Effective);
+        outcomes.map(|outcome| outcome.index).collect()
+    };
+    let was_effective = effective(before);
+    let new = effective(after).into_iter().filter(|index| !was_effective.contains(index));
+    let amendments = new.filter_map(|index| Some(after.grant.amendments.get(index)?.name.clone()));
     let change = GrantChange {
         amendments: amendments.collect(),
-        notices: notices(grant, after),
+        notices: notices(after),
         before: Standing::of(before),
-        after: Standing::of(status),
-        ..GrantChange::none(grant, status)
+        ..GrantChange::none(after)
     };
     let is_any = change.before != change.after || !change.amendments.is_empty() || !change.notices.is_empty();
     is_any.then_some(change)
 }
 
 /// The notices that are due the moment that an organization is brought up to date.
-pub(super) fn due(grant: &Grant, outcome: &GrantOutcome) -> Option<GrantChange> {
-    let notices = notices(grant, outcome);
-    (!notices.is_empty()).then(|| GrantChange { notices, ..GrantChange::none(grant, &outcome.status) })
+pub(super) fn due(member: &Member) -> Option<GrantChange> {
+    let notices = notices(member);
+    (!notices.is_empty()).then(|| GrantChange { notices, ..GrantChange::none(member) })
 }
 
-fn notices(grant: &Grant, outcome: &GrantOutcome) -> Vec<Notice> {
-    if outcome.notices.is_empty() {
+fn notices(member: &Member) -> Vec<Notice> {
+    if member.reminders.due.is_empty() {
         return Vec::new();
     }
-    let given = &grant.remembered.notices;
-    outcome.status.notices.iter().filter(|notice| !given.contains(notice)).cloned().collect()
+    let given = &member.grant.remembered.notices;
+    member.reminders.given.iter().filter(|notice| !given.contains(notice)).cloned().collect()
 }

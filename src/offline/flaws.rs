@@ -15,7 +15,7 @@ use crate::{
         schema::{GrantField, Schema, Violation},
         source::SourceId,
     },
-    evaluation::{self, catalogue::DefinitionState},
+    evaluation::{self, catalogue::DefinitionState, decision::decide},
     render::output,
 };
 use serde_json::{Value, json};
@@ -53,8 +53,10 @@ impl Flaw {
         Self { pointer: pointer.into(), aim: Aim::Value, reason, message: message.into(), suggestion: None }
     }
 
-    fn of(pointer: impl Into<String>, problem: Problem) -> Self {
-        Self::new(pointer, problem.reason, problem.message)
+    /// A problem of what lies there.
+    fn of(parent: &str, problem: Problem) -> Self {
+        let Problem { reason, message, pointer } = problem.within(parent);
+        Self::new(pointer, reason, message)
     }
 }
 
@@ -131,7 +133,7 @@ impl Inventory {
             _ if facet.definition.is_some() => "definition",
             _ => "name",
         };
-        vec![Flaw::of(format!("{pointer}/{part}"), problem)]
+        vec![Flaw::of(&format!("{pointer}/{part}"), problem)]
     }
 
     fn add_organization_flaws(
@@ -143,12 +145,11 @@ impl Inventory {
         let snapshots = self.snapshots(&self.catalogue());
         for snapshot in snapshots.iter().filter(|snapshot| organizations.contains(&snapshot.name)) {
             let now = when.first(zone_of(snapshot.organization.as_deref()));
-            let found = evaluation::Flaws::of(snapshot, now);
+            let found = evaluation::Flaws::of(&decide(snapshot, now));
             let zone = snapshot.organization.as_ref().map(|organization| organization.spec.time_zone.as_str());
-            let listed = snapshot.organization.as_ref().map(|organization| organization.spec.namespaces.as_slice());
-            let of_organization = found.organization.into_iter().map(|(reason, message)| Flaw {
-                suggestion: zone.filter(|_| reason == "InvalidTimeZone").and_then(meant_zone),
-                ..Flaw::new(organization_pointer(reason, &message, listed.unwrap_or_default()), reason, message)
+            let of_organization = found.organization.into_iter().map(|problem| Flaw {
+                suggestion: zone.filter(|_| problem.reason == "InvalidTimeZone").and_then(meant_zone),
+                ..Flaw::of("", problem)
             });
             let subject = Subject::cluster_scoped(EntitlementKind::Organization, &snapshot.name);
             flaws.insert(subject, of_organization.collect());
@@ -189,22 +190,6 @@ fn meant_zone(name: &str) -> Option<String> {
     parse_zone(name).err()?.suggestion().map(|zone| zone.name().to_owned())
 }
 
-/// The namespace that a sentence is about, the time zone, or the whole.
-fn organization_pointer(reason: &str, message: &str, namespaces: &[String]) -> String {
-    if reason == "InvalidTimeZone" {
-        return "/spec/timeZone".to_owned();
-    }
-    // Why the summary stays as it is: that is no field's fault.
-    if ["DefinitionNotFound", "DefinitionNotReady"].contains(&reason) {
-        return "/metadata/name".to_owned();
-    }
-    let is_about = |namespace: &String| message.starts_with(&format!("namespace {namespace} "));
-    match namespaces.iter().position(is_about) {
-        Some(index) => format!("/spec/namespaces/{index}"),
-        None => "/spec/namespaces".to_owned(),
-    }
-}
-
 fn schema_flaws(within: &str, schema: &Value) -> Vec<Flaw> {
     let Err(invalid) = Schema::compile(schema) else { return Vec::new() };
     let problems = invalid.problems().iter();
@@ -215,5 +200,5 @@ fn schema_flaws(within: &str, schema: &Value) -> Vec<Flaw> {
 
 fn output_flaws(terms: &Definition, spec: &EntitlementDefinitionSpec) -> Vec<Flaw> {
     let problems = output::compile(terms, &spec.outputs).err().unwrap_or_default();
-    problems.into_iter().map(|problem| Flaw::of(format!("/spec{}", problem.pointer), problem)).collect()
+    problems.into_iter().map(|problem| Flaw::of("/spec", problem)).collect()
 }

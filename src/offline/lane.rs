@@ -5,16 +5,15 @@
 
 use super::{step::Held, survey::owner};
 use crate::{
-    api::Phase,
     core::{
         age::GrantAge,
         calendar::Instant,
         facets,
         grant::{Grant, GrantId},
-        source::instance,
     },
     evaluation::{
-        Evaluation, GrantOutcome, Snapshot, evaluate,
+        Evaluation, Snapshot, evaluate,
+        holding::Member,
         object::{ObjectContent, ObjectKey},
         plan::{Delivery, Scene, writes},
     },
@@ -75,18 +74,18 @@ impl Lane {
     /// The next moment at which anything of it changes.
     #[must_use]
     pub fn next(&self) -> Option<Instant> {
-        self.evaluation.next
+        self.evaluation.decision.next
     }
 
-    /// Its grants, with what becomes of each.
-    pub fn outcomes(&self) -> impl Iterator<Item = (&Arc<Grant>, &GrantOutcome)> {
-        self.snapshot.grants.iter().zip(&self.evaluation.grants)
+    /// Its grants, decided.
+    pub fn members(&self) -> impl Iterator<Item = &Member> {
+        self.evaluation.decision.grants().map(|(_, member)| member)
     }
 
     /// What the summary says of it; absent where that cannot be told.
     #[must_use]
     pub fn summary(&self) -> Option<&Summary> {
-        self.evaluation.summary.as_ref()
+        self.evaluation.desired.summary.as_deref()
     }
 
     /// What it holds, by definition.
@@ -101,39 +100,39 @@ impl Lane {
         if self.summary().is_some() {
             return self.held().collect();
         }
-        let in_force = self.outcomes().filter(|(_, outcome)| outcome.status.phase.is_some_and(Phase::is_in_force));
-        in_force.map(|(grant, _)| (Arc::clone(&grant.definition), Held::untold())).collect()
+        let in_force = self.members().filter(|member| member.verdict.phase.is_in_force());
+        in_force.map(|member| (Arc::clone(&member.grant.definition), Held::untold())).collect()
     }
 
     /// The objects that its grants ask for, with the age of the grant that does so.
     pub fn claims(&self) -> impl Iterator<Item = (&ObjectKey, &GrantAge)> {
-        let objects = self.evaluation.objects.iter();
+        let objects = self.evaluation.desired.objects.iter();
         objects.filter_map(|(key, desired)| Some((key, self.ages.get(desired.grant.as_ref()?)?)))
     }
 
     /// The summary in each namespace.
     pub fn summaries(&self) -> impl Iterator<Item = (&ObjectKey, &Intent)> {
-        let summaries = self.evaluation.objects.iter().filter(|(_, desired)| desired.grant.is_none());
+        let summaries = self.evaluation.desired.objects.iter().filter(|(_, desired)| desired.grant.is_none());
         summaries.filter_map(|(key, _)| Some((key, self.intents.get(key)?)))
     }
 
     /// What is to become of an object that it asks for, and the grant that does so.
     #[must_use]
     pub fn intent(&self, key: &ObjectKey) -> Option<(&Intent, Option<&GrantId>)> {
-        let desired = self.evaluation.objects.get(key)?;
+        let desired = self.evaluation.desired.objects.get(key)?;
         Some((self.intents.get(key)?, desired.grant.as_ref()))
     }
 
     /// Whether what is present for a grant stays, whatever it is.
     #[must_use]
     pub fn keeps(&self, grant: &GrantId) -> bool {
-        self.evaluation.kept.contains(grant)
+        self.evaluation.desired.kept.contains(grant)
     }
 
     /// Writes into the statuses what the next evaluation reads of them.
     pub fn remember(&mut self) {
-        for (grant, outcome) in self.snapshot.grants.iter_mut().zip(&self.evaluation.grants) {
-            let remembering = instance::remembering(Grant::clone(grant), &outcome.status);
+        for (grant, (_, member)) in self.snapshot.grants.iter_mut().zip(self.evaluation.decision.grants()) {
+            let remembering = member.remembering();
             if remembering.accepted != grant.accepted || remembering.remembered != grant.remembered {
                 *grant = Arc::new(remembering);
             }
@@ -143,7 +142,7 @@ impl Lane {
 
 /// What the plan would do with each object where nothing is yet.
 fn intents(snapshot: &Snapshot, evaluation: &Evaluation) -> BTreeMap<ObjectKey, Intent> {
-    let writes = writes(evaluation, &owner(snapshot), &Scene::default());
+    let writes = writes(&evaluation.desired, &owner(snapshot), &Scene::default());
     let written = writes.changes.into_iter().map(|(key, _, content)| (key, Intent::Write(content)));
     let settled = writes.settled.into_iter().map(|(key, delivery)| {
         let intent = if delivery == Delivery::Kept { Intent::Keep } else { Intent::Leave };

@@ -2,15 +2,17 @@
 
 use crate::{
     api::{
-        ConditionStatus, EntitlementInstanceStatus, Phase,
-        conditions::ACCEPTED,
+        Phase,
         entitlement_instance::{FacetFields, Notice},
     },
     core::{
-        calendar::Instant,
-        grant::{Grant, GrantId},
+        calendar::{Instant, format_instant},
+        grant::GrantId,
     },
-    evaluation::object::{ObjectContent, ObjectKey},
+    evaluation::{
+        holding::Member,
+        object::{ObjectContent, ObjectKey},
+    },
     render::summary::Entry,
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -69,15 +71,15 @@ pub struct GrantChange {
 }
 
 impl GrantChange {
-    /// Nothing happens to a grant with that status.
+    /// Nothing happens to a grant that stands so.
     #[must_use]
-    pub fn none(grant: &Grant, status: &EntitlementInstanceStatus) -> Self {
+    pub fn none(member: &Member) -> Self {
         Self {
-            grant: grant.id.clone(),
-            definition: Arc::clone(&grant.definition),
-            before: Standing::of(status),
-            after: Standing::of(status),
-            renewed_by: status.renewed_by.clone(),
+            grant: member.grant.id.clone(),
+            definition: Arc::clone(&member.grant.definition),
+            before: Standing::of(member),
+            after: Standing::of(member),
+            renewed_by: member.renewed_by.as_deref().map(str::to_owned),
             amendments: Vec::new(),
             notices: Vec::new(),
         }
@@ -104,17 +106,16 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// As a status tells it.
+    /// As it is decided.
     #[must_use]
-    pub fn of(status: &EntitlementInstanceStatus) -> Self {
-        let phase = status.phase.unwrap_or(Phase::Rejected);
-        let accepted = status.conditions.iter().find(|condition| condition.type_ == ACCEPTED);
-        let refused = accepted.filter(|accepted| phase == Phase::Rejected && accepted.status == ConditionStatus::False);
+    pub fn of(member: &Member) -> Self {
+        let verdict = &member.verdict;
+        let refused = verdict.refusal.as_ref().filter(|_| verdict.phase == Phase::Rejected);
         Self {
-            phase,
-            reason: refused.map(|refused| refused.reason.clone()),
-            start: status.start.clone(),
-            end: status.end.clone(),
+            phase: verdict.phase,
+            reason: refused.map(|refused| refused.reason.as_str().to_owned()),
+            start: member.start().map(format_instant),
+            end: verdict.term.and_then(|_| verdict.end.instant().at()).map(format_instant),
         }
     }
 }

@@ -3,14 +3,10 @@
 
 use super::{Inventory, When, zone_of};
 use crate::{
-    core::{
-        calendar::Instant,
-        grant::Grant,
-        source::{SourceId, instance},
-    },
+    core::{calendar::Instant, grant::Grant, source::SourceId},
     evaluation::{
         catalogue::{CatalogueId, CatalogueKind, Keeping, Present, Revision, state_hash},
-        evaluate,
+        decision::decide,
     },
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -29,9 +25,9 @@ impl Inventory {
         let catalogue = old.catalogue();
         for snapshot in old.snapshots(&catalogue) {
             let now = when.first(zone_of(snapshot.organization.as_deref()));
-            for (grant, outcome) in snapshot.grants.iter().zip(evaluate(&snapshot, now).grants) {
-                if let Some(own) = self.grants.get_mut(&grant.id.source) {
-                    *own = Arc::new(instance::remembering(Grant::clone(own), &outcome.status));
+            for (_, member) in decide(&snapshot, now).grants() {
+                if let Some(own) = self.grants.get_mut(&member.grant.id.source) {
+                    *own = Arc::new(Grant::clone(own).succeeding(&member.remembering()));
                 }
             }
         }

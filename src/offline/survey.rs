@@ -4,12 +4,9 @@ use super::{EntitlementKind, Flaw, Inventory, Subject, When, doubts, inventory::
 use crate::{
     api::{
         Condition, EntitlementDefinition, EntitlementDefinitionStatus, EntitlementInstanceStatus,
-        FacetDefinitionStatus, OrganizationStatus, Phase, entitlement_definition::InstanceCounts,
+        FacetDefinitionStatus, OrganizationStatus, entitlement_definition::InstanceCounts,
     },
-    core::{
-        calendar::{Instant, Tz},
-        namespace::NamespaceFacts,
-    },
+    core::{calendar::Tz, namespace::NamespaceFacts},
     evaluation::{
         Evaluation, Snapshot, evaluate,
         holding::is_held,
@@ -19,6 +16,7 @@ use crate::{
             definition::definition_status,
             facet_definition::facet_status,
             grants::{InvalidGrants, KnownGrants},
+            ideal, statuses,
         },
     },
 };
@@ -114,8 +112,8 @@ impl Inventory {
             watch(done, total);
             let now = when.first(zone_of(snapshot.organization.as_deref()));
             let evaluation = evaluate(&snapshot, now);
-            census.count(&self.definitions, &snapshot, &evaluation);
-            survey.add(&snapshot, evaluation, now);
+            census.count(&self.definitions, &evaluation);
+            survey.add(&snapshot, &evaluation);
         }
         // What is no client's knows no other calendar.
         let now = when.first(Tz::UTC);
@@ -145,23 +143,24 @@ impl Survey {
         }
     }
 
-    fn add(&mut self, snapshot: &Snapshot, evaluation: Evaluation, now: Instant) {
+    fn add(&mut self, snapshot: &Snapshot, evaluation: &Evaluation) {
         let owner = owner(snapshot);
-        let outcomes = self.write(&evaluation, &owner);
-        let statuses = plan::statuses(&evaluation, snapshot, &outcomes, now);
+        let outcomes = self.write(evaluation, &owner);
+        let statuses = statuses(evaluation, &outcomes);
+        let ideal = ideal(evaluation);
         if let Some(status) = statuses.organization {
             let subject = Subject::cluster_scoped(EntitlementKind::Organization, &snapshot.name);
             self.statuses.insert(subject, Status::Organization(status));
         }
-        for (outcome, status) in evaluation.grants.into_iter().zip(statuses.grants) {
-            let status = Status::Instance(Box::new(status.unwrap_or(outcome.status)));
-            self.statuses.insert(Subject::instance(&outcome.id.source), status);
+        for ((grant, status), ideal) in snapshot.grants.iter().zip(statuses.grants).zip(ideal) {
+            let status = Status::Instance(Box::new(status.unwrap_or(ideal)));
+            self.statuses.insert(Subject::instance(&grant.id.source), status);
         }
     }
 
     /// Writes into empty namespaces, and everything succeeds that the API server would take.
     fn write(&mut self, evaluation: &Evaluation, owner: &Owner) -> Outcomes {
-        let writes = plan::writes(evaluation, owner, &Scene::default());
+        let writes = plan::writes(&evaluation.desired, owner, &Scene::default());
         let mut outcomes = Outcomes { deliveries: writes.settled, ..Outcomes::default() };
         for (key, _, content) in writes.changes {
             outcomes.deliveries.insert(key.clone(), Delivery::Done);
@@ -190,13 +189,14 @@ struct Census {
 }
 
 impl Census {
-    fn count(&mut self, definitions: &Named<EntitlementDefinition>, snapshot: &Snapshot, evaluation: &Evaluation) {
-        for (grant, outcome) in snapshot.grants.iter().zip(&evaluation.grants) {
-            let (phase, violations) = (outcome.status.phase, &outcome.status.violations);
+    fn count(&mut self, definitions: &Named<EntitlementDefinition>, evaluation: &Evaluation) {
+        for (_, member) in evaluation.decision.grants() {
+            let (grant, phase) = (&member.grant, member.verdict.phase);
+            let violations = member.facets.validity.violations();
             let (counts, invalid) = self.of_definitions.entry(Arc::clone(&grant.definition)).or_default();
             counts.total += 1;
-            counts.active += u64::from(phase.is_some_and(Phase::is_in_force));
-            if violations.is_empty() || !phase.is_some_and(is_held) {
+            counts.active += u64::from(phase.is_in_force());
+            if violations.is_empty() || !is_held(phase) {
                 continue;
             }
             invalid.add(&grant.id.source);

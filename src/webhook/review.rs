@@ -1,8 +1,8 @@
 //! The API server's question and the answer (`AdmissionReview`, `admission.k8s.io/v1`).
 
 use crate::{
-    core::excerpt::within_characters,
-    evaluation::admission::{Refused, Verdict},
+    core::{excerpt::within_characters, problem::Problem},
+    evaluation::admission::Verdict,
 };
 use http::StatusCode;
 use hyper::body::Bytes;
@@ -161,7 +161,7 @@ pub fn broken(problem: &NoReview) -> AdmissionReview<DynamicObject> {
     AdmissionResponse::invalid(problem).into_review()
 }
 
-fn refuse(response: AdmissionResponse, refused: &Refused) -> AdmissionResponse {
+fn refuse(response: AdmissionResponse, refused: &Problem) -> AdmissionResponse {
     let mut response = response.deny(refused);
     response.result.status = Some(StatusSummary::Failure);
     response.result.code = StatusCode::UNPROCESSABLE_ENTITY.as_u16();
@@ -186,7 +186,7 @@ fn header(warning: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{answer, broken, read};
-    use crate::evaluation::admission::{Refused, Verdict};
+    use crate::{core::problem::Problem, evaluation::admission::Verdict};
     use serde_json::{Value, json};
 
     fn question() -> Value {
@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_no_has_the_reason_and_the_sentence() {
-        let refused = Some(Refused { reason: "Duplicate", message: "there is one".to_owned() });
+        let refused = Some(Problem::new("Duplicate", "there is one"));
         let response = answered(&Verdict { refused, warnings: vec!["beware".to_owned()] })["response"].clone();
         assert_eq!(
             response,

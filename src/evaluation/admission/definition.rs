@@ -1,7 +1,7 @@
 //! A definition, and the grants that it serves.
 
 use super::{
-    Candidate, Findings, IN_USE, Refused, Verdict,
+    Candidate, Findings, IN_USE, Verdict,
     effects::{Effects, budget},
     some_of,
     unused::unused,
@@ -66,7 +66,7 @@ fn findings(spec: &EntitlementDefinitionSpec, compiled: &Result<CompiledDefiniti
     let mut findings = Findings::default();
     match compiled {
         Ok(compiled) => findings.warnings = unused(compiled).into_iter().chain(idle(spec)).collect(),
-        Err(problem) => findings.flaw(problem.into()),
+        Err(problem) => findings.flaw(problem.clone()),
     }
     findings
 }
@@ -110,5 +110,5 @@ fn deletion(name: &str, used: &DefinitionUse) -> Verdict {
     let Some(example) = &used.example else { return Verdict::default() };
     let those = some_of(used.live, "grant", example);
     let message = format!("definition {name} is still held, by {those}: cancel or delete what depends on it first");
-    Verdict { refused: Some(Refused::new(IN_USE, message)), warnings: Vec::new() }
+    Verdict { refused: Some(Problem::new(IN_USE, message)), warnings: Vec::new() }
 }

@@ -1,14 +1,14 @@
 //! A facet definition, and the definitions that use it.
 
 use super::{
-    Findings, IN_USE, Refused, Verdict,
+    Findings, IN_USE, Verdict,
     definition::{DefinitionUse, affect, compile},
     effects::{Effects, budget},
     some_of,
 };
 use crate::{
     api::EntitlementDefinitionSpec,
-    core::{calendar::Instant, definition::Schemas, schema::idle_defaults},
+    core::{calendar::Instant, definition::Schemas, problem::Problem, schema::idle_defaults},
     evaluation::status::facet_definition::schema_problem,
 };
 use serde_json::Value;
@@ -51,7 +51,7 @@ pub fn review_facet(
 fn of_schema(schema: &Value) -> Findings {
     let mut findings = Findings::default();
     match schema_problem(schema) {
-        Some(problem) => findings.flaw((&problem).into()),
+        Some(problem) => findings.flaw(problem),
         None => findings.warnings.extend(idle_defaults(schema).iter().map(ToString::to_string)),
     }
     findings
@@ -86,7 +86,7 @@ fn of_users(
     findings.warnings.extend(effects.warnings());
     if let Some((definition, problem)) = broken.first() {
         let those = some_of(broken.len(), "definition", definition);
-        findings.flaw(Refused::new(problem.reason, format!("this breaks {those}: {}", problem.message)));
+        findings.flaw(Problem::new(problem.reason, format!("this breaks {those}: {}", problem.message)));
     }
 }
 
@@ -98,7 +98,7 @@ fn deletion(name: &str, users: &[FacetUser]) -> Verdict {
         let message = format!(
             "facet definition {name} is used by {those}, of which there are grants: take it out of what uses it first"
         );
-        verdict.refused = Some(Refused::new(IN_USE, message));
+        verdict.refused = Some(Problem::new(IN_USE, message));
     } else if let Some(user) = users.first() {
         let those = some_of(users.len(), "definition", &user.name);
         verdict.warnings.push(format!("without the facet definition {name}, {those} cannot be granted"));

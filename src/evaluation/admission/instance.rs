@@ -1,6 +1,6 @@
 //! A grant among those of its organization and definition.
 
-use super::{Candidate, Findings, IN_USE, Refused, Verdict, costs, harmed, holding, some_of};
+use super::{Candidate, Findings, IN_USE, Verdict, costs, harmed, some_of};
 use crate::{
     api::{
         Phase,
@@ -10,11 +10,13 @@ use crate::{
         calendar::{Instant, format_instant},
         grant::{Grant, GrantId},
         lifecycle::AmendmentOutcome,
+        problem::Problem,
         refusal::{Reason, Refusal},
         source::SourceId,
     },
     evaluation::{
         Snapshot,
+        decision::{Decision, decide_alone},
         doubts::{doubts, is_renewed_by},
         facets::{Validity, sentences},
         holding::{Holding, Member, is_held},
@@ -34,20 +36,17 @@ pub fn review_instance(before: &Candidate, after: &Candidate, id: &SourceId, now
     let Some(definition) = new.as_ref().or(old.as_ref()).map(|grant| &grant.definition) else {
         return Verdict::default();
     };
-    let standings = (Standing::of(before), Standing::of(after));
-    let holdings = ([holding(before, &standings.0, definition, now)], [holding(after, &standings.1, definition, now)]);
-    let mut others = harmed(&holdings.0, &holdings.1);
+    let (earlier, later) = (decide_alone(before, definition, now), decide_alone(after, definition, now));
+    let mut others = harmed(&earlier, &later);
     others.retain(|(other, _)| other.source != *id);
-    let [earlier] = &holdings.0;
     if new.is_none() {
         let is_terminating = !before.namespaces.get(&id.namespace).is_some_and(|facts| facts.present);
         // Whoever deletes a whole namespace means all of it, and must not be kept from it.
-        return if is_terminating { Verdict::default() } else { deletion(earlier, id, &others) };
+        return if is_terminating { Verdict::default() } else { deletion(&earlier, id, &others) };
     }
-    let [later] = &holdings.1;
-    let known = findings(&standings.0, earlier, id, &Amendments::Warn, now);
+    let known = findings(&earlier, id, &Amendments::Warn);
     let added = old.as_ref().map_or(Amendments::Warn, |old| Amendments::RefuseAllBut(names(old)));
-    let mut found = findings(&standings.1, later, id, &added, now);
+    let mut found = findings(&later, id, &added);
     found.warnings.extend(costs(&others));
     found.since(&known)
 }
@@ -64,36 +63,40 @@ fn names(grant: &Grant) -> BTreeSet<String> {
     grant.amendments.iter().map(|amendment| amendment.name.clone()).collect()
 }
 
-fn findings(standing: &Standing, holding: &Holding, id: &SourceId, amendments: &Amendments, now: Instant) -> Findings {
+fn find<'a>(decision: &'a Decision, source: &SourceId) -> Option<(&'a Holding, &'a Member)> {
+    decision.grants().find(|(_, member)| member.grant.id.source == *source)
+}
+
+fn findings(decision: &Decision, id: &SourceId, amendments: &Amendments) -> Findings {
     let mut findings = Findings::default();
-    let Some(member) = holding.members.iter().find(|member| member.grant.id.source == *id) else { return findings };
+    let Some((holding, member)) = find(decision, id) else { return findings };
     match member.grant.state {
         // Taking something back is always right.
         State::Cancelled => {}
         State::Draft => of_draft(&mut findings, member),
-        State::Active => of_active(&mut findings, member, amendments, now),
+        State::Active => of_active(&mut findings, member, amendments, decision.at),
     }
     if !matches!(member.verdict.phase, Phase::Cancelled | Phase::Expired) {
-        of_meaning(&mut findings, standing, holding, member);
+        of_meaning(&mut findings, &decision.standing, holding, member);
     }
     findings
 }
 
 /// What is legal, but hardly meant.
 fn of_meaning(findings: &mut Findings, standing: &Standing, holding: &Holding, member: &Member) {
-    let grants = holding.members.iter().map(|member| member.grant);
-    let renewed = grants.into_iter().find(|grant| is_renewed_by(grant, member.grant));
+    let mut grants = holding.members.iter().map(|member| &member.grant);
+    let renewed = grants.find(|grant| is_renewed_by(grant, &member.grant));
     let preset = holding.definition().and_then(|definition| definition.amount);
-    let doubts = doubts(member.grant, renewed.map(AsRef::as_ref), preset, standing.zone);
+    let doubts = doubts(&member.grant, renewed.map(AsRef::as_ref), preset, standing.zone);
     findings.warnings.extend(doubts.into_iter().map(|doubt| doubt.message));
 }
 
 /// A draft is not wrong for what activating it would give; but nothing can make a text readable.
 fn of_draft(findings: &mut Findings, member: &Member) {
     if let Some(refusal) = &member.verdict.refusal {
-        match is_unreadable(member.grant, refusal) {
+        match is_unreadable(&member.grant, refusal) {
             true => findings.flaw(refusal.into()),
-            false => findings.warn(format!("activating it would be refused: {}", Refused::from(refusal))),
+            false => findings.warn(format!("activating it would be refused: {}", Problem::from(refusal))),
         }
     }
     if let Validity::Invalid(violations) = &member.facets.validity {
@@ -122,7 +125,7 @@ fn of_active(findings: &mut Findings, member: &Member, amendments: &Amendments, 
         findings.flaw(refusal.into());
     }
     if let Validity::Invalid(violations) = &member.facets.validity {
-        findings.flaw(Refused::new("FacetsInvalid", sentences(violations)));
+        findings.flaw(Problem::new("FacetsInvalid", sentences(violations)));
     }
     of_doubts(findings, member);
     if verdict.is_never_in_force() && verdict.refusal.is_none() {
@@ -139,7 +142,7 @@ fn of_active(findings: &mut Findings, member: &Member, amendments: &Amendments, 
         _ => {}
     }
     for outcome in verdict.amendments.iter().filter(|outcome| outcome.state == AmendmentState::Ignored) {
-        of_amendment(findings, member.grant, outcome, amendments);
+        of_amendment(findings, &member.grant, outcome, amendments);
     }
 }
 
@@ -148,21 +151,21 @@ fn of_amendment(findings: &mut Findings, grant: &Grant, outcome: &AmendmentOutco
     let message = format!("amendment {name}: {}", outcome.message.as_deref().unwrap_or("it cannot count"));
     match amendments {
         Amendments::RefuseAllBut(known) if !known.contains(name) => {
-            findings.flaw(Refused::new("AmendmentIgnored", message));
+            findings.flaw(Problem::new("AmendmentIgnored", message));
         }
         _ => findings.warn(format!("it is ignored: {message}")),
     }
 }
 
-fn deletion(holding: &Holding, id: &SourceId, others: &[(&GrantId, Refused)]) -> Verdict {
-    let refused = |message| Verdict { refused: Some(Refused::new(IN_USE, message)), ..Verdict::default() };
+fn deletion(decision: &Decision, id: &SourceId, others: &[(&GrantId, Problem)]) -> Verdict {
+    let refused = |message| Verdict { refused: Some(Problem::new(IN_USE, message)), ..Verdict::default() };
     if let Some((other, harm)) = others.first() {
         let those = some_of(others.len(), "grant", other);
         return refused(format!(
             "without {id}, {those}, would be refused ({harm}): cancel or delete what depends on it first"
         ));
     }
-    let Some(member) = holding.members.iter().find(|member| member.grant.id.source == *id) else {
+    let Some((holding, member)) = find(decision, id) else {
         return Verdict::default();
     };
     let Some(renewal) = member.renewed_by.as_deref().filter(|_| is_held(member.verdict.phase)) else {

@@ -29,22 +29,12 @@ pub use facet::{FacetUser, review_facet};
 pub use instance::review_instance;
 pub use organization::review_organization;
 
-use super::{
-    Snapshot,
-    holding::{Holding, Member},
-    standing::Standing,
-    status::NEVER_IN_FORCE,
-};
+use super::{decision::Decision, holding::Member, status::NEVER_IN_FORCE};
 use crate::{
     api::entitlement_instance::State,
-    core::{
-        calendar::Instant,
-        grant::{Grant, GrantId},
-        problem::Problem,
-        refusal::Refusal,
-    },
+    core::{grant::GrantId, problem::Problem},
 };
-use std::{collections::BTreeSet, fmt, sync::Arc};
+use std::{collections::BTreeSet, fmt};
 
 /// The reason of refusing to delete what others depend on.
 const IN_USE: &str = "InUse";
@@ -53,57 +43,24 @@ const IN_USE: &str = "InUse";
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
     /// Why it is refused, if it is.
-    pub refused: Option<Refused>,
+    pub refused: Option<Problem>,
     /// What is legal, but may not be what was meant, each as a sentence.
     pub warnings: Vec<String>,
-}
-
-/// Why a change is refused, in the words of the condition that it would lead to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
-    /// One word.
-    pub reason: &'static str,
-    /// A sentence that says what to do.
-    pub message: String,
-}
-
-impl Refused {
-    fn new(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into() }
-    }
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: {}", self.reason, self.message)
-    }
-}
-
-impl From<&Refusal> for Refused {
-    fn from(refusal: &Refusal) -> Self {
-        Self::new(refusal.reason.as_str(), refusal.message.clone())
-    }
-}
-
-impl From<&Problem> for Refused {
-    fn from(problem: &Problem) -> Self {
-        Self::new(problem.reason, problem.message.clone())
-    }
 }
 
 /// What can be said of one state of an object.
 #[derive(Clone, Debug, Default)]
 struct Findings {
     /// What is wrong, each with what it is about.
-    flaws: Vec<(String, Refused)>,
+    flaws: Vec<(String, Problem)>,
     /// What may not be meant.
     warnings: Vec<String>,
 }
 
 impl Findings {
     /// What is wrong, and of which there can be one.
-    fn flaw(&mut self, refused: Refused) {
-        self.flaws.push((refused.reason.to_owned(), refused));
+    fn flaw(&mut self, problem: Problem) {
+        self.flaws.push((problem.reason.to_owned(), problem.placeless()));
     }
 
     fn warn(&mut self, warning: impl Into<String>) {
@@ -125,32 +82,24 @@ impl Findings {
     }
 }
 
-/// The grants of one definition, decided.
-fn holding<'a>(snapshot: &'a Snapshot, standing: &Standing, name: &'a Arc<str>, now: Instant) -> Holding<'a> {
-    let of_definition = |(_, grant): &(usize, &Arc<Grant>)| grant.definition == *name;
-    let indices: Vec<usize> =
-        snapshot.grants.iter().enumerate().filter(of_definition).map(|(index, _)| index).collect();
-    Holding::of(snapshot, standing, name, &indices, now)
-}
-
 /// Grants in state Active that a change would have refused, or leave without any time in force.
-fn harmed<'a>(before: &[Holding], after: &'a [Holding<'_>]) -> Vec<(&'a GrantId, Refused)> {
-    let members = before.iter().flat_map(|holding| &holding.members);
+fn harmed<'a>(before: &Decision, after: &'a Decision) -> Vec<(&'a GrantId, Problem)> {
+    let members = before.holdings.iter().flat_map(|holding| &holding.members);
     let unharmed: BTreeSet<_> =
         members.filter(|member| harm(member).is_none()).map(|member| &member.grant.id).collect();
-    let members = after.iter().flat_map(|holding| &holding.members);
+    let members = after.holdings.iter().flat_map(|holding| &holding.members);
     let known = members.filter(|member| member.grant.state == State::Active && unharmed.contains(&member.grant.id));
     known.filter_map(|member| Some((&member.grant.id, harm(member)?))).collect()
 }
 
-fn harm(member: &Member) -> Option<Refused> {
+fn harm(member: &Member) -> Option<Problem> {
     let verdict = &member.verdict;
-    let empty = || verdict.is_never_in_force().then(|| Refused::new("NeverInForce", NEVER_IN_FORCE));
-    verdict.refusal.as_ref().map(Refused::from).or_else(empty)
+    let empty = || verdict.is_never_in_force().then(|| Problem::new("NeverInForce", NEVER_IN_FORCE));
+    verdict.refusal.as_ref().map(Problem::from).or_else(empty)
 }
 
 /// A warning of what a change does to other grants.
-fn costs(harmed: &[(&GrantId, Refused)]) -> Option<String> {
+fn costs(harmed: &[(&GrantId, Problem)]) -> Option<String> {
     let (grant, harm) = harmed.first()?;
     Some(format!("this is at the cost of {}: {harm}", some_of(harmed.len(), "grant", grant)))
 }

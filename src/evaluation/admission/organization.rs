@@ -1,16 +1,15 @@
 //! An organization among the others.
 
 use super::{
-    Candidate, Findings, Refused, Verdict, costs,
+    Candidate, Findings, Verdict, costs,
     effects::{MOST_FILLED, budget, of_withdrawal},
-    harmed, holding,
+    harmed,
 };
 use crate::{
     core::{calendar::Instant, grant::GrantId},
     evaluation::{
-        Limits, Snapshot, by_definition,
-        delivery::Delivery,
-        holding::Holding,
+        decision::{Decision, decide},
+        delivery::deliver_grants,
         impact::differences,
         object::{DesiredObject, ObjectKey},
         standing::{Standing, awaiting},
@@ -36,65 +35,49 @@ pub fn review_organization(
     now: Instant,
 ) -> Verdict {
     let (before, after) = (before.snapshot(), after.snapshot());
-    let standings = (Standing::of(before), Standing::of(after));
-    let earlier = holdings(before, &standings.0, now);
+    let earlier = decide(before, now);
     if after.organization.is_none() {
-        return deletion(&earlier, &standings.0, before.limits);
+        return deletion(&earlier);
     }
-    let mut found = findings(&standings.1, similar);
+    let later = decide(after, now);
+    let mut found = findings(&later.standing, similar);
     // What was refused for want of the organization is no concern of a change of it.
-    let later = holdings(after, &standings.1, now);
     found.warnings.extend(costs(&harmed(&earlier, &later)));
-    if withdraws((&standings.0, &earlier), (&standings.1, &later)) {
+    if withdraws(&earlier, &later) {
         let mut budget = budget();
-        let objects = delivered(&standings.0, &earlier, before.limits, &mut budget).zip(delivered(
-            &standings.1,
-            &later,
-            after.limits,
-            &mut budget,
-        ));
-        match objects {
+        let objects = delivered(&earlier, &mut budget);
+        match objects.and_then(|objects| Some((objects, delivered(&later, &mut budget)?))) {
             Some((before, after)) => found.warnings.extend(of_withdrawal(&differences(&before, &after))),
             None => found.warn(NOT_COUNTED),
         }
     }
-    found.since(&findings(&standings.0, similar))
+    found.since(&findings(&earlier.standing, similar))
 }
 
 /// Whether something of what is delivered goes: its namespace is not served any more, or its grant not in force.
-fn withdraws(before: (&Standing, &[Holding]), after: (&Standing, &[Holding])) -> bool {
-    let in_force = |holdings: &[Holding]| -> BTreeSet<GrantId> {
-        holdings.iter().flat_map(Holding::members_in_force).map(|member| member.grant.id.clone()).collect()
-    };
-    before.0.served.iter().any(|namespace| !after.0.served.contains(namespace))
-        || !in_force(before.1).is_subset(&in_force(after.1))
+fn withdraws(before: &Decision, after: &Decision) -> bool {
+    let served = &after.standing.served;
+    let ids = |decision: &Decision| -> BTreeSet<GrantId> { in_force(decision).cloned().collect() };
+    before.standing.served.iter().any(|namespace| !served.contains(namespace)) || !ids(before).is_subset(&ids(after))
+}
+
+fn in_force(decision: &Decision) -> impl Iterator<Item = &GrantId> {
+    let members = decision.holdings.iter().flat_map(|holding| holding.members_in_force());
+    members.map(|member| &member.grant.id)
 }
 
 /// The objects for what an organization holds, where it is not too much work to fill them.
-fn delivered(
-    standing: &Standing,
-    holdings: &[Holding],
-    limits: Limits,
-    budget: &mut Budget,
-) -> Option<BTreeMap<ObjectKey, DesiredObject>> {
-    let in_force: usize = holdings.iter().map(|holding| holding.in_force.len()).sum();
-    budget.begin().filter(|_| in_force <= MOST_FILLED)?;
-    let delivery = Delivery::of(standing, holdings, None, limits, None, budget);
-    delivery.resume.is_none().then_some(delivery.objects)
-}
-
-fn holdings<'a>(snapshot: &'a Snapshot, standing: &Standing, now: Instant) -> Vec<Holding<'a>> {
-    by_definition(snapshot).into_keys().map(|name| holding(snapshot, standing, name, now)).collect()
+fn delivered(decision: &Decision, budget: &mut Budget) -> Option<BTreeMap<ObjectKey, DesiredObject>> {
+    budget.begin().filter(|_| in_force(decision).count() <= MOST_FILLED)?;
+    let desired = deliver_grants(decision, budget);
+    desired.resume.is_none().then_some(desired.objects)
 }
 
 fn findings(standing: &Standing, similar: &dyn Fn(&str) -> Option<String>) -> Findings {
     let mut findings = Findings::default();
-    for (reason, message) in &standing.troubles {
-        match *reason {
-            MISSING => {}
-            // Each namespace has its own.
-            _ => findings.flaws.push((message.clone(), Refused::new(reason, message.clone()))),
-        }
+    for problem in standing.problems.iter().filter(|problem| problem.reason != MISSING) {
+        // Each namespace has its own.
+        findings.flaws.push((problem.message.clone(), problem.clone().placeless()));
     }
     for namespace in &standing.awaited {
         let meant = similar(namespace).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
@@ -103,15 +86,15 @@ fn findings(standing: &Standing, similar: &dyn Fn(&str) -> Option<String>) -> Fi
     findings
 }
 
-fn deletion(holdings: &[Holding], standing: &Standing, limits: Limits) -> Verdict {
-    let in_force: Vec<_> = holdings.iter().flat_map(Holding::members_in_force).map(|member| &member.grant.id).collect();
+fn deletion(decision: &Decision) -> Verdict {
+    let in_force: Vec<_> = in_force(decision).collect();
     let warning = in_force.first().map(|grant| {
         format!(
             "with the organization, all that is delivered to it is withdrawn: {} in force now",
             count(in_force.len(), grant)
         )
     });
-    let mut objects = delivered(standing, holdings, limits, &mut budget()).unwrap_or_default();
+    let mut objects = delivered(decision, &mut budget()).unwrap_or_default();
     // Nothing outlives the organization.
     for object in objects.values_mut() {
         object.is_retained = false;

@@ -57,14 +57,14 @@ pub struct SecretValue {
     pub problem: Option<String>,
 }
 
-type Parts<'h, 'a> = (Merged, Vec<(&'h Member<'a>, &'h Statement)>);
+type Parts<'a> = (Merged, Vec<(&'a Member, &'a Statement)>);
 
 /// Every value, and the grants that have a part in them.
-pub fn explain(holding: &Holding, merged: Option<&Parts<'_, '_>>) -> (Vec<FacetValue>, BTreeSet<GrantId>) {
+pub fn explain(holding: &Holding, merged: Option<&Parts<'_>>) -> (Vec<FacetValue>, BTreeSet<GrantId>) {
     let (Some(definition), Some((merged, parts))) = (holding.definition(), merged) else { return <_>::default() };
     let statements: Vec<&Statement> = parts.iter().map(|(_, statement)| *statement).collect();
     let origin = |claim: &Claim| {
-        let grant = claim.grant.and_then(|index| parts.get(index)).map(|(member, _)| instance(member.grant));
+        let grant = claim.grant.and_then(|index| parts.get(index)).map(|(member, _)| instance(&member.grant));
         origin(&claim.layer, grant)
     };
     let mut values = Vec::new();
@@ -108,7 +108,7 @@ pub fn secrets(holding: &Holding) -> Vec<SecretValue> {
         .map(|(member, source)| SecretValue {
             facet: source.facet.clone(),
             field: source.field.clone(),
-            instance: instance(member.grant),
+            instance: instance(&member.grant),
             secret: source.secret_key_ref.name.clone(),
             key: source.secret_key_ref.key.clone(),
             problem: member

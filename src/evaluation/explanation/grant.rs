@@ -3,8 +3,8 @@
 use super::instance;
 use crate::{
     api::{
-        Condition, ConditionStatus, EntitlementInstanceStatus, Organization, Phase,
-        conditions::{ACCEPTED, DELIVERED, ENTITLED, READY},
+        Condition, ConditionStatus, Organization, Phase,
+        conditions::{ACCEPTED, DELIVERED, ENTITLED},
         entitlement_definition::{Aggregation, Rollout},
         entitlement_instance::{AmendmentState, Transition},
     },
@@ -12,6 +12,7 @@ use crate::{
         amount::Amount,
         calendar::{Bound, Instant, format_instant, parse_instant},
         grant::{Amendment, Grant, GrantId},
+        problem::Problem,
     },
     evaluation::{
         facets::NOT_SEEN,
@@ -178,12 +179,12 @@ impl GrantExplanation {
 pub fn explain(
     holding: &Holding,
     member: &Member,
-    status: &EntitlementInstanceStatus,
+    unready: Option<&Problem>,
     organization: Option<&Organization>,
     taking_part: &BTreeSet<GrantId>,
     now: Instant,
 ) -> GrantExplanation {
-    let grant = member.grant;
+    let grant = &member.grant;
     let verdict = &member.verdict;
     let end = verdict.term.and_then(|_| verdict.end.instant().at());
     let over = verdict.term.map(|term| term.after_grace(verdict.end));
@@ -191,15 +192,15 @@ pub fn explain(
         instance: instance(grant),
         name: Arc::clone(&grant.id.source.name),
         phase: verdict.phase,
-        refusal: refusal(status),
+        refusal: verdict.refusal.as_ref().map(|refusal| refusal.message.clone()),
         suspended_by: suspension(member, organization),
         is_suspended: grant.suspended,
         since: since(grant, verdict.phase),
         turned: turned(member, now),
-        start: status.start.clone(),
+        start: member.start().map(format_instant),
         start_origin: member.start().map(|_| start_origin(member)),
-        end: status.end.clone(),
-        until: status.until.clone(),
+        end: end.map(format_instant),
+        until: member.until(),
         end_origin: end.map(|_| end_origin(member)),
         grace_until: over.and_then(Bound::at).filter(|over| end.is_some_and(|end| end < *over)).map(format_instant),
         amount: member.amount.map(|amount| amount.to_string()),
@@ -210,10 +211,10 @@ pub fn explain(
         priority: grant.priority,
         renews: grant.renews.clone(),
         renewed_by: member.renewed_by.clone(),
-        amendments: amendments(grant, status),
-        problem: problem(status),
-        undelivered: undelivered(member, status, now),
-        next: status.next_transition.clone(),
+        amendments: amendments(member),
+        problem: problem(member, unready),
+        undelivered: undelivered(member, unready, now),
+        next: member.change.map(|change| Transition { at: format_instant(change.at), phase: change.phase }),
     }
 }
 
@@ -228,7 +229,7 @@ const LATE: TimeDelta = TimeDelta::minutes(10);
 
 /// When it went in or out of force at no moment at which its term does so.
 fn turned(member: &Member, now: Instant) -> Option<Instant> {
-    let entitled = remembered(member.grant, ENTITLED)?;
+    let entitled = remembered(&member.grant, ENTITLED)?;
     let is_in_force = member.verdict.phase.is_in_force();
     if entitled.status != is_in_force.into() {
         return None;
@@ -237,7 +238,7 @@ fn turned(member: &Member, now: Instant) -> Option<Instant> {
     let start = member.start().unwrap_or(member.grant.created);
     let begun = start.max(member.grant.created);
     // A grant that is judged for the first time after its start is put in force in that moment.
-    let judged = remembered(member.grant, ACCEPTED).filter(|accepted| accepted.status == ConditionStatus::True);
+    let judged = remembered(&member.grant, ACCEPTED).filter(|accepted| accepted.status == ConditionStatus::True);
     let judged = judged.and_then(|accepted| parse_instant(&accepted.last_transition_time).ok());
     let is_after_its_beginning = at > begun + LATE || judged.is_some_and(|judged| start <= judged && judged < at);
     let over = member.verdict.term.and_then(|term| term.after_grace(member.verdict.end).at());
@@ -246,10 +247,10 @@ fn turned(member: &Member, now: Instant) -> Option<Instant> {
 }
 
 /// What its status says of the delivery, where the evaluation has nothing against it.
-fn undelivered(member: &Member, status: &EntitlementInstanceStatus, now: Instant) -> Option<String> {
-    let delivered = remembered(member.grant, DELIVERED).filter(|one| one.status == ConditionStatus::False)?;
+fn undelivered(member: &Member, unready: Option<&Problem>, now: Instant) -> Option<String> {
+    let delivered = remembered(&member.grant, DELIVERED).filter(|one| one.status == ConditionStatus::False)?;
     let is_past = parse_instant(&delivered.last_transition_time).is_ok_and(|at| at <= now);
-    let is_told = problem(status).is_some();
+    let is_told = problem(member, unready).is_some();
     (is_past && !is_told && member.verdict.phase.is_in_force()).then(|| delivered.message.clone())
 }
 
@@ -262,17 +263,11 @@ fn instant_text<S: serde::Serializer>(instant: &Option<Instant>, serializer: S) 
     serde::Serialize::serialize(&instant.map(format_instant), serializer)
 }
 
-fn refusal(status: &EntitlementInstanceStatus) -> Option<String> {
-    let accepted = status.conditions.iter().find(|condition| condition.type_ == ACCEPTED)?;
-    (accepted.status == ConditionStatus::False).then(|| accepted.message.clone())
-}
-
-/// What keeps `Ready` from being true, but for a refusal, which is told by itself.
-fn problem(status: &EntitlementInstanceStatus) -> Option<String> {
-    let ready = status.conditions.iter().find(|condition| condition.type_ == READY)?;
+/// What keeps it from being ready, but for a refusal, which is told by itself.
+fn problem(member: &Member, unready: Option<&Problem>) -> Option<String> {
     // That something was not seen is nothing that is wrong with it.
-    let is_told = status.phase == Some(Phase::Rejected) || ready.reason == NOT_SEEN;
-    (ready.status == ConditionStatus::False && !is_told).then(|| ready.message.clone())
+    let is_told = |problem: &&Problem| member.verdict.phase == Phase::Rejected || problem.reason == NOT_SEEN;
+    unready.filter(|problem| !is_told(problem)).map(|problem| problem.message.clone())
 }
 
 fn suspension(member: &Member, organization: Option<&Organization>) -> Option<Suspension> {
@@ -289,7 +284,7 @@ fn since(grant: &Grant, phase: Phase) -> Option<String> {
 }
 
 fn start_origin(member: &Member) -> Origin {
-    let grant = member.grant;
+    let grant = &member.grant;
     let follows = member.verdict.acceptance.as_ref().and_then(|accepted| accepted.follows).and_then(Bound::at);
     if grant.renews.is_some() && follows == member.start() {
         return Origin::of(OriginKind::Renewal, None);
@@ -299,7 +294,7 @@ fn start_origin(member: &Member) -> Origin {
 }
 
 fn end_origin(member: &Member) -> Origin {
-    let grant = member.grant;
+    let grant = &member.grant;
     if let Some(amendment) = last_effective(member, |amendment| matches!(amendment.end, Some(Ok(_)))) {
         return by_amendment(amendment);
     }
@@ -342,18 +337,18 @@ fn counts(holding: &Holding, member: &Member) -> bool {
     member.verdict.phase.is_in_force() && (amount == total || (is_sum && total != Amount::Unlimited))
 }
 
-fn amendments(grant: &Grant, status: &EntitlementInstanceStatus) -> Vec<AmendmentExplanation> {
-    let parts = grant.amendments.iter().zip(&status.amendments);
+fn amendments(member: &Member) -> Vec<AmendmentExplanation> {
+    let parts = member.grant.amendments.iter().zip(member.amendment_outcomes());
     parts
-        .map(|(amendment, status)| AmendmentExplanation {
+        .map(|(amendment, (state, message))| AmendmentExplanation {
             name: amendment.name.clone(),
             effective: amendment.effective.as_ref().ok().map(ToString::to_string),
-            state: status.state,
+            state,
             amount: amendment.amount.as_ref().and_then(|amount| amount.as_ref().ok()).map(Amount::to_string),
             end: amendment.end.as_ref().and_then(|end| end.as_ref().ok()).map(ToString::to_string),
             facets: amendment.facets.is_some(),
             reason: amendment.reason.clone(),
-            message: status.message.clone(),
+            message,
         })
         .collect()
 }

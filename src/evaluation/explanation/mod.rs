@@ -14,7 +14,11 @@ pub use facets::{FacetValue, Overridden, SecretValue};
 pub use grant::{AmendmentExplanation, GrantExplanation, Origin, OriginKind, Suspension};
 pub use told::{Part, Record, Told, told_since};
 
-use super::{Evaluation, Snapshot, by_definition, evaluate, holding::Holding, standing::Standing};
+use super::{
+    Evaluation,
+    holding::Holding,
+    status::{Delivered, not_ready},
+};
 use crate::core::calendar::{Instant, Tz};
 use crate::{api::entitlement_definition::Aggregation, core::calendar::format_instant};
 use chrono::TimeDelta;
@@ -118,43 +122,31 @@ impl Entitlement {
     }
 }
 
-/// What the snapshot's organization holds at one moment, and why; of one definition alone, if one is named. `since` says since
-/// when a definition says what it says of amounts.
+/// What an organization holds, and why; of one definition alone, if one is named. `since` says since when a definition says
+/// what it says of amounts.
 #[must_use]
-pub fn explain(
-    snapshot: &Snapshot,
-    definition: Option<&str>,
-    now: Instant,
-    since: &dyn Fn(&str) -> Record,
-) -> Explanation {
-    let standing = Standing::of(snapshot);
-    let evaluation = evaluate(snapshot, now);
-    let organization = snapshot.organization.as_deref();
-    let of_definition = by_definition(snapshot);
-    let chosen =
-        of_definition.into_iter().filter(|(name, _)| definition.is_none_or(|definition| definition == &***name));
-    let entitlements = chosen.map(|(name, indices)| {
-        let holding = Holding::of(snapshot, &standing, name, &indices, now);
-        entitlement(&holding, snapshot, &evaluation, now, since(name))
-    });
+pub fn explain(evaluation: &Evaluation, definition: Option<&str>, since: &dyn Fn(&str) -> Record) -> Explanation {
+    let decision = &evaluation.decision;
+    let standing = &decision.standing;
+    let organization = standing.organization.as_deref();
+    let is_chosen = |holding: &&Arc<Holding>| definition.is_none_or(|definition| definition == &*holding.name);
+    let chosen = decision.holdings.iter().filter(is_chosen);
+    let entitlements = chosen.map(|holding| entitlement(holding, evaluation, since(&holding.name)));
     Explanation {
-        organization: snapshot.name.to_string(),
+        organization: standing.name.to_string(),
         display_name: organization.and_then(|organization| organization.spec.display_name.clone()),
         time_zone: standing.zone.unwrap_or(Tz::UTC),
-        at: format_instant(now),
+        at: format_instant(decision.at),
         suspended: organization.is_some_and(|organization| organization.spec.suspended),
         entitlements: entitlements.collect(),
-        problems: standing.troubles.iter().chain(&evaluation.untold).map(|(_, message)| message.clone()).collect(),
+        problems: standing.problems.iter().chain(&decision.untold).map(|problem| problem.message.clone()).collect(),
     }
 }
 
-fn entitlement(
-    holding: &Holding,
-    snapshot: &Snapshot,
-    evaluation: &Evaluation,
-    now: Instant,
-    record: Record,
-) -> Entitlement {
+fn entitlement(holding: &Holding, evaluation: &Evaluation, record: Record) -> Entitlement {
+    let Evaluation { decision, desired } = evaluation;
+    let now = decision.at;
+    let organization = decision.standing.organization.as_deref();
     let definition = holding.definition();
     let run = holding.run(now);
     let merged = holding.merged();
@@ -162,8 +154,9 @@ fn entitlement(
     let order = in_order(holding);
     let grants = order.iter().filter_map(|index| {
         let member = holding.members.get(*index)?;
-        let status = &evaluation.grants.get(member.index)?.status;
-        Some(grant::explain(holding, member, status, snapshot.organization.as_deref(), &taking_part, now))
+        let delivered = Delivered::ideally(desired.grants.get(&member.grant.id));
+        let unready = not_ready(holding, member, &delivered);
+        Some(grant::explain(holding, member, unready.as_ref(), organization, &taking_part, now))
     });
     let grants: Vec<GrantExplanation> = grants.collect();
     Entitlement {
@@ -201,7 +194,7 @@ fn in_order(holding: &Holding) -> Vec<usize> {
 
 fn problem(holding: &Holding) -> Option<String> {
     use super::catalogue::Present;
-    let Some(entry) = holding.entry else { return Some("there is no such definition in the catalogue".to_owned()) };
+    let Some(entry) = &holding.entry else { return Some("there is no such definition in the catalogue".to_owned()) };
     let serves = entry.serving.as_ref().map_or("", |_| "; its last valid state serves what is granted already");
     match &entry.present {
         Present::Valid => None,

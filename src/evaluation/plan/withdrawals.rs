@@ -5,7 +5,7 @@ use crate::{
     api::entitlement_definition::OnEnd,
     core::grant::GrantId,
     evaluation::{
-        Evaluation,
+        delivery::Desired,
         object::{Attribution, ObjectKey, Wish},
     },
 };
@@ -99,12 +99,12 @@ impl Withdrawal {
 /// is no longer the organization's does. What is kept already as no longer in force is left as it is.
 #[must_use]
 pub fn withdrawals(
-    evaluation: &Evaluation,
+    desired: &Desired,
     owner: &Owner,
     scene: &Scene,
     deliveries: &BTreeMap<ObjectKey, Delivery>,
 ) -> Vec<Withdrawal> {
-    unwanted(evaluation, owner, scene, deliveries)
+    unwanted(desired, owner, scene, deliveries)
         .filter(|(key, observed)| !observed.is_terminating && !scene.contested.contains(key))
         .filter_map(|(key, observed)| Withdrawal::of_unwanted(owner, key, observed))
         .collect()
@@ -113,12 +113,12 @@ pub fn withdrawals(
 /// The organization's own objects that nothing asks for any more, and that can't be withdrawn now.
 #[must_use]
 pub fn pending(
-    evaluation: &Evaluation,
+    desired: &Desired,
     owner: &Owner,
     scene: &Scene,
     deliveries: &BTreeMap<ObjectKey, Delivery>,
 ) -> Vec<Stuck> {
-    unwanted(evaluation, owner, scene, deliveries)
+    unwanted(desired, owner, scene, deliveries)
         .filter(|(key, observed)| observed.fate == Fate::Delete && owner.ground(&key.namespace).is_some())
         .filter_map(|(key, observed)| {
             let made_for = observed.made_for.clone();
@@ -139,19 +139,19 @@ pub fn pending(
 
 /// Everything with the marks of the organization that nothing asks for, and that does not stay for another reason.
 fn unwanted<'a>(
-    evaluation: &'a Evaluation,
+    desired: &'a Desired,
     owner: &'a Owner,
     scene: &'a Scene,
     deliveries: &BTreeMap<ObjectKey, Delivery>,
 ) -> impl Iterator<Item = (&'a ObjectKey, &'a Observed)> {
-    let keeping = Keeping::of(evaluation, deliveries);
+    let keeping = Keeping::of(desired, deliveries);
     let stays = move |key: &ObjectKey, made_for: &Attribution| {
         let is_kept = || scene.unreadable.contains(&made_for.source) || keeping.keeps(made_for, &key.namespace);
         owner.owns(&key.namespace) && is_kept()
     };
     let marked = scene.observed.iter().filter(|(_, observed)| observed.is_marked_for(owner));
     marked
-        .filter(|(key, _)| !evaluation.objects.contains_key(key))
+        .filter(|(key, _)| !desired.objects.contains_key(key))
         .filter(move |(key, observed)| !observed.made_for.as_ref().is_some_and(|made_for| stays(key, made_for)))
         .map(|(key, observed)| (key, &**observed))
 }
@@ -164,8 +164,8 @@ struct Keeping<'a> {
 }
 
 impl<'a> Keeping<'a> {
-    fn of(evaluation: &'a Evaluation, deliveries: &BTreeMap<ObjectKey, Delivery>) -> Self {
-        Self { known: known(evaluation), kept: &evaluation.kept, unfinished: unfinished(evaluation, deliveries) }
+    fn of(desired: &'a Desired, deliveries: &BTreeMap<ObjectKey, Delivery>) -> Self {
+        Self { known: known(desired), kept: &desired.kept, unfinished: unfinished(desired, deliveries) }
     }
 
     /// Whether an object in a namespace stays. One that does not tell which grant of its source it was made for stays as long
@@ -178,13 +178,13 @@ impl<'a> Keeping<'a> {
 
 /// Grants with an object that is not known to be as it should be, with the object's namespace.
 fn unfinished<'a>(
-    evaluation: &'a Evaluation,
+    desired: &'a Desired,
     deliveries: &BTreeMap<ObjectKey, Delivery>,
 ) -> BTreeSet<(&'a GrantId, &'a str)> {
-    evaluation
+    desired
         .objects
         .iter()
-        .filter(|(key, desired)| matches!(desired.wish, Wish::Keep) || deliveries.get(key) != Some(&Delivery::Done))
-        .filter_map(|(key, desired)| Some((desired.grant.as_ref()?, &*key.namespace)))
+        .filter(|(key, object)| matches!(object.wish, Wish::Keep) || deliveries.get(key) != Some(&Delivery::Done))
+        .filter_map(|(key, object)| Some((object.grant.as_ref()?, &*key.namespace)))
         .collect()
 }

@@ -4,7 +4,7 @@ use super::{Delivery, Observed, Owner, Scene, Withdrawal, known};
 use crate::{
     core::grant::GrantId,
     evaluation::{
-        Evaluation,
+        delivery::Desired,
         object::{DesiredObject, ObjectContent, ObjectData, ObjectKey, Wish},
     },
 };
@@ -56,14 +56,13 @@ pub struct Writes {
 
 /// What has to be written so that everything desired is there.
 #[must_use]
-pub fn writes(evaluation: &Evaluation, owner: &Owner, scene: &Scene) -> Writes {
+pub fn writes(all: &Desired, owner: &Owner, scene: &Scene) -> Writes {
     let summary_is_kept = lacks_a_grant(owner, scene);
-    let known = if evaluation.kept.is_empty() { BTreeSet::new() } else { known(evaluation) };
-    let is_kept_for_another = |key: &ObjectKey, desired: &DesiredObject| {
-        is_kept_for_another(evaluation, &known, desired, scene.observed.get(key))
-    };
+    let known = if all.kept.is_empty() { BTreeSet::new() } else { known(all) };
+    let is_kept_for_another =
+        |key: &ObjectKey, desired: &DesiredObject| is_kept_for_another(all, &known, desired, scene.observed.get(key));
     let mut writes = Writes::default();
-    for (key, desired) in &evaluation.objects {
+    for (key, desired) in &all.objects {
         let decision = match &desired.wish {
             Wish::Keep => Err(Delivery::Kept),
             Wish::Refuse(bytes) => Err(Delivery::TooLarge(*bytes)),
@@ -82,13 +81,13 @@ pub fn writes(evaluation: &Evaluation, owner: &Owner, scene: &Scene) -> Writes {
 
 /// Whether what stands there stays as it is for a grant that may not be able to say now that it is its.
 fn is_kept_for_another(
-    evaluation: &Evaluation,
+    all: &Desired,
     known: &BTreeSet<&GrantId>,
     desired: &DesiredObject,
     observed: Option<&Arc<Observed>>,
 ) -> bool {
     let Some(made_for) = observed.and_then(|observed| observed.made_for.as_ref()) else { return false };
-    let is_another = |holder: &&GrantId| desired.grant.as_ref() != Some(*holder) && evaluation.kept.contains(*holder);
+    let is_another = |holder: &&GrantId| desired.grant.as_ref() != Some(*holder) && all.kept.contains(*holder);
     made_for.among(known).iter().any(is_another)
 }
 

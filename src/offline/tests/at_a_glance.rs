@@ -133,7 +133,8 @@ fn a_notice_tells_until_when(#[case] end: &str, #[case] expected: &str) {
     let text = format!(
         "seats of organization acme ends {expected}, and nothing renews it: make an instance with renews: a, or move its end by an amendment"
     );
-    assert_eq!(evaluation.grants[0].notices, [text]);
+    let (_, member) = evaluation.decision.grants().next().unwrap();
+    assert_eq!(member.reminders.due, [text]);
 }
 
 #[rstest]

@@ -4,7 +4,7 @@
 use super::{definition, organization};
 use crate::{
     api::{
-        EntitlementInstance,
+        EntitlementInstance, EntitlementInstanceStatus,
         entitlement_instance::AmendmentState,
         organization::{Flags, Summary},
     },
@@ -18,6 +18,7 @@ use crate::{
         Evaluation, Snapshot, evaluate,
         object::{CONTENT_HASH, ON_END, ObjectContent, ObjectKey, Wish},
         plan::{Delivery, Scene, writes},
+        status::ideal,
     },
     offline::{Bounds, Inventory, ObjectAction, Standing, Step, survey::owner},
 };
@@ -50,16 +51,16 @@ impl Whole {
     }
 
     fn remember(&mut self) {
-        for (grant, outcome) in self.snapshot.grants.iter_mut().zip(&self.evaluation.grants) {
-            *grant = Arc::new(instance::remembering(Grant::clone(grant), &outcome.status));
+        for (grant, status) in self.snapshot.grants.iter_mut().zip(ideal(&self.evaluation)) {
+            *grant = Arc::new(instance::remembering(Grant::clone(grant), &status));
         }
     }
 
     fn deliver(&mut self) -> Vec<String> {
         let owner = owner(&self.snapshot);
-        let writes = writes(&self.evaluation, &owner, &Scene::default());
+        let writes = writes(&self.evaluation.desired, &owner, &Scene::default());
         let mut told = Vec::new();
-        let grant_of = |key: &ObjectKey| self.evaluation.objects[key].grant.clone();
+        let grant_of = |key: &ObjectKey| self.evaluation.desired.objects[key].grant.clone();
         for (key, _, content) in writes.changes {
             let action = match self.present.get(&key) {
                 Some((_, Some(before)))
@@ -83,7 +84,7 @@ impl Whole {
                 self.present.insert(key, (grant, None));
             }
         }
-        let evaluation = &self.evaluation;
+        let evaluation = &self.evaluation.desired;
         self.present.retain(|key, (grant, content)| {
             let is_kept = grant.as_ref().is_some_and(|grant| {
                 evaluation.kept.contains(grant) || unfinished.contains(&(grant.clone(), Arc::clone(&key.namespace)))
@@ -103,25 +104,26 @@ impl Whole {
     fn go_on(&mut self, now: Instant) -> Vec<String> {
         let before = std::mem::replace(&mut self.evaluation, evaluate(&self.snapshot, now));
         let mut told = Vec::new();
-        for ((grant, before), after) in self.snapshot.grants.iter().zip(&before.grants).zip(&self.evaluation.grants) {
-            let (old, new) = (Standing::of(&before.status), Standing::of(&after.status));
-            let effective = |outcome: &crate::evaluation::GrantOutcome| -> BTreeSet<String> {
-                let all = outcome.status.amendments.iter().filter(|one| one.state == AmendmentState::Effective);
+        let statuses = ideal(&before).into_iter().zip(ideal(&self.evaluation));
+        let members = before.decision.grants().zip(self.evaluation.decision.grants());
+        for ((grant, (before, after)), ((_, earlier), (_, later))) in
+            self.snapshot.grants.iter().zip(statuses).zip(members)
+        {
+            let (old, new) = (Standing::of(earlier), Standing::of(later));
+            let effective = |status: &EntitlementInstanceStatus| -> BTreeSet<String> {
+                let all = status.amendments.iter().filter(|one| one.state == AmendmentState::Effective);
                 all.map(|one| one.name.clone()).collect()
             };
-            let amendments: Vec<String> = effective(after).difference(&effective(before)).cloned().collect();
+            let amendments: Vec<String> = effective(&after).difference(&effective(&before)).cloned().collect();
             let given = &grant.remembered.notices;
-            let notices: Vec<_> = after.status.notices.iter().filter(|one| !given.contains(one)).collect();
-            let notices = if after.notices.is_empty() { Vec::new() } else { notices };
+            let notices: Vec<_> = after.notices.iter().filter(|one| !given.contains(one)).collect();
+            let notices = if later.reminders.due.is_empty() { Vec::new() } else { notices };
             if old != new || !amendments.is_empty() || !notices.is_empty() {
-                told.push(format!(
-                    "{} {old:?} {new:?} {:?} {amendments:?} {notices:?}",
-                    grant.id, after.status.renewed_by
-                ));
+                told.push(format!("{} {old:?} {new:?} {:?} {amendments:?} {notices:?}", grant.id, after.renewed_by));
             }
         }
         let entry = |evaluation: &Evaluation, name: &str| {
-            let entry = evaluation.summary.as_ref().and_then(|summary| summary.entitlements.get(name).cloned());
+            let entry = evaluation.desired.summary.as_ref().and_then(|summary| summary.entitlements.get(name).cloned());
             entry.map_or((false, None, None), |entry| {
                 let facets = entry.entitled.then_some(entry.facets);
                 (entry.entitled, entry.amount.filter(|_| entry.entitled), facets)
@@ -186,7 +188,7 @@ fn compare(inventory: &Inventory) -> Result<usize, TestCaseError> {
     let departure: Vec<&ObjectKey> = timeline.departures["acme"].objects.keys().collect();
     prop_assert_eq!(departure, whole.present.keys().collect::<Vec<_>>());
     let mut moments = 0;
-    while let Some(next) = whole.evaluation.next {
+    while let Some(next) = whole.evaluation.decision.next {
         let expected = whole.go_on(next);
         let found = steps.next_if(|step| step.at == next).map(told).unwrap_or_default();
         prop_assert_eq!(found, expected, "{}", next);
@@ -356,7 +358,7 @@ fn a_summary_is_too_large_at_the_same_moment(#[values(Flags::Held, Flags::All)] 
         let inventory = growing(base, flags);
         let snapshot = inventory.snapshots(&inventory.catalogue()).into_iter().next().unwrap();
         let evaluation = evaluate(&snapshot, at);
-        let Wish::Write(content) = &evaluation.objects.values().next().unwrap().wish else { panic!() };
+        let Wish::Write(content) = &evaluation.desired.objects.values().next().unwrap().wish else { panic!() };
         crate::evaluation::plan::data_bytes(&content.data)
     };
     // The limit is passed somewhere on the way, each time at another byte.

@@ -134,9 +134,10 @@ fn what_is_in_force_and_cannot_be_told_keeps_the_summary_and_says_so(
         flaws[&of_acme()].iter().map(|flaw| (flaw.pointer.as_str(), flaw.reason, &flaw.message)).collect();
     assert_eq!(said, [("/metadata/name", reason, &message)]);
     let snapshot = inventory.snapshots(&inventory.catalogue()).remove(0);
-    assert!(evaluate(&snapshot, super::now()).summary.is_none());
+    let evaluation = evaluate(&snapshot, super::now());
+    assert!(evaluation.desired.summary.is_none());
     let record = |_: &str| Record { amount: Told::Always, aggregation: Told::Always };
-    let explanation = explain(&snapshot, Some("q"), super::now(), &record);
+    let explanation = explain(&evaluation, Some("q"), &record);
     assert_eq!(explanation.problems, [message]);
 }
 

@@ -9,7 +9,8 @@ use crate::{
     core::namespace::NamespaceFacts,
     evaluation::{
         Snapshot, evaluate,
-        plan::{Delivery, Outcomes, Scene, Statuses, statuses, writes},
+        plan::{Delivery, Outcomes, Scene, writes},
+        status::{Statuses, statuses},
     },
     offline::survey::owner,
 };
@@ -79,10 +80,10 @@ fn snapshot(matters: &[Matter]) -> Snapshot {
 /// The statuses once all has been written that can be.
 fn settled(snapshot: &Snapshot) -> Statuses {
     let evaluation = evaluate(snapshot, super::now());
-    let writes = writes(&evaluation, &owner(snapshot), &Scene::default());
+    let writes = writes(&evaluation.desired, &owner(snapshot), &Scene::default());
     let mut outcomes = Outcomes { deliveries: writes.settled, ..Outcomes::default() };
     outcomes.deliveries.extend(writes.changes.into_iter().map(|(key, ..)| (key, Delivery::Done)));
-    statuses(&evaluation, snapshot, &outcomes, super::now())
+    statuses(&evaluation, &outcomes)
 }
 
 fn find<'a>(conditions: &'a [Condition], type_: &str) -> &'a Condition {

@@ -142,6 +142,7 @@ fn grants(names: &[&str], template: &str) -> Inventory {
 
 fn written(evaluation: &Evaluation) -> BTreeSet<String> {
     let objects = evaluation
+        .desired
         .objects
         .iter()
         .filter(|(_, desired)| matches!(desired.wish, Wish::Write(_)) && desired.grant.is_some());
@@ -160,18 +161,19 @@ fn what_is_too_much_for_one_evaluation_is_gone_on_with_in_the_next() {
     for _ in 0..4 {
         let evaluation = evaluate_within(snapshot, now(), resume.as_ref(), Budget::of(50_000));
         let filled = written(&evaluation);
-        for outcome in &evaluation.grants {
-            let is_filled = filled.contains(&*outcome.id.source.name);
-            assert_eq!(outcome.hindered.as_ref().map(|(reason, _)| *reason), (!is_filled).then_some("Deferred"));
-            assert_eq!(evaluation.kept.contains(&outcome.id), !is_filled);
-            assert_eq!(outcome.desired, 1);
+        for (id, outputs) in &evaluation.desired.grants {
+            let is_filled = filled.contains(&*id.source.name);
+            assert_eq!(outputs.hindered.as_ref().map(|problem| problem.reason), (!is_filled).then_some("Deferred"));
+            assert_eq!(evaluation.desired.kept.contains(id), !is_filled);
+            assert_eq!(outputs.desired, 1);
         }
-        resume = evaluation.resume;
+        assert_eq!(evaluation.desired.grants.len(), names.len());
+        resume = evaluation.desired.resume;
         seen.push(filled.into_iter().collect::<String>());
     }
     assert_eq!(seen, ["ab", "cd", "ef", "ag"]);
     let evaluation = evaluate_within(snapshot, now(), resume.as_ref(), Budget::default());
-    assert_eq!((written(&evaluation).len(), evaluation.resume), (names.len(), None));
+    assert_eq!((written(&evaluation).len(), evaluation.desired.resume), (names.len(), None));
 }
 
 /// What one grant is too much for harms no other, and costs nothing from the second time on.
@@ -193,7 +195,7 @@ fn one_grant_that_is_too_much_harms_no_other() {
     let evaluation = evaluate_within(&inventory.snapshots(&catalogue)[0], now(), None, Budget::of(2 * MAX_OF_GRANT));
     assert_eq!(written(&evaluation), BTreeSet::from(["a".to_owned()]));
     let hindered: Vec<_> =
-        evaluation.grants.iter().map(|outcome| outcome.hindered.as_ref().map(|(reason, _)| *reason)).collect();
+        evaluation.desired.grants.values().map(|outputs| outputs.hindered.as_ref().map(|one| one.reason)).collect();
     assert_eq!(hindered, [None, Some("TooMuchWork")]);
-    assert_eq!(evaluation.resume, None);
+    assert_eq!(evaluation.desired.resume, None);
 }

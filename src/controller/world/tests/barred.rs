@@ -11,7 +11,13 @@ use crate::{
         calendar::Instant,
         source::{SourceId, instance},
     },
-    evaluation::{Limits, catalogue::Served, evaluate},
+    evaluation::{
+        Limits,
+        catalogue::Served,
+        evaluate,
+        plan::Outcomes,
+        status::{ideal, statuses},
+    },
 };
 use kube::runtime::watcher::Event;
 use rstest::rstest;
@@ -50,7 +56,7 @@ fn told(world: &World, object: &Value) -> Option<(Phase, String)> {
     let grant = instance::grant(&read::<EntitlementInstance>(object.clone()));
     let snapshot = world.barred_view(Arc::new(grant))?;
     let evaluation = evaluate(&snapshot, Instant::UNIX_EPOCH);
-    let status = &evaluation.grants.first().unwrap().status;
+    let status = ideal(&evaluation).remove(0);
     let accepted = status.conditions.iter().find(|condition| condition.type_ == "Accepted").unwrap();
     Some((status.phase.unwrap(), accepted.reason.clone()))
 }
@@ -100,7 +106,7 @@ fn it_counts_by_its_phase() {
     let all = BTreeMap::from([(Phase::Draft, 1), (Phase::Cancelled, 1), (Phase::Rejected, 2)]);
     assert_eq!(counted(&world), all);
     let evaluation = evaluate(&world.view(&"acme".into()).unwrap().snapshot, Instant::UNIX_EPOCH);
-    let instances = evaluation.organization.unwrap().instances;
+    let instances = statuses(&evaluation, &Outcomes::default()).organization.unwrap().instances;
     assert_eq!(serde_json::to_value(instances).unwrap(), json!({"Draft": 1, "Cancelled": 1, "Rejected": 2}));
     assert_eq!(world.definition(&"backup".into()).1.total, 4);
     world.take_barred();

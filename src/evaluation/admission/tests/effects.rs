@@ -11,6 +11,7 @@ use crate::{
         },
         catalogue::{CatalogueEntry, CompiledDefinition, DefinitionState},
         evaluate,
+        status::ideal,
     },
 };
 use rstest::rstest;
@@ -59,12 +60,12 @@ fn held(spec: &Value, grants: &[(&str, Value)]) -> Snapshot {
     let mut snapshot = snapshot(&instances);
     snapshot.catalogue = BTreeMap::from([("seats".into(), Arc::new(CatalogueEntry::valid(compiled)))]);
     let evaluation = evaluate(&snapshot, now());
-    let statuses = evaluation.grants.iter().map(|outcome| &outcome.status);
+    let statuses = ideal(&evaluation);
     snapshot.grants = snapshot
         .grants
         .iter()
         .zip(statuses)
-        .map(|(grant, status)| Arc::new(source::instance::remembering(grant.as_ref().clone(), status)))
+        .map(|(grant, status)| Arc::new(source::instance::remembering(grant.as_ref().clone(), &status)))
         .collect();
     snapshot
 }

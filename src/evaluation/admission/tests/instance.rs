@@ -7,6 +7,7 @@ use crate::{
         admission::{Candidate, Verdict, review_instance},
         catalogue::{CatalogueEntry, Present},
         evaluate,
+        status::ideal,
     },
 };
 use rstest::rstest;
@@ -52,7 +53,7 @@ fn what_the_controller_accepts_passes() {
 #[case::renews_itself(json!({"renews": "a"}), "RenewalInvalid")]
 #[case::unknown_definition(json!({"definition": "nothing"}), "DefinitionNotFound")]
 fn refuses_with_the_reason_and_words_of_the_condition(#[case] spec: Value, #[case] reason: &'static str) {
-    let condition = evaluate(&snapshot(&[instance("a", &spec)]), now()).grants[0].status.conditions[0].clone();
+    let condition = ideal(&evaluate(&snapshot(&[instance("a", &spec)]), now()))[0].conditions[0].clone();
     assert_eq!((condition.type_.as_str(), condition.reason.as_str()), ("Accepted", reason));
     assert_eq!(made(&spec), refused(reason, &condition.message));
 }
@@ -62,7 +63,7 @@ fn refuses_facets_in_the_words_of_the_condition() {
     let spec = json!({"facets": {"limits": {"depth": 11}}});
     let message = "facets.limits.depth: 11 is more than the maximum 10";
     assert_eq!(made(&spec), refused("FacetsInvalid", message));
-    let status = evaluate(&snapshot(&[instance("a", &spec)]), now()).grants[0].status.clone();
+    let status = ideal(&evaluate(&snapshot(&[instance("a", &spec)]), now())).remove(0);
     let condition = status.conditions.iter().find(|condition| condition.type_ == "FacetsValid").unwrap();
     assert_eq!(condition.message, message);
 }

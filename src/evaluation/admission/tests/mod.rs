@@ -5,18 +5,20 @@ mod effects;
 mod instance;
 mod organization;
 
-use super::{Refused, Verdict};
+use super::Verdict;
 use crate::{
-    api::{EntitlementDefinition, EntitlementInstance, Organization},
+    api::{EntitlementDefinition, EntitlementInstance, EntitlementInstanceStatus, Organization},
     core::{
         calendar::{Instant, parse_instant},
         namespace::NamespaceFacts,
+        problem::Problem,
         source::{self, SourceId},
     },
     evaluation::{
         Limits, Snapshot,
         catalogue::{CatalogueEntry, CompiledDefinition, DefinitionState},
         evaluate,
+        status::ideal,
     },
 };
 use serde_json::{Value, json};
@@ -104,16 +106,16 @@ fn snapshot(instances: &[EntitlementInstance]) -> Snapshot {
 /// The instances with the status that the operator gives them at that moment.
 fn settled(instances: &[EntitlementInstance], at: Instant) -> Vec<EntitlementInstance> {
     let evaluation = evaluate(&snapshot(instances), at);
-    let with_status = |(instance, outcome): (&EntitlementInstance, &crate::evaluation::GrantOutcome)| {
+    let with_status = |(instance, status): (&EntitlementInstance, EntitlementInstanceStatus)| {
         let mut instance = instance.clone();
-        instance.status = Some(outcome.status.clone());
+        instance.status = Some(status);
         instance
     };
-    instances.iter().zip(&evaluation.grants).map(with_status).collect()
+    instances.iter().zip(ideal(&evaluation)).map(with_status).collect()
 }
 
 fn refused(reason: &'static str, message: &str) -> Verdict {
-    Verdict { refused: Some(Refused { reason, message: message.to_owned() }), warnings: Vec::new() }
+    Verdict { refused: Some(Problem::new(reason, message)), warnings: Vec::new() }
 }
 
 fn warned(warnings: &[&str]) -> Verdict {

@@ -6,7 +6,7 @@ use crate::{
     api::entitlement_definition::OnEnd,
     core::{grant::GrantId, source::SourceKind},
     evaluation::{
-        Evaluation,
+        delivery::Desired,
         object::{
             Attribution, DesiredObject, IN_FORCE, MANAGED_BY, MANAGER, ON_END, ORGANIZATION, OVER, ObjectContent,
             ObjectData, ObjectKey, RETAIN, Wish,
@@ -112,7 +112,7 @@ impl World {
         )
     }
 
-    fn evaluation(&self, organization: usize) -> Evaluation {
+    fn desired(&self, organization: usize) -> Desired {
         let owner = self.owner(organization);
         let mut objects = BTreeMap::new();
         for ((_, name), wanted) in self.wanted.iter().filter(|((of, _), _)| *of == organization) {
@@ -124,14 +124,14 @@ impl World {
                 );
             }
         }
-        super::evaluation(objects)
+        super::all(objects)
     }
 
-    fn scene(&self, organization: usize, evaluation: &Evaluation) -> Scene {
+    fn scene(&self, organization: usize, desired: &Desired) -> Scene {
         let has_label = |object: &Object| object.labels.get(MANAGED_BY).is_some_and(|manager| manager == MANAGER);
         let concerns = |key: &ObjectKey, object: &Object| {
             object.labels.get(ORGANIZATION).is_some_and(|of| of == ORGANIZATIONS[organization])
-                || evaluation.objects.contains_key(key)
+                || desired.objects.contains_key(key)
         };
         let (known, foreign): (Vec<_>, Vec<_>) = self.objects.iter().partition(|(_, object)| has_label(object));
         let observed = known.into_iter().filter(|(key, object)| concerns(key, object));
@@ -145,16 +145,16 @@ impl World {
     /// Plans and carries out for one organization, as the shell does. Whether anything changed.
     fn reconcile(&mut self, organization: usize) -> (bool, BTreeMap<ObjectKey, Delivery>) {
         let owner = self.owner(organization);
-        let evaluation = self.evaluation(organization);
-        let scene = self.scene(organization, &evaluation);
-        let planned = writes(&evaluation, &owner, &scene);
+        let desired = self.desired(organization);
+        let scene = self.scene(organization, &desired);
+        let planned = writes(&desired, &owner, &scene);
         let mut deliveries = planned.settled;
         let mut changed = !planned.changes.is_empty();
         for (key, change, content) in planned.changes {
             self.carry_out(&owner, &key, &change, &content);
             deliveries.insert(key, Delivery::Done);
         }
-        for withdrawal in withdrawals(&evaluation, &owner, &scene, &deliveries) {
+        for withdrawal in withdrawals(&desired, &owner, &scene, &deliveries) {
             changed = true;
             match withdrawal.on_end() {
                 OnEnd::Delete => drop(self.objects.remove(withdrawal.key())),
@@ -318,7 +318,7 @@ fn settle(world: &mut World) -> BTreeMap<ObjectKey, Delivery> {
 
 fn check(world: &World, before: &BTreeMap<ObjectKey, Object>, deliveries: &BTreeMap<ObjectKey, Delivery>) {
     for organization in 0..ORGANIZATIONS.len() {
-        for (key, desired) in world.evaluation(organization).objects {
+        for (key, desired) in world.desired(organization).objects {
             let Wish::Write(content) = &desired.wish else { panic!() };
             let object = &world.objects[&key];
             match &deliveries[&key] {

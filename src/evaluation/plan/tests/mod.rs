@@ -3,15 +3,14 @@
 mod laws;
 mod meddling;
 mod objects;
-mod reports;
 mod retained;
 
 use super::{Authorship, Fate, Fingerprint, Marks, Naming, Observed, Owner, Scene, observed::fingerprint};
 use crate::{
-    api::{EntitlementInstanceStatus, entitlement_definition::OutputKind},
+    api::entitlement_definition::OutputKind,
     core::{grant::GrantId, secret::Secret},
     evaluation::{
-        Evaluation, GrantOutcome,
+        delivery::{Desired, Outputs},
         object::{Attribution, DesiredObject, ObjectContent, ObjectData, ObjectKey, SecretData, Wish},
     },
 };
@@ -108,27 +107,8 @@ pub fn scene(objects: impl IntoIterator<Item = (ObjectKey, Observed)>) -> Scene 
     }
 }
 
-pub fn evaluation(objects: impl IntoIterator<Item = (ObjectKey, DesiredObject)>) -> Evaluation {
+pub fn all(objects: impl IntoIterator<Item = (ObjectKey, DesiredObject)>) -> Desired {
     let objects: BTreeMap<_, _> = objects.into_iter().collect();
-    let mut desired: BTreeMap<GrantId, u64> = BTreeMap::new();
-    for id in objects.values().filter_map(|object| object.grant.clone()) {
-        *desired.entry(id).or_default() += 1;
-    }
-    let outcome = |(id, desired)| GrantOutcome {
-        id,
-        status: EntitlementInstanceStatus { observed_generation: 3, ..EntitlementInstanceStatus::default() },
-        notices: Vec::new(),
-        desired,
-        hindered: None,
-    };
-    Evaluation {
-        grants: desired.into_iter().map(outcome).collect(),
-        organization: None,
-        objects,
-        kept: [].into(),
-        summary: None,
-        untold: None,
-        next: None,
-        resume: None,
-    }
+    let grants = objects.values().filter_map(|object| Some((object.grant.clone()?, Outputs::default()))).collect();
+    Desired { objects, grants, ..Desired::default() }
 }

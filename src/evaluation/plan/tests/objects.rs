@@ -1,8 +1,6 @@
 //! Which objects are made, put right and deleted.
 
-use super::{
-    content, evaluation, grant, kept, key, made, made_for, marks, other_data, owner, scene, secret, texts, wanted,
-};
+use super::{all, content, grant, kept, key, made, made_for, marks, other_data, owner, scene, secret, texts, wanted};
 use crate::{
     api::entitlement_definition::OutputKind,
     evaluation::{
@@ -18,8 +16,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 /// What is written for one desired object `one/config` of the grant `g`, if that is there.
 fn plan(desired: &ObjectContent, there: Option<Observed>) -> Writes {
-    let evaluation = evaluation([(key("one", "config"), wanted(Some(grant("g")), desired.clone()))]);
-    writes(&evaluation, &owner(), &scene(there.map(|observed| (key("one", "config"), observed))))
+    let desired = all([(key("one", "config"), wanted(Some(grant("g")), desired.clone()))]);
+    writes(&desired, &owner(), &scene(there.map(|observed| (key("one", "config"), observed))))
 }
 
 /// The delivery that is known without a write.
@@ -119,15 +117,15 @@ fn what_is_not_its_own_is_a_conflict_and_stays(#[case] change: fn(&mut Observed)
     let mut there = made(Some("g"), &content(&[("a", "other")]));
     change(&mut there);
     assert_eq!(settled(&plan(&desired, Some(there.clone()))), Some(&Delivery::Conflict));
-    let gone = withdrawals(&evaluation([]), &owner(), &scene([(key("one", "config"), there)]), &BTreeMap::new());
+    let gone = withdrawals(&all([]), &owner(), &scene([(key("one", "config"), there)]), &BTreeMap::new());
     assert_eq!(gone, []);
 }
 
 #[test]
 fn a_known_foreign_object_is_not_written_to() {
-    let evaluation = evaluation([(key("one", "config"), wanted(Some(grant("g")), content(&[])))]);
+    let desired = all([(key("one", "config"), wanted(Some(grant("g")), content(&[])))]);
     let scene = Scene { foreign: [key("one", "config")].into(), ..Scene::default() };
-    assert_eq!(settled(&writes(&evaluation, &owner(), &scene)), Some(&Delivery::Conflict));
+    assert_eq!(settled(&writes(&desired, &owner(), &scene)), Some(&Delivery::Conflict));
 }
 
 #[test]
@@ -136,7 +134,7 @@ fn what_is_being_deleted_is_waited_for() {
     let there = Observed { is_terminating: true, ..made(Some("g"), &desired) };
     let planned = plan(&desired, Some(there.clone()));
     assert!(matches!(settled(&planned), Some(Delivery::Failed(_))));
-    assert_eq!(withdrawals(&evaluation([]), &owner(), &scene([(key("one", "config"), there)]), &BTreeMap::new()), []);
+    assert_eq!(withdrawals(&all([]), &owner(), &scene([(key("one", "config"), there)]), &BTreeMap::new()), []);
 }
 
 #[test]
@@ -145,7 +143,7 @@ fn what_is_being_deleted_is_told_with_what_holds_it() {
     let scene = scene([(key("one", "config"), held.clone()), (key("elsewhere", "config"), held)]);
     let message = "ConfigMap one/config: it is being deleted, and the finalizer a.b/c, which is not the operator's, holds it: remove that";
     let expected = [Stuck::new(Some(made_for("g")), message.to_owned())];
-    assert_eq!(pending(&evaluation([]), &owner(), &scene, &BTreeMap::new()), expected);
+    assert_eq!(pending(&all([]), &owner(), &scene, &BTreeMap::new()), expected);
 }
 
 #[rstest]
@@ -156,17 +154,17 @@ fn nothing_is_told_of_what_is_others_business(#[case] change: fn(&mut Observed))
     let mut there = made(Some("g"), &content(&[]));
     change(&mut there);
     let scene = scene([(key("one", "config"), there)]);
-    assert_eq!(pending(&evaluation([]), &owner(), &scene, &BTreeMap::new()), []);
-    assert_eq!(withdrawals(&evaluation([]), &owner(), &scene, &BTreeMap::new()), []);
+    assert_eq!(pending(&all([]), &owner(), &scene, &BTreeMap::new()), []);
+    assert_eq!(withdrawals(&all([]), &owner(), &scene, &BTreeMap::new()), []);
 }
 
 #[test]
 fn what_the_operator_made_and_is_disguised_as_a_copy_is_told() {
     let there = Observed { naming: Naming::Another, ..made(Some("g"), &content(&[])) };
     let scene = scene([(key("one", "config"), there)]);
-    let told = pending(&evaluation([]), &owner(), &scene, &BTreeMap::new());
-    assert_eq!((told.len(), told[0].reason), (1, "NotWithdrawn"));
-    assert_eq!(withdrawals(&evaluation([]), &owner(), &scene, &BTreeMap::new()), []);
+    let told = pending(&all([]), &owner(), &scene, &BTreeMap::new());
+    assert_eq!((told.len(), told[0].problem.reason), (1, "NotWithdrawn"));
+    assert_eq!(withdrawals(&all([]), &owner(), &scene, &BTreeMap::new()), []);
 }
 
 #[test]
@@ -176,14 +174,14 @@ fn what_others_fight_for_is_neither_written_nor_withdrawn() {
         ..scene(object.map(|observed| (key("one", "config"), observed)))
     };
     let there = made(Some("g"), &content(&[("a", "drifted")]));
-    let asked = evaluation([(key("one", "config"), wanted(Some(grant("g")), content(&[])))]);
+    let asked = all([(key("one", "config"), wanted(Some(grant("g")), content(&[])))]);
     for scene in [contested(None), contested(Some(there.clone()))] {
         assert_eq!(settled(&writes(&asked, &owner(), &scene)), Some(&Delivery::Contested));
     }
     let scene = contested(Some(there));
-    assert_eq!(withdrawals(&evaluation([]), &owner(), &scene, &BTreeMap::new()), []);
+    assert_eq!(withdrawals(&all([]), &owner(), &scene, &BTreeMap::new()), []);
     let expected = [Stuck::contested(Some(made_for("g")), &key("one", "config"))];
-    assert_eq!(pending(&evaluation([]), &owner(), &scene, &BTreeMap::new()), expected);
+    assert_eq!(pending(&all([]), &owner(), &scene, &BTreeMap::new()), expected);
 }
 
 #[rstest]
@@ -193,7 +191,7 @@ fn what_others_fight_for_is_neither_written_nor_withdrawn() {
 #[case::among_grants("entitlements")]
 fn nothing_is_withdrawn_however_it_is_marked(#[case] namespace: &str) {
     let scene = scene([(key(namespace, "config"), made(Some("g"), &content(&[])))]);
-    assert_eq!(withdrawals(&evaluation([]), &owner(), &scene, &BTreeMap::new()), []);
+    assert_eq!(withdrawals(&all([]), &owner(), &scene, &BTreeMap::new()), []);
 }
 
 #[rstest]
@@ -202,7 +200,7 @@ fn nothing_is_withdrawn_however_it_is_marked(#[case] namespace: &str) {
 fn what_a_former_version_made_goes_if_the_operator_wrote_it(#[case] authorship: Authorship, #[case] goes: bool) {
     let there = Observed { naming: Naming::Nothing, authorship, ..made(Some("g"), &content(&[])) };
     let scene = scene([(key("one", "config"), there)]);
-    assert_eq!(withdrawals(&evaluation([]), &owner(), &scene, &BTreeMap::new()).len(), usize::from(goes));
+    assert_eq!(withdrawals(&all([]), &owner(), &scene, &BTreeMap::new()).len(), usize::from(goes));
 }
 
 #[rstest]
@@ -228,11 +226,11 @@ fn secret_values_are_compared_too() {
 
 #[test]
 fn a_kept_object_is_neither_written_nor_deleted() {
-    let evaluation = evaluation([(key("one", "config"), kept("g"))]);
+    let desired = all([(key("one", "config"), kept("g"))]);
     let scene = scene([(key("one", "config"), made(Some("g"), &content(&[("a", "old")])))]);
-    let planned = writes(&evaluation, &owner(), &scene);
+    let planned = writes(&desired, &owner(), &scene);
     assert_eq!(settled(&planned), Some(&Delivery::Kept));
-    assert_eq!(withdrawals(&evaluation, &owner(), &scene, &planned.settled), []);
+    assert_eq!(withdrawals(&desired, &owner(), &scene, &planned.settled), []);
 }
 
 #[test]
@@ -245,8 +243,8 @@ fn writes_come_in_the_order_of_the_objects_one_for_each() {
             wanted(Some(grant("g")), ObjectContent { data: ObjectData::ConfigMap([].into()), ..content(&[]) }),
         )
     };
-    let evaluation = evaluation(keys.iter().chain([&of_secret]).map(desired));
-    let planned = writes(&evaluation, &owner(), &Scene::default());
+    let desired = all(keys.iter().chain([&of_secret]).map(desired));
+    let planned = writes(&desired, &owner(), &Scene::default());
     let order: Vec<_> = planned.changes.iter().map(|(key, ..)| key.to_string()).collect();
     assert_eq!(order, ["ConfigMap one/a", "ConfigMap one/b", "ConfigMap two/a", "Secret one/a"]);
 }
@@ -259,7 +257,7 @@ fn what_nobody_asks_for_goes_also_where_the_organization_is_no_longer() {
         (key("left", "config"), old()),
         (key("one", "entitlements"), made(None, &content(&[]))),
     ]);
-    let gone: Vec<_> = withdrawals(&evaluation([]), &owner(), &scene, &BTreeMap::new())
+    let gone: Vec<_> = withdrawals(&all([]), &owner(), &scene, &BTreeMap::new())
         .into_iter()
         .map(|withdrawal| withdrawal.key().clone())
         .collect();
@@ -270,9 +268,9 @@ fn what_nobody_asks_for_goes_also_where_the_organization_is_no_longer() {
 fn objects_of_a_kept_grant_stay_where_the_organization_is() {
     let old = || made(Some("g"), &content(&[("a", "1")]));
     let scene = scene([(key("one", "config"), old()), (key("left", "config"), old())]);
-    let mut evaluation = evaluation([]);
-    evaluation.kept = [grant("g")].into();
-    let gone: Vec<_> = withdrawals(&evaluation, &owner(), &scene, &BTreeMap::new())
+    let mut desired = all([]);
+    desired.kept = [grant("g")].into();
+    let gone: Vec<_> = withdrawals(&desired, &owner(), &scene, &BTreeMap::new())
         .into_iter()
         .map(|withdrawal| withdrawal.key().clone())
         .collect();
@@ -285,15 +283,15 @@ fn objects_of_a_kept_grant_stay_where_the_organization_is() {
 #[case::too_large(Some(Delivery::TooLarge(2_000_000)), false)]
 #[case::unknown(None, false)]
 fn the_former_name_goes_only_when_the_new_one_is_there(#[case] delivery: Option<Delivery>, #[case] goes: bool) {
-    let evaluation = evaluation([(key("one", "new"), wanted(Some(grant("g")), content(&[])))]);
+    let desired = all([(key("one", "new"), wanted(Some(grant("g")), content(&[])))]);
     let scene = scene([(key("one", "old"), made(Some("g"), &content(&[])))]);
     let deliveries = delivery.map(|delivery| (key("one", "new"), delivery)).into_iter().collect();
-    assert_eq!(!withdrawals(&evaluation, &owner(), &scene, &deliveries).is_empty(), goes);
+    assert_eq!(!withdrawals(&desired, &owner(), &scene, &deliveries).is_empty(), goes);
 }
 
 #[test]
 fn what_was_delivered_for_an_unreadable_grant_stays_and_the_summary_too() {
-    let evaluation = evaluation([(key("one", "entitlements"), wanted(None, content(&[("a", "new")])))]);
+    let desired = all([(key("one", "entitlements"), wanted(None, content(&[("a", "new")])))]);
     let scene = Scene {
         unreadable: Arc::new([grant("g").source].into()),
         ..scene([
@@ -301,21 +299,21 @@ fn what_was_delivered_for_an_unreadable_grant_stays_and_the_summary_too() {
             (key("one", "entitlements"), made(None, &content(&[("a", "old")]))),
         ])
     };
-    let planned = writes(&evaluation, &owner(), &scene);
+    let planned = writes(&desired, &owner(), &scene);
     assert!(planned.changes.is_empty());
     assert_eq!(planned.settled, [(key("one", "entitlements"), Delivery::Kept)].into());
-    assert_eq!(withdrawals(&evaluation, &owner(), &scene, &planned.settled), []);
+    assert_eq!(withdrawals(&desired, &owner(), &scene, &planned.settled), []);
 }
 
 #[test]
 fn an_object_passes_from_one_grant_to_the_next_in_place() {
     let next = ObjectContent { annotations: texts(&[("hash", "2")]), ..content(&[("a", "1")]) };
-    let evaluation = evaluation([(key("one", "config"), wanted(Some(grant("renewal")), next))]);
+    let desired = all([(key("one", "config"), wanted(Some(grant("renewal")), next))]);
     let scene = scene([(key("one", "config"), made(Some("former"), &content(&[("a", "1")])))]);
-    let planned = writes(&evaluation, &owner(), &scene);
+    let planned = writes(&desired, &owner(), &scene);
     edit(&planned);
     let deliveries = [(key("one", "config"), Delivery::Done)].into();
-    assert_eq!(withdrawals(&evaluation, &owner(), &scene, &deliveries), []);
+    assert_eq!(withdrawals(&desired, &owner(), &scene, &deliveries), []);
     assert!(Arc::strong_count(&planned.changes[0].2) > 1);
 }
 
@@ -324,11 +322,11 @@ fn an_object_passes_from_one_grant_to_the_next_in_place() {
 fn what_stays_for_one_grant_is_not_given_to_another() {
     let desired = content(&[("a", "1")]);
     let key = key("one", "config");
-    let mut evaluation = evaluation([(key.clone(), wanted(Some(grant("young")), desired.clone()))]);
+    let mut desired = all([(key.clone(), wanted(Some(grant("young")), desired.clone()))]);
     let there = || scene([(key.clone(), made(Some("old"), &content(&[("a", "0")])))]);
-    assert_eq!(writes(&evaluation, &owner(), &there()).changes.len(), 1);
-    evaluation.kept.insert(grant("old"));
-    let planned = writes(&evaluation, &owner(), &there());
+    assert_eq!(writes(&desired, &owner(), &there()).changes.len(), 1);
+    desired.kept.insert(grant("old"));
+    let planned = writes(&desired, &owner(), &there());
     assert!(planned.changes.is_empty());
     assert_eq!(planned.settled[&key], Delivery::Kept);
 }

@@ -1,12 +1,10 @@
 //! What becomes of objects that outlive their grants.
 
-use super::{
-    content, evaluation, grant, kept, key, made, made_for, marks, owner, owner_with_uid, scene, texts, wanted,
-};
+use super::{all, content, grant, kept, key, made, made_for, marks, owner, owner_with_uid, scene, texts, wanted};
 use crate::{
     api::entitlement_definition::OnEnd,
     evaluation::{
-        Evaluation,
+        delivery::Desired,
         object::{Attribution, DesiredObject, IN_FORCE, ON_END, OVER, ObjectKey, RETAIN},
         plan::{Change, Delivery, Fate, Marks, Naming, Observed, Scene, Withdrawal, withdrawals, writes},
     },
@@ -36,8 +34,8 @@ fn plain(withdrawals: Vec<Withdrawal>) -> Vec<Plain> {
     withdrawals.into_iter().map(plain).collect()
 }
 
-fn withdrawn(evaluation: &Evaluation, scene: &Scene) -> Vec<Plain> {
-    plain(withdrawals(evaluation, &owner(), scene, &BTreeMap::new()))
+fn withdrawn(desired: &Desired, scene: &Scene) -> Vec<Plain> {
+    plain(withdrawals(desired, &owner(), scene, &BTreeMap::new()))
 }
 
 fn retained(namespace: &str) -> Vec<Plain> {
@@ -53,20 +51,20 @@ fn asked(name: &str) -> [(ObjectKey, DesiredObject); 1] {
 #[case::in_a_namespace_of_the_organization("one")]
 #[case::in_one_that_is_its_no_longer("left")]
 fn what_is_to_last_is_kept_when_nothing_asks_for_it(#[case] namespace: &str) {
-    assert_eq!(withdrawn(&evaluation([]), &at(namespace, lasting())), retained(namespace));
+    assert_eq!(withdrawn(&all([]), &at(namespace, lasting())), retained(namespace));
 }
 
 #[rstest]
 #[case::in_a_namespace_of_the_organization("one")]
 #[case::in_one_that_is_its_no_longer("left")]
 fn what_is_kept_is_left_alone(#[case] namespace: &str) {
-    assert_eq!(withdrawn(&evaluation([]), &at(namespace, over())), []);
+    assert_eq!(withdrawn(&all([]), &at(namespace, over())), []);
 }
 
 #[test]
 fn a_label_that_was_taken_off_is_put_on_again() {
     let unlabelled = Observed { fate: Fate::Retain, ..over() };
-    assert_eq!(withdrawn(&evaluation([]), &at("one", unlabelled)), retained("one"));
+    assert_eq!(withdrawn(&all([]), &at("one", unlabelled)), retained("one"));
 }
 
 #[rstest]
@@ -108,17 +106,17 @@ fn one_mark_that_is_believed_suffices(
 
 #[test]
 fn what_may_still_be_in_force_is_not_labelled() {
-    let mut of_kept_grant = evaluation([]);
+    let mut of_kept_grant = all([]);
     of_kept_grant.kept = [grant("g")].into();
     assert_eq!(withdrawn(&of_kept_grant, &at("one", lasting())), []);
     let unreadable = Scene { unreadable: Arc::new([grant("g").source].into()), ..at("one", lasting()) };
-    assert_eq!(withdrawn(&evaluation([]), &unreadable), []);
-    assert_eq!(withdrawn(&evaluation([(key("one", "config"), kept("g"))]), &at("one", lasting())), []);
+    assert_eq!(withdrawn(&all([]), &unreadable), []);
+    assert_eq!(withdrawn(&all([(key("one", "config"), kept("g"))]), &at("one", lasting())), []);
 }
 
 #[test]
 fn the_former_name_is_kept_once_the_new_one_is_there() {
-    let renamed = evaluation([(key("one", "new"), wanted(Some(grant("g")), content(&[])))]);
+    let renamed = all([(key("one", "new"), wanted(Some(grant("g")), content(&[])))]);
     let scene = at("one", lasting());
     assert_eq!(withdrawals(&renamed, &owner(), &scene, &BTreeMap::new()), []);
     let delivered = [(key("one", "new"), Delivery::Done)].into();
@@ -129,8 +127,8 @@ fn the_former_name_is_kept_once_the_new_one_is_there() {
 #[case::that_comes_back("g")]
 #[case::that_is_another("next")]
 fn it_yields_in_place_to_a_grant_in_force(#[case] name: &str) {
-    let evaluation = evaluation(asked(name));
-    let planned = writes(&evaluation, &owner(), &at("one", over()));
+    let desired = all(asked(name));
+    let planned = writes(&desired, &owner(), &at("one", over()));
     match planned.changes.as_slice() {
         [(_, Change::Update(edit), _)] => {
             assert_eq!((&*edit.uid, edit.takes_over), ("uid-object", false));
@@ -138,14 +136,14 @@ fn it_yields_in_place_to_a_grant_in_force(#[case] name: &str) {
         }
         other => panic!("{other:?}"),
     }
-    assert_eq!(withdrawn(&evaluation, &at("one", over())), []);
+    assert_eq!(withdrawn(&desired, &at("one", over())), []);
 }
 
 #[test]
 fn a_label_that_somebody_else_put_on_is_taken_off_what_is_in_force() {
     let labels = [("ours", "yes"), (IN_FORCE, OVER)];
     let observed = Observed { labels: Marks::new(labels, ["ours".to_owned()]), fate: Fate::Retained, ..lasting() };
-    let planned = writes(&evaluation(asked("g")), &owner(), &at("one", observed));
+    let planned = writes(&all(asked("g")), &owner(), &at("one", observed));
     assert!(matches!(planned.changes.as_slice(), [(_, Change::Update(edit), _)] if edit.drop_labels == [IN_FORCE]));
 }
 
@@ -155,13 +153,13 @@ fn of_another(observed: Observed) -> Observed {
 
 #[test]
 fn what_another_organization_left_yields_and_changes_its_owner() {
-    let planned = writes(&evaluation(asked("g")), &owner(), &at("one", of_another(over())));
+    let planned = writes(&all(asked("g")), &owner(), &at("one", of_another(over())));
     assert!(matches!(planned.changes.as_slice(), [(_, Change::Update(edit), _)] if edit.takes_over));
 }
 
 #[test]
 fn what_the_organization_left_before_it_was_made_anew_yields_and_changes_its_owner() {
-    let planned = writes(&evaluation(asked("g")), &owner_with_uid("uid-anew"), &at("one", over()));
+    let planned = writes(&all(asked("g")), &owner_with_uid("uid-anew"), &at("one", over()));
     assert!(matches!(planned.changes.as_slice(), [(_, Change::Update(edit), _)] if edit.takes_over));
 }
 
@@ -172,13 +170,13 @@ fn what_the_organization_left_before_it_was_made_anew_yields_and_changes_its_own
 #[case::that_is_a_copy(Observed { naming: Naming::Another, ..over() })]
 #[case::that_is_another_organizations_copy(Observed { naming: Naming::Another, ..of_another(over()) })]
 fn nothing_else_yields(#[case] observed: Observed) {
-    let planned = writes(&evaluation(asked("g")), &owner(), &at("one", observed.clone()));
+    let planned = writes(&all(asked("g")), &owner(), &at("one", observed.clone()));
     assert!(planned.changes.is_empty());
     assert_eq!(planned.settled, [(key("one", "config"), Delivery::Conflict)].into());
-    assert_eq!(withdrawn(&evaluation([]), &at("one", observed)), []);
+    assert_eq!(withdrawn(&all([]), &at("one", observed)), []);
 }
 
 #[test]
 fn what_another_organization_left_is_not_withdrawn_by_this_one() {
-    assert_eq!(withdrawn(&evaluation([]), &at("one", of_another(over()))), []);
+    assert_eq!(withdrawn(&all([]), &at("one", of_another(over()))), []);
 }

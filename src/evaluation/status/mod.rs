@@ -1,0 +1,66 @@
+//! The statuses of the kinds: projections of what is decided, and of what came of the delivery.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `definition`, `facet_definition` | those of the catalogue |
+//! | `grants` | what these tell of the grants that they serve |
+//! | `delivered` | what came of the delivery of each grant, and of the summary |
+//! | `instance` | the status of an instance |
+//! | `organization` | the status of an organization |
+
+pub mod definition;
+mod delivered;
+pub mod facet_definition;
+pub mod grants;
+mod instance;
+mod organization;
+#[cfg(test)]
+mod tests;
+
+pub use delivered::{Delivered, Report};
+pub use instance::{NEVER_IN_FORCE, instance_status, not_ready};
+pub use organization::organization_status;
+
+use super::{
+    Evaluation,
+    holding::{Holding, Member},
+    plan::Outcomes,
+};
+use crate::api::{EntitlementInstanceStatus, OrganizationStatus};
+
+/// The statuses of an organization and its grants.
+#[derive(Clone, Debug)]
+pub struct Statuses {
+    /// Of each grant, in the snapshot's order; None where the delivery was not tried to the end, so that nothing can be
+    /// said yet.
+    pub grants: Vec<Option<EntitlementInstanceStatus>>,
+    /// Of the organization, where it exists.
+    pub organization: Option<OrganizationStatus>,
+}
+
+/// The statuses, once it is known what came of each object.
+#[must_use]
+pub fn statuses(evaluation: &Evaluation, outcomes: &Outcomes) -> Statuses {
+    let Evaluation { decision, desired } = evaluation;
+    let report = Report::of(decision, desired, outcomes);
+    let grants = decision.grants().map(|(holding, member)| {
+        let delivered = report.of_grant(&member.grant.id)?;
+        Some(instance_status(holding, member, &delivered, decision.at))
+    });
+    let problem = report.of_summary(decision);
+    Statuses {
+        grants: grants.collect(),
+        organization: organization_status(decision, desired.hindered.as_ref(), problem.as_ref(), &outcomes.left),
+    }
+}
+
+/// The statuses of the grants as they would be had everything been delivered that can be.
+#[must_use]
+pub fn ideal(evaluation: &Evaluation) -> Vec<EntitlementInstanceStatus> {
+    let Evaluation { decision, desired } = evaluation;
+    let status = |(holding, member): (&Holding, &Member)| {
+        let delivered = Delivered::ideally(desired.grants.get(&member.grant.id));
+        instance_status(holding, member, &delivered, decision.at)
+    };
+    decision.grants().map(status).collect()
+}

@@ -1,0 +1,58 @@
+//! The status of an organization.
+
+use crate::{
+    api::{OrganizationStatus, conditions::READY, organization::OrganizationTransition},
+    core::{calendar::format_instant, problem::Problem},
+    evaluation::{conditions::Conditions, decision::Decision},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// The organization's status, where it exists. `hindered` is what kept its summary from being made, `problem` what came of
+/// writing it, and `left` the namespaces in which it has objects still.
+#[must_use]
+pub fn organization_status(
+    decision: &Decision,
+    hindered: Option<&Problem>,
+    problem: Option<&Problem>,
+    left: &BTreeSet<Arc<str>>,
+) -> Option<OrganizationStatus> {
+    let Decision { standing, .. } = decision;
+    let organization = standing.organization.as_ref()?;
+    let generation = organization.metadata.generation.unwrap_or(1);
+    let before = organization.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let mut conditions = Conditions::after(before, generation, decision.at);
+    let hindered = decision.untold.as_ref().or(hindered);
+    let mut problems: Vec<&Problem> = standing.problems.iter().chain(hindered).collect();
+    if problems.is_empty() {
+        problems.extend(problem);
+    }
+    match problems.first() {
+        None => conditions.set(READY, true, "Served", "all namespaces are served"),
+        Some(first) => {
+            let all: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+            conditions.set(READY, false, first.reason, all.join("; "));
+        }
+    }
+    let mut instances: BTreeMap<String, u64> =
+        decision.barred.iter().map(|(phase, count)| (phase.as_str().to_owned(), *count)).collect();
+    for (_, member) in decision.grants() {
+        *instances.entry(member.verdict.phase.as_str().to_owned()).or_default() += 1;
+    }
+    let next = decision.grants().filter_map(|(_, member)| Some((member.change?, &member.grant.id)));
+    let next = next.min_by(|(one, first), (other, second)| (one.at, first).cmp(&(other.at, second)));
+    let namespaces: BTreeSet<String> = standing.served.iter().chain(left).map(ToString::to_string).collect();
+    Some(OrganizationStatus {
+        observed_generation: generation,
+        conditions: conditions.into_vec(),
+        instances,
+        next_transition: next.map(|(change, grant)| OrganizationTransition {
+            at: format_instant(change.at),
+            instance: grant.to_string(),
+            phase: change.phase,
+        }),
+        namespaces: Some(namespaces.into_iter().collect()),
+    })
+}

@@ -1,0 +1,258 @@
+//! What the statuses say of the delivery.
+
+use super::{Delivered, Report, Statuses, instance_status, statuses};
+use crate::{
+    api::{
+        Condition, ConditionStatus, EntitlementDefinition, EntitlementInstance, EntitlementInstanceStatus,
+        Organization, entitlement_definition::OutputKind, entitlement_instance::OutputCounts,
+    },
+    core::{
+        calendar::{Instant, parse_instant},
+        grant::GrantId,
+        namespace::NamespaceFacts,
+        problem::Problem,
+        source::{self, SourceId},
+    },
+    evaluation::{
+        Evaluation, Limits, Snapshot,
+        catalogue::{CatalogueEntry, CompiledDefinition, DefinitionState},
+        delivery::{Desired, Outputs},
+        evaluate,
+        object::{Attribution, DesiredObject, ObjectKey, Wish},
+        plan::{Delivery, Outcomes, Stuck},
+    },
+};
+use rstest::rstest;
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, sync::Arc};
+
+const BEFORE: &str = "2026-01-01T00:00:00Z";
+const NOW: &str = "2026-07-01T00:00:00Z";
+
+fn now() -> Instant {
+    parse_instant(NOW).unwrap()
+}
+
+fn condition(type_: &str, status: ConditionStatus, reason: &str, since: &str) -> Condition {
+    Condition {
+        type_: type_.to_owned(),
+        status,
+        observed_generation: Some(3),
+        last_transition_time: since.to_owned(),
+        reason: reason.to_owned(),
+        message: String::new(),
+    }
+}
+
+fn of(name: &str) -> GrantId {
+    GrantId { source: SourceId::instance("entitlements", name), definition: "d".into() }
+}
+
+fn g() -> GrantId {
+    of("g")
+}
+
+fn key(namespace: &str) -> ObjectKey {
+    ObjectKey { kind: OutputKind::ConfigMap, namespace: namespace.into(), name: "config".into() }
+}
+
+/// The organization `acme` with two namespaces and the grant `g` of a definition that writes one ConfigMap. Both had these
+/// conditions.
+fn snapshot(grant: &Value, before: &[Condition]) -> Snapshot {
+    let definition = json!({"metadata": {"name": "d"}, "spec": {
+        "type": "Feature",
+        "outputs": [{"name": "o", "kind": "ConfigMap", "objectName": "config", "items": [{"key": "k", "template": "v"}]}],
+    }});
+    let definition: EntitlementDefinition = serde_json::from_value(definition).unwrap();
+    let source = DefinitionState::gather(&definition.spec, |_| None).unwrap();
+    let compiled = CompiledDefinition::compile("d", &source).unwrap();
+    let mut spec = json!({"organization": "acme", "definition": "d"});
+    spec.as_object_mut().unwrap().extend(grant.as_object().unwrap().clone());
+    let instance: EntitlementInstance = serde_json::from_value(json!({
+        "metadata": {"namespace": "entitlements", "name": "g", "uid": "u", "generation": 3, "creationTimestamp": BEFORE},
+        "spec": spec,
+        "status": {"observedGeneration": 3, "conditions": before},
+    }))
+    .unwrap();
+    let organization: Organization = serde_json::from_value(json!({
+        "metadata": {"name": "acme", "uid": "u-acme", "generation": 3, "creationTimestamp": BEFORE},
+        "spec": {"namespaces": ["one", "two"]},
+        "status": {"conditions": before},
+    }))
+    .unwrap();
+    let own = NamespaceFacts { present: true, claimed_by: Some("acme".to_owned()), ..NamespaceFacts::default() };
+    let granting = NamespaceFacts { present: true, ..NamespaceFacts::default() };
+    Snapshot {
+        barred: BTreeMap::new(),
+        limits: Limits::DEFAULT,
+        offers: Arc::default(),
+        name: "acme".into(),
+        organization: Some(Arc::new(organization)),
+        grants: vec![Arc::new(source::instance::grant(&instance))],
+        catalogue: BTreeMap::from([("d".into(), Arc::new(CatalogueEntry::valid(compiled)))]),
+        secrets: BTreeMap::new(),
+        unseen: Arc::default(),
+        namespaces: BTreeMap::from([
+            ("one".into(), own.clone()),
+            ("two".into(), own),
+            ("entitlements".into(), granting),
+        ]),
+    }
+}
+
+/// What is said once that came of the object of `g` in `one`, while all else was written.
+fn report(grant: &Value, before: &[Condition], first: Option<Delivery>) -> Statuses {
+    let evaluation = evaluate(&snapshot(grant, before), now());
+    let mut deliveries: BTreeMap<ObjectKey, Delivery> =
+        evaluation.desired.objects.keys().map(|key| (key.clone(), Delivery::Done)).collect();
+    match first {
+        Some(delivery) => drop(deliveries.insert(key("one"), delivery)),
+        None => drop(deliveries.remove(&key("one"))),
+    }
+    statuses(&evaluation, &Outcomes { deliveries, ..Outcomes::default() })
+}
+
+fn told(conditions: &[Condition], types: &[&str]) -> Vec<(ConditionStatus, String, String)> {
+    let find = |type_: &&str| conditions.iter().find(|condition| condition.type_ == **type_).unwrap();
+    let told = types.iter().map(find);
+    told.map(|found| (found.status, found.reason.clone(), found.last_transition_time.clone())).collect()
+}
+
+fn expected(all: &[(ConditionStatus, &str, &str)]) -> Vec<(ConditionStatus, String, String)> {
+    all.iter().map(|(status, reason, since)| (*status, (*reason).to_owned(), (*since).to_owned())).collect()
+}
+
+#[test]
+fn what_is_delivered_is_told() {
+    let fine = |type_| condition(type_, ConditionStatus::True, "Fine", BEFORE);
+    let statuses = report(&json!({}), &[fine("Delivered"), fine("Ready")], Some(Delivery::Done));
+    let status = statuses.grants[0].as_ref().unwrap();
+    let all = [(ConditionStatus::True, "Delivered", BEFORE), (ConditionStatus::True, "Active", BEFORE)];
+    assert_eq!(told(&status.conditions, &["Delivered", "Ready"]), expected(&all));
+    assert_eq!(status.outputs, Some(OutputCounts { desired: 2, delivered: 2 }));
+}
+
+#[rstest]
+#[case(Delivery::Conflict, "Conflict")]
+#[case(Delivery::Contested, "Contested")]
+#[case(Delivery::NamespaceMissing, "NamespaceMissing")]
+#[case(Delivery::TooLarge(1_048_577), "TooLarge")]
+#[case(Delivery::Failed("quota".to_owned()), "WriteFailed")]
+fn what_went_wrong_shows_in_delivered_and_ready(#[case] delivery: Delivery, #[case] reason: &str) {
+    let fine = |type_| condition(type_, ConditionStatus::True, "Fine", BEFORE);
+    let statuses = report(&json!({}), &[fine("Accepted"), fine("Delivered")], Some(delivery));
+    let status = statuses.grants[0].as_ref().unwrap();
+    let all = [
+        (ConditionStatus::True, "Accepted", BEFORE),
+        (ConditionStatus::False, reason, NOW),
+        (ConditionStatus::False, reason, NOW),
+    ];
+    assert_eq!(told(&status.conditions, &["Accepted", "Delivered", "Ready"]), expected(&all));
+    assert_eq!(status.outputs, Some(OutputCounts { desired: 2, delivered: 1 }));
+    let delivered = status.conditions.iter().find(|condition| condition.type_ == "Delivered").unwrap();
+    assert!(delivered.message.contains("ConfigMap one/config"), "{delivered:?}");
+}
+
+#[test]
+fn the_time_of_a_transition_moves_only_with_the_status() {
+    let failed = |type_| condition(type_, ConditionStatus::False, "Conflict", BEFORE);
+    let statuses = report(&json!({}), &[failed("Delivered"), failed("Ready")], Some(Delivery::TooLarge(2_000_000)));
+    let all = [(ConditionStatus::False, "TooLarge", BEFORE), (ConditionStatus::False, "TooLarge", BEFORE)];
+    let status = statuses.grants[0].as_ref().unwrap();
+    assert_eq!(told(&status.conditions, &["Delivered", "Ready"]), expected(&all));
+}
+
+#[test]
+fn ready_keeps_an_earlier_reason() {
+    let grant = json!({"facets": {"nothing": {"a": 1}}});
+    let statuses = report(&grant, &[], Some(Delivery::Conflict));
+    let status = statuses.grants[0].as_ref().unwrap();
+    let [delivered, ready] = &*told(&status.conditions, &["Delivered", "Ready"]) else { panic!() };
+    assert_eq!((delivered.0, delivered.1.as_str()), (ConditionStatus::False, "Conflict"));
+    assert_eq!((ready.0, ready.1.as_str()), (ConditionStatus::False, "FacetsInvalid"));
+}
+
+#[test]
+fn nothing_is_said_of_a_grant_that_was_not_tried_to_the_end() {
+    assert_eq!(report(&json!({}), &[], None).grants, [None]);
+}
+
+/// What came of the delivery, where that is put together by hand.
+fn delivered(desired: &Desired, outcomes: &Outcomes) -> (Option<Delivered>, Option<Problem>) {
+    let Evaluation { decision, .. } = evaluate(&snapshot(&json!({}), &[]), now());
+    let report = Report::of(&decision, desired, outcomes);
+    (report.of_grant(&g()), report.of_summary(&decision))
+}
+
+fn wanted(grant: Option<GrantId>) -> DesiredObject {
+    DesiredObject { grant, wish: Wish::Keep, is_retained: false }
+}
+
+#[test]
+fn what_hinders_delivery_already_now_goes_before_what_came_of_it() {
+    let hindered = Some(Problem::new("SecretNotFound", "there is no Secret"));
+    let outputs = Outputs { desired: 1, hindered: hindered.clone(), is_untold: false };
+    let desired = Desired {
+        objects: [(key("one"), wanted(Some(g())))].into(),
+        grants: [(g(), outputs.clone())].into(),
+        ..Desired::default()
+    };
+    let expected = Delivered { desired: 1, delivered: 0, problem: hindered, is_untold: false };
+    for delivery in [Delivery::Kept, Delivery::Conflict] {
+        let outcomes = Outcomes { deliveries: [(key("one"), delivery)].into(), ..Outcomes::default() };
+        assert_eq!(delivered(&desired, &outcomes), (Some(expected.clone()), None));
+    }
+    assert_eq!(Delivered::ideally(Some(&outputs)), expected);
+}
+
+#[test]
+fn what_could_not_be_withdrawn_shows() {
+    let outcomes = Outcomes {
+        stuck: vec![Stuck::new(Some(Attribution::to_source(g().source)), "not allowed".to_owned())],
+        ..Outcomes::default()
+    };
+    let problem = Some(Problem::new("NotWithdrawn", "not allowed"));
+    let expected = Delivered { problem, ..Delivered::default() };
+    assert_eq!(delivered(&Desired::default(), &outcomes), (Some(expected), None));
+}
+
+#[test]
+fn what_is_left_of_a_grant_that_is_gone_is_the_organizations() {
+    let gone = Attribution::to_source(of("gone").source);
+    let outcomes = Outcomes {
+        stuck: vec![Stuck::new(Some(gone), "held".to_owned())],
+        left: ["left".into()].into(),
+        ..Outcomes::default()
+    };
+    let evaluation = evaluate(&snapshot(&json!({}), &[]), now());
+    let evaluation = Evaluation { desired: Desired::default(), ..evaluation };
+    let status = statuses(&evaluation, &outcomes).organization.unwrap();
+    assert_eq!(told(&status.conditions, &["Ready"]), expected(&[(ConditionStatus::False, "NotWithdrawn", NOW)]));
+    assert_eq!(status.namespaces, Some(["left", "one", "two"].map(str::to_owned).to_vec()));
+}
+
+#[test]
+fn a_conflict_of_the_summary_is_the_organizations() {
+    let before = condition("Ready", ConditionStatus::False, "Conflict", BEFORE);
+    let evaluation = evaluate(&snapshot(&json!({}), &[before]), now());
+    let desired = Desired { objects: [(key("one"), wanted(None))].into(), ..Desired::default() };
+    let evaluation = Evaluation { desired, ..evaluation };
+    let outcomes = Outcomes { deliveries: [(key("one"), Delivery::Conflict)].into(), ..Outcomes::default() };
+    let status = statuses(&evaluation, &outcomes).organization.unwrap();
+    assert_eq!(told(&status.conditions, &["Ready"]), expected(&[(ConditionStatus::False, "Conflict", BEFORE)]));
+}
+
+#[test]
+fn what_is_wrong_with_the_delivery_of_a_grant_that_is_over_shows() {
+    let evaluation = evaluate(&snapshot(&json!({"state": "Cancelled"}), &[]), now());
+    let (holding, member) = evaluation.decision.grants().next().unwrap();
+    let ready = |problem: Option<Problem>| {
+        let delivered = Delivered { problem, ..Delivered::default() };
+        let status: EntitlementInstanceStatus = instance_status(holding, member, &delivered, now());
+        told(&status.conditions, &["Delivered", "Ready"])
+    };
+    let fine = [(ConditionStatus::True, "NothingToDeliver", NOW), (ConditionStatus::True, "Cancelled", NOW)];
+    assert_eq!(ready(None), expected(&fine));
+    let held = [(ConditionStatus::False, "NotWithdrawn", NOW), (ConditionStatus::False, "NotWithdrawn", NOW)];
+    assert_eq!(ready(Some(Problem::new("NotWithdrawn", "held"))), expected(&held));
+}

@@ -164,12 +164,12 @@ fn the_time_of_a_transition_moves_only_with_the_status() {
 
 #[test]
 fn ready_keeps_an_earlier_reason() {
-    let grant = json!({"facets": {"nothing": {"a": 1}}});
-    let statuses = report(&grant, &[], Some(Delivery::Conflict));
-    let status = statuses.grants[0].as_ref().unwrap();
-    let [delivered, ready] = &*told(&status.conditions, &["Delivered", "Ready"]) else { panic!() };
-    assert_eq!((delivered.0, delivered.1.as_str()), (ConditionStatus::False, "Conflict"));
-    assert_eq!((ready.0, ready.1.as_str()), (ConditionStatus::False, "FacetsInvalid"));
+    let evaluation = evaluate(&snapshot(&json!({"facets": {"nothing": {"a": 1}}}), &[]), now());
+    let (holding, member) = evaluation.decision.grants().next().unwrap();
+    let delivered = Delivered { problem: Some(Problem::new("Conflict", "taken")), ..Delivered::default() };
+    let status = instance_status(holding, member, &delivered, now());
+    let all = [(ConditionStatus::False, "Conflict", NOW), (ConditionStatus::False, "FacetsInvalid", NOW)];
+    assert_eq!(told(&status.conditions, &["Delivered", "Ready"]), expected(&all));
 }
 
 #[test]

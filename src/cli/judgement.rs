@@ -141,7 +141,9 @@ impl Judge<'_, '_> {
     fn judge_facets(&mut self, message: &str) {
         match self.flaws.get(self.subject) {
             Some(flaws) => {
-                flaws.iter().for_each(|flaw| self.judge_flaw(flaw));
+                for flaw in flaws {
+                    self.judge_flaw(flaw);
+                }
             }
             None => {
                 self.find(Severity::Error, FACETS_INVALID, message, &Path::fields(part(FACETS_INVALID)), Aim::Value);

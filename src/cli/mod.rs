@@ -89,7 +89,7 @@ enum Command {
     Man(man::ManArguments),
 }
 
-/// Does what a command line asks for, the first word of which is the name of the program.
+/// Does what a command line asks for. Its first word is the name of the program.
 #[must_use]
 pub fn execute(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     let words: Vec<OsString> = words.into_iter().collect();

@@ -47,7 +47,7 @@ impl Knowledge {
         self.context.outages.works(what);
     }
 
-    /// Whether every kind has been listed once. Before that, what is not listed yet looks as though it did not exist.
+    /// Whether every kind has been listed once. Before that, an unlisted object looks as if it did not exist.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.context.world(|world| world.is_ready())

@@ -21,7 +21,7 @@ const REFUSED_DELAY: Duration = Duration::from_mins(10);
 const NUDGED: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_mins(1));
 /// After a rest of so long, it is looked at at once again.
 const NUDGE_REST: Duration = Duration::from_mins(5);
-/// Keys of which it is remembered, before those are forgotten that have rested.
+/// How many keys are remembered before those that have rested are forgotten.
 const MOST_NUDGED: usize = 1024;
 
 /// A queue of keys.

@@ -95,7 +95,7 @@ impl ThreadTerms {
     }
 }
 
-/// Its permit is free, be it that it panics.
+/// Its permit becomes free, even if it panics.
 struct Ending<E: FnOnce()> {
     terms: Arc<Mutex<ThreadTerms>>,
     end: Option<E>,

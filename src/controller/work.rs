@@ -17,7 +17,7 @@ pub enum WorkItem {
     Facet(Arc<str>),
     /// A Secret that grants take values from.
     Source(SourceKey),
-    /// An instance of which only that it is there is known, and that its organization lets be named now.
+    /// An instance whose existence alone is known, and that its organization allows now.
     Instance(SourceId),
 }
 

@@ -173,7 +173,7 @@ pub fn check_size(stated: &FacetFields) -> Result<(), Vec<Violation>> {
     Err(vec![Violation::beyond_schema(facet, None, "limit", message)])
 }
 
-/// A bound of the bytes of JSON, but for escapes.
+/// A bound of the bytes of JSON, not counting escapes.
 fn rough_size(fields: &Fields) -> u64 {
     fn of_value(value: &Value) -> u64 {
         match value {
@@ -320,7 +320,7 @@ pub fn joined(path: &[&str]) -> String {
     text
 }
 
-/// The names of which [`joined`] makes that text.
+/// The names that [`joined`] makes into that text.
 #[must_use]
 pub fn split(text: &str) -> Vec<String> {
     let mut names = vec![String::new()];

@@ -24,7 +24,7 @@ pub fn total(definition: &Definition, amounts: impl Iterator<Item = Amount>) -> 
 /// The digits behind the point that a sum is kept with: amounts have no more.
 const SCALE: u32 = 9;
 
-/// Amounts together, of which one can be taken away again: [`total`] of those that are left, without adding up anew.
+/// The total of amounts from which one can be taken away again: [`total`] of the rest, without adding up anew.
 #[derive(Clone, Debug)]
 pub struct Tally {
     aggregation: Aggregation,

@@ -64,7 +64,7 @@ impl<'a> Allowance<'a> {
     }
 }
 
-/// What is stored of an object, but for what Kubernetes adds.
+/// The stored size of an object, without what Kubernetes adds.
 fn bytes(content: &ObjectContent) -> u64 {
     let texts = |pairs: &BTreeMap<String, String>| pairs.iter().map(|(key, value)| key.len() + value.len()).sum();
     let data: usize = match &content.data {

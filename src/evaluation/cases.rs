@@ -67,7 +67,7 @@ fn evidence<'a>(
     }
 }
 
-/// Why a grant that was not accepted before is refused, but for what other grants and its term say.
+/// Why a grant that was not accepted before is refused, apart from other grants and its term.
 fn unready(standing: &Standing, entry: Option<&CatalogueEntry>, grant: &Grant) -> Option<Refusal> {
     if standing.zone.is_none() {
         let zone = standing.organization.as_ref().map_or("", |organization| &organization.spec.time_zone);

@@ -159,7 +159,7 @@ impl<T: PartialEq> Track<T> {
         self.stages.push(Stage { from: at, holds });
     }
 
-    /// Looks no further than `known`, the last moment of which it is known what is held.
+    /// Looks no further than `known`, the last moment for which it is known what is held.
     fn close(&mut self, holding: &Holding, known: Instant) {
         let end = holding.run(known).map(|(_, end)| end);
         if let (true, Some(_), Some(Bound::At(end))) = (self.is_open, self.last(), end) {

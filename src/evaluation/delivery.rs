@@ -217,7 +217,7 @@ impl Desired {
         }
     }
 
-    /// Where nothing can be delivered to, no grant is as it should be, be it that only the summary would tell of it.
+    /// If nothing can be delivered anywhere, no grant is as it should be, even if only the summary would show it.
     fn say_nowhere(&mut self, standing: &Standing, holdings: &[Arc<Holding>]) {
         let Some(problem) = standing.nowhere() else { return };
         for member in holdings.iter().flat_map(|holding| holding.members_in_force()) {

@@ -48,7 +48,7 @@ pub struct Impact {
     pub in_force: bool,
     /// Its amount before and after.
     pub amount: Option<(Amount, Amount)>,
-    /// Its values, but for secret ones, by facet and way.
+    /// Its values, except secret ones, by facet and way.
     pub values: BTreeMap<String, ValueChange>,
     /// Its objects.
     pub objects: ObjectChanges,
@@ -78,7 +78,7 @@ pub struct ObjectChanges {
     pub withdrawn: BTreeSet<ObjectKey>,
     /// They stay, as no longer in force.
     pub kept: BTreeSet<ObjectKey>,
-    /// Secrets of which it can't be told, for want of what they hold.
+    /// Secrets for which it can't be told, because their values are unknown.
     pub unseen: BTreeSet<ObjectKey>,
 }
 
@@ -87,7 +87,7 @@ impl ObjectChanges {
         self.all().all(|(objects, _)| objects.is_empty())
     }
 
-    /// Those of which it is known, each with what becomes of one and of several.
+    /// Those for which it is known, each with the words for one and for several.
     pub fn all(&self) -> impl Iterator<Item = (&BTreeSet<ObjectKey>, [&'static str; 2])> {
         [
             (&self.changed, ["changes", "change"]),
@@ -112,7 +112,7 @@ impl ObjectChanges {
 }
 
 impl Impact {
-    /// Whether there is anything of which it is known.
+    /// Whether it is known for any object.
     #[must_use]
     pub fn is_any(&self) -> bool {
         self.amount.is_some() || !self.values.is_empty() || !self.objects.is_none() || self.invalid.is_some()

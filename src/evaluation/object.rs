@@ -150,7 +150,7 @@ impl Attribution {
         Some(Self { source, definition: definition.map(|definition| definition.as_str().into()) })
     }
 
-    /// The grant of an object of which only the source is known.
+    /// The grant of an object whose source alone is known.
     #[must_use]
     pub fn to_source(source: SourceId) -> Self {
         Self { source, definition: None }

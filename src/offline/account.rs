@@ -60,7 +60,7 @@ pub struct Account {
     pub explanation: Explanation,
     /// The passages by definition.
     pub passages: BTreeMap<Arc<str>, Passage>,
-    /// The definitions of the catalogue of which it has no grant, with their names for people.
+    /// The definitions of the catalogue that it has no grant of, with their names for people.
     pub without_grant: BTreeMap<Arc<str>, Option<String>>,
 }
 

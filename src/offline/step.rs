@@ -148,7 +148,7 @@ impl Held {
         }
     }
 
-    /// In force, by a definition of which nothing is known.
+    /// In force, by an unknown definition.
     #[must_use]
     pub fn untold() -> Self {
         Self { entitled: true, is_untold: true, ..Self::default() }

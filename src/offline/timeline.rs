@@ -189,7 +189,7 @@ impl Walk {
         bounds.to.map_or(End::Nothing, End::Asked)
     }
 
-    /// A moment of which a part would be missing is left out as a whole.
+    /// A moment with a missing part is left out as a whole.
     fn leave_off(&mut self, at: Instant, limit: Limit) -> End {
         self.steps.retain(|step| step.at < at);
         End::TooMuch(at, limit)

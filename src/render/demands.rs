@@ -45,7 +45,7 @@ pub enum Unmet {
     Missing {
         /// The Secret's type.
         type_: &'static str,
-        /// The key, or those of which one is enough.
+        /// The key, or several of which one is enough.
         keys: &'static [&'static str],
     },
     /// The value of a key has to be something else.

@@ -61,7 +61,7 @@ impl Offer {
     }
 }
 
-/// What is held, but for facets.
+/// What is held, without facets.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Right {
     /// A Feature.

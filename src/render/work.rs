@@ -103,7 +103,7 @@ pub struct Work {
 }
 
 impl Work {
-    /// Work of which nothing is done.
+    /// Work that has not begun.
     #[must_use]
     pub fn alone() -> Self {
         Self { most: MAX_OF_GRANT, has_secret: true, done: WorkDone::default(), spent: WorkDone::default() }

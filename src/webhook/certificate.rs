@@ -35,7 +35,7 @@ pub struct Certificate {
     pub authorities: Vec<u8>,
 }
 
-/// The authorities of which one has to have signed a client's certificate.
+/// The authorities, one of which must have signed a client's certificate.
 #[derive(Clone, Debug)]
 pub struct ClientAuthorities(Arc<dyn ClientCertVerifier>);
 

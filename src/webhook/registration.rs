@@ -61,7 +61,7 @@ pub fn plan(
     if wanted == *present { Plan::Keep } else { Plan::Replace(Box::new(wanted)) }
 }
 
-/// What somebody else has installed says how the webhook is reached, but for what changes with the certificate.
+/// A registration that somebody else has installed says how the webhook is reached. Only what changes with the certificate is filled in.
 fn fill_in(config: &mut WebhookClientConfig, authorities: &[u8], pass: &Pass) {
     config.ca_bundle = Some(ByteString(authorities.to_vec()));
     if let Some(service) = &mut config.service {

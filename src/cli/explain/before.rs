@@ -73,7 +73,7 @@ impl Writer<'_> {
         Some(Before { had, until: done.at, why: why.join(", ") })
     }
 
-    /// What was withdrawn, of which it cannot be told how much it came to with all the rest.
+    /// Something that was withdrawn; nobody can tell how much it came to together with the rest.
     fn before_refusal(&self) -> Option<Before> {
         let turns = turns(self.entitlement).filter(|turn| !turn.grant.phase.is_in_force());
         let turns: Vec<Turn> = turns.collect();

@@ -17,7 +17,7 @@ use crate::{
 use chrono::NaiveDate;
 use serde_json::{Map, Value, json};
 
-/// What is told of something of which no record says how much it is.
+/// What is told about something whose amount no record has.
 pub(super) const HELD: &str = "held";
 
 /// How an entitlement stands, as its row has it.

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 /// The data of one Secret.
 pub type SecretData = BTreeMap<String, Secret<Vec<u8>>>;
 
-/// Reads `data` and `stringData`, of which the latter wins, as the API server does. No message shows a value.
+/// Reads `data` and `stringData`. The latter wins, as in the API server. No message shows a value.
 ///
 /// # Errors
 /// Each value that the API server would refuse.

@@ -118,7 +118,7 @@ impl Walk<'_> {
         self.structured.errors.push(Remark::new(self.path.clone(), message));
     }
 
-    /// A field of which the schema says nothing.
+    /// A field that the schema does not mention.
     fn open_field(&mut self, field: &Field) -> Value {
         if matches!(field.value.content, Content::Null) {
             let message = "kubectl apply drops a null, unless it is run with --server-side: what lies below it, such as a default, would then be there instead";

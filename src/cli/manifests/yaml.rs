@@ -67,7 +67,7 @@ thread_local! {
 }
 static QUIET: Once = Once::new();
 
-/// The next event. None where the library, instead of refusing a text, panics (as at `[!,`), of which nobody is to hear.
+/// The next event. None if the library panics instead of refusing a text (as at `[!,`); nobody is to hear of that.
 fn next(parser: &mut Parser<&mut &[u8]>) -> Option<Result<Event, Error>> {
     QUIET.call_once(|| {
         let usual = panic::take_hook();

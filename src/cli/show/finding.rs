@@ -148,7 +148,7 @@ pub fn find(connection: &Connection, namespace: Option<&str>, name: Option<&str>
     })
 }
 
-/// Manifests, of which other subcommands can speak, are no way out here.
+/// Does not suggest manifests, which other subcommands can: they are no way out here.
 fn unreachable(error: ClusterError) -> Failure {
     match error {
         ClusterError::Connection(error) => {

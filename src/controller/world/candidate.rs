@@ -32,7 +32,7 @@ pub enum Reference {
     Grant(SourceId),
 }
 
-/// Which object it is, and how often it has changed but for its status.
+/// Which object it is, and how often it has changed, not counting its status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectState {
     /// The UID.

@@ -26,7 +26,7 @@ pub struct DefinitionView {
     pub unreadable: Option<String>,
     /// The facet definitions that it refers to.
     pub facets: BTreeMap<String, Arc<FacetDefinition>>,
-    /// Those facet definitions that are there, but of which nothing readable is known, with the reason.
+    /// Facet definitions that exist, but of which no readable state is known, with the reason.
     pub unreadable_facets: BTreeMap<String, String>,
     /// What is kept of it, and what serves.
     pub kept: KeptView<CompiledDefinition>,
@@ -37,7 +37,7 @@ pub struct DefinitionView {
 pub struct Serving {
     /// Something for grants of the definition.
     pub changes_grants: bool,
-    /// Which definitions are ready, or of which kind one is.
+    /// Which definitions are ready, or which kind one has.
     pub changes_offers: bool,
     /// What served before, where something else does now.
     pub replaced: Option<Arc<CatalogueEntry>>,

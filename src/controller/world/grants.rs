@@ -48,7 +48,7 @@ pub struct Grants {
     invalid: InvalidGrantIndex,
     /// The sources of accepted grants in a namespace, the oldest first.
     holders: HashMap<Arc<str>, BTreeSet<SourceAge>>,
-    /// Instances that are there, but can't be read, and of which nothing else is known. Shared with all who look.
+    /// Instances that exist but can't be read, and about which nothing else is known. Shared with all readers.
     unreadable: Arc<BTreeSet<SourceId>>,
 }
 
@@ -226,7 +226,7 @@ impl Grants {
         self.store.keys().count()
     }
 
-    /// How often an instance has changed but for its status, and, where it is whole, its age.
+    /// How often an instance has changed, not counting its status, and its age if it is whole.
     pub fn spec_state(&self, id: &SourceId) -> Option<(i64, Option<SourceAge>)> {
         let kept = self.store.get(id)?;
         Some((kept.generation(), kept.whole().map(|held| held.grant.age.source.clone())))
@@ -341,7 +341,7 @@ impl Grants {
         self.store.unreadable(id).is_some()
     }
 
-    /// Instances that are there, but can't be read, and of which nothing else is known.
+    /// Instances that exist but can't be read, and about which nothing else is known.
     pub fn unreadable(&self) -> Arc<BTreeSet<SourceId>> {
         Arc::clone(&self.unreadable)
     }

@@ -14,7 +14,7 @@ pub struct InvalidGrantIndex(HashMap<Arc<str>, InvalidOfDefinition>);
 #[derive(Default)]
 struct InvalidOfDefinition {
     all: BTreeSet<SourceId>,
-    /// By all facets of which they state it: there are few such sets, however many grants there are.
+    /// By all the facets concerned: there are few such sets, however many grants there are.
     by_facets: BTreeMap<BTreeSet<Arc<str>>, BTreeSet<SourceId>>,
 }
 

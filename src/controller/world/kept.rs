@@ -39,7 +39,7 @@ pub struct WholeInstance {
     pub moments: Option<Moments>,
     /// In state Active, and its status has a record of acceptance.
     is_accepted: bool,
-    /// The facets of which it states what is not valid, while it is held.
+    /// The facets for which it states something invalid, while it is held.
     invalid: BTreeSet<Arc<str>>,
 }
 
@@ -125,7 +125,7 @@ impl KeptInstance {
         self.whole().is_some_and(|held| is_live(&held.grant))
     }
 
-    /// The facets of which it states what is not valid, while it is held.
+    /// The facets for which it states something invalid, while it is held.
     pub fn invalid(&self) -> &BTreeSet<Arc<str>> {
         static NONE: LazyLock<BTreeSet<Arc<str>>> = LazyLock::new(BTreeSet::new);
         self.whole().map_or(&*NONE, |held| &held.invalid)

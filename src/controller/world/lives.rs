@@ -13,7 +13,7 @@ pub struct MadeAnew {
     pub organization: Arc<Organization>,
 }
 
-/// The UIDs of the namespaces that were seen last, be it that these are gone.
+/// The UIDs of the namespaces that were seen last, even of those that are gone.
 #[derive(Debug, Default)]
 pub struct Lives(HashMap<Arc<str>, Arc<str>>);
 

@@ -109,7 +109,7 @@ pub struct World {
     /// What has changed gently since settling last heard of it.
     unsettled: Vec<WorkItem>,
     work: BTreeSet<WorkItem>,
-    /// Instances that their organizations do not let be named, of which that is to be said.
+    /// Instances that their organizations do not allow, which has yet to be reported.
     barred: BTreeSet<SourceId>,
     /// What somebody else's write of a status may change the answer for.
     nudges: BTreeSet<WorkItem>,
@@ -127,7 +127,7 @@ pub struct World {
     listed: BTreeSet<Cow<'static, str>>,
     has_newly_listed: bool,
     was_ready: bool,
-    /// Organizations of which all objects are known that they had when the operator started.
+    /// Organizations whose objects from before the operator's start are all known.
     searched: BTreeSet<Arc<str>>,
     edits: PendingEdits,
 }

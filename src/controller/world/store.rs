@@ -157,7 +157,7 @@ impl<K: Hash + Ord + Clone, V> Store<K, V> {
         self.unreadable.get(key).map(|entry| entry.value.as_str())
     }
 
-    /// The keys of all of which no readable state is known.
+    /// The keys of all objects without a readable state.
     pub fn unreadable_keys(&self) -> impl Iterator<Item = &K> {
         self.unreadable.keys()
     }

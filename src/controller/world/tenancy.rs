@@ -192,7 +192,7 @@ impl Tenancy {
         Some((name, self.get(name)?))
     }
 
-    /// Whether an organization is there that can't be read, and of which nothing else is known.
+    /// Whether an organization exists that can't be read, and about which nothing else is known.
     pub fn is_unreadable(&self, name: &Arc<str>) -> bool {
         self.organizations.unreadable(name).is_some()
     }

@@ -18,7 +18,7 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// A grant settled but for the seat: `Duplicate` is the only reason that may still come.
+/// A grant settled except for the seat: `Duplicate` is the only reason that may still come.
 #[derive(Clone, Debug)]
 pub struct Settled {
     /// Why it is refused.
@@ -107,7 +107,7 @@ impl Settling<'_> {
         }
     }
 
-    /// A grant as though nobody else renewed the same one.
+    /// A grant as if nobody else renewed the same one.
     fn tentative(&self, index: usize) -> Settled {
         let Some(case) = self.group.cases.get(index) else {
             return Settled::refused(Refusal::new(Reason::RenewalInvalid, "no such grant"));

@@ -90,7 +90,7 @@ pub(super) fn stated(normal: &Normal) -> Result<Vec<Stated>, SchemaProblem> {
     Ok(found.into_values().collect())
 }
 
-/// The places, in the schema as it was given, of the schemas of which defaults are filled in.
+/// The places, in the schema as it was given, of the schemas whose defaults are filled in.
 fn taken(normal: &Normal) -> HashSet<String> {
     let mut taken = HashSet::new();
     let mut seen = HashSet::new();

@@ -248,7 +248,7 @@ impl Schema {
         stray_boolean::stray_booleans(&self.0.document, &Place::facet(facet), values)
     }
 
-    /// The value that a text on a command line stands for, where the schema knows of which type it is to be there.
+    /// The value that a text on a command line stands for, if the schema knows its type.
     #[must_use]
     pub fn read_text(&self, path: &[String], text: &str) -> Value {
         reading::read(&self.0.document, path, text)
@@ -315,7 +315,7 @@ impl Schema {
         sample::has_free_names(&self.0.document)
     }
 
-    /// The fields of which the values are not valid, secret ones included; all of them where it is the whole that is not.
+    /// The fields whose values are not valid, including secret ones; all of them if the whole is not valid.
     #[must_use]
     pub fn doubts(&self, values: &Map<String, Value>) -> BTreeSet<String> {
         let secrets = &self.0.secrets;

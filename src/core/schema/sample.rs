@@ -18,7 +18,7 @@ const MAX_DEPTH: usize = 8;
 const MAX_VALUES: usize = 2_000;
 /// How often a field is made up anew, otherwise, where it is not valid.
 pub(super) const MAX_TRIES: usize = 8;
-/// The name of an entry of which the schema says none.
+/// The name of an entry that the schema does not name.
 const NAME: &str = "sample";
 
 /// Values that are made up.
@@ -74,7 +74,7 @@ struct Sampler<'a> {
     left: usize,
     /// How often the field at hand has been made up without success.
     tries: usize,
-    /// Whether something was met of which the type is open.
+    /// Whether something with an open type was met.
     is_open: bool,
     /// Whether an object was met that may have other entries.
     is_free: bool,

@@ -45,7 +45,7 @@ pub(crate) fn explain(name: &str, known: &[&str]) -> String {
     format!("unknown field; known are {}", list(known.iter().map(|name| shorten(name))))
 }
 
-/// The boolean in the place of which the schema's own manifest may have had this name.
+/// The boolean for which the schema's own manifest may have had this name.
 fn named_as_boolean(name: &str, known: &[&str]) -> Option<&'static str> {
     let lower = name.to_ascii_lowercase();
     let is_meant =

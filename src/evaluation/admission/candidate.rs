@@ -11,7 +11,7 @@ use super::super::{SecretSources, Snapshot};
 pub struct Candidate(Snapshot);
 
 impl Candidate {
-    /// What is known, but for the secrets.
+    /// What is known, without the secrets.
     #[must_use]
     pub fn of(snapshot: Snapshot) -> Self {
         Self(Snapshot { secrets: SecretSources::new(), ..snapshot })

@@ -92,7 +92,7 @@ pub struct Effects {
 }
 
 impl Effects {
-    /// The effects on a definition with `live` grants, of which `unseen` can't be looked at.
+    /// The effects on a definition with `live` grants; `unseen` of them can't be looked at.
     pub fn of(live: usize, unseen: usize) -> Self {
         Self { unseen, live, ..Self::default() }
     }

@@ -53,7 +53,7 @@ pub fn review_instance(before: &Candidate, after: &Candidate, id: &SourceId, now
 
 /// What is said of amendments that cannot count.
 enum Amendments {
-    /// The grant is made with them, be it anew: they are ignored.
+    /// The grant is made with them, perhaps anew: they are ignored.
     Warn,
     /// One that is not among these is being added, and could never be taken away again.
     RefuseAllBut(BTreeSet<String>),

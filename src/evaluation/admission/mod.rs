@@ -58,7 +58,7 @@ struct Findings {
 }
 
 impl Findings {
-    /// What is wrong, and of which there can be one.
+    /// What is wrong and can exist only once.
     fn flaw(&mut self, problem: Problem) {
         self.flaws.push((problem.reason.to_owned(), problem.placeless()));
     }

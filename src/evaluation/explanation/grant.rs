@@ -109,7 +109,7 @@ pub struct GrantExplanation {
     pub refusal: Option<String>,
     /// What suspends it.
     pub suspended_by: Option<Suspension>,
-    /// Whether it is suspended by itself, be it in force by then or not.
+    /// Whether it is suspended by itself, in force by then or not.
     #[serde(skip)]
     pub is_suspended: bool,
     /// When it was last withdrawn or put in force, as its status remembers.

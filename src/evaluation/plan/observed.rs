@@ -96,7 +96,7 @@ impl Fate {
 pub enum Naming {
     /// Itself.
     Itself,
-    /// Another, of which it is a copy.
+    /// Another object, of which it is a copy.
     Another,
     /// Nothing is said: it was written by a version that did not say so, or somebody took that off.
     Nothing,
@@ -203,7 +203,7 @@ impl Observed {
         }
     }
 
-    /// Whether it is an object that the operator made for the organization, be it that it says of itself to be a copy.
+    /// Whether the operator made it for the organization, even if it says of itself that it is a copy.
     #[must_use]
     pub fn was_made_for(&self, owner: &Owner) -> bool {
         self.is_marked_for(owner) && (self.is_original() || self.authorship == Authorship::Whole)

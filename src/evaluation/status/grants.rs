@@ -25,7 +25,7 @@ impl InvalidGrants {
         self.add_all(1, std::iter::once(source));
     }
 
-    /// So many more, of which these come first.
+    /// That many more, the first of which are these.
     pub fn add_all<'a>(&mut self, count: u64, sources: impl Iterator<Item = &'a SourceId>) {
         self.count += count;
         let room = Self::MAX_NAMED.saturating_sub(self.named.len());

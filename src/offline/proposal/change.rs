@@ -66,7 +66,7 @@ pub enum Proposal {
 }
 
 impl Inventory {
-    /// The change of a grant, of which `object` is the manifest and `status` what it comes to now.
+    /// The change of a grant: `object` is its manifest, and `status` its present status.
     ///
     /// # Errors
     /// Where it cannot be, or is not clear.

@@ -110,7 +110,7 @@ impl<'a> Rules<'a> {
         }
     }
 
-    /// The types that the schemas allow, each by itself, but for null: a template says what it writes instead of that.
+    /// The types that the schemas allow, each by itself, without null: a template says what it writes instead of null.
     pub(super) fn types(&self) -> BTreeSet<&'a str> {
         let given = self.all.iter().filter_map(|schema| schema.get("type"));
         let mut types: BTreeSet<&str> = given.flat_map(type_names).filter(|name| *name != "null").collect();

@@ -10,7 +10,7 @@ const MAX_LENGTH: u64 = 4_096;
 /// What texts are made of where nothing else is asked for.
 const WORD: &str = "sample";
 
-/// The text of one try; the first is right but for odd combinations of rules.
+/// The text of one try; the first is right except for odd combinations of rules.
 pub(super) fn text(rules: &Rules, tries: usize, turn: usize) -> String {
     let texts = texts(rules, turn);
     texts.get(tries.min(texts.len().saturating_sub(1))).cloned().unwrap_or_default()

@@ -81,7 +81,17 @@ impl Knowledge {
     /// The grants of a definition.
     #[must_use]
     pub fn definition_use(&self, definition: &str) -> DefinitionUse {
-        self.context.world(|world| world.definition_use(&definition.into()))
+        let definition = definition.into();
+        let (mut used, holders) = self.context.world(|world| world.definition_use(&definition));
+        // One by one, so that nobody waits for all of them.
+        for organization in holders {
+            let holder = self.context.world(|world| world.definition_holder(&organization, &definition));
+            if let Some((holder, live)) = holder {
+                used.unseen = used.unseen.saturating_sub(live);
+                used.holders.push(holder);
+            }
+        }
+        used
     }
 
     /// The namespace that a name may have been meant for, of those that an organization can have and does not list already.
@@ -107,8 +117,9 @@ impl Knowledge {
     pub fn facet_users(&self, facet: &str) -> Vec<FacetUser> {
         let names = self.context.world(|world| world.facet_users(facet));
         let user = |name: &Arc<str>| {
-            let (definition, schemas, used) = self.context.world(|world| world.facet_user(name))?;
-            Some(FacetUser { name: Arc::clone(name), spec: definition.spec.clone(), schemas, used })
+            let (definition, schemas) = self.context.world(|world| world.facet_user(name))?;
+            let (name, used) = (Arc::clone(name), self.definition_use(name));
+            Some(FacetUser { name, spec: definition.spec.clone(), schemas, used })
         };
         names.iter().filter_map(user).collect()
     }

@@ -104,11 +104,15 @@ impl<K: Clone + Hash + Ord> Queue<K> {
     pub fn nudge_all(&self, keys: impl IntoIterator<Item = K>) {
         let mut state = self.state();
         let now = Instant::now();
+        let mut has_nudged = false;
         for key in keys {
             state.nudge(key, now);
+            has_nudged = true;
         }
         drop(state);
-        self.changed.notify_one();
+        if has_nudged {
+            self.changed.notify_one();
+        }
     }
 
     /// The key has to be worked on when the delay is over, or sooner if something else asks for it.

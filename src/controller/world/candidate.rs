@@ -140,29 +140,32 @@ impl World {
         others.chain(lists_it.then_some(&age)).min().map(|oldest| oldest.name.to_string())
     }
 
-    /// The grants of a definition: how many depend on it, and those that can be looked at now.
-    pub fn definition_use(&self, definition: &Arc<str>) -> DefinitionUse {
+    /// How many depend on the grants of a definition, all unseen, and the organizations whose grants of it can be looked at now.
+    pub fn definition_use(&self, definition: &Arc<str>) -> (DefinitionUse, Vec<Arc<str>>) {
         let live = self.grants.live(definition);
-        let mut used = DefinitionUse { live, unseen: live, example: self.live_grant(definition), holders: Vec::new() };
-        let Ok(Some(entry)) = self.catalogue.current_entry(definition) else { return used };
-        let catalogue = BTreeMap::from([(Arc::clone(definition), entry)]);
-        let mut budget = MOST_GRANTS;
+        let used = DefinitionUse { live, unseen: live, example: self.live_grant(definition), holders: Vec::new() };
+        let (mut budget, mut holders) = (MOST_GRANTS, Vec::new());
         for (organization, holding) in self.grants.holdings(definition) {
-            if budget == 0 {
+            if budget == 0 || self.catalogue.current_entry(definition).is_err() {
                 break;
             }
-            if holding.total > budget {
-                continue;
-            }
-            let of_definition = self.grants_of(organization).filter(|grant| grant.definition == *definition);
-            let (grants, of_its_own) = (of_definition.cloned().collect(), self.tenancy.get(organization).cloned());
-            if let Ok(holder) = self.candidate(organization, of_its_own, grants, catalogue.clone()) {
-                budget -= holding.total;
-                used.unseen = used.unseen.saturating_sub(holding.live);
-                used.holders.push(holder);
+            if let Some(rest) = budget.checked_sub(holding.total) {
+                budget = rest;
+                holders.push(Arc::clone(organization));
             }
         }
-        used
+        (used, holders)
+    }
+
+    /// An organization with its grants of a definition, and how many of these are in force, or to be.
+    pub fn definition_holder(&self, organization: &Arc<str>, definition: &Arc<str>) -> Option<(Candidate, usize)> {
+        let entry = self.catalogue.current_entry(definition).ok()??;
+        let of_definition = self.grants_of(organization).filter(|grant| grant.definition == *definition);
+        let grants: Vec<_> = of_definition.cloned().collect();
+        let live = grants.iter().filter(|grant| is_live(grant)).count();
+        let catalogue = BTreeMap::from([(Arc::clone(definition), entry)]);
+        let holder = self.candidate(organization, self.tenancy.get(organization).cloned(), grants, catalogue);
+        Some((holder.ok()?, live))
     }
 
     /// The first grant of a definition that is in force, or to be.
@@ -199,11 +202,11 @@ impl World {
         self.catalogue.users(facet).cloned().collect()
     }
 
-    /// A definition that uses facet definitions, with the schemas of these and its grants.
-    pub fn facet_user(&self, definition: &Arc<str>) -> Option<(Arc<EntitlementDefinition>, Schemas, DefinitionUse)> {
+    /// A definition that uses facet definitions, with the schemas of these.
+    pub fn facet_user(&self, definition: &Arc<str>) -> Option<(Arc<EntitlementDefinition>, Schemas)> {
         let known = Arc::clone(self.catalogue.definition(definition)?);
         let schemas = self.schemas(known.spec.facets.iter().filter_map(|facet| facet.definition.as_deref()));
-        Some((known, schemas, self.definition_use(definition)))
+        Some((known, schemas))
     }
 }
 

@@ -69,10 +69,11 @@ impl World {
     }
 
     fn finish_instances(&mut self) {
+        let mut has_lost_unreadable = false;
         for (id, known) in self.grants.finish_list() {
             let held_before = self.grants.holder(&id.namespace);
             let Some(change) = self.grants.lose(&id, known) else {
-                self.lost_unreadable_instance();
+                has_lost_unreadable = true;
                 continue;
             };
             self.changed_holder(&id.namespace, held_before.as_ref());
@@ -80,6 +81,9 @@ impl World {
             self.touch_facets_of(&change.invalid);
             self.changed_sources(&change.sources);
             self.changed_grants(change);
+        }
+        if has_lost_unreadable {
+            self.lost_unreadable_instance();
         }
     }
 

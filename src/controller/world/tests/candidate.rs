@@ -105,16 +105,16 @@ fn what_is_in_force_or_to_be_counts_as_depending_on_a_definition() {
     let mut draft = instance("draft", "globex", 1, Value::Null);
     draft["spec"]["state"] = json!("Draft");
     apply(&mut world, draft);
-    let used = world.definition_use(&"backup".into());
-    assert_eq!(used.live, 4);
-    let mut holders: Vec<_> = used
-        .holders
-        .iter()
-        .map(|holder| (holder.snapshot().name.to_string(), holder.snapshot().grants.len()))
-        .collect();
-    holders.sort();
-    assert_eq!(holders, [("acme".to_owned(), 5), ("globex".to_owned(), 2)]);
-    assert_eq!(world.definition_use(&"other".into()).live, 0);
+    let (used, organizations) = world.definition_use(&"backup".into());
+    assert_eq!((used.live, used.example), (4, Some(SourceId::instance("entitlements", "b"))));
+    let holder = |organization| {
+        let (holder, live) = world.definition_holder(organization, &"backup".into()).unwrap();
+        (holder.snapshot().name.to_string(), holder.snapshot().grants.len(), live)
+    };
+    let holders: Vec<_> = organizations.iter().map(holder).collect();
+    assert_eq!(holders, [("acme".to_owned(), 5, 3), ("globex".to_owned(), 2, 1)]);
+    let (other, organizations) = world.definition_use(&"other".into());
+    assert_eq!((other.live, other.example, organizations.len()), (0, None, 0));
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn definitions_that_use_a_facet_are_found() {
     world.observe_definition(Event::Apply(definition("backup", "f", 1)));
     world.observe_definition(Event::Apply(definition("other", "g", 1)));
     assert_eq!(world.facet_users("f").into_iter().collect::<Vec<_>>(), ["backup".into()]);
-    let (_, schemas, _) = world.facet_user(&"backup".into()).unwrap();
+    let (_, schemas) = world.facet_user(&"backup".into()).unwrap();
     // It is shared with the index, and not copied for each who asks.
     let known = &world.definition(&"backup".into()).0.facets["f"].spec.schema;
     assert!(Arc::ptr_eq(&schemas["f"], known));

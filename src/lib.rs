@@ -1,32 +1,34 @@
 //! Entitlement Operator: what clients are entitled to, as configuration in their namespaces.
 //!
 //! ```text
-//! watches ─▶ World (index in memory) ─▶ evaluate(snapshot, now) ─▶ Evaluation ─▶ plan ─▶ writes
+//! sources ─▶ grants ─▶ Snapshot ─▶ decide(snapshot, now) ─▶ Decision ─┬─▶ objects ─▶ plan ─▶ writes
+//!                                                                     ├─▶ statuses
+//!                                                                     └─▶ explain, timeline, diff, webhook
 //! ```
 //!
 //! | module | what it knows | may use |
 //! |---|---|---|
 //! | [`api`] | the four kinds: types, schema, CEL rules | nothing |
-//! | [`core`] | the rules: acceptance, terms, phases, facets, precedence | `api` |
+//! | [`core`] | the rules: sources, acceptance, terms, phases, facets, precedence | `api` |
 //! | [`render`] | bytes: formats, templates, the summary | `core` |
 //! | [`evaluation`] | all of that for one organization at one moment | `render` |
 //! | [`controller`] | the shell around it: watches, queue, writes | `evaluation` |
 //! | [`offline`] | all organizations of a set of objects, without a cluster | `evaluation` |
-//! | [`webhook`] | the shell around it at the API server's door: admission reviews | `controller` |
+//! | [`webhook`] | the shell at the API server's door: admission reviews | `controller` |
 //! | [`installation`] | what a cluster needs for the operator: its rights, roles, Deployment | `core` |
-//! | [`preflight`] | whether a cluster has all that | `controller` |
+//! | [`preflight`] | whether a cluster has all of that | `controller` |
 //! | [`cli`] | the command | `controller`, `webhook`, `offline` |
 //!
-//! Invariants, those that can be tested being tested in `tests/layering.rs`:
+//! Invariants. `tests/layering.rs` checks those that can be tested:
 //!
-//! - The flow is one way, as in the table; nothing points back.
-//! - `core`, `render` and `evaluation` know no client, no clock, no I/O, no async. The same snapshot and moment give the same
-//!   evaluation, byte for byte.
-//! - The unit of work is the organization: all that its grants say of each other is decided from one snapshot.
-//! - The operator's only memory is in the cluster: `status.accepted`, `status.facets`, `status.notices` and the
-//!   ControllerRevisions of the catalogue. Everything else is derived anew from what is there.
+//! - The flow is one way, as in the table. Nothing points back.
+//! - `core`, `render`, and `evaluation` know no client, no clock, no I/O, and no async. The same snapshot and moment give the
+//!   same evaluation, byte for byte.
+//! - The unit of work is the organization: everything that its grants say about each other is decided from one snapshot.
+//! - The operator's only memory is in the cluster: `status.accepted`, `status.facets`, `status.notices`, `status.namespaces`,
+//!   and the ControllerRevisions of the catalogue. Everything else is derived again from what is there.
 //! - Only the lifecycle withdraws. An error leaves what was delivered.
-//! - An object that the operator did not make is never changed; a secret value reaches the data of Secrets only.
+//! - The operator never changes an object that it did not make. A secret value reaches the data of Secrets only.
 
 pub mod address;
 pub mod api;

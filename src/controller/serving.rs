@@ -1,4 +1,4 @@
-//! Makes what serves of an object of the catalogue, and keeps it: the same for every kind of it.
+//! Makes the serving state of an object of the catalogue, and keeps it: the same for every kind.
 
 use super::{
     context::Context,

@@ -1,5 +1,5 @@
-//! How much all objects of one organization may come to together: a few short facets, written to many namespaces, would
-//! otherwise fill the cluster's store.
+//! How much all objects of one organization may come to together. Without a limit, a few short facets in many namespaces would
+//! fill the cluster's store.
 
 use super::{
     object::{ObjectContent, ObjectData},

@@ -1,4 +1,4 @@
-//! The grants of one definition as cases of the lifecycle: what decides on each from outside.
+//! The grants of one definition as cases of the lifecycle: everything from outside that decides about each.
 
 use super::{
     Snapshot,

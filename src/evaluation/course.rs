@@ -1,4 +1,4 @@
-//! How what an organization holds of a definition changes with time, as far as that is known now.
+//! How an organization's holding of a definition changes with time, as far as it is known now.
 
 use super::{
     Snapshot,

@@ -1,7 +1,7 @@
-//! What is decided of one organization at one moment: who has what, from when to when, and why.
+//! What is decided about one organization at one moment: who has what, from when to when, and why.
 //!
-//! A decision owns all that it speaks of, so that it can be kept, compared and read by others: objects, statuses, explanations
-//! and the courses of flags are projections of it, and none of them is read back.
+//! A decision owns everything that it speaks of, so others can keep, compare, and read it. Objects, statuses, explanations, and
+//! the courses of flags are projections of it, and nothing reads them back.
 
 use super::{
     Limits, Snapshot,

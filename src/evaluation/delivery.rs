@@ -1,4 +1,4 @@
-//! The objects that grants in force and the organization should have.
+//! The objects that the grants in force and the organization should have.
 
 use super::{
     allowance::Allowance,

@@ -1,4 +1,4 @@
-//! What is legal in a grant, but hardly meant: said before it is made, by the webhook and by `validate` alike.
+//! What is legal in a grant, but hardly meant. The webhook and `validate` both say so before the grant is made.
 
 use crate::{
     api::entitlement_instance::State,

@@ -1,4 +1,4 @@
-//! What a grant states of its facets, whether it can be used, and the secret values that belong to it.
+//! What a grant states of its facets, whether it can be used, and its secret values.
 
 use super::{SecretSources, Snapshot};
 use crate::{

@@ -1,4 +1,4 @@
-//! What another state of a definition makes of the grants that it has: the same decision on both states, compared.
+//! What another state of a definition would change for its grants: the same decision on both states, compared.
 
 use super::{
     Snapshot,

@@ -1,7 +1,7 @@
 //! One organization evaluated at one moment: who has what, what should be in its namespaces, and when that changes next.
 //!
-//! [`decision::decide`] is what the operator, the offline commands and every later caller share: all that is said and made is
-//! made of the [`decision::Decision`]. It is pure: the same snapshot and moment give the same answer, byte for byte.
+//! The operator, the offline commands, and every later caller share [`decision::decide`]: everything that is said and made comes
+//! from the [`decision::Decision`]. It is pure: the same snapshot and moment give the same answer, byte for byte.
 //!
 //! ```text
 //! Snapshot ─▶ decide ─▶ Decision ─┬─▶ deliver ─▶ Desired ─▶ plan ─▶ writes, withdrawals ─▶ Outcomes

@@ -1,4 +1,4 @@
-//! The moments of a grant that its status tells, and which of them lie elsewhere now: newer time zone data moves them.
+//! The moments of a grant that its status tells, and which of them newer time zone data has moved.
 
 use super::holding::Member;
 use crate::{

@@ -1,4 +1,4 @@
-//! Renewal notices: said once, some time before an end that nothing follows.
+//! Renewal notices: given once, some time before an end that nothing follows.
 
 use super::holding::{Member, is_held};
 use crate::{

@@ -1,4 +1,4 @@
-//! The catalogue of an inventory: what serves of each definition.
+//! The catalogue of an inventory: the serving state of each definition.
 
 use super::{Inventory, inventory::Named};
 use crate::{

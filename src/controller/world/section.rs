@@ -1,4 +1,4 @@
-//! One kind of the catalogue: its objects as they are now, and what serves of each.
+//! One kind of the catalogue: its objects as they are now, and the serving state of each.
 
 use super::{
     kept_revisions::KeptRevisions,

@@ -1,4 +1,4 @@
-//! What a change does to grants that are held and to what is delivered for them, as warnings.
+//! What a change does to grants that are held and to their objects, as warnings.
 
 use crate::{
     core::{amount::Amount, excerpt::elided_after_characters, grant::GrantId},

@@ -1,17 +1,17 @@
-//! What is said of a change before it is stored: the same function that decides later decides here, on the snapshot as the
+//! What is said about a change before it is stored. The same function that decides later decides here, on the snapshot as the
 //! change would leave it.
 //!
-//! A change is refused for what it makes wrong, not for what was wrong before it: an object that is refused already can
-//! still be given a label. What is legal, but hardly meant, is a warning.
+//! A change is refused for what it makes wrong, not for what was wrong before: an object that is already refused can still be
+//! given a label. What is legal, but hardly meant, is a warning.
 //!
 //! | file | what it knows |
 //! |---|---|
-//! | `candidate` | what is looked at, which has no secrets |
+//! | `candidate` | what a review looks at, which has no secrets |
 //! | `instance` | a grant among those of its organization and definition |
 //! | `organization` | an organization among the others |
 //! | `definition`, `facet` | the catalogue, and the grants that it serves |
-//! | `effects` | what a change does to grants that are held, and to what is delivered for them |
-//! | `unused` | what a definition has that nothing shows |
+//! | `effects` | what a change does to grants that are held, and to their objects |
+//! | `unused` | parts of a definition that no output shows |
 
 mod candidate;
 mod definition;

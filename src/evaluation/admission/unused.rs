@@ -1,4 +1,4 @@
-//! What a definition has that nothing shows.
+//! Parts of a definition that no output shows.
 
 use crate::{
     api::entitlement_definition::OutputKind, core::definition::FacetSet, evaluation::catalogue::CompiledDefinition,

@@ -1,4 +1,4 @@
-//! Definitions as a kind of the catalogue: what they are made of, and what serves of them.
+//! Definitions as a kind of the catalogue: what they are made of, and what serves.
 
 use super::{
     entry::{CatalogueEntry, Present},

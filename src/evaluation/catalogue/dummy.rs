@@ -1,4 +1,4 @@
-//! A second kind of the catalogue, for tests alone: what is kept of one kind never meets what is kept of another of the same name.
+//! A second kind of the catalogue, for tests only: revisions of one kind never meet those of another kind with the same name.
 
 use super::{
     CatalogueId, CatalogueKind, Catalogued, CompiledDefinition, Ingredients, Keeping, Made, OLDER_REVISIONS, Present,

@@ -1,4 +1,4 @@
-//! The entry of an object of the catalogue: as it is now, and the last valid state of it, which serves.
+//! The entry of an object of the catalogue: the object as it is now, and its last valid state, which serves.
 
 use super::{
     definition::CompiledDefinition,

@@ -1,4 +1,4 @@
-//! What a definition has given to its grants, as far as its revisions tell it.
+//! What a definition has given to its grants, as far as its revisions tell.
 
 use super::revision::{OLDER_REVISIONS, Revision};
 use crate::{

@@ -1,4 +1,4 @@
-//! The kinds of the catalogue whose last valid states are kept, and what each of them knows by itself.
+//! The kinds of the catalogue whose last valid states are kept, and what is particular to each.
 
 use super::revision::Revision;
 use crate::{core::problem::Problem, evaluation::object::DEFINITION};

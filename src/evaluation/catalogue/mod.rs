@@ -1,15 +1,14 @@
-//! The catalogue: each of its objects as it is now, and the last valid state of it, which serves.
+//! The catalogue: each of its objects as it is now, and its last valid state, which serves.
 //!
-//! What is kept and how that serves is the same for every kind of it; a kind says what its objects are made of, and how that is
-//! read.
+//! What is kept, and how it serves, is the same for every kind. A kind says what its objects are made of, and how that is read.
 //!
 //! | file | what it knows |
 //! |---|---|
 //! | `kind` | the kinds, their labels and names |
-//! | `revision` | the ControllerRevisions that keep what was valid, and which of them are forgotten |
+//! | `revision` | the ControllerRevisions that keep valid states, and which of them are forgotten |
 //! | `entry` | what serves: the present state, or the last valid one |
 //! | `definition` | definitions as such a kind |
-//! | `history` | what a definition has given, as its revisions tell it |
+//! | `history` | what a definition has given, as its revisions tell |
 
 mod definition;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Every value with what gave it, and what it was preferred to.
+//! Every value, its source, and the values that it was preferred to.
 
 use super::{
     grant::{Origin, OriginKind},

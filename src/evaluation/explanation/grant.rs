@@ -1,4 +1,4 @@
-//! One grant: its phase, term and amount, and what gave them.
+//! One grant: its phase, term, and amount, and where they come from.
 
 use super::instance;
 use crate::{

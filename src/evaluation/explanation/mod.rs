@@ -2,9 +2,9 @@
 //!
 //! | file | what it knows |
 //! |---|---|
-//! | `grant` | one grant: its phase, term and amount, and what gave them |
+//! | `grant` | one grant: its phase, term, and amount, and where they come from |
 //! | `told` | how far back the past can be told |
-//! | `facets` | every value with what gave it, and what it was preferred to |
+//! | `facets` | every value, its source, and the values that it was preferred to |
 
 mod facets;
 mod grant;

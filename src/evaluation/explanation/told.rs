@@ -1,4 +1,4 @@
-//! How far back the past can be told: a status remembers, but not with which catalogue.
+//! How far back the past can be told: a status remembers, but does not say under which catalogue.
 
 use crate::{
     api::{AmountField, EntitlementDefinition},

@@ -1,5 +1,4 @@
-//! What is kept in memory of an object that is there: enough to tell whether it is as it should be, and no byte of its
-//! values.
+//! What is kept in memory of an existing object: enough to tell whether it is as it should be, and no byte of its values.
 
 use super::{Fingerprint, Owner};
 use crate::{

@@ -1,4 +1,4 @@
-//! Whose objects are planned, and where they may lie.
+//! Whose objects are planned, and where they may be.
 
 use crate::core::namespace::is_reserved;
 use std::{collections::BTreeSet, sync::Arc};

@@ -1,4 +1,4 @@
-//! What came of the delivery of each grant, and of the summary.
+//! The result of the delivery of each grant, and of the summary.
 
 use crate::{
     api::organization::Flags,

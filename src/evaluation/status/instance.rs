@@ -1,4 +1,4 @@
-//! The status of an instance: what is decided of its grant, and what came of the delivery.
+//! The status of an instance: the decision about its grant, and the result of the delivery.
 
 use super::Delivered;
 use crate::{

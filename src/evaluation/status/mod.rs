@@ -1,10 +1,10 @@
-//! The statuses of the kinds: projections of what is decided, and of what came of the delivery.
+//! The statuses of the kinds: projections of the decision, and of the result of the delivery.
 //!
 //! | file | what it knows |
 //! |---|---|
-//! | `definition`, `facet_definition` | those of the catalogue |
-//! | `grants` | what these tell of the grants that they serve |
-//! | `delivered` | what came of the delivery of each grant, and of the summary |
+//! | `definition`, `facet_definition` | the statuses of the catalogue |
+//! | `grants` | what these say about the grants that they serve |
+//! | `delivered` | the result of the delivery of each grant, and of the summary |
 //! | `instance` | the status of an instance |
 //! | `organization` | the status of an organization |
 

@@ -19,7 +19,7 @@ use crate::{
     api::GROUP,
     core::{
         calendar::Instant,
-        name::{Fault, dns_label},
+        name::{InvalidName, dns_label},
         source::SourceId,
     },
     evaluation::{Limits, SecretName},
@@ -41,7 +41,7 @@ pub use crate::installation::OPERATOR_NAMESPACE;
 ///
 /// # Errors
 /// It is none.
-pub fn namespace(text: &str) -> Result<String, Fault> {
+pub fn namespace(text: &str) -> Result<String, InvalidName> {
     dns_label(text).map(|()| text.to_owned())
 }
 

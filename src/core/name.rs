@@ -14,17 +14,17 @@ const TOKEN_TYPES: [&str; 2] = ["kubernetes.io/service-account-token", "bootstra
 /// Why a text is no name of its kind, and what one looks like: `must be …`, to stand behind what it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Fault(&'static str);
+pub struct InvalidName(&'static str);
 
-fn check(is_right: bool, otherwise: &'static str) -> Result<(), Fault> {
-    if is_right { Ok(()) } else { Err(Fault(otherwise)) }
+fn check(is_right: bool, otherwise: &'static str) -> Result<(), InvalidName> {
+    if is_right { Ok(()) } else { Err(InvalidName(otherwise)) }
 }
 
 /// The name of a namespace, an organization, a definition.
 ///
 /// # Errors
 /// It is no DNS label.
-pub fn dns_label(name: &str) -> Result<(), Fault> {
+pub fn dns_label(name: &str) -> Result<(), InvalidName> {
     let rule = "must be at most 63 lower-case letters, digits and '-', beginning and ending with a letter or digit";
     check(is_dns_label(name), rule)
 }
@@ -33,7 +33,7 @@ pub fn dns_label(name: &str) -> Result<(), Fault> {
 ///
 /// # Errors
 /// It is no DNS subdomain.
-pub fn dns_subdomain(name: &str) -> Result<(), Fault> {
+pub fn dns_subdomain(name: &str) -> Result<(), InvalidName> {
     let rule = "must be at most 253 lower-case letters, digits, '-' and '.', and each part between dots must begin and end with \
                 a letter or digit";
     check(is_dns_subdomain(name), rule)
@@ -43,7 +43,7 @@ pub fn dns_subdomain(name: &str) -> Result<(), Fault> {
 ///
 /// # Errors
 /// It is no DNS label, or begins with a digit.
-pub fn facet(name: &str) -> Result<(), Fault> {
+pub fn facet(name: &str) -> Result<(), InvalidName> {
     let begins_with_letter = name.bytes().next().is_some_and(|first| first.is_ascii_lowercase());
     let rule = "must be at most 63 lower-case letters, digits and '-', beginning with a letter and ending with a letter or digit";
     check(begins_with_letter && is_dns_label(name), rule)
@@ -53,7 +53,7 @@ pub fn facet(name: &str) -> Result<(), Fault> {
 ///
 /// # Errors
 /// It is no qualified name: `name` or `prefix/name`.
-pub fn label_key(key: &str) -> Result<(), Fault> {
+pub fn label_key(key: &str) -> Result<(), InvalidName> {
     let rule = "must be at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit, after a DNS \
                 subdomain and '/' if it has a prefix, such as example.com/team";
     let is_right = match key.split_once('/') {
@@ -67,7 +67,7 @@ pub fn label_key(key: &str) -> Result<(), Fault> {
 ///
 /// # Errors
 /// It is no qualified name.
-pub fn annotation_key(key: &str) -> Result<(), Fault> {
+pub fn annotation_key(key: &str) -> Result<(), InvalidName> {
     label_key(&key.to_ascii_lowercase())
 }
 
@@ -75,7 +75,7 @@ pub fn annotation_key(key: &str) -> Result<(), Fault> {
 ///
 /// # Errors
 /// It is neither empty nor one word.
-pub fn label_value(value: &str) -> Result<(), Fault> {
+pub fn label_value(value: &str) -> Result<(), InvalidName> {
     let rule =
         "must be empty, or at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit";
     check(value.is_empty() || is_word(value), rule)
@@ -85,7 +85,7 @@ pub fn label_value(value: &str) -> Result<(), Fault> {
 ///
 /// # Errors
 /// It could be no name of a file in a volume.
-pub fn data_key(key: &str) -> Result<(), Fault> {
+pub fn data_key(key: &str) -> Result<(), InvalidName> {
     let letters = !key.is_empty() && key.bytes().all(is_word_byte);
     check(letters && key.len() <= SUBDOMAIN, "must be 1 to 253 letters, digits, '-', '_' and '.'")?;
     check(key != "." && !key.starts_with(".."), "must not be '.' and must not begin with '..'")
@@ -95,7 +95,7 @@ pub fn data_key(key: &str) -> Result<(), Fault> {
 ///
 /// # Errors
 /// It is none, or one by which the cluster lets its holder in.
-pub fn secret_type(type_: &str) -> Result<(), Fault> {
+pub fn secret_type(type_: &str) -> Result<(), InvalidName> {
     let is_text = !type_.is_empty() && type_.len() <= SUBDOMAIN && type_.bytes().all(|byte| byte.is_ascii_graphic());
     check(is_text, "must be 1 to 253 ASCII characters without spaces, such as Opaque or kubernetes.io/tls")?;
     check(
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
     use rstest::rstest;
 
-    type Rule = fn(&str) -> Result<(), Fault>;
+    type Rule = fn(&str) -> Result<(), InvalidName>;
 
     #[rstest]
     #[case(dns_label, &["a", "0", "a-b", "4k-streaming", "a--b"], &["", "-a", "a-", "A", "a.b", "a_b", "a/b", "ä", "a\n", " a"])]

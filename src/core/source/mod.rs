@@ -3,13 +3,15 @@
 //! Each kind of source has a file here, of pure functions from such an object to its grants, and one entry in the list below.
 //! All that comes after knows grants only.
 
+#[cfg(test)]
+pub mod bundle;
 pub mod instance;
 
+use serde::{Serialize, Serializer, ser::SerializeMap};
 use std::{fmt, sync::Arc};
 
-/// The list of kinds, in the order of age among sources that are equally old otherwise.
 macro_rules! kinds {
-    ($($(#[cfg($condition:meta)])? $kind:ident: $word:literal, $annotation:literal;)+) => {
+    ($($(#[cfg($condition:meta)])? $kind:ident: $word:literal, $field:literal;)+) => {
         /// The kinds of sources. The lesser one is the older of two sources that were made at the same moment.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum SourceKind {
@@ -32,19 +34,36 @@ macro_rules! kinds {
                 }
             }
 
+            /// The field by which a source is named, where it is told what something comes from.
+            #[must_use]
+            pub const fn field(self) -> &'static str {
+                match self {
+                    $($(#[cfg($condition)])? Self::$kind => $field,)+
+                }
+            }
+
             /// The annotation by which a delivered object names its source, as `namespace/name`.
             #[must_use]
             pub const fn annotation(self) -> &'static str {
                 match self {
-                    $($(#[cfg($condition)])? Self::$kind => $annotation,)+
+                    $($(#[cfg($condition)])? Self::$kind => concat!("entitlements.dev/", $field),)+
                 }
             }
         }
     };
 }
 
+// The list of kinds, in the order of age among sources that are equally old otherwise: the word for people, and the field.
 kinds! {
-    Instance: "Instance", "entitlements.dev/instance";
+    Instance: "Instance", "instance";
+    #[cfg(test)]
+    Bundle: "Bundle", "bundle";
+}
+
+impl Serialize for SourceKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
 }
 
 /// Which source.
@@ -92,16 +111,28 @@ impl fmt::Display for SourceId {
     }
 }
 
+impl Serialize for SourceId {
+    /// One field that is named for the kind, with `namespace/name`.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1))?;
+        map.serialize_entry(self.kind.field(), &self.to_string())?;
+        map.end()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{SourceId, SourceKind};
+    use serde_json::json;
     use std::collections::BTreeSet;
 
     #[test]
     fn each_kind_has_an_annotation_and_a_word_of_its_own() {
-        let annotations: BTreeSet<&str> = SourceKind::ALL.iter().map(|kind| kind.annotation()).collect();
-        let words: BTreeSet<&str> = SourceKind::ALL.iter().map(|kind| kind.as_str()).collect();
-        assert_eq!((annotations.len(), words.len()), (SourceKind::ALL.len(), SourceKind::ALL.len()));
+        let all = || SourceKind::ALL.iter();
+        let annotations: BTreeSet<&str> = all().map(|kind| kind.annotation()).collect();
+        assert!(annotations.iter().all(|annotation| annotation.starts_with("entitlements.dev/")));
+        let words: BTreeSet<&str> = all().map(|kind| kind.as_str()).collect();
+        assert_eq!((annotations.len(), words.len()), (all().len(), all().len()));
         assert!(SourceKind::ALL.is_sorted());
     }
 
@@ -112,5 +143,6 @@ mod tests {
         assert_eq!(SourceId::read(SourceKind::Instance, "entitlements/acme-seats"), Some(source.clone()));
         assert_eq!(SourceId::read(SourceKind::Instance, "acme-seats"), None);
         assert_eq!(source.beside("next".into()), SourceId::instance("entitlements", "next"));
+        assert_eq!(serde_json::to_value(&source).unwrap(), json!({"instance": "entitlements/acme-seats"}));
     }
 }

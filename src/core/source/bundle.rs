@@ -1,0 +1,55 @@
+//! A source that there is in tests alone: it shows what a further kind of source takes, and that one may yield several grants.
+
+use super::{SourceId, SourceKind};
+use crate::{
+    api::entitlement_instance::State,
+    core::{
+        acceptance::RecordedSpec,
+        age::{GrantAge, SourceAge, created},
+        amount::Amount,
+        calendar::Instant,
+        grant::{Grant, GrantId, Remembered},
+    },
+};
+use kube::api::ObjectMeta;
+use std::sync::Arc;
+
+/// It grants an organization several definitions at once.
+#[derive(Clone, Debug)]
+pub struct Bundle {
+    /// Its metadata.
+    pub metadata: ObjectMeta,
+    /// The organization's name.
+    pub organization: Arc<str>,
+    /// Each definition that it grants, once, with how much of it.
+    pub entries: Vec<(Arc<str>, Option<Amount>)>,
+}
+
+/// The grants that a bundle yields, one for each definition.
+pub fn grants(bundle: &Bundle) -> impl Iterator<Item = Grant> {
+    let metadata = &bundle.metadata;
+    let age = SourceAge::of(SourceKind::Bundle, metadata);
+    let id = SourceId::new(SourceKind::Bundle, &age.namespace, &age.name);
+    bundle.entries.iter().map(move |(definition, amount)| Grant {
+        id: GrantId { source: id.clone(), definition: Arc::clone(definition) },
+        age: GrantAge { source: age.clone(), definition: Arc::clone(definition) },
+        organization: Arc::clone(&bundle.organization),
+        definition: Arc::clone(definition),
+        state: State::Active,
+        start: None,
+        end: None,
+        amount: amount.map(Ok),
+        priority: 0,
+        facets: Arc::default(),
+        secret_facets: Vec::new(),
+        renews: None,
+        written: RecordedSpec::default(),
+        suspended: false,
+        amendments: Vec::new(),
+        generation: metadata.generation.unwrap_or(1),
+        created: created(metadata).unwrap_or(Instant::MAX_UTC),
+        is_as_made: true,
+        accepted: None,
+        remembered: Remembered::default(),
+    })
+}

@@ -27,9 +27,9 @@ pub enum Layer {
     Default,
     /// The definition's preset.
     Preset,
-    /// The instance's `spec.facets`, or its last valid ones.
-    Instance,
-    /// An amendment of the instance, by name.
+    /// What the source states itself, or the last of it that was valid.
+    Source,
+    /// An amendment of the grant, by name.
     Amendment(String),
 }
 
@@ -47,14 +47,14 @@ impl Statement {
             let amendment = grant.amendments.get(*index)?;
             Some((Layer::Amendment(amendment.name.clone()), Arc::new(amendment.facets.clone()?)))
         });
-        let own = (!grant.facets.is_empty()).then(|| (Layer::Instance, grant.facets.clone()));
+        let own = (!grant.facets.is_empty()).then(|| (Layer::Source, grant.facets.clone()));
         Self { layers: own.into_iter().chain(amended).collect() }
     }
 
     /// What was stated last and was valid.
     #[must_use]
     pub fn remembered(facets: &FacetFields) -> Self {
-        Self { layers: vec![(Layer::Instance, Arc::new(facets.clone()))] }
+        Self { layers: vec![(Layer::Source, Arc::new(facets.clone()))] }
     }
 
     /// All layers merged into one.

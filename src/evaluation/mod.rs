@@ -30,6 +30,8 @@ pub mod plan;
 pub mod standing;
 pub mod status;
 mod summary;
+#[cfg(test)]
+mod tests;
 
 use crate::{
     api::{Organization, Phase},

@@ -114,10 +114,10 @@ impl Standing {
             );
             return Some(Refusal::new(Reason::OrganizationNotFound, message));
         };
-        let namespace = &*grant.id.source.namespace;
+        let (namespace, kind) = (&*grant.id.source.namespace, grant.id.source.kind.field());
         if !organization.spec.assignable_from.iter().any(|allowed| allowed == namespace) {
             let message = format!(
-                "organization {} does not allow grants from namespace {namespace}: make the instance in one of its assignableFrom ({})",
+                "organization {} does not allow grants from namespace {namespace}: make the {kind} in one of its assignableFrom ({})",
                 self.name,
                 organization.spec.assignable_from.join(", ")
             );
@@ -126,7 +126,7 @@ impl Standing {
         let tenant =
             facts.filter(|facts| is_tenants(namespace, facts)).and_then(|facts| facts.claimed_by.as_deref())?;
         let message = format!(
-            "namespace {namespace} is one of organization {tenant}'s own, and a tenant must not grant itself anything: make the instance in a namespace that no organization lists"
+            "namespace {namespace} is one of organization {tenant}'s own, and a tenant must not grant itself anything: make the {kind} in a namespace that no organization lists"
         );
         Some(Refusal::new(Reason::NamespaceNotAllowed, message))
     }

@@ -118,19 +118,20 @@ fn sources(
 
 fn grant_source(member: &Member) -> GrantSource {
     GrantSource {
-        instance: member.grant.id.to_string(),
+        source: member.grant.id.source.clone(),
         phase: member.verdict.phase,
         amount: member.amount.map(|amount| amount.to_string()),
     }
 }
 
 fn value_source(layer: Layer, member: Option<&Member>) -> ValueSource {
-    let instance = member.map(|member| member.grant.id.to_string());
+    let source = member.map(|member| member.grant.id.source.clone());
+    let stated = source.as_ref().map_or("", |source| source.kind.as_str());
     let (layer, amendment) = match layer {
         Layer::Default => ("Default", None),
         Layer::Preset => ("Preset", None),
-        Layer::Instance => ("Instance", None),
+        Layer::Source => (stated, None),
         Layer::Amendment(name) => ("Amendment", Some(name)),
     };
-    ValueSource { layer, instance, amendment }
+    ValueSource { layer, source, amendment }
 }

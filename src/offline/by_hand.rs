@@ -62,8 +62,7 @@ fn undone(snapshot: &Snapshot, turned: &[&GrantExplanation]) -> Snapshot {
 }
 
 fn find<'a>(turned: &[&'a GrantExplanation], grant: &Grant) -> Option<&'a GrantExplanation> {
-    let instance = grant.id.to_string();
-    turned.iter().copied().find(|one| *one.instance == instance)
+    turned.iter().copied().find(|one| one.source == grant.id.source)
 }
 
 fn held(evaluation: &Evaluation, definition: &str) -> Option<Held> {

@@ -1,7 +1,10 @@
 //! The summary of everything that an organization holds, in the shapes that workloads read.
 
 use super::flags::{Course, Offers, flags};
-use crate::api::{Phase, entitlement_instance::FacetFields};
+use crate::{
+    api::{Phase, entitlement_instance::FacetFields},
+    core::source::SourceId,
+};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use std::{collections::BTreeMap, fmt::Write, sync::Arc};
@@ -61,8 +64,9 @@ pub struct Sources {
 /// A grant that an entry comes from.
 #[derive(Clone, Debug, Serialize)]
 pub struct GrantSource {
-    /// `namespace/name`
-    pub instance: String,
+    /// Its source, by the field of its kind: `namespace/name`.
+    #[serde(flatten)]
+    pub source: SourceId,
     /// Its phase.
     #[serde(serialize_with = "phase")]
     pub phase: Phase,
@@ -73,11 +77,11 @@ pub struct GrantSource {
 /// What gave a value.
 #[derive(Clone, Debug, Serialize)]
 pub struct ValueSource {
-    /// `Default`, `Preset`, `Instance` or `Amendment`.
+    /// `Default`, `Preset`, `Amendment`, or the kind of the source that states it, such as `Instance`.
     pub layer: &'static str,
-    /// `namespace/name` of the instance.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub instance: Option<String>,
+    /// The source of the grant that gave it, by the field of its kind.
+    #[serde(flatten)]
+    pub source: Option<SourceId>,
     /// The amendment's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub amendment: Option<String>,

@@ -52,8 +52,8 @@ impl<'a> Afterwards<'a> {
     #[must_use]
     pub fn of_grant(entitlement: &'a Entitlement, change: &GrantChange) -> Self {
         let Some(renewal) = change.renewed_by.as_deref() else { return Self::Nothing };
-        let instance = format!("{}/{renewal}", change.grant.source.namespace);
-        let Some(grant) = entitlement.grants.iter().find(|grant| *grant.instance == instance) else {
+        let renewal = change.grant.source.beside(renewal.into());
+        let Some(grant) = entitlement.grants.iter().find(|grant| grant.source == renewal) else {
             return Self::Nothing;
         };
         match grant.start.as_deref().and_then(moment) {
@@ -66,11 +66,7 @@ impl<'a> Afterwards<'a> {
 
 /// Whether it validly renews one that is in force.
 fn is_renewal(entitlement: &Entitlement, renewal: &GrantExplanation) -> bool {
-    let namespace =
-        |grant: &GrantExplanation| grant.instance.split_once('/').map(|(namespace, _)| namespace.to_owned());
-    entitlement
-        .grants
-        .iter()
-        .filter(|grant| grant.phase.is_in_force())
-        .any(|grant| grant.renewed_by.as_deref() == Some(&*renewal.name) && namespace(grant) == namespace(renewal))
+    let renewed = entitlement.grants.iter().filter(|grant| grant.phase.is_in_force());
+    let mut renewals = renewed.filter_map(|grant| Some(grant.source.beside(grant.renewed_by.clone()?)));
+    renewals.any(|source| source == renewal.source)
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     api::Phase,
-    cli::timeline::{amount, grant_name},
+    cli::timeline::{amount, source_name},
     core::calendar::Instant,
     offline::{GrantChange, Held, Step},
 };
@@ -103,7 +103,7 @@ fn why(step: &Step, definition: &str) -> String {
 }
 
 fn happened(step: &Step, change: &GrantChange) -> Vec<String> {
-    let name = grant_name(&change.grant);
+    let name = source_name(&change.grant.source);
     let mut clauses: Vec<String> =
         change.amendments.iter().map(|amendment| format!("amendment {amendment} of {name}")).collect();
     if !change.is_transition() {

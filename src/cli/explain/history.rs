@@ -1,9 +1,10 @@
 //! What happened to an entitlement, as far as it is on record: what time brought, from the grants, and what people did, from
 //! their statuses.
 
-use super::sentences::{self, name};
+use super::sentences;
 use crate::{
     api::Phase,
+    cli::timeline::source_name,
     core::calendar::{Instant, Tz},
     evaluation::explanation::{Entitlement, GrantExplanation},
     offline::{GrantChange, Held, Passage, Step},
@@ -22,7 +23,7 @@ impl Turn<'_> {
     /// What happened, in a clause.
     #[must_use]
     pub fn happened(&self) -> String {
-        let name = name(&self.grant.instance);
+        let name = source_name(&self.grant.source);
         match self.grant.phase {
             Phase::Active | Phase::Grace => format!("{name} came into force again"),
             Phase::Suspended => format!("{name} was suspended"),
@@ -70,8 +71,7 @@ fn told(step: &Step, entitlement: &Entitlement, zone: Tz) -> String {
     }
     // Whether a grant was in force before it was put in force or withdrawn by hand, nothing says.
     let is_known = |change: &GrantChange| {
-        let id = change.grant.to_string();
-        turns(entitlement).all(|turn| *turn.grant.instance != id || step.at > turn.at)
+        turns(entitlement).all(|turn| turn.grant.source != change.grant.source || step.at > turn.at)
     };
     let grants = step.grants.iter().filter(|change| is_known(change)).cloned().collect();
     let is_on_record = turns(entitlement).all(|turn| step.at > turn.at);

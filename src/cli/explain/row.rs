@@ -5,11 +5,13 @@ use super::{
     afterwards::Afterwards,
     before::{Before, held, is_more_or_less},
     moment,
-    sentences::name,
 };
 use crate::{
     api::{Phase, entitlement_instance::AmendmentState},
-    cli::moment::{first_day, last_day},
+    cli::{
+        moment::{first_day, last_day},
+        timeline::source_name,
+    },
     core::calendar::{Bound, Instant, Tz, format_instant},
     evaluation::explanation::{Entitlement, GrantExplanation, Told},
     offline::{GrantChange, Passage, Step},
@@ -359,8 +361,8 @@ impl Writer<'_> {
 
     fn renewal(&self, step: &Step, change: &GrantChange) -> Option<String> {
         let renewal = step.successor(change)?;
-        let namespace = &change.grant.source.namespace;
-        let is_it = |grant: &&GrantExplanation| *grant.instance == format!("{namespace}/{renewal}");
+        let renewal = change.grant.source.beside(renewal.into());
+        let is_it = |grant: &&GrantExplanation| grant.source == renewal;
         let end = self.entitlement.grants.iter().find(is_it)?.end.as_deref().and_then(moment);
         Some(end.map_or("renewed, no end".to_owned(), |end| format!("renewed to {}", last_day(end, self.zone))))
     }
@@ -377,7 +379,7 @@ impl Writer<'_> {
     }
 
     fn grace(&self, change: &GrantChange) -> String {
-        let is_it = |grant: &&GrantExplanation| *grant.instance == change.grant.to_string();
+        let is_it = |grant: &&GrantExplanation| grant.source == change.grant.source;
         let until = self.entitlement.grants.iter().find(is_it).and_then(|grant| moment(grant.grace_until.as_deref()?));
         let afterwards = Afterwards::of_grant(self.entitlement, change);
         let is_cut_short =
@@ -397,7 +399,7 @@ impl Writer<'_> {
         let trouble = |text: String| Note { is_trouble: true, text: format!("{definition}: {text}") };
         let mut notes: Vec<Note> = self.entitlement.problem.iter().map(|problem| trouble(problem.clone())).collect();
         for grant in &self.entitlement.grants {
-            let name = name(&grant.instance);
+            let name = source_name(&grant.source);
             match (grant.phase, &grant.refusal) {
                 (Phase::Rejected, Some(refusal)) => notes.push(trouble(format!("{name} is refused: {refusal}"))),
                 (Phase::Suspended, _) if self.entitlement.entitled => {

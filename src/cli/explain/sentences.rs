@@ -2,10 +2,10 @@
 
 use super::moment;
 use crate::{
-    api::{ASSIGNMENT_NAMESPACE, Phase, entitlement_instance::AmendmentState},
+    api::{Phase, entitlement_instance::AmendmentState},
     cli::{
         moment::shown,
-        timeline::{amount, grant_name},
+        timeline::{amount, source_name},
     },
     core::calendar::Tz,
     evaluation::explanation::{AmendmentExplanation, Entitlement, FacetValue, GrantExplanation, Origin, OriginKind},
@@ -24,7 +24,7 @@ pub fn happens(step: &Step, definition: &str, zone: Tz) -> String {
 
 /// What happens to a grant, a clause for each thing.
 fn changed(step: &Step, change: &GrantChange, zone: Tz) -> Vec<String> {
-    let name = grant_name(&change.grant);
+    let name = source_name(&change.grant.source);
     let time = |text: &Option<String>| {
         text.as_deref().and_then(moment).map_or_else(|| "never".to_owned(), |at| shown(at, zone))
     };
@@ -78,10 +78,10 @@ pub fn details(grant: &GrantExplanation, entitlement: &Entitlement) -> Vec<Strin
     if let Some(renews) = &grant.renews {
         details.push(format!("it renews {renews}"));
     }
-    if let Some(origin) = grant.start_origin.as_ref().filter(|origin| origin.kind != OriginKind::Instance) {
+    if let Some(origin) = grant.start_origin.as_ref().filter(|origin| !matches!(origin.kind, OriginKind::Source(_))) {
         details.push(format!("its start is {}", start_origin(origin)));
     }
-    if let Some(origin) = grant.end_origin.as_ref().filter(|origin| origin.kind != OriginKind::Instance) {
+    if let Some(origin) = grant.end_origin.as_ref().filter(|origin| !matches!(origin.kind, OriginKind::Source(_))) {
         details.push(format!("its end is {}", end_origin(origin)));
     }
     details.extend(grant.amendments.iter().map(amendment));
@@ -129,7 +129,7 @@ pub fn setting_origin(value: &FacetValue) -> String {
 
 /// What gave a value of several grants together.
 fn origin(origin: &Origin) -> String {
-    let by = origin.instance.as_deref().map(name).unwrap_or_default();
+    let by = origin.source.as_ref().map(source_name).unwrap_or_default();
     match (&origin.kind, &origin.amendment) {
         (OriginKind::Amendment, Some(amendment)) => format!("by amendment {amendment} of {by}"),
         (OriginKind::Definition, _) => "as the catalogue presets it".to_owned(),
@@ -163,10 +163,4 @@ fn end_origin(origin: &Origin) -> String {
         (OriginKind::Definition, _) => "its start plus the term that the catalogue gives".to_owned(),
         _ => "as the grant states".to_owned(),
     }
-}
-
-/// A grant's name; with its namespace where that is not the usual one.
-pub fn name(instance: &str) -> String {
-    let usual = instance.strip_prefix(ASSIGNMENT_NAMESPACE).and_then(|rest| rest.strip_prefix('/'));
-    usual.unwrap_or(instance).to_owned()
 }

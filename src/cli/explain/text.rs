@@ -13,6 +13,7 @@ use crate::{
         moment::{relative, shown},
         terminal::{Palette, Tone},
         text::{Paper, width},
+        timeline::source_name,
     },
     core::calendar::{Bound, Instant, Tz},
     evaluation::explanation::{Entitlement, GrantExplanation, Suspension},
@@ -135,13 +136,13 @@ impl Teller {
         let time = |start: Instant| format!("{} ({})", shown(start, self.zone), relative(start, self.now, self.zone));
         match Afterwards::of(entitlement, end) {
             Afterwards::Renewed(grant, start) => {
-                Some(format!("{} renews it from {} on", sentences::name(&grant.instance), time(start)))
+                Some(format!("{} renews it from {} on", source_name(&grant.source), time(start)))
             }
             Afterwards::Suspended(grant) => {
-                Some(format!("{}, which renews it, is suspended", sentences::name(&grant.instance)))
+                Some(format!("{}, which renews it, is suspended", source_name(&grant.source)))
             }
             Afterwards::Again(grant, start) => {
-                Some(format!("{} gives it again from {} on", sentences::name(&grant.instance), time(start)))
+                Some(format!("{} gives it again from {} on", source_name(&grant.source), time(start)))
             }
             Afterwards::Nothing => None,
         }
@@ -160,7 +161,7 @@ impl Teller {
             let amount = grant.amount.as_deref().unwrap_or_default();
             let origin = grant.amount_origin.as_ref().map(sentences::amount_origin).unwrap_or_default();
             let out = if grant.counts { "" } else { "; does not count, as another is greater" };
-            let line = format!("{} {unit} by {} ({origin}){out}", right(amount), sentences::name(&grant.instance));
+            let line = format!("{} {unit} by {} ({origin}){out}", right(amount), source_name(&grant.source));
             self.paper.verbatim(4, column + 5, &line);
         }
         if parts.len() > 1 {
@@ -187,7 +188,7 @@ impl Teller {
         for secret in &entitlement.secrets {
             let line = format!("{}.{} = (secret)", secret.facet, secret.field);
             self.paper.paragraph(4, None, &line);
-            let by = sentences::name(&secret.instance);
+            let by = source_name(&secret.source);
             let origin = format!("by {by}, from key {} of the Secret {}", secret.key, secret.secret);
             self.paper.paragraph(6, Some(Tone::Quiet), &origin);
             if let Some(problem) = &secret.problem {
@@ -213,7 +214,7 @@ impl Teller {
 
     /// How a grant stands, in one sentence that begins with its name.
     fn standing(&self, grant: &GrantExplanation) -> String {
-        let name = sentences::name(&grant.instance);
+        let name = source_name(&grant.source);
         let start = grant.start.as_deref().map(|start| self.time(start)).unwrap_or_default();
         let end = grant.end.as_deref();
         match grant.phase {
@@ -252,7 +253,7 @@ impl Teller {
     }
 
     fn expired(&self, grant: &GrantExplanation) -> String {
-        let name = sentences::name(&grant.instance);
+        let name = source_name(&grant.source);
         let end = grant.end.as_deref().map(|end| self.time_and_distance(end)).unwrap_or_default();
         match &grant.renewed_by {
             Some(renewal) => format!("{name} ended on {end}, and {renewal} renews it"),

@@ -1,6 +1,6 @@
 //! The ends and notices of a timeline as an iCalendar (RFC 5545).
 
-use super::words::{amount, grant_name};
+use super::words::{amount, source_name};
 use crate::{
     cli::{moment::shown, text::on_one_line},
     core::calendar::{Instant, parse_instant},
@@ -50,7 +50,7 @@ impl Writer {
                 kind: &format!("notice-{}-{}", notice.before, basic(end)),
                 category: "notice",
                 summary: format!("{} ends {}", subject(step, change), shown(end, zone)),
-                description: format!("Nothing renews {} yet.", grant_name(&change.grant)),
+                description: format!("Nothing renews {} yet.", source_name(&change.grant.source)),
             };
             self.event(change, departure, &event);
         }
@@ -119,7 +119,7 @@ fn end_of(step: &Step, change: &GrantChange) -> Instant {
 }
 
 fn subject(step: &Step, change: &GrantChange) -> String {
-    format!("{}: {} ({})", step.organization, change.definition, grant_name(&change.grant))
+    format!("{}: {} ({})", step.organization, change.definition, source_name(&change.grant.source))
 }
 
 fn summary(step: &Step, change: &GrantChange) -> String {

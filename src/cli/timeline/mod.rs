@@ -8,7 +8,7 @@ mod words;
 
 pub use difference::text as difference_text;
 pub use table::Anchor;
-pub use words::{amount, grant_name};
+pub use words::{amount, source_name};
 
 use super::{
     change::{Change, change},

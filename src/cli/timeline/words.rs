@@ -6,7 +6,7 @@ use crate::{
     core::{
         calendar::{Tz, parse_instant},
         facets::{each_value, joined},
-        grant::GrantId,
+        source::SourceId,
     },
     evaluation::object::{DEFINITION, ObjectKey},
     offline::{GrantChange, Held, ObjectAction, ObjectChange, Standing, Step},
@@ -43,7 +43,7 @@ pub fn lines(step: &Step, zone: Tz) -> Vec<Line<'_>> {
 
 /// What happens to a grant, a sentence for each.
 fn grant(change: &GrantChange, zone: Tz) -> Vec<String> {
-    let name = grant_name(&change.grant);
+    let name = source_name(&change.grant.source);
     let mut sentences: Vec<String> =
         change.amendments.iter().map(|amendment| format!("{name}: amendment {amendment} takes effect")).collect();
     if change.is_transition() || change.before.reason != change.after.reason {
@@ -79,8 +79,8 @@ fn time(text: Option<&str>, zone: Tz) -> String {
 }
 
 /// A grant's name; with its namespace where that is not the usual one.
-pub fn grant_name(grant: &GrantId) -> String {
-    if &*grant.source.namespace == ASSIGNMENT_NAMESPACE { grant.source.name.to_string() } else { grant.to_string() }
+pub fn source_name(source: &SourceId) -> String {
+    if &*source.namespace == ASSIGNMENT_NAMESPACE { source.name.to_string() } else { source.to_string() }
 }
 
 /// What is held before and after, a sentence for the amount and one for each value.

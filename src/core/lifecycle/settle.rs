@@ -228,8 +228,11 @@ impl Settling<'_> {
         let known = parent.and_then(|parent| Some((self.group.cases.get(parent)?, self.settled(parent)?)));
         let Some((parent_case, parent)) = known else {
             return refuse(format!(
-                "there is no instance {name} of organization {} and definition {} in namespace {} that this could renew",
-                grant.organization, grant.definition, grant.id.source.namespace
+                "there is no {} {name} of organization {} and definition {} in namespace {} that this could renew",
+                grant.id.source.kind.field(),
+                grant.organization,
+                grant.definition,
+                grant.id.source.namespace
             ));
         };
         if parent_case.grant.state == State::Draft {

@@ -97,13 +97,13 @@ fn each_field_takes_the_value_that_the_first_grant_in_this_order_states() {
     assert_eq!(values(&[&Statement::default(), &second]), values(&[&second]), "a top-up that states nothing");
     let sources = provenance(&backup(), &merged.values, &[&first, &second]);
     let source = |path: &str| sources["backup"][path].clone();
-    assert_eq!(source("window.to"), (Layer::Instance, Some(0)));
-    assert_eq!(source("window.from"), (Layer::Instance, Some(1)));
-    assert_eq!(source("retention"), (Layer::Instance, Some(1)));
+    assert_eq!(source("window.to"), (Layer::Source, Some(0)));
+    assert_eq!(source("window.from"), (Layer::Source, Some(1)));
+    assert_eq!(source("retention"), (Layer::Source, Some(1)));
     assert_eq!(source("region"), (Layer::Preset, None));
     let empty = statement(&json!({"labels": {}}));
     let sources = provenance(&backup(), &merge_statements(&backup(), &[&empty], &[]).values, &[&empty]);
-    assert_eq!(sources["backup"]["labels"], (Layer::Instance, Some(0)), "an empty object is a value");
+    assert_eq!(sources["backup"]["labels"], (Layer::Source, Some(0)), "an empty object is a value");
     let alone = merge_statements(&backup(), &[&first], &[]);
     let sources = provenance(&backup(), &alone.values, &[&first]);
     assert_eq!(sources["backup"]["retention"], (Layer::Default, None));
@@ -117,7 +117,7 @@ fn an_amendment_goes_before_what_its_grant_stated() {
     let merged = merge_statements(&backup(), &[&statement], &[]);
     let sources = provenance(&backup(), &merged.values, &[&statement]);
     assert_eq!(sources["backup"]["retention"], (Layer::Amendment("x".to_owned()), Some(0)));
-    assert_eq!(sources["backup"]["region"], (Layer::Instance, Some(0)));
+    assert_eq!(sources["backup"]["region"], (Layer::Source, Some(0)));
 }
 
 #[test]

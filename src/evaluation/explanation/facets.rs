@@ -1,17 +1,14 @@
 //! Every value, its source, and the values that it was preferred to.
 
-use super::{
-    grant::{Origin, OriginKind},
-    instance,
-};
+use super::grant::{Origin, OriginKind};
 use crate::{
     core::facets::{Claim, Layer, Statement, claims, each_value, joined},
-    core::{grant::GrantId, precedence::Merged},
+    core::{grant::GrantId, precedence::Merged, source::SourceId},
     evaluation::holding::{Holding, Member},
 };
 use serde::Serialize;
 use serde_json::Value;
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
 /// One value of a facet.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -47,8 +44,9 @@ pub struct SecretValue {
     pub facet: String,
     /// The secret field.
     pub field: String,
-    /// `namespace/name` of the grant that names the source.
-    pub instance: Arc<str>,
+    /// The source of the grant that names the Secret, by the field of its kind: `namespace/name`.
+    #[serde(flatten)]
+    pub source: SourceId,
     /// The Secret's name.
     pub secret: String,
     /// The key in it.
@@ -64,7 +62,7 @@ pub fn explain(holding: &Holding, merged: Option<&Parts<'_>>) -> (Vec<FacetValue
     let (Some(definition), Some((merged, parts))) = (holding.definition(), merged) else { return <_>::default() };
     let statements: Vec<&Statement> = parts.iter().map(|(_, statement)| *statement).collect();
     let origin = |claim: &Claim| {
-        let grant = claim.grant.and_then(|index| parts.get(index)).map(|(member, _)| instance(&member.grant));
+        let grant = claim.grant.and_then(|index| parts.get(index)).map(|(member, _)| &member.grant.id.source);
         origin(&claim.layer, grant)
     };
     let mut values = Vec::new();
@@ -86,13 +84,16 @@ pub fn explain(holding: &Holding, merged: Option<&Parts<'_>>) -> (Vec<FacetValue
     (values, parts.iter().map(|(member, _)| member.grant.id.clone()).collect())
 }
 
-fn origin(layer: &Layer, instance: Option<Arc<str>>) -> Origin {
+fn origin(layer: &Layer, source: Option<&SourceId>) -> Origin {
     match layer {
         Layer::Default => Origin::of(OriginKind::Default, None),
         Layer::Preset => Origin::of(OriginKind::Definition, None),
-        Layer::Instance => Origin::of(OriginKind::Instance, instance),
+        Layer::Source => {
+            let kind = source.map_or(OriginKind::Definition, |source| OriginKind::Source(source.kind));
+            Origin::of(kind, source.cloned())
+        }
         Layer::Amendment(name) => {
-            Origin { amendment: Some(name.clone()), ..Origin::of(OriginKind::Amendment, instance) }
+            Origin { amendment: Some(name.clone()), ..Origin::of(OriginKind::Amendment, source.cloned()) }
         }
     }
 }
@@ -108,7 +109,7 @@ pub fn secrets(holding: &Holding) -> Vec<SecretValue> {
         .map(|(member, source)| SecretValue {
             facet: source.facet.clone(),
             field: source.field.clone(),
-            instance: instance(&member.grant),
+            source: member.grant.id.source.clone(),
             secret: source.secret_key_ref.name.clone(),
             key: source.secret_key_ref.key.clone(),
             problem: member

@@ -1,6 +1,5 @@
 //! One grant: its phase, term, and amount, and where they come from.
 
-use super::instance;
 use crate::{
     api::{
         Condition, ConditionStatus, Organization, Phase,
@@ -13,6 +12,7 @@ use crate::{
         calendar::{Bound, Instant, format_instant, parse_instant},
         grant::{Amendment, Grant, GrantId},
         problem::Problem,
+        source::{SourceId, SourceKind},
     },
     evaluation::{
         facets::NOT_SEEN,
@@ -29,9 +29,9 @@ use std::{collections::BTreeSet, sync::Arc};
 pub struct Origin {
     /// What kind of thing.
     pub kind: OriginKind,
-    /// `namespace/name` of the instance.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub instance: Option<Arc<str>>,
+    /// The source of the grant that gave it, by the field of its kind: `namespace/name`.
+    #[serde(flatten)]
+    pub source: Option<SourceId>,
     /// The amendment's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub amendment: Option<String>,
@@ -46,19 +46,20 @@ pub enum OriginKind {
     Definition,
     /// What the definition gave when the grant was accepted.
     Agreement,
-    /// What the instance states.
-    Instance,
-    /// An amendment of the instance.
+    /// An amendment of the grant.
     Amendment,
-    /// The grant that the instance renews.
+    /// The grant that it renews.
     Renewal,
     /// The moment at which the grant was made.
     Creation,
+    /// What a source of that kind states.
+    #[serde(untagged)]
+    Source(SourceKind),
 }
 
 impl Origin {
-    pub(super) fn of(kind: OriginKind, instance: Option<Arc<str>>) -> Self {
-        Self { kind, instance, amendment: None }
+    pub(super) fn of(kind: OriginKind, source: Option<SourceId>) -> Self {
+        Self { kind, source, amendment: None }
     }
 }
 
@@ -98,11 +99,9 @@ pub struct AmendmentExplanation {
 #[serde(rename_all = "camelCase")]
 #[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own, that an answer tells")]
 pub struct GrantExplanation {
-    /// `namespace/name` of the instance.
-    pub instance: Arc<str>,
-    /// Its name alone.
-    #[serde(skip)]
-    pub name: Arc<str>,
+    /// Its source, by the field of its kind: `namespace/name`.
+    #[serde(flatten)]
+    pub source: SourceId,
     /// Its phase.
     pub phase: Phase,
     /// Why it is refused; of a draft, why activating it would be.
@@ -189,8 +188,7 @@ pub fn explain(
     let end = verdict.term.and_then(|_| verdict.end.instant().at());
     let over = verdict.term.map(|term| term.after_grace(verdict.end));
     GrantExplanation {
-        instance: instance(grant),
-        name: Arc::clone(&grant.id.source.name),
+        source: grant.id.source.clone(),
         phase: verdict.phase,
         refusal: verdict.refusal.as_ref().map(|refusal| refusal.message.clone()),
         suspended_by: suspension(member, organization),
@@ -289,7 +287,7 @@ fn start_origin(member: &Member) -> Origin {
     if grant.renews.is_some() && follows == member.start() {
         return Origin::of(OriginKind::Renewal, None);
     }
-    let kind = if grant.start.is_some() { OriginKind::Instance } else { OriginKind::Creation };
+    let kind = if grant.start.is_some() { OriginKind::Source(grant.id.source.kind) } else { OriginKind::Creation };
     Origin::of(kind, None)
 }
 
@@ -300,7 +298,7 @@ fn end_origin(member: &Member) -> Origin {
     }
     let has_length = || member.verdict.acceptance.as_ref().is_none_or(|accepted| accepted.length.is_some());
     let kind = match (&grant.end, &grant.renews) {
-        (Some(_), _) => OriginKind::Instance,
+        (Some(_), _) => OriginKind::Source(grant.id.source.kind),
         (None, Some(_)) if has_length() => OriginKind::Renewal,
         (None, _) => OriginKind::Definition,
     };
@@ -313,7 +311,7 @@ fn amount_origin(holding: &Holding, member: &Member) -> Origin {
     }
     let is_agreed = holding.definition().is_none_or(|definition| definition.rollout == Rollout::Agreed);
     let kind = match member.grant.amount {
-        Some(Ok(_)) => OriginKind::Instance,
+        Some(Ok(_)) => OriginKind::Source(member.grant.id.source.kind),
         _ if is_agreed && member.verdict.acceptance.is_some() => OriginKind::Agreement,
         _ => OriginKind::Definition,
     };

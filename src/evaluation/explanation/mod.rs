@@ -202,8 +202,3 @@ fn problem(holding: &Holding) -> Option<String> {
         Present::Invalid(problem) => Some(format!("the definition is invalid now: {}{serves}", problem.message)),
     }
 }
-
-/// `namespace/name` of a grant.
-fn instance(grant: &crate::core::grant::Grant) -> Arc<str> {
-    grant.id.to_string().into()
-}

@@ -26,13 +26,16 @@ use super::{
     holding::{Holding, Member},
     plan::Outcomes,
 };
-use crate::api::{EntitlementInstanceStatus, OrganizationStatus};
+use crate::{
+    api::{EntitlementInstanceStatus, OrganizationStatus},
+    core::source::SourceKind,
+};
 
 /// The statuses of an organization and its grants.
 #[derive(Clone, Debug)]
 pub struct Statuses {
-    /// Of each grant, in the snapshot's order; None where the delivery was not tried to the end, so that nothing can be
-    /// said yet.
+    /// Of each grant of an instance, in the snapshot's order; None for those of other sources, and where the delivery was not
+    /// tried to the end, so that nothing can be said yet.
     pub grants: Vec<Option<EntitlementInstanceStatus>>,
     /// Of the organization, where it exists.
     pub organization: Option<OrganizationStatus>,
@@ -44,7 +47,8 @@ pub fn statuses(evaluation: &Evaluation, outcomes: &Outcomes) -> Statuses {
     let Evaluation { decision, desired } = evaluation;
     let report = Report::of(decision, desired, outcomes);
     let grants = decision.grants().map(|(holding, member)| {
-        let delivered = report.of_grant(&member.grant.id)?;
+        let is_instance = member.grant.id.source.kind == SourceKind::Instance;
+        let delivered = report.of_grant(&member.grant.id).filter(|_| is_instance)?;
         Some(instance_status(holding, member, &delivered, decision.at))
     });
     let problem = report.of_summary(decision);

@@ -2,7 +2,7 @@
 
 use crate::{
     api::{OrganizationStatus, conditions::READY, organization::OrganizationTransition},
-    core::{calendar::format_instant, problem::Problem},
+    core::{calendar::format_instant, problem::Problem, source::SourceKind},
     evaluation::{conditions::Conditions, decision::Decision},
 };
 use std::{
@@ -38,10 +38,12 @@ pub fn organization_status(
     }
     let mut instances: BTreeMap<String, u64> =
         decision.barred.iter().map(|(phase, count)| (phase.as_str().to_owned(), *count)).collect();
-    for (_, member) in decision.grants() {
+    let members = decision.grants().map(|(_, member)| member);
+    let of_instances = members.filter(|member| member.grant.id.source.kind == SourceKind::Instance);
+    for member in of_instances.clone() {
         *instances.entry(member.verdict.phase.as_str().to_owned()).or_default() += 1;
     }
-    let next = decision.grants().filter_map(|(_, member)| Some((member.change?, &member.grant.id)));
+    let next = of_instances.filter_map(|member| Some((member.change?, &member.grant.id)));
     let next = next.min_by(|(one, first), (other, second)| (one.at, first).cmp(&(other.at, second)));
     let namespaces: BTreeSet<String> = standing.served.iter().chain(left).map(ToString::to_string).collect();
     Some(OrganizationStatus {

@@ -3,6 +3,7 @@
 use super::{definition, instance, inventory, now, organization};
 use crate::{
     api::Phase,
+    core::source::{SourceId, SourceKind},
     evaluation::explanation::{Entitlement, GrantExplanation, OriginKind, Suspension},
     offline::{Effort, Inventory},
 };
@@ -29,11 +30,11 @@ fn explained(inventory: &Inventory) -> Entitlement {
 }
 
 fn names(entitlement: &Entitlement) -> Vec<&str> {
-    entitlement.grants.iter().map(|grant| &*grant.name).collect()
+    entitlement.grants.iter().map(|grant| &*grant.source.name).collect()
 }
 
 fn grant<'a>(entitlement: &'a Entitlement, name: &str) -> &'a GrantExplanation {
-    entitlement.grants.iter().find(|grant| &*grant.name == name).unwrap()
+    entitlement.grants.iter().find(|grant| &*grant.source.name == name).unwrap()
 }
 
 fn quantity(aggregation: &str) -> Value {
@@ -50,7 +51,8 @@ fn an_amount_is_told_with_its_parts() {
     ];
     let counting = |aggregation: &str, more: &[(&str, Value)]| {
         let entitlement = explained(&with(&quantity(aggregation), &[&grants[..], more].concat()));
-        let counting = entitlement.grants.iter().filter(|grant| grant.counts).map(|grant| grant.name.to_string());
+        let counting =
+            entitlement.grants.iter().filter(|grant| grant.counts).map(|grant| grant.source.name.to_string());
         (entitlement.amount.clone().unwrap(), counting.collect::<Vec<_>>())
     };
     let sorted = |(amount, mut names): (String, Vec<String>)| {
@@ -63,7 +65,7 @@ fn an_amount_is_told_with_its_parts() {
     assert_eq!(sorted(counting("Sum", &unlimited)), ("Unlimited".to_owned(), "e".to_owned()));
     let entitlement = explained(&with(&quantity("Sum"), &grants));
     let origin = |name: &str| grant(&entitlement, name).amount_origin.as_ref().map(|origin| origin.kind);
-    assert_eq!(origin("a"), Some(OriginKind::Instance));
+    assert_eq!(origin("a"), Some(OriginKind::Source(SourceKind::Instance)));
     assert_eq!(origin("b"), Some(OriginKind::Agreement));
     assert_eq!(origin("c"), Some(OriginKind::Amendment));
     assert_eq!(grant(&entitlement, "d").phase, Phase::Expired);
@@ -98,12 +100,10 @@ fn a_value_is_told_with_what_it_was_preferred_to() {
     let [x, y] = entitlement.facets.as_slice() else { panic!("{:?}", entitlement.facets) };
     assert_eq!((x.field.as_str(), &x.value, x.origin.kind), ("x", &json!(4), OriginKind::Amendment));
     assert_eq!(x.origin.amendment.as_deref(), Some("up"));
-    let overridden: Vec<_> = x.overridden.iter().map(|one| (&one.value, one.origin.instance.as_deref())).collect();
-    assert_eq!(overridden, [(&json!(3), Some("entitlements/high")), (&json!(2), Some("entitlements/low"))]);
-    assert_eq!(
-        (y.field.as_str(), &y.value, y.origin.instance.as_deref()),
-        ("y", &json!("low"), Some("entitlements/low"))
-    );
+    let source = |name: &str| Some(SourceId::instance("entitlements", name));
+    let overridden: Vec<_> = x.overridden.iter().map(|one| (&one.value, one.origin.source.clone())).collect();
+    assert_eq!(overridden, [(&json!(3), source("high")), (&json!(2), source("low"))]);
+    assert_eq!((y.field.as_str(), &y.value, y.origin.source.clone()), ("y", &json!("low"), source("low")));
     let overridden: Vec<_> = y.overridden.iter().map(|one| (&one.value, one.origin.kind)).collect();
     assert_eq!(overridden, [(&json!("preset"), OriginKind::Definition)]);
 }
@@ -146,7 +146,10 @@ fn each_grant_says_why_it_stands_as_it_does() {
         (kind(&of(name).start_origin), kind(&of(name).end_origin))
     };
     assert_eq!(kinds("renewal"), (Some(OriginKind::Renewal), Some(OriginKind::Renewal)));
-    assert_eq!(kinds("first"), (Some(OriginKind::Instance), Some(OriginKind::Instance)));
+    assert_eq!(
+        kinds("first"),
+        (Some(OriginKind::Source(SourceKind::Instance)), Some(OriginKind::Source(SourceKind::Instance)))
+    );
     assert_eq!(of("renewal").start.as_deref(), Some("2026-03-01T00:00:00Z"));
     let [odd] = of("tried").amendments.as_slice() else { panic!() };
     assert_eq!((odd.effective.as_deref(), odd.reason.as_deref()), (None, Some("why not")));

@@ -1,6 +1,7 @@
 use super::{Entry, GrantSource, Sources, Summary, ValueSource, variable};
 use crate::{
     api::Phase,
+    core::source::SourceId,
     render::flags::{Course, Offer},
 };
 use proptest::prelude::*;
@@ -58,9 +59,9 @@ fn each_handle_has_a_line() {
         facets: serde_json::from_value(facets).unwrap(),
         ..entry(Some("2.5"))
     };
-    let source = ValueSource { layer: "Instance", instance: Some("e/a".to_owned()), amendment: None };
+    let source = ValueSource { layer: "Instance", source: Some(SourceId::instance("e", "a")), amendment: None };
     let fields = BTreeMap::from([("backup".to_owned(), BTreeMap::from([("retention".to_owned(), source)]))]);
-    let grant = GrantSource { instance: "e/a".to_owned(), phase: Phase::Active, amount: None };
+    let grant = GrantSource { source: SourceId::instance("e", "a"), phase: Phase::Active, amount: None };
     let second = Entry { sources: Some(Sources { grants: vec![grant], facets: fields }), ..entry(None) };
     assert_eq!(
         summary(vec![("a", first), ("b", second)]).data()["entitlements.json"],

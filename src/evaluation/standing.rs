@@ -6,7 +6,7 @@ use crate::{
     core::{
         calendar::{Tz, parse_zone},
         grant::Grant,
-        namespace::{NamespaceFacts, is_set_apart},
+        namespace::{NamespaceFacts, NoTenants, may_assign},
         problem::Problem,
         refusal::{Reason, Refusal},
         reserved_name::keeper,
@@ -115,7 +115,7 @@ impl Standing {
             return Some(Refusal::new(Reason::OrganizationNotFound, message));
         };
         let (namespace, kind) = (&*grant.id.source.namespace, grant.id.source.kind.field());
-        if !organization.spec.assignable_from.iter().any(|allowed| allowed == namespace) {
+        if !may_assign(organization, namespace) {
             let message = format!(
                 "organization {} does not allow grants from namespace {namespace}: make the {kind} in one of its assignableFrom ({})",
                 self.name,
@@ -156,24 +156,21 @@ fn gravity(reason: &str) -> usize {
         .unwrap_or(0)
 }
 
-fn is_reserved(namespace: &str, facts: &NamespaceFacts) -> bool {
-    is_set_apart(namespace) || facts.is_operators
-}
-
 /// Why a namespace is never, or not now, a tenant's.
 fn not_a_tenants(namespace: &str, facts: &NamespaceFacts) -> Option<String> {
-    if is_reserved(namespace, facts) {
-        return Some(format!(
-            "namespace {namespace} is the cluster's or the operator's own and never a tenant's: remove it"
-        ));
-    }
-    let instance = facts.holds_grant.as_deref()?;
-    Some(format!(
-        "namespace {namespace} holds the grant {instance}, and is never a tenant's as long as it does: remove it"
-    ))
+    Some(match facts.no_tenants(namespace)? {
+        NoTenants::Reserved => {
+            format!("namespace {namespace} is the cluster's or the operator's own and never a tenant's: remove it")
+        }
+        NoTenants::HoldsGrant(grant) => {
+            format!(
+                "namespace {namespace} holds the grant {grant}, and is never a tenant's as long as it does: remove it"
+            )
+        }
+    })
 }
 
 /// Whether a namespace is of tenants: an organization lists it, and nothing else keeps it from being one's.
 fn is_tenants(namespace: &str, facts: &NamespaceFacts) -> bool {
-    facts.claimed_by.is_some() && not_a_tenants(namespace, facts).is_none()
+    facts.claimed_by.is_some() && facts.no_tenants(namespace).is_none()
 }

@@ -7,12 +7,12 @@ use crate::{
         organization::Flags,
     },
     core::{
-        age::OrganizationAge,
+        age::{OrganizationAge, SourceAge},
         amount::Amount,
         calendar::{Tz, parse_zone},
         facets,
         grant::Grant,
-        namespace::NamespaceFacts,
+        namespace::{Claims, NamespaceFacts, concerned, may_assign},
         schema::Schema,
         source::{SourceId, instance},
     },
@@ -192,9 +192,7 @@ impl Inventory {
     pub fn sources_wanted(&self) -> BTreeSet<SecretName> {
         let may_assign = |grant: &Grant| {
             let organization = self.organizations.get(&grant.organization);
-            organization.is_some_and(|organization| {
-                organization.spec.assignable_from.iter().any(|allowed| *allowed == *grant.id.source.namespace)
-            })
+            organization.is_some_and(|organization| may_assign(organization, &grant.id.source.namespace))
         };
         let grants = self.grants.values().filter(|grant| may_assign(grant));
         grants.flat_map(|grant| facets::sources(grant)).collect()
@@ -331,8 +329,9 @@ impl Inventory {
     ) -> Snapshot {
         let organization = self.organizations.get(name).map(Arc::clone);
         let grants = self.dated(grants, zone_of(organization.as_deref()));
-        let listed = organization.iter().flat_map(|organization| &organization.spec.namespaces).map(String::as_str);
-        let namespaces: BTreeSet<&str> = listed.chain(grants.iter().map(|grant| &*grant.id.source.namespace)).collect();
+        let namespaces = concerned(organization.as_deref(), &grants).into_iter();
+        let namespaces =
+            namespaces.map(|namespace| (namespace.into(), self.namespace_facts(namespace, tenancy))).collect();
         let has_all_flags = organization.iter().any(|organization| organization.spec.summary.flags == Flags::All);
         let entry = |grant: &Arc<Grant>| {
             let entry = catalogue.get(&grant.definition)?;
@@ -346,10 +345,15 @@ impl Inventory {
             catalogue: grants.iter().filter_map(entry).collect(),
             secrets: self.sources(&grants),
             unseen: Arc::clone(&self.unseen),
-            namespaces: namespaces.into_iter().map(|namespace| (namespace.into(), tenancy.facts(namespace))).collect(),
+            namespaces,
             organization,
             grants,
         }
+    }
+
+    fn namespace_facts(&self, namespace: &str, tenancy: &Tenancy) -> NamespaceFacts {
+        let is_present = self.namespaces.as_ref().is_none_or(|namespaces| namespaces.contains(namespace));
+        NamespaceFacts::of(namespace, is_present, &tenancy.organizations, &tenancy.grants, &self.operator_namespace)
     }
 
     /// An instance that came without a `creationTimestamp` was made at the moment that is looked at.
@@ -383,51 +387,27 @@ fn add_marked(schema: &Value, names: &mut BTreeSet<String>) {
 }
 
 /// Whose each namespace is.
-pub(super) struct Tenancy<'a> {
-    operator_namespace: &'a str,
-    namespaces: Option<&'a BTreeSet<Arc<str>>>,
-    /// The oldest organization that lists a namespace.
-    claims: BTreeMap<&'a str, OrganizationAge>,
-    /// The oldest accepted grant in state Active that lies in a namespace.
-    holders: BTreeMap<&'a str, &'a Grant>,
+#[derive(Default)]
+pub(super) struct Tenancy {
+    /// Organizations that list a namespace.
+    organizations: Claims<OrganizationAge>,
+    /// Accepted grants in state Active that lie in a namespace.
+    grants: Claims<SourceAge>,
 }
 
-impl<'a> Tenancy<'a> {
-    pub(super) fn of(inventory: &'a Inventory) -> Self {
-        let mut claims: BTreeMap<&str, OrganizationAge> = BTreeMap::new();
+impl Tenancy {
+    pub(super) fn of(inventory: &Inventory) -> Self {
+        let mut tenancy = Self::default();
         for organization in inventory.organizations.values() {
             let age = OrganizationAge::of(&organization.metadata);
             for namespace in &organization.spec.namespaces {
-                let oldest = claims.entry(namespace).or_insert_with(|| age.clone());
-                if age < *oldest {
-                    oldest.clone_from(&age);
-                }
+                tenancy.organizations.add(namespace, age.clone());
             }
         }
-        let mut holders: BTreeMap<&str, &Grant> = BTreeMap::new();
-        for grant in inventory.grants.values() {
-            if grant.state != State::Active || grant.accepted.is_none() {
-                continue;
-            }
-            let oldest = holders.entry(&grant.id.source.namespace).or_insert(grant);
-            if grant.age < oldest.age {
-                *oldest = grant;
-            }
+        let accepted = |grant: &&Arc<Grant>| grant.state == State::Active && grant.accepted.is_some();
+        for grant in inventory.grants.values().filter(accepted) {
+            tenancy.grants.add(&grant.id.source.namespace, grant.age.source.clone());
         }
-        Self {
-            operator_namespace: &inventory.operator_namespace,
-            namespaces: inventory.namespaces.as_ref(),
-            claims,
-            holders,
-        }
-    }
-
-    fn facts(&self, namespace: &str) -> NamespaceFacts {
-        NamespaceFacts {
-            present: self.namespaces.is_none_or(|namespaces| namespaces.contains(namespace)),
-            claimed_by: self.claims.get(namespace).map(|age| age.name.to_string()),
-            holds_grant: self.holders.get(namespace).map(|grant| grant.id.to_string()),
-            is_operators: namespace == self.operator_namespace,
-        }
+        tenancy
     }
 }

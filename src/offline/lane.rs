@@ -10,6 +10,7 @@ use crate::{
         calendar::Instant,
         facets,
         grant::{Grant, GrantId},
+        namespace::concerned,
     },
     evaluation::{
         Evaluation, Snapshot, evaluate,
@@ -19,10 +20,7 @@ use crate::{
     },
     render::{flags::Offers, summary::Summary},
 };
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// What an evaluation costs beside that of its grants, in evaluations of a grant.
 pub(super) const EVALUATION: usize = 20;
@@ -170,9 +168,7 @@ pub fn parts(snapshot: &Snapshot) -> Vec<Snapshot> {
 }
 
 fn part(snapshot: &Snapshot, grants: Vec<Arc<Grant>>, offers: Offers) -> Snapshot {
-    let listed =
-        snapshot.organization.iter().flat_map(|organization| &organization.spec.namespaces).map(String::as_str);
-    let namespaces: BTreeSet<&str> = listed.chain(grants.iter().map(|grant| &*grant.id.source.namespace)).collect();
+    let namespaces = concerned(snapshot.organization.as_deref(), &grants);
     let facts = |namespace: &str| snapshot.namespaces.get_key_value(namespace);
     let entry = |grant: &Arc<Grant>| snapshot.catalogue.get_key_value(&grant.definition);
     let sources = grants.iter().flat_map(|grant| facets::sources(grant));

@@ -9,21 +9,17 @@ use crate::{
     core::{calendar::Tz, namespace::NamespaceFacts},
     evaluation::{
         Evaluation, Snapshot, evaluate,
-        holding::is_held,
         object::{ObjectContent, ObjectKey},
         plan::{self, Delivery, Outcomes, Owner, Scene},
         status::{
             definition::definition_status,
             facet_definition::facet_status,
-            grants::{InvalidGrants, KnownGrants},
-            ideal, statuses,
+            grants::{GrantCount, InvalidGrants, KnownGrants, violated},
+            ideal, statuses, told_violations,
         },
     },
 };
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// The status of one object.
 #[derive(Clone, Debug, PartialEq)]
@@ -191,21 +187,18 @@ struct Census {
 impl Census {
     fn count(&mut self, definitions: &Named<EntitlementDefinition>, evaluation: &Evaluation) {
         for (_, member) in evaluation.decision.grants() {
-            let (grant, phase) = (&member.grant, member.verdict.phase);
-            let violations = member.facets.validity.violations();
+            let grant = &member.grant;
+            let violated_facets = told_violations(&member.facets.validity).iter().map(|violation| &*violation.facet);
+            let count = GrantCount::of(Some(member.verdict.phase), violated_facets);
             let (counts, invalid) = self.of_definitions.entry(Arc::clone(&grant.definition)).or_default();
-            counts.total += 1;
-            counts.active += u64::from(phase.is_in_force());
-            if violations.is_empty() || !is_held(phase) {
+            count.add_to(counts);
+            if count.invalid.is_empty() {
                 continue;
             }
             invalid.add(&grant.id.source);
-            counts.invalid = invalid.count;
-            let facets = definitions.get(&grant.definition).into_iter().flat_map(|definition| &definition.spec.facets);
-            let violated = facets.filter(|facet| violations.iter().any(|violation| violation.facet == facet.name));
-            let shared: BTreeSet<&String> = violated.filter_map(|facet| facet.definition.as_ref()).collect();
-            for facet in shared {
-                self.of_facets.entry(facet.clone()).or_default().add(&grant.id.source);
+            let Some(definition) = definitions.get(&grant.definition) else { continue };
+            for facet in violated(&definition.spec, &count.invalid) {
+                self.of_facets.entry(facet.to_owned()).or_default().add(&grant.id.source);
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::{NotReady, World, kept::is_live, section::NotYetRead};
 use crate::{
     api::{EntitlementDefinition, Organization},
-    core::{age::OrganizationAge, definition::Schemas, grant::Grant, namespace::is_set_apart, source::SourceId},
+    core::{age::OrganizationAge, definition::Schemas, grant::Grant, source::SourceId},
     evaluation::{
         SecretSources, Snapshot,
         admission::{Candidate, DefinitionUse},
@@ -136,7 +136,7 @@ impl World {
     fn claimant(&self, namespace: &Arc<str>, candidate: &Organization) -> Option<String> {
         let age = OrganizationAge::of(&candidate.metadata);
         let lists_it = candidate.spec.namespaces.iter().any(|listed| **listed == **namespace);
-        let others = self.tenancy.claims(namespace).filter(|other| other.name != age.name);
+        let others = self.tenancy.claims_to(namespace).filter(|other| other.name != age.name);
         others.chain(lists_it.then_some(&age)).min().map(|oldest| oldest.name.to_string())
     }
 
@@ -180,11 +180,8 @@ impl World {
     pub fn similar_namespace(&self, organization: &str, name: &str, listed: &[String]) -> Option<String> {
         let can_be_had = |namespace: &&Arc<str>| {
             let facts = self.namespace_facts(namespace);
-            facts.present
-                && !facts.is_operators
-                && facts.holds_grant.is_none()
-                && !is_set_apart(namespace)
-                && facts.claimed_by.is_none_or(|owner| owner == organization)
+            let is_free = facts.no_tenants(namespace).is_none();
+            facts.present && is_free && facts.claimed_by.is_none_or(|owner| owner == organization)
         };
         let is_new = |namespace: &&Arc<str>| !listed.iter().any(|listed| **listed == ***namespace);
         let near = self.tenancy.namespaces().filter(|known| is_near(name, known)).filter(is_new).filter(can_be_had);

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     api::entitlement_definition::InstanceCounts,
-    core::{age::SourceAge, source::SourceId},
+    core::{age::SourceAge, namespace::Claims, source::SourceId},
 };
 use kube::api::ObjectMeta;
 use std::{
@@ -47,7 +47,7 @@ pub struct Grants {
     by_source: BTreeMap<SourceKey, BTreeMap<Arc<str>, u64>>,
     invalid: InvalidGrantIndex,
     /// The sources of accepted grants in a namespace, the oldest first.
-    holders: HashMap<Arc<str>, BTreeSet<SourceAge>>,
+    holders: Claims<SourceAge>,
     /// Instances that exist but can't be read, and about which nothing else is known. Shared with all readers.
     unreadable: Arc<BTreeSet<SourceId>>,
 }
@@ -183,7 +183,7 @@ impl Grants {
     fn link(&mut self, id: &SourceId, kept: &KeptInstance) {
         let (organization, definition) = (kept.organization(), kept.definition());
         if let Some(age) = kept.accepted() {
-            self.holders.entry(Arc::clone(&id.namespace)).or_default().insert(age.clone());
+            self.holders.add(&id.namespace, age.clone());
         }
         if let Some(phase) = kept.phase_barred() {
             self.barred.entry(Arc::clone(organization)).or_default().add(id, phase);
@@ -203,7 +203,7 @@ impl Grants {
     fn unlink(&mut self, id: &SourceId, kept: &KeptInstance) {
         let (organization, definition) = (kept.organization(), kept.definition());
         if let Some(age) = kept.accepted() {
-            remove_from(&mut self.holders, &id.namespace, age);
+            self.holders.remove(&id.namespace, age);
         }
         if let Some(phase) = kept.phase_barred() {
             prune(&mut self.barred, organization, |ones| ones.remove(id, phase));
@@ -317,7 +317,12 @@ impl Grants {
 
     /// The oldest source of accepted grants in state Active of a namespace.
     pub fn holder(&self, namespace: &str) -> Option<SourceId> {
-        Some(self.holders.get(namespace)?.first()?.id())
+        self.holders.oldest(namespace).map(SourceAge::id)
+    }
+
+    /// By namespace: the sources of accepted grants in state Active, the oldest first.
+    pub fn holders(&self) -> &Claims<SourceAge> {
+        &self.holders
     }
 
     /// Organizations whose grants take values from a Secret.

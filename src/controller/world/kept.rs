@@ -9,7 +9,7 @@ use crate::{
         grant::Grant,
         source::{SourceId, instance},
     },
-    evaluation::{holding::is_held, moments::Moments, plan::Fingerprint},
+    evaluation::{holding::is_held, moments::Moments, plan::Fingerprint, status::grants::GrantCount},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -39,8 +39,8 @@ pub struct WholeInstance {
     pub moments: Option<Moments>,
     /// In state Active, and its status has a record of acceptance.
     is_accepted: bool,
-    /// The facets for which it states something invalid, while it is held.
-    invalid: BTreeSet<Arc<str>>,
+    /// What it counts for, by its status.
+    count: GrantCount,
 }
 
 /// An instance whose organization does not let it be named from its namespace, or does not exist. Whoever may make instances
@@ -117,7 +117,7 @@ impl KeptInstance {
 
     /// Whether its status says so.
     pub fn is_in_force(&self) -> bool {
-        self.whole().is_some_and(|held| held.grant.remembered.phase.is_some_and(Phase::is_in_force))
+        self.whole().is_some_and(|held| held.count.is_in_force)
     }
 
     /// Whether it is whole and in force or to be, as far as its status says so already.
@@ -128,7 +128,7 @@ impl KeptInstance {
     /// The facets for which it states something invalid, while it is held.
     pub fn invalid(&self) -> &BTreeSet<Arc<str>> {
         static NONE: LazyLock<BTreeSet<Arc<str>>> = LazyLock::new(BTreeSet::new);
-        self.whole().map_or(&*NONE, |held| &held.invalid)
+        self.whole().map_or(&*NONE, |held| &held.count.invalid)
     }
 
     /// The Secrets that it takes values from.
@@ -157,7 +157,7 @@ impl WholeInstance {
             status: instance.status.as_ref().and_then(Fingerprint::of_json),
             moments: Moments::read(instance),
             is_accepted: is_accepted(instance),
-            invalid: invalid_facets(instance),
+            count: count(instance),
         };
         Reading { key, identity: Identity::of(&instance.metadata), value }
     }
@@ -178,10 +178,9 @@ fn is_accepted(instance: &EntitlementInstance) -> bool {
     has_record && instance.spec.state == State::Active
 }
 
-fn invalid_facets(instance: &EntitlementInstance) -> BTreeSet<Arc<str>> {
-    let status = instance.status.as_ref().filter(|status| status.phase.is_some_and(is_held));
-    let violations = status.into_iter().flat_map(|status| &status.violations);
-    violations.map(|violation| violation.facet.as_str().into()).collect()
+fn count(instance: &EntitlementInstance) -> GrantCount {
+    let Some(status) = &instance.status else { return GrantCount::default() };
+    GrantCount::of(status.phase, status.violations.iter().map(|violation| violation.facet.as_str()))
 }
 
 /// The instances that name one organization from where they may not.

@@ -66,7 +66,7 @@ use crate::{
     evaluation::{
         Limits,
         catalogue::{CatalogueId, CatalogueKind, Served},
-        status::grants::InvalidGrants,
+        status::grants::{InvalidGrants, is_facet_of},
     },
 };
 use catalogue::{Catalogue, Serving};
@@ -364,13 +364,7 @@ impl World {
         let facet = self.catalogue.facet(name)?;
         let mut invalid = InvalidGrants::default();
         for definition in self.catalogue.users(name).filter_map(|user| self.catalogue.definition(user)) {
-            let is_it = |alias: &str| {
-                definition
-                    .spec
-                    .facets
-                    .iter()
-                    .any(|facet| facet.name == alias && facet.definition.as_deref() == Some(name))
-            };
+            let is_it = |alias: &str| is_facet_of(&definition.spec, alias, name);
             let name = definition.metadata.name.as_deref().unwrap_or_default();
             self.grants.invalid().of_facets(name, is_it, &mut invalid);
         }

@@ -3,7 +3,10 @@
 use super::store::{Identity, Put, PutUnreadable, Reading, Store};
 use crate::{
     api::{Organization, organization::Flags},
-    core::age::OrganizationAge,
+    core::{
+        age::OrganizationAge,
+        namespace::{Claims, may_assign},
+    },
 };
 use kube::api::ObjectMeta;
 use std::{
@@ -20,7 +23,7 @@ pub struct Tenancy {
     /// else took it off.
     memories: HashMap<Arc<str>, Memory>,
     /// Organizations that list a namespace, the oldest first.
-    claims: HashMap<Arc<str>, BTreeSet<OrganizationAge>>,
+    claims: Claims<OrganizationAge>,
     /// Organizations whose flags have every definition that is ready.
     with_all_flags: BTreeSet<Arc<str>>,
     /// True for those that are not terminating.
@@ -144,18 +147,14 @@ impl Tenancy {
     fn claim(&mut self, organization: &Organization) {
         let age = OrganizationAge::of(&organization.metadata);
         for namespace in &organization.spec.namespaces {
-            self.claims.entry(namespace.as_str().into()).or_default().insert(age.clone());
+            self.claims.add(namespace, age.clone());
         }
     }
 
     fn unclaim(&mut self, organization: &Organization) {
         let age = OrganizationAge::of(&organization.metadata);
         for namespace in &organization.spec.namespaces {
-            let Some(ages) = self.claims.get_mut(namespace.as_str()) else { continue };
-            ages.remove(&age);
-            if ages.is_empty() {
-                self.claims.remove(namespace.as_str());
-            }
+            self.claims.remove(namespace, &age);
         }
     }
 
@@ -209,12 +208,17 @@ impl Tenancy {
 
     /// Organizations that list a namespace, the oldest first.
     pub fn claimants(&self, namespace: &str) -> impl Iterator<Item = &Arc<str>> {
-        self.claims(namespace).map(|age| &age.name)
+        self.claims_to(namespace).map(|age| &age.name)
+    }
+
+    /// The claims to all namespaces.
+    pub fn claims(&self) -> &Claims<OrganizationAge> {
+        &self.claims
     }
 
     /// How old those are.
-    pub fn claims(&self, namespace: &str) -> impl Iterator<Item = &OrganizationAge> {
-        self.claims.get(namespace).into_iter().flatten()
+    pub fn claims_to(&self, namespace: &str) -> impl Iterator<Item = &OrganizationAge> {
+        self.claims.to(namespace)
     }
 
     /// The names of all namespaces.
@@ -229,8 +233,7 @@ impl Tenancy {
 
     /// Whether instances in a namespace may name an organization.
     pub fn may_assign(&self, organization: &Arc<str>, namespace: &str) -> bool {
-        self.get(organization)
-            .is_some_and(|found| found.spec.assignable_from.iter().any(|allowed| allowed == namespace))
+        self.get(organization).is_some_and(|found| may_assign(found, namespace))
     }
 }
 

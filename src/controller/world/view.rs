@@ -3,7 +3,11 @@
 use super::{SourceKey, World, kept::WholeInstance, section::NotYetRead, sources::NotYetFetched};
 use crate::{
     api::{Organization, organization::Flags},
-    core::{grant::Grant, namespace::NamespaceFacts, source::SourceId},
+    core::{
+        grant::Grant,
+        namespace::{NamespaceFacts, concerned},
+        source::SourceId,
+    },
     evaluation::{
         SecretSources, Snapshot,
         catalogue::CatalogueEntry,
@@ -197,23 +201,17 @@ impl World {
 
     pub(super) fn namespaces_of<'a>(
         &self,
-        organization: Option<&Organization>,
+        organization: Option<&'a Organization>,
         grants: impl Iterator<Item = &'a Arc<Grant>>,
     ) -> BTreeMap<Arc<str>, NamespaceFacts> {
-        let listed = organization.into_iter().flat_map(|organization| &organization.spec.namespaces);
-        let names: BTreeSet<Arc<str>> = listed.map(|namespace| namespace.as_str().into()).collect();
-        let of_grants = grants.map(|grant| Arc::clone(&grant.id.source.namespace));
-        let names: BTreeSet<_> = names.into_iter().chain(of_grants).collect();
-        names.into_iter().map(|name| (Arc::clone(&name), self.namespace_facts(&name))).collect()
+        let names = concerned(organization, grants).into_iter().map(Arc::from);
+        names.map(|name| (Arc::clone(&name), self.namespace_facts(&name))).collect()
     }
 
     pub(super) fn namespace_facts(&self, namespace: &Arc<str>) -> NamespaceFacts {
-        NamespaceFacts {
-            present: self.tenancy.is_present(namespace),
-            claimed_by: self.tenancy.claimants(namespace).next().map(ToString::to_string),
-            holds_grant: self.grants.holder(namespace).as_ref().map(SourceId::to_string),
-            is_operators: *namespace == self.operator_namespace,
-        }
+        let is_present = self.tenancy.is_present(namespace);
+        let (organizations, grants) = (self.tenancy.claims(), self.grants.holders());
+        NamespaceFacts::of(namespace, is_present, organizations, grants, &self.operator_namespace)
     }
 
     /// The permission to read a source, if there is one.

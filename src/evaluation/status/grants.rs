@@ -1,6 +1,50 @@
 //! What the statuses of the catalogue say of its grants: whether these state what is valid.
 
-use crate::{api::conditions::FACETS_VALID, core::source::SourceId, evaluation::conditions::Conditions};
+use crate::{
+    api::{EntitlementDefinitionSpec, Phase, conditions::FACETS_VALID, entitlement_definition::InstanceCounts},
+    core::source::SourceId,
+    evaluation::{conditions::Conditions, holding::is_held},
+};
+use std::{collections::BTreeSet, sync::Arc};
+
+/// What one grant counts for in the statuses of the catalogue, by its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GrantCount {
+    /// Whether it is in force.
+    pub is_in_force: bool,
+    /// The facets of which it states what is not valid, while it is held.
+    pub invalid: BTreeSet<Arc<str>>,
+}
+
+impl GrantCount {
+    /// By the phase of a grant, and by the facets of which it states what is not valid, as far as its status lists them.
+    #[must_use]
+    pub fn of<'a>(phase: Option<Phase>, violated: impl Iterator<Item = &'a str>) -> Self {
+        let Some(phase) = phase else { return Self::default() };
+        let invalid = violated.filter(|_| is_held(phase)).map(Arc::from).collect();
+        Self { is_in_force: phase.is_in_force(), invalid }
+    }
+
+    /// Counts it among the grants of its definition.
+    pub fn add_to(&self, counts: &mut InstanceCounts) {
+        counts.total += 1;
+        counts.active += u64::from(self.is_in_force);
+        counts.invalid += u64::from(!self.invalid.is_empty());
+    }
+}
+
+/// Whether what a definition calls by that name is a facet of that FacetDefinition.
+#[must_use]
+pub fn is_facet_of(spec: &EntitlementDefinitionSpec, name: &str, facet_definition: &str) -> bool {
+    spec.facets.iter().any(|facet| facet.name == name && facet.definition.as_deref() == Some(facet_definition))
+}
+
+/// The FacetDefinitions of which a grant states what is not valid, by the facets of which it does.
+#[must_use]
+pub fn violated<'a>(spec: &'a EntitlementDefinitionSpec, invalid: &BTreeSet<Arc<str>>) -> BTreeSet<&'a str> {
+    let named = spec.facets.iter().filter_map(|facet| facet.definition.as_deref());
+    named.filter(|definition| invalid.iter().any(|name| is_facet_of(spec, name, definition))).collect()
+}
 
 /// Grants that are held and state facets that are not valid.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,11 +114,14 @@ pub(super) fn facets_valid(conditions: &mut Conditions, grants: KnownGrants) {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::{InvalidGrants, KnownGrants};
+    use super::{GrantCount, InvalidGrants, KnownGrants, violated};
     use crate::{
-        api::{Condition, ConditionStatus},
+        api::{Condition, ConditionStatus, EntitlementDefinitionSpec, Phase, entitlement_definition::InstanceCounts},
         core::calendar::{Instant, parse_instant},
     };
+    use rstest::rstest;
+    use serde_json::json;
+    use std::sync::Arc;
 
     pub fn now() -> Instant {
         parse_instant("2026-07-01T00:00:00Z").unwrap()
@@ -94,5 +141,38 @@ pub(super) mod tests {
             reason: reason.to_owned(),
             message: message.to_owned(),
         }
+    }
+
+    /// What is not valid counts only while the grant is held.
+    #[rstest]
+    #[case::in_force(Some(Phase::Active), &["limits"], (1, 1, 1))]
+    #[case::to_be(Some(Phase::Waiting), &["limits"], (1, 0, 1))]
+    #[case::valid(Some(Phase::Grace), &[], (1, 1, 0))]
+    #[case::over(Some(Phase::Expired), &["limits"], (1, 0, 0))]
+    #[case::not_seen_yet(None, &["limits"], (1, 0, 0))]
+    fn what_a_grant_counts_for(
+        #[case] phase: Option<Phase>,
+        #[case] facets: &[&str],
+        #[case] expected: (u64, u64, u64),
+    ) {
+        let mut counts = InstanceCounts::default();
+        GrantCount::of(phase, facets.iter().copied()).add_to(&mut counts);
+        assert_eq!((counts.total, counts.active, counts.invalid), expected);
+    }
+
+    #[test]
+    fn a_facet_definition_is_concerned_under_the_names_that_the_definition_has_for_it() {
+        let spec: EntitlementDefinitionSpec = serde_json::from_value(json!({"type": "Feature", "facets": [
+            {"name": "db", "definition": "database"}, {"name": "cache", "definition": "database"},
+            {"name": "limits", "definition": "limits"}, {"name": "own", "schema": {"type": "object"}},
+        ]}))
+        .unwrap();
+        let of = |names: &[&str]| {
+            let names = names.iter().map(|name| Arc::from(*name)).collect();
+            violated(&spec, &names).into_iter().collect::<Vec<_>>()
+        };
+        assert_eq!(of(&["cache", "db", "own"]), ["database"]);
+        assert_eq!(of(&["database", "own"]), [""; 0]);
+        assert_eq!(of(&["limits", "db"]), ["database", "limits"]);
     }
 }

@@ -14,6 +14,7 @@ use crate::{
         lifecycle::Verdict,
         problem::Problem,
         refusal::Reason,
+        schema::Violation,
     },
     evaluation::{
         catalogue::{CatalogueEntry, Present},
@@ -74,11 +75,16 @@ fn amount(holding: &Holding, member: &Member) -> Option<String> {
     member.amount.filter(|_| is_agreed || (is_there && is_readable)).map(|amount| amount.to_string())
 }
 
+/// What is not valid, as far as a status lists it.
+#[must_use]
+pub fn told_violations(validity: &Validity) -> &[Violation] {
+    let violations = validity.violations();
+    violations.get(..MAX_VIOLATIONS).unwrap_or(violations)
+}
+
 fn violations(validity: &Validity) -> Vec<FacetViolation> {
-    validity
-        .violations()
+    told_violations(validity)
         .iter()
-        .take(MAX_VIOLATIONS)
         .map(|violation| FacetViolation {
             facet: first_characters(&violation.facet, MAX_NAME).to_owned(),
             pointer: violation.pointer.clone(),

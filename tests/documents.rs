@@ -184,3 +184,37 @@ fn every_dependency_has_its_reason() {
     let explained: BTreeSet<String> = names_in_table("Dependencies").into_iter().collect();
     assert_eq!(explained, used, "ARCHITECTURE.md's table of dependencies is that of Cargo.toml");
 }
+
+/// What is quoted in a text.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// The rows of the tables of a document: of each, its first cell.
+fn first_cells(document: &str) -> impl Iterator<Item = &str> {
+    document.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next())
+}
+
+#[test]
+fn the_places_that_contributing_names_are_there() {
+    let contributing = read("CONTRIBUTING.md");
+    let places = contributing.split_once("\n## Where to add something\n").unwrap().1.split("\n## ").next().unwrap();
+    let (mut wrong, mut checked) = (Vec::new(), 0);
+    for cell in first_cells(places) {
+        let mut file = PathBuf::new();
+        for word in quoted(cell).filter(|word| !word.contains('<')) {
+            let is_place = word.contains('/') || Path::new(word).extension().is_some();
+            if is_place {
+                file = if word.contains('/') { PathBuf::from(word) } else { file.with_file_name(word) };
+            }
+            let path = Path::new(ROOT).join(&file);
+            let is_there = if is_place { path.exists() } else { fs::read_to_string(path).unwrap().contains(word) };
+            if !is_there {
+                wrong.push(format!("{}: {word}", file.display()));
+            }
+            checked += 1;
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+    assert!(checked > 40, "{checked}");
+}

@@ -1,6 +1,6 @@
 //! A grant: what, to whom, from when to when, how much, with which facets, and from which source.
 //!
-//! The core decides about grants, wherever they come from: see `source`. What of them cannot be read is kept as such, and is a
+//! The core decides about grants, wherever they come from: see `source`. What cannot be read of them is kept as such, and is a
 //! reason to refuse the grant later.
 
 use super::{

@@ -1,4 +1,4 @@
-//! A source that there is in tests alone: it shows what a further kind of source takes, and that one may yield several grants.
+//! A source that exists in tests only. It shows what a further kind of source takes, and that one source may yield several grants.
 
 use super::{SourceId, SourceKind};
 use crate::{

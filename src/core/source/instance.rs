@@ -1,6 +1,6 @@
 //! The instance: an EntitlementInstance grants one organization one definition.
 //!
-//! Reading never fails: what cannot be read is kept as such, and is a reason to refuse the grant later.
+//! Reading never fails. What cannot be read is kept as such, and is a reason to refuse the grant later.
 
 use super::{SourceId, SourceKind};
 use crate::{

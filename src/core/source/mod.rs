@@ -1,7 +1,7 @@
 //! Where grants come from: the objects that have a lifecycle and yield grants.
 //!
-//! Each kind of source has a file here, of pure functions from such an object to its grants, and one entry in the list below.
-//! All that comes after knows grants only.
+//! Each kind of source has a file here, with pure functions from such an object to its grants, and one entry in the list below.
+//! Everything after this knows grants only.
 
 #[cfg(test)]
 pub mod bundle;

@@ -2,7 +2,7 @@
 
 use super::{
     attempts::{Choice, OfOrganization},
-    context::Context,
+    context::ControllerContext,
     failure::RequestRefusal,
     put_back,
     scope::{Deleted, Occupant, OrganizationScope},
@@ -24,7 +24,7 @@ const SILENT_FAILURES: u32 = 3;
 
 /// Carries out the plan of one organization.
 pub struct Applier<'a> {
-    context: &'a Context,
+    context: &'a ControllerContext,
     scope: &'a OrganizationScope,
     owner: &'a Owner,
     observed: &'a BTreeMap<ObjectKey, Arc<Observed>>,
@@ -83,7 +83,7 @@ enum Next {
 
 /// Looks again at foreign objects, and returns those names that are free now.
 pub async fn look(
-    context: &Context,
+    context: &ControllerContext,
     scope: &OrganizationScope,
     organization: &Arc<str>,
     keys: Vec<ObjectKey>,
@@ -104,7 +104,7 @@ pub async fn look(
 impl<'a> Applier<'a> {
     /// Carries out a plan for the organization of the scope; `observed` is what the plan was made for.
     pub fn new(
-        context: &'a Context,
+        context: &'a ControllerContext,
         scope: &'a OrganizationScope,
         owner: &'a Owner,
         observed: &'a BTreeMap<ObjectKey, Arc<Observed>>,

@@ -29,7 +29,7 @@ use tokio::sync::{Notify, watch};
 const COUNTING_DELAY: Duration = Duration::from_secs(5);
 
 /// What all parts of the controller share.
-pub struct Context {
+pub struct ControllerContext {
     /// The way to the API server.
     pub gate: Arc<Gate>,
     /// What is to be worked on.
@@ -63,7 +63,7 @@ pub struct Context {
     attempts: Mutex<HashMap<Arc<str>, OfOrganization>>,
 }
 
-impl Context {
+impl ControllerContext {
     /// Nothing is known yet.
     pub fn new(gate: Arc<Gate>, candidacy: Candidacy, announcer: Announcer, options: ControllerOptions) -> Self {
         let world = World::new(&options.namespace, options.limits);

@@ -2,7 +2,7 @@
 
 use super::{
     announcements, clock,
-    context::Context,
+    context::ControllerContext,
     events,
     failure::ReconcileFailure,
     guarded::Guarded,
@@ -29,7 +29,7 @@ use kube::{Api, api::ObjectMeta};
 use std::sync::Arc;
 
 /// Brings a definition up to date.
-pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), ReconcileFailure> {
+pub async fn reconcile(context: &ControllerContext, name: &Arc<str>) -> Result<(), ReconcileFailure> {
     let (view, counts, invalid) = context.world(|world| world.definition(name));
     let view = Arc::new(view);
     let result = bring_up_to_date(context, name, &view, counts, &invalid).await;
@@ -40,7 +40,7 @@ pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), Reconci
 }
 
 async fn bring_up_to_date(
-    context: &Context,
+    context: &ControllerContext,
     name: &Arc<str>,
     view: &Arc<DefinitionView>,
     counts: InstanceCounts,
@@ -73,7 +73,11 @@ async fn bring_up_to_date(
 }
 
 /// A definition that is gone and that no grant names.
-async fn clear_away(context: &Context, name: &Arc<str>, view: &DefinitionView) -> Result<(), ReconcileFailure> {
+async fn clear_away(
+    context: &ControllerContext,
+    name: &Arc<str>,
+    view: &DefinitionView,
+) -> Result<(), ReconcileFailure> {
     context.world(|world| world.drop_definition(name));
     revisions::delete(context, &view.kept.revisions).await
 }
@@ -106,7 +110,7 @@ impl CatalogueView for DefinitionView {
 
 /// The status. While many grants come or change, what is said of them waits.
 fn status_of(
-    context: &Context,
+    context: &ControllerContext,
     name: &Arc<str>,
     definition: &EntitlementDefinition,
     entry: &CatalogueEntry,
@@ -139,7 +143,7 @@ fn status_of(
 }
 
 async fn write_status(
-    context: &Context,
+    context: &ControllerContext,
     name: &Arc<str>,
     definition: &EntitlementDefinition,
     said: &EntitlementDefinitionStatus,

@@ -3,7 +3,7 @@
 
 use super::{
     announcements,
-    context::Context,
+    context::ControllerContext,
     events,
     failure::ReconcileFailure,
     world::{Edits, OrganizationView, WorkItem},
@@ -18,7 +18,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 /// An event for each grant of an organization that is changed by what was edited since it was last brought up to date.
 pub async fn tell(
-    context: &Context,
+    context: &ControllerContext,
     item: &WorkItem,
     view: OrganizationView,
     edits: Edits,

@@ -4,7 +4,7 @@
 //! meanwhile, or the watch is slow. A grant that was extended in the last moment would lose what it has, and get it anew.
 
 use super::{
-    context::Context,
+    context::ControllerContext,
     failure::{ReconcileFailure, RequestRefusal},
     guarded::Guarded,
     instance,
@@ -22,7 +22,7 @@ use kube::{Resource, ResourceExt};
 /// # Errors
 /// `Outdated` where one of them is another by now, which is known from then on; and where one could not be read.
 pub async fn confirm(
-    context: &Context,
+    context: &ControllerContext,
     view: &OrganizationView,
     evaluation: &Evaluation,
 ) -> Result<(), ReconcileFailure> {

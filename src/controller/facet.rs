@@ -2,7 +2,7 @@
 
 use super::{
     announcements, clock,
-    context::Context,
+    context::ControllerContext,
     events,
     failure::ReconcileFailure,
     guarded::Guarded,
@@ -17,7 +17,7 @@ use kube::Api;
 use std::sync::Arc;
 
 /// Brings a facet definition's status up to date. While many grants change, what is said of them waits.
-pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), ReconcileFailure> {
+pub async fn reconcile(context: &ControllerContext, name: &Arc<str>) -> Result<(), ReconcileFailure> {
     let item = WorkItem::Facet(Arc::clone(name));
     let (facet, wait) = context.world(|world| (world.facet(name), world.wait_for_quiet(&item)));
     let Some((facet, invalid)) = facet else { return Ok(()) };

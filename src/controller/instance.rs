@@ -3,7 +3,7 @@
 
 use super::{
     clock,
-    context::Context,
+    context::ControllerContext,
     failure::{ReconcileFailure, RequestRefusal},
     guarded::Guarded,
     organization::write_grant,
@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 /// Says of an instance that its organization does not let it be named from its namespace, or does not exist. Nothing but that it
 /// is there is kept in memory, so it is read first.
-pub async fn say_barred(context: &Context, id: &SourceId) -> Result<(), ReconcileFailure> {
+pub async fn say_barred(context: &ControllerContext, id: &SourceId) -> Result<(), ReconcileFailure> {
     if !context.world(|world| world.is_barred(id)) {
         return Ok(());
     }
@@ -57,7 +57,7 @@ pub async fn say_barred(context: &Context, id: &SourceId) -> Result<(), Reconcil
 }
 
 /// Reads an instance again that its organization lets be named now. Until then, nothing of the organization is decided.
-pub async fn read_again(context: &Context, id: &SourceId) -> Result<(), ReconcileFailure> {
+pub async fn read_again(context: &ControllerContext, id: &SourceId) -> Result<(), ReconcileFailure> {
     if !context.world(|world| world.awaits_instance(id)) {
         return Ok(());
     }
@@ -81,13 +81,16 @@ fn unread(id: &SourceId, refusal: &RequestRefusal) -> ReconcileFailure {
 }
 
 /// An instance is as it was found; None if there is none.
-pub fn take_in(context: &Context, id: &SourceId, found: Option<Guarded<EntitlementInstance>>) {
+pub fn take_in(context: &ControllerContext, id: &SourceId, found: Option<Guarded<EntitlementInstance>>) {
     let news = found.map(|found| EntitlementInstance::read(Event::Apply(found)));
     context.world(|world| world.fetched_instance(id, news));
 }
 
 /// An instance as it is now; None if there is none.
-pub async fn read(context: &Context, id: &SourceId) -> Result<Option<Guarded<EntitlementInstance>>, RequestRefusal> {
+pub async fn read(
+    context: &ControllerContext,
+    id: &SourceId,
+) -> Result<Option<Guarded<EntitlementInstance>>, RequestRefusal> {
     let api: Api<Guarded<EntitlementInstance>> = Api::namespaced(context.gate.client(), &id.namespace);
     let _pass = context.gate.enter().await;
     match api.get_opt(&id.name).await.map_err(|error| RequestRefusal::of(&error)) {

@@ -1,7 +1,7 @@
 //! What the controller knows about the cluster, for other modules to ask.
 
 use super::{
-    context::Context,
+    context::ControllerContext,
     leadership::Leadership,
     watch::is_routine,
     world::{NotReady, ObjectState, Reference, World},
@@ -21,11 +21,11 @@ use std::sync::Arc;
 /// What the controller knows of the cluster. It is a moment behind what is stored.
 #[derive(Clone)]
 pub struct Knowledge {
-    context: Arc<Context>,
+    context: Arc<ControllerContext>,
 }
 
 impl Knowledge {
-    pub(super) fn new(context: Arc<Context>) -> Self {
+    pub(super) fn new(context: Arc<ControllerContext>) -> Self {
         Self { context }
     }
 

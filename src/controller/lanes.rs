@@ -197,18 +197,16 @@ impl Lanes {
                 }
             }
         };
-        match result {
-            Some(result) => result.map_err(|Panicked| {
-                ReconcileFailure::Failed("it panicked: report it, with the lines before this one".to_owned())
-            }),
-            None => {
-                self.leave_behind(item, &worker);
-                Err(ReconcileFailure::Failed(format!(
-                    "deciding it took longer than {} s, and still goes on: what was delivered stays as it is; report it",
-                    limit.as_secs()
-                )))
-            }
-        }
+        let Some(result) = result else {
+            self.leave_behind(item, &worker);
+            return Err(ReconcileFailure::Failed(format!(
+                "deciding it took longer than {} s, and still goes on: what was delivered stays as it is; report it",
+                limit.as_secs()
+            )));
+        };
+        result.map_err(|Panicked| {
+            ReconcileFailure::Failed("it panicked: report it, with the lines before this one".to_owned())
+        })
     }
 
     /// Begins on a thread, unless there is one for the item already.
@@ -377,9 +375,9 @@ mod tests {
 
     /// Work that goes on until it is told to end, and tells that it has begun.
     fn endless() -> (impl FnOnce() + Send + 'static, mpsc::Sender<()>, mpsc::Receiver<()>) {
-        let ((end, ends), (begin, begun)) = (mpsc::channel::<()>(), mpsc::channel());
+        let ((end, ends), (tell, begun)) = (mpsc::channel::<()>(), mpsc::channel());
         let work = move || {
-            begin.send(()).ok();
+            tell.send(()).ok();
             ends.recv().unwrap_err();
         };
         (work, end, begun)

@@ -5,7 +5,7 @@
 
 pub mod mark;
 
-use super::{clock, context::Context, failure::RequestRefusal, gate::Gate, output::FIELD_MANAGER};
+use super::{clock, context::ControllerContext, failure::RequestRefusal, gate::Gate, output::FIELD_MANAGER};
 use crate::api::ASSIGNMENT_NAMESPACE;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
@@ -159,7 +159,7 @@ impl AssignmentNamespace {
 }
 
 /// Finds out who works on the cluster, for ever.
-pub async fn run(context: Arc<Context>) {
+pub async fn run(context: Arc<ControllerContext>) {
     let candidacy = &context.candidacy;
     let own = context.options.namespace.as_str();
     let (mut told, mut complaints) = (None, Complaints(None));
@@ -238,7 +238,7 @@ pub fn words(leader: &str, own: &str) -> String {
 }
 
 /// Writes a mark, if the namespace is still as it was seen.
-async fn write(context: &Context, mark: &Mark, version: &str) -> Result<(), RequestRefusal> {
+async fn write(context: &ControllerContext, mark: &Mark, version: &str) -> Result<(), RequestRefusal> {
     let written = patch(&context.gate, mark, version).await?;
     context.candidacy.known(|known| {
         if let Some(sight) = &mut known.sight {
@@ -253,7 +253,7 @@ async fn write(context: &Context, mark: &Mark, version: &str) -> Result<(), Requ
 struct Complaints(Option<Instant>);
 
 impl Complaints {
-    fn tell(&mut self, context: &Context, refusal: &RequestRefusal) {
+    fn tell(&mut self, context: &ControllerContext, refusal: &RequestRefusal) {
         // The news is under way, or it is told already.
         let is_told =
             matches!(refusal, RequestRefusal::Changed | RequestRefusal::Gone) || context.outages.is_of_the_server();

@@ -1,7 +1,7 @@
 //! The memory of where an organization has objects: `status.namespaces`.
 
 use super::{
-    context::Context,
+    context::ControllerContext,
     failure::ReconcileFailure,
     guarded::Guarded,
     status,
@@ -17,7 +17,7 @@ use std::{collections::BTreeSet, sync::Arc};
 /// Writes down where something is going to be delivered, before it is: what is not remembered is never withdrawn. Whatever
 /// comes in between, nothing lies where it could not be.
 pub async fn remember(
-    context: &Context,
+    context: &ControllerContext,
     view: &mut OrganizationView,
     evaluation: &Evaluation,
 ) -> Result<(), ReconcileFailure> {
@@ -42,7 +42,7 @@ pub async fn remember(
 
 /// Writes an organization's status; None if it is not the same organization any more.
 pub async fn write(
-    context: &Context,
+    context: &ControllerContext,
     organization: &Organization,
     status: &OrganizationStatus,
 ) -> Result<Option<Arc<Organization>>, ReconcileFailure> {

@@ -74,7 +74,7 @@ mod world;
 mod writing;
 
 use crate::{evaluation::Limits, installation::OPERATOR_NAMESPACE};
-use context::Context;
+use context::ControllerContext;
 use gate::Gate;
 pub use knowledge::Knowledge;
 use kube::Client;
@@ -126,14 +126,14 @@ pub enum RunError {
 
 /// The controller.
 pub struct Controller {
-    context: Arc<Context>,
+    context: Arc<ControllerContext>,
     publisher: events::Publisher,
 }
 
 /// Tells whether the controller knows the cluster.
 #[derive(Clone)]
 pub struct Readiness {
-    context: Arc<Context>,
+    context: Arc<ControllerContext>,
 }
 
 impl Readiness {
@@ -151,7 +151,7 @@ impl Controller {
         let candidacy = Candidacy::default();
         let gate = Arc::new(Gate::new(client, options.concurrency, candidacy.leadership()));
         let (announcer, publisher) = events::channel(Arc::clone(&gate));
-        Self { context: Arc::new(Context::new(gate, candidacy, announcer, options)), publisher }
+        Self { context: Arc::new(ControllerContext::new(gate, candidacy, announcer, options)), publisher }
     }
 
     /// Tells whether it knows the cluster.
@@ -209,7 +209,7 @@ impl Controller {
 }
 
 /// Never ends, as no part of the controller does.
-async fn tell_of_readiness(context: Arc<Context>) {
+async fn tell_of_readiness(context: Arc<ControllerContext>) {
     context.knows_everything().await;
     context.candidacy.leadership().awaited().await;
     let ClusterCounts { definitions, organizations, grants } = context.world(|world| world.census());
@@ -224,12 +224,12 @@ async fn tell_of_readiness(context: Arc<Context>) {
     std::future::pending::<()>().await;
 }
 
-async fn tell_of_outages(context: Arc<Context>) {
+async fn tell_of_outages(context: Arc<ControllerContext>) {
     context.outages.tell(&context.options.cluster, || context.queue.retry_failed()).await;
 }
 
 /// Queues organizations at the moments at which they change by time alone.
-async fn alarm(context: Arc<Context>) {
+async fn alarm(context: Arc<ControllerContext>) {
     loop {
         let due = context.timer.due(clock::now).await;
         context.world(|world| due.iter().for_each(|organization| world.hurry(organization)));

@@ -5,7 +5,7 @@ use super::{
     apply::{Applier, Left, look},
     attempts::OfOrganization,
     clock,
-    context::Context,
+    context::ControllerContext,
     edits, ends, events,
     failure::{ReconcileFailure, RequestRefusal},
     guarded::Guarded,
@@ -34,7 +34,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 /// Brings an organization up to date.
-pub async fn reconcile(context: &Context, name: &Arc<str>) -> Result<(), ReconcileFailure> {
+pub async fn reconcile(context: &ControllerContext, name: &Arc<str>) -> Result<(), ReconcileFailure> {
     let seen = context.world(|world| world.view(name).map(|view| (view, world.take_edits(name))));
     let (view, edits) = match seen {
         Ok(seen) => seen,
@@ -132,7 +132,7 @@ impl ReconcileProgress {
 }
 
 /// While much is coming, what gathers it up waits, and is looked at again when it is time.
-fn wait_for_quiet(context: &Context, name: &Arc<str>) -> Option<Duration> {
+fn wait_for_quiet(context: &ControllerContext, name: &Arc<str>) -> Option<Duration> {
     let item = WorkItem::Organization(Arc::clone(name));
     let wait = context.world(|world| world.wait_for_quiet(&item))?;
     context.queue.add_after(item, wait);
@@ -141,7 +141,7 @@ fn wait_for_quiet(context: &Context, name: &Arc<str>) -> Option<Duration> {
 
 /// Writes and withdraws objects. Without the organization, its objects are the garbage collector's.
 async fn deliver(
-    context: &Context,
+    context: &ControllerContext,
     view: &mut OrganizationView,
     evaluation: &Evaluation,
     without_summary: bool,
@@ -188,7 +188,7 @@ async fn deliver(
     outcomes
 }
 
-async fn search(context: &Context, view: &OrganizationView) -> Result<(), ReconcileFailure> {
+async fn search(context: &ControllerContext, view: &OrganizationView) -> Result<(), ReconcileFailure> {
     let Some(owner) = &view.owner else { return Ok(()) };
     let scope = OrganizationScope::new(Arc::clone(&context.gate), owner.clone());
     reclaim::search(context, &scope, owner).await
@@ -207,7 +207,7 @@ fn lacks_summary(desired: &Desired, outcomes: &Outcomes) -> bool {
 }
 
 /// What stands at names that nobody wants any more is nobody's business.
-fn forget_unwanted(context: &Context, view: &mut OrganizationView, desired: &Desired) {
+fn forget_unwanted(context: &ControllerContext, view: &mut OrganizationView, desired: &Desired) {
     let is_wanted = |key: &ObjectKey| desired.objects.contains_key(key);
     view.looks.retain(is_wanted);
     for key in view.scene.foreign.extract_if(.., |key| !is_wanted(key)) {
@@ -216,7 +216,7 @@ fn forget_unwanted(context: &Context, view: &mut OrganizationView, desired: &Des
 }
 
 /// Adds what has the operator's label, but not this organization's, at names that it wants.
-fn see_strangers(context: &Context, view: &mut OrganizationView, desired: &Desired) {
+fn see_strangers(context: &ControllerContext, view: &mut OrganizationView, desired: &Desired) {
     let observed = &mut view.scene.observed;
     let unseen: Vec<_> = desired.objects.keys().filter(|key| !observed.contains_key(key)).collect();
     if unseen.is_empty() {
@@ -239,7 +239,7 @@ fn drop_unchanged(statuses: &mut Statuses, view: &OrganizationView) {
 }
 
 async fn write_grants(
-    context: &Context,
+    context: &ControllerContext,
     view: &OrganizationView,
     evaluation: &Evaluation,
     statuses: &Statuses,
@@ -290,7 +290,7 @@ fn of_status(grant: &Grant, facts: &GrantFacts, status: &EntitlementInstanceStat
 
 /// Writes the status of one grant, and tells of what has changed.
 pub async fn write_grant(
-    context: &Context,
+    context: &ControllerContext,
     member: &Member,
     facts: &GrantFacts,
     status: &EntitlementInstanceStatus,
@@ -321,7 +321,7 @@ pub async fn write_grant(
 }
 
 async fn write_organization(
-    context: &Context,
+    context: &ControllerContext,
     organization: &Organization,
     said: &OrganizationStatus,
 ) -> Result<(), ReconcileFailure> {
@@ -346,7 +346,7 @@ mod tests {
     use crate::{
         api::entitlement_definition::OutputKind,
         controller::{
-            context::Context,
+            context::ControllerContext,
             failure::ReconcileFailure,
             world::{
                 WorkItem,
@@ -361,7 +361,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_stood_in_the_way_of_a_gone_organization_is_not_looked_at_any_more() {
-        let context = Context::unconnected();
+        let context = ControllerContext::unconnected();
         context.world(|world| {
             finish_lists(world);
             world.observe_organization(Event::Apply(organization("acme", &["one"], 1)));

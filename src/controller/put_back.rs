@@ -1,6 +1,6 @@
 //! Reports outputs that somebody else has changed or deleted, and that are put back.
 
-use super::{announcements, context::Context, events};
+use super::{announcements, context::ControllerContext, events};
 use crate::{
     api::{EntitlementInstance, Organization},
     evaluation::{
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Tells of an object that is put back as `written`: on the grant that it is for or, of a summary, on the organization.
-pub fn tell(context: &Context, owner: &Owner, key: &ObjectKey, written: &ObjectContent, meddling: Meddling) {
+pub fn tell(context: &ControllerContext, owner: &Owner, key: &ObjectKey, written: &ObjectContent, meddling: Meddling) {
     let about = match Attribution::source_in(&written.annotations) {
         Some(id) => {
             let Some(uid) = context.world(|world| world.uid_of(&id)) else { return };

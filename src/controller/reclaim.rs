@@ -3,7 +3,7 @@
 //! After that they are like any other: they are put right where a grant asks for them, and withdrawn where none does.
 
 use super::{
-    context::Context,
+    context::ControllerContext,
     failure::{ReconcileFailure, RequestRefusal},
     put_back,
     scope::{OrganizationScope, UnlabelledObject},
@@ -18,7 +18,11 @@ use std::sync::Arc;
 
 /// Looks for objects whose label was taken off while the operator did not run, in all namespaces in which the organization
 /// has objects.
-pub async fn search(context: &Context, scope: &OrganizationScope, owner: &Owner) -> Result<(), ReconcileFailure> {
+pub async fn search(
+    context: &ControllerContext,
+    scope: &OrganizationScope,
+    owner: &Owner,
+) -> Result<(), ReconcileFailure> {
     let grounds = owner.remembered().iter().filter_map(|namespace| owner.ground(namespace));
     let searches = grounds.map(|ground| async move { scope.search(&ground).await }).collect();
     for result in context.gate.run_all(searches).await {
@@ -45,7 +49,7 @@ pub async fn search(context: &Context, scope: &OrganizationScope, owner: &Owner)
 
 /// Marks what is known to be the organization's. True if some of it has to be tried again.
 pub async fn reclaim(
-    context: &Context,
+    context: &ControllerContext,
     scope: &OrganizationScope,
     owner: &Owner,
     desired: &Desired,

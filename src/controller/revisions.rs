@@ -1,7 +1,7 @@
 //! Keeps each valid state of an object of the catalogue as a `ControllerRevision` in the operator's namespace.
 
 use super::{
-    context::Context,
+    context::ControllerContext,
     failure::{ReconcileFailure, RequestRefusal},
     output::FIELD_MANAGER,
     world::Reading,
@@ -15,14 +15,14 @@ use kube::{
 use serde_json::json;
 use std::sync::Arc;
 
-fn api(context: &Context) -> Api<ControllerRevision> {
+fn api(context: &ControllerContext) -> Api<ControllerRevision> {
     Api::namespaced(context.gate.client(), &context.options.namespace)
 }
 
 /// Sees to it that the newest revision of an object is of that state, and returns its name. Its revisions stand from the oldest
 /// to the newest.
 pub async fn keep<C: Catalogued>(
-    context: &Context,
+    context: &ControllerContext,
     object: &CatalogueId,
     revisions: &[Arc<Revision>],
     valid: &ValidState<C>,
@@ -54,14 +54,14 @@ pub async fn keep<C: Catalogued>(
     }
 }
 
-async fn create(context: &Context, revision: &Revision) -> Result<ControllerRevision, RequestRefusal> {
+async fn create(context: &ControllerContext, revision: &Revision) -> Result<ControllerRevision, RequestRefusal> {
     let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
     let _pass = context.gate.enter().await;
     api(context).create(&parameters, &revision.to_object()).await.map_err(|error| RequestRefusal::of(&error))
 }
 
 /// An older state is valid again: its revision becomes the newest.
-async fn promote(context: &Context, name: &str, number: i64) -> Result<ControllerRevision, RequestRefusal> {
+async fn promote(context: &ControllerContext, name: &str, number: i64) -> Result<ControllerRevision, RequestRefusal> {
     let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     let patch = Patch::Merge(json!({ "revision": number }));
     let _pass = context.gate.enter().await;
@@ -70,7 +70,7 @@ async fn promote(context: &Context, name: &str, number: i64) -> Result<Controlle
 
 /// Deletes all but those that are pinned and the newest others.
 pub async fn prune(
-    context: &Context,
+    context: &ControllerContext,
     revisions: &[Arc<Revision>],
     is_pinned: impl Fn(&str) -> bool,
 ) -> Result<(), ReconcileFailure> {
@@ -78,7 +78,7 @@ pub async fn prune(
 }
 
 /// Deletes revisions.
-pub async fn delete(context: &Context, revisions: &[Arc<Revision>]) -> Result<(), ReconcileFailure> {
+pub async fn delete(context: &ControllerContext, revisions: &[Arc<Revision>]) -> Result<(), ReconcileFailure> {
     for revision in revisions {
         let _pass = context.gate.enter().await;
         let deleted = api(context).delete(&revision.name, &DeleteParams::default()).await;

@@ -1,7 +1,7 @@
 //! Makes the serving state of an object of the catalogue, and keeps it: the same for every kind.
 
 use super::{
-    context::Context,
+    context::ControllerContext,
     failure::ReconcileFailure,
     revisions,
     world::{KeptView, WorkItem, World},
@@ -36,7 +36,7 @@ pub trait CatalogueView: Send + Sync + 'static {
 /// Makes what serves out of the object as it is now, or else out of its newest revision. The revision is kept first; where that
 /// fails, what serves is kept in memory alone.
 pub async fn renew<V: CatalogueView>(
-    context: &Context,
+    context: &ControllerContext,
     item: &WorkItem,
     view: &Arc<V>,
     serve: impl Fn(&mut World, Served<V::Compiled>),

@@ -1,7 +1,7 @@
 //! Reads a Secret that grants take values from.
 
 use super::{
-    context::Context,
+    context::ControllerContext,
     failure::{ReconcileFailure, RequestRefusal},
     scope::read_source,
     world::{Identity, SourceKey},
@@ -9,7 +9,7 @@ use super::{
 use crate::core::secret::Secret;
 
 /// Reads a source again, or drops it where nobody may or need read it.
-pub async fn reconcile(context: &Context, key: &SourceKey) -> Result<(), ReconcileFailure> {
+pub async fn reconcile(context: &ControllerContext, key: &SourceKey) -> Result<(), ReconcileFailure> {
     let Some(permission) = context.world(|world| world.source_permission(key)) else {
         context.world(|world| world.drop_source(key));
         return Ok(());

@@ -3,7 +3,7 @@
 //! It watches what `kubectl get` shows of a Secret: a row with its name. Of Secrets that no grant refers to, not even the metadata
 //! comes here, because an annotation of `kubectl apply` repeats everything that a Secret holds.
 
-use super::{backoff::WatchDelays, context::Context, watch::is_routine, world::World};
+use super::{backoff::WatchDelays, context::ControllerContext, watch::is_routine, world::World};
 use crate::connection::{Cause, WATCH_MARGIN, WATCH_SECONDS};
 use futures::{StreamExt, pin_mut};
 use http::{Request, header::ACCEPT};
@@ -28,7 +28,7 @@ const LONG_ENOUGH: Duration = Duration::from_secs(1);
 const KIND: &str = "Secret";
 
 /// Starts and ends watches as namespaces come and go.
-pub async fn run(context: Arc<Context>) {
+pub async fn run(context: Arc<ControllerContext>) {
     let mut watches = JoinSet::new();
     let mut running: BTreeMap<Arc<str>, AbortHandle> = BTreeMap::new();
     loop {
@@ -77,7 +77,7 @@ impl Table {
     }
 }
 
-async fn watch(context: Arc<Context>, namespace: Arc<str>) {
+async fn watch(context: Arc<ControllerContext>, namespace: Arc<str>) {
     let what = format!("{KIND} in {namespace}");
     let mut delays = WatchDelays::default();
     loop {
@@ -110,7 +110,7 @@ fn request(namespace: &str, parameters: &str) -> Result<Request<Vec<u8>>, kube::
 }
 
 /// From now on changes are seen; what was before is read. Where a watch begins.
-async fn begin(context: &Context, namespace: &Arc<str>) -> Result<String, kube::Error> {
+async fn begin(context: &ControllerContext, namespace: &Arc<str>) -> Result<String, kube::Error> {
     let table: Table = context.gate.client().request(request(namespace, "limit=1")?).await?;
     context.world(|world| world.began_sources(namespace));
     Ok(table.metadata.resource_version)
@@ -118,7 +118,7 @@ async fn begin(context: &Context, namespace: &Arc<str>) -> Result<String, kube::
 
 /// Watches until the request ends. Where the next one goes on; None where it has to begin anew.
 async fn follow(
-    context: &Context,
+    context: &ControllerContext,
     namespace: &Arc<str>,
     mut version: String,
 ) -> Result<Option<String>, watcher::Error> {
@@ -147,7 +147,7 @@ async fn follow(
     Ok(Some(version))
 }
 
-fn tell(context: &Context, table: &Table, observe: impl FnOnce(&mut World, Arc<str>)) {
+fn tell(context: &ControllerContext, table: &Table, observe: impl FnOnce(&mut World, Arc<str>)) {
     if let Some(name) = table.name() {
         context.world(|world| observe(world, name));
     }

@@ -1,6 +1,8 @@
 //! Says which time zone data is used, and whose next moments newer data moves.
 
-use super::{clock, context::Context, failure::RequestRefusal, output::FIELD_MANAGER, world::OrganizationView};
+use super::{
+    clock, context::ControllerContext, failure::RequestRefusal, output::FIELD_MANAGER, world::OrganizationView,
+};
 use crate::{
     api::Condition,
     evaluation::{Evaluation, conditions::Conditions, moments::Moments},
@@ -96,12 +98,12 @@ struct ReportedTimeZones {
     conditions: Vec<Condition>,
 }
 
-fn api(context: &Context) -> Api<ConfigMap> {
+fn api(context: &ControllerContext) -> Api<ConfigMap> {
     Api::namespaced(context.gate.client(), &context.options.namespace)
 }
 
 /// Finds out which data was used before. Where that cannot be told, other data was.
-pub async fn compare(context: &Context) {
+pub async fn compare(context: &ControllerContext) {
     let Some(report) = &context.options.time_zones else { return };
     let said = timeout(TIME_LIMIT, read(context)).await.ok().and_then(Result::ok).flatten();
     let before = said.map_or_else(|| "unknown".to_owned(), |said| said.release);
@@ -112,7 +114,7 @@ pub async fn compare(context: &Context) {
 }
 
 /// Says which data is used. It never ends, as no part of the controller does.
-pub async fn say(context: Arc<Context>) {
+pub async fn say(context: Arc<ControllerContext>) {
     if let Some(report) = &context.options.time_zones {
         let mut pause = FIRST_PAUSE;
         while let Err(problem) = timeout(TIME_LIMIT, write(&context, report)).await.unwrap_or_else(|_| Err(too_slow()))
@@ -130,7 +132,7 @@ fn too_slow() -> String {
     format!("it took longer than {} s", TIME_LIMIT.as_secs())
 }
 
-async fn read(context: &Context) -> Result<Option<ReportedTimeZones>, String> {
+async fn read(context: &ControllerContext) -> Result<Option<ReportedTimeZones>, String> {
     let _pass = context.gate.enter().await;
     let found = api(context).get_opt(NAME).await.map_err(|error| RequestRefusal::of(&error).to_string())?;
     let Some(object) = found else { return Ok(None) };
@@ -143,7 +145,7 @@ async fn read(context: &Context) -> Result<Option<ReportedTimeZones>, String> {
     Ok(Some(ReportedTimeZones { release: data.get(RELEASE).cloned().unwrap_or_default(), conditions }))
 }
 
-async fn write(context: &Context, report: &TimeZoneReport) -> Result<(), String> {
+async fn write(context: &ControllerContext, report: &TimeZoneReport) -> Result<(), String> {
     let said = read(context).await?;
     let before = said.as_ref().map(|said| said.conditions.as_slice()).unwrap_or_default();
     let after = conditions(before, report);

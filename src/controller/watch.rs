@@ -1,6 +1,6 @@
 //! The watches: each on its own and retried for ever, so that one that fails holds up no other.
 
-use super::{backoff::patiently, context::Context, world::kinds::WatchedKind};
+use super::{backoff::patiently, context::ControllerContext, world::kinds::WatchedKind};
 use crate::{
     connection::{Cause, LONGEST_WATCH_SECONDS, WATCH_SECONDS},
     evaluation::object::{MANAGED_BY, MANAGER},
@@ -16,7 +16,7 @@ use std::pin::pin;
 const PAGE_SIZE: u32 = 500;
 
 /// Watches a kind for ever, once what it needs is known, and hands each event to the index.
-pub async fn follow<K: WatchedKind>(context: &Context) {
+pub async fn follow<K: WatchedKind>(context: &ControllerContext) {
     context.knows(&K::needs()).await;
     let api = K::api(context.gate.client(), &context.options.namespace);
     let selector = K::IS_LABELLED.then(|| format!("{MANAGED_BY}={MANAGER}"));

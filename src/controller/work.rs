@@ -1,7 +1,8 @@
 //! What is worked on: what it is called, and how one of each is brought up to date.
 
 use super::{
-    context::Context, definition, facet, failure::ReconcileFailure, instance, organization, source, world::SourceKey,
+    context::ControllerContext, definition, facet, failure::ReconcileFailure, instance, organization, source,
+    world::SourceKey,
 };
 use crate::core::source::SourceId;
 use std::{fmt, sync::Arc};
@@ -35,7 +36,7 @@ impl fmt::Display for WorkItem {
 
 impl WorkItem {
     /// Brings it up to date.
-    pub async fn bring_up_to_date(&self, context: &Context) -> Result<(), ReconcileFailure> {
+    pub async fn bring_up_to_date(&self, context: &ControllerContext) -> Result<(), ReconcileFailure> {
         match self {
             Self::Organization(name) => organization::reconcile(context, name).await,
             Self::Definition(name) => definition::reconcile(context, name).await,

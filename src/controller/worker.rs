@@ -2,7 +2,7 @@
 //! waits for other slow work, and not at the expense of the rest.
 
 use super::{
-    context::Context,
+    context::ControllerContext,
     failure::ReconcileFailure,
     instance,
     limit::{Elapsed, within},
@@ -27,7 +27,7 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 const TELLERS: usize = 4;
 
 /// Works until `stop` is ready, then finishes what has begun.
-pub async fn run(context: &Arc<Context>, stop: impl Future<Output = ()>) {
+pub async fn run(context: &Arc<ControllerContext>, stop: impl Future<Output = ()>) {
     let mut running = JoinSet::new();
     let mut telling = JoinSet::new();
     tokio::select! {
@@ -46,11 +46,11 @@ pub async fn run(context: &Arc<Context>, stop: impl Future<Output = ()>) {
 
 /// Works on what is in a queue, so many at once.
 async fn dispatch<K, F>(
-    context: &Arc<Context>,
+    context: &Arc<ControllerContext>,
     queue: &Queue<K>,
     workers: usize,
     running: &mut JoinSet<()>,
-    work: fn(Arc<Context>, K, OwnedSemaphorePermit) -> F,
+    work: fn(Arc<ControllerContext>, K, OwnedSemaphorePermit) -> F,
 ) where
     K: Clone + Hash + Ord,
     F: Future<Output = ()> + Send + 'static,
@@ -66,18 +66,18 @@ async fn dispatch<K, F>(
     }
 }
 
-async fn work_on(context: Arc<Context>, item: WorkItem, worker: OwnedSemaphorePermit) {
+async fn work_on(context: Arc<ControllerContext>, item: WorkItem, worker: OwnedSemaphorePermit) {
     let _worker = context.lanes.worker_for(&item, worker).await;
     conclude(&context, &context.queue, &item, Box::pin(item.bring_up_to_date(&context))).await;
 }
 
-async fn tell(context: Arc<Context>, id: SourceId, _worker: OwnedSemaphorePermit) {
+async fn tell(context: Arc<ControllerContext>, id: SourceId, _worker: OwnedSemaphorePermit) {
     conclude(&context, &context.barred, &id, instance::say_barred(&context, &id)).await;
 }
 
 /// Works on an item to its end, and sees to it that it is tried again where that has to be.
 async fn conclude<K: Clone + Display + Hash + Ord>(
-    context: &Context,
+    context: &ControllerContext,
     queue: &Queue<K>,
     item: &K,
     reconcile: impl Future<Output = Result<(), ReconcileFailure>>,

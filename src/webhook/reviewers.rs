@@ -60,9 +60,9 @@ mod tests {
 
     /// Nobody waits for longer than a moment for a review that goes on until the sender is dropped. Whether it was begun.
     async fn leave(reviewers: &Reviewers) -> (mpsc::Sender<()>, bool) {
-        let ((end, ends), (begin, begun)) = (mpsc::channel::<()>(), mpsc::channel());
+        let ((end, ends), (tell, begun)) = (mpsc::channel::<()>(), mpsc::channel());
         let work = move || {
-            begin.send(()).ok();
+            tell.send(()).ok();
             ends.recv().unwrap_err();
         };
         assert!(timeout(Duration::from_millis(200), reviewers.think(work)).await.is_err());

@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization},
-    controller::{context::Context, guarded::Guarded, watch::follow, work::WorkItem},
+    controller::{context::ControllerContext, guarded::Guarded, watch::follow, work::WorkItem},
 };
 use futures::{FutureExt, future::BoxFuture};
 use k8s_openapi::api::{
@@ -60,7 +60,7 @@ pub struct Watch {
     /// The work that there is of all of it, once everything is listed.
     pub begin: fn(&mut World) -> Vec<WorkItem>,
     /// Watches it for ever.
-    pub run: fn(Arc<Context>) -> BoxFuture<'static, ()>,
+    pub run: fn(Arc<ControllerContext>) -> BoxFuture<'static, ()>,
 }
 
 impl Watch {
@@ -91,7 +91,7 @@ pub trait WatchedKind: Sized + 'static {
     }
 
     /// What others than the index have to know of an event.
-    fn tell(_context: &Context, _event: &Event<Self::Object>) {}
+    fn tell(_context: &ControllerContext, _event: &Event<Self::Object>) {}
 
     /// Reads and hashes all that the index needs of an event. Nobody waits for that.
     fn read(event: Event<Self::Object>) -> News<Self::State>;

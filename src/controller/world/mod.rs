@@ -74,7 +74,7 @@ use edits::PendingEdits;
 use grants::{Grants, InstanceChange};
 use kinds::{News, WATCHES, WatchedKind, resource};
 use lives::Lives;
-use outputs::Outputs;
+use outputs::ObservedOutputs;
 use sources::SourceSecrets;
 use std::{
     borrow::Cow,
@@ -103,7 +103,7 @@ pub struct World {
     tenancy: Tenancy,
     grants: Grants,
     catalogue: Catalogue,
-    outputs: Outputs,
+    outputs: ObservedOutputs,
     sources: SourceSecrets,
     settling: Debouncer<WorkItem>,
     /// What has changed gently since settling last heard of it.
@@ -141,7 +141,7 @@ impl World {
             tenancy: Tenancy::default(),
             grants: Grants::default(),
             catalogue: Catalogue::default(),
-            outputs: Outputs::default(),
+            outputs: ObservedOutputs::default(),
             sources: SourceSecrets::default(),
             settling: Debouncer::default(),
             unsettled: Vec::new(),

@@ -29,7 +29,7 @@ const LOOK_SHARE: Duration = Duration::from_millis(100);
 
 /// The outputs of one kind.
 #[derive(Default)]
-pub struct Outputs {
+pub struct ObservedOutputs {
     config_maps: Store<ObjectKey, Arc<Observed>>,
     secrets: Store<ObjectKey, Arc<Observed>>,
     by_organization: HashMap<Arc<str>, BTreeSet<ObjectKey>>,
@@ -49,7 +49,7 @@ struct Look {
     pause: Duration,
 }
 
-impl Outputs {
+impl ObservedOutputs {
     fn store(&mut self, kind: OutputKind) -> &mut Store<ObjectKey, Arc<Observed>> {
         match kind {
             OutputKind::ConfigMap => &mut self.config_maps,

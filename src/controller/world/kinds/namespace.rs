@@ -2,7 +2,7 @@
 
 use super::{News, WatchedKind};
 use crate::controller::{
-    context::Context,
+    context::ControllerContext,
     world::{
         MadeAnew, World,
         store::{Identity, Reading},
@@ -23,7 +23,7 @@ impl WatchedKind for Namespace {
     }
 
     /// On one of them stands which operator works on the cluster.
-    fn tell(context: &Context, event: &Event<Self::Object>) {
+    fn tell(context: &ControllerContext, event: &Event<Self::Object>) {
         context.candidacy.observe(event);
     }
 

@@ -307,7 +307,7 @@ pub async fn write_grant(
         tracing::info!(
             instance = %grant.id,
             organization = %grant.organization,
-            definition = %grant.definition,
+            definition = %grant.id.definition,
             before = before.phase.map(crate::api::Phase::as_str),
             phase = status.phase.map(crate::api::Phase::as_str),
             "phase"

@@ -51,7 +51,7 @@ pub type Stated<T, E> = Option<Result<T, E>>;
 
 /// An effective-dated change of a grant.
 #[derive(Clone, Debug)]
-pub struct Amendment {
+pub struct GrantAmendment {
     /// Its name in the grant.
     pub name: String,
     /// From when on it counts.
@@ -88,14 +88,12 @@ pub struct Remembered {
 /// One grant of one definition to one organization.
 #[derive(Clone, Debug)]
 pub struct Grant {
-    /// Where it comes from.
+    /// Where it comes from, and of what it is.
     pub id: GrantId,
     /// How old it is, and what decides between those of one age.
     pub age: GrantAge,
     /// The organization's name.
     pub organization: Arc<str>,
-    /// The definition's name.
-    pub definition: Arc<str>,
     /// What the owner wants.
     pub state: State,
     /// The first moment in force.
@@ -117,7 +115,7 @@ pub struct Grant {
     /// Withdrawn for now.
     pub suspended: bool,
     /// As written, in the order of the list.
-    pub amendments: Vec<Amendment>,
+    pub amendments: Vec<GrantAmendment>,
     /// The source's generation.
     pub generation: i64,
     /// When its source was created.

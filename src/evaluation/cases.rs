@@ -13,7 +13,7 @@ use crate::{
         belief::{Evidence, believed},
         definition::Definition,
         facets::{Statement, check_names, check_values, complete, supplied_secrets},
-        grant::{Amendment, Grant, Stated},
+        grant::{Grant, GrantAmendment, Stated},
         lifecycle::{Case, PreparedAmendment},
         refusal::{Reason, Refusal},
         schema::Violation,
@@ -75,7 +75,7 @@ fn unready(standing: &Standing, entry: Option<&CatalogueEntry>, grant: &Grant) -
             format!("organization {} has the unknown time zone {zone:?}: mend its spec.timeZone", standing.name);
         return Some(Refusal::new(Reason::OrganizationNotReady, message));
     }
-    let definition = &grant.definition;
+    let definition = &grant.id.definition;
     let missing = || {
         let message =
             format!("there is no definition {definition}: make it, or make the grant anew with one that exists");
@@ -112,7 +112,7 @@ struct AmendmentChecker<'a> {
 }
 
 impl AmendmentChecker<'_> {
-    fn fault(&mut self, index: usize, amendment: &Amendment) -> Option<String> {
+    fn fault(&mut self, index: usize, amendment: &GrantAmendment) -> Option<String> {
         let definition = self.definition?;
         if let Some(fault) = amount_fault(definition, &amendment.amount) {
             return Some(fault);

@@ -54,7 +54,7 @@ pub fn decide(snapshot: &Snapshot, now: Instant) -> Decision {
 #[must_use]
 pub fn decide_alone(snapshot: &Snapshot, definition: &Arc<str>, now: Instant) -> Decision {
     let standing = Standing::of(snapshot);
-    let of_it = (0..).zip(&snapshot.grants).filter(|(_, grant)| grant.definition == *definition);
+    let of_it = (0..).zip(&snapshot.grants).filter(|(_, grant)| grant.id.definition == *definition);
     let indices: Vec<usize> = of_it.map(|(index, _)| index).collect();
     let holding = Holding::of(snapshot, &standing, definition, &indices, now);
     Decision::with(snapshot, standing, vec![Arc::new(holding)], now)
@@ -102,7 +102,7 @@ impl Decision {
 fn by_definition(snapshot: &Snapshot) -> BTreeMap<&Arc<str>, Vec<usize>> {
     let mut by_definition: BTreeMap<&Arc<str>, Vec<usize>> = BTreeMap::new();
     for (index, grant) in snapshot.grants.iter().enumerate() {
-        by_definition.entry(&grant.definition).or_default().push(index);
+        by_definition.entry(&grant.id.definition).or_default().push(index);
     }
     by_definition
 }

@@ -6,7 +6,7 @@ use crate::{
         amount::Amount,
         calendar::{Instant, Moment, Nominal, Tz, format_instant},
         facets::{Statement, unstated},
-        grant::{Amendment, Grant},
+        grant::{Grant, GrantAmendment},
     },
 };
 use chrono::{NaiveDateTime, TimeDelta, Timelike};
@@ -50,7 +50,7 @@ pub fn is_renewed_by(renewed: &Grant, renewal: &Grant) -> bool {
     let renews = renewal.renews.clone().map(|name| renewal.id.source.beside(name));
     renews.as_ref() == Some(&renewed.id.source)
         && renewal.organization == renewed.organization
-        && renewal.definition == renewed.definition
+        && renewal.id.definition == renewed.id.definition
 }
 
 /// A renewal takes over the term alone.
@@ -82,14 +82,14 @@ fn of_renewal(grant: &Grant, renewed: &Grant, preset: Option<Amount>) -> Vec<Dou
 }
 
 /// Those that are not taken back.
-fn amendments(grant: &Grant) -> impl Iterator<Item = (usize, &Amendment)> {
+fn amendments(grant: &Grant) -> impl Iterator<Item = (usize, &GrantAmendment)> {
     grant.amendments.iter().enumerate().filter(|(_, amendment)| !amendment.revoked)
 }
 
 /// The amount that a grant comes to state, once all its amendments count.
 fn stated_amount(grant: &Grant) -> Option<Amount> {
     let zone = grant.accepted.as_ref().map_or(Tz::UTC, |accepted| accepted.zone);
-    let effective = |amendment: &Amendment| {
+    let effective = |amendment: &GrantAmendment| {
         let moment = amendment.effective.as_ref().ok()?;
         Some((Nominal::of_start(*moment, zone).instant(), amendment.name.clone()))
     };

@@ -171,7 +171,7 @@ pub fn impacts(
     now: Instant,
     budget: &mut Budget,
 ) -> Impacts {
-    let grants: Vec<_> = snapshot.grants.iter().filter(|grant| grant.definition == *name).cloned().collect();
+    let grants: Vec<_> = snapshot.grants.iter().filter(|grant| grant.id.definition == *name).cloned().collect();
     let own = Snapshot { grants, ..snapshot.clone() };
     let with = |entry: &Arc<CatalogueEntry>| Snapshot {
         catalogue: BTreeMap::from([(Arc::clone(name), Arc::clone(entry))]),

@@ -50,7 +50,7 @@ fn notices(definition: Option<&Definition>, member: &Member, now: Instant) -> (V
     let preposition = if until.contains('T') { "at" } else { "on" };
     let text = format!(
         "{} of organization {} ends {preposition} {until}, and nothing renews it: make an instance with renews: {}, or move its end by an amendment",
-        member.grant.definition, member.grant.organization, member.grant.id.source.name
+        member.grant.id.definition, member.grant.organization, member.grant.id.source.name
     );
     (given, vec![text])
 }

@@ -81,7 +81,7 @@ impl Inventory {
         let explanation = explanation::explain(&evaluate(&snapshot, now), definition, &since);
         let mut left = effort.work;
         let passages = parts(&snapshot).into_iter().filter_map(|part| {
-            let name = Arc::clone(&part.grants.first()?.definition);
+            let name = Arc::clone(&part.grants.first()?.id.definition);
             let is_chosen = definition.is_none_or(|chosen| chosen == &*name);
             let told = explanation.entitlements.iter().find(|told| told.definition == *name).filter(|_| is_chosen)?;
             let beginning = beginning(told).unwrap_or(now);
@@ -89,7 +89,7 @@ impl Inventory {
             Some((name, Passage { by_hand, ..passage(&part, beginning, now, effort.steps, &mut left) }))
         });
         let passages = passages.collect();
-        let has_grant: BTreeSet<&Arc<str>> = snapshot.grants.iter().map(|grant| &grant.definition).collect();
+        let has_grant: BTreeSet<&Arc<str>> = snapshot.grants.iter().map(|grant| &grant.id.definition).collect();
         let without_grant = self.definitions.iter().filter(|(name, _)| !has_grant.contains(name));
         let without_grant =
             without_grant.map(|(name, definition)| (Arc::clone(name), definition.spec.display_name.clone())).collect();
@@ -103,7 +103,7 @@ impl Inventory {
         if grants.is_empty() && !self.organizations.contains_key(organization) {
             return None;
         }
-        let definitions: BTreeSet<&Arc<str>> = grants.iter().map(|grant| &grant.definition).collect();
+        let definitions: BTreeSet<&Arc<str>> = grants.iter().map(|grant| &grant.id.definition).collect();
         let catalogue = definitions
             .into_iter()
             .filter(|name| self.knows_definition(name))

@@ -132,7 +132,7 @@ impl Inventory {
     /// The names of definitions that grants need and whose present state cannot serve.
     #[must_use]
     pub fn unserved(&self) -> BTreeSet<Arc<str>> {
-        let needed: BTreeSet<&Arc<str>> = self.grants.values().map(|grant| &grant.definition).collect();
+        let needed: BTreeSet<&Arc<str>> = self.grants.values().map(|grant| &grant.id.definition).collect();
         let catalogue = self.catalogue();
         let serves = |name: &Arc<str>| catalogue.get(name).is_some_and(|entry| entry.serving.is_some());
         needed.into_iter().filter(|name| !serves(name)).cloned().collect()
@@ -222,7 +222,7 @@ impl Inventory {
     pub fn doubts(&self, id: &SourceId) -> Vec<Doubt> {
         let Some(grant) = self.grants.get(id) else { return Vec::new() };
         let renewed = grant.renews.clone().and_then(|name| self.grants.get(&id.beside(name)));
-        let preset = self.definitions.get(&grant.definition).and_then(|definition| definition.spec.amount.as_ref());
+        let preset = self.definitions.get(&grant.id.definition).and_then(|definition| definition.spec.amount.as_ref());
         let zone = self.organizations.get(&grant.organization).map(|organization| &organization.spec.time_zone);
         doubts(
             grant,
@@ -296,7 +296,7 @@ impl Inventory {
 
     /// Whether an organization that `chooses` chooses has a grant of a definition.
     pub fn is_granted(&self, definition: &str, chooses: &dyn Fn(&str) -> bool) -> bool {
-        self.grants.values().any(|grant| *grant.definition == *definition && chooses(&grant.organization))
+        self.grants.values().any(|grant| *grant.id.definition == *definition && chooses(&grant.organization))
     }
 
     /// The definitions that use a facet definition.
@@ -315,7 +315,7 @@ impl Inventory {
     /// The names of definitions: those that exist, and those that grants name.
     #[must_use]
     pub fn handles(&self) -> BTreeSet<&Arc<str>> {
-        let granted = self.grants.values().map(|grant| &grant.definition);
+        let granted = self.grants.values().map(|grant| &grant.id.definition);
         self.definitions.keys().chain(granted).collect()
     }
 
@@ -334,8 +334,8 @@ impl Inventory {
             namespaces.map(|namespace| (namespace.into(), self.namespace_facts(namespace, tenancy))).collect();
         let has_all_flags = organization.iter().any(|organization| organization.spec.summary.flags == Flags::All);
         let entry = |grant: &Arc<Grant>| {
-            let entry = catalogue.get(&grant.definition)?;
-            Some((Arc::clone(&grant.definition), Arc::clone(entry)))
+            let entry = catalogue.get(&grant.id.definition)?;
+            Some((Arc::clone(&grant.id.definition), Arc::clone(entry)))
         };
         Snapshot {
             barred: BTreeMap::new(),

@@ -99,7 +99,7 @@ impl Lane {
             return self.held().collect();
         }
         let in_force = self.members().filter(|member| member.verdict.phase.is_in_force());
-        in_force.map(|member| (Arc::clone(&member.grant.definition), Held::untold())).collect()
+        in_force.map(|member| (Arc::clone(&member.grant.id.definition), Held::untold())).collect()
     }
 
     /// The objects that its grants ask for, with the age of the grant that does so.
@@ -155,7 +155,7 @@ fn intents(snapshot: &Snapshot, evaluation: &Evaluation) -> BTreeMap<ObjectKey, 
 pub fn parts(snapshot: &Snapshot) -> Vec<Snapshot> {
     let mut by_definition: BTreeMap<&Arc<str>, Vec<Arc<Grant>>> = BTreeMap::new();
     for grant in &snapshot.grants {
-        by_definition.entry(&grant.definition).or_default().push(Arc::clone(grant));
+        by_definition.entry(&grant.id.definition).or_default().push(Arc::clone(grant));
     }
     let others = snapshot.offers.iter().filter(|(name, _)| !by_definition.contains_key(name));
     let others: Offers = others.map(|(name, offer)| (Arc::clone(name), *offer)).collect();
@@ -170,7 +170,7 @@ pub fn parts(snapshot: &Snapshot) -> Vec<Snapshot> {
 fn part(snapshot: &Snapshot, grants: Vec<Arc<Grant>>, offers: Offers) -> Snapshot {
     let namespaces = concerned(snapshot.organization.as_deref(), &grants);
     let facts = |namespace: &str| snapshot.namespaces.get_key_value(namespace);
-    let entry = |grant: &Arc<Grant>| snapshot.catalogue.get_key_value(&grant.definition);
+    let entry = |grant: &Arc<Grant>| snapshot.catalogue.get_key_value(&grant.id.definition);
     let sources = grants.iter().flat_map(|grant| facets::sources(grant));
     Snapshot {
         name: Arc::clone(&snapshot.name),

@@ -76,7 +76,7 @@ impl GrantChange {
     pub fn none(member: &Member) -> Self {
         Self {
             grant: member.grant.id.clone(),
-            definition: Arc::clone(&member.grant.definition),
+            definition: Arc::clone(&member.grant.id.definition),
             before: Standing::of(member),
             after: Standing::of(member),
             renewed_by: member.renewed_by.as_deref().map(str::to_owned),

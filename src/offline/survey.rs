@@ -190,13 +190,13 @@ impl Census {
             let grant = &member.grant;
             let violated_facets = told_violations(&member.facets.validity).iter().map(|violation| &*violation.facet);
             let count = GrantCount::of(Some(member.verdict.phase), violated_facets);
-            let (counts, invalid) = self.of_definitions.entry(Arc::clone(&grant.definition)).or_default();
+            let (counts, invalid) = self.of_definitions.entry(Arc::clone(&grant.id.definition)).or_default();
             count.add_to(counts);
             if count.invalid.is_empty() {
                 continue;
             }
             invalid.add(&grant.id.source);
-            let Some(definition) = definitions.get(&grant.definition) else { continue };
+            let Some(definition) = definitions.get(&grant.id.definition) else { continue };
             for facet in violated(&definition.spec, &count.invalid) {
                 self.of_facets.entry(facet.to_owned()).or_default().add(&grant.id.source);
             }

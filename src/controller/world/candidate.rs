@@ -74,7 +74,7 @@ impl World {
         grant: Option<Grant>,
     ) -> Result<Candidate, NotReady> {
         let others =
-            self.grants_of(organization).filter(|held| held.definition == *definition && held.id.source != *id);
+            self.grants_of(organization).filter(|held| held.id.definition == *definition && held.id.source != *id);
         let grants: Vec<_> = others.cloned().chain(grant.map(Arc::new)).collect();
         let entry = self.catalogue.current_entry(definition).map_err(|NotYetRead| NotReady::Waits)?;
         let catalogue = entry.map(|entry| (Arc::clone(definition), entry)).into_iter().collect();
@@ -87,7 +87,7 @@ impl World {
         name: &Arc<str>,
         organization: Option<Organization>,
     ) -> Result<Candidate, NotReady> {
-        let is_read = |grant: &&Arc<Grant>| self.catalogue.entry(&grant.definition).is_ok();
+        let is_read = |grant: &&Arc<Grant>| self.catalogue.entry(&grant.id.definition).is_ok();
         let grants: Vec<_> = self.grants_of(name).filter(is_read).cloned().collect();
         let catalogue = self.catalogue_of(grants.iter()).map_err(|NotYetRead| NotReady::Waits)?;
         self.candidate(name, organization.map(Arc::new), grants, catalogue)
@@ -160,7 +160,7 @@ impl World {
     /// An organization with its grants of a definition, and how many of these are in force, or to be.
     pub fn definition_holder(&self, organization: &Arc<str>, definition: &Arc<str>) -> Option<(Candidate, usize)> {
         let entry = self.catalogue.current_entry(definition).ok()??;
-        let of_definition = self.grants_of(organization).filter(|grant| grant.definition == *definition);
+        let of_definition = self.grants_of(organization).filter(|grant| grant.id.definition == *definition);
         let grants: Vec<_> = of_definition.cloned().collect();
         let live = grants.iter().filter(|grant| is_live(grant)).count();
         let catalogue = BTreeMap::from([(Arc::clone(definition), entry)]);
@@ -172,7 +172,7 @@ impl World {
     fn live_grant(&self, definition: &Arc<str>) -> Option<SourceId> {
         let (organization, _) = self.grants.holdings(definition).find(|(_, holding)| holding.live > 0)?;
         let mut grants = self.grants_of(organization);
-        grants.find(|grant| grant.definition == *definition && is_live(grant)).map(|grant| grant.id.source.clone())
+        grants.find(|grant| grant.id.definition == *definition && is_live(grant)).map(|grant| grant.id.source.clone())
     }
 
     /// The namespace that a name may have been meant for: one that exists, is no other organization's, holds no grants, and

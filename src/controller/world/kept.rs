@@ -68,7 +68,7 @@ impl KeptInstance {
         let grant = &held.grant;
         Self::Barred(BarredInstance {
             organization: Arc::clone(&grant.organization),
-            definition: Arc::clone(&grant.definition),
+            definition: Arc::clone(&grant.id.definition),
             state: grant.state,
             generation: grant.generation,
             accepted: held.is_accepted.then(|| Box::new(grant.age.source.clone())),
@@ -94,7 +94,7 @@ impl KeptInstance {
     /// The definition's name.
     pub fn definition(&self) -> &Arc<str> {
         match self {
-            Self::Whole(held) => &held.grant.definition,
+            Self::Whole(held) => &held.grant.id.definition,
             Self::Barred(barred) => &barred.definition,
         }
     }

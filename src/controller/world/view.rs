@@ -168,7 +168,7 @@ impl World {
         &self,
         grants: impl Iterator<Item = &'a Arc<Grant>>,
     ) -> Result<BTreeMap<Arc<str>, Arc<CatalogueEntry>>, NotYetRead> {
-        let names: BTreeSet<_> = grants.map(|grant| &grant.definition).collect();
+        let names: BTreeSet<_> = grants.map(|grant| &grant.id.definition).collect();
         let mut entries = BTreeMap::new();
         for name in names {
             if let Some(entry) = self.catalogue.entry(name)? {

@@ -6,7 +6,7 @@ use crate::{
     core::{
         amount::Amount,
         calendar::{Bound, Instant, Nominal, Tz, format_instant},
-        grant::{Amendment, Grant},
+        grant::{Grant, GrantAmendment},
     },
 };
 
@@ -46,7 +46,7 @@ impl PreparedAmendment {
     pub fn prepare(
         grant: &Grant,
         zone: Tz,
-        mut fault_of: impl FnMut(usize, &Amendment) -> Option<String>,
+        mut fault_of: impl FnMut(usize, &GrantAmendment) -> Option<String>,
     ) -> Vec<Self> {
         let mut prepared: Vec<Self> =
             grant.amendments.iter().enumerate().map(|(index, amendment)| Self::read(index, amendment, zone)).collect();
@@ -61,7 +61,7 @@ impl PreparedAmendment {
         prepared
     }
 
-    fn read(index: usize, amendment: &Amendment, zone: Tz) -> Self {
+    fn read(index: usize, amendment: &GrantAmendment, zone: Tz) -> Self {
         let effective = amendment.effective.as_ref().ok().map(|moment| Nominal::of_start(*moment, zone).instant());
         let end = amendment.end.as_ref().and_then(|end| end.as_ref().ok()).map(|moment| Nominal::of_end(*moment, zone));
         Self {
@@ -75,7 +75,7 @@ impl PreparedAmendment {
     }
 }
 
-fn unreadable(amendment: &Amendment) -> Option<String> {
+fn unreadable(amendment: &GrantAmendment) -> Option<String> {
     if let Err(error) = &amendment.effective {
         return Some(format!("effective: {error}"));
     }

@@ -165,7 +165,7 @@ impl<'a> Seat<'a> {
 
     fn message(&self, loser: usize, winner: &str) -> String {
         let grant = self.contest.group.cases.get(loser).map(|case| case.grant);
-        let (organization, definition) = grant.map_or(("", ""), |grant| (&*grant.organization, &*grant.definition));
+        let (organization, definition) = grant.map_or(("", ""), |grant| (&*grant.organization, &*grant.id.definition));
         format!(
             "organization {organization} holds {definition} already by {winner}: this takes over when that one is over; renew it, amend it, or cancel one of the two"
         )

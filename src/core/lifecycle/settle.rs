@@ -231,7 +231,7 @@ impl Settling<'_> {
                 "there is no {} {name} of organization {} and definition {} in namespace {} that this could renew",
                 grant.id.source.kind.field(),
                 grant.organization,
-                grant.definition,
+                grant.id.definition,
                 grant.id.source.namespace
             ));
         };

@@ -34,7 +34,6 @@ pub fn grants(bundle: &Bundle) -> impl Iterator<Item = Grant> {
         id: GrantId { source: id.clone(), definition: Arc::clone(definition) },
         age: GrantAge { source: age.clone(), definition: Arc::clone(definition) },
         organization: Arc::clone(&bundle.organization),
-        definition: Arc::clone(definition),
         state: State::Active,
         start: None,
         end: None,

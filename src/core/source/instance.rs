@@ -10,7 +10,7 @@ use crate::{
         age::{GrantAge, SourceAge, created, has_granted_at},
         amount::Amount,
         calendar::Instant,
-        grant::{Amendment, Grant, GrantId, Remembered},
+        grant::{Grant, GrantAmendment, GrantId, Remembered},
     },
 };
 use std::sync::Arc;
@@ -23,9 +23,8 @@ pub fn grant(instance: &EntitlementInstance) -> Grant {
     let definition: Arc<str> = spec.definition.as_str().into();
     let grant = Grant {
         id: GrantId { source: id(instance), definition: Arc::clone(&definition) },
-        age: GrantAge { source: SourceAge::of(SourceKind::Instance, metadata), definition: Arc::clone(&definition) },
+        age: GrantAge { source: SourceAge::of(SourceKind::Instance, metadata), definition },
         organization: spec.organization.as_str().into(),
-        definition,
         state: spec.state,
         start: spec.start.as_deref().map(str::parse),
         end: spec.end.as_deref().map(str::parse),
@@ -79,8 +78,8 @@ fn written(spec: &EntitlementInstanceSpec) -> RecordedSpec {
     RecordedSpec { start: spec.start.clone(), end: spec.end.clone(), renews: spec.renews.clone() }
 }
 
-fn amendment(amendment: &entitlement_instance::Amendment) -> Amendment {
-    Amendment {
+fn amendment(amendment: &entitlement_instance::Amendment) -> GrantAmendment {
+    GrantAmendment {
         name: amendment.name.clone(),
         effective: amendment.effective.parse(),
         amount: amendment.amount.as_ref().map(Amount::read),

@@ -33,7 +33,7 @@ pub fn review_instance(before: &Candidate, after: &Candidate, id: &SourceId, now
     let (before, after) = (before.snapshot(), after.snapshot());
     let find = |snapshot: &'_ Snapshot| snapshot.grants.iter().find(|grant| grant.id.source == *id).cloned();
     let (old, new) = (find(before), find(after));
-    let Some(definition) = new.as_ref().or(old.as_ref()).map(|grant| &grant.definition) else {
+    let Some(definition) = new.as_ref().or(old.as_ref()).map(|grant| &grant.id.definition) else {
         return Verdict::default();
     };
     let (earlier, later) = (decide_alone(before, definition, now), decide_alone(after, definition, now));

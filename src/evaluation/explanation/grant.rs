@@ -10,7 +10,7 @@ use crate::{
     core::{
         amount::Amount,
         calendar::{Bound, Instant, format_instant, parse_instant},
-        grant::{Amendment, Grant, GrantId},
+        grant::{Grant, GrantAmendment, GrantId},
         problem::Problem,
         source::{SourceId, SourceKind},
     },
@@ -318,12 +318,12 @@ fn amount_origin(holding: &Holding, member: &Member) -> Origin {
     Origin::of(kind, None)
 }
 
-fn by_amendment(amendment: &Amendment) -> Origin {
+fn by_amendment(amendment: &GrantAmendment) -> Origin {
     Origin { amendment: Some(amendment.name.clone()), ..Origin::of(OriginKind::Amendment, None) }
 }
 
 /// Amendments are decided in the order in which they count, so the last one holds.
-fn last_effective<'a>(member: &'a Member, gives: impl Fn(&Amendment) -> bool) -> Option<&'a Amendment> {
+fn last_effective<'a>(member: &'a Member, gives: impl Fn(&GrantAmendment) -> bool) -> Option<&'a GrantAmendment> {
     let effective = member.verdict.amendments.iter().filter(|outcome| outcome.state == AmendmentState::Effective);
     effective.filter_map(|outcome| member.grant.amendments.get(outcome.index)).rfind(|amendment| gives(amendment))
 }

@@ -231,7 +231,7 @@ fn undecided(holding: &Holding, member: &Member) -> Option<Problem> {
 }
 
 fn definition_problem(entry: Option<&CatalogueEntry>, grant: &Grant) -> Option<Problem> {
-    let definition = &grant.definition;
+    let definition = &grant.id.definition;
     let serves = match entry.and_then(|entry| entry.serving.as_ref()) {
         Some(_) => "its last valid revision serves",
         None => "what was delivered stays as it is",

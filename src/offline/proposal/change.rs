@@ -5,7 +5,7 @@ use crate::{
     api::{EntitlementInstanceStatus, REASON, entitlement_instance::State},
     core::{
         calendar::{Bound, Instant, Moment, Nominal, Tz, parse_instant, parse_zone},
-        grant::{Amendment, Grant},
+        grant::{Grant, GrantAmendment},
         schema::merge,
         source::SourceId,
     },
@@ -245,7 +245,7 @@ impl Extension<'_> {
         }
     }
 
-    fn moment_of(&self, amendment: &Amendment) -> Option<Instant> {
+    fn moment_of(&self, amendment: &GrantAmendment) -> Option<Instant> {
         let moment = amendment.effective.as_ref().ok()?;
         Some(Nominal::of_start(*moment, self.zone).instant())
     }

@@ -24,7 +24,7 @@ use crate::{
     core::{
         amount::{Allotment, Amount},
         calendar::{Bound, CalendarDuration, Instant, parse_zone},
-        grant::{Amendment, Grant},
+        grant::{Grant, GrantAmendment},
         refusal::{Reason, Refusal},
         source::instance,
     },
@@ -71,8 +71,9 @@ impl World {
         let zone = parse_zone(&self.zone).ok();
         let barred = self.barred.filter(|(namespace, _)| *namespace == &*grant.id.source.namespace);
         let amendments_zone = grant.accepted.as_ref().map(|accepted| accepted.zone).or(zone);
-        let fault =
-            |_: usize, amendment: &Amendment| amendment.facets.as_ref().map(|_| "facets do not validate".to_owned());
+        let fault = |_: usize, amendment: &GrantAmendment| {
+            amendment.facets.as_ref().map(|_| "facets do not validate".to_owned())
+        };
         Case {
             grant,
             record: grant.accepted.clone(),

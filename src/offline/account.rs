@@ -1,4 +1,4 @@
-//! What one organization holds, with what was before and what comes next of each definition, as somebody is told who calls.
+//! What one organization holds of each definition, what was before, and what comes next, for somebody who answers a call.
 
 use super::{
     Inventory, When,

@@ -1,4 +1,4 @@
-//! What an organization held of a definition before its grants were last put in force or withdrawn otherwise than by time.
+//! What an organization held of a definition before people, and not time, last put its grants in force or withdrew them.
 
 use super::{Held, lane::EVALUATION};
 use crate::{

@@ -1,4 +1,4 @@
-//! The summary of an organization, told by what each of its definitions has to say in it, without being written anew.
+//! The summary of an organization, known by what each of its definitions says in it, without writing it again.
 
 use super::lane::{Intent, Lane};
 use crate::evaluation::{

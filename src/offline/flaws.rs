@@ -1,4 +1,4 @@
-//! What is wrong with each object, one by one and with the place: a status says it in one sentence.
+//! What is wrong with each object, one by one and with the place. A status says it in one sentence.
 
 use super::{EntitlementKind, Inventory, Status, Subject, Survey, When, zone_of};
 use crate::{

@@ -1,4 +1,4 @@
-//! Which object is spoken of.
+//! Which object is meant.
 
 use crate::core::source::SourceId;
 use std::{fmt, sync::Arc};

@@ -1,5 +1,5 @@
-//! Objects as what comes after others: what is in the cluster by then counts for them, as it would had these been applied
-//! over the others at a moment.
+//! Objects that come after others. What the cluster has by then counts for them, as if you had applied them over the others at a
+//! moment.
 
 use super::{Inventory, When, zone_of};
 use crate::{

@@ -1,4 +1,4 @@
-//! The moment that is looked at: one for all, or that of each client's own calendar.
+//! The moment that is looked at: one for all, or one by each client's own calendar.
 
 use crate::{
     api::Organization,

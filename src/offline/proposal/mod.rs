@@ -1,13 +1,13 @@
-//! The manifest that follows from what somebody asks for: a grant, or a change of one.
+//! The manifest that follows from a request: a grant, or a change of one.
 //!
 //! | file | what it knows |
 //! |---|---|
 //! | `grant` | a new grant |
 //! | `change` | a suspension, its end, a cancellation, an extension |
 //! | `name` | names that nothing has yet |
-//! | `term_date` | days and moments as one asks for them |
+//! | `term_date` | days and moments as people ask for them |
 //!
-//! Whether the operator would take it is not decided here: that is what an evaluation with it shows.
+//! Whether the operator would take it is not decided here. An evaluation with it shows that.
 
 mod change;
 mod grant;

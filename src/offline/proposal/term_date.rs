@@ -1,4 +1,4 @@
-//! Days and moments as one asks for them.
+//! Days and moments as people ask for them.
 
 use crate::core::calendar::{Bound, CalendarDuration, Instant, Moment, Nominal, Tz, add};
 

@@ -3,9 +3,9 @@
 pub mod names;
 
 use super::{
-    outcome::{Failure, Outcome},
+    outcome::{CommandFailure, Outcome},
     print,
-    program::Program,
+    program::CommandName,
 };
 use clap::Args;
 use clap_complete::{CompleteEnv, CompletionCandidate, Shell, engine, env::Shells};
@@ -30,27 +30,27 @@ pub struct CompletionArguments {
 const VARIABLE: &str = "ENTITLEMENT_OPERATOR_COMPLETE";
 
 /// Prints a shell's completion.
-pub fn completion(arguments: &CompletionArguments, program: Program) -> Result<Outcome, Failure> {
+pub fn completion(arguments: &CompletionArguments, program: CommandName) -> Result<Outcome, CommandFailure> {
     let shells = Shells::builtins();
     let mut script = Vec::new();
     // This completes the name of a file, and so never `kubectl entitlements`, which kubectl completes.
     let name = program.file_name();
     if let Some(shell) = shells.completer(&arguments.shell.to_string()) {
         let written = shell.write_registration(VARIABLE, name, name, name, &mut script);
-        written.map_err(|error| Failure::System { action: "completion", error })?;
+        written.map_err(|error| CommandFailure::System { action: "completion", error })?;
     }
-    print(&script).map_err(|error| Failure::System { action: "standard output", error })?;
+    print(&script).map_err(|error| CommandFailure::System { action: "standard output", error })?;
     Ok(Outcome::Valid)
 }
 
 /// Answers a shell that asks how a command line goes on; otherwise nothing is done.
-pub fn complete_for_shell(program: Program, words: &[OsString]) -> Option<Result<Outcome, Failure>> {
+pub fn complete_for_shell(program: CommandName, words: &[OsString]) -> Option<Result<Outcome, CommandFailure>> {
     let folder = env::current_dir().ok();
     let answer = CompleteEnv::with_factory(|| program.command()).var(VARIABLE).try_complete(words, folder.as_deref());
     match answer {
         Ok(false) => None,
         Ok(true) => Some(Ok(Outcome::Valid)),
-        Err(error) => Some(Err(Failure::System { action: "completion", error: io::Error::other(error) })),
+        Err(error) => Some(Err(CommandFailure::System { action: "completion", error: io::Error::other(error) })),
     }
 }
 
@@ -61,12 +61,12 @@ const NO_SPACE: u8 = 2;
 
 /// Prints how the last one of the plugin's arguments could go on, as kubectl wants it: a line for each, and one that says
 /// what to do with them.
-pub fn complete_for_kubectl(arguments: Vec<OsString>) -> Result<Outcome, Failure> {
-    let system = |error| Failure::System { action: "completion", error };
+pub fn complete_for_kubectl(arguments: Vec<OsString>) -> Result<Outcome, CommandFailure> {
+    let system = |error| CommandFailure::System { action: "completion", error };
     let last = arguments.len().saturating_sub(1);
     let is_option = arguments.last().is_some_and(|word| word.to_string_lossy().starts_with('-'));
     let folder = env::current_dir().ok();
-    let candidates = engine::complete(&mut Program::Plugin.command(), arguments, last, folder.as_deref());
+    let candidates = engine::complete(&mut CommandName::Plugin.command(), arguments, last, folder.as_deref());
     let candidates: Vec<CompletionCandidate> = candidates
         .map_err(system)?
         .into_iter()

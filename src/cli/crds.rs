@@ -1,7 +1,7 @@
 //! `crds`: prints the CustomResourceDefinitions.
 
 use super::{
-    outcome::{Failure, Outcome},
+    outcome::{CommandFailure, Outcome},
     print,
 };
 use crate::api::crd;
@@ -21,17 +21,17 @@ pub struct CrdsArguments {
 }
 
 /// Prints or writes the CustomResourceDefinitions.
-pub fn crds(arguments: &CrdsArguments) -> Result<Outcome, Failure> {
+pub fn crds(arguments: &CrdsArguments) -> Result<Outcome, CommandFailure> {
     let manifests = crd::manifests()?;
     let Some(folder) = &arguments.output else {
         let documents: Vec<String> = manifests.into_iter().map(|(_, text)| text).collect();
-        print(documents.join("---\n")).map_err(|error| Failure::System { action: "standard output", error })?;
+        print(documents.join("---\n")).map_err(|error| CommandFailure::System { action: "standard output", error })?;
         return Ok(Outcome::Valid);
     };
-    fs::create_dir_all(folder).map_err(|error| Failure::Write { path: folder.clone(), error })?;
+    fs::create_dir_all(folder).map_err(|error| CommandFailure::Write { path: folder.clone(), error })?;
     for (name, text) in manifests {
         let path = folder.join(name);
-        fs::write(&path, text).map_err(|error| Failure::Write { path, error })?;
+        fs::write(&path, text).map_err(|error| CommandFailure::Write { path, error })?;
     }
     Ok(Outcome::Valid)
 }

@@ -1,6 +1,6 @@
 //! Objects as text that Kubernetes' tools read.
 
-use super::{outcome::Failure, terminal::steers, text::on_one_line};
+use super::{outcome::CommandFailure, terminal::steers, text::on_one_line};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ pub enum OutputFormat {
 ///
 /// # Errors
 /// When one has no JSON, which plain data always has.
-pub fn write(objects: &[Value], format: OutputFormat) -> Result<String, Failure> {
+pub fn write(objects: &[Value], format: OutputFormat) -> Result<String, CommandFailure> {
     write_seen(objects, &[], format)
 }
 
@@ -23,7 +23,7 @@ pub fn write(objects: &[Value], format: OutputFormat) -> Result<String, Failure>
 ///
 /// # Errors
 /// When one has no JSON, which plain data always has.
-pub fn write_seen(objects: &[Value], not_seen: &[String], format: OutputFormat) -> Result<String, Failure> {
+pub fn write_seen(objects: &[Value], not_seen: &[String], format: OutputFormat) -> Result<String, CommandFailure> {
     Ok(match format {
         OutputFormat::Yaml => {
             let not_seen = not_seen.iter().map(|sentence| format!("# not seen: {}\n", on_one_line(sentence)));

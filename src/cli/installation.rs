@@ -2,7 +2,7 @@
 
 use super::{
     documents::{OutputFormat, write},
-    outcome::{Failure, Outcome},
+    outcome::{CommandFailure, Outcome},
     print,
 };
 use crate::installation::{Installation, OPERATOR_NAMESPACE};
@@ -45,10 +45,10 @@ fn image(text: &str) -> Result<String, &'static str> {
 }
 
 /// Prints everything that a cluster needs.
-pub fn manifests(arguments: &ManifestsArguments) -> Result<Outcome, Failure> {
+pub fn manifests(arguments: &ManifestsArguments) -> Result<Outcome, CommandFailure> {
     let installation = Installation::new(&arguments.namespace, &arguments.image, arguments.webhook)
-        .map_err(|invalid| Failure::Usage(invalid.to_string()))?;
+        .map_err(|invalid| CommandFailure::Usage(invalid.to_string()))?;
     let text = write(&installation.objects()?, arguments.output)?;
-    print(text).map_err(|error| Failure::System { action: "standard output", error })?;
+    print(text).map_err(|error| CommandFailure::System { action: "standard output", error })?;
     Ok(Outcome::Valid)
 }

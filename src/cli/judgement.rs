@@ -33,8 +33,14 @@ pub fn judge(manifests: &Manifests, survey: &Survey, when: impl Into<When>) -> V
     for (subject, document) in &manifests.documents {
         let Some(status) = survey.statuses.get(subject) else { continue };
         let inventory = &manifests.inventory;
-        let mut judge =
-            Judge { subject, document, inventory, flaws: &flaws, suggestions: &suggestions, findings: &mut findings };
+        let mut judge = DocumentJudge {
+            subject,
+            document,
+            inventory,
+            flaws: &flaws,
+            suggestions: &suggestions,
+            findings: &mut findings,
+        };
         judge.judge(status);
         for doubt in survey.doubts.get(subject).into_iter().flatten() {
             judge.judge_doubt(doubt);
@@ -43,7 +49,7 @@ pub fn judge(manifests: &Manifests, survey: &Survey, when: impl Into<When>) -> V
     findings
 }
 
-struct Judge<'a, 'b> {
+struct DocumentJudge<'a, 'b> {
     subject: &'a Subject,
     document: &'a Document,
     inventory: &'a Inventory,
@@ -52,7 +58,7 @@ struct Judge<'a, 'b> {
     findings: &'a mut Vec<Finding>,
 }
 
-impl Judge<'_, '_> {
+impl DocumentJudge<'_, '_> {
     fn judge(&mut self, status: &Status) {
         if let Status::Instance(status) = status {
             self.judge_instance(status);

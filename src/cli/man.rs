@@ -1,9 +1,9 @@
 //! `man`: manual pages.
 
 use super::{
-    outcome::{Failure, Outcome},
+    outcome::{CommandFailure, Outcome},
     print,
-    program::Program,
+    program::CommandName,
 };
 use clap::{Args, Command};
 use clap_mangen::Man;
@@ -22,16 +22,16 @@ pub struct ManArguments {
 }
 
 /// Prints or writes manual pages.
-pub fn man(arguments: &ManArguments, program: Program) -> Result<Outcome, Failure> {
+pub fn man(arguments: &ManArguments, program: CommandName) -> Result<Outcome, CommandFailure> {
     let mut command = program.command();
     command.build();
     let Some(folder) = &arguments.output else {
-        print(&page(command)?).map_err(|error| Failure::System { action: "standard output", error })?;
+        print(&page(command)?).map_err(|error| CommandFailure::System { action: "standard output", error })?;
         return Ok(Outcome::Valid);
     };
     let failed = |path: &PathBuf| {
         let path = path.clone();
-        move |error| Failure::Write { path, error }
+        move |error| CommandFailure::Write { path, error }
     };
     fs::create_dir_all(folder).map_err(failed(folder))?;
     let subcommands: Vec<Command> =
@@ -45,9 +45,9 @@ pub fn man(arguments: &ManArguments, program: Program) -> Result<Outcome, Failur
     Ok(Outcome::Valid)
 }
 
-fn page(command: Command) -> Result<Vec<u8>, Failure> {
+fn page(command: Command) -> Result<Vec<u8>, CommandFailure> {
     let mut page = Vec::new();
     let written = Man::new(command).manual("Entitlement Operator").render(&mut page);
-    written.map_err(|error| Failure::System { action: "the manual page", error })?;
+    written.map_err(|error| CommandFailure::System { action: "the manual page", error })?;
     Ok(page)
 }

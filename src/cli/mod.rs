@@ -36,8 +36,8 @@ mod validate;
 mod webhook;
 
 use clap::{FromArgMatches, Parser, Subcommand};
-use outcome::{Failure, Outcome};
-use program::Program;
+use outcome::{CommandFailure, Outcome};
+use program::CommandName;
 use std::{
     ffi::OsString,
     io::{self, Write},
@@ -93,8 +93,8 @@ enum Command {
 #[must_use]
 pub fn execute(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     let words: Vec<OsString> = words.into_iter().collect();
-    let program = Program::of(words.first().map(OsString::as_os_str));
-    let outcome = if program == Program::PluginCompletion {
+    let program = CommandName::of(words.first().map(OsString::as_os_str));
+    let outcome = if program == CommandName::PluginCompletion {
         completion::complete_for_kubectl(words)
     } else if let Some(answered) = completion::complete_for_shell(program, &words) {
         answered
@@ -113,7 +113,7 @@ pub fn execute(words: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 impl Arguments {
-    fn execute(self, program: Program) -> Result<Outcome, Failure> {
+    fn execute(self, program: CommandName) -> Result<Outcome, CommandFailure> {
         let zones = self.time_zones.take_into_use();
         if self.version {
             return version(program, &zones?);
@@ -170,14 +170,14 @@ impl Arguments {
     }
 }
 
-fn version(program: Program, zones: &ZonesInUse) -> Result<Outcome, Failure> {
+fn version(program: CommandName, zones: &ZonesInUse) -> Result<Outcome, CommandFailure> {
     let line = format!("{} {VERSION} ({})\n", program.file_name(), zones.short());
-    print(line).map_err(|error| Failure::System { action: "standard output", error })?;
+    print(line).map_err(|error| CommandFailure::System { action: "standard output", error })?;
     Ok(Outcome::Valid)
 }
 
 /// No subcommand, and nothing else that was asked for: what clap says where no argument is given at all.
-fn usage(program: Program) -> Outcome {
+fn usage(program: CommandName) -> Outcome {
     let help = program.command().render_help();
     say(&help.to_string());
     Outcome::Unreadable

@@ -1,6 +1,6 @@
 //! The objects of a survey as Kubernetes' tools show them.
 
-use super::{manifests::Manifests, outcome::Failure};
+use super::{manifests::Manifests, outcome::CommandFailure};
 use crate::{
     api::{GROUP, VERSION},
     evaluation::object::{CONTENT_HASH, ObjectContent, ObjectData, ObjectKey},
@@ -28,7 +28,7 @@ pub enum Secrets {
 ///
 /// # Errors
 /// When a status has no JSON, which plain data always has.
-pub fn objects(manifests: &Manifests, survey: &Survey, secrets: Secrets) -> Result<Vec<Value>, Failure> {
+pub fn objects(manifests: &Manifests, survey: &Survey, secrets: Secrets) -> Result<Vec<Value>, CommandFailure> {
     let secret_fields = manifests.inventory.secret_fields();
     let mut objects = Vec::with_capacity(manifests.documents.len() + survey.objects.len());
     for (subject, document) in &manifests.documents {

@@ -1,7 +1,7 @@
 //! What the subcommands that work on manifests share.
 
 use super::{
-    change::{Change, change},
+    change::{Comparison, change},
     cluster::{self, NOT_SEEN, Scope, not_seen, unseen_secrets},
     connection::ConnectionArguments,
     days::whose_days,
@@ -9,10 +9,10 @@ use super::{
     judgement::judge,
     manifests::{self, Manifests, ReadOptions},
     moment::MomentArgument,
-    outcome::{Failure, Outcome},
+    outcome::{CommandFailure, Outcome},
     progress::Progress,
     say,
-    size::Size,
+    size::ByteSize,
     terminal::Palette,
 };
 use crate::{
@@ -68,8 +68,8 @@ pub struct SourceArguments {
     #[arg(long, value_name = "NAMESPACE", value_parser = namespace)]
     operator_namespace: Option<String>,
     /// The most that the objects of one organization may come to, as the operator's run has it
-    #[arg(long, value_name = "SIZE", default_value_t = Size::ORGANIZATION)]
-    organization_bytes: Size,
+    #[arg(long, value_name = "SIZE", default_value_t = ByteSize::ORGANIZATION)]
+    organization_bytes: ByteSize,
     /// Whether what lies in the namespaces of grants that the caller may look at is enough.
     #[arg(skip)]
     is_within_reach: bool,
@@ -92,7 +92,7 @@ impl SourceArguments {
             is_within_reach: true,
             namespaces,
             operator_namespace: operator_namespace.map(str::to_owned),
-            organization_bytes: Size::ORGANIZATION,
+            organization_bytes: ByteSize::ORGANIZATION,
             connection: connection.clone(),
         }
     }
@@ -259,7 +259,7 @@ impl Examination {
 ///
 /// # Errors
 /// When that cannot be done, whatever the manifests are.
-pub fn survey(arguments: &InputArguments) -> Result<(Outcome, Option<Surveyed>), Failure> {
+pub fn survey(arguments: &InputArguments) -> Result<(Outcome, Option<Surveyed>), CommandFailure> {
     let examination = examine(arguments)?;
     examination.say();
     arguments.say_days(&examination);
@@ -273,7 +273,7 @@ pub fn survey(arguments: &InputArguments) -> Result<(Outcome, Option<Surveyed>),
 ///
 /// # Errors
 /// When that cannot be done, whatever the manifests are.
-pub fn examine(arguments: &InputArguments) -> Result<Examination, Failure> {
+pub fn examine(arguments: &InputArguments) -> Result<Examination, CommandFailure> {
     let when = arguments.moment.moment();
     Ok(Examination::of(gather(&arguments.source, when)?, when))
 }
@@ -282,11 +282,11 @@ pub fn examine(arguments: &InputArguments) -> Result<Examination, Failure> {
 ///
 /// # Errors
 /// When that cannot be done, whatever the manifests are.
-pub fn examine_since(arguments: &InputArguments, old: &Path) -> Result<Examination, Failure> {
+pub fn examine_since(arguments: &InputArguments, old: &Path) -> Result<Examination, CommandFailure> {
     let change = change(old, &arguments.source.filename, &arguments.source, arguments.moment.moment())?;
     Ok(match change {
-        Change::Unreadable(old) => *old,
-        Change::Read { new, .. } => *new,
+        Comparison::Unreadable(old) => *old,
+        Comparison::Read { new, .. } => *new,
     })
 }
 
@@ -294,13 +294,13 @@ pub fn examine_since(arguments: &InputArguments, old: &Path) -> Result<Examinati
 ///
 /// # Errors
 /// When that cannot be done, whatever the objects are.
-pub fn gather(source: &SourceArguments, created: impl Into<When>) -> Result<Manifests, Failure> {
+pub fn gather(source: &SourceArguments, created: impl Into<When>) -> Result<Manifests, CommandFailure> {
     let created = created.into();
     if source.filename.is_empty() {
         return in_cluster(source, source.namespaces.clone(), created);
     }
     if !source.with_cluster && source.connection.is_given() {
-        return Err(Failure::Usage(
+        return Err(CommandFailure::Usage(
             "with -f no cluster is looked at: leave out what says which one, or add --with-cluster".to_owned(),
         ));
     }
@@ -331,7 +331,7 @@ pub fn look_for(
     source: &SourceArguments,
     wanted: BTreeSet<SecretName>,
     inventory: &mut Inventory,
-) -> Result<Vec<String>, Failure> {
+) -> Result<Vec<String>, CommandFailure> {
     let is_cluster = source.filename.is_empty() || source.with_cluster;
     if !is_cluster || wanted.is_empty() {
         return Ok(Vec::new());
@@ -347,7 +347,7 @@ fn is_of_secrets(finding: &Finding) -> bool {
     finding.reason == NOT_SEEN && finding.message.contains("the Secrets ")
 }
 
-fn in_cluster(source: &SourceArguments, namespaces: Vec<String>, created: When) -> Result<Manifests, Failure> {
+fn in_cluster(source: &SourceArguments, namespaces: Vec<String>, created: When) -> Result<Manifests, CommandFailure> {
     let scope = Scope {
         namespaces,
         is_within_reach: source.is_within_reach,
@@ -361,13 +361,19 @@ fn in_cluster(source: &SourceArguments, namespaces: Vec<String>, created: When) 
 ///
 /// # Errors
 /// When that cannot be done, whatever the objects are.
-pub fn read(paths: &[PathBuf], source: &SourceArguments, created: impl Into<When>) -> Result<Manifests, Failure> {
+pub fn read(
+    paths: &[PathBuf],
+    source: &SourceArguments,
+    created: impl Into<When>,
+) -> Result<Manifests, CommandFailure> {
     let created = created.into();
     let namespace = match source.namespaces.as_slice() {
         [] => "default",
         [namespace] => namespace,
         _ => {
-            return Err(Failure::Usage("objects that name no namespace can lie in one alone: give -n once".to_owned()));
+            return Err(CommandFailure::Usage(
+                "objects that name no namespace can lie in one alone: give -n once".to_owned(),
+            ));
         }
     };
     let operator_namespace = source.operator_namespace.as_deref().unwrap_or(OPERATOR_NAMESPACE).to_owned();

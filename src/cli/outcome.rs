@@ -35,7 +35,7 @@ impl From<Outcome> for ExitCode {
 
 /// Why a subcommand cannot do its work, whatever the manifests are.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub enum CommandFailure {
     /// The log cannot be set up as asked for.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -78,7 +78,7 @@ pub enum Failure {
     Json(#[from] serde_json::Error),
 }
 
-impl From<Unclear> for Failure {
+impl From<Unclear> for CommandFailure {
     fn from(unclear: Unclear) -> Self {
         match unclear {
             Unclear::Usage(sentence) => Self::Usage(sentence),
@@ -87,7 +87,7 @@ impl From<Unclear> for Failure {
     }
 }
 
-impl Failure {
+impl CommandFailure {
     /// The exit code's meaning.
     #[must_use]
     pub fn outcome(&self) -> Outcome {

@@ -6,7 +6,7 @@ use std::{ffi::OsStr, path::Path};
 
 /// What the command is run as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Program {
+pub enum CommandName {
     /// `entitlement-operator`.
     Operator,
     /// `kubectl-entitlements`, which kubectl runs as `kubectl entitlements`.
@@ -15,7 +15,7 @@ pub enum Program {
     PluginCompletion,
 }
 
-impl Program {
+impl CommandName {
     /// The program that the name of its file says.
     #[must_use]
     pub fn of(executable: Option<&OsStr>) -> Self {

@@ -4,7 +4,7 @@ use super::{
     documents::{OutputFormat, write_seen},
     objects::{Secrets, objects},
     offline::{InputArguments, survey},
-    outcome::{Failure, Outcome},
+    outcome::{CommandFailure, Outcome},
     print,
 };
 use clap::Args;
@@ -35,12 +35,12 @@ pub struct RenderArguments {
 }
 
 /// Prints what the operator would make of manifests.
-pub fn render(arguments: &RenderArguments) -> Result<Outcome, Failure> {
+pub fn render(arguments: &RenderArguments) -> Result<Outcome, CommandFailure> {
     let (outcome, surveyed) = survey(&arguments.input)?;
     let Some(surveyed) = surveyed else { return Ok(outcome) };
     let secrets = if arguments.show_secrets { Secrets::Shown } else { Secrets::Masked };
     let objects = objects(&surveyed.manifests, &surveyed.survey, secrets)?;
     let text = write_seen(&objects, &surveyed.not_seen, arguments.output)?;
-    print(&text).map_err(|error| Failure::System { action: "standard output", error })?;
+    print(&text).map_err(|error| CommandFailure::System { action: "standard output", error })?;
     Ok(outcome)
 }

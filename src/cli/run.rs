@@ -2,8 +2,8 @@
 
 use super::{
     connection::ConnectionArguments,
-    outcome::{Failure, Outcome},
-    size::Size,
+    outcome::{CommandFailure, Outcome},
+    size::ByteSize,
     terminal::Palette,
     time_zones::ZonesInUse,
     webhook::WebhookArguments,
@@ -44,8 +44,8 @@ pub struct RunArguments {
     ///
     /// The operator writes the summary and the older grants first. It writes nothing beyond the limit, and withdraws nothing for
     /// it; the grants concerned say so.
-    #[arg(long, value_name = "SIZE", default_value_t = Size::ORGANIZATION)]
-    organization_bytes: Size,
+    #[arg(long, value_name = "SIZE", default_value_t = ByteSize::ORGANIZATION)]
+    organization_bytes: ByteSize,
     /// How log lines are written
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     log_format: LogFormat,
@@ -59,11 +59,11 @@ pub struct RunArguments {
 }
 
 /// Runs the operator until SIGTERM or SIGINT.
-pub fn run(arguments: RunArguments, zones: &ZonesInUse) -> Result<Outcome, Failure> {
+pub fn run(arguments: RunArguments, zones: &ZonesInUse) -> Result<Outcome, CommandFailure> {
     let colours = Palette::of_standard_error() == Palette::Colours;
     telemetry::init(arguments.log_format, &arguments.log_filter, colours)?;
     let runtime = tokio::runtime::Runtime::new()
-        .map_err(|error| Failure::System { action: "the threads of the operator cannot be started", error })?;
+        .map_err(|error| CommandFailure::System { action: "the threads of the operator cannot be started", error })?;
     let webhook = arguments.webhook.options(&arguments.namespace)?;
     if let ZonesInUse::Unusable(problem) = zones {
         tracing::error!("{problem}");
@@ -85,7 +85,7 @@ async fn operate(
     connection: &Connection,
     options: ControllerOptions,
     webhook: Option<webhook::Options>,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     let shutdown = shutdown()?.shared();
     // What cannot be mended while it runs ends it before it says anything.
     connection.config().await?;
@@ -115,9 +115,9 @@ async fn operate(
 }
 
 /// Is ready once the process is told to end.
-fn shutdown() -> Result<impl Future<Output = ()>, Failure> {
+fn shutdown() -> Result<impl Future<Output = ()>, CommandFailure> {
     let listen =
-        |kind| signal(kind).map_err(|error| Failure::System { action: "signals cannot be listened for", error });
+        |kind| signal(kind).map_err(|error| CommandFailure::System { action: "signals cannot be listened for", error });
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;
     Ok(async move {

@@ -1,7 +1,7 @@
 //! `schema`: prints the JSON Schema of the summary.
 
 use super::{
-    outcome::{Failure, Outcome},
+    outcome::{CommandFailure, Outcome},
     print,
 };
 use clap::Args;
@@ -17,7 +17,7 @@ Examples:
 pub struct SchemaArguments {}
 
 /// Prints the schema.
-pub fn schema(_: &SchemaArguments) -> Result<Outcome, Failure> {
-    print(SUMMARY).map_err(|error| Failure::System { action: "standard output", error })?;
+pub fn schema(_: &SchemaArguments) -> Result<Outcome, CommandFailure> {
+    print(SUMMARY).map_err(|error| CommandFailure::System { action: "standard output", error })?;
     Ok(Outcome::Valid)
 }

@@ -8,9 +8,9 @@ const UNITS: [(&str, u64); 4] = [("", 1), ("Ki", 1 << 10), ("Mi", 1 << 20), ("Gi
 
 /// A number of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Size(u64);
+pub struct ByteSize(u64);
 
-impl Size {
+impl ByteSize {
     /// What the objects of an organization may come to, unless something else is said.
     pub const ORGANIZATION: Self = Self(Limits::DEFAULT.organization_bytes);
 
@@ -26,7 +26,7 @@ impl Size {
 #[error("a size is a whole number of bytes, or of Ki, Mi or Gi of them, such as 33554432 or 32Mi")]
 pub struct InvalidSize;
 
-impl FromStr for Size {
+impl FromStr for ByteSize {
     type Err = InvalidSize;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -38,7 +38,7 @@ impl FromStr for Size {
     }
 }
 
-impl fmt::Display for Size {
+impl fmt::Display for ByteSize {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let fitting = UNITS.into_iter().rev().find(|(_, factor)| self.0 > 0 && self.0.is_multiple_of(*factor));
         let (unit, factor) = fitting.unwrap_or(("", 1));
@@ -48,7 +48,7 @@ impl fmt::Display for Size {
 
 #[cfg(test)]
 mod tests {
-    use super::{InvalidSize, Size};
+    use super::{ByteSize, InvalidSize};
     use rstest::rstest;
 
     #[rstest]
@@ -59,15 +59,15 @@ mod tests {
     #[case::odd("1000", 1000, "1000")]
     #[case::none("0", 0, "0")]
     fn sizes_are_read_and_shown(#[case] text: &str, #[case] bytes: u64, #[case] shown: &str) {
-        let size: Size = text.parse().unwrap();
+        let size: ByteSize = text.parse().unwrap();
         assert_eq!((size.bytes(), size.to_string().as_str()), (bytes, shown));
-        assert_eq!(Size::ORGANIZATION.to_string(), "32Mi");
+        assert_eq!(ByteSize::ORGANIZATION.to_string(), "32Mi");
     }
 
     #[rstest]
     fn what_is_no_size_is_refused(
         #[values("", "Mi", "-1", "1.5Mi", "1M", "1 Mi", "1mi", "18446744073709551616", "17179869184Gi")] text: &str,
     ) {
-        assert_eq!(text.parse::<Size>(), Err(InvalidSize));
+        assert_eq!(text.parse::<ByteSize>(), Err(InvalidSize));
     }
 }

@@ -1,9 +1,9 @@
 //! What an unknown name was probably meant to be.
 
-use super::{outcome::Failure, terminal::harmless, text::on_one_line};
+use super::{outcome::CommandFailure, terminal::harmless, text::on_one_line};
 use crate::{
     core::schema::wording::closest,
-    offline::{Directory, EntitlementKind, Inventory, Listing, Search},
+    offline::{Directory, EntitlementKind, Inventory, Listing, SearchResult},
 };
 use std::cell::{Cell, OnceCell};
 
@@ -15,13 +15,13 @@ const FEW: usize = 10;
 
 /// Says that there is nothing of that name, and what may have been meant.
 #[must_use]
-pub fn unknown(kind: &str, name: &str, known: &[&str]) -> Failure {
+pub fn unknown(kind: &str, name: &str, known: &[&str]) -> CommandFailure {
     unknown_in(kind, name, "", known)
 }
 
 /// The same of a place, such as ` in namespace acme`.
 #[must_use]
-pub fn unknown_in(kind: &str, name: &str, place: &str, known: &[&str]) -> Failure {
+pub fn unknown_in(kind: &str, name: &str, place: &str, known: &[&str]) -> CommandFailure {
     let advice = match (closest(name, known), known) {
         (Some(near), _) => format!("did you mean {near}?"),
         (None, []) if place.is_empty() => "there is none at all".to_owned(),
@@ -29,32 +29,34 @@ pub fn unknown_in(kind: &str, name: &str, place: &str, known: &[&str]) -> Failur
         (None, known) if known.len() <= FEW => format!("there is {}", known.join(", ")),
         (None, _) => "look at its spelling".to_owned(),
     };
-    Failure::Usage(format!("there is no {kind} {}{place}: {advice}", harmless(name)))
+    CommandFailure::Usage(format!("there is no {kind} {}{place}: {advice}", harmless(name)))
 }
 
 /// The name of the organization that a person means.
 ///
 /// # Errors
 /// None is, or each of several may be: a sentence that says which there are.
-pub fn organization<'a>(directory: &Directory<'a>, called: &str) -> Result<&'a str, Failure> {
+pub fn organization<'a>(directory: &Directory<'a>, called: &str) -> Result<&'a str, CommandFailure> {
     match directory.find(called) {
-        Search::Found(listing) => Ok(listing.name),
-        Search::Several(all) => {
+        SearchResult::Found(listing) => Ok(listing.name),
+        SearchResult::Several(all) => {
             let few: Vec<String> = all.iter().take(FEW).map(both_names).collect();
             let others = all.len() - few.len();
             let others = if others > 0 { format!(", and {others} more") } else { String::new() };
             let called = harmless(called);
             let sentence = format!("{called} may be any of {}{others}: give one of these names", few.join(", "));
-            Err(Failure::Usage(sentence))
+            Err(CommandFailure::Usage(sentence))
         }
-        Search::Nothing(Some(near)) if closest(&called.to_lowercase(), &[near.name]).is_none() => {
+        SearchResult::Nothing(Some(near)) if closest(&called.to_lowercase(), &[near.name]).is_none() => {
             let near = both_names(&near);
-            Err(Failure::Usage(format!("there is no organization {}: did you mean {near}?", harmless(called))))
+            Err(CommandFailure::Usage(format!("there is no organization {}: did you mean {near}?", harmless(called))))
         }
-        Search::Nothing(Some(near)) => {
-            Err(Failure::Usage(format!("there is no organization {}: did you mean {}?", harmless(called), near.name)))
-        }
-        Search::Nothing(None) => {
+        SearchResult::Nothing(Some(near)) => Err(CommandFailure::Usage(format!(
+            "there is no organization {}: did you mean {}?",
+            harmless(called),
+            near.name
+        ))),
+        SearchResult::Nothing(None) => {
             let names: Vec<&str> = directory.listings().iter().map(|listing| listing.name).collect();
             Err(unknown("organization", called, &names))
         }

@@ -1,6 +1,6 @@
 //! The time zone data of a command: what is compiled in, or a newer release in a folder.
 
-use super::outcome::Failure;
+use super::outcome::CommandFailure;
 use crate::{
     controller::TimeZoneReport,
     core::calendar::{ReadZone, TimeZoneData, TzRelease, compiled_in_release, is_zone_name, use_time_zones},
@@ -112,7 +112,7 @@ impl From<UnusableFolder> for ZonesInUse {
     }
 }
 
-impl From<UnusableFolder> for Failure {
+impl From<UnusableFolder> for CommandFailure {
     fn from(error: UnusableFolder) -> Self {
         Self::Usage(error.to_string())
     }

@@ -3,7 +3,7 @@
 use super::{
     diagnostics::{json, sarif},
     offline::{Examination, InputArguments, examine, examine_since},
-    outcome::{Failure, Outcome},
+    outcome::{CommandFailure, Outcome},
     print,
 };
 use clap::{Args, ValueEnum};
@@ -32,18 +32,18 @@ pub struct ValidateArguments {
     since: Option<PathBuf>,
     /// The format: text for people, on standard error; or json, or sarif for a forge, on standard output
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value = "text")]
-    output: OutputFormat,
+    output: ValidateFormat,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum OutputFormat {
+enum ValidateFormat {
     Text,
     Json,
     Sarif,
 }
 
 /// Checks manifests.
-pub fn validate(arguments: &ValidateArguments) -> Result<Outcome, Failure> {
+pub fn validate(arguments: &ValidateArguments) -> Result<Outcome, CommandFailure> {
     // The process ends behind this: taking everything apart would take a tenth of its time.
     let examination = ManuallyDrop::new(match &arguments.since {
         Some(old) => examine_since(&arguments.input, old)?,
@@ -52,15 +52,15 @@ pub fn validate(arguments: &ValidateArguments) -> Result<Outcome, Failure> {
     let outcome = examination.outcome();
     let Examination { manifests, findings, left_out, .. } = &*examination;
     let value = match arguments.output {
-        OutputFormat::Text => {
+        ValidateFormat::Text => {
             examination.say();
             arguments.input.say_days(&examination);
             return Ok(outcome);
         }
-        OutputFormat::Json => json(findings, *left_out, manifests),
-        OutputFormat::Sarif => sarif(findings, outcome.code()),
+        ValidateFormat::Json => json(findings, *left_out, manifests),
+        ValidateFormat::Sarif => sarif(findings, outcome.code()),
     };
     let text = format!("{}\n", serde_json::to_string_pretty(&value)?);
-    print(&text).map_err(|error| Failure::System { action: "standard output", error })?;
+    print(&text).map_err(|error| CommandFailure::System { action: "standard output", error })?;
     Ok(outcome)
 }

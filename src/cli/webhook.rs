@@ -1,7 +1,7 @@
 //! The arguments of the admission webhook.
 
-use super::{outcome::Failure, terminal::harmless};
-use crate::webhook::{BaseUrl, ClientAuthorities, Options, Reach};
+use super::{outcome::CommandFailure, terminal::harmless};
+use crate::webhook::{BaseUrl, ClientAuthorities, Options, Reachability};
 use clap::{ArgAction, Args};
 use std::{
     fs,
@@ -46,9 +46,9 @@ impl WebhookArguments {
     ///
     /// # Errors
     /// Where a file cannot be used.
-    pub fn options(self, namespace: &str) -> Result<Option<Options>, Failure> {
-        let service = self.webhook_service.map(Reach::Service);
-        let Some(reach) = service.or(self.webhook_url.map(Reach::Url)) else { return Ok(None) };
+    pub fn options(self, namespace: &str) -> Result<Option<Options>, CommandFailure> {
+        let service = self.webhook_service.map(Reachability::Service);
+        let Some(reach) = service.or(self.webhook_url.map(Reachability::Url)) else { return Ok(None) };
         Ok(Some(Options {
             address: self.webhook_address,
             reach,
@@ -61,9 +61,9 @@ impl WebhookArguments {
     }
 }
 
-fn authorities(path: &Path) -> Result<ClientAuthorities, Failure> {
+fn authorities(path: &Path) -> Result<ClientAuthorities, CommandFailure> {
     let unusable = |error: &dyn std::fmt::Display| {
-        Failure::Usage(format!(
+        CommandFailure::Usage(format!(
             "--webhook-client-ca: {} is of no use: {error}: give a file with the certificate (PEM) of the authority that signs the API server's client certificate",
             harmless(&path.display().to_string())
         ))
@@ -74,7 +74,7 @@ fn authorities(path: &Path) -> Result<ClientAuthorities, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Path, Reach, WebhookArguments, fs};
+    use super::{Path, Reachability, WebhookArguments, fs};
     use crate::webhook::Options;
     use clap::{CommandFactory, FromArgMatches, Parser, error::ErrorKind};
     use rstest::rstest;
@@ -95,7 +95,7 @@ mod tests {
     fn it_is_off_unless_it_can_be_reached() {
         assert!(read(&[]).unwrap().is_none());
         let options = read(&["--webhook-service=hook"]).unwrap().unwrap();
-        assert_eq!(options.reach, Reach::Service("hook".to_owned()));
+        assert_eq!(options.reach, Reachability::Service("hook".to_owned()));
         assert_eq!((options.namespace.as_str(), options.configuration.as_str()), ("operator", "entitlement-operator"));
         assert_eq!((options.registers, options.allows_missing), (true, false));
         let options = read(&["--webhook-url=https://[::1]", "--webhook-register=false", "--webhook-allow-missing"]);

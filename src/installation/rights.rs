@@ -5,7 +5,7 @@ use crate::api::{ASSIGNMENT_NAMESPACE, GROUP, crd};
 
 /// Where a right is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum RightScope {
     /// In all namespaces, or of what has none.
     Cluster,
     /// In the operator's own namespace.
@@ -23,9 +23,9 @@ pub enum Need {
 
 /// A right that the operator needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Right {
+pub struct AccessRight {
     /// Where.
-    pub place: Place,
+    pub place: RightScope,
     /// The API group; empty for the core's.
     pub group: &'static str,
     /// The resource in the plural, perhaps with a subresource.
@@ -56,19 +56,24 @@ const REGISTRATION: &str = "validatingwebhookconfigurations";
 
 /// All rights that the operator needs, with its webhook or without.
 #[must_use]
-pub fn rights(webhook: Option<&Webhook>) -> Vec<Right> {
+pub fn rights(webhook: Option<&Webhook>) -> Vec<AccessRight> {
     let mut rights = work();
     rights.extend(comfort());
     rights.extend(webhook.into_iter().flat_map(for_webhook));
     rights
 }
 
-fn right(place: Place, group: &'static str, resource: &'static str, verbs: &'static [&'static str]) -> Right {
+fn right(
+    place: RightScope,
+    group: &'static str,
+    resource: &'static str,
+    verbs: &'static [&'static str],
+) -> AccessRight {
     let names = ALL.iter().map(ToString::to_string).collect();
-    Right { place, group, resource, verbs, names, why: "", need: Need::Work }
+    AccessRight { place, group, resource, verbs, names, why: "", need: Need::Work }
 }
 
-impl Right {
+impl AccessRight {
     fn to(self, why: &'static str) -> Self {
         Self { why, ..self }
     }
@@ -84,8 +89,8 @@ impl Right {
 
 /// What there is no work without. What is done in the operator's own namespace with ConfigMaps and Secrets is covered by what
 /// is done with them everywhere.
-fn work() -> Vec<Right> {
-    use Place::{Cluster, Own};
+fn work() -> Vec<AccessRight> {
+    use RightScope::{Cluster, Own};
     const WATCH: &[&str] = &["list", "watch"];
     const STATUS: &str = "to say on each what came of it";
     vec![
@@ -110,11 +115,11 @@ fn work() -> Vec<Right> {
     ]
 }
 
-fn comfort() -> Vec<Right> {
+fn comfort() -> Vec<AccessRight> {
     let kinds = crd::all().into_iter().filter_map(|crd| crd.metadata.name);
     vec![
-        right(Place::Cluster, EVENTS, "events", &["create"]).to("to tell of what happens").comforting(),
-        right(Place::Cluster, "apiextensions.k8s.io", "customresourcedefinitions", &["get"])
+        right(RightScope::Cluster, EVENTS, "events", &["create"]).to("to tell of what happens").comforting(),
+        right(RightScope::Cluster, "apiextensions.k8s.io", "customresourcedefinitions", &["get"])
             .only(kinds)
             .to("to see whether they are those of this version")
             .comforting(),
@@ -122,30 +127,33 @@ fn comfort() -> Vec<Right> {
 }
 
 /// What the webhook takes besides. It is comfort as a whole.
-fn for_webhook(webhook: &Webhook) -> Vec<Right> {
+fn for_webhook(webhook: &Webhook) -> Vec<AccessRight> {
     const NAMED: &str = "to look up what a refused request names";
-    let get = |resource| right(Place::Cluster, GROUP, resource, &["get"]).to(NAMED);
+    let get = |resource| right(RightScope::Cluster, GROUP, resource, &["get"]).to(NAMED);
     let mut rights = vec![
         get("organizations"),
         get("facetdefinitions"),
         get("entitlementdefinitions"),
-        right(Place::Own, "", "secrets", &["update"]).only([WEBHOOK_SECRET]).to("to renew the webhook's certificate"),
-        right(Place::Cluster, ADMISSION, REGISTRATION, &["list", "watch", "update"])
+        right(RightScope::Own, "", "secrets", &["update"])
+            .only([WEBHOOK_SECRET])
+            .to("to renew the webhook's certificate"),
+        right(RightScope::Cluster, ADMISSION, REGISTRATION, &["list", "watch", "update"])
             .only([webhook.configuration.as_str()])
             .to("to keep the webhook's registration"),
     ];
     if webhook.registers {
-        rights
-            .push(right(Place::Cluster, ADMISSION, REGISTRATION, &["create"]).to("to make the webhook's registration"));
+        rights.push(
+            right(RightScope::Cluster, ADMISSION, REGISTRATION, &["create"]).to("to make the webhook's registration"),
+        );
     }
-    rights.into_iter().map(Right::comforting).collect()
+    rights.into_iter().map(AccessRight::comforting).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Webhook, rights};
 
-    fn all() -> Vec<super::Right> {
+    fn all() -> Vec<super::AccessRight> {
         rights(Some(&Webhook { configuration: "entitlement-operator".to_owned(), registers: true }))
     }
 

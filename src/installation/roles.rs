@@ -2,7 +2,7 @@
 
 use super::{
     APP, NAME,
-    rights::{Place, Right},
+    rights::{AccessRight, RightScope},
 };
 use crate::api::{ASSIGNMENT_NAMESPACE, GROUP};
 use k8s_openapi::{
@@ -34,7 +34,7 @@ fn texts(all: &[&str]) -> Vec<String> {
 }
 
 /// The rules that give the rights of a place: one for all resources of a group that the same is done with.
-fn rules(rights: &[Right], place: Place) -> Vec<PolicyRule> {
+fn rules(rights: &[AccessRight], place: RightScope) -> Vec<PolicyRule> {
     let mut rules: Vec<PolicyRule> = Vec::new();
     for right in rights.iter().filter(|right| right.place == place) {
         let names = (!right.names.is_empty()).then(|| right.names.clone());
@@ -71,10 +71,10 @@ fn account(namespace: &str) -> Vec<Subject> {
 
 /// What the operator may do everywhere. Two operators in two namespaces must not take each other's rights, so the names of
 /// what has no namespace differ.
-pub fn everywhere(rights: &[Right], name: &str, namespace: &str) -> (ClusterRole, ClusterRoleBinding) {
+pub fn everywhere(rights: &[AccessRight], name: &str, namespace: &str) -> (ClusterRole, ClusterRoleBinding) {
     let role = ClusterRole {
         metadata: metadata(None, name),
-        rules: Some(rules(rights, Place::Cluster)),
+        rules: Some(rules(rights, RightScope::Cluster)),
         ..ClusterRole::default()
     };
     let binding = ClusterRoleBinding {
@@ -86,8 +86,8 @@ pub fn everywhere(rights: &[Right], name: &str, namespace: &str) -> (ClusterRole
 }
 
 /// What the operator may do in its own namespace.
-pub fn at_home(rights: &[Right], namespace: &str) -> (Role, RoleBinding) {
-    let role = Role { metadata: metadata(Some(namespace), NAME), rules: Some(rules(rights, Place::Own)) };
+pub fn at_home(rights: &[AccessRight], namespace: &str) -> (Role, RoleBinding) {
+    let role = Role { metadata: metadata(Some(namespace), NAME), rules: Some(rules(rights, RightScope::Own)) };
     let binding = RoleBinding {
         metadata: metadata(Some(namespace), NAME),
         role_ref: role_ref("Role", NAME),

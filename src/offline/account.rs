@@ -28,7 +28,7 @@ use std::{
 
 /// How much is looked at.
 #[derive(Clone, Copy, Debug)]
-pub struct Effort {
+pub struct AccountEffort {
     /// How many coming steps of each definition are enough.
     pub steps: usize,
     /// After what costs so many evaluations of a grant it is enough.
@@ -73,7 +73,7 @@ impl Inventory {
         organization: &str,
         definition: Option<&str>,
         when: impl Into<When>,
-        effort: Effort,
+        effort: AccountEffort,
     ) -> Option<Account> {
         let snapshot = self.snapshot_of(organization)?;
         let now = when.into().first(zone_of(snapshot.organization.as_deref()));

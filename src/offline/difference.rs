@@ -29,7 +29,7 @@ pub enum Aspect {
 
 /// What an aspect is at one moment.
 #[derive(Clone, Debug, PartialEq)]
-pub enum State {
+pub enum AspectState {
     /// Nothing: not entitled, or not there.
     Nothing,
     /// Entitled, by that amount and unit; a Feature has neither.
@@ -44,7 +44,7 @@ pub enum State {
     Retained,
 }
 
-impl State {
+impl AspectState {
     /// Whether both say the same, as far as it is told: of a content no more is told than that there is one.
     fn is_told_as(&self, other: &Self) -> bool {
         match (self, other) {
@@ -66,9 +66,9 @@ pub struct Difference {
     /// The first moment after it; never where the comparison ends before.
     pub until: Bound,
     /// The state in the old timeline.
-    pub before: State,
+    pub before: AspectState,
     /// The state in the new one.
-    pub after: State,
+    pub after: AspectState,
 }
 
 /// How two timelines differ.
@@ -116,12 +116,12 @@ fn earlier(old: End, new: End) -> End {
 
 type Key = (Arc<str>, Aspect);
 /// The states of an aspect, each from its moment on.
-type Track = Vec<(Instant, State)>;
+type AspectTrack = Vec<(Instant, AspectState)>;
 
 /// The tracks of one aspect in both timelines, with those of the holding that it is a value of.
 struct Pair<'a> {
-    tracks: [&'a [(Instant, State)]; 2],
-    holdings: Option<[&'a [(Instant, State)]; 2]>,
+    tracks: [&'a [(Instant, AspectState)]; 2],
+    holdings: Option<[&'a [(Instant, AspectState)]; 2]>,
 }
 
 impl<'a> Pair<'a> {
@@ -138,13 +138,13 @@ impl<'a> Pair<'a> {
     }
 
     /// What is not held by both has no values to be compared.
-    fn at(&self, at: Instant) -> [State; 2] {
-        let is_told = |track: &[(Instant, State)]| matches!(state(track, at), State::Entitled(_));
-        let is_held = |[old, new]: [&[(Instant, State)]; 2]| is_told(old) && is_told(new);
+    fn at(&self, at: Instant) -> [AspectState; 2] {
+        let is_told = |track: &[(Instant, AspectState)]| matches!(state(track, at), AspectState::Entitled(_));
+        let is_held = |[old, new]: [&[(Instant, AspectState)]; 2]| is_told(old) && is_told(new);
         if self.holdings.is_none_or(is_held) {
             return self.tracks.map(|track| state(track, at));
         }
-        [State::Nothing, State::Nothing]
+        [AspectState::Nothing, AspectState::Nothing]
     }
 
     fn compare(&self, from: Instant, end: End, (organization, aspect): &Key, all: &mut Vec<Difference>) {
@@ -175,13 +175,13 @@ impl<'a> Pair<'a> {
     }
 }
 
-fn state(track: &[(Instant, State)], at: Instant) -> State {
+fn state(track: &[(Instant, AspectState)], at: Instant) -> AspectState {
     let last = track.iter().rev().find(|(since, _)| *since <= at);
-    last.map_or(State::Nothing, |(_, state)| state.clone())
+    last.map_or(AspectState::Nothing, |(_, state)| state.clone())
 }
 
 /// The states of every aspect.
-struct Tracks(BTreeMap<Key, Track>);
+struct Tracks(BTreeMap<Key, AspectTrack>);
 
 impl Tracks {
     fn of(timeline: &Timeline) -> Self {
@@ -200,7 +200,7 @@ impl Tracks {
             self.hold(organization, definition, None, held, at);
         }
         for (key, present) in &departure.objects {
-            let state = State::Content(present.content.as_deref().map(mark));
+            let state = AspectState::Content(present.content.as_deref().map(mark));
             self.set(organization, Aspect::Object(key.clone()), state, at);
         }
     }
@@ -211,9 +211,11 @@ impl Tracks {
         }
         for change in &step.objects {
             let state = match change.action {
-                ObjectAction::Withdrawn => State::Nothing,
-                ObjectAction::Retained => State::Retained,
-                ObjectAction::Delivered | ObjectAction::Changed => State::Content(change.content.as_deref().map(mark)),
+                ObjectAction::Withdrawn => AspectState::Nothing,
+                ObjectAction::Retained => AspectState::Retained,
+                ObjectAction::Delivered | ObjectAction::Changed => {
+                    AspectState::Content(change.content.as_deref().map(mark))
+                }
             };
             self.set(&step.organization, Aspect::Object(change.key.clone()), state, step.at);
         }
@@ -228,24 +230,24 @@ impl Tracks {
         at: Instant,
     ) {
         let state = if after.is_untold {
-            State::Untold
+            AspectState::Untold
         } else if after.entitled {
-            State::Entitled(after.amount.clone().map(|amount| (amount, after.unit.clone())))
+            AspectState::Entitled(after.amount.clone().map(|amount| (amount, after.unit.clone())))
         } else {
-            State::Nothing
+            AspectState::Nothing
         };
         self.set(organization, Aspect::Holding(Arc::clone(definition)), state, at);
         let gone = before.map(|before| values(&before.facets)).unwrap_or_default();
         let there = values(&after.facets);
-        let gone = gone.into_keys().map(|key| (key, State::Nothing));
+        let gone = gone.into_keys().map(|key| (key, AspectState::Nothing));
         let all: BTreeMap<_, _> =
-            gone.chain(there.into_iter().map(|(key, value)| (key, State::Value(value)))).collect();
+            gone.chain(there.into_iter().map(|(key, value)| (key, AspectState::Value(value)))).collect();
         for ((facet, field), state) in all {
             self.set(organization, Aspect::Value(Arc::clone(definition), facet, field), state, at);
         }
     }
 
-    fn set(&mut self, organization: &Arc<str>, aspect: Aspect, state: State, at: Instant) {
+    fn set(&mut self, organization: &Arc<str>, aspect: Aspect, state: AspectState, at: Instant) {
         let track = self.0.entry((Arc::clone(organization), aspect)).or_default();
         if track.last().is_none_or(|(_, last)| *last != state) {
             track.push((at, state));

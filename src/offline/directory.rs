@@ -14,7 +14,7 @@ pub struct Listing<'a> {
 
 /// What a search comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Search<'a> {
+pub enum SearchResult<'a> {
     /// This one is meant.
     Found(Listing<'a>),
     /// Each of these may be meant; in the order of their names.
@@ -45,13 +45,13 @@ impl<'a> Directory<'a> {
     /// The organization that is called so: by its name as it is, else by either name in any case, else by the beginning of
     /// either, else by the beginning of a word of the name for people. The first of these ways that finds any decides.
     #[must_use]
-    pub fn find(&self, called: &str) -> Search<'a> {
+    pub fn find(&self, called: &str) -> SearchResult<'a> {
         if let Some(listing) = self.0.iter().find(|listing| listing.name == called) {
-            return Search::Found(*listing);
+            return SearchResult::Found(*listing);
         }
         let called = folded(called);
         if called.is_empty() {
-            return Search::Nothing(None);
+            return SearchResult::Nothing(None);
         }
         let is_it = |name: &str| name == called;
         let begins = |name: &str| name.starts_with(&called);
@@ -67,14 +67,16 @@ impl<'a> Directory<'a> {
             let meant: Vec<Listing> = meant.map(|(listing, _)| *listing).collect();
             match meant.as_slice() {
                 [] => {}
-                [one] => return Search::Found(*one),
-                _ => return Search::Several(meant),
+                [one] => return SearchResult::Found(*one),
+                _ => return SearchResult::Several(meant),
             }
         }
         let known: Vec<&str> = folded.iter().flat_map(|(_, names)| names).flatten().map(String::as_str).collect();
         let near = closest(&called, &known);
         let is_near = |names: &[Option<String>; 2]| names.iter().any(|name| name.as_deref() == near);
-        Search::Nothing(near.and_then(|_| folded.iter().find(|(_, names)| is_near(names))).map(|(listing, _)| *listing))
+        SearchResult::Nothing(
+            near.and_then(|_| folded.iter().find(|(_, names)| is_near(names))).map(|(listing, _)| *listing),
+        )
     }
 
     /// The others that go by a name, as one that is found by its name as it is may not be who is meant.
@@ -122,9 +124,9 @@ mod tests {
 
     fn found(called: &str) -> String {
         match Directory::new(LISTINGS).find(called) {
-            Search::Found(listing) => listing.name.to_owned(),
-            Search::Several(all) => all.iter().map(|listing| listing.name).collect::<Vec<_>>().join(" or "),
-            Search::Nothing(near) => format!("{}?", near.map_or("", |listing| listing.name)),
+            SearchResult::Found(listing) => listing.name.to_owned(),
+            SearchResult::Several(all) => all.iter().map(|listing| listing.name).collect::<Vec<_>>().join(" or "),
+            SearchResult::Nothing(near) => format!("{}?", near.map_or("", |listing| listing.name)),
         }
     }
 

@@ -30,13 +30,13 @@ mod when;
 #[cfg(test)]
 mod tests;
 
-pub use account::{Account, Effort, Passage};
+pub use account::{Account, AccountEffort, Passage};
 pub use by_hand::ByHand;
-pub use difference::{Aspect, Difference, Differences, State};
-pub use directory::{Directory, Listing, Search};
+pub use difference::{Aspect, AspectState, Difference, Differences};
+pub use directory::{Directory, Listing, SearchResult};
 pub use flaws::{Aim, Flaw};
 pub use inventory::Inventory;
-pub use proposal::{Change, ChangeRequest, GrantRequest, LAST_APPLIED, Proposal, Setting, TermDate, Unclear};
+pub use proposal::{ChangeRequest, GrantRequest, LAST_APPLIED, Proposal, RequestedChange, Setting, TermDate, Unclear};
 pub use step::{GrantChange, Held, ObjectAction, ObjectChange, Standing, Step};
 pub use subject::{EntitlementKind, Subject};
 pub use survey::{Status, Survey, Written};

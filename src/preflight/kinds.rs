@@ -8,7 +8,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 
 /// What is wrong with one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Flaw {
+pub enum KindFlaw {
     /// It is not installed.
     Absent,
     /// The API server does not serve it yet, or not at all; why.
@@ -25,24 +25,24 @@ pub fn names() -> impl Iterator<Item = String> {
 }
 
 /// What is wrong with what a cluster has under that name.
-pub fn flaw(name: &str, found: Option<&CustomResourceDefinition>) -> Option<Flaw> {
+pub fn flaw(name: &str, found: Option<&CustomResourceDefinition>) -> Option<KindFlaw> {
     let wanted = crd::all().into_iter().find(|crd| crd.metadata.name.as_deref() == Some(name))?;
-    let Some(found) = found else { return Some(Flaw::Absent) };
+    let Some(found) = found else { return Some(KindFlaw::Absent) };
     let is_served = |version: &&CustomResourceDefinitionVersion| version.name == VERSION && version.served;
     let Some(version) = found.spec.versions.iter().find(is_served) else {
-        return Some(Flaw::NotServed(format!("it has no version {VERSION}")));
+        return Some(KindFlaw::NotServed(format!("it has no version {VERSION}")));
     };
     if let Some(problem) = unestablished(found) {
-        return Some(Flaw::NotServed(problem));
+        return Some(KindFlaw::NotServed(problem));
     }
     let wanted = wanted.spec.versions.iter().find(is_served)?;
     let lacks = lacking(wanted, version);
     if !lacks.is_empty() {
-        return Some(Flaw::Lacks(lacks));
+        return Some(KindFlaw::Lacks(lacks));
     }
     // One of a later version may well differ, and is not to be replaced by this one.
     let is_later = !lacking(version, wanted).is_empty();
-    (!is_later && !is_same(wanted, version)).then_some(Flaw::Differs)
+    (!is_later && !is_same(wanted, version)).then_some(KindFlaw::Differs)
 }
 
 fn unestablished(found: &CustomResourceDefinition) -> Option<String> {
@@ -100,7 +100,7 @@ fn compare(path: &str, wanted: &JSONSchemaProps, found: &JSONSchemaProps, fields
 
 #[cfg(test)]
 mod tests {
-    use super::{Flaw, flaw, names};
+    use super::{KindFlaw, flaw, names};
     use crate::api::crd;
     use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
     use serde_json::{Value, json};
@@ -108,7 +108,7 @@ mod tests {
     const NAME: &str = "entitlementinstances.entitlements.dev";
 
     /// What is said of the one of this version, once it is changed.
-    fn changed(change: impl FnOnce(&mut Value)) -> Option<Flaw> {
+    fn changed(change: impl FnOnce(&mut Value)) -> Option<KindFlaw> {
         let crd = crd::all().into_iter().find(|crd| crd.metadata.name.as_deref() == Some(NAME)).unwrap();
         let mut value = serde_json::to_value(crd).unwrap();
         change(&mut value);
@@ -126,7 +126,7 @@ mod tests {
             assert_eq!(flaw(crd.metadata.name.as_deref().unwrap(), Some(&crd)), None);
         }
         assert_eq!(names().count(), 4);
-        assert_eq!(flaw(NAME, None), Some(Flaw::Absent));
+        assert_eq!(flaw(NAME, None), Some(KindFlaw::Absent));
     }
 
     #[test]
@@ -138,7 +138,7 @@ mod tests {
             amendments.as_object_mut().unwrap().remove("effective");
         });
         let lacks = ["spec.amendments[].effective", "status.nextTransition"].map(str::to_owned);
-        assert_eq!(said, Some(Flaw::Lacks(lacks.to_vec())));
+        assert_eq!(said, Some(KindFlaw::Lacks(lacks.to_vec())));
     }
 
     #[test]
@@ -148,18 +148,18 @@ mod tests {
             schema(crd)["description"] = json!("another");
         };
         assert_eq!(changed(later), None);
-        assert_eq!(changed(|crd| schema(crd)["description"] = json!("another")), Some(Flaw::Differs));
+        assert_eq!(changed(|crd| schema(crd)["description"] = json!("another")), Some(KindFlaw::Differs));
     }
 
     #[test]
     fn one_that_is_not_served_says_why() {
-        let no_version = Some(Flaw::NotServed("it has no version v1alpha1".to_owned()));
+        let no_version = Some(KindFlaw::NotServed("it has no version v1alpha1".to_owned()));
         assert_eq!(changed(|crd| crd["spec"]["versions"][0]["name"] = json!("v1")), no_version);
         assert_eq!(changed(|crd| crd["spec"]["versions"][0]["served"] = json!(false)), no_version);
         let names = json!({"acceptedNames": {"kind": "", "plural": ""}, "storedVersions": [], "conditions": [
             {"type": "NamesAccepted", "status": "False", "reason": "ShortNamesConflict", "message": "\"ent\" is already in use"},
         ]});
         let said = changed(|crd| crd["status"] = names);
-        assert_eq!(said, Some(Flaw::NotServed("\"ent\" is already in use".to_owned())));
+        assert_eq!(said, Some(KindFlaw::NotServed("\"ent\" is already in use".to_owned())));
     }
 }

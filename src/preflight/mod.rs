@@ -12,7 +12,7 @@ use crate::{
     api::ASSIGNMENT_NAMESPACE,
     connection::{Cause, Connection, ConnectionError},
     controller::leadership::mark::Mark,
-    installation::{Place, Right, Webhook, own_namespace, rights},
+    installation::{AccessRight, RightScope, Webhook, own_namespace, rights},
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::{
@@ -27,7 +27,7 @@ use kube::{
     Api, Client,
     api::{ListParams, ObjectMeta, PostParams},
 };
-use report::{Problem, Report, Setup};
+use report::{PreflightProblem, PreflightReport, Setup};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -44,7 +44,7 @@ pub struct Preflight<'a> {
     connection: &'a Connection,
     namespace: String,
     webhook: bool,
-    rights: Vec<Right>,
+    rights: Vec<AccessRight>,
 }
 
 impl<'a> Preflight<'a> {
@@ -61,8 +61,8 @@ impl<'a> Preflight<'a> {
     /// When nothing says how the cluster is reached, or that cannot be used.
     pub async fn pass(&self) -> Result<(Client, String), ConnectionError> {
         let (mut client, mut cluster) = self.connection.connect().await?;
-        let mut told: Option<(Report, Instant)> = None;
-        let mut before: Option<Report> = None;
+        let mut told: Option<(PreflightReport, Instant)> = None;
+        let mut before: Option<PreflightReport> = None;
         loop {
             let report = self.look(&client, &cluster).await;
             if !report.blocks() {
@@ -89,7 +89,7 @@ impl<'a> Preflight<'a> {
                     told = Some((report.clone(), Instant::now()));
                 }
             }
-            let is_unreachable = report.problems.iter().any(|problem| matches!(problem, Problem::Server(_)));
+            let is_unreachable = report.problems.iter().any(|problem| matches!(problem, PreflightProblem::Server(_)));
             before = Some(report);
             sleep(INTERVAL).await;
             // What says how it is reached may have been mended.
@@ -99,18 +99,18 @@ impl<'a> Preflight<'a> {
         }
     }
 
-    async fn look(&self, client: &Client, cluster: &str) -> Report {
+    async fn look(&self, client: &Client, cluster: &str) -> PreflightReport {
         let setup =
             Setup { cluster: cluster.to_owned(), namespace: self.namespace.clone(), webhook: self.webhook, user: None };
-        let mut report = Report { setup, problems: Vec::new(), leader: None };
+        let mut report = PreflightReport { setup, problems: Vec::new(), leader: None };
         if let Err(cause) = self.fill(client, &mut report).await {
-            report.problems = vec![Problem::Server(cause)];
+            report.problems = vec![PreflightProblem::Server(cause)];
         }
         report
     }
 
     /// An error where the API server cannot be asked at all.
-    async fn fill(&self, client: &Client, report: &mut Report) -> Result<(), Cause> {
+    async fn fill(&self, client: &Client, report: &mut PreflightReport) -> Result<(), Cause> {
         report.setup.user = user(client).await?;
         report.problems.extend(flaws(client).await?);
         let of_grants = namespace(client, ASSIGNMENT_NAMESPACE).await?;
@@ -127,7 +127,7 @@ impl<'a> Preflight<'a> {
         Ok(())
     }
 
-    async fn missing_rights(&self, client: &Client) -> Result<Vec<Problem>, Cause> {
+    async fn missing_rights(&self, client: &Client) -> Result<Vec<PreflightProblem>, Cause> {
         let questions = self.rights.iter().enumerate().flat_map(|(index, right)| {
             let names = if right.names.is_empty() { vec![None] } else { right.names.iter().map(Some).collect() };
             let verbs = right.verbs.iter().copied();
@@ -142,9 +142,11 @@ impl<'a> Preflight<'a> {
             let mut verbs: Vec<&'static str> =
                 answers.iter().filter(|(of, _, may)| *of == index && !may).map(|(_, verb, _)| *verb).collect();
             verbs.dedup();
-            Problem::Right(right.clone(), verbs)
+            PreflightProblem::Right(right.clone(), verbs)
         });
-        Ok(missing.filter(|problem| !matches!(problem, Problem::Right(_, verbs) if verbs.is_empty())).collect())
+        Ok(missing
+            .filter(|problem| !matches!(problem, PreflightProblem::Right(_, verbs) if verbs.is_empty()))
+            .collect())
     }
 }
 
@@ -158,11 +160,11 @@ enum Seen {
 }
 
 impl Seen {
-    fn problem(&self, name: &str) -> Option<Problem> {
+    fn problem(&self, name: &str) -> Option<PreflightProblem> {
         match self {
             Self::There(_) | Self::Untold => None,
-            Self::Absent => Some(Problem::Namespace(name.to_owned())),
-            Self::Terminating => Some(Problem::Terminating(name.to_owned())),
+            Self::Absent => Some(PreflightProblem::Namespace(name.to_owned())),
+            Self::Terminating => Some(PreflightProblem::Terminating(name.to_owned())),
         }
     }
 }
@@ -188,12 +190,12 @@ async fn user(client: &Client) -> Result<Option<String>, Cause> {
     Ok(review.and_then(|review| review.status?.user_info?.username))
 }
 
-async fn flaws(client: &Client) -> Result<Vec<Problem>, Cause> {
+async fn flaws(client: &Client) -> Result<Vec<PreflightProblem>, Cause> {
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
     let mut problems = Vec::new();
     for name in kinds::names() {
         let Some(found) = told(api.get_opt(&name).await)? else { continue };
-        problems.extend(kinds::flaw(&name, found.as_ref()).map(|flaw| Problem::Kind(name, flaw)));
+        problems.extend(kinds::flaw(&name, found.as_ref()).map(|flaw| PreflightProblem::Kind(name, flaw)));
     }
     Ok(problems)
 }
@@ -221,7 +223,13 @@ async fn make(client: &Client, name: &str) -> bool {
 }
 
 /// Whether the operator may do that. Where nobody says so, what it does will show.
-async fn may(client: &Client, right: &Right, own: &str, verb: &str, name: Option<&String>) -> Result<bool, Cause> {
+async fn may(
+    client: &Client,
+    right: &AccessRight,
+    own: &str,
+    verb: &str,
+    name: Option<&String>,
+) -> Result<bool, Cause> {
     let (resource, part) = right.resource.split_once('/').map_or((right.resource, None), |(of, part)| (of, Some(part)));
     let attributes = ResourceAttributes {
         group: Some(right.group.to_owned()),
@@ -229,7 +237,7 @@ async fn may(client: &Client, right: &Right, own: &str, verb: &str, name: Option
         subresource: part.map(str::to_owned),
         verb: Some(verb.to_owned()),
         name: name.cloned(),
-        namespace: (right.place == Place::Own).then(|| own.to_owned()),
+        namespace: (right.place == RightScope::Own).then(|| own.to_owned()),
         ..ResourceAttributes::default()
     };
     let spec = SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes), non_resource_attributes: None };

@@ -1,10 +1,10 @@
 //! What is missing, as one text with the commands that mend it: pure.
 
-use super::kinds::Flaw;
+use super::kinds::KindFlaw;
 use crate::{
     connection::Cause,
     controller::leadership,
-    installation::{NAME, Need, OPERATOR_NAMESPACE, Place, Right, cluster_name},
+    installation::{AccessRight, NAME, Need, OPERATOR_NAMESPACE, RightScope, cluster_name},
 };
 use std::fmt::Write;
 
@@ -26,25 +26,25 @@ pub struct Setup {
 
 /// Something that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Problem {
+pub enum PreflightProblem {
     /// The API server cannot be asked.
     Server(Cause),
     /// A CustomResourceDefinition.
-    Kind(String, Flaw),
+    Kind(String, KindFlaw),
     /// A namespace does not exist.
     Namespace(String),
     /// A namespace is being deleted.
     Terminating(String),
     /// Some of the verbs of a right.
-    Right(Right, Vec<&'static str>),
+    Right(AccessRight, Vec<&'static str>),
 }
 
-impl Problem {
+impl PreflightProblem {
     /// Whether the operator waits for it.
     fn blocks(&self) -> bool {
         match self {
             Self::Right(right, _) => right.need == Need::Work,
-            Self::Kind(_, flaw) => *flaw != Flaw::Differs,
+            Self::Kind(_, flaw) => *flaw != KindFlaw::Differs,
             Self::Server(_) | Self::Namespace(_) | Self::Terminating(_) => true,
         }
     }
@@ -52,25 +52,25 @@ impl Problem {
 
 /// All that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
+pub struct PreflightReport {
     /// How the operator runs.
     pub setup: Setup,
     /// In the order in which it is mended.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<PreflightProblem>,
     /// The namespace of another operator that works on the cluster.
     pub leader: Option<String>,
 }
 
-impl Report {
+impl PreflightReport {
     /// Whether the operator waits.
     pub fn blocks(&self) -> bool {
-        self.problems.iter().any(Problem::blocks)
+        self.problems.iter().any(PreflightProblem::blocks)
     }
 
     /// Everything, each with the command that mends it.
     pub fn text(&self) -> String {
         let mut text = match (self.blocks(), self.problems.as_slice()) {
-            (true, [Problem::Server(_)]) => "the operator waits for the API server:".to_owned(),
+            (true, [PreflightProblem::Server(_)]) => "the operator waits for the API server:".to_owned(),
             (true, _) => "the operator waits until this is mended:".to_owned(),
             (false, _) => "the operator works, but for this:".to_owned(),
         };
@@ -93,33 +93,38 @@ impl Report {
 
     /// What is still missing, in one line.
     pub fn reminder(&self) -> String {
-        let blocking: Vec<&Problem> = self.problems.iter().filter(|problem| problem.blocks()).collect();
-        if let [Problem::Server(_)] = blocking.as_slice() {
+        let blocking: Vec<&PreflightProblem> = self.problems.iter().filter(|problem| problem.blocks()).collect();
+        if let [PreflightProblem::Server(_)] = blocking.as_slice() {
             return format!("the operator waits still: {}", self.sentence(blocking[0]));
         }
-        let count = |is: fn(&Problem) -> bool, what: &str| {
+        let count = |is: fn(&PreflightProblem) -> bool, what: &str| {
             let count = blocking.iter().filter(|problem| is(problem)).count();
             let plural = if count == 1 { "" } else { "s" };
             (count > 0).then(|| format!("{count} {what}{plural}"))
         };
         let counts = [
-            count(|problem| matches!(problem, Problem::Kind(..)), "CustomResourceDefinition"),
-            count(|problem| matches!(problem, Problem::Namespace(_) | Problem::Terminating(_)), "namespace"),
-            count(|problem| matches!(problem, Problem::Right(..)), "right"),
+            count(|problem| matches!(problem, PreflightProblem::Kind(..)), "CustomResourceDefinition"),
+            count(
+                |problem| matches!(problem, PreflightProblem::Namespace(_) | PreflightProblem::Terminating(_)),
+                "namespace",
+            ),
+            count(|problem| matches!(problem, PreflightProblem::Right(..)), "right"),
         ];
         let counts: Vec<String> = counts.into_iter().flatten().collect();
         format!("the operator waits still, for what is listed above: {}", counts.join(", "))
     }
 
-    fn sentence(&self, problem: &Problem) -> String {
+    fn sentence(&self, problem: &PreflightProblem) -> String {
         match problem {
-            Problem::Server(cause) => format!("the API server at {} cannot be asked: {cause}", self.setup.cluster),
-            Problem::Kind(name, flaw) => format!("the CustomResourceDefinition {name} {}", of_flaw(flaw)),
-            Problem::Namespace(name) => format!("the namespace {name} does not exist: {}", self.purpose(name)),
-            Problem::Terminating(name) => {
+            PreflightProblem::Server(cause) => {
+                format!("the API server at {} cannot be asked: {cause}", self.setup.cluster)
+            }
+            PreflightProblem::Kind(name, flaw) => format!("the CustomResourceDefinition {name} {}", of_flaw(flaw)),
+            PreflightProblem::Namespace(name) => format!("the namespace {name} does not exist: {}", self.purpose(name)),
+            PreflightProblem::Terminating(name) => {
                 format!("the namespace {name} is being deleted, and has to be made anew: {}", self.purpose(name))
             }
-            Problem::Right(right, verbs) => self.of_right(right, verbs),
+            PreflightProblem::Right(right, verbs) => self.of_right(right, verbs),
         }
     }
 
@@ -131,29 +136,31 @@ impl Report {
         }
     }
 
-    fn of_right(&self, right: &Right, verbs: &[&str]) -> String {
+    fn of_right(&self, right: &AccessRight, verbs: &[&str]) -> String {
         let group = if right.group.is_empty() { String::new() } else { format!(".{}", right.group) };
         let (resource, part) = right.resource.split_once('/').map_or((right.resource, ""), |(of, part)| (of, part));
         let part = if part.is_empty() { String::new() } else { format!("/{part}") };
         let names = if right.names.is_empty() { String::new() } else { format!(" {}", right.names.join(", ")) };
         let place = match right.place {
-            Place::Cluster => String::new(),
-            Place::Own => format!(" in namespace {}", self.setup.namespace),
+            RightScope::Cluster => String::new(),
+            RightScope::Own => format!(" in namespace {}", self.setup.namespace),
         };
         format!("no right to {} {resource}{group}{part}{names}{place} ({})", verbs.join(", "), right.why)
     }
 
-    fn commands(&self, problem: &Problem) -> Vec<String> {
+    fn commands(&self, problem: &PreflightProblem) -> Vec<String> {
         match problem {
-            Problem::Server(Cause::Unauthorized | Cause::NoCredentials(_)) => {
+            PreflightProblem::Server(Cause::Unauthorized | Cause::NoCredentials(_)) => {
                 vec!["kubectl auth whoami    # log in again, or name another user's context with --context or KUBECONFIG".to_owned()]
             }
-            Problem::Server(_) => {
+            PreflightProblem::Server(_) => {
                 vec!["kubectl cluster-info    # or name another cluster with --context or KUBECONFIG".to_owned()]
             }
-            Problem::Kind(..) => vec!["entitlement-operator crds | kubectl apply -f -".to_owned()],
-            Problem::Namespace(name) | Problem::Terminating(name) => vec![format!("kubectl create namespace {name}")],
-            Problem::Right(..) => self.grant(),
+            PreflightProblem::Kind(..) => vec!["entitlement-operator crds | kubectl apply -f -".to_owned()],
+            PreflightProblem::Namespace(name) | PreflightProblem::Terminating(name) => {
+                vec![format!("kubectl create namespace {name}")]
+            }
+            PreflightProblem::Right(..) => self.grant(),
         }
     }
 
@@ -178,12 +185,12 @@ impl Report {
     }
 }
 
-fn of_flaw(flaw: &Flaw) -> String {
+fn of_flaw(flaw: &KindFlaw) -> String {
     match flaw {
-        Flaw::Absent => "is not installed".to_owned(),
-        Flaw::NotServed(why) => format!("is not served: {why}"),
-        Flaw::Differs => "has other rules, defaults or columns than this version's".to_owned(),
-        Flaw::Lacks(fields) => {
+        KindFlaw::Absent => "is not installed".to_owned(),
+        KindFlaw::NotServed(why) => format!("is not served: {why}"),
+        KindFlaw::Differs => "has other rules, defaults or columns than this version's".to_owned(),
+        KindFlaw::Lacks(fields) => {
             let named = fields.iter().take(MOST_FIELDS).map(String::as_str).collect::<Vec<_>>().join(", ");
             let more = fields.len().saturating_sub(MOST_FIELDS);
             let more = if more == 0 { String::new() } else { format!(" and {more} more") };
@@ -200,30 +207,30 @@ fn quoted(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Problem, Report, Setup, quoted};
+    use super::{PreflightProblem, PreflightReport, Setup, quoted};
     use crate::{
         connection::Cause,
-        installation::{Right, Webhook, rights},
-        preflight::kinds::Flaw,
+        installation::{AccessRight, Webhook, rights},
+        preflight::kinds::KindFlaw,
     };
 
-    fn report(user: Option<&str>, problems: Vec<Problem>) -> Report {
+    fn report(user: Option<&str>, problems: Vec<PreflightProblem>) -> PreflightReport {
         let setup = Setup {
             cluster: "https://192.0.2.1:6443".to_owned(),
             namespace: "entitlement-operator".to_owned(),
             webhook: false,
             user: user.map(str::to_owned),
         };
-        Report { setup, problems, leader: None }
+        PreflightReport { setup, problems, leader: None }
     }
 
-    fn right(resource: &str) -> Right {
+    fn right(resource: &str) -> AccessRight {
         let webhook = Webhook { configuration: "entitlement-operator".to_owned(), registers: true };
         rights(Some(&webhook)).into_iter().find(|right| right.resource == resource).unwrap()
     }
 
-    fn kind(plural: &str, flaw: Flaw) -> Problem {
-        Problem::Kind(format!("{plural}.entitlements.dev"), flaw)
+    fn kind(plural: &str, flaw: KindFlaw) -> PreflightProblem {
+        PreflightProblem::Kind(format!("{plural}.entitlements.dev"), flaw)
     }
 
     #[test]
@@ -232,14 +239,14 @@ mod tests {
         let found = report(
             Some("system:serviceaccount:entitlement-operator:entitlement-operator"),
             vec![
-                kind("organizations", Flaw::Absent),
-                kind("facetdefinitions", Flaw::NotServed("it has no version v1alpha1".to_owned())),
-                kind("entitlementdefinitions", Flaw::Lacks(lacks)),
-                Problem::Namespace("entitlement-operator".to_owned()),
-                Problem::Terminating("entitlements".to_owned()),
-                Problem::Right(right("secrets"), vec!["list", "watch"]),
-                Problem::Right(right("organizations/status"), vec!["patch"]),
-                Problem::Right(right("controllerrevisions"), vec!["delete"]),
+                kind("organizations", KindFlaw::Absent),
+                kind("facetdefinitions", KindFlaw::NotServed("it has no version v1alpha1".to_owned())),
+                kind("entitlementdefinitions", KindFlaw::Lacks(lacks)),
+                PreflightProblem::Namespace("entitlement-operator".to_owned()),
+                PreflightProblem::Terminating("entitlements".to_owned()),
+                PreflightProblem::Right(right("secrets"), vec!["list", "watch"]),
+                PreflightProblem::Right(right("organizations/status"), vec!["patch"]),
+                PreflightProblem::Right(right("controllerrevisions"), vec!["delete"]),
             ],
         );
         let expected = "\
@@ -266,7 +273,7 @@ the operator waits until this is mended:
 
     #[test]
     fn others_than_the_service_account_are_bound() {
-        let missing = || vec![Problem::Right(right("namespaces"), vec!["watch"])];
+        let missing = || vec![PreflightProblem::Right(right("namespaces"), vec!["watch"])];
         let mut found = report(Some("ann o'hara"), missing());
         found.setup.namespace = "billing".to_owned();
         found.setup.webhook = true;
@@ -285,7 +292,7 @@ the operator waits until this is mended:
 
     #[test]
     fn without_an_api_server_nothing_else_is_said() {
-        let found = report(None, vec![Problem::Server(Cause::Refused)]);
+        let found = report(None, vec![PreflightProblem::Server(Cause::Refused)]);
         let expected = "\
 the operator waits for the API server:
 - the API server at https://192.0.2.1:6443 cannot be asked: nothing listens there (connection refused)
@@ -300,7 +307,7 @@ the operator waits for the API server:
     #[test]
     fn who_is_not_let_in_is_told_to_log_in_again() {
         for cause in [Cause::Unauthorized, Cause::NoCredentials("gone".to_owned())] {
-            let said = report(None, vec![Problem::Server(cause)]).text();
+            let said = report(None, vec![PreflightProblem::Server(cause)]).text();
             let mended = "    kubectl auth whoami    # log in again, or name another user's context with --context or KUBECONFIG";
             assert!(said.ends_with(mended), "{said}");
         }
@@ -311,9 +318,9 @@ the operator waits for the API server:
         let found = report(
             None,
             vec![
-                kind("organizations", Flaw::Differs),
-                Problem::Right(right("events"), vec!["create"]),
-                Problem::Right(right("customresourcedefinitions"), vec!["get"]),
+                kind("organizations", KindFlaw::Differs),
+                PreflightProblem::Right(right("events"), vec!["create"]),
+                PreflightProblem::Right(right("customresourcedefinitions"), vec!["get"]),
             ],
         );
         let expected = "\

@@ -8,19 +8,19 @@ use tokio::{
 
 /// What all reviews of one kind of caller share.
 #[derive(Clone)]
-pub struct Budget {
+pub struct ReviewBudget {
     reviews: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
     patience: Duration,
 }
 
 /// What one review holds until it is answered.
-pub struct Share {
+pub struct ReviewShare {
     _review: OwnedSemaphorePermit,
     _bytes: OwnedSemaphorePermit,
 }
 
-impl Budget {
+impl ReviewBudget {
     /// A budget of reviews and bytes under way at once. A review waits at most `patience` for its share, before any of it is read.
     #[must_use]
     pub fn new(reviews: usize, bytes: usize, patience: Duration) -> Self {
@@ -28,12 +28,12 @@ impl Budget {
     }
 
     /// The share of a review of so many bytes; None if too much is under way.
-    pub async fn share(&self, bytes: usize) -> Option<Share> {
+    pub async fn share(&self, bytes: usize) -> Option<ReviewShare> {
         let bytes = u32::try_from(bytes).ok()?;
         let both = async {
             let review = Arc::clone(&self.reviews).acquire_owned().await.ok()?;
             let bytes = Arc::clone(&self.bytes).acquire_many_owned(bytes).await.ok()?;
-            Some(Share { _review: review, _bytes: bytes })
+            Some(ReviewShare { _review: review, _bytes: bytes })
         };
         timeout(self.patience, both).await.ok().flatten()
     }
@@ -41,13 +41,13 @@ impl Budget {
 
 #[cfg(test)]
 mod tests {
-    use super::Budget;
+    use super::ReviewBudget;
     use std::time::Duration;
     use tokio::time::Instant;
 
     #[tokio::test(start_paused = true)]
     async fn what_is_too_much_is_told_so_after_a_while() {
-        let budget = Budget::new(3, 100, Duration::from_millis(500));
+        let budget = ReviewBudget::new(3, 100, Duration::from_millis(500));
         let large = budget.share(80).await.unwrap();
         let before = Instant::now();
         assert!(budget.share(30).await.is_none());
@@ -62,7 +62,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_has_no_patience_is_told_at_once() {
-        let budget = Budget::new(1, 10, Duration::ZERO);
+        let budget = ReviewBudget::new(1, 10, Duration::ZERO);
         let before = Instant::now();
         let share = budget.share(10).await.unwrap();
         assert!(budget.share(1).await.is_none());

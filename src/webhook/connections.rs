@@ -27,14 +27,14 @@ const MOST_UNKNOWN: usize = 128;
 
 /// How many there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct ConnectionLimits {
     /// Connections that nobody knows.
     pub unknown: usize,
     /// Connections of the API server.
     pub known: usize,
 }
 
-impl Limits {
+impl ConnectionLimits {
     /// A process that may have so many files open (None: as many as it likes) keeps half of them for everything else, such as
     /// its own connections to the API server.
     #[must_use]
@@ -54,12 +54,12 @@ impl Limits {
 
 /// The connections.
 pub struct Connections {
-    limits: Limits,
-    state: Mutex<State>,
+    limits: ConnectionLimits,
+    state: Mutex<ConnectionsState>,
 }
 
 #[derive(Default)]
-struct State {
+struct ConnectionsState {
     next: u64,
     /// Those that nobody knows, the oldest first.
     unknown: BTreeMap<u64, Unknown>,
@@ -72,7 +72,7 @@ struct Unknown {
 }
 
 /// The place of one connection, until it is dropped.
-pub struct Place {
+pub struct ConnectionPlace {
     connections: Arc<Connections>,
     number: u64,
     until: Instant,
@@ -82,17 +82,17 @@ pub struct Place {
 impl Connections {
     /// None yet.
     #[must_use]
-    pub fn new(limits: Limits) -> Arc<Self> {
+    pub fn new(limits: ConnectionLimits) -> Arc<Self> {
         Arc::new(Self { limits, state: Mutex::default() })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ConnectionsState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A place for a new one; another may have to leave.
     #[must_use]
-    pub fn enter(self: &Arc<Self>, address: IpAddr) -> Place {
+    pub fn enter(self: &Arc<Self>, address: IpAddr) -> ConnectionPlace {
         let mut state = self.state();
         if state.unknown.len() >= self.limits.unknown
             && let Some(unknown) = state.next_to_leave().and_then(|number| state.unknown.remove(&number))
@@ -103,11 +103,11 @@ impl Connections {
         state.next += 1;
         let leave = Arc::new(Notify::new());
         state.unknown.insert(number, Unknown { peer: network(address), leave: Arc::clone(&leave) });
-        Place { connections: Arc::clone(self), number, until: Instant::now() + LIFETIME, leave }
+        ConnectionPlace { connections: Arc::clone(self), number, until: Instant::now() + LIFETIME, leave }
     }
 }
 
-impl State {
+impl ConnectionsState {
     fn next_to_leave(&self) -> Option<u64> {
         let mut counts: HashMap<IpAddr, usize> = HashMap::new();
         for unknown in self.unknown.values() {
@@ -119,7 +119,7 @@ impl State {
     }
 }
 
-impl Place {
+impl ConnectionPlace {
     /// It is the API server's, and may stay. False if it has to end with this request, as too many stay already, or had to
     /// leave just now.
     #[must_use]
@@ -150,7 +150,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPlace {
     fn drop(&mut self) {
         let mut state = self.connections.state();
         state.unknown.remove(&self.number);
@@ -171,18 +171,18 @@ fn network(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
-    use super::{Connections, LIFETIME, Limits, Place};
+    use super::{ConnectionLimits, ConnectionPlace, Connections, LIFETIME};
     use rstest::rstest;
     use std::{net::IpAddr, sync::Arc, time::Duration};
     use tokio::time::{Instant, timeout};
 
-    const TWO: Limits = Limits { unknown: 2, known: 1 };
+    const TWO: ConnectionLimits = ConnectionLimits { unknown: 2, known: 1 };
 
-    fn enter(connections: &Arc<Connections>, address: &str) -> Place {
+    fn enter(connections: &Arc<Connections>, address: &str) -> ConnectionPlace {
         connections.enter(address.parse::<IpAddr>().unwrap())
     }
 
-    async fn has_to_leave(place: &Place) -> bool {
+    async fn has_to_leave(place: &ConnectionPlace) -> bool {
         timeout(Duration::ZERO, place.leave()).await.is_ok()
     }
 
@@ -193,16 +193,16 @@ mod tests {
     #[case(Some(256), 128)]
     #[case(Some(0), 16)]
     fn half_of_the_files_are_for_others(#[case] files: Option<u64>, #[case] all: usize) {
-        let limits = Limits::of_files(files);
+        let limits = ConnectionLimits::of_files(files);
         assert_eq!(limits.unknown + limits.known, all);
         assert!(limits.unknown <= all / 2);
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_oldest_of_whoever_has_most_makes_room() {
-        let connections = Connections::new(Limits { unknown: 4, known: 1 });
+        let connections = Connections::new(ConnectionLimits { unknown: 4, known: 1 });
         let quiet = enter(&connections, "192.0.2.1");
-        let loud: Vec<Place> = ["192.0.2.2"; 3].iter().map(|address| enter(&connections, address)).collect();
+        let loud: Vec<ConnectionPlace> = ["192.0.2.2"; 3].iter().map(|address| enter(&connections, address)).collect();
         let new = enter(&connections, "192.0.2.3");
         assert!(has_to_leave(&loud[0]).await);
         for place in [&quiet, &loud[1], &loud[2], &new] {
@@ -215,7 +215,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_network_counts_as_one() {
-        let connections = Connections::new(Limits { unknown: 3, known: 1 });
+        let connections = Connections::new(ConnectionLimits { unknown: 3, known: 1 });
         let quiet = enter(&connections, "2001:db8:0:1::1");
         let loud = [enter(&connections, "2001:db8:0:2::1"), enter(&connections, "2001:db8:0:2:ffff::2")];
         let _new = enter(&connections, "::ffff:192.0.2.1");
@@ -243,7 +243,8 @@ mod tests {
         drop(first);
         assert!(second.stay());
         // One that had to leave does not come back.
-        let places: Vec<Place> = ["192.0.2.2"; 3].iter().map(|address| enter(&connections, address)).collect();
+        let places: Vec<ConnectionPlace> =
+            ["192.0.2.2"; 3].iter().map(|address| enter(&connections, address)).collect();
         drop(second);
         assert!(!places[0].stay() && places[1].stay());
     }

@@ -1,7 +1,7 @@
 //! A request, from its first line to the answer.
 
 use super::{
-    budget::Budget,
+    budget::ReviewBudget,
     judge::{Caller, Judge, NoAnswer},
     options::PATH,
     pass::Passes,
@@ -34,12 +34,12 @@ const BYTES_OF_OTHERS: usize = 2 * MAX_BODY;
 
 /// Answers requests.
 #[derive(Clone)]
-pub struct Desk {
+pub struct Responder {
     judge: Judge,
     passes: Passes,
     demands_certificate: bool,
-    budget: Budget,
-    budget_of_others: Budget,
+    budget: ReviewBudget,
+    budget_of_others: ReviewBudget,
 }
 
 /// Why a request is not answered.
@@ -63,15 +63,15 @@ enum Unanswered {
     NoAnswer(#[from] NoAnswer),
 }
 
-impl Desk {
+impl Responder {
     /// Whoever comes by one of these paths is the API server; where certificates are demanded, everyone is who has come this far.
     pub fn new(judge: Judge, passes: Passes, demands_certificate: bool) -> Self {
         Self {
             judge,
             passes,
             demands_certificate,
-            budget: Budget::new(REVIEWS, BYTES, PATIENCE),
-            budget_of_others: Budget::new(REVIEWS_OF_OTHERS, BYTES_OF_OTHERS, Duration::ZERO),
+            budget: ReviewBudget::new(REVIEWS, BYTES, PATIENCE),
+            budget_of_others: ReviewBudget::new(REVIEWS_OF_OTHERS, BYTES_OF_OTHERS, Duration::ZERO),
         }
     }
 
@@ -177,7 +177,7 @@ fn json(status: StatusCode, answer: &impl Serialize) -> Response<Full<Bytes>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Desk, Judge, MAX_BODY, Passes};
+    use super::{Judge, MAX_BODY, Passes, Responder};
     use crate::{
         controller::{Controller, ControllerOptions},
         core::secret::Secret,
@@ -197,17 +197,17 @@ mod tests {
     }
 
     /// The desk of a controller that has not listed anything yet.
-    fn desk(demands_certificate: bool) -> Desk {
+    fn desk(demands_certificate: bool) -> Responder {
         let client = Client::try_from(Config::new("http://127.0.0.1:1".parse().unwrap())).unwrap();
         let judge =
             Judge::new(client.clone(), Controller::new(client, ControllerOptions::default()).knowledge(), false);
         let passes = Passes::default();
         passes.admit(&pass());
-        Desk::new(judge, passes, demands_certificate)
+        Responder::new(judge, passes, demands_certificate)
     }
 
     /// The status, what is said, and whether the connection stays.
-    async fn asked<B: Body<Data = Bytes>>(desk: &Desk, path: &str, body: B) -> (StatusCode, String, bool) {
+    async fn asked<B: Body<Data = Bytes>>(desk: &Responder, path: &str, body: B) -> (StatusCode, String, bool) {
         let response = desk.respond(Request::post(path).body(body).unwrap(), || true).await;
         let (status, stays) = (response.status(), !response.headers().contains_key("connection"));
         let body = response.into_body().collect().await.unwrap().to_bytes();

@@ -6,8 +6,8 @@ use super::{
     certificate::Certificate,
     options::Options,
     pass::{Pass, Passes},
-    registration::{self, TIMEOUT_SECONDS},
-    storage::{self, Draft, Plan},
+    registration::{self, RegistrationPlan, TIMEOUT_SECONDS},
+    storage::{self, Draft, SecretPlan},
 };
 use crate::{
     connection::{Cause, WATCH_SECONDS},
@@ -201,9 +201,9 @@ impl Keeper {
         let Known::Seen(present) = &self.secret else { return Ok(None) };
         let planned = storage::plan(present.as_ref(), &self.options.namespace, &self.options.host(), clock::now());
         match planned {
-            Ok(Plan::Use(certificate)) => Ok(Some(certificate)),
-            Ok(Plan::Write(draft)) => self.write(*draft).await,
-            Ok(Plan::Leave(unusable)) => {
+            Ok(SecretPlan::Use(certificate)) => Ok(Some(certificate)),
+            Ok(SecretPlan::Write(draft)) => self.write(*draft).await,
+            Ok(SecretPlan::Leave(unusable)) => {
                 let problem =
                     format!("{unusable}; it was not made by the operator, so renew it, or delete it to have one made");
                 self.say(&format!("the Secret {} is of no use", storage::NAME), &problem);
@@ -243,7 +243,7 @@ impl Keeper {
         }
         let Known::Seen(Some(secret)) = &self.secret else { return Err(Again) };
         match storage::plan(Some(secret), &self.options.namespace, &self.options.host(), clock::now()) {
-            Ok(Plan::Use(certificate)) => Ok(Some(certificate)),
+            Ok(SecretPlan::Use(certificate)) => Ok(Some(certificate)),
             _ => Err(Again),
         }
     }
@@ -282,8 +282,8 @@ impl Keeper {
         let params = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
         let name = self.options.configuration.clone();
         let written = match registration::plan(present.as_ref(), &self.options, &certificate.authorities, &pass) {
-            registration::Plan::Keep => return Ok(()),
-            registration::Plan::Absent => {
+            RegistrationPlan::Keep => return Ok(()),
+            RegistrationPlan::Absent => {
                 self.say(
                     "nothing calls the webhook",
                     &format!(
@@ -293,11 +293,11 @@ impl Keeper {
                 );
                 return Ok(());
             }
-            registration::Plan::Create(_) | registration::Plan::Replace(_) if is_recent(self.registered) => {
+            RegistrationPlan::Create(_) | RegistrationPlan::Replace(_) if is_recent(self.registered) => {
                 return Err(Again);
             }
-            registration::Plan::Create(made) => self.registrations.create(&params, &made).await,
-            registration::Plan::Replace(changed) => self.registrations.replace(&name, &params, &changed).await,
+            RegistrationPlan::Create(made) => self.registrations.create(&params, &made).await,
+            RegistrationPlan::Replace(changed) => self.registrations.replace(&name, &params, &changed).await,
         };
         match written {
             Ok(written) => {

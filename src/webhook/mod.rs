@@ -36,10 +36,10 @@ mod server;
 mod storage;
 
 pub use certificate::{ClientAuthorities, Unusable};
-pub use options::{BaseUrl, InvalidUrl, Options, Reach};
+pub use options::{BaseUrl, InvalidUrl, Options, Reachability};
 
 use crate::controller::Knowledge;
-use desk::Desk;
+use desk::Responder;
 use judge::Judge;
 use keeper::Keeper;
 use kube::Client;
@@ -53,7 +53,7 @@ pub async fn run(client: Client, knowledge: Knowledge, options: Options, shutdow
     let address = options.address;
     let (passes, demands_certificate) = (Passes::default(), options.client_authorities.is_some());
     let judge = Judge::new(client.clone(), knowledge.clone(), options.allows_missing);
-    let desk = Desk::new(judge, passes.clone(), demands_certificate);
+    let desk = Responder::new(judge, passes.clone(), demands_certificate);
     let keeper = Keeper::new(client, options, passes, sender, knowledge);
     tokio::select! {
         () = keeper.run() => {}

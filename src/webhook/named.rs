@@ -29,11 +29,11 @@ struct InstanceSpec {
 #[derive(Deserialize)]
 struct DefinitionSpec {
     #[serde(default)]
-    facets: Vec<Facet>,
+    facets: Vec<FacetReference>,
 }
 
 #[derive(Deserialize)]
-struct Facet {
+struct FacetReference {
     definition: Option<String>,
 }
 

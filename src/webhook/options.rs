@@ -18,7 +18,7 @@ pub struct Options {
     /// Where it listens.
     pub address: SocketAddr,
     /// How the API server reaches it.
-    pub reach: Reach,
+    pub reach: Reachability,
     /// The operator's own namespace, in which the certificate is kept.
     pub namespace: String,
     /// The name of the ValidatingWebhookConfiguration.
@@ -35,7 +35,7 @@ pub struct Options {
 impl Options {
     /// Everywhere on port 9443, registered by itself.
     #[must_use]
-    pub fn new(reach: Reach, namespace: &str) -> Self {
+    pub fn new(reach: Reachability, namespace: &str) -> Self {
         Self {
             address: SocketAddr::from((Ipv4Addr::UNSPECIFIED, WEBHOOK_PORT)),
             registers: true,
@@ -57,15 +57,15 @@ impl Options {
     #[must_use]
     pub fn host(&self) -> String {
         match &self.reach {
-            Reach::Service(name) => format!("{name}.{}.svc", self.namespace),
-            Reach::Url(url) => url.host.clone(),
+            Reachability::Service(name) => format!("{name}.{}.svc", self.namespace),
+            Reachability::Url(url) => url.host.clone(),
         }
     }
 }
 
 /// How the API server reaches the webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reach {
+pub enum Reachability {
     /// Through port 443 of a Service of that name in the operator's namespace.
     Service(String),
     /// Through a URL, for an operator that runs outside the cluster.
@@ -110,7 +110,7 @@ impl FromStr for BaseUrl {
 
 #[cfg(test)]
 mod tests {
-    use super::{BaseUrl, Options, Reach};
+    use super::{BaseUrl, Options, Reachability};
 
     #[test]
     fn reads_urls_that_an_api_server_can_call() {
@@ -119,8 +119,8 @@ mod tests {
             ("https://operator.example/", "https://operator.example", "operator.example"),
             ("https://[::1]:9443", "https://[::1]:9443", "::1"),
         ] {
-            let reach = Reach::Url(text.parse::<BaseUrl>().unwrap());
-            let Reach::Url(read) = &reach else { panic!() };
+            let reach = Reachability::Url(text.parse::<BaseUrl>().unwrap());
+            let Reachability::Url(read) = &reach else { panic!() };
             assert_eq!(read.to_string(), url);
             assert_eq!(Options::new(reach, "operator").host(), host);
         }
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_service_is_known_by_its_name_in_the_cluster() {
-        let options = Options::new(Reach::Service("webhook".to_owned()), "operator");
+        let options = Options::new(Reachability::Service("webhook".to_owned()), "operator");
         assert_eq!(options.host(), "webhook.operator.svc");
         assert_eq!(options.address.to_string(), "0.0.0.0:9443");
     }

@@ -1,7 +1,7 @@
 //! The ValidatingWebhookConfiguration by which the API server knows the webhook.
 
 use super::{
-    options::{Options, Reach},
+    options::{Options, Reachability},
     pass::Pass,
 };
 use crate::{
@@ -26,7 +26,7 @@ pub const TIMEOUT_SECONDS: i32 = 3;
 
 /// What is to be done about the configuration.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Plan {
+pub enum RegistrationPlan {
     /// It is as it should be.
     Keep,
     /// The webhook is not in it, and is not to be put there.
@@ -44,10 +44,10 @@ pub fn plan(
     options: &Options,
     authorities: &[u8],
     pass: &Pass,
-) -> Plan {
+) -> RegistrationPlan {
     let whole = || whole(options, authorities, pass);
     let Some(present) = present else {
-        return if options.registers { Plan::Create(Box::new(whole())) } else { Plan::Absent };
+        return if options.registers { RegistrationPlan::Create(Box::new(whole())) } else { RegistrationPlan::Absent };
     };
     let mut wanted = present.clone();
     let webhooks = wanted.webhooks.get_or_insert_default();
@@ -56,9 +56,9 @@ pub fn plan(
         (Some(own), true) => *own = webhook(options, authorities, pass),
         (Some(own), false) => fill_in(&mut own.client_config, authorities, pass),
         (None, true) => webhooks.push(webhook(options, authorities, pass)),
-        (None, false) => return Plan::Absent,
+        (None, false) => return RegistrationPlan::Absent,
     }
-    if wanted == *present { Plan::Keep } else { Plan::Replace(Box::new(wanted)) }
+    if wanted == *present { RegistrationPlan::Keep } else { RegistrationPlan::Replace(Box::new(wanted)) }
 }
 
 /// A registration that somebody else has installed says how the webhook is reached. Only what changes with the certificate is filled in.
@@ -105,8 +105,10 @@ fn webhook(options: &Options, authorities: &[u8], pass: &Pass) -> ValidatingWebh
 fn client_config(options: &Options, pass: &Pass) -> WebhookClientConfig {
     let path = pass.path();
     match &options.reach {
-        Reach::Url(url) => WebhookClientConfig { url: Some(format!("{url}{path}")), ..WebhookClientConfig::default() },
-        Reach::Service(name) => WebhookClientConfig {
+        Reachability::Url(url) => {
+            WebhookClientConfig { url: Some(format!("{url}{path}")), ..WebhookClientConfig::default() }
+        }
+        Reachability::Service(name) => WebhookClientConfig {
             service: Some(ServiceReference {
                 name: name.clone(),
                 namespace: options.namespace.clone(),
@@ -137,12 +139,12 @@ fn rule() -> RuleWithOperations {
 
 #[cfg(test)]
 mod tests {
-    use super::{Plan, plan};
+    use super::{RegistrationPlan, plan};
     use crate::{
         core::secret::Secret,
         webhook::{
             certificate::Certificate,
-            options::{Options, Reach},
+            options::{Options, Reachability},
             pass::Pass,
         },
     };
@@ -156,11 +158,11 @@ mod tests {
     }
 
     fn service() -> Options {
-        Options::new(Reach::Service("hook".to_owned()), "operator")
+        Options::new(Reachability::Service("hook".to_owned()), "operator")
     }
 
     fn url() -> Options {
-        Options::new(Reach::Url("https://127.0.0.1:9443".parse().unwrap()), "operator")
+        Options::new(Reachability::Url("https://127.0.0.1:9443".parse().unwrap()), "operator")
     }
 
     /// One that does not register itself.
@@ -170,24 +172,24 @@ mod tests {
 
     fn created(options: &Options) -> Value {
         match plan(None, options, b"authority", &pass()) {
-            Plan::Create(made) => serde_json::to_value(made).unwrap(),
+            RegistrationPlan::Create(made) => serde_json::to_value(made).unwrap(),
             other => panic!("{other:?}"),
         }
     }
 
     fn replaced(present: Value, options: &Options) -> Value {
-        let Plan::Replace(wanted) =
+        let RegistrationPlan::Replace(wanted) =
             plan(Some(&serde_json::from_value(present).unwrap()), options, b"authority", &pass())
         else {
             panic!()
         };
-        assert_eq!(plan(Some(&wanted), options, b"authority", &pass()), Plan::Keep);
+        assert_eq!(plan(Some(&wanted), options, b"authority", &pass()), RegistrationPlan::Keep);
         serde_json::to_value(wanted).unwrap()
     }
 
     #[test]
     fn is_made_where_that_is_asked_for() {
-        assert_eq!(plan(None, &guest(), b"authority", &pass()), Plan::Absent);
+        assert_eq!(plan(None, &guest(), b"authority", &pass()), RegistrationPlan::Absent);
         let made = created(&url());
         assert_eq!(
             made["metadata"],
@@ -259,7 +261,7 @@ mod tests {
         let mut others = installed();
         others["webhooks"].as_array_mut().unwrap().remove(0);
         let present = serde_json::from_value(others.clone()).unwrap();
-        assert_eq!(plan(Some(&present), &guest(), b"authority", &pass()), Plan::Absent);
+        assert_eq!(plan(Some(&present), &guest(), b"authority", &pass()), RegistrationPlan::Absent);
         let mut expected = others.clone();
         expected["webhooks"].as_array_mut().unwrap().push(created(&url())["webhooks"][0].clone());
         assert_eq!(replaced(others, &url()), expected);

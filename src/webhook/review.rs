@@ -50,15 +50,15 @@ struct Review<'a> {
     #[serde(default)]
     api_version: String,
     #[serde(borrow)]
-    request: Option<Request<'a>>,
+    request: Option<ReviewRequest<'a>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Request<'a> {
+struct ReviewRequest<'a> {
     uid: String,
     kind: Kind,
-    resource: Resource,
+    resource: ReviewResource,
     #[serde(default)]
     name: String,
     namespace: Option<String>,
@@ -74,7 +74,7 @@ struct Kind {
 }
 
 #[derive(Deserialize)]
-struct Resource {
+struct ReviewResource {
     resource: String,
 }
 

@@ -1,8 +1,8 @@
 //! HTTPS: connections, each with a place of its own and a limit of its stay.
 
 use super::{
-    connections::{Connections, LIFETIME, Limits, Place},
-    desk::Desk,
+    connections::{ConnectionLimits, ConnectionPlace, Connections, LIFETIME},
+    desk::Responder,
 };
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -31,7 +31,12 @@ const ACCEPT_INTERVAL: Duration = Duration::from_millis(100);
 type Certificates = watch::Receiver<Option<Arc<ServerConfig>>>;
 
 /// Serves from the first certificate on, always with the newest, until `shutdown` is ready.
-pub async fn run(address: SocketAddr, mut certificates: Certificates, desk: Desk, shutdown: impl Future<Output = ()>) {
+pub async fn run(
+    address: SocketAddr,
+    mut certificates: Certificates,
+    desk: Responder,
+    shutdown: impl Future<Output = ()>,
+) {
     let mut shutdown = pin!(shutdown);
     let listener = async {
         let first = certificates.wait_for(Option::is_some).await.is_ok();
@@ -44,7 +49,7 @@ pub async fn run(address: SocketAddr, mut certificates: Certificates, desk: Desk
     let Some(listener) = listener else { return };
     let (end, ends) = watch::channel(());
     let mut open = JoinSet::new();
-    let limits = Limits::of_process();
+    let limits = ConnectionLimits::of_process();
     tracing::info!(%address, connections = limits.known + limits.unknown, "the webhook serves");
     let server = Server { certificates, desk, connections: Connections::new(limits), ends };
     tokio::select! {
@@ -72,7 +77,7 @@ async fn listen(address: SocketAddr) -> TcpListener {
 
 struct Server {
     certificates: Certificates,
-    desk: Desk,
+    desk: Responder,
     connections: Arc<Connections>,
     /// Closed when the operator ends.
     ends: watch::Receiver<()>,
@@ -96,7 +101,7 @@ impl Server {
         }
     }
 
-    fn take_in(&self, socket: TcpStream, place: Place, open: &mut JoinSet<()>) {
+    fn take_in(&self, socket: TcpStream, place: ConnectionPlace, open: &mut JoinSet<()>) {
         let Some(config) = self.certificates.borrow().clone() else { return };
         let (desk, ends) = (self.desk.clone(), self.ends.clone());
         open.spawn(async move {
@@ -116,8 +121,8 @@ fn is_of_one(error: &io::Error) -> bool {
 async fn serve(
     socket: TcpStream,
     config: Arc<ServerConfig>,
-    desk: &Desk,
-    place: &Place,
+    desk: &Responder,
+    place: &ConnectionPlace,
     mut ends: watch::Receiver<()>,
 ) {
     let _ = socket.set_nodelay(true);

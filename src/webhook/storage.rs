@@ -24,7 +24,7 @@ const AUTHORITIES: &str = "ca.crt";
 
 /// What is to be done about the Secret.
 #[derive(Debug)]
-pub enum Plan {
+pub enum SecretPlan {
     /// Nothing: this serves.
     Use(Certificate),
     /// The Secret is to be made or, with its resourceVersion, replaced.
@@ -62,7 +62,7 @@ pub enum Why {
 ///
 /// # Errors
 /// Where no certificate can be made for it.
-pub fn plan(present: Option<&Secret>, namespace: &str, host: &str, now: Instant) -> Result<Plan, CannotIssue> {
+pub fn plan(present: Option<&Secret>, namespace: &str, host: &str, now: Instant) -> Result<SecretPlan, CannotIssue> {
     let Some(secret) = present else { return draft(None, None, Why::Absent, namespace, host, now) };
     let certificate = read(secret);
     let is_own = secret.metadata.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(HOST));
@@ -70,9 +70,9 @@ pub fn plan(present: Option<&Secret>, namespace: &str, host: &str, now: Instant)
         Ok(()) if is_own && certificate.is_due(host, now) => {
             draft(present, Some(certificate), Why::Due, namespace, host, now)
         }
-        Ok(()) => Ok(Plan::Use(certificate)),
+        Ok(()) => Ok(SecretPlan::Use(certificate)),
         Err(unusable) if is_own => draft(present, None, Why::Unusable(unusable), namespace, host, now),
-        Err(unusable) => Ok(Plan::Leave(unusable)),
+        Err(unusable) => Ok(SecretPlan::Leave(unusable)),
     }
 }
 
@@ -83,7 +83,7 @@ fn draft(
     namespace: &str,
     host: &str,
     now: Instant,
-) -> Result<Plan, CannotIssue> {
+) -> Result<SecretPlan, CannotIssue> {
     let in_use = replaced.and_then(|secret| secret.data.as_ref()?.get(AUTHORITIES));
     let certificate = Certificate::issue(host, in_use.map(|pem| pem.0.as_slice()), now)?;
     let before = replaced.map(|secret| secret.metadata.clone()).unwrap_or_default();
@@ -103,7 +103,7 @@ fn draft(
         type_: replaced.map_or_else(|| Some("kubernetes.io/tls".to_owned()), |secret| secret.type_.clone()),
         ..Secret::default()
     };
-    Ok(Plan::Write(Box::new(Draft { secret, present, why })))
+    Ok(SecretPlan::Write(Box::new(Draft { secret, present, why })))
 }
 
 fn data(certificate: &Certificate) -> BTreeMap<String, ByteString> {

@@ -17,8 +17,8 @@ use crate::{
     offline::When,
 };
 use kube::Client;
-use reader::Reader;
-pub use reader::{NOT_SEEN, Sources, not_seen, unseen_secrets};
+use reader::ClusterReader;
+pub use reader::{NOT_SEEN, SoughtSecrets, not_seen, unseen_secrets};
 use std::{collections::BTreeSet, io, time::Duration};
 use tokio::runtime::{Builder, Runtime};
 
@@ -47,7 +47,7 @@ pub struct Scope {
 pub fn read(connection: &Connection, scope: &Scope) -> Result<Manifests, ClusterError> {
     runtime()?.block_on(async {
         let (client, url) = connect(connection).await?;
-        Reader::new(client, url, scope).read().await
+        ClusterReader::new(client, url, scope).read().await
     })
 }
 
@@ -55,10 +55,10 @@ pub fn read(connection: &Connection, scope: &Scope) -> Result<Manifests, Cluster
 ///
 /// # Errors
 /// When it cannot be reached.
-pub fn look_for(connection: &Connection, wanted: BTreeSet<SecretName>) -> Result<Sources, ClusterError> {
+pub fn look_for(connection: &Connection, wanted: BTreeSet<SecretName>) -> Result<SoughtSecrets, ClusterError> {
     runtime()?.block_on(async {
         let (client, url) = connect(connection).await?;
-        Sources::read(&client, &url, wanted).await
+        SoughtSecrets::read(&client, &url, wanted).await
     })
 }
 

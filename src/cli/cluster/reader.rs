@@ -9,8 +9,8 @@ use crate::{
         ASSIGNMENT_NAMESPACE, EntitlementDefinition, EntitlementInstance, FacetDefinition, GROUP, Organization, VERSION,
     },
     cli::{
-        diagnostics::{Excerpt, Finding, Location, Severity},
-        manifests::{Document, Manifests, Origin},
+        diagnostics::{Excerpt, Finding, Severity, SourceLocation},
+        manifests::{Document, DocumentOrigin, Manifests},
     },
     controller::leadership::mark::Mark,
     core::{name, secret::Secret},
@@ -50,14 +50,14 @@ const ASK_ADMIN: &str = "ask for the role entitlements-view in the cluster (the 
 const NAME_NAMESPACES: &str = "name those that you may read with -n, or ask for the right to view them all";
 
 /// Reads a cluster.
-pub struct Reader<'a> {
+pub struct ClusterReader<'a> {
     client: Client,
     url: String,
     scope: &'a Scope,
     manifests: Manifests,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> ClusterReader<'a> {
     /// Reads by that client, which reaches that address.
     pub fn new(client: Client, url: String, scope: &'a Scope) -> Self {
         let manifests = Manifests {
@@ -160,7 +160,7 @@ impl<'a> Reader<'a> {
         let value = value(kind, object);
         match value.and_then(|value| self.manifests.inventory.add(kind, &value).map(|()| value)) {
             Ok(value) => {
-                self.manifests.documents.insert(subject, Document { origin: Origin::in_cluster(), value });
+                self.manifests.documents.insert(subject, Document { origin: DocumentOrigin::in_cluster(), value });
             }
             Err(error) => self.note(format!("{subject} cannot be read, and is left out: {error}")),
         }
@@ -247,7 +247,7 @@ impl<'a> Reader<'a> {
     /// The Secrets that grants take values from.
     async fn read_secrets(&mut self) -> Result<(), ClusterError> {
         let wanted = self.manifests.inventory.sources_wanted();
-        let sources = Sources::read(&self.client, &self.url, wanted).await?;
+        let sources = SoughtSecrets::read(&self.client, &self.url, wanted).await?;
         let unseen = sources.unseen();
         sources.add_to(&mut self.manifests.inventory);
         if !unseen.is_empty() {
@@ -265,7 +265,7 @@ impl<'a> Reader<'a> {
 /// A note that something was not seen.
 pub fn not_seen(message: String) -> Finding {
     Finding {
-        location: Location { source: 0, path: Origin::in_cluster().path, span: None },
+        location: SourceLocation { source: 0, path: DocumentOrigin::in_cluster().path, span: None },
         severity: Severity::Warning,
         label: None,
         reason: NOT_SEEN.to_owned(),
@@ -299,31 +299,31 @@ fn value(kind: EntitlementKind, object: &DynamicObject) -> Result<Value, serde_j
 
 /// Secrets that were looked for. One that is in neither list is not there.
 #[derive(Debug, Default)]
-pub struct Sources {
+pub struct SoughtSecrets {
     found: SecretSources,
     forbidden: Vec<SecretName>,
 }
 
-impl Sources {
+impl SoughtSecrets {
     /// Looks for Secrets.
     pub async fn read(client: &Client, url: &str, wanted: BTreeSet<SecretName>) -> Result<Self, ClusterError> {
         let read = |(namespace, name): SecretName| async move {
             let api: Api<SecretObject> = Api::namespaced(client.clone(), &namespace);
             match api.get_opt(&name).await {
-                Err(error) if is_forbidden(&error) => Ok(Found::Forbidden((namespace, name))),
-                Ok(Some(secret)) => Ok(Found::Secret((namespace, name), data(secret))),
-                Ok(None) => Ok(Found::Nothing),
+                Err(error) if is_forbidden(&error) => Ok(LookedUp::Forbidden((namespace, name))),
+                Ok(Some(secret)) => Ok(LookedUp::Secret((namespace, name), data(secret))),
+                Ok(None) => Ok(LookedUp::Nothing),
                 Err(error) => Err(error),
             }
         };
-        let found: Result<Vec<Found>, kube::Error> =
+        let found: Result<Vec<LookedUp>, kube::Error> =
             stream::iter(wanted).map(read).buffered(AT_ONCE).try_collect().await;
         let mut sources = Self::default();
         for found in found.map_err(|error| explain(&error, "secrets", ASK_ADMIN, url))? {
             match found {
-                Found::Secret(name, data) => drop(sources.found.insert(name, Arc::new(data))),
-                Found::Forbidden(name) => sources.forbidden.push(name),
-                Found::Nothing => {}
+                LookedUp::Secret(name, data) => drop(sources.found.insert(name, Arc::new(data))),
+                LookedUp::Forbidden(name) => sources.forbidden.push(name),
+                LookedUp::Nothing => {}
             }
         }
         Ok(sources)
@@ -341,15 +341,15 @@ impl Sources {
     }
 }
 
-type SecretData = BTreeMap<String, Secret<Vec<u8>>>;
+type SecretValues = BTreeMap<String, Secret<Vec<u8>>>;
 
-fn data(secret: SecretObject) -> SecretData {
+fn data(secret: SecretObject) -> SecretValues {
     let data = secret.data.unwrap_or_default().into_iter();
     data.map(|(name, value)| (name, Secret::new(value.0))).collect()
 }
 
-enum Found {
-    Secret(SecretName, SecretData),
+enum LookedUp {
+    Secret(SecretName, SecretValues),
     Forbidden(SecretName),
     Nothing,
 }

@@ -47,16 +47,16 @@ pub fn grants(typed: &OsStr) -> Vec<CompletionCandidate> {
 }
 
 /// A name, and what it says to people.
-type Named = (String, Option<String>);
+type NamedObject = (String, Option<String>);
 
 fn candidates(typed: &OsStr, kind: EntitlementKind) -> Vec<CompletionCandidate> {
     let Some(typed) = typed.to_str() else { return Vec::new() };
-    let line = Line::of(env::args_os());
+    let line = PartialLine::of(env::args_os());
     let mut names = within(PATIENCE, move || names(&line, kind)).unwrap_or_default();
     names.retain(|(name, _)| name.starts_with(typed));
     names.sort();
     names.dedup();
-    let candidate = |(name, help): Named| CompletionCandidate::new(name).help(help.map(Into::into));
+    let candidate = |(name, help): NamedObject| CompletionCandidate::new(name).help(help.map(Into::into));
     names.into_iter().map(candidate).collect()
 }
 
@@ -67,11 +67,11 @@ fn within<T: Send + 'static>(patience: Duration, work: impl FnOnce() -> Option<T
     receiver.recv_timeout(patience).ok()?
 }
 
-fn names(line: &Line, kind: EntitlementKind) -> Option<Vec<Named>> {
+fn names(line: &PartialLine, kind: EntitlementKind) -> Option<Vec<NamedObject>> {
     if line.files.is_empty() { in_cluster(line, kind) } else { in_files(line, kind) }
 }
 
-fn in_files(line: &Line, kind: EntitlementKind) -> Option<Vec<Named>> {
+fn in_files(line: &PartialLine, kind: EntitlementKind) -> Option<Vec<NamedObject>> {
     let options = ReadOptions {
         created: this_second().into(),
         namespace: line.namespace.as_deref().unwrap_or("default").into(),
@@ -93,7 +93,7 @@ fn told(kind: EntitlementKind, object: &Value) -> Option<String> {
     }
 }
 
-fn in_cluster(line: &Line, kind: EntitlementKind) -> Option<Vec<Named>> {
+fn in_cluster(line: &PartialLine, kind: EntitlementKind) -> Option<Vec<NamedObject>> {
     Builder::new_current_thread().enable_all().build().ok()?.block_on(async {
         let mut config = line.connection.config().await.ok()?;
         if runs_a_program(&config.auth_info) {
@@ -110,7 +110,7 @@ fn runs_a_program(auth_info: &AuthInfo) -> bool {
     auth_info.exec.is_some() || auth_info.auth_provider.is_some()
 }
 
-async fn listed(client: Client, namespace: Option<&str>, kind: EntitlementKind) -> Option<Vec<Named>> {
+async fn listed(client: Client, namespace: Option<&str>, kind: EntitlementKind) -> Option<Vec<NamedObject>> {
     match kind {
         EntitlementKind::Organization => objects(Api::<Organization>::all(client), kind).await,
         EntitlementKind::EntitlementDefinition => objects(Api::<EntitlementDefinition>::all(client), kind).await,
@@ -125,7 +125,7 @@ async fn listed(client: Client, namespace: Option<&str>, kind: EntitlementKind) 
     }
 }
 
-async fn objects<K>(api: Api<K>, kind: EntitlementKind) -> Option<Vec<Named>>
+async fn objects<K>(api: Api<K>, kind: EntitlementKind) -> Option<Vec<NamedObject>>
 where
     K: Resource + Clone + std::fmt::Debug + serde::de::DeserializeOwned + serde::Serialize,
 {
@@ -139,7 +139,7 @@ where
 
 /// What a command line that is not complete yet says of where the objects are.
 #[derive(Debug, Default)]
-struct Line {
+struct PartialLine {
     files: Vec<PathBuf>,
     namespace: Option<String>,
     connection: Connection,
@@ -156,7 +156,7 @@ enum Expected {
     Group,
 }
 
-impl Line {
+impl PartialLine {
     fn of(words: impl IntoIterator<Item = OsString>) -> Self {
         let mut line = Self::default();
         let mut expected = None;
@@ -241,7 +241,7 @@ mod tests {
         #[case] namespace: Option<&str>,
         #[case] context: Option<&str>,
     ) {
-        let read = Line::of(line.split_whitespace().map(OsString::from));
+        let read = PartialLine::of(line.split_whitespace().map(OsString::from));
         assert_eq!(read.files, files.iter().map(PathBuf::from).collect::<Vec<_>>());
         assert_eq!((read.namespace.as_deref(), read.connection.context.as_deref()), (namespace, context));
     }

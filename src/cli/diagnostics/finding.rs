@@ -1,6 +1,6 @@
 //! One mistake, and its place.
 
-use crate::cli::manifests::{Node, Rewrite, Span};
+use crate::cli::manifests::{Node, Rewrite, TextSpan};
 use std::{fmt, sync::Arc};
 
 /// In place of a file where an object is in a cluster.
@@ -19,13 +19,13 @@ pub enum Severity {
 
 /// Where something was found.
 #[derive(Clone, Debug)]
-pub struct Location {
+pub struct SourceLocation {
     /// The number of the file, in the order in which they were read.
     pub source: usize,
     /// The file.
     pub path: Arc<str>,
     /// Where in it, if that can be told.
-    pub span: Option<Span>,
+    pub span: Option<TextSpan>,
 }
 
 /// Which object is spoken of, as far as it says so itself.
@@ -65,7 +65,7 @@ pub enum Excerpt {
 #[derive(Clone, Debug)]
 pub struct Finding {
     /// Where.
-    pub location: Location,
+    pub location: SourceLocation,
     /// How grave it is.
     pub severity: Severity,
     /// The object; absent where there is none.
@@ -93,7 +93,7 @@ impl Finding {
     }
 }
 
-impl Location {
+impl SourceLocation {
     /// Whether it is that of an object in a cluster, which stands in no file.
     #[must_use]
     pub fn is_in_cluster(&self) -> bool {
@@ -115,10 +115,10 @@ impl fmt::Display for Finding {
     }
 }
 
-impl fmt::Display for Location {
+impl fmt::Display for SourceLocation {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.span {
-            Some(Span { begin, .. }) => write!(formatter, "{}:{}:{}: ", self.path, begin.line, begin.column),
+            Some(TextSpan { begin, .. }) => write!(formatter, "{}:{}:{}: ", self.path, begin.line, begin.column),
             None => write!(formatter, "{}: ", self.path),
         }
     }

@@ -17,7 +17,7 @@ mod text;
 mod tests;
 
 pub use excerpt::Excerpts;
-pub use finding::{Excerpt, Finding, IN_CLUSTER, Label, Location, Severity};
+pub use finding::{Excerpt, Finding, IN_CLUSTER, Label, Severity, SourceLocation};
 pub use json::{json, one};
 pub use sarif::sarif;
 pub use text::say_all;

@@ -1,8 +1,8 @@
 //! Findings in the Static Analysis Results Interchange Format, version 2.1.0
 //! (<https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html>), which forges show beside the lines of a change.
 
-use super::finding::{Finding, Location, Severity};
-use crate::cli::manifests::{STANDARD_INPUT, Span};
+use super::finding::{Finding, Severity, SourceLocation};
+use crate::cli::manifests::{STANDARD_INPUT, TextSpan};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -80,7 +80,7 @@ fn location(finding: &Finding) -> Value {
     place
 }
 
-fn artifact(location: &Location) -> Value {
+fn artifact(location: &SourceLocation) -> Value {
     json!({ "uri": uri(&location.path) })
 }
 
@@ -102,8 +102,8 @@ fn uri(path: &str) -> String {
     uri
 }
 
-fn region(span: Span) -> Value {
-    let Span { begin, end, .. } = span;
+fn region(span: TextSpan) -> Value {
+    let TextSpan { begin, end, .. } = span;
     if begin.line == end.line {
         let end = end.column.max(begin.column + 1);
         return json!({ "startLine": begin.line, "startColumn": begin.column, "endColumn": end });

@@ -4,7 +4,7 @@ use super::{Excerpts, Finding, json, sarif, say_all};
 use crate::{
     cli::{
         judgement::judge,
-        manifests::{Manifests, ReadOptions, Span, read},
+        manifests::{Manifests, ReadOptions, TextSpan, read},
         terminal::Palette,
     },
     core::calendar::parse_instant,
@@ -231,7 +231,7 @@ fn examined_alone(text: &str) -> (Manifests, Vec<Finding>) {
 }
 
 /// The text once a forge has written what SARIF says it should: lines and columns count code points, from 1.
-fn mended(text: &str, span: Span, by: &str) -> String {
+fn mended(text: &str, span: TextSpan, by: &str) -> String {
     let offset = |line: u32, column: u32| {
         let before: usize = text.split_inclusive('\n').take(line as usize - 1).map(str::len).sum();
         let rest = &text[before..];

@@ -2,7 +2,7 @@
 
 use super::{
     history::{Turn, turns},
-    row::{HELD, Stand, Writer},
+    row::{HELD, RowWriter, Stand},
 };
 use crate::{
     api::Phase,
@@ -26,7 +26,7 @@ pub struct Before {
     pub why: String,
 }
 
-impl Writer<'_> {
+impl RowWriter<'_> {
     pub(super) fn before(&self, stand: Stand) -> Option<Before> {
         let by_time = self.before_by_time(stand);
         let by_hand = self.before_by_hand(stand);

@@ -42,7 +42,7 @@ pub fn turns(entitlement: &Entitlement) -> impl Iterator<Item = Turn<'_>> {
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
+pub struct HistoryEvent {
     /// When.
     pub at: Instant,
     /// What, in a sentence.
@@ -51,15 +51,15 @@ pub struct Event {
 
 /// What happened last, in the order of time. What the client had is told as far as it is on record.
 #[must_use]
-pub fn last(entitlement: &Entitlement, passage: &Passage, zone: Tz, most: usize) -> Vec<Event> {
+pub fn last(entitlement: &Entitlement, passage: &Passage, zone: Tz, most: usize) -> Vec<HistoryEvent> {
     let definition = entitlement.definition.as_str();
     let holds = |step: &&Step| step.holdings.contains_key(definition);
     let by_time = passage.past.iter().filter(holds).filter_map(|step| {
         let what = told(step, entitlement, zone);
-        (!what.is_empty()).then_some(Event { at: step.at, what })
+        (!what.is_empty()).then_some(HistoryEvent { at: step.at, what })
     });
-    let by_hand = turns(entitlement).map(|turn| Event { at: turn.at, what: turn.happened() });
-    let mut events: Vec<Event> = by_time.chain(by_hand).collect();
+    let by_hand = turns(entitlement).map(|turn| HistoryEvent { at: turn.at, what: turn.happened() });
+    let mut events: Vec<HistoryEvent> = by_time.chain(by_hand).collect();
     events.sort_by_key(|event| event.at);
     events.split_off(events.len().saturating_sub(most))
 }

@@ -21,7 +21,7 @@ mod text;
 use super::{
     completion::names::{definitions, organizations},
     offline::{Examination, MomentArguments, SourceArguments, gather},
-    outcome::{Failure, Outcome},
+    outcome::{CommandFailure, Outcome},
     print, say,
     suggestions::{also_called, organization, unknown},
     terminal::{Palette, columns_of_standard_output},
@@ -29,14 +29,14 @@ use super::{
 };
 use crate::{
     core::calendar::{Instant, format_instant},
-    offline::{Account, Effort, Inventory, Passage},
+    offline::{Account, AccountEffort, Inventory, Passage},
 };
 use clap::{Args, ValueEnum};
 use clap_complete::ArgValueCompleter;
 use row::{Row, Stand};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
-use table::{NotHeld, Room, Statement};
+use table::{ExplainedTable, NotHeld, Room};
 
 /// How many moments of each definition are looked at to say what comes next.
 const STEPS: usize = 1000;
@@ -83,17 +83,17 @@ pub struct ExplainArguments {
     moment: MomentArguments,
     /// The format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value = "text")]
-    output: OutputFormat,
+    output: ExplainFormat,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum OutputFormat {
+enum ExplainFormat {
     Text,
     Json,
 }
 
 /// Says what an organization holds, and why.
-pub fn explain(arguments: &ExplainArguments) -> Result<Outcome, Failure> {
+pub fn explain(arguments: &ExplainArguments) -> Result<Outcome, CommandFailure> {
     let when = arguments.moment.moment();
     let examination = Examination::of_reading(gather(&arguments.source, when)?);
     if examination.outcome() == Outcome::Unreadable {
@@ -120,14 +120,14 @@ pub fn explain(arguments: &ExplainArguments) -> Result<Outcome, Failure> {
     check_definition(arguments, inventory)?;
     let definition = arguments.definition.as_deref();
     let is_table = definition.is_none() && !arguments.all;
-    let is_json = matches!(arguments.output, OutputFormat::Json);
-    let effort = Effort { steps: if is_table && !is_json { FEW_STEPS } else { STEPS }, work: WORK };
+    let is_json = matches!(arguments.output, ExplainFormat::Json);
+    let effort = AccountEffort { steps: if is_table && !is_json { FEW_STEPS } else { STEPS }, work: WORK };
     let Some(account) = inventory.account(&organization, definition, when, effort) else {
         return Err(unknown("organization", &organization, &[]));
     };
     let now = account.now;
     let rows = rows(&account, now);
-    let statement = Statement {
+    let statement = ExplainedTable {
         not_held: not_held(&account, &rows, definition),
         rows,
         explanation: &account.explanation,
@@ -138,15 +138,15 @@ pub fn explain(arguments: &ExplainArguments) -> Result<Outcome, Failure> {
     let room = Room { table: columns, text: columns.unwrap_or(COLUMNS) };
     let palette = Palette::of_standard_output();
     let text = match arguments.output {
-        OutputFormat::Json => format!("{}\n", serde_json::to_string_pretty(&told(&account, &statement)?)?),
-        OutputFormat::Text if is_table => table::table(&statement, room, palette),
-        OutputFormat::Text => text::text(&account, &statement, definition, room, palette),
+        ExplainFormat::Json => format!("{}\n", serde_json::to_string_pretty(&told(&account, &statement)?)?),
+        ExplainFormat::Text if is_table => table::table(&statement, room, palette),
+        ExplainFormat::Text => text::text(&account, &statement, definition, room, palette),
     };
-    print(&text).map_err(|error| Failure::System { action: "standard output", error })?;
+    print(&text).map_err(|error| CommandFailure::System { action: "standard output", error })?;
     Ok(outcome)
 }
 
-fn check_definition(arguments: &ExplainArguments, inventory: &Inventory) -> Result<(), Failure> {
+fn check_definition(arguments: &ExplainArguments, inventory: &Inventory) -> Result<(), CommandFailure> {
     let Some(definition) = &arguments.definition else { return Ok(()) };
     let handles: BTreeSet<&str> = inventory.handles().into_iter().map(AsRef::as_ref).collect();
     if handles.contains(definition.as_str()) {
@@ -181,7 +181,7 @@ fn not_held(account: &Account, rows: &[Row], definition: Option<&str>) -> Vec<No
 }
 
 /// Everything for programs: each entitlement with its row, what happened last, the latest first, and what comes next.
-fn told(account: &Account, statement: &Statement<'_>) -> Result<Value, serde_json::Error> {
+fn told(account: &Account, statement: &ExplainedTable<'_>) -> Result<Value, serde_json::Error> {
     let zone = account.explanation.time_zone;
     let mut value = serde_json::to_value(&account.explanation)?;
     let entitlements = value.get_mut("entitlements").and_then(Value::as_array_mut);

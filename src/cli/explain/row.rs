@@ -82,7 +82,7 @@ impl Row {
     /// The row of an entitlement.
     #[must_use]
     pub fn of(entitlement: &Entitlement, passage: &Passage, now: Instant, zone: Tz) -> Self {
-        Writer { entitlement, passage, now, zone }.row()
+        RowWriter { entitlement, passage, now, zone }.row()
     }
 
     /// Whether somebody has to do something about it.
@@ -143,14 +143,14 @@ impl Row {
     }
 }
 
-pub(super) struct Writer<'a> {
+pub(super) struct RowWriter<'a> {
     pub(super) entitlement: &'a Entitlement,
     pub(super) passage: &'a Passage,
     pub(super) now: Instant,
     zone: Tz,
 }
 
-impl Writer<'_> {
+impl RowWriter<'_> {
     fn row(&self) -> Row {
         let stand = self.stand();
         let (next, next_at) = self.next();

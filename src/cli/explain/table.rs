@@ -31,7 +31,7 @@ pub struct NotHeld {
 }
 
 /// What the table tells.
-pub struct Statement<'a> {
+pub struct ExplainedTable<'a> {
     /// Whose table it is.
     pub explanation: &'a Explanation,
     /// A row of each entitlement.
@@ -54,7 +54,7 @@ pub struct Room {
 }
 
 /// The statement as text.
-pub fn table(statement: &Statement<'_>, room: Room, palette: Palette) -> String {
+pub fn table(statement: &ExplainedTable<'_>, room: Room, palette: Palette) -> String {
     let zone = statement.explanation.time_zone;
     let mut paper = Paper::new(palette, room.text);
     heading(&mut paper, statement.explanation, statement.now);

@@ -8,11 +8,11 @@ use super::{
 use crate::{
     core::calendar::{Instant, Tz, format_instant, parse_instant},
     evaluation::catalogue::{CatalogueKind, Revision},
-    offline::{Account, Effort, EntitlementKind, Inventory},
+    offline::{Account, AccountEffort, EntitlementKind, Inventory},
 };
 use serde_json::{Value, json};
 
-const EFFORT: Effort = Effort { steps: 100, work: 10_000 };
+const EFFORT: AccountEffort = AccountEffort { steps: 100, work: 10_000 };
 /// When all of it was made, after its start, as in a cluster that is tried out.
 const MADE: &str = "2026-11-26T05:00:00Z";
 /// When the catalogue was edited.

@@ -5,7 +5,7 @@ use super::{
     history, moment,
     row::{Row, Since},
     sentences,
-    table::{Room, Statement, heading, not_seen},
+    table::{ExplainedTable, Room, heading, not_seen},
 };
 use crate::{
     api::Phase,
@@ -28,7 +28,7 @@ pub const NEXT: usize = 3;
 /// All details.
 pub fn text(
     account: &Account,
-    statement: &Statement<'_>,
+    statement: &ExplainedTable<'_>,
     definition: Option<&str>,
     room: Room,
     palette: Palette,

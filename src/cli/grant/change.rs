@@ -2,18 +2,18 @@
 
 use super::{
     arguments::{DeskArguments, end, when},
-    desk::{Desk, Difference, Proposed, There, Write},
+    desk::{Desk, ManifestDifference, Proposed, There, Write},
 };
 use crate::{
     cli::{
         completion::names::grants,
         documents::document,
-        outcome::{Failure, Outcome},
+        outcome::{CommandFailure, Outcome},
         suggestions::{unknown, unknown_in},
         terminal::harmless,
     },
     core::source::{SourceId, SourceKind},
-    offline::{Change, ChangeRequest, Proposal, Status, Subject, TermDate},
+    offline::{ChangeRequest, Proposal, RequestedChange, Status, Subject, TermDate},
 };
 use clap::Args;
 use clap_complete::ArgValueCompleter;
@@ -110,40 +110,40 @@ pub struct ExtendArguments {
 }
 
 /// Suspends a grant.
-pub fn suspend(arguments: &SuspendArguments) -> Result<Outcome, Failure> {
-    arguments.change.make(Change::Suspend)
+pub fn suspend(arguments: &SuspendArguments) -> Result<Outcome, CommandFailure> {
+    arguments.change.make(RequestedChange::Suspend)
 }
 
 /// Ends its suspension.
-pub fn resume(arguments: &ResumeArguments) -> Result<Outcome, Failure> {
-    arguments.change.make(Change::Resume)
+pub fn resume(arguments: &ResumeArguments) -> Result<Outcome, CommandFailure> {
+    arguments.change.make(RequestedChange::Resume)
 }
 
 /// Cancels a grant.
-pub fn cancel(arguments: &CancelArguments) -> Result<Outcome, Failure> {
-    arguments.change.make(Change::Cancel)
+pub fn cancel(arguments: &CancelArguments) -> Result<Outcome, CommandFailure> {
+    arguments.change.make(RequestedChange::Cancel)
 }
 
 /// Lets a grant end later.
-pub fn extend(arguments: &ExtendArguments) -> Result<Outcome, Failure> {
-    arguments.change.make(Change::Extend { to: arguments.to, from: arguments.from })
+pub fn extend(arguments: &ExtendArguments) -> Result<Outcome, CommandFailure> {
+    arguments.change.make(RequestedChange::Extend { to: arguments.to, from: arguments.from })
 }
 
 impl ChangeArguments {
-    fn make(&self, change: Change) -> Result<Outcome, Failure> {
+    fn make(&self, change: RequestedChange) -> Result<Outcome, CommandFailure> {
         let request = ChangeRequest { change, reason: self.reason.clone() };
         let desk = Desk { arguments: &self.desk };
-        desk.go(|there| self.propose(there, &request)).map_err(Failure::from)?
+        desk.go(|there| self.propose(there, &request)).map_err(CommandFailure::from)?
     }
 
-    fn propose(&self, there: &There, request: &ChangeRequest) -> Result<Proposed, Failure> {
+    fn propose(&self, there: &There, request: &ChangeRequest) -> Result<Proposed, CommandFailure> {
         let id = self.find(there)?;
         let subject = Subject::instance(&id);
         let survey = there.manifests.inventory.survey(there.when);
         let (Some(document_of), Some(Status::Instance(status))) =
             (there.manifests.documents.get(&subject), survey.statuses.get(&subject))
         else {
-            return Err(Failure::Usage(format!("the grant {id} cannot be read: mend it first")));
+            return Err(CommandFailure::Usage(format!("the grant {id} cannot be read: mend it first")));
         };
         let object = &document_of.value;
         let organization = object.pointer("/spec/organization").and_then(Value::as_str).unwrap_or_default();
@@ -158,7 +158,7 @@ impl ChangeArguments {
             organization: text("/spec/organization"),
             definition: text("/spec/definition"),
             text: document(&manifest),
-            change: Some(Difference { patch, resource_version: text("/metadata/resourceVersion") }),
+            change: Some(ManifestDifference { patch, resource_version: text("/metadata/resourceVersion") }),
             manifest,
             id,
             remarks,
@@ -166,7 +166,7 @@ impl ChangeArguments {
     }
 
     /// The one grant that is meant.
-    fn find(&self, there: &There) -> Result<SourceId, Failure> {
+    fn find(&self, there: &There) -> Result<SourceId, CommandFailure> {
         let (namespace, name) = match self.grant.split_once('/') {
             Some((namespace, name)) => (Some(namespace), name),
             None => (self.desk.namespace.as_deref(), self.grant.as_str()),
@@ -195,11 +195,11 @@ impl ChangeArguments {
                     return Err(unknown_in("grant", name, &place, &known));
                 }
                 let (name, elsewhere) = (harmless(name), elsewhere.join(", "));
-                Err(Failure::Usage(format!("there is no grant {name}{place}: did you mean {elsewhere}?")))
+                Err(CommandFailure::Usage(format!("there is no grant {name}{place}: did you mean {elsewhere}?")))
             }
             several => {
                 let candidates: Vec<String> = several.iter().map(ToString::to_string).collect();
-                Err(Failure::Usage(format!(
+                Err(CommandFailure::Usage(format!(
                     "there are several grants {}: give one of {}",
                     harmless(name),
                     candidates.join(", ")

@@ -3,7 +3,7 @@
 use super::{
     arguments::DeskArguments,
     preview::{Preview, held, standing},
-    writer::{Refused, Writer, Written},
+    writer::{ClusterWriter, Refused, WriteOutcome},
 };
 use crate::{
     api::{
@@ -14,7 +14,7 @@ use crate::{
         cluster::{ClusterError, runtime},
         manifests::Manifests,
         offline::{Examination, gather, look_for},
-        outcome::{Failure, Outcome},
+        outcome::{CommandFailure, Outcome},
         print, say,
     },
     core::{
@@ -69,20 +69,20 @@ pub struct Write {
     /// The same as a text.
     pub text: String,
     /// How it differs from what is there; absent where it is new.
-    pub change: Option<Difference>,
+    pub change: Option<ManifestDifference>,
     /// What has to be known besides, in sentences.
     pub remarks: Vec<String>,
 }
 
 /// How a manifest differs from what is there.
-pub struct Difference {
+pub struct ManifestDifference {
     /// As a merge patch.
     pub patch: Value,
     /// The version that it belongs to.
     pub resource_version: String,
 }
 
-impl From<Refused> for Failure {
+impl From<Refused> for CommandFailure {
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::Cluster(error) => Self::Cluster(error),
@@ -96,8 +96,8 @@ impl Desk<'_> {
     /// cluster refuses is the outer error, so that it can be tried again.
     pub fn go(
         &self,
-        propose: impl Fn(&There) -> Result<Proposed, Failure>,
-    ) -> Result<Result<Outcome, Failure>, Refused> {
+        propose: impl Fn(&There) -> Result<Proposed, CommandFailure>,
+    ) -> Result<Result<Outcome, CommandFailure>, Refused> {
         match self.prepare(propose) {
             Err(failure) => Ok(Err(failure)),
             Ok(Prepared::Done(outcome)) => Ok(Ok(outcome)),
@@ -105,7 +105,10 @@ impl Desk<'_> {
         }
     }
 
-    fn prepare(&self, propose: impl Fn(&There) -> Result<Proposed, Failure>) -> Result<Prepared, Failure> {
+    fn prepare(
+        &self,
+        propose: impl Fn(&There) -> Result<Proposed, CommandFailure>,
+    ) -> Result<Prepared, CommandFailure> {
         let when = self.arguments.moment.moment();
         let examination = Examination::of_reading(gather(&self.arguments.source(), when)?);
         examination.say();
@@ -138,7 +141,7 @@ impl Desk<'_> {
     }
 
     /// What is to be written may take values from Secrets that nothing has named so far.
-    fn look_for_secrets(&self, there: &mut There, write: &Write) -> Result<(), Failure> {
+    fn look_for_secrets(&self, there: &mut There, write: &Write) -> Result<(), CommandFailure> {
         let inventory = &mut there.manifests.inventory;
         let mut after = inventory.clone();
         if after.add(EntitlementKind::EntitlementInstance, &write.manifest).is_err() {
@@ -149,18 +152,18 @@ impl Desk<'_> {
         look_for(&self.arguments.source(), wanted, inventory).map(drop)
     }
 
-    fn apply(&self, write: &Write, zone: Tz) -> Result<Result<Outcome, Failure>, Refused> {
+    fn apply(&self, write: &Write, zone: Tz) -> Result<Result<Outcome, CommandFailure>, Refused> {
         let runtime = runtime().map_err(ClusterError::from)?;
         runtime.block_on(async {
-            let writer = Writer::new(&self.arguments.connection()).await?;
+            let writer = ClusterWriter::new(&self.arguments.connection()).await?;
             let id = &write.id;
             let (done, written) = match &write.change {
                 None => ("made", writer.create(id, &write.manifest).await),
-                Some(Difference { patch, resource_version }) => {
+                Some(ManifestDifference { patch, resource_version }) => {
                     ("changed", writer.change(id, patch, resource_version).await)
                 }
             };
-            let Written { object, warnings } = match written {
+            let WriteOutcome { object, warnings } = match written {
                 Err(refused @ Refused::Forbidden(..)) => {
                     // Somebody else may apply it.
                     return print_manifest(write).map_or_else(|failure| Ok(Err(failure)), |()| Err(refused));
@@ -177,7 +180,7 @@ impl Desk<'_> {
                 return Ok(printed.map(|()| Outcome::Valid));
             };
             let Some(judged) = writer.judged(id, &object, patience).await else {
-                return Ok(Err(Failure::Impossible(format!(
+                return Ok(Err(CommandFailure::Impossible(format!(
                     "{id} is {done}, but nothing is seen of the operator's judgement within {} seconds: is it at work, and may you look at grants? kubectl get ent -n {} {}",
                     patience.as_secs(),
                     id.namespace,
@@ -193,8 +196,8 @@ impl Desk<'_> {
 /// A Draft is checked, and what is wrong with it is no error.
 const AS_A_DRAFT: &str = "Activated as it is, it would be refused: ";
 
-fn print_manifest(write: &Write) -> Result<(), Failure> {
-    print(&write.text).map_err(|error| Failure::System { action: "standard output", error })
+fn print_manifest(write: &Write) -> Result<(), CommandFailure> {
+    print(&write.text).map_err(|error| CommandFailure::System { action: "standard output", error })
 }
 
 enum Prepared {

@@ -22,7 +22,7 @@ pub use change::{
 use super::{
     completion::names::{definitions, grants, organizations},
     documents::document,
-    outcome::{Failure, Outcome},
+    outcome::{CommandFailure, Outcome},
     say,
     suggestions::{organization, unknown},
 };
@@ -98,7 +98,7 @@ pub struct GrantArguments {
 }
 
 /// Grants an organization something.
-pub fn grant(arguments: &GrantArguments) -> Result<Outcome, Failure> {
+pub fn grant(arguments: &GrantArguments) -> Result<Outcome, CommandFailure> {
     let request = arguments.request()?;
     let desk = Desk { arguments: &arguments.desk };
     let mut attempts = 0;
@@ -115,11 +115,13 @@ pub fn grant(arguments: &GrantArguments) -> Result<Outcome, Failure> {
 }
 
 impl GrantArguments {
-    fn request(&self) -> Result<GrantRequest, Failure> {
+    fn request(&self) -> Result<GrantRequest, CommandFailure> {
         let settings =
-            self.set.iter().map(|text| setting(text).map_err(|error| Failure::Usage(format!("--set: {error}"))));
-        let secrets =
-            self.secret.iter().map(|text| secret(text).map_err(|error| Failure::Usage(format!("--secret: {error}"))));
+            self.set.iter().map(|text| setting(text).map_err(|error| CommandFailure::Usage(format!("--set: {error}"))));
+        let secrets = self
+            .secret
+            .iter()
+            .map(|text| secret(text).map_err(|error| CommandFailure::Usage(format!("--secret: {error}"))));
         Ok(GrantRequest {
             organization: self.organization.clone(),
             definition: self.definition.clone(),
@@ -137,7 +139,7 @@ impl GrantArguments {
     }
 }
 
-fn propose(there: &desk::There, request: &GrantRequest, is_written: bool) -> Result<Proposed, Failure> {
+fn propose(there: &desk::There, request: &GrantRequest, is_written: bool) -> Result<Proposed, CommandFailure> {
     let inventory = &there.manifests.inventory;
     let organization = meant(inventory, &request.organization, is_written)?;
     check_definition(inventory, &request.definition)?;
@@ -158,7 +160,7 @@ fn propose(there: &desk::There, request: &GrantRequest, is_written: bool) -> Res
 }
 
 /// The definition has to be there, or to be held by somebody: then its last valid state may serve.
-fn check_definition(inventory: &Inventory, definition: &str) -> Result<(), Failure> {
+fn check_definition(inventory: &Inventory, definition: &str) -> Result<(), CommandFailure> {
     let handles: BTreeSet<&str> = inventory.handles().into_iter().map(AsRef::as_ref).collect();
     if handles.contains(definition) {
         return Ok(());
@@ -167,11 +169,11 @@ fn check_definition(inventory: &Inventory, definition: &str) -> Result<(), Failu
 }
 
 /// The organization that is meant. What is written is written for one that is named as it is.
-fn meant(inventory: &Inventory, called: &str, is_written: bool) -> Result<String, Failure> {
+fn meant(inventory: &Inventory, called: &str, is_written: bool) -> Result<String, CommandFailure> {
     let directory = inventory.directory();
     let name = organization(&directory, called)?;
     if is_written && name != called {
-        return Err(Failure::Usage(format!("with --apply give the organization's own name: {name}")));
+        return Err(CommandFailure::Usage(format!("with --apply give the organization's own name: {name}")));
     }
     Ok(name.to_owned())
 }

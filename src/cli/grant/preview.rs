@@ -8,7 +8,7 @@ use crate::{
         manifests::{self, Manifests, ReadOptions},
         moment::shown,
         offline::Examination,
-        outcome::Failure,
+        outcome::CommandFailure,
         timeline::{Anchor, MOST_WORK, difference_text},
     },
     core::{
@@ -50,7 +50,7 @@ impl Preview {
         organization: &str,
         manifest: &str,
         when: When,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, CommandFailure> {
         let options = ReadOptions {
             created: when,
             namespace: id.namespace.clone(),

@@ -26,7 +26,7 @@ const FIELD_MANAGER: &str = "kubectl-entitlements";
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// What was written.
-pub struct Written {
+pub struct WriteOutcome {
     /// The grant, as the API server has it.
     pub object: EntitlementInstance,
     /// What the API server and its webhooks warn of.
@@ -60,12 +60,12 @@ pub enum Refused {
 }
 
 /// Writes to a cluster.
-pub struct Writer {
+pub struct ClusterWriter {
     client: Client,
     url: String,
 }
 
-impl Writer {
+impl ClusterWriter {
     /// To that cluster.
     pub async fn new(connection: &Connection) -> Result<Self, ClusterError> {
         let (client, url) = connect(connection).await?;
@@ -73,14 +73,14 @@ impl Writer {
     }
 
     /// Makes a grant, unless there is one of its name.
-    pub async fn create(&self, id: &SourceId, manifest: &Value) -> Result<Written, Refused> {
+    pub async fn create(&self, id: &SourceId, manifest: &Value) -> Result<WriteOutcome, Refused> {
         let body = serde_json::to_vec(manifest).map_err(|error| Refused::Unreadable(error.to_string()))?;
         let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
         self.send(id, "make grants", requests(id).create(&params, body)).await
     }
 
     /// Changes a grant, unless it is another than at `resource_version`.
-    pub async fn change(&self, id: &SourceId, patch: &Value, resource_version: &str) -> Result<Written, Refused> {
+    pub async fn change(&self, id: &SourceId, patch: &Value, resource_version: &str) -> Result<WriteOutcome, Refused> {
         let mut patch = patch.clone();
         patch["metadata"]["resourceVersion"] = resource_version.into();
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
@@ -123,7 +123,7 @@ impl Writer {
         id: &SourceId,
         what: &str,
         request: Result<Request<Vec<u8>>, kube::core::request::Error>,
-    ) -> Result<Written, Refused> {
+    ) -> Result<WriteOutcome, Refused> {
         let request = request.map_err(|error| Refused::Unreadable(error.to_string()))?;
         let fail = |error: kube::Error| Refused::Cluster(explain(&error, "the grant", "", &self.url));
         let response = self.client.send(request.map(Body::from)).await.map_err(fail)?;
@@ -134,7 +134,7 @@ impl Writer {
             return Err(self.refused(id, what, status.as_u16(), &answer));
         }
         let object = serde_json::from_slice(&body).map_err(|error| Refused::Unreadable(error.to_string()))?;
-        Ok(Written { object, warnings })
+        Ok(WriteOutcome { object, warnings })
     }
 
     fn refused(&self, id: &SourceId, what: &str, code: u16, answer: &Status) -> Refused {

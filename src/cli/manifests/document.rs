@@ -1,6 +1,6 @@
 //! From documents to single objects: lists are split, and each object is recognised.
 
-use super::node::{Content, Field, Key, Node, Style};
+use super::node::{Content, Field, FieldKey, Node, TextStyle};
 use crate::{
     api::{GROUP, VERSION},
     core::schema::wording::closest,
@@ -53,13 +53,13 @@ fn is_list(document: &Node) -> bool {
 
 fn named_as(mut object: Node, within: Option<(&str, &str)>) -> Node {
     let (Some((version, kind)), None) = (within, object.get("kind")) else { return object };
-    let (span, offset, style) = (object.span, object.offset, Style::Other);
+    let (span, offset, style) = (object.span, object.offset, TextStyle::Other);
     if let Content::Fields(fields) = &mut object.content {
         for (name, text) in [("apiVersion", version), ("kind", kind)] {
             if fields.iter().any(|field| field.key.name == name) {
                 continue;
             }
-            let key = Key { span, offset, style, name: name.to_owned(), is_boolean: false };
+            let key = FieldKey { span, offset, style, name: name.to_owned(), is_boolean: false };
             let value = Node { span, offset, style, content: Content::Text(text.to_owned()) };
             fields.push(Field { key, value });
         }

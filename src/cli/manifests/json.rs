@@ -1,9 +1,9 @@
 //! JSON, which allows characters in its texts that YAML does not, and line breaks where YAML has none.
 
 use super::{
-    node::{Content, Field, Key, Node, Style, number},
+    node::{Content, Field, FieldKey, Node, TextStyle, number},
     places::{Places, small},
-    text::{MAX_DEPTH, Unreadable, too_deep},
+    text::{MAX_DEPTH, UnreadableText, too_deep},
 };
 use jsonc_parser::{
     CollectOptions, ParseOptions,
@@ -30,7 +30,7 @@ const STRICT: ParseOptions = ParseOptions {
 ///
 /// # Errors
 /// The first place where it is no JSON, or has a key twice.
-pub fn read(text: &str) -> Result<Node, Unreadable> {
+pub fn read(text: &str) -> Result<Node, UnreadableText> {
     let places = Places::of(text);
     let parsed = parse_to_ast(text, &CollectOptions::default(), &STRICT).map_err(|error| {
         let range = error.range();
@@ -38,11 +38,11 @@ pub fn read(text: &str) -> Result<Node, Unreadable> {
     })?;
     match parsed.value {
         Some(value) => node(&places, value, 1),
-        None => Err(Unreadable { span: None, message: "it is empty".to_owned() }),
+        None => Err(UnreadableText { span: None, message: "it is empty".to_owned() }),
     }
 }
 
-fn node(places: &Places, value: Value, depth: usize) -> Result<Node, Unreadable> {
+fn node(places: &Places, value: Value, depth: usize) -> Result<Node, UnreadableText> {
     let range = value.range();
     if depth > MAX_DEPTH + 1 {
         return Err(unreadable(places, range, &too_deep()));
@@ -72,13 +72,14 @@ fn node(places: &Places, value: Value, depth: usize) -> Result<Node, Unreadable>
                     return Err(unreadable(places, range, &message));
                 }
                 let span = places.span(range.start, range.end);
-                let key = Key { span, offset: small(range.start), style: Style::Double, name, is_boolean: false };
+                let key =
+                    FieldKey { span, offset: small(range.start), style: TextStyle::Double, name, is_boolean: false };
                 fields.push(Field { key, value: node(places, property.value, depth + 1)? });
             }
             Content::Fields(fields)
         }
     };
-    let style = if matches!(content, Content::Text(_)) { Style::Double } else { Style::Other };
+    let style = if matches!(content, Content::Text(_)) { TextStyle::Double } else { TextStyle::Other };
     Ok(Node { span: places.span(range.start, range.end), offset: small(range.start), style, content })
 }
 
@@ -87,7 +88,7 @@ fn numeric(written: &str) -> Option<Content> {
     whole().or_else(|| number(written.parse().ok()?)).map(Content::Number)
 }
 
-fn unreadable(places: &Places, range: Range, message: &str) -> Unreadable {
+fn unreadable(places: &Places, range: Range, message: &str) -> UnreadableText {
     let span = places.span(range.start, range.end);
-    Unreadable { span: Some(span), message: message.to_owned() }
+    UnreadableText { span: Some(span), message: message.to_owned() }
 }

@@ -37,13 +37,13 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
-pub use node::{Content, Node, Span};
+pub use node::{Content, Node, TextSpan};
 pub use path::{Aim, Path, Rewrite};
 pub use resource::UnusableDefinition;
 pub use source::STANDARD_INPUT;
 use text::MAX_VALUES;
 
-use super::diagnostics::{Excerpt, Finding, IN_CLUSTER, Label, Location, MAX_FINDINGS, Severity};
+use super::diagnostics::{Excerpt, Finding, IN_CLUSTER, Label, MAX_FINDINGS, Severity, SourceLocation};
 use crate::offline::{EntitlementKind, Inventory, Subject, When};
 use document::{Recognised, objects, recognise};
 use resource::Resources;
@@ -63,7 +63,7 @@ use text::Chunk;
 
 /// Where an object was read from.
 #[derive(Clone, Debug)]
-pub struct Origin {
+pub struct DocumentOrigin {
     /// The number of the file, in the order in which they were read.
     pub source: usize,
     /// The file.
@@ -72,7 +72,7 @@ pub struct Origin {
     pub object: Arc<Node>,
 }
 
-impl Origin {
+impl DocumentOrigin {
     /// The place of an object in a cluster, which is in no file.
     #[must_use]
     pub fn in_cluster() -> Self {
@@ -87,9 +87,9 @@ impl Origin {
 
     /// Where a part of the object stands.
     #[must_use]
-    pub fn location(&self, part: &Path, aim: Aim) -> Location {
+    pub fn location(&self, part: &Path, aim: Aim) -> SourceLocation {
         let span = (!self.is_in_cluster()).then(|| part.span(&self.object, aim));
-        Location { source: self.source, path: Arc::clone(&self.path), span }
+        SourceLocation { source: self.source, path: Arc::clone(&self.path), span }
     }
 }
 
@@ -97,7 +97,7 @@ impl Origin {
 #[derive(Clone, Debug)]
 pub struct Document {
     /// Where it was read from.
-    pub origin: Origin,
+    pub origin: DocumentOrigin,
     /// As the API server would keep it.
     pub value: Value,
 }
@@ -150,7 +150,7 @@ pub enum ReadError {
 /// When the checks cannot be made. What is wrong with the manifests is part of the result.
 pub fn read(paths: &[PathBuf], input: &mut dyn Read, options: &ReadOptions) -> Result<Manifests, ReadError> {
     let (sources, unreadable) = source::read(paths, input);
-    let mut reader = Reader {
+    let mut reader = ManifestReader {
         options,
         seen: HashMap::new(),
         manifests: Manifests {
@@ -177,25 +177,25 @@ pub fn read(paths: &[PathBuf], input: &mut dyn Read, options: &ReadOptions) -> R
 }
 
 /// Kind, namespace and name.
-type Identity = (String, Option<Arc<str>>, String);
+type ObjectIdentity = (String, Option<Arc<str>>, String);
 
 /// An object, as it was found.
-struct Found<'a> {
-    origin: Origin,
+struct FoundObject<'a> {
+    origin: DocumentOrigin,
     chunk: Chunk<'a>,
 }
 
 /// What an object is, and what the API server would say to it.
 enum Examined {
     Entitlement(EntitlementKind, Structured),
-    Secret(Result<secret::SecretData, Vec<Remark>>),
+    Secret(Result<secret::SecretValues, Vec<Remark>>),
     Unknown(String),
     Other(String),
     Nothing(&'static str),
 }
 
 impl Resources {
-    fn examine(&self, found: &Found) -> Examined {
+    fn examine(&self, found: &FoundObject) -> Examined {
         let object = &found.origin.object;
         match recognise(object) {
             Recognised::Entitlement(kind) => Examined::Entitlement(kind, self.check(kind, object, found.chunk.text)),
@@ -207,16 +207,16 @@ impl Resources {
     }
 }
 
-struct Reader<'a> {
+struct ManifestReader<'a> {
     options: &'a ReadOptions,
     /// Where each object stands.
-    seen: HashMap<Identity, String>,
+    seen: HashMap<ObjectIdentity, String>,
     manifests: Manifests,
 }
 
-impl Reader<'_> {
+impl ManifestReader<'_> {
     /// All objects of the texts, in their order.
-    fn parse<'a>(&mut self, sources: &'a [Source]) -> Result<Vec<Found<'a>>, ReadError> {
+    fn parse<'a>(&mut self, sources: &'a [Source]) -> Result<Vec<FoundObject<'a>>, ReadError> {
         let of_source = |(index, source): (usize, &'a Source)| {
             text::chunks(&source.text).into_iter().map(move |chunk| (index, chunk))
         };
@@ -239,11 +239,11 @@ impl Reader<'_> {
         let mut found = Vec::with_capacity(chunks.len());
         for ((source, chunk), documents) in chunks.into_iter().zip(parsed) {
             let Some(path) = sources.get(source).map(|source| &source.path) else { continue };
-            let origin = |object| Origin { source, path: Arc::clone(path), object: Arc::new(object) };
+            let origin = |object| DocumentOrigin { source, path: Arc::clone(path), object: Arc::new(object) };
             match documents {
                 Ok(documents) => {
                     let objects = documents.into_iter().flat_map(objects);
-                    found.extend(objects.map(|object| Found { origin: origin(object), chunk }));
+                    found.extend(objects.map(|object| FoundObject { origin: origin(object), chunk }));
                 }
                 Err(error) => self.find(unreadable_text(source, path, chunk, error)),
             }
@@ -259,7 +259,7 @@ impl Reader<'_> {
         }
     }
 
-    fn add(&mut self, origin: &Origin, examined: Examined, is_found: bool) {
+    fn add(&mut self, origin: &DocumentOrigin, examined: Examined, is_found: bool) {
         let object = &origin.object;
         match examined {
             Examined::Entitlement(kind, checked) => self.add_entitlement(kind, origin, checked),
@@ -282,7 +282,7 @@ impl Reader<'_> {
         }
     }
 
-    fn add_entitlement(&mut self, kind: EntitlementKind, origin: &Origin, mut checked: Structured) {
+    fn add_entitlement(&mut self, kind: EntitlementKind, origin: &DocumentOrigin, mut checked: Structured) {
         let label = self.label(&origin.object, kind.is_namespaced());
         self.remark(origin, &label, Severity::Warning, "AmbiguousText", &checked.warnings);
         self.remark(origin, &label, Severity::Warning, "NullDropped", &checked.nulls);
@@ -309,7 +309,7 @@ impl Reader<'_> {
         self.manifests.documents.insert(subject, Document { origin: origin.clone(), value: checked.value });
     }
 
-    fn add_secret(&mut self, origin: &Origin, data: Result<secret::SecretData, Vec<Remark>>) {
+    fn add_secret(&mut self, origin: &DocumentOrigin, data: Result<secret::SecretValues, Vec<Remark>>) {
         let label = self.label(&origin.object, true);
         let (name, namespace) = (name(&origin.object).unwrap_or_default(), self.namespace(&origin.object));
         match data {
@@ -322,14 +322,14 @@ impl Reader<'_> {
         }
     }
 
-    fn remark(&mut self, origin: &Origin, label: &Label, severity: Severity, reason: &str, remarks: &[Remark]) {
+    fn remark(&mut self, origin: &DocumentOrigin, label: &Label, severity: Severity, reason: &str, remarks: &[Remark]) {
         for remark in remarks {
             self.find(finding(origin, Some(label.clone()), severity, reason, remark));
         }
     }
 
     /// Notes an object, unless there is one of its name.
-    fn is_new(&mut self, origin: &Origin, is_namespaced: bool) -> bool {
+    fn is_new(&mut self, origin: &DocumentOrigin, is_namespaced: bool) -> bool {
         let object = &origin.object;
         let (Some(kind), Some(name)) = (object.get("kind").and_then(Node::text), name(object)) else { return true };
         let namespace = is_namespaced.then(|| self.namespace(object));
@@ -372,7 +372,13 @@ impl Reader<'_> {
     }
 }
 
-fn finding(origin: &Origin, label: Option<Label>, severity: Severity, reason: &str, remark: &Remark) -> Finding {
+fn finding(
+    origin: &DocumentOrigin,
+    label: Option<Label>,
+    severity: Severity,
+    reason: &str,
+    remark: &Remark,
+) -> Finding {
     let field = remark.path.to_string();
     let is_secret = matches!(recognise(&origin.object), Recognised::Secret);
     Finding {
@@ -389,9 +395,9 @@ fn finding(origin: &Origin, label: Option<Label>, severity: Severity, reason: &s
 }
 
 /// A file that cannot be read.
-fn unreadable_source((path, message): source::Unreadable) -> Finding {
+fn unreadable_source((path, message): source::UnreadableSource) -> Finding {
     Finding {
-        location: Location { source: usize::MAX, path, span: None },
+        location: SourceLocation { source: usize::MAX, path, span: None },
         severity: Severity::Unreadable,
         label: None,
         reason: "Unreadable".to_owned(),
@@ -404,11 +410,11 @@ fn unreadable_source((path, message): source::Unreadable) -> Finding {
 }
 
 /// A part of a file that is neither YAML nor JSON.
-fn unreadable_text(source: usize, path: &Arc<str>, chunk: Chunk, error: text::Unreadable) -> Finding {
+fn unreadable_text(source: usize, path: &Arc<str>, chunk: Chunk, error: text::UnreadableText) -> Finding {
     // What cannot be read could be a Secret as well as not.
     let excerpt = if chunk.text.contains("Secret") { Excerpt::Nothing } else { Excerpt::Line };
     Finding {
-        location: Location { source, path: Arc::clone(path), span: error.span },
+        location: SourceLocation { source, path: Arc::clone(path), span: error.span },
         severity: Severity::Unreadable,
         reason: "Syntax".to_owned(),
         excerpt,

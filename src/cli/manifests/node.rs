@@ -5,7 +5,7 @@ use serde_json::{Map, Number, Value};
 
 /// Where something stands in a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct TextPosition {
     /// From 1.
     pub line: u32,
     /// In characters, from 1.
@@ -14,11 +14,11 @@ pub struct Place {
 
 /// A piece of a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Span {
+pub struct TextSpan {
     /// Where it begins.
-    pub begin: Place,
+    pub begin: TextPosition,
     /// Where the next thing begins.
-    pub end: Place,
+    pub end: TextPosition,
     /// In characters, line breaks among them.
     pub length: u32,
 }
@@ -27,18 +27,18 @@ pub struct Span {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     /// Where it stands; for an alias, where that stands.
-    pub span: Span,
+    pub span: TextSpan,
     /// Byte offset of where it is written; for an alias, of what that stands for.
     pub offset: u32,
     /// How it is written.
-    pub style: Style,
+    pub style: TextStyle,
     /// What it is.
     pub content: Content,
 }
 
 /// How a text is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Style {
+pub enum TextStyle {
     /// Without quotes, in one line.
     Plain,
     /// In single quotes.
@@ -49,7 +49,7 @@ pub enum Style {
     Other,
 }
 
-impl Style {
+impl TextStyle {
     /// A text written in this way, so that it can stand where another stood.
     #[must_use]
     pub fn write(self, text: &str) -> Option<String> {
@@ -87,20 +87,20 @@ pub enum Content {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Field {
     /// Its name, and where that stands.
-    pub key: Key,
+    pub key: FieldKey,
     /// Its value.
     pub value: Node,
 }
 
 /// The name of a field. YAML 1.1 takes some names for booleans or numbers, which become text again.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Key {
+pub struct FieldKey {
     /// Where it stands.
-    pub span: Span,
+    pub span: TextSpan,
     /// Byte offset of where it is written.
     pub offset: u32,
     /// How it is written.
-    pub style: Style,
+    pub style: TextStyle,
     /// The name.
     pub name: String,
     /// The reader took it for a boolean.
@@ -111,8 +111,13 @@ impl Node {
     /// What stands for an object that was not read from a text.
     #[must_use]
     pub fn nowhere() -> Self {
-        let begin = Place { line: 0, column: 0 };
-        Self { span: Span { begin, end: begin, length: 0 }, offset: 0, style: Style::Other, content: Content::Null }
+        let begin = TextPosition { line: 0, column: 0 };
+        Self {
+            span: TextSpan { begin, end: begin, length: 0 },
+            offset: 0,
+            style: TextStyle::Other,
+            content: Content::Null,
+        }
     }
 
     /// Whether it stands for an object that was not read from a text: lines are counted from 1.
@@ -182,7 +187,7 @@ impl Node {
     }
 
     /// Goes through all places that the value remembers, its own and those in it.
-    pub fn visit_spans(&mut self, visit: &mut impl FnMut(&mut Span)) {
+    pub fn visit_spans(&mut self, visit: &mut impl FnMut(&mut TextSpan)) {
         visit(&mut self.span);
         match &mut self.content {
             Content::List(items) => items.iter_mut().for_each(|item| item.visit_spans(visit)),

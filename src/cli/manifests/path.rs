@@ -1,6 +1,6 @@
 //! The way from an object to a part of it.
 
-use super::node::{Content, Key, Node, Span};
+use super::node::{Content, FieldKey, Node, TextSpan};
 use crate::core::schema::wording::{push_field, push_item};
 use std::fmt;
 
@@ -8,7 +8,7 @@ pub use crate::offline::Aim;
 
 /// One step.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum PathStep {
     /// Into a field of an object.
     Field(String),
     /// Into an item of a list, from 0.
@@ -19,24 +19,24 @@ pub enum Step {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rewrite {
     /// What is replaced, quotes among it.
-    pub span: Span,
+    pub span: TextSpan,
     /// By what, quotes among it.
     pub text: String,
 }
 
 /// The way from an object to a part of it. Shown as `spec.facets[0].name`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Path(Vec<Step>);
+pub struct Path(Vec<PathStep>);
 
 impl Path {
     /// The way along those fields.
     #[must_use]
     pub fn fields(names: &[&str]) -> Self {
-        Self(names.iter().map(|name| Step::Field((*name).to_owned())).collect())
+        Self(names.iter().map(|name| PathStep::Field((*name).to_owned())).collect())
     }
 
     /// Goes one step further.
-    pub fn push(&mut self, step: Step) {
+    pub fn push(&mut self, step: PathStep) {
         self.0.push(step);
     }
 
@@ -53,8 +53,8 @@ impl Path {
         for token in pointer.split('/').skip(1) {
             let name = token.replace("~1", "/").replace("~0", "~");
             let step = match (node.map(|node| &node.content), name.parse()) {
-                (Some(Content::List(_)), Ok(index)) => Step::Item(index),
-                _ => Step::Field(name),
+                (Some(Content::List(_)), Ok(index)) => PathStep::Item(index),
+                _ => PathStep::Field(name),
             };
             node = node.and_then(|node| step.take(node));
             path.0.push(step);
@@ -80,7 +80,7 @@ impl Path {
     /// Where that part of the object stands, or else the nearest of what it lies in. A value that fills no more than a line
     /// stands for itself; anything larger, and what is aimed at by its name, is where its name is.
     #[must_use]
-    pub fn span(&self, object: &Node, aim: Aim) -> Span {
+    pub fn span(&self, object: &Node, aim: Aim) -> TextSpan {
         let mut span = object.span;
         let mut node = object;
         for (index, step) in self.0.iter().enumerate() {
@@ -117,26 +117,26 @@ impl Path {
 }
 
 /// Whether a value that is neither a list nor an object begins in the line of its name.
-fn is_on_line_of(value: &Node, name: Span) -> bool {
+fn is_on_line_of(value: &Node, name: TextSpan) -> bool {
     let is_plain = matches!(value.content, Content::Boolean(_) | Content::Number(_) | Content::Text(_));
     is_plain && value.span.begin.line == name.begin.line
 }
 
-fn next_step(rest: &str, node: Option<&Node>) -> (Step, usize) {
+fn next_step(rest: &str, node: Option<&Node>) -> (PathStep, usize) {
     if let Some((index, _)) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'))
         && let Ok(item) = index.parse()
     {
-        return (Step::Item(item), index.len() + 2);
+        return (PathStep::Item(item), index.len() + 2);
     }
     let ends = |after: &str| after.is_empty() || after.starts_with(['.', '[']);
     let names = node.iter().flat_map(|node| node.fields()).map(|field| field.key.name.as_str());
     let known = names.filter(|name| rest.strip_prefix(name).is_some_and(ends)).max_by_key(|name| name.len());
     let name = known.unwrap_or_else(|| rest.split(['.', '[']).next().unwrap_or(rest));
     // A name of no characters would not bring the reader on.
-    (Step::Field(name.to_owned()), name.len().max(1))
+    (PathStep::Field(name.to_owned()), name.len().max(1))
 }
 
-impl Step {
+impl PathStep {
     fn take<'a>(&self, node: &'a Node) -> Option<&'a Node> {
         match (self, &node.content) {
             (Self::Field(name), _) => node.get(name),
@@ -146,11 +146,11 @@ impl Step {
     }
 
     /// Where the name of the field stands.
-    fn name(&self, node: &Node) -> Option<Span> {
+    fn name(&self, node: &Node) -> Option<TextSpan> {
         self.key(node).map(|key| key.span)
     }
 
-    fn key<'a>(&self, node: &'a Node) -> Option<&'a Key> {
+    fn key<'a>(&self, node: &'a Node) -> Option<&'a FieldKey> {
         let Self::Field(name) = self else { return None };
         node.fields().iter().find(|field| field.key.name == *name).map(|field| &field.key)
     }
@@ -161,8 +161,8 @@ impl fmt::Display for Path {
         let mut text = String::new();
         for step in &self.0 {
             match step {
-                Step::Field(name) => push_field(&mut text, name),
-                Step::Item(index) => push_item(&mut text, *index),
+                PathStep::Field(name) => push_field(&mut text, name),
+                PathStep::Item(index) => push_item(&mut text, *index),
             }
         }
         formatter.write_str(text.strip_prefix('.').unwrap_or(&text))

@@ -1,6 +1,6 @@
 //! The place of a byte of a text: its line, and its column in characters.
 
-use super::node::{Place, Span};
+use super::node::{TextPosition, TextSpan};
 
 /// The places of a text.
 pub struct Places<'a> {
@@ -35,16 +35,16 @@ impl<'a> Places<'a> {
 
     /// Where a byte stands.
     #[must_use]
-    pub fn place(&self, byte: usize) -> Place {
+    pub fn place(&self, byte: usize) -> TextPosition {
         let line = self.lines.partition_point(|begin| *begin <= byte);
         let begin = line.checked_sub(1).and_then(|index| self.lines.get(index)).copied().unwrap_or_default();
-        Place { line: small(line), column: small(self.characters(begin, byte)).saturating_add(1) }
+        TextPosition { line: small(line), column: small(self.characters(begin, byte)).saturating_add(1) }
     }
 
     /// The piece from one byte to before another.
     #[must_use]
-    pub fn span(&self, begin: usize, end: usize) -> Span {
-        Span { begin: self.place(begin), end: self.place(end), length: small(self.characters(begin, end)) }
+    pub fn span(&self, begin: usize, end: usize) -> TextSpan {
+        TextSpan { begin: self.place(begin), end: self.place(end), length: small(self.characters(begin, end)) }
     }
 
     fn characters(&self, begin: usize, end: usize) -> usize {

@@ -4,7 +4,7 @@
 use super::{
     node::{Content, Node},
     path::Path,
-    rules::Rules,
+    rules::CelRules,
     structure::{Remark, Structured, structure},
     text::boolean_word,
 };
@@ -24,7 +24,7 @@ pub struct Resources(HashMap<EntitlementKind, Resource>);
 struct Resource {
     schema: Value,
     values: Validator,
-    rules: Rules,
+    rules: CelRules,
 }
 
 /// Why the checks cannot be made: the definitions of the kinds themselves are wrong, which tests rule out.
@@ -73,7 +73,7 @@ impl Resource {
         let mut plain = schema.clone();
         to_json_schema(&mut plain);
         let values = jsonschema::options().build(&plain).map_err(|error| error.to_string())?;
-        Ok(Self { values, rules: Rules::new(&schema), schema })
+        Ok(Self { values, rules: CelRules::new(&schema), schema })
     }
 
     fn check(&self, object: &Node, text: &str) -> Structured {

@@ -4,7 +4,7 @@
 //! is done with the object. So this module walks the compiled rules itself and keeps the compiled expressions.
 
 use super::{
-    path::{Path, Step},
+    path::{Path, PathStep},
     structure::Remark,
 };
 use kube::core::cel::{
@@ -24,19 +24,19 @@ use std::{
 };
 
 /// The rules of one kind.
-pub struct Rules {
+pub struct CelRules {
     schema: CompiledSchema,
     /// As it is written: what is compiled does not say which items of two lists belong together.
     written: Value,
     functions: Context<'static>,
 }
 
-impl Rules {
+impl CelRules {
     /// The rules of a schema.
     #[must_use]
     pub fn new(schema: &Value) -> Self {
         let mut functions = Context::default().with_all();
-        let patterns = Patterns::default();
+        let patterns = CompiledPatterns::default();
         functions.add_function("matches", move |context: &FunctionContext, This(text): This<Arc<String>>, pattern| {
             patterns.matches(context, &text, &pattern)
         });
@@ -56,7 +56,7 @@ impl Rules {
     }
 
     fn ask(&self, object: &Value, old: Option<&Value>, chooses: fn(&CompilationResult) -> bool) -> Vec<Remark> {
-        let mut walk = Walk { functions: &self.functions, chooses, path: Path::default(), remarks: Vec::new() };
+        let mut walk = RuleWalk { functions: &self.functions, chooses, path: Path::default(), remarks: Vec::new() };
         walk.value(&self.schema, &self.written, object, old);
         walk.remarks
     }
@@ -69,9 +69,9 @@ fn is_optional(rule: &CompilationResult) -> bool {
 
 /// Compiled regular expressions.
 #[derive(Default)]
-struct Patterns(Mutex<HashMap<String, Arc<Regex>>>);
+struct CompiledPatterns(Mutex<HashMap<String, Arc<Regex>>>);
 
-impl Patterns {
+impl CompiledPatterns {
     fn matches(&self, context: &FunctionContext, text: &str, pattern: &Arc<String>) -> Result<bool, ExecutionError> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(regex) = known.get(pattern.as_str()) {
@@ -83,7 +83,7 @@ impl Patterns {
     }
 }
 
-struct Walk<'a> {
+struct RuleWalk<'a> {
     functions: &'a Context<'static>,
     /// The rules that are asked.
     chooses: fn(&CompilationResult) -> bool,
@@ -92,7 +92,7 @@ struct Walk<'a> {
     remarks: Vec<Remark>,
 }
 
-impl Walk<'_> {
+impl RuleWalk<'_> {
     /// `old` is what was there before, if that can be told.
     fn value(&mut self, schema: &CompiledSchema, written: &Value, value: &Value, old: Option<&Value>) {
         self.ask(schema, written, value, old);
@@ -102,7 +102,7 @@ impl Walk<'_> {
                     let additional = schema.additional_properties.as_deref();
                     if let Some(schema) = schema.properties.get(name).or(additional) {
                         let (written, old) = (within(written, name), old.and_then(|old| old.get(name)));
-                        self.within(Step::Field(name.clone()), |walk| walk.value(schema, written, value, old));
+                        self.within(PathStep::Field(name.clone()), |walk| walk.value(schema, written, value, old));
                     }
                 }
             }
@@ -110,14 +110,14 @@ impl Walk<'_> {
                 let Some(schema) = schema.items.as_deref() else { return };
                 for (index, item) in items.iter().enumerate() {
                     let old = old.and_then(|old| counterpart(written, item, old));
-                    self.within(Step::Item(index), |walk| walk.value(schema, of_items(written), item, old));
+                    self.within(PathStep::Item(index), |walk| walk.value(schema, of_items(written), item, old));
                 }
             }
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
     }
 
-    fn within(&mut self, step: Step, walk: impl FnOnce(&mut Self)) {
+    fn within(&mut self, step: PathStep, walk: impl FnOnce(&mut Self)) {
         self.path.push(step);
         walk(self);
         self.path.pop();
@@ -148,7 +148,7 @@ impl Walk<'_> {
                 context.add_variable_from_value("oldSelf", old);
             }
             if let Some(message) = objection(rule, context) {
-                let place = Place { written, new: Some(value), old };
+                let place = ComparedPart { written, new: Some(value), old };
                 let field = rule.rule.field_path.as_deref().unwrap_or_default();
                 self.remarks.push(Remark::new(place.find(field, self.path.clone()), message));
             }
@@ -178,18 +178,18 @@ fn counterpart<'a>(written: &Value, item: &Value, old: &'a Value) -> Option<&'a 
 
 /// A part of an object before and after, which a rule refuses.
 #[derive(Clone, Copy)]
-struct Place<'a> {
+struct ComparedPart<'a> {
     written: &'a Value,
     new: Option<&'a Value>,
     old: Option<&'a Value>,
 }
 
-impl<'a> Place<'a> {
+impl<'a> ComparedPart<'a> {
     /// The way from `path` along the rule's own field and on, as long as only one thing differs.
     fn find(self, field: &str, mut path: Path) -> Path {
         let mut place = self;
         for name in field.split('.').filter(|name| !name.is_empty()) {
-            path.push(Step::Field(name.to_owned()));
+            path.push(PathStep::Field(name.to_owned()));
             place = place.field(name);
         }
         while let Some((step, further)) = place.only_difference() {
@@ -204,17 +204,20 @@ impl<'a> Place<'a> {
         Self { written: within(self.written, name), new: of(self.new), old: of(self.old) }
     }
 
-    fn only_difference(self) -> Option<(Step, Self)> {
-        let mut differing: Vec<(Step, Self)> = match (self.new?, self.old?) {
+    fn only_difference(self) -> Option<(PathStep, Self)> {
+        let mut differing: Vec<(PathStep, Self)> = match (self.new?, self.old?) {
             (Value::Object(new), Value::Object(old)) => {
                 let names = new.keys().chain(old.keys().filter(|name| !new.contains_key(*name)));
-                let places = names.map(|name| (Step::Field(name.clone()), self.field(name)));
+                let places = names.map(|name| (PathStep::Field(name.clone()), self.field(name)));
                 places.filter(|(_, place)| place.new != place.old).collect()
             }
             (Value::Array(new), old @ Value::Array(_)) => {
                 let place = |(index, item)| {
                     let old = counterpart(self.written, item, old).filter(|old| *old != item)?;
-                    Some((Step::Item(index), Self { written: of_items(self.written), new: Some(item), old: Some(old) }))
+                    Some((
+                        PathStep::Item(index),
+                        Self { written: of_items(self.written), new: Some(item), old: Some(old) },
+                    ))
                 };
                 new.iter().enumerate().filter_map(place).collect()
             }
@@ -268,7 +271,7 @@ fn cel_number(number: &Number) -> CelValue {
 
 #[cfg(test)]
 mod tests {
-    use super::{CompiledSchema, Remark, Rules};
+    use super::{CelRules, CompiledSchema, Remark};
     use crate::api::crd;
     use serde_json::{Value, json};
 
@@ -283,7 +286,7 @@ mod tests {
         let mut rules = 0;
         for crd in crd::all() {
             let schema = crd.spec.versions[0].schema.as_ref().unwrap().open_api_v3_schema.as_ref().unwrap();
-            let compiled = Rules::new(&serde_json::to_value(schema).unwrap());
+            let compiled = CelRules::new(&serde_json::to_value(schema).unwrap());
             for node in nodes(&compiled.schema) {
                 assert_eq!(node.compilation_errors().len(), 0);
                 assert!([&node.all_of, &node.one_of, &node.any_of].iter().all(|branches| branches.is_empty()));
@@ -301,7 +304,7 @@ mod tests {
     }
 
     /// A schema with rules at every place.
-    fn everywhere() -> Rules {
+    fn everywhere() -> CelRules {
         let rule = |rule: &str, message: &str| json!([{"rule": rule, "message": message}]);
         let same = |what: &str| rule("self == oldSelf", &format!("{what} is immutable"));
         let item = json!({"type": "object", "properties": {
@@ -309,7 +312,7 @@ mod tests {
             "value": {"type": "integer", "x-kubernetes-validations": same("value")},
         }});
         let list = |list_type: &str, keys: &Value| json!({"type": "array", "items": item, "x-kubernetes-list-type": list_type, "x-kubernetes-list-map-keys": keys});
-        Rules::new(&json!({"type": "object", "properties": {
+        CelRules::new(&json!({"type": "object", "properties": {
             "name": {"type": "string", "x-kubernetes-validations": same("name")},
             "mapped": list("map", &json!(["key"])),
             "whole": list("atomic", &Value::Null),
@@ -329,7 +332,7 @@ mod tests {
     fn spec_changed(kind: &str, old: &Value, new: &Value) -> Vec<String> {
         let crd = crd::all().into_iter().find(|crd| crd.spec.names.kind == kind).unwrap();
         let schema = crd.spec.versions[0].schema.as_ref().unwrap().open_api_v3_schema.as_ref().unwrap();
-        let rules = Rules::new(&serde_json::to_value(schema).unwrap());
+        let rules = CelRules::new(&serde_json::to_value(schema).unwrap());
         let object = |spec: &Value| json!({"metadata": {"name": "a"}, "spec": spec});
         said(rules.check_change(&object(old), &object(new)))
     }

@@ -10,14 +10,14 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use std::collections::BTreeMap;
 
 /// The data of one Secret.
-pub type SecretData = BTreeMap<String, Secret<Vec<u8>>>;
+pub type SecretValues = BTreeMap<String, Secret<Vec<u8>>>;
 
 /// Reads `data` and `stringData`. The latter wins, as in the API server. No message shows a value.
 ///
 /// # Errors
 /// Each value that the API server would refuse.
-pub fn read(object: &Node) -> Result<SecretData, Vec<Remark>> {
-    let mut data = SecretData::new();
+pub fn read(object: &Node) -> Result<SecretValues, Vec<Remark>> {
+    let mut data = SecretValues::new();
     let mut errors = Vec::new();
     for (field, decode) in [("data", decoded as Decode), ("stringData", plain as Decode)] {
         for entry in object.get(field).map(Node::fields).unwrap_or_default() {

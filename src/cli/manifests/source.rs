@@ -31,7 +31,7 @@ pub struct Source {
 }
 
 /// What cannot be read: the path, and a sentence.
-pub type Unreadable = (Arc<str>, String);
+pub type UnreadableSource = (Arc<str>, String);
 
 /// All paths, as one.
 #[must_use]
@@ -47,24 +47,24 @@ pub fn all_paths(sources: &[Source]) -> Arc<str> {
 ///
 /// # Errors
 /// A sentence for each that cannot be read.
-pub fn read(paths: &[PathBuf], input: &mut dyn Read) -> (Vec<Source>, Vec<Unreadable>) {
-    let mut reader = Reader { input, total: 0, seen: HashSet::new(), sources: Vec::new(), unreadable: Vec::new() };
+pub fn read(paths: &[PathBuf], input: &mut dyn Read) -> (Vec<Source>, Vec<UnreadableSource>) {
+    let mut reader = InputReader { input, total: 0, seen: HashSet::new(), sources: Vec::new(), unreadable: Vec::new() };
     for path in paths {
         reader.read(path);
     }
     (reader.sources, reader.unreadable)
 }
 
-struct Reader<'a> {
+struct InputReader<'a> {
     input: &'a mut dyn Read,
     total: u64,
     /// The real paths of what was read, as links may lead to one file in several ways.
     seen: HashSet<PathBuf>,
     sources: Vec<Source>,
-    unreadable: Vec<Unreadable>,
+    unreadable: Vec<UnreadableSource>,
 }
 
-impl Reader<'_> {
+impl InputReader<'_> {
     fn read(&mut self, path: &Path) {
         if path.as_os_str() == STANDARD_INPUT {
             if self.seen.insert(path.to_owned()) {
@@ -190,7 +190,7 @@ fn has_extension(entry: &DirEntry) -> bool {
     extension.is_some_and(|extension| EXTENSIONS.contains(&extension))
 }
 
-fn walk_error(folder: &Path, error: &walkdir::Error) -> Unreadable {
+fn walk_error(folder: &Path, error: &walkdir::Error) -> UnreadableSource {
     let problem = error.io_error().map_or_else(|| "it cannot be read".to_owned(), io_problem);
     (shown(error.path().unwrap_or(folder)), problem)
 }

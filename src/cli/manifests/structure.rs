@@ -3,7 +3,7 @@
 
 use super::{
     node::{Content, Field, Node},
-    path::{Aim, Path, Step},
+    path::{Aim, Path, PathStep},
     text::boolean_word,
 };
 use crate::core::schema::wording::{closest, unknown_field};
@@ -53,21 +53,21 @@ pub struct Structured {
 /// Structures an object by a schema of a CustomResourceDefinition. `text` is what the object was read from.
 #[must_use]
 pub fn structure(schema: &Value, object: &Node, text: &str) -> Structured {
-    let mut walk = Walk { text, path: Path::default(), structured: Structured::default() };
+    let mut walk = StructureWalk { text, path: Path::default(), structured: Structured::default() };
     let mut value = walk.value(schema, object);
     fill_defaults(schema, &mut value);
     walk.structured.value = value;
     walk.structured
 }
 
-struct Walk<'a> {
+struct StructureWalk<'a> {
     text: &'a str,
     /// The way to where the walk is.
     path: Path,
     structured: Structured,
 }
 
-impl Walk<'_> {
+impl StructureWalk<'_> {
     fn value(&mut self, schema: &Value, node: &Node) -> Value {
         let type_ = schema.get("type").and_then(Value::as_str);
         match (&node.content, schema.get("items")) {
@@ -75,7 +75,7 @@ impl Walk<'_> {
             (Content::List(items), Some(schema_of_item)) => {
                 self.refuse_twins(schema, items);
                 let items = items.iter().enumerate();
-                let value = |(index, item)| self.within(Step::Item(index), |walk| walk.value(schema_of_item, item));
+                let value = |(index, item)| self.within(PathStep::Item(index), |walk| walk.value(schema_of_item, item));
                 items.map(value).collect()
             }
             // Whatever has another type than the schema asks for is refused for that.
@@ -90,7 +90,7 @@ impl Walk<'_> {
         for field in fields {
             let name = &field.key.name;
             let schema_of_field = properties.and_then(|properties| properties.get(name)).or(additional);
-            let value = self.within(Step::Field(name.clone()), |walk| match schema_of_field {
+            let value = self.within(PathStep::Field(name.clone()), |walk| match schema_of_field {
                 Some(schema) if is_absent(schema, &field.value) => None,
                 Some(schema) => Some(walk.value(schema, &field.value)),
                 None if is_true(schema, "x-kubernetes-preserve-unknown-fields") => Some(walk.open_field(field)),
@@ -107,7 +107,7 @@ impl Walk<'_> {
         Value::Object(kept)
     }
 
-    fn within<T>(&mut self, step: Step, walk: impl FnOnce(&mut Self) -> T) -> T {
+    fn within<T>(&mut self, step: PathStep, walk: impl FnOnce(&mut Self) -> T) -> T {
         self.path.push(step);
         let result = walk(self);
         self.path.pop();
@@ -136,12 +136,12 @@ impl Walk<'_> {
             Content::Boolean(boolean) => self.warn_of_word(*boolean, node.offset, Aim::Value),
             Content::List(items) => {
                 for (index, item) in items.iter().enumerate() {
-                    self.within(Step::Item(index), |walk| walk.warn_of_words(item));
+                    self.within(PathStep::Item(index), |walk| walk.warn_of_words(item));
                 }
             }
             Content::Fields(fields) => {
                 for field in fields {
-                    self.within(Step::Field(field.key.name.clone()), |walk| drop(walk.open_field(field)));
+                    self.within(PathStep::Field(field.key.name.clone()), |walk| drop(walk.open_field(field)));
                 }
             }
             Content::Null | Content::Number(_) | Content::Text(_) => {}
@@ -178,7 +178,7 @@ impl Walk<'_> {
             let Some(identity) = identity(item) else { continue };
             if !seen.insert(identity.clone()) {
                 let message = format!("{identity} is in the list twice: remove or rename one of the two");
-                self.within(Step::Item(index), |walk| walk.refuse(message));
+                self.within(PathStep::Item(index), |walk| walk.refuse(message));
             }
         }
     }

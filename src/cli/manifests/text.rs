@@ -5,18 +5,18 @@
 
 use super::{
     json,
-    node::{Node, Place, Span},
+    node::{Node, TextPosition, TextSpan},
     places::small,
-    yaml::{self, Problem},
+    yaml::{self, YamlProblem},
 };
 use serde::de::IgnoredAny;
 use serde_saphyr::{MessageFormatter, UserMessageFormatter};
 
 /// Why a text cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unreadable {
+pub struct UnreadableText {
     /// Where, if that can be told.
-    pub span: Option<Span>,
+    pub span: Option<TextSpan>,
     /// What is wrong there.
     pub message: String,
 }
@@ -103,9 +103,9 @@ fn is_separator(line: &str) -> bool {
 ///
 /// # Errors
 /// The first place where it is neither YAML nor JSON, has a key twice, or asks for too much.
-pub fn read(chunk: Chunk) -> Result<Vec<Node>, Unreadable> {
+pub fn read(chunk: Chunk) -> Result<Vec<Node>, UnreadableText> {
     let read = if chunk.is_json { json::read(chunk.text).map(|node| vec![node]) } else { read_yaml(chunk.text) };
-    let placed = |error: Unreadable| Unreadable { span: error.span.map(|span| chunk.span(span)), ..error };
+    let placed = |error: UnreadableText| UnreadableText { span: error.span.map(|span| chunk.span(span)), ..error };
     let mut documents = read.map_err(placed)?;
     for document in &mut documents {
         document.visit_spans(&mut |span| *span = chunk.span(*span));
@@ -113,43 +113,47 @@ pub fn read(chunk: Chunk) -> Result<Vec<Node>, Unreadable> {
     Ok(documents)
 }
 
-fn read_yaml(text: &str) -> Result<Vec<Node>, Unreadable> {
+fn read_yaml(text: &str) -> Result<Vec<Node>, UnreadableText> {
     if let Some((line, written)) = (1..).zip(text.lines()).find(|(_, line)| line.starts_with(SEPARATOR)) {
         let length = small(written.chars().count());
-        let span = Span { begin: Place { line, column: 1 }, end: Place { line, column: length + 1 }, length };
+        let span = TextSpan {
+            begin: TextPosition { line, column: 1 },
+            end: TextPosition { line, column: length + 1 },
+            length,
+        };
         let message = "kubectl takes nothing but a comment behind ---: write what follows in the next line".to_owned();
-        return Err(Unreadable { span: Some(span), message });
+        return Err(UnreadableText { span: Some(span), message });
     }
     yaml::read(text).map_err(|problem| match problem {
-        Problem::Meant(problem) => problem,
+        YamlProblem::Meant(problem) => problem,
         // Its words are better, where both readers find something wrong.
-        Problem::Grammar(problem) => objection(text).unwrap_or(problem),
+        YamlProblem::Grammar(problem) => objection(text).unwrap_or(problem),
     })
 }
 
 impl Chunk<'_> {
-    fn span(self, span: Span) -> Span {
-        Span { begin: self.place(span.begin), end: self.place(span.end), ..span }
+    fn span(self, span: TextSpan) -> TextSpan {
+        TextSpan { begin: self.place(span.begin), end: self.place(span.end), ..span }
     }
 
     /// A place of the part, in the whole text.
-    fn place(self, place: Place) -> Place {
+    fn place(self, place: TextPosition) -> TextPosition {
         let columns = if place.line == 1 { self.columns } else { 0 };
-        Place { line: place.line + self.lines, column: place.column + columns }
+        TextPosition { line: place.line + self.lines, column: place.column + columns }
     }
 }
 
 /// What the reader of YAML 1.2 finds wrong.
-fn objection(text: &str) -> Option<Unreadable> {
+fn objection(text: &str) -> Option<UnreadableText> {
     let options = serde_saphyr::options! { with_snippet: false };
     let read: Result<Vec<IgnoredAny>, _> = serde_saphyr::from_multiple_with_options(text, options);
     let error = read.err()?;
     let span = error.location().map(|location| {
-        let begin = Place { line: small(location.line()), column: small(location.column()) };
+        let begin = TextPosition { line: small(location.line()), column: small(location.column()) };
         let length = small(location.span().len());
-        Span { begin, end: Place { column: begin.column + length, ..begin }, length }
+        TextSpan { begin, end: TextPosition { column: begin.column + length, ..begin }, length }
     });
-    Some(Unreadable { span, message: message(error.without_snippet()) })
+    Some(UnreadableText { span, message: message(error.without_snippet()) })
 }
 
 fn message(error: &serde_saphyr::Error) -> String {

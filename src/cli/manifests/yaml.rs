@@ -4,10 +4,10 @@
 //! way as in kubectl. If kubectl would read something that people do not expect, the text is refused.
 
 use super::{
-    node::{Content, Field, Key, Node, Span, Style},
+    node::{Content, Field, FieldKey, Node, TextSpan, TextStyle},
     places::{Places, small},
     scalar,
-    text::{MAX_DEPTH, MAX_REPLAYED, MAX_VALUES, Unreadable, too_deep},
+    text::{MAX_DEPTH, MAX_REPLAYED, MAX_VALUES, UnreadableText, too_deep},
 };
 use libyaml_safer::{Encoding, Error, Event, EventData, Mark, Parser, ScalarStyle};
 use std::{
@@ -24,7 +24,7 @@ const LEFT_OUT: &str = "kubectl leaves out what follows here: write --- in the l
 /// # Errors
 /// The first place where kubectl could not read it, or would read something else than stands there; or where it has a key twice,
 /// or asks for too much.
-pub fn read(text: &str) -> Result<Vec<Node>, Problem> {
+pub fn read(text: &str) -> Result<Vec<Node>, YamlProblem> {
     let places = Places::of(text);
     // kubectl, too, ends the last line where nobody else has.
     let ended = (!text.ends_with('\n')).then(|| format!("{text}\n"));
@@ -32,16 +32,18 @@ pub fn read(text: &str) -> Result<Vec<Node>, Problem> {
     let mut parser = Parser::new();
     parser.set_encoding(Encoding::Utf8);
     parser.set_input_string(&mut bytes);
-    let mut builder = Builder::new(text, &places);
+    let mut builder = TreeBuilder::new(text, &places);
     loop {
         let event = next(&mut parser).ok_or_else(|| stuck(&places, builder.end))?.map_err(|error| {
             match grammar(&error, &places) {
-                problem if builder.has_ended => Problem::Meant(Unreadable { message: LEFT_OUT.to_owned(), ..problem }),
-                problem => Problem::Grammar(problem),
+                problem if builder.has_ended => {
+                    YamlProblem::Meant(UnreadableText { message: LEFT_OUT.to_owned(), ..problem })
+                }
+                problem => YamlProblem::Grammar(problem),
             }
         })?;
         let is_last = matches!(event.data, EventData::StreamEnd);
-        builder.take(event).map_err(Problem::Meant)?;
+        builder.take(event).map_err(YamlProblem::Meant)?;
         if is_last {
             return Ok(builder.documents);
         }
@@ -49,17 +51,17 @@ pub fn read(text: &str) -> Result<Vec<Node>, Problem> {
 }
 
 /// Why YAML cannot be read.
-pub enum Problem {
+pub enum YamlProblem {
     /// It is no YAML to kubectl; perhaps another reader says better why.
-    Grammar(Unreadable),
+    Grammar(UnreadableText),
     /// It is, but is refused for what it means.
-    Meant(Unreadable),
+    Meant(UnreadableText),
 }
 
-fn grammar(error: &Error, places: &Places) -> Unreadable {
+fn grammar(error: &Error, places: &Places) -> UnreadableText {
     let span = error.problem_mark().map(|mark| places.span(byte(mark), byte(mark) + 1));
     let context = error.context().map(|context| format!(" {context}")).unwrap_or_default();
-    Unreadable { span, message: format!("kubectl cannot read this: {}{context}", error.problem()) }
+    UnreadableText { span, message: format!("kubectl cannot read this: {}{context}", error.problem()) }
 }
 
 thread_local! {
@@ -83,14 +85,14 @@ fn next(parser: &mut Parser<&mut &[u8]>) -> Option<Result<Event, Error>> {
     event.ok()
 }
 
-fn stuck(places: &Places, end: usize) -> Problem {
+fn stuck(places: &Places, end: usize) -> YamlProblem {
     let message = "what follows here cannot be read: write it in another way, such as without tags (!)";
-    Problem::Meant(unreadable(places.span(end, end + 1), message))
+    YamlProblem::Meant(unreadable(places.span(end, end + 1), message))
 }
 
 /// A container that has begun.
 struct Open {
-    span: Span,
+    span: TextSpan,
     offset: u32,
     anchor: Option<String>,
     /// How many values there were before it.
@@ -100,20 +102,20 @@ struct Open {
 
 enum Opened {
     List(Vec<Node>),
-    Fields(Fields),
+    Fields(OpenMapping),
 }
 
 #[derive(Default)]
-struct Fields {
-    entries: Vec<(Named, Node)>,
-    next: Option<Named>,
+struct OpenMapping {
+    entries: Vec<(MappingKey, Node)>,
+    next: Option<MappingKey>,
 }
 
 /// What stands before the colon.
-enum Named {
-    Field(Key),
+enum MappingKey {
+    Field(FieldKey),
     /// `<<`, which takes over the fields of others.
-    Merge(Span),
+    Merge(TextSpan),
 }
 
 /// What an alias may stand for.
@@ -122,7 +124,7 @@ struct Anchored {
     count: usize,
 }
 
-struct Builder<'a> {
+struct TreeBuilder<'a> {
     text: &'a str,
     places: &'a Places<'a>,
     documents: Vec<Node>,
@@ -145,7 +147,7 @@ struct Scalar {
     written: Option<String>,
 }
 
-impl<'a> Builder<'a> {
+impl<'a> TreeBuilder<'a> {
     fn new(text: &'a str, places: &'a Places<'a>) -> Self {
         Self {
             text,
@@ -160,7 +162,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn take(&mut self, event: Event) -> Result<(), Unreadable> {
+    fn take(&mut self, event: Event) -> Result<(), UnreadableText> {
         let (begin, end) = (byte(event.start_mark), byte(event.end_mark));
         self.end = end;
         let (span, offset) = (self.places.span(begin, end), small(begin));
@@ -209,14 +211,14 @@ impl<'a> Builder<'a> {
             }
             EventData::SequenceStart { anchor, .. } => self.begin(span, offset, anchor, Opened::List(Vec::new())),
             EventData::MappingStart { anchor, .. } => {
-                self.begin(span, offset, anchor, Opened::Fields(Fields::default()))
+                self.begin(span, offset, anchor, Opened::Fields(OpenMapping::default()))
             }
             EventData::SequenceEnd | EventData::MappingEnd => self.end(),
         }
     }
 
     /// Where a scalar stands behind its anchor and its tag.
-    fn without_properties(&self, begin: usize, end: usize) -> (Span, u32) {
+    fn without_properties(&self, begin: usize, end: usize) -> (TextSpan, u32) {
         let mut written = self.text.get(begin..end).unwrap_or_default();
         while written.starts_with(['&', '!']) {
             let after = written.find(char::is_whitespace).and_then(|blank| written.get(blank..)).unwrap_or_default();
@@ -226,7 +228,7 @@ impl<'a> Builder<'a> {
         (self.places.span(begin, end), small(begin))
     }
 
-    fn count(&mut self, more: usize, span: Span) -> Result<(), Unreadable> {
+    fn count(&mut self, more: usize, span: TextSpan) -> Result<(), UnreadableText> {
         self.count += more;
         if self.count > MAX_VALUES {
             return Err(unreadable(span, &format!("it has more than {MAX_VALUES} values: split it")));
@@ -240,7 +242,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn alias(&mut self, name: &str, span: Span) -> Result<(), Unreadable> {
+    fn alias(&mut self, name: &str, span: TextSpan) -> Result<(), UnreadableText> {
         let Some(anchored) = self.anchors.get(name) else {
             return Err(unreadable(span, &format!("there is no &{name} before it that *{name} could stand for")));
         };
@@ -249,13 +251,19 @@ impl<'a> Builder<'a> {
             let message = format!("its aliases (*name) stand for more than {MAX_REPLAYED} values: write fewer");
             return Err(unreadable(span, &message));
         }
-        let node = Node { span, style: Style::Plain, ..anchored.node.clone() };
+        let node = Node { span, style: TextStyle::Plain, ..anchored.node.clone() };
         let count = anchored.count;
         self.count(count, span)?;
         self.put(Scalar { node, written: None })
     }
 
-    fn begin(&mut self, span: Span, offset: u32, anchor: Option<String>, content: Opened) -> Result<(), Unreadable> {
+    fn begin(
+        &mut self,
+        span: TextSpan,
+        offset: u32,
+        anchor: Option<String>,
+        content: Opened,
+    ) -> Result<(), UnreadableText> {
         if self.open.len() >= MAX_DEPTH {
             return Err(unreadable(span, &too_deep()));
         }
@@ -269,21 +277,21 @@ impl<'a> Builder<'a> {
     }
 
     fn awaits_name(&self) -> bool {
-        matches!(self.open.last(), Some(Open { content: Opened::Fields(Fields { next: None, .. }), .. }))
+        matches!(self.open.last(), Some(Open { content: Opened::Fields(OpenMapping { next: None, .. }), .. }))
     }
 
-    fn end(&mut self) -> Result<(), Unreadable> {
+    fn end(&mut self) -> Result<(), UnreadableText> {
         let Some(open) = self.open.pop() else { return Ok(()) };
         let content = match open.content {
             Opened::List(items) => Content::List(items),
             Opened::Fields(fields) => Content::Fields(merged(fields.entries)?),
         };
-        let node = Node { span: open.span, offset: open.offset, style: Style::Other, content };
+        let node = Node { span: open.span, offset: open.offset, style: TextStyle::Other, content };
         self.anchor(open.anchor, &node, self.count - open.count);
         self.put(Scalar { node, written: None })
     }
 
-    fn put(&mut self, scalar: Scalar) -> Result<(), Unreadable> {
+    fn put(&mut self, scalar: Scalar) -> Result<(), UnreadableText> {
         let is_name = self.awaits_name();
         let Scalar { node, written } = scalar;
         match self.open.last_mut().map(|open| &mut open.content) {
@@ -293,8 +301,8 @@ impl<'a> Builder<'a> {
             Some(Opened::List(items)) => items.push(node),
             Some(Opened::Fields(fields)) if is_name => {
                 fields.next = Some(match written.as_deref() {
-                    Some("<<") => Named::Merge(node.span),
-                    written => Named::Field(name(node, written)?),
+                    Some("<<") => MappingKey::Merge(node.span),
+                    written => MappingKey::Field(name(node, written)?),
                 });
             }
             Some(Opened::Fields(fields)) => {
@@ -317,12 +325,12 @@ fn has_escaped_slash(written: &str) -> bool {
     false
 }
 
-fn written_as(style: ScalarStyle, span: Span) -> Style {
+fn written_as(style: ScalarStyle, span: TextSpan) -> TextStyle {
     match style {
-        ScalarStyle::SingleQuoted => Style::Single,
-        ScalarStyle::DoubleQuoted => Style::Double,
-        ScalarStyle::Plain if span.begin.line == span.end.line => Style::Plain,
-        _ => Style::Other,
+        ScalarStyle::SingleQuoted => TextStyle::Single,
+        ScalarStyle::DoubleQuoted => TextStyle::Double,
+        ScalarStyle::Plain if span.begin.line == span.end.line => TextStyle::Plain,
+        _ => TextStyle::Other,
     }
 }
 
@@ -331,15 +339,15 @@ fn byte(mark: Mark) -> usize {
     usize::try_from(mark.index).unwrap_or(usize::MAX)
 }
 
-fn unreadable(span: Span, message: &str) -> Unreadable {
-    Unreadable { span: Some(span), message: message.to_owned() }
+fn unreadable(span: TextSpan, message: &str) -> UnreadableText {
+    UnreadableText { span: Some(span), message: message.to_owned() }
 }
 
-fn no_name(span: Span) -> Unreadable {
+fn no_name(span: TextSpan) -> UnreadableText {
     unreadable(span, "the name of a field must be a text: put it in quotes")
 }
 
-fn unfit(span: Span, tag: Option<&str>, value: &str) -> Unreadable {
+fn unfit(span: TextSpan, tag: Option<&str>, value: &str) -> UnreadableText {
     match tag {
         None => unreadable(span, &format!("{value} is a number that is not finite, which Kubernetes does not have")),
         Some(_) => unreadable(span, "the tag does not fit what it stands before: remove it"),
@@ -347,7 +355,7 @@ fn unfit(span: Span, tag: Option<&str>, value: &str) -> Unreadable {
 }
 
 /// Names that are booleans or numbers become text.
-fn name(node: Node, written: Option<&str>) -> Result<Key, Unreadable> {
+fn name(node: Node, written: Option<&str>) -> Result<FieldKey, UnreadableText> {
     let (name, is_boolean) = match node.content {
         Content::Text(name) => (name, false),
         Content::Boolean(boolean) => (boolean.to_string(), true),
@@ -357,18 +365,18 @@ fn name(node: Node, written: Option<&str>) -> Result<Key, Unreadable> {
         }
         Content::Null | Content::List(_) | Content::Fields(_) => return Err(no_name(node.span)),
     };
-    Ok(Key { span: node.span, offset: node.offset, style: node.style, name, is_boolean })
+    Ok(FieldKey { span: node.span, offset: node.offset, style: node.style, name, is_boolean })
 }
 
 /// The fields of an object, those among them that `<<` takes over from others.
 ///
 /// To kubectl `<<` overwrites what stands before it, to all other readers never. So it is refused where that makes a difference.
-fn merged(entries: Vec<(Named, Node)>) -> Result<Vec<Field>, Unreadable> {
+fn merged(entries: Vec<(MappingKey, Node)>) -> Result<Vec<Field>, UnreadableText> {
     let mut fields: Vec<Field> = Vec::with_capacity(entries.len());
     let mut places: HashMap<String, (usize, bool)> = HashMap::new();
     for (named, value) in entries {
         match named {
-            Named::Field(key) => match places.insert(key.name.clone(), (fields.len(), false)) {
+            MappingKey::Field(key) => match places.insert(key.name.clone(), (fields.len(), false)) {
                 None => fields.push(Field { key, value }),
                 Some((index, true)) => {
                     places.insert(key.name.clone(), (index, false));
@@ -381,7 +389,7 @@ fn merged(entries: Vec<(Named, Node)>) -> Result<Vec<Field>, Unreadable> {
                     return Err(unreadable(key.span, &message));
                 }
             },
-            Named::Merge(span) => {
+            MappingKey::Merge(span) => {
                 for field in taken_over(&value, span)? {
                     if places.insert(field.key.name.clone(), (fields.len(), true)).is_some() {
                         let message = format!(
@@ -399,7 +407,7 @@ fn merged(entries: Vec<(Named, Node)>) -> Result<Vec<Field>, Unreadable> {
 }
 
 /// The fields that `<<` takes over: of the first of a list where several have one.
-fn taken_over(value: &Node, span: Span) -> Result<Vec<Field>, Unreadable> {
+fn taken_over(value: &Node, span: TextSpan) -> Result<Vec<Field>, UnreadableText> {
     let objects = match &value.content {
         Content::Fields(_) => std::slice::from_ref(value),
         Content::List(items) if items.iter().all(|item| matches!(item.content, Content::Fields(_))) => items.as_slice(),

@@ -1,11 +1,11 @@
 //! Where the summary is, and whether the operator has made it.
 
-use super::summary::Summary;
+use super::summary::ReadSummary;
 use crate::{
     api::GROUP,
     cli::{
         cluster::{self, ClusterError},
-        outcome::Failure,
+        outcome::CommandFailure,
         terminal::harmless,
     },
     connection::Connection,
@@ -36,7 +36,7 @@ const MOST_BYTES: u64 = 1024 * 1024;
 
 /// Where a summary lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct SummaryPlace {
     /// The namespace.
     pub namespace: String,
     /// The ConfigMap's name.
@@ -45,28 +45,28 @@ pub struct Place {
 
 /// A summary that was found.
 #[derive(Debug)]
-pub struct Found {
+pub struct FoundSummary {
     /// Where.
-    pub place: Place,
+    pub place: SummaryPlace,
     text: String,
     flags: Option<String>,
     organization: String,
 }
 
-impl Found {
+impl FoundSummary {
     /// What it says.
     ///
     /// # Errors
     /// Where it is not as the operator writes it.
-    pub fn summary(&self) -> Result<Summary, Failure> {
-        let summary = Summary::read(&self.text, &self.place.to_string())?;
+    pub fn summary(&self) -> Result<ReadSummary, CommandFailure> {
+        let summary = ReadSummary::read(&self.text, &self.place.to_string())?;
         if summary.organization != self.organization {
             return Err(foreign(&self.place, "it speaks of another organization than its label"));
         }
         Ok(summary.with_flags(self.flags.as_deref()))
     }
 
-    fn of(config_map: ConfigMap, place: Place) -> Result<Self, Failure> {
+    fn of(config_map: ConfigMap, place: SummaryPlace) -> Result<Self, CommandFailure> {
         let organization = organization(&config_map.metadata, &place).map_err(|what| foreign(&place, what))?;
         let mut data = config_map.data.unwrap_or_default();
         let text = data.remove(KEY).ok_or_else(|| foreign(&place, "it has no entitlements.json"))?;
@@ -74,14 +74,14 @@ impl Found {
     }
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for SummaryPlace {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "ConfigMap {}/{}", self.namespace, self.name)
     }
 }
 
-fn foreign(place: &Place, what: &str) -> Failure {
-    Failure::Usage(format!(
+fn foreign(place: &SummaryPlace, what: &str) -> CommandFailure {
+    CommandFailure::Usage(format!(
         "{} was made, or changed, by somebody else than the operator ({what}), so nothing is known by it: remove it, and the operator writes its own; or name the summary with --summary",
         harmless(&place.to_string())
     ))
@@ -89,7 +89,7 @@ fn foreign(place: &Place, what: &str) -> Failure {
 
 /// The organization that an object of the operator belongs to, or why it is none. Whoever may write in the namespace can forge
 /// all of that; it tells a mistake, not an attack.
-fn organization(metadata: &ObjectMeta, place: &Place) -> Result<String, &'static str> {
+fn organization(metadata: &ObjectMeta, place: &SummaryPlace) -> Result<String, &'static str> {
     let label = |key: &str| metadata.labels.as_ref().and_then(|labels| labels.get(key));
     if label(MANAGED_BY).is_none_or(|manager| manager != MANAGER) {
         return Err("it does not have the operator's label");
@@ -116,22 +116,26 @@ fn organization(metadata: &ObjectMeta, place: &Place) -> Result<String, &'static
 ///
 /// # Errors
 /// Where there is none, it cannot be read, or it is not the operator's.
-pub fn find(connection: &Connection, namespace: Option<&str>, name: Option<&str>) -> Result<Found, Failure> {
+pub fn find(
+    connection: &Connection,
+    namespace: Option<&str>,
+    name: Option<&str>,
+) -> Result<FoundSummary, CommandFailure> {
     cluster::runtime().map_err(ClusterError::System)?.block_on(async {
         let (client, url) = cluster::connect(connection).await.map_err(unreachable)?;
         let namespace = namespace.unwrap_or(client.default_namespace()).to_owned();
         let api: Api<ConfigMap> = Api::namespaced(client, &namespace);
-        let place = |name: &str| Place { namespace: namespace.clone(), name: name.to_owned() };
+        let place = |name: &str| SummaryPlace { namespace: namespace.clone(), name: name.to_owned() };
         let unreadable = |error: &kube::Error| {
             let what = format!("configmaps in namespace {namespace}");
-            Failure::from(cluster::explain(error, &what, ASK, &url))
+            CommandFailure::from(cluster::explain(error, &what, ASK, &url))
         };
         let mut may_list = true;
         if name.is_none() {
             match labelled(&api).await {
                 Ok(all) => match all.as_slice() {
                     [] => {}
-                    [one] => return Found::of(one.clone(), place(&one.name_any())),
+                    [one] => return FoundSummary::of(one.clone(), place(&one.name_any())),
                     several => return Err(too_many(&namespace, several)),
                 },
                 Err(error) if cluster::is_forbidden(&error) => may_list = false,
@@ -140,7 +144,7 @@ pub fn find(connection: &Connection, namespace: Option<&str>, name: Option<&str>
         }
         let place = place(name.unwrap_or(USUAL_NAME));
         match api.get_opt(&place.name).await {
-            Ok(Some(config_map)) => Found::of(config_map, place),
+            Ok(Some(config_map)) => FoundSummary::of(config_map, place),
             Ok(None) => Err(absent(&place, name.is_some() || may_list)),
             Err(error) if cluster::is_forbidden(&error) => Err(forbidden(&place, name.is_some() || may_list)),
             Err(error) => Err(unreadable(&error)),
@@ -149,10 +153,10 @@ pub fn find(connection: &Connection, namespace: Option<&str>, name: Option<&str>
 }
 
 /// Does not suggest manifests, which other subcommands can: they are no way out here.
-fn unreachable(error: ClusterError) -> Failure {
+fn unreachable(error: ClusterError) -> CommandFailure {
     match error {
         ClusterError::Connection(error) => {
-            Failure::Usage(format!("{error}; or read the file that a pod mounts, with -f"))
+            CommandFailure::Usage(format!("{error}; or read the file that a pod mounts, with -f"))
         }
         error => error.into(),
     }
@@ -166,26 +170,26 @@ async fn labelled(api: &Api<ConfigMap>) -> Result<Vec<ConfigMap>, kube::Error> {
     Ok(list.items.into_iter().filter(has_summary).collect())
 }
 
-fn too_many(namespace: &str, several: &[ConfigMap]) -> Failure {
+fn too_many(namespace: &str, several: &[ConfigMap]) -> CommandFailure {
     let names: Vec<String> = several.iter().take(FEW).map(|one| harmless(&one.name_any())).collect();
-    Failure::Usage(format!(
+    CommandFailure::Usage(format!(
         "several ConfigMaps in namespace {namespace} look like a summary ({}): choose one with --summary",
         names.join(", ")
     ))
 }
 
 /// There is nothing. `is_sure` says that it has no other name either.
-fn absent(place: &Place, is_sure: bool) -> Failure {
+fn absent(place: &SummaryPlace, is_sure: bool) -> CommandFailure {
     let elsewhere = if is_sure { "" } else { "; or it has another name: give it with --summary" };
-    Failure::Usage(format!(
+    CommandFailure::Usage(format!(
         "there is no {}: no Organization lists the namespace, or the operator has not come to it yet; ask whoever runs the operator{elsewhere}",
         harmless(&place.to_string())
     ))
 }
 
-fn forbidden(place: &Place, is_named: bool) -> Failure {
+fn forbidden(place: &SummaryPlace, is_named: bool) -> CommandFailure {
     let tried = if is_named { "" } else { ", nor list ConfigMaps there" };
-    Failure::Usage(format!(
+    CommandFailure::Usage(format!(
         "you may not get {}{tried}: ask for that right (get on configmaps, with resourceNames: [{}]), or read the file that a pod mounts, with -f",
         harmless(&place.to_string()),
         harmless(&place.name)
@@ -196,14 +200,14 @@ fn forbidden(place: &Place, is_named: bool) -> Failure {
 ///
 /// # Errors
 /// Where it cannot be read, or is too large for a summary.
-pub fn file(path: &Path) -> Result<String, Failure> {
-    let failed = |error: io::Error| Failure::Usage(format!("{} cannot be read: {error}", path.display()));
+pub fn file(path: &Path) -> Result<String, CommandFailure> {
+    let failed = |error: io::Error| CommandFailure::Usage(format!("{} cannot be read: {error}", path.display()));
     let source: Box<dyn Read> =
         if path.as_os_str() == "-" { Box::new(io::stdin()) } else { Box::new(File::open(path).map_err(failed)?) };
     let mut text = String::new();
     source.take(MOST_BYTES + 1).read_to_string(&mut text).map_err(failed)?;
     if text.len() as u64 > MOST_BYTES {
-        return Err(Failure::Usage(format!("{} is larger than any summary", path.display())));
+        return Err(CommandFailure::Usage(format!("{} is larger than any summary", path.display())));
     }
     Ok(text)
 }

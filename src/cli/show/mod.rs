@@ -15,7 +15,7 @@ mod table;
 use super::{
     connection::ConnectionArguments,
     offline::namespace,
-    outcome::{Failure, Outcome},
+    outcome::{CommandFailure, Outcome},
     print, say,
     terminal::{Palette, columns_of_standard_output},
 };
@@ -25,9 +25,9 @@ use crate::core::{
 };
 use chrono::Utc;
 use clap::{Args, ValueEnum, ValueHint};
-use finding::Place;
+use finding::SummaryPlace;
 use std::{env, path::PathBuf};
-use summary::Summary;
+use summary::ReadSummary;
 
 /// Shows what the organization of a namespace is entitled to, as its workloads read it: from the summary ConfigMap there
 ///
@@ -62,25 +62,25 @@ pub struct ShowArguments {
     connection: ConnectionArguments,
     /// The format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value = "table")]
-    output: OutputFormat,
+    output: ShowFormat,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum OutputFormat {
+enum ShowFormat {
     Table,
     Json,
 }
 
 /// Shows a summary.
-pub fn show(arguments: &ShowArguments) -> Result<Outcome, Failure> {
+pub fn show(arguments: &ShowArguments) -> Result<Outcome, CommandFailure> {
     let (summary, place) = read(arguments)?;
     let handle = arguments.handle.as_deref();
     let is_entitled = handle.is_none_or(|handle| summary.is_entitled(handle));
     let text = match arguments.output {
-        OutputFormat::Json => format!("{}\n", serde_json::to_string_pretty(&summary.json(handle))?),
-        OutputFormat::Table => on_paper(&summary, place.as_ref(), handle),
+        ShowFormat::Json => format!("{}\n", serde_json::to_string_pretty(&summary.json(handle))?),
+        ShowFormat::Table => on_paper(&summary, place.as_ref(), handle),
     };
-    print(&text).map_err(|error| Failure::System { action: "standard output", error })?;
+    print(&text).map_err(|error| CommandFailure::System { action: "standard output", error })?;
     if let Some(handle) = summary.outdated(Utc::now()) {
         say(&format!(
             "warning: the summary is older than the last start or end of {handle}, so it may be wrong: the operator has not brought it up to date; ask whoever runs it"
@@ -93,9 +93,9 @@ fn config_map(name: &str) -> Result<String, InvalidName> {
     dns_subdomain(name).map(|()| name.to_owned())
 }
 
-fn read(arguments: &ShowArguments) -> Result<(Summary, Option<Place>), Failure> {
+fn read(arguments: &ShowArguments) -> Result<(ReadSummary, Option<SummaryPlace>), CommandFailure> {
     if let Some(path) = &arguments.file {
-        let summary = Summary::read(&finding::file(path)?, &path.display().to_string())?;
+        let summary = ReadSummary::read(&finding::file(path)?, &path.display().to_string())?;
         return Ok((summary.with_flags(finding::flags_beside(path).as_deref()), None));
     }
     let connection = arguments.connection.connection();
@@ -103,7 +103,7 @@ fn read(arguments: &ShowArguments) -> Result<(Summary, Option<Place>), Failure> 
     Ok((found.summary()?, Some(found.place)))
 }
 
-fn on_paper(summary: &Summary, place: Option<&Place>, handle: Option<&str>) -> String {
+fn on_paper(summary: &ReadSummary, place: Option<&SummaryPlace>, handle: Option<&str>) -> String {
     let now = (Utc::now(), zone());
     table::table(summary, place, handle, now, columns_of_standard_output(), Palette::of_standard_output())
 }

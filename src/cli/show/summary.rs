@@ -5,7 +5,7 @@ use super::{
     moment,
 };
 use crate::{
-    cli::{outcome::Failure, schema, terminal::harmless},
+    cli::{outcome::CommandFailure, schema, terminal::harmless},
     core::{calendar::Instant, excerpt::first_characters},
 };
 use serde::Deserialize;
@@ -19,11 +19,11 @@ const MOST_CHARACTERS: usize = 200;
 
 /// A summary.
 #[derive(Debug, Deserialize)]
-pub struct Summary {
+pub struct ReadSummary {
     /// The organization's name.
     pub organization: String,
     /// The entries by handle.
-    pub entitlements: BTreeMap<String, Entry>,
+    pub entitlements: BTreeMap<String, ReadEntry>,
     /// As it is written.
     #[serde(skip)]
     whole: Value,
@@ -35,7 +35,7 @@ pub struct Summary {
 /// What an organization holds of one definition.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Entry {
+pub struct ReadEntry {
     /// In force when the summary was written.
     pub entitled: bool,
     /// For people.
@@ -54,14 +54,14 @@ pub struct Entry {
     pub facets: BTreeMap<String, Map<String, Value>>,
 }
 
-impl Summary {
+impl ReadSummary {
     /// Reads a text that lies there.
     ///
     /// # Errors
     /// Where it is not a summary as the operator writes it.
-    pub fn read(text: &str, place: &str) -> Result<Self, Failure> {
+    pub fn read(text: &str, place: &str) -> Result<Self, CommandFailure> {
         let wrong = |what: String| {
-            Failure::Usage(format!(
+            CommandFailure::Usage(format!(
                 "{}: this is no entitlements.json as the operator writes it: {}",
                 harmless(place),
                 harmless(&what)
@@ -109,7 +109,7 @@ impl Summary {
     #[must_use]
     pub fn outdated(&self, now: Instant) -> Option<&str> {
         let has_come = |at: &Option<String>| at.as_deref().and_then(moment).is_some_and(|at| at <= now);
-        let is_outdated = |entry: &Entry| {
+        let is_outdated = |entry: &ReadEntry| {
             if entry.entitled { has_come(&entry.valid_until) } else { has_come(&entry.valid_from) }
         };
         self.entitlements.iter().find(|(_, entry)| is_outdated(entry)).map(|(handle, _)| handle.as_str())
@@ -117,11 +117,11 @@ impl Summary {
 }
 
 /// What is wrong with a summary by its schema.
-fn mistakes(summary: &Value) -> Result<Vec<String>, Failure> {
+fn mistakes(summary: &Value) -> Result<Vec<String>, CommandFailure> {
     let schema: Value = serde_json::from_str(schema::SUMMARY)?;
     let options = jsonschema::draft202012::options().should_validate_formats(true);
     let validator =
-        options.build(&schema).map_err(|error| Failure::Usage(format!("the schema of the summary: {error}")))?;
+        options.build(&schema).map_err(|error| CommandFailure::Usage(format!("the schema of the summary: {error}")))?;
     let mut mistakes: Vec<String> = Vec::new();
     let mut more = 0;
     for error in validator.iter_errors(summary) {
@@ -141,7 +141,7 @@ fn mistakes(summary: &Value) -> Result<Vec<String>, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use super::Summary;
+    use super::ReadSummary;
     use crate::core::calendar::parse_instant;
     use serde_json::{Value, json};
 
@@ -152,9 +152,9 @@ mod tests {
         })
     }
 
-    fn read(entry: &Value) -> Result<Summary, String> {
+    fn read(entry: &Value) -> Result<ReadSummary, String> {
         let summary = json!({"organization": "acme", "entitlements": {"seats": entry}});
-        Summary::read(&summary.to_string(), "file").map_err(|failure| failure.to_string())
+        ReadSummary::read(&summary.to_string(), "file").map_err(|failure| failure.to_string())
     }
 
     #[test]
@@ -177,7 +177,7 @@ mod tests {
             ),
             "{problem}"
         );
-        let problem = Summary::read("\u{1b}[2J", "a\u{1b}b").unwrap_err().to_string();
+        let problem = ReadSummary::read("\u{1b}[2J", "a\u{1b}b").unwrap_err().to_string();
         assert!(problem.starts_with("a\\u{1b}b: ") && !problem.contains('\u{1b}'), "{problem}");
     }
 

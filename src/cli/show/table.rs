@@ -1,9 +1,9 @@
 //! A summary for people.
 
 use super::{
-    finding::Place,
+    finding::SummaryPlace,
     moment,
-    summary::{Entry, Summary},
+    summary::{ReadEntry, ReadSummary},
 };
 use crate::{
     cli::{
@@ -28,8 +28,8 @@ const MOST_OF_NAME: usize = 32;
 
 /// The summary as text; of one handle with its facets.
 pub fn table(
-    summary: &Summary,
-    place: Option<&Place>,
+    summary: &ReadSummary,
+    place: Option<&SummaryPlace>,
     handle: Option<&str>,
     (now, zone): (Instant, Tz),
     room: Option<usize>,
@@ -40,7 +40,8 @@ pub fn table(
     paper.paragraph(0, Some(Tone::Quiet), &format!("days and times are those of {}", zone.name()));
     paper.gap();
     let is_asked_for = |name: &str| handle.is_none_or(|handle| handle == name);
-    let shown: Vec<(&String, &Entry)> = summary.entitlements.iter().filter(|(name, _)| is_asked_for(name)).collect();
+    let shown: Vec<(&String, &ReadEntry)> =
+        summary.entitlements.iter().filter(|(name, _)| is_asked_for(name)).collect();
     if shown.is_empty() {
         let nothing = match handle {
             Some(handle) => format!("{handle} is not held: there is no grant of it, or its grants are over."),
@@ -65,12 +66,12 @@ pub fn table(
     paper.into_text()
 }
 
-fn title(summary: &Summary, place: Option<&Place>) -> String {
+fn title(summary: &ReadSummary, place: Option<&SummaryPlace>) -> String {
     let place = place.map_or_else(String::new, |place| format!(", by {place}"));
     format!("{}{place}", summary.organization)
 }
 
-fn row(handle: &str, entry: &Entry, zone: Tz) -> [Cell; 3] {
+fn row(handle: &str, entry: &ReadEntry, zone: Tz) -> [Cell; 3] {
     let name = if entry.display_name == handle {
         handle.to_owned()
     } else {
@@ -80,7 +81,7 @@ fn row(handle: &str, entry: &Entry, zone: Tz) -> [Cell; 3] {
     [cell(&name, None), cell(&has(entry, zone), Some(tone)), cell(&until(entry, zone), None)]
 }
 
-fn has(entry: &Entry, zone: Tz) -> String {
+fn has(entry: &ReadEntry, zone: Tz) -> String {
     if !entry.entitled {
         let start = entry.valid_from.as_deref().and_then(moment);
         return start.map_or_else(|| "not now".to_owned(), |start| format!("from {}", first_day(start, zone)));
@@ -88,12 +89,12 @@ fn has(entry: &Entry, zone: Tz) -> String {
     entry.amount.as_deref().map_or_else(|| "yes".to_owned(), |amount| quantity(amount, entry))
 }
 
-fn quantity(amount: &str, entry: &Entry) -> String {
+fn quantity(amount: &str, entry: &ReadEntry) -> String {
     format!("{} {}", amount.to_lowercase(), entry.unit.as_deref().unwrap_or_default())
 }
 
 /// What comes while it is held: UNTIL tells nothing of how much there is until then.
-fn next(summary: &Summary, handle: &str, entry: &Entry, (now, zone): (Instant, Tz)) -> String {
+fn next(summary: &ReadSummary, handle: &str, entry: &ReadEntry, (now, zone): (Instant, Tz)) -> String {
     let coming = summary.coming(handle, now);
     coming.map_or_else(String::new, |coming| {
         format!("{} from {}", quantity(&coming.amount, entry), first_day(coming.at, zone))
@@ -101,7 +102,7 @@ fn next(summary: &Summary, handle: &str, entry: &Entry, (now, zone): (Instant, T
 }
 
 /// The end of the contract, and that of the delivery where this is later.
-fn until(entry: &Entry, zone: Tz) -> String {
+fn until(entry: &ReadEntry, zone: Tz) -> String {
     let day = |text: &Option<String>| text.as_deref().and_then(moment).map(|at| last_day(at, zone));
     let has_run = entry.valid_from.is_some();
     match (day(&entry.end), day(&entry.valid_until)) {
@@ -112,7 +113,7 @@ fn until(entry: &Entry, zone: Tz) -> String {
     }
 }
 
-fn facets(paper: &mut Paper, entry: &Entry) {
+fn facets(paper: &mut Paper, entry: &ReadEntry) {
     let fields = entry.facets.iter().flat_map(|(facet, fields)| fields.iter().map(move |field| (facet, field)));
     let mut is_first = true;
     for (facet, (field, value)) in fields {

@@ -13,7 +13,7 @@ const OCTETS: usize = 75;
 /// The calendar. An event keeps its UID as long as its grant keeps its name, and all of it while nothing changes, whenever the
 /// calendar is made: so a calendar that is read again updates what it has, and shows nothing as changed that is not.
 pub fn calendar(timeline: &Timeline) -> String {
-    let mut writer = Writer { text: String::new() };
+    let mut writer = CalendarWriter { text: String::new() };
     writer.line("BEGIN:VCALENDAR");
     writer.line("VERSION:2.0");
     writer.line("PRODID:-//entitlements.dev//entitlement-operator//EN");
@@ -28,11 +28,11 @@ pub fn calendar(timeline: &Timeline) -> String {
     writer.text
 }
 
-struct Writer {
+struct CalendarWriter {
     text: String,
 }
 
-struct Event<'a> {
+struct CalendarEvent<'a> {
     at: Instant,
     kind: &'a str,
     category: &'a str,
@@ -40,12 +40,12 @@ struct Event<'a> {
     description: String,
 }
 
-impl Writer {
+impl CalendarWriter {
     fn events(&mut self, step: &Step, change: &GrantChange, departure: &Departure) {
         let zone = departure.zone;
         for notice in &change.notices {
             let (Ok(at), Ok(end)) = (parse_instant(&notice.at), parse_instant(&notice.end)) else { continue };
-            let event = Event {
+            let event = CalendarEvent {
                 at,
                 kind: &format!("notice-{}-{}", notice.before, basic(end)),
                 category: "notice",
@@ -57,7 +57,7 @@ impl Writer {
         if !is_end(change) {
             return;
         }
-        let event = Event {
+        let event = CalendarEvent {
             at: end_of(step, change),
             kind: if change.before.phase == crate::api::Phase::Grace { "withdrawal" } else { "end" },
             category: "end",
@@ -67,7 +67,7 @@ impl Writer {
         self.event(change, departure, &event);
     }
 
-    fn event(&mut self, change: &GrantChange, departure: &Departure, event: &Event<'_>) {
+    fn event(&mut self, change: &GrantChange, departure: &Departure, event: &CalendarEvent<'_>) {
         let identifier =
             format!("{}.{}.{}@entitlements.dev", event.kind, change.grant.source.namespace, change.grant.source.name);
         let client = departure

@@ -14,7 +14,7 @@ use crate::{
     },
     core::calendar::{Bound, Instant, Tz, format_instant, format_local},
     evaluation::object::ObjectKey,
-    offline::{Aspect, Bounds, Difference, Differences, End, Limit, State},
+    offline::{Aspect, AspectState, Bounds, Difference, Differences, End, Limit},
 };
 use serde_json::{Map, Value, json};
 use std::{
@@ -43,8 +43,13 @@ pub fn markdown(differences: &Differences, refused: &[&Finding], bounds: &Bounds
     for organization in names(differences) {
         let (zone, display_name) = differences.organizations.get(organization).cloned().unwrap_or((Tz::UTC, None));
         let of_organization = differences.all.iter().filter(|one| one.organization == *organization);
-        let section =
-            Section { zone, anchor, end: differences.end, all: of_organization.collect(), style: Style::Markdown };
+        let section = DifferenceSection {
+            zone,
+            anchor,
+            end: differences.end,
+            all: of_organization.collect(),
+            style: DifferenceStyle::Markdown,
+        };
         let title = display_name.map_or_else(String::new, |name| format!(" ({})", plain(&name)));
         text.extend(["### ", &plain(organization), &title, "\n\n"]);
         text.push_str(&section.table());
@@ -62,7 +67,7 @@ pub fn text(differences: &Differences, anchor: Anchor, zone: Tz) -> String {
         return String::new();
     }
     let all = differences.all.iter().collect();
-    let section = Section { zone, anchor, end: differences.end, all, style: Style::Plain };
+    let section = DifferenceSection { zone, anchor, end: differences.end, all, style: DifferenceStyle::Plain };
     [section.table(), section.objects(), warning(differences.end)].concat()
 }
 
@@ -125,14 +130,14 @@ fn warning(end: End) -> String {
 
 /// How texts are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Style {
+enum DifferenceStyle {
     /// For a forge.
     Markdown,
     /// For a terminal.
     Plain,
 }
 
-impl Style {
+impl DifferenceStyle {
     /// A text without any meaning to what shows it.
     fn plain(self, text: &str) -> String {
         if self == Self::Plain { on_one_line(text) } else { plain(text) }
@@ -164,15 +169,15 @@ impl Style {
 }
 
 /// The differences of one organization.
-struct Section<'a> {
+struct DifferenceSection<'a> {
     zone: Tz,
     anchor: Anchor,
     end: End,
     all: Vec<&'a Difference>,
-    style: Style,
+    style: DifferenceStyle,
 }
 
-impl Section<'_> {
+impl DifferenceSection<'_> {
     fn table(&self) -> String {
         let rows: Vec<[String; 5]> = self.all.iter().filter_map(|difference| self.row(difference)).collect();
         if rows.is_empty() { String::new() } else { self.style.table(&rows) }
@@ -210,11 +215,11 @@ impl Section<'_> {
         for difference in &self.all {
             let Aspect::Object(ObjectKey { kind, namespace, name }) = &difference.aspect else { continue };
             let what = match (&difference.before, &difference.after) {
-                (State::Nothing, State::Retained) => "kept, as no longer in force",
-                (State::Nothing, _) => "more",
-                (_, State::Nothing) => "missing",
-                (_, State::Retained) => "kept, as no longer in force",
-                (State::Retained, _) => "in force, not merely kept",
+                (AspectState::Nothing, AspectState::Retained) => "kept, as no longer in force",
+                (AspectState::Nothing, _) => "more",
+                (_, AspectState::Nothing) => "missing",
+                (_, AspectState::Retained) => "kept, as no longer in force",
+                (AspectState::Retained, _) => "in force, not merely kept",
                 _ => "with another content",
             };
             let key = (kind.as_str(), &**name, difference.from, difference.until, what);
@@ -233,21 +238,21 @@ impl Section<'_> {
         };
         let lines = groups.into_iter().map(line).collect::<Vec<String>>().concat();
         match self.style {
-            Style::Markdown => format!("Objects in the client's namespaces:\n\n{lines}\n"),
-            Style::Plain => lines,
+            DifferenceStyle::Markdown => format!("Objects in the client's namespaces:\n\n{lines}\n"),
+            DifferenceStyle::Plain => lines,
         }
     }
 
-    fn state(&self, state: &State) -> String {
+    fn state(&self, state: &AspectState) -> String {
         match state {
-            State::Nothing => "nothing".to_owned(),
-            State::Entitled(None) => "on".to_owned(),
-            State::Untold => "cannot be told".to_owned(),
-            State::Entitled(Some((amount, None))) => self.style.plain(amount),
-            State::Entitled(Some((amount, Some(unit)))) => format!("{amount} {}", self.style.plain(unit)),
-            State::Value(value) => self.style.code(&value.to_string()),
-            State::Content(_) => "there".to_owned(),
-            State::Retained => "kept".to_owned(),
+            AspectState::Nothing => "nothing".to_owned(),
+            AspectState::Entitled(None) => "on".to_owned(),
+            AspectState::Untold => "cannot be told".to_owned(),
+            AspectState::Entitled(Some((amount, None))) => self.style.plain(amount),
+            AspectState::Entitled(Some((amount, Some(unit)))) => format!("{amount} {}", self.style.plain(unit)),
+            AspectState::Value(value) => self.style.code(&value.to_string()),
+            AspectState::Content(_) => "there".to_owned(),
+            AspectState::Retained => "kept".to_owned(),
         }
     }
 }
@@ -332,14 +337,14 @@ fn entry(difference: &Difference, zone: Tz) -> Value {
     Value::Object(fields)
 }
 
-fn value(state: &State) -> Value {
+fn value(state: &AspectState) -> Value {
     match state {
-        State::Nothing => Value::Null,
-        State::Entitled(None) => json!({ "entitled": true }),
-        State::Untold => json!({ "entitled": true, "certain": false }),
-        State::Entitled(Some((amount, unit))) => json!({ "entitled": true, "amount": amount, "unit": unit }),
-        State::Value(value) => json!({ "value": value }),
-        State::Content(content) => json!({ "present": true, "certain": content.is_some() }),
-        State::Retained => json!({ "present": true, "certain": true, "inForce": false }),
+        AspectState::Nothing => Value::Null,
+        AspectState::Entitled(None) => json!({ "entitled": true }),
+        AspectState::Untold => json!({ "entitled": true, "certain": false }),
+        AspectState::Entitled(Some((amount, unit))) => json!({ "entitled": true, "amount": amount, "unit": unit }),
+        AspectState::Value(value) => json!({ "value": value }),
+        AspectState::Content(content) => json!({ "present": true, "certain": content.is_some() }),
+        AspectState::Retained => json!({ "present": true, "certain": true, "inForce": false }),
     }
 }

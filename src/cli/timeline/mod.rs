@@ -11,13 +11,13 @@ pub use table::Anchor;
 pub use words::{amount, source_name};
 
 use super::{
-    change::{Change, change},
+    change::{Comparison, change},
     completion::names::organizations,
     diagnostics::{Finding, Severity},
     judgement::NO_START,
     moment::MomentArgument,
     offline::{Examination, SourceArguments, gather, this_second},
-    outcome::{Failure, Outcome},
+    outcome::{CommandFailure, Outcome},
     print,
     progress::Progress,
     suggestions::organization,
@@ -77,23 +77,23 @@ pub struct TimelineArguments {
     limit: usize,
     /// The format: a table for people (with --diff: Markdown), JSON, or an iCalendar of ends and notices
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value = "table")]
-    output: OutputFormat,
+    output: TimelineFormat,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum OutputFormat {
+enum TimelineFormat {
     Table,
     Json,
     Ics,
 }
 
 /// Shows everything that time alone will bring.
-pub fn timeline(arguments: &TimelineArguments) -> Result<Outcome, Failure> {
+pub fn timeline(arguments: &TimelineArguments) -> Result<Outcome, CommandFailure> {
     let now = this_second();
     let from = arguments.from.map_or(When::At(now), |from| from.when(now));
     let to = arguments.to.map(|to| to.when(now));
     if to.is_some_and(|to| to.last(Tz::UTC) < from.first(Tz::UTC)) {
-        return Err(Failure::Usage(
+        return Err(CommandFailure::Usage(
             "--to is before --from, or before now: give a later --to or an earlier --from".to_owned(),
         ));
     }
@@ -108,7 +108,7 @@ pub fn timeline(arguments: &TimelineArguments) -> Result<Outcome, Failure> {
     }
 }
 
-fn course(arguments: &TimelineArguments, bounds: &Bounds, anchor: Anchor) -> Result<Outcome, Failure> {
+fn course(arguments: &TimelineArguments, bounds: &Bounds, anchor: Anchor) -> Result<Outcome, CommandFailure> {
     let examination = Examination::of(gather(&arguments.source, bounds.from)?, bounds.from).without(NO_START);
     if examination.outcome() == Outcome::Unreadable {
         examination.say();
@@ -121,11 +121,11 @@ fn course(arguments: &TimelineArguments, bounds: &Bounds, anchor: Anchor) -> Res
     let timeline = timeline_of(&examination.manifests.inventory, bounds, &chosen, None);
     let not_seen = examination.not_seen();
     let text = match arguments.output {
-        OutputFormat::Table => table::table(&timeline, bounds, anchor, &not_seen),
-        OutputFormat::Json => format!("{}\n", serde_json::to_string_pretty(&json::json(&timeline, &not_seen))?),
-        OutputFormat::Ics => calendar::calendar(&timeline),
+        TimelineFormat::Table => table::table(&timeline, bounds, anchor, &not_seen),
+        TimelineFormat::Json => format!("{}\n", serde_json::to_string_pretty(&json::json(&timeline, &not_seen))?),
+        TimelineFormat::Ics => calendar::calendar(&timeline),
     };
-    print(&text).map_err(|error| Failure::System { action: "standard output", error })?;
+    print(&text).map_err(|error| CommandFailure::System { action: "standard output", error })?;
     Ok(outcome)
 }
 
@@ -135,16 +135,18 @@ fn difference(
     new: &Path,
     bounds: &Bounds,
     anchor: Anchor,
-) -> Result<Outcome, Failure> {
-    if arguments.output == OutputFormat::Ics {
-        return Err(Failure::Usage("a difference is no calendar: use --diff with -o table or -o json".to_owned()));
+) -> Result<Outcome, CommandFailure> {
+    if arguments.output == TimelineFormat::Ics {
+        return Err(CommandFailure::Usage(
+            "a difference is no calendar: use --diff with -o table or -o json".to_owned(),
+        ));
     }
     let (old, new) = match change(old, &[new.to_owned()], &arguments.source, bounds.from)? {
-        Change::Unreadable(old) => {
+        Comparison::Unreadable(old) => {
             old.say();
             return Ok(Outcome::Unreadable);
         }
-        Change::Read { old, new } => (old, new),
+        Comparison::Read { old, new } => (old, new),
     };
     if new.outcome() == Outcome::Unreadable {
         new.say();
@@ -159,19 +161,19 @@ fn difference(
     let differences = Differences::between(&before, &after);
     let refused: Vec<&Finding> = new.findings.iter().filter(|finding| finding.severity == Severity::Error).collect();
     let text = match arguments.output {
-        OutputFormat::Json => {
+        TimelineFormat::Json => {
             let json = difference::json(&differences, &refused, bounds);
             format!("{}\n", serde_json::to_string_pretty(&json)?)
         }
-        OutputFormat::Table | OutputFormat::Ics => difference::markdown(&differences, &refused, bounds, anchor),
+        TimelineFormat::Table | TimelineFormat::Ics => difference::markdown(&differences, &refused, bounds, anchor),
     };
-    print(&text).map_err(|error| Failure::System { action: "standard output", error })?;
+    print(&text).map_err(|error| CommandFailure::System { action: "standard output", error })?;
     Ok(outcome)
 }
 
 impl TimelineArguments {
     /// The organizations that are looked at; empty: all.
-    fn chosen(&self, inventories: &[&Inventory]) -> Result<BTreeSet<String>, Failure> {
+    fn chosen(&self, inventories: &[&Inventory]) -> Result<BTreeSet<String>, CommandFailure> {
         let mut directory: BTreeMap<&str, Listing> = BTreeMap::new();
         for inventory in inventories {
             directory.extend(inventory.directory().listings().iter().map(|listing| (listing.name, *listing)));

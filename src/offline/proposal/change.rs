@@ -24,7 +24,7 @@ const OF_THE_CLUSTER: [&str; 6] =
 
 /// What is to become of a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum RequestedChange {
     /// Withdrawn for now.
     Suspend,
     /// Delivered again.
@@ -44,7 +44,7 @@ pub enum Change {
 #[derive(Clone, Debug)]
 pub struct ChangeRequest {
     /// What.
-    pub change: Change,
+    pub change: RequestedChange,
     /// Why, for people.
     pub reason: Option<String>,
 }
@@ -81,11 +81,11 @@ impl Inventory {
         let Some(grant) = self.grants.get(id) else {
             return Err(Unclear::Usage(format!("there is no grant {id}")));
         };
-        if grant.state == State::Cancelled && request.change != Change::Cancel {
+        if grant.state == State::Cancelled && request.change != RequestedChange::Cancel {
             return Err(Unclear::Impossible(format!("{id} is cancelled, and stays so: make a new grant")));
         }
         let mut remarks: Vec<String> = Vec::new();
-        if let Some(sentence) = self.suspended_above(grant).filter(|_| request.change == Change::Resume) {
+        if let Some(sentence) = self.suspended_above(grant).filter(|_| request.change == RequestedChange::Resume) {
             if !grant.suspended {
                 return Err(Unclear::Impossible(format!("{id} is not suspended itself: {sentence}")));
             }
@@ -95,10 +95,10 @@ impl Inventory {
             return Ok(Proposal::Nothing(sentence));
         }
         let mut patch = match request.change {
-            Change::Suspend => json!({ "spec": { "suspended": true } }),
-            Change::Resume => json!({ "spec": { "suspended": false } }),
-            Change::Cancel => json!({ "spec": { "state": "Cancelled" } }),
-            Change::Extend { to, from } => {
+            RequestedChange::Suspend => json!({ "spec": { "suspended": true } }),
+            RequestedChange::Resume => json!({ "spec": { "suspended": false } }),
+            RequestedChange::Cancel => json!({ "spec": { "state": "Cancelled" } }),
+            RequestedChange::Extend { to, from } => {
                 let zone = self.zone_of(grant, status);
                 Extension { grant, status, zone, now, to, from }.patch(object, request.reason.as_deref())?
             }
@@ -140,12 +140,12 @@ fn annotate(patch: &mut Value, object: &Value, request: &ChangeRequest, remarks:
     let annotation = |name: &str| object["metadata"]["annotations"][name].as_str();
     let (reason, before) = (annotation(REASON), annotation(REASON_BEFORE));
     match request.change {
-        Change::Suspend => {
+        RequestedChange::Suspend => {
             if let Some(reason) = reason {
                 patch["metadata"]["annotations"][REASON_BEFORE] = reason.into();
             }
         }
-        Change::Resume => {
+        RequestedChange::Resume => {
             if before.is_some() {
                 patch["metadata"]["annotations"][REASON_BEFORE] = Value::Null;
             }
@@ -155,7 +155,7 @@ fn annotate(patch: &mut Value, object: &Value, request: &ChangeRequest, remarks:
                 remarks.push(format!("its reason {:?} goes with the suspension{after}", reason.unwrap_or_default()));
             }
         }
-        Change::Cancel | Change::Extend { .. } => {}
+        RequestedChange::Cancel | RequestedChange::Extend { .. } => {}
     }
 }
 
@@ -169,12 +169,12 @@ fn drop_removed(manifest: &mut Value) {
     }
 }
 
-fn is_so_already(grant: &Grant, change: Change) -> Option<String> {
+fn is_so_already(grant: &Grant, change: RequestedChange) -> Option<String> {
     let id = &grant.id;
     match change {
-        Change::Suspend if grant.suspended => Some(format!("{id} is suspended already")),
-        Change::Resume if !grant.suspended => Some(format!("{id} is not suspended")),
-        Change::Cancel if grant.state == State::Cancelled => Some(format!("{id} is cancelled already")),
+        RequestedChange::Suspend if grant.suspended => Some(format!("{id} is suspended already")),
+        RequestedChange::Resume if !grant.suspended => Some(format!("{id} is not suspended")),
+        RequestedChange::Cancel if grant.state == State::Cancelled => Some(format!("{id} is cancelled already")),
         _ => None,
     }
 }

@@ -228,7 +228,7 @@ fn a_name_that_is_taken_is_never_overwritten() {
 }
 
 /// What is proposed for a grant with that spec.
-fn changed(spec: Value, change: Change, reason: Option<&str>) -> Result<Proposal, Unclear> {
+fn changed(spec: Value, change: RequestedChange, reason: Option<&str>) -> Result<Proposal, Unclear> {
     let object = instance(spec);
     let inventory = inventory(std::slice::from_ref(&object));
     let id = SourceId::instance("entitlements", "acme-seats");
@@ -238,7 +238,7 @@ fn changed(spec: Value, change: Change, reason: Option<&str>) -> Result<Proposal
     inventory.propose_change(&id, &object, status, &request, now())
 }
 
-fn patch(spec: Value, change: Change, reason: Option<&str>) -> Value {
+fn patch(spec: Value, change: RequestedChange, reason: Option<&str>) -> Value {
     match changed(spec, change, reason) {
         Ok(Proposal::Change { patch, .. }) => patch,
         other => panic!("{other:?}"),
@@ -247,7 +247,8 @@ fn patch(spec: Value, change: Change, reason: Option<&str>) -> Value {
 
 #[test]
 fn a_changed_manifest_has_nothing_of_the_cluster() {
-    let Ok(Proposal::Change { manifest, patch, .. }) = changed(json!({"priority": 1}), Change::Suspend, Some("unpaid"))
+    let Ok(Proposal::Change { manifest, patch, .. }) =
+        changed(json!({"priority": 1}), RequestedChange::Suspend, Some("unpaid"))
     else {
         panic!()
     };
@@ -266,27 +267,27 @@ fn a_changed_manifest_has_nothing_of_the_cluster() {
 fn what_is_so_already_is_told_and_what_is_cancelled_stays_so() {
     let nothing = |sentence: &str| Ok(Proposal::Nothing(sentence.to_owned()));
     let cancelled = json!({"state": "Cancelled"});
-    let extend = Change::Extend { to: day("2028-01-01"), from: None };
+    let extend = RequestedChange::Extend { to: day("2028-01-01"), from: None };
     assert_eq!(
-        changed(json!({"suspended": true}), Change::Suspend, None),
+        changed(json!({"suspended": true}), RequestedChange::Suspend, None),
         nothing("entitlements/acme-seats is suspended already")
     );
-    assert_eq!(changed(json!({}), Change::Resume, None), nothing("entitlements/acme-seats is not suspended"));
+    assert_eq!(changed(json!({}), RequestedChange::Resume, None), nothing("entitlements/acme-seats is not suspended"));
     assert_eq!(
-        changed(cancelled.clone(), Change::Cancel, None),
+        changed(cancelled.clone(), RequestedChange::Cancel, None),
         nothing("entitlements/acme-seats is cancelled already")
     );
-    for change in [Change::Suspend, Change::Resume, extend] {
+    for change in [RequestedChange::Suspend, RequestedChange::Resume, extend] {
         let said = "entitlements/acme-seats is cancelled, and stays so: make a new grant";
         assert_eq!(changed(cancelled.clone(), change, None), Err(Unclear::Impossible(said.to_owned())));
     }
-    assert_eq!(patch(json!({}), Change::Cancel, None), json!({"spec": {"state": "Cancelled"}}));
-    assert_eq!(patch(json!({"suspended": true}), Change::Resume, None), json!({"spec": {"suspended": false}}));
+    assert_eq!(patch(json!({}), RequestedChange::Cancel, None), json!({"spec": {"state": "Cancelled"}}));
+    assert_eq!(patch(json!({"suspended": true}), RequestedChange::Resume, None), json!({"spec": {"suspended": false}}));
 }
 
 /// The amendment by which a grant with that term is extended.
 fn extension(start: &str, end: &str, amendments: Value, to: &str, from: Option<&str>) -> Value {
-    let change = Change::Extend { to: day(to), from: from.map(day) };
+    let change = RequestedChange::Extend { to: day(to), from: from.map(day) };
     let count = amendments.as_array().unwrap().len();
     let patch = patch(json!({"start": start, "end": end, "amendments": amendments}), change, Some("order 4711"));
     assert_eq!(patch["metadata"], Value::Null);
@@ -328,7 +329,7 @@ fn each_extension_has_a_name_of_its_own() {
 
 #[test]
 fn a_draft_gets_another_end() {
-    let extend = Change::Extend { to: later("P1M"), from: None };
+    let extend = RequestedChange::Extend { to: later("P1M"), from: None };
     let draft = json!({"state": "Draft", "end": "2026-12-31"});
     let annotations = json!({"annotations": {"entitlements.dev/reason": "more"}});
     assert_eq!(patch(draft, extend, Some("more")), json!({"metadata": annotations, "spec": {"end": "2027-01-01"}}));
@@ -336,7 +337,7 @@ fn a_draft_gets_another_end() {
 
 #[test]
 fn nothing_is_made_shorter_or_longer_than_for_good() {
-    let said = |spec: Value, to: &str| match changed(spec, Change::Extend { to: day(to), from: None }, None) {
+    let said = |spec: Value, to: &str| match changed(spec, RequestedChange::Extend { to: day(to), from: None }, None) {
         Err(unclear) => unclear.to_string(),
         other => panic!("{other:?}"),
     };
@@ -351,7 +352,12 @@ fn nothing_is_made_shorter_or_longer_than_for_good() {
 }
 
 /// What becomes of the annotations of a grant with these.
-fn annotated(annotations: Value, is_suspended: bool, change: Change, reason: Option<&str>) -> (Value, Vec<String>) {
+fn annotated(
+    annotations: Value,
+    is_suspended: bool,
+    change: RequestedChange,
+    reason: Option<&str>,
+) -> (Value, Vec<String>) {
     let mut object = instance(json!({"suspended": is_suspended}));
     object["metadata"]["annotations"] = annotations;
     let inventory = inventory(std::slice::from_ref(&object));
@@ -383,17 +389,17 @@ fn the_reason_of_a_suspension_lasts_as_long_as_it_does(
     #[case] after: Value,
     #[case] remarks: &[&str],
 ) {
-    let (annotations, said) = annotated(before, true, Change::Resume, reason);
+    let (annotations, said) = annotated(before, true, RequestedChange::Resume, reason);
     assert_eq!(annotations, after);
     assert_eq!(said, remarks);
 }
 
 #[test]
 fn a_suspension_keeps_the_reason_that_was_there() {
-    let (annotations, _) = annotated(json!({REASON: "order 4711"}), false, Change::Suspend, Some("unpaid"));
+    let (annotations, _) = annotated(json!({REASON: "order 4711"}), false, RequestedChange::Suspend, Some("unpaid"));
     let expected = json!({REASON: "unpaid", "entitlements.dev/reason-before-suspension": "order 4711"});
     assert_eq!(annotations, expected);
-    let (annotations, _) = annotated(json!({}), false, Change::Suspend, Some("unpaid"));
+    let (annotations, _) = annotated(json!({}), false, RequestedChange::Suspend, Some("unpaid"));
     assert_eq!(annotations, json!({REASON: "unpaid"}));
 }
 
@@ -410,7 +416,7 @@ fn a_suspended_organization_is_told_where_a_grant_is_resumed() {
         let id = SourceId::instance("entitlements", "acme-seats");
         let survey = inventory.survey(now());
         let Status::Instance(status) = &survey.statuses[&Subject::instance(&id)] else { panic!() };
-        let request = ChangeRequest { change: Change::Resume, reason: None };
+        let request = ChangeRequest { change: RequestedChange::Resume, reason: None };
         inventory.propose_change(&id, &object, status, &request, now())
     };
     let above = r#"its organization acme is suspended, and all its grants with it; to resume that: kubectl patch org acme --type merge --patch '{"spec":{"suspended":false}}'"#;

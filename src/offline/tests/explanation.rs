@@ -5,11 +5,11 @@ use crate::{
     api::Phase,
     core::source::{SourceId, SourceKind},
     evaluation::explanation::{Entitlement, GrantExplanation, OriginKind, Suspension},
-    offline::{Effort, Inventory},
+    offline::{AccountEffort, Inventory},
 };
 use serde_json::{Value, json};
 
-const EFFORT: Effort = Effort { steps: 100, work: 10_000 };
+const EFFORT: AccountEffort = AccountEffort { steps: 100, work: 10_000 };
 
 fn with(spec: &Value, grants: &[(&str, Value)]) -> Inventory {
     let mut inventory = inventory();

@@ -4,7 +4,9 @@ use super::{definition, instance, organization};
 use crate::{
     api::Phase,
     core::calendar::{Bound, Instant, format_instant, parse_instant},
-    offline::{Aspect, Bounds, Differences, End, Inventory, Limit, ObjectAction, State, Status, Subject, Timeline},
+    offline::{
+        Aspect, AspectState, Bounds, Differences, End, Inventory, Limit, ObjectAction, Status, Subject, Timeline,
+    },
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -218,7 +220,7 @@ fn differences_are_spans_of_time() {
     let spec = |end: &str, amount: u32| json!({"organization": "acme", "definition": "seats", "start": "2026-01-10", "end": end, "amount": amount});
     let (old, new) = (with(&spec("2026-02-06", 5)), with(&spec("2026-03-05", 7)));
     let differences = Differences::between(&old, &new);
-    let entitled = |amount: &str| State::Entitled(Some((amount.to_owned(), Some("seats".to_owned()))));
+    let entitled = |amount: &str| AspectState::Entitled(Some((amount.to_owned(), Some("seats".to_owned()))));
     let spans: Vec<_> = differences
         .all
         .iter()
@@ -230,7 +232,7 @@ fn differences_are_spans_of_time() {
         spans,
         [
             ("2026-01-09T15:00:00Z".to_owned(), Bound::At(grace_is_over), entitled("5"), entitled("7")),
-            (format_instant(grace_is_over), Bound::At(at("2026-03-08T15:00:00Z")), State::Nothing, entitled("7")),
+            (format_instant(grace_is_over), Bound::At(at("2026-03-08T15:00:00Z")), AspectState::Nothing, entitled("7")),
         ]
     );
     // The object differs as long as it is there in one of both, and the summary as long as either holds something.

@@ -1,6 +1,6 @@
 //! Certificates: made, used again, replaced in time, mended, and agreed upon.
 
-use super::{NAME, Plan, Why, plan};
+use super::{NAME, SecretPlan, Why, plan};
 use crate::{
     core::calendar::{Instant, parse_instant},
     webhook::certificate::Certificate,
@@ -38,19 +38,19 @@ impl Server {
     }
 
     /// What a replica is to do that sees it at that moment.
-    fn plan(&self, now: Instant) -> Plan {
+    fn plan(&self, now: Instant) -> SecretPlan {
         plan(self.stored.as_ref(), "operator", HOST, now).unwrap()
     }
 
     fn keep(&mut self, now: Instant) -> Why {
-        let Plan::Write(draft) = self.plan(now) else { panic!("nothing to write") };
+        let SecretPlan::Write(draft) = self.plan(now) else { panic!("nothing to write") };
         assert!(self.write(draft.secret));
         draft.why
     }
 
     fn used(&self, now: Instant) -> Certificate {
         match self.plan(now) {
-            Plan::Use(certificate) => certificate,
+            SecretPlan::Use(certificate) => certificate,
             other => panic!("{other:?}"),
         }
     }
@@ -109,7 +109,7 @@ fn it_is_replaced_in_time_and_the_authority_before_it_stays_trusted() {
     let mut server = Server::default();
     server.keep(day(0));
     let first = server.used(day(0));
-    let Plan::Write(draft) = server.plan(day(61)) else { panic!() };
+    let SecretPlan::Write(draft) = server.plan(day(61)) else { panic!() };
     assert_eq!((draft.why.clone(), draft.present.as_ref()), (Why::Due, Some(&first)));
     assert!(server.write(draft.secret));
     let second = server.used(day(61));
@@ -156,7 +156,9 @@ fn one_whose_parts_do_not_belong_together_is_replaced() {
 fn one_for_another_host_is_replaced() {
     let mut server = Server::default();
     server.keep(day(0));
-    let Plan::Write(draft) = plan(server.stored.as_ref(), "operator", "127.0.0.1", day(1)).unwrap() else { panic!() };
+    let SecretPlan::Write(draft) = plan(server.stored.as_ref(), "operator", "127.0.0.1", day(1)).unwrap() else {
+        panic!()
+    };
     assert!(matches!(draft.why, Why::Unusable(_)), "{}", draft.why);
 }
 
@@ -166,7 +168,7 @@ fn one_of_someone_else_is_used_as_it_is_and_never_changed() {
     server.keep(day(0));
     server.stored.as_mut().unwrap().metadata.annotations = None;
     server.used(day(70));
-    assert!(matches!(server.plan(day(91)), Plan::Leave(_)));
+    assert!(matches!(server.plan(day(91)), SecretPlan::Leave(_)));
 }
 
 #[test]
@@ -186,7 +188,7 @@ fn replicas_that_write_at_once_agree_on_one(#[case] made: Option<Instant>, #[cas
     if let Some(made) = made {
         server.keep(made);
     }
-    let (Plan::Write(one), Plan::Write(other)) = (server.plan(now), server.plan(now)) else { panic!() };
+    let (SecretPlan::Write(one), SecretPlan::Write(other)) = (server.plan(now), server.plan(now)) else { panic!() };
     assert!(server.write(one.secret));
     assert!(!server.write(other.secret), "the second one must notice");
     let agreed = server.used(now);

@@ -11,7 +11,7 @@ mod texts;
 use super::{
     EntitlementKind, Manifests, ReadOptions,
     node::Node,
-    path::{Aim, Path, Step},
+    path::{Aim, Path, PathStep},
     read,
     resource::Resources,
     text,
@@ -20,7 +20,7 @@ use crate::core::calendar::parse_instant;
 use std::thread;
 
 /// The documents of a text; like [`read`], on a stack that is large enough.
-fn documents(written: &str) -> Result<Vec<Node>, text::Unreadable> {
+fn documents(written: &str) -> Result<Vec<Node>, text::UnreadableText> {
     let read = || text::chunks(written).into_iter().map(text::read).collect::<Result<Vec<_>, _>>();
     let read = thread::scope(|scope| {
         thread::Builder::new().stack_size(32 << 20).spawn_scoped(scope, read).unwrap().join().unwrap()

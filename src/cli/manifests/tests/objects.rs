@@ -1,6 +1,6 @@
 //! What the API server does to an object, and what it refuses. Compared with `kubectl create --dry-run=server`.
 
-use super::{Aim, EntitlementKind, Path, Resources, Step, check, document};
+use super::{Aim, EntitlementKind, Path, PathStep, Resources, check, document};
 use crate::core::secret::Secret;
 use serde_json::json;
 
@@ -178,7 +178,7 @@ fn paths_are_read_shown_and_found() {
         assert_eq!((path.to_string().as_str(), path.span(&object, Aim::Name).begin.line), (shown, line));
     }
     let mut path = Path::fields(&["spec", "list"]);
-    path.push(Step::Item(0));
+    path.push(PathStep::Item(0));
     assert_eq!(path.find(&object).map(super::Node::to_value), Some(json!({"name": "z"})));
     path.pop();
     assert_eq!(path, Path::fields(&["spec", "list"]));

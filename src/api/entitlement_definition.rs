@@ -226,7 +226,7 @@ impl OutputKind {
 }
 
 /// What an output is made for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Per {
     /// One object for each grant in force, with that grant's own facets and amount.
     #[default]

@@ -4,17 +4,21 @@
 //! the courses of flags are projections of it, and nothing reads them back.
 
 use super::{
-    Limits, Snapshot,
+    Limits, SecretName, SecretSources, Snapshot,
+    before::Before,
     holding::{Holding, Member},
     standing::Standing,
     summary,
 };
 use crate::{
     api::Phase,
-    core::{calendar::Instant, problem::Problem},
+    core::{calendar::Instant, namespace::NamespaceFacts, problem::Problem},
     render::flags::Offers,
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// What is decided of one organization at one moment.
 #[derive(Clone, Debug)]
@@ -37,16 +41,39 @@ pub struct Decision {
     pub next: Option<Instant>,
     /// Each grant in the snapshot's order, by its holding and its place there.
     order: Vec<(usize, usize)>,
+    /// What else went in, by which the next decision sees what it can take from this one.
+    pub(super) inputs: Inputs,
+}
+
+/// What went into a decision and is nowhere else in it.
+#[derive(Clone, Debug)]
+pub(super) struct Inputs {
+    /// What was known of each namespace.
+    pub namespaces: BTreeMap<Arc<str>, NamespaceFacts>,
+    /// Sources of secret fields.
+    pub secrets: SecretSources,
+    /// Sources that were not seen.
+    pub unseen: Arc<BTreeSet<SecretName>>,
 }
 
 /// Decides an organization at one moment.
 #[must_use]
 pub fn decide(snapshot: &Snapshot, now: Instant) -> Decision {
+    decide_after(snapshot, now, None)
+}
+
+/// The same, taking over from an earlier decision what its inputs gave and these give again. So a change costs what it changes.
+#[must_use]
+pub fn decide_after(snapshot: &Snapshot, now: Instant, before: Option<&Decision>) -> Decision {
     let standing = Standing::of(snapshot);
-    let holdings = by_definition(snapshot)
-        .into_iter()
-        .map(|(name, indices)| Arc::new(Holding::of(snapshot, &standing, name, &indices, now)))
-        .collect();
+    let before = before.map(|before| Before::of(before, snapshot));
+    let before = before.as_ref();
+    let holdings = by_definition(snapshot).into_iter().map(|(name, indices)| {
+        let known = before.and_then(|before| before.holding(snapshot, name, &indices, now));
+        let new = || Arc::new(Holding::of(snapshot, &standing, name, &indices, before, now));
+        (known.unwrap_or_else(new), indices)
+    });
+    let holdings = holdings.collect();
     Decision::with(snapshot, standing, holdings, now)
 }
 
@@ -56,20 +83,20 @@ pub fn decide_alone(snapshot: &Snapshot, definition: &Arc<str>, now: Instant) ->
     let standing = Standing::of(snapshot);
     let of_it = (0..).zip(&snapshot.grants).filter(|(_, grant)| grant.id.definition == *definition);
     let indices: Vec<usize> = of_it.map(|(index, _)| index).collect();
-    let holding = Holding::of(snapshot, &standing, definition, &indices, now);
-    Decision::with(snapshot, standing, vec![Arc::new(holding)], now)
+    let holding = Holding::of(snapshot, &standing, definition, &indices, None, now);
+    Decision::with(snapshot, standing, vec![(Arc::new(holding), indices)], now)
 }
 
 impl Decision {
-    fn with(snapshot: &Snapshot, standing: Standing, holdings: Vec<Arc<Holding>>, now: Instant) -> Self {
-        let places = holdings.iter().enumerate().flat_map(|(place, holding)| {
-            holding.members.iter().enumerate().map(move |(member, of)| (of.index, (place, member)))
+    /// Of holdings, each with the places of its members in the snapshot.
+    fn with(snapshot: &Snapshot, standing: Standing, holdings: Vec<(Arc<Holding>, Vec<usize>)>, now: Instant) -> Self {
+        let places = holdings.iter().enumerate().flat_map(|(holding, (_, indices))| {
+            indices.iter().enumerate().map(move |(member, index)| (*index, (holding, member)))
         });
         let mut order: Vec<(usize, (usize, usize))> = places.collect();
         order.sort_unstable();
-        let members = || holdings.iter().flat_map(|holding| &holding.members);
-        let changes = members().filter_map(|member| member.change).map(|change| change.at);
-        let next = changes.chain(members().filter_map(|member| member.reminders.next)).min();
+        let holdings: Vec<Arc<Holding>> = holdings.into_iter().map(|(holding, _)| holding).collect();
+        let next = holdings.iter().filter_map(|holding| holding.next).min();
         Self {
             at: now,
             untold: summary::untold(&standing, &holdings),
@@ -80,6 +107,11 @@ impl Decision {
             next,
             order: order.into_iter().map(|(_, place)| place).collect(),
             holdings,
+            inputs: Inputs {
+                namespaces: snapshot.namespaces.clone(),
+                secrets: snapshot.secrets.clone(),
+                unseen: Arc::clone(&snapshot.unseen),
+            },
         }
     }
 

@@ -5,6 +5,7 @@ use super::{
     catalogue::CompiledDefinition,
     decision::Decision,
     holding::{Holding, Member},
+    memo::{Filled, Filler, Memo},
     object::{
         CONTENT_HASH, DEFINITION, DesiredObject, MANAGED_BY, MANAGER, ON_END, ORGANIZATION, ObjectContent, ObjectData,
         ObjectKey, RETAIN, SecretData, Wish,
@@ -26,6 +27,7 @@ use crate::{
         problem::Problem,
     },
     render::{
+        digest::Digest,
         filling::Filling,
         names::{ChainNames, DefinitionNames, InstanceNames, Named, Names, Total},
         output::{CompiledOutput, OutputError},
@@ -33,7 +35,7 @@ use crate::{
         work::{Budget, Work},
     },
 };
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
@@ -75,7 +77,7 @@ pub struct Outputs {
 #[derive(Clone, Copy)]
 struct Task<'a> {
     holding: &'a Holding,
-    compiled: &'a CompiledDefinition,
+    compiled: &'a Arc<CompiledDefinition>,
     member: &'a Member,
     /// Whether the outputs that are for all grants of the definition are its.
     is_oldest: bool,
@@ -90,7 +92,41 @@ struct Values<'a> {
     members: Vec<&'a Member>,
 }
 
+/// What the outputs of a task are filled by; nothing where nothing valid was ever stated.
+fn filler(standing: &Standing, task: &Task, per: Per) -> Option<Filler> {
+    let Task { holding, compiled, member, .. } = *task;
+    let has_stated = |member: &&Member| member.facets.statement.is_some();
+    let facets = |members: &mut dyn Iterator<Item = &Member>| -> Vec<_> {
+        members.map(|member| Arc::clone(&member.facets)).collect()
+    };
+    let (facets, names) = match per {
+        Per::Instance => {
+            (facets(&mut std::iter::once(member).filter(has_stated)), names(standing, holding, Some(member)))
+        }
+        Per::Definition => (facets(&mut holding.members_in_force().filter(has_stated)), names(standing, holding, None)),
+    };
+    (!facets.is_empty()).then(|| Filler { compiled: Arc::clone(compiled), facets, names: Digest::of(&names) })
+}
+
 impl<'a> Values<'a> {
+    fn of(standing: &'a Standing, task: &Task<'a>, per: Per) -> Option<Self> {
+        match per {
+            Per::Instance => Self::of_grant(standing, task.holding, task.member),
+            Per::Definition => Self::of_all(standing, task.holding),
+        }
+    }
+
+    /// What all outputs of that kind hold.
+    fn fill(&self, standing: &Standing, task: &Task, per: Per, work: &mut Work) -> Arc<[Filled]> {
+        let filling = self.filling();
+        let outputs = task.compiled.outputs.iter().filter(|output| output.per == per);
+        let fill = |output: &CompiledOutput| {
+            let missing = missing(output, self.members.iter().copied());
+            fill(standing, &task.member.grant.id, output, &filling, missing, work)
+        };
+        outputs.map(fill).collect()
+    }
+
     /// The values for one grant; none if it never stated anything valid.
     fn of_grant(standing: &'a Standing, holding: &'a Holding, member: &'a Member) -> Option<Self> {
         let stated = member.facets.statement.as_ref()?.merged();
@@ -141,27 +177,41 @@ struct Request<'a> {
 /// it begins with the grant `resume`, and tells where the next one is to begin.
 #[must_use]
 pub fn deliver(decision: &Decision, resume: Option<&GrantId>, budget: &mut Budget) -> Desired {
-    let summary = decision.untold.is_none().then(|| Arc::new(summary::summary(decision)));
-    Desired::of(decision, summary, resume, budget)
+    deliver_after(decision, resume, budget, &mut Memo::default())
+}
+
+/// The same, with what the memo knows, and learns.
+#[must_use]
+pub fn deliver_after(decision: &Decision, resume: Option<&GrantId>, budget: &mut Budget, memo: &mut Memo) -> Desired {
+    let summary = decision.untold.is_none().then(|| Arc::new(summary::summary(decision, memo)));
+    let desired = Desired::of(decision, summary, resume, budget, memo);
+    memo.forget_unasked(&decision.holdings);
+    desired
 }
 
 /// The same but for the summary, which is taken to stay as it is.
 #[must_use]
 pub fn deliver_grants(decision: &Decision, budget: &mut Budget) -> Desired {
-    Desired::of(decision, None, None, budget)
+    Desired::of(decision, None, None, budget, &mut Memo::default())
 }
 
 impl Desired {
-    fn of(decision: &Decision, summary: Option<Arc<Summary>>, resume: Option<&GrantId>, budget: &mut Budget) -> Self {
+    fn of(
+        decision: &Decision,
+        summary: Option<Arc<Summary>>,
+        resume: Option<&GrantId>,
+        budget: &mut Budget,
+        memo: &mut Memo,
+    ) -> Self {
         let Decision { standing, holdings, limits, .. } = decision;
         let grants = decision.grants().map(|(_, member)| (member.grant.id.clone(), Outputs::default()));
         let mut delivery = Self { grants: grants.collect(), ..Self::default() };
         let mut allowance = Allowance::of(&standing.name, *limits);
-        delivery.summarize(standing, summary, &mut allowance);
+        delivery.summarize(standing, summary, &mut allowance, memo);
         delivery.say_nowhere(standing, holdings);
         let mut requests = Vec::new();
         for task in delivery.tasks(holdings, resume) {
-            delivery.request(standing, &task, budget, &mut requests);
+            delivery.request(standing, &task, budget, memo, &mut requests);
         }
         requests.sort_by(|one, other| one.age.cmp(other.age));
         for request in &requests {
@@ -198,7 +248,13 @@ impl Desired {
         tasks
     }
 
-    fn summarize(&mut self, standing: &Standing, summary: Option<Arc<Summary>>, allowance: &mut Allowance) {
+    fn summarize(
+        &mut self,
+        standing: &Standing,
+        summary: Option<Arc<Summary>>,
+        allowance: &mut Allowance,
+        memo: &mut Memo,
+    ) {
         let Some(organization) = &standing.organization else { return };
         let name: Arc<str> = organization.spec.summary.name.as_str().into();
         self.summary = summary;
@@ -206,7 +262,9 @@ impl Desired {
             return;
         }
         let wish = match &self.summary {
-            Some(summary) => write(standing, None, None, ObjectData::ConfigMap(summary.data()), Extra::default()),
+            Some(summary) => memo.summary(summary, || {
+                write(standing, None, None, ObjectData::ConfigMap(summary.data()), Extra::default())
+            }),
             None => Wish::Keep,
         };
         let (wish, problem) = afforded(wish, standing.served.len(), allowance);
@@ -230,34 +288,44 @@ impl Desired {
         standing: &Standing,
         task: &Task<'a>,
         budget: &mut Budget,
+        memo: &mut Memo,
         requests: &mut Vec<Request<'a>>,
     ) {
-        let Task { holding, compiled, member, is_oldest } = *task;
-        let has = |per| compiled.outputs.iter().any(|output| output.per == per);
-        let (Some(mut work), Some(mut common_work)) = (budget.begin(), budget.begin()) else {
+        let Task { compiled, member, is_oldest, .. } = *task;
+        let pers = [Some(Per::Instance), is_oldest.then_some(Per::Definition)].into_iter().flatten();
+        let due: Vec<Per> = pers.filter(|per| compiled.outputs.iter().any(|output| output.per == *per)).collect();
+        let mut known: BTreeMap<Per, Arc<[Filled]>> = BTreeMap::new();
+        let mut new: Vec<(Per, Filler)> = Vec::new();
+        for per in due {
+            let Some(by) = filler(standing, task, per) else { continue };
+            match memo.filled(&member.grant.id, per, &by, budget.lacks_secret()) {
+                Some(outputs) => drop(known.insert(per, outputs)),
+                None => new.push((per, by)),
+            }
+        }
+        if !new.is_empty() && budget.begin().is_none() {
             return self.defer(standing, task);
-        };
-        if budget.lacks_secret() && compiled.outputs.iter().any(CompiledOutput::reads_secrets) {
+        }
+        if !new.is_empty() && budget.lacks_secret() && compiled.outputs.iter().any(CompiledOutput::reads_secrets) {
             self.resume.get_or_insert_with(|| member.grant.id.clone());
         }
-        let own = has(Per::Instance).then(|| Values::of_grant(standing, holding, member)).flatten();
-        let common = (is_oldest && has(Per::Definition)).then(|| Values::of_all(standing, holding)).flatten();
-        let (own_filling, common_filling) = (own.as_ref().map(Values::filling), common.as_ref().map(Values::filling));
-        for output in &compiled.outputs {
-            let (values, filling, work) = match output.per {
-                Per::Instance => (&own, &own_filling, &mut work),
-                Per::Definition if is_oldest => (&common, &common_filling, &mut common_work),
-                Per::Definition => continue,
-            };
-            let (Some(values), Some(filling)) = (values, filling) else {
-                self.keep_all_of(output, task);
-                continue;
-            };
-            let filled = fill(output, filling, missing(output, values.members.iter().copied()), work);
-            self.add(standing, holding, output, member, filled, requests);
+        let is_whole = !budget.lacks_secret();
+        let mut spent = Vec::new();
+        for (per, by) in new {
+            let (Some(values), Some(mut work)) = (Values::of(standing, task, per), budget.begin()) else { continue };
+            let outputs = values.fill(standing, task, per, &mut work);
+            spent.push(work);
+            memo.keep(&member.grant.id, per, by, is_whole, &outputs);
+            known.insert(per, outputs);
         }
-        budget.end(work);
-        budget.end(common_work);
+        spent.into_iter().for_each(|work| budget.end(work));
+        let mut given: BTreeMap<Per, _> = known.iter().map(|(per, outputs)| (*per, outputs.iter())).collect();
+        for output in compiled.outputs.iter().filter(|output| is_oldest || output.per == Per::Instance) {
+            match given.get_mut(&output.per).and_then(Iterator::next) {
+                Some(filled) => self.add(standing, output, member, filled.clone(), requests),
+                None => self.keep_all_of(output, task),
+            }
+        }
     }
 
     /// Nothing valid was ever stated: the condition `FacetsValid` says so.
@@ -310,7 +378,6 @@ impl Desired {
     fn add<'a>(
         &mut self,
         standing: &Standing,
-        holding: &Holding,
         output: &CompiledOutput,
         member: &'a Member,
         filled: Filled,
@@ -318,10 +385,7 @@ impl Desired {
     ) {
         self.grants.entry(member.grant.id.clone()).or_default().desired += desired(standing, 1);
         let (name, wish) = match filled {
-            Filled::Written(name, data) => {
-                let extra = Extra::of(output);
-                (name, write(standing, Some(&holding.name), Some(&member.grant.id), data, extra))
-            }
+            Filled::Written(name, wish) => (name, wish),
             Filled::Kept(name, problem) => {
                 self.hinder(&member.grant.id, Some(problem));
                 (name, Wish::Keep)
@@ -383,16 +447,14 @@ fn afforded(wish: Wish, namespaces: usize, allowance: &mut Allowance) -> (Wish, 
     }
 }
 
-/// What came of filling an output.
-enum Filled {
-    Written(String, ObjectData),
-    /// It has a name, but its data cannot be told now.
-    Kept(String, Problem),
-    /// Not even its name can be told.
-    Nameless(Problem),
-}
-
-fn fill(output: &CompiledOutput, filling: &Filling, missing: Option<Problem>, work: &mut Work) -> Filled {
+fn fill(
+    standing: &Standing,
+    grant: &GrantId,
+    output: &CompiledOutput,
+    filling: &Filling,
+    missing: Option<Problem>,
+    work: &mut Work,
+) -> Filled {
     let name = match output.object_name(filling, work) {
         Ok(name) => name,
         Err(errors) => return Filled::Nameless(problem(&errors)),
@@ -407,7 +469,9 @@ fn fill(output: &CompiledOutput, filling: &Filling, missing: Option<Problem>, wo
             .map(|values| ObjectData::Secret(SecretData { type_: Arc::clone(&output.type_), values })),
     };
     match data {
-        Ok(data) => Filled::Written(name, data),
+        Ok(data) => {
+            Filled::Written(name, write(standing, Some(&grant.definition), Some(grant), data, Extra::of(output)))
+        }
         Err(errors) => Filled::Kept(name, problem(&errors)),
     }
 }

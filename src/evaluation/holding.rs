@@ -2,6 +2,7 @@
 
 use super::{
     Snapshot,
+    before::Before,
     cases::case,
     catalogue::{CatalogueEntry, CompiledDefinition, Present},
     course::{Later, later},
@@ -31,8 +32,6 @@ use std::{collections::BTreeMap, sync::Arc};
 /// One grant, decided.
 #[derive(Clone, Debug)]
 pub struct Member {
-    /// Its place in the snapshot.
-    pub index: usize,
     /// The grant.
     pub grant: Arc<Grant>,
     /// What this moment gives.
@@ -42,7 +41,7 @@ pub struct Member {
     /// The grant that renews it validly.
     pub renewed_by: Option<Arc<str>>,
     /// Its facets.
-    pub facets: GrantFacets,
+    pub facets: Arc<GrantFacets>,
     /// Its amount now; absent for a Feature, and where neither a definition nor an acceptance says it.
     pub amount: Option<Amount>,
     /// The spans of time in which it is in force, in no order and possibly overlapping.
@@ -107,12 +106,22 @@ pub struct Holding {
     pub in_force: Vec<usize>,
     /// The runs of time in force, in order and apart.
     pub runs: Vec<(Instant, Bound)>,
+    /// The next moment at which anything of it changes by time alone.
+    pub next: Option<Instant>,
 }
 
 impl Holding {
-    /// Decides the grants (by index in the snapshot) of one definition.
+    /// Decides the grants (by index in the snapshot) of one definition. What an earlier decision found out of the same inputs is
+    /// taken from it.
     #[must_use]
-    pub fn of(snapshot: &Snapshot, standing: &Standing, name: &Arc<str>, indices: &[usize], now: Instant) -> Self {
+    pub fn of(
+        snapshot: &Snapshot,
+        standing: &Standing,
+        name: &Arc<str>,
+        indices: &[usize],
+        before: Option<&Before>,
+        now: Instant,
+    ) -> Self {
         let entry = snapshot.catalogue.get(name).cloned();
         let definition = entry.as_ref().and_then(|entry| entry.serving.as_deref()).map(|compiled| &compiled.terms);
         let grants: Vec<(usize, &Arc<Grant>)> =
@@ -123,21 +132,24 @@ impl Holding {
         for group in groups(&plain, is_unique) {
             let chosen: Vec<(usize, &Arc<Grant>)> =
                 group.iter().filter_map(|index| grants.get(*index).copied()).collect();
-            members.extend(decide(snapshot, standing, entry.as_deref(), &chosen, is_unique, now));
+            members.extend(decide(snapshot, standing, entry.as_deref(), &chosen, is_unique, before, now));
         }
-        members.sort_by_key(|member| member.index);
+        members.sort_by_key(|(index, _)| *index);
+        let mut members: Vec<Member> = members.into_iter().map(|(_, member)| member).collect();
         for member in &mut members {
             member.reminders = Reminders::of(definition, member, now);
         }
         let in_force = in_force(&members);
         let runs = united(members.iter().flat_map(|member| member.spans.iter().copied()).collect());
-        Self { name: Arc::clone(name), entry, members, in_force, runs }
+        let changes = members.iter().filter_map(|member| member.change).map(|change| change.at);
+        let next = changes.chain(members.iter().filter_map(|member| member.reminders.next)).min();
+        Self { name: Arc::clone(name), entry, members, in_force, runs, next }
     }
 
     /// The definition that serves, with its outputs.
     #[must_use]
-    pub fn compiled(&self) -> Option<&CompiledDefinition> {
-        self.entry.as_ref()?.serving.as_deref()
+    pub fn compiled(&self) -> Option<&Arc<CompiledDefinition>> {
+        self.entry.as_ref()?.serving.as_ref()
     }
 
     /// The definition that serves.
@@ -212,8 +224,9 @@ fn decide(
     entry: Option<&CatalogueEntry>,
     grants: &[(usize, &Arc<Grant>)],
     unique: bool,
+    before: Option<&Before>,
     now: Instant,
-) -> Vec<Member> {
+) -> Vec<(usize, Member)> {
     let plain: Vec<&Grant> = grants.iter().map(|(_, grant)| grant.as_ref()).collect();
     let cases = plain.iter().map(|grant| case(snapshot, standing, entry, grant)).collect();
     let group = Group { cases, lineage: Lineage::of(&plain), unique };
@@ -225,18 +238,20 @@ fn decide(
             verdict.renewed_by.and_then(|index| grants.get(index)).map(|(_, grant)| grant.id.source.name.clone())
         })
         .collect();
-    let definition = entry.and_then(|entry| entry.serving.as_deref()).map(|compiled| &compiled.terms);
+    let compiled = entry.and_then(|entry| entry.serving.as_ref());
+    let definition = compiled.map(|compiled| &compiled.terms);
     let decided = verdicts.into_iter().zip(&group.cases).zip(outlook.changes).zip(outlook.in_force).zip(renewals);
     let members = grants.iter().zip(decided);
     members
         .map(|((index, grant), ((((verdict, case), change), spans), renewed_by))| {
-            let facets = GrantFacets::of(snapshot, definition, grant, &effective(grant, &verdict));
+            let counting = effective(grant, &verdict);
+            let facets = before.and_then(|before| before.facets(snapshot, compiled, grant, &counting));
+            let facets = facets.unwrap_or_else(|| Arc::new(GrantFacets::of(snapshot, definition, grant, &counting)));
             let amount = amount(definition, grant, &verdict);
             let present = (amount, facets.statement.as_ref());
             let later = later(snapshot, definition, grant, &verdict, &case.amendments, present);
             let reminders = Reminders::default();
-            Member {
-                index: *index,
+            let member = Member {
                 grant: Arc::clone(grant),
                 reminders,
                 facets,
@@ -246,7 +261,8 @@ fn decide(
                 renewed_by,
                 spans,
                 later,
-            }
+            };
+            (*index, member)
         })
         .collect()
 }

@@ -11,6 +11,7 @@
 
 pub mod admission;
 pub mod allowance;
+mod before;
 mod cases;
 pub mod catalogue;
 pub(crate) mod conditions;
@@ -23,6 +24,7 @@ mod facets;
 mod flaws;
 pub(crate) mod holding;
 pub mod impact;
+pub mod memo;
 pub(crate) mod moments;
 mod notices;
 pub mod object;
@@ -47,8 +49,9 @@ pub use allowance::Limits;
 pub use flaws::Flaws;
 
 use catalogue::CatalogueEntry;
-use decision::{Decision, decide};
-use delivery::{Desired, deliver};
+use decision::{Decision, decide, decide_after};
+use delivery::{Desired, deliver, deliver_after};
+use memo::Memo;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -93,6 +96,22 @@ pub struct Evaluation {
     pub decision: Arc<Decision>,
     /// What should be there for that.
     pub desired: Desired,
+}
+
+impl Evaluation {
+    /// The next evaluation of an organization: what changes nothing of what was known `before` is not made anew.
+    #[must_use]
+    pub fn after(
+        before: Option<&Decision>,
+        memo: &mut Memo,
+        snapshot: &Snapshot,
+        now: Instant,
+        resume: Option<&GrantId>,
+    ) -> Self {
+        let decision = Arc::new(decide_after(snapshot, now, before));
+        let desired = deliver_after(&decision, resume, &mut Budget::default(), memo);
+        Self { decision, desired }
+    }
 }
 
 /// Evaluates an organization at one moment.

@@ -4,6 +4,7 @@ use super::{
     course::{Held, course},
     decision::Decision,
     holding::{Holding, Member, is_held},
+    memo::Memo,
     standing::Standing,
 };
 use crate::{
@@ -24,12 +25,15 @@ const MOST_NAMED: usize = 3;
 
 /// The summary, without what is not in force and of whose definition nothing is known: it is not entitled either way.
 #[must_use]
-pub fn summary(decision: &Decision) -> Summary {
+pub fn summary(decision: &Decision, memo: &mut Memo) -> Summary {
     let Decision { standing, holdings, offers, at, .. } = decision;
     let has_sources = standing.organization.as_ref().is_some_and(|organization| organization.spec.summary.sources);
     let held = holdings.iter().filter(|holding| holding.members.iter().any(|member| is_held(member.verdict.phase)));
-    let entitlements =
-        held.filter_map(|holding| Some((holding.name.to_string(), entry(holding, has_sources, *at)?))).collect();
+    let told = held.filter_map(|holding| {
+        let entry = memo.entry(holding, has_sources, || entry(holding, has_sources, *at))?;
+        Some((holding.name.to_string(), entry))
+    });
+    let entitlements = told.collect();
     Summary { organization: standing.name.to_string(), entitlements, offers: Arc::clone(offers) }
 }
 

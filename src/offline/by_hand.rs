@@ -66,5 +66,14 @@ fn find<'a>(turned: &[&'a GrantExplanation], grant: &Grant) -> Option<&'a GrantE
 }
 
 fn held(evaluation: &Evaluation, definition: &str) -> Option<Held> {
-    Some(evaluation.desired.summary.as_ref()?.entitlements.get(definition).map(Held::of).unwrap_or_default())
+    Some(
+        evaluation
+            .desired
+            .summary
+            .as_ref()?
+            .entitlements
+            .get(definition)
+            .map(|entry| Held::of(entry))
+            .unwrap_or_default(),
+    )
 }

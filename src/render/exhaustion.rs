@@ -6,6 +6,7 @@
 //! the work that it was, so what is left for others is the same each time.
 
 use super::{
+    digest::Digest,
     output::OutputError,
     template::FUEL,
     work::{Work, WorkDone},
@@ -13,8 +14,7 @@ use super::{
 use std::{
     collections::HashMap,
     fmt,
-    hash::{BuildHasher, Hash, RandomState},
-    sync::{Arc, LazyLock, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 /// How many errors are remembered for one output before all are forgotten.
@@ -22,18 +22,6 @@ const MAX_REMEMBERED: usize = 20_000;
 
 /// A failure that was more work than this is remembered.
 const COSTLY: u64 = FUEL / 10;
-
-/// The digest of inputs: two hashes, each with a key of its own, so that nobody can make two inputs that look alike.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Digest(u64, u64);
-
-static HASHES: LazyLock<(RandomState, RandomState)> = LazyLock::new(Default::default);
-
-impl Digest {
-    pub(super) fn of(inputs: &impl Hash) -> Self {
-        Self(HASHES.0.hash_one(inputs), HASHES.1.hash_one(inputs))
-    }
-}
 
 /// What is filled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

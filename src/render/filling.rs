@@ -1,7 +1,7 @@
 //! What fills the outputs of a definition, prepared once for all of them.
 
 use super::{
-    exhaustion::Digest,
+    digest::Digest,
     names::Names,
     template::{Context, Ready},
     work,

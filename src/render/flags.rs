@@ -31,7 +31,7 @@ const MOST_BYTES: usize = 64 * 1024;
 const NAME_DIGITS: usize = 12;
 
 /// How what an organization holds of a definition changes with time.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Course {
     /// Whether and how much is held.
     pub rights: Vec<Stage<Right>>,

@@ -3,6 +3,7 @@
 //! Pure, as `core` is. The same inputs give the same bytes, and the bytes contain no time of generation.
 
 pub mod demands;
+pub mod digest;
 mod exhaustion;
 pub mod filling;
 pub mod flags;

@@ -15,13 +15,13 @@ pub struct Summary {
     /// The organization's name.
     pub organization: String,
     /// The entries by handle, which is the definition's name.
-    pub entitlements: BTreeMap<String, Entry>,
+    pub entitlements: BTreeMap<String, Arc<Entry>>,
     /// What has a flag even where it is not held.
     pub offers: Arc<Offers>,
 }
 
 /// What an organization holds of one definition.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
     /// In force right now.
@@ -53,7 +53,7 @@ pub struct Entry {
 }
 
 /// Where an entry comes from.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Sources {
     /// Each grant in Waiting, Active, Grace or Suspended.
     pub grants: Vec<GrantSource>,
@@ -62,7 +62,7 @@ pub struct Sources {
 }
 
 /// A grant that an entry comes from.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct GrantSource {
     /// Its source, by the field of its kind: `namespace/name`.
     #[serde(flatten)]
@@ -75,7 +75,7 @@ pub struct GrantSource {
 }
 
 /// What gave a value.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ValueSource {
     /// `Default`, `Preset`, `Amendment`, or the kind of the source that states it, such as `Instance`.
     pub layer: &'static str,
@@ -109,7 +109,7 @@ impl Summary {
         for (index, (handle, entry)) in self.entitlements.iter().enumerate() {
             let separator = if index == 0 { "\n" } else { ",\n" };
             // Plain maps, strings and booleans always have JSON, and a text takes all that is written to it.
-            let entry = serde_json::to_string(entry).unwrap_or_default();
+            let entry = serde_json::to_string(&**entry).unwrap_or_default();
             let _ = write!(json, "{separator}{}:{entry}", text(handle));
         }
         json.push_str(if self.entitlements.is_empty() { "}}\n" } else { "\n}}\n" });

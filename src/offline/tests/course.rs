@@ -125,8 +125,8 @@ impl Whole {
         let entry = |evaluation: &Evaluation, name: &str| {
             let entry = evaluation.desired.summary.as_ref().and_then(|summary| summary.entitlements.get(name).cloned());
             entry.map_or((false, None, None), |entry| {
-                let facets = entry.entitled.then_some(entry.facets);
-                (entry.entitled, entry.amount.filter(|_| entry.entitled), facets)
+                let facets = entry.entitled.then(|| entry.facets.clone());
+                (entry.entitled, entry.amount.clone().filter(|_| entry.entitled), facets)
             })
         };
         for name in self.snapshot.catalogue.keys() {

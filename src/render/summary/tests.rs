@@ -28,7 +28,7 @@ fn entry(amount: Option<&str>) -> Entry {
 }
 
 fn summary(entitlements: Vec<(&str, Entry)>) -> Summary {
-    let entitlements = entitlements.into_iter().map(|(handle, entry)| (handle.to_owned(), entry)).collect();
+    let entitlements = entitlements.into_iter().map(|(handle, entry)| (handle.to_owned(), Arc::new(entry))).collect();
     Summary { organization: "acme".to_owned(), entitlements, offers: Arc::default() }
 }
 

@@ -1,0 +1,126 @@
+//! What of an earlier decision holds still: what the same inputs gave, they give again.
+//!
+//! Whatever is taken over is compared by what went into it, and never by what changed: objects that are shared by their
+//! address, which no two have at a time, and the rest by value.
+
+use super::{
+    SecretName, Snapshot,
+    catalogue::CompiledDefinition,
+    decision::Decision,
+    facets::{GrantFacets, Validity, effective},
+    holding::{Holding, Member},
+};
+use crate::{
+    api::Organization,
+    core::{
+        calendar::Instant,
+        facets,
+        grant::{Grant, GrantId},
+    },
+};
+use std::{collections::HashMap, sync::Arc};
+
+/// An earlier decision of the same organization, as the next one looks at it.
+#[derive(Debug)]
+pub struct Before<'a> {
+    decision: &'a Decision,
+    /// Whether all is the same by which grants of any definition are decided, but for the grants themselves.
+    is_same_frame: bool,
+    members: HashMap<&'a GrantId, (&'a Holding, &'a Member)>,
+}
+
+impl<'a> Before<'a> {
+    /// What an earlier decision is for one on that snapshot.
+    #[must_use]
+    pub fn of(decision: &'a Decision, snapshot: &Snapshot) -> Self {
+        let members = decision.grants().map(|(holding, member)| (&member.grant.id, (holding, member)));
+        Self { decision, is_same_frame: is_same_frame(decision, snapshot), members: members.collect() }
+    }
+
+    /// What is held of a definition, if it is what a decision on these grants (by index in the snapshot) would come to now.
+    #[must_use]
+    pub fn holding(
+        &self,
+        snapshot: &Snapshot,
+        definition: &Arc<str>,
+        indices: &[usize],
+        now: Instant,
+    ) -> Option<Arc<Holding>> {
+        let holding = self.decision.holding(definition).filter(|_| self.is_same_frame)?;
+        let is_of_now = self.decision.at <= now && holding.next.is_none_or(|next| next > now);
+        let is_same_entry = match (&holding.entry, snapshot.catalogue.get(definition)) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (None, None) => true,
+            _ => false,
+        };
+        if !is_of_now || !is_same_entry || holding.members.len() != indices.len() {
+            return None;
+        }
+        let mut grants = indices.iter().map(|index| snapshot.grants.get(*index)).zip(&holding.members);
+        let is_same = grants.all(|(grant, member)| {
+            grant.is_some_and(|grant| Arc::ptr_eq(grant, &member.grant) && self.has_same_sources(snapshot, grant))
+        });
+        is_same.then(|| Arc::clone(holding))
+    }
+
+    /// The facets of a grant with the amendments (by index) that are in force, if nothing by which they are checked is another.
+    #[must_use]
+    pub fn facets(
+        &self,
+        snapshot: &Snapshot,
+        compiled: Option<&Arc<CompiledDefinition>>,
+        grant: &Grant,
+        counting: &[usize],
+    ) -> Option<Arc<GrantFacets>> {
+        let (holding, member) = self.members.get(&grant.id)?;
+        let checked_by = holding.entry.as_ref().and_then(|entry| entry.serving.as_ref())?;
+        let is_same = Arc::ptr_eq(checked_by, compiled?)
+            && states_the_same(&member.grant, grant)
+            && falls_back_on_the_same(member, grant)
+            && effective(&member.grant, &member.verdict) == counting
+            && self.has_same_sources(snapshot, grant);
+        is_same.then(|| Arc::clone(&member.facets))
+    }
+
+    fn has_same_sources(&self, snapshot: &Snapshot, grant: &Grant) -> bool {
+        let inputs = &self.decision.inputs;
+        let is_same_data = |source: &SecretName| match (inputs.secrets.get(source), snapshot.secrets.get(source)) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (None, None) => true,
+            _ => false,
+        };
+        let is_as_seen = |source: &SecretName| inputs.unseen.contains(source) == snapshot.unseen.contains(source);
+        facets::sources(grant).all(|source| is_same_data(&source) && is_as_seen(&source))
+    }
+}
+
+fn is_same_frame(decision: &Decision, snapshot: &Snapshot) -> bool {
+    let is_same_organization = match (&decision.standing.organization, &snapshot.organization) {
+        (Some(one), Some(other)) => is_as_specified(one, other),
+        (None, None) => true,
+        _ => false,
+    };
+    let uids = decision.grants().map(|(_, member)| &member.grant.age.source.uid);
+    is_same_organization
+        && decision.inputs.namespaces == snapshot.namespaces
+        && uids.eq(snapshot.grants.iter().map(|grant| &grant.age.source.uid))
+}
+
+/// Whatever its status says.
+fn is_as_specified(one: &Organization, other: &Organization) -> bool {
+    let (old, new) = (&one.metadata, &other.metadata);
+    one.spec == other.spec
+        && (&old.uid, old.generation, &old.creation_timestamp) == (&new.uid, new.generation, &new.creation_timestamp)
+}
+
+/// What was remembered matters only where what is stated cannot be used.
+fn falls_back_on_the_same(member: &Member, grant: &Grant) -> bool {
+    matches!(member.facets.validity, Validity::Valid(_)) || member.grant.remembered.facets == grant.remembered.facets
+}
+
+/// Whether two states of a grant state the same facets.
+fn states_the_same(one: &Grant, other: &Grant) -> bool {
+    let amendments = one.amendments.iter().map(|amendment| (&amendment.name, &amendment.facets));
+    let others = other.amendments.iter().map(|amendment| (&amendment.name, &amendment.facets));
+    (&one.facets, &one.secret_facets) == (&other.facets, &other.secret_facets) && amendments.eq(others)
+}

@@ -1,0 +1,158 @@
+//! What was made of a decision, for the next one: what is filled with the same is not filled and hashed again.
+//!
+//! Everything is kept with what went into it, and given again only for the same. What is given again costs no work, so an
+//! organization whose outputs are too much for one evaluation comes to an end by and by.
+
+use super::{
+    catalogue::CompiledDefinition,
+    facets::GrantFacets,
+    holding::Holding,
+    object::{ObjectContent, Wish},
+};
+use crate::{
+    api::entitlement_definition::Per,
+    core::{grant::GrantId, problem::Problem},
+    render::{
+        digest::Digest,
+        flags::Offers,
+        summary::{Entry, Summary},
+    },
+};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+/// What came of filling an output.
+#[derive(Clone, Debug)]
+pub enum Filled {
+    /// Its name, and what it holds.
+    Written(String, Wish),
+    /// It has a name, but its data cannot be told now.
+    Kept(String, Problem),
+    /// Not even its name can be told.
+    Nameless(Problem),
+}
+
+/// What the outputs of one grant, or those for all grants of a definition, are filled with.
+#[derive(Clone, Debug)]
+pub struct Filler {
+    /// The definition with its outputs.
+    pub compiled: Arc<CompiledDefinition>,
+    /// The facets of the grants that it is from, in the order of precedence.
+    pub facets: Vec<Arc<GrantFacets>>,
+    /// Stands for all that templates see besides.
+    pub names: Digest,
+}
+
+impl Filler {
+    fn is_as(&self, other: &Self) -> bool {
+        self.names == other.names
+            && Arc::ptr_eq(&self.compiled, &other.compiled)
+            && self.facets.len() == other.facets.len()
+            && self.facets.iter().zip(&other.facets).all(|(one, other)| Arc::ptr_eq(one, other))
+    }
+}
+
+#[derive(Debug)]
+struct Filling {
+    by: Filler,
+    /// Whether nothing was left out for want of work.
+    is_whole: bool,
+    outputs: Arc<[Filled]>,
+}
+
+/// What was made of the last decision of one organization.
+#[derive(Debug, Default)]
+pub struct Memo {
+    fillings: HashMap<(GrantId, Per), Filling>,
+    /// Those that this evaluation has asked for.
+    asked: HashMap<(GrantId, Per), Filling>,
+    entries: BTreeMap<Arc<str>, (Arc<Holding>, bool, Option<Arc<Entry>>)>,
+    summary: Option<(Arc<Summary>, Arc<ObjectContent>)>,
+}
+
+impl Memo {
+    /// What is no longer asked for is forgotten.
+    pub(super) fn forget_unasked(&mut self, holdings: &[Arc<Holding>]) {
+        self.fillings = std::mem::take(&mut self.asked);
+        self.entries.retain(|name, _| holdings.binary_search_by(|holding| holding.name.cmp(name)).is_ok());
+    }
+
+    /// What outputs hold that are filled by these, in the order of the outputs. One that was made when there was no work left for
+    /// secrets does for nothing else.
+    pub(super) fn filled(
+        &mut self,
+        grant: &GrantId,
+        per: Per,
+        by: &Filler,
+        lacks_secret: bool,
+    ) -> Option<Arc<[Filled]>> {
+        let key = (grant.clone(), per);
+        let filling = self.fillings.remove(&key).filter(|one| one.by.is_as(by) && (one.is_whole || lacks_secret))?;
+        let outputs = Arc::clone(&filling.outputs);
+        self.asked.insert(key, filling);
+        Some(outputs)
+    }
+
+    /// Keeps what outputs hold.
+    pub(super) fn keep(&mut self, grant: &GrantId, per: Per, by: Filler, is_whole: bool, outputs: &Arc<[Filled]>) {
+        let filling = Filling { by, is_whole, outputs: Arc::clone(outputs) };
+        self.asked.insert((grant.clone(), per), filling);
+    }
+
+    /// What the summary says of a holding.
+    pub(super) fn entry(
+        &mut self,
+        holding: &Arc<Holding>,
+        has_sources: bool,
+        make: impl FnOnce() -> Option<Entry>,
+    ) -> Option<Arc<Entry>> {
+        if let Some((of, with, entry)) = self.entries.get(&holding.name)
+            && Arc::ptr_eq(of, holding)
+            && *with == has_sources
+        {
+            return entry.clone();
+        }
+        // What says the same is the same.
+        let known = self.entries.remove(&holding.name).and_then(|(_, _, entry)| entry);
+        let entry = make().map(|entry| known.filter(|known| **known == entry).unwrap_or_else(|| Arc::new(entry)));
+        self.entries.insert(Arc::clone(&holding.name), (Arc::clone(holding), has_sources, entry.clone()));
+        entry
+    }
+
+    /// The content of the summary.
+    pub(super) fn summary(&mut self, summary: &Arc<Summary>, make: impl FnOnce() -> Wish) -> Wish {
+        if let Some((of, content)) = &self.summary
+            && says_the_same(of, summary)
+        {
+            return Wish::Write(Arc::clone(content));
+        }
+        let wish = make();
+        self.summary = match &wish {
+            Wish::Write(content) => Some((Arc::clone(summary), Arc::clone(content))),
+            Wish::Keep | Wish::Refuse(_) => None,
+        };
+        wish
+    }
+
+    /// How many bytes of objects it keeps.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let outputs = self.fillings.values().flat_map(|filling| filling.outputs.iter());
+        let of_outputs = outputs.map(|filled| match filled {
+            Filled::Written(_, Wish::Write(content)) => super::plan::data_bytes(&content.data),
+            Filled::Written(..) | Filled::Kept(..) | Filled::Nameless(_) => 0,
+        });
+        let of_summary = self.summary.iter().map(|(_, content)| super::plan::data_bytes(&content.data));
+        of_outputs.chain(of_summary).sum()
+    }
+}
+
+fn says_the_same(one: &Summary, other: &Summary) -> bool {
+    let is_same_offers = |one: &Arc<Offers>, other: &Arc<Offers>| Arc::ptr_eq(one, other) || one == other;
+    let mut entries = one.entitlements.iter().zip(&other.entitlements);
+    one.entitlements.len() == other.entitlements.len()
+        && is_same_offers(&one.offers, &other.offers)
+        && entries.all(|((name, entry), (of, known))| name == of && Arc::ptr_eq(entry, known))
+}

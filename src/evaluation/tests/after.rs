@@ -1,0 +1,314 @@
+//! What is taken over from the evaluation before is what would be made anew, whatever happens in between; and it is taken over.
+
+use crate::evaluation::{
+    Evaluation, Limits, Snapshot,
+    catalogue::{CatalogueEntry, CompiledDefinition, DefinitionState},
+    decision::Decision,
+    evaluate,
+    memo::Memo,
+    object::{ObjectContent, ObjectKey, Wish},
+    status::{ideal, statuses},
+};
+use crate::{
+    api::{EntitlementDefinition, EntitlementInstance, Organization},
+    core::{
+        calendar::{Instant, parse_instant},
+        grant::GrantId,
+        namespace::NamespaceFacts,
+        secret::Secret,
+        source,
+    },
+    evaluation::plan::Outcomes,
+};
+use chrono::TimeDelta;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+const BEGINNING: &str = "2026-07-01T00:00:00Z";
+const DEFINITIONS: [&str; 2] = ["seats", "support"];
+const GRANTS: usize = 5;
+
+fn now() -> Instant {
+    parse_instant(BEGINNING).unwrap()
+}
+
+/// One of some states of a definition.
+fn entry(name: &str, state: usize) -> Arc<CatalogueEntry> {
+    let schema = |most: u64| {
+        json!({"type": "object", "properties": {
+            "depth": {"type": "integer", "maximum": most, "default": 3},
+            "token": {"type": "string", "writeOnly": true},
+        }})
+    };
+    let per = if state == 1 { "Definition" } else { "Instance" };
+    let object = if state == 1 { "{{ definition.name }}" } else { "{{ definition.name }}-{{ instance.name }}" };
+    let output = |name: &str, kind: &str, template: &str| {
+        json!({
+            "name": name, "kind": kind, "per": per, "objectName": format!("{object}-{name}"),
+            "items": [{"key": "k", "template": template}],
+        })
+    };
+    let spec = json!({
+        "type": "Quantity", "unit": "seat", "amount": 5 + state, "allowMultiple": true,
+        "aggregation": if state == 2 { "Max" } else { "Sum" },
+        "rollout": if state == 3 { "Everyone" } else { "Agreed" },
+        "gracePeriod": "P1D", "renewalNotices": ["P2D"],
+        "facets": [{"name": "limits", "schema": schema(if state == 2 { 5 } else { 10 })}],
+        "outputs": [
+            output("plain", "ConfigMap", "{{ total.amount }} {{ organization.displayName }} {{ facets.limits.depth }}"),
+            output("secret", "Secret", "{{ facets.limits.token }}"),
+        ],
+    });
+    let definition: EntitlementDefinition =
+        serde_json::from_value(json!({"metadata": {"name": name}, "spec": spec})).unwrap();
+    let state = DefinitionState::gather(&definition.spec, |_| None).unwrap();
+    Arc::new(CatalogueEntry::valid(CompiledDefinition::compile(name, &state).unwrap()))
+}
+
+fn instance(index: usize, change: usize) -> EntitlementInstance {
+    let mut spec = json!({
+        "organization": "acme", "definition": DEFINITIONS[index % 2], "end": format!("2026-07-{:02}", 3 + index),
+        "facets": {"limits": {"depth": index + 1}},
+        "secretFacets": [{"facet": "limits", "field": "token", "secretKeyRef": {"name": "tokens", "key": "t"}}],
+        "amendments": [{"name": "more", "effective": "2026-07-02", "amount": 20, "facets": {"limits": {"depth": 4}}}],
+    });
+    let others = [
+        json!({}),
+        json!({"amount": 9}),
+        json!({"facets": {"limits": {"depth": 8}}}),
+        json!({"facets": {"limits": {"depth": "x"}}}),
+        json!({"suspended": true}),
+        json!({"state": "Cancelled"}),
+        json!({"amendments": []}),
+        json!({"priority": 3, "secretFacets": []}),
+    ];
+    spec.as_object_mut().unwrap().extend(others[change % others.len()].as_object().unwrap().clone());
+    serde_json::from_value(json!({
+        "metadata": {
+            "namespace": "entitlements", "name": format!("g{index}"), "uid": format!("u{index}"),
+            "generation": 1 + change, "creationTimestamp": "2026-06-01T00:00:00Z",
+        },
+        "spec": spec,
+    }))
+    .unwrap()
+}
+
+fn organization(change: usize) -> Organization {
+    let mut spec = json!({"namespaces": ["one", "two"], "timeZone": "Europe/Berlin", "displayName": "Acme"});
+    let others = [
+        json!({}),
+        json!({"suspended": true}),
+        json!({"displayName": "Acme Ltd"}),
+        json!({"namespaces": ["two"]}),
+        json!({"timeZone": "UTC"}),
+        json!({"summary": {"sources": true}}),
+        json!({"assignableFrom": ["elsewhere"]}),
+    ];
+    spec.as_object_mut().unwrap().extend(others[change % others.len()].as_object().unwrap().clone());
+    let metadata = json!({
+        "name": "acme", "uid": "u-acme", "generation": 1 + change, "creationTimestamp": "2026-01-01T00:00:00Z",
+    });
+    serde_json::from_value(json!({"metadata": metadata, "spec": spec})).unwrap()
+}
+
+fn tokens(text: &str) -> Arc<BTreeMap<String, Secret<Vec<u8>>>> {
+    Arc::new(BTreeMap::from([("t".to_owned(), Secret::new(text.as_bytes().to_vec()))]))
+}
+
+fn snapshot() -> Snapshot {
+    let own = NamespaceFacts { present: true, claimed_by: Some("acme".to_owned()), ..NamespaceFacts::default() };
+    let granting = NamespaceFacts { present: true, ..NamespaceFacts::default() };
+    Snapshot {
+        barred: BTreeMap::new(),
+        limits: Limits::DEFAULT,
+        offers: Arc::default(),
+        name: "acme".into(),
+        organization: Some(Arc::new(organization(0))),
+        grants: (0..GRANTS).map(|index| Arc::new(source::instance::grant(&instance(index, 0)))).collect(),
+        catalogue: DEFINITIONS.into_iter().map(|name| (name.into(), entry(name, 0))).collect(),
+        secrets: BTreeMap::from([(("entitlements".into(), "tokens".into()), tokens("a"))]),
+        unseen: Arc::default(),
+        namespaces: BTreeMap::from([
+            ("one".into(), own.clone()),
+            ("two".into(), own),
+            ("entitlements".into(), granting),
+        ]),
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Event {
+    /// So many hours later, or earlier.
+    Time(i64),
+    EditGrant(usize, usize),
+    RemoveGrant(usize),
+    /// What is decided is written into the statuses.
+    Remember,
+    EditDefinition(usize, usize),
+    LoseDefinition(usize),
+    EditOrganization(usize),
+    LoseOrganization,
+    /// A namespace comes or goes.
+    Namespace(bool),
+    Secret(Option<u8>),
+    Unsee(bool),
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        4 => (-5..40i64).prop_map(Event::Time),
+        4 => (0..GRANTS, 0..8usize).prop_map(|(grant, change)| Event::EditGrant(grant, change)),
+        1 => (0..GRANTS).prop_map(Event::RemoveGrant),
+        3 => Just(Event::Remember),
+        2 => (0..2usize, 0..4usize).prop_map(|(name, state)| Event::EditDefinition(name, state)),
+        1 => (0..2usize).prop_map(Event::LoseDefinition),
+        2 => (0..7usize).prop_map(Event::EditOrganization),
+        1 => Just(Event::LoseOrganization),
+        1 => any::<bool>().prop_map(Event::Namespace),
+        2 => prop::option::of(0..3u8).prop_map(Event::Secret),
+        1 => any::<bool>().prop_map(Event::Unsee),
+    ]
+}
+
+fn happen(snapshot: &mut Snapshot, decision: &Decision, now: &mut Instant, event: &Event) {
+    let source = ("entitlements".into(), "tokens".into());
+    let id = |index: usize| GrantId::of_instance("entitlements", &format!("g{index}"), DEFINITIONS[index % 2]);
+    match event {
+        Event::Time(hours) => *now += TimeDelta::hours(*hours),
+        Event::EditGrant(index, change) => {
+            let mut grant = source::instance::grant(&instance(*index, *change));
+            snapshot.grants.retain(|known| {
+                let is_it = known.id == id(*index);
+                if is_it {
+                    grant.remembered = known.remembered.clone();
+                }
+                !is_it
+            });
+            snapshot.grants.push(Arc::new(grant));
+            snapshot.grants.sort_by(|one, other| one.id.cmp(&other.id));
+        }
+        Event::RemoveGrant(index) => snapshot.grants.retain(|grant| grant.id != id(*index)),
+        Event::Remember => {
+            let decided = decision.grants().map(|(_, member)| (member.grant.id.clone(), member.remembering()));
+            let decided: BTreeMap<_, _> = decided.collect();
+            for grant in &mut snapshot.grants {
+                if let Some(remembering) = decided.get(&grant.id).filter(|one| one.generation == grant.generation) {
+                    *grant = Arc::new(remembering.clone());
+                }
+            }
+        }
+        Event::EditDefinition(name, state) => {
+            snapshot.catalogue.insert(DEFINITIONS[*name].into(), entry(DEFINITIONS[*name], *state));
+        }
+        Event::LoseDefinition(name) => drop(snapshot.catalogue.remove(DEFINITIONS[*name])),
+        Event::EditOrganization(change) => snapshot.organization = Some(Arc::new(organization(*change))),
+        Event::LoseOrganization => snapshot.organization = None,
+        Event::Namespace(present) => {
+            snapshot.namespaces.entry("one".into()).and_modify(|facts| facts.present = *present);
+        }
+        Event::Secret(None) => drop(snapshot.secrets.remove(&source)),
+        Event::Secret(Some(value)) => drop(snapshot.secrets.insert(source, tokens(&value.to_string()))),
+        Event::Unsee(true) => snapshot.unseen = Arc::new(BTreeSet::from([source])),
+        Event::Unsee(false) => snapshot.unseen = Arc::default(),
+    }
+}
+
+/// All that can be told from an evaluation. The content hash stands for what an object holds.
+fn told(evaluation: &Evaluation) -> Value {
+    let Evaluation { decision, desired } = evaluation;
+    let wish = |wish: &Wish| match wish {
+        Wish::Write(content) => json!([content.labels, content.annotations]),
+        Wish::Keep => json!("keep"),
+        Wish::Refuse(bytes) => json!(bytes),
+    };
+    let objects = desired.objects.iter();
+    let objects: Vec<Value> = objects
+        .map(|(key, object)| {
+            json!([key.to_string(), format!("{:?}", object.grant), wish(&object.wish), object.is_retained])
+        })
+        .collect();
+    let due: Vec<_> = decision.grants().map(|(_, member)| member.reminders.due.clone()).collect();
+    json!({
+        "objects": objects,
+        "statuses": ideal(evaluation),
+        "organization": statuses(evaluation, &Outcomes::default()).organization,
+        "summary": desired.summary.as_ref().map(|summary| summary.data()),
+        "due": due,
+        "next": decision.next.map(|next| next.to_string()),
+        "kept": format!("{:?} {:?} {:?}", desired.kept, desired.resume, desired.grants),
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn what_is_taken_over_is_what_would_be_made_anew(events in prop::collection::vec(event(), 1..12)) {
+        let (mut snapshot, mut now, mut memo) = (snapshot(), now(), Memo::default());
+        let mut last = Evaluation::after(None, &mut memo, &snapshot, now, None);
+        for event in events {
+            happen(&mut snapshot, &last.decision, &mut now, &event);
+            last = Evaluation::after(Some(&last.decision), &mut memo, &snapshot, now, None);
+            prop_assert_eq!(told(&last), told(&evaluate(&snapshot, now)), "{:?}", event);
+        }
+    }
+}
+
+/// The content of each object.
+fn contents(evaluation: &Evaluation) -> BTreeMap<ObjectKey, Arc<ObjectContent>> {
+    let content = |wish: &Wish| match wish {
+        Wish::Write(content) => Some(Arc::clone(content)),
+        Wish::Keep | Wish::Refuse(_) => None,
+    };
+    let objects = evaluation.desired.objects.iter();
+    objects.filter_map(|(key, object)| Some((key.clone(), content(&object.wish)?))).collect()
+}
+
+/// Which objects are not those of before.
+fn remade(before: &Evaluation, after: &Evaluation) -> Vec<String> {
+    let (before, after) = (contents(before), contents(after));
+    let is_new = |key: &ObjectKey, content: &Arc<ObjectContent>| {
+        before.get(key).is_none_or(|known| !Arc::ptr_eq(known, content))
+    };
+    let new = after.iter().filter(|(key, content)| &*key.namespace == "one" && is_new(key, content));
+    new.map(|(key, _)| key.name.to_string()).collect()
+}
+
+#[test]
+fn a_change_of_one_grant_remakes_what_it_has_a_part_in() {
+    let (mut snapshot, mut now, mut memo) = (snapshot(), now(), Memo::default());
+    let mut evaluations = vec![Evaluation::after(None, &mut memo, &snapshot, now, None)];
+    let mut go_on = |event: Event| {
+        let before = evaluations.last().unwrap();
+        happen(&mut snapshot, &before.decision, &mut now, &event);
+        let after = Evaluation::after(Some(&before.decision), &mut memo, &snapshot, now, None);
+        let remade = remade(before, &after);
+        let pairs = before.decision.holdings.iter().zip(&after.decision.holdings);
+        let kept: Vec<String> =
+            pairs.filter(|(one, other)| Arc::ptr_eq(one, other)).map(|(one, _)| one.name.to_string()).collect();
+        evaluations.push(after);
+        (kept, remade)
+    };
+    let names = |names: &[&str]| -> Vec<String> { names.iter().map(|name| (*name).to_owned()).collect() };
+    // Nothing but time.
+    assert_eq!(go_on(Event::Time(1)), (names(&["seats", "support"]), vec![]));
+    // A status that says what was known.
+    assert_eq!(go_on(Event::Remember), (vec![], vec![]));
+    // Its amount changes the total, which each of the definition's outputs shows.
+    let (kept, remade) = go_on(Event::EditGrant(1, 1));
+    assert_eq!(kept, ["seats"]);
+    assert_eq!(
+        remade,
+        ["entitlements", "support-g1-plain", "support-g3-plain", "support-g1-secret", "support-g3-secret"]
+    );
+    // What it states is its own, and the summary's.
+    let (kept, remade) = go_on(Event::EditGrant(3, 2));
+    assert_eq!(kept, ["seats"]);
+    assert_eq!(remade, ["entitlements", "support-g3-plain", "support-g3-secret"]);
+    // The organization's name for people is everybody's.
+    assert_eq!(go_on(Event::EditOrganization(2)).1.len(), 2 * GRANTS);
+}

@@ -22,7 +22,7 @@ mod withdrawals;
 mod writes;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use fingerprint::Fingerprint;
 pub use meddling::Meddling;

@@ -1,20 +1,19 @@
 //! What holds of the objects whatever happens to them: two organizations, whose grants and namespaces come and go, plan until
 //! nothing changes any more, while hands meddle with what is there.
 
-use super::{grant, key, texts};
+use super::{
+    cluster::{Cluster, Object, Pairs, bytes},
+    grant, key, texts,
+};
 use crate::{
-    api::entitlement_definition::OnEnd,
     core::{grant::GrantId, source::SourceKind},
     evaluation::{
         delivery::Desired,
         object::{
-            Attribution, DesiredObject, IN_FORCE, MANAGED_BY, MANAGER, ON_END, ORGANIZATION, OVER, ObjectContent,
-            ObjectData, ObjectKey, RETAIN, Wish,
+            DesiredObject, IN_FORCE, MANAGED_BY, MANAGER, ON_END, ORGANIZATION, OVER, ObjectContent, ObjectData,
+            ObjectKey, RETAIN, Wish,
         },
-        plan::{
-            Authorship, Change, Delivery, Fate, Marks, Naming, Observed, Owner, Scene, observed::fingerprint,
-            withdrawals, writes,
-        },
+        plan::{Delivery, Fate, Owner},
     },
 };
 use proptest::prelude::*;
@@ -25,21 +24,6 @@ const NAMESPACES: [&str; 2] = ["one", "two"];
 const NAMES: [&str; 3] = ["a", "b", "c"];
 /// More rounds than it takes.
 const ROUNDS: usize = 5;
-
-type Pairs = BTreeMap<String, String>;
-
-/// An object as the API server holds it.
-#[derive(Clone, Debug, PartialEq)]
-struct Object {
-    uid: u64,
-    version: u64,
-    controller: Option<String>,
-    labels: Pairs,
-    annotations: Pairs,
-    data: Pairs,
-    /// Whether somebody else has labelled it as no longer in force.
-    is_labelled_by_hand: bool,
-}
 
 /// What a grant asks of a name.
 #[derive(Clone, Debug)]
@@ -89,18 +73,12 @@ fn event() -> impl Strategy<Value = Event> {
 
 #[derive(Default)]
 struct World {
-    objects: BTreeMap<ObjectKey, Object>,
+    cluster: Cluster,
     wanted: BTreeMap<(usize, usize), Wanted>,
     holders: BTreeMap<usize, usize>,
-    clock: u64,
 }
 
 impl World {
-    fn tick(&mut self) -> u64 {
-        self.clock += 1;
-        self.clock
-    }
-
     fn owner(&self, organization: usize) -> Owner {
         let namespaces = self.holders.iter().filter(|(_, holder)| **holder == organization);
         Owner::new(
@@ -127,81 +105,8 @@ impl World {
         super::all(objects)
     }
 
-    fn scene(&self, organization: usize, desired: &Desired) -> Scene {
-        let has_label = |object: &Object| object.labels.get(MANAGED_BY).is_some_and(|manager| manager == MANAGER);
-        let concerns = |key: &ObjectKey, object: &Object| {
-            object.labels.get(ORGANIZATION).is_some_and(|of| of == ORGANIZATIONS[organization])
-                || desired.objects.contains_key(key)
-        };
-        let (known, foreign): (Vec<_>, Vec<_>) = self.objects.iter().partition(|(_, object)| has_label(object));
-        let observed = known.into_iter().filter(|(key, object)| concerns(key, object));
-        Scene {
-            observed: observed.map(|(key, object)| (key.clone(), Arc::new(object.observed()))).collect(),
-            foreign: foreign.into_iter().map(|(key, _)| key.clone()).collect(),
-            ..Scene::default()
-        }
-    }
-
-    /// Plans and carries out for one organization, as the shell does. Whether anything changed.
     fn reconcile(&mut self, organization: usize) -> (bool, BTreeMap<ObjectKey, Delivery>) {
-        let owner = self.owner(organization);
-        let desired = self.desired(organization);
-        let scene = self.scene(organization, &desired);
-        let planned = writes(&desired, &owner, &scene);
-        let mut deliveries = planned.settled;
-        let mut changed = !planned.changes.is_empty();
-        for (key, change, content) in planned.changes {
-            self.carry_out(&owner, &key, &change, &content);
-            deliveries.insert(key, Delivery::Done);
-        }
-        for withdrawal in withdrawals(&desired, &owner, &scene, &deliveries) {
-            changed = true;
-            match withdrawal.on_end() {
-                OnEnd::Delete => drop(self.objects.remove(withdrawal.key())),
-                OnEnd::Retain => {
-                    let version = self.tick();
-                    let object = self.objects.get_mut(withdrawal.key()).unwrap();
-                    object.is_labelled_by_hand = false;
-                    object.labels.insert(IN_FORCE.to_owned(), OVER.to_owned());
-                    object.version = version;
-                }
-            }
-        }
-        (changed, deliveries)
-    }
-
-    fn carry_out(&mut self, owner: &Owner, key: &ObjectKey, change: &Change, content: &ObjectContent) {
-        let version = self.tick();
-        let ObjectData::ConfigMap(data) = &content.data else { panic!() };
-        match change {
-            Change::Create => {
-                let object = Object {
-                    uid: version,
-                    version,
-                    controller: Some(owner.uid().to_string()),
-                    is_labelled_by_hand: false,
-                    labels: content.labels.clone(),
-                    annotations: content.annotations.clone(),
-                    data: data.clone(),
-                };
-                assert_eq!(self.objects.insert(key.clone(), object), None, "{key}");
-            }
-            Change::Update(edit) => {
-                let object = self.objects.get_mut(key).unwrap();
-                assert_eq!((object.uid.to_string().as_str(), object.version), (&*edit.uid, edit.version));
-                object.version = version;
-                object.labels.retain(|key, _| !edit.drop_labels.contains(key));
-                object.labels.extend(content.labels.clone());
-                object.annotations.retain(|key, _| !edit.drop_annotations.contains(key));
-                object.annotations.extend(content.annotations.clone());
-                object.data.retain(|key, _| !edit.drop_keys.contains(key));
-                object.data.extend(data.clone());
-                if edit.takes_over {
-                    object.controller = Some(owner.uid().to_string());
-                }
-            }
-            Change::Recreate(_) => panic!("nothing here is immutable"),
-        }
+        self.cluster.reconcile(&self.desired(organization), &self.owner(organization))
     }
 
     fn happen(&mut self, event: Event) {
@@ -215,7 +120,7 @@ impl World {
     }
 
     fn meddle(&mut self, key: &ObjectKey, how: &Meddling) {
-        let version = self.tick();
+        let version = self.cluster.tick();
         if let Meddling::Make = how {
             let by_hand = Object {
                 uid: version,
@@ -223,17 +128,18 @@ impl World {
                 controller: None,
                 labels: Pairs::new(),
                 annotations: Pairs::new(),
-                data: texts(&[("by", "hand")]),
+                data: bytes(&[("by", "hand")]),
+                secret_type: None,
                 is_labelled_by_hand: false,
             };
-            self.objects.entry(key.clone()).or_insert(by_hand);
+            self.cluster.objects.entry(key.clone()).or_insert(by_hand);
             return;
         }
-        let Some(object) = self.objects.get_mut(key) else { return };
+        let Some(object) = self.cluster.objects.get_mut(key) else { return };
         object.version = version;
         match how {
-            Meddling::Delete => drop(self.objects.remove(key)),
-            Meddling::ChangeData => object.data = texts(&[("by", "hand")]),
+            Meddling::Delete => drop(self.cluster.objects.remove(key)),
+            Meddling::ChangeData => object.data = bytes(&[("by", "hand")]),
             Meddling::TakeManager => drop(object.labels.remove(MANAGED_BY)),
             Meddling::TakeOwner => object.controller = None,
             Meddling::Label => {
@@ -246,42 +152,13 @@ impl World {
     }
 }
 
-impl Object {
-    fn observed(&self) -> Observed {
-        let marks = |pairs: &Pairs| {
-            Marks::new(pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())), pairs.keys().cloned())
-        };
-        Observed {
-            uid: self.uid.to_string().into(),
-            version: self.version,
-            organization: Observed::organization_in(&self.labels).map(Into::into),
-            controller: self.controller.as_deref().map(Into::into),
-            made_for: Attribution::of(Some(&self.labels), Some(&self.annotations), |_| true),
-            fate: Fate::of(Some(&self.labels), Some(&self.annotations), |key| {
-                key != IN_FORCE || !self.is_labelled_by_hand
-            }),
-            naming: Naming::Itself,
-            authorship: Authorship::Whole,
-            labels: marks(&self.labels),
-            annotations: marks(&self.annotations),
-            data: fingerprint(&ObjectData::ConfigMap(self.data.clone())),
-            keys: self.data.keys().map(|key| key.as_str().into()).collect(),
-            has_binary_data: false,
-            secret_type: None,
-            is_fixed: false,
-            is_terminating: false,
-            finalizer: None,
-        }
-    }
-
-    /// The organization that has it, where nobody took it over.
-    fn organization(&self) -> Option<usize> {
-        let observed = self.observed();
-        (0..ORGANIZATIONS.len()).find(|index| {
-            observed.organization.as_deref() == Some(ORGANIZATIONS[*index])
-                && observed.controller.as_deref() == Some(&uid(*index))
-        })
-    }
+/// The organization that has an object, where nobody took it over.
+fn holder(object: &Object) -> Option<usize> {
+    let observed = object.observed();
+    (0..ORGANIZATIONS.len()).find(|index| {
+        observed.organization.as_deref() == Some(ORGANIZATIONS[*index])
+            && observed.controller.as_deref() == Some(&uid(*index))
+    })
 }
 
 fn uid(organization: usize) -> String {
@@ -320,15 +197,15 @@ fn check(world: &World, before: &BTreeMap<ObjectKey, Object>, deliveries: &BTree
     for organization in 0..ORGANIZATIONS.len() {
         for (key, desired) in world.desired(organization).objects {
             let Wish::Write(content) = &desired.wish else { panic!() };
-            let object = &world.objects[&key];
+            let object = &world.cluster.objects[&key];
             match &deliveries[&key] {
                 Delivery::Done => {
                     assert!(object.observed().is_as(content), "{key}: {object:?}");
-                    assert_eq!(object.organization(), Some(organization), "{key}");
+                    assert_eq!(holder(object), Some(organization), "{key}");
                 }
                 // Not its own, and not one that was kept: it is as it was found.
                 Delivery::Conflict => {
-                    assert_ne!(object.organization(), Some(organization), "{key}");
+                    assert_ne!(holder(object), Some(organization), "{key}");
                     assert!(!object.observed().yields(), "{key}");
                     assert_eq!(before.get(&key), Some(object), "{key}");
                 }
@@ -336,9 +213,9 @@ fn check(world: &World, before: &BTreeMap<ObjectKey, Object>, deliveries: &BTree
             }
         }
     }
-    for (key, object) in &world.objects {
+    for (key, object) in &world.cluster.objects {
         let is_wanted = deliveries.get(key) == Some(&Delivery::Done);
-        match object.organization() {
+        match holder(object) {
             // Its name may be another's in whose way it stands, but only as long as its grant wants another name there.
             Some(_) if !is_wanted && object.observed().fate != Fate::Retained => {
                 let blocked = deliveries
@@ -356,7 +233,7 @@ fn check(world: &World, before: &BTreeMap<ObjectKey, Object>, deliveries: &BTree
     // What was to last is there, unless a hand deleted it.
     for (key, object) in before {
         if object.observed().fate != Fate::Delete {
-            assert!(world.objects.get(key).is_some_and(|after| after.uid == object.uid), "{key} was lost");
+            assert!(world.cluster.objects.get(key).is_some_and(|after| after.uid == object.uid), "{key} was lost");
         }
     }
 }
@@ -367,7 +244,7 @@ proptest! {
         let mut world = World { holders: [(0, 0), (1, 1)].into(), ..World::default() };
         for event in events {
             world.happen(event);
-            let before = world.objects.clone();
+            let before = world.cluster.objects.clone();
             let deliveries = settle(&mut world);
             check(&world, &before, &deliveries);
         }

@@ -1,5 +1,6 @@
 //! The plan for scenes that are put together by hand.
 
+pub(crate) mod cluster;
 mod laws;
 mod meddling;
 mod objects;

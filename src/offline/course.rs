@@ -3,8 +3,9 @@
 
 use super::{
     digest::Digest,
-    lane::{Intent, Lane, parts},
-    step::{GrantChange, Held, ObjectAction, ObjectChange, Standing, Step},
+    lane::{Lane, parts},
+    namespaces::{Namespaces, Objects},
+    step::{GrantChange, Held, ObjectChange, Standing, Step},
     survey::owner,
     zone_of,
 };
@@ -14,11 +15,13 @@ use crate::{
         age::GrantAge,
         calendar::{Instant, Tz},
         grant::GrantId,
+        source::SourceId,
     },
     evaluation::{
         Evaluation, Snapshot,
+        delivery::{Desired, Outputs},
         holding::Member,
-        object::{ON_END, ObjectContent, ObjectKey, RETAIN},
+        object::{DesiredObject, ObjectKey},
     },
 };
 use std::{
@@ -26,36 +29,20 @@ use std::{
     sync::Arc,
 };
 
-/// An object that lies in a namespace.
-#[derive(Clone, Debug)]
-pub struct Present {
-    /// The grant that it is made for; absent for the summary.
-    pub grant: Option<GrantId>,
-    /// What it holds, a summary without its data; absent where that cannot be told, such as for want of a Secret.
-    pub content: Option<Arc<ObjectContent>>,
-}
-
-/// The objects in namespaces.
-pub type Objects = BTreeMap<ObjectKey, Present>;
-
 /// An organization on its way through time.
 pub struct Course {
     name: Arc<str>,
     zone: Tz,
     display_name: Option<String>,
-    /// The namespaces that are its own.
-    namespaces: BTreeSet<Arc<str>>,
     lanes: Vec<Lane>,
     /// The next moment of each lane.
     queue: BTreeSet<(Instant, usize)>,
-    lane_of: HashMap<GrantId, usize>,
+    /// The grants of each source, with their lanes.
+    grants: HashMap<SourceId, Vec<(GrantId, usize)>>,
     digest: Digest,
     /// The lanes that ask for an object. The oldest grant gets it.
     claims: BTreeMap<ObjectKey, BTreeSet<(GrantAge, usize)>>,
-    /// What lies in its namespaces.
-    present: Objects,
-    /// The objects among those that are made for grants of each lane.
-    present_of: Vec<BTreeSet<ObjectKey>>,
+    namespaces: Namespaces,
 }
 
 impl Course {
@@ -64,33 +51,24 @@ impl Course {
     #[must_use]
     pub fn start(snapshot: &Snapshot, left: Objects, now: Instant) -> (Self, Option<Step>) {
         let lanes: Vec<Lane> = parts(snapshot).into_iter().map(|part| Lane::start(part, now)).collect();
-        let lane_of = lanes
-            .iter()
-            .enumerate()
-            .flat_map(|(index, lane)| lane.members().map(move |member| (member.grant.id.clone(), index)));
         let organization = snapshot.organization.as_ref();
+        let owner = owner(snapshot, left.keys().map(|key| Arc::clone(&key.namespace)));
+        let touched: BTreeSet<ObjectKey> = left.keys().cloned().collect();
         let mut course = Self {
             name: Arc::clone(&snapshot.name),
             zone: zone_of(organization.map(AsRef::as_ref)),
             display_name: organization.and_then(|organization| organization.spec.display_name.clone()),
-            namespaces: owner(snapshot).namespaces().clone(),
-            lane_of: lane_of.collect(),
+            grants: by_source(&lanes),
             digest: Digest::new(&lanes),
             queue: BTreeSet::new(),
             claims: BTreeMap::new(),
-            present: Objects::new(),
-            present_of: vec![BTreeSet::new(); lanes.len()],
+            namespaces: Namespaces::new(owner, left),
             lanes,
         };
-        let mut touched: BTreeSet<ObjectKey> = left.keys().cloned().collect();
-        for (key, present) in left {
-            course.place(key, present);
-        }
         let all: BTreeSet<usize> = (0..course.lanes.len()).collect();
         for lane in &all {
             course.claim(*lane);
         }
-        touched.extend(course.claims.keys().cloned());
         course.deliver(touched, &all);
         let mut grants: Vec<GrantChange> = course.lanes.iter().flat_map(Lane::members).filter_map(due).collect();
         grants.sort_by(|one, other| one.grant.cmp(&other.grant));
@@ -142,7 +120,7 @@ impl Course {
     /// What lies in its namespaces.
     #[must_use]
     pub fn objects(&self) -> &Objects {
-        &self.present
+        self.namespaces.objects()
     }
 
     /// Goes on to the next moment.
@@ -207,105 +185,69 @@ impl Course {
         self.queue.extend(lane.next().map(|next| (next, index)));
     }
 
-    /// Makes the namespaces hold what they should, where that may have changed, and returns what that changes.
+    /// Does what the operator does where something may have changed, and returns what that changes.
     fn deliver(&mut self, mut touched: BTreeSet<ObjectKey>, moved: &BTreeSet<usize>) -> Vec<ObjectChange> {
-        let rivals = touched.iter().filter_map(|key| self.claims.get(key)).flatten().map(|(_, lane)| *lane);
-        let concerned: BTreeSet<usize> = rivals.chain(moved.iter().copied()).collect();
-        let present = concerned.iter().filter_map(|lane| self.present_of.get(*lane)).flatten();
-        touched.extend(present.cloned().collect::<Vec<_>>());
-        let unfinished = self.unfinished(&concerned);
-        let mut changes: Vec<ObjectChange> = Vec::new();
-        for (key, intent) in self.digest.news() {
-            touched.remove(&key);
-            changes.extend(self.fulfil(key, &intent, None));
+        touched.extend(moved.iter().flat_map(|lane| self.present_of(*lane)).cloned());
+        // Who asks for one of these may get it now, or no longer, and so have all that it should, or no longer.
+        let concerned = touched.iter().flat_map(|key| self.concerned_with(key));
+        let concerned: BTreeSet<usize> = concerned.chain(moved.iter().copied()).collect();
+        for index in concerned {
+            touched.extend(self.present_of(index).cloned());
+            touched.extend(self.lanes.get(index).into_iter().flat_map(Lane::claims).map(|(key, _)| key.clone()));
         }
-        for key in touched {
-            let claim = self.claims.get(&key).and_then(BTreeSet::first).and_then(|(_, lane)| self.lanes.get(*lane));
-            let wanted = claim.and_then(|lane| lane.intent(&key));
-            match wanted.map(|(intent, grant)| (intent.clone(), grant.cloned())) {
-                Some((intent, grant)) => changes.extend(self.fulfil(key, &intent, grant)),
-                None => changes.extend(self.withdraw(key, &unfinished)),
+        let news = self.digest.news();
+        let desired = self.desired_of(news, &touched);
+        self.namespaces.settle(&desired, &touched)
+    }
+
+    /// The lanes that ask for an object, and those of the source that it is made for.
+    fn concerned_with(&self, key: &ObjectKey) -> impl Iterator<Item = usize> {
+        let claimants = self.claims.get(key).into_iter().flatten().map(|(_, lane)| *lane);
+        claimants.chain(self.grants_at(key).map(|(_, lane)| *lane))
+    }
+
+    /// The grants of the source that an object is made for.
+    fn grants_at(&self, key: &ObjectKey) -> impl Iterator<Item = &(GrantId, usize)> {
+        self.namespaces.source_of(key).and_then(|source| self.grants.get(source)).into_iter().flatten()
+    }
+
+    /// The objects that are made for sources of a lane.
+    fn present_of(&self, lane: usize) -> impl Iterator<Item = &ObjectKey> {
+        let members = self.lanes.get(lane).into_iter().flat_map(Lane::members);
+        members.flat_map(|member| self.namespaces.of_source(&member.grant.id.source))
+    }
+
+    /// What should be there of these objects, and all that their plan goes by.
+    fn desired_of(&self, mut objects: BTreeMap<ObjectKey, DesiredObject>, keys: &BTreeSet<ObjectKey>) -> Desired {
+        objects.extend(keys.iter().filter_map(|key| Some((key.clone(), self.desired(key)?.clone()))));
+        let mut desired = Desired::default();
+        for (grant, lane) in keys.iter().chain(objects.keys()).flat_map(|key| self.grants_at(key)) {
+            if self.lanes.get(*lane).is_some_and(|lane| lane.keeps(grant)) {
+                desired.kept.insert(grant.clone());
             }
+            desired.grants.entry(grant.clone()).or_insert_with(Outputs::default);
         }
-        changes.sort_by(|one, other| one.key.cmp(&other.key));
-        changes
+        Desired { objects, ..desired }
     }
 
-    /// Grants with an object that is not known to be as it should be, with the object's namespace: what they have beside it
-    /// there stays.
-    fn unfinished(&self, lanes: &BTreeSet<usize>) -> BTreeSet<(GrantId, Arc<str>)> {
-        let mut unfinished = BTreeSet::new();
-        for index in lanes {
-            let Some(lane) = self.lanes.get(*index) else { continue };
-            for (key, _) in lane.claims() {
-                let has_it = self.claims.get(key).and_then(BTreeSet::first).is_some_and(|(_, first)| first == index);
-                if let Some((Intent::Keep | Intent::Leave, Some(grant))) = lane.intent(key).filter(|_| has_it) {
-                    unfinished.insert((grant.clone(), Arc::clone(&key.namespace)));
-                }
-            }
-        }
-        unfinished
-    }
-
-    fn fulfil(&mut self, key: ObjectKey, intent: &Intent, grant: Option<GrantId>) -> Option<ObjectChange> {
-        let (action, content) = match (intent, self.present.get(&key).map(|present| &present.content)) {
-            (Intent::Leave, _) | (Intent::Keep, Some(_)) => return None,
-            (Intent::Keep, None) => (ObjectAction::Delivered, None),
-            (Intent::Write(content), None) => (ObjectAction::Delivered, Some(content)),
-            (Intent::Write(content), Some(Some(before))) if is_same(before, content) => return None,
-            (Intent::Write(content), Some(_)) => (ObjectAction::Changed, Some(content)),
-        };
-        let content = content.cloned();
-        self.place(key.clone(), Present { grant: grant.clone(), content: content.clone() });
-        Some(ObjectChange { key, action, grant, content })
-    }
-
-    /// An error never withdraws: what is kept for a grant stays, as long as the namespace is the organization's.
-    fn withdraw(&mut self, key: ObjectKey, unfinished: &BTreeSet<(GrantId, Arc<str>)>) -> Option<ObjectChange> {
-        let present = self.present.get(&key)?;
-        let keeps = |grant: &GrantId| {
-            let lane = self.lane_of.get(grant).and_then(|lane| self.lanes.get(*lane));
-            lane.is_some_and(|lane| lane.keeps(grant))
-                || unfinished.contains(&(grant.clone(), Arc::clone(&key.namespace)))
-        };
-        if self.namespaces.contains(&key.namespace) && present.grant.as_ref().is_some_and(keeps) {
-            return None;
-        }
-        let Present { grant, content } = self.displace(&key)?;
-        let is_retained = content.as_ref().is_some_and(|content| outlives_its_grant(content));
-        let action = if is_retained { ObjectAction::Retained } else { ObjectAction::Withdrawn };
-        Some(ObjectChange { key, action, grant, content })
-    }
-
-    fn place(&mut self, key: ObjectKey, present: Present) {
-        self.displace(&key);
-        if let Some(of_lane) = self.lane(&present).and_then(|lane| self.present_of.get_mut(lane)) {
-            of_lane.insert(key.clone());
-        }
-        self.present.insert(key, present);
-    }
-
-    fn displace(&mut self, key: &ObjectKey) -> Option<Present> {
-        let present = self.present.remove(key)?;
-        if let Some(of_lane) = self.lane(&present).and_then(|lane| self.present_of.get_mut(lane)) {
-            of_lane.remove(key);
-        }
-        Some(present)
-    }
-
-    fn lane(&self, present: &Present) -> Option<usize> {
-        self.lane_of.get(present.grant.as_ref()?).copied()
+    /// What an object should be: the summary goes before all, and then the oldest grant.
+    fn desired(&self, key: &ObjectKey) -> Option<&DesiredObject> {
+        self.digest.desired(key).or_else(|| {
+            let (_, lane) = self.claims.get(key)?.first()?;
+            self.lanes.get(*lane)?.desired(key)
+        })
     }
 }
 
-fn outlives_its_grant(content: &ObjectContent) -> bool {
-    content.annotations.get(ON_END).is_some_and(|on_end| on_end == RETAIN)
-}
-
-/// The content hash stands for the data, but not for a Secret's type.
-fn is_same(one: &ObjectContent, other: &ObjectContent) -> bool {
-    (&one.labels, &one.annotations, one.data.secret_type())
-        == (&other.labels, &other.annotations, other.data.secret_type())
+fn by_source(lanes: &[Lane]) -> HashMap<SourceId, Vec<(GrantId, usize)>> {
+    let mut grants: HashMap<SourceId, Vec<(GrantId, usize)>> = HashMap::new();
+    for (index, lane) in lanes.iter().enumerate() {
+        for member in lane.members() {
+            let id = &member.grant.id;
+            grants.entry(id.source.clone()).or_default().push((id.clone(), index));
+        }
+    }
+    grants
 }
 
 /// What is held of each definition, where it differs. What the summary leaves out is not held.

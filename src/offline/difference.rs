@@ -200,7 +200,11 @@ impl Tracks {
             self.hold(organization, definition, None, held, at);
         }
         for (key, present) in &departure.objects {
-            let state = AspectState::Content(present.content.as_deref().map(mark));
+            let state = if present.is_over() {
+                AspectState::Retained
+            } else {
+                AspectState::Content(present.content.as_deref().map(mark))
+            };
             self.set(organization, Aspect::Object(key.clone()), state, at);
         }
     }

@@ -1,8 +1,8 @@
 //! The summary of an organization, known by what each of its definitions says in it, without writing it again.
 
-use super::lane::{Intent, Lane};
+use super::lane::Lane;
 use crate::evaluation::{
-    object::{CONTENT_HASH, ObjectContent, ObjectData, ObjectKey},
+    object::{CONTENT_HASH, DesiredObject, ObjectContent, ObjectData, ObjectKey, Wish},
     plan::{MAX_DATA_BYTES, data_bytes},
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -29,6 +29,8 @@ enum Hindrance {
 pub struct Digest {
     /// The summary that says nothing, in each namespace.
     empty: BTreeMap<ObjectKey, Arc<ObjectContent>>,
+    /// What is to become of it in each namespace, as it was told last.
+    desired: BTreeMap<ObjectKey, DesiredObject>,
     parts: Vec<Part>,
     /// The parts' hashes, added up.
     sum: (u128, u128),
@@ -45,6 +47,7 @@ impl Digest {
     pub fn new(lanes: &[Lane]) -> Self {
         let mut digest = Self {
             empty: lanes.first().map(summaries).unwrap_or_default(),
+            desired: BTreeMap::new(),
             parts: vec![Part::default(); lanes.len()],
             sum: (0, 0),
             bytes: 0,
@@ -87,29 +90,38 @@ impl Digest {
     fn part(&self, lane: &Lane) -> Part {
         let Some((key, empty)) = self.empty.first_key_value() else { return Part::default() };
         let hindered = |hindrance| Part { hindrance: Some(hindrance), ..Part::default() };
-        match lane.intent(key) {
-            Some((Intent::Write(content), _)) if hash(content) == hash(empty) => Part::default(),
-            Some((Intent::Write(content), _)) => {
+        match lane.desired(key).map(|desired| &desired.wish) {
+            Some(Wish::Write(content)) if hash(content) == hash(empty) => Part::default(),
+            Some(Wish::Write(content)) => {
                 Part { hash: hash(content), bytes: data_bytes(&content.data), hindrance: None }
             }
-            Some((Intent::Leave, _)) => hindered(Hindrance::TooLarge),
-            Some((Intent::Keep, _)) | None => hindered(Hindrance::Unknown),
+            Some(Wish::Refuse(_)) => hindered(Hindrance::TooLarge),
+            Some(Wish::Keep) | None => hindered(Hindrance::Unknown),
         }
     }
 
     /// What is to become of the summary in each namespace, if that may be something else than when it was asked last. Its data
     /// is left out: the hash stands for it.
     #[must_use]
-    pub fn news(&mut self) -> Vec<(ObjectKey, Intent)> {
+    pub fn news(&mut self) -> BTreeMap<ObjectKey, DesiredObject> {
         if !std::mem::take(&mut self.has_changed) {
-            return Vec::new();
+            return BTreeMap::new();
         }
-        let intent = |empty: &ObjectContent| match () {
-            () if self.unknown > 0 => Intent::Keep,
-            () if self.too_large > 0 || self.whole_bytes() > MAX_DATA_BYTES => Intent::Leave,
-            () => Intent::Write(Arc::new(self.content(empty))),
+        let bytes = self.whole_bytes();
+        let wish = |empty: &ObjectContent| match () {
+            () if self.unknown > 0 => Wish::Keep,
+            () if self.too_large > 0 || bytes > MAX_DATA_BYTES => Wish::Refuse(bytes),
+            () => Wish::Write(Arc::new(self.content(empty))),
         };
-        self.empty.iter().map(|(key, empty)| (key.clone(), intent(empty))).collect()
+        let desired = |empty| DesiredObject { grant: None, wish: wish(empty), is_retained: false };
+        self.desired = self.empty.iter().map(|(key, empty)| (key.clone(), desired(empty))).collect();
+        self.desired.clone()
+    }
+
+    /// What is to become of an object, if it is the summary.
+    #[must_use]
+    pub fn desired(&self, key: &ObjectKey) -> Option<&DesiredObject> {
+        self.desired.get(key)
     }
 
     /// The bytes of the whole summary. Each part has those of the empty one, too; beyond these all add up, but for the comma
@@ -131,9 +143,9 @@ impl Digest {
 
 /// The summary of a lane in each namespace.
 fn summaries(lane: &Lane) -> BTreeMap<ObjectKey, Arc<ObjectContent>> {
-    let content = |(key, intent): (&ObjectKey, &Intent)| match intent {
-        Intent::Write(content) => Some((key.clone(), Arc::clone(content))),
-        Intent::Keep | Intent::Leave => None,
+    let content = |(key, desired): (&ObjectKey, &DesiredObject)| match &desired.wish {
+        Wish::Write(content) => Some((key.clone(), Arc::clone(content))),
+        Wish::Keep | Wish::Refuse(_) => None,
     };
     lane.summaries().filter_map(content).collect()
 }

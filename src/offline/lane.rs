@@ -3,7 +3,7 @@
 //! What an organization's grants say of each other is said among those of one definition; only the summary and the names of
 //! objects are shared. So each definition is evaluated by itself, and again only when something of it changes.
 
-use super::{step::Held, survey::owner};
+use super::step::Held;
 use crate::{
     core::{
         age::GrantAge,
@@ -15,8 +15,7 @@ use crate::{
     evaluation::{
         Evaluation, Snapshot, evaluate,
         holding::Member,
-        object::{ObjectContent, ObjectKey},
-        plan::{Delivery, Scene, writes},
+        object::{DesiredObject, ObjectKey},
     },
     render::{flags::Offers, summary::Summary},
 };
@@ -25,22 +24,10 @@ use std::{collections::BTreeMap, sync::Arc};
 /// What an evaluation costs beside that of its grants, in evaluations of a grant.
 pub(super) const EVALUATION: usize = 20;
 
-/// What is to become of an object.
-#[derive(Clone, Debug)]
-pub enum Intent {
-    /// It holds this.
-    Write(Arc<ObjectContent>),
-    /// It stays as it is, and may be there already: what it should hold cannot be told now.
-    Keep,
-    /// It stays as it is: it cannot be written.
-    Leave,
-}
-
 /// The grants of one definition on their way; or the organization without any.
 pub struct Lane {
     snapshot: Snapshot,
     evaluation: Evaluation,
-    intents: BTreeMap<ObjectKey, Intent>,
     ages: BTreeMap<GrantId, GrantAge>,
 }
 
@@ -50,8 +37,7 @@ impl Lane {
     pub fn start(snapshot: Snapshot, now: Instant) -> Self {
         let ages = snapshot.grants.iter().map(|grant| (grant.id.clone(), grant.age.clone())).collect();
         let evaluation = evaluate(&snapshot, now);
-        let intents = intents(&snapshot, &evaluation);
-        Self { snapshot, evaluation, intents, ages }
+        Self { snapshot, evaluation, ages }
     }
 
     /// Goes on to a later moment, and returns the evaluation before. What the next one reads of the statuses was written
@@ -59,7 +45,6 @@ impl Lane {
     #[must_use]
     pub fn go_on(&mut self, now: Instant) -> Evaluation {
         let evaluation = evaluate(&self.snapshot, now);
-        self.intents = intents(&self.snapshot, &evaluation);
         std::mem::replace(&mut self.evaluation, evaluation)
     }
 
@@ -109,16 +94,14 @@ impl Lane {
     }
 
     /// The summary in each namespace.
-    pub fn summaries(&self) -> impl Iterator<Item = (&ObjectKey, &Intent)> {
-        let summaries = self.evaluation.desired.objects.iter().filter(|(_, desired)| desired.grant.is_none());
-        summaries.filter_map(|(key, _)| Some((key, self.intents.get(key)?)))
+    pub fn summaries(&self) -> impl Iterator<Item = (&ObjectKey, &DesiredObject)> {
+        self.evaluation.desired.objects.iter().filter(|(_, desired)| desired.grant.is_none())
     }
 
-    /// What is to become of an object that it asks for, and the grant that does so.
+    /// What an object should be that it asks for.
     #[must_use]
-    pub fn intent(&self, key: &ObjectKey) -> Option<(&Intent, Option<&GrantId>)> {
-        let desired = self.evaluation.desired.objects.get(key)?;
-        Some((self.intents.get(key)?, desired.grant.as_ref()))
+    pub fn desired(&self, key: &ObjectKey) -> Option<&DesiredObject> {
+        self.evaluation.desired.objects.get(key)
     }
 
     /// Whether what is present for a grant stays, whatever it is.
@@ -136,17 +119,6 @@ impl Lane {
             }
         }
     }
-}
-
-/// What the plan would do with each object where nothing is yet.
-fn intents(snapshot: &Snapshot, evaluation: &Evaluation) -> BTreeMap<ObjectKey, Intent> {
-    let writes = writes(&evaluation.desired, &owner(snapshot), &Scene::default());
-    let written = writes.changes.into_iter().map(|(key, _, content)| (key, Intent::Write(content)));
-    let settled = writes.settled.into_iter().map(|(key, delivery)| {
-        let intent = if delivery == Delivery::Kept { Intent::Keep } else { Intent::Leave };
-        (key, intent)
-    });
-    written.chain(settled).collect()
 }
 
 /// The snapshot taken apart: first the organization without anything, then what it could hold and has no grant of, if its

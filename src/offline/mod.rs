@@ -19,6 +19,7 @@ mod doubts;
 mod flaws;
 mod inventory;
 mod lane;
+mod namespaces;
 mod proposal;
 mod step;
 mod subject;

@@ -140,7 +140,7 @@ impl Survey {
     }
 
     fn add(&mut self, snapshot: &Snapshot, evaluation: &Evaluation) {
-        let owner = owner(snapshot);
+        let owner = owner(snapshot, []);
         let outcomes = self.write(evaluation, &owner);
         let statuses = statuses(evaluation, &outcomes);
         let ideal = ideal(evaluation);
@@ -167,14 +167,17 @@ impl Survey {
     }
 }
 
-/// Whose objects those of a snapshot are.
-pub(super) fn owner(snapshot: &Snapshot) -> Owner {
+/// Whose objects those of a snapshot are, with namespaces in which it has some already.
+pub(super) fn owner(snapshot: &Snapshot, remembered: impl IntoIterator<Item = Arc<str>>) -> Owner {
     let uid = snapshot.organization.as_ref().and_then(|organization| organization.metadata.uid.as_deref());
     let is_claimed = |facts: &NamespaceFacts| facts.claimed_by.as_deref() == Some(&*snapshot.name);
     let namespaces = snapshot.namespaces.iter().filter(|(_, facts)| is_claimed(facts));
     let namespaces: Vec<_> = namespaces.map(|(namespace, _)| Arc::clone(namespace)).collect();
+    let operators = snapshot.namespaces.iter().find(|(_, facts)| facts.is_operators);
+    let operators = operators.map(|(namespace, _)| &**namespace).unwrap_or_default();
     let name = Arc::clone(&snapshot.name);
-    Owner::new(name, uid.unwrap_or_default().into(), namespaces.clone(), namespaces, "")
+    let remembered: Vec<_> = remembered.into_iter().chain(namespaces.iter().cloned()).collect();
+    Owner::new(name, uid.unwrap_or_default().into(), namespaces, remembered, operators)
 }
 
 /// What the catalogue's objects say of their grants.

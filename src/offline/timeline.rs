@@ -2,7 +2,8 @@
 
 use super::{
     Inventory, When,
-    course::{Course, Objects},
+    course::Course,
+    namespaces::Objects,
     step::{Held, Step},
     zone_of,
 };

@@ -143,6 +143,7 @@ fn objects(changes: &[ObjectChange]) -> Vec<Line<'_>> {
                 ObjectAction::Withdrawn | ObjectAction::Retained => '-',
             };
             let doubt = match (is_known, action) {
+                (false, ObjectAction::Retained) => ": kept, as no longer in force, if it can be made",
                 (false, _) => ", if it can be made",
                 (true, ObjectAction::Retained) => ": kept, as no longer in force",
                 (true, _) => "",

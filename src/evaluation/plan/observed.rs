@@ -164,6 +164,74 @@ pub struct Observed {
 }
 
 impl Observed {
+    /// An object of an organization as it is once the operator has written it and nobody else anything.
+    #[must_use]
+    pub fn written(owner: &Owner, content: &ObjectContent) -> Self {
+        Self::with_labels(owner, &content.labels, content)
+    }
+
+    /// The same once it is no longer in force and was kept.
+    #[must_use]
+    pub fn retained(owner: &Owner, content: &ObjectContent) -> Self {
+        let mut labels = content.labels.clone();
+        labels.insert(IN_FORCE.to_owned(), OVER.to_owned());
+        Self::with_labels(owner, &labels, content)
+    }
+
+    /// An object of an organization that the operator has written at some time. What it holds is not known, so that it is never
+    /// as it should be.
+    #[must_use]
+    pub fn untold(owner: &Owner, made_for: Option<Attribution>, fate: Fate) -> Self {
+        Self {
+            uid: Arc::default(),
+            version: 0,
+            organization: Some(Arc::clone(owner.name())),
+            controller: Some(Arc::clone(owner.uid())),
+            made_for,
+            fate,
+            naming: Naming::Nothing,
+            authorship: Authorship::Whole,
+            labels: Marks::default(),
+            annotations: Marks::default(),
+            data: Fingerprint::of_pairs([]),
+            keys: Box::default(),
+            has_binary_data: false,
+            secret_type: None,
+            is_fixed: false,
+            is_terminating: false,
+            finalizer: None,
+        }
+    }
+
+    fn with_labels(owner: &Owner, labels: &BTreeMap<String, String>, content: &ObjectContent) -> Self {
+        let marks = |pairs: &BTreeMap<String, String>| {
+            Marks::new(pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())), pairs.keys().cloned())
+        };
+        let keys: Vec<Box<str>> = match &content.data {
+            ObjectData::ConfigMap(data) => data.keys().map(|key| key.as_str().into()).collect(),
+            ObjectData::Secret(data) => data.values.keys().map(|key| key.as_str().into()).collect(),
+        };
+        Self {
+            uid: Arc::default(),
+            version: 0,
+            organization: Self::organization_in(labels).map(Arc::from),
+            controller: Some(Arc::clone(owner.uid())),
+            made_for: Attribution::of(Some(labels), Some(&content.annotations), |_| true),
+            fate: Fate::of(Some(labels), Some(&content.annotations), |_| true),
+            naming: Naming::Itself,
+            authorship: Authorship::Whole,
+            labels: marks(labels),
+            annotations: marks(&content.annotations),
+            data: fingerprint(&content.data),
+            keys: keys.into(),
+            has_binary_data: false,
+            secret_type: content.data.secret_type().map(Arc::from),
+            is_fixed: false,
+            is_terminating: false,
+            finalizer: None,
+        }
+    }
+
     /// Whether nothing in it is otherwise that the operator would put right.
     #[must_use]
     pub fn has_same_content(&self, other: &Self) -> bool {

@@ -55,6 +55,9 @@ pub struct Writes {
 }
 
 /// What has to be written so that everything desired is there.
+///
+/// A part of an organization is planned as the whole is, as long as the part has all that its objects go by: of each source
+/// that one of them is made for, all grants, all that these ask for, and whether what is present for them stays.
 #[must_use]
 pub fn writes(all: &Desired, owner: &Owner, scene: &Scene) -> Writes {
     let summary_is_kept = lacks_a_grant(owner, scene);

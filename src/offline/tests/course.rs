@@ -5,6 +5,7 @@ use super::{definition, organization};
 use crate::{
     api::{
         EntitlementInstance, EntitlementInstanceStatus,
+        entitlement_definition::OutputKind,
         entitlement_instance::AmendmentState,
         organization::{Flags, Summary},
     },
@@ -16,11 +17,16 @@ use crate::{
     },
     evaluation::{
         Evaluation, Snapshot, evaluate,
-        object::{CONTENT_HASH, ON_END, ObjectContent, ObjectKey, Wish},
-        plan::{Delivery, Scene, writes},
+        object::{
+            CONTENT_HASH, DEFINITION, MANAGED_BY, MANAGER, ON_END, ORGANIZATION, ObjectContent, ObjectKey, RETAIN, Wish,
+        },
+        plan::{
+            Owner,
+            tests::cluster::{Cluster, Object, Pairs},
+        },
         status::ideal,
     },
-    offline::{Bounds, Inventory, ObjectAction, Standing, Step, survey::owner},
+    offline::{Bounds, Inventory, ObjectAction, Standing, Step, Timeline, survey::owner},
 };
 use chrono::TimeDelta;
 use proptest::prelude::*;
@@ -34,17 +40,35 @@ pub(super) fn hour(number: i64) -> Instant {
     super::now() + TimeDelta::hours(number)
 }
 
-/// An organization that is evaluated as a whole.
+/// An organization that is evaluated as a whole, and whose objects an operator brings up to date at each moment.
 struct Whole {
     snapshot: Snapshot,
     evaluation: Evaluation,
-    present: BTreeMap<ObjectKey, (Option<GrantId>, Option<Arc<ObjectContent>>)>,
+    owner: Owner,
+    cluster: Cluster,
+    /// What of each object is told: an operator knows no more of what it has not written itself.
+    contents: BTreeMap<ObjectKey, Option<Arc<ObjectContent>>>,
 }
 
 impl Whole {
     fn start(snapshot: Snapshot, now: Instant) -> Self {
+        Self::follow(snapshot, Cluster::default(), BTreeMap::new(), now)
+    }
+
+    /// It comes after another one, which has left objects behind.
+    fn after(snapshot: Snapshot, old: Self, now: Instant) -> Self {
+        Self::follow(snapshot, old.cluster, old.contents, now)
+    }
+
+    fn follow(
+        snapshot: Snapshot,
+        cluster: Cluster,
+        contents: BTreeMap<ObjectKey, Option<Arc<ObjectContent>>>,
+        now: Instant,
+    ) -> Self {
+        let owner = owner(&snapshot, cluster.objects.keys().map(|key| Arc::clone(&key.namespace)));
         let evaluation = evaluate(&snapshot, now);
-        let mut whole = Self { snapshot, evaluation, present: BTreeMap::new() };
+        let mut whole = Self { snapshot, evaluation, owner, cluster, contents };
         whole.deliver();
         whole.remember();
         whole
@@ -56,49 +80,84 @@ impl Whole {
         }
     }
 
+    /// What is there, and whether it is kept as no longer in force.
+    fn present(&self) -> Vec<(&ObjectKey, bool)> {
+        self.cluster.objects.iter().map(|(key, object)| (key, object.is_over())).collect()
+    }
+
     fn deliver(&mut self) -> Vec<String> {
-        let owner = owner(&self.snapshot);
-        let writes = writes(&self.evaluation.desired, &owner, &Scene::default());
-        let mut told = Vec::new();
-        let grant_of = |key: &ObjectKey| self.evaluation.desired.objects[key].grant.clone();
-        for (key, _, content) in writes.changes {
-            let action = match self.present.get(&key) {
-                Some((_, Some(before)))
-                    if before.labels == content.labels && before.annotations == content.annotations =>
-                {
-                    continue;
-                }
-                Some(_) => ObjectAction::Changed,
-                None => ObjectAction::Delivered,
-            };
-            let grant = grant_of(&key);
-            told.push(object(&key, action, grant.as_ref(), Some(&content)));
-            self.present.insert(key, (grant, Some(content)));
-        }
-        let mut unfinished = BTreeSet::new();
-        for (key, delivery) in writes.settled {
-            let grant = grant_of(&key);
-            unfinished.extend(grant.clone().map(|grant| (grant, Arc::clone(&key.namespace))));
-            if delivery == Delivery::Kept && !self.present.contains_key(&key) {
-                told.push(object(&key, ObjectAction::Delivered, grant.as_ref(), None));
-                self.present.insert(key, (grant, None));
+        let before = self.cluster.objects.clone();
+        self.suppose();
+        while self.cluster.reconcile(&self.evaluation.desired, &self.owner).0 {}
+        let keys: BTreeSet<ObjectKey> = before.keys().chain(self.cluster.objects.keys()).cloned().collect();
+        let mut told: Vec<String> = keys
+            .iter()
+            .filter_map(|key| self.difference(key, before.get(key), self.cluster.objects.get(key)))
+            .collect();
+        for (key, object) in &self.cluster.objects {
+            if let Some(Wish::Write(content)) = self.evaluation.desired.objects.get(key).map(|desired| &desired.wish)
+                && object.observed().is_as(content)
+            {
+                self.contents.insert(key.clone(), Some(Arc::clone(content)));
             }
         }
-        let evaluation = &self.evaluation.desired;
-        self.present.retain(|key, (grant, content)| {
-            let is_kept = grant.as_ref().is_some_and(|grant| {
-                evaluation.kept.contains(grant) || unfinished.contains(&(grant.clone(), Arc::clone(&key.namespace)))
-            });
-            let stays = evaluation.objects.contains_key(key) || is_kept && owner.namespaces().contains(&key.namespace);
-            if !stays {
-                let is_retained = content.as_ref().is_some_and(|content| content.annotations.contains_key(ON_END));
-                let action = if is_retained { ObjectAction::Retained } else { ObjectAction::Withdrawn };
-                told.push(object(key, action, grant.as_ref(), content.as_deref()));
-            }
-            stays
-        });
         told.sort();
         told
+    }
+
+    /// What should stay as it is may be there already, for all that is known.
+    fn suppose(&mut self) {
+        for (key, desired) in &self.evaluation.desired.objects {
+            if !matches!(desired.wish, Wish::Keep) || self.cluster.objects.contains_key(key) {
+                continue;
+            }
+            let mut annotations = Pairs::new();
+            let mut labels = Pairs::from(
+                [(MANAGED_BY, MANAGER), (ORGANIZATION, &**self.owner.name())]
+                    .map(|(key, value)| (key.to_owned(), value.to_owned())),
+            );
+            if let Some(GrantId { source, definition }) = &desired.grant {
+                annotations.insert(source.kind.annotation().to_owned(), source.to_string());
+                labels.insert(DEFINITION.to_owned(), definition.to_string());
+            }
+            if desired.is_retained {
+                annotations.insert(ON_END.to_owned(), RETAIN.to_owned());
+            }
+            let object = Object {
+                uid: 0,
+                version: 0,
+                controller: Some(self.owner.uid().to_string()),
+                labels,
+                annotations,
+                data: BTreeMap::new(),
+                secret_type: (key.kind == OutputKind::Secret).then(|| "Opaque".into()),
+                is_labelled_by_hand: false,
+            };
+            self.cluster.objects.insert(key.clone(), object);
+            self.contents.insert(key.clone(), None);
+        }
+    }
+
+    fn difference(&self, key: &ObjectKey, before: Option<&Object>, after: Option<&Object>) -> Option<String> {
+        let action = match (before.map(Object::is_over), after.map(Object::is_over)) {
+            (None | Some(true), Some(false)) => ObjectAction::Delivered,
+            (Some(false), Some(true)) => ObjectAction::Retained,
+            (Some(_), None) => ObjectAction::Withdrawn,
+            (Some(false), Some(false)) if marks(before) != marks(after) => ObjectAction::Changed,
+            _ => return None,
+        };
+        let former = self.contents.get(key).cloned().flatten();
+        let (content, object) = match action {
+            ObjectAction::Withdrawn | ObjectAction::Retained => (former, before),
+            ObjectAction::Delivered | ObjectAction::Changed => match &self.evaluation.desired.objects[key].wish {
+                Wish::Write(content) => (Some(Arc::clone(content)), after),
+                Wish::Keep | Wish::Refuse(_) => (None, after),
+            },
+        };
+        let grant = object
+            .and_then(|object| object.observed().made_for)
+            .and_then(|made_for| Some(GrantId { source: made_for.source, definition: made_for.definition? }));
+        Some(self::object(key, action, grant.as_ref(), content.as_deref()))
     }
 
     fn go_on(&mut self, now: Instant) -> Vec<String> {
@@ -141,6 +200,10 @@ impl Whole {
     }
 }
 
+fn marks(object: Option<&Object>) -> Option<(&Pairs, &Pairs, Option<&Arc<str>>, &BTreeMap<String, Vec<u8>>)> {
+    object.map(|object| (&object.labels, &object.annotations, object.secret_type.as_ref(), &object.data))
+}
+
 fn object(key: &ObjectKey, action: ObjectAction, grant: Option<&GrantId>, content: Option<&ObjectContent>) -> String {
     let marks = content.map(|content| {
         let mut annotations = content.annotations.clone();
@@ -179,14 +242,30 @@ fn bounds() -> Bounds {
     Bounds { from: hour(0).into(), to: None, steps: 10_000, work: 1_000_000 }
 }
 
+fn whole(inventory: &Inventory) -> Snapshot {
+    inventory.snapshots(&inventory.catalogue()).into_iter().next().unwrap()
+}
+
 /// Both ways, moment by moment.
 fn compare(inventory: &Inventory) -> Result<usize, TestCaseError> {
     let timeline = inventory.timeline(&bounds(), |_| true);
-    let snapshot = inventory.snapshots(&inventory.catalogue()).into_iter().next().unwrap();
-    let mut whole = Whole::start(snapshot, hour(0));
+    go_together(&timeline, Whole::start(whole(inventory), hour(0)))
+}
+
+/// The same of objects that come after others.
+fn compare_after(old: &Inventory, new: &Inventory) -> Result<usize, TestCaseError> {
+    let mut new = new.clone();
+    new.follow(old, hour(0));
+    let before = old.timeline(&bounds(), |_| true);
+    let timeline = new.timeline_after(&before, &bounds(), |_| true, &mut |_| {});
+    go_together(&timeline, Whole::after(whole(&new), Whole::start(whole(old), hour(0)), hour(0)))
+}
+
+fn go_together(timeline: &Timeline, mut whole: Whole) -> Result<usize, TestCaseError> {
     let mut steps = timeline.steps.iter().filter(|step| step.at > hour(0)).peekable();
-    let departure: Vec<&ObjectKey> = timeline.departures["acme"].objects.keys().collect();
-    prop_assert_eq!(departure, whole.present.keys().collect::<Vec<_>>());
+    let departure = timeline.departures["acme"].objects.iter();
+    let departure: Vec<(&ObjectKey, bool)> = departure.map(|(key, object)| (key, object.is_over())).collect();
+    prop_assert_eq!(departure, whole.present());
     let mut moments = 0;
     while let Some(next) = whole.evaluation.decision.next {
         let expected = whole.go_on(next);
@@ -222,7 +301,27 @@ fn catalogue(inventory: &mut Inventory) {
         (
             "three",
             true,
-            json!([output("o", "own-{{ total.amount }}", &json!({"per": "Definition", "onEnd": "Retain"}))]),
+            json!([output(
+                "o",
+                "own-{{ total.amount }}",
+                &json!({
+                    "per": "Definition", "onEnd": "Retain",
+                    "items": [{"key": "k", "template": "{{ 6 // (8 - facets.f.size) }}"}],
+                })
+            )]),
+        ),
+        // Names that several ask for, and that some of them cannot tell any more when a facet has become larger.
+        (
+            "five",
+            true,
+            json!([
+                output("o", "n-{{ 6 // (7 - facets.f.size) }}", &json!({})),
+                output("p", "beside-{{ instance.name }}-{{ facets.f.size }}", &json!({"onEnd": "Retain"})),
+                {
+                    "name": "s", "kind": "Secret", "objectName": "t-{{ instance.name }}", "onEnd": "Retain",
+                    "items": [{"key": "k", "template": "{{ facets.f.password }}"}],
+                },
+            ]),
         ),
         // A name of the summary, and one that cannot be made when a facet is large.
         (
@@ -260,7 +359,7 @@ pub(super) struct Told {
 
 pub(super) fn grants() -> impl Strategy<Value = Vec<Told>> {
     let change = (0..40i64, prop::option::of(0u32..9), prop::option::of(1..40i64), prop::option::of(1u32..12));
-    let which = prop::sample::select(vec!["one", "two", "three", "four"]);
+    let which = prop::sample::select(vec!["one", "two", "three", "four", "five"]);
     let term = (which, -9..30i64, prop::option::weighted(0.9, 1i64..20));
     let source = prop::option::of(prop::sample::select(vec!["there", "absent"]));
     let what = (0u32..9, prop::option::of(1u32..12), prop::bool::weighted(0.3), prop::bool::weighted(0.1), source);
@@ -323,6 +422,12 @@ proptest! {
         flags in prop::sample::select(vec![Flags::Held, Flags::All]),
     ) {
         compare(&inventory(&grants, &Summary { sources, flags, ..Summary::default() }))?;
+    }
+
+    #[test]
+    fn so_it_does_after_others(old in grants(), new in grants(), name in prop::sample::select(vec!["entitlements", "other"])) {
+        let summary = Summary { name: name.to_owned(), ..Summary::default() };
+        compare_after(&inventory(&old, &Summary::default()), &inventory(&new, &summary))?;
     }
 }
 

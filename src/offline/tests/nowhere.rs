@@ -80,7 +80,7 @@ fn snapshot(matters: &[Matter]) -> Snapshot {
 /// The statuses once all has been written that can be.
 fn settled(snapshot: &Snapshot) -> Statuses {
     let evaluation = evaluate(snapshot, super::now());
-    let writes = writes(&evaluation.desired, &owner(snapshot), &Scene::default());
+    let writes = writes(&evaluation.desired, &owner(snapshot, []), &Scene::default());
     let mut outcomes = Outcomes { deliveries: writes.settled, ..Outcomes::default() };
     outcomes.deliveries.extend(writes.changes.into_iter().map(|(key, ..)| (key, Delivery::Done)));
     statuses(&evaluation, &outcomes)

@@ -12,7 +12,7 @@ use crate::{
         entitlement_instance::{AmendmentState, State},
     },
     core::source::{SourceId, SourceKind, instance},
-    offline::{Flaw, Inventory, Status, Subject, Survey, When},
+    offline::{Flaw, Inventory, Status, Subject, Survey},
 };
 use serde::Deserialize;
 use std::{collections::BTreeMap, sync::Arc};
@@ -26,21 +26,15 @@ const FACETS_INVALID: &str = "FacetsInvalid";
 
 /// What the statuses of a survey say against the manifests.
 #[must_use]
-pub fn judge(manifests: &Manifests, survey: &Survey, when: impl Into<When>) -> Vec<Finding> {
-    let flaws = manifests.inventory.flaws(survey, when);
+pub fn judge(manifests: &Manifests, survey: &Survey) -> Vec<Finding> {
     let suggestions = Suggestions::of(&manifests.inventory);
     let mut findings = Vec::new();
     for (subject, document) in &manifests.documents {
         let Some(status) = survey.statuses.get(subject) else { continue };
         let inventory = &manifests.inventory;
-        let mut judge = DocumentJudge {
-            subject,
-            document,
-            inventory,
-            flaws: &flaws,
-            suggestions: &suggestions,
-            findings: &mut findings,
-        };
+        let flaws = &survey.flaws;
+        let mut judge =
+            DocumentJudge { subject, document, inventory, flaws, suggestions: &suggestions, findings: &mut findings };
         judge.judge(status);
         for doubt in survey.doubts.get(subject).into_iter().flatten() {
             judge.judge_doubt(doubt);

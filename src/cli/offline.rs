@@ -174,7 +174,7 @@ impl Examination {
         if let Some(survey) = &survey {
             let known = &manifests.known;
             let is_news = |finding: &Finding| !finding.location.is_in_cluster() || !known.contains(&finding.gist());
-            findings.extend(judge(&manifests, survey, when).into_iter().filter(is_news));
+            findings.extend(judge(&manifests, survey).into_iter().filter(is_news));
         }
         Self::with(manifests, findings, survey)
     }
@@ -308,7 +308,7 @@ pub fn gather(source: &SourceArguments, created: impl Into<When>) -> Result<Mani
     if source.with_cluster && is_readable(&files.findings) {
         // What -n says is where the files' objects lie.
         let cluster = in_cluster(source, Vec::new(), created)?;
-        files.known = judge(&cluster, &cluster.inventory.survey(created), created).iter().map(Finding::gist).collect();
+        files.known = judge(&cluster, &cluster.inventory.survey(created)).iter().map(Finding::gist).collect();
         files.lay_over(&cluster, created)?;
         let wanted = files.inventory.sources_wanted_since(&cluster.inventory);
         let unseen = look_for(source, wanted, &mut files.inventory)?;

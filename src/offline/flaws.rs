@@ -1,28 +1,20 @@
 //! What is wrong with each object, one by one and with the place. A status says it in one sentence.
 
-use super::{EntitlementKind, Inventory, Status, Subject, Survey, When, zone_of};
+use super::{EntitlementKind, Inventory, Subject};
 use crate::{
-    api::{
-        ConditionStatus, EntitlementDefinitionSpec,
-        conditions::{FACETS_VALID, READY},
-        entitlement_definition::Facet,
-    },
+    api::{EntitlementDefinitionSpec, FacetDefinition, entitlement_definition::Facet},
     core::{
         calendar::parse_zone,
         definition::{Definition, FacetSet},
         grant::GrantId,
         problem::Problem,
         schema::{GrantField, Schema, Violation},
-        source::SourceId,
     },
-    evaluation::{self, catalogue::DefinitionState, decision::decide},
+    evaluation::{self, catalogue::DefinitionState, decision::Decision},
     render::output,
 };
 use serde_json::{Value, json};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// What of a field is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,45 +52,31 @@ impl Flaw {
     }
 }
 
+/// What is wrong with a facet definition.
+pub(super) fn of_facet(facet: &FacetDefinition) -> Vec<Flaw> {
+    schema_flaws("/spec", &facet.spec.schema)
+}
+
 impl Inventory {
-    /// What is wrong with the objects that a survey of this inventory found something wrong with. What has no entry has
-    /// nothing wrong but what its status says.
-    #[must_use]
-    pub fn flaws(&self, survey: &Survey, when: impl Into<When>) -> BTreeMap<Subject, Vec<Flaw>> {
-        let is_wrong = |status: &Status| [READY, FACETS_VALID].iter().any(|type_| has_failed(status, type_));
-        let wrong = survey.statuses.iter().filter(|(_, status)| is_wrong(status)).map(|(subject, _)| subject);
-        let mut flaws = BTreeMap::new();
-        let mut organizations = BTreeSet::new();
-        for subject in wrong {
-            match subject.kind {
-                EntitlementKind::Organization => drop(organizations.insert(&subject.name)),
-                EntitlementKind::FacetDefinition => drop(flaws.insert(subject.clone(), self.facet_flaws(subject))),
-                EntitlementKind::EntitlementDefinition => {
-                    flaws.insert(subject.clone(), self.definition_flaws(subject));
-                }
-                EntitlementKind::EntitlementInstance => organizations.extend(self.holder_of(subject)),
-            }
+    /// What is wrong with an organization and with what its grants state, by what is decided.
+    pub(super) fn organization_flaws(&self, decision: &Decision) -> BTreeMap<Subject, Vec<Flaw>> {
+        let found = evaluation::Flaws::of(decision);
+        let zone = decision.standing.organization.as_ref().map(|organization| organization.spec.time_zone.as_str());
+        let of_organization = found.organization.into_iter().map(|problem| Flaw {
+            suggestion: zone.filter(|_| problem.reason == "InvalidTimeZone").and_then(meant_zone),
+            ..Flaw::of("", problem)
+        });
+        let organization = Subject::cluster_scoped(EntitlementKind::Organization, &decision.standing.name);
+        let mut flaws = BTreeMap::from([(organization, of_organization.collect::<Vec<_>>())]);
+        for (id, problems) in found.facets {
+            let of_grant = self.facet_value_flaws(&id, problems);
+            flaws.entry(Subject::instance(&id.source)).or_default().extend(of_grant);
         }
-        if !organizations.is_empty() {
-            self.add_organization_flaws(&organizations, when.into(), &mut flaws);
-        }
-        flaws.retain(|_, flaws| !flaws.is_empty());
         flaws
     }
 
-    fn holder_of(&self, subject: &Subject) -> Option<&Arc<str>> {
-        let id = SourceId::instance(subject.namespace.as_deref()?, &subject.name);
-        self.organization_of(&id)
-    }
-
-    fn facet_flaws(&self, subject: &Subject) -> Vec<Flaw> {
-        let facet = self.facets.get(&subject.name);
-        facet.map(|facet| schema_flaws("/spec", &facet.spec.schema)).unwrap_or_default()
-    }
-
-    fn definition_flaws(&self, subject: &Subject) -> Vec<Flaw> {
-        let Some(definition) = self.definitions.get(&subject.name) else { return Vec::new() };
-        let spec = &definition.spec;
+    /// What is wrong with a definition that is invalid.
+    pub(super) fn definition_flaws(&self, name: &str, spec: &EntitlementDefinitionSpec) -> Vec<Flaw> {
         let facets = spec.facets.iter().enumerate();
         let flaws: Vec<Flaw> = facets.flat_map(|(index, facet)| self.facet_set_flaws(index, facet)).collect();
         if !flaws.is_empty() {
@@ -106,7 +84,7 @@ impl Inventory {
         }
         let schema_of = |name: &str| self.facets.get(name).map(|facet| Arc::clone(&facet.spec.schema));
         let terms = DefinitionState::gather(spec, schema_of)
-            .and_then(|source| Definition::read(&subject.name, &source.spec, &source.facets));
+            .and_then(|source| Definition::read(name, &source.spec, &source.facets));
         match terms {
             Ok(terms) => output_flaws(&terms, spec),
             Err(problem) => vec![Flaw::of("/spec", problem)],
@@ -136,30 +114,6 @@ impl Inventory {
         vec![Flaw::of(&format!("{pointer}/{part}"), problem)]
     }
 
-    fn add_organization_flaws(
-        &self,
-        organizations: &BTreeSet<&Arc<str>>,
-        when: When,
-        flaws: &mut BTreeMap<Subject, Vec<Flaw>>,
-    ) {
-        let snapshots = self.snapshots(&self.catalogue());
-        for snapshot in snapshots.iter().filter(|snapshot| organizations.contains(&snapshot.name)) {
-            let now = when.first(zone_of(snapshot.organization.as_deref()));
-            let found = evaluation::Flaws::of(&decide(snapshot, now));
-            let zone = snapshot.organization.as_ref().map(|organization| organization.spec.time_zone.as_str());
-            let of_organization = found.organization.into_iter().map(|problem| Flaw {
-                suggestion: zone.filter(|_| problem.reason == "InvalidTimeZone").and_then(meant_zone),
-                ..Flaw::of("", problem)
-            });
-            let subject = Subject::cluster_scoped(EntitlementKind::Organization, &snapshot.name);
-            flaws.insert(subject, of_organization.collect());
-            for (id, problems) in found.facets {
-                let of_grant = self.facet_value_flaws(&id, problems);
-                flaws.entry(Subject::instance(&id.source)).or_default().extend(of_grant);
-            }
-        }
-    }
-
     /// What is wrong with what a grant states, in the last amendment that states it, or else in its facets.
     fn facet_value_flaws(&self, id: &GrantId, violations: Vec<Violation>) -> Vec<Flaw> {
         let amendments = self.grants.get(&id.source).map_or(&[][..], |grant| &grant.amendments);
@@ -180,10 +134,6 @@ impl Inventory {
         };
         violations.into_iter().map(flaw).collect()
     }
-}
-
-fn has_failed(status: &Status, type_: &str) -> bool {
-    status.condition(type_).is_some_and(|condition| condition.status == ConditionStatus::False)
 }
 
 fn meant_zone(name: &str) -> Option<String> {

@@ -5,10 +5,7 @@ use crate::{
         Phase,
         entitlement_instance::{FacetFields, Notice},
     },
-    core::{
-        calendar::{Instant, format_instant},
-        grant::GrantId,
-    },
+    core::{calendar::Instant, grant::GrantId, refusal::Reason},
     evaluation::{
         holding::Member,
         object::{ObjectContent, ObjectKey},
@@ -63,7 +60,7 @@ pub struct GrantChange {
     /// How it stands from now on.
     pub after: Standing,
     /// The grant that renews it.
-    pub renewed_by: Option<String>,
+    pub renewed_by: Option<Arc<str>>,
     /// Amendments that count from now on.
     pub amendments: Vec<String>,
     /// Notices that are given.
@@ -79,7 +76,7 @@ impl GrantChange {
             definition: Arc::clone(&member.grant.id.definition),
             before: Standing::of(member),
             after: Standing::of(member),
-            renewed_by: member.renewed_by.as_deref().map(str::to_owned),
+            renewed_by: member.renewed_by.clone(),
             amendments: Vec::new(),
             notices: Vec::new(),
         }
@@ -98,11 +95,11 @@ pub struct Standing {
     /// Its phase.
     pub phase: Phase,
     /// Why it is refused.
-    pub reason: Option<String>,
+    pub reason: Option<Reason>,
     /// The first moment in force.
-    pub start: Option<String>,
+    pub start: Option<Instant>,
     /// The first moment no longer in force.
-    pub end: Option<String>,
+    pub end: Option<Instant>,
 }
 
 impl Standing {
@@ -113,9 +110,9 @@ impl Standing {
         let refused = verdict.refusal.as_ref().filter(|_| verdict.phase == Phase::Rejected);
         Self {
             phase: verdict.phase,
-            reason: refused.map(|refused| refused.reason.as_str().to_owned()),
-            start: member.start().map(format_instant),
-            end: verdict.term.and_then(|_| verdict.end.instant().at()).map(format_instant),
+            reason: refused.map(|refused| refused.reason),
+            start: member.start(),
+            end: verdict.term.and_then(|_| verdict.end.instant().at()),
         }
     }
 }

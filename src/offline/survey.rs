@@ -1,6 +1,6 @@
 //! Everything that an inventory comes to at one moment.
 
-use super::{EntitlementKind, Flaw, Inventory, Subject, When, doubts, inventory::Named, zone_of};
+use super::{EntitlementKind, Flaw, Inventory, Subject, When, doubts, flaws, inventory::Named, zone_of};
 use crate::{
     api::{
         Condition, EntitlementDefinition, EntitlementDefinitionStatus, EntitlementInstanceStatus,
@@ -8,7 +8,9 @@ use crate::{
     },
     core::{calendar::Tz, namespace::NamespaceFacts},
     evaluation::{
-        Evaluation, Snapshot, evaluate,
+        Evaluation, Snapshot,
+        catalogue::Present,
+        evaluate,
         object::{ObjectContent, ObjectKey},
         plan::{self, Delivery, Outcomes, Owner, Scene},
         status::{
@@ -84,6 +86,8 @@ pub struct Survey {
     pub statuses: BTreeMap<Subject, Status>,
     /// Every object that would be written.
     pub objects: BTreeMap<ObjectKey, Written>,
+    /// What is wrong, one by one. What has no entry has nothing wrong but what its status says.
+    pub flaws: BTreeMap<Subject, Vec<Flaw>>,
     /// What is legal in the catalogue's objects, but hardly meant.
     pub doubts: BTreeMap<Subject, Vec<Flaw>>,
 }
@@ -110,6 +114,9 @@ impl Inventory {
             let evaluation = evaluate(&snapshot, now);
             census.count(&self.definitions, &evaluation);
             survey.add(&snapshot, &evaluation);
+            for (subject, found) in self.organization_flaws(&evaluation.decision) {
+                survey.find(&subject, found);
+            }
         }
         // What is no client's knows no other calendar.
         let now = when.first(Tz::UTC);
@@ -117,6 +124,7 @@ impl Inventory {
             let subject = Subject::cluster_scoped(EntitlementKind::FacetDefinition, name);
             let invalid = census.of_facets.remove(&**name).unwrap_or_default();
             let status = facet_status(facet, KnownGrants::Counted(&invalid), now);
+            survey.find(&subject, flaws::of_facet(facet));
             survey.doubt(&subject, doubts::of_facet(facet));
             survey.statuses.insert(subject, Status::Facet(status));
         }
@@ -125,6 +133,9 @@ impl Inventory {
             let (counts, invalid) = census.of_definitions.remove(name).unwrap_or_default();
             let subject = Subject::cluster_scoped(EntitlementKind::EntitlementDefinition, name);
             let status = definition_status(definition, entry, counts, KnownGrants::Counted(&invalid), now);
+            if matches!(entry.present, Present::Invalid(_)) {
+                survey.find(&subject, self.definition_flaws(name, &definition.spec));
+            }
             survey.doubt(&subject, doubts::of_definition(definition));
             survey.statuses.insert(subject, Status::Definition(status));
         }
@@ -133,6 +144,12 @@ impl Inventory {
 }
 
 impl Survey {
+    fn find(&mut self, subject: &Subject, flaws: Vec<Flaw>) {
+        if !flaws.is_empty() {
+            self.flaws.insert(subject.clone(), flaws);
+        }
+    }
+
     fn doubt(&mut self, subject: &Subject, doubts: Vec<Flaw>) {
         if !doubts.is_empty() {
             self.doubts.insert(subject.clone(), doubts);

@@ -226,7 +226,7 @@ fn examined_alone(text: &str) -> (Manifests, Vec<Finding>) {
     };
     let manifests = read(&["-".into()], &mut text.as_bytes(), &options).unwrap();
     let mut findings = manifests.findings.clone();
-    findings.extend(judge(&manifests, &manifests.inventory.survey(now), now));
+    findings.extend(judge(&manifests, &manifests.inventory.survey(now)));
     (manifests, findings)
 }
 

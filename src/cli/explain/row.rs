@@ -374,8 +374,12 @@ impl RowWriter<'_> {
             || step.grants.iter().filter(|change| &*change.definition == definition && change.is_transition());
         let is_over = changes().any(|change| change.before.phase.is_in_force() && !change.after.phase.is_in_force());
         let follows = changes().find(|change| is_over && change.after.phase == Phase::Active)?;
-        let end = follows.after.end.as_deref().and_then(moment);
-        Some(end.map_or("goes on, no end".to_owned(), |end| format!("goes on to {}", last_day(end, self.zone))))
+        Some(
+            follows
+                .after
+                .end
+                .map_or("goes on, no end".to_owned(), |end| format!("goes on to {}", last_day(end, self.zone))),
+        )
     }
 
     fn grace(&self, change: &GrantChange) -> String {
@@ -390,8 +394,10 @@ impl RowWriter<'_> {
     }
 
     fn moved(&self, change: &GrantChange) -> String {
-        let end = change.after.end.as_deref().and_then(moment);
-        end.map_or("contract without end".to_owned(), |end| format!("contract to {}", last_day(end, self.zone)))
+        change
+            .after
+            .end
+            .map_or("contract without end".to_owned(), |end| format!("contract to {}", last_day(end, self.zone)))
     }
 
     fn notes(&self) -> Vec<Note> {

@@ -7,7 +7,7 @@ use crate::{
         moment::shown,
         timeline::{amount, source_name},
     },
-    core::calendar::Tz,
+    core::calendar::{Instant, Tz},
     evaluation::explanation::{AmendmentExplanation, Entitlement, FacetValue, GrantExplanation, Origin, OriginKind},
     offline::{GrantChange, Held, Step},
 };
@@ -25,9 +25,7 @@ pub fn happens(step: &Step, definition: &str, zone: Tz) -> String {
 /// What happens to a grant, a clause for each thing.
 fn changed(step: &Step, change: &GrantChange, zone: Tz) -> Vec<String> {
     let name = source_name(&change.grant.source);
-    let time = |text: &Option<String>| {
-        text.as_deref().and_then(moment).map_or_else(|| "never".to_owned(), |at| shown(at, zone))
-    };
+    let time = |at: Option<Instant>| at.map_or_else(|| "never".to_owned(), |at| shown(at, zone));
     let mut clauses: Vec<String> =
         change.amendments.iter().map(|amendment| format!("amendment {amendment} of {name} takes effect")).collect();
     if change.is_transition() {
@@ -41,11 +39,10 @@ fn changed(step: &Step, change: &GrantChange, zone: Tz) -> Vec<String> {
         });
     }
     if change.before.end != change.after.end {
-        clauses.push(format!("{name} ends {} instead of {}", time(&change.after.end), time(&change.before.end)));
+        clauses.push(format!("{name} ends {} instead of {}", time(change.after.end), time(change.before.end)));
     }
-    let reminder = |end: &str| {
-        format!("a reminder is given that {name} ends on {}, and nothing renews it", time(&Some(end.to_owned())))
-    };
+    let reminder =
+        |end: &str| format!("a reminder is given that {name} ends on {}, and nothing renews it", time(moment(end)));
     clauses.extend(change.notices.iter().map(|notice| reminder(&notice.end)));
     clauses
 }

@@ -57,7 +57,7 @@ impl Preview {
             operator_namespace: before.inventory.operator_namespace().to_owned(),
         };
         let mut after = manifests::read(&["-".into()], &mut manifest.as_bytes(), &options)?;
-        let known = judge(before, &before.inventory.survey(when), when);
+        let known = judge(before, &before.inventory.survey(when));
         after.known = known.iter().map(Finding::gist).collect();
         after.lay_over(before, when)?;
         let bounds = Bounds { from: when, to: None, steps: MOST_STEPS, work: MOST_WORK };

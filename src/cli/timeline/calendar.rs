@@ -114,8 +114,8 @@ fn is_end(change: &GrantChange) -> bool {
 
 /// When it does. A suspended grant shows no grace: it is over when its grace would be, but ends with its term.
 fn end_of(step: &Step, change: &GrantChange) -> Instant {
-    let end = change.before.end.as_ref().filter(|_| change.before.phase == crate::api::Phase::Suspended);
-    end.and_then(|end| parse_instant(end).ok()).unwrap_or(step.at)
+    let end = change.before.end.filter(|_| change.before.phase == crate::api::Phase::Suspended);
+    end.unwrap_or(step.at)
 }
 
 fn subject(step: &Step, change: &GrantChange) -> String {

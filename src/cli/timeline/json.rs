@@ -81,7 +81,7 @@ fn grant(change: &GrantChange) -> Value {
     fields.insert("before".to_owned(), standing(&change.before));
     fields.insert("after".to_owned(), standing(&change.after));
     if let Some(renewal) = &change.renewed_by {
-        fields.insert("renewedBy".to_owned(), renewal.as_str().into());
+        fields.insert("renewedBy".to_owned(), renewal.as_ref().into());
     }
     if !change.amendments.is_empty() {
         fields.insert("amendments".to_owned(), change.amendments.clone().into());
@@ -97,9 +97,12 @@ fn grant(change: &GrantChange) -> Value {
 fn standing(standing: &Standing) -> Value {
     let mut fields = Map::new();
     fields.insert("phase".to_owned(), standing.phase.as_str().into());
-    for (name, text) in [("reason", &standing.reason), ("start", &standing.start), ("end", &standing.end)] {
-        if let Some(text) = text {
-            fields.insert(name.to_owned(), text.as_str().into());
+    if let Some(reason) = standing.reason {
+        fields.insert("reason".to_owned(), reason.as_str().into());
+    }
+    for (name, at) in [("start", standing.start), ("end", standing.end)] {
+        if let Some(at) = at {
+            fields.insert(name.to_owned(), format_instant(at).into());
         }
     }
     Value::Object(fields)

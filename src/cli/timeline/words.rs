@@ -4,7 +4,7 @@ use crate::{
     api::{ASSIGNMENT_NAMESPACE, Phase, entitlement_instance::FacetFields},
     cli::moment::shown,
     core::{
-        calendar::{Tz, parse_instant},
+        calendar::{Instant, Tz, parse_instant},
         facets::{each_value, joined},
         source::SourceId,
     },
@@ -54,28 +54,28 @@ fn grant(change: &GrantChange, zone: Tz) -> Vec<String> {
         sentences.push(format!("{name}: {} → {after}", standing(&change.before)));
     }
     if change.before.start != change.after.start {
-        let start = time(change.after.start.as_deref(), zone);
-        sentences.push(format!("{name}: starts {start} instead of {}", time(change.before.start.as_deref(), zone)));
+        let start = time(change.after.start, zone);
+        sentences.push(format!("{name}: starts {start} instead of {}", time(change.before.start, zone)));
     }
     if change.before.end != change.after.end {
-        let end = time(change.after.end.as_deref(), zone);
-        sentences.push(format!("{name}: ends {end} instead of {}", time(change.before.end.as_deref(), zone)));
+        let end = time(change.after.end, zone);
+        sentences.push(format!("{name}: ends {end} instead of {}", time(change.before.end, zone)));
     }
-    let notice = |end: &str| format!("{name}: notice: ends {}, and nothing renews it", time(Some(end), zone));
+    let notice =
+        |end: &str| format!("{name}: notice: ends {}, and nothing renews it", time(parse_instant(end).ok(), zone));
     sentences.extend(change.notices.iter().map(|given| notice(&given.end)));
     sentences
 }
 
 fn standing(standing: &Standing) -> String {
-    match &standing.reason {
-        Some(reason) => format!("{} ({reason})", standing.phase.as_str()),
+    match standing.reason {
+        Some(reason) => format!("{} ({})", standing.phase.as_str(), reason.as_str()),
         None => standing.phase.as_str().to_owned(),
     }
 }
 
-fn time(text: Option<&str>, zone: Tz) -> String {
-    let instant = text.map(parse_instant);
-    instant.and_then(Result::ok).map_or_else(|| "never".to_owned(), |instant| shown(instant, zone))
+fn time(at: Option<Instant>, zone: Tz) -> String {
+    at.map_or_else(|| "never".to_owned(), |at| shown(at, zone))
 }
 
 /// A grant's name; with its namespace where that is not the usual one.

@@ -92,7 +92,12 @@ fn every_step_is_what_the_operator_would_do_then() {
             told.insert(name, change.after.phase);
             let status = &statuses[name];
             assert_eq!(status["phase"], change.after.phase.as_str(), "{name} at {}", step.at);
-            assert_eq!(status["end"].as_str(), change.after.end.as_deref(), "{name} at {}", step.at);
+            assert_eq!(
+                status["end"].as_str(),
+                change.after.end.map(format_instant).as_deref(),
+                "{name} at {}",
+                step.at
+            );
             for notice in &change.notices {
                 let given = status["notices"].as_array().unwrap();
                 assert!(given.contains(&serde_json::to_value(notice).unwrap()), "{name} at {}", step.at);

@@ -143,7 +143,7 @@ impl Whole {
             (None | Some(true), Some(false)) => ObjectAction::Delivered,
             (Some(false), Some(true)) => ObjectAction::Retained,
             (Some(_), None) => ObjectAction::Withdrawn,
-            (Some(false), Some(false)) if marks(before) != marks(after) => ObjectAction::Changed,
+            (Some(false), Some(false)) if held_by(before) != held_by(after) => ObjectAction::Changed,
             _ => return None,
         };
         let former = self.contents.get(key).cloned().flatten();
@@ -200,8 +200,9 @@ impl Whole {
     }
 }
 
-fn marks(object: Option<&Object>) -> Option<(&Pairs, &Pairs, Option<&Arc<str>>, &BTreeMap<String, Vec<u8>>)> {
-    object.map(|object| (&object.labels, &object.annotations, object.secret_type.as_ref(), &object.data))
+/// What an object holds, whichever write it is from.
+fn held_by(object: Option<&Object>) -> Option<Object> {
+    object.map(|object| Object { uid: 0, version: 0, ..object.clone() })
 }
 
 fn object(key: &ObjectKey, action: ObjectAction, grant: Option<&GrantId>, content: Option<&ObjectContent>) -> String {

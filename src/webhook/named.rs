@@ -29,11 +29,11 @@ struct InstanceSpec {
 #[derive(Deserialize)]
 struct DefinitionSpec {
     #[serde(default)]
-    facets: Vec<FacetReference>,
+    facets: Vec<NamedFacet>,
 }
 
 #[derive(Deserialize)]
-struct FacetReference {
+struct NamedFacet {
     definition: Option<String>,
 }
 

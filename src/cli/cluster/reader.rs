@@ -10,7 +10,7 @@ use crate::{
     },
     cli::{
         diagnostics::{Excerpt, Finding, Severity, SourceLocation},
-        manifests::{Document, DocumentOrigin, Manifests},
+        manifests::{Document, DocumentOrigin, Manifests, SecretValues},
     },
     controller::leadership::mark::Mark,
     core::{name, secret::Secret},
@@ -340,8 +340,6 @@ impl SoughtSecrets {
         self.forbidden.into_iter().for_each(|name| inventory.add_unseen(name));
     }
 }
-
-type SecretValues = BTreeMap<String, Secret<Vec<u8>>>;
 
 fn data(secret: SecretObject) -> SecretValues {
     let data = secret.data.unwrap_or_default().into_iter();

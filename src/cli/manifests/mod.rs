@@ -40,6 +40,7 @@ mod tests;
 pub use node::{Content, Node, TextSpan};
 pub use path::{Aim, Path, Rewrite};
 pub use resource::UnusableDefinition;
+pub use secret::SecretValues;
 pub use source::STANDARD_INPUT;
 use text::MAX_VALUES;
 
@@ -188,7 +189,7 @@ struct FoundObject<'a> {
 /// What an object is, and what the API server would say to it.
 enum Examined {
     Entitlement(EntitlementKind, Structured),
-    Secret(Result<secret::SecretValues, Vec<Remark>>),
+    Secret(Result<SecretValues, Vec<Remark>>),
     Unknown(String),
     Other(String),
     Nothing(&'static str),
@@ -309,7 +310,7 @@ impl ManifestReader<'_> {
         self.manifests.documents.insert(subject, Document { origin: origin.clone(), value: checked.value });
     }
 
-    fn add_secret(&mut self, origin: &DocumentOrigin, data: Result<secret::SecretValues, Vec<Remark>>) {
+    fn add_secret(&mut self, origin: &DocumentOrigin, data: Result<SecretValues, Vec<Remark>>) {
         let label = self.label(&origin.object, true);
         let (name, namespace) = (name(&origin.object).unwrap_or_default(), self.namespace(&origin.object));
         match data {

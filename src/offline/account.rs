@@ -4,7 +4,7 @@ use super::{
     Inventory, When,
     by_hand::{ByHand, by_hand},
     course::{change, differences},
-    inventory::Tenancy,
+    inventory::NamespaceOwners,
     lane::{Lane, parts},
     step::Step,
     zone_of,
@@ -111,7 +111,7 @@ impl Inventory {
         let catalogue = catalogue.collect();
         // What it could have besides is told by its flags alone.
         let offers = Arc::new(Offers::new());
-        Some(self.snapshot(&organization.into(), grants, &catalogue, &offers, &Tenancy::of(self)))
+        Some(self.snapshot(&organization.into(), grants, &catalogue, &offers, &NamespaceOwners::of(self)))
     }
 }
 

@@ -282,7 +282,7 @@ impl Inventory {
         for grant in self.grants.values() {
             grants.entry(&grant.organization).or_default().push(Arc::clone(grant));
         }
-        let tenancy = Tenancy::of(self);
+        let tenancy = NamespaceOwners::of(self);
         let offers = catalogue.iter().filter_map(|(name, entry)| Some((Arc::clone(name), entry.offer()?)));
         let offers: Arc<Offers> = Arc::new(offers.collect());
         grants.into_iter().map(|(name, grants)| self.snapshot(name, grants, catalogue, &offers, &tenancy)).collect()
@@ -325,7 +325,7 @@ impl Inventory {
         grants: Vec<Arc<Grant>>,
         catalogue: &Named<CatalogueEntry>,
         offers: &Arc<Offers>,
-        tenancy: &Tenancy,
+        tenancy: &NamespaceOwners,
     ) -> Snapshot {
         let organization = self.organizations.get(name).map(Arc::clone);
         let grants = self.dated(grants, zone_of(organization.as_deref()));
@@ -351,7 +351,7 @@ impl Inventory {
         }
     }
 
-    fn namespace_facts(&self, namespace: &str, tenancy: &Tenancy) -> NamespaceFacts {
+    fn namespace_facts(&self, namespace: &str, tenancy: &NamespaceOwners) -> NamespaceFacts {
         let is_present = self.namespaces.as_ref().is_none_or(|namespaces| namespaces.contains(namespace));
         NamespaceFacts::of(namespace, is_present, &tenancy.organizations, &tenancy.grants, &self.operator_namespace)
     }
@@ -388,14 +388,14 @@ fn add_marked(schema: &Value, names: &mut BTreeSet<String>) {
 
 /// Whose each namespace is.
 #[derive(Default)]
-pub(super) struct Tenancy {
+pub(super) struct NamespaceOwners {
     /// Organizations that list a namespace.
     organizations: Claims<OrganizationAge>,
     /// Accepted grants in state Active that lie in a namespace.
     grants: Claims<SourceAge>,
 }
 
-impl Tenancy {
+impl NamespaceOwners {
     pub(super) fn of(inventory: &Inventory) -> Self {
         let mut tenancy = Self::default();
         for organization in inventory.organizations.values() {

@@ -2,7 +2,7 @@
 
 use super::{
     kept_revisions::KeptRevisions,
-    section::{Change, KeptView, NotYetRead, Section, differs},
+    section::{KeptView, NotYetRead, Section, ServingChange, differs},
     store::{Identity, Put, PutUnreadable, Reading, Store},
     tenancy::name_of,
 };
@@ -225,7 +225,7 @@ impl Catalogue {
     /// From now on this serves, which was made from the view of that version.
     pub fn serve(&mut self, name: &Arc<str>, served: Served, version: u64) -> Serving {
         let offer = served.entry.offer();
-        let Change { is_any, replaced } = self.definitions.serve(name, served, version);
+        let ServingChange { is_any, replaced } = self.definitions.serve(name, served, version);
         Serving { changes_grants: is_any, changes_offers: self.offer(name, offer), replaced }
     }
 

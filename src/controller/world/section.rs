@@ -56,7 +56,7 @@ fn contained<C: Catalogued>(compile: &dyn Fn() -> Result<C, Problem>) -> Result<
 
 /// What it changes that something serves.
 #[derive(Clone, Debug)]
-pub struct Change<C: Catalogued> {
+pub struct ServingChange<C: Catalogued> {
     /// Whether anything is otherwise for those who use the object.
     pub is_any: bool,
     /// What served before, where something else does now.
@@ -162,14 +162,14 @@ impl<O: Resource, C: Catalogued> Section<O, C> {
     }
 
     /// From now on this serves, which was made from the view of that version.
-    pub fn serve(&mut self, name: &Arc<str>, served: Served<C>, version: u64) -> Change<C> {
+    pub fn serve(&mut self, name: &Arc<str>, served: Served<C>, version: u64) -> ServingChange<C> {
         let before = self.served.get(name).map(|(before, _)| before);
         let is_any =
             before.is_none_or(|before| before.entry.present != served.entry.present || before.hash != served.hash);
         let replaced = before.filter(|before| before.hash != served.hash).map(|before| Arc::clone(&before.entry));
         let replaced = replaced.filter(|before| before.serving.is_some() && served.entry.serving.is_some());
         self.served.insert(Arc::clone(name), (served, version));
-        Change { is_any, replaced }
+        ServingChange { is_any, replaced }
     }
 
     /// An object is gone, and nothing is left of it. Whether anything served.

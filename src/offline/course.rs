@@ -1,5 +1,5 @@
-//! The course of one organization through time: what each evaluation leaves in the statuses and namespaces is what the next
-//! one finds. A moment costs what changes at it.
+//! The course of one organization through time. What each evaluation leaves in the statuses and namespaces is what the next one
+//! finds. A moment costs what changes at it.
 
 use super::{
     digest::Digest,

@@ -1,7 +1,7 @@
 //! The grants of one definition on their way through time.
 //!
-//! What an organization's grants say of each other is said among those of one definition; only the summary and the names of
-//! objects are shared. So each definition is evaluated by itself, and again only when something of it changes.
+//! The grants of an organization bear on each other only within one definition; only the summary and the names of objects are
+//! shared. So each definition is evaluated by itself, and again only when something about it changes.
 
 use super::step::Held;
 use crate::{

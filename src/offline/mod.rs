@@ -1,11 +1,11 @@
 //! What the operator would make of a set of objects, without a cluster.
 //!
-//! [`Inventory`] holds the objects, wherever they come from; [`Inventory::survey`] evaluates all of them at one moment,
-//! through the same [`crate::evaluation::evaluate`] and [`crate::evaluation::plan`] as the operator;
-//! [`Inventory::timeline`] does so at one moment after the other, and [`Inventory::account`] says why it is so.
+//! [`Inventory`] holds the objects, wherever they come from. [`Inventory::survey`] evaluates all of them at one moment, through
+//! the same [`crate::evaluation::evaluate`] and [`crate::evaluation::plan`] as the operator. [`Inventory::timeline`] does so at
+//! one moment after the other, and [`Inventory::account`] says why it is so.
 //!
-//! What is not told is taken to be so: every namespace exists ([`Inventory::set_namespaces`] tells otherwise), nothing else
-//! stands at the names that are written to, every write succeeds, and an object without a `creationTimestamp` was made at the
+//! What is unknown is assumed: every namespace exists (unless [`Inventory::set_namespaces`] says otherwise), nothing else has
+//! the names that are written to, every write succeeds, and an object without a `creationTimestamp` was made at the
 //! inventory's moment. Without ControllerRevisions an invalid definition has no earlier state that serves.
 
 mod account;

@@ -1,4 +1,4 @@
-//! What lies in the namespaces of one organization, where the operator does what it plans and every write succeeds.
+//! The objects in the namespaces of one organization, where the operator does what it plans and every write succeeds.
 
 use super::step::{ObjectAction, ObjectChange};
 use crate::{

@@ -265,6 +265,25 @@ fn each_layer_names_only_what_lies_below_it() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+#[test]
+fn the_rules_know_grants_and_not_the_objects_that_yield_them() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let sources = source.join("core/source");
+    let mut wrong = Vec::new();
+    for file in rust_files(&source.join("core")).into_iter().filter(|file| !file.starts_with(&sources)) {
+        let module = module_of(file.strip_prefix(&source).unwrap());
+        if is_for_tests_by_name(&module) {
+            continue;
+        }
+        let module: Vec<&str> = module.iter().map(String::as_str).collect();
+        let named = Named::in_file(&fs::read_to_string(&file).unwrap(), &module);
+        let is_object = |name: &String| name.starts_with("EntitlementInstance") || name == "entitlement_instance";
+        let objects = named.paths.iter().filter(|path| path.iter().any(is_object));
+        wrong.extend(objects.map(|path| format!("{} names {}", file.display(), path.join("::"))));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 /// What a file of the core names of the crate, and what of it is impure.
 #[track_caller]
 fn assert_found(code: &str, modules: &[&str], impure: &[&str]) {

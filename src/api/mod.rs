@@ -1,4 +1,5 @@
-//! The four kinds of `entitlements.dev/v1alpha1`: types, schema and the CEL rules for what one object alone can tell.
+//! The four kinds of `entitlements.dev/v1alpha1`: types, schema and the CEL rules for what one object alone can tell; and apart from
+//! them what the specs and statuses of every source of grants hold.
 //!
 //! Nothing here decides anything: reading the fields into what they mean is `core`'s work.
 //! The doc comments of fields are user documentation, as `kubectl explain` prints them.

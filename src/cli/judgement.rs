@@ -9,7 +9,7 @@ use crate::{
     api::{
         Condition, ConditionStatus, EntitlementInstance, EntitlementInstanceStatus, Phase,
         conditions::{ACCEPTED, FACETS_VALID, READY},
-        entitlement_instance::{AmendmentState, State},
+        lifecycle::{AmendmentState, State},
     },
     core::source::{SourceId, SourceKind, instance},
     offline::{Flaw, Inventory, Status, Subject, Survey},

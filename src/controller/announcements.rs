@@ -150,7 +150,7 @@ mod tests {
     use crate::{
         api::{
             Condition, ConditionStatus, EntitlementInstance, EntitlementInstanceStatus, Phase,
-            entitlement_definition::OutputKind, entitlement_instance::AcceptedRecord,
+            accepted_record::AcceptedRecord, entitlement_definition::OutputKind,
         },
         controller::events::Announcement,
         core::{grant::Grant, source::instance},

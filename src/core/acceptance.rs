@@ -6,7 +6,8 @@ use super::{
 };
 use crate::api::{
     AmountField,
-    entitlement_instance::{AcceptedRecord, ChainRecord, State},
+    accepted_record::{AcceptedRecord, ChainRecord},
+    lifecycle::State,
 };
 use std::sync::Arc;
 

@@ -7,7 +7,7 @@ use super::{
     schema::{Violation, merge},
     secret::Secret,
 };
-use crate::api::entitlement_instance::{FacetFields, SecretFacet};
+use crate::api::facet_fields::{FacetFields, SecretFacet};
 use serde_json::{Map, Value};
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -12,7 +12,9 @@ use super::{
 };
 use crate::api::{
     Condition, Phase,
-    entitlement_instance::{AcceptedRecord, FacetFields, Notice, SecretFacet, State},
+    accepted_record::AcceptedRecord,
+    facet_fields::{FacetFields, SecretFacet},
+    lifecycle::{Notice, State},
 };
 use std::{fmt, sync::Arc};
 

@@ -6,7 +6,7 @@ use super::{
     holding::{Holding, Member, merge, rank_of},
 };
 use crate::{
-    api::entitlement_instance::{AmendmentState, FacetFields},
+    api::{facet_fields::FacetFields, lifecycle::AmendmentState},
     core::{
         amount::Amount,
         calendar::{Bound, Instant},

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     api::{
         entitlement_definition::{OnEnd, OutputKind, Per},
-        entitlement_instance::FacetFields,
+        facet_fields::FacetFields,
     },
     core::{
         age::GrantAge,

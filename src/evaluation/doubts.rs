@@ -1,7 +1,7 @@
 //! What is legal in a grant, but hardly meant. The webhook and `validate` both say so before the grant is made.
 
 use crate::{
-    api::entitlement_instance::State,
+    api::lifecycle::State,
     core::{
         amount::Amount,
         calendar::{Instant, Moment, Nominal, Tz, format_instant},

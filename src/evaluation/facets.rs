@@ -2,7 +2,10 @@
 
 use super::{SecretSources, Snapshot};
 use crate::{
-    api::entitlement_instance::{AmendmentState, FacetFields, SecretFacet},
+    api::{
+        facet_fields::{FacetFields, SecretFacet},
+        lifecycle::AmendmentState,
+    },
     core::{
         definition::Definition,
         facets::{

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     api::{
         Phase,
-        entitlement_instance::{AmendmentState, State},
+        lifecycle::{AmendmentState, State},
     },
     core::{
         amount::Amount,

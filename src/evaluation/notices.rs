@@ -2,7 +2,7 @@
 
 use super::holding::{Member, is_held};
 use crate::{
-    api::entitlement_instance::Notice,
+    api::lifecycle::Notice,
     core::{
         calendar::{Bound, Instant, Nominal, format_instant, format_until, subtract},
         definition::Definition,

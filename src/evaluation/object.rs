@@ -164,6 +164,7 @@ impl Attribution {
 
     /// The grants that it may mean, of those that are known: the one that the label tells or, where it tells none of them, any
     /// of the source.
+    #[must_use]
     pub fn among<'a>(&self, known: &BTreeSet<&'a GrantId>) -> Vec<&'a GrantId> {
         let of = |definition: Arc<str>| GrantId { source: self.source.clone(), definition };
         if let Some(told) = self.definition.clone().and_then(|definition| known.get(&of(definition))) {

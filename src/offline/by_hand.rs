@@ -2,7 +2,7 @@
 
 use super::{Held, lane::EVALUATION};
 use crate::{
-    api::{Organization, entitlement_instance::State},
+    api::{Organization, lifecycle::State},
     core::{calendar::Instant, grant::Grant},
     evaluation::{
         Evaluation, Snapshot, evaluate,

@@ -10,7 +10,7 @@ use super::{
     zone_of,
 };
 use crate::{
-    api::entitlement_instance::{AmendmentState, Notice},
+    api::lifecycle::{AmendmentState, Notice},
     core::{
         age::GrantAge,
         calendar::{Instant, Tz},

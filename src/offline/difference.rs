@@ -2,7 +2,7 @@
 
 use super::{End, Held, ObjectAction, Step, Timeline, timeline::Departure};
 use crate::{
-    api::entitlement_instance::FacetFields,
+    api::facet_fields::FacetFields,
     core::{
         calendar::{Bound, Instant, Tz},
         facets::{each_value, joined},

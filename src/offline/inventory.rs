@@ -3,7 +3,7 @@
 use super::{EntitlementKind, When, zone_of};
 use crate::{
     api::{
-        EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization, entitlement_instance::State,
+        EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization, lifecycle::State,
         organization::Flags,
     },
     core::{

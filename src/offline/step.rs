@@ -1,10 +1,7 @@
 //! What happens to one organization at one moment.
 
 use crate::{
-    api::{
-        Phase,
-        entitlement_instance::{FacetFields, Notice},
-    },
+    api::{Phase, facet_fields::FacetFields, lifecycle::Notice},
     core::{calendar::Instant, grant::GrantId, refusal::Reason},
     evaluation::{
         holding::Member,

@@ -6,7 +6,7 @@ use super::{
     template::{Context, Ready},
     work,
 };
-use crate::{api::entitlement_instance::FacetFields, core::facets::SecretFields};
+use crate::{api::facet_fields::FacetFields, core::facets::SecretFields};
 use serde::Serialize;
 use serde_json::Value;
 use std::{borrow::Cow, cell::OnceCell};

@@ -10,7 +10,7 @@
 //! A handle is a DNS label, which has no dot, so no two flags get one name.
 
 use crate::{
-    api::entitlement_instance::FacetFields,
+    api::facet_fields::FacetFields,
     core::{amount::Amount, calendar::Instant},
 };
 use serde_json::{Map, Value, json};

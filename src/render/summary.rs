@@ -2,7 +2,7 @@
 
 use super::flags::{Course, Offers, flags};
 use crate::{
-    api::{Phase, entitlement_instance::FacetFields},
+    api::{Phase, facet_fields::FacetFields},
     core::source::SourceId,
 };
 use serde::{Serialize, Serializer};

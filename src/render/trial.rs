@@ -16,7 +16,7 @@ use super::{
 use crate::{
     api::{
         entitlement_definition::{OutputKind, Per},
-        entitlement_instance::FacetFields,
+        facet_fields::FacetFields,
     },
     core::{
         definition::Definition,

@@ -4,7 +4,8 @@
 use crate::{
     api::{
         AmountField, EntitlementInstance, Phase,
-        entitlement_instance::{AcceptedRecord, AmendmentState, State},
+        accepted_record::AcceptedRecord,
+        lifecycle::{AmendmentState, State},
     },
     core::{
         amount::Amount,

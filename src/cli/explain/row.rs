@@ -7,7 +7,7 @@ use super::{
     moment,
 };
 use crate::{
-    api::{Phase, entitlement_instance::AmendmentState},
+    api::{Phase, lifecycle::AmendmentState},
     cli::{
         moment::{first_day, last_day},
         timeline::source_name,

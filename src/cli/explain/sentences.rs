@@ -2,7 +2,7 @@
 
 use super::moment;
 use crate::{
-    api::{Phase, entitlement_instance::AmendmentState},
+    api::{Phase, lifecycle::AmendmentState},
     cli::{
         moment::shown,
         timeline::{amount, source_name},

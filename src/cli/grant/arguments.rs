@@ -3,7 +3,7 @@
 use crate::{
     api::{
         AmountField,
-        entitlement_instance::{SecretFacet, SecretKeyRef},
+        facet_fields::{SecretFacet, SecretKeyRef},
     },
     cli::{
         connection::ConnectionArguments,

@@ -1,7 +1,7 @@
 //! What happens, in words.
 
 use crate::{
-    api::{ASSIGNMENT_NAMESPACE, Phase, entitlement_instance::FacetFields},
+    api::{ASSIGNMENT_NAMESPACE, Phase, facet_fields::FacetFields},
     cli::moment::shown,
     core::{
         calendar::{Instant, Tz, parse_instant},

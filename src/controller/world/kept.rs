@@ -2,7 +2,7 @@
 
 use super::store::{Identity, Reading};
 use crate::{
-    api::{EntitlementInstance, Phase, entitlement_instance::State},
+    api::{EntitlementInstance, Phase, lifecycle::State},
     core::{
         age::SourceAge,
         facets,

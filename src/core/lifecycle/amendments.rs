@@ -2,7 +2,7 @@
 
 use super::Term;
 use crate::{
-    api::entitlement_instance::AmendmentState,
+    api::lifecycle::AmendmentState,
     core::{
         amount::Amount,
         calendar::{Bound, Instant, Nominal, Tz, format_instant},

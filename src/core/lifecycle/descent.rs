@@ -5,7 +5,7 @@
 
 use super::{Case, settle::Running};
 use crate::{
-    api::entitlement_instance::State,
+    api::lifecycle::State,
     core::{
         acceptance::{Acceptance, Chain},
         calendar::{Bound, CalendarDuration, Instant, Nominal, add, length},

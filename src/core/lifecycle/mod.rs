@@ -40,7 +40,7 @@ use super::{
     grant::Grant,
     refusal::Refusal,
 };
-use crate::api::{Phase, entitlement_instance::State};
+use crate::api::{Phase, lifecycle::State};
 use seat::{Contest, Contestant, Seat};
 use settle::Settled;
 use span::Span;

@@ -9,7 +9,7 @@ use super::{
     span::Span,
 };
 use crate::{
-    api::{Phase, entitlement_instance::AmendmentState},
+    api::{Phase, lifecycle::AmendmentState},
     core::{
         calendar::{Bound, Instant},
         refusal::Reason,

@@ -6,7 +6,7 @@ use super::{
     span::Span,
 };
 use crate::{
-    api::{Phase, entitlement_instance::State},
+    api::{Phase, lifecycle::State},
     core::{
         acceptance::Acceptance,
         amount::{Allotment, Amount},

@@ -8,7 +8,7 @@ use super::{
     term::{Term, TermSources, term},
 };
 use crate::{
-    api::entitlement_instance::State,
+    api::lifecycle::State,
     core::{
         acceptance::{Acceptance, Chain},
         calendar::{Bound, CalendarDuration, Instant, InvalidMoment, Moment, format_instant, length},

@@ -1,7 +1,7 @@
 //! The facets of several grants together. If they do not go together, the last ones are left out.
 
 use crate::{
-    api::entitlement_instance::FacetFields,
+    api::facet_fields::FacetFields,
     core::{
         definition::{Definition, FacetSet},
         facets::{Fields, Statement, SuppliedSecrets, complete, complete_facet},

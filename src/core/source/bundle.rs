@@ -2,7 +2,7 @@
 
 use super::{SourceId, SourceKind};
 use crate::{
-    api::entitlement_instance::State,
+    api::lifecycle::State,
     core::{
         acceptance::RecordedSpec,
         age::{GrantAge, SourceAge, created},

@@ -4,7 +4,7 @@ use super::{Candidate, Findings, IN_USE, Verdict, costs, harmed, some_of};
 use crate::{
     api::{
         Phase,
-        entitlement_instance::{AmendmentState, State},
+        lifecycle::{AmendmentState, State},
     },
     core::{
         calendar::{Instant, format_instant},

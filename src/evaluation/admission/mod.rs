@@ -31,7 +31,7 @@ pub use organization::review_organization;
 
 use super::{decision::Decision, holding::Member, status::NEVER_IN_FORCE};
 use crate::{
-    api::entitlement_instance::State,
+    api::lifecycle::State,
     core::{grant::GrantId, problem::Problem},
 };
 use std::{collections::BTreeSet, fmt};

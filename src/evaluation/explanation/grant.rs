@@ -5,7 +5,7 @@ use crate::{
         Condition, ConditionStatus, Organization, Phase,
         conditions::{ACCEPTED, DELIVERED, ENTITLED},
         entitlement_definition::{Aggregation, Rollout},
-        entitlement_instance::{AmendmentState, Transition},
+        lifecycle::{AmendmentState, Transition},
     },
     core::{
         amount::Amount,
@@ -323,7 +323,7 @@ fn by_amendment(amendment: &GrantAmendment) -> Origin {
 }
 
 /// Amendments are decided in the order in which they count, so the last one holds.
-fn last_effective<'a>(member: &'a Member, gives: impl Fn(&GrantAmendment) -> bool) -> Option<&'a GrantAmendment> {
+fn last_effective(member: &Member, gives: impl Fn(&GrantAmendment) -> bool) -> Option<&GrantAmendment> {
     let effective = member.verdict.amendments.iter().filter(|outcome| outcome.state == AmendmentState::Effective);
     effective.filter_map(|outcome| member.grant.amendments.get(outcome.index)).rfind(|amendment| gives(amendment))
 }

@@ -5,7 +5,9 @@ use crate::{
     api::{
         EntitlementInstanceStatus, Phase,
         conditions::{ACCEPTED, DELIVERED, ENTITLED, FACETS_VALID, READY},
-        entitlement_instance::{AmendmentStatus, FacetViolation, OutputCounts, State, Transition},
+        facet_fields::FacetViolation,
+        lifecycle::{AmendmentStatus, State, Transition},
+        outputs::OutputCounts,
     },
     core::{
         calendar::{Instant, Nominal, Tz, format_instant, format_local, format_until},

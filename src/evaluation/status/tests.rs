@@ -4,7 +4,7 @@ use super::{Delivered, Report, Statuses, instance_status, statuses};
 use crate::{
     api::{
         Condition, ConditionStatus, EntitlementDefinition, EntitlementInstance, EntitlementInstanceStatus,
-        Organization, entitlement_definition::OutputKind, entitlement_instance::OutputCounts,
+        Organization, entitlement_definition::OutputKind, outputs::OutputCounts,
     },
     core::{
         calendar::{Instant, parse_instant},

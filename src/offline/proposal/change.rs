@@ -2,7 +2,7 @@
 
 use super::{TermDate, Unclear, name::free_name, term_date::day};
 use crate::{
-    api::{EntitlementInstanceStatus, REASON, entitlement_instance::State},
+    api::{EntitlementInstanceStatus, REASON, lifecycle::State},
     core::{
         calendar::{Bound, Instant, Moment, Nominal, Tz, parse_instant, parse_zone},
         grant::{Grant, GrantAmendment},

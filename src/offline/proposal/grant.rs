@@ -2,7 +2,7 @@
 
 use super::{TermDate, Unclear, name::free_name, term_date::day};
 use crate::{
-    api::{ASSIGNMENT_NAMESPACE, AmountField, GROUP, Organization, REASON, VERSION, entitlement_instance::SecretFacet},
+    api::{ASSIGNMENT_NAMESPACE, AmountField, GROUP, Organization, REASON, VERSION, facet_fields::SecretFacet},
     core::{
         calendar::{Instant, Tz, parse_zone},
         definition::Definition,

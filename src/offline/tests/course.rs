@@ -6,7 +6,7 @@ use crate::{
     api::{
         EntitlementInstance, EntitlementInstanceStatus,
         entitlement_definition::OutputKind,
-        entitlement_instance::AmendmentState,
+        lifecycle::AmendmentState,
         organization::{Flags, Summary},
     },
     core::{

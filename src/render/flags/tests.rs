@@ -2,7 +2,7 @@
 
 use super::{Course, Right, Stage, flags};
 use crate::{
-    api::{AmountField, entitlement_instance::FacetFields},
+    api::{AmountField, facet_fields::FacetFields},
     core::{
         amount::Amount,
         calendar::{Instant, parse_instant},

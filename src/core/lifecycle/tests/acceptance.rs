@@ -2,7 +2,7 @@
 
 use super::World;
 use crate::{
-    api::{AmountField, entitlement_instance::AcceptedRecord},
+    api::{AmountField, accepted_record::AcceptedRecord},
     core::refusal::Reason,
 };
 use rstest::rstest;

@@ -2,10 +2,7 @@
 
 use super::{Preset, World, oracle::Records};
 use crate::{
-    api::{
-        AmountField,
-        entitlement_instance::{Amendment, FacetFields, State},
-    },
+    api::{AmountField, entitlement_instance::Amendment, facet_fields::FacetFields, lifecycle::State},
     core::{
         calendar::{Instant, format_instant},
         refusal::Reason,

@@ -17,10 +17,7 @@ pub use world::{Preset, World, at};
 
 use super::{AmendmentOutcome, Case, Group, Lineage, Outlook, PreparedAmendment, Verdict};
 use crate::{
-    api::{
-        AmountField, Phase,
-        entitlement_instance::{AcceptedRecord, AmendmentState},
-    },
+    api::{AmountField, Phase, accepted_record::AcceptedRecord, lifecycle::AmendmentState},
     core::{
         amount::{Allotment, Amount},
         calendar::{Bound, CalendarDuration, Instant, parse_zone},

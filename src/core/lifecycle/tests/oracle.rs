@@ -4,7 +4,8 @@ use super::World;
 use crate::{
     api::{
         AmountField, EntitlementInstance, Phase,
-        entitlement_instance::{AcceptedRecord, AmendmentState, ChainRecord, State},
+        accepted_record::{AcceptedRecord, ChainRecord},
+        lifecycle::{AmendmentState, State},
     },
     core::{
         amount::Amount,

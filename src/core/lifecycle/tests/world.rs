@@ -1,9 +1,7 @@
 //! An organization's grants of one definition, as objects, and what decides on them from outside.
 
 use crate::{
-    api::{
-        EntitlementInstance, EntitlementInstanceSpec, EntitlementInstanceStatus, entitlement_instance::AcceptedRecord,
-    },
+    api::{EntitlementInstance, EntitlementInstanceSpec, EntitlementInstanceStatus, accepted_record::AcceptedRecord},
     core::{
         belief::History,
         calendar::{Instant, parse_instant},

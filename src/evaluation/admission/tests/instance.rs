@@ -306,7 +306,7 @@ fn a_renewed_grant_is_not_deleted_before_it_is_over() {
     assert_eq!(deleted("first", &renewed(), |_| {}, "2026-10-01T00:00:00Z"), fine());
     assert_eq!(deleted("second", &renewed(), |_| {}, "2026-07-01T00:00:00Z"), fine());
     let mut cancelled = renewed();
-    cancelled[0].spec.state = crate::api::entitlement_instance::State::Cancelled;
+    cancelled[0].spec.state = crate::api::lifecycle::State::Cancelled;
     assert_eq!(deleted("first", &cancelled, |_| {}, "2026-07-01T00:00:00Z"), fine());
 }
 
@@ -351,7 +351,7 @@ fn others_that_a_change_would_have_refused_are_named() {
     let mut unaccepted = all[1].clone();
     unaccepted.status = None;
     let mut draft = all[0].clone();
-    draft.spec.state = crate::api::entitlement_instance::State::Draft;
+    draft.spec.state = crate::api::lifecycle::State::Draft;
     let verdict = review(&[unaccepted], Some(all[0].clone()), Some(draft));
     assert_eq!(verdict.refused, None);
     assert!(

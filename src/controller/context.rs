@@ -3,6 +3,7 @@
 use super::{
     ControllerOptions, announcements,
     attempts::OfOrganization,
+    decisions::Decisions,
     events::{self, Announcer},
     gate::Gate,
     lanes::Lanes,
@@ -39,6 +40,8 @@ pub struct ControllerContext {
     pub barred: Queue<SourceId>,
     /// Where evaluating and compiling is done.
     pub lanes: Lanes,
+    /// What was decided last.
+    pub decisions: Decisions,
     /// When organizations change by time alone.
     pub timer: Timer<Arc<str>>,
     /// Where evaluations go on that came to no end.
@@ -75,6 +78,7 @@ impl ControllerContext {
             queue: Queue::new(),
             barred: Queue::new(),
             lanes: Lanes::new(),
+            decisions: Decisions::default(),
             timer: Timer::new(),
             resumptions: Resumptions::default(),
             outages: Outages::default(),

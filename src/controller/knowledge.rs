@@ -13,7 +13,10 @@ use crate::{
         definition::Schemas,
         source::{SourceId, instance},
     },
-    evaluation::admission::{Candidate, DefinitionUse, FacetUser},
+    evaluation::{
+        admission::{Candidate, DefinitionUse, FacetUser},
+        decision::Decision,
+    },
 };
 use kube::runtime::watcher;
 use std::sync::Arc;
@@ -51,6 +54,13 @@ impl Knowledge {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.context.world(|world| world.is_ready())
+    }
+
+    /// What was decided last of an organization: who has what, from when to when, and why. It is there as soon as the operator has
+    /// brought the organization up to date once, and costs nothing but the look.
+    #[must_use]
+    pub fn decision(&self, organization: &str) -> Option<Arc<Decision>> {
+        self.context.decisions.last(organization)
     }
 
     /// An organization with its grants of a definition, one of these as given: made, changed, or (None) absent. None where

@@ -36,6 +36,7 @@ pub(crate) mod backoff;
 pub(crate) mod clock;
 mod context;
 mod debouncer;
+mod decisions;
 mod definition;
 mod edits;
 mod ends;

@@ -22,7 +22,6 @@ use crate::{
         Evaluation,
         decision::Decision,
         delivery::Desired,
-        evaluate_from,
         holding::Member,
         object::ObjectKey,
         plan::{self, Fingerprint, Outcomes},
@@ -46,13 +45,17 @@ pub async fn reconcile(context: &ControllerContext, name: &Arc<str>) -> Result<(
     };
     let item = WorkItem::Organization(Arc::clone(name));
     let resume = context.resumptions.of(name);
+    let (before, mut memo) = (context.decisions.last(name), context.decisions.take_memo(name));
     let definitions: Vec<_> = view.snapshot.catalogue.keys().cloned().map(WorkItem::Definition).collect();
     let thought = context.lanes.run_with(&item, definitions, move || {
         let now = clock::now();
-        (evaluate_from(&view.snapshot, now, resume.as_ref()), view, now)
+        let evaluation = Evaluation::after(before.as_deref(), &mut memo, &view.snapshot, now, resume.as_ref());
+        (evaluation, memo, view, now)
     });
-    let (evaluation, mut view, now) = thought.await?;
+    let (evaluation, memo, mut view, now) = thought.await?;
+    context.decisions.keep_memo(name, memo);
     ends::confirm(context, &view, &evaluation).await?;
+    context.decisions.publish(&evaluation.decision);
     context.moves.tell(name, &view, &evaluation);
     context.timer.set(name, evaluation.decision.next);
     if evaluation.desired.resume.is_some() {

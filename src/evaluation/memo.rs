@@ -8,6 +8,7 @@ use super::{
     facets::GrantFacets,
     holding::Holding,
     object::{ObjectContent, Wish},
+    plan::data_bytes,
 };
 use crate::{
     api::entitlement_definition::Per,
@@ -22,6 +23,9 @@ use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
 };
+
+/// What an output takes beside its data: labels, annotations, and what it was made of.
+const BESIDE_DATA: usize = 1024;
 
 /// What came of filling an output.
 #[derive(Clone, Debug)]
@@ -136,15 +140,16 @@ impl Memo {
         wish
     }
 
-    /// How many bytes of objects it keeps.
+    /// How many bytes it keeps, more or less.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let outputs = self.fillings.values().flat_map(|filling| filling.outputs.iter());
         let of_outputs = outputs.map(|filled| match filled {
-            Filled::Written(_, Wish::Write(content)) => super::plan::data_bytes(&content.data),
-            Filled::Written(..) | Filled::Kept(..) | Filled::Nameless(_) => 0,
+            Filled::Written(_, Wish::Write(content)) => BESIDE_DATA + data_bytes(&content.data),
+            Filled::Written(..) | Filled::Kept(..) | Filled::Nameless(_) => BESIDE_DATA,
         });
-        let of_summary = self.summary.iter().map(|(_, content)| super::plan::data_bytes(&content.data));
+        // What the entries say, the summary says in about as many bytes.
+        let of_summary = self.summary.iter().map(|(_, content)| BESIDE_DATA + 2 * data_bytes(&content.data));
         of_outputs.chain(of_summary).sum()
     }
 }

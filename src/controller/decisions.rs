@@ -1,5 +1,5 @@
-//! What was decided last of each organization, for whoever reads it without deciding anew; and what was made of it, for the
-//! next evaluation.
+//! The last decision about each organization, for readers that do not decide anew, and what was made of it, for the next
+//! evaluation.
 
 use crate::evaluation::{decision::Decision, memo::Memo};
 use std::{

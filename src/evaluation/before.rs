@@ -1,7 +1,7 @@
-//! What of an earlier decision holds still: what the same inputs gave, they give again.
+//! What still holds of an earlier decision: what the same inputs gave, they give again.
 //!
-//! Whatever is taken over is compared by what went into it, and never by what changed: objects that are shared by their
-//! address, which no two have at a time, and the rest by value.
+//! Whatever is taken over is compared by its inputs, and never by what changed: shared objects by their address, which no two
+//! have at a time, and the rest by value.
 
 use super::{
     SecretName, Snapshot,

@@ -1,7 +1,7 @@
-//! What was made of a decision, for the next one: what is filled with the same is not filled and hashed again.
+//! What was made of a decision, for the next one: an output with the same inputs is not filled and hashed again.
 //!
-//! Everything is kept with what went into it, and given again only for the same. What is given again costs no work, so an
-//! organization whose outputs are too much for one evaluation comes to an end by and by.
+//! Everything is kept with its inputs, and given again only for the same. What is given again costs no work, so an organization
+//! whose outputs are too much for one evaluation gets through by and by.
 
 use super::{
     catalogue::CompiledDefinition,

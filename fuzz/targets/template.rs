@@ -1,7 +1,7 @@
 //! Templates: a source, filled with a context that has a secret in it.
 
 use super::Target;
-use entitlement_operator::render::template::{Context, MAX_OUTPUT, Template};
+use entitlement_operator::render::template::{MAX_OUTPUT, Template, TemplateContext};
 use serde_json::json;
 
 pub const TARGET: Target = Target {
@@ -91,8 +91,8 @@ pub const TARGET: Target = Target {
 
 const SECRETS: [&str; 2] = ["zq-never-shown-7f3a", "zq-never-shown-8e2b"];
 
-fn context(secret: &str) -> Context {
-    Context::new(&json!({
+fn context(secret: &str) -> TemplateContext {
+    TemplateContext::new(&json!({
         "organization": {"name": "acme", "displayName": "Acme"},
         "facets": {
             "account": {"user": "app", "password": secret},

@@ -6,7 +6,7 @@ use super::{
     output::FIELD_MANAGER,
     world::Reading,
 };
-use crate::evaluation::catalogue::{CatalogueId, Catalogued, Keeping, Revision, ValidState, outdated};
+use crate::evaluation::catalogue::{CatalogueId, Catalogued, KeepAction, Revision, ValidState, outdated};
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use kube::{
     Api,
@@ -29,16 +29,16 @@ pub async fn keep<C: Catalogued>(
 ) -> Result<String, ReconcileFailure> {
     let name = Revision::name_of(object, &valid.hash);
     let data = serde_json::to_value(&valid.state).map_err(|error| ReconcileFailure::Failed(error.to_string()))?;
-    let written = match Keeping::of(object, revisions, &valid.hash, data) {
-        Keeping::Kept => return Ok(name),
-        Keeping::Replace(before, _) => {
+    let written = match KeepAction::of(object, revisions, &valid.hash, data) {
+        KeepAction::Kept => return Ok(name),
+        KeepAction::Replace(before, _) => {
             // The next attempt makes it anew.
             delete(context, &[before]).await?;
             let message = format!("the revision {name} did not hold what its name says, and was deleted");
             return Err(ReconcileFailure::Failed(message));
         }
-        Keeping::Promote(_, revision) => promote(context, &name, revision.number).await,
-        Keeping::Create(revision) => create(context, &revision).await,
+        KeepAction::Promote(_, revision) => promote(context, &name, revision.number).await,
+        KeepAction::Create(revision) => create(context, &revision).await,
     };
     match written {
         Ok(revision) => {

@@ -16,7 +16,7 @@ use crate::{
         lifecycle::{PreparedAmendment, Verdict},
         precedence::Tally,
     },
-    render::flags::{Course, Right, Stage},
+    render::flags::{FlagCourse, HeldRight, Stage},
 };
 use std::collections::BTreeSet;
 
@@ -91,8 +91,8 @@ pub struct Held<'a> {
 /// What is held now (`present`), and from each coming change on. Where more changes come than are looked ahead to, what the
 /// last one gives lasts until the end of its run: a right may change late, but never ends late.
 #[must_use]
-pub fn course(holding: &Holding, present: Option<&Held>, now: Instant) -> Course {
-    let Some(definition) = holding.definition() else { return Course::default() };
+pub fn course(holding: &Holding, present: Option<&Held>, now: Instant) -> FlagCourse {
+    let Some(definition) = holding.definition() else { return FlagCourse::default() };
     let since = holding.run(now).map(|(start, _)| start);
     let has_facets = !definition.facets.is_empty();
     let mut rights = Track::begin(since, present.and_then(|held| right(held.amount)));
@@ -110,14 +110,14 @@ pub fn course(holding: &Holding, present: Option<&Held>, now: Instant) -> Course
             facets.close(holding, step.at);
         }
     }
-    Course { rights: rights.stages, facets: has_facets.then_some(facets.stages) }
+    FlagCourse { rights: rights.stages, facets: has_facets.then_some(facets.stages) }
 }
 
 /// What is held, with that total, which a Feature has not. A total of nothing shows like nothing held.
-fn right(total: Option<Amount>) -> Option<Right> {
+fn right(total: Option<Amount>) -> Option<HeldRight> {
     match total {
-        None => Some(Right::On),
-        Some(amount) => (amount != Amount::ZERO).then_some(Right::Amount(amount)),
+        None => Some(HeldRight::On),
+        Some(amount) => (amount != Amount::ZERO).then_some(HeldRight::Amount(amount)),
     }
 }
 
@@ -248,7 +248,7 @@ impl<'a> Sweep<'a> {
     }
 
     /// What is held; None where nothing is.
-    fn right(&self) -> Option<Right> {
+    fn right(&self) -> Option<HeldRight> {
         if self.in_force.is_empty() {
             return None;
         }

@@ -29,9 +29,9 @@ use crate::{
     render::{
         digest::Digest,
         filling::Filling,
-        names::{ChainNames, DefinitionNames, InstanceNames, Named, Names, Total},
+        names::{ChainNames, DefinitionNames, DisplayedName, InstanceNames, Names, Total},
         output::{CompiledOutput, OutputError},
-        summary::Summary,
+        summary::EntitlementSummary,
         work::{Budget, Work},
     },
 };
@@ -50,7 +50,7 @@ pub struct Desired {
     /// Grants whose present objects stay as they are.
     pub kept: BTreeSet<GrantId>,
     /// What the summary says; absent where it cannot be told.
-    pub summary: Option<Arc<Summary>>,
+    pub summary: Option<Arc<EntitlementSummary>>,
     /// How many objects each grant should have, and what hinders it: all grants, those that should have none among them.
     pub grants: BTreeMap<GrantId, Outputs>,
     /// What hinders the delivery of the summary.
@@ -198,7 +198,7 @@ pub fn deliver_grants(decision: &Decision, budget: &mut Budget) -> Desired {
 impl Desired {
     fn of(
         decision: &Decision,
-        summary: Option<Arc<Summary>>,
+        summary: Option<Arc<EntitlementSummary>>,
         resume: Option<&GrantId>,
         budget: &mut Budget,
         memo: &mut Memo,
@@ -251,7 +251,7 @@ impl Desired {
     fn summarize(
         &mut self,
         standing: &Standing,
-        summary: Option<Arc<Summary>>,
+        summary: Option<Arc<EntitlementSummary>>,
         allowance: &mut Allowance,
         memo: &mut Memo,
     ) {
@@ -501,10 +501,13 @@ fn names<'a>(standing: &'a Standing, holding: &'a Holding, member: Option<&'a Me
     let organization =
         standing.organization.as_ref().and_then(|organization| organization.spec.display_name.as_deref());
     let definition = holding.definition();
-    let unknown =
-        || DefinitionNames { named: Named { name: &holding.name, display_name: &holding.name }, type_: "", unit: None };
+    let unknown = || DefinitionNames {
+        named: DisplayedName { name: &holding.name, display_name: &holding.name },
+        type_: "",
+        unit: None,
+    };
     Names {
-        organization: Named { name: &standing.name, display_name: organization.unwrap_or(&standing.name) },
+        organization: DisplayedName { name: &standing.name, display_name: organization.unwrap_or(&standing.name) },
         definition: definition.map_or_else(unknown, DefinitionNames::of),
         instance: member.map(|member| InstanceNames {
             name: &member.grant.id.source.name,

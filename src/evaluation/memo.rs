@@ -16,7 +16,7 @@ use crate::{
     render::{
         digest::Digest,
         flags::Offers,
-        summary::{Entry, Summary},
+        summary::{EntitlementSummary, SummaryEntry},
     },
 };
 use std::{
@@ -72,8 +72,8 @@ pub struct Memo {
     fillings: HashMap<(GrantId, Per), Filling>,
     /// Those that this evaluation has asked for.
     asked: HashMap<(GrantId, Per), Filling>,
-    entries: BTreeMap<Arc<str>, (Arc<Holding>, bool, Option<Arc<Entry>>)>,
-    summary: Option<(Arc<Summary>, Arc<ObjectContent>)>,
+    entries: BTreeMap<Arc<str>, (Arc<Holding>, bool, Option<Arc<SummaryEntry>>)>,
+    summary: Option<(Arc<EntitlementSummary>, Arc<ObjectContent>)>,
 }
 
 impl Memo {
@@ -110,8 +110,8 @@ impl Memo {
         &mut self,
         holding: &Arc<Holding>,
         has_sources: bool,
-        make: impl FnOnce() -> Option<Entry>,
-    ) -> Option<Arc<Entry>> {
+        make: impl FnOnce() -> Option<SummaryEntry>,
+    ) -> Option<Arc<SummaryEntry>> {
         if let Some((of, with, entry)) = self.entries.get(&holding.name)
             && Arc::ptr_eq(of, holding)
             && *with == has_sources
@@ -126,7 +126,7 @@ impl Memo {
     }
 
     /// The content of the summary.
-    pub(super) fn summary(&mut self, summary: &Arc<Summary>, make: impl FnOnce() -> Wish) -> Wish {
+    pub(super) fn summary(&mut self, summary: &Arc<EntitlementSummary>, make: impl FnOnce() -> Wish) -> Wish {
         if let Some((of, content)) = &self.summary
             && says_the_same(of, summary)
         {
@@ -154,7 +154,7 @@ impl Memo {
     }
 }
 
-fn says_the_same(one: &Summary, other: &Summary) -> bool {
+fn says_the_same(one: &EntitlementSummary, other: &EntitlementSummary) -> bool {
     let is_same_offers = |one: &Arc<Offers>, other: &Arc<Offers>| Arc::ptr_eq(one, other) || one == other;
     let mut entries = one.entitlements.iter().zip(&other.entitlements);
     one.entitlements.len() == other.entitlements.len()

@@ -16,7 +16,7 @@ use crate::{
         problem::Problem,
         refusal::Reason,
     },
-    render::summary::{Entry, GrantSource, Sources, Summary, ValueSource},
+    render::summary::{EntitlementSummary, EntrySources, GrantSource, SummaryEntry, ValueSource},
 };
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ const MOST_NAMED: usize = 3;
 
 /// The summary, without what is not in force and of whose definition nothing is known: it is not entitled either way.
 #[must_use]
-pub fn summary(decision: &Decision, memo: &mut Memo) -> Summary {
+pub fn summary(decision: &Decision, memo: &mut Memo) -> EntitlementSummary {
     let Decision { standing, holdings, offers, at, .. } = decision;
     let has_sources = standing.organization.as_ref().is_some_and(|organization| organization.spec.summary.sources);
     let held = holdings.iter().filter(|holding| holding.members.iter().any(|member| is_held(member.verdict.phase)));
@@ -34,7 +34,7 @@ pub fn summary(decision: &Decision, memo: &mut Memo) -> Summary {
         Some((holding.name.to_string(), entry))
     });
     let entitlements = told.collect();
-    Summary { organization: standing.name.to_string(), entitlements, offers: Arc::clone(offers) }
+    EntitlementSummary { organization: standing.name.to_string(), entitlements, offers: Arc::clone(offers) }
 }
 
 /// Why the summary stays as it is: something is in force of whose definition nothing is known, and an error withdraws nothing.
@@ -62,7 +62,7 @@ fn sentence(member: &Member, lost: &Problem) -> String {
     format!("{}: {mend}, or cancel what is granted of it, such as {}", lost.message, member.grant.id)
 }
 
-fn entry(holding: &Holding, has_sources: bool, now: Instant) -> Option<Entry> {
+fn entry(holding: &Holding, has_sources: bool, now: Instant) -> Option<SummaryEntry> {
     let definition = holding.definition()?;
     let is_entitled = !holding.in_force.is_empty();
     let merged = holding.merged();
@@ -72,7 +72,7 @@ fn entry(holding: &Holding, has_sources: bool, now: Instant) -> Option<Entry> {
     let total = holding.total();
     let display_name = definition.display_name.as_ref().filter(|name| !name.is_empty());
     let present = is_entitled.then_some(Held { amount: total, facets: &facets });
-    Some(Entry {
+    Some(SummaryEntry {
         course: course(holding, present.as_ref(), now),
         entitled: is_entitled,
         display_name: display_name.cloned().unwrap_or_else(|| holding.name.to_string()),
@@ -105,7 +105,7 @@ fn sources(
     holding: &Holding,
     definition: &Definition,
     merged: Option<&(Merged, Vec<(&Member, &Statement)>)>,
-) -> Sources {
+) -> EntrySources {
     let parts = merged.map(|(_, parts)| parts.as_slice()).unwrap_or_default();
     let statements: Vec<&Statement> = parts.iter().map(|(_, statement)| *statement).collect();
     let source = |(layer, index): (Layer, Option<usize>)| {
@@ -114,7 +114,7 @@ fn sources(
     let origins = merged.map(|(merged, _)| provenance(definition, &merged.values, &statements)).into_iter().flatten();
     let facets = origins
         .map(|(facet, fields)| (facet, fields.into_iter().map(|(path, origin)| (path, source(origin))).collect()));
-    Sources {
+    EntrySources {
         facets: facets.collect(),
         grants: holding.members.iter().filter(|member| is_held(member.verdict.phase)).map(grant_source).collect(),
     }

@@ -17,7 +17,7 @@ use crate::{
         holding::Member,
         object::{DesiredObject, ObjectKey},
     },
-    render::{flags::Offers, summary::Summary},
+    render::{flags::Offers, summary::EntitlementSummary},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -67,7 +67,7 @@ impl Lane {
 
     /// What the summary says of it; absent where that cannot be told.
     #[must_use]
-    pub fn summary(&self) -> Option<&Summary> {
+    pub fn summary(&self) -> Option<&EntitlementSummary> {
         self.evaluation.desired.summary.as_deref()
     }
 

@@ -7,7 +7,7 @@ use crate::{
         holding::Member,
         object::{ObjectContent, ObjectKey},
     },
-    render::summary::Entry,
+    render::summary::SummaryEntry,
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -132,7 +132,7 @@ pub struct Held {
 impl Held {
     /// As the summary tells it.
     #[must_use]
-    pub fn of(entry: &Entry) -> Self {
+    pub fn of(entry: &SummaryEntry) -> Self {
         Self {
             entitled: entry.entitled,
             amount: entry.amount.clone(),

@@ -5,7 +5,7 @@ use super::{Inventory, When, zone_of};
 use crate::{
     core::{calendar::Instant, grant::Grant, source::SourceId},
     evaluation::{
-        catalogue::{CatalogueId, CatalogueKind, Keeping, Present, Revision, state_hash},
+        catalogue::{CatalogueId, CatalogueKind, KeepAction, Present, Revision, state_hash},
         decision::decide,
     },
 };
@@ -78,11 +78,11 @@ impl Inventory {
         let Ok(data) = serde_json::to_value(state) else { return };
         let revisions = self.revisions.of(object);
         let hash = state_hash(state);
-        match Keeping::of(object, &revisions, &hash, data) {
-            Keeping::Kept => {}
-            Keeping::Create(revision) => self.add_revision(Revision { made, ..revision }),
+        match KeepAction::of(object, &revisions, &hash, data) {
+            KeepAction::Kept => {}
+            KeepAction::Create(revision) => self.add_revision(Revision { made, ..revision }),
             // One that serves again becomes the newest, and stays as old as it is.
-            Keeping::Promote(before, revision) | Keeping::Replace(before, revision) => {
+            KeepAction::Promote(before, revision) | KeepAction::Replace(before, revision) => {
                 self.revisions.remove(&before);
                 self.add_revision(Revision { made: before.made, ..revision });
             }

@@ -25,17 +25,17 @@ const COSTLY: u64 = FUEL / 10;
 
 /// What is filled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Part {
+pub(super) enum FilledPart {
     Name,
     Items,
 }
 
 /// The errors of one output.
 #[derive(Clone, Default)]
-pub(super) struct Exhaustion(Arc<Mutex<HashMap<(Part, Digest), Failure>>>);
+pub(super) struct Exhaustion(Arc<Mutex<HashMap<(FilledPart, Digest), KnownFailure>>>);
 
 #[derive(Clone)]
-struct Failure {
+struct KnownFailure {
     errors: Vec<OutputError>,
     done: WorkDone,
 }
@@ -44,7 +44,7 @@ impl Exhaustion {
     /// What `fill` gives, unless it is known to fail for these inputs.
     pub(super) fn guard<T>(
         &self,
-        part: Part,
+        part: FilledPart,
         digest: impl Fn() -> Digest,
         work: &mut Work,
         fill: impl FnOnce(&mut Work) -> Result<T, Vec<OutputError>>,
@@ -63,13 +63,13 @@ impl Exhaustion {
                     if failures.len() >= MAX_REMEMBERED {
                         failures.clear();
                     }
-                    failures.insert((part, digest()), Failure { errors: errors.clone(), done });
+                    failures.insert((part, digest()), KnownFailure { errors: errors.clone(), done });
                 });
             }
         })
     }
 
-    fn failures<R>(&self, access: impl FnOnce(&mut HashMap<(Part, Digest), Failure>) -> R) -> R {
+    fn failures<R>(&self, access: impl FnOnce(&mut HashMap<(FilledPart, Digest), KnownFailure>) -> R) -> R {
         access(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -82,7 +82,7 @@ impl fmt::Debug for Exhaustion {
 
 #[cfg(test)]
 mod tests {
-    use super::{COSTLY, Digest, Exhaustion, MAX_REMEMBERED, OutputError, Part};
+    use super::{COSTLY, Digest, Exhaustion, FilledPart, MAX_REMEMBERED, OutputError};
     use crate::render::work::{Share, Work};
 
     fn failed(key: &str) -> Vec<OutputError> {
@@ -105,13 +105,13 @@ mod tests {
         let exhaustion = Exhaustion::default();
         let mut work = Work::alone();
         let a = || Digest::of(&"a");
-        assert_eq!(exhaustion.guard(Part::Items, a, &mut work, fail(COSTLY + 1)), Err(failed("a")));
-        assert_eq!(exhaustion.guard(Part::Items, a, &mut work, never), Err(failed("a")));
-        assert_eq!(exhaustion.clone().guard(Part::Items, a, &mut work, never), Err(failed("a")));
+        assert_eq!(exhaustion.guard(FilledPart::Items, a, &mut work, fail(COSTLY + 1)), Err(failed("a")));
+        assert_eq!(exhaustion.guard(FilledPart::Items, a, &mut work, never), Err(failed("a")));
+        assert_eq!(exhaustion.clone().guard(FilledPart::Items, a, &mut work, never), Err(failed("a")));
         // It counts, but was no work.
         assert_eq!((work.done(Share::Plain), work.spent(Share::Plain)), (3 * (COSTLY + 1), COSTLY + 1));
-        assert_eq!(exhaustion.guard(Part::Name, a, &mut work, |_| Ok(3)), Ok(3));
-        assert_eq!(exhaustion.guard(Part::Items, || Digest::of(&"b"), &mut work, |_| Ok(4)), Ok(4));
+        assert_eq!(exhaustion.guard(FilledPart::Name, a, &mut work, |_| Ok(3)), Ok(3));
+        assert_eq!(exhaustion.guard(FilledPart::Items, || Digest::of(&"b"), &mut work, |_| Ok(4)), Ok(4));
     }
 
     #[test]
@@ -119,15 +119,15 @@ mod tests {
         let exhaustion = Exhaustion::default();
         let mut work = Work::alone();
         let a = || Digest::of(&"a");
-        assert_eq!(exhaustion.guard(Part::Items, a, &mut work, fail(COSTLY)), Err(failed("a")));
-        assert_eq!(exhaustion.guard(Part::Items, a, &mut work, |_| Ok(1)), Ok(1));
+        assert_eq!(exhaustion.guard(FilledPart::Items, a, &mut work, fail(COSTLY)), Err(failed("a")));
+        assert_eq!(exhaustion.guard(FilledPart::Items, a, &mut work, |_| Ok(1)), Ok(1));
     }
 
     #[test]
     fn what_is_remembered_is_bounded() {
         let exhaustion = Exhaustion::default();
         for input in 0..=MAX_REMEMBERED {
-            let _ = exhaustion.guard(Part::Items, || Digest::of(&input), &mut Work::alone(), fail(COSTLY + 1));
+            let _ = exhaustion.guard(FilledPart::Items, || Digest::of(&input), &mut Work::alone(), fail(COSTLY + 1));
         }
         assert_eq!(exhaustion.failures(|failures| failures.len()), 1);
     }

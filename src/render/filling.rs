@@ -3,7 +3,7 @@
 use super::{
     digest::Digest,
     names::Names,
-    template::{Context, Ready},
+    template::{Ready, TemplateContext},
     work,
 };
 use crate::{api::facet_fields::FacetFields, core::facets::SecretFields};
@@ -70,8 +70,12 @@ impl<'a> Filling<'a> {
     }
 
     /// What the templates of an output see.
-    pub(super) fn context(&self, output: &str, facets: &Facets) -> Context {
-        Context::new(&AllNames { names: self.names, facets: &facets.ready, output: OutputName { name: output } })
+    pub(super) fn context(&self, output: &str, facets: &Facets) -> TemplateContext {
+        TemplateContext::new(&AllNames {
+            names: self.names,
+            facets: &facets.ready,
+            output: OutputName { name: output },
+        })
     }
 
     /// The digest of everything that fills the output.

@@ -32,9 +32,9 @@ const NAME_DIGITS: usize = 12;
 
 /// How what an organization holds of a definition changes with time.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Course {
+pub struct FlagCourse {
     /// Whether and how much is held.
-    pub rights: Vec<Stage<Right>>,
+    pub rights: Vec<Stage<HeldRight>>,
     /// The facets, without secret fields; absent where the definition has none.
     pub facets: Option<Vec<Stage<FacetFields>>>,
 }
@@ -54,16 +54,16 @@ pub type Offers = BTreeMap<Arc<str>, Offer>;
 impl Offer {
     /// The course of what is not held and has no grants that will change that.
     #[must_use]
-    pub fn not_held(self) -> &'static Course {
-        static WITH_FACETS: Course = Course { rights: Vec::new(), facets: Some(Vec::new()) };
-        static WITHOUT: Course = Course { rights: Vec::new(), facets: None };
+    pub fn not_held(self) -> &'static FlagCourse {
+        static WITH_FACETS: FlagCourse = FlagCourse { rights: Vec::new(), facets: Some(Vec::new()) };
+        static WITHOUT: FlagCourse = FlagCourse { rights: Vec::new(), facets: None };
         if self.has_facets { &WITH_FACETS } else { &WITHOUT }
     }
 }
 
 /// What is held, without facets.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Right {
+pub enum HeldRight {
     /// A Feature.
     On,
     /// An amount of a Quantity or Credit.
@@ -88,7 +88,7 @@ struct Variant {
 
 /// The flag definitions, for each handle whether it has an amount, and its course.
 #[must_use]
-pub fn flags<'a>(entitlements: impl Iterator<Item = (&'a str, bool, &'a Course)>) -> Value {
+pub fn flags<'a>(entitlements: impl Iterator<Item = (&'a str, bool, &'a FlagCourse)>) -> Value {
     let mut flags = Map::new();
     for (handle, has_amount, course) in entitlements {
         let entitled = if has_amount { flag(&course.rights, amount) } else { flag(&course.rights, switch) };
@@ -105,16 +105,16 @@ fn is_small(flag: &Value) -> bool {
     flag.to_string().len() <= MOST_BYTES
 }
 
-fn switch(holds: Option<&Right>) -> Variant {
+fn switch(holds: Option<&HeldRight>) -> Variant {
     let name = if holds.is_some() { "on" } else { "off" };
     Variant { name: name.to_owned(), value: holds.is_some().into() }
 }
 
 /// The variant's name is the exact amount.
-fn amount(holds: Option<&Right>) -> Variant {
+fn amount(holds: Option<&HeldRight>) -> Variant {
     let amount = match holds {
-        Some(Right::Amount(amount)) => *amount,
-        Some(Right::On) | None => Amount::ZERO,
+        Some(HeldRight::Amount(amount)) => *amount,
+        Some(HeldRight::On) | None => Amount::ZERO,
     };
     let name = amount.to_string();
     let value = match amount {

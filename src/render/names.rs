@@ -7,7 +7,7 @@ use serde::Serialize;
 #[derive(Clone, Debug, Hash, Serialize)]
 pub struct Names<'a> {
     /// The organization.
-    pub organization: Named<'a>,
+    pub organization: DisplayedName<'a>,
     /// The definition.
     pub definition: DefinitionNames<'a>,
     /// The grant; not where one object is for all grants.
@@ -23,7 +23,7 @@ pub struct Names<'a> {
 /// A name, and one for people, which is the same where none is given.
 #[derive(Clone, Debug, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Named<'a> {
+pub struct DisplayedName<'a> {
     /// The object's name.
     pub name: &'a str,
     /// For people.
@@ -35,7 +35,7 @@ pub struct Named<'a> {
 pub struct DefinitionNames<'a> {
     /// Both names.
     #[serde(flatten)]
-    pub named: Named<'a>,
+    pub named: DisplayedName<'a>,
     /// `Feature`, `Quantity` or `Credit`.
     #[serde(rename = "type")]
     pub type_: &'static str,
@@ -48,7 +48,7 @@ impl<'a> DefinitionNames<'a> {
     #[must_use]
     pub fn of(definition: &'a Definition) -> Self {
         Self {
-            named: Named {
+            named: DisplayedName {
                 name: &definition.name,
                 display_name: definition.display_name.as_deref().unwrap_or(&definition.name),
             },

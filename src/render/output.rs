@@ -2,11 +2,11 @@
 
 use super::{
     demands::{self, OPAQUE},
-    exhaustion::{Exhaustion, Part},
+    exhaustion::{Exhaustion, FilledPart},
     filling::{Facets, Filling},
     format::{Format, keys},
     storable,
-    template::{Context, Template, TemplateError},
+    template::{Template, TemplateContext, TemplateError},
     trial,
     work::{self, Share, Work},
 };
@@ -183,7 +183,7 @@ impl CompiledOutput {
     /// Where the template fails, or gives what is no name of an object.
     pub fn object_name(&self, filling: &Filling, work: &mut Work) -> Result<String, Vec<OutputError>> {
         let digest = || filling.digest(filling.plain());
-        self.exhaustion.guard(Part::Name, digest, work, |work| {
+        self.exhaustion.guard(FilledPart::Name, digest, work, |work| {
             if !work.may_go_on(Share::Plain) {
                 return Err(vec![self.too_much_work()]);
             }
@@ -211,7 +211,7 @@ impl CompiledOutput {
     /// Where items cannot be filled: what is wrong with each of them.
     pub fn config_map(&self, filling: &Filling, work: &mut Work) -> Result<BTreeMap<String, String>, Vec<OutputError>> {
         let digest = || filling.digest(filling.plain());
-        self.exhaustion.guard(Part::Items, digest, work, |work| self.data(filling, filling.plain(), work))
+        self.exhaustion.guard(FilledPart::Items, digest, work, |work| self.data(filling, filling.plain(), work))
     }
 
     /// The data of a Secret, with the secret fields among the facets.
@@ -225,7 +225,7 @@ impl CompiledOutput {
     ) -> Result<BTreeMap<String, Secret<Vec<u8>>>, Vec<OutputError>> {
         let digest = || filling.digest(filling.revealed());
         let fill = |work: &mut Work| self.data(filling, filling.revealed(), work);
-        let data = self.exhaustion.guard(Part::Items, digest, work, fill)?;
+        let data = self.exhaustion.guard(FilledPart::Items, digest, work, fill)?;
         Ok(data.into_iter().map(|(key, value)| (key, Secret::new(value.into_bytes()))).collect())
     }
 
@@ -255,7 +255,7 @@ impl CompiledOutput {
     fn fill_share(
         &self,
         share: Share,
-        context: &Context,
+        context: &TemplateContext,
         facets: &Facets,
         work: &mut Work,
         data: &mut BTreeMap<String, String>,
@@ -301,7 +301,7 @@ impl CompiledOutput {
     fn fill(
         &self,
         item: &CompiledItem,
-        context: &Context,
+        context: &TemplateContext,
         facets: &Facets,
         share: Share,
         work: &mut Work,

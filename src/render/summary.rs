@@ -1,6 +1,6 @@
 //! The summary of everything that an organization holds, in the shapes that workloads read.
 
-use super::flags::{Course, Offers, flags};
+use super::flags::{FlagCourse, Offers, flags};
 use crate::{
     api::{Phase, facet_fields::FacetFields},
     core::source::SourceId,
@@ -11,11 +11,11 @@ use std::{collections::BTreeMap, fmt::Write, sync::Arc};
 
 /// What an organization holds.
 #[derive(Clone, Debug)]
-pub struct Summary {
+pub struct EntitlementSummary {
     /// The organization's name.
     pub organization: String,
     /// The entries by handle, which is the definition's name.
-    pub entitlements: BTreeMap<String, Arc<Entry>>,
+    pub entitlements: BTreeMap<String, Arc<SummaryEntry>>,
     /// What has a flag even where it is not held.
     pub offers: Arc<Offers>,
 }
@@ -23,7 +23,7 @@ pub struct Summary {
 /// What an organization holds of one definition.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Entry {
+pub struct SummaryEntry {
     /// In force right now.
     pub entitled: bool,
     /// The definition's name for people; its handle where it has none.
@@ -46,15 +46,15 @@ pub struct Entry {
     pub facets: FacetFields,
     /// Where all of it comes from, where the organization is to be told.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub sources: Option<Sources>,
+    pub sources: Option<EntrySources>,
     /// How it changes with time, for the flags.
     #[serde(skip)]
-    pub course: Course,
+    pub course: FlagCourse,
 }
 
 /// Where an entry comes from.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Sources {
+pub struct EntrySources {
     /// Each grant in Waiting, Active, Grace or Suspended.
     pub grants: Vec<GrantSource>,
     /// Facet → field path → what gave its value.
@@ -92,7 +92,7 @@ fn phase<S: Serializer>(phase: &Phase, serializer: S) -> Result<S::Ok, S::Error>
     serializer.serialize_str(phase.as_str())
 }
 
-impl Summary {
+impl EntitlementSummary {
     /// The data of the summary ConfigMap.
     #[must_use]
     pub fn data(&self) -> BTreeMap<String, String> {
@@ -130,7 +130,7 @@ impl Summary {
     }
 }
 
-impl Entry {
+impl SummaryEntry {
     fn variables(&self, name: &str) -> String {
         let entitled = format!("ENTITLEMENT_{name}={}\n", self.entitled);
         let amount = self.amount.as_ref().map(|amount| format!("ENTITLEMENT_{name}_AMOUNT={amount}\n"));

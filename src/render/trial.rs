@@ -8,7 +8,7 @@ use super::{
     demands,
     filling::Filling,
     format::FormatError,
-    names::{ChainNames, DefinitionNames, InstanceNames, Named, Names, Total},
+    names::{ChainNames, DefinitionNames, DisplayedName, InstanceNames, Names, Total},
     output::{Attempt, CompiledOutput, OutputError},
     template::{Missing, Template, TemplateError, TemplateErrorKind},
     work::Work,
@@ -37,17 +37,17 @@ const SAMPLE: &str = "sample";
 struct Samples {
     facets: FacetFields,
     /// By facet: the fields whose type the schema leaves open, or whose values are not valid.
-    open: Fields,
+    open: FieldNames,
     /// By facet: the fields whose names of entries the schema leaves open.
-    free: Fields,
+    free: FieldNames,
 }
 
-type Fields = BTreeMap<String, BTreeSet<String>>;
+type FieldNames = BTreeMap<String, BTreeSet<String>>;
 
 impl Samples {
     /// The samples for an output; for a ConfigMap without the secret fields.
     fn of(definition: &Definition, kind: OutputKind, is_bare: bool) -> Self {
-        let mut samples = Self { facets: FacetFields::new(), open: Fields::new(), free: Fields::new() };
+        let mut samples = Self { facets: FacetFields::new(), open: FieldNames::new(), free: FieldNames::new() };
         for facet in definition.facets.values() {
             let Sample { mut values, mut open, free } =
                 if is_bare { facet.schema.bare_sample() } else { facet.schema.sample() };
@@ -78,7 +78,7 @@ impl Samples {
         let [facets, facet, field, ..] = path else {
             return false;
         };
-        let has = |fields: &Fields| fields.get(facet).is_some_and(|fields| fields.contains(field));
+        let has = |fields: &FieldNames| fields.get(facet).is_some_and(|fields| fields.contains(field));
         let is_known = self.facets.get(facet).is_some_and(|fields| fields.contains_key(field));
         let allows_others =
             || definition.facets.get(facet.as_str()).is_some_and(|facet| facet.schema.allows_other_fields());
@@ -89,7 +89,7 @@ impl Samples {
 /// The variable that holds the facets.
 const FACETS: &str = "facets";
 
-fn reads_any(template: &Template, fields: &Fields) -> bool {
+fn reads_any(template: &Template, fields: &FieldNames) -> bool {
     let references = template.facet_references();
     let mut all = fields.iter().flat_map(|(facet, fields)| fields.iter().map(move |field| (facet, field)));
     all.any(|(facet, field)| references.reading(facet, field).is_some())
@@ -99,7 +99,7 @@ fn names<'a>(definition: &'a Definition, output: &CompiledOutput) -> Names<'a> {
     let is_of_grant = output.per == Per::Instance;
     let amount = || definition.amount.map(|amount| amount.to_string());
     Names {
-        organization: Named { name: SAMPLE, display_name: SAMPLE },
+        organization: DisplayedName { name: SAMPLE, display_name: SAMPLE },
         definition: DefinitionNames::of(definition),
         instance: is_of_grant.then(|| InstanceNames {
             name: SAMPLE,

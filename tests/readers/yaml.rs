@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use entitlement_operator::render::template::{Context, Template};
+use entitlement_operator::render::template::{Template, TemplateContext};
 use serde_json::{Value, json};
 
 use super::{Command, documents, go, node, output, python, target};
@@ -48,7 +48,7 @@ fn are_read_by(mut script: Command, reader: &str) {
     let template = Template::compile("{{ value | toyaml }}\n").unwrap();
     let values = values();
     for (index, value) in values.iter().enumerate() {
-        let text = template.render(&Context::new(&json!({ "value": value }))).unwrap();
+        let text = template.render(&TemplateContext::new(&json!({ "value": value }))).unwrap();
         fs::write(folder.join(format!("{index:05}")), text).unwrap();
     }
     let read: Vec<Value> = serde_json::from_str(&output(script.arg(reader).arg(&folder))).unwrap();

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     api::crd,
-    core::schema::wording::{Subject, closest, describe},
+    core::schema::wording::{Visibility, closest, describe},
     offline::EntitlementKind,
 };
 use jsonschema::{ValidationError, Validator, error::ValidationErrorKind};
@@ -91,7 +91,7 @@ impl Resource {
 
 fn remark(error: &ValidationError, object: &Node, text: &str) -> Remark {
     let path = Path::of_pointer(error.instance_path().as_str(), object);
-    let mut message = describe(error, Subject::Shown);
+    let mut message = describe(error, Visibility::Shown);
     message.push_str(&quotes_hint(path.find(object), text));
     Remark { suggestion: suggestion(error), ..Remark::new(path, message) }
 }

@@ -41,7 +41,7 @@ mod tests {
     use super::{Coming, coming};
     use crate::{
         core::{amount::Amount, calendar::parse_instant},
-        render::flags::{Course, Right, Stage, flags},
+        render::flags::{FlagCourse, HeldRight, Stage, flags},
     };
     use rstest::rstest;
     use serde_json::{Value, json};
@@ -49,14 +49,14 @@ mod tests {
     fn written() -> Value {
         let stage = |from: &str, amount: Option<i64>| Stage {
             from: parse_instant(from).unwrap(),
-            holds: amount.map(|amount| Right::Amount(Amount::Limited(amount.into()))),
+            holds: amount.map(|amount| HeldRight::Amount(Amount::Limited(amount.into()))),
         };
         let rights = vec![
             stage("2026-01-01T00:00:00Z", Some(300)),
             stage("2027-04-01T00:00:00Z", Some(250)),
             stage("2027-06-01T00:00:00Z", None),
         ];
-        flags([("seats", true, &Course { rights, facets: None })].into_iter())
+        flags([("seats", true, &FlagCourse { rights, facets: None })].into_iter())
     }
 
     #[rstest]

@@ -2,7 +2,7 @@
 
 use super::{
     kept_revisions::KeptRevisions,
-    section::{KeptView, NotYetRead, Section, ServingChange, differs},
+    section::{CatalogueSection, KeptView, NotYetRead, ServingChange, differs},
     store::{Identity, Put, PutUnreadable, Reading, Store},
     tenancy::name_of,
 };
@@ -46,7 +46,7 @@ pub struct Serving {
 /// The catalogue.
 #[derive(Default)]
 pub struct Catalogue {
-    definitions: Section<EntitlementDefinition, CompiledDefinition>,
+    definitions: CatalogueSection<EntitlementDefinition, CompiledDefinition>,
     facets: Store<Arc<str>, Arc<FacetDefinition>>,
     /// Definitions that refer to a facet definition.
     users: HashMap<Arc<str>, BTreeSet<Arc<str>>>,

@@ -68,7 +68,7 @@ pub struct ServingChange<C: Catalogued> {
 pub struct NotYetRead;
 
 /// The objects of one kind as they are now, and what serves of each.
-pub struct Section<O, C: Catalogued> {
+pub struct CatalogueSection<O, C: Catalogued> {
     objects: Store<Arc<str>, Arc<O>>,
     /// With the version of the view that it was made from.
     served: HashMap<Arc<str>, (Served<C>, u64)>,
@@ -77,7 +77,7 @@ pub struct Section<O, C: Catalogued> {
     versions: HashMap<Arc<str>, u64>,
 }
 
-impl<O, C: Catalogued> Default for Section<O, C> {
+impl<O, C: Catalogued> Default for CatalogueSection<O, C> {
     fn default() -> Self {
         Self { objects: Store::default(), served: HashMap::new(), stale: BTreeSet::new(), versions: HashMap::new() }
     }
@@ -88,7 +88,7 @@ pub fn differs(before: Option<&ObjectMeta>, after: &ObjectMeta) -> bool {
     before.is_none_or(|before| before.uid != after.uid || before.generation != after.generation)
 }
 
-impl<O: Resource, C: Catalogued> Section<O, C> {
+impl<O: Resource, C: Catalogued> CatalogueSection<O, C> {
     /// A state of an object; None if it is not news, else what was there before, and whether more than its status has changed.
     pub fn put(&mut self, object: Reading<Arc<str>, Arc<O>>) -> Option<(Option<Arc<O>>, bool)> {
         let Reading { key: name, identity, value: object } = object;

@@ -7,7 +7,7 @@ use jsonschema::paths::LocationSegment;
 use jsonschema::{JsonType, ValidationError};
 
 use super::message;
-use super::phrase::{MAX_LISTED, Subject, given, push_field, push_item, type_words};
+use super::phrase::{MAX_LISTED, Visibility, given, push_field, push_item, type_words};
 
 /// Levels of alternatives inside of alternatives that are explained.
 const MAX_EXPLAINED: usize = 3;
@@ -27,7 +27,7 @@ pub(super) fn several(context: &[Vec<ValidationError<'static>>]) -> String {
 pub(super) fn none(
     error: &ValidationError<'_>,
     context: &[Vec<ValidationError<'static>>],
-    subject: Subject,
+    subject: Visibility,
     level: usize,
 ) -> String {
     let types: Option<Vec<JsonType>> =

@@ -6,15 +6,15 @@ use std::sync::{Arc, LazyLock};
 use jsonschema::{Draft, EmailOptions, PatternCache, PatternOptions, ValidationError, ValidationOptions, Validator};
 use serde_json::{Value, json};
 
-use super::extent::Extent;
+use super::extent::SchemaExtent;
 use super::invalid::SchemaProblem;
 use super::measure::{MAX_DEPTH, MAX_NAME, Measure, measure};
 use super::message;
 use super::normalize::Normal;
-use super::pattern::Patterns;
-use super::phrase::Subject;
-use super::violation::{self, Place, Violation};
-use super::work::{self, Effort, Work};
+use super::pattern::SchemaPatterns;
+use super::phrase::Visibility;
+use super::violation::{self, FieldPlace, Violation};
+use super::work::{self, CheckWork, ErrorDetail};
 
 /// Compiled size of one pattern, in bytes. The engine's time is at worst the product of this and the text's length.
 const PATTERN_SIZE: usize = 64 * 1024;
@@ -51,12 +51,12 @@ impl Matcher {
     }
 }
 
-fn build(options: &ValidationOptions<'static>, schema: &Value) -> Result<Validator, Failure> {
-    let built = contained(|| options.build(schema)).ok_or(Failure::Panic)?;
-    built.map_err(|error| Failure::Schema(Box::new(error)))
+fn build(options: &ValidationOptions<'static>, schema: &Value) -> Result<Validator, CheckerFailure> {
+    let built = contained(|| options.build(schema)).ok_or(CheckerFailure::Panic)?;
+    built.map_err(|error| CheckerFailure::Schema(Box::new(error)))
 }
 
-enum Failure {
+enum CheckerFailure {
     Schema(Box<ValidationError<'static>>),
     Panic,
 }
@@ -70,26 +70,30 @@ pub(super) fn contained<T>(run: impl FnOnce() -> T) -> Option<T> {
 pub(super) struct Checker {
     validator: Validator,
     document: Value,
-    extent: Extent,
-    patterns: Arc<Patterns>,
+    extent: SchemaExtent,
+    patterns: Arc<SchemaPatterns>,
 }
 
 impl Checker {
     /// Compiles a measured schema. `patterns` are those of the schema that it is a part of.
-    pub(super) fn new(normal: Normal, extent: Extent, patterns: &Arc<Patterns>) -> Result<Self, SchemaProblem> {
+    pub(super) fn new(
+        normal: Normal,
+        extent: SchemaExtent,
+        patterns: &Arc<SchemaPatterns>,
+    ) -> Result<Self, SchemaProblem> {
         let options = BOUNDED.clone().with_pattern_cache(patterns.compiled.clone());
         let validator = build(&options, &normal.document).map_err(|failure| match failure {
-            Failure::Schema(error) => {
-                let text = message::describe(&error, Subject::Shown);
+            CheckerFailure::Schema(error) => {
+                let text = message::describe(&error, Visibility::Shown);
                 SchemaProblem::new(normal.origin(error.instance_path().as_str()), text)
             }
-            Failure::Panic => SchemaProblem::new("", "cannot be compiled; simplify it"),
+            CheckerFailure::Panic => SchemaProblem::new("", "cannot be compiled; simplify it"),
         })?;
         Ok(Self { validator, document: normal.document, extent, patterns: Arc::clone(patterns) })
     }
 
     /// What is wrong with `value`, which stands at `place`; at least one violation if anything is.
-    pub(super) fn check(&self, place: &Place, value: &Value, subject: Subject) -> Result<(), Vec<Violation>> {
+    pub(super) fn check(&self, place: &FieldPlace, value: &Value, subject: Visibility) -> Result<(), Vec<Violation>> {
         let size = measure(value);
         refuse_size(place, size)?;
         let Some(work) = self.work(value, size) else {
@@ -103,25 +107,31 @@ impl Checker {
     }
 
     /// Whether nothing is wrong with `value`, without looking for what is.
-    pub(super) fn accepts(&self, place: &Place, value: &Value) -> bool {
+    pub(super) fn accepts(&self, place: &FieldPlace, value: &Value) -> bool {
         let size = measure(value);
         let is_within = refuse_size(place, size).is_ok() && self.work(value, size).is_some();
         is_within && contained(|| self.validator.is_valid(value)).unwrap_or(false)
     }
 
-    fn work(&self, value: &Value, size: Measure) -> Option<Work> {
+    fn work(&self, value: &Value, size: Measure) -> Option<CheckWork> {
         let patterns = &self.patterns;
         work::estimate(self.extent, patterns, size).or_else(|| work::count(&self.document, patterns, value))
     }
 
-    fn run(&self, place: &Place, value: &Value, subject: Subject, work: Work) -> Result<(), Vec<Violation>> {
+    fn run(
+        &self,
+        place: &FieldPlace,
+        value: &Value,
+        subject: Visibility,
+        work: CheckWork,
+    ) -> Result<(), Vec<Violation>> {
         if self.validator.is_valid(value) {
             return Ok(());
         }
         let errors: Vec<ValidationError<'_>> = match work.effort() {
-            Effort::All => self.validator.iter_errors(value).collect(),
-            Effort::First => self.validator.validate(value).err().into_iter().collect(),
-            Effort::None => Vec::new(),
+            ErrorDetail::All => self.validator.iter_errors(value).collect(),
+            ErrorDetail::First => self.validator.validate(value).err().into_iter().collect(),
+            ErrorDetail::None => Vec::new(),
         };
         let found = violation::from_errors(place, &self.document, &errors, subject);
         if found.is_empty() {
@@ -132,7 +142,7 @@ impl Checker {
     }
 }
 
-fn refuse_size(place: &Place, size: Measure) -> Result<(), Vec<Violation>> {
+fn refuse_size(place: &FieldPlace, size: Measure) -> Result<(), Vec<Violation>> {
     let message = if size.depth > MAX_DEPTH {
         format!("nested more than {MAX_DEPTH} levels deep; flatten it")
     } else if size.long_name {

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, map::Entry};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::invalid::SchemaProblem;
-use super::keyword::{self, Reach};
+use super::keyword::{self, KeywordReach};
 use super::measure::{MAX_DEPTH, measure};
 use super::normalize::Normal;
 
@@ -39,14 +39,14 @@ pub(super) fn fill(
     secrets: &BTreeSet<String>,
     values: &mut Map<String, Value>,
 ) -> Result<(), TooMuch> {
-    let mut filler = Filler { document, budget: MAX_WORK };
+    let mut filler = DefaultFiller { document, budget: MAX_WORK };
     let root: Vec<&Value> = vec![document];
     let schemas = filler.referred(&root)?;
     filler.fields(&schemas, values, secrets, 1)
 }
 
 /// A default that stands in a schema.
-pub(super) struct Stated {
+pub(super) struct StatedDefault {
     /// Pointer, in the schema as it was given, of the schema that has it.
     pub(super) pointer: String,
     pub(super) value: Value,
@@ -57,9 +57,9 @@ pub(super) struct Stated {
 }
 
 /// All defaults that stand in a schema, each once; refuses those that fill themselves without end or to an enormous size.
-pub(super) fn stated(normal: &Normal) -> Result<Vec<Stated>, SchemaProblem> {
+pub(super) fn stated(normal: &Normal) -> Result<Vec<StatedDefault>, SchemaProblem> {
     let taken = taken(normal);
-    let mut filler = Filler { document: &normal.document, budget: MAX_SCHEMA_WORK };
+    let mut filler = DefaultFiller { document: &normal.document, budget: MAX_SCHEMA_WORK };
     let mut found = BTreeMap::new();
     let mut pending = vec![(String::new(), &normal.document)];
     while let Some((pointer, schema)) = pending.pop() {
@@ -76,11 +76,14 @@ pub(super) fn stated(normal: &Normal) -> Result<Vec<Stated>, SchemaProblem> {
                 SchemaProblem::new(format!("{origin}/default"), message)
             })?;
             let is_taken = taken.contains(&origin);
-            found.insert(origin.clone(), Stated { pointer: origin, value: value.clone(), filled: whole, is_taken });
+            found.insert(
+                origin.clone(),
+                StatedDefault { pointer: origin, value: value.clone(), filled: whole, is_taken },
+            );
         }
         for inner in keyword::subschemas(fields) {
             let is_definition = inner.keyword == "$defs";
-            if inner.reach != Reach::Nothing || is_definition {
+            if inner.reach != KeywordReach::Nothing || is_definition {
                 let mut pointer = pointer.clone();
                 inner.push_pointer(&mut pointer);
                 pending.push((pointer, inner.schema));
@@ -116,12 +119,12 @@ fn taken(normal: &Normal) -> HashSet<String> {
     taken
 }
 
-struct Filler<'a> {
+struct DefaultFiller<'a> {
     document: &'a Value,
     budget: u64,
 }
 
-impl<'a> Filler<'a> {
+impl<'a> DefaultFiller<'a> {
     fn charge(&mut self, work: u64) -> Result<(), TooMuch> {
         self.budget = self.budget.checked_sub(work).ok_or(TooMuch)?;
         Ok(())

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Map, Value};
 
 use super::invalid::SchemaProblem;
-use super::keyword::{self, REFERENCES, Reach};
+use super::keyword::{self, KeywordReach, REFERENCES};
 use super::measure::measure;
 use super::normalize::Normal;
 
@@ -16,7 +16,7 @@ const MAX_HEIGHT: usize = 64;
 
 /// The work that a schema can ask for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Extent {
+pub(super) struct SchemaExtent {
     /// Schemas and `enum` options with every reference written out; recursion counts once.
     pub(super) unfolded: u64,
     /// Whether a schema refers to itself for parts of its values, so that the depth of a value counts as well.
@@ -37,44 +37,44 @@ pub(super) struct Texts {
 }
 
 /// Measures a normalized schema; refuses what would make validators run without end, exponentially or out of stack.
-pub(super) fn extent(normal: &Normal) -> Result<Extent, SchemaProblem> {
-    let mut survey = Survey {
+pub(super) fn extent(normal: &Normal) -> Result<SchemaExtent, SchemaProblem> {
+    let mut survey = ExtentWalk {
         normal,
         pointer: String::new(),
         open: Vec::new(),
         closed: HashMap::new(),
         circled: HashSet::new(),
-        found: Extent::default(),
+        found: SchemaExtent::default(),
     };
     let root = survey.unfold(&normal.document)?;
-    Ok(Extent { unfolded: root.unfolded, ..survey.found })
+    Ok(SchemaExtent { unfolded: root.unfolded, ..survey.found })
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-struct Size {
+struct SchemaSize {
     unfolded: u64,
     height: usize,
 }
 
-struct Survey<'a> {
+struct ExtentWalk<'a> {
     normal: &'a Normal,
     /// Where the walk is in the normalized document.
     pointer: String,
     /// The schemas that the walk is inside of, outermost first.
     open: Vec<*const Value>,
-    closed: HashMap<*const Value, Size>,
+    closed: HashMap<*const Value, SchemaSize>,
     /// Schemas from which no circle on one value starts.
     circled: HashSet<*const Value>,
-    found: Extent,
+    found: SchemaExtent,
 }
 
 struct Edge<'a> {
     schema: &'a Value,
-    reach: Reach,
+    reach: KeywordReach,
     pointer: String,
 }
 
-impl<'a> Survey<'a> {
+impl<'a> ExtentWalk<'a> {
     fn problem(&self, message: impl Into<String>) -> SchemaProblem {
         SchemaProblem::new(self.normal.origin(&self.pointer), message)
     }
@@ -84,11 +84,11 @@ impl<'a> Survey<'a> {
             let reference = fields.get(*keyword)?.as_str()?;
             Some(Edge {
                 schema: keyword::resolve(&self.normal.document, reference)?,
-                reach: Reach::SameValue,
+                reach: KeywordReach::SameValue,
                 pointer: reference.strip_prefix('#')?.to_owned(),
             })
         });
-        let inner = keyword::subschemas(fields).filter(|inner| inner.reach != Reach::Nothing).map(|inner| {
+        let inner = keyword::subschemas(fields).filter(|inner| inner.reach != KeywordReach::Nothing).map(|inner| {
             let mut pointer = self.pointer.clone();
             inner.push_pointer(&mut pointer);
             Edge { schema: inner.schema, reach: inner.reach, pointer }
@@ -97,17 +97,17 @@ impl<'a> Survey<'a> {
     }
 
     /// Size of the schema at the present pointer, by depth-first search.
-    fn unfold(&mut self, schema: &'a Value) -> Result<Size, SchemaProblem> {
+    fn unfold(&mut self, schema: &'a Value) -> Result<SchemaSize, SchemaProblem> {
         let address = std::ptr::from_ref(schema);
         if let Some(size) = self.closed.get(&address) {
             return Ok(*size);
         }
         if self.open.contains(&address) {
             self.found.recursive = true;
-            return Ok(Size::default());
+            return Ok(SchemaSize::default());
         }
         let Some(fields) = schema.as_object() else {
-            return Ok(Size { unfolded: 1, height: 1 });
+            return Ok(SchemaSize { unfolded: 1, height: 1 });
         };
         if self.open.len() >= MAX_HEIGHT {
             return Err(self.problem(format!(
@@ -122,18 +122,18 @@ impl<'a> Survey<'a> {
         Ok(size)
     }
 
-    fn add_up(&mut self, fields: &'a Map<String, Value>) -> Result<Size, SchemaProblem> {
+    fn add_up(&mut self, fields: &'a Map<String, Value>) -> Result<SchemaSize, SchemaProblem> {
         let has = |keyword| fields.contains_key(keyword);
         self.found.texts.patterned |= has("pattern") || has("patternProperties");
         self.found.texts.formatted |= has("format");
         self.found.unique |= has("uniqueItems");
         let repeats = same_value_repeats(fields);
-        let mut size = Size { unfolded: 1 + own_values(fields), height: 0 };
+        let mut size = SchemaSize { unfolded: 1 + own_values(fields), height: 0 };
         for edge in self.edges(fields) {
             let here = std::mem::replace(&mut self.pointer, edge.pointer);
             let inner = self.unfold(edge.schema)?;
             self.pointer = here;
-            let times = if edge.reach == Reach::SameValue { repeats } else { 1 };
+            let times = if edge.reach == KeywordReach::SameValue { repeats } else { 1 };
             size.unfolded += inner.unfolded * times;
             size.height = size.height.max(inner.height);
         }
@@ -168,7 +168,7 @@ impl<'a> Survey<'a> {
         }
         path.push(address);
         for edge in self.edges(fields) {
-            if edge.reach != Reach::SameValue {
+            if edge.reach != KeywordReach::SameValue {
                 continue;
             }
             let here = std::mem::replace(&mut self.pointer, edge.pointer);

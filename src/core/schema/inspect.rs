@@ -10,7 +10,7 @@ use super::invalid::{InvalidSchema, Problems, SchemaProblem};
 use super::keyword::{self, REFERENCES};
 use super::measure::{MAX_DEPTH, MAX_NAME, measure};
 use super::message;
-use super::pattern::{Fault, Patterns};
+use super::pattern::{Fault, SchemaPatterns};
 use super::phrase;
 use super::unknown_field::closest;
 
@@ -66,7 +66,7 @@ pub(super) type Targets = BTreeMap<String, String>;
 pub(super) struct Inspected {
     pub(super) targets: Targets,
     /// All of them counted, and compiled.
-    pub(super) patterns: Arc<Patterns>,
+    pub(super) patterns: Arc<SchemaPatterns>,
 }
 
 /// Checks dialect, meta-schema, references, formats, patterns and the place of `writeOnly`, of a schema within the
@@ -74,7 +74,7 @@ pub(super) struct Inspected {
 pub(super) fn inspect(schema: &Value) -> Result<Inspected, InvalidSchema> {
     let mut problems = Problems::default();
     root(schema, &mut problems);
-    let mut walk = Walk { problems, ..Walk::default() };
+    let mut walk = InspectionWalk { problems, ..InspectionWalk::default() };
     walk.schema(schema, 0, None);
     let targets = walk.resolve(schema);
     against_meta_schema(schema, &mut walk.problems);
@@ -127,14 +127,14 @@ fn against_meta_schema(schema: &Value, problems: &mut Problems) {
     for error in meta_schema.iter_errors(schema) {
         let pointer = error.instance_path().as_str();
         if !problems.cover(pointer) {
-            let text = message::describe(&error, phrase::Subject::Shown);
+            let text = message::describe(&error, phrase::Visibility::Shown);
             problems.add(SchemaProblem::new(pointer, text));
         }
     }
 }
 
 #[derive(Default)]
-struct Walk<'a> {
+struct InspectionWalk<'a> {
     /// Pointer of the schema that the walk is at.
     pointer: String,
     problems: Problems,
@@ -147,12 +147,12 @@ struct Walk<'a> {
     resource: &'a str,
     /// Each `$id` within the schema.
     resources: HashSet<&'a str>,
-    patterns: Patterns,
+    patterns: SchemaPatterns,
     /// Where each pattern stands first.
     places: BTreeMap<&'a str, String>,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> InspectionWalk<'a> {
     fn problem(&mut self, keyword: &str, message: impl Into<String>) {
         let mut pointer = self.pointer.clone();
         keyword::push_token(&mut pointer, keyword);
@@ -264,7 +264,7 @@ fn unknown_format(format: &str) -> String {
     )
 }
 
-impl Walk<'_> {
+impl InspectionWalk<'_> {
     /// The pointer that each reference means; a problem for each that leads nowhere or out of the schema.
     fn resolve(&mut self, schema: &Value) -> Targets {
         let mut targets = Targets::new();

@@ -14,7 +14,7 @@ pub(super) const REFERENCES: [&str; 2] = ["$ref", "$dynamicRef"];
 
 /// Which value a subschema is applied to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reach {
+pub(super) enum KeywordReach {
     /// The same value as the schema that it stands in.
     SameValue,
     /// A field, an item or a field name of that value.
@@ -25,7 +25,7 @@ pub(super) enum Reach {
 
 /// What stands under a keyword.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(super) enum KeywordShape {
     /// One schema.
     Single,
     /// A list of schemas.
@@ -34,34 +34,34 @@ pub(super) enum Shape {
     Named,
 }
 
-const APPLICATORS: [(&str, Shape, Reach); 21] = [
-    ("allOf", Shape::List, Reach::SameValue),
-    ("anyOf", Shape::List, Reach::SameValue),
-    ("oneOf", Shape::List, Reach::SameValue),
-    ("not", Shape::Single, Reach::SameValue),
-    ("if", Shape::Single, Reach::SameValue),
-    ("then", Shape::Single, Reach::SameValue),
-    ("else", Shape::Single, Reach::SameValue),
-    ("dependentSchemas", Shape::Named, Reach::SameValue),
-    ("properties", Shape::Named, Reach::Part),
-    ("patternProperties", Shape::Named, Reach::Part),
-    ("additionalProperties", Shape::Single, Reach::Part),
-    ("unevaluatedProperties", Shape::Single, Reach::Part),
-    ("propertyNames", Shape::Single, Reach::Part),
-    ("prefixItems", Shape::List, Reach::Part),
-    ("items", Shape::Single, Reach::Part),
-    ("contains", Shape::Single, Reach::Part),
-    ("unevaluatedItems", Shape::Single, Reach::Part),
-    ("contentSchema", Shape::Single, Reach::Nothing),
-    ("$defs", Shape::Named, Reach::Nothing),
+const APPLICATORS: [(&str, KeywordShape, KeywordReach); 21] = [
+    ("allOf", KeywordShape::List, KeywordReach::SameValue),
+    ("anyOf", KeywordShape::List, KeywordReach::SameValue),
+    ("oneOf", KeywordShape::List, KeywordReach::SameValue),
+    ("not", KeywordShape::Single, KeywordReach::SameValue),
+    ("if", KeywordShape::Single, KeywordReach::SameValue),
+    ("then", KeywordShape::Single, KeywordReach::SameValue),
+    ("else", KeywordShape::Single, KeywordReach::SameValue),
+    ("dependentSchemas", KeywordShape::Named, KeywordReach::SameValue),
+    ("properties", KeywordShape::Named, KeywordReach::Part),
+    ("patternProperties", KeywordShape::Named, KeywordReach::Part),
+    ("additionalProperties", KeywordShape::Single, KeywordReach::Part),
+    ("unevaluatedProperties", KeywordShape::Single, KeywordReach::Part),
+    ("propertyNames", KeywordShape::Single, KeywordReach::Part),
+    ("prefixItems", KeywordShape::List, KeywordReach::Part),
+    ("items", KeywordShape::Single, KeywordReach::Part),
+    ("contains", KeywordShape::Single, KeywordReach::Part),
+    ("unevaluatedItems", KeywordShape::Single, KeywordReach::Part),
+    ("contentSchema", KeywordShape::Single, KeywordReach::Nothing),
+    ("$defs", KeywordShape::Named, KeywordReach::Nothing),
     // The old name of `$defs`, which the 2020-12 meta-schema still knows.
-    ("definitions", Shape::Named, Reach::Nothing),
+    ("definitions", KeywordShape::Named, KeywordReach::Nothing),
     // Refused by `inspect`, but walked so that its content is checked as well.
-    ("dependencies", Shape::Named, Reach::Nothing),
+    ("dependencies", KeywordShape::Named, KeywordReach::Nothing),
 ];
 
 /// What the keyword applies to and how its schemas stand under it; `None` if it holds no schema.
-pub(super) fn applicator(keyword: &str) -> Option<(Shape, Reach)> {
+pub(super) fn applicator(keyword: &str) -> Option<(KeywordShape, KeywordReach)> {
     APPLICATORS.iter().find(|(name, ..)| *name == keyword).map(|&(_, shape, reach)| (shape, reach))
 }
 
@@ -71,7 +71,7 @@ pub(super) struct Subschema<'a> {
     /// Its index or name under the keyword, where the keyword holds several.
     pub(super) token: Option<Cow<'a, str>>,
     pub(super) schema: &'a Value,
-    pub(super) reach: Reach,
+    pub(super) reach: KeywordReach,
 }
 
 impl Subschema<'_> {
@@ -99,11 +99,11 @@ pub(super) fn unescape_token(token: &str) -> String {
 pub(super) fn subschemas(schema: &Map<String, Value>) -> impl Iterator<Item = Subschema<'_>> {
     APPLICATORS.iter().flat_map(move |&(keyword, shape, reach)| {
         let entries: Vec<(Option<Cow<'_, str>>, &Value)> = match (shape, schema.get(keyword)) {
-            (Shape::Single, Some(single)) => vec![(None, single)],
-            (Shape::List, Some(Value::Array(list))) => {
+            (KeywordShape::Single, Some(single)) => vec![(None, single)],
+            (KeywordShape::List, Some(Value::Array(list))) => {
                 list.iter().enumerate().map(|(index, item)| (Some(Cow::Owned(index.to_string())), item)).collect()
             }
-            (Shape::Named, Some(Value::Object(named))) => {
+            (KeywordShape::Named, Some(Value::Object(named))) => {
                 named.iter().map(|(name, item)| (Some(Cow::Borrowed(name.as_str())), item)).collect()
             }
             _ => Vec::new(),
@@ -129,7 +129,7 @@ pub(super) fn same_value<'a>(document: &'a Value, start: &'a Map<String, Value>)
     let mut next = 0;
     while let Some(schema) = found.get(next).copied() {
         next += 1;
-        let inner = subschemas(schema).filter(|inner| inner.reach == Reach::SameValue).map(|inner| inner.schema);
+        let inner = subschemas(schema).filter(|inner| inner.reach == KeywordReach::SameValue).map(|inner| inner.schema);
         for applied in targets(document, schema).chain(inner).filter_map(Value::as_object) {
             if seen.insert(std::ptr::from_ref(applied)) {
                 found.push(applied);

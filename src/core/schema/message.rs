@@ -5,7 +5,7 @@ use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use serde_json::Value;
 
 use super::alternatives;
-use super::phrase::{Subject, count, format_words, given, list, quote, shorten, show, type_words};
+use super::phrase::{Visibility, count, format_words, given, list, quote, shorten, show, type_words};
 use super::unknown_field;
 
 /// The keyword that an error is about; `false` for the schema `false`.
@@ -21,12 +21,12 @@ pub(super) fn rule(error: &ValidationError<'_>) -> String {
 }
 
 /// What is wrong, without the place.
-pub(crate) fn describe(error: &ValidationError<'_>, subject: Subject) -> String {
+pub(crate) fn describe(error: &ValidationError<'_>, subject: Visibility) -> String {
     explain(error, subject, 0)
 }
 
 /// [`describe`] inside of `level` alternatives.
-pub(super) fn explain(error: &ValidationError<'_>, subject: Subject, level: usize) -> String {
+pub(super) fn explain(error: &ValidationError<'_>, subject: Visibility, level: usize) -> String {
     let value = error.instance();
     let shown = subject.show(value);
     match error.kind() {
@@ -50,7 +50,7 @@ pub(super) fn explain(error: &ValidationError<'_>, subject: Subject, level: usiz
             format!("{} {}", show(property), missing_field(error, name))
         }
         Kind::PropertyNames { error } => {
-            let name = explain(error, Subject::Shown, level);
+            let name = explain(error, Visibility::Shown, level);
             format!("has a field whose name is not allowed: {name}")
         }
         Kind::FalseSchema => "is not allowed here; remove it".to_owned(),
@@ -87,7 +87,7 @@ fn number(kind: &Kind, shown: &str) -> Option<String> {
     Some(text)
 }
 
-fn size(kind: &Kind, value: &Value, shown: &str, subject: Subject) -> Option<String> {
+fn size(kind: &Kind, value: &Value, shown: &str, subject: Visibility) -> Option<String> {
     let (compared, limit) = match kind {
         Kind::MinLength { limit } | Kind::MinItems { limit } | Kind::MinProperties { limit } => {
             ("fewer than the minimum", limit)
@@ -97,7 +97,7 @@ fn size(kind: &Kind, value: &Value, shown: &str, subject: Subject) -> Option<Str
         }
         _ => return None,
     };
-    if subject == Subject::Hidden {
+    if subject == Visibility::Hidden {
         return Some(format!("{shown} has {compared} of {limit} characters"));
     }
     let has = match value {
@@ -119,16 +119,16 @@ fn wrong_type(value: &Value, shown: &str, expected: &TypeKind) -> String {
     format!("{}, expected {expected}", given(value, shown))
 }
 
-fn no_option(shown: &str, options: &Value, subject: Subject) -> String {
+fn no_option(shown: &str, options: &Value, subject: Visibility) -> String {
     let options = options.as_array().map(Vec::as_slice).unwrap_or_default();
-    if subject == Subject::Hidden {
+    if subject == Visibility::Hidden {
         return format!("{shown} is none of those that the schema allows");
     }
     format!("{shown} is none of {}", list(options.iter().map(show)))
 }
 
-fn not_constant(shown: &str, expected: &Value, subject: Subject) -> String {
-    if subject == Subject::Hidden {
+fn not_constant(shown: &str, expected: &Value, subject: Visibility) -> String {
+    if subject == Visibility::Hidden {
         return format!("{shown} is not the one that the schema allows");
     }
     format!("{shown} is not {}, the only value allowed", show(expected))

@@ -58,7 +58,7 @@ pub use violation::{GrantField, Violation};
 pub(crate) mod wording {
     pub(crate) use super::{
         message::describe,
-        phrase::{Subject, push_field, push_item},
+        phrase::{Visibility, push_field, push_item},
         unknown_field::{closest, explain as unknown_field},
     };
 }
@@ -68,8 +68,8 @@ use checker::Checker;
 use defaults::TooMuch;
 use inspect::Inspected;
 use normalize::{Mode, Normal};
-use phrase::Subject;
-use violation::{MAX_VIOLATIONS, Place};
+use phrase::Visibility;
+use violation::{FieldPlace, MAX_VIOLATIONS};
 
 /// A facet schema, ready for use. Cloning it is cheap.
 #[derive(Clone)]
@@ -77,7 +77,7 @@ pub struct Schema(Arc<Compiled>);
 
 /// The rules by which a schema is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Rules {
+enum RuleEdition {
     /// Those for a schema that is to be used from now on.
     Present,
     /// It was valid once, and serves on.
@@ -86,7 +86,7 @@ enum Rules {
 
 struct Compiled {
     hash: [u8; 32],
-    rules: Rules,
+    rules: RuleEdition,
     /// The normalized schema, for defaults and samples.
     document: Value,
     /// Every field that it names at the top, and whether it is secret.
@@ -109,7 +109,7 @@ impl Schema {
     ///
     /// Each place in the schema that is wrong or beyond a limit, and what to do there.
     pub fn compile(schema: &Value) -> Result<Self, InvalidSchema> {
-        Self::by(schema, Rules::Present)
+        Self::by(schema, RuleEdition::Present)
     }
 
     /// Compiles a facet schema that was valid once, and serves for as long as nothing newer does. What has been refused only
@@ -121,11 +121,11 @@ impl Schema {
     pub fn compile_kept(schema: &Value) -> Result<Self, InvalidSchema> {
         Self::compile(schema).or_else(|_| {
             inspect::limits(schema)?;
-            Self::by(&relax::relax(schema), Rules::Kept)
+            Self::by(&relax::relax(schema), RuleEdition::Kept)
         })
     }
 
-    fn by(schema: &Value, rules: Rules) -> Result<Self, InvalidSchema> {
+    fn by(schema: &Value, rules: RuleEdition) -> Result<Self, InvalidSchema> {
         inspect::limits(schema)?;
         let hash = canonical_hash(schema);
         if let Some(known) = shared::find(&hash, rules) {
@@ -134,7 +134,7 @@ impl Schema {
         let inspected = inspect::inspect(schema)?;
         let normal = normalize::normalize(schema, &inspected.targets, "", Mode::Whole)?;
         let secrets = secret_fields::names(schema);
-        if rules == Rules::Present {
+        if rules == RuleEdition::Present {
             secret_fields::check(schema, &normal, &inspected.patterns)?;
         }
         extent::extent(&normal)?;
@@ -156,7 +156,7 @@ impl Schema {
             document,
             secrets: secrets.clone(),
         };
-        if rules == Rules::Present {
+        if rules == RuleEdition::Present {
             own_defaults::check(schema, &inspected, &defaults)?;
             own_defaults::check_together(schema, &compiled.stated, &compiled.empty_defaults)?;
         }
@@ -204,7 +204,7 @@ impl Schema {
     pub fn fill_defaults(&self, facet: &str, values: &mut Map<String, Value>) -> Result<(), Violation> {
         defaults::fill(&self.0.document, &self.0.secrets, values).map_err(|TooMuch| {
             let message = "too large or too deep to be filled with defaults; state fewer values";
-            Place::facet(facet).violation("limit", message)
+            FieldPlace::facet(facet).violation("limit", message)
         })
     }
 
@@ -227,7 +227,7 @@ impl Schema {
     #[must_use]
     pub fn accepts(&self, facet: &str, values: &Map<String, Value>, supplied: &BTreeSet<String>) -> bool {
         let is_plain = !self.0.secrets.iter().any(|name| values.contains_key(name));
-        is_plain && self.0.whole.accepts(&Place::facet(facet), &Value::Object(self.shown(values, supplied)))
+        is_plain && self.0.whole.accepts(&FieldPlace::facet(facet), &Value::Object(self.shown(values, supplied)))
     }
 
     /// Checks values that other layers complete (presets): what is given must be valid where it stands, and whatever a
@@ -245,7 +245,7 @@ impl Schema {
     /// At most 20, each with an explanation.
     #[must_use]
     pub fn stray_booleans(&self, facet: &str, values: &Map<String, Value>) -> Vec<Violation> {
-        stray_boolean::stray_booleans(&self.0.document, &Place::facet(facet), values)
+        stray_boolean::stray_booleans(&self.0.document, &FieldPlace::facet(facet), values)
     }
 
     /// The value that a text on a command line stands for, if the schema knows its type.
@@ -260,13 +260,13 @@ impl Schema {
     ///
     /// Up to 20 violations, at least one; none shows the value.
     pub fn validate_secret(&self, facet: &str, field: &str, secret: &Secret<String>) -> Result<(), Vec<Violation>> {
-        let place = Place::facet(facet).field(field);
+        let place = FieldPlace::facet(facet).field(field);
         let Some(checker) = self.0.secret.get(field) else {
             let message = "is no secret field of the schema; remove it from secretFacets";
             return Err(vec![place.violation("writeOnly", message)]);
         };
         let mut value = Value::String(secret.expose_secret().clone());
-        let result = checker.check(&place, &value, Subject::Hidden);
+        let result = checker.check(&place, &value, Visibility::Hidden);
         if let Value::String(text) = &mut value {
             text.zeroize();
         }
@@ -288,7 +288,7 @@ impl Schema {
     fn made_up(&self, is_bare: bool) -> Sample {
         let mut tries = BTreeMap::new();
         let make = |tries: &BTreeMap<_, _>| {
-            let sample = sample::sample(&self.0.document, sample::Plan { is_bare, tries });
+            let sample = sample::sample(&self.0.document, sample::SamplePlan { is_bare, tries });
             let doubts = self.doubts(&sample.values);
             (sample, doubts)
         };
@@ -348,11 +348,11 @@ impl Schema {
         supplied: &BTreeSet<String>,
     ) -> Result<(), Vec<Violation>> {
         let secrets = &self.0.secrets;
-        let place = Place::facet(facet);
+        let place = FieldPlace::facet(facet);
         let plain = secrets.iter().filter(|name| values.contains_key(*name));
         let mut violations: Vec<Violation> = plain.map(|name| place.clone().field(name).secret_in_plain()).collect();
         let shown = Value::Object(self.shown(values, supplied));
-        if let Err(found) = checker.check(&place, &shown, Subject::Shown) {
+        if let Err(found) = checker.check(&place, &shown, Visibility::Shown) {
             violations.extend(found);
             violations.truncate(MAX_VIOLATIONS);
         }
@@ -410,7 +410,7 @@ pub fn idle_defaults(schema: &Value) -> Vec<SchemaProblem> {
 }
 
 /// Defaults that are never filled in.
-fn idle(defaults: &[defaults::Stated]) -> Vec<SchemaProblem> {
+fn idle(defaults: &[defaults::StatedDefault]) -> Vec<SchemaProblem> {
     let message = "is never filled in, as defaults are taken from `properties`, `items` and local `$ref` alone: name the fields \
                    there, or have each grant state them";
     let idle = defaults.iter().filter(|default| !default.is_taken).take(MAX_VIOLATIONS);

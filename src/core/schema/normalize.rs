@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::inspect::Targets;
 use super::invalid::SchemaProblem;
-use super::keyword::{self, REFERENCES, Reach, Shape};
+use super::keyword::{self, KeywordReach, KeywordShape, REFERENCES};
 use super::measure::measure;
 
 /// Values that a normalized document may have: a referred schema is in it once more, with all that it holds.
@@ -106,8 +106,8 @@ impl Rewriter<'_> {
         };
         let mode = if mode == Mode::Stated && is_of_complete_parts(keyword) { Mode::Whole } else { mode };
         match (shape, value) {
-            (Shape::List, Value::Array(list)) => list.iter().map(|item| self.schema(item, mode)).collect(),
-            (Shape::Named, Value::Object(named)) => {
+            (KeywordShape::List, Value::Array(list)) => list.iter().map(|item| self.schema(item, mode)).collect(),
+            (KeywordShape::Named, Value::Object(named)) => {
                 named.iter().map(|(name, item)| (name.clone(), self.schema(item, mode))).collect()
             }
             _ => self.schema(value, mode),
@@ -137,7 +137,7 @@ impl Rewriter<'_> {
             loose.push(json!({"anyOf": self.keyword("oneOf", alternatives, Mode::Stated)}));
         }
         let conditional: Vec<Value> = keyword::subschemas(fields)
-            .filter(|inner| inner.reach == Reach::SameValue && is_condition(inner.keyword))
+            .filter(|inner| inner.reach == KeywordReach::SameValue && is_condition(inner.keyword))
             .map(|inner| self.schema(inner.schema, Mode::Stated))
             .chain([Value::Bool(true)])
             .collect();

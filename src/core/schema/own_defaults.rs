@@ -4,21 +4,21 @@
 use serde_json::{Map, Value};
 
 use super::checker::Checker;
-use super::defaults::Stated;
+use super::defaults::StatedDefault;
 use super::extent::extent;
 use super::inspect::Inspected;
 use super::invalid::{InvalidSchema, Problems, SchemaProblem};
 use super::keyword;
 use super::measure::measure;
 use super::normalize::{Mode, normalize};
-use super::phrase::Subject;
-use super::violation::{Place, Violation};
+use super::phrase::Visibility;
+use super::violation::{FieldPlace, Violation};
 
 /// What the schemas of all defaults come to, each by itself, in values and in schemas with references written out.
 const MAX_SIZE: u64 = 100_000;
 
 /// Refuses defaults that no further field could make valid where they stand.
-pub(super) fn check(schema: &Value, inspected: &Inspected, defaults: &[Stated]) -> Result<(), InvalidSchema> {
+pub(super) fn check(schema: &Value, inspected: &Inspected, defaults: &[StatedDefault]) -> Result<(), InvalidSchema> {
     let mut problems = Problems::default();
     let mut inherited = Problems::default();
     let mut size = 0;
@@ -35,7 +35,7 @@ pub(super) fn check(schema: &Value, inspected: &Inspected, defaults: &[Stated]) 
             return Err(SchemaProblem::new(format!("{}/default", default.pointer), message).into());
         }
         let checker = Checker::new(normal, extent, &inspected.patterns)?;
-        let Err(violations) = checker.check(&Place::value(), &default.filled, Subject::Shown) else { continue };
+        let Err(violations) = checker.check(&FieldPlace::value(), &default.filled, Visibility::Shown) else { continue };
         for violation in violations.iter().filter(|violation| violation.rule != "limit") {
             let message = format!("breaks its own schema: {}; mend one of the two", violation.message);
             let problem = SchemaProblem::new(format!("{}/default", default.pointer), message);
@@ -62,7 +62,7 @@ pub(super) fn check_together(
     defaults: &Map<String, Value>,
 ) -> Result<(), InvalidSchema> {
     let value = Value::Object(defaults.clone());
-    let Err(violations) = whole.check(&Place::value(), &value, Subject::Shown) else { return Ok(()) };
+    let Err(violations) = whole.check(&FieldPlace::value(), &value, Visibility::Shown) else { return Ok(()) };
     let mut problems = Problems::default();
     let of_fields = violations.iter().filter(|violation| violation.rule != "limit" && !violation.pointer.is_empty());
     for violation in of_fields {

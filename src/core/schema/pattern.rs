@@ -90,7 +90,7 @@ impl Fault {
 
 /// The patterns of one schema.
 #[derive(Debug, Default)]
-pub(super) struct Patterns {
+pub(super) struct SchemaPatterns {
     weights: HashMap<String, Result<u64, Fault>>,
     read: u64,
     folded: u64,
@@ -99,7 +99,7 @@ pub(super) struct Patterns {
     pub(super) compiled: PatternCache,
 }
 
-impl Patterns {
+impl SchemaPatterns {
     /// Counts a pattern with those before it.
     pub(super) fn add(&mut self, pattern: &str) -> Result<(), Fault> {
         if let Some(known) = self.weights.get(pattern) {
@@ -267,11 +267,11 @@ impl ast::Visitor for &mut Classes {
 
 #[cfg(test)]
 mod tests {
-    use super::{Fault, Patterns};
+    use super::{Fault, SchemaPatterns};
     use rstest::rstest;
 
     fn counted(pattern: &str) -> (u64, u64) {
-        let mut patterns = Patterns::default();
+        let mut patterns = SchemaPatterns::default();
         patterns.add(pattern).unwrap();
         (patterns.folded, patterns.steps)
     }
@@ -300,12 +300,12 @@ mod tests {
     #[case("(a{1000}){1000}b", Fault::TooLarge)]
     #[case("((((a{1000}){1000}){1000}){1000}){1000}b", Fault::TooLarge)]
     fn what_is_too_much_is_refused(#[case] pattern: &str, #[case] fault: Fault) {
-        assert_eq!(Patterns::default().add(pattern), Err(fault));
+        assert_eq!(SchemaPatterns::default().add(pattern), Err(fault));
     }
 
     #[test]
     fn patterns_add_up() {
-        let mut patterns = Patterns::default();
+        let mut patterns = SchemaPatterns::default();
         for index in 0..3 {
             assert_eq!(patterns.add(&format!("(?i){index}[!-\u{10ffff}]")), Ok(()));
         }
@@ -317,7 +317,7 @@ mod tests {
 
     #[test]
     fn text_that_is_read_again_and_again_adds_up() {
-        let mut patterns = Patterns::default();
+        let mut patterns = SchemaPatterns::default();
         assert_eq!(patterns.add(&"\\cA".repeat(340)), Err(Fault::TooMuchText));
         assert_eq!(patterns.add(&"\\cA".repeat(50)), Ok(()));
     }

@@ -14,13 +14,13 @@ pub(super) const MAX_LISTED: usize = 10;
 
 /// Whether the values that a message speaks of may be seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Subject {
+pub(crate) enum Visibility {
     Shown,
     /// Those of secret fields.
     Hidden,
 }
 
-impl Subject {
+impl Visibility {
     pub(super) fn show(self, value: &Value) -> String {
         match self {
             Self::Shown => show(value),

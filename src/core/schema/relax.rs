@@ -6,7 +6,7 @@
 use serde_json::{Map, Value};
 
 use super::keyword;
-use super::pattern::Patterns;
+use super::pattern::SchemaPatterns;
 use super::secret_fields;
 
 /// The schema without the checks of secret values, and without patterns that are too much work.
@@ -22,12 +22,12 @@ pub(super) fn relax(schema: &Value) -> Value {
             }
         }
     }
-    let mut patterns = Patterns::default();
+    let mut patterns = SchemaPatterns::default();
     drop_patterns(&mut relaxed, &mut patterns);
     relaxed
 }
 
-fn drop_patterns(schema: &mut Value, patterns: &mut Patterns) {
+fn drop_patterns(schema: &mut Value, patterns: &mut SchemaPatterns) {
     let Value::Object(fields) = schema else { return };
     if fields.get("pattern").and_then(Value::as_str).is_some_and(|pattern| patterns.add(pattern).is_err()) {
         fields.remove("pattern");
@@ -35,13 +35,13 @@ fn drop_patterns(schema: &mut Value, patterns: &mut Patterns) {
     drop_names(fields, patterns);
     for (keyword, value) in fields.iter_mut() {
         match (keyword::applicator(keyword), value) {
-            (Some((keyword::Shape::Single, _)), inner) => drop_patterns(inner, patterns),
-            (Some((keyword::Shape::List, _)), Value::Array(list)) => {
+            (Some((keyword::KeywordShape::Single, _)), inner) => drop_patterns(inner, patterns),
+            (Some((keyword::KeywordShape::List, _)), Value::Array(list)) => {
                 for inner in list {
                     drop_patterns(inner, patterns);
                 }
             }
-            (Some((keyword::Shape::Named, _)), Value::Object(named)) => {
+            (Some((keyword::KeywordShape::Named, _)), Value::Object(named)) => {
                 for inner in named.values_mut() {
                     drop_patterns(inner, patterns);
                 }
@@ -52,7 +52,7 @@ fn drop_patterns(schema: &mut Value, patterns: &mut Patterns) {
 }
 
 /// A field whose name is not matched any more is not to be taken for an unknown one.
-fn drop_names(fields: &mut Map<String, Value>, patterns: &mut Patterns) {
+fn drop_names(fields: &mut Map<String, Value>, patterns: &mut SchemaPatterns) {
     let Some(Value::Object(named)) = fields.get_mut("patternProperties") else { return };
     let before = named.len();
     named.retain(|pattern, _| patterns.add(pattern).is_ok());

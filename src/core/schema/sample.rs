@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use super::{defaults::merge, keyword};
-use rules::Rules;
+use rules::ValueRules;
 
 /// Levels that are made up; deeper objects and lists are left empty.
 const MAX_DEPTH: usize = 8;
@@ -38,7 +38,7 @@ pub struct Sample {
 
 /// How a facet's values are made up.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Plan<'a> {
+pub(super) struct SamplePlan<'a> {
     /// What the schema says by way of defaults and examples is left aside, so that all is as small as it may be.
     pub(super) is_bare: bool,
     /// How often each field has been made up without success.
@@ -46,12 +46,12 @@ pub(super) struct Plan<'a> {
 }
 
 /// Makes up values of a facet.
-pub(super) fn sample(document: &Value, plan: Plan) -> Sample {
+pub(super) fn sample(document: &Value, plan: SamplePlan) -> Sample {
     let Some(root) = document.as_object() else { return Sample::default() };
     let mut sampler =
         Sampler { document, is_bare: plan.is_bare, left: MAX_VALUES, tries: 0, is_open: false, is_free: false };
     let mut sample = Sample::default();
-    let rules = Rules::of(document, root, 0);
+    let rules = ValueRules::of(document, root, 0);
     for (name, schemas) in named(&rules) {
         sampler.is_open = false;
         sampler.is_free = false;
@@ -92,7 +92,7 @@ impl<'a> Sampler<'a> {
             return Value::Null;
         }
         self.left -= 1;
-        let rules = Rules::of_all(self.document, &objects, self.tries);
+        let rules = ValueRules::of_all(self.document, &objects, self.tries);
         self.is_open |= rules.types().len() != 1;
         match rules.stated(self.is_bare, self.tries, turn) {
             // What is inside of it is named too, and may be there.
@@ -107,7 +107,7 @@ impl<'a> Sampler<'a> {
         }
     }
 
-    fn made_up(&mut self, rules: &Rules<'a>, depth: usize, turn: usize) -> Value {
+    fn made_up(&mut self, rules: &ValueRules<'a>, depth: usize, turn: usize) -> Value {
         match rules.type_() {
             Some("object") => Value::Object(self.fields(rules, depth + 1)),
             Some("array") => Value::Array(self.items(rules, depth + 1)),
@@ -119,7 +119,7 @@ impl<'a> Sampler<'a> {
         }
     }
 
-    fn fields(&mut self, rules: &Rules<'a>, depth: usize) -> Map<String, Value> {
+    fn fields(&mut self, rules: &ValueRules<'a>, depth: usize) -> Map<String, Value> {
         if depth > MAX_DEPTH {
             self.is_open = true;
             return Map::new();
@@ -133,7 +133,7 @@ impl<'a> Sampler<'a> {
     }
 
     /// Adds entries until there are as many as are asked for.
-    fn fill_up(&mut self, rules: &Rules<'a>, depth: usize, fields: &mut Map<String, Value>) {
+    fn fill_up(&mut self, rules: &ValueRules<'a>, depth: usize, fields: &mut Map<String, Value>) {
         let wanted = rules.most("minProperties").unwrap_or_default();
         let Some((pattern, schema)) = rules.of_other_names() else { return };
         let mut turn = 0;
@@ -147,7 +147,7 @@ impl<'a> Sampler<'a> {
         }
     }
 
-    fn name(&mut self, rules: &Rules<'a>, pattern: Option<&str>, turn: usize) -> String {
+    fn name(&mut self, rules: &ValueRules<'a>, pattern: Option<&str>, turn: usize) -> String {
         if let Some(pattern) = pattern {
             return text::matching(pattern, turn).unwrap_or_else(|| NAME.to_owned());
         }
@@ -159,7 +159,7 @@ impl<'a> Sampler<'a> {
     }
 
     /// One item, or as many as are asked for, so that a loop over them is tried.
-    fn items(&mut self, rules: &Rules<'a>, depth: usize) -> Vec<Value> {
+    fn items(&mut self, rules: &ValueRules<'a>, depth: usize) -> Vec<Value> {
         if depth > MAX_DEPTH {
             self.is_open = true;
             return Vec::new();
@@ -186,7 +186,7 @@ impl<'a> Sampler<'a> {
     fn push_until(
         &mut self,
         items: &mut Vec<Value>,
-        rules: &Rules<'a>,
+        rules: &ValueRules<'a>,
         schemas: &[&'a Value],
         depth: usize,
         wanted: u64,
@@ -201,7 +201,7 @@ impl<'a> Sampler<'a> {
 }
 
 /// The fields that are named or required, each with the schemas that it has to meet.
-fn named<'a>(rules: &Rules<'a>) -> BTreeMap<String, Subschemas<'a>> {
+fn named<'a>(rules: &ValueRules<'a>) -> BTreeMap<String, Subschemas<'a>> {
     let mut named: BTreeMap<String, Subschemas<'a>> = BTreeMap::new();
     for (name, schema) in rules.properties() {
         named.entry(name.clone()).or_default().push(schema);
@@ -217,7 +217,7 @@ fn named<'a>(rules: &Rules<'a>) -> BTreeMap<String, Subschemas<'a>> {
 
 /// Whether an object of this schema may have entries that it does not name.
 pub(super) fn has_free_names(document: &Value) -> bool {
-    document.as_object().is_some_and(|root| Rules::of(document, root, 0).has_free_names())
+    document.as_object().is_some_and(|root| ValueRules::of(document, root, 0).has_free_names())
 }
 
 /// The field that a JSON pointer leads into; nothing for the root.

@@ -11,7 +11,7 @@ use super::checker::{self, Matcher};
 use super::invalid::{InvalidSchema, Problems, SchemaProblem};
 use super::keyword;
 use super::normalize::Normal;
-use super::pattern::Patterns;
+use super::pattern::SchemaPatterns;
 
 /// All that the schema of a secret field can have.
 const ALLOWED: [&str; 7] = ["type", "writeOnly", "title", "description", "minLength", "maxLength", "examples"];
@@ -37,7 +37,7 @@ pub(super) fn unwanted(schema: &Map<String, Value>) -> impl Iterator<Item = &Str
 }
 
 /// Refuses all by which a schema (`normal` once it is normalized) asks more of a secret than its length.
-pub(super) fn check(schema: &Value, normal: &Normal, patterns: &Patterns) -> Result<(), InvalidSchema> {
+pub(super) fn check(schema: &Value, normal: &Normal, patterns: &SchemaPatterns) -> Result<(), InvalidSchema> {
     let mut problems = Problems::default();
     let mut others = None;
     for (name, own) in marked(schema) {
@@ -98,7 +98,7 @@ struct Other<'a> {
     asking: Vec<Matcher>,
 }
 
-fn others_of<'a>(normal: &'a Normal, patterns: &Patterns) -> Vec<Other<'a>> {
+fn others_of<'a>(normal: &'a Normal, patterns: &SchemaPatterns) -> Vec<Other<'a>> {
     let root = normal.document.as_object();
     let all = root.map(|root| keyword::same_value(&normal.document, root)).unwrap_or_default();
     let other = |(index, schema): (usize, &'a Map<String, Value>)| {

@@ -3,19 +3,19 @@
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError, Weak};
 
-use super::{Compiled, Rules, Schema};
+use super::{Compiled, RuleEdition, Schema};
 
 static COMPILED: LazyLock<Mutex<Shared>> = LazyLock::new(Mutex::default);
 
 #[derive(Default)]
 struct Shared {
-    schemas: HashMap<([u8; 32], Rules), Weak<Compiled>>,
+    schemas: HashMap<([u8; 32], RuleEdition), Weak<Compiled>>,
     /// Those that nobody uses any more are forgotten when there are so many.
     limit: usize,
 }
 
 /// One of the same content, read by the same rules, that is in use.
-pub(super) fn find(hash: &[u8; 32], rules: Rules) -> Option<Schema> {
+pub(super) fn find(hash: &[u8; 32], rules: RuleEdition) -> Option<Schema> {
     access(|shared| shared.schemas.get(&(*hash, rules))?.upgrade()).map(Schema)
 }
 

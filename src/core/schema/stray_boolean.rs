@@ -4,13 +4,13 @@ use serde_json::{Map, Value};
 
 use super::keyword;
 use super::unknown_field;
-use super::violation::{MAX_VIOLATIONS, Place, Violation};
+use super::violation::{FieldPlace, MAX_VIOLATIONS, Violation};
 
 /// Each field named `true` or `false` that no schema names where it stands. It is valid, and hardly meant.
-pub(super) fn stray_booleans(document: &Value, place: &Place, values: &Map<String, Value>) -> Vec<Violation> {
+pub(super) fn stray_booleans(document: &Value, place: &FieldPlace, values: &Map<String, Value>) -> Vec<Violation> {
     let mut found = Vec::new();
     if let Some(root) = document.as_object().filter(|_| has_boolean_name(values)) {
-        Search { document, found: &mut found }.object(&keyword::same_value(document, root), place, values);
+        StrayBooleanSearch { document, found: &mut found }.object(&keyword::same_value(document, root), place, values);
     }
     found
 }
@@ -29,13 +29,13 @@ fn has_boolean_name(values: &Map<String, Value>) -> bool {
     values.iter().any(|(name, value)| is_boolean_name(name) || is_inside(value))
 }
 
-struct Search<'a, 'f> {
+struct StrayBooleanSearch<'a, 'f> {
     document: &'a Value,
     found: &'f mut Vec<Violation>,
 }
 
-impl<'a> Search<'a, '_> {
-    fn object(&mut self, schemas: &[&'a Map<String, Value>], place: &Place, fields: &Map<String, Value>) {
+impl<'a> StrayBooleanSearch<'a, '_> {
+    fn object(&mut self, schemas: &[&'a Map<String, Value>], place: &FieldPlace, fields: &Map<String, Value>) {
         let named: Vec<&'a Map<String, Value>> =
             schemas.iter().filter_map(|schema| schema.get("properties")?.as_object()).collect();
         for (name, value) in fields {
@@ -51,7 +51,7 @@ impl<'a> Search<'a, '_> {
         }
     }
 
-    fn value(&mut self, schemas: &[&'a Value], place: &Place, value: &Value) {
+    fn value(&mut self, schemas: &[&'a Value], place: &FieldPlace, value: &Value) {
         let schemas: Vec<&'a Map<String, Value>> = schemas
             .iter()
             .filter_map(|schema| schema.as_object())

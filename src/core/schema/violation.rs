@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::keyword;
 use super::message;
-use super::phrase::{self, Subject};
+use super::phrase::{self, Visibility};
 use super::unknown_field;
 
 /// At most so many violations are reported for one check.
@@ -52,8 +52,8 @@ impl Violation {
     /// The message is a sentence that begins with the place.
     #[must_use]
     pub fn beyond_schema(facet: &str, field: Option<&str>, rule: &str, message: String) -> Self {
-        let facet = Place::facet(facet);
-        let place = field.into_iter().fold(facet, Place::field);
+        let facet = FieldPlace::facet(facet);
+        let place = field.into_iter().fold(facet, FieldPlace::field);
         Self { facet: place.facet, pointer: place.pointer, rule: rule.to_owned(), message, field: GrantField::Facets }
     }
 
@@ -99,13 +99,13 @@ impl fmt::Display for Violation {
 
 /// A place in a facet's values, in the two forms in which it is reported.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct FieldPlace {
     facet: String,
     path: String,
     pointer: String,
 }
 
-impl Place {
+impl FieldPlace {
     pub(super) fn facet(name: &str) -> Self {
         Self { facet: name.to_owned(), path: format!("facets.{}", phrase::shorten(name)), pointer: String::new() }
     }
@@ -155,10 +155,10 @@ impl Place {
 
 /// The violations that errors of a validator of `document` stand for, each once.
 pub(super) fn from_errors(
-    place: &Place,
+    place: &FieldPlace,
     document: &Value,
     errors: &[ValidationError<'_>],
-    subject: Subject,
+    subject: Visibility,
 ) -> Vec<Violation> {
     let mut found = Vec::new();
     for violation in errors.iter().flat_map(|error| from_error(place, document, error, subject)) {
@@ -172,7 +172,12 @@ pub(super) fn from_errors(
     found
 }
 
-fn from_error(place: &Place, document: &Value, error: &ValidationError<'_>, subject: Subject) -> Vec<Violation> {
+fn from_error(
+    place: &FieldPlace,
+    document: &Value,
+    error: &ValidationError<'_>,
+    subject: Visibility,
+) -> Vec<Violation> {
     let place = place.of(error);
     match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected }

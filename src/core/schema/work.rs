@@ -6,10 +6,10 @@
 
 use serde_json::{Map, Value};
 
-use super::extent::{Extent, same_value_repeats};
+use super::extent::{SchemaExtent, same_value_repeats};
 use super::keyword;
 use super::measure::{Measure, measure};
-use super::pattern::Patterns;
+use super::pattern::SchemaPatterns;
 
 /// Visits of a schema at a value.
 const MAX_VISITS: u64 = 2_000_000;
@@ -32,7 +32,7 @@ const MAX_READ: u64 = 32 * 1024;
 
 /// The work of one check.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Work {
+pub(super) struct CheckWork {
     visits: u64,
     /// Units of values that errors inside of alternatives would copy.
     copied: u64,
@@ -42,7 +42,7 @@ pub(super) struct Work {
 
 /// What may be asked of the validator about an invalid value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Effort {
+pub(super) enum ErrorDetail {
     /// Every error.
     All,
     /// The first error.
@@ -51,20 +51,20 @@ pub(super) enum Effort {
     None,
 }
 
-impl Work {
-    pub(super) fn effort(self) -> Effort {
+impl CheckWork {
+    pub(super) fn effort(self) -> ErrorDetail {
         if self.copied > MAX_REPORTED {
-            return Effort::None;
+            return ErrorDetail::None;
         }
         if self.visits > MAX_REPORTED {
-            return Effort::First;
+            return ErrorDetail::First;
         }
-        Effort::All
+        ErrorDetail::All
     }
 }
 
 /// A bound from the sizes alone, if they are small enough for that.
-pub(super) fn estimate(extent: Extent, patterns: &Patterns, size: Measure) -> Option<Work> {
+pub(super) fn estimate(extent: SchemaExtent, patterns: &SchemaPatterns, size: Measure) -> Option<CheckWork> {
     let depth = u64::try_from(size.depth).unwrap_or(u64::MAX);
     let units = size.units();
     let compared = if extent.unique { units.saturating_mul(units) } else { 0 };
@@ -73,7 +73,7 @@ pub(super) fn estimate(extent: Extent, patterns: &Patterns, size: Measure) -> Op
     let matched = if extent.texts.patterned { bytes.saturating_mul(times(patterns.heaviest())) } else { 0 };
     let read = if extent.texts.formatted { bytes } else { 0 };
     let small = !extent.recursive && visits <= MAX_REPORTED && matched <= MAX_MATCHED && read <= MAX_READ;
-    small.then_some(Work { visits, copied: visits, matched })
+    small.then_some(CheckWork { visits, copied: visits, matched })
 }
 
 /// How often the bytes that are matched against a pattern of that weight count.
@@ -82,16 +82,16 @@ fn times(weight: u64) -> u64 {
 }
 
 /// Counts the work on a value; `None` if it is beyond the budget.
-pub(super) fn count(document: &Value, patterns: &Patterns, value: &Value) -> Option<Work> {
-    let mut meter = Meter { document, patterns, work: Work::default() };
+pub(super) fn count(document: &Value, patterns: &SchemaPatterns, value: &Value) -> Option<CheckWork> {
+    let mut meter = Meter { document, patterns, work: CheckWork::default() };
     meter.visit(document, value, 0)?;
     Some(meter.work)
 }
 
 struct Meter<'a> {
     document: &'a Value,
-    patterns: &'a Patterns,
-    work: Work,
+    patterns: &'a SchemaPatterns,
+    work: CheckWork,
 }
 
 impl Meter<'_> {

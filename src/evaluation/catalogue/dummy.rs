@@ -1,8 +1,8 @@
 //! A second kind of the catalogue, for tests only: revisions of one kind never meet those of another kind with the same name.
 
 use super::{
-    CatalogueId, CatalogueKind, Catalogued, CompiledDefinition, Ingredients, Keeping, Made, OLDER_REVISIONS, Present,
-    Revision, Revisions, outdated, state_hash,
+    CatalogueId, CatalogueKind, Catalogued, CompiledDefinition, Ingredients, KeepAction, Made, OLDER_REVISIONS,
+    Present, Revision, Revisions, outdated, state_hash,
 };
 use crate::core::problem::Problem;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -120,15 +120,15 @@ fn each_kind_is_numbered_promoted_and_forgotten_by_itself() {
     }
     let of = |object: &CatalogueId, word: &str| {
         let data = json!({ "word": word });
-        Keeping::of(object, &revisions.of(object), &state_hash(&data), data)
+        KeepAction::of(object, &revisions.of(object), &state_hash(&data), data)
     };
     let next =
         |word: &str, number: i64| Revision { number, ..Revision::clone(&revision(&dummy, 0, json!({ "word": word }))) };
-    assert_eq!(of(&dummy, "new"), Keeping::Create(next("new", 4)));
-    assert_eq!(of(&dummy, "1"), Keeping::Promote(Arc::clone(&revisions.of(&dummy)[0]), next("1", 4)));
-    assert_eq!(of(&dummy, "3"), Keeping::Kept);
+    assert_eq!(of(&dummy, "new"), KeepAction::Create(next("new", 4)));
+    assert_eq!(of(&dummy, "1"), KeepAction::Promote(Arc::clone(&revisions.of(&dummy)[0]), next("1", 4)));
+    assert_eq!(of(&dummy, "3"), KeepAction::Kept);
     // The definition of the same name has no such state, and is twelve revisions further.
-    assert!(matches!(of(&definition, "1"), Keeping::Create(Revision { number: 13, .. })));
+    assert!(matches!(of(&definition, "1"), KeepAction::Create(Revision { number: 13, .. })));
 
     let names = |revisions: Vec<Arc<Revision>>| revisions.iter().map(|one| one.number).collect::<Vec<_>>();
     let pinned = Revision::name_of(&definition, &state_hash(&json!({"spec": 2})));
@@ -152,8 +152,8 @@ fn a_revision_that_does_not_hold_what_its_name_says_is_made_anew() {
         ..Revision::clone(&revision(&dummy, 1, json!({"word": "agreed"})))
     });
     let data = json!({"word": "agreed"});
-    let keeping = Keeping::of(&dummy, &[Arc::clone(&forged)], &state_hash(&data), data.clone());
-    assert_eq!(keeping, Keeping::Replace(forged, Revision::clone(&revision(&dummy, 2, data))));
+    let keeping = KeepAction::of(&dummy, &[Arc::clone(&forged)], &state_hash(&data), data.clone());
+    assert_eq!(keeping, KeepAction::Replace(forged, Revision::clone(&revision(&dummy, 2, data))));
 }
 
 fn plainly<C>(compile: &dyn Fn() -> Result<C, Problem>) -> Result<C, Problem> {

@@ -22,4 +22,4 @@ pub use definition::{CompiledDefinition, DefinitionState};
 pub use entry::{CatalogueEntry, Guard, Ingredients, Made, Present, Served, ValidState};
 pub use history::AT_ONCE;
 pub use kind::{CatalogueId, CatalogueKind, Catalogued};
-pub use revision::{Keeping, OLDER_REVISIONS, Revision, Revisions, outdated, state_hash};
+pub use revision::{KeepAction, OLDER_REVISIONS, Revision, Revisions, outdated, state_hash};

@@ -92,7 +92,7 @@ impl Revision {
 
 /// What has to be done so that an object's newest revision is of a state.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Keeping {
+pub enum KeepAction {
     /// Nothing: it is.
     Kept,
     /// It has no revision yet: this one.
@@ -104,7 +104,7 @@ pub enum Keeping {
     Replace(Arc<Revision>, Revision),
 }
 
-impl Keeping {
+impl KeepAction {
     /// What has to be done with an object whose revisions are these, from the oldest to the newest.
     #[must_use]
     pub fn of(object: &CatalogueId, revisions: &[Arc<Revision>], hash: &str, data: Value) -> Self {

@@ -1,6 +1,6 @@
 //! The flags as they are written; real evaluators read them in `tests/readers.rs`.
 
-use super::{Course, Right, Stage, flags};
+use super::{FlagCourse, HeldRight, Stage, flags};
 use crate::{
     api::{AmountField, facet_fields::FacetFields},
     core::{
@@ -39,8 +39,8 @@ fn of(has_amount: bool, stages: &[Stage<Holds>]) -> Value {
     fn each<T>(stages: &[Stage<Holds>], part: impl Fn(&Holds) -> T) -> Vec<Stage<T>> {
         stages.iter().map(|stage| Stage { from: stage.from, holds: stage.holds.as_ref().map(&part) }).collect()
     }
-    let rights = each(stages, |(amount, _)| amount.map_or(Right::On, Right::Amount));
-    let course = Course { rights, facets: Some(each(stages, |(_, facets)| facets.clone())) };
+    let rights = each(stages, |(amount, _)| amount.map_or(HeldRight::On, HeldRight::Amount));
+    let course = FlagCourse { rights, facets: Some(each(stages, |(_, facets)| facets.clone())) };
     flags([("h", has_amount, &course)].into_iter())
 }
 
@@ -145,7 +145,7 @@ fn a_sum_beyond_what_readers_hold_is_the_greatest_that_they_do() {
 
 #[test]
 fn without_facets_there_is_no_flag_for_them() {
-    let course = Course::default();
+    let course = FlagCourse::default();
     let flags = flags([("h", false, &course)].into_iter());
     assert_eq!(flags["flags"].as_object().unwrap().keys().collect::<Vec<_>>(), ["h"]);
 }

@@ -25,7 +25,7 @@ const INDENT: usize = 2;
 
 /// How a document is laid out.
 #[derive(Clone, Copy)]
-struct Style {
+struct YamlStyle {
     /// Whether texts go without quotes where that is safe.
     plain_texts: bool,
     /// How far the items of a list stand to the right of the key that they belong to.
@@ -33,14 +33,14 @@ struct Style {
 }
 
 /// A whole document: every text is quoted.
-const DOCUMENT: Style = Style { plain_texts: false, list_indent: INDENT };
+const DOCUMENT: YamlStyle = YamlStyle { plain_texts: false, list_indent: INDENT };
 
 /// A part of a document that somebody else writes, in the way of Kubernetes' manifests.
-const PART: Style = Style { plain_texts: true, list_indent: 0 };
+const PART: YamlStyle = YamlStyle { plain_texts: true, list_indent: 0 };
 
 pub(super) fn render(facets: &FacetValues) -> String {
     let root = facets.iter().map(|(facet, fields)| (facet.clone(), Value::Object(fields.clone()))).collect();
-    let mut writer = Writer { text: String::new(), style: DOCUMENT };
+    let mut writer = YamlWriter { text: String::new(), style: DOCUMENT };
     writer.mapping(&root, 0);
     writer.text.push('\n');
     writer.text
@@ -48,17 +48,17 @@ pub(super) fn render(facets: &FacetValues) -> String {
 
 /// A value as a part of a document, without a newline behind it.
 pub(in crate::render) fn node(value: &Value) -> String {
-    let mut writer = Writer { text: String::new(), style: PART };
+    let mut writer = YamlWriter { text: String::new(), style: PART };
     writer.node(value, 0);
     writer.text
 }
 
-struct Writer {
+struct YamlWriter {
     text: String,
-    style: Style,
+    style: YamlStyle,
 }
 
-impl Writer {
+impl YamlWriter {
     /// Writes from the current column, which is `indent`, and without the last line end.
     fn node(&mut self, value: &Value, indent: usize) {
         match value {

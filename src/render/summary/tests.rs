@@ -1,8 +1,8 @@
-use super::{Entry, GrantSource, Sources, Summary, ValueSource, variable};
+use super::{EntitlementSummary, EntrySources, GrantSource, SummaryEntry, ValueSource, variable};
 use crate::{
     api::Phase,
     core::source::SourceId,
-    render::flags::{Course, Offer},
+    render::flags::{FlagCourse, Offer},
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -11,8 +11,8 @@ use std::{
     sync::Arc,
 };
 
-fn entry(amount: Option<&str>) -> Entry {
-    Entry {
+fn entry(amount: Option<&str>) -> SummaryEntry {
+    SummaryEntry {
         entitled: true,
         display_name: "Many".to_owned(),
         type_: "Quantity",
@@ -23,13 +23,13 @@ fn entry(amount: Option<&str>) -> Entry {
         end: None,
         facets: BTreeMap::new(),
         sources: None,
-        course: Course::default(),
+        course: FlagCourse::default(),
     }
 }
 
-fn summary(entitlements: Vec<(&str, Entry)>) -> Summary {
+fn summary(entitlements: Vec<(&str, SummaryEntry)>) -> EntitlementSummary {
     let entitlements = entitlements.into_iter().map(|(handle, entry)| (handle.to_owned(), Arc::new(entry))).collect();
-    Summary { organization: "acme".to_owned(), entitlements, offers: Arc::default() }
+    EntitlementSummary { organization: "acme".to_owned(), entitlements, offers: Arc::default() }
 }
 
 fn names(handle: &str) -> BTreeSet<String> {
@@ -50,7 +50,7 @@ fn a_variable_is_the_handle_in_upper_case() {
 #[test]
 fn each_handle_has_a_line() {
     let facets = json!({"backup": {"retention": 90}});
-    let first = Entry {
+    let first = SummaryEntry {
         display_name: "Managed \"backup\"\n".to_owned(),
         unit: Some("hours".to_owned()),
         valid_from: Some("2026-01-01T00:00:00Z".to_owned()),
@@ -62,7 +62,7 @@ fn each_handle_has_a_line() {
     let source = ValueSource { layer: "Instance", source: Some(SourceId::instance("e", "a")), amendment: None };
     let fields = BTreeMap::from([("backup".to_owned(), BTreeMap::from([("retention".to_owned(), source)]))]);
     let grant = GrantSource { source: SourceId::instance("e", "a"), phase: Phase::Active, amount: None };
-    let second = Entry { sources: Some(Sources { grants: vec![grant], facets: fields }), ..entry(None) };
+    let second = SummaryEntry { sources: Some(EntrySources { grants: vec![grant], facets: fields }), ..entry(None) };
     assert_eq!(
         summary(vec![("a", first), ("b", second)]).data()["entitlements.json"],
         concat!(
@@ -85,7 +85,7 @@ fn what_is_offered_has_a_flag_though_it_is_not_held() {
     let offer = |has_amount, has_facets| Offer { has_amount, has_facets };
     let offers = [("held", offer(true, true)), ("seats", offer(true, false)), ("backup", offer(false, true))];
     let offers = offers.into_iter().map(|(handle, offer)| (handle.into(), offer)).collect();
-    let summary = Summary { offers: Arc::new(offers), ..summary(vec![("held", entry(Some("1")))]) };
+    let summary = EntitlementSummary { offers: Arc::new(offers), ..summary(vec![("held", entry(Some("1")))]) };
     let data = summary.data();
     let flags: Value = serde_json::from_str(&data["flags.json"]).unwrap();
     let flag = |default: &str, value: Value| json!({"state": "ENABLED", "variants": {default: value}, "defaultVariant": default});

@@ -4,7 +4,7 @@
 use minijinja::machinery::{Token, Tokenizer};
 
 use super::environment::{NAME, syntax};
-use super::error::{Location, TemplateError, TemplateErrorKind};
+use super::error::{TemplateError, TemplateErrorKind, TemplateLocation};
 use super::{MAX_EXPRESSION, MAX_NESTING, MAX_SOURCE};
 
 /// Statements of Jinja that need other templates, or that this sandbox does without.
@@ -32,7 +32,7 @@ pub(super) fn check(source: &str) -> Result<(), TemplateError> {
         let Some((token, place)) = next else {
             return Ok(());
         };
-        near = Some(Location::start(place));
+        near = Some(TemplateLocation::start(place));
         scan.take(&token).map_err(|message| TemplateError::new(TemplateErrorKind::Syntax, near, message))?;
     }
 }

@@ -6,18 +6,18 @@ use minijinja::ErrorKind;
 use minijinja::machinery::Span;
 
 use super::names::NamePath;
-use super::{Context, MAX_OUTPUT};
+use super::{MAX_OUTPUT, TemplateContext};
 
 /// A place in a template's source; both numbers count from 1, columns in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Location {
+pub struct TemplateLocation {
     /// The line.
     pub line: usize,
     /// The column.
     pub column: usize,
 }
 
-impl Location {
+impl TemplateLocation {
     /// The place of a byte offset. An offset beyond the end is the end.
     pub(super) fn of(source: &str, offset: usize) -> Self {
         let before = source.get(..offset).unwrap_or(source);
@@ -40,7 +40,7 @@ impl Location {
     }
 }
 
-impl fmt::Display for Location {
+impl fmt::Display for TemplateLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}, column {}", self.line, self.column)
     }
@@ -70,7 +70,7 @@ pub enum TemplateErrorKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TemplateError {
     kind: TemplateErrorKind,
-    location: Option<Location>,
+    location: Option<TemplateLocation>,
     message: String,
     missing: Option<Missing>,
 }
@@ -88,7 +88,7 @@ pub enum Missing {
 }
 
 impl TemplateError {
-    pub(super) fn new(kind: TemplateErrorKind, location: Option<Location>, message: impl Into<String>) -> Self {
+    pub(super) fn new(kind: TemplateErrorKind, location: Option<TemplateLocation>, message: impl Into<String>) -> Self {
         Self { kind, location, message: message.into(), missing: None }
     }
 
@@ -100,7 +100,7 @@ impl TemplateError {
 
     /// Where; absent where the fault is that of the template as a whole (its length, or that of its output).
     #[must_use]
-    pub fn location(&self) -> Option<Location> {
+    pub fn location(&self) -> Option<TemplateLocation> {
         self.location
     }
 
@@ -117,8 +117,8 @@ impl TemplateError {
     }
 
     /// A source that the parser refuses, behind the place `near` if it does not say where. Its words are about the source alone, as nothing else exists yet.
-    pub(super) fn unreadable(error: &minijinja::Error, source: &str, near: Option<Location>) -> Self {
-        let location = Location::reported(error, source).or(near);
+    pub(super) fn unreadable(error: &minijinja::Error, source: &str, near: Option<TemplateLocation>) -> Self {
+        let location = TemplateLocation::reported(error, source).or(near);
         let detail = error.detail().unwrap_or("a text has an escape sequence that does not exist");
         Self::new(TemplateErrorKind::Syntax, location, format!("syntax error: {detail}"))
     }
@@ -131,14 +131,19 @@ impl TemplateError {
     }
 
     /// A failure while rendering. Of the engine's own error only its kind and place are used: its words may quote values.
-    pub(super) fn rendering(error: &minijinja::Error, source: &str, names: &[NamePath], context: &Context) -> Self {
-        let location = Location::reported(error, source);
-        if let Some(failure) = Failure::of(error) {
+    pub(super) fn rendering(
+        error: &minijinja::Error,
+        source: &str,
+        names: &[NamePath],
+        context: &TemplateContext,
+    ) -> Self {
+        let location = TemplateLocation::reported(error, source);
+        if let Some(failure) = OperationFailure::of(error) {
             return Self::new(failure.kind, location, failure.message.clone());
         }
         if error.kind() == ErrorKind::UndefinedError {
             let found = super::names::explain(names, source, error.range().unwrap_or_default(), context);
-            let location = Some(Location::of(source, found.offset));
+            let location = Some(TemplateLocation::of(source, found.offset));
             let missing = found.missing;
             return Self { missing, ..Self::new(TemplateErrorKind::UnknownName, location, found.message) };
         }
@@ -186,24 +191,24 @@ impl std::error::Error for TemplateError {}
 
 /// What one of the project's own filters or operators found wrong; carried through the engine as the source of its error.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(super) struct OperationFailure {
     kind: TemplateErrorKind,
     message: String,
 }
 
-impl Failure {
+impl OperationFailure {
     fn of(error: &minijinja::Error) -> Option<&Self> {
         std::error::Error::source(error)?.downcast_ref()
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for OperationFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for OperationFailure {}
 
 /// A filter or operator that was given a type of value that it is not for. The message must not hold a value.
 pub(super) fn misused(message: impl Into<String>) -> minijinja::Error {
@@ -221,5 +226,5 @@ pub(super) fn too_large(message: impl Into<String>) -> minijinja::Error {
 }
 
 fn failure(kind: TemplateErrorKind, message: String) -> minijinja::Error {
-    minijinja::Error::from(ErrorKind::InvalidOperation).with_source(Failure { kind, message })
+    minijinja::Error::from(ErrorKind::InvalidOperation).with_source(OperationFailure { kind, message })
 }

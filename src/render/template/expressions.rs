@@ -7,7 +7,7 @@ use minijinja::machinery::ast::{
 };
 
 use super::environment::{FILTERS, TESTS};
-use super::error::Location;
+use super::error::TemplateLocation;
 use super::names::NamePath;
 use super::numbers::Number;
 use super::references::FacetReference;
@@ -65,7 +65,7 @@ impl<'s> Sandbox<'s> {
     /// Notes a dotted name.
     fn note(&mut self, parts: Vec<String>, span: Span) {
         if parts.first().is_some_and(|first| first == FACETS) {
-            self.references.add(FacetReference::of(&parts, Location::start(span)));
+            self.references.add(FacetReference::of(&parts, TemplateLocation::start(span)));
         }
         self.name(parts, span);
     }

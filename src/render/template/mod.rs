@@ -1,7 +1,7 @@
 //! Templates: text of administrators, filled with what an organization is entitled to.
 //!
 //! The language is Jinja's (as the `minijinja` library reads it), strict, and cut down to what can do no harm. A name that does
-//! not exist is an error. A template reaches nothing but its [`Context`]: no file, no environment, no network, no clock.
+//! not exist is an error. A template reaches nothing but its [`TemplateContext`]: no file, no environment, no network, no clock.
 //! `docs/templates.md` describes what it may do, filter by filter and limit by limit.
 //!
 //! A source goes through `bounds` (its tokens: is it small and flat enough to parse?), the library's parser, and `sandbox`,
@@ -35,7 +35,7 @@ mod tests;
 mod tree;
 mod values;
 
-pub use error::{Location, Missing, TemplateError, TemplateErrorKind};
+pub use error::{Missing, TemplateError, TemplateErrorKind, TemplateLocation};
 pub use references::{FacetReference, FacetReferences};
 
 use environment::{CHEAP_ENVIRONMENT, ENVIRONMENT, NAME, syntax};
@@ -74,9 +74,9 @@ const MAX_ITEMS: usize = 10_000;
 
 /// What a template is filled with. Its `Debug` shows no values, as some may be secret.
 #[derive(Clone)]
-pub struct Context(Value);
+pub struct TemplateContext(Value);
 
-impl Context {
+impl TemplateContext {
     /// The context whose names are the fields of `names`, which should be a struct or a map.
     ///
     /// To be on the safe side of [`FacetReferences`], leave secret fields out where the output is not a Secret.
@@ -109,7 +109,7 @@ impl fmt::Debug for Ready {
     }
 }
 
-impl fmt::Debug for Context {
+impl fmt::Debug for TemplateContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context").finish_non_exhaustive()
     }
@@ -117,7 +117,7 @@ impl fmt::Debug for Context {
 
 /// A compiled template. Cloning shares it.
 #[derive(Clone)]
-pub struct Template(Arc<Program>);
+pub struct Template(Arc<CompiledProgram>);
 
 impl Template {
     /// Reads a template.
@@ -127,7 +127,7 @@ impl Template {
     /// that does not exist here.
     pub fn compile(source: &str) -> Result<Self, TemplateError> {
         bounds::check(source)?;
-        let program = Program::try_new(source.to_owned(), |source| Code::generate(source))?;
+        let program = CompiledProgram::try_new(source.to_owned(), |source| Code::generate(source))?;
         Ok(Self(Arc::new(program)))
     }
 
@@ -135,13 +135,13 @@ impl Template {
     ///
     /// # Errors
     /// Where a name does not exist, a value has no text or a filter cannot work with it, or a limit is reached.
-    pub fn render(&self, context: &Context) -> Result<String, TemplateError> {
+    pub fn render(&self, context: &TemplateContext) -> Result<String, TemplateError> {
         self.render_counted(context).0
     }
 
     /// The same, and how much work it was, in steps of which one template may take [`FUEL`]. It is the same for the same
     /// values; where the template fails, it is that or somewhat more.
-    pub fn render_counted(&self, context: &Context) -> (Result<String, TemplateError>, u64) {
+    pub fn render_counted(&self, context: &TemplateContext) -> (Result<String, TemplateError>, u64) {
         self.0.borrow_dependent().run(self.source(), context)
     }
 
@@ -182,7 +182,7 @@ impl fmt::Debug for Template {
 }
 
 self_cell::self_cell!(
-    struct Program {
+    struct CompiledProgram {
         owner: String,
         #[covariant]
         dependent: Code,
@@ -210,7 +210,7 @@ impl<'source> Code<'source> {
         Ok(Self { instructions, blocks, references, names, outline, takes_parts })
     }
 
-    fn run(&'source self, source: &str, context: &Context) -> (Result<String, TemplateError>, u64) {
+    fn run(&'source self, source: &str, context: &TemplateContext) -> (Result<String, TemplateError>, u64) {
         let mut output = String::new();
         let ended = self.evaluate(&ENVIRONMENT, context, &mut output);
         let spent = ended.as_ref().map_or_else(|_| self.spent_in_vain(context), |spent| *spent);
@@ -222,7 +222,7 @@ impl<'source> Code<'source> {
         (written.map_err(|error| TemplateError::rendering(&error, source, &self.names, context)), spent)
     }
 
-    fn spent_in_vain(&'source self, context: &Context) -> u64 {
+    fn spent_in_vain(&'source self, context: &TemplateContext) -> u64 {
         match self.evaluate(&CHEAP_ENVIRONMENT, context, &mut String::new()) {
             Err(error) if error.kind() == ErrorKind::OutOfFuel => FUEL,
             _ => CHEAP_FUEL,
@@ -233,7 +233,7 @@ impl<'source> Code<'source> {
     fn evaluate(
         &'source self,
         environment: &'static Environment<'static>,
-        context: &Context,
+        context: &TemplateContext,
         output: &mut String,
     ) -> Result<u64, minijinja::Error> {
         let mut writer = make_string_output(output);

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use minijinja::Value;
 
-use super::{Context, error::Missing};
+use super::{TemplateContext, error::Missing};
 
 /// How many known names an error lists.
 const LISTED: usize = 12;
@@ -23,7 +23,7 @@ pub(super) struct NamePath {
 
 impl NamePath {
     /// The known names where this one goes astray; nothing if the context has it.
-    fn missing_in(&self, context: &Context) -> Option<String> {
+    fn missing_in(&self, context: &TemplateContext) -> Option<String> {
         let mut holder = context.value().clone();
         for (index, part) in self.parts.iter().enumerate() {
             let next = holder.get_attr(part).unwrap_or_default();
@@ -41,7 +41,7 @@ impl NamePath {
 }
 
 /// What does not exist.
-pub(super) struct Explanation {
+pub(super) struct NameExplanation {
     /// Where it begins.
     pub(super) offset: usize,
     pub(super) message: String,
@@ -49,25 +49,34 @@ pub(super) struct Explanation {
 }
 
 /// Where and which of the names within the failed expression does not exist, and which do.
-pub(super) fn explain(names: &[NamePath], source: &str, failed: Range<usize>, context: &Context) -> Explanation {
+pub(super) fn explain(
+    names: &[NamePath],
+    source: &str,
+    failed: Range<usize>,
+    context: &TemplateContext,
+) -> NameExplanation {
     let within = || names.iter().filter(|name| name.range.start < failed.end && failed.start < name.range.end);
     let missing = within().filter(|name| !name.local).find_map(|name| Some((name, name.missing_in(context)?)));
     if let Some((name, known)) = missing {
-        return Explanation {
+        return NameExplanation {
             offset: name.range.start,
             message: format!("{}{known}", name.quoted()),
             missing: Some(Missing::Given(name.parts.clone())),
         };
     }
     if let Some(name) = within().find(|name| name.local) {
-        return Explanation {
+        return NameExplanation {
             offset: name.range.start,
             message: format!("{}{OPTIONAL}", name.quoted()),
             missing: Some(Missing::Own { has_parts: name.parts.len() > 1 }),
         };
     }
     let text = first_characters(source.get(failed.clone()).unwrap_or_default(), 80);
-    Explanation { offset: failed.start, message: format!("`{}` has no value{OPTIONAL}", text.trim()), missing: None }
+    NameExplanation {
+        offset: failed.start,
+        message: format!("`{}` has no value{OPTIONAL}", text.trim()),
+        missing: None,
+    }
 }
 
 const OPTIONAL: &str = "; if it may be absent, use `default`";

@@ -2,19 +2,19 @@
 
 use std::fmt;
 
-use super::error::Location;
+use super::error::TemplateLocation;
 
 /// One place in a template that reads facets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FacetReference {
     facet: Option<String>,
     field: Option<String>,
-    location: Location,
+    location: TemplateLocation,
 }
 
 impl FacetReference {
     /// The reference of a name whose first part is `facets`.
-    pub(super) fn of(parts: &[String], location: Location) -> Self {
+    pub(super) fn of(parts: &[String], location: TemplateLocation) -> Self {
         Self { facet: parts.get(1).cloned(), field: parts.get(2).cloned(), location }
     }
 
@@ -32,7 +32,7 @@ impl FacetReference {
 
     /// Where it begins.
     #[must_use]
-    pub fn location(&self) -> Location {
+    pub fn location(&self) -> TemplateLocation {
         self.location
     }
 

@@ -4,7 +4,7 @@ use minijinja::Value;
 use minijinja::machinery::Span;
 use minijinja::machinery::ast::{self, CallArg, Expr, Filter, GetAttr, GetItem, Spanned};
 
-use super::error::{Location, TemplateError, TemplateErrorKind};
+use super::error::{TemplateError, TemplateErrorKind, TemplateLocation};
 
 /// The parts of a name that is plain in the source, such as `a.b["c"]`, and a copy of it.
 pub(super) fn dotted<'s>(expression: &Expr<'s>) -> Option<(Vec<String>, Expr<'s>)> {
@@ -74,10 +74,10 @@ pub(super) fn present(value: Expr<'_>) -> Expr<'_> {
 }
 
 pub(super) fn unavailable(span: Span, message: &str) -> TemplateError {
-    TemplateError::new(TemplateErrorKind::Syntax, Some(Location::start(span)), message)
+    TemplateError::new(TemplateErrorKind::Syntax, Some(TemplateLocation::start(span)), message)
 }
 
 pub(super) fn unknown(span: Span, what: &str, name: &str, known: &[&str]) -> TemplateError {
     let message = format!("unknown {what} \"{name}\"; there is {}", known.join(", "));
-    TemplateError::new(TemplateErrorKind::UnknownFilter, Some(Location::start(span)), message)
+    TemplateError::new(TemplateErrorKind::UnknownFilter, Some(TemplateLocation::start(span)), message)
 }

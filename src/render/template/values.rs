@@ -111,7 +111,7 @@ pub(super) fn weigh(state: &State, value: &Value) -> Result<usize, Error> {
 }
 
 fn look(state: &State, value: &Value, most: usize) -> Result<usize, Error> {
-    let mut extent = Extent { most, parts: 0, extra: 0 };
+    let mut extent = ValueExtent { most, parts: 0, extra: 0 };
     extent.add(value, 0)?;
     let work = extent.parts + extent.extra;
     charge(state, work)?;
@@ -124,14 +124,14 @@ pub(super) fn charge_search(state: &State, wanted: &str) -> Result<(), Error> {
 }
 
 /// How much a value holds.
-struct Extent {
+struct ValueExtent {
     most: usize,
     parts: usize,
     /// What looking at them takes beyond that.
     extra: usize,
 }
 
-impl Extent {
+impl ValueExtent {
     fn add(&mut self, value: &Value, depth: usize) -> Result<(), Error> {
         // A long text counts like the list of its lines.
         self.parts += 1 + value.as_str().map_or(0, |text| text.len() / BYTES_PER_FUEL);

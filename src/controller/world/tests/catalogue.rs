@@ -6,7 +6,7 @@ use crate::{
         guarded::Guarded,
         world::{
             kept_revisions::KeptRevisions,
-            section::{NotYetRead, Section},
+            section::{CatalogueSection, NotYetRead},
             store::Reading,
         },
     },
@@ -67,7 +67,7 @@ fn a_kind_keeps_and_serves_its_own() {
     for kept in [revision("backup", 1), dummy_revision("backup", 1, "first"), dummy_revision("backup", 2, "second")] {
         revisions.put(Reading::of_revision(kept)).unwrap();
     }
-    let mut dummies: Section<ConfigMap, Dummy> = Section::default();
+    let mut dummies: CatalogueSection<ConfigMap, Dummy> = CatalogueSection::default();
     let name = Arc::from("backup");
     assert!(matches!(dummies.entry(&name, &revisions), Err(NotYetRead)));
     assert_eq!(dummies.names(&revisions), [Arc::clone(&name)].into());

@@ -3,23 +3,23 @@
 use rust_decimal::Decimal;
 use serde_json::{Number, Value};
 
-use super::rules::Rules;
+use super::rules::ValueRules;
 
 /// Zero, or the nearest number that the limits allow.
-pub(super) fn number(rules: &Rules, is_whole: bool, turn: usize) -> Value {
-    let limits = Limits::of(rules);
+pub(super) fn number(rules: &ValueRules, is_whole: bool, turn: usize) -> Value {
+    let limits = NumberLimits::of(rules);
     let found = if is_whole || limits.multiple.is_some() { limits.step(is_whole, turn) } else { limits.between(turn) };
     found.and_then(written).map_or_else(|| Value::from(turn), Value::Number)
 }
 
-struct Limits {
+struct NumberLimits {
     low: Option<(Decimal, bool)>,
     high: Option<(Decimal, bool)>,
     multiple: Option<Decimal>,
 }
 
-impl Limits {
-    fn of(rules: &Rules) -> Self {
+impl NumberLimits {
+    fn of(rules: &ValueRules) -> Self {
         let limits = |keyword: &'static str| rules.each(keyword).filter_map(read);
         let closed = limits("minimum").map(|limit| (limit, false));
         let low = closed.chain(limits("exclusiveMinimum").map(|limit| (limit, true))).max();

@@ -14,7 +14,7 @@ const PREFERRED: &str = "a0b1c2A.-_/: @";
 
 /// Which of the texts.
 #[derive(Clone, Copy)]
-pub(super) struct Course {
+pub(super) struct TextVariant {
     /// How often parts that may be repeated are repeated beyond what they must, all of them together.
     pub(super) spare: usize,
     /// Whether parts that may be left out are there.
@@ -24,19 +24,19 @@ pub(super) struct Course {
 }
 
 /// A text along the pattern; nothing if it is written as no other engine reads it, or too long.
-pub(super) fn along(pattern: &str, course: Course) -> Option<String> {
+pub(super) fn along(pattern: &str, course: TextVariant) -> Option<String> {
     let hir = regex_syntax::ParserBuilder::new().nest_limit(MAX_NESTING).build().parse(pattern).ok()?;
-    let mut walk = Walk { course, text: String::new() };
+    let mut walk = TextWalk { course, text: String::new() };
     walk.part(&hir)?;
     Some(walk.text)
 }
 
-struct Walk {
-    course: Course,
+struct TextWalk {
+    course: TextVariant,
     text: String,
 }
 
-impl Walk {
+impl TextWalk {
     fn part(&mut self, hir: &Hir) -> Option<()> {
         match hir.kind() {
             HirKind::Empty | HirKind::Look(_) => Some(()),

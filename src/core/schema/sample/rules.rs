@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde_json::{Map, Value};
 
-use super::super::keyword::{self, Reach};
+use super::super::keyword::{self, KeywordReach};
 
 /// The schemas of one value.
-pub(super) struct Rules<'a> {
+pub(super) struct ValueRules<'a> {
     /// All that could apply to it.
     all: Vec<&'a Map<String, Value>>,
     /// Those that it has to meet, where alternatives count together or, once that was in vain, one by one.
     binding: Vec<&'a Map<String, Value>>,
 }
 
-impl<'a> Rules<'a> {
+impl<'a> ValueRules<'a> {
     pub(super) fn of(document: &'a Value, schema: &'a Map<String, Value>, tries: usize) -> Self {
         Self::of_all(document, &[schema], tries)
     }
@@ -149,7 +149,7 @@ fn bind<'a>(
         bound.push(schema);
         let mut next: Vec<&'a Value> = keyword::targets(document, schema).collect();
         let mut alternatives: BTreeMap<&str, Vec<&'a Value>> = BTreeMap::new();
-        for inner in keyword::subschemas(schema).filter(|inner| inner.reach == Reach::SameValue) {
+        for inner in keyword::subschemas(schema).filter(|inner| inner.reach == KeywordReach::SameValue) {
             match inner.keyword {
                 "not" | "if" => {}
                 "anyOf" | "oneOf" if tries > 0 => alternatives.entry(inner.keyword).or_default().push(inner.schema),

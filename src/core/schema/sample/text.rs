@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::pattern::{Course, along};
-use super::rules::Rules;
+use super::pattern::{TextVariant, along};
+use super::rules::ValueRules;
 
 /// Characters that a length is followed up to.
 const MAX_LENGTH: u64 = 4_096;
@@ -11,12 +11,12 @@ const MAX_LENGTH: u64 = 4_096;
 const WORD: &str = "sample";
 
 /// The text of one try; the first is right except for odd combinations of rules.
-pub(super) fn text(rules: &Rules, tries: usize, turn: usize) -> String {
+pub(super) fn text(rules: &ValueRules, tries: usize, turn: usize) -> String {
     let texts = texts(rules, turn);
     texts.get(tries.min(texts.len().saturating_sub(1))).cloned().unwrap_or_default()
 }
 
-fn texts(rules: &Rules, turn: usize) -> Vec<String> {
+fn texts(rules: &ValueRules, turn: usize) -> Vec<String> {
     let least = usize::try_from(rules.most("minLength").unwrap_or(0).min(MAX_LENGTH)).unwrap_or_default();
     let most = usize::try_from(rules.least("maxLength").unwrap_or(MAX_LENGTH)).unwrap_or(usize::MAX);
     let patterns: Vec<&str> = rules.each("pattern").filter_map(Value::as_str).collect();
@@ -40,12 +40,12 @@ fn texts(rules: &Rules, turn: usize) -> Vec<String> {
 
 /// A text that a pattern matches.
 pub(super) fn matching(pattern: &str, turn: usize) -> Option<String> {
-    along(pattern, Course { spare: 0, optional: true, choice: turn })
+    along(pattern, TextVariant { spare: 0, optional: true, choice: turn })
 }
 
 /// Texts along a pattern. What is optional is there, but where the length leaves no room for it.
 fn by_pattern(pattern: &str, least: usize, most: usize, turn: usize) -> Vec<String> {
-    let course = |spare, optional| along(pattern, Course { spare, optional, choice: turn });
+    let course = |spare, optional| along(pattern, TextVariant { spare, optional, choice: turn });
     let length = |text: &String| text.chars().count();
     let mut texts: Vec<String> = [course(0, true), course(0, false)].into_iter().flatten().collect();
     for text in texts.clone() {
@@ -58,7 +58,7 @@ fn by_pattern(pattern: &str, least: usize, most: usize, turn: usize) -> Vec<Stri
             texts.push(format!("{}{text}", "a".repeat(missing)));
         }
     }
-    texts.extend((1..5).filter_map(|choice| along(pattern, Course { spare: choice, optional: true, choice })));
+    texts.extend((1..5).filter_map(|choice| along(pattern, TextVariant { spare: choice, optional: true, choice })));
     texts.sort_by_key(|text| !(least..=most).contains(&length(text)));
     texts.dedup();
     texts

@@ -4,7 +4,7 @@
 use rstest::rstest;
 use serde_json::{Map, Value, json};
 
-use super::super::{checker, pattern::Patterns, work};
+use super::super::{checker, pattern::SchemaPatterns, work};
 use super::{messages, object, refused, schema};
 
 fn nested(levels: usize, wrap: impl Fn(Value) -> Value) -> Value {
@@ -295,6 +295,6 @@ fn long_names() {
 #[test]
 fn counts_visits() {
     let document = json!({"properties": {"x": {"items": {"type": "integer"}}}});
-    let counted = work::count(&document, &Patterns::default(), &json!({"x": [1, 2, 3]})).unwrap();
+    let counted = work::count(&document, &SchemaPatterns::default(), &json!({"x": [1, 2, 3]})).unwrap();
     assert_eq!(format!("{counted:?}"), "Work { visits: 5, copied: 0, matched: 0 }");
 }

@@ -3,16 +3,16 @@
 use rstest::rstest;
 use serde_json::json;
 
-use super::super::{CHEAP_FUEL, Context, FUEL, Template};
+use super::super::{CHEAP_FUEL, FUEL, Template, TemplateContext};
 
 /// What one run comes to, with a text `s` of a megabyte, one `t` like it but for its end, and a list `l` of 5,000 numbers.
 fn cost(source: &str) -> u64 {
     let s = "a".repeat(1 << 20);
     let context = json!({"s": s, "t": format!("{}b", &s[1..]), "lines": "a\n".repeat(1 << 19), "l": (0..5_000).collect::<Vec<_>>(), "m": {"a": 1}});
     let template = Template::compile(source).unwrap();
-    let (result, cost) = template.render_counted(&Context::new(&context));
+    let (result, cost) = template.render_counted(&TemplateContext::new(&context));
     assert!(cost == FUEL || result.is_ok(), "{source}: {result:?}");
-    assert_eq!(template.render_counted(&Context::new(&context)).1, cost);
+    assert_eq!(template.render_counted(&TemplateContext::new(&context)).1, cost);
     cost
 }
 
@@ -87,7 +87,7 @@ fn sorting_and_decimals_cost_more_than_looking() {
 
 #[test]
 fn what_fails_is_charged_as_well() {
-    let spent = |source: &str| Template::compile(source).unwrap().render_counted(&Context::new(&json!({}))).1;
+    let spent = |source: &str| Template::compile(source).unwrap().render_counted(&TemplateContext::new(&json!({}))).1;
     assert_eq!(spent("{{ 'x' | int }}"), CHEAP_FUEL);
     assert_eq!(spent("{% for i in range(10000) %}{% endfor %}{{ 'x' | int }}"), FUEL);
     assert_eq!(spent("{% for i in range(10000) %}{% for j in range(10000) %}{% endfor %}{% endfor %}"), FUEL);
@@ -99,7 +99,7 @@ fn what_fails_is_charged_as_well() {
 #[allow(clippy::print_stdout, clippy::too_many_lines, reason = "that is what it is for, and a long list")]
 fn dearest_steps() {
     let s = "aé ".repeat(300_000);
-    let context = Context::new(&json!({
+    let context = TemplateContext::new(&json!({
         "s": s, "lines": "\n".repeat(900_000), "n": "1".repeat(900_000), "u": "É".repeat(500_000), "c": "\u{1}".repeat(170_000),
         "l": (0..5_000).collect::<Vec<_>>(), "f": (0..5_000).map(|n| f64::from(n) + 0.1).collect::<Vec<_>>(),
         "w": (0..5_000).map(|n| format!("word {n}")).collect::<Vec<_>>(),

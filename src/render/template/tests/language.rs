@@ -2,7 +2,7 @@
 
 use rstest::rstest;
 
-use super::super::{Context, Template};
+use super::super::{Template, TemplateContext};
 use super::{context, render};
 
 #[rstest]
@@ -237,10 +237,10 @@ fn is_shared_between_threads_and_copies() {
     let template = shared(Template::compile("{{ facets.backup.schedule }}").unwrap());
     assert_eq!(template.clone().source(), "{{ facets.backup.schedule }}");
     assert_eq!(format!("{template:?}"), r#"Template("{{ facets.backup.schedule }}")"#);
-    assert_eq!(template.render(&Context::new(&context())).unwrap(), "0 3 * * *");
+    assert_eq!(template.render(&TemplateContext::new(&context())).unwrap(), "0 3 * * *");
 }
 
 #[test]
 fn a_context_shows_no_values() {
-    assert_eq!(format!("{:?}", Context::new(&context())), "Context { .. }");
+    assert_eq!(format!("{:?}", TemplateContext::new(&context())), "Context { .. }");
 }

@@ -10,10 +10,10 @@ mod yaml;
 
 use serde_json::{Value, json};
 
-use super::{Context, Template, TemplateError};
+use super::{Template, TemplateContext, TemplateError};
 
 fn render(source: &str, context: &Value) -> Result<String, TemplateError> {
-    Template::compile(source)?.render(&Context::new(context))
+    Template::compile(source)?.render(&TemplateContext::new(context))
 }
 
 fn context() -> Value {

@@ -5,7 +5,7 @@ use proptest::test_runner::TestRunner;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::super::{Context, Template};
+use super::super::{Template, TemplateContext};
 use super::{context, render};
 
 #[rstest]
@@ -240,7 +240,8 @@ fn no_reading_is_overlooked() {
                 [json!(PLANTED), json!("x"), json!(["p"]), json!({"password": "p"}), json!(null), json!(7)].map(Some),
             );
             if template.facet_references().reading(field[0], field[1]).is_none() {
-                let results = values.into_iter().map(|value| template.render(&Context::new(&with(field, value))));
+                let results =
+                    values.into_iter().map(|value| template.render(&TemplateContext::new(&with(field, value))));
                 let results =
                     results.map(|result| result.map_err(|error| (error.kind(), error.location()))).collect::<Vec<_>>();
                 prop_assert!(results.iter().all(|result| *result == results[0]), "{field:?} {results:?}");

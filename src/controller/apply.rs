@@ -12,7 +12,7 @@ use crate::{
     api::entitlement_definition::OnEnd,
     evaluation::{
         object::{ObjectContent, ObjectKey},
-        plan::{Change, Delivery, Fingerprint, Meddling, Observed, Outcomes, Owner, Stuck, Withdrawal},
+        plan::{Delivery, Fingerprint, Meddling, ObjectWrite, Observed, Outcomes, Owner, Stuck, Withdrawal},
     },
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -58,7 +58,7 @@ impl Left {
 /// An object that is to be made or put right.
 struct WriteTask {
     key: ObjectKey,
-    change: Change,
+    change: ObjectWrite,
     content: Arc<ObjectContent>,
     what: Fingerprint,
 }
@@ -118,7 +118,11 @@ impl<'a> Applier<'a> {
     }
 
     /// Makes objects and puts them right.
-    pub async fn write(&self, changes: Vec<(ObjectKey, Change, Arc<ObjectContent>)>, outcomes: &mut Outcomes) -> Left {
+    pub async fn write(
+        &self,
+        changes: Vec<(ObjectKey, ObjectWrite, Arc<ObjectContent>)>,
+        outcomes: &mut Outcomes,
+    ) -> Left {
         let work = changes.into_iter().map(|(key, change, content)| {
             let what = of_change(&change, &content);
             (key.clone(), what, WriteTask { key, change, content, what })
@@ -207,9 +211,9 @@ impl<'a> Applier<'a> {
     async fn carry_out(&self, task: WriteTask) -> WriteResult {
         let WriteTask { key, change, content, what } = task;
         let written = match &change {
-            Change::Create => self.scope.create(&key, &content).await,
-            Change::Update(edit) => self.scope.update(&key, &content, edit).await,
-            Change::Recreate(withdrawal) => self.recreate(withdrawal, &content).await,
+            ObjectWrite::Create => self.scope.create(&key, &content).await,
+            ObjectWrite::Update(edit) => self.scope.update(&key, &content, edit).await,
+            ObjectWrite::Recreate(withdrawal) => self.recreate(withdrawal, &content).await,
         };
         match written {
             Ok(observed) => {
@@ -309,11 +313,11 @@ fn stick(withdrawal: &Withdrawal, why: &str, outcomes: &mut Outcomes) {
 }
 
 /// The fingerprint of a write and its content. Labels and annotations are enough: the hash of the data is among them.
-fn of_change(change: &Change, content: &ObjectContent) -> Fingerprint {
+fn of_change(change: &ObjectWrite, content: &ObjectContent) -> Fingerprint {
     let (kind, uid, version) = match change {
-        Change::Create => ("create", "", 0),
-        Change::Update(edit) => ("update", &*edit.uid, edit.version),
-        Change::Recreate(withdrawal) => ("recreate", &**withdrawal.uid(), withdrawal.version()),
+        ObjectWrite::Create => ("create", "", 0),
+        ObjectWrite::Update(edit) => ("update", &*edit.uid, edit.version),
+        ObjectWrite::Recreate(withdrawal) => ("recreate", &**withdrawal.uid(), withdrawal.version()),
     };
     let version = version.to_be_bytes();
     let type_ = content.data.secret_type().unwrap_or_default();

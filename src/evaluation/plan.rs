@@ -29,7 +29,7 @@ pub use meddling::Meddling;
 pub use observed::{Authorship, Fate, Marks, Naming, Observed};
 pub use owner::{Ground, Owner};
 pub use withdrawals::{Withdrawal, pending, withdrawals};
-pub use writes::{Change, Edit, MAX_DATA_BYTES, Writes, data_bytes, writes};
+pub use writes::{Edit, MAX_DATA_BYTES, ObjectWrite, Writes, data_bytes, writes};
 
 use super::{
     delivery::Desired,

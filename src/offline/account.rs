@@ -3,10 +3,10 @@
 use super::{
     Inventory, When,
     by_hand::{ByHand, by_hand},
-    course::{change, differences},
     inventory::NamespaceOwners,
     lane::{Lane, parts},
-    step::Step,
+    simulation::{change, differences},
+    step::TimelineStep,
     zone_of,
 };
 use crate::{
@@ -40,13 +40,13 @@ pub struct AccountEffort {
 pub struct Passage {
     /// What happened up to that moment, from the beginning on, as the present objects tell it. Empty where that would be too
     /// much.
-    pub past: Vec<Step>,
+    pub past: Vec<TimelineStep>,
     /// Whether `past` is all.
     pub is_past_told: bool,
     /// What was done by hand last.
     pub by_hand: Option<ByHand>,
     /// What comes next.
-    pub future: Vec<Step>,
+    pub future: Vec<TimelineStep>,
     /// Where more comes than that, from this moment on.
     pub more: Option<Instant>,
 }
@@ -137,7 +137,7 @@ fn passage(snapshot: &Snapshot, beginning: Instant, now: Instant, steps: usize, 
 
 /// A way through time.
 struct Way {
-    steps: Vec<Step>,
+    steps: Vec<TimelineStep>,
     /// The next moment, if it was not gone on to.
     next: Option<Instant>,
     /// Whether it was left off for want of effort.
@@ -168,7 +168,7 @@ fn walk(snapshot: &Snapshot, from: Instant, left: &mut usize, goes_on: impl Fn(I
         let changes = before.decision.grants().zip(lane.members());
         let grants = changes.filter_map(|((_, before), after)| change(before, after)).collect();
         let holdings = differences(&held_before, &lane.held().collect());
-        let step = Step { grants, holdings, ..empty(snapshot, next) };
+        let step = TimelineStep { grants, holdings, ..empty(snapshot, next) };
         if !step.is_empty() {
             steps.push(step);
         }
@@ -176,8 +176,8 @@ fn walk(snapshot: &Snapshot, from: Instant, left: &mut usize, goes_on: impl Fn(I
     }
 }
 
-fn empty(snapshot: &Snapshot, at: Instant) -> Step {
-    Step {
+fn empty(snapshot: &Snapshot, at: Instant) -> TimelineStep {
+    TimelineStep {
         at,
         organization: Arc::clone(&snapshot.name),
         grants: Vec::new(),

@@ -1,6 +1,6 @@
 //! What an organization held of a definition before people, and not time, last put its grants in force or withdrew them.
 
-use super::{Held, lane::EVALUATION};
+use super::{HoldingState, lane::EVALUATION};
 use crate::{
     api::{Organization, lifecycle::State},
     core::{calendar::Instant, grant::Grant},
@@ -18,9 +18,9 @@ pub struct ByHand {
     /// When, as the statuses remember it.
     pub at: Instant,
     /// What was held until then; absent where that cannot be told.
-    pub before: Option<Held>,
+    pub before: Option<HoldingState>,
     /// What was held from then on.
-    pub after: Held,
+    pub after: HoldingState,
 }
 
 /// What was done last to the grants of one definition, which a snapshot has alone.
@@ -65,7 +65,7 @@ fn find<'a>(turned: &[&'a GrantExplanation], grant: &Grant) -> Option<&'a GrantE
     turned.iter().copied().find(|one| one.source == grant.id.source)
 }
 
-fn held(evaluation: &Evaluation, definition: &str) -> Option<Held> {
+fn held(evaluation: &Evaluation, definition: &str) -> Option<HoldingState> {
     Some(
         evaluation
             .desired
@@ -73,7 +73,7 @@ fn held(evaluation: &Evaluation, definition: &str) -> Option<Held> {
             .as_ref()?
             .entitlements
             .get(definition)
-            .map(|entry| Held::of(entry))
+            .map(|entry| HoldingState::of(entry))
             .unwrap_or_default(),
     )
 }

@@ -1,6 +1,6 @@
 //! How two timelines differ in what clients get, and when.
 
-use super::{End, Held, ObjectAction, Step, Timeline, timeline::Departure};
+use super::{End, HoldingState, ObjectAction, Timeline, TimelineStep, timeline::Departure};
 use crate::{
     api::facet_fields::FacetFields,
     core::{
@@ -209,7 +209,7 @@ impl Tracks {
         }
     }
 
-    fn step(&mut self, step: &Step) {
+    fn step(&mut self, step: &TimelineStep) {
         for (definition, (before, after)) in &step.holdings {
             self.hold(&step.organization, definition, Some(before), after, step.at);
         }
@@ -229,8 +229,8 @@ impl Tracks {
         &mut self,
         organization: &Arc<str>,
         definition: &Arc<str>,
-        before: Option<&Held>,
-        after: &Held,
+        before: Option<&HoldingState>,
+        after: &HoldingState,
         at: Instant,
     ) {
         let state = if after.is_untold {

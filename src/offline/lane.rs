@@ -3,7 +3,7 @@
 //! The grants of an organization bear on each other only within one definition; only the summary and the names of objects are
 //! shared. So each definition is evaluated by itself, and again only when something about it changes.
 
-use super::step::Held;
+use super::step::HoldingState;
 use crate::{
     core::{
         age::GrantAge,
@@ -72,19 +72,19 @@ impl Lane {
     }
 
     /// What it holds, by definition.
-    pub fn held(&self) -> impl Iterator<Item = (Arc<str>, Held)> {
+    pub fn held(&self) -> impl Iterator<Item = (Arc<str>, HoldingState)> {
         let entries = self.summary().into_iter().flat_map(|summary| &summary.entitlements);
-        entries.map(|(definition, entry)| (definition.as_str().into(), Held::of(entry)))
+        entries.map(|(definition, entry)| (definition.as_str().into(), HoldingState::of(entry)))
     }
 
     /// The same, with what is in force by a definition that was lost.
     #[must_use]
-    pub fn held_or_untold(&self) -> BTreeMap<Arc<str>, Held> {
+    pub fn held_or_untold(&self) -> BTreeMap<Arc<str>, HoldingState> {
         if self.summary().is_some() {
             return self.held().collect();
         }
         let in_force = self.members().filter(|member| member.verdict.phase.is_in_force());
-        in_force.map(|member| (Arc::clone(&member.grant.id.definition), Held::untold())).collect()
+        in_force.map(|member| (Arc::clone(&member.grant.id.definition), HoldingState::untold())).collect()
     }
 
     /// The objects that its grants ask for, with the age of the grant that does so.

@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 /// What happens to one organization at one moment.
 #[derive(Clone, Debug)]
-pub struct Step {
+pub struct TimelineStep {
     /// The moment.
     pub at: Instant,
     /// The organization.
@@ -21,12 +21,12 @@ pub struct Step {
     /// What happens to its grants.
     pub grants: Vec<GrantChange>,
     /// What it holds before and after, of each definition where that differs.
-    pub holdings: BTreeMap<Arc<str>, (Held, Held)>,
+    pub holdings: BTreeMap<Arc<str>, (HoldingState, HoldingState)>,
     /// What is delivered, changed and withdrawn.
     pub objects: Vec<ObjectChange>,
 }
 
-impl Step {
+impl TimelineStep {
     /// The grant that renews one that is over, where it takes over then and there.
     #[must_use]
     pub fn successor<'a>(&self, change: &'a GrantChange) -> Option<&'a str> {
@@ -53,9 +53,9 @@ pub struct GrantChange {
     /// The definition's name.
     pub definition: Arc<str>,
     /// How it stood.
-    pub before: Standing,
+    pub before: GrantState,
     /// How it stands from now on.
-    pub after: Standing,
+    pub after: GrantState,
     /// The grant that renews it.
     pub renewed_by: Option<Arc<str>>,
     /// Amendments that count from now on.
@@ -71,8 +71,8 @@ impl GrantChange {
         Self {
             grant: member.grant.id.clone(),
             definition: Arc::clone(&member.grant.id.definition),
-            before: Standing::of(member),
-            after: Standing::of(member),
+            before: GrantState::of(member),
+            after: GrantState::of(member),
             renewed_by: member.renewed_by.clone(),
             amendments: Vec::new(),
             notices: Vec::new(),
@@ -88,7 +88,7 @@ impl GrantChange {
 
 /// How a grant stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct GrantState {
     /// Its phase.
     pub phase: Phase,
     /// Why it is refused.
@@ -99,7 +99,7 @@ pub struct Standing {
     pub end: Option<Instant>,
 }
 
-impl Standing {
+impl GrantState {
     /// As it is decided.
     #[must_use]
     pub fn of(member: &Member) -> Self {
@@ -116,7 +116,7 @@ impl Standing {
 
 /// What an organization holds of a definition.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Held {
+pub struct HoldingState {
     /// Whether it is in force.
     pub entitled: bool,
     /// The total; absent for a Feature.
@@ -129,7 +129,7 @@ pub struct Held {
     pub is_untold: bool,
 }
 
-impl Held {
+impl HoldingState {
     /// As the summary tells it.
     #[must_use]
     pub fn of(entry: &SummaryEntry) -> Self {

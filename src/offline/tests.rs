@@ -1,11 +1,11 @@
 //! Tests of evaluating a set of objects.
 
 mod at_a_glance;
-mod course;
 mod documentation;
 mod explanation;
 mod lost_definition;
 mod nowhere;
+mod simulation;
 mod succession;
 mod summary;
 mod templates;

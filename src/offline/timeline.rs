@@ -2,9 +2,9 @@
 
 use super::{
     Inventory, When,
-    course::Course,
     namespaces::Objects,
-    step::{Held, Step},
+    simulation::Simulation,
+    step::{HoldingState, TimelineStep},
     zone_of,
 };
 use crate::core::calendar::{Instant, Tz};
@@ -57,7 +57,7 @@ pub struct Departure {
     /// Its name for people.
     pub display_name: Option<String>,
     /// What it holds, by definition.
-    pub held: BTreeMap<Arc<str>, Held>,
+    pub held: BTreeMap<Arc<str>, HoldingState>,
     /// What lies in its namespaces.
     pub objects: Objects,
 }
@@ -70,7 +70,7 @@ pub struct Timeline {
     /// Every organization at the first moment.
     pub departures: BTreeMap<Arc<str>, Departure>,
     /// What happens, in order.
-    pub steps: Vec<Step>,
+    pub steps: Vec<TimelineStep>,
     /// Why it ends there.
     pub end: End,
 }
@@ -116,14 +116,14 @@ impl Inventory {
     ) -> Timeline {
         let mut snapshots = self.snapshots(&self.catalogue());
         snapshots.retain(|snapshot| chooses(&snapshot.name));
-        let mut walk = Walk::default();
+        let mut walk = Simulations::default();
         for (done, snapshot) in snapshots.into_iter().enumerate() {
             watch(done);
             let zone = zone_of(snapshot.organization.as_deref());
             let old = old(&snapshot.name);
             let from = old.map_or_else(|| bounds.from.first(zone), |old| old.from);
             let left = old.map(|old| old.objects.clone()).unwrap_or_default();
-            walk.add(Course::start(&snapshot, left, from), (from, bounds.to.map(|to| to.last(zone))));
+            walk.add(Simulation::start(&snapshot, left, from), (from, bounds.to.map(|to| to.last(zone))));
         }
         let departures = walk.departures();
         let end = walk.go(bounds, watch);
@@ -135,54 +135,56 @@ impl Inventory {
 
 /// All organizations, each on its way.
 #[derive(Default)]
-struct Walk {
-    courses: Vec<Course>,
+struct Simulations {
+    simulations: Vec<Simulation>,
     /// The first and the last moment of each.
     reaches: Vec<(Instant, Option<Instant>)>,
     queue: BinaryHeap<Reverse<(Instant, usize)>>,
-    steps: Vec<Step>,
+    steps: Vec<TimelineStep>,
     work: usize,
 }
 
-impl Walk {
-    fn add(&mut self, (course, step): (Course, Option<Step>), reach: (Instant, Option<Instant>)) {
+impl Simulations {
+    fn add(&mut self, (simulation, step): (Simulation, Option<TimelineStep>), reach: (Instant, Option<Instant>)) {
         self.steps.extend(step);
-        let index = self.courses.len();
-        self.queue.extend(course.next().map(|next| Reverse((next, index))));
-        self.courses.push(course);
+        let index = self.simulations.len();
+        self.queue.extend(simulation.next().map(|next| Reverse((next, index))));
+        self.simulations.push(simulation);
         self.reaches.push(reach);
     }
 
     fn departures(&self) -> BTreeMap<Arc<str>, Departure> {
-        let departure = |course: &Course, from| Departure {
+        let departure = |simulation: &Simulation, from| Departure {
             from,
-            zone: course.zone(),
-            display_name: course.display_name().map(str::to_owned),
-            held: course.held(),
-            objects: course.objects().clone(),
+            zone: simulation.zone(),
+            display_name: simulation.display_name().map(str::to_owned),
+            held: simulation.held(),
+            objects: simulation.objects().clone(),
         };
-        let courses = self.courses.iter().zip(&self.reaches);
-        courses.map(|(course, (from, _))| (Arc::clone(course.name()), departure(course, *from))).collect()
+        let simulations = self.simulations.iter().zip(&self.reaches);
+        simulations
+            .map(|(simulation, (from, _))| (Arc::clone(simulation.name()), departure(simulation, *from)))
+            .collect()
     }
 
     fn go(&mut self, bounds: &Bounds, watch: &mut dyn FnMut(usize)) -> End {
-        let mut done = self.courses.len();
+        let mut done = self.simulations.len();
         while let Some(Reverse((at, index))) = self.queue.pop() {
             if self.reaches.get(index).is_some_and(|(_, to)| to.is_some_and(|to| at > to)) {
                 continue;
             }
             done += 1;
             watch(done);
-            let Some(course) = self.courses.get_mut(index) else { continue };
-            self.work = self.work.saturating_add(course.cost());
+            let Some(simulation) = self.simulations.get_mut(index) else { continue };
+            self.work = self.work.saturating_add(simulation.cost());
             if self.steps.len() >= bounds.steps {
                 return self.leave_off(at, Limit::Steps);
             }
             if self.work > bounds.work {
                 return self.leave_off(at, Limit::Work);
             }
-            let step = course.go_on(at);
-            self.queue.extend(course.next().map(|next| Reverse((next, index))));
+            let step = simulation.go_on(at);
+            self.queue.extend(simulation.next().map(|next| Reverse((next, index))));
             if !step.is_empty() {
                 self.steps.push(step);
             }

@@ -8,7 +8,7 @@ use crate::{
     api::Phase,
     cli::timeline::{amount, source_name},
     core::calendar::Instant,
-    offline::{GrantChange, Held, Step},
+    offline::{GrantChange, HoldingState, TimelineStep},
 };
 use chrono::TimeDelta;
 
@@ -85,24 +85,24 @@ impl RowWriter<'_> {
 }
 
 /// Whether the client has more or less after than before, whatever its settings.
-pub(super) fn is_more_or_less(before: &Held, after: &Held) -> bool {
+pub(super) fn is_more_or_less(before: &HoldingState, after: &HoldingState) -> bool {
     before.entitled != after.entitled || (after.entitled && before.amount != after.amount)
 }
 
 /// `250 seats`, `yes`.
-pub(super) fn held(held: &Held) -> String {
+pub(super) fn held(held: &HoldingState) -> String {
     let told = amount(held);
     if told == "on" { "yes".to_owned() } else { told }
 }
 
 /// What happened in a step that is past.
-fn why(step: &Step, definition: &str) -> String {
+fn why(step: &TimelineStep, definition: &str) -> String {
     let changes = step.grants.iter().filter(|change| &*change.definition == definition);
     let clauses: Vec<String> = changes.flat_map(|change| happened(step, change)).collect();
     clauses.join(", ")
 }
 
-fn happened(step: &Step, change: &GrantChange) -> Vec<String> {
+fn happened(step: &TimelineStep, change: &GrantChange) -> Vec<String> {
     let name = source_name(&change.grant.source);
     let mut clauses: Vec<String> =
         change.amendments.iter().map(|amendment| format!("amendment {amendment} of {name}")).collect();

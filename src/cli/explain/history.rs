@@ -7,7 +7,7 @@ use crate::{
     cli::timeline::source_name,
     core::calendar::{Instant, Tz},
     evaluation::explanation::{Entitlement, GrantExplanation},
-    offline::{GrantChange, Held, Passage, Step},
+    offline::{GrantChange, HoldingState, Passage, TimelineStep},
 };
 
 /// A grant went in or out of force otherwise than by its term.
@@ -53,7 +53,7 @@ pub struct HistoryEvent {
 #[must_use]
 pub fn last(entitlement: &Entitlement, passage: &Passage, zone: Tz, most: usize) -> Vec<HistoryEvent> {
     let definition = entitlement.definition.as_str();
-    let holds = |step: &&Step| step.holdings.contains_key(definition);
+    let holds = |step: &&TimelineStep| step.holdings.contains_key(definition);
     let by_time = passage.past.iter().filter(holds).filter_map(|step| {
         let what = told(step, entitlement, zone);
         (!what.is_empty()).then_some(HistoryEvent { at: step.at, what })
@@ -64,7 +64,7 @@ pub fn last(entitlement: &Entitlement, passage: &Passage, zone: Tz, most: usize)
     events.split_off(events.len().saturating_sub(most))
 }
 
-fn told(step: &Step, entitlement: &Entitlement, zone: Tz) -> String {
+fn told(step: &TimelineStep, entitlement: &Entitlement, zone: Tz) -> String {
     let definition = entitlement.definition.as_str();
     if entitlement.is_told_at(step.at) {
         return sentences::happens(step, definition, zone);
@@ -80,19 +80,23 @@ fn told(step: &Step, entitlement: &Entitlement, zone: Tz) -> String {
         holding.filter(|(_, (before, after))| before.entitled != after.entitled).map(|(name, (before, after))| {
             (std::sync::Arc::clone(name), (whatever_amount(before), whatever_amount(after)))
         });
-    let told = Step { grants, holdings: holdings.into_iter().collect(), ..step.clone() };
+    let told = TimelineStep { grants, holdings: holdings.into_iter().collect(), ..step.clone() };
     sentences::happens(&told, definition, zone)
 }
 
 /// What is held, without the amount.
-fn whatever_amount(held: &Held) -> Held {
-    Held { entitled: held.entitled, ..Held::default() }
+fn whatever_amount(held: &HoldingState) -> HoldingState {
+    HoldingState { entitled: held.entitled, ..HoldingState::default() }
 }
 
 /// What happens next: what it holds changes, or anything of its grants.
-pub fn next<'a>(entitlement: &'a Entitlement, passage: &'a Passage, now: Instant) -> impl Iterator<Item = &'a Step> {
+pub fn next<'a>(
+    entitlement: &'a Entitlement,
+    passage: &'a Passage,
+    now: Instant,
+) -> impl Iterator<Item = &'a TimelineStep> {
     let definition = entitlement.definition.as_str();
-    let is_about = move |step: &&Step| {
+    let is_about = move |step: &&TimelineStep| {
         step.holdings.contains_key(definition) || step.grants.iter().any(|change| &*change.definition == definition)
     };
     passage.future.iter().filter(move |step| step.at > now).filter(is_about)

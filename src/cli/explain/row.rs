@@ -14,7 +14,7 @@ use crate::{
     },
     core::calendar::{Bound, Instant, Tz, format_instant},
     evaluation::explanation::{Entitlement, GrantExplanation, Told},
-    offline::{GrantChange, Passage, Step},
+    offline::{GrantChange, Passage, TimelineStep},
 };
 use chrono::NaiveDate;
 use serde_json::{Map, Value, json};
@@ -309,7 +309,7 @@ impl RowWriter<'_> {
     }
 
     /// What a coming step means for the row, in some words; None where that is nothing, as for a notice.
-    fn comes(&self, step: &Step) -> Option<String> {
+    fn comes(&self, step: &TimelineStep) -> Option<String> {
         let definition = self.entitlement.definition.as_str();
         let from = || first_day(step.at, self.zone);
         match step.holdings.get(definition) {
@@ -333,7 +333,7 @@ impl RowWriter<'_> {
         renewed.or_else(goes_on).or_else(grace).or_else(moved).or_else(settings)
     }
 
-    fn is_lost(&self, step: &Step) -> String {
+    fn is_lost(&self, step: &TimelineStep) -> String {
         let is_contract = self.contract() == Some(Bound::At(step.at));
         let last = last_day(step.at, self.zone);
         let ends = match (self.is_in_grace(), is_contract) {
@@ -359,7 +359,7 @@ impl RowWriter<'_> {
         }
     }
 
-    fn renewal(&self, step: &Step, change: &GrantChange) -> Option<String> {
+    fn renewal(&self, step: &TimelineStep, change: &GrantChange) -> Option<String> {
         let renewal = step.successor(change)?;
         let renewal = change.grant.source.beside(renewal.into());
         let is_it = |grant: &&GrantExplanation| grant.source == renewal;
@@ -368,7 +368,7 @@ impl RowWriter<'_> {
     }
 
     /// Another grant takes over what one that ends has given.
-    fn goes_on(&self, step: &Step) -> Option<String> {
+    fn goes_on(&self, step: &TimelineStep) -> Option<String> {
         let definition = self.entitlement.definition.as_str();
         let changes =
             || step.grants.iter().filter(|change| &*change.definition == definition && change.is_transition());

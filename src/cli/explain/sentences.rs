@@ -9,11 +9,11 @@ use crate::{
     },
     core::calendar::{Instant, Tz},
     evaluation::explanation::{AmendmentExplanation, Entitlement, FacetValue, GrantExplanation, Origin, OriginKind},
-    offline::{GrantChange, Held, Step},
+    offline::{GrantChange, HoldingState, TimelineStep},
 };
 
 /// What happens to a definition in a step, in one sentence.
-pub fn happens(step: &Step, definition: &str, zone: Tz) -> String {
+pub fn happens(step: &TimelineStep, definition: &str, zone: Tz) -> String {
     let changes = step.grants.iter().filter(|change| &*change.definition == definition);
     let mut clauses: Vec<String> = changes.flat_map(|change| changed(step, change, zone)).collect();
     if let Some((before, after)) = step.holdings.get(definition) {
@@ -23,7 +23,7 @@ pub fn happens(step: &Step, definition: &str, zone: Tz) -> String {
 }
 
 /// What happens to a grant, a clause for each thing.
-fn changed(step: &Step, change: &GrantChange, zone: Tz) -> Vec<String> {
+fn changed(step: &TimelineStep, change: &GrantChange, zone: Tz) -> Vec<String> {
     let name = source_name(&change.grant.source);
     let time = |at: Option<Instant>| at.map_or_else(|| "never".to_owned(), |at| shown(at, zone));
     let mut clauses: Vec<String> =
@@ -48,7 +48,7 @@ fn changed(step: &Step, change: &GrantChange, zone: Tz) -> Vec<String> {
 }
 
 /// What the client has then, a clause for each thing.
-fn gained(before: &Held, after: &Held) -> Vec<String> {
+fn gained(before: &HoldingState, after: &HoldingState) -> Vec<String> {
     let (old, new) = (amount(before), amount(after));
     match (before.entitled, after.entitled) {
         (true, false) => vec!["the client loses it".to_owned()],

@@ -17,7 +17,7 @@ use crate::{
     },
     core::calendar::{Bound, Instant, Tz},
     evaluation::explanation::{Entitlement, GrantExplanation, Suspension},
-    offline::{Account, Passage, Step},
+    offline::{Account, Passage, TimelineStep},
 };
 
 /// How many past changes of each entitlement are told.
@@ -277,7 +277,7 @@ impl Teller {
     }
 
     fn next(&mut self, entitlement: &Entitlement, passage: &Passage) {
-        let coming: Vec<&Step> = history::next(entitlement, passage, self.now).collect();
+        let coming: Vec<&TimelineStep> = history::next(entitlement, passage, self.now).collect();
         if coming.is_empty() {
             let nothing = match passage.more {
                 Some(at) => format!("Next: nothing before {}, which is as far as was looked.", shown(at, self.zone)),

@@ -4,7 +4,7 @@ use super::words::{amount, source_name};
 use crate::{
     cli::{moment::shown, text::on_one_line},
     core::calendar::{Instant, parse_instant},
-    offline::{Departure, GrantChange, Step, Timeline},
+    offline::{Departure, GrantChange, Timeline, TimelineStep},
 };
 
 /// The most octets of a line, its end not counted (section 3.1).
@@ -41,7 +41,7 @@ struct CalendarEvent<'a> {
 }
 
 impl CalendarWriter {
-    fn events(&mut self, step: &Step, change: &GrantChange, departure: &Departure) {
+    fn events(&mut self, step: &TimelineStep, change: &GrantChange, departure: &Departure) {
         let zone = departure.zone;
         for notice in &change.notices {
             let (Ok(at), Ok(end)) = (parse_instant(&notice.at), parse_instant(&notice.end)) else { continue };
@@ -113,16 +113,16 @@ fn is_end(change: &GrantChange) -> bool {
 }
 
 /// When it does. A suspended grant shows no grace: it is over when its grace would be, but ends with its term.
-fn end_of(step: &Step, change: &GrantChange) -> Instant {
+fn end_of(step: &TimelineStep, change: &GrantChange) -> Instant {
     let end = change.before.end.filter(|_| change.before.phase == crate::api::Phase::Suspended);
     end.unwrap_or(step.at)
 }
 
-fn subject(step: &Step, change: &GrantChange) -> String {
+fn subject(step: &TimelineStep, change: &GrantChange) -> String {
     format!("{}: {} ({})", step.organization, change.definition, source_name(&change.grant.source))
 }
 
-fn summary(step: &Step, change: &GrantChange) -> String {
+fn summary(step: &TimelineStep, change: &GrantChange) -> String {
     let subject = subject(step, change);
     match (step.successor(change), change.before.phase, change.after.phase) {
         (Some(renewal), ..) => format!("{subject} passes to {renewal}"),
@@ -134,7 +134,7 @@ fn summary(step: &Step, change: &GrantChange) -> String {
 }
 
 /// What the client has before and after.
-fn consequence(step: &Step, change: &GrantChange) -> String {
+fn consequence(step: &TimelineStep, change: &GrantChange) -> String {
     let Some((before, after)) = step.holdings.get(&change.definition) else {
         return "What the client gets stays as it is.".to_owned();
     };

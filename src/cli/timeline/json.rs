@@ -2,7 +2,7 @@
 
 use crate::{
     core::calendar::{Instant, Tz, format_instant, format_local},
-    offline::{End, GrantChange, Held, ObjectAction, ObjectChange, Standing, Step, Timeline, When},
+    offline::{End, GrantChange, GrantState, HoldingState, ObjectAction, ObjectChange, Timeline, TimelineStep, When},
 };
 use serde_json::{Map, Value, json};
 
@@ -56,7 +56,7 @@ pub fn end(end: End, zones: impl Iterator<Item = Tz>) -> Value {
     }
 }
 
-fn step(step: &Step, zone: Tz) -> Value {
+fn step(step: &TimelineStep, zone: Tz) -> Value {
     let holdings: Vec<Value> = step
         .holdings
         .iter()
@@ -94,7 +94,7 @@ fn grant(change: &GrantChange) -> Value {
     Value::Object(fields)
 }
 
-fn standing(standing: &Standing) -> Value {
+fn standing(standing: &GrantState) -> Value {
     let mut fields = Map::new();
     fields.insert("phase".to_owned(), standing.phase.as_str().into());
     if let Some(reason) = standing.reason {
@@ -108,7 +108,7 @@ fn standing(standing: &Standing) -> Value {
     Value::Object(fields)
 }
 
-fn held(held: &Held) -> Value {
+fn held(held: &HoldingState) -> Value {
     json!({ "entitled": held.entitled, "amount": held.amount, "unit": held.unit, "facets": held.facets })
 }
 

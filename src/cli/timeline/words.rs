@@ -9,7 +9,7 @@ use crate::{
         source::SourceId,
     },
     evaluation::object::{DEFINITION, ObjectKey},
-    offline::{GrantChange, Held, ObjectAction, ObjectChange, Standing, Step},
+    offline::{GrantChange, GrantState, HoldingState, ObjectAction, ObjectChange, TimelineStep},
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,7 +26,7 @@ pub struct Line<'a> {
 }
 
 /// All that happens, definition by definition.
-pub fn lines(step: &Step, zone: Tz) -> Vec<Line<'_>> {
+pub fn lines(step: &TimelineStep, zone: Tz) -> Vec<Line<'_>> {
     let mut lines = Vec::new();
     let of_grants = step.grants.iter().map(|change| &change.definition);
     let definitions: BTreeSet<_> = of_grants.chain(step.holdings.keys()).collect();
@@ -67,7 +67,7 @@ fn grant(change: &GrantChange, zone: Tz) -> Vec<String> {
     sentences
 }
 
-fn standing(standing: &Standing) -> String {
+fn standing(standing: &GrantState) -> String {
     match standing.reason {
         Some(reason) => format!("{} ({})", standing.phase.as_str(), reason.as_str()),
         None => standing.phase.as_str().to_owned(),
@@ -84,7 +84,7 @@ pub fn source_name(source: &SourceId) -> String {
 }
 
 /// What is held before and after, a sentence for the amount and one for each value.
-fn held(before: &Held, after: &Held) -> Vec<String> {
+fn held(before: &HoldingState, after: &HoldingState) -> Vec<String> {
     let mut sentences = Vec::new();
     let (old, new) = (amount(before), amount(after));
     if old != new {
@@ -102,7 +102,7 @@ fn held(before: &Held, after: &Held) -> Vec<String> {
 }
 
 /// `250 seats`, `on`, `nothing`.
-pub fn amount(held: &Held) -> String {
+pub fn amount(held: &HoldingState) -> String {
     if held.is_untold {
         return "what cannot be told".to_owned();
     }

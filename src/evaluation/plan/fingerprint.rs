@@ -16,7 +16,7 @@ pub struct Fingerprint(u64, u64);
 impl Fingerprint {
     /// The fingerprint of key and value pairs, in their order.
     pub fn of_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Self {
-        let mut state = State::new();
+        let mut state = PairsHasher::new();
         for (key, value) in pairs {
             state.add(key.as_bytes());
             state.add(value);
@@ -32,12 +32,12 @@ impl Fingerprint {
     }
 }
 
-struct State {
+struct PairsHasher {
     first: DefaultHasher,
     second: DefaultHasher,
 }
 
-impl State {
+impl PairsHasher {
     fn new() -> Self {
         let [first, second] = &*KEYS;
         Self { first: first.build_hasher(), second: second.build_hasher() }

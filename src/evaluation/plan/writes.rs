@@ -36,7 +36,7 @@ pub struct Edit {
 
 /// One write.
 #[derive(Clone, Debug)]
-pub enum Change {
+pub enum ObjectWrite {
     /// Nothing is there: it is made.
     Create,
     /// It is there, but otherwise than it should be.
@@ -49,7 +49,7 @@ pub enum Change {
 #[derive(Clone, Debug, Default)]
 pub struct Writes {
     /// What to do with which object, and what it should hold then.
-    pub changes: Vec<(ObjectKey, Change, Arc<ObjectContent>)>,
+    pub changes: Vec<(ObjectKey, ObjectWrite, Arc<ObjectContent>)>,
     /// What is known already, without a write.
     pub settled: BTreeMap<ObjectKey, Delivery>,
 }
@@ -102,13 +102,13 @@ fn lacks_a_grant(owner: &Owner, scene: &Scene) -> bool {
         })
 }
 
-fn decide(key: &ObjectKey, content: &ObjectContent, owner: &Owner, scene: &Scene) -> Result<Change, Delivery> {
+fn decide(key: &ObjectKey, content: &ObjectContent, owner: &Owner, scene: &Scene) -> Result<ObjectWrite, Delivery> {
     let bytes = data_bytes(&content.data);
     if bytes > MAX_DATA_BYTES {
         return Err(Delivery::TooLarge(bytes));
     }
     let Some(observed) = scene.observed.get(key) else {
-        return if scene.foreign.contains(key) { Err(Delivery::Conflict) } else { Ok(Change::Create) };
+        return if scene.foreign.contains(key) { Err(Delivery::Conflict) } else { Ok(ObjectWrite::Create) };
     };
     if !observed.is_of(owner) && !observed.yields() {
         return Err(Delivery::Conflict);
@@ -117,13 +117,13 @@ fn decide(key: &ObjectKey, content: &ObjectContent, owner: &Owner, scene: &Scene
         return Err(Delivery::Failed(observed.held_back()));
     }
     if observed.is_fixed || !observed.has_type_of(&content.data) {
-        return Withdrawal::making_room(owner, key, observed).map(Change::Recreate).ok_or(Delivery::Conflict);
+        return Withdrawal::making_room(owner, key, observed).map(ObjectWrite::Recreate).ok_or(Delivery::Conflict);
     }
     let takes_over = !observed.is_of(owner);
     if observed.is_as(content) && !takes_over {
         return Err(Delivery::Done);
     }
-    Ok(Change::Update(Edit { takes_over, ..edit(observed, content) }))
+    Ok(ObjectWrite::Update(Edit { takes_over, ..edit(observed, content) }))
 }
 
 fn edit(observed: &Observed, content: &ObjectContent) -> Edit {

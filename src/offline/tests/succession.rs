@@ -1,8 +1,8 @@
 //! What comes after the same brings nothing new.
 
 use super::{
-    course::{Told, grants, hour, inventory},
     definition, organization,
+    simulation::{Told, grants, hour, inventory},
 };
 use crate::{
     api::{EntitlementInstance, organization::Summary},

@@ -113,7 +113,7 @@ fn every_step_is_what_the_operator_would_do_then() {
 }
 
 fn told(timeline: &Timeline) -> Vec<String> {
-    let step = |step: &crate::offline::Step| {
+    let step = |step: &crate::offline::TimelineStep| {
         let grants = step.grants.iter().map(|change| {
             let phases = if change.is_transition() {
                 format!(" {}>{}", change.before.phase.as_str(), change.after.phase.as_str())
@@ -297,7 +297,7 @@ fn a_notice_that_would_lie_before_the_start_is_not_given() {
         let spec = json!({"organization": "acme", "definition": "seats", "start": "2026-01-10", "end": end});
         inventory.add_instance(instance("entitlements", "a", &spec, &Value::Null));
         let timeline = inventory.timeline(&bounds(), |_| true);
-        let given = |step: &crate::offline::Step| {
+        let given = |step: &crate::offline::TimelineStep| {
             let notices = step.grants.iter().flat_map(|change| &change.notices);
             notices.map(|notice| format!("{} {}", notice.before, format_instant(step.at))).collect::<Vec<_>>()
         };

@@ -9,8 +9,8 @@ use crate::{
             SecretData,
         },
         plan::{
-            Authorship, Change, Delivery, Edit, Fate, Fingerprint, Marks, Naming, Observed, Owner, Scene, withdrawals,
-            writes,
+            Authorship, Delivery, Edit, Fate, Fingerprint, Marks, Naming, ObjectWrite, Observed, Owner, Scene,
+            withdrawals, writes,
         },
     },
 };
@@ -161,15 +161,15 @@ impl Cluster {
         }
     }
 
-    fn carry_out(&mut self, owner: &Owner, key: &ObjectKey, change: &Change, content: &ObjectContent) {
+    fn carry_out(&mut self, owner: &Owner, key: &ObjectKey, change: &ObjectWrite, content: &ObjectContent) {
         let version = self.tick();
         match change {
-            Change::Create => {
+            ObjectWrite::Create => {
                 let made = Object::new(version, owner, content);
                 assert_eq!(self.objects.insert(key.clone(), made), None, "{key}");
             }
-            Change::Update(edit) => self.objects.get_mut(key).unwrap().edit(version, owner, edit, content),
-            Change::Recreate(withdrawal) => {
+            ObjectWrite::Update(edit) => self.objects.get_mut(key).unwrap().edit(version, owner, edit, content),
+            ObjectWrite::Recreate(withdrawal) => {
                 let former = self.objects.insert(key.clone(), Object::new(version, owner, content)).unwrap();
                 assert_eq!(
                     (former.uid.to_string().as_str(), former.version),

@@ -6,8 +6,8 @@ use crate::{
     evaluation::{
         object::{ObjectContent, ObjectData, ObjectKey},
         plan::{
-            Authorship, Change, Delivery, Edit, Fate, MAX_DATA_BYTES, Naming, Observed, Scene, Stuck, Writes, pending,
-            withdrawals, writes,
+            Authorship, Delivery, Edit, Fate, MAX_DATA_BYTES, Naming, ObjectWrite, Observed, Scene, Stuck, Writes,
+            pending, withdrawals, writes,
         },
     },
 };
@@ -28,7 +28,7 @@ fn settled(writes: &Writes) -> Option<&Delivery> {
 
 fn edit(writes: &Writes) -> &Edit {
     match writes.changes.as_slice() {
-        [(_, Change::Update(edit), _)] => edit,
+        [(_, ObjectWrite::Update(edit), _)] => edit,
         other => panic!("{other:?}"),
     }
 }
@@ -36,7 +36,7 @@ fn edit(writes: &Writes) -> &Edit {
 #[test]
 fn what_is_missing_is_made() {
     let planned = plan(&content(&[("a", "1")]), None);
-    assert!(matches!(planned.changes.as_slice(), [(made, Change::Create, _)] if *made == key("one", "config")));
+    assert!(matches!(planned.changes.as_slice(), [(made, ObjectWrite::Create, _)] if *made == key("one", "config")));
     assert_eq!(planned.settled, BTreeMap::new());
 }
 
@@ -102,7 +102,7 @@ fn what_cannot_be_changed_is_made_anew(#[case] change: fn(&mut Observed)) {
     let mut there = made(Some("g"), &desired);
     change(&mut there);
     assert!(!there.is_as(&desired));
-    assert!(matches!(plan(&desired, Some(there)).changes.as_slice(), [(_, Change::Recreate(_), _)]));
+    assert!(matches!(plan(&desired, Some(there)).changes.as_slice(), [(_, ObjectWrite::Recreate(_), _)]));
 }
 
 #[rstest]

@@ -6,7 +6,7 @@ use crate::{
     evaluation::{
         delivery::Desired,
         object::{Attribution, DesiredObject, IN_FORCE, ON_END, OVER, ObjectKey, RETAIN},
-        plan::{Change, Delivery, Fate, Marks, Naming, Observed, Scene, Withdrawal, withdrawals, writes},
+        plan::{Delivery, Fate, Marks, Naming, ObjectWrite, Observed, Scene, Withdrawal, withdrawals, writes},
     },
 };
 use rstest::rstest;
@@ -130,7 +130,7 @@ fn it_yields_in_place_to_a_grant_in_force(#[case] name: &str) {
     let desired = all(asked(name));
     let planned = writes(&desired, &owner(), &at("one", over()));
     match planned.changes.as_slice() {
-        [(_, Change::Update(edit), _)] => {
+        [(_, ObjectWrite::Update(edit), _)] => {
             assert_eq!((&*edit.uid, edit.takes_over), ("uid-object", false));
             assert_eq!(edit.drop_labels, [IN_FORCE]);
         }
@@ -144,7 +144,9 @@ fn a_label_that_somebody_else_put_on_is_taken_off_what_is_in_force() {
     let labels = [("ours", "yes"), (IN_FORCE, OVER)];
     let observed = Observed { labels: Marks::new(labels, ["ours".to_owned()]), fate: Fate::Retained, ..lasting() };
     let planned = writes(&all(asked("g")), &owner(), &at("one", observed));
-    assert!(matches!(planned.changes.as_slice(), [(_, Change::Update(edit), _)] if edit.drop_labels == [IN_FORCE]));
+    assert!(
+        matches!(planned.changes.as_slice(), [(_, ObjectWrite::Update(edit), _)] if edit.drop_labels == [IN_FORCE])
+    );
 }
 
 fn of_another(observed: Observed) -> Observed {
@@ -154,13 +156,13 @@ fn of_another(observed: Observed) -> Observed {
 #[test]
 fn what_another_organization_left_yields_and_changes_its_owner() {
     let planned = writes(&all(asked("g")), &owner(), &at("one", of_another(over())));
-    assert!(matches!(planned.changes.as_slice(), [(_, Change::Update(edit), _)] if edit.takes_over));
+    assert!(matches!(planned.changes.as_slice(), [(_, ObjectWrite::Update(edit), _)] if edit.takes_over));
 }
 
 #[test]
 fn what_the_organization_left_before_it_was_made_anew_yields_and_changes_its_owner() {
     let planned = writes(&all(asked("g")), &owner_with_uid("uid-anew"), &at("one", over()));
-    assert!(matches!(planned.changes.as_slice(), [(_, Change::Update(edit), _)] if edit.takes_over));
+    assert!(matches!(planned.changes.as_slice(), [(_, ObjectWrite::Update(edit), _)] if edit.takes_over));
 }
 
 #[rstest]

@@ -26,7 +26,7 @@ use crate::{
         },
         status::ideal,
     },
-    offline::{Bounds, Inventory, ObjectAction, Standing, Step, Timeline, survey::owner},
+    offline::{Bounds, GrantState, Inventory, ObjectAction, Timeline, TimelineStep, survey::owner},
 };
 use chrono::TimeDelta;
 use proptest::prelude::*;
@@ -168,7 +168,7 @@ impl Whole {
         for ((grant, (before, after)), ((_, earlier), (_, later))) in
             self.snapshot.grants.iter().zip(statuses).zip(members)
         {
-            let (old, new) = (Standing::of(earlier), Standing::of(later));
+            let (old, new) = (GrantState::of(earlier), GrantState::of(later));
             let effective = |status: &EntitlementInstanceStatus| -> BTreeSet<String> {
                 let all = status.amendments.iter().filter(|one| one.state == AmendmentState::Effective);
                 all.map(|one| one.name.clone()).collect()
@@ -216,7 +216,7 @@ fn object(key: &ObjectKey, action: ObjectAction, grant: Option<&GrantId>, conten
     format!("{key} {action:?} {grant:?} {marks:?}")
 }
 
-fn told(step: &Step) -> Vec<String> {
+fn told(step: &TimelineStep) -> Vec<String> {
     let grants = step.grants.iter().map(|change| {
         let notices: Vec<_> = change.notices.iter().collect();
         format!(
@@ -224,7 +224,7 @@ fn told(step: &Step) -> Vec<String> {
             change.grant, change.before, change.after, change.renewed_by, change.amendments
         )
     });
-    let held = |held: &super::super::Held| {
+    let held = |held: &super::super::HoldingState| {
         let facets = held.entitled.then(|| held.facets.clone());
         (held.entitled, held.amount.clone().filter(|_| held.entitled), facets)
     };

@@ -2,10 +2,10 @@
 //! finds. A moment costs what changes at it.
 
 use super::{
-    digest::Digest,
     lane::{Lane, parts},
     namespaces::{Namespaces, Objects},
-    step::{GrantChange, Held, ObjectChange, Standing, Step},
+    step::{GrantChange, GrantState, HoldingState, ObjectChange, TimelineStep},
+    summary_digest::SummaryDigest,
     survey::owner,
     zone_of,
 };
@@ -30,7 +30,7 @@ use std::{
 };
 
 /// An organization on its way through time.
-pub struct Course {
+pub struct Simulation {
     name: Arc<str>,
     zone: Tz,
     display_name: Option<String>,
@@ -39,44 +39,44 @@ pub struct Course {
     queue: BTreeSet<(Instant, usize)>,
     /// The grants of each source, with their lanes.
     grants: HashMap<SourceId, Vec<(GrantId, usize)>>,
-    digest: Digest,
+    digest: SummaryDigest,
     /// The lanes that ask for an object. The oldest grant gets it.
     claims: BTreeMap<ObjectKey, BTreeSet<(GrantAge, usize)>>,
     namespaces: Namespaces,
 }
 
-impl Course {
+impl Simulation {
     /// Brings an organization up to date, as the operator does when it starts, with what lies in its namespaces then. The
     /// step holds what happens at that moment and would not have happened before: the notices that are due.
     #[must_use]
-    pub fn start(snapshot: &Snapshot, left: Objects, now: Instant) -> (Self, Option<Step>) {
+    pub fn start(snapshot: &Snapshot, left: Objects, now: Instant) -> (Self, Option<TimelineStep>) {
         let lanes: Vec<Lane> = parts(snapshot).into_iter().map(|part| Lane::start(part, now)).collect();
         let organization = snapshot.organization.as_ref();
         let owner = owner(snapshot, left.keys().map(|key| Arc::clone(&key.namespace)));
         let touched: BTreeSet<ObjectKey> = left.keys().cloned().collect();
-        let mut course = Self {
+        let mut simulation = Self {
             name: Arc::clone(&snapshot.name),
             zone: zone_of(organization.map(AsRef::as_ref)),
             display_name: organization.and_then(|organization| organization.spec.display_name.clone()),
             grants: by_source(&lanes),
-            digest: Digest::new(&lanes),
+            digest: SummaryDigest::new(&lanes),
             queue: BTreeSet::new(),
             claims: BTreeMap::new(),
             namespaces: Namespaces::new(owner, left),
             lanes,
         };
-        let all: BTreeSet<usize> = (0..course.lanes.len()).collect();
+        let all: BTreeSet<usize> = (0..simulation.lanes.len()).collect();
         for lane in &all {
-            course.claim(*lane);
+            simulation.claim(*lane);
         }
-        course.deliver(touched, &all);
-        let mut grants: Vec<GrantChange> = course.lanes.iter().flat_map(Lane::members).filter_map(due).collect();
+        simulation.deliver(touched, &all);
+        let mut grants: Vec<GrantChange> = simulation.lanes.iter().flat_map(Lane::members).filter_map(due).collect();
         grants.sort_by(|one, other| one.grant.cmp(&other.grant));
         for lane in all {
-            course.move_on(lane);
+            simulation.move_on(lane);
         }
-        let step = (!grants.is_empty()).then(|| Step { grants, ..course.empty_step(now) });
-        (course, step)
+        let step = (!grants.is_empty()).then(|| TimelineStep { grants, ..simulation.empty_step(now) });
+        (simulation, step)
     }
 
     /// The organization's name.
@@ -113,7 +113,7 @@ impl Course {
 
     /// What it holds, by definition.
     #[must_use]
-    pub fn held(&self) -> BTreeMap<Arc<str>, Held> {
+    pub fn held(&self) -> BTreeMap<Arc<str>, HoldingState> {
         self.lanes.iter().flat_map(Lane::held_or_untold).collect()
     }
 
@@ -125,7 +125,7 @@ impl Course {
 
     /// Goes on to the next moment.
     #[must_use]
-    pub fn go_on(&mut self, now: Instant) -> Step {
+    pub fn go_on(&mut self, now: Instant) -> TimelineStep {
         let mut step = self.empty_step(now);
         let mut moved = BTreeSet::new();
         let mut touched = BTreeSet::new();
@@ -142,8 +142,8 @@ impl Course {
         step
     }
 
-    fn empty_step(&self, at: Instant) -> Step {
-        Step {
+    fn empty_step(&self, at: Instant) -> TimelineStep {
+        TimelineStep {
             at,
             organization: Arc::clone(&self.name),
             grants: Vec::new(),
@@ -153,7 +153,7 @@ impl Course {
     }
 
     /// Evaluates one lane anew.
-    fn advance(&mut self, index: usize, now: Instant, step: &mut Step, touched: &mut BTreeSet<ObjectKey>) {
+    fn advance(&mut self, index: usize, now: Instant, step: &mut TimelineStep, touched: &mut BTreeSet<ObjectKey>) {
         let Some(lane) = self.lanes.get_mut(index) else { return };
         touched.extend(lane.claims().map(|(key, _)| key.clone()));
         for (key, _) in lane.claims() {
@@ -252,11 +252,11 @@ fn by_source(lanes: &[Lane]) -> HashMap<SourceId, Vec<(GrantId, usize)>> {
 
 /// What is held of each definition, where it differs. What the summary leaves out is not held.
 pub(super) fn differences(
-    before: &BTreeMap<Arc<str>, Held>,
-    after: &BTreeMap<Arc<str>, Held>,
-) -> BTreeMap<Arc<str>, (Held, Held)> {
+    before: &BTreeMap<Arc<str>, HoldingState>,
+    after: &BTreeMap<Arc<str>, HoldingState>,
+) -> BTreeMap<Arc<str>, (HoldingState, HoldingState)> {
     let definitions: BTreeSet<&Arc<str>> = before.keys().chain(after.keys()).collect();
-    let of = |held: &BTreeMap<Arc<str>, Held>, definition| held.get(definition).cloned().unwrap_or_default();
+    let of = |held: &BTreeMap<Arc<str>, HoldingState>, definition| held.get(definition).cloned().unwrap_or_default();
     definitions
         .into_iter()
         .map(|definition| (Arc::clone(definition), (of(before, definition), of(after, definition))))
@@ -276,7 +276,7 @@ pub(super) fn change(before: &Member, after: &Member) -> Option<GrantChange> {
     let change = GrantChange {
         amendments: amendments.collect(),
         notices: notices(after),
-        before: Standing::of(before),
+        before: GrantState::of(before),
         ..GrantChange::none(after)
     };
     let is_any = change.before != change.after || !change.amendments.is_empty() || !change.notices.is_empty();

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 /// What one definition has to say in the summary.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Part {
+struct Contribution {
     /// Stands for it; None where it says nothing.
     hash: Option<(u128, u128)>,
     /// The size of the summary that says that alone.
@@ -26,12 +26,12 @@ enum Hindrance {
 
 /// What the summary holds, as far as one can be told from another.
 #[derive(Debug)]
-pub struct Digest {
+pub struct SummaryDigest {
     /// The summary that says nothing, in each namespace.
     empty: BTreeMap<ObjectKey, Arc<ObjectContent>>,
     /// What is to become of it in each namespace, as it was told last.
     desired: BTreeMap<ObjectKey, DesiredObject>,
-    parts: Vec<Part>,
+    parts: Vec<Contribution>,
     /// The parts' hashes, added up.
     sum: (u128, u128),
     bytes: usize,
@@ -41,14 +41,14 @@ pub struct Digest {
     has_changed: bool,
 }
 
-impl Digest {
+impl SummaryDigest {
     /// The digest of lanes, the first of which has no grants.
     #[must_use]
     pub fn new(lanes: &[Lane]) -> Self {
         let mut digest = Self {
             empty: lanes.first().map(summaries).unwrap_or_default(),
             desired: BTreeMap::new(),
-            parts: vec![Part::default(); lanes.len()],
+            parts: vec![Contribution::default(); lanes.len()],
             sum: (0, 0),
             bytes: 0,
             saying: 0,
@@ -87,13 +87,13 @@ impl Digest {
         self.too_large += usize::from(after.hindrance == Some(Hindrance::TooLarge));
     }
 
-    fn part(&self, lane: &Lane) -> Part {
-        let Some((key, empty)) = self.empty.first_key_value() else { return Part::default() };
-        let hindered = |hindrance| Part { hindrance: Some(hindrance), ..Part::default() };
+    fn part(&self, lane: &Lane) -> Contribution {
+        let Some((key, empty)) = self.empty.first_key_value() else { return Contribution::default() };
+        let hindered = |hindrance| Contribution { hindrance: Some(hindrance), ..Contribution::default() };
         match lane.desired(key).map(|desired| &desired.wish) {
-            Some(Wish::Write(content)) if hash(content) == hash(empty) => Part::default(),
+            Some(Wish::Write(content)) if hash(content) == hash(empty) => Contribution::default(),
             Some(Wish::Write(content)) => {
-                Part { hash: hash(content), bytes: data_bytes(&content.data), hindrance: None }
+                Contribution { hash: hash(content), bytes: data_bytes(&content.data), hindrance: None }
             }
             Some(Wish::Refuse(_)) => hindered(Hindrance::TooLarge),
             Some(Wish::Keep) | None => hindered(Hindrance::Unknown),

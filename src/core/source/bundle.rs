@@ -11,7 +11,7 @@ use crate::{
         grant::{Grant, GrantId, Remembered},
     },
 };
-use kube::api::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::sync::Arc;
 
 /// It grants an organization several definitions at once.

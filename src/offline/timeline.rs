@@ -116,7 +116,7 @@ impl Inventory {
     ) -> Timeline {
         let mut snapshots = self.snapshots(&self.catalogue());
         snapshots.retain(|snapshot| chooses(&snapshot.name));
-        let mut walk = Simulations::default();
+        let mut walk = Simulator::default();
         for (done, snapshot) in snapshots.into_iter().enumerate() {
             watch(done);
             let zone = zone_of(snapshot.organization.as_deref());
@@ -135,7 +135,7 @@ impl Inventory {
 
 /// All organizations, each on its way.
 #[derive(Default)]
-struct Simulations {
+struct Simulator {
     simulations: Vec<Simulation>,
     /// The first and the last moment of each.
     reaches: Vec<(Instant, Option<Instant>)>,
@@ -144,7 +144,7 @@ struct Simulations {
     work: usize,
 }
 
-impl Simulations {
+impl Simulator {
     fn add(&mut self, (simulation, step): (Simulation, Option<TimelineStep>), reach: (Instant, Option<Instant>)) {
         self.steps.extend(step);
         let index = self.simulations.len();

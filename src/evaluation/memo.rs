@@ -59,7 +59,7 @@ impl Filler {
 }
 
 #[derive(Debug)]
-struct Filling {
+struct MemoFilling {
     by: Filler,
     /// Whether nothing was left out for want of work.
     is_whole: bool,
@@ -69,9 +69,9 @@ struct Filling {
 /// What was made of the last decision of one organization.
 #[derive(Debug, Default)]
 pub struct Memo {
-    fillings: HashMap<(GrantId, Per), Filling>,
+    fillings: HashMap<(GrantId, Per), MemoFilling>,
     /// Those that this evaluation has asked for.
-    asked: HashMap<(GrantId, Per), Filling>,
+    asked: HashMap<(GrantId, Per), MemoFilling>,
     entries: BTreeMap<Arc<str>, (Arc<Holding>, bool, Option<Arc<SummaryEntry>>)>,
     summary: Option<(Arc<EntitlementSummary>, Arc<ObjectContent>)>,
 }
@@ -101,7 +101,7 @@ impl Memo {
 
     /// Keeps what outputs hold.
     pub(super) fn keep(&mut self, grant: &GrantId, per: Per, by: Filler, is_whole: bool, outputs: &Arc<[Filled]>) {
-        let filling = Filling { by, is_whole, outputs: Arc::clone(outputs) };
+        let filling = MemoFilling { by, is_whole, outputs: Arc::clone(outputs) };
         self.asked.insert((grant.clone(), per), filling);
     }
 

@@ -9,7 +9,7 @@ use crate::{
     api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization},
     controller::{Knowledge, clock},
     core::{calendar::Instant, source::SourceId},
-    evaluation::admission::{self, DefinitionUse, Verdict},
+    evaluation::admission::{self, AdmissionVerdict, DefinitionUse},
 };
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use kube::{Client, Resource, core::ObjectMeta};
@@ -81,7 +81,7 @@ impl Judge {
     ///
     /// # Errors
     /// Where nothing is: the API server goes on without an answer.
-    pub async fn judge(&self, question: &Question, caller: Caller) -> Result<Verdict, NoAnswer> {
+    pub async fn judge(&self, question: &Question, caller: Caller) -> Result<AdmissionVerdict, NoAnswer> {
         let answer = async {
             match caller {
                 Caller::Anybody => self.glance(question).await,
@@ -92,14 +92,14 @@ impl Judge {
         time::timeout(DEADLINE, answer).await.unwrap_or(Err(NoAnswer::Busy))
     }
 
-    async fn glance(&self, question: &Question) -> Result<Verdict, NoAnswer> {
+    async fn glance(&self, question: &Question) -> Result<AdmissionVerdict, NoAnswer> {
         let question = question.clone();
         let mut said = self.reviewers_of_others.think(move || by_itself(&question, clock::now())).await?;
         said.warnings.push(NOT_THE_API_SERVER.to_owned());
         Ok(said)
     }
 
-    async fn consider(&self, question: &Question) -> Result<Verdict, NoAnswer> {
+    async fn consider(&self, question: &Question) -> Result<AdmissionVerdict, NoAnswer> {
         let mut said = self.think(question).await?;
         if !is_yes(said.as_ref()) && self.is_refused_by_itself(question).await? {
             return Ok(said.unwrap_or_default());
@@ -127,7 +127,7 @@ impl Judge {
     }
 
     /// None where something that is needed for it is not known yet.
-    async fn think(&self, question: &Question) -> Result<Option<Verdict>, NoAnswer> {
+    async fn think(&self, question: &Question) -> Result<Option<AdmissionVerdict>, NoAnswer> {
         let (knowledge, question) = (self.knowledge.clone(), question.clone());
         Ok(self.reviewers.think(move || review(&knowledge, &question, clock::now())).await?)
     }
@@ -144,22 +144,25 @@ impl Judge {
 const NOT_THE_API_SERVER: &str =
     "it was judged by itself alone, as nothing shows that the API server asks: see docs/security.md";
 
-fn is_yes(said: Option<&Verdict>) -> bool {
+fn is_yes(said: Option<&AdmissionVerdict>) -> bool {
     said.is_some_and(|verdict| verdict.refused.is_none())
 }
 
-fn unchecked(why: &str) -> Verdict {
-    Verdict { refused: None, warnings: vec![format!("it was not checked: {why}; its status will say what is wrong")] }
+fn unchecked(why: &str) -> AdmissionVerdict {
+    AdmissionVerdict {
+        refused: None,
+        warnings: vec![format!("it was not checked: {why}; its status will say what is wrong")],
+    }
 }
 
-fn review(knowledge: &Knowledge, question: &Question, now: Instant) -> Option<Verdict> {
+fn review(knowledge: &Knowledge, question: &Question, now: Instant) -> Option<AdmissionVerdict> {
     let kind = question.resource.as_str();
     let review = match kind {
         _ if is_of::<EntitlementInstance>(kind) => of_instance,
         _ if is_of::<EntitlementDefinition>(kind) => of_definition,
         _ if is_of::<FacetDefinition>(kind) => of_facet,
         _ if is_of::<Organization>(kind) => of_organization,
-        _ => return Some(Verdict::default()),
+        _ => return Some(AdmissionVerdict::default()),
     };
     match review(knowledge, question, now) {
         Ok(verdict) => verdict,
@@ -167,32 +170,32 @@ fn review(knowledge: &Knowledge, question: &Question, now: Instant) -> Option<Ve
     }
 }
 
-fn unreadable(error: &serde_json::Error) -> Verdict {
+fn unreadable(error: &serde_json::Error) -> AdmissionVerdict {
     unchecked(&format!("this version of the operator cannot read it ({error})"))
 }
 
 /// What is wrong whatever else there is: of the catalogue's objects alone, as far as they name no other.
-fn by_itself(question: &Question, now: Instant) -> Verdict {
+fn by_itself(question: &Question, now: Instant) -> AdmissionVerdict {
     let verdict = match question.resource.as_str() {
         kind if is_of::<EntitlementDefinition>(kind) => definition_by_itself(question, now),
         kind if is_of::<FacetDefinition>(kind) => facet_by_itself(question, now),
-        _ => Ok(Verdict::default()),
+        _ => Ok(AdmissionVerdict::default()),
     };
     verdict.unwrap_or_else(|error| unreadable(&error))
 }
 
-fn definition_by_itself(question: &Question, now: Instant) -> serde_json::Result<Verdict> {
+fn definition_by_itself(question: &Question, now: Instant) -> serde_json::Result<AdmissionVerdict> {
     let (before, after) = question.states::<EntitlementDefinition>()?;
     let (before, after) = (before.map(|definition| definition.spec), after.map(|definition| definition.spec));
     let both = || before.iter().chain(&after);
     if both().flat_map(|spec| &spec.facets).any(|facet| facet.definition.is_some()) {
-        return Ok(Verdict::default());
+        return Ok(AdmissionVerdict::default());
     }
     let (name, schemas, used) = (question.name.as_str().into(), BTreeMap::new(), DefinitionUse::default());
     Ok(admission::review_definition(&name, before.as_ref(), after.as_ref(), &schemas, &used, now))
 }
 
-fn facet_by_itself(question: &Question, now: Instant) -> serde_json::Result<Verdict> {
+fn facet_by_itself(question: &Question, now: Instant) -> serde_json::Result<AdmissionVerdict> {
     let (before, after) = question.states::<FacetDefinition>()?;
     let (before, after) = (before.map(|facet| facet.spec.schema), after.map(|facet| facet.spec.schema));
     Ok(admission::review_facet(&question.name, before.as_ref(), after.as_ref(), &[], now))
@@ -202,7 +205,7 @@ fn is_of<K: Resource<DynamicType = ()>>(plural: &str) -> bool {
     K::plural(&()) == plural
 }
 
-type Reviewed = Result<Option<Verdict>, serde_json::Error>;
+type Reviewed = Result<Option<AdmissionVerdict>, serde_json::Error>;
 
 fn of_instance(knowledge: &Knowledge, question: &Question, now: Instant) -> Reviewed {
     let (before, mut after) = question.states::<EntitlementInstance>()?;

@@ -2,7 +2,7 @@
 
 use crate::{
     core::{excerpt::within_characters, problem::Problem},
-    evaluation::admission::Verdict,
+    evaluation::admission::AdmissionVerdict,
 };
 use http::StatusCode;
 use hyper::body::Bytes;
@@ -143,7 +143,7 @@ fn weight(body: &[u8]) -> usize {
 
 /// The answer to a question.
 #[must_use]
-pub fn answer(question: &Question, verdict: &Verdict) -> AdmissionReview<DynamicObject> {
+pub fn answer(question: &Question, verdict: &AdmissionVerdict) -> AdmissionReview<DynamicObject> {
     let mut response = AdmissionResponse::invalid("");
     response.uid.clone_from(&question.uid);
     response.allowed = true;
@@ -186,7 +186,7 @@ fn header(warning: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{answer, broken, read};
-    use crate::{core::problem::Problem, evaluation::admission::Verdict};
+    use crate::{core::problem::Problem, evaluation::admission::AdmissionVerdict};
     use serde_json::{Value, json};
 
     fn question() -> Value {
@@ -207,7 +207,7 @@ mod tests {
         })
     }
 
-    fn answered(verdict: &Verdict) -> Value {
+    fn answered(verdict: &AdmissionVerdict) -> Value {
         let question = read(question().to_string().into()).unwrap();
         serde_json::to_value(answer(&question, verdict)).unwrap()
     }
@@ -219,13 +219,13 @@ mod tests {
             "kind": "AdmissionReview",
             "response": {"uid": "u-1", "allowed": true, "status": {}},
         });
-        assert_eq!(answered(&Verdict::default()), expected);
+        assert_eq!(answered(&AdmissionVerdict::default()), expected);
     }
 
     #[test]
     fn a_no_has_the_reason_and_the_sentence() {
         let refused = Some(Problem::new("Duplicate", "there is one"));
-        let response = answered(&Verdict { refused, warnings: vec!["beware".to_owned()] })["response"].clone();
+        let response = answered(&AdmissionVerdict { refused, warnings: vec!["beware".to_owned()] })["response"].clone();
         assert_eq!(
             response,
             json!({
@@ -265,7 +265,7 @@ mod tests {
     fn warnings_fit_into_a_header() {
         let mut warnings = vec!["two\nlines".to_owned(), "ä".repeat(300), "ö".repeat(256)];
         warnings.extend((0..8).map(|number| number.to_string()));
-        let response = answered(&Verdict { refused: None, warnings })["response"].clone();
+        let response = answered(&AdmissionVerdict { refused: None, warnings })["response"].clone();
         let cut = format!("{}…", "ä".repeat(255));
         assert_eq!(
             response["warnings"],

@@ -17,7 +17,7 @@ const RECENT: TimeDelta = TimeDelta::days(400);
 
 /// What was before.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Before {
+pub struct FormerHolding {
     /// What it was.
     pub had: String,
     /// The first moment at which it was no more.
@@ -27,7 +27,7 @@ pub struct Before {
 }
 
 impl RowWriter<'_> {
-    pub(super) fn before(&self, stand: Stand) -> Option<Before> {
+    pub(super) fn before(&self, stand: Stand) -> Option<FormerHolding> {
         let by_time = self.before_by_time(stand);
         let by_hand = self.before_by_hand(stand);
         match (by_time, by_hand) {
@@ -36,7 +36,7 @@ impl RowWriter<'_> {
         }
     }
 
-    fn before_by_time(&self, stand: Stand) -> Option<Before> {
+    fn before_by_time(&self, stand: Stand) -> Option<FormerHolding> {
         let definition = self.entitlement.definition.as_str();
         let (step, (before, after)) = self
             .passage
@@ -53,11 +53,11 @@ impl RowWriter<'_> {
             return None;
         }
         let had = if how_much { held(before) } else { HELD.to_owned() };
-        Some(Before { had, until: step.at, why: why(step, definition) })
+        Some(FormerHolding { had, until: step.at, why: why(step, definition) })
     }
 
     /// What was withdrawn otherwise than by its term.
-    fn before_by_hand(&self, stand: Stand) -> Option<Before> {
+    fn before_by_hand(&self, stand: Stand) -> Option<FormerHolding> {
         let done = self.passage.by_hand.as_ref();
         let Some((done, had)) = done.and_then(|done| Some((done, done.before.as_ref()?))) else {
             return if stand == Stand::Entitled { None } else { self.before_refusal() };
@@ -70,17 +70,17 @@ impl RowWriter<'_> {
         let had = if self.entitlement.is_amount_told_before(done.at) { held(had) } else { HELD.to_owned() };
         let turns = turns(self.entitlement).filter(|turn| turn.at == done.at);
         let why: Vec<String> = turns.map(|turn| turn.happened()).collect();
-        Some(Before { had, until: done.at, why: why.join(", ") })
+        Some(FormerHolding { had, until: done.at, why: why.join(", ") })
     }
 
     /// Something that was withdrawn; nobody can tell how much it came to together with the rest.
-    fn before_refusal(&self) -> Option<Before> {
+    fn before_refusal(&self) -> Option<FormerHolding> {
         let turns = turns(self.entitlement).filter(|turn| !turn.grant.phase.is_in_force());
         let turns: Vec<Turn> = turns.collect();
         let last = turns.iter().max_by_key(|turn| turn.at)?;
         let is_known = turns.len() == 1 && !last.grant.hangs_on_the_catalogue;
         let had = if is_known { self.quantity(last.grant.amount.as_deref()) } else { HELD.to_owned() };
-        Some(Before { had, until: last.at, why: last.happened() })
+        Some(FormerHolding { had, until: last.at, why: last.happened() })
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::{
     afterwards::Afterwards,
-    before::{Before, held, is_more_or_less},
+    before::{FormerHolding, held, is_more_or_less},
     moment,
 };
 use crate::{
@@ -73,7 +73,7 @@ pub struct Row {
     /// When that comes, where time brings it.
     pub next_at: Option<Instant>,
     /// What it had before.
-    pub before: Option<Before>,
+    pub before: Option<FormerHolding>,
     /// What has to be known besides.
     pub notes: Vec<Note>,
 }

@@ -1,7 +1,7 @@
 //! A definition, and the grants that it serves.
 
 use super::{
-    Candidate, Findings, IN_USE, Verdict,
+    AdmissionVerdict, Candidate, Findings, IN_USE,
     effects::{Effects, budget},
     some_of,
     unused::unused,
@@ -40,10 +40,10 @@ pub fn review_definition(
     schemas: &Schemas,
     used: &DefinitionUse,
     now: Instant,
-) -> Verdict {
+) -> AdmissionVerdict {
     let Some(after) = after else { return deletion(name, used) };
     if before == Some(after) {
-        return Verdict::default();
+        return AdmissionVerdict::default();
     }
     let known = before.map(|before| findings(before, &compile(name, before, schemas)));
     let compiled = compile(name, after, schemas);
@@ -106,9 +106,9 @@ pub fn affect(
     }
 }
 
-fn deletion(name: &str, used: &DefinitionUse) -> Verdict {
-    let Some(example) = &used.example else { return Verdict::default() };
+fn deletion(name: &str, used: &DefinitionUse) -> AdmissionVerdict {
+    let Some(example) = &used.example else { return AdmissionVerdict::default() };
     let those = some_of(used.live, "grant", example);
     let message = format!("definition {name} is still held, by {those}: cancel or delete what depends on it first");
-    Verdict { refused: Some(Problem::new(IN_USE, message)), warnings: Vec::new() }
+    AdmissionVerdict { refused: Some(Problem::new(IN_USE, message)), warnings: Vec::new() }
 }

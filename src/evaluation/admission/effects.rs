@@ -60,12 +60,12 @@ impl Amounts {
 
 /// Grants for which a value changes.
 #[derive(Debug, Default)]
-struct Values {
+struct ValueEffects {
     grants: usize,
     organizations: BTreeSet<Arc<str>>,
 }
 
-impl Values {
+impl ValueEffects {
     fn sentence(&self, name: &str, change: &ValueChange, least: &str) -> String {
         let what = elided_after_characters(format!("{name} {}", change.sentence()), MOST_OF_VALUE);
         let (grants, organizations) = (count(self.grants, "grant"), count(self.organizations.len(), "organization"));
@@ -78,7 +78,7 @@ impl Values {
 pub struct Effects {
     amounts: BTreeMap<AmountChange, Amounts>,
     /// Changed values, by facet and way.
-    values: BTreeMap<(String, ValueChange), Values>,
+    values: BTreeMap<(String, ValueChange), ValueEffects>,
     objects: ObjectChanges,
     invalid: Option<(usize, GrantId, String)>,
     /// The objects of some grants were not looked at.

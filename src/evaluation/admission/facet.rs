@@ -1,7 +1,7 @@
 //! A facet definition, and the definitions that use it.
 
 use super::{
-    Findings, IN_USE, Verdict,
+    AdmissionVerdict, Findings, IN_USE,
     definition::{DefinitionUse, affect, compile},
     effects::{Effects, budget},
     some_of,
@@ -35,10 +35,10 @@ pub fn review_facet(
     after: Option<&Arc<Value>>,
     users: &[FacetUser],
     now: Instant,
-) -> Verdict {
+) -> AdmissionVerdict {
     let Some(after) = after else { return deletion(name, users) };
     if before == Some(after) {
-        return Verdict::default();
+        return AdmissionVerdict::default();
     }
     let known = before.map(|schema| of_schema(schema)).unwrap_or_default();
     let mut found = of_schema(after);
@@ -90,8 +90,8 @@ fn of_users(
     }
 }
 
-fn deletion(name: &str, users: &[FacetUser]) -> Verdict {
-    let mut verdict = Verdict::default();
+fn deletion(name: &str, users: &[FacetUser]) -> AdmissionVerdict {
+    let mut verdict = AdmissionVerdict::default();
     let live: Vec<_> = users.iter().filter(|user| user.used.live > 0).collect();
     if let Some(user) = live.first() {
         let those = some_of(live.len(), "definition", &user.name);

@@ -1,6 +1,6 @@
 //! A grant among those of its organization and definition.
 
-use super::{Candidate, Findings, IN_USE, Verdict, costs, harmed, some_of};
+use super::{AdmissionVerdict, Candidate, Findings, IN_USE, costs, harmed, some_of};
 use crate::{
     api::{
         Phase,
@@ -29,12 +29,12 @@ use std::collections::BTreeSet;
 /// What is said of a change of one grant. Both candidates are of its organization, with the grant as it is before and after
 /// the change: absent from the first where it is made, from the second where it is deleted.
 #[must_use]
-pub fn review_instance(before: &Candidate, after: &Candidate, id: &SourceId, now: Instant) -> Verdict {
+pub fn review_instance(before: &Candidate, after: &Candidate, id: &SourceId, now: Instant) -> AdmissionVerdict {
     let (before, after) = (before.snapshot(), after.snapshot());
     let find = |snapshot: &'_ Snapshot| snapshot.grants.iter().find(|grant| grant.id.source == *id).cloned();
     let (old, new) = (find(before), find(after));
     let Some(definition) = new.as_ref().or(old.as_ref()).map(|grant| &grant.id.definition) else {
-        return Verdict::default();
+        return AdmissionVerdict::default();
     };
     let (earlier, later) = (decide_alone(before, definition, now), decide_alone(after, definition, now));
     let mut others = harmed(&earlier, &later);
@@ -42,7 +42,7 @@ pub fn review_instance(before: &Candidate, after: &Candidate, id: &SourceId, now
     if new.is_none() {
         let is_terminating = !before.namespaces.get(&id.namespace).is_some_and(|facts| facts.present);
         // Whoever deletes a whole namespace means all of it, and must not be kept from it.
-        return if is_terminating { Verdict::default() } else { deletion(&earlier, id, &others) };
+        return if is_terminating { AdmissionVerdict::default() } else { deletion(&earlier, id, &others) };
     }
     let known = findings(&earlier, id, &Amendments::Warn);
     let added = old.as_ref().map_or(Amendments::Warn, |old| Amendments::RefuseAllBut(names(old)));
@@ -157,8 +157,9 @@ fn of_amendment(findings: &mut Findings, grant: &Grant, outcome: &AmendmentOutco
     }
 }
 
-fn deletion(decision: &Decision, id: &SourceId, others: &[(&GrantId, Problem)]) -> Verdict {
-    let refused = |message| Verdict { refused: Some(Problem::new(IN_USE, message)), ..Verdict::default() };
+fn deletion(decision: &Decision, id: &SourceId, others: &[(&GrantId, Problem)]) -> AdmissionVerdict {
+    let refused =
+        |message| AdmissionVerdict { refused: Some(Problem::new(IN_USE, message)), ..AdmissionVerdict::default() };
     if let Some((other, harm)) = others.first() {
         let those = some_of(others.len(), "grant", other);
         return refused(format!(
@@ -166,10 +167,10 @@ fn deletion(decision: &Decision, id: &SourceId, others: &[(&GrantId, Problem)]) 
         ));
     }
     let Some((holding, member)) = find(decision, id) else {
-        return Verdict::default();
+        return AdmissionVerdict::default();
     };
     let Some(renewal) = member.renewed_by.as_deref().filter(|_| is_held(member.verdict.phase)) else {
-        return Verdict::default();
+        return AdmissionVerdict::default();
     };
     let next = id.beside(renewal.into());
     let takes_over = holding

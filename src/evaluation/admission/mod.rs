@@ -41,7 +41,7 @@ const IN_USE: &str = "InUse";
 
 /// What is said of a change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Verdict {
+pub struct AdmissionVerdict {
     /// Why it is refused, if it is.
     pub refused: Option<Problem>,
     /// What is legal, but may not be what was meant, each as a sentence.
@@ -68,8 +68,8 @@ impl Findings {
     }
 
     /// What is to be said of the change that leads from one state to this one.
-    fn since(self, before: &Self) -> Verdict {
-        let mut verdict = Verdict::default();
+    fn since(self, before: &Self) -> AdmissionVerdict {
+        let mut verdict = AdmissionVerdict::default();
         for (about, flaw) in self.flaws {
             match before.flaws.iter().find(|(one, _)| *one == about) {
                 Some((_, known)) if *known == flaw => {}

@@ -1,7 +1,7 @@
 //! An organization among the others.
 
 use super::{
-    Candidate, Findings, Verdict, costs,
+    AdmissionVerdict, Candidate, Findings, costs,
     effects::{MOST_FILLED, budget, of_withdrawal},
     harmed,
 };
@@ -33,7 +33,7 @@ pub fn review_organization(
     after: &Candidate,
     similar: &dyn Fn(&str) -> Option<String>,
     now: Instant,
-) -> Verdict {
+) -> AdmissionVerdict {
     let (before, after) = (before.snapshot(), after.snapshot());
     let earlier = decide(before, now);
     if after.organization.is_none() {
@@ -86,7 +86,7 @@ fn findings(standing: &Standing, similar: &dyn Fn(&str) -> Option<String>) -> Fi
     findings
 }
 
-fn deletion(decision: &Decision) -> Verdict {
+fn deletion(decision: &Decision) -> AdmissionVerdict {
     let in_force: Vec<_> = in_force(decision).collect();
     let warning = in_force.first().map(|grant| {
         format!(
@@ -100,7 +100,7 @@ fn deletion(decision: &Decision) -> Verdict {
         object.is_retained = false;
     }
     let withdrawn = of_withdrawal(&differences(&objects, &BTreeMap::new()));
-    Verdict { refused: None, warnings: warning.into_iter().chain(withdrawn).collect() }
+    AdmissionVerdict { refused: None, warnings: warning.into_iter().chain(withdrawn).collect() }
 }
 
 fn count(grants: usize, example: &impl std::fmt::Display) -> String {

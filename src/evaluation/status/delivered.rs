@@ -43,7 +43,7 @@ impl Delivered {
 #[derive(Debug)]
 pub struct Report<'a> {
     desired: &'a Desired,
-    objects: BTreeMap<Option<&'a GrantId>, Objects<'a>>,
+    objects: BTreeMap<Option<&'a GrantId>, ObjectOutcomes<'a>>,
     stuck: BTreeMap<Option<&'a GrantId>, &'a Stuck>,
 }
 
@@ -63,7 +63,7 @@ impl<'a> Report<'a> {
         }
         let outputs = self.desired.grants.get(id);
         let hindered = outputs.and_then(|outputs| outputs.hindered.clone());
-        let problem = hindered.or_else(|| objects.and_then(Objects::problem));
+        let problem = hindered.or_else(|| objects.and_then(ObjectOutcomes::problem));
         Some(Delivered {
             desired: outputs.map_or(0, |outputs| outputs.desired),
             delivered: objects.map_or(0, |objects| objects.done),
@@ -101,14 +101,14 @@ fn first_stuck<'a>(decision: &'a Decision, outcomes: &'a Outcomes) -> BTreeMap<O
 
 /// What came of the objects of one grant, or of the organization's own.
 #[derive(Debug, Default)]
-struct Objects<'a> {
+struct ObjectOutcomes<'a> {
     done: u64,
     unknown: bool,
     /// Each with how the object gets another name.
     failures: Vec<(&'a ObjectKey, &'a Delivery, &'static str)>,
 }
 
-impl Objects<'_> {
+impl ObjectOutcomes<'_> {
     fn problem(&self) -> Option<Problem> {
         let (key, delivery, rename) = self.failures.first()?;
         let mut problem = describe(key, delivery, rename)?;
@@ -121,7 +121,7 @@ impl Objects<'_> {
 }
 
 /// What is said of a summary that Kubernetes would not store.
-fn too_large(summary: &Objects, decision: &Decision) -> Option<Problem> {
+fn too_large(summary: &ObjectOutcomes, decision: &Decision) -> Option<Problem> {
     let (key, Delivery::TooLarge(bytes), _) = summary.failures.first()? else { return None };
     let asked = &decision.standing.organization.as_ref()?.spec.summary;
     let advice = [
@@ -137,8 +137,8 @@ fn too_large(summary: &Objects, decision: &Decision) -> Option<Problem> {
     Some(Problem::new("SummaryTooLarge", message))
 }
 
-fn by_grant<'a>(desired: &'a Desired, outcomes: &'a Outcomes) -> BTreeMap<Option<&'a GrantId>, Objects<'a>> {
-    let mut grants: BTreeMap<_, Objects<'a>> = BTreeMap::new();
+fn by_grant<'a>(desired: &'a Desired, outcomes: &'a Outcomes) -> BTreeMap<Option<&'a GrantId>, ObjectOutcomes<'a>> {
+    let mut grants: BTreeMap<_, ObjectOutcomes<'a>> = BTreeMap::new();
     for (key, object) in &desired.objects {
         let grant = grants.entry(object.grant.as_ref()).or_default();
         let rename = if object.grant.is_some() { RENAME_OUTPUT } else { RENAME_SUMMARY };

@@ -1,7 +1,7 @@
 use super::{definition, entry, fine, id, instance, now, refused, seats, settled, snapshot, warned};
 use crate::{
     core::{definition::Schemas, secret::Secret},
-    evaluation::admission::{Candidate, DefinitionUse, FacetUser, Verdict, review_definition, review_facet},
+    evaluation::admission::{AdmissionVerdict, Candidate, DefinitionUse, FacetUser, review_definition, review_facet},
 };
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -21,12 +21,12 @@ fn used() -> DefinitionUse {
     DefinitionUse { live: 1, example: Some(id("a")), holders: vec![Candidate::of(snapshot(&grants))], unseen: 0 }
 }
 
-fn changed(before: Option<&Value>, after: Option<&Value>, used: &DefinitionUse) -> Verdict {
+fn changed(before: Option<&Value>, after: Option<&Value>, used: &DefinitionUse) -> AdmissionVerdict {
     let spec = |spec: Option<&Value>| spec.map(|spec| definition("seats", spec).spec);
     review_definition(&"seats".into(), spec(before).as_ref(), spec(after).as_ref(), &schemas(), used, now())
 }
 
-fn made(spec: &Value) -> Verdict {
+fn made(spec: &Value) -> AdmissionVerdict {
     changed(None, Some(spec), &DefinitionUse::default())
 }
 
@@ -127,7 +127,7 @@ fn user(used: DefinitionUse) -> FacetUser {
     FacetUser { name: "seats".into(), spec: definition("seats", &spec).spec, schemas: schemas(), used }
 }
 
-fn facet(before: Option<&Value>, after: Option<&Value>, users: &[FacetUser]) -> Verdict {
+fn facet(before: Option<&Value>, after: Option<&Value>, users: &[FacetUser]) -> AdmissionVerdict {
     let shared = |schema: Option<&Value>| schema.cloned().map(Arc::new);
     review_facet("limits", shared(before).as_ref(), shared(after).as_ref(), users, now())
 }

@@ -7,7 +7,7 @@ use crate::{
     evaluation::{
         Snapshot,
         admission::{
-            Candidate, DefinitionUse, FacetUser, Verdict, review_definition, review_facet, review_organization,
+            AdmissionVerdict, Candidate, DefinitionUse, FacetUser, review_definition, review_facet, review_organization,
         },
         catalogue::{CatalogueEntry, CompiledDefinition, DefinitionState},
         evaluate,
@@ -74,7 +74,7 @@ fn used(spec: &Value, grants: &[(&str, Value)]) -> DefinitionUse {
     DefinitionUse { live: grants.len(), holders: vec![Candidate::of(held(spec, grants))], ..DefinitionUse::default() }
 }
 
-fn edited(before: &Value, after: &Value, used: &DefinitionUse) -> Verdict {
+fn edited(before: &Value, after: &Value, used: &DefinitionUse) -> AdmissionVerdict {
     let [before, after] = [before, after].map(|spec| definition("seats", spec).spec);
     review_definition(&"seats".into(), Some(&before), Some(&after), &schemas(1), used, now())
 }
@@ -254,7 +254,7 @@ fn client() -> Snapshot {
     snapshot
 }
 
-fn reorganized(before: &Value, after: Option<&Value>) -> Verdict {
+fn reorganized(before: &Value, after: Option<&Value>) -> AdmissionVerdict {
     let state = |spec: Option<&Value>| {
         let mut snapshot = client();
         snapshot.organization = spec.map(|spec| Arc::new(organization(spec)));

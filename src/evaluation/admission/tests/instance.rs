@@ -4,7 +4,7 @@ use crate::{
     core::{calendar::parse_instant, namespace::NamespaceFacts, problem::Problem},
     evaluation::{
         Snapshot,
-        admission::{Candidate, Verdict, review_instance},
+        admission::{AdmissionVerdict, Candidate, review_instance},
         catalogue::{CatalogueEntry, Present},
         evaluate,
         status::ideal,
@@ -19,18 +19,18 @@ fn review(
     others: &[EntitlementInstance],
     before: Option<EntitlementInstance>,
     after: Option<EntitlementInstance>,
-) -> Verdict {
+) -> AdmissionVerdict {
     let with = |own: Option<EntitlementInstance>| {
         Candidate::of(snapshot(&others.iter().cloned().chain(own).collect::<Vec<_>>()))
     };
     review_instance(&with(before), &with(after), &id("a"), now())
 }
 
-fn made(spec: &Value) -> Verdict {
+fn made(spec: &Value) -> AdmissionVerdict {
     review(&[], None, Some(instance("a", spec)))
 }
 
-fn changed(before: &Value, after: &Value) -> Verdict {
+fn changed(before: &Value, after: &Value) -> AdmissionVerdict {
     review(&[], Some(instance("a", before)), Some(instance("a", after)))
 }
 
@@ -291,7 +291,7 @@ fn renewed() -> Vec<EntitlementInstance> {
     settled(&[first, second], parse_instant("2026-06-15T00:00:00Z").unwrap())
 }
 
-fn deleted(name: &str, all: &[EntitlementInstance], change: impl Fn(&mut Snapshot), at: &str) -> Verdict {
+fn deleted(name: &str, all: &[EntitlementInstance], change: impl Fn(&mut Snapshot), at: &str) -> AdmissionVerdict {
     let rest: Vec<_> = all.iter().filter(|one| one.metadata.name.as_deref() != Some(name)).cloned().collect();
     let (mut before, mut after) = (snapshot(all), snapshot(&rest));
     change(&mut before);

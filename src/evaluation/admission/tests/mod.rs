@@ -5,7 +5,7 @@ mod effects;
 mod instance;
 mod organization;
 
-use super::Verdict;
+use super::AdmissionVerdict;
 use crate::{
     api::{EntitlementDefinition, EntitlementInstance, EntitlementInstanceStatus, Organization},
     core::{
@@ -114,14 +114,14 @@ fn settled(instances: &[EntitlementInstance], at: Instant) -> Vec<EntitlementIns
     instances.iter().zip(ideal(&evaluation)).map(with_status).collect()
 }
 
-fn refused(reason: &'static str, message: &str) -> Verdict {
-    Verdict { refused: Some(Problem::new(reason, message)), warnings: Vec::new() }
+fn refused(reason: &'static str, message: &str) -> AdmissionVerdict {
+    AdmissionVerdict { refused: Some(Problem::new(reason, message)), warnings: Vec::new() }
 }
 
-fn warned(warnings: &[&str]) -> Verdict {
-    Verdict { refused: None, warnings: warnings.iter().map(|&warning| warning.to_owned()).collect() }
+fn warned(warnings: &[&str]) -> AdmissionVerdict {
+    AdmissionVerdict { refused: None, warnings: warnings.iter().map(|&warning| warning.to_owned()).collect() }
 }
 
-fn fine() -> Verdict {
-    Verdict::default()
+fn fine() -> AdmissionVerdict {
+    AdmissionVerdict::default()
 }

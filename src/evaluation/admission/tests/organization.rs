@@ -4,7 +4,7 @@ use crate::{
     core::namespace::NamespaceFacts,
     evaluation::{
         Snapshot,
-        admission::{Candidate, Verdict, review_organization},
+        admission::{AdmissionVerdict, Candidate, review_organization},
     },
 };
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ fn with(organization: Option<Organization>) -> Snapshot {
     snapshot
 }
 
-fn changed(before: Option<Value>, after: Option<Value>) -> Verdict {
+fn changed(before: Option<Value>, after: Option<Value>) -> AdmissionVerdict {
     let state = |spec: Option<Value>| Candidate::of(with(spec.map(|spec| organization(&spec))));
     review_organization(&state(before), &state(after), &|_| None, now())
 }

@@ -318,7 +318,9 @@ impl Desired {
             memo.keep(&member.grant.id, per, by, is_whole, &outputs);
             known.insert(per, outputs);
         }
-        spent.into_iter().for_each(|work| budget.end(work));
+        for work in spent {
+            budget.end(work);
+        }
         let mut given: BTreeMap<Per, _> = known.iter().map(|(per, outputs)| (*per, outputs.iter())).collect();
         for output in compiled.outputs.iter().filter(|output| is_oldest || output.per == Per::Instance) {
             match given.get_mut(&output.per).and_then(Iterator::next) {

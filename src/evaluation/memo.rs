@@ -66,13 +66,16 @@ struct MemoFilling {
     outputs: Arc<[Filled]>,
 }
 
+/// What is held of a definition, whether its sources are told, and its entry in the summary.
+type KnownEntry = (Arc<Holding>, bool, Option<Arc<SummaryEntry>>);
+
 /// What was made of the last decision of one organization.
 #[derive(Debug, Default)]
 pub struct Memo {
     fillings: HashMap<(GrantId, Per), MemoFilling>,
     /// Those that this evaluation has asked for.
     asked: HashMap<(GrantId, Per), MemoFilling>,
-    entries: BTreeMap<Arc<str>, (Arc<Holding>, bool, Option<Arc<SummaryEntry>>)>,
+    entries: BTreeMap<Arc<str>, KnownEntry>,
     summary: Option<(Arc<EntitlementSummary>, Arc<ObjectContent>)>,
 }
 

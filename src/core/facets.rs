@@ -53,8 +53,8 @@ impl Statement {
 
     /// What was stated last and was valid.
     #[must_use]
-    pub fn remembered(facets: &FacetFields) -> Self {
-        Self { layers: vec![(Layer::Source, Arc::new(facets.clone()))] }
+    pub fn remembered(facets: Arc<FacetFields>) -> Self {
+        Self { layers: vec![(Layer::Source, facets)] }
     }
 
     /// All layers merged into one.

@@ -52,7 +52,7 @@ impl fmt::Display for GrantId {
 pub type Stated<T, E> = Option<Result<T, E>>;
 
 /// An effective-dated change of a grant.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct GrantAmendment {
     /// Its name in the grant.
     pub name: String,

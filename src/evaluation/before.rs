@@ -6,6 +6,7 @@
 use super::{
     SecretName, Snapshot,
     catalogue::CompiledDefinition,
+    course::Later,
     decision::Decision,
     facets::{GrantFacets, Validity, effective},
     holding::{Holding, Member},
@@ -13,9 +14,11 @@ use super::{
 use crate::{
     api::Organization,
     core::{
-        calendar::Instant,
+        amount::Amount,
+        calendar::{Instant, Tz},
         facets,
         grant::{Grant, GrantId},
+        lifecycle::{PreparedAmendment, Verdict},
     },
 };
 use std::{collections::HashMap, sync::Arc};
@@ -82,6 +85,43 @@ impl<'a> Before<'a> {
         is_same.then(|| Arc::clone(&member.facets))
     }
 
+    /// A grant's amendments, read in a time zone, if nothing by which they are checked is another.
+    #[must_use]
+    pub fn amendments(
+        &self,
+        compiled: Option<&Arc<CompiledDefinition>>,
+        grant: &Grant,
+        zone: Tz,
+    ) -> Option<Arc<[PreparedAmendment]>> {
+        let (holding, member) = self.members.get(&grant.id)?;
+        let is_same_definition = match (holding.compiled(), compiled) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (None, None) => true,
+            _ => false,
+        };
+        let zone_then = member.verdict.term.map(|term| term.start.zone())?;
+        let is_same = is_same_definition && zone_then == zone && states_the_same(&member.grant, grant);
+        is_same.then(|| Arc::clone(&member.amendments))
+    }
+
+    /// What the pending amendments of a grant make of it, if they count as before and it is the same now.
+    #[must_use]
+    pub fn later(
+        &self,
+        grant: &Grant,
+        verdict: &Verdict,
+        amendments: &Arc<[PreparedAmendment]>,
+        amount: Option<Amount>,
+        facets: &Arc<GrantFacets>,
+    ) -> Option<Arc<[Later]>> {
+        let (_, member) = self.members.get(&grant.id)?;
+        let is_same = Arc::ptr_eq(&member.amendments, amendments)
+            && Arc::ptr_eq(&member.facets, facets)
+            && member.amount == amount
+            && member.verdict.amendments == verdict.amendments;
+        is_same.then(|| Arc::clone(&member.later))
+    }
+
     fn has_same_sources(&self, snapshot: &Snapshot, grant: &Grant) -> bool {
         let inputs = &self.decision.inputs;
         let is_same_data = |source: &SecretName| match (inputs.secrets.get(source), snapshot.secrets.get(source)) {
@@ -118,9 +158,7 @@ fn falls_back_on_the_same(member: &Member, grant: &Grant) -> bool {
     matches!(member.facets.validity, Validity::Valid(_)) || member.grant.remembered.facets == grant.remembered.facets
 }
 
-/// Whether two states of a grant state the same facets.
+/// Whether two states of a grant state the same facets and amendments.
 fn states_the_same(one: &Grant, other: &Grant) -> bool {
-    let amendments = one.amendments.iter().map(|amendment| (&amendment.name, &amendment.facets));
-    let others = other.amendments.iter().map(|amendment| (&amendment.name, &amendment.facets));
-    (&one.facets, &one.secret_facets) == (&other.facets, &other.secret_facets) && amendments.eq(others)
+    (&one.facets, &one.secret_facets, &one.amendments) == (&other.facets, &other.secret_facets, &other.amendments)
 }

@@ -2,6 +2,7 @@
 
 use super::{
     Snapshot,
+    before::Before,
     catalogue::{CatalogueEntry, CompiledDefinition, Present},
     standing::Standing,
 };
@@ -27,15 +28,20 @@ pub fn case<'a>(
     standing: &Standing,
     entry: Option<&CatalogueEntry>,
     grant: &'a Grant,
+    before: Option<&Before>,
 ) -> Case<'a> {
-    let serving = entry.and_then(|entry| entry.serving.as_deref()).map(|compiled| &compiled.terms);
+    let compiled = entry.and_then(|entry| entry.serving.as_ref());
+    let serving = compiled.map(|compiled| &compiled.terms);
     let barred = standing.barred(grant, snapshot.namespaces.get(&grant.id.source.namespace));
     let is_suspended = standing.organization.as_ref().is_some_and(|organization| organization.spec.suspended);
     let record = grant.accepted.as_ref().map(|record| believed(grant, record, &evidence(snapshot, standing, entry)));
     let zone = record.as_ref().map(|record| record.zone).or(standing.zone);
     let amendments = zone.filter(|_| !grant.amendments.is_empty()).map(|zone| {
-        let mut checker = AmendmentChecker { definition: serving, grant, counting: Vec::new() };
-        PreparedAmendment::prepare(grant, zone, |index, amendment| checker.fault(index, amendment))
+        let known = before.and_then(|before| before.amendments(compiled, grant, zone));
+        known.unwrap_or_else(|| {
+            let mut checker = AmendmentChecker { definition: serving, grant, counting: Vec::new() };
+            PreparedAmendment::prepare(grant, zone, |index, amendment| checker.fault(index, amendment)).into()
+        })
     });
     Case {
         grant,

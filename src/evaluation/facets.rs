@@ -65,7 +65,7 @@ pub struct GrantFacets {
     /// What serves: what it states, else what it stated last that was valid; absent where there never was such.
     pub statement: Option<Statement>,
     /// The next value of `status.facets`.
-    pub remembered: Option<FacetFields>,
+    pub remembered: Option<Arc<FacetFields>>,
     /// Secret values.
     pub secrets: SecretFields,
     /// Secret fields whose source is missing, unusable or not seen.
@@ -76,17 +76,17 @@ impl GrantFacets {
     /// The facets of a grant, as the amendments (by index) that are in force have them.
     #[must_use]
     pub fn of(snapshot: &Snapshot, definition: Option<&Definition>, grant: &Grant, amendments: &[usize]) -> Self {
-        let remembered = grant.remembered.facets.clone();
+        let remembered = grant.remembered.facets.as_ref();
         let Some(definition) = definition else {
             return Self {
                 validity: Validity::Unknown,
                 statement: None,
-                remembered,
+                remembered: remembered.cloned().map(Arc::new),
                 secrets: SecretFields::new(),
                 missing: Vec::new(),
             };
         };
-        let remembered = remembered.map(|facets| without_secrets(definition, facets));
+        let remembered = remembered.map(|facets| Arc::new(without_secrets(definition, facets.clone())));
         let stated = Statement::of(grant, amendments);
         let (secrets, missing, mut problems) = secrets(definition, grant, snapshot);
         let merged = stated.merged();
@@ -96,14 +96,19 @@ impl GrantFacets {
             return Self {
                 validity: Validity::Valid(doubts(definition, &merged)),
                 statement: Some(stated),
-                remembered: is_worth_remembering.then_some(merged),
+                remembered: is_worth_remembering.then(|| shared(merged, grant)),
                 secrets,
                 missing,
             };
         }
-        let statement = remembered.as_ref().map(Statement::remembered);
+        let statement = remembered.clone().map(Statement::remembered);
         Self { validity: Validity::Invalid(problems), statement, remembered, secrets, missing }
     }
+}
+
+/// Most grants are not amended, and then it is what they state: that need not be kept twice.
+fn shared(merged: FacetFields, grant: &Grant) -> Arc<FacetFields> {
+    if merged == *grant.facets { Arc::clone(&grant.facets) } else { Arc::new(merged) }
 }
 
 /// What was no secret when it was recorded may be one by now, or somebody else may have written it there.

@@ -21,7 +21,7 @@ use crate::{
         definition::Definition,
         facets::{Statement, supplied_secrets},
         grant::{Grant, Remembered},
-        lifecycle::{Change, Group, Lineage, Outlook, Verdict, groups},
+        lifecycle::{Change, Group, Lineage, Outlook, PreparedAmendment, Verdict, groups},
         precedence::{Merged, merge_statements, rank, total},
         problem::Problem,
         refusal::Reason,
@@ -47,7 +47,9 @@ pub struct Member {
     /// The spans of time in which it is in force, in no order and possibly overlapping.
     pub spans: Vec<(Instant, Bound)>,
     /// What it comes to from each pending amendment on.
-    pub later: Vec<Later>,
+    pub later: Arc<[Later]>,
+    /// Its amendments in the order in which they count, read in its time zone.
+    pub amendments: Arc<[PreparedAmendment]>,
     /// What is said before its end.
     pub reminders: Reminders,
 }
@@ -58,7 +60,7 @@ impl Member {
     pub fn remembering(&self) -> Grant {
         let remembered = Remembered {
             phase: Some(self.verdict.phase),
-            facets: self.facets.remembered.clone(),
+            facets: self.facets.remembered.as_deref().cloned(),
             notices: self.reminders.given.clone(),
             conditions: self.grant.remembered.conditions.clone(),
         };
@@ -228,7 +230,7 @@ fn decide(
     now: Instant,
 ) -> Vec<(usize, Member)> {
     let plain: Vec<&Grant> = grants.iter().map(|(_, grant)| grant.as_ref()).collect();
-    let cases = plain.iter().map(|grant| case(snapshot, standing, entry, grant)).collect();
+    let cases = plain.iter().map(|grant| case(snapshot, standing, entry, grant, before)).collect();
     let group = Group { cases, lineage: Lineage::of(&plain), unique };
     let verdicts = group.decide(now);
     let outlook = Outlook::of(&group, &verdicts, now);
@@ -249,7 +251,9 @@ fn decide(
             let facets = facets.unwrap_or_else(|| Arc::new(GrantFacets::of(snapshot, definition, grant, &counting)));
             let amount = amount(definition, grant, &verdict);
             let present = (amount, facets.statement.as_ref());
-            let later = later(snapshot, definition, grant, &verdict, &case.amendments, present);
+            let known = before.and_then(|before| before.later(grant, &verdict, &case.amendments, amount, &facets));
+            let later =
+                known.unwrap_or_else(|| later(snapshot, definition, grant, &verdict, &case.amendments, present).into());
             let reminders = Reminders::default();
             let member = Member {
                 grant: Arc::clone(grant),
@@ -261,6 +265,7 @@ fn decide(
                 renewed_by,
                 spans,
                 later,
+                amendments: Arc::clone(&case.amendments),
             };
             (*index, member)
         })

@@ -70,7 +70,7 @@ pub struct Case<'a> {
     /// The grant's own or its organization's suspension.
     pub suspended: bool,
     /// The grant's amendments, in the order in which they count.
-    pub amendments: Vec<PreparedAmendment>,
+    pub amendments: Arc<[PreparedAmendment]>,
 }
 
 /// What one moment gives for one grant.

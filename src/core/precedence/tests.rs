@@ -15,7 +15,7 @@ use crate::{
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 fn definition(facets: &Value) -> Definition {
     let spec = json!({"type": "Quantity", "unit": "seats", "amount": 5, "facets": facets});
@@ -82,7 +82,7 @@ fn objects_merge_field_by_field_lists_are_replaced_whole_and_null_is_a_value() {
     assert_eq!(serde_json::to_value(merged).unwrap(), expected, "only the amendments in force");
     let merged = Statement::of(&grant, &[0, 1]).merged();
     assert_eq!(merged["backup"]["retention"], 90);
-    let remembered = Statement::remembered(&merged);
+    let remembered = Statement::remembered(Arc::new(merged.clone()));
     assert_eq!(remembered.merged(), merged);
 }
 

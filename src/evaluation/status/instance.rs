@@ -59,7 +59,7 @@ pub fn instance_status(
         until: member.until(),
         next_transition: member.change.map(|change| Transition { at: format_instant(change.at), phase: change.phase }),
         accepted: verdict.acceptance.as_ref().map(|accepted| accepted.record()),
-        facets: member.facets.remembered.clone(),
+        facets: member.facets.remembered.as_deref().cloned(),
         renewed_by: member.renewed_by.as_deref().map(str::to_owned),
         violations: violations(&member.facets.validity),
         amendments: amendments(member),

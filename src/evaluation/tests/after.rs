@@ -3,7 +3,7 @@
 use crate::evaluation::{
     Evaluation, Limits, Snapshot,
     catalogue::{CatalogueEntry, CompiledDefinition, DefinitionState},
-    decision::Decision,
+    decision::{Decision, decide},
     evaluate,
     memo::Memo,
     object::{ObjectContent, ObjectKey, Wish},
@@ -311,4 +311,41 @@ fn a_change_of_one_grant_remakes_what_it_has_a_part_in() {
     assert_eq!(remade, ["entitlements", "support-g3-plain", "support-g3-secret"]);
     // The organization's name for people is everybody's.
     assert_eq!(go_on(Event::EditOrganization(2)).1.len(), 2 * GRANTS);
+}
+
+/// An organization with so many grants of one definition.
+fn many(grants: usize) -> Snapshot {
+    let read = |index: usize| {
+        let mut instance = instance(0, 0);
+        instance.metadata.name = Some(format!("g{index}"));
+        instance.metadata.uid = Some(format!("u{index}"));
+        Arc::new(source::instance::grant(&instance))
+    };
+    Snapshot { grants: (0..grants).map(read).collect(), ..snapshot() }
+}
+
+/// Counted in allocations, which are the same each time.
+#[test]
+fn what_is_kept_is_small_and_spares_most_of_the_work() {
+    const GRANTS: usize = 1000;
+    let (mut snapshot, mut memo) = (many(GRANTS), Memo::default());
+    let mut last = None;
+    let decision = allocation_counter::measure(|| last = Some(Arc::new(decide(&snapshot, now()))));
+    let decided = usize::try_from(decision.bytes_current).unwrap() / GRANTS;
+    let first = allocation_counter::measure(|| {
+        last = Some(Evaluation::after(None, &mut memo, &snapshot, now(), None).decision);
+    });
+    let kept = usize::try_from(first.bytes_current).unwrap() / GRANTS;
+    assert!(decided < 5 * 1024, "{decided} bytes of a decision for each grant");
+    let (made, reckoned) = (kept.saturating_sub(decided), memo.bytes() / GRANTS);
+    assert!(made < 3 * reckoned, "{made} bytes are made of it for each grant, and {reckoned} reckoned");
+    // One grant's status is written.
+    let last = last.unwrap();
+    let written = last.grants().next().unwrap().1.remembering();
+    snapshot.grants[0] = Arc::new(written);
+    let next = allocation_counter::measure(|| {
+        drop(Evaluation::after(Some(&last), &mut memo, &snapshot, now(), None));
+    });
+    let part = first.count_total / next.count_total.max(1);
+    assert!(part >= 4, "a change of one grant costs 1/{part} of the whole");
 }

@@ -82,7 +82,10 @@ impl World {
             catalogue_grace: duration(&self.grace).filter(|grace| !grace.is_zero()),
             allotment: Some(self.serving.as_ref().map_or(Allotment::None, Preset::allotment)),
             suspended: grant.suspended || self.suspended,
-            amendments: amendments_zone.map(|zone| PreparedAmendment::prepare(grant, zone, fault)).unwrap_or_default(),
+            amendments: amendments_zone
+                .map(|zone| PreparedAmendment::prepare(grant, zone, fault))
+                .unwrap_or_default()
+                .into(),
         }
     }
 

@@ -296,5 +296,5 @@ fn long_names() {
 fn counts_visits() {
     let document = json!({"properties": {"x": {"items": {"type": "integer"}}}});
     let counted = work::count(&document, &SchemaPatterns::default(), &json!({"x": [1, 2, 3]})).unwrap();
-    assert_eq!(format!("{counted:?}"), "Work { visits: 5, copied: 0, matched: 0 }");
+    assert_eq!(format!("{counted:?}"), "CheckWork { visits: 5, copied: 0, matched: 0 }");
 }

@@ -1,4 +1,4 @@
-//! What the statuses say against the manifests.
+//! What is decided against the manifests.
 
 use super::{
     diagnostics::{Excerpt, Finding, Label, Severity},
@@ -6,13 +6,13 @@ use super::{
     suggestions::Suggestions,
 };
 use crate::{
-    api::{
-        Condition, ConditionStatus, EntitlementInstance, EntitlementInstanceStatus, Phase,
-        conditions::{ACCEPTED, FACETS_VALID, READY},
-        lifecycle::{AmendmentState, State},
+    api::{EntitlementInstance, Phase, lifecycle::State},
+    core::{
+        problem::Problem,
+        source::{SourceId, SourceKind, instance},
     },
-    core::source::{SourceId, SourceKind, instance},
-    offline::{Flaw, Inventory, Status, Subject, Survey},
+    evaluation::status::FACETS_INVALID,
+    offline::{Flaw, GrantFindings, Inventory, Subject, Survey},
 };
 use serde::Deserialize;
 use std::{collections::BTreeMap, sync::Arc};
@@ -21,23 +21,22 @@ use std::{collections::BTreeMap, sync::Arc};
 const BEYOND_MANIFESTS: [&str; 3] = ["SecretNotFound", "SecretNotSeen", "NamespaceMissing"];
 /// The reason of a warning that a grant does not say when it starts.
 pub const NO_START: &str = "NoStart";
-/// The reason of facets that cannot be used.
-const FACETS_INVALID: &str = "FacetsInvalid";
 
-/// What the statuses of a survey say against the manifests.
+/// What a survey has against the manifests.
 #[must_use]
 pub fn judge(manifests: &Manifests, survey: &Survey) -> Vec<Finding> {
     let suggestions = Suggestions::of(&manifests.inventory);
     let mut findings = Vec::new();
     for (subject, document) in &manifests.documents {
-        let Some(status) = survey.statuses.get(subject) else { continue };
         let inventory = &manifests.inventory;
         let flaws = &survey.flaws;
         let mut judge =
             DocumentJudge { subject, document, inventory, flaws, suggestions: &suggestions, findings: &mut findings };
-        judge.judge(status);
+        judge.judge(survey);
         for doubt in survey.doubts.get(subject).into_iter().flatten() {
-            judge.judge_doubt(doubt);
+            let Problem { reason, message, .. } = &doubt.problem;
+            let path = judge.path_of(&doubt.problem);
+            judge.find(Severity::Warning, reason, message, &path, Aim::Value);
         }
     }
     findings
@@ -53,66 +52,67 @@ struct DocumentJudge<'a, 'b> {
 }
 
 impl DocumentJudge<'_, '_> {
-    fn judge(&mut self, status: &Status) {
-        if let Status::Instance(status) = status {
-            self.judge_instance(status);
+    fn judge(&mut self, survey: &Survey) {
+        if let Some(findings) = survey.grants.get(self.subject) {
+            self.judge_grant(findings);
             return;
         }
-        let Some(condition) = failed(status.conditions(), READY) else { return };
-        match self.flaws.get(self.subject) {
-            Some(flaws) => flaws.iter().for_each(|flaw| self.judge_flaw(flaw)),
-            None => self.judge_condition(condition),
+        match (self.flaws.get(self.subject), survey.problems.get(self.subject)) {
+            (Some(flaws), _) => flaws.iter().for_each(|flaw| self.judge_flaw(flaw)),
+            (None, Some(problem)) => self.judge_problem(severity(problem.reason), problem),
+            (None, None) => {}
         }
     }
 
     fn judge_flaw(&mut self, flaw: &Flaw) {
-        let path = Path::of_pointer(&flaw.pointer, &self.document.origin.object);
-        self.find(severity(flaw.reason), flaw.reason, &flaw.message, &path, flaw.aim);
+        let Problem { reason, message, pointer } = &flaw.problem;
+        let path = Path::of_pointer(pointer, &self.document.origin.object);
+        self.find(severity(reason), reason, message, &path, flaw.aim);
         let suggestion = flaw.suggestion.clone();
         self.suggest(&path, |_| suggestion);
     }
 
-    fn judge_doubt(&mut self, doubt: &Flaw) {
-        let path = Path::of_pointer(&doubt.pointer, &self.document.origin.object);
-        self.find(Severity::Warning, doubt.reason, &doubt.message, &path, Aim::Value);
+    /// What is wrong, where it stands, or else of the object as a whole.
+    fn judge_problem(&mut self, severity: Severity, problem: &Problem) {
+        let Problem { reason, message, .. } = problem;
+        let path = self.path_of(problem);
+        self.find(severity, reason, message, &path, Aim::Value);
+        let written = path.find(&self.document.origin.object).and_then(Node::text);
+        let (Some(written), namespace) = (written, self.subject.namespace.as_deref()) else { return };
+        self.suggest(&path, |suggestions| suggestions.closest(reason, written, namespace));
     }
 
-    fn judge_condition(&mut self, condition: &Condition) {
-        let reason = condition.reason.as_str();
-        self.find(severity(reason), reason, &condition.message, &Path::fields(part(reason)), Aim::Value);
-        self.suggest_name(reason);
+    fn path_of(&self, problem: &Problem) -> Path {
+        let pointer = if problem.pointer.is_empty() { "/metadata/name" } else { &problem.pointer };
+        Path::of_pointer(pointer, &self.document.origin.object)
     }
 
-    fn judge_instance(&mut self, status: &EntitlementInstanceStatus) {
+    fn judge_grant(&mut self, findings: &GrantFindings) {
         let Ok(instance) = EntitlementInstance::deserialize(&self.document.value) else { return };
-        if let Some(condition) = failed(&status.conditions, READY).filter(|one| one.reason != FACETS_INVALID) {
-            self.judge_condition(condition);
+        if let Some(problem) = findings.unready.as_ref().filter(|problem| problem.reason != FACETS_INVALID) {
+            self.judge_problem(severity(problem.reason), problem);
         }
-        if instance.spec.state == State::Draft {
-            self.judge_draft(status);
+        // Nothing is wrong with a draft that could not be activated yet, but its facets are not to be nonsense.
+        if let Some(refusal) = findings.refusal.as_ref().filter(|_| findings.state == State::Draft) {
+            let message = format!("activating it would be refused: {}", refusal.message);
+            self.judge_problem(Severity::Warning, &Problem { message, ..refusal.clone() });
         }
-        let is_over = matches!(status.phase, Some(Phase::Expired | Phase::Cancelled));
-        if let Some(condition) = failed(&status.conditions, FACETS_VALID).filter(|_| !is_over) {
-            self.judge_facets(&condition.message);
+        if !findings.is_over() {
+            self.flaws.get(self.subject).into_iter().flatten().for_each(|flaw| self.judge_flaw(flaw));
         }
         // What is in a cluster has its start already.
         let is_made = self.document.origin.is_in_cluster();
-        if instance.spec.state != State::Cancelled && !is_made && !instance::has_stated_start(&instance) {
+        if findings.state != State::Cancelled && !is_made && !instance::has_stated_start(&instance) {
             let message = "neither spec.start nor the annotation entitlements.dev/granted-at says when it starts, so it starts when it is made in the cluster, and anew where it is made again: give one of the two";
             self.find(Severity::Warning, NO_START, message, &Path::fields(&["spec"]), Aim::Name);
         }
-        if !is_over {
-            self.judge_meaning();
+        if findings.is_over() {
+            return;
         }
-        let is_rejected = status.phase == Some(Phase::Rejected);
-        let ignored = status.amendments.iter().enumerate();
-        for (index, amendment) in
-            ignored.filter(|(_, one)| !is_over && !is_rejected && one.state == AmendmentState::Ignored)
-        {
-            let message =
-                format!("amendment {}: {}", amendment.name, amendment.message.as_deref().unwrap_or("it cannot count"));
-            let path = Path::of_pointer(&format!("/spec/amendments/{index}/name"), &self.document.origin.object);
-            self.find(Severity::Error, "AmendmentIgnored", &message, &path, Aim::Value);
+        self.judge_meaning();
+        for problem in findings.ignored.iter().filter(|_| findings.phase != Phase::Rejected) {
+            let path = self.path_of(problem);
+            self.find(Severity::Error, problem.reason, &problem.message, &path, Aim::Value);
         }
     }
 
@@ -125,29 +125,8 @@ impl DocumentJudge<'_, '_> {
             name: Arc::clone(&self.subject.name),
         };
         for doubt in self.inventory.doubts(&id) {
-            let path = Path::of_pointer(&doubt.pointer, &self.document.origin.object);
+            let path = self.path_of(&doubt);
             self.find(Severity::Warning, doubt.reason, &doubt.message, &path, Aim::Value);
-        }
-    }
-
-    /// Nothing is wrong with a draft that could not be activated yet, but its facets are not to be nonsense.
-    fn judge_draft(&mut self, status: &EntitlementInstanceStatus) {
-        let Some(refused) = failed(&status.conditions, ACCEPTED) else { return };
-        let message = format!("activating it would be refused: {}", refused.message);
-        self.find(Severity::Warning, &refused.reason, &message, &Path::fields(part(&refused.reason)), Aim::Value);
-        self.suggest_name(&refused.reason);
-    }
-
-    fn judge_facets(&mut self, message: &str) {
-        match self.flaws.get(self.subject) {
-            Some(flaws) => {
-                for flaw in flaws {
-                    self.judge_flaw(flaw);
-                }
-            }
-            None => {
-                self.find(Severity::Error, FACETS_INVALID, message, &Path::fields(part(FACETS_INVALID)), Aim::Value);
-            }
         }
     }
 
@@ -178,35 +157,8 @@ impl DocumentJudge<'_, '_> {
             (finding.suggestion, finding.rewrite) = (suggestion, rewrite);
         }
     }
-
-    fn suggest_name(&mut self, reason: &str) {
-        let path = Path::fields(part(reason));
-        let written = path.find(&self.document.origin.object).and_then(Node::text);
-        let (Some(written), namespace) = (written, self.subject.namespace.as_deref()) else { return };
-        self.suggest(&path, |suggestions| suggestions.closest(reason, written, namespace));
-    }
-}
-
-fn failed<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {
-    let is_failed = |one: &&Condition| one.type_ == type_ && one.status == ConditionStatus::False;
-    conditions.iter().find(is_failed)
 }
 
 fn severity(reason: &str) -> Severity {
     if BEYOND_MANIFESTS.contains(&reason) { Severity::Warning } else { Severity::Error }
-}
-
-/// The part of the manifest that a reason is about.
-fn part(reason: &str) -> &'static [&'static str] {
-    match reason {
-        "OrganizationNotFound" | "OrganizationNotReady" => &["spec", "organization"],
-        "NamespaceNotAllowed" => &["metadata", "namespace"],
-        "DefinitionNotFound" | "DefinitionNotReady" => &["spec", "definition"],
-        "InvalidAmount" => &["spec", "amount"],
-        "RenewalInvalid" => &["spec", "renews"],
-        "InvalidTerm" | "NeverInForce" => &["spec", "end"],
-        "SecretNotFound" | "SecretNotSeen" => &["spec", "secretFacets"],
-        FACETS_INVALID => &["spec", "facets"],
-        _ => &["metadata", "name"],
-    }
 }

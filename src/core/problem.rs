@@ -67,6 +67,6 @@ impl Problem {
 
 impl From<&Refusal> for Problem {
     fn from(refusal: &Refusal) -> Self {
-        Self::new(refusal.reason.as_str(), refusal.message.clone())
+        Self::new(refusal.reason.as_str(), refusal.message.clone()).at(refusal.reason.pointer())
     }
 }

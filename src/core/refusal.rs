@@ -42,6 +42,20 @@ impl Reason {
         }
     }
 
+    /// What of the object it is about, as a JSON pointer.
+    #[must_use]
+    pub fn pointer(self) -> &'static str {
+        match self {
+            Self::OrganizationNotFound | Self::OrganizationNotReady => "/spec/organization",
+            Self::NamespaceNotAllowed => "/metadata/namespace",
+            Self::DefinitionNotFound | Self::DefinitionNotReady => "/spec/definition",
+            Self::InvalidAmount => "/spec/amount",
+            Self::RenewalInvalid => "/spec/renews",
+            Self::InvalidTerm => "/spec/end",
+            Self::Duplicate => "/metadata/name",
+        }
+    }
+
     /// Whether also a grant that was accepted once is refused by it: losing the right to be granted withdraws.
     #[must_use]
     pub fn refuses_accepted(self) -> bool {

@@ -7,36 +7,22 @@ use crate::{
         calendar::{Instant, Moment, Nominal, Tz, format_instant},
         facets::{Statement, unstated},
         grant::{Grant, GrantAmendment},
+        problem::Problem,
     },
 };
 use chrono::{NaiveDateTime, TimeDelta, Timelike};
 
 /// More fields than this are counted.
 const MOST_NAMED: usize = 3;
+/// Where a grant names the one that it renews.
+const RENEWS: &str = "/spec/renews";
 /// Seconds of a minute.
 const MINUTE: u32 = 60;
-
-/// What is legal, but hardly meant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Doubt {
-    /// Where, as a JSON pointer into the instance.
-    pub pointer: String,
-    /// One word.
-    pub reason: &'static str,
-    /// A sentence that says what to write instead.
-    pub message: String,
-}
-
-impl Doubt {
-    fn new(pointer: impl Into<String>, reason: &'static str, message: String) -> Self {
-        Self { pointer: pointer.into(), reason, message }
-    }
-}
 
 /// What may not be meant of a grant, with the one that it renews, its definition's amount, and its organization's time zone,
 /// as far as there are such. Of one that is over nothing needs to be said.
 #[must_use]
-pub fn doubts(grant: &Grant, renewed: Option<&Grant>, preset: Option<Amount>, zone: Option<Tz>) -> Vec<Doubt> {
+pub fn doubts(grant: &Grant, renewed: Option<&Grant>, preset: Option<Amount>, zone: Option<Tz>) -> Vec<Problem> {
     if grant.state == State::Cancelled {
         return Vec::new();
     }
@@ -54,7 +40,7 @@ pub fn is_renewed_by(renewed: &Grant, renewal: &Grant) -> bool {
 }
 
 /// A renewal takes over the term alone.
-fn of_renewal(grant: &Grant, renewed: &Grant, preset: Option<Amount>) -> Vec<Doubt> {
+fn of_renewal(grant: &Grant, renewed: &Grant, preset: Option<Amount>) -> Vec<Problem> {
     let name = &renewed.id.source.name;
     let mut doubts = Vec::new();
     if let (Some(amount), None) = (stated_amount(renewed), stated_amount(grant)) {
@@ -62,7 +48,7 @@ fn of_renewal(grant: &Grant, renewed: &Grant, preset: Option<Amount>) -> Vec<Dou
         let message = format!(
             "it renews {name}, which states amount {amount}, but states none itself, so that of the definition counts{instead}: state the amount that is to hold"
         );
-        doubts.push(Doubt::new("/spec/renews", "AmountNotRenewed", message));
+        doubts.push(Problem::new("AmountNotRenewed", message).at(RENEWS));
     }
     let missing = missing_values(grant, renewed);
     if !missing.is_empty() {
@@ -70,13 +56,13 @@ fn of_renewal(grant: &Grant, renewed: &Grant, preset: Option<Amount>) -> Vec<Dou
             "it renews {name}, which states {}, but does not state that itself, so presets and defaults count: state what is to hold",
             some_of(&missing)
         );
-        doubts.push(Doubt::new("/spec/renews", "FacetsNotRenewed", message));
+        doubts.push(Problem::new("FacetsNotRenewed", message).at(RENEWS));
     }
     if renewed.suspended && !grant.suspended {
         let message = format!(
             "it renews {name}, which is suspended, but is not suspended itself, so what is withheld now is delivered again from its start on: set suspended: true here too, or take it off {name}"
         );
-        doubts.push(Doubt::new("/spec/renews", "RenewsSuspended", message));
+        doubts.push(Problem::new("RenewsSuspended", message).at(RENEWS));
     }
     doubts
 }
@@ -125,7 +111,7 @@ fn some_of(names: &[String]) -> String {
 
 /// Ends in the last minute of a day. A term is half-open, so such an end leaves a gap before what follows, and a length that
 /// is no whole number of days.
-fn of_ends(grant: &Grant, zone: Option<Tz>) -> Vec<Doubt> {
+fn of_ends(grant: &Grant, zone: Option<Tz>) -> Vec<Problem> {
     let zone = grant.accepted.as_ref().map(|accepted| accepted.zone).or(zone);
     let own = match &grant.end {
         Some(Ok(Moment::Time(end))) => Some(("/spec/end".to_owned(), *end, grant.written.end.as_deref())),
@@ -138,8 +124,10 @@ fn of_ends(grant: &Grant, zone: Option<Tz>) -> Vec<Doubt> {
         _ => None,
     });
     let ends = own.into_iter().chain(amended);
-    ends.filter_map(|(pointer, end, written)| Some(Doubt::new(pointer, "EndBeforeMidnight", late(end, written, zone)?)))
-        .collect()
+    ends.filter_map(|(pointer, end, written)| {
+        Some(Problem::new("EndBeforeMidnight", late(end, written, zone)?).at(pointer))
+    })
+    .collect()
 }
 
 /// What is said of an end in the last minute of a day: of the client's, or of that in whose time it is written.

@@ -28,27 +28,22 @@ pub enum Aim {
 /// Something that is wrong with an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flaw {
-    /// Where, as a JSON pointer into the object.
-    pub pointer: String,
-    /// What of it.
+    /// What is wrong, and where.
+    pub problem: Problem,
+    /// What is meant of the field there.
     pub aim: Aim,
-    /// One word.
-    pub reason: &'static str,
-    /// A sentence that says what to do.
-    pub message: String,
     /// What was probably meant instead of what stands there.
     pub suggestion: Option<String>,
 }
 
 impl Flaw {
     pub(super) fn new(pointer: impl Into<String>, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { pointer: pointer.into(), aim: Aim::Value, reason, message: message.into(), suggestion: None }
+        Self::of("", Problem::new(reason, message).at(pointer))
     }
 
     /// A problem of what lies there.
     fn of(parent: &str, problem: Problem) -> Self {
-        let Problem { reason, message, pointer } = problem.within(parent);
-        Self::new(pointer, reason, message)
+        Self { problem: problem.within(parent), aim: Aim::Value, suggestion: None }
     }
 }
 
@@ -97,7 +92,7 @@ impl Inventory {
             let mut flaws = schema_flaws(&pointer, schema);
             if !flaws.is_empty() {
                 for flaw in &mut flaws {
-                    flaw.message.insert_str(0, &format!("facet {}: ", facet.name));
+                    flaw.problem.message.insert_str(0, &format!("facet {}: ", facet.name));
                 }
                 return flaws;
             }

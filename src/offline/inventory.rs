@@ -13,13 +13,14 @@ use crate::{
         facets,
         grant::Grant,
         namespace::{Claims, NamespaceFacts, concerned, may_assign},
+        problem::Problem,
         schema::Schema,
         source::{SourceId, instance},
     },
     evaluation::{
         Limits, SecretName, SecretSources, Snapshot,
         catalogue::{CatalogueEntry, Revision, Revisions},
-        doubts::{Doubt, doubts, is_renewed_by},
+        doubts::{doubts, is_renewed_by},
     },
     render::flags::Offers,
 };
@@ -219,7 +220,7 @@ impl Inventory {
 
     /// What is legal in a grant, but hardly meant.
     #[must_use]
-    pub fn doubts(&self, id: &SourceId) -> Vec<Doubt> {
+    pub fn doubts(&self, id: &SourceId) -> Vec<Problem> {
         let Some(grant) = self.grants.get(id) else { return Vec::new() };
         let renewed = grant.renews.clone().and_then(|name| self.grants.get(&id.beside(name)));
         let preset = self.definitions.get(&grant.id.definition).and_then(|definition| definition.spec.amount.as_ref());

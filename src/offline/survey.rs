@@ -1,12 +1,12 @@
 //! Everything that an inventory comes to at one moment.
 
-use super::{EntitlementKind, Flaw, Inventory, Subject, When, doubts, flaws, inventory::Named, zone_of};
+use super::{EntitlementKind, Flaw, GrantFindings, Inventory, Subject, When, doubts, flaws, inventory::Named, zone_of};
 use crate::{
     api::{
         Condition, EntitlementDefinition, EntitlementDefinitionStatus, EntitlementInstanceStatus,
         FacetDefinitionStatus, OrganizationStatus, entitlement_definition::InstanceCounts,
     },
-    core::{calendar::Tz, namespace::NamespaceFacts},
+    core::{calendar::Tz, namespace::NamespaceFacts, problem::Problem},
     evaluation::{
         Evaluation, Snapshot,
         catalogue::Present,
@@ -14,6 +14,7 @@ use crate::{
         object::{ObjectContent, ObjectKey},
         plan::{self, Delivery, Outcomes, Owner, Scene},
         status::{
+            Delivered, Report,
             definition::definition_status,
             facet_definition::facet_status,
             grants::{GrantCount, InvalidGrants, KnownGrants, violated},
@@ -86,8 +87,12 @@ pub struct Survey {
     pub statuses: BTreeMap<Subject, Status>,
     /// Every object that would be written.
     pub objects: BTreeMap<ObjectKey, Written>,
-    /// What is wrong, one by one. What has no entry has nothing wrong but what its status says.
+    /// What is wrong, one by one.
     pub flaws: BTreeMap<Subject, Vec<Flaw>>,
+    /// What is wrong with each grant, as it is decided.
+    pub grants: BTreeMap<Subject, GrantFindings>,
+    /// Why an object that is no grant is not ready, where no flaw says it.
+    pub problems: BTreeMap<Subject, Problem>,
     /// What is legal in the catalogue's objects, but hardly meant.
     pub doubts: BTreeMap<Subject, Vec<Flaw>>,
 }
@@ -133,7 +138,8 @@ impl Inventory {
             let (counts, invalid) = census.of_definitions.remove(name).unwrap_or_default();
             let subject = Subject::cluster_scoped(EntitlementKind::EntitlementDefinition, name);
             let status = definition_status(definition, entry, counts, KnownGrants::Counted(&invalid), now);
-            if matches!(entry.present, Present::Invalid(_)) {
+            if let Present::Invalid(problem) = &entry.present {
+                survey.problems.insert(subject.clone(), problem.clone());
                 survey.find(&subject, self.definition_flaws(name, &definition.spec));
             }
             survey.doubt(&subject, doubts::of_definition(definition));
@@ -159,6 +165,18 @@ impl Survey {
     fn add(&mut self, snapshot: &Snapshot, evaluation: &Evaluation) {
         let owner = owner(snapshot, []);
         let outcomes = self.write(evaluation, &owner);
+        let report = Report::of(&evaluation.decision, &evaluation.desired, &outcomes);
+        for (holding, member) in evaluation.decision.grants() {
+            let id = &member.grant.id;
+            let delivered = report.of_grant(id);
+            let delivered = delivered.unwrap_or_else(|| Delivered::ideally(evaluation.desired.grants.get(id)));
+            let findings = GrantFindings::of(holding, member, &delivered);
+            self.grants.insert(Subject::instance(&id.source), findings);
+        }
+        let problem = evaluation.desired.hindered.clone().or_else(|| report.of_summary(&evaluation.decision));
+        if let Some(problem) = problem.filter(|_| snapshot.organization.is_some()) {
+            self.problems.insert(Subject::cluster_scoped(EntitlementKind::Organization, &snapshot.name), problem);
+        }
         let statuses = statuses(evaluation, &outcomes);
         let ideal = ideal(evaluation);
         if let Some(status) = statuses.organization {

@@ -308,7 +308,7 @@ fn what_is_wrong_with_facets_has_its_place_whatever_the_names_are() {
     inventory.add_instance(instance("entitlements", "a", &spec, &Value::Null));
     let survey = inventory.survey(now());
     let flaws = &survey.flaws[&Subject::instance(&SourceId::instance("entitlements", "a"))];
-    let mut places: Vec<_> = flaws.iter().map(|flaw| (flaw.pointer.as_str(), flaw.aim)).collect();
+    let mut places: Vec<_> = flaws.iter().map(|flaw| (flaw.problem.pointer.as_str(), flaw.aim)).collect();
     places.sort_by_key(|(pointer, _)| *pointer);
     assert_eq!(
         places,

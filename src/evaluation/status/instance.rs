@@ -31,7 +31,7 @@ pub const NEVER_IN_FORCE: &str =
     "the grant that this renews ends no earlier than this one: give it a later end by an amendment";
 
 /// The reason of facets that cannot be used.
-const FACETS_INVALID: &str = "FacetsInvalid";
+pub const FACETS_INVALID: &str = "FacetsInvalid";
 /// Why it cannot be told what should be delivered for a grant that never stated facets that can be used.
 const NO_VALID_FACETS: &str = "the grant has stated no facets yet that can be used, see FacetsValid";
 
@@ -221,13 +221,13 @@ fn undecided(holding: &Holding, member: &Member) -> Option<Problem> {
         return Some(refusal.into());
     }
     if verdict.is_never_in_force() {
-        return Some(Problem::new("NeverInForce", NEVER_IN_FORCE));
+        return Some(Problem::new("NeverInForce", NEVER_IN_FORCE).at(Reason::InvalidTerm.pointer()));
     }
     if let Some(problem) = definition_problem(holding.entry.as_deref(), &member.grant) {
         return Some(problem);
     }
     match &member.facets.validity {
-        Validity::Invalid(violations) => Some(Problem::new(FACETS_INVALID, sentences(violations))),
+        Validity::Invalid(violations) => Some(Problem::new(FACETS_INVALID, sentences(violations)).at("/spec/facets")),
         Validity::Valid(_) | Validity::Unknown => None,
     }
 }
@@ -242,11 +242,16 @@ fn definition_problem(entry: Option<&CatalogueEntry>, grant: &Grant) -> Option<P
         Some(Present::Valid) => None,
         Some(Present::Invalid(problem)) => {
             let message = format!("definition {definition} is invalid now ({problem}); {serves}");
-            Some(Problem::new("DefinitionNotReady", message))
+            Some(Problem::new("DefinitionNotReady", message).at(Reason::DefinitionNotReady.pointer()))
         }
-        Some(Present::Missing) | None => Some(Problem::new(
-            "DefinitionNotFound",
-            format!("definition {definition} does not exist any more; {serves}: make it again, or cancel the grant"),
-        )),
+        Some(Present::Missing) | None => Some(
+            Problem::new(
+                "DefinitionNotFound",
+                format!(
+                    "definition {definition} does not exist any more; {serves}: make it again, or cancel the grant"
+                ),
+            )
+            .at(Reason::DefinitionNotFound.pointer()),
+        ),
     }
 }

@@ -130,8 +130,10 @@ fn what_is_in_force_and_cannot_be_told_keeps_the_summary_and_says_so(
     );
     assert_eq!(condition(&survey, &of_acme(), READY), (ConditionStatus::False, reason.to_owned(), message.clone()));
     let flaws = &survey.flaws;
-    let said: Vec<_> =
-        flaws[&of_acme()].iter().map(|flaw| (flaw.pointer.as_str(), flaw.reason, &flaw.message)).collect();
+    let said: Vec<_> = flaws[&of_acme()]
+        .iter()
+        .map(|flaw| (flaw.problem.pointer.as_str(), flaw.problem.reason, &flaw.problem.message))
+        .collect();
     assert_eq!(said, [("/metadata/name", reason, &message)]);
     let snapshot = inventory.snapshots(&inventory.catalogue()).remove(0);
     let evaluation = evaluate(&snapshot, super::now());

@@ -424,6 +424,10 @@ proptest! {
     ) {
         compare(&inventory(&grants, &Summary { sources, flags, ..Summary::default() }))?;
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn so_it_does_after_others(old in grants(), new in grants(), name in prop::sample::select(vec!["entitlements", "other"])) {

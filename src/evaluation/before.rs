@@ -12,16 +12,20 @@ use super::{
     holding::{Holding, Member},
 };
 use crate::{
-    api::Organization,
+    api::{Organization, lifecycle::AmendmentState},
     core::{
         amount::Amount,
         calendar::{Instant, Tz},
         facets,
         grant::{Grant, GrantId},
         lifecycle::{PreparedAmendment, Verdict},
+        namespace::NamespaceFacts,
     },
 };
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 /// An earlier decision of the same organization, as the next one looks at it.
 #[derive(Debug)]
@@ -50,7 +54,9 @@ impl<'a> Before<'a> {
         now: Instant,
     ) -> Option<Arc<Holding>> {
         let holding = self.decision.holding(definition).filter(|_| self.is_same_frame)?;
-        let is_of_now = self.decision.at <= now && holding.next.is_none_or(|next| next > now);
+        let is_of_now = self.decision.at <= now
+            && holding.next.is_none_or(|next| next > now)
+            && !holding.members.iter().any(|member| takes_effect(member, self.decision.at, now));
         let is_same_entry = match (&holding.entry, snapshot.catalogue.get(definition)) {
             (Some(one), Some(other)) => Arc::ptr_eq(one, other),
             (None, None) => true,
@@ -118,7 +124,8 @@ impl<'a> Before<'a> {
         let is_same = Arc::ptr_eq(&member.amendments, amendments)
             && Arc::ptr_eq(&member.facets, facets)
             && member.amount == amount
-            && member.verdict.amendments == verdict.amendments;
+            && member.verdict.amendments == verdict.amendments
+            && (!has_pending_facets(member) || member.grant.remembered.facets == grant.remembered.facets);
         is_same.then(|| Arc::clone(&member.later))
     }
 
@@ -142,8 +149,18 @@ fn is_same_frame(decision: &Decision, snapshot: &Snapshot) -> bool {
     };
     let uids = decision.grants().map(|(_, member)| &member.grant.age.source.uid);
     is_same_organization
-        && decision.inputs.namespaces == snapshot.namespaces
+        && are_same_namespaces(&decision.inputs.namespaces, &snapshot.namespaces)
         && uids.eq(snapshot.grants.iter().map(|grant| &grant.age.source.uid))
+}
+
+/// Which grant a namespace holds matters only where an organization lists it.
+fn are_same_namespaces(one: &BTreeMap<Arc<str>, NamespaceFacts>, other: &BTreeMap<Arc<str>, NamespaceFacts>) -> bool {
+    let is_same = |one: &NamespaceFacts, other: &NamespaceFacts| match (&one.claimed_by, &other.claimed_by) {
+        (None, None) => (one.present, one.is_operators) == (other.present, other.is_operators),
+        _ => one == other,
+    };
+    one.len() == other.len()
+        && one.iter().zip(other).all(|((name, facts), (of, known))| name == of && is_same(facts, known))
 }
 
 /// Whatever its status says.
@@ -151,6 +168,16 @@ fn is_as_specified(one: &Organization, other: &Organization) -> bool {
     let (old, new) = (&one.metadata, &other.metadata);
     one.spec == other.spec
         && (&old.uid, old.generation, &old.creation_timestamp) == (&new.uid, new.generation, &new.creation_timestamp)
+}
+
+/// Whether an amendment takes effect in between: of a grant that is not in force, nobody waits for that.
+fn takes_effect(member: &Member, since: Instant, now: Instant) -> bool {
+    member.amendments.iter().filter_map(|amendment| amendment.effective).any(|at| since < at && at <= now)
+}
+
+fn has_pending_facets(member: &Member) -> bool {
+    let pending = member.verdict.amendments.iter().filter(|outcome| outcome.state == AmendmentState::Pending);
+    pending.filter_map(|outcome| member.grant.amendments.get(outcome.index)).any(|amendment| amendment.facets.is_some())
 }
 
 /// What was remembered matters only where what is stated cannot be used.

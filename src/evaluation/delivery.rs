@@ -3,41 +3,21 @@
 use super::{
     allowance::Allowance,
     catalogue::CompiledDefinition,
+    content::{Extra, content},
     decision::Decision,
     holding::{Holding, Member},
     memo::{Filled, Filler, Memo},
-    object::{
-        CONTENT_HASH, DEFINITION, DesiredObject, MANAGED_BY, MANAGER, ON_END, ORGANIZATION, ObjectContent, ObjectData,
-        ObjectKey, RETAIN, SecretData, Wish,
-    },
-    plan::{MAX_DATA_BYTES, data_bytes},
+    object::{DesiredObject, ObjectData, ObjectKey, Wish},
     standing::{Standing, awaiting},
     summary,
+    values::{Values, filler},
 };
 use crate::{
-    api::{
-        entitlement_definition::{OnEnd, OutputKind, Per},
-        facet_fields::FacetFields,
-    },
-    core::{
-        age::GrantAge,
-        calendar::format_instant,
-        facets::{SecretFields, complete},
-        grant::GrantId,
-        problem::Problem,
-    },
-    render::{
-        digest::Digest,
-        filling::Filling,
-        names::{ChainNames, DefinitionNames, DisplayedName, InstanceNames, Names, Total},
-        output::{CompiledOutput, OutputError},
-        summary::EntitlementSummary,
-        work::{Budget, Work},
-    },
+    api::entitlement_definition::{OnEnd, OutputKind, Per},
+    core::{age::GrantAge, grant::GrantId, problem::Problem},
+    render::{output::CompiledOutput, summary::EntitlementSummary, work::Budget},
 };
-use sha2::{Digest as _, Sha256};
 use std::{
-    borrow::Cow,
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
     sync::Arc,
 };
@@ -81,86 +61,6 @@ struct Task<'a> {
     member: &'a Member,
     /// Whether the outputs that are for all grants of the definition are its.
     is_oldest: bool,
-}
-
-/// What outputs are filled with.
-struct Values<'a> {
-    names: Names<'a>,
-    facets: FacetFields,
-    secrets: Cow<'a, SecretFields>,
-    /// The grants that it is from.
-    members: Vec<&'a Member>,
-}
-
-/// What the outputs of a task are filled by; nothing where nothing valid was ever stated.
-fn filler(standing: &Standing, task: &Task, per: Per) -> Option<Filler> {
-    let Task { holding, compiled, member, .. } = *task;
-    let has_stated = |member: &&Member| member.facets.statement.is_some();
-    let facets = |members: &mut dyn Iterator<Item = &Member>| -> Vec<_> {
-        members.map(|member| Arc::clone(&member.facets)).collect()
-    };
-    let (facets, names) = match per {
-        Per::Instance => {
-            (facets(&mut std::iter::once(member).filter(has_stated)), names(standing, holding, Some(member)))
-        }
-        Per::Definition => (facets(&mut holding.members_in_force().filter(has_stated)), names(standing, holding, None)),
-    };
-    (!facets.is_empty()).then(|| Filler { compiled: Arc::clone(compiled), facets, names: Digest::of(&names) })
-}
-
-impl<'a> Values<'a> {
-    fn of(standing: &'a Standing, task: &Task<'a>, per: Per) -> Option<Self> {
-        match per {
-            Per::Instance => Self::of_grant(standing, task.holding, task.member),
-            Per::Definition => Self::of_all(standing, task.holding),
-        }
-    }
-
-    /// What all outputs of that kind hold.
-    fn fill(&self, standing: &Standing, task: &Task, per: Per, work: &mut Work) -> Arc<[Filled]> {
-        let filling = self.filling();
-        let outputs = task.compiled.outputs.iter().filter(|output| output.per == per);
-        let fill = |output: &CompiledOutput| {
-            let missing = missing(output, self.members.iter().copied());
-            fill(standing, &task.member.grant.id, output, &filling, missing, work)
-        };
-        outputs.map(fill).collect()
-    }
-
-    /// The values for one grant; none if it never stated anything valid.
-    fn of_grant(standing: &'a Standing, holding: &'a Holding, member: &'a Member) -> Option<Self> {
-        let stated = member.facets.statement.as_ref()?.merged();
-        Some(Self {
-            names: names(standing, holding, Some(member)),
-            facets: complete(holding.definition()?, &std::iter::once(&stated)).ok()?,
-            secrets: Cow::Borrowed(&member.facets.secrets),
-            members: vec![member],
-        })
-    }
-
-    /// The values for all grants in force, merged.
-    fn of_all(standing: &'a Standing, holding: &'a Holding) -> Option<Self> {
-        let (merged, parts) = holding.merged()?;
-        let mut secrets = SecretFields::new();
-        for (member, _) in parts.iter().rev() {
-            for (facet, fields) in &member.facets.secrets {
-                secrets
-                    .entry(facet.clone())
-                    .or_default()
-                    .extend(fields.iter().map(|(field, secret)| (field.clone(), secret.clone())));
-            }
-        }
-        Some(Self {
-            names: names(standing, holding, None),
-            facets: merged.values,
-            secrets: Cow::Owned(secrets),
-            members: parts.into_iter().map(|(member, _)| member).collect(),
-        })
-    }
-
-    fn filling(&self) -> Filling<'_> {
-        Filling::new(&self.names, &self.facets, &self.secrets)
-    }
 }
 
 /// An output that asks for its name in every namespace.
@@ -263,7 +163,7 @@ impl Desired {
         }
         let wish = match &self.summary {
             Some(summary) => memo.summary(summary, || {
-                write(standing, None, None, ObjectData::ConfigMap(summary.data()), Extra::default())
+                content(standing, None, None, ObjectData::ConfigMap(summary.data()), Extra::default())
             }),
             None => Wish::Keep,
         };
@@ -297,8 +197,8 @@ impl Desired {
         let mut known: BTreeMap<Per, Arc<[Filled]>> = BTreeMap::new();
         let mut new: Vec<(Per, Filler)> = Vec::new();
         for per in due {
-            let Some(by) = filler(standing, task, per) else { continue };
-            match memo.filled(&member.grant.id, per, &by, budget.lacks_secret()) {
+            let Some(by) = filler(standing, task.holding, compiled, member, per) else { continue };
+            match memo.filled(&member.grant.id, per, &by) {
                 Some(outputs) => drop(known.insert(per, outputs)),
                 None => new.push((per, by)),
             }
@@ -306,16 +206,21 @@ impl Desired {
         if !new.is_empty() && budget.begin().is_none() {
             return self.defer(standing, task);
         }
-        if !new.is_empty() && budget.lacks_secret() && compiled.outputs.iter().any(CompiledOutput::reads_secrets) {
+        let is_cut_short = budget.lacks_secret() && compiled.outputs.iter().any(CompiledOutput::reads_secrets);
+        if !new.is_empty() && is_cut_short {
             self.resume.get_or_insert_with(|| member.grant.id.clone());
         }
-        let is_whole = !budget.lacks_secret();
         let mut spent = Vec::new();
         for (per, by) in new {
-            let (Some(values), Some(mut work)) = (Values::of(standing, task, per), budget.begin()) else { continue };
-            let outputs = values.fill(standing, task, per, &mut work);
+            let (Some(values), Some(mut work)) = (Values::of(standing, task.holding, member, per), budget.begin())
+            else {
+                continue;
+            };
+            let outputs = values.fill(standing, compiled, &member.grant.id, per, &mut work);
             spent.push(work);
-            memo.keep(&member.grant.id, per, by, is_whole, &outputs);
+            if !is_cut_short {
+                memo.keep(&member.grant.id, per, by, &outputs);
+            }
             known.insert(per, outputs);
         }
         for work in spent {
@@ -449,139 +354,8 @@ fn afforded(wish: Wish, namespaces: usize, allowance: &mut Allowance) -> (Wish, 
     }
 }
 
-fn fill(
-    standing: &Standing,
-    grant: &GrantId,
-    output: &CompiledOutput,
-    filling: &Filling,
-    missing: Option<Problem>,
-    work: &mut Work,
-) -> Filled {
-    let name = match output.object_name(filling, work) {
-        Ok(name) => name,
-        Err(errors) => return Filled::Nameless(problem(&errors)),
-    };
-    if let Some(missing) = missing {
-        return Filled::Kept(name, missing);
-    }
-    let data = match output.kind {
-        OutputKind::ConfigMap => output.config_map(filling, work).map(ObjectData::ConfigMap),
-        OutputKind::Secret => output
-            .secret(filling, work)
-            .map(|values| ObjectData::Secret(SecretData { type_: Arc::clone(&output.type_), values })),
-    };
-    match data {
-        Ok(data) => {
-            Filled::Written(name, write(standing, Some(&grant.definition), Some(grant), data, Extra::of(output)))
-        }
-        Err(errors) => Filled::Kept(name, problem(&errors)),
-    }
-}
-
 /// How many objects so many outputs come to.
 fn desired(standing: &Standing, outputs: usize) -> u64 {
     let count = standing.served.len() + standing.awaited.len();
     u64::try_from(outputs * count).unwrap_or(u64::MAX)
-}
-
-/// All that is wrong with an output, for the reason of the first.
-fn problem(errors: &[OutputError]) -> Problem {
-    let reason = errors.first().map_or("RenderFailed", OutputError::reason);
-    Problem::new(reason, errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
-}
-
-/// The first secret field that a Secret would show and that has no value now.
-fn missing<'a>(output: &CompiledOutput, members: impl Iterator<Item = &'a Member>) -> Option<Problem> {
-    if output.kind != OutputKind::Secret {
-        return None;
-    }
-    let mut all = members.flat_map(|member| &member.facets.missing);
-    all.find(|(source, _)| output.could_show(&source.facet, &source.field)).map(|(_, missing)| missing.clone())
-}
-
-fn names<'a>(standing: &'a Standing, holding: &'a Holding, member: Option<&'a Member>) -> Names<'a> {
-    let organization =
-        standing.organization.as_ref().and_then(|organization| organization.spec.display_name.as_deref());
-    let definition = holding.definition();
-    let unknown = || DefinitionNames {
-        named: DisplayedName { name: &holding.name, display_name: &holding.name },
-        type_: "",
-        unit: None,
-    };
-    Names {
-        organization: DisplayedName { name: &standing.name, display_name: organization.unwrap_or(&standing.name) },
-        definition: definition.map_or_else(unknown, DefinitionNames::of),
-        instance: member.map(|member| InstanceNames {
-            name: &member.grant.id.source.name,
-            namespace: &member.grant.id.source.namespace,
-            amount: member.amount.map(|amount| amount.to_string()),
-            start: member.start().map(format_instant).unwrap_or_default(),
-            end: member.verdict.end.instant().at().map(format_instant),
-        }),
-        chain: member
-            .and_then(|member| member.verdict.acceptance.as_deref())
-            .map(|accepted| ChainNames { name: &accepted.chain.name }),
-        total: Total { amount: holding.total().map(|amount| amount.to_string()) },
-    }
-}
-
-/// What an output's object has besides that which every object has.
-#[derive(Default)]
-struct Extra {
-    labels: BTreeMap<String, String>,
-    annotations: BTreeMap<String, String>,
-}
-
-impl Extra {
-    fn of(output: &CompiledOutput) -> Self {
-        let mut annotations = output.annotations.clone();
-        if output.on_end == OnEnd::Retain {
-            annotations.insert(ON_END.to_owned(), RETAIN.to_owned());
-        }
-        Self { labels: output.labels.clone(), annotations }
-    }
-}
-
-fn write(
-    standing: &Standing,
-    definition: Option<&str>,
-    grant: Option<&GrantId>,
-    data: ObjectData,
-    extra: Extra,
-) -> Wish {
-    let bytes = data_bytes(&data);
-    if bytes > MAX_DATA_BYTES {
-        return Wish::Refuse(bytes);
-    }
-    let Extra { mut labels, mut annotations } = extra;
-    labels.insert(MANAGED_BY.to_owned(), MANAGER.to_owned());
-    labels.insert(ORGANIZATION.to_owned(), standing.name.to_string());
-    if let Some(definition) = definition {
-        labels.insert(DEFINITION.to_owned(), definition.to_owned());
-    }
-    if let Some(grant) = grant {
-        annotations.insert(grant.source.kind.annotation().to_owned(), grant.source.to_string());
-    }
-    annotations.insert(CONTENT_HASH.to_owned(), content_hash(&data));
-    Wish::Write(Arc::new(ObjectContent { labels, annotations, data }))
-}
-
-/// Hexadecimal SHA-256 of keys and values. That of a Secret stands on the Secret itself only.
-fn content_hash(data: &ObjectData) -> String {
-    let mut hash = Sha256::new();
-    let mut add = |part: &[u8]| {
-        hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-        hash.update(part);
-    };
-    match data {
-        ObjectData::ConfigMap(data) => data.iter().for_each(|(key, value)| {
-            add(key.as_bytes());
-            add(value.as_bytes());
-        }),
-        ObjectData::Secret(data) => data.values.iter().for_each(|(key, value)| {
-            add(key.as_bytes());
-            add(value.expose_secret());
-        }),
-    }
-    hex::encode(hash.finalize())
 }

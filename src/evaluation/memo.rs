@@ -61,8 +61,6 @@ impl Filler {
 #[derive(Debug)]
 struct MemoFilling {
     by: Filler,
-    /// Whether nothing was left out for want of work.
-    is_whole: bool,
     outputs: Arc<[Filled]>,
 }
 
@@ -86,26 +84,18 @@ impl Memo {
         self.entries.retain(|name, _| holdings.binary_search_by(|holding| holding.name.cmp(name)).is_ok());
     }
 
-    /// What outputs hold that are filled by these, in the order of the outputs. One that was made when there was no work left for
-    /// secrets does for nothing else.
-    pub(super) fn filled(
-        &mut self,
-        grant: &GrantId,
-        per: Per,
-        by: &Filler,
-        lacks_secret: bool,
-    ) -> Option<Arc<[Filled]>> {
+    /// What outputs hold that are filled by these, in the order of the outputs.
+    pub(super) fn filled(&mut self, grant: &GrantId, per: Per, by: &Filler) -> Option<Arc<[Filled]>> {
         let key = (grant.clone(), per);
-        let filling = self.fillings.remove(&key).filter(|one| one.by.is_as(by) && (one.is_whole || lacks_secret))?;
+        let filling = self.fillings.remove(&key).filter(|one| one.by.is_as(by))?;
         let outputs = Arc::clone(&filling.outputs);
         self.asked.insert(key, filling);
         Some(outputs)
     }
 
-    /// Keeps what outputs hold.
-    pub(super) fn keep(&mut self, grant: &GrantId, per: Per, by: Filler, is_whole: bool, outputs: &Arc<[Filled]>) {
-        let filling = MemoFilling { by, is_whole, outputs: Arc::clone(outputs) };
-        self.asked.insert((grant.clone(), per), filling);
+    /// Keeps what outputs hold, nothing of which was left out for want of work.
+    pub(super) fn keep(&mut self, grant: &GrantId, per: Per, by: Filler, outputs: &Arc<[Filled]>) {
+        self.asked.insert((grant.clone(), per), MemoFilling { by, outputs: Arc::clone(outputs) });
     }
 
     /// What the summary says of a holding.

@@ -15,6 +15,7 @@ mod before;
 mod cases;
 pub mod catalogue;
 pub(crate) mod conditions;
+mod content;
 mod course;
 pub mod decision;
 pub mod delivery;
@@ -34,6 +35,7 @@ pub mod status;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use crate::{
     api::{Organization, Phase},

@@ -115,7 +115,12 @@ impl ControllerContext {
         let made_anew = world.take_made_anew();
         drop(world);
         if let Some(listed) = listed {
-            self.listed.send_replace(listed);
+            // Whoever sends last need not have looked last, so that nothing of it is taken back.
+            self.listed.send_if_modified(|known| {
+                let before = known.len();
+                known.extend(listed);
+                known.len() > before
+            });
         }
         self.queue.add_all(work);
         self.queue.nudge_all(nudged);

@@ -61,6 +61,7 @@ impl Decisions {
         // Of what nothing names any more, nothing is decided.
         if decision.standing.organization.is_none() && decision.holdings.is_empty() {
             kept.decisions.remove(&organization);
+            kept.remove(&organization);
             return;
         }
         kept.decisions.insert(organization, Arc::clone(decision));
@@ -76,7 +77,7 @@ impl Decisions {
         let bytes = memo.bytes();
         let mut kept = self.kept();
         kept.remove(organization);
-        if bytes > self.most_bytes {
+        if bytes == 0 || bytes > self.most_bytes {
             return;
         }
         let turn = kept.turn;

@@ -34,7 +34,7 @@ pub async fn run(context: Arc<ControllerContext>) {
     loop {
         for (namespace, is_wanted) in context.world(World::take_source_namespaces) {
             if let Some(watch) = running.remove(&namespace) {
-                if is_wanted && !watch.is_finished() {
+                if is_wanted {
                     running.insert(namespace, watch);
                     continue;
                 }
@@ -44,6 +44,9 @@ pub async fn run(context: Arc<ControllerContext>) {
                 let started = watches.spawn(watch(Arc::clone(&context), Arc::clone(&namespace)));
                 running.insert(namespace, started);
             }
+        }
+        for (namespace, running) in running.iter_mut().filter(|(_, running)| running.is_finished()) {
+            *running = watches.spawn(watch(Arc::clone(&context), Arc::clone(namespace)));
         }
         while watches.try_join_next().is_some() {}
         context.source_namespaces.notified().await;

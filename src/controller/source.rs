@@ -4,12 +4,12 @@ use super::{
     context::ControllerContext,
     failure::{ReconcileFailure, RequestRefusal},
     scope::read_source,
-    world::{Identity, SourceKey},
+    world::{Identity, SecretName},
 };
 use crate::core::secret::Secret;
 
 /// Reads a source again, or drops it where nobody may or need read it.
-pub async fn reconcile(context: &ControllerContext, key: &SourceKey) -> Result<(), ReconcileFailure> {
+pub async fn reconcile(context: &ControllerContext, key: &SecretName) -> Result<(), ReconcileFailure> {
     let Some(permission) = context.world(|world| world.source_permission(key)) else {
         context.world(|world| world.drop_source(key));
         return Ok(());

@@ -2,7 +2,7 @@
 
 use super::{
     context::ControllerContext, definition, facet, failure::ReconcileFailure, instance, organization, source,
-    world::SourceKey,
+    world::SecretName,
 };
 use crate::core::source::SourceId;
 use std::{fmt, sync::Arc};
@@ -17,7 +17,7 @@ pub enum WorkItem {
     /// A facet definition's status.
     Facet(Arc<str>),
     /// A Secret that grants take values from.
-    Source(SourceKey),
+    Source(SecretName),
     /// An instance whose existence alone is known, and that its organization allows now.
     Instance(SourceId),
 }

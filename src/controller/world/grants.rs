@@ -1,8 +1,9 @@
 //! The grants, and who has how many of what.
 
 use super::{
+    SecretName,
     invalid::InvalidGrantIndex,
-    kept::{BarredInstances, KeptInstance, SourceKey, WholeInstance},
+    kept::{BarredInstances, KeptInstance, WholeInstance},
     store::{Identity, Put, PutUnreadable, Reading, Store},
 };
 use crate::{
@@ -29,7 +30,7 @@ pub struct InstanceChange {
     /// Definitions of which a grant states what is not valid, or did so before: those for which that has changed.
     pub invalid: BTreeSet<Arc<str>>,
     /// Sources that it names now and did not before, or the other way round.
-    pub sources: BTreeSet<SourceKey>,
+    pub sources: BTreeSet<SecretName>,
 }
 
 /// All grants, with what is asked of them.
@@ -44,7 +45,7 @@ pub struct Grants {
     by_definition: HashMap<Arc<str>, DefinitionGrants>,
     /// How many grants each organization has in a namespace.
     by_namespace: HashMap<Arc<str>, BTreeMap<Arc<str>, u64>>,
-    by_source: BTreeMap<SourceKey, BTreeMap<Arc<str>, u64>>,
+    by_source: BTreeMap<SecretName, BTreeMap<Arc<str>, u64>>,
     invalid: InvalidGrantIndex,
     /// The sources of accepted grants in a namespace, the oldest first.
     holders: Claims<SourceAge>,
@@ -326,18 +327,18 @@ impl Grants {
     }
 
     /// Organizations whose grants take values from a Secret.
-    pub fn organizations_using(&self, source: &SourceKey) -> impl Iterator<Item = &Arc<str>> {
+    pub fn organizations_using(&self, source: &SecretName) -> impl Iterator<Item = &Arc<str>> {
         self.by_source.get(source).into_iter().flat_map(BTreeMap::keys)
     }
 
     /// All Secrets that grants take values from.
-    pub fn sources(&self) -> impl Iterator<Item = &SourceKey> {
+    pub fn sources(&self) -> impl Iterator<Item = &SecretName> {
         self.by_source.keys()
     }
 
     /// Those in a namespace.
-    pub fn sources_in<'a>(&'a self, namespace: &'a Arc<str>) -> impl Iterator<Item = &'a SourceKey> {
-        let first: SourceKey = (Arc::clone(namespace), "".into());
+    pub fn sources_in<'a>(&'a self, namespace: &'a Arc<str>) -> impl Iterator<Item = &'a SecretName> {
+        let first: SecretName = (Arc::clone(namespace), "".into());
         self.by_source.range(first..).map(|(key, _)| key).take_while(move |(of, _)| of == namespace)
     }
 

@@ -9,15 +9,12 @@ use crate::{
         grant::Grant,
         source::{SourceId, instance},
     },
-    evaluation::{holding::is_held, moments::Moments, plan::Fingerprint, status::grants::GrantCount},
+    evaluation::{SecretName, holding::is_held, moments::Moments, plan::Fingerprint, status::grants::GrantCount},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, LazyLock},
 };
-
-/// A source of secret fields: the namespace and name of a Secret.
-pub type SourceKey = (Arc<str>, Arc<str>);
 
 /// What is kept of an instance.
 #[derive(Clone, Debug)]
@@ -132,7 +129,7 @@ impl KeptInstance {
     }
 
     /// The Secrets that it takes values from.
-    pub fn sources(&self) -> impl Iterator<Item = SourceKey> {
+    pub fn sources(&self) -> impl Iterator<Item = SecretName> {
         self.whole().into_iter().flat_map(WholeInstance::sources)
     }
 
@@ -163,7 +160,7 @@ impl WholeInstance {
     }
 
     /// The Secrets that it takes values from.
-    pub fn sources(&self) -> impl Iterator<Item = SourceKey> {
+    pub fn sources(&self) -> impl Iterator<Item = SecretName> {
         facets::sources(&self.grant)
     }
 }

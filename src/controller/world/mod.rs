@@ -48,10 +48,11 @@ mod view;
 #[cfg(test)]
 pub mod tests;
 
+pub use crate::evaluation::SecretName;
 pub use candidate::{ObjectState, Reference};
 pub use catalogue::DefinitionView;
 pub use edits::Edits;
-pub use kept::{SourceKey, WholeInstance};
+pub use kept::WholeInstance;
 pub use lives::MadeAnew;
 pub use section::KeptView;
 pub use store::{Identity, Reading};
@@ -372,34 +373,34 @@ impl World {
     }
 
     /// A source was read.
-    pub fn fetched(&mut self, key: &SourceKey, version: u64, data: BTreeMap<String, Secret<Vec<u8>>>) {
+    pub fn fetched(&mut self, key: &SecretName, version: u64, data: BTreeMap<String, Secret<Vec<u8>>>) {
         if self.sources.put(key.clone(), version, data) {
             self.touch_users(key);
         }
     }
 
     /// A source does not exist.
-    pub fn source_is_missing(&mut self, key: &SourceKey) {
+    pub fn source_is_missing(&mut self, key: &SecretName) {
         if self.sources.put_missing(key.clone()) {
             self.touch_users(key);
         }
     }
 
     /// A source can't be read for now.
-    pub fn source_is_unavailable(&mut self, key: &SourceKey) {
+    pub fn source_is_unavailable(&mut self, key: &SecretName) {
         if self.sources.put_unavailable(key.clone()) {
             self.touch_users(key);
         }
     }
 
     /// A source may not be read, or nobody refers to it any more.
-    pub fn drop_source(&mut self, key: &SourceKey) {
+    pub fn drop_source(&mut self, key: &SecretName) {
         if self.sources.drop(key) {
             self.touch_users(key);
         }
     }
 
-    fn touch_users(&mut self, source: &SourceKey) {
+    fn touch_users(&mut self, source: &SecretName) {
         let names: Vec<_> = self.grants.organizations_using(source).cloned().collect();
         self.touch_organizations(names);
     }
@@ -440,7 +441,7 @@ impl World {
         }
     }
 
-    fn changed_sources(&mut self, sources: &BTreeSet<SourceKey>) {
+    fn changed_sources(&mut self, sources: &BTreeSet<SecretName>) {
         self.source_namespaces_changed |= !sources.is_empty();
         self.changed_source_namespaces.extend(sources.iter().map(|(namespace, _)| Arc::clone(namespace)));
         self.work.extend(sources.iter().cloned().map(WorkItem::Source));

@@ -1,6 +1,6 @@
 //! Everything that one organization's evaluation reads, taken at one moment.
 
-use super::{SourceKey, World, kept::WholeInstance, section::NotYetRead, sources::NotYetFetched};
+use super::{SecretName, World, kept::WholeInstance, section::NotYetRead, sources::NotYetFetched};
 use crate::{
     api::{Organization, organization::Flags},
     core::{
@@ -63,7 +63,7 @@ pub enum NotReady {
 /// The permission to read a source Secret: some organization lets instances of that namespace name it, and an instance of
 /// it that lies there refers to the Secret. Nothing else makes one.
 #[derive(Clone, Debug)]
-pub struct SourcePermission(SourceKey);
+pub struct SourcePermission(SecretName);
 
 impl SourcePermission {
     /// The namespace of the instance, which is that of the Secret.
@@ -215,7 +215,7 @@ impl World {
     }
 
     /// The permission to read a source, if there is one.
-    pub fn source_permission(&self, key: &SourceKey) -> Option<SourcePermission> {
+    pub fn source_permission(&self, key: &SecretName) -> Option<SourcePermission> {
         let mut organizations = self.grants.organizations_using(key);
         organizations.any(|name| self.tenancy.may_assign(name, &key.0)).then(|| SourcePermission(key.clone()))
     }

@@ -11,7 +11,7 @@ mod ownership;
 mod work;
 
 use super::{
-    Reading, SourceKey, WholeInstance, WorkItem, World,
+    Reading, SecretName, WholeInstance, WorkItem, World,
     kinds::{News, WatchedKind},
 };
 use crate::{
@@ -188,6 +188,6 @@ pub fn definitions(names: &[&str]) -> BTreeSet<WorkItem> {
     names.iter().map(|name| WorkItem::Definition((*name).into())).collect()
 }
 
-pub fn source(name: &str) -> SourceKey {
+pub fn source(name: &str) -> SecretName {
     ("entitlements".into(), name.into())
 }

@@ -25,7 +25,7 @@ use std::{
 };
 
 /// What an output takes beside its data: labels, annotations, and what it was made of.
-const BESIDE_DATA: usize = 1024;
+const BESIDE_DATA: usize = 2560;
 
 /// What came of filling an output.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use crate::{
         Condition, EntitlementDefinition, EntitlementDefinitionStatus, EntitlementInstanceStatus,
         FacetDefinitionStatus, OrganizationStatus, entitlement_definition::InstanceCounts,
     },
-    core::{calendar::Tz, namespace::NamespaceFacts, problem::Problem},
+    core::{calendar::Tz, namespace::NamespaceFacts, problem::Problem, source::SourceKind},
     evaluation::{
         Evaluation, Snapshot,
         catalogue::Present,
@@ -183,7 +183,9 @@ impl Survey {
             let subject = Subject::cluster_scoped(EntitlementKind::Organization, &snapshot.name);
             self.statuses.insert(subject, Status::Organization(status));
         }
-        for ((grant, status), ideal) in snapshot.grants.iter().zip(statuses.grants).zip(ideal) {
+        let instances = snapshot.grants.iter().zip(statuses.grants);
+        let instances = instances.filter(|(grant, _)| grant.id.source.kind == SourceKind::Instance);
+        for ((grant, status), ideal) in instances.zip(ideal) {
             let status = Status::Instance(Box::new(status.unwrap_or(ideal)));
             self.statuses.insert(Subject::instance(&grant.id.source), status);
         }

@@ -58,7 +58,7 @@ pub fn statuses(evaluation: &Evaluation, outcomes: &Outcomes) -> Statuses {
     }
 }
 
-/// The statuses of the grants as they would be had everything been delivered that can be.
+/// The statuses of instances as they would be had everything been delivered that can be.
 #[must_use]
 pub fn ideal(evaluation: &Evaluation) -> Vec<EntitlementInstanceStatus> {
     let Evaluation { decision, desired } = evaluation;
@@ -66,5 +66,6 @@ pub fn ideal(evaluation: &Evaluation) -> Vec<EntitlementInstanceStatus> {
         let delivered = Delivered::ideally(desired.grants.get(&member.grant.id));
         instance_status(holding, member, &delivered, decision.at)
     };
-    decision.grants().map(status).collect()
+    let is_instance = |(_, member): &(&Holding, &Member)| member.grant.id.source.kind == SourceKind::Instance;
+    decision.grants().filter(is_instance).map(status).collect()
 }

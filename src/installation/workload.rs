@@ -124,8 +124,8 @@ fn container(namespace: &str, image: &str, webhook: bool) -> Container {
     }
 }
 
-/// Ten thousand grants take less than 80 MiB, a hundred thousand less than 500. Thinking is bounded by itself, so there is no
-/// limit of the processor, which would hold up what is due at a second.
+/// Each grant takes some kilobytes. Thinking is bounded by itself, so there is no limit of the processor, which would hold up what
+/// is due at a second.
 fn resources() -> ResourceRequirements {
     let quantities = |pairs: &[(&str, &str)]| {
         Some(pairs.iter().map(|(name, amount)| ((*name).to_owned(), Quantity((*amount).to_owned()))).collect())

@@ -1,12 +1,11 @@
 //! The flow is one way, and what decides is pure: `api` ◀ `core` ◀ `render` ◀ `evaluation` ◀ shell.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "they fail a test")]
 
+mod rust_files;
+
 use proc_macro2::{TokenStream, TokenTree};
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-};
+use rust_files::rust_files;
+use std::{collections::BTreeSet, fs, path::Path};
 use syn::{
     ExprAsync, File, Item, ItemMod, ItemUse, Macro, Signature, UseTree,
     ext::IdentExt,
@@ -211,19 +210,6 @@ impl<'ast> Visit<'ast> for Named {
         self.waits = true;
         visit::visit_expr_async(self, expression);
     }
-}
-
-fn rust_files(folder: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files.extend(rust_files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
-        }
-    }
-    files
 }
 
 /// The modules from the crate's root on that a file of `src` is: `core/grant.rs` is `core::grant`, as `core/grant/mod.rs`.

@@ -1,11 +1,10 @@
 //! One name is one thing: no two types of the crate have the same name.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "they fail a test")]
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-};
+mod rust_files;
+
+use rust_files::rust_files;
+use std::{collections::BTreeMap, fs, path::Path};
 use syn::{
     Attribute, Ident, ItemEnum, ItemMod, ItemStruct, ItemTrait, ItemType, ItemUnion, Visibility,
     visit::{self, Visit},
@@ -84,19 +83,6 @@ impl<'ast> Visit<'ast> for Types {
     fn visit_item_type(&mut self, item: &'ast ItemType) {
         self.note(&item.ident, &item.vis);
     }
-}
-
-fn rust_files(folder: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files.extend(rust_files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
-        }
-    }
-    files
 }
 
 /// A folder or a file that is called `tests` holds nothing else.

@@ -11,7 +11,7 @@ use crate::evaluation::{
     status::{ideal, statuses},
 };
 use crate::{
-    api::{EntitlementDefinition, EntitlementInstance, Organization},
+    api::{EntitlementDefinition, EntitlementInstance, Organization, lifecycle::AmendmentState},
     core::{
         calendar::{Instant, parse_instant},
         grant::GrantId,
@@ -24,6 +24,7 @@ use crate::{
 };
 use chrono::TimeDelta;
 use proptest::prelude::*;
+use rstest::rstest;
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -268,6 +269,23 @@ proptest! {
     }
 }
 
+/// Nobody waits for what takes effect in a grant that is not in force, but whoever looks then sees it.
+#[rstest]
+#[case::cancelled(5)]
+#[case::draft(6)]
+fn an_amendment_takes_effect_where_nobody_waits_for_it(#[case] change: usize) {
+    let mut snapshot = snapshot();
+    snapshot.grants = vec![Arc::new(source::instance::grant(&instance(1, change)))];
+    let mut memo = Memo::default();
+    let first = Evaluation::after(None, &mut memo, &snapshot, now(), None);
+    assert_eq!(first.decision.next, None);
+    let later = now() + TimeDelta::hours(40);
+    let second = Evaluation::after(Some(&first.decision), &mut memo, &snapshot, later, None);
+    let state = |evaluation: &Evaluation| ideal(evaluation)[0].amendments[0].state;
+    assert_eq!((state(&first), state(&second)), (AmendmentState::Pending, AmendmentState::Effective));
+    assert_eq!(told(&second), told(&evaluate(&snapshot, later)));
+}
+
 /// The content of each object.
 fn contents(evaluation: &Evaluation) -> BTreeMap<ObjectKey, Arc<ObjectContent>> {
     let content = |wish: &Wish| match wish {
@@ -364,16 +382,16 @@ fn what_is_kept_is_small_and_spares_most_of_the_work() {
 #[test]
 fn what_has_to_wait_is_gone_on_with_to_its_end() {
     let (mut snapshot, mut memo) = (snapshot(), Memo::default());
-    let heavy = |kind: &str, template: &str| {
+    let output = |kind: &str, template: &str| {
         json!({
             "name": kind.to_lowercase(), "kind": kind, "objectName": format!("{{{{ instance.name }}}}-{}", kind.to_lowercase()),
-            "items": [{"key": "k", "template": format!("{{% for i in range(10000) %}}{{% endfor %}}{template}")}],
+            "items": [{"key": "k", "template": template}],
         })
     };
     let schema = json!({"type": "object", "properties": {"token": {"type": "string", "writeOnly": true}}});
     let spec = json!({
         "type": "Feature", "allowMultiple": true, "facets": [{"name": "limits", "schema": schema}],
-        "outputs": [heavy("ConfigMap", "{{ instance.name }}"), heavy("Secret", "{{ facets.limits.token }}")],
+        "outputs": [output("ConfigMap", "{{ instance.name }}"), output("Secret", "{% for i in range(10000) %}{% endfor %}{{ facets.limits.token }}")],
     });
     for name in DEFINITIONS {
         snapshot.catalogue.insert(name.into(), compiled(name, &spec));

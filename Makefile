@@ -18,8 +18,12 @@ demo: build control-plane-tool ## Runs the main job on a control plane of its ow
 	@if [ "$${CLUSTER:-}" != current ]; then tests/control-plane/build.sh; fi
 	@PATH="$(CURDIR)/target/release:$$PATH" $(CONTROL_PLANE) exec -- bash examples/demo.sh
 
+.PHONY: packages
+packages:
+	@.ci/packages.sh
+
 .PHONY: test
-test: control-plane ## Runs all tests: the core's, the formats' with their real readers, and those on a real API server.
+test: packages control-plane ## Runs all tests: the core's, the formats' with their real readers, and those on a real API server.
 	cargo test --locked
 
 TIME ?= 60

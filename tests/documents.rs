@@ -218,3 +218,17 @@ fn the_places_that_contributing_names_are_there() {
     assert_eq!(wrong, Vec::<String>::new());
     assert!(checked > 40, "{checked}");
 }
+
+#[test]
+fn the_readme_names_the_packages_that_tests_need() {
+    let script = read(".ci/packages.sh");
+    let list = Regex::new(r"(?m)^programs=\((.*)\)$").unwrap();
+    let programs = list.captures(&script).unwrap()[1].split(' ').map(str::to_owned).collect::<Vec<_>>();
+    assert!(programs.len() > 2, "{programs:?}");
+    let readme = read("README.md");
+    let needed = readme.split("\n## Try it\n").nth(1).unwrap().split("\n    make demo\n").next().unwrap();
+    for program in programs {
+        let (program, _package) = program.split_once(':').unwrap();
+        assert!(needed.contains(program), "README.md, Try it: {program} is needed for the tests");
+    }
+}

@@ -9,18 +9,17 @@ use crate::{
     api::{EntitlementInstance, Phase, lifecycle::State},
     core::{
         problem::Problem,
+        reason::ReasonCode,
         source::{SourceId, SourceKind, instance},
     },
-    evaluation::status::FACETS_INVALID,
     offline::{Flaw, GrantFindings, Inventory, Subject, Survey},
 };
 use serde::Deserialize;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Reasons that say nothing against the manifests themselves: what is missing may be in the cluster.
-const BEYOND_MANIFESTS: [&str; 3] = ["SecretNotFound", "SecretNotSeen", "NamespaceMissing"];
-/// The reason of a warning that a grant does not say when it starts.
-pub const NO_START: &str = "NoStart";
+const BEYOND_MANIFESTS: [ReasonCode; 3] =
+    [ReasonCode::SecretNotFound, ReasonCode::SecretNotSeen, ReasonCode::NamespaceMissing];
 
 /// What a survey has against the manifests.
 #[must_use]
@@ -34,9 +33,9 @@ pub fn judge(manifests: &Manifests, survey: &Survey) -> Vec<Finding> {
             DocumentJudge { subject, document, inventory, flaws, suggestions: &suggestions, findings: &mut findings };
         judge.judge(survey);
         for doubt in survey.doubts.get(subject).into_iter().flatten() {
-            let Problem { reason, message, .. } = &doubt.problem;
+            let Problem { reason, message, .. } = doubt.problem.clone();
             let path = judge.path_of(&doubt.problem);
-            judge.find(Severity::Warning, reason, message, &path, Aim::Value);
+            judge.find(Severity::Warning, reason, &message, &path, Aim::Value);
         }
     }
     findings
@@ -67,7 +66,7 @@ impl DocumentJudge<'_, '_> {
     fn judge_flaw(&mut self, flaw: &Flaw) {
         let Problem { reason, message, pointer } = &flaw.problem;
         let path = Path::of_pointer(pointer, &self.document.origin.object);
-        self.find(severity(reason), reason, message, &path, flaw.aim);
+        self.find(severity(*reason), *reason, message, &path, flaw.aim);
         let suggestion = flaw.suggestion.clone();
         self.suggest(&path, |_| suggestion);
     }
@@ -76,10 +75,10 @@ impl DocumentJudge<'_, '_> {
     fn judge_problem(&mut self, severity: Severity, problem: &Problem) {
         let Problem { reason, message, .. } = problem;
         let path = self.path_of(problem);
-        self.find(severity, reason, message, &path, Aim::Value);
+        self.find(severity, *reason, message, &path, Aim::Value);
         let written = path.find(&self.document.origin.object).and_then(Node::text);
         let (Some(written), namespace) = (written, self.subject.namespace.as_deref()) else { return };
-        self.suggest(&path, |suggestions| suggestions.closest(reason, written, namespace));
+        self.suggest(&path, |suggestions| suggestions.closest(*reason, written, namespace));
     }
 
     fn path_of(&self, problem: &Problem) -> Path {
@@ -89,7 +88,7 @@ impl DocumentJudge<'_, '_> {
 
     fn judge_grant(&mut self, findings: &GrantFindings) {
         let Ok(instance) = EntitlementInstance::deserialize(&self.document.value) else { return };
-        if let Some(problem) = findings.unready.as_ref().filter(|problem| problem.reason != FACETS_INVALID) {
+        if let Some(problem) = findings.unready.as_ref().filter(|problem| problem.reason != ReasonCode::FacetsInvalid) {
             self.judge_problem(severity(problem.reason), problem);
         }
         // Nothing is wrong with a draft that could not be activated yet, but its facets are not to be nonsense.
@@ -104,7 +103,7 @@ impl DocumentJudge<'_, '_> {
         let is_made = self.document.origin.is_in_cluster();
         if findings.state != State::Cancelled && !is_made && !instance::has_stated_start(&instance) {
             let message = "neither spec.start nor the annotation entitlements.dev/granted-at says when it starts, so it starts when it is made in the cluster, and anew where it is made again: give one of the two";
-            self.find(Severity::Warning, NO_START, message, &Path::fields(&["spec"]), Aim::Name);
+            self.find(Severity::Warning, ReasonCode::NoStart, message, &Path::fields(&["spec"]), Aim::Name);
         }
         if findings.is_over() {
             return;
@@ -130,7 +129,7 @@ impl DocumentJudge<'_, '_> {
         }
     }
 
-    fn find(&mut self, severity: Severity, reason: &str, message: &str, path: &Path, aim: Aim) {
+    fn find(&mut self, severity: Severity, reason: ReasonCode, message: &str, path: &Path, aim: Aim) {
         let Subject { kind, namespace, name } = self.subject;
         self.findings.push(Finding {
             location: self.document.origin.location(path, aim),
@@ -140,7 +139,7 @@ impl DocumentJudge<'_, '_> {
                 namespace: namespace.clone(),
                 name: Some(name.to_string()),
             }),
-            reason: reason.to_owned(),
+            reason: reason.to_string(),
             field: path.to_string(),
             message: message.to_owned(),
             suggestion: None,
@@ -159,6 +158,6 @@ impl DocumentJudge<'_, '_> {
     }
 }
 
-fn severity(reason: &str) -> Severity {
+fn severity(reason: ReasonCode) -> Severity {
     if BEYOND_MANIFESTS.contains(&reason) { Severity::Warning } else { Severity::Error }
 }

@@ -20,6 +20,7 @@ use crate::{
     core::{
         calendar::Instant,
         name::{InvalidName, dns_label},
+        reason::ReasonCode,
         source::SourceId,
     },
     evaluation::{Limits, SecretName},
@@ -195,8 +196,8 @@ impl Examination {
 
     /// Leaves out a warning that matters to whoever writes manifests, and not to whoever asks what they come to.
     #[must_use]
-    pub fn without(mut self, reason: &str) -> Self {
-        self.findings.retain(|finding| finding.reason != reason);
+    pub fn without(mut self, reason: ReasonCode) -> Self {
+        self.findings.retain(|finding| reason != *finding.reason);
         self
     }
 

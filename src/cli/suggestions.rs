@@ -2,7 +2,7 @@
 
 use super::{outcome::CommandFailure, terminal::harmless, text::on_one_line};
 use crate::{
-    core::schema::wording::closest,
+    core::{reason::ReasonCode, schema::wording::closest},
     offline::{Directory, EntitlementKind, Inventory, Listing, SearchResult},
 };
 use std::cell::{Cell, OnceCell};
@@ -94,16 +94,16 @@ impl<'a> Suggestions<'a> {
 
     /// The name that was probably meant, by the reason for which the one that is written is refused.
     #[must_use]
-    pub fn closest(&self, reason: &str, written: &str, namespace: Option<&str>) -> Option<String> {
+    pub fn closest(&self, reason: ReasonCode, written: &str, namespace: Option<&str>) -> Option<String> {
         let names = |kind| self.inventory.names(kind);
         match reason {
-            "OrganizationNotFound" => {
+            ReasonCode::OrganizationNotFound => {
                 self.among(self.organizations.get_or_init(|| names(EntitlementKind::Organization)), written)
             }
-            "DefinitionNotFound" => {
+            ReasonCode::DefinitionNotFound => {
                 self.among(self.definitions.get_or_init(|| names(EntitlementKind::EntitlementDefinition)), written)
             }
-            "RenewalInvalid" => self.among(&self.inventory.instances_in(namespace?), written),
+            ReasonCode::RenewalInvalid => self.among(&self.inventory.instances_in(namespace?), written),
             _ => None,
         }
     }

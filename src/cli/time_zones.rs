@@ -3,7 +3,10 @@
 use super::outcome::CommandFailure;
 use crate::{
     controller::TimeZoneReport,
-    core::calendar::{ReadZone, TimeZoneData, TzRelease, compiled_in_release, is_zone_name, use_time_zones},
+    core::{
+        calendar::{ReadZone, TimeZoneData, TzRelease, compiled_in_release, is_zone_name, use_time_zones},
+        reason::ReasonCode,
+    },
 };
 use clap::{Args, ValueHint};
 use std::{
@@ -87,19 +90,21 @@ impl ZonesInUse {
     pub fn report(&self) -> TimeZoneReport {
         let own = compiled_in_release();
         let (release, reason, message) = match self {
-            Self::CompiledIn => (own.to_owned(), "CompiledIn", format!("release {own} is used, which is compiled in")),
+            Self::CompiledIn => {
+                (own.to_owned(), ReasonCode::CompiledIn, format!("release {own} is used, which is compiled in"))
+            }
             Self::Folder(folder, release) => {
                 let message = format!("release {release} of {} is used; {own} is compiled in", folder.display());
-                (release.to_string(), "Newer", message)
+                (release.to_string(), ReasonCode::Newer, message)
             }
             Self::NoNewer(folder, release) => {
                 let message = format!(
                     "release {own} is used, which is compiled in: that of {}, {release}, is no newer",
                     folder.display()
                 );
-                (own.to_owned(), "CompiledIn", message)
+                (own.to_owned(), ReasonCode::CompiledIn, message)
             }
-            Self::Unusable(problem) => (own.to_owned(), "Unusable", problem.clone()),
+            Self::Unusable(problem) => (own.to_owned(), ReasonCode::Unusable, problem.clone()),
         };
         TimeZoneReport { release, is_as_asked: !matches!(self, Self::Unusable(_)), reason, message }
     }

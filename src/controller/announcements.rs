@@ -10,6 +10,7 @@ use crate::{
     core::{
         calendar::{Tz, format_local, parse_instant, parse_zone},
         grant::Grant,
+        reason::ReasonCode,
     },
     evaluation::{object::ObjectKey, plan::Meddling},
 };
@@ -38,7 +39,7 @@ pub fn of_grant(grant: &Grant, status: &EntitlementInstanceStatus, due: &[String
     }
     notices.extend(due.iter().map(|note| Announcement {
         is_warning: false,
-        reason: "RenewalDue".to_owned(),
+        reason: ReasonCode::RenewalDue.to_string(),
         action: "Remind",
         note: note.clone(),
     }));
@@ -56,7 +57,7 @@ fn of_acceptance(status: &EntitlementInstanceStatus) -> Announcement {
         _ => String::new(),
     };
     let note = format!("the grant is accepted{more}");
-    Announcement { is_warning: false, reason: "Accepted".to_owned(), action: "Accept", note }
+    Announcement { is_warning: false, reason: ReasonCode::Accepted.to_string(), action: "Accept", note }
 }
 
 /// As the clocks of the client show it.
@@ -74,7 +75,7 @@ pub fn of_put_back(key: &ObjectKey, meddling: Meddling) -> Announcement {
     };
     Announcement {
         is_warning: true,
-        reason: "PutBack".to_owned(),
+        reason: ReasonCode::PutBack.to_string(),
         action: "Correct",
         note: format!(
             "{key} was {what} by somebody else, and is put back: it follows what is granted, so change the grant or its definition instead"
@@ -95,14 +96,14 @@ pub fn of_catalogue(conditions_before: &[Condition], conditions: &[Condition]) -
 
 /// The announcement of what an edit of its definition has changed for a grant.
 pub fn of_catalogue_change(note: String) -> Announcement {
-    Announcement { is_warning: false, reason: "CatalogueChanged".to_owned(), action: "Change", note }
+    Announcement { is_warning: false, reason: ReasonCode::CatalogueChanged.to_string(), action: "Change", note }
 }
 
 /// The announcement that a namespace that an organization lists is another one than before.
 pub fn of_namespace_made_anew(namespace: &str) -> Announcement {
     Announcement {
         is_warning: true,
-        reason: "NamespaceMadeAnew".to_owned(),
+        reason: ReasonCode::NamespaceMadeAnew.to_string(),
         action: "Deliver",
         note: format!(
             "namespace {namespace} was deleted and made anew, and whoever has it now gets what is delivered there: if that is not the client, take it out of spec.namespaces"
@@ -119,17 +120,20 @@ fn of_phase(before: Option<Phase>, phase: Phase, until: Option<&str>) -> Option<
     );
     let (reason, note) = match phase {
         Phase::Rejected => return None,
-        Phase::Draft => ("ReturnedToDraft", "the configuration is withdrawn until state is Active again"),
-        Phase::Waiting => ("Waiting", "the term has not started: the configuration comes with its start"),
-        Phase::Active => ("Activated", &*in_force),
-        Phase::Grace => ("GraceStarted", "the term is over: the configuration stays until the grace period is over"),
-        Phase::Suspended => {
-            ("Suspended", "the configuration is withdrawn while the entitlement or its organization is suspended")
+        Phase::Draft => (ReasonCode::ReturnedToDraft, "the configuration is withdrawn until state is Active again"),
+        Phase::Waiting => (ReasonCode::Waiting, "the term has not started: the configuration comes with its start"),
+        Phase::Active => (ReasonCode::Activated, &*in_force),
+        Phase::Grace => {
+            (ReasonCode::GraceStarted, "the term is over: the configuration stays until the grace period is over")
         }
-        Phase::Expired => ("Expired", "the term is over, and the configuration withdrawn"),
-        Phase::Cancelled => ("Cancelled", "the configuration is withdrawn for good"),
+        Phase::Suspended => (
+            ReasonCode::Suspended,
+            "the configuration is withdrawn while the entitlement or its organization is suspended",
+        ),
+        Phase::Expired => (ReasonCode::Expired, "the term is over, and the configuration withdrawn"),
+        Phase::Cancelled => (ReasonCode::Cancelled, "the configuration is withdrawn for good"),
     };
-    Some(Announcement { is_warning: false, reason: reason.to_owned(), action: "Transition", note: note.to_owned() })
+    Some(Announcement { is_warning: false, reason: reason.to_string(), action: "Transition", note: note.to_owned() })
 }
 
 fn newly_false(before: &[Condition], after: &[Condition], type_: &str, action: &'static str) -> Option<Announcement> {

@@ -15,7 +15,7 @@ use crate::{
     api::{
         EntitlementDefinition, EntitlementDefinitionStatus, conditions::READY, entitlement_definition::InstanceCounts,
     },
-    core::problem::Problem,
+    core::{problem::Problem, reason::ReasonCode},
     evaluation::{
         catalogue::{CatalogueEntry, CompiledDefinition, DefinitionState, Present},
         conditions::Conditions,
@@ -96,12 +96,12 @@ impl CatalogueView for DefinitionView {
     fn present(&self) -> Result<DefinitionState, Present> {
         if let Some(error) = &self.unreadable {
             let message = format!("the definition {} can't be read: {error}", self.kept.object.name);
-            return Err(Present::Invalid(Problem::new("Unreadable", message)));
+            return Err(Present::Invalid(Problem::new(ReasonCode::Unreadable, message)));
         }
         let Some(definition) = &self.definition else { return Err(Present::Missing) };
         if let Some((facet, error)) = self.unreadable_facets.first_key_value() {
             let message = format!("the facet definition {facet} can't be read: {error}");
-            return Err(Present::Invalid(Problem::new("Unreadable", message)));
+            return Err(Present::Invalid(Problem::new(ReasonCode::Unreadable, message)));
         }
         let schema_of = |facet: &str| Some(Arc::clone(&self.facets.get(facet)?.spec.schema));
         DefinitionState::gather(&definition.spec, schema_of).map_err(Present::Invalid)
@@ -135,7 +135,7 @@ fn status_of(
         let message = format!("the definition serves, but the operator's next start would not know it: {failure}");
         let before = definition.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
         let mut conditions = Conditions::after(before, status.observed_generation, now);
-        conditions.set(READY, false, "RevisionNotKept", message);
+        conditions.set(READY, false, ReasonCode::RevisionNotKept, message);
         status.conditions.retain(|condition| condition.type_ != READY);
         status.conditions.splice(..0, conditions.into_vec());
     }

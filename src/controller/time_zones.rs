@@ -5,6 +5,7 @@ use super::{
 };
 use crate::{
     api::Condition,
+    core::reason::ReasonCode,
     evaluation::{Evaluation, conditions::Conditions, moments::Moments},
 };
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -45,7 +46,7 @@ pub struct TimeZoneReport {
     /// Whether the data that was asked for could be used.
     pub is_as_asked: bool,
     /// One word that programs can match on.
-    pub reason: &'static str,
+    pub reason: ReasonCode,
     /// A sentence.
     pub message: String,
 }

@@ -5,6 +5,7 @@ use super::{
     calendar::CalendarDuration,
     facets::Fields,
     problem::Problem,
+    reason::ReasonCode,
     schema::{InvalidSchema, Schema, merge},
 };
 use crate::api::{
@@ -101,7 +102,7 @@ impl Definition {
             display_name: spec.display_name.clone(),
             type_: spec.type_,
             unit: spec.unit.clone(),
-            amount: amount.map_err(|error| Problem::new("InvalidAmount", error.to_string()))?,
+            amount: amount.map_err(|error| Problem::new(ReasonCode::InvalidAmount, error.to_string()))?,
             rollout: spec.rollout,
             allow_multiple: spec.allow_multiple,
             aggregation: spec.aggregation,
@@ -128,10 +129,12 @@ fn check_shape(spec: &EntitlementDefinitionSpec) -> Result<(), Problem> {
     match (is_feature, spec.amount.is_some(), spec.unit.is_some()) {
         (true, false, false) | (false, true, true) => Ok(()),
         (true, _, _) => Err(Problem::new(
-            "InvalidAmount",
+            ReasonCode::InvalidAmount,
             "a Feature is on or off: remove amount and unit, or use type Quantity or Credit",
         )),
-        (false, _, _) => Err(Problem::new("InvalidAmount", "a Quantity or Credit needs both amount and unit")),
+        (false, _, _) => {
+            Err(Problem::new(ReasonCode::InvalidAmount, "a Quantity or Credit needs both amount and unit"))
+        }
     }
 }
 
@@ -139,7 +142,7 @@ fn term(spec: &EntitlementDefinitionSpec) -> Result<Option<CalendarDuration>, Pr
     let term = duration("term", spec.term.as_deref())?;
     if term.is_some_and(|term| term.is_zero()) {
         return Err(Problem::new(
-            "InvalidDuration",
+            ReasonCode::InvalidDuration,
             "term: a term of no time would never be in force; leave it out for a perpetual grant",
         ));
     }
@@ -152,7 +155,7 @@ fn notices(spec: &EntitlementDefinitionSpec) -> Result<Vec<CalendarDuration>, Pr
 
 fn duration(field: &str, text: Option<&str>) -> Result<Option<CalendarDuration>, Problem> {
     let read = |text: &str| text.parse::<CalendarDuration>();
-    text.map(read).transpose().map_err(|error| Problem::new("InvalidDuration", format!("{field}: {error}")))
+    text.map(read).transpose().map_err(|error| Problem::new(ReasonCode::InvalidDuration, format!("{field}: {error}")))
 }
 
 impl FacetSet {
@@ -171,16 +174,16 @@ impl FacetSet {
                     "facet {}: there is no FacetDefinition {definition}: make it, or give a schema here",
                     facet.name
                 );
-                Problem::new("FacetNotFound", message)
+                Problem::new(ReasonCode::FacetNotFound, message)
             })?,
             (None, Some(schema)) => schema,
             _ => {
                 let message = format!("facet {} needs exactly one of definition and schema", facet.name);
-                return Err(Problem::new("InvalidSchema", message));
+                return Err(Problem::new(ReasonCode::InvalidSchema, message));
             }
         };
-        let schema =
-            compile(schema).map_err(|error| Problem::new("InvalidSchema", format!("facet {}: {error}", facet.name)))?;
+        let schema = compile(schema)
+            .map_err(|error| Problem::new(ReasonCode::InvalidSchema, format!("facet {}: {error}", facet.name)))?;
         let preset = facet.values.clone().unwrap_or_default();
         check_preset(&facet.name, &schema, &preset)?;
         Ok(Self { name: facet.name.as_str().into(), defaults: schema.empty_defaults().clone(), schema, preset })
@@ -200,7 +203,7 @@ fn check_preset(facet: &str, schema: &Schema, preset: &Fields) -> Result<(), Pro
         let message = format!(
             "facets.{facet}.{secret} is a secret field and cannot be preset: instances give it under secretFacets"
         );
-        return Err(Problem::new("SecretInPlain", message));
+        return Err(Problem::new(ReasonCode::SecretInPlain, message));
     }
     let mut filled = preset.clone();
     let violations = match schema.fill_defaults(facet, &mut filled) {
@@ -209,14 +212,17 @@ fn check_preset(facet: &str, schema: &Schema, preset: &Fields) -> Result<(), Pro
     };
     violations.map_err(|violations| {
         let all: Vec<String> = violations.iter().map(ToString::to_string).collect();
-        Problem::new("InvalidPreset", all.join("; "))
+        Problem::new(ReasonCode::InvalidPreset, all.join("; "))
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Definition, Problem};
-    use crate::{api::EntitlementDefinitionSpec, core::amount::Amount};
+    use crate::{
+        api::EntitlementDefinitionSpec,
+        core::{amount::Amount, reason::ReasonCode},
+    };
     use rstest::rstest;
     use serde_json::{Value, json};
     use std::{collections::BTreeMap, sync::Arc};
@@ -237,13 +243,14 @@ mod tests {
     #[test]
     fn several_problems_are_told_as_one() {
         assert_eq!(Problem::all(vec![]), None);
-        let problem =
-            |number: usize| Problem::new("InvalidOutput", format!("p{number}")).at(format!("/outputs/{number}"));
+        let problem = |number: usize| {
+            Problem::new(ReasonCode::InvalidOutput, format!("p{number}")).at(format!("/outputs/{number}"))
+        };
         assert_eq!(Problem::all(vec![problem(3)]), Some(problem(3)));
         let told = Problem::all((0..12).map(problem).collect()).unwrap();
         assert_eq!(told.message, "p0; p1; p2; p3; p4; p5; p6; p7; p8; p9; and 2 more");
-        assert_eq!((told.reason, told.pointer.as_str()), ("InvalidOutput", "/outputs/0"));
-        let secret = Problem::new("SecretInConfigMap", "secret").at("/outputs/1/items/0/template");
+        assert_eq!((told.reason.as_str(), told.pointer.as_str()), ("InvalidOutput", "/outputs/0"));
+        let secret = Problem::new(ReasonCode::SecretInConfigMap, "secret").at("/outputs/1/items/0/template");
         let told = Problem::all(vec![problem(0), secret.clone()]).unwrap();
         assert_eq!((told.reason, told.message.as_str(), told.pointer), (secret.reason, "p0; secret", secret.pointer));
     }

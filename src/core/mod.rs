@@ -16,6 +16,7 @@ pub mod name;
 pub mod namespace;
 pub mod precedence;
 pub mod problem;
+pub mod reason;
 pub mod refusal;
 pub mod reserved_name;
 pub mod schema;

@@ -1,19 +1,16 @@
 //! What is wrong with something: a reason for machines, a message for people, and the place.
 
-use super::refusal::Refusal;
-
-/// The reason of a definition that would write a secret field where many can read it.
-pub const SECRET_IN_CONFIG_MAP: &str = "SecretInConfigMap";
+use super::{reason::ReasonCode, refusal::Refusal};
 
 /// What is wrong with something, as a condition's reason and message, and with the place that is at fault.
 ///
-/// Everything in the project that has a reason and a message is one of these; only a [`super::refusal::Refusal`] knows its few
-/// reasons, and their order, by type.
+/// Everything in the project that has a reason and a message is one of these; a [`super::refusal::Refusal`] knows its few reasons
+/// also by their order.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}: {message}")]
 pub struct Problem {
     /// One word.
-    pub reason: &'static str,
+    pub reason: ReasonCode,
     /// A sentence that says what to do.
     pub message: String,
     /// What of the object is at fault, as a JSON pointer into the part of it that is spoken of (its spec, an output); empty where
@@ -27,7 +24,7 @@ impl Problem {
 
     /// A problem for that reason.
     #[must_use]
-    pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
+    pub fn new(reason: ReasonCode, message: impl Into<String>) -> Self {
         Self { reason, message: message.into(), pointer: String::new() }
     }
 
@@ -53,7 +50,7 @@ impl Problem {
     /// first.
     #[must_use]
     pub fn all(problems: Vec<Self>) -> Option<Self> {
-        let gravest = problems.iter().find(|problem| problem.reason == SECRET_IN_CONFIG_MAP);
+        let gravest = problems.iter().find(|problem| problem.reason == ReasonCode::SecretInConfigMap);
         let Self { reason, pointer, .. } = gravest.or(problems.first())?.clone();
         let hidden = problems.len().saturating_sub(Self::MAX_NAMED);
         let mut message =
@@ -67,6 +64,6 @@ impl Problem {
 
 impl From<&Refusal> for Problem {
     fn from(refusal: &Refusal) -> Self {
-        Self::new(refusal.reason.as_str(), refusal.message.clone()).at(refusal.reason.pointer())
+        Self::new(refusal.reason.code(), refusal.message.clone()).at(refusal.reason.pointer())
     }
 }

@@ -1,5 +1,6 @@
 //! Why a grant is refused.
 
+use super::reason::ReasonCode;
 use std::fmt;
 
 /// The reasons, in the order in which the first that applies is given.
@@ -29,16 +30,22 @@ impl Reason {
     /// The word in conditions and events.
     #[must_use]
     pub fn as_str(self) -> &'static str {
+        self.code().as_str()
+    }
+
+    /// Among all reasons.
+    #[must_use]
+    pub fn code(self) -> ReasonCode {
         match self {
-            Self::OrganizationNotFound => "OrganizationNotFound",
-            Self::NamespaceNotAllowed => "NamespaceNotAllowed",
-            Self::OrganizationNotReady => "OrganizationNotReady",
-            Self::DefinitionNotFound => "DefinitionNotFound",
-            Self::DefinitionNotReady => "DefinitionNotReady",
-            Self::InvalidAmount => "InvalidAmount",
-            Self::RenewalInvalid => "RenewalInvalid",
-            Self::InvalidTerm => "InvalidTerm",
-            Self::Duplicate => "Duplicate",
+            Self::OrganizationNotFound => ReasonCode::OrganizationNotFound,
+            Self::NamespaceNotAllowed => ReasonCode::NamespaceNotAllowed,
+            Self::OrganizationNotReady => ReasonCode::OrganizationNotReady,
+            Self::DefinitionNotFound => ReasonCode::DefinitionNotFound,
+            Self::DefinitionNotReady => ReasonCode::DefinitionNotReady,
+            Self::InvalidAmount => ReasonCode::InvalidAmount,
+            Self::RenewalInvalid => ReasonCode::RenewalInvalid,
+            Self::InvalidTerm => ReasonCode::InvalidTerm,
+            Self::Duplicate => ReasonCode::Duplicate,
         }
     }
 

@@ -5,7 +5,7 @@ use super::{
     object::{ObjectContent, ObjectData},
     plan::{MAX_DATA_BYTES, data_bytes},
 };
-use crate::core::problem::Problem;
+use crate::core::{problem::Problem, reason::ReasonCode};
 use std::collections::BTreeMap;
 
 /// What an evaluation keeps to.
@@ -60,7 +60,7 @@ impl<'a> Allowance<'a> {
             "the objects of organization {} would come to more than the {} bytes that the operator allows, so nothing of this one is written or withdrawn; let the organization's grants write less or to fewer namespaces, or run the operator with a larger --organization-bytes",
             self.organization, self.limit
         );
-        Err(Problem::new("TooMuch", message))
+        Err(Problem::new(ReasonCode::TooMuch, message))
     }
 }
 

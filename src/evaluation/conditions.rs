@@ -5,6 +5,7 @@ use crate::{
     core::{
         calendar::{Instant, format_instant},
         excerpt::elided_after_bytes,
+        reason::ReasonCode,
     },
 };
 
@@ -39,16 +40,16 @@ impl<'a> Conditions<'a> {
     }
 
     /// Sets a condition. The time of its last transition moves only with its status.
-    pub fn set(&mut self, type_: &str, holds: bool, reason: &str, message: impl Into<String>) {
+    pub fn set(&mut self, type_: &str, holds: bool, reason: ReasonCode, message: impl Into<String>) {
         self.push(type_, holds.into(), reason, message.into());
     }
 
     /// Sets a condition that cannot be told.
-    pub fn set_unknown(&mut self, type_: &str, reason: &str, message: impl Into<String>) {
+    pub fn set_unknown(&mut self, type_: &str, reason: ReasonCode, message: impl Into<String>) {
         self.push(type_, ConditionStatus::Unknown, reason, message.into());
     }
 
-    fn push(&mut self, type_: &str, status: ConditionStatus, reason: &str, message: String) {
+    fn push(&mut self, type_: &str, status: ConditionStatus, reason: ReasonCode, message: String) {
         let before = self.before.iter().find(|condition| condition.type_ == type_ && condition.status == status);
         self.after.push(Condition {
             type_: type_.to_owned(),
@@ -56,7 +57,7 @@ impl<'a> Conditions<'a> {
             observed_generation: self.generation,
             last_transition_time: before
                 .map_or_else(|| self.now.clone(), |condition| condition.last_transition_time.clone()),
-            reason: reason.to_owned(),
+            reason: reason.to_string(),
             message: elided_after_bytes(message, MAX_MESSAGE),
         });
     }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     api::entitlement_definition::{OnEnd, OutputKind, Per},
-    core::{age::GrantAge, grant::GrantId, problem::Problem},
+    core::{age::GrantAge, grant::GrantId, problem::Problem, reason::ReasonCode},
     render::{output::CompiledOutput, summary::EntitlementSummary, work::Budget},
 };
 use std::{
@@ -254,7 +254,7 @@ impl Desired {
         let is_due = |output: &&CompiledOutput| output.per == Per::Instance || task.is_oldest;
         let outputs = task.compiled.outputs.iter().filter(is_due).count();
         self.grants.entry(id.clone()).or_default().desired += desired(standing, outputs);
-        self.keep(task.member, Problem::new("Deferred", DEFERRED));
+        self.keep(task.member, Problem::new(ReasonCode::Deferred, DEFERRED));
     }
 
     /// What is delivered for the grant stays as it is: an error never withdraws.
@@ -303,7 +303,7 @@ impl Desired {
             }
         };
         if let Some(namespace) = standing.awaited.first().filter(|_| !standing.served.is_empty()) {
-            self.hinder(&member.grant.id, Some(Problem::new("NamespaceMissing", awaiting(namespace))));
+            self.hinder(&member.grant.id, Some(Problem::new(ReasonCode::NamespaceMissing, awaiting(namespace))));
         }
         let is_retained = output.on_end == OnEnd::Retain;
         let (age, grant) = (&member.grant.age, &member.grant.id);
@@ -337,7 +337,7 @@ impl Desired {
                         ),
                     };
                     let message = format!("{} belongs to {owner}: give {advice}", taken.key());
-                    conflict.get_or_insert(Problem::new("Conflict", message));
+                    conflict.get_or_insert(Problem::new(ReasonCode::Conflict, message));
                 }
             }
         }

@@ -8,6 +8,7 @@ use crate::{
         facets::{Statement, unstated},
         grant::{Grant, GrantAmendment},
         problem::Problem,
+        reason::ReasonCode,
     },
 };
 use chrono::{NaiveDateTime, TimeDelta, Timelike};
@@ -48,7 +49,7 @@ fn of_renewal(grant: &Grant, renewed: &Grant, preset: Option<Amount>) -> Vec<Pro
         let message = format!(
             "it renews {name}, which states amount {amount}, but states none itself, so that of the definition counts{instead}: state the amount that is to hold"
         );
-        doubts.push(Problem::new("AmountNotRenewed", message).at(RENEWS));
+        doubts.push(Problem::new(ReasonCode::AmountNotRenewed, message).at(RENEWS));
     }
     let missing = missing_values(grant, renewed);
     if !missing.is_empty() {
@@ -56,13 +57,13 @@ fn of_renewal(grant: &Grant, renewed: &Grant, preset: Option<Amount>) -> Vec<Pro
             "it renews {name}, which states {}, but does not state that itself, so presets and defaults count: state what is to hold",
             some_of(&missing)
         );
-        doubts.push(Problem::new("FacetsNotRenewed", message).at(RENEWS));
+        doubts.push(Problem::new(ReasonCode::FacetsNotRenewed, message).at(RENEWS));
     }
     if renewed.suspended && !grant.suspended {
         let message = format!(
             "it renews {name}, which is suspended, but is not suspended itself, so what is withheld now is delivered again from its start on: set suspended: true here too, or take it off {name}"
         );
-        doubts.push(Problem::new("RenewsSuspended", message).at(RENEWS));
+        doubts.push(Problem::new(ReasonCode::RenewsSuspended, message).at(RENEWS));
     }
     doubts
 }
@@ -125,7 +126,7 @@ fn of_ends(grant: &Grant, zone: Option<Tz>) -> Vec<Problem> {
     });
     let ends = own.into_iter().chain(amended);
     ends.filter_map(|(pointer, end, written)| {
-        Some(Problem::new("EndBeforeMidnight", late(end, written, zone)?).at(pointer))
+        Some(Problem::new(ReasonCode::EndBeforeMidnight, late(end, written, zone)?).at(pointer))
     })
     .collect()
 }

@@ -15,6 +15,7 @@ use crate::{
         grant::Grant,
         lifecycle::Verdict,
         problem::Problem,
+        reason::ReasonCode,
         schema::Violation,
         secret::Secret,
     },
@@ -51,12 +52,10 @@ pub fn sentences(violations: &[Violation]) -> String {
 
 /// Where a grant names the sources of its secret values.
 const SECRETS: &str = "/spec/secretFacets";
-/// The reason of a source that whoever asks may not read.
-pub const NOT_SEEN: &str = "SecretNotSeen";
 
 /// There is no such source, or it cannot be used.
 fn not_found(message: String) -> Problem {
-    Problem::new("SecretNotFound", message).at(SECRETS)
+    Problem::new(ReasonCode::SecretNotFound, message).at(SECRETS)
 }
 
 /// The facets of one grant.
@@ -187,7 +186,7 @@ fn unseen(grant: &Grant, source: &SecretFacet, snapshot: &Snapshot) -> Option<Pr
             "facets.{}.{}: the Secret {namespace}/{name} was not seen, as you may not read it: whether there is a value, and what is made of it, is not known",
             source.facet, source.field
         );
-        Problem::new(NOT_SEEN, message).at(SECRETS)
+        Problem::new(ReasonCode::SecretNotSeen, message).at(SECRETS)
     })
 }
 

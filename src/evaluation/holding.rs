@@ -24,7 +24,7 @@ use crate::{
         lifecycle::{Change, Group, Lineage, Outlook, PreparedAmendment, Verdict, groups},
         precedence::{Merged, merge_statements, rank, total},
         problem::Problem,
-        refusal::Reason,
+        reason::ReasonCode,
     },
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -168,11 +168,11 @@ impl Holding {
         }
         Some(match self.entry.as_ref().map(|entry| &entry.present) {
             Some(Present::Invalid(problem)) => Problem::new(
-                Reason::DefinitionNotReady.as_str(),
+                ReasonCode::DefinitionNotReady,
                 format!("definition {} is invalid ({problem}), and no valid state of it is known", self.name),
             ),
             _ => Problem::new(
-                Reason::DefinitionNotFound.as_str(),
+                ReasonCode::DefinitionNotFound,
                 format!("definition {} does not exist, and no valid state of it is known", self.name),
             ),
         })

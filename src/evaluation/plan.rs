@@ -35,7 +35,7 @@ use super::{
     delivery::Desired,
     object::{Attribution, ObjectKey},
 };
-use crate::core::{grant::GrantId, problem::Problem, source::SourceId};
+use crate::core::{grant::GrantId, problem::Problem, reason::ReasonCode, source::SourceId};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -92,7 +92,7 @@ impl Stuck {
     /// It is not withdrawn yet, and why.
     #[must_use]
     pub fn new(made_for: Option<Attribution>, message: String) -> Self {
-        Self { made_for, problem: Problem::new("NotWithdrawn", message) }
+        Self { made_for, problem: Problem::new(ReasonCode::NotWithdrawn, message) }
     }
 
     /// Something holds it.
@@ -107,7 +107,7 @@ impl Stuck {
         let message = format!(
             "{key} should go, but others change it again and again, and it is let go for some minutes: find out who writes it (kubectl get --show-managed-fields)"
         );
-        Self { made_for, problem: Problem::new("Contested", message) }
+        Self { made_for, problem: Problem::new(ReasonCode::Contested, message) }
     }
 }
 

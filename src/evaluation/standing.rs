@@ -8,6 +8,7 @@ use crate::{
         grant::Grant,
         namespace::{NamespaceFacts, NoTenants, may_assign},
         problem::Problem,
+        reason::ReasonCode,
         refusal::{Reason, Refusal},
         reserved_name::keeper,
     },
@@ -50,7 +51,9 @@ impl Standing {
         match parse_zone(&organization.spec.time_zone) {
             Ok(zone) => standing.zone = Some(zone),
             Err(error) => {
-                standing.problems.push(Problem::new("InvalidTimeZone", error.to_string()).at("/spec/timeZone"));
+                standing
+                    .problems
+                    .push(Problem::new(ReasonCode::InvalidTimeZone, error.to_string()).at("/spec/timeZone"));
             }
         }
         for (index, namespace) in organization.spec.namespaces.iter().enumerate() {
@@ -68,19 +71,19 @@ impl Standing {
         let unknown = NamespaceFacts::default();
         let facts = snapshot.namespaces.get(&namespace).unwrap_or(&unknown);
         if let Some(trouble) = not_a_tenants(&namespace, facts) {
-            return Some(Problem::new("NamespaceRefused", trouble));
+            return Some(Problem::new(ReasonCode::NamespaceRefused, trouble));
         }
         if let Some(owner) = facts.claimed_by.as_deref().filter(|owner| *owner != &*self.name) {
             let message = format!(
                 "namespace {namespace} belongs to the older organization {owner}: remove it from one of the two"
             );
-            return Some(Problem::new("NamespaceTaken", message));
+            return Some(Problem::new(ReasonCode::NamespaceTaken, message));
         }
         if facts.present {
             self.served.push(namespace);
             return None;
         }
-        let missing = Problem::new("NamespaceMissing", awaiting(&namespace));
+        let missing = Problem::new(ReasonCode::NamespaceMissing, awaiting(&namespace));
         self.awaited.push(namespace);
         Some(missing)
     }
@@ -101,7 +104,7 @@ impl Standing {
             "organization {} has no namespace to deliver to: make one that its spec.namespaces lists, or mend that list; {first}{more}",
             self.name
         );
-        Some(Problem::new(reason, message))
+        Some(Problem::new(*reason, message))
     }
 
     /// Why a grant is refused whether or not it was accepted before: it has no right to be granted.
@@ -143,17 +146,17 @@ fn summary_problem(name: &str) -> Option<Problem> {
     let message = format!(
         "spec.summary.name {name} is the name of a ConfigMap that {keeper} keeps in every namespace: give the summary another"
     );
-    Some(Problem::new("ReservedName", message).at("/spec/summary/name"))
+    Some(Problem::new(ReasonCode::ReservedName, message).at("/spec/summary/name"))
 }
 
 /// The reasons of a namespace that is not served.
-const NAMESPACE_REASONS: [&str; 3] = ["NamespaceRefused", "NamespaceTaken", "NamespaceMissing"];
+const NAMESPACE_REASONS: [ReasonCode; 3] =
+    [ReasonCode::NamespaceRefused, ReasonCode::NamespaceTaken, ReasonCode::NamespaceMissing];
 
-fn gravity(reason: &str) -> usize {
-    ["InvalidTimeZone", "NamespaceRefused", "NamespaceTaken", "ReservedName", "NamespaceMissing"]
-        .iter()
-        .position(|known| *known == reason)
-        .unwrap_or(0)
+fn gravity(reason: ReasonCode) -> usize {
+    let [refused, taken, missing] = NAMESPACE_REASONS;
+    let known = [ReasonCode::InvalidTimeZone, refused, taken, ReasonCode::ReservedName, missing];
+    known.iter().position(|known| *known == reason).unwrap_or(0)
 }
 
 /// Why a namespace is never, or not now, a tenant's.

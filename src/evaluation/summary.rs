@@ -14,7 +14,7 @@ use crate::{
         facets::{Layer, Statement, provenance},
         precedence::Merged,
         problem::Problem,
-        refusal::Reason,
+        reason::ReasonCode,
     },
     render::summary::{EntitlementSummary, EntrySources, GrantSource, SummaryEntry, ValueSource},
 };
@@ -58,7 +58,7 @@ pub fn untold(standing: &Standing, holdings: &[Arc<Holding>]) -> Option<Problem>
 }
 
 fn sentence(member: &Member, lost: &Problem) -> String {
-    let mend = if lost.reason == Reason::DefinitionNotReady.as_str() { "mend it" } else { "make it again" };
+    let mend = if lost.reason == ReasonCode::DefinitionNotReady { "mend it" } else { "make it again" };
     format!("{}: {mend}, or cancel what is granted of it, such as {}", lost.message, member.grant.id)
 }
 

@@ -18,6 +18,7 @@ use crate::{
         facets::{SecretFields, complete},
         grant::GrantId,
         problem::Problem,
+        reason::ReasonCode,
     },
     render::{
         digest::Digest,
@@ -153,7 +154,7 @@ fn fill(
 
 /// All that is wrong with an output, for the reason of the first.
 fn problem(errors: &[OutputError]) -> Problem {
-    let reason = errors.first().map_or("RenderFailed", OutputError::reason);
+    let reason = errors.first().map_or(ReasonCode::RenderFailed, OutputError::reason);
     Problem::new(reason, errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
 }
 

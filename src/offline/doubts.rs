@@ -3,12 +3,12 @@
 use super::Flaw;
 use crate::{
     api::{EntitlementDefinition, FacetDefinition},
-    core::schema::{SchemaProblem, idle_defaults},
+    core::{
+        reason::ReasonCode,
+        schema::{SchemaProblem, idle_defaults},
+    },
 };
 use serde_json::Value;
-
-/// The reason of defaults that stand where none is taken from.
-const NEVER_FILLED: &str = "DefaultNeverFilled";
 
 /// What is doubtful in a facet definition.
 pub fn of_facet(facet: &FacetDefinition) -> Vec<Flaw> {
@@ -27,7 +27,7 @@ pub fn of_definition(definition: &EntitlementDefinition) -> Vec<Flaw> {
 
 fn of_schema(within: &str, whose: &str, schema: &Value) -> Vec<Flaw> {
     let flaw = |problem: SchemaProblem| {
-        Flaw::new(format!("{within}{}", problem.pointer), NEVER_FILLED, format!("{whose}{problem}"))
+        Flaw::new(format!("{within}{}", problem.pointer), ReasonCode::DefaultNeverFilled, format!("{whose}{problem}"))
     };
     idle_defaults(schema).into_iter().map(flaw).collect()
 }

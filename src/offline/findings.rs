@@ -5,7 +5,7 @@ use crate::{
         Phase,
         lifecycle::{AmendmentState, State},
     },
-    core::problem::Problem,
+    core::{problem::Problem, reason::ReasonCode},
     evaluation::{
         holding::{Holding, Member},
         status::{Delivered, not_ready},
@@ -54,7 +54,7 @@ fn ignored(member: &Member) -> Vec<Problem> {
     let problem = |(index, (amendment, (_, message))): (usize, (&_, (_, Option<String>)))| {
         let amendment: &crate::core::grant::GrantAmendment = amendment;
         let why = message.unwrap_or_else(|| "it cannot count".to_owned());
-        Problem::new("AmendmentIgnored", format!("amendment {}: {why}", amendment.name))
+        Problem::new(ReasonCode::AmendmentIgnored, format!("amendment {}: {why}", amendment.name))
             .at(format!("/spec/amendments/{index}/name"))
     };
     ignored.map(problem).collect()

@@ -8,6 +8,7 @@ use crate::{
         definition::{Definition, FacetSet},
         grant::GrantId,
         problem::Problem,
+        reason::ReasonCode,
         schema::{GrantField, Schema, Violation},
     },
     evaluation::{self, catalogue::DefinitionState, decision::Decision},
@@ -37,7 +38,7 @@ pub struct Flaw {
 }
 
 impl Flaw {
-    pub(super) fn new(pointer: impl Into<String>, reason: &'static str, message: impl Into<String>) -> Self {
+    pub(super) fn new(pointer: impl Into<String>, reason: ReasonCode, message: impl Into<String>) -> Self {
         Self::of("", Problem::new(reason, message).at(pointer))
     }
 
@@ -58,7 +59,7 @@ impl Inventory {
         let found = evaluation::Flaws::of(decision);
         let zone = decision.standing.organization.as_ref().map(|organization| organization.spec.time_zone.as_str());
         let of_organization = found.organization.into_iter().map(|problem| Flaw {
-            suggestion: zone.filter(|_| problem.reason == "InvalidTimeZone").and_then(meant_zone),
+            suggestion: zone.filter(|_| problem.reason == ReasonCode::InvalidTimeZone).and_then(meant_zone),
             ..Flaw::of("", problem)
         });
         let organization = Subject::cluster_scoped(EntitlementKind::Organization, &decision.standing.name);
@@ -102,7 +103,7 @@ impl Inventory {
             named.filter_map(|name| Some((name.clone(), Arc::clone(&self.facets.get(name.as_str())?.spec.schema))));
         let Err(problem) = FacetSet::read(facet, &schemas.collect()) else { return Vec::new() };
         let part = match problem.reason {
-            "InvalidPreset" | "SecretInPlain" => "values",
+            ReasonCode::InvalidPreset | ReasonCode::SecretInPlain => "values",
             _ if facet.definition.is_some() => "definition",
             _ => "name",
         };
@@ -125,7 +126,7 @@ impl Inventory {
         };
         let flaw = |violation: Violation| Flaw {
             aim: if violation.is_of_name() { Aim::Name } else { Aim::Value },
-            ..Flaw::new(place(&violation), "FacetsInvalid", violation.message)
+            ..Flaw::new(place(&violation), ReasonCode::FacetsInvalid, violation.message)
         };
         violations.into_iter().map(flaw).collect()
     }
@@ -139,7 +140,9 @@ fn schema_flaws(within: &str, schema: &Value) -> Vec<Flaw> {
     let Err(invalid) = Schema::compile(schema) else { return Vec::new() };
     let problems = invalid.problems().iter();
     problems
-        .map(|problem| Flaw::new(format!("{within}/schema{}", problem.pointer), "InvalidSchema", problem.to_string()))
+        .map(|problem| {
+            Flaw::new(format!("{within}/schema{}", problem.pointer), ReasonCode::InvalidSchema, problem.to_string())
+        })
         .collect()
 }
 

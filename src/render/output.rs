@@ -13,12 +13,8 @@ use super::{
 use crate::{
     api::entitlement_definition::{Item, ItemFormat, OnEnd, Output, OutputKind, Per},
     core::{
-        definition::Definition,
-        excerpt::first_characters,
-        name,
-        problem::{Problem, SECRET_IN_CONFIG_MAP},
-        reserved_name::keeper,
-        secret::Secret,
+        definition::Definition, excerpt::first_characters, name, problem::Problem, reason::ReasonCode,
+        reserved_name::keeper, secret::Secret,
     },
 };
 use std::{
@@ -384,7 +380,7 @@ fn compile_name(definition: &Definition, output: &Output, count: usize) -> Resul
 }
 
 fn invalid(output: &Output, part: &str, error: &TemplateError) -> Problem {
-    Problem::new("InvalidTemplate", format!("output {}, {part}: {error}", output.name))
+    Problem::new(ReasonCode::InvalidTemplate, format!("output {}, {part}: {error}", output.name))
 }
 
 fn compile_item<'a>(
@@ -398,7 +394,7 @@ fn compile_item<'a>(
         problems.extend(storable::key_problem(output, key));
         if !taken.insert(key) {
             let error = OutputError::KeyTaken { output: output.name.clone(), key: key.clone() };
-            problems.push(Problem::new("InvalidOutput", error.to_string()));
+            problems.push(Problem::new(ReasonCode::InvalidOutput, error.to_string()));
         }
     }
     let mut problems: Vec<Problem> = problems.into_iter().map(|problem| problem.at("/key")).collect();
@@ -413,7 +409,7 @@ fn compile_item<'a>(
 }
 
 fn read_item(definition: &Definition, output: &Output, item: &Item) -> Result<CompiledItem, Problem> {
-    let wrong = |what: &str| Problem::new("InvalidOutput", format!("output {}: an item {what}", output.name));
+    let wrong = |what: &str| Problem::new(ReasonCode::InvalidOutput, format!("output {}: an item {what}", output.name));
     let unknown = item.facets.iter().flatten().find(|facet| !definition.facets.contains_key(facet.as_str()));
     if let Some(facet) = unknown {
         return Err(wrong(&format!("writes the facet {facet}, which the definition does not have")).at("/facets"));
@@ -458,7 +454,7 @@ fn refuse_secrets(definition: &Definition, output: &Output, part: &str, template
                     "output {}, {part}: {reference} could show the secret field facets.{}.{field}: make it an item of a Secret, or name the fields that it needs one by one",
                     output.name, facet.name
                 );
-                return Err(Problem::new(SECRET_IN_CONFIG_MAP, message));
+                return Err(Problem::new(ReasonCode::SecretInConfigMap, message));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Why an output cannot be filled.
 
 use super::{demands::Unmet, format::FormatError, template::TemplateError, work};
-use crate::core::name;
+use crate::core::{name, reason::ReasonCode};
 
 /// Why an output cannot be filled. No message holds a value, which may be secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -87,13 +87,13 @@ pub enum OutputError {
 impl OutputError {
     /// The reason of the condition `Delivered`.
     #[must_use]
-    pub fn reason(&self) -> &'static str {
+    pub fn reason(&self) -> ReasonCode {
         match self {
-            Self::Name { .. } => "InvalidName",
-            Self::Reserved { .. } => "ReservedName",
-            Self::Unmet { .. } => "InvalidSecret",
-            Self::TooMuchWork { .. } => "TooMuchWork",
-            _ => "RenderFailed",
+            Self::Name { .. } => ReasonCode::InvalidName,
+            Self::Reserved { .. } => ReasonCode::ReservedName,
+            Self::Unmet { .. } => ReasonCode::InvalidSecret,
+            Self::TooMuchWork { .. } => ReasonCode::TooMuchWork,
+            _ => ReasonCode::RenderFailed,
         }
     }
 }

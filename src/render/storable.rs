@@ -3,7 +3,7 @@
 use super::{demands, template::Template};
 use crate::{
     api::entitlement_definition::{Output, OutputKind},
-    core::{excerpt::first_characters, name, problem::Problem},
+    core::{excerpt::first_characters, name, problem::Problem, reason::ReasonCode},
 };
 
 /// The most bytes that all annotations of an object may have together, keys and values
@@ -76,7 +76,7 @@ pub fn name_problem(output: &Output, object_name: &Template) -> Option<Problem> 
 const LONGEST_NAME: usize = 253;
 
 fn problem(output: &Output, message: &str) -> Problem {
-    Problem::new("InvalidOutput", format!("output {}: {message}", output.name))
+    Problem::new(ReasonCode::InvalidOutput, format!("output {}: {message}", output.name))
 }
 
 fn escape(key: &str) -> String {

@@ -22,6 +22,7 @@ use crate::{
         definition::Definition,
         facets::SecretFields,
         problem::Problem,
+        reason::ReasonCode,
         schema::{Sample, merge},
     },
 };
@@ -143,7 +144,7 @@ fn refused(
 ) -> Option<Problem> {
     if !taken.insert(key.clone()) {
         let error = OutputError::KeyTaken { output: output.name.clone(), key: key.clone() };
-        return Some(Problem::new("InvalidOutput", error.to_string()));
+        return Some(Problem::new(ReasonCode::InvalidOutput, error.to_string()));
     }
     let certain = template.filter(|template| is_known(template)).map(|_| value.clone());
     let error = if key.is_empty() {
@@ -157,7 +158,7 @@ fn refused(
         let unmet = demands::wrong(&output.type_, key, text.as_bytes());
         unmet.map(|unmet| OutputError::Unmet { output: output.name.clone(), unmet })
     };
-    Some(Problem::new("InvalidOutput", error?.to_string()))
+    Some(Problem::new(ReasonCode::InvalidOutput, error?.to_string()))
 }
 
 /// Whether the template gives the same for all grants.
@@ -196,7 +197,7 @@ pub fn same_object(definition: &Definition, others: &[CompiledOutput], output: &
         output.kind.as_str(),
         other.name
     );
-    Some(Problem::new("InvalidOutput", message).at("/objectName"))
+    Some(Problem::new(ReasonCode::InvalidOutput, message).at("/objectName"))
 }
 
 fn have_one_name(definition: &Definition, one: &CompiledOutput, other: &CompiledOutput) -> bool {
@@ -218,11 +219,11 @@ fn problem(trial: &Trial, template: Option<&Template>, error: &OutputError) -> O
     match error {
         OutputError::Template { error: cause, .. } => {
             let is_certain = template.is_none_or(|template| is_certain(trial, template, cause));
-            is_certain.then(|| Problem::new("InvalidTemplate", error.to_string()))
+            is_certain.then(|| Problem::new(ReasonCode::InvalidTemplate, error.to_string()))
         }
         OutputError::Format { error: cause, .. } => {
             let is_about_names = matches!(**cause, FormatError::NameTaken { .. } | FormatError::NameTooLong { .. });
-            is_about_names.then(|| Problem::new("InvalidOutput", error.to_string()))
+            is_about_names.then(|| Problem::new(ReasonCode::InvalidOutput, error.to_string()))
         }
         OutputError::KeyTaken { .. }
         | OutputError::Name { .. }

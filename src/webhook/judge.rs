@@ -8,7 +8,7 @@ use super::{
 use crate::{
     api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization},
     controller::{Knowledge, clock},
-    core::{calendar::Instant, source::SourceId},
+    core::{calendar::Instant, reason::ReasonCode, source::SourceId},
     evaluation::admission::{self, AdmissionVerdict, DefinitionUse},
 };
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
@@ -28,7 +28,12 @@ const CONCURRENCY: usize = 2;
 const CONCURRENCY_OF_OTHERS: usize = 1;
 
 /// Reasons that say that something which is named does not exist.
-const MISSING: [&str; 4] = ["OrganizationNotFound", "DefinitionNotFound", "FacetNotFound", "RenewalInvalid"];
+const MISSING: [ReasonCode; 4] = [
+    ReasonCode::OrganizationNotFound,
+    ReasonCode::DefinitionNotFound,
+    ReasonCode::FacetNotFound,
+    ReasonCode::RenewalInvalid,
+];
 
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

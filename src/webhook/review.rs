@@ -165,7 +165,7 @@ fn refuse(response: AdmissionResponse, refused: &Problem) -> AdmissionResponse {
     let mut response = response.deny(refused);
     response.result.status = Some(StatusSummary::Failure);
     response.result.code = StatusCode::UNPROCESSABLE_ENTITY.as_u16();
-    refused.reason.clone_into(&mut response.result.reason);
+    response.result.reason = refused.reason.to_string();
     response
 }
 
@@ -186,7 +186,10 @@ fn header(warning: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{answer, broken, read};
-    use crate::{core::problem::Problem, evaluation::admission::AdmissionVerdict};
+    use crate::{
+        core::{problem::Problem, reason::ReasonCode},
+        evaluation::admission::AdmissionVerdict,
+    };
     use serde_json::{Value, json};
 
     fn question() -> Value {
@@ -224,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_no_has_the_reason_and_the_sentence() {
-        let refused = Some(Problem::new("Duplicate", "there is one"));
+        let refused = Some(Problem::new(ReasonCode::Duplicate, "there is one"));
         let response = answered(&AdmissionVerdict { refused, warnings: vec!["beware".to_owned()] })["response"].clone();
         assert_eq!(
             response,

@@ -14,7 +14,6 @@ use super::{
     change::{Comparison, change},
     completion::names::organizations,
     diagnostics::{Finding, Severity},
-    judgement::NO_START,
     moment::MomentArgument,
     offline::{Examination, SourceArguments, gather, this_second},
     outcome::{CommandFailure, Outcome},
@@ -23,7 +22,7 @@ use super::{
     suggestions::organization,
 };
 use crate::{
-    core::calendar::Tz,
+    core::{calendar::Tz, reason::ReasonCode},
     offline::{Bounds, Differences, Directory, Inventory, Listing, Timeline, When},
 };
 use clap::{Args, ValueEnum, builder::RangedU64ValueParser};
@@ -109,7 +108,8 @@ pub fn timeline(arguments: &TimelineArguments) -> Result<Outcome, CommandFailure
 }
 
 fn course(arguments: &TimelineArguments, bounds: &Bounds, anchor: Anchor) -> Result<Outcome, CommandFailure> {
-    let examination = Examination::of(gather(&arguments.source, bounds.from)?, bounds.from).without(NO_START);
+    let examination =
+        Examination::of(gather(&arguments.source, bounds.from)?, bounds.from).without(ReasonCode::NoStart);
     if examination.outcome() == Outcome::Unreadable {
         examination.say();
         return Ok(Outcome::Unreadable);

@@ -6,7 +6,7 @@ use super::{
     tenancy::name_of,
 };
 use crate::{
-    core::problem::Problem,
+    core::{problem::Problem, reason::ReasonCode},
     evaluation::catalogue::{CatalogueEntry, CatalogueId, Catalogued, Ingredients, Revision, Served},
 };
 use kube::{Resource, api::ObjectMeta};
@@ -49,7 +49,7 @@ fn contained<C: Catalogued>(compile: &dyn Fn() -> Result<C, Problem>) -> Result<
     let broken = |_| {
         let noun = C::KIND.noun();
         let message = format!("the {noun} can't be compiled: see the log of the operator, and report it");
-        Err(Problem::new("InternalError", message))
+        Err(Problem::new(ReasonCode::InternalError, message))
     };
     catch_unwind(AssertUnwindSafe(compile)).unwrap_or_else(broken)
 }

@@ -1,14 +1,17 @@
 //! A definition, and the grants that it serves.
 
 use super::{
-    AdmissionVerdict, Candidate, Findings, IN_USE,
+    AdmissionVerdict, Candidate, Findings,
     effects::{Effects, budget},
     some_of,
     unused::unused,
 };
 use crate::{
     api::EntitlementDefinitionSpec,
-    core::{calendar::Instant, definition::Schemas, problem::Problem, schema::idle_defaults, source::SourceId},
+    core::{
+        calendar::Instant, definition::Schemas, problem::Problem, reason::ReasonCode, schema::idle_defaults,
+        source::SourceId,
+    },
     evaluation::{
         catalogue::{CatalogueEntry, CompiledDefinition, DefinitionState, Present},
         impact::impacts,
@@ -110,5 +113,5 @@ fn deletion(name: &str, used: &DefinitionUse) -> AdmissionVerdict {
     let Some(example) = &used.example else { return AdmissionVerdict::default() };
     let those = some_of(used.live, "grant", example);
     let message = format!("definition {name} is still held, by {those}: cancel or delete what depends on it first");
-    AdmissionVerdict { refused: Some(Problem::new(IN_USE, message)), warnings: Vec::new() }
+    AdmissionVerdict { refused: Some(Problem::new(ReasonCode::InUse, message)), warnings: Vec::new() }
 }

@@ -1,14 +1,14 @@
 //! A facet definition, and the definitions that use it.
 
 use super::{
-    AdmissionVerdict, Findings, IN_USE,
+    AdmissionVerdict, Findings,
     definition::{DefinitionUse, affect, compile},
     effects::{Effects, budget},
     some_of,
 };
 use crate::{
     api::EntitlementDefinitionSpec,
-    core::{calendar::Instant, definition::Schemas, problem::Problem, schema::idle_defaults},
+    core::{calendar::Instant, definition::Schemas, problem::Problem, reason::ReasonCode, schema::idle_defaults},
     evaluation::status::facet_definition::schema_problem,
 };
 use serde_json::Value;
@@ -98,7 +98,7 @@ fn deletion(name: &str, users: &[FacetUser]) -> AdmissionVerdict {
         let message = format!(
             "facet definition {name} is used by {those}, of which there are grants: take it out of what uses it first"
         );
-        verdict.refused = Some(Problem::new(IN_USE, message));
+        verdict.refused = Some(Problem::new(ReasonCode::InUse, message));
     } else if let Some(user) = users.first() {
         let those = some_of(users.len(), "definition", &user.name);
         verdict.warnings.push(format!("without the facet definition {name}, {those} cannot be granted"));

@@ -1,6 +1,6 @@
 //! A grant among those of its organization and definition.
 
-use super::{AdmissionVerdict, Candidate, Findings, IN_USE, costs, harmed, some_of};
+use super::{AdmissionVerdict, Candidate, Findings, costs, harmed, some_of};
 use crate::{
     api::{
         Phase,
@@ -11,6 +11,7 @@ use crate::{
         grant::{Grant, GrantId},
         lifecycle::AmendmentOutcome,
         problem::Problem,
+        reason::ReasonCode,
         refusal::{Reason, Refusal},
         source::SourceId,
     },
@@ -125,7 +126,7 @@ fn of_active(findings: &mut Findings, member: &Member, amendments: &Amendments, 
         findings.flaw(refusal.into());
     }
     if let Validity::Invalid(violations) = &member.facets.validity {
-        findings.flaw(Problem::new("FacetsInvalid", sentences(violations)));
+        findings.flaw(Problem::new(ReasonCode::FacetsInvalid, sentences(violations)));
     }
     of_doubts(findings, member);
     if verdict.is_never_in_force() && verdict.refusal.is_none() {
@@ -151,15 +152,17 @@ fn of_amendment(findings: &mut Findings, grant: &Grant, outcome: &AmendmentOutco
     let message = format!("amendment {name}: {}", outcome.message.as_deref().unwrap_or("it cannot count"));
     match amendments {
         Amendments::RefuseAllBut(known) if !known.contains(name) => {
-            findings.flaw(Problem::new("AmendmentIgnored", message));
+            findings.flaw(Problem::new(ReasonCode::AmendmentIgnored, message));
         }
         _ => findings.warn(format!("it is ignored: {message}")),
     }
 }
 
 fn deletion(decision: &Decision, id: &SourceId, others: &[(&GrantId, Problem)]) -> AdmissionVerdict {
-    let refused =
-        |message| AdmissionVerdict { refused: Some(Problem::new(IN_USE, message)), ..AdmissionVerdict::default() };
+    let refused = |message| AdmissionVerdict {
+        refused: Some(Problem::new(ReasonCode::InUse, message)),
+        ..AdmissionVerdict::default()
+    };
     if let Some((other, harm)) = others.first() {
         let those = some_of(others.len(), "grant", other);
         return refused(format!(

@@ -32,12 +32,9 @@ pub use organization::review_organization;
 use super::{decision::Decision, holding::Member, status::NEVER_IN_FORCE};
 use crate::{
     api::lifecycle::State,
-    core::{grant::GrantId, problem::Problem},
+    core::{grant::GrantId, problem::Problem, reason::ReasonCode},
 };
 use std::{collections::BTreeSet, fmt};
-
-/// The reason of refusing to delete what others depend on.
-const IN_USE: &str = "InUse";
 
 /// What is said of a change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,7 +57,7 @@ struct Findings {
 impl Findings {
     /// What is wrong and can exist only once.
     fn flaw(&mut self, problem: Problem) {
-        self.flaws.push((problem.reason.to_owned(), problem.placeless()));
+        self.flaws.push((problem.reason.to_string(), problem.placeless()));
     }
 
     fn warn(&mut self, warning: impl Into<String>) {
@@ -94,7 +91,7 @@ fn harmed<'a>(before: &Decision, after: &'a Decision) -> Vec<(&'a GrantId, Probl
 
 fn harm(member: &Member) -> Option<Problem> {
     let verdict = &member.verdict;
-    let empty = || verdict.is_never_in_force().then(|| Problem::new("NeverInForce", NEVER_IN_FORCE));
+    let empty = || verdict.is_never_in_force().then(|| Problem::new(ReasonCode::NeverInForce, NEVER_IN_FORCE));
     verdict.refusal.as_ref().map(Problem::from).or_else(empty)
 }
 

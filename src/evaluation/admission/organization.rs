@@ -6,7 +6,7 @@ use super::{
     harmed,
 };
 use crate::{
-    core::{calendar::Instant, grant::GrantId},
+    core::{calendar::Instant, grant::GrantId, reason::ReasonCode},
     evaluation::{
         decision::{Decision, decide},
         delivery::deliver_grants,
@@ -18,8 +18,6 @@ use crate::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The reason that is no fault of anyone: what is missing may come.
-const MISSING: &str = "NamespaceMissing";
 /// What is said where the objects of an organization are too much work to be looked at while someone waits.
 const NOT_COUNTED: &str =
     "what this withdraws is not counted: the outputs of its grants are too much work to be filled here";
@@ -75,7 +73,8 @@ fn delivered(decision: &Decision, budget: &mut Budget) -> Option<BTreeMap<Object
 
 fn findings(standing: &Standing, similar: &dyn Fn(&str) -> Option<String>) -> Findings {
     let mut findings = Findings::default();
-    for problem in standing.problems.iter().filter(|problem| problem.reason != MISSING) {
+    // What is missing may come, and is no fault of anyone.
+    for problem in standing.problems.iter().filter(|problem| problem.reason != ReasonCode::NamespaceMissing) {
         // Each namespace has its own.
         findings.flaws.push((problem.message.clone(), problem.clone().placeless()));
     }

@@ -12,6 +12,7 @@ use crate::{
         belief::History,
         definition::{Definition, Schemas},
         problem::Problem,
+        reason::ReasonCode,
     },
     render::{
         flags::Offer,
@@ -48,7 +49,7 @@ impl DefinitionState {
             let schema = schema_of(name).ok_or_else(|| {
                 let message =
                     format!("facet {}: there is no FacetDefinition {name}: make it, or give a schema here", facet.name);
-                Problem::new("FacetNotFound", message)
+                Problem::new(ReasonCode::FacetNotFound, message)
             })?;
             facets.insert(name.clone(), schema);
         }
@@ -86,7 +87,7 @@ impl CompiledDefinition {
     fn with(terms: Definition, state: &DefinitionState) -> Result<Self, Problem> {
         match output::compile(&terms, &state.spec.outputs) {
             Ok(outputs) => Ok(Self { terms, outputs }),
-            Err(problems) => Err(Problem::all(problems).unwrap_or_else(|| Problem::new("InvalidOutput", ""))),
+            Err(problems) => Err(Problem::all(problems).unwrap_or_else(|| Problem::new(ReasonCode::InvalidOutput, ""))),
         }
     }
 }

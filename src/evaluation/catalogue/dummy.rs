@@ -4,7 +4,7 @@ use super::{
     CatalogueId, CatalogueKind, Catalogued, CompiledDefinition, Ingredients, KeepAction, Made, OLDER_REVISIONS,
     Present, Revision, Revisions, outdated, state_hash,
 };
-use crate::core::problem::Problem;
+use crate::core::{problem::Problem, reason::ReasonCode};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ impl Catalogued for Dummy {
 
     fn compile(name: &str, state: &DummyState) -> Result<Self, Problem> {
         if state.word.is_empty() {
-            return Err(Problem::new("NoWord", format!("{name} needs a word")));
+            return Err(Problem::new(ReasonCode::Unreadable, format!("{name} needs a word")));
         }
         Ok(Self(state.word.clone()))
     }
@@ -179,7 +179,7 @@ fn each_kind_serves_its_own() {
     assert_eq!(entry.revision.as_deref(), Some(&*kept[1].name));
     assert_eq!(*entry.history, 3);
     let entry = dummies.entry(Ok(DummyState { word: String::new() }));
-    assert_eq!(entry.present, Present::Invalid(Problem::new("NoWord", "pro needs a word")));
+    assert_eq!(entry.present, Present::Invalid(Problem::new(ReasonCode::Unreadable, "pro needs a word")));
     assert_eq!(entry.serving.as_deref(), Some(&Dummy("second".to_owned())));
     let entry = dummies.entry(Ok(DummyState { word: "first".to_owned() }));
     assert_eq!((&entry.present, entry.revision.as_deref()), (&Present::Valid, Some(&*kept[0].name)));

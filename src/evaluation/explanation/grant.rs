@@ -12,12 +12,10 @@ use crate::{
         calendar::{Bound, Instant, format_instant, parse_instant},
         grant::{Grant, GrantAmendment, GrantId},
         problem::Problem,
+        reason::ReasonCode,
         source::{SourceId, SourceKind},
     },
-    evaluation::{
-        facets::NOT_SEEN,
-        holding::{Holding, Member},
-    },
+    evaluation::holding::{Holding, Member},
 };
 use chrono::TimeDelta;
 use serde::Serialize;
@@ -264,7 +262,8 @@ fn instant_text<S: serde::Serializer>(instant: &Option<Instant>, serializer: S) 
 /// What keeps it from being ready, but for a refusal, which is told by itself.
 fn problem(member: &Member, unready: Option<&Problem>) -> Option<String> {
     // That something was not seen is nothing that is wrong with it.
-    let is_told = |problem: &&Problem| member.verdict.phase == Phase::Rejected || problem.reason == NOT_SEEN;
+    let is_told =
+        |problem: &&Problem| member.verdict.phase == Phase::Rejected || problem.reason == ReasonCode::SecretNotSeen;
     unready.filter(|problem| !is_told(problem)).map(|problem| problem.message.clone())
 }
 

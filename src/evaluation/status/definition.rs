@@ -5,7 +5,7 @@ use crate::{
     api::{
         EntitlementDefinition, EntitlementDefinitionStatus, conditions::READY, entitlement_definition::InstanceCounts,
     },
-    core::calendar::Instant,
+    core::{calendar::Instant, reason::ReasonCode},
     evaluation::{
         catalogue::{CatalogueEntry, Present},
         conditions::Conditions,
@@ -26,13 +26,18 @@ pub fn definition_status(
     let before = definition.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let mut conditions = Conditions::after(before, generation, now);
     match &entry.present {
-        Present::Valid => conditions.set(READY, true, "Valid", "the definition can be granted"),
+        Present::Valid => conditions.set(READY, true, ReasonCode::Valid, "the definition can be granted"),
         Present::Invalid(problem) => {
             conditions.set(READY, false, problem.reason, format!("{}; {}", problem.message, who_serves(entry)));
         }
         // Only for the moment in which a deletion is known of the catalogue, and not yet of this object.
         Present::Missing => {
-            conditions.set(READY, false, "DefinitionNotFound", format!("it is being deleted; {}", who_serves(entry)));
+            conditions.set(
+                READY,
+                false,
+                ReasonCode::DefinitionNotFound,
+                format!("it is being deleted; {}", who_serves(entry)),
+            );
         }
     }
     if !definition.spec.facets.is_empty() || counts.invalid > 0 {
@@ -63,7 +68,7 @@ mod tests {
     use super::definition_status;
     use crate::{
         api::{ConditionStatus, EntitlementDefinition, entitlement_definition::InstanceCounts},
-        core::{problem::Problem, source::SourceId},
+        core::{problem::Problem, reason::ReasonCode, source::SourceId},
         evaluation::{
             catalogue::{CatalogueEntry, CompiledDefinition, DefinitionState, Present},
             status::grants::{
@@ -106,7 +111,7 @@ mod tests {
 
     #[test]
     fn tells_which_state_serves_an_invalid_one() {
-        let invalid = Present::Invalid(Problem::new("InvalidSchema", "facet backup: mend it"));
+        let invalid = Present::Invalid(Problem::new(ReasonCode::InvalidSchema, "facet backup: mend it"));
         let now_since = "2026-07-01T00:00:00Z";
         for (entry, message) in [
             (

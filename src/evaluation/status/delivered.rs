@@ -2,7 +2,7 @@
 
 use crate::{
     api::organization::Flags,
-    core::{grant::GrantId, problem::Problem},
+    core::{grant::GrantId, problem::Problem, reason::ReasonCode},
     evaluation::{
         decision::Decision,
         delivery::{Desired, Outputs},
@@ -134,7 +134,7 @@ fn too_large(summary: &ObjectOutcomes, decision: &Decision) -> Option<Problem> {
         key.name,
         advice.into_iter().flatten().collect::<Vec<_>>().join(", or ")
     );
-    Some(Problem::new("SummaryTooLarge", message))
+    Some(Problem::new(ReasonCode::SummaryTooLarge, message))
 }
 
 fn by_grant<'a>(desired: &'a Desired, outcomes: &'a Outcomes) -> BTreeMap<Option<&'a GrantId>, ObjectOutcomes<'a>> {
@@ -161,25 +161,27 @@ fn describe(key: &ObjectKey, delivery: &Delivery, rename: &str) -> Option<Proble
     match delivery {
         Delivery::Done | Delivery::Kept => None,
         Delivery::Conflict => Some(Problem::new(
-            "Conflict",
+            ReasonCode::Conflict,
             format!("{key} is not the operator's, and is left alone: delete or rename it, or {rename}"),
         )),
         Delivery::Contested => Some(Problem::new(
-            "Contested",
+            ReasonCode::Contested,
             format!(
                 "others change {key} again and again, and it is let go for some minutes: find out who writes it (kubectl get --show-managed-fields), or {rename}"
             ),
         )),
         Delivery::NamespaceMissing => Some(Problem::new(
-            "NamespaceMissing",
+            ReasonCode::NamespaceMissing,
             format!("{key} is delivered as soon as the namespace {} is there and not terminating", key.namespace),
         )),
         Delivery::TooLarge(bytes) => Some(Problem::new(
-            "TooLarge",
+            ReasonCode::TooLarge,
             format!(
                 "the data of {key} would have {bytes} bytes, more than the {MAX_DATA_BYTES} that Kubernetes allows: write less, or split it over several outputs"
             ),
         )),
-        Delivery::Failed(error) => Some(Problem::new("WriteFailed", format!("{key} could not be written: {error}"))),
+        Delivery::Failed(error) => {
+            Some(Problem::new(ReasonCode::WriteFailed, format!("{key} could not be written: {error}")))
+        }
     }
 }

@@ -3,7 +3,7 @@
 use super::grants::{KnownGrants, facets_valid};
 use crate::{
     api::{FacetDefinition, FacetDefinitionStatus, conditions::READY},
-    core::{calendar::Instant, problem::Problem, schema::Schema},
+    core::{calendar::Instant, problem::Problem, reason::ReasonCode, schema::Schema},
     evaluation::conditions::Conditions,
 };
 use serde_json::Value;
@@ -15,7 +15,7 @@ pub fn facet_status(facet: &FacetDefinition, grants: KnownGrants, now: Instant) 
     let before = facet.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let mut conditions = Conditions::after(before, generation, now);
     match schema_problem(&facet.spec.schema) {
-        None => conditions.set(READY, true, "Valid", "definitions can use the facet"),
+        None => conditions.set(READY, true, ReasonCode::Valid, "definitions can use the facet"),
         Some(problem) => conditions.set(READY, false, problem.reason, problem.message),
     }
     facets_valid(&mut conditions, grants);
@@ -25,7 +25,7 @@ pub fn facet_status(facet: &FacetDefinition, grants: KnownGrants, now: Instant) 
 /// Why a schema can't be used.
 #[must_use]
 pub fn schema_problem(schema: &Value) -> Option<Problem> {
-    Schema::compile(schema).err().map(|error| Problem::new("InvalidSchema", error.to_string()))
+    Schema::compile(schema).err().map(|error| Problem::new(ReasonCode::InvalidSchema, error.to_string()))
 }
 
 #[cfg(test)]

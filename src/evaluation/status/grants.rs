@@ -2,7 +2,7 @@
 
 use crate::{
     api::{EntitlementDefinitionSpec, Phase, conditions::FACETS_VALID, entitlement_definition::InstanceCounts},
-    core::source::SourceId,
+    core::{reason::ReasonCode, source::SourceId},
     evaluation::{conditions::Conditions, holding::is_held},
 };
 use std::{collections::BTreeSet, sync::Arc};
@@ -98,7 +98,7 @@ pub(super) fn facets_valid(conditions: &mut Conditions, grants: KnownGrants) {
     match grants {
         KnownGrants::Unsettled => conditions.keep(FACETS_VALID),
         KnownGrants::Counted(invalid) if invalid.count == 0 => {
-            conditions.set(FACETS_VALID, true, "Valid", "what the grants that are held state can be used");
+            conditions.set(FACETS_VALID, true, ReasonCode::Valid, "what the grants that are held state can be used");
         }
         KnownGrants::Counted(invalid) => {
             let states = if invalid.count == 1 { "grant that is held states" } else { "grants that are held state" };
@@ -107,7 +107,7 @@ pub(super) fn facets_valid(conditions: &mut Conditions, grants: KnownGrants) {
                 invalid.count,
                 invalid.names()
             );
-            conditions.set(FACETS_VALID, false, "GrantsInvalid", message);
+            conditions.set(FACETS_VALID, false, ReasonCode::GrantsInvalid, message);
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::{
         grant::Grant,
         lifecycle::Verdict,
         problem::Problem,
+        reason::ReasonCode,
         refusal::Reason,
         schema::Violation,
     },
@@ -30,8 +31,6 @@ use crate::{
 pub const NEVER_IN_FORCE: &str =
     "the grant that this renews ends no earlier than this one: give it a later end by an amendment";
 
-/// The reason of facets that cannot be used.
-pub const FACETS_INVALID: &str = "FacetsInvalid";
 /// Why it cannot be told what should be delivered for a grant that never stated facets that can be used.
 const NO_VALID_FACETS: &str = "the grant has stated no facets yet that can be used, see FacetsValid";
 
@@ -108,10 +107,10 @@ fn conditions(holding: &Holding, member: &Member, delivery: &Delivered, now: Ins
     accepted(&mut conditions, grant, &member.verdict);
     facets_valid(&mut conditions, holding, &member.facets.validity);
     delivered(&mut conditions, holding, phase, delivery);
-    conditions.set(ENTITLED, phase.is_in_force(), phase.as_str(), entitled_message(member));
+    conditions.set(ENTITLED, phase.is_in_force(), phase.into(), entitled_message(member));
     let (is_ready, reason, message) = match not_ready(holding, member, delivery) {
         Some(Problem { reason, message, .. }) => (false, reason, message),
-        None => (true, phase.as_str(), entitled_message(member)),
+        None => (true, phase.into(), entitled_message(member)),
     };
     conditions.set(READY, is_ready, reason, message);
     conditions.into_vec()
@@ -119,29 +118,31 @@ fn conditions(holding: &Holding, member: &Member, delivery: &Delivered, now: Ins
 
 fn accepted(conditions: &mut Conditions, grant: &Grant, verdict: &Verdict) {
     match (&verdict.refusal, grant.state) {
-        (Some(refusal), _) => conditions.set(ACCEPTED, false, refusal.reason.as_str(), refusal.message.clone()),
+        (Some(refusal), _) => conditions.set(ACCEPTED, false, refusal.reason.code(), refusal.message.clone()),
         (None, State::Draft) => {
             conditions.set(
                 ACCEPTED,
                 true,
-                "Draft",
+                ReasonCode::Draft,
                 "activating it would be accepted, if no other grant is a duplicate",
             );
         }
-        (None, _) => conditions.set(ACCEPTED, true, "Accepted", "the grant may be held"),
+        (None, _) => conditions.set(ACCEPTED, true, ReasonCode::Accepted, "the grant may be held"),
     }
 }
 
 fn facets_valid(conditions: &mut Conditions, holding: &Holding, validity: &Validity) {
     match validity {
         Validity::Valid(doubts) if doubts.is_empty() => {
-            conditions.set(FACETS_VALID, true, "Valid", "what the grant states can be used");
+            conditions.set(FACETS_VALID, true, ReasonCode::Valid, "what the grant states can be used");
         }
         Validity::Valid(doubts) => {
             let message = format!("what the grant states can be used, but may not be meant: {}", sentences(doubts));
-            conditions.set(FACETS_VALID, true, "Valid", message);
+            conditions.set(FACETS_VALID, true, ReasonCode::Valid, message);
         }
-        Validity::Invalid(violations) => conditions.set(FACETS_VALID, false, "Invalid", sentences(violations)),
+        Validity::Invalid(violations) => {
+            conditions.set(FACETS_VALID, false, ReasonCode::Invalid, sentences(violations))
+        }
         Validity::Unknown
             if matches!(holding.entry.as_ref().map(|entry| &entry.present), Some(Present::Invalid(_))) =>
         {
@@ -149,11 +150,11 @@ fn facets_valid(conditions: &mut Conditions, holding: &Holding, validity: &Valid
                 "no valid state of definition {} is known that says which facets there are: mend the definition",
                 holding.name
             );
-            conditions.set_unknown(FACETS_VALID, Reason::DefinitionNotReady.as_str(), message);
+            conditions.set_unknown(FACETS_VALID, ReasonCode::DefinitionNotReady, message);
         }
         Validity::Unknown => conditions.set_unknown(
             FACETS_VALID,
-            Reason::DefinitionNotFound.as_str(),
+            ReasonCode::DefinitionNotFound,
             "there is no definition that says which facets there are",
         ),
     }
@@ -161,17 +162,22 @@ fn facets_valid(conditions: &mut Conditions, holding: &Holding, validity: &Valid
 
 fn delivered(conditions: &mut Conditions, holding: &Holding, phase: Phase, delivery: &Delivered) {
     match &delivery.problem {
-        Some(Problem { reason, message, .. }) => conditions.set(DELIVERED, false, reason, message.clone()),
+        Some(Problem { reason, message, .. }) => conditions.set(DELIVERED, false, *reason, message.clone()),
         None if delivery.is_untold => {
             let Problem { reason, message: why, .. } =
-                holding.lost().unwrap_or_else(|| Problem::new(FACETS_INVALID, NO_VALID_FACETS));
+                holding.lost().unwrap_or_else(|| Problem::new(ReasonCode::FacetsInvalid, NO_VALID_FACETS));
             let message = format!("what was delivered stays as it is, as it cannot be told what should be: {why}");
             conditions.set_unknown(DELIVERED, reason, message);
         }
         None if phase.is_in_force() => {
-            conditions.set(DELIVERED, true, "Delivered", "all objects are in the organization's namespaces");
+            conditions.set(DELIVERED, true, ReasonCode::Delivered, "all objects are in the organization's namespaces");
         }
-        None => conditions.set(DELIVERED, true, "NothingToDeliver", "a grant that is not in force delivers nothing"),
+        None => conditions.set(
+            DELIVERED,
+            true,
+            ReasonCode::NothingToDeliver,
+            "a grant that is not in force delivers nothing",
+        ),
     }
 }
 
@@ -221,13 +227,15 @@ fn undecided(holding: &Holding, member: &Member) -> Option<Problem> {
         return Some(refusal.into());
     }
     if verdict.is_never_in_force() {
-        return Some(Problem::new("NeverInForce", NEVER_IN_FORCE).at(Reason::InvalidTerm.pointer()));
+        return Some(Problem::new(ReasonCode::NeverInForce, NEVER_IN_FORCE).at(Reason::InvalidTerm.pointer()));
     }
     if let Some(problem) = definition_problem(holding.entry.as_deref(), &member.grant) {
         return Some(problem);
     }
     match &member.facets.validity {
-        Validity::Invalid(violations) => Some(Problem::new(FACETS_INVALID, sentences(violations)).at("/spec/facets")),
+        Validity::Invalid(violations) => {
+            Some(Problem::new(ReasonCode::FacetsInvalid, sentences(violations)).at("/spec/facets"))
+        }
         Validity::Valid(_) | Validity::Unknown => None,
     }
 }
@@ -242,11 +250,11 @@ fn definition_problem(entry: Option<&CatalogueEntry>, grant: &Grant) -> Option<P
         Some(Present::Valid) => None,
         Some(Present::Invalid(problem)) => {
             let message = format!("definition {definition} is invalid now ({problem}); {serves}");
-            Some(Problem::new("DefinitionNotReady", message).at(Reason::DefinitionNotReady.pointer()))
+            Some(Problem::new(ReasonCode::DefinitionNotReady, message).at(Reason::DefinitionNotReady.pointer()))
         }
         Some(Present::Missing) | None => Some(
             Problem::new(
-                "DefinitionNotFound",
+                ReasonCode::DefinitionNotFound,
                 format!(
                     "definition {definition} does not exist any more; {serves}: make it again, or cancel the grant"
                 ),

@@ -18,7 +18,7 @@ mod organization;
 mod tests;
 
 pub use delivered::{Delivered, Report};
-pub use instance::{FACETS_INVALID, NEVER_IN_FORCE, instance_status, not_ready, told_violations};
+pub use instance::{NEVER_IN_FORCE, instance_status, not_ready, told_violations};
 pub use organization::organization_status;
 
 use super::{

@@ -2,7 +2,7 @@
 
 use crate::{
     api::{OrganizationStatus, conditions::READY, organization::OrganizationTransition},
-    core::{calendar::format_instant, problem::Problem, source::SourceKind},
+    core::{calendar::format_instant, problem::Problem, reason::ReasonCode, source::SourceKind},
     evaluation::{conditions::Conditions, decision::Decision},
 };
 use std::{
@@ -30,7 +30,7 @@ pub fn organization_status(
         problems.extend(problem);
     }
     match problems.first() {
-        None => conditions.set(READY, true, "Served", "all namespaces are served"),
+        None => conditions.set(READY, true, ReasonCode::Served, "all namespaces are served"),
         Some(first) => {
             let all: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
             conditions.set(READY, false, first.reason, all.join("; "));

@@ -11,6 +11,7 @@ use crate::{
         grant::GrantId,
         namespace::NamespaceFacts,
         problem::Problem,
+        reason::ReasonCode,
         source::{self, SourceId},
     },
     evaluation::{
@@ -166,7 +167,7 @@ fn the_time_of_a_transition_moves_only_with_the_status() {
 fn ready_keeps_an_earlier_reason() {
     let evaluation = evaluate(&snapshot(&json!({"facets": {"nothing": {"a": 1}}}), &[]), now());
     let (holding, member) = evaluation.decision.grants().next().unwrap();
-    let delivered = Delivered { problem: Some(Problem::new("Conflict", "taken")), ..Delivered::default() };
+    let delivered = Delivered { problem: Some(Problem::new(ReasonCode::Conflict, "taken")), ..Delivered::default() };
     let status = instance_status(holding, member, &delivered, now());
     let all = [(ConditionStatus::False, "Conflict", NOW), (ConditionStatus::False, "FacetsInvalid", NOW)];
     assert_eq!(told(&status.conditions, &["Delivered", "Ready"]), expected(&all));
@@ -190,7 +191,7 @@ fn wanted(grant: Option<GrantId>) -> DesiredObject {
 
 #[test]
 fn what_hinders_delivery_already_now_goes_before_what_came_of_it() {
-    let hindered = Some(Problem::new("SecretNotFound", "there is no Secret"));
+    let hindered = Some(Problem::new(ReasonCode::SecretNotFound, "there is no Secret"));
     let outputs = Outputs { desired: 1, hindered: hindered.clone(), is_untold: false };
     let desired = Desired {
         objects: [(key("one"), wanted(Some(g())))].into(),
@@ -211,7 +212,7 @@ fn what_could_not_be_withdrawn_shows() {
         stuck: vec![Stuck::new(Some(Attribution::to_source(g().source)), "not allowed".to_owned())],
         ..Outcomes::default()
     };
-    let problem = Some(Problem::new("NotWithdrawn", "not allowed"));
+    let problem = Some(Problem::new(ReasonCode::NotWithdrawn, "not allowed"));
     let expected = Delivered { problem, ..Delivered::default() };
     assert_eq!(delivered(&Desired::default(), &outcomes), (Some(expected), None));
 }
@@ -254,5 +255,5 @@ fn what_is_wrong_with_the_delivery_of_a_grant_that_is_over_shows() {
     let fine = [(ConditionStatus::True, "NothingToDeliver", NOW), (ConditionStatus::True, "Cancelled", NOW)];
     assert_eq!(ready(None), expected(&fine));
     let held = [(ConditionStatus::False, "NotWithdrawn", NOW), (ConditionStatus::False, "NotWithdrawn", NOW)];
-    assert_eq!(ready(Some(Problem::new("NotWithdrawn", "held"))), expected(&held));
+    assert_eq!(ready(Some(Problem::new(ReasonCode::NotWithdrawn, "held"))), expected(&held));
 }

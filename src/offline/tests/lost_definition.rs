@@ -132,7 +132,7 @@ fn what_is_in_force_and_cannot_be_told_keeps_the_summary_and_says_so(
     let flaws = &survey.flaws;
     let said: Vec<_> = flaws[&of_acme()]
         .iter()
-        .map(|flaw| (flaw.problem.pointer.as_str(), flaw.problem.reason, &flaw.problem.message))
+        .map(|flaw| (flaw.problem.pointer.as_str(), flaw.problem.reason.as_str(), &flaw.problem.message))
         .collect();
     assert_eq!(said, [("/metadata/name", reason, &message)]);
     let snapshot = inventory.snapshots(&inventory.catalogue()).remove(0);

@@ -163,7 +163,10 @@ fn what_is_too_much_for_one_evaluation_is_gone_on_with_in_the_next() {
         let filled = written(&evaluation);
         for (id, outputs) in &evaluation.desired.grants {
             let is_filled = filled.contains(&*id.source.name);
-            assert_eq!(outputs.hindered.as_ref().map(|problem| problem.reason), (!is_filled).then_some("Deferred"));
+            assert_eq!(
+                outputs.hindered.as_ref().map(|problem| problem.reason.as_str()),
+                (!is_filled).then_some("Deferred")
+            );
             assert_eq!(evaluation.desired.kept.contains(id), !is_filled);
             assert_eq!(outputs.desired, 1);
         }
@@ -194,8 +197,12 @@ fn one_grant_that_is_too_much_harms_no_other() {
     let catalogue = inventory.catalogue();
     let evaluation = evaluate_within(&inventory.snapshots(&catalogue)[0], now(), None, Budget::of(2 * MAX_OF_GRANT));
     assert_eq!(written(&evaluation), BTreeSet::from(["a".to_owned()]));
-    let hindered: Vec<_> =
-        evaluation.desired.grants.values().map(|outputs| outputs.hindered.as_ref().map(|one| one.reason)).collect();
+    let hindered: Vec<_> = evaluation
+        .desired
+        .grants
+        .values()
+        .map(|outputs| outputs.hindered.as_ref().map(|one| one.reason.as_str()))
+        .collect();
     assert_eq!(hindered, [None, Some("TooMuchWork")]);
     assert_eq!(evaluation.desired.resume, None);
 }

@@ -1,5 +1,5 @@
 use super::super::output;
-use crate::core::{definition::Definition, problem::Problem};
+use crate::core::{definition::Definition, problem::Problem, reason::ReasonCode};
 use rstest::rstest;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -167,7 +167,7 @@ fn the_name_of_the_object_is_tried_too() {
     let output = |name: &str| json!({"name": "config", "kind": "ConfigMap", "objectName": name, "items": [{"key": "k", "template": "x"}]});
     assert_eq!(compile("Feature", &facets(), &output("a-{{ facets.f.text | lower }}")), Ok(()));
     let refused = compile("Feature", &facets(), &output("a-{{ facets.f.tetx }}")).unwrap_err();
-    assert_eq!((refused.reason, refused.pointer.as_str()), ("InvalidTemplate", "/outputs/0/objectName"));
+    assert_eq!((refused.reason.as_str(), refused.pointer.as_str()), ("InvalidTemplate", "/outputs/0/objectName"));
     assert!(refused.message.starts_with("output config, objectName: line 1, column 6: unknown name"), "{refused}");
 }
 
@@ -189,7 +189,7 @@ fn a_key_that_a_field_takes_is_refused() {
     let refused =
         compile("Feature", &facets(), &json!({"name": "config", "kind": "ConfigMap", "items": items})).unwrap_err();
     assert_eq!(
-        (refused.reason, refused.message.as_str()),
+        (refused.reason.as_str(), refused.message.as_str()),
         ("InvalidOutput", "output config: two of its items fill the key F_TEXT: rename one")
     );
 }
@@ -216,7 +216,7 @@ fn a_name_that_somebody_else_keeps_is_refused(#[case] kind: &str, #[case] name: 
     let items = json!([{"key": "k", "template": "x"}]);
     let output = json!({"name": "config", "kind": kind, "objectName": name, "items": items});
     let refused = compile("Feature", &facets(), &output).err();
-    assert_eq!(refused.as_ref().map(|problem| problem.reason), message.map(|_| "InvalidOutput"));
+    assert_eq!(refused.as_ref().map(|problem| problem.reason.as_str()), message.map(|_| "InvalidOutput"));
     let expected =
         message.map(|message| format!("output config: objectName gives {message} in every namespace: give it another"));
     assert_eq!(refused.map(|problem| problem.message), expected);
@@ -272,7 +272,10 @@ fn with(other: &Value) -> Value {
 fn refuses_what_the_api_server_would(#[case] other: Value, #[case] pointer: &str, #[case] message: &str) {
     let found = problems("Feature", &facets(), &json!([with(&other)]));
     let [problem] = &found[..] else { panic!("{found:?}") };
-    assert_eq!((problem.reason, problem.pointer.as_str()), ("InvalidOutput", format!("/outputs/0{pointer}").as_str()));
+    assert_eq!(
+        (problem.reason.as_str(), problem.pointer.as_str()),
+        ("InvalidOutput", format!("/outputs/0{pointer}").as_str())
+    );
     assert!(problem.message.starts_with(&format!("output c: {message}")), "{problem}");
 }
 
@@ -323,7 +326,7 @@ fn all_that_is_wrong_is_told_at_once_and_where() {
         with(&json!({"name": "d"})),
     ]);
     let found = problems("Feature", &facets(), &outputs);
-    let places: Vec<_> = found.iter().map(|problem| (problem.pointer.as_str(), problem.reason)).collect();
+    let places: Vec<_> = found.iter().map(|problem| (problem.pointer.as_str(), problem.reason.as_str())).collect();
     assert_eq!(
         places,
         [
@@ -364,7 +367,7 @@ fn two_outputs_have_two_objects(#[case] first: Value, #[case] second: Value, #[c
     }
     let message =
         "output d: its ConfigMap would have the same name as that of output c: give one of the two another objectName";
-    assert_eq!(found, [Problem::new("InvalidOutput", message).at("/outputs/1/objectName")]);
+    assert_eq!(found, [Problem::new(ReasonCode::InvalidOutput, message).at("/outputs/1/objectName")]);
 }
 
 /// A schema of just such values.

@@ -2,7 +2,7 @@ use super::{definition, entry, finish_lists, metadata, organization, organizatio
 use crate::{
     api::organization::Flags,
     controller::world::{NotReady, World},
-    core::problem::Problem,
+    core::{problem::Problem, reason::ReasonCode},
     evaluation::{
         Limits,
         catalogue::{CatalogueEntry, Present, Served},
@@ -33,7 +33,7 @@ fn serve(world: &mut World, name: &str, entry: Arc<CatalogueEntry>, hash: &str) 
 }
 
 fn invalid() -> Arc<CatalogueEntry> {
-    let present = Present::Invalid(Problem::new("InvalidSchema", "it is wrong"));
+    let present = Present::Invalid(Problem::new(ReasonCode::InvalidSchema, "it is wrong"));
     Arc::new(CatalogueEntry { present, ..CatalogueEntry::clone(&entry()) })
 }
 

@@ -1,7 +1,7 @@
 use super::{fine, id, instance, now, refused, settled, snapshot, warned};
 use crate::{
     api::EntitlementInstance,
-    core::{calendar::parse_instant, namespace::NamespaceFacts, problem::Problem},
+    core::{calendar::parse_instant, namespace::NamespaceFacts, problem::Problem, reason::ReasonCode},
     evaluation::{
         Snapshot,
         admission::{AdmissionVerdict, Candidate, review_instance},
@@ -75,7 +75,7 @@ fn reviewed_in(change: impl Fn(&mut Snapshot)) -> Option<&'static str> {
     change(&mut after);
     review_instance(&Candidate::of(before), &Candidate::of(after), &id("a"), now())
         .refused
-        .map(|refused| refused.reason)
+        .map(|refused| refused.reason.as_str())
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn refuses_for_what_it_refers_to() {
     assert_eq!(reviewed_in(zone), Some("OrganizationNotReady"));
     let invalid = |snapshot: &mut Snapshot| {
         let entry = CatalogueEntry::clone(&snapshot.catalogue["seats"]);
-        let present = Present::Invalid(Problem::new("InvalidSchema", "mend it"));
+        let present = Present::Invalid(Problem::new(ReasonCode::InvalidSchema, "mend it"));
         snapshot.catalogue.insert("seats".into(), Arc::new(CatalogueEntry { present, ..entry }));
     };
     assert_eq!(reviewed_in(invalid), Some("DefinitionNotReady"));

@@ -12,6 +12,7 @@ use crate::{
         calendar::{Instant, parse_instant},
         namespace::NamespaceFacts,
         problem::Problem,
+        reason::ReasonCode,
         source::{self, SourceId},
     },
     evaluation::{
@@ -115,7 +116,8 @@ fn settled(instances: &[EntitlementInstance], at: Instant) -> Vec<EntitlementIns
 }
 
 fn refused(reason: &'static str, message: &str) -> AdmissionVerdict {
-    AdmissionVerdict { refused: Some(Problem::new(reason, message)), warnings: Vec::new() }
+    let reason = ReasonCode::ALL.iter().find(|known| **known == reason).unwrap();
+    AdmissionVerdict { refused: Some(Problem::new(*reason, message)), warnings: Vec::new() }
 }
 
 fn warned(warnings: &[&str]) -> AdmissionVerdict {

@@ -163,7 +163,7 @@ fn what_the_operator_made_and_is_disguised_as_a_copy_is_told() {
     let there = Observed { naming: Naming::Another, ..made(Some("g"), &content(&[])) };
     let scene = scene([(key("one", "config"), there)]);
     let told = pending(&all([]), &owner(), &scene, &BTreeMap::new());
-    assert_eq!((told.len(), told[0].problem.reason), (1, "NotWithdrawn"));
+    assert_eq!((told.len(), told[0].problem.reason.as_str()), (1, "NotWithdrawn"));
     assert_eq!(withdrawals(&all([]), &owner(), &scene, &BTreeMap::new()), []);
 }
 

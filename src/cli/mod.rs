@@ -13,6 +13,7 @@ mod explain;
 mod grant;
 mod installation;
 mod judgement;
+mod leadership;
 mod man;
 pub mod manifests;
 mod moment;

@@ -2,6 +2,7 @@
 
 use super::{
     connection::ConnectionArguments,
+    leadership::LeadershipArguments,
     outcome::{CommandFailure, Outcome},
     size::ByteSize,
     terminal::Palette,
@@ -53,6 +54,8 @@ pub struct RunArguments {
     #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "info")]
     log_filter: String,
     #[command(flatten)]
+    leadership: LeadershipArguments,
+    #[command(flatten)]
     webhook: WebhookArguments,
     #[command(flatten)]
     connection: ConnectionArguments,
@@ -69,6 +72,8 @@ pub fn run(arguments: RunArguments, zones: &ZonesInUse) -> Result<Outcome, Comma
         tracing::error!("{problem}");
     }
     let options = ControllerOptions {
+        identity: arguments.leadership.identity(),
+        lease_duration: arguments.leadership.lease_duration(),
         namespace: arguments.namespace,
         concurrency: arguments.concurrency,
         limits: Limits { organization_bytes: arguments.organization_bytes.bytes() },

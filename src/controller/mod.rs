@@ -105,13 +105,19 @@ pub struct ControllerOptions {
     pub cluster: String,
     /// How long the operator of another namespace may take to answer before it is taken for gone.
     pub patience: Duration,
+    /// What this replica is called, and no other process.
+    pub identity: String,
+    /// How long a replica that is not heard of any more keeps the others from taking over.
+    pub lease_duration: Duration,
 }
 
 impl Default for ControllerOptions {
     fn default() -> Self {
         let namespace = OPERATOR_NAMESPACE.to_owned();
-        let (cluster, patience) = ("the cluster".to_owned(), PATIENCE);
-        Self { namespace, concurrency: 64, limits: Limits::DEFAULT, time_zones: None, cluster, patience }
+        let (cluster, identity) = ("the cluster".to_owned(), "entitlement-operator".to_owned());
+        let (patience, lease_duration) = (PATIENCE, Duration::from_secs(15));
+        let (concurrency, limits, time_zones) = (64, Limits::DEFAULT, None);
+        Self { namespace, concurrency, limits, time_zones, cluster, patience, identity, lease_duration }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the operator asks of the API server, and why: the one list.
 
-use super::WEBHOOK_SECRET;
+use super::{NAME, WEBHOOK_SECRET};
 use crate::api::{ASSIGNMENT_NAMESPACE, GROUP, crd};
 
 /// Where a right is needed.
@@ -51,6 +51,7 @@ pub struct Webhook {
 
 const ALL: &[&str] = &[];
 const EVENTS: &str = "events.k8s.io";
+const COORDINATION: &str = "coordination.k8s.io";
 const ADMISSION: &str = "admissionregistration.k8s.io";
 const REGISTRATION: &str = "validatingwebhookconfigurations";
 
@@ -112,6 +113,11 @@ fn work() -> Vec<AccessRight> {
             .to("the same, and to read the Secrets that grants name"),
         right(Own, "apps", "controllerrevisions", &["list", "watch", "create", "patch", "delete"])
             .to("to keep the last valid states of the catalogue"),
+        // What is to be created has no name yet, as far as rights go.
+        right(Own, COORDINATION, "leases", &["create"]).to("to make the Lease by which replicas choose who works"),
+        right(Own, COORDINATION, "leases", &["get", "watch", "update"])
+            .only([NAME])
+            .to("to hold that Lease, and to see at once when it is free"),
     ]
 }
 

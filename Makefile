@@ -5,6 +5,9 @@ SHELL := bash
 
 CONTROL_PLANE := target/debug/examples/control-plane
 OPERATOR := target/release/entitlement-operator
+# A folder of tests/control-plane.
+OLDEST := 1.34
+STATIC_OPERATOR := target/image/entitlement-operator
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := target/tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 
@@ -23,8 +26,13 @@ packages:
 	@.ci/packages.sh
 
 .PHONY: test
-test: packages control-plane ## Runs all tests: the core's, the formats' with their real readers, and those on a real API server.
+test: packages control-plane static-operator ## Runs all tests: the core's, the formats' with their real readers, and those on a real API server.
 	cargo test --locked
+
+.PHONY: test-oldest
+test-oldest: ## Runs the tests on a cluster against the oldest Kubernetes that is tested (TESTS=name: those with that name).
+	@tests/control-plane/build.sh $(OLDEST)
+	KUBEBUILDER_ASSETS="$(CURDIR)/target/control-plane-$(OLDEST)/bin" cargo test --locked --test cluster -- $(TESTS)
 
 TIME ?= 60
 
@@ -50,6 +58,18 @@ $(CARGO_DENY):
 build: ## Builds target/release/entitlement-operator.
 	@[ -e $(OPERATOR) ] || echo "Building $(OPERATOR): about 6 minutes on two cores the first time."
 	cargo build --locked --release
+
+.PHONY: image
+image: ## Builds the image with docker, podman or buildah (IMAGE=name:tag, PLATFORM=linux/arm64, RUST_IMAGE=a mirror's).
+	@.ci/image.sh
+
+# What the test of the image puts into it: linked as the Containerfile links it, from the crates that the tests have.
+.PHONY: static-operator
+static-operator:
+	@cargo rustc --locked --quiet --bin entitlement-operator -- -C target-feature=+crt-static
+	@mkdir -p $(dir $(STATIC_OPERATOR))
+	@cmp --silent target/debug/entitlement-operator $(STATIC_OPERATOR) || cp target/debug/entitlement-operator $(STATIC_OPERATOR)
+	@touch $(STATIC_OPERATOR)
 
 .PHONY: man
 man: ## Writes the manual pages into target/man/.
@@ -90,4 +110,4 @@ cluster-stop: control-plane-tool ## Stops the control plane that `make cluster` 
 
 .PHONY: clean
 clean: ## Removes all that was built, but for the control plane and the tools.
-	find target -mindepth 1 -maxdepth 1 ! -name control-plane ! -name tools -exec rm -rf {} +
+	find target -mindepth 1 -maxdepth 1 ! -name 'control-plane*' ! -name tools -exec rm -rf {} +

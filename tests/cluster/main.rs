@@ -44,6 +44,7 @@ mod forged;
 mod grant;
 mod histories;
 mod hostile;
+mod image;
 mod installation;
 mod leadership;
 mod lifecycle;

@@ -5,6 +5,8 @@
 
 #[path = "cli/bad_input.rs"]
 mod bad_input;
+#[path = "cli/configuration.rs"]
+mod configuration;
 #[path = "cli/difference.rs"]
 mod difference;
 #[path = "cli/documentation.rs"]

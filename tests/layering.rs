@@ -39,7 +39,7 @@ const LAYERS: &[Layer] = &[
     pure("offline", &["api", "core", "render", "evaluation"]),
     pure("installation", &["api", "core"]),
     shell("controller", &["api", "core", "render", "evaluation", "installation", "address", "connection"]),
-    shell("preflight", &["api", "installation", "controller", "connection"]),
+    shell("preflight", &["api", "core", "installation", "controller", "connection"]),
     shell("webhook", &["api", "core", "render", "evaluation", "installation", "controller", "address", "connection"]),
 ];
 

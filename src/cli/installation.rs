@@ -4,6 +4,7 @@ use super::{
     documents::{OutputFormat, write},
     outcome::{CommandFailure, Outcome},
     print,
+    served::ServedArguments,
 };
 use crate::installation::{Installation, OPERATOR_NAMESPACE};
 use clap::Args;
@@ -21,6 +22,7 @@ const IMAGE: &str = concat!("ghcr.io/entitlements-dev/entitlement-operator:", en
 Examples:
   entitlement-operator manifests | kubectl apply -f -
   entitlement-operator manifests --webhook | kubectl apply -f -
+  entitlement-operator manifests --secret-namespaces entitlements,acme | kubectl apply -f -
   entitlement-operator manifests --namespace billing --image registry.example/entitlement-operator:1 | kubectl apply -f -")]
 pub struct ManifestsArguments {
     /// The operator's own namespace
@@ -32,6 +34,8 @@ pub struct ManifestsArguments {
     /// With the admission webhook, which refuses at once what the operator would reject later
     #[arg(long)]
     webhook: bool,
+    #[command(flatten)]
+    restriction: ServedArguments,
     /// The format: YAML documents, or one List in JSON
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value = "yaml")]
     output: OutputFormat,
@@ -46,8 +50,11 @@ fn image(text: &str) -> Result<String, &'static str> {
 
 /// Prints everything that a cluster needs.
 pub fn manifests(arguments: &ManifestsArguments) -> Result<Outcome, CommandFailure> {
+    let served = arguments.restriction.served(&arguments.namespace)?;
+    let read_only = arguments.restriction.is_read_only(arguments.webhook)?;
     let installation = Installation::new(&arguments.namespace, &arguments.image, arguments.webhook)
-        .map_err(|invalid| CommandFailure::Usage(invalid.to_string()))?;
+        .map_err(|invalid| CommandFailure::Usage(invalid.to_string()))?
+        .restricted(served, read_only);
     let text = write(&installation.objects()?, arguments.output)?;
     print(text).map_err(|error| CommandFailure::System { action: "standard output", error })?;
     Ok(Outcome::Valid)

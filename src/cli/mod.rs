@@ -9,6 +9,7 @@ mod crds;
 mod days;
 mod diagnostics;
 mod documents;
+mod environment;
 mod explain;
 mod grant;
 mod installation;
@@ -25,6 +26,7 @@ mod progress;
 mod render;
 mod run;
 mod schema;
+mod served;
 mod show;
 mod size;
 mod suggestions;
@@ -100,11 +102,13 @@ pub fn execute(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     } else if let Some(answered) = completion::complete_for_shell(program, &words) {
         answered
     } else {
-        let matches = program
-            .command()
-            .try_get_matches_from(&words)
-            .unwrap_or_else(|error| swallowed::told(error, &words).exit());
-        Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).execute(program)
+        match program.command().try_get_matches_from(&words) {
+            Ok(matches) => Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).execute(program),
+            Err(error) => match environment::told(&error, &words) {
+                Some(sentence) => Err(CommandFailure::Usage(sentence)),
+                None => swallowed::told(error, &words).exit(),
+            },
+        }
     };
     let outcome = outcome.unwrap_or_else(|failure| {
         say(&format!("{}: {failure}", program.name()));

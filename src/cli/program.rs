@@ -1,6 +1,6 @@
 //! The name under which the command runs: its own, or as a plugin of kubectl.
 
-use super::Arguments;
+use super::{Arguments, environment};
 use clap::{Command, CommandFactory};
 use std::{ffi::OsStr, path::Path};
 
@@ -48,7 +48,7 @@ impl CommandName {
     /// The command as its users know it.
     #[must_use]
     pub fn command(self) -> Command {
-        let command = Arguments::command();
+        let command = environment::read(Arguments::command());
         if self == Self::Operator {
             return command;
         }

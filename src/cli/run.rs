@@ -2,8 +2,10 @@
 
 use super::{
     connection::ConnectionArguments,
+    environment,
     leadership::LeadershipArguments,
     outcome::{CommandFailure, Outcome},
+    served::ServedArguments,
     size::ByteSize,
     terminal::Palette,
     time_zones::ZonesInUse,
@@ -13,6 +15,7 @@ use crate::{
     connection::Connection,
     controller::{Controller, ControllerOptions},
     evaluation::Limits,
+    installation::Duties,
     preflight::Preflight,
     telemetry::{self, LogFormat},
     webhook,
@@ -30,8 +33,12 @@ Examples:
   entitlement-operator run
   entitlement-operator run --namespace billing --log-format json
   RUST_LOG=info,entitlement_operator=debug entitlement-operator run
+  entitlement-operator run --read-only
+  entitlement-operator run --secret-namespaces entitlements,acme
   entitlement-operator run --webhook-service entitlement-operator
   entitlement-operator run --webhook-url https://127.0.0.1:9443
+
+Each flag that is not given is taken from its environment variable, if that is not empty.
 
 SIGTERM and SIGINT stop it once the work under way is done.")]
 pub struct RunArguments {
@@ -56,6 +63,8 @@ pub struct RunArguments {
     #[command(flatten)]
     leadership: LeadershipArguments,
     #[command(flatten)]
+    restriction: ServedArguments,
+    #[command(flatten)]
     webhook: WebhookArguments,
     #[command(flatten)]
     connection: ConnectionArguments,
@@ -65,9 +74,14 @@ pub struct RunArguments {
 pub fn run(arguments: RunArguments, zones: &ZonesInUse) -> Result<Outcome, CommandFailure> {
     let colours = Palette::of_standard_error() == Palette::Colours;
     telemetry::init(arguments.log_format, &arguments.log_filter, colours)?;
+    for stranger in environment::strangers() {
+        tracing::warn!("{stranger}");
+    }
+    let served = arguments.restriction.served(&arguments.namespace)?;
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| CommandFailure::System { action: "the threads of the operator cannot be started", error })?;
     let webhook = arguments.webhook.options(&arguments.namespace)?;
+    let read_only = arguments.restriction.is_read_only(webhook.is_some())?;
     if let ZonesInUse::Unusable(problem) = zones {
         tracing::error!("{problem}");
     }
@@ -76,6 +90,8 @@ pub fn run(arguments: RunArguments, zones: &ZonesInUse) -> Result<Outcome, Comma
         lease_duration: arguments.leadership.lease_duration(),
         namespace: arguments.namespace,
         concurrency: arguments.concurrency,
+        served,
+        read_only,
         limits: Limits { organization_bytes: arguments.organization_bytes.bytes() },
         time_zones: Some(zones.report()),
         ..ControllerOptions::default()
@@ -96,8 +112,9 @@ async fn operate(
     connection.config().await?;
     let time_zones = options.time_zones.as_ref().map(|zones| zones.message.as_str());
     tracing::info!(namespace = options.namespace, version = super::VERSION, time_zones, "the operator starts");
-    let registered = webhook.as_ref().map(webhook::Options::rights);
-    let preflight = Preflight::new(connection, &options.namespace, registered.as_ref());
+    let webhook_rights = webhook.as_ref().map(webhook::Options::rights);
+    let duties = Duties { webhook: webhook_rights, served: options.served.clone(), read_only: options.read_only };
+    let preflight = Preflight::new(connection, &options.namespace, duties);
     let passed = tokio::select! {
         passed = preflight.pass() => Some(passed?),
         () = shutdown.clone() => None,

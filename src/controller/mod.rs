@@ -74,7 +74,7 @@ mod worker;
 mod world;
 mod writing;
 
-use crate::{evaluation::Limits, installation::OPERATOR_NAMESPACE};
+use crate::{core::served::ServedNamespaces, evaluation::Limits, installation::OPERATOR_NAMESPACE};
 use context::ControllerContext;
 use gate::Gate;
 pub use knowledge::Knowledge;
@@ -97,6 +97,10 @@ pub struct ControllerOptions {
     pub namespace: String,
     /// How many requests are under way at once, and how many things are worked on.
     pub concurrency: usize,
+    /// The namespaces that it serves.
+    pub served: ServedNamespaces,
+    /// It only says what it would write.
+    pub read_only: bool,
     /// Which time zone data is used, to be said in the operator's namespace; nothing is said where it is absent.
     pub time_zones: Option<TimeZoneReport>,
     /// What every evaluation keeps to.
@@ -117,7 +121,19 @@ impl Default for ControllerOptions {
         let (cluster, identity) = ("the cluster".to_owned(), "entitlement-operator".to_owned());
         let (patience, lease_duration) = (PATIENCE, Duration::from_secs(15));
         let (concurrency, limits, time_zones) = (64, Limits::DEFAULT, None);
-        Self { namespace, concurrency, limits, time_zones, cluster, patience, identity, lease_duration }
+        let (served, read_only) = (ServedNamespaces::default(), false);
+        Self {
+            namespace,
+            concurrency,
+            served,
+            read_only,
+            limits,
+            time_zones,
+            cluster,
+            patience,
+            identity,
+            lease_duration,
+        }
     }
 }
 

@@ -21,4 +21,5 @@ pub mod refusal;
 pub mod reserved_name;
 pub mod schema;
 pub mod secret;
+pub mod served;
 pub mod source;

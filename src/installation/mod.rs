@@ -16,7 +16,7 @@ mod roles;
 mod workload;
 
 pub use objects::{Installation, InvalidInstallation, cluster_name, own_namespace};
-pub use rights::{AccessRight, Need, RightScope, Webhook, rights};
+pub use rights::{AccessRight, Duties, Need, RightScope, Webhook, rights};
 
 /// The operator's own namespace, where nothing else is said.
 pub const OPERATOR_NAMESPACE: &str = "entitlement-operator";

@@ -2,10 +2,17 @@
 
 use super::{
     NAME, OPERATOR_NAMESPACE,
-    rights::{Webhook, rights},
+    rights::{Duties, Webhook, rights},
     roles, workload,
 };
-use crate::{api::ASSIGNMENT_NAMESPACE, api::crd, core::namespace::is_set_apart};
+use crate::{
+    api::ASSIGNMENT_NAMESPACE,
+    api::crd,
+    core::{
+        namespace::is_set_apart,
+        served::{NamespaceSet, ServedNamespaces},
+    },
+};
 use k8s_openapi::{Metadata, Resource, api::core::v1::Namespace, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -19,6 +26,8 @@ pub struct Installation {
     namespace: String,
     image: String,
     webhook: bool,
+    served: ServedNamespaces,
+    read_only: bool,
 }
 
 /// It cannot be installed so.
@@ -35,7 +44,32 @@ impl Installation {
         if is_set_apart(namespace) || namespace == "default" {
             return Err(InvalidInstallation(namespace.to_owned()));
         }
-        Ok(Self { namespace: namespace.to_owned(), image: image.to_owned(), webhook })
+        let (namespace, image) = (namespace.to_owned(), image.to_owned());
+        Ok(Self { namespace, image, webhook, served: ServedNamespaces::default(), read_only: false })
+    }
+
+    /// The same, restricted to namespaces, or to reading.
+    #[must_use]
+    pub fn restricted(self, served: ServedNamespaces, read_only: bool) -> Self {
+        Self { served, read_only, ..self }
+    }
+
+    /// What the operator does.
+    fn duties(&self) -> Duties {
+        let webhook = self.webhook.then(|| Webhook { configuration: NAME.to_owned(), registers: true });
+        Duties { webhook, served: self.served.clone(), read_only: self.read_only }
+    }
+
+    /// The flags by which the operator is restricted to the same.
+    fn restrictions(&self) -> Vec<String> {
+        let flag = |name: &str, namespaces: &NamespaceSet| {
+            let names: Vec<&str> = namespaces.names()?.iter().map(AsRef::as_ref).collect();
+            Some(format!("--{name}={}", names.join(",")))
+        };
+        let secrets = Some(self.served.secrets()).filter(|secrets| *secrets != self.served.all());
+        let namespaces = flag("namespaces", self.served.all());
+        let secrets = secrets.and_then(|secrets| flag("secret-namespaces", secrets));
+        namespaces.into_iter().chain(secrets).chain(self.read_only.then(|| "--read-only".to_owned())).collect()
     }
 
     /// Namespaces first, then the kinds, then who may do what, then who does it.
@@ -44,8 +78,7 @@ impl Installation {
     /// When an object has no JSON, which plain data always has.
     pub fn objects(&self) -> Result<Vec<Value>, serde_json::Error> {
         let namespace = self.namespace.as_str();
-        let webhook = self.webhook.then(|| Webhook { configuration: NAME.to_owned(), registers: true });
-        let rights = rights(webhook.as_ref());
+        let rights = rights(&self.duties());
         let mut objects = vec![json(&own_namespace(namespace))?, of_grants()?];
         for crd in crd::all() {
             objects.push(json(&crd)?);
@@ -55,6 +88,9 @@ impl Installation {
         objects.extend([json(&role)?, json(&binding)?]);
         let (role, binding) = roles::at_home(&rights, namespace);
         objects.extend([json(&role)?, json(&binding)?]);
+        for (role, binding) in roles::within(&rights, &cluster_name(namespace), namespace) {
+            objects.extend([json(&role)?, json(&binding)?]);
+        }
         for role in roles::people() {
             objects.push(json(&role)?);
         }
@@ -62,7 +98,7 @@ impl Installation {
         if self.webhook {
             objects.push(json(&workload::service(namespace))?);
         }
-        objects.push(json(&workload::deployment(namespace, &self.image, self.webhook))?);
+        objects.push(json(&workload::deployment(namespace, &self.image, self.webhook, self.restrictions()))?);
         Ok(objects)
     }
 }
@@ -102,7 +138,7 @@ fn json<K: Resource + Metadata + Serialize>(object: &K) -> Result<Value, serde_j
 
 #[cfg(test)]
 mod tests {
-    use super::Installation;
+    use super::{Installation, ServedNamespaces};
     use rstest::rstest;
     use serde_json::Value;
 
@@ -157,6 +193,46 @@ mod tests {
             .collect();
         assert!(shared.iter().all(|one| !one.ends_with(" entitlement-operator")), "{shared:?}");
         assert!(names(&second).contains(&"ClusterRoleBinding entitlement-operator-billing".to_owned()));
+    }
+
+    fn restricted(namespaces: &[&str], secrets: &[&str], read_only: bool) -> Installation {
+        let served = ServedNamespaces::new(namespaces, secrets, "entitlement-operator").unwrap();
+        Installation::new("entitlement-operator", "an/image:1", false).unwrap().restricted(served, read_only)
+    }
+
+    fn strings(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|text| (*text).to_owned()).collect()
+    }
+
+    /// The namespaces with a Role, and the operator's arguments.
+    fn roles_and_arguments(installation: &Installation) -> (Vec<String>, Vec<String>) {
+        let objects = installation.objects().unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let roles = objects
+            .iter()
+            .filter(|object| object["kind"] == "Role" && object["metadata"]["name"] != "entitlements-service-desk");
+        let roles = roles.map(|role| text(&role["metadata"]["namespace"])).collect();
+        let container = &objects.last().unwrap()["spec"]["template"]["spec"]["containers"][0];
+        (roles, container["args"].as_array().unwrap().iter().map(text).collect())
+    }
+
+    #[rstest]
+    #[case::everywhere(&[], &[], false, &["entitlement-operator"], &[])]
+    #[case::secrets(&[], &["b", "a"], false, &["entitlement-operator", "a", "b"], &["--secret-namespaces=a,b"])]
+    #[case::all(&["b", "a"], &[], false, &["entitlement-operator", "a", "b"], &["--namespaces=a,b"])]
+    #[case::both(
+        &["b", "a"], &["a"], true, &["entitlement-operator", "a", "b"],
+        &["--namespaces=a,b", "--secret-namespaces=a", "--read-only"]
+    )]
+    fn restrictions_are_roles_and_arguments(
+        #[case] namespaces: &[&str],
+        #[case] secrets: &[&str],
+        #[case] read_only: bool,
+        #[case] roles: &[&str],
+        #[case] arguments: &[&str],
+    ) {
+        let (found, said) = roles_and_arguments(&restricted(namespaces, secrets, read_only));
+        assert_eq!((found.as_slice(), &said[2..]), (strings(roles).as_slice(), strings(arguments).as_slice()));
     }
 
     #[rstest]

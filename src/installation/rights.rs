@@ -1,15 +1,27 @@
 //! What the operator asks of the API server, and why: the one list.
 
 use super::{NAME, WEBHOOK_SECRET};
-use crate::api::{ASSIGNMENT_NAMESPACE, GROUP, crd};
+use crate::{
+    api::{ASSIGNMENT_NAMESPACE, GROUP, crd},
+    core::served::{NamespaceSet, ServedNamespaces},
+};
+use std::{collections::BTreeSet, sync::Arc};
 
 /// Where a right is needed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RightScope {
     /// In all namespaces, or of what has none.
     Cluster,
     /// In the operator's own namespace.
     Own,
+    /// In each of these namespaces.
+    Within(BTreeSet<Arc<str>>),
+}
+
+impl RightScope {
+    fn of(namespaces: &NamespaceSet) -> Self {
+        namespaces.names().map_or(Self::Cluster, |names| Self::Within(names.clone()))
+    }
 }
 
 /// What goes without a right.
@@ -31,13 +43,24 @@ pub struct AccessRight {
     /// The resource in the plural, perhaps with a subresource.
     pub resource: &'static str,
     /// What is done with it.
-    pub verbs: &'static [&'static str],
+    pub verbs: Vec<&'static str>,
     /// The only objects that it is done with; none: all.
     pub names: Vec<String>,
     /// What for.
     pub why: &'static str,
     /// What goes without.
     pub need: Need,
+}
+
+/// What the operator does, as far as it takes rights.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Duties {
+    /// It serves a webhook.
+    pub webhook: Option<Webhook>,
+    /// Where it works.
+    pub served: ServedNamespaces,
+    /// It only reads.
+    pub read_only: bool,
 }
 
 /// How the webhook is registered.
@@ -49,18 +72,25 @@ pub struct Webhook {
     pub registers: bool,
 }
 
-const ALL: &[&str] = &[];
 const EVENTS: &str = "events.k8s.io";
 const COORDINATION: &str = "coordination.k8s.io";
 const ADMISSION: &str = "admissionregistration.k8s.io";
 const REGISTRATION: &str = "validatingwebhookconfigurations";
 
-/// All rights that the operator needs, with its webhook or without.
+/// What changes nothing.
+const READING: [&str; 3] = ["get", "list", "watch"];
+
+/// All rights that the operator needs for what it does.
 #[must_use]
-pub fn rights(webhook: Option<&Webhook>) -> Vec<AccessRight> {
-    let mut rights = work();
+pub fn rights(duties: &Duties) -> Vec<AccessRight> {
+    let mut rights = work(&duties.served);
+    rights.extend(at_home(duties));
     rights.extend(comfort());
-    rights.extend(webhook.into_iter().flat_map(for_webhook));
+    rights.extend(duties.webhook.iter().flat_map(for_webhook));
+    if duties.read_only {
+        rights.iter_mut().for_each(|right| right.verbs.retain(|verb| READING.contains(verb)));
+        rights.retain(|right| !right.verbs.is_empty());
+    }
     rights
 }
 
@@ -70,8 +100,7 @@ fn right(
     resource: &'static str,
     verbs: &'static [&'static str],
 ) -> AccessRight {
-    let names = ALL.iter().map(ToString::to_string).collect();
-    AccessRight { place, group, resource, verbs, names, why: "", need: Need::Work }
+    AccessRight { place, group, resource, verbs: verbs.to_vec(), names: Vec::new(), why: "", need: Need::Work }
 }
 
 impl AccessRight {
@@ -88,28 +117,28 @@ impl AccessRight {
     }
 }
 
-/// What there is no work without. What is done in the operator's own namespace with ConfigMaps and Secrets is covered by what
-/// is done with them everywhere.
-fn work() -> Vec<AccessRight> {
+/// What there is no work without.
+fn work(served: &ServedNamespaces) -> Vec<AccessRight> {
     use RightScope::{Cluster, Own};
     const WATCH: &[&str] = &["list", "watch"];
+    const OUTPUTS: &[&str] = &["get", "list", "watch", "create", "patch", "delete"];
     const STATUS: &str = "to say on each what came of it";
+    let served_by_all = || RightScope::of(served.all());
     vec![
         right(Cluster, GROUP, "organizations", WATCH).to("to know the clients"),
         right(Cluster, GROUP, "facetdefinitions", WATCH).to("to know the catalogue"),
         right(Cluster, GROUP, "entitlementdefinitions", WATCH).to("to know the catalogue"),
-        right(Cluster, GROUP, "entitlementinstances", &["get", "list", "watch"]).to("to know the grants"),
+        right(served_by_all(), GROUP, "entitlementinstances", &["get", "list", "watch"]).to("to know the grants"),
         right(Cluster, GROUP, "organizations/status", &["patch"]).to(STATUS),
         right(Cluster, GROUP, "facetdefinitions/status", &["patch"]).to(STATUS),
         right(Cluster, GROUP, "entitlementdefinitions/status", &["patch"]).to(STATUS),
-        right(Cluster, GROUP, "entitlementinstances/status", &["patch"]).to(STATUS),
+        right(served_by_all(), GROUP, "entitlementinstances/status", &["patch"]).to(STATUS),
         right(Cluster, "", "namespaces", WATCH).to("to know which namespaces there are"),
         right(Cluster, "", "namespaces", &["patch"])
             .only([ASSIGNMENT_NAMESPACE])
             .to("to mark there that it works on the cluster, so that no second one does"),
-        right(Cluster, "", "configmaps", &["get", "list", "watch", "create", "patch", "delete"])
-            .to("to deliver outputs, put them right, and withdraw them"),
-        right(Cluster, "", "secrets", &["get", "list", "watch", "create", "patch", "delete"])
+        right(served_by_all(), "", "configmaps", OUTPUTS).to("to deliver outputs, put them right, and withdraw them"),
+        right(RightScope::of(served.secrets()), "", "secrets", OUTPUTS)
             .to("the same, and to read the Secrets that grants name"),
         right(Own, "apps", "controllerrevisions", &["list", "watch", "create", "patch", "delete"])
             .to("to keep the last valid states of the catalogue"),
@@ -119,6 +148,24 @@ fn work() -> Vec<AccessRight> {
             .only([NAME])
             .to("to hold that Lease, and to see at once when it is free"),
     ]
+}
+
+/// What is done with ConfigMaps and Secrets in the operator's own namespace, where that is not covered by what is done with them
+/// everywhere.
+fn at_home(duties: &Duties) -> Vec<AccessRight> {
+    const ZONES: &str = "to say which time zone data is used";
+    const CERTIFICATE: &str = "to keep the webhook's certificate";
+    let mut rights = Vec::new();
+    if duties.served.all().names().is_some() {
+        rights.push(right(RightScope::Own, "", "configmaps", &["get", "patch"]).only([NAME]).to(ZONES));
+        rights.push(right(RightScope::Own, "", "configmaps", &["create"]).to(ZONES));
+    }
+    if duties.served.secrets().names().is_some() && duties.webhook.is_some() {
+        let kept = right(RightScope::Own, "", "secrets", &["get", "list", "watch", "delete"]).only([WEBHOOK_SECRET]);
+        rights.push(kept.to(CERTIFICATE));
+        rights.push(right(RightScope::Own, "", "secrets", &["create"]).to(CERTIFICATE));
+    }
+    rights.into_iter().map(AccessRight::comforting).collect()
 }
 
 fn comfort() -> Vec<AccessRight> {
@@ -157,10 +204,14 @@ fn for_webhook(webhook: &Webhook) -> Vec<AccessRight> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Webhook, rights};
+    use super::{AccessRight, Duties, RightScope, ServedNamespaces, Webhook, rights};
 
-    fn all() -> Vec<super::AccessRight> {
-        rights(Some(&Webhook { configuration: "entitlement-operator".to_owned(), registers: true }))
+    fn webhook(registers: bool) -> Option<Webhook> {
+        Some(Webhook { configuration: "entitlement-operator".to_owned(), registers })
+    }
+
+    fn all() -> Vec<AccessRight> {
+        rights(&Duties { webhook: webhook(true), ..Duties::default() })
     }
 
     #[test]
@@ -176,7 +227,7 @@ mod tests {
     fn no_right_is_listed_twice() {
         let mut seen = std::collections::BTreeSet::new();
         for right in all() {
-            for verb in right.verbs {
+            for verb in &right.verbs {
                 assert!(seen.insert((right.group, right.resource, *verb)), "{verb} {right:?}");
             }
         }
@@ -184,9 +235,65 @@ mod tests {
 
     #[test]
     fn the_webhook_takes_more() {
-        let without = rights(None).len();
-        let given = Webhook { configuration: "a".to_owned(), registers: false };
-        assert_eq!(rights(Some(&given)).len(), without + 5);
+        let without = rights(&Duties::default()).len();
+        assert_eq!(rights(&Duties { webhook: webhook(false), ..Duties::default() }).len(), without + 5);
         assert_eq!(all().len(), without + 6);
+    }
+
+    /// The resources with a right in each of some namespaces, which these are.
+    fn within(rights: &[AccessRight]) -> Vec<(&str, Vec<&str>)> {
+        let places = rights.iter().filter_map(|right| match &right.place {
+            RightScope::Within(names) => Some((right.resource, names.iter().map(AsRef::as_ref).collect())),
+            RightScope::Cluster | RightScope::Own => None,
+        });
+        places.collect()
+    }
+
+    fn of(rights: &[AccessRight], place: &RightScope, resource: &str) -> Vec<&'static str> {
+        let its = rights.iter().filter(|right| right.place == *place && right.resource == resource);
+        its.flat_map(|right| right.verbs.clone()).collect()
+    }
+
+    #[test]
+    fn secrets_are_only_where_they_are_served() {
+        let served = ServedNamespaces::new(&[], &["b", "a"], "operator").unwrap();
+        let rights = rights(&Duties { webhook: webhook(true), served, read_only: false });
+        assert_eq!(within(&rights), [("secrets", vec!["a", "b"])]);
+        assert_eq!(of(&rights, &RightScope::Cluster, "secrets"), Vec::<&str>::new());
+        assert_eq!(
+            of(&rights, &RightScope::Own, "secrets"),
+            ["get", "list", "watch", "delete", "create", "update"],
+            "of the webhook's certificate"
+        );
+        assert_eq!(of(&rights, &RightScope::Own, "configmaps"), Vec::<&str>::new(), "it has them everywhere");
+    }
+
+    #[test]
+    fn all_that_has_a_namespace_is_only_in_those_that_are_served() {
+        let served = ServedNamespaces::new(&["a", "b"], &["b"], "operator").unwrap();
+        let rights = rights(&Duties { served, ..Duties::default() });
+        let both = vec!["a", "b"];
+        assert_eq!(
+            within(&rights),
+            [
+                ("entitlementinstances", both.clone()),
+                ("entitlementinstances/status", both.clone()),
+                ("configmaps", both),
+                ("secrets", vec!["b"])
+            ]
+        );
+        assert_eq!(of(&rights, &RightScope::Own, "configmaps"), ["get", "patch", "create"]);
+        assert_eq!(of(&rights, &RightScope::Own, "secrets"), Vec::<&str>::new(), "there is no webhook");
+    }
+
+    #[test]
+    fn who_only_reads_has_no_right_to_write() {
+        let served = ServedNamespaces::new(&["a"], &[], "operator").unwrap();
+        for served in [ServedNamespaces::default(), served] {
+            let rights = rights(&Duties { served, read_only: true, ..Duties::default() });
+            let verbs: std::collections::BTreeSet<&str> = rights.iter().flat_map(|right| right.verbs.clone()).collect();
+            assert_eq!(verbs, ["get", "list", "watch"].into());
+            assert!(rights.iter().all(|right| !right.verbs.is_empty() && right.resource != "events"));
+        }
     }
 }

@@ -9,7 +9,10 @@ use k8s_openapi::{
     api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject},
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 /// Kubernetes adds the rules of what is labelled so to its role `view`, and those of `view` to `edit` and `admin`.
@@ -33,12 +36,12 @@ fn texts(all: &[&str]) -> Vec<String> {
     all.iter().map(|text| (*text).to_owned()).collect()
 }
 
-/// The rules that give the rights of a place: one for all resources of a group that the same is done with.
-fn rules(rights: &[AccessRight], place: RightScope) -> Vec<PolicyRule> {
+/// The rules that give rights: one for all resources of a group that the same is done with.
+fn rules<'a>(rights: impl Iterator<Item = &'a AccessRight>) -> Vec<PolicyRule> {
     let mut rules: Vec<PolicyRule> = Vec::new();
-    for right in rights.iter().filter(|right| right.place == place) {
+    for right in rights {
         let names = (!right.names.is_empty()).then(|| right.names.clone());
-        let (groups, verbs) = (Some(texts(&[right.group])), texts(right.verbs));
+        let (groups, verbs) = (Some(texts(&[right.group])), texts(&right.verbs));
         let same =
             |rule: &&mut PolicyRule| rule.api_groups == groups && rule.verbs == verbs && rule.resource_names == names;
         if let Some(rule) = rules.iter_mut().find(same) {
@@ -74,7 +77,7 @@ fn account(namespace: &str) -> Vec<Subject> {
 pub fn everywhere(rights: &[AccessRight], name: &str, namespace: &str) -> (ClusterRole, ClusterRoleBinding) {
     let role = ClusterRole {
         metadata: metadata(None, name),
-        rules: Some(rules(rights, RightScope::Cluster)),
+        rules: Some(rules(rights.iter().filter(|right| right.place == RightScope::Cluster))),
         ..ClusterRole::default()
     };
     let binding = ClusterRoleBinding {
@@ -87,10 +90,35 @@ pub fn everywhere(rights: &[AccessRight], name: &str, namespace: &str) -> (Clust
 
 /// What the operator may do in its own namespace.
 pub fn at_home(rights: &[AccessRight], namespace: &str) -> (Role, RoleBinding) {
-    let role = Role { metadata: metadata(Some(namespace), NAME), rules: Some(rules(rights, RightScope::Own)) };
+    in_namespace(rights.iter().filter(|right| right.place == RightScope::Own), namespace, NAME, namespace)
+}
+
+/// What the operator may do in each of the namespaces that it is restricted to. They are named as what it may do everywhere is.
+pub fn within(rights: &[AccessRight], name: &str, namespace: &str) -> Vec<(Role, RoleBinding)> {
+    let names = |right: &AccessRight| match &right.place {
+        RightScope::Within(names) => names.clone(),
+        RightScope::Cluster | RightScope::Own => BTreeSet::new(),
+    };
+    let all: BTreeSet<Arc<str>> = rights.iter().flat_map(names).collect();
+    let role_of = |place: &Arc<str>| {
+        let its =
+            rights.iter().filter(|right| matches!(&right.place, RightScope::Within(names) if names.contains(place)));
+        in_namespace(its, place, name, namespace)
+    };
+    all.iter().map(role_of).collect()
+}
+
+/// A role in the namespace `place` for the operator of another.
+fn in_namespace<'a>(
+    rights: impl Iterator<Item = &'a AccessRight>,
+    place: &str,
+    name: &str,
+    namespace: &str,
+) -> (Role, RoleBinding) {
+    let role = Role { metadata: metadata(Some(place), name), rules: Some(rules(rights)) };
     let binding = RoleBinding {
-        metadata: metadata(Some(namespace), NAME),
-        role_ref: role_ref("Role", NAME),
+        metadata: metadata(Some(place), name),
+        role_ref: role_ref("Role", name),
         subjects: Some(account(namespace)),
     };
     (role, binding)

@@ -53,10 +53,10 @@ pub fn service(namespace: &str) -> Service {
 }
 
 /// The operator itself, as one pod: a second one of the same namespace would do the same again.
-pub fn deployment(namespace: &str, image: &str, webhook: bool) -> Deployment {
+pub fn deployment(namespace: &str, image: &str, webhook: bool, restrictions: Vec<String>) -> Deployment {
     let template = PodTemplateSpec {
         metadata: Some(ObjectMeta { labels: Some(selector()), ..ObjectMeta::default() }),
-        spec: Some(pod(container(namespace, image, webhook))),
+        spec: Some(pod(container(namespace, image, webhook, restrictions))),
     };
     Deployment {
         metadata: metadata(Some(namespace), NAME),
@@ -89,11 +89,12 @@ fn pod(container: Container) -> PodSpec {
     }
 }
 
-fn container(namespace: &str, image: &str, webhook: bool) -> Container {
+fn container(namespace: &str, image: &str, webhook: bool, restrictions: Vec<String>) -> Container {
     let mut args = vec!["run".to_owned(), format!("--namespace={namespace}")];
     if webhook {
         args.push(format!("--webhook-service={NAME}"));
     }
+    args.extend(restrictions);
     let port = ContainerPort {
         name: Some(PORT.to_owned()),
         container_port: WEBHOOK_PORT.into(),

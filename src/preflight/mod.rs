@@ -12,7 +12,7 @@ use crate::{
     api::ASSIGNMENT_NAMESPACE,
     connection::{Cause, Connection, ConnectionError},
     controller::leadership::mark::Mark,
-    installation::{AccessRight, RightScope, Webhook, own_namespace, rights},
+    installation::{AccessRight, Duties, RightScope, own_namespace, rights},
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::{
@@ -28,7 +28,11 @@ use kube::{
     api::{ListParams, ObjectMeta, PostParams},
 };
 use report::{PreflightProblem, PreflightReport, Setup};
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::time::{Instant, sleep};
 
 /// How often it is looked whether all is there, while something is missing.
@@ -43,15 +47,15 @@ const AT_ONCE: usize = 16;
 pub struct Preflight<'a> {
     connection: &'a Connection,
     namespace: String,
-    webhook: bool,
+    duties: Duties,
     rights: Vec<AccessRight>,
 }
 
 impl<'a> Preflight<'a> {
-    /// The preflight of an operator with that namespace, with or without a webhook.
+    /// The preflight of an operator with that namespace, for what it does.
     #[must_use]
-    pub fn new(connection: &'a Connection, namespace: &str, webhook: Option<&Webhook>) -> Self {
-        Self { connection, namespace: namespace.to_owned(), webhook: webhook.is_some(), rights: rights(webhook) }
+    pub fn new(connection: &'a Connection, namespace: &str, duties: Duties) -> Self {
+        Self { connection, namespace: namespace.to_owned(), rights: rights(&duties), duties }
     }
 
     /// Waits until nothing is missing that the operator cannot do without, and tells what is. The client by which all that was
@@ -100,8 +104,8 @@ impl<'a> Preflight<'a> {
     }
 
     async fn look(&self, client: &Client, cluster: &str) -> PreflightReport {
-        let setup =
-            Setup { cluster: cluster.to_owned(), namespace: self.namespace.clone(), webhook: self.webhook, user: None };
+        let (cluster, namespace) = (cluster.to_owned(), self.namespace.clone());
+        let setup = Setup { cluster, namespace, duties: self.duties.clone(), user: None };
         let mut report = PreflightReport { setup, problems: Vec::new(), leader: None };
         if let Err(cause) = self.fill(client, &mut report).await {
             report.problems = vec![PreflightProblem::Server(cause)];
@@ -115,7 +119,12 @@ impl<'a> Preflight<'a> {
         report.problems.extend(flaws(client).await?);
         let of_grants = namespace(client, ASSIGNMENT_NAMESPACE).await?;
         if let Seen::There(metadata) = &of_grants {
-            report.leader = Mark::read(metadata).map(|mark| mark.namespace).filter(|leader| *leader != self.namespace);
+            let leader = Mark::read(metadata).map(|mark| mark.namespace);
+            report.leader = leader.filter(|leader| !self.duties.read_only && *leader != self.namespace);
+        }
+        if self.duties.read_only {
+            report.problems.extend(self.missing_rights(client).await?);
+            return Ok(());
         }
         let mut own = namespace(client, &self.namespace).await?;
         if matches!(own, Seen::Absent) && report.leader.is_none() && make(client, &self.namespace).await {
@@ -128,26 +137,66 @@ impl<'a> Preflight<'a> {
     }
 
     async fn missing_rights(&self, client: &Client) -> Result<Vec<PreflightProblem>, Cause> {
-        let questions = self.rights.iter().enumerate().flat_map(|(index, right)| {
-            let names = if right.names.is_empty() { vec![None] } else { right.names.iter().map(Some).collect() };
-            let verbs = right.verbs.iter().copied();
-            verbs.flat_map(move |verb| names.clone().into_iter().map(move |name| (index, verb, name)))
-        });
-        let asked = questions.map(|(index, verb, name)| async move {
-            let right = &self.rights[index];
-            may(client, right, &self.namespace, verb, name).await.map(|may| (index, verb, may))
-        });
-        let answers: Vec<(usize, &'static str, bool)> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
-        let missing = self.rights.iter().enumerate().map(|(index, right)| {
-            let mut verbs: Vec<&'static str> =
-                answers.iter().filter(|(of, _, may)| *of == index && !may).map(|(_, verb, _)| *verb).collect();
-            verbs.dedup();
-            PreflightProblem::Right(right.clone(), verbs)
-        });
-        Ok(missing
-            .filter(|problem| !matches!(problem, PreflightProblem::Right(_, verbs) if verbs.is_empty()))
-            .collect())
+        let questions = self.rights.iter().enumerate().flat_map(|(index, right)| self.questions(index, right));
+        let asked = questions.map(|question| async move { may(client, &question).await.map(|may| (question, may)) });
+        let answers: Vec<(AccessQuestion<'_>, bool)> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
+        let mut missing = Vec::new();
+        for (index, right) in self.rights.iter().enumerate() {
+            let refused = answers.iter().filter(|(question, may)| question.index == index && !may);
+            let mut verbs: BTreeMap<Option<&str>, Vec<&'static str>> = BTreeMap::new();
+            for (question, _) in refused {
+                let verbs = verbs.entry(question.namespace).or_default();
+                if verbs.last() != Some(&question.verb) {
+                    verbs.push(question.verb);
+                }
+            }
+            missing.extend(gathered(right, verbs));
+        }
+        Ok(missing)
     }
+
+    fn questions<'b>(&'b self, index: usize, right: &'b AccessRight) -> impl Iterator<Item = AccessQuestion<'b>> {
+        let namespaces: Vec<Option<&str>> = match &right.place {
+            RightScope::Cluster => vec![None],
+            RightScope::Own => vec![Some(&self.namespace)],
+            RightScope::Within(names) => names.iter().map(|name| Some(&**name)).collect(),
+        };
+        let names: Vec<Option<&String>> =
+            if right.names.is_empty() { vec![None] } else { right.names.iter().map(Some).collect() };
+        let verbs = right.verbs.iter().copied();
+        let in_each =
+            namespaces.into_iter().flat_map(move |namespace| verbs.clone().map(move |verb| (namespace, verb)));
+        in_each.flat_map(move |(namespace, verb)| {
+            names.clone().into_iter().map(move |name| AccessQuestion { index, right, namespace, verb, name })
+        })
+    }
+}
+
+/// Whether the operator may do one thing.
+struct AccessQuestion<'a> {
+    /// The place of the right in the list of all.
+    index: usize,
+    right: &'a AccessRight,
+    /// None in the whole cluster.
+    namespace: Option<&'a str>,
+    verb: &'static str,
+    name: Option<&'a String>,
+}
+
+/// What is missing of a right, by namespace, told once for all namespaces that lack the same.
+fn gathered(right: &AccessRight, missing: BTreeMap<Option<&str>, Vec<&'static str>>) -> Vec<PreflightProblem> {
+    let mut by_verbs: BTreeMap<Vec<&'static str>, BTreeSet<Arc<str>>> = BTreeMap::new();
+    for (namespace, verbs) in missing {
+        by_verbs.entry(verbs).or_default().extend(namespace.map(Arc::from));
+    }
+    let problem = |(verbs, namespaces)| {
+        let place = match &right.place {
+            RightScope::Within(_) => RightScope::Within(namespaces),
+            place => place.clone(),
+        };
+        PreflightProblem::Right(AccessRight { place, ..right.clone() }, verbs)
+    };
+    by_verbs.into_iter().map(problem).collect()
 }
 
 /// What was found of a namespace.
@@ -223,21 +272,16 @@ async fn make(client: &Client, name: &str) -> bool {
 }
 
 /// Whether the operator may do that. Where nobody says so, what it does will show.
-async fn may(
-    client: &Client,
-    right: &AccessRight,
-    own: &str,
-    verb: &str,
-    name: Option<&String>,
-) -> Result<bool, Cause> {
+async fn may(client: &Client, question: &AccessQuestion<'_>) -> Result<bool, Cause> {
+    let AccessQuestion { right, namespace, verb, name, .. } = question;
     let (resource, part) = right.resource.split_once('/').map_or((right.resource, None), |(of, part)| (of, Some(part)));
     let attributes = ResourceAttributes {
         group: Some(right.group.to_owned()),
         resource: Some(resource.to_owned()),
         subresource: part.map(str::to_owned),
-        verb: Some(verb.to_owned()),
+        verb: Some((*verb).to_owned()),
         name: name.cloned(),
-        namespace: (right.place == RightScope::Own).then(|| own.to_owned()),
+        namespace: namespace.map(str::to_owned),
         ..ResourceAttributes::default()
     };
     let spec = SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes), non_resource_attributes: None };

@@ -4,12 +4,15 @@ use super::kinds::KindFlaw;
 use crate::{
     connection::Cause,
     controller::leadership,
-    installation::{AccessRight, NAME, Need, OPERATOR_NAMESPACE, RightScope, cluster_name},
+    core::served::{NamespaceSet, ServedNamespaces},
+    installation::{AccessRight, Duties, NAME, Need, OPERATOR_NAMESPACE, RightScope, cluster_name},
 };
-use std::fmt::Write;
+use std::{collections::BTreeSet, fmt::Write, sync::Arc};
 
 /// Fields that are named.
 const MOST_FIELDS: usize = 3;
+/// Namespaces that are named.
+const MOST_NAMESPACES: usize = 5;
 
 /// How the operator runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +21,8 @@ pub struct Setup {
     pub cluster: String,
     /// The operator's own namespace.
     pub namespace: String,
-    /// Whether the webhook is on.
-    pub webhook: bool,
+    /// What it does.
+    pub duties: Duties,
     /// Whom the API server takes the operator for, where it says that.
     pub user: Option<String>,
 }
@@ -43,7 +46,8 @@ impl PreflightProblem {
     /// Whether the operator waits for it.
     fn blocks(&self) -> bool {
         match self {
-            Self::Right(right, _) => right.need == Need::Work,
+            // What is missing in one namespace keeps nobody else waiting.
+            Self::Right(right, _) => right.need == Need::Work && !matches!(right.place, RightScope::Within(_)),
             Self::Kind(_, flaw) => *flaw != KindFlaw::Differs,
             Self::Server(_) | Self::Namespace(_) | Self::Terminating(_) => true,
         }
@@ -141,9 +145,10 @@ impl PreflightReport {
         let (resource, part) = right.resource.split_once('/').map_or((right.resource, ""), |(of, part)| (of, part));
         let part = if part.is_empty() { String::new() } else { format!("/{part}") };
         let names = if right.names.is_empty() { String::new() } else { format!(" {}", right.names.join(", ")) };
-        let place = match right.place {
+        let place = match &right.place {
             RightScope::Cluster => String::new(),
             RightScope::Own => format!(" in namespace {}", self.setup.namespace),
+            RightScope::Within(names) => in_namespaces(names),
         };
         format!("no right to {} {resource}{group}{part}{names}{place} ({})", verbs.join(", "), right.why)
     }
@@ -166,23 +171,53 @@ impl PreflightReport {
 
     /// Gives all rights at once, to whom the operator runs as.
     fn grant(&self) -> Vec<String> {
-        let Setup { namespace, webhook, user, .. } = &self.setup;
+        let Setup { namespace, duties, user, .. } = &self.setup;
         let own = format!("system:serviceaccount:{namespace}:{NAME}");
         let of_namespace =
             if namespace == OPERATOR_NAMESPACE { String::new() } else { format!(" --namespace {namespace}") };
-        let with_webhook = if *webhook { " --webhook" } else { "" };
-        let manifests = format!("entitlement-operator manifests{of_namespace}{with_webhook} | kubectl apply -f -");
+        let with_webhook = if duties.webhook.is_some() { " --webhook" } else { "" };
+        let restricted = restrictions(duties);
+        let manifests =
+            format!("entitlement-operator manifests{of_namespace}{with_webhook}{restricted} | kubectl apply -f -");
         let Some(user) = user.as_ref().filter(|user| **user != own) else { return vec![manifests] };
         let subject = user
             .strip_prefix("system:serviceaccount:")
             .map_or_else(|| format!("--user {}", quoted(user)), |account| format!("--serviceaccount {account}"));
         let roles = cluster_name(namespace);
-        vec![
+        let mut commands = vec![
             manifests,
             format!("kubectl create clusterrolebinding {roles}-too --clusterrole {roles} {subject}"),
             format!("kubectl create rolebinding {NAME}-too --role {NAME} {subject} --namespace {namespace}"),
-        ]
+        ];
+        commands.extend(duties.served.named().iter().map(|place| {
+            format!("kubectl create rolebinding {roles}-too --role {roles} {subject} --namespace {place}")
+        }));
+        commands
     }
+}
+
+/// The flags of `manifests` that restrict it as the operator is restricted.
+fn restrictions(duties: &Duties) -> String {
+    let flag = |name: &str, namespaces: &NamespaceSet| {
+        let names: Vec<&str> = namespaces.names()?.iter().map(AsRef::as_ref).collect();
+        Some(format!(" --{name} {}", names.join(",")))
+    };
+    let served: &ServedNamespaces = &duties.served;
+    let secrets = Some(served.secrets()).filter(|secrets| *secrets != served.all());
+    let flags = [
+        flag("namespaces", served.all()),
+        secrets.and_then(|secrets| flag("secret-namespaces", secrets)),
+        duties.read_only.then(|| " --read-only".to_owned()),
+    ];
+    flags.into_iter().flatten().collect()
+}
+
+fn in_namespaces(names: &BTreeSet<Arc<str>>) -> String {
+    let named: Vec<&str> = names.iter().take(MOST_NAMESPACES).map(AsRef::as_ref).collect();
+    let more = names.len().saturating_sub(MOST_NAMESPACES);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    let plural = if names.len() == 1 { "" } else { "s" };
+    format!(" in namespace{plural} {}{more}", named.join(", "))
 }
 
 fn of_flaw(flaw: &KindFlaw) -> String {
@@ -210,7 +245,8 @@ mod tests {
     use super::{PreflightProblem, PreflightReport, Setup, quoted};
     use crate::{
         connection::Cause,
-        installation::{AccessRight, Webhook, rights},
+        core::served::ServedNamespaces,
+        installation::{AccessRight, Duties, RightScope, Webhook, rights},
         preflight::kinds::KindFlaw,
     };
 
@@ -218,15 +254,21 @@ mod tests {
         let setup = Setup {
             cluster: "https://192.0.2.1:6443".to_owned(),
             namespace: "entitlement-operator".to_owned(),
-            webhook: false,
+            duties: Duties::default(),
             user: user.map(str::to_owned),
         };
         PreflightReport { setup, problems, leader: None }
     }
 
+    fn webhook() -> Option<Webhook> {
+        Some(Webhook { configuration: "entitlement-operator".to_owned(), registers: true })
+    }
+
     fn right(resource: &str) -> AccessRight {
-        let webhook = Webhook { configuration: "entitlement-operator".to_owned(), registers: true };
-        rights(Some(&webhook)).into_iter().find(|right| right.resource == resource).unwrap()
+        rights(&Duties { webhook: webhook(), ..Duties::default() })
+            .into_iter()
+            .find(|right| right.resource == resource)
+            .unwrap()
     }
 
     fn kind(plural: &str, flaw: KindFlaw) -> PreflightProblem {
@@ -276,7 +318,7 @@ the operator waits until this is mended:
         let missing = || vec![PreflightProblem::Right(right("namespaces"), vec!["watch"])];
         let mut found = report(Some("ann o'hara"), missing());
         found.setup.namespace = "billing".to_owned();
-        found.setup.webhook = true;
+        found.setup.duties.webhook = webhook();
         found.leader = Some("entitlement-operator".to_owned());
         let expected = r"the operator waits until this is mended:
 - no right to watch namespaces (to know which namespaces there are)
@@ -288,6 +330,41 @@ the operator waits until this is mended:
         let account = report(Some("system:serviceaccount:ci:runner"), missing());
         assert!(account.text().contains(" --serviceaccount ci:runner\n"), "{}", account.text());
         assert_eq!(quoted("oidc:ann@example.org"), "oidc:ann@example.org");
+    }
+
+    #[test]
+    fn what_is_missing_in_some_namespaces_keeps_no_other_waiting() {
+        let names = ["f", "e", "d", "c", "b", "a"];
+        let place = |count: usize| RightScope::Within(names[..count].iter().map(|&name| name.into()).collect());
+        let missing = |count: usize| AccessRight { place: place(count), ..right("secrets") };
+        let mut found = report(
+            Some("ann"),
+            vec![
+                PreflightProblem::Right(missing(1), vec!["patch"]),
+                PreflightProblem::Right(missing(6), vec!["list", "watch"]),
+            ],
+        );
+        found.setup.duties.served = ServedNamespaces::new(&[], &["f", "a"], "operator").unwrap();
+        let expected = "\
+the operator works, but for this:
+- no right to patch secrets in namespace f (the same, and to read the Secrets that grants name)
+- no right to list, watch secrets in namespaces a, b, c, d, e and 1 more (the same, and to read the Secrets that grants name)
+    entitlement-operator manifests --secret-namespaces a,f | kubectl apply -f -
+    kubectl create clusterrolebinding entitlement-operator-too --clusterrole entitlement-operator --user ann
+    kubectl create rolebinding entitlement-operator-too --role entitlement-operator --user ann --namespace entitlement-operator
+    kubectl create rolebinding entitlement-operator-too --role entitlement-operator --user ann --namespace a
+    kubectl create rolebinding entitlement-operator-too --role entitlement-operator --user ann --namespace f";
+        assert_eq!(found.text(), expected);
+        assert!(!found.blocks());
+        found.setup.duties.served = ServedNamespaces::new(&["f", "a"], &["a"], "operator").unwrap();
+        found.setup.duties.read_only = true;
+        assert!(
+            found
+                .text()
+                .contains("manifests --namespaces a,f --secret-namespaces a --read-only | kubectl apply -f -\n"),
+            "{}",
+            found.text()
+        );
     }
 
     #[test]

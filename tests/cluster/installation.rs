@@ -7,7 +7,7 @@ use crate::{
     plane::{Identity, PlaneOptions},
     webhook::{REGISTRATION, SECRET, free_port, get, serving},
 };
-use entitlement_operator::installation::{Webhook, rights};
+use entitlement_operator::installation::{Duties, Webhook, rights};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeSet,
@@ -191,7 +191,7 @@ async fn what_is_printed_is_all_that_the_operator_needs() {
 fn unused(requests: &[Request]) -> BTreeSet<String> {
     let used: BTreeSet<&str> = requests.iter().map(|request| request.right.as_str()).collect();
     let webhook = Webhook { configuration: "entitlement-operator".to_owned(), registers: true };
-    let rights = rights(Some(&webhook));
+    let rights = rights(&Duties { webhook: Some(webhook), ..Duties::default() });
     let granted = rights
         .iter()
         .flat_map(|right| right.verbs.iter().map(move |verb| format!("{verb} {}/{}", right.group, right.resource)));

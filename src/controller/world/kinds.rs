@@ -181,15 +181,16 @@ fn namespace_of(metadata: &ObjectMeta) -> Arc<str> {
 #[cfg(test)]
 mod tests {
     use super::WATCHES;
-    use crate::installation::rights;
+    use crate::installation::{Duties, rights};
     use std::collections::BTreeSet;
 
     #[test]
     fn what_is_watched_is_what_there_is_a_right_to_watch() {
         let watched: BTreeSet<String> = WATCHES.iter().map(|watch| (watch.resource)().into_owned()).collect();
         assert_eq!(watched.len(), WATCHES.len());
-        let may =
-            rights(None).into_iter().filter(|right| ["list", "watch"].iter().all(|verb| right.verbs.contains(verb)));
+        let may = rights(&Duties::default())
+            .into_iter()
+            .filter(|right| ["list", "watch"].iter().all(|verb| right.verbs.contains(verb)));
         assert_eq!(watched, may.map(|right| right.resource.to_owned()).collect());
     }
 }

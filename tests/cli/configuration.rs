@@ -1,0 +1,108 @@
+//! The operator's settings: flags, the variables that do the same, and what is said where one is wrong.
+
+use super::{code, text};
+use std::process::{Command, Output};
+
+fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    let variables = variables.iter().map(|(name, value)| (format!("ENTITLEMENT_OPERATOR_{name}"), *value));
+    Command::new(env!("CARGO_BIN_EXE_entitlement-operator"))
+        .arg("run")
+        .args(arguments)
+        .env_remove("KUBERNETES_SERVICE_HOST")
+        .env_remove("RUST_LOG")
+        .env("KUBECONFIG", "/nonexistent/kubeconfig")
+        .env("HOME", "/nonexistent")
+        .envs(variables)
+        .output()
+        .unwrap()
+}
+
+/// What is said where the operator does not start for it.
+fn refused(arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    let output = run(arguments, variables);
+    let said = text(&output.stderr).to_owned();
+    assert_eq!((code(&output), text(&output.stdout), said.lines().count()), (2, "", 1), "{arguments:?}: {said}");
+    said.strip_prefix("entitlement-operator: ").unwrap().trim_end().to_owned()
+}
+
+/// What is said of settings that are right: it gets as far as the cluster, and there is none.
+fn taken(arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    let output = run(arguments, variables);
+    let said = text(&output.stderr).to_owned();
+    assert_eq!(code(&output), 1, "{said}");
+    assert!(said.contains("entitlement-operator: no cluster is configured ("), "{said}");
+    said
+}
+
+#[test]
+fn a_wrong_value_is_one_sentence_about_which_and_what_to_write() {
+    let label = "must be at most 63 lower-case letters, digits and '-', beginning and ending with a letter or digit";
+    for (flag, variable, value, wrong) in [
+        ("concurrency", "CONCURRENCY", "many", "which it cannot be: it is no whole number; write a value such as 64, the default".to_owned()),
+        ("concurrency", "CONCURRENCY", "0", "which it cannot be: 0 is not in 1..=1024; write a value such as 64, the default".to_owned()),
+        ("log-format", "LOG_FORMAT", "xml", "write text or json".to_owned()),
+        (
+            "organization-bytes",
+            "ORGANIZATION_BYTES",
+            "lots",
+            "which it cannot be: a size is a whole number of bytes, or of Ki, Mi or Gi of them, such as 33554432 or 32Mi; write a value such as 32Mi, the default".to_owned(),
+        ),
+        ("namespaces", "NAMESPACES", "a,B", format!("which it cannot be: {label}")),
+        ("secret-namespaces", "SECRET_NAMESPACES", "a,,b", format!("which it cannot be: {label}")),
+    ] {
+        let shown = value.split(',').find(|part| !"a".contains(part) || part.is_empty()).unwrap_or(value);
+        let separator = if wrong.starts_with("which") { ", " } else { ": " };
+        let expected = format!("is \"{shown}\"{separator}{wrong}");
+        assert_eq!(refused(&[&format!("--{flag}={value}")], &[]), format!("--{flag} {expected}"));
+        assert_eq!(refused(&[&format!("--{flag}"), value], &[(variable, "ignored")]), format!("--{flag} {expected}"));
+        assert_eq!(refused(&[], &[(variable, value)]), format!("ENTITLEMENT_OPERATOR_{variable} {expected}"));
+    }
+    assert_eq!(refused(&[], &[("READ_ONLY", "yes")]), "ENTITLEMENT_OPERATOR_READ_ONLY is \"yes\": write true or false");
+}
+
+#[test]
+fn what_does_not_go_together_is_refused() {
+    assert_eq!(
+        refused(&["--namespaces=acme"], &[("SECRET_NAMESPACES", "acme,globex")]),
+        "--secret-namespaces names globex, which --namespaces leaves out: name it there too, or leave it out of --secret-namespaces"
+    );
+    assert_eq!(
+        refused(&["--namespaces=acme,billing", "--namespace=billing"], &[]),
+        "--namespaces names billing, the operator's own namespace, which it serves no client in and has its own rights in: leave it out"
+    );
+    assert_eq!(
+        refused(&["--read-only"], &[("WEBHOOK_SERVICE", "entitlement-operator")]),
+        "--read-only serves no webhook, which has to be written to the cluster: leave out --read-only, or whatever asks for the webhook"
+    );
+}
+
+#[test]
+fn the_flag_wins_over_the_variable_and_an_empty_one_is_none() {
+    taken(&["--concurrency=8", "--log-format=text"], &[("CONCURRENCY", "many"), ("LOG_FORMAT", "xml")]);
+    taken(&[], &[("CONCURRENCY", ""), ("LOG_FORMAT", ""), ("NAMESPACES", ""), ("READ_ONLY", "")]);
+    taken(&[], &[("READ_ONLY", "true"), ("WEBHOOK_ALLOW_MISSING", "false"), ("SECRET_NAMESPACES", "a,b")]);
+    // What other programs know counts where nothing else is said.
+    let with_filter = |arguments: &[&str], own: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_entitlement-operator"));
+        command.arg("run").args(arguments).env("RUST_LOG", "info,==").env("ENTITLEMENT_OPERATOR_LOG_FILTER", own);
+        let output = command.env("KUBECONFIG", "/nonexistent").env("HOME", "/nonexistent").output().unwrap();
+        code(&output)
+    };
+    assert_eq!(
+        [with_filter(&[], ""), with_filter(&[], "warn"), with_filter(&["--log-filter=warn"], "info,==")],
+        [2, 1, 1]
+    );
+}
+
+#[test]
+fn a_variable_that_nothing_reads_is_warned_of() {
+    let said = taken(&[], &[("NAMESPCES", "a"), ("SERVICE_HOST", "10.0.0.1"), ("PORT_443_TCP", "tcp://10.0.0.1:443")]);
+    let warnings: Vec<&str> = said.lines().filter(|line| line.contains("WARN")).collect();
+    assert_eq!(warnings.len(), 1, "{said}");
+    assert!(
+        warnings[0].ends_with(
+            "the environment variable ENTITLEMENT_OPERATOR_NAMESPCES is none of the operator's, and does nothing: did you mean ENTITLEMENT_OPERATOR_NAMESPACES?"
+        ),
+        "{said}"
+    );
+}

@@ -43,6 +43,8 @@ mod ends;
 mod events;
 mod facet;
 mod failure;
+#[cfg(test)]
+mod footprint;
 mod gate;
 mod guarded;
 mod handwriting;

@@ -34,6 +34,11 @@ test-oldest: ## Runs the tests on a cluster against the oldest Kubernetes that i
 	@tests/control-plane/build.sh $(OLDEST)
 	KUBEBUILDER_ASSETS="$(CURDIR)/target/control-plane-$(OLDEST)/bin" cargo test --locked --test cluster -- $(TESTS)
 
+.PHONY: bench
+bench: control-plane ## Prints what grants take of memory: in the index alone, and with GRANTS of them (default 10000) in a real cluster.
+	@cargo test --locked --release --quiet --lib -- --ignored --exact --nocapture controller::footprint::what_grants_take
+	@cargo bench --locked --quiet --bench footprint
+
 TIME ?= 60
 
 .PHONY: fuzz

@@ -35,6 +35,8 @@ pub const GRANTED_AT: &str = "entitlements.dev/granted-at";
 /// Annotation of a grant that says, for people, why it was made, suspended, resumed or cancelled. An amendment has a field
 /// for that.
 pub const REASON: &str = "entitlements.dev/reason";
+/// Annotation in which `kubectl apply` keeps what it applied.
+pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// Default of [`OrganizationSpec::assignable_from`], and a namespace that is never a tenant's.
 pub const ASSIGNMENT_NAMESPACE: &str = "entitlements";
 

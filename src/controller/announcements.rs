@@ -21,7 +21,7 @@ use crate::{
 /// A grant's first phase is no transition, unless it is in force or refused: everything else a new grant does is what was asked
 /// for, and its acceptance tells.
 pub fn of_grant(grant: &Grant, status: &EntitlementInstanceStatus, due: &[String]) -> Vec<Announcement> {
-    let (phase_before, conditions_before) = (grant.remembered.phase, &grant.remembered.conditions);
+    let phase_before = grant.remembered.phase;
     let mut notices = Vec::new();
     if grant.accepted.is_none() && status.accepted.is_some() {
         notices.push(of_acceptance(status));
@@ -35,7 +35,10 @@ pub fn of_grant(grant: &Grant, status: &EntitlementInstanceStatus, due: &[String
     let is_draft = status.phase == Some(Phase::Draft);
     let failures = [(ACCEPTED, "Refuse"), (FACETS_VALID, "Check"), (DELIVERED, "Deliver")];
     for (type_, action) in failures.into_iter().filter(|_| !is_draft) {
-        notices.extend(newly_false(conditions_before, &status.conditions, type_, action));
+        let mut observed = grant.remembered.conditions.iter().map(|condition| &condition.observation);
+        let known = observed.find(|one| one.type_ == type_).filter(|one| one.status == ConditionStatus::False);
+        let known = known.map(|one| one.reason.as_str());
+        notices.extend(newly_false(known, &status.conditions, type_, action));
     }
     notices.extend(due.iter().map(|note| Announcement {
         is_warning: false,
@@ -85,12 +88,13 @@ pub fn of_put_back(key: &ObjectKey, meddling: Meddling) -> Announcement {
 
 /// The announcement that any other object is no longer ready, or for another reason than before.
 pub fn of_readiness(conditions_before: &[Condition], conditions: &[Condition]) -> Option<Announcement> {
-    newly_false(conditions_before, conditions, READY, "Check")
+    newly_false(reason_of_false(conditions_before, READY), conditions, READY, "Check")
 }
 
 /// The same for the catalogue's objects, and the announcement that grants state something invalid.
 pub fn of_catalogue(conditions_before: &[Condition], conditions: &[Condition]) -> Vec<Announcement> {
-    let invalid = newly_false(conditions_before, conditions, FACETS_VALID, "Check");
+    let known = reason_of_false(conditions_before, FACETS_VALID);
+    let invalid = newly_false(known, conditions, FACETS_VALID, "Check");
     of_readiness(conditions_before, conditions).into_iter().chain(invalid).collect()
 }
 
@@ -136,16 +140,19 @@ fn of_phase(before: Option<Phase>, phase: Phase, until: Option<&str>) -> Option<
     Some(Announcement { is_warning: false, reason: reason.to_string(), action: "Transition", note: note.to_owned() })
 }
 
-fn newly_false(before: &[Condition], after: &[Condition], type_: &str, action: &'static str) -> Option<Announcement> {
-    let find = |conditions: &[Condition]| {
-        let found = conditions.iter().find(|condition| condition.type_ == type_);
-        found.filter(|condition| condition.status == ConditionStatus::False).cloned()
-    };
-    let failure = find(after)?;
-    if find(before).is_some_and(|known| known.reason == failure.reason) {
-        return None;
-    }
-    Some(Announcement { is_warning: true, reason: failure.reason, action, note: failure.message })
+fn newly_false(known: Option<&str>, after: &[Condition], type_: &str, action: &'static str) -> Option<Announcement> {
+    let failure = find_false(after, type_).filter(|failure| known != Some(failure.reason.as_str()))?;
+    let (reason, note) = (failure.reason.clone(), failure.message.clone());
+    Some(Announcement { is_warning: true, reason, action, note })
+}
+
+fn find_false<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {
+    let found = conditions.iter().find(|condition| condition.type_ == type_);
+    found.filter(|condition| condition.status == ConditionStatus::False)
+}
+
+fn reason_of_false<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a str> {
+    find_false(conditions, type_).map(|condition| condition.reason.as_str())
 }
 
 #[cfg(test)]

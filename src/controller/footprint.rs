@@ -35,6 +35,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     env, fs,
     hash::{DefaultHasher, Hash, Hasher},
+    hint::black_box,
     process::Command,
     sync::Arc,
     time::{Duration, Instant as Clock},
@@ -131,7 +132,9 @@ impl Shell {
         for ((_, member), status) in evaluation.decision.grants().zip(statuses.grants) {
             let grant = fleet::grant(order[&*member.grant.id.source.name], &name);
             let written: EntitlementInstance = self.stored(grant, serde_json::to_value(status.unwrap()).unwrap());
-            self.world.wrote_instance(WholeInstance::read(&written));
+            let mut written = WholeInstance::read(&written);
+            written.value.share_record(member.verdict.acceptance.as_ref());
+            self.world.wrote_instance(written);
         }
         let status = serde_json::to_value(statuses.organization.unwrap()).unwrap();
         let organization: Organization = self.stored(fleet::organization(index), status);
@@ -190,38 +193,36 @@ fn per_second(count: usize, took: Duration) -> f64 {
     f64::from(u32::try_from(count).unwrap()) / took.as_secs_f64()
 }
 
+/// Bytes for each grant, of all that a step has made and kept, or dropped.
+fn bytes_each(grants: usize, step: impl FnOnce()) -> i64 {
+    allocation_counter::measure(step).bytes_current / i64::try_from(grants).unwrap()
+}
+
 /// Measures so many grants, so many to an organization.
 fn measure(grants: usize, each: usize) {
     let organizations = grants.div_ceil(each);
-    let mut known = None;
-    let listed = allocation_counter::measure(|| known = Some(Shell::listing(grants, each)));
-    let mut shell = known.unwrap();
-    let settled = allocation_counter::measure(|| (0..organizations).for_each(|index| shell.reconcile(index, each)));
-    let per_grant = |bytes: i64| bytes / i64::try_from(grants).unwrap();
-    let (resident, anonymous, peak) = (mebibytes("VmRSS"), mebibytes("RssAnon"), mebibytes("VmHWM"));
-    let names: Vec<Arc<str>> = (0..organizations).map(|index| Arc::from(fleet::organization_name(index))).collect();
+    let mut listing = None;
+    let listed = bytes_each(grants, || listing = Some(Shell::listing(grants, each)));
+    let mut shell = listing.unwrap();
+    let made = bytes_each(grants, || (0..organizations).for_each(|index| shell.reconcile(index, each)));
+    let [resident, anonymous, peak] = ["VmRSS", "RssAnon", "VmHWM"].map(mebibytes);
+    let names: Vec<Arc<str>> = (0..organizations).map(|index| fleet::organization_name(index).into()).collect();
     let snapshots: Vec<_> = names.iter().map(|name| shell.world.view(name).unwrap().snapshot).collect();
     let begun = Clock::now();
-    for snapshot in &snapshots {
-        drop(std::hint::black_box(decide(snapshot, shell.now)));
-    }
+    let decided: Vec<_> = snapshots.iter().map(|snapshot| decide(snapshot, shell.now)).collect();
     let anew = begun.elapsed();
-    let decisions: Vec<_> = snapshots.iter().map(|snapshot| decide(snapshot, shell.now)).collect();
     let begun = Clock::now();
-    for (snapshot, before) in snapshots.iter().zip(&decisions) {
-        drop(std::hint::black_box(decide_after(snapshot, shell.now, Some(before))));
+    for (snapshot, before) in snapshots.iter().zip(&decided) {
+        drop(black_box(decide_after(snapshot, shell.now, Some(before))));
     }
     let unchanged = begun.elapsed();
-    drop((decisions, snapshots));
-    let Shell { world, decisions, .. } = shell;
-    let memos = allocation_counter::measure(|| names.iter().for_each(|name| drop(decisions.take_memo(name))));
-    let kept = allocation_counter::measure(|| drop(decisions));
-    let index = allocation_counter::measure(|| drop(world));
-    eprintln!("memos {} decisions {} index {}", per_grant(-memos.bytes_current), per_grant(-kept.bytes_current), per_grant(-index.bytes_current));
+    drop((decided, snapshots));
+    let Shell { decisions, .. } = shell;
+    let memos = -bytes_each(grants, || names.iter().for_each(|name| drop(decisions.take_memo(name))));
+    let decisions = -bytes_each(grants, || drop(decisions));
     println!(
-        "{grants:>7} {organizations:>13} {:>8} {:>8} {anonymous:>8.1} {resident:>7.1} {peak:>7.1} {:>12.0} {:>12.0}",
-        per_grant(listed.bytes_current),
-        per_grant(listed.bytes_current + settled.bytes_current),
+        "{grants:>7} {organizations:>13} {listed:>7} {:>8} {decisions:>9} {memos:>6} {anonymous:>8.1} {resident:>7.1} {peak:>7.1} {:>10.0} {:>10.0}",
+        listed + made,
         per_second(grants, anew),
         per_second(grants, unchanged),
     );
@@ -231,22 +232,17 @@ fn measure(grants: usize, each: usize) {
 #[test]
 #[ignore = "it prints figures, which depend on the machine: make bench"]
 fn what_grants_take() {
-    if let Some(row) = env::var(ROW).ok() {
+    if let Ok(row) = env::var(ROW) {
         let (grants, each) = row.split_once('/').unwrap();
         return measure(grants.parse().unwrap(), each.parse().unwrap());
     }
-    println!(
-        "{:>7} {:>13} {:>17} {:>8} {:>7} {:>7} {:>25}",
-        "", "", "bytes per grant", "RssAnon", "RSS", "peak", "decided per second"
-    );
-    println!(
-        "{:>7} {:>13} {:>8} {:>8} {:>8} {:>7} {:>7} {:>12} {:>12}",
-        "grants", "organizations", "listed", "settled", "MiB", "MiB", "MiB", "anew", "unchanged"
-    );
-    for row in [(1_000, GRANTS_EACH), (10_000, GRANTS_EACH), (100_000, GRANTS_EACH), (10_000, 10_000)] {
+    println!("                      bytes of each grant              MiB                     decided per second");
+    println!("                      listed  settled  of which        RssAnon    RSS    peak");
+    println!(" grants organizations                  decisions  memos                                anew  unchanged");
+    for (grants, each) in [(1_000, GRANTS_EACH), (10_000, GRANTS_EACH), (100_000, GRANTS_EACH), (10_000, 10_000)] {
         let mut child = Command::new(env::current_exe().unwrap());
         child.args(["--exact", "--ignored", "--nocapture", "controller::footprint::what_grants_take"]);
-        let output = child.env(ROW, format!("{}/{}", row.0, row.1)).output().unwrap();
+        let output = child.env(ROW, format!("{grants}/{each}")).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success(), "{text}");
         println!("{}", text.lines().find(|line| line.starts_with(' ')).unwrap());

@@ -303,7 +303,8 @@ pub async fn write_grant(
     let api: Api<Guarded<EntitlementInstance>> = Api::namespaced(context.gate.client(), namespace);
     let _writing = context.writing.begin(WorkItem::Instance(grant.id.source.clone()));
     let Some(written) = status::write(&context.gate, &api, name, &facts.uid, status).await? else { return Ok(()) };
-    let written = WholeInstance::read(&written);
+    let mut written = WholeInstance::read(&written);
+    written.value.share_record(member.verdict.acceptance.as_ref());
     context.world(|world| world.wrote_instance(written));
     let before = &grant.remembered;
     if before.phase != status.phase {

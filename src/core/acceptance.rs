@@ -1,6 +1,7 @@
 //! What a grant took from elsewhere when it was accepted, and keeps: what was agreed stays agreed.
 
 use super::{
+    age::SourceAge,
     amount::Amount,
     calendar::{Bound, CalendarDuration, Instant, Tz, format_instant, parse_instant, parse_zone},
 };
@@ -44,11 +45,11 @@ pub struct Acceptance {
     /// The chain that it belongs to.
     pub chain: Chain,
     /// The texts of the spec that the record belongs to.
-    pub spec: RecordedSpec,
+    pub spec: Arc<RecordedSpec>,
 }
 
 /// The fields of a spec that a record belongs to, as written.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RecordedSpec {
     /// `spec.start`
     pub start: Option<String>,
@@ -62,17 +63,27 @@ impl Acceptance {
     /// The record that a status holds, if it belongs to the spec with that state and those texts: the state is not Draft, and `start`, `end` and `renews` are
     /// those recorded. A record that cannot be read is none: then the present objects decide.
     #[must_use]
-    pub fn of(state: State, written: &RecordedSpec, record: Option<&AcceptedRecord>) -> Option<Self> {
+    pub fn of(state: State, written: &Arc<RecordedSpec>, record: Option<&AcceptedRecord>) -> Option<Self> {
         let record = record?;
-        let recorded =
-            RecordedSpec { start: record.start.clone(), end: record.end.clone(), renews: record.renews.clone() };
-        if state == State::Draft || recorded != *written {
+        let is_of_spec = record.start == written.start && record.end == written.end && record.renews == written.renews;
+        if state == State::Draft || !is_of_spec {
             return None;
         }
-        Self::read(record, recorded)
+        Self::read(record, Arc::clone(written))
     }
 
-    fn read(record: &AcceptedRecord, spec: RecordedSpec) -> Option<Self> {
+    /// The same record; where its source is the first of the chain, that is not named in memory twice.
+    #[must_use]
+    pub fn of_source(mut self, source: &SourceAge) -> Self {
+        for (name, own) in [(&mut self.chain.uid, &source.uid), (&mut self.chain.name, &source.name)] {
+            if *name == *own {
+                *name = Arc::clone(own);
+            }
+        }
+        self
+    }
+
+    fn read(record: &AcceptedRecord, spec: Arc<RecordedSpec>) -> Option<Self> {
         Some(Self {
             zone: parse_zone(record.time_zone.as_deref()?).ok()?,
             term: optional(record.term.as_deref(), |text| text.parse().ok())?,

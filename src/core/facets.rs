@@ -36,7 +36,7 @@ pub enum Layer {
 /// What one grant states, layer by layer, the last one on top.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Statement {
-    layers: Vec<(Layer, Arc<FacetFields>)>,
+    layers: Box<[(Layer, Arc<FacetFields>)]>,
 }
 
 impl Statement {
@@ -54,7 +54,7 @@ impl Statement {
     /// What was stated last and was valid.
     #[must_use]
     pub fn remembered(facets: Arc<FacetFields>) -> Self {
-        Self { layers: vec![(Layer::Source, facets)] }
+        Self { layers: [(Layer::Source, facets)].into() }
     }
 
     /// All layers merged into one.

@@ -11,12 +11,16 @@ use super::{
     source::SourceId,
 };
 use crate::api::{
-    Condition, Phase,
+    Condition, ConditionStatus, Phase,
     accepted_record::AcceptedRecord,
     facet_fields::{FacetFields, SecretFacet},
     lifecycle::{Notice, State},
 };
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    ops::{Deref, DerefMut},
+    sync::Arc,
+};
 
 /// Which grant: its source and its definition.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,17 +83,67 @@ pub struct Remembered {
     /// decided does not.
     pub phase: Option<Phase>,
     /// The last stated facets that were valid.
-    pub facets: Option<FacetFields>,
+    pub facets: Option<Arc<FacetFields>>,
     /// Notices that were given.
     pub notices: Vec<Notice>,
     /// The conditions that were last written. The time of a transition is kept as long as its status stays, events tell what
     /// has changed since, and an explanation says by them since when; what is decided does not go by them.
-    pub conditions: Vec<Condition>,
+    pub conditions: Arc<[RememberedCondition]>,
 }
 
-/// One grant of one definition to one organization.
-#[derive(Clone, Debug)]
-pub struct Grant {
+/// A condition of a status. Of many grants most say the same, at different times.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RememberedCondition {
+    /// What it says.
+    pub observation: Arc<Observation>,
+    /// When its status last changed, as written.
+    pub since: Arc<str>,
+}
+
+/// What a condition says, but for the time.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Observation {
+    /// What is observed.
+    pub type_: String,
+    /// Whether it holds.
+    pub status: ConditionStatus,
+    /// The generation that it was observed at.
+    pub observed_generation: Option<i64>,
+    /// One word for programs.
+    pub reason: String,
+    /// A sentence for people.
+    pub message: String,
+}
+
+impl From<&Condition> for RememberedCondition {
+    fn from(condition: &Condition) -> Self {
+        let observation = Observation {
+            type_: condition.type_.clone(),
+            status: condition.status,
+            observed_generation: condition.observed_generation,
+            reason: condition.reason.clone(),
+            message: condition.message.clone(),
+        };
+        Self { observation: Arc::new(observation), since: condition.last_transition_time.as_str().into() }
+    }
+}
+
+impl From<&RememberedCondition> for Condition {
+    fn from(RememberedCondition { observation, since }: &RememberedCondition) -> Self {
+        Self {
+            type_: observation.type_.clone(),
+            status: observation.status,
+            observed_generation: observation.observed_generation,
+            last_transition_time: since.to_string(),
+            reason: observation.reason.clone(),
+            message: observation.message.clone(),
+        }
+    }
+}
+
+/// What a source states of a grant: all of it but its status.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StatedGrant {
     /// Where it comes from, and of what it is.
     pub id: GrantId,
     /// How old it is, and what decides between those of one age.
@@ -113,7 +167,7 @@ pub struct Grant {
     /// The name of the grant that it follows.
     pub renews: Option<Arc<str>>,
     /// The texts of its term, as written.
-    pub written: RecordedSpec,
+    pub written: Arc<RecordedSpec>,
     /// Withdrawn for now.
     pub suspended: bool,
     /// As written, in the order of the list.
@@ -124,17 +178,45 @@ pub struct Grant {
     pub created: Instant,
     /// Its source was made here and its spec has never been edited.
     pub is_as_made: bool,
+}
+
+/// One grant of one definition to one organization.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    /// What its source states. A status is written now and then, and its grant shares this with the one before.
+    pub stated: Arc<StatedGrant>,
     /// What it took from elsewhere when it was accepted; absent where the record no longer belongs to the spec.
     pub accepted: Option<Arc<Acceptance>>,
     /// What the status remembers.
     pub remembered: Remembered,
 }
 
+impl Deref for Grant {
+    type Target = StatedGrant;
+
+    fn deref(&self) -> &StatedGrant {
+        &self.stated
+    }
+}
+
+impl DerefMut for Grant {
+    fn deref_mut(&mut self) -> &mut StatedGrant {
+        Arc::make_mut(&mut self.stated)
+    }
+}
+
 impl Grant {
+    /// A grant of which nothing is remembered.
+    #[must_use]
+    pub fn new(stated: StatedGrant) -> Self {
+        Self { stated: Arc::new(stated), accepted: None, remembered: Remembered::default() }
+    }
+
     /// The same grant with what its source remembers of it: the record of its acceptance, and the rest.
     #[must_use]
     pub fn remembering(mut self, record: Option<&AcceptedRecord>, remembered: Remembered) -> Self {
-        self.accepted = Acceptance::of(self.state, &self.written, record).map(Arc::new);
+        let accepted = Acceptance::of(self.state, &self.written, record);
+        self.accepted = accepted.map(|accepted| Arc::new(accepted.of_source(&self.age.source)));
         self.remembered = remembered;
         self
     }
@@ -154,7 +236,8 @@ impl Grant {
         if self.age.source.made == self.created {
             self.age.source.made = created;
         }
-        Self { created, ..self }
+        self.created = created;
+        self
     }
 
     /// When the grant was made: the annotation `granted-at`, else the creation of its source.

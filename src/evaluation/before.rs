@@ -154,7 +154,7 @@ fn is_same_frame(decision: &Decision, snapshot: &Snapshot) -> bool {
 }
 
 /// Which grant a namespace holds matters only where an organization lists it.
-fn are_same_namespaces(one: &BTreeMap<Arc<str>, NamespaceFacts>, other: &BTreeMap<Arc<str>, NamespaceFacts>) -> bool {
+fn are_same_namespaces(one: &[(Arc<str>, NamespaceFacts)], other: &BTreeMap<Arc<str>, NamespaceFacts>) -> bool {
     let is_same = |one: &NamespaceFacts, other: &NamespaceFacts| match (&one.claimed_by, &other.claimed_by) {
         (None, None) => (one.present, one.is_operators) == (other.present, other.is_operators),
         _ => one == other,
@@ -187,5 +187,8 @@ fn falls_back_on_the_same(member: &Member, grant: &Grant) -> bool {
 
 /// Whether two states of a grant state the same facets and amendments.
 fn states_the_same(one: &Grant, other: &Grant) -> bool {
+    if Arc::ptr_eq(&one.stated, &other.stated) {
+        return true;
+    }
     (&one.facets, &one.secret_facets, &one.amendments) == (&other.facets, &other.secret_facets, &other.amendments)
 }

@@ -20,21 +20,48 @@ use crate::{
         schema::Violation,
     },
 };
+use std::{cell::OnceCell, collections::HashSet};
+
+/// What decides from outside on all grants of one definition.
+pub struct Surroundings<'a> {
+    /// What is read.
+    pub snapshot: &'a Snapshot,
+    /// How the organization stands.
+    pub standing: &'a Standing,
+    /// The catalogue's entry.
+    pub entry: Option<&'a CatalogueEntry>,
+    /// What still holds of an earlier decision.
+    pub before: Option<&'a Before<'a>>,
+    /// The UIDs of all grants, once somebody asks for one.
+    uids: OnceCell<HashSet<&'a str>>,
+}
+
+impl<'a> Surroundings<'a> {
+    /// Those of the grants in a snapshot.
+    pub fn of(
+        snapshot: &'a Snapshot,
+        standing: &'a Standing,
+        entry: Option<&'a CatalogueEntry>,
+        before: Option<&'a Before<'a>>,
+    ) -> Self {
+        Self { snapshot, standing, entry, before, uids: OnceCell::new() }
+    }
+
+    fn has(&self, uid: &str) -> bool {
+        let uids = || self.snapshot.grants.iter().map(|grant| &*grant.age.source.uid).collect();
+        self.uids.get_or_init(uids).contains(uid)
+    }
+}
 
 /// The case of one grant.
 #[must_use]
-pub fn case<'a>(
-    snapshot: &Snapshot,
-    standing: &Standing,
-    entry: Option<&CatalogueEntry>,
-    grant: &'a Grant,
-    before: Option<&Before>,
-) -> Case<'a> {
+pub fn case<'a>(surroundings: &Surroundings, grant: &'a Grant) -> Case<'a> {
+    let Surroundings { snapshot, standing, entry, before, .. } = *surroundings;
     let compiled = entry.and_then(|entry| entry.serving.as_ref());
     let serving = compiled.map(|compiled| &compiled.terms);
     let barred = standing.barred(grant, snapshot.namespaces.get(&grant.id.source.namespace));
     let is_suspended = standing.organization.as_ref().is_some_and(|organization| organization.spec.suspended);
-    let record = grant.accepted.as_ref().map(|record| believed(grant, record, &evidence(snapshot, standing, entry)));
+    let record = grant.accepted.as_ref().map(|record| believed(grant, record, &evidence(surroundings)));
     let zone = record.as_ref().map(|record| record.zone).or(standing.zone);
     let amendments = zone.filter(|_| !grant.amendments.is_empty()).map(|zone| {
         let known = before.and_then(|before| before.amendments(compiled, grant, zone));
@@ -59,17 +86,14 @@ pub fn case<'a>(
 }
 
 /// What there is to hold a record against.
-fn evidence<'a>(
-    snapshot: &'a Snapshot,
-    standing: &'a Standing,
-    entry: Option<&'a CatalogueEntry>,
-) -> Evidence<'a, impl Fn(&str) -> bool> {
+fn evidence<'a>(surroundings: &'a Surroundings) -> Evidence<'a, impl Fn(&str) -> bool> {
+    let Surroundings { standing, entry, .. } = *surroundings;
     let organization = standing.organization.as_ref().map(|organization| &organization.metadata);
     let unedited = organization.filter(|organization| organization.generation == Some(1)).and_then(created);
     Evidence {
         history: entry.map(|entry| entry.history.as_ref()),
         zone: standing.zone.zip(unedited),
-        is_of_here: |uid: &str| snapshot.grants.iter().any(|grant| &*grant.age.source.uid == uid),
+        is_of_here: |uid: &str| surroundings.has(uid),
     }
 }
 

@@ -49,7 +49,7 @@ pub struct Decision {
 #[derive(Clone, Debug)]
 pub(super) struct Inputs {
     /// What was known of each namespace.
-    pub namespaces: BTreeMap<Arc<str>, NamespaceFacts>,
+    pub namespaces: Box<[(Arc<str>, NamespaceFacts)]>,
     /// Sources of secret fields.
     pub secrets: SecretSources,
     /// Sources that were not seen.
@@ -108,7 +108,7 @@ impl Decision {
             order: order.into_iter().map(|(_, place)| place).collect(),
             holdings,
             inputs: Inputs {
-                namespaces: snapshot.namespaces.clone(),
+                namespaces: snapshot.namespaces.iter().map(|(name, facts)| (Arc::clone(name), facts.clone())).collect(),
                 secrets: snapshot.secrets.clone(),
                 unseen: Arc::clone(&snapshot.unseen),
             },

@@ -77,17 +77,17 @@ impl GrantFacets {
     /// The facets of a grant, as the amendments (by index) that are in force have them.
     #[must_use]
     pub fn of(snapshot: &Snapshot, definition: Option<&Definition>, grant: &Grant, amendments: &[usize]) -> Self {
-        let remembered = grant.remembered.facets.as_ref();
+        let remembered = grant.remembered.facets.clone();
         let Some(definition) = definition else {
             return Self {
                 validity: Validity::Unknown,
                 statement: None,
-                remembered: remembered.cloned().map(Arc::new),
+                remembered,
                 secrets: SecretFields::new(),
                 missing: Vec::new(),
             };
         };
-        let remembered = remembered.map(|facets| Arc::new(without_secrets(definition, facets.clone())));
+        let remembered = remembered.map(|facets| without_secrets(definition, facets));
         let stated = Statement::of(grant, amendments);
         let (secrets, missing, mut problems) = secrets(definition, grant, snapshot);
         let merged = stated.merged();
@@ -113,10 +113,14 @@ fn shared(merged: FacetFields, grant: &Grant) -> Arc<FacetFields> {
 }
 
 /// What was no secret when it was recorded may be one by now, or somebody else may have written it there.
-fn without_secrets(definition: &Definition, mut facets: FacetFields) -> FacetFields {
-    for (name, fields) in &mut facets {
-        if let Some(facet) = definition.facets.get(name.as_str()) {
-            fields.retain(|field, _| !facet.schema.secret_fields().contains(field));
+fn without_secrets(definition: &Definition, mut facets: Arc<FacetFields>) -> Arc<FacetFields> {
+    let is_secret = |name: &str, field: &str| {
+        definition.facets.get(name).is_some_and(|facet| facet.schema.secret_fields().contains(field))
+    };
+    let mut stated = facets.iter().flat_map(|(name, fields)| fields.keys().map(move |field| (name, field)));
+    if stated.any(|(name, field)| is_secret(name, field)) {
+        for (name, fields) in Arc::make_mut(&mut facets) {
+            fields.retain(|field, _| !is_secret(name, field));
         }
     }
     facets

@@ -3,7 +3,7 @@
 use super::{
     Snapshot,
     before::Before,
-    cases::case,
+    cases::{Surroundings, case},
     catalogue::{CatalogueEntry, CompiledDefinition, Present},
     course::{Later, later},
     facets::{GrantFacets, effective},
@@ -45,7 +45,7 @@ pub struct Member {
     /// Its amount now; absent for a Feature, and where neither a definition nor an acceptance says it.
     pub amount: Option<Amount>,
     /// The spans of time in which it is in force, in no order and possibly overlapping.
-    pub spans: Vec<(Instant, Bound)>,
+    pub spans: Box<[(Instant, Bound)]>,
     /// What it comes to from each pending amendment on.
     pub later: Arc<[Later]>,
     /// Its amendments in the order in which they count, read in its time zone.
@@ -60,7 +60,7 @@ impl Member {
     pub fn remembering(&self) -> Grant {
         let remembered = Remembered {
             phase: Some(self.verdict.phase),
-            facets: self.facets.remembered.as_deref().cloned(),
+            facets: self.facets.remembered.clone(),
             notices: self.reminders.given.clone(),
             conditions: self.grant.remembered.conditions.clone(),
         };
@@ -130,11 +130,12 @@ impl Holding {
             indices.iter().filter_map(|index| Some((*index, snapshot.grants.get(*index)?))).collect();
         let is_unique = definition.is_none_or(|definition| !definition.allow_multiple);
         let plain: Vec<&Grant> = grants.iter().map(|(_, grant)| grant.as_ref()).collect();
+        let surroundings = Surroundings::of(snapshot, standing, entry.as_deref(), before);
         let mut members = Vec::with_capacity(grants.len());
         for group in groups(&plain, is_unique) {
             let chosen: Vec<(usize, &Arc<Grant>)> =
                 group.iter().filter_map(|index| grants.get(*index).copied()).collect();
-            members.extend(decide(snapshot, standing, entry.as_deref(), &chosen, is_unique, before, now));
+            members.extend(decide(&surroundings, &chosen, is_unique, now));
         }
         members.sort_by_key(|(index, _)| *index);
         let mut members: Vec<Member> = members.into_iter().map(|(_, member)| member).collect();
@@ -221,16 +222,14 @@ pub fn merge(definition: &Definition, parts: &[(&Member, &Statement)]) -> Merged
 }
 
 fn decide(
-    snapshot: &Snapshot,
-    standing: &Standing,
-    entry: Option<&CatalogueEntry>,
+    surroundings: &Surroundings,
     grants: &[(usize, &Arc<Grant>)],
     unique: bool,
-    before: Option<&Before>,
     now: Instant,
 ) -> Vec<(usize, Member)> {
+    let Surroundings { snapshot, entry, before, .. } = *surroundings;
     let plain: Vec<&Grant> = grants.iter().map(|(_, grant)| grant.as_ref()).collect();
-    let cases = plain.iter().map(|grant| case(snapshot, standing, entry, grant, before)).collect();
+    let cases = plain.iter().map(|grant| case(surroundings, grant)).collect();
     let group = Group { cases, lineage: Lineage::of(&plain), unique };
     let verdicts = group.decide(now);
     let outlook = Outlook::of(&group, &verdicts, now);

@@ -39,7 +39,7 @@ pub use directory::{Directory, Listing, SearchResult};
 pub use findings::GrantFindings;
 pub use flaws::{Aim, Flaw};
 pub use inventory::Inventory;
-pub use proposal::{ChangeRequest, GrantRequest, LAST_APPLIED, Proposal, RequestedChange, Setting, TermDate, Unclear};
+pub use proposal::{ChangeRequest, GrantRequest, Proposal, RequestedChange, Setting, TermDate, Unclear};
 pub use step::{GrantChange, GrantState, HoldingState, ObjectAction, ObjectChange, TimelineStep};
 pub use subject::{EntitlementKind, Subject};
 pub use survey::{Status, Survey, Written};

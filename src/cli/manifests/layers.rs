@@ -1,7 +1,7 @@
 //! Manifests on top of others, as `kubectl apply` would put them there.
 
 use super::{Document, Manifests, ReadError};
-use crate::offline::{LAST_APPLIED, When};
+use crate::{api::LAST_APPLIED, offline::When};
 use serde_json::{Map, Value};
 
 /// Metadata that the API server gives an object, and that it keeps.

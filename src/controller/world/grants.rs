@@ -4,6 +4,7 @@ use super::{
     SecretName,
     invalid::InvalidGrantIndex,
     kept::{BarredInstances, KeptInstance, WholeInstance},
+    sharing::GrantSharing,
     store::{Identity, Put, PutUnreadable, Reading, Store},
 };
 use crate::{
@@ -51,6 +52,7 @@ pub struct Grants {
     holders: Claims<SourceAge>,
     /// Instances that exist but can't be read, and about which nothing else is known. Shared with all readers.
     unreadable: Arc<BTreeSet<SourceId>>,
+    sharing: GrantSharing,
 }
 
 /// The grants of one definition whose organizations let them name them.
@@ -75,7 +77,16 @@ impl Grants {
     /// A state of an instance, from the watch or from an answer; None if it is not news. It is kept as a whole where its
     /// organization lets it be named from its namespace.
     pub fn put(&mut self, instance: Reading<SourceId, WholeInstance>, is_allowed: bool) -> Option<InstanceChange> {
-        let Reading { key: id, identity, value } = instance;
+        let Reading { key, mut identity, mut value } = instance;
+        let grant = Arc::make_mut(&mut value.grant);
+        if is_allowed {
+            let known = self.store.get(&key).and_then(KeptInstance::whole).map(|known| known.grant.as_ref());
+            self.sharing.share(grant, known);
+        } else {
+            self.sharing.share_names(grant);
+        }
+        let id = value.grant.id.source.clone();
+        identity.uid = Arc::clone(&value.grant.age.source.uid);
         let barred = if is_allowed { self.evict_barred(&id, &identity) } else { None };
         let after = KeptInstance::of(value, is_allowed);
         let put = self.store.put(id.clone(), identity, after.clone());

@@ -4,6 +4,7 @@ use super::store::{Identity, Reading};
 use crate::{
     api::{EntitlementInstance, Phase, lifecycle::State},
     core::{
+        acceptance::Acceptance,
         age::SourceAge,
         facets,
         grant::Grant,
@@ -149,6 +150,8 @@ impl WholeInstance {
     pub fn read(instance: &EntitlementInstance) -> Reading<SourceId, Self> {
         let grant = instance::grant(instance);
         let key = grant.id.source.clone();
+        let version = Identity::version_of(instance.metadata.resource_version.as_deref());
+        let identity = Identity { uid: Arc::clone(&grant.age.source.uid), version };
         let value = Self {
             grant: Arc::new(grant),
             status: instance.status.as_ref().and_then(Fingerprint::of_json),
@@ -156,7 +159,14 @@ impl WholeInstance {
             is_accepted: is_accepted(instance),
             count: count(instance),
         };
-        Reading { key, identity: Identity::of(&instance.metadata), value }
+        Reading { key, identity, value }
+    }
+
+    /// Has it share the record of its acceptance with what was decided, which its status tells.
+    pub fn share_record(&mut self, decided: Option<&Arc<Acceptance>>) {
+        if self.grant.accepted.as_ref() == decided {
+            Arc::make_mut(&mut self.grant).accepted = decided.cloned();
+        }
     }
 
     /// The Secrets that it takes values from.

@@ -29,7 +29,7 @@ use super::{
     tenancy::name_of,
 };
 use crate::{
-    api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization},
+    api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, LAST_APPLIED, Organization},
     controller::{context::ControllerContext, guarded::Guarded, watch::follow, work::WorkItem},
 };
 use futures::{FutureExt, future::BoxFuture};
@@ -155,7 +155,11 @@ fn warn_unreadable<K: Resource<DynamicType = ()>>(invalid: &InvalidObject) {
 
 /// An object that is known by its name, without what nobody asks for.
 pub fn named<K: Resource>(mut object: K) -> Reading<Arc<str>, Arc<K>> {
-    object.meta_mut().managed_fields = None;
+    let metadata = object.meta_mut();
+    metadata.managed_fields = None;
+    if let Some(annotations) = &mut metadata.annotations {
+        annotations.remove(LAST_APPLIED);
+    }
     let (key, identity) = (name_of(object.meta()), Identity::of(object.meta()));
     Reading { key, identity, value: Arc::new(object) }
 }

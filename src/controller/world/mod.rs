@@ -20,6 +20,7 @@
 //! | `contention` | objects that others change again and again |
 //! | `places` | in which namespaces an organization's objects lie |
 //! | `sources` | Secrets that grants take values from |
+//! | `sharing` | what many objects say alike, kept in memory once |
 //! | `kinds` | the one list of the kinds that are watched, and what each event of a watch means |
 //! | `answers` | what the answers to the operator's own requests tell |
 //! | `view` | all that one organization's evaluation reads |
@@ -39,6 +40,7 @@ mod lives;
 mod outputs;
 mod places;
 mod section;
+mod sharing;
 mod sources;
 mod store;
 mod strays;

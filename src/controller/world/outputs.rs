@@ -2,6 +2,7 @@
 
 use super::{
     contention::Contention,
+    sharing::OutputSharing,
     store::{Identity, Put, PutUnreadable, Store},
     strays::Strays,
 };
@@ -40,6 +41,7 @@ pub struct ObservedOutputs {
     pub strays: Strays,
     /// Objects that others change again and again.
     pub contention: Contention,
+    sharing: OutputSharing,
 }
 
 /// When a foreign object is looked at.
@@ -76,6 +78,7 @@ impl ObservedOutputs {
     ) -> (BTreeSet<Arc<str>>, Option<Arc<Observed>>) {
         let was = self.contention.wrote(organization, key, Some(observed.version), now);
         self.strays.settle(organization, key);
+        let key = &self.sharing.key(key);
         let Some((before, observed)) = self.put(key, observed) else { return (BTreeSet::new(), was) };
         if let Some(former) = before.as_ref().and_then(|before| before.organization.as_ref()) {
             self.strays.settle(former, key);
@@ -85,6 +88,7 @@ impl ObservedOutputs {
 
     /// A state of an object, from the watch; `is_listed` if from a list. Organizations that it is or was of, if it is news.
     pub fn saw(&mut self, key: &ObjectKey, observed: Observed, is_listed: bool, now: Instant) -> BTreeSet<Arc<str>> {
+        let key = &self.sharing.key(key);
         let Some((before, observed)) = self.put(key, observed) else { return BTreeSet::new() };
         let is_changed = before.as_ref().map_or(!is_listed, |before| !observed.has_same_content(before));
         if is_changed {
@@ -95,7 +99,8 @@ impl ObservedOutputs {
     }
 
     /// What was known of the object, if this is news.
-    fn put(&mut self, key: &ObjectKey, observed: Observed) -> Option<(Option<Arc<Observed>>, Arc<Observed>)> {
+    fn put(&mut self, key: &ObjectKey, mut observed: Observed) -> Option<(Option<Arc<Observed>>, Arc<Observed>)> {
+        self.sharing.share(&mut observed);
         let identity = Identity { uid: Arc::clone(&observed.uid), version: observed.version };
         let observed = Arc::new(observed);
         match self.store(key.kind).put(key.clone(), identity, Arc::clone(&observed)) {

@@ -17,33 +17,55 @@ const GREATEST: i64 = 999_999_999_999;
 /// displayed as `PT0S`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct CalendarDuration {
-    // Each is one of 0..=GREATEST; signed, as all that it is added to is.
-    years: i64,
-    months: i64,
-    weeks: i64,
-    days: i64,
-    hours: i64,
-    minutes: i64,
-    seconds: i64,
+    years: DurationPart,
+    months: DurationPart,
+    weeks: DurationPart,
+    days: DurationPart,
+    hours: DurationPart,
+    minutes: DurationPart,
+    seconds: DurationPart,
+}
+
+/// One of `0..=GREATEST`, in as many bytes as that takes: every grant has several durations in memory.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+struct DurationPart([u8; 5]);
+
+impl DurationPart {
+    fn new(number: i64) -> Self {
+        let [_, _, _, bytes @ ..] = number.to_be_bytes();
+        Self(bytes)
+    }
+
+    /// Signed, as all that it is added to is.
+    fn get(self) -> i64 {
+        self.0.iter().fold(0, |number, byte| (number << 8) | i64::from(*byte))
+    }
+}
+
+impl fmt::Debug for DurationPart {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.get().fmt(formatter)
+    }
 }
 
 impl CalendarDuration {
     /// A duration of so many months.
     #[must_use]
     pub fn of_months(months: u32) -> Self {
-        Self { months: months.into(), ..Self::default() }
+        Self { months: DurationPart::new(months.into()), ..Self::default() }
     }
 
     /// A duration of so many days.
     #[must_use]
     pub fn of_days(days: u32) -> Self {
-        Self { days: days.into(), ..Self::default() }
+        Self { days: DurationPart::new(days.into()), ..Self::default() }
     }
 
     /// A duration of so many seconds, or the longest that can be written.
     #[must_use]
     pub fn of_seconds(seconds: u64) -> Self {
-        Self { seconds: i64::try_from(seconds).map_or(GREATEST, |seconds| seconds.min(GREATEST)), ..Self::default() }
+        let seconds = i64::try_from(seconds).map_or(GREATEST, |seconds| seconds.min(GREATEST));
+        Self { seconds: DurationPart::new(seconds), ..Self::default() }
     }
 
     /// Whether it is no time at all.
@@ -65,17 +87,17 @@ impl CalendarDuration {
 
     /// Its years and months, in months.
     pub(super) fn total_months(&self) -> i64 {
-        self.years * 12 + self.months
+        self.years.get() * 12 + self.months.get()
     }
 
     /// Its weeks and days, in days.
     pub(super) fn total_days(&self) -> i64 {
-        self.weeks * 7 + self.days
+        self.weeks.get() * 7 + self.days.get()
     }
 
     /// Its hours, minutes and seconds, in seconds.
     pub(super) fn total_seconds(&self) -> i64 {
-        (self.hours * 60 + self.minutes) * 60 + self.seconds
+        (self.hours.get() * 60 + self.minutes.get()) * 60 + self.seconds.get()
     }
 }
 
@@ -162,7 +184,8 @@ impl fmt::Display for CalendarDuration {
     }
 }
 
-fn write_part(formatter: &mut fmt::Formatter<'_>, number: i64, unit: char) -> fmt::Result {
+fn write_part(formatter: &mut fmt::Formatter<'_>, part: DurationPart, unit: char) -> fmt::Result {
+    let number = part.get();
     if number == 0 {
         return Ok(());
     }
@@ -177,8 +200,8 @@ fn read_duration(text: &str) -> Result<CalendarDuration, DurationProblem> {
         None if parts.is_empty() => return Err(DurationProblem::NoPart),
         None => (parts, ""),
     };
-    let [years, months, weeks, days] = read_parts(date, ['Y', 'M', 'W', 'D'])?;
-    let [hours, minutes, seconds] = read_parts(time, ['H', 'M', 'S'])?;
+    let [years, months, weeks, days] = read_parts(date, ['Y', 'M', 'W', 'D'])?.map(DurationPart::new);
+    let [hours, minutes, seconds] = read_parts(time, ['H', 'M', 'S'])?.map(DurationPart::new);
     Ok(CalendarDuration { years, months, weeks, days, hours, minutes, seconds })
 }
 

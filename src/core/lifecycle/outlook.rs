@@ -32,7 +32,7 @@ pub struct Outlook {
     pub changes: Vec<Option<Change>>,
     /// The spans of time of each grant, by index, in no order and possibly overlapping, at whose instants the present specs
     /// with the records after the decision put it in force.
-    pub in_force: Vec<Vec<(Instant, Bound)>>,
+    pub in_force: Vec<Box<[(Instant, Bound)]>>,
 }
 
 impl Outlook {

@@ -8,7 +8,7 @@ use crate::{
         age::{GrantAge, SourceAge, created},
         amount::Amount,
         calendar::Instant,
-        grant::{Grant, GrantId, Remembered},
+        grant::{Grant, GrantId, StatedGrant},
     },
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -30,25 +30,25 @@ pub fn grants(bundle: &Bundle) -> impl Iterator<Item = Grant> {
     let metadata = &bundle.metadata;
     let age = SourceAge::of(SourceKind::Bundle, metadata);
     let id = SourceId::new(SourceKind::Bundle, &age.namespace, &age.name);
-    bundle.entries.iter().map(move |(definition, amount)| Grant {
-        id: GrantId { source: id.clone(), definition: Arc::clone(definition) },
-        age: GrantAge { source: age.clone(), definition: Arc::clone(definition) },
-        organization: Arc::clone(&bundle.organization),
-        state: State::Active,
-        start: None,
-        end: None,
-        amount: amount.map(Ok),
-        priority: 0,
-        facets: Arc::default(),
-        secret_facets: Vec::new(),
-        renews: None,
-        written: RecordedSpec::default(),
-        suspended: false,
-        amendments: Vec::new(),
-        generation: metadata.generation.unwrap_or(1),
-        created: created(metadata).unwrap_or(Instant::MAX_UTC),
-        is_as_made: true,
-        accepted: None,
-        remembered: Remembered::default(),
+    bundle.entries.iter().map(move |(definition, amount)| {
+        Grant::new(StatedGrant {
+            id: GrantId { source: id.clone(), definition: Arc::clone(definition) },
+            age: GrantAge { source: age.clone(), definition: Arc::clone(definition) },
+            organization: Arc::clone(&bundle.organization),
+            state: State::Active,
+            start: None,
+            end: None,
+            amount: amount.map(Ok),
+            priority: 0,
+            facets: Arc::default(),
+            secret_facets: Vec::new(),
+            renews: None,
+            written: Arc::new(RecordedSpec::default()),
+            suspended: false,
+            amendments: Vec::new(),
+            generation: metadata.generation.unwrap_or(1),
+            created: created(metadata).unwrap_or(Instant::MAX_UTC),
+            is_as_made: true,
+        })
     })
 }

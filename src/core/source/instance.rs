@@ -10,7 +10,7 @@ use crate::{
         age::{GrantAge, SourceAge, created, has_granted_at},
         amount::Amount,
         calendar::Instant,
-        grant::{Grant, GrantAmendment, GrantId, Remembered},
+        grant::{Grant, GrantAmendment, GrantId, Remembered, RememberedCondition, StatedGrant},
     },
 };
 use std::sync::Arc;
@@ -21,9 +21,10 @@ pub fn grant(instance: &EntitlementInstance) -> Grant {
     let metadata = &instance.metadata;
     let spec = &instance.spec;
     let definition: Arc<str> = spec.definition.as_str().into();
-    let grant = Grant {
-        id: GrantId { source: id(instance), definition: Arc::clone(&definition) },
-        age: GrantAge { source: SourceAge::of(SourceKind::Instance, metadata), definition },
+    let age = SourceAge::of(SourceKind::Instance, metadata);
+    let grant = Grant::new(StatedGrant {
+        id: GrantId { source: age.id(), definition: Arc::clone(&definition) },
+        age: GrantAge { source: age, definition },
         organization: spec.organization.as_str().into(),
         state: spec.state,
         start: spec.start.as_deref().map(str::parse),
@@ -33,15 +34,13 @@ pub fn grant(instance: &EntitlementInstance) -> Grant {
         facets: Arc::new(spec.facets.clone()),
         secret_facets: spec.secret_facets.clone(),
         renews: spec.renews.as_deref().map(Into::into),
-        written: written(spec),
+        written: Arc::new(written(spec)),
         suspended: spec.suspended,
         amendments: spec.amendments.iter().map(amendment).collect(),
         generation: metadata.generation.unwrap_or(1),
         created: created(metadata).unwrap_or(Instant::MAX_UTC),
         is_as_made: metadata.generation == Some(1) && !has_granted_at(metadata),
-        accepted: None,
-        remembered: Remembered::default(),
-    };
+    });
     match &instance.status {
         Some(status) => remembering(grant, status),
         None => grant,
@@ -60,9 +59,9 @@ pub fn id(instance: &EntitlementInstance) -> SourceId {
 pub fn remembering(grant: Grant, status: &EntitlementInstanceStatus) -> Grant {
     let remembered = Remembered {
         phase: status.phase,
-        facets: status.facets.clone(),
+        facets: status.facets.clone().map(Arc::new),
         notices: status.notices.clone(),
-        conditions: status.conditions.clone(),
+        conditions: status.conditions.iter().map(RememberedCondition::from).collect(),
     };
     grant.remembering(status.accepted.as_ref(), remembered)
 }

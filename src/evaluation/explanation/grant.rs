@@ -2,7 +2,7 @@
 
 use crate::{
     api::{
-        Condition, ConditionStatus, Organization, Phase,
+        ConditionStatus, Organization, Phase,
         conditions::{ACCEPTED, DELIVERED, ENTITLED},
         entitlement_definition::{Aggregation, Rollout},
         lifecycle::{AmendmentState, Transition},
@@ -10,7 +10,7 @@ use crate::{
     core::{
         amount::Amount,
         calendar::{Bound, Instant, format_instant, parse_instant},
-        grant::{Grant, GrantAmendment, GrantId},
+        grant::{Grant, GrantAmendment, GrantId, RememberedCondition},
         problem::Problem,
         reason::ReasonCode,
         source::{SourceId, SourceKind},
@@ -227,15 +227,15 @@ const LATE: TimeDelta = TimeDelta::minutes(10);
 fn turned(member: &Member, now: Instant) -> Option<Instant> {
     let entitled = remembered(&member.grant, ENTITLED)?;
     let is_in_force = member.verdict.phase.is_in_force();
-    if entitled.status != is_in_force.into() {
+    if entitled.observation.status != is_in_force.into() {
         return None;
     }
-    let at = parse_instant(&entitled.last_transition_time).ok().filter(|at| *at <= now)?;
+    let at = parse_instant(&entitled.since).ok().filter(|at| *at <= now)?;
     let start = member.start().unwrap_or(member.grant.created);
     let begun = start.max(member.grant.created);
     // A grant that is judged for the first time after its start is put in force in that moment.
-    let judged = remembered(&member.grant, ACCEPTED).filter(|accepted| accepted.status == ConditionStatus::True);
-    let judged = judged.and_then(|accepted| parse_instant(&accepted.last_transition_time).ok());
+    let judged = remembered(&member.grant, ACCEPTED).filter(|one| one.observation.status == ConditionStatus::True);
+    let judged = judged.and_then(|accepted| parse_instant(&accepted.since).ok());
     let is_after_its_beginning = at > begun + LATE || judged.is_some_and(|judged| start <= judged && judged < at);
     let over = member.verdict.term.and_then(|term| term.after_grace(member.verdict.end).at());
     let is_before_its_end = is_in_force || over.is_none_or(|over| at + LATE < over);
@@ -244,14 +244,15 @@ fn turned(member: &Member, now: Instant) -> Option<Instant> {
 
 /// What its status says of the delivery, where the evaluation has nothing against it.
 fn undelivered(member: &Member, unready: Option<&Problem>, now: Instant) -> Option<String> {
-    let delivered = remembered(&member.grant, DELIVERED).filter(|one| one.status == ConditionStatus::False)?;
-    let is_past = parse_instant(&delivered.last_transition_time).is_ok_and(|at| at <= now);
+    let delivered =
+        remembered(&member.grant, DELIVERED).filter(|one| one.observation.status == ConditionStatus::False)?;
+    let is_past = parse_instant(&delivered.since).is_ok_and(|at| at <= now);
     let is_told = problem(member, unready).is_some();
-    (is_past && !is_told && member.verdict.phase.is_in_force()).then(|| delivered.message.clone())
+    (is_past && !is_told && member.verdict.phase.is_in_force()).then(|| delivered.observation.message.clone())
 }
 
-fn remembered<'a>(grant: &'a Grant, type_: &str) -> Option<&'a Condition> {
-    grant.remembered.conditions.iter().find(|condition| condition.type_ == type_)
+fn remembered<'a>(grant: &'a Grant, type_: &str) -> Option<&'a RememberedCondition> {
+    grant.remembered.conditions.iter().find(|condition| condition.observation.type_ == type_)
 }
 
 #[allow(clippy::ref_option, reason = "serde calls it so")]
@@ -277,7 +278,7 @@ fn suspension(member: &Member, organization: Option<&Organization>) -> Option<Su
 
 fn since(grant: &Grant, phase: Phase) -> Option<String> {
     let entitled = remembered(grant, ENTITLED)?;
-    (entitled.status == phase.is_in_force().into()).then(|| entitled.last_transition_time.clone())
+    (entitled.observation.status == phase.is_in_force().into()).then(|| entitled.since.to_string())
 }
 
 fn start_origin(member: &Member) -> Origin {

@@ -19,7 +19,7 @@ pub struct Marks {
     /// Sorted.
     pairs: Box<[Fingerprint]>,
     /// Those keys that the operator set, where the object says so, and all that have its prefix.
-    operators: Box<[Box<str>]>,
+    operators: Arc<[Box<str>]>,
 }
 
 impl Marks {
@@ -150,7 +150,7 @@ pub struct Observed {
     /// The fingerprint of its data.
     pub data: Fingerprint,
     /// The keys of its data.
-    pub keys: Box<[Box<str>]>,
+    pub keys: Arc<[Box<str>]>,
     /// It has `binaryData`, which the operator never writes.
     pub has_binary_data: bool,
     /// The type of a Secret; a ConfigMap has none.
@@ -164,6 +164,11 @@ pub struct Observed {
 }
 
 impl Observed {
+    /// The lists of keys that it has, which are those of most objects.
+    pub fn key_lists(&mut self) -> [&mut Arc<[Box<str>]>; 3] {
+        [&mut self.labels.operators, &mut self.annotations.operators, &mut self.keys]
+    }
+
     /// An object of an organization as it is once the operator has written it and nobody else anything.
     #[must_use]
     pub fn written(owner: &Owner, content: &ObjectContent) -> Self {
@@ -194,7 +199,7 @@ impl Observed {
             labels: Marks::default(),
             annotations: Marks::default(),
             data: Fingerprint::of_pairs([]),
-            keys: Box::default(),
+            keys: Arc::default(),
             has_binary_data: false,
             secret_type: None,
             is_fixed: false,

@@ -103,7 +103,7 @@ fn amendments(member: &Member) -> Vec<AmendmentStatus> {
 fn conditions(holding: &Holding, member: &Member, delivery: &Delivered, now: Instant) -> Vec<crate::api::Condition> {
     let grant = &member.grant;
     let phase = member.verdict.phase;
-    let mut conditions = Conditions::after(&grant.remembered.conditions, grant.generation, now);
+    let mut conditions = Conditions::of_grant(&grant.remembered.conditions, grant.generation, now);
     accepted(&mut conditions, grant, &member.verdict);
     facets_valid(&mut conditions, holding, &member.facets.validity);
     delivered(&mut conditions, holding, phase, delivery);

@@ -2,7 +2,7 @@
 
 use super::{TermDate, Unclear, name::free_name, term_date::day};
 use crate::{
-    api::{EntitlementInstanceStatus, REASON, lifecycle::State},
+    api::{EntitlementInstanceStatus, LAST_APPLIED, REASON, lifecycle::State},
     core::{
         calendar::{Bound, Instant, Moment, Nominal, Tz, parse_instant, parse_zone},
         grant::{Grant, GrantAmendment},
@@ -14,8 +14,6 @@ use crate::{
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-/// Where `kubectl apply` keeps what it applied.
-pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// Keeps the reason of a grant while that of its suspension stands in its place.
 const REASON_BEFORE: &str = "entitlements.dev/reason-before-suspension";
 /// What a manifest of an object that is there already has no need of.

@@ -17,7 +17,7 @@ mod term_date;
 #[cfg(test)]
 mod tests;
 
-pub use change::{ChangeRequest, LAST_APPLIED, Proposal, RequestedChange};
+pub use change::{ChangeRequest, Proposal, RequestedChange};
 pub use grant::{GrantRequest, Setting};
 pub use term_date::TermDate;
 

@@ -205,7 +205,7 @@ fn instance(spec: Value) -> Value {
         "metadata": {
             "name": "acme-seats", "namespace": "entitlements", "uid": "u", "resourceVersion": "7", "generation": 1,
             "creationTimestamp": "2026-01-01T00:00:00Z",
-            "annotations": {LAST_APPLIED: "{}"},
+            "annotations": {crate::api::LAST_APPLIED: "{}"},
         },
         "spec": spec,
         "status": {"observedGeneration": 1},

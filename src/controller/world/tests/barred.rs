@@ -251,6 +251,8 @@ fn kept_bytes(count: usize, size: usize, of: impl Fn(&str) -> Value) -> u64 {
             let mut object = object.clone();
             object.metadata.name = Some(format!("instance-{number:06}"));
             object.metadata.uid = Some(format!("00000000-0000-0000-0000-{number:012}"));
+            // What several state alike is kept once.
+            object.spec.facets.get_mut("f").unwrap().insert("number".to_owned(), number.into());
             world.observe_instance(Event::Apply(Guarded(Ok(object))));
         }
         world.take_work();

@@ -48,7 +48,7 @@ kubectl wait --for=condition=Established crd --timeout=30s \
 	organizations.entitlements.dev facetdefinitions.entitlements.dev \
 	entitlementdefinitions.entitlements.dev entitlementinstances.entitlements.dev >/dev/null
 kubectl create namespace entitlement-operator --dry-run=client --output yaml | kubectl apply --filename - >/dev/null
-entitlement-operator run >"$log" 2>&1 &
+entitlement-operator run --http-address=127.0.0.1:0 >"$log" 2>&1 &
 operator=$!
 
 title "A provider's catalogue, two clients, and what they hold"

@@ -4,7 +4,10 @@ mod cause;
 
 pub use cause::Cause;
 
-use crate::address;
+use crate::{
+    address,
+    metrics::{Metrics, RequestLayer},
+};
 use http::{HeaderValue, header::USER_AGENT};
 use kube::{
     Client, Config,
@@ -59,6 +62,8 @@ pub struct Connection {
     pub user: Option<String>,
     /// The groups that this user is in.
     pub groups: Vec<String>,
+    /// Where requests are counted.
+    pub metrics: Metrics,
 }
 
 impl Connection {
@@ -151,7 +156,7 @@ impl Connection {
         let config = self.config().await?;
         let url = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let cluster = self.context.as_ref().map_or_else(|| url.clone(), |context| format!("{url} ({context})"));
-        Ok((client(config)?, cluster))
+        Ok((counting_client(config, &self.metrics)?, cluster))
     }
 }
 
@@ -160,13 +165,19 @@ impl Connection {
 ///
 /// # Errors
 /// Where that cannot be used.
-pub fn client(mut config: Config) -> Result<Client, ConnectionError> {
+pub fn client(config: Config) -> Result<Client, ConnectionError> {
+    counting_client(config, &Metrics::default())
+}
+
+/// The same, whose requests are counted.
+fn counting_client(mut config: Config, metrics: &Metrics) -> Result<Client, ConnectionError> {
     config.connect_timeout = Some(ANSWER_LIMIT);
     config.write_timeout = Some(ANSWER_LIMIT);
     config.read_timeout = Some(SILENCE_LIMIT);
     config.reset_reader_on_write = true;
     let builder = ClientBuilder::try_from(config).map_err(|error| ConnectionError::Unusable(Box::new(error)))?;
-    Ok(builder.with_layer(&TimeoutLayer::new(ANSWER_LIMIT)).with_layer(&FilterLayer::new(address::check)).build())
+    let builder = builder.with_layer(&TimeoutLayer::new(ANSWER_LIMIT)).with_layer(&RequestLayer(metrics.clone()));
+    Ok(builder.with_layer(&FilterLayer::new(address::check)).build())
 }
 
 #[cfg(test)]

@@ -14,7 +14,11 @@
 //! | [`evaluation`] | all of that for one organization at one moment | `render` |
 //! | [`controller`] | the shell around it: watches, queue, writes | `evaluation` |
 //! | [`offline`] | all organizations of a set of objects, without a cluster | `evaluation` |
-//! | [`webhook`] | the shell at the API server's door: admission reviews | `controller` |
+//! | [`metrics`] | what is counted and measured, as Prometheus reads it | `traces` |
+//! | [`traces`] | the spans of what the operator does, and sending them | nothing |
+//! | [`server`] | HTTP for whoever connects, within bounds | nothing |
+//! | [`webhook`] | the shell at the API server's door: admission reviews | `controller`, `server` |
+//! | [`endpoints`] | `/metrics`, `/healthz`, `/readyz` | `controller`, `server` |
 //! | [`installation`] | what a cluster needs for the operator: its rights, roles, Deployment | `core` |
 //! | [`preflight`] | whether a cluster has all of that | `controller` |
 //! | [`cli`] | the command | `controller`, `webhook`, `offline` |
@@ -36,11 +40,15 @@ pub mod cli;
 pub mod connection;
 pub mod controller;
 pub mod core;
+pub mod endpoints;
 pub mod evaluation;
 pub mod installation;
+pub mod metrics;
 pub mod offline;
 pub mod preflight;
 pub mod render;
+pub mod server;
 pub mod telemetry;
+pub mod traces;
 pub mod webhook;
 pub mod yaml;

@@ -1,5 +1,6 @@
 //! Sets up the log: text or JSON on standard error, never with a secret value.
 
+use crate::traces::{TraceExport, is_traced};
 use tracing::{Level, Metadata};
 use tracing_subscriber::{EnvFilter, Layer, filter::FilterFn, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -31,11 +32,11 @@ pub enum LogError {
     SetUpTwice,
 }
 
-/// Sets up the log of the process. `filter` has the syntax of `RUST_LOG`, such as `info` or `info,kube=debug`.
+/// Sets up the log of the process, and what takes in its spans, where these are sent somewhere. `filter` has the syntax of `RUST_LOG`, such as `info` or `info,kube=debug`.
 ///
 /// # Errors
 /// When the filter can't be read, or the log has been set up already.
-pub fn init(format: LogFormat, filter: &str, colours: bool) -> Result<(), LogError> {
+pub fn init(format: LogFormat, filter: &str, colours: bool, traces: Option<&TraceExport>) -> Result<(), LogError> {
     let unreadable = |problem: tracing_subscriber::filter::ParseError| LogError::Filter {
         filter: filter.to_owned(),
         problem: problem.to_string(),
@@ -47,8 +48,12 @@ pub fn init(format: LogFormat, filter: &str, colours: bool) -> Result<(), LogErr
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
     let libraries = asks_for_libraries(filter);
-    let is_told = move |metadata: &Metadata<'_>| quotes_no_body(metadata) && (libraries || is_own(metadata));
-    let registry = tracing_subscriber::registry().with(lines.with_filter(FilterFn::new(is_told)).with_filter(levels));
+    // Lines say by themselves what they are about.
+    let is_told = move |metadata: &Metadata<'_>| {
+        quotes_no_body(metadata) && !is_traced(metadata) && (libraries || is_own(metadata))
+    };
+    let lines = lines.with_filter(FilterFn::new(is_told)).with_filter(levels);
+    let registry = tracing_subscriber::registry().with(traces.map(TraceExport::layer)).with(lines);
     registry.try_init().map_err(|_| LogError::SetUpTwice)
 }
 

@@ -38,9 +38,30 @@ const LAYERS: &[Layer] = &[
     pure("evaluation", &["api", "core", "render"]),
     pure("offline", &["api", "core", "render", "evaluation"]),
     pure("installation", &["api", "core"]),
-    shell("controller", &["api", "core", "render", "evaluation", "installation", "address", "connection"]),
+    shell("traces", &[]),
+    shell("metrics", &["traces"]),
+    shell("server", &[]),
+    shell(
+        "controller",
+        &["api", "core", "render", "evaluation", "installation", "address", "connection", "metrics", "traces"],
+    ),
     shell("preflight", &["api", "core", "installation", "controller", "connection"]),
-    shell("webhook", &["api", "core", "render", "evaluation", "installation", "controller", "address", "connection"]),
+    shell(
+        "webhook",
+        &[
+            "api",
+            "core",
+            "render",
+            "evaluation",
+            "installation",
+            "controller",
+            "address",
+            "connection",
+            "metrics",
+            "server",
+        ],
+    ),
+    shell("endpoints", &["controller", "metrics", "server"]),
 ];
 
 /// A client, a clock, input or output, randomness, and the machine's own time zones. A path that has one of these anywhere is

@@ -36,6 +36,6 @@ impl ConnectionArguments {
     #[must_use]
     pub fn connection(&self) -> Connection {
         let Self { kubeconfig, context, user, groups } = self.clone();
-        Connection { kubeconfig, context, user, groups }
+        Connection { kubeconfig, context, user, groups, ..Connection::default() }
     }
 }

@@ -19,6 +19,7 @@ mod man;
 pub mod manifests;
 mod moment;
 mod objects;
+mod observability;
 mod offline;
 mod outcome;
 mod program;

@@ -4,6 +4,7 @@ use super::{
     connection::ConnectionArguments,
     environment,
     leadership::LeadershipArguments,
+    observability::ObservabilityArguments,
     outcome::{CommandFailure, Outcome},
     served::ServedArguments,
     size::ByteSize,
@@ -14,8 +15,10 @@ use super::{
 use crate::{
     connection::Connection,
     controller::{Controller, ControllerOptions},
+    core::calendar,
     evaluation::Limits,
     installation::Duties,
+    metrics::Metrics,
     preflight::Preflight,
     telemetry::{self, LogFormat},
     webhook,
@@ -67,19 +70,22 @@ pub struct RunArguments {
     #[command(flatten)]
     webhook: WebhookArguments,
     #[command(flatten)]
+    observability: ObservabilityArguments,
+    #[command(flatten)]
     connection: ConnectionArguments,
 }
 
 /// Runs the operator until SIGTERM or SIGINT.
 pub fn run(arguments: RunArguments, zones: &ZonesInUse) -> Result<Outcome, CommandFailure> {
     let colours = Palette::of_standard_error() == Palette::Colours;
-    telemetry::init(arguments.log_format, &arguments.log_filter, colours)?;
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| CommandFailure::System { action: "the threads of the operator cannot be started", error })?;
+    let traces = arguments.observability.trace(runtime.handle())?;
+    telemetry::init(arguments.log_format, &arguments.log_filter, colours, traces.as_ref())?;
     for stranger in environment::strangers() {
         tracing::warn!("{stranger}");
     }
     let served = arguments.restriction.served(&arguments.namespace)?;
-    let runtime = tokio::runtime::Runtime::new()
-        .map_err(|error| CommandFailure::System { action: "the threads of the operator cannot be started", error })?;
     let webhook = arguments.webhook.options(&arguments.namespace)?;
     let read_only = arguments.restriction.is_read_only(webhook.is_some())?;
     if let ZonesInUse::Unusable(problem) = zones {
@@ -94,9 +100,15 @@ pub fn run(arguments: RunArguments, zones: &ZonesInUse) -> Result<Outcome, Comma
         read_only,
         limits: Limits { organization_bytes: arguments.organization_bytes.bytes() },
         time_zones: Some(zones.report()),
+        metrics: Metrics::new(calendar::tz_release()),
+        tells_each_instance: arguments.observability.metrics_per_instance,
         ..ControllerOptions::default()
     };
-    let operated = runtime.block_on(operate(&arguments.connection.connection(), options, webhook));
+    let connection = Connection { metrics: options.metrics.clone(), ..arguments.connection.connection() };
+    let operated = runtime.block_on(operate(&connection, options, webhook, &arguments.observability));
+    if let Some(traces) = traces {
+        traces.end();
+    }
     // What is still being thought about cannot be broken off, and nobody waits for it any more.
     runtime.shutdown_background();
     operated.map(|()| Outcome::Valid)
@@ -106,12 +118,14 @@ async fn operate(
     connection: &Connection,
     options: ControllerOptions,
     webhook: Option<webhook::Options>,
+    observability: &ObservabilityArguments,
 ) -> Result<(), CommandFailure> {
     let shutdown = shutdown()?.shared();
     // What cannot be mended while it runs ends it before it says anything.
     connection.config().await?;
     let time_zones = options.time_zones.as_ref().map(|zones| zones.message.as_str());
     tracing::info!(namespace = options.namespace, version = super::VERSION, time_zones, "the operator starts");
+    let briefing = observability.serve(&options.metrics, shutdown.clone()).await?;
     let webhook_rights = webhook.as_ref().map(webhook::Options::rights);
     let duties = Duties { webhook: webhook_rights, served: options.served.clone(), read_only: options.read_only };
     let preflight = Preflight::new(connection, &options.namespace, duties);
@@ -125,6 +139,9 @@ async fn operate(
     };
     let controller = Controller::new(client.clone(), ControllerOptions { cluster, ..options });
     let knowledge = controller.knowledge();
+    if let Some(briefing) = briefing {
+        briefing.knows(knowledge.clone());
+    }
     let admission = async {
         if let Some(options) = webhook {
             Box::pin(webhook::run(client, knowledge, options, shutdown.clone())).await;

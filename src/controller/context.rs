@@ -11,6 +11,7 @@ use super::{
     outages::Outages,
     queue::Queue,
     resumptions::Resumptions,
+    tallies::Tallies,
     time_zones::Moves,
     timer::Timer,
     world::{MadeAnew, WorkItem, World, kinds::WATCHES},
@@ -44,6 +45,8 @@ pub struct ControllerContext {
     pub decisions: Decisions,
     /// When organizations change by time alone.
     pub timer: Timer<Arc<str>>,
+    /// What came of the outputs.
+    pub tallies: Tallies,
     /// Where evaluations go on that came to no end.
     pub resumptions: Resumptions,
     /// Whose statuses are being written.
@@ -75,11 +78,12 @@ impl ControllerContext {
             writing: world.writing(),
             candidacy,
             listed: watch::Sender::default(),
-            queue: Queue::new(),
-            barred: Queue::new(),
+            queue: Queue::new(options.metrics.queue("work")),
+            barred: Queue::new(options.metrics.queue("barred")),
             lanes: Lanes::new(),
             decisions: Decisions::default(),
             timer: Timer::new(),
+            tallies: Tallies::default(),
             resumptions: Resumptions::default(),
             outages: Outages::default(),
             announcer,
@@ -98,7 +102,7 @@ impl ControllerContext {
         let client = kube::Client::try_from(config).unwrap();
         let candidacy = Candidacy::default();
         let gate = Arc::new(Gate::new(client, 1, candidacy.leadership()));
-        let (announcer, _) = super::events::channel(Arc::clone(&gate));
+        let (announcer, _) = super::events::channel(Arc::clone(&gate), &crate::metrics::Metrics::default());
         Self::new(gate, candidacy, announcer, ControllerOptions::default())
     }
 

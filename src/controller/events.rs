@@ -2,7 +2,10 @@
 //! anything that counts.
 
 use super::{clock, failure::RequestRefusal, gate::Gate, output::FIELD_MANAGER};
-use crate::core::excerpt::{first_characters, within_bytes};
+use crate::{
+    core::excerpt::{first_characters, within_bytes},
+    metrics::Metrics,
+};
 use futures::{FutureExt, StreamExt, stream};
 use k8s_openapi::{
     api::{core::v1::ObjectReference, events::v1},
@@ -60,20 +63,27 @@ pub struct Announcer {
     last: AtomicI64,
     /// The last one was dropped, which is said once.
     is_dropping: AtomicBool,
+    metrics: Metrics,
 }
 
 /// Publishes them.
 pub struct Publisher {
     gate: Arc<Gate>,
+    metrics: Metrics,
     waiting: mpsc::Receiver<(ObjectReference, Announcement, i64)>,
 }
 
 /// The two ends.
-pub fn channel(gate: Arc<Gate>) -> (Announcer, Publisher) {
+pub fn channel(gate: Arc<Gate>, metrics: &Metrics) -> (Announcer, Publisher) {
     let (sender, receiver) = mpsc::channel(MAX_WAITING);
     (
-        Announcer { waiting: sender, last: AtomicI64::new(0), is_dropping: AtomicBool::new(false) },
-        Publisher { gate, waiting: receiver },
+        Announcer {
+            waiting: sender,
+            last: AtomicI64::new(0),
+            is_dropping: AtomicBool::new(false),
+            metrics: metrics.clone(),
+        },
+        Publisher { gate, metrics: metrics.clone(), waiting: receiver },
     )
 }
 
@@ -93,6 +103,9 @@ impl Announcer {
     /// Tells of an object, later.
     pub fn announce(&self, about: ObjectReference, notice: Announcement) {
         let is_dropped = self.waiting.try_send((about, notice, self.stamp())).is_err();
+        if is_dropped {
+            self.metrics.event_dropped();
+        }
         if is_dropped && !self.is_dropping.load(Ordering::Relaxed) {
             tracing::warn!("events are dropped because too many are waiting to be written");
         }
@@ -112,6 +125,7 @@ impl Announcer {
         if self.waiting.capacity() > MAX_WAITING / 2 {
             self.announce(about, notice);
         } else {
+            self.metrics.event_dropped();
             tracing::debug!("an event is dropped because too many of its kind are waiting");
         }
     }
@@ -120,7 +134,7 @@ impl Announcer {
 impl Publisher {
     /// Publishes until it is closed, and then what waits by that time.
     pub async fn run(self, mut closing: oneshot::Receiver<()>) {
-        let Self { gate, mut waiting } = self;
+        let Self { gate, metrics, mut waiting } = self;
         let mut is_closed = false;
         let waiting = stream::poll_fn(|context| {
             if !is_closed && closing.poll_unpin(context).is_ready() {
@@ -129,12 +143,12 @@ impl Publisher {
             }
             waiting.poll_recv(context)
         });
-        let all = waiting.map(|(about, notice, stamp)| publish(&gate, about, notice, stamp));
+        let all = waiting.map(|(about, notice, stamp)| publish(&gate, &metrics, about, notice, stamp));
         all.buffer_unordered(CONCURRENCY).collect::<()>().await;
     }
 }
 
-async fn publish(gate: &Gate, about: ObjectReference, notice: Announcement, stamp: i64) {
+async fn publish(gate: &Gate, metrics: &Metrics, about: ObjectReference, notice: Announcement, stamp: i64) {
     let namespace = about.namespace.clone().unwrap_or_else(|| CLUSTER_NAMESPACE.to_owned());
     let event = event(about, notice, stamp, &namespace);
     let api: Api<v1::Event> = Api::namespaced(gate.client(), &namespace);
@@ -142,6 +156,7 @@ async fn publish(gate: &Gate, about: ObjectReference, notice: Announcement, stam
     while let Err(refusal) = create(gate, &api, &event).await {
         let pause = pauses.next().filter(|_| matches!(refusal, RequestRefusal::Unavailable(_)));
         let Some(pause) = pause else {
+            metrics.event_dropped();
             tracing::debug!(error = %refusal, namespace, "an event could not be written");
             return;
         };
@@ -179,7 +194,7 @@ fn event(about: ObjectReference, notice: Announcement, stamp: i64, namespace: &s
 
 #[cfg(test)]
 mod tests {
-    use super::{channel, event, reference};
+    use super::{Metrics, channel, event, reference};
     use crate::{
         api::Organization,
         controller::{announcements, gate::Gate, leadership::Leadership},
@@ -201,7 +216,8 @@ mod tests {
     #[tokio::test]
     async fn a_burst_is_kept_whole_in_order_and_under_names_of_its_own() {
         let client = Client::try_from(Config::new(http::Uri::from_static("http://127.0.0.1:9"))).unwrap();
-        let (announcer, mut publisher) = channel(Arc::new(Gate::new(client, 1, Leadership::for_good())));
+        let (announcer, mut publisher) =
+            channel(Arc::new(Gate::new(client, 1, Leadership::for_good())), &Metrics::default());
         for number in 0..60_000 {
             let about = reference::<Organization>(None, "acme", "uid");
             announcer.announce(about, announcements::of_namespace_made_anew(&number.to_string()));

@@ -1,6 +1,8 @@
 //! What the API server's refusals mean, and what may be said about them.
 
-use crate::{api::entitlement_definition::OutputKind, connection::Cause, core::excerpt::first_characters};
+use crate::{
+    api::entitlement_definition::OutputKind, connection::Cause, core::excerpt::first_characters, metrics::ERROR,
+};
 use kube::{Error, core::Status};
 use std::fmt::Display;
 
@@ -28,6 +30,14 @@ pub enum ReconcileFailure {
 }
 
 impl ReconcileFailure {
+    /// How it counts in `controller_runtime_reconcile_total`.
+    pub fn metric_label(&self) -> &'static str {
+        match self {
+            Self::Outdated | Self::More | Self::PutOff => "requeue",
+            Self::Failed(_) | Self::Refused(_) => ERROR,
+        }
+    }
+
     /// The failure of an action that the API server refused.
     pub fn of(what: impl Display, refusal: &RequestRefusal) -> Self {
         let text = format!("{what}: {refusal}");

@@ -2,6 +2,7 @@
 
 use super::{
     context::ControllerContext,
+    figures,
     leadership::Leadership,
     watch::is_routine,
     world::{NotReady, ObjectState, Reference, World},
@@ -17,9 +18,10 @@ use crate::{
         admission::{Candidate, DefinitionUse, FacetUser},
         decision::Decision,
     },
+    metrics::{Gauges, Metrics},
 };
 use kube::runtime::watcher;
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 /// What the controller knows of the cluster. It is a moment behind what is stored.
 #[derive(Clone)]
@@ -54,6 +56,30 @@ impl Knowledge {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.context.world(|world| world.is_ready())
+    }
+
+    /// How the operator is, and what there is, in numbers.
+    #[must_use]
+    pub fn gauges(&self) -> Gauges {
+        figures::gauges(&self.context)
+    }
+
+    /// Where what is counted is counted.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.context.options.metrics
+    }
+
+    /// What of the operator does not go on, and would after a new start.
+    #[must_use]
+    pub fn stuck(&self) -> Option<&'static str> {
+        figures::stuck(&self.context)
+    }
+
+    /// The resources that have not been listed yet.
+    #[must_use]
+    pub fn unlisted(&self) -> Vec<Cow<'static, str>> {
+        self.context.world(|world| world.unlisted())
     }
 
     /// What was decided last of an organization: who has what, from when to when, and why. It is there as soon as the operator has

@@ -27,6 +27,8 @@
 //! | `outages` | what cannot be watched, told once for all |
 //! | `writing` | which statuses are being written, so that nobody else has |
 //! | `gate`, `guarded`, `failure`, `clock`, `context` | what all of them share |
+//! | `tallies` | what came of the outputs of each organization, as counts |
+//! | `figures` | how the operator is, and what there is, in numbers |
 //! | `knowledge` | what others may ask |
 
 mod announcements;
@@ -43,6 +45,7 @@ mod ends;
 mod events;
 mod facet;
 mod failure;
+mod figures;
 #[cfg(test)]
 mod footprint;
 mod gate;
@@ -67,6 +70,7 @@ mod serving;
 mod source;
 mod source_watches;
 mod status;
+mod tallies;
 pub(crate) mod threads;
 mod time_zones;
 mod timer;
@@ -76,7 +80,7 @@ mod worker;
 mod world;
 mod writing;
 
-use crate::{core::served::ServedNamespaces, evaluation::Limits, installation::OPERATOR_NAMESPACE};
+use crate::{core::served::ServedNamespaces, evaluation::Limits, installation::OPERATOR_NAMESPACE, metrics::Metrics};
 use context::ControllerContext;
 use gate::Gate;
 pub use knowledge::Knowledge;
@@ -115,6 +119,10 @@ pub struct ControllerOptions {
     pub identity: String,
     /// How long a replica that is not heard of any more keeps the others from taking over.
     pub lease_duration: Duration,
+    /// Where it counts what it does.
+    pub metrics: Metrics,
+    /// Whether the end of each grant is told by itself.
+    pub tells_each_instance: bool,
 }
 
 impl Default for ControllerOptions {
@@ -135,6 +143,8 @@ impl Default for ControllerOptions {
             patience,
             identity,
             lease_duration,
+            metrics: Metrics::default(),
+            tells_each_instance: false,
         }
     }
 }
@@ -175,7 +185,7 @@ impl Controller {
     pub fn new(client: Client, options: ControllerOptions) -> Self {
         let candidacy = Candidacy::default();
         let gate = Arc::new(Gate::new(client, options.concurrency, candidacy.leadership()));
-        let (announcer, publisher) = events::channel(Arc::clone(&gate));
+        let (announcer, publisher) = events::channel(Arc::clone(&gate), &options.metrics);
         Self { context: Arc::new(ControllerContext::new(gate, candidacy, announcer, options)), publisher }
     }
 

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     api::{EntitlementInstance, EntitlementInstanceStatus, Organization, OrganizationStatus, Phase},
-    core::grant::Grant,
+    core::{calendar, grant::Grant},
     evaluation::{
         Evaluation,
         decision::Decision,
@@ -27,6 +27,7 @@ use crate::{
         plan::{self, Fingerprint, Outcomes},
         status::{Statuses, statuses},
     },
+    traces::Written,
 };
 use kube::Api;
 use std::{sync::Arc, time::Duration};
@@ -59,12 +60,14 @@ pub async fn reconcile(context: &ControllerContext, name: &Arc<str>) -> Result<(
     context.moves.tell(name, &view, &evaluation);
     context.timer.set(name, evaluation.decision.next);
     if evaluation.desired.resume.is_some() {
+        context.options.metrics.evaluation_deferred();
         context.queue.add_after(WorkItem::Organization(Arc::clone(name)), PAUSE);
     }
     context.resumptions.set(name, evaluation.desired.resume.clone());
     let wait = wait_for_quiet(context, name);
     let mut progress = ReconcileProgress { is_put_off: wait.is_some(), ..ReconcileProgress::default() };
     let outcomes = deliver(context, &mut view, &evaluation, wait.is_some(), &mut progress).await;
+    context.tallies.tell(name, &evaluation.desired, &outcomes);
     let thought = context.lanes.go_on(&item, move || {
         let mut statuses = statuses(&evaluation, &outcomes);
         drop_unchanged(&mut statuses, &view);
@@ -89,6 +92,7 @@ pub async fn reconcile(context: &ControllerContext, name: &Arc<str>) -> Result<(
         let told = edits::tell(context, &item, view, edits, now).await;
         progress.note(told);
     }
+    progress.written.tell();
     progress.result()
 }
 
@@ -102,6 +106,8 @@ struct ReconcileProgress {
     is_put_off: bool,
     /// When something that waits is worth another try.
     next: Option<Instant>,
+    /// What was written so far.
+    written: Written,
 }
 
 impl ReconcileProgress {
@@ -181,11 +187,13 @@ async fn deliver(
             |key: &ObjectKey| evaluation.desired.objects.get(key).is_some_and(|desired| desired.grant.is_some());
         writes.changes.retain(|(key, ..)| is_of_grant(key));
     }
+    progress.written.objects = writes.changes.len();
     progress.leave(&applier.write(writes.changes, &mut outcomes).await);
     progress.lacks_summary = lacks_summary(&evaluation.desired, &outcomes);
 
     outcomes.stuck.extend(plan::pending(&evaluation.desired, &owner, &view.scene, &outcomes.deliveries));
     let withdrawals = plan::withdrawals(&evaluation.desired, &owner, &view.scene, &outcomes.deliveries);
+    progress.written.withdrawn = withdrawals.len();
     progress.leave(&applier.withdraw(withdrawals, &mut outcomes).await);
     outcomes.left = context.world(|world| world.places(&owner));
     outcomes
@@ -265,7 +273,10 @@ async fn write_grants(
     });
     for (result, id, what) in context.gate.run_all(writes.collect()).await {
         match result {
-            Ok(()) => left.has_more |= context.attempts(name, |all| all.statuses.done(id, what, Instant::now())),
+            Ok(()) => {
+                progress.written.statuses += 1;
+                left.has_more |= context.attempts(name, |all| all.statuses.done(id, what, Instant::now()));
+            }
             Err(refusal) => {
                 let fail = |all: &mut OfOrganization| all.statuses.failed(id.clone(), what, &refusal, Instant::now());
                 let due = context.attempts(name, fail);
@@ -305,9 +316,14 @@ pub async fn write_grant(
     let Some(written) = status::write(&context.gate, &api, name, &facts.uid, status).await? else { return Ok(()) };
     let mut written = WholeInstance::read(&written);
     written.value.share_record(member.verdict.acceptance.as_ref());
-    context.world(|world| world.wrote_instance(written));
+    let due = context.world(|world| {
+        let due = world.told_change(&grant.id.source);
+        world.wrote_instance(written);
+        due
+    });
     let before = &grant.remembered;
     if before.phase != status.phase {
+        count_transition(context, status, due);
         tracing::info!(
             instance = %grant.id,
             organization = %grant.organization,
@@ -322,6 +338,13 @@ pub async fn write_grant(
         context.announcer.announce(about, notice);
     }
     Ok(())
+}
+
+/// A transition by time alone was told before, for a moment that has come by now.
+fn count_transition(context: &ControllerContext, status: &EntitlementInstanceStatus, due: Option<calendar::Instant>) {
+    let Some(phase) = status.phase else { return };
+    let lag = due.and_then(|due| (clock::now() - due).to_std().ok());
+    context.options.metrics.transition(phase.as_str(), lag);
 }
 
 async fn write_organization(

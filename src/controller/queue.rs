@@ -1,8 +1,9 @@
 //! The work to do: each key once, never twice at a time, again after failures with a growing delay.
 
 use super::backoff::Backoff;
+use crate::metrics::QueueMetrics;
 use std::{
-    collections::{BTreeSet, HashMap, HashSet, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque, hash_map::Entry},
     hash::{Hash, RandomState},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -31,9 +32,24 @@ pub struct Queue<K> {
     jitter: RandomState,
 }
 
+/// How a queue stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueStanding {
+    /// How many keys wait to be worked on now.
+    pub depth: usize,
+    /// How long the first of them has waited.
+    pub longest_wait: Duration,
+    /// How long ago anybody was ready to take one.
+    pub last_turn: Duration,
+}
+
 struct QueueState<K> {
     ready: VecDeque<K>,
-    is_ready: HashSet<K>,
+    /// Those of `ready`, and since when.
+    is_ready: HashMap<K, Instant>,
+    /// When somebody was last ready to take a key.
+    last_turn: Instant,
+    metrics: QueueMetrics,
     /// Keys that are worked on, and whether that has to be done again.
     running: HashMap<K, Rerun>,
     later: BTreeSet<(Instant, K)>,
@@ -61,11 +77,13 @@ struct Nudged {
 }
 
 impl<K: Clone + Hash + Ord> Queue<K> {
-    /// An empty queue.
-    pub fn new() -> Self {
+    /// An empty queue, of which that is counted.
+    pub fn new(metrics: QueueMetrics) -> Self {
         let state = QueueState {
             ready: VecDeque::new(),
-            is_ready: HashSet::new(),
+            is_ready: HashMap::new(),
+            last_turn: Instant::now(),
+            metrics,
             running: HashMap::new(),
             later: BTreeSet::new(),
             due: HashMap::new(),
@@ -137,7 +155,9 @@ impl<K: Clone + Hash + Ord> Queue<K> {
         loop {
             let wake_at = {
                 let mut state = self.state();
-                state.promote(Instant::now());
+                let now = Instant::now();
+                state.last_turn = now;
+                state.promote(now);
                 if let Some(key) = state.take() {
                     return key;
                 }
@@ -150,6 +170,18 @@ impl<K: Clone + Hash + Ord> Queue<K> {
                 },
                 None => self.changed.notified().await,
             }
+        }
+    }
+
+    /// How it stands.
+    pub fn standing(&self) -> QueueStanding {
+        let state = self.state();
+        let now = Instant::now();
+        let first = state.ready.front().and_then(|key| state.is_ready.get(key));
+        QueueStanding {
+            depth: state.ready.len(),
+            longest_wait: first.map_or(Duration::ZERO, |since| now.saturating_duration_since(*since)),
+            last_turn: now.saturating_duration_since(state.last_turn),
         }
     }
 
@@ -205,7 +237,9 @@ impl<K: Clone + Hash + Ord> QueueState<K> {
         self.held.remove(&key);
         if let Some(again) = self.running.get_mut(&key) {
             *again = Rerun::Now;
-        } else if self.is_ready.insert(key.clone()) {
+        } else if let Entry::Vacant(place) = self.is_ready.entry(key.clone()) {
+            place.insert(Instant::now());
+            self.metrics.added();
             self.ready.push_back(key);
         }
     }
@@ -216,7 +250,7 @@ impl<K: Clone + Hash + Ord> QueueState<K> {
             return;
         }
         // It is worked on when what holds it back is over.
-        if self.is_ready.contains(&key) || self.held.get(&key).is_some_and(|until| *until > now) {
+        if self.is_ready.contains_key(&key) || self.held.get(&key).is_some_and(|until| *until > now) {
             return;
         }
         let due = self.next_nudge(&key, now);
@@ -244,6 +278,7 @@ impl<K: Clone + Hash + Ord> QueueState<K> {
 
     /// It has failed, and waits until then, unless something has come up for it in the meantime.
     fn hold(&mut self, key: &K, until: Instant) {
+        self.metrics.retried();
         self.held.insert(key.clone(), until);
         self.postpone(key.clone(), until);
         self.release(key);
@@ -251,7 +286,7 @@ impl<K: Clone + Hash + Ord> QueueState<K> {
 
     fn postpone(&mut self, key: K, due: Instant) {
         let is_sooner_already = self.due.get(&key).is_some_and(|planned| *planned <= due);
-        if is_sooner_already || self.is_ready.contains(&key) {
+        if is_sooner_already || self.is_ready.contains_key(&key) {
             return;
         }
         if let Some(planned) = self.due.insert(key.clone(), due) {
@@ -273,7 +308,9 @@ impl<K: Clone + Hash + Ord> QueueState<K> {
 
     fn take(&mut self) -> Option<K> {
         let key = self.ready.pop_front()?;
-        self.is_ready.remove(&key);
+        if let Some(since) = self.is_ready.remove(&key) {
+            self.metrics.taken(since.elapsed());
+        }
         self.running.insert(key.clone(), Rerun::No);
         Some(key)
     }
@@ -289,7 +326,7 @@ impl<K: Clone + Hash + Ord> QueueState<K> {
 
 #[cfg(test)]
 mod tests {
-    use super::{FAILED, Queue, REFUSED_DELAY};
+    use super::{FAILED, Queue, QueueMetrics, REFUSED_DELAY};
     use std::time::Duration;
     use tokio::time::{Instant, timeout};
 
@@ -299,7 +336,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_key_is_queued_once() {
-        let queue = Queue::new();
+        let queue = Queue::new(QueueMetrics::default());
         queue.add_all(["a", "b", "a"]);
         assert_eq!((queue.next().await, queue.next().await), ("a", "b"));
         assert!(is_empty(&queue).await);
@@ -307,7 +344,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_key_that_is_worked_on_is_queued_again_behind_it() {
-        let queue = Queue::new();
+        let queue = Queue::new(QueueMetrics::default());
         queue.add("a");
         assert_eq!(queue.next().await, "a");
         queue.add_all(["a", "a"]);
@@ -320,7 +357,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_put_off_is_no_success() {
-        let queue = Queue::new();
+        let queue = Queue::new(QueueMetrics::default());
         for failures in 1..4 {
             queue.add("a");
             assert_eq!(queue.next().await, "a");
@@ -339,7 +376,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_refused_waits_for_long_or_until_it_is_asked_for() {
-        let queue = Queue::new();
+        let queue = Queue::new(QueueMetrics::default());
         queue.add("a");
         assert_eq!(queue.next().await, "a");
         let before = Instant::now();
@@ -355,7 +392,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn failures_delay_a_key_more_and_more() {
-        let queue = Queue::new();
+        let queue = Queue::new(QueueMetrics::default());
         queue.add("a");
         assert_eq!(queue.next().await, "a");
         for failures in 1..=20 {
@@ -373,7 +410,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_failed_can_be_tried_again_at_once() {
-        let queue = Queue::new();
+        let queue = Queue::new(QueueMetrics::default());
         queue.add_all(["a", "b"]);
         queue.add_after("c", Duration::from_secs(1));
         assert_eq!((queue.next().await, queue.next().await), ("a", "b"));
@@ -389,7 +426,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_event_overtakes_a_delay() {
-        let queue = Queue::new();
+        let queue = Queue::new(QueueMetrics::default());
         queue.add_after("a", Duration::from_mins(1));
         queue.add("a");
         let before = Instant::now();
@@ -402,7 +439,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_others_do_starts_nothing_before_its_delay() {
-        let queue = Queue::new();
+        let queue = Queue::new(QueueMetrics::default());
         queue.add("a");
         // Neither while it waits, nor while it is worked on.
         assert_eq!(queue.next().await, "a");
@@ -430,7 +467,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_others_do_again_and_again_is_looked_at_ever_more_rarely() {
-        let queue = Queue::new();
+        let queue = Queue::new(QueueMetrics::default());
         let (started, mut looks) = (Instant::now(), Vec::new());
         for _ in 0..2000 {
             queue.nudge_all(["a"]);
@@ -451,7 +488,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_sooner_of_two_delays_counts() {
-        let queue = Queue::new();
+        let queue = Queue::new(QueueMetrics::default());
         let before = Instant::now();
         for seconds in [9, 3, 6] {
             queue.add_after("a", Duration::from_secs(seconds));

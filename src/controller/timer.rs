@@ -52,6 +52,12 @@ impl<K: Clone + Hash + Ord> Timer<K> {
         }
     }
 
+    /// How long ago the first moment has come that nobody has taken.
+    pub fn lateness(&self, now: Instant) -> Duration {
+        let state = self.state();
+        state.order.first().and_then(|(first, _)| (now - *first).to_std().ok()).unwrap_or_default()
+    }
+
     /// Waits until moments have come, by the wall clock that `now` reads, never early, and takes all that have.
     pub async fn due(&self, now: impl Fn() -> Instant) -> Vec<K> {
         loop {

@@ -21,6 +21,8 @@ pub async fn follow<K: WatchedKind>(context: &ControllerContext) {
     let api = K::api(context.gate.client(), &context.options.namespace);
     let selector = K::IS_LABELLED.then(|| format!("{MANAGED_BY}={MANAGER}"));
     let kind = K::Object::kind(&());
+    let (metrics, resource) = (&context.options.metrics, K::Object::plural(&()));
+    metrics.expect_watch(&resource);
     let mut streams = true;
     let mut patience = Patience::default();
     loop {
@@ -32,6 +34,9 @@ pub async fn follow<K: WatchedKind>(context: &ControllerContext) {
                 Ok(event) => {
                     if streams && patience.ends_with(&event) {
                         break;
+                    }
+                    if !matches!(event, Event::Init) {
+                        metrics.watch_lives(&resource);
                     }
                     // A list begins with `Init` before anyone has been asked.
                     if !matches!(event, Event::Init) && context.outages.works(&kind) {

@@ -35,6 +35,25 @@ impl fmt::Display for WorkItem {
 }
 
 impl WorkItem {
+    /// What brings it up to date, in metrics.
+    pub fn metric_label(&self) -> &'static str {
+        match self {
+            Self::Organization(_) => "organization",
+            Self::Definition(_) => "definition",
+            Self::Facet(_) => "facet",
+            Self::Source(_) => "source",
+            Self::Instance(_) => "instance",
+        }
+    }
+
+    /// The organization that it is.
+    pub fn organization(&self) -> Option<&str> {
+        match self {
+            Self::Organization(name) => Some(name),
+            Self::Definition(_) | Self::Facet(_) | Self::Source(_) | Self::Instance(_) => None,
+        }
+    }
+
     /// Brings it up to date.
     pub async fn bring_up_to_date(&self, context: &ControllerContext) -> Result<(), ReconcileFailure> {
         match self {

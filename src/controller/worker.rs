@@ -9,14 +9,15 @@ use super::{
     queue::Queue,
     work::WorkItem,
 };
-use crate::core::source::SourceId;
+use crate::{core::source::SourceId, metrics::ERROR, traces};
 use futures::FutureExt;
 use std::{fmt::Display, hash::Hash, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
-    time::timeout,
+    time::{Instant, timeout},
 };
+use tracing::{Instrument, Span};
 
 /// The longest that one item is worked on, but for thinking. What was written until then is known, so the next attempt goes on from there.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
@@ -68,11 +69,14 @@ async fn dispatch<K, F>(
 
 async fn work_on(context: Arc<ControllerContext>, item: WorkItem, worker: OwnedSemaphorePermit) {
     let _worker = context.lanes.worker_for(&item, worker).await;
-    conclude(&context, &context.queue, &item, Box::pin(item.bring_up_to_date(&context))).await;
+    let span = traces::reconcile(item.metric_label(), &item, item.organization());
+    let reconcile = Box::pin(item.bring_up_to_date(&context));
+    conclude(&context, &context.queue, &item, item.metric_label(), span, reconcile).await;
 }
 
 async fn tell(context: Arc<ControllerContext>, id: SourceId, _worker: OwnedSemaphorePermit) {
-    conclude(&context, &context.barred, &id, instance::say_barred(&context, &id)).await;
+    let span = traces::reconcile("barred", &id, None);
+    conclude(&context, &context.barred, &id, "barred", span, instance::say_barred(&context, &id)).await;
 }
 
 /// Works on an item to its end, and sees to it that it is tried again where that has to be.
@@ -80,25 +84,35 @@ async fn conclude<K: Clone + Display + Hash + Ord>(
     context: &ControllerContext,
     queue: &Queue<K>,
     item: &K,
+    controller: &'static str,
+    span: Span,
     reconcile: impl Future<Output = Result<(), ReconcileFailure>>,
 ) {
-    let failure = match within(TIME_LIMIT, AssertUnwindSafe(reconcile).catch_unwind()).await {
-        Ok(Ok(Ok(()))) => return queue.done(item),
-        Ok(Ok(Err(ReconcileFailure::PutOff))) => return queue.rest(item),
-        Ok(Ok(Err(ReconcileFailure::More))) => {
+    let started = Instant::now();
+    let result = match within(TIME_LIMIT, AssertUnwindSafe(reconcile).catch_unwind()).instrument(span.clone()).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_panic)) => {
+            Err(ReconcileFailure::Failed("it panicked: report it, with the lines before this one".to_owned()))
+        }
+        Err(Elapsed) => Err(ReconcileFailure::Failed(format!("it took longer than {} s", TIME_LIMIT.as_secs()))),
+    };
+    let label = result.as_ref().err().map_or("success", ReconcileFailure::metric_label);
+    context.options.metrics.reconciled(controller, label, started.elapsed());
+    traces::ended(&span, label, label == ERROR);
+    drop(span);
+    let failure = match result {
+        Ok(()) => return queue.done(item),
+        Err(ReconcileFailure::PutOff) => return queue.rest(item),
+        Err(ReconcileFailure::More) => {
             queue.add(item.clone());
             return queue.done(item);
         }
-        Ok(Ok(Err(ReconcileFailure::Refused(error)))) => {
+        Err(ReconcileFailure::Refused(error)) => {
             let delay = queue.refused(item);
             tracing::warn!(%item, error, ?delay, "is refused: it is tried again when it changes, or after a long time");
             return;
         }
-        Ok(Ok(Err(failure))) => failure,
-        Ok(Err(_panic)) => {
-            ReconcileFailure::Failed("it panicked: report it, with the lines before this one".to_owned())
-        }
-        Err(Elapsed) => ReconcileFailure::Failed(format!("it took longer than {} s", TIME_LIMIT.as_secs())),
+        Err(failure) => failure,
     };
     let delay = queue.failed(item);
     match failure {

@@ -4,6 +4,7 @@
 //! read of the cluster, can make another certificate that the API server would trust.
 
 use crate::core::{calendar::Instant, secret::Secret};
+use chrono::TimeDelta;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     KeyUsagePurpose, date_time_ymd,
@@ -21,6 +22,8 @@ use std::{fmt::Display, sync::Arc, time::Duration};
 pub const LIFETIME: Duration = Duration::from_hours(90 * 24);
 /// It is replaced when it is valid for less than this: after two thirds of its lifetime.
 pub const RENEW_BEFORE: Duration = Duration::from_hours(30 * 24);
+/// How far ahead it is looked for the end of a certificate, in seconds.
+const DECADES: i64 = 1 << 31;
 /// Clocks differ: it is valid from a while ago.
 const BACKDATED: Duration = Duration::from_hours(1);
 
@@ -117,6 +120,22 @@ impl Certificate {
     #[must_use]
     pub fn is_due(&self, host: &str, now: Instant) -> bool {
         self.check(host, now + RENEW_BEFORE).is_err()
+    }
+
+    /// The last second at which the API server would accept it for that host, as far as this lies within some decades. What the
+    /// certificates say is not read: what counts is whether all of them together are accepted.
+    #[must_use]
+    pub fn valid_until(&self, host: &str, now: Instant) -> Option<Instant> {
+        let is_valid = |seconds: i64| self.check(host, now + TimeDelta::seconds(seconds)).is_ok();
+        if !is_valid(0) {
+            return None;
+        }
+        let (mut valid, mut invalid) = (0, DECADES);
+        while invalid - valid > 1 {
+            let between = valid + (invalid - valid) / 2;
+            if is_valid(between) { valid = between } else { invalid = between }
+        }
+        Some(now + TimeDelta::seconds(valid))
     }
 
     /// What it takes to serve with it, to everyone or to clients of certain authorities.

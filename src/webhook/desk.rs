@@ -123,8 +123,10 @@ impl Responder {
         let verdict = self.judge.judge(&question, caller).await;
         let verdict = verdict.inspect_err(|none| {
             let (kind, namespace, name) = (&question.kind, &question.namespace, &question.name);
+            self.judge.metrics().reviewed(none.metric_label());
             tracing::warn!(kind, namespace, name, problem = %none, "a review was not answered");
         })?;
+        self.judge.metrics().reviewed(if verdict.refused.is_some() { "refused" } else { "allowed" });
         Ok(review::answer(&question, &verdict))
     }
 }

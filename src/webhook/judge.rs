@@ -10,6 +10,7 @@ use crate::{
     controller::{Knowledge, clock},
     core::{calendar::Instant, reason::ReasonCode, source::SourceId},
     evaluation::admission::{self, AdmissionVerdict, DefinitionUse},
+    metrics::Metrics,
 };
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use kube::{Client, Resource, core::ObjectMeta};
@@ -58,6 +59,18 @@ pub enum NoAnswer {
     Broken,
 }
 
+impl NoAnswer {
+    /// How it counts in `entitlement_webhook_reviews_total`.
+    #[must_use]
+    pub fn metric_label(self) -> &'static str {
+        match self {
+            Self::NotReady => "not_ready",
+            Self::Busy => "busy",
+            Self::Broken => "broken",
+        }
+    }
+}
+
 impl From<Broken> for NoAnswer {
     fn from(_: Broken) -> Self {
         Self::Broken
@@ -80,6 +93,11 @@ impl Judge {
         let reviewers = Reviewers::new(CONCURRENCY);
         let reviewers_of_others = Reviewers::new(CONCURRENCY_OF_OTHERS);
         Self { client, knowledge, allows_missing, reviewers, reviewers_of_others }
+    }
+
+    /// Where reviews are counted.
+    pub fn metrics(&self) -> &Metrics {
+        self.knowledge.metrics()
     }
 
     /// What is said of a change.

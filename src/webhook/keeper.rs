@@ -187,6 +187,9 @@ impl Keeper {
         match certificate.server_config(self.options.client_authorities.as_ref()) {
             Ok(config) => {
                 self.certificates.send_replace(Some(config));
+                if let Some(end) = certificate.valid_until(&self.options.host(), clock::now()) {
+                    self.knowledge.metrics().certificate_ends(end.timestamp());
+                }
                 self.served = Some(certificate);
                 self.said = None;
                 tracing::info!(host = self.options.host(), "the webhook has a certificate");

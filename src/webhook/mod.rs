@@ -12,7 +12,6 @@
 //! | `keeper` | keeps both of these as they should be |
 //! | `pass` | the path that only the API server is told |
 //! | `server` | HTTPS |
-//! | `connections` | who is connected, and who makes room |
 //! | `budget` | how many reviews are under way, and how large they are |
 //! | `desk` | a request, from the first line to the answer |
 //! | `review` | the API server's question and the answer, as bytes |
@@ -22,7 +21,6 @@
 
 mod budget;
 mod certificate;
-mod connections;
 mod desk;
 mod judge;
 mod keeper;

@@ -25,6 +25,7 @@ fn shell(stage: &Stage, script: &str) -> Command {
     let path = env::join_paths(folders.into_iter().map(Path::to_owned).chain(env::split_paths(&path))).unwrap();
     let mut command = Command::new("bash");
     command.args(["-o", "pipefail", "-c", script]).env("PATH", path).env("KUBECONFIG", stage.plane.kubeconfig());
+    command.env("ENTITLEMENT_OPERATOR_HTTP_ADDRESS", "127.0.0.1:0");
     command
 }
 

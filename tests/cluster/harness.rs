@@ -23,6 +23,9 @@ use std::{
 /// Far more than anything here takes on an idle machine.
 pub const DEADLINE: Duration = Duration::from_mins(1);
 
+/// Where operators serve metrics and health in tests: each at a port of its own, which its log names.
+const ENDPOINT: &str = "--http-address=127.0.0.1:0";
+
 /// What operators log in tests, in which secret values are looked for afterwards.
 const LOG: &str = "trace";
 
@@ -100,7 +103,7 @@ impl Stage {
         let script = r#""$@" <&- & program=$!; read -r order; kill "${order:-"-TERM"}" $program; wait $program"#;
         let script = format!("{first}{script}");
         let child = Command::new("sh")
-            .args(["-c", &script, "sh", env!("CARGO_BIN_EXE_entitlement-operator"), "run"])
+            .args(["-c", &script, "sh", env!("CARGO_BIN_EXE_entitlement-operator"), "run", ENDPOINT])
             .args(arguments)
             .env("KUBECONFIG", self.plane.kubeconfig())
             .env("RUST_LOG", std::env::var("OPERATOR_LOG").unwrap_or_else(|_| filter.to_owned()))

@@ -35,6 +35,7 @@ mod control_plane_end;
 mod copies;
 mod delivery;
 mod documentation;
+mod endpoints;
 mod events;
 mod examples;
 mod facets;

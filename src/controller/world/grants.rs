@@ -2,6 +2,7 @@
 
 use super::{
     SecretName,
+    agenda::{Agenda, AgendaEntry},
     invalid::InvalidGrantIndex,
     kept::{BarredInstances, KeptInstance, WholeInstance},
     sharing::GrantSharing,
@@ -48,6 +49,7 @@ pub struct Grants {
     by_namespace: HashMap<Arc<str>, BTreeMap<Arc<str>, u64>>,
     by_source: BTreeMap<SecretName, BTreeMap<Arc<str>, u64>>,
     invalid: InvalidGrantIndex,
+    agenda: Agenda,
     /// The sources of accepted grants in a namespace, the oldest first.
     holders: Claims<SourceAge>,
     /// Instances that exist but can't be read, and about which nothing else is known. Shared with all readers.
@@ -194,6 +196,7 @@ impl Grants {
 
     fn link(&mut self, id: &SourceId, kept: &KeptInstance) {
         let (organization, definition) = (kept.organization(), kept.definition());
+        self.agenda.add(kept.agenda());
         if let Some(age) = kept.accepted() {
             self.holders.add(&id.namespace, age.clone());
         }
@@ -214,6 +217,7 @@ impl Grants {
 
     fn unlink(&mut self, id: &SourceId, kept: &KeptInstance) {
         let (organization, definition) = (kept.organization(), kept.definition());
+        self.agenda.remove(kept.agenda());
         if let Some(age) = kept.accepted() {
             self.holders.remove(&id.namespace, age);
         }
@@ -351,6 +355,16 @@ impl Grants {
     pub fn sources_in<'a>(&'a self, namespace: &'a Arc<str>) -> impl Iterator<Item = &'a SecretName> {
         let first: SecretName = (Arc::clone(namespace), "".into());
         self.by_source.range(first..).map(|(key, _)| key).take_while(move |(of, _)| of == namespace)
+    }
+
+    /// What the statuses of all tell of their lives.
+    pub fn agenda(&self) -> &Agenda {
+        &self.agenda
+    }
+
+    /// The same of one of them.
+    pub fn agenda_of(&self, id: &SourceId) -> Option<AgendaEntry> {
+        self.store.get(id).map(KeptInstance::agenda)
     }
 
     /// Whether an instance is there, but can't be read, and nothing else is known of it.

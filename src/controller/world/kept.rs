@@ -1,6 +1,9 @@
 //! What is kept of an instance.
 
-use super::store::{Identity, Reading};
+use super::{
+    agenda::AgendaEntry,
+    store::{Identity, Reading},
+};
 use crate::{
     api::{EntitlementInstance, Phase, lifecycle::State},
     core::{
@@ -39,6 +42,8 @@ pub struct WholeInstance {
     is_accepted: bool,
     /// What it counts for, by its status.
     count: GrantCount,
+    /// What its status tells of its life.
+    pub agenda: AgendaEntry,
 }
 
 /// An instance whose organization does not let it be named from its namespace, or does not exist. Whoever may make instances
@@ -51,6 +56,7 @@ pub struct BarredInstance {
     generation: i64,
     /// The age of an instance in state Active whose status has a record of acceptance.
     accepted: Option<Box<SourceAge>>,
+    agenda: AgendaEntry,
 }
 
 impl KeptInstance {
@@ -70,7 +76,16 @@ impl KeptInstance {
             state: grant.state,
             generation: grant.generation,
             accepted: held.is_accepted.then(|| Box::new(grant.age.source.clone())),
+            agenda: held.agenda,
         })
+    }
+
+    /// What its status tells of its life.
+    pub fn agenda(&self) -> AgendaEntry {
+        match self {
+            Self::Whole(held) => held.agenda,
+            Self::Barred(barred) => barred.agenda,
+        }
     }
 
     /// Where it is whole.
@@ -158,6 +173,7 @@ impl WholeInstance {
             moments: Moments::read(instance),
             is_accepted: is_accepted(instance),
             count: count(instance),
+            agenda: AgendaEntry::of(instance),
         };
         Reading { key, identity, value }
     }

@@ -9,7 +9,9 @@
 //! | `tenancy` | organizations and namespaces |
 //! | `kept` | what is kept of an instance: all, or only that it is there |
 //! | `lives` | namespaces that were made anew |
+//! | `figures` | what there is, in numbers |
 //! | `invalid` | grants that state what is not valid |
+//! | `agenda` | grants by phase, why they are refused, and when they change: as counts |
 //! | `grants` | grants, and who has how many of what |
 //! | `catalogue` | definitions, facet definitions and revisions |
 //! | `section` | one kind of the catalogue: its objects, and what serves of each |
@@ -26,11 +28,13 @@
 //! | `view` | all that one organization's evaluation reads |
 //! | `candidate` | the same, as it would be after a change that is not stored yet |
 
+mod agenda;
 mod answers;
 mod candidate;
 mod catalogue;
 mod contention;
 mod edits;
+mod figures;
 mod grants;
 mod invalid;
 mod kept;

@@ -87,6 +87,16 @@ fn it_is_for_one_host(#[case] host: &str, #[case] other: &str) {
 }
 
 #[test]
+fn its_end_is_known() {
+    let made = day(0) + TimeDelta::milliseconds(700);
+    let certificate = Certificate::issue(HOST, None, made).unwrap();
+    assert_eq!(certificate.valid_until(HOST, made).unwrap().timestamp(), day(90).timestamp());
+    assert_eq!(certificate.valid_until(HOST, day(90)), Some(day(90)));
+    assert_eq!(certificate.valid_until(HOST, day(91)), None);
+    assert_eq!(certificate.valid_until("other.operator.svc", made), None);
+}
+
+#[test]
 fn it_is_valid_for_ninety_days_and_due_after_sixty() {
     let certificate = Certificate::issue(HOST, None, day(0) + TimeDelta::milliseconds(700)).unwrap();
     for (moment, is_valid, is_due) in [

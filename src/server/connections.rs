@@ -30,7 +30,7 @@ const MOST_UNKNOWN: usize = 128;
 pub struct ConnectionLimits {
     /// Connections that nobody knows.
     pub unknown: usize,
-    /// Connections of the API server.
+    /// Connections of callers that have proved who they are, such as the API server.
     pub known: usize,
 }
 

@@ -1,0 +1,60 @@
+//! What there is, in numbers. Nothing is counted through but organizations.
+
+use super::{World, kinds::WATCHES};
+use crate::{
+    api::Phase,
+    core::{calendar::Instant, grant::GrantId, source::SourceId},
+    metrics::{DomainGauges, InstanceEnd},
+};
+use chrono::TimeDelta;
+use std::{borrow::Cow, sync::Arc};
+
+/// What is told as the phase of grants whose statuses say none yet.
+const UNDECIDED: &str = "Undecided";
+
+impl World {
+    /// The resources that have not been listed yet.
+    pub fn unlisted(&self) -> Vec<Cow<'static, str>> {
+        WATCHES.iter().map(|watch| (watch.resource)()).filter(|resource| !self.listed.contains(resource)).collect()
+    }
+
+    /// What there is, in numbers.
+    pub fn figures(&self, now: Instant) -> DomainGauges {
+        let agenda = self.grants.agenda();
+        let phases = Phase::ALL.map(|phase| (phase.as_str(), agenda.in_phase(Some(phase))));
+        let days = |days: i64| agenda.ending(now, TimeDelta::days(days));
+        let (overdue, first) = agenda.overdue(now);
+        DomainGauges {
+            organizations: self.tenancy.organizations().count(),
+            definitions: self.catalogue.definition_count(),
+            phases: phases.into_iter().chain([(UNDECIDED, agenda.in_phase(None))]).collect(),
+            ending: vec![("1d", days(1)), ("7d", days(7)), ("30d", days(30))],
+            overdue,
+            most_overdue: first.and_then(|first| (now - first).to_std().ok()).unwrap_or_default().as_secs_f64(),
+            refusals: agenda.refusals().iter().map(|(reason, grants)| (reason.as_str(), *grants)).collect(),
+            ..DomainGauges::default()
+        }
+    }
+
+    /// When each grant of an organization ends.
+    pub fn ends(&self, organization: &str) -> Vec<InstanceEnd> {
+        let ends = self.grants.of_organization(organization).filter_map(|held| {
+            let at = held.agenda.end()?;
+            let GrantId { source, definition } = &held.grant.id;
+            let (namespace, name) = (source.namespace.to_string(), source.name.to_string());
+            let (organization, definition) = (organization.to_owned(), definition.to_string());
+            Some(InstanceEnd { namespace, name, organization, definition, at })
+        });
+        ends.collect()
+    }
+
+    /// Organizations that have grants.
+    pub fn holders(&self) -> Vec<Arc<str>> {
+        self.grants.organizations().cloned().collect()
+    }
+
+    /// When the status of an instance says that it changes next.
+    pub fn told_change(&self, id: &SourceId) -> Option<Instant> {
+        self.grants.agenda_of(id)?.next()
+    }
+}

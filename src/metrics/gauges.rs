@@ -1,0 +1,154 @@
+//! What is told when it is asked for.
+
+use super::labels::{InstanceLabels, NameLabel, PhaseLabel, ReasonLabel, StateLabel, WithinLabel};
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{family::Family, gauge::Gauge},
+    registry::Registry,
+};
+use std::{collections::BTreeMap, fmt::Debug, hash::Hash, sync::atomic::AtomicU64};
+
+/// How the operator is, and what it knows, at one moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Gauges {
+    /// Whether every kind was listed once.
+    pub is_ready: bool,
+    /// Whether it works on the cluster.
+    pub leads: bool,
+    /// What waits in the queues.
+    pub queues: Vec<QueueDepth>,
+    /// What there is; told by the operator alone that works on the cluster, so that sums over replicas are right.
+    pub domain: Option<DomainGauges>,
+}
+
+/// A queue.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueueDepth {
+    /// Its name.
+    pub name: &'static str,
+    /// How many things wait to be worked on now.
+    pub depth: usize,
+    /// How long the first of them has waited, in seconds.
+    pub longest_wait: f64,
+}
+
+/// What there is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DomainGauges {
+    /// How many organizations there are.
+    pub organizations: usize,
+    /// How many definitions there are.
+    pub definitions: usize,
+    /// How many grants are in each phase.
+    pub phases: BTreeMap<&'static str, u64>,
+    /// How many grants in force end within each of these times.
+    pub ending: Vec<(&'static str, u64)>,
+    /// How many grants have a boundary behind them that their statuses do not show.
+    pub overdue: u64,
+    /// By how many seconds the one is late that is so most.
+    pub most_overdue: f64,
+    /// How many grants are refused, by reason.
+    pub refusals: BTreeMap<&'static str, u64>,
+    /// How many objects should be in the clients' namespaces, by how that went.
+    pub outputs: BTreeMap<&'static str, u64>,
+    /// When each grant ends, where that is asked for.
+    pub ends: Vec<InstanceEnd>,
+}
+
+/// When a grant ends.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InstanceEnd {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its organization's name.
+    pub organization: String,
+    /// Its definition's name.
+    pub definition: String,
+    /// In Unix time.
+    pub at: i64,
+}
+
+impl Gauges {
+    /// Adds all of them to what is told.
+    pub fn register(&self, registry: &mut Registry) {
+        single(registry, "entitlement_ready", "Whether everything was listed once (1) or not yet (0)", self.is_ready);
+        let leads = [(NameLabel { name: "entitlement-operator" }, i64::from(self.leads))];
+        family(
+            registry,
+            "leader_election_master_status",
+            "Whether this operator works on the cluster (1) or stands by (0)",
+            leads,
+        );
+        let depths = self.queues.iter().map(|queue| (NameLabel { name: queue.name }, count(queue.depth)));
+        family(registry, "workqueue_depth", "How many things wait to be worked on", depths);
+        let waits = Family::<NameLabel, Gauge<f64, AtomicU64>>::default();
+        for queue in &self.queues {
+            waits.get_or_create(&NameLabel { name: queue.name }).set(queue.longest_wait);
+        }
+        let help = "How long what has waited longest in the queue has waited";
+        registry.register("workqueue_longest_wait_seconds", help, waits);
+        if let Some(domain) = &self.domain {
+            domain.register(registry);
+        }
+    }
+}
+
+impl DomainGauges {
+    fn register(&self, registry: &mut Registry) {
+        single(registry, "entitlement_organizations", "How many organizations there are", count(self.organizations));
+        single(registry, "entitlement_definitions", "How many definitions there are", count(self.definitions));
+        let phases = self.phases.iter().map(|(&phase, &grants)| (PhaseLabel { phase }, number(grants)));
+        family(registry, "entitlement_instances", "How many grants are in each phase, as their statuses say", phases);
+        let ending = self.ending.iter().map(|(within, grants)| (WithinLabel { within }, number(*grants)));
+        let help = "How many grants in force end within that time, be it that another follows or a grace period";
+        family(registry, "entitlement_instances_ending", help, ending);
+        let help = "How many grants have changed by time, and their statuses do not show it yet";
+        single(registry, "entitlement_instances_overdue", help, number(self.overdue));
+        let most = Gauge::<f64, AtomicU64>::default();
+        most.set(self.most_overdue);
+        let help = "How long ago the oldest change was that a status does not show yet, or 0";
+        registry.register("entitlement_instances_most_overdue_seconds", help, most);
+        let refusals = self.refusals.iter().map(|(&reason, &grants)| (ReasonLabel { reason }, number(grants)));
+        family(registry, "entitlement_refusals", "How many grants are refused now, by reason", refusals);
+        let outputs = self.outputs.iter().map(|(&state, &objects)| (StateLabel { state }, number(objects)));
+        let help = "How many objects there are to be in the clients' namespaces, by what came of them";
+        family(registry, "entitlement_outputs", help, outputs);
+        let ends = self.ends.iter().map(|end| {
+            let (namespace, name) = (end.namespace.clone(), end.name.clone());
+            let (organization, definition) = (end.organization.clone(), end.definition.clone());
+            (InstanceLabels { namespace, name, organization, definition }, end.at)
+        });
+        let help = "When a grant ends that is in force or to be, in Unix time";
+        family(registry, "entitlement_instance_end_timestamp_seconds", help, ends);
+    }
+}
+
+/// Adds one value.
+pub fn single(registry: &mut Registry, name: &str, help: &str, value: impl Into<i64>) {
+    let gauge = Gauge::<i64>::default();
+    gauge.set(value.into());
+    registry.register(name, help, gauge);
+}
+
+fn family<S: EncodeLabelSet + Clone + Debug + Hash + Eq + Send + Sync + 'static>(
+    registry: &mut Registry,
+    name: &str,
+    help: &str,
+    values: impl IntoIterator<Item = (S, i64)>,
+) {
+    let family = Family::<S, Gauge>::default();
+    for (labels, value) in values {
+        family.get_or_create(&labels).set(value);
+    }
+    registry.register(name, help, family);
+}
+
+fn count(all: usize) -> i64 {
+    i64::try_from(all).unwrap_or(i64::MAX)
+}
+
+fn number(all: u64) -> i64 {
+    i64::try_from(all).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,70 @@
+{{/* The name of all objects that have a namespace. It does not hang on the release: only one operator works on a cluster. */}}
+{{- define "entitlement-operator.name" -}}
+entitlement-operator
+{{- end }}
+
+{{/* The name of what has no namespace and belongs to this installation alone. */}}
+{{- define "entitlement-operator.clusterName" -}}
+{{- if eq .Release.Namespace "entitlement-operator" -}}
+entitlement-operator
+{{- else -}}
+entitlement-operator-{{ .Release.Namespace }}
+{{- end }}
+{{- end }}
+
+{{/* Helm's own. There is no app.kubernetes.io/instance, by which Argo CD would take objects for its own. */}}
+{{- define "entitlement-operator.helmLabels" -}}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{/* What the operator's objects and pods are known by. */}}
+{{- define "entitlement-operator.selector" -}}
+app.kubernetes.io/name: entitlement-operator
+{{- end }}
+
+{{- define "entitlement-operator.labels" -}}
+{{ include "entitlement-operator.selector" . }}
+{{ include "entitlement-operator.helmLabels" . }}
+{{- end }}
+
+{{- define "entitlement-operator.image" -}}
+{{- if .Values.image.digest -}}
+{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{- else -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end }}
+{{- end }}
+
+{{- define "entitlement-operator.account" -}}
+kind: ServiceAccount
+name: {{ .Values.serviceAccount.name }}
+namespace: {{ .Release.Namespace }}
+{{- end }}
+
+{{/* The arguments of the operator, one a line. What is the operator's own default is left out. */}}
+{{- define "entitlement-operator.args" -}}
+- run
+- --namespace={{ .Release.Namespace }}
+- --log-format={{ .Values.logFormat }}
+{{- with .Values.logFilter }}
+- {{ printf "--log-filter=%s" . | quote }}
+{{- end }}
+{{- with .Values.organizationBytes }}
+- --organization-bytes={{ . }}
+{{- end }}
+{{- with .Values.concurrency }}
+- --concurrency={{ . }}
+{{- end }}
+{{- if .Values.webhook.enabled }}
+- --webhook-service={{ include "entitlement-operator.name" . }}
+- --webhook-configuration={{ include "entitlement-operator.clusterName" . }}
+- --webhook-register=false
+{{- if .Values.webhook.allowMissing }}
+- --webhook-allow-missing
+{{- end }}
+{{- end }}
+{{- range .Values.extraArgs }}
+- {{ . | quote }}
+{{- end }}
+{{- end }}

@@ -4,6 +4,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 CONTROL_PLANE := target/debug/examples/control-plane
+CHART := charts/entitlement-operator
 OPERATOR := target/release/entitlement-operator
 # A folder of tests/control-plane.
 OLDEST := 1.34
@@ -85,21 +86,25 @@ plugin: build ## Packs the kubectl plugin for Krew into target/krew/ (RELEASES=h
 	@.ci/krew/package.sh $(OPERATOR) target/krew $(RELEASES)
 
 .PHONY: generate
-generate: ## Writes crds/ from the Rust types, and the pictures of docs/ from their texts.
+generate: ## Writes crds/ from the Rust types, what the chart and the Kustomize base have of them, and the pictures of docs/ from their texts.
 	cargo run --locked --quiet -- crds --output crds
+	cargo run --locked --quiet -- crds --output $(CHART)/files/crds
+	cargo run --locked --quiet -- manifests > charts/kustomize/base/manifests.yaml
 	python3 docs/pictures/draw.py
 
 .PHONY: generated-files-current
 generated-files-current:
 	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
 	cargo run --locked --quiet -- crds --output "$$folder"; \
-	diff -ru crds "$$folder" || { echo "crds/ is stale: run make generate"; exit 1; }; \
+	for kinds in crds $(CHART)/files/crds; do diff -ru $$kinds "$$folder" || { echo "$$kinds is stale: run make generate"; exit 1; }; done; \
+	cargo run --locked --quiet -- manifests | cmp - charts/kustomize/base/manifests.yaml || { echo "charts/kustomize/base is stale: run make generate"; exit 1; }; \
 	rm "$$folder"/*; python3 docs/pictures/draw.py "$$folder"; \
 	for picture in "$$folder"/*.svg; do cmp "$$picture" "docs/pictures/$${picture##*/}" || { echo "docs/pictures/ is stale: run make generate"; exit 1; }; done
 
 .PHONY: control-plane
-control-plane: ## Builds etcd, kube-apiserver, kube-controller-manager and kubectl: once, about 9 minutes on two cores.
+control-plane: ## Builds etcd, kube-apiserver, kube-controller-manager, kubectl and helm: once, about 12 minutes on two cores.
 	@tests/control-plane/build.sh
+	@tests/control-plane/helm/build.sh
 
 .PHONY: control-plane-tool
 control-plane-tool:

@@ -5,6 +5,8 @@
 
 #[path = "cli/bad_input.rs"]
 mod bad_input;
+#[path = "cli/chart.rs"]
+mod chart;
 #[path = "cli/configuration.rs"]
 mod configuration;
 #[path = "cli/difference.rs"]
@@ -21,6 +23,8 @@ mod grant;
 mod help;
 #[path = "cli/installation.rs"]
 mod installation;
+#[path = "cli/kustomize.rs"]
+mod kustomize;
 #[path = "cli/outputs.rs"]
 mod outputs;
 #[path = "cli/playground.rs"]

@@ -7,15 +7,24 @@
 //! |---|---|
 //! | `rights` | that list: what the operator asks of the API server, and why |
 //! | `roles` | the roles made from it, and those for people |
-//! | `workload` | the Deployment, and the Service that leads to its webhook |
+//! | `workload` | the Deployment, and its ServiceAccount |
+//! | `network` | the Services that lead to its pods, and who may reach them |
+//! | `availability` | how many pods may be down at once, and the operator's share of the API server |
+//! | `registration` | how the API server knows the webhook |
 //! | `objects` | everything, in the order in which it is applied |
+//!
+//! `charts/entitlement-operator` says the same in Helm's words; `tests/cli/chart.rs` holds them equal.
 
+mod availability;
+mod network;
 mod objects;
+mod registration;
 mod rights;
 mod roles;
 mod workload;
 
 pub use objects::{Installation, InvalidInstallation, cluster_name, own_namespace};
+pub use registration::{WEBHOOK_TIMEOUT_SECONDS, validating_webhook};
 pub use rights::{AccessRight, Duties, Need, RightScope, Webhook, rights};
 
 /// The operator's own namespace, where nothing else is said.
@@ -26,6 +35,10 @@ pub const NAME: &str = "entitlement-operator";
 pub const WEBHOOK_SECRET: &str = "entitlement-operator-webhook";
 /// The port that the webhook listens on, where nothing else is said.
 pub const WEBHOOK_PORT: u16 = 9443;
+/// The webhook's name, which refusals begin with. Others in the same configuration are not the operator's.
+pub const WEBHOOK_NAME: &str = "validate.entitlements.dev";
+/// The port on which metrics are read and probes ask, where nothing else is said.
+pub const HTTP_PORT: u16 = 8080;
 
 /// What objects of the installation, and the operator's pods, are known by. It is not what the operator labels outputs with.
 const APP: (&str, &str) = ("app.kubernetes.io/name", NAME);

@@ -1,7 +1,7 @@
 //! Everything that a cluster needs, in the order in which it is applied.
 
 use super::{
-    NAME, OPERATOR_NAMESPACE,
+    NAME, OPERATOR_NAMESPACE, availability, network, registration,
     rights::{Duties, Webhook, rights},
     roles, workload,
 };
@@ -56,7 +56,8 @@ impl Installation {
 
     /// What the operator does.
     fn duties(&self) -> Duties {
-        let webhook = self.webhook.then(|| Webhook { configuration: NAME.to_owned(), registers: true });
+        // The installation makes the registration, so that what removes the one removes the other.
+        let webhook = self.webhook.then(|| Webhook { configuration: cluster_name(&self.namespace), registers: false });
         Duties { webhook, served: self.served.clone(), read_only: self.read_only }
     }
 
@@ -78,27 +79,43 @@ impl Installation {
     /// When an object has no JSON, which plain data always has.
     pub fn objects(&self) -> Result<Vec<Value>, serde_json::Error> {
         let namespace = self.namespace.as_str();
-        let rights = rights(&self.duties());
+        let name = cluster_name(namespace);
+        let duties = self.duties();
+        let rights = rights(&duties);
         let mut objects = vec![json(&own_namespace(namespace))?, of_grants()?];
         for crd in crd::all() {
             objects.push(json(&crd)?);
         }
         objects.push(json(&workload::account(namespace))?);
-        let (role, binding) = roles::everywhere(&rights, &cluster_name(namespace), namespace);
+        let (role, binding) = roles::everywhere(&rights, &name, namespace);
         objects.extend([json(&role)?, json(&binding)?]);
         let (role, binding) = roles::at_home(&rights, namespace);
         objects.extend([json(&role)?, json(&binding)?]);
-        for (role, binding) in roles::within(&rights, &cluster_name(namespace), namespace) {
+        for (role, binding) in roles::within(&rights, &name, namespace) {
             objects.extend([json(&role)?, json(&binding)?]);
         }
         for role in roles::people() {
             objects.push(json(&role)?);
         }
         objects.push(json(&roles::service_desk_at_home(namespace))?);
+        objects.push(json(&availability::priority_level(&name))?);
+        objects.push(json(&availability::flow(&name, namespace))?);
+        objects.push(json(&availability::flow_of_leases(&name, namespace))?);
+        objects.push(json(&network::policy(namespace, self.webhook))?);
+        objects.push(json(&network::metrics(namespace))?);
         if self.webhook {
-            objects.push(json(&workload::service(namespace))?);
+            objects.push(json(&network::webhook(namespace))?);
         }
-        objects.push(json(&workload::deployment(namespace, &self.image, self.webhook, self.restrictions()))?);
+        objects.push(json(&availability::disruption_budget(namespace))?);
+        objects.push(json(&workload::deployment(
+            namespace,
+            &self.image,
+            duties.webhook.as_ref(),
+            self.restrictions(),
+        ))?);
+        if self.webhook {
+            objects.push(json(&registration::configuration(&name, namespace))?);
+        }
         Ok(objects)
     }
 }
@@ -172,8 +189,15 @@ mod tests {
                 "ClusterRole entitlements-grant-author",
                 "ClusterRole entitlements-service-desk",
                 "Role entitlements-service-desk",
+                "PriorityLevelConfiguration entitlement-operator",
+                "FlowSchema entitlement-operator",
+                "FlowSchema entitlement-operator-leases",
+                "NetworkPolicy entitlement-operator",
+                "Service entitlement-operator-metrics",
                 "Service entitlement-operator",
+                "PodDisruptionBudget entitlement-operator",
                 "Deployment entitlement-operator",
+                "ValidatingWebhookConfiguration entitlement-operator",
             ]
         );
     }
@@ -212,7 +236,8 @@ mod tests {
             .iter()
             .filter(|object| object["kind"] == "Role" && object["metadata"]["name"] != "entitlements-service-desk");
         let roles = roles.map(|role| text(&role["metadata"]["namespace"])).collect();
-        let container = &objects.last().unwrap()["spec"]["template"]["spec"]["containers"][0];
+        let deployment = objects.iter().find(|object| object["kind"] == "Deployment").unwrap();
+        let container = &deployment["spec"]["template"]["spec"]["containers"][0];
         (roles, container["args"].as_array().unwrap().iter().map(text).collect())
     }
 
@@ -232,7 +257,7 @@ mod tests {
         #[case] arguments: &[&str],
     ) {
         let (found, said) = roles_and_arguments(&restricted(namespaces, secrets, read_only));
-        assert_eq!((found.as_slice(), &said[2..]), (strings(roles).as_slice(), strings(arguments).as_slice()));
+        assert_eq!((found.as_slice(), &said[3..]), (strings(roles).as_slice(), strings(arguments).as_slice()));
     }
 
     #[rstest]

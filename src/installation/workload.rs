@@ -1,13 +1,18 @@
-//! The Deployment, and the Service that leads to its webhook.
+//! The Deployment, and its ServiceAccount.
 
-use super::{APP, NAME, WEBHOOK_PORT, roles::metadata};
+use super::{
+    APP, HTTP_PORT, NAME, WEBHOOK_PORT,
+    network::{HTTP, WEBHOOK},
+    rights::Webhook,
+    roles::metadata,
+};
 use k8s_openapi::{
     api::{
-        apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy},
+        apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment},
         core::v1::{
-            Capabilities, Container, ContainerPort, PodSecurityContext, PodSpec, PodTemplateSpec, Probe,
-            ResourceRequirements, SeccompProfile, SecurityContext, Service, ServiceAccount, ServicePort, ServiceSpec,
-            TCPSocketAction,
+            Capabilities, Container, ContainerPort, EnvVar, EnvVarSource, HTTPGetAction, ObjectFieldSelector,
+            PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ResourceRequirements, SeccompProfile, SecurityContext,
+            ServiceAccount, TopologySpreadConstraint,
         },
     },
     apimachinery::pkg::{
@@ -18,12 +23,13 @@ use std::collections::BTreeMap;
 
 /// Nobody, as images without a shell have it.
 const USER: i64 = 65_532;
-/// The port's name.
-const PORT: &str = "webhook";
-/// The one port by which API servers reach webhooks.
-const HTTPS: i32 = 443;
+/// One works, the others watch and take over.
+const REPLICAS: i32 = 2;
+/// Where pods are not to be together, if it can be.
+const SPREAD: [&str; 2] = ["kubernetes.io/hostname", "topology.kubernetes.io/zone"];
 
-fn selector() -> BTreeMap<String, String> {
+/// What the operator's pods are known by.
+pub fn selector() -> BTreeMap<String, String> {
     BTreeMap::from([(APP.0.to_owned(), APP.1.to_owned())])
 }
 
@@ -36,38 +42,44 @@ pub fn account(namespace: &str) -> ServiceAccount {
     }
 }
 
-/// The Service by which the API server reaches the webhook.
-pub fn service(namespace: &str) -> Service {
-    let port = ServicePort {
-        name: Some(PORT.to_owned()),
-        port: HTTPS,
-        target_port: Some(IntOrString::String(PORT.to_owned())),
-        protocol: Some("TCP".to_owned()),
-        ..ServicePort::default()
-    };
-    Service {
-        metadata: metadata(Some(namespace), NAME),
-        spec: Some(ServiceSpec { selector: Some(selector()), ports: Some(vec![port]), ..ServiceSpec::default() }),
-        ..Service::default()
-    }
-}
-
-/// The operator itself, as one pod: a second one of the same namespace would do the same again.
-pub fn deployment(namespace: &str, image: &str, webhook: bool, restrictions: Vec<String>) -> Deployment {
+/// The operator itself. A new pod is ready as a standby before an old one ends, and the old one hands over as it ends.
+pub fn deployment(namespace: &str, image: &str, webhook: Option<&Webhook>, restrictions: Vec<String>) -> Deployment {
+    let scraped = [("prometheus.io/port", HTTP_PORT.to_string()), ("prometheus.io/scrape", true.to_string())];
+    let annotations = scraped.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     let template = PodTemplateSpec {
-        metadata: Some(ObjectMeta { labels: Some(selector()), ..ObjectMeta::default() }),
+        metadata: Some(ObjectMeta {
+            labels: Some(selector()),
+            annotations: Some(annotations),
+            ..ObjectMeta::default()
+        }),
         spec: Some(pod(container(namespace, image, webhook, restrictions))),
     };
+    let rolling_update =
+        RollingUpdateDeployment { max_surge: Some(IntOrString::Int(1)), max_unavailable: Some(IntOrString::Int(0)) };
     Deployment {
         metadata: metadata(Some(namespace), NAME),
         spec: Some(DeploymentSpec {
-            replicas: Some(1),
+            replicas: Some(REPLICAS),
             selector: LabelSelector { match_labels: Some(selector()), ..LabelSelector::default() },
-            strategy: Some(DeploymentStrategy { type_: Some("Recreate".to_owned()), rolling_update: None }),
+            strategy: Some(DeploymentStrategy {
+                type_: Some("RollingUpdate".to_owned()),
+                rolling_update: Some(rolling_update),
+            }),
             template,
             ..DeploymentSpec::default()
         }),
         ..Deployment::default()
+    }
+}
+
+fn spread(topology: &str) -> TopologySpreadConstraint {
+    TopologySpreadConstraint {
+        topology_key: topology.to_owned(),
+        max_skew: 1,
+        when_unsatisfiable: "ScheduleAnyway".to_owned(),
+        label_selector: Some(LabelSelector { match_labels: Some(selector()), ..LabelSelector::default() }),
+        match_label_keys: Some(vec!["pod-template-hash".to_owned()]),
+        ..TopologySpreadConstraint::default()
     }
 }
 
@@ -77,6 +89,7 @@ fn pod(container: Container) -> PodSpec {
         automount_service_account_token: Some(true),
         enable_service_links: Some(false),
         node_selector: Some(BTreeMap::from([("kubernetes.io/os".to_owned(), "linux".to_owned())])),
+        topology_spread_constraints: Some(SPREAD.map(spread).into()),
         security_context: Some(PodSecurityContext {
             run_as_non_root: Some(true),
             run_as_user: Some(USER),
@@ -89,30 +102,60 @@ fn pod(container: Container) -> PodSpec {
     }
 }
 
-fn container(namespace: &str, image: &str, webhook: bool, restrictions: Vec<String>) -> Container {
-    let mut args = vec!["run".to_owned(), format!("--namespace={namespace}")];
-    if webhook {
-        args.push(format!("--webhook-service={NAME}"));
+/// Machines read its log. What is not said is the operator's own default.
+fn arguments(namespace: &str, webhook: Option<&Webhook>, restrictions: Vec<String>) -> Vec<String> {
+    let mut arguments = vec!["run".to_owned(), format!("--namespace={namespace}"), "--log-format=json".to_owned()];
+    if let Some(webhook) = webhook {
+        arguments.push(format!("--webhook-service={NAME}"));
+        arguments.push(format!("--webhook-configuration={}", webhook.configuration));
+        arguments.push(format!("--webhook-register={}", webhook.registers));
     }
-    args.extend(restrictions);
-    let port = ContainerPort {
-        name: Some(PORT.to_owned()),
-        container_port: WEBHOOK_PORT.into(),
+    arguments.extend(restrictions);
+    arguments
+}
+
+/// The name by which a pod leads.
+fn own_name() -> EnvVar {
+    let field = ObjectFieldSelector { api_version: Some("v1".to_owned()), field_path: "metadata.name".to_owned() };
+    let value_from = Some(EnvVarSource { field_ref: Some(field), ..EnvVarSource::default() });
+    EnvVar { name: "POD_NAME".to_owned(), value: None, value_from }
+}
+
+fn port(name: &str, number: u16) -> ContainerPort {
+    ContainerPort {
+        name: Some(name.to_owned()),
+        container_port: number.into(),
         protocol: Some("TCP".to_owned()),
         ..ContainerPort::default()
-    };
-    // It listens once it has a certificate. Without the webhook there is no port to look at.
-    let listens = Probe {
-        tcp_socket: Some(TCPSocketAction { port: IntOrString::String(PORT.to_owned()), host: None }),
-        period_seconds: Some(10),
+    }
+}
+
+fn probe(path: &str, every: i32, failures: i32) -> Probe {
+    Probe {
+        http_get: Some(HTTPGetAction {
+            path: Some(path.to_owned()),
+            port: IntOrString::String(HTTP.to_owned()),
+            ..HTTPGetAction::default()
+        }),
+        period_seconds: Some(every),
+        timeout_seconds: Some(5),
+        failure_threshold: Some(failures),
         ..Probe::default()
-    };
+    }
+}
+
+fn container(namespace: &str, image: &str, webhook: Option<&Webhook>, restrictions: Vec<String>) -> Container {
+    let mut ports = vec![port(HTTP, HTTP_PORT)];
+    ports.extend(webhook.map(|_| port(WEBHOOK, WEBHOOK_PORT)));
     Container {
         name: "operator".to_owned(),
         image: Some(image.to_owned()),
-        args: Some(args),
-        ports: webhook.then(|| vec![port]),
-        readiness_probe: webhook.then_some(listens),
+        image_pull_policy: Some("IfNotPresent".to_owned()),
+        args: Some(arguments(namespace, webhook, restrictions)),
+        env: Some(vec![own_name()]),
+        ports: Some(ports),
+        liveness_probe: Some(probe("/healthz", 10, 6)),
+        readiness_probe: Some(probe("/readyz", 5, 3)),
         resources: Some(resources()),
         security_context: Some(SecurityContext {
             allow_privilege_escalation: Some(false),

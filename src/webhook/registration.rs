@@ -4,25 +4,20 @@ use super::{
     options::{Options, Reachability},
     pass::Pass,
 };
+pub use crate::installation::{WEBHOOK_NAME as NAME, WEBHOOK_TIMEOUT_SECONDS as TIMEOUT_SECONDS};
 use crate::{
-    api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, GROUP, Organization, VERSION},
     evaluation::object::{MANAGED_BY, MANAGER},
+    installation::validating_webhook,
 };
 use http::Uri;
 use k8s_openapi::{
     ByteString,
     api::admissionregistration::v1::{
-        RuleWithOperations, ServiceReference, ValidatingWebhook, ValidatingWebhookConfiguration, WebhookClientConfig,
+        ServiceReference, ValidatingWebhook, ValidatingWebhookConfiguration, WebhookClientConfig,
     },
-    apimachinery::pkg::apis::meta::v1::LabelSelector,
 };
-use kube::{Resource, api::ObjectMeta};
+use kube::api::ObjectMeta;
 use std::collections::BTreeMap;
-
-/// The webhook's name, which refusals begin with. Others in the same configuration are not the operator's.
-pub const NAME: &str = "validate.entitlements.dev";
-/// The API server waits no longer, and goes on without an answer.
-pub const TIMEOUT_SECONDS: i32 = 3;
 
 /// What is to be done about the configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,24 +77,9 @@ fn whole(options: &Options, authorities: &[u8], pass: &Pass) -> ValidatingWebhoo
     ValidatingWebhookConfiguration { metadata, webhooks: Some(vec![webhook(options, authorities, pass)]) }
 }
 
-/// The webhook with every field that the API server would fill in, so that it stores exactly what we want.
 fn webhook(options: &Options, authorities: &[u8], pass: &Pass) -> ValidatingWebhook {
-    ValidatingWebhook {
-        name: NAME.to_owned(),
-        admission_review_versions: vec!["v1".to_owned()],
-        client_config: WebhookClientConfig {
-            ca_bundle: Some(ByteString(authorities.to_vec())),
-            ..client_config(options, pass)
-        },
-        failure_policy: Some("Ignore".to_owned()),
-        match_conditions: None,
-        match_policy: Some("Equivalent".to_owned()),
-        namespace_selector: Some(LabelSelector::default()),
-        object_selector: Some(LabelSelector::default()),
-        rules: Some(vec![rule()]),
-        side_effects: "None".to_owned(),
-        timeout_seconds: Some(TIMEOUT_SECONDS),
-    }
+    let ca_bundle = Some(ByteString(authorities.to_vec()));
+    validating_webhook(WebhookClientConfig { ca_bundle, ..client_config(options, pass) })
 }
 
 fn client_config(options: &Options, pass: &Pass) -> WebhookClientConfig {
@@ -117,23 +97,6 @@ fn client_config(options: &Options, pass: &Pass) -> WebhookClientConfig {
             }),
             ..WebhookClientConfig::default()
         },
-    }
-}
-
-/// Not of their statuses, which are the operator's own.
-fn rule() -> RuleWithOperations {
-    let texts = |all: &[&str]| Some(all.iter().map(|text| (*text).to_owned()).collect());
-    RuleWithOperations {
-        api_groups: texts(&[GROUP]),
-        api_versions: texts(&[VERSION]),
-        operations: texts(&["CREATE", "UPDATE", "DELETE"]),
-        resources: Some(vec![
-            EntitlementDefinition::plural(&()).into_owned(),
-            EntitlementInstance::plural(&()).into_owned(),
-            FacetDefinition::plural(&()).into_owned(),
-            Organization::plural(&()).into_owned(),
-        ]),
-        scope: Some("*".to_owned()),
     }
 }
 

@@ -1,0 +1,52 @@
+//! The Kustomize base says what `manifests` says: built by the real kubectl, without a cluster.
+
+use super::{
+    chart::{by_name, documents},
+    code, run, text,
+};
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, process::Command};
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/kustomize");
+const KUBECTL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/control-plane/bin/kubectl");
+
+fn kustomized(folder: &str) -> BTreeMap<String, Value> {
+    let mut command = Command::new(KUBECTL);
+    command.args(["kustomize", &format!("{FOLDER}/{folder}")]).env("KUBECONFIG", "/nonexistent/kubeconfig");
+    let output =
+        command.output().unwrap_or_else(|error| panic!("{KUBECTL}: {error}: build it with make control-plane"));
+    assert_eq!((code(&output), text(&output.stderr)), (0, ""));
+    by_name(documents(&output.stdout))
+}
+
+/// What `manifests` prints; a Kustomize overlay gives no new names to what has no namespace.
+fn printed(options: &[&str]) -> BTreeMap<String, Value> {
+    let output = run(&[&["manifests"], options].concat());
+    assert_eq!((code(&output), text(&output.stderr)), (0, ""));
+    let text = text(&output.stdout).replace("entitlement-operator-billing", "entitlement-operator");
+    by_name(documents(text.as_bytes()))
+}
+
+#[track_caller]
+fn assert_same(found: &BTreeMap<String, Value>, expected: &BTreeMap<String, Value>) {
+    assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+    for (name, object) in expected {
+        assert_eq!(&found[name], object, "{name}");
+    }
+}
+
+#[test]
+fn the_base_is_what_manifests_prints() {
+    let printed_now = run(&["manifests"]);
+    let base = std::fs::read_to_string(format!("{FOLDER}/base/manifests.yaml")).unwrap();
+    assert!(base == text(&printed_now.stdout), "charts/kustomize/base is stale: run make generate");
+    assert_same(&kustomized("base"), &printed(&[]));
+}
+
+#[test]
+fn the_example_with_the_webhook_is_what_manifests_prints_elsewhere() {
+    let image = "--image=registry.example/entitlement-operator:1";
+    let mut expected = printed(&["--webhook", "--namespace=billing", image]);
+    expected.get_mut("Deployment billing/entitlement-operator").unwrap()["spec"]["replicas"] = json!(3.0);
+    assert_same(&kustomized("example"), &expected);
+}

@@ -38,7 +38,11 @@ fn assert_same(found: &BTreeMap<String, Value>, expected: &BTreeMap<String, Valu
 #[test]
 fn the_base_is_what_manifests_prints() {
     let printed_now = run(&["manifests"]);
-    let base = std::fs::read_to_string(format!("{FOLDER}/base/manifests.yaml")).unwrap();
+    let path = format!("{FOLDER}/base/manifests.yaml");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &printed_now.stdout).unwrap();
+    }
+    let base = std::fs::read_to_string(path).unwrap();
     assert!(base == text(&printed_now.stdout), "charts/kustomize/base is stale: run make generate");
     assert_same(&kustomized("base"), &printed(&[]));
 }

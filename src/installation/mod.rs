@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `rights` | that list: what the operator asks of the API server, and why |
 //! | `roles` | the roles made from it, and those for people |
-//! | `workload` | the Deployment, and its ServiceAccount |
+//! | `workload` | the Deployment, and its account |
 //! | `network` | the Services that lead to its pods, and who may reach them |
 //! | `availability` | how many pods may be down at once, and the operator's share of the API server |
 //! | `registration` | how the API server knows the webhook |

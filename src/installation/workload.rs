@@ -1,4 +1,4 @@
-//! The Deployment, and its ServiceAccount.
+//! The Deployment, and its account.
 
 use super::{
     APP, HTTP_PORT, NAME, WEBHOOK_PORT,

@@ -50,9 +50,38 @@ pub fn by_name(objects: Vec<Value>) -> BTreeMap<String, Value> {
             .map(|part| part.as_str().unwrap_or_default());
         format!("{kind} {namespace}/{name}")
     };
-    let named: BTreeMap<String, Value> = objects.into_iter().map(|object| (name(&object), plain(object))).collect();
+    let named: BTreeMap<String, Value> =
+        objects.into_iter().map(|object| (name(&object), by_right(plain(object)))).collect();
     assert_eq!(named.len(), count);
     named
+}
+
+/// The rules of a role, however they are grouped.
+fn by_right(mut object: Value) -> Value {
+    if !["Role", "ClusterRole"].iter().any(|kind| object["kind"] == *kind) {
+        return object;
+    }
+    let texts = |list: &Value| list.as_array().unwrap().iter().map(|one| one.as_str().unwrap().to_owned()).collect();
+    let mut rights = BTreeSet::new();
+    for rule in object["rules"].as_array().unwrap() {
+        let of = |field: &str| -> Vec<String> { texts(&rule[field]) };
+        assert!(rule["resourceNames"].as_array().is_none_or(|names| !names.is_empty()), "{object}");
+        let names = if rule["resourceNames"].is_null() { vec!["*".to_owned()] } else { of("resourceNames") };
+        for (group, resource) in
+            of("apiGroups").iter().flat_map(|group| of("resources").into_iter().map(move |resource| (group, resource)))
+        {
+            for verb in of("verbs") {
+                for name in &names {
+                    assert!(
+                        rights.insert(format!("{verb} {group}/{resource} {name}")),
+                        "twice: {verb} {resource} {name}"
+                    );
+                }
+            }
+        }
+    }
+    object["rules"] = json!(rights);
+    object
 }
 
 fn plain(value: Value) -> Value {
@@ -88,6 +117,17 @@ fn without_helm(mut object: Value) -> Value {
 #[case::webhook(NAMESPACE, &["--webhook"], &["webhook.enabled=true"])]
 #[case::webhook_elsewhere("billing", &["--webhook"], &["webhook.enabled=true"])]
 #[case::image(NAMESPACE, &["--image=registry.example/operator:v7"], &["image.repository=registry.example/operator", "image.tag=v7"])]
+#[case::secrets(NAMESPACE, &["--secret-namespaces=globex,acme"], &["secrets.namespaces={globex,acme}"])]
+#[case::secrets_with_webhook("billing", &["--webhook", "--secret-namespaces=acme"], &["webhook.enabled=true,secrets.namespaces={acme}"])]
+#[case::namespaces(NAMESPACE, &["--namespaces=entitlements,acme"], &["namespaces={entitlements,acme}"])]
+#[case::the_same_twice(NAMESPACE, &["--namespaces=b,a", "--secret-namespaces=a,b"], &["namespaces={b,a},secrets.namespaces={a,b}"])]
+#[case::both(
+    NAMESPACE,
+    &["--namespaces=acme,globex,entitlements", "--secret-namespaces=acme", "--webhook"],
+    &["namespaces={acme,globex,entitlements},secrets.namespaces={acme},webhook.enabled=true"]
+)]
+#[case::reading(NAMESPACE, &["--read-only"], &["readOnly=true"])]
+#[case::reading_some("billing", &["--read-only", "--namespaces=acme"], &["readOnly=true,namespaces={acme}"])]
 fn the_chart_and_manifests_give_the_same(#[case] namespace: &str, #[case] flags: &[&str], #[case] values: &[&str]) {
     let printed = run(&[&["manifests", "--namespace", namespace], flags].concat());
     assert_eq!((code(&printed), text(&printed.stderr)), (0, ""));
@@ -187,6 +227,25 @@ fn the_namespace_is_the_operators_own(#[case] namespace: &str) {
     assert!(text(&output.stderr).contains(&said), "{}", text(&output.stderr));
 }
 
+#[rstest]
+#[case::own(
+    "namespaces={acme,entitlement-operator}",
+    "namespaces and secrets.namespaces are those of clients and of grants, and entitlement-operator is the operator's own, in which it has its own rights: leave it out"
+)]
+#[case::outside(
+    "namespaces={acme},secrets.namespaces={globex}",
+    "secrets.namespaces names globex, which namespaces leaves out: name it there too, or leave it out of secrets.namespaces"
+)]
+#[case::no_webhook(
+    "readOnly=true,webhook.enabled=true",
+    "readOnly serves no webhook, which has to be written to the cluster: leave out readOnly or webhook.enabled"
+)]
+fn what_contradicts_itself_is_refused(#[case] values: &str, #[case] said: &str) {
+    let output = template(NAMESPACE, &["--set", values]);
+    assert_eq!((code(&output), text(&output.stdout)), (1, ""));
+    assert!(text(&output.stderr).contains(said), "{}", text(&output.stderr));
+}
+
 /// Of values that all differ from the defaults.
 const VALUES: &str = r#"
 replicas: 3
@@ -199,6 +258,7 @@ logFormat: text
 logFilter: info,kube=debug
 organizationBytes: 64Mi
 concurrency: 8
+leaseDuration: 30s
 metrics: {serviceMonitor: {enabled: true, labels: {release: prometheus}, interval: 30s}}
 networkPolicy:
   metricsFrom: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]
@@ -246,6 +306,7 @@ fn each_value_shows() {
             "--webhook-configuration=entitlement-operator",
             "--webhook-register=false",
             "--webhook-allow-missing",
+            "--lease-duration=30s",
             "--time-zones=/zones",
         ])
     );

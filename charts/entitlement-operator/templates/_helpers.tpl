@@ -64,7 +64,41 @@ namespace: {{ .Release.Namespace }}
 - --webhook-allow-missing
 {{- end }}
 {{- end }}
+{{- with .Values.namespaces }}
+- --namespaces={{ uniq . | sortAlpha | join "," }}
+{{- end }}
+{{- with .Values.secrets.namespaces }}
+{{- $secrets := uniq . | sortAlpha }}
+{{- if ne (join "," $secrets) (uniq $.Values.namespaces | sortAlpha | join ",") }}
+- --secret-namespaces={{ join "," $secrets }}
+{{- end }}
+{{- end }}
+{{- if .Values.readOnly }}
+- --read-only
+{{- end }}
+{{- with .Values.leaseDuration }}
+- --lease-duration={{ . }}
+{{- end }}
 {{- range .Values.extraArgs }}
 - {{ . | quote }}
 {{- end }}
+{{- end }}
+
+{{/* What is done with grants, where they are served. */}}
+{{- define "entitlement-operator.rulesOfGrants" -}}
+- apiGroups: [entitlements.dev]
+  resources: [entitlementinstances]
+  verbs: [get, list, watch]
+{{- if not .Values.readOnly }}
+- apiGroups: [entitlements.dev]
+  resources: [entitlementinstances/status]
+  verbs: [patch]
+{{- end }}
+{{- end }}
+
+{{/* Delivering, putting right, and withdrawing what grants bring; and reading the Secrets that they name. */}}
+{{- define "entitlement-operator.rulesOfOutputs" -}}
+- apiGroups: [""]
+  resources: [{{ .resource }}]
+  verbs: [get, list, watch{{ if .write }}, create, patch, delete{{ end }}]
 {{- end }}

@@ -3,6 +3,8 @@
 //! `UPDATE_GOLDEN=1 cargo test --test cli` writes the expected outputs anew; look at what changed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "they fail a test")]
 
+#[path = "cli/argo.rs"]
+mod argo;
 #[path = "cli/bad_input.rs"]
 mod bad_input;
 #[path = "cli/chart.rs"]

@@ -42,6 +42,7 @@ mod facets;
 mod fair_shares;
 mod foreign_status;
 mod forged;
+mod gitops;
 mod grant;
 mod histories;
 mod hostile;

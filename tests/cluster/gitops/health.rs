@@ -1,0 +1,60 @@
+//! What Argo CD, Flux, and kstatus make of objects in every phase, and with the main failures.
+
+use super::{
+    golden::assert_golden,
+    judges::{Opinion, Opinions, health_checks, in_lua, opinions},
+    situations::{self, Situation},
+};
+use std::fmt::Write as _;
+
+/// The statuses that Argo CD knows.
+const OF_ARGO: [&str; 4] = ["Healthy", "Progressing", "Degraded", "Suspended"];
+
+fn judged() -> Vec<(&'static Situation, Opinions)> {
+    let situations = situations::all();
+    let objects: Vec<_> = situations.iter().map(|situation| &situation.object).collect();
+    situations.iter().zip(opinions(&objects)).collect()
+}
+
+fn line(tool: &str, opinion: &Opinion) -> String {
+    let Opinion { status, message } = opinion;
+    let release = regex::Regex::new("release [0-9]{4}[a-z]").unwrap();
+    let message = release.replace_all(message, "release …");
+    let text = if message.is_empty() { status.clone() } else { format!("{status}: {message}") };
+    format!("  {tool:8} {text}\n")
+}
+
+#[test]
+fn tools_see_how_objects_are() {
+    let mut screen = String::new();
+    for (Situation { title, object }, Opinions { argo, flux, kstatus }) in judged() {
+        assert!(OF_ARGO.contains(&argo.status.as_str()) && !argo.message.is_empty(), "{title}: {argo:?}");
+        let script = &health_checks()[object["kind"].as_str().unwrap()];
+        assert_eq!(&in_lua(script, object), &argo, "{title}: Lua 5.1 and Argo CD's interpreter differ");
+        let _ =
+            write!(screen, "{title}\n{}{}{}", line("Argo CD", &argo), line("Flux", &flux), line("kstatus", &kstatus));
+        // Before the operator has seen it, nobody may go on.
+        if title.ends_with("just made") || title.ends_with("just changed") {
+            let all = [argo.status.as_str(), &flux.status, &kstatus.status];
+            assert_eq!(all, ["Progressing", "InProgress", "InProgress"], "{title}");
+        }
+    }
+    assert_golden("health.txt", &screen);
+}
+
+#[test]
+fn tools_agree() {
+    for (Situation { title, .. }, Opinions { argo, flux, kstatus }) in judged() {
+        if title.ends_with("being deleted") {
+            assert_eq!((argo.status.as_str(), kstatus.status.as_str()), ("Progressing", "Terminating"), "{title}");
+            continue;
+        }
+        let expected = match argo.status.as_str() {
+            "Healthy" | "Suspended" => ("Current", "Current"),
+            // kstatus has no word for what has failed but a condition `Stalled`; it waits until the tool's timeout.
+            "Degraded" => ("Failed", "InProgress"),
+            _ => ("InProgress", "InProgress"),
+        };
+        assert_eq!((flux.status.as_str(), kstatus.status.as_str()), expected, "{title}: {}", argo.message);
+    }
+}

@@ -425,9 +425,16 @@ fn say_ignored(manifests: &Manifests, findings: &[Finding]) {
     if manifests.documents.is_empty() && findings.is_empty() {
         say(&format!("there is no object of {GROUP} in what was read"));
     }
-    let ignored: Vec<String> = manifests.ignored.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    let ignored: Vec<String> = manifests.ignored.iter().map(|(kind, count)| ignored(kind, *count)).collect();
     if !ignored.is_empty() {
         say(&format!("ignored: {}", ignored.join(", ")));
+    }
+}
+
+fn ignored(kind: &str, count: u64) -> String {
+    match kind == manifests::NO_OBJECT && count > 1 {
+        true => format!("{count} documents that are no objects of Kubernetes"),
+        false => format!("{count} {kind}"),
     }
 }
 

@@ -114,6 +114,9 @@ pub struct ReadOptions {
     pub operator_namespace: String,
 }
 
+/// What is counted as ignored that has no kind.
+pub const NO_OBJECT: &str = "document that is no object of Kubernetes";
+
 /// All that was read.
 pub struct Manifests {
     /// The objects that the API server would take.
@@ -126,7 +129,7 @@ pub struct Manifests {
     pub findings: Vec<Finding>,
     /// Findings beyond those.
     pub left_out: usize,
-    /// How many objects of each other kind there were.
+    /// How many objects of each other kind there were, and under [`NO_OBJECT`] how many documents that are none.
     pub ignored: BTreeMap<String, u64>,
     /// The texts.
     pub sources: Vec<Source>,
@@ -274,7 +277,7 @@ impl ManifestReader<'_> {
             Examined::Other(kind) => *self.manifests.ignored.entry(kind).or_default() += 1,
             // Folders hold much that is not for the cluster, such as the values of Helm charts.
             Examined::Nothing(_) if is_found => {
-                *self.manifests.ignored.entry("document that is no object of Kubernetes".to_owned()).or_default() += 1;
+                *self.manifests.ignored.entry(NO_OBJECT.to_owned()).or_default() += 1;
             }
             Examined::Nothing(problem) => {
                 let remark = Remark::new(Path::default(), problem);

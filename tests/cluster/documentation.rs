@@ -148,3 +148,10 @@ fn how_workloads_read_what_they_are_entitled_to() {
     let _operator = stage.operator(&[]);
     follow(&stage, "docs/workloads.md");
 }
+
+#[test]
+fn gitops() {
+    let stage = Stage::start();
+    let _operator = stage.operator(&[]);
+    follow(&stage, "docs/gitops.md");
+}

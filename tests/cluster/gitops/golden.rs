@@ -12,6 +12,11 @@ pub fn assert_golden(name: &str, found: &str) {
         fs::create_dir_all(FOLDER).unwrap();
         fs::write(&path, found).unwrap();
     }
-    let expected = fs::read_to_string(&path).unwrap_or_default();
+    let expected = expected(name);
     assert!(found == expected, "{name} is not as expected, but:\n{found}");
+}
+
+/// What a file holds.
+pub fn expected(name: &str) -> String {
+    fs::read_to_string(Path::new(FOLDER).join(name)).unwrap_or_default()
 }

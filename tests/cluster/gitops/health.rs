@@ -58,3 +58,35 @@ fn tools_agree() {
         assert_eq!((flux.status.as_str(), kstatus.status.as_str()), expected, "{title}: {}", argo.message);
     }
 }
+
+/// The rows of the page's table: kind, reasons, and what each tool says.
+fn table() -> Vec<(String, Vec<String>, [String; 3])> {
+    let page = include_str!("../../../docs/gitops.md");
+    let rows = page.lines().skip_while(|line| !line.starts_with("| kind |")).skip(2);
+    let rows = rows.take_while(|line| line.starts_with('|'));
+    rows.map(|row| {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [kind, reasons, argo, flux, kstatus] = cells[..] else { panic!("{row}") };
+        let reasons = reasons.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        (kind.to_owned(), reasons, [argo, flux, kstatus].map(str::to_owned))
+    })
+    .collect()
+}
+
+#[test]
+fn the_page_says_what_tools_see() {
+    let table = table();
+    let mut told = 0;
+    for (Situation { title, .. }, Opinions { argo, flux, kstatus }) in judged() {
+        let (kind, what) = title.split_once(": ").unwrap();
+        let reason = what.split([',', ' ']).next().unwrap();
+        let rows = table.iter().filter(|(of, reasons, _)| of == kind && reasons.iter().any(|one| one == reason));
+        let rows: Vec<_> = rows.map(|(_, _, words)| words.clone()).collect();
+        if ["just", "being"].contains(&reason) {
+            continue;
+        }
+        assert_eq!(rows, [[argo.status, flux.status, kstatus.status]], "{title}");
+        told += 1;
+    }
+    assert!(told > 30, "{told}");
+}

@@ -5,9 +5,13 @@
 //! | `situations` | objects in every phase, and with the main failures, as a real operator leaves them |
 //! | `judges` | what Argo CD, Flux, and kstatus make of an object |
 //! | `health` | what they make of those |
+//! | `kubectl` | what a person sees of those with kubectl |
+//! | `screen` | that, without what is different each time |
 //! | `golden` | files of what is expected |
 
 mod golden;
 mod health;
 mod judges;
+mod kubectl;
+mod screen;
 mod situations;

@@ -232,3 +232,23 @@ fn the_readme_names_the_packages_that_tests_need() {
         assert!(needed.contains(program), "README.md, Try it: {program} is needed for the tests");
     }
 }
+
+#[test]
+fn the_supported_versions_are_those_that_are_built_and_tested() {
+    let minor = |text: &str, pattern: &str| Regex::new(pattern).unwrap().captures(text).unwrap()[1].to_owned();
+    let of_module = |path: &str| minor(&read(path), r"k8s\.io/kubernetes v1\.(\d+)\.");
+    let newest = of_module("tests/control-plane/go.mod");
+    let oldest = minor(&read("Cargo.toml"), r#"k8s-openapi = .*"v1_(\d+)""#);
+    let tested = minor(&read("Makefile"), r"(?m)^OLDEST := 1\.(\d+)$");
+    assert_eq!(of_module(&format!("tests/control-plane/1.{tested}/go.mod")), tested);
+    let readme = read("README.md").split_whitespace().collect::<Vec<_>>().join(" ");
+    for sentence in [
+        format!("Kubernetes 1.{oldest} to 1.{newest}"),
+        format!("The tests run on 1.{newest}"),
+        format!("`make test-oldest` runs those on a cluster against 1.{tested}"),
+    ] {
+        assert!(readme.contains(&sentence), "README.md: {sentence}");
+    }
+    let at_start = format!("KubernetesVersion = KubernetesVersion {{ major: 1, minor: {oldest} }}");
+    assert!(read("src/preflight/version.rs").contains(&at_start), "src/preflight/version.rs: {at_start}");
+}

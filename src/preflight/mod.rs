@@ -4,9 +4,11 @@
 //! |---|---|
 //! | `kinds` | whether the CustomResourceDefinitions are those of this version |
 //! | `report` | what is missing, as one text with the commands that mend it |
+//! | `version` | which versions of Kubernetes the operator is made for |
 
 mod kinds;
 mod report;
+mod version;
 
 use crate::{
     api::ASSIGNMENT_NAMESPACE,
@@ -34,6 +36,7 @@ use std::{
     time::Duration,
 };
 use tokio::time::{Instant, sleep};
+use version::{KubernetesVersion, OLDEST};
 
 /// How often it is looked whether all is there, while something is missing.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -116,6 +119,7 @@ impl<'a> Preflight<'a> {
     /// An error where the API server cannot be asked at all.
     async fn fill(&self, client: &Client, report: &mut PreflightReport) -> Result<(), Cause> {
         report.setup.user = user(client).await?;
+        report.problems.extend(outdated(client).await?);
         report.problems.extend(flaws(client).await?);
         let of_grants = namespace(client, ASSIGNMENT_NAMESPACE).await?;
         if let Seen::There(metadata) = &of_grants {
@@ -237,6 +241,12 @@ async fn user(client: &Client) -> Result<Option<String>, Cause> {
     let api: Api<SelfSubjectReview> = Api::all(client.clone());
     let review = told(api.create(&PostParams::default(), &SelfSubjectReview::default()).await)?;
     Ok(review.and_then(|review| review.status?.user_info?.username))
+}
+
+/// Said where the API server tells its version, and that is one which nobody tries.
+async fn outdated(client: &Client) -> Result<Option<PreflightProblem>, Cause> {
+    let version = told(client.apiserver_version().await)?.and_then(|info| KubernetesVersion::read(&info));
+    Ok(version.filter(|version| *version < OLDEST).map(PreflightProblem::Outdated))
 }
 
 async fn flaws(client: &Client) -> Result<Vec<PreflightProblem>, Cause> {

@@ -1,6 +1,9 @@
 //! What is missing, as one text with the commands that mend it: pure.
 
-use super::kinds::KindFlaw;
+use super::{
+    kinds::KindFlaw,
+    version::{KubernetesVersion, OLDEST},
+};
 use crate::{
     connection::Cause,
     controller::leadership,
@@ -32,6 +35,8 @@ pub struct Setup {
 pub enum PreflightProblem {
     /// The API server cannot be asked.
     Server(Cause),
+    /// The cluster's version of Kubernetes is no longer supported.
+    Outdated(KubernetesVersion),
     /// A CustomResourceDefinition.
     Kind(String, KindFlaw),
     /// A namespace does not exist.
@@ -49,6 +54,7 @@ impl PreflightProblem {
             // What is missing in one namespace keeps nobody else waiting.
             Self::Right(right, _) => right.need == Need::Work && !matches!(right.place, RightScope::Within(_)),
             Self::Kind(_, flaw) => *flaw != KindFlaw::Differs,
+            Self::Outdated(_) => false,
             Self::Server(_) | Self::Namespace(_) | Self::Terminating(_) => true,
         }
     }
@@ -123,6 +129,11 @@ impl PreflightReport {
             PreflightProblem::Server(cause) => {
                 format!("the API server at {} cannot be asked: {cause}", self.setup.cluster)
             }
+            PreflightProblem::Outdated(version) => {
+                format!(
+                    "Kubernetes {version} is older than {OLDEST}, the oldest that the operator is made for: upgrade the cluster"
+                )
+            }
             PreflightProblem::Kind(name, flaw) => format!("the CustomResourceDefinition {name} {}", of_flaw(flaw)),
             PreflightProblem::Namespace(name) => format!("the namespace {name} does not exist: {}", self.purpose(name)),
             PreflightProblem::Terminating(name) => {
@@ -161,6 +172,7 @@ impl PreflightReport {
             PreflightProblem::Server(_) => {
                 vec!["kubectl cluster-info    # or name another cluster with --context or KUBECONFIG".to_owned()]
             }
+            PreflightProblem::Outdated(_) => Vec::new(),
             PreflightProblem::Kind(..) => vec!["entitlement-operator crds | kubectl apply -f -".to_owned()],
             PreflightProblem::Namespace(name) | PreflightProblem::Terminating(name) => {
                 vec![format!("kubectl create namespace {name}")]
@@ -247,7 +259,7 @@ mod tests {
         connection::Cause,
         core::served::ServedNamespaces,
         installation::{AccessRight, Duties, RightScope, Webhook, rights},
-        preflight::kinds::KindFlaw,
+        preflight::{kinds::KindFlaw, version::KubernetesVersion},
     };
 
     fn report(user: Option<&str>, problems: Vec<PreflightProblem>) -> PreflightReport {
@@ -395,6 +407,7 @@ the operator waits for the API server:
         let found = report(
             None,
             vec![
+                PreflightProblem::Outdated(KubernetesVersion { major: 1, minor: 31 }),
                 kind("organizations", KindFlaw::Differs),
                 PreflightProblem::Right(right("events"), vec!["create"]),
                 PreflightProblem::Right(right("customresourcedefinitions"), vec!["get"]),
@@ -402,6 +415,7 @@ the operator waits for the API server:
         );
         let expected = "\
 the operator works, but for this:
+- Kubernetes 1.31 is older than 1.33, the oldest that the operator is made for: upgrade the cluster
 - the CustomResourceDefinition organizations.entitlements.dev has other rules, defaults or columns than this version's
     entitlement-operator crds | kubectl apply -f -
 - no right to create events.events.k8s.io (to tell of what happens)

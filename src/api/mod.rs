@@ -30,7 +30,8 @@ pub const GROUP: &str = "entitlements.dev";
 /// The one served version.
 pub const VERSION: &str = "v1alpha1";
 /// Annotation (RFC 3339) that says when a grant, an organization or a definition was first made; it goes before
-/// `creationTimestamp`, so that a restore or a move does not change who came first.
+/// `creationTimestamp`, so that a restore or a move does not change who came first. Its fraction of a second counts for nothing
+/// but the order of what was made in one second.
 pub const GRANTED_AT: &str = "entitlements.dev/granted-at";
 /// Annotation of a grant that says, for people, why it was made, suspended, resumed or cancelled. An amendment has a field
 /// for that.

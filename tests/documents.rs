@@ -1,6 +1,11 @@
 //! The documents hold together: their links lead somewhere, every design record is listed, and the map is of this house.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "they fail a test")]
 
+#[path = "documents/rights.rs"]
+mod rights;
+#[path = "documents/troubleshooting.rs"]
+mod troubleshooting;
+
 use regex::Regex;
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -68,9 +68,14 @@ fn run(stage: &Stage, command: &str) -> String {
 
 /// Does what a document says, on a stage with an operator.
 pub fn follow(stage: &Stage, path: &str) {
+    follow_at_least(6, stage, path);
+}
+
+/// The same, with so many steps or more.
+fn follow_at_least(least: usize, stage: &Stage, path: &str) {
     let document = fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
     let steps = steps(&document);
-    assert!(steps.len() > 5, "{path} has lost its examples");
+    assert!(steps.len() >= least, "{path} has lost its examples");
     for step in steps {
         match step {
             Step::Apply(manifest) => {
@@ -80,7 +85,8 @@ pub fn follow(stage: &Stage, path: &str) {
                 stage.kubectl(&["apply", "--filename", file.to_str().unwrap()]);
             }
             Step::Run(command, shown) => {
-                let is_look = ["kubectl get", "kubectl auth can-i"].iter().any(|look| command.starts_with(look));
+                let is_look = ["kubectl get", "kubectl auth can-i"].iter().any(|look| command.starts_with(look))
+                    || command.contains("--dry-run=server");
                 crate::wait::eventually(DEADLINE, &format!("{path}: {command}\nshows\n{shown}"), || {
                     let output = run(stage, &command);
                     if is_as_shown(&shown, &output) {
@@ -118,6 +124,80 @@ fn rights() {
     fs::write(&file, output.stdout).unwrap();
     stage.kubectl(&["apply", "--server-side", "--force-conflicts", "--filename", file.to_str().unwrap()]);
     follow(&stage, "docs/rights.md");
+}
+
+#[test]
+fn the_first_grant() {
+    let stage = Stage::start();
+    let _operator = stage.operator(&[]);
+    follow(&stage, "docs/install.md");
+}
+
+#[test]
+fn keeping_what_everything_hangs_on() {
+    let stage = Stage::start();
+    follow_at_least(3, &stage, "docs/backup.md");
+}
+
+/// The commands that an entry of docs/troubleshooting.md advises, but for those that change something or need a pod.
+fn advised(page: &str) -> Vec<String> {
+    let reasons = page.split("\n## Reasons\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let advice = reasons.split("- **Do:** ").skip(1).map(|entry| entry.split("\n###").next().unwrap());
+    let quotes = advice.flat_map(|advice| advice.split('`').skip(1).step_by(2));
+    let commands =
+        quotes.filter(|quote| ["kubectl ", "entitlement-operator "].iter().any(|start| quote.starts_with(start)));
+    let beyond = ["kubectl logs", "kubectl edit", "kubectl create", "kubectl diff"];
+    commands.filter(|command| beyond.iter().all(|one| !command.contains(one))).map(ToOwned::to_owned).collect()
+}
+
+/// Each is run on objects that are all called `one`.
+#[test]
+fn what_troubleshooting_advises_can_be_run() {
+    let stage = Stage::start();
+    let objects = "
+apiVersion: v1
+kind: Namespace
+metadata: {name: one}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: one, namespace: one}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: entitlement-operator, namespace: entitlement-operator}
+---
+apiVersion: entitlements.dev/v1alpha1
+kind: Organization
+metadata: {name: one}
+spec: {namespaces: [clients], assignableFrom: [one]}
+---
+apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementDefinition
+metadata: {name: one}
+spec: {type: Feature}
+---
+apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementInstance
+metadata: {name: one, namespace: one}
+spec: {organization: one, definition: one, start: \"2026-01-01\", end: \"2198-12-31\"}
+";
+    let file = stage.plane.folder().join("one.yaml");
+    fs::write(&file, objects).unwrap();
+    let file = file.to_str().unwrap();
+    stage.kubectl(&["apply", "--filename", file]);
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/troubleshooting.md")).unwrap();
+    let commands = advised(&page);
+    assert!(commands.len() > 40, "{commands:#?}");
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_entitlement-operator")).parent().unwrap().display();
+    for command in commands {
+        let mut line = command.replace("NAMESPACE", "one").replace("DATE", "2199-12-31").replace("FILE", file);
+        for name in ["NAME", "ORGANIZATION", "DEFINITION"] {
+            line = line.replace(name, "one");
+        }
+        let output = run(&stage, &format!("PATH={program}:$PATH; {line} || echo FAILED"));
+        assert!(!output.contains("FAILED"), "{command}: {output}");
+    }
 }
 
 /// The words of an example, without comments.

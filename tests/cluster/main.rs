@@ -58,6 +58,7 @@ mod phases;
 mod preflight;
 mod refused;
 mod resilience;
+mod restored;
 mod retained;
 mod rollout;
 mod schema;

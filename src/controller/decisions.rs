@@ -1,7 +1,10 @@
 //! The last decision about each organization, for readers that do not decide anew, and what was made of it, for the next
 //! evaluation.
 
-use crate::evaluation::{decision::Decision, memo::Memo};
+use crate::{
+    api::Organization,
+    evaluation::{decision::Decision, memo::Memo},
+};
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -67,6 +70,13 @@ impl Decisions {
         kept.decisions.insert(organization, Arc::clone(decision));
     }
 
+    /// An organization's status was written: the last decision keeps its state from before no longer.
+    pub fn wrote_organization(&self, name: &str, organization: &Arc<Organization>) {
+        if let Some(decision) = self.kept().decisions.get_mut(name) {
+            Arc::make_mut(decision).renew_organization(organization);
+        }
+    }
+
     /// What was made of the last decision, to be given back after the next one.
     pub fn take_memo(&self, organization: &str) -> Memo {
         self.kept().remove(organization).map(|kept| kept.memo).unwrap_or_default()
@@ -106,6 +116,7 @@ impl Kept {
 mod tests {
     use super::Decisions;
     use crate::{
+        api::{Organization, OrganizationStatus},
         controller::world::tests::{organization, two_organizations},
         core::calendar::Instant,
         evaluation::{Evaluation, memo::Memo},
@@ -129,6 +140,27 @@ mod tests {
         world.observe_organization(Event::Delete(organization("acme", &["one"], 2)));
         decisions.publish(&decide(&world));
         assert!(decisions.last("acme").is_none());
+    }
+
+    #[test]
+    fn a_written_status_replaces_the_state_before_it_and_an_edit_does_not() {
+        let decisions = Decisions::default();
+        let world = two_organizations();
+        let snapshot = world.view(&"acme".into()).unwrap().snapshot;
+        let evaluation = Evaluation::after(None, &mut Memo::default(), &snapshot, Instant::UNIX_EPOCH, None);
+        decisions.publish(&evaluation.decision);
+        let kept = || decisions.last("acme").unwrap().standing.organization.clone().unwrap();
+        let mut written = Organization::clone(&kept());
+        written.status = Some(OrganizationStatus::default());
+        let mut edited = written.clone();
+        edited.spec.display_name = Some("Acme".to_owned());
+        let written = Arc::new(written);
+        decisions.wrote_organization("acme", &written);
+        assert!(Arc::ptr_eq(&kept(), &written));
+        decisions.wrote_organization("acme", &Arc::new(edited));
+        assert!(Arc::ptr_eq(&kept(), &written));
+        // Who has the decision already sees what was decided.
+        assert!(evaluation.decision.standing.organization.as_ref().unwrap().status.is_none());
     }
 
     #[test]

@@ -139,7 +139,9 @@ impl Shell {
         let status = serde_json::to_value(statuses.organization.unwrap()).unwrap();
         let organization: Organization = self.stored(fleet::organization(index), status);
         let namespaces = [name.to_string()];
-        self.world.wrote_organization(named(organization), Some(&namespaces));
+        let written = named(organization);
+        self.decisions.wrote_organization(&name, &written.value);
+        self.world.wrote_organization(written, Some(&namespaces));
         self.world.take_work();
     }
 

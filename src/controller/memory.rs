@@ -54,6 +54,7 @@ pub async fn write(
     let written = written.map_err(|refusal| ReconcileFailure::of(status::unwritten::<Organization>(name), &refusal))?;
     let Some(written) = written.map(named) else { return Ok(None) };
     let organization = Arc::clone(&written.value);
+    context.decisions.wrote_organization(name, &organization);
     context.world(|world| world.wrote_organization(written, status.namespaces.as_deref()));
     Ok(Some(organization))
 }

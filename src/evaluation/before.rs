@@ -164,7 +164,7 @@ fn are_same_namespaces(one: &[(Arc<str>, NamespaceFacts)], other: &BTreeMap<Arc<
 }
 
 /// Whatever its status says.
-fn is_as_specified(one: &Organization, other: &Organization) -> bool {
+pub(super) fn is_as_specified(one: &Organization, other: &Organization) -> bool {
     let (old, new) = (&one.metadata, &other.metadata);
     one.spec == other.spec
         && (&old.uid, old.generation, &old.creation_timestamp) == (&new.uid, new.generation, &new.creation_timestamp)

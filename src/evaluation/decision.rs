@@ -5,13 +5,13 @@
 
 use super::{
     Limits, SecretName, SecretSources, Snapshot,
-    before::Before,
+    before::{Before, is_as_specified},
     holding::{Holding, Member},
     standing::Standing,
     summary,
 };
 use crate::{
-    api::Phase,
+    api::{Organization, Phase},
     core::{calendar::Instant, namespace::NamespaceFacts, problem::Problem},
     render::flags::Offers,
 };
@@ -112,6 +112,16 @@ impl Decision {
                 secrets: snapshot.secrets.clone(),
                 unseen: Arc::clone(&snapshot.unseen),
             },
+        }
+    }
+
+    /// Its organization is now in this state, unless more of it has changed than its status: nothing was decided by that. So the
+    /// state before need not be kept.
+    pub fn renew_organization(&mut self, organization: &Arc<Organization>) {
+        if let Some(known) = &mut self.standing.organization
+            && is_as_specified(known, organization)
+        {
+            *known = Arc::clone(organization);
         }
     }
 

@@ -28,9 +28,11 @@ fn finish(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
 }
 
 /// A value that is null is pruned where the schema does not say `nullable`, so that `end: null`, as templating tools
-/// write it, means the same as no `end`. Integer formats are dropped, as bounds say the same to every client.
+/// write it, means the same as no `end`. Integer formats are dropped, as bounds say the same to every client. The lines of a
+/// description are those of our source, at which `kubectl explain` would break its own.
 fn tidy(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
+    schema.description = schema.description.take().map(|text| flowing(&text));
     if schema.type_.as_deref() == Some("integer") {
         schema.minimum = schema.minimum.filter(|minimum| *minimum != 0.0 || schema.format.as_deref() != Some("int32"));
         schema.format = schema.format.take().filter(|format| !format.starts_with("uint"));
@@ -44,6 +46,12 @@ fn tidy(schema: &mut JSONSchemaProps) {
     if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
         tidy(items);
     }
+}
+
+/// A text whose paragraphs are one line each.
+fn flowing(text: &str) -> String {
+    let paragraphs: Vec<String> = text.split("\n\n").map(|paragraph| paragraph.replace('\n', " ")).collect();
+    paragraphs.join("\n\n")
 }
 
 /// Gives a fresh object the status "not yet seen": tools that follow kstatus take an object without a status for one that

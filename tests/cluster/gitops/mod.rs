@@ -7,11 +7,13 @@
 //! | `health` | what they make of those |
 //! | `kubectl` | what a person sees of those with kubectl |
 //! | `screen` | that, without what is different each time |
+//! | `reapply` | that nothing drifts, in which order things may come, and what pruning does |
 //! | `golden` | files of what is expected |
 
 mod golden;
 mod health;
 mod judges;
 mod kubectl;
+mod reapply;
 mod screen;
 mod situations;

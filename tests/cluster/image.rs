@@ -28,6 +28,8 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_entitlement-operator");
 const NAME: &str = "localhost/entitlement-operator:test";
 const BUILDER: &str = "localhost/builder:test";
 const USER: &str = "65532:65532";
+/// Containers have addresses of their own; here nobody else is to be reached, or in the way.
+const LOOPBACK: &str = "--http-address=127.0.0.1:0";
 const ROOTS: &str = "etc/ssl/certs/ca-certificates.crt";
 /// What the Containerfile may ask of cargo, which `make static-operator` does without `--release`.
 const ASKED: &str = "rustc --locked --release --bin entitlement-operator -- -C target-feature=+crt-static";
@@ -312,10 +314,15 @@ fn as_in_a_pod(image: &Image, deployment: &Value, port: u16, authority: &str, to
     image.mounted(&format!("{account}/namespace"), "entitlement-operator");
     image.mounted("etc/hosts", "127.0.0.1 kubernetes.default.svc\n");
     let port = port.to_string();
-    let environment = [("KUBERNETES_SERVICE_HOST", "kubernetes.default.svc"), ("KUBERNETES_SERVICE_PORT", &port)];
+    let environment = [
+        ("KUBERNETES_SERVICE_HOST", "kubernetes.default.svc"),
+        ("KUBERNETES_SERVICE_PORT", &port),
+        ("POD_NAME", "entitlement-operator-1"),
+    ];
     let container = &deployment["spec"]["template"]["spec"]["containers"][0];
     let mut command = image.program(&environment);
     command.args(container["args"].as_array().unwrap().iter().map(|argument| argument.as_str().unwrap()));
+    command.arg(LOOPBACK);
     let mut operator = Contained::start(command, image.folder.path().join("pod.log"));
     operator.until_it_says("ready: ");
     let status = operator.status();
@@ -339,7 +346,7 @@ fn by_the_roots_of_the_image(image: &Image, port: u16, token: &str) {
     let _ = writeln!(kubeconfig, "users: [{{name: a, user: {{token: '{token}'}}}}]");
     image.mounted("kubeconfig", kubeconfig);
     let mut command = image.program(&[("KUBECONFIG", "/kubeconfig")]);
-    command.args(["run", "--namespace=entitlement-operator"]);
+    command.args(["run", "--namespace=entitlement-operator", LOOPBACK]);
     let mut operator = Contained::start(command, image.folder.path().join("roots.log"));
     operator.until_it_says("ready: ");
     operator.end();

@@ -9,7 +9,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 older=${1:-}
 module=$here${older:+/$older}
 if [ ! -e "$module/go.mod" ]; then
-	echo "build.sh: there is no $module/go.mod; the versions are:" $(cd "$here" && ls -d -- */ | tr -d /) >&2
+	echo "build.sh: there is no $module/go.mod; the versions are:" $(cd "$here" && ls -d [0-9]*/ | tr -d /) >&2
 	exit 2
 fi
 bin=$here/../../target/control-plane${older:+-$older}/bin

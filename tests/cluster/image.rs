@@ -136,10 +136,11 @@ impl Image {
             fs::write(&path, content).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         };
+        let library_path = Regex::new(r"(/\S+) \(0x").unwrap();
         for program in ["/bin/sh", "/bin/cp", "/bin/mkdir"] {
             put(&program[1..], &fs::read(program).unwrap(), 0o755);
             let libraries = text(&Command::new("ldd").arg(program).output().unwrap());
-            for library in Regex::new(r"(/\S+) \(0x").unwrap().captures_iter(&libraries) {
+            for library in library_path.captures_iter(&libraries) {
                 put(&library[1][1..], &fs::read(&library[1]).unwrap(), 0o755);
             }
         }

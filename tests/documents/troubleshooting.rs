@@ -1,8 +1,10 @@
 //! docs/troubleshooting.md has an entry for every reason, and for nothing else.
 
-use super::{first_cells, quoted, read};
+use super::{ROOT, first_cells, quoted, read};
 use entitlement_operator::core::reason::ReasonCode;
-use std::collections::BTreeMap;
+use regex::Regex;
+use std::{collections::BTreeMap, fs};
+use walkdir::WalkDir;
 
 /// The sections of a document, by their headings.
 fn sections(document: &str) -> BTreeMap<&str, &str> {
@@ -33,4 +35,31 @@ fn every_reason_has_an_entry_and_nothing_else_has() {
         let is_command = |quote: &str| ["kubectl ", "entitlement-operator "].iter().any(|word| quote.starts_with(word));
         assert!(quoted(advice).any(is_command), "{reason} names no command");
     }
+}
+
+/// How a message begins and ends, without what differs from one time to the next.
+fn fixed_parts(message: &str) -> Vec<&str> {
+    let inserted = message.split(['{', '}']).step_by(2);
+    inserted.map(str::trim).filter(|part| part.len() > 10).take(1).collect()
+}
+
+/// What begins with a value, or is one, is left out: it is the text of a problem that is told elsewhere too.
+#[test]
+fn every_warning_of_the_log_is_explained() {
+    let page = read("docs/troubleshooting.md");
+    let call = Regex::new(r#"tracing::(?:warn|error)!\((?:[^;]*?)"([^"{}][^"]*)"\s*\)?[,;\n]"#).unwrap();
+    let files = WalkDir::new(format!("{ROOT}/src")).into_iter().map(Result::unwrap);
+    let mut found = 0;
+    for file in files.filter(|file| file.path().extension().is_some_and(|end| end == "rs")) {
+        let text = fs::read_to_string(file.path()).unwrap();
+        for message in call.captures_iter(&text) {
+            let beginning = fixed_parts(message.get(1).unwrap().as_str());
+            found += 1;
+            for part in beginning {
+                let sentence = part.split([':', ';']).next().unwrap();
+                assert!(page.contains(sentence), "{}: {sentence:?} is not explained", file.path().display());
+            }
+        }
+    }
+    assert!(found > 12, "{found}");
 }

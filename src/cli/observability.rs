@@ -23,7 +23,7 @@ pub struct ObservabilityArguments {
     /// Tells the end of each grant as a metric of its own, with its names: one series for each grant that is in force or to be
     #[arg(long)]
     pub metrics_per_instance: bool,
-    /// Where traces are sent by OTLP over HTTP: the URL of a collector, such as http://127.0.0.1:4318 [default: nowhere]
+    /// Where traces are sent by OTLP over HTTP: the URL of a collector, with its port 4318 in most cases [default: nowhere]
     #[arg(long, value_name = "URL")]
     otlp_endpoint: Option<OtlpEndpoint>,
 }

@@ -27,7 +27,7 @@ use crate::{
         plan::{self, Fingerprint, Outcomes},
         status::{Statuses, statuses},
     },
-    traces::Written,
+    traces::WorkWritten,
 };
 use kube::Api;
 use std::{sync::Arc, time::Duration};
@@ -107,7 +107,7 @@ struct ReconcileProgress {
     /// When something that waits is worth another try.
     next: Option<Instant>,
     /// What was written so far.
-    written: Written,
+    written: WorkWritten,
 }
 
 impl ReconcileProgress {

@@ -15,7 +15,7 @@ const PENDING: &str = "pending";
 const NOT_WITHDRAWN: &str = "not_withdrawn";
 
 /// How many outputs of an organization, or of all, are in each state.
-pub type OutputCounts = BTreeMap<&'static str, u64>;
+pub type OutputStates = BTreeMap<&'static str, u64>;
 
 /// The outputs of all organizations.
 #[derive(Default)]
@@ -25,8 +25,8 @@ pub struct Tallies {
 
 #[derive(Default)]
 struct TallyCounts {
-    of: HashMap<Arc<str>, OutputCounts>,
-    all: OutputCounts,
+    of: HashMap<Arc<str>, OutputStates>,
+    all: OutputStates,
 }
 
 impl Tallies {
@@ -36,7 +36,7 @@ impl Tallies {
 
     /// What came of the outputs of an organization, in place of what was told before.
     pub fn tell(&self, organization: &Arc<str>, desired: &Desired, outcomes: &Outcomes) {
-        let mut now = OutputCounts::new();
+        let mut now = OutputStates::new();
         for key in desired.objects.keys() {
             *now.entry(outcomes.deliveries.get(key).map_or(PENDING, metric_label)).or_default() += 1;
         }
@@ -59,7 +59,7 @@ impl Tallies {
     }
 
     /// All together. What was there once is told as 0 when it is no more.
-    pub fn all(&self) -> OutputCounts {
+    pub fn all(&self) -> OutputStates {
         let mut all = self.counts().all.clone();
         all.entry("delivered").or_default();
         all

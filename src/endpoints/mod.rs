@@ -130,8 +130,9 @@ impl EndpointSite {
             tracing::trace!(age = ?made.elapsed(), "a page of metrics is shown again");
             return page.clone();
         }
-        let gauges = self.knowledge.get().map(Knowledge::gauges);
-        let page = Bytes::from(self.metrics.page(gauges.as_ref(), exposition));
+        // Before anything is known, the operator is not ready, and leads nothing.
+        let gauges = self.knowledge.get().map(Knowledge::gauges).unwrap_or_default();
+        let page = Bytes::from(self.metrics.page(&gauges, exposition));
         pages.insert(exposition, (Instant::now(), page.clone()));
         page
     }

@@ -270,7 +270,7 @@ impl Metrics {
 
     /// All that is counted, with what is told now.
     #[must_use]
-    pub fn page(&self, gauges: Option<&Gauges>, exposition: Exposition) -> String {
+    pub fn page(&self, gauges: &Gauges, exposition: Exposition) -> String {
         let mut current = Registry::default();
         process::register(&mut current);
         let certificate = self.families.certificate.load(Ordering::Relaxed);
@@ -278,9 +278,7 @@ impl Metrics {
             let help = "When the certificate that the admission webhook serves with ends, in Unix time";
             single(&mut current, "entitlement_webhook_certificate_expiry_timestamp_seconds", help, certificate);
         }
-        if let Some(gauges) = gauges {
-            gauges.register(&mut current);
-        }
+        gauges.register(&mut current);
         let mut text = String::new();
         // Writing into a text does not fail.
         let _ = encode_registry(&mut text, &self.families.registry);

@@ -1,6 +1,6 @@
 //! Both formats of Prometheus.
 //!
-//! The library writes OpenMetrics. In Prometheus' own text format, which `promtool` and most other scrapers read, a counter is
+//! The library writes `OpenMetrics`. In Prometheus' own text format, which `promtool` and most other scrapers read, a counter is
 //! described under its whole name, there are no units, and nothing marks the end.
 
 /// How what is counted is written.
@@ -8,7 +8,7 @@
 pub enum Exposition {
     /// Prometheus' text format.
     Text,
-    /// OpenMetrics.
+    /// `OpenMetrics`.
     OpenMetrics,
 }
 
@@ -17,7 +17,7 @@ const DESCRIPTIONS: [&str; 2] = ["# HELP ", "# TYPE "];
 const COUNTER: &str = " counter";
 
 impl Exposition {
-    /// What a scraper asks for that accepts these types. Whoever does not ask for OpenMetrics gets text.
+    /// What a scraper asks for that accepts these types. Whoever does not ask for `OpenMetrics` gets text.
     #[must_use]
     pub fn accepted_by(accept: Option<&str>) -> Self {
         let mut types = accept.unwrap_or_default().split(',').map(|one| one.split(';'));
@@ -37,7 +37,7 @@ impl Exposition {
         }
     }
 
-    /// A page of it, from one of OpenMetrics without its end.
+    /// A page of it, from one of `OpenMetrics` without its end.
     #[must_use]
     pub fn of(self, mut page: String) -> String {
         match self {

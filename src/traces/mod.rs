@@ -47,7 +47,7 @@ pub fn ended(span: &Span, result: &'static str, has_failed: bool) {
 
 /// What was written of that which is being brought up to date.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Written {
+pub struct WorkWritten {
     /// Objects in clients' namespaces that were made or put right.
     pub objects: usize,
     /// Those that were withdrawn.
@@ -56,7 +56,7 @@ pub struct Written {
     pub statuses: usize,
 }
 
-impl Written {
+impl WorkWritten {
     /// Says so of the span that is under way.
     pub fn tell(self) {
         let span = Span::current();

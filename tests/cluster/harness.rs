@@ -93,6 +93,13 @@ impl Stage {
         self.spawn_operator(&format!("ulimit -n {files}; "), "info", arguments)
     }
 
+    /// One with these environment variables, whose values are plain words.
+    pub fn operator_in(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Operator {
+        let exports =
+            environment.iter().map(|(name, value)| format!("export {name}={value}; ")).collect::<Vec<_>>().concat();
+        self.spawn_operator(&exports, LOG, arguments)
+    }
+
     /// The shell runs what is given first.
     fn spawn_operator(&self, first: &str, filter: &str, arguments: &[&str]) -> Operator {
         static COUNT: AtomicU32 = AtomicU32::new(0);

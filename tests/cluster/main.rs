@@ -16,6 +16,8 @@
 mod plane;
 #[path = "../summary_schema.rs"]
 mod summary_schema;
+#[path = "../monitoring/tables.rs"]
+mod tables;
 mod wait;
 
 use entitlement_operator::{api, core};
@@ -51,6 +53,7 @@ mod installation;
 mod leadership;
 mod lifecycle;
 mod model;
+mod monitoring;
 mod offline;
 mod ownership;
 mod paused;

@@ -136,7 +136,7 @@ mod tests {
     use chrono::TimeDelta;
     use serde_json::{Value, json};
 
-    fn entry(status: Value) -> AgendaEntry {
+    fn entry(status: &Value) -> AgendaEntry {
         AgendaEntry::of(
             &serde_json::from_value(json!({
                 "apiVersion": "entitlements.dev/v1alpha1", "kind": "EntitlementInstance",
@@ -150,7 +150,7 @@ mod tests {
 
     fn active(end: &str) -> AgendaEntry {
         entry(
-            json!({"observedGeneration": 1, "phase": "Active", "end": end, "nextTransition": {"at": end, "phase": "Expired"}}),
+            &json!({"observedGeneration": 1, "phase": "Active", "end": end, "nextTransition": {"at": end, "phase": "Expired"}}),
         )
     }
 
@@ -159,7 +159,7 @@ mod tests {
             "type": "Accepted", "status": "False", "reason": reason, "message": "no",
             "lastTransitionTime": "2026-11-02T08:00:00Z", "observedGeneration": 1,
         });
-        entry(json!({"observedGeneration": 1, "phase": "Rejected", "conditions": [accepted]}))
+        entry(&json!({"observedGeneration": 1, "phase": "Rejected", "conditions": [accepted]}))
     }
 
     #[test]
@@ -175,10 +175,12 @@ mod tests {
             refused("Duplicate"),
             refused("InvalidTerm"),
             refused("hunter2"),
-            entry(Value::Null),
+            entry(&Value::Null),
         ];
         let mut agenda = Agenda::default();
-        entries.iter().for_each(|entry| agenda.add(*entry));
+        for entry in &entries {
+            agenda.add(*entry);
+        }
         let phases = [Some(Phase::Active), Some(Phase::Rejected), None, Some(Phase::Expired)];
         assert_eq!(phases.map(|phase| agenda.in_phase(phase)), [5, 4, 1, 0]);
         assert_eq!(
@@ -189,7 +191,9 @@ mod tests {
         assert_eq!([1, 7, 8].map(|days| agenda.ending(now, TimeDelta::days(days))), [3, 3, 4]);
         assert_eq!(agenda.overdue(now), (2, parse_instant("2026-11-02T07:59:00Z").ok()));
         assert_eq!(agenda.overdue(now - TimeDelta::hours(1)), (0, None));
-        entries.iter().for_each(|entry| agenda.remove(*entry));
+        for entry in &entries {
+            agenda.remove(*entry);
+        }
         assert!(agenda.phases.is_empty() && agenda.refusals.is_empty());
         assert!(agenda.changes.is_empty() && agenda.ends.is_empty());
     }
@@ -198,10 +202,10 @@ mod tests {
     fn what_is_over_or_refused_has_no_end_to_come() {
         assert!(active("2026-11-02T08:00:00Z").end().is_some());
         assert_eq!(
-            entry(json!({"observedGeneration": 1, "phase": "Expired", "end": "2026-11-02T08:00:00Z"})).end(),
+            entry(&json!({"observedGeneration": 1, "phase": "Expired", "end": "2026-11-02T08:00:00Z"})).end(),
             None
         );
         assert_eq!(refused("Duplicate").end(), None);
-        assert_eq!(entry(json!({"observedGeneration": 1, "phase": "Active", "end": "tomorrow"})).end(), None);
+        assert_eq!(entry(&json!({"observedGeneration": 1, "phase": "Active", "end": "tomorrow"})).end(), None);
     }
 }

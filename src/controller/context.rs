@@ -72,7 +72,7 @@ pub struct ControllerContext {
 impl ControllerContext {
     /// Nothing is known yet.
     pub fn new(gate: Arc<Gate>, candidacy: Candidacy, announcer: Announcer, options: ControllerOptions) -> Self {
-        let world = World::new(&options.namespace, options.limits);
+        let world = World::new(&options.namespace, options.limits).serving(&options.served);
         Self {
             gate,
             writing: world.writing(),

@@ -48,7 +48,9 @@ async fn bring_up_to_date(
 ) -> Result<(), ReconcileFailure> {
     let exists = view.definition.is_some() || view.unreadable.is_some();
     if !exists && counts.total == 0 {
-        return clear_away(context, name, view).await;
+        // Grants that are not seen may name it, and its last valid state is theirs.
+        let is_of_nobody = context.world(|world| world.sees_all_grants());
+        return if is_of_nobody { clear_away(context, name, view).await } else { Ok(()) };
     }
     if !exists && view.kept.revisions.is_empty() && view.kept.served.is_none() {
         return Ok(());

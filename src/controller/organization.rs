@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     api::{EntitlementInstance, EntitlementInstanceStatus, Organization, OrganizationStatus, Phase},
-    core::{calendar, grant::Grant},
+    core::{calendar, grant::Grant, problem::Problem},
     evaluation::{
         Evaluation,
         decision::Decision,
@@ -25,7 +25,7 @@ use crate::{
         holding::Member,
         object::ObjectKey,
         plan::{self, Fingerprint, Outcomes},
-        status::{Statuses, statuses},
+        status::{Statuses, organization::untouched_status, statuses},
     },
     traces::WorkWritten,
 };
@@ -39,6 +39,9 @@ pub async fn reconcile(context: &ControllerContext, name: &Arc<str>) -> Result<(
     let (view, edits) = match seen {
         Ok(seen) => seen,
         Err(NotReady::Waits) => return Ok(()),
+        Err(NotReady::Unseen(organization, problem)) => {
+            return leave_alone(context, name, &organization, &problem).await;
+        }
         Err(NotReady::Unreadable) => {
             tracing::warn!(organization = %name, "the organization can't be read: everything of it stays as it is");
             return Ok(());
@@ -94,6 +97,17 @@ pub async fn reconcile(context: &ControllerContext, name: &Arc<str>) -> Result<(
     }
     progress.written.tell();
     progress.result()
+}
+
+/// Says of an organization that everything of it stays as it is, and why.
+async fn leave_alone(
+    context: &ControllerContext,
+    name: &Arc<str>,
+    organization: &Organization,
+    problem: &Problem,
+) -> Result<(), ReconcileFailure> {
+    context.timer.set(name, None);
+    write_organization(context, organization, &untouched_status(organization, problem, clock::now())).await
 }
 
 /// How the work goes. All of it is tried, whatever fails.

@@ -94,7 +94,8 @@ impl OrganizationScope {
     }
 
     fn admit(&self, key: &ObjectKey) -> Result<(), RequestRefusal> {
-        if self.owner.owns(&key.namespace) { Ok(()) } else { Err(RequestRefusal::OutOfScope(key.to_string())) }
+        let may = self.owner.owns(&key.namespace) && self.owner.reaches(key.kind, &key.namespace);
+        if may { Ok(()) } else { Err(RequestRefusal::OutOfScope(key.to_string())) }
     }
 
     /// Makes an object.
@@ -220,7 +221,9 @@ impl OrganizationScope {
     /// Objects in a namespace that the operator wrote, and that the watch does not show since they lack its label.
     pub async fn search(&self, ground: &Ground) -> Result<Vec<(ObjectKey, UnlabelledObject)>, RequestRefusal> {
         let mut found = self.search_as::<ConfigMap>(ground).await?;
-        found.extend(self.search_as::<Secret>(ground).await?);
+        if self.owner.reaches(OutputKind::Secret, ground.namespace()) {
+            found.extend(self.search_as::<Secret>(ground).await?);
+        }
         Ok(found)
     }
 

@@ -5,22 +5,34 @@ use crate::{
     connection::{Cause, LONGEST_WATCH_SECONDS, WATCH_SECONDS},
     evaluation::object::{MANAGED_BY, MANAGER},
 };
-use futures::StreamExt;
+use futures::{StreamExt, future::join_all};
 use kube::{
     Resource,
     runtime::watcher::{self, Config, Event},
 };
-use std::pin::pin;
+use std::{borrow::Cow, pin::pin, sync::Arc};
 
 /// Objects in a page of a list, where the API server can't stream it.
 const PAGE_SIZE: u32 = 500;
 
-/// Watches a kind for ever, once what it needs is known, and hands each event to the index.
+/// Watches a kind for ever, once what it needs is known, and hands each event to the index: in all namespaces at once, or in each
+/// that is served by itself, so that what is wrong with one harms no other.
 pub async fn follow<K: WatchedKind>(context: &ControllerContext) {
     context.knows(&K::needs()).await;
-    let api = K::api(context.gate.client(), &context.options.namespace);
+    match K::within(&context.options.served).names() {
+        None => follow_in::<K>(context, None).await,
+        Some(names) => drop(join_all(names.iter().map(|namespace| follow_in::<K>(context, Some(namespace)))).await),
+    }
+}
+
+async fn follow_in<K: WatchedKind>(context: &ControllerContext, within: Option<&Arc<str>>) {
+    let client = context.gate.client();
+    let api = match within {
+        None => K::api(client, &context.options.namespace),
+        Some(namespace) => K::api_within(client, namespace),
+    };
     let selector = K::IS_LABELLED.then(|| format!("{MANAGED_BY}={MANAGER}"));
-    let kind = K::Object::kind(&());
+    let kind = what_is_watched::<K>(within);
     let (metrics, resource) = (&context.options.metrics, K::Object::plural(&()));
     metrics.expect_watch(&resource);
     let mut streams = true;
@@ -44,7 +56,10 @@ pub async fn follow<K: WatchedKind>(context: &ControllerContext) {
                     }
                     K::tell(context, &event);
                     let news = K::read(event);
-                    context.world(|world| world.hear::<K>(news));
+                    context.world(|world| match within {
+                        None => world.hear::<K>(news),
+                        Some(namespace) => world.hear_within::<K>(namespace, news),
+                    });
                 }
                 Err(error) if streams && cannot_stream(&error) => {
                     tracing::debug!(%kind, "the API server does not stream lists: the operator asks for pages");
@@ -52,9 +67,25 @@ pub async fn follow<K: WatchedKind>(context: &ControllerContext) {
                     break;
                 }
                 Err(error) if is_routine(&error) => tracing::debug!(%kind, %error, "a watch starts over"),
-                Err(error) => context.outages.failed(&kind, Cause::of_watch(&error)),
+                Err(error) => {
+                    let cause = Cause::of_watch(&error);
+                    if let (Some(namespace), Cause::Forbidden(_)) = (within, &cause) {
+                        context.world(|world| world.may_not_list::<K>(namespace));
+                    }
+                    context.outages.failed(&kind, cause);
+                }
             }
         }
+    }
+}
+
+/// In the words of the log. The Secrets that grants name are watched by themselves.
+fn what_is_watched<K: WatchedKind>(within: Option<&Arc<str>>) -> Cow<'static, str> {
+    let kind = K::Object::kind(&());
+    match within {
+        None => kind,
+        Some(namespace) if K::IS_LABELLED => format!("{kind} outputs in {namespace}").into(),
+        Some(namespace) => format!("{kind} in {namespace}").into(),
     }
 }
 

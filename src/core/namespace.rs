@@ -80,6 +80,27 @@ impl<A: Ord> Claims<A> {
     }
 }
 
+/// Why something in a namespace is closed to the operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lack {
+    /// It is restricted to others.
+    NotServed,
+    /// It has no right to list what is there.
+    NotListed,
+}
+
+/// What the operator can do in a namespace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NamespaceAccess {
+    /// All that it does.
+    #[default]
+    Full,
+    /// The same but for what it does with Secrets.
+    NoSecrets(Lack),
+    /// Nothing.
+    Nothing(Lack),
+}
+
 /// What is known of one namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NamespaceFacts {
@@ -92,6 +113,8 @@ pub struct NamespaceFacts {
     pub holds_grant: Option<String>,
     /// It is the operator's own.
     pub is_operators: bool,
+    /// What the operator can do in it.
+    pub access: NamespaceAccess,
 }
 
 /// Why a namespace is no tenant's, whoever lists it.
@@ -119,6 +142,7 @@ impl NamespaceFacts {
             claimed_by: organizations.oldest(namespace).map(|age| age.name.to_string()),
             holds_grant: grants.oldest(namespace).map(|age| age.id().to_string()),
             is_operators: namespace == operator_namespace,
+            access: NamespaceAccess::Full,
         }
     }
 
@@ -178,7 +202,7 @@ mod tests {
             present: true,
             claimed_by: Some("acme".to_owned()),
             holds_grant: Some("shop/z".to_owned()),
-            is_operators: false,
+            ..NamespaceFacts::default()
         };
         assert_eq!(NamespaceFacts::of("shop", true, &organizations, &grants, "operator"), expected);
         let own = NamespaceFacts { is_operators: true, ..NamespaceFacts::default() };
@@ -198,7 +222,13 @@ mod tests {
         #[case] expected: Option<NoTenants>,
     ) {
         let holds_grant = holds_grant.map(str::to_owned);
-        let facts = NamespaceFacts { present: true, claimed_by: Some("acme".to_owned()), holds_grant, is_operators };
+        let facts = NamespaceFacts {
+            present: true,
+            claimed_by: Some("acme".to_owned()),
+            holds_grant,
+            is_operators,
+            ..NamespaceFacts::default()
+        };
         assert_eq!(facts.no_tenants(namespace), expected);
         assert_eq!(
             is_reserved(namespace, if is_operators { namespace } else { "" }),

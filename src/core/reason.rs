@@ -111,6 +111,10 @@ reasons! {
     NamespaceMissing,
     /// The organization may not be named from the grant's namespace.
     NamespaceNotAllowed,
+    /// The operator has no right to list what is in a namespace.
+    NamespaceNotListed,
+    /// The operator is restricted to other namespaces.
+    NamespaceNotServed,
     /// A namespace that an organization lists is never a tenant's.
     NamespaceRefused,
     /// A namespace that an organization lists belongs to an older one.
@@ -155,6 +159,10 @@ reasons! {
     SecretNotFound,
     /// It cannot be told whether the Secret that a grant names exists.
     SecretNotSeen,
+    /// The operator has no right to list the Secrets in a namespace.
+    SecretsNotListed,
+    /// The operator is not given the Secrets in a namespace.
+    SecretsNotServed,
     /// All namespaces of the organization are served.
     Served,
     /// The summary does not fit into a ConfigMap.

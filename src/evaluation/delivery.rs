@@ -305,6 +305,9 @@ impl Desired {
         if let Some(namespace) = standing.awaited.first().filter(|_| !standing.served.is_empty()) {
             self.hinder(&member.grant.id, Some(Problem::new(ReasonCode::NamespaceMissing, awaiting(namespace))));
         }
+        if let Some((_, problem)) = standing.closed.first().filter(|_| !standing.served.is_empty()) {
+            self.hinder(&member.grant.id, Some(problem.clone()));
+        }
         let is_retained = output.on_end == OnEnd::Retain;
         let (age, grant) = (&member.grant.age, &member.grant.id);
         requests.push(Request { age, grant, kind: output.kind, name, wish, is_retained });
@@ -318,15 +321,26 @@ impl Desired {
             namespace: Arc::clone(namespace),
             name: Arc::clone(&name),
         };
-        let free = standing.served.iter().filter(|namespace| !self.objects.contains_key(&key(namespace)));
+        let closed =
+            |namespace: &str| standing.without_secrets.get(namespace).filter(|_| request.kind == OutputKind::Secret);
+        let is_free =
+            |namespace: &&Arc<str>| !self.objects.contains_key(&key(namespace)) && closed(namespace).is_none();
+        let free = standing.served.iter().filter(is_free);
         let (wish, problem) = afforded(request.wish.clone(), free.count(), allowance);
         self.hinder(request.grant, problem);
-        let mut conflict = None;
+        let (mut conflict, mut lack) = (None, None);
         for namespace in &standing.served {
             match self.objects.entry(key(namespace)) {
                 Entry::Vacant(place) => {
                     let (grant, is_retained) = (Some(request.grant.clone()), request.is_retained);
-                    place.insert(DesiredObject { grant, wish: wish.clone(), is_retained });
+                    let wish = match closed(namespace) {
+                        Some(problem) => {
+                            lack.get_or_insert_with(|| unwritten(place.key(), problem));
+                            Wish::Keep
+                        }
+                        None => wish.clone(),
+                    };
+                    place.insert(DesiredObject { grant, wish, is_retained });
                 }
                 Entry::Occupied(taken) => {
                     let (owner, advice) = match &taken.get().grant {
@@ -342,7 +356,13 @@ impl Desired {
             }
         }
         self.hinder(request.grant, conflict);
+        self.hinder(request.grant, lack);
     }
+}
+
+/// What is said of a Secret that the operator can neither write nor see.
+fn unwritten(key: &ObjectKey, why: &Problem) -> Problem {
+    Problem::new(why.reason, format!("{key} is not written: {}", why.message))
 }
 
 /// What is to become of an object in so many namespaces. One that is too much stays as it is, should it be there.
@@ -356,6 +376,6 @@ fn afforded(wish: Wish, namespaces: usize, allowance: &mut Allowance) -> (Wish, 
 
 /// How many objects so many outputs come to.
 fn desired(standing: &Standing, outputs: usize) -> u64 {
-    let count = standing.served.len() + standing.awaited.len();
+    let count = standing.served.len() + standing.awaited.len() + standing.closed.len();
     u64::try_from(outputs * count).unwrap_or(u64::MAX)
 }

@@ -1,6 +1,6 @@
 //! What a grant states of its facets, whether it can be used, and its secret values.
 
-use super::{SecretSources, Snapshot};
+use super::{SecretSources, Snapshot, standing};
 use crate::{
     api::{
         facet_fields::{FacetFields, SecretFacet},
@@ -14,6 +14,7 @@ use crate::{
         },
         grant::Grant,
         lifecycle::Verdict,
+        namespace::{Lack, NamespaceAccess},
         problem::Problem,
         reason::ReasonCode,
         schema::Violation,
@@ -184,6 +185,12 @@ fn secrets(definition: &Definition, grant: &Grant, snapshot: &Snapshot) -> Secre
 /// What may not be read is not missing for that.
 fn unseen(grant: &Grant, source: &SecretFacet, snapshot: &Snapshot) -> Option<Problem> {
     let (namespace, name) = (&grant.id.source.namespace, &source.secret_key_ref.name);
+    let access = snapshot.namespaces.get(namespace).map(|facts| facts.access);
+    if let Some(NamespaceAccess::NoSecrets(Lack::NotServed)) = access {
+        let Problem { reason, message, .. } = standing::without_secrets(namespace, Lack::NotServed);
+        let message = format!("facets.{}.{}: the Secret {name} is not read: {message}", source.facet, source.field);
+        return Some(Problem::new(reason, message).at(SECRETS));
+    }
     let is_unseen = snapshot.unseen.contains(&(Arc::clone(namespace), name.as_str().into()));
     is_unseen.then(|| {
         let message = format!(

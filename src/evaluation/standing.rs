@@ -6,14 +6,14 @@ use crate::{
     core::{
         calendar::{Tz, parse_zone},
         grant::Grant,
-        namespace::{NamespaceFacts, NoTenants, may_assign},
+        namespace::{Lack, NamespaceAccess, NamespaceFacts, NoTenants, may_assign},
         problem::Problem,
         reason::ReasonCode,
         refusal::{Reason, Refusal},
         reserved_name::keeper,
     },
 };
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// How an organization stands.
 #[derive(Clone, Debug)]
@@ -28,6 +28,10 @@ pub struct Standing {
     pub served: Vec<Arc<str>>,
     /// Its own namespaces that do not exist, or are terminating.
     pub awaited: Vec<Arc<str>>,
+    /// Its own namespaces in which the operator can do nothing, each with why.
+    pub closed: Vec<(Arc<str>, Problem)>,
+    /// Its namespaces that are served but for their Secrets, each with why.
+    pub without_secrets: BTreeMap<Arc<str>, Problem>,
     /// Why its summary can't be written under the name that it is given.
     pub summary_problem: Option<Problem>,
     /// What is wrong, the gravest first, each with its place in the organization.
@@ -44,6 +48,8 @@ impl Standing {
             zone: None,
             served: Vec::new(),
             awaited: Vec::new(),
+            closed: Vec::new(),
+            without_secrets: BTreeMap::new(),
             summary_problem: None,
             problems: Vec::new(),
         };
@@ -79,7 +85,15 @@ impl Standing {
             );
             return Some(Problem::new(ReasonCode::NamespaceTaken, message));
         }
+        if let NamespaceAccess::Nothing(lack) = facts.access {
+            let problem = closed(&namespace, lack);
+            self.closed.push((namespace, problem.clone()));
+            return Some(problem);
+        }
         if facts.present {
+            if let NamespaceAccess::NoSecrets(lack) = facts.access {
+                self.without_secrets.insert(Arc::clone(&namespace), without_secrets(&namespace, lack));
+            }
             self.served.push(namespace);
             return None;
         }
@@ -135,6 +149,66 @@ impl Standing {
     }
 }
 
+/// How what the operator lacks is given to it.
+const GIVE: &str = "with the rights that entitlement-operator manifests prints for it";
+
+/// What is said of a namespace in which the operator can do nothing. What is there stays as it is.
+fn closed(namespace: &str, lack: Lack) -> Problem {
+    match lack {
+        Lack::NotServed => Problem::new(
+            ReasonCode::NamespaceNotServed,
+            format!(
+                "the operator does not serve namespace {namespace}, and leaves what is there as it is: add it to the operator's --namespaces, {GIVE}"
+            ),
+        ),
+        Lack::NotListed => Problem::new(
+            ReasonCode::NamespaceNotListed,
+            format!(
+                "the operator may not list what is in namespace {namespace}, and leaves it as it is: give it the rights that entitlement-operator manifests prints for it"
+            ),
+        ),
+    }
+}
+
+/// What is said where an operator is without the Secrets in a namespace. Those that are there stay as they are.
+#[must_use]
+pub fn without_secrets(namespace: &str, lack: Lack) -> Problem {
+    match lack {
+        Lack::NotServed => Problem::new(
+            ReasonCode::SecretsNotServed,
+            format!(
+                "the operator is not given the Secrets in namespace {namespace}, and leaves them as they are: add it to the operator's --secret-namespaces, {GIVE}"
+            ),
+        ),
+        Lack::NotListed => Problem::new(
+            ReasonCode::SecretsNotListed,
+            format!(
+                "the operator may not list the Secrets in namespace {namespace}, and leaves them as they are: give it the rights that entitlement-operator manifests prints for it"
+            ),
+        ),
+    }
+}
+
+/// What is said of an organization with grants that the operator may not see. What they give, and what it gives others, cannot be
+/// told, so everything stays as it is.
+#[must_use]
+pub fn unseen_grants(namespace: &str, lack: Lack) -> Problem {
+    match lack {
+        Lack::NotServed => Problem::new(
+            ReasonCode::NamespaceNotServed,
+            format!(
+                "everything of the organization stays as it is, as it takes grants from namespace {namespace}, which the operator does not serve: add it to the operator's --namespaces, {GIVE}, or take it out of spec.assignableFrom"
+            ),
+        ),
+        Lack::NotListed => Problem::new(
+            ReasonCode::NamespaceNotListed,
+            format!(
+                "everything of the organization stays as it is, as it takes grants from namespace {namespace}, in which the operator may not list them: give it the rights that entitlement-operator manifests prints for it, or take the namespace out of spec.assignableFrom"
+            ),
+        ),
+    }
+}
+
 /// What is said of a namespace that is waited for.
 #[must_use]
 pub fn awaiting(namespace: &str) -> String {
@@ -150,12 +224,18 @@ fn summary_problem(name: &str) -> Option<Problem> {
 }
 
 /// The reasons of a namespace that is not served.
-const NAMESPACE_REASONS: [ReasonCode; 3] =
-    [ReasonCode::NamespaceRefused, ReasonCode::NamespaceTaken, ReasonCode::NamespaceMissing];
+const NAMESPACE_REASONS: [ReasonCode; 5] = [
+    ReasonCode::NamespaceRefused,
+    ReasonCode::NamespaceTaken,
+    ReasonCode::NamespaceNotServed,
+    ReasonCode::NamespaceNotListed,
+    ReasonCode::NamespaceMissing,
+];
 
 fn gravity(reason: ReasonCode) -> usize {
-    let [refused, taken, missing] = NAMESPACE_REASONS;
-    let known = [ReasonCode::InvalidTimeZone, refused, taken, ReasonCode::ReservedName, missing];
+    let [refused, taken, not_served, not_listed, missing] = NAMESPACE_REASONS;
+    let known =
+        [ReasonCode::InvalidTimeZone, refused, taken, ReasonCode::ReservedName, not_served, not_listed, missing];
     known.iter().position(|known| *known == reason).unwrap_or(0)
 }
 

@@ -61,7 +61,9 @@ impl World {
         namespaces: Option<&[String]>,
     ) {
         let metadata = &organization.value.metadata;
-        self.tenancy.remember(metadata, namespaces.unwrap_or_default());
+        if let Some(namespaces) = namespaces {
+            self.tenancy.remember(metadata, namespaces);
+        }
         let generation = self.tenancy.get(&organization.key).and_then(|known| known.metadata.generation);
         let is_news = metadata.generation != generation;
         if let Some(change) = self.tenancy.put(organization)

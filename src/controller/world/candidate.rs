@@ -107,7 +107,7 @@ impl World {
         if self.tenancy.is_unreadable(name) {
             return Err(NotReady::Unreadable);
         }
-        if self.awaits_instances(name) {
+        if self.awaits_instances(name) || organization.as_deref().is_some_and(|one| self.unseen_grants(one).is_some()) {
             return Err(NotReady::Waits);
         }
         let mut namespaces = self.namespaces_of(organization.as_deref(), grants.iter());

@@ -153,6 +153,16 @@ impl Grants {
         self.store.finish_list()
     }
 
+    /// A list of one namespace begins.
+    pub fn begin_list_within(&mut self, namespace: &Arc<str>) {
+        self.store.begin_list_within(namespace);
+    }
+
+    /// A list of one namespace is complete; those of it that are gone.
+    pub fn finish_list_within(&mut self, namespace: &Arc<str>) -> Vec<(SourceId, Option<KeptInstance>)> {
+        self.store.finish_list_within(namespace)
+    }
+
     /// An instance is gone that a list has not named. None where nothing was known of it.
     pub fn lose(&mut self, id: &SourceId, known: Option<KeptInstance>) -> Option<InstanceChange> {
         self.note_readability(id);

@@ -31,6 +31,7 @@ use super::{
 use crate::{
     api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, LAST_APPLIED, Organization},
     controller::{context::ControllerContext, guarded::Guarded, watch::follow, work::WorkItem},
+    core::served::{NamespaceSet, ServedNamespaces},
 };
 use futures::{FutureExt, future::BoxFuture};
 use k8s_openapi::api::{
@@ -61,6 +62,8 @@ pub struct Watch {
     pub begin: fn(&mut World) -> Vec<WorkItem>,
     /// Watches it for ever.
     pub run: fn(Arc<ControllerContext>) -> BoxFuture<'static, ()>,
+    /// The namespaces that it is watched in.
+    pub within: fn(&ServedNamespaces) -> &NamespaceSet,
 }
 
 impl Watch {
@@ -69,6 +72,7 @@ impl Watch {
             resource: resource::<K>,
             begin: K::begin,
             run: |context| async move { follow::<K>(&context).await }.boxed(),
+            within: K::within,
         }
     }
 }
@@ -84,6 +88,22 @@ pub trait WatchedKind: Sized + 'static {
 
     /// Where the objects are; `namespace` is the operator's own.
     fn api(client: Client, namespace: &str) -> Api<Self::Object>;
+
+    /// The namespaces that it is watched in.
+    fn within(_served: &ServedNamespaces) -> &NamespaceSet {
+        &NamespaceSet::All
+    }
+
+    /// Where the objects of one of those are.
+    fn api_within(client: Client, namespace: &str) -> Api<Self::Object> {
+        Self::api(client, namespace)
+    }
+
+    /// A list of what is in one of those begins.
+    fn begin_list_within(_world: &mut World, _namespace: &Arc<str>) {}
+
+    /// Such a list is complete.
+    fn finish_list_within(_world: &mut World, _namespace: &Arc<str>) {}
 
     /// The resources that have to be listed before it is watched.
     fn needs() -> Vec<Cow<'static, str>> {

@@ -20,6 +20,7 @@
 //! | `outputs` | what there is in tenants' namespaces |
 //! | `strays` | objects that lost the marks of the operator |
 //! | `contention` | objects that others change again and again |
+//! | `reach` | which namespaces are served, and which of them are known |
 //! | `places` | in which namespaces an organization's objects lie |
 //! | `sources` | Secrets that grants take values from |
 //! | `sharing` | what many objects say alike, kept in memory once |
@@ -43,6 +44,7 @@ pub mod kinds;
 mod lives;
 mod outputs;
 mod places;
+mod reach;
 mod section;
 mod sharing;
 mod sources;
@@ -69,7 +71,7 @@ pub use super::work::WorkItem;
 use super::{debouncer::Debouncer, writing::Writing};
 use crate::{
     api::{FacetDefinition, entitlement_definition::InstanceCounts},
-    core::{secret::Secret, source::SourceId},
+    core::{secret::Secret, served::ServedNamespaces, source::SourceId},
     evaluation::{
         Limits,
         catalogue::{CatalogueId, CatalogueKind, Served},
@@ -82,6 +84,7 @@ use grants::{Grants, InstanceChange};
 use kinds::{News, WATCHES, WatchedKind, resource};
 use lives::Lives;
 use outputs::ObservedOutputs;
+use reach::Reach;
 use sources::SourceSecrets;
 use std::{
     borrow::Cow,
@@ -107,6 +110,7 @@ pub struct ClusterCounts {
 pub struct World {
     operator_namespace: Arc<str>,
     limits: Limits,
+    reach: Reach,
     tenancy: Tenancy,
     grants: Grants,
     catalogue: Catalogue,
@@ -145,6 +149,7 @@ impl World {
         Self {
             operator_namespace: operator_namespace.into(),
             limits,
+            reach: Reach::default(),
             tenancy: Tenancy::default(),
             grants: Grants::default(),
             catalogue: Catalogue::default(),
@@ -170,6 +175,11 @@ impl World {
         }
     }
 
+    /// The same for an operator that serves only those namespaces.
+    pub fn serving(self, served: &ServedNamespaces) -> Self {
+        Self { reach: Reach::of(served), ..self }
+    }
+
     /// Whether every kind has been listed once. Before that an unlisted kind would look like a deleted one.
     pub fn is_ready(&self) -> bool {
         self.listed.len() == WATCHES.len()
@@ -185,6 +195,18 @@ impl World {
         let is_listed = matches!(news, News::ListEnds);
         K::observe(self, news);
         self.has_newly_listed |= is_listed && self.listed.insert(resource::<K>());
+    }
+
+    /// The same of a watch of one namespace.
+    pub fn hear_within<K: WatchedKind>(&mut self, namespace: &Arc<str>, news: News<K::State>) {
+        match news {
+            News::ListBegins => K::begin_list_within(self, namespace),
+            News::ListEnds => {
+                K::finish_list_within(self, namespace);
+                self.has_listed::<K>(namespace);
+            }
+            news => K::observe(self, news),
+        }
     }
 
     /// How much there is.

@@ -151,7 +151,22 @@ impl ObservedOutputs {
     /// A list of one kind is complete. Organizations that have lost objects.
     pub fn finish_list(&mut self, kind: OutputKind, now: Instant) -> BTreeSet<Arc<str>> {
         let gone = self.store(kind).finish_list();
-        for (key, before) in &gone {
+        self.lose(&gone, now)
+    }
+
+    /// A list of one kind in one namespace begins.
+    pub fn begin_list_within(&mut self, kind: OutputKind, namespace: &Arc<str>) {
+        self.store(kind).begin_list_within(namespace);
+    }
+
+    /// A list of one kind in one namespace is complete. Organizations that have lost objects.
+    pub fn finish_list_within(&mut self, kind: OutputKind, namespace: &Arc<str>, now: Instant) -> BTreeSet<Arc<str>> {
+        let gone = self.store(kind).finish_list_within(namespace);
+        self.lose(&gone, now)
+    }
+
+    fn lose(&mut self, gone: &[(ObjectKey, Option<Arc<Observed>>)], now: Instant) -> BTreeSet<Arc<str>> {
+        for (key, before) in gone {
             self.contention.saw(key, None, before.as_ref(), now);
             self.strays.saw(key, before.as_deref(), None);
         }

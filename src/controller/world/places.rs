@@ -3,7 +3,7 @@
 use super::{FormerMarks, World};
 use crate::{
     api::Organization,
-    core::namespace::is_reserved,
+    core::namespace::{NamespaceAccess, is_reserved},
     evaluation::{
         object::ObjectKey,
         plan::{Authorship, Naming, Observed, Owner},
@@ -18,8 +18,11 @@ impl World {
         let own = listed.filter(|namespace| self.tenancy.claimants(namespace).next() == Some(name));
         let own: BTreeSet<Arc<str>> = own.collect();
         let uid: Arc<str> = organization.metadata.uid.as_deref().unwrap_or_default().into();
-        let new = |remembered| {
+        let new = |remembered: BTreeSet<Arc<str>>| {
+            let all = own.iter().chain(&remembered);
+            let access: Vec<_> = all.map(|namespace| (Arc::clone(namespace), self.reach.access(namespace))).collect();
             Owner::new(Arc::clone(name), Arc::clone(&uid), own.clone(), remembered, &self.operator_namespace)
+                .with_access(access)
         };
         match self.tenancy.remembered(name) {
             Some(remembered) => new(remembered.clone()),
@@ -42,7 +45,10 @@ impl World {
     pub fn places(&self, owner: &Owner) -> BTreeSet<Arc<str>> {
         let is_searched = self.searched.contains(owner.name());
         let found = self.outputs.places(owner);
-        owner.remembered().iter().filter(|namespace| !is_searched || found.contains(*namespace)).cloned().collect()
+        // What is not seen is not gone.
+        let is_unseen = |namespace: &str| self.reach.access(namespace) != NamespaceAccess::Full;
+        let is_left = |namespace: &&Arc<str>| !is_searched || found.contains(*namespace) || is_unseen(namespace);
+        owner.remembered().iter().filter(is_left).cloned().collect()
     }
 
     /// All objects of the organization are known, whatever they are marked as.

@@ -1,5 +1,6 @@
 //! The known objects of one kind: from the watch or from the operator's own writes, whichever is newer.
 
+use crate::{core::source::SourceId, evaluation::object::ObjectKey};
 use kube::api::ObjectMeta;
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
@@ -46,6 +47,31 @@ struct StoredObject<V> {
     value: V,
 }
 
+/// A key of objects of which those in one namespace may be listed by themselves.
+pub trait Placed {
+    /// The namespace, for objects that may be listed so.
+    fn namespace(&self) -> Option<&Arc<str>> {
+        None
+    }
+}
+
+impl Placed for Arc<str> {}
+
+#[cfg(test)]
+impl Placed for &str {}
+
+impl Placed for SourceId {
+    fn namespace(&self) -> Option<&Arc<str>> {
+        Some(&self.namespace)
+    }
+}
+
+impl Placed for ObjectKey {
+    fn namespace(&self) -> Option<&Arc<str>> {
+        Some(&self.namespace)
+    }
+}
+
 /// What became of a state that was handed in.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Put<V> {
@@ -77,6 +103,8 @@ pub struct Store<K, V> {
     gone: Graves,
     /// Those that the list which is under way has named so far.
     relist: Option<HashSet<K>>,
+    /// The same of lists of one namespace.
+    relists: HashMap<Arc<str>, HashSet<K>>,
     has_listed: bool,
 }
 
@@ -116,12 +144,13 @@ impl<K, V> Default for Store<K, V> {
             unreadable: BTreeMap::new(),
             gone: Graves::default(),
             relist: None,
+            relists: HashMap::new(),
             has_listed: false,
         }
     }
 }
 
-impl<K: Hash + Ord + Clone, V> Store<K, V> {
+impl<K: Placed + Hash + Ord + Clone, V> Store<K, V> {
     /// The newest state of an object.
     pub fn get(&self, key: &K) -> Option<&V> {
         self.entries.get(key).map(|entry| &entry.value)
@@ -202,6 +231,9 @@ impl<K: Hash + Ord + Clone, V> Store<K, V> {
         if let Some(named) = &mut self.relist {
             named.insert(key.clone());
         }
+        if let Some(named) = key.namespace().and_then(|namespace| self.relists.get_mut(namespace)) {
+            named.insert(key.clone());
+        }
         let known = self.entries.get(key).map(|entry| &entry.identity);
         let unreadable = self.unreadable.get(key).map(|entry| &entry.identity);
         known.into_iter().chain(unreadable).all(|known| known.version < identity.version)
@@ -244,11 +276,26 @@ impl<K: Hash + Ord + Clone, V> Store<K, V> {
         let known = self.entries.extract_if(|key, _| !named.contains(key));
         unreadable.chain(known.map(|(key, entry)| (key, Some(entry.value)))).collect()
     }
+
+    /// A list of what is in one namespace begins.
+    pub fn begin_list_within(&mut self, namespace: &Arc<str>) {
+        self.relists.insert(Arc::clone(namespace), HashSet::new());
+    }
+
+    /// That list is complete: what is in the namespace and was not named is gone. Of all else, nothing is said.
+    pub fn finish_list_within(&mut self, namespace: &Arc<str>) -> Vec<(K, Option<V>)> {
+        let Some(named) = self.relists.remove(namespace) else { return Vec::new() };
+        let is_gone = |key: &K| key.namespace() == Some(namespace) && !named.contains(key);
+        let unreadable = self.unreadable.extract_if(.., |key, _| is_gone(key)).map(|(key, _)| (key, None));
+        let known = self.entries.extract_if(|key, _| is_gone(key));
+        unreadable.chain(known.map(|(key, entry)| (key, Some(entry.value)))).collect()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Identity, Put, PutUnreadable, Store};
+    use crate::core::source::SourceId;
 
     fn state(uid: &str, version: u64) -> Identity {
         Identity { uid: uid.into(), version }
@@ -341,6 +388,32 @@ mod tests {
         store.put("a", state("u", 1), 1);
         assert_eq!(store.finish_list(), []);
         assert_eq!(store.get(&"a"), Some(&1));
+    }
+
+    #[test]
+    fn a_list_of_one_namespace_says_nothing_of_the_others() {
+        let mut store = Store::default();
+        let id = |namespace: &str, name: &str| SourceId::instance(namespace, name);
+        for (version, (namespace, name)) in
+            [("a", "gone"), ("a", "kept"), ("b", "gone"), ("b", "kept")].iter().enumerate()
+        {
+            let version = version as u64 + 1;
+            store.put(id(namespace, name), state(&format!("{namespace}{name}"), version), version);
+        }
+        store.put_unreadable(&id("a", "spoilt"), state("s", 5), String::new());
+        store.put_unreadable(&id("b", "spoilt"), state("t", 6), String::new());
+        store.begin_list_within(&"a".into());
+        store.begin_list_within(&"b".into());
+        store.put(id("a", "kept"), state("akept", 2), 2);
+        store.put(id("a", "new"), state("anew", 9), 9);
+        assert_eq!(store.finish_list_within(&"a".into()), [(id("a", "spoilt"), None), (id("a", "gone"), Some(1))]);
+        assert_eq!((store.get(&id("a", "new")), store.get(&id("b", "gone"))), (Some(&9), Some(&3)));
+        // One that breaks off takes nothing away.
+        store.begin_list_within(&"b".into());
+        store.put(id("b", "gone"), state("bgone", 3), 3);
+        store.put(id("b", "kept"), state("bkept", 4), 4);
+        assert_eq!(store.finish_list_within(&"b".into()), [(id("b", "spoilt"), None)]);
+        assert_eq!(store.finish_list_within(&"c".into()), []);
     }
 
     fn unreadable(store: &mut Store<&'static str, u64>, key: &'static str, version: u64) -> PutUnreadable<u64> {

@@ -231,6 +231,11 @@ impl Tenancy {
         self.namespaces.get(namespace).copied().unwrap_or(false)
     }
 
+    /// Whether a namespace is there, if only to terminate.
+    pub fn exists(&self, namespace: &Arc<str>) -> bool {
+        self.namespaces.get(namespace).is_some()
+    }
+
     /// Whether instances in a namespace may name an organization.
     pub fn may_assign(&self, organization: &Arc<str>, namespace: &str) -> bool {
         self.get(organization).is_some_and(|found| may_assign(found, namespace))

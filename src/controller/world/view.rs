@@ -6,6 +6,7 @@ use crate::{
     core::{
         grant::Grant,
         namespace::{NamespaceFacts, concerned},
+        problem::Problem,
         source::SourceId,
     },
     evaluation::{
@@ -52,12 +53,14 @@ pub struct OrganizationView {
 }
 
 /// Why an organization can't be brought up to date.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum NotReady {
     /// Something of it is being read, which touches the organization when it is through.
     Waits,
     /// It is there, but can't be read, and nothing else is known of it.
     Unreadable,
+    /// Grants of it may lie where the operator does not see them: everything of it stays as it is.
+    Unseen(Arc<Organization>, Problem),
 }
 
 /// The permission to read a source Secret: some organization lets instances of that namespace name it, and an instance of
@@ -88,6 +91,11 @@ impl World {
         }
         let held: Vec<&WholeInstance> = self.grants.of_organization(name).collect();
         let organization = self.tenancy.get(name).cloned();
+        if let Some(organization) = &organization
+            && let Some(problem) = self.unseen_grants(organization)
+        {
+            return Err(NotReady::Unseen(Arc::clone(organization), problem));
+        }
         let snapshot = Snapshot {
             name: Arc::clone(name),
             grants: held.iter().map(|held| Arc::clone(&held.grant)).collect(),
@@ -189,7 +197,7 @@ impl World {
     fn secrets_of(&self, organization: &Arc<str>, held: &[&WholeInstance]) -> Result<SecretSources, NotYetFetched> {
         let mut sources = SecretSources::new();
         for source in held.iter().flat_map(|held| held.sources()) {
-            if !self.tenancy.may_assign(organization, &source.0) {
+            if !self.tenancy.may_assign(organization, &source.0) || !self.reach.has_secrets(&source.0) {
                 continue;
             }
             if let Some(data) = self.sources.data(&source)? {
@@ -211,11 +219,15 @@ impl World {
     pub(super) fn namespace_facts(&self, namespace: &Arc<str>) -> NamespaceFacts {
         let is_present = self.tenancy.is_present(namespace);
         let (organizations, grants) = (self.tenancy.claims(), self.grants.holders());
-        NamespaceFacts::of(namespace, is_present, organizations, grants, &self.operator_namespace)
+        let facts = NamespaceFacts::of(namespace, is_present, organizations, grants, &self.operator_namespace);
+        NamespaceFacts { access: self.reach.access(namespace), ..facts }
     }
 
     /// The permission to read a source, if there is one.
     pub fn source_permission(&self, key: &SecretName) -> Option<SourcePermission> {
+        if !self.reach.has_secrets(&key.0) {
+            return None;
+        }
         let mut organizations = self.grants.organizations_using(key);
         organizations.any(|name| self.tenancy.may_assign(name, &key.0)).then(|| SourcePermission(key.clone()))
     }

@@ -1,7 +1,13 @@
 //! Whose objects are planned, and where they may be.
 
-use crate::core::namespace::is_reserved;
-use std::{collections::BTreeSet, sync::Arc};
+use crate::{
+    api::entitlement_definition::OutputKind,
+    core::namespace::{NamespaceAccess, is_reserved},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// Whose objects are planned.
 ///
@@ -13,6 +19,8 @@ pub struct Owner {
     uid: Arc<str>,
     namespaces: BTreeSet<Arc<str>>,
     remembered: BTreeSet<Arc<str>>,
+    /// What is closed to the operator among them.
+    closed: BTreeMap<Arc<str>, NamespaceAccess>,
 }
 
 /// A namespace in which objects of an organization may be withdrawn. Nothing but [`Owner::ground`] makes one.
@@ -44,6 +52,24 @@ impl Owner {
             uid,
             namespaces: namespaces.into_iter().filter(may_be_a_tenants).collect(),
             remembered: remembered.into_iter().filter(may_be_a_tenants).collect(),
+            closed: BTreeMap::new(),
+        }
+    }
+
+    /// The same where the operator can do no more in some namespaces than that.
+    #[must_use]
+    pub fn with_access(self, access: impl IntoIterator<Item = (Arc<str>, NamespaceAccess)>) -> Self {
+        let is_closed = |(_, access): &(Arc<str>, NamespaceAccess)| *access != NamespaceAccess::Full;
+        Self { closed: access.into_iter().filter(is_closed).collect(), ..self }
+    }
+
+    /// Whether the operator can read and write objects of a kind in a namespace.
+    #[must_use]
+    pub fn reaches(&self, kind: OutputKind, namespace: &str) -> bool {
+        match self.closed.get(namespace) {
+            None | Some(NamespaceAccess::Full) => true,
+            Some(NamespaceAccess::NoSecrets(_)) => kind != OutputKind::Secret,
+            Some(NamespaceAccess::Nothing(_)) => false,
         }
     }
 
@@ -80,7 +106,8 @@ impl Owner {
     /// The permission to withdraw objects in a namespace, if there is one.
     #[must_use]
     pub fn ground(&self, namespace: &str) -> Option<Ground> {
-        self.remembered.get(namespace).cloned().map(Ground)
+        let is_open = self.reaches(OutputKind::ConfigMap, namespace);
+        self.remembered.get(namespace).filter(|_| is_open).cloned().map(Ground)
     }
 
     /// It is going to have objects there, as far as the namespaces are its own.

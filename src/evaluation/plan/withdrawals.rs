@@ -45,6 +45,7 @@ impl Withdrawal {
     }
 
     fn of(owner: &Owner, key: &ObjectKey, observed: &Observed, on_end: OnEnd) -> Option<Self> {
+        owner.reaches(key.kind, &key.namespace).then_some(())?;
         Some(Self {
             ground: owner.ground(&key.namespace)?,
             key: key.clone(),

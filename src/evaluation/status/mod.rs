@@ -13,7 +13,7 @@ mod delivered;
 pub mod facet_definition;
 pub mod grants;
 mod instance;
-mod organization;
+pub mod organization;
 #[cfg(test)]
 mod tests;
 

@@ -1,14 +1,32 @@
 //! The status of an organization.
 
 use crate::{
-    api::{OrganizationStatus, conditions::READY, organization::OrganizationTransition},
-    core::{calendar::format_instant, problem::Problem, reason::ReasonCode, source::SourceKind},
+    api::{Organization, OrganizationStatus, conditions::READY, organization::OrganizationTransition},
+    core::{
+        calendar::{Instant, format_instant},
+        problem::Problem,
+        reason::ReasonCode,
+        source::SourceKind,
+    },
     evaluation::{conditions::Conditions, decision::Decision},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
+
+/// The status of an organization of which everything stays as it is, and why. Nothing else is said of it than before.
+#[must_use]
+pub fn untouched_status(organization: &Organization, problem: &Problem, now: Instant) -> OrganizationStatus {
+    let generation = organization.metadata.generation.unwrap_or(1);
+    let mut status = organization.status.clone().unwrap_or_default();
+    let mut conditions = Conditions::after(&status.conditions, generation, now);
+    conditions.set(READY, false, problem.reason, problem.message.as_str());
+    let ready = conditions.into_vec();
+    status.conditions.retain(|condition| condition.type_ != READY);
+    status.conditions.splice(..0, ready);
+    OrganizationStatus { observed_generation: generation, ..status }
+}
 
 /// The organization's status, where it exists. `hindered` is what kept its summary from being made, `problem` what came of
 /// writing it, and `left` the namespaces in which it has objects still.

@@ -6,12 +6,19 @@ use crate::{
     controller::{
         guarded::Guarded,
         work::WorkItem,
-        world::{World, kept::WholeInstance, store::Reading},
+        world::{
+            World,
+            kept::{KeptInstance, WholeInstance},
+            store::Reading,
+        },
     },
-    core::source::SourceId,
+    core::{
+        served::{NamespaceSet, ServedNamespaces},
+        source::SourceId,
+    },
 };
 use kube::{Api, Client, runtime::watcher::Event};
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 impl WatchedKind for EntitlementInstance {
     type Object = Guarded<Self>;
@@ -19,6 +26,23 @@ impl WatchedKind for EntitlementInstance {
 
     fn api(client: Client, _namespace: &str) -> Api<Self::Object> {
         Api::all(client)
+    }
+
+    fn within(served: &ServedNamespaces) -> &NamespaceSet {
+        served.all()
+    }
+
+    fn api_within(client: Client, namespace: &str) -> Api<Self::Object> {
+        Api::namespaced(client, namespace)
+    }
+
+    fn begin_list_within(world: &mut World, namespace: &Arc<str>) {
+        world.grants.begin_list_within(namespace);
+    }
+
+    fn finish_list_within(world: &mut World, namespace: &Arc<str>) {
+        let gone = world.grants.finish_list_within(namespace);
+        world.lose_instances(gone);
     }
 
     fn needs() -> Vec<Cow<'static, str>> {
@@ -50,7 +74,10 @@ impl WatchedKind for EntitlementInstance {
                     None => world.lost_unreadable_instance(),
                 }
             }
-            News::ListEnds => world.finish_instances(),
+            News::ListEnds => {
+                let gone = world.grants.finish_list();
+                world.lose_instances(gone);
+            }
         }
     }
 
@@ -68,9 +95,9 @@ impl World {
         }
     }
 
-    fn finish_instances(&mut self) {
+    fn lose_instances(&mut self, gone: Vec<(SourceId, Option<KeptInstance>)>) {
         let mut has_lost_unreadable = false;
-        for (id, known) in self.grants.finish_list() {
+        for (id, known) in gone {
             let held_before = self.grants.holder(&id.namespace);
             let Some(change) = self.grants.lose(&id, known) else {
                 has_lost_unreadable = true;

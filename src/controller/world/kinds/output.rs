@@ -2,17 +2,39 @@
 
 use super::{News, WatchedKind};
 use crate::{
+    api::entitlement_definition::OutputKind,
     controller::{guarded::Guarded, output::OutputObject, world::World},
+    core::served::{NamespaceSet, ServedNamespaces},
     evaluation::{object::ObjectKey, plan::Observed},
 };
 use kube::{Api, Client, runtime::watcher::Event};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 use tokio::time::Instant;
 
 impl<K: OutputObject> WatchedKind for K {
     const IS_LABELLED: bool = true;
     type Object = Guarded<Self>;
     type State = (ObjectKey, Observed);
+
+    fn within(served: &ServedNamespaces) -> &NamespaceSet {
+        match K::KIND {
+            OutputKind::ConfigMap => served.all(),
+            OutputKind::Secret => served.secrets(),
+        }
+    }
+
+    fn api_within(client: Client, namespace: &str) -> Api<Self::Object> {
+        Api::namespaced(client, namespace)
+    }
+
+    fn begin_list_within(world: &mut World, namespace: &Arc<str>) {
+        world.outputs.begin_list_within(K::KIND, namespace);
+    }
+
+    fn finish_list_within(world: &mut World, namespace: &Arc<str>) {
+        let organizations = world.outputs.finish_list_within(K::KIND, namespace, Instant::now());
+        world.touch_organizations(organizations);
+    }
 
     fn api(client: Client, _namespace: &str) -> Api<Self::Object> {
         Api::all(client)

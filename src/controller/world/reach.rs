@@ -1,0 +1,127 @@
+//! Which namespaces the operator serves, and in which of them it knows what there is.
+//!
+//! Where it is restricted to some namespaces, each is listed by itself. One that may not be listed, for want of a right, keeps nobody
+//! else waiting: nothing is written and nothing withdrawn there until it is listed.
+
+use super::{
+    World,
+    kinds::{WATCHES, WatchedKind, resource},
+};
+use crate::{
+    api::{EntitlementInstance, Organization},
+    core::{
+        namespace::{Lack, NamespaceAccess},
+        problem::Problem,
+        served::ServedNamespaces,
+    },
+    evaluation::standing::unseen_grants,
+};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// What is known of the namespaces that are served.
+#[derive(Default)]
+pub struct Reach {
+    served: ServedNamespaces,
+    /// Of each kind that is listed by namespace.
+    lists: BTreeMap<Cow<'static, str>, ListedNamespaces>,
+}
+
+/// The namespaces in which a kind is listed by itself.
+#[derive(Default)]
+struct ListedNamespaces {
+    /// Those that have been listed once.
+    listed: BTreeSet<Arc<str>>,
+    /// Those of which it is not known yet whether they may be listed.
+    awaited: BTreeSet<Arc<str>>,
+}
+
+impl Reach {
+    /// Nothing is known yet.
+    pub fn of(served: &ServedNamespaces) -> Self {
+        let restricted = WATCHES.iter().filter_map(|watch| Some(((watch.resource)(), (watch.within)(served).names()?)));
+        let lists = restricted
+            .map(|(resource, names)| (resource, ListedNamespaces { listed: BTreeSet::new(), awaited: names.clone() }));
+        Self { lists: lists.collect(), served: served.clone() }
+    }
+
+    /// Whether what a kind has in a namespace is known; it is of all where the kind is listed as a whole.
+    fn knows<K: WatchedKind>(&self, namespace: &str) -> bool {
+        self.lists.get(&resource::<K>()).is_none_or(|lists| lists.listed.contains(namespace))
+    }
+
+    /// What the operator can do in a namespace of clients.
+    pub fn access(&self, namespace: &str) -> NamespaceAccess {
+        if !self.served.all().has(namespace) {
+            return NamespaceAccess::Nothing(Lack::NotServed);
+        }
+        if !self.knows::<ConfigMap>(namespace) || !self.knows::<EntitlementInstance>(namespace) {
+            return NamespaceAccess::Nothing(Lack::NotListed);
+        }
+        if !self.served.secrets().has(namespace) {
+            return NamespaceAccess::NoSecrets(Lack::NotServed);
+        }
+        if !self.knows::<Secret>(namespace) {
+            return NamespaceAccess::NoSecrets(Lack::NotListed);
+        }
+        NamespaceAccess::Full
+    }
+
+    /// Why the grants in a namespace are not known, if they are not.
+    fn lack_of_grants(&self, namespace: &str) -> Option<Lack> {
+        if !self.served.all().has(namespace) {
+            return Some(Lack::NotServed);
+        }
+        (!self.knows::<EntitlementInstance>(namespace)).then_some(Lack::NotListed)
+    }
+
+    /// Whether the Secrets in a namespace are served.
+    pub fn has_secrets(&self, namespace: &str) -> bool {
+        self.served.secrets().has(namespace)
+    }
+}
+
+impl World {
+    /// What a kind has in a namespace is known from now on.
+    pub(super) fn has_listed<K: WatchedKind>(&mut self, namespace: &Arc<str>) {
+        let Some(lists) = self.reach.lists.get_mut(&resource::<K>()) else { return };
+        lists.awaited.remove(namespace);
+        let is_first = lists.listed.insert(Arc::clone(namespace));
+        let is_complete = lists.awaited.is_empty();
+        if is_complete {
+            self.has_newly_listed |= self.listed.insert(resource::<K>());
+        }
+        if is_first && self.was_ready {
+            self.touch_namespace(namespace);
+            let assignable = |name: &&Arc<str>| self.tenancy.may_assign(name, namespace);
+            let names: Vec<_> = self.tenancy.organizations().filter(assignable).cloned().collect();
+            self.touch_organizations(names);
+        }
+    }
+
+    /// There is no right to list a kind in a namespace. Nobody waits for that.
+    pub fn may_not_list<K: WatchedKind>(&mut self, namespace: &Arc<str>) {
+        let Some(lists) = self.reach.lists.get_mut(&resource::<K>()) else { return };
+        lists.awaited.remove(namespace);
+        if lists.awaited.is_empty() {
+            self.has_newly_listed |= self.listed.insert(resource::<K>());
+        }
+    }
+
+    /// Why an organization cannot be decided: grants of it may lie where the operator does not see them.
+    pub(super) fn unseen_grants(&self, organization: &Organization) -> Option<Problem> {
+        let allowed = organization.spec.assignable_from.iter().map(|name| Arc::<str>::from(name.as_str()));
+        let mut unseen = allowed.filter(|namespace| self.tenancy.exists(namespace));
+        unseen.find_map(|namespace| Some(unseen_grants(&namespace, self.reach.lack_of_grants(&namespace)?)))
+    }
+
+    /// Whether every grant that there can be is seen.
+    pub fn sees_all_grants(&self) -> bool {
+        let mut organizations = self.tenancy.organizations().filter_map(|name| self.tenancy.get(name));
+        self.reach.lists.is_empty() || organizations.all(|organization| self.unseen_grants(organization).is_none())
+    }
+}

@@ -33,6 +33,25 @@ pub fn check<B>(request: Request<B>) -> Result<Request<B>, Misled> {
     if is_made_of_names && !query.contains('?') { Ok(request) } else { Err(Misled(uri.to_string())) }
 }
 
+/// It is not sent, as nothing may be written.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} {1} would write, and the operator only reads (--read-only)")]
+pub struct WouldWrite(Method, String);
+
+/// What is created to ask a question, and stored nowhere.
+const QUESTIONS: [&str; 2] =
+    ["/apis/authentication.k8s.io/v1/selfsubjectreviews", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"];
+
+/// Lets a request pass that changes nothing.
+///
+/// # Errors
+/// It may change something.
+pub fn check_reads<B>(request: Request<B>) -> Result<Request<B>, WouldWrite> {
+    let is_question = *request.method() == Method::POST && QUESTIONS.contains(&request.uri().path());
+    let reads = *request.method() == Method::GET || is_question;
+    if reads { Ok(request) } else { Err(WouldWrite(request.method().clone(), request.uri().path().to_owned())) }
+}
+
 /// What a path leads to.
 #[derive(Debug, PartialEq, Eq)]
 enum Address {

@@ -15,7 +15,7 @@ use kube::{
     config::{InferConfigError, KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
 use std::{error::Error, path::PathBuf, time::Duration};
-use tower::{filter::FilterLayer, timeout::TimeoutLayer};
+use tower::{BoxError, filter::FilterLayer, timeout::TimeoutLayer};
 
 /// Names the operator and its version in the API server's audit log and metrics.
 const AGENT: &str = concat!("entitlement-operator/", env!("CARGO_PKG_VERSION"));
@@ -64,6 +64,8 @@ pub struct Connection {
     pub groups: Vec<String>,
     /// Where requests are counted.
     pub metrics: Metrics,
+    /// Requests that may change something are not sent.
+    pub read_only: bool,
 }
 
 impl Connection {
@@ -156,7 +158,7 @@ impl Connection {
         let config = self.config().await?;
         let url = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let cluster = self.context.as_ref().map_or_else(|| url.clone(), |context| format!("{url} ({context})"));
-        Ok((counting_client(config, &self.metrics)?, cluster))
+        Ok((counting_client(config, &self.metrics, self.read_only)?, cluster))
     }
 }
 
@@ -166,18 +168,22 @@ impl Connection {
 /// # Errors
 /// Where that cannot be used.
 pub fn client(config: Config) -> Result<Client, ConnectionError> {
-    counting_client(config, &Metrics::default())
+    counting_client(config, &Metrics::default(), false)
 }
 
-/// The same, whose requests are counted.
-fn counting_client(mut config: Config, metrics: &Metrics) -> Result<Client, ConnectionError> {
+/// The same, whose requests are counted; one that only reads sends nothing that may change something.
+fn counting_client(mut config: Config, metrics: &Metrics, only_reads: bool) -> Result<Client, ConnectionError> {
     config.connect_timeout = Some(ANSWER_LIMIT);
     config.write_timeout = Some(ANSWER_LIMIT);
     config.read_timeout = Some(SILENCE_LIMIT);
     config.reset_reader_on_write = true;
+    let guard = move |request| {
+        let request = address::check(request).map_err(BoxError::from)?;
+        if only_reads { address::check_reads(request).map_err(BoxError::from) } else { Ok(request) }
+    };
     let builder = ClientBuilder::try_from(config).map_err(|error| ConnectionError::Unusable(Box::new(error)))?;
     let builder = builder.with_layer(&TimeoutLayer::new(ANSWER_LIMIT)).with_layer(&RequestLayer(metrics.clone()));
-    Ok(builder.with_layer(&FilterLayer::new(address::check)).build())
+    Ok(builder.with_layer(&FilterLayer::new(guard)).build())
 }
 
 #[cfg(test)]

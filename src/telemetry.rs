@@ -1,8 +1,16 @@
 //! Sets up the log: text or JSON on standard error, never with a secret value.
 
 use crate::traces::{TraceExport, is_traced};
-use tracing::{Level, Metadata};
-use tracing_subscriber::{EnvFilter, Layer, filter::FilterFn, layer::SubscriberExt, util::SubscriberInitExt};
+use std::fmt::{self, Debug};
+use tracing::{Level, Metadata, field::Field};
+use tracing_subscriber::{
+    EnvFilter, Layer,
+    field::MakeExt,
+    filter::FilterFn,
+    fmt::format::{Writer, debug_fn},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 /// How the log is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -44,7 +52,7 @@ pub fn init(format: LogFormat, filter: &str, colours: bool, traces: Option<&Trac
     let levels = EnvFilter::builder().parse(filter).map_err(unreadable)?;
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours);
     let lines = match format {
-        LogFormat::Text => lines.boxed(),
+        LogFormat::Text => lines.fmt_fields(debug_fn(write_field).delimited(" ")).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
     let libraries = asks_for_libraries(filter);
@@ -55,6 +63,43 @@ pub fn init(format: LogFormat, filter: &str, colours: bool, traces: Option<&Trac
     let lines = lines.with_filter(FilterFn::new(is_told)).with_filter(levels);
     let registry = tracing_subscriber::registry().with(traces.map(TraceExport::layer)).with(lines);
     registry.try_init().map_err(|_| LogError::SetUpTwice)
+}
+
+/// Writes a field of a line for people. Whatever it holds, it begins no line of its own: names and messages that come from the
+/// cluster could else tell of what never happened.
+fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> fmt::Result {
+    let text = format!("{value:?}");
+    if field.name() == "message" {
+        return write!(writer, "{}", lines_of_one(&text));
+    }
+    write!(writer, "{}={}", field.name(), visible(&text))
+}
+
+/// A message of several lines, such as a list of what is missing: all but the first are set in, so that none looks as though it
+/// were the next in the log.
+fn lines_of_one(message: &str) -> String {
+    let mut lines = message.split('\n');
+    let mut shown = visible(lines.next().unwrap_or_default());
+    for line in lines {
+        let is_set_in = line.starts_with("- ") || line.starts_with("    ");
+        shown.push_str(if is_set_in { "\n" } else { "\n    " });
+        shown.push_str(&visible(line));
+    }
+    shown
+}
+
+/// A text without what steers a terminal or ends a line.
+fn visible(text: &str) -> String {
+    let steers = |character: char| character.is_control() || ('\u{2028}'..='\u{202e}').contains(&character);
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if steers(character) {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
 }
 
 /// The client's core logs whole answers that it can't read, and the details of refusals, in which a Secret's content may be.
@@ -82,8 +127,70 @@ fn is_own(metadata: &Metadata<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::asks_for_libraries;
+    use super::{asks_for_libraries, debug_fn, write_field};
     use rstest::rstest;
+    use serde_json::Value;
+    use std::{
+        io::{self, Write},
+        sync::{Arc, Mutex},
+    };
+    use tracing_subscriber::{field::MakeExt, layer::SubscriberExt};
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is written, as text and as JSON, without the time.
+    fn written(tell: impl Fn()) -> (String, Value) {
+        let (text, json) = (Written::default(), Written::default());
+        let (for_text, for_json) = (text.clone(), json.clone());
+        let lines = tracing_subscriber::fmt::layer().with_ansi(false).without_time();
+        let lines = lines.with_writer(move || for_text.clone()).fmt_fields(debug_fn(write_field).delimited(" "));
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), &tell);
+        let lines = tracing_subscriber::fmt::layer().without_time().with_writer(move || for_json.clone());
+        let lines = lines.json().flatten_event(true);
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), &tell);
+        let read = |written: Written| String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        let json = read(json);
+        assert_eq!(json.lines().count(), 1, "{json}");
+        (read(text), serde_json::from_str(&json).unwrap())
+    }
+
+    const TARGET: &str = "entitlement_operator::telemetry::tests";
+
+    #[test]
+    fn nothing_that_is_told_begins_a_line_of_its_own() {
+        let forged = "acme\n2026-01-01T00:00:00Z  INFO x: \u{1b}[2Jforged\u{2028}\u{9b}";
+        let (text, json) = written(|| tracing::info!(organization = %forged, name = forged, "about {forged}"));
+        assert_eq!(
+            text,
+            " INFO entitlement_operator::telemetry::tests: about acme\n    2026-01-01T00:00:00Z  INFO x: \\u{1b}[2Jforged\\u{2028}\\u{9b} \
+             organization=acme\\n2026-01-01T00:00:00Z  INFO x: \\u{1b}[2Jforged\\u{2028}\\u{9b} \
+             name=\"acme\\n2026-01-01T00:00:00Z  INFO x: \\u{1b}[2Jforged\\u{2028}\\u{9b}\"\n"
+        );
+        let about = format!("about {forged}");
+        let expected = serde_json::json!({"level": "INFO", "target": TARGET, "message": about, "organization": forged, "name": forged});
+        assert_eq!(json, expected);
+    }
+
+    #[test]
+    fn a_list_stays_one() {
+        let list = "it waits:\n- a right\n    a command\nelse";
+        let (text, _) = written(|| tracing::warn!("{list}"));
+        assert_eq!(
+            text,
+            " WARN entitlement_operator::telemetry::tests: it waits:\n- a right\n    a command\n    else\n"
+        );
+    }
 
     #[rstest]
     #[case("", false)]

@@ -104,7 +104,7 @@ pub fn run(arguments: RunArguments, zones: &ZonesInUse) -> Result<Outcome, Comma
         tells_each_instance: arguments.observability.metrics_per_instance,
         ..ControllerOptions::default()
     };
-    let connection = Connection { metrics: options.metrics.clone(), ..arguments.connection.connection() };
+    let connection = Connection { metrics: options.metrics.clone(), read_only, ..arguments.connection.connection() };
     let operated = runtime.block_on(operate(&connection, options, webhook, &arguments.observability));
     if let Some(traces) = traces {
         traces.end();

@@ -179,6 +179,15 @@ impl<'a> Applier<'a> {
 
     /// What holds the object, if something does.
     async fn end(&self, withdrawal: &Withdrawal) -> Result<Option<Box<Observed>>, RequestRefusal> {
+        if let Some(intentions) = self.context.gate.intentions() {
+            let action = match withdrawal.on_end() {
+                OnEnd::Delete => "delete",
+                OnEnd::Retain => "retain",
+            };
+            let what = Fingerprint::of_pairs([("", withdrawal.uid().as_bytes())]);
+            intentions.tell(action, Some(self.owner.name()), withdrawal.key(), what);
+            return Ok(None);
+        }
         match withdrawal.on_end() {
             OnEnd::Delete => self.delete(withdrawal).await,
             OnEnd::Retain => self.retain(withdrawal).await.map(|()| None),
@@ -210,6 +219,10 @@ impl<'a> Applier<'a> {
 
     async fn carry_out(&self, task: WriteTask) -> WriteResult {
         let WriteTask { key, change, content, what } = task;
+        if let Some(intentions) = self.context.gate.intentions() {
+            intentions.tell(action_of(&change), Some(self.owner.name()), &key, of_content(&content));
+            return WriteResult { key, delivery: Some(Delivery::Done), next: Next::Nothing };
+        }
         let written = match &change {
             ObjectWrite::Create => self.scope.create(&key, &content).await,
             ObjectWrite::Update(edit) => self.scope.update(&key, &content, edit).await,
@@ -284,7 +297,7 @@ impl<'a> Applier<'a> {
     async fn meet(&self, key: &ObjectKey) -> Result<(), RequestRefusal> {
         match self.scope.inspect(key).await? {
             Occupant::Foreign => {
-                tracing::info!(organization = %self.owner.name(), object = %key, "somebody else's object has the name of an output");
+                tracing::debug!(organization = %self.owner.name(), object = %key, "somebody else's object has the name of an output");
                 self.context.world(|world| world.found_foreign(self.owner.name(), key.clone()));
                 Ok(())
             }
@@ -310,6 +323,20 @@ impl<'a> Applier<'a> {
 fn stick(withdrawal: &Withdrawal, why: &str, outcomes: &mut Outcomes) {
     let message = format!("{} could not be withdrawn: {why}", withdrawal.key());
     outcomes.stuck.push(Stuck::new(withdrawal.made_for().cloned(), message));
+}
+
+fn action_of(change: &ObjectWrite) -> &'static str {
+    match change {
+        ObjectWrite::Create => "create",
+        ObjectWrite::Update(_) => "update",
+        ObjectWrite::Recreate(_) => "recreate",
+    }
+}
+
+/// The fingerprint of what an object should hold.
+fn of_content(content: &ObjectContent) -> Fingerprint {
+    let pairs = content.labels.iter().chain(&content.annotations);
+    Fingerprint::of_pairs(pairs.map(|(key, value)| (key.as_str(), value.as_bytes())))
 }
 
 /// The fingerprint of a write and its content. Labels and annotations are enough: the hash of the data is among them.

@@ -14,6 +14,7 @@ use super::{
     tallies::Tallies,
     time_zones::Moves,
     timer::Timer,
+    transitions::Transitions,
     world::{MadeAnew, WorkItem, World, kinds::WATCHES},
     writing::Writing,
 };
@@ -57,6 +58,8 @@ pub struct ControllerContext {
     listed: watch::Sender<BTreeSet<Cow<'static, str>>>,
     /// What cannot be watched.
     pub outages: Outages,
+    /// Tells the log of grants that change their phase.
+    pub transitions: Transitions,
     /// Tells the users.
     pub announcer: Announcer,
     /// It may have changed in which namespaces source Secrets are watched.
@@ -86,6 +89,7 @@ impl ControllerContext {
             tallies: Tallies::default(),
             resumptions: Resumptions::default(),
             outages: Outages::default(),
+            transitions: Transitions::default(),
             announcer,
             source_namespaces: Notify::new(),
             moves: Moves::default(),

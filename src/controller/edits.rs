@@ -37,7 +37,7 @@ pub async fn tell(
         if notes.is_empty() {
             continue;
         }
-        tracing::info!(%definition, %organization, grants = notes.len(), "an edit of the definition changes grants");
+        tracing::debug!(%definition, %organization, grants = notes.len(), "an edit of the definition changes grants");
         for (id, note) in notes {
             let Some(uid) = uids.get(&id.source) else { continue };
             let about = events::reference::<EntitlementInstance>(Some(&id.source.namespace), &id.source.name, uid);

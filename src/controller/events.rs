@@ -64,6 +64,8 @@ pub struct Announcer {
     /// The last one was dropped, which is said once.
     is_dropping: AtomicBool,
     metrics: Metrics,
+    /// Nothing is told, as nothing is done.
+    is_silent: bool,
 }
 
 /// Publishes them.
@@ -76,12 +78,14 @@ pub struct Publisher {
 /// The two ends.
 pub fn channel(gate: Arc<Gate>, metrics: &Metrics) -> (Announcer, Publisher) {
     let (sender, receiver) = mpsc::channel(MAX_WAITING);
+    let is_silent = gate.intentions().is_some();
     (
         Announcer {
             waiting: sender,
             last: AtomicI64::new(0),
             is_dropping: AtomicBool::new(false),
             metrics: metrics.clone(),
+            is_silent,
         },
         Publisher { gate, metrics: metrics.clone(), waiting: receiver },
     )
@@ -102,6 +106,9 @@ pub fn reference<K: Resource<DynamicType = ()>>(namespace: Option<&str>, name: &
 impl Announcer {
     /// Tells of an object, later.
     pub fn announce(&self, about: ObjectReference, notice: Announcement) {
+        if self.is_silent {
+            return;
+        }
         let is_dropped = self.waiting.try_send((about, notice, self.stamp())).is_err();
         if is_dropped {
             self.metrics.event_dropped();

@@ -1,6 +1,6 @@
 //! How many requests are under way at once, whatever they are for.
 
-use super::leadership::Leadership;
+use super::{intentions::Intentions, leadership::Leadership};
 use futures::{StreamExt, stream};
 use kube::Client;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -11,13 +11,24 @@ pub struct Gate {
     leadership: Leadership,
     passes: Semaphore,
     concurrency: usize,
+    intentions: Option<Intentions>,
 }
 
 impl Gate {
     /// A gate for that many requests at once.
     pub fn new(client: Client, concurrency: usize, leadership: Leadership) -> Self {
         let concurrency = concurrency.max(1);
-        Self { client, leadership, passes: Semaphore::new(concurrency), concurrency }
+        Self { client, leadership, passes: Semaphore::new(concurrency), concurrency, intentions: None }
+    }
+
+    /// The same for an operator that only reads.
+    pub fn read_only(self) -> Self {
+        Self { intentions: Some(Intentions::default()), ..self }
+    }
+
+    /// Where it only reads: what says that something would be written, in the place of writing it.
+    pub fn intentions(&self) -> Option<&Intentions> {
+        self.intentions.as_ref()
     }
 
     /// The client. A request goes out while its sender holds a pass.

@@ -161,6 +161,11 @@ impl AssignmentNamespace {
 /// Finds out who works on the cluster, for ever.
 pub async fn run(context: Arc<ControllerContext>) {
     let candidacy = &context.candidacy;
+    if context.options.read_only {
+        // It takes nothing from whoever works, and waits for nobody.
+        candidacy.standing.send_replace(LeadershipState::Leads);
+        return std::future::pending().await;
+    }
     let own = context.options.namespace.as_str();
     let (mut told, mut complaints) = (None, Complaints(None));
     loop {

@@ -29,6 +29,9 @@ pub async fn remember(
         context.world(|world| world.searched(owner));
         view.is_unsearched = false;
     }
+    if context.gate.intentions().is_some() {
+        return Ok(());
+    }
     let written: BTreeSet<&str> = status.namespaces.iter().flatten().map(String::as_str).collect();
     if owner.remembered().iter().all(|namespace| written.contains(&**namespace)) {
         return Ok(());

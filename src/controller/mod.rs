@@ -23,6 +23,8 @@
 //! | `memory`, `reclaim`, `handwriting` | where the operator's objects lie, and how it knows those again that were tampered with |
 //! | `status`, `revisions` | what is written on the catalogue's and the grants' own objects |
 //! | `announcements`, `events`, `put_back`, `time_zones` | what users are told |
+//! | `transitions` | what the log says of grants that change their phase |
+//! | `intentions` | what the operator would do, where it only reads |
 //! | `leadership` | which of several operators works on the cluster |
 //! | `outages` | what cannot be watched, told once for all |
 //! | `writing` | which statuses are being written, so that nobody else has |
@@ -52,6 +54,7 @@ mod gate;
 mod guarded;
 mod handwriting;
 mod instance;
+mod intentions;
 mod knowledge;
 mod lanes;
 pub mod leadership;
@@ -74,13 +77,19 @@ mod tallies;
 pub(crate) mod threads;
 mod time_zones;
 mod timer;
+mod transitions;
 mod watch;
 mod work;
 mod worker;
 mod world;
 mod writing;
 
-use crate::{core::served::ServedNamespaces, evaluation::Limits, installation::OPERATOR_NAMESPACE, metrics::Metrics};
+use crate::{
+    core::served::ServedNamespaces,
+    evaluation::Limits,
+    installation::{Duties, OPERATOR_NAMESPACE},
+    metrics::Metrics,
+};
 use context::ControllerContext;
 use gate::Gate;
 pub use knowledge::Knowledge;
@@ -184,7 +193,8 @@ impl Controller {
     #[must_use]
     pub fn new(client: Client, options: ControllerOptions) -> Self {
         let candidacy = Candidacy::default();
-        let gate = Arc::new(Gate::new(client, options.concurrency, candidacy.leadership()));
+        let gate = Gate::new(client, options.concurrency, candidacy.leadership());
+        let gate = Arc::new(if options.read_only { gate.read_only() } else { gate });
         let (announcer, publisher) = events::channel(Arc::clone(&gate), &options.metrics);
         Self { context: Arc::new(ControllerContext::new(gate, candidacy, announcer, options)), publisher }
     }
@@ -213,6 +223,7 @@ impl Controller {
         parts.spawn(leadership::run(Arc::clone(&context)));
         parts.spawn(tell_of_outages(Arc::clone(&context)));
         parts.spawn(tell_of_readiness(Arc::clone(&context)));
+        parts.spawn(transitions::run(Arc::clone(&context)));
         let leadership = context.candidacy.leadership();
         let (close, closing) = oneshot::channel();
         let mut publishing = tokio::spawn(publisher.run(closing));
@@ -260,7 +271,10 @@ async fn tell_of_readiness(context: Arc<ControllerContext>) {
 }
 
 async fn tell_of_outages(context: Arc<ControllerContext>) {
-    context.outages.tell(&context.options.cluster, || context.queue.retry_failed()).await;
+    let ControllerOptions { cluster, served, read_only, .. } = &context.options;
+    let duties = Duties { webhook: None, served: served.clone(), read_only: *read_only };
+    let restrictions: String = duties.restrictions().iter().map(|flag| format!(" {flag}")).collect();
+    context.outages.tell(cluster, &restrictions, || context.queue.retry_failed()).await;
 }
 
 /// Queues organizations at the moments at which they change by time alone.

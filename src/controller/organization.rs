@@ -13,6 +13,7 @@ use super::{
     resumptions::PAUSE,
     scope::OrganizationScope,
     status,
+    transitions::PhaseTransition,
     world::{GrantFacts, NotReady, OrganizationView, WholeInstance, WorkItem},
 };
 use crate::{
@@ -326,6 +327,10 @@ pub async fn write_grant(
     let grant = &member.grant;
     let (namespace, name) = (&grant.id.source.namespace, &grant.id.source.name);
     let api: Api<Guarded<EntitlementInstance>> = Api::namespaced(context.gate.client(), namespace);
+    if let Some(intentions) = context.gate.intentions() {
+        intentions.tell_grant(grant, PhaseTransition::of(member, status).as_ref(), status);
+        return Ok(());
+    }
     let _writing = context.writing.begin(WorkItem::Instance(grant.id.source.clone()));
     let Some(written) = status::write(&context.gate, &api, name, &facts.uid, status).await? else { return Ok(()) };
     let mut written = WholeInstance::read(&written);
@@ -335,17 +340,9 @@ pub async fn write_grant(
         world.wrote_instance(written);
         due
     });
-    let before = &grant.remembered;
-    if before.phase != status.phase {
+    if let Some(transition) = PhaseTransition::of(member, status) {
         count_transition(context, status, due);
-        tracing::info!(
-            instance = %grant.id,
-            organization = %grant.organization,
-            definition = %grant.id.definition,
-            before = before.phase.map(crate::api::Phase::as_str),
-            phase = status.phase.map(crate::api::Phase::as_str),
-            "phase"
-        );
+        context.transitions.tell(grant, &transition);
     }
     for notice in announcements::of_grant(grant, status, &member.reminders.due) {
         let about = events::reference::<EntitlementInstance>(Some(namespace), name, &facts.uid);

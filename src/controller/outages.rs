@@ -16,6 +16,8 @@ use tokio::{
 const GATHERING: Duration = Duration::from_secs(1);
 /// What lasts is told again after this time.
 const INTERVAL: Duration = Duration::from_mins(1);
+/// How many a line names.
+const MOST_NAMED: usize = 10;
 /// What has not failed for so long works again: watches are tried again within five seconds, and nothing says that one goes on.
 const MENDED_AFTER: Duration = Duration::from_secs(10);
 /// The same where a failure takes long to show.
@@ -78,14 +80,14 @@ impl Outages {
     }
 
     /// Tells of what there is, for ever; calls `mended` when nothing is out any more.
-    pub async fn tell(&self, cluster: &str, mended: impl Fn()) {
+    pub async fn tell(&self, cluster: &str, restrictions: &str, mended: impl Fn()) {
         loop {
             self.shared.changed.notified().await;
             sleep(GATHERING).await;
             if self.known().is_empty() {
                 continue;
             }
-            while let Some(told) = self.told(cluster) {
+            while let Some(told) = self.told(cluster, restrictions) {
                 tracing::warn!("{told}");
                 let again = Instant::now() + INTERVAL;
                 while !self.known().is_empty() && Instant::now() < again {
@@ -102,7 +104,7 @@ impl Outages {
     }
 
     /// One line about all; None if nothing is out.
-    fn told(&self, cluster: &str) -> Option<String> {
+    fn told(&self, cluster: &str, restrictions: &str) -> Option<String> {
         let known = self.known();
         let causes: BTreeSet<Cause> = known.values().map(|outage| outage.cause.clone()).collect();
         let server = causes.iter().find(|cause| cause.is_of_the_server());
@@ -114,7 +116,7 @@ impl Outages {
         let of = |is: fn(&Cause) -> bool| {
             let of: Vec<&str> =
                 known.iter().filter(|(_, outage)| is(&outage.cause)).map(|(what, _)| what.as_str()).collect();
-            of.join(", ")
+            few(&of)
         };
         let mut line = "not everything can be watched, and is tried again".to_owned();
         let mut add = |names: String, text: &str| {
@@ -128,16 +130,23 @@ impl Outages {
         );
         add(
             of(|cause| matches!(cause, Cause::Forbidden(_))),
-            "a right is missing (entitlement-operator manifests | kubectl apply -f -)",
+            &format!("a right is missing (entitlement-operator manifests{restrictions} | kubectl apply -f -)"),
         );
         for cause in causes.iter().filter(|cause| !matches!(cause, Cause::NotFound(_) | Cause::Forbidden(_))) {
             let names: Vec<&str> =
                 known.iter().filter(|(_, outage)| outage.cause == *cause).map(|(what, _)| what.as_str()).collect();
-            add(names.join(", "), &cause.to_string());
+            add(few(&names), &cause.to_string());
         }
         line.push_str("; what was known stays in use");
         (!known.is_empty()).then_some(line)
     }
+}
+
+/// What a line names of all that is concerned.
+fn few(names: &[&str]) -> String {
+    let more = names.len().saturating_sub(MOST_NAMED);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    format!("{}{more}", names.get(..MOST_NAMED).unwrap_or(names).join(", "))
 }
 
 #[cfg(test)]
@@ -155,19 +164,19 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_concerns_all_is_one_line() {
         let outages = Outages::default();
-        assert_eq!(outages.told(CLUSTER), None);
+        assert_eq!(outages.told(CLUSTER, ""), None);
         outages.failed("ConfigMap", Cause::Forbidden("no".to_owned()));
         outages.failed("Organization", Cause::NotFound("none".to_owned()));
         outages.failed("Secret", Cause::Forbidden("no".to_owned()));
         outages.failed("Namespace", Cause::Answered("too many requests".to_owned()));
         assert_eq!(
-            outages.told(CLUSTER).unwrap(),
+            outages.told(CLUSTER, "").unwrap(),
             "not everything can be watched, and is tried again; Organization: the API server does not know the kind (entitlement-operator crds | kubectl apply -f -); ConfigMap, Secret: a right is missing (entitlement-operator manifests | kubectl apply -f -); Namespace: too many requests; what was known stays in use"
         );
         assert!(!outages.is_of_the_server());
         outages.failed("Namespace", Cause::Refused);
         assert_eq!(
-            outages.told(CLUSTER).unwrap(),
+            outages.told(CLUSTER, "").unwrap(),
             "the API server at https://192.0.2.1:6443 cannot be asked, and is tried again: nothing listens there (connection refused); what was known stays in use"
         );
         assert!(outages.is_of_the_server());
@@ -180,7 +189,7 @@ mod tests {
             let count = || {
                 mended.fetch_add(1, Ordering::Relaxed);
             };
-            outages.tell(CLUSTER, count).await;
+            outages.tell(CLUSTER, "", count).await;
         };
         let happens = async {
             for _ in 0..30 {

@@ -18,7 +18,7 @@ pub fn tell(context: &ControllerContext, owner: &Owner, key: &ObjectKey, written
         }
         None => events::reference::<Organization>(None, owner.name(), owner.uid()),
     };
-    tracing::info!(organization = %owner.name(), object = %key, "what somebody else did to an output is put back");
+    tracing::debug!(organization = %owner.name(), object = %key, "what somebody else did to an output is put back");
     if context.world(|world| world.tells_of_output(key)) {
         context.announcer.announce(about, announcements::of_put_back(key, meddling));
     }

@@ -12,7 +12,7 @@ use super::{
 use crate::evaluation::{
     delivery::Desired,
     object::{Attribution, ObjectKey, Wish},
-    plan::{Ground, Meddling, Outcomes, Owner, Stuck},
+    plan::{Fingerprint, Ground, Meddling, Outcomes, Owner, Stuck},
 };
 use std::sync::Arc;
 
@@ -67,6 +67,13 @@ pub async fn reclaim(
             outcomes.stuck.push(Stuck::contested(origin.source.map(Attribution::to_source), &key));
         }
     }
+    if let Some(intentions) = context.gate.intentions() {
+        for (_, key, origin) in &marks {
+            let what = Fingerprint::of_pairs([("", origin.uid.as_bytes())]);
+            intentions.tell("mark", Some(owner.name()), key, what);
+        }
+        return false;
+    }
     let marks = marks.into_iter().map(|(ground, key, origin): (Ground, ObjectKey, FormerMarks)| async move {
         (scope.mark(&ground, &key, &origin).await, key, origin)
     });
@@ -74,7 +81,7 @@ pub async fn reclaim(
     for (result, key, origin) in context.gate.run_all(marks.collect()).await {
         match result {
             Ok(Some(observed)) => {
-                tracing::info!(organization = %owner.name(), object = %key, "an output whose marks were taken off is marked anew");
+                tracing::debug!(organization = %owner.name(), object = %key, "an output whose marks were taken off is marked anew");
                 let before = context.world(|world| world.wrote_output(owner.name(), &key, observed.clone()));
                 let wish = desired.objects.get(&key).map(|desired| &desired.wish);
                 if let Some(Wish::Write(content)) = wish

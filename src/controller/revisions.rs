@@ -6,7 +6,10 @@ use super::{
     output::FIELD_MANAGER,
     world::Reading,
 };
-use crate::evaluation::catalogue::{CatalogueId, Catalogued, KeepAction, Revision, ValidState, outdated};
+use crate::evaluation::{
+    catalogue::{CatalogueId, Catalogued, KeepAction, Revision, ValidState, outdated},
+    plan::Fingerprint,
+};
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use kube::{
     Api,
@@ -29,7 +32,14 @@ pub async fn keep<C: Catalogued>(
 ) -> Result<String, ReconcileFailure> {
     let name = Revision::name_of(object, &valid.hash);
     let data = serde_json::to_value(&valid.state).map_err(|error| ReconcileFailure::Failed(error.to_string()))?;
-    let written = match KeepAction::of(object, revisions, &valid.hash, data) {
+    let action = KeepAction::of(object, revisions, &valid.hash, data);
+    if let Some(intentions) = context.gate.intentions() {
+        if !matches!(action, KeepAction::Kept) {
+            intentions.tell("keep", None, of_name(context, &name), Fingerprint::of_pairs([("", name.as_bytes())]));
+        }
+        return Ok(name);
+    }
+    let written = match action {
         KeepAction::Kept => return Ok(name),
         KeepAction::Replace(before, _) => {
             // The next attempt makes it anew.
@@ -52,6 +62,11 @@ pub async fn keep<C: Catalogued>(
             Err(ReconcileFailure::of(what, &refusal))
         }
     }
+}
+
+/// In the words of the log.
+fn of_name(context: &ControllerContext, name: &str) -> String {
+    format!("ControllerRevision {}/{name}", context.options.namespace)
 }
 
 async fn create(context: &ControllerContext, revision: &Revision) -> Result<ControllerRevision, RequestRefusal> {
@@ -80,6 +95,11 @@ pub async fn prune(
 /// Deletes revisions.
 pub async fn delete(context: &ControllerContext, revisions: &[Arc<Revision>]) -> Result<(), ReconcileFailure> {
     for revision in revisions {
+        if let Some(intentions) = context.gate.intentions() {
+            let what = Fingerprint::of_pairs([("", revision.name.as_bytes())]);
+            intentions.tell("delete", None, of_name(context, &revision.name), what);
+            continue;
+        }
         let _pass = context.gate.enter().await;
         let deleted = api(context).delete(&revision.name, &DeleteParams::default()).await;
         match deleted.map_err(|error| RequestRefusal::of(&error)) {

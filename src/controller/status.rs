@@ -26,6 +26,10 @@ pub async fn write<K>(
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
+    if let Some(intentions) = gate.intentions() {
+        intentions.tell_status(format!("{} {name}", K::kind(&())), status);
+        return Ok(None);
+    }
     let operations = json!([
         { "op": "test", "path": "/metadata/uid", "value": uid },
         { "op": "add", "path": "/status", "value": status },

@@ -116,7 +116,7 @@ pub async fn compare(context: &ControllerContext) {
 
 /// Says which data is used. It never ends, as no part of the controller does.
 pub async fn say(context: Arc<ControllerContext>) {
-    if let Some(report) = &context.options.time_zones {
+    if let Some(report) = context.options.time_zones.as_ref().filter(|_| !context.options.read_only) {
         let mut pause = FIRST_PAUSE;
         while let Err(problem) = timeout(TIME_LIMIT, write(&context, report)).await.unwrap_or_else(|_| Err(too_slow()))
         {

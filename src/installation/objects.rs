@@ -8,10 +8,7 @@ use super::{
 use crate::{
     api::ASSIGNMENT_NAMESPACE,
     api::crd,
-    core::{
-        namespace::is_set_apart,
-        served::{NamespaceSet, ServedNamespaces},
-    },
+    core::{namespace::is_set_apart, served::ServedNamespaces},
 };
 use k8s_openapi::{Metadata, Resource, api::core::v1::Namespace, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use serde::Serialize;
@@ -61,18 +58,6 @@ impl Installation {
         Duties { webhook, served: self.served.clone(), read_only: self.read_only }
     }
 
-    /// The flags by which the operator is restricted to the same.
-    fn restrictions(&self) -> Vec<String> {
-        let flag = |name: &str, namespaces: &NamespaceSet| {
-            let names: Vec<&str> = namespaces.names()?.iter().map(AsRef::as_ref).collect();
-            Some(format!("--{name}={}", names.join(",")))
-        };
-        let secrets = Some(self.served.secrets()).filter(|secrets| *secrets != self.served.all());
-        let namespaces = flag("namespaces", self.served.all());
-        let secrets = secrets.and_then(|secrets| flag("secret-namespaces", secrets));
-        namespaces.into_iter().chain(secrets).chain(self.read_only.then(|| "--read-only".to_owned())).collect()
-    }
-
     /// Namespaces first, then the kinds, then who may do what, then who does it.
     ///
     /// # Errors
@@ -111,7 +96,7 @@ impl Installation {
             namespace,
             &self.image,
             duties.webhook.as_ref(),
-            self.restrictions(),
+            duties.restrictions(),
         ))?);
         if self.webhook {
             objects.push(json(&registration::configuration(&name, namespace))?);

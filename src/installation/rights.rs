@@ -63,6 +63,21 @@ pub struct Duties {
     pub read_only: bool,
 }
 
+impl Duties {
+    /// The flags by which the operator, and what `manifests` prints for it, are restricted so.
+    #[must_use]
+    pub fn restrictions(&self) -> Vec<String> {
+        let flag = |name: &str, namespaces: &NamespaceSet| {
+            let names: Vec<&str> = namespaces.names()?.iter().map(AsRef::as_ref).collect();
+            Some(format!("--{name}={}", names.join(",")))
+        };
+        let secrets = Some(self.served.secrets()).filter(|secrets| *secrets != self.served.all());
+        let namespaces = flag("namespaces", self.served.all());
+        let secrets = secrets.and_then(|secrets| flag("secret-namespaces", secrets));
+        namespaces.into_iter().chain(secrets).chain(self.read_only.then(|| "--read-only".to_owned())).collect()
+    }
+}
+
 /// How the webhook is registered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Webhook {

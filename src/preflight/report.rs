@@ -7,7 +7,6 @@ use super::{
 use crate::{
     connection::Cause,
     controller::leadership,
-    core::served::{NamespaceSet, ServedNamespaces},
     installation::{AccessRight, Duties, NAME, Need, OPERATOR_NAMESPACE, RightScope, cluster_name},
 };
 use std::{collections::BTreeSet, fmt::Write, sync::Arc};
@@ -188,7 +187,7 @@ impl PreflightReport {
         let of_namespace =
             if namespace == OPERATOR_NAMESPACE { String::new() } else { format!(" --namespace {namespace}") };
         let with_webhook = if duties.webhook.is_some() { " --webhook" } else { "" };
-        let restricted = restrictions(duties);
+        let restricted: String = duties.restrictions().iter().map(|flag| format!(" {flag}")).collect();
         let manifests =
             format!("entitlement-operator manifests{of_namespace}{with_webhook}{restricted} | kubectl apply -f -");
         let Some(user) = user.as_ref().filter(|user| **user != own) else { return vec![manifests] };
@@ -206,22 +205,6 @@ impl PreflightReport {
         }));
         commands
     }
-}
-
-/// The flags of `manifests` that restrict it as the operator is restricted.
-fn restrictions(duties: &Duties) -> String {
-    let flag = |name: &str, namespaces: &NamespaceSet| {
-        let names: Vec<&str> = namespaces.names()?.iter().map(AsRef::as_ref).collect();
-        Some(format!(" --{name} {}", names.join(",")))
-    };
-    let served: &ServedNamespaces = &duties.served;
-    let secrets = Some(served.secrets()).filter(|secrets| *secrets != served.all());
-    let flags = [
-        flag("namespaces", served.all()),
-        secrets.and_then(|secrets| flag("secret-namespaces", secrets)),
-        duties.read_only.then(|| " --read-only".to_owned()),
-    ];
-    flags.into_iter().flatten().collect()
 }
 
 fn in_namespaces(names: &BTreeSet<Arc<str>>) -> String {
@@ -361,7 +344,7 @@ the operator waits until this is mended:
 the operator works, but for this:
 - no right to patch secrets in namespace f (the same, and to read the Secrets that grants name)
 - no right to list, watch secrets in namespaces a, b, c, d, e and 1 more (the same, and to read the Secrets that grants name)
-    entitlement-operator manifests --secret-namespaces a,f | kubectl apply -f -
+    entitlement-operator manifests --secret-namespaces=a,f | kubectl apply -f -
     kubectl create clusterrolebinding entitlement-operator-too --clusterrole entitlement-operator --user ann
     kubectl create rolebinding entitlement-operator-too --role entitlement-operator --user ann --namespace entitlement-operator
     kubectl create rolebinding entitlement-operator-too --role entitlement-operator --user ann --namespace a
@@ -373,7 +356,7 @@ the operator works, but for this:
         assert!(
             found
                 .text()
-                .contains("manifests --namespaces a,f --secret-namespaces a --read-only | kubectl apply -f -\n"),
+                .contains("manifests --namespaces=a,f --secret-namespaces=a --read-only | kubectl apply -f -\n"),
             "{}",
             found.text()
         );

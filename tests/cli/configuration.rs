@@ -1,7 +1,10 @@
 //! The operator's settings: flags, the variables that do the same, and what is said where one is wrong.
 
 use super::{code, text};
-use std::process::{Command, Output};
+use std::{
+    fs,
+    process::{Command, Output},
+};
 
 fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let variables = variables.iter().map(|(name, value)| (format!("ENTITLEMENT_OPERATOR_{name}"), *value));
@@ -105,4 +108,84 @@ fn a_variable_that_nothing_reads_is_warned_of() {
         ),
         "{said}"
     );
+}
+
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md");
+
+/// A flag as the help shows it.
+#[derive(Default)]
+struct Flag {
+    name: String,
+    variable: String,
+    default: String,
+    meaning: String,
+}
+
+/// The flags in the help, with the first paragraph of what it says of each.
+fn flags(help: &str) -> Vec<Flag> {
+    let mut flags: Vec<Flag> = Vec::new();
+    let mut is_first_paragraph = false;
+    for line in help.lines() {
+        let text = line.trim();
+        let is_flag = line.starts_with("      --") || line.starts_with("  -");
+        if is_flag {
+            let name = text.split_once("--").map(|(_, name)| format!("--{name}")).unwrap_or_default();
+            flags.push(Flag { name, ..Flag::default() });
+            is_first_paragraph = true;
+            continue;
+        }
+        let Some(flag) = flags.last_mut().filter(|_| line.starts_with("          ") || text.is_empty()) else {
+            continue;
+        };
+        let within = |start: &str| text.strip_prefix(start).and_then(|rest| rest.strip_suffix(']'));
+        if let Some(variable) = within("[env: ") {
+            variable.clone_into(&mut flag.variable);
+        } else if let Some(default) = within("[default: ") {
+            default.clone_into(&mut flag.default);
+        } else if text.is_empty() {
+            is_first_paragraph &= flag.meaning.is_empty();
+        } else if is_first_paragraph {
+            let separator = if flag.meaning.is_empty() { "" } else { " " };
+            flag.meaning = format!("{}{separator}{text}", flag.meaning);
+        }
+    }
+    for flag in &mut flags {
+        // Where the default is no value, the text says it.
+        if let Some((meaning, default)) = flag.meaning.clone().split_once(" [default: ") {
+            meaning.clone_into(&mut flag.meaning);
+            default.trim_end_matches(']').clone_into(&mut flag.default);
+        } else if !flag.default.is_empty() {
+            flag.default = format!("`{}`", flag.default);
+        }
+    }
+    flags.retain(|flag| flag.name != "--help");
+    flags
+}
+
+#[test]
+fn the_page_has_every_flag_as_the_help_shows_it() {
+    let output = Command::new(env!("CARGO_BIN_EXE_entitlement-operator"))
+        .args(["run", "--help"])
+        .env("COLUMNS", "1000")
+        .env_remove("RUST_LOG")
+        .env_remove("TZDIR")
+        .output()
+        .unwrap();
+    let flags = flags(text(&output.stdout));
+    assert!(flags.len() > 15);
+    let mut table = "| flag | variable | default | what it says |\n|---|---|---|---|\n".to_owned();
+    for Flag { name, variable, default, meaning } in &flags {
+        let expected = name.trim_start_matches('-').split(' ').next().unwrap().replace('-', "_").to_uppercase();
+        assert_eq!(*variable, format!("ENTITLEMENT_OPERATOR_{expected}"));
+        assert!(!meaning.is_empty(), "{name}");
+        table.push_str(&format!("| `{name}` | `{variable}` | {default} | {} |\n", meaning.replace('|', "\\|")));
+    }
+    let page = fs::read_to_string(PAGE).unwrap();
+    let (before, rest) = page.split_once("<!-- flags -->\n").unwrap();
+    let (shown, after) = rest.split_once("<!-- end of flags -->\n").unwrap();
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(PAGE, format!("{before}<!-- flags -->\n{table}<!-- end of flags -->\n{after}")).unwrap();
+        return;
+    }
+    assert_eq!(shown, table, "renew it with UPDATE_GOLDEN=1 cargo test --test cli configuration");
 }

@@ -30,6 +30,8 @@ pub struct Request {
     pub right: String,
     /// Of the answer.
     pub code: i64,
+    /// The namespace; empty for the whole cluster.
+    pub namespace: String,
 }
 
 /// All requests of operators about objects.
@@ -43,6 +45,7 @@ pub fn of_operator(audit_log: &Path) -> Vec<Request> {
             user: text(&line["user"]["username"]),
             right: format!("{} {}/{}{part}", text(&line["verb"]), text(&object["apiGroup"]), text(&object["resource"])),
             code: line["responseStatus"]["code"].as_i64().unwrap_or_default(),
+            namespace: text(&object["namespace"]),
         }
     });
     all.collect()

@@ -8,6 +8,7 @@ mod facts;
 mod lists;
 mod offers;
 mod ownership;
+mod reach;
 mod work;
 
 use super::{

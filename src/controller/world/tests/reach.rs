@@ -1,0 +1,123 @@
+//! An operator that serves some namespaces only.
+
+use super::{instance, metadata, organization, organizations, read};
+use crate::{
+    api::EntitlementInstance,
+    controller::world::{
+        NotReady, World,
+        kinds::{News, WatchedKind},
+    },
+    core::{
+        namespace::{Lack, NamespaceAccess},
+        served::ServedNamespaces,
+    },
+    evaluation::Limits,
+};
+use k8s_openapi::api::{
+    apps::v1::ControllerRevision,
+    core::v1::{ConfigMap, Namespace, Secret},
+};
+use kube::runtime::watcher::Event;
+use serde_json::json;
+use std::sync::Arc;
+
+fn list_within<K: WatchedKind>(world: &mut World, namespace: &str, objects: Vec<K::Object>) {
+    let namespace: Arc<str> = namespace.into();
+    world.hear_within::<K>(&namespace, News::ListBegins);
+    for object in objects {
+        world.hear_within::<K>(&namespace, K::read(Event::InitApply(object)));
+    }
+    world.hear_within::<K>(&namespace, News::ListEnds);
+}
+
+fn served(namespaces: &[&str], secrets: &[&str]) -> World {
+    let served = ServedNamespaces::new(namespaces, secrets, "operator").unwrap();
+    let mut world = World::new("operator", Limits::DEFAULT).serving(&served);
+    world.observe_organization(Event::InitApply(organization("acme", &["one", "two"], 1)));
+    world.observe_organization(Event::InitDone);
+    for name in ["one", "two", "entitlements"] {
+        world.hear::<Namespace>(Namespace::read(Event::InitApply(read(json!({"metadata": metadata(None, name, 1)})))));
+    }
+    world.hear::<Namespace>(News::ListEnds);
+    world.observe_definition(Event::InitDone);
+    world.observe_facet(Event::InitDone);
+    world.hear::<ControllerRevision>(News::ListEnds);
+    world
+}
+
+fn access(world: &World, namespace: &str) -> NamespaceAccess {
+    world.namespace_facts(&namespace.into()).access
+}
+
+#[test]
+fn one_that_may_not_be_listed_keeps_nobody_waiting() {
+    let mut world = served(&["one", "two", "entitlements"], &[]);
+    for namespace in ["one", "entitlements"] {
+        list_within::<ConfigMap>(&mut world, namespace, vec![]);
+        list_within::<Secret>(&mut world, namespace, vec![]);
+        list_within::<EntitlementInstance>(&mut world, namespace, vec![]);
+    }
+    assert!(!world.is_ready(), "nobody knows yet whether it may be listed");
+    let two: Arc<str> = "two".into();
+    world.may_not_list::<ConfigMap>(&two);
+    world.may_not_list::<Secret>(&two);
+    assert!(!world.is_ready());
+    list_within::<EntitlementInstance>(&mut world, "two", vec![]);
+    assert!(world.is_ready());
+    world.take_work();
+    assert_eq!(
+        [access(&world, "one"), access(&world, "two"), access(&world, "three")],
+        [NamespaceAccess::Full, NamespaceAccess::Nothing(Lack::NotListed), NamespaceAccess::Nothing(Lack::NotServed)]
+    );
+    // With each right that comes, who has the namespace is looked at again.
+    list_within::<ConfigMap>(&mut world, "two", vec![]);
+    assert_eq!(access(&world, "two"), NamespaceAccess::NoSecrets(Lack::NotListed));
+    assert_eq!(world.take_work(), organizations(&["acme"]));
+    list_within::<Secret>(&mut world, "two", vec![]);
+    assert_eq!(access(&world, "two"), NamespaceAccess::Full);
+    assert_eq!(world.take_work(), organizations(&["acme"]));
+    // A later list is no news by itself.
+    list_within::<Secret>(&mut world, "two", vec![]);
+    assert!(world.take_work().is_empty());
+}
+
+#[test]
+fn an_organization_with_grants_that_are_not_seen_is_not_decided() {
+    let mut world = served(&["one", "two"], &["two"]);
+    for namespace in ["one", "two"] {
+        list_within::<ConfigMap>(&mut world, namespace, vec![]);
+        list_within::<EntitlementInstance>(&mut world, namespace, vec![]);
+    }
+    list_within::<Secret>(&mut world, "two", vec![]);
+    assert!(world.is_ready());
+    assert_eq!(access(&world, "one"), NamespaceAccess::NoSecrets(Lack::NotServed));
+    let Err(NotReady::Unseen(_, problem)) = world.view(&"acme".into()) else { unreachable!("it is decided") };
+    assert_eq!(problem.reason, "NamespaceNotServed");
+    assert!(problem.message.contains("grants from namespace entitlements, which"), "{}", problem.message);
+    assert!(!world.sees_all_grants());
+    // Where there is no such namespace, there are no grants.
+    world.observe_namespace(Event::Delete(read(json!({"metadata": metadata(None, "entitlements", 2)}))));
+    assert!(world.view(&"acme".into()).is_ok() && world.sees_all_grants());
+}
+
+#[test]
+fn a_list_of_one_namespace_takes_nothing_from_others() {
+    let mut world = served(&["one", "two", "entitlements", "partner"], &[]);
+    let at = |namespace: &str, name: &str| {
+        let mut instance = instance(name, "acme", 1, json!(null));
+        instance["metadata"]["namespace"] = namespace.into();
+        read(instance)
+    };
+    let count = |world: &World| world.census().grants;
+    list_within::<EntitlementInstance>(
+        &mut world,
+        "entitlements",
+        vec![at("entitlements", "a"), at("entitlements", "b")],
+    );
+    list_within::<EntitlementInstance>(&mut world, "partner", vec![at("partner", "c")]);
+    assert_eq!(count(&world), 3);
+    list_within::<EntitlementInstance>(&mut world, "entitlements", vec![at("entitlements", "b")]);
+    assert_eq!(count(&world), 2);
+    list_within::<EntitlementInstance>(&mut world, "partner", vec![]);
+    assert_eq!(count(&world), 1);
+}

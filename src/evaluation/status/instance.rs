@@ -141,7 +141,7 @@ fn facets_valid(conditions: &mut Conditions, holding: &Holding, validity: &Valid
             conditions.set(FACETS_VALID, true, ReasonCode::Valid, message);
         }
         Validity::Invalid(violations) => {
-            conditions.set(FACETS_VALID, false, ReasonCode::Invalid, sentences(violations))
+            conditions.set(FACETS_VALID, false, ReasonCode::Invalid, sentences(violations));
         }
         Validity::Unknown
             if matches!(holding.entry.as_ref().map(|entry| &entry.present), Some(Present::Invalid(_))) =>

@@ -90,3 +90,20 @@ fn the_page_says_what_tools_see() {
     }
     assert!(told > 30, "{told}");
 }
+
+#[test]
+fn what_comes_by_itself_are_reasons_that_there_are() {
+    let word = regex::Regex::new(r"\b([A-Z][A-Za-z]+) = true").unwrap();
+    let known: Vec<&str> = crate::core::reason::ReasonCode::ALL.iter().map(|reason| reason.as_str()).collect();
+    let expressions = include_str!("../../../examples/gitops/flux/kustomizations.yaml");
+    for (kind, script) in health_checks() {
+        let reasons: Vec<&str> = word.captures_iter(&script).map(|found| found.get(1).unwrap().as_str()).collect();
+        assert!(reasons.iter().all(|reason| known.contains(reason)), "{kind}: {reasons:?}");
+        let quoted: Vec<String> = reasons.iter().map(|reason| format!("'{reason}'")).collect();
+        let (_, of_kind) = expressions.split_once(&format!("kind: {kind}\n")).unwrap();
+        let in_progress = of_kind.split("failed:").next().unwrap();
+        let expected = format!("c.reason in [{}]", quoted.join(", "));
+        assert_eq!(in_progress.contains("c.reason in ["), !reasons.is_empty(), "{kind}");
+        assert!(reasons.is_empty() || in_progress.contains(&expected), "{kind}: {expected}");
+    }
+}

@@ -259,7 +259,12 @@ logFilter: info,kube=debug
 organizationBytes: 64Mi
 concurrency: 8
 leaseDuration: 30s
-metrics: {serviceMonitor: {enabled: true, labels: {release: prometheus}, interval: 30s}}
+metrics:
+  perInstance: true
+  serviceMonitor: {enabled: true, labels: {release: prometheus}, interval: 30s}
+  rules: {enabled: true, labels: {release: prometheus}}
+  dashboards: {enabled: true}
+tracing: {endpoint: "http://collector:4318"}
 networkPolicy:
   metricsFrom: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]
   egress: {enabled: true, apiServerPorts: [6443], allow: [{ports: [{port: 4317, protocol: TCP}]}]}
@@ -307,6 +312,8 @@ fn each_value_shows() {
             "--webhook-register=false",
             "--webhook-allow-missing",
             "--lease-duration=30s",
+            "--metrics-per-instance",
+            "--otlp-endpoint=http://collector:4318",
             "--time-zones=/zones",
         ])
     );
@@ -338,6 +345,14 @@ fn each_value_shows() {
     let monitor = own("ServiceMonitor");
     assert_eq!(monitor["metadata"]["labels"]["release"], "prometheus");
     assert_eq!(monitor["spec"]["endpoints"], json!([{"port": "http", "path": "/metrics", "interval": "30s"}]));
+    let rules = own("PrometheusRule");
+    assert_eq!(rules["metadata"]["labels"]["release"], "prometheus");
+    let file = |name: &str| fs::read_to_string(format!("{CHART}/files/{name}")).unwrap();
+    assert_eq!(rules["spec"], plain(serde_saphyr::from_str(&file("rules.yaml")).unwrap()));
+    let dashboard = &named["ConfigMap entitlement-operator/entitlement-operator-dashboard-entitlement-operator"];
+    assert_eq!(dashboard["metadata"]["labels"]["grafana_dashboard"], "1");
+    let shown: Value = serde_json::from_str(dashboard["data"]["entitlement-operator.json"].as_str().unwrap()).unwrap();
+    assert_eq!(shown, serde_json::from_str::<Value>(&file("dashboards/entitlement-operator.json")).unwrap());
     let policy = &own("NetworkPolicy")["spec"];
     assert_eq!(policy["policyTypes"], json!(["Ingress", "Egress"]));
     let monitoring = json!([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]);

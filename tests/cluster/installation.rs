@@ -5,7 +5,7 @@ use crate::{
     audit::{Request, of_operator},
     harness::{Cluster, FEATURE, ORGANIZATION, Operator, Stage, grant},
     plane::{Identity, PlaneOptions},
-    webhook::{REGISTRATION, SECRET, free_port, get, serving},
+    webhook::{REGISTRATION, SECRET, by_url, free_port, get, serving},
 };
 use entitlement_operator::installation::{Duties, Webhook, rights};
 use serde_json::{Value, json};
@@ -82,13 +82,6 @@ fn installed() -> (Stage, PathBuf, u16) {
     let port = free_port();
     by_url(&stage, port);
     (stage, kubeconfig, port)
-}
-
-/// No Service leads to an operator outside the cluster: its registration names a URL instead.
-fn by_url(stage: &Stage, port: u16) {
-    let config = json!({"url": format!("https://127.0.0.1:{port}")});
-    let patch = json!([{"op": "replace", "path": "/webhooks/0/clientConfig", "value": config}]).to_string();
-    stage.kubectl(&["patch", REGISTRATION[0], REGISTRATION[1], "--type=json", "--patch", &patch]);
 }
 
 fn start(stage: &Stage, kubeconfig: &Path, port: u16) -> Operator {

@@ -31,6 +31,7 @@ mod bad_company;
 mod bad_input;
 mod barred;
 mod bulk;
+mod chart;
 mod contention;
 mod control_plane;
 mod control_plane_end;

@@ -96,6 +96,13 @@ pub fn get(stage: &Stage, what: &[&str]) -> Value {
     serde_json::from_str(&stage.kubectl(&[&["get", "--output=json"], what].concat())).unwrap()
 }
 
+/// No Service leads to an operator outside the cluster: its registration names a URL instead.
+pub fn by_url(stage: &Stage, port: u16) {
+    let config = json!({"url": format!("https://127.0.0.1:{port}")});
+    let patch = json!([{"op": "replace", "path": "/webhooks/0/clientConfig", "value": config}]).to_string();
+    stage.kubectl(&["patch", REGISTRATION[0], REGISTRATION[1], "--type=json", "--patch", &patch]);
+}
+
 fn instance(name: &str, spec: &str) -> String {
     format!(
         "{{apiVersion: entitlements.dev/v1alpha1, kind: EntitlementInstance, metadata: {{name: {name}, namespace: entitlements}}, spec: {{{spec}}}}}"

@@ -79,6 +79,12 @@ namespace: {{ .Release.Namespace }}
 {{- with .Values.leaseDuration }}
 - --lease-duration={{ . }}
 {{- end }}
+{{- if .Values.metrics.perInstance }}
+- --metrics-per-instance
+{{- end }}
+{{- with .Values.tracing.endpoint }}
+- {{ printf "--otlp-endpoint=%s" . | quote }}
+{{- end }}
 {{- range .Values.extraArgs }}
 - {{ . | quote }}
 {{- end }}

@@ -1,0 +1,255 @@
+//! The chart with the real helm on a real API server: a release comes, changes, goes back, and goes.
+
+use crate::{
+    audit::of_operator,
+    harness::{Cluster, FEATURE, ORGANIZATION, Operator, Stage, grant},
+    plane::{Identity, PlaneOptions},
+    webhook::{REGISTRATION, by_url, free_port, get, kubectl, serving},
+};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/entitlement-operator");
+const HELM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/control-plane/bin/helm");
+const NAMESPACE: &str = "--namespace=entitlement-operator";
+const NAME: &str = "entitlement-operator";
+/// All kinds that the chart makes objects of, but for those that stay.
+const KINDS: &str = "serviceaccounts,clusterroles,clusterrolebindings,roles,rolebindings,flowschemas,prioritylevelconfigurations,\
+                     networkpolicies,services,poddisruptionbudgets,deployments,validatingwebhookconfigurations";
+
+/// Runs helm as the administrator.
+fn helm_output(stage: &Stage, arguments: &[&str]) -> Output {
+    let mut command = Command::new(HELM);
+    command
+        .args(arguments)
+        .arg(NAMESPACE)
+        .env("KUBECONFIG", stage.plane.kubeconfig())
+        .env("HOME", stage.plane.folder());
+    command.output().unwrap_or_else(|error| panic!("{HELM}: {error}: build it with make control-plane"))
+}
+
+#[track_caller]
+fn helm(stage: &Stage, arguments: &[&str]) -> String {
+    let output = helm_output(stage, arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A cluster with a namespace in which the Pod Security Standard is enforced.
+fn stage() -> Stage {
+    let stage = Stage::bare(PlaneOptions { audit: true, ..PlaneOptions::default() });
+    stage.kubectl(&["create", "namespace", NAME]);
+    stage.kubectl(&["label", "namespace", NAME, "pod-security.kubernetes.io/enforce=restricted"]);
+    stage
+}
+
+fn deployment(stage: &Stage) -> Value {
+    get(stage, &["deployment", NAME, NAMESPACE])["spec"].take()
+}
+
+/// What a pod of the Deployment would be told by the API server.
+fn pod(stage: &Stage, change: impl Fn(&mut Value)) -> (bool, String) {
+    let mut pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a-pod", "namespace": NAME}});
+    pod["spec"] = deployment(stage)["template"]["spec"].take();
+    // The scheduler reads these, and not for pods alone.
+    pod["spec"].as_object_mut().unwrap().remove("topologySpreadConstraints");
+    change(&mut pod["spec"]);
+    kubectl(stage, &["create", "--dry-run=server", "--filename=-"], &pod.to_string())
+}
+
+/// The operator with the release's service account and arguments, outside the cluster.
+fn operator(stage: &Stage, port: u16) -> Operator {
+    let account = Identity::ServiceAccount { namespace: NAME, name: NAME };
+    let kubeconfig = stage.plane.kubeconfig_for(account).unwrap();
+    let container = deployment(stage)["template"]["spec"]["containers"][0].take();
+    let arguments = container["args"].as_array().unwrap().iter().map(|one| one.as_str().unwrap().to_owned());
+    // No Service leads to it.
+    let service = format!("--webhook-service={NAME}");
+    let elsewhere = |argument: String| {
+        if argument == service { format!("--webhook-url=https://127.0.0.1:{port}") } else { argument }
+    };
+    let is_another = |argument: &String| argument != "run" && !argument.starts_with("--log-format=");
+    let mut arguments: Vec<String> = arguments.filter(is_another).map(elsewhere).collect();
+    arguments.push(format!("--webhook-address=127.0.0.1:{port}"));
+    arguments.push(format!("--kubeconfig={}", kubeconfig.display()));
+    stage.operator_that_logs("info", &arguments.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// The next version of the chart, which has another kind.
+fn next_version(folder: &Path) -> String {
+    let chart = folder.join("chart");
+    let copied = Command::new("cp").args(["-r", CHART, chart.to_str().unwrap()]).status().unwrap();
+    assert!(copied.success());
+    let file = chart.join("files/crds/organizations.yaml");
+    let kinds = fs::read_to_string(&file).unwrap();
+    fs::write(&file, kinds.replacen("    - org\n", "    - org\n    - client\n", 1)).unwrap();
+    let about = chart.join("Chart.yaml");
+    let text = fs::read_to_string(&about).unwrap();
+    fs::write(&about, text.replace("\nversion: 0.1.0\n", "\nversion: 0.1.1\n")).unwrap();
+    chart.to_str().unwrap().to_owned()
+}
+
+fn short_names(stage: &Stage) -> Value {
+    get(stage, &["crd", "organizations.entitlements.dev"])["spec"]["names"]["shortNames"].take()
+}
+
+/// What the operator has filled in.
+fn filled_in(stage: &Stage) -> Value {
+    let config = get(stage, &REGISTRATION)["webhooks"][0]["clientConfig"].take();
+    assert!(config["caBundle"].is_string(), "{config}");
+    config
+}
+
+async fn entitle(cluster: &Cluster) {
+    cluster.apply(ORGANIZATION).await;
+    cluster.apply(FEATURE).await;
+    cluster.create(grant(&cluster.name, &cluster.name, &cluster.name, json!({}))).await.unwrap();
+    cluster.phase("$", "Active").await;
+    cluster.object("ConfigMap", "$", "$").await;
+}
+
+/// What is left of the release.
+fn left(stage: &Stage) -> String {
+    let helms =
+        stage.kubectl(&["get", KINDS, "--all-namespaces", "--selector=app.kubernetes.io/managed-by=Helm", "-o=name"]);
+    let own = stage.kubectl(&[
+        "get",
+        KINDS,
+        "--all-namespaces",
+        &format!("--selector=app.kubernetes.io/name={NAME}"),
+        "-o=name",
+    ]);
+    format!("{helms}{own}")
+}
+
+fn comes(stage: &Stage, port: u16) -> Operator {
+    let values = ["--set", "webhook.enabled=true"];
+    // Every object is accepted by a dry run, and nothing is left of it.
+    let tried = helm(stage, &[&["install", NAME, CHART, "--dry-run=server"], &values[..]].concat());
+    assert!(tried.contains("kind: ValidatingWebhookConfiguration"), "{tried}");
+    assert_eq!(left(stage), "");
+    let notes = helm(stage, &[&["install", NAME, CHART], &values[..]].concat());
+    for said in
+        ["kubectl apply --filename examples", "explain acme", "the CustomResourceDefinitions and the namespaces stay"]
+    {
+        assert!(notes.contains(said), "{said}: {notes}");
+    }
+    let (is_content, said) = pod(stage, |_| ());
+    assert!(is_content && !said.contains("Warning"), "{said}");
+    let (is_content, said) = pod(stage, |pod| pod["containers"][0]["securityContext"] = json!({}));
+    assert!(!is_content && said.contains(r#"violates PodSecurity "restricted:latest""#), "{said}");
+    by_url(stage, port);
+    let operator = operator(stage, port);
+    serving(stage);
+    operator
+}
+
+fn changes_and_goes_back(stage: &Stage) {
+    // As it is with an operator in the cluster, to which a Service leads.
+    let ca_bundle = filled_in(stage)["caBundle"].take();
+    let service = json!({"name": NAME, "namespace": NAME, "port": 443, "path": "/validate/filled-in"});
+    let config = json!({"caBundle": ca_bundle, "service": service});
+    let patch = json!([{"op": "replace", "path": "/webhooks/0/clientConfig", "value": config}]).to_string();
+    stage.kubectl(&["patch", REGISTRATION[0], REGISTRATION[1], "--type=json", "--patch", &patch]);
+    let folder = tempfile::tempdir().unwrap();
+    let next = next_version(folder.path());
+    helm(stage, &["upgrade", NAME, &next, "--reset-then-reuse-values", "--set", "replicas=3"]);
+    assert_eq!(short_names(stage), json!(["org", "client"]));
+    assert_eq!(deployment(stage)["replicas"], 3);
+    // Nobody has taken away what the operator has filled in.
+    assert_eq!(filled_in(stage)["caBundle"], config["caBundle"]);
+    helm(stage, &["rollback", NAME, "1"]);
+    assert_eq!(short_names(stage), json!(["org"]));
+    assert_eq!(deployment(stage)["replicas"], 2);
+    assert_eq!(filled_in(stage)["caBundle"], config["caBundle"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_comes_changes_goes_back_and_goes() {
+    let (stage, operator) = tokio::task::spawn_blocking(|| {
+        let stage = stage();
+        let operator = comes(&stage, free_port());
+        (stage, operator)
+    })
+    .await
+    .unwrap();
+    let cluster = stage.cluster().await;
+    entitle(&cluster).await;
+    tokio::task::block_in_place(|| {
+        operator.until_well("/readyz");
+        let (_, _, metrics) = operator.asked("/metrics");
+        assert!(metrics.contains("entitlement_instances{"), "{metrics}");
+        changes_and_goes_back(&stage);
+        let refused = of_operator(stage.plane.audit_log().unwrap());
+        let refused: Vec<_> = refused.iter().filter(|request| [401, 403].contains(&request.code)).collect();
+        assert!(refused.is_empty(), "{refused:#?}");
+        drop(operator);
+
+        let said = helm(&stage, &["uninstall", NAME]);
+        assert!(said.contains("kept due to the resource policy"), "{said}");
+        assert_eq!(left(&stage), "");
+        let kinds = stage.kubectl(&["get", "crd", "--output=name"]);
+        assert_eq!(kinds.lines().filter(|line| line.ends_with(".entitlements.dev")).count(), 4, "{kinds}");
+    });
+    // The grant is what it was, and so is what the client has of it.
+    cluster.phase("$", "Active").await;
+    cluster.object("ConfigMap", "$", "$").await;
+    tokio::task::block_in_place(|| {
+        // It goes on where it stopped.
+        helm(&stage, &["install", NAME, CHART]);
+        helm(&stage, &["uninstall", NAME]);
+        // What stays is removed as the chart's README says, and nothing is left.
+        let readme = fs::read_to_string(format!("{CHART}/README.md")).unwrap();
+        let removing = readme.split("which deletes every grant:").nth(1).unwrap();
+        let commands = removing.lines().filter_map(|line| line.strip_prefix("    kubectl ")).take(3);
+        for command in commands {
+            stage.kubectl(&command.split_whitespace().collect::<Vec<_>>());
+        }
+        let kinds = stage.kubectl(&["get", "crd", "--output=name"]);
+        assert!(!kinds.contains("entitlements.dev"), "{kinds}");
+        let delivered = stage.kubectl(&["get", "configmaps,secrets", "--all-namespaces", "--output=name"]);
+        assert!(!delivered.contains(&cluster.name), "{delivered}");
+        drop(stage);
+    });
+}
+
+#[test]
+fn what_manifests_has_made_is_taken_over_on_demand() {
+    let stage = stage();
+    stage.install();
+    let refused = helm_output(&stage, &["install", NAME, CHART]);
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && said.contains("invalid ownership metadata"), "{said}");
+    helm(&stage, &["install", NAME, CHART, "--take-ownership", "--force-conflicts"]);
+    helm(&stage, &["uninstall", NAME]);
+    assert_eq!(left(&stage), "");
+}
+
+#[test]
+fn rights_within_namespaces_follow_the_values() {
+    let stage = stage();
+    for namespace in ["acme", "globex"] {
+        stage.kubectl(&["create", "namespace", namespace]);
+    }
+    let may = |namespace: &str| {
+        let user = format!("--as=system:serviceaccount:{NAME}:{NAME}");
+        let of = format!("--namespace={namespace}");
+        kubectl(&stage, &["auth", "can-i", "delete", "secrets", &of, &user], "").1.trim().to_owned()
+    };
+    helm(&stage, &["install", NAME, CHART, "--set", "secrets.namespaces={acme,globex}"]);
+    crate::wait::eventually(crate::harness::DEADLINE, "the rights are known", || match may("globex").as_str() {
+        "yes" => Ok(()),
+        other => Err(other.to_owned()),
+    });
+    assert_eq!([may("acme"), may("default"), may("kube-system")], ["yes", "no", "no"]);
+    helm(&stage, &["upgrade", NAME, CHART, "--set", "secrets.namespaces={acme}"]);
+    crate::wait::eventually(crate::harness::DEADLINE, "the right is taken away", || match may("globex").as_str() {
+        "no" => Ok(()),
+        other => Err(other.to_owned()),
+    });
+    assert_eq!(may("acme"), "yes");
+}

@@ -332,14 +332,12 @@ pub async fn write_grant(
         return Ok(());
     }
     let _writing = context.writing.begin(WorkItem::Instance(grant.id.source.clone()));
+    // The watch may be faster than the answer.
+    let due = context.world(|world| world.told_change(&grant.id.source));
     let Some(written) = status::write(&context.gate, &api, name, &facts.uid, status).await? else { return Ok(()) };
     let mut written = WholeInstance::read(&written);
     written.value.share_record(member.verdict.acceptance.as_ref());
-    let due = context.world(|world| {
-        let due = world.told_change(&grant.id.source);
-        world.wrote_instance(written);
-        due
-    });
+    context.world(|world| world.wrote_instance(written));
     if let Some(transition) = PhaseTransition::of(member, status) {
         count_transition(context, status, due);
         context.transitions.tell(grant, &transition);

@@ -29,6 +29,7 @@ pub struct LeadershipArguments {
     )]
     lease_duration: LeaseDuration,
     /// What this replica is called in the Lease, where a random part is added to it [default: POD_NAME, else the host's name]
+    #[allow(clippy::doc_markdown, reason = "it is shown as help, too")]
     #[arg(long, value_name = "NAME", env = "ENTITLEMENT_OPERATOR_IDENTITY", hide_env_values = true)]
     identity: Option<ReplicaName>,
 }
@@ -130,7 +131,7 @@ mod tests {
     fn a_lease_lasts_fifteen_seconds_or_what_is_said() {
         let lasts = |arguments: &[&str]| read(arguments).unwrap().lease_duration().as_secs();
         assert_eq!([lasts(&[]), lasts(&["--lease-duration=1s"]), lasts(&["--lease-duration=1m"])], [15, 1, 60]);
-        assert_eq!(Duration::from_secs(60), read(&["--lease-duration=60s"]).unwrap().lease_duration());
+        assert_eq!(Duration::from_mins(1), read(&["--lease-duration=60s"]).unwrap().lease_duration());
     }
 
     #[rstest]

@@ -273,8 +273,7 @@ async fn tell_of_readiness(context: Arc<ControllerContext>) {
 async fn tell_of_outages(context: Arc<ControllerContext>) {
     let ControllerOptions { cluster, served, read_only, .. } = &context.options;
     let duties = Duties { webhook: None, served: served.clone(), read_only: *read_only };
-    let restrictions: String = duties.restrictions().iter().map(|flag| format!(" {flag}")).collect();
-    context.outages.tell(cluster, &restrictions, || context.queue.retry_failed()).await;
+    context.outages.tell(cluster, &duties.restrictions_appended(), || context.queue.retry_failed()).await;
 }
 
 /// Queues organizations at the moments at which they change by time alone.

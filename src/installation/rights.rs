@@ -76,6 +76,12 @@ impl Duties {
         let secrets = secrets.and_then(|secrets| flag("secret-namespaces", secrets));
         namespaces.into_iter().chain(secrets).chain(self.read_only.then(|| "--read-only".to_owned())).collect()
     }
+
+    /// The same as the end of a command line; empty where there is no restriction.
+    #[must_use]
+    pub fn restrictions_appended(&self) -> String {
+        self.restrictions().into_iter().flat_map(|flag| [" ".to_owned(), flag]).collect()
+    }
 }
 
 /// How the webhook is registered.
@@ -103,7 +109,9 @@ pub fn rights(duties: &Duties) -> Vec<AccessRight> {
     rights.extend(comfort());
     rights.extend(duties.webhook.iter().flat_map(for_webhook));
     if duties.read_only {
-        rights.iter_mut().for_each(|right| right.verbs.retain(|verb| READING.contains(verb)));
+        for right in &mut rights {
+            right.verbs.retain(|verb| READING.contains(verb));
+        }
         rights.retain(|right| !right.verbs.is_empty());
     }
     rights
@@ -221,12 +229,12 @@ fn for_webhook(webhook: &Webhook) -> Vec<AccessRight> {
 mod tests {
     use super::{AccessRight, Duties, RightScope, ServedNamespaces, Webhook, rights};
 
-    fn webhook(registers: bool) -> Option<Webhook> {
-        Some(Webhook { configuration: "entitlement-operator".to_owned(), registers })
+    fn webhook(registers: bool) -> Webhook {
+        Webhook { configuration: "entitlement-operator".to_owned(), registers }
     }
 
     fn all() -> Vec<AccessRight> {
-        rights(&Duties { webhook: webhook(true), ..Duties::default() })
+        rights(&Duties { webhook: Some(webhook(true)), ..Duties::default() })
     }
 
     #[test]
@@ -251,7 +259,7 @@ mod tests {
     #[test]
     fn the_webhook_takes_more() {
         let without = rights(&Duties::default()).len();
-        assert_eq!(rights(&Duties { webhook: webhook(false), ..Duties::default() }).len(), without + 5);
+        assert_eq!(rights(&Duties { webhook: Some(webhook(false)), ..Duties::default() }).len(), without + 5);
         assert_eq!(all().len(), without + 6);
     }
 
@@ -272,7 +280,7 @@ mod tests {
     #[test]
     fn secrets_are_only_where_they_are_served() {
         let served = ServedNamespaces::new(&[], &["b", "a"], "operator").unwrap();
-        let rights = rights(&Duties { webhook: webhook(true), served, read_only: false });
+        let rights = rights(&Duties { webhook: Some(webhook(true)), served, read_only: false });
         assert_eq!(within(&rights), [("secrets", vec!["a", "b"])]);
         assert_eq!(of(&rights, &RightScope::Cluster, "secrets"), Vec::<&str>::new());
         assert_eq!(

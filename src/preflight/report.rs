@@ -187,7 +187,7 @@ impl PreflightReport {
         let of_namespace =
             if namespace == OPERATOR_NAMESPACE { String::new() } else { format!(" --namespace {namespace}") };
         let with_webhook = if duties.webhook.is_some() { " --webhook" } else { "" };
-        let restricted: String = duties.restrictions().iter().map(|flag| format!(" {flag}")).collect();
+        let restricted = duties.restrictions_appended();
         let manifests =
             format!("entitlement-operator manifests{of_namespace}{with_webhook}{restricted} | kubectl apply -f -");
         let Some(user) = user.as_ref().filter(|user| **user != own) else { return vec![manifests] };
@@ -208,11 +208,11 @@ impl PreflightReport {
 }
 
 fn in_namespaces(names: &BTreeSet<Arc<str>>) -> String {
-    let named: Vec<&str> = names.iter().take(MOST_NAMESPACES).map(AsRef::as_ref).collect();
+    let shown: Vec<&str> = names.iter().take(MOST_NAMESPACES).map(AsRef::as_ref).collect();
     let more = names.len().saturating_sub(MOST_NAMESPACES);
     let more = if more == 0 { String::new() } else { format!(" and {more} more") };
     let plural = if names.len() == 1 { "" } else { "s" };
-    format!(" in namespace{plural} {}{more}", named.join(", "))
+    format!(" in namespace{plural} {}{more}", shown.join(", "))
 }
 
 fn of_flaw(flaw: &KindFlaw) -> String {
@@ -255,12 +255,12 @@ mod tests {
         PreflightReport { setup, problems, leader: None }
     }
 
-    fn webhook() -> Option<Webhook> {
-        Some(Webhook { configuration: "entitlement-operator".to_owned(), registers: true })
+    fn webhook() -> Webhook {
+        Webhook { configuration: "entitlement-operator".to_owned(), registers: true }
     }
 
     fn right(resource: &str) -> AccessRight {
-        rights(&Duties { webhook: webhook(), ..Duties::default() })
+        rights(&Duties { webhook: Some(webhook()), ..Duties::default() })
             .into_iter()
             .find(|right| right.resource == resource)
             .unwrap()
@@ -313,7 +313,7 @@ the operator waits until this is mended:
         let missing = || vec![PreflightProblem::Right(right("namespaces"), vec!["watch"])];
         let mut found = report(Some("ann o'hara"), missing());
         found.setup.namespace = "billing".to_owned();
-        found.setup.duties.webhook = webhook();
+        found.setup.duties.webhook = Some(webhook());
         found.leader = Some("entitlement-operator".to_owned());
         let expected = r"the operator waits until this is mended:
 - no right to watch namespaces (to know which namespaces there are)

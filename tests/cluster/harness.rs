@@ -1,5 +1,6 @@
 //! What the tests share: a control plane with the CRDs and an operator at work, and a client that speaks YAML.
 
+use crate::installed::Installed;
 use crate::leaks::{Search, plant_secret};
 use crate::plane::{Plane, PlaneOptions, Process};
 use kube::{
@@ -23,16 +24,13 @@ use std::{
 /// Far more than anything here takes on an idle machine.
 pub const DEADLINE: Duration = Duration::from_mins(1);
 
-/// Where operators serve metrics and health in tests: each at a port of its own, which its log names.
-const ENDPOINT: &str = "--http-address=127.0.0.1:0";
-
 /// What operators log in tests, in which secret values are looked for afterwards.
 const LOG: &str = "trace";
 
 /// The one that most tests share, with the log of its operator. It ends with the test program.
 static SHARED: LazyLock<(Stage, PathBuf)> = LazyLock::new(|| {
     let stage = Stage::start();
-    let log = stage.operator(&[]).leave_running();
+    let log = stage.operator(&["--log-format=json"]).leave_running();
     (stage, log)
 });
 
@@ -42,6 +40,7 @@ static CLIENTS: AtomicU32 = AtomicU32::new(0);
 /// A control plane with the CRDs and the operator's namespace.
 pub struct Stage {
     pub plane: Plane,
+    installed: Installed,
 }
 
 impl Stage {
@@ -60,10 +59,18 @@ impl Stage {
 
     /// Without the CRDs.
     pub fn bare(options: PlaneOptions) -> Self {
-        Self { plane: Plane::start(options).unwrap_or_else(|error| panic!("{error}")) }
+        let plane = Plane::start(options).unwrap_or_else(|error| panic!("{error}"));
+        Self { plane, installed: Installed::default() }
     }
 
+    /// All that an installation has. From now on, operators have the rights of its service account.
     pub fn install(&self) {
+        self.installed.install(&self.plane);
+        self.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"]);
+    }
+
+    /// The kinds and the namespaces alone.
+    pub fn install_kinds(&self) {
         let crds = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
         self.kubectl(&["apply", "--filename", crds]);
         self.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"]);
@@ -104,15 +111,17 @@ impl Stage {
     fn spawn_operator(&self, first: &str, filter: &str, arguments: &[&str]) -> Operator {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let launch = self.installed.launch(&self.plane, arguments, number);
         let path = self.plane.folder().join(format!("operator-{number}.log"));
         let log = File::create(&path).unwrap();
         // The shell ends the operator when the pipe closes, be it that the test program was killed.
         let script = r#""$@" <&- & program=$!; read -r order; kill "${order:-"-TERM"}" $program; wait $program"#;
         let script = format!("{first}{script}");
         let child = Command::new("sh")
-            .args(["-c", &script, "sh", env!("CARGO_BIN_EXE_entitlement-operator"), "run", ENDPOINT])
-            .args(arguments)
-            .env("KUBECONFIG", self.plane.kubeconfig())
+            .args(["-c", &script, "sh", env!("CARGO_BIN_EXE_entitlement-operator"), "run"])
+            .args(&launch.arguments)
+            .envs(launch.environment)
+            .env("KUBECONFIG", launch.kubeconfig)
             .env("RUST_LOG", std::env::var("OPERATOR_LOG").unwrap_or_else(|_| filter.to_owned()))
             .stdin(Stdio::piped())
             .stdout(log.try_clone().unwrap())

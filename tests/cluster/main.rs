@@ -51,6 +51,7 @@ mod histories;
 mod hostile;
 mod image;
 mod installation;
+mod installed;
 mod leadership;
 mod lifecycle;
 mod log;

@@ -116,7 +116,8 @@ fn take_away(stage: &Stage, kind: &str, resource: &str, verb: &str) {
 
 #[test]
 fn without_rights_it_names_each_and_begins_when_they_are_given() {
-    let stage = Stage::start();
+    let stage = Stage::bare(PlaneOptions::default());
+    stage.install_kinds();
     stage.kubectl(&["create", "serviceaccount", "entitlement-operator", "--namespace=entitlement-operator"]);
     let operator = as_account(&stage);
     let log = until_said(&operator, "manifests | kubectl apply -f -\n");
@@ -134,7 +135,7 @@ fn without_rights_it_names_each_and_begins_when_they_are_given() {
     ] {
         assert!(list.contains(&line), "{line}{list}");
     }
-    assert_eq!(list.lines().count(), 1 + 15 + 1, "{list}");
+    assert_eq!(list.lines().count(), 1 + 17 + 1, "{list}");
     let path = manifests(&stage);
     stage.kubectl(&["apply", "--filename", &path]);
     is_for_people(&until_said(&operator, "ready: cluster https://127.0.0.1:"));

@@ -66,13 +66,15 @@ pub struct PlaneOptions {
     /// A folder to live in, which stays; a plane that was there before goes on with its data. Without one, the plane has
     /// a folder of its own under `target/control-plane/run`, which goes with it unless `CONTROL_PLANE_KEEP` is set.
     pub folder: Option<PathBuf>,
+    /// Whether the API server streams lists to who watches. Kubernetes 1.33 does not, unless it is told to.
+    pub streams_lists: bool,
     /// How long each of the programs may take to start.
     pub deadline: Duration,
 }
 
 impl Default for PlaneOptions {
     fn default() -> Self {
-        Self { audit: false, admission: None, folder: None, deadline: Duration::from_mins(2) }
+        Self { audit: false, admission: None, folder: None, streams_lists: true, deadline: Duration::from_mins(2) }
     }
 }
 
@@ -82,6 +84,7 @@ pub struct Plane {
     credentials: Credentials,
     audit: Option<Audit>,
     admission: Option<PathBuf>,
+    streams_lists: bool,
     kubectl: PathBuf,
     kubeconfig: PathBuf,
     kubeconfigs: AtomicUsize,
@@ -95,7 +98,7 @@ impl Plane {
     /// # Errors
     /// A program is not built, does not start in time, or ends; the message has the end of its log.
     pub fn start(options: PlaneOptions) -> Result<Self, PlaneError> {
-        let PlaneOptions { audit, admission, folder, deadline } = options;
+        let PlaneOptions { audit, admission, folder, streams_lists, deadline } = options;
         for process in Process::ALL {
             programs::find(process.program())?;
         }
@@ -110,6 +113,7 @@ impl Plane {
             audit: audit
                 .then(|| Audit { log: place.folder.join("audit.log"), policy: place.folder.join("audit-policy.json") }),
             admission,
+            streams_lists,
             kubectl,
             kubeconfig: place.folder.join("kubeconfig"),
             kubeconfigs: AtomicUsize::new(0),
@@ -275,7 +279,12 @@ impl Plane {
         match process {
             Process::Etcd => programs::etcd(place),
             Process::ApiServer => {
-                programs::api_server(place, credentials, self.audit.as_ref(), self.admission.as_deref())
+                let mut flags =
+                    programs::api_server(place, credentials, self.audit.as_ref(), self.admission.as_deref());
+                if !self.streams_lists {
+                    flags.push("--feature-gates=WatchList=false".into());
+                }
+                flags
             }
             Process::ControllerManager => {
                 programs::controller_manager(place, credentials, &self.controller_manager_kubeconfig())

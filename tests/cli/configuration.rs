@@ -2,6 +2,7 @@
 
 use super::{code, text};
 use std::{
+    fmt::Write,
     fs,
     process::{Command, Output},
 };
@@ -178,7 +179,8 @@ fn the_page_has_every_flag_as_the_help_shows_it() {
         let expected = name.trim_start_matches('-').split(' ').next().unwrap().replace('-', "_").to_uppercase();
         assert_eq!(*variable, format!("ENTITLEMENT_OPERATOR_{expected}"));
         assert!(!meaning.is_empty(), "{name}");
-        table.push_str(&format!("| `{name}` | `{variable}` | {default} | {} |\n", meaning.replace('|', "\\|")));
+        let meaning = meaning.replace('|', "\\|");
+        writeln!(table, "| `{name}` | `{variable}` | {default} | {meaning} |").unwrap();
     }
     let page = fs::read_to_string(PAGE).unwrap();
     let (before, rest) = page.split_once("<!-- flags -->\n").unwrap();

@@ -1,21 +1,24 @@
 //! How the cluster is reached.
 
 mod cause;
+mod fence;
 
 pub use cause::Cause;
+pub use fence::{Fence, Fenced, FencedClients, Moment, dispatching, moment};
 
 use crate::{
     address,
     metrics::{Metrics, RequestLayer},
 };
-use http::{HeaderValue, header::USER_AGENT};
+use http::{HeaderValue, Request, Response, header::USER_AGENT};
+use hyper::body::{Body as HttpBody, Bytes};
 use kube::{
     Client, Config,
-    client::ClientBuilder,
+    client::{Body, ClientBuilder},
     config::{InferConfigError, KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
 use std::{error::Error, path::PathBuf, time::Duration};
-use tower::{BoxError, filter::FilterLayer, timeout::TimeoutLayer};
+use tower::{BoxError, Service, filter::FilterLayer, timeout::TimeoutLayer};
 
 /// Names the operator and its version in the API server's audit log and metrics.
 const AGENT: &str = concat!("entitlement-operator/", env!("CARGO_PKG_VERSION"));
@@ -172,18 +175,34 @@ pub fn client(config: Config) -> Result<Client, ConnectionError> {
 }
 
 /// The same, whose requests are counted; one that only reads sends nothing that may change something.
-fn counting_client(mut config: Config, metrics: &Metrics, only_reads: bool) -> Result<Client, ConnectionError> {
+fn counting_client(config: Config, metrics: &Metrics, only_reads: bool) -> Result<Client, ConnectionError> {
+    let builder = ClientBuilder::try_from(with_limits(config));
+    Ok(guarded(builder.map_err(|error| ConnectionError::Unusable(Box::new(error)))?, metrics, only_reads))
+}
+
+/// Nothing waits for ever on a connection.
+fn with_limits(mut config: Config) -> Config {
     config.connect_timeout = Some(ANSWER_LIMIT);
     config.write_timeout = Some(ANSWER_LIMIT);
     config.read_timeout = Some(SILENCE_LIMIT);
     config.reset_reader_on_write = true;
+    config
+}
+
+/// Nothing waits for ever on an answer, what is asked is counted, and no name leads elsewhere.
+fn guarded<S, B>(builder: ClientBuilder<S>, metrics: &Metrics, only_reads: bool) -> Client
+where
+    S: Service<Request<Body>, Response = Response<B>, Error = BoxError> + Send + 'static,
+    S::Future: Send + 'static,
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
     let guard = move |request| {
         let request = address::check(request).map_err(BoxError::from)?;
         if only_reads { address::check_reads(request).map_err(BoxError::from) } else { Ok(request) }
     };
-    let builder = ClientBuilder::try_from(config).map_err(|error| ConnectionError::Unusable(Box::new(error)))?;
     let builder = builder.with_layer(&TimeoutLayer::new(ANSWER_LIMIT)).with_layer(&RequestLayer(metrics.clone()));
-    Ok(builder.with_layer(&FilterLayer::new(guard)).build())
+    builder.with_layer(&FilterLayer::new(guard)).build()
 }
 
 #[cfg(test)]

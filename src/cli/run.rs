@@ -13,7 +13,7 @@ use super::{
     webhook::WebhookArguments,
 };
 use crate::{
-    connection::Connection,
+    connection::{Connection, FencedClients},
     controller::{Controller, ControllerOptions},
     core::calendar,
     evaluation::Limits,
@@ -137,7 +137,8 @@ async fn operate(
         tracing::info!("the operator has ended");
         return Ok(());
     };
-    let controller = Controller::new(client.clone(), ControllerOptions { cluster, ..options });
+    let writers = FencedClients::of(connection).await?;
+    let controller = Controller::new(client.clone(), writers, ControllerOptions { cluster, ..options });
     let knowledge = controller.knowledge();
     if let Some(briefing) = briefing {
         briefing.knows(knowledge.clone());

@@ -18,7 +18,7 @@ use super::{
     world::{MadeAnew, WorkItem, World, kinds::WATCHES},
     writing::Writing,
 };
-use crate::{api::Organization, core::source::SourceId};
+use crate::{api::Organization, connection::FencedClients, core::source::SourceId};
 use std::{
     borrow::Cow,
     collections::{BTreeSet, HashMap},
@@ -54,6 +54,8 @@ pub struct ControllerContext {
     pub writing: Writing,
     /// Whether this operator works on the cluster.
     pub candidacy: Candidacy,
+    /// Makes the client of a tenure.
+    pub writers: FencedClients,
     /// The resources that have been listed once.
     listed: watch::Sender<BTreeSet<Cow<'static, str>>>,
     /// What cannot be watched.
@@ -74,12 +76,19 @@ pub struct ControllerContext {
 
 impl ControllerContext {
     /// Nothing is known yet.
-    pub fn new(gate: Arc<Gate>, candidacy: Candidacy, announcer: Announcer, options: ControllerOptions) -> Self {
+    pub fn new(
+        gate: Arc<Gate>,
+        writers: FencedClients,
+        candidacy: Candidacy,
+        announcer: Announcer,
+        options: ControllerOptions,
+    ) -> Self {
         let world = World::new(&options.namespace, options.limits).serving(&options.served);
         Self {
             gate,
             writing: world.writing(),
             candidacy,
+            writers,
             listed: watch::Sender::default(),
             queue: Queue::new(options.metrics.queue("work")),
             barred: Queue::new(options.metrics.queue("barred")),
@@ -103,11 +112,11 @@ impl ControllerContext {
     #[cfg(test)]
     pub fn unconnected() -> Self {
         let config = kube::Config::new(http::Uri::from_static("http://127.0.0.1:9"));
-        let client = kube::Client::try_from(config).unwrap();
+        let client = kube::Client::try_from(config.clone()).unwrap();
         let candidacy = Candidacy::default();
-        let gate = Arc::new(Gate::new(client, 1, candidacy.leadership()));
+        let gate = Arc::new(Gate::new(client, 1, candidacy.holds(), candidacy.leadership()));
         let (announcer, _) = super::events::channel(Arc::clone(&gate), &crate::metrics::Metrics::default());
-        Self::new(gate, candidacy, announcer, ControllerOptions::default())
+        Self::new(gate, FencedClients::new(config), candidacy, announcer, ControllerOptions::default())
     }
 
     /// Reads or changes what is known of the world, and queues the work that comes of it. The function must be short: all

@@ -7,7 +7,7 @@ use super::{
     failure::ReconcileFailure,
     guarded::Guarded,
     revisions,
-    serving::{CatalogueView, renew},
+    serving::{CatalogueView, make, renew},
     status,
     world::{DefinitionView, KeptView, WorkItem, kinds::named},
 };
@@ -37,6 +37,22 @@ pub async fn reconcile(context: &ControllerContext, name: &Arc<str>) -> Result<(
         context.world(|world| world.outdate_definition(name));
     }
     result
+}
+
+/// Makes what serves, for a replica that writes nothing.
+pub async fn make_ready(context: &ControllerContext, name: &Arc<str>) -> Result<(), ReconcileFailure> {
+    let (view, ..) = context.world(|world| world.definition(name));
+    let view = Arc::new(view);
+    let has_something = view.definition.is_some() || view.unreadable.is_some() || !view.kept.revisions.is_empty();
+    if (view.kept.served.is_some() && !view.kept.is_stale) || !has_something {
+        return Ok(());
+    }
+    let item = WorkItem::Definition(Arc::clone(name));
+    let made = make(context, &item, &view, |world, served| world.serve(name, served, view.kept.version)).await;
+    if made.is_err() {
+        context.world(|world| world.outdate_definition(name));
+    }
+    made
 }
 
 async fn bring_up_to_date(
@@ -156,15 +172,14 @@ async fn write_status(
     let before = definition.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let uid = definition.metadata.uid.as_deref().unwrap_or_default();
     let api: Api<Guarded<EntitlementDefinition>> = Api::all(context.gate.client());
+    let about = events::reference::<EntitlementDefinition>(None, name, uid);
+    context.announcer.tell_first(&about, &before, announcements::of_catalogue(before, &said.conditions)).await;
     let _writing = context.writing.begin(WorkItem::Definition(Arc::clone(name)));
-    let written = status::write(&context.gate, &api, name, uid, said).await;
-    let written =
-        written.map_err(|refusal| ReconcileFailure::of(status::unwritten::<EntitlementDefinition>(name), &refusal))?;
+    let version = definition.metadata.resource_version.as_deref();
+    let written = status::write(&context.gate, &api, name, uid, version, said).await;
+    let written = written.map_err(|refusal| status::unwritten::<EntitlementDefinition>(name, &refusal))?;
     let Some(written) = written else { return Ok(()) };
     let written = named(written);
     context.world(|world| world.wrote_definition(written));
-    for notice in announcements::of_catalogue(before, &said.conditions) {
-        context.announcer.announce(events::reference::<EntitlementDefinition>(None, name, uid), notice);
-    }
     Ok(())
 }

@@ -1,12 +1,16 @@
-//! Tells users what happens, as Kubernetes events: best effort, stamped in order, a few at a time, so that they never hold up
-//! anything that counts.
+//! Tells users what happens, as Kubernetes events, stamped in order.
+//!
+//! A transition is told before it is written down in the status, under a name that follows from the status before: whoever is killed
+//! in between is followed by one that finds the same transition, and tells it under the same name, so it is neither lost nor
+//! doubled. All else is told afterwards, a few at a time, so that it never holds up anything that counts; so is a transition that
+//! cannot be told at once.
 
 use super::{clock, failure::RequestRefusal, gate::Gate, output::FIELD_MANAGER};
 use crate::{
     core::excerpt::{first_characters, within_bytes},
     metrics::Metrics,
 };
-use futures::{FutureExt, StreamExt, stream};
+use futures::{FutureExt, StreamExt, future::join_all, stream};
 use k8s_openapi::{
     api::{core::v1::ObjectReference, events::v1},
     apimachinery::pkg::apis::meta::v1::MicroTime,
@@ -16,6 +20,8 @@ use kube::{
     Api, Resource,
     api::{ObjectMeta, PostParams},
 };
+use serde::Serialize;
+use sha2::{Digest, Sha256};
 use std::{
     sync::{
         Arc,
@@ -56,9 +62,20 @@ pub struct Announcement {
     pub note: String,
 }
 
+/// An event that is to be published.
+struct PendingEvent {
+    about: ObjectReference,
+    notice: Announcement,
+    /// When it was announced.
+    stamp: i64,
+    /// Tells it from the others of the object.
+    id: u64,
+}
+
 /// Takes events to be published.
 pub struct Announcer {
-    waiting: mpsc::Sender<(ObjectReference, Announcement, i64)>,
+    gate: Arc<Gate>,
+    waiting: mpsc::Sender<PendingEvent>,
     /// When the last one was announced, in nanoseconds of the Unix epoch.
     last: AtomicI64,
     /// The last one was dropped, which is said once.
@@ -72,7 +89,7 @@ pub struct Announcer {
 pub struct Publisher {
     gate: Arc<Gate>,
     metrics: Metrics,
-    waiting: mpsc::Receiver<(ObjectReference, Announcement, i64)>,
+    waiting: mpsc::Receiver<PendingEvent>,
 }
 
 /// The two ends.
@@ -81,6 +98,7 @@ pub fn channel(gate: Arc<Gate>, metrics: &Metrics) -> (Announcer, Publisher) {
     let is_silent = gate.intentions().is_some();
     (
         Announcer {
+            gate: Arc::clone(&gate),
             waiting: sender,
             last: AtomicI64::new(0),
             is_dropping: AtomicBool::new(false),
@@ -104,12 +122,45 @@ pub fn reference<K: Resource<DynamicType = ()>>(namespace: Option<&str>, name: &
 }
 
 impl Announcer {
+    /// Tells of the transitions of an object from a state that nothing else is like. Whoever writes the new one down does so
+    /// afterwards.
+    pub async fn tell_first(&self, about: &ObjectReference, before: &impl Serialize, notices: Vec<Announcement>) {
+        if self.is_silent {
+            return;
+        }
+        let from = serde_json::to_vec(before).unwrap_or_default();
+        let told = notices.into_iter().map(|notice| {
+            let (stamp, id) = (self.stamp(), transition(about, &from, &notice));
+            self.tell(PendingEvent { about: about.clone(), notice, stamp, id })
+        });
+        join_all(told.collect::<Vec<_>>()).await;
+    }
+
+    /// At once, or later where that is not possible now.
+    async fn tell(&self, pending: PendingEvent) {
+        let (api, event) = pending.event(&self.gate);
+        match create(&self.gate, &api, &event).await {
+            Ok(()) => {}
+            // Who may not write the transition down any more leaves it to the next one.
+            Err(RequestRefusal::Unavailable(_)) if self.gate.is_open() => self.publish_later(pending),
+            Err(refusal) => {
+                self.metrics.event_dropped();
+                tracing::debug!(error = %refusal, "an event could not be written");
+            }
+        }
+    }
+
     /// Tells of an object, later.
     pub fn announce(&self, about: ObjectReference, notice: Announcement) {
         if self.is_silent {
             return;
         }
-        let is_dropped = self.waiting.try_send((about, notice, self.stamp())).is_err();
+        let stamp = self.stamp();
+        self.publish_later(PendingEvent { about, notice, stamp, id: stamp.unsigned_abs() });
+    }
+
+    fn publish_later(&self, pending: PendingEvent) {
+        let is_dropped = self.waiting.try_send(pending).is_err();
         if is_dropped {
             self.metrics.event_dropped();
         }
@@ -150,70 +201,103 @@ impl Publisher {
             }
             waiting.poll_recv(context)
         });
-        let all = waiting.map(|(about, notice, stamp)| publish(&gate, &metrics, about, notice, stamp));
+        let all = waiting.map(|pending| publish(&gate, &metrics, pending));
         all.buffer_unordered(CONCURRENCY).collect::<()>().await;
     }
 }
 
-async fn publish(gate: &Gate, metrics: &Metrics, about: ObjectReference, notice: Announcement, stamp: i64) {
-    let namespace = about.namespace.clone().unwrap_or_else(|| CLUSTER_NAMESPACE.to_owned());
-    let event = event(about, notice, stamp, &namespace);
-    let api: Api<v1::Event> = Api::namespaced(gate.client(), &namespace);
+async fn publish(gate: &Gate, metrics: &Metrics, pending: PendingEvent) {
+    let (api, event) = pending.event(gate);
     let mut pauses = PAUSES.into_iter();
     while let Err(refusal) = create(gate, &api, &event).await {
         let pause = pauses.next().filter(|_| matches!(refusal, RequestRefusal::Unavailable(_)));
         let Some(pause) = pause else {
             metrics.event_dropped();
-            tracing::debug!(error = %refusal, namespace, "an event could not be written");
+            tracing::debug!(error = %refusal, namespace = event.metadata.namespace, "an event could not be written");
             return;
         };
         sleep(pause).await;
     }
 }
 
+/// One that is there already was told before.
 async fn create(gate: &Gate, api: &Api<v1::Event>, event: &v1::Event) -> Result<(), RequestRefusal> {
     let _pass = gate.enter().await;
     match timeout(LIMIT, api.create(&PostParams::default(), event)).await {
-        Ok(created) => created.map(drop).map_err(|error| RequestRefusal::of(&error)),
+        Ok(Err(error)) => match RequestRefusal::of(&error) {
+            RequestRefusal::Exists => Ok(()),
+            refusal => Err(refusal),
+        },
+        Ok(Ok(_)) => Ok(()),
         Err(_) => Err(RequestRefusal::Unavailable("the API server did not take it in time".to_owned())),
     }
 }
 
-fn event(about: ObjectReference, notice: Announcement, stamp: i64, namespace: &str) -> v1::Event {
-    let name = first_characters(about.name.as_deref().unwrap_or_default(), MAX_NAME_CHARS);
-    v1::Event {
-        metadata: ObjectMeta {
-            namespace: Some(namespace.to_owned()),
-            name: Some(format!("{name}.{stamp:x}")),
-            ..ObjectMeta::default()
-        },
-        action: Some(notice.action.to_owned()),
-        event_time: Timestamp::from_nanosecond(i128::from(stamp)).ok().map(MicroTime),
-        note: Some(within_bytes(notice.note, MAX_NOTE_BYTES)),
-        reason: Some(notice.reason),
-        regarding: Some(about),
-        reporting_controller: Some(format!("entitlements.dev/{FIELD_MANAGER}")),
-        reporting_instance: Some(FIELD_MANAGER.to_owned()),
-        type_: Some(if notice.is_warning { "Warning" } else { "Normal" }.to_owned()),
-        ..v1::Event::default()
+/// Tells a transition from all others of the object. Of what somebody is reminded of, there may be several at once.
+fn transition(about: &ObjectReference, from: &[u8], notice: &Announcement) -> u64 {
+    let note = if notice.action == "Remind" { notice.note.as_str() } else { "" };
+    let mut hash = Sha256::new();
+    for part in [about.uid.as_deref().unwrap_or_default().as_bytes(), from, notice.reason.as_bytes(), note.as_bytes()] {
+        hash.update(part.len().to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into_iter().take(8).fold(0, |all, byte| all << 8 | u64::from(byte))
+}
+
+impl PendingEvent {
+    /// The event, and where it is made.
+    fn event(&self, gate: &Gate) -> (Api<v1::Event>, v1::Event) {
+        let Self { about, notice, stamp, id } = self;
+        let namespace = about.namespace.clone().unwrap_or_else(|| CLUSTER_NAMESPACE.to_owned());
+        let name = first_characters(about.name.as_deref().unwrap_or_default(), MAX_NAME_CHARS);
+        let event = v1::Event {
+            metadata: ObjectMeta {
+                namespace: Some(namespace.clone()),
+                name: Some(format!("{name}.{id:016x}")),
+                ..ObjectMeta::default()
+            },
+            action: Some(notice.action.to_owned()),
+            event_time: Timestamp::from_nanosecond(i128::from(*stamp)).ok().map(MicroTime),
+            note: Some(within_bytes(notice.note.clone(), MAX_NOTE_BYTES)),
+            reason: Some(notice.reason.clone()),
+            regarding: Some(about.clone()),
+            reporting_controller: Some(format!("entitlements.dev/{FIELD_MANAGER}")),
+            reporting_instance: Some(FIELD_MANAGER.to_owned()),
+            type_: Some(if notice.is_warning { "Warning" } else { "Normal" }.to_owned()),
+            ..v1::Event::default()
+        };
+        (Api::namespaced(gate.client(), &namespace), event)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Metrics, channel, event, reference};
+    use super::{Announcement, Announcer, Metrics, PendingEvent, Publisher, channel, reference, transition};
     use crate::{
         api::Organization,
-        controller::{announcements, gate::Gate, leadership::Leadership},
+        controller::{
+            announcements,
+            gate::Gate,
+            leadership::{Candidacy, Leadership},
+        },
     };
     use kube::{Client, Config};
     use std::{collections::BTreeSet, sync::Arc};
 
-    #[test]
-    fn a_note_keeps_to_the_limit() {
+    fn ends() -> (Arc<Gate>, Announcer, Publisher) {
+        let client = Client::try_from(Config::new(http::Uri::from_static("http://127.0.0.1:9"))).unwrap();
+        let gate = Arc::new(Gate::new(client, 1, Candidacy::default().holds(), Leadership::for_good()));
+        let (announcer, publisher) = channel(Arc::clone(&gate), &Metrics::default());
+        (gate, announcer, publisher)
+    }
+
+    #[tokio::test]
+    async fn a_note_keeps_to_the_limit() {
+        let (gate, ..) = ends();
         let note = |text: String| {
             let notice = announcements::of_namespace_made_anew(&text);
-            event(reference::<Organization>(None, "acme", "uid"), notice, 1, "default").note.unwrap()
+            let about = reference::<Organization>(None, "acme", "uid");
+            PendingEvent { about, notice, stamp: 1, id: 1 }.event(&gate).1.note.unwrap()
         };
         assert!(note("a".to_owned()).starts_with("namespace a "));
         assert!(note("x".repeat(1025)).ends_with("xxx…"));
@@ -222,21 +306,49 @@ mod tests {
 
     #[tokio::test]
     async fn a_burst_is_kept_whole_in_order_and_under_names_of_its_own() {
-        let client = Client::try_from(Config::new(http::Uri::from_static("http://127.0.0.1:9"))).unwrap();
-        let (announcer, mut publisher) =
-            channel(Arc::new(Gate::new(client, 1, Leadership::for_good())), &Metrics::default());
+        let (_, announcer, mut publisher) = ends();
         for number in 0..60_000 {
             let about = reference::<Organization>(None, "acme", "uid");
             announcer.announce(about, announcements::of_namespace_made_anew(&number.to_string()));
         }
-        let (mut stamps, mut last) = (BTreeSet::new(), 0);
+        let (mut names, mut last) = (BTreeSet::new(), 0);
         for number in 0..60_000 {
-            let (_, notice, stamp) = publisher.waiting.try_recv().unwrap();
+            let PendingEvent { notice, stamp, id, .. } = publisher.waiting.try_recv().unwrap();
             assert!(notice.note.starts_with(&format!("namespace {number} ")), "{}", notice.note);
             assert!(stamp > last, "{stamp} is not after {last}");
             last = stamp;
-            stamps.insert(stamp);
+            names.insert(id);
         }
-        assert_eq!(stamps.len(), 60_000);
+        assert_eq!(names.len(), 60_000);
     }
+
+    #[test]
+    fn a_transition_has_one_name_and_another_one_has_another() {
+        let notice = |reason: &str, action, note: &str| Announcement {
+            is_warning: false,
+            reason: reason.to_owned(),
+            action,
+            note: note.to_owned(),
+        };
+        let of = |uid, from: &[u8], notice: &Announcement| {
+            transition(&reference::<Organization>(None, "acme", uid), from, notice)
+        };
+        let suspended = notice("Suspended", "Transition", "the configuration is withdrawn");
+        let name = of("uid", b"active since ten", &suspended);
+        // For good: the next process has to find it again.
+        assert_eq!(name, NAME_OF_SUSPENSION, "{name:#x}");
+        assert_eq!(of("uid", b"active since ten", &notice("Suspended", "Transition", "in other words")), name);
+        for (uid, from, notice) in [
+            ("another", b"active since ten".as_slice(), &suspended),
+            ("uid", b"active since two", &suspended),
+            ("uid", b"active since ten", &notice("Expired", "Transition", "")),
+        ] {
+            assert_ne!(of(uid, from, notice), name);
+        }
+        let [one, other] =
+            ["in 90 days", "in 30 days"].map(|note| of("uid", b"", &notice("RenewalDue", "Remind", note)));
+        assert_ne!(one, other);
+    }
+
+    const NAME_OF_SUSPENSION: u64 = 0xf1c0_ca75_c3a3_4f3e;
 }

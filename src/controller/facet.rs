@@ -36,15 +36,14 @@ pub async fn reconcile(context: &ControllerContext, name: &Arc<str>) -> Result<(
     let uid = facet.metadata.uid.as_deref().unwrap_or_default();
     let api: Api<Guarded<FacetDefinition>> = Api::all(context.gate.client());
     let before = facet.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let about = events::reference::<FacetDefinition>(None, name, uid);
+    context.announcer.tell_first(&about, &before, announcements::of_catalogue(before, &said.conditions)).await;
     let _writing = context.writing.begin(item);
-    let written = status::write(&context.gate, &api, name, uid, &said).await;
-    let written =
-        written.map_err(|refusal| ReconcileFailure::of(status::unwritten::<FacetDefinition>(name), &refusal))?;
+    let version = facet.metadata.resource_version.as_deref();
+    let written = status::write(&context.gate, &api, name, uid, version, &said).await;
+    let written = written.map_err(|refusal| status::unwritten::<FacetDefinition>(name, &refusal))?;
     let Some(written) = written else { return Ok(()) };
     let written = named(written);
     context.world(|world| world.wrote_facet(written));
-    for notice in announcements::of_catalogue(before, &said.conditions) {
-        context.announcer.announce(events::reference::<FacetDefinition>(None, name, uid), notice);
-    }
     Ok(())
 }

@@ -1,13 +1,19 @@
-//! How many requests are under way at once, whatever they are for.
+//! How many requests are under way at once, whatever they are for, and by which client they go.
 
-use super::{intentions::Intentions, leadership::Leadership};
+use super::{
+    intentions::Intentions,
+    leadership::{Leadership, LeaseHold},
+};
+use crate::connection::dispatching;
 use futures::{StreamExt, stream};
 use kube::Client;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
-/// The client, with a limit. While another operator works on the cluster, nobody passes.
+/// The clients, with a limit. While another operator works on the cluster, nobody passes.
 pub struct Gate {
-    client: Client,
+    reader: Client,
+    writer: Client,
+    holds: watch::Receiver<LeaseHold>,
     leadership: Leadership,
     passes: Semaphore,
     concurrency: usize,
@@ -16,14 +22,20 @@ pub struct Gate {
 
 impl Gate {
     /// A gate for that many requests at once.
-    pub fn new(client: Client, concurrency: usize, leadership: Leadership) -> Self {
+    pub fn new(reader: Client, concurrency: usize, holds: watch::Receiver<LeaseHold>, leadership: Leadership) -> Self {
         let concurrency = concurrency.max(1);
-        Self { client, leadership, passes: Semaphore::new(concurrency), concurrency, intentions: None }
+        let current = holds.clone();
+        let writer = dispatching(move || match &*current.borrow() {
+            LeaseHold::Held(tenure) => tenure.client(),
+            LeaseHold::Unknown | LeaseHold::Lost => None,
+        });
+        let passes = Semaphore::new(concurrency);
+        Self { reader, writer, holds, leadership, passes, concurrency, intentions: None }
     }
 
     /// The same for an operator that only reads.
     pub fn read_only(self) -> Self {
-        Self { intentions: Some(Intentions::default()), ..self }
+        Self { intentions: Some(Intentions::default()), writer: self.reader.clone(), ..self }
     }
 
     /// Where it only reads: what says that something would be written, in the place of writing it.
@@ -31,14 +43,35 @@ impl Gate {
         self.intentions.as_ref()
     }
 
-    /// The client. A request goes out while its sender holds a pass.
+    /// The client of whoever works: nothing of it is sent when this replica does not hold the lease. A request goes out while its
+    /// sender holds a pass.
     pub fn client(&self) -> Client {
-        self.client.clone()
+        self.writer.clone()
+    }
+
+    /// The client of whoever only reads.
+    pub fn reader(&self) -> Client {
+        self.reader.clone()
+    }
+
+    /// Whether this replica may write now.
+    pub fn is_open(&self) -> bool {
+        matches!(&*self.holds.borrow(), LeaseHold::Held(tenure) if tenure.is_open())
+    }
+
+    /// Whether writes of other replicas may be news still.
+    pub fn is_behind(&self) -> bool {
+        matches!(&*self.holds.borrow(), LeaseHold::Held(tenure) if tenure.is_behind())
     }
 
     /// Waits for a pass, which is given back when it is dropped. None only if the gate were closed, which it never is.
     pub async fn enter(&self) -> Option<SemaphorePermit<'_>> {
         self.leadership.awaited().await;
+        self.passes.acquire().await.ok()
+    }
+
+    /// The same for who only reads, whoever works.
+    pub async fn enter_to_read(&self) -> Option<SemaphorePermit<'_>> {
         self.passes.acquire().await.ok()
     }
 

@@ -8,7 +8,7 @@ use super::{
     guarded::Guarded,
     organization::write_grant,
     status::unwritten,
-    world::{GrantFacts, WorkItem, kinds::WatchedKind},
+    world::{GrantFacts, Identity, WorkItem, kinds::WatchedKind},
 };
 use crate::{
     api::EntitlementInstance,
@@ -33,6 +33,7 @@ pub async fn say_barred(context: &ControllerContext, id: &SourceId) -> Result<()
     };
     let facts = GrantFacts {
         uid: instance.metadata.uid.as_deref().unwrap_or_default().into(),
+        version: Identity::version_of(instance.metadata.resource_version.as_deref()),
         status: instance.status.as_ref().and_then(Fingerprint::of_json),
         moments: None,
     };
@@ -51,7 +52,7 @@ pub async fn say_barred(context: &ControllerContext, id: &SourceId) -> Result<()
             continue;
         };
         let written = write_grant(context, member, &facts, status).await;
-        written.map_err(|refusal| ReconcileFailure::of(unwritten::<EntitlementInstance>(&id.to_string()), &refusal))?;
+        written.map_err(|refusal| unwritten::<EntitlementInstance>(&id.to_string(), &refusal))?;
     }
     Ok(())
 }
@@ -91,8 +92,8 @@ pub async fn read(
     context: &ControllerContext,
     id: &SourceId,
 ) -> Result<Option<Guarded<EntitlementInstance>>, RequestRefusal> {
-    let api: Api<Guarded<EntitlementInstance>> = Api::namespaced(context.gate.client(), &id.namespace);
-    let _pass = context.gate.enter().await;
+    let api: Api<Guarded<EntitlementInstance>> = Api::namespaced(context.gate.reader(), &id.namespace);
+    let _pass = context.gate.enter_to_read().await;
     match api.get_opt(&id.name).await.map_err(|error| RequestRefusal::of(&error)) {
         Err(RequestRefusal::NamespaceMissing) => Ok(None),
         answer => answer,

@@ -20,7 +20,7 @@ use crate::{
     },
     metrics::{Gauges, Metrics},
 };
-use kube::runtime::watcher;
+use kube::{Client, runtime::watcher};
 use std::{borrow::Cow, sync::Arc};
 
 /// What the controller knows of the cluster. It is a moment behind what is stored.
@@ -38,6 +38,12 @@ impl Knowledge {
     #[must_use]
     pub fn leadership(&self) -> Leadership {
         self.context.candidacy.leadership()
+    }
+
+    /// The client by which is written what only the one that works writes.
+    #[must_use]
+    pub fn writer(&self) -> Client {
+        self.context.gate.client()
     }
 
     /// Says that something cannot be watched, together with all else.

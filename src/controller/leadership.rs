@@ -1,9 +1,19 @@
-//! Which of several operators works on a cluster, if they run in namespaces of their own. The others change nothing, and the
-//! next takes over when it has gone.
+//! Which of several operators works on a cluster. The others change nothing, and the next takes over when it has gone.
 //!
-//! Replicas in one namespace are one operator here: they share its mark.
+//! | file | what it knows |
+//! |---|---|
+//! | `lease` | the Lease by which replicas in one namespace choose, and what follows from it |
+//! | `election` | how it is read, watched and written |
+//! | `tenure` | a time during which this replica holds it |
+//! | `mark` | the mark by which operators in namespaces of their own know each other: replicas share it, and only the one that holds the lease writes it |
 
+mod election;
+mod lease;
 pub mod mark;
+mod tenure;
+
+pub use election::run as elect;
+pub use tenure::{LeaseHold, Tenure};
 
 use super::{clock, context::ControllerContext, failure::RequestRefusal, gate::Gate, output::FIELD_MANAGER};
 use crate::api::ASSIGNMENT_NAMESPACE;
@@ -26,6 +36,8 @@ use tokio::{
 
 /// How often the log repeats that another operator works on the cluster.
 const REMINDER: Duration = Duration::from_mins(1);
+/// The tenure of who only reads, and needs none.
+const READING: u64 = 0;
 /// After a mark could not be written.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -34,10 +46,21 @@ const RETRY: Duration = Duration::from_secs(1);
 pub enum LeadershipState {
     /// Not known yet.
     Unknown,
-    /// It does.
-    Leads,
+    /// It does, in its tenure of that number.
+    Leads(u64),
+    /// Another replica of it may, or none.
+    StandsBy,
     /// The operator of that namespace does.
     Follows(Arc<str>),
+}
+
+/// What this process has to do with the work on the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// It does it.
+    Leads,
+    /// It keeps ready for it.
+    StandsBy,
 }
 
 /// What others may know of it.
@@ -51,27 +74,83 @@ impl Leadership {
     #[cfg(test)]
     #[must_use]
     pub fn for_good() -> Self {
-        Self { standing: watch::channel(LeadershipState::Leads).1 }
+        Self { standing: watch::channel(LeadershipState::Leads(1)).1 }
     }
 
     /// Whether this operator works on the cluster.
     #[must_use]
     pub fn leads(&self) -> bool {
-        *self.standing.borrow() == LeadershipState::Leads
+        self.part() == Some(Part::Leads)
     }
 
-    /// Waits until it does.
+    /// What it has to do with that; None where it has nothing to do with it.
+    #[must_use]
+    pub fn part(&self) -> Option<Part> {
+        part(&self.standing.borrow())
+    }
+
+    /// Waits until it works on the cluster.
     pub async fn awaited(&self) {
         // The other end lives as long as the controller does.
-        let _ = self.standing.clone().wait_for(|standing| *standing == LeadershipState::Leads).await;
+        let _ = self.standing.clone().wait_for(|standing| part(standing) == Some(Part::Leads)).await;
+    }
+
+    /// Waits until it has to do with that.
+    pub async fn takes_part(&self) {
+        let _ = self.standing.clone().wait_for(|standing| part(standing).is_some()).await;
+    }
+
+    /// Waits until it works no more without interruption, as it does now.
+    pub async fn lost(&self) {
+        let mut standing = self.standing.clone();
+        let before = standing.borrow_and_update().clone();
+        if part(&before) == Some(Part::Leads) {
+            let _ = standing.wait_for(|standing| *standing != before).await;
+        }
+    }
+
+    /// Waits until it is otherwise than that.
+    pub async fn other_than(&self, before: Option<Part>) {
+        let _ = self.standing.clone().wait_for(|standing| part(standing) != before).await;
     }
 }
 
-/// What is known of the namespace of grants, and what follows.
+fn part(standing: &LeadershipState) -> Option<Part> {
+    match standing {
+        LeadershipState::Leads(_) => Some(Part::Leads),
+        LeadershipState::StandsBy => Some(Part::StandsBy),
+        LeadershipState::Unknown | LeadershipState::Follows(_) => None,
+    }
+}
+
+/// How far the end of taking part is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Farewell {
+    No,
+    Asked,
+    Said,
+}
+
+/// The end of taking part, for who takes part.
+pub struct Ending(watch::Sender<Farewell>);
+
+impl Ending {
+    async fn asked(&mut self) {
+        let _ = self.0.subscribe().wait_for(|farewell| *farewell >= Farewell::Asked).await;
+    }
+
+    fn answer(&self) {
+        self.0.send_replace(Farewell::Said);
+    }
+}
+
+/// What is known of the lease and of the namespace of grants, and what follows.
 pub struct Candidacy {
     known: Mutex<AssignmentNamespace>,
     changed: Notify,
     standing: watch::Sender<LeadershipState>,
+    holds: watch::Sender<LeaseHold>,
+    farewell: watch::Sender<Farewell>,
 }
 
 struct AssignmentNamespace {
@@ -88,6 +167,8 @@ impl Default for Candidacy {
             known: Mutex::new(AssignmentNamespace { sight: None, version: None, is_listed: false }),
             changed: Notify::new(),
             standing: watch::Sender::new(LeadershipState::Unknown),
+            holds: watch::Sender::new(LeaseHold::Unknown),
+            farewell: watch::Sender::new(Farewell::No),
         }
     }
 }
@@ -98,9 +179,36 @@ impl Candidacy {
         Leadership { standing: self.standing.subscribe() }
     }
 
-    /// Whether this operator works on the cluster.
+    /// Whether this operator works on the cluster, and may write still.
     pub fn leads(&self) -> bool {
-        *self.standing.borrow() == LeadershipState::Leads
+        let standing = self.standing.borrow().clone();
+        match standing {
+            LeadershipState::Leads(READING) => true,
+            LeadershipState::Leads(_) => self.tenure().is_some_and(|tenure| tenure.is_open()),
+            LeadershipState::Unknown | LeadershipState::StandsBy | LeadershipState::Follows(_) => false,
+        }
+    }
+
+    /// What is known of the lease, whenever it changes.
+    pub fn holds(&self) -> watch::Receiver<LeaseHold> {
+        self.holds.subscribe()
+    }
+
+    fn tenure(&self) -> Option<Arc<Tenure>> {
+        match &*self.holds.borrow() {
+            LeaseHold::Held(tenure) => Some(Arc::clone(tenure)),
+            LeaseHold::Unknown | LeaseHold::Lost => None,
+        }
+    }
+
+    fn ending(&self) -> Ending {
+        Ending(self.farewell.clone())
+    }
+
+    /// Gives the lease up, if this replica holds it.
+    pub async fn give_up(&self) {
+        self.farewell.send_replace(Farewell::Asked);
+        let _ = self.farewell.subscribe().wait_for(|farewell| *farewell == Farewell::Said).await;
     }
 
     fn known<R>(&self, access: impl FnOnce(&mut AssignmentNamespace) -> R) -> R {
@@ -160,49 +268,96 @@ impl AssignmentNamespace {
 
 /// Finds out who works on the cluster, for ever.
 pub async fn run(context: Arc<ControllerContext>) {
-    let candidacy = &context.candidacy;
     if context.options.read_only {
         // It takes nothing from whoever works, and waits for nobody.
-        candidacy.standing.send_replace(LeadershipState::Leads);
+        context.candidacy.standing.send_replace(LeadershipState::Leads(READING));
         return std::future::pending().await;
     }
+    let mut tale = Tale::default();
+    let mut holds = context.candidacy.holds();
+    loop {
+        let hold = holds.borrow_and_update().clone();
+        match hold {
+            LeaseHold::Held(tenure) => {
+                tokio::select! {
+                    _ = holds.changed() => {}
+                    () = among_operators(&context, &tenure, &mut tale) => {}
+                }
+                continue;
+            }
+            LeaseHold::Lost => drop(context.candidacy.standing.send_replace(LeadershipState::StandsBy)),
+            LeaseHold::Unknown => {}
+        }
+        if holds.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+    }
+}
+
+/// What was told of it.
+#[derive(Default)]
+struct Tale {
+    /// When it was said last that another operator works on the cluster.
+    told: Option<Instant>,
+    complaints: Complaints,
+}
+
+/// Finds out which of the operators in several namespaces works on the cluster, as long as this replica holds the lease of its own.
+async fn among_operators(context: &ControllerContext, tenure: &Tenure, tale: &mut Tale) {
+    let candidacy = &context.candidacy;
     let own = context.options.namespace.as_str();
-    let (mut told, mut complaints) = (None, Complaints(None));
+    // What is known of the mark may be old, if this replica was cut off before it got the lease.
+    let mut is_confirmed = false;
     loop {
         let now = Instant::now();
         let question = format!("{own} {}", clock::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true));
         let next = candidacy.known(|known| {
-            let version = known.version.clone()?;
             let sight = known.sight.as_mut()?;
+            let Some(version) = known.version.clone() else {
+                // Without the namespace nobody can have a mark: who has worked on the cluster goes on.
+                let is_own = sight.mark.as_ref().is_some_and(|mark| mark.namespace == own);
+                return is_own.then(|| (LeadershipStep::Lead, None, None));
+            };
             let step = step(sight, own, &question, context.options.patience, now);
             let leader = sight.mark.as_ref().map(|mark| mark.namespace.clone());
             if let Some(leader) = &leader {
                 sight.is_second = leader != own;
             }
-            Some((step, version, leader))
+            let step = match (step, &sight.mark) {
+                (LeadershipStep::Lead, Some(mark)) if !is_confirmed => LeadershipStep::Write(mark.clone()),
+                (step, _) => step,
+            };
+            Some((step, Some(version), leader))
         });
         let until = match next {
-            None => None,
             Some((LeadershipStep::Lead, ..)) => {
-                lead(candidacy, &mut told);
+                lead(context, tenure, &mut tale.told);
                 None
             }
             Some((LeadershipStep::Follow(due), _, leader)) => {
-                follow(candidacy, leader, own, &mut told);
+                follow(candidacy, leader, own, &mut tale.told);
                 Some(due)
             }
-            Some((LeadershipStep::Write(mark), version, leader)) => {
+            Some((LeadershipStep::Write(mark), Some(version), leader)) => {
                 if leader.as_deref().is_some_and(|leader| leader != own) {
-                    follow(candidacy, leader, own, &mut told);
+                    follow(candidacy, leader, own, &mut tale.told);
                 }
-                if let Err(refusal) = write(&context, &mark, &version).await {
-                    complaints.tell(&context, &refusal);
-                    sleep(RETRY).await;
+                match write(context, &mark, &version).await {
+                    Ok(()) => is_confirmed |= mark.namespace == own,
+                    Err(refusal) => {
+                        tale.complaints.tell(context, &refusal);
+                        // The news is under way, mostly.
+                        tokio::select! {
+                            () = candidacy.changed.notified() => {}
+                            () = sleep(RETRY) => {}
+                        }
+                    }
                 }
                 continue;
             }
+            Some((LeadershipStep::Write(_), None, _)) | None => None,
         };
-        let reminder = told.map(|told| told + REMINDER);
+        let reminder = tale.told.map(|told| told + REMINDER);
         tokio::select! {
             () = candidacy.changed.notified() => {}
             () = maybe(until) => {}
@@ -218,8 +373,17 @@ async fn maybe(due: Option<Instant>) {
     }
 }
 
-fn lead(candidacy: &Candidacy, told: &mut Option<Instant>) {
-    if candidacy.standing.send_replace(LeadershipState::Leads) != LeadershipState::Leads && told.take().is_some() {
+fn lead(context: &ControllerContext, tenure: &Tenure, told: &mut Option<Instant>) {
+    let standing = &context.candidacy.standing;
+    let leads = LeadershipState::Leads(tenure.number);
+    if *standing.borrow() == leads {
+        return;
+    }
+    // Nobody takes anything up between what was known before and what is begun anew.
+    standing.send_replace(LeadershipState::Unknown);
+    context.world(|world| world.begin_anew(tenure.is_succession));
+    standing.send_replace(leads);
+    if told.take().is_some() {
         tracing::info!("the other operator has gone: this one works on the cluster from now on");
     }
 }
@@ -255,6 +419,7 @@ async fn write(context: &ControllerContext, mark: &Mark, version: &str) -> Resul
 }
 
 /// Tells why a mark could not be written, once a minute.
+#[derive(Default)]
 struct Complaints(Option<Instant>);
 
 impl Complaints {
@@ -262,6 +427,7 @@ impl Complaints {
         // The news is under way, or it is told already.
         let is_told =
             matches!(refusal, RequestRefusal::Changed | RequestRefusal::Gone) || context.outages.is_of_the_server();
+        let is_told = is_told || !context.candidacy.tenure().is_some_and(|tenure| tenure.is_open());
         if is_told || self.0.is_some_and(|last| last.elapsed() < REMINDER) {
             return;
         }

@@ -53,8 +53,9 @@ pub async fn write(
     let uid = organization.metadata.uid.as_deref().unwrap_or_default();
     let api: Api<Guarded<Organization>> = Api::all(context.gate.client());
     let _writing = context.writing.begin(WorkItem::Organization(name.into()));
-    let written = status::write(&context.gate, &api, name, uid, status).await;
-    let written = written.map_err(|refusal| ReconcileFailure::of(status::unwritten::<Organization>(name), &refusal))?;
+    let version = organization.metadata.resource_version.as_deref();
+    let written = status::write(&context.gate, &api, name, uid, version, status).await;
+    let written = written.map_err(|refusal| status::unwritten::<Organization>(name, &refusal))?;
     let Some(written) = written.map(named) else { return Ok(None) };
     let organization = Arc::clone(&written.value);
     context.decisions.wrote_organization(name, &organization);

@@ -85,6 +85,7 @@ mod world;
 mod writing;
 
 use crate::{
+    connection::FencedClients,
     core::served::ServedNamespaces,
     evaluation::Limits,
     installation::{Duties, OPERATOR_NAMESPACE},
@@ -94,8 +95,8 @@ use context::ControllerContext;
 use gate::Gate;
 pub use knowledge::Knowledge;
 use kube::Client;
-pub use leadership::Leadership;
 use leadership::{Candidacy, mark::PATIENCE};
+pub use leadership::{Leadership, Part};
 use std::{sync::Arc, time::Duration};
 pub use time_zones::TimeZoneReport;
 use tokio::{sync::oneshot, task::JoinSet, time::timeout};
@@ -189,14 +190,15 @@ impl Readiness {
 }
 
 impl Controller {
-    /// A controller of the cluster that the client reaches. It does nothing before [`Controller::run`].
+    /// A controller of the cluster that the client reaches, and that the others write to. It does nothing before
+    /// [`Controller::run`].
     #[must_use]
-    pub fn new(client: Client, options: ControllerOptions) -> Self {
+    pub fn new(client: Client, writers: FencedClients, options: ControllerOptions) -> Self {
         let candidacy = Candidacy::default();
-        let gate = Gate::new(client, options.concurrency, candidacy.leadership());
+        let gate = Gate::new(client, options.concurrency, candidacy.holds(), candidacy.leadership());
         let gate = Arc::new(if options.read_only { gate.read_only() } else { gate });
         let (announcer, publisher) = events::channel(Arc::clone(&gate), &options.metrics);
-        Self { context: Arc::new(ControllerContext::new(gate, candidacy, announcer, options)), publisher }
+        Self { context: Arc::new(ControllerContext::new(gate, writers, candidacy, announcer, options)), publisher }
     }
 
     /// Tells whether it knows the cluster.
@@ -220,20 +222,20 @@ impl Controller {
         let mut parts: JoinSet<()> = WATCHES.iter().map(|watch| (watch.run)(Arc::clone(&context))).collect();
         parts.spawn(source_watches::run(Arc::clone(&context)));
         parts.spawn(alarm(Arc::clone(&context)));
+        parts.spawn(leadership::elect(Arc::clone(&context)));
         parts.spawn(leadership::run(Arc::clone(&context)));
         parts.spawn(tell_of_outages(Arc::clone(&context)));
         parts.spawn(tell_of_readiness(Arc::clone(&context)));
         parts.spawn(transitions::run(Arc::clone(&context)));
-        let leadership = context.candidacy.leadership();
         let (close, closing) = oneshot::channel();
         let mut publishing = tokio::spawn(publisher.run(closing));
         let mut shutdown = Box::pin(shutdown);
         tokio::select! {
-            () = async {
-                leadership.awaited().await;
-                time_zones::compare(&context).await;
-            } => {}
-            () = &mut shutdown => return Ok(()),
+            () = time_zones::compare(&context) => {}
+            () = &mut shutdown => {
+                give_up(&context).await;
+                return Ok(());
+            }
         }
         parts.spawn(time_zones::say(Arc::clone(&context)));
         let mut result = Ok(());
@@ -250,7 +252,15 @@ impl Controller {
         if result.is_ok() && timeout(LAST_WORDS, publishing).await.is_err() {
             tracing::debug!("events are dropped because the operator ends");
         }
+        give_up(&context).await;
         result
+    }
+}
+
+/// Once nothing more is written, the next replica takes over at once.
+async fn give_up(context: &ControllerContext) {
+    if timeout(LAST_WORDS, context.candidacy.give_up()).await.is_err() {
+        tracing::debug!("the lease could not be given up");
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
     world::{GrantFacts, NotReady, OrganizationView, WholeInstance, WorkItem},
 };
 use crate::{
-    api::{EntitlementInstance, EntitlementInstanceStatus, Organization, OrganizationStatus, Phase},
+    api::{Condition, EntitlementInstance, EntitlementInstanceStatus, Organization, OrganizationStatus, Phase},
     core::{calendar, grant::Grant, problem::Problem},
     evaluation::{
         Evaluation,
@@ -295,7 +295,7 @@ async fn write_grants(
             Err(refusal) => {
                 let fail = |all: &mut OfOrganization| all.statuses.failed(id.clone(), what, &refusal, Instant::now());
                 let due = context.attempts(name, fail);
-                let failure = ReconcileFailure::of(status::unwritten::<EntitlementInstance>(&id.to_string()), &refusal);
+                let failure = status::unwritten::<EntitlementInstance>(&id.to_string(), &refusal);
                 if due.is_none() {
                     progress.note(Err(failure));
                     continue;
@@ -317,7 +317,7 @@ fn of_status(grant: &Grant, facts: &GrantFacts, status: &EntitlementInstanceStat
     Fingerprint::of_pairs([(&*facts.uid, text.as_slice()), ("", generation.as_slice())])
 }
 
-/// Writes the status of one grant, and tells of what has changed.
+/// Tells of what has changed of one grant, and writes its status.
 pub async fn write_grant(
     context: &ControllerContext,
     member: &Member,
@@ -331,20 +331,25 @@ pub async fn write_grant(
         intentions.tell_grant(grant, PhaseTransition::of(member, status).as_ref(), status);
         return Ok(());
     }
+    let before = &grant.remembered;
+    let about = events::reference::<EntitlementInstance>(Some(namespace), name, &facts.uid);
+    let notices = announcements::of_grant(grant, status, &member.reminders.due);
+    if !notices.is_empty() {
+        let conditions: Vec<Condition> = before.conditions.iter().map(Condition::from).collect();
+        context.announcer.tell_first(&about, &(before.phase, conditions), notices).await;
+    }
     let _writing = context.writing.begin(WorkItem::Instance(grant.id.source.clone()));
     // The watch may be faster than the answer.
     let due = context.world(|world| world.told_change(&grant.id.source));
-    let Some(written) = status::write(&context.gate, &api, name, &facts.uid, status).await? else { return Ok(()) };
+    let version = facts.version.to_string();
+    let written = status::write(&context.gate, &api, name, &facts.uid, Some(&version), status).await?;
+    let Some(written) = written else { return Ok(()) };
     let mut written = WholeInstance::read(&written);
     written.value.share_record(member.verdict.acceptance.as_ref());
     context.world(|world| world.wrote_instance(written));
     if let Some(transition) = PhaseTransition::of(member, status) {
         count_transition(context, status, due);
         context.transitions.tell(grant, &transition);
-    }
-    for notice in announcements::of_grant(grant, status, &member.reminders.due) {
-        let about = events::reference::<EntitlementInstance>(Some(namespace), name, &facts.uid);
-        context.announcer.announce(about, notice);
     }
     Ok(())
 }
@@ -364,16 +369,13 @@ async fn write_organization(
     if organization.status.as_ref() == Some(said) {
         return Ok(());
     }
-    if memory::write(context, organization, said).await?.is_none() {
-        return Ok(());
-    }
     let name = organization.metadata.name.as_deref().unwrap_or_default();
     let uid = organization.metadata.uid.as_deref().unwrap_or_default();
     let before = organization.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-    if let Some(notice) = announcements::of_readiness(before, &said.conditions) {
-        context.announcer.announce(events::reference::<Organization>(None, name, uid), notice);
-    }
-    Ok(())
+    let notices = announcements::of_readiness(before, &said.conditions).into_iter().collect();
+    let about = events::reference::<Organization>(None, name, uid);
+    context.announcer.tell_first(&about, &before, notices).await;
+    memory::write(context, organization, said).await.map(drop)
 }
 
 #[cfg(test)]

@@ -376,7 +376,7 @@ fn nulls(keys: &[String]) -> impl Iterator<Item = (String, Value)> {
 
 /// Reads a source Secret; None if there is no such. Only what the permission names can be read.
 pub async fn read_source(gate: &Gate, permission: &SourcePermission) -> Result<Option<Secret>, RequestRefusal> {
-    let api: Api<Secret> = Api::namespaced(gate.client(), permission.namespace());
-    let _pass = gate.enter().await;
+    let api: Api<Secret> = Api::namespaced(gate.reader(), permission.namespace());
+    let _pass = gate.enter_to_read().await;
     api.get_opt(permission.name()).await.map_err(|error| RequestRefusal::of_output(&error, OutputKind::Secret))
 }

@@ -42,7 +42,7 @@ pub async fn renew<V: CatalogueView>(
     serve: impl Fn(&mut World, Served<V::Compiled>),
 ) -> Result<(Served<V::Compiled>, Result<(), ReconcileFailure>), ReconcileFailure> {
     let from = Arc::clone(view);
-    let (made, before) = context.lanes.run(item, move || make(&*from)).await?;
+    let (made, before) = context.lanes.run(item, move || compile(&*from)).await?;
     let (served, kept) = match made {
         Made::Last(served) => (served, Ok(())),
         Made::Present(valid) => {
@@ -62,8 +62,28 @@ pub async fn renew<V: CatalogueView>(
     Ok((served, kept))
 }
 
+/// Makes what serves, and keeps it in memory alone.
+pub async fn make<V: CatalogueView>(
+    context: &ControllerContext,
+    item: &WorkItem,
+    view: &Arc<V>,
+    serve: impl Fn(&mut World, Served<V::Compiled>),
+) -> Result<(), ReconcileFailure> {
+    let from = Arc::clone(view);
+    let (made, _) = context.lanes.run(item, move || compile(&*from)).await?;
+    let served = match made {
+        Made::Last(served) => served,
+        Made::Present(valid) => {
+            let entry = Arc::new(view.ingredients().valid(valid.serving, None));
+            Served { entry, hash: Some(valid.hash) }
+        }
+    };
+    context.world(|world| serve(world, served));
+    Ok(())
+}
+
 /// What can serve. And what served when the operator was last there, where the object was edited since.
-fn make<V: CatalogueView>(view: &V) -> (Made<V::Compiled>, Option<Served<V::Compiled>>) {
+fn compile<V: CatalogueView>(view: &V) -> (Made<V::Compiled>, Option<Served<V::Compiled>>) {
     let ingredients = view.ingredients();
     let made = ingredients.make(view.present());
     let before = match &made {

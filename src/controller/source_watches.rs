@@ -114,7 +114,7 @@ fn request(namespace: &str, parameters: &str) -> Result<Request<Vec<u8>>, kube::
 
 /// From now on changes are seen; what was before is read. Where a watch begins.
 async fn begin(context: &ControllerContext, namespace: &Arc<str>) -> Result<String, kube::Error> {
-    let table: Table = context.gate.client().request(request(namespace, "limit=1")?).await?;
+    let table: Table = context.gate.reader().request(request(namespace, "limit=1")?).await?;
     context.world(|world| world.began_sources(namespace));
     Ok(table.metadata.resource_version)
 }
@@ -128,7 +128,7 @@ async fn follow(
     let parameters =
         format!("watch=1&allowWatchBookmarks=true&timeoutSeconds={WATCH_SECONDS}&resourceVersion={version}");
     let request = request(namespace, &parameters).map_err(watcher::Error::WatchStartFailed)?;
-    let events = context.gate.client().request_events::<Table>(request).await;
+    let events = context.gate.reader().request_events::<Table>(request).await;
     let events = events.map_err(watcher::Error::WatchStartFailed)?;
     pin_mut!(events);
     // One that is silent for too long goes on with the next request, as one that has ended.

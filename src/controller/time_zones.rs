@@ -118,8 +118,14 @@ pub async fn compare(context: &ControllerContext) {
 pub async fn say(context: Arc<ControllerContext>) {
     if let Some(report) = context.options.time_zones.as_ref().filter(|_| !context.options.read_only) {
         let mut pause = FIRST_PAUSE;
-        while let Err(problem) = timeout(TIME_LIMIT, write(&context, report)).await.unwrap_or_else(|_| Err(too_slow()))
-        {
+        let leadership = context.candidacy.leadership();
+        loop {
+            leadership.awaited().await;
+            let written = timeout(TIME_LIMIT, write(&context, report)).await.unwrap_or_else(|_| Err(too_slow()));
+            let Err(problem) = written else { break };
+            if !context.candidacy.leads() {
+                continue;
+            }
             let namespace = &context.options.namespace;
             tracing::warn!("the time zone data could not be told in the ConfigMap {namespace}/{NAME}: {problem}");
             sleep(pause).await;
@@ -134,8 +140,9 @@ fn too_slow() -> String {
 }
 
 async fn read(context: &ControllerContext) -> Result<Option<ReportedTimeZones>, String> {
-    let _pass = context.gate.enter().await;
-    let found = api(context).get_opt(NAME).await.map_err(|error| RequestRefusal::of(&error).to_string())?;
+    let _pass = context.gate.enter_to_read().await;
+    let api: Api<ConfigMap> = Api::namespaced(context.gate.reader(), &context.options.namespace);
+    let found = api.get_opt(NAME).await.map_err(|error| RequestRefusal::of(&error).to_string())?;
     let Some(object) = found else { return Ok(None) };
     let labels = object.metadata.labels.unwrap_or_default();
     if labels.get(LABEL.0).is_none_or(|name| name != LABEL.1) {

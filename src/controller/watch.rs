@@ -26,7 +26,7 @@ pub async fn follow<K: WatchedKind>(context: &ControllerContext) {
 }
 
 async fn follow_in<K: WatchedKind>(context: &ControllerContext, within: Option<&Arc<str>>) {
-    let client = context.gate.client();
+    let client = context.gate.reader();
     let api = match within {
         None => K::api(client, &context.options.namespace),
         Some(namespace) => K::api_within(client, namespace),

@@ -64,4 +64,15 @@ impl WorkItem {
             Self::Instance(id) => instance::read_again(context, id).await,
         }
     }
+
+    /// Makes of it what a replica that stands by needs: it answers the questions of the webhook as the one that works does. Nothing is
+    /// written, and all of it is done anew when this replica works.
+    pub async fn make_ready(&self, context: &ControllerContext) -> Result<(), ReconcileFailure> {
+        match self {
+            Self::Definition(name) => definition::make_ready(context, name).await,
+            Self::Source(key) => source::reconcile(context, key).await,
+            Self::Instance(id) => instance::read_again(context, id).await,
+            Self::Organization(_) | Self::Facet(_) => Ok(()),
+        }
+    }
 }

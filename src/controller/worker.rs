@@ -5,6 +5,7 @@ use super::{
     context::ControllerContext,
     failure::ReconcileFailure,
     instance,
+    leadership::Part,
     limit::{Elapsed, within},
     queue::Queue,
     work::WorkItem,
@@ -51,7 +52,7 @@ async fn dispatch<K, F>(
     queue: &Queue<K>,
     workers: usize,
     running: &mut JoinSet<()>,
-    work: fn(Arc<ControllerContext>, K, OwnedSemaphorePermit) -> F,
+    work: fn(Arc<ControllerContext>, K, Part, OwnedSemaphorePermit) -> F,
 ) where
     K: Clone + Hash + Ord,
     F: Future<Output = ()> + Send + 'static,
@@ -60,23 +61,53 @@ async fn dispatch<K, F>(
     let leadership = context.candidacy.leadership();
     loop {
         let Ok(worker) = Arc::clone(&workers).acquire_owned().await else { return };
-        leadership.awaited().await;
+        leadership.takes_part().await;
         let item = queue.next().await;
         while running.try_join_next().is_some() {}
-        running.spawn(work(Arc::clone(context), item, worker));
+        let Some(part) = leadership.part() else {
+            // It has nothing to do with it since it waited.
+            queue.add(item.clone());
+            queue.done(&item);
+            continue;
+        };
+        running.spawn(work(Arc::clone(context), item, part, worker));
     }
 }
 
-async fn work_on(context: Arc<ControllerContext>, item: WorkItem, worker: OwnedSemaphorePermit) {
+async fn work_on(context: Arc<ControllerContext>, item: WorkItem, part: Part, worker: OwnedSemaphorePermit) {
     let _worker = context.lanes.worker_for(&item, worker).await;
     let span = traces::reconcile(item.metric_label(), &item, item.organization());
-    let reconcile = Box::pin(item.bring_up_to_date(&context));
-    conclude(&context, &context.queue, &item, item.metric_label(), span, reconcile).await;
+    let work = async {
+        match part {
+            Part::Leads => while_it_leads(&context, Box::pin(item.bring_up_to_date(&context))).await,
+            Part::StandsBy => Box::pin(item.make_ready(&context)).await,
+        }
+    };
+    conclude(&context, &context.queue, &item, item.metric_label(), span, work).await;
 }
 
-async fn tell(context: Arc<ControllerContext>, id: SourceId, _worker: OwnedSemaphorePermit) {
+async fn tell(context: Arc<ControllerContext>, id: SourceId, part: Part, _worker: OwnedSemaphorePermit) {
     let span = traces::reconcile("barred", &id, None);
-    conclude(&context, &context.barred, &id, "barred", span, instance::say_barred(&context, &id)).await;
+    let work = async {
+        match part {
+            Part::Leads => while_it_leads(&context, instance::say_barred(&context, &id)).await,
+            Part::StandsBy => Ok(()),
+        }
+    };
+    conclude(&context, &context.barred, &id, "barred", span, work).await;
+}
+
+/// What was decided in one tenure is not written in the next one: it is decided anew.
+async fn while_it_leads(
+    context: &ControllerContext,
+    work: impl Future<Output = Result<(), ReconcileFailure>>,
+) -> Result<(), ReconcileFailure> {
+    let leadership = context.candidacy.leadership();
+    tokio::select! {
+        biased;
+        () = leadership.lost() => Err(ReconcileFailure::More),
+        result = work => result,
+    }
 }
 
 /// Works on an item to its end, and sees to it that it is tried again where that has to be.

@@ -181,6 +181,7 @@ fn json(status: StatusCode, answer: &impl Serialize) -> Response<Full<Bytes>> {
 mod tests {
     use super::{Judge, MAX_BODY, Passes, Responder};
     use crate::{
+        connection::FencedClients,
         controller::{Controller, ControllerOptions},
         core::secret::Secret,
         webhook::{certificate::Certificate, pass::Pass},
@@ -200,9 +201,10 @@ mod tests {
 
     /// The desk of a controller that has not listed anything yet.
     fn desk(demands_certificate: bool) -> Responder {
-        let client = Client::try_from(Config::new("http://127.0.0.1:1".parse().unwrap())).unwrap();
-        let judge =
-            Judge::new(client.clone(), Controller::new(client, ControllerOptions::default()).knowledge(), false);
+        let config = Config::new("http://127.0.0.1:1".parse().unwrap());
+        let client = Client::try_from(config.clone()).unwrap();
+        let controller = Controller::new(client.clone(), FencedClients::new(config), ControllerOptions::default());
+        let judge = Judge::new(client, controller.knowledge(), false);
         let passes = Passes::default();
         passes.admit(&pass());
         Responder::new(judge, passes, demands_certificate)

@@ -1,6 +1,8 @@
 //! Keeps the Secret and the registration as they should be, and hands the certificate to the server.
 //!
 //! It publishes the authorities before the server uses a certificate of theirs, so the API server trusts it from the first.
+//!
+//! Only the replica that works writes. The others serve with what the Secret holds.
 
 use super::{
     certificate::Certificate,
@@ -11,7 +13,7 @@ use super::{
 };
 use crate::{
     connection::{Cause, WATCH_SECONDS},
-    controller::{Knowledge, backoff::patiently, clock},
+    controller::{Knowledge, Leadership, Part, backoff::patiently, clock},
     evaluation::object::MANAGER,
 };
 use futures::{Stream, StreamExt, future};
@@ -91,6 +93,10 @@ where
 pub struct Keeper {
     secrets: Api<Secret>,
     registrations: Api<ValidatingWebhookConfiguration>,
+    /// The same, behind the fence of whoever writes.
+    writable_secrets: Api<Secret>,
+    writable_registrations: Api<ValidatingWebhookConfiguration>,
+    leadership: Leadership,
     options: Options,
     secret: Known<Secret>,
     registration: Known<ValidatingWebhookConfiguration>,
@@ -115,9 +121,13 @@ impl Keeper {
         certificates: watch::Sender<Option<Arc<ServerConfig>>>,
         knowledge: Knowledge,
     ) -> Self {
+        let writer = knowledge.writer();
         Self {
             secrets: Api::namespaced(client.clone(), &options.namespace),
             registrations: Api::all(client),
+            writable_secrets: Api::namespaced(writer.clone(), &options.namespace),
+            writable_registrations: Api::all(writer),
+            leadership: knowledge.leadership(),
             options,
             secret: Known::Nothing,
             registration: Known::Nothing,
@@ -131,9 +141,9 @@ impl Keeper {
         }
     }
 
-    /// Keeps both for ever, while this operator is the one that works on the cluster.
+    /// Keeps both for ever, while this operator works on the cluster or stands by.
     pub async fn run(mut self) {
-        let leadership = self.knowledge.leadership();
+        let leadership = self.leadership.clone();
         let watched = [
             format!("the Secret {}", storage::NAME),
             format!("the ValidatingWebhookConfiguration {}", self.options.configuration),
@@ -142,7 +152,8 @@ impl Keeper {
         let mut registrations = pin!(follow(self.registrations.clone(), &self.options.configuration));
         let mut wait = LOOK_INTERVAL;
         loop {
-            leadership.awaited().await;
+            leadership.takes_part().await;
+            let part = leadership.part();
             tokio::select! {
                 Some(seen) = secrets.next() => {
                     if let Some(seen) = self.heard(&watched[0], seen) {
@@ -154,9 +165,10 @@ impl Keeper {
                         self.registration.see(seen);
                     }
                 }
+                () = leadership.other_than(part) => {}
                 () = time::sleep(wait) => {}
             }
-            if !leadership.leads() {
+            if leadership.part().is_none() {
                 continue;
             }
             wait = if self.step().await.is_ok() { LOOK_INTERVAL } else { RETRY_INTERVAL };
@@ -205,6 +217,7 @@ impl Keeper {
         let planned = storage::plan(present.as_ref(), &self.options.namespace, &self.options.host(), clock::now());
         match planned {
             Ok(SecretPlan::Use(certificate)) => Ok(Some(certificate)),
+            Ok(SecretPlan::Write(draft)) if self.leadership.part() == Some(Part::StandsBy) => Ok(draft.present),
             Ok(SecretPlan::Write(draft)) => self.write(*draft).await,
             Ok(SecretPlan::Leave(unusable)) => {
                 let problem =
@@ -226,8 +239,8 @@ impl Keeper {
         tracing::info!(secret = storage::NAME, reason = %draft.why, "a certificate is made for the webhook");
         let params = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
         let written = match &draft.secret.metadata.resource_version {
-            None => self.secrets.create(&params, &draft.secret).await,
-            Some(_) => self.secrets.replace(storage::NAME, &params, &draft.secret).await,
+            None => self.writable_secrets.create(&params, &draft.secret).await,
+            Some(_) => self.writable_secrets.replace(storage::NAME, &params, &draft.secret).await,
         };
         match written {
             Ok(written) => {
@@ -271,7 +284,7 @@ impl Keeper {
         let preconditions =
             Preconditions { uid: metadata.uid.clone(), resource_version: metadata.resource_version.clone() };
         let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
-        if let Err(error) = self.secrets.delete(storage::NAME, &params).await {
+        if let Err(error) = self.writable_secrets.delete(storage::NAME, &params).await {
             self.say(&format!("the Secret {} cannot be deleted", storage::NAME), &Cause::of(&error));
         }
         self.reread().await
@@ -281,6 +294,9 @@ impl Keeper {
     async fn publish(&mut self, certificate: &Certificate) -> Result<(), Again> {
         let pass = Pass::of(certificate);
         self.passes.admit(&pass);
+        if !self.leadership.leads() {
+            return Ok(());
+        }
         let Known::Seen(present) = &self.registration else { return Ok(()) };
         let params = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
         let name = self.options.configuration.clone();
@@ -299,8 +315,8 @@ impl Keeper {
             RegistrationPlan::Create(_) | RegistrationPlan::Replace(_) if is_recent(self.registered) => {
                 return Err(Again);
             }
-            RegistrationPlan::Create(made) => self.registrations.create(&params, &made).await,
-            RegistrationPlan::Replace(changed) => self.registrations.replace(&name, &params, &changed).await,
+            RegistrationPlan::Create(made) => self.writable_registrations.create(&params, &made).await,
+            RegistrationPlan::Replace(changed) => self.writable_registrations.replace(&name, &params, &changed).await,
         };
         match written {
             Ok(written) => {

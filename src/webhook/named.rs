@@ -103,6 +103,7 @@ async fn state<K: Resource + Clone + Debug + DeserializeOwned>(
 mod tests {
     use super::{are_known, references};
     use crate::{
+        connection::FencedClients,
         controller::{Controller, ControllerOptions, Reference},
         core::source::SourceId,
         webhook::review,
@@ -172,9 +173,11 @@ mod tests {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
-        let client = Client::try_from(Config::new(url.parse().unwrap())).unwrap();
+        let config = Config::new(url.parse().unwrap());
+        let client = Client::try_from(config.clone()).unwrap();
         // It knows nothing.
-        let knowledge = Controller::new(client.clone(), ControllerOptions::default()).knowledge();
+        let controller = Controller::new(client.clone(), FencedClients::new(config), ControllerOptions::default());
+        let knowledge = controller.knowledge();
         for (reference, is_known) in [
             (Reference::Organization("acme".into()), false),
             (Reference::Organization("nobody".into()), true),

@@ -7,7 +7,7 @@ use crate::{
     wait::eventually,
 };
 use entitlement_operator::{
-    connection::Connection,
+    connection::{Connection, FencedClients},
     controller::{Controller, ControllerOptions, Leadership},
 };
 use serde_json::{Value, json};
@@ -138,13 +138,16 @@ impl Operator {
     async fn start(stage: &Stage, namespace: &str) -> Self {
         let connection = Connection { kubeconfig: Some(stage.plane.kubeconfig().to_owned()), ..Connection::default() };
         let (client, cluster) = connection.connect().await.unwrap();
+        let writers = FencedClients::of(&connection).await.unwrap();
         let options = ControllerOptions {
             namespace: namespace.to_owned(),
             cluster,
             patience: PATIENCE,
+            identity: format!("{namespace}-{}", Instant::now().elapsed().as_nanos()),
+            lease_duration: Duration::from_secs(2),
             ..ControllerOptions::default()
         };
-        let controller = Controller::new(client, options);
+        let controller = Controller::new(client, writers, options);
         let leadership = controller.knowledge().leadership();
         let (end, ends) = oneshot::channel();
         let running = tokio::spawn(async move {

@@ -64,6 +64,7 @@ mod phases;
 mod preflight;
 mod read_only;
 mod refused;
+mod replicas;
 mod resilience;
 mod restored;
 mod restricted;

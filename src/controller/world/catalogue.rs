@@ -229,6 +229,11 @@ impl Catalogue {
         Serving { changes_grants: is_any, changes_offers: self.offer(name, offer), replaced }
     }
 
+    /// What serves is made anew of everything. What was ready is taken to be so until then.
+    pub fn forget_served(&mut self) {
+        self.definitions.forget_served();
+    }
+
     /// A definition is gone, and nothing is left of it.
     pub fn drop_served(&mut self, name: &Arc<str>) -> Serving {
         let changes_grants = self.definitions.drop_served(name);

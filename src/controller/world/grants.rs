@@ -290,6 +290,11 @@ impl Grants {
         })
     }
 
+    /// Which object a grant's source is, in which state.
+    pub fn identity(&self, id: &SourceId) -> Option<&Identity> {
+        self.store.identity(id)
+    }
+
     /// The UID of a grant's source.
     pub fn uid(&self, id: &SourceId) -> Option<Arc<str>> {
         Some(Arc::clone(&self.store.identity(id)?.uid))

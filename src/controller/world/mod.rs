@@ -232,6 +232,21 @@ impl World {
         WATCHES.iter().flat_map(|watch| (watch.begin)(self)).collect()
     }
 
+    /// This replica works from now on, and all that there is is work again. Where another may have worked before, nothing of what
+    /// this one has made or found out for itself counts any more, as after a start.
+    pub fn begin_anew(&mut self, is_succession: bool) {
+        if !self.was_ready {
+            return;
+        }
+        if is_succession {
+            self.searched.clear();
+            self.edits = PendingEdits::default();
+            self.catalogue.forget_served();
+        }
+        self.find_misplaced();
+        self.work = WATCHES.iter().flat_map(|watch| (watch.begin)(self)).collect();
+    }
+
     /// The instances of which, since the last call, it has come up to be said that their organizations do not let them be named;
     /// with the organizations that have more or less of these than before. None before all is listed.
     pub fn take_barred(&mut self) -> (BTreeSet<SourceId>, BTreeSet<Arc<str>>) {

@@ -178,6 +178,11 @@ impl<O: Resource, C: Catalogued> CatalogueSection<O, C> {
         self.served.remove(name).is_some()
     }
 
+    /// Nothing has been made of any object yet.
+    pub fn forget_served(&mut self) {
+        self.served.clear();
+    }
+
     /// Whether something was made of every object that there is.
     pub fn is_read_through(&self) -> bool {
         let is_read = |name| self.served.contains_key(name);

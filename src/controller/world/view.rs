@@ -29,6 +29,8 @@ use tokio::time::Instant;
 pub struct GrantFacts {
     /// The UID of its source.
     pub uid: Arc<str>,
+    /// Its state, as the API server counts them.
+    pub version: u64,
     /// The fingerprint of the status that it has.
     pub status: Option<Fingerprint>,
     /// The moments that this tells.
@@ -165,8 +167,10 @@ impl World {
     }
 
     fn facts(&self, held: &WholeInstance) -> GrantFacts {
+        let identity = self.grants.identity(&held.grant.id.source);
         GrantFacts {
-            uid: self.grants.uid(&held.grant.id.source).unwrap_or_default(),
+            uid: identity.map(|identity| Arc::clone(&identity.uid)).unwrap_or_default(),
+            version: identity.map_or(0, |identity| identity.version),
             status: held.status,
             moments: held.moments,
         }

@@ -1,0 +1,57 @@
+//! A time during which this replica holds the lease.
+
+use crate::connection::Fence;
+use kube::Client;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// How long after another replica has worked its last writes may not have been seen: longer than it takes to notice that a watch has
+/// gone silent.
+const HEARSAY: Duration = Duration::from_secs(60);
+
+/// Whether this replica holds the lease.
+#[derive(Clone)]
+pub enum LeaseHold {
+    /// Not known yet.
+    Unknown,
+    /// It does not.
+    Lost,
+    /// It does.
+    Held(Arc<Tenure>),
+}
+
+/// A time during which this replica holds the lease, without interruption.
+pub struct Tenure {
+    /// Which one, of this process.
+    pub number: u64,
+    /// Lets its writes pass.
+    pub fence: Arc<Fence>,
+    /// Whether another replica may have worked since this one did last.
+    pub is_succession: bool,
+    client: Client,
+    began: Instant,
+}
+
+impl Tenure {
+    /// One that begins now.
+    pub fn new(number: u64, fence: Arc<Fence>, client: Client, is_succession: bool) -> Self {
+        Self { number, fence, is_succession, client, began: Instant::now() }
+    }
+
+    /// Whether it goes on.
+    pub fn is_open(&self) -> bool {
+        self.fence.is_open()
+    }
+
+    /// The client by which is written what was decided during it.
+    pub fn client(&self) -> Option<Client> {
+        self.is_open().then(|| self.client.clone())
+    }
+
+    /// What another replica has written may be news still.
+    pub fn is_behind(&self) -> bool {
+        self.is_succession && self.began.elapsed() < HEARSAY
+    }
+}

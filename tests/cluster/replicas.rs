@@ -1,0 +1,362 @@
+//! Several replicas of one operator: one works, and when it is stopped, killed or frozen, the next one does.
+
+use crate::{
+    harness::{Cluster, FEATURE, ORGANIZATION, Operator, Stage, grant},
+    plane::PlaneOptions,
+    wait::eventually,
+    webhook::{free_port, serving},
+};
+use futures::future::join_all;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    task::block_in_place,
+};
+
+const DEADLINE: Duration = Duration::from_mins(2);
+/// As short as it may be on a machine that other tests keep busy.
+const LEASE: Duration = Duration::from_secs(2);
+/// How often the one that works goes, in one way or another.
+const GOES: usize = 100;
+/// How many grants come, change and end at a time.
+const CLIENTS: usize = 6;
+const PAUSE: Duration = Duration::from_millis(150);
+
+/// A replica, which the audit log knows by a user of its own.
+struct Replica {
+    name: String,
+    operator: Operator,
+}
+
+impl Replica {
+    fn start(stage: &Stage, more: &[&str]) -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("replica-{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        let (user, identity) = (format!("--as={name}"), format!("--identity={name}"));
+        let lease = format!("--lease-duration={}s", LEASE.as_secs());
+        let arguments = [&user, "--as-group=system:masters", &identity, lease.as_str()];
+        let operator = stage.operator_that_logs("info", &[arguments.as_slice(), more].concat());
+        Self { name, operator }
+    }
+
+    fn signal(&self, signal: Signal) {
+        let process = Pid::from_raw(i32::try_from(self.operator.process()).unwrap()).unwrap();
+        kill_process(process, signal).unwrap();
+    }
+}
+
+fn stage() -> Stage {
+    Stage::start_with(PlaneOptions { audit: true, ..PlaneOptions::default() })
+}
+
+fn lease(stage: &Stage) -> Value {
+    let found =
+        stage.plane.run_kubectl(&["get", "lease", "entitlement-operator", "-n", "entitlement-operator", "-o=json"]);
+    found.ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(Value::Null)
+}
+
+/// The name of the replica that holds the lease.
+fn holder(stage: &Stage) -> Option<String> {
+    let lease = lease(stage);
+    let holder = lease["spec"]["holderIdentity"].as_str()?;
+    holder.rsplit_once('_').map(|(name, _)| name.to_owned())
+}
+
+fn until_held(stage: &Stage, is: impl Fn(&str) -> bool) -> String {
+    let started = Instant::now();
+    loop {
+        match holder(stage) {
+            Some(holder) if is(&holder) => return holder,
+            other => assert!(started.elapsed() < DEADLINE, "the lease is held by {other:?}"),
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn until_logged(replica: &Replica, text: &str) {
+    eventually(DEADLINE, text, || {
+        let log = replica.operator.log();
+        if log.contains(text) { Ok(()) } else { Err(log) }
+    });
+}
+
+async fn entitle(cluster: &Cluster) {
+    for yaml in [ORGANIZATION, FEATURE] {
+        cluster.apply(yaml).await;
+    }
+    cluster.create(grant(&cluster.name, &cluster.name, &cluster.name, json!({}))).await.unwrap();
+    cluster.object("ConfigMap", "$", "$").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_one_that_stands_by_takes_over_at_once_when_the_other_is_stopped() {
+    let stage = block_in_place(stage);
+    let first = block_in_place(|| Replica::start(&stage, &[]));
+    let cluster = stage.cluster().await;
+    entitle(&cluster).await;
+    block_in_place(|| {
+        assert_eq!(until_held(&stage, |_| true), first.name);
+        let second = Replica::start(&stage, &[]);
+        until_logged(&second, "holds the lease: this replica stands by, and takes over when the other has gone");
+        let before = lease(&stage)["spec"].clone();
+        assert_eq!((&before["leaseDurationSeconds"], &before["leaseTransitions"]), (&json!(2), &json!(0)));
+        assert!(before["renewTime"].as_str() >= before["acquireTime"].as_str(), "{before}");
+        let shown =
+            stage.kubectl(&["get", "lease", "entitlement-operator", "-n", "entitlement-operator", "--no-headers"]);
+        assert!(shown.split_whitespace().nth(1).unwrap().starts_with(&format!("{}_", first.name)), "{shown}");
+
+        first.operator.stop();
+        let stopped = Instant::now();
+        assert_eq!(until_held(&stage, |holder| !holder.is_empty()), second.name);
+        assert!(stopped.elapsed() < Duration::from_secs(2), "it took {:?}", stopped.elapsed());
+        assert_eq!(lease(&stage)["spec"]["leaseTransitions"], 1);
+        until_logged(&second, "this replica holds the lease: it is the one that works");
+        eventually(DEADLINE, "it works", || second.operator.log().contains("ready: cluster").then_some(()).ok_or(""));
+        drop(second);
+    });
+    block_in_place(|| drop(stage));
+}
+
+/// Leads to the one port or the other.
+async fn switch(listener: TcpListener, to: Arc<AtomicU16>) {
+    while let Ok((mut client, _)) = listener.accept().await {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, to.load(Ordering::SeqCst)));
+        tokio::spawn(async move {
+            if let Ok(mut server) = TcpStream::connect(address).await {
+                let _ = copy_bidirectional(&mut client, &mut server).await;
+            }
+        });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_one_that_stands_by_answers_the_webhook_too() {
+    let stage = block_in_place(stage);
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("--webhook-url=https://127.0.0.1:{}", listener.local_addr().unwrap().port());
+    let ports = [free_port(), free_port()];
+    let to = Arc::new(AtomicU16::new(ports[0]));
+    let switching = tokio::spawn(switch(listener, Arc::clone(&to)));
+    let start = |port: u16| Replica::start(&stage, &[&url, &format!("--webhook-address=127.0.0.1:{port}")]);
+    let first = block_in_place(|| start(ports[0]));
+    block_in_place(|| serving(&stage));
+    let cluster = stage.cluster().await;
+    entitle(&cluster).await;
+    let second = block_in_place(|| start(ports[1]));
+    block_in_place(|| until_logged(&second, "the webhook has a certificate"));
+    // The second grant of the definition to the organization is one too many.
+    let refused = || async {
+        let twice = grant(&format!("{}-twice", cluster.name), &cluster.name, &cluster.name, json!({}));
+        cluster.create(twice).await.expect_err("it was let pass")
+    };
+    assert!(refused().await.contains("validate.entitlements.dev"));
+    to.store(ports[1], Ordering::SeqCst);
+    // Connections that there are lead to the first one still.
+    block_in_place(|| first.signal(Signal::STOP));
+    assert!(refused().await.contains("validate.entitlements.dev"));
+    block_in_place(|| {
+        first.signal(Signal::CONT);
+        switching.abort();
+        drop((first, second, stage));
+    });
+}
+
+/// What was done to one grant, and has to be told of it: once each, in that order.
+const TOLD: [&str; 5] = ["Accepted", "Activated", "Suspended", "Activated", "Cancelled"];
+
+async fn until(cluster: &Cluster, what: &str, is: impl AsyncFn() -> bool) {
+    let started = Instant::now();
+    while !is().await {
+        assert!(started.elapsed() < DEADLINE, "{}: {what}", cluster.name);
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Makes a grant, changes it, and ends it, each once the operator has said that it has done the one before.
+async fn one_grant(cluster: &Cluster, name: &str) {
+    cluster.create(grant(name, &cluster.name, &cluster.name, json!({}))).await.unwrap();
+    let phase = async |phase: &str| {
+        until(cluster, &format!("{name} is {phase}"), async || {
+            let seen = cluster.get("EntitlementInstance", "entitlements", name).await.unwrap_or(Value::Null);
+            seen["status"]["phase"] == phase
+        })
+        .await;
+    };
+    let is_delivered = async |expected: bool| {
+        let config = format!("config-{name}");
+        until(cluster, &format!("{config}: {expected}"), async || {
+            cluster.get("ConfigMap", "$", &config).await.is_some() == expected
+        })
+        .await;
+    };
+    let change = async |change: Value| {
+        cluster.merge("EntitlementInstance", "entitlements", name, json!({"spec": change})).await.unwrap()
+    };
+    phase("Active").await;
+    is_delivered(true).await;
+    change(json!({"suspended": true})).await;
+    phase("Suspended").await;
+    is_delivered(false).await;
+    change(json!({"suspended": false})).await;
+    phase("Active").await;
+    is_delivered(true).await;
+    change(json!({"state": "Cancelled"})).await;
+    phase("Cancelled").await;
+    is_delivered(false).await;
+}
+
+const MANY: &str = r#"
+apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementDefinition
+metadata: {name: $}
+spec:
+  type: Feature
+  allowMultiple: true
+  outputs:
+    - name: config
+      kind: ConfigMap
+      objectName: "config-{{ instance.name }}"
+      items: [{key: who, template: "{{ organization.displayName }}"}]
+"#;
+
+/// The one that works goes, and comes back.
+fn go(stage: &Stage, replicas: &mut Vec<Replica>, round: usize) -> Duration {
+    let leader = until_held(stage, |holder| replicas.iter().any(|replica| replica.name == holder));
+    let at = replicas.iter().position(|replica| replica.name == leader).unwrap();
+    let is_next = |holder: &str| holder != leader && !holder.is_empty();
+    let begun = Instant::now();
+    match round % 5 {
+        0 | 2 => {
+            replicas.remove(at).operator.kill();
+            replicas.push(Replica::start(stage, &[]));
+            until_held(stage, is_next);
+        }
+        1 | 3 => {
+            replicas[at].signal(Signal::STOP);
+            until_held(stage, is_next);
+            replicas[at].signal(Signal::CONT);
+        }
+        _ => {
+            replicas.remove(at).operator.stop();
+            let stopped = Instant::now();
+            until_held(stage, is_next);
+            let took = stopped.elapsed();
+            replicas.push(Replica::start(stage, &[]));
+            return took;
+        }
+    }
+    begun.elapsed()
+}
+
+/// The requests of replicas that were taken, as the moment at which they came, the replica, and the rest.
+fn requests_of_replicas(audit_log: &Path) -> Vec<(String, String, Value)> {
+    let log = fs::read_to_string(audit_log).unwrap();
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let of = lines.filter(|line| line["stage"] == "ResponseComplete").filter_map(|line| {
+        let user = line["impersonatedUser"]["username"].as_str()?.to_owned();
+        let came = line["requestReceivedTimestamp"].as_str()?.to_owned();
+        (user.starts_with("replica-")).then_some((came, user, line))
+    });
+    let mut all: Vec<_> = of.collect();
+    all.sort_by(|one, other| one.0.cmp(&other.0));
+    all
+}
+
+/// Who wrote, one after the other, and who held the lease meanwhile.
+fn check_audit_log(audit_log: &Path) -> usize {
+    let (mut tenures, mut writers): (Vec<String>, Vec<(String, String)>) = (Vec::new(), Vec::new());
+    for (came, user, line) in requests_of_replicas(audit_log) {
+        let verb = line["verb"].as_str().unwrap_or_default();
+        let resource = line["objectRef"]["resource"].as_str().unwrap_or_default();
+        if !["create", "update", "patch", "delete"].contains(&verb) || resource.starts_with("selfsubject") {
+            continue;
+        }
+        if resource == "leases" {
+            let is_taken = line["responseStatus"]["code"].as_i64().is_some_and(|code| code < 300);
+            if is_taken && tenures.last() != Some(&user) {
+                tenures.push(user);
+            }
+        } else if writers.last().is_none_or(|(_, last)| *last != user) {
+            writers.push((format!("{came} {verb} {}", line["requestURI"]), user));
+        }
+    }
+    // Each time of writing is within a tenure of its own, in their order.
+    let mut left = tenures.iter();
+    for (index, (first, writer)) in writers.iter().enumerate() {
+        let around = &writers[index.saturating_sub(2)..(index + 2).min(writers.len())];
+        assert!(left.any(|holder| holder == writer), "{writer} writes out of turn: {first}; {around:#?}");
+    }
+    tenures.len()
+}
+
+/// Every transition is told once.
+async fn check_events(cluster: &Cluster, grants: &[String]) {
+    let mut told: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
+    for event in cluster.list("Event", "entitlements").await {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let (at, reason) = (text(&event["eventTime"]), text(&event["reason"]));
+        told.entry(text(&event["regarding"]["name"])).or_default().push((at, reason));
+    }
+    for grant in grants {
+        let mut told = told.remove(grant).unwrap_or_default();
+        told.sort();
+        let reasons: Vec<&str> = told.iter().map(|(_, reason)| reason.as_str()).collect();
+        assert_eq!(reasons, TOLD, "{grant}: {told:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whoever_is_killed_stopped_or_frozen_a_hundred_times_one_works_and_all_is_done_once() {
+    let stage = Arc::new(block_in_place(stage));
+    let log = stage.plane.audit_log().unwrap().to_owned();
+    let mut replicas: Vec<Replica> = block_in_place(|| (0..3).map(|_| Replica::start(&stage, &[])).collect());
+    let cluster = stage.cluster().await;
+    for yaml in [ORGANIZATION, MANY] {
+        cluster.apply(yaml).await;
+    }
+    let is_over = Arc::new(AtomicBool::new(false));
+    let clients = (0..CLIENTS).map(async |client| {
+        let mut made = Vec::new();
+        while !is_over.load(Ordering::SeqCst) {
+            let name = format!("{}-{client}-{}", cluster.name, made.len());
+            one_grant(&cluster, &name).await;
+            made.push(name);
+        }
+        made
+    });
+    let (on, over, begun) = (Arc::clone(&stage), Arc::clone(&is_over), Instant::now());
+    let goes = tokio::task::spawn_blocking(move || {
+        let mut stops = Vec::new();
+        for round in 0..GOES {
+            let took = go(&on, &mut replicas, round);
+            if round % 5 == 4 {
+                stops.push(took);
+            }
+        }
+        over.store(true, Ordering::SeqCst);
+        (replicas, stops)
+    });
+    let (grants, gone) = tokio::join!(join_all(clients), goes);
+    let (grants, (replicas, mut stops)) = (grants.concat(), gone.unwrap());
+    stops.sort();
+    let tenures = check_audit_log(&log);
+    eprintln!("{GOES} times in {:?}: {tenures} tenures, {} grants, stops {stops:?}", begun.elapsed(), grants.len());
+    assert!(tenures > GOES, "{tenures}");
+    assert!(grants.len() >= GOES / 2, "{}", grants.len());
+    check_events(&cluster, &grants).await;
+    assert!(stops[stops.len() / 2] < Duration::from_secs(2), "{stops:?}");
+    block_in_place(|| drop((replicas, cluster, stage)));
+}

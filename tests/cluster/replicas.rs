@@ -16,13 +16,14 @@ use std::{
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
+    sync::watch,
     task::block_in_place,
 };
 
@@ -130,13 +131,16 @@ async fn the_one_that_stands_by_takes_over_at_once_when_the_other_is_stopped() {
     block_in_place(|| drop(stage));
 }
 
-/// Leads to the one port or the other.
-async fn switch(listener: TcpListener, to: Arc<AtomicU16>) {
+/// Leads to the one port or the other. When that changes, connections end.
+async fn switch(listener: TcpListener, to: watch::Receiver<u16>) {
     while let Ok((mut client, _)) = listener.accept().await {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, to.load(Ordering::SeqCst)));
+        let mut to = to.clone();
         tokio::spawn(async move {
-            if let Ok(mut server) = TcpStream::connect(address).await {
-                let _ = copy_bidirectional(&mut client, &mut server).await;
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, *to.borrow_and_update()));
+            let Ok(mut server) = TcpStream::connect(address).await else { return };
+            tokio::select! {
+                _ = copy_bidirectional(&mut client, &mut server) => {}
+                _ = to.changed() => {}
             }
         });
     }
@@ -148,8 +152,8 @@ async fn the_one_that_stands_by_answers_the_webhook_too() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let url = format!("--webhook-url=https://127.0.0.1:{}", listener.local_addr().unwrap().port());
     let ports = [free_port(), free_port()];
-    let to = Arc::new(AtomicU16::new(ports[0]));
-    let switching = tokio::spawn(switch(listener, Arc::clone(&to)));
+    let (to, told) = watch::channel(ports[0]);
+    let switching = tokio::spawn(switch(listener, told));
     let start = |port: u16| Replica::start(&stage, &[&url, &format!("--webhook-address=127.0.0.1:{port}")]);
     let first = block_in_place(|| start(ports[0]));
     block_in_place(|| serving(&stage));
@@ -163,12 +167,9 @@ async fn the_one_that_stands_by_answers_the_webhook_too() {
         cluster.create(twice).await.expect_err("it was let pass")
     };
     assert!(refused().await.contains("validate.entitlements.dev"));
-    to.store(ports[1], Ordering::SeqCst);
-    // Connections that there are lead to the first one still.
-    block_in_place(|| first.signal(Signal::STOP));
+    to.send_replace(ports[1]);
     assert!(refused().await.contains("validate.entitlements.dev"));
     block_in_place(|| {
-        first.signal(Signal::CONT);
         switching.abort();
         drop((first, second, stage));
     });

@@ -185,6 +185,7 @@ fn respond(status: StatusCode, content_type: &'static str, body: Bytes) -> Respo
 mod tests {
     use super::EndpointSite;
     use crate::{
+        connection::FencedClients,
         controller::{Controller, ControllerOptions},
         metrics::Metrics,
     };
@@ -232,8 +233,9 @@ mod tests {
     #[tokio::test]
     async fn what_is_not_listed_is_named() {
         let site = site();
-        let client = Client::try_from(Config::new(http::Uri::from_static("http://127.0.0.1:9"))).unwrap();
-        let controller = Controller::new(client, ControllerOptions::default());
+        let config = Config::new(http::Uri::from_static("http://127.0.0.1:9"));
+        let client = Client::try_from(config.clone()).unwrap();
+        let controller = Controller::new(client, FencedClients::new(config), ControllerOptions::default());
         assert!(OnceLock::set(&site.knowledge, controller.knowledge()).is_ok());
         let expected = "not ready: not listed yet: organizations, facetdefinitions, entitlementdefinitions, entitlementinstances, namespaces, configmaps, secrets, controllerrevisions\n";
         assert_eq!(asked(&site, "GET", "/readyz").await, (503, expected.to_owned()));

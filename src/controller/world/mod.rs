@@ -241,6 +241,8 @@ impl World {
         if is_succession {
             self.searched.clear();
             self.edits = PendingEdits::default();
+            // What the other one did looked like somebody else's doing.
+            self.outputs.forget_changes();
             self.catalogue.forget_served();
         }
         self.find_misplaced();

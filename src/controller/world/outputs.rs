@@ -128,6 +128,11 @@ impl ObservedOutputs {
         self.relink(key, before.as_deref(), None)
     }
 
+    /// Nobody is known to have changed anything.
+    pub fn forget_changes(&mut self) {
+        self.contention = Contention::default();
+    }
+
     /// The operator has deleted an object of the organization, or found that it is gone. Organizations that it was of, or that
     /// want its name.
     pub fn forget(

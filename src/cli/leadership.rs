@@ -17,6 +17,7 @@ const MOST_CHARACTERS: usize = 128;
 
 /// The arguments by which replicas choose who works.
 #[derive(Debug, Args)]
+#[allow(clippy::doc_markdown, reason = "this is help, where backticks would be shown")]
 #[command(next_help_heading = "Replicas (one works, the others stand by)")]
 pub struct LeadershipArguments {
     /// How long a replica that is not heard of any more keeps the others from taking over: 1s to 60s

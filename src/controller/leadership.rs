@@ -316,7 +316,7 @@ async fn among_operators(context: &ControllerContext, tenure: &Tenure, tale: &mu
             let Some(version) = known.version.clone() else {
                 // Without the namespace nobody can have a mark: who has worked on the cluster goes on.
                 let is_own = sight.mark.as_ref().is_some_and(|mark| mark.namespace == own);
-                return is_own.then(|| (LeadershipStep::Lead, None, None));
+                return is_own.then_some((LeadershipStep::Lead, None, None));
             };
             let step = step(sight, own, &question, context.options.patience, now);
             let leader = sight.mark.as_ref().map(|mark| mark.namespace.clone());

@@ -83,18 +83,18 @@ async fn work_on(context: Arc<ControllerContext>, item: WorkItem, part: Part, wo
             Part::StandsBy => Box::pin(item.make_ready(&context)).await,
         }
     };
-    conclude(&context, &context.queue, &item, item.metric_label(), span, work).await;
+    conclude(&context, &context.queue, &item, item.metric_label(), span, Box::pin(work)).await;
 }
 
 async fn tell(context: Arc<ControllerContext>, id: SourceId, part: Part, _worker: OwnedSemaphorePermit) {
     let span = traces::reconcile("barred", &id, None);
     let work = async {
         match part {
-            Part::Leads => while_it_leads(&context, instance::say_barred(&context, &id)).await,
+            Part::Leads => while_it_leads(&context, Box::pin(instance::say_barred(&context, &id))).await,
             Part::StandsBy => Ok(()),
         }
     };
-    conclude(&context, &context.barred, &id, "barred", span, work).await;
+    conclude(&context, &context.barred, &id, "barred", span, Box::pin(work)).await;
 }
 
 /// What was decided in one tenure is not written in the next one: it is decided anew.

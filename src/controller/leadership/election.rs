@@ -275,11 +275,12 @@ impl<'a> Election<'a> {
             (None, Some(tenure)) => {
                 tenure.fence.close();
                 holds.send_replace(LeaseHold::Lost);
-                match holder.filter(|_| is_other) {
-                    Some(holder) => tracing::warn!("{holder} holds the lease now: this replica writes nothing more"),
-                    None => tracing::warn!(
+                if let Some(holder) = holder.filter(|_| is_other) {
+                    tracing::warn!("{holder} holds the lease now: this replica writes nothing more");
+                } else {
+                    tracing::warn!(
                         "the lease could not be renewed in time: this replica writes nothing until it holds it again"
-                    ),
+                    );
                 }
                 self.told = holder.filter(|_| is_other).map(str::to_owned);
             }

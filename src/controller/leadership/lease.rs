@@ -10,7 +10,7 @@ use crate::connection::Moment;
 use std::time::Duration;
 
 /// Nobody's lease lasts longer, and what says otherwise is wrong.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 /// The duration in a Lease that was given up, as other controllers write it.
 const GIVEN_UP: Duration = Duration::from_secs(1);
 /// The longest pause between two attempts.

@@ -9,7 +9,7 @@ use std::{
 
 /// How long after another replica has worked its last writes may not have been seen: longer than it takes to notice that a watch has
 /// gone silent.
-const HEARSAY: Duration = Duration::from_secs(60);
+const HEARSAY: Duration = Duration::from_mins(1);
 
 /// Whether this replica holds the lease.
 #[derive(Clone)]
@@ -41,16 +41,19 @@ impl Tenure {
     }
 
     /// Whether it goes on.
+    #[must_use]
     pub fn is_open(&self) -> bool {
         self.fence.is_open()
     }
 
     /// The client by which is written what was decided during it.
+    #[must_use]
     pub fn client(&self) -> Option<Client> {
         self.is_open().then(|| self.client.clone())
     }
 
     /// What another replica has written may be news still.
+    #[must_use]
     pub fn is_behind(&self) -> bool {
         self.is_succession && self.began.elapsed() < HEARSAY
     }

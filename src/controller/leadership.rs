@@ -20,7 +20,7 @@ use crate::api::ASSIGNMENT_NAMESPACE;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api,
-    api::{ObjectMeta, PartialObjectMeta, Patch, PatchParams},
+    api::{ListParams, ObjectMeta, PartialObjectMeta, Patch, PatchParams},
     runtime::watcher::Event,
 };
 use mark::{LeadershipStep, MARK, Mark, Sight, step};
@@ -323,13 +323,18 @@ async fn among_operators(context: &ControllerContext, tenure: &Tenure, tale: &mu
             if let Some(leader) = &leader {
                 sight.is_second = leader != own;
             }
-            let step = match (step, &sight.mark) {
-                (LeadershipStep::Lead, Some(mark)) if !is_confirmed => LeadershipStep::Write(mark.clone()),
-                (step, _) => step,
-            };
             Some((step, Some(version), leader))
         });
         let until = match next {
+            Some((LeadershipStep::Lead, Some(_), _)) if !is_confirmed => {
+                if let Err(refusal) = look(context).await {
+                    tale.complaints.tell(context, &refusal);
+                    sleep(RETRY).await;
+                } else {
+                    is_confirmed = true;
+                }
+                continue;
+            }
             Some((LeadershipStep::Lead, ..)) => {
                 lead(context, tenure, &mut tale.told);
                 None
@@ -342,15 +347,12 @@ async fn among_operators(context: &ControllerContext, tenure: &Tenure, tale: &mu
                 if leader.as_deref().is_some_and(|leader| leader != own) {
                     follow(candidacy, leader, own, &mut tale.told);
                 }
-                match write(context, &mark, &version).await {
-                    Ok(()) => is_confirmed |= mark.namespace == own,
-                    Err(refusal) => {
-                        tale.complaints.tell(context, &refusal);
-                        // The news is under way, mostly.
-                        tokio::select! {
-                            () = candidacy.changed.notified() => {}
-                            () = sleep(RETRY) => {}
-                        }
+                if let Err(refusal) = write(context, &mark, &version).await {
+                    tale.complaints.tell(context, &refusal);
+                    // The news is under way, mostly.
+                    tokio::select! {
+                        () = candidacy.changed.notified() => {}
+                        () = sleep(RETRY) => {}
                     }
                 }
                 continue;
@@ -396,6 +398,18 @@ fn follow(candidacy: &Candidacy, leader: Option<String>, own: &str, told: &mut O
         *told = Some(Instant::now());
         tracing::warn!("{}", words(&leader, own));
     }
+}
+
+/// Looks at the mark as it is stored now.
+async fn look(context: &ControllerContext) -> Result<(), RequestRefusal> {
+    let api: Api<Namespace> = Api::all(context.gate.reader());
+    let only = ListParams::default().fields(&format!("metadata.name={ASSIGNMENT_NAMESPACE}"));
+    let found = api.list_metadata(&only).await.map_err(|error| RequestRefusal::of(&error))?;
+    match found.items.first() {
+        Some(namespace) => context.candidacy.saw(&namespace.metadata),
+        None => context.candidacy.lost(),
+    }
+    Ok(())
 }
 
 /// What is said of another operator that works on the cluster.

@@ -119,6 +119,12 @@ fn record(lease: &Lease) -> LeaseRecord {
     }
 }
 
+/// By connections of its own, so that none waits for those that others have left half open. No fence is before it.
+fn api(context: &ControllerContext) -> Api<Lease> {
+    let client = context.writers.client(&Arc::new(Fence::until(Moment::MAX)));
+    Api::namespaced(client.unwrap_or_else(|_| context.gate.reader()), &context.options.namespace)
+}
+
 /// What one replica does for it.
 struct Election<'a> {
     context: &'a ControllerContext,
@@ -139,7 +145,7 @@ impl<'a> Election<'a> {
         let options = &context.options;
         Self {
             context,
-            api: Api::namespaced(context.gate.reader(), &options.namespace),
+            api: api(context),
             candidate: LeaseCandidate::new(options.identity.clone(), options.lease_duration),
             known: None,
             tenures: 0,
@@ -248,6 +254,9 @@ impl<'a> Election<'a> {
         let has_changed = matches!(error, Some(Error::Api(status)) if matches!(status.code, 404 | 409));
         self.candidate.failed(has_changed, moment());
         let cause = error.map_or(Cause::Silent, Cause::of);
+        if !matches!(error, Some(Error::Api(_))) {
+            self.api = api(self.context);
+        }
         tracing::debug!(%cause, "the lease could not be {what}");
         if has_changed || self.complained.is_some_and(|last| last.elapsed() < REMINDER) {
             return;

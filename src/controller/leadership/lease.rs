@@ -126,10 +126,10 @@ impl LeaseCandidate {
         self.renewed.map(|renewed| renewed + self.duration * 2 / 3).filter(|until| now < *until)
     }
 
-    /// How long an attempt may take.
+    /// How long an attempt may take: so long that after one that came to nothing, there is time for another by a new connection.
     #[must_use]
     pub fn patience(&self) -> Duration {
-        self.duration / 3
+        self.duration / 5
     }
 
     /// The watch, which may be behind, says that the Lease is so.
@@ -196,7 +196,7 @@ impl LeaseCandidate {
     /// It could not be read or written, or nobody knows. Where it has changed, it is to be read first.
     pub fn failed(&mut self, has_changed: bool, now: Moment) {
         self.has_to_read |= has_changed;
-        let pause = (self.duration / 8).min(LONGEST_PAUSE);
+        let pause = (self.duration / 16).min(LONGEST_PAUSE);
         self.rests_until = now + if has_changed { pause / 8 } else { pause };
     }
 

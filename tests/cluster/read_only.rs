@@ -2,7 +2,7 @@
 
 use crate::{
     audit::{Request, of_operator},
-    harness::{FEATURE, ORGANIZATION, Stage, grant},
+    harness::{FEATURE, ORGANIZATION, Operator, Stage, grant},
     plane::{Identity, PlaneOptions},
     wait::eventually,
 };
@@ -10,6 +10,11 @@ use serde_json::{Value, json};
 use std::{fs, process::Command, time::Duration};
 
 const DEADLINE: Duration = Duration::from_mins(1);
+
+/// An operator that works, and whose requests are known by its user.
+fn everywhere(stage: &Stage) -> Operator {
+    stage.operator(&[&format!("--kubeconfig={}", stage.plane.kubeconfig().display())])
+}
 
 /// What it would do, by action and object.
 fn intentions(log: &str) -> Vec<(String, String)> {
@@ -55,7 +60,7 @@ async fn nothing_is_written_and_everything_is_told_once() {
     });
 
     // Beside one that works, it has nothing to say of what is as it should be; of what is not, it says what it would do.
-    let working = tokio::task::block_in_place(|| stage.operator(&[]));
+    let working = tokio::task::block_in_place(|| everywhere(&stage));
     cluster.phase("$", "Active").await;
     cluster.object("ConfigMap", "$", "$").await;
     cluster.operator_has_acted().await;

@@ -43,6 +43,11 @@ fn stage() -> Stage {
     stage
 }
 
+/// An operator that may do everything, and whose requests are known by its user.
+fn everywhere(stage: &Stage) -> Operator {
+    stage.operator(&[&format!("--kubeconfig={}", stage.plane.kubeconfig().display())])
+}
+
 /// An operator with what `manifests` prints for it, and nothing else.
 fn start(stage: &Stage, restrictions: &[&str]) -> Operator {
     let printed = Command::new(env!("CARGO_BIN_EXE_entitlement-operator")).arg("manifests").args(restrictions).output();
@@ -85,12 +90,12 @@ fn requests(stage: &Stage) -> Vec<Request> {
 async fn secrets_are_touched_only_where_they_are_given() {
     let stage = tokio::task::block_in_place(stage);
     let cluster = stage.cluster().await;
-    let everywhere = tokio::task::block_in_place(|| stage.operator(&[]));
+    let before_it = tokio::task::block_in_place(|| everywhere(&stage));
     entitle(&cluster).await;
     for namespace in ["one", "two"] {
         cluster.object("Secret", namespace, "$-account").await;
     }
-    tokio::task::block_in_place(|| everywhere.stop());
+    tokio::task::block_in_place(|| before_it.stop());
 
     let operator = tokio::task::block_in_place(|| start(&stage, &["--secret-namespaces=entitlements,one"]));
     let said = cluster.condition("EntitlementInstance", "$", "Delivered", "False", "SecretsNotServed").await;
@@ -128,7 +133,7 @@ async fn secrets_are_touched_only_where_they_are_given() {
         .collect();
     assert!(elsewhere.is_empty(), "{elsewhere:#?}");
     // With everything given again, everything is as before.
-    let _everywhere = tokio::task::block_in_place(|| stage.operator(&[]));
+    let _after_it = tokio::task::block_in_place(|| everywhere(&stage));
     cluster.condition("EntitlementInstance", "$", "Delivered", "True", "Delivered").await;
     tokio::task::block_in_place(|| drop(stage));
 }
@@ -137,7 +142,7 @@ async fn secrets_are_touched_only_where_they_are_given() {
 async fn who_restricts_it_by_mistake_loses_nothing() {
     let stage = tokio::task::block_in_place(stage);
     let cluster = stage.cluster().await;
-    let everywhere = tokio::task::block_in_place(|| stage.operator(&[]));
+    let before_it = tokio::task::block_in_place(|| everywhere(&stage));
     entitle(&cluster).await;
     let objects = [("ConfigMap", "$"), ("Secret", "$-account"), ("ConfigMap", "entitlements")];
     let seen = || async {
@@ -152,7 +157,7 @@ async fn who_restricts_it_by_mistake_loses_nothing() {
     cluster.condition("EntitlementInstance", "$", "Delivered", "True", "Delivered").await;
     let before = seen().await;
     let status = cluster.phase("$", "Active").await["status"].clone();
-    tokio::task::block_in_place(|| everywhere.stop());
+    tokio::task::block_in_place(|| before_it.stop());
 
     // Without the namespaces of its grants, nothing of the organization is touched, nor are its grants, even if they end.
     let operator = tokio::task::block_in_place(|| start(&stage, &["--namespaces=one,two,entitlements"]));
@@ -189,7 +194,7 @@ async fn who_restricts_it_by_mistake_loses_nothing() {
     assert!(in_two.iter().all(of_first_restriction), "{in_two:#?}");
 
     // What was left is withdrawn once it may be.
-    let _everywhere = tokio::task::block_in_place(|| stage.operator(&[]));
+    let _after_it = tokio::task::block_in_place(|| everywhere(&stage));
     cluster.gone("Secret", "two", "$-account").await;
     cluster.gone("ConfigMap", "two", "$").await;
     tokio::task::block_in_place(|| drop(stage));

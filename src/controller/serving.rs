@@ -3,6 +3,7 @@
 use super::{
     context::ControllerContext,
     failure::ReconcileFailure,
+    leadership::Part,
     revisions,
     world::{KeptView, WorkItem, World},
 };
@@ -78,7 +79,12 @@ pub async fn make<V: CatalogueView>(
             Served { entry, hash: Some(valid.hash) }
         }
     };
-    context.world(|world| serve(world, served));
+    context.world(|world| {
+        // Who works meanwhile makes it anew, and keeps it.
+        if context.candidacy.leadership().part() == Some(Part::StandsBy) {
+            serve(world, served);
+        }
+    });
     Ok(())
 }
 

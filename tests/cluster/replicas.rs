@@ -48,7 +48,9 @@ impl Replica {
         let name = format!("replica-{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let (user, identity) = (format!("--as={name}"), format!("--identity={name}"));
         let lease = format!("--lease-duration={}s", LEASE.as_secs());
-        let arguments = [&user, "--as-group=system:masters", &identity, lease.as_str()];
+        // Whoever may impersonate anybody gives it that user.
+        let kubeconfig = format!("--kubeconfig={}", stage.plane.kubeconfig().display());
+        let arguments = [&kubeconfig, &user, "--as-group=system:masters", &identity, lease.as_str()];
         let operator = stage.operator_that_logs("info", &[arguments.as_slice(), more].concat());
         Self { name, operator }
     }

@@ -320,14 +320,14 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_sent_once_the_fence_is_closed_and_it_never_opens_again() {
         let (config, heard) = server().await;
-        let fence = Arc::new(Fence::until(moment() + Duration::from_secs(60)));
+        let fence = Arc::new(Fence::until(moment() + Duration::from_mins(1)));
         let client = FencedClients::new(config).client(&fence).unwrap();
         let api: Api<ConfigMap> = Api::namespaced(client, "a");
         api.create(&PostParams::default(), &ConfigMap::default()).await.unwrap();
         let before = heard.load(Ordering::SeqCst);
         assert!(before > 0);
         fence.close();
-        fence.extend(moment() + Duration::from_secs(60));
+        fence.extend(moment() + Duration::from_mins(1));
         // By the connection that there is, and by new ones.
         for _ in 0..3 {
             let refused = api.create(&PostParams::default(), &ConfigMap::default()).await.unwrap_err();
@@ -352,7 +352,7 @@ mod tests {
     #[tokio::test]
     async fn without_a_client_of_the_moment_nothing_is_asked() {
         let (config, heard) = server().await;
-        let fence = Arc::new(Fence::until(moment() + Duration::from_secs(60)));
+        let fence = Arc::new(Fence::until(moment() + Duration::from_mins(1)));
         let client = FencedClients::new(config).client(&fence).unwrap();
         let api: Api<ConfigMap> = Api::namespaced(dispatching(|| None), "a");
         assert!(is_fenced(&api.create(&PostParams::default(), &ConfigMap::default()).await.unwrap_err()));

@@ -171,13 +171,17 @@ impl Server {
     }
 }
 
+/// What came of a request that has arrived: the Lease, where there is one, or it was taken.
+struct Arrived(Option<LeaseRecord>);
+
 /// A request that is under way.
 struct Flight {
     sent: Moment,
     known: Option<u64>,
     arrives: u64,
     answered: u64,
-    outcome: Option<Option<LeaseRecord>>,
+    /// Once it has arrived: the Lease that was read or written, if any was.
+    outcome: Option<Arrived>,
     is_read: bool,
 }
 
@@ -294,7 +298,7 @@ impl Simulation {
                     false => self.server.put(flight.known, replica.candidate.identity(), duration),
                 };
                 has_changed |= !flight.is_read && outcome.is_some();
-                flight.outcome = Some(outcome);
+                flight.outcome = Some(Arrived(outcome));
             }
         }
         if has_changed {
@@ -331,11 +335,11 @@ impl Simulated {
             let outcome = flight.outcome.take().filter(|_| flight.answered <= now);
             self.flight = None;
             return match (outcome, is_read) {
-                (Some(Some(lease)), false) => {
+                (Some(Arrived(Some(lease))), false) => {
                     self.candidate.wrote(lease, sent, local);
                     true
                 }
-                (Some(lease), true) => {
+                (Some(Arrived(lease)), true) => {
                     match lease {
                         Some(lease) => self.candidate.read(lease, local),
                         None => self.candidate.read_none(local),

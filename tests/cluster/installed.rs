@@ -74,7 +74,7 @@ fn apply(plane: &Plane, objects: &[Value]) {
 /// An operator outside the cluster makes its registration itself, which takes more.
 fn of_registration(configuration: &str) -> [Value; 2] {
     let name = format!("registers-{configuration}");
-    let rule = |verbs: &[&str], names: &[&str]| {
+    let right = |verbs: &[&str], names: &[&str]| {
         let resources = ["validatingwebhookconfigurations"];
         let groups = ["admissionregistration.k8s.io"];
         json!({"apiGroups": groups, "resources": resources, "resourceNames": names, "verbs": verbs})
@@ -84,7 +84,7 @@ fn of_registration(configuration: &str) -> [Value; 2] {
         "apiVersion": format!("{api_group}/v1"),
         "kind": "ClusterRole",
         "metadata": {"name": name},
-        "rules": [rule(&["create"], &[]), rule(&["list", "watch", "update"], &[configuration])],
+        "rules": [right(&["create"], &[]), right(&["list", "watch", "update"], &[configuration])],
     });
     let subject = json!({"apiGroup": api_group, "kind": "Group", "name": "system:serviceaccounts"});
     let binding = json!({

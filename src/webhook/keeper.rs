@@ -151,9 +151,10 @@ impl Keeper {
         let mut secrets = pin!(follow(self.secrets.clone(), storage::NAME));
         let mut registrations = pin!(follow(self.registrations.clone(), &self.options.configuration));
         let mut wait = LOOK_INTERVAL;
+        // What was done last was done with this part: a change since then is not overlooked.
+        let mut part = None;
         loop {
             leadership.takes_part().await;
-            let part = leadership.part();
             tokio::select! {
                 Some(seen) = secrets.next() => {
                     if let Some(seen) = self.heard(&watched[0], seen) {
@@ -168,7 +169,8 @@ impl Keeper {
                 () = leadership.other_than(part) => {}
                 () = time::sleep(wait) => {}
             }
-            if leadership.part().is_none() {
+            part = leadership.part();
+            if part.is_none() {
                 continue;
             }
             wait = if self.step().await.is_ok() { LOOK_INTERVAL } else { RETRY_INTERVAL };

@@ -102,7 +102,9 @@ fn without_helm(mut object: Value) -> Value {
     {
         let metadata = object["metadata"].as_object_mut().unwrap();
         let Some(fields) = metadata.get_mut(field).and_then(Value::as_object_mut) else { continue };
-        names.iter().for_each(|name| drop(fields.remove(*name)));
+        for name in names {
+            fields.remove(*name);
+        }
         if fields.is_empty() {
             metadata.remove(field);
         }
@@ -390,9 +392,9 @@ fn what_is_switched_off_is_not_there() {
     ];
     let set = off.map(|value| format!("{value}=false")).join(",");
     let named = by_name(rendered(NAMESPACE, &["--set", &set]));
-    let names: Vec<&String> = named.keys().collect();
+    let left: Vec<&String> = named.keys().collect();
     assert_eq!(
-        names,
+        left,
         [
             "Deployment entitlement-operator/entitlement-operator",
             "Service entitlement-operator/entitlement-operator-metrics"

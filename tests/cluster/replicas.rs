@@ -206,7 +206,7 @@ async fn one_grant(cluster: &Cluster, name: &str) {
         .await;
     };
     let change = async |change: Value| {
-        cluster.merge("EntitlementInstance", "entitlements", name, json!({"spec": change})).await.unwrap()
+        cluster.merge("EntitlementInstance", "entitlements", name, json!({"spec": change})).await.unwrap();
     };
     phase("Active").await;
     is_delivered(true).await;

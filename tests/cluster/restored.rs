@@ -344,7 +344,8 @@ fn saved(lists: &[Value]) -> Vec<(Value, Value)> {
             let mut object = object.clone();
             let metadata = object["metadata"].as_object_mut().unwrap();
             // Within a second, the UID tells which came first, and that will be another one.
-            let place = uids.iter().position(|uid| *uid == metadata["uid"].to_string()).unwrap();
+            let own = metadata["uid"].to_string();
+            let place = uids.iter().position(|uid| *uid == own).unwrap();
             let created = metadata["creationTimestamp"].as_str().unwrap().replace('Z', &format!(".{place:06}Z"));
             for field in
                 ["uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "ownerReferences"]

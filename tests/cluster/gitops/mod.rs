@@ -1,4 +1,4 @@
-//! What GitOps tools and kubectl see of the operator's objects.
+//! What tools of GitOps and kubectl see of the operator's objects.
 //!
 //! | file | what it knows |
 //! |---|---|

@@ -178,7 +178,8 @@ fn registration(stage: &Stage, example: &str, values: &Value) -> PathBuf {
     command.args(["template", "entitlement-operator"]).arg(format!("{ROOT}/charts/entitlement-operator"));
     command.args(["--namespace", "entitlement-operator", "--show-only", "templates/webhook.yaml", "--values"]);
     let output = command.arg(&file).output();
-    let output = output.unwrap_or_else(|error| panic!("{helm:?} does not start ({error}): run make control-plane"));
+    let output =
+        output.unwrap_or_else(|error| panic!("{} does not start ({error}): run make control-plane", helm.display()));
     assert!(output.status.success(), "{example}: {}", String::from_utf8_lossy(&output.stderr));
     let path = stage.plane.folder().join(format!("{example}.yaml"));
     fs::write(&path, output.stdout).unwrap();

@@ -82,7 +82,7 @@ fn table(text: &str) -> String {
     let mut rows: Vec<Vec<String>> = text.lines().map(cells).collect();
     let age = rows[0].iter().position(|cell| cell == "AGE").unwrap();
     for row in rows.iter_mut().skip(1) {
-        row[age] = "…".to_owned();
+        "…".clone_into(&mut row[age]);
     }
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..starts.len()).map(width).collect();

@@ -1,8 +1,13 @@
 //! The examples of `--help` that need a cluster of their own, run as they stand there.
 
-use crate::{harness::Stage, plane::PlaneOptions};
+use crate::{
+    harness::{DEADLINE, Stage},
+    plane::PlaneOptions,
+    wait::eventually,
+};
 use std::{
     env,
+    fs::File,
     io::Write,
     path::Path,
     process::{Command, Stdio},
@@ -42,8 +47,10 @@ fn examples_of_crds_and_run_do_what_they_say() {
         // The shell ends the operator when it is told to, or when this program is gone, and then as the operator ends.
         let script =
             format!("exec 3<&0; (exec env {example}) <&- & program=$!; read -r <&3; kill $program; wait $program");
+        let path = stage.plane.folder().join(format!("example-{index}.log"));
+        let log = File::create(&path).unwrap();
         let mut running =
-            shell(&stage, &script).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            shell(&stage, &script).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let name = format!("example-{index}");
         let organization = format!(
             "apiVersion: entitlements.dev/v1alpha1\nkind: Organization\nmetadata: {{name: {name}}}\nspec: {{namespaces: [default-{index}]}}\n"
@@ -52,7 +59,14 @@ fn examples_of_crds_and_run_do_what_they_say() {
         std::fs::write(&file, organization).unwrap();
         stage.kubectl(&["create", "namespace", &format!("default-{index}")]);
         stage.kubectl(&["apply", "--filename", file.to_str().unwrap()]);
-        stage.kubectl(&["wait", "--for=condition=Ready", "org", &name, "--timeout=60s"]);
+        if example.contains("--read-only") {
+            eventually(DEADLINE, &format!("{example} says what it would report of {name}"), || {
+                let log = std::fs::read_to_string(&path).unwrap();
+                if log.contains(&format!("Organization {name}")) { Ok(()) } else { Err(log) }
+            });
+        } else {
+            stage.kubectl(&["wait", "--for=condition=Ready", "org", &name, "--timeout=60s"]);
+        }
         writeln!(running.stdin.take().unwrap()).unwrap();
         assert!(running.wait().unwrap().success(), "{example}");
         // One in another namespace would wait until it knows that this one is gone.

@@ -132,9 +132,9 @@ enum Farewell {
 }
 
 /// The end of taking part, for who takes part.
-pub struct Ending(watch::Sender<Farewell>);
+pub struct Resignation(watch::Sender<Farewell>);
 
-impl Ending {
+impl Resignation {
     async fn asked(&mut self) {
         let _ = self.0.subscribe().wait_for(|farewell| *farewell >= Farewell::Asked).await;
     }
@@ -201,8 +201,8 @@ impl Candidacy {
         }
     }
 
-    fn ending(&self) -> Ending {
-        Ending(self.farewell.clone())
+    fn ending(&self) -> Resignation {
+        Resignation(self.farewell.clone())
     }
 
     /// Gives the lease up, if this replica holds it.

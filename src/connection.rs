@@ -4,7 +4,7 @@ mod cause;
 mod fence;
 
 pub use cause::Cause;
-pub use fence::{Fence, Fenced, FencedClients, Moment, dispatching, moment};
+pub use fence::{BootTime, Fence, Fenced, FencedClients, dispatching, moment};
 
 use crate::{
     address,

@@ -39,7 +39,7 @@ use tower::{
 };
 
 /// A moment of this machine, as the time since it started.
-pub type Moment = Duration;
+pub type BootTime = Duration;
 
 /// The clock that goes on while the machine is suspended, and that nobody sets.
 #[cfg(target_os = "linux")]
@@ -50,7 +50,7 @@ const CLOCK: ClockId = ClockId::Monotonic;
 
 /// Now.
 #[must_use]
-pub fn moment() -> Moment {
+pub fn moment() -> BootTime {
     let now = clock_gettime(CLOCK);
     Duration::new(u64::try_from(now.tv_sec).unwrap_or(0), u32::try_from(now.tv_nsec).unwrap_or(0))
 }
@@ -70,12 +70,12 @@ pub struct Fenced;
 impl Fence {
     /// A fence that is open until then.
     #[must_use]
-    pub fn until(moment: Moment) -> Self {
+    pub fn until(moment: BootTime) -> Self {
         Self { until: AtomicU64::new(nanoseconds(moment)) }
     }
 
     /// It is open longer. Once it was closed, it stays so.
-    pub fn extend(&self, moment: Moment) {
+    pub fn extend(&self, moment: BootTime) {
         let later = |until: u64| (until > 0).then(|| until.max(nanoseconds(moment)));
         let _ = self.until.fetch_update(Ordering::SeqCst, Ordering::SeqCst, later);
     }
@@ -96,7 +96,7 @@ impl Fence {
     }
 }
 
-fn nanoseconds(moment: Moment) -> u64 {
+fn nanoseconds(moment: BootTime) -> u64 {
     u64::try_from(moment.as_nanos()).unwrap_or(u64::MAX)
 }
 

@@ -56,7 +56,7 @@ pub enum LeadershipState {
 
 /// What this process has to do with the work on the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum LeadershipPart {
     /// It does it.
     Leads,
     /// It keeps ready for it.
@@ -80,19 +80,19 @@ impl Leadership {
     /// Whether this operator works on the cluster.
     #[must_use]
     pub fn leads(&self) -> bool {
-        self.part() == Some(Part::Leads)
+        self.part() == Some(LeadershipPart::Leads)
     }
 
     /// What it has to do with that; None where it has nothing to do with it.
     #[must_use]
-    pub fn part(&self) -> Option<Part> {
+    pub fn part(&self) -> Option<LeadershipPart> {
         part(&self.standing.borrow())
     }
 
     /// Waits until it works on the cluster.
     pub async fn awaited(&self) {
         // The other end lives as long as the controller does.
-        let _ = self.standing.clone().wait_for(|standing| part(standing) == Some(Part::Leads)).await;
+        let _ = self.standing.clone().wait_for(|standing| part(standing) == Some(LeadershipPart::Leads)).await;
     }
 
     /// Waits until it has to do with that.
@@ -104,21 +104,21 @@ impl Leadership {
     pub async fn lost(&self) {
         let mut standing = self.standing.clone();
         let before = standing.borrow_and_update().clone();
-        if part(&before) == Some(Part::Leads) {
+        if part(&before) == Some(LeadershipPart::Leads) {
             let _ = standing.wait_for(|standing| *standing != before).await;
         }
     }
 
     /// Waits until it is otherwise than that.
-    pub async fn other_than(&self, before: Option<Part>) {
+    pub async fn other_than(&self, before: Option<LeadershipPart>) {
         let _ = self.standing.clone().wait_for(|standing| part(standing) != before).await;
     }
 }
 
-fn part(standing: &LeadershipState) -> Option<Part> {
+fn part(standing: &LeadershipState) -> Option<LeadershipPart> {
     match standing {
-        LeadershipState::Leads(_) => Some(Part::Leads),
-        LeadershipState::StandsBy => Some(Part::StandsBy),
+        LeadershipState::Leads(_) => Some(LeadershipPart::Leads),
+        LeadershipState::StandsBy => Some(LeadershipPart::StandsBy),
         LeadershipState::Unknown | LeadershipState::Follows(_) => None,
     }
 }

@@ -96,7 +96,7 @@ use gate::Gate;
 pub use knowledge::Knowledge;
 use kube::Client;
 use leadership::{Candidacy, mark::PATIENCE};
-pub use leadership::{Leadership, Part};
+pub use leadership::{Leadership, LeadershipPart};
 use std::{sync::Arc, time::Duration};
 pub use time_zones::TimeZoneReport;
 use tokio::{sync::oneshot, task::JoinSet, time::timeout};

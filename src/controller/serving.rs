@@ -3,7 +3,7 @@
 use super::{
     context::ControllerContext,
     failure::ReconcileFailure,
-    leadership::Part,
+    leadership::LeadershipPart,
     revisions,
     world::{KeptView, WorkItem, World},
 };
@@ -81,7 +81,7 @@ pub async fn make<V: CatalogueView>(
     };
     context.world(|world| {
         // Who works meanwhile makes it anew, and keeps it.
-        if context.candidacy.leadership().part() == Some(Part::StandsBy) {
+        if context.candidacy.leadership().part() == Some(LeadershipPart::StandsBy) {
             serve(world, served);
         }
     });

@@ -5,7 +5,7 @@ use super::{
     context::ControllerContext,
     failure::ReconcileFailure,
     instance,
-    leadership::Part,
+    leadership::LeadershipPart,
     limit::{Elapsed, within},
     queue::Queue,
     work::WorkItem,
@@ -52,7 +52,7 @@ async fn dispatch<K, F>(
     queue: &Queue<K>,
     workers: usize,
     running: &mut JoinSet<()>,
-    work: fn(Arc<ControllerContext>, K, Part, OwnedSemaphorePermit) -> F,
+    work: fn(Arc<ControllerContext>, K, LeadershipPart, OwnedSemaphorePermit) -> F,
 ) where
     K: Clone + Hash + Ord,
     F: Future<Output = ()> + Send + 'static,
@@ -74,24 +74,24 @@ async fn dispatch<K, F>(
     }
 }
 
-async fn work_on(context: Arc<ControllerContext>, item: WorkItem, part: Part, worker: OwnedSemaphorePermit) {
+async fn work_on(context: Arc<ControllerContext>, item: WorkItem, part: LeadershipPart, worker: OwnedSemaphorePermit) {
     let _worker = context.lanes.worker_for(&item, worker).await;
     let span = traces::reconcile(item.metric_label(), &item, item.organization());
     let work = async {
         match part {
-            Part::Leads => while_it_leads(&context, Box::pin(item.bring_up_to_date(&context))).await,
-            Part::StandsBy => Box::pin(item.make_ready(&context)).await,
+            LeadershipPart::Leads => while_it_leads(&context, Box::pin(item.bring_up_to_date(&context))).await,
+            LeadershipPart::StandsBy => Box::pin(item.make_ready(&context)).await,
         }
     };
     conclude(&context, &context.queue, &item, item.metric_label(), span, Box::pin(work)).await;
 }
 
-async fn tell(context: Arc<ControllerContext>, id: SourceId, part: Part, _worker: OwnedSemaphorePermit) {
+async fn tell(context: Arc<ControllerContext>, id: SourceId, part: LeadershipPart, _worker: OwnedSemaphorePermit) {
     let span = traces::reconcile("barred", &id, None);
     let work = async {
         match part {
-            Part::Leads => while_it_leads(&context, Box::pin(instance::say_barred(&context, &id))).await,
-            Part::StandsBy => Ok(()),
+            LeadershipPart::Leads => while_it_leads(&context, Box::pin(instance::say_barred(&context, &id))).await,
+            LeadershipPart::StandsBy => Ok(()),
         }
     };
     conclude(&context, &context.barred, &id, "barred", span, Box::pin(work)).await;

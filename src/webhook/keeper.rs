@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     connection::{Cause, WATCH_SECONDS},
-    controller::{Knowledge, Leadership, Part, backoff::patiently, clock},
+    controller::{Knowledge, Leadership, LeadershipPart, backoff::patiently, clock},
     evaluation::object::MANAGER,
 };
 use futures::{Stream, StreamExt, future};
@@ -219,7 +219,9 @@ impl Keeper {
         let planned = storage::plan(present.as_ref(), &self.options.namespace, &self.options.host(), clock::now());
         match planned {
             Ok(SecretPlan::Use(certificate)) => Ok(Some(certificate)),
-            Ok(SecretPlan::Write(draft)) if self.leadership.part() == Some(Part::StandsBy) => Ok(draft.present),
+            Ok(SecretPlan::Write(draft)) if self.leadership.part() == Some(LeadershipPart::StandsBy) => {
+                Ok(draft.present)
+            }
             Ok(SecretPlan::Write(draft)) => self.write(*draft).await,
             Ok(SecretPlan::Leave(unusable)) => {
                 let problem =

@@ -8,7 +8,7 @@ use super::{
     tenure::{LeaseHold, Tenure},
 };
 use crate::{
-    connection::{Cause, Fence, Moment, WATCH_MARGIN, WATCH_SECONDS, moment},
+    connection::{BootTime, Cause, Fence, WATCH_MARGIN, WATCH_SECONDS, moment},
     controller::{clock, context::ControllerContext, output::FIELD_MANAGER},
     installation::NAME,
 };
@@ -121,7 +121,7 @@ fn record(lease: &Lease) -> LeaseRecord {
 
 /// By connections of its own, so that none waits for those that others have left half open. No fence is before it.
 fn api(context: &ControllerContext) -> Api<Lease> {
-    let client = context.writers.client(&Arc::new(Fence::until(Moment::MAX)));
+    let client = context.writers.client(&Arc::new(Fence::until(BootTime::MAX)));
     Api::namespaced(client.unwrap_or_else(|_| context.gate.reader()), &context.options.namespace)
 }
 
@@ -269,7 +269,7 @@ impl<'a> Election<'a> {
     }
 
     /// Tells everybody whether this replica may work, and until when.
-    fn publish(&mut self, now: Moment) {
+    fn publish(&mut self, now: BootTime) {
         let holder = self.candidate.holder();
         let is_other = holder.is_some_and(|holder| holder != self.candidate.identity());
         self.is_succession |= is_other;
@@ -311,7 +311,7 @@ impl<'a> Election<'a> {
         }
     }
 
-    fn begin(&mut self, until: Moment) {
+    fn begin(&mut self, until: BootTime) {
         let fence = Arc::new(Fence::until(until));
         let client = match self.context.writers.client(&fence) {
             Ok(client) => client,

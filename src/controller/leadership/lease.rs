@@ -6,7 +6,7 @@
 //! over. Who takes over writes what it has seen with its resourceVersion, which the API server refuses if anything has
 //! changed since.
 
-use crate::connection::Moment;
+use crate::connection::BootTime;
 use std::time::Duration;
 
 /// Nobody's lease lasts longer, and what says otherwise is wrong.
@@ -45,7 +45,7 @@ pub enum LeaseStep {
     /// It is to be written with this replica as its holder: to take it, or to go on holding it.
     Write,
     /// There is nothing to do until then.
-    Wait(Moment),
+    Wait(BootTime),
 }
 
 /// One replica, and what it knows of the Lease.
@@ -55,16 +55,16 @@ pub struct LeaseCandidate {
     duration: Duration,
     sight: Option<LeaseSight>,
     /// When the Lease was first seen as it is.
-    since: Moment,
+    since: BootTime,
     /// When the last renewal was sent that the API server has taken.
-    renewed: Option<Moment>,
+    renewed: Option<BootTime>,
     /// Whether it is this replica that made itself the holder, or tried.
     has_tried: bool,
     /// Somebody else has changed the Lease that this replica holds.
     is_altered: bool,
     has_to_read: bool,
     /// Not before, after a failure.
-    rests_until: Moment,
+    rests_until: BootTime,
 }
 
 impl LeaseCandidate {
@@ -75,12 +75,12 @@ impl LeaseCandidate {
             identity,
             duration,
             sight: None,
-            since: Moment::ZERO,
+            since: BootTime::ZERO,
             renewed: None,
             has_tried: false,
             is_altered: false,
             has_to_read: true,
-            rests_until: Moment::ZERO,
+            rests_until: BootTime::ZERO,
         }
     }
 
@@ -122,7 +122,7 @@ impl LeaseCandidate {
 
     /// Until when this replica may write, if it may now.
     #[must_use]
-    pub fn works(&self, now: Moment) -> Option<Moment> {
+    pub fn works(&self, now: BootTime) -> Option<BootTime> {
         self.renewed.map(|renewed| renewed + self.duration * 2 / 3).filter(|until| now < *until)
     }
 
@@ -133,21 +133,21 @@ impl LeaseCandidate {
     }
 
     /// The watch, which may be behind, says that the Lease is so.
-    pub fn saw(&mut self, lease: LeaseRecord, now: Moment) {
+    pub fn saw(&mut self, lease: LeaseRecord, now: BootTime) {
         if self.version().is_none_or(|known| known < lease.version) {
             self.take_in(lease, now);
         }
     }
 
     /// The Lease was read, and is so. After a restore of the cluster its version may be an older one.
-    pub fn read(&mut self, lease: LeaseRecord, now: Moment) {
+    pub fn read(&mut self, lease: LeaseRecord, now: BootTime) {
         self.has_to_read = false;
         if self.version() != Some(lease.version) {
             self.take_in(lease, now);
         }
     }
 
-    fn take_in(&mut self, lease: LeaseRecord, now: Moment) {
+    fn take_in(&mut self, lease: LeaseRecord, now: BootTime) {
         if lease.holder == self.identity {
             self.is_altered |= self.renewed.is_some();
         } else {
@@ -157,7 +157,7 @@ impl LeaseCandidate {
     }
 
     /// The watch says that the Lease of that version is gone.
-    pub fn saw_gone(&mut self, version: u64, now: Moment) {
+    pub fn saw_gone(&mut self, version: u64, now: BootTime) {
         if self.version().is_some_and(|known| known <= version) {
             self.lost();
             (self.sight, self.since) = (Some(LeaseSight::Gone), now);
@@ -165,7 +165,7 @@ impl LeaseCandidate {
     }
 
     /// There was none to be read.
-    pub fn read_none(&mut self, now: Moment) {
+    pub fn read_none(&mut self, now: BootTime) {
         self.has_to_read = false;
         match &self.sight {
             Some(LeaseSight::Seen(_)) => {
@@ -187,14 +187,14 @@ impl LeaseCandidate {
     }
 
     /// The API server has taken what was sent at that moment.
-    pub fn wrote(&mut self, lease: LeaseRecord, sent: Moment, now: Moment) {
+    pub fn wrote(&mut self, lease: LeaseRecord, sent: BootTime, now: BootTime) {
         self.is_altered = false;
         self.renewed = Some(self.renewed.map_or(sent, |before| before.max(sent)));
         (self.sight, self.since) = (Some(LeaseSight::Seen(lease)), now);
     }
 
     /// It could not be read or written, or nobody knows. Where it has changed, it is to be read first.
-    pub fn failed(&mut self, has_changed: bool, now: Moment) {
+    pub fn failed(&mut self, has_changed: bool, now: BootTime) {
         self.has_to_read |= has_changed;
         let pause = (self.duration / 16).min(LONGEST_PAUSE);
         self.rests_until = now + if has_changed { pause / 8 } else { pause };
@@ -207,7 +207,7 @@ impl LeaseCandidate {
 
     /// What is to be done.
     #[must_use]
-    pub fn step(&self, now: Moment) -> LeaseStep {
+    pub fn step(&self, now: BootTime) -> LeaseStep {
         if self.rests_until > now {
             let until = self.works(now).map_or(self.rests_until, |until| until.min(self.rests_until));
             return LeaseStep::Wait(until);
@@ -227,10 +227,10 @@ impl LeaseCandidate {
     }
 
     /// When the lease is renewed that this replica holds: soon enough for a second attempt before it has to stop.
-    fn renewal(&self) -> Moment {
+    fn renewal(&self) -> BootTime {
         match self.renewed {
             Some(renewed) if !self.is_altered => renewed + self.duration / 3,
-            _ => Moment::ZERO,
+            _ => BootTime::ZERO,
         }
     }
 

@@ -1,14 +1,14 @@
 //! Rules one by one, and the law that no two work at once.
 
 use super::{GIVEN_UP, LONGEST, LeaseCandidate, LeaseRecord, LeaseStep};
-use crate::connection::Moment;
+use crate::connection::BootTime;
 use proptest::prelude::*;
 use std::{collections::VecDeque, time::Duration};
 
 const DURATION: Duration = Duration::from_secs(15);
 
-fn seconds(seconds: u64) -> Moment {
-    Moment::from_secs(seconds)
+fn seconds(seconds: u64) -> BootTime {
+    BootTime::from_secs(seconds)
 }
 
 fn lease(version: u64, holder: &str, duration: Option<u64>) -> LeaseRecord {
@@ -16,7 +16,7 @@ fn lease(version: u64, holder: &str, duration: Option<u64>) -> LeaseRecord {
 }
 
 /// A replica that has read the Lease at that moment.
-fn candidate(read: Option<LeaseRecord>, now: Moment) -> LeaseCandidate {
+fn candidate(read: Option<LeaseRecord>, now: BootTime) -> LeaseCandidate {
     let mut candidate = LeaseCandidate::new("me".to_owned(), DURATION);
     assert_eq!(candidate.step(now), LeaseStep::Read);
     match read {
@@ -27,7 +27,7 @@ fn candidate(read: Option<LeaseRecord>, now: Moment) -> LeaseCandidate {
 }
 
 /// One that holds the lease since then.
-fn holder(sent: Moment) -> LeaseCandidate {
+fn holder(sent: BootTime) -> LeaseCandidate {
     let mut candidate = candidate(None, sent);
     candidate.tries();
     candidate.wrote(lease(1, "me", Some(15)), sent, sent + Duration::from_millis(100));
@@ -176,7 +176,7 @@ struct Arrived(Option<LeaseRecord>);
 
 /// A request that is under way.
 struct Flight {
-    sent: Moment,
+    sent: BootTime,
     known: Option<u64>,
     arrives: u64,
     answered: u64,
@@ -188,7 +188,7 @@ struct Flight {
 struct Simulated {
     candidate: LeaseCandidate,
     /// Its clock is that far from everybody else's.
-    offset: Moment,
+    offset: BootTime,
     frozen_until: u64,
     flight: Option<Flight>,
     /// What the watch tells, and when.
@@ -230,7 +230,7 @@ impl Simulation {
     fn new(offsets: [u64; 3]) -> Self {
         let replicas = offsets.into_iter().enumerate().map(|(number, offset)| Simulated {
             candidate: LeaseCandidate::new(format!("replica-{number}"), Duration::from_secs(2)),
-            offset: Moment::from_millis(offset),
+            offset: BootTime::from_millis(offset),
             frozen_until: 0,
             flight: None,
             news: VecDeque::new(),
@@ -262,7 +262,7 @@ impl Simulation {
             }
             Mishap::GiveUp(who) => {
                 let replica = &mut self.replicas[who];
-                let works = replica.candidate.works(Moment::from_millis(now) + replica.offset).is_some();
+                let works = replica.candidate.works(BootTime::from_millis(now) + replica.offset).is_some();
                 if now < replica.frozen_until || replica.flight.is_some() || !works {
                     return;
                 }
@@ -309,7 +309,7 @@ impl Simulation {
                 self.terms.push(who);
             }
         }
-        let local = |replica: &Simulated| Moment::from_millis(now) + replica.offset;
+        let local = |replica: &Simulated| BootTime::from_millis(now) + replica.offset;
         let working = self.replicas.iter().filter(|replica| replica.candidate.works(local(replica)).is_some());
         assert!(working.count() <= 1, "two work at {now} ms");
     }
@@ -318,7 +318,7 @@ impl Simulation {
 impl Simulated {
     /// Whether it has become the holder, or gone on being it.
     fn act(&mut self, now: u64) -> bool {
-        let local = Moment::from_millis(now) + self.offset;
+        let local = BootTime::from_millis(now) + self.offset;
         while self.news.front().is_some_and(|(due, _)| *due <= now) {
             let Some((_, lease)) = self.news.pop_front() else { break };
             // An answer that is under way is waited for first.
@@ -388,7 +388,7 @@ proptest! {
             now += 5;
             simulation.advance(now);
         }
-        let works = |replica: &Simulated| replica.candidate.works(Moment::from_millis(now) + replica.offset).is_some();
+        let works = |replica: &Simulated| replica.candidate.works(BootTime::from_millis(now) + replica.offset).is_some();
         prop_assert!(simulation.replicas.iter().any(works), "nobody works");
     }
 }

@@ -1,4 +1,4 @@
-//! What tools of GitOps and kubectl see of the operator's objects.
+//! What tools that apply manifests from a repository, and kubectl, see of the operator's objects.
 //!
 //! | file | what it knows |
 //! |---|---|

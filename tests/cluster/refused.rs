@@ -45,7 +45,9 @@ fn named(name: &str) -> Value {
 
 /// What operators have asked for so far, but for watches, which begin anew from time to time.
 fn asked(audit: &Path) -> Vec<String> {
-    let all = requests(audit).into_iter().filter(|line| line["verb"] != "watch" && line["verb"] != "list" && line["objectRef"]["resource"] != "leases");
+    let all = requests(audit)
+        .into_iter()
+        .filter(|line| line["verb"] != "watch" && line["verb"] != "list" && line["objectRef"]["resource"] != "leases");
     all.map(|line| format!("{} {}", line["verb"], line["requestURI"])).collect()
 }
 

@@ -9,6 +9,8 @@ mod argo;
 mod bad_input;
 #[path = "cli/chart.rs"]
 mod chart;
+#[path = "cli/chart_values.rs"]
+mod chart_values;
 #[path = "cli/configuration.rs"]
 mod configuration;
 #[path = "cli/difference.rs"]

@@ -1,13 +1,16 @@
-//! The chart with the real helm on a real API server: a release comes, changes, goes back, and goes.
+//! The chart with the real helm on a real API server: a release comes, changes, goes back, and goes; and its README is followed.
 
 use crate::{
     audit::of_operator,
-    harness::{Cluster, FEATURE, ORGANIZATION, Operator, Stage, grant},
+    documentation::run,
+    harness::{Cluster, DEADLINE, FEATURE, ORGANIZATION, Operator, Stage, grant},
     plane::{Identity, PlaneOptions},
+    wait::eventually,
     webhook::{REGISTRATION, by_url, free_port, get, kubectl, serving},
 };
 use serde_json::{Value, json};
 use std::{
+    collections::BTreeSet,
     fs,
     path::Path,
     process::{Command, Output},
@@ -74,7 +77,9 @@ fn operator(stage: &Stage, port: u16) -> Operator {
     };
     let is_another = |argument: &String| argument != "run" && !argument.starts_with("--log-format=");
     let mut arguments: Vec<String> = arguments.filter(is_another).map(elsewhere).collect();
-    arguments.push(format!("--webhook-address=127.0.0.1:{port}"));
+    if arguments.iter().any(|argument| argument.starts_with("--webhook-url=")) {
+        arguments.push(format!("--webhook-address=127.0.0.1:{port}"));
+    }
     arguments.push(format!("--kubeconfig={}", kubeconfig.display()));
     stage.operator_that_logs("info", &arguments.iter().map(String::as_str).collect::<Vec<_>>())
 }
@@ -124,6 +129,15 @@ fn left(stage: &Stage) -> String {
         "-o=name",
     ]);
     format!("{helms}{own}")
+}
+
+/// The kinds of what lies in the operator's namespace, but for events, and for what every namespace has.
+fn kept(stage: &Stage) -> BTreeSet<String> {
+    let kinds = stage.kubectl(&["api-resources", "--namespaced", "--verbs=list", "--output=name"]);
+    let kinds: Vec<&str> = kinds.lines().filter(|kind| !kind.starts_with("events")).collect();
+    let all = stage.kubectl(&["get", &kinds.join(","), NAMESPACE, "--output=name"]);
+    let own = all.lines().filter(|name| !["configmap/kube-root-ca.crt", "serviceaccount/default"].contains(name));
+    own.map(|name| name.split_once('/').unwrap().0.to_owned()).collect()
 }
 
 fn comes(stage: &Stage, port: u16) -> Operator {
@@ -192,6 +206,8 @@ async fn a_release_comes_changes_goes_back_and_goes() {
         let said = helm(&stage, &["uninstall", NAME]);
         assert!(said.contains("kept due to the resource policy"), "{said}");
         assert_eq!(left(&stage), "");
+        let stays = ["configmap", "controllerrevision.apps", "lease.coordination.k8s.io", "secret"];
+        assert_eq!(kept(&stage), stays.map(str::to_owned).into());
         let kinds = stage.kubectl(&["get", "crd", "--output=name"]);
         assert_eq!(kinds.lines().filter(|line| line.ends_with(".entitlements.dev")).count(), 4, "{kinds}");
     });
@@ -202,31 +218,122 @@ async fn a_release_comes_changes_goes_back_and_goes() {
         // It goes on where it stopped.
         helm(&stage, &["install", NAME, CHART]);
         helm(&stage, &["uninstall", NAME]);
-        // What stays is removed as the chart's README says, and nothing is left.
-        let readme = fs::read_to_string(format!("{CHART}/README.md")).unwrap();
-        let removing = readme.split("which deletes every grant:").nth(1).unwrap();
-        let commands = removing.lines().filter_map(|line| line.strip_prefix("    kubectl ")).take(3);
-        for command in commands {
-            stage.kubectl(&command.split_whitespace().collect::<Vec<_>>());
-        }
-        let kinds = stage.kubectl(&["get", "crd", "--output=name"]);
-        assert!(!kinds.contains("entitlements.dev"), "{kinds}");
-        let delivered = stage.kubectl(&["get", "configmaps,secrets", "--all-namespaces", "--output=name"]);
-        assert!(!delivered.contains(&cluster.name), "{delivered}");
         drop(stage);
     });
 }
 
+/// The commands of a section of the chart's README.
+fn commands(section: &str) -> Vec<String> {
+    let readme = fs::read_to_string(format!("{CHART}/README.md")).unwrap();
+    let (_, text) = readme.split_once(&format!("\n## {section}\n")).unwrap();
+    let lines = text.split("\n## ").next().unwrap().lines();
+    let commands = lines.filter_map(|line| line.strip_prefix("$ ").or_else(|| line.strip_prefix("    ")));
+    commands.map(str::to_owned).collect()
+}
+
+/// Runs a command as it stands there.
+#[track_caller]
+fn follow(stage: &Stage, command: &str) -> String {
+    let helm = Path::new(HELM).parent().unwrap().display();
+    let said =
+        run(stage, &format!("PATH={helm}:$PATH; HOME={}; {command} || echo FAILED", stage.plane.folder().display()));
+    assert!(!said.contains("FAILED"), "{command}\n{said}");
+    said
+}
+
+/// The one command of a section that has this in it.
+#[track_caller]
+fn command_with(section: &str, what: &str) -> String {
+    let mut commands = commands(section);
+    commands.retain(|command| command.contains(what));
+    assert_eq!(commands.len(), 1, "{section}: {what}: {commands:?}");
+    commands.remove(0)
+}
+
+#[test]
+fn a_newcomer_follows_the_readme() {
+    let stage = Stage::bare(PlaneOptions::default());
+    let install = commands("Install");
+    let (install, try_it) = install.split_at(install.iter().position(|one| one.starts_with("kubectl apply")).unwrap());
+    let install = install.iter().filter(|command| !command.contains("--take-ownership"));
+    let said: Vec<String> = install.map(|command| follow(&stage, command)).collect();
+    assert_eq!(said.len(), 3, "{said:?}");
+    assert!(said[2].contains("STATUS: deployed"), "{said:?}");
+    let operator = operator(&stage, 0);
+    let [apply, grants, delivered] = try_it else { panic!("{try_it:?}") };
+    follow(&stage, apply);
+    let until = |command: &str, what: &[&str]| {
+        eventually(DEADLINE, command, || {
+            let said = follow(&stage, command);
+            if what.iter().all(|word| said.contains(word)) { Ok(()) } else { Err(said) }
+        });
+    };
+    until(grants, &["acme-backup", "Active"]);
+    until(delivered, &["entitlements", "managed-backup"]);
+    let (_, _, metrics) = operator.asked("/metrics");
+    let read = command_with("What to decide", "curl");
+    let shown = metrics.lines().filter(|line| line.starts_with("entitlement_")).count();
+    assert!(read.ends_with("/metrics | grep ^entitlement_") && shown > 10, "{metrics}");
+    follow(&stage, &command_with("Upgrade and roll back", "helm upgrade"));
+    operator.stop();
+    let going = commands("Uninstall");
+    let (uninstall, removal) = going.split_first().unwrap();
+    assert!(follow(&stage, uninstall).contains("kept due to the resource policy"));
+    assert_eq!(left(&stage), "");
+    assert!(follow(&stage, grants).contains("acme-backup"));
+    assert!(follow(&stage, delivered).contains("managed-backup"));
+    assert_eq!(removal.len(), 3, "{removal:?}");
+    for command in removal {
+        follow(&stage, command);
+    }
+    assert!(!follow(&stage, "kubectl get crd,namespaces --output name").contains("entitlement"));
+    let delivered =
+        "kubectl get configmaps,secrets --all-namespaces --selector app.kubernetes.io/managed-by=entitlement-operator";
+    assert_eq!(follow(&stage, delivered).trim(), "No resources found");
+}
+
+/// Also the next version of it is a matter of one command.
 #[test]
 fn what_manifests_has_made_is_taken_over_on_demand() {
-    let stage = stage();
-    stage.install();
+    let stage = Stage::bare(PlaneOptions::default());
+    let program = env!("CARGO_BIN_EXE_entitlement-operator");
+    follow(&stage, &format!("{program} manifests --image registry.example/operator:1 | kubectl apply -f -"));
     let refused = helm_output(&stage, &["install", NAME, CHART]);
     let said = String::from_utf8(refused.stderr).unwrap();
     assert!(!refused.status.success() && said.contains("invalid ownership metadata"), "{said}");
-    helm(&stage, &["install", NAME, CHART, "--take-ownership", "--force-conflicts"]);
+    follow(&stage, &command_with("Install", "--take-ownership"));
+    assert_eq!(
+        get(&stage, &["deployment", NAME, NAMESPACE])["metadata"]["labels"]["app.kubernetes.io/managed-by"],
+        "Helm"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let next = next_version(folder.path());
+    let upgrade = command_with("Upgrade and roll back", "helm upgrade");
+    follow(&stage, &upgrade.replace("charts/entitlement-operator", &next));
+    assert_eq!(short_names(&stage), json!(["org", "client"]));
     helm(&stage, &["uninstall", NAME]);
     assert_eq!(left(&stage), "");
+}
+
+#[test]
+fn one_that_only_reads_is_installed_beside_one_that_works() {
+    let stage = stage();
+    helm(&stage, &["install", NAME, CHART]);
+    let before = left(&stage);
+    follow(&stage, &command_with("What to decide", "readOnly=true"));
+    let release = "--namespace=look";
+    assert_eq!(get(&stage, &["deployment", NAME, release])["spec"]["replicas"], 2);
+    let may = |verb: &str| {
+        let user = "--as=system:serviceaccount:look:entitlement-operator";
+        kubectl(&stage, &["auth", "can-i", verb, "configmaps", "--all-namespaces", user], "").1.trim().to_owned()
+    };
+    eventually(DEADLINE, "the rights are known", || match may("watch").as_str() {
+        "yes" => Ok(()),
+        other => Err(other.to_owned()),
+    });
+    assert_eq!(may("create"), "no");
+    follow(&stage, "helm uninstall entitlement-operator --namespace look");
+    assert_eq!(left(&stage), before);
 }
 
 #[test]
@@ -241,13 +348,13 @@ fn rights_within_namespaces_follow_the_values() {
         kubectl(&stage, &["auth", "can-i", "delete", "secrets", &of, &user], "").1.trim().to_owned()
     };
     helm(&stage, &["install", NAME, CHART, "--set", "secrets.namespaces={acme,globex}"]);
-    crate::wait::eventually(crate::harness::DEADLINE, "the rights are known", || match may("globex").as_str() {
+    eventually(DEADLINE, "the rights are known", || match may("globex").as_str() {
         "yes" => Ok(()),
         other => Err(other.to_owned()),
     });
     assert_eq!([may("acme"), may("default"), may("kube-system")], ["yes", "no", "no"]);
     helm(&stage, &["upgrade", NAME, CHART, "--set", "secrets.namespaces={acme}"]);
-    crate::wait::eventually(crate::harness::DEADLINE, "the right is taken away", || match may("globex").as_str() {
+    eventually(DEADLINE, "the right is taken away", || match may("globex").as_str() {
         "no" => Ok(()),
         other => Err(other.to_owned()),
     });

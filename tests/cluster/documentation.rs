@@ -44,7 +44,8 @@ fn is_as_shown(shown: &str, output: &str) -> bool {
     shown.len() == output.len() && shown.iter().zip(&output).all(|(shown, word)| *shown == "…" || shown == word)
 }
 
-fn run(stage: &Stage, command: &str) -> String {
+/// What a shell prints that runs a command where the reader is.
+pub fn run(stage: &Stage, command: &str) -> String {
     let mut kubectl = stage.plane.kubectl();
     let (program, environment) = (
         kubectl.get_program().to_owned(),

@@ -38,8 +38,8 @@ app.kubernetes.io/name: entitlement-operator
 
 {{- define "entitlement-operator.account" -}}
 kind: ServiceAccount
-name: {{ .Values.serviceAccount.name }}
-namespace: {{ .Release.Namespace }}
+name: {{ .Values.serviceAccount.name | quote }}
+namespace: {{ .Release.Namespace | quote }}
 {{- end }}
 
 {{/* The arguments of the operator, one a line. What is the operator's own default is left out. */}}

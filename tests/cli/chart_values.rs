@@ -1,0 +1,413 @@
+//! The values of the Helm chart: what they do, what is refused, and that its README, its schema and values.yaml tell of the same.
+
+use super::{
+    chart::{CHART, NAMESPACE, by_name, helm, plain, rendered, template},
+    code, text,
+};
+use rstest::rstest;
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
+
+#[rstest]
+#[case::misspelt("webhook.enable=true", "- at '/webhook': additional properties 'enable' not allowed")]
+#[case::unknown("replica=3", "- at '': additional properties 'replica' not allowed")]
+#[case::no_number("replicas=two", "- at '/replicas': got string, want integer")]
+#[case::none("replicas=0", "- at '/replicas': minimum: got 0, want 1")]
+#[case::no_choice("logFormat=xml", "- at '/logFormat': value must be one of 'json', 'text'")]
+#[case::no_digest("image.digest=sha256:ab", "- at '/image/digest': 'sha256:ab' does not match pattern")]
+#[case::no_tag("image.tag=a:b", "- at '/image/tag': 'a:b' does not match pattern")]
+#[case::no_size("organizationBytes=32MB", "- at '/organizationBytes': '32MB' does not match pattern")]
+#[case::too_many("concurrency=2000", "- at '/concurrency': maximum: got 2,000, want 1,024")]
+#[case::no_argument("extraArgs={run}", "- at '/extraArgs/0': 'run' does not match pattern '^--[a-z]'")]
+#[case::no_disruption(
+    "podDisruptionBudget.maxUnavailable=0%",
+    "- at '/podDisruptionBudget/maxUnavailable': '0%' does not match pattern"
+)]
+#[case::emptied_section("webhook=null", "- at '': missing property 'webhook'")]
+#[case::emptied_switch("crds.keep=null", "- at '/crds': missing property 'keep'")]
+#[case::emptied_restriction("secrets.namespaces=null", "- at '/secrets': missing property 'namespaces'")]
+#[case::no_labels("podLabels.a.b=c", "- at '/podLabels/a': got object, want string")]
+fn what_is_no_value_is_refused(#[case] value: &str, #[case] said: &str) {
+    let output = template(NAMESPACE, &["--set", value]);
+    assert_eq!((code(&output), text(&output.stdout)), (1, ""), "{value}");
+    assert!(text(&output.stderr).contains(said), "{}", text(&output.stderr));
+}
+
+#[rstest]
+#[case::own(
+    "namespaces={acme,entitlement-operator}",
+    "namespaces and secrets.namespaces are those of clients and of grants, and entitlement-operator is the operator's own, in which it has its own rights: leave it out"
+)]
+#[case::outside(
+    "namespaces={acme},secrets.namespaces={globex}",
+    "secrets.namespaces names globex, which namespaces leaves out: name it there too, or leave it out of secrets.namespaces"
+)]
+#[case::no_webhook(
+    "readOnly=true,webhook.enabled=true",
+    "readOnly serves no webhook, which has to be written to the cluster: leave out readOnly or webhook.enabled"
+)]
+fn what_contradicts_itself_is_refused(#[case] values: &str, #[case] said: &str) {
+    let output = template(NAMESPACE, &["--set", values]);
+    assert_eq!((code(&output), text(&output.stdout)), (1, ""));
+    assert!(text(&output.stderr).contains(said), "{}", text(&output.stderr));
+}
+
+/// Of values that all differ from the defaults.
+const VALUES: &str = r#"
+replicas: 3
+image: {digest: "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", pullPolicy: Always}
+imagePullSecrets: [{name: registry}]
+serviceAccount: {name: other, annotations: {a: b}}
+roles: {view: false, catalogueAuthor: false, grantAuthor: false, serviceDesk: false}
+webhook: {enabled: true, allowMissing: true}
+logFormat: text
+logFilter: info,kube=debug
+organizationBytes: 64Mi
+concurrency: 8
+leaseDuration: 30s
+metrics:
+  perInstance: true
+  serviceMonitor: {enabled: true, labels: {release: prometheus}, interval: 30s}
+  rules: {enabled: true, labels: {release: prometheus}}
+  dashboards: {enabled: true}
+tracing: {endpoint: "http://collector:4318"}
+networkPolicy:
+  metricsFrom: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]
+  egress: {enabled: true, apiServerPorts: [6443], allow: [{ports: [{port: 4317, protocol: TCP}]}]}
+podDisruptionBudget: {maxUnavailable: 50%}
+flowControl: {shares: 5}
+resources: {limits: {memory: 2Gi}}
+priorityClassName: system-cluster-critical
+nodeSelector: {disk: ssd}
+tolerations: [{key: a, operator: Exists}]
+affinity: {nodeAffinity: {}}
+topologySpreadConstraints: []
+podLabels: {team: sales}
+podAnnotations: {note: "{{ not a template }}"}
+extraArgs: ["--time-zones=/zones"]
+extraEnv: [{name: HTTPS_PROXY, value: "http://proxy:3128"}]
+"#;
+
+#[test]
+fn each_value_shows() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("values.yaml");
+    fs::write(&file, VALUES).unwrap();
+    let named = by_name(rendered(NAMESPACE, &["--values", file.to_str().unwrap()]));
+    let of = |name: &str| &named[&format!("{name}/entitlement-operator")];
+    let own = |kind: &str| of(&format!("{kind} {NAMESPACE}"));
+    let deployment = &own("Deployment")["spec"];
+    assert_eq!(deployment["replicas"], 3.0);
+    let pod = &deployment["template"]["spec"];
+    let container = &pod["containers"][0];
+    assert_eq!(
+        container["image"],
+        "ghcr.io/entitlements-dev/entitlement-operator@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+    );
+    assert_eq!(
+        container["args"],
+        json!([
+            "run",
+            "--namespace=entitlement-operator",
+            "--log-format=text",
+            "--log-filter=info,kube=debug",
+            "--organization-bytes=64Mi",
+            "--concurrency=8",
+            "--webhook-service=entitlement-operator",
+            "--webhook-configuration=entitlement-operator",
+            "--webhook-register=false",
+            "--webhook-allow-missing",
+            "--lease-duration=30s",
+            "--metrics-per-instance",
+            "--otlp-endpoint=http://collector:4318",
+            "--time-zones=/zones",
+        ])
+    );
+    assert_eq!(container["imagePullPolicy"], "Always");
+    assert_eq!(container["env"][1], json!({"name": "HTTPS_PROXY", "value": "http://proxy:3128"}));
+    assert_eq!(
+        container["resources"],
+        json!({"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "2Gi"}})
+    );
+    assert_eq!(pod["imagePullSecrets"], json!([{"name": "registry"}]));
+    assert_eq!(pod["serviceAccountName"], "other");
+    assert_eq!(pod["priorityClassName"], "system-cluster-critical");
+    assert_eq!(pod["nodeSelector"], json!({"kubernetes.io/os": "linux", "disk": "ssd"}));
+    assert_eq!(pod["tolerations"], json!([{"key": "a", "operator": "Exists"}]));
+    assert_eq!(pod["affinity"], json!({"nodeAffinity": {}}));
+    assert_eq!(pod["topologySpreadConstraints"], Value::Null);
+    let metadata = &deployment["template"]["metadata"];
+    assert_eq!(metadata["labels"], json!({"app.kubernetes.io/name": "entitlement-operator", "team": "sales"}));
+    // A ServiceMonitor scrapes them, and nobody else besides.
+    assert_eq!(metadata["annotations"], json!({"note": "{{ not a template }}"}));
+    assert_eq!(named["ServiceAccount entitlement-operator/other"]["metadata"]["annotations"], json!({"a": "b"}));
+    let subject = json!([{"kind": "ServiceAccount", "name": "other", "namespace": "entitlement-operator"}]);
+    assert_eq!(own("RoleBinding")["subjects"], subject);
+    assert_eq!(of("ClusterRoleBinding ")["subjects"], subject);
+    let flow = &of("FlowSchema ")["spec"]["rules"][0]["subjects"][0]["serviceAccount"];
+    assert_eq!(*flow, json!({"name": "other", "namespace": "entitlement-operator"}));
+    assert_eq!(of("PriorityLevelConfiguration ")["spec"]["limited"]["nominalConcurrencyShares"], 5.0);
+    assert_eq!(own("PodDisruptionBudget")["spec"]["maxUnavailable"], "50%");
+    let monitor = own("ServiceMonitor");
+    assert_eq!(monitor["metadata"]["labels"]["release"], "prometheus");
+    assert_eq!(monitor["spec"]["endpoints"], json!([{"port": "http", "path": "/metrics", "interval": "30s"}]));
+    let rules = own("PrometheusRule");
+    assert_eq!(rules["metadata"]["labels"]["release"], "prometheus");
+    let file = |name: &str| fs::read_to_string(format!("{CHART}/files/{name}")).unwrap();
+    assert_eq!(rules["spec"], plain(serde_saphyr::from_str(&file("rules.yaml")).unwrap()));
+    let dashboard = &named["ConfigMap entitlement-operator/entitlement-operator-dashboard-entitlement-operator"];
+    assert_eq!(dashboard["metadata"]["labels"]["grafana_dashboard"], "1");
+    let shown: Value = serde_json::from_str(dashboard["data"]["entitlement-operator.json"].as_str().unwrap()).unwrap();
+    assert_eq!(shown, serde_json::from_str::<Value>(&file("dashboards/entitlement-operator.json")).unwrap());
+    let policy = &own("NetworkPolicy")["spec"];
+    assert_eq!(policy["policyTypes"], json!(["Ingress", "Egress"]));
+    let monitoring = json!([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]);
+    let port = |port: f64, protocol: &str| json!({"port": port, "protocol": protocol});
+    assert_eq!(
+        policy["ingress"],
+        json!([{"ports": [port(8080.0, "TCP")], "from": monitoring}, {"ports": [port(9443.0, "TCP")]}])
+    );
+    assert_eq!(
+        policy["egress"],
+        json!([
+            {"ports": [port(53.0, "UDP"), port(53.0, "TCP")]},
+            {"ports": [port(6443.0, "TCP")]},
+            {"ports": [port(4317.0, "TCP")]},
+        ])
+    );
+    assert!(named.keys().all(|name| !name.contains("entitlements-")), "{:?}", named.keys());
+}
+
+/// Names that YAML would take for numbers.
+#[test]
+fn names_stay_texts() {
+    let values = "serviceAccount.name=10234,priorityClassName=20234";
+    let named = by_name(rendered(NAMESPACE, &["--set-string", values]));
+    let name = &named["ServiceAccount entitlement-operator/10234"]["metadata"]["name"];
+    let of = |name: &str| &named[&format!("{name}/entitlement-operator")];
+    let pod = &of("Deployment entitlement-operator")["spec"]["template"]["spec"];
+    assert_eq!((&pod["serviceAccountName"], &pod["priorityClassName"]), (name, &json!("20234")));
+    for binding in ["RoleBinding entitlement-operator", "ClusterRoleBinding "] {
+        assert_eq!(&of(binding)["subjects"][0]["name"], name);
+    }
+    let flow = &of("FlowSchema ")["spec"]["rules"][0]["subjects"][0];
+    assert_eq!(&flow["serviceAccount"]["name"], name);
+}
+
+/// What is said after installing with values.
+fn notes(values: &str) -> String {
+    let install = ["install", "entitlement-operator", CHART, "--namespace", NAMESPACE, "--dry-run=client", "--set"];
+    let output = helm(&[&install[..], &[values]].concat());
+    assert_eq!((code(&output), text(&output.stderr)), (0, ""), "{values}");
+    text(&output.stdout).split_once("\nNOTES:\n").unwrap().1.to_owned()
+}
+
+#[test]
+fn the_notes_advise_what_these_values_make_possible() {
+    const TRY: &str = "kubectl apply --filename examples";
+    const GRANT: &str = "--clusterrole entitlements-grant-author";
+    const AUTHOR: &str = "--clusterrole entitlements-catalogue-author";
+    const STAY: &str = "the CustomResourceDefinitions and the namespaces stay, and with them every grant";
+    let has = |values: &str| {
+        let notes = notes(values);
+        [TRY, GRANT, AUTHOR, "pod-security.kubernetes.io/enforce=restricted", STAY].map(|said| notes.contains(said))
+    };
+    assert_eq!(has("replicas=2"), [true; 5]);
+    assert_eq!(has("readOnly=true,roles.grantAuthor=false"), [false, false, true, true, true]);
+    assert_eq!(has("namespaces={acme},roles.catalogueAuthor=false"), [false, true, false, true, true]);
+    assert_eq!(has("namespace.create=true,crds.keep=false"), [true, true, true, false, false]);
+    assert_eq!(has("crds.install=false,crds.keep=false"), [true; 5]);
+    assert!(notes("readOnly=true").contains("It writes nothing"));
+    assert!(notes("namespaces={b,a}").contains("It serves these namespaces only: a, b."));
+    assert!(notes("crds.keep=false").contains("helm uninstall deletes the CustomResourceDefinitions"));
+}
+
+#[test]
+fn what_is_switched_off_is_not_there() {
+    let off = [
+        "serviceAccount.create",
+        "rbac.create",
+        "networkPolicy.enabled",
+        "podDisruptionBudget.enabled",
+        "flowControl.enabled",
+        "metrics.scrapeAnnotations",
+        "crds.install",
+        "grantsNamespace.create",
+        "roles.view",
+        "roles.catalogueAuthor",
+        "roles.grantAuthor",
+        "roles.serviceDesk",
+    ];
+    let set = off.map(|value| format!("{value}=false")).join(",");
+    let named = by_name(rendered(NAMESPACE, &["--set", &set]));
+    let left: Vec<&String> = named.keys().collect();
+    assert_eq!(
+        left,
+        [
+            "Deployment entitlement-operator/entitlement-operator",
+            "Service entitlement-operator/entitlement-operator-metrics"
+        ]
+    );
+    let deployment = &named["Deployment entitlement-operator/entitlement-operator"];
+    assert_eq!(deployment["spec"]["template"]["metadata"]["annotations"], Value::Null);
+}
+
+/// The paths of all values, down to what users fill in as a whole.
+fn paths(values: &Value, schema: &Value, before: &str, found: &mut BTreeMap<String, Value>) {
+    for (name, value) in values.as_object().unwrap() {
+        let path = format!("{before}{name}");
+        let schema = &schema["properties"][name];
+        assert!(schema.is_object(), "values.schema.json does not know {path}");
+        match value {
+            Value::Object(fields) if schema["properties"].is_object() && !fields.is_empty() && path != "resources" => {
+                paths(value, schema, &format!("{path}."), found);
+            }
+            _ => drop(found.insert(path, value.clone())),
+        }
+    }
+}
+
+fn values() -> BTreeMap<String, Value> {
+    let text = fs::read_to_string(format!("{CHART}/values.yaml")).unwrap();
+    let mut found = BTreeMap::new();
+    paths(&serde_saphyr::from_str(&text).unwrap(), &schema(), "", &mut found);
+    found
+}
+
+/// A line of values.yaml that gives a value, and the comment above it.
+struct Documented {
+    path: String,
+    default: String,
+    comment: String,
+}
+
+/// All of values.yaml, in its order, read as text, for YAML has no comments.
+fn documented() -> Vec<Documented> {
+    let text = fs::read_to_string(format!("{CHART}/values.yaml")).unwrap();
+    let given = values();
+    let (mut all, mut comment, mut above) = (Vec::new(), Vec::new(), Vec::<&str>::new());
+    for line in text.lines() {
+        let depth = (line.len() - line.trim_start().len()) / 2;
+        let line = line.trim();
+        if let Some(said) = line.strip_prefix("# ") {
+            comment.push(said);
+            continue;
+        }
+        let Some((name, value)) = line.split_once(':') else {
+            comment.clear();
+            continue;
+        };
+        above.truncate(depth);
+        above.push(name);
+        let path = above.join(".");
+        if given.contains_key(&path) {
+            let default = if value.is_empty() { "see values.yaml" } else { value.trim() };
+            all.push(Documented { path, default: default.to_owned(), comment: comment.join(" ") });
+        }
+        comment.clear();
+    }
+    all
+}
+
+#[test]
+fn the_readme_has_each_value_with_its_comment() {
+    let documented = documented();
+    assert_eq!(documented.iter().map(|one| one.path.clone()).collect::<BTreeSet<_>>(), values().into_keys().collect());
+    let rows = documented.iter().map(|Documented { path, default, comment }| {
+        assert!(comment.ends_with('.') && comment.len() > 8, "{path} has no comment: {comment:?}");
+        format!("| `{path}` | `{default}` | {} |\n", comment.trim_end_matches('.'))
+    });
+    let table = format!("| value | default | what it does |\n|---|---|---|\n{}", rows.collect::<String>());
+    let path = format!("{CHART}/README.md");
+    let readme = fs::read_to_string(&path).unwrap();
+    let before = readme.split_once("| value | default |").unwrap().0;
+    let expected = format!("{before}{table}");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&path, &expected).unwrap();
+    }
+    assert!(fs::read_to_string(&path).unwrap() == expected, "UPDATE_GOLDEN=1 writes the table anew");
+}
+
+/// What may be emptied (`null`), because that means the same as empty, or takes a default away that is nothing but advice.
+const MAY_BE_EMPTIED: [&str; 24] = [
+    "affinity",
+    "extraArgs",
+    "extraEnv",
+    "image.digest",
+    "image.tag",
+    "imagePullSecrets",
+    "leaseDuration",
+    "logFilter",
+    "metrics.dashboards.labels",
+    "metrics.rules.labels",
+    "metrics.serviceMonitor.interval",
+    "metrics.serviceMonitor.labels",
+    "networkPolicy.egress.allow",
+    "networkPolicy.metricsFrom",
+    "nodeSelector",
+    "organizationBytes",
+    "podAnnotations",
+    "podLabels",
+    "priorityClassName",
+    "resources",
+    "serviceAccount.annotations",
+    "tolerations",
+    "topologySpreadConstraints",
+    "tracing.endpoint",
+];
+
+/// A switch that is emptied would be off, and a restriction would be none, without that anybody says so.
+#[test]
+fn nothing_else_may_be_emptied() {
+    let set = MAY_BE_EMPTIED.map(|value| format!("{value}=null")).join(",");
+    rendered(NAMESPACE, &["--set", &set]);
+    let mut required = BTreeSet::new();
+    required_in(&schema(), "", &mut required);
+    let all: BTreeSet<String> = values().into_keys().collect();
+    let may: BTreeSet<String> = MAY_BE_EMPTIED.map(str::to_owned).into();
+    assert_eq!(required, &all - &may);
+}
+
+fn required_in(schema: &Value, before: &str, found: &mut BTreeSet<String>) {
+    let required = schema["required"].as_array();
+    for (name, field) in schema["properties"].as_object().unwrap() {
+        let path = format!("{before}{name}");
+        let is_required = required.is_some_and(|names| names.contains(&json!(name)));
+        if field["properties"].is_object() && path != "resources" {
+            assert!(is_required, "{path}");
+            required_in(field, &format!("{path}."), found);
+        } else if is_required {
+            found.insert(path);
+        }
+    }
+}
+
+fn schema() -> Value {
+    serde_json::from_str(&fs::read_to_string(format!("{CHART}/values.schema.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn the_schema_knows_each_value_and_no_other() {
+    let mut known = BTreeSet::new();
+    in_schema(&schema(), "", &mut known);
+    assert_eq!(known, values().into_keys().collect());
+}
+
+fn in_schema(schema: &Value, before: &str, found: &mut BTreeSet<String>) {
+    for (name, field) in schema["properties"].as_object().unwrap() {
+        let path = format!("{before}{name}");
+        // Helm gives it to every chart.
+        if path == "global" {
+            continue;
+        }
+        if field["properties"].is_object() && path != "resources" {
+            assert_eq!(field["additionalProperties"], false, "{path}");
+            in_schema(field, &format!("{path}."), found);
+        } else {
+            found.insert(path);
+        }
+    }
+}

@@ -4,7 +4,7 @@ use crate::{
     audit::of_operator,
     documentation::run,
     harness::{Cluster, DEADLINE, FEATURE, ORGANIZATION, Operator, Stage, grant},
-    plane::{Identity, PlaneOptions},
+    plane::PlaneOptions,
     wait::eventually,
     webhook::{REGISTRATION, by_url, free_port, get, kubectl, serving},
 };
@@ -66,8 +66,6 @@ fn pod(stage: &Stage, change: impl Fn(&mut Value)) -> (bool, String) {
 
 /// The operator with the release's service account and arguments, outside the cluster.
 fn operator(stage: &Stage, port: u16) -> Operator {
-    let account = Identity::ServiceAccount { namespace: NAME, name: NAME };
-    let kubeconfig = stage.plane.kubeconfig_for(account).unwrap();
     let container = deployment(stage)["template"]["spec"]["containers"][0].take();
     let arguments = container["args"].as_array().unwrap().iter().map(|one| one.as_str().unwrap().to_owned());
     // No Service leads to it.
@@ -80,7 +78,7 @@ fn operator(stage: &Stage, port: u16) -> Operator {
     if arguments.iter().any(|argument| argument.starts_with("--webhook-url=")) {
         arguments.push(format!("--webhook-address=127.0.0.1:{port}"));
     }
-    arguments.push(format!("--kubeconfig={}", kubeconfig.display()));
+    arguments.push(stage.of_account());
     stage.operator_that_logs("info", &arguments.iter().map(String::as_str).collect::<Vec<_>>())
 }
 

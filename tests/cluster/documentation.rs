@@ -120,11 +120,7 @@ fn the_life_of_a_grant() {
 #[test]
 fn rights() {
     let stage = Stage::start();
-    let output =
-        std::process::Command::new(env!("CARGO_BIN_EXE_entitlement-operator")).arg("manifests").output().unwrap();
-    let file = stage.plane.folder().join("manifests.yaml");
-    fs::write(&file, output.stdout).unwrap();
-    stage.kubectl(&["apply", "--server-side", "--force-conflicts", "--filename", file.to_str().unwrap()]);
+    stage.apply_manifests(&[]);
     follow(&stage, "docs/rights.md");
 }
 

@@ -1,8 +1,7 @@
 //! What the tests share: a control plane with the CRDs and an operator at work, and a client that speaks YAML.
 
-use crate::installed::Installed;
-use crate::leaks::{Search, plant_secret};
-use crate::plane::{Plane, PlaneOptions, Process};
+pub use crate::stage::{Operator, Stage};
+use crate::{leaks::plant_secret, plane::Plane};
 use kube::{
     Client, Config,
     api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams},
@@ -11,9 +10,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 use std::{
-    fs::File,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
     sync::{
         LazyLock,
         atomic::{AtomicU32, Ordering},
@@ -24,9 +21,6 @@ use std::{
 /// Far more than anything here takes on an idle machine.
 pub const DEADLINE: Duration = Duration::from_mins(1);
 
-/// What operators log in tests, in which secret values are looked for afterwards.
-const LOG: &str = "trace";
-
 /// The one that most tests share, with the log of its operator. It ends with the test program.
 static SHARED: LazyLock<(Stage, PathBuf)> = LazyLock::new(|| {
     let stage = Stage::start();
@@ -36,161 +30,6 @@ static SHARED: LazyLock<(Stage, PathBuf)> = LazyLock::new(|| {
 
 /// How many clients of clusters there are, each of a test that is under way.
 static CLIENTS: AtomicU32 = AtomicU32::new(0);
-
-/// A control plane with the CRDs and the operator's namespace.
-pub struct Stage {
-    pub plane: Plane,
-    installed: Installed,
-}
-
-impl Stage {
-    /// A plane of a test's own, without an operator.
-    pub fn start() -> Self {
-        Self::start_with(PlaneOptions::default())
-    }
-
-    pub fn start_with(options: PlaneOptions) -> Self {
-        let mut stage = Self::bare(options);
-        stage.install();
-        // The garbage collector looks for new kinds every 30 s, and when it starts.
-        stage.plane.restart(Process::ControllerManager).unwrap_or_else(|error| panic!("{error}"));
-        stage
-    }
-
-    /// Without the CRDs.
-    pub fn bare(options: PlaneOptions) -> Self {
-        let plane = Plane::start(options).unwrap_or_else(|error| panic!("{error}"));
-        Self { plane, installed: Installed::default() }
-    }
-
-    /// All that an installation has. From now on, operators have the rights of its service account.
-    pub fn install(&self) {
-        self.installed.install(&self.plane);
-        self.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"]);
-    }
-
-    /// The kinds and the namespaces alone.
-    pub fn install_kinds(&self) {
-        let crds = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
-        self.kubectl(&["apply", "--filename", crds]);
-        self.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"]);
-        let namespace = |name: &str| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
-        let namespaces = ["entitlement-operator", "entitlements"].map(namespace);
-        let path = self.plane.folder().join("namespaces.json");
-        std::fs::write(&path, json!({"apiVersion": "v1", "kind": "List", "items": namespaces}).to_string()).unwrap();
-        // An operator that runs already may make its own at the same moment.
-        self.kubectl(&["apply", "--server-side", "--force-conflicts", "--filename", path.to_str().unwrap()]);
-    }
-
-    pub fn kubectl(&self, arguments: &[&str]) -> String {
-        self.plane.run_kubectl(arguments).unwrap_or_else(|error| panic!("{error}"))
-    }
-
-    /// Starts an operator, which ends when it is dropped.
-    pub fn operator(&self, arguments: &[&str]) -> Operator {
-        self.operator_that_logs(LOG, arguments)
-    }
-
-    pub fn operator_that_logs(&self, filter: &str, arguments: &[&str]) -> Operator {
-        self.spawn_operator("", filter, arguments)
-    }
-
-    /// One that may have so many files open.
-    pub fn operator_with_files(&self, files: u32, arguments: &[&str]) -> Operator {
-        self.spawn_operator(&format!("ulimit -n {files}; "), "info", arguments)
-    }
-
-    /// One with these environment variables, whose values are plain words.
-    pub fn operator_in(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Operator {
-        let exports =
-            environment.iter().map(|(name, value)| format!("export {name}={value}; ")).collect::<Vec<_>>().concat();
-        self.spawn_operator(&exports, LOG, arguments)
-    }
-
-    /// The shell runs what is given first.
-    fn spawn_operator(&self, first: &str, filter: &str, arguments: &[&str]) -> Operator {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let launch = self.installed.launch(&self.plane, arguments, number);
-        let path = self.plane.folder().join(format!("operator-{number}.log"));
-        let log = File::create(&path).unwrap();
-        // The shell ends the operator when the pipe closes, be it that the test program was killed.
-        let script = r#""$@" <&- & program=$!; read -r order; kill "${order:-"-TERM"}" $program; wait $program"#;
-        let script = format!("{first}{script}");
-        let child = Command::new("sh")
-            .args(["-c", &script, "sh", env!("CARGO_BIN_EXE_entitlement-operator"), "run"])
-            .args(&launch.arguments)
-            .envs(launch.environment)
-            .env("KUBECONFIG", launch.kubeconfig)
-            .env("RUST_LOG", std::env::var("OPERATOR_LOG").unwrap_or_else(|_| filter.to_owned()))
-            .stdin(Stdio::piped())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        Operator { child, log: path }
-    }
-
-    pub async fn cluster(&self) -> Cluster {
-        Cluster::connect(self.plane.kubeconfig()).await
-    }
-}
-
-/// An operator that runs until it is dropped.
-pub struct Operator {
-    child: Child,
-    log: PathBuf,
-}
-
-impl Operator {
-    /// Ends as the kubelet ends it: SIGTERM.
-    pub fn stop(mut self) {
-        self.end("-TERM");
-    }
-
-    /// Ends as a crash does: SIGKILL.
-    pub fn kill(mut self) {
-        self.end("-KILL");
-    }
-
-    fn end(&mut self, signal: &str) {
-        use std::io::Write;
-        if let Some(mut pipe) = self.child.stdin.take() {
-            let _ = writeln!(pipe, "{signal}");
-        }
-        let _ = self.child.wait();
-    }
-
-    /// The operator itself, which is the only child of the shell around it.
-    pub fn process(&self) -> u32 {
-        let shell = self.child.id();
-        let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).unwrap();
-        children.trim().parse().unwrap()
-    }
-
-    /// What it has logged so far.
-    pub fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap()
-    }
-
-    /// It ends with the test program. Its log stays.
-    pub fn leave_running(self) -> PathBuf {
-        let log = self.log.clone();
-        std::mem::forget(self);
-        log
-    }
-}
-
-impl Drop for Operator {
-    /// Whatever a test is about, no operator may have logged a secret value.
-    fn drop(&mut self) {
-        self.end("-TERM");
-        if !std::thread::panicking() {
-            let log = std::fs::read(&self.log).unwrap_or_default();
-            Search::of_all_planted().check("the log of an operator", &log);
-        }
-    }
-}
 
 /// A client of a cluster, and a name that no other test has.
 pub struct Cluster {
@@ -493,6 +332,14 @@ apiVersion: entitlements.dev/v1alpha1
 kind: Organization
 metadata: {name: $}
 spec: {displayName: The Client, namespaces: [$]}
+";
+
+/// What a grant can bring a password with.
+pub const PASSWORD: &str = "
+apiVersion: entitlements.dev/v1alpha1
+kind: FacetDefinition
+metadata: {name: $}
+spec: {schema: {type: object, properties: {password: {type: string, writeOnly: true}}}}
 ";
 
 pub const FEATURE: &str = r#"

@@ -356,10 +356,7 @@ fn by_the_roots_of_the_image(image: &Image, port: u16, token: &str) {
 #[test]
 fn the_operator_works_in_its_image_with_nothing_else_visible() {
     let stage = Stage::bare(PlaneOptions::default());
-    let manifests = text(&Command::new(PROGRAM).arg("manifests").output().unwrap());
-    let path = stage.plane.folder().join("manifests-of-image.yaml");
-    fs::write(&path, manifests).unwrap();
-    stage.kubectl(&["apply", "--filename", path.to_str().unwrap()]);
+    stage.apply_manifests(&[]);
     stage.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"]);
     let (port, authority, token) = access(&stage);
     // The control plane's authority stands for the public ones.

@@ -3,18 +3,13 @@
 
 use crate::{
     audit::{Request, of_operator},
-    harness::{Cluster, FEATURE, ORGANIZATION, Operator, Stage, grant},
-    plane::{Identity, PlaneOptions},
+    harness::{Cluster, FEATURE, ORGANIZATION, Operator, PASSWORD, Stage, grant},
+    plane::PlaneOptions,
     webhook::{REGISTRATION, SECRET, by_url, free_port, get, serving},
 };
 use entitlement_operator::installation::{Duties, Webhook, rights};
 use serde_json::{Value, json};
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{collections::BTreeSet, path::Path};
 
 /// What API servers that cannot stream lists are asked for, and this one is not.
 const OF_OLDER_API_SERVERS: [&str; 5] = [
@@ -25,12 +20,7 @@ const OF_OLDER_API_SERVERS: [&str; 5] = [
     "list entitlements.dev/organizations",
 ];
 
-const CATALOGUE: &str = r"
-apiVersion: entitlements.dev/v1alpha1
-kind: FacetDefinition
-metadata: {name: $}
-spec: {schema: {type: object, properties: {password: {type: string, writeOnly: true}}}}
----
+const ACCOUNT: &str = r"
 apiVersion: entitlements.dev/v1alpha1
 kind: EntitlementDefinition
 metadata: {name: $-account}
@@ -42,15 +32,6 @@ spec:
     - {name: kept, kind: ConfigMap, objectName: $-kept, onEnd: Retain, items: [{key: a, template: b}]}
 ";
 
-fn manifests(stage: &Stage, arguments: &[&str]) -> PathBuf {
-    let output = Command::new(env!("CARGO_BIN_EXE_entitlement-operator")).arg("manifests").args(arguments).output();
-    let output = output.unwrap();
-    assert!(output.status.success());
-    let path = stage.plane.folder().join("manifests.yaml");
-    fs::write(&path, output.stdout).unwrap();
-    path
-}
-
 fn apply(stage: &Stage, manifests: &Path, options: &[&str]) -> String {
     stage.kubectl(&[&["apply", "--filename", manifests.to_str().unwrap()], options].concat())
 }
@@ -61,9 +42,9 @@ fn all_end_with(said: &str, ending: &str) {
 }
 
 /// An empty cluster on which everything was applied, with an operator that has the rights of its service account.
-fn installed(streams_lists: bool) -> (Stage, PathBuf, u16) {
+fn installed(streams_lists: bool) -> (Stage, u16) {
     let stage = Stage::bare(PlaneOptions { audit: true, streams_lists, ..PlaneOptions::default() });
-    let path = manifests(&stage, &["--webhook"]);
+    let path = stage.manifests(&["--webhook"]);
     all_end_with(&apply(&stage, &path, &[]), " created");
     // kubectl replaces the selector of a budget as a whole, and calls that a change; the API server stores none.
     let budget = ["get", "poddisruptionbudget", "entitlement-operator", "--namespace=entitlement-operator"];
@@ -77,16 +58,14 @@ fn installed(streams_lists: bool) -> (Stage, PathBuf, u16) {
         &apply(&stage, &path, &["--server-side", "--force-conflicts", "--dry-run=server"]),
         " serverside-applied (server dry run)",
     );
-    let account = Identity::ServiceAccount { namespace: "entitlement-operator", name: "entitlement-operator" };
-    let kubeconfig = stage.plane.kubeconfig_for(account).unwrap();
     let port = free_port();
     by_url(&stage, port);
-    (stage, kubeconfig, port)
+    (stage, port)
 }
 
-fn start(stage: &Stage, kubeconfig: &Path, port: u16) -> Operator {
+fn start(stage: &Stage, port: u16) -> Operator {
     let operator = stage.operator(&[
-        &format!("--kubeconfig={}", kubeconfig.display()),
+        &stage.of_account(),
         &format!("--webhook-address=127.0.0.1:{port}"),
         &format!("--webhook-url=https://127.0.0.1:{port}"),
         "--webhook-register=false",
@@ -97,7 +76,7 @@ fn start(stage: &Stage, kubeconfig: &Path, port: u16) -> Operator {
 
 /// Everything that the operator can have to do.
 async fn all_kinds_of_work(cluster: &Cluster) {
-    for yaml in [ORGANIZATION, FEATURE, CATALOGUE] {
+    for yaml in [ORGANIZATION, FEATURE, PASSWORD, ACCOUNT] {
         cluster.apply(yaml).await;
     }
     let name = cluster.name.clone();
@@ -167,9 +146,8 @@ async fn webhook_is_mended(cluster: &Cluster, stage: &Stage) {
     cluster.until("Secret", "entitlement-operator", SECRET[1], "has a new certificate", is_new).await;
     let registration = get(stage, &REGISTRATION);
     assert_eq!(registration["webhooks"][0]["failurePolicy"], "Ignore");
-    let missing = CATALOGUE.replace("definition: $}", "definition: missing}");
-    let definition = missing.split("---\n").nth(1).unwrap();
-    assert!(cluster.refused(definition).await.contains("FacetNotFound"));
+    let missing = ACCOUNT.replace("definition: $}", "definition: missing}");
+    assert!(cluster.refused(&missing).await.contains("FacetNotFound"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -184,14 +162,14 @@ async fn where_lists_are_not_streamed_all_of_it_is_needed() {
 }
 
 async fn is_needed(streams_lists: bool, not_needed: &[&str]) {
-    let (stage, kubeconfig, port) = tokio::task::spawn_blocking(move || installed(streams_lists)).await.unwrap();
+    let (stage, port) = tokio::task::spawn_blocking(move || installed(streams_lists)).await.unwrap();
     let cluster = stage.cluster().await;
-    let operator = tokio::task::block_in_place(|| start(&stage, &kubeconfig, port));
+    let operator = tokio::task::block_in_place(|| start(&stage, port));
     all_kinds_of_work(&cluster).await;
     webhook_is_mended(&cluster, &stage).await;
     // What may have changed while it was down is looked for.
     tokio::task::block_in_place(|| operator.stop());
-    let operator = tokio::task::block_in_place(|| start(&stage, &kubeconfig, port));
+    let operator = tokio::task::block_in_place(|| start(&stage, port));
     cluster.merge("EntitlementInstance", "entitlements", "$", json!({"spec": {"suspended": false}})).await.unwrap();
     cluster.object("ConfigMap", "$", "$").await;
     cluster.operator_has_acted().await;

@@ -76,6 +76,7 @@ mod secrets;
 mod show;
 mod silence;
 mod sources;
+mod stage;
 mod summary;
 mod tenancy;
 mod time_zones;

@@ -1,14 +1,13 @@
 //! What the operator says before it begins, and that it begins by itself once nothing is missing.
 
 use crate::{
-    harness::{Operator, Stage},
-    plane::{Identity, PlaneOptions, Process},
+    harness::{DEADLINE, Operator, Stage},
+    plane::{PlaneOptions, Process},
     wait::eventually,
 };
 use serde_json::{Value, json};
-use std::{fs, process::Command, time::Duration};
+use std::{fs, process::Command};
 
-const DEADLINE: Duration = Duration::from_mins(1);
 /// How libraries speak.
 const NOT_FOR_PEOPLE: [&str; 9] =
     ["Error", "hyper", "kube_", "Service(", "Status {", "Some(", "Custom {", "os error", "failed with"];
@@ -80,16 +79,12 @@ the operator waits until this is mended:
 
 /// The operator as the service account of its installation.
 fn as_account(stage: &Stage) -> Operator {
-    let account = Identity::ServiceAccount { namespace: "entitlement-operator", name: "entitlement-operator" };
-    let kubeconfig = stage.plane.kubeconfig_for(account).unwrap();
-    stage.operator_that_logs("info", &[&format!("--kubeconfig={}", kubeconfig.display())])
+    stage.operator_that_logs("info", &[&stage.of_account()])
 }
 
-fn manifests(stage: &Stage) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_entitlement-operator")).arg("manifests").output().unwrap();
-    let path = stage.plane.folder().join("manifests.yaml");
-    fs::write(&path, output.stdout).unwrap();
-    path.to_str().unwrap().to_owned()
+/// As `entitlement-operator manifests | kubectl apply -f -`.
+fn do_as_advised(stage: &Stage) {
+    stage.kubectl(&["apply", "--filename", stage.manifests(&[]).to_str().unwrap()]);
 }
 
 /// Takes one verb from what the operator may do with a resource.
@@ -136,8 +131,7 @@ fn without_rights_it_names_each_and_begins_when_they_are_given() {
         assert!(list.contains(&line), "{line}{list}");
     }
     assert_eq!(list.lines().count(), 1 + 17 + 1, "{list}");
-    let path = manifests(&stage);
-    stage.kubectl(&["apply", "--filename", &path]);
+    do_as_advised(&stage);
     is_for_people(&until_said(&operator, "ready: cluster https://127.0.0.1:"));
     drop(operator);
 
@@ -163,7 +157,7 @@ fn without_rights_it_names_each_and_begins_when_they_are_given() {
             "the operator waits until this is mended:\n- no right to {said}\n    entitlement-operator manifests | kubectl apply -f -"
         );
         assert_eq!(lists(&log), [expected]);
-        stage.kubectl(&["apply", "--filename", &path]);
+        do_as_advised(&stage);
         until_said(&operator, "ready: cluster https://127.0.0.1:");
     }
     // What is beside the work holds up nothing.
@@ -198,14 +192,14 @@ fn without_an_api_server_it_waits_for_one() {
 #[test]
 fn what_is_taken_away_from_one_at_work_is_one_line() {
     let stage = Stage::start();
-    stage.kubectl(&["apply", "--filename", &manifests(&stage)]);
+    do_as_advised(&stage);
     let operator = as_account(&stage);
     until_said(&operator, "ready: cluster https://127.0.0.1:");
     stage.kubectl(&["delete", "clusterrolebinding", "entitlement-operator"]);
     let log = until_said(&operator, "a right is missing (entitlement-operator manifests | kubectl apply -f -)");
     let lines: Vec<&str> = log.lines().skip_while(|line| !line.contains("ready:")).skip(1).collect();
     assert_eq!(lines.len(), 1, "{log}");
-    stage.kubectl(&["apply", "--filename", &manifests(&stage)]);
+    do_as_advised(&stage);
     is_for_people(&until_said(&operator, "the cluster is watched again"));
 }
 

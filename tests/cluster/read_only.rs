@@ -2,14 +2,11 @@
 
 use crate::{
     audit::{Request, of_operator},
-    harness::{FEATURE, ORGANIZATION, Operator, Stage, grant},
-    plane::{Identity, PlaneOptions},
+    harness::{DEADLINE, FEATURE, ORGANIZATION, Operator, Stage, grant},
+    plane::PlaneOptions,
     wait::eventually,
 };
 use serde_json::{Value, json};
-use std::{fs, process::Command, time::Duration};
-
-const DEADLINE: Duration = Duration::from_mins(1);
 
 /// An operator that works, and whose requests are known by its user.
 fn everywhere(stage: &Stage) -> Operator {
@@ -28,11 +25,7 @@ fn intentions(log: &str) -> Vec<(String, String)> {
 async fn nothing_is_written_and_everything_is_told_once() {
     let stage = tokio::task::block_in_place(|| {
         let stage = Stage::start_with(PlaneOptions { audit: true, ..PlaneOptions::default() });
-        let printed =
-            Command::new(env!("CARGO_BIN_EXE_entitlement-operator")).args(["manifests", "--read-only"]).output();
-        let path = stage.plane.folder().join("read-only.yaml");
-        fs::write(&path, printed.unwrap().stdout).unwrap();
-        stage.kubectl(&["apply", "--server-side", "--force-conflicts", "--filename", path.to_str().unwrap()]);
+        stage.apply_manifests(&["--read-only"]);
         stage
     });
     let cluster = stage.cluster().await;
@@ -41,9 +34,7 @@ async fn nothing_is_written_and_everything_is_told_once() {
         cluster.apply(yaml).await;
     }
     cluster.create(grant(&name, &name, &name, json!({}))).await.unwrap();
-    let account = Identity::ServiceAccount { namespace: "entitlement-operator", name: "entitlement-operator" };
-    let kubeconfig = format!("--kubeconfig={}", stage.plane.kubeconfig_for(account).unwrap().display());
-    let reader = stage.operator_that_logs("info", &[&kubeconfig, "--read-only", "--log-format=json"]);
+    let reader = stage.operator_that_logs("info", &[&stage.of_account(), "--read-only", "--log-format=json"]);
     let told = |action: &str, object: String| {
         eventually(DEADLINE, &format!("it would {action} {object}"), || {
             let log = reader.log();

@@ -2,14 +2,12 @@
 
 use crate::{
     audit::{Request, of_operator},
-    harness::{Cluster, Operator, Stage, condition, grant},
-    plane::{Identity, PlaneOptions},
+    harness::{Cluster, DEADLINE, Operator, PASSWORD, Stage, condition, grant},
+    plane::PlaneOptions,
     wait::eventually,
 };
 use serde_json::{Value, json};
-use std::{fs, process::Command, time::Duration};
 
-const DEADLINE: Duration = Duration::from_mins(1);
 const ACCOUNT: &str = "system:serviceaccount:entitlement-operator:entitlement-operator";
 
 /// An organization with two namespaces, and a definition with both kinds of outputs.
@@ -18,11 +16,6 @@ apiVersion: entitlements.dev/v1alpha1
 kind: Organization
 metadata: {name: $}
 spec: {displayName: The Client, namespaces: [one, two], assignableFrom: [entitlements, partner]}
----
-apiVersion: entitlements.dev/v1alpha1
-kind: FacetDefinition
-metadata: {name: $}
-spec: {schema: {type: object, properties: {password: {type: string, writeOnly: true}}}}
 ---
 apiVersion: entitlements.dev/v1alpha1
 kind: EntitlementDefinition
@@ -50,18 +43,12 @@ fn everywhere(stage: &Stage) -> Operator {
 
 /// An operator with what `manifests` prints for it, and nothing else.
 fn start(stage: &Stage, restrictions: &[&str]) -> Operator {
-    let printed = Command::new(env!("CARGO_BIN_EXE_entitlement-operator")).arg("manifests").args(restrictions).output();
-    let printed = printed.unwrap();
-    assert!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
-    let path = stage.plane.folder().join("restricted.yaml");
-    fs::write(&path, printed.stdout).unwrap();
-    stage.kubectl(&["apply", "--server-side", "--force-conflicts", "--filename", path.to_str().unwrap()]);
-    let account = Identity::ServiceAccount { namespace: "entitlement-operator", name: "entitlement-operator" };
-    let kubeconfig = format!("--kubeconfig={}", stage.plane.kubeconfig_for(account).unwrap().display());
-    stage.operator(&[[kubeconfig.as_str()].as_slice(), restrictions].concat())
+    stage.apply_manifests(restrictions);
+    stage.operator(&[&[stage.of_account().as_str()], restrictions].concat())
 }
 
 async fn entitle(cluster: &Cluster) {
+    cluster.apply(PASSWORD).await;
     cluster.apply(CLIENT).await;
     let name = cluster.name.clone();
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": "entitlements"},
@@ -208,9 +195,7 @@ async fn a_missing_role_harms_only_its_namespace() {
     let operator = tokio::task::block_in_place(|| start(&stage, &[flag]));
     tokio::task::block_in_place(|| operator.stop());
     stage.kubectl(&["delete", "rolebinding", "entitlement-operator", "--namespace=two"]);
-    let account = Identity::ServiceAccount { namespace: "entitlement-operator", name: "entitlement-operator" };
-    let kubeconfig = format!("--kubeconfig={}", stage.plane.kubeconfig_for(account).unwrap().display());
-    let operator = stage.operator_that_logs("info", &[kubeconfig.as_str(), flag]);
+    let operator = stage.operator_that_logs("info", &[&stage.of_account(), flag]);
     entitle(&cluster).await;
     cluster.object("ConfigMap", "one", "$").await;
     cluster.object("Secret", "one", "$-account").await;
@@ -230,8 +215,7 @@ async fn a_missing_role_harms_only_its_namespace() {
     assert!(cluster.get("ConfigMap", "two", "$").await.is_none());
     // Once the right is there, so is all else.
     tokio::task::block_in_place(|| {
-        let path = stage.plane.folder().join("restricted.yaml");
-        stage.kubectl(&["apply", "--server-side", "--force-conflicts", "--filename", path.to_str().unwrap()]);
+        stage.apply_manifests(&[flag]);
     });
     cluster.object("Secret", "two", "$-account").await;
     let is_ready = |seen: &Value| condition(seen, "Ready")["status"] == "True";

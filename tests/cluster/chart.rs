@@ -229,12 +229,16 @@ fn commands(section: &str) -> Vec<String> {
     commands.map(str::to_owned).collect()
 }
 
+/// In which a shell finds helm, and helm nothing of the user's own.
+fn environment(stage: &Stage) -> String {
+    let helm = Path::new(HELM).parent().unwrap().display();
+    format!("PATH={helm}:$PATH; HOME={}", stage.plane.folder().display())
+}
+
 /// Runs a command as it stands there.
 #[track_caller]
 fn follow(stage: &Stage, command: &str) -> String {
-    let helm = Path::new(HELM).parent().unwrap().display();
-    let said =
-        run(stage, &format!("PATH={helm}:$PATH; HOME={}; {command} || echo FAILED", stage.plane.folder().display()));
+    let said = run(stage, &format!("{}; {command} || echo FAILED", environment(stage)));
     assert!(!said.contains("FAILED"), "{command}\n{said}");
     said
 }
@@ -290,7 +294,6 @@ fn a_newcomer_follows_the_readme() {
     assert_eq!(follow(&stage, delivered).trim(), "No resources found");
 }
 
-/// Also the next version of it is a matter of one command.
 #[test]
 fn what_manifests_has_made_is_taken_over_on_demand() {
     let stage = Stage::bare(PlaneOptions::default());
@@ -306,8 +309,10 @@ fn what_manifests_has_made_is_taken_over_on_demand() {
     );
     let folder = tempfile::tempdir().unwrap();
     let next = next_version(folder.path());
-    let upgrade = command_with("Upgrade and roll back", "helm upgrade");
-    follow(&stage, &upgrade.replace("charts/entitlement-operator", &next));
+    let upgrade = command_with("Upgrade and roll back", "helm upgrade").replace("charts/entitlement-operator", &next);
+    let refused = run(&stage, &format!("{}; {upgrade}", environment(&stage)));
+    assert!(refused.contains(r#"conflict with "kubectl-client-side-apply""#), "{refused}");
+    follow(&stage, &format!("{upgrade} --force-conflicts"));
     assert_eq!(short_names(&stage), json!(["org", "client"]));
     helm(&stage, &["uninstall", NAME]);
     assert_eq!(left(&stage), "");

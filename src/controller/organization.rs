@@ -9,7 +9,7 @@ use super::{
     edits, ends, events,
     failure::{ReconcileFailure, RequestRefusal},
     guarded::Guarded,
-    memory, reclaim,
+    instance, memory, reclaim,
     resumptions::PAUSE,
     scope::OrganizationScope,
     status,
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     api::{Condition, EntitlementInstance, EntitlementInstanceStatus, Organization, OrganizationStatus, Phase},
-    core::{calendar, grant::Grant, problem::Problem},
+    core::{calendar, grant::Grant, problem::Problem, source::SourceId},
     evaluation::{
         Evaluation,
         decision::Decision,
@@ -33,6 +33,9 @@ use crate::{
 use kube::Api;
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
+
+/// How often a source may be edited while the status of its grant is being written.
+const EDITS: usize = 8;
 
 /// Brings an organization up to date.
 pub async fn reconcile(context: &ControllerContext, name: &Arc<str>) -> Result<(), ReconcileFailure> {
@@ -341,9 +344,7 @@ pub async fn write_grant(
     let _writing = context.writing.begin(WorkItem::Instance(grant.id.source.clone()));
     // The watch may be faster than the answer.
     let due = context.world(|world| world.told_change(&grant.id.source));
-    let version = facts.version.to_string();
-    let written = status::write(&context.gate, &api, name, &facts.uid, Some(&version), status).await?;
-    let Some(written) = written else { return Ok(()) };
+    let Some(written) = write_status(context, &api, &grant.id.source, facts, status).await? else { return Ok(()) };
     let mut written = WholeInstance::read(&written);
     written.value.share_record(member.verdict.acceptance.as_ref());
     context.world(|world| world.wrote_instance(written));
@@ -352,6 +353,41 @@ pub async fn write_grant(
         context.transitions.tell(grant, &transition);
     }
     Ok(())
+}
+
+/// Replaces the status of a grant. Where its source was edited meanwhile, and nobody else has written its status, it is replaced all
+/// the same: what it remembers, such as the last valid facets, is known from nowhere else.
+async fn write_status(
+    context: &ControllerContext,
+    api: &Api<Guarded<EntitlementInstance>>,
+    id: &SourceId,
+    facts: &GrantFacts,
+    status: &EntitlementInstanceStatus,
+) -> Result<Option<EntitlementInstance>, RequestRefusal> {
+    let mut version = facts.version.to_string();
+    for _ in 0..EDITS {
+        let answer = status::write(&context.gate, api, &id.name, &facts.uid, Some(&version), status).await;
+        if !matches!(answer, Err(RequestRefusal::Changed)) {
+            return answer;
+        }
+        match version_with_same_status(context, id, facts).await? {
+            Some(newer) if newer != version => version = newer,
+            _ => return answer,
+        }
+    }
+    Err(RequestRefusal::Changed)
+}
+
+/// The version that a source has now, if nothing but its spec and metadata has changed.
+async fn version_with_same_status(
+    context: &ControllerContext,
+    id: &SourceId,
+    facts: &GrantFacts,
+) -> Result<Option<String>, RequestRefusal> {
+    let Some(Guarded(Ok(now))) = instance::read(context, id).await? else { return Ok(None) };
+    let is_same = now.metadata.uid.as_deref() == Some(&*facts.uid)
+        && now.status.as_ref().and_then(Fingerprint::of_json) == facts.status;
+    Ok(now.metadata.resource_version.filter(|_| is_same))
 }
 
 /// A transition by time alone was told before, for a moment that has come by now.

@@ -2,9 +2,10 @@
 
 use crate::{
     audit::{at_rest, writes},
-    harness::{Cluster, Stage, condition, grant, seconds_from_now},
+    harness::{Cluster, ORGANIZATION, Stage, condition, grant, seconds_from_now},
     plane::PlaneOptions,
 };
+use futures::future::join_all;
 use serde_json::json;
 use std::time::Duration;
 
@@ -141,3 +142,42 @@ async fn a_broken_definition_serves_from_its_last_revision_over_a_restart() {
     cluster.phase("$", "Active").await;
     blocking(move || drop((operator, stage))).await;
 }
+
+/// Delivered, and not yet said in the status: until a status is written, nothing else knows which facets were valid last.
+#[tokio::test]
+async fn an_edit_before_the_status_is_written_loses_no_valid_facets() {
+    let stage = blocking(|| Stage::start_with(PlaneOptions::default())).await;
+    let first = stage.operator(&[]);
+    let cluster = stage.cluster().await;
+    cluster.apply(ORGANIZATION).await;
+    cluster.apply(COUNTED).await;
+    cluster.condition("EntitlementDefinition", "$", "Ready", "True", "Valid").await;
+    // One that comes after another is careful with statuses at first.
+    blocking(move || first.stop()).await;
+    let operator = stage.operator(&[]);
+    let name = cluster.name.clone();
+    let edited = (0..20).map(async |number| {
+        let one = format!("{name}-{number}");
+        let facets = |count: u32| json!({"facets": {"seats": {"count": count}}});
+        cluster.create(grant(&one, &name, &name, facets(90))).await.unwrap();
+        cluster.object("ConfigMap", "$", &one).await;
+        cluster.merge("EntitlementInstance", "entitlements", &one, json!({"spec": facets(400)})).await.unwrap();
+        cluster.condition("EntitlementInstance", &one, "FacetsValid", "False", "Invalid").await;
+        cluster.object("EntitlementInstance", "entitlements", &one).await["status"]["facets"].take()
+    });
+    for facets in join_all(edited).await {
+        assert_eq!(facets, json!({"seats": {"count": 90}}));
+    }
+    blocking(move || drop((operator, stage))).await;
+}
+
+const COUNTED: &str = r#"
+apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementDefinition
+metadata: {name: $}
+spec:
+  type: Feature
+  allowMultiple: true
+  facets: [{name: seats, schema: {type: object, properties: {count: {type: integer, maximum: 365}}}}]
+  outputs: [{name: config, kind: ConfigMap, objectName: "{{ instance.name }}", items: [{key: env, format: Env}]}]
+"#;

@@ -5,7 +5,7 @@
 set -euo pipefail
 
 # Each program, and the package of Debian and Ubuntu that has it.
-programs=(promtool:prometheus prometheus:prometheus buildah:buildah lua5.1:lua5.1)
+programs=(promtool:prometheus prometheus:prometheus buildah:buildah lua5.1:lua5.1 jq:jq)
 
 # Where Debian keeps programs for root, which the PATH of others may lack.
 PATH=$PATH:/usr/sbin:/sbin

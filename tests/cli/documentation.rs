@@ -130,11 +130,19 @@ fn the_examples_have_something_to_come_whenever_they_are_looked_at() {
 }
 
 #[test]
-fn the_readme_shows_what_its_commands_print() {
+fn the_pages_show_what_their_commands_print() {
     let playground = Playground::new();
-    let readme = fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
+    for (page, least) in [("README.md", 3), ("docs/command.md", 6)] {
+        let run = run_as_shown(&playground, page);
+        assert!(run >= least, "{page} has lost its examples: {run}");
+    }
+}
+
+/// Runs the examples of a page, and says how many there are.
+fn run_as_shown(playground: &Playground, page: &str) -> usize {
+    let text_of_page = fs::read_to_string(Path::new(ROOT).join(page)).unwrap();
     let mut run = 0;
-    for block in readme.split("```console\n").skip(1) {
+    for block in text_of_page.split("```console\n").skip(1) {
         let block = block.split("```\n").next().unwrap();
         for example in format!("\n{block}").split("\n$ ").skip(1) {
             let (command, shown) = example.split_once('\n').unwrap();
@@ -144,9 +152,9 @@ fn the_readme_shows_what_its_commands_print() {
             }
             let output = playground.run_in(ROOT, command, &[]);
             let printed = format!("{}{}", text(&output.stdout), text(&output.stderr));
-            assert_eq!(printed.trim_end(), shown.trim_end(), "{command}");
+            assert_eq!(printed.trim_end(), shown.trim_end(), "{page}: {command}");
             run += 1;
         }
     }
-    assert!(run >= 4, "the README has lost its examples");
+    run
 }

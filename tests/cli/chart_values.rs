@@ -88,7 +88,7 @@ topologySpreadConstraints: []
 podLabels: {team: sales}
 podAnnotations: {note: "{{ not a template }}"}
 extraArgs: ["--time-zones=/zones"]
-extraEnv: [{name: HTTPS_PROXY, value: "http://proxy:3128"}]
+extraEnv: [{name: MALLOC_ARENA_MAX, value: "2"}]
 "#;
 
 #[test]
@@ -127,7 +127,7 @@ fn each_value_shows() {
         ])
     );
     assert_eq!(container["imagePullPolicy"], "Always");
-    assert_eq!(container["env"][1], json!({"name": "HTTPS_PROXY", "value": "http://proxy:3128"}));
+    assert_eq!(container["env"][1], json!({"name": "MALLOC_ARENA_MAX", "value": "2"}));
     assert_eq!(
         container["resources"],
         json!({"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "2Gi"}})

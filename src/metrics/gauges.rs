@@ -102,7 +102,7 @@ impl DomainGauges {
         let phases = self.phases.iter().map(|(&phase, &grants)| (PhaseLabel { phase }, number(grants)));
         family(registry, "entitlement_instances", "How many grants are in each phase, as their statuses say", phases);
         let ending = self.ending.iter().map(|(within, grants)| (WithinLabel { within }, number(*grants)));
-        let help = "How many grants in force end within that time, be it that another follows or a grace period";
+        let help = "How many grants in force end within that time, even where another grant or a grace period follows";
         family(registry, "entitlement_instances_ending", help, ending);
         let help = "How many grants have changed by time, and their statuses do not show it yet";
         single(registry, "entitlement_instances_overdue", help, number(self.overdue));

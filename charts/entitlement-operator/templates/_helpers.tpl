@@ -1,4 +1,4 @@
-{{/* The name of all objects that have a namespace. It does not hang on the release: only one operator works on a cluster. */}}
+{{/* The name of all objects that have a namespace. It does not depend on the release: only one operator works on a cluster. */}}
 {{- define "entitlement-operator.name" -}}
 entitlement-operator
 {{- end }}

@@ -77,6 +77,13 @@ impl Leadership {
         Self { standing: watch::channel(LeadershipState::Leads(1)).1 }
     }
 
+    /// What is told by that.
+    #[cfg(test)]
+    #[must_use]
+    pub fn watching(standing: watch::Receiver<LeadershipState>) -> Self {
+        Self { standing }
+    }
+
     /// Whether this operator works on the cluster.
     #[must_use]
     pub fn leads(&self) -> bool {
@@ -109,9 +116,11 @@ impl Leadership {
         }
     }
 
-    /// Waits until it is otherwise than that.
-    pub async fn other_than(&self, before: Option<LeadershipPart>) {
-        let _ = self.standing.clone().wait_for(|standing| part(standing) != before).await;
+    /// Waits until something of it has changed since this was waited for last, be it that it is as it was again.
+    pub async fn changed(&mut self) {
+        if self.standing.changed().await.is_err() {
+            std::future::pending().await
+        }
     }
 }
 

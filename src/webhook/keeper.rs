@@ -110,6 +110,7 @@ pub struct Keeper {
 }
 
 /// It did not work out, and is to be tried again.
+#[derive(Clone, Copy)]
 struct Again;
 
 impl Keeper {
@@ -143,7 +144,7 @@ impl Keeper {
 
     /// Keeps both for ever, while this operator works on the cluster or stands by.
     pub async fn run(mut self) {
-        let leadership = self.leadership.clone();
+        let mut leadership = self.leadership.clone();
         let watched = [
             format!("the Secret {}", storage::NAME),
             format!("the ValidatingWebhookConfiguration {}", self.options.configuration),
@@ -151,8 +152,6 @@ impl Keeper {
         let mut secrets = pin!(follow(self.secrets.clone(), storage::NAME));
         let mut registrations = pin!(follow(self.registrations.clone(), &self.options.configuration));
         let mut wait = LOOK_INTERVAL;
-        // What was done last was done with this part: a change since then is not overlooked.
-        let mut part = None;
         loop {
             leadership.takes_part().await;
             tokio::select! {
@@ -166,11 +165,10 @@ impl Keeper {
                         self.registration.see(seen);
                     }
                 }
-                () = leadership.other_than(part) => {}
+                () = leadership.changed() => {}
                 () = time::sleep(wait) => {}
             }
-            part = leadership.part();
-            if part.is_none() {
+            if leadership.part().is_none() {
                 continue;
             }
             wait = if self.step().await.is_ok() { LOOK_INTERVAL } else { RETRY_INTERVAL };
@@ -193,8 +191,7 @@ impl Keeper {
             return published;
         }
         // What is served is trusted still, and goes on until the new one is.
-        let is_first = self.served.is_none();
-        if !is_first {
+        if self.served.is_some() {
             published?;
             time::sleep(HEARSAY).await;
         }
@@ -210,7 +207,7 @@ impl Keeper {
             }
             Err(error) => self.say("the webhook's certificate cannot be used", &error),
         }
-        Ok(())
+        published
     }
 
     /// What is to be served.
@@ -298,10 +295,11 @@ impl Keeper {
     async fn publish(&mut self, certificate: &Certificate) -> Result<(), Again> {
         let pass = Pass::of(certificate);
         self.passes.admit(&pass);
-        if !self.leadership.leads() {
-            return Ok(());
-        }
         let Known::Seen(present) = &self.registration else { return Ok(()) };
+        if !self.leadership.leads() {
+            // Whoever works makes it known, and may go before it has.
+            return if registration::trusts(present.as_ref(), &certificate.authorities) { Ok(()) } else { Err(Again) };
+        }
         let params = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
         let name = self.options.configuration.clone();
         let written = match registration::plan(present.as_ref(), &self.options, &certificate.authorities, &pass) {
@@ -356,4 +354,161 @@ fn is_recent(write: Option<time::Instant>) -> bool {
 /// Its news are under way.
 fn is_overtaken(error: &Error) -> bool {
     matches!(error, Error::Api(status) if status.is_conflict() || status.is_already_exists() || status.is_not_found())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Api, Duration, Keeper, Known, Secret, SecretPlan, clock, storage, time, watch};
+    use crate::{
+        connection::FencedClients,
+        controller::{
+            Controller, ControllerOptions, Leadership,
+            leadership::LeadershipState::{self, Leads, StandsBy},
+        },
+        webhook::{
+            certificate::Certificate,
+            options::{Options, Reachability},
+            pass::Passes,
+            registration,
+        },
+    };
+    use http_body_util::BodyExt;
+    use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+    use kube::{Client, Config, client::Body};
+    use rustls::ServerConfig;
+    use std::{
+        convert::Infallible,
+        sync::{Arc, Mutex},
+    };
+    use tokio::sync::Semaphore;
+
+    /// An API server that tells nothing, and takes what is written, each write of a Secret by a permit.
+    struct Server {
+        written: Arc<Mutex<Vec<String>>>,
+        permits: Arc<Semaphore>,
+        stand: watch::Sender<LeadershipState>,
+        certificates: watch::Receiver<Option<Arc<ServerConfig>>>,
+    }
+
+    impl Server {
+        /// With a keeper of its own that has served with another certificate.
+        fn start(standing: LeadershipState) -> (Self, Keeper) {
+            let (stand, leadership) = watch::channel(standing);
+            let (give, certificates) = watch::channel(None);
+            let server = Self { written: Arc::default(), permits: Arc::new(Semaphore::new(0)), stand, certificates };
+            let client = server.client();
+            let writers = FencedClients::new(Config::new(http::Uri::from_static("http://127.0.0.1:9")));
+            let knowledge = Controller::new(client.clone(), writers, ControllerOptions::default()).knowledge();
+            let options = Options::new(Reachability::Service("hook".to_owned()), "operator");
+            let before = Certificate::issue(&options.host(), None, clock::now()).unwrap();
+            let mut keeper = Keeper::new(client.clone(), options, Passes::default(), give, knowledge);
+            keeper.writable_secrets = Api::namespaced(client.clone(), "operator");
+            keeper.writable_registrations = Api::all(client);
+            keeper.leadership = Leadership::watching(leadership);
+            keeper.registration = Known::Seen(None);
+            keeper.served = Some(before);
+            (server, keeper)
+        }
+
+        fn client(&self) -> Client {
+            let (written, permits) = (Arc::clone(&self.written), Arc::clone(&self.permits));
+            let answer = move |request: http::Request<Body>| {
+                let (written, permits) = (Arc::clone(&written), Arc::clone(&permits));
+                async move {
+                    if request.method() == http::Method::GET {
+                        return std::future::pending().await;
+                    }
+                    let resource = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
+                    let is_secret = resource == "secrets";
+                    written.lock().unwrap().push(resource);
+                    if is_secret {
+                        permits.acquire().await.unwrap().forget();
+                    }
+                    let body = request.into_body().collect().await.unwrap().to_bytes();
+                    Ok::<_, Infallible>(http::Response::new(Body::from(body)))
+                }
+            };
+            Client::new(tower::service_fn(answer), "default")
+        }
+
+        fn written(&self) -> Vec<String> {
+            self.written.lock().unwrap().clone()
+        }
+
+        /// Something happens, and it takes a second.
+        async fn turns(&self, standing: LeadershipState) {
+            self.stand.send_replace(standing);
+            time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    fn secret(keeper: &Keeper) -> (Secret, Certificate) {
+        let planned = |present: Option<&Secret>| {
+            storage::plan(present, "operator", &keeper.options.host(), clock::now()).unwrap()
+        };
+        let SecretPlan::Write(draft) = planned(None) else { panic!("there is one") };
+        let SecretPlan::Use(certificate) = planned(Some(&draft.secret)) else { panic!("it is of no use") };
+        (draft.secret, certificate)
+    }
+
+    const REGISTRATIONS: &str = "validatingwebhookconfigurations";
+
+    #[tokio::test(start_paused = true)]
+    async fn who_begins_to_work_while_a_new_certificate_is_waited_for_makes_it_known() {
+        let (server, mut keeper) = Server::start(StandsBy);
+        keeper.secret = Known::Seen(Some(secret(&keeper).0));
+        let running = tokio::spawn(keeper.run());
+        time::sleep(Duration::from_secs(1)).await;
+        // It looks, has nothing to write, and waits before it serves.
+        server.turns(StandsBy).await;
+        server.turns(Leads(1)).await;
+        assert_eq!(server.written(), Vec::<String>::new());
+        time::sleep(Duration::from_mins(1)).await;
+        assert_eq!(server.written(), [REGISTRATIONS]);
+        running.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_works_again_after_a_moment_makes_known_what_it_could_not_then() {
+        let (server, mut keeper) = Server::start(StandsBy);
+        keeper.secret = Known::Seen(None);
+        let running = tokio::spawn(keeper.run());
+        time::sleep(Duration::from_secs(1)).await;
+        server.turns(Leads(1)).await;
+        assert_eq!(server.written(), ["secrets"]);
+        // It does not work when its certificate is taken, and does again before it serves with it.
+        server.turns(StandsBy).await;
+        server.permits.add_permits(1);
+        time::sleep(Duration::from_secs(1)).await;
+        server.turns(Leads(2)).await;
+        assert_eq!(server.written(), ["secrets"]);
+        time::sleep(Duration::from_mins(1)).await;
+        assert_eq!(server.written(), ["secrets", REGISTRATIONS]);
+        running.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_stands_by_serves_with_another_certificate_only_once_the_api_server_trusts_it() {
+        let (server, mut keeper) = Server::start(StandsBy);
+        let (secret, certificate) = secret(&keeper);
+        let register = |authorities: &[u8]| {
+            let pass = crate::webhook::pass::Pass::of(&certificate);
+            match registration::plan(None, &keeper.options, authorities, &pass) {
+                registration::RegistrationPlan::Create(made) => *made,
+                other => panic!("{other:?}"),
+            }
+        };
+        let (before, after): (ValidatingWebhookConfiguration, _) =
+            (register(b"others"), register(&certificate.authorities));
+        keeper.secret = Known::Seen(Some(secret));
+        keeper.registration = Known::Seen(Some(before));
+        for _ in 0..3 {
+            assert!(keeper.step().await.is_err());
+            assert!(server.certificates.borrow().is_none());
+        }
+        keeper.registration = Known::Seen(Some(after));
+        assert!(keeper.step().await.is_ok());
+        assert!(server.certificates.borrow().is_some());
+        assert_eq!(server.written(), Vec::<String>::new());
+    }
 }

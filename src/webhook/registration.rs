@@ -56,6 +56,14 @@ pub fn plan(
     if wanted == *present { RegistrationPlan::Keep } else { RegistrationPlan::Replace(Box::new(wanted)) }
 }
 
+/// Whether the API server trusts just these authorities (PEM), if it asks the webhook at all.
+#[must_use]
+pub fn trusts(present: Option<&ValidatingWebhookConfiguration>, authorities: &[u8]) -> bool {
+    let webhooks = present.into_iter().flat_map(|present| present.webhooks.iter().flatten());
+    let mut own = webhooks.filter(|webhook| webhook.name == NAME);
+    own.all(|own| own.client_config.ca_bundle.as_ref().is_some_and(|bundle| bundle.0 == authorities))
+}
+
 /// A registration that somebody else has installed says how the webhook is reached. Only what changes with the certificate is filled in.
 fn fill_in(config: &mut WebhookClientConfig, authorities: &[u8], pass: &Pass) {
     config.ca_bundle = Some(ByteString(authorities.to_vec()));
@@ -102,7 +110,7 @@ fn client_config(options: &Options, pass: &Pass) -> WebhookClientConfig {
 
 #[cfg(test)]
 mod tests {
-    use super::{RegistrationPlan, plan};
+    use super::{RegistrationPlan, plan, trusts};
     use crate::{
         core::secret::Secret,
         webhook::{
@@ -210,6 +218,20 @@ mod tests {
         let filled_in = replaced(by_service, &guest())["webhooks"][0]["clientConfig"].take();
         let service = json!({"name": "mine", "namespace": "theirs", "port": 8443, "path": PATH});
         assert_eq!(filled_in, json!({"caBundle": "YXV0aG9yaXR5", "service": service}));
+    }
+
+    #[test]
+    fn other_authorities_are_not_trusted() {
+        let mut present = installed();
+        let trusted = |present: &Value, authorities: &[u8]| {
+            trusts(Some(&serde_json::from_value(present.clone()).unwrap()), authorities)
+        };
+        assert!(trusted(&present, b"stale") && !trusted(&present, b"authority"));
+        present["webhooks"][0]["clientConfig"]["caBundle"].take();
+        assert!(!trusted(&present, b"stale"));
+        // Nothing is asked.
+        present["webhooks"].as_array_mut().unwrap().remove(0);
+        assert!(trusted(&present, b"authority") && trusts(None, b"authority"));
     }
 
     #[test]

@@ -112,7 +112,13 @@ impl ControllerContext {
     #[cfg(test)]
     pub fn unconnected() -> Self {
         let config = kube::Config::new(http::Uri::from_static("http://127.0.0.1:9"));
-        let client = kube::Client::try_from(config.clone()).unwrap();
+        Self::read_by(kube::Client::try_from(config).unwrap())
+    }
+
+    /// The same of a cluster that is read by that client, and never written.
+    #[cfg(test)]
+    pub fn read_by(client: kube::Client) -> Self {
+        let config = kube::Config::new(http::Uri::from_static("http://127.0.0.1:9"));
         let candidacy = Candidacy::default();
         let gate = Arc::new(Gate::new(client, 1, candidacy.holds(), candidacy.leadership()));
         let (announcer, _) = super::events::channel(Arc::clone(&gate), &crate::metrics::Metrics::default());

@@ -203,6 +203,12 @@ impl Candidacy {
         self.holds.subscribe()
     }
 
+    /// As if that had been found out.
+    #[cfg(test)]
+    pub fn stand(&self, standing: LeadershipState) {
+        self.standing.send_replace(standing);
+    }
+
     fn tenure(&self) -> Option<Arc<Tenure>> {
         match &*self.holds.borrow() {
             LeaseHold::Held(tenure) => Some(Arc::clone(tenure)),

@@ -123,11 +123,10 @@ pub async fn say(context: Arc<ControllerContext>) {
             leadership.awaited().await;
             let written = timeout(TIME_LIMIT, write(&context, report)).await.unwrap_or_else(|_| Err(too_slow()));
             let Err(problem) = written else { break };
-            if !context.candidacy.leads() {
-                continue;
+            if context.candidacy.leads() {
+                let namespace = &context.options.namespace;
+                tracing::warn!("the time zone data could not be told in the ConfigMap {namespace}/{NAME}: {problem}");
             }
-            let namespace = &context.options.namespace;
-            tracing::warn!("the time zone data could not be told in the ConfigMap {namespace}/{NAME}: {problem}");
             sleep(pause).await;
             pause = (pause * 2).min(LAST_PAUSE);
         }
@@ -182,4 +181,51 @@ fn conditions(before: &[Condition], report: &TimeZoneReport) -> Vec<Condition> {
     let mut own = Conditions::unversioned(before, clock::now());
     own.set(TYPE, report.is_as_asked, report.reason, report.message.as_str());
     others.chain(own.into_vec()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ReasonCode, TimeZoneReport, say};
+    use crate::controller::{context::ControllerContext, leadership::LeadershipState};
+    use kube::{Client, client::Body};
+    use std::{
+        io,
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+        time::Duration,
+    };
+    use tokio::time::timeout;
+
+    /// More would be an attempt after the other without a pause, to which the test's clock would never come to an end.
+    const MOST: usize = 100;
+
+    #[tokio::test(start_paused = true)]
+    async fn while_the_lease_has_run_out_it_is_not_tried_without_a_pause() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let refuse = move |_: http::Request<Body>| {
+            let is_too_much = count.fetch_add(1, Ordering::SeqCst) >= MOST;
+            async move {
+                if is_too_much {
+                    return std::future::pending().await;
+                }
+                Err::<http::Response<Body>, _>(io::Error::from(io::ErrorKind::ConnectionRefused))
+            }
+        };
+        let mut context = ControllerContext::read_by(Client::new(tower::service_fn(refuse), "default"));
+        context.options.time_zones = Some(TimeZoneReport {
+            release: "2026a".to_owned(),
+            is_as_asked: true,
+            reason: ReasonCode::Valid,
+            message: String::new(),
+        });
+        // It holds no lease, and does not know that it works no more.
+        context.candidacy.stand(LeadershipState::Leads(1));
+        let said = timeout(Duration::from_secs(10), say(Arc::new(context))).await;
+        assert!(said.is_err());
+        let asked = asked.load(Ordering::SeqCst);
+        assert!((2..MOST).contains(&asked), "{asked}");
+    }
 }

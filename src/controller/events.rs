@@ -141,8 +141,9 @@ impl Announcer {
         let (api, event) = pending.event(&self.gate);
         match create(&self.gate, &api, &event).await {
             Ok(()) => {}
-            // Who may not write the transition down any more leaves it to the next one.
             Err(RequestRefusal::Unavailable(_)) if self.gate.is_open() => self.publish_later(pending),
+            // Who may not write the transition down any more leaves it to the next one, and nothing is lost.
+            Err(RequestRefusal::Unavailable(_)) => {}
             Err(refusal) => {
                 self.metrics.event_dropped();
                 tracing::debug!(error = %refusal, "an event could not be written");
@@ -280,15 +281,32 @@ mod tests {
             gate::Gate,
             leadership::{Candidacy, Leadership},
         },
+        metrics::{Exposition, Gauges},
     };
     use kube::{Client, Config};
     use std::{collections::BTreeSet, sync::Arc};
 
     fn ends() -> (Arc<Gate>, Announcer, Publisher) {
+        counted_ends(&Metrics::default())
+    }
+
+    fn counted_ends(metrics: &Metrics) -> (Arc<Gate>, Announcer, Publisher) {
         let client = Client::try_from(Config::new(http::Uri::from_static("http://127.0.0.1:9"))).unwrap();
         let gate = Arc::new(Gate::new(client, 1, Candidacy::default().holds(), Leadership::for_good()));
-        let (announcer, publisher) = channel(Arc::clone(&gate), &Metrics::default());
+        let (announcer, publisher) = channel(Arc::clone(&gate), metrics);
         (gate, announcer, publisher)
+    }
+
+    #[tokio::test]
+    async fn what_the_next_one_tells_was_not_dropped() {
+        let metrics = Metrics::default();
+        let (_, announcer, mut publisher) = counted_ends(&metrics);
+        // This one holds no lease.
+        let notice = announcements::of_namespace_made_anew("one");
+        announcer.tell_first(&reference::<Organization>(None, "acme", "uid"), &"before", vec![notice]).await;
+        assert!(publisher.waiting.try_recv().is_err());
+        let page = metrics.page(&Gauges::default(), Exposition::Text);
+        assert!(page.contains("\nentitlement_events_dropped_total 0\n"), "{page}");
     }
 
     #[tokio::test]

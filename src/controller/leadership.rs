@@ -13,10 +13,12 @@ pub mod mark;
 mod tenure;
 
 pub use election::run as elect;
+#[cfg(test)]
+pub use tenure::Turn;
 pub use tenure::{LeaseHold, Tenure};
 
-use super::{clock, context::ControllerContext, failure::RequestRefusal, gate::Gate, output::FIELD_MANAGER};
-use crate::api::ASSIGNMENT_NAMESPACE;
+use super::{clock, context::ControllerContext, failure::RequestRefusal, output::FIELD_MANAGER};
+use crate::{api::ASSIGNMENT_NAMESPACE, connection::Fenced};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api,
@@ -96,6 +98,12 @@ impl Leadership {
         part(&self.standing.borrow())
     }
 
+    /// Whether it works in that tenure.
+    #[must_use]
+    pub fn works_in(&self, tenure: &Tenure) -> bool {
+        *self.standing.borrow() == LeadershipState::Leads(tenure.number)
+    }
+
     /// Waits until it works on the cluster.
     pub async fn awaited(&self) {
         // The other end lives as long as the controller does.
@@ -119,7 +127,7 @@ impl Leadership {
     /// Waits until something of it has changed since this was waited for last, be it that it is as it was again.
     pub async fn changed(&mut self) {
         if self.standing.changed().await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }
@@ -309,12 +317,14 @@ pub async fn run(context: Arc<ControllerContext>) {
     }
 }
 
-/// What was told of it.
+/// What was told and done because of it.
 #[derive(Default)]
 struct Tale {
     /// When it was said last that another operator works on the cluster.
     told: Option<Instant>,
     complaints: Complaints,
+    /// The last turn of others, by its number, after which this operator has worked; 0: there may have been another one since.
+    turn: u64,
 }
 
 /// Finds out which of the operators in several namespaces works on the cluster, as long as this replica holds the lease of its own.
@@ -342,6 +352,7 @@ async fn among_operators(context: &ControllerContext, tenure: &Tenure, tale: &mu
         });
         let until = match next {
             Some((LeadershipStep::Lead, Some(_), _)) if !is_confirmed => {
+                wait_for_former(candidacy, tenure).await;
                 if let Err(refusal) = look(context).await {
                     tale.complaints.tell(context, &refusal);
                     sleep(RETRY).await;
@@ -351,23 +362,28 @@ async fn among_operators(context: &ControllerContext, tenure: &Tenure, tale: &mu
                 continue;
             }
             Some((LeadershipStep::Lead, ..)) => {
-                lead(context, tenure, &mut tale.told);
+                lead(context, tenure, tale);
                 None
             }
             Some((LeadershipStep::Follow(due), _, leader)) => {
-                follow(candidacy, leader, own, &mut tale.told);
+                follow(candidacy, leader, own, tale);
                 Some(due)
             }
             Some((LeadershipStep::Write(mark), Some(version), leader)) => {
+                let takes_over = mark.namespace == own && leader.as_deref() != Some(own);
                 if leader.as_deref().is_some_and(|leader| leader != own) {
-                    follow(candidacy, leader, own, &mut tale.told);
+                    follow(candidacy, leader, own, tale);
                 }
-                if let Err(refusal) = write(context, &mark, &version).await {
-                    tale.complaints.tell(context, &refusal);
-                    // The news is under way, mostly.
-                    tokio::select! {
-                        () = candidacy.changed.notified() => {}
-                        () = sleep(RETRY) => {}
+                match write(context, tenure, &mark, &version).await {
+                    // It was as it is stored, and named nobody of this namespace.
+                    Ok(()) => is_confirmed |= takes_over,
+                    Err(refusal) => {
+                        tale.complaints.tell(context, &refusal);
+                        // The news is under way, mostly.
+                        tokio::select! {
+                            () = candidacy.changed.notified() => {}
+                            () = sleep(RETRY) => {}
+                        }
                     }
                 }
                 continue;
@@ -383,6 +399,19 @@ async fn among_operators(context: &ControllerContext, tenure: &Tenure, tale: &mu
     }
 }
 
+/// A replica of this namespace has worked. It may still, if this one has found no Lease.
+async fn wait_for_former(candidacy: &Candidacy, tenure: &Tenure) {
+    let wait = tenure.undisputed.saturating_duration_since(Instant::now());
+    if wait.is_zero() {
+        return;
+    }
+    candidacy.standing.send_replace(LeadershipState::StandsBy);
+    tracing::info!(
+        "the Lease is new though an operator of this namespace has worked before: in {wait:.0?}, that one has stopped"
+    );
+    sleep_until(tenure.undisputed).await;
+}
+
 async fn maybe(due: Option<Instant>) {
     match due {
         Some(due) => sleep_until(due).await,
@@ -390,7 +419,7 @@ async fn maybe(due: Option<Instant>) {
     }
 }
 
-fn lead(context: &ControllerContext, tenure: &Tenure, told: &mut Option<Instant>) {
+fn lead(context: &ControllerContext, tenure: &Tenure, tale: &mut Tale) {
     let standing = &context.candidacy.standing;
     let leads = LeadershipState::Leads(tenure.number);
     if *standing.borrow() == leads {
@@ -398,19 +427,22 @@ fn lead(context: &ControllerContext, tenure: &Tenure, told: &mut Option<Instant>
     }
     // Nobody takes anything up between what was known before and what is begun anew.
     standing.send_replace(LeadershipState::Unknown);
-    context.world(|world| world.begin_anew(tenure.is_succession));
+    let turn = std::mem::replace(&mut tale.turn, tenure.turn.number);
+    context.world(|world| world.begin_anew(turn != tenure.turn.number));
     standing.send_replace(leads);
-    if told.take().is_some() {
+    if tale.told.take().is_some() {
         tracing::info!("the other operator has gone: this one works on the cluster from now on");
     }
 }
 
 /// Where a mark has just been taken off, nobody knows yet.
-fn follow(candidacy: &Candidacy, leader: Option<String>, own: &str, told: &mut Option<Instant>) {
+fn follow(candidacy: &Candidacy, leader: Option<String>, own: &str, tale: &mut Tale) {
     let Some(leader) = leader else { return };
     candidacy.standing.send_replace(LeadershipState::Follows(leader.as_str().into()));
-    if told.is_none_or(|told| told.elapsed() >= REMINDER) {
-        *told = Some(Instant::now());
+    // Whatever this one did before, the other has worked since.
+    tale.turn = 0;
+    if tale.told.is_none_or(|told| told.elapsed() >= REMINDER) {
+        tale.told = Some(Instant::now());
         tracing::warn!("{}", words(&leader, own));
     }
 }
@@ -436,8 +468,8 @@ pub fn words(leader: &str, own: &str) -> String {
 }
 
 /// Writes a mark, if the namespace is still as it was seen.
-async fn write(context: &ControllerContext, mark: &Mark, version: &str) -> Result<(), RequestRefusal> {
-    let written = patch(&context.gate, mark, version).await?;
+async fn write(context: &ControllerContext, tenure: &Tenure, mark: &Mark, version: &str) -> Result<(), RequestRefusal> {
+    let written = patch(tenure, mark, version).await?;
     context.candidacy.known(|known| {
         if let Some(sight) = &mut known.sight {
             sight.has_asked |= mark.namespace != context.options.namespace;
@@ -467,11 +499,59 @@ impl Complaints {
     }
 }
 
-async fn patch(gate: &Gate, mark: &Mark, version: &str) -> Result<ObjectMeta, RequestRefusal> {
+/// The gate is closed until it is known who works.
+async fn patch(tenure: &Tenure, mark: &Mark, version: &str) -> Result<ObjectMeta, RequestRefusal> {
     let text = serde_json::to_string(mark).map_err(|error| RequestRefusal::Invalid(error.to_string()))?;
     let patch = json!({"metadata": {"resourceVersion": version, "annotations": {MARK: text}}});
     let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    let api: Api<Namespace> = Api::all(gate.client());
+    let client = tenure.client().ok_or_else(|| RequestRefusal::Unavailable(Fenced.to_string()))?;
+    let api: Api<Namespace> = Api::all(client);
     let patched = api.patch_metadata(ASSIGNMENT_NAMESPACE, &parameters, &Patch::Merge(patch)).await;
     patched.map(|object| object.metadata).map_err(|error| RequestRefusal::of(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Tale, Tenure, Turn, follow, lead};
+    use crate::{
+        connection::{BootTime, Fence},
+        controller::{
+            context::ControllerContext,
+            world::tests::{finish_lists, organization},
+        },
+    };
+    use kube::runtime::watcher::Event;
+    use std::sync::Arc;
+    use tokio::time::Instant;
+
+    fn tenure(context: &ControllerContext, number: u64, turn: u64) -> Tenure {
+        let (fence, now) = (Arc::new(Fence::until(BootTime::MAX)), Instant::now());
+        Tenure::new(number, fence, context.gate.reader(), Turn { number: turn, ended: now }, now)
+    }
+
+    #[tokio::test]
+    async fn what_was_found_out_before_others_worked_counts_no_more_whichever_tenure_is_the_first_to_work() {
+        let context = ControllerContext::unconnected();
+        context.world(|world| {
+            finish_lists(world);
+            world.observe_organization(Event::Apply(organization("acme", &["one"], 1)));
+        });
+        let view = || context.world(|world| world.view(&"acme".into())).ok().unwrap();
+        let mut tale = Tale::default();
+        lead(&context, &tenure(&context, 1, 1), &mut tale);
+        assert!(view().is_unsearched);
+        let owner = view().owner.unwrap();
+        context.world(|world| world.searched(&owner));
+        // It was late, and nobody else has worked.
+        lead(&context, &tenure(&context, 2, 1), &mut tale);
+        assert!(!view().is_unsearched);
+        // After others have worked, the third tenure was over before it worked.
+        lead(&context, &tenure(&context, 4, 2), &mut tale);
+        assert!(view().is_unsearched);
+        // So does what the operator of another namespace has done.
+        context.world(|world| world.searched(&owner));
+        follow(&context.candidacy, Some("billing".to_owned()), "entitlement-operator", &mut tale);
+        lead(&context, &tenure(&context, 4, 2), &mut tale);
+        assert!(view().is_unsearched);
+    }
 }

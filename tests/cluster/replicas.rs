@@ -133,6 +133,43 @@ async fn the_one_that_stands_by_takes_over_at_once_when_the_other_is_stopped() {
     block_in_place(|| drop(stage));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_starts_where_the_lease_was_deleted_waits_until_the_one_before_has_stopped() {
+    let stage = block_in_place(stage);
+    let log = stage.plane.audit_log().unwrap().to_owned();
+    let first = block_in_place(|| Replica::start(&stage, &[]));
+    let cluster = stage.cluster().await;
+    entitle(&cluster).await;
+    let second = block_in_place(|| {
+        assert_eq!(until_held(&stage, |_| true), first.name);
+        // It may write still for all that anybody knows.
+        first.signal(Signal::STOP);
+        stage.kubectl(&["delete", "lease", "entitlement-operator", "-n", "entitlement-operator"]);
+        let second = Replica::start(&stage, &[]);
+        assert_eq!(until_held(&stage, |_| true), second.name);
+        second
+    });
+    cluster.delete("ConfigMap", "$", "$").await;
+    cluster.object("ConfigMap", "$", "$").await;
+    let moment = |came: &str| chrono::DateTime::parse_from_rfc3339(came).unwrap();
+    let requests = requests_of_replicas(&log);
+    let its = |is: &dyn Fn(&str, &str) -> bool| {
+        let found = requests.iter().find(|(_, user, line)| {
+            let (verb, resource) = (line["verb"].as_str().unwrap(), line["objectRef"]["resource"].as_str());
+            *user == second.name && is(verb, resource.unwrap_or_default())
+        });
+        moment(&found.expect("it has done nothing of that kind").0)
+    };
+    // It counts from when it has found none, however long making one takes.
+    let looked = its(&|verb, resource| (verb, resource) == ("get", "leases"));
+    let wrote =
+        its(&|verb, resource| ["create", "patch"].contains(&verb) && ["configmaps", "events"].contains(&resource));
+    let waited = (wrote - looked).to_std().unwrap();
+    assert!(waited >= LEASE, "it waited for {waited:?}");
+    first.signal(Signal::CONT);
+    block_in_place(|| drop((first, second, stage)));
+}
+
 /// Leads to the one port or the other. When that changes, connections end.
 async fn switch(listener: TcpListener, to: watch::Receiver<u16>) {
     while let Ok((mut client, _)) = listener.accept().await {

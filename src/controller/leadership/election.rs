@@ -5,7 +5,7 @@
 
 use super::{
     lease::{LeaseCandidate, LeaseRecord, LeaseStep},
-    tenure::{LeaseHold, Tenure},
+    tenure::{LeaseHold, Tenure, Turn},
 };
 use crate::{
     connection::{BootTime, Cause, Fence, WATCH_MARGIN, WATCH_SECONDS, moment},
@@ -22,14 +22,10 @@ use kube::{
     Api, Error,
     api::{ObjectMeta, PostParams, WatchEvent, WatchParams},
 };
-use std::{
-    pin::pin,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{pin::pin, sync::Arc, time::Duration};
 use tokio::{
     sync::mpsc::{self, UnboundedReceiver, UnboundedSender},
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 /// After a watch has ended.
@@ -109,12 +105,21 @@ fn version(lease: &Lease) -> u64 {
     lease.metadata.resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or(0)
 }
 
+/// Gives a lease up as other controllers do, and takes out the time at which it was taken: whoever only takes the holder out, while
+/// that one works, does not do that.
+fn clear(spec: &mut LeaseSpec) {
+    (spec.holder_identity, spec.lease_duration_seconds) = (Some(String::new()), Some(1));
+    (spec.renew_time, spec.acquire_time) = (now(), None);
+}
+
 fn record(lease: &Lease) -> LeaseRecord {
     let spec = lease.spec.as_ref();
     let seconds = spec.and_then(|spec| spec.lease_duration_seconds).and_then(|seconds| u64::try_from(seconds).ok());
+    let holder = spec.and_then(|spec| spec.holder_identity.clone()).unwrap_or_default();
     LeaseRecord {
         version: version(lease),
-        holder: spec.and_then(|spec| spec.holder_identity.clone()).unwrap_or_default(),
+        is_given_up: holder.is_empty() && seconds == Some(1) && spec.is_some_and(|spec| spec.acquire_time.is_none()),
+        holder,
         duration: seconds.filter(|seconds| *seconds > 0).map(Duration::from_secs),
     }
 }
@@ -133,8 +138,10 @@ struct Election<'a> {
     /// The Lease of the version that the candidate knows.
     known: Option<Lease>,
     tenures: u64,
-    /// Somebody else may have worked since this replica did last.
-    is_succession: bool,
+    /// The last time during which others may have worked.
+    turn: Turn,
+    /// From when on nobody works by a Lease that was deleted before this replica made one.
+    undisputed: Instant,
     /// Who was said to work last.
     told: Option<String>,
     complained: Option<Instant>,
@@ -149,7 +156,8 @@ impl<'a> Election<'a> {
             candidate: LeaseCandidate::new(options.identity.clone(), options.lease_duration),
             known: None,
             tenures: 0,
-            is_succession: true,
+            turn: Turn { number: 0, ended: Instant::now() },
+            undisputed: Instant::now(),
             told: None,
             complained: None,
         }
@@ -207,6 +215,9 @@ impl<'a> Election<'a> {
     async fn write(&mut self) {
         let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
         let proposed = self.proposed();
+        if self.candidate.finds_none() {
+            self.undisputed = Instant::now() + self.candidate.duration();
+        }
         self.candidate.tries();
         // The lease lasts from now on, however long the answer takes.
         let sent = moment();
@@ -272,7 +283,6 @@ impl<'a> Election<'a> {
     fn publish(&mut self, now: BootTime) {
         let holder = self.candidate.holder();
         let is_other = holder.is_some_and(|holder| holder != self.candidate.identity());
-        self.is_succession |= is_other;
         let holds = &self.context.candidacy.holds;
         let tenure = match &*holds.borrow() {
             LeaseHold::Held(tenure) => Some(Arc::clone(tenure)),
@@ -322,7 +332,10 @@ impl<'a> Election<'a> {
         };
         self.tenures += 1;
         tracing::info!(identity = self.candidate.identity(), "this replica holds the lease: it is the one that works");
-        let tenure = Tenure::new(self.tenures, fence, client, std::mem::take(&mut self.is_succession));
+        if self.candidate.succeeds() {
+            self.turn = Turn { number: self.turn.number + 1, ended: Instant::now() };
+        }
+        let tenure = Tenure::new(self.tenures, fence, client, self.turn, self.undisputed);
         self.context.candidacy.holds.send_replace(LeaseHold::Held(Arc::new(tenure)));
         self.told = None;
     }
@@ -339,9 +352,7 @@ impl<'a> Election<'a> {
             if spec.holder_identity.as_deref() != Some(self.candidate.identity()) {
                 return;
             }
-            // As other controllers do.
-            (spec.holder_identity, spec.lease_duration_seconds) = (Some(String::new()), Some(1));
-            (spec.renew_time, spec.acquire_time) = (now(), now());
+            clear(spec);
             let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
             if let Ok(Ok(_)) = timeout(FAREWELL_LIMIT, self.api.replace(NAME, &parameters, &lease)).await {
                 tracing::info!("this replica has given up the lease");
@@ -358,4 +369,31 @@ impl<'a> Election<'a> {
 fn now() -> Option<MicroTime> {
     let now = clock::now();
     Timestamp::from_microsecond(now.timestamp_micros()).ok().map(MicroTime)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Lease, LeaseSpec, clear, now, record};
+
+    #[test]
+    fn only_its_holder_gives_a_lease_up() {
+        let held = LeaseSpec {
+            holder_identity: Some("one".to_owned()),
+            lease_duration_seconds: Some(1),
+            acquire_time: now(),
+            renew_time: now(),
+            ..LeaseSpec::default()
+        };
+        let is_given_up =
+            |spec: &LeaseSpec| record(&Lease { spec: Some(spec.clone()), ..Lease::default() }).is_given_up;
+        assert!(!is_given_up(&held));
+        // By an administrator, from a lease of one second.
+        for holder in [None, Some(String::new())] {
+            assert!(!is_given_up(&LeaseSpec { holder_identity: holder, ..held.clone() }));
+        }
+        assert!(!is_given_up(&LeaseSpec::default()));
+        let mut given_up = held;
+        clear(&mut given_up);
+        assert!(is_given_up(&given_up));
+    }
 }

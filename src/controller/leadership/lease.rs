@@ -11,8 +11,6 @@ use std::time::Duration;
 
 /// Nobody's lease lasts longer, and what says otherwise is wrong.
 const LONGEST: Duration = Duration::from_mins(1);
-/// The duration in a Lease that was given up, as other controllers write it.
-const GIVEN_UP: Duration = Duration::from_secs(1);
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -25,6 +23,8 @@ pub struct LeaseRecord {
     pub holder: String,
     /// For how long, if that is a time.
     pub duration: Option<Duration>,
+    /// Whoever held it has said that it writes nothing more.
+    pub is_given_up: bool,
 }
 
 /// Whether there is a Lease.
@@ -35,6 +35,13 @@ enum LeaseSight {
     /// There is none any more.
     Gone,
     Seen(LeaseRecord),
+}
+
+/// Who may have held the lease since this replica did last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Interim {
+    Nobody,
+    Others,
 }
 
 /// What is to be done.
@@ -62,6 +69,7 @@ pub struct LeaseCandidate {
     has_tried: bool,
     /// Somebody else has changed the Lease that this replica holds.
     is_altered: bool,
+    interim: Interim,
     has_to_read: bool,
     /// Not before, after a failure.
     rests_until: BootTime,
@@ -79,6 +87,7 @@ impl LeaseCandidate {
             renewed: None,
             has_tried: false,
             is_altered: false,
+            interim: Interim::Others,
             has_to_read: true,
             rests_until: BootTime::ZERO,
         }
@@ -118,6 +127,12 @@ impl LeaseCandidate {
             Some(LeaseSight::Seen(lease)) => Some(lease.version),
             _ => None,
         }
+    }
+
+    /// Whether there has never been one, as far as this replica knows.
+    #[must_use]
+    pub fn finds_none(&self) -> bool {
+        self.sight == Some(LeaseSight::Never)
     }
 
     /// Until when this replica may write, if it may now.
@@ -179,6 +194,12 @@ impl LeaseCandidate {
 
     fn lost(&mut self) {
         (self.renewed, self.has_tried, self.is_altered) = (None, false, false);
+        self.interim = Interim::Others;
+    }
+
+    /// This replica begins to work. Whether others may have worked since it did last.
+    pub fn succeeds(&mut self) -> bool {
+        std::mem::replace(&mut self.interim, Interim::Nobody) == Interim::Others
     }
 
     /// It is being written. Whatever comes of it, this replica may be the holder from now on.
@@ -217,7 +238,7 @@ impl LeaseCandidate {
             LeaseSight::Never => self.since,
             LeaseSight::Gone => self.since + self.longest(None),
             LeaseSight::Seen(lease) if lease.holder == self.identity && self.has_tried => self.renewal(),
-            LeaseSight::Seen(lease) if lease.holder.is_empty() && lease.duration == Some(GIVEN_UP) => self.since,
+            LeaseSight::Seen(lease) if lease.is_given_up => self.since,
             LeaseSight::Seen(lease) => self.since + self.longest(lease.duration),
         };
         if due <= now {

@@ -2,10 +2,8 @@
 
 use crate::connection::Fence;
 use kube::Client;
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
 
 /// How long after another replica has worked its last writes may not have been seen: longer than it takes to notice that a watch has
 /// gone silent.
@@ -28,16 +26,26 @@ pub struct Tenure {
     pub number: u64,
     /// Lets its writes pass.
     pub fence: Arc<Fence>,
-    /// Whether another replica may have worked since this one did last.
-    pub is_succession: bool,
+    /// After which turn of others. One that differs from that of the work before says that others may have worked since.
+    pub turn: Turn,
+    /// From when on nobody works by a Lease that was deleted before this replica made one.
+    pub undisputed: Instant,
     client: Client,
-    began: Instant,
+}
+
+/// A time during which others may have worked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Which one, of this process.
+    pub number: u64,
+    /// When it was over.
+    pub ended: Instant,
 }
 
 impl Tenure {
     /// One that begins now.
-    pub fn new(number: u64, fence: Arc<Fence>, client: Client, is_succession: bool) -> Self {
-        Self { number, fence, is_succession, client, began: Instant::now() }
+    pub fn new(number: u64, fence: Arc<Fence>, client: Client, turn: Turn, undisputed: Instant) -> Self {
+        Self { number, fence, turn, undisputed, client }
     }
 
     /// Whether it goes on.
@@ -55,6 +63,6 @@ impl Tenure {
     /// What another replica has written may be news still.
     #[must_use]
     pub fn is_behind(&self) -> bool {
-        self.is_succession && self.began.elapsed() < HEARSAY
+        self.turn.ended.elapsed() < HEARSAY
     }
 }

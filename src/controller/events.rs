@@ -10,7 +10,7 @@ use crate::{
     core::excerpt::{first_characters, within_bytes},
     metrics::Metrics,
 };
-use futures::{FutureExt, StreamExt, future::join_all, stream};
+use futures::{FutureExt, StreamExt, stream};
 use k8s_openapi::{
     api::{core::v1::ObjectReference, events::v1},
     apimachinery::pkg::apis::meta::v1::MicroTime,
@@ -122,31 +122,36 @@ pub fn reference<K: Resource<DynamicType = ()>>(namespace: Option<&str>, name: &
 }
 
 impl Announcer {
-    /// Tells of the transitions of an object from a state that nothing else is like. Whoever writes the new one down does so
-    /// afterwards.
+    /// Tells of the transitions of an object from a state that nothing else is like, one after the other: killed in between, it is
+    /// followed by one that tells only what comes after. Whoever writes the new state down does so afterwards.
     pub async fn tell_first(&self, about: &ObjectReference, before: &impl Serialize, notices: Vec<Announcement>) {
         if self.is_silent {
             return;
         }
         let from = serde_json::to_vec(before).unwrap_or_default();
-        let told = notices.into_iter().map(|notice| {
+        let mut is_put_off = false;
+        for notice in notices {
             let (stamp, id) = (self.stamp(), transition(about, &from, &notice));
-            self.tell(PendingEvent { about: about.clone(), notice, stamp, id })
-        });
-        join_all(told.collect::<Vec<_>>()).await;
+            let pending = PendingEvent { about: about.clone(), notice, stamp, id };
+            // An API server that takes no events holds up no more than one of them.
+            is_put_off = is_put_off || !self.tell(&pending).await;
+            // Who may not write the transition down any more leaves it to the next one, and nothing is lost.
+            if is_put_off && self.gate.is_open() {
+                self.publish_later(pending);
+            }
+        }
     }
 
-    /// At once, or later where that is not possible now.
-    async fn tell(&self, pending: PendingEvent) {
+    /// At once. Whether it need not be tried again.
+    async fn tell(&self, pending: &PendingEvent) -> bool {
         let (api, event) = pending.event(&self.gate);
         match create(&self.gate, &api, &event).await {
-            Ok(()) => {}
-            Err(RequestRefusal::Unavailable(_)) if self.gate.is_open() => self.publish_later(pending),
-            // Who may not write the transition down any more leaves it to the next one, and nothing is lost.
-            Err(RequestRefusal::Unavailable(_)) => {}
+            Ok(()) => true,
+            Err(RequestRefusal::Unavailable(_)) => false,
             Err(refusal) => {
                 self.metrics.event_dropped();
                 tracing::debug!(error = %refusal, "an event could not be written");
+                true
             }
         }
     }
@@ -276,15 +281,27 @@ mod tests {
     use super::{Announcement, Announcer, Metrics, PendingEvent, Publisher, channel, reference, transition};
     use crate::{
         api::Organization,
+        connection::{BootTime, Fence},
         controller::{
             announcements,
             gate::Gate,
-            leadership::{Candidacy, Leadership},
+            leadership::{Candidacy, Leadership, LeaseHold, Tenure, Turn},
         },
         metrics::{Exposition, Gauges},
     };
-    use kube::{Client, Config};
-    use std::{collections::BTreeSet, sync::Arc};
+    use http_body_util::BodyExt;
+    use k8s_openapi::api::events::v1;
+    use kube::{Client, Config, client::Body};
+    use std::{
+        collections::BTreeSet,
+        convert::Infallible,
+        sync::{Arc, Mutex},
+        time::Duration,
+    };
+    use tokio::{
+        sync::{Semaphore, watch},
+        time::{Instant, sleep},
+    };
 
     fn ends() -> (Arc<Gate>, Announcer, Publisher) {
         counted_ends(&Metrics::default())
@@ -307,6 +324,76 @@ mod tests {
         assert!(publisher.waiting.try_recv().is_err());
         let page = metrics.page(&Gauges::default(), Exposition::Text);
         assert!(page.contains("\nentitlement_events_dropped_total 0\n"), "{page}");
+    }
+
+    /// An API server that hears of reasons, and answers to each by a permit, with that status.
+    fn server(status: u16) -> (Client, Arc<Mutex<Vec<String>>>, Arc<Semaphore>) {
+        let (heard, permits) = (Arc::<Mutex<Vec<String>>>::default(), Arc::new(Semaphore::new(0)));
+        let (hearing, answering) = (Arc::clone(&heard), Arc::clone(&permits));
+        let answer = move |request: http::Request<Body>| {
+            let (heard, permits) = (Arc::clone(&hearing), Arc::clone(&answering));
+            async move {
+                let body = request.into_body().collect().await.unwrap().to_bytes();
+                let event: v1::Event = serde_json::from_slice(&body).unwrap();
+                heard.lock().unwrap().extend(event.reason);
+                permits.acquire().await.unwrap().forget();
+                let body = if status < 300 { body.to_vec() } else { b"overloaded".to_vec() };
+                Ok::<_, Infallible>(http::Response::builder().status(status).body(Body::from(body)).unwrap())
+            }
+        };
+        (Client::new(tower::service_fn(answer), "default"), heard, permits)
+    }
+
+    /// The ends of who works by that client, which it has to keep.
+    fn working_ends(client: &Client) -> (watch::Sender<LeaseHold>, Announcer, Publisher) {
+        let (fence, now) = (Arc::new(Fence::until(BootTime::MAX)), Instant::now());
+        let tenure = Tenure::new(1, fence, client.clone(), Turn { number: 1, ended: now }, now);
+        let (hold, holds) = watch::channel(LeaseHold::Held(Arc::new(tenure)));
+        let gate = Arc::new(Gate::new(client.clone(), 8, holds, Leadership::for_good()));
+        let (announcer, publisher) = channel(gate, &Metrics::default());
+        (hold, announcer, publisher)
+    }
+
+    fn notices(reasons: &[&str]) -> Vec<Announcement> {
+        let notice = |reason: &&str| Announcement {
+            is_warning: false,
+            reason: (*reason).to_owned(),
+            action: "Transition",
+            note: String::new(),
+        };
+        reasons.iter().map(notice).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_later_is_not_told_before_what_came_first_is_stored() {
+        let (client, heard, permits) = server(201);
+        let (_hold, announcer, _publisher) = working_ends(&client);
+        let telling = tokio::spawn(async move {
+            let about = reference::<Organization>(None, "acme", "uid");
+            announcer.tell_first(&about, &"before", notices(&["Accepted", "Activated"])).await;
+        });
+        // Whoever is killed here leaves no Activated that is older than Accepted.
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(*heard.lock().unwrap(), ["Accepted"]);
+        permits.add_permits(2);
+        telling.await.unwrap();
+        assert_eq!(*heard.lock().unwrap(), ["Accepted", "Activated"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_takes_no_events_holds_a_status_up_once() {
+        let (client, heard, permits) = server(503);
+        permits.add_permits(Semaphore::MAX_PERMITS);
+        let (_hold, announcer, mut publisher) = working_ends(&client);
+        let about = reference::<Organization>(None, "acme", "uid");
+        announcer.tell_first(&about, &"before", notices(&["Accepted", "Activated"])).await;
+        assert!(!heard.lock().unwrap().contains(&"Activated".to_owned()));
+        let waiting: Vec<_> = std::iter::from_fn(|| publisher.waiting.try_recv().ok()).collect();
+        assert_eq!(
+            waiting.iter().map(|event| event.notice.reason.as_str()).collect::<Vec<_>>(),
+            ["Accepted", "Activated"]
+        );
+        assert!(waiting[0].stamp < waiting[1].stamp);
     }
 
     #[tokio::test]

@@ -1,7 +1,10 @@
 //! The work to do: each key once, never twice at a time, again after failures with a growing delay.
 
+mod nudges;
+
 use super::backoff::Backoff;
 use crate::metrics::QueueMetrics;
+use nudges::Nudges;
 use std::{
     collections::{BTreeSet, HashMap, VecDeque, hash_map::Entry},
     hash::{Hash, RandomState},
@@ -17,13 +20,6 @@ use tokio::{
 const FAILED: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_mins(1));
 /// The delay of what is refused as it is. Something else may have stood in its way after all, such as a policy.
 const REFUSED_DELAY: Duration = Duration::from_mins(10);
-
-/// How long a key waits each time after others have made it be looked at.
-const NUDGED: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_mins(1));
-/// After a rest of so long, it is looked at at once again.
-const NUDGE_REST: Duration = Duration::from_mins(5);
-/// How many keys are remembered before those that have rested are forgotten.
-const MOST_NUDGED: usize = 1024;
 
 /// A queue of keys.
 pub struct Queue<K> {
@@ -57,7 +53,7 @@ struct QueueState<K> {
     failures: HashMap<K, u32>,
     /// Keys that failed, and until when they wait for that.
     held: HashMap<K, Instant>,
-    nudged: HashMap<K, Nudged>,
+    nudges: Nudges<K>,
 }
 
 /// Whether a key that is worked on has to be worked on again.
@@ -67,13 +63,6 @@ enum Rerun {
     /// As far as nothing holds it back.
     Gently,
     Now,
-}
-
-/// When others have last made a key be looked at, and how often of late.
-#[derive(Clone, Copy, Debug)]
-struct Nudged {
-    last: Instant,
-    times: u32,
 }
 
 impl<K: Clone + Hash + Ord> Queue<K> {
@@ -89,7 +78,7 @@ impl<K: Clone + Hash + Ord> Queue<K> {
             due: HashMap::new(),
             failures: HashMap::new(),
             held: HashMap::new(),
-            nudged: HashMap::new(),
+            nudges: Nudges::default(),
         };
         Self { state: Mutex::new(state), changed: Notify::new(), jitter: RandomState::new() }
     }
@@ -253,27 +242,8 @@ impl<K: Clone + Hash + Ord> QueueState<K> {
         if self.is_ready.contains_key(&key) || self.held.get(&key).is_some_and(|until| *until > now) {
             return;
         }
-        let due = self.next_nudge(&key, now);
+        let due = self.nudges.next(&key, now);
         if due <= now { self.add(key) } else { self.postpone(key, due) }
-    }
-
-    fn next_nudge(&mut self, key: &K, now: Instant) -> Instant {
-        let has_rested = |nudged: &Nudged| now.saturating_duration_since(nudged.last) >= NUDGE_REST;
-        if self.nudged.len() >= MOST_NUDGED {
-            self.nudged.retain(|_, nudged| !has_rested(nudged));
-        }
-        let before = self.nudged.get(key).filter(|nudged| !has_rested(nudged)).copied();
-        let next = match before {
-            None => Nudged { last: now, times: 1 },
-            // One is still to come.
-            Some(nudged) if nudged.last > now => nudged,
-            Some(nudged) => {
-                let pause = NUDGED.delay(nudged.times);
-                Nudged { last: now.max(nudged.last + pause), times: nudged.times.saturating_add(1) }
-            }
-        };
-        self.nudged.insert(key.clone(), next);
-        next.last
     }
 
     /// It has failed, and waits until then, unless something has come up for it in the meantime.

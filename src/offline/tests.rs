@@ -2,12 +2,14 @@
 
 mod at_a_glance;
 mod documentation;
+mod entangled;
 mod explanation;
 mod lost_definition;
 mod nowhere;
 mod simulation;
 mod succession;
 mod summary;
+mod summary_entries;
 mod templates;
 mod timeline;
 mod too_much;

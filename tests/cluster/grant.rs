@@ -13,7 +13,7 @@ use std::{
 };
 
 /// An organization, what there is to grant, and a clerk who may make and change grants in namespace `entitlements` alone.
-const OFFICE: &str = r"
+pub const OFFICE: &str = r"
 apiVersion: v1
 kind: Namespace
 metadata: {name: $}
@@ -465,38 +465,4 @@ fn with_the_webhook_its_warnings_are_told_and_without_an_operator_that_nobody_ju
     );
     let quick = run(kubeconfig, &["grant", "acme", "acme-seats", "--name", "quick", "--apply", "--no-wait"]);
     assert_eq!((quick.status.code(), last(&quick)), (Some(0), "entitlements/quick is made."));
-}
-
-#[test]
-fn completion_knows_what_is_in_the_cluster() {
-    let kubeconfig = shared_plane().kubeconfig();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let name = runtime.block_on(async {
-        let cluster = cluster().await;
-        cluster.apply(OFFICE).await;
-        cluster.name.clone()
-    });
-    let folder = tempfile::tempdir().unwrap();
-    let program = folder.path().join("kubectl_complete-entitlements");
-    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_entitlement-operator"), &program).unwrap();
-    let complete = |kubeconfig: &Path, words: &[&str]| {
-        let output = Command::new(&program).args(words).env("KUBECONFIG", kubeconfig).output().unwrap();
-        assert_eq!(text(&output.stderr), "");
-        text(&output.stdout).to_owned()
-    };
-    assert!(complete(kubeconfig, &["explain", &name]).contains(&format!("{name}\tThe Client\n")));
-    assert!(
-        complete(kubeconfig, &["grant", &name, &format!("{name}-s")])
-            .starts_with(&format!("{name}-seats\n{name}-support\n"))
-    );
-    // Who gives credentials by a program, which may ask for something, gets no names.
-    let mut asks: Value = serde_json::from_str(&std::fs::read_to_string(kubeconfig).unwrap()).unwrap();
-    let witness = folder.path().join("asked");
-    asks["users"][0]["user"] = json!({"exec": {
-        "apiVersion": "client.authentication.k8s.io/v1", "command": "touch", "args": [witness], "interactiveMode": "IfAvailable",
-    }});
-    let path = folder.path().join("kubeconfig");
-    std::fs::write(&path, asks.to_string()).unwrap();
-    assert_eq!(complete(&path, &["explain", &name]), ":4\n");
-    assert!(!witness.exists());
 }

@@ -32,6 +32,7 @@ mod bad_input;
 mod barred;
 mod bulk;
 mod chart;
+mod completion;
 mod contention;
 mod control_plane;
 mod control_plane_end;

@@ -24,6 +24,7 @@
 //! | `places` | in which namespaces an organization's objects lie |
 //! | `sources` | Secrets that grants take values from |
 //! | `sharing` | what many objects say alike, kept in memory once |
+//! | `changes` | who cares about a change, whose work it becomes |
 //! | `kinds` | the one list of the kinds that are watched, and what each event of a watch means |
 //! | `answers` | what the answers to the operator's own requests tell |
 //! | `view` | all that one organization's evaluation reads |
@@ -33,6 +34,7 @@ mod agenda;
 mod answers;
 mod candidate;
 mod catalogue;
+mod changes;
 mod contention;
 mod edits;
 mod figures;
@@ -74,13 +76,13 @@ use crate::{
     core::{secret::Secret, served::ServedNamespaces, source::SourceId},
     evaluation::{
         Limits,
-        catalogue::{CatalogueId, CatalogueKind, Served},
+        catalogue::{CatalogueKind, Served},
         status::grants::{InvalidGrants, is_facet_of},
     },
 };
-use catalogue::{Catalogue, Serving};
+use catalogue::Catalogue;
 use edits::PendingEdits;
-use grants::{Grants, InstanceChange};
+use grants::Grants;
 use kinds::{News, WATCHES, WatchedKind, resource};
 use lives::Lives;
 use outputs::ObservedOutputs;
@@ -92,7 +94,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tenancy::{OrganizationChange, Tenancy};
+use tenancy::Tenancy;
 use tokio::time::Instant;
 
 /// How much there is.
@@ -304,39 +306,6 @@ impl World {
         std::mem::take(&mut self.source_namespaces_changed)
     }
 
-    fn touch_organization(&mut self, name: &Arc<str>) {
-        self.work.insert(WorkItem::Organization(Arc::clone(name)));
-    }
-
-    fn touch_organizations(&mut self, names: impl IntoIterator<Item = Arc<str>>) {
-        self.work.extend(names.into_iter().map(WorkItem::Organization));
-    }
-
-    fn touch_definition(&mut self, name: &Arc<str>) {
-        self.work.insert(WorkItem::Definition(Arc::clone(name)));
-    }
-
-    fn touch_catalogue(&mut self, object: &CatalogueId) {
-        match object.kind {
-            CatalogueKind::Definition => self.touch_definition(&object.name),
-            #[cfg(test)]
-            CatalogueKind::Dummy => {}
-        }
-    }
-
-    /// All who may see a namespace otherwise now: those that list it, and those with grants in it.
-    fn touch_namespace(&mut self, namespace: &str) {
-        let names: Vec<_> =
-            self.tenancy.claimants(namespace).chain(self.grants.organizations_in(namespace)).cloned().collect();
-        self.touch_organizations(names);
-    }
-
-    /// Something has changed that is worth a write, but not one for each grant or organization that comes.
-    fn touch_gently(&mut self, item: WorkItem) {
-        self.unsettled.push(item.clone());
-        self.work.insert(item);
-    }
-
     /// What has changed gently keeps from being settled, once all was listed.
     fn unsettle(&mut self) {
         for item in std::mem::take(&mut self.unsettled) {
@@ -386,25 +355,6 @@ impl World {
         self.changed_serving(name, &serving);
     }
 
-    fn changed_serving(&mut self, name: &Arc<str>, serving: &Serving) {
-        if serving.changes_grants {
-            let names: Vec<_> = self.grants.organizations_with(name).cloned().collect();
-            if let Some(before) = &serving.replaced {
-                for organization in &names {
-                    self.edits.add(organization, name, before);
-                }
-            }
-            self.touch_organizations(names);
-            self.barred.extend(self.grants.barred_with(name).cloned());
-        }
-        if serving.changes_offers {
-            let names: Vec<_> = self.tenancy.with_all_flags().cloned().collect();
-            for name in names {
-                self.touch_gently(WorkItem::Organization(name));
-            }
-        }
-    }
-
     /// A facet definition, and the grants that state fields of it that are not valid.
     pub fn facet(&self, name: &Arc<str>) -> Option<(Arc<FacetDefinition>, InvalidGrants)> {
         let facet = self.catalogue.facet(name)?;
@@ -443,93 +393,5 @@ impl World {
         if self.sources.drop(key) {
             self.touch_users(key);
         }
-    }
-
-    fn touch_users(&mut self, source: &SecretName) {
-        let names: Vec<_> = self.grants.organizations_using(source).cloned().collect();
-        self.touch_organizations(names);
-    }
-
-    /// Changes grants of one namespace, and touches everyone who cares but the grants' own organizations.
-    fn change_grants(
-        &mut self,
-        namespace: &Arc<str>,
-        change: impl FnOnce(&mut Grants) -> Option<InstanceChange>,
-    ) -> Option<InstanceChange> {
-        let held_before = self.grants.holder(namespace);
-        let change = change(&mut self.grants)?;
-        self.changed_holder(namespace, held_before.as_ref());
-        for name in &change.definitions {
-            self.touch_gently(WorkItem::Definition(Arc::clone(name)));
-        }
-        self.touch_facets_of(&change.invalid);
-        self.changed_sources(&change.sources);
-        Some(change)
-    }
-
-    /// The oldest grant of a namespace may be another than before.
-    fn changed_holder(&mut self, namespace: &Arc<str>, before: Option<&SourceId>) {
-        let now = self.grants.holder(namespace);
-        if now.is_some() != before.is_some() {
-            self.touch_namespace(namespace);
-        } else if now.as_ref() != before {
-            // Who lists a namespace of grants is told which grant stands in the way.
-            self.touch_organizations(self.tenancy.claimants(namespace).cloned().collect::<Vec<_>>());
-        }
-    }
-
-    /// Marks the facet definitions of these definitions: other grants may state something invalid now.
-    fn touch_facets_of(&mut self, definitions: &BTreeSet<Arc<str>>) {
-        let facets: BTreeSet<_> = definitions.iter().flat_map(|name| self.catalogue.facets_of(name)).collect();
-        for facet in facets {
-            self.touch_gently(WorkItem::Facet(facet));
-        }
-    }
-
-    fn changed_sources(&mut self, sources: &BTreeSet<SecretName>) {
-        self.source_namespaces_changed |= !sources.is_empty();
-        self.changed_source_namespaces.extend(sources.iter().map(|(namespace, _)| Arc::clone(namespace)));
-        self.work.extend(sources.iter().cloned().map(WorkItem::Source));
-    }
-
-    /// Grants have come, gone or changed: their organizations have to be evaluated.
-    fn changed_grants(&mut self, change: InstanceChange) {
-        for name in change.organizations {
-            self.touch_gently(WorkItem::Organization(name));
-        }
-        self.counting.extend(change.counting);
-        self.barred.extend(change.barred);
-    }
-
-    fn changed_organization(&mut self, change: &OrganizationChange) {
-        self.touch_gently(WorkItem::Organization(Arc::clone(&change.name)));
-        for namespace in &change.namespaces {
-            self.touch_namespace(namespace);
-        }
-        if change.assignable_from_changed {
-            let sources = self.grants.of_organization(&change.name).flat_map(WholeInstance::sources).collect();
-            self.changed_sources(&sources);
-            self.changed_assignment(&change.name);
-        }
-    }
-
-    /// An organization lets itself be named from other namespaces than before. What it does not allow any more is kept no
-    /// longer as a whole; what it allows now is read again.
-    fn changed_assignment(&mut self, organization: &Arc<str>) {
-        let held = self.grants.of_organization(organization).map(|held| held.grant.id.source.clone());
-        let disallowed: Vec<_> = held.filter(|id| !self.tenancy.may_assign(organization, &id.namespace)).collect();
-        for id in disallowed {
-            let change = self.change_grants(&id.namespace, |grants| grants.bar(&id));
-            self.changed_grants(change.unwrap_or_default());
-        }
-        let (allowed, barred): (Vec<_>, Vec<_>) = self
-            .grants
-            .barred(organization)
-            .into_iter()
-            .flat_map(kept::BarredInstances::iter)
-            .cloned()
-            .partition(|id| self.tenancy.may_assign(organization, &id.namespace));
-        self.work.extend(allowed.into_iter().map(WorkItem::Instance));
-        self.barred.extend(barred);
     }
 }

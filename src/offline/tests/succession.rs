@@ -1,8 +1,9 @@
 //! What comes after the same brings nothing new.
 
 use super::{
-    definition, organization,
-    simulation::{Told, grants, hour, inventory},
+    definition,
+    entangled::{Told, grants, hour, inventory},
+    organization,
 };
 use crate::{
     api::{EntitlementInstance, organization::Summary},

@@ -1,6 +1,9 @@
 //! Sets up the log: text or JSON on standard error, never with a secret value.
 
-use crate::traces::{TraceExport, is_traced};
+use crate::{
+    core::excerpt,
+    traces::{TraceExport, is_traced},
+};
 use std::fmt::{self, Debug};
 use tracing::{Level, Metadata, field::Field};
 use tracing_subscriber::{
@@ -90,7 +93,7 @@ fn lines_of_one(message: &str) -> String {
 
 /// A text without what steers a terminal or ends a line.
 fn visible(text: &str) -> String {
-    let steers = |character: char| character.is_control() || ('\u{2028}'..='\u{202e}').contains(&character);
+    let steers = |character: char| character.is_control() || excerpt::steers(character);
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
         if steers(character) {
@@ -169,13 +172,13 @@ mod tests {
 
     #[test]
     fn nothing_that_is_told_begins_a_line_of_its_own() {
-        let forged = "acme\n2026-01-01T00:00:00Z  INFO x: \u{1b}[2Jforged\u{2028}\u{9b}";
+        let forged = "acme\n2026-01-01T00:00:00Z  INFO x: \u{1b}[2Jforged\u{2028}\u{9b}\u{2066}";
         let (text, json) = written(|| tracing::info!(organization = %forged, name = forged, "about {forged}"));
         assert_eq!(
             text,
-            " INFO entitlement_operator::telemetry::tests: about acme\n    2026-01-01T00:00:00Z  INFO x: \\u{1b}[2Jforged\\u{2028}\\u{9b} \
-             organization=acme\\n2026-01-01T00:00:00Z  INFO x: \\u{1b}[2Jforged\\u{2028}\\u{9b} \
-             name=\"acme\\n2026-01-01T00:00:00Z  INFO x: \\u{1b}[2Jforged\\u{2028}\\u{9b}\"\n"
+            " INFO entitlement_operator::telemetry::tests: about acme\n    2026-01-01T00:00:00Z  INFO x: \\u{1b}[2Jforged\\u{2028}\\u{9b}\\u{2066} \
+             organization=acme\\n2026-01-01T00:00:00Z  INFO x: \\u{1b}[2Jforged\\u{2028}\\u{9b}\\u{2066} \
+             name=\"acme\\n2026-01-01T00:00:00Z  INFO x: \\u{1b}[2Jforged\\u{2028}\\u{9b}\\u{2066}\"\n"
         );
         let about = format!("about {forged}");
         let expected = serde_json::json!({"level": "INFO", "target": TARGET, "message": about, "organization": forged, "name": forged});

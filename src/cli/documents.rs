@@ -1,6 +1,7 @@
 //! Objects as text that Kubernetes' tools read.
 
-use super::{outcome::CommandFailure, terminal::steers, text::on_one_line};
+use super::{outcome::CommandFailure, text::on_one_line};
+use crate::core::excerpt::steers;
 use clap::ValueEnum;
 use serde_json::{Value, json};
 

@@ -1,6 +1,7 @@
 //! What a terminal can do and a file or a pipe cannot.
 
 use super::text::COLUMNS;
+use crate::core::excerpt::steers;
 use std::{
     env,
     io::{self, IsTerminal},
@@ -86,19 +87,6 @@ pub fn columns_of_standard_output() -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(&output).ok();
     let columns = size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0);
     Some(columns.unwrap_or(COLUMNS))
-}
-
-/// Whether a character steers a terminal, or turns the direction of what follows (UAX #9), or is not seen: shown as it is, it
-/// could make a text look like another (CVE-2021-42574).
-#[must_use]
-pub fn steers(character: char) -> bool {
-    let is_control = character.is_control() && !matches!(character, '\t' | '\n');
-    is_control
-        || matches!(
-            character,
-            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e007f}'
-        )
 }
 
 /// A text that cannot steer a terminal: `\u{9b}` stands for such a character.

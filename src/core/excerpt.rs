@@ -1,4 +1,5 @@
-//! How much of a text is shown, or kept: so many characters, bytes, or columns of a terminal.
+//! How much of a text is shown, or kept: so many characters, bytes, or columns of a terminal. And which characters are not shown
+//! as they are.
 //!
 //! `first_…` keeps the beginning alone. `elided_after_…` has `…` behind it for what is left out. `within_…` has that, too, and
 //! with it is no longer than what is given.
@@ -69,6 +70,19 @@ pub fn within_columns<'a>(text: impl Into<Cow<'a, str>>, most: usize) -> String 
     let first = first_columns(&text, most.saturating_sub(1));
     let kept = if first.width() < most { first.len() } else { 0 };
     elided(text, kept)
+}
+
+/// Whether a character steers a terminal, or turns the direction of what follows (UAX #9), or is not seen: shown as it is, it
+/// could make a text look like another (CVE-2021-42574).
+#[must_use]
+pub fn steers(character: char) -> bool {
+    let is_control = character.is_control() && !matches!(character, '\t' | '\n');
+    is_control
+        || matches!(
+            character,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
 }
 
 fn elided(text: Cow<str>, kept: usize) -> String {

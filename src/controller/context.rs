@@ -161,6 +161,14 @@ impl ControllerContext {
         result
     }
 
+    /// This replica works from now on: all that there is is work, and what was decided on before, too. An organization that has gone
+    /// while this one did not work has left nothing else that would have it forgotten.
+    pub fn begin_anew(&self, is_succession: bool) {
+        self.tallies.begin_anew();
+        self.world(|world| world.begin_anew(is_succession));
+        self.queue.add_all(self.decisions.organizations().into_iter().map(WorkItem::Organization));
+    }
+
     /// Waits until these resources have been listed once.
     pub async fn knows(&self, resources: &[Cow<'static, str>]) {
         // The other end is the context's own.
@@ -193,5 +201,49 @@ impl ControllerContext {
             attempts.insert(Arc::clone(organization), of_organization);
         }
         result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ControllerContext, WorkItem};
+    use crate::{
+        controller::{
+            organization::reconcile,
+            world::tests::{finish_lists, organization},
+        },
+        evaluation::{
+            Evaluation,
+            memo::Memo,
+            plan::{Outcomes, Stuck},
+        },
+    };
+    use kube::runtime::watcher::Event;
+    use std::time::Duration;
+    use tokio::time::timeout;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_has_gone_while_another_replica_worked_is_forgotten() {
+        let context = ControllerContext::unconnected();
+        let acme = "acme".into();
+        context.world(|world| {
+            finish_lists(world);
+            world.observe_organization(Event::Apply(organization("acme", &["one"], 1)));
+        });
+        let snapshot = context.world(|world| world.view(&acme)).unwrap().snapshot;
+        let evaluation = Evaluation::after(None, &mut Memo::default(), &snapshot, super::super::clock::now(), None);
+        context.decisions.publish(&evaluation.decision);
+        let outcomes = Outcomes { stuck: vec![Stuck::new(None, "held".to_owned())], ..Outcomes::default() };
+        context.tallies.tell(&acme, &evaluation.desired, &outcomes);
+        // It stands by: nothing is done about what it hears.
+        context.world(|world| world.observe_organization(Event::Delete(organization("acme", &["one"], 2))));
+        while let Ok(item) = timeout(Duration::from_hours(1), context.queue.next()).await {
+            context.queue.done(&item);
+        }
+        context.begin_anew(true);
+        assert_eq!(context.tallies.all().into_iter().collect::<Vec<_>>(), [("delivered", 0)]);
+        assert_eq!(context.queue.next().await, WorkItem::Organization("acme".into()));
+        assert!(reconcile(&context, &acme).await.is_ok());
+        assert!(context.decisions.last("acme").is_none());
     }
 }

@@ -57,6 +57,11 @@ impl Decisions {
         self.kept().decisions.get(organization).cloned()
     }
 
+    /// All organizations of which something is decided.
+    pub fn organizations(&self) -> Vec<Arc<str>> {
+        self.kept().decisions.keys().cloned().collect()
+    }
+
     /// Publishes what is decided of an organization.
     pub fn publish(&self, decision: &Arc<Decision>) {
         let organization = Arc::clone(&decision.standing.name);

@@ -428,7 +428,7 @@ fn lead(context: &ControllerContext, tenure: &Tenure, tale: &mut Tale) {
     // Nobody takes anything up between what was known before and what is begun anew.
     standing.send_replace(LeadershipState::Unknown);
     let turn = std::mem::replace(&mut tale.turn, tenure.turn.number);
-    context.world(|world| world.begin_anew(turn != tenure.turn.number));
+    context.begin_anew(turn != tenure.turn.number);
     standing.send_replace(leads);
     if tale.told.take().is_some() {
         tracing::info!("the other operator has gone: this one works on the cluster from now on");

@@ -58,6 +58,11 @@ impl Tallies {
         }
     }
 
+    /// This replica works from now on: what it told in an earlier tenure counts no more.
+    pub fn begin_anew(&self) {
+        *self.counts() = TallyCounts::default();
+    }
+
     /// All together. What was there once is told as 0 when it is no more.
     pub fn all(&self) -> OutputStates {
         let mut all = self.counts().all.clone();

@@ -21,15 +21,16 @@ pub struct Timer<K> {
 struct TimerState<K> {
     moments: HashMap<K, Instant>,
     order: BTreeSet<(Instant, K)>,
+    /// When it was last looked whether a moment has come.
+    last_look: tokio::time::Instant,
 }
 
 impl<K: Clone + Hash + Ord> Timer<K> {
     /// Without moments.
     pub fn new() -> Self {
-        Self {
-            state: Mutex::new(TimerState { moments: HashMap::new(), order: BTreeSet::new() }),
-            changed: Notify::new(),
-        }
+        let (moments, order) = (HashMap::new(), BTreeSet::new());
+        let state = TimerState { moments, order, last_look: tokio::time::Instant::now() };
+        Self { state: Mutex::new(state), changed: Notify::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, TimerState<K>> {
@@ -52,10 +53,12 @@ impl<K: Clone + Hash + Ord> Timer<K> {
         }
     }
 
-    /// How long ago the first moment has come that nobody has taken.
+    /// How long ago the first moment has come that nobody has taken; no longer than nobody has looked, as the wall clock may have
+    /// jumped.
     pub fn lateness(&self, now: Instant) -> Duration {
         let state = self.state();
-        state.order.first().and_then(|(first, _)| (now - *first).to_std().ok()).unwrap_or_default()
+        let late = state.order.first().and_then(|(first, _)| (now - *first).to_std().ok()).unwrap_or_default();
+        late.min(state.last_look.elapsed())
     }
 
     /// Waits until moments have come, by the wall clock that `now` reads, never early, and takes all that have.
@@ -63,6 +66,7 @@ impl<K: Clone + Hash + Ord> Timer<K> {
         loop {
             let sleep = {
                 let mut state = self.state();
+                state.last_look = tokio::time::Instant::now();
                 let current = now();
                 let due = state.take_due(current);
                 if !due.is_empty() {
@@ -189,9 +193,14 @@ mod tests {
         let jump = async {
             tokio::time::sleep(Duration::from_secs(1)).await;
             offset.set(86_400_000);
+            assert_eq!(timer.lateness(clock()), Duration::from_secs(1));
         };
         assert_eq!(tokio::join!(timer.due(clock), jump).0, ["a"]);
         assert_eq!(start.elapsed(), LONGEST_SLEEP);
+        // Nobody looks any more.
+        timer.set(&"a", Some(clock()));
+        tokio::time::advance(Duration::from_hours(1)).await;
+        assert_eq!(timer.lateness(clock()), Duration::from_hours(1));
     }
 
     #[tokio::test(start_paused = true)]

@@ -40,7 +40,7 @@ pub async fn confirm(
             continue;
         }
         is_current = false;
-        instance::take_in(context, &grant.id.source, found);
+        instance::take_in(context, &grant.id.source, Some(&facts.uid), found);
     }
     if is_current { Ok(()) } else { Err(ReconcileFailure::Outdated) }
 }

@@ -59,12 +59,12 @@ pub async fn say_barred(context: &ControllerContext, id: &SourceId) -> Result<()
 
 /// Reads an instance again that its organization lets be named now. Until then, nothing of the organization is decided.
 pub async fn read_again(context: &ControllerContext, id: &SourceId) -> Result<(), ReconcileFailure> {
-    if !context.world(|world| world.awaits_instance(id)) {
+    let Some(uid) = context.world(|world| world.awaits_instance(id).then(|| world.uid_of(id))) else {
         return Ok(());
-    }
+    };
     match read(context, id).await {
         Ok(found) => {
-            take_in(context, id, found);
+            take_in(context, id, uid.as_ref(), found);
             Ok(())
         }
         Err(refusal) => {
@@ -81,10 +81,15 @@ fn unread(id: &SourceId, refusal: &RequestRefusal) -> ReconcileFailure {
     ReconcileFailure::of(format!("the EntitlementInstance {id} could not be read"), refusal)
 }
 
-/// An instance is as it was found; None if there is none.
-pub fn take_in(context: &ControllerContext, id: &SourceId, found: Option<Guarded<EntitlementInstance>>) {
+/// An instance, which had this UID before, is as it was found; None if there is none.
+pub fn take_in(
+    context: &ControllerContext,
+    id: &SourceId,
+    uid: Option<&Arc<str>>,
+    found: Option<Guarded<EntitlementInstance>>,
+) {
     let news = found.map(|found| EntitlementInstance::read(Event::Apply(found)));
-    context.world(|world| world.fetched_instance(id, news));
+    context.world(|world| world.fetched_instance(id, uid, news));
 }
 
 /// An instance as it is now; None if there is none.

@@ -30,13 +30,20 @@ impl World {
         }
     }
 
-    /// An instance was read again; None if there is none.
-    pub fn fetched_instance(&mut self, id: &SourceId, news: Option<News<Reading<SourceId, WholeInstance>>>) {
+    /// An instance was read again, which had this UID before; None if there is none. Of another that has come meanwhile, that
+    /// says nothing.
+    pub fn fetched_instance(
+        &mut self,
+        id: &SourceId,
+        uid: Option<&Arc<str>>,
+        news: Option<News<Reading<SourceId, WholeInstance>>>,
+    ) {
         if let Some(news) = news {
             EntitlementInstance::observe(self, news);
             return;
         }
-        let change = self.change_grants(&id.namespace, |grants| grants.forget(id));
+        let Some(uid) = uid else { return };
+        let change = self.change_grants(&id.namespace, |grants| grants.forget(id, uid));
         self.changed_grants(change.unwrap_or_default());
     }
 

@@ -124,10 +124,9 @@ impl Grants {
         Some(self.replace(id, Some(&before), Some(&after)))
     }
 
-    /// The API server says that an instance is gone.
-    pub fn forget(&mut self, id: &SourceId) -> Option<InstanceChange> {
-        let uid = self.uid(id)?;
-        let before = self.store.forget(id, &uid);
+    /// The API server says that an instance is gone. None if another has its name already.
+    pub fn forget(&mut self, id: &SourceId, uid: &Arc<str>) -> Option<InstanceChange> {
+        let before = self.store.forget(id, uid);
         self.note_readability(id);
         let before = before?;
         Some(self.replace(id, Some(&before), None))

@@ -129,7 +129,7 @@ fn it_is_whole_as_soon_as_it_is_allowed_and_nothing_is_decided_before() {
     assert_eq!(world.view(&"acme".into()).unwrap_err(), NotReady::Waits);
     assert_eq!(told(&world, &elsewhere("a", 2)), None);
 
-    world.fetched_instance(&id("a"), Some(fetched(elsewhere("a", 2))));
+    world.fetched_instance(&id("a"), None, Some(fetched(elsewhere("a", 2))));
     let work = world.take_work();
     let source = WorkItem::Source(("elsewhere".into(), "password".into()));
     assert!(work.is_superset(&(&organizations(&["acme"]) | &[source].into())), "{work:?}");
@@ -186,7 +186,8 @@ fn nobody_waits_for_one_that_is_gone_or_cannot_be_read_again() {
         world.observe_organization(Event::Apply(acme(&["elsewhere"], 3)));
         world.take_barred();
         if is_gone {
-            world.fetched_instance(&id("a"), None);
+            let uid = world.uid_of(&id("a"));
+            world.fetched_instance(&id("a"), uid.as_ref(), None);
         } else {
             world.instance_is_unreadable(&id("a"), "forbidden");
         }
@@ -197,11 +198,31 @@ fn nobody_waits_for_one_that_is_gone_or_cannot_be_read_again() {
         // It is tried again, until it can be read.
         assert_eq!(world.awaits_instance(&id("a")), !is_gone);
         if !is_gone {
-            world.fetched_instance(&id("a"), Some(fetched(elsewhere("a", 2))));
+            world.fetched_instance(&id("a"), None, Some(fetched(elsewhere("a", 2))));
             world.source_is_missing(&("elsewhere".into(), "password".into()));
             assert_eq!(grants(&world), ["elsewhere/a"]);
         }
     }
+}
+
+/// It was asked for, was gone, and was made anew before the answer came that there is none.
+#[test]
+fn that_one_is_gone_says_nothing_of_another_of_its_name() {
+    let mut world = two_organizations();
+    world.observe_organization(Event::Apply(acme(&["elsewhere"], 2)));
+    apply(&mut world, elsewhere("a", 3));
+    let uid = world.uid_of(&id("a"));
+    world.observe_instance(Event::Delete(read(elsewhere("a", 4))));
+    let mut another = elsewhere("a", 5);
+    another["metadata"]["uid"] = json!("another");
+    apply(&mut world, another.clone());
+    world.fetched_instance(&id("a"), uid.as_ref(), None);
+    world.source_is_missing(&("elsewhere".into(), "password".into()));
+    assert_eq!(grants(&world), ["elsewhere/a"]);
+    another["metadata"]["resourceVersion"] = json!("6");
+    another["spec"]["organization"] = json!("globex");
+    apply(&mut world, another);
+    assert_eq!(grants(&world), Vec::<String>::new());
 }
 
 #[test]

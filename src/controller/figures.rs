@@ -44,3 +44,62 @@ pub fn stuck(context: &ControllerContext) -> Option<&'static str> {
     let is_idle = queue.depth > 0 && queue.longest_wait > QUEUE_LIMIT && queue.last_turn > QUEUE_LIMIT;
     (is_idle && context.candidacy.leads()).then_some("nothing of what is queued is worked on")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{QUEUE_LIMIT, TIMER_LIMIT, gauges, stuck};
+    use crate::controller::{
+        clock,
+        context::ControllerContext,
+        leadership,
+        world::{WorkItem, tests::finish_lists},
+    };
+    use chrono::TimeDelta;
+    use std::{sync::Arc, time::Duration};
+    use tokio::time::advance;
+
+    /// One that works, as it only reads.
+    async fn at_work() -> Arc<ControllerContext> {
+        let mut context = ControllerContext::unconnected();
+        context.options.read_only = true;
+        let context = Arc::new(context);
+        tokio::spawn(leadership::run(Arc::clone(&context)));
+        context.candidacy.leadership().awaited().await;
+        context
+    }
+
+    #[tokio::test]
+    async fn only_who_works_tells_what_there_is() {
+        for (context, leads) in [(Arc::new(ControllerContext::unconnected()), false), (at_work().await, true)] {
+            let before = gauges(&context);
+            assert_eq!((before.is_ready, before.leads, before.domain), (false, leads, None));
+            context.world(finish_lists);
+            let after = gauges(&context);
+            assert_eq!((after.is_ready, after.leads, after.domain.is_some()), (true, leads, leads));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_stuck_where_nobody_takes_what_is_due_or_queued() {
+        let context = at_work().await;
+        context.timer.set(&"acme".into(), Some(clock::now() - TimeDelta::hours(1)));
+        assert_eq!(stuck(&context), None);
+        advance(TIMER_LIMIT + Duration::from_secs(1)).await;
+        assert_eq!(stuck(&context), Some("the timer does not take what is due"));
+        context.timer.due(clock::now).await;
+        assert_eq!(stuck(&context), None);
+
+        let standby = ControllerContext::unconnected();
+        let item = WorkItem::Organization("acme".into());
+        context.queue.add(item.clone());
+        standby.queue.add(item.clone());
+        assert_eq!(stuck(&context), None);
+        advance(QUEUE_LIMIT + Duration::from_secs(1)).await;
+        assert_eq!(stuck(&context), Some("nothing of what is queued is worked on"));
+        assert_eq!(stuck(&standby), None);
+        // It is worked on, though there is more.
+        context.queue.add(WorkItem::Organization("globex".into()));
+        assert_eq!(context.queue.next().await, item);
+        assert_eq!(stuck(&context), None);
+    }
+}

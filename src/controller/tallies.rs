@@ -85,11 +85,16 @@ fn metric_label(delivery: &Delivery) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::{Delivery, Desired, Outcomes, Tallies};
+    use super::{Delivery, Desired, Outcomes, OutputStates, Tallies};
     use crate::{
         api::entitlement_definition::OutputKind,
-        evaluation::{object::ObjectKey, plan::Stuck},
+        evaluation::{
+            object::{DesiredObject, ObjectKey, Wish},
+            plan::Stuck,
+        },
     };
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
 
     fn key(name: &str) -> ObjectKey {
         ObjectKey { kind: OutputKind::ConfigMap, namespace: "one".into(), name: name.into() }
@@ -110,5 +115,41 @@ mod tests {
         tallies.tell(&"acme".into(), &Desired::default(), &outcomes);
         assert_eq!(tallies.all().into_iter().collect::<Vec<_>>(), [("delivered", 0), ("not_withdrawn", 1)]);
         assert_eq!(tallies.counts().of.len(), 1);
+    }
+
+    /// What came of a few objects of an organization, and how many of its objects are not withdrawn.
+    fn told() -> impl Strategy<Value = (usize, Vec<Option<Delivery>>, usize)> {
+        let delivery = prop_oneof![
+            Just(None),
+            Just(Some(Delivery::Done)),
+            Just(Some(Delivery::Conflict)),
+            Just(Some(Delivery::TooLarge(1))),
+            Just(Some(Delivery::Failed("no".to_owned()))),
+        ];
+        (0..3_usize, prop::collection::vec(delivery, 0..4), 0..2_usize)
+    }
+
+    proptest! {
+        #[test]
+        fn all_is_the_sum_of_what_was_told_last(told in prop::collection::vec(told(), 1..20)) {
+            let (tallies, mut last) = (Tallies::default(), BTreeMap::new());
+            for (organization, deliveries, stuck) in told {
+                let (mut desired, mut outcomes) = (Desired::default(), Outcomes::default());
+                outcomes.stuck = vec![Stuck::new(None, "held".to_owned()); stuck];
+                for (number, delivery) in deliveries.iter().enumerate() {
+                    let wanted = DesiredObject { grant: None, wish: Wish::Keep, is_retained: false };
+                    desired.objects.insert(key(&number.to_string()), wanted);
+                    outcomes.deliveries.extend(delivery.iter().map(|delivery| (key(&number.to_string()), delivery.clone())));
+                }
+                tallies.tell(&organization.to_string().into(), &desired, &outcomes);
+                last.insert(organization, (deliveries, stuck));
+                let mut sum = OutputStates::from([("not_withdrawn", last.values().map(|(_, stuck)| *stuck as u64).sum())]);
+                for delivery in last.values().flat_map(|(deliveries, _)| deliveries) {
+                    *sum.entry(delivery.as_ref().map_or(super::PENDING, super::metric_label)).or_default() += 1;
+                }
+                let some = |states: OutputStates| states.into_iter().filter(|(_, count)| *count > 0).collect::<Vec<_>>();
+                prop_assert_eq!(some(tallies.all()), some(sum));
+            }
+        }
     }
 }

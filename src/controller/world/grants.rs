@@ -58,7 +58,7 @@ pub struct Grants {
 }
 
 /// The grants of one definition whose organizations let them name them.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct DefinitionGrants {
     organizations: BTreeMap<Arc<str>, HoldingCounts>,
     total: u64,
@@ -462,3 +462,6 @@ fn remove_from<V: Ord>(map: &mut HashMap<Arc<str>, BTreeSet<V>>, key: &Arc<str>,
         values.is_empty()
     });
 }
+
+#[cfg(test)]
+mod tests;

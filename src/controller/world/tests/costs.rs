@@ -8,7 +8,9 @@ use crate::{
         guarded::Guarded,
         world::{WorkItem, World},
     },
+    core::calendar::parse_instant,
 };
+use chrono::{SecondsFormat, TimeDelta};
 use kube::runtime::watcher::Event;
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, time::Instant};
@@ -124,5 +126,36 @@ fn a_hundred_thousand_grants_are_deleted_in_a_time_that_grows_with_their_number(
         let took = begun.elapsed();
         assert_eq!(touched, count * 3);
         println!("{count} grants deleted oldest first: {took:?}, {:?} each", took / u32::try_from(count).unwrap());
+    }
+}
+
+/// `cargo test --release --lib -- --ignored --nocapture a_scrape`
+#[test]
+#[ignore = "it prints how long what takes, which depends on the machine"]
+fn a_scrape_holds_the_index_for_a_moment() {
+    for count in [1_000, 10_000, 100_000] {
+        let mut world = with_grants(count);
+        let first = parse_instant("2027-01-01T00:00:00Z").unwrap();
+        let end = |number: usize| first + TimeDelta::seconds(i64::try_from(number).unwrap() * 20);
+        for number in 0..count {
+            let mut grant = grant(number, 2);
+            let status = grant.0.as_mut().unwrap().status.as_mut().unwrap();
+            let end = end(number).to_rfc3339_opts(SecondsFormat::Secs, true);
+            status.end = Some(end.clone());
+            status.next_transition = read(json!({"at": end, "phase": "Expired"}));
+            world.observe_instance(Event::Apply(grant));
+        }
+        for (what, now) in [("all are to come", first - TimeDelta::days(1)), ("all are overdue", end(count))] {
+            let begun = Instant::now();
+            let figures = world.figures(now);
+            let took = begun.elapsed();
+            println!(
+                "{count} grants, {what}: {took:?} for {} that end soon, {} overdue",
+                figures.ending[2].1, figures.overdue
+            );
+        }
+        let begun = Instant::now();
+        let ends: usize = world.holders().iter().map(|name| world.ends(name).len()).sum();
+        println!("{count} grants, each told by itself: {:?} for {ends}", begun.elapsed());
     }
 }

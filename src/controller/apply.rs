@@ -6,6 +6,7 @@ use super::{
     failure::RequestRefusal,
     put_back,
     scope::{Deleted, Occupant, OrganizationScope},
+    warnings::warn_of,
     world::WorkItem,
 };
 use crate::{
@@ -286,7 +287,7 @@ impl<'a> Applier<'a> {
             }
             RequestRefusal::Changed | RequestRefusal::Exists => {}
             other => {
-                tracing::warn!(organization = %self.owner.name(), object = %key, error = %other, "an output could not be written");
+                warn_of!(self.context, "an output could not be written", organization = %self.owner.name(), object = %key, error = %other);
             }
         }
         let due = self.attempts(|all| all.writes.failed(key.clone(), what, &refusal, Instant::now()));

@@ -15,6 +15,7 @@ use super::{
     time_zones::Moves,
     timer::Timer,
     transitions::Transitions,
+    warnings::Warnings,
     world::{MadeAnew, WorkItem, World, kinds::WATCHES},
     writing::Writing,
 };
@@ -62,6 +63,8 @@ pub struct ControllerContext {
     pub outages: Outages,
     /// Tells the log of grants that change their phase.
     pub transitions: Transitions,
+    /// Keeps what fails from flooding the log.
+    pub warnings: Warnings,
     /// Tells the users.
     pub announcer: Announcer,
     /// It may have changed in which namespaces source Secrets are watched.
@@ -99,6 +102,7 @@ impl ControllerContext {
             resumptions: Resumptions::default(),
             outages: Outages::default(),
             transitions: Transitions::default(),
+            warnings: Warnings::default(),
             announcer,
             source_namespaces: Notify::new(),
             moves: Moves::default(),

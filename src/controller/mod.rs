@@ -23,7 +23,8 @@
 //! | `memory`, `reclaim`, `handwriting` | where the operator's objects lie, and how it knows those again that were tampered with |
 //! | `status`, `revisions` | what is written on the catalogue's and the grants' own objects |
 //! | `announcements`, `events`, `put_back`, `time_zones` | what users are told |
-//! | `transitions` | what the log says of grants that change their phase |
+//! | `transitions`, `warnings` | what the log says of grants that change their phase, and of work that failed |
+//! | `burst` | lines of which very many may come at once |
 //! | `intentions` | what the operator would do, where it only reads |
 //! | `leadership` | which of several operators works on the cluster |
 //! | `outages` | what cannot be watched, told once for all |
@@ -37,6 +38,7 @@ mod announcements;
 mod apply;
 mod attempts;
 pub(crate) mod backoff;
+mod burst;
 pub(crate) mod clock;
 mod context;
 mod debouncer;
@@ -78,6 +80,7 @@ pub(crate) mod threads;
 mod time_zones;
 mod timer;
 mod transitions;
+mod warnings;
 mod watch;
 mod work;
 mod worker;
@@ -227,6 +230,7 @@ impl Controller {
         parts.spawn(tell_of_outages(Arc::clone(&context)));
         parts.spawn(tell_of_readiness(Arc::clone(&context)));
         parts.spawn(transitions::run(Arc::clone(&context)));
+        parts.spawn(warnings::run(Arc::clone(&context)));
         let (close, closing) = oneshot::channel();
         let mut publishing = tokio::spawn(publisher.run(closing));
         let mut shutdown = Box::pin(shutdown);

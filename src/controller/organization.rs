@@ -14,6 +14,7 @@ use super::{
     scope::OrganizationScope,
     status,
     transitions::PhaseTransition,
+    warnings::warn_of,
     world::{GrantFacts, NotReady, OrganizationView, WholeInstance, WorkItem},
 };
 use crate::{
@@ -303,7 +304,7 @@ async fn write_grants(
                     progress.note(Err(failure));
                     continue;
                 }
-                tracing::warn!(error = %failure, "is tried again when it has changed, or later");
+                warn_of!(context, "is tried again when it has changed, or later", error = %failure);
                 left.fail(due);
             }
         }

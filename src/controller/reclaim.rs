@@ -7,6 +7,7 @@ use super::{
     failure::{ReconcileFailure, RequestRefusal},
     put_back,
     scope::{OrganizationScope, UnlabelledObject},
+    warnings::warn_of,
     world::{FormerMarks, OrganizationView},
 };
 use crate::evaluation::{
@@ -97,7 +98,7 @@ pub async fn reclaim(
             }
             Err(refusal) => {
                 retry = true;
-                tracing::warn!(organization = %owner.name(), object = %key, error = %refusal, "an output could not be marked anew");
+                warn_of!(context, "an output could not be marked anew", organization = %owner.name(), object = %key, error = %refusal);
                 if let RequestRefusal::Denied(message) | RequestRefusal::Invalid(message) = refusal {
                     let message = format!("{key} could not be marked as the operator's again: {message}");
                     outcomes.stuck.push(Stuck::new(origin.source.map(Attribution::to_source), message));

@@ -1,21 +1,15 @@
 //! What the log says of grants that go from one phase to another: a line for each, with why.
-//!
-//! Where very many do so at once, such as at midnight, the log stays one that a person can read: some lines, and then how many more
-//! there were. Those lines are written all the same, at the level `debug`.
 
-use super::context::ControllerContext;
+use super::{
+    burst::{Burst, UntoldLines},
+    context::ControllerContext,
+};
 use crate::{
     api::{EntitlementInstanceStatus, Phase, lifecycle::State},
     core::{grant::Grant, reason::ReasonCode},
     evaluation::holding::Member,
 };
-use std::{
-    collections::BTreeMap,
-    fmt::Write,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
-use tokio::{sync::Notify, time::sleep};
+use std::{sync::Arc, time::Duration};
 
 /// What these lines can be chosen by.
 macro_rules! target {
@@ -121,19 +115,14 @@ fn suspended(grant: &Grant) -> String {
     }
 }
 
-/// How many transitions there were lately.
-#[derive(Debug, Default)]
-pub struct Transitions {
-    window: Mutex<TransitionWindow>,
-    begins: Notify,
-}
+/// The transitions that there were lately.
+#[derive(Debug)]
+pub struct Transitions(Burst<(&'static str, &'static str)>);
 
-#[derive(Debug, Default)]
-struct TransitionWindow {
-    is_open: bool,
-    told: usize,
-    /// Those that were not told one by one.
-    more: BTreeMap<(&'static str, &'static str), usize>,
+impl Default for Transitions {
+    fn default() -> Self {
+        Self(Burst::of(MOST, WINDOW))
+    }
 }
 
 impl Transitions {
@@ -142,84 +131,18 @@ impl Transitions {
         let PhaseTransition { to, reason, why, .. } = transition;
         let (from, to) = (transition.before(), to.as_str());
         let (organization, instance, definition) = (&*grant.organization, grant.id.to_string(), &*grant.id.definition);
-        if self.is_one_of_few(from, to) {
+        if self.0.is_one_of_few((from, to)) {
             tracing::info!(target: target!(), organization, instance, definition, from, to, reason, why, "transition");
         } else {
             tracing::debug!(target: target!(), organization, instance, definition, from, to, reason, why, "transition");
-        }
-    }
-
-    fn is_one_of_few(&self, from: &'static str, to: &'static str) -> bool {
-        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
-        if !std::mem::replace(&mut window.is_open, true) {
-            self.begins.notify_one();
-        }
-        if window.told < MOST {
-            window.told += 1;
-            return true;
-        }
-        *window.more.entry((from, to)).or_default() += 1;
-        false
-    }
-
-    /// The window closes; what was left out in it.
-    fn close(&self) -> Option<(usize, String)> {
-        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
-        let TransitionWindow { more, .. } = std::mem::take(&mut *window);
-        let mut counts = String::new();
-        for ((from, to), count) in &more {
-            let separator = if counts.is_empty() { "" } else { ", " };
-            let _ = write!(counts, "{separator}{from} to {to}: {count}");
-        }
-        (!more.is_empty()).then(|| (more.values().sum(), counts))
-    }
-
-    /// Sums up what was left out, for ever.
-    async fn sum_up(&self) {
-        loop {
-            self.begins.notified().await;
-            sleep(WINDOW).await;
-            if let Some((count, counts)) = self.close() {
-                tracing::info!(target: target!(), count, counts, "more transitions, each of which the level debug shows");
-            }
         }
     }
 }
 
 /// Sums up bursts, for ever.
 pub async fn run(context: Arc<ControllerContext>) {
-    context.transitions.sum_up().await;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{MOST, Transitions, WINDOW};
-    use std::time::Duration;
-    use tokio::time::{sleep, timeout};
-
-    #[tokio::test(start_paused = true)]
-    async fn of_a_burst_some_are_told_and_the_others_counted() {
-        let transitions = Transitions::default();
-        let told =
-            |count: usize, from: &'static str| (0..count).filter(|_| transitions.is_one_of_few(from, "Active")).count();
-        assert_eq!((told(30, "Waiting"), told(3000, "None"), told(100, "Waiting")), (30, MOST - 30, 0));
-        assert_eq!(transitions.close(), Some((3080, "None to Active: 2980, Waiting to Active: 100".to_owned())));
-        assert_eq!(transitions.close(), None);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_next_burst_is_another() {
-        let transitions = Transitions::default();
-        let happens = async {
-            for _ in 0..3 {
-                let told = (0..1000).filter(|_| transitions.is_one_of_few("Active", "Expired")).count();
-                assert_eq!(told, MOST);
-                sleep(WINDOW + Duration::from_secs(1)).await;
-            }
-        };
-        tokio::select! {
-            () = transitions.sum_up() => {}
-            done = timeout(Duration::from_hours(1), happens) => done.unwrap(),
-        }
-    }
+    let tell = |UntoldLines { count, counts }| {
+        tracing::info!(target: target!(), count, counts, "more transitions, each of which the level debug shows");
+    };
+    context.transitions.0.sum_up(|(from, to)| format!("{from} to {to}"), tell).await;
 }

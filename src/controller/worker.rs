@@ -8,6 +8,7 @@ use super::{
     leadership::LeadershipPart,
     limit::{Elapsed, within},
     queue::Queue,
+    warnings::warn_of,
     work::WorkItem,
 };
 use crate::{core::source::SourceId, metrics::ERROR, traces};
@@ -140,7 +141,7 @@ async fn conclude<K: Clone + Display + Hash + Ord>(
         }
         Err(ReconcileFailure::Refused(error)) => {
             let delay = queue.refused(item);
-            tracing::warn!(%item, error, ?delay, "is refused: it is tried again when it changes, or after a long time");
+            warn_of!(context, "is refused: it is tried again when it changes, or after a long time", %item, error, ?delay);
             return;
         }
         Err(failure) => failure,
@@ -151,7 +152,7 @@ async fn conclude<K: Clone + Display + Hash + Ord>(
         ReconcileFailure::Failed(error) if context.outages.is_of_the_server() || !context.candidacy.leads() => {
             tracing::debug!(%item, error, ?delay, "failed, and is tried again");
         }
-        ReconcileFailure::Failed(error) => tracing::warn!(%item, error, ?delay, "failed, and is tried again"),
+        ReconcileFailure::Failed(error) => warn_of!(context, "failed, and is tried again", %item, error, ?delay),
         ReconcileFailure::Outdated
         | ReconcileFailure::More
         | ReconcileFailure::PutOff

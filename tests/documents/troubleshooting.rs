@@ -47,7 +47,7 @@ fn fixed_parts(message: &str) -> Vec<&str> {
 #[test]
 fn every_warning_of_the_log_is_explained() {
     let page = read("docs/troubleshooting.md");
-    let call = Regex::new(r#"tracing::(?:warn|error)!\((?:[^;]*?)"([^"{}][^"]*)"\s*\)?[,;\n]"#).unwrap();
+    let call = Regex::new(r#"(?:tracing::(?:warn|error)|warn_of)!\((?:[^;]*?)"([^"{}][^"]*)"\s*\)?[,;\n]"#).unwrap();
     let files = WalkDir::new(format!("{ROOT}/src")).into_iter().map(Result::unwrap);
     let mut found = 0;
     for file in files.filter(|file| file.path().extension().is_some_and(|end| end == "rs")) {

@@ -13,7 +13,10 @@ use super::{
     values::{Values, filler},
 };
 use crate::{
-    api::entitlement_definition::{OnEnd, OutputKind, Per},
+    api::{
+        Phase,
+        entitlement_definition::{OnEnd, OutputKind, Per},
+    },
     core::{age::GrantAge, grant::GrantId, problem::Problem, reason::ReasonCode},
     render::{output::CompiledOutput, summary::EntitlementSummary, work::Budget},
 };
@@ -51,6 +54,8 @@ pub struct Outputs {
     pub hindered: Option<Problem>,
     /// Nothing valid says what it should have, so that what is present for it stays.
     pub is_untold: bool,
+    /// Where the operator does not see what a grant had that is no longer in force.
+    pub left: Option<Problem>,
 }
 
 /// A grant whose outputs are to be filled.
@@ -109,6 +114,7 @@ impl Desired {
         let mut allowance = Allowance::of(&standing.name, *limits);
         delivery.summarize(standing, summary, &mut allowance, memo);
         delivery.say_nowhere(standing, holdings);
+        delivery.say_left(standing, holdings);
         let mut requests = Vec::new();
         for task in delivery.tasks(holdings, resume) {
             delivery.request(standing, &task, budget, memo, &mut requests);
@@ -180,6 +186,16 @@ impl Desired {
         let Some(problem) = standing.nowhere() else { return };
         for member in holdings.iter().flat_map(|holding| holding.members_in_force()) {
             self.hinder(&member.grant.id, Some(problem.clone()));
+        }
+    }
+
+    /// What was delivered for a grant that is over cannot be withdrawn where the operator sees nothing, or no Secrets.
+    fn say_left(&mut self, standing: &Standing, holdings: &[Arc<Holding>]) {
+        for holding in holdings {
+            let Some(left) = unseen(standing, holding) else { continue };
+            for member in holding.members.iter().filter(|member| was_held(member)) {
+                self.grants.entry(member.grant.id.clone()).or_default().left = Some(left.clone());
+            }
         }
     }
 
@@ -358,6 +374,27 @@ impl Desired {
         self.hinder(request.grant, conflict);
         self.hinder(request.grant, lack);
     }
+}
+
+/// Why the operator does not see all that there may be of what is held, if it does not.
+fn unseen<'a>(standing: &'a Standing, holding: &Holding) -> Option<&'a Problem> {
+    let has = |is: fn(&CompiledOutput) -> bool| {
+        // Of a definition that does not serve, nobody knows what it has.
+        holding.compiled().is_none_or(|compiled| compiled.outputs.iter().any(is))
+    };
+    let closed = standing.closed.first().map(|(_, problem)| problem).filter(|_| has(|_| true));
+    let without_secrets = || standing.without_secrets.values().next().filter(|_| has(is_secret));
+    closed.or_else(without_secrets)
+}
+
+fn is_secret(output: &CompiledOutput) -> bool {
+    output.kind == OutputKind::Secret
+}
+
+/// Whether a grant that was accepted is no longer in force, so that it may have had something.
+fn was_held(member: &Member) -> bool {
+    let is_over = matches!(member.verdict.phase, Phase::Suspended | Phase::Cancelled | Phase::Expired);
+    is_over && member.verdict.acceptance.is_some()
 }
 
 /// What is said of a Secret that the operator can neither write nor see.

@@ -85,7 +85,10 @@ impl Standing {
             );
             return Some(Problem::new(ReasonCode::NamespaceTaken, message));
         }
-        if let NamespaceAccess::Nothing(lack) = facts.access {
+        // There is no right in a namespace before it is there.
+        if let NamespaceAccess::Nothing(lack) = facts.access
+            && (facts.present || lack == Lack::NotServed)
+        {
             let problem = closed(&namespace, lack);
             self.closed.push((namespace, problem.clone()));
             return Some(problem);

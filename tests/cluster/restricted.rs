@@ -107,7 +107,11 @@ async fn secrets_are_touched_only_where_they_are_given() {
     suspend(&cluster, true).await;
     cluster.gone("Secret", "one", "$-account").await;
     cluster.gone("ConfigMap", "two", "$").await;
-    cluster.phase("$", "Suspended").await;
+    let suspended = cluster.phase("$", "Suspended").await;
+    assert_eq!(
+        condition(&suspended, "Delivered")["message"],
+        "a grant that is not in force delivers nothing, but what it had may be left: the operator is not given the Secrets in namespace two, and leaves them as they are: add it to the operator's --secret-namespaces, with the rights that entitlement-operator manifests prints for it"
+    );
     assert_eq!(cluster.get("Secret", "two", "$-account").await.unwrap()["metadata"]["uid"], before["metadata"]["uid"]);
     assert_eq!(cluster.get("Secret", "two", "$-account").await.unwrap()["data"], before["data"]);
     suspend(&cluster, false).await;
@@ -119,9 +123,11 @@ async fn secrets_are_touched_only_where_they_are_given() {
         .filter(|request| request.right.contains("/secrets") && !["entitlements", "one"].contains(&&*request.namespace))
         .collect();
     assert!(elsewhere.is_empty(), "{elsewhere:#?}");
-    // With everything given again, everything is as before.
+    // With everything given again, everything is as before, and what was left is withdrawn.
     let _after_it = tokio::task::block_in_place(|| everywhere(&stage));
     cluster.condition("EntitlementInstance", "$", "Delivered", "True", "Delivered").await;
+    suspend(&cluster, true).await;
+    cluster.gone("Secret", "two", "$-account").await;
     tokio::task::block_in_place(|| drop(stage));
 }
 

@@ -23,6 +23,8 @@ pub struct Delivered {
     pub problem: Option<Problem>,
     /// Nothing valid says what it should have, so that what is present for it stays.
     pub is_untold: bool,
+    /// Where the operator does not see what it had.
+    pub left: Option<Problem>,
 }
 
 impl Delivered {
@@ -35,6 +37,7 @@ impl Delivered {
             delivered: if outputs.hindered.is_none() { outputs.desired } else { 0 },
             problem: outputs.hindered.clone(),
             is_untold: outputs.is_untold,
+            left: outputs.left.clone(),
         }
     }
 }
@@ -69,6 +72,7 @@ impl<'a> Report<'a> {
             delivered: objects.map_or(0, |objects| objects.done),
             problem: problem.or_else(|| self.stuck(Some(id))),
             is_untold: outputs.is_some_and(|outputs| outputs.is_untold),
+            left: outputs.and_then(|outputs| outputs.left.clone()),
         })
     }
 

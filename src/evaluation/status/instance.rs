@@ -172,12 +172,14 @@ fn delivered(conditions: &mut Conditions, holding: &Holding, phase: Phase, deliv
         None if phase.is_in_force() => {
             conditions.set(DELIVERED, true, ReasonCode::Delivered, "all objects are in the organization's namespaces");
         }
-        None => conditions.set(
-            DELIVERED,
-            true,
-            ReasonCode::NothingToDeliver,
-            "a grant that is not in force delivers nothing",
-        ),
+        None => {
+            let left = delivery
+                .left
+                .as_ref()
+                .map(|Problem { message, .. }| format!(", but what it had may be left: {message}"));
+            let message = format!("a grant that is not in force delivers nothing{}", left.unwrap_or_default());
+            conditions.set(DELIVERED, true, ReasonCode::NothingToDeliver, message);
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     core::{
         calendar::{Instant, parse_instant},
         grant::GrantId,
-        namespace::NamespaceFacts,
+        namespace::{Lack, NamespaceAccess, NamespaceFacts},
         problem::Problem,
         reason::ReasonCode,
         source::{self, SourceId},
@@ -57,16 +57,22 @@ fn key(namespace: &str) -> ObjectKey {
     ObjectKey { kind: OutputKind::ConfigMap, namespace: namespace.into(), name: "config".into() }
 }
 
+/// The definition `d` that writes one object of each of these kinds.
+fn definition(kinds: &[&str]) -> Arc<CatalogueEntry<CompiledDefinition>> {
+    let output = |kind: &&str| {
+        let name = kind.to_lowercase();
+        json!({"name": name, "kind": kind, "objectName": "config", "items": [{"key": "k", "template": "v"}]})
+    };
+    let outputs: Vec<Value> = kinds.iter().map(output).collect();
+    let definition = json!({"metadata": {"name": "d"}, "spec": {"type": "Feature", "outputs": outputs}});
+    let definition: EntitlementDefinition = serde_json::from_value(definition).unwrap();
+    let source = DefinitionState::gather(&definition.spec, |_| None).unwrap();
+    Arc::new(CatalogueEntry::valid(CompiledDefinition::compile("d", &source).unwrap()))
+}
+
 /// The organization `acme` with two namespaces and the grant `g` of a definition that writes one ConfigMap. Both had these
 /// conditions.
 fn snapshot(grant: &Value, before: &[Condition]) -> Snapshot {
-    let definition = json!({"metadata": {"name": "d"}, "spec": {
-        "type": "Feature",
-        "outputs": [{"name": "o", "kind": "ConfigMap", "objectName": "config", "items": [{"key": "k", "template": "v"}]}],
-    }});
-    let definition: EntitlementDefinition = serde_json::from_value(definition).unwrap();
-    let source = DefinitionState::gather(&definition.spec, |_| None).unwrap();
-    let compiled = CompiledDefinition::compile("d", &source).unwrap();
     let mut spec = json!({"organization": "acme", "definition": "d"});
     spec.as_object_mut().unwrap().extend(grant.as_object().unwrap().clone());
     let instance: EntitlementInstance = serde_json::from_value(json!({
@@ -90,7 +96,7 @@ fn snapshot(grant: &Value, before: &[Condition]) -> Snapshot {
         name: "acme".into(),
         organization: Some(Arc::new(organization)),
         grants: vec![Arc::new(source::instance::grant(&instance))],
-        catalogue: BTreeMap::from([("d".into(), Arc::new(CatalogueEntry::valid(compiled)))]),
+        catalogue: BTreeMap::from([("d".into(), definition(&["ConfigMap"]))]),
         secrets: BTreeMap::new(),
         unseen: Arc::default(),
         namespaces: BTreeMap::from([
@@ -192,13 +198,13 @@ fn wanted(grant: Option<GrantId>) -> DesiredObject {
 #[test]
 fn what_hinders_delivery_already_now_goes_before_what_came_of_it() {
     let hindered = Some(Problem::new(ReasonCode::SecretNotFound, "there is no Secret"));
-    let outputs = Outputs { desired: 1, hindered: hindered.clone(), is_untold: false };
+    let outputs = Outputs { desired: 1, hindered: hindered.clone(), ..Outputs::default() };
     let desired = Desired {
         objects: [(key("one"), wanted(Some(g())))].into(),
         grants: [(g(), outputs.clone())].into(),
         ..Desired::default()
     };
-    let expected = Delivered { desired: 1, delivered: 0, problem: hindered, is_untold: false };
+    let expected = Delivered { desired: 1, problem: hindered, ..Delivered::default() };
     for delivery in [Delivery::Kept, Delivery::Conflict] {
         let outcomes = Outcomes { deliveries: [(key("one"), delivery)].into(), ..Outcomes::default() };
         assert_eq!(delivered(&desired, &outcomes), (Some(expected.clone()), None));
@@ -256,4 +262,58 @@ fn what_is_wrong_with_the_delivery_of_a_grant_that_is_over_shows() {
     assert_eq!(ready(None), expected(&fine));
     let held = [(ConditionStatus::False, "NotWithdrawn", NOW), (ConditionStatus::False, "NotWithdrawn", NOW)];
     assert_eq!(ready(Some(Problem::new(ReasonCode::NotWithdrawn, "held"))), expected(&held));
+}
+
+/// What is said once all is written, where the operator can do no more than that in `two`, which is there or not.
+fn restricted(mut snapshot: Snapshot, access: NamespaceAccess, present: bool) -> Statuses {
+    let two = snapshot.namespaces.get_mut("two").unwrap();
+    (two.access, two.present) = (access, present);
+    let evaluation = evaluate(&snapshot, now());
+    let deliveries = evaluation.desired.objects.keys().map(|key| (key.clone(), Delivery::Done)).collect();
+    statuses(&evaluation, &Outcomes { deliveries, ..Outcomes::default() })
+}
+
+#[rstest]
+#[case(NamespaceAccess::Nothing(Lack::NotServed), &["ConfigMap"], Some("the operator does not serve namespace two"))]
+#[case(NamespaceAccess::Nothing(Lack::NotListed), &["ConfigMap"], Some("the operator may not list what is in namespace two"))]
+#[case::nothing_is_delivered(NamespaceAccess::Nothing(Lack::NotServed), &[], None)]
+#[case(NamespaceAccess::NoSecrets(Lack::NotServed), &["ConfigMap", "Secret"], Some("the operator is not given the Secrets in namespace two"))]
+#[case::there_are_config_maps_only(NamespaceAccess::NoSecrets(Lack::NotServed), &["ConfigMap"], None)]
+#[case(NamespaceAccess::Full, &["ConfigMap", "Secret"], None)]
+fn what_may_be_left_of_a_grant_that_is_over_is_told(
+    #[case] access: NamespaceAccess,
+    #[case] kinds: &[&str],
+    #[case] why: Option<&str>,
+) {
+    let delivered = |grant: Value| {
+        let mut snapshot = snapshot(&grant, &[]);
+        snapshot.catalogue.insert("d".into(), definition(kinds));
+        let status = restricted(snapshot, access, true).grants.remove(0).unwrap();
+        status.conditions.into_iter().find(|condition| condition.type_ == "Delivered").unwrap()
+    };
+    for over in [json!({"suspended": true}), json!({"end": "2026-05-01"})] {
+        let said = delivered(over);
+        assert_eq!((said.status, &*said.reason), (ConditionStatus::True, "NothingToDeliver"));
+        let left =
+            why.map(|why| format!("a grant that is not in force delivers nothing, but what it had may be left: {why}"));
+        match left {
+            Some(left) => assert!(said.message.starts_with(&left), "{}", said.message),
+            None => assert_eq!(said.message, "a grant that is not in force delivers nothing"),
+        }
+    }
+    for never_held in [json!({"state": "Draft"}), json!({"start": "2027-01-01"})] {
+        assert_eq!(delivered(never_held).message, "a grant that is not in force delivers nothing");
+    }
+}
+
+#[test]
+fn a_namespace_that_is_not_there_is_waited_for_whatever_rights_are_missing_in_it() {
+    let ready = |lack: Lack, present: bool| {
+        let status =
+            restricted(snapshot(&json!({}), &[]), NamespaceAccess::Nothing(lack), present).organization.unwrap();
+        told(&status.conditions, &["Ready"]).remove(0).1
+    };
+    assert_eq!(ready(Lack::NotListed, true), "NamespaceNotListed");
+    assert_eq!(ready(Lack::NotListed, false), "NamespaceMissing");
+    assert_eq!(ready(Lack::NotServed, false), "NamespaceNotServed");
 }

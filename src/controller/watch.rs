@@ -69,10 +69,13 @@ async fn follow_in<K: WatchedKind>(context: &ControllerContext, within: Option<&
                 Err(error) if is_routine(&error) => tracing::debug!(%kind, %error, "a watch starts over"),
                 Err(error) => {
                     let cause = Cause::of_watch(&error);
-                    if let (Some(namespace), Cause::Forbidden(_)) = (within, &cause) {
-                        context.world(|world| world.may_not_list::<K>(namespace));
-                    }
+                    let is_forbidden = matches!(cause, Cause::Forbidden(_));
                     context.outages.failed(&kind, cause);
+                    let namespace = within.filter(|_| is_forbidden);
+                    if namespace.is_some_and(|namespace| context.world(|world| world.may_not_list::<K>(namespace))) {
+                        // Nothing says that a watch goes on, and a list does.
+                        break;
+                    }
                 }
             }
         }

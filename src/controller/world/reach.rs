@@ -96,20 +96,40 @@ impl World {
             self.has_newly_listed |= self.listed.insert(resource::<K>());
         }
         if is_first && self.was_ready {
-            self.touch_namespace(namespace);
-            let assignable = |name: &&Arc<str>| self.tenancy.may_assign(name, namespace);
-            let names: Vec<_> = self.tenancy.organizations().filter(assignable).cloned().collect();
-            self.touch_organizations(names);
+            self.sees_otherwise(namespace);
         }
     }
 
-    /// There is no right to list a kind in a namespace. Nobody waits for that.
-    pub fn may_not_list<K: WatchedKind>(&mut self, namespace: &Arc<str>) {
-        let Some(lists) = self.reach.lists.get_mut(&resource::<K>()) else { return };
+    /// There is no right to list a kind in a namespace. Nobody waits for that, and what was known of it may be long past. Whether it
+    /// was known until now.
+    pub fn may_not_list<K: WatchedKind>(&mut self, namespace: &Arc<str>) -> bool {
+        let Some(lists) = self.reach.lists.get_mut(&resource::<K>()) else { return false };
         lists.awaited.remove(namespace);
+        let was_known = lists.listed.remove(namespace);
         if lists.awaited.is_empty() {
             self.has_newly_listed |= self.listed.insert(resource::<K>());
         }
+        if was_known && self.was_ready {
+            self.sees_otherwise(namespace);
+        }
+        was_known
+    }
+
+    /// It has changed what is known of a namespace: for those that list it, that have or had objects there, and that take grants from
+    /// it.
+    fn sees_otherwise(&mut self, namespace: &Arc<str>) {
+        let remembers =
+            |name: &Arc<str>| self.tenancy.remembered(name).is_some_and(|places| places.contains(namespace));
+        let (with_objects, others): (Vec<_>, Vec<_>) =
+            self.tenancy.organizations().cloned().partition(|name| remembers(name));
+        // What lost its label there is looked for once it can be.
+        for name in &with_objects {
+            self.searched.remove(name);
+        }
+        let takers = others.into_iter().filter(|name| self.tenancy.may_assign(name, namespace));
+        let names: Vec<_> = takers.chain(with_objects).collect();
+        self.touch_namespace(namespace);
+        self.touch_organizations(names);
     }
 
     /// Why an organization cannot be decided: grants of it may lie where the operator does not see them.
@@ -122,6 +142,9 @@ impl World {
     /// Whether every grant that there can be is seen.
     pub fn sees_all_grants(&self) -> bool {
         let mut organizations = self.tenancy.organizations().filter_map(|name| self.tenancy.get(name));
-        self.reach.lists.is_empty() || organizations.all(|organization| self.unseen_grants(organization).is_none())
+        // From where one that can't be read takes grants, nobody knows.
+        let are_read = !self.tenancy.has_unreadable();
+        let mut all_seen = || organizations.all(|organization| self.unseen_grants(organization).is_none());
+        self.reach.lists.is_empty() || (are_read && all_seen())
     }
 }

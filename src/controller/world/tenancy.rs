@@ -196,6 +196,11 @@ impl Tenancy {
         self.organizations.unreadable(name).is_some()
     }
 
+    /// Whether there is such an organization.
+    pub fn has_unreadable(&self) -> bool {
+        self.organizations.unreadable_keys().next().is_some()
+    }
+
     /// All organizations.
     pub fn organizations(&self) -> impl Iterator<Item = &Arc<str>> {
         self.organizations.keys()

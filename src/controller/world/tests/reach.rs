@@ -121,3 +121,64 @@ fn a_list_of_one_namespace_takes_nothing_from_others() {
     list_within::<EntitlementInstance>(&mut world, "partner", vec![]);
     assert_eq!(count(&world), 1);
 }
+
+/// All that is served is listed, with nothing in it.
+fn list_all(world: &mut World, namespaces: &[&str]) {
+    for namespace in namespaces {
+        list_within::<ConfigMap>(world, namespace, vec![]);
+        list_within::<Secret>(world, namespace, vec![]);
+        list_within::<EntitlementInstance>(world, namespace, vec![]);
+    }
+    assert!(world.is_ready());
+    world.take_work();
+}
+
+#[test]
+fn what_may_be_listed_no_more_is_not_known_until_it_is_listed_anew() {
+    let mut world = served(&["one", "two", "entitlements"], &[]);
+    list_all(&mut world, &["one", "two", "entitlements"]);
+    let [two, entitlements]: [Arc<str>; 2] = ["two".into(), "entitlements".into()];
+    assert!(world.may_not_list::<Secret>(&two));
+    assert_eq!(access(&world, "two"), NamespaceAccess::NoSecrets(Lack::NotListed));
+    assert_eq!(world.take_work(), organizations(&["acme"]));
+    // That is no news the second time.
+    assert!(!world.may_not_list::<Secret>(&two));
+    assert!(world.take_work().is_empty() && world.is_ready());
+    list_within::<Secret>(&mut world, "two", vec![]);
+    assert_eq!(access(&world, "two"), NamespaceAccess::Full);
+    assert_eq!(world.take_work(), organizations(&["acme"]));
+    assert!(world.may_not_list::<EntitlementInstance>(&entitlements));
+    assert_eq!(world.take_work(), organizations(&["acme"]));
+    assert!(matches!(world.view(&"acme".into()), Err(NotReady::Unseen(..))));
+}
+
+#[test]
+fn who_had_objects_in_a_namespace_hears_that_it_is_listed() {
+    let mut world = served(&["one", "two", "entitlements"], &[]);
+    let mut listing_one = serde_json::to_value(organization("acme", &["one"], 2).0.unwrap()).unwrap();
+    listing_one["status"] = json!({"namespaces": ["one", "two"]});
+    world.observe_organization(Event::Apply(read(listing_one)));
+    let two: Arc<str> = "two".into();
+    world.may_not_list::<ConfigMap>(&two);
+    world.may_not_list::<Secret>(&two);
+    list_within::<EntitlementInstance>(&mut world, "two", vec![]);
+    list_all(&mut world, &["one", "entitlements"]);
+    let owner = world.view(&"acme".into()).unwrap().owner.unwrap();
+    world.searched(&owner);
+    world.take_work();
+    assert!(!world.view(&"acme".into()).unwrap().is_unsearched);
+    list_within::<ConfigMap>(&mut world, "two", vec![]);
+    assert_eq!(world.take_work(), organizations(&["acme"]));
+    assert!(world.view(&"acme".into()).unwrap().is_unsearched, "what lost its label there was not looked for");
+    assert_eq!(world.places(&owner), ["one".into(), "two".into()].into());
+}
+
+#[test]
+fn grants_of_an_organization_that_cannot_be_read_may_be_anywhere() {
+    let mut world = served(&["one", "two", "entitlements"], &[]);
+    list_all(&mut world, &["one", "two", "entitlements"]);
+    assert!(world.sees_all_grants());
+    let unreadable = json!({"metadata": metadata(None, "globex", 5), "spec": {"namespaces": 3}});
+    world.observe_organization(Event::Apply(read(unreadable)));
+    assert!(!world.sees_all_grants());
+}

@@ -7,19 +7,22 @@ use super::{
     failure::{ReconcileFailure, RequestRefusal},
     guarded::Guarded,
     organization::write_grant,
-    status::unwritten,
-    world::{GrantFacts, Identity, WorkItem, kinds::WatchedKind},
+    status::{self, unwritten},
+    world::{GrantFacts, Identity, WholeInstance, WorkItem, kinds::WatchedKind},
 };
 use crate::{
     api::EntitlementInstance,
-    core::source::{SourceId, instance},
+    core::{
+        problem::Problem,
+        source::{SourceId, instance},
+    },
     evaluation::{
         evaluate,
         plan::{Fingerprint, Outcomes},
-        status::statuses,
+        status::{statuses, untouched_status},
     },
 };
-use kube::{Api, runtime::watcher::Event};
+use kube::{Api, ResourceExt, runtime::watcher::Event};
 use std::sync::Arc;
 
 /// Says of an instance that its organization does not let it be named from its namespace, or does not exist. Nothing but that it
@@ -53,6 +56,27 @@ pub async fn say_barred(context: &ControllerContext, id: &SourceId) -> Result<()
         };
         let written = write_grant(context, member, &facts, status).await;
         written.map_err(|refusal| unwritten::<EntitlementInstance>(&id.to_string(), &refusal))?;
+    }
+    Ok(())
+}
+
+/// Says of an instance that everything of its organization stays as it is, and why.
+pub async fn say_untouched(
+    context: &ControllerContext,
+    id: &SourceId,
+    problem: &Problem,
+) -> Result<(), ReconcileFailure> {
+    let Some(Guarded(Ok(instance))) = read(context, id).await.map_err(|refusal| unread(id, &refusal))? else {
+        return Ok(());
+    };
+    let status = untouched_status(&instance, problem, clock::now());
+    let api: Api<Guarded<EntitlementInstance>> = Api::namespaced(context.gate.client(), &id.namespace);
+    let (uid, version) = (instance.uid().unwrap_or_default(), instance.resource_version());
+    let _writing = context.writing.begin(WorkItem::Instance(id.clone()));
+    let written = status::write(&context.gate, &api, &id.name, &uid, version.as_deref(), &status).await;
+    let written = written.map_err(|refusal| unwritten::<EntitlementInstance>(&id.to_string(), &refusal))?;
+    if let Some(written) = written.as_ref().map(WholeInstance::read) {
+        context.world(|world| world.wrote_instance(written));
     }
     Ok(())
 }

@@ -104,7 +104,7 @@ pub async fn reconcile(context: &ControllerContext, name: &Arc<str>) -> Result<(
     progress.result()
 }
 
-/// Says of an organization that everything of it stays as it is, and why.
+/// Says of an organization, and of each of its grants, that everything of it stays as it is, and why.
 async fn leave_alone(
     context: &ControllerContext,
     name: &Arc<str>,
@@ -112,7 +112,15 @@ async fn leave_alone(
     problem: &Problem,
 ) -> Result<(), ReconcileFailure> {
     context.timer.set(name, None);
-    write_organization(context, organization, &untouched_status(organization, problem, clock::now())).await
+    let mut progress = ReconcileProgress::default();
+    let status = untouched_status(organization, problem, clock::now());
+    progress.note(write_organization(context, organization, &status).await);
+    let instances = context.world(|world| world.unaware(name, problem));
+    let says = instances.iter().map(|id| instance::say_untouched(context, id, problem));
+    for said in context.gate.run_all(says.collect()).await {
+        progress.note(said);
+    }
+    progress.result()
 }
 
 /// How the work goes. All of it is tried, whatever fails.

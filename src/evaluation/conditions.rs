@@ -1,11 +1,12 @@
 //! Conditions that remember when they last turned.
 
 use crate::{
-    api::{Condition, ConditionStatus},
+    api::{Condition, ConditionStatus, conditions::READY},
     core::{
         calendar::{Instant, format_instant},
         excerpt::elided_after_bytes,
         grant::RememberedCondition,
+        problem::Problem,
         reason::ReasonCode,
     },
 };
@@ -44,6 +45,18 @@ impl<'a> Former<'a> {
             }
         }
     }
+}
+
+/// The conditions of an object that is not ready for that reason. All others are as they were before.
+#[must_use]
+pub fn unready(before: &[Condition], generation: i64, problem: &Problem, now: Instant) -> Vec<Condition> {
+    let mut ready = Conditions::after(before, generation, now);
+    ready.set(READY, false, problem.reason, problem.message.as_str());
+    let place = before.iter().position(|condition| condition.type_ == READY).unwrap_or(before.len());
+    let mut after = before.to_vec();
+    after.retain(|condition| condition.type_ != READY);
+    after.splice(place..place, ready.into_vec());
+    after
 }
 
 /// The conditions of one object.

@@ -8,11 +8,13 @@ use super::{
     kinds::{WATCHES, WatchedKind, resource},
 };
 use crate::{
-    api::{EntitlementInstance, Organization},
+    api::{ConditionStatus, EntitlementInstance, Organization, conditions::READY},
     core::{
+        grant::Grant,
         namespace::{Lack, NamespaceAccess},
         problem::Problem,
         served::ServedNamespaces,
+        source::{SourceId, SourceKind},
     },
     evaluation::standing::unseen_grants,
 };
@@ -137,6 +139,22 @@ impl World {
         let allowed = organization.spec.assignable_from.iter().map(|name| Arc::<str>::from(name.as_str()));
         let mut unseen = allowed.filter(|namespace| self.tenancy.exists(namespace));
         unseen.find_map(|namespace| Some(unseen_grants(&namespace, self.reach.lack_of_grants(&namespace)?)))
+    }
+
+    /// The instances of an organization that do not say yet that it is not ready for that reason, as far as they are seen.
+    pub fn unaware(&self, organization: &str, problem: &Problem) -> Vec<SourceId> {
+        let is_aware = |grant: &Grant| {
+            let mut said = grant.remembered.conditions.iter().map(|condition| &condition.observation);
+            said.any(|said| {
+                (said.type_ == READY && said.status == ConditionStatus::False)
+                    && (said.reason == problem.reason.as_str() && said.message == problem.message)
+                    && said.observed_generation == Some(grant.generation)
+            })
+        };
+        let grants = self.grants.of_organization(organization).map(|held| &held.grant);
+        let instances = grants.filter(|grant| grant.id.source.kind == SourceKind::Instance);
+        let seen = instances.filter(|grant| self.reach.lack_of_grants(&grant.id.source.namespace).is_none());
+        seen.filter(|grant| !is_aware(grant)).map(|grant| grant.id.source.clone()).collect()
     }
 
     /// Whether every grant that there can be is seen.

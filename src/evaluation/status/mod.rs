@@ -18,7 +18,7 @@ pub mod organization;
 mod tests;
 
 pub use delivered::{Delivered, Report};
-pub use instance::{NEVER_IN_FORCE, instance_status, not_ready, told_violations};
+pub use instance::{NEVER_IN_FORCE, instance_status, not_ready, told_violations, untouched_status};
 pub use organization::organization_status;
 
 use super::{

@@ -8,7 +8,10 @@ use crate::{
         reason::ReasonCode,
         source::SourceKind,
     },
-    evaluation::{conditions::Conditions, decision::Decision},
+    evaluation::{
+        conditions::{Conditions, unready},
+        decision::Decision,
+    },
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,13 +22,9 @@ use std::{
 #[must_use]
 pub fn untouched_status(organization: &Organization, problem: &Problem, now: Instant) -> OrganizationStatus {
     let generation = organization.metadata.generation.unwrap_or(1);
-    let mut status = organization.status.clone().unwrap_or_default();
-    let mut conditions = Conditions::after(&status.conditions, generation, now);
-    conditions.set(READY, false, problem.reason, problem.message.as_str());
-    let ready = conditions.into_vec();
-    status.conditions.retain(|condition| condition.type_ != READY);
-    status.conditions.splice(..0, ready);
-    OrganizationStatus { observed_generation: generation, ..status }
+    let status = organization.status.clone().unwrap_or_default();
+    let conditions = unready(&status.conditions, generation, problem, now);
+    OrganizationStatus { observed_generation: generation, conditions, ..status }
 }
 
 /// The organization's status, where it exists. `hindered` is what kept its summary from being made, `problem` what came of

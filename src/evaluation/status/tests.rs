@@ -1,6 +1,6 @@
 //! What the statuses say of the delivery.
 
-use super::{Delivered, Report, Statuses, instance_status, statuses};
+use super::{Delivered, Report, Statuses, instance_status, statuses, untouched_status};
 use crate::{
     api::{
         Condition, ConditionStatus, EntitlementDefinition, EntitlementInstance, EntitlementInstanceStatus,
@@ -316,4 +316,34 @@ fn a_namespace_that_is_not_there_is_waited_for_whatever_rights_are_missing_in_it
     assert_eq!(ready(Lack::NotListed, true), "NamespaceNotListed");
     assert_eq!(ready(Lack::NotListed, false), "NamespaceMissing");
     assert_eq!(ready(Lack::NotServed, false), "NamespaceNotServed");
+}
+
+#[test]
+fn of_a_grant_that_stays_as_it_is_nothing_else_is_said_than_before() {
+    let fine = |type_| condition(type_, ConditionStatus::True, "Fine", BEFORE);
+    let problem = Problem::new(ReasonCode::NamespaceNotServed, "not served");
+    let mut instance: EntitlementInstance = serde_json::from_value(json!({
+        "metadata": {"namespace": "entitlements", "name": "g", "uid": "u", "generation": 4, "creationTimestamp": BEFORE},
+        "spec": {"organization": "acme", "definition": "d"},
+        "status": {"observedGeneration": 3, "phase": "Active", "amount": "7",
+            "conditions": [fine("Accepted"), fine("Ready"), fine("Delivered")]},
+    }))
+    .unwrap();
+    let before = instance.status.clone().unwrap();
+    let after = untouched_status(&instance, &problem, now());
+    assert_eq!(after.observed_generation, 4);
+    let ready = Condition {
+        observed_generation: Some(4),
+        message: "not served".to_owned(),
+        ..condition("Ready", ConditionStatus::False, "NamespaceNotServed", NOW)
+    };
+    assert_eq!(after.conditions, [fine("Accepted"), ready.clone(), fine("Delivered")]);
+    let same =
+        EntitlementInstanceStatus { observed_generation: 3, conditions: before.conditions.clone(), ..after.clone() };
+    assert_eq!(same, before);
+    // Said once more, it is the same; of one that is new, it is all that is said.
+    instance.status = Some(after.clone());
+    assert_eq!(untouched_status(&instance, &problem, parse_instant("2026-08-01T00:00:00Z").unwrap()), after);
+    instance.status = None;
+    assert_eq!(untouched_status(&instance, &problem, now()).conditions, [ready]);
 }

@@ -10,6 +10,7 @@ use crate::{
     core::{
         namespace::{Lack, NamespaceAccess},
         served::ServedNamespaces,
+        source::SourceId,
     },
     evaluation::Limits,
 };
@@ -181,4 +182,40 @@ fn grants_of_an_organization_that_cannot_be_read_may_be_anywhere() {
     let unreadable = json!({"metadata": metadata(None, "globex", 5), "spec": {"namespaces": 3}});
     world.observe_organization(Event::Apply(read(unreadable)));
     assert!(!world.sees_all_grants());
+}
+
+#[test]
+fn what_is_seen_of_an_organization_that_is_not_decided_says_so_once() {
+    let mut world = served(&["one", "two"], &[]);
+    let at = |version: u64, conditions: serde_json::Value| {
+        let mut seen = instance("a", "acme", version, json!({"observedGeneration": version, "conditions": conditions}));
+        seen["metadata"]["namespace"] = "two".into();
+        seen
+    };
+    let mut acme = serde_json::to_value(organization("acme", &["one"], 2).0.unwrap()).unwrap();
+    acme["spec"]["assignableFrom"] = json!(["entitlements", "two"]);
+    world.observe_organization(Event::Apply(read(acme)));
+    list_all(&mut world, &["one", "two"]);
+    world.observe_instance(Event::Apply(read(at(1, json!([])))));
+    let Err(NotReady::Unseen(_, problem)) = world.view(&"acme".into()) else { unreachable!("it is decided") };
+    let id = SourceId::instance("two", "a");
+    assert_eq!(world.unaware("acme", &problem), std::slice::from_ref(&id));
+    let says = |generation: u64, message: &str| {
+        json!([{"type": "Ready", "status": "False", "reason": "NamespaceNotServed", "message": message,
+            "observedGeneration": generation, "lastTransitionTime": "2026-01-01T00:00:00Z"}])
+    };
+    for (version, conditions, is_aware) in [
+        (2, says(2, &problem.message), true),
+        (3, says(2, &problem.message), false),
+        (4, says(4, "another"), false),
+        (5, says(5, &problem.message), true),
+    ] {
+        world.observe_instance(Event::Apply(read(at(version, conditions))));
+        assert_eq!(world.unaware("acme", &problem).is_empty(), is_aware, "{version}");
+    }
+    // Where it may not be read, nothing can be said of it.
+    world.observe_instance(Event::Apply(read(at(6, json!([])))));
+    assert_eq!(world.unaware("acme", &problem), [id]);
+    world.may_not_list::<EntitlementInstance>(&"two".into());
+    assert!(world.unaware("acme", &problem).is_empty());
 }

@@ -285,7 +285,7 @@ mod tests {
         controller::{
             announcements,
             gate::Gate,
-            leadership::{Candidacy, Leadership, LeaseHold, Tenure, Turn},
+            leadership::{Candidacy, Leadership, LeaseHold, OthersTurn, Tenure},
         },
         metrics::{Exposition, Gauges},
     };
@@ -347,7 +347,7 @@ mod tests {
     /// The ends of who works by that client, which it has to keep.
     fn working_ends(client: &Client) -> (watch::Sender<LeaseHold>, Announcer, Publisher) {
         let (fence, now) = (Arc::new(Fence::until(BootTime::MAX)), Instant::now());
-        let tenure = Tenure::new(1, fence, client.clone(), Turn { number: 1, ended: now }, now);
+        let tenure = Tenure::new(1, fence, client.clone(), OthersTurn { number: 1, ended: now }, now);
         let (hold, holds) = watch::channel(LeaseHold::Held(Arc::new(tenure)));
         let gate = Arc::new(Gate::new(client.clone(), 8, holds, Leadership::for_good()));
         let (announcer, publisher) = channel(gate, &Metrics::default());

@@ -93,7 +93,7 @@ mod tests {
     use super::Gate;
     use crate::{
         connection::{BootTime, Fence},
-        controller::leadership::{Leadership, LeadershipState, LeaseHold, Tenure, Turn},
+        controller::leadership::{Leadership, LeadershipState, LeaseHold, OthersTurn, Tenure},
     };
     use k8s_openapi::api::core::v1::Namespace;
     use kube::{Api, Client, client::Body};
@@ -119,7 +119,7 @@ mod tests {
     #[tokio::test]
     async fn what_an_earlier_tenure_has_left_is_not_sent_in_the_next_one() {
         let count = Arc::default();
-        let (turn, now) = (Turn { number: 1, ended: Instant::now() }, Instant::now());
+        let (turn, now) = (OthersTurn { number: 1, ended: Instant::now() }, Instant::now());
         let tenure = |number| {
             let fence = Arc::new(Fence::until(BootTime::MAX));
             LeaseHold::Held(Arc::new(Tenure::new(number, fence, counting(&count), turn, now)))

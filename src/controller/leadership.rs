@@ -14,7 +14,7 @@ mod tenure;
 
 pub use election::run as elect;
 #[cfg(test)]
-pub use tenure::Turn;
+pub use tenure::OthersTurn;
 pub use tenure::{LeaseHold, Tenure};
 
 use super::{clock, context::ControllerContext, failure::RequestRefusal, output::FIELD_MANAGER};
@@ -512,7 +512,7 @@ async fn patch(tenure: &Tenure, mark: &Mark, version: &str) -> Result<ObjectMeta
 
 #[cfg(test)]
 mod tests {
-    use super::{Tale, Tenure, Turn, follow, lead};
+    use super::{OthersTurn, Tale, Tenure, follow, lead};
     use crate::{
         connection::{BootTime, Fence},
         controller::{
@@ -526,7 +526,7 @@ mod tests {
 
     fn tenure(context: &ControllerContext, number: u64, turn: u64) -> Tenure {
         let (fence, now) = (Arc::new(Fence::until(BootTime::MAX)), Instant::now());
-        Tenure::new(number, fence, context.gate.reader(), Turn { number: turn, ended: now }, now)
+        Tenure::new(number, fence, context.gate.reader(), OthersTurn { number: turn, ended: now }, now)
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@
 
 use super::{
     lease::{LeaseCandidate, LeaseRecord, LeaseStep},
-    tenure::{LeaseHold, Tenure, Turn},
+    tenure::{LeaseHold, OthersTurn, Tenure},
 };
 use crate::{
     connection::{BootTime, Cause, Fence, WATCH_MARGIN, WATCH_SECONDS, moment},
@@ -139,7 +139,7 @@ struct Election<'a> {
     known: Option<Lease>,
     tenures: u64,
     /// The last time during which others may have worked.
-    turn: Turn,
+    turn: OthersTurn,
     /// From when on nobody works by a Lease that was deleted before this replica made one.
     undisputed: Instant,
     /// Who was said to work last.
@@ -156,7 +156,7 @@ impl<'a> Election<'a> {
             candidate: LeaseCandidate::new(options.identity.clone(), options.lease_duration),
             known: None,
             tenures: 0,
-            turn: Turn { number: 0, ended: Instant::now() },
+            turn: OthersTurn { number: 0, ended: Instant::now() },
             undisputed: Instant::now(),
             told: None,
             complained: None,
@@ -333,7 +333,7 @@ impl<'a> Election<'a> {
         self.tenures += 1;
         tracing::info!(identity = self.candidate.identity(), "this replica holds the lease: it is the one that works");
         if self.candidate.succeeds() {
-            self.turn = Turn { number: self.turn.number + 1, ended: Instant::now() };
+            self.turn = OthersTurn { number: self.turn.number + 1, ended: Instant::now() };
         }
         let tenure = Tenure::new(self.tenures, fence, client, self.turn, self.undisputed);
         self.context.candidacy.holds.send_replace(LeaseHold::Held(Arc::new(tenure)));

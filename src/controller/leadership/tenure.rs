@@ -27,7 +27,7 @@ pub struct Tenure {
     /// Lets its writes pass.
     pub fence: Arc<Fence>,
     /// After which turn of others. One that differs from that of the work before says that others may have worked since.
-    pub turn: Turn,
+    pub turn: OthersTurn,
     /// From when on nobody works by a Lease that was deleted before this replica made one.
     pub undisputed: Instant,
     client: Client,
@@ -35,7 +35,7 @@ pub struct Tenure {
 
 /// A time during which others may have worked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Turn {
+pub struct OthersTurn {
     /// Which one, of this process.
     pub number: u64,
     /// When it was over.
@@ -44,7 +44,7 @@ pub struct Turn {
 
 impl Tenure {
     /// One that begins now.
-    pub fn new(number: u64, fence: Arc<Fence>, client: Client, turn: Turn, undisputed: Instant) -> Self {
+    pub fn new(number: u64, fence: Arc<Fence>, client: Client, turn: OthersTurn, undisputed: Instant) -> Self {
         Self { number, fence, turn, undisputed, client }
     }
 

@@ -52,6 +52,8 @@ impl Operator {
             .env("KUBECONFIG", plane.kubeconfig())
             .env("ENTITLEMENT_OPERATOR_HTTP_ADDRESS", "127.0.0.1:0")
             .env("RUST_LOG", "warn")
+            // As in the installation.
+            .env("MALLOC_ARENA_MAX", env::var("MALLOC_ARENA_MAX").as_deref().unwrap_or("2"))
             .stdin(Stdio::null())
             .spawn();
         Self(child.unwrap())

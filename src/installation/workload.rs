@@ -121,6 +121,12 @@ fn own_name() -> EnvVar {
     EnvVar { name: "POD_NAME".to_owned(), value: None, value_from }
 }
 
+/// The C library keeps memory apart for each of up to eight threads for each core. Few threads need much here, and a wave of grants
+/// leaves a fifth less behind so.
+fn allocator() -> EnvVar {
+    EnvVar { name: "MALLOC_ARENA_MAX".to_owned(), value: Some("2".to_owned()), value_from: None }
+}
+
 fn port(name: &str, number: u16) -> ContainerPort {
     ContainerPort {
         name: Some(name.to_owned()),
@@ -152,7 +158,7 @@ fn container(namespace: &str, image: &str, webhook: Option<&Webhook>, restrictio
         image: Some(image.to_owned()),
         image_pull_policy: Some("IfNotPresent".to_owned()),
         args: Some(arguments(namespace, webhook, restrictions)),
-        env: Some(vec![own_name()]),
+        env: Some(vec![own_name(), allocator()]),
         ports: Some(ports),
         liveness_probe: Some(probe("/healthz", 10, 6)),
         readiness_probe: Some(probe("/readyz", 5, 3)),

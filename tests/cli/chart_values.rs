@@ -88,7 +88,7 @@ topologySpreadConstraints: []
 podLabels: {team: sales}
 podAnnotations: {note: "{{ not a template }}"}
 extraArgs: ["--time-zones=/zones"]
-extraEnv: [{name: MALLOC_ARENA_MAX, value: "2"}]
+extraEnv: [{name: RUST_BACKTRACE, value: "1"}]
 "#;
 
 #[test]
@@ -127,7 +127,7 @@ fn each_value_shows() {
         ])
     );
     assert_eq!(container["imagePullPolicy"], "Always");
-    assert_eq!(container["env"][1], json!({"name": "MALLOC_ARENA_MAX", "value": "2"}));
+    assert_eq!(container["env"][2], json!({"name": "RUST_BACKTRACE", "value": "1"}));
     assert_eq!(
         container["resources"],
         json!({"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "2Gi"}})

@@ -110,7 +110,7 @@ impl Installed {
     pub fn launch(&self, plane: &Plane, arguments: &[&str], number: u32) -> Launch {
         let namespace = value_of(arguments, "--namespace").unwrap_or(OPERATOR_NAMESPACE);
         let given = |name: &str| arguments.iter().any(|argument| flag(argument) == name);
-        let mut all = rendered(namespace);
+        let (mut all, mut environment) = rendered(namespace);
         all.retain(|one| !given(flag(one)) && !OTHERWISE.iter().any(|other| flag(other) == flag(one)));
         all.extend(OTHERWISE.iter().filter(|other| !given(flag(other))).map(ToString::to_string));
         all.extend(arguments.iter().map(ToString::to_string));
@@ -119,7 +119,7 @@ impl Installed {
             true => self.kubeconfig(plane, arguments, namespace),
             false => plane.kubeconfig().to_owned(),
         };
-        let environment = vec![("POD_NAME".to_owned(), format!("{NAME}-{number}"))];
+        environment.push(("POD_NAME".to_owned(), format!("{NAME}-{number}")));
         Launch { kubeconfig, arguments: all, environment }
     }
 
@@ -162,15 +162,16 @@ fn may(plane: &Plane, kubeconfig: &std::path::Path, [verb, resource]: [&str; 2])
     });
 }
 
-/// The arguments of the Deployment, but for `run`.
-fn rendered(namespace: &str) -> Vec<String> {
+/// The arguments of the Deployment, but for `run`, and the variables that it sets.
+fn rendered(namespace: &str) -> (Vec<String>, Vec<(String, String)>) {
     let objects = installation(namespace, false);
     let deployment = objects.iter().find(|object| object["kind"] == "Deployment").unwrap();
     let container = &deployment["spec"]["template"]["spec"]["containers"][0];
-    assert_eq!(container["env"].as_array().unwrap().len(), 1, "{container}");
-    assert_eq!(container["env"][0]["name"], "POD_NAME");
-    let arguments = container["args"].as_array().unwrap().iter().map(|one| one.as_str().unwrap().to_owned());
-    let arguments: Vec<String> = arguments.collect();
+    let (text, list) =
+        (|value: &Value| value.as_str().unwrap().to_owned(), |name: &str| container[name].as_array().unwrap());
+    let (taken, set): (Vec<&Value>, Vec<&Value>) = list("env").iter().partition(|variable| variable["value"].is_null());
+    assert_eq!(taken.iter().map(|variable| text(&variable["name"])).collect::<Vec<_>>(), ["POD_NAME"]);
+    let arguments: Vec<String> = list("args").iter().map(text).collect();
     assert_eq!(arguments[0], "run");
-    arguments[1..].to_vec()
+    (arguments[1..].to_vec(), set.iter().map(|variable| (text(&variable["name"]), text(&variable["value"]))).collect())
 }

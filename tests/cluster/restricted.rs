@@ -247,8 +247,7 @@ async fn a_missing_role_harms_only_its_namespace() {
         );
     }
     tokio::task::block_in_place(|| {
-        let path = stage.plane.folder().join("restricted.yaml");
-        stage.kubectl(&["apply", "--server-side", "--force-conflicts", "--filename", path.to_str().unwrap()]);
+        stage.apply_manifests(&[flag]);
     });
     cluster.until("EntitlementInstance", "entitlements", "$", "is ready again", is_ready).await;
     tokio::task::block_in_place(|| drop((operator, stage)));

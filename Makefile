@@ -31,8 +31,9 @@ test: packages control-plane static-operator ## Runs all tests: the core's, the 
 	cargo test --locked
 
 .PHONY: test-oldest
-test-oldest: ## Runs the tests on a cluster against the oldest Kubernetes that is tested (TESTS=name: those with that name).
+test-oldest: packages static-operator ## Runs the tests on a cluster against the oldest Kubernetes that is tested (TESTS=name: those with that name).
 	@tests/control-plane/build.sh $(OLDEST)
+	@tests/control-plane/helm/build.sh
 	KUBEBUILDER_ASSETS="$(CURDIR)/target/control-plane-$(OLDEST)/bin" cargo test --locked --test cluster -- $(TESTS)
 
 .PHONY: bench

@@ -17,7 +17,7 @@ use std::{
 };
 
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/entitlement-operator");
-const HELM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/control-plane/bin/helm");
+pub const HELM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/control-plane/bin/helm");
 const NAMESPACE: &str = "--namespace=entitlement-operator";
 const NAME: &str = "entitlement-operator";
 /// All kinds that the chart makes objects of, but for those that stay.

@@ -1,6 +1,9 @@
 //! What is applied again changes nothing, and nobody fights over it: not kubectl, not a tool with server-side apply, not the operator.
 
-use crate::harness::{DEADLINE, Stage, condition, is_current, shared_kubectl, shared_plane};
+use crate::{
+    chart::HELM,
+    harness::{DEADLINE, Stage, condition, is_current, shared_kubectl, shared_plane},
+};
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -171,15 +174,13 @@ fn what_is_applied_again_changes_nothing() {
 
 /// The webhook's registration of the chart, with the values of an example.
 fn registration(stage: &Stage, example: &str, values: &Value) -> PathBuf {
-    let helm = Path::new(stage.plane.kubectl().get_program()).with_file_name("helm");
     let file = stage.plane.folder().join(format!("{example}.values.json"));
     fs::write(&file, values.to_string()).unwrap();
-    let mut command = Command::new(&helm);
+    let mut command = Command::new(HELM);
     command.args(["template", "entitlement-operator"]).arg(format!("{ROOT}/charts/entitlement-operator"));
     command.args(["--namespace", "entitlement-operator", "--show-only", "templates/webhook.yaml", "--values"]);
     let output = command.arg(&file).output();
-    let output =
-        output.unwrap_or_else(|error| panic!("{} does not start ({error}): run make control-plane", helm.display()));
+    let output = output.unwrap_or_else(|error| panic!("{HELM} does not start ({error}): run make control-plane"));
     assert!(output.status.success(), "{example}: {}", String::from_utf8_lossy(&output.stderr));
     let path = stage.plane.folder().join(format!("{example}.yaml"));
     fs::write(&path, output.stdout).unwrap();

@@ -20,14 +20,27 @@ impl World {
     /// The answer to a write of an instance's status.
     pub fn wrote_instance(&mut self, instance: Reading<SourceId, WholeInstance>) {
         let id = instance.key.clone();
-        let before = self.grants.spec_state(&id);
-        let Some(change) = self.put_instance(instance) else { return };
-        // Its own status is no reason to evaluate an organization again; a spec that came along with the answer is.
-        if before == self.grants.spec_state(&id) {
-            self.counting.extend(change.counting);
-        } else {
-            self.changed_grants(change);
+        self.hear_answer(&id, |world| {
+            let before = world.grants.spec_state(&id);
+            let Some(change) = world.put_instance(instance) else { return };
+            // Its own status is no reason to evaluate an organization again; a spec that came along with the answer is.
+            if before == world.grants.spec_state(&id) {
+                world.counting.extend(change.counting);
+            } else {
+                world.changed_grants(change);
+            }
+        });
+    }
+
+    /// Takes in what an answer says of an instance. It may be late: one that is known no more has gone since, and a list that is
+    /// under way names those that are there.
+    fn hear_answer(&mut self, id: &SourceId, take_in: impl FnOnce(&mut Self)) {
+        if !self.grants.has(id) {
+            return;
         }
+        let lists = self.grants.suspend_lists();
+        take_in(self);
+        self.grants.resume_lists(lists);
     }
 
     /// An instance was read again, which had this UID before; None if there is none. Of another that has come meanwhile, that
@@ -39,7 +52,7 @@ impl World {
         news: Option<News<Reading<SourceId, WholeInstance>>>,
     ) {
         if let Some(news) = news {
-            EntitlementInstance::observe(self, news);
+            self.hear_answer(id, |world| EntitlementInstance::observe(world, news));
             return;
         }
         let Some(uid) = uid else { return };
@@ -67,12 +80,13 @@ impl World {
         organization: Reading<Arc<str>, Arc<Organization>>,
         namespaces: Option<&[String]>,
     ) {
+        // One that is known no more has gone since.
+        let Some(known) = self.tenancy.get(&organization.key) else { return };
         let metadata = &organization.value.metadata;
+        let is_news = metadata.generation != known.metadata.generation;
         if let Some(namespaces) = namespaces {
             self.tenancy.remember(metadata, namespaces);
         }
-        let generation = self.tenancy.get(&organization.key).and_then(|known| known.metadata.generation);
-        let is_news = metadata.generation != generation;
         if let Some(change) = self.tenancy.put(organization)
             && is_news
         {
@@ -83,6 +97,9 @@ impl World {
     /// The answer to a write of a definition's status.
     pub fn wrote_definition(&mut self, definition: Reading<Arc<str>, Arc<EntitlementDefinition>>) {
         let name = Arc::clone(&definition.key);
+        if self.catalogue.definition(&name).is_none() {
+            return;
+        }
         if self.catalogue.put_definition(definition) == Some(true) {
             self.touch_definition(&name);
         }
@@ -90,6 +107,9 @@ impl World {
 
     /// The answer to a write of a facet definition's status.
     pub fn wrote_facet(&mut self, facet: Reading<Arc<str>, Arc<FacetDefinition>>) {
+        if self.catalogue.facet(&facet.key).is_none() {
+            return;
+        }
         for definition in self.catalogue.put_facet(facet).unwrap_or_default() {
             self.touch_definition(&definition);
         }

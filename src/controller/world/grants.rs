@@ -6,7 +6,7 @@ use super::{
     invalid::InvalidGrantIndex,
     kept::{BarredInstances, KeptInstance, WholeInstance},
     sharing::GrantSharing,
-    store::{Identity, Put, PutUnreadable, Reading, Store},
+    store::{Identity, ListsUnderWay, Put, PutUnreadable, Reading, Store},
 };
 use crate::{
     api::entitlement_definition::InstanceCounts,
@@ -140,6 +140,21 @@ impl Grants {
         self.note_readability(&id);
         let is_unreadable = self.store.unreadable(&id).is_some();
         (was_unreadable == is_unreadable).then(|| self.replace(&id, before.as_ref(), None))
+    }
+
+    /// Whether an instance of that name is there, readable or not.
+    pub fn has(&self, id: &SourceId) -> bool {
+        self.store.get(id).is_some() || self.is_unreadable(id)
+    }
+
+    /// What is taken in from now on counts as named by no list, until they are resumed.
+    pub fn suspend_lists(&mut self) -> ListsUnderWay<SourceId> {
+        self.store.suspend_lists()
+    }
+
+    /// The lists go on.
+    pub fn resume_lists(&mut self, lists: ListsUnderWay<SourceId>) {
+        self.store.resume_lists(lists);
     }
 
     /// A list begins.

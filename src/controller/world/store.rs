@@ -101,11 +101,21 @@ pub struct Store<K, V> {
     /// Objects that are gone, be it that the operator deleted them or that the watch said so: neither a late echo nor the late
     /// answer to a write brings them back.
     gone: Graves,
-    /// Those that the list which is under way has named so far.
-    relist: Option<HashSet<K>>,
-    /// The same of lists of one namespace.
-    relists: HashMap<Arc<str>, HashSet<K>>,
+    lists: ListsUnderWay<K>,
     has_listed: bool,
+}
+
+/// What the lists that are under way have named so far.
+pub struct ListsUnderWay<K> {
+    whole: Option<HashSet<K>>,
+    /// Those of one namespace.
+    within: HashMap<Arc<str>, HashSet<K>>,
+}
+
+impl<K> Default for ListsUnderWay<K> {
+    fn default() -> Self {
+        Self { whole: None, within: HashMap::new() }
+    }
 }
 
 /// The most objects that are remembered as gone; what is said of one comes late by moments only.
@@ -143,8 +153,7 @@ impl<K, V> Default for Store<K, V> {
             entries: HashMap::new(),
             unreadable: BTreeMap::new(),
             gone: Graves::default(),
-            relist: None,
-            relists: HashMap::new(),
+            lists: ListsUnderWay::default(),
             has_listed: false,
         }
     }
@@ -228,10 +237,10 @@ impl<K: Placed + Hash + Ord + Clone, V> Store<K, V> {
         if self.gone.has(identity) {
             return false;
         }
-        if let Some(named) = &mut self.relist {
+        if let Some(named) = &mut self.lists.whole {
             named.insert(key.clone());
         }
-        if let Some(named) = key.namespace().and_then(|namespace| self.relists.get_mut(namespace)) {
+        if let Some(named) = key.namespace().and_then(|namespace| self.lists.within.get_mut(namespace)) {
             named.insert(key.clone());
         }
         let known = self.entries.get(key).map(|entry| &entry.identity);
@@ -261,9 +270,19 @@ impl<K: Placed + Hash + Ord + Clone, V> Store<K, V> {
         self.entries.remove(key).map(|entry| entry.value)
     }
 
+    /// What is taken in from now on counts as named by no list, until they are resumed.
+    pub fn suspend_lists(&mut self) -> ListsUnderWay<K> {
+        std::mem::take(&mut self.lists)
+    }
+
+    /// The lists go on.
+    pub fn resume_lists(&mut self, lists: ListsUnderWay<K>) {
+        self.lists = lists;
+    }
+
     /// A list begins.
     pub fn begin_list(&mut self) {
-        self.relist = Some(HashSet::new());
+        self.lists.whole = Some(HashSet::new());
     }
 
     /// The list is complete: what it did not name is gone, as deletions during a list bring no event. Without a state, where no
@@ -271,7 +290,7 @@ impl<K: Placed + Hash + Ord + Clone, V> Store<K, V> {
     pub fn finish_list(&mut self) -> Vec<(K, Option<V>)> {
         self.has_listed = true;
         self.gone = Graves::default();
-        let Some(named) = self.relist.take() else { return Vec::new() };
+        let Some(named) = self.lists.whole.take() else { return Vec::new() };
         let unreadable = self.unreadable.extract_if(.., |key, _| !named.contains(key)).map(|(key, _)| (key, None));
         let known = self.entries.extract_if(|key, _| !named.contains(key));
         unreadable.chain(known.map(|(key, entry)| (key, Some(entry.value)))).collect()
@@ -279,12 +298,12 @@ impl<K: Placed + Hash + Ord + Clone, V> Store<K, V> {
 
     /// A list of what is in one namespace begins.
     pub fn begin_list_within(&mut self, namespace: &Arc<str>) {
-        self.relists.insert(Arc::clone(namespace), HashSet::new());
+        self.lists.within.insert(Arc::clone(namespace), HashSet::new());
     }
 
     /// That list is complete: what is in the namespace and was not named is gone. Of all else, nothing is said.
     pub fn finish_list_within(&mut self, namespace: &Arc<str>) -> Vec<(K, Option<V>)> {
-        let Some(named) = self.relists.remove(namespace) else { return Vec::new() };
+        let Some(named) = self.lists.within.remove(namespace) else { return Vec::new() };
         let is_gone = |key: &K| key.namespace() == Some(namespace) && !named.contains(key);
         let unreadable = self.unreadable.extract_if(.., |key, _| is_gone(key)).map(|(key, _)| (key, None));
         let known = self.entries.extract_if(|key, _| is_gone(key));

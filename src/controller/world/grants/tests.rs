@@ -237,8 +237,6 @@ impl Cluster {
     }
 
     fn list(&mut self, write: Option<(usize, usize)>, delete: Option<usize>) {
-        // No answer comes so late that a list has overtaken it.
-        self.hear_answers();
         self.untold.clear();
         let listed: Vec<Value> = self.instances.values().cloned().collect();
         let (first, rest) = listed.split_at(listed.len() / 2);

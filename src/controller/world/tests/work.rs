@@ -7,7 +7,7 @@ use super::{
 use crate::controller::guarded::Guarded;
 use crate::{
     api::{EntitlementInstance, entitlement_definition::OutputKind},
-    controller::world::{WorkItem, World},
+    controller::world::{WorkItem, World, kinds::named},
     evaluation::{Limits, object::ObjectKey},
 };
 use kube::{Resource, runtime::watcher::Event};
@@ -62,6 +62,42 @@ fn the_answer_to_a_write_does_not_bring_back_an_instance_that_went_meanwhile() {
     world.wrote_instance(as_written(instance("a", "acme", 3, json!({"phase": "Active"}))));
     assert_eq!(world.take_work(), BTreeSet::new());
     assert!(world.view(&"acme".into()).unwrap().snapshot.grants.is_empty());
+}
+
+#[test]
+fn the_answer_to_a_write_does_not_bring_back_what_a_list_has_not_named() {
+    for is_amid_the_list in [true, false] {
+        let mut world = two_organizations();
+        apply(&mut world, instance("a", "acme", 2, json!(null)));
+        let written = as_written(instance("a", "acme", 3, json!({"phase": "Active"})));
+        world.observe_instance(Event::Init);
+        if is_amid_the_list {
+            world.wrote_instance(written);
+            world.observe_instance(Event::InitDone);
+        } else {
+            world.observe_instance(Event::InitDone);
+            world.wrote_instance(written);
+        }
+        assert!(world.view(&"acme".into()).unwrap().snapshot.grants.is_empty(), "{is_amid_the_list}");
+    }
+    let mut world = two_organizations();
+    world.observe_definition(Event::Apply(definition("backup", "policy", 1)));
+    world.observe_facet(Event::Apply(facet("policy", 1)));
+    for end in [Event::Init, Event::InitDone] {
+        world.observe_organization(end);
+    }
+    for end in [Event::Init, Event::InitDone] {
+        world.observe_definition(end);
+    }
+    for end in [Event::Init, Event::InitDone] {
+        world.observe_facet(end);
+    }
+    world.wrote_organization(named(organization("acme", &["one"], 2).0.unwrap()), Some(&["one".to_owned()]));
+    world.wrote_definition(named(definition("backup", "policy", 2).0.unwrap()));
+    world.wrote_facet(named(facet("policy", 2).0.unwrap()));
+    assert!(world.view(&"acme".into()).unwrap().owner.is_none());
+    assert!(world.definition(&"backup".into()).0.definition.is_none());
+    assert!(world.facet(&"policy".into()).is_none());
 }
 
 #[test]

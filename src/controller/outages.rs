@@ -19,7 +19,7 @@ const INTERVAL: Duration = Duration::from_mins(1);
 /// How many a line names.
 const MOST_NAMED: usize = 10;
 /// What has not failed for so long works again: watches are tried again within five seconds, and nothing says that one goes on.
-const MENDED_AFTER: Duration = Duration::from_secs(10);
+pub const MENDED_AFTER: Duration = Duration::from_secs(10);
 /// The same where a failure takes long to show.
 const MENDED_AFTER_SILENCE: Duration = Duration::from_secs(90);
 

@@ -1,6 +1,11 @@
 //! The watches: each on its own and retried for ever, so that one that fails holds up no other.
 
-use super::{backoff::patiently, context::ControllerContext, world::kinds::WatchedKind};
+use super::{
+    backoff::patiently,
+    context::ControllerContext,
+    outages::MENDED_AFTER,
+    world::{World, kinds::WatchedKind},
+};
 use crate::{
     connection::{Cause, LONGEST_WATCH_SECONDS, WATCH_SECONDS},
     evaluation::object::{MANAGED_BY, MANAGER},
@@ -10,10 +15,13 @@ use kube::{
     Resource,
     runtime::watcher::{self, Config, Event},
 };
-use std::{borrow::Cow, pin::pin, sync::Arc};
+use std::{borrow::Cow, pin::pin, sync::Arc, time::Duration};
+use tokio::time::Instant;
 
 /// Objects in a page of a list, where the API server can't stream it.
 const PAGE_SIZE: u32 = 500;
+/// How long a right has to be missing before it counts: an API server that has just started does not know all roles yet.
+const DOUBT: Duration = Duration::from_secs(5);
 
 /// Watches a kind for ever, once what it needs is known, and hands each event to the index: in all namespaces at once, or in each
 /// that is served by itself, so that what is wrong with one harms no other.
@@ -37,6 +45,7 @@ async fn follow_in<K: WatchedKind>(context: &ControllerContext, within: Option<&
     metrics.expect_watch(&resource);
     let mut streams = true;
     let mut patience = Patience::default();
+    let mut right = MissingRight::default();
     loop {
         let config = Config { label_selector: selector.clone(), page_size: Some(PAGE_SIZE), ..Config::default() };
         let config = if streams { config.streaming_lists() } else { config }.timeout(patience.seconds);
@@ -49,6 +58,7 @@ async fn follow_in<K: WatchedKind>(context: &ControllerContext, within: Option<&
                     }
                     if !matches!(event, Event::Init) {
                         metrics.watch_lives(&resource);
+                        right = MissingRight::default();
                     }
                     // A list begins with `Init` before anyone has been asked.
                     if !matches!(event, Event::Init) && context.outages.works(&kind) {
@@ -71,8 +81,13 @@ async fn follow_in<K: WatchedKind>(context: &ControllerContext, within: Option<&
                     let cause = Cause::of_watch(&error);
                     let is_forbidden = matches!(cause, Cause::Forbidden(_));
                     context.outages.failed(&kind, cause);
-                    let namespace = within.filter(|_| is_forbidden);
-                    if namespace.is_some_and(|namespace| context.world(|world| world.may_not_list::<K>(namespace))) {
+                    let Some(namespace) = within.filter(|_| is_forbidden) else { continue };
+                    let is_missing = right.is_refused();
+                    let is_lost = |world: &mut World| {
+                        // Who begins does not keep others waiting.
+                        (is_missing || !world.knows_within::<K>(namespace)) && world.may_not_list::<K>(namespace)
+                    };
+                    if context.world(is_lost) {
                         // Nothing says that a watch goes on, and a list does.
                         break;
                     }
@@ -89,6 +104,20 @@ fn what_is_watched<K: WatchedKind>(within: Option<&Arc<str>>) -> Cow<'static, st
         None => kind,
         Some(namespace) if K::IS_LABELLED => format!("{kind} outputs in {namespace}").into(),
         Some(namespace) => format!("{kind} in {namespace}").into(),
+    }
+}
+
+/// A right that seems to be missing: since when, and when that was seen last.
+#[derive(Default)]
+struct MissingRight(Option<(Instant, Instant)>);
+
+impl MissingRight {
+    /// It is refused once more. Whether it is surely missing by now.
+    fn is_refused(&mut self) -> bool {
+        let now = Instant::now();
+        let since = self.0.filter(|(_, last)| now.duration_since(*last) < MENDED_AFTER).map_or(now, |(since, _)| since);
+        self.0 = Some((since, now));
+        now.duration_since(since) >= DOUBT
     }
 }
 
@@ -133,8 +162,86 @@ pub(super) fn is_routine(error: &watcher::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::Patience;
-    use kube::runtime::watcher::Event;
+    use super::{Patience, follow_in};
+    use crate::{
+        controller::{context::ControllerContext, world::World},
+        core::served::ServedNamespaces,
+        evaluation::Limits,
+    };
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::{Client, client::Body, runtime::watcher::Event};
+    use serde_json::json;
+    use std::{
+        convert::Infallible,
+        pin::pin,
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+        time::Duration,
+    };
+    use tokio::time::{sleep, timeout};
+
+    /// An API server that does not stream lists, and whose watches last 30 seconds each.
+    #[derive(Clone, Default)]
+    struct Server {
+        /// How many requests it refuses from now on.
+        refuses: Arc<AtomicUsize>,
+        lists: Arc<AtomicUsize>,
+    }
+
+    impl Server {
+        fn client(&self) -> Client {
+            let server = self.clone();
+            Client::new(tower::service_fn(move |request| server.clone().answer(request)), "default")
+        }
+
+        async fn answer(self, request: http::Request<Body>) -> Result<http::Response<Body>, Infallible> {
+            let query = request.uri().query().unwrap_or_default();
+            let status =
+                |code: u16| (code, json!({"kind": "Status", "code": code, "message": "", "reason": ""}).to_string());
+            let refuses = |left: usize| left.checked_sub(1);
+            let (code, body) = if query.contains("sendInitialEvents=true") {
+                status(400)
+            } else if self.refuses.fetch_update(Ordering::SeqCst, Ordering::SeqCst, refuses).is_ok() {
+                status(403)
+            } else if query.contains("watch=true") {
+                sleep(Duration::from_secs(30)).await;
+                (200, String::new())
+            } else {
+                self.lists.fetch_add(1, Ordering::SeqCst);
+                (200, json!({"metadata": {"resourceVersion": "5"}, "items": []}).to_string())
+            };
+            Ok(http::Response::builder().status(code).body(Body::from(body.into_bytes())).unwrap())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_right_is_missed_once_it_has_been_missing_for_a_while() {
+        let server = Server::default();
+        let context = ControllerContext::read_by(server.client());
+        let restriction = ServedNamespaces::new(&["one"], &[], "operator").unwrap();
+        context.world(|world| *world = World::new("operator", Limits::DEFAULT).serving(&restriction));
+        let is_known = || context.world(|world| world.knows_within::<ConfigMap>("one"));
+        let lists = || server.lists.load(Ordering::SeqCst);
+        let namespace = "one".into();
+        let mut following = pin!(follow_in::<ConfigMap>(&context, Some(&namespace)));
+        let mut passes = async || assert!(timeout(Duration::from_mins(1), &mut following).await.is_err());
+        passes().await;
+        assert_eq!((lists(), is_known()), (1, true));
+        // Whoever has just started refuses all.
+        for _ in 0..3 {
+            server.refuses.store(2, Ordering::SeqCst);
+            passes().await;
+            assert_eq!((server.refuses.load(Ordering::SeqCst), lists(), is_known()), (0, 1, true));
+        }
+        server.refuses.store(1000, Ordering::SeqCst);
+        passes().await;
+        assert!(!is_known());
+        server.refuses.store(0, Ordering::SeqCst);
+        passes().await;
+        assert_eq!((lists(), is_known()), (2, true));
+    }
 
     #[test]
     fn a_list_that_is_cut_off_gets_more_time_and_a_watch_that_ends_does_not() {

@@ -102,6 +102,11 @@ impl World {
         }
     }
 
+    /// Whether what a kind has in a namespace is known.
+    pub fn knows_within<K: WatchedKind>(&self, namespace: &str) -> bool {
+        self.reach.knows::<K>(namespace)
+    }
+
     /// There is no right to list a kind in a namespace. Nobody waits for that, and what was known of it may be long past. Whether it
     /// was known until now.
     pub fn may_not_list<K: WatchedKind>(&mut self, namespace: &Arc<str>) -> bool {

@@ -24,14 +24,14 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
 };
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 /// The most characters that a note may have (1024 bytes, by Kubernetes' validation of events).
@@ -42,10 +42,12 @@ const MAX_NAME_CHARS: usize = 220;
 const MAX_WAITING: usize = 1 << 16;
 /// How many are published at once: one after the other, a burst would take minutes.
 const CONCURRENCY: usize = 8;
-/// How long one may take once it is its turn.
+/// How long one may take once it is its turn, and so may all that a status waits for.
 const LIMIT: Duration = Duration::from_secs(10);
 /// How long to wait before it is tried again, where the API server did not take it; then it is dropped.
 const PAUSES: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(10)];
+/// How long after the API server took no event no status waits for one.
+const STALL: Duration = Duration::from_secs(30);
 /// Where events of objects without namespace are.
 const CLUSTER_NAMESPACE: &str = "default";
 
@@ -72,9 +74,16 @@ struct PendingEvent {
     id: u64,
 }
 
+/// The way of events to the API server.
+struct EventSink {
+    gate: Arc<Gate>,
+    /// When the API server took none, if it has taken none since.
+    stalled: Mutex<Option<Instant>>,
+}
+
 /// Takes events to be published.
 pub struct Announcer {
-    gate: Arc<Gate>,
+    sink: Arc<EventSink>,
     waiting: mpsc::Sender<PendingEvent>,
     /// When the last one was announced, in nanoseconds of the Unix epoch.
     last: AtomicI64,
@@ -87,7 +96,7 @@ pub struct Announcer {
 
 /// Publishes them.
 pub struct Publisher {
-    gate: Arc<Gate>,
+    sink: Arc<EventSink>,
     metrics: Metrics,
     waiting: mpsc::Receiver<PendingEvent>,
 }
@@ -96,16 +105,17 @@ pub struct Publisher {
 pub fn channel(gate: Arc<Gate>, metrics: &Metrics) -> (Announcer, Publisher) {
     let (sender, receiver) = mpsc::channel(MAX_WAITING);
     let is_silent = gate.intentions().is_some();
+    let sink = Arc::new(EventSink { gate, stalled: Mutex::default() });
     (
         Announcer {
-            gate: Arc::clone(&gate),
+            sink: Arc::clone(&sink),
             waiting: sender,
             last: AtomicI64::new(0),
             is_dropping: AtomicBool::new(false),
             metrics: metrics.clone(),
             is_silent,
         },
-        Publisher { gate, metrics: metrics.clone(), waiting: receiver },
+        Publisher { sink, metrics: metrics.clone(), waiting: receiver },
     )
 }
 
@@ -129,23 +139,23 @@ impl Announcer {
             return;
         }
         let from = serde_json::to_vec(before).unwrap_or_default();
-        let mut is_put_off = false;
+        let (mut is_put_off, mut left) = (self.sink.is_stalled(), LIMIT);
         for notice in notices {
             let (stamp, id) = (self.stamp(), transition(about, &from, &notice));
             let pending = PendingEvent { about: about.clone(), notice, stamp, id };
-            // An API server that takes no events holds up no more than one of them.
-            is_put_off = is_put_off || !self.tell(&pending).await;
+            // An API server that takes no events, or is slow to, holds up the status for no longer than one of them may take.
+            is_put_off = is_put_off || left.is_zero() || !self.tell(&pending, &mut left).await;
             // Who may not write the transition down any more leaves it to the next one, and nothing is lost.
-            if is_put_off && self.gate.is_open() {
+            if is_put_off && self.sink.gate.is_open() {
                 self.publish_later(pending);
             }
         }
     }
 
-    /// At once. Whether it need not be tried again.
-    async fn tell(&self, pending: &PendingEvent) -> bool {
-        let (api, event) = pending.event(&self.gate);
-        match create(&self.gate, &api, &event).await {
+    /// At once, in the time that is left. Whether it need not be tried again.
+    async fn tell(&self, pending: &PendingEvent, left: &mut Duration) -> bool {
+        let (api, event) = pending.event(&self.sink.gate);
+        match self.sink.create(&api, &event, left).await {
             Ok(()) => true,
             Err(RequestRefusal::Unavailable(_)) => false,
             Err(refusal) => {
@@ -198,7 +208,7 @@ impl Announcer {
 impl Publisher {
     /// Publishes until it is closed, and then what waits by that time.
     pub async fn run(self, mut closing: oneshot::Receiver<()>) {
-        let Self { gate, metrics, mut waiting } = self;
+        let Self { sink, metrics, mut waiting } = self;
         let mut is_closed = false;
         let waiting = stream::poll_fn(|context| {
             if !is_closed && closing.poll_unpin(context).is_ready() {
@@ -207,15 +217,15 @@ impl Publisher {
             }
             waiting.poll_recv(context)
         });
-        let all = waiting.map(|pending| publish(&gate, &metrics, pending));
+        let all = waiting.map(|pending| publish(&sink, &metrics, pending));
         all.buffer_unordered(CONCURRENCY).collect::<()>().await;
     }
 }
 
-async fn publish(gate: &Gate, metrics: &Metrics, pending: PendingEvent) {
-    let (api, event) = pending.event(gate);
+async fn publish(sink: &EventSink, metrics: &Metrics, pending: PendingEvent) {
+    let (api, event) = pending.event(&sink.gate);
     let mut pauses = PAUSES.into_iter();
-    while let Err(refusal) = create(gate, &api, &event).await {
+    while let Err(refusal) = sink.create(&api, &event, &mut { LIMIT }).await {
         let pause = pauses.next().filter(|_| matches!(refusal, RequestRefusal::Unavailable(_)));
         let Some(pause) = pause else {
             metrics.event_dropped();
@@ -226,16 +236,36 @@ async fn publish(gate: &Gate, metrics: &Metrics, pending: PendingEvent) {
     }
 }
 
-/// One that is there already was told before.
-async fn create(gate: &Gate, api: &Api<v1::Event>, event: &v1::Event) -> Result<(), RequestRefusal> {
-    let _pass = gate.enter().await;
-    match timeout(LIMIT, api.create(&PostParams::default(), event)).await {
-        Ok(Err(error)) => match RequestRefusal::of(&error) {
-            RequestRefusal::Exists => Ok(()),
-            refusal => Err(refusal),
-        },
-        Ok(Ok(_)) => Ok(()),
-        Err(_) => Err(RequestRefusal::Unavailable("the API server did not take it in time".to_owned())),
+impl EventSink {
+    fn stalled(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.stalled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the API server took no event lately.
+    fn is_stalled(&self) -> bool {
+        self.stalled().is_some_and(|since| since.elapsed() < STALL)
+    }
+
+    /// One that is there already was told before. What it takes once it is its turn is taken from the time that is left.
+    async fn create(&self, api: &Api<v1::Event>, event: &v1::Event, left: &mut Duration) -> Result<(), RequestRefusal> {
+        let _pass = self.gate.enter().await;
+        let begun = Instant::now();
+        let answer = timeout(*left, api.create(&PostParams::default(), event)).await;
+        *left = left.saturating_sub(begun.elapsed());
+        let created = match answer {
+            Ok(Err(error)) => match RequestRefusal::of(&error) {
+                RequestRefusal::Exists => Ok(()),
+                refusal => Err(refusal),
+            },
+            Ok(Ok(_)) => Ok(()),
+            Err(_) => Err(RequestRefusal::Unavailable("the API server did not take it in time".to_owned())),
+        };
+        match &created {
+            Err(RequestRefusal::Unavailable(_)) if self.gate.is_open() => *self.stalled() = Some(Instant::now()),
+            Err(RequestRefusal::Unavailable(_)) => {}
+            _ => *self.stalled() = None,
+        }
+        created
     }
 }
 
@@ -278,7 +308,7 @@ impl PendingEvent {
 
 #[cfg(test)]
 mod tests {
-    use super::{Announcement, Announcer, Metrics, PendingEvent, Publisher, channel, reference, transition};
+    use super::{Announcement, Announcer, LIMIT, Metrics, PendingEvent, Publisher, channel, reference, transition};
     use crate::{
         api::Organization,
         connection::{BootTime, Fence},
@@ -299,7 +329,7 @@ mod tests {
         time::Duration,
     };
     use tokio::{
-        sync::{Semaphore, watch},
+        sync::{Semaphore, oneshot, watch},
         time::{Instant, sleep},
     };
 
@@ -394,6 +424,48 @@ mod tests {
             ["Accepted", "Activated"]
         );
         assert!(waiting[0].stamp < waiting[1].stamp);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_server_holds_a_status_up_for_no_longer_than_one_event_may_take() {
+        let (client, heard, permits) = server(201);
+        let (_hold, announcer, mut publisher) = working_ends(&client);
+        let slow = tokio::spawn(async move {
+            loop {
+                sleep(LIMIT * 2 / 5).await;
+                permits.add_permits(1);
+            }
+        });
+        let (about, begun) = (reference::<Organization>(None, "acme", "uid"), Instant::now());
+        announcer.tell_first(&about, &"before", notices(&["Accepted", "Activated", "Conflict", "Invalid"])).await;
+        assert!(begun.elapsed() <= LIMIT + Duration::from_millis(1), "{:?}", begun.elapsed());
+        assert_eq!(*heard.lock().unwrap(), ["Accepted", "Activated", "Conflict"]);
+        let waiting = std::iter::from_fn(|| publisher.waiting.try_recv().ok());
+        assert_eq!(waiting.map(|event| event.notice.reason).collect::<Vec<_>>(), ["Conflict", "Invalid"]);
+        slow.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn while_the_server_takes_no_events_no_other_status_waits_for_it() {
+        let (client, heard, permits) = server(201);
+        let (_hold, announcer, publisher) = working_ends(&client);
+        let tell = async |name: &str, reason: &str| {
+            let (about, begun) = (reference::<Organization>(None, name, name), Instant::now());
+            announcer.tell_first(&about, &"before", notices(&[reason])).await;
+            begun.elapsed()
+        };
+        assert!(tell("acme", "Accepted").await >= LIMIT);
+        assert_eq!(tell("globex", "Activated").await, Duration::ZERO);
+        assert_eq!(*heard.lock().unwrap(), ["Accepted"]);
+        // It takes one again, and all that was put off.
+        permits.add_permits(Semaphore::MAX_PERMITS);
+        let (_close, closing) = oneshot::channel();
+        let publishing = tokio::spawn(publisher.run(closing));
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(*heard.lock().unwrap(), ["Accepted", "Accepted", "Activated"]);
+        assert!(tell("initech", "Suspended").await < LIMIT);
+        assert_eq!(heard.lock().unwrap().last().unwrap(), "Suspended");
+        publishing.abort();
     }
 
     #[tokio::test]

@@ -351,7 +351,7 @@ async fn among_operators(context: &ControllerContext, tenure: &Tenure, tale: &mu
             Some((step, Some(version), leader))
         });
         let until = match next {
-            Some((LeadershipStep::Lead, Some(_), _)) if !is_confirmed => {
+            Some((LeadershipStep::Lead, ..)) if !is_confirmed => {
                 wait_for_former(candidacy, tenure).await;
                 if let Err(refusal) = look(context).await {
                     tale.complaints.tell(context, &refusal);
@@ -512,7 +512,7 @@ async fn patch(tenure: &Tenure, mark: &Mark, version: &str) -> Result<ObjectMeta
 
 #[cfg(test)]
 mod tests {
-    use super::{OthersTurn, Tale, Tenure, follow, lead};
+    use super::{MARK, OthersTurn, Tale, Tenure, among_operators, follow, lead};
     use crate::{
         connection::{BootTime, Fence},
         controller::{
@@ -520,13 +520,40 @@ mod tests {
             world::tests::{finish_lists, organization},
         },
     };
-    use kube::runtime::watcher::Event;
-    use std::sync::Arc;
-    use tokio::time::Instant;
+    use kube::{Client, client::Body, runtime::watcher::Event};
+    use serde_json::json;
+    use std::{convert::Infallible, future, pin::pin, sync::Arc, time::Duration};
+    use tokio::time::{Instant, timeout};
 
     fn tenure(context: &ControllerContext, number: u64, turn: u64) -> Tenure {
         let (fence, now) = (Arc::new(Fence::until(BootTime::MAX)), Instant::now());
         Tenure::new(number, fence, context.gate.reader(), OthersTurn { number: turn, ended: now }, now)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_worked_before_is_waited_for_without_the_namespace_of_grants_too() {
+        let list = json!({
+            "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadataList", "metadata": {}, "items": [],
+        });
+        let answer = move |_: http::Request<Body>| {
+            future::ready(Ok::<_, Infallible>(http::Response::new(Body::from(list.to_string().into_bytes()))))
+        };
+        let context = ControllerContext::read_by(Client::new(tower::service_fn(answer), "default"));
+        let mark = json!({"namespace": context.options.namespace}).to_string();
+        let namespace =
+            json!({"metadata": {"name": "entitlements", "resourceVersion": "1", "annotations": {MARK: mark}}});
+        let namespace = || serde_json::from_value(namespace.clone()).unwrap();
+        context.candidacy.observe(&Event::Apply(namespace()));
+        context.candidacy.observe(&Event::Delete(namespace()));
+        let wait = Duration::from_secs(15);
+        let (fence, now) = (Arc::new(Fence::until(BootTime::MAX)), Instant::now());
+        let turn = OthersTurn { number: 1, ended: now };
+        let (tenure, mut tale) = (Tenure::new(1, fence, context.gate.reader(), turn, now + wait), Tale::default());
+        let mut among = pin!(among_operators(&context, &tenure, &mut tale));
+        assert!(timeout(wait * 14 / 15, &mut among).await.is_err());
+        assert!(!context.candidacy.leadership().leads());
+        assert!(timeout(Duration::from_secs(2), &mut among).await.is_err());
+        assert!(context.candidacy.leadership().leads());
     }
 
     #[tokio::test]

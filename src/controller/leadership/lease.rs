@@ -207,6 +207,12 @@ impl LeaseCandidate {
         self.has_tried = true;
     }
 
+    /// Whether this replica may be the holder, for all that it has heard.
+    #[must_use]
+    pub fn may_hold(&self) -> bool {
+        self.has_tried
+    }
+
     /// The API server has taken what was sent at that moment.
     pub fn wrote(&mut self, lease: LeaseRecord, sent: BootTime, now: BootTime) {
         self.is_altered = false;

@@ -3,6 +3,8 @@
 //! kube's own guard reads the whole object first, and the reader gives up at 128 levels of nesting. One schema that deep, which
 //! anyone who may write a definition can send, would stop its kind for all. This guard leaves out everything that deep. That
 //! changes no answer, because far less is refused as too deep.
+//!
+//! Metadata can be that deep, too: whoever may edit an object, or the namespace itself, may write its `managedFields`.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, core::error_boundary::InvalidObject};
@@ -102,6 +104,10 @@ impl<K: Resource> Resource for Guarded<K> {
 
     fn plural(dynamic: &Self::DynamicType) -> Cow<'_, str> {
         K::plural(dynamic)
+    }
+
+    fn metadata_api() -> bool {
+        K::metadata_api()
     }
 
     fn meta(&self) -> &ObjectMeta {

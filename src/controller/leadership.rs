@@ -17,11 +17,11 @@ pub use election::run as elect;
 pub use tenure::OthersTurn;
 pub use tenure::{LeaseHold, Tenure};
 
-use super::{clock, context::ControllerContext, failure::RequestRefusal, output::FIELD_MANAGER};
+use super::{clock, context::ControllerContext, failure::RequestRefusal, guarded::Guarded, output::FIELD_MANAGER};
 use crate::{api::ASSIGNMENT_NAMESPACE, connection::Fenced};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
-    Api,
+    Api, Resource,
     api::{ListParams, ObjectMeta, PartialObjectMeta, Patch, PatchParams},
     runtime::watcher::Event,
 };
@@ -239,14 +239,14 @@ impl Candidacy {
     }
 
     /// Takes in an event of the watch of namespaces.
-    pub fn observe(&self, event: &Event<PartialObjectMeta<Namespace>>) {
+    pub fn observe(&self, event: &Event<Guarded<PartialObjectMeta<Namespace>>>) {
         let is_it = |metadata: &ObjectMeta| metadata.name.as_deref() == Some(ASSIGNMENT_NAMESPACE);
         match event {
             Event::Init => self.known(|known| known.is_listed = false),
-            Event::Apply(namespace) | Event::InitApply(namespace) if is_it(&namespace.metadata) => {
-                self.saw(&namespace.metadata);
+            Event::Apply(namespace) | Event::InitApply(namespace) if is_it(namespace.meta()) => {
+                self.saw(namespace.meta());
             }
-            Event::Delete(namespace) if is_it(&namespace.metadata) => self.lost(),
+            Event::Delete(namespace) if is_it(namespace.meta()) => self.lost(),
             Event::InitDone => {
                 if !self.known(|known| known.is_listed) {
                     self.lost();

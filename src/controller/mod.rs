@@ -53,7 +53,7 @@ mod figures;
 #[cfg(test)]
 mod footprint;
 mod gate;
-mod guarded;
+pub mod guarded;
 mod handwriting;
 mod instance;
 mod intentions;

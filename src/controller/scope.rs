@@ -4,6 +4,7 @@
 use super::{
     failure::RequestRefusal,
     gate::Gate,
+    guarded::Guarded,
     handwriting::Handwriting,
     output::{FIELD_MANAGER, OutputObject, controller, fate, is_of, yields},
     world::{FormerMarks, SourcePermission},
@@ -24,8 +25,8 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::OwnerReference,
 };
 use kube::{
-    Api,
-    api::{DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams, Preconditions},
+    Api, Resource,
+    api::{DeleteParams, ListParams, ObjectMeta, PartialObjectMeta, Patch, PatchParams, PostParams, Preconditions},
 };
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, sync::Arc};
@@ -184,15 +185,11 @@ impl OrganizationScope {
         key: &ObjectKey,
         origin: &FormerMarks,
     ) -> Result<Option<Observed>, RequestRefusal> {
-        let api: Api<K> = Api::namespaced(self.gate.client(), ground.namespace());
-        let found = {
-            let _pass = self.gate.enter().await;
-            api.get_metadata_opt(&key.name).await.map_err(|error| RequestRefusal::of_output(&error, key.kind))?
-        };
-        let Some(found) = found.filter(|found| found.metadata.uid.as_deref() == Some(&*origin.uid)) else {
+        let found = self.metadata_at::<K>(ground.namespace(), key).await?;
+        let Some(found) = found.filter(|found| found.uid.as_deref() == Some(&*origin.uid)) else {
             return Ok(None);
         };
-        let patch = self.marks(key, origin, found.metadata.resource_version.as_deref());
+        let patch = self.marks(key, origin, found.resource_version.as_deref());
         self.patch_as::<K>(ground.namespace(), key, patch).await.map(Some)
     }
 
@@ -231,17 +228,18 @@ impl OrganizationScope {
         &self,
         ground: &Ground,
     ) -> Result<Vec<(ObjectKey, UnlabelledObject)>, RequestRefusal> {
-        let api: Api<K> = Api::namespaced(self.gate.client(), ground.namespace());
+        let api = self.metadata_in::<K>(ground.namespace());
         let mut parameters = ListParams::default().labels(&format!("{MANAGED_BY}!={MANAGER}")).limit(PAGE);
         let mut found = Vec::new();
         loop {
             let page = {
                 let _pass = self.gate.enter().await;
-                api.list_metadata(&parameters).await.map_err(|error| RequestRefusal::of_output(&error, K::KIND))?
+                api.list(&parameters).await.map_err(|error| RequestRefusal::of_output(&error, K::KIND))?
             };
-            found.extend(page.items.iter().filter_map(|object| {
-                let key = K::key_of(&object.metadata);
-                Some((key.clone(), UnlabelledObject::of(&object.metadata, &key)?))
+            found.extend(page.items.into_iter().filter_map(|object| {
+                let metadata = object.into_metadata();
+                let key = K::key_of(&metadata);
+                Some((key.clone(), UnlabelledObject::of(&metadata, &key)?))
             }));
             match page.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => parameters = parameters.continue_token(&token),
@@ -253,6 +251,21 @@ impl OrganizationScope {
     /// For keys that were admitted.
     fn api<K: OutputObject>(&self, key: &ObjectKey) -> Api<K> {
         Api::namespaced(self.gate.client(), &key.namespace)
+    }
+
+    fn metadata_in<K: OutputObject>(&self, namespace: &str) -> Api<Guarded<PartialObjectMeta<K>>> {
+        Api::namespaced(self.gate.client(), namespace)
+    }
+
+    async fn metadata_at<K: OutputObject>(
+        &self,
+        namespace: &str,
+        key: &ObjectKey,
+    ) -> Result<Option<ObjectMeta>, RequestRefusal> {
+        let _pass = self.gate.enter().await;
+        let found = self.metadata_in::<K>(namespace).get_opt(&key.name).await;
+        let found = found.map_err(|error| RequestRefusal::of_output(&error, key.kind))?;
+        Ok(found.map(Guarded::into_metadata))
     }
 
     async fn make_as<K: OutputObject>(
@@ -306,19 +319,17 @@ impl OrganizationScope {
         patch: Value,
     ) -> Result<Observed, RequestRefusal> {
         let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-        let api: Api<K> = Api::namespaced(self.gate.client(), namespace);
+        let api: Api<Guarded<K>> = Api::namespaced(self.gate.client(), namespace);
         let _pass = self.gate.enter().await;
         let updated = api.patch(&key.name, &parameters, &Patch::Merge(patch)).await;
-        updated.map(|object| object.observed()).map_err(|error| RequestRefusal::of_output(&error, key.kind))
+        observed(updated.map_err(|error| RequestRefusal::of_output(&error, key.kind))?)
     }
 
     async fn inspect_as<K: OutputObject>(&self, key: &ObjectKey) -> Result<Occupant, RequestRefusal> {
-        let _pass = self.gate.enter().await;
-        let found = self.api::<K>(key).get_metadata_opt(&key.name).await;
-        let Some(found) = found.map_err(|error| RequestRefusal::of_output(&error, key.kind))? else {
+        let Some(found) = self.metadata_at::<K>(&key.namespace, key).await? else {
             return Ok(Occupant::Nobody);
         };
-        let is_own = is_of(&found.metadata, key, &self.owner) || yields(&found.metadata, key);
+        let is_own = is_of(&found, key, &self.owner) || yields(&found, key);
         Ok(if is_own { Occupant::Own } else { Occupant::Foreign })
     }
 
@@ -328,14 +339,20 @@ impl OrganizationScope {
             resource_version: Some(withdrawal.version().to_string()),
         };
         let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
-        let api: Api<K> = Api::namespaced(self.gate.client(), withdrawal.ground().namespace());
+        let api: Api<Guarded<K>> = Api::namespaced(self.gate.client(), withdrawal.ground().namespace());
         let _pass = self.gate.enter().await;
         let answer = api.delete(&withdrawal.key().name, &parameters).await;
         let left = answer.map_err(|error| RequestRefusal::of_output(&error, K::KIND))?.left();
         let held =
             left.filter(|object| object.meta().finalizers.as_ref().is_some_and(|finalizers| !finalizers.is_empty()));
-        Ok(held.map_or(Deleted::Gone, |object| Deleted::Held(Box::new(object.observed()))))
+        held.map_or(Ok(Deleted::Gone), |object| Ok(Deleted::Held(Box::new(observed(object)?))))
     }
+}
+
+/// Without why one can't be read, which may quote what a Secret holds.
+fn observed<K: OutputObject>(Guarded(object): Guarded<K>) -> Result<Observed, RequestRefusal> {
+    let unread = |_| RequestRefusal::Unavailable("what the API server has of it cannot be read".to_owned());
+    object.map(|object| object.observed()).map_err(unread)
 }
 
 /// Everything that the object should have, and null for what goes. What others have added beside it stays.

@@ -4,6 +4,7 @@
 use crate::harness::{Cluster, ORGANIZATION, Stage, cluster, condition, grant};
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
+use std::process::Command;
 
 /// A ConfigMap and a Secret, and a ConfigMap that is kept.
 const DEFINITION: &str = r#"
@@ -160,6 +161,75 @@ async fn what_is_disguised_while_the_operator_is_down_is_found() {
     }
     drop(all);
     tokio::task::spawn_blocking(move || drop((operator, stage))).await.unwrap();
+}
+
+/// What a reader that takes 128 levels gives up at, where the API server keeps it on whatever one may edit.
+fn written_too_deep() -> Value {
+    let fields = (0..300).fold(json!({}), |inner, _| json!({"f:a": inner}));
+    json!([{"manager": "me", "operation": "Update", "apiVersion": "v1", "time": "2026-01-01T00:00:00Z",
+        "fieldsType": "FieldsV1", "fieldsV1": {"f:metadata": {"f:labels": {"f:a": fields}}}}])
+}
+
+/// Clients of the tests can't read what comes of it.
+fn write_too_deep(stage: &Stage, resource: &str, namespace: &str, mut metadata: Value) {
+    metadata["managedFields"] = written_too_deep();
+    let patch = json!({"metadata": metadata}).to_string();
+    let patched = ["patch", resource, "--namespace", namespace, "--type=merge", "--patch", &patch];
+    tokio::task::block_in_place(|| stage.kubectl(&patched));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_written_too_deep_to_be_read_keeps_nothing() {
+    let stage = tokio::task::block_in_place(Stage::start);
+    let operator = tokio::task::block_in_place(|| stage.operator(&[]));
+    let (seen, missed) = (stage.cluster().await, stage.cluster().await);
+    granted(&seen).await;
+    let (tenant, _) = granted(&missed).await;
+    // Those who may do everything in a namespace may also edit the namespace itself.
+    for Cluster { name, .. } in [&seen, &missed] {
+        write_too_deep(&stage, &format!("namespace/{name}"), name, json!({}));
+        tokio::task::block_in_place(|| stage.kubectl(&["create", "configmap", "innocent", "--namespace", name]));
+        write_too_deep(&stage, "configmap/innocent", name, json!({}));
+    }
+    // Who may write grants in it keeps nobody from looking at the cluster.
+    let deep = (0..300).fold(json!({}), |inner, _| json!({"a": inner}));
+    let mut grant = grant("deep", &seen.name, &seen.name, json!({"facets": {"account": deep}}));
+    grant["metadata"]["namespace"] = json!(seen.name);
+    tokio::task::block_in_place(|| {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), grant.to_string()).unwrap();
+        stage.kubectl(&["create", "--filename", file.path().to_str().unwrap()]);
+        let kubeconfig = format!("--kubeconfig={}", stage.plane.kubeconfig().display());
+        let mut explain = Command::new(env!("CARGO_BIN_EXE_entitlement-operator"));
+        let said = explain.args(["explain", &missed.name, &missed.name, &kubeconfig]).output().unwrap();
+        let told = String::from_utf8_lossy(&said.stdout).into_owned();
+        assert!(told.contains("Entitled"), "{said:?}");
+    });
+    for kind in ["configmap", "secret"] {
+        write_too_deep(&stage, &format!("{kind}/{}", seen.name), &seen.name, json!({"labels": null}));
+    }
+    end(&seen).await;
+    for kind in ["configmap", "secret"] {
+        let object = format!("{kind}/{}", seen.name);
+        let wait = ["wait", "--for=delete", &object, "--namespace", &seen.name, "--timeout=30s"];
+        tokio::task::block_in_place(|| stage.kubectl(&wait));
+    }
+    seen.condition("EntitlementInstance", "$", "Ready", "True", "Cancelled").await;
+
+    // Nor does it help while the operator is down.
+    tokio::task::block_in_place(|| operator.kill());
+    for kind in KINDS {
+        tenant.merge(kind, "$", "$", json!({"metadata": {"labels": null}})).await.unwrap();
+    }
+    end(&missed).await;
+    let operator = tokio::task::block_in_place(|| stage.operator(&[]));
+    for kind in KINDS {
+        missed.gone(kind, "$", "$").await;
+    }
+    missed.merge("Organization", "", "$", json!({"spec": {"displayName": "Another"}})).await.unwrap();
+    missed.condition("Organization", "$", "Ready", "True", "Served").await;
+    drop((seen, missed, tenant));
+    tokio::task::block_in_place(|| drop((operator, stage)));
 }
 
 /// A ConfigMap that is marked as an output of organization `$` in every respect.

@@ -12,7 +12,7 @@ use crate::{
         diagnostics::{Excerpt, Finding, Severity, SourceLocation},
         manifests::{Document, DocumentOrigin, Manifests, SecretValues},
     },
-    controller::leadership::mark::Mark,
+    controller::{guarded::Guarded, leadership::mark::Mark},
     core::{name, secret::Secret},
     evaluation::{
         SecretName, SecretSources,
@@ -29,7 +29,7 @@ use k8s_openapi::api::{
 };
 use kube::{
     Api, Client, Resource,
-    api::{ApiResource, DynamicObject, ListParams},
+    api::{ApiResource, DynamicObject, ListParams, ObjectMeta, PartialObjectMeta},
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -134,7 +134,7 @@ impl<'a> ClusterReader<'a> {
         K: Resource<DynamicType = ()> + DeserializeOwned,
     {
         let resource = ApiResource::erase::<K>(&());
-        let api: Api<DynamicObject> = match namespace {
+        let api: Api<Guarded<DynamicObject>> = match namespace {
             Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
             None => Api::all_with(self.client.clone(), &resource),
         };
@@ -146,19 +146,24 @@ impl<'a> ClusterReader<'a> {
         };
         let what = format!("{}{place}", K::plural(&()));
         for object in objects.map_err(|error| explain(&error, &what, advice, &self.url))? {
-            self.add(kind, &object);
+            self.add(kind, object);
         }
         Ok(())
     }
 
-    fn add(&mut self, kind: EntitlementKind, object: &DynamicObject) {
+    fn add(&mut self, kind: EntitlementKind, object: Guarded<DynamicObject>) {
+        let metadata = object.meta();
         let subject = Subject {
             kind,
-            namespace: object.metadata.namespace.as_deref().filter(|_| kind.is_namespaced()).map(Into::into),
-            name: object.metadata.name.as_deref().unwrap_or_default().into(),
+            namespace: metadata.namespace.as_deref().filter(|_| kind.is_namespaced()).map(Into::into),
+            name: metadata.name.as_deref().unwrap_or_default().into(),
         };
-        let value = value(kind, object);
-        match value.and_then(|value| self.manifests.inventory.add(kind, &value).map(|()| value)) {
+        let value = object.0.map_err(|invalid| invalid.error);
+        let value = value.and_then(|object| value_of(kind, &object).map_err(|error| error.to_string()));
+        let added = value.and_then(|value| {
+            self.manifests.inventory.add(kind, &value).map(|()| value).map_err(|error| error.to_string())
+        });
+        match added {
             Ok(value) => {
                 self.manifests.documents.insert(subject, Document { origin: DocumentOrigin::in_cluster(), value });
             }
@@ -168,25 +173,26 @@ impl<'a> ClusterReader<'a> {
 
     /// Without the right to list them, all are taken to exist.
     async fn read_namespaces(&mut self) -> Result<(), ClusterError> {
-        let api: Api<Namespace> = Api::all(self.client.clone());
+        let api: Api<Guarded<PartialObjectMeta<Namespace>>> = Api::all(self.client.clone());
         let mut names = BTreeSet::new();
         let (mut mark, mut present) = (None, BTreeSet::new());
         let mut params = ListParams::default().limit(PAGE);
         loop {
-            let page = match api.list_metadata(&params).await {
+            let page = match api.list(&params).await {
                 Ok(page) => page,
                 Err(error) if is_forbidden(&error) => {
                     self.note("you may not list namespaces: all are taken to exist".to_owned());
-                    self.follow(marked(&api).await);
+                    self.follow(marked(&Api::all(self.client.clone())).await);
                     return Ok(());
                 }
                 Err(error) => return Err(explain(&error, "namespaces", ASK_ADMIN, &self.url)),
             };
-            let of_grants = page.items.iter().find(|one| one.metadata.name.as_deref() == Some(ASSIGNMENT_NAMESPACE));
-            mark = mark.or_else(|| Mark::read(&of_grants?.metadata));
-            present.extend(page.items.iter().filter_map(|one| one.metadata.name.clone()));
-            let lasting = page.items.into_iter().filter(|one| one.metadata.deletion_timestamp.is_none());
-            names.extend(lasting.filter_map(|one| one.metadata.name).map(Arc::from));
+            let found: Vec<ObjectMeta> = page.items.into_iter().map(Guarded::into_metadata).collect();
+            let of_grants = found.iter().find(|one| one.name.as_deref() == Some(ASSIGNMENT_NAMESPACE));
+            mark = mark.or_else(|| Mark::read(of_grants?));
+            present.extend(found.iter().filter_map(|one| one.name.clone()));
+            let lasting = found.into_iter().filter(|one| one.deletion_timestamp.is_none());
+            names.extend(lasting.filter_map(|one| one.name).map(Arc::from));
             match page.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => params = ListParams::default().limit(PAGE).continue_token(&token),
                 None => break,
@@ -288,7 +294,7 @@ pub fn unseen_secrets(names: &[String]) -> String {
 }
 
 /// An object as a manifest has it: those of a list may leave out what they are.
-fn value(kind: EntitlementKind, object: &DynamicObject) -> Result<Value, serde_json::Error> {
+fn value_of(kind: EntitlementKind, object: &DynamicObject) -> Result<Value, serde_json::Error> {
     let mut value = serde_json::to_value(object)?;
     if let Some(fields) = value.as_object_mut() {
         fields.insert("apiVersion".to_owned(), format!("{GROUP}/{VERSION}").into());

@@ -3,6 +3,7 @@
 use super::{News, WatchedKind};
 use crate::controller::{
     context::ControllerContext,
+    guarded::Guarded,
     world::{
         MadeAnew, World,
         store::{Identity, Reading},
@@ -10,11 +11,11 @@ use crate::controller::{
     },
 };
 use k8s_openapi::api::core::v1::Namespace;
-use kube::{Api, Client, api::PartialObjectMeta, runtime::watcher::Event};
+use kube::{Api, Client, Resource, api::PartialObjectMeta, runtime::watcher::Event};
 use std::sync::Arc;
 
 impl WatchedKind for Namespace {
-    type Object = PartialObjectMeta<Self>;
+    type Object = Guarded<PartialObjectMeta<Self>>;
     /// True for one that is not terminating.
     type State = Reading<Arc<str>, bool>;
 
@@ -29,7 +30,7 @@ impl WatchedKind for Namespace {
 
     fn read(event: Event<Self::Object>) -> News<Self::State> {
         let read = |namespace: &Self::Object| {
-            let metadata = &namespace.metadata;
+            let metadata = namespace.meta();
             let is_present = metadata.deletion_timestamp.is_none();
             Reading { key: name_of(metadata), identity: Identity::of(metadata), value: is_present }
         };
@@ -37,7 +38,7 @@ impl WatchedKind for Namespace {
             Event::Init => News::ListBegins,
             Event::InitApply(namespace) => News::Listed(read(&namespace)),
             Event::Apply(namespace) => News::Changed(read(&namespace)),
-            Event::Delete(namespace) => News::Gone(namespace.metadata),
+            Event::Delete(namespace) => News::Gone(namespace.into_metadata()),
             Event::InitDone => News::ListEnds,
         }
     }

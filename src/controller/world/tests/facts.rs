@@ -165,7 +165,7 @@ fn made_anew(name: &str, is_relisted: bool) -> Vec<(String, String)> {
     let another = || {
         let mut metadata = metadata(None, name, 9);
         metadata["uid"] = json!("another");
-        read::<PartialObjectMeta<Namespace>>(json!({"metadata": metadata}))
+        read::<Guarded<PartialObjectMeta<Namespace>>>(json!({"metadata": metadata}))
     };
     world.observe_namespace(Event::Apply(namespace(name, 3, None)));
     world.observe_namespace(Event::Apply(namespace(name, 4, Some("2026-01-02T00:00:00Z"))));

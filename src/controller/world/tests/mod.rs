@@ -49,7 +49,7 @@ impl World {
         self.observe::<Organization>(event);
     }
 
-    pub fn observe_namespace(&mut self, event: Event<PartialObjectMeta<Namespace>>) {
+    pub fn observe_namespace(&mut self, event: Event<Guarded<PartialObjectMeta<Namespace>>>) {
         self.observe::<Namespace>(event);
     }
 
@@ -132,7 +132,7 @@ pub fn organization(name: &str, namespaces: &[&str], version: u64) -> Guarded<Or
     read(json!({"metadata": metadata(None, name, version), "spec": {"namespaces": namespaces}}))
 }
 
-pub fn namespace(name: &str, version: u64, deleted: Option<&str>) -> PartialObjectMeta<Namespace> {
+pub fn namespace(name: &str, version: u64, deleted: Option<&str>) -> Guarded<PartialObjectMeta<Namespace>> {
     let mut metadata = metadata(None, name, version);
     metadata["deletionTimestamp"] = deleted.into();
     read(json!({ "metadata": metadata }))

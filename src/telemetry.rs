@@ -9,7 +9,7 @@ use tracing::{Level, Metadata, field::Field};
 use tracing_subscriber::{
     EnvFilter, Layer,
     field::MakeExt,
-    filter::FilterFn,
+    filter::{FilterFn, LevelFilter},
     fmt::format::{Writer, debug_fn},
     layer::SubscriberExt,
     util::SubscriberInitExt,
@@ -48,11 +48,7 @@ pub enum LogError {
 /// # Errors
 /// When the filter can't be read, or the log has been set up already.
 pub fn init(format: LogFormat, filter: &str, colours: bool, traces: Option<&TraceExport>) -> Result<(), LogError> {
-    let unreadable = |problem: tracing_subscriber::filter::ParseError| LogError::Filter {
-        filter: filter.to_owned(),
-        problem: problem.to_string(),
-    };
-    let levels = EnvFilter::builder().parse(filter).map_err(unreadable)?;
+    let levels = read_filter(filter)?;
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours);
     let lines = match format {
         LogFormat::Text => lines.fmt_fields(debug_fn(write_field).delimited(" ")).boxed(),
@@ -66,6 +62,19 @@ pub fn init(format: LogFormat, filter: &str, colours: bool, traces: Option<&Trac
     let lines = lines.with_filter(FilterFn::new(is_told)).with_filter(levels);
     let registry = tracing_subscriber::registry().with(traces.map(TraceExport::layer)).with(lines);
     registry.try_init().map_err(|_| LogError::SetUpTwice)
+}
+
+/// A bare name is a target to the library, of which all is logged and nothing else: a mistyped level would silence the log.
+fn read_filter(filter: &str) -> Result<EnvFilter, LogError> {
+    let unreadable = |problem: String| LogError::Filter { filter: filter.to_owned(), problem };
+    let is_level = |word: &str| word.parse::<LevelFilter>().is_ok();
+    let bare = filter.split(',').filter(|word| !word.is_empty() && !word.contains(['=', '[', '{', '}', ']']));
+    if let Some(word) = bare.into_iter().find(|word| !is_level(word)) {
+        return Err(unreadable(format!(
+            "{word:?} is no level (error, warn, info, debug, trace, off); for all of a target write {word}=trace"
+        )));
+    }
+    EnvFilter::builder().parse(filter).map_err(|problem| unreadable(problem.to_string()))
 }
 
 /// Writes a field of a line for people. Whatever it holds, it begins no line of its own: names and messages that come from the
@@ -130,7 +139,7 @@ fn is_own(metadata: &Metadata<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{asks_for_libraries, debug_fn, write_field};
+    use super::{asks_for_libraries, debug_fn, read_filter, write_field};
     use rstest::rstest;
     use serde_json::Value;
     use std::{
@@ -138,6 +147,25 @@ mod tests {
         sync::{Arc, Mutex},
     };
     use tracing_subscriber::{field::MakeExt, layer::SubscriberExt};
+
+    #[rstest]
+    #[case::level("info", "")]
+    #[case::capitals("WARN", "")]
+    #[case::off("off", "")]
+    #[case::several("info,kube=debug,entitlement_operator::controller=trace", "")]
+    #[case::span("warn,[request]=debug", "")]
+    #[case::mistyped(
+        "verbose",
+        "\"verbose\" is no level (error, warn, info, debug, trace, off); for all of a target write verbose=trace"
+    )]
+    #[case::among_others("kube=debug,inof", "\"inof\" is no level")]
+    #[case::unreadable("info,==", "can't be read")]
+    fn a_filter_names_levels_and_targets_with_one(#[case] filter: &str, #[case] refusal: &str) {
+        match read_filter(filter) {
+            Ok(_) => assert_eq!(refusal, ""),
+            Err(error) => assert!(!refusal.is_empty() && error.to_string().contains(refusal), "{error}"),
+        }
+    }
 
     #[derive(Clone, Default)]
     struct Written(Arc<Mutex<Vec<u8>>>);

@@ -19,6 +19,11 @@ use std::{
 #[case::no_choice("logFormat=xml", "- at '/logFormat': value must be one of 'json', 'text'")]
 #[case::no_digest("image.digest=sha256:ab", "- at '/image/digest': 'sha256:ab' does not match pattern")]
 #[case::no_tag("image.tag=a:b", "- at '/image/tag': 'a:b' does not match pattern")]
+#[case::tag_in_name(
+    "image.repository=registry.example/operator:v1",
+    "- at '/image/repository': 'registry.example/operator:v1' does not match pattern"
+)]
+#[case::too_long("leaseDuration=90s", "- at '/leaseDuration': '90s' does not match pattern")]
 #[case::no_size("organizationBytes=32MB", "- at '/organizationBytes': '32MB' does not match pattern")]
 #[case::too_many("concurrency=2000", "- at '/concurrency': maximum: got 2,000, want 1,024")]
 #[case::no_argument("extraArgs={run}", "- at '/extraArgs/0': 'run' does not match pattern '^--[a-z]'")]

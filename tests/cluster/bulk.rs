@@ -12,6 +12,8 @@ use std::{collections::BTreeMap, path::Path, time::Instant};
 const ORGANIZATIONS: usize = 100;
 const GRANTS_EACH: usize = 10;
 const CLIENTS: usize = 32;
+/// So many grants may have come before it shows that many are coming. What sums them up need not have waited for the rest.
+const FIRST: usize = 30;
 
 const DEFINITION: &str = r#"
 apiVersion: entitlements.dev/v1alpha1
@@ -139,16 +141,16 @@ async fn a_thousand_grants_cost_one_write_for_each_output_and_status() {
 
     let mut counts = count(&log, before);
     counts.retain(|what, _| !is_routine(what));
-    let within_a_twentieth = |what: &str, expected: usize| {
+    let within = |what: &str, expected: usize, more: usize| {
         let found = counts.get(what).copied().unwrap_or_default();
-        assert!(found >= expected && found <= expected + expected / 20, "{what}: {found}, not {expected}: {counts:?}");
+        assert!(found >= expected && found <= expected + more, "{what}: {found}, not {expected}: {counts:?}");
     };
-    within_a_twentieth("create configmaps", 1000);
-    within_a_twentieth("patch entitlementinstances/status", 1000);
-    within_a_twentieth("patch summaries", 100);
-    within_a_twentieth("patch organizations/status", 100);
+    within("create configmaps", 1000, 50);
+    within("patch entitlementinstances/status", 1000, 50);
+    within("patch summaries", ORGANIZATIONS, FIRST);
+    within("patch organizations/status", ORGANIZATIONS, FIRST);
     // That each is accepted, and that it is in force.
-    within_a_twentieth("create events", 2000);
+    within("create events", 2000, 100);
     // The counts of one definition change with all of them, and are written now and then.
     let of_definition = counts.get("patch entitlementdefinitions/status").copied().unwrap_or_default();
     assert!((1..=10).contains(&of_definition), "{counts:?}");

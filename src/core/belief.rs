@@ -9,7 +9,7 @@ use super::{
     acceptance::{Acceptance, Chain},
     amount::Amount,
     calendar::{CalendarDuration, Instant, Tz},
-    grant::Grant,
+    source::stated::StatedSource,
 };
 use chrono::TimeDelta;
 use std::sync::Arc;
@@ -42,8 +42,8 @@ pub struct History {
 impl History {
     /// Whether all that it gave since a grant was made is known.
     #[must_use]
-    pub fn covers(&self, grant: &Grant) -> bool {
-        self.since.is_some_and(|since| grant.made().signed_duration_since(since) >= -TOGETHER)
+    pub fn covers(&self, source: &StatedSource) -> bool {
+        self.since.is_some_and(|since| source.made().signed_duration_since(since) >= -TOGETHER)
     }
 }
 
@@ -59,22 +59,22 @@ pub struct Evidence<'a, F> {
 
 impl<F: Fn(&str) -> bool> Evidence<'_, F> {
     /// Whether a grant can have been accepted here alone, and that in the time that is known.
-    fn covers(&self, since: Instant, grant: &Grant, chain: &Chain) -> bool {
-        let age = grant.made().signed_duration_since(since);
+    fn covers(&self, since: Instant, source: &StatedSource, chain: &Chain) -> bool {
+        let age = source.made().signed_duration_since(since);
         age >= -TOGETHER && (age > RESTORE || (self.is_of_here)(&chain.uid))
     }
 
-    fn zone(&self, grant: &Grant, record: &Acceptance) -> Tz {
-        let only = self.zone.filter(|(zone, since)| *zone != record.zone && self.covers(*since, grant, &record.chain));
+    fn zone(&self, source: &StatedSource, record: &Acceptance) -> Tz {
+        let only = self.zone.filter(|(zone, since)| *zone != record.zone && self.covers(*since, source, &record.chain));
         only.map_or(record.zone, |(zone, _)| zone)
     }
 
     /// What of a definition's is at odds with everything that it gave is what a state of it gave that has the rest; failing
     /// that, what it gives now.
-    fn durations(&self, grant: &Grant, record: &Acceptance) -> Durations {
+    fn durations(&self, source: &StatedSource, record: &Acceptance) -> Durations {
         let recorded = Durations { term: record.term, grace: record.grace };
         let Some(history) = self.history.filter(|history| !history.states.contains(&recorded)) else { return recorded };
-        if history.since.is_none_or(|since| !self.covers(since, grant, &record.chain)) {
+        if history.since.is_none_or(|since| !self.covers(since, source, &record.chain)) {
             return recorded;
         }
         let states = || history.states.iter();
@@ -87,12 +87,12 @@ impl<F: Fn(&str) -> bool> Evidence<'_, F> {
 
     /// An amount that no state of the definition gave is none. Which one it was is not held against the rest: with `Everyone`
     /// it is kept current, and a grant that was accepted before amounts were recorded has a later one.
-    fn amount(&self, grant: &Grant, record: &Acceptance) -> Option<Amount> {
+    fn amount(&self, source: &StatedSource, record: &Acceptance) -> Option<Amount> {
         let recorded = record.amount?;
         let Some(history) = self.history.filter(|history| !history.amounts.contains(&recorded)) else {
             return Some(recorded);
         };
-        let is_known = history.since.is_some_and(|since| self.covers(since, grant, &record.chain));
+        let is_known = history.since.is_some_and(|since| self.covers(since, source, &record.chain));
         (!is_known).then_some(recorded)
     }
 }
@@ -100,23 +100,23 @@ impl<F: Fn(&str) -> bool> Evidence<'_, F> {
 /// A grant's record without what cannot have been given.
 #[must_use]
 pub fn believed<F: Fn(&str) -> bool>(
-    grant: &Grant,
+    source: &StatedSource,
     record: &Arc<Acceptance>,
     evidence: &Evidence<'_, F>,
 ) -> Arc<Acceptance> {
-    let renews = grant.renews.is_some();
+    let renews = source.renews.is_some();
     let follows = record.follows.filter(|_| renews);
     let length = record.length.filter(|_| renews);
-    let since = record.since.filter(|_| grant.start.is_none() && follows.is_none());
+    let since = record.since.filter(|_| source.start.is_none() && follows.is_none());
     // An object that is restored is younger than its grant, never older.
-    let latest = grant.made().max(grant.created);
+    let latest = source.made().max(source.created);
     let since = since.map(|since| since.min(latest));
-    let zone = evidence.zone(grant, record);
-    let Durations { term, grace } = evidence.durations(grant, record);
-    let amount = evidence.amount(grant, record);
+    let zone = evidence.zone(source, record);
+    let Durations { term, grace } = evidence.durations(source, record);
+    let amount = evidence.amount(source, record);
     // A grant that renews none is the first of its chain.
     let chain_since = if renews { record.chain.since } else { record.chain.since.min(latest) };
-    let chain_name = if renews { &record.chain.name } else { &grant.id.source.name };
+    let chain_name = if renews { &record.chain.name } else { &source.age.name };
     let is_same = (follows, length, since, zone) == (record.follows, record.length, record.since, record.zone)
         && (term, grace, amount) == (record.term, record.grace, record.amount)
         && (chain_since, chain_name) == (record.chain.since, &record.chain.name);
@@ -134,6 +134,7 @@ mod tests {
         api::{AmountField, EntitlementInstance},
         core::{
             calendar::{parse_instant, parse_zone},
+            grant::Grant,
             source::instance,
         },
     };
@@ -176,7 +177,7 @@ mod tests {
         let record = grant.accepted.as_ref().unwrap();
         let zone = zone.map(|(name, since)| (parse_zone(name).unwrap(), parse_instant(since).unwrap()));
         let evidence = Evidence { history: Some(history), zone, is_of_here: |uid: &str| uid == "uid-a" };
-        let believed = believed(grant, record, &evidence);
+        let believed = believed(&grant.source, record, &evidence);
         let [before, after] = [record, &believed].map(|record| serde_json::to_value(record.record()).unwrap());
         let names = before.as_object().unwrap().keys().chain(after.as_object().unwrap().keys());
         names
@@ -300,6 +301,6 @@ mod tests {
         let history =
             History { states: states(&[("P1Y", "P7D")]), since: parse_instant(LONG_AGO).ok(), ..History::default() };
         let evidence = Evidence { history: Some(&history), zone: None, is_of_here: |_: &str| false };
-        assert!(Arc::ptr_eq(record, &believed(&grant, record, &evidence)));
+        assert!(Arc::ptr_eq(record, &believed(&grant.source, record, &evidence)));
     }
 }

@@ -4,11 +4,14 @@
 //! reason to refuse the grant later.
 
 use super::{
-    acceptance::{Acceptance, RecordedSpec},
+    acceptance::Acceptance,
     age::GrantAge,
     amount::{Amount, InvalidAmount},
-    calendar::{Instant, InvalidMoment, Moment},
-    source::SourceId,
+    calendar::Instant,
+    source::{
+        SourceId,
+        stated::{StatedAmendment, StatedSource},
+    },
 };
 use crate::api::{
     Condition, ConditionStatus, Phase,
@@ -58,22 +61,28 @@ pub type Stated<T, E> = Option<Result<T, E>>;
 /// An effective-dated change of a grant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GrantAmendment {
-    /// Its name in the grant.
-    pub name: String,
-    /// From when on it counts.
-    pub effective: Result<Moment, InvalidMoment>,
+    /// What an amendment of any source states.
+    pub stated: StatedAmendment,
     /// The new amount.
     pub amount: Stated<Amount, InvalidAmount>,
-    /// The new end.
-    pub end: Stated<Moment, InvalidMoment>,
-    /// The text of the new end.
-    pub written_end: Option<String>,
     /// Values merged over those before.
     pub facets: Option<FacetFields>,
-    /// Why, for people.
-    pub reason: Option<String>,
-    /// Taken back.
-    pub revoked: bool,
+}
+
+impl GrantAmendment {
+    /// The new amount, where it can be read.
+    #[must_use]
+    pub fn amount(&self) -> Option<Amount> {
+        self.amount.as_ref().and_then(|amount| amount.as_ref().ok().copied())
+    }
+}
+
+impl Deref for GrantAmendment {
+    type Target = StatedAmendment;
+
+    fn deref(&self) -> &StatedAmendment {
+        &self.stated
+    }
 }
 
 /// What the status remembers for the next evaluation, as it was read.
@@ -144,40 +153,32 @@ impl From<&RememberedCondition> for Condition {
 /// What a source states of a grant: all of it but its status.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StatedGrant {
+    /// What its source states of itself.
+    pub source: StatedSource,
     /// Where it comes from, and of what it is.
     pub id: GrantId,
-    /// How old it is, and what decides between those of one age.
-    pub age: GrantAge,
-    /// The organization's name.
-    pub organization: Arc<str>,
-    /// What the owner wants.
-    pub state: State,
-    /// The first moment in force.
-    pub start: Stated<Moment, InvalidMoment>,
-    /// The first moment no longer in force.
-    pub end: Stated<Moment, InvalidMoment>,
     /// Overrides the definition's amount.
     pub amount: Stated<Amount, InvalidAmount>,
-    /// The higher, the earlier its facets count.
-    pub priority: i32,
     /// Stated values.
     pub facets: Arc<FacetFields>,
     /// Sources of secret values.
     pub secret_facets: Vec<SecretFacet>,
-    /// The name of the grant that it follows.
-    pub renews: Option<Arc<str>>,
-    /// The texts of its term, as written.
-    pub written: Arc<RecordedSpec>,
-    /// Withdrawn for now.
-    pub suspended: bool,
     /// As written, in the order of the list.
     pub amendments: Vec<GrantAmendment>,
-    /// The source's generation.
-    pub generation: i64,
-    /// When its source was created.
-    pub created: Instant,
-    /// Its source was made here and its spec has never been edited.
-    pub is_as_made: bool,
+}
+
+impl Deref for StatedGrant {
+    type Target = StatedSource;
+
+    fn deref(&self) -> &StatedSource {
+        &self.source
+    }
+}
+
+impl DerefMut for StatedGrant {
+    fn deref_mut(&mut self) -> &mut StatedSource {
+        &mut self.source
+    }
 }
 
 /// One grant of one definition to one organization.
@@ -216,7 +217,7 @@ impl Grant {
     #[must_use]
     pub fn remembering(mut self, record: Option<&AcceptedRecord>, remembered: Remembered) -> Self {
         let accepted = Acceptance::of(self.state, &self.written, record);
-        self.accepted = accepted.map(|accepted| Arc::new(accepted.of_source(&self.age.source)));
+        self.accepted = accepted.map(|accepted| Arc::new(accepted.of_source(&self.age)));
         self.remembered = remembered;
         self
     }
@@ -233,16 +234,22 @@ impl Grant {
     /// The same grant with another moment of its source's creation.
     #[must_use]
     pub fn created_at(mut self, created: Instant) -> Self {
-        if self.age.source.made == self.created {
-            self.age.source.made = created;
+        if self.age.made == self.created {
+            self.age.made = created;
         }
         self.created = created;
         self
     }
 
-    /// When the grant was made: the annotation `granted-at`, else the creation of its source.
+    /// How old it is among all grants.
     #[must_use]
-    pub fn made(&self) -> Instant {
-        self.age.source.made
+    pub fn grant_age(&self) -> GrantAge {
+        GrantAge { source: self.age.clone(), definition: Arc::clone(&self.id.definition) }
+    }
+
+    /// What decides which of two grants is older, the least being the oldest.
+    #[must_use]
+    pub fn seniority(&self) -> impl Ord + use<'_> {
+        (&self.age, &self.id.definition)
     }
 }

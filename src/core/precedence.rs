@@ -1,6 +1,6 @@
 //! Which grant goes first if several of a definition are in force, and their total.
 
-use super::{age::GrantAge, amount::Amount, calendar::Instant, definition::Definition};
+use super::{amount::Amount, calendar::Instant, definition::Definition};
 use crate::api::entitlement_definition::Aggregation;
 use rust_decimal::Decimal;
 use std::{cmp::Reverse, collections::BTreeMap};
@@ -11,7 +11,7 @@ pub use merge::{Merged, merge_statements};
 
 /// What decides which grant goes first: the higher priority, then the later start, then the younger. The least goes first.
 #[must_use]
-pub fn rank(priority: i32, start: Instant, age: &GrantAge) -> impl Ord + use<'_> {
+pub fn rank<A: Ord>(priority: i32, start: Instant, age: A) -> impl Ord + use<A> {
     (Reverse(priority), Reverse(start), Reverse(age))
 }
 

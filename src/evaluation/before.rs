@@ -147,10 +147,10 @@ fn is_same_frame(decision: &Decision, snapshot: &Snapshot) -> bool {
         (None, None) => true,
         _ => false,
     };
-    let uids = decision.grants().map(|(_, member)| &member.grant.age.source.uid);
+    let uids = decision.grants().map(|(_, member)| &member.grant.age.uid);
     is_same_organization
         && are_same_namespaces(&decision.inputs.namespaces, &snapshot.namespaces)
-        && uids.eq(snapshot.grants.iter().map(|grant| &grant.age.source.uid))
+        && uids.eq(snapshot.grants.iter().map(|grant| &grant.age.uid))
 }
 
 /// Which grant a namespace holds matters only where an organization lists it.

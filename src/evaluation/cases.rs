@@ -48,7 +48,7 @@ impl<'a> Surroundings<'a> {
     }
 
     fn has(&self, uid: &str) -> bool {
-        let uids = || self.snapshot.grants.iter().map(|grant| &*grant.age.source.uid).collect();
+        let uids = || self.snapshot.grants.iter().map(|grant| &*grant.age.uid).collect();
         self.uids.get_or_init(uids).contains(uid)
     }
 }
@@ -61,19 +61,21 @@ pub fn case<'a>(surroundings: &Surroundings, grant: &'a Grant) -> Case<'a> {
     let serving = compiled.map(|compiled| &compiled.terms);
     let barred = standing.barred(grant, snapshot.namespaces.get(&grant.id.source.namespace));
     let is_suspended = standing.organization.as_ref().is_some_and(|organization| organization.spec.suspended);
-    let record = grant.accepted.as_ref().map(|record| believed(grant, record, &evidence(surroundings)));
+    let record = grant.accepted.as_ref().map(|record| believed(&grant.source, record, &evidence(surroundings)));
     let zone = record.as_ref().map(|record| record.zone).or(standing.zone);
     let amendments = zone.filter(|_| !grant.amendments.is_empty()).map(|zone| {
         let known = before.and_then(|before| before.amendments(compiled, grant, zone));
         known.unwrap_or_else(|| {
             let mut checker = AmendmentChecker { definition: serving, grant, counting: Vec::new() };
-            PreparedAmendment::prepare(grant, zone, |index, amendment| checker.fault(index, amendment)).into()
+            PreparedAmendment::prepare(&grant.amendments, zone, |index, amendment| checker.fault(index, amendment))
+                .into()
         })
     });
     Case {
-        grant,
+        source: &grant.source,
+        accepted: grant.accepted.as_ref(),
         record,
-        history: entry.map(|entry| &entry.history).filter(|history| history.covers(grant)).cloned(),
+        history: entry.map(|entry| &entry.history).filter(|history| history.covers(&grant.source)).cloned(),
         unready: if barred.is_some() { None } else { unready(standing, entry, grant) },
         barred,
         zone: standing.zone,
@@ -143,6 +145,9 @@ struct AmendmentChecker<'a> {
 
 impl AmendmentChecker<'_> {
     fn fault(&mut self, index: usize, amendment: &GrantAmendment) -> Option<String> {
+        if let Some(Err(error)) = &amendment.amount {
+            return Some(error.to_string());
+        }
         let definition = self.definition?;
         if let Some(fault) = amount_fault(definition, &amendment.amount) {
             return Some(fault);

@@ -48,8 +48,9 @@ pub fn later(
     let mut later = Vec::new();
     for (amendment, outcome) in amendments.iter().zip(&verdict.amendments) {
         let Some(at) = amendment.effective.filter(|_| outcome.state == AmendmentState::Pending) else { continue };
-        amount = amount.and(amendment.amount).or(amount);
-        if grant.amendments.get(amendment.index).is_some_and(|one| one.facets.is_some()) {
+        let Some(stated) = grant.amendments.get(amendment.index) else { continue };
+        amount = amount.and(stated.amount()).or(amount);
+        if stated.facets.is_some() {
             counting.push(amendment.index);
             statement = GrantFacets::of(snapshot, definition, grant, &counting).statement;
         }

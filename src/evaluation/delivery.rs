@@ -17,7 +17,11 @@ use crate::{
         Phase,
         entitlement_definition::{OnEnd, OutputKind, Per},
     },
-    core::{age::GrantAge, grant::GrantId, problem::Problem, reason::ReasonCode},
+    core::{
+        grant::{Grant, GrantId},
+        problem::Problem,
+        reason::ReasonCode,
+    },
     render::{output::CompiledOutput, summary::EntitlementSummary, work::Budget},
 };
 use std::{
@@ -70,8 +74,7 @@ struct Task<'a> {
 
 /// An output that asks for its name in every namespace.
 struct Request<'a> {
-    age: &'a GrantAge,
-    grant: &'a GrantId,
+    grant: &'a Grant,
     kind: OutputKind,
     name: String,
     wish: Wish,
@@ -119,7 +122,7 @@ impl Desired {
         for task in delivery.tasks(holdings, resume) {
             delivery.request(standing, &task, budget, memo, &mut requests);
         }
-        requests.sort_by(|one, other| one.age.cmp(other.age));
+        requests.sort_by(|one, other| one.grant.seniority().cmp(&other.grant.seniority()));
         for request in &requests {
             delivery.claim(standing, request, &mut allowance);
         }
@@ -136,7 +139,8 @@ impl Desired {
                 }
                 continue;
             };
-            let oldest = holding.members_in_force().min_by(|one, other| one.grant.age.cmp(&other.grant.age));
+            let oldest =
+                holding.members_in_force().min_by(|one, other| one.grant.seniority().cmp(&other.grant.seniority()));
             let oldest = oldest.map(|member| &member.grant.id);
             let of_members = holding.members_in_force().map(|member| Task {
                 holding,
@@ -325,8 +329,7 @@ impl Desired {
             self.hinder(&member.grant.id, Some(problem.clone()));
         }
         let is_retained = output.on_end == OnEnd::Retain;
-        let (age, grant) = (&member.grant.age, &member.grant.id);
-        requests.push(Request { age, grant, kind: output.kind, name, wish, is_retained });
+        requests.push(Request { grant: &member.grant, kind: output.kind, name, wish, is_retained });
     }
 
     /// The older grant gets the object, and the summary goes before all.
@@ -343,12 +346,12 @@ impl Desired {
             |namespace: &&Arc<str>| !self.objects.contains_key(&key(namespace)) && closed(namespace).is_none();
         let free = standing.served.iter().filter(is_free);
         let (wish, problem) = afforded(request.wish.clone(), free.count(), allowance);
-        self.hinder(request.grant, problem);
+        self.hinder(&request.grant.id, problem);
         let (mut conflict, mut lack) = (None, None);
         for namespace in &standing.served {
             match self.objects.entry(key(namespace)) {
                 Entry::Vacant(place) => {
-                    let (grant, is_retained) = (Some(request.grant.clone()), request.is_retained);
+                    let (grant, is_retained) = (Some(request.grant.id.clone()), request.is_retained);
                     let wish = match closed(namespace) {
                         Some(problem) => {
                             lack.get_or_insert_with(|| unwritten(place.key(), problem));
@@ -371,8 +374,8 @@ impl Desired {
                 }
             }
         }
-        self.hinder(request.grant, conflict);
-        self.hinder(request.grant, lack);
+        self.hinder(&request.grant.id, conflict);
+        self.hinder(&request.grant.id, lack);
     }
 }
 

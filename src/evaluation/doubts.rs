@@ -81,7 +81,7 @@ fn stated_amount(grant: &Grant) -> Option<Amount> {
         Some((Nominal::of_start(*moment, zone).instant(), amendment.name.clone()))
     };
     let amended = amendments(grant)
-        .filter_map(|(_, one)| Some((effective(one)?, one.amount.as_ref()?.as_ref().ok().copied()?)))
+        .filter_map(|(_, one)| Some((effective(one)?, one.amount()?)))
         .max_by(|(one, _), (other, _)| one.cmp(other));
     let stated = || grant.amount.as_ref()?.as_ref().ok().copied();
     amended.map(|(_, amount)| amount).or_else(stated)

@@ -2,10 +2,7 @@
 
 use super::{SecretSources, Snapshot, standing};
 use crate::{
-    api::{
-        facet_fields::{FacetFields, SecretFacet},
-        lifecycle::AmendmentState,
-    },
+    api::facet_fields::{FacetFields, SecretFacet},
     core::{
         definition::Definition,
         facets::{
@@ -130,11 +127,7 @@ fn without_secrets(definition: &Definition, mut facets: Arc<FacetFields>) -> Arc
 /// The amendments (by index) in force that have facets.
 #[must_use]
 pub fn effective(grant: &Grant, verdict: &Verdict) -> Vec<usize> {
-    let outcomes = verdict.amendments.iter().filter(|outcome| outcome.state == AmendmentState::Effective);
-    outcomes
-        .map(|outcome| outcome.index)
-        .filter(|index| grant.amendments.get(*index).is_some_and(|one| one.facets.is_some()))
-        .collect()
+    verdict.effective().filter(|index| grant.amendments.get(*index).is_some_and(|one| one.facets.is_some())).collect()
 }
 
 fn stated_problems(definition: &Definition, grant: &Grant, merged: &FacetFields) -> Vec<Violation> {

@@ -21,10 +21,11 @@ use crate::{
         definition::Definition,
         facets::{Statement, supplied_secrets},
         grant::{Grant, Remembered},
-        lifecycle::{Change, Group, Lineage, Outlook, PreparedAmendment, Verdict, groups},
+        lifecycle::{Change, Group, GroupSubject, Lineage, Outlook, PreparedAmendment, Verdict, groups},
         precedence::{Merged, merge_statements, rank, total},
         problem::Problem,
         reason::ReasonCode,
+        source::stated::StatedSource,
     },
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -132,10 +133,10 @@ impl Holding {
         let plain: Vec<&Grant> = grants.iter().map(|(_, grant)| grant.as_ref()).collect();
         let surroundings = Surroundings::of(snapshot, standing, entry.as_deref(), before);
         let mut members = Vec::with_capacity(grants.len());
-        for group in groups(&plain, is_unique) {
+        for group in groups(&sources(&plain), is_unique) {
             let chosen: Vec<(usize, &Arc<Grant>)> =
                 group.iter().filter_map(|index| grants.get(*index).copied()).collect();
-            members.extend(decide(&surroundings, &chosen, is_unique, now));
+            members.extend(decide(&surroundings, name, &chosen, is_unique, now));
         }
         members.sort_by_key(|(index, _)| *index);
         let mut members: Vec<Member> = members.into_iter().map(|(_, member)| member).collect();
@@ -221,8 +222,14 @@ pub fn merge(definition: &Definition, parts: &[(&Member, &Statement)]) -> Merged
     merge_statements(definition, &statements, &supplied)
 }
 
+/// What the sources of grants state.
+fn sources<'a>(grants: &[&'a Grant]) -> Vec<&'a StatedSource> {
+    grants.iter().map(|grant| &grant.source).collect()
+}
+
 fn decide(
     surroundings: &Surroundings,
+    name: &str,
     grants: &[(usize, &Arc<Grant>)],
     unique: bool,
     now: Instant,
@@ -230,7 +237,8 @@ fn decide(
     let Surroundings { snapshot, entry, before, .. } = *surroundings;
     let plain: Vec<&Grant> = grants.iter().map(|(_, grant)| grant.as_ref()).collect();
     let cases = plain.iter().map(|grant| case(surroundings, grant)).collect();
-    let group = Group { cases, lineage: Lineage::of(&plain), unique };
+    let group =
+        Group { subject: GroupSubject::Definition(name), cases, lineage: Lineage::of(&sources(&plain)), unique };
     let verdicts = group.decide(now);
     let outlook = Outlook::of(&group, &verdicts, now);
     let renewals: Vec<Option<Arc<str>>> = verdicts
@@ -292,7 +300,7 @@ fn in_force(members: &[Member]) -> Vec<usize> {
 /// What decides which member goes first; the least does.
 #[must_use]
 pub fn rank_of(member: &Member) -> impl Ord + use<'_> {
-    rank(member.grant.priority, member.start().unwrap_or_default(), &member.grant.age)
+    rank(member.grant.priority, member.start().unwrap_or_default(), member.grant.seniority())
 }
 
 /// Runs that touch or overlap become one.

@@ -407,7 +407,7 @@ impl NamespaceOwners {
         }
         let accepted = |grant: &&Arc<Grant>| grant.state == State::Active && grant.accepted.is_some();
         for grant in inventory.grants.values().filter(accepted) {
-            tenancy.grants.add(&grant.id.source.namespace, grant.age.source.clone());
+            tenancy.grants.add(&grant.id.source.namespace, grant.age.clone());
         }
         tenancy
     }

@@ -35,7 +35,7 @@ impl Lane {
     /// At its first moment.
     #[must_use]
     pub fn start(snapshot: Snapshot, now: Instant) -> Self {
-        let ages = snapshot.grants.iter().map(|grant| (grant.id.clone(), grant.age.clone())).collect();
+        let ages = snapshot.grants.iter().map(|grant| (grant.id.clone(), grant.grant_age())).collect();
         let evaluation = evaluate(&snapshot, now);
         Self { snapshot, evaluation, ages }
     }

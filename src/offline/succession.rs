@@ -60,10 +60,10 @@ impl Inventory {
             }
         }
         for (id, grant) in &mut self.grants {
-            let before = old.grants.get(id).filter(|old| is_same(&grant.age.source.uid, &old.age.source.uid));
+            let before = old.grants.get(id).filter(|old| is_same(&grant.age.uid, &old.age.uid));
             let Some(before) = before else { continue };
             let mut own = Grant::clone(grant).created_at(before.created);
-            own.age.source.uid = Arc::clone(&before.age.source.uid);
+            own.age.uid = Arc::clone(&before.age.uid);
             *grant = Arc::new(own);
             if old.undated.contains(id) {
                 self.undated.insert(id.clone());
@@ -91,8 +91,8 @@ impl Inventory {
 
     fn date_newcomers(&mut self, old: &Self) {
         let is_new = |id: &SourceId| !old.grants.contains_key(id);
-        for (_, grant) in self.grants.iter_mut().filter(|(id, grant)| is_new(id) && grant.age.source.uid.is_empty()) {
-            Arc::make_mut(grant).age.source.uid = NEWCOMER.into();
+        for (_, grant) in self.grants.iter_mut().filter(|(id, grant)| is_new(id) && grant.age.uid.is_empty()) {
+            Arc::make_mut(grant).age.uid = NEWCOMER.into();
         }
         for (name, organization) in &mut self.organizations {
             if !old.organizations.contains_key(name) {

@@ -88,7 +88,7 @@ impl Grants {
             self.sharing.share_names(grant);
         }
         let id = value.grant.id.source.clone();
-        identity.uid = Arc::clone(&value.grant.age.source.uid);
+        identity.uid = Arc::clone(&value.grant.age.uid);
         let barred = if is_allowed { self.evict_barred(&id, &identity) } else { None };
         let after = KeptInstance::of(value, is_allowed);
         let put = self.store.put(id.clone(), identity, after.clone());
@@ -269,7 +269,7 @@ impl Grants {
     /// How often an instance has changed, not counting its status, and its age if it is whole.
     pub fn spec_state(&self, id: &SourceId) -> Option<(i64, Option<SourceAge>)> {
         let kept = self.store.get(id)?;
-        Some((kept.generation(), kept.whole().map(|held| held.grant.age.source.clone())))
+        Some((kept.generation(), kept.whole().map(|held| held.grant.age.clone())))
     }
 
     /// The organization of an instance that it does not let be named, as far as that is known of it.

@@ -75,7 +75,7 @@ impl KeptInstance {
             definition: Arc::clone(&grant.id.definition),
             state: grant.state,
             generation: grant.generation,
-            accepted: held.is_accepted.then(|| Box::new(grant.age.source.clone())),
+            accepted: held.is_accepted.then(|| Box::new(grant.age.clone())),
             agenda: held.agenda,
         })
     }
@@ -123,7 +123,7 @@ impl KeptInstance {
     /// How old it is, where it was accepted and is in state Active.
     pub fn accepted(&self) -> Option<&SourceAge> {
         match self {
-            Self::Whole(held) => held.is_accepted.then_some(&held.grant.age.source),
+            Self::Whole(held) => held.is_accepted.then_some(&held.grant.age),
             Self::Barred(barred) => barred.accepted.as_deref(),
         }
     }
@@ -166,7 +166,7 @@ impl WholeInstance {
         let grant = instance::grant(instance);
         let key = grant.id.source.clone();
         let version = Identity::version_of(instance.metadata.resource_version.as_deref());
-        let identity = Identity { uid: Arc::clone(&grant.age.source.uid), version };
+        let identity = Identity { uid: Arc::clone(&grant.age.uid), version };
         let value = Self {
             grant: Arc::new(grant),
             status: instance.status.as_ref().and_then(Fingerprint::of_json),

@@ -111,7 +111,7 @@ impl GrantSharing {
         }
         self.share_names(grant);
         let stated = Arc::make_mut(&mut grant.stated);
-        self.specs.share(&mut stated.written);
+        self.specs.share(&mut stated.source.written);
         self.facets.share(&mut stated.facets);
         let accepted = grant.accepted.as_mut().and_then(Arc::get_mut);
         if let Some(accepted) = accepted.filter(|accepted| accepted.spec == stated.written) {
@@ -124,9 +124,8 @@ impl GrantSharing {
         let stated = Arc::make_mut(&mut grant.stated);
         self.names.share(&mut stated.id.source.namespace);
         self.names.share(&mut stated.id.definition);
-        self.names.share(&mut stated.organization);
-        stated.age.definition = Arc::clone(&stated.id.definition);
-        stated.age.source.namespace = Arc::clone(&stated.id.source.namespace);
+        self.names.share(&mut stated.source.organization);
+        stated.source.age.namespace = Arc::clone(&stated.id.source.namespace);
     }
 
     fn share_remembered(&mut self, grant: &mut Grant) {
@@ -144,7 +143,7 @@ impl GrantSharing {
 
 /// Whether two states are of one object whose spec is the same.
 fn is_of_spec(one: &Grant, other: &Grant) -> bool {
-    (&one.age.source.uid, one.generation) == (&other.age.source.uid, other.generation)
+    (&one.age.uid, one.generation) == (&other.age.uid, other.generation)
 }
 
 /// What objects in tenants' namespaces share.
@@ -242,8 +241,8 @@ mod tests {
             assert!(Arc::ptr_eq(&one.observation, &other.observation) && Arc::ptr_eq(&one.since, &other.since));
         }
         let record = one.accepted.as_ref().unwrap();
-        assert!(Arc::ptr_eq(&record.spec, &one.written) && Arc::ptr_eq(&record.chain.uid, &one.age.source.uid));
-        assert!(!Arc::ptr_eq(&other.accepted.as_ref().unwrap().chain.uid, &one.age.source.uid));
+        assert!(Arc::ptr_eq(&record.spec, &one.written) && Arc::ptr_eq(&record.chain.uid, &one.age.uid));
+        assert!(!Arc::ptr_eq(&other.accepted.as_ref().unwrap().chain.uid, &one.age.uid));
     }
 
     #[test]

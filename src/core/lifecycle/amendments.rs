@@ -1,14 +1,14 @@
-//! Effective-dated changes of a grant.
+//! Effective-dated changes of a source: when each counts, and what it makes of the end. What else one changes, its source knows.
 
 use super::Term;
 use crate::{
     api::lifecycle::AmendmentState,
     core::{
-        amount::Amount,
         calendar::{Bound, Instant, Nominal, Tz, format_instant},
-        grant::{Grant, GrantAmendment},
+        source::stated::StatedAmendment,
     },
 };
+use std::ops::Deref;
 
 /// An amendment with all that does not depend on the grant's term. In a [`super::Case`] they stand in the order in which they
 /// count: by their moment, then by name.
@@ -18,8 +18,6 @@ pub struct PreparedAmendment {
     pub index: usize,
     /// From when on it counts; absent where that cannot be read.
     pub effective: Option<Instant>,
-    /// The new amount.
-    pub amount: Option<Amount>,
     /// The new end.
     pub end: Option<Bound<Nominal>>,
     /// Taken back.
@@ -40,20 +38,20 @@ pub struct AmendmentOutcome {
 }
 
 impl PreparedAmendment {
-    /// A grant's amendments, read in its time zone. `fault_of` says what else is wrong with one, such as an amount that its
+    /// A source's amendments, read in its time zone. `fault_of` says what else is wrong with one, such as an amount that its
     /// definition does not allow, or facets that do not validate; it is asked in the order in which they count, for those
     /// that have no other fault.
-    pub fn prepare(
-        grant: &Grant,
+    pub fn prepare<A: Deref<Target = StatedAmendment>>(
+        amendments: &[A],
         zone: Tz,
-        mut fault_of: impl FnMut(usize, &GrantAmendment) -> Option<String>,
+        mut fault_of: impl FnMut(usize, &A) -> Option<String>,
     ) -> Vec<Self> {
         let mut prepared: Vec<Self> =
-            grant.amendments.iter().enumerate().map(|(index, amendment)| Self::read(index, amendment, zone)).collect();
-        let name = |amendment: &Self| grant.amendments.get(amendment.index).map(|amendment| amendment.name.as_str());
+            amendments.iter().enumerate().map(|(index, amendment)| Self::read(index, amendment, zone)).collect();
+        let name = |amendment: &Self| amendments.get(amendment.index).map(|amendment| amendment.name.as_str());
         prepared.sort_by(|one, other| (one.effective, name(one)).cmp(&(other.effective, name(other))));
         for one in &mut prepared {
-            let Some(amendment) = grant.amendments.get(one.index) else { continue };
+            let Some(amendment) = amendments.get(one.index) else { continue };
             if !one.revoked && one.fault.is_none() {
                 one.fault = fault_of(one.index, amendment);
             }
@@ -61,13 +59,12 @@ impl PreparedAmendment {
         prepared
     }
 
-    fn read(index: usize, amendment: &GrantAmendment, zone: Tz) -> Self {
+    fn read(index: usize, amendment: &StatedAmendment, zone: Tz) -> Self {
         let effective = amendment.effective.as_ref().ok().map(|moment| Nominal::of_start(*moment, zone).instant());
         let end = amendment.end.as_ref().and_then(|end| end.as_ref().ok()).map(|moment| Nominal::of_end(*moment, zone));
         Self {
             index,
             effective,
-            amount: amendment.amount.as_ref().and_then(|amount| amount.as_ref().ok().copied()),
             end,
             revoked: amendment.revoked,
             fault: unreadable(amendment).or_else(|| ends_too_early(end, effective)),
@@ -75,15 +72,12 @@ impl PreparedAmendment {
     }
 }
 
-fn unreadable(amendment: &GrantAmendment) -> Option<String> {
+fn unreadable(amendment: &StatedAmendment) -> Option<String> {
     if let Err(error) = &amendment.effective {
         return Some(format!("effective: {error}"));
     }
     if let Some(Err(error)) = &amendment.end {
         return Some(format!("end: {error}"));
-    }
-    if let Some(Err(error)) = &amendment.amount {
-        return Some(error.to_string());
     }
     None
 }
@@ -102,16 +96,13 @@ pub struct Amended {
     pub end: Bound<Nominal>,
     /// The end once all pending ones count.
     pub final_end: Bound<Nominal>,
-    /// The amount that holds now, if one gives it.
-    pub amount: Option<Amount>,
     /// What becomes of each.
     pub outcomes: Vec<AmendmentOutcome>,
 }
 
 /// Applies amendments, which stand in the order in which they count, to a term.
 pub fn amend(term: &Term, amendments: &[PreparedAmendment], now: Instant) -> Amended {
-    let mut amended =
-        Amended { end: term.end, final_end: term.end, amount: None, outcomes: Vec::with_capacity(amendments.len()) };
+    let mut amended = Amended { end: term.end, final_end: term.end, outcomes: Vec::with_capacity(amendments.len()) };
     for amendment in amendments {
         let (state, message) = match hindrance(term, amended.final_end, amendment) {
             _ if amendment.revoked => (AmendmentState::Revoked, None),
@@ -130,7 +121,6 @@ impl Amended {
             return AmendmentState::Pending;
         }
         self.end = self.final_end;
-        self.amount = amendment.amount.or(self.amount);
         AmendmentState::Effective
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     core::{
         acceptance::{Acceptance, Chain},
         calendar::{Bound, CalendarDuration, Instant, Nominal, add, length},
-        grant::Grant,
+        source::stated::StatedSource,
     },
 };
 use chrono::TimeDelta;
@@ -22,7 +22,7 @@ const ANY_MONTH: TimeDelta = TimeDelta::days(4);
 
 /// A grant that is renewed and is as it was made.
 pub struct Renewed<'a> {
-    grant: &'a Grant,
+    parent: &'a Case<'a>,
     running: &'a Running,
     /// All ends that its spec and the catalogue can have given it, before amendments.
     ends: Vec<Bound>,
@@ -30,8 +30,8 @@ pub struct Renewed<'a> {
 
 impl<'a> Renewed<'a> {
     /// The grant that `child` renews, if it can be told what it was when that was accepted.
-    pub fn of(child: &Grant, parent: &Case<'a>, running: &'a Running) -> Option<Self> {
-        let grant = parent.grant;
+    pub fn of(child: &StatedSource, parent: &'a Case<'a>, running: &'a Running) -> Option<Self> {
+        let grant = parent.source;
         let is_told = grant.is_as_made && child.is_as_made && grant.created <= child.created;
         if !is_told || grant.state == State::Draft {
             return None;
@@ -45,7 +45,7 @@ impl<'a> Renewed<'a> {
         } else {
             return None;
         };
-        Some(Self { grant, running, ends })
+        Some(Self { parent, running, ends })
     }
 
     /// A record of a renewal without what this grant cannot have given it.
@@ -61,12 +61,10 @@ impl<'a> Renewed<'a> {
     }
 
     fn can_be_followed(&self, follows: Option<Bound>) -> bool {
-        let Some(follows) = follows else { return self.grant.state == State::Cancelled };
-        let zone = self.running.term.start.zone();
-        let moments = self.grant.amendments.iter().filter_map(|amendment| amendment.end.clone()?.ok());
-        let amended = moments.map(|moment| Nominal::of_end(moment, zone).instant());
+        let Some(follows) = follows else { return self.parent.source.state == State::Cancelled };
+        let amended = self.parent.amendments.iter().filter_map(|amendment| Some(amendment.end?.instant()));
         let mut ends = self.ends.iter().copied().chain(amended);
-        self.grant.state == State::Active && ends.any(|end| are_near(end, follows, ANY_ZONE))
+        self.parent.source.state == State::Active && ends.any(|end| are_near(end, follows, ANY_ZONE))
     }
 
     fn can_be_as_long(&self, length: Option<CalendarDuration>) -> bool {
@@ -77,7 +75,7 @@ impl<'a> Renewed<'a> {
 
     /// What a renewal takes over that is accepted now.
     fn end(&self) -> Option<Bound> {
-        (self.grant.state == State::Active).then_some(self.running.span.end)
+        (self.parent.source.state == State::Active).then_some(self.running.span.end)
     }
 
     fn length(&self) -> Option<CalendarDuration> {

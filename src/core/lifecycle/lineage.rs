@@ -1,6 +1,9 @@
 //! Which grant renews which.
 
-use crate::core::{grant::Grant, source::SourceId};
+use crate::core::{
+    age::SourceAge,
+    source::{SourceKind, stated::StatedSource},
+};
 use std::collections::HashMap;
 
 /// Who renews whom in a group, by index. Where no grant of a group renews another, which is most often so, all of it is
@@ -16,9 +19,9 @@ pub struct Lineage {
 }
 
 impl Lineage {
-    /// The lineage of grants of one definition and organization.
+    /// The lineage of grants of one definition and organization, or of other sources that may renew each other.
     #[must_use]
-    pub fn of(grants: &[&Grant]) -> Self {
+    pub fn of(grants: &[&StatedSource]) -> Self {
         let Some(parent) = parents(grants) else { return Self::default() };
         let mut children = vec![Vec::new(); grants.len()];
         for (child, parent) in parent.iter().enumerate() {
@@ -102,7 +105,14 @@ impl Lineage {
     }
 }
 
-fn age<'a>(grants: &[&'a Grant], index: usize) -> Option<&'a crate::core::age::GrantAge> {
+/// What names a source among those that one may renew.
+type SourceKey<'a> = (SourceKind, &'a str, &'a str);
+
+fn key<'a>(age: &'a SourceAge, name: &'a str) -> SourceKey<'a> {
+    (age.kind, &age.namespace, name)
+}
+
+fn age<'a>(grants: &[&'a StatedSource], index: usize) -> Option<&'a SourceAge> {
     grants.get(index).map(|grant| &grant.age)
 }
 
@@ -112,16 +122,13 @@ fn mark(marks: &mut [bool], index: usize) -> bool {
 }
 
 /// The grant that each one renews, by index; none where nobody renews any.
-fn parents(grants: &[&Grant]) -> Option<Vec<Option<usize>>> {
+fn parents(grants: &[&StatedSource]) -> Option<Vec<Option<usize>>> {
     if grants.iter().all(|grant| grant.renews.is_none()) {
         return None;
     }
-    let sources = grants.iter().enumerate().map(|(index, grant)| (&grant.id.source, index));
-    let by_source: HashMap<&SourceId, usize> = sources.collect();
-    let parent = |grant: &&Grant| {
-        let renews = grant.renews.clone()?;
-        by_source.get(&grant.id.source.beside(renews)).copied()
-    };
+    let by_name: HashMap<_, usize> =
+        grants.iter().enumerate().map(|(index, grant)| (key(&grant.age, &grant.age.name), index)).collect();
+    let parent = |grant: &&StatedSource| by_name.get(&key(&grant.age, grant.renews.as_deref()?)).copied();
     Some(grants.iter().map(parent).collect())
 }
 
@@ -129,7 +136,7 @@ fn parents(grants: &[&Grant]) -> Option<Vec<Option<usize>>> {
 /// those that are linked by renewal. Each group has the grants' indices in order, and the groups stand in the
 /// order of their first.
 #[must_use]
-pub fn groups(grants: &[&Grant], unique: bool) -> Vec<Vec<usize>> {
+pub fn groups(grants: &[&StatedSource], unique: bool) -> Vec<Vec<usize>> {
     if unique || grants.len() < 2 {
         return vec![(0..grants.len()).collect()];
     }

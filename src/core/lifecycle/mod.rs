@@ -39,18 +39,24 @@ use super::{
     calendar::{Bound, CalendarDuration, Instant, Nominal, Tz},
     grant::Grant,
     refusal::Refusal,
+    source::stated::StatedSource,
 };
-use crate::api::{Phase, lifecycle::State};
+use crate::api::{
+    Phase,
+    lifecycle::{AmendmentState, State},
+};
 use seat::{Contest, Contestant, Seat};
 use settle::Settled;
 use span::Span;
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 /// One grant, with what decides on it from outside its group. None of it depends on the moment.
 #[derive(Clone, Debug)]
 pub struct Case<'a> {
-    /// The grant.
-    pub grant: &'a Grant,
+    /// What its source states of itself.
+    pub source: &'a StatedSource,
+    /// What it took from elsewhere when it was accepted, as it is recorded.
+    pub accepted: Option<&'a Arc<Acceptance>>,
     /// What it took from elsewhere when it was accepted, as far as that is believed.
     pub record: Option<Arc<Acceptance>>,
     /// What the definition has given, where all that it can have given to the grant is known.
@@ -88,8 +94,6 @@ pub struct Verdict {
     pub final_end: Bound<Nominal>,
     /// What becomes of each amendment, in the order of the case's.
     pub amendments: Vec<AmendmentOutcome>,
-    /// The amount that an amendment in force gives.
-    pub amended_amount: Option<Amount>,
     /// The phase.
     pub phase: Phase,
     /// The grant (index in the group) that renews it validly.
@@ -107,7 +111,18 @@ impl Verdict {
     pub fn amount(&self, grant: &Grant) -> Option<Amount> {
         let stated = grant.amount.as_ref().and_then(|amount| amount.as_ref().ok().copied());
         let taken = self.prospect.as_ref().map(|(_, acceptance)| acceptance).or(self.acceptance.as_ref());
-        self.amended_amount.or(stated).or_else(|| taken?.amount)
+        self.amended_amount(grant).or(stated).or_else(|| taken?.amount)
+    }
+
+    /// The amendments in force (by index in the source's list), in the order in which they count: the last one goes before.
+    pub fn effective(&self) -> impl DoubleEndedIterator<Item = usize> {
+        let effective = self.amendments.iter().filter(|outcome| outcome.state == AmendmentState::Effective);
+        effective.map(|outcome| outcome.index)
+    }
+
+    /// The amount that an amendment in force gives.
+    fn amended_amount(&self, grant: &Grant) -> Option<Amount> {
+        self.effective().rev().find_map(|index| grant.amendments.get(index)?.amount())
     }
 
     /// Whether its term leaves it no time in force at all.
@@ -117,9 +132,32 @@ impl Verdict {
     }
 }
 
+/// What the sources of a group are of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupSubject<'a> {
+    /// A definition.
+    Definition(&'a str),
+    /// A line of plans: those of one product, or one that has none.
+    Line(&'a str),
+    /// One plan that an organization may have several times.
+    Plan(&'a str),
+}
+
+impl fmt::Display for GroupSubject<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Definition(name) => write!(formatter, "definition {name}"),
+            Self::Line(name) => write!(formatter, "line {name}"),
+            Self::Plan(name) => write!(formatter, "plan {name}"),
+        }
+    }
+}
+
 /// A group of grants of one definition and organization that bear on each other.
 #[derive(Debug)]
 pub struct Group<'a> {
+    /// What all of them are of.
+    pub subject: GroupSubject<'a>,
     /// The grants.
     pub cases: Vec<Case<'a>>,
     /// Who renews whom.
@@ -166,6 +204,6 @@ impl Group<'_> {
     }
 
     fn is_active(&self, index: usize) -> bool {
-        self.cases.get(index).is_some_and(|case| case.grant.state == State::Active)
+        self.cases.get(index).is_some_and(|case| case.source.state == State::Active)
     }
 }

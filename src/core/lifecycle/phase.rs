@@ -45,7 +45,6 @@ fn verdict(settled: Settled, acceptance: Option<Arc<Acceptance>>, phase: Phase, 
             end: Bound::Never,
             final_end: Bound::Never,
             amendments: Vec::new(),
-            amended_amount: None,
             phase,
             renewed_by,
             prospect: None,
@@ -59,7 +58,6 @@ fn verdict(settled: Settled, acceptance: Option<Arc<Acceptance>>, phase: Phase, 
         end: amended.end,
         final_end: amended.final_end,
         amendments: amended.outcomes,
-        amended_amount: amended.amount,
         phase,
         renewed_by,
         prospect: Some((span, prospect)),
@@ -87,9 +85,9 @@ fn for_everyone(case: &Case) -> Option<Amount> {
 /// A record is kept current while the grant is accepted or cancelled. While the grant is refused it is as it is, but for an
 /// amount that is for everyone.
 fn acceptance(settled: &Settled, case: &Case) -> Option<Arc<Acceptance>> {
-    let accepted = case.grant.accepted.as_ref();
+    let accepted = case.accepted;
     let running = settled.running.as_ref().filter(|_| settled.refusal.is_none());
-    match (case.grant.state, running) {
+    match (case.source.state, running) {
         (State::Draft, _) => None,
         (State::Active, Some(running)) => Some(running.acceptance.clone()),
         (State::Cancelled, Some(running)) => accepted.map(|_| running.acceptance.clone()),
@@ -108,7 +106,7 @@ fn acceptance(settled: &Settled, case: &Case) -> Option<Arc<Acceptance>> {
 /// The first row of the contract's table that applies.
 fn phase(group: &Group, settled: &[Settled], index: usize, now: Instant) -> Phase {
     let Some((case, one)) = group.cases.get(index).zip(settled.get(index)) else { return Phase::Rejected };
-    match case.grant.state {
+    match case.source.state {
         State::Draft => return Phase::Draft,
         State::Cancelled => return Phase::Cancelled,
         State::Active => {}

@@ -1,6 +1,6 @@
 //! Which chain has the seat of a definition that an organization can hold only once, and which chain gets it next.
 
-use super::{Group, span::Span};
+use super::{Group, GroupSubject, span::Span};
 use crate::core::{
     acceptance::Chain,
     calendar::{Bound, Instant},
@@ -59,8 +59,8 @@ impl<'a> Contest<'a> {
 
     fn key(&self, index: usize) -> Option<ChainKey<'a>> {
         let Chain { since, uid, name, .. } = self.contestant(index)?.chain;
-        let source = &self.group.cases.get(index)?.grant.id.source;
-        Some((*since, source.kind, uid, &source.namespace, name))
+        let age = &self.group.cases.get(index)?.source.age;
+        Some((*since, age.kind, uid, &age.namespace, name))
     }
 
     /// When each member is Expired as long as its chain does not have the seat: then a renewal that was not accepted before
@@ -157,17 +157,21 @@ impl<'a> Seat<'a> {
         let members = chain.into_iter().flat_map(|chain| &chain.members).copied();
         let alive = members.filter(|member| !self.contest.expires(*member, |_| true).has_come(now));
         let named = alive.filter_map(|member| {
-            let grant = self.contest.group.cases.get(member)?.grant;
-            Some((self.contest.contestant(member)?.span.start, &grant.age, &grant.id))
+            let age = &self.contest.group.cases.get(member)?.source.age;
+            Some((self.contest.contestant(member)?.span.start, age))
         });
-        named.min().map(|(_, _, id)| id.to_string()).unwrap_or_default()
+        named.min().map(|(_, age)| age.id().to_string()).unwrap_or_default()
     }
 
     fn message(&self, loser: usize, winner: &str) -> String {
-        let grant = self.contest.group.cases.get(loser).map(|case| case.grant);
-        let (organization, definition) = grant.map_or(("", ""), |grant| (&*grant.organization, &*grant.id.definition));
+        let Group { cases, subject, .. } = self.contest.group;
+        let held = match subject {
+            GroupSubject::Definition(name) => (*name).to_owned(),
+            GroupSubject::Line(name) | GroupSubject::Plan(name) => format!("a subscription to {name}"),
+        };
+        let organization = cases.get(loser).map_or("", |case| &case.source.organization);
         format!(
-            "organization {organization} holds {definition} already by {winner}: this takes over when that one is over; renew it, amend it, or cancel one of the two"
+            "organization {organization} holds {held} already by {winner}: this takes over when that one is over; renew it, amend it, or cancel one of the two"
         )
     }
 

@@ -12,8 +12,9 @@ use crate::{
     core::{
         acceptance::{Acceptance, Chain},
         calendar::{Bound, CalendarDuration, Instant, InvalidMoment, Moment, format_instant, length},
-        grant::{Grant, Stated},
+        grant::Stated,
         refusal::{Reason, Refusal},
+        source::stated::StatedSource,
     },
 };
 use std::sync::Arc;
@@ -144,7 +145,7 @@ impl Settling<'_> {
         let known = parent.and_then(|parent| Some((self.group.cases.get(parent)?, self.settled(parent)?)));
         let renewed = known.zip(self.group.cases.get(index)).and_then(|((parent, settled), child)| {
             let running = settled.running.as_ref().filter(|_| settled.refusal.is_none())?;
-            Renewed::of(child.grant, parent, running)
+            Renewed::of(child.source, parent, running)
         });
         renewed.map_or_else(|| Arc::clone(record), |renewed| renewed.believed(record))
     }
@@ -168,29 +169,25 @@ impl Settling<'_> {
         let no_zone = || Refusal::new(Reason::OrganizationNotReady, "the organization's time zone is unknown");
         let case = self.group.cases.get(index).ok_or_else(no_zone)?;
         let zone = case.zone.ok_or_else(no_zone)?;
-        let grant = case.grant;
+        let source = case.source;
         let (follows, length) =
             inherited.as_ref().map_or((None, None), |inherited| (inherited.follows, inherited.length));
-        let own_chain = Chain {
-            since: grant.made(),
-            uid: grant.age.source.uid.clone(),
-            name: grant.id.source.name.clone(),
-            day: 1,
-        };
+        let own_chain =
+            Chain { since: source.made(), uid: source.age.uid.clone(), name: source.age.name.clone(), day: 1 };
         let day = inherited.as_ref().map(|inherited| inherited.chain.day);
         let acceptance = Acceptance {
             zone,
             term: case.catalogue_term,
             grace: case.catalogue_grace,
             amount: case.allotment.and_then(|allotment| allotment.of(None)),
-            since: (grant.start.is_none() && follows.is_none()).then(|| grant.made()),
+            since: (source.start.is_none() && follows.is_none()).then(|| source.made()),
             length,
             follows,
             chain: inherited.map_or(own_chain, |inherited| inherited.chain),
-            spec: grant.written.clone(),
+            spec: source.written.clone(),
         };
         let settled = self.run(index, Arc::new(acceptance), day)?;
-        refuse_empty(&settled, grant)?;
+        refuse_empty(&settled, source)?;
         Ok(settled)
     }
 
@@ -198,14 +195,14 @@ impl Settling<'_> {
         let case = self.group.cases.get(index).ok_or_else(|| Refusal::new(Reason::InvalidTerm, "no such grant"))?;
         let sources = TermSources {
             zone: acceptance.zone,
-            since: acceptance.since.unwrap_or_else(|| case.grant.made()),
+            since: acceptance.since.unwrap_or_else(|| case.source.made()),
             follows: acceptance.follows,
             length: acceptance.length,
             term: acceptance.term,
             grace: acceptance.grace,
             day,
         };
-        let term = term(case.grant, &sources).map_err(|error| Refusal::new(Reason::InvalidTerm, error.to_string()))?;
+        let term = term(case.source, &sources).map_err(|error| Refusal::new(Reason::InvalidTerm, error.to_string()))?;
         if acceptance.chain.day != term.day {
             Arc::make_mut(&mut acceptance).chain.day = term.day;
         }
@@ -216,8 +213,8 @@ impl Settling<'_> {
 
     /// What a renewal takes from the grant that it renews; nothing for a grant that renews none.
     fn inherited(&self, index: usize) -> Result<Option<Inherited>, Refusal> {
-        let Some(grant) = self.group.cases.get(index).map(|case| case.grant) else { return Ok(None) };
-        let Some(name) = grant.renews.as_deref() else { return Ok(None) };
+        let Some(source) = self.group.cases.get(index).map(|case| case.source) else { return Ok(None) };
+        let Some(name) = source.renews.as_deref() else { return Ok(None) };
         let refuse = |problem: String| Err(Refusal::new(Reason::RenewalInvalid, problem));
         if self.group.lineage.is_cyclic(index) {
             return refuse(format!(
@@ -228,20 +225,20 @@ impl Settling<'_> {
         let known = parent.and_then(|parent| Some((self.group.cases.get(parent)?, self.settled(parent)?)));
         let Some((parent_case, parent)) = known else {
             return refuse(format!(
-                "there is no {} {name} of organization {} and definition {} in namespace {} that this could renew",
-                grant.id.source.kind.field(),
-                grant.organization,
-                grant.id.definition,
-                grant.id.source.namespace
+                "there is no {} {name} of organization {} and {} in namespace {} that this could renew",
+                source.age.kind.field(),
+                source.organization,
+                self.group.subject,
+                source.age.namespace
             ));
         };
-        if parent_case.grant.state == State::Draft {
+        if parent_case.source.state == State::Draft {
             return refuse(format!("{name} is a Draft, which has nothing to renew: activate it first"));
         }
         let Some(running) = parent.running.as_ref().filter(|_| parent.refusal.is_none()) else {
             return refuse(format!("{name} is refused itself: its condition Accepted says what to mend first"));
         };
-        let is_active = parent_case.grant.state == State::Active;
+        let is_active = parent_case.source.state == State::Active;
         if is_active && running.span.end == Bound::Never {
             return refuse(format!(
                 "{name} has no end, so nothing can follow it: give it an end by an amendment first"
@@ -282,7 +279,7 @@ impl Settling<'_> {
 
     /// An older one that does not contend itself, a Draft or one without a valid term, loses only once the winner is accepted.
     fn lose(&mut self, loser: usize, winner: usize) {
-        let is_cancelled = self.group.cases.get(loser).is_some_and(|case| case.grant.state == State::Cancelled);
+        let is_cancelled = self.group.cases.get(loser).is_some_and(|case| case.source.state == State::Cancelled);
         if is_cancelled || self.group.record(winner).is_some() || self.is_older(winner, loser) {
             self.keep(loser, Settled::refused(renewed_already(self.group, loser, winner)));
             return;
@@ -293,15 +290,15 @@ impl Settling<'_> {
     }
 
     fn is_older(&self, one: usize, other: usize) -> bool {
-        let age = |index: usize| self.group.cases.get(index).map(|case| &case.grant.age);
+        let age = |index: usize| self.group.cases.get(index).map(|case| &case.source.age);
         age(one) < age(other)
     }
 }
 
 fn renewed_already(group: &Group, loser: usize, winner: usize) -> Refusal {
-    let grant = |index: usize| group.cases.get(index).map(|case| case.grant);
-    let renewed = grant(loser).and_then(|grant| grant.renews.as_deref()).unwrap_or_default();
-    let winner = grant(winner).map_or("", |grant| &grant.id.source.name);
+    let source = |index: usize| group.cases.get(index).map(|case| case.source);
+    let renewed = source(loser).and_then(|source| source.renews.as_deref()).unwrap_or_default();
+    let winner = source(winner).map_or("", |source| &source.age.name);
     let message = format!("{renewed} is renewed already by {winner}: renew that one instead, or cancel it first");
     Refusal::new(Reason::RenewalInvalid, message)
 }
@@ -324,7 +321,7 @@ fn written(stated: &Stated<Moment, InvalidMoment>) -> Option<String> {
     stated.as_ref()?.as_ref().ok().map(ToString::to_string)
 }
 
-fn refuse_empty(settled: &Settled, grant: &Grant) -> Result<(), Refusal> {
+fn refuse_empty(settled: &Settled, source: &StatedSource) -> Result<(), Refusal> {
     let Some(Running { term, .. }) = &settled.running else { return Ok(()) };
     let start = term.start.instant();
     if !term.end.instant().has_come(start) {
@@ -332,8 +329,8 @@ fn refuse_empty(settled: &Settled, grant: &Grant) -> Result<(), Refusal> {
     }
     let message = format!(
         "the end {} is not after the start {}: give a later end or an earlier start",
-        written(&grant.end).unwrap_or_else(|| term.end.instant().to_string()),
-        written(&grant.start).unwrap_or_else(|| format_instant(start))
+        written(&source.end).unwrap_or_else(|| term.end.instant().to_string()),
+        written(&source.start).unwrap_or_else(|| format_instant(start))
     );
     Err(Refusal::new(Reason::InvalidTerm, message))
 }

@@ -2,7 +2,8 @@
 
 use crate::core::{
     calendar::{Bound, CalendarDuration, Instant, InvalidMoment, Moment, NEVER, Nominal, Tz, add, parse_instant},
-    grant::{Grant, Stated},
+    grant::Stated,
+    source::stated::StatedSource,
 };
 
 /// A half-open term, `[start, end)`.
@@ -65,11 +66,11 @@ pub enum InvalidTerm {
 ///
 /// # Errors
 /// Where the spec's start or end cannot be read.
-pub fn term(grant: &Grant, sources: &TermSources) -> Result<Term, InvalidTerm> {
+pub fn term(stated: &StatedSource, sources: &TermSources) -> Result<Term, InvalidTerm> {
     let zone = sources.zone;
-    let stated = read(&grant.start).map_err(InvalidTerm::Start)?;
-    let stated_end = read(&grant.end).map_err(InvalidTerm::End)?;
-    let start = start(stated, sources);
+    let stated_start = read(&stated.start).map_err(InvalidTerm::Start)?;
+    let stated_end = read(&stated.end).map_err(InvalidTerm::End)?;
+    let start = start(stated_start, sources);
     let day = sources.day.unwrap_or_else(|| start.day());
     let end = match (stated_end, sources.length.or(sources.term)) {
         (Some(end), _) => Nominal::of_end(end, zone),

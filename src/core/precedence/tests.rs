@@ -156,7 +156,7 @@ fn a_secret_that_any_of_them_supplies_is_there() {
 #[test]
 fn higher_priority_first_then_the_later_start_then_the_younger() {
     let age = |made: &str| {
-        let mut age = grant(&json!({}), &json!([])).age.clone();
+        let mut age = grant(&json!({}), &json!([])).grant_age();
         age.source.made = parse_instant(made).unwrap();
         age
     };

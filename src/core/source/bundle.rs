@@ -1,11 +1,11 @@
 //! A source that exists in tests only. It shows what a further kind of source takes, and that one source may yield several grants.
 
-use super::{SourceId, SourceKind};
+use super::{SourceId, SourceKind, stated::StatedSource};
 use crate::{
     api::lifecycle::State,
     core::{
         acceptance::RecordedSpec,
-        age::{GrantAge, SourceAge, created},
+        age::{SourceAge, created},
         amount::Amount,
         calendar::Instant,
         grant::{Grant, GrantId, StatedGrant},
@@ -33,22 +33,24 @@ pub fn grants(bundle: &Bundle) -> impl Iterator<Item = Grant> {
     bundle.entries.iter().map(move |(definition, amount)| {
         Grant::new(StatedGrant {
             id: GrantId { source: id.clone(), definition: Arc::clone(definition) },
-            age: GrantAge { source: age.clone(), definition: Arc::clone(definition) },
-            organization: Arc::clone(&bundle.organization),
-            state: State::Active,
-            start: None,
-            end: None,
+            source: StatedSource {
+                age: age.clone(),
+                organization: Arc::clone(&bundle.organization),
+                state: State::Active,
+                start: None,
+                end: None,
+                renews: None,
+                written: Arc::new(RecordedSpec::default()),
+                suspended: false,
+                priority: 0,
+                generation: metadata.generation.unwrap_or(1),
+                created: created(metadata).unwrap_or(Instant::MAX_UTC),
+                is_as_made: true,
+            },
             amount: amount.map(Ok),
-            priority: 0,
             facets: Arc::default(),
             secret_facets: Vec::new(),
-            renews: None,
-            written: Arc::new(RecordedSpec::default()),
-            suspended: false,
             amendments: Vec::new(),
-            generation: metadata.generation.unwrap_or(1),
-            created: created(metadata).unwrap_or(Instant::MAX_UTC),
-            is_as_made: true,
         })
     })
 }

@@ -2,12 +2,15 @@
 //!
 //! Reading never fails. What cannot be read is kept as such, and is a reason to refuse the grant later.
 
-use super::{SourceId, SourceKind};
+use super::{
+    SourceId, SourceKind,
+    stated::{StatedAmendment, StatedSource},
+};
 use crate::{
     api::{EntitlementInstance, EntitlementInstanceSpec, EntitlementInstanceStatus, entitlement_instance},
     core::{
         acceptance::RecordedSpec,
-        age::{GrantAge, SourceAge, created, has_granted_at},
+        age::{SourceAge, created, has_granted_at},
         amount::Amount,
         calendar::Instant,
         grant::{Grant, GrantAmendment, GrantId, Remembered, RememberedCondition, StatedGrant},
@@ -20,26 +23,27 @@ use std::sync::Arc;
 pub fn grant(instance: &EntitlementInstance) -> Grant {
     let metadata = &instance.metadata;
     let spec = &instance.spec;
-    let definition: Arc<str> = spec.definition.as_str().into();
     let age = SourceAge::of(SourceKind::Instance, metadata);
     let grant = Grant::new(StatedGrant {
-        id: GrantId { source: age.id(), definition: Arc::clone(&definition) },
-        age: GrantAge { source: age, definition },
-        organization: spec.organization.as_str().into(),
-        state: spec.state,
-        start: spec.start.as_deref().map(str::parse),
-        end: spec.end.as_deref().map(str::parse),
+        id: GrantId { source: age.id(), definition: spec.definition.as_str().into() },
+        source: StatedSource {
+            age,
+            organization: spec.organization.as_str().into(),
+            state: spec.state,
+            start: spec.start.as_deref().map(str::parse),
+            end: spec.end.as_deref().map(str::parse),
+            renews: spec.renews.as_deref().map(Into::into),
+            written: Arc::new(written(spec)),
+            suspended: spec.suspended,
+            priority: spec.priority,
+            generation: metadata.generation.unwrap_or(1),
+            created: created(metadata).unwrap_or(Instant::MAX_UTC),
+            is_as_made: metadata.generation == Some(1) && !has_granted_at(metadata),
+        },
         amount: spec.amount.as_ref().map(Amount::read),
-        priority: spec.priority,
         facets: Arc::new(spec.facets.clone()),
         secret_facets: spec.secret_facets.clone(),
-        renews: spec.renews.as_deref().map(Into::into),
-        written: Arc::new(written(spec)),
-        suspended: spec.suspended,
         amendments: spec.amendments.iter().map(amendment).collect(),
-        generation: metadata.generation.unwrap_or(1),
-        created: created(metadata).unwrap_or(Instant::MAX_UTC),
-        is_as_made: metadata.generation == Some(1) && !has_granted_at(metadata),
     });
     match &instance.status {
         Some(status) => remembering(grant, status),
@@ -79,14 +83,16 @@ fn written(spec: &EntitlementInstanceSpec) -> RecordedSpec {
 
 fn amendment(amendment: &entitlement_instance::Amendment) -> GrantAmendment {
     GrantAmendment {
-        name: amendment.name.clone(),
-        effective: amendment.effective.parse(),
+        stated: StatedAmendment {
+            name: amendment.name.clone(),
+            effective: amendment.effective.parse(),
+            end: amendment.end.as_deref().map(str::parse),
+            written_end: amendment.end.clone(),
+            reason: amendment.reason.clone(),
+            revoked: amendment.revoked,
+        },
         amount: amendment.amount.as_ref().map(Amount::read),
-        end: amendment.end.as_deref().map(str::parse),
-        written_end: amendment.end.clone(),
         facets: amendment.facets.clone(),
-        reason: amendment.reason.clone(),
-        revoked: amendment.revoked,
     }
 }
 

@@ -6,6 +6,7 @@
 #[cfg(test)]
 pub mod bundle;
 pub mod instance;
+pub mod stated;
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use std::{fmt, sync::Arc};

@@ -306,7 +306,7 @@ fn end_origin(member: &Member) -> Origin {
 }
 
 fn amount_origin(holding: &Holding, member: &Member) -> Origin {
-    if let Some(amendment) = last_effective(member, |amendment| matches!(amendment.amount, Some(Ok(_)))) {
+    if let Some(amendment) = last_effective(member, |amendment| amendment.amount().is_some()) {
         return by_amendment(amendment);
     }
     let is_agreed = holding.definition().is_none_or(|definition| definition.rollout == Rollout::Agreed);
@@ -324,8 +324,8 @@ fn by_amendment(amendment: &GrantAmendment) -> Origin {
 
 /// Amendments are decided in the order in which they count, so the last one holds.
 fn last_effective(member: &Member, gives: impl Fn(&GrantAmendment) -> bool) -> Option<&GrantAmendment> {
-    let effective = member.verdict.amendments.iter().filter(|outcome| outcome.state == AmendmentState::Effective);
-    effective.filter_map(|outcome| member.grant.amendments.get(outcome.index)).rfind(|amendment| gives(amendment))
+    let effective = member.verdict.effective().filter_map(|index| member.grant.amendments.get(index));
+    effective.rev().find(|amendment| gives(amendment))
 }
 
 /// Where `Max` or an `Unlimited` decides, only those that have it do.
@@ -342,7 +342,7 @@ fn amendments(member: &Member) -> Vec<AmendmentExplanation> {
             name: amendment.name.clone(),
             effective: amendment.effective.as_ref().ok().map(ToString::to_string),
             state,
-            amount: amendment.amount.as_ref().and_then(|amount| amount.as_ref().ok()).map(Amount::to_string),
+            amount: amendment.amount().map(|amount| amount.to_string()),
             end: amendment.end.as_ref().and_then(|end| end.as_ref().ok()).map(ToString::to_string),
             facets: amendment.facets.is_some(),
             reason: amendment.reason.clone(),

@@ -187,7 +187,7 @@ fn in_order(holding: &Holding) -> Vec<usize> {
     let mut others: Vec<usize> = (0..holding.members.len()).filter(|index| !holding.in_force.contains(index)).collect();
     others.sort_by_key(|index| {
         let member = holding.members.get(*index);
-        std::cmp::Reverse(member.map(|member| (member.start(), member.grant.age.clone())))
+        std::cmp::Reverse(member.map(|member| (member.start(), member.grant.grant_age())))
     });
     holding.in_force.iter().copied().chain(others).collect()
 }

@@ -67,7 +67,7 @@ fn amount_and_end_replace_what_holds_before_them() {
         let world = year(amendments);
         let grants = world.grants();
         let group = world.group(&grants);
-        group.decide(at(now)).remove(0).amended_amount.map(|amount| amount.to_string())
+        group.decide(at(now)).remove(0).amended_amount(&grants[0]).map(|amount| amount.to_string())
     };
     let two = "[{name: x, effective: 2027-02-01, amount: 20}, {name: xy, effective: 2027-03-01, amount: 5}, {name: z, effective: 2027-04-01, end: 2027-06-30}]";
     assert_eq!(amount(two, "2027-01-31"), None);

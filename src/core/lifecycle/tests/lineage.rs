@@ -1,7 +1,7 @@
 //! Which grants bear on each other.
 
 use super::{super::groups, World};
-use crate::core::grant::Grant;
+use crate::core::source::stated::StatedSource;
 
 /// Grants by name, each with the one that it renews, as groups of names.
 fn grouped(renewals: &[(&str, &str)], unique: bool) -> Vec<Vec<String>> {
@@ -11,8 +11,8 @@ fn grouped(renewals: &[(&str, &str)], unique: bool) -> Vec<Vec<String>> {
         world.add(name, "2027-01-01", &spec);
     }
     let grants = world.grants();
-    let plain: Vec<&Grant> = grants.iter().collect();
-    let name = |index: usize| plain[index].id.source.name.to_string();
+    let plain: Vec<&StatedSource> = grants.iter().map(|grant| &grant.source).collect();
+    let name = |index: usize| plain[index].age.name.to_string();
     groups(&plain, unique).into_iter().map(|group| group.into_iter().map(name).collect()).collect()
 }
 

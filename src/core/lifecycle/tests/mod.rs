@@ -15,7 +15,7 @@ mod world;
 
 pub use world::{Preset, World, at};
 
-use super::{AmendmentOutcome, Case, Group, Lineage, Outlook, PreparedAmendment, Verdict};
+use super::{AmendmentOutcome, Case, Group, GroupSubject, Lineage, Outlook, PreparedAmendment, Verdict};
 use crate::{
     api::{AmountField, Phase, accepted_record::AcceptedRecord, lifecycle::AmendmentState},
     core::{
@@ -24,6 +24,7 @@ use crate::{
         grant::{Grant, GrantAmendment},
         refusal::{Reason, Refusal},
         source::instance,
+        source::stated::StatedSource,
     },
 };
 
@@ -69,10 +70,12 @@ impl World {
         let barred = self.barred.filter(|(namespace, _)| *namespace == &*grant.id.source.namespace);
         let amendments_zone = grant.accepted.as_ref().map(|accepted| accepted.zone).or(zone);
         let fault = |_: usize, amendment: &GrantAmendment| {
-            amendment.facets.as_ref().map(|_| "facets do not validate".to_owned())
+            let facets = amendment.facets.as_ref().map(|_| "facets do not validate".to_owned());
+            amendment.amount.as_ref().and_then(|amount| Some(amount.as_ref().err()?.to_string())).or(facets)
         };
         Case {
-            grant,
+            source: &grant.source,
+            accepted: grant.accepted.as_ref(),
             record: grant.accepted.clone(),
             history: self.history.clone(),
             barred: barred.map(|(_, reason)| Refusal::new(reason, "barred")),
@@ -83,15 +86,16 @@ impl World {
             allotment: Some(self.serving.as_ref().map_or(Allotment::None, Preset::allotment)),
             suspended: grant.suspended || self.suspended,
             amendments: amendments_zone
-                .map(|zone| PreparedAmendment::prepare(grant, zone, fault))
+                .map(|zone| PreparedAmendment::prepare(&grant.amendments, zone, fault))
                 .unwrap_or_default()
                 .into(),
         }
     }
 
     pub fn group<'a>(&self, grants: &'a [Grant]) -> Group<'a> {
-        let plain: Vec<&Grant> = grants.iter().collect();
+        let plain: Vec<&StatedSource> = grants.iter().map(|grant| &grant.source).collect();
         Group {
+            subject: GroupSubject::Definition("seats"),
             cases: grants.iter().map(|grant| self.case(grant)).collect(),
             lineage: Lineage::of(&plain),
             unique: self.unique,

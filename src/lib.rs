@@ -8,7 +8,7 @@
 //!
 //! | module | what it knows | may use |
 //! |---|---|---|
-//! | [`api`] | the four kinds: types, schema, CEL rules | nothing |
+//! | [`api`] | the kinds: types, schema, CEL rules | nothing |
 //! | [`core`] | the rules: sources, acceptance, terms, phases, facets, precedence | `api` |
 //! | [`render`] | bytes: formats, templates, the summary | `core` |
 //! | [`evaluation`] | all of that for one organization at one moment | `render` |

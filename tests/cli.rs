@@ -310,7 +310,14 @@ fn crds_are_printed_or_written() {
     let folder = tempfile::tempdir().unwrap();
     let written = run(&["crds", "--output", folder.path().join("new").to_str().unwrap()]);
     assert_eq!((code(&written), written.stdout.len()), (0, 0));
-    let names = ["organizations", "facetdefinitions", "entitlementdefinitions", "entitlementinstances"];
+    let names = [
+        "organizations",
+        "facetdefinitions",
+        "entitlementdefinitions",
+        "entitlementplans",
+        "entitlementinstances",
+        "entitlementsubscriptions",
+    ];
     let files = names.map(|name| fs::read_to_string(folder.path().join(format!("new/{name}.yaml"))).unwrap());
     assert_eq!(text(&printed.stdout), files.join("---\n"));
 }

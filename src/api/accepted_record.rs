@@ -12,27 +12,27 @@ pub struct AcceptedRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub time_zone: Option<String>,
-    /// The definition's term.
+    /// The term of the definition, or of a subscription's plan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub term: Option<String>,
-    /// The definition's grace period.
+    /// The grace period of the definition, or of a subscription's plan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub grace_period: Option<String>,
-    /// The definition's amount, which counts where the spec states none. With `rollout: Everyone` it is kept current
-    /// until the grant is over.
+    /// The definition's amount, which counts where an instance's spec states none. With `rollout: Everyone` it is kept
+    /// current until the grant is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<AmountField>,
-    /// The start that it got where neither the spec nor a renewed instance gives one.
+    /// The start that it got where neither the spec nor what it renews gives one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub since: Option<String>,
-    /// The length of the renewed instance's term.
+    /// The length of the term of what it renews.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub length: Option<String>,
-    /// The end of the renewed instance.
+    /// The end of what it renews.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub follows: Option<String>,

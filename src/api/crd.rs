@@ -1,19 +1,27 @@
 //! The CustomResourceDefinitions, generated from the types.
 
-use super::{EntitlementDefinition, EntitlementInstance, FacetDefinition, NOT_OBSERVED, Organization};
+use super::{
+    EntitlementDefinition, EntitlementInstance, EntitlementPlan, EntitlementSubscription, FacetDefinition,
+    NOT_OBSERVED, Organization,
+};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
 use kube::CustomResourceExt;
 use serde_json::{Value, json};
 
-/// The four CustomResourceDefinitions, in the order in which `crds/` and `entitlement-operator crds` show them.
+/// The CustomResourceDefinitions, in the order in which `crds/` and `entitlement-operator crds` show them.
 #[must_use]
 pub fn all() -> Vec<CustomResourceDefinition> {
-    [Organization::crd(), FacetDefinition::crd(), EntitlementDefinition::crd(), EntitlementInstance::crd()]
-        .into_iter()
-        .map(finish)
-        .collect()
+    let crds = [
+        Organization::crd(),
+        FacetDefinition::crd(),
+        EntitlementDefinition::crd(),
+        EntitlementPlan::crd(),
+        EntitlementInstance::crd(),
+        EntitlementSubscription::crd(),
+    ];
+    crds.into_iter().map(finish).collect()
 }
 
 fn finish(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
@@ -62,7 +70,7 @@ fn mark_unobserved(root: &mut JSONSchemaProps) {
     }
 }
 
-/// The manifests of the four kinds, one YAML text for each, with the file name that `crds/` has for it.
+/// The manifests of the kinds, one YAML text for each, with the file name that `crds/` has for it.
 ///
 /// # Errors
 /// When a definition cannot be written as YAML.

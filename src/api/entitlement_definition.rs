@@ -1,6 +1,11 @@
 //! The kind `EntitlementDefinition`.
 
-use super::{AmountField, Condition, NOT_OBSERVED, facet_definition::any_object, organization::not_observed};
+use super::{
+    AmountField, Condition, NOT_OBSERVED,
+    facet_definition::any_object,
+    organization::not_observed,
+    schema::{duration, durations},
+};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -109,27 +114,9 @@ pub struct EntitlementDefinitionSpec {
     pub outputs: Vec<Output>,
 }
 
-/// The pattern of an ISO 8601 duration with at least one part.
-const DURATION_PATTERN: &str =
-    r"^P([0-9]{1,5}Y)?([0-9]{1,5}M)?([0-9]{1,5}W)?([0-9]{1,7}D)?(T([0-9]{1,9}H)?([0-9]{1,9}M)?([0-9]{1,10}S)?)?$";
-
-fn duration(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({
-        "type": "string",
-        "minLength": 3,
-        "maxLength": 64,
-        "x-kubernetes-validations": [{
-            "rule": format!("self.matches('{DURATION_PATTERN}') && !self.endsWith('T')"),
-            "message": "must be an ISO 8601 duration of whole numbers such as P1Y, P30D, P1M2W or PT12H",
-        }],
-    })
-}
-
-fn durations(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({ "type": "array", "maxItems": 16, "items": duration(generator), "x-kubernetes-list-type": "atomic" })
-}
-
-fn default_renewal_notices() -> Vec<String> {
+/// When an event `RenewalDue` is given where nothing else is said.
+#[must_use]
+pub fn default_renewal_notices() -> Vec<String> {
     ["P90D", "P60D", "P30D"].map(str::to_owned).to_vec()
 }
 
@@ -156,10 +143,10 @@ impl EntitlementType {
     }
 }
 
-/// How an edit of a definition's amount reaches the grants that state none.
+/// How an edit of the catalogue reaches the grants of before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Rollout {
-    /// Those that are accepted later: what was agreed stays agreed.
+    /// Not at all, only those that are accepted later: what was agreed stays agreed.
     #[default]
     Agreed,
     /// All of them, at once.

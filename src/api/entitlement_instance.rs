@@ -3,7 +3,7 @@
 use super::{
     AmountField, Condition, NOT_OBSERVED,
     organization::not_observed,
-    schema::{OBJECT_NAME, facet_fields, moment},
+    schema::{LABEL, OBJECT_NAME, facet_fields, moment},
 };
 pub use super::{
     accepted_record::{AcceptedRecord, ChainRecord},
@@ -76,10 +76,10 @@ use std::collections::BTreeMap;
 #[serde(rename_all = "camelCase")]
 pub struct EntitlementInstanceSpec {
     /// The Organization that the grant is for. Immutable.
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = LABEL))]
     pub organization: String,
     /// The EntitlementDefinition that is granted. Immutable.
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = LABEL))]
     pub definition: String,
     /// What the owner wants: `Draft` (checked, not in force), `Active`, or `Cancelled` (final).
     #[serde(default)]
@@ -128,7 +128,7 @@ pub struct EntitlementInstanceSpec {
 #[serde(rename_all = "camelCase")]
 pub struct Amendment {
     /// The amendment's name in this grant.
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = LABEL))]
     pub name: String,
     /// From when on it counts: a date (00:00 of that day) or an RFC 3339 time of whole seconds.
     #[schemars(schema_with = "moment")]

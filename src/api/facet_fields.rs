@@ -19,11 +19,11 @@ pub struct SecretFacet {
     /// The secret field of the facet.
     #[schemars(length(min = 1, max = 256))]
     pub field: String,
-    /// The Secret in this instance's own namespace, and the key in it.
+    /// The Secret in the namespace of the object that names it, and the key in it.
     pub secret_key_ref: SecretKeyRef,
 }
 
-/// A key of a Secret in the instance's own namespace.
+/// A key of a Secret in the namespace of the object that names it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct SecretKeyRef {
     /// The Secret's name.

@@ -112,7 +112,7 @@ pub struct AmendmentStatus {
 /// A renewal notice that was given.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Notice {
-    /// How long before the end, as the definition's `renewalNotices` has it.
+    /// How long before the end, as `renewalNotices` of the definition or the plan has it.
     #[schemars(length(max = 64))]
     pub before: String,
     /// The end that it warned of, RFC 3339 in UTC.

@@ -1,4 +1,4 @@
-//! The four kinds of `entitlements.dev/v1alpha1`: types, schema and the CEL rules for what one object alone can tell; and apart from
+//! The kinds of `entitlements.dev/v1alpha1`: types, schema and the CEL rules for what one object alone can tell; and apart from
 //! them what the specs and statuses of every source of grants hold.
 //!
 //! Nothing here decides anything: reading the fields into what they mean is `core`'s work.
@@ -10,6 +10,8 @@ pub mod conditions;
 pub mod crd;
 pub mod entitlement_definition;
 pub mod entitlement_instance;
+pub mod entitlement_plan;
+pub mod entitlement_subscription;
 pub mod facet_definition;
 pub mod facet_fields;
 pub mod lifecycle;
@@ -21,6 +23,10 @@ pub use amount::AmountField;
 pub use conditions::{Condition, ConditionStatus};
 pub use entitlement_definition::{EntitlementDefinition, EntitlementDefinitionSpec, EntitlementDefinitionStatus};
 pub use entitlement_instance::{EntitlementInstance, EntitlementInstanceSpec, EntitlementInstanceStatus};
+pub use entitlement_plan::{EntitlementPlan, EntitlementPlanSpec, EntitlementPlanStatus};
+pub use entitlement_subscription::{
+    EntitlementSubscription, EntitlementSubscriptionSpec, EntitlementSubscriptionStatus,
+};
 pub use facet_definition::{FacetDefinition, FacetDefinitionSpec, FacetDefinitionStatus};
 pub use lifecycle::Phase;
 pub use organization::{Organization, OrganizationSpec, OrganizationStatus};

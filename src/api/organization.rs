@@ -117,11 +117,15 @@ pub struct OrganizationStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
-    /// How many of the organization's entitlements are in each phase.
+    /// How many of the organization's instances are in each phase.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 16))]
     pub instances: BTreeMap<String, u64>,
-    /// The next moment at which an entitlement of the organization changes by time alone.
+    /// How many of the organization's subscriptions are in each phase.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 16))]
+    pub subscriptions: BTreeMap<String, u64>,
+    /// The next moment at which an instance or a subscription of the organization changes by time alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_transition: Option<OrganizationTransition>,
     /// The namespaces in which the organization has objects, or had some that are not withdrawn yet. This is memory: nothing is
@@ -137,6 +141,7 @@ impl Default for OrganizationStatus {
             observed_generation: NOT_OBSERVED,
             conditions: Vec::new(),
             instances: BTreeMap::new(),
+            subscriptions: BTreeMap::new(),
             next_transition: None,
             namespaces: None,
         }
@@ -147,16 +152,35 @@ pub(super) fn not_observed() -> i64 {
     NOT_OBSERVED
 }
 
-/// A coming change of one of the organization's entitlements.
+/// A coming change of one of the organization's instances or subscriptions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrganizationTransition {
     /// When, RFC 3339 in UTC.
     #[schemars(length(max = 64))]
     pub at: String,
-    /// `namespace/name` of the instance.
+    /// What changes: an `Instance` or a `Subscription`.
+    #[serde(default)]
+    pub kind: TransitionKind,
+    /// `namespace/name` of the instance, where one changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 320))]
-    pub instance: String,
+    pub instance: Option<String>,
+    /// `namespace/name` of the subscription, where one changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 320))]
+    pub subscription: Option<String>,
     /// Its phase from then on.
     pub phase: Phase,
+}
+
+/// What changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum TransitionKind {
+    /// An EntitlementInstance.
+    // A status that was written before there were other kinds has none, and speaks of an instance.
+    #[default]
+    Instance,
+    /// An EntitlementSubscription.
+    Subscription,
 }

@@ -8,7 +8,7 @@ use crate::api::crd;
 use clap::Args;
 use std::{fs, path::PathBuf};
 
-/// Prints the CustomResourceDefinitions of the four kinds as YAML
+/// Prints the CustomResourceDefinitions of the kinds as YAML
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -399,6 +399,10 @@ fn concerns(inventory: &Inventory, finding: &Finding, chooses: &dyn Fn(&str) -> 
             let id = SourceId::instance(namespace.as_deref().unwrap_or_default(), name);
             inventory.organization_of(&id).is_none_or(|organization| chooses(organization))
         }
+        Some(EntitlementKind::EntitlementSubscription) => {
+            inventory.subscriber(namespace.as_deref().unwrap_or_default(), name).is_none_or(chooses)
+        }
+        Some(EntitlementKind::EntitlementPlan) => inventory.is_subscribed(name, chooses),
         Some(EntitlementKind::EntitlementDefinition) => inventory.is_granted(name, chooses),
         Some(EntitlementKind::FacetDefinition) => {
             inventory.definitions_with(name).any(|definition| inventory.is_granted(definition, chooses))

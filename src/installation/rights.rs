@@ -153,11 +153,15 @@ fn work(served: &ServedNamespaces) -> Vec<AccessRight> {
         right(Cluster, GROUP, "organizations", WATCH).to("to know the clients"),
         right(Cluster, GROUP, "facetdefinitions", WATCH).to("to know the catalogue"),
         right(Cluster, GROUP, "entitlementdefinitions", WATCH).to("to know the catalogue"),
+        right(Cluster, GROUP, "entitlementplans", WATCH).to("to know the catalogue"),
         right(served_by_all(), GROUP, "entitlementinstances", &["get", "list", "watch"]).to("to know the grants"),
+        right(served_by_all(), GROUP, "entitlementsubscriptions", &["get", "list", "watch"]).to("to know the grants"),
         right(Cluster, GROUP, "organizations/status", &["patch"]).to(STATUS),
         right(Cluster, GROUP, "facetdefinitions/status", &["patch"]).to(STATUS),
         right(Cluster, GROUP, "entitlementdefinitions/status", &["patch"]).to(STATUS),
+        right(Cluster, GROUP, "entitlementplans/status", &["patch"]).to(STATUS),
         right(served_by_all(), GROUP, "entitlementinstances/status", &["patch"]).to(STATUS),
+        right(served_by_all(), GROUP, "entitlementsubscriptions/status", &["patch"]).to(STATUS),
         right(Cluster, "", "namespaces", WATCH).to("to know which namespaces there are"),
         right(Cluster, "", "namespaces", &["patch"])
             .only([ASSIGNMENT_NAMESPACE])
@@ -212,6 +216,7 @@ fn for_webhook(webhook: &Webhook) -> Vec<AccessRight> {
         get("organizations"),
         get("facetdefinitions"),
         get("entitlementdefinitions"),
+        get("entitlementplans"),
         right(RightScope::Own, "", "secrets", &["update"])
             .only([WEBHOOK_SECRET])
             .to("to renew the webhook's certificate"),
@@ -261,8 +266,8 @@ mod tests {
     #[test]
     fn the_webhook_takes_more() {
         let without = rights(&Duties::default()).len();
-        assert_eq!(rights(&Duties { webhook: Some(webhook(false)), ..Duties::default() }).len(), without + 5);
-        assert_eq!(all().len(), without + 6);
+        assert_eq!(rights(&Duties { webhook: Some(webhook(false)), ..Duties::default() }).len(), without + 6);
+        assert_eq!(all().len(), without + 7);
     }
 
     /// The resources with a right in each of some namespaces, which these are.
@@ -302,7 +307,9 @@ mod tests {
             within(&rights),
             [
                 ("entitlementinstances", both.clone()),
+                ("entitlementsubscriptions", both.clone()),
                 ("entitlementinstances/status", both.clone()),
+                ("entitlementsubscriptions/status", both.clone()),
                 ("configmaps", both),
                 ("secrets", vec!["b"])
             ]

@@ -20,7 +20,16 @@ const AGGREGATE_TO_VIEW: (&str, &str) = ("rbac.authorization.k8s.io/aggregate-to
 
 const READ: &[&str] = &["get", "list", "watch"];
 const WRITE: &[&str] = &["get", "list", "watch", "create", "update", "patch", "delete"];
-const KINDS: &[&str] = &["organizations", "facetdefinitions", "entitlementdefinitions", "entitlementinstances"];
+const CATALOGUE: &[&str] = &["facetdefinitions", "entitlementdefinitions", "entitlementplans"];
+const GRANTS: &[&str] = &["entitlementinstances", "entitlementsubscriptions"];
+const KINDS: &[&str] = &[
+    "organizations",
+    "facetdefinitions",
+    "entitlementdefinitions",
+    "entitlementplans",
+    "entitlementinstances",
+    "entitlementsubscriptions",
+];
 
 /// Metadata of an object of the installation.
 pub fn metadata(namespace: Option<&str>, name: &str) -> ObjectMeta {
@@ -144,7 +153,7 @@ fn for_people(name: &str, description: &str, rules: Vec<PolicyRule>) -> ClusterR
 pub fn people() -> Vec<ClusterRole> {
     let mut view = for_people(
         "entitlements-view",
-        "Reads the four kinds. Part of the role view, and with it of edit and admin; none of them writes.",
+        "Reads all kinds of entitlements.dev. Part of the role view, and with it of edit and admin; none of them writes.",
         vec![rule(GROUP, KINDS, READ)],
     );
     view.metadata.labels.get_or_insert_default().insert(AGGREGATE_TO_VIEW.0.to_owned(), AGGREGATE_TO_VIEW.1.to_owned());
@@ -153,14 +162,14 @@ pub fn people() -> Vec<ClusterRole> {
         for_people(
             "entitlements-catalogue-author",
             "Writes the catalogue, which decides what every client gets of every grant. Bind it in the whole cluster.",
-            vec![rule(GROUP, &["facetdefinitions", "entitlementdefinitions"], WRITE)],
+            vec![rule(GROUP, CATALOGUE, WRITE)],
         ),
         for_people(
             "entitlements-grant-author",
             &format!(
                 "Makes, changes and ends grants. Bind it in the namespaces of grants, such as {ASSIGNMENT_NAMESPACE}."
             ),
-            vec![rule(GROUP, &["entitlementinstances"], WRITE)],
+            vec![rule(GROUP, GRANTS, WRITE)],
         ),
         for_people(
             "entitlements-service-desk",

@@ -3,8 +3,8 @@
 use super::{EntitlementKind, When, zone_of};
 use crate::{
     api::{
-        EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization, lifecycle::State,
-        organization::Flags,
+        EntitlementDefinition, EntitlementInstance, EntitlementPlan, EntitlementSubscription,
+        EntitlementSubscriptionSpec, FacetDefinition, Organization, lifecycle::State, organization::Flags,
     },
     core::{
         age::{OrganizationAge, SourceAge},
@@ -49,7 +49,10 @@ pub struct Inventory {
     pub(super) organizations: Named<Organization>,
     pub(super) facets: Named<FacetDefinition>,
     pub(super) definitions: Named<EntitlementDefinition>,
+    plans: Named<EntitlementPlan>,
     pub(super) grants: BTreeMap<SourceId, Arc<Grant>>,
+    /// By namespace and name.
+    subscriptions: BTreeMap<(Arc<str>, Arc<str>), Arc<EntitlementSubscription>>,
     secrets: SecretSources,
     unseen: Arc<BTreeSet<SecretName>>,
     /// The kept revisions of the catalogue.
@@ -71,7 +74,9 @@ impl Inventory {
             organizations: Named::new(),
             facets: Named::new(),
             definitions: Named::new(),
+            plans: Named::new(),
             grants: BTreeMap::new(),
+            subscriptions: BTreeMap::new(),
             secrets: SecretSources::new(),
             unseen: Arc::default(),
             revisions: Revisions::default(),
@@ -102,6 +107,19 @@ impl Inventory {
         self.definitions.insert(name, Arc::new(definition));
     }
 
+    /// Adds a plan.
+    pub fn add_plan(&mut self, mut plan: EntitlementPlan) {
+        let name = self.complete(&mut plan.metadata);
+        self.plans.insert(name, Arc::new(plan));
+    }
+
+    /// Adds a subscription.
+    pub fn add_subscription(&mut self, mut subscription: EntitlementSubscription) {
+        let name = self.complete(&mut subscription.metadata);
+        let namespace = subscription.metadata.namespace.as_deref().unwrap_or_default().into();
+        self.subscriptions.insert((namespace, name), Arc::new(subscription));
+    }
+
     /// Adds an instance.
     pub fn add_instance(&mut self, mut instance: EntitlementInstance) {
         let is_undated = instance.metadata.creation_timestamp.is_none();
@@ -125,7 +143,9 @@ impl Inventory {
             EntitlementKind::Organization => self.add_organization(Deserialize::deserialize(object)?),
             EntitlementKind::FacetDefinition => self.add_facet(Deserialize::deserialize(object)?),
             EntitlementKind::EntitlementDefinition => self.add_definition(Deserialize::deserialize(object)?),
+            EntitlementKind::EntitlementPlan => self.add_plan(Deserialize::deserialize(object)?),
             EntitlementKind::EntitlementInstance => self.add_instance(Deserialize::deserialize(object)?),
+            EntitlementKind::EntitlementSubscription => self.add_subscription(Deserialize::deserialize(object)?),
         }
         Ok(())
     }
@@ -233,7 +253,7 @@ impl Inventory {
         )
     }
 
-    /// The names of all objects of a kind; of instances, in every namespace.
+    /// The names of all objects of a kind; of one that lies in namespaces, in all of these.
     #[must_use]
     pub fn names(&self, kind: EntitlementKind) -> Vec<&str> {
         fn of<K>(objects: &Named<K>) -> Vec<&str> {
@@ -243,7 +263,11 @@ impl Inventory {
             EntitlementKind::Organization => of(&self.organizations),
             EntitlementKind::FacetDefinition => of(&self.facets),
             EntitlementKind::EntitlementDefinition => of(&self.definitions),
+            EntitlementKind::EntitlementPlan => of(&self.plans),
             EntitlementKind::EntitlementInstance => self.grants.keys().map(|id| id.name.as_ref()).collect(),
+            EntitlementKind::EntitlementSubscription => {
+                self.subscriptions.keys().map(|(_, name)| name.as_ref()).collect()
+            }
         }
     }
 
@@ -293,6 +317,30 @@ impl Inventory {
     #[must_use]
     pub fn organization_of(&self, source: &SourceId) -> Option<&Arc<str>> {
         self.grants.get(source).map(|grant| &grant.organization)
+    }
+
+    /// The organization that a subscription names.
+    #[must_use]
+    pub fn subscriber(&self, namespace: &str, name: &str) -> Option<&str> {
+        let subscription = self.subscriptions.get(&(namespace.into(), name.into()))?;
+        Some(&subscription.spec.organization)
+    }
+
+    /// Whether a subscription of an organization that `chooses` chooses names a plan, or one that includes it.
+    pub fn is_subscribed(&self, plan: &str, chooses: &dyn Fn(&str) -> bool) -> bool {
+        let chosen = self.subscriptions.values().filter(|subscription| chooses(&subscription.spec.organization));
+        let mut wanted: Vec<&str> = chosen.flat_map(|subscription| named_plans(&subscription.spec)).collect();
+        let mut seen = BTreeSet::new();
+        while let Some(name) = wanted.pop() {
+            if name == plan {
+                return true;
+            }
+            if seen.insert(name) {
+                let includes = self.plans.get(name).into_iter().flat_map(|plan| &plan.spec.includes);
+                wanted.extend(includes.map(String::as_str));
+            }
+        }
+        false
     }
 
     /// Whether an organization that `chooses` chooses has a grant of a definition.
@@ -374,6 +422,13 @@ impl Inventory {
         let keys = grants.iter().flat_map(|grant| facets::sources(grant));
         keys.filter_map(|key| self.secrets.get(&key).map(|data| (key, Arc::clone(data)))).collect()
     }
+}
+
+/// The plans that a subscription names, now or later.
+fn named_plans(subscription: &EntitlementSubscriptionSpec) -> impl Iterator<Item = &str> {
+    let add_ons = subscription.add_ons.iter().map(|entry| &entry.plan);
+    let later = subscription.amendments.iter().filter_map(|amendment| amendment.plan.as_ref());
+    std::iter::once(&subscription.plan).chain(add_ons).chain(later).map(String::as_str)
 }
 
 fn add_marked(schema: &Value, names: &mut BTreeSet<String>) {

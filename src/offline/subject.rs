@@ -12,14 +12,24 @@ pub enum EntitlementKind {
     FacetDefinition,
     /// A definition.
     EntitlementDefinition,
+    /// A plan.
+    EntitlementPlan,
     /// An instance.
     EntitlementInstance,
+    /// A subscription.
+    EntitlementSubscription,
 }
 
 impl EntitlementKind {
     /// All of them.
-    pub const ALL: [Self; 4] =
-        [Self::Organization, Self::FacetDefinition, Self::EntitlementDefinition, Self::EntitlementInstance];
+    pub const ALL: [Self; 6] = [
+        Self::Organization,
+        Self::FacetDefinition,
+        Self::EntitlementDefinition,
+        Self::EntitlementPlan,
+        Self::EntitlementInstance,
+        Self::EntitlementSubscription,
+    ];
 
     /// The kind of that name.
     #[must_use]
@@ -34,14 +44,16 @@ impl EntitlementKind {
             Self::Organization => "Organization",
             Self::FacetDefinition => "FacetDefinition",
             Self::EntitlementDefinition => "EntitlementDefinition",
+            Self::EntitlementPlan => "EntitlementPlan",
             Self::EntitlementInstance => "EntitlementInstance",
+            Self::EntitlementSubscription => "EntitlementSubscription",
         }
     }
 
     /// Whether its objects lie in namespaces.
     #[must_use]
     pub fn is_namespaced(self) -> bool {
-        self == Self::EntitlementInstance
+        matches!(self, Self::EntitlementInstance | Self::EntitlementSubscription)
     }
 }
 

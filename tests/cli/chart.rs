@@ -179,7 +179,14 @@ fn what_stays_at_removal_can_be_said_of_kinds_alone() {
         let kept = named.into_iter().filter(|(_, object)| object["metadata"]["annotations"][KEEP] == "keep");
         kept.map(|(name, _)| name).collect::<Vec<_>>()
     };
-    let kinds = ["entitlementdefinitions", "entitlementinstances", "facetdefinitions", "organizations"];
+    let kinds = [
+        "entitlementdefinitions",
+        "entitlementinstances",
+        "entitlementplans",
+        "entitlementsubscriptions",
+        "facetdefinitions",
+        "organizations",
+    ];
     let mut all: Vec<String> =
         kinds.map(|kind| format!("CustomResourceDefinition /{kind}.{GROUP}")).into_iter().collect();
     all.push("Namespace /entitlements".to_owned());

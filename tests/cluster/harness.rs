@@ -76,6 +76,8 @@ fn resource(kind: &str) -> (ApiResource, bool) {
         "Organization" => ("entitlements.dev", "v1alpha1", "organizations", false),
         "FacetDefinition" => ("entitlements.dev", "v1alpha1", "facetdefinitions", false),
         "EntitlementDefinition" => ("entitlements.dev", "v1alpha1", "entitlementdefinitions", false),
+        "EntitlementPlan" => ("entitlements.dev", "v1alpha1", "entitlementplans", false),
+        "EntitlementSubscription" => ("entitlements.dev", "v1alpha1", "entitlementsubscriptions", true),
         "EntitlementInstance" => ("entitlements.dev", "v1alpha1", "entitlementinstances", true),
         "Namespace" => ("", "v1", "namespaces", false),
         "ConfigMap" => ("", "v1", "configmaps", true),

@@ -50,7 +50,9 @@ the operator waits until this is mended:
 - the CustomResourceDefinition organizations.entitlements.dev is not installed
 - the CustomResourceDefinition facetdefinitions.entitlements.dev is not installed
 - the CustomResourceDefinition entitlementdefinitions.entitlements.dev is not installed
+- the CustomResourceDefinition entitlementplans.entitlements.dev is not installed
 - the CustomResourceDefinition entitlementinstances.entitlements.dev is not installed
+- the CustomResourceDefinition entitlementsubscriptions.entitlements.dev is not installed
     entitlement-operator crds | kubectl apply -f -
 - the namespace entitlements does not exist: grants are made there
     kubectl create namespace entitlements";
@@ -61,7 +63,9 @@ the operator waits until this is mended:
     let mut old: Value = serde_saphyr::from_str(&old).unwrap();
     let schema = &mut old["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"];
     schema["status"]["properties"].as_object_mut().unwrap().remove("accepted");
-    for file in ["organizations", "facetdefinitions", "entitlementdefinitions"] {
+    for file in
+        ["organizations", "facetdefinitions", "entitlementdefinitions", "entitlementplans", "entitlementsubscriptions"]
+    {
         stage.kubectl(&["apply", "--filename", &format!("{crds}/{file}.yaml")]);
     }
     let path = stage.plane.folder().join("old.yaml");
@@ -130,7 +134,7 @@ fn without_rights_it_names_each_and_begins_when_they_are_given() {
     ] {
         assert!(list.contains(&line), "{line}{list}");
     }
-    assert_eq!(list.lines().count(), 1 + 17 + 1, "{list}");
+    assert_eq!(list.lines().count(), 1 + 21 + 1, "{list}");
     do_as_advised(&stage);
     is_for_people(&until_said(&operator, "ready: cluster https://127.0.0.1:"));
     drop(operator);

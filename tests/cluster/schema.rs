@@ -1,4 +1,4 @@
-//! What the API server itself makes of the four kinds: schema, defaults, CEL rules, and how they are shown.
+//! What the API server itself makes of the kinds: schema, defaults, CEL rules, and how they are shown.
 
 use crate::harness::{FEATURE, ORGANIZATION, cluster, grant, shared_kubectl};
 use serde_json::{Value, json};

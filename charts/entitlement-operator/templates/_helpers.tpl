@@ -93,11 +93,11 @@ namespace: {{ .Release.Namespace | quote }}
 {{/* What is done with grants, where they are served. */}}
 {{- define "entitlement-operator.rulesOfGrants" -}}
 - apiGroups: [entitlements.dev]
-  resources: [entitlementinstances]
+  resources: [entitlementinstances, entitlementsubscriptions]
   verbs: [get, list, watch]
 {{- if not .Values.readOnly }}
 - apiGroups: [entitlements.dev]
-  resources: [entitlementinstances/status]
+  resources: [entitlementinstances/status, entitlementsubscriptions/status]
   verbs: [patch]
 {{- end }}
 {{- end }}

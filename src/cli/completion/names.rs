@@ -4,7 +4,7 @@
 //! any failure gives no names. A program that provides credentials might ask for something, so it is not run.
 
 use crate::{
-    api::{EntitlementDefinition, EntitlementInstance, Organization},
+    api::{EntitlementDefinition, EntitlementInstance, EntitlementPlan, EntitlementSubscription, Organization},
     cli::{
         manifests::{ReadOptions, read},
         offline::this_second,
@@ -13,7 +13,7 @@ use crate::{
     offline::EntitlementKind,
 };
 use clap_complete::CompletionCandidate;
-use kube::{Api, Client, Resource, api::ListParams, config::AuthInfo};
+use kube::{Api, Client, Resource, api::ListParams, config::AuthInfo, core::NamespaceResourceScope};
 use serde_json::Value;
 use std::{
     env,
@@ -89,6 +89,7 @@ fn told(kind: EntitlementKind, object: &Value) -> Option<String> {
     let text = |field: &str| object.pointer(&format!("/spec/{field}")).and_then(Value::as_str);
     match kind {
         EntitlementKind::EntitlementInstance => Some(format!("{}: {}", text("organization")?, text("definition")?)),
+        EntitlementKind::EntitlementSubscription => Some(format!("{}: {}", text("organization")?, text("plan")?)),
         _ => text("displayName").map(str::to_owned),
     }
 }
@@ -115,13 +116,24 @@ async fn listed(client: Client, namespace: Option<&str>, kind: EntitlementKind) 
         EntitlementKind::Organization => objects(Api::<Organization>::all(client), kind).await,
         EntitlementKind::EntitlementDefinition => objects(Api::<EntitlementDefinition>::all(client), kind).await,
         EntitlementKind::FacetDefinition => None,
+        EntitlementKind::EntitlementPlan => objects(Api::<EntitlementPlan>::all(client), kind).await,
         EntitlementKind::EntitlementInstance => {
-            let grants: Api<EntitlementInstance> = match namespace {
-                Some(namespace) => Api::namespaced(client, namespace),
-                None => Api::all(client),
-            };
-            objects(grants, kind).await
+            objects(namespaced::<EntitlementInstance>(client, namespace), kind).await
         }
+        EntitlementKind::EntitlementSubscription => {
+            objects(namespaced::<EntitlementSubscription>(client, namespace), kind).await
+        }
+    }
+}
+
+/// Those in a namespace, or in all.
+fn namespaced<K>(client: Client, namespace: Option<&str>) -> Api<K>
+where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+{
+    match namespace {
+        Some(namespace) => Api::namespaced(client, namespace),
+        None => Api::all(client),
     }
 }
 

@@ -17,7 +17,7 @@ use jsonschema::{ValidationError, Validator, error::ValidationErrorKind};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
-/// The checks of all four kinds.
+/// The checks of all kinds.
 pub struct Resources(HashMap<EntitlementKind, Resource>);
 
 /// The checks of one kind.

@@ -1,7 +1,11 @@
 //! The status of an organization.
 
 use crate::{
-    api::{Organization, OrganizationStatus, conditions::READY, organization::OrganizationTransition},
+    api::{
+        Organization, OrganizationStatus,
+        conditions::READY,
+        organization::{OrganizationTransition, TransitionKind},
+    },
     core::{
         calendar::{Instant, format_instant},
         problem::Problem,
@@ -67,9 +71,12 @@ pub fn organization_status(
         observed_generation: generation,
         conditions: conditions.into_vec(),
         instances,
+        subscriptions: BTreeMap::new(),
         next_transition: next.map(|(change, grant)| OrganizationTransition {
             at: format_instant(change.at),
-            instance: grant.to_string(),
+            kind: TransitionKind::Instance,
+            instance: Some(grant.to_string()),
+            subscription: None,
             phase: change.phase,
         }),
         namespaces: Some(namespaces.into_iter().collect()),

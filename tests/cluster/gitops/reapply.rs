@@ -71,7 +71,7 @@ fn items(stage: &Stage, arguments: &[&str]) -> Vec<Value> {
     serde_json::from_str::<Value>(&found).unwrap()["items"].as_array().unwrap().clone()
 }
 
-/// The operator has nothing of the four kinds but their status.
+/// The operator has nothing of its kinds but their status.
 fn assert_owns_statuses_only(stage: &Stage) {
     for object in items(stage, &["org,edef,facet,ent", "--all-namespaces"]) {
         for entry in object["metadata"]["managedFields"].as_array().unwrap() {

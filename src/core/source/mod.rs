@@ -7,6 +7,7 @@
 pub mod bundle;
 pub mod instance;
 pub mod stated;
+pub mod subscription;
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use std::{fmt, sync::Arc};
@@ -57,6 +58,7 @@ macro_rules! kinds {
 // The list of kinds, in the order of age among sources that are equally old otherwise: the word for people, and the field.
 kinds! {
     Instance: "Instance", "instance";
+    Subscription: "Subscription", "subscription";
     #[cfg(test)]
     Bundle: "Bundle", "bundle";
 }

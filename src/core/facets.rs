@@ -8,6 +8,7 @@ use super::{
     secret::Secret,
 };
 use crate::api::facet_fields::{FacetFields, SecretFacet};
+use serde::Serialize;
 use serde_json::{Map, Value};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -29,8 +30,49 @@ pub enum Layer {
     Preset,
     /// What the source states itself, or the last of it that was valid.
     Source,
+    /// The plan in force of a subscription.
+    Plan(Arc<str>),
+    /// An add-on of a subscription, by the entry's name.
+    AddOn(Arc<str>),
+    /// What a subscription configures.
+    Configure,
+    /// What a subscription adds, by the entry's name.
+    Add(Arc<str>),
     /// An amendment of the grant, by name.
     Amendment(String),
+}
+
+/// What of a source a layer is, where it has several of a kind: its name in the field of its kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LayerNames {
+    /// The plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Arc<str>>,
+    /// The entry of an add-on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entry: Option<Arc<str>>,
+    /// The name of what is added.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Arc<str>>,
+    /// The amendment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amendment: Option<Arc<str>>,
+}
+
+impl Layer {
+    /// What of its source it is.
+    #[must_use]
+    pub fn names(&self) -> LayerNames {
+        let mut names = LayerNames::default();
+        match self {
+            Self::Default | Self::Preset | Self::Source | Self::Configure => {}
+            Self::Plan(plan) => names.plan = Some(Arc::clone(plan)),
+            Self::AddOn(entry) => names.entry = Some(Arc::clone(entry)),
+            Self::Add(name) => names.name = Some(Arc::clone(name)),
+            Self::Amendment(amendment) => names.amendment = Some(amendment.as_str().into()),
+        }
+        names
+    }
 }
 
 /// What one grant states, layer by layer, the last one on top.
@@ -49,6 +91,12 @@ impl Statement {
         });
         let own = (!grant.facets.is_empty()).then(|| (Layer::Source, grant.facets.clone()));
         Self { layers: own.into_iter().chain(amended).collect() }
+    }
+
+    /// Layers as they stand, the last one on top. Those that state nothing are left out.
+    #[must_use]
+    pub fn layered(layers: impl Iterator<Item = (Layer, Arc<FacetFields>)>) -> Self {
+        Self { layers: layers.filter(|(_, facets)| !facets.is_empty()).collect() }
     }
 
     /// What was stated last and was valid.

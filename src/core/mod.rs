@@ -23,3 +23,4 @@ pub mod schema;
 pub mod secret;
 pub mod served;
 pub mod source;
+pub mod subscription;

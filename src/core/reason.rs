@@ -65,6 +65,8 @@ reasons! {
     Duplicate,
     /// An end in the last minute of a day.
     EndBeforeMidnight,
+    /// An entry of a subscription is left out.
+    EntryIgnored,
     /// Over.
     Expired,
     /// The facet definition that a definition names does not exist.
@@ -133,6 +135,12 @@ reasons! {
     OrganizationNotFound,
     /// The organization's time zone is unknown, so a grant cannot be accepted.
     OrganizationNotReady,
+    /// The plan does not exist.
+    PlanNotFound,
+    /// The plan is invalid, or of the wrong type.
+    PlanNotReady,
+    /// The plan is sold no longer.
+    PlanRetired,
     /// An object that somebody has changed or deleted is put back.
     PutBack,
     /// Refused; `Accepted` says why.
@@ -149,6 +157,8 @@ reasons! {
     ReservedName,
     /// A grant is a draft again.
     ReturnedToDraft,
+    /// The revision of a plan that was agreed is lost.
+    RevisionLost,
     /// The last valid state could not be kept.
     RevisionNotKept,
     /// A secret field would be shown in a ConfigMap.

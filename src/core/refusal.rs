@@ -18,6 +18,12 @@ pub enum Reason {
     DefinitionNotReady,
     /// The amount is unreadable, or given for a Feature.
     InvalidAmount,
+    /// The plan does not exist.
+    PlanNotFound,
+    /// The plan is invalid, or an add-on.
+    PlanNotReady,
+    /// The plan is sold no longer.
+    PlanRetired,
     /// What the grant renews cannot be renewed by it.
     RenewalInvalid,
     /// The term is unreadable or empty.
@@ -43,6 +49,9 @@ impl Reason {
             Self::DefinitionNotFound => ReasonCode::DefinitionNotFound,
             Self::DefinitionNotReady => ReasonCode::DefinitionNotReady,
             Self::InvalidAmount => ReasonCode::InvalidAmount,
+            Self::PlanNotFound => ReasonCode::PlanNotFound,
+            Self::PlanNotReady => ReasonCode::PlanNotReady,
+            Self::PlanRetired => ReasonCode::PlanRetired,
             Self::RenewalInvalid => ReasonCode::RenewalInvalid,
             Self::InvalidTerm => ReasonCode::InvalidTerm,
             Self::Duplicate => ReasonCode::Duplicate,
@@ -57,10 +66,17 @@ impl Reason {
             Self::NamespaceNotAllowed => "/metadata/namespace",
             Self::DefinitionNotFound | Self::DefinitionNotReady => "/spec/definition",
             Self::InvalidAmount => "/spec/amount",
+            Self::PlanNotFound | Self::PlanNotReady | Self::PlanRetired => "/spec/plan",
             Self::RenewalInvalid => "/spec/renews",
             Self::InvalidTerm => "/spec/end",
             Self::Duplicate => "/metadata/name",
         }
+    }
+
+    /// Whether it is about the plan, which a renewal takes over from what it renews.
+    #[must_use]
+    pub fn is_of_plan(self) -> bool {
+        matches!(self, Self::PlanNotFound | Self::PlanNotReady | Self::PlanRetired)
     }
 
     /// Whether also a grant that was accepted once is refused by it: losing the right to be granted withdraws.

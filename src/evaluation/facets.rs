@@ -75,6 +75,17 @@ impl GrantFacets {
     /// The facets of a grant, as the amendments (by index) that are in force have them.
     #[must_use]
     pub fn of(snapshot: &Snapshot, definition: Option<&Definition>, grant: &Grant, amendments: &[usize]) -> Self {
+        Self::of_statement(snapshot, definition, grant, Statement::of(grant, amendments))
+    }
+
+    /// The facets of a grant, of whose facets that is stated.
+    #[must_use]
+    pub fn of_statement(
+        snapshot: &Snapshot,
+        definition: Option<&Definition>,
+        grant: &Grant,
+        stated: Statement,
+    ) -> Self {
         let remembered = grant.remembered.facets.clone();
         let Some(definition) = definition else {
             return Self {
@@ -86,7 +97,6 @@ impl GrantFacets {
             };
         };
         let remembered = remembered.map(|facets| without_secrets(definition, facets));
-        let stated = Statement::of(grant, amendments);
         let (secrets, missing, mut problems) = secrets(definition, grant, snapshot);
         let merged = stated.merged();
         problems.extend(stated_problems(definition, grant, &merged));

@@ -131,11 +131,16 @@ fn grant_source(member: &Member) -> GrantSource {
 fn value_source(layer: Layer, member: Option<&Member>) -> ValueSource {
     let source = member.map(|member| member.grant.id.source.clone());
     let stated = source.as_ref().map_or("", |source| source.kind.as_str());
-    let (layer, amendment) = match layer {
-        Layer::Default => ("Default", None),
-        Layer::Preset => ("Preset", None),
-        Layer::Source => (stated, None),
-        Layer::Amendment(name) => ("Amendment", Some(name)),
+    let names = layer.names();
+    let layer = match layer {
+        Layer::Default => "Default",
+        Layer::Preset => "Preset",
+        Layer::Source => stated,
+        Layer::Plan(_) => "Plan",
+        Layer::AddOn(_) => "AddOn",
+        Layer::Configure => "Configure",
+        Layer::Add(_) => "Add",
+        Layer::Amendment(_) => "Amendment",
     };
-    ValueSource { layer, source, amendment }
+    ValueSource { layer, source, names }
 }

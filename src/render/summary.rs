@@ -3,7 +3,7 @@
 use super::flags::{FlagCourse, Offers, flags};
 use crate::{
     api::{Phase, facet_fields::FacetFields},
-    core::source::SourceId,
+    core::{facets::LayerNames, source::SourceId},
 };
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -77,14 +77,15 @@ pub struct GrantSource {
 /// What gave a value.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ValueSource {
-    /// `Default`, `Preset`, `Amendment`, or the kind of the source that states it, such as `Instance`.
+    /// `Default`, `Preset`, `Amendment`, of a subscription `Plan`, `AddOn`, `Configure` or `Add`, or the kind of the source that
+    /// states it, such as `Instance`.
     pub layer: &'static str,
     /// The source of the grant that gave it, by the field of its kind.
     #[serde(flatten)]
     pub source: Option<SourceId>,
-    /// The amendment's name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub amendment: Option<String>,
+    /// What of that source it is: its plan, entry or amendment.
+    #[serde(flatten)]
+    pub names: LayerNames,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)]

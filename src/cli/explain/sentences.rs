@@ -127,7 +127,7 @@ pub fn setting_origin(value: &FacetValue) -> String {
 /// What gave a value of several grants together.
 fn origin(origin: &Origin) -> String {
     let by = origin.source.as_ref().map(source_name).unwrap_or_default();
-    match (&origin.kind, &origin.amendment) {
+    match (&origin.kind, &origin.names.amendment) {
         (OriginKind::Amendment, Some(amendment)) => format!("by amendment {amendment} of {by}"),
         (OriginKind::Definition, _) => "as the catalogue presets it".to_owned(),
         (OriginKind::Default, _) => "by default".to_owned(),
@@ -137,7 +137,7 @@ fn origin(origin: &Origin) -> String {
 
 /// What gave a grant's amount.
 pub fn amount_origin(origin: &Origin) -> String {
-    match (&origin.kind, &origin.amendment) {
+    match (&origin.kind, &origin.names.amendment) {
         (OriginKind::Amendment, Some(amendment)) => format!("by its amendment {amendment}"),
         (OriginKind::Agreement, _) => "as it was agreed".to_owned(),
         (OriginKind::Definition, _) => "as the catalogue has it for everyone".to_owned(),
@@ -154,7 +154,7 @@ fn start_origin(origin: &Origin) -> &'static str {
 }
 
 fn end_origin(origin: &Origin) -> String {
-    match (&origin.kind, &origin.amendment) {
+    match (&origin.kind, &origin.names.amendment) {
         (OriginKind::Amendment, Some(amendment)) => format!("that of its amendment {amendment}"),
         (OriginKind::Renewal, _) => "its start plus the length of the grant that it renews".to_owned(),
         (OriginKind::Definition, _) => "its start plus the term that the catalogue gives".to_owned(),

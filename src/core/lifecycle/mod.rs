@@ -67,6 +67,8 @@ pub struct Case<'a> {
     pub unready: Option<Refusal>,
     /// The organization's time zone, where it can be read.
     pub zone: Option<Tz>,
+    /// What it takes over from the grant that it renews.
+    pub takes_over: TakesOver,
     /// The present definition's term and grace period.
     pub catalogue_term: Option<CalendarDuration>,
     /// The present definition's grace period.
@@ -77,6 +79,17 @@ pub struct Case<'a> {
     pub suspended: bool,
     /// The grant's amendments, in the order in which they count.
     pub amendments: Arc<[PreparedAmendment]>,
+}
+
+/// What a renewal takes over from the grant that it renews, beside its end and its chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TakesOver {
+    /// The length of its term, where it states no end.
+    Length,
+    /// That, and its plan, which nothing refuses any more.
+    Plan,
+    /// Neither: it is of another plan.
+    Nothing,
 }
 
 /// What one moment gives for one grant.

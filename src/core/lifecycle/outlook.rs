@@ -30,6 +30,8 @@ pub struct Change {
 pub struct Outlook {
     /// The next change of each grant, by index: of its phase, reason, start, end or an amendment.
     pub changes: Vec<Option<Change>>,
+    /// When each grant is Expired at the latest, by index, should nothing refuse it.
+    pub expires: Vec<Bound>,
     /// The spans of time of each grant, by index, in no order and possibly overlapping, at whose instants the present specs
     /// with the records after the decision put it in force.
     pub in_force: Vec<Box<[(Instant, Bound)]>>,
@@ -48,6 +50,7 @@ impl Outlook {
         let view = View { group, verdicts, contest: &contest, seat: seat.as_ref(), now };
         Self {
             changes: (0..verdicts.len()).map(|index| view.change(index)).collect(),
+            expires: (0..verdicts.len()).map(|index| view.contest.expires(index, |_| true)).collect(),
             in_force: (0..verdicts.len()).map(|index| view.in_force(index).collect()).collect(),
         }
     }

@@ -1,7 +1,7 @@
 //! Terms and refusals along the lineage: each grant after the one that it renews.
 
 use super::{
-    Group,
+    Group, TakesOver,
     amendments::{Amended, amend},
     descent::Renewed,
     span::Span,
@@ -119,10 +119,13 @@ impl Settling<'_> {
         if let Some(record) = &case.record {
             return self.recorded(index, &self.descended(index, record));
         }
-        if let Some(unready) = &case.unready {
+        let inherited = self.inherited(index);
+        let is_excused = case.takes_over == TakesOver::Plan && matches!(inherited, Ok(Some(_)));
+        let unready = case.unready.as_ref().filter(|unready| !(is_excused && unready.reason.is_of_plan()));
+        if let Some(unready) = unready {
             return Settled::refused(unready.clone());
         }
-        self.inherited(index).and_then(|inherited| self.fresh(index, inherited)).unwrap_or_else(Settled::refused)
+        inherited.and_then(|inherited| self.fresh(index, inherited)).unwrap_or_else(Settled::refused)
     }
 
     /// An accepted grant goes by its record; only the end that it follows is kept current until it is reached, and the amount
@@ -181,7 +184,7 @@ impl Settling<'_> {
             grace: case.catalogue_grace,
             amount: case.allotment.and_then(|allotment| allotment.of(None)),
             since: (source.start.is_none() && follows.is_none()).then(|| source.made()),
-            length,
+            length: length.filter(|_| case.takes_over != TakesOver::Nothing),
             follows,
             chain: inherited.map_or(own_chain, |inherited| inherited.chain),
             spec: source.written.clone(),

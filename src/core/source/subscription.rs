@@ -15,7 +15,7 @@ use crate::{
             SubscriptionAmendment, SubscriptionRecord,
         },
         facet_fields::{FacetFields, SecretFacet},
-        lifecycle::{Notice, State},
+        lifecycle::State,
     },
     core::{
         acceptance::{Acceptance, RecordedSpec},
@@ -319,9 +319,8 @@ pub fn remembering(mut subscription: Subscription, status: &EntitlementSubscript
         conditions: status.conditions.iter().map(RememberedCondition::from).collect(),
     };
     let facets = status.facets.iter().flatten();
-    subscription.facets = Arc::new(
-        facets.map(|(definition, facets)| (definition.as_str().into(), Arc::new(facets.clone()))).collect(),
-    );
+    subscription.facets =
+        Arc::new(facets.map(|(definition, facets)| (definition.as_str().into(), Arc::new(facets.clone()))).collect());
     let rights = status.entitlements.iter().map(|right| (right.definition.as_str().into(), remembered_right(right)));
     subscription.rights = Arc::new(rights.collect());
     subscription

@@ -97,11 +97,8 @@ mod tests {
 
     fn part(is_added: bool, span: (u32, Option<u32>)) -> Part {
         let name: Arc<str> = "a".into();
-        let origin = if is_added {
-            PartOrigin::Add { name }
-        } else {
-            PartOrigin::Plan { plan: Arc::clone(&name), group: name }
-        };
+        let origin =
+            if is_added { PartOrigin::Add { name } } else { PartOrigin::Plan { plan: Arc::clone(&name), group: name } };
         Part { origin, amount: Some(Amount::Limited(1.into())), facets: Arc::default(), window: window(span) }
     }
 

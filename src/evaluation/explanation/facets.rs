@@ -85,17 +85,17 @@ pub fn explain(holding: &Holding, merged: Option<&Parts<'_>>) -> (Vec<FacetValue
 }
 
 fn origin(layer: &Layer, source: Option<&SourceId>) -> Origin {
-    match layer {
-        Layer::Default => Origin::of(OriginKind::Default, None),
-        Layer::Preset => Origin::of(OriginKind::Definition, None),
-        Layer::Source => {
-            let kind = source.map_or(OriginKind::Definition, |source| OriginKind::Source(source.kind));
-            Origin::of(kind, source.cloned())
-        }
-        Layer::Amendment(name) => {
-            Origin { amendment: Some(name.clone()), ..Origin::of(OriginKind::Amendment, source.cloned()) }
-        }
-    }
+    let kind = match layer {
+        Layer::Default => return Origin::of(OriginKind::Default, None),
+        Layer::Preset => return Origin::of(OriginKind::Definition, None),
+        Layer::Source => source.map_or(OriginKind::Definition, |source| OriginKind::Source(source.kind)),
+        Layer::Plan(_) => OriginKind::Plan,
+        Layer::AddOn(_) => OriginKind::AddOn,
+        Layer::Configure => OriginKind::Configure,
+        Layer::Add(_) => OriginKind::Add,
+        Layer::Amendment(_) => OriginKind::Amendment,
+    };
+    Origin { names: layer.names(), ..Origin::of(kind, source.cloned()) }
 }
 
 /// The sources of secret values that grants in force name; the first of a field holds.

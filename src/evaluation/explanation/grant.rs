@@ -10,6 +10,7 @@ use crate::{
     core::{
         amount::Amount,
         calendar::{Bound, Instant, format_instant, parse_instant},
+        facets::{Layer, LayerNames},
         grant::{Grant, GrantAmendment, GrantId, RememberedCondition},
         problem::Problem,
         reason::ReasonCode,
@@ -30,9 +31,9 @@ pub struct Origin {
     /// The source of the grant that gave it, by the field of its kind: `namespace/name`.
     #[serde(flatten)]
     pub source: Option<SourceId>,
-    /// The amendment's name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub amendment: Option<String>,
+    /// What of that source it is: its plan, entry or amendment.
+    #[serde(flatten)]
+    pub names: LayerNames,
 }
 
 /// What kind of thing gave a value.
@@ -46,6 +47,14 @@ pub enum OriginKind {
     Agreement,
     /// An amendment of the grant.
     Amendment,
+    /// The plan in force of a subscription.
+    Plan,
+    /// An add-on of a subscription.
+    AddOn,
+    /// What a subscription configures.
+    Configure,
+    /// What a subscription adds.
+    Add,
     /// The grant that it renews.
     Renewal,
     /// The moment at which the grant was made.
@@ -57,7 +66,7 @@ pub enum OriginKind {
 
 impl Origin {
     pub(super) fn of(kind: OriginKind, source: Option<SourceId>) -> Self {
-        Self { kind, source, amendment: None }
+        Self { kind, source, names: LayerNames::default() }
     }
 }
 
@@ -319,7 +328,8 @@ fn amount_origin(holding: &Holding, member: &Member) -> Origin {
 }
 
 fn by_amendment(amendment: &GrantAmendment) -> Origin {
-    Origin { amendment: Some(amendment.name.clone()), ..Origin::of(OriginKind::Amendment, None) }
+    let names = Layer::Amendment(amendment.name.clone()).names();
+    Origin { names, ..Origin::of(OriginKind::Amendment, None) }
 }
 
 /// Amendments are decided in the order in which they count, so the last one holds.

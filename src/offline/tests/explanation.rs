@@ -99,7 +99,7 @@ fn a_value_is_told_with_what_it_was_preferred_to() {
     assert_eq!(names(&entitlement), ["high", "low"]);
     let [x, y] = entitlement.facets.as_slice() else { panic!("{:?}", entitlement.facets) };
     assert_eq!((x.field.as_str(), &x.value, x.origin.kind), ("x", &json!(4), OriginKind::Amendment));
-    assert_eq!(x.origin.amendment.as_deref(), Some("up"));
+    assert_eq!(x.origin.names.amendment.as_deref(), Some("up"));
     let source = |name: &str| Some(SourceId::instance("entitlements", name));
     let overridden: Vec<_> = x.overridden.iter().map(|one| (&one.value, one.origin.source.clone())).collect();
     assert_eq!(overridden, [(&json!(3), source("high")), (&json!(2), source("low"))]);

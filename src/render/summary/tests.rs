@@ -1,4 +1,5 @@
 use super::{EntitlementSummary, EntrySources, GrantSource, SummaryEntry, ValueSource, variable};
+use crate::core::facets::LayerNames;
 use crate::{
     api::Phase,
     core::source::SourceId,
@@ -59,7 +60,8 @@ fn each_handle_has_a_line() {
         facets: serde_json::from_value(facets).unwrap(),
         ..entry(Some("2.5"))
     };
-    let source = ValueSource { layer: "Instance", source: Some(SourceId::instance("e", "a")), amendment: None };
+    let source =
+        ValueSource { layer: "Instance", source: Some(SourceId::instance("e", "a")), names: LayerNames::default() };
     let fields = BTreeMap::from([("backup".to_owned(), BTreeMap::from([("retention".to_owned(), source)]))]);
     let grant = GrantSource { source: SourceId::instance("e", "a"), phase: Phase::Active, amount: None };
     let second = SummaryEntry { sources: Some(EntrySources { grants: vec![grant], facets: fields }), ..entry(None) };

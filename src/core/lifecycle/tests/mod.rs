@@ -15,7 +15,7 @@ mod world;
 
 pub use world::{Preset, World, at};
 
-use super::{AmendmentOutcome, Case, Group, GroupSubject, Lineage, Outlook, PreparedAmendment, Verdict};
+use super::{AmendmentOutcome, Case, Group, GroupSubject, Lineage, Outlook, PreparedAmendment, TakesOver, Verdict};
 use crate::{
     api::{AmountField, Phase, accepted_record::AcceptedRecord, lifecycle::AmendmentState},
     core::{
@@ -81,6 +81,7 @@ impl World {
             barred: barred.map(|(_, reason)| Refusal::new(reason, "barred")),
             unready: self.unready.map(|reason| Refusal::new(reason, "unready")),
             zone,
+            takes_over: TakesOver::Length,
             catalogue_term: duration(&self.term),
             catalogue_grace: duration(&self.grace).filter(|grace| !grace.is_zero()),
             allotment: Some(self.serving.as_ref().map_or(Allotment::None, Preset::allotment)),

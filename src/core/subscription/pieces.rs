@@ -131,7 +131,7 @@ mod tests {
             ]
         );
         assert_eq!(told(&pieces(&parts[..1], &[removed((0, None))])), ["0..100 [] without 0"]);
-        assert_eq!(told(&pieces(&parts[2..], &[removed((0, None))])), ["15..never [2]"]);
+        assert_eq!(told(&pieces(&parts[2..], &[removed((0, None))])), ["15..never [0]"]);
         assert_eq!(told(&pieces(&[], &[removed((0, None))])), [""; 0]);
     }
 

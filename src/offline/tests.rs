@@ -7,6 +7,7 @@ mod explanation;
 mod lost_definition;
 mod nowhere;
 mod simulation;
+mod subscriptions;
 mod succession;
 mod summary;
 mod summary_entries;

@@ -83,7 +83,7 @@ impl Shell {
         let state = DefinitionState::gather(&definition.spec, |_| None).unwrap();
         let entry = CatalogueEntry::valid(CompiledDefinition::compile(&name, &state).unwrap());
         let version = self.world.definition(&name).0.kept.version;
-        self.world.serve(&name, Served { entry: Arc::new(entry), hash: None }, version);
+        self.world.serve(&name, Served { entry: Arc::new(entry), hash: None, beside: None }, version);
     }
 
     /// An object as the API server has it, read from its text.

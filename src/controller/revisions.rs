@@ -7,7 +7,7 @@ use super::{
     world::Reading,
 };
 use crate::evaluation::{
-    catalogue::{CatalogueId, Catalogued, KeepAction, Revision, ValidState, outdated},
+    catalogue::{CatalogueId, Catalogued, KeepAction, KeptForm, Revision, outdated},
     plan::Fingerprint,
 };
 use k8s_openapi::api::apps::v1::ControllerRevision;
@@ -22,39 +22,38 @@ fn api(context: &ControllerContext) -> Api<ControllerRevision> {
     Api::namespaced(context.gate.client(), &context.options.namespace)
 }
 
-/// Sees to it that the newest revision of an object is of that state, and returns its name. Its revisions stand from the oldest
-/// to the newest.
+/// Sees to it that the newest revision of an object is of that state. Its revisions stand from the oldest to the newest.
 pub async fn keep<C: Catalogued>(
     context: &ControllerContext,
     object: &CatalogueId,
     revisions: &[Arc<Revision>],
-    valid: &ValidState<C>,
-) -> Result<String, ReconcileFailure> {
-    let name = Revision::name_of(object, &valid.hash);
-    let data = serde_json::to_value(&valid.state).map_err(|error| ReconcileFailure::Failed(error.to_string()))?;
-    let action = KeepAction::of(object, revisions, &valid.hash, data);
+    state: &C::State,
+) -> Result<(), ReconcileFailure> {
+    let form = KeptForm::of::<C>(state);
+    let name = Revision::name_of(object, &form.hash);
+    let action = KeepAction::of(object, revisions, form);
     if let Some(intentions) = context.gate.intentions() {
         if !matches!(action, KeepAction::Kept) {
             intentions.tell("keep", None, of_name(context, &name), Fingerprint::of_pairs([("", name.as_bytes())]));
         }
-        return Ok(name);
+        return Ok(());
     }
     let written = match action {
-        KeepAction::Kept => return Ok(name),
+        KeepAction::Kept => return Ok(()),
         KeepAction::Replace(before, _) => {
             // The next attempt makes it anew.
             delete(context, &[before]).await?;
             let message = format!("the revision {name} did not hold what its name says, and was deleted");
             return Err(ReconcileFailure::Failed(message));
         }
-        KeepAction::Promote(_, revision) => promote(context, &name, revision.number).await,
+        KeepAction::Promote(_, revision) | KeepAction::Annotate(_, revision) => renew(context, &revision).await,
         KeepAction::Create(revision) => create(context, &revision).await,
     };
     match written {
         Ok(revision) => {
             let revision = Reading::of_revision(revision);
             context.world(|world| world.wrote_revision(revision));
-            Ok(name)
+            Ok(())
         }
         Err(refusal) => {
             let namespace = &context.options.namespace;
@@ -75,12 +74,17 @@ async fn create(context: &ControllerContext, revision: &Revision) -> Result<Cont
     api(context).create(&parameters, &revision.to_object()).await.map_err(|error| RequestRefusal::of(&error))
 }
 
-/// An older state is valid again: its revision becomes the newest.
-async fn promote(context: &ControllerContext, name: &str, number: i64) -> Result<ControllerRevision, RequestRefusal> {
+/// An older state is valid again: its revision becomes the newest. Or what is kept beside it has changed.
+async fn renew(context: &ControllerContext, revision: &Revision) -> Result<ControllerRevision, RequestRefusal> {
     let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    let patch = Patch::Merge(json!({ "revision": number }));
+    let mut patch = json!({ "revision": revision.number });
+    let annotations = revision.annotations();
+    if !annotations.is_empty() {
+        patch["metadata"] = json!({ "annotations": annotations });
+    }
+    let patch = Patch::Merge(patch);
     let _pass = context.gate.enter().await;
-    api(context).patch(name, &parameters, &patch).await.map_err(|error| RequestRefusal::of(&error))
+    api(context).patch(&revision.name, &parameters, &patch).await.map_err(|error| RequestRefusal::of(&error))
 }
 
 /// Deletes all but those that are pinned and the newest others.

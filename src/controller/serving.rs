@@ -51,12 +51,8 @@ pub async fn renew<V: CatalogueView>(
                 context.world(|world| serve(world, before));
             }
             let of = view.kept();
-            let (revision, kept) = match revisions::keep(context, &of.object, &of.revisions, &valid).await {
-                Ok(revision) => (Some(revision), Ok(())),
-                Err(failure) => (None, Err(failure)),
-            };
-            let entry = Arc::new(view.ingredients().valid(valid.serving, revision));
-            (Served { entry, hash: Some(valid.hash) }, kept)
+            let kept = revisions::keep::<V::Compiled>(context, &of.object, &of.revisions, &valid.state).await;
+            (view.ingredients().served(*valid, kept.is_ok()), kept)
         }
     };
     context.world(|world| serve(world, served.clone()));
@@ -74,10 +70,7 @@ pub async fn make<V: CatalogueView>(
     let (made, _) = context.lanes.run(item, move || compile(&*from)).await?;
     let served = match made {
         Made::Last(served) => served,
-        Made::Present(valid) => {
-            let entry = Arc::new(view.ingredients().valid(valid.serving, None));
-            Served { entry, hash: Some(valid.hash) }
-        }
+        Made::Present(valid) => view.ingredients().served(*valid, false),
     };
     context.world(|world| {
         // Who works meanwhile makes it anew, and keeps it.

@@ -6,7 +6,7 @@ use super::{
     facets::Fields,
     problem::Problem,
     reason::ReasonCode,
-    schema::{InvalidSchema, Schema, merge},
+    schema::{InvalidSchema, Schema, Violation, merge},
 };
 use crate::api::{
     EntitlementDefinitionSpec,
@@ -106,9 +106,9 @@ impl Definition {
             rollout: spec.rollout,
             allow_multiple: spec.allow_multiple,
             aggregation: spec.aggregation,
-            term: term(spec)?,
-            grace: grace_of(duration("gracePeriod", spec.grace_period.as_deref())?),
-            notices: notices(spec)?,
+            term: read_term(spec.term.as_deref())?,
+            grace: read_grace(spec.grace_period.as_deref())?,
+            notices: read_notices(&spec.renewal_notices)?,
             facets: facets.into_iter().map(|facet| (facet.name.clone(), facet)).collect(),
         })
     }
@@ -138,8 +138,12 @@ fn check_shape(spec: &EntitlementDefinitionSpec) -> Result<(), Problem> {
     }
 }
 
-fn term(spec: &EntitlementDefinitionSpec) -> Result<Option<CalendarDuration>, Problem> {
-    let term = duration("term", spec.term.as_deref())?;
+/// Reads what gives an absent end.
+///
+/// # Errors
+/// `InvalidDuration`, where it is unreadable or no time.
+pub fn read_term(text: Option<&str>) -> Result<Option<CalendarDuration>, Problem> {
+    let term = duration("term", text)?;
     if term.is_some_and(|term| term.is_zero()) {
         return Err(Problem::new(
             ReasonCode::InvalidDuration,
@@ -149,8 +153,20 @@ fn term(spec: &EntitlementDefinitionSpec) -> Result<Option<CalendarDuration>, Pr
     Ok(term)
 }
 
-fn notices(spec: &EntitlementDefinitionSpec) -> Result<Vec<CalendarDuration>, Problem> {
-    spec.renewal_notices.iter().filter_map(|text| duration("renewalNotices", Some(text)).transpose()).collect()
+/// Reads how long everything stays after the end.
+///
+/// # Errors
+/// `InvalidDuration`, where it is unreadable.
+pub fn read_grace(text: Option<&str>) -> Result<Option<CalendarDuration>, Problem> {
+    Ok(grace_of(duration("gracePeriod", text)?))
+}
+
+/// Reads how long before the end notices are given.
+///
+/// # Errors
+/// `InvalidDuration`, where one is unreadable.
+pub fn read_notices(texts: &[String]) -> Result<Vec<CalendarDuration>, Problem> {
+    texts.iter().filter_map(|text| duration("renewalNotices", Some(text)).transpose()).collect()
 }
 
 fn duration(field: &str, text: Option<&str>) -> Result<Option<CalendarDuration>, Problem> {
@@ -196,21 +212,45 @@ impl FacetSet {
         merge(&mut base, &self.preset);
         base
     }
+
+    /// What is wrong with values that stand over the presets for everybody who gets them: what is missing, each may still state.
+    /// None of them may be a secret field.
+    #[must_use]
+    pub fn faults(&self, stated: &Fields) -> Vec<Violation> {
+        let secrets: Vec<_> = secrets_in(&self.schema, stated).map(|field| self.secret_in_plain(field)).collect();
+        if !secrets.is_empty() {
+            return secrets;
+        }
+        let mut over = self.preset.clone();
+        merge(&mut over, stated);
+        check_partial(&self.name, &self.schema, over).err().unwrap_or_default()
+    }
+
+    fn secret_in_plain(&self, field: &str) -> Violation {
+        let message =
+            format!("facets.{}.{field} is a secret field: each client gives it under secretFacets", self.name);
+        Violation::beyond_schema(&self.name, Some(field), ReasonCode::SecretInPlain.as_str(), message)
+    }
+}
+
+fn secrets_in<'a>(schema: &'a Schema, fields: &'a Fields) -> impl Iterator<Item = &'a String> {
+    fields.keys().filter(|field| schema.secret_fields().contains(*field))
+}
+
+/// Checks values that are not all there yet.
+fn check_partial(facet: &str, schema: &Schema, mut fields: Fields) -> Result<(), Vec<Violation>> {
+    schema.fill_defaults(facet, &mut fields).map_err(|violation| vec![violation])?;
+    schema.validate_partial(facet, &fields)
 }
 
 fn check_preset(facet: &str, schema: &Schema, preset: &Fields) -> Result<(), Problem> {
-    if let Some(secret) = preset.keys().find(|field| schema.secret_fields().contains(*field)) {
+    if let Some(secret) = secrets_in(schema, preset).next() {
         let message = format!(
             "facets.{facet}.{secret} is a secret field and cannot be preset: instances give it under secretFacets"
         );
         return Err(Problem::new(ReasonCode::SecretInPlain, message));
     }
-    let mut filled = preset.clone();
-    let violations = match schema.fill_defaults(facet, &mut filled) {
-        Ok(()) => schema.validate_partial(facet, &filled),
-        Err(violation) => Err(vec![violation]),
-    };
-    violations.map_err(|violations| {
+    check_partial(facet, schema, preset.clone()).map_err(|violations| {
         let all: Vec<String> = violations.iter().map(ToString::to_string).collect();
         Problem::new(ReasonCode::InvalidPreset, all.join("; "))
     })

@@ -286,7 +286,9 @@ pub fn doubts(definition: &Definition, stated: &FacetFields) -> Vec<Violation> {
     facets.flat_map(|(facet, fields)| facet.schema.stray_booleans(&facet.name, fields)).collect()
 }
 
-fn unknown_facet(definition: &Definition, name: &str) -> Violation {
+/// What is wrong with naming a facet that a definition has not.
+#[must_use]
+pub fn unknown_facet(definition: &Definition, name: &str) -> Violation {
     let known: Vec<&str> = definition.facets.keys().map(AsRef::as_ref).collect();
     let message = if known.is_empty() {
         format!("facets.{name}: definition {} has no facets", definition.name)

@@ -14,6 +14,7 @@ pub mod grant;
 pub mod lifecycle;
 pub mod name;
 pub mod namespace;
+pub mod plan;
 pub mod precedence;
 pub mod problem;
 pub mod reason;

@@ -63,6 +63,8 @@ reasons! {
     Draft,
     /// Another grant has the organization's only seat.
     Duplicate,
+    /// A plan has a definition twice in its own groups.
+    DuplicateEntitlement,
     /// An end in the last minute of a day.
     EndBeforeMidnight,
     /// An entry of a subscription is left out.
@@ -83,6 +85,12 @@ reasons! {
     GrantsInvalid,
     /// Others depend on what is to be deleted.
     InUse,
+    /// A plan includes itself, directly or not.
+    IncludeCycle,
+    /// A plan that a plan includes does not exist.
+    IncludeNotFound,
+    /// A plan cannot be included: it is not ready, an add-on, or stands on too many others.
+    IncludeNotReady,
     /// A definition cannot be read without a fault of the operator.
     InternalError,
     /// What the grant states cannot be used.
@@ -91,6 +99,8 @@ reasons! {
     InvalidAmount,
     /// A term, a grace period or a notice is unreadable or too long.
     InvalidDuration,
+    /// What a plan sets facets to does not meet their schemas.
+    InvalidFacets,
     /// An object's name that is made of facets is no name.
     InvalidName,
     /// An output could never be stored.
@@ -181,6 +191,8 @@ reasons! {
     Suspended,
     /// An object does not fit into etcd.
     TooLarge,
+    /// A plan gives more definitions than it may, or more than can be kept.
+    TooManyEntitlements,
     /// All objects of an organization together are too large.
     TooMuch,
     /// Filling the outputs of one grant is too much work.

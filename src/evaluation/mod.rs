@@ -43,6 +43,7 @@ use crate::{
         calendar::Instant,
         grant::{Grant, GrantId},
         namespace::NamespaceFacts,
+        plan::Plan,
         secret::Secret,
     },
     render::{flags::Offers, work::Budget},
@@ -79,6 +80,8 @@ pub struct Snapshot {
     pub barred: BTreeMap<Phase, u64>,
     /// The catalogue's entry for each definition that a grant names; one without an entry never existed.
     pub catalogue: BTreeMap<Arc<str>, Arc<CatalogueEntry>>,
+    /// The same for each plan and add-on that the organization's subscriptions name.
+    pub plans: BTreeMap<Arc<str>, Arc<CatalogueEntry<Plan>>>,
     /// Every definition of the catalogue that is ready, where the organization's flags are to have it though it is not held.
     pub offers: Arc<Offers>,
     /// Sources of secret fields.

@@ -22,6 +22,12 @@ pub const MANAGER: &str = "entitlement-operator";
 pub const ORGANIZATION: &str = "entitlements.dev/organization";
 /// Label: the definition that the object was made by; absent on a summary.
 pub const DEFINITION: &str = "entitlements.dev/definition";
+/// The label with the plan of a revision.
+pub const PLAN: &str = "entitlements.dev/plan";
+/// The annotation of a revision with what is no part of it and is kept current beside it.
+pub const BESIDE: &str = "entitlements.dev/beside";
+/// The annotation of a revision that has served for all who had taken an earlier one, with the number that it had then.
+pub const FOR_EVERYONE: &str = "entitlements.dev/for-everyone";
 /// Annotation: the object's own `namespace/name`. One that names another is a copy, and somebody else's.
 pub const OBJECT: &str = "entitlements.dev/object";
 /// Annotation: hash of the object's data.

@@ -49,7 +49,7 @@ pub struct Inventory {
     pub(super) organizations: Named<Organization>,
     pub(super) facets: Named<FacetDefinition>,
     pub(super) definitions: Named<EntitlementDefinition>,
-    plans: Named<EntitlementPlan>,
+    pub(super) plans: Named<EntitlementPlan>,
     pub(super) grants: BTreeMap<SourceId, Arc<Grant>>,
     /// By namespace and name.
     subscriptions: BTreeMap<(Arc<str>, Arc<str>), Arc<EntitlementSubscription>>,
@@ -391,6 +391,7 @@ impl Inventory {
             limits: self.limits,
             offers: if has_all_flags { Arc::clone(offers) } else { Arc::default() },
             name: Arc::clone(name),
+            plans: BTreeMap::new(),
             catalogue: grants.iter().filter_map(entry).collect(),
             secrets: self.sources(&grants),
             unseen: Arc::clone(&self.unseen),

@@ -1,16 +1,18 @@
 //! Objects that come after others. What the cluster has by then counts for them, as if you had applied them over the others at a
 //! moment.
 
-use super::{Inventory, When, zone_of};
+use super::{Inventory, When, inventory::Named, zone_of};
 use crate::{
-    core::{calendar::Instant, grant::Grant, source::SourceId},
+    core::{calendar::Instant, grant::Grant, plan::Plan, source::SourceId},
     evaluation::{
-        catalogue::{CatalogueId, CatalogueKind, KeepAction, Present, Revision, state_hash},
+        catalogue::{
+            CatalogueEntry, CatalogueId, CatalogueKind, Catalogued, CompiledDefinition, KeepAction, KeptForm, Present,
+            Revision,
+        },
         decision::decide,
     },
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use serde::Serialize;
 use std::sync::Arc;
 
 /// The UID of objects that are made later than all others of the moment. It goes behind those of files, which have none.
@@ -40,8 +42,10 @@ impl Inventory {
                 continue;
             };
             // It tells no more of the time before than was known of that.
-            self.keep(&CatalogueKind::Definition.named(name), &state, entry.history.since);
+            let object = CatalogueKind::Definition.named(name);
+            self.keep::<CompiledDefinition>(&object, &state, entry.history.since);
         }
+        self.follow_plans(old, &catalogue);
         self.date_newcomers(old);
     }
 
@@ -59,6 +63,12 @@ impl Inventory {
                 inherit(&mut Arc::make_mut(definition).metadata, &old.metadata, is_edited);
             }
         }
+        for (name, plan) in &mut self.plans {
+            if let Some(old) = old.plans.get(name) {
+                let is_edited = plan.spec != old.spec;
+                inherit(&mut Arc::make_mut(plan).metadata, &old.metadata, is_edited);
+            }
+        }
         for (id, grant) in &mut self.grants {
             let before = old.grants.get(id).filter(|old| is_same(&grant.age.uid, &old.age.uid));
             let Some(before) = before else { continue };
@@ -73,16 +83,24 @@ impl Inventory {
         }
     }
 
+    /// What was valid of the plans is what was agreed by them.
+    fn follow_plans(&mut self, old: &Self, definitions: &Named<CatalogueEntry>) {
+        for name in old.plans.keys() {
+            let Ok(state) = old.present_plan(name, definitions) else { continue };
+            self.keep::<Plan>(&CatalogueKind::Plan.named(name), &state, None);
+        }
+    }
+
     /// Keeps a state of an object of the catalogue as its newest revision.
-    fn keep(&mut self, object: &CatalogueId, state: &impl Serialize, made: Option<Instant>) {
-        let Ok(data) = serde_json::to_value(state) else { return };
+    fn keep<C: Catalogued>(&mut self, object: &CatalogueId, state: &C::State, made: Option<Instant>) {
         let revisions = self.revisions.of(object);
-        let hash = state_hash(state);
-        match KeepAction::of(object, &revisions, &hash, data) {
+        match KeepAction::of(object, &revisions, KeptForm::of::<C>(state)) {
             KeepAction::Kept => {}
             KeepAction::Create(revision) => self.add_revision(Revision { made, ..revision }),
             // One that serves again becomes the newest, and stays as old as it is.
-            KeepAction::Promote(before, revision) | KeepAction::Replace(before, revision) => {
+            KeepAction::Promote(before, revision)
+            | KeepAction::Annotate(before, revision)
+            | KeepAction::Replace(before, revision) => {
                 self.revisions.remove(&before);
                 self.add_revision(Revision { made: before.made, ..revision });
             }

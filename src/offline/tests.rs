@@ -250,6 +250,8 @@ fn what_was_valid_once_serves_on() {
         number: 1,
         data: json!({"spec": spec}),
         made: None,
+        beside: None,
+        for_everyone: None,
     });
     let chain = json!({"name": "a", "uid": "u", "since": "2026-01-01T00:00:00Z", "day": 1});
     let accepted = json!({"accepted": {"timeZone": "UTC", "since": "2026-01-01T00:00:00Z", "chain": chain}});

@@ -55,6 +55,8 @@ impl Desk {
                 number,
                 data: json!({"spec": spec}),
                 made: Some(at(made)),
+                beside: None,
+                for_everyone: None,
             });
         }
         Self { inventory }

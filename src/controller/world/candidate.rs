@@ -122,6 +122,7 @@ impl World {
             name,
             organization,
             grants,
+            plans: BTreeMap::new(),
             catalogue,
             secrets,
             unseen: Arc::default(),

@@ -217,6 +217,7 @@ impl Catalogue {
     pub fn outdate(&mut self, object: &CatalogueId) {
         match object.kind {
             CatalogueKind::Definition => self.definitions.outdate(Arc::clone(&object.name)),
+            CatalogueKind::Plan => {}
             #[cfg(test)]
             CatalogueKind::Dummy => {}
         }

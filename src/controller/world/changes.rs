@@ -33,6 +33,7 @@ impl World {
     pub(super) fn touch_catalogue(&mut self, object: &CatalogueId) {
         match object.kind {
             CatalogueKind::Definition => self.touch_definition(&object.name),
+            CatalogueKind::Plan => {}
             #[cfg(test)]
             CatalogueKind::Dummy => {}
         }

@@ -164,8 +164,11 @@ impl<O: Resource, C: Catalogued> CatalogueSection<O, C> {
     /// From now on this serves, which was made from the view of that version.
     pub fn serve(&mut self, name: &Arc<str>, served: Served<C>, version: u64) -> ServingChange<C> {
         let before = self.served.get(name).map(|(before, _)| before);
-        let is_any =
-            before.is_none_or(|before| before.entry.present != served.entry.present || before.hash != served.hash);
+        let is_other = |before: &Served<C>| {
+            let is_same_state = before.hash == served.hash && before.beside == served.beside;
+            before.entry.present != served.entry.present || !is_same_state
+        };
+        let is_any = before.is_none_or(is_other);
         let replaced = before.filter(|before| before.hash != served.hash).map(|before| Arc::clone(&before.entry));
         let replaced = replaced.filter(|before| before.serving.is_some() && served.entry.serving.is_some());
         self.served.insert(Arc::clone(name), (served, version));

@@ -101,6 +101,7 @@ impl World {
         let snapshot = Snapshot {
             name: Arc::clone(name),
             grants: held.iter().map(|held| Arc::clone(&held.grant)).collect(),
+            plans: BTreeMap::new(),
             catalogue: self.catalogue_of(held.iter().map(|held| &held.grant)).map_err(|NotYetRead| NotReady::Waits)?,
             secrets: self.secrets_of(name, &held).map_err(|NotYetFetched| NotReady::Waits)?,
             unseen: Arc::default(),
@@ -153,6 +154,7 @@ impl World {
         let name = Arc::clone(&grant.organization);
         let organization = self.tenancy.get(&name).cloned();
         Some(Snapshot {
+            plans: BTreeMap::new(),
             catalogue: self.catalogue_of(std::iter::once(&grant)).ok()?,
             secrets: SecretSources::new(),
             unseen: Arc::default(),

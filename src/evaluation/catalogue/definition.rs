@@ -106,8 +106,12 @@ impl Catalogued for CompiledDefinition {
         Self::compile_kept(name, state)
     }
 
-    fn history(metadata: Option<&ObjectMeta>, serving: Option<&Self>, revisions: &[impl AsRef<Revision>]) -> History {
-        history(metadata, serving.map(|serving| &serving.terms), revisions)
+    fn history(
+        metadata: Option<&ObjectMeta>,
+        serving: Option<(&Arc<Self>, Option<&str>)>,
+        revisions: &[impl AsRef<Revision>],
+    ) -> History {
+        history(metadata, serving.map(|(serving, _)| &serving.terms), revisions)
     }
 }
 

@@ -1,8 +1,8 @@
 //! A second kind of the catalogue, for tests only: revisions of one kind never meet those of another kind with the same name.
 
 use super::{
-    CatalogueId, CatalogueKind, Catalogued, CompiledDefinition, Ingredients, KeepAction, Made, OLDER_REVISIONS,
-    Present, Revision, Revisions, outdated, state_hash,
+    CatalogueId, CatalogueKind, Catalogued, CompiledDefinition, Ingredients, KeepAction, KeptForm, Made,
+    OLDER_REVISIONS, Present, Revision, Revisions, outdated, state_hash,
 };
 use crate::core::{problem::Problem, reason::ReasonCode};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -39,14 +39,22 @@ impl Catalogued for Dummy {
         Self::compile(name, state)
     }
 
-    fn history(_: Option<&ObjectMeta>, _: Option<&Self>, revisions: &[impl AsRef<Revision>]) -> usize {
+    fn history(
+        _: Option<&ObjectMeta>,
+        _: Option<(&Arc<Self>, Option<&str>)>,
+        revisions: &[impl AsRef<Revision>],
+    ) -> usize {
         revisions.len()
     }
 }
 
 fn revision(of: &CatalogueId, number: i64, data: Value) -> Arc<Revision> {
     let name = Revision::name_of(of, &state_hash(&data));
-    Arc::new(Revision { name: name.into(), of: of.clone(), number, data, made: None })
+    Arc::new(Revision { name: name.into(), of: of.clone(), number, data, made: None, beside: None, for_everyone: None })
+}
+
+fn form(data: Value) -> KeptForm {
+    KeptForm { hash: state_hash(&data), data, beside: None, is_for_everyone: false }
 }
 
 fn feature() -> Value {
@@ -64,7 +72,15 @@ fn revisions_of_two_kinds_differ_in_name_and_label() {
     let hash = "0123456789abcdef";
     let object = |of: &CatalogueId| {
         let name = Revision::name_of(of, hash);
-        let revision = Revision { name: name.into(), of: of.clone(), number: 7, data: json!({"a": 1}), made: None };
+        let revision = Revision {
+            name: name.into(),
+            of: of.clone(),
+            number: 7,
+            data: json!({"a": 1}),
+            made: None,
+            beside: None,
+            for_everyone: None,
+        };
         let object = revision.to_object();
         assert_eq!(Revision::read(object.clone()), Some(revision));
         serde_json::to_value(object).unwrap()
@@ -120,7 +136,7 @@ fn each_kind_is_numbered_promoted_and_forgotten_by_itself() {
     }
     let of = |object: &CatalogueId, word: &str| {
         let data = json!({ "word": word });
-        KeepAction::of(object, &revisions.of(object), &state_hash(&data), data)
+        KeepAction::of(object, &revisions.of(object), form(data))
     };
     let next =
         |word: &str, number: i64| Revision { number, ..Revision::clone(&revision(&dummy, 0, json!({ "word": word }))) };
@@ -152,7 +168,7 @@ fn a_revision_that_does_not_hold_what_its_name_says_is_made_anew() {
         ..Revision::clone(&revision(&dummy, 1, json!({"word": "agreed"})))
     });
     let data = json!({"word": "agreed"});
-    let keeping = KeepAction::of(&dummy, &[Arc::clone(&forged)], &state_hash(&data), data.clone());
+    let keeping = KeepAction::of(&dummy, &[Arc::clone(&forged)], form(data.clone()));
     assert_eq!(keeping, KeepAction::Replace(forged, Revision::clone(&revision(&dummy, 2, data))));
 }
 

@@ -41,13 +41,15 @@ impl<C: Catalogued> CatalogueEntry<C> {
     }
 }
 
-/// An entry, with the hash of the state that serves.
+/// An entry, with what tells the state that serves from others.
 #[derive(Clone, Debug)]
 pub struct Served<C: Catalogued = CompiledDefinition> {
     /// The catalogue's entry.
     pub entry: Arc<CatalogueEntry<C>>,
     /// The hash of the state that serves.
     pub hash: Option<Arc<str>>,
+    /// What of it is no part of that.
+    pub beside: Option<Arc<str>>,
 }
 
 /// How compiling is run: what brings a library down may be contained.
@@ -105,15 +107,22 @@ impl<C: Catalogued> Ingredients<'_, C> {
             Made::Present(valid) => {
                 let name = Revision::name_of(self.object, &valid.hash);
                 let is_kept = self.revisions.iter().any(|revision| *revision.name == *name);
-                Arc::new(self.valid(valid.serving, is_kept.then_some(name)))
+                self.served(*valid, is_kept).entry
             }
         }
     }
 
-    /// The entry of a state that is valid now, and of which that is the revision.
+    /// What serves where a state is valid now, and whether its revision is kept.
     #[must_use]
-    pub fn valid(&self, serving: Arc<C>, revision: Option<String>) -> CatalogueEntry<C> {
-        let history = self.history(Some(&serving));
+    pub fn served(&self, valid: ValidState<C>, is_kept: bool) -> Served<C> {
+        let ValidState { state, hash, serving } = valid;
+        let name = (is_kept || C::IS_RECORDED).then(|| Revision::name_of(self.object, &hash));
+        let entry = Arc::new(self.valid(serving, name));
+        Served { entry, hash: Some(hash), beside: C::beside(&state) }
+    }
+
+    fn valid(&self, serving: Arc<C>, revision: Option<String>) -> CatalogueEntry<C> {
+        let history = self.history(Some((&serving, revision.as_deref())));
         CatalogueEntry { present: Present::Valid, serving: Some(serving), revision, history }
     }
 
@@ -126,15 +135,15 @@ impl<C: Catalogued> Ingredients<'_, C> {
         }
         let kept = newest_valid(std::slice::from_ref(newest), self.guard)?;
         let entry = self.valid(kept.serving, Some(kept.revision));
-        Some(Served { entry: Arc::new(entry), hash: Some(kept.hash) })
+        Some(Served { entry: Arc::new(entry), hash: Some(kept.hash), beside: kept.beside })
     }
 
     /// What serves already, if it was made of the same and is valid; else it is made.
     fn compiled(&self, state: C::State) -> Result<ValidState<C>, Present> {
-        let hash = state_hash(&state);
+        let (hash, beside) = (state_hash(&state), C::beside(&state));
+        let is_same = |served: &&Served<C>| served.hash.as_ref() == Some(&hash) && served.beside == beside;
         // What serves although it is invalid may have been valid once only.
-        let served =
-            self.served.filter(|served| served.hash.as_ref() == Some(&hash) && served.entry.present == Present::Valid);
+        let served = self.served.filter(is_same).filter(|served| served.entry.present == Present::Valid);
         let serving = if let Some(serving) = served.and_then(|served| served.entry.serving.as_ref()) {
             Arc::clone(serving)
         } else {
@@ -147,19 +156,21 @@ impl<C: Catalogued> Ingredients<'_, C> {
     /// What served up to now, or else the newest revision that can be read.
     fn last_valid(&self, present: Present) -> Served<C> {
         if let Some(served) = self.served.filter(|served| served.entry.serving.is_some()) {
-            let history = self.history(served.entry.serving.as_deref());
-            let entry = CatalogueEntry { present, history, ..CatalogueEntry::clone(&served.entry) };
-            return Served { entry: Arc::new(entry), hash: served.hash.clone() };
+            let before = &served.entry;
+            let history = self.history(before.serving.as_ref().map(|serving| (serving, before.revision.as_deref())));
+            let entry = CatalogueEntry { present, history, ..CatalogueEntry::clone(before) };
+            return Served { entry: Arc::new(entry), ..served.clone() };
         }
-        let (serving, hash, revision) = match newest_valid(self.revisions, self.guard) {
-            Some(KeptState { serving, hash, revision }) => (Some(serving), Some(hash), Some(revision)),
-            None => (None, None, None),
+        let kept = newest_valid(self.revisions, self.guard);
+        let history = self.history(kept.as_ref().map(|kept| (&kept.serving, Some(&*kept.revision))));
+        let (serving, hash, beside, revision) = match kept {
+            Some(KeptState { serving, hash, beside, revision }) => (Some(serving), Some(hash), beside, Some(revision)),
+            None => (None, None, None, None),
         };
-        let history = self.history(serving.as_deref());
-        Served { entry: Arc::new(CatalogueEntry { present, serving, revision, history }), hash }
+        Served { entry: Arc::new(CatalogueEntry { present, serving, revision, history }), hash, beside }
     }
 
-    fn history(&self, serving: Option<&C>) -> Arc<C::History> {
+    fn history(&self, serving: Option<(&Arc<C>, Option<&str>)>) -> Arc<C::History> {
         Arc::new(C::history(self.metadata, serving, self.revisions))
     }
 }

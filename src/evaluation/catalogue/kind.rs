@@ -1,7 +1,10 @@
 //! The kinds of the catalogue whose last valid states are kept, and what is particular to each.
 
 use super::revision::Revision;
-use crate::{core::problem::Problem, evaluation::object::DEFINITION};
+use crate::{
+    core::problem::Problem,
+    evaluation::object::{DEFINITION, PLAN},
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::{Serialize, de::DeserializeOwned};
 use std::{collections::BTreeMap, fmt::Debug, sync::Arc};
@@ -11,6 +14,8 @@ use std::{collections::BTreeMap, fmt::Debug, sync::Arc};
 pub enum CatalogueKind {
     /// `EntitlementDefinition`.
     Definition,
+    /// `EntitlementPlan`.
+    Plan,
     /// One that tests have beside it.
     #[cfg(test)]
     Dummy,
@@ -19,6 +24,7 @@ pub enum CatalogueKind {
 impl CatalogueKind {
     pub(super) const ALL: &[Self] = &[
         Self::Definition,
+        Self::Plan,
         #[cfg(test)]
         Self::Dummy,
     ];
@@ -28,6 +34,7 @@ impl CatalogueKind {
     pub const fn label(self) -> &'static str {
         match self {
             Self::Definition => DEFINITION,
+            Self::Plan => PLAN,
             #[cfg(test)]
             Self::Dummy => "entitlements.dev/dummy",
         }
@@ -39,6 +46,7 @@ impl CatalogueKind {
     pub const fn prefix(self) -> &'static str {
         match self {
             Self::Definition => "",
+            Self::Plan => "plan.",
             #[cfg(test)]
             Self::Dummy => "dummy.",
         }
@@ -49,6 +57,7 @@ impl CatalogueKind {
     pub const fn noun(self) -> &'static str {
         match self {
             Self::Definition => "definition",
+            Self::Plan => "plan",
             #[cfg(test)]
             Self::Dummy => "dummy",
         }
@@ -83,11 +92,30 @@ pub trait Catalogued: Clone + Debug + Send + Sync + 'static {
     /// The kind.
     const KIND: CatalogueKind;
 
-    /// All that an object is made of: what a revision of it holds.
+    /// Whether what serves has the name of its revision also where that is not kept: who takes something from it records the name.
+    const IS_RECORDED: bool = false;
+
+    /// All that an object is made of. What a revision of it holds is this as JSON.
     type State: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync;
 
     /// What an object has given to those who have taken it.
     type History: Clone + Debug + Default + Send + Sync;
+
+    /// What of a state is no part of its revision, and is kept current beside it, as a text.
+    fn beside(_state: &Self::State) -> Option<Arc<str>> {
+        None
+    }
+
+    /// A state that was kept, with what was kept beside it.
+    #[must_use]
+    fn with_beside(state: Self::State, _beside: Option<&str>) -> Self::State {
+        state
+    }
+
+    /// Whether a state reaches all who have taken an earlier one.
+    fn is_for_everyone(_state: &Self::State) -> bool {
+        false
+    }
 
     /// Reads and checks an object.
     ///
@@ -101,11 +129,11 @@ pub trait Catalogued: Clone + Debug + Send + Sync + 'static {
     /// What is wrong.
     fn compile_kept(name: &str, state: &Self::State) -> Result<Self, Problem>;
 
-    /// What an object has given, by its metadata where it exists, what serves of it, and its kept revisions, which stand from the
-    /// oldest to the newest.
+    /// What an object has given, by its metadata where it exists, what serves of it with the name of its revision, and its kept
+    /// revisions, which stand from the oldest to the newest.
     fn history(
         metadata: Option<&ObjectMeta>,
-        serving: Option<&Self>,
+        serving: Option<(&Arc<Self>, Option<&str>)>,
         revisions: &[impl AsRef<Revision>],
     ) -> Self::History;
 }

@@ -9,6 +9,7 @@
 //! | `entry` | what serves: the present state, or the last valid one |
 //! | `definition` | definitions as such a kind |
 //! | `history` | what a definition has given, as its revisions tell |
+//! | `plan` | plans as such a kind |
 
 mod definition;
 #[cfg(test)]
@@ -16,10 +17,12 @@ pub mod dummy;
 mod entry;
 mod history;
 mod kind;
+mod plan;
 mod revision;
 
 pub use definition::{CompiledDefinition, DefinitionState};
 pub use entry::{CatalogueEntry, Guard, Ingredients, Made, Present, Served, ValidState};
 pub use history::AT_ONCE;
 pub use kind::{CatalogueId, CatalogueKind, Catalogued};
-pub use revision::{KeepAction, OLDER_REVISIONS, Revision, Revisions, outdated, state_hash};
+pub use plan::{PlanCatalogue, PlanHistory, PlanState};
+pub use revision::{KeepAction, KeptForm, OLDER_REVISIONS, Revision, Revisions, outdated, state_hash};

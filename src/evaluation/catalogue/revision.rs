@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     core::{age::created, calendar::Instant, problem::Problem, schema::canonical_hash},
-    evaluation::object::{MANAGED_BY, MANAGER},
+    evaluation::object::{BESIDE, FOR_EVERYONE, MANAGED_BY, MANAGER},
 };
 use k8s_openapi::{
     api::apps::v1::ControllerRevision,
@@ -45,6 +45,10 @@ pub struct Revision {
     pub data: Value,
     /// When it was kept.
     pub made: Option<Instant>,
+    /// What of the object is no part of it, as it was when it served last.
+    pub beside: Option<Arc<str>>,
+    /// The number that it had when it served last for all who had taken an earlier one.
+    pub for_everyone: Option<i64>,
 }
 
 impl AsRef<Self> for Revision {
@@ -65,23 +69,43 @@ impl Revision {
     pub fn read(object: ControllerRevision) -> Option<Self> {
         let name = object.metadata.name.as_deref().unwrap_or_default().into();
         let made = created(&object.metadata);
+        let annotations = object.metadata.annotations.unwrap_or_default();
         let labels = object.metadata.labels?;
         if labels.get(MANAGED_BY).is_none_or(|manager| manager != MANAGER) {
             return None;
         }
         let of = CatalogueId::labelled(&labels)?;
         let data = object.data.map(|data| data.0).unwrap_or_default();
-        Some(Self { name, of, number: object.revision, data, made })
+        let beside = annotations.get(BESIDE).map(|text| text.as_str().into());
+        let for_everyone = annotations.get(FOR_EVERYONE).and_then(|number| number.parse().ok());
+        Some(Self { name, of, number: object.revision, data, made, beside, for_everyone })
+    }
+
+    /// The state that it keeps, where it can be read.
+    #[must_use]
+    pub fn state<C: Catalogued>(&self) -> Option<C::State> {
+        let state: C::State = serde_json::from_value(self.data.clone()).ok()?;
+        Some(C::with_beside(state, self.beside.as_deref()))
+    }
+
+    /// What its annotations tell; none of what nobody keeps beside it.
+    #[must_use]
+    pub fn annotations(&self) -> BTreeMap<String, String> {
+        let beside = self.beside.iter().map(|text| (BESIDE.to_owned(), text.to_string()));
+        let mark = self.for_everyone.iter().map(|number| (FOR_EVERYONE.to_owned(), number.to_string()));
+        beside.chain(mark).collect()
     }
 
     /// The object that is made to keep it.
     #[must_use]
     pub fn to_object(&self) -> ControllerRevision {
+        let annotations = self.annotations();
         let labels = [(MANAGED_BY, MANAGER), (self.of.kind.label(), &self.of.name)];
         ControllerRevision {
             metadata: ObjectMeta {
                 name: Some(self.name.to_string()),
                 labels: Some(labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
+                annotations: (!annotations.is_empty()).then_some(annotations),
                 ..ObjectMeta::default()
             },
             data: Some(RawExtension(self.data.clone())),
@@ -99,6 +123,8 @@ pub enum KeepAction {
     Create(Revision),
     /// That state was valid before: its revision becomes the newest, like this.
     Promote(Arc<Revision>, Revision),
+    /// It is, but what is kept beside it has changed: like this.
+    Annotate(Arc<Revision>, Revision),
     /// The revision of that name does not hold what its name says. Its data can't be changed, so it has to go before this one can
     /// be made.
     Replace(Arc<Revision>, Revision),
@@ -107,17 +133,52 @@ pub enum KeepAction {
 impl KeepAction {
     /// What has to be done with an object whose revisions are these, from the oldest to the newest.
     #[must_use]
-    pub fn of(object: &CatalogueId, revisions: &[Arc<Revision>], hash: &str, data: Value) -> Self {
-        let name = Revision::name_of(object, hash);
+    pub fn of(object: &CatalogueId, revisions: &[Arc<Revision>], form: KeptForm) -> Self {
+        let name = Revision::name_of(object, &form.hash);
         let newest = revisions.last();
-        let number = newest.map_or(0, |revision| revision.number).saturating_add(1);
         let known = revisions.iter().find(|revision| *revision.name == *name);
-        let wanted = Revision { name: name.into(), of: object.clone(), number, data, made: None };
+        let is_newest = |known: &Arc<Revision>| newest == Some(known) && known.data == form.data;
+        let number = match known.filter(|known| is_newest(known)) {
+            Some(known) => known.number,
+            None => newest.map_or(0, |revision| revision.number).saturating_add(1),
+        };
+        let before = known.and_then(|known| known.for_everyone);
+        let for_everyone = if form.is_for_everyone { Some(number) } else { before };
+        let KeptForm { data, beside, .. } = form;
+        let wanted = Revision { name: name.into(), of: object.clone(), number, data, made: None, beside, for_everyone };
         match known {
             None => Self::Create(wanted),
             Some(known) if known.data != wanted.data => Self::Replace(Arc::clone(known), wanted),
-            Some(known) if newest == Some(known) => Self::Kept,
-            Some(known) => Self::Promote(Arc::clone(known), wanted),
+            Some(known) if newest != Some(known) => Self::Promote(Arc::clone(known), wanted),
+            Some(known) if known.annotations() != wanted.annotations() => Self::Annotate(Arc::clone(known), wanted),
+            Some(_) => Self::Kept,
+        }
+    }
+}
+
+/// A valid state in the form in which it is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeptForm {
+    /// Its hash.
+    pub hash: Arc<str>,
+    /// What a revision of it holds.
+    pub data: Value,
+    /// What is kept beside that.
+    pub beside: Option<Arc<str>>,
+    /// Whether it reaches all who have taken an earlier one.
+    pub is_for_everyone: bool,
+}
+
+impl KeptForm {
+    /// Of a state.
+    #[must_use]
+    pub fn of<C: Catalogued>(state: &C::State) -> Self {
+        Self {
+            hash: state_hash(state),
+            // A state is plain data, which always has JSON.
+            data: serde_json::to_value(state).unwrap_or_default(),
+            beside: C::beside(state),
+            is_for_everyone: C::is_for_everyone(state),
         }
     }
 }
@@ -137,6 +198,8 @@ pub struct KeptState<C> {
     pub serving: Arc<C>,
     /// The hash of its state.
     pub hash: Arc<str>,
+    /// What is kept beside that.
+    pub beside: Option<Arc<str>>,
     /// The revision's name.
     pub revision: String,
 }
@@ -144,10 +207,11 @@ pub struct KeptState<C> {
 /// The newest revision that can be read, of some of an object that stand from the oldest to the newest.
 pub fn newest_valid<C: Catalogued>(revisions: &[Arc<Revision>], guard: Guard<C>) -> Option<KeptState<C>> {
     let read = |revision: &Arc<Revision>| {
-        let state: C::State = serde_json::from_value(revision.data.clone()).ok()?;
+        let state = revision.state::<C>()?;
         let serving: Result<C, Problem> = guard(&|| C::compile_kept(&revision.of.name, &state));
-        let revision = revision.name.to_string();
-        Some(KeptState { serving: Arc::new(serving.ok()?), hash: state_hash(&state), revision })
+        let serving = Arc::new(serving.ok()?);
+        let (hash, beside) = (state_hash(&state), C::beside(&state));
+        Some(KeptState { serving, hash, beside, revision: revision.name.to_string() })
     };
     revisions.iter().rev().find_map(read)
 }

@@ -123,6 +123,8 @@ mod tests {
             number,
             data: json!({ "spec": spec }),
             made: Some(at(made)),
+            beside: None,
+            for_everyone: None,
         }
     }
 

@@ -96,6 +96,7 @@ fn snapshot(grant: &Value, before: &[Condition]) -> Snapshot {
         name: "acme".into(),
         organization: Some(Arc::new(organization)),
         grants: vec![Arc::new(source::instance::grant(&instance))],
+        plans: BTreeMap::new(),
         catalogue: BTreeMap::from([("d".into(), definition(&["ConfigMap"]))]),
         secrets: BTreeMap::new(),
         unseen: Arc::default(),

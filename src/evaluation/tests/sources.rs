@@ -83,6 +83,7 @@ fn snapshot(grants: Vec<Grant>) -> Snapshot {
         organization: Some(Arc::new(organization)),
         grants: grants.into_iter().map(Arc::new).collect(),
         barred: BTreeMap::new(),
+        plans: BTreeMap::new(),
         catalogue: BTreeMap::from([
             entry("seats", &json!({"type": "Quantity", "unit": "seats", "amount": 1})),
             entry("sso", &json!({"type": "Feature"})),

@@ -94,6 +94,8 @@ fn a_state_that_served_before_becomes_the_newest_revision_again() {
             number,
             data: serde_json::to_value(&source).unwrap(),
             made: Some(hour(i64::from(amount))),
+            beside: None,
+            for_everyone: None,
         });
     }
     let mut new = agreed(&json!({}), 7, "P1Y");

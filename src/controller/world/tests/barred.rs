@@ -243,7 +243,7 @@ fn it_is_told_anew_once_its_definition_is_another() {
     let mut world = two_organizations();
     apply(&mut world, elsewhere("a", 2));
     world.take_barred();
-    world.serve(&"backup".into(), Served { entry: entry(), hash: None }, 0);
+    world.serve(&"backup".into(), Served { entry: entry(), hash: None, beside: None }, 0);
     assert_eq!(world.take_barred().0, [id("a")].into());
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 fn serving() -> World {
     let mut world = two_organizations();
-    world.serve(&"backup".into(), Served { entry: entry(), hash: None }, 0);
+    world.serve(&"backup".into(), Served { entry: entry(), hash: None, beside: None }, 0);
     world
 }
 
@@ -44,7 +44,7 @@ fn nothing_is_told_before_a_definition_is_read() {
     };
     assert_eq!(told(&world), Err(NotReady::Waits));
     let version = world.definition(&"backup".into()).0.kept.version;
-    world.serve(&"backup".into(), Served { entry: entry(), hash: None }, version);
+    world.serve(&"backup".into(), Served { entry: entry(), hash: None, beside: None }, version);
     assert_eq!(told(&world), Ok(()));
     // Nor while what serves is not of what there is now.
     world.observe_definition(Event::Apply(definition("backup", "f", 2)));

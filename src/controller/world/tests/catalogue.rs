@@ -80,8 +80,8 @@ fn a_kind_keeps_and_serves_its_own() {
     assert_eq!(view.revisions.iter().map(|kept| &*kept.name).collect::<Vec<_>>(), ["dummy.backup-1", "dummy.backup-2"]);
     let made = view.ingredients(Some(&object.metadata)).make(Ok(DummyState { word: "third".to_owned() }));
     let Made::Present(valid) = made else { panic!() };
-    let entry = Arc::new(view.ingredients(Some(&object.metadata)).valid(valid.serving, None));
-    let change = dummies.serve(&name, Served { entry, hash: Some(valid.hash) }, view.version);
+    let served = view.ingredients(Some(&object.metadata)).served(*valid, false);
+    let change = dummies.serve(&name, served, view.version);
     assert!(change.is_any && change.replaced.is_none());
     let entry = dummies.current_entry(&name, &revisions).unwrap().unwrap();
     assert_eq!((entry.serving.as_deref(), *entry.history), (Some(&Dummy("third".to_owned())), 2));

@@ -88,10 +88,10 @@ fn an_organization_waits_for_the_definitions_that_exist() {
     world.observe_definition(Event::Apply(definition("backup", "policy", 3)));
     assert_eq!(world.view(&"acme".into()).unwrap_err(), NotReady::Waits);
     world.take_work();
-    world.serve(&"backup".into(), Served { entry: entry(), hash: Some("1".into()) }, 1);
+    world.serve(&"backup".into(), Served { entry: entry(), hash: Some("1".into()), beside: None }, 1);
     assert_eq!(world.take_work(), super::organizations(&["acme"]));
     assert_eq!(world.view(&"acme".into()).unwrap().snapshot.catalogue.len(), 1);
-    world.serve(&"backup".into(), Served { entry: entry(), hash: Some("1".into()) }, 1);
+    world.serve(&"backup".into(), Served { entry: entry(), hash: Some("1".into()), beside: None }, 1);
     assert_eq!(world.take_work(), BTreeSet::new());
 }
 

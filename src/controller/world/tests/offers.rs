@@ -29,7 +29,7 @@ fn ask_for(world: &mut World, flags: Flags, version: u64) {
 }
 
 fn serve(world: &mut World, name: &str, entry: Arc<CatalogueEntry>, hash: &str) {
-    world.serve(&name.into(), Served { entry, hash: Some(hash.into()) }, 1);
+    world.serve(&name.into(), Served { entry, hash: Some(hash.into()), beside: None }, 1);
 }
 
 fn invalid() -> Arc<CatalogueEntry> {

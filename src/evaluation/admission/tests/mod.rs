@@ -94,6 +94,7 @@ fn snapshot(instances: &[EntitlementInstance]) -> Snapshot {
         name: "acme".into(),
         organization: Some(Arc::new(organization(&json!({})))),
         grants: instances.iter().map(|instance| Arc::new(source::instance::grant(instance))).collect(),
+        plans: BTreeMap::new(),
         catalogue: BTreeMap::from([
             ("seats".into(), entry("seats", &seats())),
             ("pool".into(), entry("pool", &json!({"type": "Feature", "allowMultiple": true, "gracePeriod": "P30D"}))),

@@ -1,17 +1,22 @@
 //! What is wrong with each object, one by one and with the place. A status says it in one sentence.
 
-use super::{EntitlementKind, Inventory, Subject};
+use super::{EntitlementKind, Inventory, Subject, inventory::Named};
 use crate::{
-    api::{EntitlementDefinitionSpec, FacetDefinition, entitlement_definition::Facet},
+    api::{EntitlementDefinitionSpec, EntitlementPlanSpec, FacetDefinition, entitlement_definition::Facet},
     core::{
         calendar::parse_zone,
         definition::{Definition, FacetSet},
         grant::GrantId,
+        plan::resolve,
         problem::Problem,
         reason::ReasonCode,
         schema::{GrantField, Schema, Violation},
     },
-    evaluation::{self, catalogue::DefinitionState, decision::Decision},
+    evaluation::{
+        self,
+        catalogue::{CatalogueEntry, DefinitionState},
+        decision::Decision,
+    },
     render::output,
 };
 use serde_json::{Value, json};
@@ -85,6 +90,17 @@ impl Inventory {
             Ok(terms) => output_flaws(&terms, spec),
             Err(problem) => vec![Flaw::of("/spec", problem)],
         }
+    }
+
+    /// What is wrong with a plan that is invalid.
+    pub(super) fn plan_flaws(
+        &self,
+        name: &str,
+        spec: &EntitlementPlanSpec,
+        definitions: &Named<CatalogueEntry>,
+    ) -> Vec<Flaw> {
+        let problems = resolve(name, spec, &self.plan_catalogue(definitions)).err().unwrap_or_default();
+        problems.into_iter().map(|problem| Flaw::of("/spec", problem)).collect()
     }
 
     fn facet_set_flaws(&self, index: usize, facet: &Facet) -> Vec<Flaw> {

@@ -145,6 +145,13 @@ impl Inventory {
             survey.doubt(&subject, doubts::of_definition(definition));
             survey.statuses.insert(subject, Status::Definition(status));
         }
+        let plans = self.plans(&catalogue);
+        for (name, plan) in &self.plans {
+            let Some(Present::Invalid(problem)) = plans.get(name).map(|entry| &entry.present) else { continue };
+            let subject = Subject::cluster_scoped(EntitlementKind::EntitlementPlan, name);
+            survey.find(&subject, self.plan_flaws(name, &plan.spec, &catalogue));
+            survey.problems.insert(subject, problem.clone());
+        }
         survey
     }
 }

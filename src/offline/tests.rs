@@ -6,6 +6,7 @@ mod entangled;
 mod explanation;
 mod lost_definition;
 mod nowhere;
+mod plans;
 mod simulation;
 mod subscriptions;
 mod succession;

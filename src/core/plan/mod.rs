@@ -10,7 +10,7 @@ mod entitlement;
 mod inclusion;
 mod resolve;
 #[cfg(test)]
-pub mod tests;
+mod tests;
 
 pub use resolve::resolve;
 

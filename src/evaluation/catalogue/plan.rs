@@ -295,3 +295,6 @@ impl PlanHistory {
         self.kept.keys()
     }
 }
+
+#[cfg(test)]
+mod tests;

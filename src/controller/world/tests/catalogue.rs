@@ -11,7 +11,7 @@ use crate::{
         },
     },
     evaluation::catalogue::{
-        CatalogueKind, Made, Served,
+        CatalogueKind, Made,
         dummy::{Dummy, DummyState},
     },
 };

@@ -76,7 +76,8 @@ pub struct EntitlementDefinitionSpec {
     /// amount that it was accepted with, unless `rollout` is `Everyone`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<AmountField>,
-    /// Whether an organization may hold several of these side by side. Immutable.
+    /// Whether an organization may hold several of these side by side, each with objects of its own. Without it, there is one
+    /// instance at a time; what subscriptions and overrides give adds up with it, and all have one object together. Immutable.
     #[serde(default)]
     pub allow_multiple: bool,
     /// How an edit of `amount` reaches the grants that state none. `Agreed`: those that are accepted later; the others keep
@@ -254,11 +255,13 @@ pub struct Output {
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[!-~]+$"))]
     pub type_: Option<String>,
-    /// `Instance`: one object for each grant in force. `Definition`: one for all, with the merged facets.
+    /// `Instance`: one object for each grant in force. `Definition`: one for all, with the merged facets. Without
+    /// `allowMultiple` there is one for all in either case.
     #[serde(default)]
     pub per: Per,
     /// Template of the object's name. Default: `{{ definition.name }}` (with `allowMultiple` and per Instance:
-    /// `{{ definition.name }}-{{ chain.name }}`), with `-{{ output.name }}` behind it where there are several outputs.
+    /// `{{ definition.name }}-{{ chain.name }}`), with `-{{ output.name }}` behind it where there are several outputs. Where each
+    /// grant has its own, the default ends in `-subscription` for that of a subscription, in `-override` for that of an override.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1024))]
     pub object_name: Option<String>,

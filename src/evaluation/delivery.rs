@@ -2,6 +2,7 @@
 
 use super::{
     allowance::Allowance,
+    bearer::{bearer, is_shared},
     catalogue::CompiledDefinition,
     content::{Extra, content},
     decision::Decision,
@@ -21,6 +22,7 @@ use crate::{
         grant::{Grant, GrantId},
         problem::Problem,
         reason::ReasonCode,
+        source::SourceKind,
     },
     render::{output::CompiledOutput, summary::EntitlementSummary, work::Budget},
 };
@@ -36,6 +38,11 @@ pub struct Desired {
     pub objects: BTreeMap<ObjectKey, DesiredObject>,
     /// Grants whose present objects stay as they are.
     pub kept: BTreeSet<GrantId>,
+    /// Definitions of which all grants in force have their objects together. Such an object stays the same thing when another of
+    /// them bears it, as the one before is over.
+    pub shared: BTreeSet<Arc<str>>,
+    /// Those of them whose present objects stay as they are, whichever grant they were made for.
+    pub kept_shared: BTreeSet<Arc<str>>,
     /// What the summary says; absent where it cannot be told.
     pub summary: Option<Arc<EntitlementSummary>>,
     /// How many objects each grant should have, and what hinders it: all grants, those that should have none among them.
@@ -60,6 +67,8 @@ pub struct Outputs {
     pub is_untold: bool,
     /// Where the operator does not see what a grant had that is no longer in force.
     pub left: Option<Problem>,
+    /// The grant that the objects are counted for, where they are for several grants together and this is another of them.
+    pub bearer: Option<GrantId>,
 }
 
 /// A grant whose outputs are to be filled.
@@ -69,7 +78,7 @@ struct Task<'a> {
     compiled: &'a Arc<CompiledDefinition>,
     member: &'a Member,
     /// Whether the outputs that are for all grants of the definition are its.
-    is_oldest: bool,
+    is_bearer: bool,
 }
 
 /// An output that asks for its name in every namespace.
@@ -126,6 +135,7 @@ impl Desired {
         for request in &requests {
             delivery.claim(standing, request, &mut allowance);
         }
+        delivery.share(holdings);
         delivery
     }
 
@@ -133,20 +143,21 @@ impl Desired {
     fn tasks<'a>(&mut self, holdings: &'a [Arc<Holding>], resume: Option<&GrantId>) -> Vec<Task<'a>> {
         let mut tasks = Vec::new();
         for holding in holdings {
+            if !holding.in_force.is_empty() && is_shared(holding) {
+                self.shared.insert(Arc::clone(&holding.name));
+            }
             let Some(compiled) = holding.compiled() else {
                 for member in holding.members_in_force() {
                     self.keep_untold(member);
                 }
                 continue;
             };
-            let oldest =
-                holding.members_in_force().min_by(|one, other| one.grant.seniority().cmp(&other.grant.seniority()));
-            let oldest = oldest.map(|member| &member.grant.id);
+            let bearer = bearer(holding).map(|member| &member.grant.id);
             let of_members = holding.members_in_force().map(|member| Task {
                 holding,
                 compiled,
                 member,
-                is_oldest: oldest == Some(&member.grant.id),
+                is_bearer: bearer == Some(&member.grant.id),
             });
             tasks.extend(of_members);
         }
@@ -211,8 +222,8 @@ impl Desired {
         memo: &mut Memo,
         requests: &mut Vec<Request<'a>>,
     ) {
-        let Task { compiled, member, is_oldest, .. } = *task;
-        let pers = [Some(Per::Instance), is_oldest.then_some(Per::Definition)].into_iter().flatten();
+        let Task { compiled, member, is_bearer, .. } = *task;
+        let pers = [Some(Per::Instance), is_bearer.then_some(Per::Definition)].into_iter().flatten();
         let due: Vec<Per> = pers.filter(|per| compiled.outputs.iter().any(|output| output.per == *per)).collect();
         let mut known: BTreeMap<Per, Arc<[Filled]>> = BTreeMap::new();
         let mut new: Vec<(Per, Filler)> = Vec::new();
@@ -247,7 +258,7 @@ impl Desired {
             budget.end(work);
         }
         let mut given: BTreeMap<Per, _> = known.iter().map(|(per, outputs)| (*per, outputs.iter())).collect();
-        for output in compiled.outputs.iter().filter(|output| is_oldest || output.per == Per::Instance) {
+        for output in compiled.outputs.iter().filter(|output| is_bearer || output.per == Per::Instance) {
             match given.get_mut(&output.per).and_then(Iterator::next) {
                 Some(filled) => self.add(standing, output, member, filled.clone(), requests),
                 None => self.keep_all_of(output, task),
@@ -271,7 +282,7 @@ impl Desired {
     fn defer(&mut self, standing: &Standing, task: &Task) {
         let id = &task.member.grant.id;
         self.resume.get_or_insert_with(|| id.clone());
-        let is_due = |output: &&CompiledOutput| output.per == Per::Instance || task.is_oldest;
+        let is_due = |output: &&CompiledOutput| output.per == Per::Instance || task.is_bearer;
         let outputs = task.compiled.outputs.iter().filter(is_due).count();
         self.grants.entry(id.clone()).or_default().desired += desired(standing, outputs);
         self.keep(task.member, Problem::new(ReasonCode::Deferred, DEFERRED));
@@ -279,14 +290,33 @@ impl Desired {
 
     /// What is delivered for the grant stays as it is: an error never withdraws.
     fn keep(&mut self, member: &Member, problem: Problem) {
-        self.kept.insert(member.grant.id.clone());
+        self.leave(&member.grant.id);
         self.hinder(&member.grant.id, Some(problem));
     }
 
     /// The same where nothing valid says what should be delivered.
     fn keep_untold(&mut self, member: &Member) {
-        self.kept.insert(member.grant.id.clone());
+        self.leave(&member.grant.id);
         self.grants.entry(member.grant.id.clone()).or_default().is_untold = true;
+    }
+
+    fn leave(&mut self, grant: &GrantId) {
+        if self.shared.contains(&grant.definition) {
+            self.kept_shared.insert(Arc::clone(&grant.definition));
+        }
+        self.kept.insert(grant.clone());
+    }
+
+    /// What hinders the objects that several grants have together hinders each of them.
+    fn share(&mut self, holdings: &[Arc<Holding>]) {
+        for holding in holdings.iter().filter(|holding| holding.in_force.len() > 1 && is_shared(holding)) {
+            let Some(bearer) = bearer(holding).map(|member| &member.grant.id) else { continue };
+            let problem = self.grants.get(bearer).and_then(|outputs| outputs.hindered.clone());
+            for Member { grant, .. } in holding.members_in_force().filter(|member| member.grant.id != *bearer) {
+                self.hinder(&grant.id, problem.clone());
+                self.grants.entry(grant.id.clone()).or_default().bearer = Some(bearer.clone());
+            }
+        }
     }
 
     fn hinder(&mut self, grant: &GrantId, problem: Option<Problem>) {
@@ -363,7 +393,7 @@ impl Desired {
                 }
                 Entry::Occupied(taken) => {
                     let (owner, advice) = match &taken.get().grant {
-                        Some(owner) => (owner.to_string(), "one of the two another objectName"),
+                        Some(owner) => (told(owner), "one of the two another objectName"),
                         None => (
                             "the organization's summary".to_owned(),
                             "the output another objectName, or the summary another name (spec.summary.name of the organization)",
@@ -398,6 +428,12 @@ fn is_secret(output: &CompiledOutput) -> bool {
 fn was_held(member: &Member) -> bool {
     let is_over = matches!(member.verdict.phase, Phase::Suspended | Phase::Cancelled | Phase::Expired);
     is_over && member.verdict.acceptance.is_some()
+}
+
+/// A grant by its source, whose kind is told where it is no instance.
+fn told(grant: &GrantId) -> String {
+    let kind = grant.source.kind;
+    if kind == SourceKind::Instance { grant.to_string() } else { format!("{} {grant}", kind.as_str()) }
 }
 
 /// What is said of a Secret that the operator can neither write nor see.

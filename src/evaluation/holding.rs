@@ -25,7 +25,7 @@ use crate::{
         precedence::{Merged, merge_statements, rank, total},
         problem::Problem,
         reason::ReasonCode,
-        source::stated::StatedSource,
+        source::{SourceKind, stated::StatedSource},
     },
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -130,13 +130,18 @@ impl Holding {
         let grants: Vec<(usize, &Arc<Grant>)> =
             indices.iter().filter_map(|index| Some((*index, snapshot.grants.get(*index)?))).collect();
         let is_unique = definition.is_none_or(|definition| !definition.allow_multiple);
-        let plain: Vec<&Grant> = grants.iter().map(|(_, grant)| grant.as_ref()).collect();
         let surroundings = Surroundings::of(snapshot, standing, entry.as_deref(), before);
         let mut members = Vec::with_capacity(grants.len());
-        for group in groups(&sources(&plain), is_unique) {
-            let chosen: Vec<(usize, &Arc<Grant>)> =
-                group.iter().filter_map(|index| grants.get(*index).copied()).collect();
-            members.extend(decide(&surroundings, name, &chosen, is_unique, now));
+        let (instances, others): (Vec<_>, Vec<_>) =
+            grants.into_iter().partition(|(_, grant)| grant.id.source.kind == SourceKind::Instance);
+        // There is one seat for instances. What other sources give takes none, and is always possible beside it.
+        for (grants, is_unique) in [(instances, is_unique), (others, false)] {
+            let plain: Vec<&Grant> = grants.iter().map(|(_, grant)| grant.as_ref()).collect();
+            for group in groups(&sources(&plain), is_unique) {
+                let chosen: Vec<(usize, &Arc<Grant>)> =
+                    group.iter().filter_map(|index| grants.get(*index).copied()).collect();
+                members.extend(decide(&surroundings, name, &chosen, is_unique, now));
+            }
         }
         members.sort_by_key(|(index, _)| *index);
         let mut members: Vec<Member> = members.into_iter().map(|(_, member)| member).collect();

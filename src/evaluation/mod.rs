@@ -11,6 +11,7 @@
 
 pub mod admission;
 pub mod allowance;
+mod bearer;
 mod before;
 mod cases;
 pub mod catalogue;

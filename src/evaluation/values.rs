@@ -1,6 +1,7 @@
 //! What outputs are filled with, and what comes of filling them.
 
 use super::{
+    bearer::is_shared,
     catalogue::CompiledDefinition,
     content::{Extra, content},
     holding::{Holding, Member},
@@ -51,21 +52,21 @@ pub fn filler(
     let facets = |members: &mut dyn Iterator<Item = &Member>| -> Vec<_> {
         members.map(|member| Arc::clone(&member.facets)).collect()
     };
-    let (facets, names) = match per {
-        Per::Instance => {
-            (facets(&mut std::iter::once(member).filter(has_stated)), names(standing, holding, Some(member)))
-        }
-        Per::Definition => (facets(&mut holding.members_in_force().filter(has_stated)), names(standing, holding, None)),
+    let facets = match per {
+        Per::Instance => facets(&mut std::iter::once(member).filter(has_stated)),
+        Per::Definition => facets(&mut holding.members_in_force().filter(has_stated)),
     };
+    let names = names(standing, holding, member, per);
     (!facets.is_empty()).then(|| Filler { compiled: Arc::clone(compiled), facets, names: Digest::of(&names) })
 }
 
 impl<'a> Values<'a> {
-    /// Of one grant, or of all in force, as the outputs are for; nothing where nothing valid was ever stated.
+    /// Of one grant, or of all in force, as the outputs are for; nothing where nothing valid was ever stated. Those for all are
+    /// the member's.
     pub fn of(standing: &'a Standing, holding: &'a Holding, member: &'a Member, per: Per) -> Option<Self> {
         match per {
             Per::Instance => Self::of_grant(standing, holding, member),
-            Per::Definition => Self::of_all(standing, holding),
+            Per::Definition => Self::of_all(standing, holding, member),
         }
     }
 
@@ -91,16 +92,19 @@ impl<'a> Values<'a> {
     fn of_grant(standing: &'a Standing, holding: &'a Holding, member: &'a Member) -> Option<Self> {
         let stated = member.facets.statement.as_ref()?.merged();
         Some(Self {
-            names: names(standing, holding, Some(member)),
+            names: names(standing, holding, member, Per::Instance),
             facets: complete(holding.definition()?, &std::iter::once(&stated)).ok()?,
             secrets: Cow::Borrowed(&member.facets.secrets),
             members: vec![member],
         })
     }
 
-    /// The values for all grants in force, merged.
-    fn of_all(standing: &'a Standing, holding: &'a Holding) -> Option<Self> {
+    /// The values for all grants in force, merged; none if no grant has a part in objects that are theirs together.
+    fn of_all(standing: &'a Standing, holding: &'a Holding, bearer: &'a Member) -> Option<Self> {
         let (merged, parts) = holding.merged()?;
+        if parts.is_empty() && is_shared(holding) {
+            return None;
+        }
         let mut secrets = SecretFields::new();
         for (member, _) in parts.iter().rev() {
             for (facet, fields) in &member.facets.secrets {
@@ -111,7 +115,7 @@ impl<'a> Values<'a> {
             }
         }
         Some(Self {
-            names: names(standing, holding, None),
+            names: names(standing, holding, bearer, Per::Definition),
             facets: merged.values,
             secrets: Cow::Owned(secrets),
             members: parts.into_iter().map(|(member, _)| member).collect(),
@@ -167,7 +171,8 @@ fn missing<'a>(output: &CompiledOutput, members: impl Iterator<Item = &'a Member
     all.find(|(source, _)| output.could_show(&source.facet, &source.field)).map(|(_, missing)| missing.clone())
 }
 
-fn names<'a>(standing: &'a Standing, holding: &'a Holding, member: Option<&'a Member>) -> Names<'a> {
+/// What templates see besides the facets. What all grants have together is named for one of them, and comes to what all come to.
+fn names<'a>(standing: &'a Standing, holding: &'a Holding, member: &'a Member, per: Per) -> Names<'a> {
     let organization =
         standing.organization.as_ref().and_then(|organization| organization.spec.display_name.as_deref());
     let definition = holding.definition();
@@ -176,19 +181,25 @@ fn names<'a>(standing: &'a Standing, holding: &'a Holding, member: Option<&'a Me
         type_: "",
         unit: None,
     };
+    let total = holding.total();
+    let amount = match per {
+        Per::Instance => Some(member.amount),
+        Per::Definition => is_shared(holding).then_some(total),
+    };
+    let source = &member.grant.id.source;
+    let chain = member.verdict.acceptance.as_deref().map_or(&source.name, |accepted| &accepted.chain.name);
     Names {
         organization: DisplayedName { name: &standing.name, display_name: organization.unwrap_or(&standing.name) },
         definition: definition.map_or_else(unknown, DefinitionNames::of),
-        instance: member.map(|member| InstanceNames {
-            name: &member.grant.id.source.name,
-            namespace: &member.grant.id.source.namespace,
-            amount: member.amount.map(|amount| amount.to_string()),
+        instance: amount.map(|amount| InstanceNames {
+            kind: source.kind,
+            name: &source.name,
+            namespace: &source.namespace,
+            amount: amount.map(|amount| amount.to_string()),
             start: member.start().map(format_instant).unwrap_or_default(),
             end: member.verdict.end.instant().at().map(format_instant),
         }),
-        chain: member
-            .and_then(|member| member.verdict.acceptance.as_deref())
-            .map(|accepted| ChainNames { name: &accepted.chain.name }),
-        total: Total { amount: holding.total().map(|amount| amount.to_string()) },
+        chain: amount.map(|_| ChainNames { name: chain }),
+        total: Total { amount: total.map(|amount| amount.to_string()) },
     }
 }

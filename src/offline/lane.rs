@@ -13,13 +13,18 @@ use crate::{
         namespace::concerned,
     },
     evaluation::{
-        Evaluation, Snapshot, evaluate,
+        Evaluation, Snapshot,
+        delivery::Desired,
+        evaluate,
         holding::Member,
         object::{DesiredObject, ObjectKey},
     },
     render::{flags::Offers, summary::EntitlementSummary},
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// What an evaluation costs beside that of its grants, in evaluations of a grant.
 pub(super) const EVALUATION: usize = 20;
@@ -108,6 +113,13 @@ impl Lane {
     #[must_use]
     pub fn keeps(&self, grant: &GrantId) -> bool {
         self.evaluation.desired.kept.contains(grant)
+    }
+
+    /// The definitions of which its grants have their objects together, and those of them whose present objects stay as they are.
+    #[must_use]
+    pub fn shared(&self) -> [&BTreeSet<Arc<str>>; 2] {
+        let Desired { shared, kept_shared, .. } = &self.evaluation.desired;
+        [shared, kept_shared]
     }
 
     /// Writes into the statuses what the next evaluation reads of them.

@@ -222,9 +222,13 @@ impl Simulation {
         objects.extend(keys.iter().filter_map(|key| Some((key.clone(), self.desired(key)?.clone()))));
         let mut desired = Desired::default();
         for (grant, lane) in keys.iter().chain(objects.keys()).flat_map(|key| self.grants_at(key)) {
-            if self.lanes.get(*lane).is_some_and(|lane| lane.keeps(grant)) {
+            let Some(lane) = self.lanes.get(*lane) else { continue };
+            if lane.keeps(grant) {
                 desired.kept.insert(grant.clone());
             }
+            let [shared, kept] = lane.shared();
+            desired.shared.extend(shared.iter().cloned());
+            desired.kept_shared.extend(kept.iter().cloned());
             desired.grants.entry(grant.clone()).or_insert_with(Outputs::default);
         }
         Desired { objects, ..desired }

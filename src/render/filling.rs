@@ -6,7 +6,10 @@ use super::{
     template::{Ready, TemplateContext},
     work,
 };
-use crate::{api::facet_fields::FacetFields, core::facets::SecretFields};
+use crate::{
+    api::facet_fields::FacetFields,
+    core::{facets::SecretFields, source::SourceKind},
+};
 use serde::Serialize;
 use serde_json::Value;
 use std::{borrow::Cow, cell::OnceCell};
@@ -45,6 +48,11 @@ impl<'a> Filling<'a> {
     #[must_use]
     pub fn new(names: &'a Names<'a>, facets: &'a FacetFields, secrets: &'a SecretFields) -> Self {
         Self { names, facets, secrets, plain: OnceCell::new(), revealed: OnceCell::new() }
+    }
+
+    /// The kind of the grant's source, where one is told.
+    pub(super) fn kind(&self) -> Option<SourceKind> {
+        self.names.instance.as_ref().map(|instance| instance.kind)
     }
 
     /// The facets without their secret fields.

@@ -1,6 +1,9 @@
 //! What templates see, except the facets.
 
-use crate::{api::entitlement_definition::EntitlementType, core::definition::Definition};
+use crate::{
+    api::entitlement_definition::EntitlementType,
+    core::{definition::Definition, source::SourceKind},
+};
 use serde::Serialize;
 
 /// What templates see. Fields are as the contract names them.
@@ -10,10 +13,11 @@ pub struct Names<'a> {
     pub organization: DisplayedName<'a>,
     /// The definition.
     pub definition: DefinitionNames<'a>,
-    /// The grant; not where one object is for all grants.
+    /// The grant, or that which objects are named for that several grants have together; not where an output is for all grants
+    /// of a definition that allows several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instance: Option<InstanceNames<'a>>,
-    /// The grant's chain; not where one object is for all grants.
+    /// That grant's chain; not where that is not told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chain: Option<ChainNames<'a>>,
     /// All grants in force together.
@@ -58,14 +62,16 @@ impl<'a> DefinitionNames<'a> {
     }
 }
 
-/// What templates see of the grant.
+/// What templates see of the grant. Its name and namespace are its source's.
 #[derive(Clone, Debug, Hash, Serialize)]
 pub struct InstanceNames<'a> {
+    /// The kind of its source: `Instance`, `Subscription` or `Override`.
+    pub kind: SourceKind,
     /// Its name.
     pub name: &'a str,
     /// Its namespace.
     pub namespace: &'a str,
-    /// Its amount now; null for a Feature.
+    /// Its amount now, or that of all grants that the object is for; null for a Feature.
     pub amount: Option<String>,
     /// Its start, RFC 3339 in UTC.
     pub start: String,

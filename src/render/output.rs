@@ -14,7 +14,7 @@ use crate::{
     api::entitlement_definition::{Item, ItemFormat, OnEnd, Output, OutputKind, Per},
     core::{
         definition::Definition, excerpt::first_characters, name, problem::Problem, reason::ReasonCode,
-        reserved_name::keeper, secret::Secret,
+        reserved_name::keeper, secret::Secret, source::SourceKind,
     },
 };
 use std::{
@@ -37,7 +37,7 @@ pub struct CompiledOutput {
     pub kind: OutputKind,
     /// The type of a Secret.
     pub type_: Arc<str>,
-    /// What for.
+    /// What for. A definition that an organization can hold only once has one object for all grants, whatever it says.
     pub per: Per,
     /// What becomes of it at the end.
     pub on_end: OnEnd,
@@ -46,6 +46,8 @@ pub struct CompiledOutput {
     /// Extra annotations.
     pub annotations: BTreeMap<String, String>,
     object_name: Template,
+    /// Each grant has an object of its own, whose name the definition does not give: the kind of its source is in it.
+    tells_kind: bool,
     items: Vec<CompiledItem>,
     /// Whether each item reads a secret field.
     shares: Vec<Share>,
@@ -117,11 +119,12 @@ impl CompiledOutput {
             name: output.name.clone(),
             kind: output.kind,
             type_: output.type_.as_deref().unwrap_or(OPAQUE).into(),
-            per: output.per,
+            per: per(definition, output),
             on_end: output.on_end,
             labels: output.labels.clone(),
             annotations: output.annotations.clone(),
             object_name,
+            tells_kind: output.object_name.is_none() && has_own_names(definition, output),
             shares: items.iter().map(|item| share(definition, output.kind, item)).collect(),
             items,
             exhaustion: Exhaustion::default(),
@@ -160,7 +163,11 @@ impl CompiledOutput {
     pub(super) fn attempt_name(&self, filling: &Filling, work: &mut Work) -> Result<String, OutputError> {
         let (name, steps) = self.object_name.render_counted(&filling.context(&self.name, filling.plain()));
         work.add(Share::Plain, steps);
-        name.map_err(|error| self.template_error("objectName", error))
+        let name = name.map_err(|error| self.template_error("objectName", error))?;
+        Ok(match filling.kind() {
+            Some(kind) if self.tells_kind && kind != SourceKind::Instance => format!("{name}-{}", kind.field()),
+            _ => name,
+        })
     }
 
     /// The template of the object's name.
@@ -359,10 +366,21 @@ fn share(definition: &Definition, kind: OutputKind, item: &CompiledItem) -> Shar
     if kind == OutputKind::Secret && reads_any { Share::Secret } else { Share::Plain }
 }
 
+/// What an output is for.
+fn per(definition: &Definition, output: &Output) -> Per {
+    if definition.allow_multiple { output.per } else { Per::Definition }
+}
+
+/// Whether each grant has an object of its own.
+fn has_own_names(definition: &Definition, output: &Output) -> bool {
+    per(definition, output) == Per::Instance
+}
+
 fn default_name(definition: &Definition, output: &Output, count: usize) -> String {
-    let base = match (definition.allow_multiple, output.per) {
-        (true, Per::Instance) => "{{ definition.name }}-{{ chain.name }}",
-        _ => "{{ definition.name }}",
+    let base = if has_own_names(definition, output) {
+        "{{ definition.name }}-{{ chain.name }}"
+    } else {
+        "{{ definition.name }}"
     };
     let suffix = if count > 1 { "-{{ output.name }}" } else { "" };
     format!("{base}{suffix}")

@@ -24,6 +24,7 @@ use crate::{
         problem::Problem,
         reason::ReasonCode,
         schema::{Sample, merge},
+        source::SourceKind,
     },
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -97,12 +98,13 @@ fn reads_any(template: &Template, fields: &FieldNames) -> bool {
 }
 
 fn names<'a>(definition: &'a Definition, output: &CompiledOutput) -> Names<'a> {
-    let is_of_grant = output.per == Per::Instance;
+    let is_of_grant = output.per == Per::Instance || !definition.allow_multiple;
     let amount = || definition.amount.map(|amount| amount.to_string());
     Names {
         organization: DisplayedName { name: SAMPLE, display_name: SAMPLE },
         definition: DefinitionNames::of(definition),
         instance: is_of_grant.then(|| InstanceNames {
+            kind: SourceKind::Instance,
             name: SAMPLE,
             namespace: SAMPLE,
             amount: amount(),

@@ -137,6 +137,9 @@ fn parents(grants: &[&StatedSource]) -> Option<Vec<Option<usize>>> {
 /// order of their first.
 #[must_use]
 pub fn groups(grants: &[&StatedSource], unique: bool) -> Vec<Vec<usize>> {
+    if grants.is_empty() {
+        return Vec::new();
+    }
     if unique || grants.len() < 2 {
         return vec![(0..grants.len()).collect()];
     }

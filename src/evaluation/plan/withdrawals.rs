@@ -97,7 +97,8 @@ impl Withdrawal {
 ///
 /// `deliveries` is what came of the writes: while an object of a grant could not be delivered, what the grant has beside it
 /// in that namespace stays, as it may be the same thing under its former name. An error never withdraws; that a namespace
-/// is no longer the organization's does. What is kept already as no longer in force is left as it is.
+/// is no longer the organization's does. What several grants have together is one thing, whichever of them it was made for: it
+/// stays until what is asked for in its place is there. What is kept already as no longer in force is left as it is.
 #[must_use]
 pub fn withdrawals(
     desired: &Desired,
@@ -162,18 +163,46 @@ struct Keeping<'a> {
     known: BTreeSet<&'a GrantId>,
     kept: &'a BTreeSet<GrantId>,
     unfinished: BTreeSet<(&'a GrantId, &'a str)>,
+    kept_shared: &'a BTreeSet<Arc<str>>,
+    /// The definitions of which the grants have such an object together, with its namespace.
+    unfinished_shared: BTreeSet<(&'a str, &'a str)>,
 }
 
 impl<'a> Keeping<'a> {
     fn of(desired: &'a Desired, deliveries: &BTreeMap<ObjectKey, Delivery>) -> Self {
-        Self { known: known(desired), kept: &desired.kept, unfinished: unfinished(desired, deliveries) }
+        let unfinished = unfinished(desired, deliveries);
+        let shared = unfinished.iter().filter(|(grant, _)| desired.shared.contains(&grant.definition));
+        Self {
+            known: known(desired),
+            kept: &desired.kept,
+            kept_shared: &desired.kept_shared,
+            unfinished_shared: shared.map(|(grant, namespace)| (&*grant.definition, *namespace)).collect(),
+            unfinished,
+        }
     }
 
     /// Whether an object in a namespace stays. One that does not tell which grant of its source it was made for stays as long
     /// as any of them keeps something there.
     fn keeps(&self, made_for: &Attribution, namespace: &str) -> bool {
         let keeps = |grant: &GrantId| self.kept.contains(grant) || self.unfinished.contains(&(grant, namespace));
-        made_for.among(&self.known).into_iter().any(keeps)
+        let grants = made_for.among(&self.known);
+        grants.iter().copied().any(keeps) || self.keeps_shared(made_for, &grants, namespace)
+    }
+
+    /// The same of what the grants of a definition have together. What does not tell its definition may be of any that its source
+    /// grants or, where that is gone, of any at all.
+    fn keeps_shared(&self, made_for: &Attribution, grants: &[&GrantId], namespace: &str) -> bool {
+        let stays = |definition: &str| {
+            self.kept_shared.contains(definition) || self.unfinished_shared.contains(&(definition, namespace))
+        };
+        match &made_for.definition {
+            Some(definition) => stays(definition),
+            None if grants.is_empty() => {
+                let is_here = |(_, of): &(&str, &str)| *of == namespace;
+                !self.kept_shared.is_empty() || self.unfinished_shared.iter().any(is_here)
+            }
+            None => grants.iter().any(|grant| stays(&grant.definition)),
+        }
     }
 }
 

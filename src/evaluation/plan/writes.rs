@@ -5,7 +5,7 @@ use crate::{
     core::grant::GrantId,
     evaluation::{
         delivery::Desired,
-        object::{DesiredObject, ObjectContent, ObjectData, ObjectKey, Wish},
+        object::{Attribution, DesiredObject, ObjectContent, ObjectData, ObjectKey, Wish},
     },
 };
 use std::{
@@ -62,8 +62,12 @@ pub struct Writes {
 pub fn writes(all: &Desired, owner: &Owner, scene: &Scene) -> Writes {
     let summary_is_kept = lacks_a_grant(owner, scene);
     let known = if all.kept.is_empty() { BTreeSet::new() } else { known(all) };
-    let is_kept_for_another =
-        |key: &ObjectKey, desired: &DesiredObject| is_kept_for_another(all, &known, desired, scene.observed.get(key));
+    let is_kept_for_another = |key: &ObjectKey, desired: &DesiredObject| {
+        let made_for = scene.observed.get(key).and_then(|observed| observed.made_for.as_ref());
+        made_for.is_some_and(|made_for| {
+            is_kept_for_another(all, &known, desired, made_for) || has_unreadable_part(all, desired, made_for, scene)
+        })
+    };
     let mut writes = Writes::default();
     for (key, desired) in &all.objects {
         let decision = match &desired.wish {
@@ -87,11 +91,25 @@ fn is_kept_for_another(
     all: &Desired,
     known: &BTreeSet<&GrantId>,
     desired: &DesiredObject,
-    observed: Option<&Arc<Observed>>,
+    made_for: &Attribution,
 ) -> bool {
-    let Some(made_for) = observed.and_then(|observed| observed.made_for.as_ref()) else { return false };
     let is_another = |holder: &&GrantId| desired.grant.as_ref() != Some(*holder) && all.kept.contains(*holder);
-    made_for.among(known).iter().any(is_another)
+    let is_of_others = |definition: &Arc<str>| {
+        all.kept_shared.contains(definition) && definition_of(desired).is_none_or(|own| own != definition)
+    };
+    made_for.among(known).iter().any(is_another) || made_for.definition.as_ref().is_some_and(is_of_others)
+}
+
+/// Whether the object is one that several grants have together, and was made for one of them that can't be read now: without what
+/// that one gives it would be wrong.
+fn has_unreadable_part(all: &Desired, desired: &DesiredObject, made_for: &Attribution, scene: &Scene) -> bool {
+    let is_of = |definition: &Arc<str>| made_for.definition.as_ref().is_none_or(|told| told == definition);
+    scene.unreadable.contains(&made_for.source)
+        && definition_of(desired).is_some_and(|definition| all.shared.contains(definition) && is_of(definition))
+}
+
+fn definition_of(desired: &DesiredObject) -> Option<&Arc<str>> {
+    desired.grant.as_ref().map(|grant| &grant.definition)
 }
 
 /// Whether something is delivered for a grant that can't be read. A summary that leaves it out would be wrong.

@@ -60,13 +60,15 @@ impl<'a> Report<'a> {
     /// Of one grant; None where it was not tried to the end, so that nothing can be said yet.
     #[must_use]
     pub fn of_grant(&self, id: &GrantId) -> Option<Delivered> {
-        let objects = self.objects.get(&Some(id));
-        if objects.is_some_and(|objects| objects.unknown) {
+        let outputs = self.desired.grants.get(id);
+        let bearer = outputs.and_then(|outputs| outputs.bearer.as_ref());
+        let [objects, borne] = [Some(id), bearer].map(|grant| self.objects.get(&Some(grant?)));
+        let mut all = objects.into_iter().chain(borne);
+        if all.clone().any(|objects| objects.unknown) {
             return None;
         }
-        let outputs = self.desired.grants.get(id);
         let hindered = outputs.and_then(|outputs| outputs.hindered.clone());
-        let problem = hindered.or_else(|| objects.and_then(ObjectOutcomes::problem));
+        let problem = hindered.or_else(|| all.find_map(ObjectOutcomes::problem));
         Some(Delivered {
             desired: outputs.map_or(0, |outputs| outputs.desired),
             delivered: objects.map_or(0, |objects| objects.done),

@@ -14,10 +14,10 @@ use crate::{
     api::{EntitlementDefinition, EntitlementInstance, Organization, lifecycle::AmendmentState},
     core::{
         calendar::{Instant, parse_instant},
-        grant::GrantId,
+        grant::Grant,
         namespace::NamespaceFacts,
         secret::Secret,
-        source,
+        source::{self, SourceKind},
     },
     evaluation::plan::Outcomes,
     render::work::Budget,
@@ -34,6 +34,20 @@ use std::{
 const BEGINNING: &str = "2026-07-01T00:00:00Z";
 const DEFINITIONS: [&str; 2] = ["seats", "support"];
 const GRANTS: usize = 5;
+/// An organization can hold this one only once.
+const UNIQUE: &str = "desks";
+/// With those of that one.
+const ALL_GRANTS: usize = 8;
+/// The one of them that comes from no instance.
+const TOP_UP: usize = 7;
+
+fn definition_of(index: usize) -> &'static str {
+    if index < GRANTS { DEFINITIONS[index % 2] } else { UNIQUE }
+}
+
+fn definition(index: usize) -> &'static str {
+    DEFINITIONS.get(index).copied().unwrap_or(UNIQUE)
+}
 
 fn now() -> Instant {
     parse_instant(BEGINNING).unwrap()
@@ -56,7 +70,7 @@ fn entry(name: &str, state: usize) -> Arc<CatalogueEntry> {
         })
     };
     let spec = json!({
-        "type": "Quantity", "unit": "seat", "amount": 5 + state, "allowMultiple": true,
+        "type": "Quantity", "unit": "seat", "amount": 5 + state, "allowMultiple": name != UNIQUE,
         "aggregation": if state == 2 { "Max" } else { "Sum" },
         "rollout": if state == 3 { "Everyone" } else { "Agreed" },
         "gracePeriod": "P1D", "renewalNotices": ["P2D"],
@@ -78,7 +92,7 @@ fn compiled(name: &str, spec: &Value) -> Arc<CatalogueEntry> {
 
 fn instance(index: usize, change: usize) -> EntitlementInstance {
     let mut spec = json!({
-        "organization": "acme", "definition": DEFINITIONS[index % 2], "end": format!("2026-07-{:02}", 3 + index),
+        "organization": "acme", "definition": definition_of(index), "end": format!("2026-07-{:02}", 3 + index),
         "facets": {"limits": {"depth": index + 1}},
         "secretFacets": [{"facet": "limits", "field": "token", "secretKeyRef": {"name": "tokens", "key": "t"}}],
         "amendments": [{
@@ -106,6 +120,15 @@ fn instance(index: usize, change: usize) -> EntitlementInstance {
         "spec": spec,
     }))
     .unwrap()
+}
+
+fn grant(index: usize, change: usize) -> Grant {
+    let mut grant = source::instance::grant(&instance(index, change));
+    if index == TOP_UP {
+        grant.id.source.kind = SourceKind::Bundle;
+        grant.age.kind = SourceKind::Bundle;
+    }
+    grant
 }
 
 fn organization(change: usize) -> Organization {
@@ -152,6 +175,14 @@ fn snapshot() -> Snapshot {
     }
 }
 
+/// With the definition that it can hold only once.
+fn whole_snapshot() -> Snapshot {
+    let mut snapshot = snapshot();
+    snapshot.grants.extend((GRANTS..ALL_GRANTS).map(|index| Arc::new(grant(index, 0))));
+    snapshot.catalogue.insert(UNIQUE.into(), entry(UNIQUE, 0));
+    snapshot
+}
+
 #[derive(Clone, Debug)]
 enum Event {
     /// So many hours later, or earlier.
@@ -173,11 +204,11 @@ enum Event {
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         4 => (-5..40i64).prop_map(Event::Time),
-        4 => (0..GRANTS, 0..9usize).prop_map(|(grant, change)| Event::EditGrant(grant, change)),
-        1 => (0..GRANTS).prop_map(Event::RemoveGrant),
+        4 => (0..ALL_GRANTS, 0..9usize).prop_map(|(grant, change)| Event::EditGrant(grant, change)),
+        1 => (0..ALL_GRANTS).prop_map(Event::RemoveGrant),
         3 => Just(Event::Remember),
-        2 => (0..2usize, 0..4usize).prop_map(|(name, state)| Event::EditDefinition(name, state)),
-        1 => (0..2usize).prop_map(Event::LoseDefinition),
+        2 => (0..3usize, 0..4usize).prop_map(|(name, state)| Event::EditDefinition(name, state)),
+        1 => (0..3usize).prop_map(Event::LoseDefinition),
         2 => (0..7usize).prop_map(Event::EditOrganization),
         1 => Just(Event::LoseOrganization),
         1 => any::<bool>().prop_map(Event::Namespace),
@@ -188,11 +219,11 @@ fn event() -> impl Strategy<Value = Event> {
 
 fn happen(snapshot: &mut Snapshot, decision: &Decision, now: &mut Instant, event: &Event) {
     let source = ("entitlements".into(), "tokens".into());
-    let id = |index: usize| GrantId::of_instance("entitlements", &format!("g{index}"), DEFINITIONS[index % 2]);
+    let id = |index: usize| grant(index, 0).id.clone();
     match event {
         Event::Time(hours) => *now += TimeDelta::hours(*hours),
         Event::EditGrant(index, change) => {
-            let mut grant = source::instance::grant(&instance(*index, *change));
+            let mut grant = grant(*index, *change);
             snapshot.grants.retain(|known| {
                 let is_it = known.id == id(*index);
                 if is_it {
@@ -214,9 +245,9 @@ fn happen(snapshot: &mut Snapshot, decision: &Decision, now: &mut Instant, event
             }
         }
         Event::EditDefinition(name, state) => {
-            snapshot.catalogue.insert(DEFINITIONS[*name].into(), entry(DEFINITIONS[*name], *state));
+            snapshot.catalogue.insert(definition(*name).into(), entry(definition(*name), *state));
         }
-        Event::LoseDefinition(name) => drop(snapshot.catalogue.remove(DEFINITIONS[*name])),
+        Event::LoseDefinition(name) => drop(snapshot.catalogue.remove(definition(*name))),
         Event::EditOrganization(change) => snapshot.organization = Some(Arc::new(organization(*change))),
         Event::LoseOrganization => snapshot.organization = None,
         Event::Namespace(present) => {
@@ -252,6 +283,7 @@ fn told(evaluation: &Evaluation) -> Value {
         "due": due,
         "next": decision.next.map(|next| next.to_string()),
         "kept": format!("{:?} {:?} {:?}", desired.kept, desired.resume, desired.grants),
+        "shared": format!("{:?} {:?}", desired.shared, desired.kept_shared),
     })
 }
 
@@ -260,7 +292,7 @@ proptest! {
 
     #[test]
     fn what_is_taken_over_is_what_would_be_made_anew(events in prop::collection::vec(event(), 1..12)) {
-        let (mut snapshot, mut now, mut memo) = (snapshot(), now(), Memo::default());
+        let (mut snapshot, mut now, mut memo) = (whole_snapshot(), now(), Memo::default());
         let mut last = Evaluation::after(None, &mut memo, &snapshot, now, None);
         for event in events {
             happen(&mut snapshot, &last.decision, &mut now, &event);

@@ -147,11 +147,11 @@ fn each_grant_is_decided_and_delivered_with_the_annotation_of_its_source() {
         [active("sso", "entitlements/b"), active("seats", "entitlements/b"), active("seats", "entitlements/i")];
     assert_eq!(phases.collect::<Vec<_>>(), expected);
     let names: Vec<String> = evaluation.desired.objects.keys().map(|key| key.name.to_string()).collect();
-    assert_eq!(names, ["entitlements", "seats-b", "seats-i", "sso-b"]);
+    assert_eq!(names, ["entitlements", "seats-b-bundle", "seats-i", "sso-b-bundle"]);
     for (name, definition, annotation, source) in [
-        ("seats-b", "seats", "entitlements.dev/bundle", "entitlements/b"),
+        ("seats-b-bundle", "seats", "entitlements.dev/bundle", "entitlements/b"),
         ("seats-i", "seats", "entitlements.dev/instance", "entitlements/i"),
-        ("sso-b", "sso", "entitlements.dev/bundle", "entitlements/b"),
+        ("sso-b-bundle", "sso", "entitlements.dev/bundle", "entitlements/b"),
     ] {
         let content = content(&evaluation, name);
         let told = SourceKind::ALL.iter().filter_map(|kind| content.annotations.get_key_value(kind.annotation()));

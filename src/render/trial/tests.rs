@@ -141,13 +141,25 @@ fn an_amount_is_there_where_it_is_counted() {
         compile("Quantity", &json!([]), &output("{{ instance.amount }}/{{ total.amount }} {{ definition.unit }}")),
         Ok(())
     );
-    let mut of_all = output("{{ instance.name }}");
-    of_all["per"] = json!("Definition");
-    let refused = compile("Feature", &json!([]), &of_all).unwrap_err();
-    assert!(
-        refused.message.starts_with("output config, k: line 1, column 4: unknown name \"instance.name\""),
-        "{refused}"
-    );
+}
+
+/// What a definition is held for several times is named for none of its grants; what is held once is for one.
+#[test]
+fn a_grant_is_there_unless_one_object_is_for_several_that_are_apart() {
+    let tried = |allow_multiple: bool, per: &str| {
+        let items = json!([{"key": "k", "template": "{{ instance.kind }} {{ instance.name }} {{ chain.name }}"}]);
+        let outputs = json!([{"name": "config", "kind": "ConfigMap", "per": per, "items": items}]);
+        let spec = json!({"type": "Feature", "allowMultiple": allow_multiple, "outputs": outputs});
+        let spec: crate::api::EntitlementDefinitionSpec = serde_json::from_value(spec).unwrap();
+        let definition = Definition::read("backup", &spec, &BTreeMap::new()).unwrap();
+        output::compile(&definition, &spec.outputs).map(drop).map_err(|problems| problems[0].message.clone())
+    };
+    for (allow_multiple, per) in [(true, "Instance"), (false, "Instance"), (false, "Definition")] {
+        assert_eq!(tried(allow_multiple, per), Ok(()));
+    }
+    let refused = tried(true, "Definition").unwrap_err();
+    let message = "output config, k: line 1, column 4: unknown name \"instance.kind\"";
+    assert!(refused.starts_with(message), "{refused}");
 }
 
 #[test]
@@ -350,6 +362,11 @@ fn all_that_is_wrong_is_told_at_once_and_where() {
 #[case::literal(json!({"objectName": "x"}), json!({"objectName": "x"}), false)]
 #[case::known(json!({"objectName": "backup-a"}), json!({"objectName": "{{ definition.name }}-{{ 'a' }}"}), false)]
 #[case::per(json!({"objectName": "x"}), json!({"objectName": "x", "per": "Definition"}), false)]
+#[case::per_of_a_template(
+    json!({"objectName": "{{ instance.name }}"}),
+    json!({"objectName": "{{ instance.name }}", "per": "Definition"}),
+    false
+)]
 #[case::template(json!({"objectName": "{{ facets.f.text }}"}), json!({"objectName": "{{ facets.f.text }}"}), false)]
 #[case::of_the_output(json!({"objectName": "{{ output.name }}"}), json!({"objectName": "{{ output.name }}"}), true)]
 #[case::default(json!({}), json!({}), true)]

@@ -18,6 +18,9 @@ pub mod lifecycle;
 pub mod organization;
 pub mod outputs;
 mod schema;
+pub mod subscription_record;
+#[cfg(test)]
+mod tests;
 
 pub use amount::AmountField;
 pub use conditions::{Condition, ConditionStatus};

@@ -39,6 +39,7 @@ fn values(schema: &Value) -> BoxedStrategy<Value> {
     }
 }
 
+#[allow(clippy::cast_possible_truncation, reason = "bounds are whole numbers")]
 fn integers(schema: &Value) -> BoxedStrategy<Value> {
     let bound = |name: &str, otherwise: i64| schema[name].as_f64().map_or(otherwise, |bound| bound as i64);
     (bound("minimum", i64::from(i32::MIN))..=bound("maximum", i64::from(i32::MAX))).prop_map(Value::from).boxed()
@@ -176,7 +177,7 @@ fn all_leaves(value: &Value) -> BTreeMap<String, Value> {
 }
 
 /// Reads and writes an object, as though the API server had filled in its defaults and as though it had not.
-fn goes_round<K>(spec: Value, status: Value)
+fn goes_round<K>(spec: &Value, status: &Value)
 where
     K: Resource<DynamicType = ()> + CustomResourceExt + Serialize + DeserializeOwned + PartialEq + Debug,
 {
@@ -184,7 +185,9 @@ where
         "apiVersion": K::api_version(&()), "kind": K::kind(&()), "metadata": {"name": "a"}, "spec": spec, "status": status,
     });
     let kept = |mut object: Value| {
-        ["spec", "status"].iter().for_each(|part| defaulted(&schema::<K>(part), &mut object[part]));
+        for part in ["spec", "status"] {
+            defaulted(&schema::<K>(part), &mut object[part]);
+        }
         object
     };
     let read: K = serde_json::from_value(bare.clone()).unwrap();
@@ -202,7 +205,7 @@ macro_rules! kinds {
             $(
                 #[test]
                 fn $name(spec in values(&schema::<$kind>("spec")), status in values(&schema::<$kind>("status"))) {
-                    goes_round::<$kind>(spec, status);
+                    goes_round::<$kind>(&spec, &status);
                 }
             )+
         }

@@ -62,6 +62,7 @@ mod offline;
 mod ownership;
 mod paused;
 mod phases;
+mod plan_kinds;
 mod preflight;
 mod read_only;
 mod refused;

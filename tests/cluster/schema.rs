@@ -146,7 +146,7 @@ async fn names_are_checked() {
 }
 
 /// What the command says that the API server would refuse of a change, without asking it.
-fn locked(old: &Value, new: &Value) -> Vec<String> {
+pub fn locked(old: &Value, new: &Value) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let paths = [("old.json", old), ("new.json", new)].map(|(name, object)| {
         let path = folder.path().join(name);
@@ -164,7 +164,7 @@ fn locked(old: &Value, new: &Value) -> Vec<String> {
 }
 
 /// The object with a part of its spec otherwise.
-fn merged(object: &Value, spec: &Value) -> Value {
+pub fn merged(object: &Value, spec: &Value) -> Value {
     let mut merged = object.clone();
     for (name, value) in spec.as_object().unwrap() {
         match value {

@@ -10,6 +10,6 @@ mod parts;
 mod pieces;
 mod window;
 
-pub use parts::{Part, PartOrigin};
+pub use parts::{GrantPart, PartOrigin};
 pub use pieces::{Piece, Removed, pieces};
 pub use window::{OwnTime, Window, WindowFault};

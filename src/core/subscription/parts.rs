@@ -36,7 +36,7 @@ pub enum PartOrigin {
 
 /// What is given of one definition by one entry.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Part {
+pub struct GrantPart {
     /// Where it comes from.
     pub origin: PartOrigin,
     /// How much, all of it; absent for a Feature.
@@ -47,7 +47,7 @@ pub struct Part {
     pub window: Window,
 }
 
-impl Part {
+impl GrantPart {
     /// Whether a removal of the definition takes it away.
     #[must_use]
     pub fn is_removable(&self) -> bool {

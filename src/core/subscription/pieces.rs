@@ -1,6 +1,6 @@
 //! What is given of one definition from moment to moment.
 
-use super::{parts::Part, window::Window};
+use super::{parts::GrantPart, window::Window};
 use crate::{
     api::entitlement_definition::Aggregation,
     core::{
@@ -39,7 +39,7 @@ impl Piece {
 
     /// The amounts of its parts together: `Unlimited` if one is. None where no part has one.
     #[must_use]
-    pub fn amount(&self, parts: &[Part]) -> Option<Amount> {
+    pub fn amount(&self, parts: &[GrantPart]) -> Option<Amount> {
         let amounts = self.parts.iter().filter_map(|index| parts.get(*index)?.amount);
         amounts.reduce(|one, other| one.together(other, Aggregation::Sum))
     }
@@ -48,7 +48,7 @@ impl Piece {
 /// What is given of one definition, in order and apart: nothing is said of time in which there is no part of it. `parts` stand in
 /// the order plan, add-ons, additions.
 #[must_use]
-pub fn pieces(parts: &[Part], removals: &[Removed]) -> Vec<Piece> {
+pub fn pieces(parts: &[GrantPart], removals: &[Removed]) -> Vec<Piece> {
     let windows = parts.iter().map(|part| part.window).chain(removals.iter().map(|removal| removal.window));
     let mut moments: Vec<Instant> =
         windows.flat_map(|window| [Some(window.from), window.until.at()]).flatten().collect();
@@ -67,7 +67,7 @@ pub fn pieces(parts: &[Part], removals: &[Removed]) -> Vec<Piece> {
 }
 
 /// What is given in a window in which nothing changes.
-fn piece(parts: &[Part], removals: &[Removed], window: Window) -> Option<Piece> {
+fn piece(parts: &[GrantPart], removals: &[Removed], window: Window) -> Option<Piece> {
     let present = || parts.iter().enumerate().filter(|(_, part)| part.window.has(window.from));
     present().next()?;
     let removal = removals.iter().position(|removal| removal.window.has(window.from));
@@ -95,11 +95,11 @@ mod tests {
         Window { from: at(from), until: until.map_or(Bound::Never, |until| Bound::At(at(until))) }
     }
 
-    fn part(is_added: bool, span: (u32, Option<u32>)) -> Part {
+    fn part(is_added: bool, span: (u32, Option<u32>)) -> GrantPart {
         let name: Arc<str> = "a".into();
         let origin =
             if is_added { PartOrigin::Add { name } } else { PartOrigin::Plan { plan: Arc::clone(&name), group: name } };
-        Part { origin, amount: Some(Amount::Limited(1.into())), facets: Arc::default(), window: window(span) }
+        GrantPart { origin, amount: Some(Amount::Limited(1.into())), facets: Arc::default(), window: window(span) }
     }
 
     fn removed(span: (u32, Option<u32>)) -> Removed {
@@ -154,7 +154,7 @@ mod tests {
         fn a_piece_says_what_is_given_at_each_of_its_moments(
             given in spans(4), added in spans(3), removals in spans(3),
         ) {
-            let parts: Vec<Part> = given.into_iter().map(|span| part(false, span)).chain(added.into_iter().map(|span| part(true, span))).collect();
+            let parts: Vec<GrantPart> = given.into_iter().map(|span| part(false, span)).chain(added.into_iter().map(|span| part(true, span))).collect();
             let removals: Vec<Removed> = removals.into_iter().map(removed).collect();
             let pieces = pieces(&parts, &removals);
             for second in 0..16 {

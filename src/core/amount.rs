@@ -78,6 +78,15 @@ impl Amount {
         Decimal::from_str(text).map(Self::Limited).map_err(|_| invalid())
     }
 
+    /// So many times the amount; beyond it the greatest decimal stands.
+    #[must_use]
+    pub fn times(self, times: u32) -> Self {
+        match self {
+            Self::Limited(number) => Self::Limited(number.saturating_mul(times.into())),
+            Self::Unlimited => Self::Unlimited,
+        }
+    }
+
     /// Two amounts together. Sums stay exact: 64 grants of 15 digits are far below the 28 digits of a decimal; beyond it
     /// the greatest decimal stands.
     #[must_use]

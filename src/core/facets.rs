@@ -275,8 +275,14 @@ pub fn check_source(source: &SecretFacet) -> Result<(), Violation> {
 
 /// The Secrets, by namespace and name, that a grant takes values from. One that no Secret can be called is none.
 pub fn sources(grant: &Grant) -> impl Iterator<Item = (Arc<str>, Arc<str>)> {
-    let possible = grant.secret_facets.iter().filter(|source| check_source(source).is_ok());
-    possible.map(|source| (Arc::clone(&grant.id.source.namespace), source.secret_key_ref.name.as_str().into()))
+    grant.secret_facets.iter().filter_map(|source| possible_source(&grant.id.source.namespace, source))
+}
+
+/// The Secret that a source in a namespace names; none where no Secret can be called that.
+#[must_use]
+pub fn possible_source(namespace: &Arc<str>, source: &SecretFacet) -> Option<(Arc<str>, Arc<str>)> {
+    check_source(source).ok()?;
+    Some((Arc::clone(namespace), source.secret_key_ref.name.as_str().into()))
 }
 
 /// What is valid in what a grant states, but hardly meant.

@@ -16,7 +16,7 @@ use crate::{
     core::{
         amount::Amount,
         calendar::{Instant, Tz},
-        facets,
+        facets::{self, Statement},
         grant::{Grant, GrantId},
         lifecycle::{PreparedAmendment, Verdict},
         namespace::NamespaceFacts,
@@ -91,6 +91,25 @@ impl<'a> Before<'a> {
         is_same.then(|| Arc::clone(&member.facets))
     }
 
+    /// The facets of a grant of a subscription, if it states the same, and nothing by which that is checked is another.
+    #[must_use]
+    pub fn stated_facets(
+        &self,
+        snapshot: &Snapshot,
+        compiled: Option<&Arc<CompiledDefinition>>,
+        grant: &Grant,
+        stated: &Statement,
+    ) -> Option<Arc<GrantFacets>> {
+        let (holding, member) = self.members.get(&grant.id)?;
+        let checked_by = holding.entry.as_ref().and_then(|entry| entry.serving.as_ref())?;
+        let is_same = Arc::ptr_eq(checked_by, compiled?)
+            && matches!(member.facets.validity, Validity::Valid(_))
+            && member.facets.statement.as_ref() == Some(stated)
+            && member.grant.secret_facets == grant.secret_facets
+            && self.has_same_sources(snapshot, grant);
+        is_same.then(|| Arc::clone(&member.facets))
+    }
+
     /// A grant's amendments, read in a time zone, if nothing by which they are checked is another.
     #[must_use]
     pub fn amendments(
@@ -147,7 +166,7 @@ fn is_same_frame(decision: &Decision, snapshot: &Snapshot) -> bool {
         (None, None) => true,
         _ => false,
     };
-    let uids = decision.grants().map(|(_, member)| &member.grant.age.uid);
+    let uids = decision.grants().filter(|(_, member)| member.right.is_none()).map(|(_, member)| &member.grant.age.uid);
     is_same_organization
         && are_same_namespaces(&decision.inputs.namespaces, &snapshot.namespaces)
         && uids.eq(snapshot.grants.iter().map(|grant| &grant.age.uid))

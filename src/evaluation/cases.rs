@@ -59,7 +59,7 @@ pub fn case<'a>(surroundings: &Surroundings, grant: &'a Grant) -> Case<'a> {
     let Surroundings { snapshot, standing, entry, before, .. } = *surroundings;
     let compiled = entry.and_then(|entry| entry.serving.as_ref());
     let serving = compiled.map(|compiled| &compiled.terms);
-    let barred = standing.barred(grant, snapshot.namespaces.get(&grant.id.source.namespace));
+    let barred = standing.barred(&grant.source, snapshot.namespaces.get(&grant.id.source.namespace));
     let is_suspended = standing.organization.as_ref().is_some_and(|organization| organization.spec.suspended);
     let record = grant.accepted.as_ref().map(|record| believed(&grant.source, record, &evidence(surroundings)));
     let zone = record.as_ref().map(|record| record.zone).or(standing.zone);
@@ -100,13 +100,20 @@ fn evidence<'a>(surroundings: &'a Surroundings) -> Evidence<'a, impl Fn(&str) ->
     }
 }
 
+/// That the organization's time zone is unknown, if it is.
+pub fn unknown_zone(standing: &Standing) -> Option<Refusal> {
+    if standing.zone.is_some() {
+        return None;
+    }
+    let zone = standing.organization.as_ref().map_or("", |organization| &organization.spec.time_zone);
+    let message = format!("organization {} has the unknown time zone {zone:?}: mend its spec.timeZone", standing.name);
+    Some(Refusal::new(Reason::OrganizationNotReady, message))
+}
+
 /// Why a grant that was not accepted before is refused, apart from other grants and its term.
 fn unready(standing: &Standing, entry: Option<&CatalogueEntry>, grant: &Grant) -> Option<Refusal> {
-    if standing.zone.is_none() {
-        let zone = standing.organization.as_ref().map_or("", |organization| &organization.spec.time_zone);
-        let message =
-            format!("organization {} has the unknown time zone {zone:?}: mend its spec.timeZone", standing.name);
-        return Some(Refusal::new(Reason::OrganizationNotReady, message));
+    if let Some(refusal) = unknown_zone(standing) {
+        return Some(refusal);
     }
     let definition = &grant.id.definition;
     let missing = || {

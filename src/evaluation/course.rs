@@ -28,9 +28,12 @@ const MOST_MERGED: usize = 4096;
 /// What a grant comes to from a pending amendment on.
 #[derive(Clone, Debug)]
 pub struct Later {
-    at: Instant,
-    amount: Option<Amount>,
-    statement: Option<Statement>,
+    /// From when on.
+    pub at: Instant,
+    /// Its amount then.
+    pub amount: Option<Amount>,
+    /// What it states then.
+    pub statement: Option<Statement>,
 }
 
 /// What the pending amendments of a grant, which stand in the order in which they count, make of its amount and facets.

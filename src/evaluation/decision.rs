@@ -8,6 +8,7 @@ use super::{
     before::{Before, is_as_specified},
     holding::{Holding, Member},
     standing::Standing,
+    subscriptions::{self, SubscriptionDecision},
     summary,
 };
 use crate::{
@@ -29,6 +30,8 @@ pub struct Decision {
     pub standing: Standing,
     /// What it holds of each definition that a grant names, by the definition's name.
     pub holdings: Vec<Arc<Holding>>,
+    /// Its subscriptions, in the snapshot's order.
+    pub subscriptions: Vec<Arc<SubscriptionDecision>>,
     /// How many grants more name the organization from where they may not, by phase.
     pub barred: BTreeMap<Phase, u64>,
     /// Every definition that its flags are to have though it is not held.
@@ -68,13 +71,17 @@ pub fn decide_after(snapshot: &Snapshot, now: Instant, before: Option<&Decision>
     let standing = Standing::of(snapshot);
     let before = before.map(|before| Before::of(before, snapshot));
     let before = before.as_ref();
-    let holdings = by_definition(snapshot).into_iter().map(|(name, indices)| {
-        let known = before.and_then(|before| before.holding(snapshot, name, &indices, now));
-        let new = || Arc::new(Holding::of(snapshot, &standing, name, &indices, before, now));
+    let subscriptions = subscriptions::decide(snapshot, &standing, before, now);
+    let given = Given::of(&subscriptions);
+    let holdings = by_definition(snapshot, &given).into_iter().map(|(name, indices)| {
+        let given = given.of_definition(&name);
+        let known = before.filter(|_| given.is_empty());
+        let known = known.and_then(|before| before.holding(snapshot, &name, &indices, now));
+        let new = || Arc::new(Holding::of(snapshot, &standing, &name, &indices, given, before, now));
         (known.unwrap_or_else(new), indices)
     });
     let holdings = holdings.collect();
-    Decision::with(snapshot, standing, holdings, now)
+    Decision::with(snapshot, standing, holdings, subscriptions, now)
 }
 
 /// The same of one definition alone: of the others nothing is said.
@@ -83,24 +90,37 @@ pub fn decide_alone(snapshot: &Snapshot, definition: &Arc<str>, now: Instant) ->
     let standing = Standing::of(snapshot);
     let of_it = (0..).zip(&snapshot.grants).filter(|(_, grant)| grant.id.definition == *definition);
     let indices: Vec<usize> = of_it.map(|(index, _)| index).collect();
-    let holding = Holding::of(snapshot, &standing, definition, &indices, None, now);
-    Decision::with(snapshot, standing, vec![(Arc::new(holding), indices)], now)
+    let subscriptions = subscriptions::decide(snapshot, &standing, None, now);
+    let given = Given::of(&subscriptions);
+    let holding = Holding::of(snapshot, &standing, definition, &indices, given.of_definition(definition), None, now);
+    Decision::with(snapshot, standing, vec![(Arc::new(holding), indices)], subscriptions, now)
 }
 
 impl Decision {
     /// Of holdings, each with the places of its members in the snapshot.
-    fn with(snapshot: &Snapshot, standing: Standing, holdings: Vec<(Arc<Holding>, Vec<usize>)>, now: Instant) -> Self {
-        let places = holdings.iter().enumerate().flat_map(|(holding, (_, indices))| {
-            indices.iter().enumerate().map(move |(member, index)| (*index, (holding, member)))
+    fn with(
+        snapshot: &Snapshot,
+        standing: Standing,
+        holdings: Vec<(Arc<Holding>, Vec<usize>)>,
+        subscriptions: Vec<SubscriptionDecision>,
+        now: Instant,
+    ) -> Self {
+        // What subscriptions give stands behind what there is in the snapshot.
+        let places = holdings.iter().enumerate().flat_map(|(holding, (held, indices))| {
+            let places = indices.iter().copied().chain(std::iter::repeat(snapshot.grants.len()));
+            (0..held.members.len()).zip(places).map(move |(member, index)| (index, (holding, member)))
         });
         let mut order: Vec<(usize, (usize, usize))> = places.collect();
         order.sort_unstable();
+        let subscriptions: Vec<Arc<SubscriptionDecision>> = subscriptions.into_iter().map(Arc::new).collect();
         let holdings: Vec<Arc<Holding>> = holdings.into_iter().map(|(holding, _)| holding).collect();
-        let next = holdings.iter().filter_map(|holding| holding.next).min();
+        let next = holdings.iter().filter_map(|holding| holding.next);
+        let next = next.chain(subscriptions.iter().filter_map(|one| one.next())).min();
         Self {
             at: now,
             untold: summary::untold(&standing, &holdings),
             standing,
+            subscriptions,
             barred: snapshot.barred.clone(),
             offers: Arc::clone(&snapshot.offers),
             limits: snapshot.limits,
@@ -141,10 +161,28 @@ impl Decision {
     }
 }
 
-fn by_definition(snapshot: &Snapshot) -> BTreeMap<&Arc<str>, Vec<usize>> {
-    let mut by_definition: BTreeMap<&Arc<str>, Vec<usize>> = BTreeMap::new();
+/// What subscriptions give, by definition.
+struct Given(BTreeMap<Arc<str>, Vec<Arc<Member>>>);
+
+impl Given {
+    fn of(subscriptions: &[SubscriptionDecision]) -> Self {
+        let mut given: BTreeMap<Arc<str>, Vec<Arc<Member>>> = BTreeMap::new();
+        for member in subscriptions.iter().flat_map(|subscription| &subscription.members) {
+            given.entry(Arc::clone(&member.grant.id.definition)).or_default().push(Arc::clone(member));
+        }
+        Self(given)
+    }
+
+    fn of_definition(&self, definition: &str) -> &[Arc<Member>] {
+        self.0.get(definition).map_or(&[], Vec::as_slice)
+    }
+}
+
+fn by_definition(snapshot: &Snapshot, given: &Given) -> BTreeMap<Arc<str>, Vec<usize>> {
+    let mut by_definition: BTreeMap<Arc<str>, Vec<usize>> =
+        given.0.keys().map(|definition| (Arc::clone(definition), Vec::new())).collect();
     for (index, grant) in snapshot.grants.iter().enumerate() {
-        by_definition.entry(&grant.id.definition).or_default().push(index);
+        by_definition.entry(Arc::clone(&grant.id.definition)).or_default().push(index);
     }
     by_definition
 }

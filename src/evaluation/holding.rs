@@ -7,8 +7,9 @@ use super::{
     catalogue::{CatalogueEntry, CompiledDefinition, Present},
     course::{Later, later},
     facets::{GrantFacets, effective},
-    notices::Reminders,
+    notices::{Reminded, Reminders},
     standing::Standing,
+    subscriptions::Right,
 };
 use crate::{
     api::{
@@ -53,6 +54,8 @@ pub struct Member {
     pub amendments: Arc<[PreparedAmendment]>,
     /// What is said before its end.
     pub reminders: Reminders,
+    /// What a subscription gives of the definition, for a grant of one.
+    pub right: Option<Arc<Right>>,
 }
 
 impl Member {
@@ -122,6 +125,7 @@ impl Holding {
         standing: &Standing,
         name: &Arc<str>,
         indices: &[usize],
+        given: &[Arc<Member>],
         before: Option<&Before>,
         now: Instant,
     ) -> Self {
@@ -146,8 +150,17 @@ impl Holding {
         members.sort_by_key(|(index, _)| *index);
         let mut members: Vec<Member> = members.into_iter().map(|(_, member)| member).collect();
         for member in &mut members {
-            member.reminders = Reminders::of(definition, member, now);
+            let notices = definition.map(|definition| definition.notices.as_slice()).unwrap_or_default();
+            let reminded = Reminded {
+                source: &member.grant.source,
+                verdict: &member.verdict,
+                given: &member.grant.remembered.notices,
+                is_renewed: member.renewed_by.is_some(),
+                what: &member.grant.id.definition,
+            };
+            member.reminders = Reminders::of(notices, &reminded, now);
         }
+        members.extend(given.iter().map(|member| Member::clone(member)));
         let in_force = in_force(&members);
         let runs = united(members.iter().flat_map(|member| member.spans.iter().copied()).collect());
         let changes = members.iter().filter_map(|member| member.change).map(|change| change.at);
@@ -269,6 +282,7 @@ fn decide(
             let reminders = Reminders::default();
             let member = Member {
                 grant: Arc::clone(grant),
+                right: None,
                 reminders,
                 facets,
                 amount,

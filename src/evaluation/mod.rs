@@ -33,6 +33,7 @@ pub mod object;
 pub mod plan;
 pub mod standing;
 pub mod status;
+pub mod subscriptions;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -46,6 +47,7 @@ use crate::{
         namespace::NamespaceFacts,
         plan::Plan,
         secret::Secret,
+        source::subscription::Subscription,
     },
     render::{flags::Offers, work::Budget},
 };
@@ -76,6 +78,11 @@ pub struct Snapshot {
     pub organization: Option<Arc<Organization>>,
     /// Every grant that names the organization, but for those that are `barred`.
     pub grants: Vec<Arc<Grant>>,
+    /// Every subscription that names the organization, but for those that are `barred`.
+    pub subscriptions: Vec<Arc<Subscription>>,
+    /// Whether every revision of the catalogue that is kept is known. Where it is not, as in a set of manifests, what a plan is
+    /// now counts in place of a revision that is not there.
+    pub knows_revisions: bool,
     /// How many grants more name the organization from where they may not, by phase: of the organization's other grants none
     /// changes anything by that.
     pub barred: BTreeMap<Phase, u64>,

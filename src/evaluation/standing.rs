@@ -5,12 +5,12 @@ use crate::{
     api::{Organization, entitlement_definition::OutputKind},
     core::{
         calendar::{Tz, parse_zone},
-        grant::Grant,
         namespace::{Lack, NamespaceAccess, NamespaceFacts, NoTenants, may_assign},
         problem::Problem,
         reason::ReasonCode,
         refusal::{Reason, Refusal},
         reserved_name::keeper,
+        source::stated::StatedSource,
     },
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -126,7 +126,7 @@ impl Standing {
 
     /// Why a grant is refused whether or not it was accepted before: it has no right to be granted.
     #[must_use]
-    pub fn barred(&self, grant: &Grant, facts: Option<&NamespaceFacts>) -> Option<Refusal> {
+    pub fn barred(&self, source: &StatedSource, facts: Option<&NamespaceFacts>) -> Option<Refusal> {
         let Some(organization) = &self.organization else {
             let message = format!(
                 "there is no organization {}: make it, or mend spec.organization by making the grant anew",
@@ -134,7 +134,7 @@ impl Standing {
             );
             return Some(Refusal::new(Reason::OrganizationNotFound, message));
         };
-        let (namespace, kind) = (&*grant.id.source.namespace, grant.id.source.kind.field());
+        let (namespace, kind) = (&*source.age.namespace, source.age.kind.field());
         if !may_assign(organization, namespace) {
             let message = format!(
                 "organization {} does not allow grants from namespace {namespace}: make the {kind} in one of its assignableFrom ({})",

@@ -15,12 +15,18 @@ use crate::{
         namespace::{Claims, NamespaceFacts, concerned, may_assign},
         problem::Problem,
         schema::Schema,
-        source::{SourceId, instance},
+        plan::Plan,
+        source::{
+            SourceId, SourceKind, instance,
+            stated::StatedSource,
+            subscription::{self, Subscription},
+        },
     },
     evaluation::{
         Limits, SecretName, SecretSources, Snapshot,
         catalogue::{CatalogueEntry, Revision, Revisions},
         doubts::{doubts, is_renewed_by},
+        subscriptions::definitions,
     },
     render::flags::Offers,
 };
@@ -51,8 +57,7 @@ pub struct Inventory {
     pub(super) definitions: Named<EntitlementDefinition>,
     pub(super) plans: Named<EntitlementPlan>,
     pub(super) grants: BTreeMap<SourceId, Arc<Grant>>,
-    /// By namespace and name.
-    subscriptions: BTreeMap<(Arc<str>, Arc<str>), Arc<EntitlementSubscription>>,
+    pub(super) subscriptions: BTreeMap<SourceId, Arc<Subscription>>,
     secrets: SecretSources,
     unseen: Arc<BTreeSet<SecretName>>,
     /// The kept revisions of the catalogue.
@@ -115,9 +120,11 @@ impl Inventory {
 
     /// Adds a subscription.
     pub fn add_subscription(&mut self, mut subscription: EntitlementSubscription) {
-        let name = self.complete(&mut subscription.metadata);
-        let namespace = subscription.metadata.namespace.as_deref().unwrap_or_default().into();
-        self.subscriptions.insert((namespace, name), Arc::new(subscription));
+        let is_undated = subscription.metadata.creation_timestamp.is_none();
+        self.complete(&mut subscription.metadata);
+        let subscription = subscription::subscription(&subscription);
+        self.note_date(&subscription.id(), is_undated);
+        self.subscriptions.insert(subscription.id(), Arc::new(subscription));
     }
 
     /// Adds an instance.
@@ -126,12 +133,16 @@ impl Inventory {
         self.complete(&mut instance.metadata);
         let grant = instance::grant(&instance);
         let source = grant.id.source.clone();
+        self.note_date(&source, is_undated);
+        self.grants.insert(source, Arc::new(grant));
+    }
+
+    fn note_date(&mut self, source: &SourceId, is_undated: bool) {
         if is_undated {
             self.undated.insert(source.clone());
         } else {
-            self.undated.remove(&source);
+            self.undated.remove(source);
         }
-        self.grants.insert(source, Arc::new(grant));
     }
 
     /// Adds an object of a kind.
@@ -211,12 +222,14 @@ impl Inventory {
     /// The Secrets, by namespace and name, that grants take values from, where their organization allows grants at all.
     #[must_use]
     pub fn sources_wanted(&self) -> BTreeSet<SecretName> {
-        let may_assign = |grant: &Grant| {
-            let organization = self.organizations.get(&grant.organization);
-            organization.is_some_and(|organization| may_assign(organization, &grant.id.source.namespace))
+        let may_assign = |source: &StatedSource| {
+            let organization = self.organizations.get(&source.organization);
+            organization.is_some_and(|organization| may_assign(organization, &source.age.namespace))
         };
-        let grants = self.grants.values().filter(|grant| may_assign(grant));
-        grants.flat_map(|grant| facets::sources(grant)).collect()
+        let grants = self.grants.values().filter(|grant| may_assign(&grant.source));
+        let of_grants = grants.flat_map(|grant| facets::sources(grant));
+        let subscriptions = self.subscriptions.values().filter(|subscription| may_assign(&subscription.source));
+        of_grants.chain(subscriptions.flat_map(|subscription| subscription.sources())).collect()
     }
 
     /// Those of them that are wanted here and were not `before`, and that no manifest brings.
@@ -307,29 +320,34 @@ impl Inventory {
         for grant in self.grants.values() {
             grants.entry(&grant.organization).or_default().push(Arc::clone(grant));
         }
+        for subscription in self.subscriptions.values() {
+            grants.entry(&subscription.organization).or_default();
+        }
         let tenancy = NamespaceOwners::of(self);
+        let plans = self.plans(catalogue);
         let offers = catalogue.iter().filter_map(|(name, entry)| Some((Arc::clone(name), entry.offer()?)));
         let offers: Arc<Offers> = Arc::new(offers.collect());
-        grants.into_iter().map(|(name, grants)| self.snapshot(name, grants, catalogue, &offers, &tenancy)).collect()
+        grants.into_iter().map(|(name, grants)| self.snapshot(name, grants, catalogue, &plans, &offers, &tenancy)).collect()
     }
 
     /// The organization that a source of grants names.
     #[must_use]
     pub fn organization_of(&self, source: &SourceId) -> Option<&Arc<str>> {
-        self.grants.get(source).map(|grant| &grant.organization)
+        let of_grant = self.grants.get(source).map(|grant| &grant.organization);
+        of_grant.or_else(|| self.subscriptions.get(source).map(|subscription| &subscription.organization))
     }
 
     /// The organization that a subscription names.
     #[must_use]
     pub fn subscriber(&self, namespace: &str, name: &str) -> Option<&str> {
-        let subscription = self.subscriptions.get(&(namespace.into(), name.into()))?;
-        Some(&subscription.spec.organization)
+        let subscription = self.subscriptions.get(&SourceId::new(SourceKind::Subscription, namespace, name))?;
+        Some(&subscription.organization)
     }
 
     /// Whether a subscription of an organization that `chooses` chooses names a plan, or one that includes it.
     pub fn is_subscribed(&self, plan: &str, chooses: &dyn Fn(&str) -> bool) -> bool {
-        let chosen = self.subscriptions.values().filter(|subscription| chooses(&subscription.spec.organization));
-        let mut wanted: Vec<&str> = chosen.flat_map(|subscription| named_plans(&subscription.spec)).collect();
+        let chosen = self.subscriptions.values().filter(|subscription| chooses(&subscription.organization));
+        let mut wanted: Vec<&str> = chosen.flat_map(|subscription| subscription.plans()).map(AsRef::as_ref).collect();
         let mut seen = BTreeSet::new();
         while let Some(name) = wanted.pop() {
             if name == plan {
@@ -373,27 +391,33 @@ impl Inventory {
         name: &Arc<str>,
         grants: Vec<Arc<Grant>>,
         catalogue: &Named<CatalogueEntry>,
+        plans: &Named<CatalogueEntry<Plan>>,
         offers: &Arc<Offers>,
         tenancy: &NamespaceOwners,
     ) -> Snapshot {
         let organization = self.organizations.get(name).map(Arc::clone);
         let grants = self.dated(grants, zone_of(organization.as_deref()));
-        let namespaces = concerned(organization.as_deref(), &grants).into_iter();
+        let subscriptions = self.subscriptions_of(name, zone_of(organization.as_deref()));
+        let sources = subscriptions.iter().map(|subscription| &subscription.age.namespace);
+        let namespaces = concerned(organization.as_deref(), &grants, sources).into_iter();
         let namespaces =
             namespaces.map(|namespace| (namespace.into(), self.namespace_facts(namespace, tenancy))).collect();
         let has_all_flags = organization.iter().any(|organization| organization.spec.summary.flags == Flags::All);
-        let entry = |grant: &Arc<Grant>| {
-            let entry = catalogue.get(&grant.id.definition)?;
-            Some((Arc::clone(&grant.id.definition), Arc::clone(entry)))
-        };
+        let of_grants = grants.iter().map(|grant| Arc::clone(&grant.id.definition));
+        let given = subscriptions.iter().flat_map(|subscription| definitions(subscription, |plan| plans.get(plan)));
+        let named: BTreeSet<Arc<str>> = of_grants.chain(given).collect();
+        let entry = |name: Arc<str>| Some((Arc::clone(&name), Arc::clone(catalogue.get(&name)?)));
+        let plan = |name: &Arc<str>| Some((Arc::clone(name), Arc::clone(plans.get(name)?)));
         Snapshot {
             barred: BTreeMap::new(),
             limits: self.limits,
             offers: if has_all_flags { Arc::clone(offers) } else { Arc::default() },
             name: Arc::clone(name),
-            plans: BTreeMap::new(),
-            catalogue: grants.iter().filter_map(entry).collect(),
-            secrets: self.sources(&grants),
+            plans: subscriptions.iter().flat_map(|subscription| subscription.plans()).filter_map(plan).collect(),
+            knows_revisions: self.revisions.iter().next().is_some(),
+            catalogue: named.into_iter().filter_map(entry).collect(),
+            secrets: self.sources(&grants, &subscriptions),
+            subscriptions,
             unseen: Arc::clone(&self.unseen),
             namespaces,
             organization,
@@ -419,17 +443,23 @@ impl Inventory {
         grants.into_iter().map(dated).collect()
     }
 
-    fn sources(&self, grants: &[Arc<Grant>]) -> SecretSources {
-        let keys = grants.iter().flat_map(|grant| facets::sources(grant));
+    /// The subscriptions of an organization, each made at the moment that is looked at if it came without a date.
+    fn subscriptions_of(&self, organization: &str, zone: Tz) -> Vec<Arc<Subscription>> {
+        let of_it = self.subscriptions.iter().filter(|(_, subscription)| *subscription.organization == *organization);
+        let dated = |(id, subscription): (&SourceId, &Arc<Subscription>)| {
+            if !self.created.is_local() || !self.undated.contains(id) {
+                return Arc::clone(subscription);
+            }
+            Arc::new(Subscription::clone(subscription).created_at(self.created.first(zone)))
+        };
+        of_it.map(dated).collect()
+    }
+
+    fn sources(&self, grants: &[Arc<Grant>], subscriptions: &[Arc<Subscription>]) -> SecretSources {
+        let of_grants = grants.iter().flat_map(|grant| facets::sources(grant));
+        let keys = of_grants.chain(subscriptions.iter().flat_map(|subscription| subscription.sources()));
         keys.filter_map(|key| self.secrets.get(&key).map(|data| (key, Arc::clone(data)))).collect()
     }
-}
-
-/// The plans that a subscription names, now or later.
-fn named_plans(subscription: &EntitlementSubscriptionSpec) -> impl Iterator<Item = &str> {
-    let add_ons = subscription.add_ons.iter().map(|entry| &entry.plan);
-    let later = subscription.amendments.iter().filter_map(|amendment| amendment.plan.as_ref());
-    std::iter::once(&subscription.plan).chain(add_ons).chain(later).map(String::as_str)
 }
 
 fn add_marked(schema: &Value, names: &mut BTreeSet<String>) {
@@ -464,6 +494,10 @@ impl NamespaceOwners {
         let accepted = |grant: &&Arc<Grant>| grant.state == State::Active && grant.accepted.is_some();
         for grant in inventory.grants.values().filter(accepted) {
             tenancy.grants.add(&grant.id.source.namespace, grant.age.clone());
+        }
+        let accepted = |one: &&Arc<Subscription>| one.state == State::Active && one.accepted.is_some();
+        for subscription in inventory.subscriptions.values().filter(accepted) {
+            tenancy.grants.add(&subscription.age.namespace, subscription.age.clone());
         }
         tenancy
     }

@@ -163,6 +163,8 @@ fn part(snapshot: &Snapshot, grants: Vec<Arc<Grant>>, offers: Offers) -> Snapsho
         offers: Arc::new(offers),
         organization: snapshot.organization.clone(),
         plans: snapshot.plans.clone(),
+        subscriptions: Vec::new(),
+        knows_revisions: snapshot.knows_revisions,
         catalogue: grants.iter().filter_map(entry).map(|(name, entry)| (Arc::clone(name), Arc::clone(entry))).collect(),
         secrets: sources.filter_map(|key| Some((key.clone(), Arc::clone(snapshot.secrets.get(&key)?)))).collect(),
         unseen: Arc::clone(&snapshot.unseen),

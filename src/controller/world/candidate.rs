@@ -123,6 +123,8 @@ impl World {
             organization,
             grants,
             plans: BTreeMap::new(),
+            subscriptions: Vec::new(),
+            knows_revisions: true,
             catalogue,
             secrets,
             unseen: Arc::default(),

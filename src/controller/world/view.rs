@@ -102,6 +102,8 @@ impl World {
             name: Arc::clone(name),
             grants: held.iter().map(|held| Arc::clone(&held.grant)).collect(),
             plans: BTreeMap::new(),
+            subscriptions: Vec::new(),
+            knows_revisions: true,
             catalogue: self.catalogue_of(held.iter().map(|held| &held.grant)).map_err(|NotYetRead| NotReady::Waits)?,
             secrets: self.secrets_of(name, &held).map_err(|NotYetFetched| NotReady::Waits)?,
             unseen: Arc::default(),
@@ -155,6 +157,8 @@ impl World {
         let organization = self.tenancy.get(&name).cloned();
         Some(Snapshot {
             plans: BTreeMap::new(),
+            subscriptions: Vec::new(),
+            knows_revisions: true,
             catalogue: self.catalogue_of(std::iter::once(&grant)).ok()?,
             secrets: SecretSources::new(),
             unseen: Arc::default(),

@@ -30,6 +30,7 @@ mod tests;
 pub use amendments::{AmendmentOutcome, PreparedAmendment};
 pub use lineage::{Lineage, groups};
 pub use outlook::{Change, Outlook};
+pub use span::Span;
 pub use term::Term;
 
 use super::{
@@ -47,7 +48,6 @@ use crate::api::{
 };
 use seat::{Contest, Contestant, Seat};
 use settle::Settled;
-use span::Span;
 use std::{fmt, sync::Arc};
 
 /// One grant, with what decides on it from outside its group. None of it depends on the moment.
@@ -136,6 +136,18 @@ impl Verdict {
     /// The amount that an amendment in force gives.
     fn amended_amount(&self, grant: &Grant) -> Option<Amount> {
         self.effective().rev().find_map(|index| grant.amendments.get(index)?.amount())
+    }
+
+    /// The same in another phase: a grant is not always in that of its source.
+    #[must_use]
+    pub fn in_phase(&self, phase: Phase) -> Self {
+        Self { phase, ..self.clone() }
+    }
+
+    /// When its phase changes, where it has a term.
+    #[must_use]
+    pub fn span(&self) -> Option<Span> {
+        self.prospect.as_ref().map(|(span, _)| *span)
     }
 
     /// Whether its term leaves it no time in force at all.

@@ -22,11 +22,12 @@ use crate::{
         age::{SourceAge, created, has_granted_at},
         amount::{Amount, InvalidAmount},
         calendar::{Instant, InvalidMoment, Moment},
+        facets::possible_source,
         grant::{Remembered, RememberedCondition, Stated},
     },
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ops::{Deref, DerefMut},
     sync::Arc,
 };
@@ -162,6 +163,8 @@ pub struct Agreed {
     pub line: Option<Arc<str>>,
     /// The revision of each plan and add-on.
     pub plans: BTreeMap<Arc<str>, Arc<str>>,
+    /// The names of the plans that it has taken, under whichever agreement: these are not new.
+    pub seen: BTreeSet<Arc<str>>,
     /// The entries that were usable once, as they were last.
     pub entries: BTreeMap<EntryKey, AgreedEntry>,
 }
@@ -233,6 +236,13 @@ impl Subscription {
         let added = self.add.iter().map(|entry| &entry.definition);
         let removed = self.remove.iter().map(|entry| &entry.definition);
         added.chain(removed).chain(self.configure.keys()).chain(recorded).chain(self.rights.keys())
+    }
+
+    /// The Secrets, by namespace and name, that it takes values from. One that no Secret can be called is none.
+    pub fn sources(&self) -> impl Iterator<Item = (Arc<str>, Arc<str>)> {
+        let namespace = &self.age.namespace;
+        let named = self.configure.values().flat_map(|configuration| &configuration.secret_facets);
+        named.filter_map(move |source| possible_source(namespace, source))
     }
 
     /// The plans and add-ons that it names.
@@ -340,6 +350,7 @@ fn agreed(subscription: &Subscription, record: Option<&SubscriptionRecord>) -> A
     let entries = record.entries.iter().filter(|_| subscription.accepted.is_some());
     Agreed {
         line: record.line.as_deref().filter(|_| subscription.accepted.is_some()).map(Into::into),
+        seen: record.plans.iter().map(|plan| plan.plan.as_str().into()).collect(),
         plans: plans.map(|plan| (plan.plan.as_str().into(), plan.revision.as_str().into())).collect(),
         entries: entries.filter_map(agreed_entry).collect(),
     }

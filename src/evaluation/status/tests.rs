@@ -97,6 +97,8 @@ fn snapshot(grant: &Value, before: &[Condition]) -> Snapshot {
         organization: Some(Arc::new(organization)),
         grants: vec![Arc::new(source::instance::grant(&instance))],
         plans: BTreeMap::new(),
+        subscriptions: Vec::new(),
+        knows_revisions: true,
         catalogue: BTreeMap::from([("d".into(), definition(&["ConfigMap"]))]),
         secrets: BTreeMap::new(),
         unseen: Arc::default(),

@@ -164,6 +164,8 @@ fn snapshot() -> Snapshot {
         organization: Some(Arc::new(organization(0))),
         grants: (0..GRANTS).map(|index| Arc::new(source::instance::grant(&instance(index, 0)))).collect(),
         plans: BTreeMap::new(),
+        subscriptions: Vec::new(),
+        knows_revisions: true,
         catalogue: DEFINITIONS.into_iter().map(|name| (name.into(), entry(name, 0))).collect(),
         secrets: BTreeMap::from([(("entitlements".into(), "tokens".into()), tokens("a"))]),
         unseen: Arc::default(),

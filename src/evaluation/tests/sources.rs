@@ -84,6 +84,8 @@ fn snapshot(grants: Vec<Grant>) -> Snapshot {
         grants: grants.into_iter().map(Arc::new).collect(),
         barred: BTreeMap::new(),
         plans: BTreeMap::new(),
+        subscriptions: Vec::new(),
+        knows_revisions: true,
         catalogue: BTreeMap::from([
             entry("seats", &json!({"type": "Quantity", "unit": "seats", "amount": 1})),
             entry("sso", &json!({"type": "Feature"})),

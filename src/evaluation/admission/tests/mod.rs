@@ -95,6 +95,8 @@ fn snapshot(instances: &[EntitlementInstance]) -> Snapshot {
         organization: Some(Arc::new(organization(&json!({})))),
         grants: instances.iter().map(|instance| Arc::new(source::instance::grant(instance))).collect(),
         plans: BTreeMap::new(),
+        subscriptions: Vec::new(),
+        knows_revisions: true,
         catalogue: BTreeMap::from([
             ("seats".into(), entry("seats", &seats())),
             ("pool".into(), entry("pool", &json!({"type": "Feature", "allowMultiple": true, "gracePeriod": "P30D"}))),

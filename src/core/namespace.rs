@@ -1,9 +1,6 @@
 //! Whose each namespace is: which are a tenant's, and which hold grants.
 
-use super::{
-    age::{OrganizationAge, SourceAge},
-    grant::Grant,
-};
+use super::age::{OrganizationAge, SourceAge};
 use crate::api::{ASSIGNMENT_NAMESPACE, Organization};
 use std::{
     collections::{BTreeSet, HashMap},
@@ -33,11 +30,10 @@ pub fn may_assign(organization: &Organization, namespace: &str) -> bool {
 #[must_use]
 pub fn concerned<'a>(
     organization: Option<&'a Organization>,
-    grants: impl IntoIterator<Item = &'a Arc<Grant>>,
+    sources: impl IntoIterator<Item = &'a Arc<str>>,
 ) -> BTreeSet<&'a str> {
     let listed = organization.into_iter().flat_map(|organization| &organization.spec.namespaces);
-    let of_grants = grants.into_iter().map(|grant| &*grant.id.source.namespace);
-    listed.map(String::as_str).chain(of_grants).collect()
+    listed.map(String::as_str).chain(sources.into_iter().map(AsRef::as_ref)).collect()
 }
 
 /// Who has a claim to each namespace, by age: the oldest claim is the one that counts.

@@ -50,8 +50,7 @@ pub struct Reminded<'a> {
 fn due(notices: &[CalendarDuration], of: &Reminded, now: Instant) -> (Vec<Notice>, Vec<String>) {
     let Some(ending) = ending(of) else { return (of.given.to_vec(), Vec::new()) };
     let end = format_instant(ending.instant());
-    let mut given: Vec<Notice> =
-        of.given.iter().filter(|notice| notice.end == end).cloned().collect();
+    let mut given: Vec<Notice> = of.given.iter().filter(|notice| notice.end == end).cloned().collect();
     let due = moments(notices, of, ending).filter(|(at, _)| *at <= now).max_by_key(|(at, _)| *at);
     let Some((at, before)) = due.filter(|_| !of.is_renewed && now < ending.instant()) else {
         return (given, Vec::new());

@@ -3,7 +3,7 @@
 use super::{
     Inventory, When,
     by_hand::{ByHand, by_hand},
-    inventory::NamespaceOwners,
+    inventory::{Named, NamespaceOwners},
     lane::{Lane, parts},
     simulation::{change, differences},
     step::TimelineStep,
@@ -15,7 +15,9 @@ use crate::{
         grant::Grant,
     },
     evaluation::{
-        Snapshot, evaluate,
+        Snapshot,
+        catalogue::CatalogueEntry,
+        evaluate,
         explanation::{self, Entitlement, Explanation},
     },
     render::flags::Offers,
@@ -96,22 +98,25 @@ impl Inventory {
         Some(Account { now, explanation, passages, without_grant })
     }
 
+    fn catalogue_of(&self, grants: &[Arc<Grant>]) -> Named<CatalogueEntry> {
+        let definitions: BTreeSet<&Arc<str>> = grants.iter().map(|grant| &grant.id.definition).collect();
+        let known = definitions.into_iter().filter(|name| self.knows_definition(name));
+        known.map(|name| (Arc::clone(name), self.entry(name))).collect()
+    }
+
     /// What an organization holds is evaluated from this. Of the catalogue it has what the organization's grants need.
     fn snapshot_of(&self, organization: &str) -> Option<Snapshot> {
         let grants: Vec<Arc<Grant>> =
             self.grants.values().filter(|grant| &*grant.organization == organization).map(Arc::clone).collect();
-        if grants.is_empty() && !self.organizations.contains_key(organization) {
+        let has_subscriptions = self.subscriptions.values().any(|one| &*one.organization == organization);
+        if grants.is_empty() && !has_subscriptions && !self.organizations.contains_key(organization) {
             return None;
         }
-        let definitions: BTreeSet<&Arc<str>> = grants.iter().map(|grant| &grant.id.definition).collect();
-        let catalogue = definitions
-            .into_iter()
-            .filter(|name| self.knows_definition(name))
-            .map(|name| (Arc::clone(name), self.entry(name)));
-        let catalogue = catalogue.collect();
+        let catalogue = if has_subscriptions { self.catalogue() } else { self.catalogue_of(&grants) };
+        let plans = if has_subscriptions { self.plans(&catalogue) } else { Named::new() };
         // What it could have besides is told by its flags alone.
         let offers = Arc::new(Offers::new());
-        Some(self.snapshot(&organization.into(), grants, &catalogue, &offers, &NamespaceOwners::of(self)))
+        Some(self.snapshot(&organization.into(), grants, &catalogue, &plans, &offers, &NamespaceOwners::of(self)))
     }
 }
 

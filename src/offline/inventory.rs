@@ -3,8 +3,8 @@
 use super::{EntitlementKind, When, zone_of};
 use crate::{
     api::{
-        EntitlementDefinition, EntitlementInstance, EntitlementPlan, EntitlementSubscription,
-        EntitlementSubscriptionSpec, FacetDefinition, Organization, lifecycle::State, organization::Flags,
+        EntitlementDefinition, EntitlementInstance, EntitlementPlan, EntitlementSubscription, FacetDefinition,
+        Organization, lifecycle::State, organization::Flags,
     },
     core::{
         age::{OrganizationAge, SourceAge},
@@ -13,9 +13,9 @@ use crate::{
         facets,
         grant::Grant,
         namespace::{Claims, NamespaceFacts, concerned, may_assign},
+        plan::Plan,
         problem::Problem,
         schema::Schema,
-        plan::Plan,
         source::{
             SourceId, SourceKind, instance,
             stated::StatedSource,
@@ -278,9 +278,7 @@ impl Inventory {
             EntitlementKind::EntitlementDefinition => of(&self.definitions),
             EntitlementKind::EntitlementPlan => of(&self.plans),
             EntitlementKind::EntitlementInstance => self.grants.keys().map(|id| id.name.as_ref()).collect(),
-            EntitlementKind::EntitlementSubscription => {
-                self.subscriptions.keys().map(|(_, name)| name.as_ref()).collect()
-            }
+            EntitlementKind::EntitlementSubscription => self.subscriptions.keys().map(|id| id.name.as_ref()).collect(),
         }
     }
 
@@ -327,7 +325,10 @@ impl Inventory {
         let plans = self.plans(catalogue);
         let offers = catalogue.iter().filter_map(|(name, entry)| Some((Arc::clone(name), entry.offer()?)));
         let offers: Arc<Offers> = Arc::new(offers.collect());
-        grants.into_iter().map(|(name, grants)| self.snapshot(name, grants, catalogue, &plans, &offers, &tenancy)).collect()
+        grants
+            .into_iter()
+            .map(|(name, grants)| self.snapshot(name, grants, catalogue, &plans, &offers, &tenancy))
+            .collect()
     }
 
     /// The organization that a source of grants names.
@@ -399,7 +400,9 @@ impl Inventory {
         let grants = self.dated(grants, zone_of(organization.as_deref()));
         let subscriptions = self.subscriptions_of(name, zone_of(organization.as_deref()));
         let sources = subscriptions.iter().map(|subscription| &subscription.age.namespace);
-        let namespaces = concerned(organization.as_deref(), &grants, sources).into_iter();
+        let namespaces =
+            concerned(organization.as_deref(), grants.iter().map(|grant| &grant.age.namespace).chain(sources))
+                .into_iter();
         let namespaces =
             namespaces.map(|namespace| (namespace.into(), self.namespace_facts(namespace, tenancy))).collect();
         let has_all_flags = organization.iter().any(|organization| organization.spec.summary.flags == Flags::All);

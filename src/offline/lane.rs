@@ -1,7 +1,8 @@
 //! The grants of one definition on their way through time.
 //!
-//! The grants of an organization bear on each other only within one definition; only the summary and the names of objects are
-//! shared. So each definition is evaluated by itself, and again only when something about it changes.
+//! The grants of an organization bear on each other only within one definition, or by a subscription that gives several; only the
+//! summary and the names of objects are shared. So each definition is evaluated by itself, and those that subscriptions give
+//! together, and again only when something about it changes.
 
 use super::step::HoldingState;
 use crate::{
@@ -18,6 +19,7 @@ use crate::{
         evaluate,
         holding::Member,
         object::{DesiredObject, ObjectKey},
+        subscriptions::definitions,
     },
     render::{flags::Offers, summary::EntitlementSummary},
 };
@@ -40,9 +42,17 @@ impl Lane {
     /// At its first moment.
     #[must_use]
     pub fn start(snapshot: Snapshot, now: Instant) -> Self {
-        let ages = snapshot.grants.iter().map(|grant| (grant.id.clone(), grant.grant_age())).collect();
         let evaluation = evaluate(&snapshot, now);
-        Self { snapshot, evaluation, ages }
+        let mut lane = Self { snapshot, evaluation, ages: BTreeMap::new() };
+        lane.note_ages();
+        lane
+    }
+
+    /// A subscription may come to give what it did not give before.
+    fn note_ages(&mut self) {
+        for (_, member) in self.evaluation.decision.grants() {
+            self.ages.entry(member.grant.id.clone()).or_insert_with(|| member.grant.grant_age());
+        }
     }
 
     /// Goes on to a later moment, and returns the evaluation before. What the next one reads of the statuses was written
@@ -50,13 +60,16 @@ impl Lane {
     #[must_use]
     pub fn go_on(&mut self, now: Instant) -> Evaluation {
         let evaluation = evaluate(&self.snapshot, now);
-        std::mem::replace(&mut self.evaluation, evaluation)
+        let before = std::mem::replace(&mut self.evaluation, evaluation);
+        self.note_ages();
+        before
     }
 
     /// What an evaluation costs, in evaluations of a grant.
     #[must_use]
     pub fn cost(&self) -> usize {
-        self.snapshot.grants.len() + EVALUATION
+        let held = self.evaluation.decision.holdings.iter().map(|holding| holding.members.len());
+        held.sum::<usize>() + EVALUATION
     }
 
     /// The next moment at which anything of it changes.
@@ -130,29 +143,51 @@ impl Lane {
                 *grant = Arc::new(remembering);
             }
         }
+        let decided = self.evaluation.decision.subscriptions.iter();
+        self.snapshot.subscriptions = decided.map(|subscription| Arc::new(subscription.remembering())).collect();
     }
 }
 
 /// The snapshot taken apart: first the organization without anything, then what it could hold and has no grant of, if its
-/// summary tells that, then one for each definition.
+/// summary tells that, then what its subscriptions may give, if there are any, and one for each other definition.
 #[must_use]
 pub fn parts(snapshot: &Snapshot) -> Vec<Snapshot> {
     let mut by_definition: BTreeMap<&Arc<str>, Vec<Arc<Grant>>> = BTreeMap::new();
     for grant in &snapshot.grants {
         by_definition.entry(&grant.id.definition).or_default().push(Arc::clone(grant));
     }
-    let others = snapshot.offers.iter().filter(|(name, _)| !by_definition.contains_key(name));
+    let plan = |name: &str| snapshot.plans.get(name);
+    let given = snapshot.subscriptions.iter().flat_map(|subscription| definitions(subscription, plan));
+    let given: BTreeSet<Arc<str>> = given.collect();
+    let others = snapshot.offers.iter().filter(|(name, _)| !by_definition.contains_key(name) && !given.contains(*name));
     let others: Offers = others.map(|(name, offer)| (Arc::clone(name), *offer)).collect();
     let others = (!others.is_empty()).then(|| part(snapshot, Vec::new(), others));
+    let of_subscriptions = (!snapshot.subscriptions.is_empty()).then(|| {
+        let grants = given.iter().filter_map(|name| by_definition.remove(name)).flatten().collect();
+        let offers = snapshot.offers.iter().filter(|(name, _)| given.contains(*name));
+        let own = part(snapshot, grants, offers.map(|(name, offer)| (Arc::clone(name), *offer)).collect());
+        Snapshot {
+            subscriptions: snapshot.subscriptions.clone(),
+            plans: snapshot.plans.clone(),
+            catalogue: snapshot.catalogue.clone(),
+            secrets: snapshot.secrets.clone(),
+            namespaces: snapshot.namespaces.clone(),
+            ..own
+        }
+    });
     let definitions = by_definition.into_iter().map(|(name, grants)| {
         let offer = snapshot.offers.get(name).map(|offer| (Arc::clone(name), *offer));
         part(snapshot, grants, offer.into_iter().collect())
     });
-    std::iter::once(part(snapshot, Vec::new(), Offers::new())).chain(others).chain(definitions).collect()
+    std::iter::once(part(snapshot, Vec::new(), Offers::new()))
+        .chain(others)
+        .chain(of_subscriptions)
+        .chain(definitions)
+        .collect()
 }
 
 fn part(snapshot: &Snapshot, grants: Vec<Arc<Grant>>, offers: Offers) -> Snapshot {
-    let namespaces = concerned(snapshot.organization.as_deref(), &grants);
+    let namespaces = concerned(snapshot.organization.as_deref(), grants.iter().map(|grant| &grant.age.namespace));
     let facts = |namespace: &str| snapshot.namespaces.get_key_value(namespace);
     let entry = |grant: &Arc<Grant>| snapshot.catalogue.get_key_value(&grant.id.definition);
     let sources = grants.iter().flat_map(|grant| facets::sources(grant));
@@ -162,7 +197,7 @@ fn part(snapshot: &Snapshot, grants: Vec<Arc<Grant>>, offers: Offers) -> Snapsho
         limits: snapshot.limits,
         offers: Arc::new(offers),
         organization: snapshot.organization.clone(),
-        plans: snapshot.plans.clone(),
+        plans: BTreeMap::new(),
         subscriptions: Vec::new(),
         knows_revisions: snapshot.knows_revisions,
         catalogue: grants.iter().filter_map(entry).map(|(name, entry)| (Arc::clone(name), Arc::clone(entry))).collect(),

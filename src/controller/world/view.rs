@@ -222,7 +222,8 @@ impl World {
         organization: Option<&'a Organization>,
         grants: impl Iterator<Item = &'a Arc<Grant>>,
     ) -> BTreeMap<Arc<str>, NamespaceFacts> {
-        let names = concerned(organization, grants).into_iter().map(Arc::from);
+        let names =
+            concerned(organization, grants.into_iter().map(|grant| &grant.age.namespace)).into_iter().map(Arc::from);
         names.map(|name| (Arc::clone(&name), self.namespace_facts(&name))).collect()
     }
 

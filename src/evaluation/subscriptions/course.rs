@@ -22,9 +22,8 @@ pub struct PlanCourse {
 impl PlanCourse {
     /// As the amendments are decided: those that count, pending ones among them.
     pub fn of(subscription: &Subscription, amendments: &[PreparedAmendment], outcomes: &[AmendmentOutcome]) -> Self {
-        let counts = |outcome: &AmendmentOutcome| {
-            matches!(outcome.state, AmendmentState::Effective | AmendmentState::Pending)
-        };
+        let counts =
+            |outcome: &AmendmentOutcome| matches!(outcome.state, AmendmentState::Effective | AmendmentState::Pending);
         let counting = amendments.iter().zip(outcomes).filter(|(_, outcome)| counts(outcome));
         Self::with(subscription, counting.map(|(amendment, _)| amendment))
     }
@@ -72,7 +71,12 @@ impl PlanCourse {
 }
 
 /// Why the plan of an amendment keeps it from counting: it cannot be taken anew, or is of another line.
-pub fn fault(plans: Plans, line: Option<&Arc<str>>, subscription: &Subscription, amendment: &PlanAmendment) -> Option<String> {
+pub fn fault(
+    plans: Plans,
+    line: Option<&Arc<str>>,
+    subscription: &Subscription,
+    amendment: &PlanAmendment,
+) -> Option<String> {
     let plan = amendment.plan.as_ref()?;
     if subscription.agreed.seen.contains(plan) {
         return None;

@@ -114,7 +114,15 @@ impl Judge<'_> {
     }
 
     /// A Draft gives nothing, so nothing of it is left out.
-    fn note(&self, judged: &mut Judged, list: EntryList, name: &Arc<str>, index: usize, message: String, is_ignored: bool) {
+    fn note(
+        &self,
+        judged: &mut Judged,
+        list: EntryList,
+        name: &Arc<str>,
+        index: usize,
+        message: String,
+        is_ignored: bool,
+    ) {
         let is_ignored = is_ignored && self.subscription.state != State::Draft;
         judged.notes.push(EntryNote { list, name: Arc::clone(name), index, message, is_ignored });
     }
@@ -219,7 +227,8 @@ impl Judge<'_> {
         let (form, window) = match (usable, recorded) {
             (Ok(window), _) => {
                 if own.is_some() && !self.is_defined(&entry.definition) {
-                    let message = format!("definition {} does not exist any more: what was agreed stays", entry.definition);
+                    let message =
+                        format!("definition {} does not exist any more: what was agreed stays", entry.definition);
                     self.note(judged, key.0, &entry.name, index, message, false);
                 }
                 (self.with_amount(entry, own), window)
@@ -257,8 +266,7 @@ impl Judge<'_> {
     }
 
     fn check_amount(&self, entry: &Addition) -> Result<(), String> {
-        let is_feature =
-            self.definition(&entry.definition).is_some_and(|one| one.type_ == EntitlementType::Feature);
+        let is_feature = self.definition(&entry.definition).is_some_and(|one| one.type_ == EntitlementType::Feature);
         if is_feature && entry.amount.is_some() {
             return Err(format!("{} is a Feature, which is on or off: remove amount", entry.definition));
         }

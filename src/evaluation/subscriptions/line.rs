@@ -11,7 +11,9 @@ use crate::{
         age::created,
         belief::{Evidence, believed},
         calendar::CalendarDuration,
-        lifecycle::{Case, Group, GroupSubject, Lineage, Outlook, PreparedAmendment, TakesOver, Verdict, groups as linked},
+        lifecycle::{
+            Case, Group, GroupSubject, Lineage, Outlook, PreparedAmendment, TakesOver, Verdict, groups as linked,
+        },
         refusal::Refusal,
         source::{stated::StatedSource, subscription::Subscription},
     },
@@ -81,7 +83,8 @@ impl<'a> Bonded<'a> {
         let amendments: Vec<Arc<[PreparedAmendment]>> =
             self.members.iter().map(|(_, one)| self.amendments(surroundings, one)).collect();
         let foreseen = self.members.iter().zip(&amendments);
-        let mut courses: Vec<PlanCourse> = foreseen.map(|((_, one), prepared)| PlanCourse::foreseen(one, prepared)).collect();
+        let mut courses: Vec<PlanCourse> =
+            foreseen.map(|((_, one), prepared)| PlanCourse::foreseen(one, prepared)).collect();
         let (group, verdicts) = loop {
             let group = self.group(surroundings, &lineage, &amendments, &courses);
             let verdicts = group.decide(surroundings.now);

@@ -13,12 +13,7 @@ use crate::{
         subscription::{Piece, Window},
     },
     evaluation::{
-        Snapshot,
-        before::Before,
-        catalogue::CompiledDefinition,
-        course::Later,
-        facets::GrantFacets,
-        holding::Member,
+        Snapshot, before::Before, catalogue::CompiledDefinition, course::Later, facets::GrantFacets, holding::Member,
         notices::Reminders,
     },
 };
@@ -87,12 +82,7 @@ impl Giver<'_> {
         right.statement(piece, self.subscription.configure.get(definition).map(|one| &one.facets))
     }
 
-    fn facets(
-        &self,
-        compiled: Option<&Arc<CompiledDefinition>>,
-        grant: &Grant,
-        stated: Statement,
-    ) -> Arc<GrantFacets> {
+    fn facets(&self, compiled: Option<&Arc<CompiledDefinition>>, grant: &Grant, stated: Statement) -> Arc<GrantFacets> {
         let known = self.before.and_then(|before| before.stated_facets(self.snapshot, compiled, grant, &stated));
         let terms = compiled.map(|compiled| &compiled.terms);
         known.unwrap_or_else(|| Arc::new(GrantFacets::of_statement(self.snapshot, terms, grant, stated)))

@@ -168,7 +168,14 @@ impl Ingredients<'_> {
         }
     }
 
-    fn part(&self, counting: &Counting, entry: &PlanEntry, origin: PartOrigin, times: u32, window: Window) -> GrantPart {
+    fn part(
+        &self,
+        counting: &Counting,
+        entry: &PlanEntry,
+        origin: PartOrigin,
+        times: u32,
+        window: Window,
+    ) -> GrantPart {
         let serving = counting.serving.and_then(|serving| serving.entry(&entry.definition));
         let amount = self.amount(entry).filter(|_| self.has_amount(&entry.definition));
         GrantPart {

@@ -70,9 +70,7 @@ impl SubscriptionDecision {
     #[must_use]
     pub fn told_rights(&self) -> BTreeMap<Arc<str>, RememberedRight> {
         let gives = matches!(self.verdict.phase, Phase::Waiting | Phase::Active | Phase::Grace | Phase::Suspended);
-        let members = self.members.iter().filter(|member| {
-            gives && !matches!(member.verdict.phase, Phase::Expired)
-        });
+        let members = self.members.iter().filter(|member| gives && !matches!(member.verdict.phase, Phase::Expired));
         let given = members.map(|member| {
             let entitled = member.verdict.phase.is_in_force();
             let right = RememberedRight { entitled, amount: member.amount, removed: false };
@@ -229,7 +227,10 @@ impl Settling<'_> {
         SubscriptionDecision {
             facets: facets.collect(),
             change: self.next_change(&verdict, &rights),
-            add_ons: in_force.map(|one| (Arc::clone(&one.entry.plan), one.entry.quantity)).filter(|(_, quantity)| *quantity > 0).collect(),
+            add_ons: in_force
+                .map(|one| (Arc::clone(&one.entry.plan), one.entry.quantity))
+                .filter(|(_, quantity)| *quantity > 0)
+                .collect(),
             plan_problem: lost.or_else(|| self.plan_problem(plans, &plan)),
             reminders: self.reminders(&verdict, &taken, &plan),
             agreed: Arc::new(self.agreed(&verdict, taken, &judged)),

@@ -113,6 +113,8 @@ fn snapshot(spec: &Value, grants: &[Grant]) -> Snapshot {
         catalogue: BTreeMap::from([("seats".into(), entry(spec))]),
         offers: Arc::default(),
         plans: BTreeMap::new(),
+        subscriptions: Vec::new(),
+        knows_revisions: true,
         secrets: BTreeMap::from([secret("first"), secret("second")]),
         unseen: Arc::default(),
         limits: Limits::DEFAULT,

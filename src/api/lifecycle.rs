@@ -1,7 +1,9 @@
 //! What specs and statuses say of the life of a grant: what is wanted, where it is, what comes, and what was said of it.
 
+use super::{Condition, EntitlementInstanceStatus, EntitlementSubscriptionStatus, accepted_record::AcceptedRecord};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::fmt::Debug;
 
 /// What the owner of a grant wants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -14,6 +16,71 @@ pub enum State {
     /// Taken back, for good.
     Cancelled,
 }
+
+/// What the statuses of all kinds of sources say alike, each in its own fields.
+#[derive(Clone, Copy, Debug)]
+pub struct LifecycleStatus<'a> {
+    /// The `metadata.generation` that it speaks of.
+    pub observed_generation: i64,
+    /// Where the source is in its life.
+    pub phase: Option<Phase>,
+    /// The first moment in force.
+    pub start: Option<&'a str>,
+    /// The first moment no longer in force.
+    pub end: Option<&'a str>,
+    /// The end, for people.
+    pub until: Option<&'a str>,
+    /// The next change by time alone.
+    pub next_transition: Option<&'a Transition>,
+    /// What it took when it was accepted.
+    pub accepted: Option<&'a AcceptedRecord>,
+    /// What else is to be said.
+    pub conditions: &'a [Condition],
+}
+
+/// The status of a source of grants.
+pub trait SourceStatus: Clone + Debug + Default + PartialEq + Serialize + Send + Sync + 'static {
+    /// What the statuses of all kinds of sources say alike.
+    fn lifecycle(&self) -> LifecycleStatus<'_>;
+
+    /// Its conditions.
+    fn conditions_mut(&mut self) -> &mut Vec<Condition>;
+
+    /// The same that speaks of that generation.
+    #[must_use]
+    fn observing(self, generation: i64) -> Self;
+}
+
+/// Has the status of a kind of sources tell what all of them do. The record of acceptance is that field of it.
+macro_rules! source_status {
+    ($status:ty, $accepted:expr) => {
+        impl SourceStatus for $status {
+            fn lifecycle(&self) -> LifecycleStatus<'_> {
+                LifecycleStatus {
+                    observed_generation: self.observed_generation,
+                    phase: self.phase,
+                    start: self.start.as_deref(),
+                    end: self.end.as_deref(),
+                    until: self.until.as_deref(),
+                    next_transition: self.next_transition.as_ref(),
+                    accepted: self.accepted.as_ref().map($accepted),
+                    conditions: &self.conditions,
+                }
+            }
+
+            fn conditions_mut(&mut self) -> &mut Vec<Condition> {
+                &mut self.conditions
+            }
+
+            fn observing(self, generation: i64) -> Self {
+                Self { observed_generation: generation, ..self }
+            }
+        }
+    };
+}
+
+source_status!(EntitlementInstanceStatus, |record| record);
+source_status!(EntitlementSubscriptionStatus, |record| &record.acceptance);
 
 /// Where a grant is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]

@@ -1,44 +1,59 @@
 //! Which changes of a status, and which repairs of outputs, are worth reporting. What the status showed before is never reported
 //! again.
 
-use super::events::Announcement;
+use super::{
+    decided::{DecidedSource, noun},
+    events::Announcement,
+};
 use crate::{
     api::{
-        Condition, ConditionStatus, EntitlementInstanceStatus, Phase,
+        Condition, ConditionStatus, Phase,
         conditions::{ACCEPTED, DELIVERED, FACETS_VALID, READY},
+        lifecycle::LifecycleStatus,
     },
     core::{
         calendar::{Tz, format_local, parse_instant, parse_zone},
-        grant::Grant,
+        grant::Remembered,
         reason::ReasonCode,
     },
     evaluation::{object::ObjectKey, plan::Meddling},
 };
 
-/// Of a grant: that it is accepted, a transition of its phase, what has gone wrong since the last status, and notices that are
+/// Of a source of grants: that it is accepted, a transition of its phase, what has gone wrong since the last status, and notices that are
 /// due.
 ///
 /// A grant's first phase is no transition, unless it is in force or refused: everything else a new grant does is what was asked
 /// for, and its acceptance tells.
-pub fn of_grant(grant: &Grant, status: &EntitlementInstanceStatus, due: &[String]) -> Vec<Announcement> {
-    let phase_before = grant.remembered.phase;
+pub fn of_source(decided: &DecidedSource, status: LifecycleStatus) -> Vec<Announcement> {
+    let DecidedSource { was_accepted, remembered, due, .. } = decided;
+    announced(noun(decided.kind()), *was_accepted, remembered, status, due)
+}
+
+fn announced(
+    noun: &str,
+    was_accepted: bool,
+    remembered: &Remembered,
+    status: LifecycleStatus,
+    due: &[String],
+) -> Vec<Announcement> {
+    let phase_before = remembered.phase;
     let mut notices = Vec::new();
-    if grant.accepted.is_none() && status.accepted.is_some() {
-        notices.push(of_acceptance(status));
+    if !was_accepted && status.accepted.is_some() {
+        notices.push(of_acceptance(noun, status));
     }
     notices.extend(
         status
             .phase
             .filter(|phase| Some(*phase) != phase_before)
-            .and_then(|phase| of_phase(phase_before, phase, status.until.as_deref())),
+            .and_then(|phase| of_phase(phase_before, phase, status.until)),
     );
     let is_draft = status.phase == Some(Phase::Draft);
     let failures = [(ACCEPTED, "Refuse"), (FACETS_VALID, "Check"), (DELIVERED, "Deliver")];
     for (type_, action) in failures.into_iter().filter(|_| !is_draft) {
-        let mut observed = grant.remembered.conditions.iter().map(|condition| &condition.observation);
+        let mut observed = remembered.conditions.iter().map(|condition| &condition.observation);
         let known = observed.find(|one| one.type_ == type_).filter(|one| one.status == ConditionStatus::False);
         let known = known.map(|one| one.reason.as_str());
-        notices.extend(newly_false(known, &status.conditions, type_, action));
+        notices.extend(newly_false(known, status.conditions, type_, action));
     }
     notices.extend(due.iter().map(|note| Announcement {
         is_warning: false,
@@ -49,8 +64,8 @@ pub fn of_grant(grant: &Grant, status: &EntitlementInstanceStatus, due: &[String
     notices
 }
 
-/// The announcement that a grant is accepted, and what about it may surprise.
-fn of_acceptance(status: &EntitlementInstanceStatus) -> Announcement {
+/// The announcement that it is accepted, and what about it may surprise.
+fn of_acceptance(noun: &str, status: LifecycleStatus) -> Announcement {
     let start = start_of(status).unwrap_or_default();
     let more = match status.phase {
         Some(Phase::Waiting) => format!(", and comes into force at {start}"),
@@ -59,14 +74,14 @@ fn of_acceptance(status: &EntitlementInstanceStatus) -> Announcement {
         Some(Phase::Expired) => ", but its term is over already, so nothing is delivered".to_owned(),
         _ => String::new(),
     };
-    let note = format!("the grant is accepted{more}");
+    let note = format!("the {noun} is accepted{more}");
     Announcement { is_warning: false, reason: ReasonCode::Accepted.to_string(), action: "Accept", note }
 }
 
 /// As the clocks of the client show it.
-fn start_of(status: &EntitlementInstanceStatus) -> Option<String> {
-    let start = parse_instant(status.start.as_deref()?).ok()?;
-    let zone = status.accepted.as_ref().and_then(|accepted| parse_zone(accepted.time_zone.as_deref()?).ok());
+fn start_of(status: LifecycleStatus) -> Option<String> {
+    let start = parse_instant(status.start?).ok()?;
+    let zone = status.accepted.and_then(|accepted| parse_zone(accepted.time_zone.as_deref()?).ok());
     Some(format_local(start, zone.unwrap_or(Tz::UTC)))
 }
 
@@ -157,11 +172,11 @@ fn reason_of_false<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a s
 
 #[cfg(test)]
 mod tests {
-    use super::{of_grant, of_put_back, of_readiness};
+    use super::{announced, of_put_back, of_readiness};
     use crate::{
         api::{
             Condition, ConditionStatus, EntitlementInstance, EntitlementInstanceStatus, Phase,
-            accepted_record::AcceptedRecord, entitlement_definition::OutputKind,
+            accepted_record::AcceptedRecord, entitlement_definition::OutputKind, lifecycle::SourceStatus,
         },
         controller::events::Announcement,
         core::{grant::Grant, source::instance},
@@ -183,6 +198,10 @@ mod tests {
 
     fn status(phase: Phase, conditions: Vec<Condition>) -> EntitlementInstanceStatus {
         EntitlementInstanceStatus { phase: Some(phase), conditions, ..EntitlementInstanceStatus::default() }
+    }
+
+    fn of_grant(grant: &Grant, status: &EntitlementInstanceStatus, due: &[String]) -> Vec<Announcement> {
+        announced("grant", grant.accepted.is_some(), &grant.remembered, status.lifecycle(), due)
     }
 
     /// A grant with what its status was before.

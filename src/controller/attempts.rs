@@ -7,7 +7,7 @@
 
 use super::{backoff::Backoff, failure::RequestRefusal};
 use crate::{
-    core::source::SourceId,
+    core::source::{SourceId, SourceKind},
     evaluation::{object::ObjectKey, plan::Fingerprint},
 };
 use std::{
@@ -34,14 +34,20 @@ pub struct OfOrganization {
     pub writes: Attempts<ObjectKey>,
     /// To withdraw objects.
     pub withdrawals: Attempts<ObjectKey>,
-    /// To write the statuses of grants.
-    pub statuses: Attempts<SourceId>,
+    /// To write the statuses of sources of grants, by kind.
+    statuses: BTreeMap<SourceKind, Attempts<SourceId>>,
 }
 
 impl OfOrganization {
     /// Whether there is nothing to remember.
     pub fn is_empty(&self) -> bool {
-        self.writes.is_empty() && self.withdrawals.is_empty() && self.statuses.is_empty()
+        let mut statuses = self.statuses.values();
+        self.writes.is_empty() && self.withdrawals.is_empty() && statuses.all(Attempts::is_empty)
+    }
+
+    /// To write the statuses of sources of a kind.
+    pub fn statuses(&mut self, kind: SourceKind) -> &mut Attempts<SourceId> {
+        self.statuses.entry(kind).or_default()
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     evaluation::impact::{Impact, impacts},
     render::work::Budget,
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 /// An event for each grant of an organization that is changed by what was edited since it was last brought up to date.
 pub async fn tell(
@@ -24,13 +24,8 @@ pub async fn tell(
     edits: Edits,
     now: Instant,
 ) -> Result<(), ReconcileFailure> {
-    let uids: BTreeMap<SourceId, Arc<str>> = view
-        .snapshot
-        .grants
-        .iter()
-        .zip(&view.facts)
-        .map(|(grant, facts)| (grant.id.source.clone(), Arc::clone(&facts.uid)))
-        .collect();
+    let uids: HashMap<SourceId, Arc<str>> =
+        view.facts.iter().map(|(id, facts)| (id.clone(), Arc::clone(&facts.uid))).collect();
     let organization = Arc::clone(&view.snapshot.name);
     let thought = context.lanes.run(item, move || notes(&view, &edits, now));
     for (definition, notes) in thought.await? {

@@ -5,19 +5,20 @@
 
 use super::{
     context::ControllerContext,
+    decided::DecidedSource,
     failure::{ReconcileFailure, RequestRefusal},
-    guarded::Guarded,
-    instance,
-    world::{GrantFacts, OrganizationView},
+    grant_source,
+    world::OrganizationView,
 };
 use crate::{
-    api::{EntitlementInstance, Phase},
-    core::grant::Grant,
+    api::{EntitlementInstance, EntitlementSubscription, Phase},
+    core::source::{SourceId, SourceKind},
     evaluation::Evaluation,
 };
-use kube::{Resource, ResourceExt};
+use kube::Resource;
+use std::sync::Arc;
 
-/// Reads the grants again that were in force when something was last said of them, and are over by now.
+/// Reads the sources again whose grants were in force when something was last said of them, and are over by now.
 ///
 /// # Errors
 /// `Outdated` where one of them is another by now, which is known from then on; and where one could not be read.
@@ -26,34 +27,28 @@ pub async fn confirm(
     view: &OrganizationView,
     evaluation: &Evaluation,
 ) -> Result<(), ReconcileFailure> {
-    let grants = evaluation.decision.grants().zip(&view.facts).map(|((_, member), facts)| (member, facts));
-    let ended = grants.filter(|(member, _)| {
-        member.grant.remembered.phase.is_some_and(Phase::is_in_force) && member.verdict.phase == Phase::Expired
+    let ended = DecidedSource::all(&evaluation.decision).filter(|decided| {
+        decided.remembered.phase.is_some_and(Phase::is_in_force) && decided.verdict.phase == Phase::Expired
     });
-    let ended = ended.map(|(member, facts)| (&member.grant, facts));
-    let reads =
-        ended.map(|(grant, facts)| async move { (grant, facts, instance::read(context, &grant.id.source).await) });
+    let seen = ended.filter_map(|decided| {
+        let id = decided.id();
+        Some((Arc::clone(&view.facts.get(&id)?.uid), decided.stated.generation, id))
+    });
+    let reads = seen.map(|(uid, generation, id)| async move {
+        let answer = grant_source::is_as_seen(context, &id, &uid, generation).await;
+        (id, answer)
+    });
     let mut is_current = true;
-    for (grant, facts, answer) in context.gate.run_all(reads.collect()).await {
-        let found = answer.map_err(|refusal| unread(grant, &refusal))?;
-        if found.as_ref().is_some_and(|found| is_as_seen(found, grant, facts)) {
-            continue;
-        }
-        is_current = false;
-        instance::take_in(context, &grant.id.source, Some(&facts.uid), found);
+    for (id, answer) in context.gate.run_all(reads.collect()).await {
+        is_current &= answer.map_err(|refusal| unread(&id, &refusal))?;
     }
     if is_current { Ok(()) } else { Err(ReconcileFailure::Outdated) }
 }
 
-fn is_as_seen(found: &Guarded<EntitlementInstance>, grant: &Grant, facts: &GrantFacts) -> bool {
-    let generation = found.meta().generation.unwrap_or(1);
-    found.uid().as_deref() == Some(&*facts.uid) && generation == grant.generation
-}
-
-fn unread(grant: &Grant, refusal: &RequestRefusal) -> ReconcileFailure {
-    let id = &grant.id;
-    ReconcileFailure::of(
-        format!("the EntitlementInstance {id} could not be read, so nothing of it is withdrawn"),
-        refusal,
-    )
+fn unread(id: &SourceId, refusal: &RequestRefusal) -> ReconcileFailure {
+    let kind = match id.kind {
+        SourceKind::Subscription => EntitlementSubscription::kind(&()),
+        _ => EntitlementInstance::kind(&()),
+    };
+    ReconcileFailure::of(format!("the {kind} {id} could not be read, so nothing of it is withdrawn"), refusal)
 }

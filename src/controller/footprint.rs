@@ -8,7 +8,7 @@ use super::{
     decisions::Decisions,
     output::OutputObject,
     world::{
-        WholeInstance, World,
+        WholeSource, World,
         kinds::named,
         tests::{finish_lists, namespace, read},
     },
@@ -132,9 +132,9 @@ impl Shell {
         for ((_, member), status) in evaluation.decision.grants().zip(statuses.grants) {
             let grant = fleet::grant(order[&*member.grant.id.source.name], &name);
             let written: EntitlementInstance = self.stored(grant, serde_json::to_value(status.unwrap()).unwrap());
-            let mut written = WholeInstance::read(&written);
+            let mut written = WholeSource::read(&written);
             written.value.share_record(member.verdict.acceptance.as_ref());
-            self.world.wrote_instance(written);
+            self.world.wrote_source(written);
         }
         let status = serde_json::to_value(statuses.organization.unwrap()).unwrap();
         let organization: Organization = self.stored(fleet::organization(index), status);

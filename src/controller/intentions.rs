@@ -2,13 +2,8 @@
 //!
 //! Whatever writes asks here first. That nothing is written does not rest on that alone: the client lets no such request out.
 
-use super::transitions::PhaseTransition;
-use crate::{
-    api::{EntitlementInstance, EntitlementInstanceStatus},
-    core::grant::Grant,
-    evaluation::plan::Fingerprint,
-};
-use kube::Resource;
+use super::{decided::DecidedSource, transitions::PhaseTransition, world::SourceObject};
+use crate::{core::source::SourceKind, evaluation::plan::Fingerprint};
 use serde::Serialize;
 use serde_json::Value;
 use std::{
@@ -65,17 +60,26 @@ impl Intentions {
         }
     }
 
-    /// It would report that on a grant, perhaps with another phase than before.
-    pub fn tell_grant(&self, grant: &Grant, transition: Option<&PhaseTransition>, status: &EntitlementInstanceStatus) {
-        let object = format!("{} {}", EntitlementInstance::kind(&()), grant.id);
+    /// It would report that on a source of grants, perhaps with another phase than before.
+    pub fn tell_source<K: SourceObject>(
+        &self,
+        decided: &DecidedSource,
+        transition: Option<&PhaseTransition>,
+        status: &K::Status,
+    ) {
+        let object = format!("{} {}", K::kind(&()), decided.id());
         let Some(transition) = transition else { return self.tell_status(object, status) };
         let PhaseTransition { to, reason, why, .. } = transition;
         let (from, to) = (transition.before(), to.as_str());
         let what = Fingerprint::of_pairs([(from, to.as_bytes()), (reason, why.as_bytes())]);
         if self.is_new("status", &object, ("transition", what)) {
-            let (organization, definition) = (&*grant.organization, &*grant.id.definition);
+            let organization = &*decided.stated.organization;
+            let (definition, plan) = match decided.kind() {
+                SourceKind::Subscription => (None, Some(&**decided.subject)),
+                _ => (Some(&**decided.subject), None),
+            };
             tracing::info!(
-                target: target!(), action = "report", organization, object, definition, from, to, reason, why,
+                target: target!(), action = "report", organization, object, definition, plan, from, to, reason, why,
                 "the operator would do this"
             );
         }

@@ -17,7 +17,8 @@
 //! | `queue`, `timer`, `debouncer`, `attempts`, `backoff`, `worker` | what is worked on, and when |
 //! | `lanes`, `threads` | where it is thought about, so that what is costly holds up nothing else |
 //! | `limit` | how long all but thinking may take |
-//! | `organization`, `definition`, `facet`, `source`, `instance` | how one of each is brought up to date |
+//! | `organization`, `definition`, `facet`, `source`, `grant_source` | how one of each is brought up to date |
+//! | `decided` | what was decided of a source of grants, as far as it is told of |
 //! | `ends` | what time has ended, looked at once more before it is withdrawn |
 //! | `scope`, `output`, `apply` | how tenants' namespaces are written to |
 //! | `memory`, `reclaim`, `handwriting` | where the operator's objects lie, and how it knows those again that were tampered with |
@@ -42,6 +43,7 @@ mod burst;
 pub(crate) mod clock;
 mod context;
 mod debouncer;
+mod decided;
 mod decisions;
 mod definition;
 mod edits;
@@ -53,9 +55,9 @@ mod figures;
 #[cfg(test)]
 mod footprint;
 mod gate;
+mod grant_source;
 pub mod guarded;
 mod handwriting;
-mod instance;
 mod intentions;
 mod knowledge;
 mod lanes;

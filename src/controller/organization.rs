@@ -6,20 +6,29 @@ use super::{
     attempts::OfOrganization,
     clock,
     context::ControllerContext,
+    decided::DecidedSource,
     edits, ends, events,
     failure::{ReconcileFailure, RequestRefusal},
+    grant_source,
     guarded::Guarded,
-    instance, memory, reclaim,
+    memory, reclaim,
     resumptions::PAUSE,
     scope::OrganizationScope,
     status,
     transitions::PhaseTransition,
     warnings::warn_of,
-    world::{GrantFacts, NotReady, OrganizationView, WholeInstance, WorkItem},
+    world::{NotReady, OrganizationView, SourceFacts, SourceObject, WholeSource, WorkItem},
 };
 use crate::{
-    api::{Condition, EntitlementInstance, EntitlementInstanceStatus, Organization, OrganizationStatus, Phase},
-    core::{calendar, grant::Grant, problem::Problem, source::SourceId},
+    api::{
+        Condition, EntitlementInstance, EntitlementSubscription, Organization, OrganizationStatus, Phase,
+        lifecycle::SourceStatus,
+    },
+    core::{
+        calendar,
+        problem::Problem,
+        source::{SourceId, stated::StatedSource},
+    },
     evaluation::{
         Evaluation,
         decision::Decision,
@@ -78,11 +87,12 @@ pub async fn reconcile(context: &ControllerContext, name: &Arc<str>) -> Result<(
     context.tallies.tell(name, &evaluation.desired, &outcomes);
     let thought = context.lanes.go_on(&item, move || {
         let mut statuses = statuses(&evaluation, &outcomes);
-        drop_unchanged(&mut statuses, &view);
+        drop_unchanged(&mut statuses, &evaluation.decision, &view);
         (statuses, evaluation, view)
     });
     let (statuses, evaluation, view) = thought.await?;
-    write_grants(context, &view, &evaluation, &statuses, &mut progress).await;
+    write_sources::<EntitlementInstance>(context, &view, &evaluation, &statuses, &mut progress).await;
+    write_sources::<EntitlementSubscription>(context, &view, &evaluation, &statuses, &mut progress).await;
     if wait.is_none()
         && let (Some(organization), Some(status)) = (&view.snapshot.organization, &statuses.organization)
         && !progress.lacks_summary
@@ -104,7 +114,7 @@ pub async fn reconcile(context: &ControllerContext, name: &Arc<str>) -> Result<(
     progress.result()
 }
 
-/// Says of an organization, and of each of its grants, that everything of it stays as it is, and why.
+/// Says of an organization, and of each of its sources of grants, that everything of it stays as it is, and why.
 async fn leave_alone(
     context: &ControllerContext,
     name: &Arc<str>,
@@ -115,8 +125,8 @@ async fn leave_alone(
     let mut progress = ReconcileProgress::default();
     let status = untouched_status(organization, problem, clock::now());
     progress.note(write_organization(context, organization, &status).await);
-    let instances = context.world(|world| world.unaware(name, problem));
-    let says = instances.iter().map(|id| instance::say_untouched(context, id, problem));
+    let sources = context.world(|world| world.unaware(name, problem));
+    let says = sources.iter().map(|id| grant_source::say_untouched(context, id, problem));
     for said in context.gate.run_all(says.collect()).await {
         progress.note(said);
     }
@@ -270,44 +280,46 @@ fn see_strangers(context: &ControllerContext, view: &mut OrganizationView, desir
 }
 
 /// What is said already need not be said.
-fn drop_unchanged(statuses: &mut Statuses, view: &OrganizationView) {
-    for (status, facts) in statuses.grants.iter_mut().zip(&view.facts) {
-        status.take_if(|status| facts.status == Fingerprint::of_json(status));
+fn drop_unchanged(statuses: &mut Statuses, decision: &Decision, view: &OrganizationView) {
+    let is_said =
+        |id: &SourceId, status: Option<Fingerprint>| view.facts.get(id).is_some_and(|facts| facts.status == status);
+    for (status, (_, member)) in statuses.grants.iter_mut().zip(decision.grants()) {
+        status.take_if(|status| is_said(&member.grant.id.source, Fingerprint::of_json(status)));
     }
 }
 
-async fn write_grants(
+async fn write_sources<K: SourceObject>(
     context: &ControllerContext,
     view: &OrganizationView,
     evaluation: &Evaluation,
     statuses: &Statuses,
     progress: &mut ReconcileProgress,
 ) {
-    let grants = evaluation.decision.grants().zip(&view.facts).zip(&statuses.grants);
-    let changed = grants.filter_map(|(((_, member), facts), status)| Some((member, facts, status.as_ref()?)));
-    let work = changed.map(|task| {
-        let (member, facts, status) = task;
-        let what = of_status(&member.grant, facts, status);
-        (member.grant.id.source.clone(), what, (task, what))
+    let told = K::told(&evaluation.decision, statuses).into_iter();
+    let changed = told.filter_map(|(decided, status)| Some((view.facts.get(&decided.id())?, decided, status)));
+    let work = changed.map(|(facts, decided, status)| {
+        let what = of_status(decided.stated, facts, status);
+        (decided.id(), what, (decided, facts, status, what))
     });
     let work = work.collect();
     let name = &view.snapshot.name;
-    let choice = context.attempts(name, |all| all.statuses.choose(work, Instant::now()));
+    let choice = context.attempts(name, |all| all.statuses(K::KIND).choose(work, Instant::now()));
     let mut left = Left::by(&choice);
     let now = choice.now.into_iter();
-    let writes = now.map(|((member, facts, status), what)| async move {
-        (write_grant(context, member, facts, status).await, &member.grant.id.source, what)
+    let writes = now.map(|(decided, facts, status, what)| async move {
+        (write_source::<K>(context, &decided, facts, status).await, decided.id(), what)
     });
     for (result, id, what) in context.gate.run_all(writes.collect()).await {
         match result {
             Ok(()) => {
                 progress.written.statuses += 1;
-                left.has_more |= context.attempts(name, |all| all.statuses.done(id, what, Instant::now()));
+                left.has_more |= context.attempts(name, |all| all.statuses(K::KIND).done(&id, what, Instant::now()));
             }
             Err(refusal) => {
-                let fail = |all: &mut OfOrganization| all.statuses.failed(id.clone(), what, &refusal, Instant::now());
+                let fail =
+                    |all: &mut OfOrganization| all.statuses(K::KIND).failed(id.clone(), what, &refusal, Instant::now());
                 let due = context.attempts(name, fail);
-                let failure = status::unwritten::<EntitlementInstance>(&id.to_string(), &refusal);
+                let failure = status::unwritten::<K>(&id.to_string(), &refusal);
                 if due.is_none() {
                     progress.note(Err(failure));
                     continue;
@@ -320,66 +332,66 @@ async fn write_grants(
     progress.leave(&left);
 }
 
-/// The fingerprint of a status and its instance, without the moment at which it is written.
-fn of_status(grant: &Grant, facts: &GrantFacts, status: &EntitlementInstanceStatus) -> Fingerprint {
+/// The fingerprint of a status and its source, without the moment at which it is written.
+fn of_status(stated: &StatedSource, facts: &SourceFacts, status: &impl SourceStatus) -> Fingerprint {
     let mut status = status.clone();
-    status.conditions.iter_mut().for_each(|condition| condition.last_transition_time.clear());
+    status.conditions_mut().iter_mut().for_each(|condition| condition.last_transition_time.clear());
     let text = serde_json::to_vec(&status).unwrap_or_default();
-    let generation = grant.generation.to_be_bytes();
+    let generation = stated.generation.to_be_bytes();
     Fingerprint::of_pairs([(&*facts.uid, text.as_slice()), ("", generation.as_slice())])
 }
 
-/// Tells of what has changed of one grant, and writes its status.
-pub async fn write_grant(
+/// Tells of what has changed of one source, and writes its status.
+pub async fn write_source<K: SourceObject>(
     context: &ControllerContext,
-    member: &Member,
-    facts: &GrantFacts,
-    status: &EntitlementInstanceStatus,
+    decided: &DecidedSource<'_>,
+    facts: &SourceFacts,
+    status: &K::Status,
 ) -> Result<(), RequestRefusal> {
-    let grant = &member.grant;
-    let (namespace, name) = (&grant.id.source.namespace, &grant.id.source.name);
-    let api: Api<Guarded<EntitlementInstance>> = Api::namespaced(context.gate.client(), namespace);
+    let id = decided.id();
+    let said = status.lifecycle();
+    let transition = PhaseTransition::of(decided, said);
     if let Some(intentions) = context.gate.intentions() {
-        intentions.tell_grant(grant, PhaseTransition::of(member, status).as_ref(), status);
+        intentions.tell_source::<K>(decided, transition.as_ref(), status);
         return Ok(());
     }
-    let before = &grant.remembered;
-    let about = events::reference::<EntitlementInstance>(Some(namespace), name, &facts.uid);
-    let notices = announcements::of_grant(grant, status, &member.reminders.due);
+    let before = decided.remembered;
+    let about = events::reference::<K>(Some(&id.namespace), &id.name, &facts.uid);
+    let notices = announcements::of_source(decided, said);
     if !notices.is_empty() {
         let conditions: Vec<Condition> = before.conditions.iter().map(Condition::from).collect();
         context.announcer.tell_first(&about, &(before.phase, conditions), notices).await;
     }
-    let _writing = context.writing.begin(WorkItem::Instance(grant.id.source.clone()));
+    let _writing = context.writing.begin(WorkItem::GrantSource(id.clone()));
     // The watch may be faster than the answer.
-    let due = context.world(|world| world.told_change(&grant.id.source));
-    let Some(written) = write_status(context, &api, &grant.id.source, facts, status).await? else { return Ok(()) };
-    let mut written = WholeInstance::read(&written);
-    written.value.share_record(member.verdict.acceptance.as_ref());
-    context.world(|world| world.wrote_instance(written));
-    if let Some(transition) = PhaseTransition::of(member, status) {
-        count_transition(context, status, due);
-        context.transitions.tell(grant, &transition);
+    let due = context.world(|world| world.told_change(&id));
+    let Some(written) = write_status::<K>(context, &id, facts, status).await? else { return Ok(()) };
+    let mut written = WholeSource::read(&written);
+    written.value.share_record(decided.verdict.acceptance.as_ref());
+    context.world(|world| world.wrote_source(written));
+    if let Some(transition) = transition {
+        count_transition(context, said.phase, due);
+        context.transitions.tell(decided, &transition);
     }
     Ok(())
 }
 
-/// Replaces the status of a grant. Where its source was edited meanwhile, and nobody else has written its status, it is replaced all
-/// the same: what it remembers, such as the last valid facets, is known from nowhere else.
-async fn write_status(
+/// Replaces the status of a source. Where it was edited meanwhile, and nobody else has written its status, it is replaced all the same:
+/// what it remembers, such as the last valid facets, is known from nowhere else.
+async fn write_status<K: SourceObject>(
     context: &ControllerContext,
-    api: &Api<Guarded<EntitlementInstance>>,
     id: &SourceId,
-    facts: &GrantFacts,
-    status: &EntitlementInstanceStatus,
-) -> Result<Option<EntitlementInstance>, RequestRefusal> {
+    facts: &SourceFacts,
+    status: &K::Status,
+) -> Result<Option<K>, RequestRefusal> {
+    let api: Api<Guarded<K>> = Api::namespaced(context.gate.client(), &id.namespace);
     let mut version = facts.version.to_string();
     for _ in 0..EDITS {
-        let answer = status::write(&context.gate, api, &id.name, &facts.uid, Some(&version), status).await;
+        let answer = status::write(&context.gate, &api, &id.name, &facts.uid, Some(&version), status).await;
         if !matches!(answer, Err(RequestRefusal::Changed)) {
             return answer;
         }
-        match version_with_same_status(context, id, facts).await? {
+        match version_with_same_status::<K>(context, id, facts).await? {
             Some(newer) if newer != version => version = newer,
             _ => return answer,
         }
@@ -388,20 +400,20 @@ async fn write_status(
 }
 
 /// The version that a source has now, if nothing but its spec and metadata has changed.
-async fn version_with_same_status(
+async fn version_with_same_status<K: SourceObject>(
     context: &ControllerContext,
     id: &SourceId,
-    facts: &GrantFacts,
+    facts: &SourceFacts,
 ) -> Result<Option<String>, RequestRefusal> {
-    let Some(Guarded(Ok(now))) = instance::read(context, id).await? else { return Ok(None) };
-    let is_same = now.metadata.uid.as_deref() == Some(&*facts.uid)
-        && now.status.as_ref().and_then(Fingerprint::of_json) == facts.status;
-    Ok(now.metadata.resource_version.filter(|_| is_same))
+    let Some(Guarded(Ok(now))) = grant_source::read::<K>(context, id).await? else { return Ok(None) };
+    let is_same =
+        now.meta().uid.as_deref() == Some(&*facts.uid) && now.said().and_then(Fingerprint::of_json) == facts.status;
+    Ok(now.meta().resource_version.clone().filter(|_| is_same))
 }
 
 /// A transition by time alone was told before, for a moment that has come by now.
-fn count_transition(context: &ControllerContext, status: &EntitlementInstanceStatus, due: Option<calendar::Instant>) {
-    let Some(phase) = status.phase else { return };
+fn count_transition(context: &ControllerContext, phase: Option<Phase>, due: Option<calendar::Instant>) {
+    let Some(phase) = phase else { return };
     let lag = due.and_then(|due| (clock::now() - due).to_std().ok());
     context.options.metrics.transition(phase.as_str(), lag);
 }

@@ -85,9 +85,8 @@ impl Moves {
 
 fn moved(view: &OrganizationView, evaluation: &Evaluation) -> Vec<String> {
     let now = clock::now();
-    let grants = view.facts.iter().zip(evaluation.decision.grants());
-    let moved = grants.filter_map(|(facts, (_, member))| {
-        let moved = facts.moments?.moved(&Moments::of(member), now);
+    let moved = evaluation.decision.grants().filter_map(|(_, member)| {
+        let moved = view.facts.get(&member.grant.id.source)?.moments?.moved(&Moments::of(member), now);
         (!moved.is_empty()).then(|| format!("{}: {}", member.grant.id, moved.join(", ")))
     });
     moved.collect()

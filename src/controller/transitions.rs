@@ -3,11 +3,17 @@
 use super::{
     burst::{Burst, UntoldLines},
     context::ControllerContext,
+    decided::DecidedSource,
 };
 use crate::{
-    api::{EntitlementInstanceStatus, Phase, lifecycle::State},
-    core::{grant::Grant, reason::ReasonCode},
-    evaluation::holding::Member,
+    api::{
+        Phase,
+        lifecycle::{LifecycleStatus, State},
+    },
+    core::{
+        reason::ReasonCode,
+        source::{SourceKind, stated::StatedSource},
+    },
 };
 use std::{sync::Arc, time::Duration};
 
@@ -40,12 +46,12 @@ pub struct PhaseTransition {
 impl PhaseTransition {
     /// What a status says that the one before did not.
     #[must_use]
-    pub fn of(member: &Member, status: &EntitlementInstanceStatus) -> Option<Self> {
-        let (from, to) = (member.grant.remembered.phase, status.phase?);
+    pub fn of(decided: &DecidedSource, status: LifecycleStatus) -> Option<Self> {
+        let (from, to) = (decided.remembered.phase, status.phase?);
         if from == Some(to) {
             return None;
         }
-        let (reason, why) = why(member, status, from, to);
+        let (reason, why) = why(decided, status, from, to);
         Some(Self { from, to, reason, why })
     }
 
@@ -56,20 +62,19 @@ impl PhaseTransition {
     }
 }
 
-fn why(member: &Member, status: &EntitlementInstanceStatus, from: Option<Phase>, to: Phase) -> (&'static str, String) {
-    let grant = &*member.grant;
-    let is_new = grant.accepted.is_none() && status.accepted.is_some();
-    let until = || status.until.as_ref().map_or_else(|| "for good".to_owned(), |until| format!("until {until}"));
-    let start = || status.start.clone().unwrap_or_default();
+fn why(decided: &DecidedSource, status: LifecycleStatus, from: Option<Phase>, to: Phase) -> (&'static str, String) {
+    let is_new = !decided.was_accepted && status.accepted.is_some();
+    let until = || status.until.map_or_else(|| "for good".to_owned(), |until| format!("until {until}"));
+    let start = || status.start.unwrap_or_default();
     match to {
-        Phase::Rejected => match &member.verdict.refusal {
+        Phase::Rejected => match &decided.verdict.refusal {
             Some(refusal) => (refusal.reason.as_str(), refusal.message.clone()),
             None => (ReasonCode::Rejected.as_str(), "it is refused".to_owned()),
         },
         Phase::Draft if from.is_some() => ("ReturnedToDraft", "its spec.state is Draft again".to_owned()),
         Phase::Draft => ("Draft", "it is a draft".to_owned()),
-        Phase::Cancelled => ("Cancelled", cancelled(grant)),
-        Phase::Suspended => ("Suspended", suspended(grant)),
+        Phase::Cancelled => ("Cancelled", cancelled(decided.stated)),
+        Phase::Suspended => ("Suspended", suspended(decided.stated)),
         Phase::Waiting if from == Some(Phase::Suspended) => ("Resumed", format!("it starts at {}", start())),
         Phase::Waiting if is_new => ("Accepted", format!("it is accepted, and starts at {}", start())),
         Phase::Waiting => ("StartMoved", format!("it starts at {}", start())),
@@ -87,12 +92,12 @@ fn why(member: &Member, status: &EntitlementInstanceStatus, from: Option<Phase>,
             ("Resumed", "it is suspended no more, and in its grace period".to_owned())
         }
         Phase::Grace => ("Ended", "its end has come: it is delivered until its grace period is over".to_owned()),
-        Phase::Expired => expired(member, is_new, from),
+        Phase::Expired => expired(decided, is_new, from),
     }
 }
 
-fn expired(member: &Member, is_new: bool, from: Option<Phase>) -> (&'static str, String) {
-    match (&member.renewed_by, from) {
+fn expired(decided: &DecidedSource, is_new: bool, from: Option<Phase>) -> (&'static str, String) {
+    match (decided.renewed_by, from) {
         (Some(renewal), _) => ("Renewed", format!("it is renewed by {renewal}")),
         (None, _) if is_new => ("Accepted", "it is accepted past its end, so nothing is delivered".to_owned()),
         (None, Some(Phase::Grace)) => ("GraceEnded", "its grace period is over".to_owned()),
@@ -100,18 +105,18 @@ fn expired(member: &Member, is_new: bool, from: Option<Phase>) -> (&'static str,
     }
 }
 
-fn cancelled(grant: &Grant) -> String {
-    match grant.state {
+fn cancelled(stated: &StatedSource) -> String {
+    match stated.state {
         State::Cancelled => "its spec.state is Cancelled".to_owned(),
         State::Draft | State::Active => "it was cancelled".to_owned(),
     }
 }
 
-fn suspended(grant: &Grant) -> String {
-    if grant.suspended {
+fn suspended(stated: &StatedSource) -> String {
+    if stated.suspended {
         "by its own spec.suspended".to_owned()
     } else {
-        format!("by spec.suspended of organization {}", grant.organization)
+        format!("by spec.suspended of organization {}", stated.organization)
     }
 }
 
@@ -127,14 +132,28 @@ impl Default for Transitions {
 
 impl Transitions {
     /// Tells of one.
-    pub fn tell(&self, grant: &Grant, transition: &PhaseTransition) {
+    pub fn tell(&self, decided: &DecidedSource, transition: &PhaseTransition) {
         let PhaseTransition { to, reason, why, .. } = transition;
         let (from, to) = (transition.before(), to.as_str());
-        let (organization, instance, definition) = (&*grant.organization, grant.id.to_string(), &*grant.id.definition);
+        let organization = &*decided.stated.organization;
+        let (of_instance, of_subscription) = match decided.kind() {
+            SourceKind::Subscription => (None, Some((decided.id().to_string(), &**decided.subject))),
+            _ => (Some((decided.id().to_string(), &**decided.subject)), None),
+        };
+        let (instance, definition) = of_instance.unzip();
+        let (subscription, plan) = of_subscription.unzip();
+        macro_rules! tell {
+            ($level:ident) => {
+                tracing::$level!(
+                    target: target!(), organization, instance, definition, subscription, plan, from, to, reason, why,
+                    "transition"
+                )
+            };
+        }
         if self.0.is_one_of_few((from, to)) {
-            tracing::info!(target: target!(), organization, instance, definition, from, to, reason, why, "transition");
+            tell!(info);
         } else {
-            tracing::debug!(target: target!(), organization, instance, definition, from, to, reason, why, "transition");
+            tell!(debug);
         }
     }
 }

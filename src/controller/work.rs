@@ -1,8 +1,8 @@
 //! What is worked on: what it is called, and how one of each is brought up to date.
 
 use super::{
-    context::ControllerContext, definition, facet, failure::ReconcileFailure, instance, organization, source,
-    world::SecretName,
+    context::ControllerContext, decided::noun, definition, facet, failure::ReconcileFailure, grant_source,
+    organization, source, world::SecretName,
 };
 use crate::core::source::SourceId;
 use std::{fmt, sync::Arc};
@@ -18,8 +18,8 @@ pub enum WorkItem {
     Facet(Arc<str>),
     /// A Secret that grants take values from.
     Source(SecretName),
-    /// An instance whose existence alone is known, and that its organization allows now.
-    Instance(SourceId),
+    /// A source of grants whose existence alone is known, and that its organization allows now.
+    GrantSource(SourceId),
 }
 
 impl fmt::Display for WorkItem {
@@ -29,7 +29,7 @@ impl fmt::Display for WorkItem {
             Self::Definition(name) => write!(formatter, "definition {name}"),
             Self::Facet(name) => write!(formatter, "facet definition {name}"),
             Self::Source((namespace, name)) => write!(formatter, "Secret {namespace}/{name}"),
-            Self::Instance(id) => write!(formatter, "grant {id}"),
+            Self::GrantSource(id) => write!(formatter, "{} {id}", noun(id.kind)),
         }
     }
 }
@@ -42,7 +42,7 @@ impl WorkItem {
             Self::Definition(_) => "definition",
             Self::Facet(_) => "facet",
             Self::Source(_) => "source",
-            Self::Instance(_) => "instance",
+            Self::GrantSource(id) => id.kind.field(),
         }
     }
 
@@ -50,7 +50,7 @@ impl WorkItem {
     pub fn organization(&self) -> Option<&str> {
         match self {
             Self::Organization(name) => Some(name),
-            Self::Definition(_) | Self::Facet(_) | Self::Source(_) | Self::Instance(_) => None,
+            Self::Definition(_) | Self::Facet(_) | Self::Source(_) | Self::GrantSource(_) => None,
         }
     }
 
@@ -61,7 +61,7 @@ impl WorkItem {
             Self::Definition(name) => definition::reconcile(context, name).await,
             Self::Facet(name) => facet::reconcile(context, name).await,
             Self::Source(key) => source::reconcile(context, key).await,
-            Self::Instance(id) => instance::read_again(context, id).await,
+            Self::GrantSource(id) => grant_source::read_again(context, id).await,
         }
     }
 
@@ -71,7 +71,7 @@ impl WorkItem {
         match self {
             Self::Definition(name) => definition::make_ready(context, name).await,
             Self::Source(key) => source::reconcile(context, key).await,
-            Self::Instance(id) => instance::read_again(context, id).await,
+            Self::GrantSource(id) => grant_source::read_again(context, id).await,
             Self::Organization(_) | Self::Facet(_) => Ok(()),
         }
     }

@@ -4,7 +4,7 @@
 use super::{
     context::ControllerContext,
     failure::ReconcileFailure,
-    instance,
+    grant_source,
     leadership::LeadershipPart,
     limit::{Elapsed, within},
     queue::Queue,
@@ -91,7 +91,7 @@ async fn tell(context: Arc<ControllerContext>, id: SourceId, part: LeadershipPar
     let span = traces::reconcile("barred", &id, None);
     let work = async {
         match part {
-            LeadershipPart::Leads => while_it_leads(&context, Box::pin(instance::say_barred(&context, &id))).await,
+            LeadershipPart::Leads => while_it_leads(&context, Box::pin(grant_source::say_barred(&context, &id))).await,
             LeadershipPart::StandsBy => Ok(()),
         }
     };

@@ -2,7 +2,7 @@
 
 use super::holding::Member;
 use crate::{
-    api::{EntitlementInstance, EntitlementInstanceStatus},
+    api::lifecycle::LifecycleStatus,
     core::calendar::{Instant, format_instant, parse_instant},
 };
 
@@ -15,11 +15,10 @@ pub struct Moments {
 }
 
 impl Moments {
-    /// Those of an accepted instance whose spec is that of its status.
+    /// Those of an accepted source whose spec, which has that generation, is that of its status.
     #[must_use]
-    pub fn read(instance: &EntitlementInstance) -> Option<Self> {
-        let status = instance.status.as_ref()?;
-        let is_of_spec = instance.metadata.generation == Some(status.observed_generation);
+    pub fn read(generation: Option<i64>, status: LifecycleStatus) -> Option<Self> {
+        let is_of_spec = generation == Some(status.observed_generation);
         (is_of_spec && status.accepted.is_some()).then(|| Self::told_by(status))
     }
 
@@ -31,12 +30,12 @@ impl Moments {
     }
 
     /// Those of a status.
-    fn told_by(status: &EntitlementInstanceStatus) -> Self {
+    pub fn told_by(status: LifecycleStatus) -> Self {
         let moment = |text: Option<&str>| parse_instant(text?).ok();
         Self {
-            start: moment(status.start.as_deref()),
-            end: moment(status.end.as_deref()),
-            next: moment(status.next_transition.as_ref().map(|next| next.at.as_str())),
+            start: moment(status.start),
+            end: moment(status.end),
+            next: moment(status.next_transition.map(|next| next.at.as_str())),
         }
     }
 
@@ -61,6 +60,7 @@ impl Moments {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::{EntitlementInstance, lifecycle::SourceStatus};
     use rstest::rstest;
     use serde_json::{Value, json};
 
@@ -113,6 +113,7 @@ mod tests {
         }))
         .unwrap();
         let expected = expected.then(|| moments("2026-11-02T08:00:00Z", "", ""));
-        assert_eq!(Moments::read(&instance), expected);
+        let status = instance.status.unwrap();
+        assert_eq!(Moments::read(instance.metadata.generation, status.lifecycle()), expected);
     }
 }

@@ -2,7 +2,7 @@
 //! that telling it costs no look at any grant.
 
 use crate::{
-    api::{EntitlementInstance, Phase, conditions::ACCEPTED},
+    api::{Phase, conditions::ACCEPTED, lifecycle::LifecycleStatus},
     core::{
         calendar::{Instant, parse_instant},
         reason::ReasonCode,
@@ -38,9 +38,8 @@ pub struct Agenda {
 }
 
 impl AgendaEntry {
-    /// What the status of an instance tells.
-    pub fn of(instance: &EntitlementInstance) -> Self {
-        let Some(status) = &instance.status else { return Self::default() };
+    /// What a status tells.
+    pub fn of(status: LifecycleStatus) -> Self {
         let second = |text: &str| NonZeroI64::new(parse_instant(text).ok()?.timestamp());
         let accepted = status.conditions.iter().find(|condition| condition.type_ == ACCEPTED);
         let refusal = accepted
@@ -49,9 +48,14 @@ impl AgendaEntry {
         Self {
             phase: status.phase,
             refusal,
-            next: status.next_transition.as_ref().and_then(|next| second(&next.at)),
-            end: status.end.as_deref().and_then(second),
+            next: status.next_transition.and_then(|next| second(&next.at)),
+            end: status.end.and_then(second),
         }
+    }
+
+    /// The phase that the status tells.
+    pub fn phase(self) -> Option<Phase> {
+        self.phase
     }
 
     /// When the status says that the grant changes next.
@@ -67,6 +71,11 @@ impl AgendaEntry {
 }
 
 impl Agenda {
+    /// That of none.
+    pub const fn new() -> Self {
+        Self { phases: BTreeMap::new(), refusals: BTreeMap::new(), changes: BTreeMap::new(), ends: BTreeMap::new() }
+    }
+
     /// One more.
     pub fn add(&mut self, entry: AgendaEntry) {
         self.change(entry, |count| *count += 1);
@@ -130,22 +139,15 @@ fn change<K: Ord>(counts: &mut BTreeMap<K, u64>, key: K, by: fn(&mut u64)) {
 mod tests {
     use super::{Agenda, AgendaEntry};
     use crate::{
-        api::Phase,
+        api::{EntitlementInstanceStatus, Phase, lifecycle::SourceStatus},
         core::{calendar::parse_instant, reason::ReasonCode},
     };
     use chrono::TimeDelta;
     use serde_json::{Value, json};
 
     fn entry(status: &Value) -> AgendaEntry {
-        AgendaEntry::of(
-            &serde_json::from_value(json!({
-                "apiVersion": "entitlements.dev/v1alpha1", "kind": "EntitlementInstance",
-                "metadata": {"name": "a", "namespace": "entitlements", "generation": 1},
-                "spec": {"organization": "acme", "definition": "seats"},
-                "status": status,
-            }))
-            .unwrap(),
-        )
+        let status: Option<EntitlementInstanceStatus> = serde_json::from_value(status.clone()).unwrap();
+        status.map(|status| AgendaEntry::of(status.lifecycle())).unwrap_or_default()
     }
 
     fn active(end: &str) -> AgendaEntry {

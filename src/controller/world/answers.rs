@@ -3,13 +3,13 @@
 
 use super::{
     World,
-    grants::InstanceChange,
-    kept::WholeInstance,
-    kinds::{News, WatchedKind},
+    grants::SourceChange,
+    kept::{SourceObject, WholeSource},
+    kinds::News,
     store::Reading,
 };
 use crate::{
-    api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization},
+    api::{EntitlementDefinition, FacetDefinition, Organization},
     core::source::SourceId,
     evaluation::{catalogue::Revision, object::ObjectKey, plan::Observed},
 };
@@ -17,12 +17,12 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 impl World {
-    /// The answer to a write of an instance's status.
-    pub fn wrote_instance(&mut self, instance: Reading<SourceId, WholeInstance>) {
-        let id = instance.key.clone();
+    /// The answer to a write of the status of a source of grants.
+    pub fn wrote_source(&mut self, source: Reading<SourceId, WholeSource>) {
+        let id = source.key.clone();
         self.hear_answer(&id, |world| {
             let before = world.grants.spec_state(&id);
-            let Some(change) = world.put_instance(instance) else { return };
+            let Some(change) = world.put_source(source) else { return };
             // Its own status is no reason to evaluate an organization again; a spec that came along with the answer is.
             if before == world.grants.spec_state(&id) {
                 world.counting.extend(change.counting);
@@ -32,27 +32,27 @@ impl World {
         });
     }
 
-    /// Takes in what an answer says of an instance. It may be late: one that is known no more has gone since, and a list that is
-    /// under way names those that are there.
+    /// Takes in what an answer says of a source. It may be late: one that is known no more has gone since, and a list that is under
+    /// way names those that are there.
     fn hear_answer(&mut self, id: &SourceId, take_in: impl FnOnce(&mut Self)) {
         if !self.grants.has(id) {
             return;
         }
-        let lists = self.grants.suspend_lists();
+        let lists = self.grants.suspend_lists(id.kind);
         take_in(self);
-        self.grants.resume_lists(lists);
+        self.grants.resume_lists(id.kind, lists);
     }
 
-    /// An instance was read again, which had this UID before; None if there is none. Of another that has come meanwhile, that
-    /// says nothing.
-    pub fn fetched_instance(
+    /// A source was read again, which had this UID before; None if there is none. Of another that has come meanwhile, that says
+    /// nothing.
+    pub fn fetched_source<K: SourceObject>(
         &mut self,
         id: &SourceId,
         uid: Option<&Arc<str>>,
-        news: Option<News<Reading<SourceId, WholeInstance>>>,
+        news: Option<News<Reading<SourceId, WholeSource>>>,
     ) {
         if let Some(news) = news {
-            self.hear_answer(id, |world| EntitlementInstance::observe(world, news));
+            self.hear_answer(id, |world| K::observe(world, news));
             return;
         }
         let Some(uid) = uid else { return };
@@ -60,18 +60,19 @@ impl World {
         self.changed_grants(change.unwrap_or_default());
     }
 
-    /// An instance can't be read again, and why. It is there, but nothing is known of it.
-    pub fn instance_is_unreadable(&mut self, id: &SourceId, why: &str) {
+    /// A source can't be read again, and why. It is there, but nothing is known of it.
+    pub fn source_is_unreadable(&mut self, id: &SourceId, why: &str) {
         let Some(metadata) = self.grants.metadata(id) else { return };
-        let change = self.change_grants(&id.namespace, |grants| grants.put_unreadable(&metadata, why.to_owned()));
+        let change =
+            self.change_grants(&id.namespace, |grants| grants.put_unreadable(id.kind, &metadata, why.to_owned()));
         self.changed_grants(change.unwrap_or_default());
     }
 
-    /// Takes in a state of an instance, and touches everyone who cares but its own organization.
-    pub(super) fn put_instance(&mut self, instance: Reading<SourceId, WholeInstance>) -> Option<InstanceChange> {
-        let namespace = Arc::clone(&instance.key.namespace);
-        let is_allowed = self.tenancy.may_assign(&instance.value.grant.organization, &namespace);
-        self.change_grants(&namespace, |grants| grants.put(instance, is_allowed))
+    /// Takes in a state of a source, and touches everyone who cares but its own organization.
+    pub(super) fn put_source(&mut self, source: Reading<SourceId, WholeSource>) -> Option<SourceChange> {
+        let namespace = Arc::clone(&source.key.namespace);
+        let is_allowed = self.tenancy.may_assign(&source.value.source.stated().organization, &namespace);
+        self.change_grants(&namespace, |grants| grants.put(source, is_allowed))
     }
 
     /// The answer to a write of an organization's status, which had those namespaces.

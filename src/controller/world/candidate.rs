@@ -89,12 +89,12 @@ impl World {
     ) -> Result<Candidate, NotReady> {
         let is_read = |grant: &&Arc<Grant>| self.catalogue.entry(&grant.id.definition).is_ok();
         let grants: Vec<_> = self.grants_of(name).filter(is_read).cloned().collect();
-        let catalogue = self.catalogue_of(grants.iter()).map_err(|NotYetRead| NotReady::Waits)?;
+        let catalogue = self.catalogue_of(&grants).map_err(|NotYetRead| NotReady::Waits)?;
         self.candidate(name, organization.map(Arc::new), grants, catalogue)
     }
 
     fn grants_of(&self, organization: &str) -> impl Iterator<Item = &Arc<Grant>> {
-        self.grants.of_organization(organization).map(|held| &held.grant)
+        self.grants.of_organization(organization).filter_map(|held| held.source.grant())
     }
 
     fn candidate(
@@ -107,10 +107,10 @@ impl World {
         if self.tenancy.is_unreadable(name) {
             return Err(NotReady::Unreadable);
         }
-        if self.awaits_instances(name) || organization.as_deref().is_some_and(|one| self.unseen_grants(one).is_some()) {
+        if self.awaits_sources(name) || organization.as_deref().is_some_and(|one| self.unseen_grants(one).is_some()) {
             return Err(NotReady::Waits);
         }
-        let mut namespaces = self.namespaces_of(organization.as_deref(), grants.iter());
+        let mut namespaces = self.namespaces_of(organization.as_deref(), grants.iter().map(|grant| &grant.source));
         if let Some(organization) = &organization {
             for (namespace, facts) in &mut namespaces {
                 facts.claimed_by = self.claimant(namespace, organization);
@@ -165,7 +165,7 @@ impl World {
         let entry = self.catalogue.current_entry(definition).ok()??;
         let of_definition = self.grants_of(organization).filter(|grant| grant.id.definition == *definition);
         let grants: Vec<_> = of_definition.cloned().collect();
-        let live = grants.iter().filter(|grant| is_live(grant)).count();
+        let live = grants.iter().filter(|grant| is_live(&grant.remembered, grant.state)).count();
         let catalogue = BTreeMap::from([(Arc::clone(definition), entry)]);
         let holder = self.candidate(organization, self.tenancy.get(organization).cloned(), grants, catalogue);
         Some((holder.ok()?, live))
@@ -175,7 +175,9 @@ impl World {
     fn live_grant(&self, definition: &Arc<str>) -> Option<SourceId> {
         let (organization, _) = self.grants.holdings(definition).find(|(_, holding)| holding.live > 0)?;
         let mut grants = self.grants_of(organization);
-        grants.find(|grant| grant.id.definition == *definition && is_live(grant)).map(|grant| grant.id.source.clone())
+        grants
+            .find(|grant| grant.id.definition == *definition && is_live(&grant.remembered, grant.state))
+            .map(|grant| grant.id.source.clone())
     }
 
     /// The namespace that a name may have been meant for: one that exists, is no other organization's, holds no grants, and

@@ -3,8 +3,8 @@
 use super::{
     World,
     catalogue::Serving,
-    grants::{Grants, InstanceChange},
-    kept::{BarredInstances, WholeInstance},
+    grants::{Grants, SourceChange},
+    kept::BarredSources,
     tenancy::OrganizationChange,
 };
 use crate::{
@@ -76,12 +76,12 @@ impl World {
         self.touch_organizations(names);
     }
 
-    /// Changes grants of one namespace, and touches everyone who cares but the grants' own organizations.
+    /// Changes sources of one namespace, and touches everyone who cares but the sources' own organizations.
     pub(super) fn change_grants(
         &mut self,
         namespace: &Arc<str>,
-        change: impl FnOnce(&mut Grants) -> Option<InstanceChange>,
-    ) -> Option<InstanceChange> {
+        change: impl FnOnce(&mut Grants) -> Option<SourceChange>,
+    ) -> Option<SourceChange> {
         let held_before = self.grants.holder(namespace);
         let change = change(&mut self.grants)?;
         self.changed_holder(namespace, held_before.as_ref());
@@ -89,7 +89,7 @@ impl World {
             self.touch_gently(WorkItem::Definition(Arc::clone(name)));
         }
         self.touch_facets_of(&change.invalid);
-        self.changed_sources(&change.sources);
+        self.changed_secrets(&change.secrets);
         Some(change)
     }
 
@@ -112,14 +112,14 @@ impl World {
         }
     }
 
-    pub(super) fn changed_sources(&mut self, sources: &BTreeSet<SecretName>) {
-        self.source_namespaces_changed |= !sources.is_empty();
-        self.changed_source_namespaces.extend(sources.iter().map(|(namespace, _)| Arc::clone(namespace)));
-        self.work.extend(sources.iter().cloned().map(WorkItem::Source));
+    pub(super) fn changed_secrets(&mut self, secrets: &BTreeSet<SecretName>) {
+        self.source_namespaces_changed |= !secrets.is_empty();
+        self.changed_source_namespaces.extend(secrets.iter().map(|(namespace, _)| Arc::clone(namespace)));
+        self.work.extend(secrets.iter().cloned().map(WorkItem::Source));
     }
 
     /// Grants have come, gone or changed: their organizations have to be evaluated.
-    pub(super) fn changed_grants(&mut self, change: InstanceChange) {
+    pub(super) fn changed_grants(&mut self, change: SourceChange) {
         for name in change.organizations {
             self.touch_gently(WorkItem::Organization(name));
         }
@@ -133,8 +133,8 @@ impl World {
             self.touch_namespace(namespace);
         }
         if change.assignable_from_changed {
-            let sources = self.grants.of_organization(&change.name).flat_map(WholeInstance::sources).collect();
-            self.changed_sources(&sources);
+            let secrets = self.grants.of_organization(&change.name).flat_map(|held| held.source.secrets()).collect();
+            self.changed_secrets(&secrets);
             self.changed_assignment(&change.name);
         }
     }
@@ -142,7 +142,7 @@ impl World {
     /// An organization lets itself be named from other namespaces than before. What it does not allow any more is kept no
     /// longer as a whole; what it allows now is read again.
     fn changed_assignment(&mut self, organization: &Arc<str>) {
-        let held = self.grants.of_organization(organization).map(|held| held.grant.id.source.clone());
+        let held = self.grants.of_organization(organization).map(|held| held.source.id());
         let disallowed: Vec<_> = held.filter(|id| !self.tenancy.may_assign(organization, &id.namespace)).collect();
         for id in disallowed {
             let change = self.change_grants(&id.namespace, |grants| grants.bar(&id));
@@ -152,10 +152,10 @@ impl World {
             .grants
             .barred(organization)
             .into_iter()
-            .flat_map(BarredInstances::iter)
+            .flat_map(BarredSources::iter)
             .cloned()
             .partition(|id| self.tenancy.may_assign(organization, &id.namespace));
-        self.work.extend(allowed.into_iter().map(WorkItem::Instance));
+        self.work.extend(allowed.into_iter().map(WorkItem::GrantSource));
         self.barred.extend(barred);
     }
 }

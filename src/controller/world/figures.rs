@@ -3,7 +3,11 @@
 use super::{World, kinds::WATCHES};
 use crate::{
     api::Phase,
-    core::{calendar::Instant, grant::GrantId, source::SourceId},
+    core::{
+        calendar::Instant,
+        grant::GrantId,
+        source::{SourceId, SourceKind},
+    },
     metrics::{DomainGauges, InstanceEnd},
 };
 use chrono::TimeDelta;
@@ -20,7 +24,7 @@ impl World {
 
     /// What there is, in numbers.
     pub fn figures(&self, now: Instant) -> DomainGauges {
-        let agenda = self.grants.agenda();
+        let agenda = self.grants.agenda(SourceKind::Instance);
         let phases = Phase::ALL.map(|phase| (phase.as_str(), agenda.in_phase(Some(phase))));
         let days = |days: i64| agenda.ending(now, TimeDelta::days(days));
         let (overdue, first) = agenda.overdue(now);
@@ -40,7 +44,7 @@ impl World {
     pub fn ends(&self, organization: &str) -> Vec<InstanceEnd> {
         let ends = self.grants.of_organization(organization).filter_map(|held| {
             let at = held.agenda.end()?;
-            let GrantId { source, definition } = &held.grant.id;
+            let GrantId { source, definition } = &held.source.grant()?.id;
             let (namespace, name) = (source.namespace.to_string(), source.name.to_string());
             let (organization, definition) = (organization.to_owned(), definition.to_string());
             Some(InstanceEnd { namespace, name, organization, definition, at })

@@ -1,16 +1,20 @@
-//! The grants, and who has how many of what.
+//! The sources of grants, and who has how many of what.
 
 use super::{
     SecretName,
     agenda::{Agenda, AgendaEntry},
     invalid::InvalidGrantIndex,
-    kept::{BarredInstances, KeptInstance, WholeInstance},
+    kept::{BarredSources, KeptSource, WholeSource},
     sharing::GrantSharing,
     store::{Identity, ListsUnderWay, Put, PutUnreadable, Reading, Store},
 };
 use crate::{
-    api::entitlement_definition::InstanceCounts,
-    core::{age::SourceAge, namespace::Claims, source::SourceId},
+    api::{entitlement_definition::InstanceCounts, entitlement_plan::PlanSubscriptions},
+    core::{
+        age::SourceAge,
+        namespace::Claims,
+        source::{SourceId, SourceKind},
+    },
 };
 use kube::api::ObjectMeta;
 use std::{
@@ -18,90 +22,139 @@ use std::{
     sync::Arc,
 };
 
-/// A change of one instance, as far as others may care.
+/// A change of one source, as far as others may care.
 #[derive(Debug, Default)]
-pub struct InstanceChange {
+pub struct SourceChange {
     /// Organizations that it names, before and after, and that let it.
     pub organizations: BTreeSet<Arc<str>>,
     /// Organizations that it names, before and after, and that do not: those for which that has changed.
     pub counting: BTreeSet<Arc<str>>,
-    /// The instance, if its organization does not let it be named.
+    /// The source, if its organization does not let it be named.
     pub barred: Option<SourceId>,
     /// Definitions whose counts have changed.
     pub definitions: BTreeSet<Arc<str>>,
-    /// Definitions of which a grant states what is not valid, or did so before: those for which that has changed.
+    /// Plans whose counts have changed.
+    pub plans: BTreeSet<Arc<str>>,
+    /// Definitions of which a source states what is not valid, or did so before: those for which that has changed.
     pub invalid: BTreeSet<Arc<str>>,
-    /// Sources that it names now and did not before, or the other way round.
-    pub sources: BTreeSet<SecretName>,
+    /// Secrets that it names now and did not before, or the other way round.
+    pub secrets: BTreeSet<SecretName>,
 }
 
-/// All grants, with what is asked of them.
+/// All sources, with what is asked of them.
 #[derive(Default)]
 pub struct Grants {
-    store: Store<SourceId, KeptInstance>,
+    stores: SourceStores,
     by_organization: HashMap<Arc<str>, BTreeSet<SourceId>>,
-    /// By organization: the instances that name it from a namespace from which they may not.
-    barred: HashMap<Arc<str>, BarredInstances>,
-    /// The same by definition.
+    /// By organization: the sources that name it from a namespace from which they may not.
+    barred: HashMap<Arc<str>, BarredSources>,
+    /// The instances among them, by definition.
     barred_with: HashMap<Arc<str>, BTreeSet<SourceId>>,
-    by_definition: HashMap<Arc<str>, DefinitionGrants>,
-    /// How many grants each organization has in a namespace.
+    /// The subscriptions among them, by plan.
+    barred_to: HashMap<Arc<str>, BTreeSet<SourceId>>,
+    by_definition: HashMap<Arc<str>, NamedBySources>,
+    by_plan: HashMap<Arc<str>, NamedBySources>,
+    /// How many sources each organization has in a namespace.
     by_namespace: HashMap<Arc<str>, BTreeMap<Arc<str>, u64>>,
-    by_source: BTreeMap<SecretName, BTreeMap<Arc<str>, u64>>,
+    by_secret: BTreeMap<SecretName, BTreeMap<Arc<str>, u64>>,
     invalid: InvalidGrantIndex,
-    agenda: Agenda,
-    /// The sources of accepted grants in a namespace, the oldest first.
+    agendas: BTreeMap<SourceKind, Agenda>,
+    /// The accepted sources in a namespace, the oldest first.
     holders: Claims<SourceAge>,
-    /// Instances that exist but can't be read, and about which nothing else is known. Shared with all readers.
+    /// Sources that exist but can't be read, and about which nothing else is known. Shared with all readers.
     unreadable: Arc<BTreeSet<SourceId>>,
     sharing: GrantSharing,
 }
 
-/// The grants of one definition whose organizations let them name them.
+/// The objects of each kind of sources.
+#[derive(Default)]
+struct SourceStores {
+    instances: Store<SourceId, KeptSource>,
+    subscriptions: Store<SourceId, KeptSource>,
+}
+
+impl SourceStores {
+    fn of(&self, kind: SourceKind) -> &Store<SourceId, KeptSource> {
+        match kind {
+            SourceKind::Instance => &self.instances,
+            SourceKind::Subscription => &self.subscriptions,
+            #[cfg(test)]
+            SourceKind::Bundle => &self.instances,
+        }
+    }
+
+    fn of_mut(&mut self, kind: SourceKind) -> &mut Store<SourceId, KeptSource> {
+        match kind {
+            SourceKind::Instance => &mut self.instances,
+            SourceKind::Subscription => &mut self.subscriptions,
+            #[cfg(test)]
+            SourceKind::Bundle => &mut self.instances,
+        }
+    }
+
+    fn get(&self, id: &SourceId) -> Option<&KeptSource> {
+        self.of(id.kind).get(id)
+    }
+
+    fn is_unreadable(&self, id: &SourceId) -> bool {
+        self.of(id.kind).unreadable(id).is_some()
+    }
+}
+
+/// The sources that name one definition or one plan, and whose organizations let them name these.
 #[derive(Debug, Default)]
-struct DefinitionGrants {
+struct NamedBySources {
     organizations: BTreeMap<Arc<str>, HoldingCounts>,
+    /// How many of the kind that is counted there are.
     total: u64,
+    /// Those of them that are in force.
     active: u64,
     live: usize,
 }
 
-/// How many grants of a definition one organization has.
+/// How many sources of one organization name a definition or a plan.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HoldingCounts {
     /// All.
     pub total: usize,
-    /// Those that are in force, or to be.
+    /// Those that give it and are in force, or to be.
     pub live: usize,
 }
 
+/// What one source counts for among those that name something.
+#[derive(Clone, Copy, Debug, Default)]
+struct NamingCount {
+    is_counted: bool,
+    is_active: bool,
+    is_live: bool,
+}
+
 impl Grants {
-    /// A state of an instance, from the watch or from an answer; None if it is not news. It is kept as a whole where its
+    /// A state of a source, from the watch or from an answer; None if it is not news. It is kept as a whole where its
     /// organization lets it be named from its namespace.
-    pub fn put(&mut self, instance: Reading<SourceId, WholeInstance>, is_allowed: bool) -> Option<InstanceChange> {
-        let Reading { key, mut identity, mut value } = instance;
-        let grant = Arc::make_mut(&mut value.grant);
+    pub fn put(&mut self, source: Reading<SourceId, WholeSource>, is_allowed: bool) -> Option<SourceChange> {
+        let Reading { key: id, mut identity, mut value } = source;
         if is_allowed {
-            let known = self.store.get(&key).and_then(KeptInstance::whole).map(|known| known.grant.as_ref());
-            self.sharing.share(grant, known);
+            let known = self.stores.get(&id).and_then(KeptSource::whole).map(|known| &known.source);
+            self.sharing.share(&mut value.source, known);
         } else {
-            self.sharing.share_names(grant);
+            self.sharing.share_names(&mut value.source);
         }
-        let id = value.grant.id.source.clone();
-        identity.uid = Arc::clone(&value.grant.age.uid);
+        let id = value.source.id();
+        identity.uid = Arc::clone(&value.source.stated().age.uid);
         let barred = if is_allowed { self.evict_barred(&id, &identity) } else { None };
-        let after = KeptInstance::of(value, is_allowed);
-        let put = self.store.put(id.clone(), identity, after.clone());
+        let after = KeptSource::of(value, is_allowed);
+        let put = self.stores.of_mut(id.kind).put(id.clone(), identity, after.clone());
         self.note_readability(&id);
         let Put::Stored(before) = put else { return None };
         Some(self.replace(&id, before.or(barred).as_ref(), Some(&after)))
     }
 
-    /// An instance that could not be read, and why. What was known of it stays; None if that changes nothing.
-    pub fn put_unreadable(&mut self, metadata: &ObjectMeta, why: String) -> Option<InstanceChange> {
-        let (id, identity) = (id_of(metadata), Identity::of(metadata));
+    /// A source that could not be read, and why. What was known of it stays; None if that changes nothing.
+    pub fn put_unreadable(&mut self, kind: SourceKind, metadata: &ObjectMeta, why: String) -> Option<SourceChange> {
+        let (id, identity) = (id_of(kind, metadata), Identity::of(metadata));
         let barred = self.evict_barred(&id, &identity);
-        let put = self.store.put_unreadable(&id, identity, why);
+        let put = self.stores.of_mut(kind).put_unreadable(&id, identity, why);
         self.note_readability(&id);
         match put {
             PutUnreadable::Unknown(before) => Some(self.replace(&id, before.or(barred).as_ref(), None)),
@@ -109,86 +162,87 @@ impl Grants {
         }
     }
 
-    /// Only the existence of a barred instance is known, so what an event says about the same state is news.
-    fn evict_barred(&mut self, id: &SourceId, identity: &Identity) -> Option<KeptInstance> {
-        let is_barred = self.store.get(id).is_some_and(|kept| kept.whole().is_none());
-        let is_current = self.store.identity(id).is_some_and(|known| known.version <= identity.version);
-        if is_barred && is_current { self.store.evict(id) } else { None }
+    /// Only the existence of a barred source is known, so what an event says about the same state is news.
+    fn evict_barred(&mut self, id: &SourceId, identity: &Identity) -> Option<KeptSource> {
+        let store = self.stores.of_mut(id.kind);
+        let is_barred = store.get(id).is_some_and(|kept| kept.whole().is_none());
+        let is_current = store.identity(id).is_some_and(|known| known.version <= identity.version);
+        if is_barred && is_current { store.evict(id) } else { None }
     }
 
-    /// Its organization does not let an instance be named any more. None if it did not before.
-    pub fn bar(&mut self, id: &SourceId) -> Option<InstanceChange> {
-        let before = self.store.get(id).filter(|kept| kept.whole().is_some())?.clone();
+    /// Its organization does not let a source be named any more. None if it did not before.
+    pub fn bar(&mut self, id: &SourceId) -> Option<SourceChange> {
+        let store = self.stores.of_mut(id.kind);
+        let before = store.get(id).filter(|kept| kept.whole().is_some())?.clone();
         let after = before.barred();
-        *self.store.get_mut(id)? = after.clone();
+        *store.get_mut(id)? = after.clone();
         Some(self.replace(id, Some(&before), Some(&after)))
     }
 
-    /// The API server says that an instance is gone. None if another has its name already.
-    pub fn forget(&mut self, id: &SourceId, uid: &Arc<str>) -> Option<InstanceChange> {
-        let before = self.store.forget(id, uid);
+    /// The API server says that a source is gone. None if another has its name already.
+    pub fn forget(&mut self, id: &SourceId, uid: &Arc<str>) -> Option<SourceChange> {
+        let before = self.stores.of_mut(id.kind).forget(id, uid);
         self.note_readability(id);
         let before = before?;
         Some(self.replace(id, Some(&before), None))
     }
 
-    /// An instance is gone. None if nothing was known of it but that it was there, so that it can't be told whom that concerns.
-    pub fn remove(&mut self, metadata: &ObjectMeta) -> Option<InstanceChange> {
-        let id = id_of(metadata);
-        let was_unreadable = self.store.unreadable(&id).is_some();
-        let before = self.store.remove(&id, &Identity::of(metadata));
+    /// A source is gone. None if nothing was known of it but that it was there, so that it can't be told whom that concerns.
+    pub fn remove(&mut self, kind: SourceKind, metadata: &ObjectMeta) -> Option<SourceChange> {
+        let id = id_of(kind, metadata);
+        let was_unreadable = self.stores.is_unreadable(&id);
+        let before = self.stores.of_mut(kind).remove(&id, &Identity::of(metadata));
         self.note_readability(&id);
-        let is_unreadable = self.store.unreadable(&id).is_some();
+        let is_unreadable = self.stores.is_unreadable(&id);
         (was_unreadable == is_unreadable).then(|| self.replace(&id, before.as_ref(), None))
     }
 
-    /// Whether an instance of that name is there, readable or not.
+    /// Whether a source of that name is there, readable or not.
     pub fn has(&self, id: &SourceId) -> bool {
-        self.store.get(id).is_some() || self.is_unreadable(id)
+        self.stores.get(id).is_some() || self.is_unreadable(id)
     }
 
-    /// What is taken in from now on counts as named by no list, until they are resumed.
-    pub fn suspend_lists(&mut self) -> ListsUnderWay<SourceId> {
-        self.store.suspend_lists()
+    /// What is taken in of a kind from now on counts as named by no list, until they are resumed.
+    pub fn suspend_lists(&mut self, kind: SourceKind) -> ListsUnderWay<SourceId> {
+        self.stores.of_mut(kind).suspend_lists()
     }
 
     /// The lists go on.
-    pub fn resume_lists(&mut self, lists: ListsUnderWay<SourceId>) {
-        self.store.resume_lists(lists);
+    pub fn resume_lists(&mut self, kind: SourceKind, lists: ListsUnderWay<SourceId>) {
+        self.stores.of_mut(kind).resume_lists(lists);
     }
 
-    /// A list begins.
-    pub fn begin_list(&mut self) {
-        self.store.begin_list();
+    /// A list of a kind begins.
+    pub fn begin_list(&mut self, kind: SourceKind) {
+        self.stores.of_mut(kind).begin_list();
     }
 
     /// A list is complete; what is gone, and has to be lost one by one.
-    pub fn finish_list(&mut self) -> Vec<(SourceId, Option<KeptInstance>)> {
-        self.store.finish_list()
+    pub fn finish_list(&mut self, kind: SourceKind) -> Vec<(SourceId, Option<KeptSource>)> {
+        self.stores.of_mut(kind).finish_list()
     }
 
     /// A list of one namespace begins.
-    pub fn begin_list_within(&mut self, namespace: &Arc<str>) {
-        self.store.begin_list_within(namespace);
+    pub fn begin_list_within(&mut self, kind: SourceKind, namespace: &Arc<str>) {
+        self.stores.of_mut(kind).begin_list_within(namespace);
     }
 
     /// A list of one namespace is complete; those of it that are gone.
-    pub fn finish_list_within(&mut self, namespace: &Arc<str>) -> Vec<(SourceId, Option<KeptInstance>)> {
-        self.store.finish_list_within(namespace)
+    pub fn finish_list_within(
+        &mut self,
+        kind: SourceKind,
+        namespace: &Arc<str>,
+    ) -> Vec<(SourceId, Option<KeptSource>)> {
+        self.stores.of_mut(kind).finish_list_within(namespace)
     }
 
-    /// An instance is gone that a list has not named. None where nothing was known of it.
-    pub fn lose(&mut self, id: &SourceId, known: Option<KeptInstance>) -> Option<InstanceChange> {
+    /// A source is gone that a list has not named. None where nothing was known of it.
+    pub fn lose(&mut self, id: &SourceId, known: Option<KeptSource>) -> Option<SourceChange> {
         self.note_readability(id);
         Some(self.replace(id, Some(&known?), None))
     }
 
-    fn replace(
-        &mut self,
-        id: &SourceId,
-        before: Option<&KeptInstance>,
-        after: Option<&KeptInstance>,
-    ) -> InstanceChange {
+    fn replace(&mut self, id: &SourceId, before: Option<&KeptSource>, after: Option<&KeptSource>) -> SourceChange {
         if let Some(kept) = before {
             self.unlink(id, kept);
         }
@@ -196,105 +250,132 @@ impl Grants {
             self.link(id, kept);
         }
         let both = || before.into_iter().chain(after);
-        let invalid = |kept: &KeptInstance| {
-            (!kept.invalid().is_empty()).then(|| (Arc::clone(kept.definition()), kept.invalid().clone()))
-        };
-        let invalid_changed = before.and_then(invalid) != after.and_then(invalid);
-        let counted = |kept: &KeptInstance| (Arc::clone(kept.definition()), kept.is_in_force());
-        let counts_changed = invalid_changed || before.map(counted) != after.map(counted);
-        let sources_before: BTreeSet<_> = before.into_iter().flat_map(KeptInstance::sources).collect();
-        let sources_after: BTreeSet<_> = after.into_iter().flat_map(KeptInstance::sources).collect();
-        let whole = both().filter(|kept| kept.whole().is_some());
-        let phase = |kept: &KeptInstance| Some((Arc::clone(kept.organization()), kept.phase_barred()?));
+        let secrets = |kept: Option<&KeptSource>| kept.map(KeptSource::secrets).into_iter().flatten().collect();
+        let (secrets_before, secrets_after): (BTreeSet<_>, BTreeSet<_>) = (secrets(before), secrets(after));
+        let phase = |kept: &KeptSource| Some((Arc::clone(kept.organization()), kept.phase_barred()?));
         let phases: BTreeSet<_> = before.and_then(phase).into_iter().collect();
         let phases_after: BTreeSet<_> = after.and_then(phase).into_iter().collect();
-        InstanceChange {
+        let named = |kept: &KeptSource| (of_definitions(kept), of_plans(kept));
+        let (named_before, named_after) = (before.map(named).unwrap_or_default(), after.map(named).unwrap_or_default());
+        let invalid = |kept: Option<&KeptSource>| kept.and_then(KeptSource::invalid).cloned().unwrap_or_default();
+        let invalid = differing(&invalid(before), &invalid(after), Clone::clone);
+        let is_active = |count: &NamingCount| count.is_active;
+        let mut definitions = differing(&named_before.0, &named_after.0, is_active);
+        definitions.extend(invalid.iter().cloned());
+        let whole = both().filter(|kept| kept.whole().is_some());
+        SourceChange {
             organizations: whole.map(|kept| Arc::clone(kept.organization())).collect(),
             counting: phases.symmetric_difference(&phases_after).map(|(name, _)| Arc::clone(name)).collect(),
             barred: after.filter(|kept| kept.whole().is_none()).map(|_| id.clone()),
-            definitions: both().filter(|_| counts_changed).map(|kept| Arc::clone(kept.definition())).collect(),
-            invalid: both().filter(|_| invalid_changed).map(|kept| Arc::clone(kept.definition())).collect(),
-            sources: sources_after.symmetric_difference(&sources_before).cloned().collect(),
+            definitions,
+            plans: differing(&named_before.1, &named_after.1, is_active),
+            invalid,
+            secrets: secrets_after.symmetric_difference(&secrets_before).cloned().collect(),
         }
     }
 
-    fn link(&mut self, id: &SourceId, kept: &KeptInstance) {
-        let (organization, definition) = (kept.organization(), kept.definition());
-        self.agenda.add(kept.agenda());
+    fn link(&mut self, id: &SourceId, kept: &KeptSource) {
+        let organization = kept.organization();
+        self.agendas.entry(id.kind).or_default().add(kept.agenda());
         if let Some(age) = kept.accepted() {
             self.holders.add(&id.namespace, age.clone());
         }
         if let Some(phase) = kept.phase_barred() {
             self.barred.entry(Arc::clone(organization)).or_default().add(id, phase);
-            self.barred_with.entry(Arc::clone(definition)).or_default().insert(id.clone());
+            self.barred_by_subject(id.kind).entry(Arc::clone(kept.subject())).or_default().insert(id.clone());
             return;
         }
         self.by_organization.entry(Arc::clone(organization)).or_default().insert(id.clone());
-        let of_definition = self.by_definition.entry(Arc::clone(definition)).or_default();
-        of_definition.add(organization, kept);
-        count(self.by_namespace.entry(Arc::clone(&id.namespace)).or_default(), organization);
-        for source in kept.sources() {
-            count(self.by_source.entry(source).or_default(), organization);
+        for (definition, count) in of_definitions(kept) {
+            self.by_definition.entry(definition).or_default().add(organization, count);
         }
-        self.invalid.add(definition, kept.invalid(), id);
+        for (plan, count) in of_plans(kept) {
+            self.by_plan.entry(plan).or_default().add(organization, count);
+        }
+        count(self.by_namespace.entry(Arc::clone(&id.namespace)).or_default(), organization);
+        for secret in kept.secrets() {
+            count(self.by_secret.entry(secret).or_default(), organization);
+        }
+        for (definition, facets) in kept.invalid().into_iter().flatten() {
+            self.invalid.add(definition, facets, id);
+        }
     }
 
-    fn unlink(&mut self, id: &SourceId, kept: &KeptInstance) {
-        let (organization, definition) = (kept.organization(), kept.definition());
-        self.agenda.remove(kept.agenda());
+    fn unlink(&mut self, id: &SourceId, kept: &KeptSource) {
+        let organization = kept.organization();
+        self.agendas.entry(id.kind).or_default().remove(kept.agenda());
         if let Some(age) = kept.accepted() {
             self.holders.remove(&id.namespace, age);
         }
         if let Some(phase) = kept.phase_barred() {
             prune(&mut self.barred, organization, |ones| ones.remove(id, phase));
-            remove_from(&mut self.barred_with, definition, id);
+            remove_from(self.barred_by_subject(id.kind), kept.subject(), id);
             return;
         }
         remove_from(&mut self.by_organization, organization, id);
-        prune(&mut self.by_definition, definition, |of_definition| of_definition.remove(organization, kept));
+        for (definition, count) in of_definitions(kept) {
+            prune(&mut self.by_definition, &definition, |named| named.remove(organization, count));
+        }
+        for (plan, count) in of_plans(kept) {
+            prune(&mut self.by_plan, &plan, |named| named.remove(organization, count));
+        }
         prune(&mut self.by_namespace, &id.namespace, |organizations| discount(organizations, organization));
-        for source in kept.sources() {
-            if self.by_source.get_mut(&source).is_some_and(|organizations| discount(organizations, organization)) {
-                self.by_source.remove(&source);
+        for secret in kept.secrets() {
+            if self.by_secret.get_mut(&secret).is_some_and(|organizations| discount(organizations, organization)) {
+                self.by_secret.remove(&secret);
             }
         }
-        self.invalid.remove(definition, kept.invalid(), id);
+        for (definition, facets) in kept.invalid().into_iter().flatten() {
+            self.invalid.remove(definition, facets, id);
+        }
     }
 
-    /// How many instances there are.
-    pub fn count(&self) -> usize {
-        self.store.keys().count()
+    fn barred_by_subject(&mut self, kind: SourceKind) -> &mut HashMap<Arc<str>, BTreeSet<SourceId>> {
+        match kind {
+            SourceKind::Subscription => &mut self.barred_to,
+            _ => &mut self.barred_with,
+        }
     }
 
-    /// How often an instance has changed, not counting its status, and its age if it is whole.
+    /// How many sources of a kind there are.
+    pub fn count(&self, kind: SourceKind) -> usize {
+        self.stores.of(kind).keys().count()
+    }
+
+    /// How often a source has changed, not counting its status, and its age if it is whole.
     pub fn spec_state(&self, id: &SourceId) -> Option<(i64, Option<SourceAge>)> {
-        let kept = self.store.get(id)?;
-        Some((kept.generation(), kept.whole().map(|held| held.grant.age.clone())))
+        let kept = self.stores.get(id)?;
+        Some((kept.generation(), kept.whole().map(|held| held.source.stated().age.clone())))
     }
 
-    /// The organization of an instance that it does not let be named, as far as that is known of it.
+    /// The organization of a source that it does not let be named, as far as that is known of it.
     pub fn barred_organization(&self, id: &SourceId) -> Option<&Arc<str>> {
-        self.store.get(id).filter(|kept| kept.whole().is_none()).map(KeptInstance::organization)
+        self.stores.get(id).filter(|kept| kept.whole().is_none()).map(KeptSource::organization)
     }
 
     /// Those that name an organization from where they may not.
-    pub fn barred(&self, organization: &str) -> Option<&BarredInstances> {
+    pub fn barred(&self, organization: &str) -> Option<&BarredSources> {
         self.barred.get(organization)
     }
 
-    /// All that name an organization from where they may not.
-    pub fn all_barred(&self) -> impl Iterator<Item = &SourceId> {
-        self.barred.values().flat_map(BarredInstances::iter)
+    /// All of a kind that name an organization from where they may not.
+    pub fn all_barred(&self, kind: SourceKind) -> impl Iterator<Item = &SourceId> {
+        self.barred.values().flat_map(BarredSources::iter).filter(move |id| id.kind == kind)
     }
 
-    /// Those of them that are of a definition.
+    /// The instances of them that are of a definition.
     pub fn barred_with(&self, definition: &str) -> impl Iterator<Item = &SourceId> {
         self.barred_with.get(definition).into_iter().flatten()
     }
 
-    /// Which object an instance is, and in which state.
+    /// The subscriptions of them that are to a plan.
+    pub fn barred_to(&self, plan: &str) -> impl Iterator<Item = &SourceId> {
+        self.barred_to.get(plan).into_iter().flatten()
+    }
+
+    /// Which object a source is, and in which state.
     pub fn metadata(&self, id: &SourceId) -> Option<ObjectMeta> {
-        let identity = self.store.identity(id)?;
+        let identity = self.identity(id)?;
         Some(ObjectMeta {
             namespace: Some(id.namespace.to_string()),
             name: Some(id.name.to_string()),
@@ -304,111 +385,134 @@ impl Grants {
         })
     }
 
-    /// Which object a grant's source is, in which state.
+    /// Which object a source is, in which state.
     pub fn identity(&self, id: &SourceId) -> Option<&Identity> {
-        self.store.identity(id)
+        self.stores.of(id.kind).identity(id)
     }
 
-    /// The UID of a grant's source.
+    /// The UID of a source.
     pub fn uid(&self, id: &SourceId) -> Option<Arc<str>> {
-        Some(Arc::clone(&self.store.identity(id)?.uid))
+        Some(Arc::clone(&self.identity(id)?.uid))
     }
 
-    /// Grants that an organization lets name it, in the order of their names.
-    pub fn of_organization(&self, organization: &str) -> impl Iterator<Item = &WholeInstance> {
+    /// Sources that an organization lets name it, in the order of their kinds and names.
+    pub fn of_organization(&self, organization: &str) -> impl Iterator<Item = &WholeSource> {
         let ids = self.by_organization.get(organization).into_iter().flatten();
-        ids.filter_map(|id| self.store.get(id)?.whole())
+        ids.filter_map(|id| self.stores.get(id)?.whole())
     }
 
-    /// Organizations that let grants name them.
+    /// Organizations that let sources name them.
     pub fn organizations(&self) -> impl Iterator<Item = &Arc<str>> {
         self.by_organization.keys()
     }
 
-    /// Organizations that have grants of a definition, and let these name them.
+    /// Organizations that have sources which name a definition, and let these name them.
     pub fn organizations_with(&self, definition: &str) -> impl Iterator<Item = &Arc<str>> {
         self.holdings(definition).map(|(organization, _)| organization)
     }
 
-    /// The same, with how many grants of it each has.
+    /// The same, with how many each has.
     pub fn holdings(&self, definition: &str) -> impl Iterator<Item = (&Arc<str>, &HoldingCounts)> {
-        self.by_definition.get(definition).into_iter().flat_map(|known| &known.organizations)
+        self.by_definition.get(definition).into_iter().flat_map(|named| &named.organizations)
     }
 
-    /// How many grants of a definition are in force, or to be.
+    /// Organizations that have subscriptions which name a plan, and let these name them, with how many each has.
+    pub fn subscribers(&self, plan: &str) -> impl Iterator<Item = (&Arc<str>, &HoldingCounts)> {
+        self.by_plan.get(plan).into_iter().flat_map(|named| &named.organizations)
+    }
+
+    /// How many sources give a definition by themselves, and are in force, or to be.
     pub fn live(&self, definition: &str) -> usize {
-        self.by_definition.get(definition).map_or(0, |known| known.live)
+        self.by_definition.get(definition).map_or(0, |named| named.live)
     }
 
-    /// How many grants of a definition there are.
+    /// How many subscriptions that name a plan are in force, or to be.
+    pub fn live_to(&self, plan: &str) -> usize {
+        self.by_plan.get(plan).map_or(0, |named| named.live)
+    }
+
+    /// How many instances of a definition there are.
     pub fn counts(&self, definition: &str) -> InstanceCounts {
-        let (total, active) = self.by_definition.get(definition).map_or((0, 0), |known| (known.total, known.active));
+        let (total, active) = self.by_definition.get(definition).map_or((0, 0), |named| (named.total, named.active));
         InstanceCounts {
             total: total + self.barred_with.get(definition).map_or(0, |barred| barred.len() as u64),
             active,
-            invalid: self.invalid.count(definition),
+            invalid: self.invalid.count(definition, SourceKind::Instance),
         }
     }
 
-    /// Grants that state what is not valid.
+    /// How many subscriptions name a plan.
+    pub fn plan_counts(&self, plan: &str) -> PlanSubscriptions {
+        let (total, active) = self.by_plan.get(plan).map_or((0, 0), |named| (named.total, named.active));
+        let barred = self.barred_to.get(plan).map_or(0, |barred| barred.len() as u64);
+        PlanSubscriptions { total: total + barred, active }
+    }
+
+    /// Whether a source names a definition.
+    pub fn is_named(&self, definition: &str) -> bool {
+        self.by_definition.contains_key(definition) || self.barred_with.contains_key(definition)
+    }
+
+    /// Sources that state what is not valid.
     pub fn invalid(&self) -> &InvalidGrantIndex {
         &self.invalid
     }
 
-    /// Organizations that have grants in a namespace.
+    /// Organizations that have sources in a namespace.
     pub fn organizations_in(&self, namespace: &str) -> impl Iterator<Item = &Arc<str>> {
         self.by_namespace.get(namespace).into_iter().flat_map(BTreeMap::keys)
     }
 
-    /// The oldest source of accepted grants in state Active of a namespace.
+    /// The oldest accepted source in state Active of a namespace.
     pub fn holder(&self, namespace: &str) -> Option<SourceId> {
         self.holders.oldest(namespace).map(SourceAge::id)
     }
 
-    /// By namespace: the sources of accepted grants in state Active, the oldest first.
+    /// By namespace: the accepted sources in state Active, the oldest first.
     pub fn holders(&self) -> &Claims<SourceAge> {
         &self.holders
     }
 
-    /// Organizations whose grants take values from a Secret.
-    pub fn organizations_using(&self, source: &SecretName) -> impl Iterator<Item = &Arc<str>> {
-        self.by_source.get(source).into_iter().flat_map(BTreeMap::keys)
+    /// Organizations whose sources take values from a Secret.
+    pub fn organizations_using(&self, secret: &SecretName) -> impl Iterator<Item = &Arc<str>> {
+        self.by_secret.get(secret).into_iter().flat_map(BTreeMap::keys)
     }
 
-    /// All Secrets that grants take values from.
-    pub fn sources(&self) -> impl Iterator<Item = &SecretName> {
-        self.by_source.keys()
+    /// All Secrets that sources take values from.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretName> {
+        self.by_secret.keys()
     }
 
     /// Those in a namespace.
-    pub fn sources_in<'a>(&'a self, namespace: &'a Arc<str>) -> impl Iterator<Item = &'a SecretName> {
+    pub fn secrets_in<'a>(&'a self, namespace: &'a Arc<str>) -> impl Iterator<Item = &'a SecretName> {
         let first: SecretName = (Arc::clone(namespace), "".into());
-        self.by_source.range(first..).map(|(key, _)| key).take_while(move |(of, _)| of == namespace)
+        self.by_secret.range(first..).map(|(key, _)| key).take_while(move |(of, _)| of == namespace)
     }
 
-    /// What the statuses of all tell of their lives.
-    pub fn agenda(&self) -> &Agenda {
-        &self.agenda
+    /// What the statuses of all of a kind tell of their lives.
+    pub fn agenda(&self, kind: SourceKind) -> &Agenda {
+        static NONE: Agenda = Agenda::new();
+        self.agendas.get(&kind).unwrap_or(&NONE)
     }
 
     /// The same of one of them.
     pub fn agenda_of(&self, id: &SourceId) -> Option<AgendaEntry> {
-        self.store.get(id).map(KeptInstance::agenda)
+        self.stores.get(id).map(KeptSource::agenda)
     }
 
-    /// Whether an instance is there, but can't be read, and nothing else is known of it.
+    /// Whether a source is there, but can't be read, and nothing else is known of it.
     pub fn is_unreadable(&self, id: &SourceId) -> bool {
-        self.store.unreadable(id).is_some()
+        self.stores.is_unreadable(id)
     }
 
-    /// Instances that exist but can't be read, and about which nothing else is known.
+    /// Sources that exist but can't be read, and about which nothing else is known.
     pub fn unreadable(&self) -> Arc<BTreeSet<SourceId>> {
         Arc::clone(&self.unreadable)
     }
 
-    /// Keeps that set as the store has it, after something has become of an instance.
+    /// Keeps that set as the stores have it, after something has become of a source.
     fn note_readability(&mut self, id: &SourceId) {
-        let is_unreadable = self.store.unreadable(id).is_some();
+        let is_unreadable = self.is_unreadable(id);
         if is_unreadable == self.unreadable.contains(id) {
             return;
         }
@@ -421,32 +525,72 @@ impl Grants {
     }
 }
 
-impl DefinitionGrants {
-    fn add(&mut self, organization: &Arc<str>, kept: &KeptInstance) {
+/// What a source counts for among those of each definition that it names. One that is barred is counted as of its definition.
+fn of_definitions(kept: &KeptSource) -> BTreeMap<Arc<str>, NamingCount> {
+    let is_counted = kept.kind() == SourceKind::Instance;
+    let Some(whole) = kept.whole() else {
+        let counted =
+            is_counted.then(|| (Arc::clone(kept.subject()), NamingCount { is_counted, ..NamingCount::default() }));
+        return counted.into_iter().collect();
+    };
+    let (is_active, is_live) = (is_counted && whole.is_in_force(), whole.source.is_live());
+    let count = |(name, is_given): (&Arc<str>, bool)| {
+        (Arc::clone(name), NamingCount { is_counted, is_active, is_live: is_live && is_given })
+    };
+    whole.source.definitions().into_iter().map(count).collect()
+}
+
+/// The same of each plan that it names.
+fn of_plans(kept: &KeptSource) -> BTreeMap<Arc<str>, NamingCount> {
+    let is_counted = kept.kind() == SourceKind::Subscription;
+    let Some(whole) = kept.whole() else {
+        let counted =
+            is_counted.then(|| (Arc::clone(kept.subject()), NamingCount { is_counted, ..NamingCount::default() }));
+        return counted.into_iter().collect();
+    };
+    let count = NamingCount { is_counted, is_active: whole.is_in_force(), is_live: whole.source.is_live() };
+    whole.source.plans().into_iter().map(|name| (Arc::clone(name), count)).collect()
+}
+
+/// The keys that one of the maps has and the other has not, or of whose values something else is to be told.
+fn differing<V, T: PartialEq>(
+    before: &BTreeMap<Arc<str>, V>,
+    after: &BTreeMap<Arc<str>, V>,
+    told: impl Fn(&V) -> T,
+) -> BTreeSet<Arc<str>> {
+    let names = before.keys().chain(after.keys());
+    names.filter(|name| before.get(*name).map(&told) != after.get(*name).map(&told)).cloned().collect()
+}
+
+impl NamedBySources {
+    fn add(&mut self, organization: &Arc<str>, count: NamingCount) {
+        let live = usize::from(count.is_live);
         let holding = self.organizations.entry(Arc::clone(organization)).or_default();
-        let live = usize::from(kept.is_live());
         (holding.total, holding.live) = (holding.total + 1, holding.live + live);
-        (self.total, self.live) = (self.total + 1, self.live + live);
-        self.active += u64::from(kept.is_in_force());
+        self.total += u64::from(count.is_counted);
+        self.active += u64::from(count.is_active);
+        self.live += live;
     }
 
     /// True if nothing is left.
-    fn remove(&mut self, organization: &Arc<str>, kept: &KeptInstance) -> bool {
-        let live = usize::from(kept.is_live());
+    fn remove(&mut self, organization: &Arc<str>, count: NamingCount) -> bool {
+        let live = usize::from(count.is_live);
         if let Some(holding) = self.organizations.get_mut(organization) {
             (holding.total, holding.live) = (holding.total.saturating_sub(1), holding.live.saturating_sub(live));
             if holding.total == 0 {
                 self.organizations.remove(organization);
             }
         }
-        (self.total, self.live) = (self.total.saturating_sub(1), self.live.saturating_sub(live));
-        self.active = self.active.saturating_sub(u64::from(kept.is_in_force()));
+        self.total = self.total.saturating_sub(u64::from(count.is_counted));
+        self.active = self.active.saturating_sub(u64::from(count.is_active));
+        self.live = self.live.saturating_sub(live);
         self.organizations.is_empty()
     }
 }
 
-fn id_of(metadata: &ObjectMeta) -> SourceId {
-    SourceId::instance(metadata.namespace.as_deref().unwrap_or_default(), metadata.name.as_deref().unwrap_or_default())
+fn id_of(kind: SourceKind, metadata: &ObjectMeta) -> SourceId {
+    let (namespace, name) = (metadata.namespace.as_deref(), metadata.name.as_deref());
+    SourceId::new(kind, namespace.unwrap_or_default(), name.unwrap_or_default())
 }
 
 fn count(organizations: &mut BTreeMap<Arc<str>, u64>, organization: &Arc<str>) {

@@ -1,6 +1,9 @@
 //! Grants that are held and state what is not valid, counted by the facets of which they do.
 
-use crate::{core::source::SourceId, evaluation::status::grants::InvalidGrants};
+use crate::{
+    core::source::{SourceId, SourceKind},
+    evaluation::status::grants::InvalidGrants,
+};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
@@ -14,6 +17,8 @@ pub struct InvalidGrantIndex(HashMap<Arc<str>, InvalidOfDefinition>);
 #[derive(Default)]
 struct InvalidOfDefinition {
     all: BTreeSet<SourceId>,
+    /// How many of each kind there are.
+    counts: BTreeMap<SourceKind, u64>,
     /// By all the facets concerned: there are few such sets, however many grants there are.
     by_facets: BTreeMap<BTreeSet<Arc<str>>, BTreeSet<SourceId>>,
 }
@@ -25,14 +30,20 @@ impl InvalidGrantIndex {
             return;
         }
         let known = self.0.entry(Arc::clone(definition)).or_default();
-        known.all.insert(id.clone());
+        if known.all.insert(id.clone()) {
+            *known.counts.entry(id.kind).or_default() += 1;
+        }
         known.by_facets.entry(facets.clone()).or_default().insert(id.clone());
     }
 
     /// It does so no more.
     pub fn remove(&mut self, definition: &Arc<str>, facets: &BTreeSet<Arc<str>>, id: &SourceId) {
         let Some(known) = self.0.get_mut(definition) else { return };
-        known.all.remove(id);
+        if known.all.remove(id)
+            && let Some(count) = known.counts.get_mut(&id.kind)
+        {
+            *count = count.saturating_sub(1);
+        }
         if let Some(ids) = known.by_facets.get_mut(facets) {
             ids.remove(id);
             if ids.is_empty() {
@@ -44,15 +55,15 @@ impl InvalidGrantIndex {
         }
     }
 
-    /// How many of a definition there are.
-    pub fn count(&self, definition: &str) -> u64 {
-        self.0.get(definition).map_or(0, |known| known.all.len() as u64)
+    /// How many of a kind there are of a definition.
+    pub fn count(&self, definition: &str, kind: SourceKind) -> u64 {
+        self.0.get(definition).and_then(|known| known.counts.get(&kind).copied()).unwrap_or_default()
     }
 
     /// Those of a definition.
     pub fn all(&self, definition: &str) -> InvalidGrants {
-        let ids = self.0.get(definition).into_iter().flat_map(|known| &known.all);
-        InvalidGrants::counted(self.count(definition), ids)
+        let Some(known) = self.0.get(definition) else { return InvalidGrants::default() };
+        InvalidGrants::counted(known.all.len() as u64, known.all.iter())
     }
 
     /// Adds those of a definition that state it of one of the facets for which that is asked.
@@ -70,7 +81,10 @@ impl InvalidGrantIndex {
 #[cfg(test)]
 mod tests {
     use super::InvalidGrantIndex;
-    use crate::{core::source::SourceId, evaluation::status::grants::InvalidGrants};
+    use crate::{
+        core::source::{SourceId, SourceKind},
+        evaluation::status::grants::InvalidGrants,
+    };
     use std::{collections::BTreeSet, sync::Arc};
 
     fn id(name: &str) -> SourceId {
@@ -96,7 +110,7 @@ mod tests {
             index.add(&backup, &facets(of), &id(name));
         }
         index.add(&backup, &facets(&[]), &id("f"));
-        assert_eq!(index.count("backup"), 5);
+        assert_eq!(index.count("backup", SourceKind::Instance), 5);
         assert_eq!(index.all("backup"), InvalidGrants::counted(5, ["a", "b", "c"].map(id).iter()));
         assert_eq!(of(&index, &["x", "y"]), InvalidGrants::counted(4, ["a", "b", "c"].map(id).iter()));
         assert_eq!(of(&index, &["y", "z"]), InvalidGrants::counted(3, ["b", "c", "e"].map(id).iter()));

@@ -1,81 +1,236 @@
-//! What is kept of an instance.
+//! What is kept of a source of grants.
 
 use super::{
     agenda::AgendaEntry,
+    kinds::WatchedKind,
     store::{Identity, Reading},
 };
 use crate::{
-    api::{EntitlementInstance, Phase, lifecycle::State},
+    api::{
+        EntitlementInstance, EntitlementInstanceStatus, EntitlementSubscription, EntitlementSubscriptionStatus, Phase,
+        lifecycle::{SourceStatus, State},
+    },
+    controller::{decided::DecidedSource, guarded::Guarded},
     core::{
         acceptance::Acceptance,
         age::SourceAge,
         facets,
-        grant::Grant,
-        source::{SourceId, instance},
+        grant::{Grant, Remembered},
+        source::{
+            SourceId, SourceKind, instance,
+            stated::StatedSource,
+            subscription::{self, AgreedEntry, Subscription},
+        },
     },
-    evaluation::{SecretName, holding::is_held, moments::Moments, plan::Fingerprint, status::grants::GrantCount},
+    evaluation::{
+        SecretName,
+        decision::Decision,
+        holding::is_held,
+        moments::Moments,
+        plan::Fingerprint,
+        status::{Statuses, grants::GrantCount},
+    },
 };
+use k8s_openapi::NamespaceResourceScope;
+use kube::Resource;
+use serde::de::DeserializeOwned;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, LazyLock},
+    fmt::Debug,
+    sync::Arc,
 };
 
-/// What is kept of an instance.
-#[derive(Clone, Debug)]
-pub enum KeptInstance {
-    /// All that an evaluation reads.
-    Whole(WholeInstance),
-    /// Only its existence.
-    Barred(BarredInstance),
+/// Facets of which what is stated is not valid, by definition.
+pub type InvalidFacets = BTreeMap<Arc<str>, BTreeSet<Arc<str>>>;
+
+/// A kind of objects that grants come from.
+pub trait SourceObject:
+    WatchedKind<Object = Guarded<Self>, State = Reading<SourceId, WholeSource>>
+    + Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + Clone
+    + Debug
+    + DeserializeOwned
+    + Send
+    + Sync
+{
+    /// Which kind of source.
+    const KIND: SourceKind;
+    /// What the operator says of one.
+    type Status: SourceStatus;
+
+    /// What it says, as a source.
+    fn source(&self) -> GrantSource;
+
+    /// What was said of it.
+    fn said(&self) -> Option<&Self::Status>;
+
+    /// The facets for which it states something invalid, while it is held.
+    fn invalid(&self) -> InvalidFacets;
+
+    /// Those that a decision is about, each with what is to be said of it, where anything can be.
+    fn told<'a>(decision: &'a Decision, statuses: &'a Statuses) -> Vec<(DecidedSource<'a>, &'a Self::Status)>;
 }
 
-/// An instance whose organization lets it be named from its namespace.
+/// A source of grants, as it was read.
 #[derive(Clone, Debug)]
-pub struct WholeInstance {
-    /// The grant.
-    pub grant: Arc<Grant>,
+pub enum GrantSource {
+    /// An instance, which is one grant.
+    Instance(Arc<Grant>),
+    /// A subscription.
+    Subscription(Arc<Subscription>),
+}
+
+/// What is kept of a source.
+#[derive(Clone, Debug)]
+pub enum KeptSource {
+    /// All that an evaluation reads.
+    Whole(WholeSource),
+    /// Only its existence.
+    Barred(BarredSource),
+}
+
+/// A source whose organization lets it be named from its namespace.
+#[derive(Clone, Debug)]
+pub struct WholeSource {
+    /// What it says.
+    pub source: GrantSource,
     /// The fingerprint of its status; None if it has none.
     pub status: Option<Fingerprint>,
     /// The moments that its status tells, where these are still asked for.
     pub moments: Option<Moments>,
     /// In state Active, and its status has a record of acceptance.
     is_accepted: bool,
-    /// What it counts for, by its status.
-    count: GrantCount,
+    /// The facets for which it states something invalid, while it is held.
+    invalid: InvalidFacets,
     /// What its status tells of its life.
     pub agenda: AgendaEntry,
 }
 
-/// An instance whose organization does not let it be named from its namespace, or does not exist. Whoever may make instances
-/// anywhere can make many and large ones, so nothing of what it says is kept; it is read again when that is needed.
+/// A source whose organization does not let it be named from its namespace, or does not exist. Whoever may make sources anywhere
+/// can make many and large ones, so nothing of what it says is kept; it is read again when that is needed.
 #[derive(Clone, Debug)]
-pub struct BarredInstance {
+pub struct BarredSource {
+    kind: SourceKind,
     organization: Arc<str>,
-    definition: Arc<str>,
+    /// The definition of an instance, the plan of a subscription.
+    subject: Arc<str>,
     state: State,
     generation: i64,
-    /// The age of an instance in state Active whose status has a record of acceptance.
+    /// The age of a source in state Active whose status has a record of acceptance.
     accepted: Option<Box<SourceAge>>,
     agenda: AgendaEntry,
 }
 
-impl KeptInstance {
+impl GrantSource {
+    /// What it states of its own lifecycle.
+    pub fn stated(&self) -> &StatedSource {
+        match self {
+            Self::Instance(grant) => &grant.source,
+            Self::Subscription(subscription) => &subscription.source,
+        }
+    }
+
+    /// Which source it is.
+    pub fn id(&self) -> SourceId {
+        match self {
+            Self::Instance(grant) => grant.id.source.clone(),
+            Self::Subscription(subscription) => subscription.id(),
+        }
+    }
+
+    /// The grant, if it is an instance.
+    pub fn grant(&self) -> Option<&Arc<Grant>> {
+        match self {
+            Self::Instance(grant) => Some(grant),
+            Self::Subscription(_) => None,
+        }
+    }
+
+    /// The subscription, if it is one.
+    pub fn subscription(&self) -> Option<&Arc<Subscription>> {
+        match self {
+            Self::Instance(_) => None,
+            Self::Subscription(subscription) => Some(subscription),
+        }
+    }
+
+    /// What its status remembers.
+    pub fn remembered(&self) -> &Remembered {
+        match self {
+            Self::Instance(grant) => &grant.remembered,
+            Self::Subscription(subscription) => &subscription.remembered,
+        }
+    }
+
+    /// The definition of an instance, the plan of a subscription.
+    pub fn subject(&self) -> &Arc<str> {
+        match self {
+            Self::Instance(grant) => &grant.id.definition,
+            Self::Subscription(subscription) => &subscription.plan,
+        }
+    }
+
+    /// The definitions that it names, each with whether it gives it by itself, now or then. Those that its plans give are not among
+    /// them.
+    pub fn definitions(&self) -> BTreeMap<&Arc<str>, bool> {
+        match self {
+            Self::Instance(grant) => BTreeMap::from([(&grant.id.definition, true)]),
+            Self::Subscription(subscription) => {
+                let mut all: BTreeMap<_, _> = subscription.definitions().map(|name| (name, false)).collect();
+                let added = subscription.add.iter().map(|entry| &entry.definition);
+                let recorded = subscription.agreed.entries.values().filter_map(|entry| match entry {
+                    AgreedEntry::Addition(addition) => Some(&addition.definition),
+                    AgreedEntry::AddOn(_) => None,
+                });
+                let remembered = subscription.rights.iter().filter(|(_, right)| !right.removed);
+                let given = added.chain(recorded).chain(remembered.map(|(definition, _)| definition));
+                all.extend(given.map(|name| (name, true)));
+                all
+            }
+        }
+    }
+
+    /// The plans that it names.
+    pub fn plans(&self) -> BTreeSet<&Arc<str>> {
+        self.subscription().into_iter().flat_map(|subscription| subscription.plans()).collect()
+    }
+
+    /// The Secrets that it takes values from.
+    pub fn secrets(&self) -> Vec<SecretName> {
+        match self {
+            Self::Instance(grant) => facets::sources(grant).collect(),
+            Self::Subscription(subscription) => {
+                let configured = subscription.configure.values().flat_map(|entry| &entry.secret_facets);
+                let namespace = &subscription.age.namespace;
+                configured.filter_map(|source| facets::possible_source(namespace, source)).collect()
+            }
+        }
+    }
+
+    /// Whether it is in force or to be, as far as its status says so already.
+    pub fn is_live(&self) -> bool {
+        is_live(self.remembered(), self.stated().state)
+    }
+}
+
+impl KeptSource {
     /// As a whole where its organization lets it be named, or else that it is there.
-    pub fn of(instance: WholeInstance, is_allowed: bool) -> Self {
-        let whole = Self::Whole(instance);
+    pub fn of(source: WholeSource, is_allowed: bool) -> Self {
+        let whole = Self::Whole(source);
         if is_allowed { whole } else { whole.barred() }
     }
 
     /// What is left of it when its organization lets it be named no more.
     pub fn barred(&self) -> Self {
         let Self::Whole(held) = self else { return self.clone() };
-        let grant = &held.grant;
-        Self::Barred(BarredInstance {
-            organization: Arc::clone(&grant.organization),
-            definition: Arc::clone(&grant.id.definition),
-            state: grant.state,
-            generation: grant.generation,
-            accepted: held.is_accepted.then(|| Box::new(grant.age.clone())),
+        let stated = held.source.stated();
+        Self::Barred(BarredSource {
+            kind: stated.age.kind,
+            organization: Arc::clone(&stated.organization),
+            subject: Arc::clone(held.source.subject()),
+            state: stated.state,
+            generation: stated.generation,
+            accepted: held.is_accepted.then(|| Box::new(stated.age.clone())),
             agenda: held.agenda,
         })
     }
@@ -89,33 +244,41 @@ impl KeptInstance {
     }
 
     /// Where it is whole.
-    pub fn whole(&self) -> Option<&WholeInstance> {
+    pub fn whole(&self) -> Option<&WholeSource> {
         match self {
             Self::Whole(held) => Some(held),
             Self::Barred(_) => None,
         }
     }
 
+    /// Its kind.
+    pub fn kind(&self) -> SourceKind {
+        match self {
+            Self::Whole(held) => held.source.stated().age.kind,
+            Self::Barred(barred) => barred.kind,
+        }
+    }
+
     /// The organization's name.
     pub fn organization(&self) -> &Arc<str> {
         match self {
-            Self::Whole(held) => &held.grant.organization,
+            Self::Whole(held) => &held.source.stated().organization,
             Self::Barred(barred) => &barred.organization,
         }
     }
 
-    /// The definition's name.
-    pub fn definition(&self) -> &Arc<str> {
+    /// The definition of an instance, the plan of a subscription.
+    pub fn subject(&self) -> &Arc<str> {
         match self {
-            Self::Whole(held) => &held.grant.id.definition,
-            Self::Barred(barred) => &barred.definition,
+            Self::Whole(held) => held.source.subject(),
+            Self::Barred(barred) => &barred.subject,
         }
     }
 
-    /// The source's generation.
+    /// Its generation.
     pub fn generation(&self) -> i64 {
         match self {
-            Self::Whole(held) => held.grant.generation,
+            Self::Whole(held) => held.source.stated().generation,
             Self::Barred(barred) => barred.generation,
         }
     }
@@ -123,30 +286,9 @@ impl KeptInstance {
     /// How old it is, where it was accepted and is in state Active.
     pub fn accepted(&self) -> Option<&SourceAge> {
         match self {
-            Self::Whole(held) => held.is_accepted.then_some(&held.grant.age),
+            Self::Whole(held) => held.is_accepted.then(|| &held.source.stated().age),
             Self::Barred(barred) => barred.accepted.as_deref(),
         }
-    }
-
-    /// Whether its status says so.
-    pub fn is_in_force(&self) -> bool {
-        self.whole().is_some_and(|held| held.count.is_in_force)
-    }
-
-    /// Whether it is whole and in force or to be, as far as its status says so already.
-    pub fn is_live(&self) -> bool {
-        self.whole().is_some_and(|held| is_live(&held.grant))
-    }
-
-    /// The facets for which it states something invalid, while it is held.
-    pub fn invalid(&self) -> &BTreeSet<Arc<str>> {
-        static NONE: LazyLock<BTreeSet<Arc<str>>> = LazyLock::new(BTreeSet::new);
-        self.whole().map_or(&*NONE, |held| &held.count.invalid)
-    }
-
-    /// The Secrets that it takes values from.
-    pub fn sources(&self) -> impl Iterator<Item = SecretName> {
-        self.whole().into_iter().flat_map(WholeInstance::sources)
     }
 
     /// The phase of one that is barred.
@@ -158,77 +300,145 @@ impl KeptInstance {
             State::Cancelled => Phase::Cancelled,
         })
     }
+
+    /// The facets for which it states something invalid, while it is held.
+    pub fn invalid(&self) -> Option<&InvalidFacets> {
+        self.whole().map(|held| &held.invalid)
+    }
+
+    /// The Secrets that it takes values from.
+    pub fn secrets(&self) -> Vec<SecretName> {
+        self.whole().map(|held| held.source.secrets()).unwrap_or_default()
+    }
 }
 
-impl WholeInstance {
-    /// Reads an instance.
-    pub fn read(instance: &EntitlementInstance) -> Reading<SourceId, Self> {
-        let grant = instance::grant(instance);
-        let key = grant.id.source.clone();
-        let version = Identity::version_of(instance.metadata.resource_version.as_deref());
-        let identity = Identity { uid: Arc::clone(&grant.age.uid), version };
+impl WholeSource {
+    /// Reads a source.
+    pub fn read<K: SourceObject>(object: &K) -> Reading<SourceId, Self> {
+        let source = object.source();
+        let metadata = object.meta();
+        let version = Identity::version_of(metadata.resource_version.as_deref());
+        let stated = source.stated();
+        let said = object.said().map(SourceStatus::lifecycle);
         let value = Self {
-            grant: Arc::new(grant),
-            status: instance.status.as_ref().and_then(Fingerprint::of_json),
-            moments: Moments::read(instance),
-            is_accepted: is_accepted(instance),
-            count: count(instance),
-            agenda: AgendaEntry::of(instance),
+            status: object.said().and_then(Fingerprint::of_json),
+            moments: said.and_then(|said| Moments::read(metadata.generation, said)),
+            is_accepted: stated.state == State::Active && said.is_some_and(|said| said.accepted.is_some()),
+            invalid: object.invalid(),
+            agenda: said.map(AgendaEntry::of).unwrap_or_default(),
+            source,
         };
-        Reading { key, identity, value }
+        let stated = value.source.stated();
+        let identity = Identity { uid: Arc::clone(&stated.age.uid), version };
+        Reading { key: value.source.id(), identity, value }
     }
 
     /// Has it share the record of its acceptance with what was decided, which its status tells.
     pub fn share_record(&mut self, decided: Option<&Arc<Acceptance>>) {
-        if self.grant.accepted.as_ref() == decided {
-            Arc::make_mut(&mut self.grant).accepted = decided.cloned();
+        let accepted = match &mut self.source {
+            GrantSource::Instance(grant) if grant.accepted.as_ref() == decided => &mut Arc::make_mut(grant).accepted,
+            GrantSource::Subscription(subscription) if subscription.accepted.as_ref() == decided => {
+                &mut Arc::make_mut(subscription).accepted
+            }
+            GrantSource::Instance(_) | GrantSource::Subscription(_) => return,
+        };
+        *accepted = decided.cloned();
+    }
+
+    /// Whether its status says so.
+    pub fn is_in_force(&self) -> bool {
+        self.agenda.phase().is_some_and(Phase::is_in_force)
+    }
+}
+
+/// Whether a source in that state is in force or to be, as far as its status says so already.
+pub fn is_live(remembered: &Remembered, state: State) -> bool {
+    remembered.phase.map_or(state == State::Active, is_held)
+}
+
+impl SourceObject for EntitlementInstance {
+    const KIND: SourceKind = SourceKind::Instance;
+    type Status = EntitlementInstanceStatus;
+
+    fn source(&self) -> GrantSource {
+        GrantSource::Instance(Arc::new(instance::grant(self)))
+    }
+
+    fn said(&self) -> Option<&Self::Status> {
+        self.status.as_ref()
+    }
+
+    fn invalid(&self) -> InvalidFacets {
+        let Some(status) = &self.status else { return InvalidFacets::new() };
+        let violated = status.violations.iter().map(|violation| violation.facet.as_str());
+        let invalid = GrantCount::of(status.phase, violated).invalid;
+        if invalid.is_empty() { InvalidFacets::new() } else { [(self.spec.definition.as_str().into(), invalid)].into() }
+    }
+
+    fn told<'a>(decision: &'a Decision, statuses: &'a Statuses) -> Vec<(DecidedSource<'a>, &'a Self::Status)> {
+        let grants = decision.grants().zip(&statuses.grants);
+        grants.filter_map(|((_, member), status)| Some((member.into(), status.as_ref()?))).collect()
+    }
+}
+
+impl SourceObject for EntitlementSubscription {
+    const KIND: SourceKind = SourceKind::Subscription;
+    type Status = EntitlementSubscriptionStatus;
+
+    fn source(&self) -> GrantSource {
+        GrantSource::Subscription(Arc::new(subscription::subscription(self)))
+    }
+
+    fn said(&self) -> Option<&Self::Status> {
+        self.status.as_ref()
+    }
+
+    fn invalid(&self) -> InvalidFacets {
+        let mut invalid = InvalidFacets::new();
+        let Some(status) = self.status.as_ref().filter(|status| status.phase.is_some_and(is_held)) else {
+            return invalid;
+        };
+        for one in &status.violations {
+            let facets = invalid.entry(one.definition.as_str().into()).or_default();
+            facets.insert(one.violation.facet.as_str().into());
         }
+        invalid
     }
 
-    /// The Secrets that it takes values from.
-    pub fn sources(&self) -> impl Iterator<Item = SecretName> {
-        facets::sources(&self.grant)
+    fn told<'a>(_decision: &'a Decision, _statuses: &'a Statuses) -> Vec<(DecidedSource<'a>, &'a Self::Status)> {
+        Vec::new()
     }
 }
 
-/// Whether it is in force or to be, as far as its status says so already.
-pub fn is_live(grant: &Grant) -> bool {
-    grant.remembered.phase.map_or(grant.state == State::Active, is_held)
-}
-
-fn is_accepted(instance: &EntitlementInstance) -> bool {
-    let has_record = instance.status.as_ref().is_some_and(|status| status.accepted.is_some());
-    has_record && instance.spec.state == State::Active
-}
-
-fn count(instance: &EntitlementInstance) -> GrantCount {
-    let Some(status) = &instance.status else { return GrantCount::default() };
-    GrantCount::of(status.phase, status.violations.iter().map(|violation| violation.facet.as_str()))
-}
-
-/// The instances that name one organization from where they may not.
+/// The sources that name one organization from where they may not.
 #[derive(Debug, Default)]
-pub struct BarredInstances {
+pub struct BarredSources {
     ids: BTreeSet<SourceId>,
-    /// How many there are in each phase.
-    pub phases: BTreeMap<Phase, u64>,
+    /// How many there are in each phase, by kind.
+    phases: BTreeMap<(SourceKind, Phase), u64>,
 }
 
-impl BarredInstances {
+impl BarredSources {
     /// One more.
     pub fn add(&mut self, id: &SourceId, phase: Phase) {
         self.ids.insert(id.clone());
-        *self.phases.entry(phase).or_default() += 1;
+        *self.phases.entry((id.kind, phase)).or_default() += 1;
     }
 
     /// One less. True if none is left.
     pub fn remove(&mut self, id: &SourceId, phase: Phase) -> bool {
         self.ids.remove(id);
-        if let Some(count) = self.phases.get_mut(&phase) {
+        if let Some(count) = self.phases.get_mut(&(id.kind, phase)) {
             *count = count.saturating_sub(1);
         }
         self.phases.retain(|_, count| *count > 0);
         self.ids.is_empty()
+    }
+
+    /// How many of a kind there are in each phase.
+    pub fn phases(&self, kind: SourceKind) -> BTreeMap<Phase, u64> {
+        let of_kind = self.phases.iter().filter(|((of, _), _)| *of == kind);
+        of_kind.map(|((_, phase), count)| (*phase, *count)).collect()
     }
 
     /// All of them.
@@ -236,9 +446,11 @@ impl BarredInstances {
         self.ids.iter()
     }
 
-    /// Those in a namespace.
-    pub fn within<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = &'a SourceId> {
-        let first = SourceId::instance(namespace, "");
-        self.ids.range(first..).take_while(move |id| &*id.namespace == namespace)
+    /// Whether there is one in a namespace.
+    pub fn is_any_within(&self, namespace: &str) -> bool {
+        SourceKind::ALL.iter().any(|kind| {
+            let mut from = self.ids.range(SourceId::new(*kind, namespace, "")..);
+            from.next().is_some_and(|id| id.kind == *kind && &*id.namespace == namespace)
+        })
     }
 }

@@ -22,6 +22,8 @@ mod namespace;
 mod organization;
 mod output;
 mod revision;
+mod source;
+mod subscription;
 
 use super::{
     World,
@@ -29,7 +31,10 @@ use super::{
     tenancy::name_of,
 };
 use crate::{
-    api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, LAST_APPLIED, Organization},
+    api::{
+        EntitlementDefinition, EntitlementInstance, EntitlementSubscription, FacetDefinition, LAST_APPLIED,
+        Organization,
+    },
     controller::{context::ControllerContext, guarded::Guarded, watch::follow, work::WorkItem},
     core::served::{NamespaceSet, ServedNamespaces},
 };
@@ -43,11 +48,12 @@ use serde::de::DeserializeOwned;
 use std::{borrow::Cow, fmt::Debug, sync::Arc};
 
 /// All of them.
-pub const WATCHES: [Watch; 8] = [
+pub const WATCHES: [Watch; 9] = [
     Watch::of::<Organization>(),
     Watch::of::<FacetDefinition>(),
     Watch::of::<EntitlementDefinition>(),
     Watch::of::<EntitlementInstance>(),
+    Watch::of::<EntitlementSubscription>(),
     Watch::of::<Namespace>(),
     Watch::of::<ConfigMap>(),
     Watch::of::<Secret>(),

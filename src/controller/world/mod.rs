@@ -7,12 +7,12 @@
 //! |---|---|
 //! | `store` | the newest state of each object of a kind, and when a kind is complete |
 //! | `tenancy` | organizations and namespaces |
-//! | `kept` | what is kept of an instance: all, or only that it is there |
+//! | `kept` | what is kept of a source of grants: all, or only that it is there |
 //! | `lives` | namespaces that were made anew |
 //! | `figures` | what there is, in numbers |
 //! | `invalid` | grants that state what is not valid |
-//! | `agenda` | grants by phase, why they are refused, and when they change: as counts |
-//! | `grants` | grants, and who has how many of what |
+//! | `agenda` | sources by phase, why they are refused, and when they change: as counts |
+//! | `grants` | the sources of grants, and who has how many of what |
 //! | `catalogue` | definitions, facet definitions and revisions |
 //! | `section` | one kind of the catalogue: its objects, and what serves of each |
 //! | `kept_revisions` | the kept revisions of all kinds of it |
@@ -62,18 +62,22 @@ pub use crate::evaluation::SecretName;
 pub use candidate::{ObjectState, Reference};
 pub use catalogue::DefinitionView;
 pub use edits::Edits;
-pub use kept::WholeInstance;
+pub use kept::{SourceObject, WholeSource};
 pub use lives::MadeAnew;
 pub use section::KeptView;
 pub use store::{Identity, Reading};
 pub use strays::FormerMarks;
-pub use view::{GrantFacts, NotReady, OrganizationView, SourcePermission};
+pub use view::{NotReady, OrganizationView, SourceFacts, SourcePermission};
 
 pub use super::work::WorkItem;
 use super::{debouncer::Debouncer, writing::Writing};
 use crate::{
     api::{FacetDefinition, entitlement_definition::InstanceCounts},
-    core::{secret::Secret, served::ServedNamespaces, source::SourceId},
+    core::{
+        secret::Secret,
+        served::ServedNamespaces,
+        source::{SourceId, SourceKind},
+    },
     evaluation::{
         Limits,
         catalogue::{CatalogueKind, Served},
@@ -122,11 +126,11 @@ pub struct World {
     /// What has changed gently since settling last heard of it.
     unsettled: Vec<WorkItem>,
     work: BTreeSet<WorkItem>,
-    /// Instances that their organizations do not allow, which has yet to be reported.
+    /// Sources that their organizations do not allow, which has yet to be reported.
     barred: BTreeSet<SourceId>,
     /// What somebody else's write of a status may change the answer for.
     nudges: BTreeSet<WorkItem>,
-    /// The same, of instances that their organizations do not let be named.
+    /// The same, of sources that their organizations do not let be named.
     barred_nudges: BTreeSet<SourceId>,
     writing: Writing,
     /// Organizations for which the number of those has changed.
@@ -216,7 +220,7 @@ impl World {
         ClusterCounts {
             definitions: self.catalogue.definition_count(),
             organizations: self.tenancy.organizations().count(),
-            grants: self.grants.count(),
+            grants: self.grants.count(SourceKind::Instance),
         }
     }
 
@@ -251,7 +255,7 @@ impl World {
         self.work = WATCHES.iter().flat_map(|watch| (watch.begin)(self)).collect();
     }
 
-    /// The instances of which, since the last call, it has come up to be said that their organizations do not let them be named;
+    /// The sources of grants of which, since the last call, it has come up to be said that their organizations do not let them be named;
     /// with the organizations that have more or less of these than before. None before all is listed.
     pub fn take_barred(&mut self) -> (BTreeSet<SourceId>, BTreeSet<Arc<str>>) {
         let (barred, mut counting) = (std::mem::take(&mut self.barred), std::mem::take(&mut self.counting));

@@ -5,16 +5,16 @@
 
 use super::{
     World,
+    kept::GrantSource,
     kinds::{WATCHES, WatchedKind, resource},
 };
 use crate::{
-    api::{ConditionStatus, EntitlementInstance, Organization, conditions::READY},
+    api::{ConditionStatus, EntitlementInstance, EntitlementSubscription, Organization, conditions::READY},
     core::{
-        grant::Grant,
         namespace::{Lack, NamespaceAccess},
         problem::Problem,
         served::ServedNamespaces,
-        source::{SourceId, SourceKind},
+        source::SourceId,
     },
     evaluation::standing::unseen_grants,
 };
@@ -56,12 +56,17 @@ impl Reach {
         self.lists.get(&resource::<K>()).is_none_or(|lists| lists.listed.contains(namespace))
     }
 
+    /// Whether the sources of grants in a namespace are known.
+    fn knows_sources(&self, namespace: &str) -> bool {
+        self.knows::<EntitlementInstance>(namespace) && self.knows::<EntitlementSubscription>(namespace)
+    }
+
     /// What the operator can do in a namespace of clients.
     pub fn access(&self, namespace: &str) -> NamespaceAccess {
         if !self.served.all().has(namespace) {
             return NamespaceAccess::Nothing(Lack::NotServed);
         }
-        if !self.knows::<ConfigMap>(namespace) || !self.knows::<EntitlementInstance>(namespace) {
+        if !self.knows::<ConfigMap>(namespace) || !self.knows_sources(namespace) {
             return NamespaceAccess::Nothing(Lack::NotListed);
         }
         if !self.served.secrets().has(namespace) {
@@ -78,7 +83,7 @@ impl Reach {
         if !self.served.all().has(namespace) {
             return Some(Lack::NotServed);
         }
-        (!self.knows::<EntitlementInstance>(namespace)).then_some(Lack::NotListed)
+        (!self.knows_sources(namespace)).then_some(Lack::NotListed)
     }
 
     /// Whether the Secrets in a namespace are served.
@@ -146,20 +151,19 @@ impl World {
         unseen.find_map(|namespace| Some(unseen_grants(&namespace, self.reach.lack_of_grants(&namespace)?)))
     }
 
-    /// The instances of an organization that do not say yet that it is not ready for that reason, as far as they are seen.
+    /// The sources of an organization that do not say yet that it is not ready for that reason, as far as they are seen.
     pub fn unaware(&self, organization: &str, problem: &Problem) -> Vec<SourceId> {
-        let is_aware = |grant: &Grant| {
-            let mut said = grant.remembered.conditions.iter().map(|condition| &condition.observation);
+        let is_aware = |source: &GrantSource| {
+            let mut said = source.remembered().conditions.iter().map(|condition| &condition.observation);
             said.any(|said| {
                 (said.type_ == READY && said.status == ConditionStatus::False)
                     && (said.reason == problem.reason.as_str() && said.message == problem.message)
-                    && said.observed_generation == Some(grant.generation)
+                    && said.observed_generation == Some(source.stated().generation)
             })
         };
-        let grants = self.grants.of_organization(organization).map(|held| &held.grant);
-        let instances = grants.filter(|grant| grant.id.source.kind == SourceKind::Instance);
-        let seen = instances.filter(|grant| self.reach.lack_of_grants(&grant.id.source.namespace).is_none());
-        seen.filter(|grant| !is_aware(grant)).map(|grant| grant.id.source.clone()).collect()
+        let sources = self.grants.of_organization(organization).map(|held| &held.source);
+        let seen = sources.filter(|source| self.reach.lack_of_grants(&source.stated().age.namespace).is_none());
+        seen.filter(|source| !is_aware(source)).map(GrantSource::id).collect()
     }
 
     /// Whether every grant that there can be is seen.

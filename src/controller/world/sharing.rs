@@ -3,11 +3,13 @@
 //! Thousands of grants are of few definitions, state the same values, and have statuses that say the same. What is equal is one
 //! allocation here, whatever the objects are. Nothing goes by that: it is the same with each on its own.
 
+use super::kept::GrantSource;
 use crate::{
     api::facet_fields::FacetFields,
     core::{
-        acceptance::RecordedSpec,
-        grant::{Grant, Observation, RememberedCondition},
+        acceptance::{Acceptance, RecordedSpec},
+        grant::{Grant, Observation, Remembered, RememberedCondition},
+        source::{stated::StatedSource, subscription::Subscription},
     },
     evaluation::{
         object::ObjectKey,
@@ -83,7 +85,7 @@ impl FacetPool {
     }
 }
 
-/// What grants share.
+/// What sources of grants share.
 #[derive(Default)]
 pub struct GrantSharing {
     names: HashedPool<str>,
@@ -94,9 +96,31 @@ pub struct GrantSharing {
 }
 
 impl GrantSharing {
-    /// Has a grant share what it can with others, and with what was known of it before.
-    pub fn share(&mut self, grant: &mut Grant, before: Option<&Grant>) {
-        self.share_remembered(grant);
+    /// Has a source share what it can with others, and with what was known of it before.
+    pub fn share(&mut self, source: &mut GrantSource, before: Option<&GrantSource>) {
+        match source {
+            GrantSource::Instance(grant) => {
+                self.share_grant(Arc::make_mut(grant), before.and_then(GrantSource::grant).map(AsRef::as_ref));
+            }
+            GrantSource::Subscription(subscription) => {
+                let before = before.and_then(GrantSource::subscription).map(AsRef::as_ref);
+                self.share_subscription(Arc::make_mut(subscription), before);
+            }
+        }
+    }
+
+    /// Has a source share the names of what it is of.
+    pub fn share_names(&mut self, source: &mut GrantSource) {
+        match source {
+            GrantSource::Instance(grant) => self.share_names_of_grant(Arc::make_mut(grant)),
+            GrantSource::Subscription(subscription) => {
+                self.share_names_of_subscription(Arc::make_mut(subscription));
+            }
+        }
+    }
+
+    fn share_grant(&mut self, grant: &mut Grant, before: Option<&Grant>) {
+        self.share_remembered(&mut grant.remembered);
         if let Some(before) = before {
             let is_same = is_of_spec(before, grant) && before.stated == grant.stated;
             if is_same {
@@ -109,18 +133,52 @@ impl GrantSharing {
                 return;
             }
         }
-        self.share_names(grant);
+        self.share_names_of_grant(grant);
         let stated = Arc::make_mut(&mut grant.stated);
-        self.specs.share(&mut stated.source.written);
         self.facets.share(&mut stated.facets);
-        let accepted = grant.accepted.as_mut().and_then(Arc::get_mut);
+        self.share_written(&mut stated.source, grant.accepted.as_mut());
+    }
+
+    fn share_subscription(&mut self, subscription: &mut Subscription, before: Option<&Subscription>) {
+        self.share_remembered(&mut subscription.remembered);
+        for facets in Arc::make_mut(&mut subscription.facets).values_mut() {
+            self.facets.share(facets);
+        }
+        if let Some(before) = before {
+            let is_same = is_of_spec(before, subscription) && before.stated == subscription.stated;
+            if is_same {
+                subscription.stated = Arc::clone(&before.stated);
+            }
+            if before.accepted == subscription.accepted {
+                subscription.accepted.clone_from(&before.accepted);
+            }
+            if before.agreed == subscription.agreed {
+                subscription.agreed = Arc::clone(&before.agreed);
+            }
+            if before.rights == subscription.rights {
+                subscription.rights = Arc::clone(&before.rights);
+            }
+            if before.facets == subscription.facets {
+                subscription.facets = Arc::clone(&before.facets);
+            }
+            if is_same {
+                return;
+            }
+        }
+        self.share_names_of_subscription(subscription);
+        let stated = Arc::make_mut(&mut subscription.stated);
+        self.share_written(&mut stated.source, subscription.accepted.as_mut());
+    }
+
+    fn share_written(&mut self, stated: &mut StatedSource, accepted: Option<&mut Arc<Acceptance>>) {
+        self.specs.share(&mut stated.written);
+        let accepted = accepted.and_then(Arc::get_mut);
         if let Some(accepted) = accepted.filter(|accepted| accepted.spec == stated.written) {
             accepted.spec = Arc::clone(&stated.written);
         }
     }
 
-    /// Has a grant share the names of what it is of.
-    pub fn share_names(&mut self, grant: &mut Grant) {
+    fn share_names_of_grant(&mut self, grant: &mut Grant) {
         let stated = Arc::make_mut(&mut grant.stated);
         self.names.share(&mut stated.id.source.namespace);
         self.names.share(&mut stated.id.definition);
@@ -128,8 +186,15 @@ impl GrantSharing {
         stated.source.age.namespace = Arc::clone(&stated.id.source.namespace);
     }
 
-    fn share_remembered(&mut self, grant: &mut Grant) {
-        let remembered = &mut grant.remembered;
+    fn share_names_of_subscription(&mut self, subscription: &mut Subscription) {
+        let stated = Arc::make_mut(&mut subscription.stated);
+        let (source, plan) = (&mut stated.source, &mut stated.plan);
+        for name in [&mut source.age.namespace, &mut source.organization, plan] {
+            self.names.share(name);
+        }
+    }
+
+    fn share_remembered(&mut self, remembered: &mut Remembered) {
         if let Some(facets) = &mut remembered.facets {
             self.facets.share(facets);
         }
@@ -142,7 +207,7 @@ impl GrantSharing {
 }
 
 /// Whether two states are of one object whose spec is the same.
-fn is_of_spec(one: &Grant, other: &Grant) -> bool {
+fn is_of_spec(one: &StatedSource, other: &StatedSource) -> bool {
     (&one.age.uid, one.generation) == (&other.age.uid, other.generation)
 }
 
@@ -218,9 +283,9 @@ mod tests {
         let (mut before, mut after, mut edited) =
             (grant("a", 1, json!(null)), grant("a", 1, status("it is so")), grant("a", 2, status("it is so")));
         let expected = [&after, &edited].map(|grant| format!("{grant:?}"));
-        sharing.share(&mut before, None);
-        sharing.share(&mut after, Some(&before));
-        sharing.share(&mut edited, Some(&after));
+        sharing.share_grant(&mut before, None);
+        sharing.share_grant(&mut after, Some(&before));
+        sharing.share_grant(&mut edited, Some(&after));
         assert!(Arc::ptr_eq(&before.stated, &after.stated));
         assert!(!Arc::ptr_eq(&after.stated, &edited.stated));
         assert!(Arc::ptr_eq(after.accepted.as_ref().unwrap(), edited.accepted.as_ref().unwrap()));
@@ -232,8 +297,8 @@ mod tests {
     fn grants_that_say_the_same_say_it_once() {
         let mut sharing = GrantSharing::default();
         let (mut one, mut other) = (grant("a", 1, status("it is so")), grant("b", 1, status("it is so")));
-        sharing.share(&mut one, None);
-        sharing.share(&mut other, None);
+        sharing.share_grant(&mut one, None);
+        sharing.share_grant(&mut other, None);
         assert!(Arc::ptr_eq(&one.facets, &other.facets));
         assert!(Arc::ptr_eq(&one.written, &other.written));
         assert!(Arc::ptr_eq(&one.organization, &other.organization));

@@ -76,7 +76,7 @@ impl SourceSecrets {
 impl World {
     /// A watch of the Secrets in a namespace from which grants take values begins (anew): what was before is not known.
     pub fn began_sources(&mut self, namespace: &Arc<str>) {
-        let sources = self.grants.sources_in(namespace);
+        let sources = self.grants.secrets_in(namespace);
         self.work.extend(sources.cloned().map(WorkItem::Source));
     }
 

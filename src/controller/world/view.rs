@@ -1,13 +1,18 @@
 //! Everything that one organization's evaluation reads, taken at one moment.
 
-use super::{SecretName, World, kept::WholeInstance, section::NotYetRead, sources::NotYetFetched};
+use super::{
+    Identity, Reading, SecretName, World,
+    kept::{GrantSource, WholeSource},
+    section::NotYetRead,
+    sources::NotYetFetched,
+};
 use crate::{
-    api::{Organization, organization::Flags},
+    api::{Organization, Phase, organization::Flags},
     core::{
         grant::Grant,
         namespace::{NamespaceFacts, concerned},
         problem::Problem,
-        source::SourceId,
+        source::{SourceId, SourceKind, stated::StatedSource},
     },
     evaluation::{
         SecretSources, Snapshot,
@@ -19,15 +24,15 @@ use crate::{
     render::flags::Offers,
 };
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 use tokio::time::Instant;
 
-/// What is known of a grant besides the grant.
+/// What is known of a source besides what it says.
 #[derive(Clone, Debug)]
-pub struct GrantFacts {
-    /// The UID of its source.
+pub struct SourceFacts {
+    /// Its UID.
     pub uid: Arc<str>,
     /// Its state, as the API server counts them.
     pub version: u64,
@@ -42,8 +47,8 @@ pub struct GrantFacts {
 pub struct OrganizationView {
     /// The input of the evaluation.
     pub snapshot: Snapshot,
-    /// In the order of the snapshot's grants.
-    pub facts: Vec<GrantFacts>,
+    /// Of each source in it.
+    pub facts: HashMap<SourceId, SourceFacts>,
     /// Whose objects they are; absent where the organization does not exist.
     pub owner: Option<Owner>,
     /// What is there.
@@ -82,39 +87,52 @@ impl SourcePermission {
     }
 }
 
+impl SourceFacts {
+    /// Of a source as it was read just now.
+    pub fn of(reading: &Reading<SourceId, WholeSource>) -> Self {
+        Self::with(&reading.identity, &reading.value)
+    }
+
+    fn with(identity: &Identity, held: &WholeSource) -> Self {
+        let Identity { uid, version } = identity;
+        Self { uid: Arc::clone(uid), version: *version, status: held.status, moments: held.moments }
+    }
+}
+
 impl World {
     /// Everything that is read to bring an organization up to date.
     pub fn view(&self, name: &Arc<str>) -> Result<OrganizationView, NotReady> {
         if self.tenancy.is_unreadable(name) {
             return Err(NotReady::Unreadable);
         }
-        if self.awaits_instances(name) {
+        if self.awaits_sources(name) {
             return Err(NotReady::Waits);
         }
-        let held: Vec<&WholeInstance> = self.grants.of_organization(name).collect();
+        let held: Vec<&WholeSource> = self.grants.of_organization(name).collect();
         let organization = self.tenancy.get(name).cloned();
         if let Some(organization) = &organization
             && let Some(problem) = self.unseen_grants(organization)
         {
             return Err(NotReady::Unseen(Arc::clone(organization), problem));
         }
+        let grants: Vec<_> = held.iter().filter_map(|held| held.source.grant()).cloned().collect();
         let snapshot = Snapshot {
             name: Arc::clone(name),
-            grants: held.iter().map(|held| Arc::clone(&held.grant)).collect(),
+            catalogue: self.catalogue_of(&grants).map_err(|NotYetRead| NotReady::Waits)?,
+            grants,
             plans: BTreeMap::new(),
             subscriptions: Vec::new(),
             knows_revisions: true,
-            catalogue: self.catalogue_of(held.iter().map(|held| &held.grant)).map_err(|NotYetRead| NotReady::Waits)?,
             secrets: self.secrets_of(name, &held).map_err(|NotYetFetched| NotReady::Waits)?,
             unseen: Arc::default(),
-            namespaces: self.namespaces_of(organization.as_deref(), held.iter().map(|held| &held.grant)),
+            namespaces: self.namespaces_of(organization.as_deref(), held.iter().map(|held| held.source.stated())),
             offers: self.offers(organization.as_deref()).map_err(|NotYetRead| NotReady::Waits)?,
             limits: self.limits,
-            barred: self.grants.barred(name).map(|ones| ones.phases.clone()).unwrap_or_default(),
+            barred: self.barred_phases(name, SourceKind::Instance),
             organization,
         };
         let owner = snapshot.organization.as_deref().map(|organization| self.owner(name, organization));
-        let facts = held.iter().map(|held| self.facts(held)).collect();
+        let facts = held.iter().filter_map(|held| self.facts(held)).collect();
         let now = Instant::now();
         let foreign = self.outputs.foreign(name, now);
         let looks = foreign.iter().filter(|(_, is_due)| *is_due).map(|(key, _)| key.clone()).collect();
@@ -127,20 +145,24 @@ impl World {
         Ok(OrganizationView { snapshot, facts, owner, scene, looks, is_unsearched: !self.searched.contains(name) })
     }
 
-    /// Whether instances are being read again that the organization lets be named now. What it holds can't be told without.
-    pub(super) fn awaits_instances(&self, organization: &Arc<str>) -> bool {
-        let Some(barred) = self.grants.barred(organization) else { return false };
-        let allowed = self.tenancy.get(organization).into_iter().flat_map(|found| &found.spec.assignable_from);
-        allowed.into_iter().any(|namespace| barred.within(namespace).next().is_some())
+    fn barred_phases(&self, organization: &str, kind: SourceKind) -> BTreeMap<Phase, u64> {
+        self.grants.barred(organization).map(|ones| ones.phases(kind)).unwrap_or_default()
     }
 
-    /// Whether an instance has to be read again.
-    pub fn awaits_instance(&self, id: &SourceId) -> bool {
+    /// Whether sources are being read again that the organization lets be named now. What it holds can't be told without.
+    pub(super) fn awaits_sources(&self, organization: &Arc<str>) -> bool {
+        let Some(barred) = self.grants.barred(organization) else { return false };
+        let allowed = self.tenancy.get(organization).into_iter().flat_map(|found| &found.spec.assignable_from);
+        allowed.into_iter().any(|namespace| barred.is_any_within(namespace))
+    }
+
+    /// Whether a source has to be read again.
+    pub fn awaits_source(&self, id: &SourceId) -> bool {
         self.grants.is_unreadable(id)
             || self.grants.barred_organization(id).is_some_and(|name| self.tenancy.may_assign(name, &id.namespace))
     }
 
-    /// Whether there is something to say of an instance that its organization does not let be named. There is not while
+    /// Whether there is something to say of a source that its organization does not let be named. There is not while
     /// nothing is known of the organization.
     pub fn is_barred(&self, id: &SourceId) -> bool {
         let organization = self.grants.barred_organization(id);
@@ -148,45 +170,44 @@ impl World {
             .is_some_and(|name| !self.tenancy.may_assign(name, &id.namespace) && !self.tenancy.is_unreadable(name))
     }
 
-    /// All that is read to say so, as the instance is now; None where it need not, or can't yet, be said.
-    pub fn barred_view(&self, grant: Arc<Grant>) -> Option<Snapshot> {
-        if !self.is_barred(&grant.id.source) {
+    /// All that is read to say so, as the source is now; None where it need not, or can't yet, be said.
+    pub fn barred_view(&self, source: &GrantSource) -> Option<Snapshot> {
+        let id = source.id();
+        if !self.is_barred(&id) {
             return None;
         }
-        let name = Arc::clone(&grant.organization);
+        let stated = source.stated();
+        let name = Arc::clone(&stated.organization);
         let organization = self.tenancy.get(&name).cloned();
+        let grants: Vec<_> = source.grant().cloned().into_iter().collect();
         Some(Snapshot {
+            catalogue: self.catalogue_of(&grants).ok()?,
             plans: BTreeMap::new(),
             subscriptions: Vec::new(),
             knows_revisions: true,
-            catalogue: self.catalogue_of(std::iter::once(&grant)).ok()?,
             secrets: SecretSources::new(),
             unseen: Arc::default(),
-            namespaces: self.namespaces_of(organization.as_deref(), std::iter::once(&grant)),
+            namespaces: self.namespaces_of(organization.as_deref(), std::iter::once(stated)),
             barred: BTreeMap::new(),
             offers: Arc::default(),
             limits: self.limits,
-            grants: vec![grant],
+            grants,
             organization,
             name,
         })
     }
 
-    fn facts(&self, held: &WholeInstance) -> GrantFacts {
-        let identity = self.grants.identity(&held.grant.id.source);
-        GrantFacts {
-            uid: identity.map(|identity| Arc::clone(&identity.uid)).unwrap_or_default(),
-            version: identity.map_or(0, |identity| identity.version),
-            status: held.status,
-            moments: held.moments,
-        }
+    fn facts(&self, held: &WholeSource) -> Option<(SourceId, SourceFacts)> {
+        let id = held.source.id();
+        let facts = SourceFacts::with(self.grants.identity(&id)?, held);
+        Some((id, facts))
     }
 
     pub(super) fn catalogue_of<'a>(
         &self,
-        grants: impl Iterator<Item = &'a Arc<Grant>>,
+        grants: impl IntoIterator<Item = &'a Arc<Grant>>,
     ) -> Result<BTreeMap<Arc<str>, Arc<CatalogueEntry>>, NotYetRead> {
-        let names: BTreeSet<_> = grants.map(|grant| &grant.id.definition).collect();
+        let names: BTreeSet<_> = grants.into_iter().map(|grant| &grant.id.definition).collect();
         let mut entries = BTreeMap::new();
         for name in names {
             if let Some(entry) = self.catalogue.entry(name)? {
@@ -204,9 +225,9 @@ impl World {
         }
     }
 
-    fn secrets_of(&self, organization: &Arc<str>, held: &[&WholeInstance]) -> Result<SecretSources, NotYetFetched> {
+    fn secrets_of(&self, organization: &Arc<str>, held: &[&WholeSource]) -> Result<SecretSources, NotYetFetched> {
         let mut sources = SecretSources::new();
-        for source in held.iter().flat_map(|held| held.sources()) {
+        for source in held.iter().flat_map(|held| held.source.secrets()) {
             if !self.tenancy.may_assign(organization, &source.0) || !self.reach.has_secrets(&source.0) {
                 continue;
             }
@@ -220,10 +241,10 @@ impl World {
     pub(super) fn namespaces_of<'a>(
         &self,
         organization: Option<&'a Organization>,
-        grants: impl Iterator<Item = &'a Arc<Grant>>,
+        sources: impl IntoIterator<Item = &'a StatedSource>,
     ) -> BTreeMap<Arc<str>, NamespaceFacts> {
-        let names =
-            concerned(organization, grants.into_iter().map(|grant| &grant.age.namespace)).into_iter().map(Arc::from);
+        let namespaces = sources.into_iter().map(|source| &source.age.namespace);
+        let names = concerned(organization, namespaces).into_iter().map(Arc::from);
         names.map(|name| (Arc::clone(&name), self.namespace_facts(&name))).collect()
     }
 
@@ -251,6 +272,6 @@ impl World {
 
     /// Whether there is a source in a namespace that may be read.
     pub(super) fn may_read_sources(&self, namespace: &Arc<str>) -> bool {
-        self.grants.sources_in(namespace).any(|key| self.source_permission(key).is_some())
+        self.grants.secrets_in(namespace).any(|key| self.source_permission(key).is_some())
     }
 }

@@ -3,7 +3,7 @@
 use super::Delivered;
 use crate::{
     api::{
-        EntitlementInstance, EntitlementInstanceStatus, Phase,
+        EntitlementInstanceStatus, Phase,
         conditions::{ACCEPTED, DELIVERED, ENTITLED, FACETS_VALID, READY},
         facet_fields::FacetViolation,
         lifecycle::{AmendmentStatus, State, Transition},
@@ -21,7 +21,7 @@ use crate::{
     },
     evaluation::{
         catalogue::{CatalogueEntry, Present},
-        conditions::{Conditions, unready},
+        conditions::Conditions,
         facets::{Validity, sentences},
         holding::{Holding, Member},
     },
@@ -38,15 +38,6 @@ const NO_VALID_FACETS: &str = "the grant has stated no facets yet that can be us
 const MAX_VIOLATIONS: usize = 20;
 /// Characters of a facet's name that it shows: one that no definition has may be of any length.
 const MAX_NAME: usize = 256;
-
-/// The status of an instance of an organization of which everything stays as it is, and why. Nothing else is said of it than before.
-#[must_use]
-pub fn untouched_status(instance: &EntitlementInstance, problem: &Problem, now: Instant) -> EntitlementInstanceStatus {
-    let generation = instance.metadata.generation.unwrap_or(1);
-    let status = instance.status.clone().unwrap_or_default();
-    let conditions = unready(&status.conditions, generation, problem, now);
-    EntitlementInstanceStatus { observed_generation: generation, conditions, ..status }
-}
 
 /// The status of the instance that a grant comes from.
 #[must_use]

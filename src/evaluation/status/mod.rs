@@ -18,17 +18,18 @@ pub mod organization;
 mod tests;
 
 pub use delivered::{Delivered, Report};
-pub use instance::{NEVER_IN_FORCE, instance_status, not_ready, told_violations, untouched_status};
+pub use instance::{NEVER_IN_FORCE, instance_status, not_ready, told_violations};
 pub use organization::organization_status;
 
 use super::{
     Evaluation,
+    conditions::unready,
     holding::{Holding, Member},
     plan::Outcomes,
 };
 use crate::{
-    api::{EntitlementInstanceStatus, OrganizationStatus},
-    core::source::SourceKind,
+    api::{EntitlementInstanceStatus, OrganizationStatus, lifecycle::SourceStatus},
+    core::{calendar::Instant, problem::Problem, source::SourceKind},
 };
 
 /// The statuses of an organization and its grants.
@@ -39,6 +40,15 @@ pub struct Statuses {
     pub grants: Vec<Option<EntitlementInstanceStatus>>,
     /// Of the organization, where it exists.
     pub organization: Option<OrganizationStatus>,
+}
+
+/// The status of a source of grants, which has that generation, of an organization of which everything stays as it is, and why.
+/// Nothing else is said of it than before.
+#[must_use]
+pub fn untouched_status<S: SourceStatus>(before: Option<&S>, generation: i64, problem: &Problem, now: Instant) -> S {
+    let mut status = before.cloned().unwrap_or_default();
+    *status.conditions_mut() = unready(status.lifecycle().conditions, generation, problem, now);
+    status.observing(generation)
 }
 
 /// The statuses, once it is known what came of each object.

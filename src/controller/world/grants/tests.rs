@@ -2,7 +2,7 @@
 
 use super::Grants;
 use crate::{
-    api::{GRANTED_AT, Organization},
+    api::{EntitlementInstance, GRANTED_AT, Organization},
     controller::{
         guarded::Guarded,
         world::{
@@ -10,7 +10,10 @@ use crate::{
             tests::{as_written, empty, fetched, organization, read},
         },
     },
-    core::{calendar::parse_instant, source::SourceId},
+    core::{
+        calendar::parse_instant,
+        source::{SourceId, SourceKind},
+    },
 };
 use kube::runtime::watcher::Event;
 use proptest::prelude::*;
@@ -176,7 +179,7 @@ impl Cluster {
         };
         instance["status"] = status;
         let written = self.store(place, instance);
-        self.world.wrote_instance(as_written(written));
+        self.world.wrote_source(as_written(written));
     }
 
     fn delete(&mut self, place: usize) {
@@ -210,7 +213,7 @@ impl Cluster {
 
     fn answer(&mut self) {
         let Some((id, known, found)) = self.answers.pop_front() else { return };
-        self.world.fetched_instance(&id, known.as_ref(), found.map(fetched));
+        self.world.fetched_source::<EntitlementInstance>(&id, known.as_ref(), found.map(fetched));
     }
 
     fn hear_answers(&mut self) {
@@ -263,7 +266,7 @@ impl Cluster {
             Step::Allow(of, from) => self.allow(of, from),
             Step::Ask(place) => self.ask(id(place), place),
             Step::Answer => self.answer(),
-            Step::Refuse(place) => self.world.instance_is_unreadable(&id(place), "it may not be read"),
+            Step::Refuse(place) => self.world.source_is_unreadable(&id(place), "it may not be read"),
             Step::Hear(count) => self.hear(count),
             Step::List(write, delete) => self.list(write, delete),
         }
@@ -274,8 +277,8 @@ impl Cluster {
         self.hear_answers();
         self.hear(usize::MAX);
         for item in self.world.take_work() {
-            if let WorkItem::Instance(id) = item
-                && self.world.awaits_instance(&id)
+            if let WorkItem::GrantSource(id) = item
+                && self.world.awaits_source(&id)
             {
                 let place = (0..PLACES).find(|place| self::id(*place) == id).unwrap();
                 self.ask(id, place);
@@ -298,10 +301,12 @@ impl Cluster {
 /// The same grants, each taken in anew.
 fn anew(grants: &Grants) -> Grants {
     let mut anew = Grants::default();
-    for (id, kept) in grants.store.iter() {
+    let stores = [&grants.stores.instances, &grants.stores.subscriptions];
+    for (id, kept) in stores.iter().flat_map(|store| store.iter()) {
         anew.link(id, kept);
     }
-    anew.unreadable = grants.store.unreadable_keys().cloned().collect::<BTreeSet<_>>().into();
+    let unreadable = stores.iter().flat_map(|store| store.unreadable_keys());
+    anew.unreadable = unreadable.cloned().collect::<BTreeSet<_>>().into();
     anew
 }
 
@@ -314,11 +319,13 @@ fn kept(grants: &Grants) -> Vec<String> {
         sorted(&grants.by_organization),
         sorted(&grants.barred),
         sorted(&grants.barred_with),
+        sorted(&grants.barred_to),
         sorted(&grants.by_definition),
+        sorted(&grants.by_plan),
         sorted(&grants.by_namespace),
-        format!("{:?}", grants.by_source),
+        format!("{:?}", grants.by_secret),
         ["backup", "seats"].map(|name| format!("{:?}", grants.invalid.all(name))).concat(),
-        format!("{:?}", grants.agenda),
+        format!("{:?}", SourceKind::ALL.iter().map(|kind| grants.agenda(*kind)).collect::<Vec<_>>()),
         NAMESPACES.map(|namespace| format!("{:?}", grants.holders.to(namespace).collect::<Vec<_>>())).concat(),
         format!("{:?}", grants.unreadable),
     ]

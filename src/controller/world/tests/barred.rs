@@ -5,7 +5,7 @@ use crate::{
     api::{EntitlementInstance, Organization, Phase},
     controller::{
         guarded::Guarded,
-        world::{NotReady, WorkItem, World},
+        world::{NotReady, WorkItem, World, kept::GrantSource},
     },
     core::{
         calendar::Instant,
@@ -54,7 +54,7 @@ fn grants(world: &World) -> Vec<String> {
 /// What is told of an instance, with its status as it is in the object.
 fn told(world: &World, object: &Value) -> Option<(Phase, String)> {
     let grant = instance::grant(&read::<EntitlementInstance>(object.clone()));
-    let snapshot = world.barred_view(Arc::new(grant))?;
+    let snapshot = world.barred_view(&GrantSource::Instance(Arc::new(grant)))?;
     let evaluation = evaluate(&snapshot, Instant::UNIX_EPOCH);
     let status = ideal(&evaluation).remove(0);
     let accepted = status.conditions.iter().find(|condition| condition.type_ == "Accepted").unwrap();
@@ -75,7 +75,7 @@ fn it_is_told_and_its_organization_has_no_work_with_it() {
     let mut written = object.clone();
     written["metadata"]["resourceVersion"] = json!("3");
     written["status"] = json!({"phase": "Rejected"});
-    world.wrote_instance(as_written(written.clone()));
+    world.wrote_source(as_written(written.clone()));
     apply(&mut world, written.clone());
     assert_eq!(world.take_barred(), Default::default());
     written["metadata"]["resourceVersion"] = json!("4");
@@ -124,18 +124,18 @@ fn it_is_whole_as_soon_as_it_is_allowed_and_nothing_is_decided_before() {
     apply(&mut world, elsewhere("a", 2));
     world.take_work();
     world.observe_organization(Event::Apply(acme(&["entitlements", "elsewhere"], 3)));
-    assert!(world.take_work().is_superset(&[WorkItem::Instance(id("a"))].into()));
-    assert!(world.awaits_instance(&id("a")));
+    assert!(world.take_work().is_superset(&[WorkItem::GrantSource(id("a"))].into()));
+    assert!(world.awaits_source(&id("a")));
     assert_eq!(world.view(&"acme".into()).unwrap_err(), NotReady::Waits);
     assert_eq!(told(&world, &elsewhere("a", 2)), None);
 
-    world.fetched_instance(&id("a"), None, Some(fetched(elsewhere("a", 2))));
+    world.fetched_source::<EntitlementInstance>(&id("a"), None, Some(fetched(elsewhere("a", 2))));
     let work = world.take_work();
     let source = WorkItem::Source(("elsewhere".into(), "password".into()));
     assert!(work.is_superset(&(&organizations(&["acme"]) | &[source].into())), "{work:?}");
     world.source_is_missing(&("elsewhere".into(), "password".into()));
     assert_eq!(grants(&world), ["elsewhere/a"]);
-    assert!(!world.awaits_instance(&id("a")));
+    assert!(!world.awaits_source(&id("a")));
 }
 
 #[rstest]
@@ -187,18 +187,18 @@ fn nobody_waits_for_one_that_is_gone_or_cannot_be_read_again() {
         world.take_barred();
         if is_gone {
             let uid = world.uid_of(&id("a"));
-            world.fetched_instance(&id("a"), uid.as_ref(), None);
+            world.fetched_source::<EntitlementInstance>(&id("a"), uid.as_ref(), None);
         } else {
-            world.instance_is_unreadable(&id("a"), "forbidden");
+            world.source_is_unreadable(&id("a"), "forbidden");
         }
         // The organization is evaluated again.
         assert_eq!(world.take_barred(), ([].into(), ["acme".into()].into()));
         let view = world.view(&"acme".into()).unwrap();
         assert_eq!((view.snapshot.grants.len(), view.scene.unreadable.len()), (0, usize::from(!is_gone)));
         // It is tried again, until it can be read.
-        assert_eq!(world.awaits_instance(&id("a")), !is_gone);
+        assert_eq!(world.awaits_source(&id("a")), !is_gone);
         if !is_gone {
-            world.fetched_instance(&id("a"), None, Some(fetched(elsewhere("a", 2))));
+            world.fetched_source::<EntitlementInstance>(&id("a"), None, Some(fetched(elsewhere("a", 2))));
             world.source_is_missing(&("elsewhere".into(), "password".into()));
             assert_eq!(grants(&world), ["elsewhere/a"]);
         }
@@ -216,7 +216,7 @@ fn that_one_is_gone_says_nothing_of_another_of_its_name() {
     let mut another = elsewhere("a", 5);
     another["metadata"]["uid"] = json!("another");
     apply(&mut world, another.clone());
-    world.fetched_instance(&id("a"), uid.as_ref(), None);
+    world.fetched_source::<EntitlementInstance>(&id("a"), uid.as_ref(), None);
     world.source_is_missing(&("elsewhere".into(), "password".into()));
     assert_eq!(grants(&world), ["elsewhere/a"]);
     another["metadata"]["resourceVersion"] = json!("6");

@@ -8,7 +8,7 @@ use crate::{
         guarded::Guarded,
         world::{WorkItem, World},
     },
-    core::calendar::parse_instant,
+    core::{calendar::parse_instant, source::SourceKind},
 };
 use chrono::{SecondsFormat, TimeDelta};
 use kube::runtime::watcher::Event;
@@ -44,7 +44,7 @@ fn with_grants(count: usize) -> World {
         world.observe_instance(Event::Apply(grant(number, 1)));
     }
     world.take_work();
-    assert_eq!(world.grants.count(), count);
+    assert_eq!(world.grants.count(SourceKind::Instance), count);
     assert_eq!(world.grants.holder("entitlements").map(|id| id.name.to_string()).as_deref(), Some("g000000"));
     world
 }

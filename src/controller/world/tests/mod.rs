@@ -12,11 +12,11 @@ mod reach;
 mod work;
 
 use super::{
-    Reading, SecretName, WholeInstance, WorkItem, World,
+    Reading, SecretName, WholeSource, WorkItem, World,
     kinds::{News, WatchedKind},
 };
 use crate::{
-    api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization},
+    api::{EntitlementDefinition, EntitlementInstance, EntitlementSubscription, FacetDefinition, Organization},
     controller::{guarded::Guarded, output::OutputObject},
     core::source::SourceId,
     evaluation::{
@@ -37,7 +37,7 @@ use std::{collections::BTreeSet, sync::Arc};
 impl World {
     /// Namespaces in which there is a source that may be read.
     pub fn source_namespaces(&self) -> BTreeSet<Arc<str>> {
-        let all = self.grants.sources().map(|(namespace, _)| Arc::clone(namespace));
+        let all = self.grants.secrets().map(|(namespace, _)| Arc::clone(namespace));
         all.filter(|namespace| self.may_read_sources(namespace)).collect()
     }
 
@@ -55,6 +55,10 @@ impl World {
 
     pub fn observe_instance(&mut self, event: Event<Guarded<EntitlementInstance>>) {
         self.observe::<EntitlementInstance>(event);
+    }
+
+    pub fn observe_subscription(&mut self, event: Event<Guarded<EntitlementSubscription>>) {
+        self.observe::<EntitlementSubscription>(event);
     }
 
     pub fn observe_definition(&mut self, event: Event<Guarded<EntitlementDefinition>>) {
@@ -75,12 +79,12 @@ impl World {
 }
 
 /// The answer to a write of an instance's status.
-pub fn as_written(instance: Value) -> Reading<SourceId, WholeInstance> {
-    WholeInstance::read(&read(instance))
+pub fn as_written(instance: Value) -> Reading<SourceId, WholeSource> {
+    WholeSource::read(&read::<EntitlementInstance>(instance))
 }
 
 /// The answer to a request for an instance.
-pub fn fetched(instance: Value) -> News<Reading<SourceId, WholeInstance>> {
+pub fn fetched(instance: Value) -> News<Reading<SourceId, WholeSource>> {
     EntitlementInstance::read(Event::Apply(read(instance)))
 }
 
@@ -110,6 +114,7 @@ pub fn finish_lists(world: &mut World) {
     world.observe_organization(Event::InitDone);
     world.observe_namespace(Event::InitDone);
     world.observe_instance(Event::InitDone);
+    world.observe_subscription(Event::InitDone);
     world.observe_definition(Event::InitDone);
     world.observe_facet(Event::InitDone);
     world.observe_revision(Event::InitDone);

@@ -59,7 +59,7 @@ fn the_answer_to_a_write_does_not_bring_back_an_instance_that_went_meanwhile() {
     let gone = instance("a", "acme", 5, json!(null));
     world.observe_instance(Event::Delete(read::<Guarded<EntitlementInstance>>(gone)));
     world.take_work();
-    world.wrote_instance(as_written(instance("a", "acme", 3, json!({"phase": "Active"}))));
+    world.wrote_source(as_written(instance("a", "acme", 3, json!({"phase": "Active"}))));
     assert_eq!(world.take_work(), BTreeSet::new());
     assert!(world.view(&"acme".into()).unwrap().snapshot.grants.is_empty());
 }
@@ -72,11 +72,11 @@ fn the_answer_to_a_write_does_not_bring_back_what_a_list_has_not_named() {
         let written = as_written(instance("a", "acme", 3, json!({"phase": "Active"})));
         world.observe_instance(Event::Init);
         if is_amid_the_list {
-            world.wrote_instance(written);
+            world.wrote_source(written);
             world.observe_instance(Event::InitDone);
         } else {
             world.observe_instance(Event::InitDone);
-            world.wrote_instance(written);
+            world.wrote_source(written);
         }
         assert!(world.view(&"acme".into()).unwrap().snapshot.grants.is_empty(), "{is_amid_the_list}");
     }
@@ -148,7 +148,7 @@ fn its_own_status_touches_no_organization_and_its_echo_nothing() {
     world.take_work();
     let mut written = instance("a", "acme", 3, json!({"phase": "Active"}));
     written["metadata"]["generation"] = json!(2);
-    world.wrote_instance(as_written(written.clone()));
+    world.wrote_source(as_written(written.clone()));
     assert_eq!(world.take_work(), definitions(&["backup"]));
     assert_eq!(world.definition(&"backup".into()).1.active, 1);
     apply(&mut world, written);
@@ -177,7 +177,7 @@ fn a_grant_that_states_what_is_not_valid_counts_for_its_definition_and_the_facet
     };
     assert_eq!(counted(&mut world), (0, 0, (0, 0)));
     let both = &definitions(&["backup"]) | &[WorkItem::Facet("policy".into())].into();
-    world.wrote_instance(as_written(instance("a", "acme", 3, invalid())));
+    world.wrote_source(as_written(instance("a", "acme", 3, invalid())));
     assert!(world.take_work().is_superset(&both));
     assert_eq!(counted(&mut world), (1, 1, (1, 0)));
     let mut of_other_facet = invalid();
@@ -205,7 +205,7 @@ fn a_spec_that_comes_with_the_answer_to_a_status_is_not_missed() {
     let mut world = two_organizations();
     apply(&mut world, instance("a", "acme", 2, json!(null)));
     world.take_work();
-    world.wrote_instance(as_written(instance("a", "acme", 4, json!({"phase": "Active"}))));
+    world.wrote_source(as_written(instance("a", "acme", 4, json!({"phase": "Active"}))));
     assert!(world.take_work().contains(&WorkItem::Organization("acme".into())));
 }
 

@@ -52,7 +52,7 @@ fn metadata(name: &str, made: &str) -> Value {
 }
 
 /// What an instance grants: 2 seats.
-fn of_instance(name: &str, made: &str, terms: Value) -> Grant {
+fn of_instance(name: &str, made: &str, terms: &Value) -> Grant {
     let mut spec = json!({"organization": "acme", "definition": "seats", "amount": 2});
     spec.as_object_mut().unwrap().extend(terms.as_object().unwrap().clone());
     instance::grant(&read::<EntitlementInstance>(json!({"metadata": metadata(name, made), "spec": spec})))
@@ -151,19 +151,19 @@ fn objects(evaluation: &Evaluation) -> Vec<(String, String, String)> {
 const INSTANCE: &str = "entitlements.dev/instance: entitlements/";
 const BUNDLE: &str = "entitlements.dev/bundle: entitlements/";
 
-fn limits(fields: Value) -> Value {
+fn limits(fields: &Value) -> Value {
     json!({"facets": {"limits": fields}})
 }
 
 /// Made in March, for good; and what comes beside it.
 fn seats() -> Grant {
-    of_instance("i", "2026-03-01", json!({}))
+    of_instance("i", "2026-03-01", &json!({}))
 }
 
 fn renewed() -> [Grant; 2] {
     [
-        of_instance("i", "2026-03-01", json!({"end": "2026-05-31"})),
-        of_instance("j", "2026-05-01", json!({"renews": "i", "end": "2026-12-31"})),
+        of_instance("i", "2026-03-01", &json!({"end": "2026-05-31"})),
+        of_instance("j", "2026-05-01", &json!({"renews": "i", "end": "2026-12-31"})),
     ]
 }
 
@@ -194,11 +194,11 @@ fn renewed() -> [Grant; 2] {
     INSTANCE, "Instance entitlements/i i 2 2 2026-03-01T00:00:00Z never 1 none"
 )]
 #[case::the_instance_is_over(
-    vec![top_up("b", "2026-04-01", &json!({})), of_instance("i", "2026-03-01", json!({"end": "2026-06-30"}))],
+    vec![top_up("b", "2026-04-01", &json!({})), of_instance("i", "2026-03-01", &json!({"end": "2026-06-30"}))],
     BUNDLE, "Bundle entitlements/b b 3 3 2026-04-01T00:00:00Z never 1 none"
 )]
 #[case::the_instance_is_suspended(
-    vec![top_up("b", "2026-04-01", &json!({})), of_instance("i", "2026-03-01", json!({"suspended": true}))],
+    vec![top_up("b", "2026-04-01", &json!({})), of_instance("i", "2026-03-01", &json!({"suspended": true}))],
     BUNDLE, "Bundle entitlements/b b 3 3 2026-04-01T00:00:00Z never 1 none"
 )]
 #[case::renewed(
@@ -210,27 +210,27 @@ fn renewed() -> [Grant; 2] {
     INSTANCE, "Instance entitlements/j i 5 5 2026-06-01T00:00:00Z 2027-01-01T00:00:00Z 1 none"
 )]
 #[case::the_later_start_goes_first(
-    vec![top_up("b", "2026-04-01", &limits(json!({"depth": 7}))), of_instance("i", "2026-03-01", limits(json!({"depth": 5, "note": "n"})))],
+    vec![top_up("b", "2026-04-01", &limits(&json!({"depth": 7}))), of_instance("i", "2026-03-01", &limits(&json!({"depth": 5, "note": "n"})))],
     INSTANCE, "Instance entitlements/i i 5 5 2026-03-01T00:00:00Z never 7 n"
 )]
 #[case::the_higher_priority_goes_first(
     vec![
-        top_up("b", "2026-04-01", &limits(json!({"depth": 7, "note": "m"}))),
-        of_instance("i", "2026-03-01", json!({"priority": 1, "facets": {"limits": {"depth": 5}}})),
+        top_up("b", "2026-04-01", &limits(&json!({"depth": 7, "note": "m"}))),
+        of_instance("i", "2026-03-01", &json!({"priority": 1, "facets": {"limits": {"depth": 5}}})),
     ],
     INSTANCE, "Instance entitlements/i i 5 5 2026-03-01T00:00:00Z never 5 m"
 )]
 #[case::what_does_not_go_together_has_no_part_but_in_the_amount(
     vec![
-        top_up("b", "2026-04-01", &limits(json!({"depth": 7, "one": true}))),
-        of_instance("i", "2026-03-01", limits(json!({"note": "n", "other": true}))),
+        top_up("b", "2026-04-01", &limits(&json!({"depth": 7, "one": true}))),
+        of_instance("i", "2026-03-01", &limits(&json!({"note": "n", "other": true}))),
     ],
     INSTANCE, "Instance entitlements/i i 5 5 2026-03-01T00:00:00Z never 7 none"
 )]
 #[case::what_is_not_valid_has_no_part_but_in_the_amount(
     vec![
-        top_up("b", "2026-04-01", &limits(json!({"depth": "x"}))),
-        of_instance("i", "2026-03-01", limits(json!({"note": "n"}))),
+        top_up("b", "2026-04-01", &limits(&json!({"depth": "x"}))),
+        of_instance("i", "2026-03-01", &limits(&json!({"note": "n"}))),
     ],
     INSTANCE, "Instance entitlements/i i 5 5 2026-03-01T00:00:00Z never 1 n"
 )]
@@ -265,7 +265,9 @@ fn the_amount_is_that_of_all(#[case] spec: Value, #[case] amounts: &str) {
     spec["outputs"] = output;
     let mut grants = [seats(), top_up("b", "2026-04-01", &json!({}))];
     if amounts == "- -" {
-        grants.iter_mut().for_each(|grant| grant.amount = None);
+        for grant in &mut grants {
+            grant.amount = None;
+        }
     }
     let told: Vec<String> = objects(&evaluate(&snapshot(&spec, &grants), now())).into_iter().map(|one| one.2).collect();
     assert_eq!(told, [amounts]);
@@ -291,7 +293,7 @@ fn it_shows_the_secrets_of_those_that_its_facets_come_from(
     #[case] others: &[(&str, &str)],
     #[case] value: &str,
 ) {
-    let grants = [of_instance("i", "2026-03-01", secrets(own)), top_up("b", "2026-04-01", &secrets(others))];
+    let grants = [of_instance("i", "2026-03-01", &secrets(own)), top_up("b", "2026-04-01", &secrets(others))];
     let evaluation = evaluate(&snapshot(&secret_output(), &grants), now());
     assert_eq!(objects(&evaluation), [("seats".to_owned(), format!("{INSTANCE}i"), value.to_owned())]);
 }
@@ -300,7 +302,7 @@ fn it_shows_the_secrets_of_those_that_its_facets_come_from(
 #[test]
 fn a_secret_that_one_of_them_lacks_is_waited_for() {
     let grants = [
-        of_instance("i", "2026-03-01", secrets(&[("token", "first")])),
+        of_instance("i", "2026-03-01", &secrets(&[("token", "first")])),
         top_up("b", "2026-04-01", &secrets(&[("key", "absent")])),
     ];
     let evaluation = evaluate(&snapshot(&secret_output(), &grants), now());
@@ -324,7 +326,7 @@ fn phases(evaluation: &Evaluation) -> Vec<(String, Phase, Option<String>)> {
 fn what_no_instance_grants_is_no_duplicate_and_takes_no_seat() {
     let active = |name: &str| (name.to_owned(), Phase::Active, None);
     let duplicate = |name: &str| (name.to_owned(), Phase::Rejected, Some("Duplicate".to_owned()));
-    let second = || of_instance("j", "2026-05-01", json!({}));
+    let second = || of_instance("j", "2026-05-01", &json!({}));
     let older = || [top_up("a", "2026-01-01", &json!({})), top_up("b", "2026-02-01", &json!({}))];
     let of = |grants: &[Grant]| phases(&evaluate(&snapshot(&json!({}), grants), now()));
     let [a, b] = older();
@@ -332,7 +334,7 @@ fn what_no_instance_grants_is_no_duplicate_and_takes_no_seat() {
     let [a, b] = older();
     assert_eq!(of(&[a, b]), [active("a"), active("b")]);
     // The seat goes on to the next instance, whatever is beside it.
-    let over = of_instance("i", "2026-03-01", json!({"end": "2026-06-30"}));
+    let over = of_instance("i", "2026-03-01", &json!({"end": "2026-06-30"}));
     let [a, _] = older();
     assert_eq!(of(&[a, over, second()]), [active("a"), ("i".to_owned(), Phase::Expired, None), active("j")]);
 }
@@ -341,23 +343,23 @@ fn several(outputs: &Value) -> Value {
     json!({"allowMultiple": true, "outputs": outputs})
 }
 
-fn output(name: &str, more: Value) -> Value {
+fn output(name: &str, more: &Value) -> Value {
     let mut output = json!({"name": name, "kind": "ConfigMap", "items": [{"key": "k", "template": "v"}]});
     output.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     output
 }
 
 #[rstest]
-#[case::by_default(json!([output("o", json!({}))]), &["seats-x i", "seats-x-bundle b"])]
+#[case::by_default(json!([output("o", &json!({}))]), &["seats-x i", "seats-x-bundle b"])]
 #[case::of_several_outputs(
-    json!([output("o", json!({})), output("p", json!({}))]),
+    json!([output("o", &json!({})), output("p", &json!({}))]),
     &["seats-x-o i", "seats-x-o-bundle b", "seats-x-p i", "seats-x-p-bundle b"]
 )]
-#[case::as_the_definition_says(json!([output("o", json!({"objectName": "{{ instance.kind | lower }}-{{ chain.name }}"}))]), &["bundle-x b", "instance-x i"])]
-#[case::for_all(json!([output("o", json!({"per": "Definition"}))]), &["seats i"])]
-#[case::of_one_name(json!([output("o", json!({"objectName": "{{ chain.name }}"}))]), &["x i"])]
+#[case::as_the_definition_says(json!([output("o", &json!({"objectName": "{{ instance.kind | lower }}-{{ chain.name }}"}))]), &["bundle-x b", "instance-x i"])]
+#[case::for_all(json!([output("o", &json!({"per": "Definition"}))]), &["seats i"])]
+#[case::of_one_name(json!([output("o", &json!({"objectName": "{{ chain.name }}"}))]), &["x i"])]
 fn where_there_may_be_several_each_has_its_own(#[case] outputs: Value, #[case] expected: &[&str]) {
-    let grants = [of_instance("x", "2026-03-01", json!({})), top_up("x", "2026-04-01", &json!({}))];
+    let grants = [of_instance("x", "2026-03-01", &json!({})), top_up("x", "2026-04-01", &json!({}))];
     let evaluation = evaluate(&snapshot(&several(&outputs), &grants), now());
     let named: Vec<String> = objects(&evaluation)
         .iter()
@@ -413,12 +415,12 @@ fn texts(texts: &[&str]) -> Vec<String> {
 }
 
 fn named(name: &str) -> Value {
-    json!({"outputs": [output("o", json!({"objectName": name}))]})
+    json!({"outputs": [output("o", &json!({"objectName": name}))]})
 }
 
 /// An instance until the end of July, with a top-up for good.
 fn both() -> [Grant; 2] {
-    [of_instance("i", "2026-03-01", json!({"end": "2026-07-31"})), top_up("b", "2026-04-01", &json!({}))]
+    [of_instance("i", "2026-03-01", &json!({"end": "2026-07-31"})), top_up("b", "2026-04-01", &json!({}))]
 }
 
 fn in_august() -> Instant {
@@ -469,14 +471,14 @@ fn a_new_name_is_written_before_the_old_one_goes(#[values(false, true)] is_delet
 /// What was made for the instance stays for the top-up, as long as it cannot be told what should be there for that.
 #[rstest]
 #[case::no_name(named("seats-{{ 6 // (7 - facets.limits.depth) }}"), json!({}), "RenderFailed")]
-#[case::no_valid_facets(json!({}), limits(json!({"depth": "x"})), "untold")]
+#[case::no_valid_facets(json!({}), limits(&json!({"depth": "x"})), "untold")]
 #[case::deferred(named("{{ instance.name }}"), json!({}), "Deferred")]
 fn an_error_withdraws_nothing_from_the_others(#[case] spec: Value, #[case] terms: Value, #[case] reason: &str) {
     let mut grants = both();
     grants[1] = top_up("b", "2026-04-01", &terms);
     let before = evaluate(&snapshot(&spec, &grants), now());
     if reason == "RenderFailed" {
-        grants[1] = top_up("b", "2026-04-01", &limits(json!({"depth": 7})));
+        grants[1] = top_up("b", "2026-04-01", &limits(&json!({"depth": 7})));
     }
     for grants in [&grants[..], &grants[1..]] {
         let snapshot = snapshot(&spec, grants);

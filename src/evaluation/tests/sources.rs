@@ -129,7 +129,7 @@ fn no_two_grants_fall_together_though_their_sources_are_alike_but_for_the_kind()
     let mut by_age: Vec<&Grant> = grants.iter().collect();
     by_age.sort_by(|one, other| one.seniority().cmp(&other.seniority()));
     assert_eq!(by_age.iter().map(|grant| grant.id.clone()).collect::<Vec<_>>(), expected);
-    assert_eq!(grants.iter().map(|grant| grant.seniority()).collect::<BTreeSet<_>>().len(), 3);
+    assert_eq!(grants.iter().map(Grant::seniority).collect::<BTreeSet<_>>().len(), 3);
     let sources: BTreeSet<_> = grants.iter().map(|grant| &grant.age).collect();
     assert_eq!(sources.len(), 2, "a source holds its namespace once");
     let decided = evaluate(&snapshot(grants), now()).decision;

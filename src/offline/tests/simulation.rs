@@ -16,10 +16,11 @@ use crate::{
     core::{
         calendar::{Instant, format_instant},
         grant::{Grant, GrantId},
-        source::instance,
+        source::{SourceKind, instance},
     },
     evaluation::{
         Evaluation, Snapshot, evaluate,
+        holding::{Holding, Member},
         object::{
             CONTENT_HASH, DEFINITION, MANAGED_BY, MANAGER, ON_END, ORGANIZATION, ObjectContent, ObjectKey, RETAIN, Wish,
         },
@@ -27,8 +28,9 @@ use crate::{
             Owner,
             tests::cluster::{Cluster, Object, Pairs},
         },
-        status::ideal,
+        status::{Delivered, instance_status},
     },
+    offline::simulation::Simulation,
     offline::{Bounds, GrantState, Inventory, ObjectAction, Timeline, TimelineStep, survey::owner},
 };
 use proptest::prelude::*;
@@ -73,7 +75,7 @@ impl Whole {
     }
 
     fn remember(&mut self) {
-        for (grant, status) in self.snapshot.grants.iter_mut().zip(ideal(&self.evaluation)) {
+        for (grant, status) in self.snapshot.grants.iter_mut().zip(statuses(&self.evaluation)) {
             *grant = Arc::new(instance::remembering(Grant::clone(grant), &status));
         }
     }
@@ -161,7 +163,7 @@ impl Whole {
     fn go_on(&mut self, now: Instant) -> Vec<String> {
         let before = std::mem::replace(&mut self.evaluation, evaluate(&self.snapshot, now));
         let mut told = Vec::new();
-        let statuses = ideal(&before).into_iter().zip(ideal(&self.evaluation));
+        let statuses = statuses(&before).into_iter().zip(statuses(&self.evaluation));
         let members = before.decision.grants().zip(self.evaluation.decision.grants());
         for ((grant, (before, after)), ((_, earlier), (_, later))) in
             self.snapshot.grants.iter().zip(statuses).zip(members)
@@ -196,6 +198,16 @@ impl Whole {
         self.remember();
         told
     }
+}
+
+/// Of each grant, whatever its source is.
+fn statuses(evaluation: &Evaluation) -> Vec<EntitlementInstanceStatus> {
+    let Evaluation { decision, desired } = evaluation;
+    let status = |(holding, member): (&Holding, &Member)| {
+        let delivered = Delivered::ideally(desired.grants.get(&member.grant.id));
+        instance_status(holding, member, &delivered, decision.at)
+    };
+    decision.grants().map(status).collect()
 }
 
 /// What an object holds, whichever write it is from.
@@ -296,6 +308,38 @@ proptest! {
     fn so_it_does_after_others(old in grants(), new in grants(), name in prop::sample::select(vec!["entitlements", "other"])) {
         let summary = Summary { name: name.to_owned(), ..Summary::default() };
         compare_after(&inventory(&old, &Summary::default()), &inventory(&new, &summary))?;
+    }
+}
+
+/// Every other grant comes from another source, and has its objects together with the instances of its definition where an
+/// organization can hold that only once.
+fn with_other_sources(inventory: &Inventory) -> Snapshot {
+    let mut snapshot = whole(inventory);
+    for grant in snapshot.grants.iter_mut().step_by(2) {
+        let grant = Arc::make_mut(grant);
+        grant.id.source.kind = SourceKind::Bundle;
+        grant.age.kind = SourceKind::Bundle;
+    }
+    snapshot.grants.sort_by(|one, other| one.id.cmp(&other.id));
+    snapshot
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn so_it_does_with_other_sources_beside_instances(grants in grants()) {
+        let snapshot = with_other_sources(&inventory(&grants, &Summary::default()));
+        let (mut simulation, _) = Simulation::start(&snapshot, BTreeMap::new(), hour(0));
+        let mut whole = Whole::start(snapshot, hour(0));
+        let there: Vec<_> = simulation.objects().iter().map(|(key, object)| (key, object.is_over())).collect();
+        prop_assert_eq!(there, whole.present());
+        while let Some(next) = whole.evaluation.decision.next {
+            let is_due = simulation.next() == Some(next);
+            let found = if is_due { told(&simulation.go_on(next)) } else { Vec::new() };
+            prop_assert_eq!(found, whole.go_on(next), "{}", next);
+        }
+        prop_assert_eq!(simulation.next(), None);
     }
 }
 

@@ -66,7 +66,7 @@ async fn office() -> (Cluster, String) {
     let (role, bound) = (user.clone(), user.clone());
     tokio::task::spawn_blocking(move || {
         let catalogue =
-            "organizations.entitlements.dev,facetdefinitions.entitlements.dev,entitlementdefinitions.entitlements.dev";
+            "organizations.entitlements.dev,facetdefinitions.entitlements.dev,entitlementdefinitions.entitlements.dev,entitlementplans.entitlements.dev";
         shared_kubectl(&["create", "clusterrole", &role, "--verb=get,list", &format!("--resource={catalogue}")]);
         shared_kubectl(&[
             "create",
@@ -77,7 +77,7 @@ async fn office() -> (Cluster, String) {
         ]);
         let grants = [
             "--verb=get,list,create,patch",
-            "--resource=entitlementinstances.entitlements.dev",
+            "--resource=entitlementinstances.entitlements.dev,entitlementsubscriptions.entitlements.dev",
             "--namespace=entitlements",
         ];
         shared_kubectl(&[&["create", "role", &role][..], &grants].concat());
@@ -253,7 +253,7 @@ async fn who_may_not_write_is_told_and_writes_nothing() {
     let (organization, reader) = (cluster.name.clone(), format!("reader-of-{}", cluster.name));
     let role = reader.clone();
     tokio::task::spawn_blocking(move || {
-        let kinds = "organizations.entitlements.dev,facetdefinitions.entitlements.dev,entitlementdefinitions.entitlements.dev,entitlementinstances.entitlements.dev";
+        let kinds = "organizations.entitlements.dev,facetdefinitions.entitlements.dev,entitlementdefinitions.entitlements.dev,entitlementplans.entitlements.dev,entitlementinstances.entitlements.dev,entitlementsubscriptions.entitlements.dev";
         shared_kubectl(&["create", "clusterrole", &role, "--verb=get,list", &format!("--resource={kinds}")]);
         shared_kubectl(&["create", "clusterrolebinding", &role, &format!("--clusterrole={role}"), &format!("--user={role}")]);
     })

@@ -103,7 +103,7 @@ async fn render_prints_what_the_cluster_holds() {
             let path = format!("--for=jsonpath={{.status.instances.total}}={total}");
             stage.kubectl(&["wait", &path, "edef", definition, "--timeout=60s"]);
         }
-        let kinds = "organizations,facetdefinitions,entitlementdefinitions,entitlementinstances,configmaps,secrets";
+        let kinds = "organizations,facetdefinitions,entitlementdefinitions,entitlementplans,entitlementinstances,entitlementsubscriptions,configmaps,secrets";
         let found = stage.kubectl(&["get", kinds, "--all-namespaces", "--output=json"]);
         (stage, found, examples)
     })

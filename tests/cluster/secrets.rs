@@ -15,7 +15,14 @@ use std::time::{Duration, Instant};
 /// Looks for planted values in all that anyone may see: every ConfigMap, event, status, revision and lease, and the metadata
 /// of Secrets.
 pub async fn walk(cluster: &Cluster, search: &Search) {
-    let ours = ["organizations", "facetdefinitions", "entitlementdefinitions", "entitlementinstances"];
+    let ours = [
+        "organizations",
+        "facetdefinitions",
+        "entitlementdefinitions",
+        "entitlementplans",
+        "entitlementinstances",
+        "entitlementsubscriptions",
+    ];
     let kinds = [
         ("", "v1", "ConfigMap", "configmaps"),
         ("", "v1", "Event", "events"),

@@ -18,7 +18,7 @@ use std::{
 };
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
-const KINDS: &str = "organizations,facetdefinitions,entitlementdefinitions,entitlementinstances";
+const KINDS: &str = "organizations,facetdefinitions,entitlementdefinitions,entitlementplans,entitlementinstances,entitlementsubscriptions";
 
 fn command(kubeconfig: &Path, arguments: &[&str]) -> Output {
     run(Command::new(env!("CARGO_BIN_EXE_entitlement-operator")).args(arguments).env("KUBECONFIG", kubeconfig), "")
@@ -170,11 +170,16 @@ fn rights_that_end_early_are_told(stage: &Stage) {
         explain(&[]),
         (Some(2), "entitlement-operator: you may not list organizations: ask for the role entitlements-view in the cluster (the right to view the kinds of entitlements.dev), or give manifests with -f\n".to_owned(), String::new())
     );
-    let catalogue =
-        "organizations.entitlements.dev,facetdefinitions.entitlements.dev,entitlementdefinitions.entitlements.dev";
+    let catalogue = "organizations.entitlements.dev,facetdefinitions.entitlements.dev,entitlementdefinitions.entitlements.dev,entitlementplans.entitlements.dev";
     stage.kubectl(&["create", "clusterrole", "desk", "--verb=list", &format!("--resource={catalogue}")]);
     stage.kubectl(&["create", "clusterrolebinding", "desk", "--clusterrole=desk", "--user=desk"]);
-    let role = ["create", "role", "desk", "--verb=list", "--resource=entitlementinstances.entitlements.dev"];
+    let role = [
+        "create",
+        "role",
+        "desk",
+        "--verb=list",
+        "--resource=entitlementinstances.entitlements.dev,entitlementsubscriptions.entitlements.dev",
+    ];
     stage.kubectl(&[&role[..], &["--namespace=entitlements"]].concat());
     stage.kubectl(&["create", "rolebinding", "desk", "--role=desk", "--user=desk", "--namespace=entitlements"]);
     // The API server's authorizer sees new roles a moment later.

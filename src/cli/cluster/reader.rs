@@ -6,7 +6,8 @@ use super::{
 };
 use crate::{
     api::{
-        ASSIGNMENT_NAMESPACE, EntitlementDefinition, EntitlementInstance, FacetDefinition, GROUP, Organization, VERSION,
+        ASSIGNMENT_NAMESPACE, EntitlementDefinition, EntitlementInstance, EntitlementPlan, EntitlementSubscription,
+        FacetDefinition, GROUP, Organization, VERSION,
     },
     cli::{
         diagnostics::{Excerpt, Finding, Severity, SourceLocation},
@@ -78,17 +79,17 @@ impl<'a> ClusterReader<'a> {
         self.read_kind::<Organization>(EntitlementKind::Organization, None, ASK_ADMIN).await?;
         self.read_kind::<FacetDefinition>(EntitlementKind::FacetDefinition, None, ASK_ADMIN).await?;
         self.read_kind::<EntitlementDefinition>(EntitlementKind::EntitlementDefinition, None, ASK_ADMIN).await?;
-        self.read_instances().await?;
+        self.read_kind::<EntitlementPlan>(EntitlementKind::EntitlementPlan, None, ASK_ADMIN).await?;
+        self.read_grants().await?;
         self.read_namespaces().await?;
         self.read_revisions().await?;
         self.read_secrets().await?;
         Ok(self.manifests)
     }
 
-    async fn read_instances(&mut self) -> Result<(), ClusterError> {
-        let kind = EntitlementKind::EntitlementInstance;
+    async fn read_grants(&mut self) -> Result<(), ClusterError> {
         if self.scope.namespaces.is_empty() {
-            return match self.read_kind::<EntitlementInstance>(kind, None, NAME_NAMESPACES).await {
+            return match self.read_sources(None, NAME_NAMESPACES).await {
                 Err(forbidden @ ClusterError::Forbidden { .. }) if self.scope.is_within_reach => {
                     self.read_assignable(forbidden).await
                 }
@@ -96,7 +97,7 @@ impl<'a> ClusterReader<'a> {
             };
         }
         for namespace in &self.scope.namespaces {
-            self.read_kind::<EntitlementInstance>(kind, Some(namespace), ASK_ADMIN).await?;
+            self.read_sources(Some(namespace), ASK_ADMIN).await?;
         }
         let seen = self.scope.namespaces.join(", ");
         self.note(format!("grants were looked for in {seen} alone: what lies elsewhere is not part of the answer"));
@@ -107,8 +108,7 @@ impl<'a> ClusterReader<'a> {
     async fn read_assignable(&mut self, forbidden: ClusterError) -> Result<(), ClusterError> {
         let (mut seen, mut unseen) = (Vec::new(), Vec::new());
         for namespace in self.manifests.inventory.assignable_from() {
-            let kind = EntitlementKind::EntitlementInstance;
-            match self.read_kind::<EntitlementInstance>(kind, Some(&namespace), ASK_ADMIN).await {
+            match self.read_sources(Some(&namespace), ASK_ADMIN).await {
                 Ok(()) => seen.push(namespace),
                 Err(ClusterError::Forbidden { .. }) => unseen.push(namespace),
                 Err(error) => return Err(error),
@@ -122,6 +122,12 @@ impl<'a> ClusterReader<'a> {
             self.note(format!("you may not list grants in {unseen}: what lies there is not part of the answer"));
         }
         Ok(())
+    }
+
+    /// All that grants come from.
+    async fn read_sources(&mut self, namespace: Option<&str>, advice: &'static str) -> Result<(), ClusterError> {
+        self.read_kind::<EntitlementInstance>(EntitlementKind::EntitlementInstance, namespace, advice).await?;
+        self.read_kind::<EntitlementSubscription>(EntitlementKind::EntitlementSubscription, namespace, advice).await
     }
 
     async fn read_kind<K>(

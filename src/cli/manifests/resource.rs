@@ -172,9 +172,20 @@ fn to_json_schema(schema: &mut Value) {
         keywords.entry("minimum").or_insert_with(|| i32::MIN.into());
         keywords.entry("maximum").or_insert_with(|| i32::MAX.into());
     }
+    for name in ["minimum", "maximum"] {
+        keywords.get_mut(name).into_iter().for_each(to_whole);
+    }
     for name in ["items", "additionalProperties"] {
         keywords.get_mut(name).into_iter().for_each(to_json_schema);
     }
     let properties = keywords.get_mut("properties").and_then(Value::as_object_mut);
     properties.into_iter().flat_map(|properties| properties.values_mut()).for_each(to_json_schema);
+}
+
+/// A bound that is a whole number is written as one, as people are shown it.
+fn to_whole(bound: &mut Value) {
+    let whole = bound.as_f64().filter(|bound| bound.fract() == 0.0);
+    if let Some(whole) = whole.and_then(|bound| format!("{bound:.0}").parse::<i64>().ok()) {
+        *bound = whole.into();
+    }
 }

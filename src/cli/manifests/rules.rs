@@ -386,6 +386,31 @@ mod tests {
         for (old, new, expected) in table {
             assert_eq!(spec_changed("EntitlementInstance", &spec(&old), &spec(&new)), expected, "{old} {new}");
         }
+        let subscription = |more: &Value| {
+            let mut spec = json!({"organization": "acme", "plan": "business", "state": "Active"});
+            spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            spec
+        };
+        let up = |plan: &str| json!({"amendments": [{"name": "up", "effective": "2026-12-01", "plan": plan, "revoked": false}]});
+        for (old, new, expected) in [
+            (json!({}), json!({"agreement": "7", "add": [{"name": "a", "definition": "d"}]}), vec![]),
+            (
+                json!({}),
+                json!({"plan": "starter"}),
+                vec![
+                    "spec.plan: plan is locked while the subscription is Active: add an entry to amendments, or set state to Draft first, which withdraws its configuration",
+                ],
+            ),
+            (
+                up("enterprise"),
+                up("starter"),
+                vec![
+                    "spec.amendments[0].plan: amendments are never changed while the subscription is Active, but for revoked: true: take the entry back and add a new one under another name",
+                ],
+            ),
+        ] {
+            assert_eq!(spec_changed("EntitlementSubscription", &subscription(&old), &subscription(&new)), expected);
+        }
         let definition =
             |type_: &str, unit: Option<&str>| json!({"type": type_, "unit": unit, "amount": 1, "allowMultiple": false});
         let said = spec_changed(

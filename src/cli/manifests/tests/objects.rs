@@ -18,6 +18,50 @@ fn definition(spec: &str) -> Vec<String> {
 }
 
 #[test]
+fn plans_and_subscriptions_are_objects_like_any() {
+    let plan = |spec: &str| {
+        let written = format!(
+            "apiVersion: entitlements.dev/v1alpha1\nkind: EntitlementPlan\nmetadata: {{name: a}}\nspec: {{{spec}}}"
+        );
+        check(EntitlementKind::EntitlementPlan, &written).0
+    };
+    let subscription = |spec: &str| {
+        let written = format!(
+            "apiVersion: entitlements.dev/v1alpha1\nkind: EntitlementSubscription\nmetadata: {{name: a, namespace: ns}}\nspec: {{organization: o, plan: p, {spec}}}"
+        );
+        check(EntitlementKind::EntitlementSubscription, &written).0
+    };
+    for (found, expected) in [
+        (
+            plan("type: AddOn, term: P1Y"),
+            "spec.term: an AddOn has no term: it goes with its subscription, or by the start and end of its entry there; remove term, or use type Plan",
+        ),
+        (plan("type: Addon"), "spec.type: \"Addon\" is none of \"Plan\", \"AddOn\""),
+        (
+            plan("groups: [{name: a, entitlements: [{definition: s}, {definition: s}]}]"),
+            "spec.groups[0].entitlements[1]: \"s\" is in the list twice: remove or rename one of the two",
+        ),
+        (
+            subscription("addOns: [{name: a, plan: extra, quantity: 1000001}]"),
+            "spec.addOns[0].quantity: 1000001 is more than the maximum 1000000",
+        ),
+        (
+            subscription("addOns: [{name: a, plan: extra, quantity: -1}]"),
+            "spec.addOns[0].quantity: -1 is less than the minimum 0",
+        ),
+        (subscription("addons: []"), "spec.addons: unknown field; did you mean addOns?"),
+        (
+            subscription("add: [{name: a, definition: s, start: 2027}]"),
+            "spec.add[0].start: 2027 is a number, expected a string",
+        ),
+    ] {
+        assert_eq!(found, [expected]);
+    }
+    assert_eq!(plan("type: AddOn, includes: [], product: null"), [""; 0]);
+    assert_eq!(subscription("addOns: [{name: a, plan: extra, quantity: 0}], end: null"), [""; 0]);
+}
+
+#[test]
 fn fills_in_defaults_and_leaves_out_nulls() {
     let written = format!(
         "{INSTANCE}spec:\n  organization: o\n  definition: d\n  state: null\n  end: null\n  facets: {{gone: null, kept: {{field: null}}}}\n  amendments: [{{name: a, effective: 2026-01-01}}]\n"

@@ -8,6 +8,7 @@ mod lost_definition;
 mod nowhere;
 mod plans;
 mod simulation;
+mod subscribed;
 mod subscriptions;
 mod succession;
 mod summary;

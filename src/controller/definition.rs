@@ -1,31 +1,26 @@
 //! Brings one definition up to date: the state that serves, the revisions that keep it, and its status.
 
 use super::{
-    announcements, clock,
+    catalogue_status::{self, SaidStatus, not_kept},
+    clock,
     context::ControllerContext,
-    events,
     failure::ReconcileFailure,
-    guarded::Guarded,
     revisions,
     serving::{CatalogueView, make, renew},
-    status,
-    world::{DefinitionView, KeptView, WorkItem, kinds::named},
+    world::{DefinitionView, KeptView, WorkItem, World},
 };
 use crate::{
-    api::{
-        EntitlementDefinition, EntitlementDefinitionStatus, conditions::READY, entitlement_definition::InstanceCounts,
-    },
+    api::{EntitlementDefinition, EntitlementDefinitionStatus, entitlement_definition::InstanceCounts},
     core::{problem::Problem, reason::ReasonCode},
     evaluation::{
         catalogue::{CatalogueEntry, CompiledDefinition, DefinitionState, Present},
-        conditions::Conditions,
         status::{
             definition::definition_status,
             grants::{InvalidGrants, KnownGrants},
         },
     },
 };
-use kube::{Api, api::ObjectMeta};
+use kube::api::ObjectMeta;
 use std::sync::Arc;
 
 /// Brings a definition up to date.
@@ -63,7 +58,7 @@ async fn bring_up_to_date(
     invalid: &InvalidGrants,
 ) -> Result<(), ReconcileFailure> {
     let exists = view.definition.is_some() || view.unreadable.is_some();
-    if !exists && counts.total == 0 {
+    if !exists && counts.total == 0 && !context.world(|world| world.needs_for_plans(name)) {
         // Grants that are not seen may name it, and its last valid state is theirs.
         let is_of_nobody = context.world(|world| world.sees_all_grants());
         return if is_of_nobody { clear_away(context, name, view).await } else { Ok(()) };
@@ -150,12 +145,8 @@ fn status_of(
     }
     let mut status = definition_status(definition, entry, counts, grants, now);
     if let Err(failure) = kept {
-        let message = format!("the definition serves, but the operator's next start would not know it: {failure}");
         let before = definition.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-        let mut conditions = Conditions::after(before, status.observed_generation, now);
-        conditions.set(READY, false, ReasonCode::RevisionNotKept, message);
-        status.conditions.retain(|condition| condition.type_ != READY);
-        status.conditions.splice(..0, conditions.into_vec());
+        not_kept(&mut status.conditions, before, status.observed_generation, "definition", failure, now);
     }
     status
 }
@@ -166,20 +157,11 @@ async fn write_status(
     definition: &EntitlementDefinition,
     said: &EntitlementDefinitionStatus,
 ) -> Result<(), ReconcileFailure> {
-    if definition.status.as_ref() == Some(said) {
-        return Ok(());
-    }
-    let before = definition.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-    let uid = definition.metadata.uid.as_deref().unwrap_or_default();
-    let api: Api<Guarded<EntitlementDefinition>> = Api::all(context.gate.client());
-    let about = events::reference::<EntitlementDefinition>(None, name, uid);
-    context.announcer.tell_first(&about, &before, announcements::of_catalogue(before, &said.conditions)).await;
-    let _writing = context.writing.begin(WorkItem::Definition(Arc::clone(name)));
-    let version = definition.metadata.resource_version.as_deref();
-    let written = status::write(&context.gate, &api, name, uid, version, said).await;
-    let written = written.map_err(|refusal| status::unwritten::<EntitlementDefinition>(name, &refusal))?;
-    let Some(written) = written else { return Ok(()) };
-    let written = named(written);
-    context.world(|world| world.wrote_definition(written));
-    Ok(())
+    let said = SaidStatus {
+        status: (definition.status.as_ref() != Some(said)).then_some(said),
+        conditions: &said.conditions,
+        before: definition.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default(),
+    };
+    let item = WorkItem::Definition(Arc::clone(name));
+    catalogue_status::write(context, item, definition, said, World::wrote_definition).await
 }

@@ -1,19 +1,13 @@
 //! Says whether a facet definition can be used.
 
 use super::{
-    announcements, clock,
+    catalogue_status::{self, SaidStatus},
+    clock,
     context::ControllerContext,
-    events,
     failure::ReconcileFailure,
-    guarded::Guarded,
-    status,
-    world::{WorkItem, kinds::named},
+    world::{WorkItem, World},
 };
-use crate::{
-    api::FacetDefinition,
-    evaluation::status::{facet_definition::facet_status, grants::KnownGrants},
-};
-use kube::Api;
+use crate::evaluation::status::{facet_definition::facet_status, grants::KnownGrants};
 use std::sync::Arc;
 
 /// Brings a facet definition's status up to date. While many grants change, what is said of them waits.
@@ -30,20 +24,10 @@ pub async fn reconcile(context: &ControllerContext, name: &Arc<str>) -> Result<(
         facet_status(&of, grants, clock::now())
     });
     let said = thought.await?;
-    if facet.status.as_ref() == Some(&said) {
-        return Ok(());
-    }
-    let uid = facet.metadata.uid.as_deref().unwrap_or_default();
-    let api: Api<Guarded<FacetDefinition>> = Api::all(context.gate.client());
-    let before = facet.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-    let about = events::reference::<FacetDefinition>(None, name, uid);
-    context.announcer.tell_first(&about, &before, announcements::of_catalogue(before, &said.conditions)).await;
-    let _writing = context.writing.begin(item);
-    let version = facet.metadata.resource_version.as_deref();
-    let written = status::write(&context.gate, &api, name, uid, version, &said).await;
-    let written = written.map_err(|refusal| status::unwritten::<FacetDefinition>(name, &refusal))?;
-    let Some(written) = written else { return Ok(()) };
-    let written = named(written);
-    context.world(|world| world.wrote_facet(written));
-    Ok(())
+    let said = SaidStatus {
+        status: (facet.status.as_ref() != Some(&said)).then_some(&said),
+        conditions: &said.conditions,
+        before: facet.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default(),
+    };
+    catalogue_status::write(context, item, &*facet, said, World::wrote_facet).await
 }

@@ -40,6 +40,7 @@ mod apply;
 mod attempts;
 pub(crate) mod backoff;
 mod burst;
+mod catalogue_status;
 pub(crate) mod clock;
 mod context;
 mod debouncer;
@@ -67,6 +68,7 @@ mod memory;
 mod organization;
 mod outages;
 mod output;
+mod plan;
 mod put_back;
 mod queue;
 mod reclaim;
@@ -274,12 +276,13 @@ async fn give_up(context: &ControllerContext) {
 async fn tell_of_readiness(context: Arc<ControllerContext>) {
     context.knows_everything().await;
     context.candidacy.leadership().awaited().await;
-    let ClusterCounts { definitions, organizations, grants } = context.world(|world| world.census());
+    let ClusterCounts { definitions, plans, organizations, grants } = context.world(|world| world.census());
     let counted = |count: usize, what: &str| if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") };
     tracing::info!(
-        "ready: cluster {}, {}, {}, {}",
+        "ready: cluster {}, {}{}, {}, {}",
         context.options.cluster,
         counted(definitions, "definition"),
+        if plans == 0 { String::new() } else { format!(", {}", counted(plans, "plan")) },
         counted(organizations, "organization"),
         counted(grants, "grant")
     );

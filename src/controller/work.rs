@@ -2,7 +2,7 @@
 
 use super::{
     context::ControllerContext, decided::noun, definition, facet, failure::ReconcileFailure, grant_source,
-    organization, source, world::SecretName,
+    organization, plan, source, world::SecretName,
 };
 use crate::core::source::SourceId;
 use std::{fmt, sync::Arc};
@@ -14,6 +14,8 @@ pub enum WorkItem {
     Organization(Arc<str>),
     /// A definition: what serves, its revisions, its status.
     Definition(Arc<str>),
+    /// A plan: what serves, its revisions, its status.
+    Plan(Arc<str>),
     /// A facet definition's status.
     Facet(Arc<str>),
     /// A Secret that grants take values from.
@@ -27,6 +29,7 @@ impl fmt::Display for WorkItem {
         match self {
             Self::Organization(name) => write!(formatter, "organization {name}"),
             Self::Definition(name) => write!(formatter, "definition {name}"),
+            Self::Plan(name) => write!(formatter, "plan {name}"),
             Self::Facet(name) => write!(formatter, "facet definition {name}"),
             Self::Source((namespace, name)) => write!(formatter, "Secret {namespace}/{name}"),
             Self::GrantSource(id) => write!(formatter, "{} {id}", noun(id.kind)),
@@ -40,6 +43,7 @@ impl WorkItem {
         match self {
             Self::Organization(_) => "organization",
             Self::Definition(_) => "definition",
+            Self::Plan(_) => "plan",
             Self::Facet(_) => "facet",
             Self::Source(_) => "source",
             Self::GrantSource(id) => id.kind.field(),
@@ -50,7 +54,7 @@ impl WorkItem {
     pub fn organization(&self) -> Option<&str> {
         match self {
             Self::Organization(name) => Some(name),
-            Self::Definition(_) | Self::Facet(_) | Self::Source(_) | Self::GrantSource(_) => None,
+            Self::Definition(_) | Self::Plan(_) | Self::Facet(_) | Self::Source(_) | Self::GrantSource(_) => None,
         }
     }
 
@@ -59,6 +63,7 @@ impl WorkItem {
         match self {
             Self::Organization(name) => organization::reconcile(context, name).await,
             Self::Definition(name) => definition::reconcile(context, name).await,
+            Self::Plan(name) => plan::reconcile(context, name).await,
             Self::Facet(name) => facet::reconcile(context, name).await,
             Self::Source(key) => source::reconcile(context, key).await,
             Self::GrantSource(id) => grant_source::read_again(context, id).await,
@@ -70,6 +75,7 @@ impl WorkItem {
     pub async fn make_ready(&self, context: &ControllerContext) -> Result<(), ReconcileFailure> {
         match self {
             Self::Definition(name) => definition::make_ready(context, name).await,
+            Self::Plan(name) => plan::make_ready(context, name).await,
             Self::Source(key) => source::reconcile(context, key).await,
             Self::GrantSource(id) => grant_source::read_again(context, id).await,
             Self::Organization(_) | Self::Facet(_) => Ok(()),

@@ -39,6 +39,8 @@ pub struct DomainGauges {
     pub organizations: usize,
     /// How many definitions there are.
     pub definitions: usize,
+    /// How many plans and add-ons there are.
+    pub plans: usize,
     /// How many grants are in each phase.
     pub phases: BTreeMap<&'static str, u64>,
     /// How many grants in force end within each of these times.
@@ -99,6 +101,7 @@ impl DomainGauges {
     fn register(&self, registry: &mut Registry) {
         single(registry, "entitlement_organizations", "How many organizations there are", count(self.organizations));
         single(registry, "entitlement_definitions", "How many definitions there are", count(self.definitions));
+        single(registry, "entitlement_plans", "How many plans and add-ons there are", count(self.plans));
         let phases = self.phases.iter().map(|(&phase, &grants)| (PhaseLabel { phase }, number(grants)));
         family(registry, "entitlement_instances", "How many grants are in each phase, as their statuses say", phases);
         let ending = self.ending.iter().map(|(within, grants)| (WithinLabel { within }, number(*grants)));

@@ -63,6 +63,7 @@ mod ownership;
 mod paused;
 mod phases;
 mod plan_kinds;
+mod plans;
 mod preflight;
 mod read_only;
 mod refused;

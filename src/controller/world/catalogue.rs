@@ -1,19 +1,22 @@
-//! Definitions, facet definitions and kept revisions, and what has been made of them.
+//! Definitions, facet definitions, plans and kept revisions, and what has been made of them.
 
 use super::{
     kept_revisions::KeptRevisions,
+    plans::{PlanView, Plans},
     section::{CatalogueSection, KeptView, NotYetRead, ServingChange, differs},
     store::{Identity, Put, PutUnreadable, Reading, Store},
     tenancy::name_of,
+    users::Users,
 };
 use crate::{
     api::{EntitlementDefinition, FacetDefinition},
+    core::plan::Plan,
     evaluation::catalogue::{CatalogueEntry, CatalogueId, CatalogueKind, CompiledDefinition, Revision, Served},
     render::flags::{Offer, Offers},
 };
 use kube::api::ObjectMeta;
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
@@ -49,7 +52,9 @@ pub struct Catalogue {
     definitions: CatalogueSection<EntitlementDefinition, CompiledDefinition>,
     facets: Store<Arc<str>, Arc<FacetDefinition>>,
     /// Definitions that refer to a facet definition.
-    users: HashMap<Arc<str>, BTreeSet<Arc<str>>>,
+    users: Users,
+    /// The plans.
+    pub(super) plans: Plans,
     revisions: KeptRevisions,
     /// What is ready.
     offers: Arc<Offers>,
@@ -99,16 +104,7 @@ impl Catalogue {
         before: Option<&EntitlementDefinition>,
         after: Option<&EntitlementDefinition>,
     ) {
-        for facet in before.into_iter().flat_map(facets_of) {
-            let Some(users) = self.users.get_mut(facet) else { continue };
-            users.remove(name);
-            if users.is_empty() {
-                self.users.remove(facet);
-            }
-        }
-        for facet in after.into_iter().flat_map(facets_of) {
-            self.users.entry(facet.into()).or_default().insert(Arc::clone(name));
-        }
+        self.users.relink(name, before.into_iter().flat_map(facets_of), after.into_iter().flat_map(facets_of));
     }
 
     /// A state of a facet definition; None if it is not news, else the definitions that have to be made anew.
@@ -151,7 +147,7 @@ impl Catalogue {
     }
 
     fn outdate_users(&mut self, facet: &str) -> BTreeSet<Arc<str>> {
-        let users = self.users.get(facet).cloned().unwrap_or_default();
+        let users: BTreeSet<_> = self.users.of(facet).cloned().collect();
         users.iter().cloned().for_each(|user| self.definitions.change(user));
         users
     }
@@ -217,7 +213,7 @@ impl Catalogue {
     pub fn outdate(&mut self, object: &CatalogueId) {
         match object.kind {
             CatalogueKind::Definition => self.definitions.outdate(Arc::clone(&object.name)),
-            CatalogueKind::Plan => {}
+            CatalogueKind::Plan => self.plans.outdate(&object.name),
             #[cfg(test)]
             CatalogueKind::Dummy => {}
         }
@@ -233,6 +229,28 @@ impl Catalogue {
     /// What serves is made anew of everything. What was ready is taken to be so until then.
     pub fn forget_served(&mut self) {
         self.definitions.forget_served();
+        self.plans.forget_served();
+    }
+
+    /// Everything about one plan. What changes from now on makes it stale again. An error if a definition that it needs has not
+    /// been made yet.
+    pub fn plan_view(&mut self, name: &Arc<str>) -> Result<PlanView, NotYetRead> {
+        self.plans.view(name, &self.definitions, &self.revisions)
+    }
+
+    /// The entry of a plan. An error if there is something to make one of, which has not been done yet.
+    pub fn plan_entry(&self, name: &Arc<str>) -> Result<Option<Arc<CatalogueEntry<Plan>>>, NotYetRead> {
+        self.plans.entry(name, &self.revisions)
+    }
+
+    /// The same, but an error also if what the entry was made of has changed since.
+    pub fn current_plan_entry(&self, name: &Arc<str>) -> Result<Option<Arc<CatalogueEntry<Plan>>>, NotYetRead> {
+        self.plans.current_entry(name, &self.revisions)
+    }
+
+    /// All names that a plan or its revisions have.
+    pub fn plan_names(&self) -> BTreeSet<Arc<str>> {
+        self.plans.names(&self.revisions)
     }
 
     /// A definition is gone, and nothing is left of it.
@@ -294,7 +312,7 @@ impl Catalogue {
 
     /// Definitions that refer to a facet definition.
     pub fn users(&self, facet: &str) -> impl Iterator<Item = &Arc<str>> {
-        self.users.get(facet).into_iter().flatten()
+        self.users.of(facet)
     }
 
     /// A facet definition.

@@ -33,7 +33,7 @@ impl World {
     pub(super) fn touch_catalogue(&mut self, object: &CatalogueId) {
         match object.kind {
             CatalogueKind::Definition => self.touch_definition(&object.name),
-            CatalogueKind::Plan => {}
+            CatalogueKind::Plan => self.touch_plan(&object.name),
             #[cfg(test)]
             CatalogueKind::Dummy => {}
         }
@@ -62,6 +62,8 @@ impl World {
             }
             self.touch_organizations(names);
             self.barred.extend(self.grants.barred_with(name).cloned());
+            let plans = self.catalogue.plans.outdate_givers(name);
+            self.touch_plans(plans);
         }
         if serving.changes_offers {
             let names: Vec<_> = self.tenancy.with_all_flags().cloned().collect();

@@ -31,6 +31,7 @@ impl World {
         DomainGauges {
             organizations: self.tenancy.organizations().count(),
             definitions: self.catalogue.definition_count(),
+            plans: self.catalogue.plans.count(),
             phases: phases.into_iter().chain([(UNDECIDED, agenda.in_phase(None))]).collect(),
             ending: vec![("1d", days(1)), ("7d", days(7)), ("30d", days(30))],
             overdue,

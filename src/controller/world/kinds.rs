@@ -21,6 +21,7 @@ mod instance;
 mod namespace;
 mod organization;
 mod output;
+mod plan;
 mod revision;
 mod source;
 mod subscription;
@@ -32,8 +33,8 @@ use super::{
 };
 use crate::{
     api::{
-        EntitlementDefinition, EntitlementInstance, EntitlementSubscription, FacetDefinition, LAST_APPLIED,
-        Organization,
+        EntitlementDefinition, EntitlementInstance, EntitlementPlan, EntitlementSubscription, FacetDefinition,
+        LAST_APPLIED, Organization,
     },
     controller::{context::ControllerContext, guarded::Guarded, watch::follow, work::WorkItem},
     core::served::{NamespaceSet, ServedNamespaces},
@@ -48,10 +49,11 @@ use serde::de::DeserializeOwned;
 use std::{borrow::Cow, fmt::Debug, sync::Arc};
 
 /// All of them.
-pub const WATCHES: [Watch; 9] = [
+pub const WATCHES: [Watch; 10] = [
     Watch::of::<Organization>(),
     Watch::of::<FacetDefinition>(),
     Watch::of::<EntitlementDefinition>(),
+    Watch::of::<EntitlementPlan>(),
     Watch::of::<EntitlementInstance>(),
     Watch::of::<EntitlementSubscription>(),
     Watch::of::<Namespace>(),

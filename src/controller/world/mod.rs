@@ -21,6 +21,8 @@
 //! | `strays` | objects that lost the marks of the operator |
 //! | `contention` | objects that others change again and again |
 //! | `reach` | which namespaces are served, and which of them are known |
+//! | `plans` | plans, and what they are made of |
+//! | `users` | which objects of the catalogue name which others |
 //! | `places` | in which namespaces an organization's objects lie |
 //! | `sources` | Secrets that grants take values from |
 //! | `sharing` | what many objects say alike, kept in memory once |
@@ -46,6 +48,7 @@ pub mod kinds;
 mod lives;
 mod outputs;
 mod places;
+mod plans;
 mod reach;
 mod section;
 mod sharing;
@@ -53,6 +56,7 @@ mod sources;
 mod store;
 mod strays;
 mod tenancy;
+mod users;
 mod view;
 
 #[cfg(test)]
@@ -64,6 +68,7 @@ pub use catalogue::DefinitionView;
 pub use edits::Edits;
 pub use kept::{SourceObject, WholeSource};
 pub use lives::MadeAnew;
+pub use plans::{PlanUse, PlanView};
 pub use section::KeptView;
 pub use store::{Identity, Reading};
 pub use strays::FormerMarks;
@@ -106,6 +111,8 @@ use tokio::time::Instant;
 pub struct ClusterCounts {
     /// Definitions.
     pub definitions: usize,
+    /// Plans and add-ons.
+    pub plans: usize,
     /// Organizations.
     pub organizations: usize,
     /// Instances.
@@ -219,6 +226,7 @@ impl World {
     pub fn census(&self) -> ClusterCounts {
         ClusterCounts {
             definitions: self.catalogue.definition_count(),
+            plans: self.catalogue.plans.count(),
             organizations: self.tenancy.organizations().count(),
             grants: self.grants.count(SourceKind::Instance),
         }

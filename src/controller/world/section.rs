@@ -161,6 +161,16 @@ impl<O: Resource, C: Catalogued> CatalogueSection<O, C> {
         }
     }
 
+    /// What serves of an object.
+    pub fn served(&self, name: &str) -> Option<&Served<C>> {
+        self.served.get(name).map(|(served, _)| served)
+    }
+
+    /// What has been made of objects.
+    pub fn entries(&self) -> impl Iterator<Item = &Arc<CatalogueEntry<C>>> {
+        self.served.values().map(|(served, _)| &served.entry)
+    }
+
     /// From now on this serves, which was made from the view of that version.
     pub fn serve(&mut self, name: &Arc<str>, served: Served<C>, version: u64) -> ServingChange<C> {
         let before = self.served.get(name).map(|(before, _)| before);

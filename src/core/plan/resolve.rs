@@ -123,7 +123,7 @@ impl<'a, C: PlanContext> Includable<'a, C> {
     /// A plan that `name` includes.
     fn include(&self, name: &'a str, include: &'a str) -> Result<&Resolved, Problem> {
         let spec = match (include == name, self.context.plan(include)) {
-            (true, _) => return Err(cycle(format!("{name} includes {name}"))),
+            (true, _) => return Err(cycle(&format!("{name} includes {name}"))),
             (false, Some(Ok(spec))) => spec,
             (false, Some(Err(reason))) => return Err(not_ready(include, reason)),
             (false, None) => {
@@ -132,7 +132,7 @@ impl<'a, C: PlanContext> Includable<'a, C> {
             }
         };
         if let Some(way) = self.inclusions.cycle(name, include) {
-            return Err(cycle(way));
+            return Err(cycle(&way));
         }
         if spec.type_ == PlanType::AddOn {
             let message = format!(
@@ -162,7 +162,7 @@ fn not_ready(include: &str, reason: ReasonCode) -> Problem {
     Problem::new(ReasonCode::IncludeNotReady, message)
 }
 
-fn cycle(way: String) -> Problem {
+fn cycle(way: &str) -> Problem {
     Problem::new(ReasonCode::IncludeCycle, format!("{way}: take one of them out of includes"))
 }
 

@@ -91,8 +91,8 @@ impl Written {
     }
 }
 
-fn giving(entitlements: Value) -> Value {
-    json!({"groups": [{"name": "base", "entitlements": entitlements}]})
+fn giving(entitlements: impl Into<Value>) -> Value {
+    json!({"groups": [{"name": "base", "entitlements": entitlements.into()}]})
 }
 
 fn including(includes: &[&str], entitlements: Value) -> Value {
@@ -405,8 +405,11 @@ fn drafts() -> impl Strategy<Value = Vec<Option<Draft>>> {
     proptest::collection::vec(proptest::option::weighted(0.95, draft), PLANS.len())
 }
 
+/// What a plan gives, and how many stand below it.
+type Given = (Vec<(usize, Option<u32>)>, usize);
+
 /// The contract, read plainly: what each plan gives, or that it is not ready.
-fn plainly(drafts: &[Option<Draft>], plan: usize, above: &[usize]) -> Option<(Vec<(usize, Option<u32>)>, usize)> {
+fn plainly(drafts: &[Option<Draft>], plan: usize, above: &[usize]) -> Option<Given> {
     let (includes, own, _) = drafts[plan].as_ref()?;
     if above.contains(&plan) {
         return None;

@@ -290,6 +290,17 @@ impl PlanHistory {
         Some((name, &kept.plan))
     }
 
+    /// Whether a revision that is known gives a definition.
+    #[must_use]
+    pub fn gives(&self, definition: &str) -> bool {
+        self.kept.values().any(|kept| kept.plan.entry(definition).is_some())
+    }
+
+    /// The definitions that revisions give that are known.
+    pub fn definitions(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.kept.values().flat_map(|kept| &kept.plan.entries).map(|entry| &entry.definition)
+    }
+
     /// The names of the revisions that are known.
     pub fn revisions(&self) -> impl Iterator<Item = &Arc<str>> {
         self.kept.keys()

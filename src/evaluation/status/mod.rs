@@ -14,6 +14,7 @@ pub mod facet_definition;
 pub mod grants;
 mod instance;
 pub mod organization;
+pub mod plan;
 #[cfg(test)]
 mod tests;
 

@@ -8,6 +8,7 @@ mod facts;
 mod lists;
 mod offers;
 mod ownership;
+mod plans;
 mod reach;
 mod work;
 
@@ -16,7 +17,10 @@ use super::{
     kinds::{News, WatchedKind},
 };
 use crate::{
-    api::{EntitlementDefinition, EntitlementInstance, EntitlementSubscription, FacetDefinition, Organization},
+    api::{
+        EntitlementDefinition, EntitlementInstance, EntitlementPlan, EntitlementSubscription, FacetDefinition,
+        Organization,
+    },
     controller::{guarded::Guarded, output::OutputObject},
     core::source::SourceId,
     evaluation::{
@@ -63,6 +67,10 @@ impl World {
 
     pub fn observe_definition(&mut self, event: Event<Guarded<EntitlementDefinition>>) {
         self.observe::<EntitlementDefinition>(event);
+    }
+
+    pub fn observe_plan(&mut self, event: Event<Guarded<EntitlementPlan>>) {
+        self.observe::<EntitlementPlan>(event);
     }
 
     pub fn observe_facet(&mut self, event: Event<Guarded<FacetDefinition>>) {
@@ -117,6 +125,7 @@ pub fn finish_lists(world: &mut World) {
     world.observe_subscription(Event::InitDone);
     world.observe_definition(Event::InitDone);
     world.observe_facet(Event::InitDone);
+    world.observe_plan(Event::InitDone);
     world.observe_revision(Event::InitDone);
     world.observe_output::<ConfigMap>(Event::InitDone);
     assert!(!world.is_ready());

@@ -42,6 +42,7 @@ fn served(namespaces: &[&str], secrets: &[&str]) -> World {
     world.hear::<Namespace>(News::ListEnds);
     world.observe_definition(Event::InitDone);
     world.observe_facet(Event::InitDone);
+    world.observe_plan(Event::InitDone);
     world.hear::<ControllerRevision>(News::ListEnds);
     world
 }

@@ -137,7 +137,7 @@ fn what_is_kept_is_read_as_it_was() {
 #[test]
 fn how_a_plan_is_sold_makes_no_other_revision_and_is_kept_current() {
     let before = seats(25, &json!({}));
-    let revisions = kept(&[before.clone()]);
+    let revisions = kept(std::slice::from_ref(&before));
     for sale in [
         json!({"retired": true}),
         json!({"product": "video"}),
@@ -205,7 +205,7 @@ fn what_serves_is_agreed_by_its_name_also_where_no_revision_of_it_is_kept() {
     let entry = ingredients(&[], |these| these.entry(Ok(new.clone())));
     assert_eq!(entry.revision.as_deref(), Some(&*name_of(&new)));
     assert_eq!(agreed(&entry.history, &new).as_deref(), Some("30"));
-    let revisions = kept(&[old.clone()]);
+    let revisions = kept(std::slice::from_ref(&old));
     let entry = ingredients(&revisions, |these| these.entry(Ok(new.clone())));
     assert_eq!([&old, &new].map(|state| agreed(&entry.history, state)), [Some("25".to_owned()), Some("30".to_owned())]);
     // For everyone, it counts for those before.

@@ -8,14 +8,14 @@ use super::{
     world::{NotReady, ObjectState, Reference, World},
 };
 use crate::{
-    api::{EntitlementInstance, Organization},
+    api::{EntitlementInstance, EntitlementPlanSpec, Organization},
     connection::Cause,
     core::{
         definition::Schemas,
         source::{SourceId, instance},
     },
     evaluation::{
-        admission::{Candidate, DefinitionUse, FacetUser},
+        admission::{Candidate, DefinitionUse, FacetUser, PlanSurroundings},
         decision::Decision,
     },
     metrics::{Gauges, Metrics},
@@ -146,6 +146,16 @@ impl Knowledge {
     #[must_use]
     pub fn schemas<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Schemas {
         self.context.world(|world| world.schemas(names))
+    }
+
+    /// What a plan that would name what these name is judged with. None where something of it can't be told now.
+    #[must_use]
+    pub fn plan_surroundings<'a>(
+        &self,
+        name: &Arc<str>,
+        named: impl IntoIterator<Item = &'a EntitlementPlanSpec>,
+    ) -> Option<PlanSurroundings> {
+        self.context.world(|world| world.plan_surroundings(name, named)).ok()
     }
 
     /// The UID and the generation of an object, as far as it is known.

@@ -38,7 +38,13 @@ fn rule() -> RuleWithOperations {
         api_groups: texts(&[GROUP]),
         api_versions: texts(&[VERSION]),
         operations: texts(&["CREATE", "UPDATE", "DELETE"]),
-        resources: texts(&["entitlementdefinitions", "entitlementinstances", "facetdefinitions", "organizations"]),
+        resources: texts(&[
+            "entitlementdefinitions",
+            "entitlementinstances",
+            "entitlementplans",
+            "facetdefinitions",
+            "organizations",
+        ]),
         scope: Some("*".to_owned()),
     }
 }

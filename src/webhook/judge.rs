@@ -6,10 +6,10 @@ use super::{
     reviewers::{Broken, Reviewers},
 };
 use crate::{
-    api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization},
+    api::{EntitlementDefinition, EntitlementInstance, EntitlementPlan, FacetDefinition, Organization},
     controller::{Knowledge, clock},
     core::{calendar::Instant, reason::ReasonCode, source::SourceId},
-    evaluation::admission::{self, AdmissionVerdict, DefinitionUse},
+    evaluation::admission::{self, AdmissionVerdict, DefinitionUse, PlanSurroundings},
     metrics::Metrics,
 };
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
@@ -29,10 +29,11 @@ const CONCURRENCY: usize = 2;
 const CONCURRENCY_OF_OTHERS: usize = 1;
 
 /// Reasons that say that something which is named does not exist.
-const MISSING: [ReasonCode; 4] = [
+const MISSING: [ReasonCode; 5] = [
     ReasonCode::OrganizationNotFound,
     ReasonCode::DefinitionNotFound,
     ReasonCode::FacetNotFound,
+    ReasonCode::IncludeNotFound,
     ReasonCode::RenewalInvalid,
 ];
 
@@ -183,6 +184,7 @@ fn review(knowledge: &Knowledge, question: &Question, now: Instant) -> Option<Ad
     let review = match kind {
         _ if is_of::<EntitlementInstance>(kind) => of_instance,
         _ if is_of::<EntitlementDefinition>(kind) => of_definition,
+        _ if is_of::<EntitlementPlan>(kind) => of_plan,
         _ if is_of::<FacetDefinition>(kind) => of_facet,
         _ if is_of::<Organization>(kind) => of_organization,
         _ => return Some(AdmissionVerdict::default()),
@@ -201,6 +203,7 @@ fn unreadable(error: &serde_json::Error) -> AdmissionVerdict {
 fn by_itself(question: &Question, now: Instant) -> AdmissionVerdict {
     let verdict = match question.resource.as_str() {
         kind if is_of::<EntitlementDefinition>(kind) => definition_by_itself(question, now),
+        kind if is_of::<EntitlementPlan>(kind) => plan_by_itself(question),
         kind if is_of::<FacetDefinition>(kind) => facet_by_itself(question, now),
         _ => Ok(AdmissionVerdict::default()),
     };
@@ -222,6 +225,22 @@ fn facet_by_itself(question: &Question, now: Instant) -> serde_json::Result<Admi
     let (before, after) = question.states::<FacetDefinition>()?;
     let (before, after) = (before.map(|facet| facet.spec.schema), after.map(|facet| facet.spec.schema));
     Ok(admission::review_facet(&question.name, before.as_ref(), after.as_ref(), &[], now))
+}
+
+fn plan_by_itself(question: &Question) -> serde_json::Result<AdmissionVerdict> {
+    let (before, after) = question.states::<EntitlementPlan>()?;
+    let (before, after) = (before.map(|plan| plan.spec), after.map(|plan| plan.spec));
+    let mut both = before.iter().chain(&after);
+    let names_others = both.any(|spec| {
+        !spec.includes.is_empty()
+            || !spec.add_ons.is_empty()
+            || spec.groups.iter().any(|group| !group.entitlements.is_empty())
+    });
+    if names_others {
+        return Ok(AdmissionVerdict::default());
+    }
+    let (name, nothing) = (question.name.as_str().into(), PlanSurroundings::default());
+    Ok(admission::review_plan(&name, before.as_ref(), after.as_ref(), &nothing))
 }
 
 fn is_of<K: Resource<DynamicType = ()>>(plural: &str) -> bool {
@@ -266,6 +285,14 @@ fn of_definition(knowledge: &Knowledge, question: &Question, now: Instant) -> Re
     let schemas = knowledge.schemas(both.flat_map(|spec| &spec.facets).filter_map(|facet| facet.definition.as_deref()));
     let used = knowledge.definition_use(&name);
     Ok(Some(admission::review_definition(&name, before.as_ref(), after.as_ref(), &schemas, &used, now)))
+}
+
+fn of_plan(knowledge: &Knowledge, question: &Question, _: Instant) -> Reviewed {
+    let (before, after) = question.states::<EntitlementPlan>()?;
+    let name: Arc<str> = name(question, after.as_ref()).into();
+    let (before, after) = (before.map(|plan| plan.spec), after.map(|plan| plan.spec));
+    let known = knowledge.plan_surroundings(&name, before.iter().chain(&after));
+    Ok(known.map(|known| admission::review_plan(&name, before.as_ref(), after.as_ref(), &known)))
 }
 
 fn of_facet(knowledge: &Knowledge, question: &Question, now: Instant) -> Reviewed {

@@ -2,7 +2,7 @@
 
 use super::review::Question;
 use crate::{
-    api::{EntitlementDefinition, EntitlementInstance, FacetDefinition, Organization},
+    api::{EntitlementDefinition, EntitlementInstance, EntitlementPlan, FacetDefinition, Organization},
     controller::{Knowledge, ObjectState, Reference},
     core::{
         name::{dns_label, dns_subdomain},
@@ -29,11 +29,25 @@ struct InstanceSpec {
 #[derive(Deserialize)]
 struct DefinitionSpec {
     #[serde(default)]
-    facets: Vec<NamedFacet>,
+    facets: Vec<NamedDefinition>,
 }
 
 #[derive(Deserialize)]
-struct NamedFacet {
+struct PlanSpec {
+    #[serde(default)]
+    includes: Vec<String>,
+    #[serde(default)]
+    groups: Vec<NamedGroup>,
+}
+
+#[derive(Deserialize)]
+struct NamedGroup {
+    #[serde(default)]
+    entitlements: Vec<NamedDefinition>,
+}
+
+#[derive(Deserialize)]
+struct NamedDefinition {
     definition: Option<String>,
 }
 
@@ -42,6 +56,7 @@ pub fn references(question: &Question) -> Vec<Reference> {
     match question.kind.as_str() {
         kind if kind == EntitlementInstance::kind(&()) => of_instance(question),
         kind if kind == EntitlementDefinition::kind(&()) => of_definition(question),
+        kind if kind == EntitlementPlan::kind(&()) => of_plan(question),
         _ => Vec::new(),
     }
 }
@@ -65,6 +80,13 @@ fn of_definition(question: &Question) -> Vec<Reference> {
     facets.into_iter().filter_map(|facet| facet.definition).map(|name| Reference::Facet(name.into())).collect()
 }
 
+fn of_plan(question: &Question) -> Vec<Reference> {
+    let Some(spec) = spec::<PlanSpec>(question) else { return Vec::new() };
+    let includes = spec.includes.into_iter().map(|name| Reference::Plan(name.into()));
+    let given = spec.groups.into_iter().flat_map(|group| group.entitlements).filter_map(|one| one.definition);
+    includes.chain(given.map(|name| Reference::Definition(name.into()))).collect()
+}
+
 /// Whether all of them are known as they are stored now. Not if the API server does not say.
 pub async fn are_known(client: &Client, knowledge: &Knowledge, references: &[Reference]) -> bool {
     let stored = try_join_all(references.iter().map(|reference| stored(client, reference))).await;
@@ -80,6 +102,7 @@ async fn stored(client: &Client, reference: &Reference) -> kube::Result<Option<O
     match reference {
         Reference::Organization(name) => state(Api::<Organization>::all(client), name).await,
         Reference::Definition(name) => state(Api::<EntitlementDefinition>::all(client), name).await,
+        Reference::Plan(name) => state(Api::<EntitlementPlan>::all(client), name).await,
         Reference::Facet(name) => state(Api::<FacetDefinition>::all(client), name).await,
         Reference::Grant(id) => state(Api::<EntitlementInstance>::namespaced(client, &id.namespace), &id.name).await,
     }
@@ -87,7 +110,10 @@ async fn stored(client: &Client, reference: &Reference) -> kube::Result<Option<O
 
 fn is_name(reference: &Reference) -> bool {
     match reference {
-        Reference::Organization(name) | Reference::Definition(name) | Reference::Facet(name) => dns_label(name).is_ok(),
+        Reference::Organization(name)
+        | Reference::Definition(name)
+        | Reference::Plan(name)
+        | Reference::Facet(name) => dns_label(name).is_ok(),
         Reference::Grant(id) => dns_label(&id.namespace).is_ok() && dns_subdomain(&id.name).is_ok(),
     }
 }

@@ -180,7 +180,9 @@ mod tests {
                     "apiGroups": ["entitlements.dev"],
                     "apiVersions": ["v1alpha1"],
                     "operations": ["CREATE", "UPDATE", "DELETE"],
-                    "resources": ["entitlementdefinitions", "entitlementinstances", "facetdefinitions", "organizations"],
+                    "resources": [
+                        "entitlementdefinitions", "entitlementinstances", "entitlementplans", "facetdefinitions", "organizations",
+                    ],
                     "scope": "*",
                 }],
                 "sideEffects": "None",

@@ -28,6 +28,8 @@ pub enum Reference {
     Definition(Arc<str>),
     /// A facet definition.
     Facet(Arc<str>),
+    /// A plan or an add-on.
+    Plan(Arc<str>),
     /// A grant.
     Grant(SourceId),
 }
@@ -59,6 +61,7 @@ impl World {
                 self.catalogue.definition(name).map(|known| ObjectState::of(&known.metadata))
             }
             Reference::Facet(name) => self.catalogue.facet(name).map(|known| ObjectState::of(&known.metadata)),
+            Reference::Plan(name) => self.catalogue.plans.get(name).map(|known| ObjectState::of(&known.metadata)),
             Reference::Grant(id) => {
                 Some(ObjectState { uid: self.grants.uid(id)?, generation: self.grants.spec_state(id)?.0 })
             }

@@ -9,9 +9,12 @@ use super::{
     users::Users,
 };
 use crate::{
-    api::{EntitlementDefinition, FacetDefinition},
+    api::{EntitlementDefinition, EntitlementPlanSpec, FacetDefinition},
     core::plan::Plan,
-    evaluation::catalogue::{CatalogueEntry, CatalogueId, CatalogueKind, CompiledDefinition, Revision, Served},
+    evaluation::{
+        admission::PlanSurroundings,
+        catalogue::{CatalogueEntry, CatalogueId, CatalogueKind, CompiledDefinition, Revision, Served},
+    },
     render::flags::{Offer, Offers},
 };
 use kube::api::ObjectMeta;
@@ -236,6 +239,15 @@ impl Catalogue {
     /// been made yet.
     pub fn plan_view(&mut self, name: &Arc<str>) -> Result<PlanView, NotYetRead> {
         self.plans.view(name, &self.definitions, &self.revisions)
+    }
+
+    /// What a plan that would name what these name is judged with.
+    pub fn plan_surroundings<'a>(
+        &self,
+        name: &Arc<str>,
+        named: impl IntoIterator<Item = &'a EntitlementPlanSpec>,
+    ) -> Result<PlanSurroundings, NotYetRead> {
+        self.plans.surroundings(name, named, &self.definitions, &self.revisions)
     }
 
     /// The entry of a plan. An error if there is something to make one of, which has not been done yet.

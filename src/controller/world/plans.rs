@@ -9,10 +9,13 @@ use super::{
     users::Users,
 };
 use crate::{
-    api::{EntitlementDefinition, EntitlementPlan, entitlement_plan::PlanSubscriptions},
+    api::{EntitlementDefinition, EntitlementPlan, EntitlementPlanSpec, entitlement_plan::PlanSubscriptions},
     controller::work::WorkItem,
     core::plan::Plan,
-    evaluation::catalogue::{CatalogueEntry, CatalogueKind, CompiledDefinition, Served},
+    evaluation::{
+        admission::PlanSurroundings,
+        catalogue::{CatalogueEntry, CatalogueKind, CompiledDefinition, Served},
+    },
 };
 use kube::api::ObjectMeta;
 use std::{
@@ -108,13 +111,50 @@ impl Plans {
 
     /// A plan and all that include it have to be made anew.
     fn outdate_with(&mut self, plan: &Arc<str>) -> BTreeSet<Arc<str>> {
+        let found = self.with_includers(plan);
+        found.iter().cloned().for_each(|name| self.section.change(name));
+        found
+    }
+
+    /// A plan and all that include it, directly or not.
+    fn with_includers(&self, plan: &Arc<str>) -> BTreeSet<Arc<str>> {
         let mut found = BTreeSet::from([Arc::clone(plan)]);
         let mut next = vec![Arc::clone(plan)];
         while let Some(name) = next.pop() {
             next.extend(self.includers.of(&name).filter(|includer| found.insert(Arc::clone(includer))).cloned());
         }
-        found.iter().cloned().for_each(|name| self.section.change(name));
         found
+    }
+
+    /// What a plan that would name these is judged with, but for who has it. An error if something of it has not been made yet.
+    pub fn surroundings<'a>(
+        &self,
+        plan: &Arc<str>,
+        named: impl IntoIterator<Item = &'a EntitlementPlanSpec>,
+        compiled: &CatalogueSection<EntitlementDefinition, CompiledDefinition>,
+        revisions: &KeptRevisions,
+    ) -> Result<PlanSurroundings, NotYetRead> {
+        let mut includers = self.with_includers(plan);
+        includers.remove(plan);
+        let mut found = PlanSurroundings { includers, ..PlanSurroundings::default() };
+        let mut wanted: BTreeSet<Arc<str>> = BTreeSet::new();
+        let mut next: BTreeSet<Arc<str>> = found.includers.clone();
+        for spec in named {
+            next.extend(spec.includes.iter().chain(&spec.add_ons).map(|name| name.as_str().into()));
+            wanted.extend(definitions_of(spec).map(Arc::from));
+        }
+        for name in next {
+            let (plans, unreadable) = self.with_included(&name);
+            found.plans.extend(plans);
+            found.unreadable.extend(unreadable);
+        }
+        wanted.extend(found.plans.values().flat_map(|plan| definitions_of(&plan.spec)).map(Arc::from));
+        for name in wanted {
+            if let Some(entry) = compiled.current_entry(&name, revisions)? {
+                found.definitions.insert(name, entry);
+            }
+        }
+        Ok(found)
     }
 
     fn relink(&mut self, name: &Arc<str>, before: Option<&EntitlementPlan>, after: Option<&EntitlementPlan>) {
@@ -194,16 +234,6 @@ impl Plans {
         self.section.get(name)
     }
 
-    /// Plans that include a plan.
-    pub fn includers(&self, name: &str) -> impl Iterator<Item = &Arc<str>> {
-        self.includers.of(name)
-    }
-
-    /// Plans that name a definition in their own groups.
-    pub fn givers(&self, definition: &str) -> impl Iterator<Item = &Arc<str>> {
-        self.givers.of(definition)
-    }
-
     /// All names that a plan or its revisions have.
     pub fn names(&self, revisions: &KeptRevisions) -> BTreeSet<Arc<str>> {
         self.section.names(revisions)
@@ -250,8 +280,11 @@ fn includes(plan: Option<&EntitlementPlan>) -> impl Iterator<Item = &str> {
 }
 
 fn definitions(plan: Option<&EntitlementPlan>) -> impl Iterator<Item = &str> {
-    let groups = plan.into_iter().flat_map(|plan| &plan.spec.groups);
-    groups.flat_map(|group| &group.entitlements).map(|entitlement| entitlement.definition.as_str())
+    plan.into_iter().flat_map(|plan| definitions_of(&plan.spec))
+}
+
+fn definitions_of(spec: &EntitlementPlanSpec) -> impl Iterator<Item = &str> {
+    spec.groups.iter().flat_map(|group| &group.entitlements).map(|entitlement| entitlement.definition.as_str())
 }
 
 impl World {
@@ -292,6 +325,15 @@ impl World {
             self.changed_plan(name);
         }
         self.touch_gone_definitions(freed.as_ref());
+    }
+
+    /// What a plan that would name what these name is judged with. An error if something of it has not been made yet.
+    pub fn plan_surroundings<'a>(
+        &self,
+        name: &Arc<str>,
+        named: impl IntoIterator<Item = &'a EntitlementPlanSpec>,
+    ) -> Result<PlanSurroundings, NotYetRead> {
+        self.catalogue.plan_surroundings(name, named)
     }
 
     /// Whether a plan, or a revision of one, may name a definition.

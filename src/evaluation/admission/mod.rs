@@ -10,6 +10,7 @@
 //! | `instance` | a grant among those of its organization and definition |
 //! | `organization` | an organization among the others |
 //! | `definition`, `facet` | the catalogue, and the grants that it serves |
+//! | `plan` | a plan, those that include it, and the subscriptions that have it |
 //! | `effects` | what a change does to grants that are held, and to their objects |
 //! | `unused` | parts of a definition that no output shows |
 
@@ -19,6 +20,7 @@ mod effects;
 mod facet;
 mod instance;
 mod organization;
+mod plan;
 #[cfg(test)]
 mod tests;
 mod unused;
@@ -28,6 +30,7 @@ pub use definition::{DefinitionUse, review_definition};
 pub use facet::{FacetUser, review_facet};
 pub use instance::review_instance;
 pub use organization::review_organization;
+pub use plan::{PlanSurroundings, review_plan};
 
 use super::{decision::Decision, holding::Member, status::NEVER_IN_FORCE};
 use crate::{

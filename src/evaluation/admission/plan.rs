@@ -1,0 +1,219 @@
+//! A plan or an add-on, the plans that include it, and the subscriptions that have it.
+
+use super::{AdmissionVerdict, Findings, some_of};
+use crate::{
+    api::{EntitlementPlan, EntitlementPlanSpec, entitlement_plan::PlanType},
+    core::{plan::resolve, problem::Problem, reason::ReasonCode, source::SourceId},
+    evaluation::catalogue::{CatalogueEntry, PlanCatalogue},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// What a plan is judged with.
+#[derive(Clone, Debug, Default)]
+pub struct PlanSurroundings {
+    /// The plans that it names or that include it, directly or not, with all that these include.
+    pub plans: BTreeMap<Arc<str>, Arc<EntitlementPlan>>,
+    /// Those that cannot be read.
+    pub unreadable: BTreeSet<Arc<str>>,
+    /// The definitions that all of these give.
+    pub definitions: BTreeMap<Arc<str>, Arc<CatalogueEntry>>,
+    /// The plans that include it, directly or not.
+    pub includers: BTreeSet<Arc<str>>,
+    /// How many subscriptions that name it are in force, or to be.
+    pub live: usize,
+    /// One of these.
+    pub example: Option<SourceId>,
+}
+
+impl PlanSurroundings {
+    /// The same with the plan as it is given.
+    fn with(&self, name: &Arc<str>, spec: Option<&EntitlementPlanSpec>) -> Self {
+        let mut changed = self.clone();
+        match spec {
+            Some(spec) => {
+                changed.plans.insert(Arc::clone(name), Arc::new(EntitlementPlan::new(name, spec.clone())));
+            }
+            None => {
+                changed.plans.remove(name);
+            }
+        }
+        changed
+    }
+
+    /// What is wrong with a plan.
+    fn problems(&self, name: &str) -> Vec<Problem> {
+        let Self { plans, unreadable, definitions, .. } = self;
+        let Some(plan) = plans.get(name) else { return Vec::new() };
+        resolve(name, &plan.spec, &PlanCatalogue { plans, unreadable, definitions }).err().unwrap_or_default()
+    }
+
+    /// The plans that include it directly.
+    fn direct(&self, name: &str) -> Vec<&Arc<str>> {
+        let includes = |plan: &&Arc<str>| {
+            self.plans.get(&***plan).is_some_and(|plan| plan.spec.includes.iter().any(|include| include == name))
+        };
+        self.includers.iter().filter(includes).collect()
+    }
+}
+
+/// What is said of a change of a plan: absent before where it is made, after where it is deleted.
+#[must_use]
+pub fn review_plan(
+    name: &Arc<str>,
+    before: Option<&EntitlementPlanSpec>,
+    after: Option<&EntitlementPlanSpec>,
+    known: &PlanSurroundings,
+) -> AdmissionVerdict {
+    let Some(after) = after else { return deletion(name, known) };
+    if before == Some(after) {
+        return AdmissionVerdict::default();
+    }
+    let (earlier, later) = (known.with(name, before), known.with(name, Some(after)));
+    let was = before.map(|spec| findings(name, spec, &earlier)).unwrap_or_default();
+    let mut found = findings(name, after, &later);
+    let broken: Vec<(&Arc<str>, Problem)> = known
+        .includers
+        .iter()
+        .filter(|includer| *includer != name && earlier.problems(includer).is_empty())
+        .filter_map(|includer| Some((includer, later.problems(includer).into_iter().next()?)))
+        .collect();
+    if let Some((includer, problem)) = broken.first() {
+        let those = some_of(broken.len(), "plan", includer);
+        found.warn(format!("this leaves {those} not ready, whose last valid revision serves: {problem}"));
+    }
+    found.since(&was)
+}
+
+/// Of each reason one, which names all that is wrong by it.
+fn findings(name: &str, spec: &EntitlementPlanSpec, known: &PlanSurroundings) -> Findings {
+    let mut findings = Findings::default();
+    let mut problems = known.problems(name);
+    while let Some(first) = problems.first().map(|problem| problem.reason) {
+        let (same, others) = problems.into_iter().partition(|problem| problem.reason == first);
+        Problem::all(same).into_iter().for_each(|problem| findings.flaw(problem));
+        problems = others;
+    }
+    for add_on in &spec.add_ons {
+        match known.plans.get(add_on.as_str()) {
+            Some(plan) if plan.spec.type_ == PlanType::AddOn => {}
+            Some(_) => findings.warn(format!("addOns: {add_on} is of type Plan, and can be added to no subscription")),
+            None if known.unreadable.contains(add_on.as_str()) => {}
+            None => findings.warn(format!("addOns: there is no plan {add_on}: it can be added as soon as it is there")),
+        }
+    }
+    findings
+}
+
+fn deletion(name: &Arc<str>, known: &PlanSurroundings) -> AdmissionVerdict {
+    let mut verdict = AdmissionVerdict::default();
+    let in_use = |message: String| Some(Problem::new(ReasonCode::InUse, message));
+    let direct = known.direct(name);
+    if let Some(example) = &known.example {
+        let those = some_of(known.live, "subscription", example);
+        let message = format!("plan {name} is still had by {those}: cancel or change what depends on it first");
+        verdict.refused = in_use(message);
+    } else if let Some(includer) = direct.first() {
+        let those = some_of(direct.len(), "plan", includer);
+        let message = format!("plan {name} is included by {those}: take it out of what includes it first");
+        verdict.refused = in_use(message);
+    }
+    verdict
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PlanSurroundings, review_plan};
+    use crate::{
+        api::{EntitlementPlan, EntitlementPlanSpec},
+        core::{reason::ReasonCode, source::SourceId},
+        evaluation::admission::AdmissionVerdict,
+    };
+    use serde_json::{Value, json};
+    use std::{collections::BTreeMap, sync::Arc};
+
+    fn spec(spec: &Value) -> EntitlementPlanSpec {
+        serde_json::from_value(spec.clone()).unwrap()
+    }
+
+    /// `pro` includes `basic`, and `extra` is an add-on.
+    fn known() -> PlanSurroundings {
+        let plan = |name: &str, written: Value| (name.into(), Arc::new(EntitlementPlan::new(name, spec(&written))));
+        PlanSurroundings {
+            plans: BTreeMap::from([
+                plan("basic", json!({})),
+                plan("pro", json!({"includes": ["basic"]})),
+                plan("extra", json!({"type": "AddOn"})),
+            ]),
+            includers: ["pro".into()].into(),
+            ..PlanSurroundings::default()
+        }
+    }
+
+    fn basic(before: Option<Value>, after: Option<Value>) -> AdmissionVerdict {
+        let (before, after) = (before.as_ref().map(spec), after.as_ref().map(spec));
+        review_plan(&"basic".into(), before.as_ref(), after.as_ref(), &known())
+    }
+
+    fn refused(reason: ReasonCode, verdict: &AdmissionVerdict) -> String {
+        let problem = verdict.refused.as_ref().unwrap();
+        assert_eq!(problem.reason, reason);
+        problem.message.clone()
+    }
+
+    #[test]
+    fn a_plan_is_refused_as_its_condition_would_say() {
+        assert_eq!(basic(None, Some(json!({"addOns": ["extra"]}))), AdmissionVerdict::default());
+        let verdict = basic(None, Some(json!({"term": "soon", "includes": ["a", "b"]})));
+        let message = refused(ReasonCode::IncludeNotFound, &verdict);
+        let told = |name: &str| format!("there is no plan {name}: make it, or take it out of includes");
+        assert_eq!(message, format!("{}; {}", told("a"), told("b")));
+        let verdict = basic(Some(json!({})), Some(json!({"includes": ["pro"]})));
+        let message = refused(ReasonCode::IncludeCycle, &verdict);
+        assert_eq!(message, "basic includes pro, which includes basic: take one of them out of includes");
+        // What is wrong already can be labelled, and mended bit by bit.
+        let (wrong, described) = (json!({"includes": ["a", "b"]}), json!({"includes": ["a", "b"], "description": "x"}));
+        assert_eq!(basic(Some(wrong.clone()), Some(described)), AdmissionVerdict::default());
+        let mended = basic(Some(wrong), Some(json!({"includes": ["b"]})));
+        assert_eq!((mended.refused, mended.warnings), (None, vec![format!("IncludeNotFound: {}", told("b"))]));
+    }
+
+    #[test]
+    fn what_includes_it_is_not_forgotten() {
+        let verdict = basic(Some(json!({})), Some(json!({"term": "P0D"})));
+        let warning = "this leaves the plan pro not ready, whose last valid revision serves: IncludeNotReady: the plan basic is not ready (InvalidDuration): mend it first";
+        assert_eq!(verdict.warnings, [warning]);
+        refused(ReasonCode::InvalidDuration, &verdict);
+    }
+
+    #[test]
+    fn an_add_on_that_is_none_is_warned_of() {
+        let verdict = basic(None, Some(json!({"addOns": ["extra", "pro", "gone"]})));
+        assert_eq!(
+            verdict.warnings,
+            [
+                "addOns: pro is of type Plan, and can be added to no subscription",
+                "addOns: there is no plan gone: it can be added as soon as it is there",
+            ]
+        );
+        assert_eq!(verdict.refused, None);
+    }
+
+    #[test]
+    fn a_plan_that_is_used_is_not_deleted() {
+        let message = refused(ReasonCode::InUse, &basic(Some(json!({})), None));
+        assert_eq!(message, "plan basic is included by the plan pro: take it out of what includes it first");
+        let mut known = known();
+        known.live = 2;
+        known.example = Some(SourceId::instance("entitlements", "a"));
+        let message = refused(ReasonCode::InUse, &review_plan(&"pro".into(), Some(&spec(&json!({}))), None, &known));
+        assert_eq!(
+            message,
+            "plan pro is still had by 2 subscriptions, such as entitlements/a: cancel or change what depends on it first"
+        );
+        let free = PlanSurroundings::default();
+        assert_eq!(review_plan(&"pro".into(), Some(&spec(&json!({}))), None, &free), AdmissionVerdict::default());
+    }
+}

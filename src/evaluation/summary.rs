@@ -6,17 +6,20 @@ use super::{
     holding::{Holding, Member, is_held},
     memo::Memo,
     standing::Standing,
+    subscriptions::Right,
 };
 use crate::{
     core::{
         calendar::{Bound, Instant, format_instant},
         definition::Definition,
         facets::{Layer, Statement, provenance},
+        lifecycle::Span,
         precedence::Merged,
         problem::Problem,
         reason::ReasonCode,
+        subscription::{GrantPart, PartOrigin},
     },
-    render::summary::{EntitlementSummary, EntrySources, GrantSource, SummaryEntry, ValueSource},
+    render::summary::{EntitlementSummary, EntrySources, GrantSource, PartSource, SummaryEntry, ValueSource},
 };
 use std::sync::Arc;
 
@@ -67,7 +70,7 @@ fn entry(holding: &Holding, has_sources: bool, now: Instant) -> Option<SummaryEn
     let is_entitled = !holding.in_force.is_empty();
     let merged = holding.merged();
     let run = holding.run(now);
-    let sources = has_sources.then(|| sources(holding, definition, merged.as_ref()));
+    let sources = has_sources.then(|| sources(holding, definition, merged.as_ref(), now));
     let facets = merged.map(|(merged, _)| merged.values).unwrap_or_default();
     let total = holding.total();
     let display_name = definition.display_name.as_ref().filter(|name| !name.is_empty());
@@ -105,6 +108,7 @@ fn sources(
     holding: &Holding,
     definition: &Definition,
     merged: Option<&(Merged, Vec<(&Member, &Statement)>)>,
+    now: Instant,
 ) -> EntrySources {
     let parts = merged.map(|(_, parts)| parts.as_slice()).unwrap_or_default();
     let statements: Vec<&Statement> = parts.iter().map(|(_, statement)| *statement).collect();
@@ -116,16 +120,56 @@ fn sources(
         .map(|(facet, fields)| (facet, fields.into_iter().map(|(path, origin)| (path, source(origin))).collect()));
     EntrySources {
         facets: facets.collect(),
-        grants: holding.members.iter().filter(|member| is_held(member.verdict.phase)).map(grant_source).collect(),
+        grants: holding
+            .members
+            .iter()
+            .filter(|member| is_held(member.verdict.phase))
+            .map(|member| grant_source(member, now))
+            .collect(),
     }
 }
 
-fn grant_source(member: &Member) -> GrantSource {
+fn grant_source(member: &Member, now: Instant) -> GrantSource {
+    let right = member.right.as_deref();
     GrantSource {
         source: member.grant.id.source.clone(),
         phase: member.verdict.phase,
         amount: member.amount.map(|amount| amount.to_string()),
+        parts: right.map(|right| part_sources(member, right, now)).unwrap_or_default(),
+        removed_by: right.and_then(|right| right.removed_by(now)).map(|removed| Arc::clone(&removed.name)),
     }
+}
+
+/// What a subscription's grant is made of now, or will be.
+fn part_sources(member: &Member, right: &Right, now: Instant) -> Vec<PartSource> {
+    let told = right.told(now);
+    let parts = told.into_iter().flat_map(|piece| &piece.parts).filter_map(|index| right.parts.get(*index));
+    let span = member.verdict.span();
+    parts.filter_map(|part| part_source(part, span)).collect()
+}
+
+fn part_source(part: &GrantPart, span: Option<Span>) -> Option<PartSource> {
+    let (kind, plan, group, name, quantity) = match &part.origin {
+        PartOrigin::Plan { plan, group } => ("Plan", Some(plan), Some(group), None, None),
+        PartOrigin::AddOn { name, plan, group, quantity } => {
+            ("AddOn", Some(plan), Some(group), Some(name), Some(*quantity))
+        }
+        PartOrigin::Add { name } => ("Add", None, None, Some(name), None),
+        PartOrigin::Remembered => return None,
+    };
+    let window = part.window;
+    let start = span.is_none_or(|span| span.start != Bound::At(window.from)).then_some(window.from);
+    let end = window.until.at().filter(|until| span.is_none_or(|span| span.over > Bound::At(*until)));
+    Some(PartSource {
+        kind,
+        plan: plan.cloned(),
+        group: group.cloned(),
+        name: name.cloned(),
+        quantity,
+        amount: part.amount.map(|amount| amount.to_string()),
+        start: start.map(format_instant),
+        end: end.map(format_instant),
+    })
 }
 
 fn value_source(layer: Layer, member: Option<&Member>) -> ValueSource {

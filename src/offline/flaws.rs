@@ -71,7 +71,7 @@ impl Inventory {
         let mut flaws = BTreeMap::from([(organization, of_organization.collect::<Vec<_>>())]);
         for (id, problems) in found.facets {
             let of_grant = self.facet_value_flaws(&id, problems);
-            flaws.entry(Subject::instance(&id.source)).or_default().extend(of_grant);
+            flaws.entry(Subject::source(&id.source)).or_default().extend(of_grant);
         }
         flaws
     }

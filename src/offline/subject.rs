@@ -1,6 +1,6 @@
 //! Which object is meant.
 
-use crate::core::source::SourceId;
+use crate::core::source::{SourceId, SourceKind};
 use std::{fmt, sync::Arc};
 
 /// The kinds that the operator has, in the order in which they are shown.
@@ -75,11 +75,14 @@ impl Subject {
         Self { kind, namespace: None, name: Arc::clone(name) }
     }
 
-    /// An instance.
+    /// A source of grants.
     #[must_use]
-    pub fn instance(id: &SourceId) -> Self {
-        let namespace = Some(Arc::clone(&id.namespace));
-        Self { kind: EntitlementKind::EntitlementInstance, namespace, name: Arc::clone(&id.name) }
+    pub fn source(id: &SourceId) -> Self {
+        let kind = match id.kind {
+            SourceKind::Subscription => EntitlementKind::EntitlementSubscription,
+            _ => EntitlementKind::EntitlementInstance,
+        };
+        Self { kind, namespace: Some(Arc::clone(&id.namespace)), name: Arc::clone(&id.name) }
     }
 }
 

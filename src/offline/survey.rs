@@ -4,7 +4,8 @@ use super::{EntitlementKind, Flaw, GrantFindings, Inventory, Subject, When, doub
 use crate::{
     api::{
         Condition, EntitlementDefinition, EntitlementDefinitionStatus, EntitlementInstanceStatus,
-        FacetDefinitionStatus, OrganizationStatus, entitlement_definition::InstanceCounts,
+        EntitlementSubscriptionStatus, FacetDefinitionStatus, OrganizationStatus,
+        entitlement_definition::InstanceCounts,
     },
     core::{calendar::Tz, namespace::NamespaceFacts, problem::Problem, source::SourceKind},
     evaluation::{
@@ -18,7 +19,7 @@ use crate::{
             definition::definition_status,
             facet_definition::facet_status,
             grants::{GrantCount, InvalidGrants, KnownGrants, violated},
-            ideal, statuses, told_violations,
+            ideal, ideal_subscriptions, statuses, told_violations,
         },
     },
 };
@@ -35,6 +36,8 @@ pub enum Status {
     Definition(EntitlementDefinitionStatus),
     /// The status of an instance.
     Instance(Box<EntitlementInstanceStatus>),
+    /// The status of a subscription.
+    Subscription(Box<EntitlementSubscriptionStatus>),
 }
 
 impl Status {
@@ -46,6 +49,7 @@ impl Status {
             Self::Facet(status) => &status.conditions,
             Self::Definition(status) => &status.conditions,
             Self::Instance(status) => &status.conditions,
+            Self::Subscription(status) => &status.conditions,
         }
     }
 
@@ -65,6 +69,7 @@ impl Status {
             Self::Facet(status) => serde_json::to_value(status),
             Self::Definition(status) => serde_json::to_value(status),
             Self::Instance(status) => serde_json::to_value(status),
+            Self::Subscription(status) => serde_json::to_value(status),
         }
     }
 }
@@ -173,12 +178,13 @@ impl Survey {
         let owner = owner(snapshot, []);
         let outcomes = self.write(evaluation, &owner);
         let report = Report::of(&evaluation.decision, &evaluation.desired, &outcomes);
-        for (holding, member) in evaluation.decision.grants() {
+        let of_instances = evaluation.decision.grants().filter(|(_, member)| member.right.is_none());
+        for (holding, member) in of_instances {
             let id = &member.grant.id;
             let delivered = report.of_grant(id);
             let delivered = delivered.unwrap_or_else(|| Delivered::ideally(evaluation.desired.grants.get(id)));
             let findings = GrantFindings::of(holding, member, &delivered);
-            self.grants.insert(Subject::instance(&id.source), findings);
+            self.grants.insert(Subject::source(&id.source), findings);
         }
         let problem = evaluation.desired.hindered.clone().or_else(|| report.of_summary(&evaluation.decision));
         if let Some(problem) = problem.filter(|_| snapshot.organization.is_some()) {
@@ -194,7 +200,12 @@ impl Survey {
         let instances = instances.filter(|(grant, _)| grant.id.source.kind == SourceKind::Instance);
         for ((grant, status), ideal) in instances.zip(ideal) {
             let status = Status::Instance(Box::new(status.unwrap_or(ideal)));
-            self.statuses.insert(Subject::instance(&grant.id.source), status);
+            self.statuses.insert(Subject::source(&grant.id.source), status);
+        }
+        let subscriptions = evaluation.decision.subscriptions.iter().zip(statuses.subscriptions);
+        for ((one, status), ideal) in subscriptions.zip(ideal_subscriptions(evaluation)) {
+            let status = Status::Subscription(Box::new(status.unwrap_or(ideal)));
+            self.statuses.insert(Subject::source(&one.subscription.id()), status);
         }
     }
 

@@ -85,7 +85,7 @@ fn what_has_no_creation_was_made_now() {
     ));
     let survey = inventory.survey(now());
     let id = SourceId::instance("entitlements", "a");
-    let Status::Instance(status) = &survey.statuses[&Subject::instance(&id)] else { panic!() };
+    let Status::Instance(status) = &survey.statuses[&Subject::source(&id)] else { panic!() };
     assert_eq!(status.start.as_deref(), Some("2026-07-01T00:00:00Z"));
     let Status::Definition(status) =
         &survey.statuses[&cluster_scoped(EntitlementKind::EntitlementDefinition, "feature")]
@@ -150,7 +150,7 @@ fn an_organization_that_is_only_named_is_evaluated_too() {
     ));
     let survey = inventory.survey(now());
     let accepted =
-        survey.statuses[&Subject::instance(&SourceId::instance("entitlements", "a"))].condition(ACCEPTED).unwrap();
+        survey.statuses[&Subject::source(&SourceId::instance("entitlements", "a"))].condition(ACCEPTED).unwrap();
     assert_eq!(accepted.reason, "OrganizationNotFound");
     assert!(survey.objects.is_empty());
 }
@@ -172,7 +172,7 @@ fn an_invalid_definition_has_nothing_that_serves() {
     let survey = inventory.survey(now());
     let broken = cluster_scoped(EntitlementKind::EntitlementDefinition, "broken");
     assert_eq!(ready(&survey, &broken), (ConditionStatus::False, "FacetNotFound".to_owned()));
-    let grant = Subject::instance(&SourceId::instance("entitlements", "a"));
+    let grant = Subject::source(&SourceId::instance("entitlements", "a"));
     assert_eq!(ready(&survey, &grant), (ConditionStatus::False, "DefinitionNotReady".to_owned()));
 }
 
@@ -187,7 +187,7 @@ fn secrets_reach_the_grants_beside_them() {
     inventory.add_definition(definition("backup", &spec));
     let grant = json!({"organization": "acme", "definition": "backup", "secretFacets": [source]});
     inventory.add_instance(instance("entitlements", "a", &grant, &Value::Null));
-    let subject = Subject::instance(&SourceId::instance("entitlements", "a"));
+    let subject = Subject::source(&SourceId::instance("entitlements", "a"));
     assert_eq!(ready(&inventory.survey(now()), &subject), (ConditionStatus::False, "SecretNotFound".to_owned()));
 
     let mut blind = inventory.clone();
@@ -226,7 +226,7 @@ fn a_source_that_is_no_name_is_invalid() {
         inventory.add_instance(instance("entitlements", "a", &grant, &Value::Null));
         assert_eq!(inventory.sources_wanted().len(), 0, "{name} {key}");
         let survey = inventory.survey(now());
-        let status = &survey.statuses[&Subject::instance(&SourceId::instance("entitlements", "a"))];
+        let status = &survey.statuses[&Subject::source(&SourceId::instance("entitlements", "a"))];
         let message = &status.condition("FacetsValid").unwrap().message;
         let beginning = format!("secretFacets: facets.f.password: secretKeyRef.{part} must be ");
         assert!(message.starts_with(&beginning) && !message.contains("there is no Secret"), "{message}");
@@ -287,7 +287,7 @@ fn an_object_that_kubernetes_would_not_take_is_refused() {
     let grant = json!({"organization": "acme", "definition": "big", "facets": {"f": {"text": large}}});
     inventory.add_instance(instance("entitlements", "a", &grant, &Value::Null));
     let survey = inventory.survey(now());
-    let subject = Subject::instance(&SourceId::instance("entitlements", "a"));
+    let subject = Subject::source(&SourceId::instance("entitlements", "a"));
     assert_eq!(ready(&survey, &subject), (ConditionStatus::False, "TooLarge".to_owned()));
     assert_eq!(survey.objects.keys().filter(|key| &*key.name == "big").count(), 0);
 }
@@ -314,7 +314,7 @@ fn what_is_wrong_with_facets_has_its_place_whatever_the_names_are() {
     });
     inventory.add_instance(instance("entitlements", "a", &spec, &Value::Null));
     let survey = inventory.survey(now());
-    let flaws = &survey.flaws[&Subject::instance(&SourceId::instance("entitlements", "a"))];
+    let flaws = &survey.flaws[&Subject::source(&SourceId::instance("entitlements", "a"))];
     let mut places: Vec<_> = flaws.iter().map(|flaw| (flaw.problem.pointer.as_str(), flaw.aim)).collect();
     places.sort_by_key(|(pointer, _)| *pointer);
     assert_eq!(

@@ -63,6 +63,7 @@ pub struct EntrySources {
 
 /// A grant that an entry comes from.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct GrantSource {
     /// Its source, by the field of its kind: `namespace/name`.
     #[serde(flatten)]
@@ -72,6 +73,40 @@ pub struct GrantSource {
     pub phase: Phase,
     /// Its amount; null for a Feature.
     pub amount: Option<String>,
+    /// What it is made of, where it is a subscription's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartSource>,
+    /// The entry of the subscription's `remove` that keeps part of it away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removed_by: Option<Arc<str>>,
+}
+
+/// One entry that a subscription's grant is made of.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PartSource {
+    /// `Plan`, `AddOn` or `Add`.
+    pub kind: &'static str,
+    /// The plan or the add-on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Arc<str>>,
+    /// The group in which that has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<Arc<str>>,
+    /// The entry's name in the subscription.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Arc<str>>,
+    /// How many times it counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quantity: Option<u32>,
+    /// How much it gives, all of it; absent for a Feature.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amount: Option<String>,
+    /// When it begins, where it does not do so with the subscription.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<String>,
+    /// When it ends, where it does not do so with the subscription.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end: Option<String>,
 }
 
 /// What gave a value.

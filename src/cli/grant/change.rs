@@ -138,7 +138,7 @@ impl ChangeArguments {
 
     fn propose(&self, there: &There, request: &ChangeRequest) -> Result<Proposed, CommandFailure> {
         let id = self.find(there)?;
-        let subject = Subject::instance(&id);
+        let subject = Subject::source(&id);
         let survey = there.manifests.inventory.survey(there.when);
         let (Some(document_of), Some(Status::Instance(status))) =
             (there.manifests.documents.get(&subject), survey.statuses.get(&subject))

@@ -89,7 +89,7 @@ impl Preview {
             .as_ref()
             .and_then(|status| status.conditions.iter().find(|condition| condition.type_ == ACCEPTED));
         let is_draft = self.status.as_ref().is_some_and(|status| status.phase == Some(Phase::Draft));
-        let own = Subject::instance(&self.id).to_string();
+        let own = Subject::source(&self.id).to_string();
         for finding in examination.findings.iter().filter(|finding| !known.contains(&finding.gist())) {
             let label = finding.label.as_ref().map(ToString::to_string).unwrap_or_default();
             let is_own = label == own;
@@ -114,7 +114,7 @@ impl Preview {
 }
 
 fn status(examination: &Examination, id: &SourceId) -> Option<EntitlementInstanceStatus> {
-    match examination.survey.as_ref()?.statuses.get(&Subject::instance(id))? {
+    match examination.survey.as_ref()?.statuses.get(&Subject::source(id))? {
         Status::Instance(status) => Some((**status).clone()),
         _ => None,
     }

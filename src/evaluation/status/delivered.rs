@@ -40,6 +40,18 @@ impl Delivered {
             left: outputs.left.clone(),
         }
     }
+
+    /// Together with what came of the delivery of another grant.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            desired: self.desired + other.desired,
+            delivered: self.delivered + other.delivered,
+            problem: self.problem.or(other.problem),
+            is_untold: self.is_untold || other.is_untold,
+            left: self.left.or(other.left),
+        }
+    }
 }
 
 /// What came of everything that should be there.
@@ -76,6 +88,12 @@ impl<'a> Report<'a> {
             is_untold: outputs.is_some_and(|outputs| outputs.is_untold),
             left: outputs.and_then(|outputs| outputs.left.clone()),
         })
+    }
+
+    /// Of several grants together; None where one was not tried to the end.
+    #[must_use]
+    pub fn of_grants<'b>(&self, mut ids: impl Iterator<Item = &'b GrantId>) -> Option<Delivered> {
+        ids.try_fold(Delivered::default(), |all, id| Some(all.and(self.of_grant(id)?)))
     }
 
     /// What is wrong with the summary, or with what is left of grants that are gone.

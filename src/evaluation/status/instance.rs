@@ -1,19 +1,17 @@
 //! The status of an instance: the decision about its grant, and the result of the delivery.
 
-use super::Delivered;
+use super::{Delivered, lifecycle::Life};
 use crate::{
     api::{
         EntitlementInstanceStatus, Phase,
-        conditions::{ACCEPTED, DELIVERED, ENTITLED, FACETS_VALID, READY},
+        conditions::{FACETS_VALID, READY},
         facet_fields::FacetViolation,
-        lifecycle::{AmendmentStatus, State, Transition},
+        lifecycle::{AmendmentStatus, Transition},
         outputs::OutputCounts,
     },
     core::{
-        calendar::{Instant, Nominal, Tz, format_instant, format_local, format_until},
+        calendar::{Instant, format_instant},
         excerpt::first_characters,
-        grant::Grant,
-        lifecycle::Verdict,
         problem::Problem,
         reason::ReasonCode,
         refusal::Reason,
@@ -31,11 +29,8 @@ use crate::{
 pub const NEVER_IN_FORCE: &str =
     "the grant that this renews ends no earlier than this one: give it a later end by an amendment";
 
-/// Why it cannot be told what should be delivered for a grant that never stated facets that can be used.
-const NO_VALID_FACETS: &str = "the grant has stated no facets yet that can be used, see FacetsValid";
-
 /// Violations that a status lists.
-const MAX_VIOLATIONS: usize = 20;
+pub(super) const MAX_VIOLATIONS: usize = 20;
 /// Characters of a facet's name that it shows: one that no definition has may be of any length.
 const MAX_NAME: usize = 256;
 
@@ -84,15 +79,17 @@ pub fn told_violations(validity: &Validity) -> &[Violation] {
 }
 
 fn violations(validity: &Validity) -> Vec<FacetViolation> {
-    told_violations(validity)
-        .iter()
-        .map(|violation| FacetViolation {
-            facet: first_characters(&violation.facet, MAX_NAME).to_owned(),
-            pointer: violation.pointer.clone(),
-            rule: violation.rule.clone(),
-            message: violation.message.clone(),
-        })
-        .collect()
+    told_violations(validity).iter().map(told_violation).collect()
+}
+
+/// A violation as a status shows it.
+pub(super) fn told_violation(violation: &Violation) -> FacetViolation {
+    FacetViolation {
+        facet: first_characters(&violation.facet, MAX_NAME).to_owned(),
+        pointer: violation.pointer.clone(),
+        rule: violation.rule.clone(),
+        message: violation.message.clone(),
+    }
 }
 
 fn amendments(member: &Member) -> Vec<AmendmentStatus> {
@@ -104,34 +101,20 @@ fn conditions(holding: &Holding, member: &Member, delivery: &Delivered, now: Ins
     let grant = &member.grant;
     let phase = member.verdict.phase;
     let mut conditions = Conditions::of_grant(&grant.remembered.conditions, grant.generation, now);
-    accepted(&mut conditions, grant, &member.verdict);
+    let life = Life { source: &grant.source, verdict: &member.verdict, change: member.change };
+    life.accepted(&mut conditions);
     facets_valid(&mut conditions, holding, &member.facets.validity);
-    delivered(&mut conditions, holding, phase, delivery);
-    conditions.set(ENTITLED, phase.is_in_force(), phase.into(), entitled_message(member));
+    life.delivered(&mut conditions, delivery, || holding.lost());
+    life.entitled(&mut conditions);
     let (is_ready, reason, message) = match not_ready(holding, member, delivery) {
         Some(Problem { reason, message, .. }) => (false, reason, message),
-        None => (true, phase.into(), entitled_message(member)),
+        None => (true, phase.into(), life.sentence()),
     };
     conditions.set(READY, is_ready, reason, message);
     conditions.into_vec()
 }
 
-fn accepted(conditions: &mut Conditions, grant: &Grant, verdict: &Verdict) {
-    match (&verdict.refusal, grant.state) {
-        (Some(refusal), _) => conditions.set(ACCEPTED, false, refusal.reason.code(), refusal.message.clone()),
-        (None, State::Draft) => {
-            conditions.set(
-                ACCEPTED,
-                true,
-                ReasonCode::Draft,
-                "activating it would be accepted, if no other grant is a duplicate",
-            );
-        }
-        (None, _) => conditions.set(ACCEPTED, true, ReasonCode::Accepted, "the grant may be held"),
-    }
-}
-
-fn facets_valid(conditions: &mut Conditions, holding: &Holding, validity: &Validity) {
+pub(super) fn facets_valid(conditions: &mut Conditions, holding: &Holding, validity: &Validity) {
     match validity {
         Validity::Valid(doubts) if doubts.is_empty() => {
             conditions.set(FACETS_VALID, true, ReasonCode::Valid, "what the grant states can be used");
@@ -160,59 +143,6 @@ fn facets_valid(conditions: &mut Conditions, holding: &Holding, validity: &Valid
     }
 }
 
-fn delivered(conditions: &mut Conditions, holding: &Holding, phase: Phase, delivery: &Delivered) {
-    match &delivery.problem {
-        Some(Problem { reason, message, .. }) => conditions.set(DELIVERED, false, *reason, message.clone()),
-        None if delivery.is_untold => {
-            let Problem { reason, message: why, .. } =
-                holding.lost().unwrap_or_else(|| Problem::new(ReasonCode::FacetsInvalid, NO_VALID_FACETS));
-            let message = format!("what was delivered stays as it is, as it cannot be told what should be: {why}");
-            conditions.set_unknown(DELIVERED, reason, message);
-        }
-        None if phase.is_in_force() => {
-            conditions.set(DELIVERED, true, ReasonCode::Delivered, "all objects are in the organization's namespaces");
-        }
-        None => {
-            let left = delivery
-                .left
-                .as_ref()
-                .map(|Problem { message, .. }| format!(", but what it had may be left: {message}"));
-            let message = format!("a grant that is not in force delivers nothing{}", left.unwrap_or_default());
-            conditions.set(DELIVERED, true, ReasonCode::NothingToDeliver, message);
-        }
-    }
-}
-
-fn entitled_message(member: &Member) -> String {
-    let verdict = &member.verdict;
-    let start = verdict.term.map(|term| term.start);
-    // Where the client is, as `status.until` tells it.
-    let zone = start.map_or(Tz::UTC, Nominal::zone);
-    let for_good = || "for good".to_owned();
-    match verdict.phase {
-        Phase::Draft => "the grant is a draft: set state to Active to activate it".to_owned(),
-        Phase::Cancelled => "the grant is cancelled".to_owned(),
-        Phase::Rejected => "the grant is refused: see Accepted".to_owned(),
-        Phase::Expired => "the grant is over".to_owned(),
-        Phase::Waiting => {
-            let start = start.map(|start| format_local(start.instant(), zone));
-            format!("the grant starts at {}", start.unwrap_or_default())
-        }
-        Phase::Suspended if member.grant.suspended => "the grant is suspended (its spec.suspended is true)".to_owned(),
-        Phase::Suspended => {
-            format!("organization {} is suspended (its spec.suspended is true)", member.grant.organization)
-        }
-        Phase::Active => {
-            let end = verdict.end.at().map(|end| format!("until {}", format_until(end)));
-            format!("in force {}", end.unwrap_or_else(for_good))
-        }
-        Phase::Grace => {
-            let end = member.change.map(|change| format!("until {}", format_local(change.at, zone)));
-            format!("past its end, still delivered {}", end.unwrap_or_else(for_good))
-        }
-    }
-}
-
 /// Why what the spec asks for has not been done.
 #[must_use]
 pub fn not_ready(holding: &Holding, member: &Member, delivered: &Delivered) -> Option<Problem> {
@@ -231,7 +161,8 @@ fn undecided(holding: &Holding, member: &Member) -> Option<Problem> {
     if verdict.is_never_in_force() {
         return Some(Problem::new(ReasonCode::NeverInForce, NEVER_IN_FORCE).at(Reason::InvalidTerm.pointer()));
     }
-    if let Some(problem) = definition_problem(holding.entry.as_deref(), &member.grant) {
+    if let Some(problem) = definition_problem(holding.entry.as_deref(), &member.grant.id.definition, "cancel the grant")
+    {
         return Some(problem);
     }
     match &member.facets.validity {
@@ -242,8 +173,7 @@ fn undecided(holding: &Holding, member: &Member) -> Option<Problem> {
     }
 }
 
-fn definition_problem(entry: Option<&CatalogueEntry>, grant: &Grant) -> Option<Problem> {
-    let definition = &grant.id.definition;
+pub(super) fn definition_problem(entry: Option<&CatalogueEntry>, definition: &str, instead: &str) -> Option<Problem> {
     let serves = match entry.and_then(|entry| entry.serving.as_ref()) {
         Some(_) => "its last valid revision serves",
         None => "what was delivered stays as it is",
@@ -257,9 +187,7 @@ fn definition_problem(entry: Option<&CatalogueEntry>, grant: &Grant) -> Option<P
         Some(Present::Missing) | None => Some(
             Problem::new(
                 ReasonCode::DefinitionNotFound,
-                format!(
-                    "definition {definition} does not exist any more; {serves}: make it again, or cancel the grant"
-                ),
+                format!("definition {definition} does not exist any more; {serves}: make it again, or {instead}"),
             )
             .at(Reason::DefinitionNotFound.pointer()),
         ),

@@ -5,7 +5,9 @@
 //! | `definition`, `facet_definition` | the statuses of the catalogue |
 //! | `grants` | what these say about the grants that they serve |
 //! | `delivered` | the result of the delivery of each grant, and of the summary |
+//! | `lifecycle` | what conditions say of the life of a source, of whichever kind |
 //! | `instance` | the status of an instance |
+//! | `subscription` | the status of a subscription |
 //! | `organization` | the status of an organization |
 
 pub mod definition;
@@ -13,25 +15,30 @@ mod delivered;
 pub mod facet_definition;
 pub mod grants;
 mod instance;
+mod lifecycle;
 pub mod organization;
 pub mod plan;
+mod subscription;
 #[cfg(test)]
 mod tests;
 
 pub use delivered::{Delivered, Report};
 pub use instance::{NEVER_IN_FORCE, instance_status, not_ready, told_violations};
 pub use organization::organization_status;
+pub use subscription::{subscription_status, unready_subscription};
 
 use super::{
     Evaluation,
     conditions::unready,
     holding::{Holding, Member},
     plan::Outcomes,
+    subscriptions::SubscriptionDecision,
 };
 use crate::{
-    api::{EntitlementInstanceStatus, OrganizationStatus, lifecycle::SourceStatus},
+    api::{EntitlementInstanceStatus, EntitlementSubscriptionStatus, OrganizationStatus, lifecycle::SourceStatus},
     core::{calendar::Instant, problem::Problem, source::SourceKind},
 };
+use std::sync::Arc;
 
 /// The statuses of an organization and its grants.
 #[derive(Clone, Debug)]
@@ -39,6 +46,8 @@ pub struct Statuses {
     /// Of each grant of an instance, in the snapshot's order; None for those of other sources, and where the delivery was not
     /// tried to the end, so that nothing can be said yet.
     pub grants: Vec<Option<EntitlementInstanceStatus>>,
+    /// Of each subscription, in the snapshot's order; None where the delivery was not tried to the end.
+    pub subscriptions: Vec<Option<EntitlementSubscriptionStatus>>,
     /// Of the organization, where it exists.
     pub organization: Option<OrganizationStatus>,
 }
@@ -62,11 +71,27 @@ pub fn statuses(evaluation: &Evaluation, outcomes: &Outcomes) -> Statuses {
         let delivered = report.of_grant(&member.grant.id).filter(|_| is_instance)?;
         Some(instance_status(holding, member, &delivered, decision.at))
     });
+    let subscriptions = decision.subscriptions.iter().map(|one| {
+        let delivered = report.of_grants(one.members().map(|member| &member.grant.id))?;
+        Some(subscription_status(decision, one, &delivered))
+    });
     let problem = report.of_summary(decision);
     Statuses {
         grants: grants.collect(),
+        subscriptions: subscriptions.collect(),
         organization: organization_status(decision, desired.hindered.as_ref(), problem.as_ref(), &outcomes.left),
     }
+}
+
+/// The statuses of subscriptions as they would be had everything been delivered that can be.
+#[must_use]
+pub fn ideal_subscriptions(evaluation: &Evaluation) -> Vec<EntitlementSubscriptionStatus> {
+    let Evaluation { decision, desired } = evaluation;
+    let status = |one: &Arc<SubscriptionDecision>| {
+        let grants = one.members().map(|member| Delivered::ideally(desired.grants.get(&member.grant.id)));
+        subscription_status(decision, one, &grants.fold(Delivered::default(), Delivered::and))
+    };
+    decision.subscriptions.iter().map(status).collect()
 }
 
 /// The statuses of instances as they would be had everything been delivered that can be.

@@ -8,9 +8,10 @@ use crate::{
     },
     core::{
         calendar::{Instant, format_instant},
+        lifecycle::Change,
         problem::Problem,
         reason::ReasonCode,
-        source::SourceKind,
+        source::{SourceId, SourceKind},
     },
     evaluation::{
         conditions::{Conditions, unready},
@@ -64,21 +65,32 @@ pub fn organization_status(
     for member in of_instances.clone() {
         *instances.entry(member.verdict.phase.as_str().to_owned()).or_default() += 1;
     }
-    let next = of_instances.filter_map(|member| Some((member.change?, &member.grant.id)));
+    let mut subscriptions: BTreeMap<String, u64> = BTreeMap::new();
+    for subscription in &decision.subscriptions {
+        *subscriptions.entry(subscription.verdict.phase.as_str().to_owned()).or_default() += 1;
+    }
+    let of_instances = of_instances.filter_map(|member| Some((member.change?, member.grant.id.source.clone())));
+    let of_subscriptions = decision.subscriptions.iter().filter_map(|one| Some((one.change?, one.subscription.id())));
+    let next = of_instances.chain(of_subscriptions);
     let next = next.min_by(|(one, first), (other, second)| (one.at, first).cmp(&(other.at, second)));
     let namespaces: BTreeSet<String> = standing.served.iter().chain(left).map(ToString::to_string).collect();
     Some(OrganizationStatus {
         observed_generation: generation,
         conditions: conditions.into_vec(),
         instances,
-        subscriptions: BTreeMap::new(),
-        next_transition: next.map(|(change, grant)| OrganizationTransition {
-            at: format_instant(change.at),
-            kind: TransitionKind::Instance,
-            instance: Some(grant.to_string()),
-            subscription: None,
-            phase: change.phase,
-        }),
+        subscriptions,
+        next_transition: next.map(|(change, source)| transition(change, &source)),
         namespaces: Some(namespaces.into_iter().collect()),
     })
+}
+
+fn transition(change: Change, source: &SourceId) -> OrganizationTransition {
+    let is_subscription = source.kind == SourceKind::Subscription;
+    let name = source.to_string();
+    let (kind, instance, subscription) = if is_subscription {
+        (TransitionKind::Subscription, None, Some(name))
+    } else {
+        (TransitionKind::Instance, Some(name), None)
+    };
+    OrganizationTransition { at: format_instant(change.at), kind, instance, subscription, phase: change.phase }
 }

@@ -15,12 +15,14 @@ use crate::{
         amount::Amount,
         calendar::{Instant, Tz},
         definition::Definition,
+        problem::Problem,
+        reason::ReasonCode,
         source::subscription::{AddOn, Addition, Agreed, AgreedEntry, EntryKey, StatedWindow, Subscription},
         subscription::{OwnTime, Removed, Window},
     },
     evaluation::{Snapshot, catalogue::Present},
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 /// The most parts that all entries of a subscription come to, over all their time.
 const MOST_PARTS: usize = 1024;
@@ -38,6 +40,25 @@ pub struct EntryNote {
     pub message: String,
     /// Whether it does not count as it is written.
     pub is_ignored: bool,
+}
+
+impl EntryNote {
+    /// The same as a problem, with its place.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        Problem::new(ReasonCode::EntryIgnored, self.to_string()).at(format!(
+            "/spec/{}/{}",
+            self.list.as_str(),
+            self.index
+        ))
+    }
+}
+
+impl fmt::Display for EntryNote {
+    /// `addOns seats: why`
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}: {}", self.list.as_str(), self.name, self.message)
+    }
 }
 
 /// By what entries are judged.

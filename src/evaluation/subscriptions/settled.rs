@@ -10,14 +10,21 @@ use super::{
     rights::{Ingredients, Right, Rights},
 };
 use crate::{
-    api::{Phase, entitlement_subscription::EntryList, lifecycle::State},
+    api::{
+        Phase,
+        entitlement_plan::PlanType,
+        entitlement_subscription::{EntryList, SubscriptionRecord},
+        facet_fields::FacetFields,
+        lifecycle::State,
+    },
     core::{
         calendar::{Bound, Instant},
         lifecycle::{Change, Group, Outlook, PreparedAmendment, Verdict},
         problem::Problem,
         reason::ReasonCode,
+        refusal::Reason,
         source::subscription::{Agreed, AgreedEntry, RememberedRight, Subscription},
-        subscription::OwnTime,
+        subscription::{OwnTime, Window},
     },
     evaluation::{
         facets::GrantFacets,
@@ -49,8 +56,10 @@ pub struct SubscriptionDecision {
     pub agreed: Arc<Agreed>,
     /// What there is to say about its entries.
     pub notes: Vec<EntryNote>,
-    /// What is wrong with its plans, though it goes on as agreed.
-    pub plan_problem: Option<Problem>,
+    /// That a revision of its plans is lost, by which something is given now.
+    pub lost: Option<Problem>,
+    /// What is no longer as it was with its plan, which goes on as agreed.
+    pub plan_note: Option<String>,
     /// What it gives of each definition over its time; nothing while it is refused for good.
     pub rights: BTreeMap<Arc<str>, Arc<Right>>,
     /// The facets of each definition that it gives.
@@ -85,9 +94,17 @@ impl SubscriptionDecision {
 
     /// The next value of `status.facets`.
     #[must_use]
-    pub fn remembered_facets(&self) -> BTreeMap<Arc<str>, Arc<crate::api::facet_fields::FacetFields>> {
+    pub fn remembered_facets(&self) -> BTreeMap<Arc<str>, Arc<FacetFields>> {
         let facets = self.facets.iter();
         facets.filter_map(|(name, facets)| Some((Arc::clone(name), facets.remembered.clone()?))).collect()
+    }
+
+    /// The record that it leaves; none where it has taken nothing.
+    #[must_use]
+    pub fn record(&self) -> Option<SubscriptionRecord> {
+        let accepted = self.verdict.acceptance.as_deref();
+        let has_taken = accepted.is_some() || *self.agreed != Agreed::default();
+        has_taken.then(|| self.agreed.record(accepted, &self.subscription.stated))
     }
 
     /// The subscription as the next evaluation finds it, once all of this is written down. When conditions turned is not.
@@ -102,6 +119,11 @@ impl SubscriptionDecision {
         next.facets = Arc::new(self.remembered_facets());
         next.rights = Arc::new(self.told_rights());
         next
+    }
+
+    /// What it gives as grants, in the order of the definitions.
+    pub fn members(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().map(AsRef::as_ref)
     }
 
     /// The first entry that does not count as it is written.
@@ -231,7 +253,8 @@ impl Settling<'_> {
                 .map(|one| (Arc::clone(&one.entry.plan), one.entry.quantity))
                 .filter(|(_, quantity)| *quantity > 0)
                 .collect(),
-            plan_problem: lost.or_else(|| self.plan_problem(plans, &plan)),
+            plan_note: self.plan_note(plans, &plan),
+            lost,
             reminders: self.reminders(&verdict, &taken, &plan),
             agreed: Arc::new(self.agreed(&verdict, taken, &judged)),
             subscription: Arc::clone(subscription),
@@ -267,7 +290,7 @@ impl Settling<'_> {
     /// The plan in force or an add-on whose agreed revision is lost.
     fn lost(&self, taken: &Agreed, plan: &Arc<str>, judged: &Judged) -> Option<Problem> {
         let Surroundings { plans, now, .. } = *self.surroundings;
-        let is_in_force = |window: Option<crate::core::subscription::Window>| window.is_some_and(|one| one.has(now));
+        let is_in_force = |window: Option<Window>| window.is_some_and(|one| one.has(now));
         let add_ons = judged.add_ons.iter().filter(|one| is_in_force(one.window)).map(|one| &one.entry.plan);
         let mut named = std::iter::once(plan).chain(add_ons);
         let lost = named.find(|name| matches!(plans.choose(name, taken.plans.get(*name)), Choice::Lost))?;
@@ -279,13 +302,9 @@ impl Settling<'_> {
     }
 
     /// What is wrong with the plan in force now, which goes on as agreed.
-    fn plan_problem(&self, plans: Plans, plan: &str) -> Option<Problem> {
-        let fault = plans.fault(plan, crate::api::entitlement_plan::PlanType::Plan)?;
-        if fault.reason == crate::core::refusal::Reason::PlanRetired {
-            return None;
-        }
-        let message = format!("{}; what was agreed goes on", fault.message);
-        Some(Problem::new(fault.reason.code(), message).at("/spec/plan"))
+    fn plan_note(&self, plans: Plans, plan: &str) -> Option<String> {
+        let fault = plans.fault(plan, PlanType::Plan).filter(|fault| fault.reason != Reason::PlanRetired)?;
+        Some(format!("{}; what was agreed goes on", fault.message))
     }
 
     /// The record from now on. While it is not accepted it stays as it is.

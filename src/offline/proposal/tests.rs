@@ -233,7 +233,7 @@ fn changed(spec: Value, change: RequestedChange, reason: Option<&str>) -> Result
     let inventory = inventory(std::slice::from_ref(&object));
     let id = SourceId::instance("entitlements", "acme-seats");
     let survey = inventory.survey(now());
-    let Status::Instance(status) = &survey.statuses[&Subject::instance(&id)] else { panic!() };
+    let Status::Instance(status) = &survey.statuses[&Subject::source(&id)] else { panic!() };
     let request = ChangeRequest { change, reason: reason.map(str::to_owned) };
     inventory.propose_change(&id, &object, status, &request, now())
 }
@@ -363,7 +363,7 @@ fn annotated(
     let inventory = inventory(std::slice::from_ref(&object));
     let id = SourceId::instance("entitlements", "acme-seats");
     let survey = inventory.survey(now());
-    let Status::Instance(status) = &survey.statuses[&Subject::instance(&id)] else { panic!() };
+    let Status::Instance(status) = &survey.statuses[&Subject::source(&id)] else { panic!() };
     let request = ChangeRequest { change, reason: reason.map(str::to_owned) };
     match inventory.propose_change(&id, &object, status, &request, now()) {
         Ok(Proposal::Change { mut manifest, remarks, .. }) => (manifest["metadata"]["annotations"].take(), remarks),
@@ -415,7 +415,7 @@ fn a_suspended_organization_is_told_where_a_grant_is_resumed() {
         inventory.add(EntitlementKind::Organization, &organization).unwrap();
         let id = SourceId::instance("entitlements", "acme-seats");
         let survey = inventory.survey(now());
-        let Status::Instance(status) = &survey.statuses[&Subject::instance(&id)] else { panic!() };
+        let Status::Instance(status) = &survey.statuses[&Subject::source(&id)] else { panic!() };
         let request = ChangeRequest { change: RequestedChange::Resume, reason: None };
         inventory.propose_change(&id, &object, status, &request, now())
     };

@@ -40,7 +40,7 @@ fn noon() -> Instant {
 fn glance(spec: &Value, status: &Value) -> (Phase, Option<String>, Option<String>) {
     let survey = told(spec, status).survey(noon());
     let id = SourceId::instance("entitlements", "a");
-    let Status::Instance(status) = &survey.statuses[&Subject::instance(&id)] else { panic!() };
+    let Status::Instance(status) = &survey.statuses[&Subject::source(&id)] else { panic!() };
     (status.phase.unwrap(), status.amount.clone(), status.until.clone())
 }
 
@@ -145,7 +145,7 @@ fn a_notice_tells_until_when(#[case] end: &str, #[case] expected: &str) {
 #[case::suspended(json!({"suspended": true}), "the grant is suspended (its spec.suspended is true)")]
 fn conditions_tell_until_when(#[case] spec: Value, #[case] expected: &str) {
     let survey = told(&spec, &Value::Null).survey(noon());
-    let status = &survey.statuses[&Subject::instance(&SourceId::instance("entitlements", "a"))];
+    let status = &survey.statuses[&Subject::source(&SourceId::instance("entitlements", "a"))];
     for type_ in ["Entitled", "Ready"] {
         assert_eq!(status.condition(type_).unwrap().message, expected);
     }

@@ -63,7 +63,7 @@ fn of_acme() -> Subject {
 }
 
 fn of_grant() -> Subject {
-    Subject::instance(&SourceId::instance("entitlements", "g"))
+    Subject::source(&SourceId::instance("entitlements", "g"))
 }
 
 fn status(survey: &Survey) -> &EntitlementInstanceStatus {
@@ -203,7 +203,7 @@ fn a_refused_grant_comes_to_nothing() {
     (refused.metadata.name, refused.status) = (Some("refused".to_owned()), None);
     inventory.add_instance(refused);
     let survey = inventory.survey(super::now());
-    let Status::Instance(status) = &survey.statuses[&Subject::instance(&SourceId::instance("entitlements", "refused"))]
+    let Status::Instance(status) = &survey.statuses[&Subject::source(&SourceId::instance("entitlements", "refused"))]
     else {
         panic!()
     };

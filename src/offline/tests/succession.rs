@@ -110,7 +110,7 @@ fn aged(grants: &[Told], hours: i64, generation: Option<i64>, made: Option<i64>)
     let mut inventory = inventory(grants, &Summary::default());
     for (subject, status) in inventory.survey(hour(-hours)).statuses {
         let (Subject { .. }, Status::Instance(status)) = (&subject, status) else { continue };
-        let id = inventory.grants.keys().find(|id| Subject::instance(id) == subject).cloned().unwrap();
+        let id = inventory.grants.keys().find(|id| Subject::source(id) == subject).cloned().unwrap();
         let grant = instance::remembering(Grant::clone(&inventory.grants[&id]), &status);
         inventory.grants.insert(id, Arc::new(grant));
     }

@@ -113,7 +113,7 @@ fn survey(definition_spec: &Value, grants: &[Told], statuses: &mut BTreeMap<Sour
     let survey = inventory.survey(now);
     for index in 0..grants.len() {
         let id = SourceId::instance("entitlements", &format!("g{index}"));
-        let Status::Instance(status) = &survey.statuses[&Subject::instance(&id)] else { panic!() };
+        let Status::Instance(status) = &survey.statuses[&Subject::source(&id)] else { panic!() };
         statuses.insert(id, serde_json::to_value(status).unwrap());
     }
     survey

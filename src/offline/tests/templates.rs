@@ -39,7 +39,7 @@ fn with_secret(kinds: &[(&str, Value)], value: &str) -> Inventory {
 /// All that is said of the grant.
 fn said(inventory: &Inventory) -> String {
     let Status::Instance(status) =
-        &inventory.survey(now()).statuses[&Subject::instance(&SourceId::instance("entitlements", "a"))]
+        &inventory.survey(now()).statuses[&Subject::source(&SourceId::instance("entitlements", "a"))]
     else {
         panic!("it is an instance");
     };

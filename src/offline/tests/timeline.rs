@@ -74,7 +74,7 @@ fn inventory(statuses: &BTreeMap<&str, Value>) -> Inventory {
 fn written(inventory: &Inventory, now: Instant) -> BTreeMap<&'static str, Value> {
     let survey = inventory.survey(now);
     let status = |name: &'static str| {
-        let subject = Subject::instance(&crate::core::source::SourceId::instance("entitlements", name));
+        let subject = Subject::source(&crate::core::source::SourceId::instance("entitlements", name));
         (name, survey.statuses[&subject].to_json().unwrap())
     };
     grants().into_keys().map(status).collect()

@@ -38,7 +38,7 @@ fn with(namespaces: usize, grants: &[(&str, usize)]) -> Inventory {
 }
 
 fn of(survey: &Survey, name: &str) -> (ConditionStatus, String) {
-    ready(survey, &Subject::instance(&SourceId::instance("entitlements", name)))
+    ready(survey, &Subject::source(&SourceId::instance("entitlements", name)))
 }
 
 fn too_much() -> (ConditionStatus, String) {
@@ -64,8 +64,7 @@ fn the_summary_and_the_older_grants_go_first() {
         ["b-third", "d-oldest", "entitlements"].iter().map(|name| format!("ConfigMap n0/{name} of acme")).collect();
     let of_first: Vec<String> = objects(&survey).into_iter().filter(|object| object.contains("n0/")).collect();
     assert_eq!(of_first, written);
-    let Status::Instance(status) =
-        &survey.statuses[&Subject::instance(&SourceId::instance("entitlements", "c-second"))]
+    let Status::Instance(status) = &survey.statuses[&Subject::source(&SourceId::instance("entitlements", "c-second"))]
     else {
         panic!()
     };

@@ -63,7 +63,13 @@ fn each_handle_has_a_line() {
     let source =
         ValueSource { layer: "Instance", source: Some(SourceId::instance("e", "a")), names: LayerNames::default() };
     let fields = BTreeMap::from([("backup".to_owned(), BTreeMap::from([("retention".to_owned(), source)]))]);
-    let grant = GrantSource { source: SourceId::instance("e", "a"), phase: Phase::Active, amount: None };
+    let grant = GrantSource {
+        source: SourceId::instance("e", "a"),
+        phase: Phase::Active,
+        amount: None,
+        parts: Vec::new(),
+        removed_by: None,
+    };
     let second = SummaryEntry { sources: Some(EntrySources { grants: vec![grant], facets: fields }), ..entry(None) };
     assert_eq!(
         summary(vec![("a", first), ("b", second)]).data()["entitlements.json"],

@@ -50,7 +50,7 @@ fn spec(more: Value) -> Value {
 }
 
 fn subject() -> Subject {
-    Subject::instance(&SourceId::instance("entitlements", "a"))
+    Subject::source(&SourceId::instance("entitlements", "a"))
 }
 
 #[test]

@@ -17,6 +17,8 @@ mod configuration;
 mod difference;
 #[path = "cli/documentation.rs"]
 mod documentation;
+#[path = "cli/example_plans.rs"]
+mod example_plans;
 #[path = "cli/explain.rs"]
 mod explain;
 #[path = "cli/gitops.rs"]

@@ -75,7 +75,7 @@ fn a_managed_service_provider(#[case] at: &str) {
     assert_eq!(value("monitoring", "monitoring.env"), "METRICS_REGION=us-east\nMETRICS_RETENTION=365\n");
     assert_eq!(
         value("managed-backup-config", "banner.txt"),
-        "Backups of Northwind Traders run at 0 3 * * *\nin us-east and are kept for 60 days."
+        "Backups of Northwind Traders run at 0 3 * * *\nin us-east and are kept for 60 days.\n"
     );
     assert_eq!(value("premium-support", "support.txt"), "20 hours\n");
     assert_eq!(value("managed-backup-credentials", "RESTIC_PASSWORD"), "c3RhcGxlIGJhdHRlcnkgaG9yc2UgY29ycmVjdA==");

@@ -68,7 +68,9 @@ impl DocumentJudge<'_, '_> {
         let path = Path::of_pointer(pointer, &self.document.origin.object);
         self.find(severity(*reason), *reason, message, &path, flaw.aim);
         let suggestion = flaw.suggestion.clone();
-        self.suggest(&path, |_| suggestion);
+        let written = path.find(&self.document.origin.object).and_then(Node::text);
+        let namespace = self.subject.namespace.as_deref();
+        self.suggest(&path, |suggestions| suggestion.or_else(|| suggestions.closest(*reason, written?, namespace)));
     }
 
     /// What is wrong, where it stands, or else of the object as a whole.

@@ -82,6 +82,7 @@ pub struct Suggestions<'a> {
     inventory: &'a Inventory,
     organizations: OnceCell<Vec<&'a str>>,
     definitions: OnceCell<Vec<&'a str>>,
+    plans: OnceCell<Vec<&'a str>>,
     compared: Cell<usize>,
 }
 
@@ -89,7 +90,8 @@ impl<'a> Suggestions<'a> {
     /// The names of an inventory.
     #[must_use]
     pub fn of(inventory: &'a Inventory) -> Self {
-        Self { inventory, organizations: OnceCell::new(), definitions: OnceCell::new(), compared: Cell::new(0) }
+        let (organizations, definitions, plans) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Self { inventory, organizations, definitions, plans, compared: Cell::new(0) }
     }
 
     /// The name that was probably meant, by the reason for which the one that is written is refused.
@@ -102,6 +104,9 @@ impl<'a> Suggestions<'a> {
             }
             ReasonCode::DefinitionNotFound => {
                 self.among(self.definitions.get_or_init(|| names(EntitlementKind::EntitlementDefinition)), written)
+            }
+            ReasonCode::IncludeNotFound | ReasonCode::PlanNotFound => {
+                self.among(self.plans.get_or_init(|| names(EntitlementKind::EntitlementPlan)), written)
             }
             ReasonCode::RenewalInvalid => self.among(&self.inventory.instances_in(namespace?), written),
             _ => None,

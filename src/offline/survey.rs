@@ -4,8 +4,8 @@ use super::{EntitlementKind, Flaw, GrantFindings, Inventory, Subject, When, doub
 use crate::{
     api::{
         Condition, EntitlementDefinition, EntitlementDefinitionStatus, EntitlementInstanceStatus,
-        EntitlementSubscriptionStatus, FacetDefinitionStatus, OrganizationStatus,
-        entitlement_definition::InstanceCounts,
+        EntitlementPlanStatus, EntitlementSubscriptionStatus, FacetDefinitionStatus, OrganizationStatus,
+        entitlement_definition::InstanceCounts, entitlement_plan::PlanSubscriptions,
     },
     core::{calendar::Tz, namespace::NamespaceFacts, problem::Problem, source::SourceKind},
     evaluation::{
@@ -19,11 +19,16 @@ use crate::{
             definition::definition_status,
             facet_definition::facet_status,
             grants::{GrantCount, InvalidGrants, KnownGrants, violated},
-            ideal, ideal_subscriptions, statuses, told_violations,
+            ideal, ideal_subscriptions,
+            plan::plan_status,
+            statuses, told_violations,
         },
     },
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// The status of one object.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +39,8 @@ pub enum Status {
     Facet(FacetDefinitionStatus),
     /// The status of a definition.
     Definition(EntitlementDefinitionStatus),
+    /// The status of a plan.
+    Plan(EntitlementPlanStatus),
     /// The status of an instance.
     Instance(Box<EntitlementInstanceStatus>),
     /// The status of a subscription.
@@ -48,6 +55,7 @@ impl Status {
             Self::Organization(status) => &status.conditions,
             Self::Facet(status) => &status.conditions,
             Self::Definition(status) => &status.conditions,
+            Self::Plan(status) => &status.conditions,
             Self::Instance(status) => &status.conditions,
             Self::Subscription(status) => &status.conditions,
         }
@@ -68,6 +76,7 @@ impl Status {
             Self::Organization(status) => serde_json::to_value(status),
             Self::Facet(status) => serde_json::to_value(status),
             Self::Definition(status) => serde_json::to_value(status),
+            Self::Plan(status) => serde_json::to_value(status),
             Self::Instance(status) => serde_json::to_value(status),
             Self::Subscription(status) => serde_json::to_value(status),
         }
@@ -132,7 +141,7 @@ impl Inventory {
         let now = when.first(Tz::UTC);
         for (name, facet) in &self.facets {
             let subject = Subject::cluster_scoped(EntitlementKind::FacetDefinition, name);
-            let invalid = census.of_facets.remove(&**name).unwrap_or_default();
+            let invalid = census.facets.remove(&**name).unwrap_or_default();
             let status = facet_status(facet, KnownGrants::Counted(&invalid), now);
             survey.find(&subject, flaws::of_facet(facet));
             survey.doubt(&subject, doubts::of_facet(facet));
@@ -140,7 +149,7 @@ impl Inventory {
         }
         for (name, definition) in &self.definitions {
             let Some(entry) = catalogue.get(name) else { continue };
-            let (counts, invalid) = census.of_definitions.remove(name).unwrap_or_default();
+            let (counts, invalid) = census.definitions.remove(name).unwrap_or_default();
             let subject = Subject::cluster_scoped(EntitlementKind::EntitlementDefinition, name);
             let status = definition_status(definition, entry, counts, KnownGrants::Counted(&invalid), now);
             if let Present::Invalid(problem) = &entry.present {
@@ -152,10 +161,14 @@ impl Inventory {
         }
         let plans = self.plans(&catalogue);
         for (name, plan) in &self.plans {
-            let Some(Present::Invalid(problem)) = plans.get(name).map(|entry| &entry.present) else { continue };
+            let Some(entry) = plans.get(name) else { continue };
             let subject = Subject::cluster_scoped(EntitlementKind::EntitlementPlan, name);
-            survey.find(&subject, self.plan_flaws(name, &plan.spec, &catalogue));
-            survey.problems.insert(subject, problem.clone());
+            if let Present::Invalid(problem) = &entry.present {
+                survey.problems.insert(subject.clone(), problem.clone());
+                survey.find(&subject, self.plan_flaws(name, &plan.spec, &catalogue));
+            }
+            let counts = census.plans.remove(name).unwrap_or_default();
+            survey.statuses.insert(subject, Status::Plan(plan_status(plan, entry, counts, now)));
         }
         survey
     }
@@ -238,17 +251,26 @@ pub(super) fn owner(snapshot: &Snapshot, remembered: impl IntoIterator<Item = Ar
 /// What the catalogue's objects say of their grants.
 #[derive(Default)]
 struct Census {
-    of_definitions: BTreeMap<Arc<str>, (InstanceCounts, InvalidGrants)>,
-    of_facets: BTreeMap<String, InvalidGrants>,
+    definitions: BTreeMap<Arc<str>, (InstanceCounts, InvalidGrants)>,
+    facets: BTreeMap<String, InvalidGrants>,
+    plans: BTreeMap<Arc<str>, PlanSubscriptions>,
 }
 
 impl Census {
     fn count(&mut self, definitions: &Named<EntitlementDefinition>, evaluation: &Evaluation) {
+        for decided in &evaluation.decision.subscriptions {
+            let plans: BTreeSet<&Arc<str>> = decided.subscription.plans().collect();
+            for plan in plans {
+                let counts = self.plans.entry(Arc::clone(plan)).or_default();
+                counts.total += 1;
+                counts.active += u64::from(decided.verdict.phase.is_in_force());
+            }
+        }
         for (_, member) in evaluation.decision.grants() {
             let grant = &member.grant;
             let violated_facets = told_violations(&member.facets.validity).iter().map(|violation| &*violation.facet);
             let count = GrantCount::of(Some(member.verdict.phase), violated_facets);
-            let (counts, invalid) = self.of_definitions.entry(Arc::clone(&grant.id.definition)).or_default();
+            let (counts, invalid) = self.definitions.entry(Arc::clone(&grant.id.definition)).or_default();
             count.add_to(counts);
             if count.invalid.is_empty() {
                 continue;
@@ -256,7 +278,7 @@ impl Census {
             invalid.add(&grant.id.source);
             let Some(definition) = definitions.get(&grant.id.definition) else { continue };
             for facet in violated(&definition.spec, &count.invalid) {
-                self.of_facets.entry(facet.to_owned()).or_default().add(&grant.id.source);
+                self.facets.entry(facet.to_owned()).or_default().add(&grant.id.source);
             }
         }
     }

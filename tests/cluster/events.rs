@@ -17,7 +17,7 @@ async fn told(cluster: &Cluster, kind: &str, name: &str) -> Vec<String> {
 }
 
 /// Waits until that is told of an object, and nothing else.
-async fn tells(cluster: &Cluster, kind: &str, name: &str, expected: &[&str]) {
+pub async fn tells(cluster: &Cluster, kind: &str, name: &str, expected: &[&str]) {
     let begun = Instant::now();
     loop {
         let told = told(cluster, kind, name).await;

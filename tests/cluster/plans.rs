@@ -1,6 +1,9 @@
 //! Plans: from what is written to what serves, in any order and after any edit.
 
-use crate::harness::{Cluster, Stage, cluster, condition, is_current};
+use crate::{
+    events::tells,
+    harness::{Cluster, Stage, cluster, condition, is_current},
+};
 use serde_json::{Value, json};
 
 const OPERATOR: &str = "entitlement-operator";
@@ -67,13 +70,17 @@ async fn plans_are_ready_in_whatever_order_they_come() {
     cluster.apply(PRO).await;
     let alone = status(&cluster, "$-pro", "False", "IncludeNotFound").await;
     assert_eq!((&alone["entitlements"], &alone["revision"]), (&json!(0), &Value::Null));
-    cluster.event("$-pro", "IncludeNotFound").await;
     cluster.apply(BASIC).await;
     status(&cluster, "$-pro", "False", "IncludeNotReady").await;
     status(&cluster, "$-basic", "False", "DefinitionNotFound").await;
     cluster.apply(DEFINITIONS).await;
     let basic = status(&cluster, "$-basic", "True", "Valid").await;
     let pro = status(&cluster, "$-pro", "True", "Valid").await;
+    let told = [
+        "Warning IncludeNotFound: there is no plan $-basic: make it, or take it out of includes; it was never valid, so nobody can have it",
+        "Warning IncludeNotReady: the plan $-basic is not ready (DefinitionNotFound): mend it first; it was never valid, so nobody can have it",
+    ];
+    tells(&cluster, "EntitlementPlan", "$-pro", &told).await;
     assert_eq!((&basic["entitlements"], &pro["entitlements"]), (&json!(2), &json!(2)));
     assert_eq!(pro["subscriptions"], json!({"total": 0, "active": 0}));
     let kept = revision(&cluster, &pro).await;
@@ -155,7 +162,8 @@ async fn the_last_valid_revision_serves() {
         name = cluster.name,
     );
     assert_eq!(told, json!(expected));
-    cluster.event("$-pro", "InvalidAmount").await;
+    let told = format!("Warning InvalidAmount: {expected}").replace(&cluster.name, "$");
+    tells(&cluster, "EntitlementPlan", "$-pro", &[&told]).await;
     cluster.apply(PRO).await;
     assert_eq!(status(&cluster, "$-pro", "True", "Valid").await["revision"], valid["revision"]);
 

@@ -393,3 +393,43 @@ async fn without_the_operator_everything_passes_and_is_settled_later_in_the_same
     stage.kubectl(&["label", "ent", "nobody", "--namespace=entitlements", "team=red"]);
     stage.kubectl(&["delete", "ent", "nobody", loser, "--namespace=entitlements"]);
 }
+
+/// A plan is judged by what it names, and kept as long as another one includes it.
+#[tokio::test]
+async fn plans_are_judged_by_what_they_name_and_by_who_names_them() {
+    let (stage, cluster) = shared().await;
+    let name = &cluster.name;
+    let plan = |which: &str, spec: Value| {
+        json!({
+            "apiVersion": "entitlements.dev/v1alpha1", "kind": "EntitlementPlan",
+            "metadata": {"name": format!("{name}-{which}")}, "spec": spec,
+        })
+        .to_string()
+    };
+    let gives = |entitlement: Value| json!({"groups": [{"name": "base", "entitlements": [entitlement]}]});
+    let definition = json!({
+        "apiVersion": "entitlements.dev/v1alpha1", "kind": "EntitlementDefinition", "metadata": {"name": name},
+        "spec": {"type": "Feature"},
+    });
+    applied(stage, &definition.to_string());
+    let apply = ["apply", "--filename=-"];
+    let said = refused(stage, &apply, &plan("pro", json!({"includes": [format!("{name}-basic")]})));
+    let expected = format!("IncludeNotFound: there is no plan {name}-basic: make it, or take it out of includes");
+    assert_eq!(said, expected);
+    let said = refused(stage, &apply, &plan("basic", gives(json!({"definition": name, "amount": 1}))));
+    assert_eq!(said, format!("InvalidAmount: {name}: it is a Feature, which is on or off: remove amount"));
+    applied(stage, &plan("basic", gives(json!({"definition": name}))));
+    applied(stage, &plan("pro", json!({"includes": [format!("{name}-basic")]})));
+    let basic = format!("{name}-basic");
+    let said = refused(stage, &["delete", "eplan", &basic], "");
+    assert_eq!(
+        said,
+        format!("InUse: plan {basic} is included by the plan {name}-pro: take it out of what includes it first")
+    );
+    let said = refused(stage, &apply, &plan("basic", json!({"includes": [format!("{name}-pro")]})));
+    assert!(said.starts_with(&format!("IncludeCycle: {basic} includes {name}-pro, which includes {basic}")), "{said}");
+    let (is_content, said) = kubectl(stage, &["delete", "edef", name], "");
+    let warning = format!("Warning: this breaks 2 plans, such as {basic}: DefinitionNotFound: ");
+    assert!(is_content && said.contains(&warning), "{said}");
+    stage.kubectl(&["delete", "eplan", &format!("{name}-pro"), &basic]);
+}

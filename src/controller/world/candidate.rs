@@ -149,7 +149,13 @@ impl World {
     /// How many depend on the grants of a definition, all unseen, and the organizations whose grants of it can be looked at now.
     pub fn definition_use(&self, definition: &Arc<str>) -> (DefinitionUse, Vec<Arc<str>>) {
         let live = self.grants.live(definition);
-        let used = DefinitionUse { live, unseen: live, example: self.live_grant(definition), holders: Vec::new() };
+        let used = DefinitionUse {
+            live,
+            unseen: live,
+            example: self.live_grant(definition),
+            holders: Vec::new(),
+            plans: self.plans_giving(definition),
+        };
         let (mut budget, mut holders) = (MOST_GRANTS, Vec::new());
         for (organization, holding) in self.grants.holdings(definition) {
             if budget == 0 || self.catalogue.current_entry(definition).is_err() {

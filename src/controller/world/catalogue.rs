@@ -250,6 +250,11 @@ impl Catalogue {
         self.plans.surroundings(name, named, &self.definitions, &self.revisions)
     }
 
+    /// The plans that give a definition, with all that they need.
+    pub fn plans_giving(&self, definition: &str) -> Result<PlanSurroundings, NotYetRead> {
+        self.plans.surroundings_of_definition(definition, &self.definitions, &self.revisions)
+    }
+
     /// The entry of a plan. An error if there is something to make one of, which has not been done yet.
     pub fn plan_entry(&self, name: &Arc<str>) -> Result<Option<Arc<CatalogueEntry<Plan>>>, NotYetRead> {
         self.plans.entry(name, &self.revisions)

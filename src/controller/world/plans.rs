@@ -11,7 +11,7 @@ use super::{
 use crate::{
     api::{EntitlementDefinition, EntitlementPlan, EntitlementPlanSpec, entitlement_plan::PlanSubscriptions},
     controller::work::WorkItem,
-    core::plan::Plan,
+    core::{plan::Plan, source::SourceId},
     evaluation::{
         admission::PlanSurroundings,
         catalogue::{CatalogueEntry, CatalogueKind, CompiledDefinition, Served},
@@ -136,6 +136,27 @@ impl Plans {
     ) -> Result<PlanSurroundings, NotYetRead> {
         let mut includers = self.with_includers(plan);
         includers.remove(plan);
+        self.surroundings_of(includers, named, compiled, revisions)
+    }
+
+    /// The plans that give a definition, with all that they need. An error if something of it has not been made yet.
+    pub fn surroundings_of_definition(
+        &self,
+        definition: &str,
+        compiled: &CatalogueSection<EntitlementDefinition, CompiledDefinition>,
+        revisions: &KeptRevisions,
+    ) -> Result<PlanSurroundings, NotYetRead> {
+        let givers = self.givers.of(definition).flat_map(|plan| self.with_includers(plan)).collect();
+        self.surroundings_of(givers, None, compiled, revisions)
+    }
+
+    fn surroundings_of<'a>(
+        &self,
+        includers: BTreeSet<Arc<str>>,
+        named: impl IntoIterator<Item = &'a EntitlementPlanSpec>,
+        compiled: &CatalogueSection<EntitlementDefinition, CompiledDefinition>,
+        revisions: &KeptRevisions,
+    ) -> Result<PlanSurroundings, NotYetRead> {
         let mut found = PlanSurroundings { includers, ..PlanSurroundings::default() };
         let mut wanted: BTreeSet<Arc<str>> = BTreeSet::new();
         let mut next: BTreeSet<Arc<str>> = found.includers.clone();
@@ -333,7 +354,21 @@ impl World {
         name: &Arc<str>,
         named: impl IntoIterator<Item = &'a EntitlementPlanSpec>,
     ) -> Result<PlanSurroundings, NotYetRead> {
-        self.catalogue.plan_surroundings(name, named)
+        let found = self.catalogue.plan_surroundings(name, named)?;
+        Ok(PlanSurroundings { live: self.grants.live_to(name), example: self.live_subscription(name), ..found })
+    }
+
+    /// The first subscription that names a plan and is in force, or to be.
+    fn live_subscription(&self, plan: &Arc<str>) -> Option<SourceId> {
+        let (organization, _) = self.grants.subscribers(plan).find(|(_, counts)| counts.live > 0)?;
+        let mut held = self.grants.of_organization(organization);
+        let live = held.find(|held| held.source.is_live() && held.source.plans().contains(plan))?;
+        Some(live.source.id())
+    }
+
+    /// The plans that give a definition, as far as that can be told now.
+    pub(super) fn plans_giving(&self, definition: &Arc<str>) -> PlanSurroundings {
+        self.catalogue.plans_giving(definition).unwrap_or_default()
     }
 
     /// Whether a plan, or a revision of one, may name a definition.

@@ -3,6 +3,7 @@
 use super::{
     AdmissionVerdict, Candidate, Findings,
     effects::{Effects, budget},
+    plan::{PlanSurroundings, broken_by_definition},
     some_of,
     unused::unused,
 };
@@ -31,6 +32,8 @@ pub struct DefinitionUse {
     pub holders: Vec<Candidate>,
     /// How many of those that are in force, or to be, are not among these.
     pub unseen: usize,
+    /// The plans that give it.
+    pub plans: PlanSurroundings,
 }
 
 /// What is said of a change of a definition: absent before where it is made, after where it is deleted. `schemas` are those
@@ -52,6 +55,7 @@ pub fn review_definition(
     let compiled = compile(name, after, schemas);
     let mut found = findings(after, &compiled);
     if let Ok(compiled) = compiled {
+        found.warnings.extend(broken_by_definition(name, Some(&compiled), &used.plans));
         let has_other_outputs = before.is_none_or(|before| before.outputs != after.outputs);
         let mut effects = Effects::of(used.live, used.unseen);
         affect(&mut effects, name, compiled, used, has_other_outputs, &mut budget(), now);
@@ -109,8 +113,11 @@ pub fn affect(
     }
 }
 
-fn deletion(name: &str, used: &DefinitionUse) -> AdmissionVerdict {
-    let Some(example) = &used.example else { return AdmissionVerdict::default() };
+fn deletion(name: &Arc<str>, used: &DefinitionUse) -> AdmissionVerdict {
+    let Some(example) = &used.example else {
+        let warnings = broken_by_definition(name, None, &used.plans).into_iter().collect();
+        return AdmissionVerdict { refused: None, warnings };
+    };
     let those = some_of(used.live, "grant", example);
     let message = format!("definition {name} is still held, by {those}: cancel or delete what depends on it first");
     AdmissionVerdict { refused: Some(Problem::new(ReasonCode::InUse, message)), warnings: Vec::new() }

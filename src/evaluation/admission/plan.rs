@@ -4,14 +4,14 @@ use super::{AdmissionVerdict, Findings, some_of};
 use crate::{
     api::{EntitlementPlan, EntitlementPlanSpec, entitlement_plan::PlanType},
     core::{plan::resolve, problem::Problem, reason::ReasonCode, source::SourceId},
-    evaluation::catalogue::{CatalogueEntry, PlanCatalogue},
+    evaluation::catalogue::{CatalogueEntry, CompiledDefinition, PlanCatalogue},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
-/// What a plan is judged with.
+/// What a plan is judged with, or the plans that give a definition.
 #[derive(Clone, Debug, Default)]
 pub struct PlanSurroundings {
     /// The plans that it names or that include it, directly or not, with all that these include.
@@ -20,7 +20,7 @@ pub struct PlanSurroundings {
     pub unreadable: BTreeSet<Arc<str>>,
     /// The definitions that all of these give.
     pub definitions: BTreeMap<Arc<str>, Arc<CatalogueEntry>>,
-    /// The plans that include it, directly or not.
+    /// The plans that include or give it, directly or not.
     pub includers: BTreeSet<Arc<str>>,
     /// How many subscriptions that name it are in force, or to be.
     pub live: usize,
@@ -74,17 +74,39 @@ pub fn review_plan(
     let (earlier, later) = (known.with(name, before), known.with(name, Some(after)));
     let was = before.map(|spec| findings(name, spec, &earlier)).unwrap_or_default();
     let mut found = findings(name, after, &later);
-    let broken: Vec<(&Arc<str>, Problem)> = known
-        .includers
-        .iter()
-        .filter(|includer| *includer != name && earlier.problems(includer).is_empty())
-        .filter_map(|includer| Some((includer, later.problems(includer).into_iter().next()?)))
-        .collect();
-    if let Some((includer, problem)) = broken.first() {
-        let those = some_of(broken.len(), "plan", includer);
-        found.warn(format!("this leaves {those} not ready, whose last valid revision serves: {problem}"));
-    }
+    found.warnings.extend(broken(&earlier, &later));
     found.since(&was)
+}
+
+/// A warning of the plans that were ready before and are no more.
+fn broken(before: &PlanSurroundings, after: &PlanSurroundings) -> Option<String> {
+    let were_ready = before.includers.iter().filter(|includer| before.problems(includer).is_empty());
+    let broken: Vec<_> =
+        were_ready.filter_map(|includer| Some((includer, after.problems(includer).into_iter().next()?))).collect();
+    let (example, problem) = broken.first()?;
+    let those = some_of(broken.len(), "plan", example);
+    Some(format!("this breaks {those}: {problem}; until that is mended, the last valid revision serves"))
+}
+
+/// A warning of the plans that another state of a definition leaves not ready, or that it is gone.
+pub fn broken_by_definition(
+    name: &Arc<str>,
+    after: Option<&CompiledDefinition>,
+    known: &PlanSurroundings,
+) -> Option<String> {
+    if known.includers.is_empty() {
+        return None;
+    }
+    let mut changed = known.clone();
+    match after {
+        Some(compiled) => {
+            changed.definitions.insert(Arc::clone(name), Arc::new(CatalogueEntry::valid(compiled.clone())));
+        }
+        None => {
+            changed.definitions.remove(name);
+        }
+    }
+    broken(known, &changed)
 }
 
 /// Of each reason one, which names all that is wrong by it.
@@ -93,7 +115,9 @@ fn findings(name: &str, spec: &EntitlementPlanSpec, known: &PlanSurroundings) ->
     let mut problems = known.problems(name);
     while let Some(first) = problems.first().map(|problem| problem.reason) {
         let (same, others) = problems.into_iter().partition(|problem| problem.reason == first);
-        Problem::all(same).into_iter().for_each(|problem| findings.flaw(problem));
+        if let Some(problem) = Problem::all(same) {
+            findings.flaw(problem);
+        }
         problems = others;
     }
     for add_on in &spec.add_ons {
@@ -183,7 +207,7 @@ mod tests {
     #[test]
     fn what_includes_it_is_not_forgotten() {
         let verdict = basic(Some(json!({})), Some(json!({"term": "P0D"})));
-        let warning = "this leaves the plan pro not ready, whose last valid revision serves: IncludeNotReady: the plan basic is not ready (InvalidDuration): mend it first";
+        let warning = "this breaks the plan pro: IncludeNotReady: the plan basic is not ready (InvalidDuration): mend it first; until that is mended, the last valid revision serves";
         assert_eq!(verdict.warnings, [warning]);
         refused(ReasonCode::InvalidDuration, &verdict);
     }

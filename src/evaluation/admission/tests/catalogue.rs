@@ -18,7 +18,12 @@ fn limits(maximum: u64) -> Value {
 /// A grant of `seats` whose depth is 7, in force.
 fn used() -> DefinitionUse {
     let grants = settled(&[instance("a", &json!({"facets": {"limits": {"depth": 7}}}))], now());
-    DefinitionUse { live: 1, example: Some(id("a")), holders: vec![Candidate::of(snapshot(&grants))], unseen: 0 }
+    DefinitionUse {
+        live: 1,
+        example: Some(id("a")),
+        holders: vec![Candidate::of(snapshot(&grants))],
+        ..DefinitionUse::default()
+    }
 }
 
 fn changed(before: Option<&Value>, after: Option<&Value>, used: &DefinitionUse) -> AdmissionVerdict {
@@ -180,7 +185,7 @@ fn protected_use(is_there: bool) -> DefinitionUse {
         let data = BTreeMap::from([("password".to_owned(), Secret::new(b"correct horse bat".to_vec()))]);
         known.secrets.insert(("entitlements".into(), "db".into()), Arc::new(data));
     }
-    DefinitionUse { live: 1, example: Some(id("a")), holders: vec![Candidate::of(known)], unseen: 0 }
+    DefinitionUse { live: 1, example: Some(id("a")), holders: vec![Candidate::of(known)], ..DefinitionUse::default() }
 }
 
 #[test]

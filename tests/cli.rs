@@ -39,6 +39,8 @@ mod playground;
 mod plugin;
 #[path = "cli/show.rs"]
 mod show;
+#[path = "cli/subscriptions.rs"]
+mod subscriptions;
 #[path = "summary_schema.rs"]
 mod summary_schema;
 #[path = "cli/terminal.rs"]

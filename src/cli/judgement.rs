@@ -6,15 +6,13 @@ use super::{
     suggestions::Suggestions,
 };
 use crate::{
-    api::{EntitlementInstance, Phase, lifecycle::State},
-    core::{
-        problem::Problem,
-        reason::ReasonCode,
-        source::{SourceId, SourceKind, instance},
-    },
-    offline::{Flaw, GrantFindings, Inventory, Subject, Survey},
+    api::{Phase, lifecycle::State},
+    core::{age::has_granted_at, problem::Problem, reason::ReasonCode},
+    offline::{Flaw, Inventory, SourceFindings, Subject, Survey},
 };
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
+use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Reasons that say nothing against the manifests themselves: what is missing may be in the cluster.
@@ -52,8 +50,8 @@ struct DocumentJudge<'a, 'b> {
 
 impl DocumentJudge<'_, '_> {
     fn judge(&mut self, survey: &Survey) {
-        if let Some(findings) = survey.grants.get(self.subject) {
-            self.judge_grant(findings);
+        if let Some(findings) = survey.sources.get(self.subject) {
+            self.judge_source(findings);
             return;
         }
         match (self.flaws.get(self.subject), survey.problems.get(self.subject)) {
@@ -79,8 +77,8 @@ impl DocumentJudge<'_, '_> {
         let path = self.path_of(problem);
         self.find(severity, *reason, message, &path, Aim::Value);
         let written = path.find(&self.document.origin.object).and_then(Node::text);
-        let (Some(written), namespace) = (written, self.subject.namespace.as_deref()) else { return };
-        self.suggest(&path, |suggestions| suggestions.closest(*reason, written, namespace));
+        let (Some(written), Subject { kind, namespace, .. }) = (written, self.subject) else { return };
+        self.suggest(&path, |suggestions| suggestions.closest(*kind, *reason, written, namespace.as_deref()));
     }
 
     fn path_of(&self, problem: &Problem) -> Path {
@@ -88,9 +86,8 @@ impl DocumentJudge<'_, '_> {
         Path::of_pointer(pointer, &self.document.origin.object)
     }
 
-    fn judge_grant(&mut self, findings: &GrantFindings) {
-        let Ok(instance) = EntitlementInstance::deserialize(&self.document.value) else { return };
-        if let Some(problem) = findings.unready.as_ref().filter(|problem| problem.reason != ReasonCode::FacetsInvalid) {
+    fn judge_source(&mut self, findings: &SourceFindings) {
+        for problem in findings.unready.iter().filter(|problem| problem.reason != ReasonCode::FacetsInvalid) {
             self.judge_problem(severity(problem.reason), problem);
         }
         // Nothing is wrong with a draft that could not be activated yet, but its facets are not to be nonsense.
@@ -103,7 +100,7 @@ impl DocumentJudge<'_, '_> {
         }
         // What is in a cluster has its start already.
         let is_made = self.document.origin.is_in_cluster();
-        if findings.state != State::Cancelled && !is_made && !instance::has_stated_start(&instance) {
+        if findings.state != State::Cancelled && !is_made && !has_stated_start(&self.document.value) {
             let message = "neither spec.start nor the annotation entitlements.dev/granted-at says when it starts, so it starts when it is made in the cluster, and anew where it is made again: give one of the two";
             self.find(Severity::Warning, ReasonCode::NoStart, message, &Path::fields(&["spec"]), Aim::Name);
         }
@@ -115,16 +112,14 @@ impl DocumentJudge<'_, '_> {
             let path = self.path_of(problem);
             self.find(Severity::Error, problem.reason, &problem.message, &path, Aim::Value);
         }
+        for problem in &findings.remarks {
+            self.judge_problem(Severity::Warning, problem);
+        }
     }
 
     /// What is legal, but hardly meant.
     fn judge_meaning(&mut self) {
-        let Some(namespace) = &self.subject.namespace else { return };
-        let id = SourceId {
-            kind: SourceKind::Instance,
-            namespace: Arc::clone(namespace),
-            name: Arc::clone(&self.subject.name),
-        };
+        let Some(id) = self.subject.source_id() else { return };
         for doubt in self.inventory.doubts(&id) {
             let path = self.path_of(&doubt);
             self.find(Severity::Warning, doubt.reason, &doubt.message, &path, Aim::Value);
@@ -160,6 +155,36 @@ impl DocumentJudge<'_, '_> {
     }
 }
 
+/// Whether start, `granted-at` or what it renews say when a source of grants starts, so that it does not hang on the moment at which
+/// the object happens to be created.
+fn has_stated_start(object: &Value) -> bool {
+    let is_stated = |field: &str| object.pointer(field).is_some_and(|value| !value.is_null());
+    let metadata = object.get("metadata").and_then(|metadata| ObjectMeta::deserialize(metadata).ok());
+    is_stated("/spec/start") || is_stated("/spec/renews") || metadata.is_some_and(|metadata| has_granted_at(&metadata))
+}
+
 fn severity(reason: ReasonCode) -> Severity {
     if BEYOND_MANIFESTS.contains(&reason) { Severity::Warning } else { Severity::Error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_stated_start;
+    use rstest::rstest;
+    use serde_json::{Value, json};
+
+    #[rstest]
+    #[case::nothing(json!({}), json!({"end": "2027-01-31"}), false)]
+    #[case::granted_at(json!({"entitlements.dev/granted-at": "2027-01-01T00:00:00Z"}), json!({}), true)]
+    #[case::another_annotation(json!({"note": "x"}), json!({}), false)]
+    #[case::start(json!({}), json!({"start": "2027-01-01"}), true)]
+    #[case::renews(json!({}), json!({"renews": "b"}), true)]
+    fn a_start_is_stated_by_start_granted_at_or_what_is_renewed(
+        #[case] annotations: Value,
+        #[case] spec: Value,
+        #[case] expected: bool,
+    ) {
+        let object = json!({"metadata": {"name": "a", "annotations": annotations}, "spec": spec});
+        assert_eq!(has_stated_start(&object), expected);
+    }
 }

@@ -94,9 +94,15 @@ impl<'a> Suggestions<'a> {
         Self { inventory, organizations, definitions, plans, compared: Cell::new(0) }
     }
 
-    /// The name that was probably meant, by the reason for which the one that is written is refused.
+    /// The name that was probably meant, by the reason for which the one that is written in an object of a kind is refused.
     #[must_use]
-    pub fn closest(&self, reason: ReasonCode, written: &str, namespace: Option<&str>) -> Option<String> {
+    pub fn closest(
+        &self,
+        kind: EntitlementKind,
+        reason: ReasonCode,
+        written: &str,
+        namespace: Option<&str>,
+    ) -> Option<String> {
         let names = |kind| self.inventory.names(kind);
         match reason {
             ReasonCode::OrganizationNotFound => {
@@ -108,7 +114,7 @@ impl<'a> Suggestions<'a> {
             ReasonCode::IncludeNotFound | ReasonCode::PlanNotFound => {
                 self.among(self.plans.get_or_init(|| names(EntitlementKind::EntitlementPlan)), written)
             }
-            ReasonCode::RenewalInvalid => self.among(&self.inventory.instances_in(namespace?), written),
+            ReasonCode::RenewalInvalid => self.among(&self.inventory.sources_in(kind, namespace?), written),
             _ => None,
         }
     }

@@ -69,6 +69,10 @@ reasons! {
     EndBeforeMidnight,
     /// An entry of a subscription is left out.
     EntryIgnored,
+    /// An entry of a subscription stays as agreed, though it could not be made today.
+    EntryKept,
+    /// An entry of a subscription changes nothing.
+    EntryWithoutEffect,
     /// Over.
     Expired,
     /// The facet definition that a definition names does not exist.
@@ -145,6 +149,8 @@ reasons! {
     OrganizationNotFound,
     /// The organization's time zone is unknown, so a grant cannot be accepted.
     OrganizationNotReady,
+    /// The plan could not be subscribed to today, and goes on for who has it.
+    PlanKept,
     /// The plan does not exist.
     PlanNotFound,
     /// The plan is invalid, or of the wrong type.

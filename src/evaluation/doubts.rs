@@ -9,6 +9,10 @@ use crate::{
         grant::{Grant, GrantAmendment},
         problem::Problem,
         reason::ReasonCode,
+        source::{
+            stated::{StatedAmendment, StatedSource},
+            subscription::{StatedWindow, Subscription},
+        },
     },
 };
 use chrono::{NaiveDateTime, TimeDelta, Timelike};
@@ -28,7 +32,42 @@ pub fn doubts(grant: &Grant, renewed: Option<&Grant>, preset: Option<Amount>, zo
         return Vec::new();
     }
     let renewal = renewed.into_iter().flat_map(|renewed| of_renewal(grant, renewed, preset));
-    renewal.chain(of_ends(grant, zone)).collect()
+    let amendments = grant.amendments.iter().map(|one| &one.stated);
+    let zone = grant.accepted.as_ref().map(|accepted| accepted.zone).or(zone);
+    renewal.chain(of_ends(&grant.source, amendments, zone)).collect()
+}
+
+/// The same of a subscription, with the one that it renews, and its organization's time zone.
+#[must_use]
+pub fn subscription_doubts(
+    subscription: &Subscription,
+    renewed: Option<&Subscription>,
+    zone: Option<Tz>,
+) -> Vec<Problem> {
+    if subscription.state == State::Cancelled {
+        return Vec::new();
+    }
+    let suspended = renewed.and_then(|renewed| not_suspended(&subscription.source, &renewed.source));
+    let amendments = subscription.amendments.iter().map(|one| &one.stated);
+    let zone = subscription.accepted.as_ref().map(|accepted| accepted.zone).or(zone);
+    suspended
+        .into_iter()
+        .chain(of_ends(&subscription.source, amendments, zone))
+        .chain(of_windows(subscription, zone))
+        .collect()
+}
+
+/// Ends of entries in the last minute of a day where the client is.
+fn of_windows(subscription: &Subscription, zone: Option<Tz>) -> Vec<Problem> {
+    let add_ons = subscription.add_ons.iter().map(|entry| &entry.window).enumerate().map(|one| ("addOns", one));
+    let add = subscription.add.iter().map(|entry| &entry.window).enumerate().map(|one| ("add", one));
+    let remove = subscription.remove.iter().map(|entry| &entry.window).enumerate().map(|one| ("remove", one));
+    let late = |(list, (index, window)): (&str, (usize, &StatedWindow))| {
+        let Some(Ok(Moment::Time(end))) = &window.end else { return None };
+        let problem = Problem::new(ReasonCode::EndBeforeMidnight, late(*end, None, zone)?);
+        Some(problem.at(format!("/spec/{list}/{index}/end")))
+    };
+    add_ons.chain(add).chain(remove).filter_map(late).collect()
 }
 
 /// The grant that one renews, if it can.
@@ -59,13 +98,18 @@ fn of_renewal(grant: &Grant, renewed: &Grant, preset: Option<Amount>) -> Vec<Pro
         );
         doubts.push(Problem::new(ReasonCode::FacetsNotRenewed, message).at(RENEWS));
     }
-    if renewed.suspended && !grant.suspended {
+    doubts.extend(not_suspended(&grant.source, &renewed.source));
+    doubts
+}
+
+fn not_suspended(renewal: &StatedSource, renewed: &StatedSource) -> Option<Problem> {
+    let name = &renewed.age.name;
+    (renewed.suspended && !renewal.suspended).then(|| {
         let message = format!(
             "it renews {name}, which is suspended, but is not suspended itself, so what is withheld now is delivered again from its start on: set suspended: true here too, or take it off {name}"
         );
-        doubts.push(Problem::new(ReasonCode::RenewsSuspended, message).at(RENEWS));
-    }
-    doubts
+        Problem::new(ReasonCode::RenewsSuspended, message).at(RENEWS)
+    })
 }
 
 /// Those that are not taken back.
@@ -112,13 +156,17 @@ fn some_of(names: &[String]) -> String {
 
 /// Ends in the last minute of a day. A term is half-open, so such an end leaves a gap before what follows, and a length that
 /// is no whole number of days.
-fn of_ends(grant: &Grant, zone: Option<Tz>) -> Vec<Problem> {
-    let zone = grant.accepted.as_ref().map(|accepted| accepted.zone).or(zone);
-    let own = match &grant.end {
-        Some(Ok(Moment::Time(end))) => Some(("/spec/end".to_owned(), *end, grant.written.end.as_deref())),
+fn of_ends<'a>(
+    source: &'a StatedSource,
+    amendments: impl Iterator<Item = &'a StatedAmendment>,
+    zone: Option<Tz>,
+) -> Vec<Problem> {
+    let own = match &source.end {
+        Some(Ok(Moment::Time(end))) => Some(("/spec/end".to_owned(), *end, source.written.end.as_deref())),
         _ => None,
     };
-    let amended = amendments(grant).filter_map(|(index, amendment)| match &amendment.end {
+    let amended = amendments.enumerate().filter(|(_, amendment)| !amendment.revoked);
+    let amended = amended.filter_map(|(index, amendment)| match &amendment.end {
         Some(Ok(Moment::Time(end))) => {
             Some((format!("/spec/amendments/{index}/end"), *end, amendment.written_end.as_deref()))
         }

@@ -29,7 +29,7 @@ use crate::{
         source::{SourceKind, stated::StatedSource},
     },
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 /// One grant, decided.
 #[derive(Clone, Debug)]
@@ -76,14 +76,7 @@ impl Member {
     /// What becomes of each amendment, in the order of the grant's list: its state, and why it is ignored.
     #[must_use]
     pub fn amendment_outcomes(&self) -> Vec<(AmendmentState, Option<String>)> {
-        let outcomes = self.verdict.amendments.iter();
-        let decided: BTreeMap<usize, _> = outcomes.map(|one| (one.index, (one.state, one.message.clone()))).collect();
-        let undecided = |revoked: bool| {
-            let state = if revoked { AmendmentState::Revoked } else { AmendmentState::Ignored };
-            (state, (!revoked).then(|| "the grant is refused, so it has no term that this could change".to_owned()))
-        };
-        let all = self.grant.amendments.iter().enumerate();
-        all.map(|(index, one)| decided.get(&index).cloned().unwrap_or_else(|| undecided(one.revoked))).collect()
+        self.verdict.amendments_told("grant", self.grant.amendments.iter().map(|one| one.revoked))
     }
 
     /// The last day of its term, for people.

@@ -5,20 +5,21 @@ use super::{
     by_hand::{ByHand, by_hand},
     inventory::{Named, NamespaceOwners},
     lane::{Lane, parts},
-    simulation::{change, differences},
+    simulation::differences,
     step::TimelineStep,
-    zone_of,
+    subscription_change, zone_of,
 };
 use crate::{
     core::{
         calendar::{Instant, parse_instant},
         grant::Grant,
+        source::SourceKind,
     },
     evaluation::{
         Snapshot,
         catalogue::CatalogueEntry,
         evaluate,
-        explanation::{self, Entitlement, Explanation},
+        explanation::{self, Entitlement, Explanation, GrantExplanation},
     },
     render::flags::Offers,
 };
@@ -82,17 +83,29 @@ impl Inventory {
         let since = |name: &str| self.record(name);
         let explanation = explanation::explain(&evaluate(&snapshot, now), definition, &since);
         let mut left = effort.work;
-        let passages = parts(&snapshot).into_iter().filter_map(|part| {
-            let name = Arc::clone(&part.grants.first()?.id.definition);
-            let is_chosen = definition.is_none_or(|chosen| chosen == &*name);
-            let told = explanation.entitlements.iter().find(|told| told.definition == *name).filter(|_| is_chosen)?;
-            let beginning = beginning(told).unwrap_or(now);
-            let by_hand = by_hand(&part, told, &mut left);
-            Some((name, Passage { by_hand, ..passage(&part, beginning, now, effort.steps, &mut left) }))
+        let passages = parts(&snapshot).into_iter().flat_map(|part| {
+            let told: Vec<&Entitlement> =
+                explanation.entitlements.iter().filter(|told| is_told_by(&part, told)).collect();
+            let Some(beginning) = told.iter().map(|told| beginning(told).unwrap_or(now)).min() else {
+                return Vec::new();
+            };
+            let whole = passage(&part, beginning, now, effort.steps.saturating_mul(told.len()), &mut left);
+            let own = told.into_iter().map(|told| {
+                let name: Arc<str> = told.definition.as_str().into();
+                let by_hand = by_hand(&part, told, &mut left);
+                let passage = if part.subscriptions.is_empty() { whole.clone() } else { whole.of(&name) };
+                (name, Passage { by_hand, ..passage })
+            });
+            own.collect()
         });
         let passages = passages.collect();
-        let has_grant: BTreeSet<&Arc<str>> = snapshot.grants.iter().map(|grant| &grant.id.definition).collect();
-        let without_grant = self.definitions.iter().filter(|(name, _)| !has_grant.contains(name));
+        let has_grant: BTreeSet<&str> = explanation.entitlements.iter().map(|told| told.definition.as_str()).collect();
+        let has_grant = |name: &Arc<str>| match definition {
+            // Of the others nothing is explained.
+            Some(chosen) if chosen != &**name => snapshot.grants.iter().any(|grant| grant.id.definition == *name),
+            _ => has_grant.contains(&**name),
+        };
+        let without_grant = self.definitions.iter().filter(|(name, _)| !has_grant(name));
         let without_grant =
             without_grant.map(|(name, definition)| (Arc::clone(name), definition.spec.display_name.clone())).collect();
         Some(Account { now, explanation, passages, without_grant })
@@ -117,6 +130,24 @@ impl Inventory {
         // What it could have besides is told by its flags alone.
         let offers = Arc::new(Offers::new());
         Some(self.snapshot(&organization.into(), grants, &catalogue, &plans, &offers, &NamespaceOwners::of(self)))
+    }
+}
+
+/// Whether a part of a snapshot has the grants of a definition.
+fn is_told_by(part: &Snapshot, told: &Entitlement) -> bool {
+    let is_given = |grant: &GrantExplanation| grant.source.kind == SourceKind::Subscription;
+    part.grants.iter().any(|grant| *grant.id.definition == *told.definition)
+        || (!part.subscriptions.is_empty() && told.grants.iter().any(is_given))
+}
+
+impl Passage {
+    /// What of it concerns a definition.
+    fn of(&self, definition: &str) -> Self {
+        let concerns = |step: &&TimelineStep| {
+            step.holdings.contains_key(definition) || step.grants.iter().any(|change| &*change.definition == definition)
+        };
+        let of = |steps: &[TimelineStep]| steps.iter().filter(concerns).cloned().collect();
+        Self { past: of(&self.past), future: of(&self.future), ..self.clone() }
     }
 }
 
@@ -170,23 +201,13 @@ fn walk(snapshot: &Snapshot, from: Instant, left: &mut usize, goes_on: impl Fn(I
         *left = rest;
         let held_before = lane.held().collect();
         let before = lane.go_on(next);
-        let changes = before.decision.grants().zip(lane.members());
-        let grants = changes.filter_map(|((_, before), after)| change(before, after)).collect();
+        let grants = lane.changes_since(&before).collect();
+        let subscriptions = subscription_change::changes(&before.decision, lane.decision());
         let holdings = differences(&held_before, &lane.held().collect());
-        let step = TimelineStep { grants, holdings, ..empty(snapshot, next) };
+        let step = TimelineStep { grants, subscriptions, holdings, ..TimelineStep::empty(&snapshot.name, next) };
         if !step.is_empty() {
             steps.push(step);
         }
         lane.remember();
-    }
-}
-
-fn empty(snapshot: &Snapshot, at: Instant) -> TimelineStep {
-    TimelineStep {
-        at,
-        organization: Arc::clone(&snapshot.name),
-        grants: Vec::new(),
-        holdings: BTreeMap::new(),
-        objects: Vec::new(),
     }
 }

@@ -16,6 +16,7 @@ use crate::{
         self,
         catalogue::{CatalogueEntry, DefinitionState},
         decision::Decision,
+        subscriptions::SubscriptionDecision,
     },
     render::output,
 };
@@ -70,7 +71,11 @@ impl Inventory {
         let organization = Subject::cluster_scoped(EntitlementKind::Organization, &decision.standing.name);
         let mut flaws = BTreeMap::from([(organization, of_organization.collect::<Vec<_>>())]);
         for (id, problems) in found.facets {
-            let of_grant = self.facet_value_flaws(&id, problems);
+            let subscription = decision.subscriptions.iter().find(|one| one.subscription.id() == id.source);
+            let of_grant = match subscription {
+                Some(decided) => subscription_flaws(decided, &id.definition, problems),
+                None => self.facet_value_flaws(&id, problems),
+            };
             flaws.entry(Subject::source(&id.source)).or_default().extend(of_grant);
         }
         flaws
@@ -146,6 +151,33 @@ impl Inventory {
         };
         violations.into_iter().map(flaw).collect()
     }
+}
+
+/// What is wrong with the facets of a definition that a subscription gives: in the last of its entries that states it, or else
+/// where it configures the definition. What its plan states is the plan's, and the subscription can state something else.
+fn subscription_flaws(decided: &SubscriptionDecision, definition: &str, violations: Vec<Violation>) -> Vec<Flaw> {
+    let stated = &decided.subscription;
+    let additions = stated.add.iter().enumerate().filter(|(_, entry)| *entry.definition == *definition);
+    let additions: Vec<(usize, Value)> = additions.map(|(index, entry)| (index, json!(*entry.facets))).collect();
+    let configured = stated.configure.get(definition);
+    let place = |violation: &Violation| {
+        let pointer = violation.pointer_in_facets();
+        let added = additions.iter().rev().find(|(_, facets)| facets.pointer(&pointer).is_some());
+        match (violation.field, added, configured) {
+            (GrantField::Facets, Some((index, _)), _) => format!("/spec/add/{index}/facets{pointer}"),
+            (GrantField::Facets, None, Some(entry)) => format!("/spec/configure/{}/facets{pointer}", entry.index),
+            (GrantField::SecretFacets, _, Some(entry)) => format!("/spec/configure/{}/secretFacets", entry.index),
+            (_, _, None) => match additions.first() {
+                Some((index, _)) => format!("/spec/add/{index}/definition"),
+                None => "/spec/plan".to_owned(),
+            },
+        }
+    };
+    let flaw = |violation: Violation| Flaw {
+        aim: if violation.is_of_name() { Aim::Name } else { Aim::Value },
+        ..Flaw::new(place(&violation), ReasonCode::FacetsInvalid, format!("{definition}: {}", violation.message))
+    };
+    violations.into_iter().map(flaw).collect()
 }
 
 fn meant_zone(name: &str) -> Option<String> {

@@ -25,7 +25,7 @@ use crate::{
     evaluation::{
         Limits, SecretName, SecretSources, Snapshot,
         catalogue::{CatalogueEntry, Revision, Revisions},
-        doubts::{doubts, is_renewed_by},
+        doubts::{doubts, is_renewed_by, subscription_doubts},
         subscriptions::definitions,
     },
     render::flags::Offers,
@@ -195,7 +195,10 @@ impl Inventory {
     #[must_use]
     pub fn unseen(&self, chooses: impl Fn(&str) -> bool) -> BTreeSet<SecretName> {
         let grants = self.grants.values().filter(|grant| chooses(&grant.organization));
-        grants.flat_map(|grant| facets::sources(grant)).filter(|source| self.unseen.contains(source)).collect()
+        let of_grants = grants.flat_map(|grant| facets::sources(grant));
+        let subscriptions = self.subscriptions.values().filter(|subscription| chooses(&subscription.organization));
+        let named = of_grants.chain(subscriptions.flat_map(|subscription| subscription.sources()));
+        named.filter(|source| self.unseen.contains(source)).collect()
     }
 
     /// Adds a kept revision of the catalogue.
@@ -254,15 +257,21 @@ impl Inventory {
     /// What is legal in a grant, but hardly meant.
     #[must_use]
     pub fn doubts(&self, id: &SourceId) -> Vec<Problem> {
+        let zone = self.organization_of(id).and_then(|name| self.organizations.get(name));
+        let zone = zone.and_then(|organization| parse_zone(&organization.spec.time_zone).ok());
+        if let Some(subscription) = self.subscriptions.get(id) {
+            let renewed = subscription.renews.clone().and_then(|name| self.subscriptions.get(&id.beside(name)));
+            let renewed = renewed.filter(|renewed| renewed.organization == subscription.organization);
+            return subscription_doubts(subscription, renewed.map(AsRef::as_ref), zone);
+        }
         let Some(grant) = self.grants.get(id) else { return Vec::new() };
         let renewed = grant.renews.clone().and_then(|name| self.grants.get(&id.beside(name)));
         let preset = self.definitions.get(&grant.id.definition).and_then(|definition| definition.spec.amount.as_ref());
-        let zone = self.organizations.get(&grant.organization).map(|organization| &organization.spec.time_zone);
         doubts(
             grant,
             renewed.filter(|renewed| is_renewed_by(renewed, grant)).map(AsRef::as_ref),
             preset.and_then(|amount| Amount::read(amount).ok()),
-            zone.and_then(|zone| parse_zone(zone).ok()),
+            zone,
         )
     }
 
@@ -282,10 +291,12 @@ impl Inventory {
         }
     }
 
-    /// The names of all instances in a namespace.
+    /// The names of all instances or subscriptions in a namespace.
     #[must_use]
-    pub fn instances_in(&self, namespace: &str) -> Vec<&str> {
-        let in_namespace = self.grants.keys().filter(|id| *id.namespace == *namespace);
+    pub fn sources_in(&self, kind: EntitlementKind, namespace: &str) -> Vec<&str> {
+        let of_grants = self.grants.keys().filter(|_| kind == EntitlementKind::EntitlementInstance);
+        let subscriptions = self.subscriptions.keys().filter(|_| kind == EntitlementKind::EntitlementSubscription);
+        let in_namespace = of_grants.chain(subscriptions).filter(|id| *id.namespace == *namespace);
         in_namespace.map(|id| id.name.as_ref()).collect()
     }
 

@@ -4,7 +4,11 @@
 //! summary and the names of objects are shared. So each definition is evaluated by itself, and those that subscriptions give
 //! together, and again only when something about it changes.
 
-use super::step::HoldingState;
+use super::{
+    simulation::change,
+    step::{GrantChange, HoldingState},
+    subscription_change::{SubscriptionChange, due},
+};
 use crate::{
     core::{
         age::GrantAge,
@@ -15,6 +19,7 @@ use crate::{
     },
     evaluation::{
         Evaluation, Snapshot,
+        decision::Decision,
         delivery::Desired,
         evaluate,
         holding::Member,
@@ -81,6 +86,24 @@ impl Lane {
     /// Its grants, decided.
     pub fn members(&self) -> impl Iterator<Item = &Member> {
         self.evaluation.decision.grants().map(|(_, member)| member)
+    }
+
+    /// What is decided of them.
+    #[must_use]
+    pub fn decision(&self) -> &Decision {
+        &self.evaluation.decision
+    }
+
+    /// What has happened to its grants since an earlier evaluation. One that a subscription did not give then is none of these.
+    pub fn changes_since<'a>(&'a self, before: &'a Evaluation) -> impl Iterator<Item = GrantChange> + 'a {
+        let known: BTreeMap<&GrantId, &Member> =
+            before.decision.grants().map(|(_, member)| (&member.grant.id, member)).collect();
+        self.members().filter_map(move |after| change(known.get(&after.grant.id)?, after))
+    }
+
+    /// The notices of its subscriptions that are due.
+    pub fn due_subscriptions(&self) -> impl Iterator<Item = SubscriptionChange> {
+        due(&self.evaluation.decision)
     }
 
     /// What the summary says of it; absent where that cannot be told.

@@ -5,6 +5,7 @@ use super::{
     lane::{Lane, parts},
     namespaces::{Namespaces, Objects},
     step::{GrantChange, GrantState, HoldingState, ObjectChange, TimelineStep},
+    subscription_change,
     summary_digest::SummaryDigest,
     survey::owner,
     zone_of,
@@ -72,10 +73,12 @@ impl Simulation {
         simulation.deliver(touched, &all);
         let mut grants: Vec<GrantChange> = simulation.lanes.iter().flat_map(Lane::members).filter_map(due).collect();
         grants.sort_by(|one, other| one.grant.cmp(&other.grant));
+        let subscriptions = simulation.lanes.iter().flat_map(Lane::due_subscriptions).collect();
         for lane in all {
             simulation.move_on(lane);
         }
-        let step = (!grants.is_empty()).then(|| TimelineStep { grants, ..simulation.empty_step(now) });
+        let step = TimelineStep { grants, subscriptions, ..TimelineStep::empty(&simulation.name, now) };
+        let step = (!step.is_empty()).then_some(step);
         (simulation, step)
     }
 
@@ -126,7 +129,7 @@ impl Simulation {
     /// Goes on to the next moment.
     #[must_use]
     pub fn go_on(&mut self, now: Instant) -> TimelineStep {
-        let mut step = self.empty_step(now);
+        let mut step = TimelineStep::empty(&self.name, now);
         let mut moved = BTreeSet::new();
         let mut touched = BTreeSet::new();
         while let Some(&(_, lane)) = self.queue.first().filter(|(at, _)| *at <= now) {
@@ -142,16 +145,6 @@ impl Simulation {
         step
     }
 
-    fn empty_step(&self, at: Instant) -> TimelineStep {
-        TimelineStep {
-            at,
-            organization: Arc::clone(&self.name),
-            grants: Vec::new(),
-            holdings: BTreeMap::new(),
-            objects: Vec::new(),
-        }
-    }
-
     /// Evaluates one lane anew.
     fn advance(&mut self, index: usize, now: Instant, step: &mut TimelineStep, touched: &mut BTreeSet<ObjectKey>) {
         let Some(lane) = self.lanes.get_mut(index) else { return };
@@ -163,8 +156,8 @@ impl Simulation {
         }
         let held_before = lane.held_or_untold();
         let before: Evaluation = lane.go_on(now);
-        let changes = before.decision.grants().zip(lane.members());
-        step.grants.extend(changes.filter_map(|((_, before), after)| change(before, after)));
+        step.grants.extend(lane.changes_since(&before));
+        step.subscriptions.extend(subscription_change::changes(&before.decision, lane.decision()));
         step.holdings.extend(differences(&held_before, &lane.held_or_untold()));
         touched.extend(lane.claims().map(|(key, _)| key.clone()));
         self.claim(index);

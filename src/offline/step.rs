@@ -1,8 +1,15 @@
 //! What happens to one organization at one moment.
 
+use super::SubscriptionChange;
 use crate::{
     api::{Phase, facet_fields::FacetFields, lifecycle::Notice},
-    core::{calendar::Instant, grant::GrantId, refusal::Reason},
+    core::{
+        calendar::Instant,
+        grant::GrantId,
+        lifecycle::Verdict,
+        refusal::Reason,
+        source::{SourceId, SourceKind},
+    },
     evaluation::{
         holding::Member,
         object::{ObjectContent, ObjectKey},
@@ -20,6 +27,8 @@ pub struct TimelineStep {
     pub organization: Arc<str>,
     /// What happens to its grants.
     pub grants: Vec<GrantChange>,
+    /// What happens to its subscriptions as a whole; to each definition that one gives, `grants` says it too.
+    pub subscriptions: Vec<SubscriptionChange>,
     /// What it holds before and after, of each definition where that differs.
     pub holdings: BTreeMap<Arc<str>, (HoldingState, HoldingState)>,
     /// What is delivered, changed and withdrawn.
@@ -27,13 +36,48 @@ pub struct TimelineStep {
 }
 
 impl TimelineStep {
+    /// A step in which nothing happens yet.
+    #[must_use]
+    pub fn empty(organization: &Arc<str>, at: Instant) -> Self {
+        Self {
+            at,
+            organization: Arc::clone(organization),
+            grants: Vec::new(),
+            subscriptions: Vec::new(),
+            holdings: BTreeMap::new(),
+            objects: Vec::new(),
+        }
+    }
+
+    /// What happens to grants of sources that have one grant alone. What a subscription gives is told with the subscription.
+    pub fn own_grants(&self) -> impl Iterator<Item = &GrantChange> + Clone {
+        self.grants.iter().filter(|change| change.grant.source.kind != SourceKind::Subscription)
+    }
+
+    /// What happens to a subscription as a whole, if anything does.
+    #[must_use]
+    pub fn subscription(&self, source: &SourceId) -> Option<&SubscriptionChange> {
+        self.subscriptions.iter().find(|change| change.source == *source)
+    }
+
+    /// The subscription that renews one that is over, where it takes over then and there.
+    #[must_use]
+    pub fn successor_of<'a>(&self, change: &'a SubscriptionChange) -> Option<&'a str> {
+        let is_over = change.is_transition() && change.after.standing.phase == Phase::Expired;
+        let renewal = change.renewed_by.as_ref().filter(|_| is_over)?;
+        let next = self.subscription(&change.source.beside(Arc::clone(renewal)))?;
+        next.after.standing.phase.is_in_force().then_some(&**renewal)
+    }
+
     /// The grant that renews one that is over, where it takes over then and there.
     #[must_use]
     pub fn successor<'a>(&self, change: &'a GrantChange) -> Option<&'a str> {
         let is_over = change.is_transition() && change.after.phase == Phase::Expired;
         let renewal = change.renewed_by.as_deref().filter(|_| is_over)?;
         let is_it = |other: &GrantChange| {
-            other.grant.source.namespace == change.grant.source.namespace && *other.grant.source.name == *renewal
+            other.grant.source.kind == change.grant.source.kind
+                && other.grant.source.namespace == change.grant.source.namespace
+                && *other.grant.source.name == *renewal
         };
         self.grants.iter().any(|other| is_it(other) && other.after.phase.is_in_force()).then_some(renewal)
     }
@@ -41,7 +85,7 @@ impl TimelineStep {
     /// Whether nothing happens that anyone would notice.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.grants.is_empty() && self.holdings.is_empty() && self.objects.is_empty()
+        self.grants.is_empty() && self.subscriptions.is_empty() && self.holdings.is_empty() && self.objects.is_empty()
     }
 }
 
@@ -103,12 +147,17 @@ impl GrantState {
     /// As it is decided.
     #[must_use]
     pub fn of(member: &Member) -> Self {
-        let verdict = &member.verdict;
+        Self::of_verdict(&member.verdict)
+    }
+
+    /// As it is decided of a source of grants.
+    #[must_use]
+    pub fn of_verdict(verdict: &Verdict) -> Self {
         let refused = verdict.refusal.as_ref().filter(|_| verdict.phase == Phase::Rejected);
         Self {
             phase: verdict.phase,
             reason: refused.map(|refused| refused.reason),
-            start: member.start(),
+            start: verdict.term.map(|term| term.start.instant()),
             end: verdict.term.and_then(|_| verdict.end.instant().at()),
         }
     }

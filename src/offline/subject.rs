@@ -75,6 +75,17 @@ impl Subject {
         Self { kind, namespace: None, name: Arc::clone(name) }
     }
 
+    /// Which source of grants it is; none where it is another object.
+    #[must_use]
+    pub fn source_id(&self) -> Option<SourceId> {
+        let kind = match self.kind {
+            EntitlementKind::EntitlementInstance => SourceKind::Instance,
+            EntitlementKind::EntitlementSubscription => SourceKind::Subscription,
+            _ => return None,
+        };
+        Some(SourceId::new(kind, self.namespace.as_deref()?, &self.name))
+    }
+
     /// A source of grants.
     #[must_use]
     pub fn source(id: &SourceId) -> Self {

@@ -1,13 +1,15 @@
 //! Everything that an inventory comes to at one moment.
 
-use super::{EntitlementKind, Flaw, GrantFindings, Inventory, Subject, When, doubts, flaws, inventory::Named, zone_of};
+use super::{
+    EntitlementKind, Flaw, Inventory, SourceFindings, Subject, When, doubts, flaws, inventory::Named, zone_of,
+};
 use crate::{
     api::{
         Condition, EntitlementDefinition, EntitlementDefinitionStatus, EntitlementInstanceStatus,
         EntitlementPlanStatus, EntitlementSubscriptionStatus, FacetDefinitionStatus, OrganizationStatus,
         entitlement_definition::InstanceCounts, entitlement_plan::PlanSubscriptions,
     },
-    core::{calendar::Tz, namespace::NamespaceFacts, problem::Problem, source::SourceKind},
+    core::{calendar::Tz, grant::GrantId, namespace::NamespaceFacts, problem::Problem, source::SourceKind},
     evaluation::{
         Evaluation, Snapshot,
         catalogue::Present,
@@ -103,8 +105,8 @@ pub struct Survey {
     pub objects: BTreeMap<ObjectKey, Written>,
     /// What is wrong, one by one.
     pub flaws: BTreeMap<Subject, Vec<Flaw>>,
-    /// What is wrong with each grant, as it is decided.
-    pub grants: BTreeMap<Subject, GrantFindings>,
+    /// What is wrong with each source of grants, as it is decided.
+    pub sources: BTreeMap<Subject, SourceFindings>,
     /// Why an object that is no grant is not ready, where no flaw says it.
     pub problems: BTreeMap<Subject, Problem>,
     /// What is legal in the catalogue's objects, but hardly meant.
@@ -191,13 +193,22 @@ impl Survey {
         let owner = owner(snapshot, []);
         let outcomes = self.write(evaluation, &owner);
         let report = Report::of(&evaluation.decision, &evaluation.desired, &outcomes);
-        let of_instances = evaluation.decision.grants().filter(|(_, member)| member.right.is_none());
-        for (holding, member) in of_instances {
-            let id = &member.grant.id;
+        let delivered = |id: &GrantId| {
             let delivered = report.of_grant(id);
-            let delivered = delivered.unwrap_or_else(|| Delivered::ideally(evaluation.desired.grants.get(id)));
-            let findings = GrantFindings::of(holding, member, &delivered);
-            self.grants.insert(Subject::source(&id.source), findings);
+            delivered.unwrap_or_else(|| Delivered::ideally(evaluation.desired.grants.get(id)))
+        };
+        // What a subscription gives is told of as one.
+        for (holding, member) in evaluation.decision.grants().filter(|(_, member)| member.right.is_none()) {
+            let findings = SourceFindings::of_grant(holding, member, &delivered(&member.grant.id));
+            self.sources.insert(Subject::source(&member.grant.id.source), findings);
+        }
+        for decided in &evaluation.decision.subscriptions {
+            let problems = decided.members().filter_map(|member| {
+                let problem = delivered(&member.grant.id).problem?;
+                Some((Arc::clone(&member.grant.id.definition), problem))
+            });
+            let findings = SourceFindings::of_subscription(&evaluation.decision, decided, problems);
+            self.sources.insert(Subject::source(&decided.subscription.id()), findings);
         }
         let problem = evaluation.desired.hindered.clone().or_else(|| report.of_summary(&evaluation.decision));
         if let Some(problem) = problem.filter(|_| snapshot.organization.is_some()) {

@@ -1,10 +1,14 @@
 //! The ends and notices of a timeline as an iCalendar (RFC 5545).
 
-use super::words::{amount, source_name};
+use super::words::{amount, entry_name, source_name};
 use crate::{
+    api::lifecycle::Notice,
     cli::{moment::shown, text::on_one_line},
-    core::calendar::{Instant, parse_instant},
-    offline::{Departure, GrantChange, Timeline, TimelineStep},
+    core::{
+        calendar::{Instant, parse_instant},
+        source::{SourceId, SourceKind},
+    },
+    offline::{Departure, GrantChange, GrantState, SubscriptionChange, Timeline, TimelineStep},
 };
 
 /// The most octets of a line, its end not counted (section 3.1).
@@ -20,8 +24,12 @@ pub fn calendar(timeline: &Timeline) -> String {
     writer.property("X-WR-CALNAME", "Ends of entitlements");
     for step in &timeline.steps {
         let Some(departure) = timeline.departures.get(&step.organization) else { continue };
-        for change in &step.grants {
-            writer.events(step, change, departure);
+        for change in step.own_grants() {
+            writer.events(step, &CalendarSubject::of_grant(step, change), departure);
+        }
+        for change in &step.subscriptions {
+            writer.events(step, &CalendarSubject::of_subscription(step, change), departure);
+            writer.entries(step, change, departure);
         }
     }
     writer.line("END:VCALENDAR");
@@ -40,36 +48,120 @@ struct CalendarEvent<'a> {
     description: String,
 }
 
+/// A source of grants on its way: an instance's grant, or a subscription as a whole.
+struct CalendarSubject<'a> {
+    source: &'a SourceId,
+    /// What it is about, for people.
+    name: String,
+    before: &'a GrantState,
+    after: &'a GrantState,
+    notices: &'a [Notice],
+    /// What renews it then and there.
+    successor: Option<&'a str>,
+    /// What the client has before and after.
+    consequence: String,
+}
+
+impl<'a> CalendarSubject<'a> {
+    fn of_grant(step: &TimelineStep, change: &'a GrantChange) -> Self {
+        let source = &change.grant.source;
+        Self {
+            source,
+            name: format!("{}: {} ({})", step.organization, change.definition, source_name(source)),
+            before: &change.before,
+            after: &change.after,
+            notices: &change.notices,
+            successor: step.successor(change),
+            consequence: consequence(step, change),
+        }
+    }
+
+    fn of_subscription(step: &TimelineStep, change: &'a SubscriptionChange) -> Self {
+        let source = &change.source;
+        Self {
+            source,
+            name: format!("{}: subscription to {} ({})", step.organization, change.before.plan, source_name(source)),
+            before: &change.before.standing,
+            after: &change.after.standing,
+            notices: &change.notices,
+            successor: step.successor_of(change),
+            consequence: consequences(step),
+        }
+    }
+
+    /// Whether it, or what was left of it, goes out of force.
+    fn is_end(&self) -> bool {
+        use crate::api::Phase::{Active, Expired, Grace, Suspended};
+        matches!((self.before.phase, self.after.phase), (Active, Grace | Expired) | (Grace | Suspended, Expired))
+    }
+
+    /// When it does. A suspended grant shows no grace: it is over when its grace would be, but ends with its term.
+    fn end_at(&self, step: &TimelineStep) -> Instant {
+        let end = self.before.end.filter(|_| self.before.phase == crate::api::Phase::Suspended);
+        end.unwrap_or(step.at)
+    }
+
+    fn summary(&self) -> String {
+        let subject = &self.name;
+        match (self.successor, self.before.phase, self.after.phase) {
+            (Some(renewal), ..) => format!("{subject} passes to {renewal}"),
+            (None, crate::api::Phase::Grace, _) => format!("{subject} is withdrawn"),
+            (None, crate::api::Phase::Suspended, _) => format!("{subject} ends, while it is suspended"),
+            (None, _, crate::api::Phase::Grace) => format!("{subject} ends, with a grace period"),
+            (None, ..) => format!("{subject} ends"),
+        }
+    }
+}
+
 impl CalendarWriter {
-    fn events(&mut self, step: &TimelineStep, change: &GrantChange, departure: &Departure) {
+    fn events(&mut self, step: &TimelineStep, subject: &CalendarSubject<'_>, departure: &Departure) {
         let zone = departure.zone;
-        for notice in &change.notices {
+        for notice in subject.notices {
             let (Ok(at), Ok(end)) = (parse_instant(&notice.at), parse_instant(&notice.end)) else { continue };
             let event = CalendarEvent {
                 at,
                 kind: &format!("notice-{}-{}", notice.before, basic(end)),
                 category: "notice",
-                summary: format!("{} ends {}", subject(step, change), shown(end, zone)),
-                description: format!("Nothing renews {} yet.", source_name(&change.grant.source)),
+                summary: format!("{} ends {}", subject.name, shown(end, zone)),
+                description: format!("Nothing renews {} yet.", source_name(subject.source)),
             };
-            self.event(change, departure, &event);
+            self.event(subject.source, departure, &event);
         }
-        if !is_end(change) {
+        if !subject.is_end() {
             return;
         }
         let event = CalendarEvent {
-            at: end_of(step, change),
-            kind: if change.before.phase == crate::api::Phase::Grace { "withdrawal" } else { "end" },
+            at: subject.end_at(step),
+            kind: if subject.before.phase == crate::api::Phase::Grace { "withdrawal" } else { "end" },
             category: "end",
-            summary: summary(step, change),
-            description: consequence(step, change),
+            summary: subject.summary(),
+            description: subject.consequence.clone(),
         };
-        self.event(change, departure, &event);
+        self.event(subject.source, departure, &event);
     }
 
-    fn event(&mut self, change: &GrantChange, departure: &Departure, event: &CalendarEvent<'_>) {
-        let identifier =
-            format!("{}.{}.{}@entitlements.dev", event.kind, change.grant.source.namespace, change.grant.source.name);
+    /// What a subscription has for a while ends before it does.
+    fn entries(&mut self, step: &TimelineStep, change: &SubscriptionChange, departure: &Departure) {
+        for entry in &change.ended {
+            let source = source_name(&change.source);
+            let event = CalendarEvent {
+                at: step.at,
+                kind: &format!("end-{}-{}", entry.list.as_str(), entry.name),
+                category: "end",
+                summary: format!("{}: {} of {source} ends", step.organization, entry_name(entry)),
+                description: consequences(step),
+            };
+            self.event(&change.source, departure, &event);
+        }
+    }
+
+    fn event(&mut self, source: &SourceId, departure: &Departure, event: &CalendarEvent<'_>) {
+        // An instance and a subscription may have one name.
+        let kind = match source.kind {
+            SourceKind::Instance => String::new(),
+            kind => format!(".{}", kind.field()),
+        };
+        let identifier = format!("{}{kind}.{}.{}@entitlements.dev", event.kind, source.namespace, source.name);
         let client = departure
             .display_name
             .as_deref()
@@ -106,33 +198,6 @@ impl CalendarWriter {
     }
 }
 
-/// Whether a grant, or what was left of it, goes out of force.
-fn is_end(change: &GrantChange) -> bool {
-    use crate::api::Phase::{Active, Expired, Grace, Suspended};
-    matches!((change.before.phase, change.after.phase), (Active, Grace | Expired) | (Grace | Suspended, Expired))
-}
-
-/// When it does. A suspended grant shows no grace: it is over when its grace would be, but ends with its term.
-fn end_of(step: &TimelineStep, change: &GrantChange) -> Instant {
-    let end = change.before.end.filter(|_| change.before.phase == crate::api::Phase::Suspended);
-    end.unwrap_or(step.at)
-}
-
-fn subject(step: &TimelineStep, change: &GrantChange) -> String {
-    format!("{}: {} ({})", step.organization, change.definition, source_name(&change.grant.source))
-}
-
-fn summary(step: &TimelineStep, change: &GrantChange) -> String {
-    let subject = subject(step, change);
-    match (step.successor(change), change.before.phase, change.after.phase) {
-        (Some(renewal), ..) => format!("{subject} passes to {renewal}"),
-        (None, crate::api::Phase::Grace, _) => format!("{subject} is withdrawn"),
-        (None, crate::api::Phase::Suspended, _) => format!("{subject} ends, while it is suspended"),
-        (None, _, crate::api::Phase::Grace) => format!("{subject} ends, with a grace period"),
-        (None, ..) => format!("{subject} ends"),
-    }
-}
-
 /// What the client has before and after.
 fn consequence(step: &TimelineStep, change: &GrantChange) -> String {
     let Some((before, after)) = step.holdings.get(&change.definition) else {
@@ -142,6 +207,19 @@ fn consequence(step: &TimelineStep, change: &GrantChange) -> String {
         (one, other) if one == other => "The client's configuration changes.".to_owned(),
         (one, other) => format!("Before: {one}. After: {other}."),
     }
+}
+
+/// The same of all that the client holds.
+fn consequences(step: &TimelineStep) -> String {
+    let changes = step.holdings.iter().map(|(definition, (before, after))| {
+        let (one, other) = (amount(before), amount(after));
+        if one == other {
+            return format!("{definition}: the client's configuration changes.");
+        }
+        format!("{definition}: before: {one}, after: {other}.")
+    });
+    let changes: Vec<String> = changes.collect();
+    if changes.is_empty() { "What the client gets stays as it is.".to_owned() } else { changes.join("\n") }
 }
 
 /// `20270101T000000Z`

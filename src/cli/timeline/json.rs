@@ -1,8 +1,15 @@
 //! A timeline as JSON.
 
 use crate::{
-    core::calendar::{Instant, Tz, format_instant, format_local},
-    offline::{End, GrantChange, GrantState, HoldingState, ObjectAction, ObjectChange, Timeline, TimelineStep, When},
+    api::{entitlement_subscription::EntryList, lifecycle::Notice},
+    core::{
+        calendar::{Instant, Tz, format_instant, format_local},
+        source::SourceKind,
+    },
+    offline::{
+        End, EntryInForce, GrantChange, GrantState, HoldingState, ObjectAction, ObjectChange, SubscriptionChange,
+        Timeline, TimelineStep, When,
+    },
 };
 use serde_json::{Map, Value, json};
 
@@ -64,14 +71,45 @@ fn step(step: &TimelineStep, zone: Tz) -> Value {
             json!({ "definition": &**definition, "before": held(before), "after": held(after) })
         })
         .collect();
-    json!({
+    let mut told = json!({
         "at": format_instant(step.at),
         "localTime": format_local(step.at, zone),
         "organization": &*step.organization,
-        "instances": step.grants.iter().map(grant).collect::<Vec<_>>(),
+        "instances": step.own_grants().map(grant).collect::<Vec<_>>(),
         "entitlements": holdings,
         "objects": step.objects.iter().map(object).collect::<Vec<_>>(),
-    })
+    });
+    if !step.subscriptions.is_empty() {
+        told["subscriptions"] = step.subscriptions.iter().map(subscription).collect();
+    }
+    told
+}
+
+fn subscription(change: &SubscriptionChange) -> Value {
+    let mut fields = Map::new();
+    fields.insert("subscription".to_owned(), change.source.to_string().into());
+    for (name, state) in [("before", &change.before), ("after", &change.after)] {
+        let mut standing = standing(&state.standing);
+        standing["plan"] = state.plan.as_ref().into();
+        fields.insert(name.to_owned(), standing);
+    }
+    for (name, entries) in [("begun", &change.begun), ("ended", &change.ended)] {
+        if !entries.is_empty() {
+            fields.insert(name.to_owned(), entries.iter().map(entry).collect());
+        }
+    }
+    tell(&mut fields, change.renewed_by.as_deref(), &change.amendments, &change.notices);
+    Value::Object(fields)
+}
+
+fn entry(entry: &EntryInForce) -> Value {
+    let mut told = json!({ "list": entry.list, "name": &*entry.name });
+    let of = if entry.list == EntryList::AddOns { "plan" } else { "definition" };
+    told[of] = entry.of.as_ref().into();
+    if let Some(quantity) = entry.quantity {
+        told["quantity"] = quantity.into();
+    }
+    told
 }
 
 fn grant(change: &GrantChange) -> Value {
@@ -80,18 +118,23 @@ fn grant(change: &GrantChange) -> Value {
     fields.insert("definition".to_owned(), change.definition.as_ref().into());
     fields.insert("before".to_owned(), standing(&change.before));
     fields.insert("after".to_owned(), standing(&change.after));
-    if let Some(renewal) = &change.renewed_by {
-        fields.insert("renewedBy".to_owned(), renewal.as_ref().into());
+    tell(&mut fields, change.renewed_by.as_deref(), &change.amendments, &change.notices);
+    Value::Object(fields)
+}
+
+/// What is told of every source of grants, where there is any of it.
+fn tell(fields: &mut Map<String, Value>, renewed_by: Option<&str>, amendments: &[String], notices: &[Notice]) {
+    if let Some(renewal) = renewed_by {
+        fields.insert("renewedBy".to_owned(), renewal.into());
     }
-    if !change.amendments.is_empty() {
-        fields.insert("amendments".to_owned(), change.amendments.clone().into());
+    if !amendments.is_empty() {
+        fields.insert("amendments".to_owned(), amendments.to_vec().into());
     }
-    if !change.notices.is_empty() {
+    if !notices.is_empty() {
         let notices: Vec<Value> =
-            change.notices.iter().map(|notice| json!({ "before": notice.before, "end": notice.end })).collect();
+            notices.iter().map(|notice| json!({ "before": notice.before, "end": notice.end })).collect();
         fields.insert("notices".to_owned(), notices.into());
     }
-    Value::Object(fields)
 }
 
 fn standing(standing: &GrantState) -> Value {
@@ -124,7 +167,12 @@ fn object(change: &ObjectChange) -> Value {
         "kind": change.key.kind.as_str(),
         "namespace": &*change.key.namespace,
         "name": &*change.key.name,
-        "instance": change.grant.as_ref().map(ToString::to_string),
+        source_field(change): change.grant.as_ref().map(ToString::to_string),
         "certain": change.content.is_some(),
     })
+}
+
+/// The field by which the source is named that an object is made for.
+fn source_field(change: &ObjectChange) -> &'static str {
+    change.grant.as_ref().map_or(SourceKind::Instance, |grant| grant.source.kind).field()
 }

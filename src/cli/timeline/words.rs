@@ -1,7 +1,9 @@
 //! What happens, in words.
 
 use crate::{
-    api::{ASSIGNMENT_NAMESPACE, Phase, facet_fields::FacetFields},
+    api::{
+        ASSIGNMENT_NAMESPACE, Phase, entitlement_subscription::EntryList, facet_fields::FacetFields, lifecycle::Notice,
+    },
     cli::moment::shown,
     core::{
         calendar::{Instant, Tz, parse_instant},
@@ -9,7 +11,10 @@ use crate::{
         source::SourceId,
     },
     evaluation::object::{DEFINITION, ObjectKey},
-    offline::{GrantChange, GrantState, HoldingState, ObjectAction, ObjectChange, TimelineStep},
+    offline::{
+        EntryInForce, GrantChange, GrantState, HoldingState, ObjectAction, ObjectChange, SubscriptionChange,
+        TimelineStep,
+    },
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,12 +32,13 @@ pub struct Line<'a> {
 
 /// All that happens, definition by definition.
 pub fn lines(step: &TimelineStep, zone: Tz) -> Vec<Line<'_>> {
-    let mut lines = Vec::new();
-    let of_grants = step.grants.iter().map(|change| &change.definition);
+    let subscriptions = step.subscriptions.iter().flat_map(|change| subscription(change, zone));
+    let mut lines: Vec<Line<'_>> = subscriptions.map(|text| Line { definition: None, text }).collect();
+    let of_grants = step.own_grants().map(|change| &change.definition);
     let definitions: BTreeSet<_> = of_grants.chain(step.holdings.keys()).collect();
     for definition in definitions {
         let line = |text| Line { definition: Some(definition), text };
-        let changes = step.grants.iter().filter(|change| change.definition == *definition);
+        let changes = step.own_grants().filter(|change| change.definition == *definition);
         lines.extend(changes.flat_map(|change| grant(change, zone)).map(line));
         let holding = step.holdings.get(definition);
         lines.extend(holding.iter().flat_map(|(before, after)| held(before, after)).map(line));
@@ -44,27 +50,69 @@ pub fn lines(step: &TimelineStep, zone: Tz) -> Vec<Line<'_>> {
 /// What happens to a grant, a sentence for each.
 fn grant(change: &GrantChange, zone: Tz) -> Vec<String> {
     let name = source_name(&change.grant.source);
-    let mut sentences: Vec<String> =
-        change.amendments.iter().map(|amendment| format!("{name}: amendment {amendment} takes effect")).collect();
-    if change.is_transition() || change.before.reason != change.after.reason {
-        let after = match (&change.after.phase, &change.renewed_by) {
+    let mut sentences = amended(&name, &change.amendments);
+    sentences.extend(moved(&name, &change.before, &change.after, change.renewed_by.as_deref(), zone));
+    sentences.extend(noticed(&name, &change.notices, zone));
+    sentences
+}
+
+/// What happens to a subscription as a whole, a sentence for each.
+fn subscription(change: &SubscriptionChange, zone: Tz) -> Vec<String> {
+    let name = format!("subscription {}", source_name(&change.source));
+    let mut sentences = amended(&name, &change.amendments);
+    let (before, after) = (&change.before.standing, &change.after.standing);
+    sentences.extend(moved(&name, before, after, change.renewed_by.as_deref(), zone));
+    if change.before.plan != change.after.plan {
+        sentences.push(format!("{name}: plan {} → {}", change.before.plan, change.after.plan));
+    }
+    sentences.extend(change.ended.iter().map(|entry| format!("{name}: {} ends", entry_name(entry))));
+    sentences.extend(change.begun.iter().map(|entry| format!("{name}: {} begins", entry_name(entry))));
+    sentences.extend(noticed(&name, &change.notices, zone));
+    sentences
+}
+
+/// `add-on seats (extra-seats x 3)`, `addition fourk (4k-streaming)`, `removal no-sso (sso)`.
+pub fn entry_name(entry: &EntryInForce) -> String {
+    let times = entry.quantity.filter(|times| *times > 1).map(|times| format!(" x {times}")).unwrap_or_default();
+    format!("{} {} ({}{times})", entry_word(entry.list), entry.name, entry.of)
+}
+
+/// What an entry of a list is, in a word.
+pub fn entry_word(list: EntryList) -> &'static str {
+    match list {
+        EntryList::AddOns => "add-on",
+        EntryList::Add => "addition",
+        EntryList::Remove => "removal",
+        EntryList::Configure => "configuration",
+    }
+}
+
+fn amended(name: &str, amendments: &[String]) -> Vec<String> {
+    amendments.iter().map(|amendment| format!("{name}: amendment {amendment} takes effect")).collect()
+}
+
+fn moved(name: &str, before: &GrantState, after: &GrantState, renewed_by: Option<&str>, zone: Tz) -> Vec<String> {
+    let mut sentences = Vec::new();
+    if before.phase != after.phase || before.reason != after.reason {
+        let standing_after = match (&after.phase, renewed_by) {
             (Phase::Expired, Some(renewal)) => format!("Expired, renewed by {renewal}"),
-            _ => standing(&change.after),
+            _ => standing(after),
         };
-        sentences.push(format!("{name}: {} → {after}", standing(&change.before)));
+        sentences.push(format!("{name}: {} → {standing_after}", standing(before)));
     }
-    if change.before.start != change.after.start {
-        let start = time(change.after.start, zone);
-        sentences.push(format!("{name}: starts {start} instead of {}", time(change.before.start, zone)));
+    if before.start != after.start {
+        sentences.push(format!("{name}: starts {} instead of {}", time(after.start, zone), time(before.start, zone)));
     }
-    if change.before.end != change.after.end {
-        let end = time(change.after.end, zone);
-        sentences.push(format!("{name}: ends {end} instead of {}", time(change.before.end, zone)));
+    if before.end != after.end {
+        sentences.push(format!("{name}: ends {} instead of {}", time(after.end, zone), time(before.end, zone)));
     }
+    sentences
+}
+
+fn noticed(name: &str, notices: &[Notice], zone: Tz) -> Vec<String> {
     let notice =
         |end: &str| format!("{name}: notice: ends {}, and nothing renews it", time(parse_instant(end).ok(), zone));
-    sentences.extend(change.notices.iter().map(|given| notice(&given.end)));
-    sentences
+    notices.iter().map(|given| notice(&given.end)).collect()
 }
 
 fn standing(standing: &GrantState) -> String {

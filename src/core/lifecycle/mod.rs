@@ -127,6 +127,28 @@ impl Verdict {
         self.amended_amount(grant).or(stated).or_else(|| taken?.amount)
     }
 
+    /// What becomes of each amendment of the source, in the order of its list, which says of each whether it is revoked: its state,
+    /// and why it is ignored. `what` is what the source is called.
+    #[must_use]
+    pub fn amendments_told(
+        &self,
+        what: &str,
+        revoked: impl Iterator<Item = bool>,
+    ) -> Vec<(AmendmentState, Option<String>)> {
+        let outcome = |(index, is_revoked): (usize, bool)| {
+            let decided = self.amendments.iter().find(|one| one.index == index);
+            match decided {
+                Some(one) => (one.state, one.message.clone()),
+                None if is_revoked => (AmendmentState::Revoked, None),
+                None => (
+                    AmendmentState::Ignored,
+                    Some(format!("the {what} is refused, so it has no term that this could change")),
+                ),
+            }
+        };
+        revoked.enumerate().map(outcome).collect()
+    }
+
     /// The amendments in force (by index in the source's list), in the order in which they count: the last one goes before.
     pub fn effective(&self) -> impl DoubleEndedIterator<Item = usize> {
         let effective = self.amendments.iter().filter(|outcome| outcome.state == AmendmentState::Effective);

@@ -70,13 +70,6 @@ pub fn remembering(grant: Grant, status: &EntitlementInstanceStatus) -> Grant {
     grant.remembering(status.accepted.as_ref(), remembered)
 }
 
-/// Whether start, `granted-at` or a renewed grant say when it starts, so that it does not hang on the moment at which the object
-/// happens to be created.
-#[must_use]
-pub fn has_stated_start(instance: &EntitlementInstance) -> bool {
-    has_granted_at(&instance.metadata) || instance.spec.start.is_some() || instance.spec.renews.is_some()
-}
-
 fn written(spec: &EntitlementInstanceSpec) -> RecordedSpec {
     RecordedSpec { start: spec.start.clone(), end: spec.end.clone(), renews: spec.renews.clone() }
 }
@@ -98,9 +91,8 @@ fn amendment(amendment: &entitlement_instance::Amendment) -> GrantAmendment {
 
 #[cfg(test)]
 mod tests {
-    use super::{grant, has_stated_start};
+    use super::grant;
     use crate::api::{EntitlementInstance, Phase};
-    use rstest::rstest;
     use serde_json::{Value, json};
 
     fn instance(annotations: &Value, terms: &Value, status: &Value) -> EntitlementInstance {
@@ -115,20 +107,6 @@ mod tests {
             "status": status,
         }))
         .unwrap()
-    }
-
-    #[rstest]
-    #[case::nothing(json!({}), json!({"end": "2027-01-31"}), false)]
-    #[case::granted_at(json!({"entitlements.dev/granted-at": "2027-01-01T00:00:00Z"}), json!({}), true)]
-    #[case::another_annotation(json!({"note": "x"}), json!({}), false)]
-    #[case::start(json!({}), json!({"start": "2027-01-01"}), true)]
-    #[case::renews(json!({}), json!({"renews": "b"}), true)]
-    fn a_start_is_stated_by_start_granted_at_or_a_renewed_grant(
-        #[case] annotations: Value,
-        #[case] terms: Value,
-        #[case] expected: bool,
-    ) {
-        assert_eq!(has_stated_start(&instance(&annotations, &terms, &Value::Null)), expected);
     }
 
     #[test]

@@ -130,6 +130,8 @@ pub struct Removal {
 /// Values of the facets of a definition.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Configuration {
+    /// Its place in the list.
+    pub index: usize,
     /// In plain.
     pub facets: Arc<FacetFields>,
     /// Sources of secret values.
@@ -442,9 +444,10 @@ fn stated(object: &EntitlementSubscription) -> StatedSubscription {
         configure: spec
             .configure
             .iter()
-            .map(|entry| {
+            .enumerate()
+            .map(|(index, entry)| {
                 let facets = Arc::new(entry.facets.clone());
-                let configuration = Configuration { facets, secret_facets: entry.secret_facets.clone() };
+                let configuration = Configuration { index, facets, secret_facets: entry.secret_facets.clone() };
                 (entry.definition.as_str().into(), configuration)
             })
             .collect(),

@@ -25,7 +25,7 @@ mod tests;
 pub use delivered::{Delivered, Report};
 pub use instance::{NEVER_IN_FORCE, instance_status, not_ready, told_violations};
 pub use organization::organization_status;
-pub use subscription::{subscription_status, unready_subscription};
+pub use subscription::{definitions_problem, subscription_status, unready_subscription};
 
 use super::{
     Evaluation,

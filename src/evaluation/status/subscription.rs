@@ -10,7 +10,7 @@ use crate::{
         Condition, EntitlementSubscriptionStatus, Phase,
         conditions::{FACETS_VALID, READY},
         entitlement_subscription::{EntitlementStatus, EntryStatus, SubscriptionViolation},
-        lifecycle::{AmendmentState, AmendmentStatus, Transition},
+        lifecycle::{AmendmentStatus, Transition},
         outputs::OutputCounts,
     },
     core::{
@@ -91,22 +91,8 @@ fn add_ons(one: &SubscriptionDecision) -> Option<String> {
 }
 
 fn amendments(one: &SubscriptionDecision) -> Vec<AmendmentStatus> {
-    let outcomes = one.verdict.amendments.iter();
-    let decided: BTreeMap<usize, _> = outcomes.map(|outcome| (outcome.index, outcome)).collect();
-    let amendments = one.subscription.amendments.iter().enumerate();
-    amendments
-        .map(|(index, amendment)| {
-            let (state, message) = match decided.get(&index) {
-                Some(outcome) => (outcome.state, outcome.message.clone()),
-                None if amendment.revoked => (AmendmentState::Revoked, None),
-                None => {
-                    let message = "the subscription is refused, so it has no term that this could change";
-                    (AmendmentState::Ignored, Some(message.to_owned()))
-                }
-            };
-            AmendmentStatus { name: amendment.name.clone(), state, message }
-        })
-        .collect()
+    let amendments = one.subscription.amendments.iter().zip(one.amendment_outcomes());
+    amendments.map(|(one, (state, message))| AmendmentStatus { name: one.name.clone(), state, message }).collect()
 }
 
 fn violations(one: &SubscriptionDecision) -> Vec<SubscriptionViolation> {
@@ -199,7 +185,8 @@ pub fn unready_subscription(decision: &Decision, one: &SubscriptionDecision, del
 }
 
 /// What is wrong with the first definition that it gives now or later and that cannot be granted as it is.
-fn definitions_problem(decision: &Decision, one: &SubscriptionDecision) -> Option<Problem> {
+#[must_use]
+pub fn definitions_problem(decision: &Decision, one: &SubscriptionDecision) -> Option<Problem> {
     let held = one.members().filter(|member| member.verdict.phase != Phase::Expired);
     held.map(|member| &member.grant.id.definition).find_map(|definition| {
         let entry = decision.holding(definition)?.entry.as_deref();

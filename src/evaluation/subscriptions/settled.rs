@@ -15,7 +15,7 @@ use crate::{
         entitlement_plan::PlanType,
         entitlement_subscription::{EntryList, SubscriptionRecord},
         facet_fields::FacetFields,
-        lifecycle::State,
+        lifecycle::{AmendmentState, State},
     },
     core::{
         calendar::{Bound, Instant},
@@ -121,7 +121,13 @@ impl SubscriptionDecision {
         next
     }
 
-    /// What it gives as grants, in the order of the definitions.
+    /// What becomes of each amendment, in the order of the spec's list: its state, and why it is ignored.
+    #[must_use]
+    pub fn amendment_outcomes(&self) -> Vec<(AmendmentState, Option<String>)> {
+        self.verdict.amendments_told("subscription", self.subscription.amendments.iter().map(|one| one.revoked))
+    }
+
+    /// What it gives as grants, one for each definition that it gives at any time.
     pub fn members(&self) -> impl Iterator<Item = &Member> {
         self.members.iter().map(AsRef::as_ref)
     }

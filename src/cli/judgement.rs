@@ -67,8 +67,9 @@ impl DocumentJudge<'_, '_> {
         self.find(severity(*reason), *reason, message, &path, flaw.aim);
         let suggestion = flaw.suggestion.clone();
         let written = path.find(&self.document.origin.object).and_then(Node::text);
-        let namespace = self.subject.namespace.as_deref();
-        self.suggest(&path, |suggestions| suggestion.or_else(|| suggestions.closest(*reason, written?, namespace)));
+        let Subject { kind, namespace, .. } = self.subject;
+        let near = |suggestions: &Suggestions| suggestions.closest(*kind, *reason, written?, namespace.as_deref());
+        self.suggest(&path, |suggestions| suggestion.or_else(|| near(suggestions)));
     }
 
     /// What is wrong, where it stands, or else of the object as a whole.

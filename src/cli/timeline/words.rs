@@ -78,7 +78,7 @@ pub fn entry_name(entry: &EntryInForce) -> String {
 }
 
 /// What an entry of a list is, in a word.
-pub fn entry_word(list: EntryList) -> &'static str {
+fn entry_word(list: EntryList) -> &'static str {
     match list {
         EntryList::AddOns => "add-on",
         EntryList::Add => "addition",

@@ -221,6 +221,22 @@ pub fn check_size(stated: &FacetFields) -> Result<(), Vec<Violation>> {
     Err(vec![Violation::beyond_schema(facet, None, "limit", message)])
 }
 
+/// How many bytes of JSON that is.
+#[must_use]
+pub fn stated_bytes(stated: &FacetFields) -> usize {
+    serde_json::to_vec(stated).map_or(usize::MAX, |json| json.len())
+}
+
+/// That what several grants of one source state is too large together, said of the one with which it is.
+#[must_use]
+pub fn too_large_together(stated: &FacetFields) -> Violation {
+    let facet = stated.keys().next().map_or("", String::as_str);
+    let message = format!(
+        "facets.{facet}: with it, what the subscription states comes to more than {MAX_STATED} bytes, and at most so many can be kept: state less, or leave large texts to the workload"
+    );
+    Violation::beyond_schema(facet, None, "limit", message)
+}
+
 /// A bound of the bytes of JSON, not counting escapes.
 fn rough_size(fields: &Fields) -> u64 {
     fn of_value(value: &Value) -> u64 {

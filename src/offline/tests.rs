@@ -9,6 +9,7 @@ mod nowhere;
 mod plans;
 mod simulation;
 mod subscribed;
+mod subscription_status;
 mod subscriptions;
 mod succession;
 mod summary;

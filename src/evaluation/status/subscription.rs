@@ -45,7 +45,7 @@ pub fn subscription_status(
         start: verdict.term.map(|term| format_instant(term.start.instant())),
         end: verdict.term.and_then(|_| verdict.end.instant().at()).map(format_instant),
         until: verdict.term.and(verdict.end.at()).map(format_until),
-        plan: (!is_refused).then(|| one.plan.to_string()),
+        plan: Some(one.plan.to_string()),
         add_ons: add_ons(one),
         entitlement_count: (!is_refused).then(|| rights.values().filter(|right| right.entitled).count() as u64),
         next_transition: one.change.map(|change| Transition { at: format_instant(change.at), phase: change.phase }),
@@ -97,7 +97,8 @@ fn amendments(one: &SubscriptionDecision) -> Vec<AmendmentStatus> {
 
 fn violations(one: &SubscriptionDecision) -> Vec<SubscriptionViolation> {
     let all = one.facets.iter().flat_map(|(definition, facets)| {
-        facets.validity.violations().iter().map(move |violation| SubscriptionViolation {
+        let later = one.later_faults.get(definition).into_iter().flatten();
+        facets.validity.violations().iter().chain(later).map(move |violation| SubscriptionViolation {
             definition: definition.to_string(),
             violation: told_violation(violation),
         })
@@ -155,7 +156,10 @@ fn facets_valid(conditions: &mut Conditions, one: &SubscriptionDecision) {
 fn invalid_facets(one: &SubscriptionDecision) -> String {
     let invalid = one.facets.iter().filter_map(|(definition, facets)| match &facets.validity {
         Validity::Invalid(violations) => Some(format!("{definition}: {}", sentences(violations))),
-        Validity::Valid(_) | Validity::Unknown => None,
+        Validity::Valid(_) | Validity::Unknown => {
+            let later = one.later_faults.get(definition)?;
+            Some(format!("{definition}: what is stated for later cannot be used: {}", sentences(later)))
+        }
     });
     invalid.collect::<Vec<_>>().join("; ")
 }

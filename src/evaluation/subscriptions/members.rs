@@ -9,6 +9,7 @@ use crate::{
         facets::Statement,
         grant::{Grant, GrantId, Remembered, StatedGrant},
         lifecycle::{Change, Verdict},
+        schema::Violation,
         source::subscription::Subscription,
         subscription::{Piece, Window},
     },
@@ -40,17 +41,18 @@ pub struct Giver<'a> {
 }
 
 impl Giver<'_> {
-    /// The grant of one definition; none where it is never given.
-    pub fn member(&self, definition: &Arc<str>, right: &Arc<Right>) -> Option<Member> {
+    /// The grant of one definition, with what is wrong with the facets of its later pieces; none where it is never given.
+    pub fn member(&self, definition: &Arc<str>, right: &Arc<Right>) -> Option<(Member, Vec<Violation>)> {
         let told = right.told(self.now)?;
         let entry = self.snapshot.catalogue.get(definition);
         let compiled = entry.and_then(|entry| entry.serving.as_ref());
         let grant = Arc::new(self.grant(definition));
         let facets = self.facets(compiled, &grant, self.statement(definition, right, told));
         let phase = self.phase(right, self.verdict.phase, self.now);
-        Some(Member {
+        let (later, faults) = self.later(definition, right, told, compiled, &grant);
+        let member = Member {
             amount: amount(compiled, right, told),
-            later: self.later(definition, right, told, compiled, &grant).into(),
+            later: later.into(),
             spans: self.spans(right),
             change: self.change(right, phase),
             verdict: self.verdict.in_phase(phase),
@@ -60,7 +62,8 @@ impl Giver<'_> {
             right: Some(Arc::clone(right)),
             facets,
             grant,
-        })
+        };
+        Some((member, faults))
     }
 
     fn grant(&self, definition: &Arc<str>) -> Grant {
@@ -88,7 +91,7 @@ impl Giver<'_> {
         known.unwrap_or_else(|| Arc::new(GrantFacets::of_statement(self.snapshot, terms, grant, stated)))
     }
 
-    /// What it comes to from each later piece on.
+    /// What it comes to from each later piece on, and what of that is not valid though what comes before is.
     fn later(
         &self,
         definition: &str,
@@ -96,13 +99,18 @@ impl Giver<'_> {
         told: &Piece,
         compiled: Option<&Arc<CompiledDefinition>>,
         grant: &Grant,
-    ) -> Vec<Later> {
+    ) -> (Vec<Later>, Vec<Violation>) {
+        let mut faults: Vec<Violation> = Vec::new();
         let later = right.given().filter(|piece| piece.window.from > self.now && piece.window.from > told.window.from);
         let later = later.map(|piece| {
             let facets = self.facets(compiled, grant, self.statement(definition, right, piece));
+            let new = facets.validity.violations().iter().filter(|fault| !faults.contains(fault)).cloned();
+            let new: Vec<Violation> = new.collect();
+            faults.extend(new);
             Later { at: piece.window.from, amount: amount(compiled, right, piece), statement: facets.statement.clone() }
         });
-        later.collect()
+        let later = later.collect();
+        (later, faults)
     }
 
     /// The spans of time in which it is given and in force.

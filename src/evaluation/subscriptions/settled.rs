@@ -19,15 +19,17 @@ use crate::{
     },
     core::{
         calendar::{Bound, Instant},
+        facets::{MAX_STATED, Statement, stated_bytes, too_large_together},
         lifecycle::{Change, Group, Outlook, PreparedAmendment, Verdict},
         problem::Problem,
         reason::ReasonCode,
         refusal::Reason,
+        schema::Violation,
         source::subscription::{Agreed, AgreedEntry, RememberedRight, Subscription},
         subscription::{OwnTime, Window},
     },
     evaluation::{
-        facets::GrantFacets,
+        facets::{GrantFacets, Validity},
         holding::Member,
         notices::{Reminded, Reminders},
     },
@@ -64,6 +66,8 @@ pub struct SubscriptionDecision {
     pub rights: BTreeMap<Arc<str>, Arc<Right>>,
     /// The facets of each definition that it gives.
     pub facets: BTreeMap<Arc<str>, Arc<GrantFacets>>,
+    /// What is not valid of the facets that a definition will have later, where what it has now is valid.
+    pub later_faults: BTreeMap<Arc<str>, Vec<Violation>>,
     /// Its amendments in the order in which they count, read in its time zone.
     pub amendments: Arc<[PreparedAmendment]>,
     /// What is said before its end.
@@ -248,12 +252,16 @@ impl Settling<'_> {
             now,
         };
         let members = rights.iter().filter_map(|(definition, right)| giver.member(definition, right));
-        let members: Vec<Arc<Member>> = members.map(Arc::new).collect();
+        let (mut members, faults): (Vec<Member>, Vec<Vec<Violation>>) = members.unzip();
+        let later_faults = later_faults(&members, faults);
+        limit(&mut members);
+        let members: Vec<Arc<Member>> = members.into_iter().map(Arc::new).collect();
         let facets = members.iter();
         let facets = facets.map(|member| (Arc::clone(&member.grant.id.definition), Arc::clone(&member.facets)));
         let in_force = judged.add_ons.iter().filter(|one| one.window.is_some_and(|window| window.has(now)));
         SubscriptionDecision {
             facets: facets.collect(),
+            later_faults,
             change: self.next_change(&verdict, &rights),
             add_ons: in_force
                 .map(|one| (Arc::clone(&one.entry.plan), one.entry.quantity))
@@ -367,6 +375,38 @@ impl Settling<'_> {
         match (self.change, of_rights) {
             (Some(own), Some(other)) if other.at < own.at => Some(other),
             (own, other) => own.or(other),
+        }
+    }
+}
+
+/// By definition, of those that are valid now.
+fn later_faults(members: &[Member], faults: Vec<Vec<Violation>>) -> BTreeMap<Arc<str>, Vec<Violation>> {
+    let told = members
+        .iter()
+        .zip(faults)
+        .filter(|(member, faults)| !faults.is_empty() && matches!(member.facets.validity, Validity::Valid(_)));
+    told.map(|(member, faults)| (Arc::clone(&member.grant.id.definition), faults)).collect()
+}
+
+/// What the grants of one subscription state is kept in one status, so together it may be as large as what one instance states.
+/// What is beyond that is not valid.
+fn limit(members: &mut [Member]) {
+    let mut total = 0;
+    for member in members {
+        let Some(stated) = member.facets.remembered.as_deref() else { continue };
+        if !matches!(member.facets.validity, Validity::Valid(_)) {
+            continue;
+        }
+        total += stated_bytes(stated);
+        if total > MAX_STATED {
+            let too_large = too_large_together(stated);
+            let before = member.grant.remembered.facets.clone();
+            member.facets = Arc::new(GrantFacets {
+                validity: Validity::Invalid(vec![too_large]),
+                statement: before.clone().map(Statement::remembered),
+                remembered: before,
+                ..GrantFacets::clone(&member.facets)
+            });
         }
     }
 }

@@ -150,6 +150,7 @@ impl Verdict {
     }
 
     /// The amendments in force (by index in the source's list), in the order in which they count: the last one goes before.
+    #[must_use]
     pub fn effective(&self) -> impl DoubleEndedIterator<Item = usize> {
         let effective = self.amendments.iter().filter(|outcome| outcome.state == AmendmentState::Effective);
         effective.map(|outcome| outcome.index)

@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 use std::{fmt, sync::Arc};
 
 macro_rules! kinds {
-    ($($(#[cfg($condition:meta)])? $kind:ident: $word:literal, $field:literal;)+) => {
+    ($($(#[cfg($condition:meta)])? $kind:ident: $word:literal, $field:literal, $noun:literal;)+) => {
         /// The kinds of sources. The lesser one is the older of two sources that were made at the same moment.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum SourceKind {
@@ -44,6 +44,14 @@ macro_rules! kinds {
                 }
             }
 
+            /// What one of it is called in sentences.
+            #[must_use]
+            pub const fn noun(self) -> &'static str {
+                match self {
+                    $($(#[cfg($condition)])? Self::$kind => $noun,)+
+                }
+            }
+
             /// The annotation by which a delivered object names its source, as `namespace/name`.
             #[must_use]
             pub const fn annotation(self) -> &'static str {
@@ -55,12 +63,13 @@ macro_rules! kinds {
     };
 }
 
-// The list of kinds, in the order of age among sources that are equally old otherwise: the word for people, and the field.
+// The list of kinds, in the order of age among sources that are equally old otherwise: the word for people, the field, and the word in
+// sentences.
 kinds! {
-    Instance: "Instance", "instance";
-    Subscription: "Subscription", "subscription";
+    Instance: "Instance", "instance", "grant";
+    Subscription: "Subscription", "subscription", "subscription";
     #[cfg(test)]
-    Bundle: "Bundle", "bundle";
+    Bundle: "Bundle", "bundle", "bundle";
 }
 
 impl Serialize for SourceKind {

@@ -12,7 +12,7 @@ use crate::{
         lifecycle::{Change, Verdict},
         problem::Problem,
         reason::ReasonCode,
-        source::{SourceKind, stated::StatedSource},
+        source::stated::StatedSource,
     },
     evaluation::conditions::Conditions,
 };
@@ -32,17 +32,9 @@ pub struct Life<'a> {
 }
 
 impl Life<'_> {
-    /// What it is called in sentences.
-    fn noun(&self) -> &'static str {
-        match self.source.age.kind {
-            SourceKind::Subscription => "subscription",
-            _ => "grant",
-        }
-    }
-
     /// Sets `Accepted`.
     pub fn accepted(&self, conditions: &mut Conditions) {
-        let noun = self.noun();
+        let noun = self.source.age.kind.noun();
         match (&self.verdict.refusal, self.source.state) {
             (Some(refusal), _) => conditions.set(ACCEPTED, false, refusal.reason.code(), refusal.message.clone()),
             (None, State::Draft) => {
@@ -78,7 +70,7 @@ impl Life<'_> {
             None => {
                 let left = delivery.left.as_ref();
                 let left = left.map(|Problem { message, .. }| format!(", but what it had may be left: {message}"));
-                let noun = self.noun();
+                let noun = self.source.age.kind.noun();
                 let message = format!("a {noun} that is not in force delivers nothing{}", left.unwrap_or_default());
                 conditions.set(DELIVERED, true, ReasonCode::NothingToDeliver, message);
             }
@@ -88,7 +80,7 @@ impl Life<'_> {
     /// Its phase, as a sentence.
     #[must_use]
     pub fn sentence(&self) -> String {
-        let (verdict, noun) = (self.verdict, self.noun());
+        let (verdict, noun) = (self.verdict, self.source.age.kind.noun());
         let start = verdict.term.map(|term| term.start);
         // Where the client is, as `status.until` tells it.
         let zone = start.map_or(Tz::UTC, Nominal::zone);

@@ -84,7 +84,7 @@ impl SubscriptionDecision {
     pub fn told_rights(&self) -> BTreeMap<Arc<str>, RememberedRight> {
         let gives = matches!(self.verdict.phase, Phase::Waiting | Phase::Active | Phase::Grace | Phase::Suspended);
         let members = self.members.iter().filter(|member| gives && !matches!(member.verdict.phase, Phase::Expired));
-        let given = members.map(|member| {
+        let held = members.map(|member| {
             let entitled = member.verdict.phase.is_in_force();
             let right = RememberedRight { entitled, amount: member.amount, removed: false };
             (Arc::clone(&member.grant.id.definition), right)
@@ -93,7 +93,7 @@ impl SubscriptionDecision {
         let removed = removed.map(|(definition, _)| {
             (Arc::clone(definition), RememberedRight { entitled: false, amount: None, removed: true })
         });
-        removed.chain(given).collect()
+        removed.chain(held).collect()
     }
 
     /// The next value of `status.facets`.

@@ -1,6 +1,9 @@
 //! What specs and statuses say of the life of a grant: what is wanted, where it is, what comes, and what was said of it.
 
-use super::{Condition, EntitlementInstanceStatus, EntitlementSubscriptionStatus, accepted_record::AcceptedRecord};
+use super::{
+    Condition, EntitlementInstanceStatus, EntitlementSubscriptionStatus, accepted_record::AcceptedRecord,
+    entitlement_subscription::EntitlementStatus,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
@@ -43,6 +46,11 @@ pub trait SourceStatus: Clone + Debug + Default + PartialEq + Serialize + Send +
     /// What the statuses of all kinds of sources say alike.
     fn lifecycle(&self) -> LifecycleStatus<'_>;
 
+    /// What it gives, where the source may give several definitions.
+    fn entitlements(&self) -> &[EntitlementStatus] {
+        &[]
+    }
+
     /// Its conditions.
     fn conditions_mut(&mut self) -> &mut Vec<Condition>;
 
@@ -51,9 +59,9 @@ pub trait SourceStatus: Clone + Debug + Default + PartialEq + Serialize + Send +
     fn observing(self, generation: i64) -> Self;
 }
 
-/// Has the status of a kind of sources tell what all of them do. The record of acceptance is that field of it.
+/// Has the status of a kind of sources tell what all of them do, with where its record of acceptance and what it gives are in it.
 macro_rules! source_status {
-    ($status:ty, $accepted:expr) => {
+    ($status:ty, $accepted:expr $(, $entitlements:ident)?) => {
         impl SourceStatus for $status {
             fn lifecycle(&self) -> LifecycleStatus<'_> {
                 LifecycleStatus {
@@ -68,6 +76,12 @@ macro_rules! source_status {
                 }
             }
 
+            $(
+                fn entitlements(&self) -> &[EntitlementStatus] {
+                    &self.$entitlements
+                }
+            )?
+
             fn conditions_mut(&mut self) -> &mut Vec<Condition> {
                 &mut self.conditions
             }
@@ -80,7 +94,7 @@ macro_rules! source_status {
 }
 
 source_status!(EntitlementInstanceStatus, |record| record);
-source_status!(EntitlementSubscriptionStatus, |record| &record.acceptance);
+source_status!(EntitlementSubscriptionStatus, |record| &record.acceptance, entitlements);
 
 /// Where a grant is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]

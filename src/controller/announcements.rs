@@ -1,32 +1,94 @@
 //! Which changes of a status, and which repairs of outputs, are worth reporting. What the status showed before is never reported
 //! again.
 
-use super::{
-    decided::{DecidedSource, noun},
-    events::Announcement,
-};
+use super::events::Announcement;
 use crate::{
     api::{
         Condition, ConditionStatus, Phase,
         conditions::{ACCEPTED, DELIVERED, FACETS_VALID, READY},
-        lifecycle::LifecycleStatus,
+        entitlement_subscription::EntitlementStatus,
+        lifecycle::{LifecycleStatus, SourceStatus},
     },
     core::{
         calendar::{Tz, format_local, parse_instant, parse_zone},
         grant::Remembered,
         reason::ReasonCode,
+        source::subscription::RememberedRight,
     },
-    evaluation::{object::ObjectKey, plan::Meddling},
+    evaluation::{
+        decided::{DecidedSource, noun},
+        object::ObjectKey,
+        plan::Meddling,
+    },
 };
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Definitions that one announcement names.
+const MOST_CHANGES: usize = 8;
 
 /// Of a source of grants: that it is accepted, a transition of its phase, what has gone wrong since the last status, and notices that are
 /// due.
 ///
 /// A grant's first phase is no transition, unless it is in force or refused: everything else a new grant does is what was asked
 /// for, and its acceptance tells.
-pub fn of_source(decided: &DecidedSource, status: LifecycleStatus) -> Vec<Announcement> {
+pub fn of_source(decided: &DecidedSource, status: &impl SourceStatus) -> Vec<Announcement> {
     let DecidedSource { was_accepted, remembered, due, .. } = decided;
-    announced(noun(decided.kind()), *was_accepted, remembered, status, due)
+    let said = status.lifecycle();
+    let mut notices = announced(noun(decided.kind()), *was_accepted, remembered, said, due);
+    if let Some(rights) = decided.rights {
+        notices.extend(of_rights(remembered.phase, said.phase, rights, status.entitlements()));
+        notices.extend(of_catalogue_trouble(remembered, said));
+    }
+    notices
+}
+
+/// Of a subscription that goes on: that what it was to give otherwise has begun, ended, or changed.
+fn of_rights(
+    before: Option<Phase>,
+    phase: Option<Phase>,
+    rights: &BTreeMap<Arc<str>, RememberedRight>,
+    entitlements: &[EntitlementStatus],
+) -> Option<Announcement> {
+    let goes_on = |phase: Option<Phase>| phase.is_some_and(Phase::is_in_force);
+    if !goes_on(before) || !goes_on(phase) {
+        return None;
+    }
+    let given = entitlements.iter().filter(|one| one.entitled);
+    let given: BTreeMap<&str, Option<&str>> =
+        given.map(|one| (one.definition.as_str(), one.amount.as_deref())).collect();
+    let was_given = |definition: &str| rights.get(definition).filter(|right| right.entitled);
+    let mut changes = Vec::new();
+    for (definition, amount) in &given {
+        let amount = amount.map(|amount| format!(" {amount}")).unwrap_or_default();
+        match was_given(definition) {
+            None => changes.push(format!("{definition}{amount} is given")),
+            Some(RememberedRight { amount: Some(before), .. }) if amount.trim_start() != before.to_string() => {
+                changes.push(format!("{definition} becomes{amount} instead of {before}"));
+            }
+            Some(_) => {}
+        }
+    }
+    let before = rights.iter().filter(|(_, right)| right.entitled).map(|(definition, _)| definition);
+    let gone = before.filter(|definition| !given.contains_key(&***definition));
+    changes.extend(gone.map(|definition| format!("{definition} is not given any more")));
+    let count = changes.len();
+    if count == 0 {
+        return None;
+    }
+    changes.truncate(MOST_CHANGES);
+    let more = count.checked_sub(MOST_CHANGES).filter(|more| *more > 0);
+    changes.extend(more.map(|more| format!("and {more} more")));
+    let reason = ReasonCode::EntitlementsChanged.to_string();
+    Some(Announcement { is_warning: false, reason, action: "Change", note: changes.join("; ") })
+}
+
+/// That an entry is left out, or that what was agreed of a plan is lost or missing: what no other condition tells.
+fn of_catalogue_trouble(remembered: &Remembered, status: LifecycleStatus) -> Option<Announcement> {
+    let is_told_alone = |reason: &str| {
+        [ReasonCode::EntryIgnored, ReasonCode::RevisionLost].iter().any(|alone| alone.as_str() == reason)
+    };
+    let told = newly_false(known_false(remembered, READY), status.conditions, READY, "Check")?;
+    is_told_alone(&told.reason).then_some(told)
 }
 
 fn announced(
@@ -50,10 +112,7 @@ fn announced(
     let is_draft = status.phase == Some(Phase::Draft);
     let failures = [(ACCEPTED, "Refuse"), (FACETS_VALID, "Check"), (DELIVERED, "Deliver")];
     for (type_, action) in failures.into_iter().filter(|_| !is_draft) {
-        let mut observed = remembered.conditions.iter().map(|condition| &condition.observation);
-        let known = observed.find(|one| one.type_ == type_).filter(|one| one.status == ConditionStatus::False);
-        let known = known.map(|one| one.reason.as_str());
-        notices.extend(newly_false(known, status.conditions, type_, action));
+        notices.extend(newly_false(known_false(remembered, type_), status.conditions, type_, action));
     }
     notices.extend(due.iter().map(|note| Announcement {
         is_warning: false,
@@ -62,6 +121,13 @@ fn announced(
         note: note.clone(),
     }));
     notices
+}
+
+/// Why a condition of that type was False before, if it was.
+fn known_false<'a>(remembered: &'a Remembered, type_: &str) -> Option<&'a str> {
+    let mut observed = remembered.conditions.iter().map(|condition| &condition.observation);
+    let known = observed.find(|one| one.type_ == type_).filter(|one| one.status == ConditionStatus::False);
+    known.map(|one| one.reason.as_str())
 }
 
 /// The announcement that it is accepted, and what about it may surprise.

@@ -58,7 +58,7 @@ async fn bring_up_to_date(
     invalid: &InvalidGrants,
 ) -> Result<(), ReconcileFailure> {
     let exists = view.definition.is_some() || view.unreadable.is_some();
-    if !exists && counts.total == 0 && !context.world(|world| world.needs_for_plans(name)) {
+    if !exists && !context.world(|world| world.is_needed(name)) {
         // Grants that are not seen may name it, and its last valid state is theirs.
         let is_of_nobody = context.world(|world| world.sees_all_grants());
         return if is_of_nobody { clear_away(context, name, view).await } else { Ok(()) };

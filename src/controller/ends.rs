@@ -5,13 +5,12 @@
 
 use super::{
     context::ControllerContext,
-    decided::DecidedSource,
     failure::{ReconcileFailure, RequestRefusal},
     grant_source,
     world::OrganizationView,
 };
 use crate::{
-    api::{EntitlementInstance, EntitlementSubscription, Phase},
+    api::{EntitlementInstance, EntitlementSubscription},
     core::source::{SourceId, SourceKind},
     evaluation::Evaluation,
 };
@@ -27,9 +26,7 @@ pub async fn confirm(
     view: &OrganizationView,
     evaluation: &Evaluation,
 ) -> Result<(), ReconcileFailure> {
-    let ended = DecidedSource::all(&evaluation.decision).filter(|decided| {
-        decided.remembered.phase.is_some_and(Phase::is_in_force) && decided.verdict.phase == Phase::Expired
-    });
+    let ended = evaluation.decision.sources().filter(|decided| decided.is_ending);
     let seen = ended.filter_map(|decided| {
         let id = decided.id();
         Some((Arc::clone(&view.facts.get(&id)?.uid), decided.stated.generation, id))

@@ -2,8 +2,11 @@
 //!
 //! Whatever writes asks here first. That nothing is written does not rest on that alone: the client lets no such request out.
 
-use super::{decided::DecidedSource, transitions::PhaseTransition, world::SourceObject};
-use crate::{core::source::SourceKind, evaluation::plan::Fingerprint};
+use super::{transitions::PhaseTransition, world::SourceObject};
+use crate::{
+    core::source::SourceKind,
+    evaluation::{decided::DecidedSource, plan::Fingerprint},
+};
 use serde::Serialize;
 use serde_json::Value;
 use std::{

@@ -5,15 +5,12 @@ use super::{
     figures,
     leadership::Leadership,
     watch::is_routine,
-    world::{NotReady, ObjectState, Reference, World},
+    world::{NotReady, ObjectState, Reference, SourceObject, World},
 };
 use crate::{
-    api::{EntitlementInstance, EntitlementPlanSpec, Organization},
+    api::{EntitlementInstance, EntitlementPlanSpec, EntitlementSubscription, Organization},
     connection::Cause,
-    core::{
-        definition::Schemas,
-        source::{SourceId, instance},
-    },
+    core::{definition::Schemas, source::SourceId},
     evaluation::{
         admission::{Candidate, DefinitionUse, FacetUser, PlanSurroundings},
         decision::Decision,
@@ -95,18 +92,32 @@ impl Knowledge {
         self.context.decisions.last(organization)
     }
 
-    /// An organization with its grants of a definition, one of these as given: made, changed, or (None) absent. None where
+    /// An organization with its instances of a definition, one of these as given: made, changed, or (None) absent. None where
     /// something of it can't be told now.
     #[must_use]
-    pub fn with_grant(
+    pub fn with_instance(
         &self,
         organization: &str,
         definition: &str,
         id: &SourceId,
         instance: Option<&EntitlementInstance>,
     ) -> Option<Candidate> {
-        let grant = instance.map(instance::grant);
-        self.candidate(|world| world.with_grant(&organization.into(), &definition.into(), id, grant))
+        let source = instance.map(SourceObject::source);
+        self.candidate(|world| world.with_source(&organization.into(), &definition.into(), id, source))
+    }
+
+    /// An organization with its subscriptions, one of these, to a plan, as given: made, changed, or (None) absent. None where
+    /// something of it can't be told now.
+    #[must_use]
+    pub fn with_subscription(
+        &self,
+        organization: &str,
+        plan: &str,
+        id: &SourceId,
+        subscription: Option<&EntitlementSubscription>,
+    ) -> Option<Candidate> {
+        let source = subscription.map(SourceObject::source);
+        self.candidate(|world| world.with_source(&organization.into(), &plan.into(), id, source))
     }
 
     /// An organization as given: made, changed, or (None) absent. None where something of it can't be told now.

@@ -18,7 +18,6 @@
 //! | `lanes`, `threads` | where it is thought about, so that what is costly holds up nothing else |
 //! | `limit` | how long all but thinking may take |
 //! | `organization`, `definition`, `facet`, `source`, `grant_source` | how one of each is brought up to date |
-//! | `decided` | what was decided of a source of grants, as far as it is told of |
 //! | `ends` | what time has ended, looked at once more before it is withdrawn |
 //! | `scope`, `output`, `apply` | how tenants' namespaces are written to |
 //! | `memory`, `reclaim`, `handwriting` | where the operator's objects lie, and how it knows those again that were tampered with |
@@ -44,7 +43,6 @@ mod catalogue_status;
 pub(crate) mod clock;
 mod context;
 mod debouncer;
-mod decided;
 mod decisions;
 mod definition;
 mod edits;

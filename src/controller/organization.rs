@@ -6,7 +6,6 @@ use super::{
     attempts::OfOrganization,
     clock,
     context::ControllerContext,
-    decided::DecidedSource,
     edits, ends, events,
     failure::{ReconcileFailure, RequestRefusal},
     grant_source,
@@ -31,6 +30,7 @@ use crate::{
     },
     evaluation::{
         Evaluation,
+        decided::DecidedSource,
         decision::Decision,
         delivery::Desired,
         holding::Member,
@@ -357,7 +357,7 @@ pub async fn write_source<K: SourceObject>(
     }
     let before = decided.remembered;
     let about = events::reference::<K>(Some(&id.namespace), &id.name, &facts.uid);
-    let notices = announcements::of_source(decided, said);
+    let notices = announcements::of_source(decided, status);
     if !notices.is_empty() {
         let conditions: Vec<Condition> = before.conditions.iter().map(Condition::from).collect();
         context.announcer.tell_first(&about, &(before.phase, conditions), notices).await;

@@ -85,9 +85,9 @@ impl Moves {
 
 fn moved(view: &OrganizationView, evaluation: &Evaluation) -> Vec<String> {
     let now = clock::now();
-    let moved = evaluation.decision.grants().filter_map(|(_, member)| {
-        let moved = view.facts.get(&member.grant.id.source)?.moments?.moved(&Moments::of(member), now);
-        (!moved.is_empty()).then(|| format!("{}: {}", member.grant.id, moved.join(", ")))
+    let moved = evaluation.decision.sources().filter_map(|decided| {
+        let moved = view.facts.get(&decided.id())?.moments?.moved(&Moments::of(&decided), now);
+        (!moved.is_empty()).then(|| format!("{}: {}", decided.id(), moved.join(", ")))
     });
     moved.collect()
 }

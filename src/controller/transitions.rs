@@ -3,7 +3,6 @@
 use super::{
     burst::{Burst, UntoldLines},
     context::ControllerContext,
-    decided::DecidedSource,
 };
 use crate::{
     api::{
@@ -14,6 +13,7 @@ use crate::{
         reason::ReasonCode,
         source::{SourceKind, stated::StatedSource},
     },
+    evaluation::decided::DecidedSource,
 };
 use std::{sync::Arc, time::Duration};
 

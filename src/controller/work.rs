@@ -1,10 +1,10 @@
 //! What is worked on: what it is called, and how one of each is brought up to date.
 
 use super::{
-    context::ControllerContext, decided::noun, definition, facet, failure::ReconcileFailure, grant_source,
-    organization, plan, source, world::SecretName,
+    context::ControllerContext, definition, facet, failure::ReconcileFailure, grant_source, organization, plan, source,
+    world::SecretName,
 };
-use crate::core::source::SourceId;
+use crate::{core::source::SourceId, evaluation::decided::noun};
 use std::{fmt, sync::Arc};
 
 /// Something that can be worked on.

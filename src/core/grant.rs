@@ -77,6 +77,12 @@ impl GrantAmendment {
     }
 }
 
+impl AsRef<StatedAmendment> for GrantAmendment {
+    fn as_ref(&self) -> &StatedAmendment {
+        &self.stated
+    }
+}
+
 impl Deref for GrantAmendment {
     type Target = StatedAmendment;
 

@@ -67,6 +67,8 @@ reasons! {
     DuplicateEntitlement,
     /// An end in the last minute of a day.
     EndBeforeMidnight,
+    /// A subscription gives something else than before.
+    EntitlementsChanged,
     /// An entry of a subscription is left out.
     EntryIgnored,
     /// An entry of a subscription stays as agreed, though it could not be made today.

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     api::{Organization, Phase},
-    core::{calendar::Instant, namespace::NamespaceFacts, problem::Problem},
+    core::{calendar::Instant, namespace::NamespaceFacts, problem::Problem, source::SourceKind},
     render::flags::Offers,
 };
 use std::{
@@ -32,8 +32,8 @@ pub struct Decision {
     pub holdings: Vec<Arc<Holding>>,
     /// Its subscriptions, in the snapshot's order.
     pub subscriptions: Vec<Arc<SubscriptionDecision>>,
-    /// How many grants more name the organization from where they may not, by phase.
-    pub barred: BTreeMap<Phase, u64>,
+    /// How many sources of grants more name the organization from where they may not, by kind and phase.
+    pub barred: BTreeMap<(SourceKind, Phase), u64>,
     /// Every definition that its flags are to have though it is not held.
     pub offers: Arc<Offers>,
     /// What the evaluation keeps to.

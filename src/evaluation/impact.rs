@@ -3,7 +3,7 @@
 use super::{
     Snapshot,
     catalogue::CatalogueEntry,
-    decision::{Decision, decide_alone},
+    decision::{Decision, decide, decide_alone},
     delivery::deliver_grants,
     facets::Validity,
     holding::{Holding, Member, is_held},
@@ -18,6 +18,8 @@ use crate::{
         excerpt::elided_after_characters,
         facets::{complete, each_value, joined},
         grant::GrantId,
+        plan::Plan,
+        source::SourceId,
     },
     render::work::Budget,
 };
@@ -121,6 +123,11 @@ impl Impact {
     /// What the edit of that definition has made of the grant, in one sentence.
     #[must_use]
     pub fn note(&self, definition: &str, unit: Option<&str>) -> String {
+        format!("definition {definition} was edited: {}", self.changes(unit).join("; "))
+    }
+
+    /// What changes, each in words.
+    fn changes(&self, unit: Option<&str>) -> Vec<String> {
         let amount = self.amount.map(|(before, after)| {
             format!("the amount changes from {before} to {after} {}", unit.unwrap_or_default()).trim_end().to_owned()
         });
@@ -132,8 +139,7 @@ impl Impact {
             .invalid
             .as_ref()
             .map(|problem| format!("its facets are invalid, and the last valid values go on: {problem}"));
-        let all: Vec<String> = amount.into_iter().chain(values).chain(objects).chain(invalid).collect();
-        format!("definition {definition} was edited: {}", all.join("; "))
+        amount.into_iter().chain(values).chain(objects).chain(invalid).collect()
     }
 }
 
@@ -173,9 +179,10 @@ pub fn impacts(
 ) -> Impacts {
     let grants: Vec<_> = snapshot.grants.iter().filter(|grant| grant.id.definition == *name).cloned().collect();
     let own = Snapshot { grants, ..snapshot.clone() };
-    let with = |entry: &Arc<CatalogueEntry>| Snapshot {
-        catalogue: BTreeMap::from([(Arc::clone(name), Arc::clone(entry))]),
-        ..own.clone()
+    let with = |entry: &Arc<CatalogueEntry>| {
+        let mut own = own.clone();
+        own.catalogue.insert(Arc::clone(name), Arc::clone(entry));
+        own
     };
     let [old, new] = [with(before), with(after)];
     let decisions = [&old, &new].map(|snapshot| decide_alone(snapshot, name, now));
@@ -187,16 +194,135 @@ pub fn impacts(
     };
     let pairs = old.members.iter().zip(&new.members);
     let held = pairs.filter(|(one, other)| is_held(one.verdict.phase) || is_held(other.verdict.phase));
-    let grants = held.map(|(one, other)| Impact {
-        id: one.grant.id.clone(),
-        in_force: one.verdict.phase.is_in_force() || other.verdict.phase.is_in_force(),
-        amount: one.amount.zip(other.amount).filter(|(before, after)| before != after),
-        values: values([(old, one), (new, other)]),
-        objects: objects.remove(&one.grant.id).unwrap_or_default(),
-        invalid: newly_invalid(one, other),
+    let grants = held.map(|(one, other)| {
+        let objects = objects.remove(&one.grant.id).unwrap_or_default();
+        member_impact([(old, one), (new, other)], objects)
     });
     let concerns = |impact: &Impact| impact.is_any() || !impact.objects.unseen.is_empty();
     Impacts { grants: grants.filter(concerns).collect(), lacks_objects }
+}
+
+/// What another state of a plan makes of one subscription.
+#[derive(Debug)]
+pub struct PlanImpact {
+    /// Which subscription.
+    pub id: SourceId,
+    /// Whether it is in force.
+    pub in_force: bool,
+    /// Definitions that it gives and did not before.
+    pub given: BTreeSet<Arc<str>>,
+    /// Definitions that it gives no more.
+    pub taken: BTreeSet<Arc<str>>,
+    /// What becomes of the others, by definition, each with the unit of its amount.
+    pub changed: BTreeMap<Arc<str>, (Impact, Option<String>)>,
+}
+
+/// Definitions of which a note tells.
+const MOST_TOLD: usize = 8;
+
+impl PlanImpact {
+    /// What the edit of that plan has made of the subscription, in one sentence.
+    #[must_use]
+    pub fn note(&self, plan: &str) -> String {
+        let changed = self.changed.iter().map(|(definition, (impact, unit))| {
+            format!("{definition}: {}", impact.changes(unit.as_deref()).join(", "))
+        });
+        let given = self.given.iter().map(|definition| format!("{definition} is given"));
+        let taken = self.taken.iter().map(|definition| format!("{definition} is not given any more"));
+        let mut all: Vec<String> = taken.chain(given).chain(changed).collect();
+        let more = all.len().saturating_sub(MOST_TOLD);
+        all.truncate(MOST_TOLD);
+        if more > 0 {
+            all.push(format!("and {more} more"));
+        }
+        format!("plan {plan} was edited: {}", all.join("; "))
+    }
+}
+
+/// What it makes of the subscriptions of an organization that a plan `before` becomes `after`: those that are held, and for which
+/// anything changes. Filling outputs takes from the budget.
+#[must_use]
+pub fn plan_impacts(
+    snapshot: &Snapshot,
+    name: &Arc<str>,
+    [before, after]: [&Arc<CatalogueEntry<Plan>>; 2],
+    now: Instant,
+    budget: &mut Budget,
+) -> Vec<PlanImpact> {
+    let has_it: BTreeSet<SourceId> = snapshot
+        .subscriptions
+        .iter()
+        .filter(|subscription| subscription.plans().any(|plan| plan == name))
+        .map(|subscription| subscription.id())
+        .collect();
+    let with = |entry: &Arc<CatalogueEntry<Plan>>| {
+        let mut own = snapshot.clone();
+        own.plans.insert(Arc::clone(name), Arc::clone(entry));
+        own
+    };
+    let [old, new] = [with(before), with(after)];
+    let decisions = [&old, &new].map(|snapshot| decide(snapshot, now));
+    let [old, new] = decisions.each_ref().map(|decision| held_of(decision, &has_it));
+    if old.keys().eq(new.keys()) && old.iter().zip(&new).all(|((_, one), (_, other))| is_same(*one, *other)) {
+        return Vec::new();
+    }
+    let mut objects = objects(&decisions, budget).unwrap_or_default();
+    let mut impacts: BTreeMap<SourceId, PlanImpact> = BTreeMap::new();
+    for id in old.keys().chain(new.keys()).copied().collect::<BTreeSet<_>>() {
+        let both = [old.get(id), new.get(id)];
+        let one = PlanImpact {
+            id: id.source.clone(),
+            in_force: false,
+            given: BTreeSet::new(),
+            taken: BTreeSet::new(),
+            changed: BTreeMap::new(),
+        };
+        let impact = impacts.entry(id.source.clone()).or_insert(one);
+        impact.in_force |= both.iter().flatten().any(|(_, member)| member.verdict.phase.is_in_force());
+        let definition = Arc::clone(&id.definition);
+        match both {
+            [Some(_), None] => drop(impact.taken.insert(definition)),
+            [None, Some(_)] => drop(impact.given.insert(definition)),
+            [Some(one), Some(other)] => {
+                let of_it = member_impact([*one, *other], objects.remove(id).unwrap_or_default());
+                let unit = other.0.definition().and_then(|definition| definition.unit.clone());
+                if of_it.is_any() {
+                    impact.changed.insert(definition, (of_it, unit));
+                }
+            }
+            [None, None] => {}
+        }
+    }
+    let is_any =
+        |impact: &PlanImpact| !(impact.given.is_empty() && impact.taken.is_empty() && impact.changed.is_empty());
+    impacts.into_values().filter(is_any).collect()
+}
+
+/// The grants of these subscriptions that are held.
+fn held_of<'a>(
+    decision: &'a Decision,
+    subscriptions: &BTreeSet<SourceId>,
+) -> BTreeMap<&'a GrantId, (&'a Holding, &'a Member)> {
+    let members = decision.grants().filter(|(_, member)| is_held(member.verdict.phase));
+    let of_them = members.filter(|(_, member)| subscriptions.contains(&member.grant.id.source));
+    of_them.map(|(holding, member)| (&member.grant.id, (holding, member))).collect()
+}
+
+/// Whether nothing about a grant can be told that differs.
+fn is_same((_, one): (&Holding, &Member), (_, other): (&Holding, &Member)) -> bool {
+    one.amount == other.amount && one.facets.statement == other.facets.statement
+}
+
+fn member_impact([old, new]: [(&Holding, &Member); 2], objects: ObjectChanges) -> Impact {
+    let (one, other) = (old.1, new.1);
+    Impact {
+        id: one.grant.id.clone(),
+        in_force: one.verdict.phase.is_in_force() || other.verdict.phase.is_in_force(),
+        amount: one.amount.zip(other.amount).filter(|(before, after)| before != after),
+        values: values([old, new]),
+        objects,
+        invalid: newly_invalid(one, other),
+    }
 }
 
 fn newly_invalid(before: &Member, after: &Member) -> Option<String> {

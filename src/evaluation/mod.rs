@@ -18,6 +18,7 @@ pub mod catalogue;
 pub(crate) mod conditions;
 mod content;
 mod course;
+pub mod decided;
 pub mod decision;
 pub mod delivery;
 pub mod doubts;
@@ -47,7 +48,7 @@ use crate::{
         namespace::NamespaceFacts,
         plan::Plan,
         secret::Secret,
-        source::subscription::Subscription,
+        source::{SourceKind, subscription::Subscription},
     },
     render::{flags::Offers, work::Budget},
 };
@@ -83,9 +84,9 @@ pub struct Snapshot {
     /// Whether every revision of the catalogue that is kept is known. Where it is not, as in a set of manifests, what a plan is
     /// now counts in place of a revision that is not there.
     pub knows_revisions: bool,
-    /// How many grants more name the organization from where they may not, by phase: of the organization's other grants none
-    /// changes anything by that.
-    pub barred: BTreeMap<Phase, u64>,
+    /// How many sources of grants more name the organization from where they may not, by kind and phase: of the organization's other
+    /// grants none changes anything by that.
+    pub barred: BTreeMap<(SourceKind, Phase), u64>,
     /// The catalogue's entry for each definition that a grant names; one without an entry never existed.
     pub catalogue: BTreeMap<Arc<str>, Arc<CatalogueEntry>>,
     /// The same for each plan and add-on that the organization's subscriptions name.

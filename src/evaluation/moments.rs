@@ -1,6 +1,6 @@
 //! The moments of a grant that its status tells, and which of them newer time zone data has moved.
 
-use super::holding::Member;
+use super::decided::DecidedSource;
 use crate::{
     api::lifecycle::LifecycleStatus,
     core::calendar::{Instant, format_instant, parse_instant},
@@ -24,9 +24,11 @@ impl Moments {
 
     /// Those that are decided.
     #[must_use]
-    pub fn of(member: &Member) -> Self {
-        let end = member.verdict.term.and_then(|_| member.verdict.end.instant().at());
-        Self { start: member.start(), end, next: member.change.map(|change| change.at) }
+    pub fn of(decided: &DecidedSource) -> Self {
+        let DecidedSource { verdict, change, .. } = decided;
+        let end = verdict.term.and_then(|_| verdict.end.instant().at());
+        let start = verdict.term.map(|term| term.start.instant());
+        Self { start, end, next: change.map(|change| change.at) }
     }
 
     /// Those of a status.

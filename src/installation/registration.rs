@@ -42,6 +42,7 @@ fn rule() -> RuleWithOperations {
             "entitlementdefinitions",
             "entitlementinstances",
             "entitlementplans",
+            "entitlementsubscriptions",
             "facetdefinitions",
             "organizations",
         ]),

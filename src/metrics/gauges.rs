@@ -43,6 +43,10 @@ pub struct DomainGauges {
     pub plans: usize,
     /// How many grants are in each phase.
     pub phases: BTreeMap<&'static str, u64>,
+    /// How many subscriptions are in each phase.
+    pub subscription_phases: BTreeMap<&'static str, u64>,
+    /// How many subscriptions in force end within each of these times.
+    pub subscriptions_ending: Vec<(&'static str, u64)>,
     /// How many grants in force end within each of these times.
     pub ending: Vec<(&'static str, u64)>,
     /// How many grants have a boundary behind them that their statuses do not show.
@@ -104,6 +108,12 @@ impl DomainGauges {
         single(registry, "entitlement_plans", "How many plans and add-ons there are", count(self.plans));
         let phases = self.phases.iter().map(|(&phase, &grants)| (PhaseLabel { phase }, number(grants)));
         family(registry, "entitlement_instances", "How many grants are in each phase, as their statuses say", phases);
+        let phases = self.subscription_phases.iter().map(|(&phase, &all)| (PhaseLabel { phase }, number(all)));
+        let help = "How many subscriptions are in each phase, as their statuses say";
+        family(registry, "entitlement_subscriptions", help, phases);
+        let ending = self.subscriptions_ending.iter().map(|(within, all)| (WithinLabel { within }, number(*all)));
+        let help = "How many subscriptions in force end within that time, even where another or a grace period follows";
+        family(registry, "entitlement_subscriptions_ending", help, ending);
         let ending = self.ending.iter().map(|(within, grants)| (WithinLabel { within }, number(*grants)));
         let help = "How many grants in force end within that time, even where another grant or a grace period follows";
         family(registry, "entitlement_instances_ending", help, ending);

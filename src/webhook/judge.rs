@@ -6,9 +6,16 @@ use super::{
     reviewers::{Broken, Reviewers},
 };
 use crate::{
-    api::{EntitlementDefinition, EntitlementInstance, EntitlementPlan, FacetDefinition, Organization},
+    api::{
+        EntitlementDefinition, EntitlementInstance, EntitlementPlan, EntitlementSubscription, FacetDefinition,
+        Organization,
+    },
     controller::{Knowledge, clock},
-    core::{calendar::Instant, reason::ReasonCode, source::SourceId},
+    core::{
+        calendar::Instant,
+        reason::ReasonCode,
+        source::{SourceId, SourceKind},
+    },
     evaluation::admission::{self, AdmissionVerdict, DefinitionUse, PlanSurroundings},
     metrics::Metrics,
 };
@@ -29,11 +36,12 @@ const CONCURRENCY: usize = 2;
 const CONCURRENCY_OF_OTHERS: usize = 1;
 
 /// Reasons that say that something which is named does not exist.
-const MISSING: [ReasonCode; 5] = [
+const MISSING: [ReasonCode; 6] = [
     ReasonCode::OrganizationNotFound,
     ReasonCode::DefinitionNotFound,
     ReasonCode::FacetNotFound,
     ReasonCode::IncludeNotFound,
+    ReasonCode::PlanNotFound,
     ReasonCode::RenewalInvalid,
 ];
 
@@ -183,6 +191,7 @@ fn review(knowledge: &Knowledge, question: &Question, now: Instant) -> Option<Ad
     let kind = question.resource.as_str();
     let review = match kind {
         _ if is_of::<EntitlementInstance>(kind) => of_instance,
+        _ if is_of::<EntitlementSubscription>(kind) => of_subscription,
         _ if is_of::<EntitlementDefinition>(kind) => of_definition,
         _ if is_of::<EntitlementPlan>(kind) => of_plan,
         _ if is_of::<FacetDefinition>(kind) => of_facet,
@@ -258,10 +267,26 @@ fn of_instance(knowledge: &Knowledge, question: &Question, now: Instant) -> Revi
     let name = name(question, after.as_ref());
     let id = SourceId::instance(question.namespace.as_deref().unwrap_or_default(), &name);
     let known = |instance: Option<&EntitlementInstance>| {
-        knowledge.with_grant(&spec.organization, &spec.definition, &id, instance)
+        knowledge.with_instance(&spec.organization, &spec.definition, &id, instance)
     };
     let snapshots = known(before.as_ref()).zip(known(after.as_ref()));
     Ok(snapshots.map(|(before, after)| admission::review_instance(&before, &after, &id, now)))
+}
+
+fn of_subscription(knowledge: &Knowledge, question: &Question, now: Instant) -> Reviewed {
+    let (before, mut after) = question.states::<EntitlementSubscription>()?;
+    if let Some(subscription) = &mut after {
+        date(subscription.meta_mut(), now);
+    }
+    let Some(spec) = after.as_ref().or(before.as_ref()).map(|subscription| &subscription.spec) else { return Ok(None) };
+    let name = name(question, after.as_ref());
+    let namespace = question.namespace.as_deref().unwrap_or_default();
+    let id = SourceId::new(SourceKind::Subscription, namespace, &name);
+    let known = |subscription: Option<&EntitlementSubscription>| {
+        knowledge.with_subscription(&spec.organization, &spec.plan, &id, subscription)
+    };
+    let snapshots = known(before.as_ref()).zip(known(after.as_ref()));
+    Ok(snapshots.map(|(before, after)| admission::review_subscription(&before, &after, &id, now)))
 }
 
 fn of_organization(knowledge: &Knowledge, question: &Question, now: Instant) -> Reviewed {

@@ -2,17 +2,20 @@
 
 use super::review::Question;
 use crate::{
-    api::{EntitlementDefinition, EntitlementInstance, EntitlementPlan, FacetDefinition, Organization},
+    api::{
+        EntitlementDefinition, EntitlementInstance, EntitlementPlan, EntitlementSubscription, FacetDefinition,
+        Organization,
+    },
     controller::{Knowledge, ObjectState, Reference},
     core::{
         name::{dns_label, dns_subdomain},
-        source::SourceId,
+        source::{SourceId, SourceKind},
     },
 };
 use futures::future::try_join_all;
 use kube::{Api, Client, Resource};
 use serde::{Deserialize, de::DeserializeOwned};
-use std::fmt::Debug;
+use std::{collections::BTreeSet, fmt::Debug};
 
 #[derive(Deserialize)]
 struct Object<S> {
@@ -24,6 +27,25 @@ struct InstanceSpec {
     organization: Option<String>,
     definition: Option<String>,
     renews: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SubscriptionSpec {
+    organization: Option<String>,
+    plan: Option<String>,
+    renews: Option<String>,
+    #[serde(default)]
+    add_ons: Vec<NamedPlan>,
+    #[serde(default)]
+    amendments: Vec<NamedPlan>,
+    #[serde(default)]
+    add: Vec<NamedDefinition>,
+}
+
+#[derive(Deserialize)]
+struct NamedPlan {
+    plan: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -55,6 +77,7 @@ struct NamedDefinition {
 pub fn references(question: &Question) -> Vec<Reference> {
     match question.kind.as_str() {
         kind if kind == EntitlementInstance::kind(&()) => of_instance(question),
+        kind if kind == EntitlementSubscription::kind(&()) => of_subscription(question),
         kind if kind == EntitlementDefinition::kind(&()) => of_definition(question),
         kind if kind == EntitlementPlan::kind(&()) => of_plan(question),
         _ => Vec::new(),
@@ -73,6 +96,20 @@ fn of_instance(question: &Question) -> Vec<Reference> {
     let definition = spec.definition.map(|name| Reference::Definition(name.into()));
     let renewed = spec.renews.map(|name| Reference::Grant(SourceId::instance(namespace, &name)));
     organization.into_iter().chain(definition).chain(renewed).collect()
+}
+
+fn of_subscription(question: &Question) -> Vec<Reference> {
+    let Some(spec) = spec::<SubscriptionSpec>(question) else { return Vec::new() };
+    let namespace = question.namespace.as_deref().unwrap_or_default();
+    let SubscriptionSpec { organization, plan, renews, add_ons, amendments, add } = spec;
+    let named = add_ons.into_iter().chain(amendments).filter_map(|one| one.plan);
+    let plans: BTreeSet<String> = plan.into_iter().chain(named).collect();
+    let definitions: BTreeSet<String> = add.into_iter().filter_map(|one| one.definition).collect();
+    let organization = organization.map(|name| Reference::Organization(name.into()));
+    let renewed = renews.map(|name| Reference::Grant(SourceId::new(SourceKind::Subscription, namespace, &name)));
+    let plans = plans.into_iter().map(|name| Reference::Plan(name.into()));
+    let definitions = definitions.into_iter().map(|name| Reference::Definition(name.into()));
+    organization.into_iter().chain(renewed).chain(plans).chain(definitions).collect()
 }
 
 fn of_definition(question: &Question) -> Vec<Reference> {
@@ -104,7 +141,12 @@ async fn stored(client: &Client, reference: &Reference) -> kube::Result<Option<O
         Reference::Definition(name) => state(Api::<EntitlementDefinition>::all(client), name).await,
         Reference::Plan(name) => state(Api::<EntitlementPlan>::all(client), name).await,
         Reference::Facet(name) => state(Api::<FacetDefinition>::all(client), name).await,
-        Reference::Grant(id) => state(Api::<EntitlementInstance>::namespaced(client, &id.namespace), &id.name).await,
+        Reference::Grant(id) => match id.kind {
+            SourceKind::Subscription => {
+                state(Api::<EntitlementSubscription>::namespaced(client, &id.namespace), &id.name).await
+            }
+            _ => state(Api::<EntitlementInstance>::namespaced(client, &id.namespace), &id.name).await,
+        },
     }
 }
 

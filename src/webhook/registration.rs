@@ -181,7 +181,8 @@ mod tests {
                     "apiVersions": ["v1alpha1"],
                     "operations": ["CREATE", "UPDATE", "DELETE"],
                     "resources": [
-                        "entitlementdefinitions", "entitlementinstances", "entitlementplans", "facetdefinitions", "organizations",
+                        "entitlementdefinitions", "entitlementinstances", "entitlementplans", "entitlementsubscriptions",
+                        "facetdefinitions", "organizations",
                     ],
                     "scope": "*",
                 }],

@@ -1,13 +1,16 @@
 //! One organization as it would be after a change that is not stored yet. It holds no secrets.
 
-use super::{NotReady, World, kept::is_live, section::NotYetRead};
+use super::{NotReady, World, kept::GrantSource, section::NotYetRead, view::Named};
 use crate::{
     api::{EntitlementDefinition, Organization},
-    core::{age::OrganizationAge, definition::Schemas, grant::Grant, source::SourceId},
+    core::{
+        age::OrganizationAge,
+        definition::Schemas,
+        source::{SourceId, SourceKind},
+    },
     evaluation::{
         SecretSources, Snapshot,
         admission::{Candidate, DefinitionUse},
-        catalogue::CatalogueEntry,
     },
 };
 use kube::api::ObjectMeta;
@@ -68,44 +71,50 @@ impl World {
         }
     }
 
-    /// An organization with its grants of a definition, one of these as given: made, changed, or (None) absent.
-    pub fn with_grant(
+    /// An organization with the sources of grants that bear on one of them, this one as given: made, changed, or (None) absent. Its
+    /// subject is the definition of an instance, the plan of a subscription.
+    pub fn with_source(
         &self,
         organization: &Arc<str>,
-        definition: &Arc<str>,
+        subject: &Arc<str>,
         id: &SourceId,
-        grant: Option<Grant>,
+        source: Option<GrantSource>,
     ) -> Result<Candidate, NotReady> {
-        let others =
-            self.grants_of(organization).filter(|held| held.id.definition == *definition && held.id.source != *id);
-        let grants: Vec<_> = others.cloned().chain(grant.map(Arc::new)).collect();
-        let entry = self.catalogue.current_entry(definition).map_err(|NotYetRead| NotReady::Waits)?;
-        let catalogue = entry.map(|entry| (Arc::clone(definition), entry)).into_iter().collect();
-        self.candidate(organization, self.tenancy.get(organization).cloned(), grants, catalogue)
+        let bears_on_it = |other: &&GrantSource| {
+            other.id() != *id
+                && match other {
+                    GrantSource::Instance(grant) => id.kind == SourceKind::Instance && grant.id.definition == *subject,
+                    GrantSource::Subscription(_) => id.kind == SourceKind::Subscription,
+                }
+        };
+        let others = self.sources_of(organization).filter(bears_on_it);
+        let sources: Vec<GrantSource> = others.cloned().chain(source).collect();
+        let named = self.current_named_by(sources.iter()).map_err(|NotYetRead| NotReady::Waits)?;
+        self.candidate(organization, self.tenancy.get(organization).cloned(), &sources, named)
     }
 
-    /// An organization as given: made, changed, or (None) absent. It has its grants as far as their definitions are read.
+    /// An organization as given: made, changed, or (None) absent. It has its sources as far as what they name is read.
     pub fn with_organization(
         &self,
         name: &Arc<str>,
         organization: Option<Organization>,
     ) -> Result<Candidate, NotReady> {
-        let is_read = |grant: &&Arc<Grant>| self.catalogue.entry(&grant.id.definition).is_ok();
-        let grants: Vec<_> = self.grants_of(name).filter(is_read).cloned().collect();
-        let catalogue = self.catalogue_of(&grants).map_err(|NotYetRead| NotReady::Waits)?;
-        self.candidate(name, organization.map(Arc::new), grants, catalogue)
+        let is_read = |source: &&GrantSource| self.named_by(std::iter::once(*source)).is_ok();
+        let sources: Vec<GrantSource> = self.sources_of(name).filter(is_read).cloned().collect();
+        let named = self.named_by(sources.iter()).map_err(|NotYetRead| NotReady::Waits)?;
+        self.candidate(name, organization.map(Arc::new), &sources, named)
     }
 
-    fn grants_of(&self, organization: &str) -> impl Iterator<Item = &Arc<Grant>> {
-        self.grants.of_organization(organization).filter_map(|held| held.source.grant())
+    fn sources_of(&self, organization: &str) -> impl Iterator<Item = &GrantSource> {
+        self.grants.of_organization(organization).map(|held| &held.source)
     }
 
     fn candidate(
         &self,
         name: &Arc<str>,
         organization: Option<Arc<Organization>>,
-        grants: Vec<Arc<Grant>>,
-        catalogue: BTreeMap<Arc<str>, Arc<CatalogueEntry>>,
+        sources: &[GrantSource],
+        Named { catalogue, plans }: Named,
     ) -> Result<Candidate, NotReady> {
         if self.tenancy.is_unreadable(name) {
             return Err(NotReady::Unreadable);
@@ -113,23 +122,21 @@ impl World {
         if self.awaits_sources(name) || organization.as_deref().is_some_and(|one| self.unseen_grants(one).is_some()) {
             return Err(NotReady::Waits);
         }
-        let mut namespaces = self.namespaces_of(organization.as_deref(), grants.iter().map(|grant| &grant.source));
+        let mut namespaces = self.namespaces_of(organization.as_deref(), sources.iter().map(GrantSource::stated));
         if let Some(organization) = &organization {
             for (namespace, facts) in &mut namespaces {
                 facts.claimed_by = self.claimant(namespace, organization);
             }
         }
-        let name = Arc::clone(name);
-        let secrets = SecretSources::new();
         Ok(Candidate::of(Snapshot {
-            name,
+            name: Arc::clone(name),
             organization,
-            grants,
-            plans: BTreeMap::new(),
-            subscriptions: Vec::new(),
+            grants: sources.iter().filter_map(GrantSource::grant).cloned().collect(),
+            subscriptions: sources.iter().filter_map(GrantSource::subscription).cloned().collect(),
+            plans,
             knows_revisions: true,
             catalogue,
-            secrets,
+            secrets: SecretSources::new(),
             unseen: Arc::default(),
             namespaces,
             barred: BTreeMap::new(),
@@ -148,45 +155,55 @@ impl World {
 
     /// How many depend on the grants of a definition, all unseen, and the organizations whose grants of it can be looked at now.
     pub fn definition_use(&self, definition: &Arc<str>) -> (DefinitionUse, Vec<Arc<str>>) {
-        let live = self.grants.live(definition);
+        // What a subscription gives by its plan is counted with the rest once its status says so.
+        let by_plans = self.catalogue.plans.giving(definition).map(|plan| self.grants.live_to(plan));
+        let live = by_plans.chain([self.grants.live(definition)]).max().unwrap_or_default();
         let used = DefinitionUse {
             live,
             unseen: live,
-            example: self.live_grant(definition),
+            example: self.live_source(definition),
             holders: Vec::new(),
             plans: self.plans_giving(definition),
         };
-        let (mut budget, mut holders) = (MOST_GRANTS, Vec::new());
-        for (organization, holding) in self.grants.holdings(definition) {
+        let (mut budget, mut holders) = (MOST_GRANTS, BTreeSet::new());
+        let subscribers = self.catalogue.plans.giving(definition).flat_map(|plan| self.grants.subscribers(plan));
+        for (organization, holding) in self.grants.holdings(definition).chain(subscribers) {
             if budget == 0 || self.catalogue.current_entry(definition).is_err() {
                 break;
             }
-            if let Some(rest) = budget.checked_sub(holding.total) {
+            if let Some(rest) = budget.checked_sub(holding.total)
+                && holders.insert(Arc::clone(organization))
+            {
                 budget = rest;
-                holders.push(Arc::clone(organization));
             }
         }
-        (used, holders)
+        (used, holders.into_iter().collect())
     }
 
-    /// An organization with its grants of a definition, and how many of these are in force, or to be.
+    /// An organization with its sources that give a definition, and how many of these are in force, or to be.
     pub fn definition_holder(&self, organization: &Arc<str>, definition: &Arc<str>) -> Option<(Candidate, usize)> {
         let entry = self.catalogue.current_entry(definition).ok()??;
-        let of_definition = self.grants_of(organization).filter(|grant| grant.id.definition == *definition);
-        let grants: Vec<_> = of_definition.cloned().collect();
-        let live = grants.iter().filter(|grant| is_live(&grant.remembered, grant.state)).count();
-        let catalogue = BTreeMap::from([(Arc::clone(definition), entry)]);
-        let holder = self.candidate(organization, self.tenancy.get(organization).cloned(), grants, catalogue);
+        let sources: Vec<GrantSource> =
+            self.sources_of(organization).filter(|source| self.gives(source, definition)).cloned().collect();
+        let live = sources.iter().filter(|source| source.is_live()).count();
+        let mut named = self.named_by(sources.iter()).ok()?;
+        named.catalogue.insert(Arc::clone(definition), entry);
+        let holder = self.candidate(organization, self.tenancy.get(organization).cloned(), &sources, named);
         Some((holder.ok()?, live))
     }
 
-    /// The first grant of a definition that is in force, or to be.
-    fn live_grant(&self, definition: &Arc<str>) -> Option<SourceId> {
-        let (organization, _) = self.grants.holdings(definition).find(|(_, holding)| holding.live > 0)?;
-        let mut grants = self.grants_of(organization);
-        grants
-            .find(|grant| grant.id.definition == *definition && is_live(&grant.remembered, grant.state))
-            .map(|grant| grant.id.source.clone())
+    /// Whether a source gives a definition, by itself or by its plans.
+    fn gives(&self, source: &GrantSource, definition: &Arc<str>) -> bool {
+        let by_itself = source.definitions().get(definition).copied().unwrap_or_default();
+        by_itself || source.plans().into_iter().any(|plan| self.catalogue.plans.gives(plan, definition))
+    }
+
+    /// The first source that gives a definition, and is in force, or to be.
+    fn live_source(&self, definition: &Arc<str>) -> Option<SourceId> {
+        let subscribers = self.catalogue.plans.giving(definition).flat_map(|plan| self.grants.subscribers(plan));
+        let holders = self.grants.holdings(definition).chain(subscribers).filter(|(_, holding)| holding.live > 0);
+        let mut sources = holders.flat_map(|(organization, _)| self.sources_of(organization));
+        sources.find(|source| source.is_live() && self.gives(source, definition)).map(GrantSource::id)
     }
 
     /// The namespace that a name may have been meant for: one that exists, is no other organization's, holds no grants, and

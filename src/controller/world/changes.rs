@@ -54,7 +54,9 @@ impl World {
 
     pub(super) fn changed_serving(&mut self, name: &Arc<str>, serving: &Serving) {
         if serving.changes_grants {
-            let names: Vec<_> = self.grants.organizations_with(name).cloned().collect();
+            let subscribers = self.catalogue.plans.giving(name).flat_map(|plan| self.grants.subscribers(plan));
+            let subscribers = subscribers.map(|(organization, _)| organization);
+            let names: BTreeSet<_> = self.grants.organizations_with(name).chain(subscribers).cloned().collect();
             if let Some(before) = &serving.replaced {
                 for organization in &names {
                     self.edits.add(organization, name, before);
@@ -89,6 +91,9 @@ impl World {
         self.changed_holder(namespace, held_before.as_ref());
         for name in &change.definitions {
             self.touch_gently(WorkItem::Definition(Arc::clone(name)));
+        }
+        for name in &change.plans {
+            self.touch_gently(WorkItem::Plan(Arc::clone(name)));
         }
         self.touch_facets_of(&change.invalid);
         self.changed_secrets(&change.secrets);

@@ -1,6 +1,6 @@
 //! What there is, in numbers. Nothing is counted through but organizations.
 
-use super::{World, kinds::WATCHES};
+use super::{World, agenda::Agenda, kinds::WATCHES};
 use crate::{
     api::Phase,
     core::{
@@ -11,7 +11,7 @@ use crate::{
     metrics::{DomainGauges, InstanceEnd},
 };
 use chrono::TimeDelta;
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 /// What is told as the phase of grants whose statuses say none yet.
 const UNDECIDED: &str = "Undecided";
@@ -24,19 +24,25 @@ impl World {
 
     /// What there is, in numbers.
     pub fn figures(&self, now: Instant) -> DomainGauges {
-        let agenda = self.grants.agenda(SourceKind::Instance);
-        let phases = Phase::ALL.map(|phase| (phase.as_str(), agenda.in_phase(Some(phase))));
-        let days = |days: i64| agenda.ending(now, TimeDelta::days(days));
-        let (overdue, first) = agenda.overdue(now);
+        let agendas = [SourceKind::Instance, SourceKind::Subscription].map(|kind| self.grants.agenda(kind));
+        let [instances, subscriptions] = agendas;
+        let overdue = agendas.map(|agenda| agenda.overdue(now));
+        let first = overdue.iter().filter_map(|(_, first)| *first).min();
+        let mut refusals = BTreeMap::new();
+        for (reason, count) in agendas.into_iter().flat_map(Agenda::refusals) {
+            *refusals.entry(reason.as_str()).or_default() += count;
+        }
         DomainGauges {
             organizations: self.tenancy.organizations().count(),
             definitions: self.catalogue.definition_count(),
             plans: self.catalogue.plans.count(),
-            phases: phases.into_iter().chain([(UNDECIDED, agenda.in_phase(None))]).collect(),
-            ending: vec![("1d", days(1)), ("7d", days(7)), ("30d", days(30))],
-            overdue,
+            phases: by_phase(instances),
+            ending: ending(instances, now),
+            subscription_phases: by_phase(subscriptions),
+            subscriptions_ending: ending(subscriptions, now),
+            overdue: overdue.iter().map(|(count, _)| count).sum(),
             most_overdue: first.and_then(|first| (now - first).to_std().ok()).unwrap_or_default().as_secs_f64(),
-            refusals: agenda.refusals().iter().map(|(reason, grants)| (reason.as_str(), *grants)).collect(),
+            refusals,
             ..DomainGauges::default()
         }
     }
@@ -62,4 +68,14 @@ impl World {
     pub fn told_change(&self, id: &SourceId) -> Option<Instant> {
         self.grants.agenda_of(id)?.next()
     }
+}
+
+fn by_phase(agenda: &Agenda) -> BTreeMap<&'static str, u64> {
+    let phases = Phase::ALL.map(|phase| (phase.as_str(), agenda.in_phase(Some(phase))));
+    phases.into_iter().chain([(UNDECIDED, agenda.in_phase(None))]).collect()
+}
+
+fn ending(agenda: &Agenda, now: Instant) -> Vec<(&'static str, u64)> {
+    let within = [("1d", 1), ("7d", 7), ("30d", 30)];
+    within.map(|(name, days)| (name, agenda.ending(now, TimeDelta::days(days)))).to_vec()
 }

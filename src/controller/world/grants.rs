@@ -33,7 +33,7 @@ pub struct SourceChange {
     pub barred: Option<SourceId>,
     /// Definitions whose counts have changed.
     pub definitions: BTreeSet<Arc<str>>,
-    /// Plans whose counts have changed.
+    /// Plans whose counts have changed, or of which other revisions than before are agreed.
     pub plans: BTreeSet<Arc<str>>,
     /// Definitions of which a source states what is not valid, or did so before: those for which that has changed.
     pub invalid: BTreeSet<Arc<str>>,
@@ -54,6 +54,8 @@ pub struct Grants {
     barred_to: HashMap<Arc<str>, BTreeSet<SourceId>>,
     by_definition: HashMap<Arc<str>, NamedBySources>,
     by_plan: HashMap<Arc<str>, NamedBySources>,
+    /// By plan: the revisions of it that were agreed, each with how many records name it.
+    pins: HashMap<Arc<str>, BTreeMap<Arc<str>, u64>>,
     /// How many sources each organization has in a namespace.
     by_namespace: HashMap<Arc<str>, BTreeMap<Arc<str>, u64>>,
     by_secret: BTreeMap<SecretName, BTreeMap<Arc<str>, u64>>,
@@ -262,13 +264,16 @@ impl Grants {
         let is_active = |count: &NamingCount| count.is_active;
         let mut definitions = differing(&named_before.0, &named_after.0, is_active);
         definitions.extend(invalid.iter().cloned());
+        let mut plans = differing(&named_before.1, &named_after.1, is_active);
+        let pins = |kept: Option<&KeptSource>| kept.map(KeptSource::pins).cloned().unwrap_or_default();
+        plans.extend(differing(&pins(before), &pins(after), Arc::clone));
         let whole = both().filter(|kept| kept.whole().is_some());
         SourceChange {
             organizations: whole.map(|kept| Arc::clone(kept.organization())).collect(),
             counting: phases.symmetric_difference(&phases_after).map(|(name, _)| Arc::clone(name)).collect(),
             barred: after.filter(|kept| kept.whole().is_none()).map(|_| id.clone()),
             definitions,
-            plans: differing(&named_before.1, &named_after.1, is_active),
+            plans,
             invalid,
             secrets: secrets_after.symmetric_difference(&secrets_before).cloned().collect(),
         }
@@ -279,6 +284,9 @@ impl Grants {
         self.agendas.entry(id.kind).or_default().add(kept.agenda());
         if let Some(age) = kept.accepted() {
             self.holders.add(&id.namespace, age.clone());
+        }
+        for (plan, revision) in kept.pins() {
+            count(self.pins.entry(Arc::clone(plan)).or_default(), revision);
         }
         if let Some(phase) = kept.phase_barred() {
             self.barred.entry(Arc::clone(organization)).or_default().add(id, phase);
@@ -306,6 +314,9 @@ impl Grants {
         self.agendas.entry(id.kind).or_default().remove(kept.agenda());
         if let Some(age) = kept.accepted() {
             self.holders.remove(&id.namespace, age);
+        }
+        for (plan, revision) in kept.pins() {
+            prune(&mut self.pins, plan, |revisions| discount(revisions, revision));
         }
         if let Some(phase) = kept.phase_barred() {
             prune(&mut self.barred, organization, |ones| ones.remove(id, phase));
@@ -446,6 +457,11 @@ impl Grants {
         let (total, active) = self.by_plan.get(plan).map_or((0, 0), |named| (named.total, named.active));
         let barred = self.barred_to.get(plan).map_or(0, |barred| barred.len() as u64);
         PlanSubscriptions { total: total + barred, active }
+    }
+
+    /// The revisions of a plan that were agreed with subscriptions.
+    pub fn pinned(&self, plan: &str) -> BTreeSet<Arc<str>> {
+        self.pins.get(plan).into_iter().flat_map(BTreeMap::keys).cloned().collect()
     }
 
     /// Whether a source names a definition.
@@ -593,19 +609,19 @@ fn id_of(kind: SourceKind, metadata: &ObjectMeta) -> SourceId {
     SourceId::new(kind, namespace.unwrap_or_default(), name.unwrap_or_default())
 }
 
-fn count(organizations: &mut BTreeMap<Arc<str>, u64>, organization: &Arc<str>) {
-    *organizations.entry(Arc::clone(organization)).or_default() += 1;
+fn count(counts: &mut BTreeMap<Arc<str>, u64>, name: &Arc<str>) {
+    *counts.entry(Arc::clone(name)).or_default() += 1;
 }
 
 /// True if nothing is left.
-fn discount(organizations: &mut BTreeMap<Arc<str>, u64>, organization: &Arc<str>) -> bool {
-    if let Some(count) = organizations.get_mut(organization) {
+fn discount(counts: &mut BTreeMap<Arc<str>, u64>, name: &Arc<str>) -> bool {
+    if let Some(count) = counts.get_mut(name) {
         *count = count.saturating_sub(1);
         if *count == 0 {
-            organizations.remove(organization);
+            counts.remove(name);
         }
     }
-    organizations.is_empty()
+    counts.is_empty()
 }
 
 /// Changes the entry of a key, and removes it if it is empty then.

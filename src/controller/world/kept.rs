@@ -10,7 +10,7 @@ use crate::{
         EntitlementInstance, EntitlementInstanceStatus, EntitlementSubscription, EntitlementSubscriptionStatus, Phase,
         lifecycle::{SourceStatus, State},
     },
-    controller::{decided::DecidedSource, guarded::Guarded},
+    controller::guarded::Guarded,
     core::{
         acceptance::Acceptance,
         age::SourceAge,
@@ -24,6 +24,7 @@ use crate::{
     },
     evaluation::{
         SecretName,
+        decided::DecidedSource,
         decision::Decision,
         holding::is_held,
         moments::Moments,
@@ -42,6 +43,11 @@ use std::{
 
 /// Facets of which what is stated is not valid, by definition.
 pub type InvalidFacets = BTreeMap<Arc<str>, BTreeSet<Arc<str>>>;
+
+/// Revisions that were agreed, by plan.
+pub type Pins = BTreeMap<Arc<str>, Arc<str>>;
+
+static NO_PINS: Pins = Pins::new();
 
 /// A kind of objects that grants come from.
 pub trait SourceObject:
@@ -118,6 +124,8 @@ pub struct BarredSource {
     generation: i64,
     /// The age of a source in state Active whose status has a record of acceptance.
     accepted: Option<Box<SourceAge>>,
+    /// By plan: the revision that was agreed. Should the source be allowed again, it is as it was.
+    pins: Pins,
     agenda: AgendaEntry,
 }
 
@@ -195,15 +203,16 @@ impl GrantSource {
         self.subscription().into_iter().flat_map(|subscription| subscription.plans()).collect()
     }
 
+    /// By plan: the revision that was agreed.
+    pub fn pins(&self) -> &Pins {
+        self.subscription().map_or(&NO_PINS, |subscription| &subscription.agreed.plans)
+    }
+
     /// The Secrets that it takes values from.
     pub fn secrets(&self) -> Vec<SecretName> {
         match self {
             Self::Instance(grant) => facets::sources(grant).collect(),
-            Self::Subscription(subscription) => {
-                let configured = subscription.configure.values().flat_map(|entry| &entry.secret_facets);
-                let namespace = &subscription.age.namespace;
-                configured.filter_map(|source| facets::possible_source(namespace, source)).collect()
-            }
+            Self::Subscription(subscription) => subscription.sources().collect(),
         }
     }
 
@@ -231,6 +240,7 @@ impl KeptSource {
             state: stated.state,
             generation: stated.generation,
             accepted: held.is_accepted.then(|| Box::new(stated.age.clone())),
+            pins: held.source.pins().clone(),
             agenda: held.agenda,
         })
     }
@@ -288,6 +298,14 @@ impl KeptSource {
         match self {
             Self::Whole(held) => held.is_accepted.then(|| &held.source.stated().age),
             Self::Barred(barred) => barred.accepted.as_deref(),
+        }
+    }
+
+    /// By plan: the revision that was agreed.
+    pub fn pins(&self) -> &Pins {
+        match self {
+            Self::Whole(held) => held.source.pins(),
+            Self::Barred(barred) => &barred.pins,
         }
     }
 
@@ -405,8 +423,9 @@ impl SourceObject for EntitlementSubscription {
         invalid
     }
 
-    fn told<'a>(_decision: &'a Decision, _statuses: &'a Statuses) -> Vec<(DecidedSource<'a>, &'a Self::Status)> {
-        Vec::new()
+    fn told<'a>(decision: &'a Decision, statuses: &'a Statuses) -> Vec<(DecidedSource<'a>, &'a Self::Status)> {
+        let subscriptions = decision.subscriptions.iter().zip(&statuses.subscriptions);
+        subscriptions.filter_map(|(decision, status)| Some((decision.as_ref().into(), status.as_ref()?))).collect()
     }
 }
 
@@ -414,8 +433,8 @@ impl SourceObject for EntitlementSubscription {
 #[derive(Debug, Default)]
 pub struct BarredSources {
     ids: BTreeSet<SourceId>,
-    /// How many there are in each phase, by kind.
-    phases: BTreeMap<(SourceKind, Phase), u64>,
+    /// How many there are of each kind in each phase.
+    pub phases: BTreeMap<(SourceKind, Phase), u64>,
 }
 
 impl BarredSources {
@@ -433,12 +452,6 @@ impl BarredSources {
         }
         self.phases.retain(|_, count| *count > 0);
         self.ids.is_empty()
-    }
-
-    /// How many of a kind there are in each phase.
-    pub fn phases(&self, kind: SourceKind) -> BTreeMap<Phase, u64> {
-        let of_kind = self.phases.iter().filter(|((of, _), _)| *of == kind);
-        of_kind.map(|((_, phase), count)| (*phase, *count)).collect()
     }
 
     /// All of them.

@@ -274,7 +274,17 @@ impl Plans {
     pub fn needs(&self, definition: &str) -> bool {
         !self.is_read_through()
             || self.givers.of(definition).next().is_some()
-            || self.section.entries().any(|entry| entry.history.gives(definition))
+            || self.giving(definition).next().is_some()
+    }
+
+    /// Plans that give a definition, now or by what was agreed.
+    pub fn giving(&self, definition: &str) -> impl Iterator<Item = &Arc<str>> {
+        self.section.entries().filter(move |(_, entry)| entry.history.gives(definition)).map(|(name, _)| name)
+    }
+
+    /// Whether a plan gives a definition, now or by what was agreed.
+    pub fn gives(&self, plan: &str, definition: &str) -> bool {
+        self.section.served(plan).is_some_and(|served| served.entry.history.gives(definition))
     }
 
     fn is_read_through(&self) -> bool {
@@ -325,7 +335,7 @@ impl World {
         let plans = &mut self.catalogue.plans;
         let before = plans.section.served(name).map(|served| Arc::clone(&served.entry));
         let after = Arc::clone(&served.entry);
-        let (ServingChange { is_any, .. }, freed) =
+        let (ServingChange { is_any, replaced }, freed) =
             plans.change(name, |plans| plans.section.serve(name, served, version));
         let is_agreed_otherwise = |revision: &Arc<str>| {
             let agreed =
@@ -333,7 +343,7 @@ impl World {
             before.as_deref().and_then(agreed) != agreed(&after)
         };
         if is_any || pinned.iter().any(is_agreed_otherwise) {
-            self.changed_plan(name);
+            self.changed_plan(name, replaced.as_ref());
         }
         self.touch_gone_definitions(freed.as_ref());
     }
@@ -343,7 +353,7 @@ impl World {
         let plans = &mut self.catalogue.plans;
         let (had_any, freed) = plans.change(name, |plans| plans.section.drop_served(name));
         if had_any {
-            self.changed_plan(name);
+            self.changed_plan(name, None);
         }
         self.touch_gone_definitions(freed.as_ref());
     }
@@ -371,9 +381,9 @@ impl World {
         self.catalogue.plans_giving(definition).unwrap_or_default()
     }
 
-    /// Whether a plan, or a revision of one, may name a definition.
-    pub fn needs_for_plans(&self, definition: &str) -> bool {
-        self.catalogue.plans.needs(definition)
+    /// Whether a source of grants, a plan, or a revision of one may name a definition.
+    pub fn is_needed(&self, definition: &str) -> bool {
+        self.grants.is_named(definition) || self.catalogue.plans.needs(definition)
     }
 
     /// Definitions that do not exist, and that no plan may need any more, of these or of all.
@@ -395,19 +405,21 @@ impl World {
         self.work.extend(names.into_iter().map(WorkItem::Plan));
     }
 
-    /// What serves of a plan, or what was agreed by it, has changed for those who have it.
-    fn changed_plan(&mut self, name: &Arc<str>) {
-        let organizations = self.subscribers(name);
-        self.touch_organizations(organizations);
-    }
-
-    /// The organizations with subscriptions that name a plan.
-    fn subscribers(&self, _plan: &Arc<str>) -> Vec<Arc<str>> {
-        Vec::new()
+    /// What serves of a plan, or what was agreed by it, has changed for those who have it; with what served before, where something
+    /// else does now.
+    fn changed_plan(&mut self, name: &Arc<str>, before: Option<&Arc<CatalogueEntry<Plan>>>) {
+        let names: Vec<_> = self.grants.subscribers(name).map(|(organization, _)| organization).cloned().collect();
+        if let Some(before) = before {
+            for organization in &names {
+                self.edits.add_plan(organization, name, before);
+            }
+        }
+        self.touch_organizations(names);
+        self.barred.extend(self.grants.barred_to(name).cloned());
     }
 
     /// Who has a plan.
-    pub fn plan_use(&self, _plan: &Arc<str>) -> PlanUse {
-        PlanUse::default()
+    pub fn plan_use(&self, plan: &Arc<str>) -> PlanUse {
+        PlanUse { counts: self.grants.plan_counts(plan), pinned: self.grants.pinned(plan) }
     }
 }

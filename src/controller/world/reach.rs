@@ -14,7 +14,7 @@ use crate::{
         namespace::{Lack, NamespaceAccess},
         problem::Problem,
         served::ServedNamespaces,
-        source::SourceId,
+        source::{SourceId, SourceKind},
     },
     evaluation::standing::unseen_grants,
 };
@@ -166,8 +166,12 @@ impl World {
         seen.filter(|source| !is_aware(source)).map(GrantSource::id).collect()
     }
 
-    /// Whether every grant that there can be is seen.
+    /// Whether every source of grants that there can be is seen, with what was agreed by it.
     pub fn sees_all_grants(&self) -> bool {
+        // What a subscription that can't be read has agreed on, nobody knows.
+        if self.grants.unreadable().iter().any(|id| id.kind == SourceKind::Subscription) {
+            return false;
+        }
         let mut organizations = self.tenancy.organizations().filter_map(|name| self.tenancy.get(name));
         // From where one that can't be read takes grants, nobody knows.
         let are_read = !self.tenancy.has_unreadable();

@@ -166,9 +166,9 @@ impl<O: Resource, C: Catalogued> CatalogueSection<O, C> {
         self.served.get(name).map(|(served, _)| served)
     }
 
-    /// What has been made of objects.
-    pub fn entries(&self) -> impl Iterator<Item = &Arc<CatalogueEntry<C>>> {
-        self.served.values().map(|(served, _)| &served.entry)
+    /// What has been made of objects, with their names.
+    pub fn entries(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<CatalogueEntry<C>>)> {
+        self.served.iter().map(|(name, (served, _))| (name, &served.entry))
     }
 
     /// From now on this serves, which was made from the view of that version.

@@ -7,19 +7,20 @@ use super::{
     sources::NotYetFetched,
 };
 use crate::{
-    api::{Organization, Phase, organization::Flags},
+    api::{Organization, organization::Flags},
     core::{
-        grant::Grant,
         namespace::{NamespaceFacts, concerned},
+        plan::Plan,
         problem::Problem,
-        source::{SourceId, SourceKind, stated::StatedSource},
+        source::{SourceId, stated::StatedSource},
     },
     evaluation::{
         SecretSources, Snapshot,
-        catalogue::CatalogueEntry,
+        catalogue::{CatalogueEntry, CompiledDefinition},
         moments::Moments,
         object::ObjectKey,
         plan::{Fingerprint, Owner, Scene},
+        subscriptions,
     },
     render::flags::Offers,
 };
@@ -59,6 +60,15 @@ pub struct OrganizationView {
     pub is_unsearched: bool,
 }
 
+/// The entries of what sources of grants name, by name.
+#[derive(Debug, Default)]
+pub struct Named {
+    /// Definitions: those of instances, and those that subscriptions or their plans give.
+    pub catalogue: BTreeMap<Arc<str>, Arc<CatalogueEntry>>,
+    /// Plans and add-ons.
+    pub plans: BTreeMap<Arc<str>, Arc<CatalogueEntry<Plan>>>,
+}
+
 /// Why an organization can't be brought up to date.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NotReady {
@@ -84,6 +94,38 @@ impl SourcePermission {
     /// The Secret's name.
     pub fn name(&self) -> &str {
         &self.0.1
+    }
+}
+
+/// An entry, where there is one; an error where one has yet to be made.
+type Found<C> = Result<Option<Arc<CatalogueEntry<C>>>, NotYetRead>;
+
+impl Named {
+    fn by<'a>(
+        sources: impl Iterator<Item = &'a GrantSource> + Clone,
+        plan: impl Fn(&Arc<str>) -> Found<Plan>,
+        definition: impl Fn(&Arc<str>) -> Found<CompiledDefinition>,
+    ) -> Result<Self, NotYetRead> {
+        let mut named = Self::default();
+        let subscriptions = sources.clone().filter_map(GrantSource::subscription);
+        for name in subscriptions.flat_map(|subscription| subscription.plans()) {
+            if !named.plans.contains_key(name)
+                && let Some(entry) = plan(name)?
+            {
+                named.plans.insert(Arc::clone(name), entry);
+            }
+        }
+        let definitions = sources.flat_map(|source| match source {
+            GrantSource::Instance(grant) => BTreeSet::from([Arc::clone(&grant.id.definition)]),
+            GrantSource::Subscription(one) => subscriptions::definitions(one, |plan| named.plans.get(plan)),
+        });
+        let definitions: BTreeSet<Arc<str>> = definitions.collect();
+        for name in definitions {
+            if let Some(entry) = definition(&name)? {
+                named.catalogue.insert(name, entry);
+            }
+        }
+        Ok(named)
     }
 }
 
@@ -115,20 +157,21 @@ impl World {
         {
             return Err(NotReady::Unseen(Arc::clone(organization), problem));
         }
-        let grants: Vec<_> = held.iter().filter_map(|held| held.source.grant()).cloned().collect();
+        let sources = || held.iter().map(|held| &held.source);
+        let Named { catalogue, plans } = self.named_by(sources()).map_err(|NotYetRead| NotReady::Waits)?;
         let snapshot = Snapshot {
             name: Arc::clone(name),
-            catalogue: self.catalogue_of(&grants).map_err(|NotYetRead| NotReady::Waits)?,
-            grants,
-            plans: BTreeMap::new(),
-            subscriptions: Vec::new(),
+            grants: sources().filter_map(GrantSource::grant).cloned().collect(),
+            subscriptions: sources().filter_map(GrantSource::subscription).cloned().collect(),
+            catalogue,
+            plans,
             knows_revisions: true,
             secrets: self.secrets_of(name, &held).map_err(|NotYetFetched| NotReady::Waits)?,
             unseen: Arc::default(),
-            namespaces: self.namespaces_of(organization.as_deref(), held.iter().map(|held| held.source.stated())),
+            namespaces: self.namespaces_of(organization.as_deref(), sources().map(GrantSource::stated)),
             offers: self.offers(organization.as_deref()).map_err(|NotYetRead| NotReady::Waits)?,
             limits: self.limits,
-            barred: self.barred_phases(name, SourceKind::Instance),
+            barred: self.grants.barred(name).map(|ones| ones.phases.clone()).unwrap_or_default(),
             organization,
         };
         let owner = snapshot.organization.as_deref().map(|organization| self.owner(name, organization));
@@ -143,10 +186,6 @@ impl World {
             contested: self.outputs.contention.let_go(name, now),
         };
         Ok(OrganizationView { snapshot, facts, owner, scene, looks, is_unsearched: !self.searched.contains(name) })
-    }
-
-    fn barred_phases(&self, organization: &str, kind: SourceKind) -> BTreeMap<Phase, u64> {
-        self.grants.barred(organization).map(|ones| ones.phases(kind)).unwrap_or_default()
     }
 
     /// Whether sources are being read again that the organization lets be named now. What it holds can't be told without.
@@ -179,11 +218,12 @@ impl World {
         let stated = source.stated();
         let name = Arc::clone(&stated.organization);
         let organization = self.tenancy.get(&name).cloned();
-        let grants: Vec<_> = source.grant().cloned().into_iter().collect();
+        let Named { catalogue, plans } = self.named_by(std::iter::once(source)).ok()?;
         Some(Snapshot {
-            catalogue: self.catalogue_of(&grants).ok()?,
-            plans: BTreeMap::new(),
-            subscriptions: Vec::new(),
+            grants: source.grant().cloned().into_iter().collect(),
+            subscriptions: source.subscription().cloned().into_iter().collect(),
+            catalogue,
+            plans,
             knows_revisions: true,
             secrets: SecretSources::new(),
             unseen: Arc::default(),
@@ -191,7 +231,6 @@ impl World {
             barred: BTreeMap::new(),
             offers: Arc::default(),
             limits: self.limits,
-            grants,
             organization,
             name,
         })
@@ -203,18 +242,20 @@ impl World {
         Some((id, facts))
     }
 
-    pub(super) fn catalogue_of<'a>(
+    /// The entries of all that sources name. An error if one of them has not been made yet.
+    pub(super) fn named_by<'a>(
         &self,
-        grants: impl IntoIterator<Item = &'a Arc<Grant>>,
-    ) -> Result<BTreeMap<Arc<str>, Arc<CatalogueEntry>>, NotYetRead> {
-        let names: BTreeSet<_> = grants.into_iter().map(|grant| &grant.id.definition).collect();
-        let mut entries = BTreeMap::new();
-        for name in names {
-            if let Some(entry) = self.catalogue.entry(name)? {
-                entries.insert(Arc::clone(name), entry);
-            }
-        }
-        Ok(entries)
+        sources: impl Iterator<Item = &'a GrantSource> + Clone,
+    ) -> Result<Named, NotYetRead> {
+        Named::by(sources, |name| self.catalogue.plan_entry(name), |name| self.catalogue.entry(name))
+    }
+
+    /// The same, but an error also if what an entry was made of has changed since.
+    pub(super) fn current_named_by<'a>(
+        &self,
+        sources: impl Iterator<Item = &'a GrantSource> + Clone,
+    ) -> Result<Named, NotYetRead> {
+        Named::by(sources, |name| self.catalogue.current_plan_entry(name), |name| self.catalogue.current_entry(name))
     }
 
     /// What an organization's flags are to have though it is not held.

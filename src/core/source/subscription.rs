@@ -147,6 +147,12 @@ pub struct PlanAmendment {
     pub plan: Option<Arc<str>>,
 }
 
+impl AsRef<StatedAmendment> for PlanAmendment {
+    fn as_ref(&self) -> &StatedAmendment {
+        &self.stated
+    }
+}
+
 impl Deref for PlanAmendment {
     type Target = StatedAmendment;
 

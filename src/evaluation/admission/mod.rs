@@ -7,7 +7,9 @@
 //! | file | what it knows |
 //! |---|---|
 //! | `candidate` | what a review looks at, which has no secrets |
+//! | `source` | what is said of every source of grants: its term, its amendments, and its deletion |
 //! | `instance` | a grant among those of its organization and definition |
+//! | `subscription` | a subscription among those of its organization |
 //! | `organization` | an organization among the others |
 //! | `definition`, `facet` | the catalogue, and the grants that it serves |
 //! | `plan` | a plan, those that include it, and the subscriptions that have it |
@@ -21,6 +23,8 @@ mod facet;
 mod instance;
 mod organization;
 mod plan;
+mod source;
+mod subscription;
 #[cfg(test)]
 mod tests;
 mod unused;
@@ -31,11 +35,16 @@ pub use facet::{FacetUser, review_facet};
 pub use instance::review_instance;
 pub use organization::review_organization;
 pub use plan::{PlanSurroundings, review_plan};
+pub use subscription::review_subscription;
 
-use super::{decision::Decision, holding::Member, status::NEVER_IN_FORCE};
+use super::{
+    decided::{DecidedSource, noun},
+    decision::Decision,
+    status::NEVER_IN_FORCE,
+};
 use crate::{
     api::lifecycle::State,
-    core::{grant::GrantId, problem::Problem, reason::ReasonCode},
+    core::{problem::Problem, reason::ReasonCode, source::SourceId},
 };
 use std::{collections::BTreeSet, fmt};
 
@@ -82,26 +91,25 @@ impl Findings {
     }
 }
 
-/// Grants in state Active that a change would have refused, or leave without any time in force.
-fn harmed<'a>(before: &Decision, after: &'a Decision) -> Vec<(&'a GrantId, Problem)> {
-    let members = before.holdings.iter().flat_map(|holding| &holding.members);
-    let unharmed: BTreeSet<_> =
-        members.filter(|member| harm(member).is_none()).map(|member| &member.grant.id).collect();
-    let members = after.holdings.iter().flat_map(|holding| &holding.members);
-    let known = members.filter(|member| member.grant.state == State::Active && unharmed.contains(&member.grant.id));
-    known.filter_map(|member| Some((&member.grant.id, harm(member)?))).collect()
+/// Sources of grants in state Active that a change would have refused, or leave without any time in force.
+fn harmed(before: &Decision, after: &Decision) -> Vec<(SourceId, Problem)> {
+    let unharmed = before.sources().filter(|source| harm(source).is_none());
+    let unharmed: BTreeSet<SourceId> = unharmed.map(|source| source.id()).collect();
+    let known =
+        after.sources().filter(|source| source.stated.state == State::Active && unharmed.contains(&source.id()));
+    known.filter_map(|source| Some((source.id(), harm(&source)?))).collect()
 }
 
-fn harm(member: &Member) -> Option<Problem> {
-    let verdict = &member.verdict;
+fn harm(source: &DecidedSource) -> Option<Problem> {
+    let verdict = source.verdict;
     let empty = || verdict.is_never_in_force().then(|| Problem::new(ReasonCode::NeverInForce, NEVER_IN_FORCE));
     verdict.refusal.as_ref().map(Problem::from).or_else(empty)
 }
 
-/// A warning of what a change does to other grants.
-fn costs(harmed: &[(&GrantId, Problem)]) -> Option<String> {
-    let (grant, harm) = harmed.first()?;
-    Some(format!("this is at the cost of {}: {harm}", some_of(harmed.len(), "grant", grant)))
+/// A warning of what a change does to others.
+fn costs(harmed: &[(SourceId, Problem)]) -> Option<String> {
+    let (source, harm) = harmed.first()?;
+    Some(format!("this is at the cost of {}: {harm}", some_of(harmed.len(), noun(source.kind), source)))
 }
 
 /// `the grant entitlements/a`, or `3 grants, such as entitlements/a`.

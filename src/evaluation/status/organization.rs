@@ -58,27 +58,20 @@ pub fn organization_status(
             conditions.set(READY, false, first.reason, all.join("; "));
         }
     }
-    let mut instances: BTreeMap<String, u64> =
-        decision.barred.iter().map(|(phase, count)| (phase.as_str().to_owned(), *count)).collect();
-    let members = decision.grants().map(|(_, member)| member);
-    let of_instances = members.filter(|member| member.grant.id.source.kind == SourceKind::Instance);
-    for member in of_instances.clone() {
-        *instances.entry(member.verdict.phase.as_str().to_owned()).or_default() += 1;
+    let mut counts: BTreeMap<SourceKind, BTreeMap<String, u64>> = BTreeMap::new();
+    let barred = decision.barred.iter().map(|((kind, phase), number)| (*kind, *phase, *number));
+    let decided = decision.sources().map(|source| (source.kind(), source.verdict.phase, 1));
+    for (kind, phase, number) in barred.chain(decided) {
+        *counts.entry(kind).or_default().entry(phase.as_str().to_owned()).or_default() += number;
     }
-    let mut subscriptions: BTreeMap<String, u64> = BTreeMap::new();
-    for subscription in &decision.subscriptions {
-        *subscriptions.entry(subscription.verdict.phase.as_str().to_owned()).or_default() += 1;
-    }
-    let of_instances = of_instances.filter_map(|member| Some((member.change?, member.grant.id.source.clone())));
-    let of_subscriptions = decision.subscriptions.iter().filter_map(|one| Some((one.change?, one.subscription.id())));
-    let next = of_instances.chain(of_subscriptions);
+    let next = decision.sources().filter_map(|source| Some((source.change?, source.id())));
     let next = next.min_by(|(one, first), (other, second)| (one.at, first).cmp(&(other.at, second)));
     let namespaces: BTreeSet<String> = standing.served.iter().chain(left).map(ToString::to_string).collect();
     Some(OrganizationStatus {
         observed_generation: generation,
         conditions: conditions.into_vec(),
-        instances,
-        subscriptions,
+        instances: counts.remove(&SourceKind::Instance).unwrap_or_default(),
+        subscriptions: counts.remove(&SourceKind::Subscription).unwrap_or_default(),
         next_transition: next.map(|(change, source)| transition(change, &source)),
         namespaces: Some(namespaces.into_iter().collect()),
     })

@@ -122,6 +122,7 @@ impl World {
             };
             self.changed_holder(&id.namespace, held_before.as_ref());
             self.work.extend(change.definitions.iter().cloned().map(WorkItem::Definition));
+            self.work.extend(change.plans.iter().cloned().map(WorkItem::Plan));
             self.touch_facets_of(&change.invalid);
             self.changed_secrets(&change.secrets);
             self.changed_grants(change);

@@ -102,7 +102,10 @@ fn it_counts_by_its_phase() {
         object["spec"]["state"] = json!(state);
         apply(&mut world, object);
     }
-    let counted = |world: &World| world.view(&"acme".into()).unwrap().snapshot.barred;
+    let counted = |world: &World| -> BTreeMap<Phase, u64> {
+        let barred = world.view(&"acme".into()).unwrap().snapshot.barred;
+        barred.into_iter().map(|((_, phase), count)| (phase, count)).collect()
+    };
     let all = BTreeMap::from([(Phase::Draft, 1), (Phase::Cancelled, 1), (Phase::Rejected, 2)]);
     assert_eq!(counted(&world), all);
     let evaluation = evaluate(&world.view(&"acme".into()).unwrap().snapshot, Instant::UNIX_EPOCH);

@@ -1,8 +1,8 @@
 use super::{apply, definition, entry, facet, instance, metadata, organization, read, two_organizations};
 use crate::{
     api::{EntitlementInstance, Organization},
-    controller::world::{NotReady, Reference, World},
-    core::source::{SourceId, instance},
+    controller::world::{NotReady, Reference, SourceObject, World},
+    core::source::SourceId,
     evaluation::catalogue::Served,
 };
 use kube::runtime::watcher::Event;
@@ -16,9 +16,9 @@ fn serving() -> World {
 }
 
 fn names(world: &World, id: &str, grant: Option<Value>) -> Vec<String> {
-    let grant = grant.map(|object| instance::grant(&read::<EntitlementInstance>(object)));
+    let source = grant.map(|object| read::<EntitlementInstance>(object).source());
     let candidate =
-        world.with_grant(&"acme".into(), &"backup".into(), &SourceId::instance("entitlements", id), grant).unwrap();
+        world.with_source(&"acme".into(), &"backup".into(), &SourceId::instance("entitlements", id), source).unwrap();
     candidate.snapshot().grants.iter().map(|grant| format!("{}: {}", grant.id.source.name, grant.priority)).collect()
 }
 
@@ -38,9 +38,9 @@ fn a_grant_is_there_as_it_would_be() {
 fn nothing_is_told_before_a_definition_is_read() {
     let mut world = two_organizations();
     world.observe_definition(Event::Apply(definition("backup", "f", 1)));
-    let grant = instance::grant(&read::<EntitlementInstance>(instance("a", "acme", 1, Value::Null)));
+    let source = read::<EntitlementInstance>(instance("a", "acme", 1, Value::Null)).source();
     let told = |world: &World| {
-        world.with_grant(&"acme".into(), &"backup".into(), &grant.id.source.clone(), Some(grant.clone())).map(drop)
+        world.with_source(&"acme".into(), &"backup".into(), &source.id(), Some(source.clone())).map(drop)
     };
     assert_eq!(told(&world), Err(NotReady::Waits));
     let version = world.definition(&"backup".into()).0.kept.version;

@@ -123,24 +123,24 @@ fn a_definition_is_needed_as_long_as_a_plan_or_what_serves_of_it_gives_it() {
     let backup: Arc<str> = "backup".into();
     for name in ["basic", "pro", "max", "other"] {
         // Until all have been looked at, any may need anything.
-        assert!(world.needs_for_plans("nothing"));
+        assert!(world.is_needed("nothing"));
         let served = served(&mut world, name);
         world.serve_plan(&name.into(), served, 0);
     }
-    assert!(!world.needs_for_plans("nothing") && world.needs_for_plans(&backup));
+    assert!(!world.is_needed("nothing") && world.is_needed(&backup));
     world.take_work();
     // No plan names it any more; what served still gives it.
     world.observe_plan(Event::Apply(plan("basic", &[], &[], 2)));
-    assert!(world.needs_for_plans(&backup));
+    assert!(world.is_needed(&backup));
     world.take_work();
     for name in ["basic", "pro"] {
         let served = served(&mut world, name);
         world.serve_plan(&name.into(), served, 0);
     }
-    assert!(world.needs_for_plans(&backup));
+    assert!(world.is_needed(&backup));
     let last = served(&mut world, "max");
     world.serve_plan(&"max".into(), last, 0);
-    assert!(!world.needs_for_plans(&backup));
+    assert!(!world.is_needed(&backup));
     // It does not exist, and may be cleared away now.
     assert_eq!(world.take_work(), definitions(&["backup"]));
 }

@@ -49,7 +49,7 @@ impl Flaw {
     }
 
     /// A problem of what lies there.
-    fn of(parent: &str, problem: Problem) -> Self {
+    pub(super) fn of(parent: &str, problem: Problem) -> Self {
         Self { problem: problem.within(parent), aim: Aim::Value, suggestion: None }
     }
 }

@@ -169,6 +169,8 @@ impl Inventory {
                 survey.problems.insert(subject.clone(), problem.clone());
                 survey.find(&subject, self.plan_flaws(name, &plan.spec, &catalogue));
             }
+            let doubts = crate::core::plan::doubts(&plan.spec, &self.plan_catalogue(&catalogue));
+            survey.doubt(&subject, doubts.into_iter().map(|doubt| Flaw::of("/spec", doubt)).collect());
             let counts = census.plans.remove(name).unwrap_or_default();
             survey.statuses.insert(subject, Status::Plan(plan_status(plan, entry, counts, now)));
         }

@@ -179,6 +179,11 @@ apiVersion: entitlements.dev/v1alpha1
 kind: EntitlementInstance
 metadata: {name: one, namespace: one}
 spec: {organization: one, definition: one, start: \"2026-01-01\", end: \"2198-12-31\"}
+---
+apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementPlan
+metadata: {name: one}
+spec: {}
 ";
     let file = stage.plane.folder().join("one.yaml");
     fs::write(&file, objects).unwrap();

@@ -77,8 +77,8 @@ async fn plans_are_ready_in_whatever_order_they_come() {
     let basic = status(&cluster, "$-basic", "True", "Valid").await;
     let pro = status(&cluster, "$-pro", "True", "Valid").await;
     let told = [
-        "Warning IncludeNotFound: there is no plan $-basic: make it, or take it out of includes; it was never valid, so nobody can have it",
-        "Warning IncludeNotReady: the plan $-basic is not ready (DefinitionNotFound): mend it first; it was never valid, so nobody can have it",
+        "Warning IncludeNotFound: there is no plan $-basic: make it, or take it out of includes; $-seats: there is no definition of that name: make it, or take the entitlement out; it was never valid, so nobody can have it",
+        "Warning IncludeNotReady: the plan $-basic is not ready (DefinitionNotFound): mend it first; $-seats: there is no definition of that name: make it, or take the entitlement out; it was never valid, so nobody can have it",
     ];
     tells(&cluster, "EntitlementPlan", "$-pro", &told).await;
     assert_eq!((&basic["entitlements"], &pro["entitlements"]), (&json!(2), &json!(2)));
@@ -164,7 +164,8 @@ async fn the_last_valid_revision_serves() {
     assert_eq!(told, json!(expected));
     let told = format!("Warning InvalidAmount: {expected}").replace(&cluster.name, "$");
     tells(&cluster, "EntitlementPlan", "$-pro", &[&told]).await;
-    cluster.apply(PRO).await;
+    let seats_again = json!([{"definition": format!("{}-seats", cluster.name), "amount": 50}]);
+    edit(&cluster, "$-pro", json!({"groups": [{"name": "team", "entitlements": seats_again}]})).await;
     assert_eq!(status(&cluster, "$-pro", "True", "Valid").await["revision"], valid["revision"]);
 
     cluster.delete("EntitlementDefinition", "", "$-seats").await;

@@ -268,6 +268,8 @@ impl Plans {
     /// Nothing has been made of any plan yet.
     pub fn forget_served(&mut self) {
         self.section.forget_served();
+        // What was agreed by their revisions is not known until then, and may need any definition.
+        self.is_read_through = false;
     }
 
     /// Whether a plan, or a revision of one, names a definition; also while that is not known of all of them.

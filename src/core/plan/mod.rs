@@ -4,14 +4,17 @@
 //! |---|---|
 //! | `inclusion` | which plans one includes, in which order they are read, and which include themselves |
 //! | `entitlement` | one entry as it is written in a group |
+//! | `doubts` | what is legal in a plan, but hardly meant |
 //! | `resolve` | the entries of a plan with those of the plans that it includes, and all that is wrong with them |
 
+mod doubts;
 mod entitlement;
 mod inclusion;
 mod resolve;
 #[cfg(test)]
 mod tests;
 
+pub use doubts::doubts;
 pub use resolve::resolve;
 
 use super::{amount::Amount, calendar::CalendarDuration, definition::Definition, reason::ReasonCode};

@@ -2,8 +2,13 @@
 
 use super::{AdmissionVerdict, Findings, some_of};
 use crate::{
-    api::{EntitlementPlan, EntitlementPlanSpec, entitlement_plan::PlanType},
-    core::{plan::resolve, problem::Problem, reason::ReasonCode, source::SourceId},
+    api::{EntitlementPlan, EntitlementPlanSpec},
+    core::{
+        plan::{doubts, resolve},
+        problem::Problem,
+        reason::ReasonCode,
+        source::SourceId,
+    },
     evaluation::catalogue::{CatalogueEntry, CompiledDefinition, PlanCatalogue},
 };
 use std::{
@@ -45,9 +50,13 @@ impl PlanSurroundings {
 
     /// What is wrong with a plan.
     fn problems(&self, name: &str) -> Vec<Problem> {
+        let Some(plan) = self.plans.get(name) else { return Vec::new() };
+        resolve(name, &plan.spec, &self.catalogue()).err().unwrap_or_default()
+    }
+
+    fn catalogue(&self) -> PlanCatalogue<'_> {
         let Self { plans, unreadable, definitions, .. } = self;
-        let Some(plan) = plans.get(name) else { return Vec::new() };
-        resolve(name, &plan.spec, &PlanCatalogue { plans, unreadable, definitions }).err().unwrap_or_default()
+        PlanCatalogue { plans, unreadable, definitions }
     }
 
     /// The plans that include it directly.
@@ -120,13 +129,8 @@ fn findings(name: &str, spec: &EntitlementPlanSpec, known: &PlanSurroundings) ->
         }
         problems = others;
     }
-    for add_on in &spec.add_ons {
-        match known.plans.get(add_on.as_str()) {
-            Some(plan) if plan.spec.type_ == PlanType::AddOn => {}
-            Some(_) => findings.warn(format!("addOns: {add_on} is of type Plan, and can be added to no subscription")),
-            None if known.unreadable.contains(add_on.as_str()) => {}
-            None => findings.warn(format!("addOns: there is no plan {add_on}: it can be added as soon as it is there")),
-        }
+    for doubt in doubts(spec, &known.catalogue()) {
+        findings.warn(doubt.message);
     }
     findings
 }
@@ -176,8 +180,8 @@ mod tests {
         }
     }
 
-    fn basic(before: Option<Value>, after: Option<Value>) -> AdmissionVerdict {
-        let (before, after) = (before.as_ref().map(spec), after.as_ref().map(spec));
+    fn basic(before: Option<&Value>, after: Option<&Value>) -> AdmissionVerdict {
+        let (before, after) = (before.map(spec), after.map(spec));
         review_plan(&"basic".into(), before.as_ref(), after.as_ref(), &known())
     }
 
@@ -189,24 +193,24 @@ mod tests {
 
     #[test]
     fn a_plan_is_refused_as_its_condition_would_say() {
-        assert_eq!(basic(None, Some(json!({"addOns": ["extra"]}))), AdmissionVerdict::default());
-        let verdict = basic(None, Some(json!({"term": "soon", "includes": ["a", "b"]})));
+        assert_eq!(basic(None, Some(&json!({"addOns": ["extra"]}))), AdmissionVerdict::default());
+        let verdict = basic(None, Some(&json!({"term": "soon", "includes": ["a", "b"]})));
         let message = refused(ReasonCode::IncludeNotFound, &verdict);
         let told = |name: &str| format!("there is no plan {name}: make it, or take it out of includes");
         assert_eq!(message, format!("{}; {}", told("a"), told("b")));
-        let verdict = basic(Some(json!({})), Some(json!({"includes": ["pro"]})));
+        let verdict = basic(Some(&json!({})), Some(&json!({"includes": ["pro"]})));
         let message = refused(ReasonCode::IncludeCycle, &verdict);
         assert_eq!(message, "basic includes pro, which includes basic: take one of them out of includes");
         // What is wrong already can be labelled, and mended bit by bit.
         let (wrong, described) = (json!({"includes": ["a", "b"]}), json!({"includes": ["a", "b"], "description": "x"}));
-        assert_eq!(basic(Some(wrong.clone()), Some(described)), AdmissionVerdict::default());
-        let mended = basic(Some(wrong), Some(json!({"includes": ["b"]})));
+        assert_eq!(basic(Some(&wrong), Some(&described)), AdmissionVerdict::default());
+        let mended = basic(Some(&wrong), Some(&json!({"includes": ["b"]})));
         assert_eq!((mended.refused, mended.warnings), (None, vec![format!("IncludeNotFound: {}", told("b"))]));
     }
 
     #[test]
     fn what_includes_it_is_not_forgotten() {
-        let verdict = basic(Some(json!({})), Some(json!({"term": "P0D"})));
+        let verdict = basic(Some(&json!({})), Some(&json!({"term": "P0D"})));
         let warning = "this breaks the plan pro: IncludeNotReady: the plan basic is not ready (InvalidDuration): mend it first; until that is mended, the last valid revision serves";
         assert_eq!(verdict.warnings, [warning]);
         refused(ReasonCode::InvalidDuration, &verdict);
@@ -214,11 +218,11 @@ mod tests {
 
     #[test]
     fn an_add_on_that_is_none_is_warned_of() {
-        let verdict = basic(None, Some(json!({"addOns": ["extra", "pro", "gone"]})));
+        let verdict = basic(None, Some(&json!({"addOns": ["extra", "pro", "gone"]})));
         assert_eq!(
             verdict.warnings,
             [
-                "addOns: pro is of type Plan, and can be added to no subscription",
+                "addOns: pro is of type Plan, and can be added to no subscription: name one of type AddOn",
                 "addOns: there is no plan gone: it can be added as soon as it is there",
             ]
         );
@@ -227,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_plan_that_is_used_is_not_deleted() {
-        let message = refused(ReasonCode::InUse, &basic(Some(json!({})), None));
+        let message = refused(ReasonCode::InUse, &basic(Some(&json!({})), None));
         assert_eq!(message, "plan basic is included by the plan pro: take it out of what includes it first");
         let mut known = known();
         known.live = 2;

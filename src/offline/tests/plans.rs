@@ -1,7 +1,7 @@
 //! Plans among other objects.
 
 use super::{inventory, now};
-use crate::offline::{EntitlementKind, Inventory, Subject};
+use crate::offline::{EntitlementKind, Inventory, Status, Subject};
 use serde_json::{Value, json};
 
 fn objects() -> Vec<(EntitlementKind, Value)> {
@@ -65,6 +65,19 @@ fn plans_are_read_with_all_others_in_any_order() {
         let subject = Subject::cluster_scoped(EntitlementKind::EntitlementPlan, &"wrong".into());
         assert_eq!(survey.problems[&subject].reason, "IncludeNotFound");
     }
+}
+
+#[test]
+fn an_add_on_that_is_none_is_doubted() {
+    let mut objects = objects();
+    objects[0].1["spec"]["addOns"] = json!(["pro", "gone"]);
+    let survey = of(objects).survey(now());
+    let subject = Subject::cluster_scoped(EntitlementKind::EntitlementPlan, &"basic".into());
+    let told =
+        survey.doubts[&subject].iter().map(|doubt| format!("{} {}", doubt.problem.reason, doubt.problem.pointer));
+    assert_eq!(told.collect::<Vec<_>>(), ["PlanNotReady /spec/addOns/0", "PlanNotFound /spec/addOns/1"]);
+    let Status::Plan(status) = &survey.statuses[&subject] else { panic!() };
+    assert_eq!((status.entitlements, status.conditions[0].reason.as_str()), (2, "Valid"));
 }
 
 /// Whoever follows has what was agreed before.

@@ -209,3 +209,48 @@ async fn the_last_valid_revision_serves_after_a_restart() {
     assert_eq!(valid["entitlements"], json!(0));
     assert_eq!(revision(&cluster, &valid).await["revision"], json!(2));
 }
+
+/// Far more edits than revisions are kept of themselves, and then the plan and its definitions go.
+#[tokio::test]
+async fn what_was_agreed_is_kept_as_long_as_somebody_has_it() {
+    let cluster = cluster().await;
+    for yaml in [crate::harness::ORGANIZATION, DEFINITIONS, BASIC] {
+        cluster.apply(yaml).await;
+    }
+    let first = status(&cluster, "$-basic", "True", "Valid").await["revision"].as_str().unwrap().to_owned();
+    let subscription = "
+apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementSubscription
+metadata: {name: $, namespace: entitlements}
+spec: {organization: $, plan: $-basic, start: '2020-01-01'}
+";
+    cluster.apply(subscription).await;
+    let has_taken = |seen: &Value| seen["status"]["accepted"]["plans"][0]["revision"] == *first;
+    cluster.until("EntitlementSubscription", "entitlements", "$", "has taken it", has_taken).await;
+    let is_counted = |seen: &Value| seen["status"]["subscriptions"] == json!({"total": 1, "active": 1});
+    cluster.until("EntitlementPlan", "", "$-basic", "is had", is_counted).await;
+    let seats = |name: &str, amount: u32| {
+        let entitlements = json!([{"definition": format!("{name}-seats"), "amount": amount}]);
+        json!({"groups": [{"name": "base", "entitlements": entitlements}]})
+    };
+    let mut second = String::new();
+    for amount in 1..=14 {
+        edit(&cluster, "$-basic", seats(&cluster.name, amount)).await;
+        let now = status(&cluster, "$-basic", "True", "Valid").await["revision"].as_str().unwrap().to_owned();
+        second = if amount == 1 { now } else { second };
+    }
+    cluster.gone("ControllerRevision", OPERATOR, &second).await;
+    assert!(cluster.get("ControllerRevision", OPERATOR, &first).await.is_some());
+    cluster.delete("EntitlementPlan", "", "$-basic").await;
+    for definition in ["$-seats", "$-sso"] {
+        cluster.delete("EntitlementDefinition", "", definition).await;
+    }
+    // What was agreed goes on: all that the first revision gives, with its amounts.
+    cluster.operator_has_acted().await;
+    let held = |seen: &Value| seen["entitled"] == true && seen["amount"] == "5";
+    cluster.summary("$", "$-seats", "is held as agreed", held).await;
+    cluster.summary("$", "$-sso", "is held as agreed", |seen| seen["entitled"] == true).await;
+    assert!(cluster.get("ControllerRevision", OPERATOR, &first).await.is_some());
+    cluster.delete("EntitlementSubscription", "entitlements", "$").await;
+    cluster.gone("ControllerRevision", OPERATOR, &first).await;
+}

@@ -44,6 +44,32 @@ spec:
     )
 }
 
+/// What an organization can hold only once, and a plan that gives it too.
+const ONCE: &str = r#"
+apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementDefinition
+metadata: {name: $}
+spec:
+  type: Quantity
+  unit: seats
+  amount: 1
+  outputs:
+    - name: named
+      kind: ConfigMap
+      objectName: of-{{ instance.name }}
+      items: [{key: seats, template: "{{ instance.amount }}"}]
+    - name: fixed
+      kind: ConfigMap
+      objectName: $
+      items: [{key: seats, template: "{{ instance.amount }}"}]
+---
+apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementPlan
+metadata: {name: $}
+spec:
+  groups: [{name: all, entitlements: [{definition: $, amount: 3}]}]
+"#;
+
 async fn until(cluster: &Cluster, name: &str, key: &str, value: &str) -> Value {
     cluster
         .until("ConfigMap", "$", name, &format!("has {key}={value}"), |seen| {
@@ -58,6 +84,38 @@ fn granted(cluster: &Cluster, suffix: &str, spec: Value) -> Value {
     let mut made = grant(&format!("{}-{suffix}", cluster.name), &cluster.name, &cluster.name, spec);
     made["metadata"]["annotations"] = json!({"entitlements.dev/granted-at": at});
     made
+}
+
+#[tokio::test]
+async fn what_is_held_once_goes_on_with_the_subscription_beside_an_instance() {
+    let cluster = cluster().await;
+    cluster.apply(crate::harness::ORGANIZATION).await;
+    cluster.apply(ONCE).await;
+    let made = |object: &Value| {
+        let annotations = object["metadata"]["annotations"].as_object().unwrap();
+        let of = ["instance", "subscription"].map(|kind| annotations.get(&format!("entitlements.dev/{kind}")).cloned());
+        of.map(|source| source.and_then(|source| source.as_str().map(ToOwned::to_owned)))
+    };
+    let (first, other) = (format!("{}-first", cluster.name), format!("{}-other", cluster.name));
+    cluster.create(granted(&cluster, "first", json!({"amount": 5, "start": "2026-01-01"}))).await.unwrap();
+    let alone = until(&cluster, "$", "seats", "5").await;
+    let subscription = json!({
+        "apiVersion": "entitlements.dev/v1alpha1", "kind": "EntitlementSubscription",
+        "metadata": {"name": other, "namespace": "entitlements"},
+        "spec": {"organization": cluster.name, "plan": cluster.name},
+    });
+    cluster.create(subscription).await.unwrap();
+    let both = until(&cluster, "$", "seats", "8").await;
+    let of_first = [Some(format!("entitlements/{first}")), None];
+    assert_eq!((made(&alone), made(&both)), (of_first.clone(), of_first.clone()));
+    let named = until(&cluster, &format!("of-{first}"), "seats", "8").await;
+    assert_eq!(made(&named), of_first);
+    cluster.delete("EntitlementInstance", "entitlements", &first).await;
+    let left = until(&cluster, "$", "seats", "3").await;
+    assert_eq!(left["metadata"]["uid"], alone["metadata"]["uid"], "it was never deleted");
+    assert_eq!(made(&left), [None, Some(format!("entitlements/{other}"))]);
+    until(&cluster, &format!("of-{other}"), "seats", "3").await;
+    cluster.gone("ConfigMap", "$", &format!("of-{first}")).await;
 }
 
 #[tokio::test]

@@ -15,11 +15,7 @@ use crate::{
         reason::ReasonCode,
         source::subscription::RememberedRight,
     },
-    evaluation::{
-        decided::{DecidedSource, noun},
-        object::ObjectKey,
-        plan::Meddling,
-    },
+    evaluation::{decided::DecidedSource, object::ObjectKey, plan::Meddling},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -34,7 +30,7 @@ const MOST_CHANGES: usize = 8;
 pub fn of_source(decided: &DecidedSource, status: &impl SourceStatus) -> Vec<Announcement> {
     let DecidedSource { was_accepted, remembered, due, .. } = decided;
     let said = status.lifecycle();
-    let mut notices = announced(noun(decided.kind()), *was_accepted, remembered, said, due);
+    let mut notices = announced(decided.kind().noun(), *was_accepted, remembered, said, due);
     if let Some(rights) = decided.rights {
         notices.extend(of_rights(remembered.phase, said.phase, rights, status.entitlements()));
         notices.extend(of_catalogue_trouble(remembered, said));

@@ -42,7 +42,9 @@ pub async fn tell(
                 SourceKind::Subscription => {
                     events::reference::<EntitlementSubscription>(Some(&id.namespace), &id.name, uid)
                 }
-                _ => events::reference::<EntitlementInstance>(Some(&id.namespace), &id.name, uid),
+                SourceKind::Instance => events::reference::<EntitlementInstance>(Some(&id.namespace), &id.name, uid),
+                #[cfg(test)]
+                SourceKind::Bundle => continue,
             };
             context.announcer.announce_one_of_many(about, announcements::of_catalogue_change(note));
         }

@@ -45,7 +45,9 @@ pub async fn confirm(
 fn unread(id: &SourceId, refusal: &RequestRefusal) -> ReconcileFailure {
     let kind = match id.kind {
         SourceKind::Subscription => EntitlementSubscription::kind(&()),
-        _ => EntitlementInstance::kind(&()),
+        SourceKind::Instance => EntitlementInstance::kind(&()),
+        #[cfg(test)]
+        SourceKind::Bundle => id.kind.as_str().into(),
     };
     ReconcileFailure::of(format!("the {kind} {id} could not be read, so nothing of it is withdrawn"), refusal)
 }

@@ -79,7 +79,9 @@ impl Intentions {
             let organization = &*decided.stated.organization;
             let (definition, plan) = match decided.kind() {
                 SourceKind::Subscription => (None, Some(&**decided.subject)),
-                _ => (Some(&**decided.subject), None),
+                SourceKind::Instance => (Some(&**decided.subject), None),
+                #[cfg(test)]
+                SourceKind::Bundle => (None, None),
             };
             tracing::info!(
                 target: target!(), action = "report", organization, object, definition, plan, from, to, reason, why,

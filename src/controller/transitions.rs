@@ -138,7 +138,9 @@ impl Transitions {
         let organization = &*decided.stated.organization;
         let (of_instance, of_subscription) = match decided.kind() {
             SourceKind::Subscription => (None, Some((decided.id().to_string(), &**decided.subject))),
-            _ => (Some((decided.id().to_string(), &**decided.subject)), None),
+            SourceKind::Instance => (Some((decided.id().to_string(), &**decided.subject)), None),
+            #[cfg(test)]
+            SourceKind::Bundle => (None, None),
         };
         let (instance, definition) = of_instance.unzip();
         let (subscription, plan) = of_subscription.unzip();

@@ -4,7 +4,7 @@ use super::{
     context::ControllerContext, definition, facet, failure::ReconcileFailure, grant_source, organization, plan, source,
     world::SecretName,
 };
-use crate::{core::source::SourceId, evaluation::decided::noun};
+use crate::core::source::SourceId;
 use std::{fmt, sync::Arc};
 
 /// Something that can be worked on.
@@ -32,7 +32,7 @@ impl fmt::Display for WorkItem {
             Self::Plan(name) => write!(formatter, "plan {name}"),
             Self::Facet(name) => write!(formatter, "facet definition {name}"),
             Self::Source((namespace, name)) => write!(formatter, "Secret {namespace}/{name}"),
-            Self::GrantSource(id) => write!(formatter, "{} {id}", noun(id.kind)),
+            Self::GrantSource(id) => write!(formatter, "{} {id}", id.kind.noun()),
         }
     }
 }

@@ -108,12 +108,3 @@ fn takes_away(decision: &SubscriptionDecision) -> bool {
     let before = decision.subscription.rights.iter().filter(|(_, right)| right.entitled);
     before.map(|(definition, _)| definition).any(|definition| !is_given(definition))
 }
-
-/// What events and sentences for people call a source.
-#[must_use]
-pub fn noun(kind: SourceKind) -> &'static str {
-    match kind {
-        SourceKind::Subscription => "subscription",
-        _ => "grant",
-    }
-}

@@ -113,7 +113,7 @@ fn sources(
     let parts = merged.map(|(_, parts)| parts.as_slice()).unwrap_or_default();
     let statements: Vec<&Statement> = parts.iter().map(|(_, statement)| *statement).collect();
     let source = |(layer, index): (Layer, Option<usize>)| {
-        value_source(layer, index.and_then(|index| parts.get(index)).map(|(member, _)| *member))
+        value_source(&layer, index.and_then(|index| parts.get(index)).map(|(member, _)| *member))
     };
     let origins = merged.map(|(merged, _)| provenance(definition, &merged.values, &statements)).into_iter().flatten();
     let facets = origins
@@ -172,7 +172,7 @@ fn part_source(part: &GrantPart, span: Option<Span>) -> Option<PartSource> {
     })
 }
 
-fn value_source(layer: Layer, member: Option<&Member>) -> ValueSource {
+fn value_source(layer: &Layer, member: Option<&Member>) -> ValueSource {
     let source = member.map(|member| member.grant.id.source.clone());
     let stated = source.as_ref().map_or("", |source| source.kind.as_str());
     let names = layer.names();

@@ -5,7 +5,10 @@ use crate::{
         Phase,
         lifecycle::{AmendmentState, State},
     },
-    core::{problem::Problem, reason::ReasonCode, refusal::Reason, source::subscription::StatedSubscription},
+    core::{
+        problem::Problem, reason::ReasonCode, refusal::Reason, source::subscription::StatedSubscription,
+        subscription::GrantPart,
+    },
     evaluation::{
         decision::Decision,
         holding::{Holding, Member},
@@ -140,7 +143,7 @@ fn without_effect(decided: &SubscriptionDecision) -> Vec<Problem> {
         return Vec::new();
     }
     let is_removable = |definition: &str| {
-        decided.rights.get(definition).is_some_and(|right| right.parts.iter().any(|part| part.is_removable()))
+        decided.rights.get(definition).is_some_and(|right| right.parts.iter().any(GrantPart::is_removable))
     };
     let removed = stated.remove.iter().enumerate().filter(|(_, entry)| !is_removable(&entry.definition));
     let removed = removed.map(|(index, entry)| {

@@ -91,7 +91,9 @@ impl Subject {
     pub fn source(id: &SourceId) -> Self {
         let kind = match id.kind {
             SourceKind::Subscription => EntitlementKind::EntitlementSubscription,
-            _ => EntitlementKind::EntitlementInstance,
+            SourceKind::Instance => EntitlementKind::EntitlementInstance,
+            #[cfg(test)]
+            SourceKind::Bundle => EntitlementKind::EntitlementInstance,
         };
         Self { kind, namespace: Some(Arc::clone(&id.namespace)), name: Arc::clone(&id.name) }
     }

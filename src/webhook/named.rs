@@ -145,7 +145,11 @@ async fn stored(client: &Client, reference: &Reference) -> kube::Result<Option<O
             SourceKind::Subscription => {
                 state(Api::<EntitlementSubscription>::namespaced(client, &id.namespace), &id.name).await
             }
-            _ => state(Api::<EntitlementInstance>::namespaced(client, &id.namespace), &id.name).await,
+            SourceKind::Instance => {
+                state(Api::<EntitlementInstance>::namespaced(client, &id.namespace), &id.name).await
+            }
+            #[cfg(test)]
+            SourceKind::Bundle => Ok(None),
         },
     }
 }

@@ -159,7 +159,9 @@ impl CalendarWriter {
         // An instance and a subscription may have one name.
         let kind = match source.kind {
             SourceKind::Instance => String::new(),
-            kind => format!(".{}", kind.field()),
+            SourceKind::Subscription => format!(".{}", source.kind.field()),
+            #[cfg(test)]
+            SourceKind::Bundle => format!(".{}", source.kind.field()),
         };
         let identifier = format!("{}{kind}.{}.{}@entitlements.dev", event.kind, source.namespace, source.name);
         let client = departure

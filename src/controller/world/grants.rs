@@ -344,7 +344,9 @@ impl Grants {
     fn barred_by_subject(&mut self, kind: SourceKind) -> &mut HashMap<Arc<str>, BTreeSet<SourceId>> {
         match kind {
             SourceKind::Subscription => &mut self.barred_to,
-            _ => &mut self.barred_with,
+            SourceKind::Instance => &mut self.barred_with,
+            #[cfg(test)]
+            SourceKind::Bundle => &mut self.barred_with,
         }
     }
 

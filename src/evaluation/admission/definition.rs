@@ -15,7 +15,6 @@ use crate::{
     },
     evaluation::{
         catalogue::{CatalogueEntry, CompiledDefinition, DefinitionState, Present},
-        decided::noun,
         impact::impacts,
     },
     render::work::Budget,
@@ -119,7 +118,7 @@ fn deletion(name: &Arc<str>, used: &DefinitionUse) -> AdmissionVerdict {
         let warnings = broken_by_definition(name, None, &used.plans).into_iter().collect();
         return AdmissionVerdict { refused: None, warnings };
     };
-    let those = some_of(used.live, noun(example.kind), example);
+    let those = some_of(used.live, example.kind.noun(), example);
     let message = format!("definition {name} is still held, by {those}: cancel or delete what depends on it first");
     AdmissionVerdict { refused: Some(Problem::new(ReasonCode::InUse, message)), warnings: Vec::new() }
 }

@@ -37,11 +37,7 @@ pub use organization::review_organization;
 pub use plan::{PlanSurroundings, review_plan};
 pub use subscription::review_subscription;
 
-use super::{
-    decided::{DecidedSource, noun},
-    decision::Decision,
-    status::NEVER_IN_FORCE,
-};
+use super::{decided::DecidedSource, decision::Decision, status::NEVER_IN_FORCE};
 use crate::{
     api::lifecycle::State,
     core::{problem::Problem, reason::ReasonCode, source::SourceId},
@@ -109,7 +105,7 @@ fn harm(source: &DecidedSource) -> Option<Problem> {
 /// A warning of what a change does to others.
 fn costs(harmed: &[(SourceId, Problem)]) -> Option<String> {
     let (source, harm) = harmed.first()?;
-    Some(format!("this is at the cost of {}: {harm}", some_of(harmed.len(), noun(source.kind), source)))
+    Some(format!("this is at the cost of {}: {harm}", some_of(harmed.len(), source.kind.noun(), source)))
 }
 
 /// `the grant entitlements/a`, or `3 grants, such as entitlements/a`.

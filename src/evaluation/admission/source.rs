@@ -13,13 +13,7 @@ use crate::{
             stated::{StatedAmendment, StatedSource},
         },
     },
-    evaluation::{
-        Snapshot,
-        decided::{DecidedSource, noun},
-        decision::Decision,
-        holding::is_held,
-        status::NEVER_IN_FORCE,
-    },
+    evaluation::{Snapshot, decided::DecidedSource, decision::Decision, holding::is_held, status::NEVER_IN_FORCE},
 };
 use std::collections::BTreeSet;
 
@@ -123,7 +117,7 @@ pub fn deletion(
         ..AdmissionVerdict::default()
     };
     if let Some((other, harm)) = others.first() {
-        let those = some_of(others.len(), noun(other.kind), other);
+        let those = some_of(others.len(), other.kind.noun(), other);
         return refused(format!(
             "without {id}, {those}, would be refused ({harm}): cancel or delete what depends on it first"
         ));
@@ -138,7 +132,9 @@ pub fn deletion(
     let from = takes_over.map(|start| format!(" from {start} on")).unwrap_or_default();
     let holds = match id.kind {
         SourceKind::Subscription => format!("gives plan {}", source.subject),
-        _ => format!("holds {}", source.subject),
+        SourceKind::Instance => format!("holds {}", source.subject),
+        #[cfg(test)]
+        SourceKind::Bundle => format!("holds {}", source.subject),
     };
     refused(format!(
         "{id} is renewed by {next}, which counts{from}, and until then this one {holds}: delete it after that, or cancel it first if it is to end now"

@@ -117,14 +117,13 @@ fn conditions(decision: &Decision, one: &SubscriptionDecision, delivered: &Deliv
         one.rights.keys().find_map(|definition| decision.holding(definition)?.lost())
     });
     life.entitled(&mut conditions);
-    match unready_subscription(decision, one, delivered) {
-        Some(Problem { reason, message, .. }) => conditions.set(READY, false, reason, message),
-        None => {
-            let notes = one.plan_note.iter().cloned();
-            let notes = notes.chain(one.notes.iter().map(EntryNote::to_string));
-            let all: Vec<String> = std::iter::once(life.sentence()).chain(notes).collect();
-            conditions.set(READY, true, verdict.phase.into(), all.join("; "));
-        }
+    if let Some(Problem { reason, message, .. }) = unready_subscription(decision, one, delivered) {
+        conditions.set(READY, false, reason, message);
+    } else {
+        let notes = one.plan_note.iter().cloned();
+        let notes = notes.chain(one.notes.iter().map(EntryNote::to_string));
+        let all: Vec<String> = std::iter::once(life.sentence()).chain(notes).collect();
+        conditions.set(READY, true, verdict.phase.into(), all.join("; "));
     }
     conditions.into_vec()
 }

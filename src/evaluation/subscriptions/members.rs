@@ -48,7 +48,7 @@ impl Giver<'_> {
         let compiled = entry.and_then(|entry| entry.serving.as_ref());
         let grant = Arc::new(self.grant(definition));
         let facets = self.facets(compiled, &grant, self.statement(definition, right, told));
-        let phase = self.phase(right, self.verdict.phase, self.now);
+        let phase = phase_of(right, self.verdict.phase, self.now);
         let (later, faults) = self.later(definition, right, told, compiled, &grant);
         let member = Member {
             amount: amount(compiled, right, told),
@@ -123,18 +123,6 @@ impl Giver<'_> {
         given.collect()
     }
 
-    /// As the subscription is, where it is given; what is given only later waits, and what was given is over.
-    fn phase(&self, right: &Right, phase: Phase, at: Instant) -> Phase {
-        if !matches!(phase, Phase::Active | Phase::Grace | Phase::Suspended | Phase::Waiting) {
-            return phase;
-        }
-        if right.given().any(|piece| piece.window.has(at)) {
-            return phase;
-        }
-        let is_to_come = right.given().any(|piece| piece.window.from > at);
-        if is_to_come { Phase::Waiting } else { Phase::Expired }
-    }
-
     /// The next moment at which its phase, its amount or its facets may be others.
     fn change(&self, right: &Right, phase: Phase) -> Option<Change> {
         if matches!(phase, Phase::Draft | Phase::Cancelled | Phase::Expired) {
@@ -145,8 +133,20 @@ impl Giver<'_> {
         let own = self.change.map(|change| (change.at, change.phase));
         let at = [next, own.map(|(at, _)| at)].into_iter().flatten().min()?;
         let of_source = own.filter(|(change, _)| *change <= at).map_or(self.verdict.phase, |(_, phase)| phase);
-        Some(Change { at, phase: self.phase(right, of_source, at) })
+        Some(Change { at, phase: phase_of(right, of_source, at) })
     }
+}
+
+/// As the subscription is, where it is given; what is given only later waits, and what was given is over.
+fn phase_of(right: &Right, phase: Phase, at: Instant) -> Phase {
+    if !matches!(phase, Phase::Active | Phase::Grace | Phase::Suspended | Phase::Waiting) {
+        return phase;
+    }
+    if right.given().any(|piece| piece.window.has(at)) {
+        return phase;
+    }
+    let is_to_come = right.given().any(|piece| piece.window.from > at);
+    if is_to_come { Phase::Waiting } else { Phase::Expired }
 }
 
 fn amount(compiled: Option<&Arc<CompiledDefinition>>, right: &Right, piece: &Piece) -> Option<Amount> {

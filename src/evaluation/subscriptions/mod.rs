@@ -57,6 +57,7 @@ pub fn definitions<'a>(
 }
 
 /// Decides all subscriptions of an organization, in the snapshot's order.
+#[must_use]
 pub fn decide<'a>(
     snapshot: &'a Snapshot,
     standing: &'a Standing,

@@ -1,7 +1,7 @@
 //! Carries out what was planned in tenants' namespaces, and reports the results.
 
 use super::{
-    attempts::{Choice, OfOrganization},
+    attempts::{DueWork, OfOrganization},
     context::ControllerContext,
     failure::RequestRefusal,
     put_back,
@@ -45,7 +45,7 @@ pub struct Left {
 
 impl Left {
     /// What a choice leaves undone.
-    pub fn by<T>(choice: &Choice<T>) -> Self {
+    pub fn by<T>(choice: &DueWork<T>) -> Self {
         Self { retry: false, has_more: choice.has_more, next: choice.next }
     }
 

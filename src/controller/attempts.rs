@@ -71,7 +71,7 @@ struct FailedAttempt {
 
 /// What is done now, and what is not.
 #[derive(Debug)]
-pub struct Choice<T> {
+pub struct DueWork<T> {
     /// What is done.
     pub now: Vec<T>,
     /// What waits, as it was refused before, and why.
@@ -95,11 +95,11 @@ impl<K: Ord + Clone> Attempts<K> {
     }
 
     /// Chooses from all that is to be done, each with what it is about and a fingerprint of what is to be done with it.
-    pub fn choose<T>(&mut self, work: Vec<(K, Fingerprint, T)>, now: Instant) -> Choice<T> {
+    pub fn choose<T>(&mut self, work: Vec<(K, Fingerprint, T)>, now: Instant) -> DueWork<T> {
         let wanted: BTreeSet<&K> = work.iter().map(|(key, ..)| key).collect();
         self.failed.retain(|key, _| wanted.contains(key));
         let retries = if std::mem::take(&mut self.is_hopeful) { BATCH } else { RETRIES };
-        let mut choice = Choice { now: Vec::new(), waiting: Vec::new(), has_more: false, next: None };
+        let mut choice = DueWork { now: Vec::new(), waiting: Vec::new(), has_more: false, next: None };
         let (mut fresh, mut refused) = (Vec::new(), Vec::new());
         for (key, what, item) in work {
             let attempt = self.failed.get(&key);
@@ -153,7 +153,7 @@ impl<K: Ord + Clone> Attempts<K> {
     }
 }
 
-impl<T> Choice<T> {
+impl<T> DueWork<T> {
     fn wait(&mut self, item: T, why: &str, due: Instant) {
         self.waiting.push((item, why.to_owned()));
         self.next = [self.next, Some(due)].into_iter().flatten().min();
@@ -162,7 +162,7 @@ impl<T> Choice<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Attempts, BATCH, Choice, RETRIES};
+    use super::{Attempts, BATCH, DueWork, RETRIES};
     use crate::{controller::failure::RequestRefusal, evaluation::plan::Fingerprint};
     use std::time::Duration;
     use tokio::time::Instant;
@@ -179,7 +179,7 @@ mod tests {
         RequestRefusal::Invalid("no such name".to_owned())
     }
 
-    fn choose(attempts: &mut Attempts<usize>, work: impl Iterator<Item = usize>, now: Instant) -> Choice<usize> {
+    fn choose(attempts: &mut Attempts<usize>, work: impl Iterator<Item = usize>, now: Instant) -> DueWork<usize> {
         attempts.choose(work.map(|key| (key, what(""), key)).collect(), now)
     }
 

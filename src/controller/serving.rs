@@ -7,7 +7,7 @@ use super::{
     revisions,
     world::{KeptView, WorkItem, World},
 };
-use crate::evaluation::catalogue::{Catalogued, Ingredients, Made, Present, Served};
+use crate::evaluation::catalogue::{CatalogueIngredients, Catalogued, Made, Present, Served};
 use kube::api::ObjectMeta;
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ pub trait CatalogueView: Send + Sync + 'static {
     fn present(&self) -> Result<<Self::Compiled as Catalogued>::State, Present>;
 
     /// What its entry is made of.
-    fn ingredients(&self) -> Ingredients<'_, Self::Compiled> {
+    fn ingredients(&self) -> CatalogueIngredients<'_, Self::Compiled> {
         self.kept().ingredients(self.metadata())
     }
 }

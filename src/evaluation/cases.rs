@@ -23,7 +23,7 @@ use crate::{
 use std::{cell::OnceCell, collections::HashSet};
 
 /// What decides from outside on all grants of one definition.
-pub struct Surroundings<'a> {
+pub struct CaseSurroundings<'a> {
     /// What is read.
     pub snapshot: &'a Snapshot,
     /// How the organization stands.
@@ -36,7 +36,7 @@ pub struct Surroundings<'a> {
     uids: OnceCell<HashSet<&'a str>>,
 }
 
-impl<'a> Surroundings<'a> {
+impl<'a> CaseSurroundings<'a> {
     /// Those of the grants in a snapshot.
     pub fn of(
         snapshot: &'a Snapshot,
@@ -55,8 +55,8 @@ impl<'a> Surroundings<'a> {
 
 /// The case of one grant.
 #[must_use]
-pub fn case<'a>(surroundings: &Surroundings, grant: &'a Grant) -> Case<'a> {
-    let Surroundings { snapshot, standing, entry, before, .. } = *surroundings;
+pub fn case<'a>(surroundings: &CaseSurroundings, grant: &'a Grant) -> Case<'a> {
+    let CaseSurroundings { snapshot, standing, entry, before, .. } = *surroundings;
     let compiled = entry.and_then(|entry| entry.serving.as_ref());
     let serving = compiled.map(|compiled| &compiled.terms);
     let barred = standing.barred(&grant.source, snapshot.namespaces.get(&grant.id.source.namespace));
@@ -89,8 +89,8 @@ pub fn case<'a>(surroundings: &Surroundings, grant: &'a Grant) -> Case<'a> {
 }
 
 /// What there is to hold a record against.
-fn evidence<'a>(surroundings: &'a Surroundings) -> Evidence<'a, impl Fn(&str) -> bool> {
-    let Surroundings { standing, entry, .. } = *surroundings;
+fn evidence<'a>(surroundings: &'a CaseSurroundings) -> Evidence<'a, impl Fn(&str) -> bool> {
+    let CaseSurroundings { standing, entry, .. } = *surroundings;
     let organization = standing.organization.as_ref().map(|organization| &organization.metadata);
     let unedited = organization.filter(|organization| organization.generation == Some(1)).and_then(created);
     Evidence {

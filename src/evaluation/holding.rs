@@ -3,7 +3,7 @@
 use super::{
     Snapshot,
     before::Before,
-    cases::{Surroundings, case},
+    cases::{CaseSurroundings, case},
     catalogue::{CatalogueEntry, CompiledDefinition, Present},
     course::{Later, later},
     facets::{GrantFacets, effective},
@@ -127,7 +127,7 @@ impl Holding {
         let grants: Vec<(usize, &Arc<Grant>)> =
             indices.iter().filter_map(|index| Some((*index, snapshot.grants.get(*index)?))).collect();
         let is_unique = definition.is_none_or(|definition| !definition.allow_multiple);
-        let surroundings = Surroundings::of(snapshot, standing, entry.as_deref(), before);
+        let surroundings = CaseSurroundings::of(snapshot, standing, entry.as_deref(), before);
         let mut members = Vec::with_capacity(grants.len());
         let (instances, others): (Vec<_>, Vec<_>) =
             grants.into_iter().partition(|(_, grant)| grant.id.source.kind == SourceKind::Instance);
@@ -239,13 +239,13 @@ fn sources<'a>(grants: &[&'a Grant]) -> Vec<&'a StatedSource> {
 }
 
 fn decide(
-    surroundings: &Surroundings,
+    surroundings: &CaseSurroundings,
     name: &str,
     grants: &[(usize, &Arc<Grant>)],
     unique: bool,
     now: Instant,
 ) -> Vec<(usize, Member)> {
-    let Surroundings { snapshot, entry, before, .. } = *surroundings;
+    let CaseSurroundings { snapshot, entry, before, .. } = *surroundings;
     let plain: Vec<&Grant> = grants.iter().map(|(_, grant)| grant.as_ref()).collect();
     let cases = plain.iter().map(|grant| case(surroundings, grant)).collect();
     let group =

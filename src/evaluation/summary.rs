@@ -19,7 +19,7 @@ use crate::{
         reason::ReasonCode,
         subscription::{GrantPart, PartOrigin},
     },
-    render::summary::{EntitlementSummary, EntrySources, GrantSource, PartSource, SummaryEntry, ValueSource},
+    render::summary::{EntitlementSummary, EntrySources, PartSource, SummaryEntry, SummaryGrant, ValueSource},
 };
 use std::sync::Arc;
 
@@ -129,9 +129,9 @@ fn sources(
     }
 }
 
-fn grant_source(member: &Member, now: Instant) -> GrantSource {
+fn grant_source(member: &Member, now: Instant) -> SummaryGrant {
     let right = member.right.as_deref();
-    GrantSource {
+    SummaryGrant {
         source: member.grant.id.source.clone(),
         phase: member.verdict.phase,
         amount: member.amount.map(|amount| amount.to_string()),

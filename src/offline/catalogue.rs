@@ -5,8 +5,8 @@ use crate::{
     core::{plan::Plan, problem::Problem},
     evaluation::{
         catalogue::{
-            CatalogueEntry, CatalogueKind, Catalogued, CompiledDefinition, DefinitionState, Ingredients, PlanCatalogue,
-            PlanState, Present,
+            CatalogueEntry, CatalogueIngredients, CatalogueKind, Catalogued, CompiledDefinition, DefinitionState,
+            PlanCatalogue, PlanState, Present,
         },
         explanation::{Part, Record, told_since},
     },
@@ -31,8 +31,8 @@ impl Inventory {
         let object = CatalogueKind::Definition.named(name);
         let revisions = self.revisions.of(&object);
         let metadata = self.definitions.get(name).map(|definition| &definition.metadata);
-        let ingredients: Ingredients<CompiledDefinition> =
-            Ingredients { object: &object, metadata, revisions: &revisions, served: None, guard: uncontained };
+        let ingredients: CatalogueIngredients<CompiledDefinition> =
+            CatalogueIngredients { object: &object, metadata, revisions: &revisions, served: None, guard: uncontained };
         ingredients.entry(self.present(name))
     }
 
@@ -56,8 +56,8 @@ impl Inventory {
         let object = CatalogueKind::Plan.named(name);
         let revisions = self.revisions.of(&object);
         let metadata = self.plans.get(name).map(|plan| &plan.metadata);
-        let ingredients: Ingredients<Plan> =
-            Ingredients { object: &object, metadata, revisions: &revisions, served: None, guard: uncontained };
+        let ingredients: CatalogueIngredients<Plan> =
+            CatalogueIngredients { object: &object, metadata, revisions: &revisions, served: None, guard: uncontained };
         ingredients.entry(self.present_plan(name, definitions))
     }
 

@@ -56,7 +56,7 @@ pub struct SummaryEntry {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EntrySources {
     /// Each grant in Waiting, Active, Grace or Suspended.
-    pub grants: Vec<GrantSource>,
+    pub grants: Vec<SummaryGrant>,
     /// Facet → field path → what gave its value.
     pub facets: BTreeMap<String, BTreeMap<String, ValueSource>>,
 }
@@ -64,7 +64,7 @@ pub struct EntrySources {
 /// A grant that an entry comes from.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct GrantSource {
+pub struct SummaryGrant {
     /// Its source, by the field of its kind: `namespace/name`.
     #[serde(flatten)]
     pub source: SourceId,

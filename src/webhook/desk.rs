@@ -2,7 +2,7 @@
 
 use super::{
     budget::ReviewBudget,
-    judge::{Caller, Judge, NoAnswer},
+    judge::{AdmissionJudge, Caller, NoAnswer},
     options::PATH,
     pass::Passes,
     registration::TIMEOUT_SECONDS,
@@ -35,7 +35,7 @@ const BYTES_OF_OTHERS: usize = 2 * MAX_BODY;
 /// Answers requests.
 #[derive(Clone)]
 pub struct Responder {
-    judge: Judge,
+    judge: AdmissionJudge,
     passes: Passes,
     demands_certificate: bool,
     budget: ReviewBudget,
@@ -65,7 +65,7 @@ enum Unanswered {
 
 impl Responder {
     /// Whoever comes by one of these paths is the API server; where certificates are demanded, everyone is who has come this far.
-    pub fn new(judge: Judge, passes: Passes, demands_certificate: bool) -> Self {
+    pub fn new(judge: AdmissionJudge, passes: Passes, demands_certificate: bool) -> Self {
         Self {
             judge,
             passes,
@@ -179,7 +179,7 @@ fn json(status: StatusCode, answer: &impl Serialize) -> Response<Full<Bytes>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Judge, MAX_BODY, Passes, Responder};
+    use super::{AdmissionJudge, MAX_BODY, Passes, Responder};
     use crate::{
         connection::FencedClients,
         controller::{Controller, ControllerOptions},
@@ -204,7 +204,7 @@ mod tests {
         let config = Config::new("http://127.0.0.1:1".parse().unwrap());
         let client = Client::try_from(config.clone()).unwrap();
         let controller = Controller::new(client.clone(), FencedClients::new(config), ControllerOptions::default());
-        let judge = Judge::new(client, controller.knowledge(), false);
+        let judge = AdmissionJudge::new(client, controller.knowledge(), false);
         let passes = Passes::default();
         passes.admit(&pass());
         Responder::new(judge, passes, demands_certificate)

@@ -88,7 +88,7 @@ impl From<Broken> for NoAnswer {
 
 /// Answers questions.
 #[derive(Clone)]
-pub struct Judge {
+pub struct AdmissionJudge {
     client: Client,
     knowledge: Knowledge,
     allows_missing: bool,
@@ -96,7 +96,7 @@ pub struct Judge {
     reviewers_of_others: Reviewers,
 }
 
-impl Judge {
+impl AdmissionJudge {
     /// A judge with the controller's knowledge. It can let objects pass, with a warning, that name something missing.
     pub fn new(client: Client, knowledge: Knowledge, allows_missing: bool) -> Self {
         let reviewers = Reviewers::new(CONCURRENCY);

@@ -38,7 +38,7 @@ pub use options::{BaseUrl, InvalidUrl, Options, Reachability};
 
 use crate::controller::Knowledge;
 use desk::Responder;
-use judge::Judge;
+use judge::AdmissionJudge;
 use keeper::Keeper;
 use kube::Client;
 use pass::Passes;
@@ -50,7 +50,7 @@ pub async fn run(client: Client, knowledge: Knowledge, options: Options, shutdow
     let (sender, certificates) = watch::channel(None);
     let address = options.address;
     let (passes, demands_certificate) = (Passes::default(), options.client_authorities.is_some());
-    let judge = Judge::new(client.clone(), knowledge.clone(), options.allows_missing);
+    let judge = AdmissionJudge::new(client.clone(), knowledge.clone(), options.allows_missing);
     let desk = Responder::new(judge, passes.clone(), demands_certificate);
     let keeper = Keeper::new(client, options, passes, sender, knowledge);
     tokio::select! {

@@ -1,6 +1,6 @@
 //! One organization as it would be after a change that is not stored yet. It holds no secrets.
 
-use super::{NotReady, World, kept::GrantSource, section::NotYetRead, view::Named};
+use super::{NotReady, World, kept::GrantSource, section::NotYetRead, view::NamedCatalogue};
 use crate::{
     api::{EntitlementDefinition, Organization},
     core::{
@@ -114,7 +114,7 @@ impl World {
         name: &Arc<str>,
         organization: Option<Arc<Organization>>,
         sources: &[GrantSource],
-        Named { catalogue, plans }: Named,
+        NamedCatalogue { catalogue, plans }: NamedCatalogue,
     ) -> Result<Candidate, NotReady> {
         if self.tenancy.is_unreadable(name) {
             return Err(NotReady::Unreadable);

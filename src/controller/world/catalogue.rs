@@ -2,7 +2,7 @@
 
 use super::{
     kept_revisions::KeptRevisions,
-    plans::{PlanView, Plans},
+    plans::{PlanStore, PlanView},
     section::{CatalogueSection, KeptView, NotYetRead, ServingChange, differs},
     store::{Identity, Put, PutUnreadable, Reading, Store},
     tenancy::name_of,
@@ -57,7 +57,7 @@ pub struct Catalogue {
     /// Definitions that refer to a facet definition.
     users: Users,
     /// The plans.
-    pub(super) plans: Plans,
+    pub(super) plans: PlanStore,
     revisions: KeptRevisions,
     /// What is ready.
     offers: Arc<Offers>,

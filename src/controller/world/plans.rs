@@ -54,7 +54,7 @@ pub struct PlanUse {
 
 /// The plans.
 #[derive(Default)]
-pub struct Plans {
+pub struct PlanStore {
     section: CatalogueSection<EntitlementPlan, Plan>,
     /// Plans that include a plan.
     includers: Users,
@@ -64,7 +64,7 @@ pub struct Plans {
     is_read_through: bool,
 }
 
-impl Plans {
+impl PlanStore {
     /// A state of a plan; None if it is not news, else the plans that have to be made anew.
     pub fn put(&mut self, plan: Reading<Arc<str>, Arc<EntitlementPlan>>) -> Option<BTreeSet<Arc<str>>> {
         let (name, after) = (Arc::clone(&plan.key), Arc::clone(&plan.value));

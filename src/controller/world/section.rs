@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     core::{problem::Problem, reason::ReasonCode},
-    evaluation::catalogue::{CatalogueEntry, CatalogueId, Catalogued, Ingredients, Revision, Served},
+    evaluation::catalogue::{CatalogueEntry, CatalogueId, CatalogueIngredients, Catalogued, Revision, Served},
 };
 use kube::{Resource, api::ObjectMeta};
 use std::{
@@ -33,8 +33,8 @@ pub struct KeptView<C: Catalogued> {
 
 impl<C: Catalogued> KeptView<C> {
     /// What the object's entry is made of, with its metadata where it exists.
-    pub fn ingredients<'a>(&'a self, metadata: Option<&'a ObjectMeta>) -> Ingredients<'a, C> {
-        Ingredients {
+    pub fn ingredients<'a>(&'a self, metadata: Option<&'a ObjectMeta>) -> CatalogueIngredients<'a, C> {
+        CatalogueIngredients {
             object: &self.object,
             metadata,
             revisions: &self.revisions,

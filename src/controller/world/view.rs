@@ -62,7 +62,7 @@ pub struct OrganizationView {
 
 /// The entries of what sources of grants name, by name.
 #[derive(Debug, Default)]
-pub struct Named {
+pub struct NamedCatalogue {
     /// Definitions: those of instances, and those that subscriptions or their plans give.
     pub catalogue: BTreeMap<Arc<str>, Arc<CatalogueEntry>>,
     /// Plans and add-ons.
@@ -100,7 +100,7 @@ impl SourcePermission {
 /// An entry, where there is one; an error where one has yet to be made.
 type Found<C> = Result<Option<Arc<CatalogueEntry<C>>>, NotYetRead>;
 
-impl Named {
+impl NamedCatalogue {
     fn by<'a>(
         sources: impl Iterator<Item = &'a GrantSource> + Clone,
         plan: impl Fn(&Arc<str>) -> Found<Plan>,
@@ -158,7 +158,7 @@ impl World {
             return Err(NotReady::Unseen(Arc::clone(organization), problem));
         }
         let sources = || held.iter().map(|held| &held.source);
-        let Named { catalogue, plans } = self.named_by(sources()).map_err(|NotYetRead| NotReady::Waits)?;
+        let NamedCatalogue { catalogue, plans } = self.named_by(sources()).map_err(|NotYetRead| NotReady::Waits)?;
         let snapshot = Snapshot {
             name: Arc::clone(name),
             grants: sources().filter_map(GrantSource::grant).cloned().collect(),
@@ -218,7 +218,7 @@ impl World {
         let stated = source.stated();
         let name = Arc::clone(&stated.organization);
         let organization = self.tenancy.get(&name).cloned();
-        let Named { catalogue, plans } = self.named_by(std::iter::once(source)).ok()?;
+        let NamedCatalogue { catalogue, plans } = self.named_by(std::iter::once(source)).ok()?;
         Some(Snapshot {
             grants: source.grant().cloned().into_iter().collect(),
             subscriptions: source.subscription().cloned().into_iter().collect(),
@@ -246,16 +246,20 @@ impl World {
     pub(super) fn named_by<'a>(
         &self,
         sources: impl Iterator<Item = &'a GrantSource> + Clone,
-    ) -> Result<Named, NotYetRead> {
-        Named::by(sources, |name| self.catalogue.plan_entry(name), |name| self.catalogue.entry(name))
+    ) -> Result<NamedCatalogue, NotYetRead> {
+        NamedCatalogue::by(sources, |name| self.catalogue.plan_entry(name), |name| self.catalogue.entry(name))
     }
 
     /// The same, but an error also if what an entry was made of has changed since.
     pub(super) fn current_named_by<'a>(
         &self,
         sources: impl Iterator<Item = &'a GrantSource> + Clone,
-    ) -> Result<Named, NotYetRead> {
-        Named::by(sources, |name| self.catalogue.current_plan_entry(name), |name| self.catalogue.current_entry(name))
+    ) -> Result<NamedCatalogue, NotYetRead> {
+        NamedCatalogue::by(
+            sources,
+            |name| self.catalogue.current_plan_entry(name),
+            |name| self.catalogue.current_entry(name),
+        )
     }
 
     /// What an organization's flags are to have though it is not held.

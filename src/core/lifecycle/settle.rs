@@ -63,7 +63,7 @@ struct Inherited {
 
 /// Settles every grant of a group.
 pub fn settle(group: &Group, now: Instant) -> Vec<Settled> {
-    let mut settling = Settling { group, now, done: Vec::new() };
+    let mut settling = ChainSettling { group, now, done: Vec::new() };
     if group.lineage.order().is_empty() {
         return (0..group.cases.len()).map(|index| settling.tentative(index)).collect();
     }
@@ -76,13 +76,13 @@ pub fn settle(group: &Group, now: Instant) -> Vec<Settled> {
     settling.done.into_iter().map(|settled| settled.unwrap_or_else(unreached)).collect()
 }
 
-struct Settling<'a> {
+struct ChainSettling<'a> {
     group: &'a Group<'a>,
     now: Instant,
     done: Vec<Option<Settled>>,
 }
 
-impl Settling<'_> {
+impl ChainSettling<'_> {
     fn visit(&mut self, index: usize) {
         if self.settled(index).is_none() {
             let settled = self.tentative(index);

@@ -83,7 +83,7 @@ struct Includable<'a, C> {
 impl<'a, C: PlanContext> Includable<'a, C> {
     fn resolve(&self, name: &'a str, spec: &'a EntitlementPlanSpec) -> Result<Resolved, Vec<Problem>> {
         let mut problems = Vec::new();
-        let mut entries = Entries::default();
+        let mut entries = ResolvedEntries::default();
         let mut height = 0;
         for (index, include) in spec.includes.iter().enumerate() {
             match self.include(name, include) {
@@ -188,12 +188,12 @@ fn entitlements(spec: &EntitlementPlanSpec) -> impl Iterator<Item = (String, &Pl
 
 /// Entries, one for each definition, in the order in which their definitions came.
 #[derive(Default)]
-struct Entries {
+struct ResolvedEntries {
     list: Vec<PlanEntry>,
     places: HashMap<Arc<str>, usize>,
 }
 
-impl Entries {
+impl ResolvedEntries {
     fn put(&mut self, entry: PlanEntry) {
         let place = self.places.get(&entry.definition).and_then(|place| self.list.get_mut(*place));
         if let Some(before) = place {

@@ -2,7 +2,7 @@
 
 use super::{
     AdmissionVerdict, Candidate, Findings, costs, harmed,
-    source::{Parts, deletion, of_amendments, of_draft, of_refusal, of_term},
+    source::{IgnoredParts, deletion, of_amendments, of_draft, of_refusal, of_term},
 };
 use crate::{
     api::{Phase, lifecycle::State},
@@ -33,14 +33,14 @@ pub fn review_instance(before: &Candidate, after: &Candidate, id: &SourceId, now
     if new.is_none() {
         return deletion(before, &earlier, id, &others);
     }
-    let known = findings(&earlier, id, &Parts::Warn);
-    let added = old.as_ref().map_or(Parts::Warn, |old| Parts::added_to(old.amendments.iter()));
+    let known = findings(&earlier, id, &IgnoredParts::Warn);
+    let added = old.as_ref().map_or(IgnoredParts::Warn, |old| IgnoredParts::added_to(old.amendments.iter()));
     let mut found = findings(&later, id, &added);
     found.warnings.extend(costs(&others));
     found.since(&known)
 }
 
-fn findings(decision: &Decision, id: &SourceId, amendments: &Parts) -> Findings {
+fn findings(decision: &Decision, id: &SourceId, amendments: &IgnoredParts) -> Findings {
     let mut findings = Findings::default();
     let Some((holding, member)) = decision.grants().find(|(_, member)| member.grant.id.source == *id) else {
         return findings;

@@ -18,14 +18,14 @@ use crate::{
 use std::collections::BTreeSet;
 
 /// What is said of parts of a source that cannot count.
-pub enum Parts {
+pub enum IgnoredParts {
     /// It is made with them, perhaps anew: they are ignored.
     Warn,
     /// One that is not among these is being added, and could never be taken away again.
     RefuseAllBut(BTreeSet<String>),
 }
 
-impl Parts {
+impl IgnoredParts {
     /// Of amendments, where those were there before.
     pub fn added_to<'a, T: AsRef<StatedAmendment> + 'a>(known: impl Iterator<Item = &'a T>) -> Self {
         Self::RefuseAllBut(known.map(|amendment| amendment.as_ref().name.clone()).collect())
@@ -85,14 +85,14 @@ pub fn of_amendments<T: AsRef<StatedAmendment>>(
     findings: &mut Findings,
     source: &DecidedSource,
     amendments: &[T],
-    added: &Parts,
+    added: &IgnoredParts,
 ) {
     let ignored = source.verdict.amendments.iter().filter(|outcome| outcome.state == AmendmentState::Ignored);
     for outcome in ignored {
         let name = amendments.get(outcome.index).map_or("", |amendment| amendment.as_ref().name.as_str());
         let message = format!("amendment {name}: {}", outcome.message.as_deref().unwrap_or("it cannot count"));
         match added {
-            Parts::RefuseAllBut(known) if !known.contains(name) => {
+            IgnoredParts::RefuseAllBut(known) if !known.contains(name) => {
                 findings.flaw(Problem::new(ReasonCode::AmendmentIgnored, message));
             }
             _ => findings.warn(format!("it is ignored: {message}")),

@@ -2,7 +2,7 @@
 
 use super::{
     AdmissionVerdict, Candidate, Findings, costs, harmed,
-    source::{Parts, deletion, find, of_amendments, of_draft, of_refusal, of_term},
+    source::{IgnoredParts, deletion, find, of_amendments, of_draft, of_refusal, of_term},
 };
 use crate::{
     api::lifecycle::State,
@@ -34,8 +34,8 @@ pub fn review_subscription(before: &Candidate, after: &Candidate, id: &SourceId,
     if new.is_none() {
         return if old.is_none() { AdmissionVerdict::default() } else { deletion(before, &earlier, id, &others) };
     }
-    let known = findings(&earlier, id, &Parts::Warn, old.is_some());
-    let added = old.map_or(Parts::Warn, |old| Parts::added_to(old.amendments.iter()));
+    let known = findings(&earlier, id, &IgnoredParts::Warn, old.is_some());
+    let added = old.map_or(IgnoredParts::Warn, |old| IgnoredParts::added_to(old.amendments.iter()));
     let mut found = findings(&later, id, &added, old.is_some());
     found.warnings.extend(costs(&others));
     found.since(&known)
@@ -46,7 +46,7 @@ fn stored<'a>(snapshot: &'a Snapshot, id: &SourceId) -> Option<&'a Arc<Subscript
 }
 
 /// Of one that is there already, an entry that comes to be left out is wrong; one that is made, perhaps anew, may have such.
-fn findings(decision: &Decision, id: &SourceId, amendments: &Parts, was_there: bool) -> Findings {
+fn findings(decision: &Decision, id: &SourceId, amendments: &IgnoredParts, was_there: bool) -> Findings {
     let mut findings = Findings::default();
     let Some(decided) = decision.subscriptions.iter().find(|one| one.subscription.id() == *id) else { return findings };
     let Some(source) = find(decision, id) else { return findings };
@@ -69,7 +69,7 @@ fn of_active(
     findings: &mut Findings,
     decided: &SubscriptionDecision,
     source: &DecidedSource,
-    amendments: &Parts,
+    amendments: &IgnoredParts,
     was_there: bool,
 ) {
     of_refusal(findings, source);

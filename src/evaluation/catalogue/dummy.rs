@@ -1,7 +1,7 @@
 //! A second kind of the catalogue, for tests only: revisions of one kind never meet those of another kind with the same name.
 
 use super::{
-    CatalogueId, CatalogueKind, Catalogued, CompiledDefinition, Ingredients, KeepAction, KeptForm, Made,
+    CatalogueId, CatalogueIngredients, CatalogueKind, Catalogued, CompiledDefinition, KeepAction, KeptForm, Made,
     OLDER_REVISIONS, Present, Revision, Revisions, outdated, state_hash,
 };
 use crate::core::{problem::Problem, reason::ReasonCode};
@@ -187,8 +187,8 @@ fn each_kind_serves_its_own() {
     revisions.insert(revision(&dummy, 3, json!({"word": ""})));
 
     let kept = revisions.of(&dummy);
-    let dummies: Ingredients<Dummy> =
-        Ingredients { object: &dummy, metadata: None, revisions: &kept, served: None, guard: plainly };
+    let dummies: CatalogueIngredients<Dummy> =
+        CatalogueIngredients { object: &dummy, metadata: None, revisions: &kept, served: None, guard: plainly };
     let entry = dummies.entry(Err(Present::Missing));
     assert_eq!(entry.present, Present::Missing);
     assert_eq!(entry.serving.as_deref(), Some(&Dummy("second".to_owned())));
@@ -203,8 +203,8 @@ fn each_kind_serves_its_own() {
     assert_eq!(*valid.serving, Dummy("third".to_owned()));
 
     let kept = revisions.of(&definition);
-    let definitions: Ingredients<CompiledDefinition> =
-        Ingredients { object: &definition, metadata: None, revisions: &kept, served: None, guard: plainly };
+    let definitions: CatalogueIngredients<CompiledDefinition> =
+        CatalogueIngredients { object: &definition, metadata: None, revisions: &kept, served: None, guard: plainly };
     let entry = definitions.entry(Err(Present::Missing));
     assert_eq!(entry.serving.as_ref().map(|serving| &*serving.terms.name), Some("pro"));
     assert_eq!(entry.revision.as_deref(), Some(&*kept[0].name));

@@ -56,7 +56,7 @@ pub struct Served<C: Catalogued = CompiledDefinition> {
 pub type Guard<C> = fn(&dyn Fn() -> Result<C, Problem>) -> Result<C, Problem>;
 
 /// What an entry is made of.
-pub struct Ingredients<'a, C: Catalogued> {
+pub struct CatalogueIngredients<'a, C: Catalogued> {
     /// The object.
     pub object: &'a CatalogueId,
     /// Its metadata, where it exists and was readable once.
@@ -89,7 +89,7 @@ pub enum Made<C: Catalogued> {
     Last(Served<C>),
 }
 
-impl<C: Catalogued> Ingredients<'_, C> {
+impl<C: Catalogued> CatalogueIngredients<'_, C> {
     /// What can serve: the present state where it is valid, else what was valid last.
     #[must_use]
     pub fn make(&self, present: Result<C::State, Present>) -> Made<C> {

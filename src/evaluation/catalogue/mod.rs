@@ -21,7 +21,7 @@ mod plan;
 mod revision;
 
 pub use definition::{CompiledDefinition, DefinitionState};
-pub use entry::{CatalogueEntry, Guard, Ingredients, Made, Present, Served, ValidState};
+pub use entry::{CatalogueEntry, CatalogueIngredients, Guard, Made, Present, Served, ValidState};
 pub use history::AT_ONCE;
 pub use kind::{CatalogueId, CatalogueKind, Catalogued};
 pub use plan::{PlanCatalogue, PlanHistory, PlanState};

@@ -1,4 +1,4 @@
-use super::{EntitlementSummary, EntrySources, GrantSource, SummaryEntry, ValueSource, variable};
+use super::{EntitlementSummary, EntrySources, SummaryEntry, SummaryGrant, ValueSource, variable};
 use crate::core::facets::LayerNames;
 use crate::{
     api::Phase,
@@ -63,7 +63,7 @@ fn each_handle_has_a_line() {
     let source =
         ValueSource { layer: "Instance", source: Some(SourceId::instance("e", "a")), names: LayerNames::default() };
     let fields = BTreeMap::from([("backup".to_owned(), BTreeMap::from([("retention".to_owned(), source)]))]);
-    let grant = GrantSource {
+    let grant = SummaryGrant {
         source: SourceId::instance("e", "a"),
         phase: Phase::Active,
         amount: None,

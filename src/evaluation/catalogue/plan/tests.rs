@@ -5,8 +5,8 @@ use crate::{
     api::{EntitlementDefinition, EntitlementPlan},
     core::{plan::Plan, problem::Problem, reason::ReasonCode},
     evaluation::catalogue::{
-        CatalogueEntry, CatalogueKind, Catalogued, CompiledDefinition, DefinitionState, Ingredients, KeepAction,
-        KeptForm, Present, Revision,
+        CatalogueEntry, CatalogueIngredients, CatalogueKind, Catalogued, CompiledDefinition, DefinitionState,
+        KeepAction, KeptForm, Present, Revision,
     },
 };
 use serde_json::{Value, json};
@@ -80,9 +80,15 @@ fn name_of(state: &PlanState) -> String {
     Revision::name_of(&CatalogueKind::Plan.named("pro"), &KeptForm::of::<Plan>(state).hash)
 }
 
-fn ingredients<T>(revisions: &[Arc<Revision>], use_them: impl FnOnce(Ingredients<'_, Plan>) -> T) -> T {
+fn ingredients<T>(revisions: &[Arc<Revision>], use_them: impl FnOnce(CatalogueIngredients<'_, Plan>) -> T) -> T {
     let object = CatalogueKind::Plan.named("pro");
-    use_them(Ingredients { object: &object, metadata: None, revisions, served: None, guard: |compile| compile() })
+    use_them(CatalogueIngredients {
+        object: &object,
+        metadata: None,
+        revisions,
+        served: None,
+        guard: |compile| compile(),
+    })
 }
 
 /// The seats that were agreed by the revision of a state.

@@ -89,6 +89,7 @@ enum Command {
     Resume(grant::ResumeArguments),
     Cancel(grant::CancelArguments),
     Extend(grant::ExtendArguments),
+    Change(grant::PlanChangeArguments),
     Completion(completion::CompletionArguments),
     Man(man::ManArguments),
 }
@@ -169,6 +170,10 @@ impl Arguments {
             Command::Extend(arguments) => {
                 zones?;
                 grant::extend(&arguments)
+            }
+            Command::Change(arguments) => {
+                zones?;
+                grant::change_plan(&arguments)
             }
             Command::Completion(arguments) => completion::completion(&arguments, program),
             Command::Man(arguments) => man::man(&arguments, program),

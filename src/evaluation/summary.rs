@@ -148,7 +148,8 @@ fn part_sources(member: &Member, right: &Right, now: Instant) -> Vec<PartSource>
     parts.filter_map(|part| part_source(part, span)).collect()
 }
 
-fn part_source(part: &GrantPart, span: Option<Span>) -> Option<PartSource> {
+/// What is told of a part of a subscription's grant.
+pub(super) fn part_source(part: &GrantPart, span: Option<Span>) -> Option<PartSource> {
     let (kind, plan, group, name, quantity) = match &part.origin {
         PartOrigin::Plan { plan, group } => ("Plan", Some(plan), Some(group), None, None),
         PartOrigin::AddOn { name, plan, group, quantity } => {

@@ -3,7 +3,7 @@
 use super::{HoldingState, lane::EVALUATION};
 use crate::{
     api::{Organization, lifecycle::State},
-    core::{calendar::Instant, grant::Grant},
+    core::{calendar::Instant, grant::Grant, source::subscription::Subscription},
     evaluation::{
         Evaluation, Snapshot, evaluate,
         explanation::{Entitlement, GrantExplanation, Suspension},
@@ -51,6 +51,15 @@ fn undone(snapshot: &Snapshot, turned: &[&GrantExplanation]) -> Snapshot {
             before.state = State::Active;
         }
         *grant = Arc::new(before);
+    }
+    for subscription in &mut earlier.subscriptions {
+        let Some(now) = turned.iter().find(|one| one.source == subscription.id()) else { continue };
+        let mut before = Subscription::clone(subscription);
+        before.suspended = now.phase.is_in_force();
+        if !before.suspended {
+            before.state = State::Active;
+        }
+        *subscription = Arc::new(before);
     }
     let is_whole = turned.iter().any(|grant| grant.suspended_by == Some(Suspension::Organization));
     if let Some(organization) = earlier.organization.as_mut().filter(|_| is_whole) {

@@ -1,6 +1,6 @@
 //! How two timelines differ in what clients get, and when.
 
-use super::{End, HoldingState, ObjectAction, Timeline, TimelineStep, timeline::Departure};
+use super::{End, HoldingState, ObjectAction, PlanEdit, Timeline, TimelineStep, timeline::Departure};
 use crate::{
     api::facet_fields::FacetFields,
     core::{
@@ -76,6 +76,8 @@ pub struct Difference {
 pub struct Differences {
     /// The differences, sorted by organization, aspect, and time.
     pub all: Vec<Difference>,
+    /// The plans that are edited, with all who have them, changed or not.
+    pub plans: Vec<PlanEdit>,
     /// Why the comparison ends where it ends.
     pub end: End,
     /// The organizations' time zones and names for people, by the new timeline where it has them.
@@ -101,7 +103,7 @@ impl Differences {
         let organizations = departures
             .map(|(name, departure)| (Arc::clone(name), (departure.zone, departure.display_name.clone())))
             .collect();
-        Self { all, end, organizations }
+        Self { all, plans: Vec::new(), end, organizations }
     }
 }
 

@@ -88,7 +88,8 @@ impl SourceFindings {
             }
             Problem { reason: ReasonCode::EntryKept, ..problem }
         });
-        let plan = decided.plan_note.iter();
+        let is_agreed = refusal.is_none() && stated.state != State::Draft;
+        let plan = decided.plan_note.iter().filter(|_| is_agreed);
         let plan = plan.map(|note| Problem::new(ReasonCode::PlanKept, note.clone()).at(Reason::PlanNotFound.pointer()));
         let ignored = ignored(amendments, decided.amendment_outcomes()).into_iter().chain(left_out);
         Self {

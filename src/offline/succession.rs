@@ -3,7 +3,15 @@
 
 use super::{Inventory, When, inventory::Named, zone_of};
 use crate::{
-    core::{calendar::Instant, grant::Grant, plan::Plan, source::SourceId},
+    core::{
+        calendar::Instant,
+        grant::Grant,
+        plan::Plan,
+        source::{
+            SourceId,
+            subscription::{Agreed, Subscription},
+        },
+    },
     evaluation::{
         catalogue::{
             CatalogueEntry, CatalogueId, CatalogueKind, Catalogued, CompiledDefinition, KeepAction, KeptForm, Present,
@@ -25,9 +33,12 @@ impl Inventory {
         let when = when.into();
         self.inherit(old);
         let catalogue = old.catalogue();
+        let mut subscribed = Vec::new();
         for snapshot in old.snapshots(&catalogue) {
             let now = when.first(zone_of(snapshot.organization.as_deref()));
-            for (_, member) in decide(&snapshot, now).grants() {
+            let decision = decide(&snapshot, now);
+            subscribed.extend(decision.subscriptions.iter().map(|decided| decided.remembering()));
+            for (_, member) in decision.grants() {
                 if let Some(own) = self.grants.get_mut(&member.grant.id.source) {
                     *own = Arc::new(Grant::clone(own).succeeding(&member.remembering()));
                 }
@@ -46,6 +57,11 @@ impl Inventory {
             self.keep::<CompiledDefinition>(&object, &state, entry.history.since);
         }
         self.follow_plans(old, &catalogue);
+        for before in subscribed {
+            let Some(own) = self.subscriptions.get(&before.id()).cloned() else { continue };
+            let before = self.with_revisions(before, old);
+            self.subscriptions.insert(before.id(), Arc::new(Subscription::clone(&own).succeeding(&before)));
+        }
         self.date_newcomers(old);
     }
 
@@ -67,6 +83,18 @@ impl Inventory {
             if let Some(old) = old.plans.get(name) {
                 let is_edited = plan.spec != old.spec;
                 inherit(&mut Arc::make_mut(plan).metadata, &old.metadata, is_edited);
+            }
+        }
+        for (id, subscription) in &mut self.subscriptions {
+            let before = old.subscriptions.get(id).filter(|old| is_same(&subscription.age.uid, &old.age.uid));
+            let Some(before) = before else { continue };
+            let mut own = Subscription::clone(subscription).created_at(before.created);
+            own.age.uid = Arc::clone(&before.age.uid);
+            *subscription = Arc::new(own);
+            if old.undated.contains(id) {
+                self.undated.insert(id.clone());
+            } else {
+                self.undated.remove(id);
             }
         }
         for (id, grant) in &mut self.grants {
@@ -91,6 +119,22 @@ impl Inventory {
         }
     }
 
+    /// The plans that a subscription has taken, by the revisions that are kept of them by now: files tell of none.
+    fn with_revisions(&self, mut before: Subscription, old: &Self) -> Subscription {
+        let knows_revisions = old.revisions.iter().next().is_some();
+        let mut agreed = Agreed::clone(&before.agreed);
+        for plan in &agreed.seen {
+            if knows_revisions && agreed.plans.contains_key(plan) {
+                continue;
+            }
+            if let Some(newest) = self.revisions.of(&CatalogueKind::Plan.named(plan)).last() {
+                agreed.plans.insert(Arc::clone(plan), Arc::clone(&newest.name));
+            }
+        }
+        before.agreed = Arc::new(agreed);
+        before
+    }
+
     /// Keeps a state of an object of the catalogue as its newest revision.
     fn keep<C: Catalogued>(&mut self, object: &CatalogueId, state: &C::State, made: Option<Instant>) {
         let revisions = self.revisions.of(object);
@@ -111,6 +155,11 @@ impl Inventory {
         let is_new = |id: &SourceId| !old.grants.contains_key(id);
         for (_, grant) in self.grants.iter_mut().filter(|(id, grant)| is_new(id) && grant.age.uid.is_empty()) {
             Arc::make_mut(grant).age.uid = NEWCOMER.into();
+        }
+        let is_new = |id: &SourceId| !old.subscriptions.contains_key(id);
+        let subscriptions = self.subscriptions.iter_mut().filter(|(id, one)| is_new(id) && one.age.uid.is_empty());
+        for (_, subscription) in subscriptions {
+            Arc::make_mut(subscription).age.uid = NEWCOMER.into();
         }
         for (name, organization) in &mut self.organizations {
             if !old.organizations.contains_key(name) {

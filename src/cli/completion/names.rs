@@ -1,4 +1,4 @@
-//! Completing the names of organizations, definitions, and grants: from the files on the line, otherwise from the cluster.
+//! Completing the names of organizations, definitions, grants, plans, and subscriptions: from the files on the line, otherwise from the cluster.
 //!
 //! A shell that completes waits, and shows whatever is printed. So this takes two seconds at most and prints no messages, and
 //! any failure gives no names. A program that provides credentials might ask for something, so it is not run.
@@ -44,6 +44,16 @@ pub fn definitions(typed: &OsStr) -> Vec<CompletionCandidate> {
 /// The names of grants that go on as what is typed.
 pub fn grants(typed: &OsStr) -> Vec<CompletionCandidate> {
     candidates(typed, EntitlementKind::EntitlementInstance)
+}
+
+/// The names of plans that go on as what is typed.
+pub fn plans(typed: &OsStr) -> Vec<CompletionCandidate> {
+    candidates(typed, EntitlementKind::EntitlementPlan)
+}
+
+/// The names of subscriptions that go on as what is typed.
+pub fn subscriptions(typed: &OsStr) -> Vec<CompletionCandidate> {
+    candidates(typed, EntitlementKind::EntitlementSubscription)
 }
 
 /// A name, and what it says to people.

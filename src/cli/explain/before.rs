@@ -6,9 +6,9 @@ use super::{
 };
 use crate::{
     api::Phase,
-    cli::timeline::{amount, source_name},
+    cli::timeline::{amount, entry_name, source_name},
     core::calendar::Instant,
-    offline::{GrantChange, HoldingState, TimelineStep},
+    offline::{GrantChange, HoldingState, SubscriptionChange, TimelineStep},
 };
 use chrono::TimeDelta;
 
@@ -98,12 +98,19 @@ pub(super) fn held(held: &HoldingState) -> String {
 /// What happened in a step that is past.
 fn why(step: &TimelineStep, definition: &str) -> String {
     let changes = step.grants.iter().filter(|change| &*change.definition == definition);
-    let clauses: Vec<String> = changes.flat_map(|change| happened(step, change)).collect();
+    let mut clauses: Vec<String> = changes.clone().flat_map(|change| happened(step, change)).collect();
+    let is_told = |whole: &&SubscriptionChange| changes.clone().any(|change| change.grant.source == whole.source);
+    let others = step.subscriptions.iter().filter(|whole| !is_told(whole));
+    clauses.extend(others.flat_map(|whole| of_subscription(whole, definition)));
     clauses.join(", ")
 }
 
 fn happened(step: &TimelineStep, change: &GrantChange) -> Vec<String> {
     let name = source_name(&change.grant.source);
+    let whole = step.subscription(&change.grant.source).filter(|whole| !whole.is_transition());
+    if let Some(whole) = whole {
+        return of_subscription(whole, &change.definition);
+    }
     let mut clauses: Vec<String> =
         change.amendments.iter().map(|amendment| format!("amendment {amendment} of {name}")).collect();
     if !change.is_transition() {
@@ -123,4 +130,15 @@ fn happened(step: &TimelineStep, change: &GrantChange) -> Vec<String> {
         (phase, _) => format!("{name} went to {}", phase.as_str()),
     });
     clauses
+}
+
+/// What changed of what a subscription gives of a definition while it went on.
+fn of_subscription(whole: &SubscriptionChange, definition: &str) -> Vec<String> {
+    let name = source_name(&whole.source);
+    let (before, after) = (&whole.before.plan, &whole.after.plan);
+    let plan = (before != after).then(|| format!("{name} went from {before} to {after}"));
+    let entries = whole
+        .entries_of(definition)
+        .map(|(entry, begins)| format!("{} {}", entry_name(entry), if begins { "began" } else { "ended" }));
+    plan.into_iter().chain(entries).collect()
 }

@@ -8,6 +8,7 @@
 //! | `table` | all entitlements as one table |
 //! | `text` | everything there is to say about an entitlement |
 //! | `history` | what happened to it, as far as it is on record, and what comes next |
+//! | `subscriptions` | how each subscription stands |
 //! | `sentences` | each of these things in a sentence |
 
 mod afterwards;
@@ -15,6 +16,7 @@ mod before;
 mod history;
 mod row;
 mod sentences;
+mod subscriptions;
 mod table;
 mod text;
 

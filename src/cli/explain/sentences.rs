@@ -1,21 +1,34 @@
 //! The explanation of an entitlement, in sentences.
 
-use super::moment;
+use super::{moment, subscriptions::removed};
 use crate::{
     api::{Phase, lifecycle::AmendmentState},
     cli::{
         moment::shown,
-        timeline::{amount, source_name},
+        timeline::{amount, entry_name, source_name},
     },
-    core::calendar::{Instant, Tz},
-    evaluation::explanation::{AmendmentExplanation, Entitlement, FacetValue, GrantExplanation, Origin, OriginKind},
-    offline::{GrantChange, HoldingState, TimelineStep},
+    core::{
+        calendar::{Instant, Tz},
+        source::{SourceId, SourceKind},
+    },
+    evaluation::explanation::{
+        AmendmentExplanation, Entitlement, FacetValue, GrantExplanation, Origin, OriginKind, PartExplanation,
+        PartStanding,
+    },
+    offline::{GrantChange, HoldingState, SubscriptionChange, TimelineStep},
+    render::summary::PartSource,
 };
 
 /// What happens to a definition in a step, in one sentence.
 pub fn happens(step: &TimelineStep, definition: &str, zone: Tz) -> String {
-    let changes = step.grants.iter().filter(|change| &*change.definition == definition);
-    let mut clauses: Vec<String> = changes.flat_map(|change| changed(step, change, zone)).collect();
+    let changes = || step.grants.iter().filter(|change| &*change.definition == definition);
+    let mut clauses: Vec<String> = changes().flat_map(|change| changed(step, change, zone)).collect();
+    // Where no phase changes, the subscription alone has something to tell.
+    let is_told = |whole: &&SubscriptionChange| changes().any(|change| change.grant.source == whole.source);
+    let others = step.subscriptions.iter().filter(|whole| step.holdings.contains_key(definition) && !is_told(whole));
+    let others =
+        others.filter(|whole| whole.before.plan != whole.after.plan || whole.entries_of(definition).next().is_some());
+    clauses.extend(others.flat_map(|whole| given(whole, definition)));
     if let Some((before, after)) = step.holdings.get(definition) {
         clauses.extend(gained(before, after));
     }
@@ -24,7 +37,11 @@ pub fn happens(step: &TimelineStep, definition: &str, zone: Tz) -> String {
 
 /// What happens to a grant, a clause for each thing.
 fn changed(step: &TimelineStep, change: &GrantChange, zone: Tz) -> Vec<String> {
-    let name = source_name(&change.grant.source);
+    let source = &change.grant.source;
+    if source.kind == SourceKind::Subscription && step.subscription(source).is_none_or(|one| !one.is_transition()) {
+        return step.subscription(source).map(|whole| given(whole, &change.definition)).unwrap_or_default();
+    }
+    let name = source_name(source);
     let time = |at: Option<Instant>| at.map_or_else(|| "never".to_owned(), |at| shown(at, zone));
     let mut clauses: Vec<String> =
         change.amendments.iter().map(|amendment| format!("amendment {amendment} of {name} takes effect")).collect();
@@ -45,6 +62,18 @@ fn changed(step: &TimelineStep, change: &GrantChange, zone: Tz) -> Vec<String> {
         |end: &str| format!("a reminder is given that {name} ends on {}, and nothing renews it", time(moment(end)));
     clauses.extend(change.notices.iter().map(|notice| reminder(&notice.end)));
     clauses
+}
+
+/// What changes of what a subscription gives of a definition while it goes on, a clause for each thing.
+fn given(change: &SubscriptionChange, definition: &str) -> Vec<String> {
+    let name = source_name(&change.source);
+    let amendments = change.amendments.iter().map(|amendment| format!("amendment {amendment} of {name} takes effect"));
+    let (before, after) = (&change.before.plan, &change.after.plan);
+    let plan = (before != after).then(|| format!("{name} goes from the plan {before} to {after}"));
+    let entries = change
+        .entries_of(definition)
+        .map(|(entry, begins)| format!("{} of {name} {}", entry_name(entry), if begins { "begins" } else { "ends" }));
+    amendments.chain(plan).chain(entries).collect()
 }
 
 /// What the client has then, a clause for each thing.
@@ -97,6 +126,7 @@ fn amendment(amendment: &AmendmentExplanation) -> String {
     let name = &amendment.name;
     let when = amendment.effective.as_deref().unwrap_or("a time that cannot be read");
     let what = [
+        amendment.plan.as_ref().map(|plan| format!("plan {plan}")),
         amendment.amount.as_ref().map(|amount| format!("amount {amount}")),
         amendment.end.as_ref().map(|end| format!("end {end}")),
         amendment.facets.then(|| "settings".to_owned()),
@@ -128,6 +158,9 @@ pub fn setting_origin(value: &FacetValue) -> String {
 fn origin(origin: &Origin) -> String {
     let by = origin.source.as_ref().map(source_name).unwrap_or_default();
     match (&origin.kind, &origin.names.amendment) {
+        (OriginKind::Plan | OriginKind::AddOn | OriginKind::Configure | OriginKind::Add, _) => {
+            format!("by {}{by}", part_name(origin))
+        }
         (OriginKind::Amendment, Some(amendment)) => format!("by amendment {amendment} of {by}"),
         (OriginKind::Definition, _) => "as the catalogue presets it".to_owned(),
         (OriginKind::Default, _) => "by default".to_owned(),
@@ -135,8 +168,70 @@ fn origin(origin: &Origin) -> String {
     }
 }
 
+/// `plan business of `, `add-on seats of `, `what is configured in `.
+fn part_name(origin: &Origin) -> String {
+    let names = &origin.names;
+    match origin.kind {
+        OriginKind::Plan => format!("plan {} of ", names.plan.as_deref().unwrap_or_default()),
+        OriginKind::AddOn => format!("add-on {} of ", names.entry.as_deref().unwrap_or_default()),
+        OriginKind::Add => format!("addition {} of ", names.name.as_deref().unwrap_or_default()),
+        _ => "what is configured in ".to_owned(),
+    }
+}
+
+/// A source of grants by its name; what is no instance with its kind.
+pub fn named(source: &SourceId) -> String {
+    let name = source_name(source);
+    if source.kind == SourceKind::Instance { name } else { format!("{} {name}", source.kind.field()) }
+}
+
+/// What gave a grant's amount: its origin, or the parts that it is made of.
+pub fn amount_told(grant: &GrantExplanation) -> String {
+    let parts = grant.parts.iter().filter(|part| part.standing == PartStanding::InForce);
+    let names: Vec<String> = parts.map(|part| entry_of(&part.part)).collect();
+    if names.is_empty() {
+        return grant.amount_origin.as_ref().map(amount_origin).unwrap_or_default();
+    }
+    names.join(", ")
+}
+
+/// `plan business`, `add-on seats (extra-seats x 3)`, `addition summer`.
+fn entry_of(part: &PartSource) -> String {
+    let plan = part.plan.as_deref().unwrap_or_default();
+    let name = part.name.as_deref().unwrap_or_default();
+    let times = part.quantity.filter(|times| *times > 1).map(|times| format!(" x {times}")).unwrap_or_default();
+    match part.kind {
+        "Plan" => format!("plan {plan}"),
+        "AddOn" => format!("add-on {name} ({plan}{times})"),
+        _ => format!("addition {name}"),
+    }
+}
+
+/// What a subscription's grant is made of: what comes with plan and add-ons, and then what was agreed with this client alone; a
+/// sentence for each. What is over is left out.
+pub fn parts(grant: &GrantExplanation, unit: Option<&str>, zone: Tz) -> Vec<String> {
+    let time = |text: &String| moment(text).map_or_else(|| text.clone(), |at| shown(at, zone));
+    let part = |one: &PartExplanation| {
+        let amount = one.part.amount.as_ref().map(|amount| match unit {
+            Some(unit) => format!("{amount} {unit} "),
+            None => format!("{amount} "),
+        });
+        let group = one.part.group.as_ref().map(|group| format!(", group {group}")).unwrap_or_default();
+        let start = one.part.start.as_ref().map(|start| format!(", from {}", time(start))).unwrap_or_default();
+        let end = one.part.end.as_ref().map(|end| format!(", until {}", time(end))).unwrap_or_default();
+        let removed = if one.standing == PartStanding::Removed { ", but it is removed" } else { "" };
+        let reason = one.reason.as_ref().map(|reason| format!("; reason: {reason}")).unwrap_or_default();
+        let how = if one.explicit { "agreed with this client alone" } else { "inherited" };
+        let amount = amount.unwrap_or_default();
+        format!("{how}: {amount}by {}{group}{start}{end}{removed}{reason}", entry_of(&one.part))
+    };
+    let told = grant.parts.iter().filter(|part| part.standing != PartStanding::Expired);
+    let removal = grant.removed_by.iter().map(|removal| removed(removal, zone));
+    told.map(part).chain(removal).collect()
+}
+
 /// What gave a grant's amount.
-pub fn amount_origin(origin: &Origin) -> String {
+fn amount_origin(origin: &Origin) -> String {
     match (&origin.kind, &origin.names.amendment) {
         (OriginKind::Amendment, Some(amendment)) => format!("by its amendment {amendment}"),
         (OriginKind::Agreement, _) => "as it was agreed".to_owned(),

@@ -1,6 +1,9 @@
 //! Everything that an organization holds, as one table.
 
-use super::row::{Row, Stand};
+use super::{
+    row::{Note, Row, Stand},
+    subscriptions,
+};
 use crate::{
     cli::{
         columns::{Cell, cell, columns},
@@ -15,6 +18,7 @@ use crate::{
 /// Which columns are made narrower where there is no room, in this order, and to what width: a long name, the time after a date,
 /// a long quantity, the last column so that it holds a date and a word.
 const NARROWING: [(usize, usize); 7] = [(0, 24), (2, 11), (3, 11), (1, 20), (4, 18), (1, 15), (0, 16)];
+const NARROWING_SUBSCRIPTIONS: [(usize, usize); 4] = [(0, 24), (1, 16), (3, 11), (4, 18)];
 const NARROWING_BEFORE: [(usize, usize); 4] = [(0, 24), (2, 11), (3, 24), (1, 15)];
 /// More notes are counted.
 const MOST_NOTES: usize = 20;
@@ -60,7 +64,8 @@ pub fn table(statement: &ExplainedTable<'_>, room: Room, palette: Palette) -> St
     heading(&mut paper, statement.explanation, statement.now);
     let (held, over): (Vec<&Row>, Vec<&Row>) = statement.rows.iter().partition(|row| row.stand != Stand::Over);
     paper.gap();
-    if statement.rows.is_empty() {
+    let told = &statement.explanation.subscriptions;
+    if statement.rows.is_empty() && told.is_empty() {
         paper.paragraph(0, Some(Tone::Bad), "It has no grant at all.");
     } else if held.is_empty() {
         paper.paragraph(0, Some(Tone::Bad), "It holds nothing now.");
@@ -69,7 +74,14 @@ pub fn table(statement: &ExplainedTable<'_>, room: Room, palette: Palette) -> St
         let cells: Vec<[Cell; 5]> = held.iter().map(|row| cells(row, zone)).collect();
         columns(&mut paper, headings, &cells, (room.table, &NARROWING));
     }
-    notes(&mut paper, &held, &statement.explanation.organization);
+    let subscribed: Vec<[Cell; 5]> = told.iter().map(|one| subscriptions::cells(one, zone)).collect();
+    if !subscribed.is_empty() {
+        paper.gap();
+        columns(&mut paper, subscriptions::HEADINGS, &subscribed, (room.table, &NARROWING_SUBSCRIPTIONS));
+    }
+    let of_rows = held.iter().flat_map(|row| row.notes.iter().cloned());
+    let of_subscriptions = told.iter().flat_map(|one| subscriptions::notes(one, zone));
+    notes(&mut paper, of_rows.chain(of_subscriptions).collect(), &statement.explanation.organization);
     let before: Vec<[Cell; 4]> = held.iter().chain(&over).filter_map(|row| before(row, zone)).collect();
     if !before.is_empty() {
         paper.gap();
@@ -130,8 +142,7 @@ fn before(row: &Row, zone: Tz) -> Option<[Cell; 4]> {
 }
 
 /// What is refused or undelivered, and what else has to be known.
-fn notes(paper: &mut Paper, rows: &[&Row], organization: &str) {
-    let mut notes: Vec<_> = rows.iter().flat_map(|row| &row.notes).collect();
+fn notes(paper: &mut Paper, mut notes: Vec<Note>, organization: &str) {
     notes.sort_by_key(|note| !note.is_trouble);
     if notes.is_empty() {
         return;

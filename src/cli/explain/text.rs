@@ -4,7 +4,7 @@ use super::{
     afterwards::Afterwards,
     history, moment,
     row::{Row, Since},
-    sentences,
+    sentences, subscriptions,
     table::{ExplainedTable, Room, heading, not_seen},
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
         timeline::source_name,
     },
     core::calendar::{Bound, Instant, Tz},
-    evaluation::explanation::{Entitlement, GrantExplanation, Suspension},
+    evaluation::explanation::{Entitlement, GrantExplanation, SubscriptionExplanation, Suspension},
     offline::{Account, Passage, TimelineStep},
 };
 
@@ -52,6 +52,7 @@ pub fn text(
         teller.last(entitlement, passage);
         teller.next(entitlement, passage);
     }
+    teller.subscriptions(&explanation.subscriptions);
     not_seen(&mut teller.paper, &statement.not_seen);
     teller.paper.into_text()
 }
@@ -63,6 +64,25 @@ struct Teller {
 }
 
 impl Teller {
+    fn subscriptions(&mut self, all: &[SubscriptionExplanation]) {
+        if all.is_empty() {
+            return;
+        }
+        self.paper.gap();
+        self.paper.paragraph(0, Some(Tone::Strong), "Subscriptions:");
+        for subscription in all {
+            let style = subscription.phase.is_in_force().then_some(Tone::Good);
+            let mut sentences = subscriptions::standing(subscription, self.zone, self.now).into_iter();
+            self.paper.paragraph(2, style, &sentences.next().unwrap_or_default());
+            for sentence in sentences {
+                self.paper.paragraph(4, Some(Tone::Quiet), &sentence);
+            }
+            for note in subscriptions::notes(subscription, self.zone) {
+                self.paper.paragraph(4, note.is_trouble.then_some(Tone::Bad), &note.text);
+            }
+        }
+    }
+
     fn entitlement(&mut self, entitlement: &Entitlement, row: &Row) {
         let handle = &entitlement.definition;
         let title =
@@ -159,7 +179,7 @@ impl Teller {
         let right = |amount: &str| format!("{}{amount}", " ".repeat(column - width(amount).min(column)));
         for grant in &parts {
             let amount = grant.amount.as_deref().unwrap_or_default();
-            let origin = grant.amount_origin.as_ref().map(sentences::amount_origin).unwrap_or_default();
+            let origin = sentences::amount_told(grant);
             let out = if grant.counts { "" } else { "; does not count, as another is greater" };
             let line = format!("{} {unit} by {} ({origin}){out}", right(amount), source_name(&grant.source));
             self.paper.verbatim(4, column + 5, &line);
@@ -203,6 +223,9 @@ impl Teller {
             let style = if sentences::is_in_force(grant) { Some(Tone::Good) } else { None };
             let standing = self.standing(grant);
             self.paper.paragraph(4, style, &standing);
+            for part in sentences::parts(grant, entitlement.unit.as_deref(), self.zone) {
+                self.paper.paragraph(6, None, &part);
+            }
             for detail in sentences::details(grant, entitlement) {
                 self.paper.paragraph(6, Some(Tone::Quiet), &detail);
             }
@@ -214,7 +237,7 @@ impl Teller {
 
     /// How a grant stands, in one sentence that begins with its name.
     fn standing(&self, grant: &GrantExplanation) -> String {
-        let name = source_name(&grant.source);
+        let name = sentences::named(&grant.source);
         let start = grant.start.as_deref().map(|start| self.time(start)).unwrap_or_default();
         let end = grant.end.as_deref();
         match grant.phase {
@@ -231,7 +254,8 @@ impl Teller {
             }
             Phase::Waiting => {
                 let start = grant.start.as_deref().map(|start| self.time_and_distance(start)).unwrap_or_default();
-                format!("{name} starts on {start}")
+                let verb = if grant.parts.is_empty() { "starts on" } else { "gives it from" };
+                format!("{name} {verb} {start}")
             }
             Phase::Suspended => {
                 let by = match grant.suspended_by {
@@ -253,10 +277,12 @@ impl Teller {
     }
 
     fn expired(&self, grant: &GrantExplanation) -> String {
-        let name = source_name(&grant.source);
+        let name = sentences::named(&grant.source);
         let end = grant.end.as_deref().map(|end| self.time_and_distance(end)).unwrap_or_default();
         match &grant.renewed_by {
             Some(renewal) => format!("{name} ended on {end}, and {renewal} renews it"),
+            // What was agreed for a while is over as it was meant to be.
+            None if !grant.parts.is_empty() => format!("{name} gave it until {end}"),
             None => format!("{name} ended on {end}, and nothing renews it"),
         }
     }

@@ -8,17 +8,17 @@ use crate::{
     cli::{
         completion::names::grants,
         documents::document,
+        manifests::Manifests,
         outcome::{CommandFailure, Outcome},
         suggestions::{unknown, unknown_in},
         terminal::harmless,
     },
-    core::source::{SourceId, SourceKind},
-    offline::{ChangeRequest, Proposal, RequestedChange, Status, Subject, TermDate},
+    core::source::SourceId,
+    offline::{ChangeRequest, EntitlementKind, Proposal, RequestedChange, Status, Subject, TermDate},
 };
 use clap::Args;
 use clap_complete::ArgValueCompleter;
 use serde_json::Value;
-use std::sync::Arc;
 
 /// Which grant, and why.
 #[derive(Debug, Args)]
@@ -137,7 +137,8 @@ impl ChangeArguments {
     }
 
     fn propose(&self, there: &There, request: &ChangeRequest) -> Result<Proposed, CommandFailure> {
-        let id = self.find(there)?;
+        let kind = EntitlementKind::EntitlementInstance;
+        let id = find(&there.manifests, kind, &self.grant, self.desk.namespace.as_deref())?;
         let subject = Subject::source(&id);
         let survey = there.manifests.inventory.survey(there.when);
         let (Some(document_of), Some(Status::Instance(status))) =
@@ -164,47 +165,45 @@ impl ChangeArguments {
             remarks,
         }))
     }
+}
 
-    /// The one grant that is meant.
-    fn find(&self, there: &There) -> Result<SourceId, CommandFailure> {
-        let (namespace, name) = match self.grant.split_once('/') {
-            Some((namespace, name)) => (Some(namespace), name),
-            None => (self.desk.namespace.as_deref(), self.grant.as_str()),
-        };
-        let everywhere = || {
-            there.manifests.documents.keys().filter_map(|subject| {
-                Some(SourceId {
-                    kind: SourceKind::Instance,
-                    namespace: Arc::clone(subject.namespace.as_ref()?),
-                    name: Arc::clone(&subject.name),
-                })
-            })
-        };
-        let all = || everywhere().filter(|id| namespace.is_none_or(|namespace| *id.namespace == *namespace));
-        let found: Vec<SourceId> = all().filter(|id| *id.name == *name).collect();
-        match found.as_slice() {
-            [id] => Ok(id.clone()),
-            [] => {
-                let known: Vec<SourceId> = all().collect();
-                let known: Vec<&str> = known.iter().map(|id| &*id.name).collect();
-                let Some(namespace) = namespace else { return Err(unknown("grant", name, &known)) };
-                let elsewhere: Vec<String> =
-                    everywhere().filter(|id| *id.name == *name).map(|id| id.to_string()).collect();
-                let place = format!(" in namespace {}", harmless(namespace));
-                if elsewhere.is_empty() {
-                    return Err(unknown_in("grant", name, &place, &known));
-                }
-                let (name, elsewhere) = (harmless(name), elsewhere.join(", "));
-                Err(CommandFailure::Usage(format!("there is no grant {name}{place}: did you mean {elsewhere}?")))
+/// The one grant or subscription that is meant by a name, or by `namespace/name`.
+pub fn find(
+    manifests: &Manifests,
+    kind: EntitlementKind,
+    called: &str,
+    namespace: Option<&str>,
+) -> Result<SourceId, CommandFailure> {
+    let what = if kind == EntitlementKind::EntitlementSubscription { "subscription" } else { "grant" };
+    let (namespace, name) = match called.split_once('/') {
+        Some((namespace, name)) => (Some(namespace), name),
+        None => (namespace, called),
+    };
+    let everywhere =
+        || manifests.documents.keys().filter(|subject| subject.kind == kind).filter_map(Subject::source_id);
+    let all = || everywhere().filter(|id| namespace.is_none_or(|namespace| *id.namespace == *namespace));
+    let found: Vec<SourceId> = all().filter(|id| *id.name == *name).collect();
+    match found.as_slice() {
+        [id] => Ok(id.clone()),
+        [] => {
+            let known: Vec<SourceId> = all().collect();
+            let known: Vec<&str> = known.iter().map(|id| &*id.name).collect();
+            let Some(namespace) = namespace else { return Err(unknown(what, name, &known)) };
+            let elsewhere: Vec<String> = everywhere().filter(|id| *id.name == *name).map(|id| id.to_string()).collect();
+            let place = format!(" in namespace {}", harmless(namespace));
+            if elsewhere.is_empty() {
+                return Err(unknown_in(what, name, &place, &known));
             }
-            several => {
-                let candidates: Vec<String> = several.iter().map(ToString::to_string).collect();
-                Err(CommandFailure::Usage(format!(
-                    "there are several grants {}: give one of {}",
-                    harmless(name),
-                    candidates.join(", ")
-                )))
-            }
+            let (name, elsewhere) = (harmless(name), elsewhere.join(", "));
+            Err(CommandFailure::Usage(format!("there is no {what} {name}{place}: did you mean {elsewhere}?")))
+        }
+        several => {
+            let candidates: Vec<String> = several.iter().map(ToString::to_string).collect();
+            Err(CommandFailure::Usage(format!(
+                "there are several {what}s {}: give one of {}",
+                harmless(name),
+                candidates.join(", ")
+            )))
         }
     }
 }

@@ -1,8 +1,9 @@
-//! `grant`, `suspend`, `resume`, `cancel`, `extend`: more or less for a client, in one line.
+//! `grant`, `suspend`, `resume`, `cancel`, `extend`, `change`: more or less for a client, in one line.
 //!
 //! | file | what it knows |
 //! |---|---|
 //! | `arguments` | arguments, and how they are read |
+//! | `plan_change` | another plan for a subscription |
 //! | `equal` | an equal grant that was made just now |
 //! | `preview` | what a manifest would bring |
 //! | `desk` | what is said, and in which order: what is there, the manifest, what it brings, the result |
@@ -12,12 +13,14 @@ mod arguments;
 mod change;
 mod desk;
 mod equal;
+mod plan_change;
 mod preview;
 mod writer;
 
 pub use change::{
     CancelArguments, ExtendArguments, ResumeArguments, SuspendArguments, cancel, extend, resume, suspend,
 };
+pub use plan_change::{PlanChangeArguments, change as change_plan};
 
 use super::{
     completion::names::{definitions, grants, organizations},

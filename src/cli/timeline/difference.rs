@@ -14,7 +14,7 @@ use crate::{
     },
     core::calendar::{Bound, Instant, Tz, format_instant, format_local},
     evaluation::object::ObjectKey,
-    offline::{Aspect, AspectState, Bounds, Difference, Differences, End, Limit},
+    offline::{Aspect, AspectState, Bounds, Difference, Differences, End, Limit, PlanEdit, PlanFate},
 };
 use serde_json::{Map, Value, json};
 use std::{
@@ -28,6 +28,7 @@ const MOST_REFUSED: usize = 20;
 /// The differences in Markdown, after what is refused of the new manifests.
 pub fn markdown(differences: &Differences, refused: &[&Finding], bounds: &Bounds, anchor: Anchor) -> String {
     let mut text = refusals(refused);
+    text.push_str(&plans(&differences.plans));
     if differences.all.is_empty() {
         let days = days(differences, bounds);
         text.extend([
@@ -69,6 +70,45 @@ pub fn text(differences: &Differences, anchor: Anchor, zone: Tz) -> String {
     let all = differences.all.iter().collect();
     let section = DifferenceSection { zone, anchor, end: differences.end, all, style: DifferenceStyle::Plain };
     [section.table(), section.objects(), warning(differences.end)].concat()
+}
+
+/// Who has an edited plan, and what becomes of each.
+fn plans(edits: &[PlanEdit]) -> String {
+    if edits.is_empty() {
+        return String::new();
+    }
+    let lines = edits.iter().flat_map(|edit| {
+        edit.holders.iter().map(|holder| {
+            let (plan, subscription) = (code(&edit.plan), code(&holder.source.to_string()));
+            format!("- {plan}, {} ({subscription}): {}\n", plain(&holder.organization), why(holder.fate))
+        })
+    });
+    format!("### Edited plans\n\n{}\n", lines.collect::<String>())
+}
+
+fn why(fate: PlanFate) -> &'static str {
+    match fate {
+        PlanFate::Changed => "changes at once, as the plan's rollout is Everyone",
+        PlanFate::AgreedAnew => "takes the edited plan, as its agreement is another one",
+        PlanFate::Kept => "keeps the entitlements and amounts that were agreed, as the plan's rollout is Agreed",
+        PlanFate::Unserved => "keeps what was agreed, as the plan is gone or invalid",
+    }
+}
+
+fn plan(edit: &PlanEdit) -> Value {
+    let holders: Vec<Value> = edit
+        .holders
+        .iter()
+        .map(|holder| {
+            json!({
+                "organization": &*holder.organization,
+                "subscription": holder.source.to_string(),
+                "changes": matches!(holder.fate, PlanFate::Changed | PlanFate::AgreedAnew),
+                "why": why(holder.fate),
+            })
+        })
+        .collect();
+    json!({ "plan": &*edit.plan, "rollout": edit.rollout, "holders": holders })
 }
 
 fn refusals(refused: &[&Finding]) -> String {
@@ -305,13 +345,17 @@ pub fn json(differences: &Differences, refused: &[&Finding], bounds: &Bounds) ->
             (name.to_string(), json!({ "timeZone": zone.name(), "from": from }))
         })
         .collect();
-    json!({
+    let mut told = json!({
         "from": from(bounds.from, zones().map(|zone| bounds.from.first(zone))),
         "end": end(differences.end, zones()),
         "organizations": organizations,
         "refused": refused,
         "differences": all,
-    })
+    });
+    if !differences.plans.is_empty() {
+        told["plans"] = differences.plans.iter().map(plan).collect();
+    }
+    told
 }
 
 fn entry(difference: &Difference, zone: Tz) -> Value {

@@ -8,7 +8,7 @@ mod words;
 
 pub use difference::text as difference_text;
 pub use table::Anchor;
-pub use words::{amount, source_name};
+pub use words::{amount, entry_name, source_name};
 
 use super::{
     change::{Comparison, change},
@@ -52,7 +52,8 @@ TIME is an RFC 3339 time, a date (00:00 where each client is; as the last moment
 +90d, -12h, +15min, +1mo, +1y or -P1M, by each client's calendar.
 
 With --diff, NEW comes after OLD, as if you applied it over OLD at the first moment: OLD's grants keep the records that OLD \
-leaves, an invalid definition leaves OLD's in service, and what the API server would refuse (Locked) stays as it is in OLD.
+leaves, plans keep what was agreed, but where their \
+rollout is Everyone, an invalid definition or plan leaves OLD's in service, and what the API server would refuse (Locked) stays as it is in OLD.
 
 Exit codes: 0 all accepted (or Draft) and valid (with --diff: in NEW), 1 something was refused or invalid, 2 usage, \
 unreadable input, or a cluster that cannot be looked at.")]
@@ -158,7 +159,9 @@ fn difference(
     let outcome = new.outcome();
     let before = timeline_of(&old.inventory, bounds, &chosen, None);
     let after = timeline_of(&new.manifests.inventory, bounds, &chosen, Some(&before));
-    let differences = Differences::between(&before, &after);
+    let is_chosen = |name: &str| chosen.is_empty() || chosen.contains(name);
+    let plans = new.manifests.inventory.plan_edits(&old.inventory, bounds.from, is_chosen);
+    let differences = Differences { plans, ..Differences::between(&before, &after) };
     let refused: Vec<&Finding> = new.findings.iter().filter(|finding| finding.severity == Severity::Error).collect();
     let text = match arguments.output {
         TimelineFormat::Json => {

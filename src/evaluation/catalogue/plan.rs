@@ -76,6 +76,12 @@ fn is_empty(facets: &Arc<FacetFields>) -> bool {
 }
 
 impl PlanState {
+    /// Whether who has one of the two gets the same as by the other, however each is sold.
+    #[must_use]
+    pub fn gives_the_same(&self, other: &Self) -> bool {
+        (&self.entries, &self.notices) == (&other.entries, &other.notices)
+    }
+
     /// A plan with what it takes from the rest of the catalogue.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! One grant: its phase, term, and amount, and where they come from.
 
+use super::subscription::{self, PartExplanation, RemovalExplanation};
 use crate::{
     api::{
         ConditionStatus, Organization, Phase,
@@ -15,8 +16,12 @@ use crate::{
         problem::Problem,
         reason::ReasonCode,
         source::{SourceId, SourceKind},
+        subscription::PartOrigin,
     },
-    evaluation::holding::{Holding, Member},
+    evaluation::{
+        holding::{Holding, Member},
+        subscriptions::{Right, SubscriptionDecision},
+    },
 };
 use chrono::TimeDelta;
 use serde::Serialize;
@@ -89,6 +94,9 @@ pub struct AmendmentExplanation {
     pub effective: Option<String>,
     /// Whether it counts.
     pub state: AmendmentState,
+    /// The new plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Arc<str>>,
     /// The new amount.
     pub amount: Option<String>,
     /// The new end, as written.
@@ -141,6 +149,12 @@ pub struct GrantExplanation {
     pub amount: Option<String>,
     /// What gave the amount.
     pub amount_origin: Option<Origin>,
+    /// What it is made of, where it is a subscription's: what comes with plan and add-ons, and what was agreed with this client alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartExplanation>,
+    /// What keeps away what plan and add-ons would give of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removed_by: Option<RemovalExplanation>,
     /// Whether its amount is the catalogue's, and was another if that was: none was agreed on record, and it states none.
     #[serde(skip)]
     pub hangs_on_the_catalogue: bool,
@@ -181,19 +195,26 @@ impl GrantExplanation {
     }
 }
 
-/// One grant, and why it is as it is.
+/// One grant, and why it is as it is; with the decision about the subscription that gives it, if one does.
 pub fn explain(
     holding: &Holding,
     member: &Member,
     unready: Option<&Problem>,
     organization: Option<&Organization>,
     taking_part: &BTreeSet<GrantId>,
+    given_by: Option<&SubscriptionDecision>,
     now: Instant,
 ) -> GrantExplanation {
     let grant = &member.grant;
     let verdict = &member.verdict;
-    let end = verdict.term.and_then(|_| verdict.end.instant().at());
+    let of_term = verdict.term.and_then(|_| verdict.end.instant().at());
     let over = verdict.term.map(|term| term.after_grace(verdict.end));
+    // What a subscription gives for a while begins and ends by itself.
+    let given = member.right.as_deref().and_then(|right| subscription::given(right, now));
+    let start = begin(member, now);
+    let cut = given.and_then(|given| given.until.at()).filter(|until| of_term.is_none_or(|end| *until < end));
+    let end = cut.or(of_term);
+    let over = if cut.is_some() { None } else { over };
     GrantExplanation {
         source: grant.id.source.clone(),
         phase: verdict.phase,
@@ -202,20 +223,28 @@ pub fn explain(
         is_suspended: grant.suspended,
         since: since(grant, verdict.phase),
         turned: turned(member, now),
-        start: member.start().map(format_instant),
-        start_origin: member.start().map(|_| start_origin(member)),
+        start: start.map(format_instant),
+        start_origin: start.map(|start| match member.start() {
+            Some(of_term) if of_term == start => start_origin(member),
+            _ => Origin::of(OriginKind::Source(grant.id.source.kind), None),
+        }),
         end: end.map(format_instant),
-        until: member.until(),
-        end_origin: end.map(|_| end_origin(member)),
+        until: member.until().filter(|_| cut.is_none()),
+        end_origin: end.map(|_| match cut {
+            Some(_) => Origin::of(OriginKind::Source(grant.id.source.kind), None),
+            None => end_origin(member),
+        }),
         grace_until: over.and_then(Bound::at).filter(|over| end.is_some_and(|end| end < *over)).map(format_instant),
         amount: member.amount.map(|amount| amount.to_string()),
-        amount_origin: member.amount.map(|_| amount_origin(holding, member)),
+        amount_origin: member.amount.map(|_| amount_origin(holding, member, now)),
+        parts: given_by.map(|decided| subscription::parts(decided, member)).unwrap_or_default(),
+        removed_by: given_by.and_then(|decided| subscription::removal(decided, member)),
         hangs_on_the_catalogue: hangs_on_the_catalogue(holding, member),
         counts: counts(holding, member),
         takes_part: taking_part.contains(&grant.id),
         priority: grant.priority,
         renews: grant.renews.clone(),
-        renewed_by: member.renewed_by.clone(),
+        renewed_by: member.renewed_by.clone().filter(|_| cut.is_none()),
         amendments: amendments(member),
         problem: problem(member, unready),
         undelivered: undelivered(member, unready, now),
@@ -223,10 +252,17 @@ pub fn explain(
     }
 }
 
+/// The first moment of its term; of what a subscription gives for a while, the first of that.
+fn begin(member: &Member, now: Instant) -> Option<Instant> {
+    let given = member.right.as_deref().and_then(|right| subscription::given(right, now));
+    member.start().max(given.map(|given| given.from))
+}
+
 fn hangs_on_the_catalogue(holding: &Holding, member: &Member) -> bool {
     let is_agreed = holding.definition().is_none_or(|definition| definition.rollout == Rollout::Agreed)
         && member.grant.accepted.as_ref().is_some_and(|record| record.amount.is_some());
-    member.amount.is_some() && member.grant.amount.is_none() && !is_agreed
+    // A subscription goes by its record, which says of every amount where it comes from.
+    member.right.is_none() && member.amount.is_some() && member.grant.amount.is_none() && !is_agreed
 }
 
 /// The operator may be late, and a grant is made after its start.
@@ -240,7 +276,10 @@ fn turned(member: &Member, now: Instant) -> Option<Instant> {
         return None;
     }
     let at = parse_instant(&entitled.since).ok().filter(|at| *at <= now)?;
-    let start = member.start().unwrap_or(member.grant.created);
+    let start = begin(member, now).unwrap_or(member.grant.created);
+    if at < start && member.right.is_some() {
+        return None;
+    }
     let begun = start.max(member.grant.created);
     // A grant that is judged for the first time after its start is put in force in that moment.
     let judged = remembered(&member.grant, ACCEPTED).filter(|one| one.observation.status == ConditionStatus::True);
@@ -314,7 +353,10 @@ fn end_origin(member: &Member) -> Origin {
     Origin::of(kind, None)
 }
 
-fn amount_origin(holding: &Holding, member: &Member) -> Origin {
+fn amount_origin(holding: &Holding, member: &Member, now: Instant) -> Origin {
+    if let Some(right) = member.right.as_deref() {
+        return right_origin(right, member, now);
+    }
     if let Some(amendment) = last_effective(member, |amendment| amendment.amount().is_some()) {
         return by_amendment(amendment);
     }
@@ -325,6 +367,24 @@ fn amount_origin(holding: &Holding, member: &Member) -> Origin {
         _ => OriginKind::Definition,
     };
     Origin::of(kind, None)
+}
+
+/// What gives all of it, where that is one thing; else the subscription.
+fn right_origin(right: &Right, member: &Member, now: Instant) -> Origin {
+    let parts = right.told(now).map(|piece| piece.parts.as_slice()).unwrap_or_default();
+    let only = match parts {
+        [only] => right.parts.get(*only).map(|part| &part.origin),
+        _ => None,
+    };
+    let (kind, layer) = match only {
+        Some(PartOrigin::Plan { plan, .. }) => (OriginKind::Plan, Layer::Plan(Arc::clone(plan))),
+        Some(PartOrigin::AddOn { name, .. }) => (OriginKind::AddOn, Layer::AddOn(Arc::clone(name))),
+        Some(PartOrigin::Add { name }) => (OriginKind::Add, Layer::Add(Arc::clone(name))),
+        Some(PartOrigin::Remembered) | None => {
+            return Origin::of(OriginKind::Source(member.grant.id.source.kind), None);
+        }
+    };
+    Origin { names: layer.names(), ..Origin::of(kind, None) }
 }
 
 fn by_amendment(amendment: &GrantAmendment) -> Origin {
@@ -352,6 +412,7 @@ fn amendments(member: &Member) -> Vec<AmendmentExplanation> {
             name: amendment.name.clone(),
             effective: amendment.effective.as_ref().ok().map(ToString::to_string),
             state,
+            plan: None,
             amount: amendment.amount().map(|amount| amount.to_string()),
             end: amendment.end.as_ref().and_then(|end| end.as_ref().ok()).map(ToString::to_string),
             facets: amendment.facets.is_some(),

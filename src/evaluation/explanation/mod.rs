@@ -4,23 +4,30 @@
 //! |---|---|
 //! | `grant` | one grant: its phase, term, and amount, and where they come from |
 //! | `told` | how far back the past can be told |
+//! | `subscription` | a subscription: how it stands, and what it gives of one definition |
 //! | `facets` | every value, its source, and the values that it was preferred to |
 
 mod facets;
 mod grant;
+mod subscription;
 mod told;
 
 pub use facets::{FacetValue, Overridden, SecretValue};
 pub use grant::{AmendmentExplanation, GrantExplanation, Origin, OriginKind, Suspension};
+pub use subscription::{EntryExplanation, PartExplanation, PartStanding, RemovalExplanation, SubscriptionExplanation};
 pub use told::{Part, Record, Told, told_since};
 
 use super::{
     Evaluation,
-    holding::Holding,
+    holding::{Holding, Member},
     status::{Delivered, not_ready},
+    subscriptions::SubscriptionDecision,
 };
 use crate::core::calendar::{Instant, Tz};
-use crate::{api::entitlement_definition::Aggregation, core::calendar::format_instant};
+use crate::{
+    api::{Phase, entitlement_definition::Aggregation},
+    core::calendar::format_instant,
+};
 use chrono::TimeDelta;
 use serde::Serialize;
 use std::sync::Arc;
@@ -42,6 +49,9 @@ pub struct Explanation {
     pub suspended: bool,
     /// What is wrong with the organization itself.
     pub problems: Vec<String>,
+    /// The subscriptions; of one definition alone, those that give or would give it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub subscriptions: Vec<SubscriptionExplanation>,
     /// The entitlements, sorted by handle.
     pub entitlements: Vec<Entitlement>,
 }
@@ -130,7 +140,13 @@ pub fn explain(evaluation: &Evaluation, definition: Option<&str>, since: &dyn Fn
     let standing = &decision.standing;
     let organization = standing.organization.as_deref();
     let is_chosen = |holding: &&Arc<Holding>| definition.is_none_or(|definition| definition == &*holding.name);
-    let chosen = decision.holdings.iter().filter(is_chosen);
+    let chosen = decision.holdings.iter().filter(is_chosen).filter(|holding| is_told(holding));
+    let gives = |one: &&Arc<SubscriptionDecision>| {
+        definition.is_none_or(|definition| {
+            one.rights.contains_key(definition) || one.subscription.definitions().any(|named| **named == *definition)
+        })
+    };
+    let subscriptions = decision.subscriptions.iter().filter(gives).map(|one| subscription::explain(one));
     let entitlements = chosen.map(|holding| entitlement(holding, evaluation, since(&holding.name)));
     Explanation {
         organization: standing.name.to_string(),
@@ -139,8 +155,19 @@ pub fn explain(evaluation: &Evaluation, definition: Option<&str>, since: &dyn Fn
         at: format_instant(decision.at),
         suspended: organization.is_some_and(|organization| organization.spec.suspended),
         entitlements: entitlements.collect(),
+        subscriptions: subscriptions.collect(),
         problems: standing.problems.iter().chain(&decision.untold).map(|problem| problem.message.clone()).collect(),
     }
+}
+
+/// What a subscription that is refused or a draft would give is told with the subscription, once.
+fn is_told_alone(member: &Member) -> bool {
+    member.right.is_none() || !matches!(member.verdict.phase, Phase::Rejected | Phase::Draft)
+}
+
+/// Whether there is anything to tell of a definition by itself.
+fn is_told(holding: &Holding) -> bool {
+    holding.members.iter().any(is_told_alone)
 }
 
 fn entitlement(holding: &Holding, evaluation: &Evaluation, record: Record) -> Entitlement {
@@ -153,10 +180,12 @@ fn entitlement(holding: &Holding, evaluation: &Evaluation, record: Record) -> En
     let (facets, taking_part) = facets::explain(holding, merged.as_ref());
     let order = in_order(holding);
     let grants = order.iter().filter_map(|index| {
-        let member = holding.members.get(*index)?;
+        let member = holding.members.get(*index).filter(|member| is_told_alone(member))?;
+        let given_by = decision.subscriptions.iter().find(|one| one.subscription.id() == member.grant.id.source);
+        let given_by = given_by.map(AsRef::as_ref).filter(|_| member.right.is_some());
         let delivered = Delivered::ideally(desired.grants.get(&member.grant.id));
         let unready = not_ready(holding, member, &delivered);
-        Some(grant::explain(holding, member, unready.as_ref(), organization, &taking_part, now))
+        Some(grant::explain(holding, member, unready.as_ref(), organization, &taking_part, given_by, now))
     });
     let grants: Vec<GrantExplanation> = grants.collect();
     Entitlement {

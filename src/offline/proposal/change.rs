@@ -271,7 +271,7 @@ fn last_day(end: Instant, zone: Tz) -> String {
 }
 
 /// An object of a cluster as somebody would write it.
-fn as_written(object: &Value) -> Value {
+pub(super) fn as_written(object: &Value) -> Value {
     let mut manifest = object.clone();
     let Some(fields) = manifest.as_object_mut() else { return manifest };
     fields.remove("status");

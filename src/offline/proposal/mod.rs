@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `grant` | a new grant |
 //! | `change` | a suspension, its end, a cancellation, an extension |
+//! | `plan_change` | a change of a subscription's plan |
 //! | `name` | names that nothing has yet |
 //! | `term_date` | days and moments as people ask for them |
 //!
@@ -12,6 +13,7 @@
 mod change;
 mod grant;
 mod name;
+mod plan_change;
 mod term_date;
 
 #[cfg(test)]
@@ -19,6 +21,7 @@ mod tests;
 
 pub use change::{ChangeRequest, Proposal, RequestedChange};
 pub use grant::{GrantRequest, Setting};
+pub use plan_change::PlanRequest;
 pub use term_date::TermDate;
 
 /// Why no manifest follows from what is asked for: a sentence that says what to do.

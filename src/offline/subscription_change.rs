@@ -2,7 +2,11 @@
 
 use super::step::GrantState;
 use crate::{
-    api::{Phase, entitlement_subscription::EntryList, lifecycle::AmendmentState, lifecycle::Notice},
+    api::{
+        Phase,
+        entitlement_subscription::EntryList,
+        lifecycle::{AmendmentState, Notice},
+    },
     core::{source::SourceId, subscription::PartOrigin},
     evaluation::{decision::Decision, subscriptions::SubscriptionDecision},
 };

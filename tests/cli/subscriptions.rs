@@ -123,7 +123,7 @@ fn a_change_that_cannot_be_says_what_to_do() {
         ("acme-film", "premium"),
         ("acme-films", "extra-seats"),
         ("acme-films", "business"),
-        ("acme-platform", "classic"),
+        ("acme-films", "classic"),
         ("acme-films", "standard"),
     ] {
         let output = run(&["change", subscription, "--plan", plan, "--at", "2080-01-01", "-f", "platform"]);

@@ -2,7 +2,10 @@
 
 use super::grant::AmendmentExplanation;
 use crate::{
-    api::{Phase, lifecycle::AmendmentState, lifecycle::Transition},
+    api::{
+        Phase,
+        lifecycle::{AmendmentState, State, Transition},
+    },
     core::{
         calendar::{Bound, Instant, format_instant, format_until},
         source::{SourceId, subscription::Subscription},
@@ -110,7 +113,9 @@ pub struct EntryExplanation {
 pub fn explain(decided: &SubscriptionDecision) -> SubscriptionExplanation {
     let SubscriptionDecision { subscription, verdict, .. } = decided;
     let is_over = matches!(verdict.phase, Phase::Cancelled | Phase::Expired);
-    let notes = decided.plan_note.iter().map(|note| EntryExplanation { ignored: false, message: note.clone() });
+    let is_agreed = verdict.refusal.is_none() && subscription.state != State::Draft;
+    let plan_note = decided.plan_note.iter().filter(|_| is_agreed);
+    let notes = plan_note.map(|note| EntryExplanation { ignored: false, message: note.clone() });
     let entries = decided.notes.iter();
     let notes =
         notes.chain(entries.map(|note| EntryExplanation { ignored: note.is_ignored, message: note.to_string() }));

@@ -78,21 +78,18 @@ pub fn fault(
     amendment: &PlanAmendment,
 ) -> Option<String> {
     let plan = amendment.plan.as_ref()?;
-    if subscription.agreed.seen.contains(plan) {
+    if subscription.agreed.seen.contains(plan) || *plan == subscription.plan {
         return None;
     }
     if let Some(fault) = plans.fault(plan, PlanType::Plan) {
         return Some(fault.message);
     }
-    let other = plans.serving(plan)?.line();
-    if other == line {
-        return None;
-    }
-    let names = |line: Option<&Arc<str>>| line.map_or("no line".to_owned(), |line| format!("line {line}"));
+    // One that is of no line takes nobody's seat. A renewal may be of the line that it renews, and its plan of another.
+    let own = plans.serving(&subscription.plan).and_then(|plan| plan.line());
+    let other = plans.serving(plan)?.line().filter(|other| Some(*other) != line && Some(*other) != own)?;
+    let own = line.map_or("no line".to_owned(), |line| format!("line {line}"));
     Some(format!(
-        "plan {plan} is of {}, and this subscription of {}: change to a plan of the same product, or make a new subscription",
-        names(other),
-        names(line)
+        "plan {plan} is of line {other}, and this subscription of {own}: change to a plan of the same product, or make a new subscription"
     ))
 }
 

@@ -13,7 +13,7 @@ use crate::{
     },
     core::{
         amount::Amount,
-        calendar::{Instant, Tz},
+        calendar::{Instant, Nominal, Tz},
         definition::Definition,
         problem::Problem,
         reason::ReasonCode,
@@ -205,13 +205,20 @@ impl Judge<'_> {
         if let Some(fault) = self.plans.fault(&entry.plan, PlanType::AddOn) {
             return Err(fault.message);
         }
-        let start = window.map_or(self.now, |window| window.from);
+        let start = window.map_or_else(|| self.start(&entry.window), |window| window.from);
         let plan = self.course.at(self.now.max(start));
         let may_be_of_start = !self.is_recorded && self.allows(self.course.at(start), entry);
         if self.allows(plan, entry) || may_be_of_start {
             return Ok(());
         }
         Err(not_allowed(plan, entry))
+    }
+
+    /// When one begins that has no time in the subscription's own.
+    fn start(&self, window: &StatedWindow) -> Instant {
+        let stated = window.start.as_ref().and_then(|start| start.as_ref().ok());
+        let stated = stated.map(|start| Nominal::of_start(*start, self.zone).instant());
+        stated.into_iter().chain(self.own.start.at()).max().unwrap_or(self.now)
     }
 
     fn allows(&self, plan: &str, entry: &AddOn) -> bool {

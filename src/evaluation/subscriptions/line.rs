@@ -14,7 +14,7 @@ use crate::{
         lifecycle::{
             Case, Group, GroupSubject, Lineage, Outlook, PreparedAmendment, TakesOver, Verdict, groups as linked,
         },
-        refusal::Refusal,
+        refusal::{Reason, Refusal},
         source::{stated::StatedSource, subscription::Subscription},
     },
     evaluation::cases::unknown_zone,
@@ -40,8 +40,9 @@ pub struct Bonded<'a> {
 /// All groups of an organization's subscriptions.
 pub fn groups<'a>(surroundings: &Surroundings<'a>) -> Vec<Bonded<'a>> {
     let mut by_bond: BTreeMap<Bond, Vec<(usize, &Arc<Subscription>)>> = BTreeMap::new();
-    for (index, subscription) in surroundings.snapshot.subscriptions.iter().enumerate() {
-        by_bond.entry(bond(surroundings, subscription)).or_default().push((index, subscription));
+    let subscriptions = surroundings.snapshot.subscriptions.iter().enumerate();
+    for (member, bond) in subscriptions.zip(bonds(surroundings)) {
+        by_bond.entry(bond).or_default().push(member);
     }
     let mut groups = Vec::new();
     for (bond, members) in by_bond {
@@ -52,6 +53,57 @@ pub fn groups<'a>(surroundings: &Surroundings<'a>) -> Vec<Bonded<'a>> {
         }
     }
     groups
+}
+
+/// That of each, in the snapshot's order. A renewal goes with what it renews, also where its own plan is of another line by now,
+/// or of none: once it was accepted, or where it names the plan that the renewed one had last.
+fn bonds(surroundings: &Surroundings) -> Vec<Bond> {
+    let subscriptions = &surroundings.snapshot.subscriptions;
+    let own: Vec<Bond> = subscriptions.iter().map(|subscription| bond(surroundings, subscription)).collect();
+    let sources: Vec<&StatedSource> = subscriptions.iter().map(|one| &one.stated.source).collect();
+    let lineage = Lineage::of(&sources);
+    let mut bonds = own.clone();
+    for index in lineage.order().iter().copied() {
+        let Some(parent) = lineage.parent_of(index) else { continue };
+        let (Some(renewal), Some(renewed)) = (subscriptions.get(index), subscriptions.get(parent)) else { continue };
+        let Some(of_renewed) = bonds.get(parent).filter(|bond| own.get(index) != Some(bond)).cloned() else { continue };
+        let goes_with = renewal.organization == renewed.organization
+            && (own.get(index) == own.get(parent)
+                || renewal.accepted.is_some()
+                || last_plan(surroundings, renewed, &of_renewed) == renewal.plan);
+        if let Some(bond) = bonds.get_mut(index).filter(|_| goes_with) {
+            *bond = of_renewed;
+        }
+    }
+    bonds
+}
+
+/// The plan that a subscription comes to, as far as that can be told before its term is known.
+fn last_plan(surroundings: &Surroundings, subscription: &Subscription, bond: &Bond) -> Arc<str> {
+    let amendments = prepared(surroundings, subscription, bond.line());
+    Arc::clone(PlanCourse::foreseen(subscription, &amendments).last())
+}
+
+/// Its amendments, read in its time zone.
+fn prepared(
+    surroundings: &Surroundings,
+    subscription: &Subscription,
+    line: Option<&Arc<str>>,
+) -> Arc<[PreparedAmendment]> {
+    let zone = subscription.accepted.as_ref().map(|record| record.zone).or(surroundings.standing.zone);
+    let Some(zone) = zone.filter(|_| !subscription.amendments.is_empty()) else { return Arc::default() };
+    let fault = |_, amendment: &_| course::fault(surroundings.plans, line, subscription, amendment);
+    PreparedAmendment::prepare(&subscription.amendments, zone, fault).into()
+}
+
+impl Bond {
+    /// The line, where it is one.
+    fn line(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Line(line) => Some(line),
+            Self::Plan(_) => None,
+        }
+    }
 }
 
 /// That of the plan's last valid state; of a plan of which nothing is known any more, what was recorded.
@@ -70,10 +122,7 @@ fn bond(surroundings: &Surroundings, subscription: &Subscription) -> Bond {
 impl<'a> Bonded<'a> {
     /// The line, where it is one.
     pub fn line(&self) -> Option<&Arc<str>> {
-        match &self.bond {
-            Bond::Line(line) => Some(line),
-            Bond::Plan(_) => None,
-        }
+        self.bond.line()
     }
 
     /// Decides them, each with its place in the snapshot.
@@ -81,7 +130,7 @@ impl<'a> Bonded<'a> {
         let sources: Vec<&StatedSource> = self.members.iter().map(|(_, one)| &one.stated.source).collect();
         let lineage = Lineage::of(&sources);
         let amendments: Vec<Arc<[PreparedAmendment]>> =
-            self.members.iter().map(|(_, one)| self.amendments(surroundings, one)).collect();
+            self.members.iter().map(|(_, one)| prepared(surroundings, one, self.line())).collect();
         let foreseen = self.members.iter().zip(&amendments);
         let mut courses: Vec<PlanCourse> =
             foreseen.map(|((_, one), prepared)| PlanCourse::foreseen(one, prepared)).collect();
@@ -115,11 +164,27 @@ impl<'a> Bonded<'a> {
         parts.map(|(((_, one), prepared), verdict)| PlanCourse::of(one, prepared, &verdict.amendments)).collect()
     }
 
-    fn amendments(&self, surroundings: &Surroundings, subscription: &Subscription) -> Arc<[PreparedAmendment]> {
-        let zone = subscription.accepted.as_ref().map(|record| record.zone).or(surroundings.standing.zone);
-        let Some(zone) = zone.filter(|_| !subscription.amendments.is_empty()) else { return Arc::default() };
-        let fault = |_, amendment: &_| course::fault(surroundings.plans, self.line(), subscription, amendment);
-        PreparedAmendment::prepare(&subscription.amendments, zone, fault).into()
+    /// Whether a renewal is of another line than what it renews, although it does not come to its plan after all.
+    fn is_stray(&self, surroundings: &Surroundings, renewal: &Subscription, renewed: Option<&Subscription>) -> bool {
+        let own = bond(surroundings, renewal);
+        own != self.bond && renewed.is_some_and(|renewed| bond(surroundings, renewed) != own)
+    }
+
+    fn stray(&self, renewal: &Subscription) -> Refusal {
+        let renewed = renewal.renews.as_deref().unwrap_or_default();
+        let message = format!(
+            "plan {} is not of {}, as {renewed} is: renew it with the plan that it had last, or with another of that product",
+            renewal.plan,
+            self.subject()
+        );
+        Refusal::new(Reason::RenewalInvalid, message)
+    }
+
+    fn subject(&self) -> GroupSubject<'_> {
+        match &self.bond {
+            Bond::Line(line) => GroupSubject::Line(line),
+            Bond::Plan(plan) => GroupSubject::Plan(plan),
+        }
     }
 
     fn group<'b>(
@@ -137,14 +202,12 @@ impl<'a> Bonded<'a> {
                 None => TakesOver::Length,
             };
             let renewed = parent.and_then(|parent| self.members.get(parent)).map(|(_, renewed)| &***renewed);
-            case(surroundings, subscription, renewed, takes_over, Arc::clone(amendments))
-        };
-        let subject = match &self.bond {
-            Bond::Line(line) => GroupSubject::Line(line),
-            Bond::Plan(plan) => GroupSubject::Plan(plan),
+            let case = case(surroundings, subscription, renewed, takes_over, Arc::clone(amendments));
+            let is_stray = takes_over == TakesOver::Nothing && self.is_stray(surroundings, subscription, renewed);
+            Case { unready: case.unready.or_else(|| is_stray.then(|| self.stray(subscription))), ..case }
         };
         Group {
-            subject,
+            subject: self.subject(),
             cases: self.members.iter().zip(amendments).enumerate().map(case).collect(),
             lineage: lineage.clone(),
             unique: self.line().is_some(),

@@ -74,9 +74,12 @@ impl Right {
         self.removals.get(piece.removed_by?)
     }
 
-    /// Whether only a removal keeps it away, now or later.
+    /// Whether only a removal keeps it away, be it for a while, or from whenever it would begin.
     #[must_use]
     pub fn is_removed(&self, now: Instant) -> bool {
+        if self.pieces.iter().any(|piece| piece.window.has(now) && !piece.is_given()) {
+            return true;
+        }
         let mut rest = self.pieces.iter().filter(|piece| !piece.window.until.has_come(now)).peekable();
         rest.peek().is_some() && rest.all(|piece| !piece.is_given())
     }

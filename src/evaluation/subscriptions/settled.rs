@@ -86,8 +86,9 @@ impl SubscriptionDecision {
         let members = self.members.iter().filter(|member| gives && !matches!(member.verdict.phase, Phase::Expired));
         let held = members.map(|member| {
             let entitled = member.verdict.phase.is_in_force();
-            let right = RememberedRight { entitled, amount: member.amount, removed: false };
-            (Arc::clone(&member.grant.id.definition), right)
+            let definition = &member.grant.id.definition;
+            let removed = self.rights.get(definition).is_some_and(|right| right.is_removed(self.at));
+            (Arc::clone(definition), RememberedRight { entitled, amount: member.amount, removed })
         });
         let removed = self.rights.iter().filter(|(_, right)| gives && right.is_removed(self.at));
         let removed = removed.map(|(definition, _)| {

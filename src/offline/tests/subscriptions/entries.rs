@@ -46,16 +46,17 @@ struct Written {
 
 impl PlainModel<'_> {
     /// "What is to begin or end later has a `start` or `end`, moments as in Term, in the recorded zone; absent: with the
-    /// subscription." None where it is "unreadable or empty".
+    /// subscription." None where it is "unreadable or empty"; one that is over before the subscription begins is not empty.
     fn window(agreed: &AgreedTerm, start: Option<&str>, end: Option<&str>) -> Option<PlainWindow> {
+        let is_stated = start.is_some();
         let read = |text: Option<&str>| text.map(str::parse::<Moment>).transpose().ok();
         let start =
             read(start)?.map_or(agreed.start.instant(), |start| Nominal::of_start(start, agreed.zone()).instant());
         let end = read(end)?.map_or(Bound::Never, |end| Nominal::of_end(end, agreed.zone()).instant());
-        (Bound::At(start) < end).then_some(PlainWindow { start: Bound::At(start), end })
+        (!is_stated || Bound::At(start) < end).then_some(PlainWindow { start: Bound::At(start), end })
     }
 
-    /// The window of an entry that counts. A recorded one may have become empty by an edit: then it has none.
+    /// The window of an entry that counts.
     pub fn window_of(agreed: &AgreedTerm, entry: &RecordedEntry) -> Option<PlainWindow> {
         Self::window(agreed, entry.start.as_deref(), entry.end.as_deref())
     }
@@ -156,7 +157,7 @@ impl PlainModel<'_> {
 
     /// The form of an entry that counts, and whether it is the present one: "Once usable it is recorded, also before it begins.
     /// Then its present form serves …; the recorded form only where the present one is unreadable or names another plan or
-    /// definition that is unusable."
+    /// definition that is unusable." A window that is empty is an error too, and "an error never does" withdraw.
     fn form(
         &self,
         name: Name,
@@ -174,7 +175,7 @@ impl PlainModel<'_> {
         };
         let same = before.filter(|before| before.target == written.target);
         match (same, before) {
-            (Some(same), _) if self.is_readable(written) => {
+            (Some(same), _) if self.is_readable(agreed, written) => {
                 let taken = if written.amount.is_none() && same.stated.is_none() { same.taken } else { present.taken };
                 Some((RecordedEntry { taken, ..present }, true))
             }
@@ -185,9 +186,9 @@ impl PlainModel<'_> {
         }
     }
 
-    fn is_readable(&self, written: &Written) -> bool {
-        let is_moment = |text: &Option<String>| text.as_deref().is_none_or(|text| text.parse::<Moment>().is_ok());
-        is_moment(&written.start) && is_moment(&written.end) && self.has_usable_amount(written)
+    fn is_readable(&self, agreed: &AgreedTerm, written: &Written) -> bool {
+        let window = Self::window(agreed, written.start.as_deref(), written.end.as_deref());
+        window.is_some() && self.has_usable_amount(written)
     }
 
     fn has_usable_amount(&self, written: &Written) -> bool {
@@ -207,12 +208,12 @@ impl PlainModel<'_> {
     /// "by the plan in force at the later of now and its start, pending amendments counted (where the subscription has no
     /// record, the plan at the entry's start may allow it too)"
     fn is_allowed(&self, name: Name, agreed: &AgreedTerm, add_on: &str, window: PlainWindow) -> bool {
-        let start = window.start.at().unwrap();
+        let start = window.start.at().unwrap().max(agreed.start.instant());
         let allows = |moment| {
             let plan = self.holding_at(name, agreed, moment).1;
             self.shelf.plans.get(plan).is_some_and(|plan| plan.valid.add_ons.iter().any(|one| one == add_on))
         };
-        allows(start.max(self.now)) || self.record(name).is_none() && allows(start.max(agreed.start.instant()))
+        allows(start.max(self.now)) || self.record(name).is_none() && allows(start)
     }
 
     /// "A plan's revision is taken when the subscription, the amendment or the add-on entry that names it is first seen valid,

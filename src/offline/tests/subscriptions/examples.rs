@@ -3,6 +3,7 @@
 use super::{
     course::Onlooker,
     model::PlainMemory,
+    operator::PlainOperator,
     plain::{PlainWorld, at},
 };
 use rstest::rstest;
@@ -239,6 +240,88 @@ fn how_long_a_larger_renewal_lasts(eyes: &mut dyn Onlooker) {
     check(eyes, &world, "members", &[("2027-06-30T21:59:59Z", "5"), ("2027-06-30T22:00:00Z", "25")]);
 }
 
+/// "of another line (or of one while this has none)"
+fn what_has_no_line_may_be_changed_to(eyes: &mut dyn Onlooker) {
+    let mut world = catalogue();
+    sets(&mut world, "9", "Agreed");
+    world
+        .subscribe(
+            "ours",
+            MADE,
+            "{plan: business, start: 2027-01-01, amendments: [{name: m, effective: 2027-02-01, plan: team}]}",
+        )
+        .subscribe(
+            "other",
+            MADE,
+            "{plan: team, start: 2027-01-01, amendments: [{name: m, effective: 2027-02-01, plan: business}]}",
+        );
+    let verdict = eyes.look(&world, at(NOON));
+    let told = |name: &str| {
+        let one = &verdict.subscriptions[name];
+        (one.amendments["m"].clone(), one.plan.clone().unwrap(), one.gives["members"].clone().unwrap())
+    };
+    assert_eq!(told("ours"), ("Effective".to_owned(), "team".to_owned(), "9".to_owned()));
+    assert_eq!(told("other"), ("Ignored".to_owned(), "team".to_owned(), "9".to_owned()));
+}
+
+/// "with `removed: true`, what only a `remove` keeps away": be it for a while.
+fn what_is_away_for_a_while(eyes: &mut dyn Onlooker) {
+    let mut world = catalogue();
+    world.subscribe(
+        "ours",
+        MADE,
+        "{plan: business, start: 2027-01-01, remove: [{name: r, definition: members, start: 2027-02-01, end: 2027-02-02}]}",
+    );
+    let mut removed = |moment: &str| {
+        let one = &eyes.look(&world, at(moment)).subscriptions["ours"];
+        (one.gives.contains_key("members"), one.removed.contains("members"))
+    };
+    assert_eq!(removed("2027-01-31T22:59:59Z"), (true, false));
+    assert_eq!(removed("2027-01-31T23:00:00Z"), (false, true));
+    assert_eq!(removed("2027-02-02T22:59:59Z"), (false, true));
+    assert_eq!(removed("2027-02-02T23:00:00Z"), (true, false));
+}
+
+/// "judged … by the plan in force at the later of now and its start", also where it would begin after the end as it is now.
+fn what_begins_after_the_end_is_judged_by_the_plan_of_then(eyes: &mut dyn Onlooker) {
+    let mut world = catalogue();
+    world.subscribe(
+        "ours",
+        MADE,
+        "{plan: starter, start: 2027-01-01, end: 2027-06-30,
+          amendments: [{name: up, effective: 2027-02-01, plan: business}],
+          addOns: [{name: more, plan: extra-seats, start: 2027-08-01}, {name: soon, plan: extra-seats, start: 2027-01-20}]}",
+    );
+    let verdict = eyes.look(&world, at("2027-01-15"));
+    let left_out = &verdict.subscriptions["ours"].left_out;
+    assert_eq!(left_out.iter().collect::<Vec<_>>(), [&("addOns".to_owned(), "soon".to_owned())]);
+}
+
+/// "It may name another plan of the line, and always the plan that the renewed one had last."
+fn a_renewal_goes_with_what_it_renews(eyes: &mut dyn Onlooker) {
+    let mut world = catalogue();
+    world.subscribe(
+        "first",
+        MADE,
+        "{plan: starter, start: 2027-01-01, end: 2027-06-30,
+          amendments: [{name: up, effective: 2027-01-15, plan: business}]}",
+    );
+    check(eyes, &world, "members", &[(NOON, "25")]);
+    // By then the plan is another product's.
+    world.plans.get_mut("business").unwrap().product = Some("suite".to_owned());
+    world.subscribe("second", "2027-02-02", "{plan: business, renews: first}");
+    world.subscribe("third", "2027-02-03", "{plan: team, renews: first}");
+    sets(&mut world, "9", "Agreed");
+    let verdict = eyes.look(&world, at("2027-03-01"));
+    let second = &verdict.subscriptions["second"];
+    assert_eq!((second.phase.as_str(), &second.reason), ("Waiting", &None));
+    assert_eq!(verdict.subscriptions["first"].renewed_by.as_deref(), Some("second"));
+    assert_eq!(verdict.subscriptions["third"].reason.as_deref(), Some("RenewalInvalid"));
+    check(eyes, &world, "members", &[("2027-06-30T21:59:59Z", "25"), ("2027-06-30T22:00:00Z", "25")]);
+    let verdict = eyes.look(&world, at("2027-07-01"));
+    assert_eq!(verdict.subscriptions["first"].phase, "Expired");
+}
+
 type Example = fn(&mut dyn Onlooker);
 
 #[rstest]
@@ -251,6 +334,28 @@ type Example = fn(&mut dyn Onlooker);
 #[case::six(what_ends_with_it)]
 #[case::seven(who_has_the_line)]
 #[case::eight(how_long_a_larger_renewal_lasts)]
+#[case::no_line(what_has_no_line_may_be_changed_to)]
+#[case::removed_for_a_while(what_is_away_for_a_while)]
+#[case::after_the_end(what_begins_after_the_end_is_judged_by_the_plan_of_then)]
+#[case::another_line_by_now(a_renewal_goes_with_what_it_renews)]
 fn the_model_gives_the_worked_examples(#[case] example: Example) {
     example(&mut PlainMemory::default());
+}
+
+#[rstest]
+#[case::one(what_adds_up)]
+#[case::two(what_changes_by_its_window)]
+#[case::three(what_is_there_for_a_weekend)]
+#[case::three_for_the_best_plan(what_the_best_plan_has)]
+#[case::four(whom_an_edit_reaches)]
+#[case::five(what_a_smaller_plan_leaves)]
+#[case::six(what_ends_with_it)]
+#[case::seven(who_has_the_line)]
+#[case::eight(how_long_a_larger_renewal_lasts)]
+#[case::no_line(what_has_no_line_may_be_changed_to)]
+#[case::removed_for_a_while(what_is_away_for_a_while)]
+#[case::after_the_end(what_begins_after_the_end_is_judged_by_the_plan_of_then)]
+#[case::another_line_by_now(a_renewal_goes_with_what_it_renews)]
+fn the_code_gives_the_worked_examples(#[case] example: Example) {
+    example(&mut PlainOperator::default());
 }

@@ -407,7 +407,7 @@ impl TaleTelling {
         let epoch = self.epoch;
         let Some(spec) = self.spec(index) else { return };
         spec.add_ons.clear();
-        spec.add.clear();
+        let before = std::mem::take(&mut spec.add);
         spec.remove.clear();
         for (name, plan, quantity, WrittenSpan(start, end)) in &lists.add_ons {
             // One beyond the add-ons is a plan of the other type.
@@ -422,11 +422,15 @@ impl TaleTelling {
             });
         }
         for (name, definition, amount, WrittenSpan(start, end)) in &lists.add {
+            // Where an amount is taken away again, the record does not tell whether it had been stated.
+            let stated_before = before.iter().find(|one| {
+                one.name == ENTRIES[*name] && one.definition == DEFINITIONS[*definition] && one.amount.is_some()
+            });
             spec.add.retain(|one| one.name != ENTRIES[*name]);
             spec.add.push(PlainAdd {
                 name: ENTRIES[*name].to_owned(),
                 definition: DEFINITIONS[*definition].to_owned(),
-                amount: stated(*definition, *amount),
+                amount: stated(*definition, *amount).or_else(|| stated_before?.amount.clone()),
                 start: epoch.texts(*start),
                 end: epoch.texts(*end),
             });
@@ -478,7 +482,9 @@ impl TaleTelling {
                 self.world.definitions.get_mut(DEFINITIONS[*index]).unwrap().broken = *broken;
             }
             Happening::DeleteDefinition(index) => drop(self.world.definitions.remove(DEFINITIONS[*index])),
-            Happening::Grant(index, new) => self.grant(*index, self.tick, new),
+            Happening::Grant(index, new) if !self.world.instances.contains_key(INSTANCES[*index]) => {
+                self.grant(*index, self.tick, new);
+            }
             Happening::DeleteInstance(index) => drop(self.world.instances.remove(INSTANCES[*index])),
             Happening::ChangeZone(other) => {
                 self.world.organization.as_mut().unwrap().zone = self.epoch.zones[usize::from(*other)].to_owned();
@@ -488,7 +494,8 @@ impl TaleTelling {
             }
             Happening::Unseen(happening) => {
                 self.happen(happening);
-                self.unseen = true;
+                // Another of the name would not be the same object, and has to be told from it.
+                self.unseen = !matches!(**happening, Happening::Unsubscribe(_) | Happening::DeleteInstance(_));
             }
             other => self.happen_to_a_subscription(other),
         }
@@ -502,9 +509,15 @@ impl TaleTelling {
                 self.subscribe(*index, self.tick, new);
             }
             Happening::Redraft(index, plan, WrittenSpan(start, end)) => {
+                // One that another renews stays of its line.
+                let renewed =
+                    |made: &Made<PlainSubscription>| made.spec.renews.as_deref() == Some(SUBSCRIPTIONS[*index]);
+                let is_renewed = self.world.subscriptions.values().any(renewed);
                 let Some(spec) = self.spec(*index).filter(|spec| spec.state != PlainState::Cancelled) else { return };
                 spec.state = PlainState::Draft;
-                PLANS[*plan].clone_into(&mut spec.plan);
+                if !is_renewed {
+                    PLANS[*plan].clone_into(&mut spec.plan);
+                }
                 (spec.start, spec.end) = (epoch.texts(*start), epoch.texts(*end));
             }
             Happening::SetState(index, state) => {

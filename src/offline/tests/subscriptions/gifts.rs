@@ -4,7 +4,7 @@ use super::{
     entries::{ADD, ADD_ONS, PlainWindow, Settled},
     model::{AgreedTerm, InstanceMemory, Name, PlainMemory, PlainModel, RecordedEntry},
     plain::{ALLOWED, Made, PlainInstance},
-    shelf::{HowMuch, PlainPart},
+    shelf::{HowMuch, PlainPart, PlanMemory},
 };
 use crate::core::calendar::{Bound, Instant, Moment, Nominal, parse_zone};
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,17 +12,25 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What is given of each definition; none for a Feature.
 pub type Amounts = BTreeMap<String, Option<HowMuch>>;
 
+/// What is given, what only a `remove` keeps away, and what gives of each definition.
+type Gifts = (Amounts, BTreeSet<String>, BTreeSet<(String, String)>);
+
 /// What can be asked of the state at one moment, of the model or of what is held against it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PlainVerdict {
     /// Why each plan that is there is not ready.
     pub plans: BTreeMap<String, Option<String>>,
+    /// What serves of each plan, also of those that are gone.
+    pub served: BTreeMap<String, ServedEntries>,
     pub subscriptions: BTreeMap<String, SubscriptionVerdict>,
     /// Phase and reason of each instance.
     pub instances: BTreeMap<String, (String, Option<String>)>,
     /// What the organization holds of each definition that it is entitled to.
     pub held: BTreeMap<String, Option<String>>,
 }
+
+/// By definition: the plan and the group in which an entry is written, and its amount.
+pub type ServedEntries = BTreeMap<String, (String, String, Option<String>)>;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SubscriptionVerdict {
@@ -38,12 +46,22 @@ pub struct SubscriptionVerdict {
     pub left_out: BTreeSet<(String, String)>,
     /// What it gives now.
     pub gives: BTreeMap<String, Option<String>>,
+    /// Which of its entries give of which definition now; only the model says this.
+    pub parts: BTreeSet<(String, String)>,
     /// What only a `remove` keeps away now.
     pub removed: BTreeSet<String>,
 }
 
 fn shown(amounts: &Amounts) -> BTreeMap<String, Option<String>> {
     amounts.iter().map(|(definition, amount)| (definition.clone(), amount.map(HowMuch::text))).collect()
+}
+
+fn served(plan: &PlanMemory) -> ServedEntries {
+    let entry = |entry: &PlainPart| {
+        let amount = entry.stated.or(entry.taken).map(HowMuch::text);
+        (entry.definition.clone(), (entry.plan.clone(), entry.group.clone(), amount))
+    };
+    plan.revisions[plan.serving()].entries.iter().map(entry).collect()
 }
 
 fn is_in_force(phase: &str) -> bool {
@@ -62,6 +80,7 @@ impl PlainModel<'_> {
                 .iter()
                 .map(|(name, ready)| (name.clone(), ready.err().map(str::to_owned)))
                 .collect(),
+            served: self.shelf.plans.iter().map(|(name, plan)| (name.clone(), served(plan))).collect(),
             subscriptions: self.names().map(|name| (name.to_owned(), self.verdict(name, &accepted))).collect(),
             held: shown(&self.held(&accepted, &instances)),
             instances: instances
@@ -84,7 +103,7 @@ impl PlainModel<'_> {
         let agreed = self.agreed(name).filter(|_| reason.is_none_or(|reason| reason == "Duplicate"));
         let holding = agreed.as_ref().map(|agreed| self.holding_at(name, agreed, self.now));
         let settled = agreed.as_ref().filter(|_| accepted.contains(name)).map(|agreed| self.settled(name, agreed));
-        let (gives, removed) = match (&agreed, &settled) {
+        let (gives, removed, parts) = match (&agreed, &settled) {
             (Some(agreed), Some(settled)) if is_in_force(phase) => self.gives(name, agreed, settled),
             _ => Default::default(),
         };
@@ -104,6 +123,7 @@ impl PlainModel<'_> {
                 .collect(),
             gives: shown(&gives),
             removed,
+            parts,
         }
     }
 
@@ -118,39 +138,39 @@ impl PlainModel<'_> {
         entry.stated.or_else(|| self.shelf.default_amount(&entry.definition, entry.taken))
     }
 
-    /// What it gives now, and what only a `remove` keeps away.
-    fn gives(&self, name: Name, agreed: &AgreedTerm, settled: &Settled) -> (Amounts, BTreeSet<String>) {
+    /// What it gives now, what only a `remove` keeps away, and what gives of each definition.
+    fn gives(&self, name: Name, agreed: &AgreedTerm, settled: &Settled) -> Gifts {
         let is_open = |window: Option<PlainWindow>| window.is_some_and(|window| window.is_open(self.now));
         let open = |list: &'static str| {
-            settled
-                .entries
-                .iter()
-                .filter(move |((one, _), entry)| *one == list && is_open(Self::window_of(agreed, entry)))
-                .map(|(_, entry)| entry)
+            let of_list = settled.entries.iter().filter(move |((one, _), _)| *one == list);
+            of_list.filter(|(_, entry)| is_open(Self::window_of(agreed, entry))).map(|((_, name), entry)| (name, entry))
         };
         let plan = self.holding_at(name, agreed, self.now).1;
-        let mut parts: Vec<(String, Option<HowMuch>)> = Vec::new();
+        let mut parts: Vec<(String, Option<HowMuch>, String)> = Vec::new();
         for entry in self.entries_of(settled, plan) {
-            parts.push((entry.definition.clone(), self.amount_of(&entry)));
+            parts.push((entry.definition.clone(), self.amount_of(&entry), format!("plan {plan}")));
         }
-        for add_on in open(ADD_ONS).filter(|add_on| add_on.quantity > 0) {
+        for (name, add_on) in open(ADD_ONS).filter(|(_, add_on)| add_on.quantity > 0) {
             for entry in self.entries_of(settled, &add_on.target) {
                 let amount = self.amount_of(&entry).map(|amount| amount.times(add_on.quantity));
-                parts.push((entry.definition.clone(), amount));
+                parts.push((entry.definition.clone(), amount, format!("add-on {name}")));
             }
         }
         let removals = self.spec(name).remove.iter().filter(|one| is_open(Self::window_of_removal(agreed, one)));
         let removals: BTreeSet<&String> = removals.map(|remove| &remove.definition).collect();
         let (mut removed, mut left): (Vec<_>, Vec<_>) =
-            parts.into_iter().partition(|(definition, _)| removals.contains(definition));
-        left.extend(open(ADD).map(|add| (add.target.clone(), self.amount_of_added(add))));
-        removed.retain(|(definition, _)| left.iter().all(|(other, _)| other != definition));
+            parts.into_iter().partition(|(definition, ..)| removals.contains(definition));
+        left.extend(
+            open(ADD).map(|(name, add)| (add.target.clone(), self.amount_of_added(add), format!("add {name}"))),
+        );
+        removed.retain(|(definition, ..)| left.iter().all(|(other, ..)| other != definition));
         let mut amounts = Amounts::new();
-        for (definition, amount) in left {
-            let sum = amounts.entry(definition).or_insert(amount.map(|_| HowMuch::Count(0)));
-            *sum = sum.and_then(|sum| Some(sum.plus(amount?)));
+        for (definition, amount, _) in &left {
+            let sum = amounts.entry(definition.clone()).or_insert(amount.map(|_| HowMuch::Count(0)));
+            *sum = sum.zip(*amount).map(|(sum, amount)| sum.plus(amount));
         }
-        (amounts, removed.into_iter().map(|(definition, _)| definition).collect())
+        let parts = left.into_iter().map(|(definition, _, origin)| (definition, origin)).collect();
+        (amounts, removed.into_iter().map(|(definition, ..)| definition).collect(), parts)
     }
 
     fn amount_of_added(&self, add: &RecordedEntry) -> Option<HowMuch> {

@@ -5,12 +5,16 @@ use super::{
     generate::{Happening, Tale, TaleTelling, tale},
     gifts::{PlainVerdict, SubscriptionVerdict},
     model::PlainMemory,
+    operator::PlainOperator,
 };
-use crate::api::{EntitlementDefinition, EntitlementInstance, EntitlementPlan, EntitlementSubscription, Organization};
+use crate::{
+    api::{EntitlementDefinition, EntitlementInstance, EntitlementPlan, EntitlementSubscription, Organization},
+    core::calendar::{Instant, format_instant},
+};
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A state that is seen, with what was remembered before, what the model says of it, and what happened last.
 struct Sight<'a> {
@@ -99,6 +103,44 @@ proptest! {
             }
             Ok(())
         })?;
+    }
+
+    /// Everything is as the model says.
+    #[test]
+    fn every_history_is_decided_as_the_contract_says(tale in tale(12)) {
+        let mut operator = PlainOperator::default();
+        tell(&tale, &mut |Sight { telling, verdict, .. }| {
+            let now = telling.now();
+            let found = operator.look(&telling.world, now);
+            check(&found, verdict, now)
+        })?;
+    }
+
+    /// Statuses and the summary say what comes, as the model goes on to tell it.
+    #[test]
+    fn what_comes_is_told_as_the_contract_says(tale in tale(4)) {
+        let mut operator = PlainOperator::default();
+        tell(&tale, &mut |Sight { telling, before, .. }| {
+            operator.look(&telling.world, telling.now());
+            check_next(&operator, &course(&telling.world, before, telling.now()))
+        })?;
+    }
+
+    /// Plans and instances of the model, and what the organization holds of these, are those of the code.
+    #[test]
+    fn plans_and_instances_are_as_the_model_says(tale in tale(12)) {
+        let mut telling = TaleTelling::new(&tale);
+        let (mut memory, mut operator) = (PlainMemory::default(), PlainOperator::default());
+        for happening in std::iter::once(None).chain(tale.happenings.iter().map(Some)) {
+            if let Some(happening) = happening {
+                telling.happen(happening);
+            }
+            telling.world.subscriptions.clear();
+            if !telling.unseen {
+                let now = telling.now();
+                prop_assert_eq!(operator.look(&telling.world, now), memory.look(&telling.world, now), "at {}", now);
+            }
+        }
     }
 
     /// Between two moments of the course nothing changes.
@@ -221,6 +263,71 @@ fn lost(written: &Value, read: &Value) -> Option<String> {
         // A whole number may be written as a text.
         other => (other != read && other.as_str() != Some(&read.to_string())).then(|| format!("{other} is {read}")),
     }
+}
+
+/// Compares part by part, so that what differs is told.
+fn check(found: &PlainVerdict, expected: &PlainVerdict, now: Instant) -> Result<(), TestCaseError> {
+    let at = format_instant(now);
+    prop_assert_eq!(&found.plans, &expected.plans, "plans at {}: the code, and the model", at);
+    prop_assert_eq!(&found.served, &expected.served, "entries of plans at {}: the code, and the model", at);
+    for (name, one) in &expected.subscriptions {
+        let found = comparable(&found.subscriptions[name], one);
+        prop_assert_eq!(&found, one, "{} at {}: the code, and the model", name, at);
+    }
+    prop_assert_eq!(&found.instances, &expected.instances, "instances at {}: the code, and the model", at);
+    prop_assert_eq!(&found.held, &expected.held, "held at {}: the code, and the model", at);
+    Ok(())
+}
+
+/// "`nextTransition`, `validFrom`/`validUntil` … know windows, amendments and add-ons as they know a term."
+fn check_next(operator: &PlainOperator, told: &[(Instant, PlainVerdict)]) -> Result<(), TestCaseError> {
+    let (now, first) = &told[0];
+    let face = |one: &SubscriptionVerdict| SubscriptionVerdict {
+        left_out: BTreeSet::new(),
+        removed: BTreeSet::new(),
+        renewed_by: None,
+        ..one.clone()
+    };
+    for (name, one) in &first.subscriptions {
+        let changes = |(_, later): &&(Instant, PlainVerdict)| face(&later.subscriptions[name]) != face(one);
+        let next = told.iter().find(changes).map(|(at, later)| (*at, later.subscriptions[name].phase.clone()));
+        let next = next.filter(|_| !matches!(one.phase.as_str(), "Draft" | "Cancelled"));
+        prop_assert_eq!(operator.next(name), next, "next of {} at {}: the code, and the model", name, now);
+    }
+    for (definition, (is_held, from, until)) in operator.valid() {
+        let has = |(_, verdict): &&(Instant, PlainVerdict)| verdict.held.contains_key(&definition);
+        let Some(start) = told.iter().position(|one| has(&one)) else {
+            prop_assert_eq!((is_held, from), (false, None), "{} at {} is never held", definition, now);
+            continue;
+        };
+        let end = told[start..].iter().find(|one| !has(one)).map(|(at, _)| *at);
+        prop_assert_eq!(until, end, "until when {} is held at {}: the code, and the model", &definition, now);
+        if !is_held {
+            prop_assert_eq!(
+                from,
+                Some(told[start].0),
+                "when {} comes at {}: the code, and the model",
+                &definition,
+                now
+            );
+        }
+    }
+    Ok(())
+}
+
+/// What the code says, without what the model has no word for.
+fn comparable(found: &SubscriptionVerdict, expected: &SubscriptionVerdict) -> SubscriptionVerdict {
+    let is_alive = matches!(found.phase.as_str(), "Waiting" | "Active" | "Grace" | "Suspended");
+    let left_out = if is_alive { found.left_out.clone() } else { expected.left_out.clone() };
+    // Beside what is away now there is what will be.
+    let has_all = found.removed.is_superset(&expected.removed);
+    let removed = if has_all { expected.removed.clone() } else { found.removed.clone() };
+    let compared = SubscriptionVerdict { left_out, removed, parts: expected.parts.clone(), ..found.clone() };
+    if found.phase != "Cancelled" {
+        return compared;
+    }
+    // Amendments come to nothing any more.
+    SubscriptionVerdict { amendments: expected.amendments.clone(), plan: expected.plan.clone(), ..compared }
 }
 
 fn cases() -> u32 {

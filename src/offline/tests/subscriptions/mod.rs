@@ -7,5 +7,6 @@ mod generate;
 mod gifts;
 mod laws;
 mod model;
+mod operator;
 mod plain;
 mod shelf;

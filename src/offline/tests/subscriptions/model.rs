@@ -200,21 +200,25 @@ impl<'a> PlainModel<'a> {
         false
     }
 
-    /// "the `product` of `spec.plan` if it has one, else the plan's name", "and recorded for when the plan is gone".
+    /// The line of its chain. A renewal may name "always the plan that the renewed one had last", which may be of another line by
+    /// now: then it goes with what it renews.
     pub fn line(&self, name: Name) -> Option<String> {
-        match self.record(name) {
-            Some(SubscriptionMemory { taken: Some(taken), .. }) => taken.line.clone(),
-            _ => self.line_to_take(name),
-        }
+        let renewed = self.renewed(name).filter(|_| !self.is_on_circle(name));
+        let renewed = renewed.filter(|renewed| {
+            self.record(name).is_some() || self.is_of_the_line_of(name, renewed) || self.takes_over_the_plan(name)
+        });
+        renewed.map_or_else(|| self.own_line(name), |renewed| self.line(renewed))
     }
 
-    fn line_to_take(&self, name: Name) -> Option<String> {
+    /// "the `product` of `spec.plan` if it has one, else the plan's name": "that of the plan's last valid state, and recorded for
+    /// when the plan is gone".
+    fn own_line(&self, name: Name) -> Option<String> {
         let plan = &self.spec(name).plan;
-        if self.shelf.plans.contains_key(plan) {
-            return self.shelf.line(plan);
+        match self.record(name) {
+            _ if self.shelf.plans.contains_key(plan) => self.shelf.line(plan),
+            Some(SubscriptionMemory { taken: Some(taken), .. }) => taken.line.clone(),
+            _ => Some(plan.clone()),
         }
-        // A plan that left no trace can only be had by a renewal: then the line is that of what it renews.
-        self.renewed(name).filter(|_| !self.is_on_circle(name)).and_then(|renewed| self.line(renewed))
     }
 
     /// "the plan that the renewed one had last (pending amendments counted)"
@@ -275,8 +279,8 @@ impl<'a> PlainModel<'a> {
 
     /// "of the same namespace, organization and line (where there is none: the same plan)"
     fn is_of_the_line_of(&self, name: Name, renewed: Name) -> bool {
-        match (self.line_to_take(name), self.line(renewed)) {
-            (Some(own), Some(renewed)) => own == renewed,
+        match (self.own_line(name), self.own_line(renewed)) {
+            (Some(own), Some(line)) => own == line || Some(own) == self.line(renewed),
             (None, None) => self.spec(name).plan == self.spec(renewed).plan,
             _ => false,
         }
@@ -362,7 +366,7 @@ impl<'a> PlainModel<'a> {
             length,
             follows,
             chain: renewed.map_or(own_chain, |(_, renewed)| renewed.taken.chain),
-            line: self.line_to_take(name),
+            line: self.line(name),
             start: spec.start.clone(),
             end: spec.end.clone(),
             renews: spec.renews.clone(),
@@ -390,7 +394,7 @@ impl<'a> PlainModel<'a> {
                 && effective.is_some_and(|effective| {
                     Bound::At(effective) < end.instant() && new_end.is_none_or(|new| is_after(new, effective))
                 })
-                && amendment.plan.as_deref().is_none_or(|plan| self.may_change_to(name, plan, agreed));
+                && amendment.plan.as_deref().is_none_or(|plan| self.may_change_to(name, plan));
             let state = match (amendment.revoked, counts, effective.is_some_and(|effective| effective <= self.now)) {
                 (true, _, _) => "Revoked",
                 (false, false, _) => "Ignored",
@@ -408,12 +412,13 @@ impl<'a> PlainModel<'a> {
 
     /// "An amendment's `plan` that does not exist, is not ready, is retired, an `AddOn`, or of another line (or of one while this
     /// has none) is ignored, with the message, unless it was recorded."
-    fn may_change_to(&self, name: Name, plan: Name, agreed: &AgreedTerm) -> bool {
+    fn may_change_to(&self, name: Name, plan: Name) -> bool {
         if self.has_recorded(name, plan) || plan == self.spec(name).plan {
             return true;
         }
         let line = self.shelf.line(plan);
-        self.shelf.refusal(plan, false).is_none() && (line.is_none() || line == agreed.taken.line)
+        self.shelf.refusal(plan, false).is_none()
+            && (line.is_none() || line == self.line(name) || line == self.own_line(name))
     }
 
     /// Whether a plan's revision is recorded: its own, or as a renewal what "the renewed one has recorded under the same

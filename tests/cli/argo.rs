@@ -4,7 +4,14 @@ use serde_json::Value;
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/gitops/argocd");
-const KINDS: [&str; 4] = ["EntitlementDefinition", "EntitlementInstance", "FacetDefinition", "Organization"];
+const KINDS: [&str; 6] = [
+    "FacetDefinition",
+    "EntitlementDefinition",
+    "EntitlementPlan",
+    "Organization",
+    "EntitlementInstance",
+    "EntitlementSubscription",
+];
 
 const CONFIG_MAP: &str = "\
 # The health checks of health/, as they are added to Argo CD's configuration:

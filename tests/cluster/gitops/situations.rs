@@ -13,7 +13,7 @@ pub struct Situation {
 }
 
 /// The kind, the namespace or nothing, the name, and the reason of `Ready` that the operator comes to.
-const SETTLED: [(&str, &str, &str, &str); 36] = [
+const SETTLED: [(&str, &str, &str, &str); 59] = [
     ("FacetDefinition", "", "wayne-sizes", "Valid"),
     ("FacetDefinition", "", "wayne-broken", "InvalidSchema"),
     ("EntitlementDefinition", "", "wayne-single", "Valid"),
@@ -50,7 +50,33 @@ const SETTLED: [(&str, &str, &str, &str); 36] = [
     ("EntitlementInstance", "entitlements", "wayne-renewal", "RenewalInvalid"),
     ("EntitlementInstance", "entitlements", "wayne-backwards", "InvalidTerm"),
     ("EntitlementInstance", "entitlements", "wayne-second", "Duplicate"),
+    ("EntitlementPlan", "", "wayne-bundle", "Valid"),
+    ("EntitlementPlan", "", "wayne-nested", "IncludeNotFound"),
+    ("EntitlementPlan", "", "wayne-chained", "IncludeNotReady"),
+    ("EntitlementPlan", "", "wayne-hollow", "DefinitionNotFound"),
+    ("EntitlementPlan", "", "wayne-shaky", "DefinitionNotReady"),
+    ("EntitlementPlan", "", "wayne-circle", "IncludeCycle"),
+    ("EntitlementPlan", "", "wayne-twice", "DuplicateEntitlement"),
+    ("EntitlementPlan", "", "wayne-counted", "InvalidAmount"),
+    ("EntitlementPlan", "", "wayne-wrong", "InvalidFacets"),
+    ("EntitlementSubscription", "entitlements", "wayne-active", "Active"),
+    ("EntitlementSubscription", "entitlements", "wayne-amended", "Active"),
+    ("EntitlementSubscription", "entitlements", "wayne-waiting", "Waiting"),
+    ("EntitlementSubscription", "entitlements", "wayne-draft", "Draft"),
+    ("EntitlementSubscription", "entitlements", "wayne-grace", "Grace"),
+    ("EntitlementSubscription", "entitlements", "wayne-suspended", "Suspended"),
+    ("EntitlementSubscription", "entitlements", "wayne-expired", "Expired"),
+    ("EntitlementSubscription", "entitlements", "wayne-cancelled", "Cancelled"),
+    ("EntitlementSubscription", "entitlements", "wayne-stray", "EntryIgnored"),
+    ("EntitlementSubscription", "entitlements", "wayne-orphan", "OrganizationNotFound"),
+    ("EntitlementSubscription", "entitlements", "wayne-unknown", "PlanNotFound"),
+    ("EntitlementSubscription", "entitlements", "wayne-hollow", "PlanNotReady"),
+    ("EntitlementSubscription", "entitlements", "wayne-retired", "PlanRetired"),
+    ("EntitlementSubscription", "entitlements", "wayne-second", "Duplicate"),
 ];
+
+/// The kinds that grants come from.
+const OF_GRANTS: [&str; 2] = ["EntitlementInstance", "EntitlementSubscription"];
 
 /// All of them. They are made once, and stay.
 pub fn all() -> &'static [Situation] {
@@ -119,7 +145,11 @@ fn spec(kind: &str, name: &str) -> Value {
     match kind {
         "FacetDefinition" => json!({"schema": {"type": "object"}}),
         "EntitlementDefinition" => json!({"type": "Feature"}),
+        "EntitlementPlan" => json!({"allowMultiple": true}),
         "Organization" => json!({"namespaces": [name]}),
+        "EntitlementSubscription" => {
+            json!({"organization": "wayne-buyer", "plan": "wayne-bundle", "start": "2020-01-01"})
+        }
         _ => json!({"organization": "wayne", "definition": "wayne-plan", "start": "2020-01-01"}),
     }
 }
@@ -138,7 +168,7 @@ fn manifest(kind: &str, name: &str) -> Value {
     let mut manifest = json!({
         "apiVersion": "entitlements.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec(kind, name),
     });
-    if kind == "EntitlementInstance" {
+    if OF_GRANTS.contains(&kind) {
         manifest["metadata"]["namespace"] = "entitlements".into();
     }
     manifest
@@ -146,7 +176,14 @@ fn manifest(kind: &str, name: &str) -> Value {
 
 /// Fresh ones, changed ones, and such as are being deleted.
 fn unsettled() -> Vec<Situation> {
-    let kinds = ["FacetDefinition", "EntitlementDefinition", "Organization", "EntitlementInstance"];
+    let kinds = [
+        "FacetDefinition",
+        "EntitlementDefinition",
+        "EntitlementPlan",
+        "Organization",
+        "EntitlementInstance",
+        "EntitlementSubscription",
+    ];
     let mut situations = Vec::new();
     for kind in kinds {
         let fresh = manifest(kind, "wayne-fresh");
@@ -154,7 +191,7 @@ fn unsettled() -> Vec<Situation> {
     }
     for kind in kinds {
         let mut changed = manifest(kind, "wayne-changed");
-        let field = if kind == "EntitlementInstance" { "priority" } else { "displayName" };
+        let field = if OF_GRANTS.contains(&kind) { "priority" } else { "displayName" };
         answered(&["create"], &changed);
         let namespace = changed["metadata"]["namespace"].as_str().unwrap_or_default().to_owned();
         seen(kind, &namespace, "wayne-changed");

@@ -1,0 +1,37 @@
+-- The health of an EntitlementSubscription. Argo CD gives `obj`, and no library but the base and `table`.
+-- It runs by itself, so what is alike for all kinds stands in each of the six scripts.
+local hs = { status = "Progressing", message = "the operator has not seen this state of the subscription yet" }
+if obj.metadata.deletionTimestamp ~= nil then
+  hs.message = "the subscription is being deleted"
+  return hs
+end
+local status = obj.status or {}
+if status.observedGeneration ~= obj.metadata.generation then
+  return hs
+end
+local ready
+for _, condition in ipairs(status.conditions or {}) do
+  if condition.type == "Ready" then
+    ready = condition
+  end
+end
+if ready == nil then
+  return hs
+end
+
+-- What comes by itself: an object that the same sync, or another tool, is about to make, or the operator's next evaluation.
+local coming = { NamespaceMissing = true, SecretNotFound = true, Deferred = true }
+if ready.status ~= "True" then
+  hs.status = coming[ready.reason] and "Progressing" or "Degraded"
+  hs.message = ready.reason .. ": " .. ready.message
+  return hs
+end
+
+hs.status = status.phase == "Suspended" and "Suspended" or "Healthy"
+hs.message = status.phase .. ": " .. ready.message
+for _, amendment in ipairs(status.amendments or {}) do
+  if amendment.state == "Ignored" then
+    hs.message = hs.message .. "; amendment " .. amendment.name .. " is ignored: " .. (amendment.message or "")
+  end
+end
+return hs

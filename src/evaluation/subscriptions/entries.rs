@@ -161,7 +161,7 @@ impl Judge<'_> {
                 return Ok((window, parts));
             }
             self.may_add(entry, window)?;
-            self.has_room(judged, parts)?;
+            Self::has_room(judged, parts)?;
             Ok((window, parts))
         });
         let (form, window, parts) = match (usable, recorded) {
@@ -191,7 +191,7 @@ impl Judge<'_> {
         }
     }
 
-    fn has_room(&self, judged: &Judged, parts: usize) -> Result<(), String> {
+    fn has_room(judged: &Judged, parts: usize) -> Result<(), String> {
         if judged.parts + parts <= MOST_PARTS {
             return Ok(());
         }
@@ -247,7 +247,7 @@ impl Judge<'_> {
             }
             if own.is_none() {
                 self.may_give(entry)?;
-                self.has_room(judged, window.map_or(0, |_| 1))?;
+                Self::has_room(judged, window.map_or(0, |_| 1))?;
             }
             self.check_amount(entry)?;
             Ok(window)

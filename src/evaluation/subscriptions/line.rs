@@ -37,6 +37,9 @@ pub struct Bonded<'a> {
     members: Vec<(usize, &'a Arc<Subscription>)>,
 }
 
+/// A subscription, and its place in the snapshot.
+type PlacedSubscription<'a> = (usize, &'a Arc<Subscription>);
+
 /// All groups of an organization's subscriptions.
 pub fn groups<'a>(surroundings: &Surroundings<'a>) -> Vec<Bonded<'a>> {
     let mut by_bond: BTreeMap<Bond, Vec<(usize, &Arc<Subscription>)>> = BTreeMap::new();
@@ -194,7 +197,8 @@ impl<'a> Bonded<'a> {
         amendments: &[Arc<[PreparedAmendment]>],
         courses: &[PlanCourse],
     ) -> Group<'b> {
-        let case = |(index, ((_, subscription), amendments)): (usize, (&(usize, &'a Arc<Subscription>), &Arc<[_]>))| {
+        let case = |(index, (member, amendments)): (usize, (&PlacedSubscription<'a>, &Arc<[_]>))| {
+            let (_, subscription) = member;
             let parent = lineage.parent_of(index);
             let takes_over = match parent.and_then(|parent| courses.get(parent)) {
                 Some(course) if *course.last() == subscription.plan => TakesOver::Plan,

@@ -203,9 +203,8 @@ impl Ingredients<'_> {
         let present = definition.and_then(|definition| definition.amount);
         let is_for_everyone = definition.is_some_and(|definition| definition.rollout == Rollout::Everyone);
         match entry.amount {
-            PlanAmount::Stated(amount) => Some(amount),
             PlanAmount::Preset(_) if is_for_everyone && present.is_some() => present,
-            PlanAmount::Preset(amount) => Some(amount),
+            PlanAmount::Stated(amount) | PlanAmount::Preset(amount) => Some(amount),
             PlanAmount::None => present,
         }
     }

@@ -268,10 +268,10 @@ impl Settling<'_> {
                 .map(|one| (Arc::clone(&one.entry.plan), one.entry.quantity))
                 .filter(|(_, quantity)| *quantity > 0)
                 .collect(),
-            plan_note: self.plan_note(plans, &plan),
+            plan_note: Self::plan_note(plans, &plan),
             lost,
             reminders: self.reminders(&verdict, &taken, &plan),
-            agreed: Arc::new(self.agreed(&verdict, taken, &judged)),
+            agreed: Arc::new(self.agreed(&verdict, &taken, &judged)),
             subscription: Arc::clone(subscription),
             notes: judged.notes,
             renewed_by: self.renewed_by,
@@ -317,13 +317,13 @@ impl Settling<'_> {
     }
 
     /// What is wrong with the plan in force now, which goes on as agreed.
-    fn plan_note(&self, plans: Plans, plan: &str) -> Option<String> {
+    fn plan_note(plans: Plans, plan: &str) -> Option<String> {
         let fault = plans.fault(plan, PlanType::Plan).filter(|fault| fault.reason != Reason::PlanRetired)?;
         Some(format!("{}; what was agreed goes on", fault.message))
     }
 
     /// The record from now on. While it is not accepted it stays as it is.
-    fn agreed(&self, verdict: &Verdict, taken: Agreed, judged: &Judged) -> Agreed {
+    fn agreed(&self, verdict: &Verdict, taken: &Agreed, judged: &Judged) -> Agreed {
         let is_accepted = verdict.refusal.is_none() && verdict.acceptance.is_some();
         if !is_accepted {
             return Agreed::clone(&self.subscription.agreed);

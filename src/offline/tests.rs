@@ -5,6 +5,7 @@ mod documentation;
 mod entangled;
 mod explanation;
 mod lost_definition;
+mod lost_revision;
 mod nowhere;
 mod plans;
 mod simulation;

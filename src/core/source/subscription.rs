@@ -257,10 +257,7 @@ impl Subscription {
     pub fn plans(&self) -> impl Iterator<Item = &Arc<str>> {
         let amended = self.amendments.iter().filter_map(|amendment| amendment.plan.as_ref());
         let added = self.add_ons.iter().map(|entry| &entry.plan);
-        let recorded = self.agreed.entries.values().filter_map(|entry| match entry {
-            AgreedEntry::AddOn(add_on) => Some(&add_on.plan),
-            AgreedEntry::Addition(_) => None,
-        });
+        let recorded = self.agreed.add_ons().map(|add_on| &add_on.plan);
         std::iter::once(&self.plan).chain(amended).chain(added).chain(recorded).chain(self.agreed.plans.keys())
     }
 
@@ -389,6 +386,14 @@ fn agreed_entry(record: &EntryRecord) -> Option<(EntryKey, AgreedEntry)> {
 }
 
 impl Agreed {
+    /// The recorded entries of `addOns`.
+    pub fn add_ons(&self) -> impl Iterator<Item = &AddOn> {
+        self.entries.values().filter_map(|entry| match entry {
+            AgreedEntry::AddOn(add_on) => Some(add_on),
+            AgreedEntry::Addition(_) => None,
+        })
+    }
+
     /// The record as the status holds it.
     #[must_use]
     pub fn record(&self, acceptance: Option<&Acceptance>, of: &StatedSubscription) -> SubscriptionRecord {

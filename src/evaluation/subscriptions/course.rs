@@ -78,7 +78,10 @@ pub fn fault(
     amendment: &PlanAmendment,
 ) -> Option<String> {
     let plan = amendment.plan.as_ref()?;
-    if subscription.agreed.seen.contains(plan) || *plan == subscription.plan {
+    // What it has as an add-on it has not taken as its plan.
+    let is_its_add_on = plans.serving(plan).is_some_and(|serving| serving.type_ == PlanType::AddOn)
+        && subscription.agreed.add_ons().any(|add_on| add_on.plan == *plan);
+    if *plan == subscription.plan || subscription.agreed.seen.contains(plan) && !is_its_add_on {
         return None;
     }
     if let Some(fault) = plans.fault(plan, PlanType::Plan) {

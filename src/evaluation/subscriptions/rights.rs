@@ -150,7 +150,10 @@ impl Ingredients<'_> {
     /// What was given before the revision was lost that says what is given: until the end, as an error never withdraws.
     pub fn remembered(&self) -> Rights {
         let Some(window) = self.own.window() else { return Rights::new() };
-        let given = self.subscription.rights.iter().filter(|(_, right)| right.entitled);
+        let was_in_force = self.subscription.remembered.phase.is_none_or(|phase| phase.is_in_force());
+        // While it waits or is suspended, nothing is given yet of what is to be.
+        let given = self.subscription.rights.iter();
+        let given = given.filter(|(_, right)| right.entitled || !was_in_force && !right.removed);
         let right = |(definition, right): (&Arc<str>, &RememberedRight)| {
             let facets = self.subscription.facets.get(definition).cloned().unwrap_or_default();
             let part = GrantPart { origin: PartOrigin::Remembered, amount: right.amount, facets, window };

@@ -188,3 +188,28 @@ fn a_plan_that_is_gone_is_a_note() {
     assert_eq!(status["phase"], "Active");
     assert_eq!(status["accepted"]["plans"], before["accepted"]["plans"]);
 }
+
+/// An add-on that it has is none of its plans, though it is recorded.
+#[test]
+fn an_amendment_to_an_add_on_that_it_has_is_ignored() {
+    let spec = json!({
+        "addOns": [{"name": "more", "plan": "extra"}],
+        "amendments": [{"name": "wrong", "effective": "2026-06-02", "plan": "extra"}],
+    });
+    let first = status(&spec);
+    let mut inventory = offered();
+    let metadata = json!({
+        "name": "ours", "namespace": "entitlements", "uid": "u-ours", "creationTimestamp": "2026-06-01T00:00:00Z",
+    });
+    let mut whole = json!({"organization": "acme", "plan": "business", "start": "2026-06-01"});
+    whole.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+    let object = json!({"metadata": metadata, "spec": whole, "status": first});
+    inventory.add(EntitlementKind::EntitlementSubscription, &object).unwrap();
+    let survey = inventory.survey(now());
+    let subject = Subject::source(&SourceId::new(SourceKind::Subscription, "entitlements", "ours"));
+    let second = survey.statuses[&subject].to_json().unwrap();
+    for status in [first, second] {
+        assert_eq!(status["amendments"][0]["state"], "Ignored");
+        assert_eq!((&status["plan"], &status["entitlements"][0]["amount"]), (&json!("business"), &json!("30")));
+    }
+}

@@ -37,8 +37,9 @@ test-oldest: packages static-operator ## Runs the tests on a cluster against the
 	KUBEBUILDER_ASSETS="$(CURDIR)/target/control-plane-$(OLDEST)/bin" cargo test --locked --test cluster -- $(TESTS)
 
 .PHONY: bench
-bench: control-plane ## Prints what grants take of memory: in the index alone, and with GRANTS of them (default 10000) in a real cluster.
+bench: control-plane ## Prints what grants and subscriptions take: in the index alone, and with GRANTS of them (default 10000) in a real cluster.
 	@cargo test --locked --release --quiet --lib -- --ignored --exact --nocapture controller::footprint::what_grants_take
+	@cargo test --locked --release --quiet --lib -- --ignored --exact --nocapture offline::tests::costs::what_subscriptions_take
 	@cargo bench --locked --quiet --bench footprint
 
 TIME ?= 60

@@ -50,6 +50,22 @@ pub struct Ingredients<'a> {
     pub own: OwnTime,
 }
 
+/// The entries of the plan that serves, by definition, where it is another than was agreed.
+struct Serving<'a>(BTreeMap<&'a str, &'a PlanEntry>);
+
+impl<'a> Serving<'a> {
+    fn of(counting: &Counting<'a>) -> Self {
+        let other = counting.serving.filter(|serving| !Arc::ptr_eq(serving, counting.agreed));
+        let entries = other.into_iter().flat_map(|serving| &serving.entries);
+        Self(entries.map(|entry| (&*entry.definition, entry)).collect())
+    }
+
+    /// What it says of the definition of an entry that was agreed; that entry where it says nothing.
+    fn entry<'b>(&'b self, agreed: &'b PlanEntry) -> &'b PlanEntry {
+        self.0.get(&*agreed.definition).copied().unwrap_or(agreed)
+    }
+}
+
 impl Right {
     fn of(parts: Vec<GrantPart>, removals: Vec<Removed>) -> Self {
         let pieces = pieces(&parts, &removals);
@@ -111,14 +127,16 @@ impl Ingredients<'_> {
         let mut parts: BTreeMap<Arc<str>, Vec<GrantPart>> = BTreeMap::new();
         for (plan, window) in self.course.windows(self.own) {
             let Some(counting) = self.counting(&plan) else { continue };
+            let serving = Serving::of(&counting);
             for entry in &counting.agreed.entries {
                 let origin = PartOrigin::Plan { plan: Arc::clone(&plan), group: Arc::clone(&entry.group) };
-                let part = self.part(&counting, entry, origin, 1, window);
+                let part = self.part(&serving, entry, origin, 1, window);
                 parts.entry(Arc::clone(&entry.definition)).or_default().push(part);
             }
         }
         for usable in judged.add_ons.iter().filter(|usable| usable.entry.quantity > 0) {
             let (Some(window), Some(counting)) = (usable.window, self.counting(&usable.entry.plan)) else { continue };
+            let serving = Serving::of(&counting);
             for entry in &counting.agreed.entries {
                 let origin = PartOrigin::AddOn {
                     name: Arc::clone(&usable.entry.name),
@@ -126,7 +144,7 @@ impl Ingredients<'_> {
                     group: Arc::clone(&entry.group),
                     quantity: usable.entry.quantity,
                 };
-                let part = self.part(&counting, entry, origin, usable.entry.quantity, window);
+                let part = self.part(&serving, entry, origin, usable.entry.quantity, window);
                 parts.entry(Arc::clone(&entry.definition)).or_default().push(part);
             }
         }
@@ -174,20 +192,12 @@ impl Ingredients<'_> {
         }
     }
 
-    fn part(
-        &self,
-        counting: &Counting,
-        entry: &PlanEntry,
-        origin: PartOrigin,
-        times: u32,
-        window: Window,
-    ) -> GrantPart {
-        let serving = counting.serving.and_then(|serving| serving.entry(&entry.definition));
+    fn part(&self, serving: &Serving, entry: &PlanEntry, origin: PartOrigin, times: u32, window: Window) -> GrantPart {
         let amount = self.amount(entry).filter(|_| self.has_amount(&entry.definition));
         GrantPart {
             origin,
             amount: amount.map(|amount| amount.times(times)),
-            facets: Arc::clone(&serving.unwrap_or(entry).facets),
+            facets: Arc::clone(&serving.entry(entry).facets),
             window,
         }
     }

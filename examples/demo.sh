@@ -34,6 +34,16 @@ in_seconds() { date -u -d "@$(($(date +%s) + $1))" +%Y-%m-%dT%H:%M:%SZ; }
 ready() { kubectl wait --for=condition=Ready "$@" --timeout=60s >/dev/null; }
 phase() { kubectl wait --for=jsonpath='{.status.phase}'="$2" ent "$1" --namespace entitlements --timeout=60s >/dev/null; }
 
+variables() { kubectl get configmap entitlements --namespace lumen --output jsonpath='{.data.entitlements\.env}'; }
+held() { # LINE: waits until the summary of lumen has it
+	for _ in $(seq 300); do
+		if variables | grep -qx "$1"; then return; fi
+		sleep 0.2
+	done
+	echo "the summary of lumen never had $1" >&2
+	exit 1
+}
+
 grant() { # NAME ORGANIZATION DEFINITION [LINE OF SPEC...]
 	printf 'apiVersion: entitlements.dev/v1alpha1\nkind: EntitlementInstance\nmetadata:\n  name: %s\n  namespace: %s\nspec:\n  organization: %s\n  definition: %s\n' \
 		"$1" "${NAMESPACE:-entitlements}" "$2" "$3"
@@ -46,7 +56,8 @@ echo '$ entitlement-operator crds | kubectl apply --filename -'
 entitlement-operator crds | kubectl apply --filename -
 kubectl wait --for=condition=Established crd --timeout=30s \
 	organizations.entitlements.dev facetdefinitions.entitlements.dev \
-	entitlementdefinitions.entitlements.dev entitlementinstances.entitlements.dev >/dev/null
+	entitlementdefinitions.entitlements.dev entitlementinstances.entitlements.dev \
+	entitlementplans.entitlements.dev entitlementsubscriptions.entitlements.dev >/dev/null
 kubectl create namespace entitlement-operator --dry-run=client --output yaml | kubectl apply --filename - >/dev/null
 entitlement-operator run --http-address=127.0.0.1:0 >"$log" 2>&1 &
 operator=$!
@@ -142,5 +153,33 @@ if [ "$(grep -c '^DELETED' "$seen")" -ne 1 ] || [ "$(grep -c '^ADDED' "$seen")" 
 	exit 1
 fi
 run kubectl get events --namespace entitlements --field-selector involvedObject.name=december --output custom-columns='REASON:.reason,MESSAGE:.message'
+
+title "Plans: what is sold together arrives together"
+echo '$ kubectl apply --filename plans/video-platform.yaml'
+# Without the upgrade, which has a date: the demo is of what comes before it.
+sed '/^  amendments:/,$d' plans/video-platform.yaml | kubectl apply --filename -
+ready eplan --all
+ready esub lumen-video --namespace entitlements
+run kubectl get eplan
+run kubectl get esub --namespace entitlements --output wide
+held ENTITLEMENT_MEMBERS_AMOUNT=40
+echo "Business gives 25 members, and three packs of Extra Seats five each:"
+run kubectl get configmap entitlements --namespace lumen --output jsonpath='{.data.entitlements\.env}'
+
+title "Support adds 4k streaming, for some seconds: it ends by itself"
+over=$(in_seconds 10)
+run kubectl patch esub lumen-video --namespace entitlements --type json --patch \
+	"[{\"op\":\"add\",\"path\":\"/spec/add/-\",\"value\":{\"name\":\"tonight\",\"definition\":\"4k-streaming\",\"end\":\"$over\",\"reason\":\"ticket 5311\"}}]"
+held ENTITLEMENT_4K_STREAMING=true
+run kubectl get configmap entitlements --namespace lumen --output jsonpath='{.data.entitlements\.env}'
+run entitlement-operator explain lumen 4k-streaming
+held ENTITLEMENT_4K_STREAMING=false
+if [[ $(date -u +%Y-%m-%dT%H:%M:%SZ) < $over ]]; then
+	echo "4k streaming was withdrawn before its end" >&2
+	exit 1
+fi
+echo "At its end it is gone. The plan stays as it was:"
+run kubectl get configmap entitlements --namespace lumen --output jsonpath='{.data.entitlements\.env}'
+held ENTITLEMENT_MEMBERS_AMOUNT=40
 
 title "Done: all of it happened."

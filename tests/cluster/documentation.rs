@@ -85,6 +85,8 @@ fn follow_at_least(least: usize, stage: &Stage, path: &str) {
                 fs::write(&file, manifest).unwrap();
                 stage.kubectl(&["apply", "--filename", file.to_str().unwrap()]);
             }
+            // What looks at files needs no cluster: the command's tests run it.
+            Step::Run(command, _) if command.starts_with("entitlement-operator ") && command.contains(" -f ") => {}
             Step::Run(command, shown) => {
                 let is_look = ["kubectl get", "kubectl auth can-i"].iter().any(|look| command.starts_with(look))
                     || command.contains("--dry-run=server");
@@ -223,6 +225,28 @@ fn what_the_page_on_workloads_quotes_is_in_the_examples() {
     for quote in quotes {
         assert!(examples.contains(&quote), "{quote}");
     }
+}
+
+#[test]
+fn what_pages_quote_of_plans_is_in_the_examples() {
+    let read = |path: &str| fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let examples =
+        ["managed-services", "video-platform"].map(|name| words(&read(&format!("examples/plans/{name}.yaml"))));
+    let page = read("docs/subscriptions.md");
+    let quotes: Vec<&str> = page.split("\n\n").filter(|block| block.starts_with("    ")).collect();
+    assert_eq!(quotes.len(), 3, "{quotes:?}");
+    let readme = read("README.md");
+    let quote = readme.split("\n```yaml\n").nth(1).unwrap().split("```\n").next().unwrap();
+    for quote in quotes.into_iter().chain([quote]).map(words) {
+        assert!(examples.iter().any(|example| example.contains(&quote)), "{quote}");
+    }
+}
+
+#[test]
+fn selling_plans() {
+    let stage = Stage::start();
+    let _operator = stage.operator(&[]);
+    follow_at_least(30, &stage, "docs/subscriptions.md");
 }
 
 #[test]

@@ -73,3 +73,17 @@ fn examples_of_crds_and_run_do_what_they_say() {
         stage.kubectl(&["annotate", "namespace", "entitlements", "entitlements.dev/operator-"]);
     }
 }
+
+/// It fails if anything that it shows did not happen, the end of the favour among it.
+#[test]
+fn the_demo_shows_what_it_says() {
+    let stage = Stage::start_with(PlaneOptions::default());
+    let output = shell(&stage, "bash examples/demo.sh").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    let favour = said.split("Support adds 4k streaming").nth(1).unwrap();
+    let told: Vec<&str> = favour.lines().filter(|line| line.starts_with("ENTITLEMENT_4K_STREAMING=")).collect();
+    assert_eq!(told, ["ENTITLEMENT_4K_STREAMING=true", "ENTITLEMENT_4K_STREAMING=false"]);
+    let members: Vec<&str> = favour.lines().filter(|line| line.starts_with("ENTITLEMENT_MEMBERS_AMOUNT=")).collect();
+    assert_eq!(members, ["ENTITLEMENT_MEMBERS_AMOUNT=40", "ENTITLEMENT_MEMBERS_AMOUNT=40"]);
+}

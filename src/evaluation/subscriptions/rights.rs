@@ -51,9 +51,9 @@ pub struct Ingredients<'a> {
 }
 
 /// The entries of the plan that serves, by definition, where it is another than was agreed.
-struct Serving<'a>(BTreeMap<&'a str, &'a PlanEntry>);
+struct PresentEntries<'a>(BTreeMap<&'a str, &'a PlanEntry>);
 
-impl<'a> Serving<'a> {
+impl<'a> PresentEntries<'a> {
     fn of(counting: &Counting<'a>) -> Self {
         let other = counting.serving.filter(|serving| !Arc::ptr_eq(serving, counting.agreed));
         let entries = other.into_iter().flat_map(|serving| &serving.entries);
@@ -127,7 +127,7 @@ impl Ingredients<'_> {
         let mut parts: BTreeMap<Arc<str>, Vec<GrantPart>> = BTreeMap::new();
         for (plan, window) in self.course.windows(self.own) {
             let Some(counting) = self.counting(&plan) else { continue };
-            let serving = Serving::of(&counting);
+            let serving = PresentEntries::of(&counting);
             for entry in &counting.agreed.entries {
                 let origin = PartOrigin::Plan { plan: Arc::clone(&plan), group: Arc::clone(&entry.group) };
                 let part = self.part(&serving, entry, origin, 1, window);
@@ -136,7 +136,7 @@ impl Ingredients<'_> {
         }
         for usable in judged.add_ons.iter().filter(|usable| usable.entry.quantity > 0) {
             let (Some(window), Some(counting)) = (usable.window, self.counting(&usable.entry.plan)) else { continue };
-            let serving = Serving::of(&counting);
+            let serving = PresentEntries::of(&counting);
             for entry in &counting.agreed.entries {
                 let origin = PartOrigin::AddOn {
                     name: Arc::clone(&usable.entry.name),
@@ -192,7 +192,14 @@ impl Ingredients<'_> {
         }
     }
 
-    fn part(&self, serving: &Serving, entry: &PlanEntry, origin: PartOrigin, times: u32, window: Window) -> GrantPart {
+    fn part(
+        &self,
+        serving: &PresentEntries,
+        entry: &PlanEntry,
+        origin: PartOrigin,
+        times: u32,
+        window: Window,
+    ) -> GrantPart {
         let amount = self.amount(entry).filter(|_| self.has_amount(&entry.definition));
         GrantPart {
             origin,

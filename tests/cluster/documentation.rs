@@ -236,7 +236,8 @@ fn what_pages_quote_of_plans_is_in_the_examples() {
     let quotes: Vec<&str> = page.split("\n\n").filter(|block| block.starts_with("    ")).collect();
     assert_eq!(quotes.len(), 3, "{quotes:?}");
     let readme = read("README.md");
-    let quote = readme.split("\n```yaml\n").nth(1).unwrap().split("```\n").next().unwrap();
+    let quote = readme.split("\n### Plans\n").nth(1).unwrap().split("```yaml\n").nth(1).unwrap();
+    let quote = quote.split("```\n").next().unwrap();
     for quote in quotes.into_iter().chain([quote]).map(words) {
         assert!(examples.iter().any(|example| example.contains(&quote)), "{quote}");
     }

@@ -12,7 +12,7 @@ operator=${OPERATOR_NAMESPACE:-entitlement-operator}
 mkdir -p "$folder"
 
 # Grants last: what they name is there then.
-for kind in facetdefinitions entitlementdefinitions organizations entitlementinstances; do
+for kind in facetdefinitions entitlementdefinitions entitlementplans organizations entitlementinstances entitlementsubscriptions; do
 	kubectl get "$kind.entitlements.dev" --all-namespaces --output json >"$folder/$kind.json"
 done
 kubectl get controllerrevisions.apps --namespace "$operator" \
@@ -21,18 +21,20 @@ kubectl get controllerrevisions.apps --namespace "$operator" \
 kubectl get configmaps,secrets --all-namespaces \
 	--selector entitlements.dev/in-force=false --output json >"$folder/retained.json"
 
-# The Secrets that grants name.
-jq --raw-output '[.items[] | select(.spec.secretFacets) | .metadata.namespace] | unique[]' "$folder/entitlementinstances.json" |
+# The Secrets that grants and subscriptions name.
+sources=("$folder/entitlementinstances.json" "$folder/entitlementsubscriptions.json")
+secret_facets='def secret_facets: .spec.secretFacets[]?, .spec.configure[]?.secretFacets[]?;'
+jq --raw-output --slurp "$secret_facets"' [.[].items[] | select([secret_facets] != []) | .metadata.namespace] | unique[]' "${sources[@]}" |
 	while read -r namespace; do
 		kubectl get secrets --namespace "$namespace" --output json
 	done |
-	jq --slurp --slurpfile grants "$folder/entitlementinstances.json" '
-		([$grants[0].items[] | .metadata.namespace as $namespace | .spec.secretFacets[]?.secretKeyRef.name
+	jq --slurp --slurpfile grants "${sources[0]}" --slurpfile subscriptions "${sources[1]}" "$secret_facets"'
+		([($grants + $subscriptions)[].items[] | .metadata.namespace as $namespace | secret_facets.secretKeyRef.name
 			| "\($namespace)/\(.)"] | unique) as $named
 		| {apiVersion: "v1", kind: "List", items: [.[].items[]
 			| select("\(.metadata.namespace)/\(.metadata.name)" | IN($named[]))]}' >"$folder/secrets.json"
 
 count() { jq '.items | length' "$folder/$1.json"; }
-echo "saved in $folder: $(count entitlementinstances) grants, $(count organizations) organizations," \
-	"$(count entitlementdefinitions) definitions, $(count facetdefinitions) facet definitions," \
+echo "saved in $folder: $(count entitlementsubscriptions) subscriptions, $(count entitlementplans) plans," \
+	"$(count entitlementinstances) grants, $(count organizations) organizations, $(count entitlementdefinitions) definitions, $(count facetdefinitions) facet definitions," \
 	"$(count controllerrevisions) of their valid states, $(count secrets) Secrets, $(count retained) retained objects"

@@ -29,11 +29,20 @@ create() { # [FLAG OF KUBECTL]
 }
 marked=".metadata.annotations[\"$mark\"] = \"true\""
 
+# The grants and subscriptions of a backup; one that was made before there were subscriptions has none.
+sources=("$folder/entitlementinstances.json")
+kinds=entitlementinstances.entitlements.dev
+if [ -e "$folder/entitlementsubscriptions.json" ]; then
+	sources+=("$folder/entitlementsubscriptions.json")
+	kinds+=,entitlementsubscriptions.entitlements.dev
+fi
+jq --slurp '{items: [.[].items[]]}' "${sources[@]}" >"$work/sources.json"
+
 # The statuses, one in a line, of the grants that this has made and that do not remember yet what they are to remember.
 forgetful() {
-	kubectl get entitlementinstances.entitlements.dev --all-namespaces --output json |
-		jq --compact-output --slurpfile saved "$folder/entitlementinstances.json" "
-			def key: \"\(.metadata.namespace)/\(.metadata.name)\";
+	kubectl get "$kinds" --all-namespaces --output json |
+		jq --compact-output --slurpfile saved "$work/sources.json" "
+			def key: \"\(.kind)/\(.metadata.namespace)/\(.metadata.name)\";
 			def memory: [.accepted, .facets, .notices];
 			INDEX(\$saved[0].items[]; key) as \$saved | .items[]
 			| select(.metadata.annotations[\"$mark\"]) | (\$saved[key].status // {}) as \$was
@@ -59,13 +68,14 @@ remember() {
 	exit 1
 }
 
-for namespace in "$operator" $(jq --raw-output '[.items[].metadata.namespace] | unique[]' "$folder/entitlementinstances.json"); do
+for namespace in "$operator" $(jq --raw-output '[.items[].metadata.namespace] | unique[]' "$work/sources.json"); do
 	kubectl get namespace "$namespace" >/dev/null 2>&1 || kubectl create namespace "$namespace" >/dev/null
 done
 
 # The catalogue before its valid states: the operator deletes those of a definition that there is not.
 fresh facetdefinitions | create
 fresh entitlementdefinitions | create
+if [ -e "$folder/entitlementplans.json" ]; then fresh entitlementplans | create; fi
 fresh controllerrevisions | create
 fresh secrets | create
 
@@ -77,7 +87,7 @@ jq 'def made: .metadata.annotations["entitlements.dev/granted-at"] // .metadata.
 		| .key as $place | .value | (if (second | length) != 19 then made
 			elif $place == 0 then second + "Z"
 			else second + ".\(1000000 + $place | tostring[1:])Z" end) as $made
-		| .metadata.annotations["entitlements.dev/granted-at"] = $made]' "$folder/entitlementinstances.json" >"$work/grants.json"
+		| .metadata.annotations["entitlements.dev/granted-at"] = $made]' "$work/sources.json" >"$work/grants.json"
 (folder=$work && fresh grants "$marked") | create
 remember
 
@@ -104,5 +114,8 @@ jq --slurpfile owners "$work/owners.json" --slurpfile places "$work/places.json"
 (folder=$work && fresh retained '.metadata.ownerReferences = .owners | del(.owners)') |
 	create --field-manager=entitlement-operator
 
-kubectl annotate entitlementinstances.entitlements.dev --all --all-namespaces "$mark-" >/dev/null
-echo "restored: $(jq '.items | length' "$folder/entitlementinstances.json") grants of $(jq '.items | length' "$folder/organizations.json") organizations"
+for kind in ${kinds//,/ }; do kubectl annotate "$kind" --all --all-namespaces "$mark-" >/dev/null; done
+grants=$(jq '.items | length' "$folder/entitlementinstances.json")
+subscriptions=$(($(jq '.items | length' "$work/sources.json") - grants))
+and=$([ "$subscriptions" -eq 0 ] || echo " and $subscriptions subscriptions")
+echo "restored: $grants grants$and of $(jq '.items | length' "$folder/organizations.json") organizations"

@@ -24,7 +24,7 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  entitlement-operator change acme-platform --plan enterprise --at 2080-01-01 -f clients/ -f catalogue.yaml
+  entitlement-operator change acme-platform --plan enterprise --at 2080-01-01
   entitlement-operator change acme-platform --plan enterprise --at +1mo > change.yaml
   kubectl patch esub acme-platform --namespace entitlements --type merge --patch-file change.yaml
 

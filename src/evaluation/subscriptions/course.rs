@@ -51,6 +51,11 @@ impl PlanCourse {
         self.changes.last().map_or(&self.first, |(_, plan)| plan)
     }
 
+    /// Whether it is ever to that plan.
+    pub fn has(&self, plan: &str) -> bool {
+        *self.first == *plan || self.changes.iter().any(|(_, change)| **change == *plan)
+    }
+
     /// Each plan with when it is in force.
     pub fn windows(&self, own: OwnTime) -> Vec<(Arc<str>, Window)> {
         let Some(own) = own.window() else { return Vec::new() };

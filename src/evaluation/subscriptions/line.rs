@@ -73,7 +73,7 @@ fn bonds(surroundings: &Surroundings) -> Vec<Bond> {
         let goes_with = renewal.organization == renewed.organization
             && (own.get(index) == own.get(parent)
                 || renewal.accepted.is_some()
-                || last_plan(surroundings, renewed, &of_renewed) == renewal.plan);
+                || may_come_to(surroundings, renewed, &of_renewed, &renewal.plan));
         if let Some(bond) = bonds.get_mut(index).filter(|_| goes_with) {
             *bond = of_renewed;
         }
@@ -81,10 +81,10 @@ fn bonds(surroundings: &Surroundings) -> Vec<Bond> {
     bonds
 }
 
-/// The plan that a subscription comes to, as far as that can be told before its term is known.
-fn last_plan(surroundings: &Surroundings, subscription: &Subscription, bond: &Bond) -> Arc<str> {
+/// Whether a subscription may be to that plan last. What it comes to is told once its term is known: see `is_stray`.
+fn may_come_to(surroundings: &Surroundings, subscription: &Subscription, bond: &Bond, plan: &str) -> bool {
     let amendments = prepared(surroundings, subscription, bond.line());
-    Arc::clone(PlanCourse::foreseen(subscription, &amendments).last())
+    PlanCourse::foreseen(subscription, &amendments).has(plan)
 }
 
 /// Its amendments, read in its time zone.

@@ -359,3 +359,27 @@ fn the_model_gives_the_worked_examples(#[case] example: Example) {
 fn the_code_gives_the_worked_examples(#[case] example: Example) {
     example(&mut PlainOperator::default());
 }
+
+/// "A revision that is lost: until it is restored or `agreement` changes, `status.entitlements` says what is given", also of one
+/// that gives nothing yet, or not now.
+#[rstest]
+#[case::in_force("2027-01-01", false)]
+#[case::waiting("2027-01-20", false)]
+#[case::suspended("2027-01-01", true)]
+fn a_lost_revision_takes_nothing(#[case] start: &str, #[case] suspended: bool) {
+    let mut operator = PlainOperator::default();
+    let mut world = catalogue();
+    sets(&mut world, "25", "Agreed");
+    world.subscribe("ours", MADE, &format!("{{plan: team, start: {start}, suspended: {suspended}}}"));
+    operator.look(&world, at("2027-01-10"));
+    sets(&mut world, "20", "Agreed");
+    operator.look(&world, at("2027-01-10"));
+    operator.lose_plans();
+    for _ in 0..3 {
+        operator.look(&world, at("2027-01-11"));
+    }
+    world.subscription("ours").suspended = false;
+    check(&mut operator, &world, "members", &[(NOON, "25"), ("2027-02-02", "25")]);
+    world.subscription("ours").agreement = Some("new".to_owned());
+    check(&mut operator, &world, "members", &[("2027-02-03", "20")]);
+}

@@ -89,6 +89,11 @@ impl PlainOperator {
         self.summary.iter().map(|(name, one)| (name.clone(), valid(one))).collect()
     }
 
+    /// What was kept of plans is lost.
+    pub fn lose_plans(&mut self) {
+        self.revisions.retain(|revision| revision.of.kind != CatalogueKind::Plan);
+    }
+
     fn keep_catalogue(&mut self, inventory: &Inventory, now: Instant) {
         let definitions = inventory.catalogue();
         for (name, _) in definitions.iter().filter(|(_, entry)| entry.present == Present::Valid) {

@@ -13,7 +13,7 @@ use crate::{
         calendar::{Tz, format_local, parse_instant, parse_zone},
         grant::Remembered,
         reason::ReasonCode,
-        source::subscription::RememberedRight,
+        source::{SourceKind, subscription::RememberedRight},
     },
     evaluation::{decided::DecidedSource, object::ObjectKey, plan::Meddling},
 };
@@ -31,14 +31,17 @@ pub fn of_source(decided: &DecidedSource, status: &impl SourceStatus) -> Vec<Ann
     let DecidedSource { was_accepted, remembered, due, .. } = decided;
     let said = status.lifecycle();
     let mut notices = announced(decided.kind().noun(), *was_accepted, remembered, said, due);
-    if let Some(rights) = decided.rights {
-        notices.extend(of_rights(remembered.phase, said.phase, rights, status.entitlements()));
+    if decided.kind() == SourceKind::Subscription {
         notices.extend(of_catalogue_trouble(remembered, said));
     }
     notices
 }
 
 /// Of a subscription that goes on: that what it was to give otherwise has begun, ended, or changed.
+pub fn of_entitlements(decided: &DecidedSource, status: &impl SourceStatus) -> Option<Announcement> {
+    of_rights(decided.remembered.phase, status.lifecycle().phase, decided.rights?, status.entitlements())
+}
+
 fn of_rights(
     before: Option<Phase>,
     phase: Option<Phase>,
@@ -103,7 +106,7 @@ fn announced(
         status
             .phase
             .filter(|phase| Some(*phase) != phase_before)
-            .and_then(|phase| of_phase(phase_before, phase, status.until)),
+            .and_then(|phase| of_phase(noun, phase_before, phase, status.until)),
     );
     let is_draft = status.phase == Some(Phase::Draft);
     let failures = [(ACCEPTED, "Refuse"), (FACETS_VALID, "Check"), (DELIVERED, "Deliver")];
@@ -193,12 +196,12 @@ pub fn of_namespace_made_anew(namespace: &str) -> Announcement {
 }
 
 /// A refusal is told with its reason, as a condition.
-fn of_phase(before: Option<Phase>, phase: Phase, until: Option<&str>) -> Option<Announcement> {
+fn of_phase(noun: &str, before: Option<Phase>, phase: Phase, until: Option<&str>) -> Option<Announcement> {
     before.or((phase == Phase::Active).then_some(phase))?;
-    let in_force = until.map_or_else(
-        || "the entitlement is in force".to_owned(),
-        |until| format!("the entitlement is in force until {until}"),
-    );
+    let what = if noun == "grant" { "entitlement" } else { noun };
+    let until = until.map(|until| format!(" until {until}")).unwrap_or_default();
+    let in_force = format!("the {what} is in force{until}");
+    let suspended = format!("the configuration is withdrawn while the {what} or its organization is suspended");
     let (reason, note) = match phase {
         Phase::Rejected => return None,
         Phase::Draft => (ReasonCode::ReturnedToDraft, "the configuration is withdrawn until state is Active again"),
@@ -207,10 +210,7 @@ fn of_phase(before: Option<Phase>, phase: Phase, until: Option<&str>) -> Option<
         Phase::Grace => {
             (ReasonCode::GraceStarted, "the term is over: the configuration stays until the grace period is over")
         }
-        Phase::Suspended => (
-            ReasonCode::Suspended,
-            "the configuration is withdrawn while the entitlement or its organization is suspended",
-        ),
+        Phase::Suspended => (ReasonCode::Suspended, &*suspended),
         Phase::Expired => (ReasonCode::Expired, "the term is over, and the configuration withdrawn"),
         Phase::Cancelled => (ReasonCode::Cancelled, "the configuration is withdrawn for good"),
     };

@@ -16,7 +16,7 @@ use super::{
     status,
     transitions::PhaseTransition,
     warnings::warn_of,
-    world::{NotReady, OrganizationView, SourceFacts, SourceObject, WholeSource, WorkItem},
+    world::{Edits, NotReady, OrganizationView, SourceFacts, SourceObject, WholeSource, WorkItem},
 };
 use crate::{
     api::{
@@ -91,8 +91,8 @@ pub async fn reconcile(context: &ControllerContext, name: &Arc<str>) -> Result<(
         (statuses, evaluation, view)
     });
     let (statuses, evaluation, view) = thought.await?;
-    write_sources::<EntitlementInstance>(context, &view, &evaluation, &statuses, &mut progress).await;
-    write_sources::<EntitlementSubscription>(context, &view, &evaluation, &statuses, &mut progress).await;
+    write_sources::<EntitlementInstance>(context, &view, &evaluation, &statuses, &edits, &mut progress).await;
+    write_sources::<EntitlementSubscription>(context, &view, &evaluation, &statuses, &edits, &mut progress).await;
     if wait.is_none()
         && let (Some(organization), Some(status)) = (&view.snapshot.organization, &statuses.organization)
         && !progress.lacks_summary
@@ -293,9 +293,16 @@ async fn write_sources<K: SourceObject>(
     view: &OrganizationView,
     evaluation: &Evaluation,
     statuses: &Statuses,
+    edits: &Edits,
     progress: &mut ReconcileProgress,
 ) {
+    // What an edit of a plan changes is told with the edit.
+    let is_told = !edits.plans.is_empty();
     let told = K::told(&evaluation.decision, statuses).into_iter();
+    let told = told.map(|(decided, status)| {
+        let rights = decided.rights.filter(|_| !is_told);
+        (DecidedSource { rights, ..decided }, status)
+    });
     let changed = told.filter_map(|(decided, status)| Some((view.facts.get(&decided.id())?, decided, status)));
     let work = changed.map(|(facts, decided, status)| {
         let what = of_status(decided.stated, facts, status);
@@ -361,6 +368,10 @@ pub async fn write_source<K: SourceObject>(
     if !notices.is_empty() {
         let conditions: Vec<Condition> = before.conditions.iter().map(Condition::from).collect();
         context.announcer.tell_first(&about, &(before.phase, conditions), notices).await;
+    }
+    if let Some(change) = announcements::of_entitlements(decided, status) {
+        // What is given may become again what it was: no other state of it tells such changes apart.
+        context.announcer.tell_first(&about, &facts.version, vec![change]).await;
     }
     let _writing = context.writing.begin(WorkItem::GrantSource(id.clone()));
     // The watch may be faster than the answer.

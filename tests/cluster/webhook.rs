@@ -26,7 +26,7 @@ static SHARED: LazyLock<Stage> = LazyLock::new(|| {
     stage
 });
 
-async fn shared() -> (&'static Stage, Cluster) {
+pub async fn shared() -> (&'static Stage, Cluster) {
     let stage = tokio::task::spawn_blocking(|| &*SHARED).await.unwrap();
     (stage, stage.cluster().await)
 }
@@ -65,7 +65,7 @@ pub fn applied(stage: &Stage, input: &str) -> String {
 }
 
 #[track_caller]
-fn refused(stage: &Stage, arguments: &[&str], input: &str) -> String {
+pub fn refused(stage: &Stage, arguments: &[&str], input: &str) -> String {
     let (is_content, said) = kubectl(stage, arguments, input);
     assert!(!is_content, "it should have been refused: {said}");
     let (_, said) =

@@ -83,13 +83,15 @@ fresh secrets | create
 # While their organization is missing, nothing is accepted anew, and what was stays recorded.
 jq 'def made: .metadata.annotations["entitlements.dev/granted-at"] // .metadata.creationTimestamp;
 	def second: if made | test("^[-0-9]{10}T[:0-9]{8}(\\.[0-9]+)?Z$") then made[:19] else made end;
-	.items |= [group_by(second)[] | sort_by([made[19:] | rtrimstr("Z")], .metadata.uid) | to_entries[]
+	.items |= [group_by(second)[] | sort_by([made[19:] | rtrimstr("Z")], .kind, .metadata.uid) | to_entries[]
 		| .key as $place | .value | (if (second | length) != 19 then made
 			elif $place == 0 then second + "Z"
 			else second + ".\(1000000 + $place | tostring[1:])Z" end) as $made
 		| .metadata.annotations["entitlements.dev/granted-at"] = $made]' "$work/sources.json" >"$work/grants.json"
 (folder=$work && fresh grants "$marked") | create
 remember
+# Of a plan that is gone, an operator that runs has kept nothing before a subscription said that it was agreed.
+fresh controllerrevisions | create
 
 # The oldest organization first, because of two that list one namespace the older has it. That is a matter of seconds.
 jq '.items |= sort_by(.metadata.creationTimestamp, .metadata.uid)' "$folder/organizations.json" >"$work/organizations.json"

@@ -100,10 +100,40 @@ spec:
       items: [{key: who, template: "{{ organization.displayName }}"}]
 ---
 apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementPlan
+metadata: {name: extra}
+spec:
+  type: AddOn
+  groups: [{name: more, entitlements: [{definition: storage, amount: 2}]}]
+---
+apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementPlan
+metadata: {name: pro}
+spec:
+  addOns: [extra]
+  groups: [{name: team, entitlements: [{definition: storage}, {definition: kept}]}]
+---
+apiVersion: entitlements.dev/v1alpha1
 kind: Organization
 metadata: {name: acme}
 spec: {displayName: Acme GmbH, timeZone: Europe/Berlin, namespaces: [acme]}
 "#;
+
+/// One that has agreed to what is not sold any more.
+const SUBSCRIPTION: &str = "
+apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementSubscription
+metadata: {name: s-pro, namespace: entitlements}
+spec:
+  organization: acme
+  plan: pro
+  start: \"2025-01-01\"
+  addOns: [{name: more, plan: extra, quantity: 3}]
+  remove: [{name: none-kept, definition: kept}]
+  configure: [{definition: storage, facets: {account: {size: 5}}, secretFacets: [{facet: account, field: password, secretKeyRef: {name: login, key: password}}]}]
+";
+
+const KINDS: [&str; 2] = ["EntitlementInstance", "EntitlementSubscription"];
 
 /// The grants, in the order in which they are made, with their phases.
 const GRANTS: [(&str, &str, &str, &str); 16] = [
@@ -149,6 +179,10 @@ async fn what_happens_then(cluster: &Cluster) {
         cluster.merge("EntitlementDefinition", "", name, spec(change)).await.unwrap();
         cluster.until("EntitlementDefinition", "", name, "is seen", is_current).await;
     }
+    let groups = json!([{"name": "team", "entitlements": [{"definition": "storage", "amount": 100}]}]);
+    cluster.merge("EntitlementPlan", "", "pro", spec(json!({ "groups": groups }))).await.unwrap();
+    cluster.until("EntitlementPlan", "", "pro", "is seen", is_current).await;
+    cluster.delete("EntitlementPlan", "", "extra").await;
     let grants = [
         ("invalid-now", json!({"facets": {"account": {"size": 70}}})),
         ("cancelled", json!({"state": "Cancelled"})),
@@ -187,13 +221,17 @@ async fn tell(cluster: &Cluster) {
         cluster.create(object).await.unwrap();
         cluster.phase(name, phase).await;
     }
+    cluster.apply(SUBSCRIPTION).await;
+    cluster.condition(KINDS[1], "s-pro", "Ready", "True", "Active").await;
     what_happens_then(cluster).await;
 }
 
 /// All that is to come back, as text: of each grant what it is and what it remembers, and every object in the clients' namespaces.
 async fn picture(cluster: &Cluster) -> BTreeMap<String, Value> {
     let mut picture = BTreeMap::new();
-    for grant in cluster.list("EntitlementInstance", "entitlements").await {
+    let mut grants = cluster.list(KINDS[0], "entitlements").await;
+    grants.extend(cluster.list(KINDS[1], "entitlements").await);
+    for grant in grants {
         let status = &grant["status"];
         let fields = [
             "phase",
@@ -208,6 +246,10 @@ async fn picture(cluster: &Cluster) -> BTreeMap<String, Value> {
             "amendments",
             "notices",
             "outputs",
+            "plan",
+            "addOns",
+            "entitlements",
+            "entries",
         ];
         let mut seen: Value = fields.map(|field| (field.to_owned(), status[field].clone())).into_iter().collect();
         for type_ in ["Accepted", "FacetsValid", "Delivered", "Entitled", "Ready"] {
@@ -277,7 +319,7 @@ async fn backup() -> (BTreeMap<String, Value>, PathBuf, Stage) {
     operator.stop();
     let folder = stage.plane.folder().join("backup");
     let said = script(&stage, "backup.sh", &folder);
-    assert!(said.ends_with("16 grants, 2 organizations, 4 definitions, 1 facet definitions, 5 of their valid states, 1 Secrets, 1 retained objects\n"), "{said}");
+    assert!(said.ends_with("16 grants, 1 subscriptions, 2 organizations, 4 definitions, 1 plans, 1 facet definitions, 8 of their valid states, 1 Secrets, 1 retained objects\n"), "{said}");
     (before, folder, stage)
 }
 
@@ -310,7 +352,10 @@ async fn what_is_restored_is_as_it_was() {
     for is_running in [false, true] {
         let (stage, cluster) = new_cluster().await;
         let running = is_running.then(|| stage.operator(&[]));
-        assert_eq!(script(&stage, "restore.sh", &folder), "restored: 16 grants of 2 organizations\n");
+        assert_eq!(
+            script(&stage, "restore.sh", &folder),
+            "restored: 16 grants and 1 subscriptions of 2 organizations\n"
+        );
         let kept = cluster.object("ConfigMap", "acme", "kept-config").await;
         assert_eq!(kept["metadata"]["ownerReferences"][0]["name"], "acme", "{kept:#}");
         let _operator = running.unwrap_or_else(|| stage.operator(&[]));
@@ -352,7 +397,7 @@ fn saved(lists: &[Value]) -> Vec<(Value, Value)> {
             {
                 metadata.remove(field);
             }
-            if object["kind"] == "EntitlementInstance" {
+            if KINDS.iter().any(|kind| object["kind"] == **kind) {
                 object["metadata"]["annotations"]["entitlements.dev/granted-at"] = created.into();
             }
             let status = object.as_object_mut().unwrap().remove("status").unwrap_or_default();
@@ -409,7 +454,7 @@ async fn restore_in_any_order(cluster: &Cluster, lists: &[Value], random: &mut T
             }
             let Some(there) = there else { continue };
             let remembers = |status: &Value| json!([status["accepted"], status["facets"], status["notices"]]);
-            if kind == "EntitlementInstance" && remembers(&there.data["status"]) != remembers(status) {
+            if KINDS.contains(&kind) && remembers(&there.data["status"]) != remembers(status) {
                 is_complete = false;
                 let operations = json!([{"op": "add", "path": "/status", "value": status}]);
                 let patch = Patch::<()>::Json(serde_json::from_value(operations).unwrap());

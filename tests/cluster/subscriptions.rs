@@ -174,7 +174,7 @@ async fn what_is_sold_together_arrives_together() {
     let object = cluster.get("ConfigMap", "$", "members").await.unwrap();
     assert_eq!(object["metadata"]["annotations"]["entitlements.dev/subscription"], format!("entitlements/{name}"));
     assert_eq!(object["metadata"]["annotations"]["entitlements.dev/instance"], Value::Null);
-    cluster.summary("$", "$-members", "has 40", |entry| entry["amount"] == json!(40)).await;
+    cluster.summary("$", "$-members", "has 40", |entry| entry["amount"] == "40").await;
     cluster
         .until("Organization", "", "$", "counts it", |seen| seen["status"]["subscriptions"] == json!({"Active": 1}))
         .await;

@@ -29,7 +29,7 @@ async fn a_subscription_is_refused_for_what_its_conditions_would_say() {
     for (spec, expected) in [
         (json!({"organization": "$-nobody"}), "OrganizationNotFound: there is no organization $-nobody"),
         (json!({"plan": "$-nothing"}), "PlanNotFound: there is no plan $-nothing"),
-        (json!({"plan": "$-extra"}), "PlanNotReady: plan $-extra is of type AddOn"),
+        (json!({"plan": "$-extra"}), "PlanNotReady: plan $-extra is an AddOn"),
         (json!({"end": "2019-01-01"}), "InvalidTerm: "),
     ] {
         let said = tokio::task::block_in_place(|| refused(stage, &apply, &of(spec)));

@@ -5,6 +5,7 @@ use crate::{
     audit::{Request, of_operator},
     harness::{Cluster, FEATURE, ORGANIZATION, Operator, PASSWORD, Stage, grant},
     plane::PlaneOptions,
+    subscriptions::{DEFINITIONS, PLANS, subscribe, subscription},
     webhook::{REGISTRATION, SECRET, by_url, free_port, get, serving},
 };
 use entitlement_operator::installation::{Duties, Webhook, rights};
@@ -110,6 +111,7 @@ async fn all_kinds_of_work(cluster: &Cluster) {
     cluster.create(barred).await.unwrap();
     let is_told = |seen: &Value| seen["status"]["phase"] == "Draft";
     cluster.until("EntitlementInstance", "$", "$", "is told of", is_told).await;
+    subscriptions(cluster).await;
     // States of the catalogue are kept, are valid again, and are dropped.
     let items = |text: &str| json!({"spec": {"outputs": [{"name": "config", "kind": "ConfigMap", "items": [{"key": "who", "template": text}]}]}});
     for text in ["other", "{{ organization.displayName }}"] {
@@ -132,6 +134,24 @@ async fn all_kinds_of_work(cluster: &Cluster) {
     cluster.gone("Secret", "$", "$-account").await;
     let over = |seen: &Value| seen["metadata"]["labels"]["entitlements.dev/in-force"] == "false";
     cluster.until("ConfigMap", "$", "$-kept", "is kept", over).await;
+}
+
+/// The same with what subscriptions need.
+async fn subscriptions(cluster: &Cluster) {
+    for yaml in [DEFINITIONS, PLANS] {
+        cluster.apply(yaml).await;
+    }
+    let (name, namespace) = (cluster.name.clone(), "entitlements");
+    subscribe(cluster, &name, "business", json!({"start": "2020-01-01"})).await;
+    let is_active = |seen: &Value| seen["status"]["phase"] == "Active";
+    cluster.until("EntitlementSubscription", namespace, "$", "is active", is_active).await;
+    let mut barred = subscription(cluster, &name, "business", json!({"state": "Draft"}));
+    barred["metadata"]["namespace"] = json!(name);
+    cluster.create(barred).await.unwrap();
+    let is_told = |seen: &Value| seen["status"]["phase"] == "Draft";
+    cluster.until("EntitlementSubscription", "$", "$", "is told of", is_told).await;
+    let refused = cluster.create(subscription(cluster, &format!("{name}-missing"), "missing", json!({}))).await;
+    assert!(refused.unwrap_err().contains("PlanNotFound"));
 }
 
 /// What was damaged of the webhook's own objects is made right.

@@ -128,6 +128,7 @@ spec:
   organization: acme
   plan: pro
   start: \"2025-01-01\"
+  end: \"2198-12-31\"
   addOns: [{name: more, plan: extra, quantity: 3}]
   remove: [{name: none-kept, definition: kept}]
   configure: [{definition: storage, facets: {account: {size: 5}}, secretFacets: [{facet: account, field: password, secretKeyRef: {name: login, key: password}}]}]

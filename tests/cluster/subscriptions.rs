@@ -63,7 +63,7 @@ spec:
 ";
 
 /// A subscription to a plan of the test, with more fields of its spec, in which `$` stands for the test's name.
-fn subscription(cluster: &Cluster, name: &str, plan: &str, spec: Value) -> Value {
+pub fn subscription(cluster: &Cluster, name: &str, plan: &str, spec: Value) -> Value {
     let mut object = json!({
         "apiVersion": "entitlements.dev/v1alpha1",
         "kind": KIND,
@@ -75,7 +75,7 @@ fn subscription(cluster: &Cluster, name: &str, plan: &str, spec: Value) -> Value
     serde_json::from_str(&object.to_string().replace('$', &cluster.name)).unwrap()
 }
 
-async fn subscribe(cluster: &Cluster, name: &str, plan: &str, spec: Value) {
+pub async fn subscribe(cluster: &Cluster, name: &str, plan: &str, spec: Value) {
     cluster.create(subscription(cluster, name, plan, spec)).await.unwrap();
 }
 

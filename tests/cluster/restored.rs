@@ -320,7 +320,7 @@ async fn backup() -> (BTreeMap<String, Value>, PathBuf, Stage) {
     operator.stop();
     let folder = stage.plane.folder().join("backup");
     let said = script(&stage, "backup.sh", &folder);
-    assert!(said.ends_with("16 grants, 1 subscriptions, 2 organizations, 4 definitions, 1 plans, 1 facet definitions, 8 of their valid states, 1 Secrets, 1 retained objects\n"), "{said}");
+    assert!(said.ends_with("16 grants, 1 subscriptions, 2 organizations, 4 definitions, 1 plans, 1 facet definitions, 9 of their valid states, 1 Secrets, 1 retained objects\n"), "{said}");
     (before, folder, stage)
 }
 

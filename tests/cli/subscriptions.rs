@@ -2,7 +2,7 @@
 
 use super::{GOLDEN, assert_golden, code, run, text};
 use serde_json::Value;
-use std::{fs, path::Path};
+use std::{fmt::Write as _, fs, path::Path};
 
 #[test]
 fn what_is_wrong_with_a_subscription_is_told_once_and_with_its_place() {
@@ -27,7 +27,7 @@ fn a_timeline_tells_of_a_subscription_as_a_whole() {
     let output = run(&["timeline", "-f", "platform", "--from", "2026-06-30", "--to", "2028-12-31", "-o", "json"]);
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
     let steps = told["steps"].as_array().unwrap();
-    let told: Vec<&Value> = steps.iter().flat_map(|step| step.get("subscriptions")).collect();
+    let told: Vec<&Value> = steps.iter().filter_map(|step| step.get("subscriptions")).collect();
     let told = format!("{}\n", serde_json::to_string_pretty(&told).unwrap());
     assert_golden("platform.subscriptions.json", told.as_bytes());
 }
@@ -92,7 +92,7 @@ fn an_edited_plan_reaches_whom_its_rollout_says() {
         ("Agreed, and another agreement", difference(&[MORE, ANOTHER_AGREEMENT])),
         ("Everyone", difference(&[MORE, FOR_EVERYONE])),
     ];
-    let told: String = told.iter().map(|(title, text)| format!("# {title}\n\n{text}\n")).collect();
+    let told = told.map(|(title, text)| format!("# {title}\n\n{text}\n")).concat();
     assert_golden("platform.differences.md", told.as_bytes());
 }
 
@@ -128,7 +128,7 @@ fn a_change_that_cannot_be_says_what_to_do() {
     ] {
         let output = run(&["change", subscription, "--plan", plan, "--at", "2080-01-01", "-f", "platform"]);
         assert_eq!(text(&output.stdout), "", "{subscription} {plan}");
-        told += &format!("$ change {subscription} --plan {plan}\n{}({})\n", text(&output.stderr), code(&output));
+        writeln!(told, "$ change {subscription} --plan {plan}\n{}({})", text(&output.stderr), code(&output)).unwrap();
     }
     assert_golden("platform.change.refused", told.as_bytes());
 }

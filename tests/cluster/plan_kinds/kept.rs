@@ -1,7 +1,7 @@
 //! That plans and subscriptions are kept as they were written, and how they are shown.
 
 use super::{PLAN, SUBSCRIPTION, object};
-use crate::stage::Stage;
+use crate::{plane::PlaneOptions, stage::Stage};
 use entitlement_operator::api::{EntitlementPlan, EntitlementSubscription, crd};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, fs};
@@ -173,7 +173,7 @@ extra-seats   AddOn                      0               0              now";
 /// Without an operator, so that a status is what the test says.
 #[test]
 fn plans_and_subscriptions_are_kept_as_written_and_shown_at_a_glance() {
-    let stage = Stage::bare(Default::default());
+    let stage = Stage::bare(PlaneOptions::default());
     stage.install_kinds();
     let applied = stage.plane.folder().join("full.json");
     let objects = [
@@ -258,7 +258,11 @@ fn plans_and_subscriptions_are_kept_as_written_and_shown_at_a_glance() {
     apply(&server_side);
     assert_eq!(versions(), before);
 
-    // What is seen at a glance.
+    seen_at_a_glance(&stage);
+    explained(&stage);
+}
+
+fn seen_at_a_glance(stage: &Stage) {
     let shown =
         |arguments: &[&str]| ageless(&stage.kubectl(&[&["get", "--namespace=entitlements"], arguments].concat()));
     assert_eq!(shown(&["esub"]), SHOWN.trim_start());
@@ -284,8 +288,9 @@ fn plans_and_subscriptions_are_kept_as_written_and_shown_at_a_glance() {
     for name in ["entitlementplan.entitlements.dev/business", "entitlementsubscription.entitlements.dev/globex"] {
         assert!(listed.contains(name), "{listed}");
     }
+}
 
-    // What is explained.
+fn explained(stage: &Stage) {
     for (field, text) in [
         ("eplan", "What is sold together: a plan, or an add-on to plans."),
         ("eplan.spec.type", "`Plan`, which is subscribed to, or `AddOn`, which is added to a subscription."),

@@ -6,7 +6,7 @@ use super::{
     plans::{Choice, Counting, Plans},
 };
 use crate::{
-    api::{entitlement_definition::Rollout, facet_fields::FacetFields},
+    api::{Phase, entitlement_definition::Rollout, facet_fields::FacetFields},
     core::{
         amount::Amount,
         calendar::Instant,
@@ -168,7 +168,7 @@ impl Ingredients<'_> {
     /// What was given before the revision was lost that says what is given: until the end, as an error never withdraws.
     pub fn remembered(&self) -> Rights {
         let Some(window) = self.own.window() else { return Rights::new() };
-        let was_in_force = self.subscription.remembered.phase.is_none_or(|phase| phase.is_in_force());
+        let was_in_force = self.subscription.remembered.phase.is_none_or(Phase::is_in_force);
         // While it waits or is suspended, nothing is given yet of what is to be.
         let given = self.subscription.rights.iter();
         let given = given.filter(|(_, right)| right.entitled || !was_in_force && !right.removed);

@@ -120,7 +120,8 @@ fn conditions(decision: &Decision, one: &SubscriptionDecision, delivered: &Deliv
     if let Some(Problem { reason, message, .. }) = unready_subscription(decision, one, delivered) {
         conditions.set(READY, false, reason, message);
     } else {
-        let notes = one.plan_note.iter().cloned();
+        // Nothing is agreed before it is accepted.
+        let notes = one.plan_note.iter().filter(|_| verdict.acceptance.is_some()).cloned();
         let notes = notes.chain(one.notes.iter().map(EntryNote::to_string));
         let all: Vec<String> = std::iter::once(life.sentence()).chain(notes).collect();
         conditions.set(READY, true, verdict.phase.into(), all.join("; "));

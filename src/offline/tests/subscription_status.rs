@@ -134,6 +134,8 @@ fn a_draft_leaves_no_entry_out_and_records_nothing() {
     assert_eq!((&status["phase"], &status["accepted"]), (&json!("Draft"), &Value::Null));
     assert_eq!(status["entries"][0]["name"], "none");
     assert!(condition(&status, "Ready").starts_with("True Draft: "), "{status}");
+    let of_none = self::status(&json!({"state": "Draft", "plan": "none"}));
+    assert!(!condition(&of_none, "Ready").contains("agreed"), "{of_none}");
 }
 
 #[test]

@@ -137,18 +137,21 @@ impl<'a> Bonded<'a> {
         let foreseen = self.members.iter().zip(&amendments);
         let mut courses: Vec<PlanCourse> =
             foreseen.map(|((_, one), prepared)| PlanCourse::foreseen(one, prepared)).collect();
+        let mut rounds = self.members.len();
         let (group, verdicts) = loop {
             let group = self.group(surroundings, &lineage, &amendments, &courses);
             let verdicts = group.decide(surroundings.now);
             let decided = self.courses(&amendments, &verdicts);
-            // What a renewal takes over goes by the plan that the renewed one comes to, which its own term may keep it from.
+            // What a renewal takes over goes by the plan that the renewed one comes to, which its own term may keep it from. Each
+            // round settles one more of a chain.
             let is_foreseen = (0..decided.len()).all(|child| {
                 lineage.parent_of(child).is_none_or(|parent| {
                     decided.get(parent).map(PlanCourse::last) == courses.get(parent).map(PlanCourse::last)
                 })
             });
-            let is_settled = is_foreseen || courses == decided;
+            let is_settled = is_foreseen || courses == decided || rounds == 0;
             courses = decided;
+            rounds = rounds.saturating_sub(1);
             if is_settled {
                 break (group, verdicts);
             }

@@ -302,17 +302,26 @@ impl Settling<'_> {
         taken
     }
 
-    /// The plan in force or an add-on whose agreed revision is lost.
+    /// The plan in force or an add-on whose agreed revision is lost, or of which nothing is known any more though it was given.
     fn lost(&self, taken: &Agreed, plan: &Arc<str>, judged: &Judged) -> Option<Problem> {
         let Surroundings { plans, now, .. } = *self.surroundings;
         let is_in_force = |window: Option<Window>| window.is_some_and(|one| one.has(now));
         let add_ons = judged.add_ons.iter().filter(|one| is_in_force(one.window)).map(|one| &one.entry.plan);
         let mut named = std::iter::once(plan).chain(add_ons);
-        let lost = named.find(|name| matches!(plans.choose(name, taken.plans.get(*name)), Choice::Lost))?;
-        let revision = taken.plans.get(lost).map_or("", AsRef::as_ref);
-        let message = format!(
-            "the revision {revision} of plan {lost}, which was agreed, is lost: what was given is given on; restore the ControllerRevision, or change spec.agreement to take the plan as it is now"
-        );
+        let was_given = self.subscription.accepted.is_some() && !self.subscription.rights.is_empty();
+        let lost = named.find(|name| match plans.choose(name, taken.plans.get(*name)) {
+            Choice::Lost => true,
+            Choice::Unknown => was_given,
+            Choice::Counts(_) => false,
+        })?;
+        let message = match taken.plans.get(lost) {
+            Some(revision) => format!(
+                "the revision {revision} of plan {lost}, which was agreed, is lost: what was given is given on; restore the ControllerRevision, or change spec.agreement to take the plan as it is now"
+            ),
+            None => format!(
+                "nothing valid is known of plan {lost} any more: what was given is given on; make the plan again, or restore its ControllerRevision"
+            ),
+        };
         Some(Problem::new(ReasonCode::RevisionLost, message).at("/spec/plan"))
     }
 

@@ -169,26 +169,35 @@ fn facets_of_all_definitions_together_have_a_limit() {
     assert!(both["facets"].get("sso").is_none());
 }
 
-/// What was agreed goes on without its plan.
-#[test]
-fn a_plan_that_is_gone_is_a_note() {
-    let mut inventory = offered();
-    let before = status_of(&mut inventory, &json!({}));
-    let mut later = super::inventory();
-    let add = |inventory: &mut Inventory, kind, name: &str, spec: Value| {
-        inventory.add(kind, &json!({"metadata": {"name": name}, "spec": spec})).unwrap();
-    };
-    add(&mut later, EntitlementKind::Organization, "acme", json!({"namespaces": ["acme"]}));
-    let metadata = json!({"name": "ours", "namespace": "entitlements", "uid": "u-ours", "creationTimestamp": "2026-06-01T00:00:00Z"});
-    let spec = json!({"organization": "acme", "plan": "business", "start": "2026-06-01"});
+/// Nothing says any more what the plan gives: neither it, nor a revision of it.
+#[rstest]
+#[case::under_the_same_agreement(
+    "",
+    "False RevisionLost: the revision plan.business-REVISION of plan business, which was agreed, is lost: what was given is \
+     given on; restore the ControllerRevision, or change spec.agreement to take the plan as it is now"
+)]
+#[case::under_another(
+    "B",
+    "False RevisionLost: nothing valid is known of plan business any more: what was given is given on; make the plan again, or \
+     restore its ControllerRevision"
+)]
+fn a_plan_of_which_nothing_is_known_any_more_takes_nothing_away(#[case] agreement: &str, #[case] ready: &str) {
+    let before = status_of(&mut offered(), &json!({}));
+    let revision = before["accepted"]["plans"][0]["revision"].as_str().unwrap();
+    let mut later = offered();
+    later.plans.remove("business");
+    let metadata = json!({
+        "name": "ours", "namespace": "entitlements", "uid": "u-ours", "creationTimestamp": "2026-06-01T00:00:00Z",
+    });
+    let spec = json!({"organization": "acme", "plan": "business", "start": "2026-06-01", "agreement": agreement});
     later
         .add(EntitlementKind::EntitlementSubscription, &json!({"metadata": metadata, "spec": spec, "status": before}))
         .unwrap();
     let survey = later.survey(now());
     let subject = Subject::source(&SourceId::new(SourceKind::Subscription, "entitlements", "ours"));
     let status = survey.statuses[&subject].to_json().unwrap();
-    assert_eq!(status["phase"], "Active");
-    assert_eq!(status["accepted"]["plans"], before["accepted"]["plans"]);
+    assert_eq!((&status["phase"], &status["entitlements"]), (&json!("Active"), &before["entitlements"]));
+    assert_eq!(condition(&status, "Ready").replace(revision, "plan.business-REVISION"), ready);
 }
 
 /// An add-on that it has is none of its plans, though it is recorded.

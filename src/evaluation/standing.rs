@@ -129,8 +129,9 @@ impl Standing {
     pub fn barred(&self, source: &StatedSource, facts: Option<&NamespaceFacts>) -> Option<Refusal> {
         let Some(organization) = &self.organization else {
             let message = format!(
-                "there is no organization {}: make it, or mend spec.organization by making the grant anew",
-                self.name
+                "there is no organization {}: make it, or mend spec.organization by making the {} anew",
+                self.name,
+                source.age.kind.noun()
             );
             return Some(Refusal::new(Reason::OrganizationNotFound, message));
         };

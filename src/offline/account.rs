@@ -3,8 +3,9 @@
 use super::{
     Inventory, When,
     by_hand::{ByHand, by_hand},
-    inventory::{Named, NamespaceOwners},
+    inventory::Named,
     lane::{Lane, parts},
+    namespace_owners::NamespaceOwners,
     simulation::differences,
     step::TimelineStep,
     subscription_change, zone_of,

@@ -1,18 +1,17 @@
 //! All objects that an evaluation without a cluster reads.
 
-use super::{EntitlementKind, When, zone_of};
+use super::{EntitlementKind, When, namespace_owners::NamespaceOwners, zone_of};
 use crate::{
     api::{
         EntitlementDefinition, EntitlementInstance, EntitlementPlan, EntitlementSubscription, FacetDefinition,
-        Organization, lifecycle::State, organization::Flags,
+        Organization, organization::Flags,
     },
     core::{
-        age::{OrganizationAge, SourceAge},
         amount::Amount,
         calendar::{Tz, parse_zone},
         facets,
         grant::Grant,
-        namespace::{Claims, NamespaceFacts, concerned, may_assign},
+        namespace::{NamespaceFacts, concerned, may_assign},
         plan::Plan,
         problem::Problem,
         schema::Schema,
@@ -485,34 +484,4 @@ fn add_marked(schema: &Value, names: &mut BTreeSet<String>) {
         add_marked(value, names);
     }
     schema.as_array().into_iter().flatten().for_each(|item| add_marked(item, names));
-}
-
-/// Whose each namespace is.
-#[derive(Default)]
-pub(super) struct NamespaceOwners {
-    /// Organizations that list a namespace.
-    organizations: Claims<OrganizationAge>,
-    /// Accepted grants in state Active that lie in a namespace.
-    grants: Claims<SourceAge>,
-}
-
-impl NamespaceOwners {
-    pub(super) fn of(inventory: &Inventory) -> Self {
-        let mut tenancy = Self::default();
-        for organization in inventory.organizations.values() {
-            let age = OrganizationAge::of(&organization.metadata);
-            for namespace in &organization.spec.namespaces {
-                tenancy.organizations.add(namespace, age.clone());
-            }
-        }
-        let accepted = |grant: &&Arc<Grant>| grant.state == State::Active && grant.accepted.is_some();
-        for grant in inventory.grants.values().filter(accepted) {
-            tenancy.grants.add(&grant.id.source.namespace, grant.age.clone());
-        }
-        let accepted = |one: &&Arc<Subscription>| one.state == State::Active && one.accepted.is_some();
-        for subscription in inventory.subscriptions.values().filter(accepted) {
-            tenancy.grants.add(&subscription.age.namespace, subscription.age.clone());
-        }
-        tenancy
-    }
 }

@@ -18,6 +18,7 @@ mod findings;
 mod flaws;
 mod inventory;
 mod lane;
+mod namespace_owners;
 mod namespaces;
 mod plan_edits;
 mod proposal;

@@ -1,5 +1,7 @@
 //! The sources of grants, and who has how many of what.
 
+mod naming;
+
 use super::{
     SecretName,
     agenda::{Agenda, AgendaEntry},
@@ -17,6 +19,8 @@ use crate::{
     },
 };
 use kube::api::ObjectMeta;
+pub use naming::HoldingCounts;
+use naming::{NamedBySources, NamingCount, of_definitions, of_plans};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
@@ -101,34 +105,6 @@ impl SourceStores {
     fn is_unreadable(&self, id: &SourceId) -> bool {
         self.of(id.kind).unreadable(id).is_some()
     }
-}
-
-/// The sources that name one definition or one plan, and whose organizations let them name these.
-#[derive(Debug, Default)]
-struct NamedBySources {
-    organizations: BTreeMap<Arc<str>, HoldingCounts>,
-    /// How many of the kind that is counted there are.
-    total: u64,
-    /// Those of them that are in force.
-    active: u64,
-    live: usize,
-}
-
-/// How many sources of one organization name a definition or a plan.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct HoldingCounts {
-    /// All.
-    pub total: usize,
-    /// Those that give it and are in force, or to be.
-    pub live: usize,
-}
-
-/// What one source counts for among those that name something.
-#[derive(Clone, Copy, Debug, Default)]
-struct NamingCount {
-    is_counted: bool,
-    is_active: bool,
-    is_live: bool,
 }
 
 impl Grants {
@@ -543,33 +519,6 @@ impl Grants {
     }
 }
 
-/// What a source counts for among those of each definition that it names. One that is barred is counted as of its definition.
-fn of_definitions(kept: &KeptSource) -> BTreeMap<Arc<str>, NamingCount> {
-    let is_counted = kept.kind() == SourceKind::Instance;
-    let Some(whole) = kept.whole() else {
-        let counted =
-            is_counted.then(|| (Arc::clone(kept.subject()), NamingCount { is_counted, ..NamingCount::default() }));
-        return counted.into_iter().collect();
-    };
-    let (is_active, is_live) = (is_counted && whole.is_in_force(), whole.source.is_live());
-    let count = |(name, is_given): (&Arc<str>, bool)| {
-        (Arc::clone(name), NamingCount { is_counted, is_active, is_live: is_live && is_given })
-    };
-    whole.source.definitions().into_iter().map(count).collect()
-}
-
-/// The same of each plan that it names.
-fn of_plans(kept: &KeptSource) -> BTreeMap<Arc<str>, NamingCount> {
-    let is_counted = kept.kind() == SourceKind::Subscription;
-    let Some(whole) = kept.whole() else {
-        let counted =
-            is_counted.then(|| (Arc::clone(kept.subject()), NamingCount { is_counted, ..NamingCount::default() }));
-        return counted.into_iter().collect();
-    };
-    let count = NamingCount { is_counted, is_active: whole.is_in_force(), is_live: whole.source.is_live() };
-    whole.source.plans().into_iter().map(|name| (Arc::clone(name), count)).collect()
-}
-
 /// The keys that one of the maps has and the other has not, or of whose values something else is to be told.
 fn differing<V, T: PartialEq>(
     before: &BTreeMap<Arc<str>, V>,
@@ -578,32 +527,6 @@ fn differing<V, T: PartialEq>(
 ) -> BTreeSet<Arc<str>> {
     let names = before.keys().chain(after.keys());
     names.filter(|name| before.get(*name).map(&told) != after.get(*name).map(&told)).cloned().collect()
-}
-
-impl NamedBySources {
-    fn add(&mut self, organization: &Arc<str>, count: NamingCount) {
-        let live = usize::from(count.is_live);
-        let holding = self.organizations.entry(Arc::clone(organization)).or_default();
-        (holding.total, holding.live) = (holding.total + 1, holding.live + live);
-        self.total += u64::from(count.is_counted);
-        self.active += u64::from(count.is_active);
-        self.live += live;
-    }
-
-    /// True if nothing is left.
-    fn remove(&mut self, organization: &Arc<str>, count: NamingCount) -> bool {
-        let live = usize::from(count.is_live);
-        if let Some(holding) = self.organizations.get_mut(organization) {
-            (holding.total, holding.live) = (holding.total.saturating_sub(1), holding.live.saturating_sub(live));
-            if holding.total == 0 {
-                self.organizations.remove(organization);
-            }
-        }
-        self.total = self.total.saturating_sub(u64::from(count.is_counted));
-        self.active = self.active.saturating_sub(u64::from(count.is_active));
-        self.live = self.live.saturating_sub(live);
-        self.organizations.is_empty()
-    }
 }
 
 fn id_of(kind: SourceKind, metadata: &ObjectMeta) -> SourceId {

@@ -5,6 +5,7 @@
 pub mod acceptance;
 pub mod age;
 pub mod amount;
+pub mod approval;
 pub mod belief;
 pub mod calendar;
 pub mod definition;

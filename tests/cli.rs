@@ -321,6 +321,12 @@ fn crds_are_printed_or_written() {
         "entitlementplans",
         "entitlementinstances",
         "entitlementsubscriptions",
+        "override-requests.policy",
+        "override-decisions.policy",
+        "override-records.policy",
+        "override-requests.policybinding",
+        "override-decisions.policybinding",
+        "override-records.policybinding",
     ];
     let files = names.map(|name| fs::read_to_string(folder.path().join(format!("new/{name}.yaml"))).unwrap());
     assert_eq!(text(&printed.stdout), files.join("---\n"));

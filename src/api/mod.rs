@@ -45,6 +45,8 @@ pub const GRANTED_AT: &str = "entitlements.dev/granted-at";
 /// Annotation of a grant that says, for people, why it was made, suspended, resumed or cancelled. An amendment has a field
 /// for that.
 pub const REASON: &str = "entitlements.dev/reason";
+/// Annotation of an override that somebody else than who asked for it has put back, which names that person.
+pub const RESTORED_BY: &str = "entitlements.dev/restored-by";
 /// Annotation in which `kubectl apply` keeps what it applied.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// Default of [`OrganizationSpec::assignable_from`], and a namespace that is never a tenant's.

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     api::ASSIGNMENT_NAMESPACE,
     api::crd,
-    core::{namespace::is_set_apart, served::ServedNamespaces},
+    core::{approval::ApprovalGuard, namespace::is_set_apart, served::ServedNamespaces},
 };
 use k8s_openapi::{Metadata, Resource, api::core::v1::Namespace, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use serde::Serialize;
@@ -58,7 +58,7 @@ impl Installation {
         Duties { webhook, served: self.served.clone(), read_only: self.read_only }
     }
 
-    /// Namespaces first, then the kinds, then who may do what, then who does it.
+    /// Namespaces first, then the kinds with the policies that protect approvals, then who may do what, then who does it.
     ///
     /// # Errors
     /// When an object has no JSON, which plain data always has.
@@ -71,6 +71,7 @@ impl Installation {
         for crd in crd::all() {
             objects.push(json(&crd)?);
         }
+        objects.extend(ApprovalGuard::all().map(ApprovalGuard::object));
         objects.push(json(&workload::account(namespace))?);
         let (role, binding) = roles::everywhere(&rights, &name, namespace);
         objects.extend([json(&role)?, json(&binding)?]);
@@ -166,6 +167,12 @@ mod tests {
                 "CustomResourceDefinition entitlementplans.entitlements.dev",
                 "CustomResourceDefinition entitlementinstances.entitlements.dev",
                 "CustomResourceDefinition entitlementsubscriptions.entitlements.dev",
+                "ValidatingAdmissionPolicy override-requests.entitlements.dev",
+                "ValidatingAdmissionPolicy override-decisions.entitlements.dev",
+                "ValidatingAdmissionPolicy override-records.entitlements.dev",
+                "ValidatingAdmissionPolicyBinding override-requests.entitlements.dev",
+                "ValidatingAdmissionPolicyBinding override-decisions.entitlements.dev",
+                "ValidatingAdmissionPolicyBinding override-records.entitlements.dev",
                 "ServiceAccount entitlement-operator",
                 "ClusterRole entitlement-operator",
                 "ClusterRoleBinding entitlement-operator",
@@ -175,6 +182,9 @@ mod tests {
                 "ClusterRole entitlements-catalogue-author",
                 "ClusterRole entitlements-grant-author",
                 "ClusterRole entitlements-service-desk",
+                "ClusterRole entitlements-requester",
+                "ClusterRole entitlements-approver",
+                "ClusterRole entitlements-restorer",
                 "Role entitlements-service-desk",
                 "PriorityLevelConfiguration entitlement-operator",
                 "FlowSchema entitlement-operator",

@@ -22,6 +22,8 @@ const READ: &[&str] = &["get", "list", "watch"];
 const WRITE: &[&str] = &["get", "list", "watch", "create", "update", "patch", "delete"];
 const CATALOGUE: &[&str] = &["facetdefinitions", "entitlementdefinitions", "entitlementplans"];
 const GRANTS: &[&str] = &["entitlementinstances", "entitlementsubscriptions"];
+/// Exceptions, and the decisions on them.
+const OVERRIDES: &[&str] = &["entitlementoverrides", "overridedecisions"];
 const KINDS: &[&str] = &[
     "organizations",
     "facetdefinitions",
@@ -29,6 +31,8 @@ const KINDS: &[&str] = &[
     "entitlementplans",
     "entitlementinstances",
     "entitlementsubscriptions",
+    "entitlementoverrides",
+    "overridedecisions",
 ];
 
 /// Metadata of an object of the installation.
@@ -175,6 +179,34 @@ pub fn people() -> Vec<ClusterRole> {
             "entitlements-service-desk",
             "Reads what the command reads, but for Secrets. Bind it in the whole cluster.",
             vec![rule(GROUP, KINDS, READ), rule("", &["namespaces"], READ)],
+        ),
+        for_people(
+            "entitlements-requester",
+            &format!(
+                "Asks for exceptions in their own name, and cancels them. Bind it in the namespaces of grants, such as {ASSIGNMENT_NAMESPACE}."
+            ),
+            vec![rule(GROUP, OVERRIDES, READ), rule(GROUP, &["entitlementoverrides"], &["create", "update", "patch"])],
+        ),
+        for_people(
+            "entitlements-approver",
+            "Decides on exceptions that others ask for, of every definition. Bind it in the whole cluster, and only to people.",
+            vec![
+                rule(GROUP, OVERRIDES, READ),
+                rule(GROUP, &["overridedecisions"], &["create"]),
+                rule(GROUP, &["entitlementdefinitions"], &["get", "list", "watch", "approve"]),
+            ],
+        ),
+        for_people(
+            "entitlements-restorer",
+            &format!(
+                "Restores exceptions of others with what was decided on them, and could make them up. Bind it in the namespaces of \
+                 grants, such as {ASSIGNMENT_NAMESPACE}, for as long as a restore takes."
+            ),
+            vec![
+                rule(GROUP, OVERRIDES, READ),
+                rule(GROUP, &["entitlementoverrides"], &["create", "update", "patch", "restore", "record"]),
+                rule(GROUP, &["entitlementoverrides/status"], &["get", "update", "patch"]),
+            ],
         ),
     ]
 }

@@ -89,6 +89,7 @@ enum Command {
     Resume(grant::ResumeArguments),
     Cancel(grant::CancelArguments),
     Extend(grant::ExtendArguments),
+    Renew(grant::RenewArguments),
     Change(grant::PlanChangeArguments),
     Completion(completion::CompletionArguments),
     Man(man::ManArguments),
@@ -170,6 +171,10 @@ impl Arguments {
             Command::Extend(arguments) => {
                 zones?;
                 grant::extend(&arguments)
+            }
+            Command::Renew(arguments) => {
+                zones?;
+                grant::renew(&arguments)
             }
             Command::Change(arguments) => {
                 zones?;

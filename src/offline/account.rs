@@ -119,7 +119,7 @@ impl Inventory {
     }
 
     /// What an organization holds is evaluated from this. Of the catalogue it has what the organization's grants need.
-    fn snapshot_of(&self, organization: &str) -> Option<Snapshot> {
+    pub(super) fn snapshot_of(&self, organization: &str) -> Option<Snapshot> {
         let grants: Vec<Arc<Grant>> =
             self.grants.values().filter(|grant| &*grant.organization == organization).map(Arc::clone).collect();
         let has_subscriptions = self.subscriptions.values().any(|one| &*one.organization == organization);

@@ -43,7 +43,10 @@ pub use findings::SourceFindings;
 pub use flaws::{Aim, Flaw};
 pub use inventory::Inventory;
 pub use plan_edits::{PlanEdit, PlanFate, PlanHolder};
-pub use proposal::{ChangeRequest, GrantRequest, PlanRequest, Proposal, RequestedChange, Setting, TermDate, Unclear};
+pub use proposal::{
+    ChangeRequest, GrantRequest, PlanRequest, Proposal, Renewal, RenewalRequest, RequestedChange, Setting, TermDate,
+    Unclear,
+};
 pub use step::{GrantChange, GrantState, HoldingState, ObjectAction, ObjectChange, TimelineStep};
 pub use subject::{EntitlementKind, Subject};
 pub use subscription_change::{EntryInForce, SubscriptionChange, SubscriptionState};

@@ -7,7 +7,9 @@ use crate::{
     api::{
         Condition, EntitlementDefinition, EntitlementDefinitionStatus, EntitlementInstanceStatus,
         EntitlementPlanStatus, EntitlementSubscriptionStatus, FacetDefinitionStatus, OrganizationStatus,
-        entitlement_definition::InstanceCounts, entitlement_plan::PlanSubscriptions,
+        entitlement_definition::InstanceCounts,
+        entitlement_plan::PlanSubscriptions,
+        lifecycle::{LifecycleStatus, SourceStatus},
     },
     core::{calendar::Tz, grant::GrantId, namespace::NamespaceFacts, problem::Problem, source::SourceKind},
     evaluation::{
@@ -27,6 +29,7 @@ use crate::{
         },
     },
 };
+use serde::Deserialize;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -67,6 +70,27 @@ impl Status {
     #[must_use]
     pub fn condition(&self, type_: &str) -> Option<&Condition> {
         self.conditions().iter().find(|condition| condition.type_ == type_)
+    }
+
+    /// What the statuses of all kinds of sources say alike; absent for other objects.
+    #[must_use]
+    pub fn lifecycle(&self) -> Option<LifecycleStatus<'_>> {
+        match self {
+            Self::Instance(status) => Some(status.lifecycle()),
+            Self::Subscription(status) => Some(status.lifecycle()),
+            Self::Organization(_) | Self::Facet(_) | Self::Definition(_) | Self::Plan(_) => None,
+        }
+    }
+
+    /// The status that an object of a source of grants has.
+    ///
+    /// # Errors
+    /// When it is none of that kind.
+    pub fn of_source(kind: EntitlementKind, status: &serde_json::Value) -> Result<Self, serde_json::Error> {
+        if kind == EntitlementKind::EntitlementSubscription {
+            return Deserialize::deserialize(status).map(Box::new).map(Self::Subscription);
+        }
+        Deserialize::deserialize(status).map(Box::new).map(Self::Instance)
     }
 
     /// The status as an object's `status` holds it.

@@ -114,6 +114,37 @@ fn changes_show_what_the_client_gets_by_them() {
 }
 
 #[test]
+fn a_renewal_follows_with_all_that_is_stated_now() {
+    assert_screens(
+        "grants.renewed.txt",
+        &[
+            "renew acme-backup --reason 'order 4712'",
+            "renew acme-seats-more --to 2028-12-31 --name acme-seats-big",
+            "renew acme-seats",
+            "renew ent/acme-support-2027",
+        ],
+    );
+}
+
+#[test]
+fn what_cannot_be_renewed_is_told() {
+    assert_screens(
+        "grants.renewed.refused.txt",
+        &[
+            "renew acme-streaming",
+            "renew acme-support",
+            "renew globex-streaming-again",
+            "renew acme-sea",
+            "renew acme-seats -n default",
+            "renew subscription/acme-seats",
+            "renew acme-seats --plan business",
+            "renew acme-seats --name acme-backup",
+            "renew acme-backup --to 2026-12-31",
+        ],
+    );
+}
+
+#[test]
 fn a_name_that_there_is_twice_is_asked_for() {
     let both = "apiVersion: entitlements.dev/v1alpha1\nkind: EntitlementInstance\nmetadata: {name: acme-seats, namespace: sales}\nspec: {organization: acme, definition: seats}\n";
     let arguments = ["suspend", "acme-seats", "-f", "service", "-f", "-"];

@@ -1,8 +1,59 @@
 //! Plans and subscriptions, as the command tells of them. The manifests are those of `tests/golden/cli/platform`.
 
-use super::{GOLDEN, assert_golden, code, run, text};
+use super::{GOLDEN, assert_golden, code, run, run_with_input, text};
 use serde_json::Value;
 use std::{fmt::Write as _, fs, path::Path};
+
+/// What else has to do with them: a subscription whose name a grant has, too, one that is suspended, and some that cannot be renewed.
+const OTHERS: &str = r#"
+apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementInstance
+metadata: {name: acme-platform, namespace: entitlements}
+spec: {organization: acme, definition: streams, amount: 3, start: "2026-01-01", end: "2026-12-31"}
+---
+apiVersion: entitlements.dev/v1alpha1
+kind: Organization
+metadata: {name: globex}
+spec: {timeZone: Asia/Tokyo, namespaces: [globex]}
+---
+apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementSubscription
+metadata: {name: globex-platform-2026, namespace: entitlements}
+spec:
+  organization: globex
+  plan: business
+  agreement: "2026-17"
+  start: "2026-01-01"
+  priority: 3
+  suspended: true
+  addOns:
+    - {name: seats, plan: extra-seats, quantity: 2}
+    - {name: gone, plan: extra-seats, end: "2026-12-31"}
+    - {name: nothing, plan: extra-nothing}
+---
+apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementSubscription
+metadata: {name: globex-films, namespace: entitlements}
+spec: {organization: globex, plan: standard, state: Draft}
+---
+apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementSubscription
+metadata: {name: globex-old, namespace: entitlements}
+spec: {organization: globex, plan: classic, start: "2026-01-01", end: "2026-12-31"}
+"#;
+
+/// What a line of the command prints, with `platform` and these others.
+fn screen(words: &[&str]) -> String {
+    let line = [words, &["--at", "2026-11-03T09:00:00+01:00", "-f", "platform", "-f", "-"]].concat();
+    let output = run_with_input(&line, OTHERS);
+    let mut screen = format!("$ {}\n{}", words.join(" "), text(&output.stdout));
+    // What is wrong with the others is told first, and is not of interest.
+    for line in text(&output.stderr).lines().filter(|line| !line.contains(": Entitlement")) {
+        writeln!(screen, "! {line}").unwrap();
+    }
+    writeln!(screen, "({})\n", code(&output)).unwrap();
+    screen
+}
 
 #[test]
 fn what_is_wrong_with_a_subscription_is_told_once_and_with_its_place() {
@@ -131,4 +182,59 @@ fn a_change_that_cannot_be_says_what_to_do() {
         writeln!(told, "$ change {subscription} --plan {plan}\n{}({})", text(&output.stderr), code(&output)).unwrap();
     }
     assert_golden("platform.change.refused", told.as_bytes());
+}
+
+#[test]
+fn a_renewal_is_of_the_plan_that_it_comes_to_and_of_what_is_not_over() {
+    let told: String = [
+        &["renew", "subscription/acme-platform", "--reason", "order 4714"][..],
+        &["renew", "esub/entitlements/acme-platform", "--plan", "starter"],
+        &["renew", "instance/acme-platform"],
+        &["renew", "globex-platform-2026", "-n", "entitlements"],
+    ]
+    .map(screen)
+    .concat();
+    assert_golden("platform.renewed.txt", told.as_bytes());
+}
+
+#[test]
+fn a_renewal_that_cannot_be_says_what_to_do() {
+    let told: String = [
+        &["renew", "acme-platform"][..],
+        &["renew", "acme-film"],
+        &["renew", "acme-films"],
+        &["renew", "globex-films"],
+        &["renew", "globex-old"],
+        &["renew", "globex-platform-2026", "--plan", "enterprize"],
+        &["renew", "globex-platform-2026", "--plan", "extra-seats"],
+        &["renew", "globex-platform-2026", "--plan", "classic"],
+        &["renew", "globex-platform-2026", "--plan", "standard"],
+        &["renew", "globex-platform-2026", "--name", "globex-films"],
+        &["change", "instance/acme-platform", "--plan", "starter"],
+    ]
+    .map(|words| if words[0] == "change" { changed(words) } else { screen(words) })
+    .concat();
+    assert_golden("platform.renewed.refused.txt", told.as_bytes());
+}
+
+/// `change` has a `--at` of its own.
+fn changed(words: &[&str]) -> String {
+    let output = run(&[words, &["-f", "platform"]].concat());
+    format!("$ {}\n{}({})\n", words.join(" "), text(&output.stderr), code(&output))
+}
+
+#[test]
+fn a_subscription_is_suspended_cancelled_and_extended_as_a_grant_is() {
+    let told: String = [
+        &["suspend", "subscription/acme-platform", "--reason", "unpaid"][..],
+        &["resume", "globex-platform-2026"],
+        &["cancel", "acme-films", "--reason", "contract ended"],
+        &["extend", "globex-platform-2026", "--to", "2027-06-30", "--reason", "order 4715"],
+        &["extend", "globex-films", "--to", "2027-06-30"],
+        &["suspend", "acme-platform"],
+        &["resume", "acme-films"],
+    ]
+    .map(screen)
+    .concat();
+    assert_golden("platform.changed.txt", told.as_bytes());
 }

@@ -60,7 +60,8 @@ pub fn run(stage: &Stage, command: &str) -> String {
         };
     }
     let folder = std::path::Path::new(&program).parent().unwrap();
-    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap_or_default());
+    let operator = std::path::Path::new(env!("CARGO_BIN_EXE_entitlement-operator")).parent().unwrap();
+    let path = format!("{}:{}:{}", folder.display(), operator.display(), std::env::var("PATH").unwrap_or_default());
     // Both outputs, in the order in which a terminal shows them.
     let command = format!("exec 2>&1\n{command}");
     let output = shell.args(["-c", &command]).env("PATH", path).stdin(Stdio::null()).output().unwrap();

@@ -33,36 +33,41 @@ const MOST: u32 = 1_000;
 
 /// The names of organizations that go on as what is typed.
 pub fn organizations(typed: &OsStr) -> Vec<CompletionCandidate> {
-    candidates(typed, EntitlementKind::Organization)
+    candidates(typed, &[EntitlementKind::Organization])
 }
 
 /// The names of definitions that go on as what is typed.
 pub fn definitions(typed: &OsStr) -> Vec<CompletionCandidate> {
-    candidates(typed, EntitlementKind::EntitlementDefinition)
+    candidates(typed, &[EntitlementKind::EntitlementDefinition])
 }
 
 /// The names of grants that go on as what is typed.
 pub fn grants(typed: &OsStr) -> Vec<CompletionCandidate> {
-    candidates(typed, EntitlementKind::EntitlementInstance)
+    candidates(typed, &[EntitlementKind::EntitlementInstance])
 }
 
 /// The names of plans that go on as what is typed.
 pub fn plans(typed: &OsStr) -> Vec<CompletionCandidate> {
-    candidates(typed, EntitlementKind::EntitlementPlan)
+    candidates(typed, &[EntitlementKind::EntitlementPlan])
 }
 
 /// The names of subscriptions that go on as what is typed.
 pub fn subscriptions(typed: &OsStr) -> Vec<CompletionCandidate> {
-    candidates(typed, EntitlementKind::EntitlementSubscription)
+    candidates(typed, &[EntitlementKind::EntitlementSubscription])
+}
+
+/// The names of grants and subscriptions that go on as what is typed.
+pub fn sources(typed: &OsStr) -> Vec<CompletionCandidate> {
+    candidates(typed, &[EntitlementKind::EntitlementInstance, EntitlementKind::EntitlementSubscription])
 }
 
 /// A name, and what it says to people.
 type NamedObject = (String, Option<String>);
 
-fn candidates(typed: &OsStr, kind: EntitlementKind) -> Vec<CompletionCandidate> {
+fn candidates(typed: &OsStr, kinds: &'static [EntitlementKind]) -> Vec<CompletionCandidate> {
     let Some(typed) = typed.to_str() else { return Vec::new() };
     let line = PartialLine::of(env::args_os());
-    let mut names = within(PATIENCE, move || names(&line, kind)).unwrap_or_default();
+    let mut names = within(PATIENCE, move || names(&line, kinds)).unwrap_or_default();
     names.retain(|(name, _)| name.starts_with(typed));
     names.sort();
     names.dedup();
@@ -77,11 +82,11 @@ fn within<T: Send + 'static>(patience: Duration, work: impl FnOnce() -> Option<T
     receiver.recv_timeout(patience).ok()?
 }
 
-fn names(line: &PartialLine, kind: EntitlementKind) -> Option<Vec<NamedObject>> {
-    if line.files.is_empty() { in_cluster(line, kind) } else { in_files(line, kind) }
+fn names(line: &PartialLine, kinds: &[EntitlementKind]) -> Option<Vec<NamedObject>> {
+    if line.files.is_empty() { in_cluster(line, kinds) } else { in_files(line, kinds) }
 }
 
-fn in_files(line: &PartialLine, kind: EntitlementKind) -> Option<Vec<NamedObject>> {
+fn in_files(line: &PartialLine, kinds: &[EntitlementKind]) -> Option<Vec<NamedObject>> {
     let options = ReadOptions {
         created: this_second().into(),
         namespace: line.namespace.as_deref().unwrap_or("default").into(),
@@ -90,8 +95,8 @@ fn in_files(line: &PartialLine, kind: EntitlementKind) -> Option<Vec<NamedObject
     // Nobody is asked to type a manifest where a name is completed.
     let files: Vec<PathBuf> = line.files.iter().filter(|file| file.as_os_str() != "-").cloned().collect();
     let manifests = read(&files, &mut io::empty(), &options).ok()?;
-    let documents = manifests.documents.iter().filter(|(subject, _)| subject.kind == kind);
-    Some(documents.map(|(subject, document)| (subject.name.to_string(), told(kind, &document.value))).collect())
+    let documents = manifests.documents.iter().filter(|(subject, _)| kinds.contains(&subject.kind));
+    Some(documents.map(|(subject, document)| (subject.name.to_string(), told(subject.kind, &document.value))).collect())
 }
 
 /// What helps to tell names apart.
@@ -104,7 +109,7 @@ fn told(kind: EntitlementKind, object: &Value) -> Option<String> {
     }
 }
 
-fn in_cluster(line: &PartialLine, kind: EntitlementKind) -> Option<Vec<NamedObject>> {
+fn in_cluster(line: &PartialLine, kinds: &[EntitlementKind]) -> Option<Vec<NamedObject>> {
     Builder::new_current_thread().enable_all().build().ok()?.block_on(async {
         let mut config = line.connection.config().await.ok()?;
         if runs_a_program(&config.auth_info) {
@@ -112,7 +117,13 @@ fn in_cluster(line: &PartialLine, kind: EntitlementKind) -> Option<Vec<NamedObje
         }
         config.connect_timeout = Some(PATIENCE);
         config.read_timeout = Some(PATIENCE);
-        listed(client(config).ok()?, line.namespace.as_deref(), kind).await
+        let client = client(config).ok()?;
+        let mut names = Vec::new();
+        for kind in kinds {
+            // What may not be listed is not told, and the rest is.
+            names.extend(listed(client.clone(), line.namespace.as_deref(), *kind).await.unwrap_or_default());
+        }
+        Some(names)
     })
 }
 

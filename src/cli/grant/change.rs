@@ -3,37 +3,34 @@
 use super::{
     arguments::{DeskArguments, end, when},
     desk::{Desk, ManifestDifference, Proposed, There, Write},
+    named::{SOURCES, find},
 };
 use crate::{
     cli::{
-        completion::names::grants,
+        completion::names::sources,
         documents::document,
-        manifests::Manifests,
         outcome::{CommandFailure, Outcome},
-        suggestions::{unknown, unknown_in},
-        terminal::harmless,
     },
-    core::source::SourceId,
-    offline::{ChangeRequest, EntitlementKind, Proposal, RequestedChange, Status, Subject, TermDate},
+    offline::{ChangeRequest, Proposal, RequestedChange, Status, Subject, TermDate},
 };
 use clap::Args;
 use clap_complete::ArgValueCompleter;
 use serde_json::Value;
 
-/// Which grant, and why.
+/// Which grant or subscription, and why.
 #[derive(Debug, Args)]
 struct ChangeArguments {
-    /// The grant: its name, or NAMESPACE/NAME
-    #[arg(value_name = "NAME", add = ArgValueCompleter::new(grants))]
-    grant: String,
-    /// Why, for people: the annotation entitlements.dev/reason of the grant, or the reason of the amendment
+    /// The grant or subscription: its name, or NAMESPACE/NAME; where there are both, instance/NAME or subscription/NAME
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(sources))]
+    source: String,
+    /// Why, for people: the annotation entitlements.dev/reason, or the reason of the amendment
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     #[command(flatten)]
     desk: DeskArguments,
 }
 
-/// Suspends a grant: its configuration is withdrawn, and its term runs on
+/// Suspends a grant or a subscription: its configuration is withdrawn, and its term runs on
 ///
 /// Prints the changed manifest on standard output, and on standard error what the client gets otherwise. Without --apply nothing
 /// is written.
@@ -50,7 +47,7 @@ pub struct SuspendArguments {
     change: ChangeArguments,
 }
 
-/// Ends the suspension of a grant
+/// Ends the suspension of a grant or a subscription
 ///
 /// Prints the changed manifest on standard output, and on standard error what the client gets otherwise. Without --apply nothing
 /// is written.
@@ -67,7 +64,7 @@ pub struct ResumeArguments {
     change: ChangeArguments,
 }
 
-/// Cancels a grant, for good: its configuration is withdrawn, and a cancelled grant stays so
+/// Cancels a grant or a subscription, for good: its configuration is withdrawn, and what is cancelled stays so
 ///
 /// Prints the changed manifest on standard output, and on standard error what the client gets otherwise. Without --apply nothing
 /// is written.
@@ -84,7 +81,7 @@ pub struct CancelArguments {
     change: ChangeArguments,
 }
 
-/// Lets a grant end later, by an amendment; one that has ended already comes back
+/// Lets a grant or a subscription end later, by an amendment; one that has ended already comes back
 ///
 /// Prints the changed manifest on standard output, and on standard error what the client gets otherwise. Without --apply nothing
 /// is written. A Draft gets another end.
@@ -104,12 +101,12 @@ pub struct ExtendArguments {
     /// When it ends
     #[arg(long, value_name = "DATE", value_parser = end, allow_hyphen_values = true)]
     to: TermDate,
-    /// From when on that counts [default: now; for a grant that has ended, its last day]
+    /// From when on that counts [default: now; for what has ended, its last day]
     #[arg(long, value_name = "DATE", value_parser = when, allow_hyphen_values = true)]
     from: Option<TermDate>,
 }
 
-/// Suspends a grant.
+/// Suspends a grant or a subscription.
 pub fn suspend(arguments: &SuspendArguments) -> Result<Outcome, CommandFailure> {
     arguments.change.make(RequestedChange::Suspend)
 }
@@ -119,12 +116,12 @@ pub fn resume(arguments: &ResumeArguments) -> Result<Outcome, CommandFailure> {
     arguments.change.make(RequestedChange::Resume)
 }
 
-/// Cancels a grant.
+/// Cancels a grant or a subscription.
 pub fn cancel(arguments: &CancelArguments) -> Result<Outcome, CommandFailure> {
     arguments.change.make(RequestedChange::Cancel)
 }
 
-/// Lets a grant end later.
+/// Lets a grant or a subscription end later.
 pub fn extend(arguments: &ExtendArguments) -> Result<Outcome, CommandFailure> {
     arguments.change.make(RequestedChange::Extend { to: arguments.to, from: arguments.from })
 }
@@ -137,14 +134,12 @@ impl ChangeArguments {
     }
 
     fn propose(&self, there: &There, request: &ChangeRequest) -> Result<Proposed, CommandFailure> {
-        let kind = EntitlementKind::EntitlementInstance;
-        let id = find(&there.manifests, kind, &self.grant, self.desk.namespace.as_deref())?;
+        let id = find(&there.manifests, &SOURCES, &self.source, self.desk.namespace.as_deref())?;
         let subject = Subject::source(&id);
         let survey = there.manifests.inventory.survey(there.when);
-        let (Some(document_of), Some(Status::Instance(status))) =
-            (there.manifests.documents.get(&subject), survey.statuses.get(&subject))
-        else {
-            return Err(CommandFailure::Usage(format!("the grant {id} cannot be read: mend it first")));
+        let status = survey.statuses.get(&subject).and_then(Status::lifecycle);
+        let (Some(document_of), Some(status)) = (there.manifests.documents.get(&subject), status) else {
+            return Err(CommandFailure::Usage(format!("the {} {id} cannot be read: mend it first", id.kind.noun())));
         };
         let object = &document_of.value;
         let organization = object.pointer("/spec/organization").and_then(Value::as_str).unwrap_or_default();
@@ -157,53 +152,12 @@ impl ChangeArguments {
         let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
         Ok(Proposed::Write(Write {
             organization: text("/spec/organization"),
-            definition: text("/spec/definition"),
+            definition: object.pointer("/spec/definition").and_then(Value::as_str).map(str::to_owned),
             text: document(&manifest),
             change: Some(ManifestDifference { patch, resource_version: text("/metadata/resourceVersion") }),
             manifest,
             id,
             remarks,
         }))
-    }
-}
-
-/// The one grant or subscription that is meant by a name, or by `namespace/name`.
-pub fn find(
-    manifests: &Manifests,
-    kind: EntitlementKind,
-    called: &str,
-    namespace: Option<&str>,
-) -> Result<SourceId, CommandFailure> {
-    let what = if kind == EntitlementKind::EntitlementSubscription { "subscription" } else { "grant" };
-    let (namespace, name) = match called.split_once('/') {
-        Some((namespace, name)) => (Some(namespace), name),
-        None => (namespace, called),
-    };
-    let everywhere =
-        || manifests.documents.keys().filter(|subject| subject.kind == kind).filter_map(Subject::source_id);
-    let all = || everywhere().filter(|id| namespace.is_none_or(|namespace| *id.namespace == *namespace));
-    let found: Vec<SourceId> = all().filter(|id| *id.name == *name).collect();
-    match found.as_slice() {
-        [id] => Ok(id.clone()),
-        [] => {
-            let known: Vec<SourceId> = all().collect();
-            let known: Vec<&str> = known.iter().map(|id| &*id.name).collect();
-            let Some(namespace) = namespace else { return Err(unknown(what, name, &known)) };
-            let elsewhere: Vec<String> = everywhere().filter(|id| *id.name == *name).map(|id| id.to_string()).collect();
-            let place = format!(" in namespace {}", harmless(namespace));
-            if elsewhere.is_empty() {
-                return Err(unknown_in(what, name, &place, &known));
-            }
-            let (name, elsewhere) = (harmless(name), elsewhere.join(", "));
-            Err(CommandFailure::Usage(format!("there is no {what} {name}{place}: did you mean {elsewhere}?")))
-        }
-        several => {
-            let candidates: Vec<String> = several.iter().map(ToString::to_string).collect();
-            Err(CommandFailure::Usage(format!(
-                "there are several {what}s {}: give one of {}",
-                harmless(name),
-                candidates.join(", ")
-            )))
-        }
     }
 }

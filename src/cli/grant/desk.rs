@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     api::{
-        Condition, ConditionStatus, EntitlementInstance, Phase,
+        Condition, ConditionStatus, Phase,
         conditions::{ACCEPTED, FACETS_VALID, READY},
     },
     cli::{
@@ -21,7 +21,7 @@ use crate::{
         calendar::{Instant, Tz},
         source::SourceId,
     },
-    offline::{EntitlementKind, When},
+    offline::{EntitlementKind, Status, Subject, When},
 };
 use serde_json::Value;
 
@@ -58,12 +58,12 @@ pub enum Proposed {
 
 /// What is written.
 pub struct Write {
-    /// The grant.
+    /// The grant or subscription.
     pub id: SourceId,
     /// Its organization.
     pub organization: String,
-    /// Its definition.
-    pub definition: String,
+    /// The definition of a grant.
+    pub definition: Option<String>,
     /// The whole manifest.
     pub manifest: Value,
     /// The same as a text.
@@ -144,7 +144,7 @@ impl Desk<'_> {
     fn look_for_secrets(&self, there: &mut There, write: &Write) -> Result<(), CommandFailure> {
         let inventory = &mut there.manifests.inventory;
         let mut after = inventory.clone();
-        if after.add(EntitlementKind::EntitlementInstance, &write.manifest).is_err() {
+        if after.add(Subject::source(&write.id).kind, &write.manifest).is_err() {
             // It is read again, and said to be wrong, where it is looked at.
             return Ok(());
         }
@@ -180,9 +180,12 @@ impl Desk<'_> {
                 return Ok(printed.map(|()| Outcome::Valid));
             };
             let Some(judged) = writer.judged(id, &object, patience).await else {
+                let kind = Subject::source(id).kind;
+                let short = if kind == EntitlementKind::EntitlementSubscription { "esub" } else { "ent" };
                 return Ok(Err(CommandFailure::Impossible(format!(
-                    "{id} is {done}, but nothing is seen of the operator's judgement within {} seconds: is it at work, and may you look at grants? kubectl get ent -n {} {}",
+                    "{id} is {done}, but nothing is seen of the operator's judgement within {} seconds: is it at work, and may you look at {}s? kubectl get {short} -n {} {}",
                     patience.as_secs(),
+                    id.kind.noun(),
                     id.namespace,
                     id.name
                 ))));
@@ -214,7 +217,8 @@ fn refuse(there: &There, write: &Write, preview: &Preview) {
     if preview.refusal.as_deref() != Some("Duplicate") {
         return;
     }
-    let held = held(&there.manifests, &write.organization, &write.definition, there.when);
+    let Some(definition) = &write.definition else { return };
+    let held = held(&there.manifests, &write.organization, definition, there.when);
     if let Some(id) = held.first() {
         say(&format!(
             "It is held already by {id}: extend that one (extend {} --to DATE), follow it (--renews {}), or let the definition allow several (allowMultiple).",
@@ -238,7 +242,7 @@ fn tell(write: &Write, preview: &Preview) {
         say(&format!("What {organization} gets otherwise (times of {zone}):"));
         say(preview.table.trim_end());
     }
-    if let Some(status) = &preview.status {
+    if let Some(status) = preview.status.as_ref().and_then(Status::lifecycle) {
         say(&format!("{} is then {}.", preview.id, standing(status, preview.zone)));
     }
     for flaw in &preview.flaws {
@@ -247,8 +251,8 @@ fn tell(write: &Write, preview: &Preview) {
 }
 
 /// Says what the operator makes of it.
-fn verdict(id: &SourceId, done: &str, grant: &EntitlementInstance, zone: Tz) -> Outcome {
-    let Some(status) = &grant.status else { return Outcome::Refused };
+fn verdict(id: &SourceId, done: &str, status: &Status, zone: Tz) -> Outcome {
+    let Some(status) = status.lifecycle() else { return Outcome::Refused };
     let failed = |type_: &str| {
         let is_failed = |one: &&Condition| one.type_ == type_ && one.status == ConditionStatus::False;
         status.conditions.iter().find(is_failed)

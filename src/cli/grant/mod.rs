@@ -1,9 +1,11 @@
-//! `grant`, `suspend`, `resume`, `cancel`, `extend`, `change`: more or less for a client, in one line.
+//! `grant`, `suspend`, `resume`, `cancel`, `extend`, `renew`, `change`: more or less for a client, in one line.
 //!
 //! | file | what it knows |
 //! |---|---|
 //! | `arguments` | arguments, and how they are read |
+//! | `named` | which grant or subscription is meant |
 //! | `plan_change` | another plan for a subscription |
+//! | `renewal` | what follows a grant or a subscription |
 //! | `equal` | an equal grant that was made just now |
 //! | `preview` | what a manifest would bring |
 //! | `desk` | what is said, and in which order: what is there, the manifest, what it brings, the result |
@@ -13,14 +15,17 @@ mod arguments;
 mod change;
 mod desk;
 mod equal;
+mod named;
 mod plan_change;
 mod preview;
+mod renewal;
 mod writer;
 
 pub use change::{
     CancelArguments, ExtendArguments, ResumeArguments, SuspendArguments, cancel, extend, resume, suspend,
 };
 pub use plan_change::{PlanChangeArguments, change as change_plan};
+pub use renewal::{RenewArguments, renew};
 
 use super::{
     completion::names::{definitions, grants, organizations},
@@ -153,7 +158,7 @@ fn propose(there: &desk::There, request: &GrantRequest, is_written: bool) -> Res
     let remarks = equal::just_made(there, &manifest).into_iter().collect();
     Ok(Proposed::Write(Write {
         organization: request.organization,
-        definition: request.definition,
+        definition: Some(request.definition),
         text: document(&manifest),
         change: None,
         manifest,

@@ -1,6 +1,6 @@
 //! `change`: another plan for a subscription.
 
-use super::{arguments::when, change::find, preview::Preview};
+use super::{arguments::when, named::find, preview::Preview};
 use crate::{
     cli::{
         completion::names::{plans, subscriptions},
@@ -73,7 +73,7 @@ pub fn change(arguments: &PlanChangeArguments) -> Result<Outcome, CommandFailure
     }
     let manifests = examination.manifests;
     let kind = EntitlementKind::EntitlementSubscription;
-    let id = find(&manifests, kind, &arguments.subscription, arguments.namespace.as_deref())?;
+    let id = find(&manifests, &[kind], &arguments.subscription, arguments.namespace.as_deref())?;
     let subject = Subject::source(&id);
     let survey = manifests.inventory.survey(moment);
     let (Some(read), Some(Status::Subscription(status))) =

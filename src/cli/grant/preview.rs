@@ -1,7 +1,7 @@
 //! What a manifest would bring, before it is applied: the operator's verdict, and what the client gets differently.
 
 use crate::{
-    api::{EntitlementInstanceStatus, Phase, conditions::ACCEPTED},
+    api::{Phase, conditions::ACCEPTED, lifecycle::LifecycleStatus},
     cli::{
         diagnostics::{Finding, Severity},
         judgement::judge,
@@ -24,7 +24,7 @@ const MOST_STEPS: usize = 10_000;
 
 /// What a manifest would bring.
 pub struct Preview {
-    /// The grant.
+    /// The grant or subscription.
     pub id: SourceId,
     /// The zone of its organization.
     pub zone: Tz,
@@ -36,8 +36,8 @@ pub struct Preview {
     pub warnings: Vec<String>,
     /// Why the grant would be refused.
     pub refusal: Option<String>,
-    /// What the grant would come to.
-    pub status: Option<EntitlementInstanceStatus>,
+    /// What the grant or subscription would come to.
+    pub status: Option<Status>,
     /// What the client gets otherwise, as a table; empty where that is nothing.
     pub table: String,
 }
@@ -84,11 +84,9 @@ impl Preview {
     }
 
     fn take(&mut self, examination: &Examination, known: &std::collections::BTreeSet<String>) {
-        let accepted = self
-            .status
-            .as_ref()
-            .and_then(|status| status.conditions.iter().find(|condition| condition.type_ == ACCEPTED));
-        let is_draft = self.status.as_ref().is_some_and(|status| status.phase == Some(Phase::Draft));
+        let accepted = self.status.as_ref().and_then(|status| status.condition(ACCEPTED));
+        let lifecycle = self.status.as_ref().and_then(Status::lifecycle);
+        let is_draft = lifecycle.is_some_and(|status| status.phase == Some(Phase::Draft));
         let own = Subject::source(&self.id).to_string();
         for finding in examination.findings.iter().filter(|finding| !known.contains(&finding.gist())) {
             let label = finding.label.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -113,28 +111,25 @@ impl Preview {
     }
 }
 
-fn status(examination: &Examination, id: &SourceId) -> Option<EntitlementInstanceStatus> {
-    match examination.survey.as_ref()?.statuses.get(&Subject::source(id))? {
-        Status::Instance(status) => Some((**status).clone()),
-        _ => None,
-    }
+fn status(examination: &Examination, id: &SourceId) -> Option<Status> {
+    examination.survey.as_ref()?.statuses.get(&Subject::source(id)).cloned()
 }
 
-/// What a grant is now, in words: `Active until 2027-01-01 00:00 CET`.
-pub fn standing(status: &EntitlementInstanceStatus, zone: Tz) -> String {
-    let time = |text: &Option<String>| {
-        let instant = text.as_deref().and_then(|text| parse_instant(text).ok());
+/// What a grant or a subscription is now, in words: `Active until 2027-01-01 00:00 CET`.
+pub fn standing(status: LifecycleStatus<'_>, zone: Tz) -> String {
+    let time = |text: Option<&str>| {
+        let instant = text.and_then(|text| parse_instant(text).ok());
         instant.map(|instant| shown(instant, zone))
     };
-    let until = || time(&status.end).map_or_else(|| "for good".to_owned(), |end| format!("until {end}"));
+    let until = || time(status.end).map_or_else(|| "for good".to_owned(), |end| format!("until {end}"));
     match status.phase {
         Some(Phase::Waiting) => {
-            format!("Waiting: it starts {}, and lasts {}", time(&status.start).unwrap_or_default(), until())
+            format!("Waiting: it starts {}, and lasts {}", time(status.start).unwrap_or_default(), until())
         }
         Some(Phase::Active) => format!("Active {}", until()),
         Some(Phase::Suspended) => format!("Suspended, with a term that lasts {}", until()),
-        Some(Phase::Grace) => format!("in its grace period, as it ended {}", time(&status.end).unwrap_or_default()),
-        Some(Phase::Expired) => format!("over, as it ended {}", time(&status.end).unwrap_or_default()),
+        Some(Phase::Grace) => format!("in its grace period, as it ended {}", time(status.end).unwrap_or_default()),
+        Some(Phase::Expired) => format!("over, as it ended {}", time(status.end).unwrap_or_default()),
         Some(Phase::Draft) => "a Draft, which gives nothing".to_owned(),
         Some(Phase::Cancelled) => "Cancelled".to_owned(),
         Some(Phase::Rejected) => "Rejected".to_owned(),

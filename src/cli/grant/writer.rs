@@ -1,19 +1,20 @@
-//! The only requests by which the command writes: it makes or changes a grant, with the caller's own rights. It never
-//! overwrites or deletes anything.
+//! The only requests by which the command writes: it makes or changes a grant or a subscription, with the caller's own rights. It
+//! never overwrites or deletes anything.
 
 use crate::{
-    api::{EntitlementInstance, GROUP, VERSION},
+    api::{GROUP, VERSION},
     cli::{
         cluster::{ClusterError, connect, explain},
         terminal::harmless,
     },
     connection::Connection,
     core::source::SourceId,
+    offline::{Status as SourceStatus, Subject},
 };
 use http::{HeaderMap, Request, header::WARNING};
 use kube::{
-    Api, Client,
-    api::{Patch, PatchParams, PostParams},
+    Client,
+    api::{GetParams, Patch, PatchParams, PostParams},
     client::Body,
     core::{Status, request::Request as Requests},
 };
@@ -22,13 +23,13 @@ use std::time::{Duration, Instant};
 
 /// Names the command in `metadata.managedFields`.
 const FIELD_MANAGER: &str = "kubectl-entitlements";
-/// How long is waited between two looks at a grant that the operator has to judge.
+/// How long is waited between two looks at what the operator has to judge.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// What was written.
 pub struct WriteOutcome {
-    /// The grant, as the API server has it.
-    pub object: EntitlementInstance,
+    /// The grant or subscription, as the API server has it.
+    pub object: Value,
     /// What the API server and its webhooks warn of.
     pub warnings: Vec<String>,
 }
@@ -72,43 +73,41 @@ impl ClusterWriter {
         Ok(Self { client, url })
     }
 
-    /// Makes a grant, unless there is one of its name.
+    /// Makes a grant or a subscription, unless there is one of its name.
     pub async fn create(&self, id: &SourceId, manifest: &Value) -> Result<WriteOutcome, Refused> {
         let body = serde_json::to_vec(manifest).map_err(|error| Refused::Unreadable(error.to_string()))?;
         let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
-        self.send(id, "make grants", requests(id).create(&params, body)).await
+        self.send(id, "make", requests(id).create(&params, body)).await
     }
 
-    /// Changes a grant, unless it is another than at `resource_version`.
+    /// Changes a grant or a subscription, unless it is another than at `resource_version`.
     pub async fn change(&self, id: &SourceId, patch: &Value, resource_version: &str) -> Result<WriteOutcome, Refused> {
         let mut patch = patch.clone();
         patch["metadata"]["resourceVersion"] = resource_version.into();
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
         let request = requests(id).patch(&id.name, &params, &Patch::Merge(&patch));
-        self.send(id, "change grants", request).await
+        self.send(id, "change", request).await
     }
 
-    /// Waits until the operator has judged a grant as it was written, and returns it then; absent where it did not in time, or
+    /// Waits until the operator has judged what was written, and returns its status then; absent where it did not in time, or
     /// where the caller may not look.
-    pub async fn judged(
-        &self,
-        id: &SourceId,
-        written: &EntitlementInstance,
-        patience: Duration,
-    ) -> Option<EntitlementInstance> {
-        let grants: Api<EntitlementInstance> = Api::namespaced(self.client.clone(), &id.namespace);
+    pub async fn judged(&self, id: &SourceId, written: &Value, patience: Duration) -> Option<SourceStatus> {
         let started = Instant::now();
-        let (uid, generation) = (&written.metadata.uid, written.metadata.generation.unwrap_or(1));
+        let kind = Subject::source(id).kind;
+        let uid = &written["metadata"]["uid"];
+        let generation = written["metadata"]["generation"].as_i64().unwrap_or(1);
         loop {
+            let request = requests(id).get(&id.name, &GetParams::default()).ok()?;
             // A connection that fails for once is tried again.
-            match grants.get_opt(&id.name).await {
-                Ok(Some(grant)) if grant.metadata.uid == *uid => {
-                    if grant.status.as_ref().is_some_and(|status| status.observed_generation >= generation) {
-                        return Some(grant);
+            match self.client.request::<Value>(request).await {
+                Ok(there) if there["metadata"]["uid"] == *uid => {
+                    let status = &there["status"];
+                    if status["observedGeneration"].as_i64().is_some_and(|observed| observed >= generation) {
+                        return SourceStatus::of_source(kind, status).ok();
                     }
                 }
                 Ok(_) => return None,
-                Err(kube::Error::Api(status)) if status.code == 403 => return None,
+                Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404) => return None,
                 Err(_) => {}
             }
             if started.elapsed() >= patience {
@@ -125,7 +124,8 @@ impl ClusterWriter {
         request: Result<Request<Vec<u8>>, kube::core::request::Error>,
     ) -> Result<WriteOutcome, Refused> {
         let request = request.map_err(|error| Refused::Unreadable(error.to_string()))?;
-        let fail = |error: kube::Error| Refused::Cluster(explain(&error, "the grant", "", &self.url));
+        let fail =
+            |error: kube::Error| Refused::Cluster(explain(&error, &format!("the {}", id.kind.noun()), "", &self.url));
         let response = self.client.send(request.map(Body::from)).await.map_err(fail)?;
         let (status, warnings) = (response.status(), warnings(response.headers()));
         let body = response.into_body().collect_bytes().await.map_err(fail)?;
@@ -147,16 +147,18 @@ impl ClusterWriter {
             (403, "Forbidden") if message.contains(" cannot ") => {
                 let advice =
                     "ask for the right to (a Role in that namespace), or hand the manifest to somebody who has it";
-                Refused::Forbidden(format!("{what} in namespace {}", id.namespace), advice.to_owned())
+                let what = format!("{what} {}s in namespace {}", id.kind.noun(), id.namespace);
+                Refused::Forbidden(what, advice.to_owned())
             }
             _ => Refused::Denied(plain(&message).to_owned()),
         }
     }
 }
 
-/// Those of the grants in its namespace.
+/// Those of the objects of its kind in its namespace.
 fn requests(id: &SourceId) -> Requests {
-    Requests::new(format!("/apis/{GROUP}/{VERSION}/namespaces/{}/entitlementinstances", id.namespace))
+    let plural = format!("{}s", Subject::source(id).kind.as_str().to_ascii_lowercase());
+    Requests::new(format!("/apis/{GROUP}/{VERSION}/namespaces/{}/{plural}", id.namespace))
 }
 
 /// What a webhook says, without what the API server says around it.

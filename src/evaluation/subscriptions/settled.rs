@@ -126,6 +126,13 @@ impl SubscriptionDecision {
         next
     }
 
+    /// The plan that it comes to, pending amendments counted: that which a renewal takes over.
+    #[must_use]
+    pub fn last_plan(&self) -> Arc<str> {
+        let course = PlanCourse::of(&self.subscription, &self.amendments, &self.verdict.amendments);
+        Arc::clone(course.last())
+    }
+
     /// What becomes of each amendment, in the order of the spec's list: its state, and why it is ignored.
     #[must_use]
     pub fn amendment_outcomes(&self) -> Vec<(AmendmentState, Option<String>)> {

@@ -2,12 +2,17 @@
 
 use super::{TermDate, Unclear, name::free_name, term_date::day};
 use crate::{
-    api::{EntitlementInstanceStatus, LAST_APPLIED, REASON, lifecycle::State},
+    api::{
+        LAST_APPLIED, REASON,
+        lifecycle::{LifecycleStatus, State},
+    },
     core::{
         calendar::{Bound, Instant, Moment, Nominal, Tz, parse_instant, parse_zone},
-        grant::{Grant, GrantAmendment},
         schema::merge,
-        source::SourceId,
+        source::{
+            SourceId,
+            stated::{StatedAmendment, StatedSource},
+        },
     },
     offline::Inventory,
 };
@@ -20,7 +25,7 @@ const REASON_BEFORE: &str = "entitlements.dev/reason-before-suspension";
 const OF_THE_CLUSTER: [&str; 6] =
     ["uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink"];
 
-/// What is to become of a grant.
+/// What is to become of a grant or a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestedChange {
     /// Withdrawn for now.
@@ -38,7 +43,7 @@ pub enum RequestedChange {
     },
 }
 
-/// What is to become of a grant, and why.
+/// What is to become of a grant or a subscription, and why.
 #[derive(Clone, Debug)]
 pub struct ChangeRequest {
     /// What.
@@ -47,7 +52,7 @@ pub struct ChangeRequest {
     pub reason: Option<String>,
 }
 
-/// A change of a grant.
+/// A change of a grant or a subscription.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Proposal {
     /// It is so already; a sentence.
@@ -64,7 +69,7 @@ pub enum Proposal {
 }
 
 impl Inventory {
-    /// The change of a grant: `object` is its manifest, and `status` its present status.
+    /// The change of a grant or a subscription: `object` is its manifest, and `status` its present status.
     ///
     /// # Errors
     /// Where it cannot be, or is not clear.
@@ -72,24 +77,25 @@ impl Inventory {
         &self,
         id: &SourceId,
         object: &Value,
-        status: &EntitlementInstanceStatus,
+        status: LifecycleStatus<'_>,
         request: &ChangeRequest,
         now: Instant,
     ) -> Result<Proposal, Unclear> {
-        let Some(grant) = self.grants.get(id) else {
-            return Err(Unclear::Usage(format!("there is no grant {id}")));
+        let noun = id.kind.noun();
+        let Some((source, amendments)) = self.stated(id) else {
+            return Err(Unclear::Usage(format!("there is no {noun} {id}")));
         };
-        if grant.state == State::Cancelled && request.change != RequestedChange::Cancel {
-            return Err(Unclear::Impossible(format!("{id} is cancelled, and stays so: make a new grant")));
+        if source.state == State::Cancelled && request.change != RequestedChange::Cancel {
+            return Err(Unclear::Impossible(format!("{id} is cancelled, and stays so: make a new {noun}")));
         }
         let mut remarks: Vec<String> = Vec::new();
-        if let Some(sentence) = self.suspended_above(grant).filter(|_| request.change == RequestedChange::Resume) {
-            if !grant.suspended {
+        if let Some(sentence) = self.suspended_above(source).filter(|_| request.change == RequestedChange::Resume) {
+            if !source.suspended {
                 return Err(Unclear::Impossible(format!("{id} is not suspended itself: {sentence}")));
             }
             remarks.push(sentence);
         }
-        if let Some(sentence) = is_so_already(grant, request.change) {
+        if let Some(sentence) = is_so_already(source, request.change) {
             return Ok(Proposal::Nothing(sentence));
         }
         let mut patch = match request.change {
@@ -97,8 +103,9 @@ impl Inventory {
             RequestedChange::Resume => json!({ "spec": { "suspended": false } }),
             RequestedChange::Cancel => json!({ "spec": { "state": "Cancelled" } }),
             RequestedChange::Extend { to, from } => {
-                let zone = self.zone_of(grant, status);
-                Extension { grant, status, zone, now, to, from }.patch(object, request.reason.as_deref())?
+                let zone = self.zone_of(source, status);
+                let extension = Extension { source, amendments, status, zone, now, to, from };
+                extension.patch(object, request.reason.as_deref())?
             }
         };
         let is_told = patch.pointer("/spec/amendments").is_some();
@@ -114,9 +121,19 @@ impl Inventory {
         Ok(Proposal::Change { manifest, patch, remarks })
     }
 
-    /// A sentence if the organization of a grant is suspended, with what ends that.
-    fn suspended_above(&self, grant: &Grant) -> Option<String> {
-        let name = &grant.organization;
+    /// What a source states of its own lifecycle.
+    fn stated(&self, id: &SourceId) -> Option<(&StatedSource, Vec<&StatedAmendment>)> {
+        if let Some(subscription) = self.subscriptions.get(id) {
+            let amendments = subscription.amendments.iter().map(|amendment| &amendment.stated);
+            return Some((&subscription.stated.source, amendments.collect()));
+        }
+        let grant = self.grants.get(id)?;
+        Some((&grant.source, grant.amendments.iter().map(|amendment| &amendment.stated).collect()))
+    }
+
+    /// A sentence if the organization of a source is suspended, with what ends that.
+    fn suspended_above(&self, source: &StatedSource) -> Option<String> {
+        let name = &source.organization;
         self.organizations.get(name).filter(|organization| organization.spec.suspended)?;
         let patch = r#"'{"spec":{"suspended":false}}'"#;
         Some(format!(
@@ -124,10 +141,10 @@ impl Inventory {
         ))
     }
 
-    /// The zone that a grant reckons in.
-    fn zone_of(&self, grant: &Grant, status: &EntitlementInstanceStatus) -> Tz {
-        let recorded = status.accepted.as_ref().and_then(|accepted| accepted.time_zone.as_deref());
-        let organization = self.organizations.get(&grant.organization);
+    /// The zone that a source reckons in.
+    pub(super) fn zone_of(&self, source: &StatedSource, status: LifecycleStatus<'_>) -> Tz {
+        let recorded = status.accepted.and_then(|accepted| accepted.time_zone.as_deref());
+        let organization = self.organizations.get(&source.organization);
         let zone = recorded.or_else(|| organization.map(|organization| organization.spec.time_zone.as_str()));
         zone.and_then(|zone| parse_zone(zone).ok()).unwrap_or(Tz::UTC)
     }
@@ -167,20 +184,21 @@ fn drop_removed(manifest: &mut Value) {
     }
 }
 
-fn is_so_already(grant: &Grant, change: RequestedChange) -> Option<String> {
-    let id = &grant.id;
+fn is_so_already(source: &StatedSource, change: RequestedChange) -> Option<String> {
+    let id = source.age.id();
     match change {
-        RequestedChange::Suspend if grant.suspended => Some(format!("{id} is suspended already")),
-        RequestedChange::Resume if !grant.suspended => Some(format!("{id} is not suspended")),
-        RequestedChange::Cancel if grant.state == State::Cancelled => Some(format!("{id} is cancelled already")),
+        RequestedChange::Suspend if source.suspended => Some(format!("{id} is suspended already")),
+        RequestedChange::Resume if !source.suspended => Some(format!("{id} is not suspended")),
+        RequestedChange::Cancel if source.state == State::Cancelled => Some(format!("{id} is cancelled already")),
         _ => None,
     }
 }
 
 /// What an extension is decided by.
 struct Extension<'a> {
-    grant: &'a Grant,
-    status: &'a EntitlementInstanceStatus,
+    source: &'a StatedSource,
+    amendments: Vec<&'a StatedAmendment>,
+    status: LifecycleStatus<'a>,
     zone: Tz,
     now: Instant,
     to: TermDate,
@@ -190,10 +208,10 @@ struct Extension<'a> {
 impl Extension<'_> {
     fn patch(&self, object: &Value, reason: Option<&str>) -> Result<Value, Unclear> {
         let to = self.to.moment(self.now, self.zone);
-        if self.grant.state == State::Draft {
+        if self.source.state == State::Draft {
             return Ok(json!({ "spec": { "end": to.to_string() } }));
         }
-        let end = self.status.end.as_deref().and_then(|end| parse_instant(end).ok());
+        let end = self.status.end.and_then(|end| parse_instant(end).ok());
         self.check_is_later(to, end)?;
         let mut amendment = json!({
             "name": self.name(to),
@@ -209,7 +227,7 @@ impl Extension<'_> {
     }
 
     fn check_is_later(&self, to: Moment, end: Option<Instant>) -> Result<(), Unclear> {
-        let id = &self.grant.id;
+        let id = self.source.age.id();
         // What is refused has no end yet, and the evaluation says why.
         if self.status.start.is_none() {
             return Ok(());
@@ -236,14 +254,14 @@ impl Extension<'_> {
                 let last = end - TimeDelta::seconds(1);
                 let day = day(last, self.zone);
                 let begin = Nominal::of_start(day, self.zone).instant();
-                let others = self.grant.amendments.iter().filter(|other| !other.revoked);
+                let others = self.amendments.iter().filter(|other| !other.revoked);
                 let is_latest = others.filter_map(|other| self.moment_of(other)).all(|other| other < begin);
                 if is_latest { day } else { Moment::Time(last) }
             }
         }
     }
 
-    fn moment_of(&self, amendment: &GrantAmendment) -> Option<Instant> {
+    fn moment_of(&self, amendment: &StatedAmendment) -> Option<Instant> {
         let moment = amendment.effective.as_ref().ok()?;
         Some(Nominal::of_start(*moment, self.zone).instant())
     }
@@ -257,7 +275,7 @@ impl Extension<'_> {
             Bound::Never => "extended-for-good".to_owned(),
             Bound::At(_) => format!("extended-to-{day}"),
         };
-        free_name(&wanted, |name| self.grant.amendments.iter().any(|other| other.name == name))
+        free_name(&wanted, |name| self.amendments.iter().any(|other| other.name == name))
     }
 }
 

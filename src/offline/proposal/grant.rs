@@ -1,6 +1,10 @@
 //! A new grant.
 
-use super::{TermDate, Unclear, name::free_name, term_date::day};
+use super::{
+    TermDate, Unclear,
+    name::{check_free, free_name},
+    term_date::day,
+};
 use crate::{
     api::{ASSIGNMENT_NAMESPACE, AmountField, GROUP, Organization, REASON, VERSION, facet_fields::SecretFacet},
     core::{
@@ -8,7 +12,7 @@ use crate::{
         definition::Definition,
         facets::joined,
         schema::{Schema, wording::closest},
-        source::SourceId,
+        source::{SourceId, SourceKind},
     },
     offline::Inventory,
 };
@@ -83,10 +87,7 @@ impl Inventory {
     fn name_of(&self, request: &GrantRequest, namespace: &str) -> Result<String, Unclear> {
         let is_taken = |name: &str| self.grants.contains_key(&SourceId::instance(namespace, name));
         match &request.name {
-            Some(name) if is_taken(name) => Err(Unclear::Impossible(format!(
-                "there is a grant {namespace}/{name} already, and none is overwritten: give another --name, or leave it out"
-            ))),
-            Some(name) => Ok(name.clone()),
+            Some(name) => check_free(SourceKind::Instance, namespace, name, is_taken(name)).map(|()| name.clone()),
             None => Ok(free_name(&format!("{}-{}", request.organization, request.definition), is_taken)),
         }
     }

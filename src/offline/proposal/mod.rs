@@ -5,6 +5,8 @@
 //! | `grant` | a new grant |
 //! | `change` | a suspension, its end, a cancellation, an extension |
 //! | `plan_change` | a change of a subscription's plan |
+//! | `renewal` | what follows a grant or a subscription |
+//! | `renewed_grant`, `renewed_subscription` | what such a renewal states of what it renews |
 //! | `name` | names that nothing has yet |
 //! | `term_date` | days and moments as people ask for them |
 //!
@@ -14,6 +16,9 @@ mod change;
 mod grant;
 mod name;
 mod plan_change;
+mod renewal;
+mod renewed_grant;
+mod renewed_subscription;
 mod term_date;
 
 #[cfg(test)]
@@ -22,6 +27,7 @@ mod tests;
 pub use change::{ChangeRequest, Proposal, RequestedChange};
 pub use grant::{GrantRequest, Setting};
 pub use plan_change::PlanRequest;
+pub use renewal::{Renewal, RenewalRequest};
 pub use term_date::TermDate;
 
 /// Why no manifest follows from what is asked for: a sentence that says what to do.

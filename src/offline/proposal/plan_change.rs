@@ -2,9 +2,13 @@
 
 use super::{Proposal, TermDate, Unclear, change::as_written, name::free_name};
 use crate::{
-    api::{EntitlementSubscriptionStatus, GROUP, Phase, VERSION, entitlement_plan::PlanType, lifecycle::State},
+    api::{
+        EntitlementSubscriptionStatus, GROUP, Phase, VERSION,
+        entitlement_plan::PlanType,
+        lifecycle::{SourceStatus, State},
+    },
     core::{
-        calendar::{Instant, Moment, Tz, parse_zone},
+        calendar::{Instant, Moment},
         schema::{merge, wording::closest},
         source::SourceId,
     },
@@ -51,10 +55,7 @@ impl Inventory {
         let spec = if is_draft {
             json!({ "plan": request.plan })
         } else {
-            let zone = status.accepted.as_ref().and_then(|record| record.acceptance.time_zone.as_deref());
-            let organization = self.organizations.get(&subscription.organization);
-            let zone = zone.or_else(|| organization.map(|organization| organization.spec.time_zone.as_str()));
-            let zone = zone.and_then(|zone| parse_zone(zone).ok()).unwrap_or(Tz::UTC);
+            let zone = self.zone_of(&subscription.stated.source, status.lifecycle());
             let effective = request.at.map_or(Moment::Time(now), |at| at.moment(now, zone));
             let is_taken = |name: &str| subscription.amendments.iter().any(|other| other.name == name);
             let mut amendment = json!({
@@ -83,7 +84,8 @@ impl Inventory {
         Ok(Proposal::Change { manifest, patch, remarks: Vec::new() })
     }
 
-    fn check_plan(&self, plan: &str) -> Result<(), Unclear> {
+    /// Whether there is such a plan, and it can be subscribed to.
+    pub(super) fn check_plan(&self, plan: &str) -> Result<(), Unclear> {
         let known: Vec<&str> = self.names(EntitlementKind::EntitlementPlan);
         let Some(found) = self.plans.get(plan) else {
             let advice = match (closest(plan, &known), known.as_slice()) {

@@ -1,9 +1,11 @@
 //! What manifest follows from what is asked for.
 #![allow(clippy::needless_pass_by_value, reason = "a value is written where it is used")]
 
+mod renewal;
+
 use super::*;
 use crate::{
-    api::{AmountField, REASON},
+    api::{AmountField, REASON, lifecycle::SourceStatus},
     core::{
         calendar::{Instant, parse_instant},
         source::SourceId,
@@ -235,7 +237,7 @@ fn changed(spec: Value, change: RequestedChange, reason: Option<&str>) -> Result
     let survey = inventory.survey(now());
     let Status::Instance(status) = &survey.statuses[&Subject::source(&id)] else { panic!() };
     let request = ChangeRequest { change, reason: reason.map(str::to_owned) };
-    inventory.propose_change(&id, &object, status, &request, now())
+    inventory.propose_change(&id, &object, status.lifecycle(), &request, now())
 }
 
 fn patch(spec: Value, change: RequestedChange, reason: Option<&str>) -> Value {
@@ -365,7 +367,7 @@ fn annotated(
     let survey = inventory.survey(now());
     let Status::Instance(status) = &survey.statuses[&Subject::source(&id)] else { panic!() };
     let request = ChangeRequest { change, reason: reason.map(str::to_owned) };
-    match inventory.propose_change(&id, &object, status, &request, now()) {
+    match inventory.propose_change(&id, &object, status.lifecycle(), &request, now()) {
         Ok(Proposal::Change { mut manifest, remarks, .. }) => (manifest["metadata"]["annotations"].take(), remarks),
         other => panic!("{other:?}"),
     }
@@ -417,7 +419,7 @@ fn a_suspended_organization_is_told_where_a_grant_is_resumed() {
         let survey = inventory.survey(now());
         let Status::Instance(status) = &survey.statuses[&Subject::source(&id)] else { panic!() };
         let request = ChangeRequest { change: RequestedChange::Resume, reason: None };
-        inventory.propose_change(&id, &object, status, &request, now())
+        inventory.propose_change(&id, &object, status.lifecycle(), &request, now())
     };
     let above = r#"its organization acme is suspended, and all its grants with it; to resume that: kubectl patch org acme --type merge --patch '{"spec":{"suspended":false}}'"#;
     let said = format!("entitlements/acme-seats is not suspended itself: {above}");

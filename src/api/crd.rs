@@ -1,8 +1,8 @@
 //! The CustomResourceDefinitions, generated from the types.
 
 use super::{
-    EntitlementDefinition, EntitlementInstance, EntitlementPlan, EntitlementSubscription, FacetDefinition,
-    NOT_OBSERVED, Organization,
+    EntitlementDefinition, EntitlementInstance, EntitlementOverride, EntitlementPlan, EntitlementSubscription,
+    FacetDefinition, NOT_OBSERVED, Organization, OverrideDecision,
 };
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
@@ -20,6 +20,8 @@ pub fn all() -> Vec<CustomResourceDefinition> {
         EntitlementPlan::crd(),
         EntitlementInstance::crd(),
         EntitlementSubscription::crd(),
+        EntitlementOverride::crd(),
+        OverrideDecision::crd(),
     ];
     crds.into_iter().map(finish).collect()
 }

@@ -86,6 +86,10 @@ pub struct EntitlementDefinitionSpec {
     #[serde(default, skip_serializing_if = "Rollout::is_agreed")]
     #[schemars(extend("default" = "Agreed"))]
     pub rollout: Rollout,
+    /// Who may make exceptions of this, and for how long.
+    #[serde(default, skip_serializing_if = "OverrideRules::is_default")]
+    #[schemars(extend("default" = { "approvals": 1, "expiresAfter": "P14D", "maxTerm": "P30D", "refused": false }))]
+    pub overrides: OverrideRules,
     /// How the amounts of several grants in force add up. `Unlimited` always wins.
     #[serde(default)]
     pub aggregation: Aggregation,
@@ -119,6 +123,37 @@ pub struct EntitlementDefinitionSpec {
 #[must_use]
 pub fn default_renewal_notices() -> Vec<String> {
     ["P90D", "P60D", "P30D"].map(str::to_owned).to_vec()
+}
+
+/// What overrides of a definition need.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct OverrideRules {
+    /// How many people, other than who asks, have to approve: 0 to 5. What a service account asks for needs one more, unless none
+    /// is needed.
+    #[schemars(range(min = 0, max = 5))]
+    pub approvals: u32,
+    /// How long an override is at most, from its `start`, else from when it was made: an ISO 8601 duration.
+    #[schemars(schema_with = "duration")]
+    pub max_term: String,
+    /// How long after it was made an override can be approved: an ISO 8601 duration.
+    #[schemars(schema_with = "duration")]
+    pub expires_after: String,
+    /// There are no overrides of this. Those that were approved go on.
+    pub refused: bool,
+}
+
+impl Default for OverrideRules {
+    fn default() -> Self {
+        Self { approvals: 1, max_term: "P30D".to_owned(), expires_after: "P14D".to_owned(), refused: false }
+    }
+}
+
+impl OverrideRules {
+    // The default is not written, so that a revision that was kept before there was this field is that of the same definition.
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What kind of thing is granted.

@@ -1,7 +1,7 @@
 //! What specs and statuses say of the life of a grant: what is wanted, where it is, what comes, and what was said of it.
 
 use super::{
-    Condition, EntitlementInstanceStatus, EntitlementSubscriptionStatus, accepted_record::AcceptedRecord,
+    Condition, EntitlementInstanceStatus, EntitlementOverrideStatus, EntitlementSubscriptionStatus,
     entitlement_subscription::EntitlementStatus,
 };
 use schemars::JsonSchema;
@@ -35,8 +35,10 @@ pub struct LifecycleStatus<'a> {
     pub until: Option<&'a str>,
     /// The next change by time alone.
     pub next_transition: Option<&'a Transition>,
-    /// What it took when it was accepted.
-    pub accepted: Option<&'a AcceptedRecord>,
+    /// Whether it has a record of acceptance.
+    pub is_accepted: bool,
+    /// The time zone that was recorded then.
+    pub time_zone: Option<&'a str>,
     /// What else is to be said.
     pub conditions: &'a [Condition],
 }
@@ -59,9 +61,9 @@ pub trait SourceStatus: Clone + Debug + Default + PartialEq + Serialize + Send +
     fn observing(self, generation: i64) -> Self;
 }
 
-/// Has the status of a kind of sources tell what all of them do, with where its record of acceptance and what it gives are in it.
+/// Has the status of a kind of sources tell what all of them do, with where the time zone of its record and what it gives are in it.
 macro_rules! source_status {
-    ($status:ty, $accepted:expr $(, $entitlements:ident)?) => {
+    ($status:ty, $time_zone:expr $(, $entitlements:ident)?) => {
         impl SourceStatus for $status {
             fn lifecycle(&self) -> LifecycleStatus<'_> {
                 LifecycleStatus {
@@ -71,7 +73,8 @@ macro_rules! source_status {
                     end: self.end.as_deref(),
                     until: self.until.as_deref(),
                     next_transition: self.next_transition.as_ref(),
-                    accepted: self.accepted.as_ref().map($accepted),
+                    is_accepted: self.accepted.is_some(),
+                    time_zone: self.accepted.as_ref().and_then($time_zone),
                     conditions: &self.conditions,
                 }
             }
@@ -93,8 +96,9 @@ macro_rules! source_status {
     };
 }
 
-source_status!(EntitlementInstanceStatus, |record| record);
-source_status!(EntitlementSubscriptionStatus, |record| &record.acceptance, entitlements);
+source_status!(EntitlementInstanceStatus, |record| record.time_zone.as_deref());
+source_status!(EntitlementSubscriptionStatus, |record| record.acceptance.time_zone.as_deref(), entitlements);
+source_status!(EntitlementOverrideStatus, |record| Some(record.time_zone.as_str()));
 
 /// Where a grant is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -105,6 +109,8 @@ pub enum Phase {
     Cancelled,
     /// Refused; the condition `Accepted` says why.
     Rejected,
+    /// Not approved yet. Of overrides only.
+    Requested,
     /// Over.
     Expired,
     /// Not started.
@@ -119,9 +125,10 @@ pub enum Phase {
 
 impl Phase {
     /// All phases, in the order of the lifecycle.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Draft,
         Self::Rejected,
+        Self::Requested,
         Self::Waiting,
         Self::Active,
         Self::Grace,
@@ -137,6 +144,7 @@ impl Phase {
             Self::Draft => "Draft",
             Self::Cancelled => "Cancelled",
             Self::Rejected => "Rejected",
+            Self::Requested => "Requested",
             Self::Expired => "Expired",
             Self::Waiting => "Waiting",
             Self::Suspended => "Suspended",

@@ -10,6 +10,7 @@ pub mod conditions;
 pub mod crd;
 pub mod entitlement_definition;
 pub mod entitlement_instance;
+pub mod entitlement_override;
 pub mod entitlement_plan;
 pub mod entitlement_subscription;
 pub mod facet_definition;
@@ -17,6 +18,7 @@ pub mod facet_fields;
 pub mod lifecycle;
 pub mod organization;
 pub mod outputs;
+pub mod override_decision;
 mod schema;
 pub mod subscription_record;
 #[cfg(test)]
@@ -26,6 +28,7 @@ pub use amount::AmountField;
 pub use conditions::{Condition, ConditionStatus};
 pub use entitlement_definition::{EntitlementDefinition, EntitlementDefinitionSpec, EntitlementDefinitionStatus};
 pub use entitlement_instance::{EntitlementInstance, EntitlementInstanceSpec, EntitlementInstanceStatus};
+pub use entitlement_override::{EntitlementOverride, EntitlementOverrideSpec, EntitlementOverrideStatus};
 pub use entitlement_plan::{EntitlementPlan, EntitlementPlanSpec, EntitlementPlanStatus};
 pub use entitlement_subscription::{
     EntitlementSubscription, EntitlementSubscriptionSpec, EntitlementSubscriptionStatus,
@@ -33,6 +36,7 @@ pub use entitlement_subscription::{
 pub use facet_definition::{FacetDefinition, FacetDefinitionSpec, FacetDefinitionStatus};
 pub use lifecycle::Phase;
 pub use organization::{Organization, OrganizationSpec, OrganizationStatus};
+pub use override_decision::{OverrideDecision, OverrideDecisionSpec};
 
 /// The API group of every kind.
 pub const GROUP: &str = "entitlements.dev";

@@ -125,7 +125,11 @@ pub struct OrganizationStatus {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 16))]
     pub subscriptions: BTreeMap<String, u64>,
-    /// The next moment at which an instance or a subscription of the organization changes by time alone.
+    /// How many of the organization's overrides are in each phase.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 16))]
+    pub overrides: BTreeMap<String, u64>,
+    /// The next moment at which an instance, a subscription or an override of the organization changes by time alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_transition: Option<OrganizationTransition>,
     /// The namespaces in which the organization has objects, or had some that are not withdrawn yet. This is memory: nothing is
@@ -142,6 +146,7 @@ impl Default for OrganizationStatus {
             conditions: Vec::new(),
             instances: BTreeMap::new(),
             subscriptions: BTreeMap::new(),
+            overrides: BTreeMap::new(),
             next_transition: None,
             namespaces: None,
         }
@@ -152,14 +157,14 @@ pub(super) fn not_observed() -> i64 {
     NOT_OBSERVED
 }
 
-/// A coming change of one of the organization's instances or subscriptions.
+/// A coming change of one of the organization's instances, subscriptions or overrides.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrganizationTransition {
     /// When, RFC 3339 in UTC.
     #[schemars(length(max = 64))]
     pub at: String,
-    /// What changes: an `Instance` or a `Subscription`.
+    /// What changes: an `Instance`, a `Subscription` or an `Override`.
     #[serde(default)]
     pub kind: TransitionKind,
     /// `namespace/name` of the instance, where one changes.
@@ -170,6 +175,10 @@ pub struct OrganizationTransition {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 320))]
     pub subscription: Option<String>,
+    /// `namespace/name` of the override, where one changes.
+    #[serde(default, rename = "override", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 320))]
+    pub override_: Option<String>,
     /// Its phase from then on.
     pub phase: Phase,
 }
@@ -183,4 +192,6 @@ pub enum TransitionKind {
     Instance,
     /// An EntitlementSubscription.
     Subscription,
+    /// An EntitlementOverride.
+    Override,
 }

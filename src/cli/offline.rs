@@ -21,10 +21,9 @@ use crate::{
         calendar::Instant,
         name::{InvalidName, dns_label},
         reason::ReasonCode,
-        source::SourceId,
     },
     evaluation::{Limits, SecretName},
-    offline::{EntitlementKind, Inventory, Survey, When},
+    offline::{EntitlementKind, Inventory, Subject, Survey, When},
 };
 use chrono::{DurationRound, TimeDelta, Utc};
 use clap::Args;
@@ -395,12 +394,17 @@ fn concerns(inventory: &Inventory, finding: &Finding, chooses: &dyn Fn(&str) -> 
     }
     match EntitlementKind::of(kind) {
         Some(EntitlementKind::Organization) => chooses(name),
-        Some(EntitlementKind::EntitlementInstance) => {
-            let id = SourceId::instance(namespace.as_deref().unwrap_or_default(), name);
-            inventory.organization_of(&id).is_none_or(|organization| chooses(organization))
+        Some(
+            kind @ (EntitlementKind::EntitlementInstance
+            | EntitlementKind::EntitlementSubscription
+            | EntitlementKind::EntitlementOverride),
+        ) => {
+            let subject = Subject { kind, namespace: namespace.as_deref().map(Into::into), name: name.as_str().into() };
+            let organization = subject.source_id().and_then(|id| inventory.organization_of(&id));
+            organization.is_none_or(|organization| chooses(organization))
         }
-        Some(EntitlementKind::EntitlementSubscription) => {
-            inventory.subscriber(namespace.as_deref().unwrap_or_default(), name).is_none_or(chooses)
+        Some(EntitlementKind::OverrideDecision) => {
+            inventory.decided_for(namespace.as_deref().unwrap_or_default(), name).is_none_or(chooses)
         }
         Some(EntitlementKind::EntitlementPlan) => inventory.is_subscribed(name, chooses),
         Some(EntitlementKind::EntitlementDefinition) => inventory.is_granted(name, chooses),

@@ -99,7 +99,7 @@ fn announced(
 ) -> Vec<Announcement> {
     let phase_before = remembered.phase;
     let mut notices = Vec::new();
-    if !was_accepted && status.accepted.is_some() {
+    if !was_accepted && status.is_accepted {
         notices.push(of_acceptance(noun, status));
     }
     notices.extend(
@@ -146,7 +146,7 @@ fn of_acceptance(noun: &str, status: LifecycleStatus) -> Announcement {
 /// As the clocks of the client show it.
 fn start_of(status: LifecycleStatus) -> Option<String> {
     let start = parse_instant(status.start?).ok()?;
-    let zone = status.accepted.and_then(|accepted| parse_zone(accepted.time_zone.as_deref()?).ok());
+    let zone = status.time_zone.and_then(|zone| parse_zone(zone).ok());
     Some(format_local(start, zone.unwrap_or(Tz::UTC)))
 }
 
@@ -204,6 +204,9 @@ fn of_phase(noun: &str, before: Option<Phase>, phase: Phase, until: Option<&str>
     let suspended = format!("the configuration is withdrawn while the {what} or its organization is suspended");
     let (reason, note) = match phase {
         Phase::Rejected => return None,
+        Phase::Requested => {
+            (ReasonCode::Requested, "it is asked for, and comes into force once others have approved it")
+        }
         Phase::Draft => (ReasonCode::ReturnedToDraft, "the configuration is withdrawn until state is Active again"),
         Phase::Waiting => (ReasonCode::Waiting, "the term has not started: the configuration comes with its start"),
         Phase::Active => (ReasonCode::Activated, &*in_force),

@@ -9,7 +9,7 @@ use super::{
     world::{Edits, OrganizationView, WorkItem},
 };
 use crate::{
-    api::{EntitlementInstance, EntitlementSubscription},
+    api::{EntitlementInstance, EntitlementOverride, EntitlementSubscription},
     core::{
         calendar::Instant,
         source::{SourceId, SourceKind},
@@ -43,6 +43,7 @@ pub async fn tell(
                     events::reference::<EntitlementSubscription>(Some(&id.namespace), &id.name, uid)
                 }
                 SourceKind::Instance => events::reference::<EntitlementInstance>(Some(&id.namespace), &id.name, uid),
+                SourceKind::Override => events::reference::<EntitlementOverride>(Some(&id.namespace), &id.name, uid),
                 #[cfg(test)]
                 SourceKind::Bundle => continue,
             };

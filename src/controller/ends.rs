@@ -10,7 +10,7 @@ use super::{
     world::OrganizationView,
 };
 use crate::{
-    api::{EntitlementInstance, EntitlementSubscription},
+    api::{EntitlementInstance, EntitlementOverride, EntitlementSubscription},
     core::source::{SourceId, SourceKind},
     evaluation::Evaluation,
 };
@@ -46,6 +46,7 @@ fn unread(id: &SourceId, refusal: &RequestRefusal) -> ReconcileFailure {
     let kind = match id.kind {
         SourceKind::Subscription => EntitlementSubscription::kind(&()),
         SourceKind::Instance => EntitlementInstance::kind(&()),
+        SourceKind::Override => EntitlementOverride::kind(&()),
         #[cfg(test)]
         SourceKind::Bundle => id.kind.as_str().into(),
     };

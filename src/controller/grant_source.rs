@@ -11,7 +11,7 @@ use super::{
     world::{SourceFacts, SourceObject, WholeSource, WorkItem},
 };
 use crate::{
-    api::{EntitlementInstance, EntitlementSubscription},
+    api::{EntitlementInstance, EntitlementOverride, EntitlementSubscription},
     core::{
         problem::Problem,
         source::{SourceId, SourceKind},
@@ -31,6 +31,7 @@ macro_rules! of_kind {
         match $kind {
             SourceKind::Instance => $function::<EntitlementInstance>($($argument),*).await,
             SourceKind::Subscription => $function::<EntitlementSubscription>($($argument),*).await,
+            SourceKind::Override => $function::<EntitlementOverride>($($argument),*).await,
             #[cfg(test)]
             SourceKind::Bundle => Ok(Default::default()),
         }

@@ -79,7 +79,7 @@ impl Intentions {
             let organization = &*decided.stated.organization;
             let (definition, plan) = match decided.kind() {
                 SourceKind::Subscription => (None, Some(&**decided.subject)),
-                SourceKind::Instance => (Some(&**decided.subject), None),
+                SourceKind::Instance | SourceKind::Override => (Some(&**decided.subject), None),
                 #[cfg(test)]
                 SourceKind::Bundle => (None, None),
             };

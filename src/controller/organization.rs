@@ -20,8 +20,8 @@ use super::{
 };
 use crate::{
     api::{
-        Condition, EntitlementInstance, EntitlementSubscription, Organization, OrganizationStatus, Phase,
-        lifecycle::SourceStatus,
+        Condition, EntitlementInstance, EntitlementOverride, EntitlementSubscription, Organization, OrganizationStatus,
+        Phase, lifecycle::SourceStatus,
     },
     core::{
         calendar,
@@ -93,6 +93,7 @@ pub async fn reconcile(context: &ControllerContext, name: &Arc<str>) -> Result<(
     let (statuses, evaluation, view) = thought.await?;
     write_sources::<EntitlementInstance>(context, &view, &evaluation, &statuses, &edits, &mut progress).await;
     write_sources::<EntitlementSubscription>(context, &view, &evaluation, &statuses, &edits, &mut progress).await;
+    write_sources::<EntitlementOverride>(context, &view, &evaluation, &statuses, &edits, &mut progress).await;
     if wait.is_none()
         && let (Some(organization), Some(status)) = (&view.snapshot.organization, &statuses.organization)
         && !progress.lacks_summary

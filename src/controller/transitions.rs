@@ -63,13 +63,17 @@ impl PhaseTransition {
 }
 
 fn why(decided: &DecidedSource, status: LifecycleStatus, from: Option<Phase>, to: Phase) -> (&'static str, String) {
-    let is_new = !decided.was_accepted && status.accepted.is_some();
+    let is_new = !decided.was_accepted && status.is_accepted;
     let until = || status.until.map_or_else(|| "for good".to_owned(), |until| format!("until {until}"));
     let start = || status.start.unwrap_or_default();
     match to {
         Phase::Rejected => match &decided.verdict.refusal {
             Some(refusal) => (refusal.reason.as_str(), refusal.message.clone()),
             None => (ReasonCode::Rejected.as_str(), "it is refused".to_owned()),
+        },
+        Phase::Requested => match &decided.verdict.refusal {
+            Some(refusal) => (ReasonCode::Requested.as_str(), refusal.message.clone()),
+            None => (ReasonCode::Requested.as_str(), "it is asked for".to_owned()),
         },
         Phase::Draft if from.is_some() => ("ReturnedToDraft", "its spec.state is Draft again".to_owned()),
         Phase::Draft => ("Draft", "it is a draft".to_owned()),
@@ -136,19 +140,16 @@ impl Transitions {
         let PhaseTransition { to, reason, why, .. } = transition;
         let (from, to) = (transition.before(), to.as_str());
         let organization = &*decided.stated.organization;
-        let (of_instance, of_subscription) = match decided.kind() {
-            SourceKind::Subscription => (None, Some((decided.id().to_string(), &**decided.subject))),
-            SourceKind::Instance => (Some((decided.id().to_string(), &**decided.subject)), None),
-            #[cfg(test)]
-            SourceKind::Bundle => (None, None),
-        };
-        let (instance, definition) = of_instance.unzip();
-        let (subscription, plan) = of_subscription.unzip();
+        let named = |kind: SourceKind| (decided.kind() == kind).then(|| decided.id().to_string());
+        let (instance, subscription) = (named(SourceKind::Instance), named(SourceKind::Subscription));
+        let entitlement_override = named(SourceKind::Override);
+        let plan = subscription.as_ref().map(|_| &**decided.subject);
+        let definition = instance.as_ref().or(entitlement_override.as_ref()).map(|_| &**decided.subject);
         macro_rules! tell {
             ($level:ident) => {
                 tracing::$level!(
-                    target: target!(), organization, instance, definition, subscription, plan, from, to, reason, why,
-                    "transition"
+                    target: target!(), organization, instance, definition, subscription, plan,
+                    "override" = entitlement_override, from, to, reason, why, "transition"
                 )
             };
         }

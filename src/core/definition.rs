@@ -2,6 +2,7 @@
 
 use super::{
     amount::{Allotment, Amount},
+    approval::Requirements,
     calendar::CalendarDuration,
     facets::Fields,
     problem::Problem,
@@ -56,6 +57,8 @@ pub struct Definition {
     pub grace: Option<CalendarDuration>,
     /// How long before the end notices are given, as the definition lists them.
     pub notices: Vec<CalendarDuration>,
+    /// What its overrides need.
+    pub overrides: Requirements,
     /// The facets, by name.
     pub facets: BTreeMap<Arc<str>, FacetSet>,
 }
@@ -109,6 +112,7 @@ impl Definition {
             term: read_term(spec.term.as_deref())?,
             grace: read_grace(spec.grace_period.as_deref())?,
             notices: read_notices(&spec.renewal_notices)?,
+            overrides: Requirements::read(&spec.overrides)?,
             facets: facets.into_iter().map(|facet| (facet.name.clone(), facet)).collect(),
         })
     }

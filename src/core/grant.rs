@@ -7,6 +7,7 @@ use super::{
     acceptance::Acceptance,
     age::GrantAge,
     amount::{Amount, InvalidAmount},
+    approval::{Request, Settlement},
     calendar::Instant,
     source::{
         SourceId,
@@ -104,6 +105,8 @@ pub struct Remembered {
     /// The conditions that were last written. The time of a transition is kept as long as its status stays, events tell what
     /// has changed since, and an explanation says by them since when; what is decided does not go by them.
     pub conditions: Arc<[RememberedCondition]>,
+    /// What was decided of an override for good.
+    pub settlement: Option<Arc<Settlement>>,
 }
 
 /// A condition of a status. Of many grants most say the same, at different times.
@@ -171,6 +174,8 @@ pub struct StatedGrant {
     pub secret_facets: Vec<SecretFacet>,
     /// As written, in the order of the list.
     pub amendments: Vec<GrantAmendment>,
+    /// Who asked for it, where others have to approve.
+    pub request: Option<Arc<Request>>,
 }
 
 impl Deref for StatedGrant {

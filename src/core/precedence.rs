@@ -15,10 +15,30 @@ pub fn rank<A: Ord>(priority: i32, start: Instant, age: A) -> impl Ord + use<A> 
     (Reverse(priority), Reverse(start), Reverse(age))
 }
 
+/// How the amount of a grant adds up with those of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Addition {
+    /// By the aggregation of its definition.
+    ByAggregation,
+    /// On top of what that comes to.
+    OnTop,
+}
+
 /// All amounts together.
 #[must_use]
-pub fn total(definition: &Definition, amounts: impl Iterator<Item = Amount>) -> Option<Amount> {
-    amounts.reduce(|one, other| one.together(other, definition.aggregation))
+pub fn total(definition: &Definition, amounts: impl Iterator<Item = (Addition, Amount)>) -> Option<Amount> {
+    let add = |sum: Option<Amount>, amount: Amount, aggregation: Aggregation| {
+        Some(sum.map_or(amount, |sum| sum.together(amount, aggregation)))
+    };
+    let (aggregated, on_top) = amounts.fold((None, None), |(aggregated, on_top), (addition, amount)| match addition {
+        Addition::ByAggregation => (add(aggregated, amount, definition.aggregation), on_top),
+        Addition::OnTop => (aggregated, add(on_top, amount, Aggregation::Sum)),
+    });
+    both(aggregated, on_top)
+}
+
+fn both(aggregated: Option<Amount>, on_top: Option<Amount>) -> Option<Amount> {
+    aggregated.into_iter().chain(on_top).reduce(|one, other| one.together(other, Aggregation::Sum))
 }
 
 /// The digits behind the point that a sum is kept with: amounts have no more.
@@ -27,6 +47,44 @@ const SCALE: u32 = 9;
 /// The total of amounts from which one can be taken away again: [`total`] of the rest, without adding up anew.
 #[derive(Clone, Debug)]
 pub struct Tally {
+    aggregated: AmountTally,
+    on_top: AmountTally,
+}
+
+impl Tally {
+    /// No amounts.
+    #[must_use]
+    pub fn new(aggregation: Aggregation) -> Self {
+        Self { aggregated: AmountTally::new(aggregation), on_top: AmountTally::new(Aggregation::Sum) }
+    }
+
+    /// Adds an amount.
+    pub fn add(&mut self, addition: Addition, amount: Amount) {
+        self.part(addition).add(amount);
+    }
+
+    /// Takes one away that was added.
+    pub fn remove(&mut self, addition: Addition, amount: Amount) {
+        self.part(addition).remove(amount);
+    }
+
+    fn part(&mut self, addition: Addition) -> &mut AmountTally {
+        match addition {
+            Addition::ByAggregation => &mut self.aggregated,
+            Addition::OnTop => &mut self.on_top,
+        }
+    }
+
+    /// All of them together; None where there is none.
+    #[must_use]
+    pub fn total(&self) -> Option<Amount> {
+        both(self.aggregated.total(), self.on_top.total())
+    }
+}
+
+/// Amounts that add up in one way.
+#[derive(Clone, Debug)]
+struct AmountTally {
     aggregation: Aggregation,
     unlimited: usize,
     /// How often there is which number; for the greatest of them.
@@ -35,15 +93,12 @@ pub struct Tally {
     sum: i128,
 }
 
-impl Tally {
-    /// No amounts.
-    #[must_use]
-    pub fn new(aggregation: Aggregation) -> Self {
+impl AmountTally {
+    fn new(aggregation: Aggregation) -> Self {
         Self { aggregation, unlimited: 0, numbers: BTreeMap::new(), sum: 0 }
     }
 
-    /// Adds an amount.
-    pub fn add(&mut self, amount: Amount) {
+    fn add(&mut self, amount: Amount) {
         match amount {
             Amount::Unlimited => self.unlimited += 1,
             Amount::Limited(number) => {
@@ -53,8 +108,7 @@ impl Tally {
         }
     }
 
-    /// Takes one away that was added.
-    pub fn remove(&mut self, amount: Amount) {
+    fn remove(&mut self, amount: Amount) {
         let Amount::Limited(number) = amount else {
             self.unlimited = self.unlimited.saturating_sub(1);
             return;
@@ -67,9 +121,7 @@ impl Tally {
         self.sum = self.sum.saturating_sub(in_units(number));
     }
 
-    /// All of them together; None where there is none.
-    #[must_use]
-    pub fn total(&self) -> Option<Amount> {
+    fn total(&self) -> Option<Amount> {
         if self.unlimited > 0 {
             return Some(Amount::Unlimited);
         }

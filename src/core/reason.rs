@@ -39,6 +39,14 @@ reasons! {
     AmendmentIgnored,
     /// A renewal does not state the amount that the renewed grant states.
     AmountNotRenewed,
+    /// An override was not approved in time.
+    ApprovalExpired,
+    /// An override needs approvals.
+    ApprovalRequired,
+    /// What checks who asks for an override, and who approves it, is not there.
+    ApprovalsUnprotected,
+    /// An override was approved.
+    Approved,
     /// Taken back, for good.
     Cancelled,
     /// An edit of the catalogue has changed something for a grant.
@@ -59,6 +67,8 @@ reasons! {
     DefinitionNotReady,
     /// All objects are in the organization's namespaces.
     Delivered,
+    /// An override was denied.
+    Denied,
     /// Not activated.
     Draft,
     /// Another grant has the organization's only seat.
@@ -151,6 +161,8 @@ reasons! {
     OrganizationNotFound,
     /// The organization's time zone is unknown, so a grant cannot be accepted.
     OrganizationNotReady,
+    /// There are no overrides of the definition.
+    OverridesRefused,
     /// The plan could not be subscribed to today, and goes on for who has it.
     PlanKept,
     /// The plan does not exist.
@@ -173,6 +185,8 @@ reasons! {
     RenewsSuspended,
     /// An object's name is one that the cluster keeps in every namespace.
     ReservedName,
+    /// An override is asked for, and not approved yet.
+    Requested,
     /// A grant is a draft again.
     ReturnedToDraft,
     /// The revision of a plan that was agreed is lost.
@@ -223,6 +237,7 @@ impl From<Phase> for ReasonCode {
             Phase::Draft => Self::Draft,
             Phase::Cancelled => Self::Cancelled,
             Phase::Rejected => Self::Rejected,
+            Phase::Requested => Self::Requested,
             Phase::Expired => Self::Expired,
             Phase::Waiting => Self::Waiting,
             Phase::Suspended => Self::Suspended,

@@ -16,7 +16,9 @@ pub enum Reason {
     DefinitionNotFound,
     /// The definition is invalid.
     DefinitionNotReady,
-    /// The amount is unreadable, or given for a Feature.
+    /// There are no overrides of the definition.
+    OverridesRefused,
+    /// The amount is unreadable, given for a Feature, or lacking where an override needs one.
     InvalidAmount,
     /// The plan does not exist.
     PlanNotFound,
@@ -30,6 +32,14 @@ pub enum Reason {
     InvalidTerm,
     /// Another chain of grants has the organization's only seat.
     Duplicate,
+    /// What checks who asks for an override, and who approves it, is not there.
+    ApprovalsUnprotected,
+    /// The override was denied.
+    Denied,
+    /// The override was not approved in time.
+    ApprovalExpired,
+    /// The override is not approved yet.
+    ApprovalRequired,
 }
 
 impl Reason {
@@ -48,6 +58,7 @@ impl Reason {
             Self::OrganizationNotReady => ReasonCode::OrganizationNotReady,
             Self::DefinitionNotFound => ReasonCode::DefinitionNotFound,
             Self::DefinitionNotReady => ReasonCode::DefinitionNotReady,
+            Self::OverridesRefused => ReasonCode::OverridesRefused,
             Self::InvalidAmount => ReasonCode::InvalidAmount,
             Self::PlanNotFound => ReasonCode::PlanNotFound,
             Self::PlanNotReady => ReasonCode::PlanNotReady,
@@ -55,6 +66,10 @@ impl Reason {
             Self::RenewalInvalid => ReasonCode::RenewalInvalid,
             Self::InvalidTerm => ReasonCode::InvalidTerm,
             Self::Duplicate => ReasonCode::Duplicate,
+            Self::ApprovalsUnprotected => ReasonCode::ApprovalsUnprotected,
+            Self::Denied => ReasonCode::Denied,
+            Self::ApprovalExpired => ReasonCode::ApprovalExpired,
+            Self::ApprovalRequired => ReasonCode::ApprovalRequired,
         }
     }
 
@@ -64,12 +79,16 @@ impl Reason {
         match self {
             Self::OrganizationNotFound | Self::OrganizationNotReady => "/spec/organization",
             Self::NamespaceNotAllowed => "/metadata/namespace",
-            Self::DefinitionNotFound | Self::DefinitionNotReady => "/spec/definition",
+            Self::DefinitionNotFound | Self::DefinitionNotReady | Self::OverridesRefused => "/spec/definition",
             Self::InvalidAmount => "/spec/amount",
             Self::PlanNotFound | Self::PlanNotReady | Self::PlanRetired => "/spec/plan",
             Self::RenewalInvalid => "/spec/renews",
             Self::InvalidTerm => "/spec/end",
-            Self::Duplicate => "/metadata/name",
+            Self::Duplicate
+            | Self::ApprovalsUnprotected
+            | Self::Denied
+            | Self::ApprovalExpired
+            | Self::ApprovalRequired => "/metadata/name",
         }
     }
 

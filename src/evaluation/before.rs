@@ -168,6 +168,7 @@ fn is_same_frame(decision: &Decision, snapshot: &Snapshot) -> bool {
     };
     let uids = decision.grants().filter(|(_, member)| member.right.is_none()).map(|(_, member)| &member.grant.age.uid);
     is_same_organization
+        && decision.inputs.approvals == snapshot.approvals
         && are_same_namespaces(&decision.inputs.namespaces, &snapshot.namespaces)
         && uids.eq(snapshot.grants.iter().map(|grant| &grant.age.uid))
 }

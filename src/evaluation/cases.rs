@@ -4,6 +4,7 @@ use super::{
     Snapshot,
     before::Before,
     catalogue::{CatalogueEntry, CompiledDefinition, Present},
+    overrides::permission,
     standing::Standing,
 };
 use crate::{
@@ -11,6 +12,7 @@ use crate::{
     core::{
         age::created,
         amount::{Amount, InvalidAmount},
+        approval::Approval,
         belief::{Evidence, believed},
         definition::Definition,
         facets::{Statement, check_names, check_values, complete, supplied_secrets},
@@ -20,7 +22,7 @@ use crate::{
         schema::Violation,
     },
 };
-use std::{cell::OnceCell, collections::HashSet};
+use std::{cell::OnceCell, collections::HashSet, sync::Arc};
 
 /// What decides from outside on all grants of one definition.
 pub struct CaseSurroundings<'a> {
@@ -47,20 +49,27 @@ impl<'a> CaseSurroundings<'a> {
         Self { snapshot, standing, entry, before, uids: OnceCell::new() }
     }
 
+    /// The definition that serves.
+    pub fn definition(&self) -> Option<&'a Definition> {
+        self.entry?.serving.as_ref().map(|compiled| &compiled.terms)
+    }
+
     fn has(&self, uid: &str) -> bool {
         let uids = || self.snapshot.grants.iter().map(|grant| &*grant.age.uid).collect();
         self.uids.get_or_init(uids).contains(uid)
     }
 }
 
-/// The case of one grant.
+/// The case of one grant, with how far it is if others have to approve it.
 #[must_use]
-pub fn case<'a>(surroundings: &CaseSurroundings, grant: &'a Grant) -> Case<'a> {
+pub fn case<'a>(surroundings: &CaseSurroundings, grant: &'a Grant, approval: Option<&Approval>) -> Case<'a> {
+    if let Some(approval) = approval {
+        return case_of_override(surroundings, grant, approval);
+    }
     let CaseSurroundings { snapshot, standing, entry, before, .. } = *surroundings;
     let compiled = entry.and_then(|entry| entry.serving.as_ref());
     let serving = compiled.map(|compiled| &compiled.terms);
     let barred = standing.barred(&grant.source, snapshot.namespaces.get(&grant.id.source.namespace));
-    let is_suspended = standing.organization.as_ref().is_some_and(|organization| organization.spec.suspended);
     let record = grant.accepted.as_ref().map(|record| believed(&grant.source, record, &evidence(surroundings)));
     let zone = record.as_ref().map(|record| record.zone).or(standing.zone);
     let amendments = zone.filter(|_| !grant.amendments.is_empty()).map(|zone| {
@@ -83,8 +92,32 @@ pub fn case<'a>(surroundings: &CaseSurroundings, grant: &'a Grant) -> Case<'a> {
         catalogue_term: serving.and_then(|serving| serving.term),
         catalogue_grace: serving.and_then(|serving| serving.grace),
         allotment: serving.map(Definition::allotment),
-        suspended: grant.suspended || is_suspended,
+        suspended: grant.suspended || standing.is_suspended(),
         amendments: amendments.unwrap_or_default(),
+        permission: None,
+    }
+}
+
+/// The case of an override, whose definition gives it neither a term nor an amount. Its record comes from nobody but the operator,
+/// which the API server sees to, so it is believed.
+fn case_of_override<'a>(surroundings: &CaseSurroundings, grant: &'a Grant, approval: &Approval) -> Case<'a> {
+    let CaseSurroundings { snapshot, standing, entry, .. } = *surroundings;
+    let barred = standing.barred(&grant.source, snapshot.namespaces.get(&grant.id.source.namespace));
+    Case {
+        source: &grant.source,
+        accepted: grant.accepted.as_ref(),
+        record: grant.accepted.clone(),
+        history: None,
+        unready: if barred.is_some() { None } else { unready(standing, entry, grant) },
+        barred,
+        zone: standing.zone,
+        takes_over: TakesOver::Nothing,
+        catalogue_term: None,
+        catalogue_grace: None,
+        allotment: None,
+        suspended: standing.is_suspended(),
+        amendments: Arc::default(),
+        permission: permission(surroundings, grant, approval),
     }
 }
 
@@ -131,7 +164,24 @@ fn unready(standing: &Standing, entry: Option<&CatalogueEntry>, grant: &Grant) -
         Present::Valid => {}
     }
     let serving: &CompiledDefinition = entry.serving.as_deref()?;
+    if grant.request.is_some() {
+        return unready_override(&serving.terms, grant);
+    }
     amount_fault(&serving.terms, &grant.amount).map(|message| Refusal::new(Reason::InvalidAmount, message))
+}
+
+/// Why an override is refused by its definition, which is ready.
+fn unready_override(definition: &Definition, grant: &Grant) -> Option<Refusal> {
+    if definition.overrides.refused {
+        let message = format!("there are no overrides of {}: its spec.overrides.refused is true", definition.name);
+        return Some(Refusal::new(Reason::OverridesRefused, message));
+    }
+    let lacks_amount = grant.amount.is_none() && definition.type_ != EntitlementType::Feature;
+    let lacking = || {
+        format!("{} is counted: ask for another override that says in spec.amount how much it adds", definition.name)
+    };
+    let fault = amount_fault(definition, &grant.amount).or_else(|| lacks_amount.then(lacking));
+    fault.map(|message| Refusal::new(Reason::InvalidAmount, message))
 }
 
 fn amount_fault(definition: &Definition, amount: &Stated<Amount, InvalidAmount>) -> Option<String> {

@@ -14,7 +14,7 @@ use crate::{
         facets::Statement,
         grant::Grant,
         lifecycle::{PreparedAmendment, Verdict},
-        precedence::Tally,
+        precedence::{Addition, Tally},
     },
     render::flags::{FlagCourse, HeldRight, Stage},
 };
@@ -237,11 +237,12 @@ impl<'a> Sweep<'a> {
         let after = self.members.get(index).and_then(|member| member.gives(at));
         let Some(slot) = self.gives.get_mut(index) else { return false };
         let before = std::mem::replace(slot, after);
+        let addition = self.members.get(index).map_or(Addition::ByAggregation, |member| member.addition());
         if let Some(amount) = before.and_then(|gives| gives.amount) {
-            self.amounts.remove(amount);
+            self.amounts.remove(addition, amount);
         }
         if let Some(amount) = after.and_then(|gives| gives.amount) {
-            self.amounts.add(amount);
+            self.amounts.add(addition, amount);
         }
         if after.is_some() {
             self.in_force.insert(index);

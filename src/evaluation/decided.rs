@@ -16,7 +16,7 @@ use std::{collections::BTreeMap, sync::Arc};
 pub struct DecidedSource<'a> {
     /// What it states of its own lifecycle.
     pub stated: &'a StatedSource,
-    /// The definition of an instance, the plan in force of a subscription.
+    /// The definition of an instance or an override, the plan in force of a subscription.
     pub subject: &'a Arc<str>,
     /// Whether its status has a record of acceptance that belongs to its spec.
     pub was_accepted: bool,
@@ -53,14 +53,14 @@ impl DecidedSource<'_> {
 impl Decision {
     /// All sources that it is about, each once.
     pub fn sources(&self) -> impl Iterator<Item = DecidedSource<'_>> {
-        let instances = self.grants().filter(|(_, member)| member.grant.id.source.kind == SourceKind::Instance);
-        let instances = instances.map(|(_, member)| DecidedSource::from(member));
-        instances.chain(self.subscriptions.iter().map(|decision| DecidedSource::from(decision.as_ref())))
+        let own = self.grants().filter(|(_, member)| member.right.is_none());
+        let own = own.map(|(_, member)| DecidedSource::from(member));
+        own.chain(self.subscriptions.iter().map(|decision| DecidedSource::from(decision.as_ref())))
     }
 }
 
 impl<'a> From<&'a Member> for DecidedSource<'a> {
-    /// Of the grant of an instance.
+    /// Of the grant of an instance or an override.
     fn from(member: &'a Member) -> Self {
         let grant = &member.grant;
         Self {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     api::{Organization, Phase},
-    core::{calendar::Instant, namespace::NamespaceFacts, problem::Problem, source::SourceKind},
+    core::{approval::Approvals, calendar::Instant, namespace::NamespaceFacts, problem::Problem, source::SourceKind},
     render::flags::Offers,
 };
 use std::{
@@ -57,6 +57,8 @@ pub(super) struct Inputs {
     pub secrets: SecretSources,
     /// Sources that were not seen.
     pub unseen: Arc<BTreeSet<SecretName>>,
+    /// What was known of approvals of overrides.
+    pub approvals: Arc<Approvals>,
 }
 
 /// Decides an organization at one moment.
@@ -131,6 +133,7 @@ impl Decision {
                 namespaces: snapshot.namespaces.iter().map(|(name, facts)| (Arc::clone(name), facts.clone())).collect(),
                 secrets: snapshot.secrets.clone(),
                 unseen: Arc::clone(&snapshot.unseen),
+                approvals: Arc::clone(&snapshot.approvals),
             },
         }
     }

@@ -8,6 +8,7 @@ use super::{
     course::{Later, later},
     facets::{GrantFacets, effective},
     notices::{Reminded, Reminders},
+    overrides::{approval, settlement},
     standing::Standing,
     subscriptions::Right,
 };
@@ -18,12 +19,13 @@ use crate::{
     },
     core::{
         amount::Amount,
+        approval::{Approval, Settlement},
         calendar::{Bound, Instant, format_until},
         definition::Definition,
         facets::{Statement, supplied_secrets},
         grant::{Grant, Remembered},
         lifecycle::{Change, Group, GroupSubject, Lineage, Outlook, PreparedAmendment, Verdict, groups},
-        precedence::{Merged, merge_statements, rank, total},
+        precedence::{Addition, Merged, merge_statements, rank, total},
         problem::Problem,
         reason::ReasonCode,
         source::{SourceKind, stated::StatedSource},
@@ -56,6 +58,8 @@ pub struct Member {
     pub reminders: Reminders,
     /// What a subscription gives of the definition, for a grant of one.
     pub right: Option<Arc<Right>>,
+    /// How far an override is with its approvals.
+    pub approval: Option<Arc<Approval>>,
 }
 
 impl Member {
@@ -67,10 +71,17 @@ impl Member {
             facets: self.facets.remembered.clone(),
             notices: self.reminders.given.clone(),
             conditions: self.grant.remembered.conditions.clone(),
+            settlement: self.settlement().map(Arc::new),
         };
         // A draft has no record: activating it goes by what is there then.
         let accepted = self.verdict.acceptance.clone().filter(|_| self.grant.state != State::Draft);
         Grant { accepted, remembered, ..Grant::clone(&self.grant) }
+    }
+
+    /// What is decided of an override for good.
+    #[must_use]
+    pub fn settlement(&self) -> Option<Settlement> {
+        self.approval.as_deref().and_then(|approval| settlement(approval, &self.verdict))
     }
 
     /// What becomes of each amendment, in the order of the grant's list: its state, and why it is ignored.
@@ -83,6 +94,15 @@ impl Member {
     #[must_use]
     pub fn until(&self) -> Option<String> {
         self.verdict.term.and(self.verdict.end.at()).map(format_until)
+    }
+
+    /// How its amount adds up with others.
+    #[must_use]
+    pub fn addition(&self) -> Addition {
+        match self.grant.id.source.kind {
+            SourceKind::Override => Addition::OnTop,
+            _ => Addition::ByAggregation,
+        }
     }
 
     /// Its start, where it has one.
@@ -156,7 +176,8 @@ impl Holding {
         members.extend(given.iter().map(|member| Member::clone(member)));
         let in_force = in_force(&members);
         let runs = united(members.iter().flat_map(|member| member.spans.iter().copied()).collect());
-        let changes = members.iter().filter_map(|member| member.change).map(|change| change.at);
+        let approvals = members.iter().filter_map(|member| member.approval.as_ref()?.next);
+        let changes = members.iter().filter_map(|member| member.change).map(|change| change.at).chain(approvals);
         let next = changes.chain(members.iter().filter_map(|member| member.reminders.next)).min();
         Self { name: Arc::clone(name), entry, members, in_force, runs, next }
     }
@@ -201,7 +222,8 @@ impl Holding {
     pub fn total(&self) -> Option<Amount> {
         let definition = self.definition()?;
         definition.amount?;
-        total(definition, self.members_in_force().filter_map(|member| member.amount)).or(Some(Amount::ZERO))
+        let amounts = self.members_in_force().filter_map(|member| Some((member.addition(), member.amount?)));
+        total(definition, amounts).or(Some(Amount::ZERO))
     }
 
     /// The facets of all grants in force, merged, with the members that have a part in them; absent where none has.
@@ -247,7 +269,9 @@ fn decide(
 ) -> Vec<(usize, Member)> {
     let CaseSurroundings { snapshot, entry, before, .. } = *surroundings;
     let plain: Vec<&Grant> = grants.iter().map(|(_, grant)| grant.as_ref()).collect();
-    let cases = plain.iter().map(|grant| case(surroundings, grant)).collect();
+    let approvals: Vec<Option<Approval>> = plain.iter().map(|grant| approval(surroundings, grant, now)).collect();
+    let cases =
+        plain.iter().zip(&approvals).map(|(grant, approval)| case(surroundings, grant, approval.as_ref())).collect();
     let group =
         Group { subject: GroupSubject::Definition(name), cases, lineage: Lineage::of(&sources(&plain)), unique };
     let verdicts = group.decide(now);
@@ -261,9 +285,14 @@ fn decide(
     let compiled = entry.and_then(|entry| entry.serving.as_ref());
     let definition = compiled.map(|compiled| &compiled.terms);
     let decided = verdicts.into_iter().zip(&group.cases).zip(outlook.changes).zip(outlook.in_force).zip(renewals);
-    let members = grants.iter().zip(decided);
+    let members = grants.iter().zip(decided).zip(approvals);
     members
-        .map(|((index, grant), ((((verdict, case), change), spans), renewed_by))| {
+        .map(|(((index, grant), ((((verdict, case), change), spans), renewed_by)), approval)| {
+            let awaited = approval.as_ref().and_then(|approval| awaited(surroundings, name, grant, approval));
+            let (change, spans) = match awaited {
+                Some((at, phase, spans)) => (Some(Change { at, phase }).filter(|_| phase != verdict.phase), spans),
+                None => (change, spans),
+            };
             let counting = effective(grant, &verdict);
             let facets = before.and_then(|before| before.facets(snapshot, compiled, grant, &counting));
             let facets = facets.unwrap_or_else(|| Arc::new(GrantFacets::of(snapshot, definition, grant, &counting)));
@@ -276,6 +305,7 @@ fn decide(
             let member = Member {
                 grant: Arc::clone(grant),
                 right: None,
+                approval: approval.map(Arc::new),
                 reminders,
                 facets,
                 amount,
@@ -289,6 +319,24 @@ fn decide(
             (*index, member)
         })
         .collect()
+}
+
+/// When more is known of an override without anybody deciding anything, the phase that it has then, and when it is in force.
+fn awaited(
+    surroundings: &CaseSurroundings,
+    name: &str,
+    grant: &Arc<Grant>,
+    present: &Approval,
+) -> Option<(Instant, Phase, Box<[(Instant, Bound)]>)> {
+    let at = present.next?;
+    let then = approval(surroundings, grant, at);
+    let cases = vec![case(surroundings, grant, then.as_ref())];
+    let lineage = Lineage::of(&sources(&[grant]));
+    let group = Group { subject: GroupSubject::Definition(name), cases, lineage, unique: false };
+    let verdicts = group.decide(at);
+    let spans = Outlook::of(&group, &verdicts, at).in_force.into_iter().flatten();
+    let spans = spans.map(|(start, end)| (start.max(at), end)).filter(|(start, end)| !end.has_come(*start));
+    Some((at, verdicts.first()?.phase, spans.collect()))
 }
 
 fn amount(definition: Option<&Definition>, grant: &Grant, verdict: &Verdict) -> Option<Amount> {

@@ -31,6 +31,7 @@ pub mod memo;
 pub(crate) mod moments;
 mod notices;
 pub mod object;
+mod overrides;
 pub mod plan;
 pub mod standing;
 pub mod status;
@@ -43,6 +44,7 @@ mod values;
 use crate::{
     api::{Organization, Phase},
     core::{
+        approval::Approvals,
         calendar::Instant,
         grant::{Grant, GrantId},
         namespace::NamespaceFacts,
@@ -99,6 +101,8 @@ pub struct Snapshot {
     pub unseen: Arc<BTreeSet<SecretName>>,
     /// What the evaluation keeps to.
     pub limits: Limits,
+    /// What is known of approvals of its overrides.
+    pub approvals: Arc<Approvals>,
     /// What is known of each namespace that the organization lists or that one of its grants lies in.
     pub namespaces: BTreeMap<Arc<str>, NamespaceFacts>,
 }

@@ -19,7 +19,7 @@ impl Moments {
     #[must_use]
     pub fn read(generation: Option<i64>, status: LifecycleStatus) -> Option<Self> {
         let is_of_spec = generation == Some(status.observed_generation);
-        (is_of_spec && status.accepted.is_some()).then(|| Self::told_by(status))
+        (is_of_spec && status.is_accepted).then(|| Self::told_by(status))
     }
 
     /// Those that are decided.

@@ -124,6 +124,12 @@ impl Standing {
         Some(Problem::new(*reason, message))
     }
 
+    /// Whether everything that it holds is withdrawn for now.
+    #[must_use]
+    pub fn is_suspended(&self) -> bool {
+        self.organization.as_ref().is_some_and(|organization| organization.spec.suspended)
+    }
+
     /// Why a grant is refused whether or not it was accepted before: it has no right to be granted.
     #[must_use]
     pub fn barred(&self, source: &StatedSource, facts: Option<&NamespaceFacts>) -> Option<Refusal> {

@@ -156,12 +156,17 @@ fn work(served: &ServedNamespaces) -> Vec<AccessRight> {
         right(Cluster, GROUP, "entitlementplans", WATCH).to("to know the catalogue"),
         right(served_by_all(), GROUP, "entitlementinstances", &["get", "list", "watch"]).to("to know the grants"),
         right(served_by_all(), GROUP, "entitlementsubscriptions", &["get", "list", "watch"]).to("to know the grants"),
+        right(served_by_all(), GROUP, "entitlementoverrides", &["get", "list", "watch"]).to("to know the grants"),
+        right(served_by_all(), GROUP, "overridedecisions", &["get", "list", "watch"])
+            .to("to know what was decided of overrides"),
         right(Cluster, GROUP, "organizations/status", &["patch"]).to(STATUS),
         right(Cluster, GROUP, "facetdefinitions/status", &["patch"]).to(STATUS),
         right(Cluster, GROUP, "entitlementdefinitions/status", &["patch"]).to(STATUS),
         right(Cluster, GROUP, "entitlementplans/status", &["patch"]).to(STATUS),
         right(served_by_all(), GROUP, "entitlementinstances/status", &["patch"]).to(STATUS),
         right(served_by_all(), GROUP, "entitlementsubscriptions/status", &["patch"]).to(STATUS),
+        right(served_by_all(), GROUP, "entitlementoverrides/status", &["patch"]).to(STATUS),
+        right(served_by_all(), GROUP, "entitlementoverrides", &["record"]).to("to say what was decided of overrides"),
         right(Cluster, "", "namespaces", WATCH).to("to know which namespaces there are"),
         right(Cluster, "", "namespaces", &["patch"])
             .only([ASSIGNMENT_NAMESPACE])
@@ -308,8 +313,12 @@ mod tests {
             [
                 ("entitlementinstances", both.clone()),
                 ("entitlementsubscriptions", both.clone()),
+                ("entitlementoverrides", both.clone()),
+                ("overridedecisions", both.clone()),
                 ("entitlementinstances/status", both.clone()),
                 ("entitlementsubscriptions/status", both.clone()),
+                ("entitlementoverrides/status", both.clone()),
+                ("entitlementoverrides", both.clone()),
                 ("configmaps", both),
                 ("secrets", vec!["b"])
             ]

@@ -37,17 +37,22 @@ pub struct SourceFindings {
 }
 
 impl SourceFindings {
-    /// Of an instance's grant, with what came of its delivery.
+    /// Of the grant of an instance or an override, with what came of its delivery.
     #[must_use]
     pub fn of_grant(holding: &Holding, member: &Member, delivered: &Delivered) -> Self {
         let amendments = member.grant.amendments.iter().map(|one| one.name.as_str());
+        let refusal = member.verdict.refusal.as_ref().map(Problem::from);
+        // That others have yet to approve it is nothing that is wrong with it.
+        let is_requested = member.verdict.phase == Phase::Requested;
+        let (refusal, remarks) = if is_requested { (None, refusal) } else { (refusal, None) };
+        let unready = not_ready(holding, member, delivered).filter(|_| !is_requested);
         Self {
             state: member.grant.state,
             phase: member.verdict.phase,
-            refusal: member.verdict.refusal.as_ref().map(Problem::from),
-            unready: not_ready(holding, member, delivered).into_iter().collect(),
+            refusal,
+            unready: unready.into_iter().collect(),
             ignored: ignored(amendments, member.amendment_outcomes()),
-            remarks: Vec::new(),
+            remarks: remarks.into_iter().collect(),
         }
     }
 

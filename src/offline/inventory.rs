@@ -1,13 +1,14 @@
 //! All objects that an evaluation without a cluster reads.
 
-use super::{EntitlementKind, When, namespace_owners::NamespaceOwners, zone_of};
+use super::{EntitlementKind, Subject, When, namespace_owners::NamespaceOwners, zone_of};
 use crate::{
     api::{
-        EntitlementDefinition, EntitlementInstance, EntitlementPlan, EntitlementSubscription, FacetDefinition,
-        Organization, organization::Flags,
+        EntitlementDefinition, EntitlementInstance, EntitlementOverride, EntitlementPlan, EntitlementSubscription,
+        FacetDefinition, Organization, OverrideDecision, organization::Flags,
     },
     core::{
         amount::Amount,
+        approval::{Approvals, Protection, StatedDecision},
         calendar::{Tz, parse_zone},
         facets,
         grant::Grant,
@@ -16,7 +17,7 @@ use crate::{
         problem::Problem,
         schema::Schema,
         source::{
-            SourceId, SourceKind, instance,
+            SourceId, SourceKind, instance, overrides,
             stated::StatedSource,
             subscription::{self, Subscription},
         },
@@ -57,6 +58,8 @@ pub struct Inventory {
     pub(super) plans: Named<EntitlementPlan>,
     pub(super) grants: BTreeMap<SourceId, Arc<Grant>>,
     pub(super) subscriptions: BTreeMap<SourceId, Arc<Subscription>>,
+    /// Decisions on overrides, by namespace and name.
+    pub(super) decisions: BTreeMap<(Arc<str>, Arc<str>), StatedDecision>,
     secrets: SecretSources,
     unseen: Arc<BTreeSet<SecretName>>,
     /// The kept revisions of the catalogue.
@@ -81,6 +84,7 @@ impl Inventory {
             plans: Named::new(),
             grants: BTreeMap::new(),
             subscriptions: BTreeMap::new(),
+            decisions: BTreeMap::new(),
             secrets: SecretSources::new(),
             unseen: Arc::default(),
             revisions: Revisions::default(),
@@ -130,7 +134,24 @@ impl Inventory {
     pub fn add_instance(&mut self, mut instance: EntitlementInstance) {
         let is_undated = instance.metadata.creation_timestamp.is_none();
         self.complete(&mut instance.metadata);
-        let grant = instance::grant(&instance);
+        self.add_grant(instance::grant(&instance), is_undated);
+    }
+
+    /// Adds an override.
+    pub fn add_override(&mut self, mut one: EntitlementOverride) {
+        let is_undated = one.metadata.creation_timestamp.is_none();
+        self.complete(&mut one.metadata);
+        self.add_grant(overrides::grant(&one), is_undated);
+    }
+
+    /// Adds a decision on an override.
+    pub fn add_decision(&mut self, mut decision: OverrideDecision) {
+        self.complete(&mut decision.metadata);
+        let decision = overrides::decision(&decision);
+        self.decisions.insert((Arc::clone(&decision.namespace), Arc::clone(&decision.name)), decision);
+    }
+
+    fn add_grant(&mut self, grant: Grant, is_undated: bool) {
         let source = grant.id.source.clone();
         self.note_date(&source, is_undated);
         self.grants.insert(source, Arc::new(grant));
@@ -156,6 +177,8 @@ impl Inventory {
             EntitlementKind::EntitlementPlan => self.add_plan(Deserialize::deserialize(object)?),
             EntitlementKind::EntitlementInstance => self.add_instance(Deserialize::deserialize(object)?),
             EntitlementKind::EntitlementSubscription => self.add_subscription(Deserialize::deserialize(object)?),
+            EntitlementKind::EntitlementOverride => self.add_override(Deserialize::deserialize(object)?),
+            EntitlementKind::OverrideDecision => self.add_decision(Deserialize::deserialize(object)?),
         }
         Ok(())
     }
@@ -285,18 +308,24 @@ impl Inventory {
             EntitlementKind::FacetDefinition => of(&self.facets),
             EntitlementKind::EntitlementDefinition => of(&self.definitions),
             EntitlementKind::EntitlementPlan => of(&self.plans),
-            EntitlementKind::EntitlementInstance => self.grants.keys().map(|id| id.name.as_ref()).collect(),
-            EntitlementKind::EntitlementSubscription => self.subscriptions.keys().map(|id| id.name.as_ref()).collect(),
+            EntitlementKind::OverrideDecision => self.decisions.keys().map(|(_, name)| name.as_ref()).collect(),
+            EntitlementKind::EntitlementInstance
+            | EntitlementKind::EntitlementSubscription
+            | EntitlementKind::EntitlementOverride => self.source_ids(kind).map(|id| id.name.as_ref()).collect(),
         }
     }
 
-    /// The names of all instances or subscriptions in a namespace.
+    /// The names of all sources of grants of a kind in a namespace.
     #[must_use]
     pub fn sources_in(&self, kind: EntitlementKind, namespace: &str) -> Vec<&str> {
-        let of_grants = self.grants.keys().filter(|_| kind == EntitlementKind::EntitlementInstance);
-        let subscriptions = self.subscriptions.keys().filter(|_| kind == EntitlementKind::EntitlementSubscription);
-        let in_namespace = of_grants.chain(subscriptions).filter(|id| *id.namespace == *namespace);
+        let in_namespace = self.source_ids(kind).filter(|id| *id.namespace == *namespace);
         in_namespace.map(|id| id.name.as_ref()).collect()
+    }
+
+    /// All sources of grants of a kind.
+    fn source_ids(&self, kind: EntitlementKind) -> impl Iterator<Item = &SourceId> {
+        let all = self.grants.keys().chain(self.subscriptions.keys());
+        all.filter(move |id| Subject::source(id).kind == kind)
     }
 
     /// The names of all secret fields: those of the schemas, and in schemas that cannot be used whatever is marked as such.
@@ -348,11 +377,12 @@ impl Inventory {
         of_grant.or_else(|| self.subscriptions.get(source).map(|subscription| &subscription.organization))
     }
 
-    /// The organization that a subscription names.
+    /// The organization that an override names on which something is decided.
     #[must_use]
-    pub fn subscriber(&self, namespace: &str, name: &str) -> Option<&str> {
-        let subscription = self.subscriptions.get(&SourceId::new(SourceKind::Subscription, namespace, name))?;
-        Some(&subscription.organization)
+    pub fn decided_for(&self, namespace: &str, decision: &str) -> Option<&str> {
+        let decision = self.decisions.get(&(namespace.into(), decision.into()))?;
+        let decided = SourceId::new(SourceKind::Override, namespace, &decision.override_name);
+        Some(&self.grants.get(&decided)?.organization)
     }
 
     /// Whether a subscription of an organization that `chooses` chooses names a plan, or one that includes it.
@@ -422,6 +452,7 @@ impl Inventory {
         let entry = |name: Arc<str>| Some((Arc::clone(&name), Arc::clone(catalogue.get(&name)?)));
         let plan = |name: &Arc<str>| Some((Arc::clone(name), Arc::clone(plans.get(name)?)));
         Snapshot {
+            approvals: Arc::new(self.approvals_of(&grants)),
             barred: BTreeMap::new(),
             limits: self.limits,
             offers: if has_all_flags { Arc::clone(offers) } else { Arc::default() },
@@ -436,6 +467,17 @@ impl Inventory {
             organization,
             grants,
         }
+    }
+
+    /// What was decided of those that others have to approve. The policies that see to it who decides are taken to be there.
+    fn approvals_of(&self, grants: &[Arc<Grant>]) -> Approvals {
+        let overrides = grants.iter().filter(|grant| grant.request.is_some() && !grant.age.uid.is_empty());
+        let decisions = overrides.filter_map(|grant| {
+            let on_it = self.decisions.values().filter(|decision| decision.override_uid == grant.age.uid);
+            let decisions: Arc<[StatedDecision]> = on_it.cloned().collect();
+            (!decisions.is_empty()).then(|| (Arc::clone(&grant.age.uid), decisions))
+        });
+        Approvals { protection: Protection::default(), decisions: decisions.collect() }
     }
 
     fn namespace_facts(&self, namespace: &str, tenancy: &NamespaceOwners) -> NamespaceFacts {

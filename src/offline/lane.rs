@@ -218,6 +218,7 @@ fn part(snapshot: &Snapshot, grants: Vec<Arc<Grant>>, offers: Offers) -> Snapsho
         name: Arc::clone(&snapshot.name),
         barred: BTreeMap::new(),
         limits: snapshot.limits,
+        approvals: Arc::clone(&snapshot.approvals),
         offers: Arc::new(offers),
         organization: snapshot.organization.clone(),
         plans: BTreeMap::new(),

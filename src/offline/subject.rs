@@ -18,17 +18,23 @@ pub enum EntitlementKind {
     EntitlementInstance,
     /// A subscription.
     EntitlementSubscription,
+    /// An override.
+    EntitlementOverride,
+    /// A decision on an override.
+    OverrideDecision,
 }
 
 impl EntitlementKind {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Organization,
         Self::FacetDefinition,
         Self::EntitlementDefinition,
         Self::EntitlementPlan,
         Self::EntitlementInstance,
         Self::EntitlementSubscription,
+        Self::EntitlementOverride,
+        Self::OverrideDecision,
     ];
 
     /// The kind of that name.
@@ -47,13 +53,21 @@ impl EntitlementKind {
             Self::EntitlementPlan => "EntitlementPlan",
             Self::EntitlementInstance => "EntitlementInstance",
             Self::EntitlementSubscription => "EntitlementSubscription",
+            Self::EntitlementOverride => "EntitlementOverride",
+            Self::OverrideDecision => "OverrideDecision",
         }
     }
 
     /// Whether its objects lie in namespaces.
     #[must_use]
     pub fn is_namespaced(self) -> bool {
-        matches!(self, Self::EntitlementInstance | Self::EntitlementSubscription)
+        matches!(
+            self,
+            Self::EntitlementInstance
+                | Self::EntitlementSubscription
+                | Self::EntitlementOverride
+                | Self::OverrideDecision
+        )
     }
 }
 
@@ -81,6 +95,7 @@ impl Subject {
         let kind = match self.kind {
             EntitlementKind::EntitlementInstance => SourceKind::Instance,
             EntitlementKind::EntitlementSubscription => SourceKind::Subscription,
+            EntitlementKind::EntitlementOverride => SourceKind::Override,
             _ => return None,
         };
         Some(SourceId::new(kind, self.namespace.as_deref()?, &self.name))
@@ -92,6 +107,7 @@ impl Subject {
         let kind = match id.kind {
             SourceKind::Subscription => EntitlementKind::EntitlementSubscription,
             SourceKind::Instance => EntitlementKind::EntitlementInstance,
+            SourceKind::Override => EntitlementKind::EntitlementOverride,
             #[cfg(test)]
             SourceKind::Bundle => EntitlementKind::EntitlementInstance,
         };

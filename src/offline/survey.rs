@@ -6,7 +6,8 @@ use super::{
 use crate::{
     api::{
         Condition, EntitlementDefinition, EntitlementDefinitionStatus, EntitlementInstanceStatus,
-        EntitlementPlanStatus, EntitlementSubscriptionStatus, FacetDefinitionStatus, OrganizationStatus,
+        EntitlementOverrideStatus, EntitlementPlanStatus, EntitlementSubscriptionStatus, FacetDefinitionStatus,
+        OrganizationStatus,
         entitlement_definition::InstanceCounts,
         entitlement_plan::PlanSubscriptions,
         lifecycle::{LifecycleStatus, SourceStatus},
@@ -23,7 +24,7 @@ use crate::{
             definition::definition_status,
             facet_definition::facet_status,
             grants::{GrantCount, InvalidGrants, KnownGrants, violated},
-            ideal, ideal_subscriptions,
+            ideal, ideal_overrides, ideal_subscriptions,
             plan::plan_status,
             statuses, told_violations,
         },
@@ -50,6 +51,8 @@ pub enum Status {
     Instance(Box<EntitlementInstanceStatus>),
     /// The status of a subscription.
     Subscription(Box<EntitlementSubscriptionStatus>),
+    /// The status of an override.
+    Override(Box<EntitlementOverrideStatus>),
 }
 
 impl Status {
@@ -63,6 +66,7 @@ impl Status {
             Self::Plan(status) => &status.conditions,
             Self::Instance(status) => &status.conditions,
             Self::Subscription(status) => &status.conditions,
+            Self::Override(status) => &status.conditions,
         }
     }
 
@@ -78,6 +82,7 @@ impl Status {
         match self {
             Self::Instance(status) => Some(status.lifecycle()),
             Self::Subscription(status) => Some(status.lifecycle()),
+            Self::Override(status) => Some(status.lifecycle()),
             Self::Organization(_) | Self::Facet(_) | Self::Definition(_) | Self::Plan(_) => None,
         }
     }
@@ -87,10 +92,13 @@ impl Status {
     /// # Errors
     /// When it is none of that kind.
     pub fn of_source(kind: EntitlementKind, status: &serde_json::Value) -> Result<Self, serde_json::Error> {
-        if kind == EntitlementKind::EntitlementSubscription {
-            return Deserialize::deserialize(status).map(Box::new).map(Self::Subscription);
+        match kind {
+            EntitlementKind::EntitlementSubscription => {
+                Deserialize::deserialize(status).map(Box::new).map(Self::Subscription)
+            }
+            EntitlementKind::EntitlementOverride => Deserialize::deserialize(status).map(Box::new).map(Self::Override),
+            _ => Deserialize::deserialize(status).map(Box::new).map(Self::Instance),
         }
-        Deserialize::deserialize(status).map(Box::new).map(Self::Instance)
     }
 
     /// The status as an object's `status` holds it.
@@ -105,6 +113,7 @@ impl Status {
             Self::Plan(status) => serde_json::to_value(status),
             Self::Instance(status) => serde_json::to_value(status),
             Self::Subscription(status) => serde_json::to_value(status),
+            Self::Override(status) => serde_json::to_value(status),
         }
     }
 }
@@ -252,6 +261,12 @@ impl Survey {
             let status = Status::Instance(Box::new(status.unwrap_or(ideal)));
             self.statuses.insert(Subject::source(&grant.id.source), status);
         }
+        let overrides = snapshot.grants.iter().zip(statuses.overrides);
+        let overrides = overrides.filter(|(grant, _)| grant.id.source.kind == SourceKind::Override);
+        for ((grant, status), ideal) in overrides.zip(ideal_overrides(evaluation)) {
+            let status = Status::Override(Box::new(status.unwrap_or(ideal)));
+            self.statuses.insert(Subject::source(&grant.id.source), status);
+        }
         let subscriptions = evaluation.decision.subscriptions.iter().zip(statuses.subscriptions);
         for ((one, status), ideal) in subscriptions.zip(ideal_subscriptions(evaluation)) {
             let status = Status::Subscription(Box::new(status.unwrap_or(ideal)));
@@ -308,7 +323,9 @@ impl Census {
             let violated_facets = told_violations(&member.facets.validity).iter().map(|violation| &*violation.facet);
             let count = GrantCount::of(Some(member.verdict.phase), violated_facets);
             let (counts, invalid) = self.definitions.entry(Arc::clone(&grant.id.definition)).or_default();
-            count.add_to(counts);
+            if grant.id.source.kind == SourceKind::Instance {
+                count.add_to(counts);
+            }
             if count.invalid.is_empty() {
                 continue;
             }

@@ -3,8 +3,8 @@
 use super::review::Question;
 use crate::{
     api::{
-        EntitlementDefinition, EntitlementInstance, EntitlementPlan, EntitlementSubscription, FacetDefinition,
-        Organization,
+        EntitlementDefinition, EntitlementInstance, EntitlementOverride, EntitlementPlan, EntitlementSubscription,
+        FacetDefinition, Organization,
     },
     controller::{Knowledge, ObjectState, Reference},
     core::{
@@ -147,6 +147,9 @@ async fn stored(client: &Client, reference: &Reference) -> kube::Result<Option<O
             }
             SourceKind::Instance => {
                 state(Api::<EntitlementInstance>::namespaced(client, &id.namespace), &id.name).await
+            }
+            SourceKind::Override => {
+                state(Api::<EntitlementOverride>::namespaced(client, &id.namespace), &id.name).await
             }
             #[cfg(test)]
             SourceKind::Bundle => Ok(None),

@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{
     api::{
-        ASSIGNMENT_NAMESPACE, EntitlementDefinition, EntitlementInstance, EntitlementPlan, EntitlementSubscription,
-        FacetDefinition, GROUP, Organization, VERSION,
+        ASSIGNMENT_NAMESPACE, EntitlementDefinition, EntitlementInstance, EntitlementOverride, EntitlementPlan,
+        EntitlementSubscription, FacetDefinition, GROUP, Organization, OverrideDecision, VERSION,
     },
     cli::{
         diagnostics::{Excerpt, Finding, Severity, SourceLocation},
@@ -127,7 +127,9 @@ impl<'a> ClusterReader<'a> {
     /// All that grants come from.
     async fn read_sources(&mut self, namespace: Option<&str>, advice: &'static str) -> Result<(), ClusterError> {
         self.read_kind::<EntitlementInstance>(EntitlementKind::EntitlementInstance, namespace, advice).await?;
-        self.read_kind::<EntitlementSubscription>(EntitlementKind::EntitlementSubscription, namespace, advice).await
+        self.read_kind::<EntitlementSubscription>(EntitlementKind::EntitlementSubscription, namespace, advice).await?;
+        self.read_kind::<EntitlementOverride>(EntitlementKind::EntitlementOverride, namespace, advice).await?;
+        self.read_kind::<OverrideDecision>(EntitlementKind::OverrideDecision, namespace, advice).await
     }
 
     async fn read_kind<K>(

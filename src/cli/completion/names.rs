@@ -4,7 +4,10 @@
 //! any failure gives no names. A program that provides credentials might ask for something, so it is not run.
 
 use crate::{
-    api::{EntitlementDefinition, EntitlementInstance, EntitlementPlan, EntitlementSubscription, Organization},
+    api::{
+        EntitlementDefinition, EntitlementInstance, EntitlementOverride, EntitlementPlan, EntitlementSubscription,
+        Organization,
+    },
     cli::{
         manifests::{ReadOptions, read},
         offline::this_second,
@@ -103,7 +106,9 @@ fn in_files(line: &PartialLine, kinds: &[EntitlementKind]) -> Option<Vec<NamedOb
 fn told(kind: EntitlementKind, object: &Value) -> Option<String> {
     let text = |field: &str| object.pointer(&format!("/spec/{field}")).and_then(Value::as_str);
     match kind {
-        EntitlementKind::EntitlementInstance => Some(format!("{}: {}", text("organization")?, text("definition")?)),
+        EntitlementKind::EntitlementInstance | EntitlementKind::EntitlementOverride => {
+            Some(format!("{}: {}", text("organization")?, text("definition")?))
+        }
         EntitlementKind::EntitlementSubscription => Some(format!("{}: {}", text("organization")?, text("plan")?)),
         _ => text("displayName").map(str::to_owned),
     }
@@ -136,13 +141,16 @@ async fn listed(client: Client, namespace: Option<&str>, kind: EntitlementKind) 
     match kind {
         EntitlementKind::Organization => objects(Api::<Organization>::all(client), kind).await,
         EntitlementKind::EntitlementDefinition => objects(Api::<EntitlementDefinition>::all(client), kind).await,
-        EntitlementKind::FacetDefinition => None,
+        EntitlementKind::FacetDefinition | EntitlementKind::OverrideDecision => None,
         EntitlementKind::EntitlementPlan => objects(Api::<EntitlementPlan>::all(client), kind).await,
         EntitlementKind::EntitlementInstance => {
             objects(namespaced::<EntitlementInstance>(client, namespace), kind).await
         }
         EntitlementKind::EntitlementSubscription => {
             objects(namespaced::<EntitlementSubscription>(client, namespace), kind).await
+        }
+        EntitlementKind::EntitlementOverride => {
+            objects(namespaced::<EntitlementOverride>(client, namespace), kind).await
         }
     }
 }

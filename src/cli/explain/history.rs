@@ -30,6 +30,7 @@ impl Turn<'_> {
             Phase::Cancelled => format!("{name} was cancelled"),
             Phase::Draft => format!("{name} went back to Draft"),
             Phase::Rejected => format!("{name} was refused"),
+            Phase::Requested => format!("{name} was asked for"),
             Phase::Expired | Phase::Waiting => format!("{name} was withdrawn"),
         }
     }

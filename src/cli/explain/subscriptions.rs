@@ -127,7 +127,7 @@ pub fn standing(subscription: &SubscriptionExplanation, zone: Tz, now: Instant) 
         Phase::Expired => format!("ended on {}", time(&subscription.end).unwrap_or_default()),
         Phase::Cancelled => "was cancelled".to_owned(),
         Phase::Draft => "is a draft".to_owned(),
-        Phase::Rejected => "is refused".to_owned(),
+        Phase::Rejected | Phase::Requested => "is refused".to_owned(),
     };
     let mut sentences = vec![format!("{name}, to the plan {}, {stands}", subscription.plan)];
     for change in plan_changes(subscription) {

@@ -270,6 +270,12 @@ impl Teller {
                 Some(refusal) => format!("{name} is a draft, and could not be activated: {refusal}"),
                 None => format!("{name} is a draft that was not activated"),
             },
+            Phase::Requested => {
+                format!(
+                    "{name} is not approved yet: {}",
+                    grant.refusal.as_deref().unwrap_or("its status does not say why")
+                )
+            }
             Phase::Rejected => {
                 format!("{name} is refused: {}", grant.refusal.as_deref().unwrap_or("its status does not say why"))
             }
@@ -344,7 +350,7 @@ fn weight(phase: Phase) -> u8 {
         Phase::Active | Phase::Grace => 7,
         Phase::Suspended => 6,
         Phase::Waiting => 5,
-        Phase::Rejected => 4,
+        Phase::Rejected | Phase::Requested => 4,
         Phase::Expired => 3,
         Phase::Cancelled => 2,
         Phase::Draft => 1,

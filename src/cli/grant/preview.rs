@@ -133,6 +133,7 @@ pub fn standing(status: LifecycleStatus<'_>, zone: Tz) -> String {
         Some(Phase::Draft) => "a Draft, which gives nothing".to_owned(),
         Some(Phase::Cancelled) => "Cancelled".to_owned(),
         Some(Phase::Rejected) => "Rejected".to_owned(),
+        Some(Phase::Requested) => "Requested".to_owned(),
         None => "not judged yet".to_owned(),
     }
 }

@@ -159,7 +159,7 @@ impl CalendarWriter {
         // An instance and a subscription may have one name.
         let kind = match source.kind {
             SourceKind::Instance => String::new(),
-            SourceKind::Subscription => format!(".{}", source.kind.field()),
+            SourceKind::Subscription | SourceKind::Override => format!(".{}", source.kind.field()),
             #[cfg(test)]
             SourceKind::Bundle => format!(".{}", source.kind.field()),
         };

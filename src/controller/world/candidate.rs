@@ -84,6 +84,7 @@ impl World {
             other.id() != *id
                 && match other {
                     GrantSource::Instance(grant) => id.kind == SourceKind::Instance && grant.id.definition == *subject,
+                    GrantSource::Override(_) => false,
                     GrantSource::Subscription(_) => id.kind == SourceKind::Subscription,
                 }
         };
@@ -140,6 +141,7 @@ impl World {
             unseen: Arc::default(),
             namespaces,
             barred: BTreeMap::new(),
+            approvals: self.approvals_of(sources.iter()),
             limits: self.limits,
             offers: Arc::default(),
         }))

@@ -51,7 +51,8 @@ impl World {
     pub fn ends(&self, organization: &str) -> Vec<InstanceEnd> {
         let ends = self.grants.of_organization(organization).filter_map(|held| {
             let at = held.agenda.end()?;
-            let GrantId { source, definition } = &held.source.grant()?.id;
+            let instance = held.source.grant().filter(|grant| grant.id.source.kind == SourceKind::Instance)?;
+            let GrantId { source, definition } = &instance.id;
             let (namespace, name) = (source.namespace.to_string(), source.name.to_string());
             let (organization, definition) = (organization.to_owned(), definition.to_string());
             Some(InstanceEnd { namespace, name, organization, definition, at })

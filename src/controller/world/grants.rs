@@ -5,6 +5,7 @@ mod naming;
 use super::{
     SecretName,
     agenda::{Agenda, AgendaEntry},
+    decisions::Override,
     invalid::InvalidGrantIndex,
     kept::{BarredSources, KeptSource, WholeSource},
     sharing::GrantSharing,
@@ -52,7 +53,7 @@ pub struct Grants {
     by_organization: HashMap<Arc<str>, BTreeSet<SourceId>>,
     /// By organization: the sources that name it from a namespace from which they may not.
     barred: HashMap<Arc<str>, BarredSources>,
-    /// The instances among them, by definition.
+    /// The instances and overrides among them, by definition.
     barred_with: HashMap<Arc<str>, BTreeSet<SourceId>>,
     /// The subscriptions among them, by plan.
     barred_to: HashMap<Arc<str>, BTreeSet<SourceId>>,
@@ -77,6 +78,7 @@ pub struct Grants {
 struct SourceStores {
     instances: Store<SourceId, KeptSource>,
     subscriptions: Store<SourceId, KeptSource>,
+    overrides: Store<SourceId, KeptSource>,
 }
 
 impl SourceStores {
@@ -84,6 +86,7 @@ impl SourceStores {
         match kind {
             SourceKind::Instance => &self.instances,
             SourceKind::Subscription => &self.subscriptions,
+            SourceKind::Override => &self.overrides,
             #[cfg(test)]
             SourceKind::Bundle => &self.instances,
         }
@@ -93,6 +96,7 @@ impl SourceStores {
         match kind {
             SourceKind::Instance => &mut self.instances,
             SourceKind::Subscription => &mut self.subscriptions,
+            SourceKind::Override => &mut self.overrides,
             #[cfg(test)]
             SourceKind::Bundle => &mut self.instances,
         }
@@ -320,7 +324,7 @@ impl Grants {
     fn barred_by_subject(&mut self, kind: SourceKind) -> &mut HashMap<Arc<str>, BTreeSet<SourceId>> {
         match kind {
             SourceKind::Subscription => &mut self.barred_to,
-            SourceKind::Instance => &mut self.barred_with,
+            SourceKind::Instance | SourceKind::Override => &mut self.barred_with,
             #[cfg(test)]
             SourceKind::Bundle => &mut self.barred_with,
         }
@@ -352,7 +356,7 @@ impl Grants {
         self.barred.values().flat_map(BarredSources::iter).filter(move |id| id.kind == kind)
     }
 
-    /// The instances of them that are of a definition.
+    /// The instances and overrides of them that are of a definition.
     pub fn barred_with(&self, definition: &str) -> impl Iterator<Item = &SourceId> {
         self.barred_with.get(definition).into_iter().flatten()
     }
@@ -390,6 +394,16 @@ impl Grants {
         ids.filter_map(|id| self.stores.get(id)?.whole())
     }
 
+    /// The organization that lets an override name it. Its UID says which override that is, whatever the name.
+    pub fn organization_of_override(&self, one: &Override) -> Option<Arc<str>> {
+        let is_it = |id: &SourceId| self.identity(id).is_some_and(|identity| identity.uid == one.uid);
+        let named = SourceId::new(SourceKind::Override, &one.namespace, &one.name);
+        let id = Some(&named).filter(|id| is_it(id));
+        let found =
+            id.or_else(|| self.stores.overrides.keys().find(|id| id.namespace == one.namespace && is_it(id)))?;
+        Some(Arc::clone(self.stores.get(found)?.organization()))
+    }
+
     /// Organizations that let sources name them.
     pub fn organizations(&self) -> impl Iterator<Item = &Arc<str>> {
         self.by_organization.keys()
@@ -424,7 +438,7 @@ impl Grants {
     pub fn counts(&self, definition: &str) -> InstanceCounts {
         let (total, active) = self.by_definition.get(definition).map_or((0, 0), |named| (named.total, named.active));
         InstanceCounts {
-            total: total + self.barred_with.get(definition).map_or(0, |barred| barred.len() as u64),
+            total: total + self.barred_with(definition).filter(|id| id.kind == SourceKind::Instance).count() as u64,
             active,
             invalid: self.invalid.count(definition, SourceKind::Instance),
         }

@@ -7,7 +7,8 @@ use super::{
 };
 use crate::{
     api::{
-        EntitlementInstance, EntitlementInstanceStatus, EntitlementSubscription, EntitlementSubscriptionStatus, Phase,
+        EntitlementInstance, EntitlementInstanceStatus, EntitlementOverride, EntitlementOverrideStatus,
+        EntitlementSubscription, EntitlementSubscriptionStatus, Phase,
         lifecycle::{SourceStatus, State},
     },
     controller::guarded::Guarded,
@@ -17,7 +18,7 @@ use crate::{
         facets,
         grant::{Grant, Remembered},
         source::{
-            SourceId, SourceKind, instance,
+            SourceId, SourceKind, instance, overrides,
             stated::StatedSource,
             subscription::{self, AgreedEntry, Subscription},
         },
@@ -84,6 +85,8 @@ pub enum GrantSource {
     Instance(Arc<Grant>),
     /// A subscription.
     Subscription(Arc<Subscription>),
+    /// An override, which is one grant.
+    Override(Arc<Grant>),
 }
 
 /// What is kept of a source.
@@ -118,7 +121,7 @@ pub struct WholeSource {
 pub struct BarredSource {
     kind: SourceKind,
     organization: Arc<str>,
-    /// The definition of an instance, the plan of a subscription.
+    /// The definition of an instance or an override, the plan of a subscription.
     subject: Arc<str>,
     state: State,
     generation: i64,
@@ -133,7 +136,7 @@ impl GrantSource {
     /// What it states of its own lifecycle.
     pub fn stated(&self) -> &StatedSource {
         match self {
-            Self::Instance(grant) => &grant.source,
+            Self::Instance(grant) | Self::Override(grant) => &grant.source,
             Self::Subscription(subscription) => &subscription.source,
         }
     }
@@ -141,15 +144,15 @@ impl GrantSource {
     /// Which source it is.
     pub fn id(&self) -> SourceId {
         match self {
-            Self::Instance(grant) => grant.id.source.clone(),
+            Self::Instance(grant) | Self::Override(grant) => grant.id.source.clone(),
             Self::Subscription(subscription) => subscription.id(),
         }
     }
 
-    /// The grant, if it is an instance.
+    /// The grant, if it is an instance or an override.
     pub fn grant(&self) -> Option<&Arc<Grant>> {
         match self {
-            Self::Instance(grant) => Some(grant),
+            Self::Instance(grant) | Self::Override(grant) => Some(grant),
             Self::Subscription(_) => None,
         }
     }
@@ -157,7 +160,7 @@ impl GrantSource {
     /// The subscription, if it is one.
     pub fn subscription(&self) -> Option<&Arc<Subscription>> {
         match self {
-            Self::Instance(_) => None,
+            Self::Instance(_) | Self::Override(_) => None,
             Self::Subscription(subscription) => Some(subscription),
         }
     }
@@ -165,15 +168,15 @@ impl GrantSource {
     /// What its status remembers.
     pub fn remembered(&self) -> &Remembered {
         match self {
-            Self::Instance(grant) => &grant.remembered,
+            Self::Instance(grant) | Self::Override(grant) => &grant.remembered,
             Self::Subscription(subscription) => &subscription.remembered,
         }
     }
 
-    /// The definition of an instance, the plan of a subscription.
+    /// The definition of an instance or an override, the plan of a subscription.
     pub fn subject(&self) -> &Arc<str> {
         match self {
-            Self::Instance(grant) => &grant.id.definition,
+            Self::Instance(grant) | Self::Override(grant) => &grant.id.definition,
             Self::Subscription(subscription) => &subscription.plan,
         }
     }
@@ -182,7 +185,7 @@ impl GrantSource {
     /// them.
     pub fn definitions(&self) -> BTreeMap<&Arc<str>, bool> {
         match self {
-            Self::Instance(grant) => BTreeMap::from([(&grant.id.definition, true)]),
+            Self::Instance(grant) | Self::Override(grant) => BTreeMap::from([(&grant.id.definition, true)]),
             Self::Subscription(subscription) => {
                 let mut all: BTreeMap<_, _> = subscription.definitions().map(|name| (name, false)).collect();
                 let added = subscription.add.iter().map(|entry| &entry.definition);
@@ -211,7 +214,7 @@ impl GrantSource {
     /// The Secrets that it takes values from.
     pub fn secrets(&self) -> Vec<SecretName> {
         match self {
-            Self::Instance(grant) => facets::sources(grant).collect(),
+            Self::Instance(grant) | Self::Override(grant) => facets::sources(grant).collect(),
             Self::Subscription(subscription) => subscription.sources().collect(),
         }
     }
@@ -277,7 +280,7 @@ impl KeptSource {
         }
     }
 
-    /// The definition of an instance, the plan of a subscription.
+    /// The definition of an instance or an override, the plan of a subscription.
     pub fn subject(&self) -> &Arc<str> {
         match self {
             Self::Whole(held) => held.source.subject(),
@@ -341,7 +344,7 @@ impl WholeSource {
         let value = Self {
             status: object.said().and_then(Fingerprint::of_json),
             moments: said.and_then(|said| Moments::read(metadata.generation, said)),
-            is_accepted: stated.state == State::Active && said.is_some_and(|said| said.accepted.is_some()),
+            is_accepted: stated.state == State::Active && said.is_some_and(|said| said.is_accepted),
             invalid: object.invalid(),
             agenda: said.map(AgendaEntry::of).unwrap_or_default(),
             source,
@@ -354,11 +357,13 @@ impl WholeSource {
     /// Has it share the record of its acceptance with what was decided, which its status tells.
     pub fn share_record(&mut self, decided: Option<&Arc<Acceptance>>) {
         let accepted = match &mut self.source {
-            GrantSource::Instance(grant) if grant.accepted.as_ref() == decided => &mut Arc::make_mut(grant).accepted,
+            GrantSource::Instance(grant) | GrantSource::Override(grant) if grant.accepted.as_ref() == decided => {
+                &mut Arc::make_mut(grant).accepted
+            }
             GrantSource::Subscription(subscription) if subscription.accepted.as_ref() == decided => {
                 &mut Arc::make_mut(subscription).accepted
             }
-            GrantSource::Instance(_) | GrantSource::Subscription(_) => return,
+            _ => return,
         };
         *accepted = decided.cloned();
     }
@@ -372,6 +377,16 @@ impl WholeSource {
 /// Whether a source in that state is in force or to be, as far as its status says so already.
 pub fn is_live(remembered: &Remembered, state: State) -> bool {
     remembered.phase.map_or(state == State::Active, is_held)
+}
+
+/// What the one grant of a source states that is not valid, while it is held.
+fn invalid_facets<'a>(
+    definition: &str,
+    phase: Option<Phase>,
+    violated: impl Iterator<Item = &'a str>,
+) -> InvalidFacets {
+    let invalid = GrantCount::of(phase, violated).invalid;
+    if invalid.is_empty() { InvalidFacets::new() } else { [(definition.into(), invalid)].into() }
 }
 
 impl SourceObject for EntitlementInstance {
@@ -389,12 +404,35 @@ impl SourceObject for EntitlementInstance {
     fn invalid(&self) -> InvalidFacets {
         let Some(status) = &self.status else { return InvalidFacets::new() };
         let violated = status.violations.iter().map(|violation| violation.facet.as_str());
-        let invalid = GrantCount::of(status.phase, violated).invalid;
-        if invalid.is_empty() { InvalidFacets::new() } else { [(self.spec.definition.as_str().into(), invalid)].into() }
+        invalid_facets(&self.spec.definition, status.phase, violated)
     }
 
     fn told<'a>(decision: &'a Decision, statuses: &'a Statuses) -> Vec<(DecidedSource<'a>, &'a Self::Status)> {
         let grants = decision.grants().zip(&statuses.grants);
+        grants.filter_map(|((_, member), status)| Some((member.into(), status.as_ref()?))).collect()
+    }
+}
+
+impl SourceObject for EntitlementOverride {
+    const KIND: SourceKind = SourceKind::Override;
+    type Status = EntitlementOverrideStatus;
+
+    fn source(&self) -> GrantSource {
+        GrantSource::Override(Arc::new(overrides::grant(self)))
+    }
+
+    fn said(&self) -> Option<&Self::Status> {
+        self.status.as_ref()
+    }
+
+    fn invalid(&self) -> InvalidFacets {
+        let Some(status) = &self.status else { return InvalidFacets::new() };
+        let violated = status.violations.iter().map(|violation| violation.facet.as_str());
+        invalid_facets(&self.spec.definition, status.phase, violated)
+    }
+
+    fn told<'a>(decision: &'a Decision, statuses: &'a Statuses) -> Vec<(DecidedSource<'a>, &'a Self::Status)> {
+        let grants = decision.grants().zip(&statuses.overrides);
         grants.filter_map(|((_, member), status)| Some((member.into(), status.as_ref()?))).collect()
     }
 }

@@ -21,6 +21,8 @@ mod instance;
 mod namespace;
 mod organization;
 mod output;
+mod override_decision;
+mod overrides;
 mod plan;
 mod revision;
 mod source;
@@ -33,8 +35,8 @@ use super::{
 };
 use crate::{
     api::{
-        EntitlementDefinition, EntitlementInstance, EntitlementPlan, EntitlementSubscription, FacetDefinition,
-        LAST_APPLIED, Organization,
+        EntitlementDefinition, EntitlementInstance, EntitlementOverride, EntitlementPlan, EntitlementSubscription,
+        FacetDefinition, LAST_APPLIED, Organization, OverrideDecision,
     },
     controller::{context::ControllerContext, guarded::Guarded, watch::follow, work::WorkItem},
     core::served::{NamespaceSet, ServedNamespaces},
@@ -49,13 +51,15 @@ use serde::de::DeserializeOwned;
 use std::{borrow::Cow, fmt::Debug, sync::Arc};
 
 /// All of them.
-pub const WATCHES: [Watch; 10] = [
+pub const WATCHES: [Watch; 12] = [
     Watch::of::<Organization>(),
     Watch::of::<FacetDefinition>(),
     Watch::of::<EntitlementDefinition>(),
     Watch::of::<EntitlementPlan>(),
     Watch::of::<EntitlementInstance>(),
     Watch::of::<EntitlementSubscription>(),
+    Watch::of::<EntitlementOverride>(),
+    Watch::of::<OverrideDecision>(),
     Watch::of::<Namespace>(),
     Watch::of::<ConfigMap>(),
     Watch::of::<Secret>(),

@@ -38,6 +38,7 @@ mod candidate;
 mod catalogue;
 mod changes;
 mod contention;
+mod decisions;
 mod edits;
 mod figures;
 mod grants;
@@ -79,6 +80,7 @@ use super::{debouncer::Debouncer, writing::Writing};
 use crate::{
     api::{FacetDefinition, entitlement_definition::InstanceCounts},
     core::{
+        approval::Protection,
         secret::Secret,
         served::ServedNamespaces,
         source::{SourceId, SourceKind},
@@ -90,6 +92,7 @@ use crate::{
     },
 };
 use catalogue::Catalogue;
+use decisions::OverrideDecisions;
 use edits::PendingEdits;
 use grants::Grants;
 use kinds::{News, WATCHES, WatchedKind, resource};
@@ -126,6 +129,9 @@ pub struct World {
     reach: Reach,
     tenancy: Tenancy,
     grants: Grants,
+    decisions: OverrideDecisions,
+    /// Whether what decisions say of who decided can be believed.
+    protection: Protection,
     catalogue: Catalogue,
     outputs: ObservedOutputs,
     sources: SourceSecrets,
@@ -165,6 +171,8 @@ impl World {
             reach: Reach::default(),
             tenancy: Tenancy::default(),
             grants: Grants::default(),
+            decisions: OverrideDecisions::default(),
+            protection: Protection::default(),
             catalogue: Catalogue::default(),
             outputs: ObservedOutputs::default(),
             sources: SourceSecrets::default(),

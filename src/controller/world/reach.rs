@@ -9,7 +9,10 @@ use super::{
     kinds::{WATCHES, WatchedKind, resource},
 };
 use crate::{
-    api::{ConditionStatus, EntitlementInstance, EntitlementSubscription, Organization, conditions::READY},
+    api::{
+        ConditionStatus, EntitlementInstance, EntitlementOverride, EntitlementSubscription, Organization,
+        OverrideDecision, conditions::READY,
+    },
     core::{
         namespace::{Lack, NamespaceAccess},
         problem::Problem,
@@ -58,7 +61,10 @@ impl Reach {
 
     /// Whether the sources of grants in a namespace are known.
     fn knows_sources(&self, namespace: &str) -> bool {
-        self.knows::<EntitlementInstance>(namespace) && self.knows::<EntitlementSubscription>(namespace)
+        self.knows::<EntitlementInstance>(namespace)
+            && self.knows::<EntitlementSubscription>(namespace)
+            && self.knows::<EntitlementOverride>(namespace)
+            && self.knows::<OverrideDecision>(namespace)
     }
 
     /// What the operator can do in a namespace of clients.

@@ -99,7 +99,7 @@ impl GrantSharing {
     /// Has a source share what it can with others, and with what was known of it before.
     pub fn share(&mut self, source: &mut GrantSource, before: Option<&GrantSource>) {
         match source {
-            GrantSource::Instance(grant) => {
+            GrantSource::Instance(grant) | GrantSource::Override(grant) => {
                 self.share_grant(Arc::make_mut(grant), before.and_then(GrantSource::grant).map(AsRef::as_ref));
             }
             GrantSource::Subscription(subscription) => {
@@ -112,7 +112,9 @@ impl GrantSharing {
     /// Has a source share the names of what it is of.
     pub fn share_names(&mut self, source: &mut GrantSource) {
         match source {
-            GrantSource::Instance(grant) => self.share_names_of_grant(Arc::make_mut(grant)),
+            GrantSource::Instance(grant) | GrantSource::Override(grant) => {
+                self.share_names_of_grant(Arc::make_mut(grant))
+            }
             GrantSource::Subscription(subscription) => {
                 self.share_names_of_subscription(Arc::make_mut(subscription));
             }

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     api::{Organization, organization::Flags},
     core::{
+        approval::{Approvals, StatedDecision},
         namespace::{NamespaceFacts, concerned},
         plan::Plan,
         problem::Problem,
@@ -116,7 +117,9 @@ impl NamedCatalogue {
             }
         }
         let definitions = sources.flat_map(|source| match source {
-            GrantSource::Instance(grant) => BTreeSet::from([Arc::clone(&grant.id.definition)]),
+            GrantSource::Instance(grant) | GrantSource::Override(grant) => {
+                BTreeSet::from([Arc::clone(&grant.id.definition)])
+            }
             GrantSource::Subscription(one) => subscriptions::definitions(one, |plan| named.plans.get(plan)),
         });
         let definitions: BTreeSet<Arc<str>> = definitions.collect();
@@ -168,6 +171,7 @@ impl World {
             knows_revisions: true,
             secrets: self.secrets_of(name, &held).map_err(|NotYetFetched| NotReady::Waits)?,
             unseen: Arc::default(),
+            approvals: self.approvals_of(sources()),
             namespaces: self.namespaces_of(organization.as_deref(), sources().map(GrantSource::stated)),
             offers: self.offers(organization.as_deref()).map_err(|NotYetRead| NotReady::Waits)?,
             limits: self.limits,
@@ -227,6 +231,7 @@ impl World {
             knows_revisions: true,
             secrets: SecretSources::new(),
             unseen: Arc::default(),
+            approvals: self.approvals_of(std::iter::once(source)),
             namespaces: self.namespaces_of(organization.as_deref(), std::iter::once(stated)),
             barred: BTreeMap::new(),
             offers: Arc::default(),
@@ -234,6 +239,16 @@ impl World {
             organization,
             name,
         })
+    }
+
+    /// What is known of approvals of those of the sources that need any.
+    pub(super) fn approvals_of<'a>(&self, sources: impl Iterator<Item = &'a GrantSource>) -> Arc<Approvals> {
+        let overrides = sources.filter_map(GrantSource::grant).filter(|grant| grant.request.is_some());
+        let decisions = overrides.filter_map(|grant| {
+            let decisions: Arc<[StatedDecision]> = self.decisions.on(&grant.age.uid).cloned().collect();
+            (!decisions.is_empty()).then(|| (Arc::clone(&grant.age.uid), decisions))
+        });
+        Arc::new(Approvals { protection: self.protection.clone(), decisions: decisions.collect() })
     }
 
     fn facts(&self, held: &WholeSource) -> Option<(SourceId, SourceFacts)> {

@@ -79,6 +79,25 @@ pub struct Case<'a> {
     pub suspended: bool,
     /// The grant's amendments, in the order in which they count.
     pub amendments: Arc<[PreparedAmendment]>,
+    /// What the approval of others comes to, where that is needed.
+    pub permission: Option<Permission>,
+}
+
+/// What the approval of a source by others comes to.
+#[derive(Clone, Debug)]
+pub struct Permission {
+    /// The longest that its term may be, from its stated start, else from its creation.
+    pub longest: CalendarDuration,
+    /// It was approved at that time, and is not in force before; or it is not approved, and why.
+    pub approved: Result<Instant, Refusal>,
+}
+
+impl Case<'_> {
+    /// The start where nothing gives one. What others have to approve counts from its creation: whoever makes it could say of
+    /// himself that it was made at another time.
+    fn since(&self) -> Instant {
+        if self.permission.is_some() { self.source.created } else { self.source.made() }
+    }
 }
 
 /// What a renewal takes over from the grant that it renews, beside its end and its chain.

@@ -61,7 +61,8 @@ fn is_duplicate(verdict: &Verdict) -> bool {
 }
 
 fn contestant<'a>(group: &Group, verdict: &'a Verdict, index: usize) -> Option<Contestant<'a>> {
-    let (span, prospect) = verdict.prospect.as_ref().filter(|_| group.is_active(index))?;
+    let may_run = verdict.refusal.is_none() || is_duplicate(verdict);
+    let (span, prospect) = verdict.prospect.as_ref().filter(|_| may_run && group.is_active(index))?;
     Some(Contestant { span: *span, chain: &prospect.chain, is_recorded: verdict.acceptance.is_some() })
 }
 

@@ -11,6 +11,7 @@ use crate::{
         acceptance::Acceptance,
         amount::{Allotment, Amount},
         calendar::{Bound, Instant},
+        refusal::Reason,
     },
 };
 use std::sync::Arc;
@@ -110,6 +111,9 @@ fn phase(group: &Group, settled: &[Settled], index: usize, now: Instant) -> Phas
         State::Draft => return Phase::Draft,
         State::Cancelled => return Phase::Cancelled,
         State::Active => {}
+    }
+    if one.refusal.as_ref().is_some_and(|refusal| refusal.reason == Reason::ApprovalRequired) {
+        return Phase::Requested;
     }
     let Some(running) = one.running.as_ref().filter(|_| one.refusal.is_none()) else { return Phase::Rejected };
     let span = running.span;

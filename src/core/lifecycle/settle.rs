@@ -1,7 +1,7 @@
 //! Terms and refusals along the lineage: each grant after the one that it renews.
 
 use super::{
-    Group, TakesOver,
+    Group, Permission, TakesOver,
     amendments::{Amended, amend},
     descent::Renewed,
     span::Span,
@@ -11,7 +11,9 @@ use crate::{
     api::lifecycle::State,
     core::{
         acceptance::{Acceptance, Chain},
-        calendar::{Bound, CalendarDuration, Instant, InvalidMoment, Moment, format_instant, length},
+        calendar::{
+            Bound, CalendarDuration, Instant, InvalidMoment, Moment, add, format_instant, format_until, length,
+        },
         grant::Stated,
         refusal::{Reason, Refusal},
         source::stated::StatedSource,
@@ -20,6 +22,8 @@ use crate::{
 use std::sync::Arc;
 
 /// A grant settled except for the seat: `Duplicate` is the only reason that may still come.
+///
+/// One that is not approved is refused, and has the term that it asks for.
 #[derive(Clone, Debug)]
 pub struct Settled {
     /// Why it is refused.
@@ -183,22 +187,42 @@ impl ChainSettling<'_> {
             term: case.catalogue_term,
             grace: case.catalogue_grace,
             amount: case.allotment.and_then(|allotment| allotment.of(None)),
-            since: (source.start.is_none() && follows.is_none()).then(|| source.made()),
+            since: (source.start.is_none() && follows.is_none()).then(|| case.since()),
             length: length.filter(|_| case.takes_over != TakesOver::Nothing),
             follows,
             chain: inherited.map_or(own_chain, |inherited| inherited.chain),
             spec: source.written.clone(),
         };
-        let settled = self.run(index, Arc::new(acceptance), day)?;
+        let settled = self.run(index, Arc::new(acceptance.clone()), day)?;
         refuse_empty(&settled, source)?;
-        Ok(settled)
+        match &case.permission {
+            None => Ok(settled),
+            Some(permission) => self.permitted(index, permission, acceptance, settled),
+        }
+    }
+
+    /// What others have to approve, which has a term as it was asked for: with that from its approval on, or refused.
+    fn permitted(
+        &self,
+        index: usize,
+        permission: &Permission,
+        asked_for: Acceptance,
+        settled: Settled,
+    ) -> Result<Settled, Refusal> {
+        refuse_long(&settled, permission.longest)?;
+        match &permission.approved {
+            Ok(at) => {
+                self.run(index, Arc::new(Acceptance { since: None, follows: Some(Bound::At(*at)), ..asked_for }), None)
+            }
+            Err(refusal) => Ok(Settled { refusal: Some(refusal.clone()), ..settled }),
+        }
     }
 
     fn run(&self, index: usize, mut acceptance: Arc<Acceptance>, day: Option<u32>) -> Result<Settled, Refusal> {
         let case = self.group.cases.get(index).ok_or_else(|| Refusal::new(Reason::InvalidTerm, "no such grant"))?;
         let sources = TermSources {
             zone: acceptance.zone,
-            since: acceptance.since.unwrap_or_else(|| case.source.made()),
+            since: acceptance.since.unwrap_or_else(|| case.since()),
             follows: acceptance.follows,
             length: acceptance.length,
             term: acceptance.term,
@@ -322,6 +346,19 @@ pub fn refuse_outrun(group: &Group, settled: &mut [Settled]) {
 /// A moment as it was written, where it was: a day stays that day, which it is in no other zone.
 fn written(stated: &Stated<Moment, InvalidMoment>) -> Option<String> {
     stated.as_ref()?.as_ref().ok().map(ToString::to_string)
+}
+
+fn refuse_long(settled: &Settled, longest: CalendarDuration) -> Result<(), Refusal> {
+    let Some(Running { term, .. }) = &settled.running else { return Ok(()) };
+    let latest = add(term.start, longest, term.day);
+    if term.end.instant() <= latest.instant() {
+        return Ok(());
+    }
+    let latest = latest.at().map(format_until).unwrap_or_default();
+    let message = format!(
+        "it lasts longer than {longest}, which its definition allows (spec.overrides.maxTerm): let it end by {latest}, or ask for another later"
+    );
+    Err(Refusal::new(Reason::InvalidTerm, message))
 }
 
 fn refuse_empty(settled: &Settled, source: &StatedSource) -> Result<(), Refusal> {

@@ -1,6 +1,6 @@
 //! The contract's sentences on facets and on several grants of a definition, as tests.
 
-use super::{Merged, Tally, merge::Search, merge_statements, rank, total};
+use super::{Addition, Merged, Tally, merge::Search, merge_statements, rank, total};
 use crate::api::{AmountField, entitlement_definition::Aggregation};
 use crate::{
     api::{EntitlementDefinitionSpec, EntitlementInstance},
@@ -173,6 +173,7 @@ fn amounts_add_up_by_aggregation() {
     let amounts =
         || [3, 4].into_iter().map(|amount| Amount::read(&serde_json::from_value(json!(amount)).unwrap()).unwrap());
     let mut definition = definition(&json!([]));
+    let amounts = || amounts().map(|amount| (Addition::ByAggregation, amount));
     assert_eq!(total(&definition, amounts()).map(|total| total.to_string()).as_deref(), Some("7"));
     definition.aggregation = serde_json::from_value(json!("Max")).unwrap();
     assert_eq!(total(&definition, amounts()).map(|total| total.to_string()).as_deref(), Some("4"));
@@ -304,6 +305,10 @@ fn amount() -> impl Strategy<Value = Amount> {
     text.prop_map(|text| Amount::read(&AmountField::Text(text)).unwrap())
 }
 
+fn addition() -> impl Strategy<Value = Addition> {
+    prop_oneof![Just(Addition::ByAggregation), Just(Addition::OnTop)]
+}
+
 proptest! {
     #[test]
     fn the_last_are_left_out_as_though_one_by_one(all in prop::collection::vec(facets_at_odds(), 0..8)) {
@@ -325,10 +330,27 @@ proptest! {
         prop_assert_eq!(found.values, expected.values);
     }
 
+    /// What comes on top is added, whatever the others come to.
+    #[test]
+    fn what_is_on_top_is_added_to_what_the_others_come_to(
+        amounts in prop::collection::vec(amount(), 0..6),
+        on_top in prop::collection::vec(amount(), 0..6),
+        is_sum in any::<bool>(),
+    ) {
+        let aggregation = if is_sum { Aggregation::Sum } else { Aggregation::Max };
+        let definition = Definition { aggregation, ..backup() };
+        let others = amounts.iter().copied().reduce(|one, other| one.together(other, aggregation));
+        let expected = others.into_iter().chain(on_top.iter().copied());
+        let expected = expected.reduce(|one, other| one.together(other, Aggregation::Sum));
+        let all = amounts.into_iter().map(|amount| (Addition::ByAggregation, amount));
+        let found = total(&definition, all.chain(on_top.into_iter().map(|amount| (Addition::OnTop, amount))));
+        prop_assert_eq!(found, expected);
+    }
+
     /// Whatever came and went, what is left adds up to what it adds up to anew.
     #[test]
     fn a_tally_is_the_total_of_what_is_left(
-        amounts in prop::collection::vec(amount(), 0..12),
+        amounts in prop::collection::vec((addition(), amount()), 0..12),
         taken in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
         is_sum in any::<bool>(),
     ) {
@@ -336,12 +358,13 @@ proptest! {
         let definition = Definition { aggregation, ..backup() };
         let mut tally = Tally::new(aggregation);
         let mut left = amounts.clone();
-        for amount in amounts {
-            tally.add(amount);
+        for (addition, amount) in amounts {
+            tally.add(addition, amount);
         }
         for index in taken.iter().take(left.len()) {
             prop_assert_eq!(tally.total(), total(&definition, left.iter().copied()));
-            tally.remove(left.swap_remove(index.index(left.len())));
+            let (addition, amount) = left.swap_remove(index.index(left.len()));
+            tally.remove(addition, amount);
         }
         let (found, expected) = (tally.total(), total(&definition, left.iter().copied()));
         prop_assert_eq!(found, expected);
@@ -354,14 +377,14 @@ fn a_tally_of_a_hundred_thousand_great_amounts_is_exact() {
     let great = Amount::read(&AmountField::Text("999999999999999".to_owned())).unwrap();
     let mut tally = Tally::new(Aggregation::Sum);
     for _ in 0..100_000 {
-        tally.add(great);
+        tally.add(Addition::ByAggregation, great);
     }
     assert_eq!(tally.total().unwrap().to_string(), "99999999999999900000");
-    tally.add(Amount::Unlimited);
+    tally.add(Addition::ByAggregation, Amount::Unlimited);
     assert_eq!(tally.total(), Some(Amount::Unlimited));
-    tally.remove(Amount::Unlimited);
+    tally.remove(Addition::ByAggregation, Amount::Unlimited);
     for _ in 0..99_999 {
-        tally.remove(great);
+        tally.remove(Addition::ByAggregation, great);
     }
     assert_eq!(tally.total(), Some(great));
 }

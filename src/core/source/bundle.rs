@@ -51,6 +51,7 @@ pub fn grants(bundle: &Bundle) -> impl Iterator<Item = Grant> {
             facets: Arc::default(),
             secret_facets: Vec::new(),
             amendments: Vec::new(),
+            request: None,
         })
     })
 }

@@ -44,6 +44,7 @@ pub fn grant(instance: &EntitlementInstance) -> Grant {
         facets: Arc::new(spec.facets.clone()),
         secret_facets: spec.secret_facets.clone(),
         amendments: spec.amendments.iter().map(amendment).collect(),
+        request: None,
     });
     match &instance.status {
         Some(status) => remembering(grant, status),
@@ -66,6 +67,7 @@ pub fn remembering(grant: Grant, status: &EntitlementInstanceStatus) -> Grant {
         facets: status.facets.clone().map(Arc::new),
         notices: status.notices.clone(),
         conditions: status.conditions.iter().map(RememberedCondition::from).collect(),
+        settlement: None,
     };
     grant.remembering(status.accepted.as_ref(), remembered)
 }

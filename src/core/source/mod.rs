@@ -6,6 +6,7 @@
 #[cfg(test)]
 pub mod bundle;
 pub mod instance;
+pub mod overrides;
 pub mod stated;
 pub mod subscription;
 
@@ -68,6 +69,7 @@ macro_rules! kinds {
 kinds! {
     Instance: "Instance", "instance", "grant";
     Subscription: "Subscription", "subscription", "subscription";
+    Override: "Override", "override", "override";
     #[cfg(test)]
     Bundle: "Bundle", "bundle", "bundle";
 }

@@ -326,6 +326,7 @@ pub fn remembering(mut subscription: Subscription, status: &EntitlementSubscript
     subscription.accepted = accepted.map(|accepted| Arc::new(accepted.of_source(&subscription.age)));
     subscription.agreed = Arc::new(agreed(&subscription, record.filter(|_| is_of_plan)));
     subscription.remembered = Remembered {
+        settlement: None,
         phase: status.phase,
         facets: None,
         notices: status.notices.clone(),

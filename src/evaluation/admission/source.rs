@@ -132,7 +132,7 @@ pub fn deletion(
     let from = takes_over.map(|start| format!(" from {start} on")).unwrap_or_default();
     let holds = match id.kind {
         SourceKind::Subscription => format!("gives plan {}", source.subject),
-        SourceKind::Instance => format!("holds {}", source.subject),
+        SourceKind::Instance | SourceKind::Override => format!("holds {}", source.subject),
         #[cfg(test)]
         SourceKind::Bundle => format!("holds {}", source.subject),
     };

@@ -78,7 +78,7 @@ pub fn told_violations(validity: &Validity) -> &[Violation] {
     violations.get(..MAX_VIOLATIONS).unwrap_or(violations)
 }
 
-fn violations(validity: &Validity) -> Vec<FacetViolation> {
+pub(super) fn violations(validity: &Validity) -> Vec<FacetViolation> {
     told_violations(validity).iter().map(told_violation).collect()
 }
 
@@ -97,7 +97,12 @@ fn amendments(member: &Member) -> Vec<AmendmentStatus> {
     amendments.map(|(one, (state, message))| AmendmentStatus { name: one.name.clone(), state, message }).collect()
 }
 
-fn conditions(holding: &Holding, member: &Member, delivery: &Delivered, now: Instant) -> Vec<crate::api::Condition> {
+pub(super) fn conditions(
+    holding: &Holding,
+    member: &Member,
+    delivery: &Delivered,
+    now: Instant,
+) -> Vec<crate::api::Condition> {
     let grant = &member.grant;
     let phase = member.verdict.phase;
     let mut conditions = Conditions::of_grant(&grant.remembered.conditions, grant.generation, now);

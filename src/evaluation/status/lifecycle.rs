@@ -89,6 +89,7 @@ impl Life<'_> {
             Phase::Draft => format!("the {noun} is a draft: set state to Active to activate it"),
             Phase::Cancelled => format!("the {noun} is cancelled"),
             Phase::Rejected => format!("the {noun} is refused: see Accepted"),
+            Phase::Requested => format!("the {noun} is not approved yet: see Accepted"),
             Phase::Expired => format!("the {noun} is over"),
             Phase::Waiting => {
                 let start = start.map(|start| format_local(start.instant(), zone));

@@ -8,6 +8,7 @@
 //! | `lifecycle` | what conditions say of the life of a source, of whichever kind |
 //! | `instance` | the status of an instance |
 //! | `subscription` | the status of a subscription |
+//! | `overrides` | the status of an override |
 //! | `organization` | the status of an organization |
 
 pub mod definition;
@@ -17,6 +18,7 @@ pub mod grants;
 mod instance;
 mod lifecycle;
 pub mod organization;
+mod overrides;
 pub mod plan;
 mod subscription;
 #[cfg(test)]
@@ -25,6 +27,7 @@ mod tests;
 pub use delivered::{Delivered, Report};
 pub use instance::{NEVER_IN_FORCE, instance_status, not_ready, told_violations};
 pub use organization::organization_status;
+pub use overrides::override_status;
 pub use subscription::{definitions_problem, subscription_status, unready_subscription};
 
 use super::{
@@ -35,7 +38,10 @@ use super::{
     subscriptions::SubscriptionDecision,
 };
 use crate::{
-    api::{EntitlementInstanceStatus, EntitlementSubscriptionStatus, OrganizationStatus, lifecycle::SourceStatus},
+    api::{
+        EntitlementInstanceStatus, EntitlementOverrideStatus, EntitlementSubscriptionStatus, OrganizationStatus,
+        lifecycle::SourceStatus,
+    },
     core::{calendar::Instant, problem::Problem, source::SourceKind},
 };
 use std::sync::Arc;
@@ -46,6 +52,8 @@ pub struct Statuses {
     /// Of each grant of an instance, in the snapshot's order; None for those of other sources, and where the delivery was not
     /// tried to the end, so that nothing can be said yet.
     pub grants: Vec<Option<EntitlementInstanceStatus>>,
+    /// The same of each grant of an override.
+    pub overrides: Vec<Option<EntitlementOverrideStatus>>,
     /// Of each subscription, in the snapshot's order; None where the delivery was not tried to the end.
     pub subscriptions: Vec<Option<EntitlementSubscriptionStatus>>,
     /// Of the organization, where it exists.
@@ -66,10 +74,16 @@ pub fn untouched_status<S: SourceStatus>(before: Option<&S>, generation: i64, pr
 pub fn statuses(evaluation: &Evaluation, outcomes: &Outcomes) -> Statuses {
     let Evaluation { decision, desired } = evaluation;
     let report = Report::of(decision, desired, outcomes);
+    let of_kind = |member: &Member, kind: SourceKind| {
+        report.of_grant(&member.grant.id).filter(|_| member.grant.id.source.kind == kind)
+    };
     let grants = decision.grants().map(|(holding, member)| {
-        let is_instance = member.grant.id.source.kind == SourceKind::Instance;
-        let delivered = report.of_grant(&member.grant.id).filter(|_| is_instance)?;
+        let delivered = of_kind(member, SourceKind::Instance)?;
         Some(instance_status(holding, member, &delivered, decision.at))
+    });
+    let overrides = decision.grants().map(|(holding, member)| {
+        let delivered = of_kind(member, SourceKind::Override)?;
+        Some(override_status(holding, member, &delivered, decision.at))
     });
     let subscriptions = decision.subscriptions.iter().map(|one| {
         let delivered = report.of_grants(one.members().map(|member| &member.grant.id))?;
@@ -78,6 +92,7 @@ pub fn statuses(evaluation: &Evaluation, outcomes: &Outcomes) -> Statuses {
     let problem = report.of_summary(decision);
     Statuses {
         grants: grants.collect(),
+        overrides: overrides.collect(),
         subscriptions: subscriptions.collect(),
         organization: organization_status(decision, desired.hindered.as_ref(), problem.as_ref(), &outcomes.left),
     }
@@ -97,11 +112,24 @@ pub fn ideal_subscriptions(evaluation: &Evaluation) -> Vec<EntitlementSubscripti
 /// The statuses of instances as they would be had everything been delivered that can be.
 #[must_use]
 pub fn ideal(evaluation: &Evaluation) -> Vec<EntitlementInstanceStatus> {
+    ideally(evaluation, SourceKind::Instance, instance_status)
+}
+
+/// The statuses of overrides as they would be had everything been delivered that can be.
+#[must_use]
+pub fn ideal_overrides(evaluation: &Evaluation) -> Vec<EntitlementOverrideStatus> {
+    ideally(evaluation, SourceKind::Override, override_status)
+}
+
+fn ideally<S>(
+    evaluation: &Evaluation,
+    kind: SourceKind,
+    status: fn(&Holding, &Member, &Delivered, Instant) -> S,
+) -> Vec<S> {
     let Evaluation { decision, desired } = evaluation;
+    let of_kind = decision.grants().filter(|(_, member)| member.grant.id.source.kind == kind);
     let status = |(holding, member): (&Holding, &Member)| {
-        let delivered = Delivered::ideally(desired.grants.get(&member.grant.id));
-        instance_status(holding, member, &delivered, decision.at)
+        status(holding, member, &Delivered::ideally(desired.grants.get(&member.grant.id)), decision.at)
     };
-    let is_instance = |(_, member): &(&Holding, &Member)| member.grant.id.source.kind == SourceKind::Instance;
-    decision.grants().filter(is_instance).map(status).collect()
+    of_kind.map(status).collect()
 }

@@ -72,18 +72,25 @@ pub fn organization_status(
         conditions: conditions.into_vec(),
         instances: counts.remove(&SourceKind::Instance).unwrap_or_default(),
         subscriptions: counts.remove(&SourceKind::Subscription).unwrap_or_default(),
+        overrides: counts.remove(&SourceKind::Override).unwrap_or_default(),
         next_transition: next.map(|(change, source)| transition(change, &source)),
         namespaces: Some(namespaces.into_iter().collect()),
     })
 }
 
 fn transition(change: Change, source: &SourceId) -> OrganizationTransition {
-    let is_subscription = source.kind == SourceKind::Subscription;
-    let name = source.to_string();
-    let (kind, instance, subscription) = if is_subscription {
-        (TransitionKind::Subscription, None, Some(name))
-    } else {
-        (TransitionKind::Instance, Some(name), None)
+    let name = Some(source.to_string());
+    let (kind, instance, subscription, override_) = match source.kind {
+        SourceKind::Subscription => (TransitionKind::Subscription, None, name, None),
+        SourceKind::Override => (TransitionKind::Override, None, None, name),
+        _ => (TransitionKind::Instance, name, None, None),
     };
-    OrganizationTransition { at: format_instant(change.at), kind, instance, subscription, phase: change.phase }
+    OrganizationTransition {
+        at: format_instant(change.at),
+        kind,
+        instance,
+        subscription,
+        override_,
+        phase: change.phase,
+    }
 }

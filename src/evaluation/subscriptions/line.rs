@@ -258,6 +258,7 @@ fn case<'a>(
         allotment: None,
         suspended: source.suspended || organization.is_some_and(|organization| organization.spec.suspended),
         amendments,
+        permission: None,
     }
 }
 

@@ -60,6 +60,7 @@ impl Giver<'_> {
             amendments: Arc::default(),
             reminders: Reminders::default(),
             right: Some(Arc::clone(right)),
+            approval: None,
             facets,
             grant,
         };
@@ -76,6 +77,7 @@ impl Giver<'_> {
             facets: Arc::default(),
             secret_facets: secret_facets.unwrap_or_default(),
             amendments: Vec::new(),
+            request: None,
         };
         let remembered = Remembered { facets: facets.get(definition).cloned(), ..remembered.clone() };
         Grant { stated: Arc::new(own), accepted: accepted.clone(), remembered }

@@ -157,6 +157,7 @@ fn snapshot() -> Snapshot {
     let own = NamespaceFacts { present: true, claimed_by: Some("acme".to_owned()), ..NamespaceFacts::default() };
     let granting = NamespaceFacts { present: true, ..NamespaceFacts::default() };
     Snapshot {
+        approvals: Arc::default(),
         barred: BTreeMap::new(),
         limits: Limits::DEFAULT,
         offers: Arc::default(),

@@ -106,6 +106,7 @@ fn snapshot(spec: &Value, grants: &[Grant]) -> Snapshot {
         (("entitlements".into(), text.into()), Arc::new(BTreeMap::from(data)))
     };
     Snapshot {
+        approvals: Arc::default(),
         name: "acme".into(),
         organization: Some(Arc::new(organization)),
         grants: grants.iter().cloned().map(Arc::new).collect(),

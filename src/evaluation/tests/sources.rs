@@ -79,6 +79,7 @@ fn snapshot(grants: Vec<Grant>) -> Snapshot {
     }));
     let own = NamespaceFacts { present: true, claimed_by: Some("acme".to_owned()), ..NamespaceFacts::default() };
     Snapshot {
+        approvals: Arc::default(),
         name: "acme".into(),
         organization: Some(Arc::new(organization)),
         grants: grants.into_iter().map(Arc::new).collect(),

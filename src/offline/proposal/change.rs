@@ -143,7 +143,7 @@ impl Inventory {
 
     /// The zone that a source reckons in.
     pub(super) fn zone_of(&self, source: &StatedSource, status: LifecycleStatus<'_>) -> Tz {
-        let recorded = status.accepted.and_then(|accepted| accepted.time_zone.as_deref());
+        let recorded = status.time_zone;
         let organization = self.organizations.get(&source.organization);
         let zone = recorded.or_else(|| organization.map(|organization| organization.spec.time_zone.as_str()));
         zone.and_then(|zone| parse_zone(zone).ok()).unwrap_or(Tz::UTC)

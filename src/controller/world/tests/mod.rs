@@ -18,8 +18,8 @@ use super::{
 };
 use crate::{
     api::{
-        EntitlementDefinition, EntitlementInstance, EntitlementPlan, EntitlementSubscription, FacetDefinition,
-        Organization,
+        EntitlementDefinition, EntitlementInstance, EntitlementOverride, EntitlementPlan, EntitlementSubscription,
+        FacetDefinition, Organization, OverrideDecision,
     },
     controller::{guarded::Guarded, output::OutputObject},
     core::source::SourceId,
@@ -63,6 +63,14 @@ impl World {
 
     pub fn observe_subscription(&mut self, event: Event<Guarded<EntitlementSubscription>>) {
         self.observe::<EntitlementSubscription>(event);
+    }
+
+    pub fn observe_override(&mut self, event: Event<Guarded<EntitlementOverride>>) {
+        self.observe::<EntitlementOverride>(event);
+    }
+
+    pub fn observe_decision(&mut self, event: Event<Guarded<OverrideDecision>>) {
+        self.observe::<OverrideDecision>(event);
     }
 
     pub fn observe_definition(&mut self, event: Event<Guarded<EntitlementDefinition>>) {
@@ -123,6 +131,8 @@ pub fn finish_lists(world: &mut World) {
     world.observe_namespace(Event::InitDone);
     world.observe_instance(Event::InitDone);
     world.observe_subscription(Event::InitDone);
+    world.observe_override(Event::InitDone);
+    world.observe_decision(Event::InitDone);
     world.observe_definition(Event::InitDone);
     world.observe_facet(Event::InitDone);
     world.observe_plan(Event::InitDone);

@@ -2,7 +2,7 @@
 
 use super::{instance, metadata, organization, organizations, read};
 use crate::{
-    api::{EntitlementInstance, EntitlementSubscription},
+    api::{EntitlementInstance, EntitlementOverride, EntitlementSubscription, OverrideDecision},
     controller::world::{
         NotReady, World,
         kinds::{News, WatchedKind},
@@ -59,6 +59,8 @@ fn one_that_may_not_be_listed_keeps_nobody_waiting() {
         list_within::<Secret>(&mut world, namespace, vec![]);
         list_within::<EntitlementInstance>(&mut world, namespace, vec![]);
         list_within::<EntitlementSubscription>(&mut world, namespace, vec![]);
+        list_within::<EntitlementOverride>(&mut world, namespace, vec![]);
+        list_within::<OverrideDecision>(&mut world, namespace, vec![]);
     }
     assert!(!world.is_ready(), "nobody knows yet whether it may be listed");
     let two: Arc<str> = "two".into();
@@ -67,6 +69,8 @@ fn one_that_may_not_be_listed_keeps_nobody_waiting() {
     assert!(!world.is_ready());
     list_within::<EntitlementInstance>(&mut world, "two", vec![]);
     list_within::<EntitlementSubscription>(&mut world, "two", vec![]);
+    list_within::<EntitlementOverride>(&mut world, "two", vec![]);
+    list_within::<OverrideDecision>(&mut world, "two", vec![]);
     assert!(world.is_ready());
     world.take_work();
     assert_eq!(
@@ -92,6 +96,8 @@ fn an_organization_with_grants_that_are_not_seen_is_not_decided() {
         list_within::<ConfigMap>(&mut world, namespace, vec![]);
         list_within::<EntitlementInstance>(&mut world, namespace, vec![]);
         list_within::<EntitlementSubscription>(&mut world, namespace, vec![]);
+        list_within::<EntitlementOverride>(&mut world, namespace, vec![]);
+        list_within::<OverrideDecision>(&mut world, namespace, vec![]);
     }
     list_within::<Secret>(&mut world, "two", vec![]);
     assert!(world.is_ready());
@@ -134,6 +140,8 @@ fn list_all(world: &mut World, namespaces: &[&str]) {
         list_within::<Secret>(world, namespace, vec![]);
         list_within::<EntitlementInstance>(world, namespace, vec![]);
         list_within::<EntitlementSubscription>(world, namespace, vec![]);
+        list_within::<EntitlementOverride>(world, namespace, vec![]);
+        list_within::<OverrideDecision>(world, namespace, vec![]);
     }
     assert!(world.is_ready());
     world.take_work();
@@ -169,6 +177,8 @@ fn who_had_objects_in_a_namespace_hears_that_it_is_listed() {
     world.may_not_list::<Secret>(&two);
     list_within::<EntitlementInstance>(&mut world, "two", vec![]);
     list_within::<EntitlementSubscription>(&mut world, "two", vec![]);
+    list_within::<EntitlementOverride>(&mut world, "two", vec![]);
+    list_within::<OverrideDecision>(&mut world, "two", vec![]);
     list_all(&mut world, &["one", "entitlements"]);
     let owner = world.view(&"acme".into()).unwrap().owner.unwrap();
     world.searched(&owner);

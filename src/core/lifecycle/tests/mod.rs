@@ -74,6 +74,7 @@ impl World {
             amendment.amount.as_ref().and_then(|amount| Some(amount.as_ref().err()?.to_string())).or(facets)
         };
         Case {
+            permission: None,
             source: &grant.source,
             accepted: grant.accepted.as_ref(),
             record: grant.accepted.clone(),

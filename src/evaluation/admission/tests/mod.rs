@@ -88,6 +88,7 @@ fn snapshot(instances: &[EntitlementInstance]) -> Snapshot {
     let present = NamespaceFacts { present: true, ..NamespaceFacts::default() };
     let own = NamespaceFacts { claimed_by: Some("acme".to_owned()), ..present.clone() };
     Snapshot {
+        approvals: Arc::default(),
         barred: BTreeMap::new(),
         limits: Limits::DEFAULT,
         offers: Arc::default(),

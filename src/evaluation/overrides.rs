@@ -1,0 +1,113 @@
+//! How far an organization's overrides are with the approvals that they need.
+
+use super::{Snapshot, cases::CaseSurroundings};
+use crate::core::{
+    approval::{Approval, Counting, Outcome, Request, Requirements, Settlement},
+    calendar::{Bound, Instant, Nominal, Tz, add, format_local},
+    definition::Definition,
+    grant::Grant,
+    lifecycle::{Permission, Verdict},
+    refusal::{Reason, Refusal},
+};
+
+/// How far an override is; None for a grant that others need not approve.
+#[must_use]
+pub fn approval(surroundings: &CaseSurroundings, grant: &Grant, now: Instant) -> Option<Approval> {
+    let request = grant.request.as_deref()?;
+    let zone = surroundings.standing.zone;
+    let requirements = requirements(surroundings.definition());
+    let counting = Counting {
+        request,
+        namespace: &grant.id.source.namespace,
+        uid: &grant.age.uid,
+        definition: &grant.id.definition,
+        created: grant.created,
+        needed: requirements.approvals_of(request),
+        deadline: zone.map_or(Bound::Never, |zone| deadline(grant.created, &requirements, zone)),
+    };
+    let Snapshot { approvals, .. } = surroundings.snapshot;
+    let counted = approvals.count(&counting, now);
+    Some(match grant.remembered.settlement.as_deref() {
+        Some(settlement) => counted.settled_as(settlement),
+        None => counted,
+    })
+}
+
+/// What a definition demands of its overrides; of one of which nothing valid is known, what is demanded where nothing is said.
+fn requirements(definition: Option<&Definition>) -> Requirements {
+    definition.map(|definition| definition.overrides.clone()).unwrap_or_default()
+}
+
+fn deadline(created: Instant, requirements: &Requirements, zone: Tz) -> Bound {
+    let created = Nominal::of_instant(created, zone);
+    add(created, requirements.expires_after, created.day()).instant()
+}
+
+/// What that comes to for the lifecycle.
+#[must_use]
+pub fn permission(surroundings: &CaseSurroundings, grant: &Grant, approval: &Approval) -> Option<Permission> {
+    let request = grant.request.as_deref()?;
+    let zone = surroundings.standing.zone.unwrap_or(Tz::UTC);
+    let approved = match &approval.outcome {
+        Outcome::Approved { at, .. } => Ok(*at),
+        other => Err(refusal(grant, request, approval, other, zone)),
+    };
+    Some(Permission { longest: requirements(surroundings.definition()).max_term, approved })
+}
+
+fn refusal(grant: &Grant, request: &Request, approval: &Approval, outcome: &Outcome, zone: Tz) -> Refusal {
+    match outcome {
+        Outcome::Denied { at, by } => {
+            let comment = approval.denial.as_ref().and_then(|denial| denial.comment.as_deref());
+            let comment = comment.map(|comment| format!(" ({comment})")).unwrap_or_default();
+            let message = format!(
+                "{by} denied it on {}{comment}: ask for another if it is needed after all",
+                format_local(*at, zone)
+            );
+            Refusal::new(Reason::Denied, message)
+        }
+        Outcome::Expired { at, .. } => {
+            let message = format!(
+                "it was not approved by {}, {} of {}: ask for another, and have it approved in time",
+                format_local(*at, zone),
+                approval.approvals.len(),
+                approval.needed
+            );
+            Refusal::new(Reason::ApprovalExpired, message)
+        }
+        Outcome::Unprotected(why) => Refusal::new(Reason::ApprovalsUnprotected, why.clone()),
+        Outcome::Open | Outcome::Approved { .. } => {
+            Refusal::new(Reason::ApprovalRequired, required(grant, request, approval))
+        }
+    }
+}
+
+fn required(grant: &Grant, request: &Request, approval: &Approval) -> String {
+    if let Some(denial) = &approval.denial {
+        return format!("{} denies it, which counts in a moment", denial.by);
+    }
+    let given = u32::try_from(approval.approvals.len()).unwrap_or(u32::MAX);
+    let missing = approval.needed.saturating_sub(given);
+    if missing == 0 {
+        return "it has all approvals, which count in a moment".to_owned();
+    }
+    let (source, noun) = (&grant.id.source, if missing == 1 { "approval is" } else { "approvals are" });
+    format!(
+        "{missing} more {noun} needed, of {} in all, by people other than {}: entitlement-operator approve {} --namespace {}",
+        approval.needed, request.by, source.name, source.namespace
+    )
+}
+
+/// What is decided of an override for good, to be remembered from now on.
+#[must_use]
+pub fn settlement(approval: &Approval, verdict: &Verdict) -> Option<Settlement> {
+    match &approval.outcome {
+        Outcome::Approved { at, by } => {
+            let acceptance = verdict.acceptance.as_ref()?;
+            Some(Settlement::Accepted { at: *at, by: by.clone(), zone: acceptance.zone })
+        }
+        Outcome::Denied { at, by } => Some(Settlement::Denied { at: *at, by: by.clone() }),
+        Outcome::Expired { at, is_certain: true } => Some(Settlement::Expired { at: *at }),
+        Outcome::Expired { .. } | Outcome::Open | Outcome::Unprotected(_) => None,
+    }
+}

@@ -124,6 +124,9 @@ fn a_renewal_follows_with_all_that_is_stated_now() {
             "renew ent/acme-support-2027",
         ],
     );
+    // Where the value of a secret field comes from is told, and never the value.
+    let said = screen(&format!("renew acme-backup -f service --at {AT}"));
+    assert!(said.contains("secretKeyRef") && !said.contains("hunter2222"), "{said}");
 }
 
 #[test]

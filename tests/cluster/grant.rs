@@ -40,11 +40,11 @@ fn command(kubeconfig: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-fn run(kubeconfig: &Path, arguments: &[&str]) -> Output {
+pub fn run(kubeconfig: &Path, arguments: &[&str]) -> Output {
     command(kubeconfig, arguments).output().unwrap()
 }
 
-fn text(bytes: &[u8]) -> &str {
+pub fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
 }
 
@@ -53,12 +53,12 @@ fn said(output: &Output) -> (Option<i32>, String) {
     (output.status.code(), text(&output.stderr).to_owned())
 }
 
-fn last(output: &Output) -> &str {
+pub fn last(output: &Output) -> &str {
     text(&output.stderr).lines().last().unwrap_or_default()
 }
 
 /// The office, and `--as` its clerk.
-async fn office() -> (Cluster, String) {
+pub async fn office() -> (Cluster, String) {
     let cluster = cluster().await;
     cluster.apply(OFFICE).await;
     let name = cluster.name.clone();
@@ -114,7 +114,7 @@ async fn office() -> (Cluster, String) {
     (cluster, bound)
 }
 
-async fn as_clerk(user: &str, arguments: &[&str]) -> Output {
+pub async fn as_clerk(user: &str, arguments: &[&str]) -> Output {
     let kubeconfig = shared_plane().kubeconfig();
     let all: Vec<String> = arguments.iter().copied().chain(["--as", user]).map(str::to_owned).collect();
     let run = move || run(kubeconfig, &all.iter().map(String::as_str).collect::<Vec<_>>());

@@ -67,6 +67,7 @@ mod plans;
 mod preflight;
 mod read_only;
 mod refused;
+mod renewal;
 mod replicas;
 mod resilience;
 mod restored;

@@ -94,14 +94,14 @@ async fn change(cluster: &Cluster, name: &str, spec: Value) {
 }
 
 /// Waits until a subscription is in that phase, with its status up to date.
-async fn phase(cluster: &Cluster, name: &str, phase: &str) -> Value {
+pub async fn phase(cluster: &Cluster, name: &str, phase: &str) -> Value {
     let is_it = |seen: &Value| is_current(seen) && seen["status"]["phase"] == phase;
     cluster.until(KIND, "entitlements", name, phase, is_it).await
 }
 
 /// Waits until what a subscription gives is that: each definition without the test's name, with its amount, `+` where it is given
 /// now and `-` where a removal keeps it away.
-async fn gives(cluster: &Cluster, name: &str, expected: &[&str]) -> Value {
+pub async fn gives(cluster: &Cluster, name: &str, expected: &[&str]) -> Value {
     let told = |seen: &Value| -> Vec<String> {
         let all = seen["status"]["entitlements"].as_array().cloned().unwrap_or_default();
         let one = |right: &Value| {
@@ -120,7 +120,7 @@ async fn gives(cluster: &Cluster, name: &str, expected: &[&str]) -> Value {
 }
 
 /// Waits until the client's ConfigMap says so many.
-async fn delivers(cluster: &Cluster, members: &str) {
+pub async fn delivers(cluster: &Cluster, members: &str) {
     let what = format!("{members} members");
     cluster.until("ConfigMap", "$", "members", &what, |seen| seen["data"]["members"] == members).await;
 }

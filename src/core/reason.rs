@@ -183,10 +183,10 @@ reasons! {
     RenewalInvalid,
     /// A renewal is not suspended, although what it renews is.
     RenewsSuspended,
-    /// An object's name is one that the cluster keeps in every namespace.
-    ReservedName,
     /// An override is asked for, and not approved yet.
     Requested,
+    /// An object's name is one that the cluster keeps in every namespace.
+    ReservedName,
     /// A grant is a draft again.
     ReturnedToDraft,
     /// The revision of a plan that was agreed is lost.

@@ -290,7 +290,7 @@ fn decide(
         .map(|(((index, grant), ((((verdict, case), change), spans), renewed_by)), approval)| {
             let awaited = approval.as_ref().and_then(|approval| awaited(surroundings, name, grant, approval));
             let (change, spans) = match awaited {
-                Some((at, phase, spans)) => (Some(Change { at, phase }).filter(|_| phase != verdict.phase), spans),
+                Some(awaited) => (Some(awaited.change).filter(|change| change.phase != verdict.phase), awaited.spans),
                 None => (change, spans),
             };
             let counting = effective(grant, &verdict);
@@ -321,13 +321,21 @@ fn decide(
         .collect()
 }
 
+/// What becomes of an override without anybody deciding anything.
+struct AwaitedOutcome {
+    /// When more is known, and the phase that it has then.
+    change: Change,
+    /// When it is in force.
+    spans: Box<[(Instant, Bound)]>,
+}
+
 /// When more is known of an override without anybody deciding anything, the phase that it has then, and when it is in force.
 fn awaited(
     surroundings: &CaseSurroundings,
     name: &str,
     grant: &Arc<Grant>,
     present: &Approval,
-) -> Option<(Instant, Phase, Box<[(Instant, Bound)]>)> {
+) -> Option<AwaitedOutcome> {
     let at = present.next?;
     let then = approval(surroundings, grant, at);
     let cases = vec![case(surroundings, grant, then.as_ref())];
@@ -336,7 +344,7 @@ fn awaited(
     let verdicts = group.decide(at);
     let spans = Outlook::of(&group, &verdicts, at).in_force.into_iter().flatten();
     let spans = spans.map(|(start, end)| (start.max(at), end)).filter(|(start, end)| !end.has_come(*start));
-    Some((at, verdicts.first()?.phase, spans.collect()))
+    Some(AwaitedOutcome { change: Change { at, phase: verdicts.first()?.phase }, spans: spans.collect() })
 }
 
 fn amount(definition: Option<&Definition>, grant: &Grant, verdict: &Verdict) -> Option<Amount> {

@@ -167,6 +167,8 @@ mod tests {
                 "CustomResourceDefinition entitlementplans.entitlements.dev",
                 "CustomResourceDefinition entitlementinstances.entitlements.dev",
                 "CustomResourceDefinition entitlementsubscriptions.entitlements.dev",
+                "CustomResourceDefinition entitlementoverrides.entitlements.dev",
+                "CustomResourceDefinition overridedecisions.entitlements.dev",
                 "ValidatingAdmissionPolicy override-requests.entitlements.dev",
                 "ValidatingAdmissionPolicy override-decisions.entitlements.dev",
                 "ValidatingAdmissionPolicy override-records.entitlements.dev",

@@ -113,7 +113,7 @@ impl GrantSharing {
     pub fn share_names(&mut self, source: &mut GrantSource) {
         match source {
             GrantSource::Instance(grant) | GrantSource::Override(grant) => {
-                self.share_names_of_grant(Arc::make_mut(grant))
+                self.share_names_of_grant(Arc::make_mut(grant));
             }
             GrantSource::Subscription(subscription) => {
                 self.share_names_of_subscription(Arc::make_mut(subscription));

@@ -83,7 +83,9 @@ fn transition(change: Change, source: &SourceId) -> OrganizationTransition {
     let (kind, instance, subscription, override_) = match source.kind {
         SourceKind::Subscription => (TransitionKind::Subscription, None, name, None),
         SourceKind::Override => (TransitionKind::Override, None, None, name),
-        _ => (TransitionKind::Instance, name, None, None),
+        SourceKind::Instance => (TransitionKind::Instance, name, None, None),
+        #[cfg(test)]
+        SourceKind::Bundle => (TransitionKind::Instance, name, None, None),
     };
     OrganizationTransition {
         at: format_instant(change.at),

@@ -42,7 +42,7 @@ impl WatchedKind for OverrideDecision {
 
     fn finish_list_within(world: &mut World, namespace: &Arc<str>) {
         let concerned = world.decisions.finish_list_within(namespace);
-        world.touch_overrides(concerned);
+        world.touch_overrides(&concerned);
     }
 
     fn needs() -> Vec<Cow<'static, str>> {
@@ -69,13 +69,13 @@ impl WatchedKind for OverrideDecision {
             News::Gone(metadata) => world.decisions.remove(&metadata),
             News::ListEnds => world.decisions.finish_list(),
         };
-        world.touch_overrides(concerned);
+        world.touch_overrides(&concerned);
     }
 }
 
 impl World {
     /// Something else was decided of overrides.
-    fn touch_overrides(&mut self, concerned: Vec<Override>) {
+    fn touch_overrides(&mut self, concerned: &[Override]) {
         let organizations: Vec<Arc<str>> =
             concerned.iter().filter_map(|one| self.grants.organization_of_override(one)).collect();
         self.touch_organizations(organizations);

@@ -80,7 +80,16 @@ async fn follow_in<K: WatchedKind>(context: &ControllerContext, within: Option<&
                 Err(error) => {
                     let cause = Cause::of_watch(&error);
                     let is_forbidden = matches!(cause, Cause::Forbidden(_));
+                    let is_refused = is_forbidden || matches!(cause, Cause::NotFound(_));
+                    let is_answered = !cause.is_of_the_server();
                     context.outages.failed(&kind, cause);
+                    if K::IS_DISPENSABLE && is_answered {
+                        if right.is_refused() && context.world(|world| world.do_without::<K>(is_refused)) {
+                            // As below.
+                            break;
+                        }
+                        continue;
+                    }
                     let Some(namespace) = within.filter(|_| is_forbidden) else { continue };
                     let is_missing = right.is_refused();
                     let is_lost = |world: &mut World| {
@@ -165,10 +174,10 @@ mod tests {
     use super::{Patience, follow_in};
     use crate::{
         controller::{context::ControllerContext, world::World},
-        core::served::ServedNamespaces,
+        core::{approval::PolicyPart, served::ServedNamespaces},
         evaluation::Limits,
     };
-    use k8s_openapi::api::core::v1::ConfigMap;
+    use k8s_openapi::api::{admissionregistration::v1::ValidatingAdmissionPolicy, core::v1::ConfigMap};
     use kube::{Client, client::Body, runtime::watcher::Event};
     use serde_json::json;
     use std::{
@@ -241,6 +250,40 @@ mod tests {
         server.refuses.store(0, Ordering::SeqCst);
         passes().await;
         assert_eq!((lists(), is_known()), (2, true));
+    }
+
+    /// Whether nobody waits for the policies any more, and whether they are known.
+    fn policies(context: &ControllerContext) -> (bool, bool) {
+        context.world(|world| {
+            let is_awaited = world.unlisted().iter().any(|resource| resource == "validatingadmissionpolicies");
+            (!is_awaited, world.knows_guards(PolicyPart::Policy))
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_operator_can_do_without_keeps_it_waiting_for_seconds_only() {
+        let server = Server::default();
+        let context = ControllerContext::read_by(server.client());
+        let lists = || server.lists.load(Ordering::SeqCst);
+        let mut following = pin!(follow_in::<ValidatingAdmissionPolicy>(&context, None));
+        let mut passes = async |time| assert!(timeout(time, &mut following).await.is_err());
+        server.refuses.store(1000, Ordering::SeqCst);
+        passes(Duration::from_secs(2)).await;
+        assert_eq!(policies(&context), (false, false), "who has just started refuses all");
+        passes(Duration::from_mins(1)).await;
+        assert_eq!(policies(&context), (true, false));
+        server.refuses.store(0, Ordering::SeqCst);
+        passes(Duration::from_mins(1)).await;
+        assert_eq!((lists(), policies(&context)), (1, (true, true)));
+        server.refuses.store(2, Ordering::SeqCst);
+        passes(Duration::from_mins(1)).await;
+        assert_eq!((lists(), policies(&context)), (1, (true, true)), "a moment's refusal is none");
+        server.refuses.store(1000, Ordering::SeqCst);
+        passes(Duration::from_mins(1)).await;
+        assert_eq!(policies(&context), (true, false), "what is no longer seen no longer counts");
+        server.refuses.store(0, Ordering::SeqCst);
+        passes(Duration::from_mins(1)).await;
+        assert_eq!((lists(), policies(&context)), (2, (true, true)));
     }
 
     #[test]

@@ -97,6 +97,7 @@ const EVENTS: &str = "events.k8s.io";
 const COORDINATION: &str = "coordination.k8s.io";
 const ADMISSION: &str = "admissionregistration.k8s.io";
 const REGISTRATION: &str = "validatingwebhookconfigurations";
+const PROTECTED: &str = "to see that nobody can ask for exceptions, or approve them, in another's name";
 
 /// What changes nothing.
 const READING: [&str; 3] = ["get", "list", "watch"];
@@ -209,6 +210,12 @@ fn comfort() -> Vec<AccessRight> {
         right(RightScope::Cluster, "apiextensions.k8s.io", "customresourcedefinitions", &["get"])
             .only(kinds)
             .to("to see whether they are those of this version")
+            .comforting(),
+        right(RightScope::Cluster, ADMISSION, "validatingadmissionpolicies", &["list", "watch"])
+            .to(PROTECTED)
+            .comforting(),
+        right(RightScope::Cluster, ADMISSION, "validatingadmissionpolicybindings", &["list", "watch"])
+            .to(PROTECTED)
             .comforting(),
     ]
 }

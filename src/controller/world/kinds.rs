@@ -15,6 +15,7 @@
 //!
 //! Source Secrets are no entry here, as they are watched by namespace and as rows: see `controller/source_watches.rs`.
 
+mod approval_guard;
 mod definition;
 mod facet;
 mod instance;
@@ -43,6 +44,7 @@ use crate::{
 };
 use futures::{FutureExt, future::BoxFuture};
 use k8s_openapi::api::{
+    admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding},
     apps::v1::ControllerRevision,
     core::v1::{ConfigMap, Namespace, Secret},
 };
@@ -64,6 +66,8 @@ pub const WATCHES: [Watch; 12] = [
     Watch::of::<ConfigMap>(),
     Watch::of::<Secret>(),
     Watch::of::<ControllerRevision>(),
+    Watch::of::<ValidatingAdmissionPolicy>(),
+    Watch::of::<ValidatingAdmissionPolicyBinding>(),
 ];
 
 /// The watch of one kind.
@@ -93,6 +97,8 @@ impl Watch {
 pub trait WatchedKind: Sized + 'static {
     /// Whether only those are watched that have the operator's label.
     const IS_LABELLED: bool = false;
+    /// Whether the operator begins without it where it cannot be watched.
+    const IS_DISPENSABLE: bool = false;
     /// An object as the API server sends it.
     type Object: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static;
     /// What the index takes in of it.
@@ -120,6 +126,11 @@ pub trait WatchedKind: Sized + 'static {
     /// The resources that have to be listed before it is watched.
     fn needs() -> Vec<Cow<'static, str>> {
         Vec::new()
+    }
+
+    /// It cannot be watched, and nothing that was known of it counts any more. Whether it was known until now.
+    fn lose(_world: &mut World) -> bool {
+        false
     }
 
     /// What others than the index have to know of an event.

@@ -17,6 +17,7 @@
 //! | `section` | one kind of the catalogue: its objects, and what serves of each |
 //! | `kept_revisions` | the kept revisions of all kinds of it |
 //! | `edits` | what was edited of definitions since their organizations were brought up to date |
+//! | `guards` | what protects approvals |
 //! | `outputs` | what there is in tenants' namespaces |
 //! | `strays` | objects that lost the marks of the operator |
 //! | `contention` | objects that others change again and again |
@@ -42,6 +43,7 @@ mod decisions;
 mod edits;
 mod figures;
 mod grants;
+mod guards;
 mod invalid;
 mod kept;
 mod kept_revisions;
@@ -95,6 +97,7 @@ use catalogue::Catalogue;
 use decisions::OverrideDecisions;
 use edits::PendingEdits;
 use grants::Grants;
+use guards::ApprovalGuards;
 use kinds::{News, WATCHES, WatchedKind, resource};
 use lives::Lives;
 use outputs::ObservedOutputs;
@@ -133,6 +136,7 @@ pub struct World {
     /// Whether what decisions say of who decided can be believed.
     protection: Protection,
     catalogue: Catalogue,
+    guards: ApprovalGuards,
     outputs: ObservedOutputs,
     sources: SourceSecrets,
     settling: Debouncer<WorkItem>,
@@ -174,6 +178,7 @@ impl World {
             decisions: OverrideDecisions::default(),
             protection: Protection::default(),
             catalogue: Catalogue::default(),
+            guards: ApprovalGuards::default(),
             outputs: ObservedOutputs::default(),
             sources: SourceSecrets::default(),
             settling: Debouncer::default(),
@@ -216,6 +221,15 @@ impl World {
         let is_listed = matches!(news, News::ListEnds);
         K::observe(self, news);
         self.has_newly_listed |= is_listed && self.listed.insert(resource::<K>());
+    }
+
+    /// A kind cannot be watched; it may be that the API server says so for good. If the operator can do without, nobody waits for it.
+    /// Whether it was known until now, and counts no longer.
+    pub fn do_without<K: WatchedKind>(&mut self, is_refused: bool) -> bool {
+        let is_news = self.listed.insert(resource::<K>());
+        self.has_newly_listed |= is_news;
+        // What was known stays in use as long as it may only be slow to be asked for.
+        (is_news || is_refused) && K::lose(self)
     }
 
     /// The same of a watch of one namespace.

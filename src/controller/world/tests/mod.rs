@@ -5,6 +5,7 @@ mod candidate;
 mod catalogue;
 mod costs;
 mod facts;
+mod guards;
 mod lists;
 mod offers;
 mod ownership;
@@ -29,6 +30,7 @@ use crate::{
     },
 };
 use k8s_openapi::api::{
+    admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding},
     apps::v1::ControllerRevision,
     core::v1::{ConfigMap, Namespace, Secret},
 };
@@ -138,6 +140,8 @@ pub fn finish_lists(world: &mut World) {
     world.observe_plan(Event::InitDone);
     world.observe_revision(Event::InitDone);
     world.observe_output::<ConfigMap>(Event::InitDone);
+    world.observe::<ValidatingAdmissionPolicy>(Event::InitDone);
+    world.observe::<ValidatingAdmissionPolicyBinding>(Event::InitDone);
     assert!(!world.is_ready());
     world.observe_output::<Secret>(Event::InitDone);
     assert!(world.is_ready());

@@ -15,6 +15,7 @@ use crate::{
     evaluation::Limits,
 };
 use k8s_openapi::api::{
+    admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding},
     apps::v1::ControllerRevision,
     core::v1::{ConfigMap, Namespace, Secret},
 };
@@ -44,6 +45,8 @@ fn served(namespaces: &[&str], secrets: &[&str]) -> World {
     world.observe_facet(Event::InitDone);
     world.observe_plan(Event::InitDone);
     world.hear::<ControllerRevision>(News::ListEnds);
+    world.hear::<ValidatingAdmissionPolicy>(News::ListEnds);
+    world.hear::<ValidatingAdmissionPolicyBinding>(News::ListEnds);
     world
 }
 

@@ -1,0 +1,128 @@
+//! What protects approvals, as far as the watches have told.
+
+use super::{
+    World,
+    store::{Identity, Placed, Put, Reading, Store},
+};
+use crate::core::approval::{ApprovalGuard, ApprovalPolicy, ObservedGuard, PolicyPart, Protection};
+use kube::api::ObjectMeta;
+use std::{collections::BTreeSet, sync::Arc};
+
+impl Placed for ApprovalPolicy {}
+
+/// The policies and their bindings; those of others are not kept.
+pub struct ApprovalGuards {
+    policies: Store<ApprovalPolicy, ObservedGuard>,
+    bindings: Store<ApprovalPolicy, ObservedGuard>,
+    /// Of which there is a whole list, and a watch that goes on.
+    seen: BTreeSet<PolicyPart>,
+    protection: Arc<Protection>,
+    /// Whether the log says that it is lacking.
+    is_told: bool,
+}
+
+impl Default for ApprovalGuards {
+    fn default() -> Self {
+        Self {
+            policies: Store::default(),
+            bindings: Store::default(),
+            seen: BTreeSet::new(),
+            protection: Arc::new(Protection::unseen()),
+            is_told: false,
+        }
+    }
+}
+
+/// The name of one of the operator's own.
+pub fn policy_of(metadata: &ObjectMeta) -> Option<ApprovalPolicy> {
+    ApprovalPolicy::named(metadata.name.as_deref()?)
+}
+
+impl ApprovalGuards {
+    /// Whether what protects approvals is there, and since when.
+    pub fn protection(&self) -> &Arc<Protection> {
+        &self.protection
+    }
+
+    fn store(&mut self, part: PolicyPart) -> &mut Store<ApprovalPolicy, ObservedGuard> {
+        match part {
+            PolicyPart::Policy => &mut self.policies,
+            PolicyPart::Binding => &mut self.bindings,
+        }
+    }
+
+    /// A list begins.
+    pub fn begin_list(&mut self, part: PolicyPart) {
+        self.store(part).begin_list();
+    }
+
+    /// A state of one of them. Whether it changes the protection.
+    pub fn put(&mut self, part: PolicyPart, guard: Reading<ApprovalPolicy, ObservedGuard>) -> bool {
+        let put = self.store(part).put(guard.key, guard.identity, guard.value);
+        put != Put::Stale && self.compare()
+    }
+
+    /// One is gone. Whether that changes the protection.
+    pub fn remove(&mut self, part: PolicyPart, metadata: &ObjectMeta) -> bool {
+        let Some(policy) = policy_of(metadata) else { return false };
+        self.store(part).remove(&policy, &Identity::of(metadata));
+        self.compare()
+    }
+
+    /// A list is complete. Whether that changes the protection.
+    pub fn finish_list(&mut self, part: PolicyPart) -> bool {
+        self.store(part).finish_list();
+        self.seen.insert(part);
+        self.compare()
+    }
+
+    /// They may not be watched any more, or never could. Whether that changes the protection, and whether they were known until now.
+    pub fn lose(&mut self, part: PolicyPart) -> (bool, bool) {
+        let was_known = self.seen.remove(&part);
+        (self.compare(), was_known)
+    }
+
+    /// Whether the protection is another than before.
+    fn compare(&mut self) -> bool {
+        let now = if self.seen.len() == 2 { Protection::of(&self.all().collect()) } else { Protection::unseen() };
+        let is_another = *self.protection != now;
+        if is_another {
+            self.protection = Arc::new(now);
+        }
+        is_another
+    }
+
+    fn all(&self) -> impl Iterator<Item = (ApprovalGuard, ObservedGuard)> {
+        let of = |part| {
+            move |(policy, seen): (&ApprovalPolicy, &ObservedGuard)| {
+                (ApprovalGuard { part, policy: *policy }, seen.clone())
+            }
+        };
+        self.policies.iter().map(of(PolicyPart::Policy)).chain(self.bindings.iter().map(of(PolicyPart::Binding)))
+    }
+}
+
+impl World {
+    /// Whether what protects approvals is there, and since when.
+    pub fn protection(&self) -> &Arc<Protection> {
+        self.guards.protection()
+    }
+
+    /// Whether these are watched.
+    #[cfg(test)]
+    pub fn knows_guards(&self, part: PolicyPart) -> bool {
+        self.guards.seen.contains(&part)
+    }
+
+    /// Another protection decides anew whoever has an override.
+    pub(super) fn changed_protection(&mut self) {
+        let protection = Arc::clone(self.guards.protection());
+        let is_lacking = matches!(*protection, Protection::Lacking(_));
+        let was_told = std::mem::replace(&mut self.guards.is_told, is_lacking);
+        match &*protection {
+            Protection::Lacking(why) => tracing::warn!("no exception is accepted for now: {why}"),
+            Protection::Since(_) if was_told => tracing::info!("exceptions can be accepted again"),
+            Protection::Since(_) => {}
+        }
+    }
+}

@@ -93,12 +93,16 @@ namespace: {{ .Release.Namespace | quote }}
 {{/* What is done with grants, where they are served. */}}
 {{- define "entitlement-operator.rulesOfGrants" -}}
 - apiGroups: [entitlements.dev]
-  resources: [entitlementinstances, entitlementsubscriptions]
+  resources: [entitlementinstances, entitlementsubscriptions, entitlementoverrides, overridedecisions]
   verbs: [get, list, watch]
 {{- if not .Values.readOnly }}
 - apiGroups: [entitlements.dev]
-  resources: [entitlementinstances/status, entitlementsubscriptions/status]
+  resources: [entitlementinstances/status, entitlementsubscriptions/status, entitlementoverrides/status]
   verbs: [patch]
+- apiGroups: [entitlements.dev]
+  resources: [entitlementoverrides]
+  # A ValidatingAdmissionPolicy asks for it.
+  verbs: [record]
 {{- end }}
 {{- end }}
 

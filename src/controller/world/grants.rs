@@ -409,6 +409,12 @@ impl Grants {
         self.by_organization.keys()
     }
 
+    /// Organizations that let sources of a kind name them.
+    pub fn organizations_of(&self, kind: SourceKind) -> BTreeSet<Arc<str>> {
+        let whole = self.stores.of(kind).iter().filter_map(|(_, kept)| kept.whole());
+        whole.map(|held| Arc::clone(&held.source.stated().organization)).collect()
+    }
+
     /// Organizations that have sources which name a definition, and let these name them.
     pub fn organizations_with(&self, definition: &str) -> impl Iterator<Item = &Arc<str>> {
         self.holdings(definition).map(|(organization, _)| organization)

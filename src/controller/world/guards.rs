@@ -4,9 +4,12 @@ use super::{
     World,
     store::{Identity, Placed, Put, Reading, Store},
 };
-use crate::core::approval::{ApprovalGuard, ApprovalPolicy, ObservedGuard, PolicyPart, Protection};
+use crate::core::{
+    approval::{ApprovalGuard, ApprovalPolicy, ObservedGuard, PolicyPart, Protection},
+    source::SourceKind,
+};
 use kube::api::ObjectMeta;
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
 impl Placed for ApprovalPolicy {}
 
@@ -16,7 +19,7 @@ pub struct ApprovalGuards {
     bindings: Store<ApprovalPolicy, ObservedGuard>,
     /// Of which there is a whole list, and a watch that goes on.
     seen: BTreeSet<PolicyPart>,
-    protection: Arc<Protection>,
+    protection: Protection,
     /// Whether the log says that it is lacking.
     is_told: bool,
 }
@@ -27,7 +30,7 @@ impl Default for ApprovalGuards {
             policies: Store::default(),
             bindings: Store::default(),
             seen: BTreeSet::new(),
-            protection: Arc::new(Protection::unseen()),
+            protection: Protection::unseen(),
             is_told: false,
         }
     }
@@ -40,7 +43,7 @@ pub fn policy_of(metadata: &ObjectMeta) -> Option<ApprovalPolicy> {
 
 impl ApprovalGuards {
     /// Whether what protects approvals is there, and since when.
-    pub fn protection(&self) -> &Arc<Protection> {
+    pub fn protection(&self) -> &Protection {
         &self.protection
     }
 
@@ -85,11 +88,19 @@ impl ApprovalGuards {
     /// Whether the protection is another than before.
     fn compare(&mut self) -> bool {
         let now = if self.seen.len() == 2 { Protection::of(&self.all().collect()) } else { Protection::unseen() };
-        let is_another = *self.protection != now;
-        if is_another {
-            self.protection = Arc::new(now);
+        std::mem::replace(&mut self.protection, now) != self.protection
+    }
+
+    fn tell(&mut self) {
+        let was_told = std::mem::take(&mut self.is_told);
+        match &self.protection {
+            Protection::Lacking(why) => {
+                tracing::warn!("no exception is accepted for now: {why}");
+                self.is_told = true;
+            }
+            Protection::Since(_) if was_told => tracing::info!("exceptions can be accepted again"),
+            Protection::Since(_) => {}
         }
-        is_another
     }
 
     fn all(&self) -> impl Iterator<Item = (ApprovalGuard, ObservedGuard)> {
@@ -104,7 +115,7 @@ impl ApprovalGuards {
 
 impl World {
     /// Whether what protects approvals is there, and since when.
-    pub fn protection(&self) -> &Arc<Protection> {
+    pub fn protection(&self) -> &Protection {
         self.guards.protection()
     }
 
@@ -116,13 +127,9 @@ impl World {
 
     /// Another protection decides anew whoever has an override.
     pub(super) fn changed_protection(&mut self) {
-        let protection = Arc::clone(self.guards.protection());
-        let is_lacking = matches!(*protection, Protection::Lacking(_));
-        let was_told = std::mem::replace(&mut self.guards.is_told, is_lacking);
-        match &*protection {
-            Protection::Lacking(why) => tracing::warn!("no exception is accepted for now: {why}"),
-            Protection::Since(_) if was_told => tracing::info!("exceptions can be accepted again"),
-            Protection::Since(_) => {}
-        }
+        self.guards.tell();
+        let organizations = self.grants.organizations_of(SourceKind::Override);
+        self.touch_organizations(organizations);
+        self.barred.extend(self.grants.all_barred(SourceKind::Override).cloned());
     }
 }

@@ -53,7 +53,7 @@ use serde::de::DeserializeOwned;
 use std::{borrow::Cow, fmt::Debug, sync::Arc};
 
 /// All of them.
-pub const WATCHES: [Watch; 12] = [
+pub const WATCHES: [Watch; 14] = [
     Watch::of::<Organization>(),
     Watch::of::<FacetDefinition>(),
     Watch::of::<EntitlementDefinition>(),

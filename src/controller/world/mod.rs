@@ -82,7 +82,6 @@ use super::{debouncer::Debouncer, writing::Writing};
 use crate::{
     api::{FacetDefinition, entitlement_definition::InstanceCounts},
     core::{
-        approval::Protection,
         secret::Secret,
         served::ServedNamespaces,
         source::{SourceId, SourceKind},
@@ -133,8 +132,6 @@ pub struct World {
     tenancy: Tenancy,
     grants: Grants,
     decisions: OverrideDecisions,
-    /// Whether what decisions say of who decided can be believed.
-    protection: Protection,
     catalogue: Catalogue,
     guards: ApprovalGuards,
     outputs: ObservedOutputs,
@@ -176,7 +173,6 @@ impl World {
             tenancy: Tenancy::default(),
             grants: Grants::default(),
             decisions: OverrideDecisions::default(),
-            protection: Protection::default(),
             catalogue: Catalogue::default(),
             guards: ApprovalGuards::default(),
             outputs: ObservedOutputs::default(),

@@ -46,7 +46,7 @@ fn all_listed() -> World {
     let mut world = empty();
     list::<Policy>(&mut world, listed(PolicyPart::Policy));
     list::<Binding>(&mut world, listed(PolicyPart::Binding));
-    assert_eq!(**world.protection(), since());
+    assert_eq!(*world.protection(), since());
     world
 }
 
@@ -56,23 +56,23 @@ fn since() -> Protection {
 
 #[track_caller]
 fn lacking(world: &World, part: &str) {
-    let Protection::Lacking(why) = &**world.protection() else { panic!("{:?}", world.protection()) };
+    let Protection::Lacking(why) = world.protection() else { panic!("{:?}", world.protection()) };
     assert!(why.contains(part), "{why}");
 }
 
 #[test]
 fn nothing_is_protected_before_both_kinds_are_listed() {
     let mut world = World::new("operator", Limits::DEFAULT);
-    assert_eq!(**world.protection(), Protection::unseen());
+    assert_eq!(*world.protection(), Protection::unseen());
     list::<Binding>(&mut world, listed(PolicyPart::Binding));
-    assert_eq!(**world.protection(), Protection::unseen());
+    assert_eq!(*world.protection(), Protection::unseen());
     world.observe::<Policy>(Event::Init);
     for object in listed(PolicyPart::Policy) {
         world.observe::<Policy>(Event::InitApply(read(object)));
     }
-    assert_eq!(**world.protection(), Protection::unseen());
+    assert_eq!(*world.protection(), Protection::unseen());
     world.observe::<Policy>(Event::InitDone);
-    assert_eq!(**world.protection(), since());
+    assert_eq!(*world.protection(), since());
 }
 
 #[test]
@@ -93,16 +93,16 @@ fn each_event_counts() {
     let mended =
         stored(guard, 9, |object| object["metadata"]["managedFields"][0]["time"] = json!("2027-02-01T00:00:00Z"));
     world.observe::<Policy>(Event::Apply(read(mended)));
-    assert_eq!(**world.protection(), Protection::Since("2027-02-01T00:00:00Z".parse().unwrap()));
+    assert_eq!(*world.protection(), Protection::Since("2027-02-01T00:00:00Z".parse().unwrap()));
     world.observe::<Policy>(Event::Apply(read(stored(guard, 8, |_| {}))));
-    assert_eq!(**world.protection(), Protection::Since("2027-02-01T00:00:00Z".parse().unwrap()), "late news is none");
+    assert_eq!(*world.protection(), Protection::Since("2027-02-01T00:00:00Z".parse().unwrap()), "late news is none");
     let guard = ApprovalGuard { part: PolicyPart::Binding, policy: ApprovalPolicy::Records };
     world.observe::<Binding>(Event::Delete(read(stored(guard, 10, |_| {}))));
     lacking(&world, &format!("the {guard} is missing"));
     // Made anew, it is another.
     let again = stored(guard, 11, |object| object["metadata"]["uid"] = json!("another"));
     world.observe::<Binding>(Event::Apply(read(again)));
-    assert!(matches!(**world.protection(), Protection::Since(_)));
+    assert!(matches!(*world.protection(), Protection::Since(_)));
 }
 
 #[test]
@@ -130,19 +130,19 @@ fn those_of_others_are_not_kept() {
         "spec": 3,
     });
     world.observe::<Policy>(Event::Apply(read(other.clone())));
-    assert_eq!(**world.protection(), since());
+    assert_eq!(*world.protection(), since());
     world.observe::<Policy>(Event::Delete(read(other)));
-    assert_eq!(**world.protection(), since());
+    assert_eq!(*world.protection(), since());
 }
 
 #[test]
 fn who_may_not_see_them_takes_nothing_for_protected() {
     let mut world = all_listed();
     assert!(!world.do_without::<Policy>(false), "the API server may only be busy");
-    assert_eq!(**world.protection(), since());
+    assert_eq!(*world.protection(), since());
     assert!(world.do_without::<Policy>(true));
-    assert_eq!(**world.protection(), Protection::unseen());
+    assert_eq!(*world.protection(), Protection::unseen());
     assert!(!world.do_without::<Policy>(true), "that is known already");
     list::<Policy>(&mut world, listed(PolicyPart::Policy));
-    assert_eq!(**world.protection(), since());
+    assert_eq!(*world.protection(), since());
 }

@@ -321,6 +321,8 @@ fn crds_are_printed_or_written() {
         "entitlementplans",
         "entitlementinstances",
         "entitlementsubscriptions",
+        "entitlementoverrides",
+        "overridedecisions",
         "override-requests.policy",
         "override-decisions.policy",
         "override-records.policy",

@@ -158,8 +158,7 @@ fn work(served: &ServedNamespaces) -> Vec<AccessRight> {
         right(served_by_all(), GROUP, "entitlementinstances", &["get", "list", "watch"]).to("to know the grants"),
         right(served_by_all(), GROUP, "entitlementsubscriptions", &["get", "list", "watch"]).to("to know the grants"),
         right(served_by_all(), GROUP, "entitlementoverrides", &["get", "list", "watch"]).to("to know the grants"),
-        right(served_by_all(), GROUP, "overridedecisions", &["get", "list", "watch"])
-            .to("to know what was decided of overrides"),
+        right(served_by_all(), GROUP, "overridedecisions", WATCH).to("to know what was decided of overrides"),
         right(Cluster, GROUP, "organizations/status", &["patch"]).to(STATUS),
         right(Cluster, GROUP, "facetdefinitions/status", &["patch"]).to(STATUS),
         right(Cluster, GROUP, "entitlementdefinitions/status", &["patch"]).to(STATUS),

@@ -195,10 +195,12 @@ fn what_stays_at_removal_can_be_said_of_kinds_alone() {
     let kinds = [
         "entitlementdefinitions",
         "entitlementinstances",
+        "entitlementoverrides",
         "entitlementplans",
         "entitlementsubscriptions",
         "facetdefinitions",
         "organizations",
+        "overridedecisions",
     ];
     let mut all: Vec<String> =
         kinds.map(|kind| format!("CustomResourceDefinition /{kind}.{GROUP}")).into_iter().collect();

@@ -78,6 +78,8 @@ fn resource(kind: &str) -> (ApiResource, bool) {
         "EntitlementDefinition" => ("entitlements.dev", "v1alpha1", "entitlementdefinitions", false),
         "EntitlementPlan" => ("entitlements.dev", "v1alpha1", "entitlementplans", false),
         "EntitlementSubscription" => ("entitlements.dev", "v1alpha1", "entitlementsubscriptions", true),
+        "EntitlementOverride" => ("entitlements.dev", "v1alpha1", "entitlementoverrides", true),
+        "OverrideDecision" => ("entitlements.dev", "v1alpha1", "overridedecisions", true),
         "EntitlementInstance" => ("entitlements.dev", "v1alpha1", "entitlementinstances", true),
         "Namespace" => ("", "v1", "namespaces", false),
         "ConfigMap" => ("", "v1", "configmaps", true),
@@ -86,6 +88,8 @@ fn resource(kind: &str) -> (ApiResource, bool) {
         "ValidatingAdmissionPolicyBinding" => {
             ("admissionregistration.k8s.io", "v1", "validatingadmissionpolicybindings", false)
         }
+        "ClusterRole" => ("rbac.authorization.k8s.io", "v1", "clusterroles", false),
+        "ClusterRoleBinding" => ("rbac.authorization.k8s.io", "v1", "clusterrolebindings", false),
         "Role" => ("rbac.authorization.k8s.io", "v1", "roles", true),
         "RoleBinding" => ("rbac.authorization.k8s.io", "v1", "rolebindings", true),
         "Event" => ("events.k8s.io", "v1", "events", true),
@@ -125,8 +129,13 @@ impl Cluster {
             object.as_object_mut().unwrap().extend(field.as_object().unwrap().clone());
             self.create(object).await.unwrap();
         }
+        self.as_user(&user)
+    }
+
+    /// The same as another user, `$` standing for the test's name, who may do what roles give him.
+    pub fn as_user(&self, user: &str) -> Self {
         let mut config = self.config.clone();
-        config.auth_info.impersonate = Some(user);
+        config.auth_info.impersonate = Some(user.replace('$', &self.name));
         Self::with(config, self.name.clone())
     }
 

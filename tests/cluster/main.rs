@@ -26,6 +26,8 @@ mod audit;
 mod harness;
 mod leaks;
 
+mod approval_policies;
+mod approvals_unprotected;
 mod attacks;
 mod bad_company;
 mod bad_input;

@@ -53,6 +53,8 @@ the operator waits until this is mended:
 - the CustomResourceDefinition entitlementplans.entitlements.dev is not installed
 - the CustomResourceDefinition entitlementinstances.entitlements.dev is not installed
 - the CustomResourceDefinition entitlementsubscriptions.entitlements.dev is not installed
+- the CustomResourceDefinition entitlementoverrides.entitlements.dev is not installed
+- the CustomResourceDefinition overridedecisions.entitlements.dev is not installed
     entitlement-operator crds | kubectl apply -f -
 - the namespace entitlements does not exist: grants are made there
     kubectl create namespace entitlements";
@@ -63,9 +65,15 @@ the operator waits until this is mended:
     let mut old: Value = serde_saphyr::from_str(&old).unwrap();
     let schema = &mut old["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"];
     schema["status"]["properties"].as_object_mut().unwrap().remove("accepted");
-    for file in
-        ["organizations", "facetdefinitions", "entitlementdefinitions", "entitlementplans", "entitlementsubscriptions"]
-    {
+    for file in [
+        "organizations",
+        "facetdefinitions",
+        "entitlementdefinitions",
+        "entitlementplans",
+        "entitlementsubscriptions",
+        "entitlementoverrides",
+        "overridedecisions",
+    ] {
         stage.kubectl(&["apply", "--filename", &format!("{crds}/{file}.yaml")]);
     }
     let path = stage.plane.folder().join("old.yaml");
@@ -92,7 +100,7 @@ fn do_as_advised(stage: &Stage) {
 }
 
 /// Takes one verb from what the operator may do with a resource.
-fn take_away(stage: &Stage, kind: &str, resource: &str, verb: &str) {
+pub fn take_away(stage: &Stage, kind: &str, resource: &str, verb: &str) {
     let get = ["get", kind, "entitlement-operator", "--namespace=entitlement-operator", "--output=json"];
     let mut found: Value = serde_json::from_str(&stage.kubectl(&get)).unwrap();
     let rules = found["rules"].as_array_mut().unwrap();

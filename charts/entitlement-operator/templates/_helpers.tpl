@@ -93,8 +93,11 @@ namespace: {{ .Release.Namespace | quote }}
 {{/* What is done with grants, where they are served. */}}
 {{- define "entitlement-operator.rulesOfGrants" -}}
 - apiGroups: [entitlements.dev]
-  resources: [entitlementinstances, entitlementsubscriptions, entitlementoverrides, overridedecisions]
+  resources: [entitlementinstances, entitlementsubscriptions, entitlementoverrides]
   verbs: [get, list, watch]
+- apiGroups: [entitlements.dev]
+  resources: [overridedecisions]
+  verbs: [list, watch]
 {{- if not .Values.readOnly }}
 - apiGroups: [entitlements.dev]
   resources: [entitlementinstances/status, entitlementsubscriptions/status, entitlementoverrides/status]

@@ -160,7 +160,15 @@ fn comes(stage: &Stage, port: u16) -> Operator {
     operator
 }
 
+/// What protects approvals, in which states.
+fn policies(stage: &Stage) -> String {
+    let kinds = "validatingadmissionpolicies,validatingadmissionpolicybindings";
+    let columns = "custom-columns=KIND:.kind,NAME:.metadata.name,VERSION:.metadata.resourceVersion";
+    stage.kubectl(&["get", kinds, "--output", columns, "--no-headers"])
+}
+
 fn changes_and_goes_back(stage: &Stage) {
+    let protected = policies(stage);
     // As it is with an operator in the cluster, to which a Service leads.
     let ca_bundle = filled_in(stage)["caBundle"].take();
     let service = json!({"name": NAME, "namespace": NAME, "port": 443, "path": "/validate/filled-in"});
@@ -176,6 +184,8 @@ fn changes_and_goes_back(stage: &Stage) {
     assert_eq!(filled_in(stage)["caBundle"], config["caBundle"]);
     helm(stage, &["rollback", NAME, "1"]);
     assert_eq!(short_names(stage), json!(["org"]));
+    // What is asked for and decided meanwhile goes on counting.
+    assert_eq!(policies(stage), protected);
     assert_eq!(deployment(stage)["replicas"], 2);
     assert_eq!(filled_in(stage)["caBundle"], config["caBundle"]);
 }
@@ -207,7 +217,8 @@ async fn a_release_comes_changes_goes_back_and_goes() {
         let stays = ["configmap", "controllerrevision.apps", "lease.coordination.k8s.io", "secret"];
         assert_eq!(kept(&stage), stays.map(str::to_owned).into());
         let kinds = stage.kubectl(&["get", "crd", "--output=name"]);
-        assert_eq!(kinds.lines().filter(|line| line.ends_with(".entitlements.dev")).count(), 6, "{kinds}");
+        assert_eq!(kinds.lines().filter(|line| line.ends_with(".entitlements.dev")).count(), 8, "{kinds}");
+        assert_eq!(policies(&stage).lines().count(), 6);
     });
     // The grant is what it was, and so is what the client has of it.
     cluster.phase("$", "Active").await;
@@ -284,11 +295,12 @@ fn a_newcomer_follows_the_readme() {
     assert_eq!(left(&stage), "");
     assert!(follow(&stage, grants).contains("acme-backup"));
     assert!(follow(&stage, delivered).contains("managed-backup"));
-    assert_eq!(removal.len(), 3, "{removal:?}");
+    assert_eq!(removal.len(), 4, "{removal:?}");
     for command in removal {
         follow(&stage, command);
     }
     assert!(!follow(&stage, "kubectl get crd,namespaces --output name").contains("entitlement"));
+    assert!(!policies(&stage).contains("entitlements.dev"));
     let delivered =
         "kubectl get configmaps,secrets --all-namespaces --selector app.kubernetes.io/managed-by=entitlement-operator";
     assert_eq!(follow(&stage, delivered).trim(), "No resources found");

@@ -11,8 +11,9 @@ folder=${1:?"say where to: backup.sh FOLDER"}
 operator=${OPERATOR_NAMESPACE:-entitlement-operator}
 mkdir -p "$folder"
 
-# Grants last: what they name is there then.
-for kind in facetdefinitions entitlementdefinitions entitlementplans organizations entitlementinstances entitlementsubscriptions; do
+# Grants last: what they name is there then. No decisions: what was decided is in the status of the exceptions.
+for kind in facetdefinitions entitlementdefinitions entitlementplans organizations \
+	entitlementinstances entitlementsubscriptions entitlementoverrides; do
 	kubectl get "$kind.entitlements.dev" --all-namespaces --output json >"$folder/$kind.json"
 done
 kubectl get controllerrevisions.apps --namespace "$operator" \
@@ -35,6 +36,6 @@ jq --raw-output --slurp "$secret_facets"' [.[].items[] | select([secret_facets] 
 			| select("\(.metadata.namespace)/\(.metadata.name)" | IN($named[]))]}' >"$folder/secrets.json"
 
 count() { jq '.items | length' "$folder/$1.json"; }
-echo "saved in $folder: $(count entitlementsubscriptions) subscriptions, $(count entitlementplans) plans," \
+echo "saved in $folder: $(count entitlementsubscriptions) subscriptions, $(count entitlementplans) plans, $(count entitlementoverrides) exceptions," \
 	"$(count entitlementinstances) grants, $(count organizations) organizations, $(count entitlementdefinitions) definitions, $(count facetdefinitions) facet definitions," \
 	"$(count controllerrevisions) of their valid states, $(count secrets) Secrets, $(count retained) retained objects"

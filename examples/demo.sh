@@ -8,6 +8,7 @@ operator=
 watcher=
 log=$(mktemp)
 seen=$(mktemp)
+work=$(mktemp -d)
 finish() {
 	code=$?
 	if [ -n "$operator" ]; then
@@ -19,7 +20,7 @@ finish() {
 		printf '\nThe demo failed. The end of the operator'\''s log:\n' >&2
 		tail -n 20 "$log" >&2
 	fi
-	rm -f "$log" "$seen"
+	rm -rf "$log" "$seen" "$work"
 	exit "$code"
 }
 trap finish EXIT
@@ -32,6 +33,7 @@ run() {
 }
 in_seconds() { date -u -d "@$(($(date +%s) + $1))" +%Y-%m-%dT%H:%M:%SZ; }
 ready() { kubectl wait --for=condition=Ready "$@" --timeout=60s >/dev/null; }
+exception() { kubectl wait --for=jsonpath='{.status.phase}'="$1" eovr premiere --namespace entitlements --timeout=60s >/dev/null; }
 phase() { kubectl wait --for=jsonpath='{.status.phase}'="$2" ent "$1" --namespace entitlements --timeout=60s >/dev/null; }
 
 variables() { kubectl get configmap entitlements --namespace lumen --output jsonpath='{.data.entitlements\.env}'; }
@@ -57,7 +59,9 @@ entitlement-operator crds | kubectl apply --filename -
 kubectl wait --for=condition=Established crd --timeout=30s \
 	organizations.entitlements.dev facetdefinitions.entitlements.dev \
 	entitlementdefinitions.entitlements.dev entitlementinstances.entitlements.dev \
-	entitlementplans.entitlements.dev entitlementsubscriptions.entitlements.dev >/dev/null
+	entitlementplans.entitlements.dev entitlementsubscriptions.entitlements.dev \
+	entitlementoverrides.entitlements.dev overridedecisions.entitlements.dev >/dev/null
+protected=$(date +%s)
 kubectl create namespace entitlement-operator --dry-run=client --output yaml | kubectl apply --filename - >/dev/null
 entitlement-operator run --http-address=127.0.0.1:0 >"$log" 2>&1 &
 operator=$!
@@ -181,5 +185,57 @@ fi
 echo "At its end it is gone. The plan stays as it was:"
 run kubectl get configmap entitlements --namespace lumen --output jsonpath='{.data.entitlements\.env}'
 held ENTITLEMENT_MEMBERS_AMOUNT=40
+
+title "An exception: one person asks for it, another one approves it, and it is over by itself"
+run kubectl apply --filename exceptions/rights.yaml
+wait=$((protected + 61 - $(date +%s)))
+if [ "$wait" -gt 0 ]; then
+	echo "Exceptions count once the policies that protect them have been there for a minute: $wait seconds more."
+	sleep "$wait"
+fi
+alice=(--as alice --as-group support)
+bob=(--as bob --as-group account-managers)
+echo "Alice and Bob have a kubeconfig each. Here both are played with --as, by an administrator, who may impersonate everybody:"
+echo "whoever may do that can approve, and the API server's audit log says so."
+over=$(in_seconds 15)
+cat >"$work/premiere.yaml" <<END
+apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementOverride
+metadata: {name: premiere, namespace: entitlements}
+spec:
+  organization: lumen
+  definition: members
+  amount: 20
+  end: "$over"
+  reason: Twenty freelancers for the premiere
+  requestedBy: alice
+END
+cd "$work"
+run cat premiere.yaml
+run kubectl create --filename premiere.yaml "${alice[@]}"
+exception Requested
+run kubectl get eovr --namespace entitlements
+run kubectl get eovr premiere --namespace entitlements --output jsonpath='{.status.conditions[?(@.type=="Ready")].message}{"\n"}'
+decision() { # NAME: a decision in somebody's name
+	printf 'apiVersion: entitlements.dev/v1alpha1\nkind: OverrideDecision\nmetadata: {generateName: premiere-, namespace: entitlements}\nspec:\n  override: {name: premiere, uid: %s}\n  definition: members\n  decision: Approve\n  decidedBy: %s\n' \
+		"$(kubectl get eovr premiere --namespace entitlements --output jsonpath='{.metadata.uid}')" "$1"
+}
+echo "Bob cannot approve in Carol's name:"
+if decision carol | kubectl create --filename - "${bob[@]}"; then exit 1; fi
+echo "In his own he can:"
+decision bob | kubectl create --filename - "${bob[@]}"
+held ENTITLEMENT_MEMBERS_AMOUNT=60
+run kubectl get configmap entitlements --namespace lumen --output jsonpath='{.data.entitlements\.env}'
+run kubectl get eovr --namespace entitlements
+run kubectl get eovr premiere --namespace entitlements --output jsonpath='{.status.accepted}{"\n"}'
+held ENTITLEMENT_MEMBERS_AMOUNT=40
+if [[ $(date -u +%Y-%m-%dT%H:%M:%SZ) < $over ]]; then
+	echo "the exception was withdrawn before its end" >&2
+	exit 1
+fi
+exception Expired
+echo "At its end it is gone:"
+run kubectl get configmap entitlements --namespace lumen --output jsonpath='{.data.entitlements\.env}'
+run kubectl get eovr --namespace entitlements
 
 title "Done: all of it happened."

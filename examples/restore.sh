@@ -3,7 +3,9 @@
 #
 #   restore.sh FOLDER
 #
-# What exists already stays as it is. The operator may run or not. If this is interrupted, run it again.
+# What exists already stays as it is. Exceptions that others have asked for say afterwards that you restored them, which takes the
+# verbs restore and record on entitlementoverrides (ClusterRole entitlements-restorer). Decisions on them are never restored.
+# The operator may run or not. If this is interrupted, run it again.
 # OPERATOR_NAMESPACE says where the operator is, if that is not entitlement-operator.
 set -euo pipefail
 folder=${1:?"say where from: restore.sh FOLDER"}
@@ -29,21 +31,27 @@ create() { # [FLAG OF KUBECTL]
 }
 marked=".metadata.annotations[\"$mark\"] = \"true\""
 
-# The grants and subscriptions of a backup; one that was made before there were subscriptions has none.
+# The grants, subscriptions and exceptions of a backup; an older one may have been made before there were all of these.
 sources=("$folder/entitlementinstances.json")
 kinds=entitlementinstances.entitlements.dev
-if [ -e "$folder/entitlementsubscriptions.json" ]; then
-	sources+=("$folder/entitlementsubscriptions.json")
-	kinds+=,entitlementsubscriptions.entitlements.dev
-fi
-jq --slurp '{items: [.[].items[]]}' "${sources[@]}" >"$work/sources.json"
+for kind in entitlementsubscriptions entitlementoverrides; do
+	if [ -e "$folder/$kind.json" ]; then
+		sources+=("$folder/$kind.json")
+		kinds+=,$kind.entitlements.dev
+	fi
+done
+# Only who restores may say that another asked, and has to say who that is.
+me=$(kubectl auth whoami --output jsonpath='{.status.userInfo.username}')
+jq --slurp --arg me "$me" '{items: [.[].items[]
+	| if .kind == "EntitlementOverride" then .metadata.annotations["entitlements.dev/restored-by"] = $me else . end]}' \
+	"${sources[@]}" >"$work/sources.json"
 
 # The statuses, one in a line, of the grants that this has made and that do not remember yet what they are to remember.
 forgetful() {
 	kubectl get "$kinds" --all-namespaces --output json |
 		jq --compact-output --slurpfile saved "$work/sources.json" "
 			def key: \"\(.kind)/\(.metadata.namespace)/\(.metadata.name)\";
-			def memory: [.accepted, .facets, .notices];
+			def memory: [.accepted, .denied, .expired, .facets, .notices];
 			INDEX(\$saved[0].items[]; key) as \$saved | .items[]
 			| select(.metadata.annotations[\"$mark\"]) | (\$saved[key].status // {}) as \$was
 			| select((.status // {} | memory) != (\$was | memory))
@@ -81,9 +89,10 @@ fresh secrets | create
 
 # Grants say when they were made, and those of one second in which order: their UIDs, which told it, are others now.
 # While their organization is missing, nothing is accepted anew, and what was stays recorded.
-jq 'def made: .metadata.annotations["entitlements.dev/granted-at"] // .metadata.creationTimestamp;
+jq 'def rank: {EntitlementInstance: 0, EntitlementSubscription: 1, EntitlementOverride: 2}[.kind];
+	def made: .metadata.annotations["entitlements.dev/granted-at"] // .metadata.creationTimestamp;
 	def second: if made | test("^[-0-9]{10}T[:0-9]{8}(\\.[0-9]+)?Z$") then made[:19] else made end;
-	.items |= [group_by(second)[] | sort_by([made[19:] | rtrimstr("Z")], .kind, .metadata.uid) | to_entries[]
+	.items |= [group_by(second)[] | sort_by([made[19:] | rtrimstr("Z")], rank, .metadata.uid) | to_entries[]
 		| .key as $place | .value | (if (second | length) != 19 then made
 			elif $place == 0 then second + "Z"
 			else second + ".\(1000000 + $place | tostring[1:])Z" end) as $made
@@ -117,7 +126,9 @@ jq --slurpfile owners "$work/owners.json" --slurpfile places "$work/places.json"
 	create --field-manager=entitlement-operator
 
 for kind in ${kinds//,/ }; do kubectl annotate "$kind" --all --all-namespaces "$mark-" >/dev/null; done
-grants=$(jq '.items | length' "$folder/entitlementinstances.json")
-subscriptions=$(($(jq '.items | length' "$work/sources.json") - grants))
+count() { jq --arg kind "$1" '[.items[] | select(.kind == $kind)] | length' "$work/sources.json"; }
+subscriptions=$(count EntitlementSubscription)
+exceptions=$(count EntitlementOverride)
 and=$([ "$subscriptions" -eq 0 ] || echo " and $subscriptions subscriptions")
-echo "restored: $grants grants$and of $(jq '.items | length' "$folder/organizations.json") organizations"
+and+=$([ "$exceptions" -eq 0 ] || echo " and $exceptions exceptions")
+echo "restored: $(count EntitlementInstance) grants$and of $(jq '.items | length' "$folder/organizations.json") organizations"

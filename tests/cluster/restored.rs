@@ -134,7 +134,14 @@ spec:
   configure: [{definition: storage, facets: {account: {size: 5}}, secretFacets: [{facet: account, field: password, secretKeyRef: {name: login, key: password}}]}]
 ";
 
-const KINDS: [&str; 2] = ["EntitlementInstance", "EntitlementSubscription"];
+/// What was decided of exceptions that another asked for: approved, denied, and not approved in time.
+const OVERRIDES: [(&str, &str, &str); 3] = [
+    ("o-approved", r#"{accepted: {at: "2025-02-03T10:00:00Z", by: [bob, carol], timeZone: Europe/Berlin}}"#, "Active"),
+    ("o-denied", r#"{denied: {at: "2025-02-03T10:00:00Z", by: bob}}"#, "Rejected"),
+    ("o-late", r#"{expired: {at: "2025-02-03T10:00:00Z"}}"#, "Rejected"),
+];
+
+const KINDS: [&str; 3] = ["EntitlementInstance", "EntitlementSubscription", "EntitlementOverride"];
 
 /// The grants, in the order in which they are made, with their phases.
 const GRANTS: [(&str, &str, &str, &str); 16] = [
@@ -202,6 +209,27 @@ async fn what_happens_then(cluster: &Cluster) {
     cluster.until("ConfigMap", "acme", "kept-config", "is kept", is_kept).await;
 }
 
+/// An exception that was decided long ago, as a restore makes one.
+async fn except(cluster: &Cluster, name: &str, decided: Value, phase: &str) {
+    let annotations = json!({"entitlements.dev/restored-by": "admin"});
+    let object = json!({
+        "apiVersion": "entitlements.dev/v1alpha1", "kind": KINDS[2],
+        "metadata": {"name": name, "namespace": "entitlements", "annotations": annotations},
+        "spec": {
+            "organization": "acme", "definition": "storage", "amount": 3, "end": "2198-12-31",
+            "reason": "The move to the new building", "requestedBy": "alice",
+        },
+    });
+    cluster.create(object).await.unwrap();
+    let patch = Patch::Merge(json!({ "status": decided }));
+    cluster.api(KINDS[2], "entitlements").patch_status(name, &PatchParams::default(), &patch).await.unwrap();
+    let is_decided = |seen: &Value| {
+        let decision = ["accepted", "denied", "expired"].iter().find(|field| !seen["status"][**field].is_null());
+        is_current(seen) && seen["status"]["phase"] == phase && decision.is_some()
+    };
+    cluster.until(KINDS[2], "entitlements", name, phase, is_decided).await;
+}
+
 async fn tell(cluster: &Cluster) {
     cluster.apply(STORY).await;
     for (name, organization, spec, phase) in GRANTS {
@@ -224,6 +252,9 @@ async fn tell(cluster: &Cluster) {
     }
     cluster.apply(SUBSCRIPTION).await;
     cluster.condition(KINDS[1], "s-pro", "Ready", "True", "Active").await;
+    for (name, decided, phase) in OVERRIDES {
+        except(cluster, name, serde_saphyr::from_str(decided).unwrap(), phase).await;
+    }
     what_happens_then(cluster).await;
 }
 
@@ -231,7 +262,9 @@ async fn tell(cluster: &Cluster) {
 async fn picture(cluster: &Cluster) -> BTreeMap<String, Value> {
     let mut picture = BTreeMap::new();
     let mut grants = cluster.list(KINDS[0], "entitlements").await;
-    grants.extend(cluster.list(KINDS[1], "entitlements").await);
+    for kind in &KINDS[1..] {
+        grants.extend(cluster.list(kind, "entitlements").await);
+    }
     for grant in grants {
         let status = &grant["status"];
         let fields = [
@@ -242,6 +275,9 @@ async fn picture(cluster: &Cluster) -> BTreeMap<String, Value> {
             "until",
             "nextTransition",
             "accepted",
+            "denied",
+            "expired",
+            "approvals",
             "facets",
             "renewedBy",
             "amendments",
@@ -321,7 +357,7 @@ async fn backup() -> (BTreeMap<String, Value>, PathBuf, Stage) {
     let folder = stage.plane.folder().join("backup");
     let said = script(&stage, "backup.sh", &folder);
     assert!(said.ends_with("16 grants, 2 organizations, 4 definitions, 1 facet definitions, 9 of their valid states, 1 Secrets, 1 retained objects\n"), "{said}");
-    assert!(said.contains(": 1 subscriptions, 1 plans, "), "{said}");
+    assert!(said.contains(": 1 subscriptions, 1 plans, 3 exceptions, "), "{said}");
     (before, folder, stage)
 }
 
@@ -356,7 +392,7 @@ async fn what_is_restored_is_as_it_was() {
         let running = is_running.then(|| stage.operator(&[]));
         assert_eq!(
             script(&stage, "restore.sh", &folder),
-            "restored: 16 grants and 1 subscriptions of 2 organizations\n"
+            "restored: 16 grants and 1 subscriptions and 3 exceptions of 2 organizations\n"
         );
         let kept = cluster.object("ConfigMap", "acme", "kept-config").await;
         assert_eq!(kept["metadata"]["ownerReferences"][0]["name"], "acme", "{kept:#}");
@@ -455,7 +491,9 @@ async fn restore_in_any_order(cluster: &Cluster, lists: &[Value], random: &mut T
                 is_complete = false;
             }
             let Some(there) = there else { continue };
-            let remembers = |status: &Value| json!([status["accepted"], status["facets"], status["notices"]]);
+            let remembers = |status: &Value| {
+                ["accepted", "denied", "expired", "facets", "notices"].map(|field| status[field].clone())
+            };
             if KINDS.contains(&kind) && remembers(&there.data["status"]) != remembers(status) {
                 is_complete = false;
                 let operations = json!([{"op": "add", "path": "/status", "value": status}]);

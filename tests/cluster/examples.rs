@@ -81,7 +81,8 @@ fn the_demo_shows_what_it_says() {
     let output = shell(&stage, "bash examples/demo.sh").output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
-    let (favour, exception) = said.split("Support adds 4k streaming").nth(1).unwrap().split_once("An exception: ").unwrap();
+    let (favour, exception) =
+        said.split("Support adds 4k streaming").nth(1).unwrap().split_once("An exception: ").unwrap();
     let told: Vec<&str> = favour.lines().filter(|line| line.starts_with("ENTITLEMENT_4K_STREAMING=")).collect();
     assert_eq!(told, ["ENTITLEMENT_4K_STREAMING=true", "ENTITLEMENT_4K_STREAMING=false"]);
     let members: Vec<&str> = favour.lines().filter(|line| line.starts_with("ENTITLEMENT_MEMBERS_AMOUNT=")).collect();

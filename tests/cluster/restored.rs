@@ -56,6 +56,7 @@ spec:
   allowMultiple: true
   term: P100Y
   gracePeriod: P14D
+  overrides: {maxTerm: P200Y}
   facets: [{name: account, definition: account}]
   outputs:
     - name: config

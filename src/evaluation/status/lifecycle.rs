@@ -71,7 +71,9 @@ impl Life<'_> {
                 let left = delivery.left.as_ref();
                 let left = left.map(|Problem { message, .. }| format!(", but what it had may be left: {message}"));
                 let noun = self.source.age.kind.noun();
-                let message = format!("a {noun} that is not in force delivers nothing{}", left.unwrap_or_default());
+                let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+                let message =
+                    format!("{article} {noun} that is not in force delivers nothing{}", left.unwrap_or_default());
                 conditions.set(DELIVERED, true, ReasonCode::NothingToDeliver, message);
             }
         }

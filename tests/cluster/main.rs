@@ -61,6 +61,7 @@ mod log;
 mod model;
 mod monitoring;
 mod offline;
+mod overrides;
 mod ownership;
 mod paused;
 mod phases;

@@ -14,9 +14,10 @@ const IMAGE: &str = concat!("ghcr.io/entitlements-dev/entitlement-operator:", en
 
 /// Prints everything that a cluster needs for the operator
 ///
-/// The namespaces, the CustomResourceDefinitions, a service account with only the rights that the operator needs, its
-/// Deployment, and roles for people: entitlements-view, which is part of Kubernetes' role view (and so of edit and admin), and
-/// entitlements-catalogue-author, entitlements-grant-author and entitlements-service-desk, which nobody has until you bind them.
+/// The namespaces, the CustomResourceDefinitions, the policies that protect approvals, a service account with only the rights that
+/// the operator needs, its Deployment, and roles for people: entitlements-view, which is part of Kubernetes' role view (and so of
+/// edit and admin), and entitlements-catalogue-author, entitlements-grant-author, entitlements-service-desk, entitlements-requester,
+/// entitlements-approver and entitlements-restorer, which nobody has until you bind them.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

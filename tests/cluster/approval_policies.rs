@@ -44,7 +44,7 @@ pub fn decided_by(user: &str, name: &str, made: &Value, decision: &str) -> Value
 }
 
 impl Cluster {
-    /// Binds a ClusterRole to a user: in namespace `entitlements`, or in the cluster.
+    /// Binds a cluster role to a user: in namespace `entitlements`, or in the cluster.
     pub async fn bind(&self, role: &str, user: &str, in_cluster: bool) {
         let user = user.replace('$', &self.name);
         let role = role.replace('$', &self.name);
@@ -64,11 +64,11 @@ impl Cluster {
         self.create(binding).await.unwrap();
     }
 
-    /// A ClusterRole `$-…` of one rule.
-    async fn role(&self, name: &str, rule: Value) {
+    /// A cluster role `$-…` of one rule.
+    async fn role(&self, name: &str, allowed: Value) {
         let metadata = json!({"name": name.replace('$', &self.name)});
         let role = json!({
-            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": metadata, "rules": [rule],
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": metadata, "rules": [allowed],
         });
         self.create(role).await.unwrap();
     }

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     api::{Phase, lifecycle::State},
     core::{age::has_granted_at, problem::Problem, reason::ReasonCode},
-    offline::{Flaw, Inventory, SourceFindings, Subject, Survey},
+    offline::{EntitlementKind, Flaw, Inventory, SourceFindings, Subject, Survey},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
@@ -30,6 +30,7 @@ pub fn judge(manifests: &Manifests, survey: &Survey) -> Vec<Finding> {
         let mut judge =
             DocumentJudge { subject, document, inventory, flaws, suggestions: &suggestions, findings: &mut findings };
         judge.judge(survey);
+        judge.judge_decision();
         for doubt in survey.doubts.get(subject).into_iter().flatten() {
             let Problem { reason, message, .. } = doubt.problem.clone();
             let path = judge.path_of(&doubt.problem);
@@ -58,6 +59,16 @@ impl DocumentJudge<'_, '_> {
             (Some(flaws), _) => flaws.iter().for_each(|flaw| self.judge_flaw(flaw)),
             (None, Some(problem)) => self.judge_problem(severity(problem.reason), problem),
             (None, None) => {}
+        }
+    }
+
+    /// A decision that never counts harms nobody, and was hardly meant so.
+    fn judge_decision(&mut self) {
+        let (EntitlementKind::OverrideDecision, Some(namespace)) = (self.subject.kind, &self.subject.namespace) else {
+            return;
+        };
+        if let Some(doubt) = self.inventory.decision_doubt(namespace, &self.subject.name) {
+            self.judge_problem(Severity::Warning, &doubt);
         }
     }
 
@@ -101,7 +112,8 @@ impl DocumentJudge<'_, '_> {
         }
         // What is in a cluster has its start already.
         let is_made = self.document.origin.is_in_cluster();
-        if findings.state != State::Cancelled && !is_made && !has_stated_start(&self.document.value) {
+        let is_override = self.subject.kind == EntitlementKind::EntitlementOverride;
+        if findings.state != State::Cancelled && !is_made && !is_override && !has_stated_start(&self.document.value) {
             let message = "neither spec.start nor the annotation entitlements.dev/granted-at says when it starts, so it starts when it is made in the cluster, and anew where it is made again: give one of the two";
             self.find(Severity::Warning, ReasonCode::NoStart, message, &Path::fields(&["spec"]), Aim::Name);
         }

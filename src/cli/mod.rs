@@ -22,6 +22,7 @@ mod objects;
 mod observability;
 mod offline;
 mod outcome;
+mod overrides;
 mod program;
 mod progress;
 mod render;
@@ -91,6 +92,9 @@ enum Command {
     Extend(grant::ExtendArguments),
     Renew(grant::RenewArguments),
     Change(grant::PlanChangeArguments),
+    Approve(overrides::ApproveArguments),
+    Deny(overrides::DenyArguments),
+    Overrides(overrides::OverridesArguments),
     Completion(completion::CompletionArguments),
     Man(man::ManArguments),
 }
@@ -179,6 +183,18 @@ impl Arguments {
             Command::Change(arguments) => {
                 zones?;
                 grant::change_plan(&arguments)
+            }
+            Command::Approve(arguments) => {
+                zones?;
+                overrides::approve(&arguments)
+            }
+            Command::Deny(arguments) => {
+                zones?;
+                overrides::deny(&arguments)
+            }
+            Command::Overrides(arguments) => {
+                zones?;
+                overrides::overrides(&arguments)
             }
             Command::Completion(arguments) => completion::completion(&arguments, program),
             Command::Man(arguments) => man::man(&arguments, program),

@@ -239,7 +239,7 @@ impl Grant {
         let is_of_spec = self.state != State::Draft && before.written == self.written;
         self.accepted = before.accepted.clone().filter(|_| is_of_spec);
         self.remembered = before.remembered.clone();
-        self
+        self.settled()
     }
 
     /// The same grant with another moment of its source's creation.

@@ -57,6 +57,8 @@ reasons! {
     Conflict,
     /// Others change an object again and again.
     Contested,
+    /// A decision on an override never counts.
+    DecisionIgnored,
     /// A default of a schema that stands where none is taken from.
     DefaultNeverFilled,
     /// Filling outputs took more than one evaluation may take; the rest follows.

@@ -4,6 +4,7 @@ use crate::{
     api::lifecycle::State,
     core::{
         amount::Amount,
+        approval::{Objection, StatedDecision},
         calendar::{Instant, Moment, Nominal, Tz, format_instant},
         facets::{Statement, unstated},
         grant::{Grant, GrantAmendment},
@@ -16,6 +17,7 @@ use crate::{
     },
 };
 use chrono::{NaiveDateTime, TimeDelta, Timelike};
+use std::sync::Arc;
 
 /// More fields than this are counted.
 const MOST_NAMED: usize = 3;
@@ -35,6 +37,57 @@ pub fn doubts(grant: &Grant, renewed: Option<&Grant>, preset: Option<Amount>, zo
     let amendments = grant.amendments.iter().map(|one| &one.stated);
     let zone = grant.accepted.as_ref().map(|accepted| accepted.zone).or(zone);
     renewal.chain(of_ends(&grant.source, amendments, zone)).collect()
+}
+
+/// Why a decision never counts, with the override of that name and namespace if there is one, and all decisions on overrides.
+#[must_use]
+pub fn decision_doubts<'a>(
+    decision: &StatedDecision,
+    about: Option<&Grant>,
+    all: impl Iterator<Item = &'a StatedDecision>,
+) -> Option<Problem> {
+    let StatedDecision { namespace, override_name: name, by, .. } = decision;
+    let doubt =
+        |field: &str, why: String| Some(Problem::new(ReasonCode::DecisionIgnored, why).at(format!("/spec/{field}")));
+    let Some((grant, request)) = about.and_then(|grant| Some((grant, grant.request.as_deref()?))) else {
+        return doubt("override/name", format!("there is no override {namespace}/{name}, so this decides nothing"));
+    };
+    let uid = &grant.age.uid;
+    if uid.is_empty() {
+        let why = format!(
+            "the manifest of the override {namespace}/{name} has no metadata.uid, so this decides nothing here"
+        );
+        return doubt("override/uid", why);
+    }
+    if decision.override_uid != *uid {
+        let why = format!(
+            "the override {namespace}/{name} has the UID {uid}, so this decides nothing: it was for another one of that name"
+        );
+        return doubt("override/uid", why);
+    }
+    if decision.definition != grant.id.definition {
+        let why = format!("the override {namespace}/{name} is of {}, so this decides nothing", grant.id.definition);
+        return doubt("definition", why);
+    }
+    match request.objection_to(by) {
+        Some(Objection::Asker) => {
+            return doubt("decidedBy", format!("{by} asked for {namespace}/{name}, so somebody else has to decide"));
+        }
+        Some(Objection::ServiceAccount) => {
+            return doubt("decidedBy", format!("{by} is no person, so this decides nothing"));
+        }
+        None => {}
+    }
+    let order = |one: &StatedDecision| (one.created, one.ruling, Arc::clone(&one.name));
+    let is_of_both = |one: &&StatedDecision| {
+        (&one.namespace, &one.override_uid, &one.definition, &one.by)
+            == (namespace, &decision.override_uid, &decision.definition, by)
+    };
+    let first = all.filter(is_of_both).min_by_key(|one| order(one)).filter(|first| first.name != decision.name)?;
+    doubt(
+        "decidedBy",
+        format!("{by} has decided on {namespace}/{name} before, by {}, and the first counts", first.name),
+    )
 }
 
 /// The same of a subscription, with the one that it renews, and its organization's time zone.

@@ -86,8 +86,7 @@ fn required(grant: &Grant, request: &Request, approval: &Approval) -> String {
     if let Some(denial) = &approval.denial {
         return format!("{} denies it, which counts in a moment", denial.by);
     }
-    let given = u32::try_from(approval.approvals.len()).unwrap_or(u32::MAX);
-    let missing = approval.needed.saturating_sub(given);
+    let missing = approval.missing();
     if missing == 0 {
         return "it has all approvals, which count in a moment".to_owned();
     }

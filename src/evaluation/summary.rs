@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     core::{
+        approval::Approval,
         calendar::{Bound, Instant, format_instant},
         definition::Definition,
         facets::{Layer, Statement, provenance},
@@ -131,7 +132,10 @@ fn sources(
 
 fn grant_source(member: &Member, now: Instant) -> SummaryGrant {
     let right = member.right.as_deref();
+    let request = member.grant.request.as_deref();
     SummaryGrant {
+        reason: request.map(|request| Arc::clone(&request.reason)),
+        approved_by: member.approval.as_deref().map(Approval::approvers),
         source: member.grant.id.source.clone(),
         phase: member.verdict.phase,
         amount: member.amount.map(|amount| amount.to_string()),

@@ -25,7 +25,7 @@ use crate::{
     evaluation::{
         Limits, SecretName, SecretSources, Snapshot,
         catalogue::{CatalogueEntry, Revision, Revisions},
-        doubts::{doubts, is_renewed_by, subscription_doubts},
+        doubts::{decision_doubts, doubts, is_renewed_by, subscription_doubts},
         subscriptions::definitions,
     },
     render::flags::Offers,
@@ -295,6 +295,14 @@ impl Inventory {
             preset.and_then(|amount| Amount::read(amount).ok()),
             zone,
         )
+    }
+
+    /// Why a decision on an override never counts, if it does not.
+    #[must_use]
+    pub fn decision_doubt(&self, namespace: &str, name: &str) -> Option<Problem> {
+        let decision = self.decisions.get(&(namespace.into(), name.into()))?;
+        let about = SourceId::new(SourceKind::Override, namespace, &decision.override_name);
+        decision_doubts(decision, self.grants.get(&about).map(AsRef::as_ref), self.decisions.values())
     }
 
     /// The names of all objects of a kind; of one that lies in namespaces, in all of these.

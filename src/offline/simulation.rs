@@ -14,6 +14,7 @@ use crate::{
     api::lifecycle::{AmendmentState, Notice},
     core::{
         age::GrantAge,
+        approval::Outcome,
         calendar::{Instant, Tz},
         grant::GrantId,
         source::SourceId,
@@ -274,10 +275,20 @@ pub(super) fn change(before: &Member, after: &Member) -> Option<GrantChange> {
         amendments: amendments.collect(),
         notices: notices(after),
         before: GrantState::of(before),
+        approved_by: approved(before, after),
         ..GrantChange::none(after)
     };
     let is_any = change.before != change.after || !change.amendments.is_empty() || !change.notices.is_empty();
     is_any.then_some(change)
+}
+
+/// Who has approved an override, where that was not decided before.
+fn approved(before: &Member, after: &Member) -> Option<Vec<Arc<str>>> {
+    let outcome = |member: &Member| match member.approval.as_deref()?.outcome.clone() {
+        Outcome::Approved { by, .. } => Some(by),
+        _ => None,
+    };
+    outcome(after).filter(|_| outcome(before).is_none())
 }
 
 /// The notices that are due the moment that an organization is brought up to date.

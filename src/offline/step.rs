@@ -54,6 +54,11 @@ impl TimelineStep {
         self.grants.iter().filter(|change| change.grant.source.kind != SourceKind::Subscription)
     }
 
+    /// What happens to grants of sources of that kind, which have one grant alone.
+    pub fn grants_of(&self, kind: SourceKind) -> impl Iterator<Item = &GrantChange> + Clone {
+        self.grants.iter().filter(move |change| change.grant.source.kind == kind)
+    }
+
     /// What happens to a subscription as a whole, if anything does.
     #[must_use]
     pub fn subscription(&self, source: &SourceId) -> Option<&SubscriptionChange> {
@@ -106,6 +111,8 @@ pub struct GrantChange {
     pub amendments: Vec<String>,
     /// Notices that are given.
     pub notices: Vec<Notice>,
+    /// Who has approved an override, where that is decided now.
+    pub approved_by: Option<Vec<Arc<str>>>,
 }
 
 impl GrantChange {
@@ -120,6 +127,7 @@ impl GrantChange {
             renewed_by: member.renewed_by.clone(),
             amendments: Vec::new(),
             notices: Vec::new(),
+            approved_by: None,
         }
     }
 

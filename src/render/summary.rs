@@ -73,6 +73,12 @@ pub struct SummaryGrant {
     pub phase: Phase,
     /// Its amount; null for a Feature.
     pub amount: Option<String>,
+    /// Why it was asked for, where it is an override's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Arc<str>>,
+    /// Who approved it, where it is an override's, in the order of their decisions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<Vec<Arc<str>>>,
     /// What it is made of, where it is a subscription's.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<PartSource>,

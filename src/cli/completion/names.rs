@@ -1,4 +1,4 @@
-//! Completing the names of organizations, definitions, grants, plans, and subscriptions: from the files on the line, otherwise from the cluster.
+//! Completing the names of organizations, definitions, grants, plans, subscriptions, and overrides: from the files on the line, otherwise from the cluster.
 //!
 //! A shell that completes waits, and shows whatever is printed. So this takes two seconds at most and prints no messages, and
 //! any failure gives no names. A program that provides credentials might ask for something, so it is not run.
@@ -6,7 +6,7 @@
 use crate::{
     api::{
         EntitlementDefinition, EntitlementInstance, EntitlementOverride, EntitlementPlan, EntitlementSubscription,
-        Organization,
+        Organization, Phase,
     },
     cli::{
         manifests::{ReadOptions, read},
@@ -64,17 +64,44 @@ pub fn sources(typed: &OsStr) -> Vec<CompletionCandidate> {
     candidates(typed, &[EntitlementKind::EntitlementInstance, EntitlementKind::EntitlementSubscription])
 }
 
-/// A name, and what it says to people.
-type NamedObject = (String, Option<String>);
+/// The names of overrides that go on as what is typed, those that wait for approval first.
+pub fn overrides(typed: &OsStr) -> Vec<CompletionCandidate> {
+    candidates(typed, &[EntitlementKind::EntitlementOverride])
+}
+
+/// A name, and what it says to people. Those that somebody waits for come first.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct NamedObject {
+    is_decided: bool,
+    name: String,
+    help: Option<String>,
+}
+
+impl NamedObject {
+    fn of(kind: EntitlementKind, name: &str, object: &Value) -> Self {
+        Self { is_decided: is_decided(object), name: name.to_owned(), help: told(kind, object) }
+    }
+}
+
+/// Whether an override needs no decision any more.
+fn is_decided(object: &Value) -> bool {
+    let is_final = |pointer: &str| object.pointer(pointer).is_some_and(|value| !value.is_null());
+    ["/status/accepted", "/status/denied", "/status/expired"].into_iter().any(is_final)
+        || object.pointer("/spec/cancelled").and_then(Value::as_bool) == Some(true)
+}
 
 fn candidates(typed: &OsStr, kinds: &'static [EntitlementKind]) -> Vec<CompletionCandidate> {
     let Some(typed) = typed.to_str() else { return Vec::new() };
     let line = PartialLine::of(env::args_os());
     let mut names = within(PATIENCE, move || names(&line, kinds)).unwrap_or_default();
-    names.retain(|(name, _)| name.starts_with(typed));
+    names.retain(|one| one.name.starts_with(typed));
     names.sort();
     names.dedup();
-    let candidate = |(name, help): NamedObject| CompletionCandidate::new(name).help(help.map(Into::into));
+    let decides = kinds == [EntitlementKind::EntitlementOverride];
+    let candidate = |one: NamedObject| {
+        let order = decides.then(|| usize::from(one.is_decided));
+        CompletionCandidate::new(one.name).help(one.help.map(Into::into)).display_order(order)
+    };
     names.into_iter().map(candidate).collect()
 }
 
@@ -99,7 +126,7 @@ fn in_files(line: &PartialLine, kinds: &[EntitlementKind]) -> Option<Vec<NamedOb
     let files: Vec<PathBuf> = line.files.iter().filter(|file| file.as_os_str() != "-").cloned().collect();
     let manifests = read(&files, &mut io::empty(), &options).ok()?;
     let documents = manifests.documents.iter().filter(|(subject, _)| kinds.contains(&subject.kind));
-    Some(documents.map(|(subject, document)| (subject.name.to_string(), told(subject.kind, &document.value))).collect())
+    Some(documents.map(|(subject, document)| NamedObject::of(subject.kind, &subject.name, &document.value)).collect())
 }
 
 /// What helps to tell names apart.
@@ -107,7 +134,9 @@ fn told(kind: EntitlementKind, object: &Value) -> Option<String> {
     let text = |field: &str| object.pointer(&format!("/spec/{field}")).and_then(Value::as_str);
     match kind {
         EntitlementKind::EntitlementInstance | EntitlementKind::EntitlementOverride => {
-            Some(format!("{}: {}", text("organization")?, text("definition")?))
+            let phase = object.pointer("/status/phase").and_then(Value::as_str);
+            let waits = if phase == Some(Phase::Requested.as_str()) { " (waits for approval)" } else { "" };
+            Some(format!("{}: {}{waits}", text("organization")?, text("definition")?))
         }
         EntitlementKind::EntitlementSubscription => Some(format!("{}: {}", text("organization")?, text("plan")?)),
         _ => text("displayName").map(str::to_owned),
@@ -173,7 +202,7 @@ where
     let page = api.list(&ListParams::default().limit(MOST)).await.ok()?;
     let named = page.items.into_iter().filter_map(|object| {
         let name = object.meta().name.clone()?;
-        Some((name, serde_json::to_value(&object).ok().and_then(|object| told(kind, &object))))
+        Some(NamedObject::of(kind, &name, &serde_json::to_value(&object).unwrap_or_default()))
     });
     Some(named.collect())
 }

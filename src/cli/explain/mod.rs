@@ -8,11 +8,13 @@
 //! | `table` | all entitlements as one table |
 //! | `text` | everything there is to say about an entitlement |
 //! | `history` | what happened to it, as far as it is on record, and what comes next |
+//! | `exceptions` | who asked for an override and why, and what others say to it |
 //! | `subscriptions` | how each subscription stands |
 //! | `sentences` | each of these things in a sentence |
 
 mod afterwards;
 mod before;
+mod exceptions;
 mod history;
 mod row;
 mod sentences;

@@ -4,7 +4,7 @@
 use super::{
     afterwards::Afterwards,
     before::{FormerHolding, held, is_more_or_less},
-    moment,
+    exceptions, moment,
 };
 use crate::{
     api::{Phase, lifecycle::AmendmentState},
@@ -13,7 +13,7 @@ use crate::{
         timeline::source_name,
     },
     core::calendar::{Bound, Instant, Tz, format_instant},
-    evaluation::explanation::{Entitlement, GrantExplanation, Told},
+    evaluation::explanation::{Entitlement, ExceptionExplanation, GrantExplanation, Told},
     offline::{GrantChange, Passage, TimelineStep},
 };
 use chrono::NaiveDate;
@@ -212,6 +212,9 @@ impl RowWriter<'_> {
         if let Some(start) = waiting.filter_map(|grant| moment(grant.start.as_deref()?)).min() {
             return format!("from {}", first_day(start, self.zone));
         }
+        if self.has_any(Phase::Requested) {
+            return "requested".to_owned();
+        }
         if self.has_any(Phase::Draft) && !self.has_any(Phase::Rejected) { "draft".to_owned() } else { "-".to_owned() }
     }
 
@@ -292,7 +295,9 @@ impl RowWriter<'_> {
             if !self.has_any(Phase::Waiting) {
                 let is_refused = self.has_any(Phase::Rejected);
                 let is_draft = self.has_any(Phase::Draft);
-                let next = if is_refused {
+                let next = if self.has_any(Phase::Requested) {
+                    "when it is approved"
+                } else if is_refused {
                     "refused, see below"
                 } else if is_draft {
                     "when it is activated"
@@ -406,7 +411,14 @@ impl RowWriter<'_> {
         let mut notes: Vec<Note> = self.entitlement.problem.iter().map(|problem| trouble(problem.clone())).collect();
         for grant in &self.entitlement.grants {
             let name = source_name(&grant.source);
+            if let Some(exception) = &grant.exception {
+                let quantity = self.quantity(grant.amount.as_deref());
+                if let Some(note) = exceptions::note(grant, exception, &quantity, self.zone) {
+                    notes.push(Note { is_trouble: note.is_trouble, text: format!("{definition}: {}", note.text) });
+                }
+            }
             match (grant.phase, &grant.refusal) {
+                (Phase::Rejected, _) if grant.exception.as_ref().is_some_and(ExceptionExplanation::is_turned_down) => {}
                 (Phase::Rejected, Some(refusal)) => notes.push(trouble(format!("{name} is refused: {refusal}"))),
                 (Phase::Suspended, _) if self.entitlement.entitled => {
                     let quantity = self.quantity(grant.amount.as_deref());

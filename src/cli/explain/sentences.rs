@@ -1,15 +1,15 @@
 //! The explanation of an entitlement, in sentences.
 
-use super::{moment, subscriptions::removed};
+use super::{exceptions, moment, subscriptions::removed};
 use crate::{
     api::{Phase, lifecycle::AmendmentState},
     cli::{
         moment::shown,
-        timeline::{amount, entry_name, source_name},
+        timeline::{amount, approved, entry_name, named, source_name},
     },
     core::{
         calendar::{Instant, Tz},
-        source::{SourceId, SourceKind},
+        source::SourceKind,
     },
     evaluation::explanation::{
         AmendmentExplanation, Entitlement, FacetValue, GrantExplanation, Origin, OriginKind, PartExplanation,
@@ -41,10 +41,11 @@ fn changed(step: &TimelineStep, change: &GrantChange, zone: Tz) -> Vec<String> {
     if source.kind == SourceKind::Subscription && step.subscription(source).is_none_or(|one| !one.is_transition()) {
         return step.subscription(source).map(|whole| given(whole, &change.definition)).unwrap_or_default();
     }
-    let name = source_name(source);
+    let name = if source.kind == SourceKind::Override { named(source) } else { source_name(source) };
     let time = |at: Option<Instant>| at.map_or_else(|| "never".to_owned(), |at| shown(at, zone));
     let mut clauses: Vec<String> =
         change.amendments.iter().map(|amendment| format!("amendment {amendment} of {name} takes effect")).collect();
+    clauses.extend(change.approved_by.iter().map(|by| format!("{name} is {}", approved(by))));
     if change.is_transition() {
         clauses.push(match (change.before.phase, change.after.phase, step.successor(change)) {
             (Phase::Active | Phase::Grace, Phase::Expired, Some(renewal)) => format!("{name} passes to {renewal}"),
@@ -99,12 +100,13 @@ pub fn is_in_force(grant: &GrantExplanation) -> bool {
 }
 
 /// What led to how a grant stands, a sentence for each thing.
-pub fn details(grant: &GrantExplanation, entitlement: &Entitlement) -> Vec<String> {
-    let mut details = Vec::new();
+pub fn details(grant: &GrantExplanation, entitlement: &Entitlement, zone: Tz) -> Vec<String> {
+    let mut details: Vec<String> = grant.exception.iter().flat_map(|one| exceptions::details(one, zone)).collect();
     if let Some(renews) = &grant.renews {
         details.push(format!("it renews {renews}"));
     }
-    if let Some(origin) = grant.start_origin.as_ref().filter(|origin| !matches!(origin.kind, OriginKind::Source(_))) {
+    let is_told = |origin: &&Origin| !matches!(origin.kind, OriginKind::Source(_) | OriginKind::Approval);
+    if let Some(origin) = grant.start_origin.as_ref().filter(is_told) {
         details.push(format!("its start is {}", start_origin(origin)));
     }
     if let Some(origin) = grant.end_origin.as_ref().filter(|origin| !matches!(origin.kind, OriginKind::Source(_))) {
@@ -179,12 +181,6 @@ fn part_name(origin: &Origin) -> String {
     }
 }
 
-/// A source of grants by its name; what is no instance with its kind.
-pub fn named(source: &SourceId) -> String {
-    let name = source_name(source);
-    if source.kind == SourceKind::Instance { name } else { format!("{} {name}", source.kind.field()) }
-}
-
 /// What gave a grant's amount: its origin, or the parts that it is made of.
 pub fn amount_told(grant: &GrantExplanation) -> String {
     let parts = grant.parts.iter().filter(|part| part.standing == PartStanding::InForce);
@@ -236,6 +232,7 @@ fn amount_origin(origin: &Origin) -> String {
         (OriginKind::Amendment, Some(amendment)) => format!("by its amendment {amendment}"),
         (OriginKind::Agreement, _) => "as it was agreed".to_owned(),
         (OriginKind::Definition, _) => "as the catalogue has it for everyone".to_owned(),
+        (OriginKind::Source(SourceKind::Override), _) => "on top, as the override states".to_owned(),
         _ => "as the grant states".to_owned(),
     }
 }

@@ -13,7 +13,7 @@ use crate::{
         moment::{relative, shown},
         terminal::{Palette, Tone},
         text::{Paper, width},
-        timeline::source_name,
+        timeline::{named, source_name},
     },
     core::calendar::{Bound, Instant, Tz},
     evaluation::explanation::{Entitlement, GrantExplanation, SubscriptionExplanation, Suspension},
@@ -170,8 +170,10 @@ impl Teller {
 
     fn amount(&mut self, entitlement: &Entitlement) {
         let unit = entitlement.unit.as_deref().unwrap_or_default();
-        let parts: Vec<&GrantExplanation> =
+        let mut parts: Vec<&GrantExplanation> =
             entitlement.grants.iter().filter(|grant| sentences::is_in_force(grant)).collect();
+        // What comes on top is told after what it is added to.
+        parts.sort_by_key(|grant| grant.exception.is_some());
         let Some(total) = entitlement.amount.as_ref().filter(|_| !parts.is_empty()) else { return };
         self.paper.paragraph(2, None, "How much:");
         let amounts = parts.iter().filter_map(|grant| grant.amount.as_ref()).chain([total]);
@@ -185,8 +187,10 @@ impl Teller {
             self.paper.verbatim(4, column + 5, &line);
         }
         if parts.len() > 1 {
+            let has_exceptions = parts.iter().any(|grant| grant.exception.is_some());
             let how = match (total.as_str(), entitlement.aggregation) {
                 ("Unlimited", _) => "an unlimited one goes before all",
+                (_, Some("Max")) if has_exceptions => "the greatest, and what comes on top",
                 (_, Some("Max")) => "the greatest counts",
                 _ => "together",
             };
@@ -226,7 +230,7 @@ impl Teller {
             for part in sentences::parts(grant, entitlement.unit.as_deref(), self.zone) {
                 self.paper.paragraph(6, None, &part);
             }
-            for detail in sentences::details(grant, entitlement) {
+            for detail in sentences::details(grant, entitlement, self.zone) {
                 self.paper.paragraph(6, Some(Tone::Quiet), &detail);
             }
             for problem in [&grant.problem, &grant.undelivered].into_iter().flatten() {
@@ -237,7 +241,7 @@ impl Teller {
 
     /// How a grant stands, in one sentence that begins with its name.
     fn standing(&self, grant: &GrantExplanation) -> String {
-        let name = sentences::named(&grant.source);
+        let name = named(&grant.source);
         let start = grant.start.as_deref().map(|start| self.time(start)).unwrap_or_default();
         let end = grant.end.as_deref();
         match grant.phase {
@@ -283,12 +287,12 @@ impl Teller {
     }
 
     fn expired(&self, grant: &GrantExplanation) -> String {
-        let name = sentences::named(&grant.source);
+        let name = named(&grant.source);
         let end = grant.end.as_deref().map(|end| self.time_and_distance(end)).unwrap_or_default();
         match &grant.renewed_by {
             Some(renewal) => format!("{name} ended on {end}, and {renewal} renews it"),
             // What was agreed for a while is over as it was meant to be.
-            None if !grant.parts.is_empty() => format!("{name} gave it until {end}"),
+            None if !grant.parts.is_empty() || grant.exception.is_some() => format!("{name} gave it until {end}"),
             None => format!("{name} ended on {end}, and nothing renews it"),
         }
     }

@@ -24,8 +24,11 @@ mod writer;
 pub use change::{
     CancelArguments, ExtendArguments, ResumeArguments, SuspendArguments, cancel, extend, resume, suspend,
 };
+pub use named::is_called;
 pub use plan_change::{PlanChangeArguments, change as change_plan};
+pub use preview::standing;
 pub use renewal::{RenewArguments, renew};
+pub use writer::FIELD_MANAGER;
 
 use super::{
     completion::names::{definitions, grants, organizations},

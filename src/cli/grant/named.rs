@@ -59,13 +59,14 @@ pub fn find(
 }
 
 /// Whether a word means a kind: as sentences have it, or as kubectl does.
-fn is_called(kind: EntitlementKind, word: &str) -> bool {
+pub fn is_called(kind: EntitlementKind, word: &str) -> bool {
     let word = word.to_ascii_lowercase();
     let word = word.strip_suffix(GROUP).and_then(|word| word.strip_suffix('.')).unwrap_or(&word);
     let name = kind.as_str().to_ascii_lowercase();
     let words = match kind {
         EntitlementKind::EntitlementInstance => ["instance", "ent"],
         EntitlementKind::EntitlementSubscription => ["subscription", "esub"],
+        EntitlementKind::EntitlementOverride => ["override", "eovr"],
         _ => return false,
     };
     words.contains(&word) || word == name || word.strip_suffix('s') == Some(&name)

@@ -22,7 +22,7 @@ use serde_json::Value;
 use std::time::{Duration, Instant};
 
 /// Names the command in `metadata.managedFields`.
-const FIELD_MANAGER: &str = "kubectl-entitlements";
+pub const FIELD_MANAGER: &str = "kubectl-entitlements";
 /// How long is waited between two looks at what the operator has to judge.
 const PAUSE: Duration = Duration::from_millis(200);
 

@@ -75,12 +75,16 @@ fn step(step: &TimelineStep, zone: Tz) -> Value {
         "at": format_instant(step.at),
         "localTime": format_local(step.at, zone),
         "organization": &*step.organization,
-        "instances": step.own_grants().map(grant).collect::<Vec<_>>(),
+        "instances": step.grants_of(SourceKind::Instance).map(grant).collect::<Vec<_>>(),
         "entitlements": holdings,
         "objects": step.objects.iter().map(object).collect::<Vec<_>>(),
     });
     if !step.subscriptions.is_empty() {
         told["subscriptions"] = step.subscriptions.iter().map(subscription).collect();
+    }
+    let overrides: Vec<Value> = step.grants_of(SourceKind::Override).map(grant).collect();
+    if !overrides.is_empty() {
+        told["overrides"] = overrides.into();
     }
     told
 }
@@ -114,10 +118,14 @@ fn entry(entry: &EntryInForce) -> Value {
 
 fn grant(change: &GrantChange) -> Value {
     let mut fields = Map::new();
-    fields.insert("instance".to_owned(), change.grant.to_string().into());
+    let source = &change.grant.source;
+    fields.insert(source.kind.field().to_owned(), source.to_string().into());
     fields.insert("definition".to_owned(), change.definition.as_ref().into());
     fields.insert("before".to_owned(), standing(&change.before));
     fields.insert("after".to_owned(), standing(&change.after));
+    if let Some(by) = &change.approved_by {
+        fields.insert("approvedBy".to_owned(), by.iter().map(|name| Value::from(&**name)).collect());
+    }
     tell(&mut fields, change.renewed_by.as_deref(), &change.amendments, &change.notices);
     Value::Object(fields)
 }

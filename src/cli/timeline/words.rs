@@ -8,7 +8,7 @@ use crate::{
     core::{
         calendar::{Instant, Tz, parse_instant},
         facets::{each_value, joined},
-        source::SourceId,
+        source::{SourceId, SourceKind},
     },
     evaluation::object::{DEFINITION, ObjectKey},
     offline::{
@@ -17,7 +17,10 @@ use crate::{
     },
 };
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// More namespaces than this are counted.
 const NAMED_NAMESPACES: usize = 3;
@@ -49,11 +52,28 @@ pub fn lines(step: &TimelineStep, zone: Tz) -> Vec<Line<'_>> {
 
 /// What happens to a grant, a sentence for each.
 fn grant(change: &GrantChange, zone: Tz) -> Vec<String> {
-    let name = source_name(&change.grant.source);
+    let name = named(&change.grant.source);
     let mut sentences = amended(&name, &change.amendments);
+    sentences.extend(change.approved_by.iter().map(|by| format!("{name}: {}", approved(by))));
     sentences.extend(moved(&name, &change.before, &change.after, change.renewed_by.as_deref(), zone));
     sentences.extend(noticed(&name, &change.notices, zone));
     sentences
+}
+
+/// A source by its name; what is no instance with its kind.
+pub fn named(source: &SourceId) -> String {
+    let name = source_name(source);
+    if source.kind == SourceKind::Instance { name } else { format!("{} {name}", source.kind.field()) }
+}
+
+/// `approved by bob, carol`
+pub fn approved(by: &[Arc<str>]) -> String {
+    let names: Vec<&str> = by.iter().map(AsRef::as_ref).collect();
+    if names.is_empty() {
+        "approved, as it needs no approval".to_owned()
+    } else {
+        format!("approved by {}", names.join(", "))
+    }
 }
 
 /// What happens to a subscription as a whole, a sentence for each.
@@ -100,7 +120,8 @@ fn moved(name: &str, before: &GrantState, after: &GrantState, renewed_by: Option
         };
         sentences.push(format!("{name}: {} → {standing_after}", standing(before)));
     }
-    if before.start != after.start {
+    // Until an override is approved, its start is but asked for.
+    if before.start != after.start && before.phase != Phase::Requested {
         sentences.push(format!("{name}: starts {} instead of {}", time(after.start, zone), time(before.start, zone)));
     }
     if before.end != after.end {

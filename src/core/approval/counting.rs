@@ -1,6 +1,6 @@
 //! Which decisions on an override count, and what they come to.
 
-use super::{Protection, Request, Settlement, StatedDecision, is_service_account};
+use super::{Protection, Request, Settlement, StatedDecision};
 use crate::{
     api::override_decision::Ruling,
     core::calendar::{Bound, Instant},
@@ -107,6 +107,26 @@ impl Approval {
             _ => self.approvals.len(),
         }
     }
+
+    /// How many of how many, such as `1/2`.
+    #[must_use]
+    pub fn tally(&self) -> String {
+        format!("{}/{}", self.given(), self.needed)
+    }
+
+    /// How many approvals it still lacks.
+    #[must_use]
+    pub fn missing(&self) -> u32 {
+        self.needed.saturating_sub(u32::try_from(self.given()).unwrap_or(u32::MAX))
+    }
+
+    /// Who has approved so far, in the order of their decisions.
+    pub fn approvers(&self) -> Vec<Arc<str>> {
+        match &self.outcome {
+            Outcome::Approved { by, .. } => by.clone(),
+            _ => self.approvals.iter().map(|one| Arc::clone(&one.by)).collect(),
+        }
+    }
 }
 
 impl Outcome {
@@ -166,7 +186,7 @@ impl Approvals {
             .of(counting.uid)
             .iter()
             .filter(|decision| counting.is_about(decision) && self.protection.covers(decision.created))
-            .filter(|decision| !is_service_account(&decision.by) && !counting.request.is_of(&decision.by))
+            .filter(|decision| counting.request.objection_to(&decision.by).is_none())
             .collect();
         decisions.sort_by_key(|decision| (decision.created, decision.ruling, &decision.by, &decision.name));
         let mut people = BTreeSet::new();

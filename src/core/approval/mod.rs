@@ -20,4 +20,4 @@ pub use counting::{Approval, Approvals, Counting, Outcome};
 pub use guards::ObservedGuard;
 pub use policies::{ApprovalGuard, ApprovalPolicy, PolicyPart};
 pub use protection::Protection;
-pub use request::{Request, Requirements, Settlement, StatedDecision, is_service_account};
+pub use request::{Objection, Request, Requirements, Settlement, StatedDecision, is_service_account};

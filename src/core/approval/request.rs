@@ -91,6 +91,15 @@ pub fn is_service_account(user: &str) -> bool {
     user.starts_with(SERVICE_ACCOUNT)
 }
 
+/// Why a decision of somebody never counts, whatever it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Objection {
+    /// A service account is no person.
+    ServiceAccount,
+    /// Whoever asks for it can't decide it.
+    Asker,
+}
+
 impl Default for Requirements {
     /// What is demanded where nothing is said.
     fn default() -> Self {
@@ -104,10 +113,13 @@ impl Default for Requirements {
 }
 
 impl Request {
-    /// Whether somebody asked for it, who can't decide it then.
+    /// Why a decision of that user on it never counts, if it does not.
     #[must_use]
-    pub fn is_of(&self, user: &str) -> bool {
-        self.askers().any(|asker| asker == user)
+    pub fn objection_to(&self, user: &str) -> Option<Objection> {
+        if is_service_account(user) {
+            return Some(Objection::ServiceAccount);
+        }
+        self.askers().any(|asker| asker == user).then_some(Objection::Asker)
     }
 
     /// Whether a service account asked for it.

@@ -1,6 +1,9 @@
 //! One grant: its phase, term, and amount, and where they come from.
 
-use super::subscription::{self, PartExplanation, RemovalExplanation};
+use super::{
+    exception::{self, ExceptionExplanation},
+    subscription::{self, PartExplanation, RemovalExplanation},
+};
 use crate::{
     api::{
         ConditionStatus, Organization, Phase,
@@ -10,9 +13,11 @@ use crate::{
     },
     core::{
         amount::Amount,
+        approval::Outcome,
         calendar::{Bound, Instant, format_instant, parse_instant},
         facets::{Layer, LayerNames},
         grant::{Grant, GrantAmendment, GrantId, RememberedCondition},
+        precedence::Addition,
         problem::Problem,
         reason::ReasonCode,
         source::{SourceId, SourceKind},
@@ -64,6 +69,8 @@ pub enum OriginKind {
     Renewal,
     /// The moment at which the grant was made.
     Creation,
+    /// The moment at which an override was approved.
+    Approval,
     /// What a source of that kind states.
     #[serde(untagged)]
     Source(SourceKind),
@@ -162,6 +169,9 @@ pub struct GrantExplanation {
     pub counts: bool,
     /// Whether its values have a part in the configuration; false where they do not go together with those before it.
     pub takes_part: bool,
+    /// Of an override: who asked for it and why, and what others say to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exception: Option<ExceptionExplanation>,
     /// The higher, the earlier its values count.
     pub priority: i32,
     /// The grant that it renews.
@@ -242,6 +252,7 @@ pub fn explain(
         hangs_on_the_catalogue: hangs_on_the_catalogue(holding, member),
         counts: counts(holding, member),
         takes_part: taking_part.contains(&grant.id),
+        exception: exception::explain(member),
         priority: grant.priority,
         renews: grant.renews.clone(),
         renewed_by: member.renewed_by.clone().filter(|_| cut.is_none()),
@@ -311,8 +322,10 @@ fn instant_text<S: serde::Serializer>(instant: &Option<Instant>, serializer: S) 
 /// What keeps it from being ready, but for a refusal, which is told by itself.
 fn problem(member: &Member, unready: Option<&Problem>) -> Option<String> {
     // That something was not seen is nothing that is wrong with it.
-    let is_told =
-        |problem: &&Problem| member.verdict.phase == Phase::Rejected || problem.reason == ReasonCode::SecretNotSeen;
+    let is_told = |problem: &&Problem| {
+        matches!(member.verdict.phase, Phase::Rejected | Phase::Requested)
+            || problem.reason == ReasonCode::SecretNotSeen
+    };
     unready.filter(|problem| !is_told(problem)).map(|problem| problem.message.clone())
 }
 
@@ -331,6 +344,12 @@ fn since(grant: &Grant, phase: Phase) -> Option<String> {
 
 fn start_origin(member: &Member) -> Origin {
     let grant = &member.grant;
+    if let Some(approval) = &member.approval {
+        let is_later = matches!(approval.outcome, Outcome::Approved { at, .. } if member.start() == Some(at));
+        let is_stated = grant.start.is_some() && !is_later;
+        let kind = if is_stated { OriginKind::Source(grant.id.source.kind) } else { OriginKind::Approval };
+        return Origin::of(kind, None);
+    }
     let follows = member.verdict.acceptance.as_ref().and_then(|accepted| accepted.follows).and_then(Bound::at);
     if grant.renews.is_some() && follows == member.start() {
         return Origin::of(OriginKind::Renewal, None);
@@ -398,11 +417,23 @@ fn last_effective(member: &Member, gives: impl Fn(&GrantAmendment) -> bool) -> O
     effective.rev().find(|amendment| gives(amendment))
 }
 
-/// Where `Max` or an `Unlimited` decides, only those that have it do.
+/// Where `Max` or an `Unlimited` decides, only those that have it do. What comes on top counts beside the greatest.
 fn counts(holding: &Holding, member: &Member) -> bool {
     let (Some(amount), Some(total)) = (member.amount, holding.total()) else { return false };
+    if !member.verdict.phase.is_in_force() {
+        return false;
+    }
+    if total == Amount::Unlimited {
+        return amount == total;
+    }
     let is_sum = holding.definition().is_some_and(|definition| definition.aggregation == Aggregation::Sum);
-    member.verdict.phase.is_in_force() && (amount == total || (is_sum && total != Amount::Unlimited))
+    is_sum || member.addition() == Addition::OnTop || Some(amount) == greatest(holding)
+}
+
+/// The greatest of what does not come on top.
+fn greatest(holding: &Holding) -> Option<Amount> {
+    let aggregated = holding.members_in_force().filter(|member| member.addition() == Addition::ByAggregation);
+    aggregated.filter_map(|member| member.amount).reduce(|one, other| one.together(other, Aggregation::Max))
 }
 
 fn amendments(member: &Member) -> Vec<AmendmentExplanation> {

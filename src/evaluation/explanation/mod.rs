@@ -3,15 +3,18 @@
 //! | file | what it knows |
 //! |---|---|
 //! | `grant` | one grant: its phase, term, and amount, and where they come from |
+//! | `exception` | of an override, who asked for it and why, and what others say to it |
 //! | `told` | how far back the past can be told |
 //! | `subscription` | a subscription: how it stands, and what it gives of one definition |
 //! | `facets` | every value, its source, and the values that it was preferred to |
 
+mod exception;
 mod facets;
 mod grant;
 mod subscription;
 mod told;
 
+pub use exception::ExceptionExplanation;
 pub use facets::{FacetValue, Overridden, SecretValue};
 pub use grant::{AmendmentExplanation, GrantExplanation, Origin, OriginKind, Suspension};
 pub use subscription::{EntryExplanation, PartExplanation, PartStanding, RemovalExplanation, SubscriptionExplanation};

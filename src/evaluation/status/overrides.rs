@@ -30,7 +30,7 @@ pub fn override_status(
         start: member.start().map(format_instant),
         end: verdict.term.and_then(|_| verdict.end.instant().at()).map(format_instant),
         until: member.until(),
-        approvals: member.approval.as_deref().map(approvals),
+        approvals: member.approval.as_deref().map(Approval::tally),
         next_transition: member.change.map(|change| Transition { at: format_instant(change.at), phase: change.phase }),
         accepted,
         denied,
@@ -40,8 +40,4 @@ pub fn override_status(
         outputs: Some(OutputCounts { desired: delivered.desired, delivered: delivered.delivered }),
         conditions: conditions(holding, member, delivered, now),
     }
-}
-
-fn approvals(approval: &Approval) -> String {
-    format!("{}/{}", approval.given(), approval.needed)
 }

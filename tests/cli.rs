@@ -33,6 +33,8 @@ mod installation;
 mod kustomize;
 #[path = "cli/outputs.rs"]
 mod outputs;
+#[path = "cli/overrides.rs"]
+mod overrides;
 #[path = "cli/playground.rs"]
 mod playground;
 #[path = "cli/plugin.rs"]

@@ -29,12 +29,10 @@ fn said(exception: &ExceptionExplanation, zone: Tz) -> Option<String> {
         return Some(format!("denied by {denied}{on}{why}"));
     }
     if let Some(expired) = &exception.expired_at {
-        return Some(format!("not approved by {}, {} of its approvals", time(expired, zone), exception.approvals));
+        return Some(format!("not approved by {}: it had {} approvals", time(expired, zone), exception.approvals));
     }
     match (&exception.approved_at, exception.missing) {
-        (Some(_), _) if exception.approved_by.is_empty() => {
-            Some("approved by itself: the catalogue demands no approval".to_owned())
-        }
+        (Some(_), _) if exception.approved_by.is_empty() => Some("it needs no approval".to_owned()),
         (Some(at), _) => Some(format!("approved by {by} on {}", time(at, zone))),
         (None, 0) => None,
         (None, missing) if exception.approved_by.is_empty() => {

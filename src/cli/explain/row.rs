@@ -196,6 +196,12 @@ impl RowWriter<'_> {
             .unwrap_or_default()
     }
 
+    /// Whether all that is refused are overrides that others did not approve.
+    fn is_turned_down(&self) -> bool {
+        let is_turned_down = |exception: &ExceptionExplanation| exception.is_turned_down();
+        self.in_phase(&[Phase::Rejected]).all(|grant| grant.exception.as_ref().is_some_and(is_turned_down))
+    }
+
     fn is_in_grace(&self) -> bool {
         self.has_any(Phase::Grace) && !self.has_any(Phase::Active)
     }
@@ -298,7 +304,7 @@ impl RowWriter<'_> {
                 let next = if self.has_any(Phase::Requested) {
                     "when it is approved"
                 } else if is_refused {
-                    "refused, see below"
+                    if self.is_turned_down() { "not approved" } else { "refused, see below" }
                 } else if is_draft {
                     "when it is activated"
                 } else {

@@ -16,7 +16,9 @@ use crate::{
         timeline::{named, source_name},
     },
     core::calendar::{Bound, Instant, Tz},
-    evaluation::explanation::{Entitlement, GrantExplanation, SubscriptionExplanation, Suspension},
+    evaluation::explanation::{
+        Entitlement, ExceptionExplanation, GrantExplanation, SubscriptionExplanation, Suspension,
+    },
     offline::{Account, Passage, TimelineStep},
 };
 
@@ -279,6 +281,10 @@ impl Teller {
                     "{name} is not approved yet: {}",
                     grant.refusal.as_deref().unwrap_or("its status does not say why")
                 )
+            }
+            Phase::Rejected if grant.exception.as_ref().is_some_and(ExceptionExplanation::is_turned_down) => {
+                let is_denied = grant.exception.as_ref().is_some_and(|exception| exception.denied_by.is_some());
+                format!("{name} was {}", if is_denied { "denied" } else { "not approved in time" })
             }
             Phase::Rejected => {
                 format!("{name} is refused: {}", grant.refusal.as_deref().unwrap_or("its status does not say why"))

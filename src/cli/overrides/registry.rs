@@ -163,29 +163,29 @@ impl Registry {
         match api.create(&params, &OverrideDecision { metadata, spec }).await {
             Ok(made) => Ok(made.metadata.name.unwrap_or_default()),
             Err(kube::Error::Api(status)) if status.code != 401 => {
-                Err(CommandFailure::Impossible(self.refusal(exception, status.code, &status.message)))
+                Err(CommandFailure::Impossible(refusal(exception, status.code, &status.message)))
             }
             Err(error) => Err(explain(&error, "overridedecisions", ASK, &self.url).into()),
         }
     }
+}
 
-    /// Why the API server takes a decision not, and what to do.
-    fn refusal(&self, exception: &Exception, code: u16, message: &str) -> String {
-        let (namespace, definition) = (&exception.id.namespace, &exception.object.spec.definition);
-        let message = harmless(message);
-        if message.contains(ApprovalPolicy::Decisions.name()) {
-            let why = message.split_once("denied request: ").map_or(message.as_str(), |(_, why)| why);
-            return format!(
-                "the cluster refuses it: {why}; see kubectl auth can-i approve entitlementdefinitions.{GROUP}/{definition}"
-            );
-        }
-        if code == 403 && message.contains(" cannot ") {
-            return format!(
-                "you may not write decisions in namespace {namespace}: that takes the verb create on overridedecisions.{GROUP} there, beside approve on entitlementdefinitions.{GROUP}/{definition} (ClusterRole entitlements-approver has both); see kubectl auth can-i create overridedecisions.{GROUP} --namespace {namespace}"
-            );
-        }
-        format!("the cluster refuses it: {message}")
+/// Why the API server takes a decision not, and what to do.
+fn refusal(exception: &Exception, code: u16, message: &str) -> String {
+    let (namespace, definition) = (&exception.id.namespace, &exception.object.spec.definition);
+    let message = harmless(message);
+    if message.contains(ApprovalPolicy::Decisions.name()) {
+        let why = message.split_once("denied request: ").map_or(message.as_str(), |(_, why)| why);
+        return format!(
+            "the cluster refuses it: {why}; see kubectl auth can-i approve entitlementdefinitions.{GROUP}/{definition}"
+        );
     }
+    if code == 403 && message.contains(" cannot ") {
+        return format!(
+            "you may not write decisions in namespace {namespace}: that takes the verb create on overridedecisions.{GROUP} there, beside approve on entitlementdefinitions.{GROUP}/{definition} (ClusterRole entitlements-approver has both); see kubectl auth can-i create overridedecisions.{GROUP} --namespace {namespace}"
+        );
+    }
+    format!("the cluster refuses it: {message}")
 }
 
 /// Which override an object is.

@@ -121,6 +121,7 @@ impl Approval {
     }
 
     /// Who has approved so far, in the order of their decisions.
+    #[must_use]
     pub fn approvers(&self) -> Vec<Arc<str>> {
         match &self.outcome {
             Outcome::Approved { by, .. } => by.clone(),

@@ -67,6 +67,8 @@ fn each_handle_has_a_line() {
         source: SourceId::instance("e", "a"),
         phase: Phase::Active,
         amount: None,
+        reason: None,
+        approved_by: None,
         parts: Vec::new(),
         removed_by: None,
     };

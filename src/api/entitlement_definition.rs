@@ -86,7 +86,7 @@ pub struct EntitlementDefinitionSpec {
     #[serde(default, skip_serializing_if = "Rollout::is_agreed")]
     #[schemars(extend("default" = "Agreed"))]
     pub rollout: Rollout,
-    /// Who may make exceptions of this, and for how long.
+    /// What exceptions of this (EntitlementOverrides) need: how many people have to approve one, and how long one is at most.
     #[serde(default, skip_serializing_if = "OverrideRules::is_default")]
     #[schemars(extend("default" = { "approvals": 1, "expiresAfter": "P14D", "maxTerm": "P30D", "refused": false }))]
     pub overrides: OverrideRules,

@@ -104,10 +104,11 @@ pub struct EntitlementOverrideSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub ticket: Option<String>,
-    /// The user name of whoever asks: that of the request that makes the override. `kubectl auth whoami` shows it.
+    /// The user name of whoever asks: that of the request that makes the override. `kubectl auth whoami` shows it. Others have to
+    /// approve it.
     #[schemars(length(min = 1, max = 1024))]
     pub requested_by: String,
-    /// Takes the exception back, for good.
+    /// Takes the exception back, for good, whether it is approved or not.
     #[serde(default)]
     pub cancelled: bool,
 }
@@ -142,7 +143,7 @@ pub struct EntitlementOverrideStatus {
     /// The next moment at which this override changes by time alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_transition: Option<Transition>,
-    /// Its approval. Final. Back it up: it is restored with the status.
+    /// Its approval. Final: no later decision, deletion, or edit of the definition changes it. Back it up with the status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted: Option<OverrideAcceptance>,
     /// Its denial. Final.

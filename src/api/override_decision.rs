@@ -33,16 +33,17 @@ pub struct OverrideDecisionSpec {
     /// The override that is decided.
     #[serde(rename = "override")]
     pub override_: DecidedOverride,
-    /// The override's definition. Deciding takes the verb `approve` on it.
+    /// The override's definition: a decision that names another never counts. Deciding takes the verb `approve` on it.
     #[schemars(length(min = 1, max = 63), regex(pattern = LABEL))]
     pub definition: String,
-    /// `Approve` or `Deny`.
+    /// `Approve` or `Deny`. The first decision of each person counts.
     pub decision: Ruling,
     /// Why, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub comment: Option<String>,
-    /// The user name of whoever decides: that of the request that makes the decision. `kubectl auth whoami` shows it.
+    /// The user name of whoever decides: that of the request that makes the decision. `kubectl auth whoami` shows it. A decision of a
+    /// service account, or of whoever asked for the override, never counts.
     #[schemars(length(min = 1, max = 1024))]
     pub decided_by: String,
 }
@@ -53,7 +54,7 @@ pub struct DecidedOverride {
     /// Its name.
     #[schemars(length(min = 1, max = 253), regex(pattern = OBJECT_NAME))]
     pub name: String,
-    /// Its UID: a decision is for this override, and none that is made anew under its name.
+    /// Its `metadata.uid`: a decision is for this override, and none that is made anew under its name.
     #[schemars(length(min = 1, max = 128))]
     pub uid: String,
 }

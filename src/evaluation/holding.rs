@@ -163,7 +163,9 @@ impl Holding {
         members.sort_by_key(|(index, _)| *index);
         let mut members: Vec<Member> = members.into_iter().map(|(_, member)| member).collect();
         for member in &mut members {
-            let notices = definition.map(|definition| definition.notices.as_slice()).unwrap_or_default();
+            // Nothing can renew an override.
+            let renewable = definition.filter(|_| member.grant.request.is_none());
+            let notices = renewable.map(|definition| definition.notices.as_slice()).unwrap_or_default();
             let reminded = Reminded {
                 source: &member.grant.source,
                 verdict: &member.verdict,

@@ -194,6 +194,8 @@ pub fn people() -> Vec<ClusterRole> {
                 rule(GROUP, OVERRIDES, READ),
                 rule(GROUP, &["overridedecisions"], &["create"]),
                 rule(GROUP, &["entitlementdefinitions"], &["get", "list", "watch", "approve"]),
+                // What it is about, and in which time zone it ends.
+                rule(GROUP, &["organizations"], READ),
             ],
         ),
         for_people(

@@ -5,6 +5,8 @@ use std::{fs, process::Stdio};
 
 /// A step of a document.
 enum Step {
+    /// A file to write, which commands name.
+    Write(String, String),
     /// A manifest to apply.
     Apply(String),
     /// A command, and what it prints.
@@ -18,12 +20,21 @@ fn steps(document: &str) -> Vec<Step> {
     while let (Some(block), _) = (blocks.next(), blocks.next()) {
         let (language, text) = block.split_once('\n').unwrap();
         match language {
-            "yaml" => steps.push(Step::Apply(text.to_owned())),
+            "yaml" => steps.push(manifest(text)),
             "console" => steps.extend(commands(text)),
             _ => {}
         }
     }
     steps
+}
+
+/// A manifest is applied, unless it begins with the name of a file: then a command below does that.
+fn manifest(text: &str) -> Step {
+    let first = text.lines().next().and_then(|line| line.strip_prefix("# ")?.strip_suffix(".yaml"));
+    match first.filter(|name| !name.contains(' ')) {
+        Some(name) => Step::Write(format!("{name}.yaml"), text.to_owned()),
+        None => Step::Apply(text.to_owned()),
+    }
 }
 
 fn commands(text: &str) -> Vec<Step> {
@@ -37,11 +48,15 @@ fn commands(text: &str) -> Vec<Step> {
         .collect()
 }
 
-/// Whether an output is as the document shows it, where `…` stands for any word, and white space for white space.
+/// Whether an output is as the document shows it, where `…` stands for any word, or, with something behind it, for any words up to
+/// that, and white space for white space.
 fn is_as_shown(shown: &str, output: &str) -> bool {
-    let (shown, output): (Vec<&str>, Vec<&str>) =
-        (shown.split_whitespace().collect(), output.split_whitespace().collect());
-    shown.len() == output.len() && shown.iter().zip(&output).all(|(shown, word)| *shown == "…" || shown == word)
+    let word = |word: &str| match word {
+        "…" => r"\S+".to_owned(),
+        word => regex::escape(word).replace('…', r"[\s\S]*?"),
+    };
+    let words: Vec<String> = shown.split_whitespace().map(word).collect();
+    regex::Regex::new(&format!(r"^\s*{}\s*$", words.join(r"\s+"))).unwrap().is_match(output)
 }
 
 /// What a shell prints that runs a command where the reader is.
@@ -78,8 +93,14 @@ fn follow_at_least(least: usize, stage: &Stage, path: &str) {
     let document = fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
     let steps = steps(&document);
     assert!(steps.len() >= least, "{path} has lost its examples");
+    let mut files: Vec<(String, String)> = Vec::new();
     for step in steps {
         match step {
+            Step::Write(name, text) => {
+                let file = stage.plane.folder().join(&name);
+                fs::write(&file, text).unwrap();
+                files.push((format!(" {name}"), format!(" {}", file.display())));
+            }
             Step::Apply(manifest) => {
                 // Several documents are followed on one stage at a time.
                 let file = stage.plane.folder().join(path.replace('/', "-")).with_extension("yaml");
@@ -91,9 +112,10 @@ fn follow_at_least(least: usize, stage: &Stage, path: &str) {
             Step::Run(command, shown) => {
                 let is_look = ["kubectl get", "kubectl auth can-i"].iter().any(|look| command.starts_with(look))
                     || command.contains("--dry-run=server");
+                let line = files.iter().fold(command.clone(), |line, (name, file)| line.replace(name, file));
                 crate::wait::eventually(DEADLINE, &format!("{path}: {command}\nshows\n{shown}"), || {
                     // API servers before 1.37 say of what type the refused value is.
-                    let output = run(stage, &command).replace(r#"Invalid value: "object": "#, "Invalid value: ");
+                    let output = run(stage, &line).replace(r#"Invalid value: "object": "#, "Invalid value: ");
                     if is_as_shown(&shown, &output) {
                         return Ok(());
                     }
@@ -249,6 +271,14 @@ fn selling_plans() {
     let stage = Stage::start();
     let _operator = stage.operator(&[]);
     follow_at_least(30, &stage, "docs/subscriptions.md");
+}
+
+#[tokio::test]
+async fn exceptions() {
+    let stage = Stage::start();
+    let _operator = stage.operator(&[]);
+    stage.cluster().await.until_protected().await;
+    follow_at_least(15, &stage, "docs/overrides.md");
 }
 
 #[test]

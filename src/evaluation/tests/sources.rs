@@ -10,7 +10,7 @@ use crate::evaluation::{
 };
 use crate::{
     api::{
-        AmountField, EntitlementDefinition, EntitlementInstance, Organization, Phase,
+        AmountField, EntitlementDefinition, EntitlementInstance, EntitlementOverride, Organization, Phase,
         entitlement_definition::OutputKind,
     },
     core::{
@@ -21,7 +21,7 @@ use crate::{
         source::{
             SourceId, SourceKind,
             bundle::{self, Bundle},
-            instance,
+            instance, overrides,
         },
     },
 };
@@ -211,4 +211,21 @@ fn an_object_tells_which_grant_of_its_source_it_was_made_for() {
     assert_eq!(read(true), Some(told(Some("sso"))));
     assert_eq!(read(false), Some(told(None)), "somebody else has set the label");
     assert_eq!(Attribution::of(Some(&labels), Some(&BTreeMap::new()), |_| true), None);
+}
+
+#[test]
+fn nothing_is_said_of_a_renewal_before_an_override_ends() {
+    let spec = json!({"organization": "acme", "definition": "seats", "amount": 2, "end": "2026-08-14"});
+    let status = json!({"accepted": {"at": MADE, "by": ["bob"], "timeZone": "UTC"}});
+    let mut asked = spec.clone();
+    asked["reason"] = "The trade fair".into();
+    asked["requestedBy"] = "alice".into();
+    let made: EntitlementOverride = read(json!({"metadata": metadata("o"), "spec": asked, "status": status}));
+    let instance: EntitlementInstance = read(json!({"metadata": metadata("i"), "spec": spec}));
+    let decided = evaluate(&snapshot(vec![overrides::grant(&made), instance::grant(&instance)]), now()).decision;
+    let said = decided.grants().map(|(_, member)| {
+        let reminders = &member.reminders;
+        (&*member.grant.id.source.name, member.verdict.phase, reminders.due.len(), reminders.next.is_some())
+    });
+    assert_eq!(said.collect::<Vec<_>>(), [("o", Phase::Active, 0, false), ("i", Phase::Active, 1, true)]);
 }

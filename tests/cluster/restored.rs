@@ -217,7 +217,7 @@ async fn except(cluster: &Cluster, name: &str, decided: Value, phase: &str) {
         "apiVersion": "entitlements.dev/v1alpha1", "kind": KINDS[2],
         "metadata": {"name": name, "namespace": "entitlements", "annotations": annotations},
         "spec": {
-            "organization": "acme", "definition": "storage", "amount": 3, "end": "2198-12-31",
+            "organization": "acme", "definition": "storage", "amount": 3, "start": "2025-02-01", "end": "2198-12-31",
             "reason": "The move to the new building", "requestedBy": "alice",
         },
     });

@@ -216,18 +216,18 @@ run kubectl create --filename premiere.yaml "${alice[@]}"
 exception Requested
 run kubectl get eovr --namespace entitlements
 run kubectl get eovr premiere --namespace entitlements --output jsonpath='{.status.conditions[?(@.type=="Ready")].message}{"\n"}'
-decision() { # NAME: a decision in somebody's name
+decision() { # NAME: a decision in that name
 	printf 'apiVersion: entitlements.dev/v1alpha1\nkind: OverrideDecision\nmetadata: {generateName: premiere-, namespace: entitlements}\nspec:\n  override: {name: premiere, uid: %s}\n  definition: members\n  decision: Approve\n  decidedBy: %s\n' \
 		"$(kubectl get eovr premiere --namespace entitlements --output jsonpath='{.metadata.uid}')" "$1"
 }
 echo "Bob cannot approve in Carol's name:"
 if decision carol | kubectl create --filename - "${bob[@]}"; then exit 1; fi
 echo "In his own he can:"
-decision bob | kubectl create --filename - "${bob[@]}"
+run entitlement-operator approve premiere --namespace entitlements --comment "They renew in November" "${bob[@]}"
 held ENTITLEMENT_MEMBERS_AMOUNT=60
 run kubectl get configmap entitlements --namespace lumen --output jsonpath='{.data.entitlements\.env}'
 run kubectl get eovr --namespace entitlements
-run kubectl get eovr premiere --namespace entitlements --output jsonpath='{.status.accepted}{"\n"}'
+run entitlement-operator explain lumen members
 held ENTITLEMENT_MEMBERS_AMOUNT=40
 if [[ $(date -u +%Y-%m-%dT%H:%M:%SZ) < $over ]]; then
 	echo "the exception was withdrawn before its end" >&2

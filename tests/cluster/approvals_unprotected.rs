@@ -101,6 +101,17 @@ async fn none_is_accepted_while_a_policy_is_missing_or_another_and_what_was_goes
     phase(&cluster, "$-waiting", "Requested").await;
     unprotected(&cluster, "$-early", TOO_EARLY).await;
 
+    // Weakened, put back, and with the times of that written away.
+    let (kind, name) = ("ValidatingAdmissionPolicy", NAMES[1]);
+    cluster.merge(kind, "", name, weakened(kind)).await.unwrap();
+    unprotected(&cluster, "$-waiting", "is not that of this operator").await;
+    cluster.merge(kind, "", name, json!({"spec": {"failurePolicy": "Fail"}})).await.unwrap();
+    unprotected(&cluster, "$-waiting", TOO_EARLY).await;
+    cluster.merge(kind, "", name, json!({"metadata": {"managedFields": [{}]}})).await.unwrap();
+    assert!(cluster.get(kind, "", name).await.unwrap()["metadata"]["managedFields"].is_null());
+    cluster.operator_has_acted().await;
+    unprotected(&cluster, "$-waiting", TOO_EARLY).await;
+
     for kind in ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"] {
         for name in NAMES {
             let said = |what: &str| format!("the {kind} {name} {what}");

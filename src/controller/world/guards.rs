@@ -4,9 +4,13 @@ use super::{
     World,
     store::{Identity, Placed, Put, Reading, Store},
 };
-use crate::core::{
-    approval::{ApprovalGuard, ApprovalPolicy, ObservedGuard, PolicyPart, Protection},
-    source::SourceKind,
+use crate::{
+    controller::clock,
+    core::{
+        approval::{ApprovalGuard, ApprovalPolicy, ObservedGuard, PolicyPart, Protection},
+        calendar::Instant,
+        source::SourceKind,
+    },
 };
 use kube::api::ObjectMeta;
 use std::collections::BTreeSet;
@@ -19,6 +23,8 @@ pub struct ApprovalGuards {
     bindings: Store<ApprovalPolicy, ObservedGuard>,
     /// Of which there is a whole list, and a watch that goes on.
     seen: BTreeSet<PolicyPart>,
+    /// The youngest state of any that was ever seen: the times in it can be written back, and that it was seen cannot.
+    youngest: Instant,
     protection: Protection,
     /// Whether the log says that it is lacking.
     is_told: bool,
@@ -30,6 +36,7 @@ impl Default for ApprovalGuards {
             policies: Store::default(),
             bindings: Store::default(),
             seen: BTreeSet::new(),
+            youngest: Instant::MIN_UTC,
             protection: Protection::unseen(),
             is_told: false,
         }
@@ -61,6 +68,8 @@ impl ApprovalGuards {
 
     /// A state of one of them. Whether it changes the protection.
     pub fn put(&mut self, part: PolicyPart, guard: Reading<ApprovalPolicy, ObservedGuard>) -> bool {
+        // A time in the future is no reason to wait for it once it is mended.
+        self.youngest = self.youngest.max(guard.value.newest().min(clock::now()));
         let put = self.store(part).put(guard.key, guard.identity, guard.value);
         put != Put::Stale && self.compare()
     }
@@ -88,6 +97,7 @@ impl ApprovalGuards {
     /// Whether the protection is another than before.
     fn compare(&mut self) -> bool {
         let now = if self.seen.len() == 2 { Protection::of(&self.all().collect()) } else { Protection::unseen() };
+        let now = now.known_since(self.youngest);
         std::mem::replace(&mut self.protection, now) != self.protection
     }
 

@@ -36,6 +36,12 @@ impl ObservedGuard {
         let flaw = if is_deleted { Some(GuardFlaw::Deleted) } else { (!is_same).then_some(GuardFlaw::Different) };
         Self { flaw, newest: newest(metadata).unwrap_or(Instant::MAX_UTC) }
     }
+
+    /// When it was made or changed last, as it says.
+    #[must_use]
+    pub fn newest(&self) -> Instant {
+        self.newest
+    }
 }
 
 /// When an object was made or changed last, whatever it was that was changed.

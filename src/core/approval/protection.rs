@@ -27,6 +27,15 @@ impl Default for Protection {
 }
 
 impl Protection {
+    /// The same, where some of it was known to be made or changed then: whoever may change it may also write back when that was.
+    #[must_use]
+    pub fn known_since(self, seen: Instant) -> Self {
+        match self {
+            Self::Since(since) => Self::Since(since.max(seen)),
+            Self::Lacking(why) => Self::Lacking(why),
+        }
+    }
+
     /// Whether the API server surely checked who made what was made at that time.
     #[must_use]
     pub fn covers(&self, made: Instant) -> bool {
@@ -55,6 +64,16 @@ mod tests {
         assert_eq!(since.covers(made), is_covered);
         assert!(Protection::default().covers(made));
         assert!(!Protection::Lacking("a policy is missing".to_owned()).covers(made));
+    }
+
+    #[test]
+    fn what_is_known_is_not_written_back() {
+        let [earlier, later] =
+            ["2027-01-31T09:00:00Z", "2027-01-31T10:00:00Z"].map(|text| parse_instant(text).unwrap());
+        assert_eq!(Protection::Since(earlier).known_since(later), Protection::Since(later));
+        assert_eq!(Protection::Since(later).known_since(earlier), Protection::Since(later));
+        let lacking = Protection::Lacking("a policy is missing".to_owned());
+        assert_eq!(lacking.clone().known_since(later), lacking);
     }
 
     #[test]

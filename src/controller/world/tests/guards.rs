@@ -13,7 +13,7 @@ use kube::runtime::watcher::Event;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-const MADE: &str = "2027-01-31T09:00:00Z";
+const MADE: &str = "2026-01-31T09:00:00Z";
 
 fn stored(guard: ApprovalGuard, version: u64, change: impl FnOnce(&mut Value)) -> Value {
     let mut object = guard.object();
@@ -145,4 +145,29 @@ fn who_may_not_see_them_takes_nothing_for_protected() {
     assert!(!world.do_without::<Policy>(true), "that is known already");
     list::<Policy>(&mut world, listed(PolicyPart::Policy));
     assert_eq!(*world.protection(), since());
+}
+
+#[test]
+fn times_that_somebody_writes_back_are_known() {
+    let mut world = all_listed();
+    let guard = ApprovalGuard { part: PolicyPart::Policy, policy: ApprovalPolicy::Decisions };
+    let changed = |version, time: &str, change: fn(&mut Value)| {
+        read(stored(guard, version, |object| {
+            object["metadata"]["managedFields"][0]["time"] = json!(time);
+            change(object);
+        }))
+    };
+    let weakened = changed(8, "2026-02-01T00:00:00Z", |object| object["spec"]["failurePolicy"] = json!("Ignore"));
+    world.observe::<Policy>(Event::Apply(weakened));
+    lacking(&world, &format!("the {guard} is not that of this operator"));
+    world.observe::<Policy>(Event::Apply(changed(9, MADE, |_| {})));
+    assert_eq!(*world.protection(), Protection::Since("2026-02-01T00:00:00Z".parse().unwrap()));
+    // A list tells the same.
+    list::<Policy>(&mut world, own(PolicyPart::Policy).map(|guard| stored(guard, 10, |_| {})));
+    assert_eq!(*world.protection(), Protection::Since("2026-02-01T00:00:00Z".parse().unwrap()));
+    // What has yet to come is nothing that was seen.
+    world.observe::<Policy>(Event::Apply(changed(11, "9000-01-01T00:00:00Z", |_| {})));
+    assert_eq!(*world.protection(), Protection::Since("9000-01-01T00:00:00Z".parse().unwrap()));
+    world.observe::<Policy>(Event::Apply(changed(12, MADE, |_| {})));
+    assert!(world.protection().covers("9000-01-01T00:00:00Z".parse().unwrap()));
 }

@@ -1,6 +1,8 @@
 //! Which changes of a status, and which repairs of outputs, are worth reporting. What the status showed before is never reported
 //! again.
 
+mod overrides;
+
 use super::events::Announcement;
 use crate::{
     api::{
@@ -30,6 +32,9 @@ const MOST_CHANGES: usize = 8;
 pub fn of_source(decided: &DecidedSource, status: &impl SourceStatus) -> Vec<Announcement> {
     let DecidedSource { was_accepted, remembered, due, .. } = decided;
     let said = status.lifecycle();
+    if let Some(approval) = decided.approval {
+        return overrides::announced(*was_accepted, remembered, approval, said);
+    }
     let mut notices = announced(decided.kind().noun(), *was_accepted, remembered, said, due);
     if decided.kind() == SourceKind::Subscription {
         notices.extend(of_catalogue_trouble(remembered, said));
@@ -108,10 +113,8 @@ fn announced(
             .filter(|phase| Some(*phase) != phase_before)
             .and_then(|phase| of_phase(noun, phase_before, phase, status.until)),
     );
-    let is_draft = status.phase == Some(Phase::Draft);
-    let failures = [(ACCEPTED, "Refuse"), (FACETS_VALID, "Check"), (DELIVERED, "Deliver")];
-    for (type_, action) in failures.into_iter().filter(|_| !is_draft) {
-        notices.extend(newly_false(known_false(remembered, type_), status.conditions, type_, action));
+    if status.phase != Some(Phase::Draft) {
+        notices.extend(of_failures(remembered, status));
     }
     notices.extend(due.iter().map(|note| Announcement {
         is_warning: false,
@@ -120,6 +123,14 @@ fn announced(
         note: note.clone(),
     }));
     notices
+}
+
+/// What has gone wrong since the last status.
+fn of_failures(remembered: &Remembered, status: LifecycleStatus) -> impl Iterator<Item = Announcement> {
+    let failures = [(ACCEPTED, "Refuse"), (FACETS_VALID, "Check"), (DELIVERED, "Deliver")];
+    failures
+        .into_iter()
+        .filter_map(move |(type_, action)| newly_false(known_false(remembered, type_), status.conditions, type_, action))
 }
 
 /// Why a condition of that type was False before, if it was.
@@ -195,7 +206,7 @@ pub fn of_namespace_made_anew(namespace: &str) -> Announcement {
     }
 }
 
-/// A refusal is told with its reason, as a condition.
+/// A refusal is told with its reason, as a condition, and a request with what it lacks.
 fn of_phase(noun: &str, before: Option<Phase>, phase: Phase, until: Option<&str>) -> Option<Announcement> {
     before.or((phase == Phase::Active).then_some(phase))?;
     let what = if noun == "grant" { "entitlement" } else { noun };
@@ -203,10 +214,7 @@ fn of_phase(noun: &str, before: Option<Phase>, phase: Phase, until: Option<&str>
     let in_force = format!("the {what} is in force{until}");
     let suspended = format!("the configuration is withdrawn while the {what} or its organization is suspended");
     let (reason, note) = match phase {
-        Phase::Rejected => return None,
-        Phase::Requested => {
-            (ReasonCode::Requested, "it is asked for, and comes into force once others have approved it")
-        }
+        Phase::Rejected | Phase::Requested => return None,
         Phase::Draft => (ReasonCode::ReturnedToDraft, "the configuration is withdrawn until state is Active again"),
         Phase::Waiting => (ReasonCode::Waiting, "the term has not started: the configuration comes with its start"),
         Phase::Active => (ReasonCode::Activated, &*in_force),

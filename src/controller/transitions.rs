@@ -10,6 +10,7 @@ use crate::{
         lifecycle::{LifecycleStatus, State},
     },
     core::{
+        approval::Approval,
         reason::ReasonCode,
         source::{SourceKind, stated::StatedSource},
     },
@@ -77,12 +78,12 @@ fn why(decided: &DecidedSource, status: LifecycleStatus, from: Option<Phase>, to
         },
         Phase::Draft if from.is_some() => ("ReturnedToDraft", "its spec.state is Draft again".to_owned()),
         Phase::Draft => ("Draft", "it is a draft".to_owned()),
-        Phase::Cancelled => ("Cancelled", cancelled(decided.stated)),
+        Phase::Cancelled => ("Cancelled", cancelled(decided)),
         Phase::Suspended => ("Suspended", suspended(decided.stated)),
         Phase::Waiting if from == Some(Phase::Suspended) => ("Resumed", format!("it starts at {}", start())),
-        Phase::Waiting if is_new => ("Accepted", format!("it is accepted, and starts at {}", start())),
+        Phase::Waiting if is_new => accepted(decided, format!("starts at {}", start())),
         Phase::Waiting => ("StartMoved", format!("it starts at {}", start())),
-        Phase::Active if is_new => ("Accepted", format!("it is accepted, and in force {}", until())),
+        Phase::Active if is_new => accepted(decided, format!("in force {}", until())),
         Phase::Active => match from {
             Some(Phase::Waiting) => ("Started", format!("its start has come: it is in force {}", until())),
             Some(Phase::Suspended) => ("Resumed", format!("it is suspended no more, and in force {}", until())),
@@ -100,6 +101,14 @@ fn why(decided: &DecidedSource, status: LifecycleStatus, from: Option<Phase>, to
     }
 }
 
+/// That a source is accepted, and what follows from that at once.
+fn accepted(decided: &DecidedSource, so_it: String) -> (&'static str, String) {
+    match decided.approval.and_then(Approval::approved_by) {
+        None => (ReasonCode::Accepted.as_str(), format!("it is accepted, and {so_it}")),
+        Some(by) => (ReasonCode::Approved.as_str(), format!("{by}: {so_it}")),
+    }
+}
+
 fn expired(decided: &DecidedSource, is_new: bool, from: Option<Phase>) -> (&'static str, String) {
     match (decided.renewed_by, from) {
         (Some(renewal), _) => ("Renewed", format!("it is renewed by {renewal}")),
@@ -109,8 +118,9 @@ fn expired(decided: &DecidedSource, is_new: bool, from: Option<Phase>) -> (&'sta
     }
 }
 
-fn cancelled(stated: &StatedSource) -> String {
-    match stated.state {
+fn cancelled(decided: &DecidedSource) -> String {
+    match decided.stated.state {
+        State::Cancelled if decided.kind() == SourceKind::Override => "its spec.cancelled is true".to_owned(),
         State::Cancelled => "its spec.state is Cancelled".to_owned(),
         State::Draft | State::Active => "it was cancelled".to_owned(),
     }

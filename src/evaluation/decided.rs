@@ -4,6 +4,7 @@ use super::{decision::Decision, holding::Member, subscriptions::SubscriptionDeci
 use crate::{
     api::Phase,
     core::{
+        approval::Approval,
         grant::Remembered,
         lifecycle::{Change, Verdict},
         source::{SourceId, SourceKind, stated::StatedSource, subscription::RememberedRight},
@@ -32,6 +33,8 @@ pub struct DecidedSource<'a> {
     pub due: &'a [String],
     /// What it gave when something was last said of it, where it may give several definitions.
     pub rights: Option<&'a BTreeMap<Arc<str>, RememberedRight>>,
+    /// How far it is, where others have to approve it.
+    pub approval: Option<&'a Approval>,
     /// Something of it was in force when something was last said of it, and is over by now.
     pub is_ending: bool,
 }
@@ -73,6 +76,7 @@ impl<'a> From<&'a Member> for DecidedSource<'a> {
             renewed_by: member.renewed_by.as_deref(),
             due: &member.reminders.due,
             rights: None,
+            approval: member.approval.as_deref(),
             is_ending: was_in_force(&grant.remembered) && member.verdict.phase == Phase::Expired,
         }
     }
@@ -91,6 +95,7 @@ impl<'a> From<&'a SubscriptionDecision> for DecidedSource<'a> {
             renewed_by: decision.renewed_by.as_deref(),
             due: &decision.reminders.due,
             rights: Some(&subscription.rights),
+            approval: None,
             is_ending: was_in_force(&subscription.remembered)
                 && (decision.verdict.phase == Phase::Expired || takes_away(decision)),
         }

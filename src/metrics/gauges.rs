@@ -1,6 +1,6 @@
 //! What is told when it is asked for.
 
-use super::labels::{InstanceLabels, NameLabel, PhaseLabel, ReasonLabel, StateLabel, WithinLabel};
+use super::labels::{InstanceLabels, NameLabel, OverrideLabels, PhaseLabel, ReasonLabel, StateLabel, WithinLabel};
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{family::Family, gauge::Gauge},
@@ -47,6 +47,12 @@ pub struct DomainGauges {
     pub subscription_phases: BTreeMap<&'static str, u64>,
     /// How many subscriptions in force end within each of these times.
     pub subscriptions_ending: Vec<(&'static str, u64)>,
+    /// How many overrides of each definition are in each phase.
+    pub overrides: BTreeMap<String, BTreeMap<&'static str, u64>>,
+    /// How many overrides in force end within each of these times.
+    pub overrides_ending: Vec<(&'static str, u64)>,
+    /// How many seconds ago the oldest override was made that waits for approval.
+    pub oldest_request: f64,
     /// How many grants in force end within each of these times.
     pub ending: Vec<(&'static str, u64)>,
     /// How many grants have a boundary behind them that their statuses do not show.
@@ -114,15 +120,14 @@ impl DomainGauges {
         let ending = self.subscriptions_ending.iter().map(|(within, all)| (WithinLabel { within }, number(*all)));
         let help = "How many subscriptions in force end within that time, even where another or a grace period follows";
         family(registry, "entitlement_subscriptions_ending", help, ending);
+        self.register_overrides(registry);
         let ending = self.ending.iter().map(|(within, grants)| (WithinLabel { within }, number(*grants)));
         let help = "How many grants in force end within that time, even where another grant or a grace period follows";
         family(registry, "entitlement_instances_ending", help, ending);
         let help = "How many grants have changed by time, and their statuses do not show it yet";
         single(registry, "entitlement_instances_overdue", help, number(self.overdue));
-        let most = Gauge::<f64, AtomicU64>::default();
-        most.set(self.most_overdue);
         let help = "How long ago the oldest change was that a status does not show yet, or 0";
-        registry.register("entitlement_instances_most_overdue_seconds", help, most);
+        seconds(registry, "entitlement_instances_most_overdue_seconds", help, self.most_overdue);
         let refusals = self.refusals.iter().map(|(&reason, &grants)| (ReasonLabel { reason }, number(grants)));
         family(registry, "entitlement_refusals", "How many grants are refused now, by reason", refusals);
         let outputs = self.outputs.iter().map(|(&state, &objects)| (StateLabel { state }, number(objects)));
@@ -136,6 +141,26 @@ impl DomainGauges {
         let help = "When a grant ends that is in force or to be, in Unix time";
         family(registry, "entitlement_instance_end_timestamp_seconds", help, ends);
     }
+
+    fn register_overrides(&self, registry: &mut Registry) {
+        let overrides = self.overrides.iter().flat_map(|(definition, phases)| {
+            let labels = |phase| OverrideLabels { definition: definition.clone(), phase };
+            phases.iter().map(move |(&phase, &all)| (labels(phase), number(all)))
+        });
+        let help = "How many overrides of each definition are in each phase, as their statuses say";
+        family(registry, "entitlement_overrides", help, overrides);
+        let ending = self.overrides_ending.iter().map(|(within, all)| (WithinLabel { within }, number(*all)));
+        let help = "How many overrides in force end within that time";
+        family(registry, "entitlement_overrides_ending", help, ending);
+        let help = "How long ago the oldest override was made that waits for approval, or 0";
+        seconds(registry, "entitlement_override_oldest_request_age_seconds", help, self.oldest_request);
+    }
+}
+
+fn seconds(registry: &mut Registry, name: &str, help: &str, value: f64) {
+    let gauge = Gauge::<f64, AtomicU64>::default();
+    gauge.set(value);
+    registry.register(name, help, gauge);
 }
 
 /// Adds one value.

@@ -46,6 +46,13 @@ pub struct PhaseLabel {
     pub phase: &'static str,
 }
 
+/// Of which definition, and where in its life.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct OverrideLabels {
+    pub definition: String,
+    pub phase: &'static str,
+}
+
 /// How something is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct StateLabel {

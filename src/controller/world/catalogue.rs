@@ -316,6 +316,11 @@ impl Catalogue {
         self.definitions.count()
     }
 
+    /// The names of the definitions that there are.
+    pub fn definition_names(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.definitions.keys()
+    }
+
     /// A definition as it is now, where it exists and was readable once.
     pub fn definition(&self, name: &Arc<str>) -> Option<&Arc<EntitlementDefinition>> {
         self.definitions.get(name)

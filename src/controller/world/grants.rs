@@ -1,6 +1,7 @@
 //! The sources of grants, and who has how many of what.
 
 mod naming;
+mod requests;
 
 use super::{
     SecretName,
@@ -22,6 +23,7 @@ use crate::{
 use kube::api::ObjectMeta;
 pub use naming::HoldingCounts;
 use naming::{NamedBySources, NamingCount, of_definitions, of_plans};
+pub use requests::{OverrideCounts, PhaseCounts};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
@@ -66,6 +68,7 @@ pub struct Grants {
     by_secret: BTreeMap<SecretName, BTreeMap<Arc<str>, u64>>,
     invalid: InvalidGrantIndex,
     agendas: BTreeMap<SourceKind, Agenda>,
+    overrides: OverrideCounts,
     /// The accepted sources in a namespace, the oldest first.
     holders: Claims<SourceAge>,
     /// Sources that exist but can't be read, and about which nothing else is known. Shared with all readers.
@@ -262,6 +265,7 @@ impl Grants {
     fn link(&mut self, id: &SourceId, kept: &KeptSource) {
         let organization = kept.organization();
         self.agendas.entry(id.kind).or_default().add(kept.agenda());
+        self.overrides.add(kept);
         if let Some(age) = kept.accepted() {
             self.holders.add(&id.namespace, age.clone());
         }
@@ -292,6 +296,7 @@ impl Grants {
     fn unlink(&mut self, id: &SourceId, kept: &KeptSource) {
         let organization = kept.organization();
         self.agendas.entry(id.kind).or_default().remove(kept.agenda());
+        self.overrides.remove(kept);
         if let Some(age) = kept.accepted() {
             self.holders.remove(&id.namespace, age);
         }
@@ -512,6 +517,11 @@ impl Grants {
     /// The same of one of them.
     pub fn agenda_of(&self, id: &SourceId) -> Option<AgendaEntry> {
         self.stores.get(id).map(KeptSource::agenda)
+    }
+
+    /// How many overrides of each definition there are in each phase, and since when they wait.
+    pub fn override_counts(&self) -> &OverrideCounts {
+        &self.overrides
     }
 
     /// Whether a source is there, but can't be read, and nothing else is known of it.

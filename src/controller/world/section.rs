@@ -243,6 +243,11 @@ impl<O: Resource, C: Catalogued> CatalogueSection<O, C> {
         self.objects.keys().count()
     }
 
+    /// The names of the objects that can be read.
+    pub fn keys(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.objects.keys()
+    }
+
     /// All names that an object or its revisions have.
     pub fn names(&self, revisions: &KeptRevisions) -> BTreeSet<Arc<str>> {
         let kept = revisions.objects().filter(|object| object.kind == C::KIND).map(|object| &object.name);

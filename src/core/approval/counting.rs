@@ -99,6 +99,17 @@ impl Approval {
         Self { outcome, needed, next: None, ..self }
     }
 
+    /// Who approved it, as the beginning of a sentence. None where it is not approved.
+    #[must_use]
+    pub fn approved_by(&self) -> Option<String> {
+        let Outcome::Approved { by, .. } = &self.outcome else { return None };
+        Some(match by.as_slice() {
+            [] => "it needs no approval".to_owned(),
+            [one] => format!("{one} approved it"),
+            [others @ .., last] => format!("{} and {last} approved it", others.join(", ")),
+        })
+    }
+
     /// How many approvals count.
     #[must_use]
     pub fn given(&self) -> usize {

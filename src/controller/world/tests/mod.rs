@@ -8,6 +8,7 @@ mod facts;
 mod guards;
 mod lists;
 mod offers;
+mod overrides;
 mod ownership;
 mod plans;
 mod reach;

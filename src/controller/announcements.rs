@@ -128,9 +128,9 @@ fn announced(
 /// What has gone wrong since the last status.
 fn of_failures(remembered: &Remembered, status: LifecycleStatus) -> impl Iterator<Item = Announcement> {
     let failures = [(ACCEPTED, "Refuse"), (FACETS_VALID, "Check"), (DELIVERED, "Deliver")];
-    failures
-        .into_iter()
-        .filter_map(move |(type_, action)| newly_false(known_false(remembered, type_), status.conditions, type_, action))
+    failures.into_iter().filter_map(move |(type_, action)| {
+        newly_false(known_false(remembered, type_), status.conditions, type_, action)
+    })
 }
 
 /// Why a condition of that type was False before, if it was.

@@ -8,7 +8,7 @@ use super::{
     world::{NotReady, ObjectState, Reference, SourceObject, World},
 };
 use crate::{
-    api::{EntitlementInstance, EntitlementPlanSpec, EntitlementSubscription, Organization},
+    api::{EntitlementInstance, EntitlementOverride, EntitlementPlanSpec, EntitlementSubscription, Organization},
     connection::Cause,
     core::{definition::Schemas, source::SourceId},
     evaluation::{
@@ -118,6 +118,26 @@ impl Knowledge {
     ) -> Option<Candidate> {
         let source = subscription.map(SourceObject::source);
         self.candidate(|world| world.with_source(&organization.into(), &plan.into(), id, source))
+    }
+
+    /// An organization with an override of a definition as given: made, changed, or (None) absent. None where something of it can't be
+    /// told now.
+    #[must_use]
+    pub fn with_override(
+        &self,
+        organization: &str,
+        definition: &str,
+        id: &SourceId,
+        one: Option<&EntitlementOverride>,
+    ) -> Option<Candidate> {
+        let source = one.map(SourceObject::source);
+        self.candidate(|world| world.with_source(&organization.into(), &definition.into(), id, source))
+    }
+
+    /// An override as it is, with its organization, and the decisions on it. None where it can't be told.
+    #[must_use]
+    pub fn override_as_it_is(&self, id: &SourceId) -> Option<Candidate> {
+        self.context.world(|world| world.source_as_it_is(id))
     }
 
     /// An organization as given: made, changed, or (None) absent. None where something of it can't be told now.

@@ -41,10 +41,12 @@ fn rule() -> RuleWithOperations {
         resources: texts(&[
             "entitlementdefinitions",
             "entitlementinstances",
+            "entitlementoverrides",
             "entitlementplans",
             "entitlementsubscriptions",
             "facetdefinitions",
             "organizations",
+            "overridedecisions",
         ]),
         scope: Some("*".to_owned()),
     }

@@ -7,14 +7,14 @@ use super::{
 };
 use crate::{
     api::{
-        EntitlementDefinition, EntitlementInstance, EntitlementPlan, EntitlementSubscription, FacetDefinition,
-        Organization,
+        EntitlementDefinition, EntitlementInstance, EntitlementOverride, EntitlementPlan, EntitlementSubscription,
+        FacetDefinition, Organization, OverrideDecision,
     },
     controller::{Knowledge, clock},
     core::{
         calendar::Instant,
         reason::ReasonCode,
-        source::{SourceId, SourceKind},
+        source::{SourceId, SourceKind, overrides},
     },
     evaluation::admission::{self, AdmissionVerdict, DefinitionUse, PlanSurroundings},
     metrics::Metrics,
@@ -192,6 +192,8 @@ fn review(knowledge: &Knowledge, question: &Question, now: Instant) -> Option<Ad
     let review = match kind {
         _ if is_of::<EntitlementInstance>(kind) => of_instance,
         _ if is_of::<EntitlementSubscription>(kind) => of_subscription,
+        _ if is_of::<EntitlementOverride>(kind) => of_override,
+        _ if is_of::<OverrideDecision>(kind) => of_decision,
         _ if is_of::<EntitlementDefinition>(kind) => of_definition,
         _ if is_of::<EntitlementPlan>(kind) => of_plan,
         _ if is_of::<FacetDefinition>(kind) => of_facet,
@@ -287,6 +289,33 @@ fn of_subscription(knowledge: &Knowledge, question: &Question, now: Instant) -> 
     };
     let snapshots = known(before.as_ref()).zip(known(after.as_ref()));
     Ok(snapshots.map(|(before, after)| admission::review_subscription(&before, &after, &id, now)))
+}
+
+fn of_override(knowledge: &Knowledge, question: &Question, now: Instant) -> Reviewed {
+    let (before, mut after) = question.states::<EntitlementOverride>()?;
+    if let Some(one) = &mut after {
+        date(one.meta_mut(), now);
+    }
+    let Some(spec) = after.as_ref().or(before.as_ref()).map(|one| &one.spec) else { return Ok(None) };
+    let name = name(question, after.as_ref());
+    let id = SourceId::new(SourceKind::Override, question.namespace.as_deref().unwrap_or_default(), &name);
+    let known =
+        |one: Option<&EntitlementOverride>| knowledge.with_override(&spec.organization, &spec.definition, &id, one);
+    let snapshots = known(before.as_ref()).zip(known(after.as_ref()));
+    Ok(snapshots.map(|(before, after)| admission::review_override(&before, &after, &id, now)))
+}
+
+/// Decisions are immutable, and one that is deleted needs no word.
+fn of_decision(knowledge: &Knowledge, question: &Question, now: Instant) -> Reviewed {
+    let (None, Some(mut made)) = question.states::<OverrideDecision>()? else {
+        return Ok(Some(AdmissionVerdict::default()));
+    };
+    date(made.meta_mut(), now);
+    made.metadata.namespace.clone_from(&question.namespace);
+    let decision = overrides::decision(&made);
+    let id = SourceId::new(SourceKind::Override, &decision.namespace, &decision.override_name);
+    let known = knowledge.override_as_it_is(&id);
+    Ok(Some(admission::review_decision(known.as_ref(), &decision, now)))
 }
 
 fn of_organization(knowledge: &Knowledge, question: &Question, now: Instant) -> Reviewed {

@@ -181,8 +181,8 @@ mod tests {
                     "apiVersions": ["v1alpha1"],
                     "operations": ["CREATE", "UPDATE", "DELETE"],
                     "resources": [
-                        "entitlementdefinitions", "entitlementinstances", "entitlementplans", "entitlementsubscriptions",
-                        "facetdefinitions", "organizations",
+                        "entitlementdefinitions", "entitlementinstances", "entitlementoverrides", "entitlementplans",
+                        "entitlementsubscriptions", "facetdefinitions", "organizations", "overridedecisions",
                     ],
                     "scope": "*",
                 }],

@@ -2,6 +2,7 @@
 //! of the dashboards; and the traces that a collector gets.
 
 use crate::{
+    approval_policies::asked_by,
     endpoints::ask,
     harness::{DEADLINE, Operator, Stage, grant, seconds_from_now},
     leaks::{Search, plant},
@@ -57,7 +58,8 @@ fn make_all_kinds_of_state(stage: &Stage) {
     });
     let taken =
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "extra", "namespace": "acme-prod"}});
-    let items: Vec<Value> = [taken, extra].into_iter().chain(grants).collect();
+    let asked = asked_by("admin", "asked", json!({"organization": "acme", "definition": "extra"}));
+    let items: Vec<Value> = [taken, extra, asked].into_iter().chain(grants).collect();
     applied(stage, &json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string());
 }
 
@@ -168,6 +170,10 @@ fn a_page_tells_what_there_is_and_prometheus_reads_it() {
         until_told(&operator, "entitlement_instances", Some(("phase", phase)), *grants);
     }
     until_told(&operator, "entitlement_refusals", Some(("reason", "NamespaceNotAllowed")), 1.0);
+    // It was asked for before the policies that protect approvals had been there for a minute.
+    until_told(&operator, "entitlement_refusals", Some(("reason", "ApprovalsUnprotected")), 1.0);
+    until_told(&operator, "entitlement_overrides", Some(("phase", "Rejected")), 1.0);
+    until_told(&operator, "entitlement_override_oldest_request_age_seconds", None, 0.0);
     until_told(&operator, "entitlement_outputs", Some(("state", "conflict")), 1.0);
     until_told(&operator, "entitlement_instances_overdue", None, 0.0);
     until_told(&operator, "entitlement_organizations", None, 2.0);

@@ -72,7 +72,7 @@ impl World {
     }
 
     /// An organization with the sources of grants that bear on one of them, this one as given: made, changed, or (None) absent. Its
-    /// subject is the definition of an instance, the plan of a subscription.
+    /// subject is the definition of an instance or an override, the plan of a subscription. Nothing bears on an override.
     pub fn with_source(
         &self,
         organization: &Arc<str>,
@@ -92,6 +92,13 @@ impl World {
         let sources: Vec<GrantSource> = others.cloned().chain(source).collect();
         let named = self.current_named_by(sources.iter()).map_err(|NotYetRead| NotReady::Waits)?;
         self.candidate(organization, self.tenancy.get(organization).cloned(), &sources, named)
+    }
+
+    /// A source as it is, with its organization and what bears on it. None where it can't be told.
+    pub fn source_as_it_is(&self, id: &SourceId) -> Option<Candidate> {
+        let source = self.grants.source(id)?.clone();
+        let (organization, subject) = (Arc::clone(&source.stated().organization), Arc::clone(source.subject()));
+        self.with_source(&organization, &subject, id, Some(source)).ok()
     }
 
     /// An organization as given: made, changed, or (None) absent. It has its sources as far as what they name is read.

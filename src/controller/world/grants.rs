@@ -8,7 +8,7 @@ use super::{
     agenda::{Agenda, AgendaEntry},
     decisions::Override,
     invalid::InvalidGrantIndex,
-    kept::{BarredSources, KeptSource, WholeSource},
+    kept::{BarredSources, GrantSource, KeptSource, WholeSource},
     sharing::GrantSharing,
     store::{Identity, ListsUnderWay, Put, PutUnreadable, Reading, Store},
 };
@@ -344,6 +344,11 @@ impl Grants {
     pub fn spec_state(&self, id: &SourceId) -> Option<(i64, Option<SourceAge>)> {
         let kept = self.stores.get(id)?;
         Some((kept.generation(), kept.whole().map(|held| held.source.stated().age.clone())))
+    }
+
+    /// A source that its organization lets be named.
+    pub fn source(&self, id: &SourceId) -> Option<&GrantSource> {
+        Some(&self.stores.get(id)?.whole()?.source)
     }
 
     /// The organization of a source that it does not let be named, as far as that is known of it.

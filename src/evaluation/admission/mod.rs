@@ -9,6 +9,7 @@
 //! | `candidate` | what a review looks at, which has no secrets |
 //! | `source` | what is said of every source of grants: its term, its amendments, and its deletion |
 //! | `instance` | a grant among those of its organization and definition |
+//! | `overrides` | an override, and a decision on one |
 //! | `subscription` | a subscription among those of its organization |
 //! | `organization` | an organization among the others |
 //! | `definition`, `facet` | the catalogue, and the grants that it serves |
@@ -22,6 +23,7 @@ mod effects;
 mod facet;
 mod instance;
 mod organization;
+mod overrides;
 mod plan;
 mod source;
 mod subscription;
@@ -34,6 +36,7 @@ pub use definition::{DefinitionUse, review_definition};
 pub use facet::{FacetUser, review_facet};
 pub use instance::review_instance;
 pub use organization::review_organization;
+pub use overrides::{review_decision, review_override};
 pub use plan::{PlanSurroundings, review_plan};
 pub use subscription::review_subscription;
 

@@ -7,7 +7,7 @@ use crate::{
         calendar::{Instant, format_instant},
         problem::Problem,
         reason::ReasonCode,
-        refusal::Reason,
+        refusal::{Reason, Refusal},
         source::{
             SourceId, SourceKind,
             stated::{StatedAmendment, StatedSource},
@@ -39,8 +39,13 @@ pub fn find<'a>(decision: &'a Decision, id: &SourceId) -> Option<DecidedSource<'
 
 /// Why one in state Active is refused.
 pub fn of_refusal(findings: &mut Findings, source: &DecidedSource) {
-    if let Some(refusal) = &source.verdict.refusal {
-        findings.flaw(refusal.into());
+    match &source.verdict.refusal {
+        // What waits for others is as it should be.
+        None | Some(Refusal { reason: Reason::ApprovalRequired, .. }) => {}
+        Some(refusal) if refusal.reason == Reason::ApprovalsUnprotected => {
+            findings.warn(format!("it will not be accepted: {}", Problem::from(refusal)));
+        }
+        Some(refusal) => findings.flaw(refusal.into()),
     }
 }
 

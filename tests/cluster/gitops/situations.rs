@@ -13,7 +13,7 @@ pub struct Situation {
 }
 
 /// The kind, the namespace or nothing, the name, and the reason of `Ready` that the operator comes to.
-const SETTLED: [(&str, &str, &str, &str); 59] = [
+const SETTLED: [(&str, &str, &str, &str); 71] = [
     ("FacetDefinition", "", "wayne-sizes", "Valid"),
     ("FacetDefinition", "", "wayne-broken", "InvalidSchema"),
     ("EntitlementDefinition", "", "wayne-single", "Valid"),
@@ -73,10 +73,22 @@ const SETTLED: [(&str, &str, &str, &str); 59] = [
     ("EntitlementSubscription", "entitlements", "wayne-hollow", "PlanNotReady"),
     ("EntitlementSubscription", "entitlements", "wayne-retired", "PlanRetired"),
     ("EntitlementSubscription", "entitlements", "wayne-second", "Duplicate"),
+    ("EntitlementOverride", "entitlements", "wayne-active", "Active"),
+    ("EntitlementOverride", "entitlements", "wayne-waiting", "Waiting"),
+    ("EntitlementOverride", "entitlements", "wayne-held", "Suspended"),
+    ("EntitlementOverride", "entitlements", "wayne-cancelled", "Cancelled"),
+    ("EntitlementOverride", "entitlements", "wayne-asked", "ApprovalRequired"),
+    ("EntitlementOverride", "entitlements", "wayne-denied", "Denied"),
+    ("EntitlementOverride", "entitlements", "wayne-late", "ApprovalExpired"),
+    ("EntitlementOverride", "entitlements", "wayne-fixed", "OverridesRefused"),
+    ("EntitlementOverride", "entitlements", "wayne-counted", "InvalidAmount"),
+    ("EntitlementOverride", "entitlements", "wayne-long", "InvalidTerm"),
+    ("EntitlementOverride", "entitlements", "wayne-orphan", "OrganizationNotFound"),
+    ("EntitlementOverride", "entitlements", "wayne-unknown", "DefinitionNotFound"),
 ];
 
 /// The kinds that grants come from.
-const OF_GRANTS: [&str; 2] = ["EntitlementInstance", "EntitlementSubscription"];
+const OF_GRANTS: [&str; 3] = ["EntitlementInstance", "EntitlementSubscription", "EntitlementOverride"];
 
 /// All of them. They are made once, and stay.
 pub fn all() -> &'static [Situation] {
@@ -85,13 +97,48 @@ pub fn all() -> &'static [Situation] {
 }
 
 fn make() -> Vec<Situation> {
+    until_protected();
     shared_kubectl(&["apply", "--server-side", "--filename", MANIFESTS]);
+    deny();
     take_a_namespace();
     let settled = SETTLED.iter().map(|(kind, namespace, name, reason)| Situation {
         title: title(kind, name, reason),
         object: settled(kind, namespace, name, reason),
     });
     settled.chain(unsettled()).collect()
+}
+
+/// Waits until overrides that are asked for from now on can be approved: the policies have been there for a minute.
+fn until_protected() {
+    let policies = "validatingadmissionpolicies,validatingadmissionpolicybindings";
+    let all: Value =
+        serde_json::from_str(&shared_kubectl(&["get", policies, "--output=json", "--show-managed-fields"])).unwrap();
+    let metadata = || all["items"].as_array().unwrap().iter().map(|one| &one["metadata"]);
+    let written = metadata().flat_map(|one| one["managedFields"].as_array().unwrap()).map(|entry| &entry["time"]);
+    let times = written.chain(metadata().map(|one| &one["creationTimestamp"])).map(|time| time.as_str().unwrap());
+    let youngest: chrono::DateTime<chrono::Utc> = times.max().unwrap().parse().unwrap();
+    let covered = (youngest + chrono::TimeDelta::seconds(62)).format("%FT%TZ").to_string();
+    crate::wait::eventually(std::time::Duration::from_secs(120), "approvals are protected", || {
+        let now = seconds_from_now(0);
+        if now >= covered { Ok(()) } else { Err(now) }
+    });
+}
+
+/// Somebody else denies an override.
+fn deny() {
+    let asked = get("EntitlementOverride", "entitlements", "wayne-denied");
+    let decision = json!({
+        "apiVersion": "entitlements.dev/v1alpha1",
+        "kind": "OverrideDecision",
+        "metadata": {"name": "wayne-denied", "namespace": "entitlements"},
+        "spec": {
+            "override": {"name": "wayne-denied", "uid": asked["metadata"]["uid"]},
+            "definition": "wayne-guarded",
+            "decision": "Deny",
+            "decidedBy": "lucius",
+        },
+    });
+    answered(&["create", "--as=lucius", "--as-group=system:masters"], &decision);
 }
 
 /// Makes an organization that claims a namespace of another, which is older by at least a second.
@@ -150,6 +197,10 @@ fn spec(kind: &str, name: &str) -> Value {
         "EntitlementSubscription" => {
             json!({"organization": "wayne-buyer", "plan": "wayne-bundle", "start": "2020-01-01"})
         }
+        "EntitlementOverride" => json!({
+            "organization": "wayne", "definition": "wayne-guarded", "end": "2098-12-31", "reason": "a trade fair",
+            "requestedBy": "admin",
+        }),
         _ => json!({"organization": "wayne", "definition": "wayne-plan", "start": "2020-01-01"}),
     }
 }
@@ -183,6 +234,7 @@ fn unsettled() -> Vec<Situation> {
         "Organization",
         "EntitlementInstance",
         "EntitlementSubscription",
+        "EntitlementOverride",
     ];
     let mut situations = Vec::new();
     for kind in kinds {
@@ -191,11 +243,15 @@ fn unsettled() -> Vec<Situation> {
     }
     for kind in kinds {
         let mut changed = manifest(kind, "wayne-changed");
-        let field = if OF_GRANTS.contains(&kind) { "priority" } else { "displayName" };
+        let (field, value) = match kind {
+            "EntitlementOverride" => ("cancelled", json!(true)),
+            _ if OF_GRANTS.contains(&kind) => ("priority", json!(7)),
+            _ => ("displayName", json!("changed")),
+        };
         answered(&["create"], &changed);
         let namespace = changed["metadata"]["namespace"].as_str().unwrap_or_default().to_owned();
         seen(kind, &namespace, "wayne-changed");
-        changed["spec"][field] = if field == "priority" { 7.into() } else { "changed".into() };
+        changed["spec"][field] = value;
         let title = format!("{kind}: just changed");
         situations.push(Situation { title, object: answered(&["replace"], &changed) });
     }

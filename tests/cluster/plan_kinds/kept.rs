@@ -106,7 +106,7 @@ conditions:
   - {type: Ready, status: 'False', observedGeneration: 1, lastTransitionTime: '2027-01-01T00:00:00Z', reason: EntryIgnored, message: one is left out}
 ";
 
-fn yaml(text: &str) -> Value {
+pub fn yaml(text: &str) -> Value {
     serde_saphyr::from_str(text).unwrap()
 }
 
@@ -131,7 +131,7 @@ fn missing(schema: &Value, value: &Value, path: &str, found: &mut BTreeSet<Strin
 }
 
 /// What a schema has and a full object lacks.
-fn lacking(kind: &str, part: &str, full: &Value) -> BTreeSet<String> {
+pub fn lacking(kind: &str, part: &str, full: &Value) -> BTreeSet<String> {
     let found = crd::all().into_iter().find(|crd| crd.spec.names.kind == kind).unwrap();
     let found = serde_json::to_value(found).unwrap();
     let mut lacking = BTreeSet::new();
@@ -141,7 +141,7 @@ fn lacking(kind: &str, part: &str, full: &Value) -> BTreeSet<String> {
 }
 
 /// Lines in which every age, whatever it is, is shown as `now`.
-fn ageless(shown: &str) -> String {
+pub fn ageless(shown: &str) -> String {
     let mut begin = None;
     let lines = shown.lines().map(|line| {
         begin = line.find("AGE").or(begin);

@@ -8,7 +8,7 @@
 //! | `kept` | that all else is kept, read by the types, and shown |
 
 mod bounds;
-mod kept;
+pub mod kept;
 mod locked;
 mod refused;
 

@@ -196,10 +196,8 @@ fn a_denial_is_a_warning_whatever_else_refuses_it() {
         assert_eq!(told(before.as_ref(), &by_nobody_else(true), &denied("Denied")), message);
     }
     let hidden = denied("DefinitionNotFound");
-    let expected = [
-        "Warning Denied: bob denied it at 2026-11-02T08:00:00Z",
-        "Warning DefinitionNotFound: about the catalogue",
-    ];
+    let expected =
+        ["Warning Denied: bob denied it at 2026-11-02T08:00:00Z", "Warning DefinitionNotFound: about the catalogue"];
     assert_eq!(told(Some(&requested(ONE_MORE)), &by_nobody_else(true), &hidden), expected);
     assert_eq!(told(Some(&hidden), &by_nobody_else(true), &denied("Denied")), Vec::<String>::new());
 }

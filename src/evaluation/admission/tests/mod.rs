@@ -4,6 +4,7 @@ mod catalogue;
 mod effects;
 mod instance;
 mod organization;
+mod overrides;
 
 use super::AdmissionVerdict;
 use crate::{

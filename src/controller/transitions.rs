@@ -81,9 +81,9 @@ fn why(decided: &DecidedSource, status: LifecycleStatus, from: Option<Phase>, to
         Phase::Cancelled => ("Cancelled", cancelled(decided)),
         Phase::Suspended => ("Suspended", suspended(decided.stated)),
         Phase::Waiting if from == Some(Phase::Suspended) => ("Resumed", format!("it starts at {}", start())),
-        Phase::Waiting if is_new => accepted(decided, format!("starts at {}", start())),
+        Phase::Waiting if is_new => accepted(decided, &format!("starts at {}", start())),
         Phase::Waiting => ("StartMoved", format!("it starts at {}", start())),
-        Phase::Active if is_new => accepted(decided, format!("in force {}", until())),
+        Phase::Active if is_new => accepted(decided, &format!("in force {}", until())),
         Phase::Active => match from {
             Some(Phase::Waiting) => ("Started", format!("its start has come: it is in force {}", until())),
             Some(Phase::Suspended) => ("Resumed", format!("it is suspended no more, and in force {}", until())),
@@ -102,7 +102,7 @@ fn why(decided: &DecidedSource, status: LifecycleStatus, from: Option<Phase>, to
 }
 
 /// That a source is accepted, and what follows from that at once.
-fn accepted(decided: &DecidedSource, so_it: String) -> (&'static str, String) {
+fn accepted(decided: &DecidedSource, so_it: &str) -> (&'static str, String) {
     match decided.approval.and_then(Approval::approved_by) {
         None => (ReasonCode::Accepted.as_str(), format!("it is accepted, and {so_it}")),
         Some(by) => (ReasonCode::Approved.as_str(), format!("{by}: {so_it}")),

@@ -4,13 +4,15 @@ use serde_json::Value;
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/gitops/argocd");
-const KINDS: [&str; 6] = [
+/// An `OverrideDecision` has no status.
+const KINDS: [&str; 7] = [
     "FacetDefinition",
     "EntitlementDefinition",
     "EntitlementPlan",
     "Organization",
     "EntitlementInstance",
     "EntitlementSubscription",
+    "EntitlementOverride",
 ];
 
 const CONFIG_MAP: &str = "\

@@ -37,8 +37,8 @@ fn told(world: &World) -> BTreeMap<String, Vec<(&'static str, u64)>> {
     world.figures(now()).overrides.into_iter().map(|(definition, phases)| (definition, some(phases))).collect()
 }
 
-fn age_in_days(world: &World) -> f64 {
-    world.figures(now()).oldest_request / 86400.0
+fn age_in_days(world: &World) -> String {
+    format!("{} days", world.figures(now()).oldest_request / 86400.0)
 }
 
 #[test]
@@ -46,21 +46,21 @@ fn overrides_are_counted_by_definition_and_phase_as_their_statuses_come() {
     let mut world = two_organizations();
     world.observe_definition(Event::Apply(definition("seats", "quota", 2)));
     world.observe_definition(Event::Apply(definition("unused", "quota", 3)));
-    assert_eq!((told(&world), age_in_days(&world)), (BTreeMap::new(), 0.0));
+    assert_eq!((told(&world), &*age_in_days(&world)), (BTreeMap::new(), "0 days"));
     apply(&mut world, override_of("a", "seats", 4, 1, None));
     apply(&mut world, override_of("b", "seats", 5, 3, Some("Requested")));
     apply(&mut world, override_of("c", "seats", 6, 2, Some("Requested")));
     assert_eq!(told(&world), [("seats".to_owned(), vec![("Requested", 2), ("Undecided", 1)])].into());
-    assert_eq!(age_in_days(&world), 9.0);
+    assert_eq!(age_in_days(&world), "9 days");
     apply(&mut world, override_of("a", "seats", 7, 1, Some("Active")));
     apply(&mut world, override_of("c", "seats", 8, 2, Some("Rejected")));
     assert_eq!(told(&world), [("seats".to_owned(), vec![("Active", 1), ("Rejected", 1), ("Requested", 1)])].into());
-    assert_eq!(age_in_days(&world), 8.0);
+    assert_eq!(age_in_days(&world), "8 days");
     let figures = world.figures(now());
     assert_eq!(figures.overrides_ending, [("1d", 0), ("7d", 1), ("30d", 1)]);
     assert_eq!(figures.overrides["seats"].len(), 8, "each phase that there can be is told, and those without");
     world.observe_override(Event::Delete(read(override_of("b", "seats", 9, 3, Some("Requested")))));
-    assert_eq!(age_in_days(&world), 0.0);
+    assert_eq!(age_in_days(&world), "0 days");
 }
 
 #[test]
@@ -84,8 +84,8 @@ fn one_that_may_not_name_its_organization_waits_for_nobody() {
     let mut barred = override_of("a", "seats", 3, 1, Some("Requested"));
     barred["metadata"]["namespace"] = json!("elsewhere");
     apply(&mut world, barred);
-    assert_eq!((told(&world).len(), age_in_days(&world)), (1, 0.0));
+    assert_eq!((told(&world).len(), &*age_in_days(&world)), (1, "0 days"));
     world.observe_organization(Event::Delete(organization("acme", &["one"], 4)));
     apply(&mut world, override_of("b", "seats", 5, 1, Some("Requested")));
-    assert_eq!(age_in_days(&world), 0.0);
+    assert_eq!(age_in_days(&world), "0 days");
 }

@@ -118,7 +118,7 @@ fn until_protected() {
     let times = written.chain(metadata().map(|one| &one["creationTimestamp"])).map(|time| time.as_str().unwrap());
     let youngest: chrono::DateTime<chrono::Utc> = times.max().unwrap().parse().unwrap();
     let covered = (youngest + chrono::TimeDelta::seconds(62)).format("%FT%TZ").to_string();
-    crate::wait::eventually(std::time::Duration::from_secs(120), "approvals are protected", || {
+    crate::wait::eventually(std::time::Duration::from_mins(2), "approvals are protected", || {
         let now = seconds_from_now(0);
         if now >= covered { Ok(()) } else { Err(now) }
     });

@@ -4,7 +4,7 @@ use super::{AdmissionVerdict, Candidate, instance::review_instance};
 use crate::{
     api::lifecycle::State,
     core::{
-        approval::{Outcome, Protection, StatedDecision, is_service_account},
+        approval::{Objection, Outcome, Protection, StatedDecision},
         calendar::Instant,
         grant::Grant,
         source::{SourceId, SourceKind},
@@ -71,11 +71,10 @@ fn of_names(grant: &Grant, decision: &StatedDecision) -> Option<String> {
 
 fn of_person(snapshot: &Snapshot, grant: &Grant, decision: &StatedDecision) -> Option<String> {
     let by = &decision.by;
-    if is_service_account(by) {
-        return Some(format!("{by} is a service account, and people decide"));
-    }
-    if grant.request.as_ref().is_some_and(|request| request.is_of(by)) {
-        return Some(format!("{by} asked for it, so others have to decide"));
+    match grant.request.as_ref().and_then(|request| request.objection_to(by)) {
+        Some(Objection::ServiceAccount) => return Some(format!("{by} is a service account, and people decide")),
+        Some(Objection::Asker) => return Some(format!("{by} asked for it, so others have to decide")),
+        None => {}
     }
     let known = snapshot.approvals.decisions.get(&decision.override_uid).map_or(&[][..], AsRef::as_ref);
     let is_another = |one: &&StatedDecision| one.by == *by && one.name != decision.name;

@@ -278,7 +278,7 @@ async fn exceptions() {
     let stage = Stage::start();
     let _operator = stage.operator(&[]);
     stage.cluster().await.until_protected().await;
-    follow_at_least(15, &stage, "docs/overrides.md");
+    follow_at_least(12, &stage, "docs/overrides.md");
 }
 
 #[test]

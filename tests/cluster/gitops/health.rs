@@ -20,6 +20,9 @@ fn line(tool: &str, opinion: &Opinion) -> String {
     let Opinion { status, message } = opinion;
     let release = regex::Regex::new("release [0-9]{4}[a-z]").unwrap();
     let message = release.replace_all(message, "release …");
+    // When an override was decided, or could have been.
+    let decided = regex::Regex::new(r"\b(on|by|from) 20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z").unwrap();
+    let message = decided.replace_all(&message, "$1 …");
     let text = if message.is_empty() { status.clone() } else { format!("{status}: {message}") };
     format!("  {tool:8} {text}\n")
 }

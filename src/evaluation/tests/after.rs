@@ -8,12 +8,13 @@ use crate::evaluation::{
     evaluate,
     memo::Memo,
     object::{ObjectContent, ObjectKey, Wish},
-    status::{ideal, statuses},
+    status::{ideal, ideal_overrides, statuses},
 };
 use crate::{
     api::{EntitlementDefinition, EntitlementInstance, Organization, lifecycle::AmendmentState},
     core::{
-        calendar::{Instant, parse_instant},
+        approval::{Approvals, Protection, StatedDecision},
+        calendar::{Instant, format_instant, parse_instant},
         grant::Grant,
         namespace::NamespaceFacts,
         secret::Secret,
@@ -40,6 +41,8 @@ const UNIQUE: &str = "desks";
 const ALL_GRANTS: usize = 8;
 /// The one of them that comes from no instance.
 const TOP_UP: usize = 7;
+/// One of what there may be several of, and one of what there is once.
+const OVERRIDES: usize = 2;
 
 fn definition_of(index: usize) -> &'static str {
     if index < GRANTS { DEFINITIONS[index % 2] } else { UNIQUE }
@@ -69,11 +72,13 @@ fn entry(name: &str, state: usize) -> Arc<CatalogueEntry> {
             "items": [{"key": "k", "template": template}],
         })
     };
+    let approvals = [1, 2, 0, 1][state];
     let spec = json!({
         "type": "Quantity", "unit": "seat", "amount": 5 + state, "allowMultiple": name != UNIQUE,
         "aggregation": if state == 2 { "Max" } else { "Sum" },
         "rollout": if state == 3 { "Everyone" } else { "Agreed" },
         "gracePeriod": "P1D", "renewalNotices": ["P2D"],
+        "overrides": {"approvals": approvals, "expiresAfter": "P2D", "refused": state == 3},
         "facets": [{"name": "limits", "schema": schema(if state == 2 { 5 } else { 10 })}],
         "outputs": [
             output("plain", "ConfigMap", "{{ total.amount }} {{ organization.displayName }} {{ facets.limits.depth }}"),
@@ -131,6 +136,43 @@ fn grant(index: usize, change: usize) -> Grant {
     grant
 }
 
+/// The definition of an override.
+fn excepted(index: usize) -> &'static str {
+    if index == 0 { DEFINITIONS[0] } else { UNIQUE }
+}
+
+fn exception(index: usize, change: usize) -> Grant {
+    let mut spec = json!({
+        "organization": "acme", "definition": excepted(index), "amount": 7, "end": "2026-07-04",
+        "facets": {"limits": {"depth": 2}}, "reason": "there are more guests", "requestedBy": "alice",
+    });
+    let others = [
+        json!({}),
+        json!({"cancelled": true}),
+        json!({"start": "2026-07-02"}),
+        json!({"amount": "0.5"}),
+        json!({"facets": {"limits": {"depth": 9}}}),
+        json!({"requestedBy": "system:serviceaccount:ci:bot"}),
+    ];
+    spec.as_object_mut().unwrap().extend(others[change % others.len()].as_object().unwrap().clone());
+    let metadata = json!({
+        "namespace": "entitlements", "name": format!("o{index}"), "uid": format!("uo{index}"),
+        "generation": 1 + change, "creationTimestamp": "2026-06-30T12:00:00Z",
+    });
+    source::overrides::grant(&serde_json::from_value(json!({"metadata": metadata, "spec": spec})).unwrap())
+}
+
+/// What somebody decides on an override.
+fn decided(index: usize, by: &str, approves: bool, at: Instant) -> StatedDecision {
+    let spec = json!({
+        "override": {"name": format!("o{index}"), "uid": format!("uo{index}")},
+        "definition": excepted(index), "decision": if approves { "Approve" } else { "Deny" },
+        "decidedBy": by,
+    });
+    let metadata = json!({"namespace": "entitlements", "name": by, "creationTimestamp": format_instant(at)});
+    source::overrides::decision(&serde_json::from_value(json!({"metadata": metadata, "spec": spec})).unwrap())
+}
+
 fn organization(change: usize) -> Organization {
     let mut spec = json!({"namespaces": ["one", "two"], "timeZone": "Europe/Berlin", "displayName": "Acme"});
     let others = [
@@ -178,10 +220,12 @@ fn snapshot() -> Snapshot {
     }
 }
 
-/// With the definition that it can hold only once.
+/// With the definition that it can hold only once, and with overrides.
 fn whole_snapshot() -> Snapshot {
     let mut snapshot = snapshot();
     snapshot.grants.extend((GRANTS..ALL_GRANTS).map(|index| Arc::new(grant(index, 0))));
+    snapshot.grants.extend((0..OVERRIDES).map(|index| Arc::new(exception(index, 0))));
+    snapshot.grants.sort_by(|one, other| one.id.cmp(&other.id));
     snapshot.catalogue.insert(UNIQUE.into(), entry(UNIQUE, 0));
     snapshot
 }
@@ -202,6 +246,14 @@ enum Event {
     Namespace(bool),
     Secret(Option<u8>),
     Unsee(bool),
+    /// So many seconds later.
+    Moment(i64),
+    EditOverride(usize, usize),
+    Decide(usize, &'static str, bool),
+    /// The decisions on an override are deleted.
+    Undecide(usize),
+    /// The policies were made so many minutes ago; or one of them is missing.
+    Protect(Option<i64>),
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -217,7 +269,26 @@ fn event() -> impl Strategy<Value = Event> {
         1 => any::<bool>().prop_map(Event::Namespace),
         2 => prop::option::of(0..3u8).prop_map(Event::Secret),
         1 => any::<bool>().prop_map(Event::Unsee),
+        2 => (1..4i64).prop_map(Event::Moment),
+        3 => (0..OVERRIDES, 0..6usize).prop_map(|(index, change)| Event::EditOverride(index, change)),
+        6 => (0..OVERRIDES, prop::sample::select(vec!["bob", "carol"]), prop::bool::weighted(0.8))
+            .prop_map(|(index, by, approves)| Event::Decide(index, by, approves)),
+        1 => (0..OVERRIDES).prop_map(Event::Undecide),
+        2 => prop::option::weighted(0.7, 0..2000i64).prop_map(Event::Protect),
     ]
+}
+
+/// Another state of a grant, with what its status remembers.
+fn edit(snapshot: &mut Snapshot, mut grant: Grant) {
+    snapshot.grants.retain(|known| {
+        let is_it = known.id == grant.id;
+        if is_it {
+            grant.remembered = known.remembered.clone();
+        }
+        !is_it
+    });
+    snapshot.grants.push(Arc::new(grant.settled()));
+    snapshot.grants.sort_by(|one, other| one.id.cmp(&other.id));
 }
 
 fn happen(snapshot: &mut Snapshot, decision: &Decision, now: &mut Instant, event: &Event) {
@@ -225,18 +296,7 @@ fn happen(snapshot: &mut Snapshot, decision: &Decision, now: &mut Instant, event
     let id = |index: usize| grant(index, 0).id.clone();
     match event {
         Event::Time(hours) => *now += TimeDelta::hours(*hours),
-        Event::EditGrant(index, change) => {
-            let mut grant = grant(*index, *change);
-            snapshot.grants.retain(|known| {
-                let is_it = known.id == id(*index);
-                if is_it {
-                    grant.remembered = known.remembered.clone();
-                }
-                !is_it
-            });
-            snapshot.grants.push(Arc::new(grant));
-            snapshot.grants.sort_by(|one, other| one.id.cmp(&other.id));
-        }
+        Event::EditGrant(index, change) => edit(snapshot, grant(*index, *change)),
         Event::RemoveGrant(index) => snapshot.grants.retain(|grant| grant.id != id(*index)),
         Event::Remember => {
             let decided = decision.grants().map(|(_, member)| (member.grant.id.clone(), member.remembering()));
@@ -260,6 +320,25 @@ fn happen(snapshot: &mut Snapshot, decision: &Decision, now: &mut Instant, event
         Event::Secret(Some(value)) => drop(snapshot.secrets.insert(source, tokens(&value.to_string()))),
         Event::Unsee(true) => snapshot.unseen = Arc::new(BTreeSet::from([source])),
         Event::Unsee(false) => snapshot.unseen = Arc::default(),
+        Event::Moment(seconds) => *now += TimeDelta::seconds(*seconds),
+        Event::EditOverride(index, change) => edit(snapshot, exception(*index, *change)),
+        approval => approve(Arc::make_mut(&mut snapshot.approvals), *now, approval),
+    }
+}
+
+fn approve(approvals: &mut Approvals, now: Instant, event: &Event) {
+    let uid = |index: &usize| Arc::from(format!("uo{index}"));
+    match event {
+        Event::Decide(index, by, approves) => {
+            let known = approvals.decisions.remove(&uid(index));
+            let known = known.iter().flat_map(|decisions| decisions.iter()).filter(|one| &*one.name != *by).cloned();
+            let all = known.chain([decided(*index, by, *approves, now)]).collect();
+            approvals.decisions.insert(uid(index), all);
+        }
+        Event::Undecide(index) => drop(approvals.decisions.remove(&uid(index))),
+        Event::Protect(Some(minutes)) => approvals.protection = Protection::Since(now - TimeDelta::minutes(*minutes)),
+        Event::Protect(None) => approvals.protection = Protection::Lacking("a policy is missing".to_owned()),
+        _ => {}
     }
 }
 
@@ -281,6 +360,7 @@ fn told(evaluation: &Evaluation) -> Value {
     json!({
         "objects": objects,
         "statuses": ideal(evaluation),
+        "overrides": ideal_overrides(evaluation),
         "organization": statuses(evaluation, &Outcomes::default()).organization,
         "summary": desired.summary.as_ref().map(|summary| summary.data()),
         "due": due,
@@ -291,10 +371,10 @@ fn told(evaluation: &Evaluation) -> Value {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
-    fn what_is_taken_over_is_what_would_be_made_anew(events in prop::collection::vec(event(), 1..12)) {
+    fn what_is_taken_over_is_what_would_be_made_anew(events in prop::collection::vec(event(), 1..16)) {
         let (mut snapshot, mut now, mut memo) = (whole_snapshot(), now(), Memo::default());
         let mut last = Evaluation::after(None, &mut memo, &snapshot, now, None);
         for event in events {

@@ -15,7 +15,10 @@ use crate::core::{
 pub fn approval(surroundings: &CaseSurroundings, grant: &Grant, now: Instant) -> Option<Approval> {
     let request = grant.request.as_deref()?;
     let zone = surroundings.standing.zone;
-    let requirements = requirements(surroundings.definition());
+    let definition = surroundings.definition();
+    let requirements = requirements(definition);
+    // Until when it can be approved is up to its definition: while none is known, nobody can say that its time is over.
+    let deadline = zone.filter(|_| definition.is_some()).map(|zone| deadline(grant.created, &requirements, zone));
     let counting = Counting {
         request,
         namespace: &grant.id.source.namespace,
@@ -23,7 +26,7 @@ pub fn approval(surroundings: &CaseSurroundings, grant: &Grant, now: Instant) ->
         definition: &grant.id.definition,
         created: grant.created,
         needed: requirements.approvals_of(request),
-        deadline: zone.map_or(Bound::Never, |zone| deadline(grant.created, &requirements, zone)),
+        deadline: deadline.unwrap_or(Bound::Never),
     };
     let Snapshot { approvals, .. } = surroundings.snapshot;
     let counted = approvals.count(&counting, now);

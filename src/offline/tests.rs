@@ -8,6 +8,7 @@ mod explanation;
 mod lost_definition;
 mod lost_revision;
 mod nowhere;
+mod overrides;
 mod plans;
 mod simulation;
 mod subscribed;

@@ -126,7 +126,7 @@ pub(super) fn file(survey: &Survey, name: &str) -> Value {
 }
 
 /// What a flag is at a moment.
-fn flag<'a>(flags: &'a Value, name: &str, at: Instant) -> &'a Value {
+pub(super) fn flag<'a>(flags: &'a Value, name: &str, at: Instant) -> &'a Value {
     let flag = &flags["flags"][name];
     let mut rule = flag.get("targeting").unwrap_or(&flag["defaultVariant"]);
     while let Some(parts) = rule.get("if") {

@@ -7,6 +7,6 @@ mod generate;
 mod gifts;
 mod laws;
 mod model;
-mod operator;
+pub(super) mod operator;
 mod plain;
 mod shelf;

@@ -98,28 +98,17 @@ impl PlainOperator {
         let definitions = inventory.catalogue();
         for (name, _) in definitions.iter().filter(|(_, entry)| entry.present == Present::Valid) {
             let state = inventory.present(name).unwrap();
-            self.keep(&CatalogueKind::Definition.named(name), KeptForm::of::<CompiledDefinition>(&state), now);
+            keep(
+                &mut self.revisions,
+                &CatalogueKind::Definition.named(name),
+                KeptForm::of::<CompiledDefinition>(&state),
+                now,
+            );
         }
         let plans = inventory.plans(&definitions);
         for (name, _) in plans.iter().filter(|(_, entry)| entry.present == Present::Valid) {
             let state = inventory.present_plan(name, &definitions).unwrap();
-            self.keep(&CatalogueKind::Plan.named(name), KeptForm::of::<Plan>(&state), now);
-        }
-    }
-
-    /// As the operator keeps the state of an object of the catalogue.
-    fn keep(&mut self, object: &CatalogueId, form: KeptForm, now: Instant) {
-        let mut of_object: Vec<_> = self.revisions.iter().filter(|one| one.of == *object).cloned().collect();
-        of_object.sort_by_key(|one| one.number);
-        match KeepAction::of(object, &of_object, form) {
-            KeepAction::Kept => {}
-            KeepAction::Create(revision) => self.revisions.push(Arc::new(Revision { made: Some(now), ..revision })),
-            KeepAction::Promote(before, revision)
-            | KeepAction::Replace(before, revision)
-            | KeepAction::Annotate(before, revision) => {
-                self.revisions.retain(|one| one.name != before.name);
-                self.revisions.push(Arc::new(Revision { made: before.made, ..revision }));
-            }
+            keep(&mut self.revisions, &CatalogueKind::Plan.named(name), KeptForm::of::<Plan>(&state), now);
         }
     }
 
@@ -149,6 +138,22 @@ impl PlainOperator {
                 })
                 .collect(),
             held: self.held(),
+        }
+    }
+}
+
+/// As the operator keeps the state of an object of the catalogue.
+pub fn keep(revisions: &mut Vec<Arc<Revision>>, object: &CatalogueId, form: KeptForm, now: Instant) {
+    let mut of_object: Vec<_> = revisions.iter().filter(|one| one.of == *object).cloned().collect();
+    of_object.sort_by_key(|one| one.number);
+    match KeepAction::of(object, &of_object, form) {
+        KeepAction::Kept => {}
+        KeepAction::Create(revision) => revisions.push(Arc::new(Revision { made: Some(now), ..revision })),
+        KeepAction::Promote(before, revision)
+        | KeepAction::Replace(before, revision)
+        | KeepAction::Annotate(before, revision) => {
+            revisions.retain(|one| one.name != before.name);
+            revisions.push(Arc::new(Revision { made: before.made, ..revision }));
         }
     }
 }

@@ -4,7 +4,10 @@ use super::{
     desk::{Desk, OVERRIDE, desk, moment},
     effect::{flag_at, members_at},
 };
-use crate::harness::{entry, grant, seconds_from_now};
+use crate::{
+    harness::{entry, grant, seconds_from_now},
+    subscriptions::{sold, subscribe},
+};
 use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
 
@@ -43,6 +46,8 @@ async fn ten_beside_twenty_five_are_thirty_five() {
     let desk = desk().await;
     desk.sells(json!({})).await;
     let (alice, bob) = (desk.requester("alice").await, desk.approver("bob").await);
+    let told = json!({"spec": {"summary": {"sources": true}}});
+    desk.cluster.merge("Organization", "", "$", told).await.unwrap();
     desk.holds("base", 25).await;
     desk.delivers(25).await;
     let before = desk.cluster.object("ConfigMap", "$", "members").await;
@@ -61,6 +66,15 @@ async fn ten_beside_twenty_five_are_thirty_five() {
     };
     assert_eq!(identity(&before), identity(&after));
     assert_eq!(after["metadata"]["annotations"]["entitlements.dev/override"], Value::Null);
+    let told = desk.cluster.summary("$", "$-members", "says of whom", |told| told["amount"] == "35").await;
+    let of = |kind: &str| {
+        let grants = told["sources"]["grants"].as_array().unwrap().iter();
+        let named = grants.filter(|grant| !grant[kind].is_null());
+        named.map(|grant| json!([grant[kind], grant["amount"]])).collect::<Vec<_>>()
+    };
+    let name = &desk.cluster.name;
+    assert_eq!(of("override"), [json!([format!("entitlements/{name}-extra"), "10"])]);
+    assert_eq!(of("instance"), [json!([format!("entitlements/{name}-base"), "25"])]);
     // The flags know its end by themselves, even if no operator is there then.
     let end = moment(&asked["spec"]["end"]);
     assert_eq!(members_at(&desk.cluster, end - TimeDelta::seconds(1)).await, 35);
@@ -69,6 +83,38 @@ async fn ten_beside_twenty_five_are_thirty_five() {
         seen["status"]["overrides"] == json!({"Active": 1}) && seen["status"]["instances"] == json!({"Active": 1})
     };
     desk.cluster.until("Organization", "", "$", "counts them apart", counts).await;
+}
+
+/// Whatever becomes of the subscription, the exception is its own.
+#[tokio::test]
+async fn beside_a_subscription_it_comes_on_top_and_outlives_it() {
+    let desk = desk().await;
+    let (cluster, name) = (&desk.cluster, desk.cluster.name.clone());
+    sold(cluster).await;
+    subscribe(cluster, &name, "business", json!({"start": "2020-01-01"})).await;
+    desk.delivers(25).await;
+    let before = cluster.object("ConfigMap", "$", "members").await;
+    let (alice, bob) = (desk.requester("alice").await, desk.approver("bob").await);
+    let asked = alice.asks("extra", json!({"amount": 10})).await;
+    let yes = bob.approves(&asked).await;
+    desk.is_granted(&asked, &[&yes]).await;
+    desk.delivers(35).await;
+    let after = cluster.object("ConfigMap", "$", "members").await;
+    assert_eq!(before["metadata"]["uid"], after["metadata"]["uid"]);
+    assert_eq!(after["metadata"]["annotations"]["entitlements.dev/subscription"], format!("entitlements/{name}"));
+    let change = async |spec: Value| {
+        cluster.merge("EntitlementSubscription", "entitlements", "$", json!({ "spec": spec })).await.unwrap();
+    };
+    let definition = format!("{name}-members");
+    change(json!({"remove": [{"name": "none", "definition": definition}]})).await;
+    desk.delivers(10).await;
+    change(json!({"remove": [], "add": [{"name": "favour", "definition": definition, "amount": 5}]})).await;
+    desk.delivers(40).await;
+    change(json!({"state": "Cancelled"})).await;
+    desk.delivers(10).await;
+    let alone = cluster.object("ConfigMap", "$", "members").await;
+    assert_eq!(alone["metadata"]["annotations"]["entitlements.dev/override"], format!("entitlements/{name}-extra"));
+    assert_eq!(alone["metadata"]["annotations"]["entitlements.dev/subscription"], Value::Null);
 }
 
 #[tokio::test]

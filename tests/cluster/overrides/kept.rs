@@ -2,6 +2,7 @@
 
 use super::desk::{OVERRIDE, desk, name_of};
 use crate::harness::{ORGANIZATION, is_current};
+use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -152,6 +153,34 @@ async fn without_its_organization_or_its_namespace_it_is_refused_until_they_are_
     desk.cluster.apply(ORGANIZATION).await;
     desk.is_granted(&asked, &[&yes]).await;
     desk.delivers(10).await;
+}
+
+/// An end that is a day stays that day where the client was when it was approved.
+#[tokio::test]
+async fn a_client_that_moves_keeps_its_end() {
+    let desk = desk().await;
+    desk.sells(json!({"approvals": 0})).await;
+    let moves = async |zone: &str| {
+        desk.cluster.merge("Organization", "", "$", json!({"spec": {"timeZone": zone}})).await.unwrap();
+        desk.cluster.until("Organization", "", "$", "is seen", is_current).await;
+    };
+    moves("Asia/Tokyo").await;
+    let day = (Utc::now() + TimeDelta::days(3)).date_naive();
+    let alice = desk.requester("alice").await;
+    let asked = alice.asks("extra", json!({"amount": 10, "end": day.to_string()})).await;
+    let before = desk.is_granted(&asked, &[]).await["status"].take();
+    assert_eq!(before["accepted"]["timeZone"], "Asia/Tokyo");
+    assert_eq!((&before["end"], &before["until"]), (&json!(format!("{day}T15:00:00Z")), &json!(day.to_string())));
+    moves("America/New_York").await;
+    desk.cluster.operator_has_acted().await;
+    let after = desk.is_granted(&asked, &[]).await["status"].take();
+    for field in ["accepted", "start", "end", "until"] {
+        assert_eq!(before[field], after[field], "{field}");
+    }
+    let later = alice.asks("later", json!({"amount": 1, "end": day.to_string()})).await;
+    let there = desk.is_granted(&later, &[]).await["status"].take();
+    assert_eq!(there["accepted"]["timeZone"], "America/New_York");
+    assert_ne!(there["end"], after["end"]);
 }
 
 /// Only from where its organization allows it, and never from a tenant's own namespace.

@@ -1,4 +1,5 @@
-//! One exception from the request to its end, as three people see it with kubectl: Alice asks, Bob approves, and Carol may not.
+//! One exception from the request to its end, as three people see it with kubectl and the command: Alice asks, Bob approves, and
+//! Carol may not.
 
 use super::{
     desk::{desk, may},
@@ -11,7 +12,7 @@ use crate::{
 };
 use chrono::Utc;
 use serde_json::Value;
-use std::path::PathBuf;
+use std::{path::PathBuf, process::Command};
 
 const CATALOGUE: &str = r#"
 apiVersion: v1
@@ -112,6 +113,14 @@ impl User {
         });
     }
 
+    /// What the command says and with which code it ends, with `$` for the test's name.
+    fn command(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_entitlement-operator"));
+        let output = command.args(arguments).env("KUBECONFIG", &self.kubeconfig).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(said).unwrap().replace(&self.test, "$"))
+    }
+
     /// Writes an approval of that name that says who decides.
     fn approves(&self, name: &str, decider: &str) -> Result<String, String> {
         let uid = self.get(".metadata.uid");
@@ -156,14 +165,21 @@ async fn alice_asks_bob_approves_and_carol_may_not() {
     // The client has 25 members, and needs ten more for a while.
     cluster.apply(CATALOGUE).await;
     workload_reads(cluster, 25).await;
-    let end = seconds_from_now(45);
+    let end = seconds_from_now(60);
     let request = REQUEST.replace("END", &end);
     let refused = carol.apply(&request).unwrap_err();
     assert!(refused.contains("spec.requestedBy has to be 'carol', as you ask for it, and is 'alice'"), "{refused}");
     assert_eq!(alice.apply(&request).unwrap(), "entitlementoverride.entitlements.dev/$-fair created\n");
     alice.sees("$-fair $ $-members 10 Requested 0/1 ");
 
-    // Alice may approve what others ask for. Her yes to her own does not count, nor does that of a program.
+    // Alice may approve what others ask for. Her yes to her own does not count, nor does that of a program: so says the command, and
+    // so it is with what is written without it.
+    let name = format!("{}-fair", cluster.name);
+    let (code, said) = alice.command(&["approve", &name]);
+    let asked_herself = "you, alice, asked for entitlements/$-fair: somebody else has to decide";
+    assert!(code == Some(1) && said.contains(asked_herself), "{code:?} {said}");
+    let (code, said) = robot.command(&["approve", &name]);
+    assert!(code == Some(1) && said.contains("what a service account decides does not count"), "{code:?} {said}");
     assert_eq!(alice.approves("alice", "alice").unwrap(), "overridedecision.entitlements.dev/$-fair-alice created\n");
     let refused = alice.approves("forged", "bob").unwrap_err();
     assert!(refused.contains("spec.decidedBy has to be 'alice', as you decide, and is 'bob'"), "{refused}");
@@ -177,7 +193,9 @@ async fn alice_asks_bob_approves_and_carol_may_not() {
     workload_reads(cluster, 25).await;
 
     // Bob's does.
-    assert_eq!(bob.approves("bob", "bob").unwrap(), "overridedecision.entitlements.dev/$-fair-bob created\n");
+    let (code, said) = bob.command(&["approve", &name, "--comment", "agreed with sales"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("You, bob, approve it: OverrideDecision entitlements/"), "{said}");
     alice.sees("$-fair $ $-members 10 Active 1/1 ");
     workload_reads(cluster, 35).await;
     assert_eq!(alice.get(".status.accepted.by"), r#"["bob"]"#);

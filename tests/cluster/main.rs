@@ -28,6 +28,7 @@ mod leaks;
 
 mod approval_policies;
 mod approvals_unprotected;
+mod approve_command;
 mod attacks;
 mod bad_company;
 mod bad_input;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 /// The events that regard an object, the earliest first, as `type reason: note`.
 async fn told(cluster: &Cluster, kind: &str, name: &str) -> Vec<String> {
     let name = name.replace('$', &cluster.name);
-    let is_source = ["EntitlementInstance", "EntitlementSubscription"].contains(&kind);
+    let is_source = ["EntitlementInstance", "EntitlementSubscription", "EntitlementOverride"].contains(&kind);
     let namespace = if is_source { "entitlements" } else { "default" };
     let mut events = cluster.list("Event", namespace).await;
     events.retain(|event| event["regarding"]["name"] == *name && event["regarding"]["kind"] == kind);

@@ -80,7 +80,7 @@ async fn what_becomes_of_an_exception_is_told_once_also_over_restarts() {
     cluster.until_protected().await;
 
     // Approved by two, in force at once, and ended by its date.
-    let end = seconds_from_now(20);
+    let end = seconds_from_now(40);
     let brief = ask(&cluster, "$-brief", json!({"end": end})).await;
     let two = awaits(&cluster, "2 more approvals are", "$-brief");
     tells(&cluster, OVERRIDE, "$-brief", &[&two]).await;

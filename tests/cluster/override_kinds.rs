@@ -132,7 +132,7 @@ async fn what_is_wrong_in_itself_is_refused() {
         (OVERRIDE, "{amount: null}"),
         (OVERRIDE, "{amount: Unlimited}"),
         (OVERRIDE, "{amount: '2.5', start: '2027-01-01', end: '2027-01-31T18:00:00+01:00', ticket: SALES-7}"),
-        (DECISION, "{decision: Deny, comment: no}"),
+        (DECISION, "{decision: Deny, comment: too many}"),
     ] {
         assert_eq!(judge(&cluster, kind, &yaml(spec)).await, Ok(()), "{spec}");
     }
@@ -342,7 +342,7 @@ fn explained(stage: &Stage) {
         ("eovr.spec.end", "`overrides.maxTerm` allows."),
         ("eovr.spec.reason", "Why the exception is asked for, in 10 to 1,024 characters."),
         ("eovr.spec.requestedBy", "The user name of whoever asks"),
-        ("eovr.spec.cancelled", "Takes the exception back, for good."),
+        ("eovr.spec.cancelled", "Takes the exception back, for good"),
         ("eovr.status.approvals", "How many approvals count, of how many it needs, such as `1/2`."),
         ("eovr.status.accepted.by", "Who approved, in the order of their decisions."),
         ("eodec", "One person's yes or no to one override"),

@@ -23,7 +23,8 @@ pub struct ApprovalGuards {
     bindings: Store<ApprovalPolicy, ObservedGuard>,
     /// Of which there is a whole list, and a watch that goes on.
     seen: BTreeSet<PolicyPart>,
-    /// The youngest state of any that was ever seen: the times in it can be written back, and that it was seen cannot.
+    /// When the youngest state of any that was ever seen was written: the times in it can be written back, and that it was seen
+    /// cannot.
     youngest: Instant,
     protection: Protection,
     /// Whether the log says that it is lacking.
@@ -68,9 +69,13 @@ impl ApprovalGuards {
 
     /// A state of one of them. Whether it changes the protection.
     pub fn put(&mut self, part: PolicyPart, guard: Reading<ApprovalPolicy, ObservedGuard>) -> bool {
+        let now = clock::now();
         // A time in the future is no reason to wait for it once it is mended.
-        self.youngest = self.youngest.max(guard.value.newest().min(clock::now()));
+        let newest = guard.value.newest().min(now);
         let put = self.store(part).put(guard.key, guard.identity, guard.value);
+        // Another state than before was written just now, whatever it says: the API server notes no time when a field is taken out.
+        let written = if matches!(put, Put::Stored(Some(_))) { now } else { newest };
+        self.youngest = self.youngest.max(written);
         put != Put::Stale && self.compare()
     }
 

@@ -2,8 +2,11 @@
 
 use super::{World, empty, read};
 use crate::{
-    controller::world::kinds::WatchedKind,
-    core::approval::{ApprovalGuard, ApprovalPolicy, PolicyPart, Protection},
+    controller::{clock, world::kinds::WatchedKind},
+    core::{
+        approval::{ApprovalGuard, ApprovalPolicy, PolicyPart, Protection},
+        calendar::Instant,
+    },
     evaluation::Limits,
 };
 use k8s_openapi::api::admissionregistration::v1::{
@@ -38,6 +41,13 @@ fn list<K: WatchedKind<Object: DeserializeOwned>>(world: &mut World, objects: im
     world.observe::<K>(Event::InitDone);
 }
 
+fn apply(world: &mut World, part: PolicyPart, object: Value) {
+    match part {
+        PolicyPart::Policy => world.observe::<Policy>(Event::Apply(read(object))),
+        PolicyPart::Binding => world.observe::<Binding>(Event::Apply(read(object))),
+    };
+}
+
 fn listed(part: PolicyPart) -> Vec<Value> {
     own(part).map(|guard| stored(guard, 7, |_| {})).collect()
 }
@@ -58,6 +68,12 @@ fn since() -> Protection {
 fn lacking(world: &World, part: &str) {
     let Protection::Lacking(why) = world.protection() else { panic!("{:?}", world.protection()) };
     assert!(why.contains(part), "{why}");
+}
+
+#[track_caller]
+fn not_before(world: &World, moment: Instant) {
+    let Protection::Since(since) = *world.protection() else { panic!("{:?}", world.protection()) };
+    assert!(since >= moment, "{since}");
 }
 
 #[test]
@@ -91,11 +107,11 @@ fn each_event_counts() {
     world.observe::<Policy>(Event::Apply(read(weakened)));
     lacking(&world, &format!("the {guard} is not that of this operator"));
     let mended =
-        stored(guard, 9, |object| object["metadata"]["managedFields"][0]["time"] = json!("2027-02-01T00:00:00Z"));
+        stored(guard, 9, |object| object["metadata"]["managedFields"][0]["time"] = json!("2999-02-01T00:00:00Z"));
     world.observe::<Policy>(Event::Apply(read(mended)));
-    assert_eq!(*world.protection(), Protection::Since("2027-02-01T00:00:00Z".parse().unwrap()));
+    assert_eq!(*world.protection(), Protection::Since("2999-02-01T00:00:00Z".parse().unwrap()));
     world.observe::<Policy>(Event::Apply(read(stored(guard, 8, |_| {}))));
-    assert_eq!(*world.protection(), Protection::Since("2027-02-01T00:00:00Z".parse().unwrap()), "late news is none");
+    assert_eq!(*world.protection(), Protection::Since("2999-02-01T00:00:00Z".parse().unwrap()), "late news is none");
     let guard = ApprovalGuard { part: PolicyPart::Binding, policy: ApprovalPolicy::Records };
     world.observe::<Binding>(Event::Delete(read(stored(guard, 10, |_| {}))));
     lacking(&world, &format!("the {guard} is missing"));
@@ -149,6 +165,7 @@ fn who_may_not_see_them_takes_nothing_for_protected() {
 
 #[test]
 fn times_that_somebody_writes_back_are_known() {
+    let begun = clock::now();
     let mut world = all_listed();
     let guard = ApprovalGuard { part: PolicyPart::Policy, policy: ApprovalPolicy::Decisions };
     let changed = |version, time: &str, change: fn(&mut Value)| {
@@ -161,13 +178,36 @@ fn times_that_somebody_writes_back_are_known() {
     world.observe::<Policy>(Event::Apply(weakened));
     lacking(&world, &format!("the {guard} is not that of this operator"));
     world.observe::<Policy>(Event::Apply(changed(9, MADE, |_| {})));
-    assert_eq!(*world.protection(), Protection::Since("2026-02-01T00:00:00Z".parse().unwrap()));
+    not_before(&world, begun);
     // A list tells the same.
     list::<Policy>(&mut world, own(PolicyPart::Policy).map(|guard| stored(guard, 10, |_| {})));
-    assert_eq!(*world.protection(), Protection::Since("2026-02-01T00:00:00Z".parse().unwrap()));
+    not_before(&world, begun);
     // What has yet to come is nothing that was seen.
     world.observe::<Policy>(Event::Apply(changed(11, "9000-01-01T00:00:00Z", |_| {})));
     assert_eq!(*world.protection(), Protection::Since("9000-01-01T00:00:00Z".parse().unwrap()));
     world.observe::<Policy>(Event::Apply(changed(12, MADE, |_| {})));
     assert!(world.protection().covers("9000-01-01T00:00:00Z".parse().unwrap()));
+}
+
+/// Whoever takes a field out of an object takes nothing under his control, so that the API server notes no time of it.
+#[test]
+fn a_change_that_leaves_no_time_is_known() {
+    for guard in ApprovalGuard::all() {
+        let begun = clock::now();
+        let mut world = all_listed();
+        apply(&mut world, guard.part, stored(guard, 8, |object| object["spec"]["added"] = json!([{"name": "never"}])));
+        lacking(&world, &format!("the {guard} is not that of this operator"));
+        apply(&mut world, guard.part, stored(guard, 9, |_| {}));
+        not_before(&world, begun);
+    }
+}
+
+#[test]
+fn a_change_between_two_lists_that_leaves_no_time_is_known() {
+    let begun = clock::now();
+    let mut world = all_listed();
+    list::<Policy>(&mut world, listed(PolicyPart::Policy));
+    assert_eq!(*world.protection(), since(), "nothing was written");
+    list::<Policy>(&mut world, own(PolicyPart::Policy).map(|guard| stored(guard, 9, |_| {})));
+    not_before(&world, begun);
 }

@@ -45,7 +45,7 @@ fn apply(world: &mut World, part: PolicyPart, object: Value) {
     match part {
         PolicyPart::Policy => world.observe::<Policy>(Event::Apply(read(object))),
         PolicyPart::Binding => world.observe::<Binding>(Event::Apply(read(object))),
-    };
+    }
 }
 
 fn listed(part: PolicyPart) -> Vec<Value> {

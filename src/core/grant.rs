@@ -7,7 +7,7 @@ use super::{
     acceptance::Acceptance,
     age::GrantAge,
     amount::{Amount, InvalidAmount},
-    approval::{Request, Settlement},
+    approval::{ExceptionRequest, Settlement},
     calendar::Instant,
     source::{
         SourceId,
@@ -175,7 +175,7 @@ pub struct StatedGrant {
     /// As written, in the order of the list.
     pub amendments: Vec<GrantAmendment>,
     /// Who asked for it, where others have to approve.
-    pub request: Option<Arc<Request>>,
+    pub request: Option<Arc<ExceptionRequest>>,
 }
 
 impl Deref for StatedGrant {

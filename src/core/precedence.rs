@@ -17,7 +17,7 @@ pub fn rank<A: Ord>(priority: i32, start: Instant, age: A) -> impl Ord + use<A> 
 
 /// How the amount of a grant adds up with those of others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Addition {
+pub enum Adding {
     /// By the aggregation of its definition.
     ByAggregation,
     /// On top of what that comes to.
@@ -26,13 +26,13 @@ pub enum Addition {
 
 /// All amounts together.
 #[must_use]
-pub fn total(definition: &Definition, amounts: impl Iterator<Item = (Addition, Amount)>) -> Option<Amount> {
+pub fn total(definition: &Definition, amounts: impl Iterator<Item = (Adding, Amount)>) -> Option<Amount> {
     let add = |sum: Option<Amount>, amount: Amount, aggregation: Aggregation| {
         Some(sum.map_or(amount, |sum| sum.together(amount, aggregation)))
     };
     let (aggregated, on_top) = amounts.fold((None, None), |(aggregated, on_top), (addition, amount)| match addition {
-        Addition::ByAggregation => (add(aggregated, amount, definition.aggregation), on_top),
-        Addition::OnTop => (aggregated, add(on_top, amount, Aggregation::Sum)),
+        Adding::ByAggregation => (add(aggregated, amount, definition.aggregation), on_top),
+        Adding::OnTop => (aggregated, add(on_top, amount, Aggregation::Sum)),
     });
     both(aggregated, on_top)
 }
@@ -59,19 +59,19 @@ impl Tally {
     }
 
     /// Adds an amount.
-    pub fn add(&mut self, addition: Addition, amount: Amount) {
+    pub fn add(&mut self, addition: Adding, amount: Amount) {
         self.part(addition).add(amount);
     }
 
     /// Takes one away that was added.
-    pub fn remove(&mut self, addition: Addition, amount: Amount) {
+    pub fn remove(&mut self, addition: Adding, amount: Amount) {
         self.part(addition).remove(amount);
     }
 
-    fn part(&mut self, addition: Addition) -> &mut AmountTally {
+    fn part(&mut self, addition: Adding) -> &mut AmountTally {
         match addition {
-            Addition::ByAggregation => &mut self.aggregated,
-            Addition::OnTop => &mut self.on_top,
+            Adding::ByAggregation => &mut self.aggregated,
+            Adding::OnTop => &mut self.on_top,
         }
     }
 

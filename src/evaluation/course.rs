@@ -14,7 +14,7 @@ use crate::{
         facets::Statement,
         grant::Grant,
         lifecycle::{PreparedAmendment, Verdict},
-        precedence::{Addition, Tally},
+        precedence::{Adding, Tally},
     },
     render::flags::{FlagCourse, HeldRight, Stage},
 };
@@ -237,7 +237,7 @@ impl<'a> Sweep<'a> {
         let after = self.members.get(index).and_then(|member| member.gives(at));
         let Some(slot) = self.gives.get_mut(index) else { return false };
         let before = std::mem::replace(slot, after);
-        let addition = self.members.get(index).map_or(Addition::ByAggregation, |member| member.addition());
+        let addition = self.members.get(index).map_or(Adding::ByAggregation, |member| member.addition());
         if let Some(amount) = before.and_then(|gives| gives.amount) {
             self.amounts.remove(addition, amount);
         }

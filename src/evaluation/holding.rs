@@ -25,7 +25,7 @@ use crate::{
         facets::{Statement, supplied_secrets},
         grant::{Grant, Remembered},
         lifecycle::{Change, Group, GroupSubject, Lineage, Outlook, PreparedAmendment, Verdict, groups},
-        precedence::{Addition, Merged, merge_statements, rank, total},
+        precedence::{Adding, Merged, merge_statements, rank, total},
         problem::Problem,
         reason::ReasonCode,
         source::{SourceKind, stated::StatedSource},
@@ -98,10 +98,10 @@ impl Member {
 
     /// How its amount adds up with others.
     #[must_use]
-    pub fn addition(&self) -> Addition {
+    pub fn addition(&self) -> Adding {
         match self.grant.id.source.kind {
-            SourceKind::Override => Addition::OnTop,
-            _ => Addition::ByAggregation,
+            SourceKind::Override => Adding::OnTop,
+            _ => Adding::ByAggregation,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Snapshot, cases::CaseSurroundings};
 use crate::core::{
-    approval::{Approval, Counting, Outcome, Request, Requirements, Settlement},
+    approval::{Approval, ApprovalOutcome, CountedRequest, ExceptionRequest, Requirements, Settlement},
     calendar::{Bound, Instant, Nominal, Tz, add, format_local},
     definition::Definition,
     grant::Grant,
@@ -19,7 +19,7 @@ pub fn approval(surroundings: &CaseSurroundings, grant: &Grant, now: Instant) ->
     let requirements = requirements(definition);
     // Until when it can be approved is up to its definition: while none is known, nobody can say that its time is over.
     let deadline = zone.filter(|_| definition.is_some()).map(|zone| deadline(grant.created, &requirements, zone));
-    let counting = Counting {
+    let counting = CountedRequest {
         request,
         namespace: &grant.id.source.namespace,
         uid: &grant.age.uid,
@@ -52,15 +52,21 @@ pub fn permission(surroundings: &CaseSurroundings, grant: &Grant, approval: &App
     let request = grant.request.as_deref()?;
     let zone = surroundings.standing.zone.unwrap_or(Tz::UTC);
     let approved = match &approval.outcome {
-        Outcome::Approved { at, .. } => Ok(*at),
+        ApprovalOutcome::Approved { at, .. } => Ok(*at),
         other => Err(refusal(grant, request, approval, other, zone)),
     };
     Some(Permission { longest: requirements(surroundings.definition()).max_term, approved })
 }
 
-fn refusal(grant: &Grant, request: &Request, approval: &Approval, outcome: &Outcome, zone: Tz) -> Refusal {
+fn refusal(
+    grant: &Grant,
+    request: &ExceptionRequest,
+    approval: &Approval,
+    outcome: &ApprovalOutcome,
+    zone: Tz,
+) -> Refusal {
     match outcome {
-        Outcome::Denied { at, by } => {
+        ApprovalOutcome::Denied { at, by } => {
             let comment = approval.denial.as_ref().and_then(|denial| denial.comment.as_deref());
             let comment = comment.map(|comment| format!(" ({comment})")).unwrap_or_default();
             let message = format!(
@@ -69,7 +75,7 @@ fn refusal(grant: &Grant, request: &Request, approval: &Approval, outcome: &Outc
             );
             Refusal::new(Reason::Denied, message)
         }
-        Outcome::Expired { at, .. } => {
+        ApprovalOutcome::Expired { at, .. } => {
             let message = format!(
                 "it was not approved by {}, {} of {}: ask for another, and have it approved in time",
                 format_local(*at, zone),
@@ -78,14 +84,14 @@ fn refusal(grant: &Grant, request: &Request, approval: &Approval, outcome: &Outc
             );
             Refusal::new(Reason::ApprovalExpired, message)
         }
-        Outcome::Unprotected(why) => Refusal::new(Reason::ApprovalsUnprotected, why.clone()),
-        Outcome::Open | Outcome::Approved { .. } => {
+        ApprovalOutcome::Unprotected(why) => Refusal::new(Reason::ApprovalsUnprotected, why.clone()),
+        ApprovalOutcome::Open | ApprovalOutcome::Approved { .. } => {
             Refusal::new(Reason::ApprovalRequired, required(grant, request, approval))
         }
     }
 }
 
-fn required(grant: &Grant, request: &Request, approval: &Approval) -> String {
+fn required(grant: &Grant, request: &ExceptionRequest, approval: &Approval) -> String {
     if let Some(denial) = &approval.denial {
         return format!("{} denies it, which counts in a moment", denial.by);
     }
@@ -104,12 +110,12 @@ fn required(grant: &Grant, request: &Request, approval: &Approval) -> String {
 #[must_use]
 pub fn settlement(approval: &Approval, verdict: &Verdict) -> Option<Settlement> {
     match &approval.outcome {
-        Outcome::Approved { at, by } => {
+        ApprovalOutcome::Approved { at, by } => {
             let acceptance = verdict.acceptance.as_ref()?;
             Some(Settlement::Accepted { at: *at, by: by.clone(), zone: acceptance.zone })
         }
-        Outcome::Denied { at, by } => Some(Settlement::Denied { at: *at, by: by.clone() }),
-        Outcome::Expired { at, is_certain: true } => Some(Settlement::Expired { at: *at }),
-        Outcome::Expired { .. } | Outcome::Open | Outcome::Unprotected(_) => None,
+        ApprovalOutcome::Denied { at, by } => Some(Settlement::Denied { at: *at, by: by.clone() }),
+        ApprovalOutcome::Expired { at, is_certain: true } => Some(Settlement::Expired { at: *at }),
+        ApprovalOutcome::Expired { .. } | ApprovalOutcome::Open | ApprovalOutcome::Unprotected(_) => None,
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     api::{Phase, entitlement_definition::Aggregation},
     core::{
         amount::Amount,
-        approval::{Approval, Outcome, Request},
+        approval::{Approval, ApprovalOutcome, ExceptionRequest},
         calendar::{Instant, Tz},
         source::SourceId,
     },
@@ -38,7 +38,7 @@ pub struct StandingException {
     /// When it was asked for.
     pub created: Instant,
     /// Who asks, and why.
-    pub request: Arc<Request>,
+    pub request: Arc<ExceptionRequest>,
     /// Its phase.
     pub phase: Phase,
     /// How far it is with its approvals.
@@ -159,21 +159,21 @@ impl StandingException {
 
     fn approved(&self) -> Option<Instant> {
         match self.approval.outcome {
-            Outcome::Approved { at, .. } if self.is_accepted => Some(at),
+            ApprovalOutcome::Approved { at, .. } if self.is_accepted => Some(at),
             _ => None,
         }
     }
 
     fn denied(&self) -> Option<Instant> {
         match self.approval.outcome {
-            Outcome::Denied { at, .. } => Some(at),
+            ApprovalOutcome::Denied { at, .. } => Some(at),
             _ => None,
         }
     }
 
     fn expired(&self) -> Option<Instant> {
         match self.approval.outcome {
-            Outcome::Expired { at, .. } => Some(at),
+            ApprovalOutcome::Expired { at, .. } => Some(at),
             _ => None,
         }
     }

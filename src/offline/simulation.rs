@@ -14,7 +14,7 @@ use crate::{
     api::lifecycle::{AmendmentState, Notice},
     core::{
         age::GrantAge,
-        approval::Outcome,
+        approval::ApprovalOutcome,
         calendar::{Instant, Tz},
         grant::GrantId,
         source::SourceId,
@@ -285,7 +285,7 @@ pub(super) fn change(before: &Member, after: &Member) -> Option<GrantChange> {
 /// Who has approved an override, where that was not decided before.
 fn approved(before: &Member, after: &Member) -> Option<Vec<Arc<str>>> {
     let outcome = |member: &Member| match member.approval.as_deref()?.outcome.clone() {
-        Outcome::Approved { by, .. } => Some(by),
+        ApprovalOutcome::Approved { by, .. } => Some(by),
         _ => None,
     };
     outcome(after).filter(|_| outcome(before).is_none())

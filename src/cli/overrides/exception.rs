@@ -8,7 +8,7 @@ use crate::{
         timeline::source_name,
     },
     core::{
-        approval::{Approval, Approvals, Counting, Request, Requirements, StatedDecision},
+        approval::{Approval, Approvals, CountedRequest, ExceptionRequest, Requirements, StatedDecision},
         calendar::{Bound, Instant, Moment, Nominal, Tz, parse_zone},
         facets::{each_value, joined},
         grant::Grant,
@@ -34,7 +34,7 @@ pub struct Exception {
     definition: Option<EntitlementDefinition>,
     /// Absent where they may not be seen.
     decisions: Option<Vec<StatedDecision>>,
-    request: Arc<Request>,
+    request: Arc<ExceptionRequest>,
 }
 
 impl Exception {
@@ -52,13 +52,13 @@ impl Exception {
         let organization = shown.map_or_else(|| name.clone(), |shown| format!("{name} ({shown})"));
         let request = grant.request.clone().unwrap_or_else(|| {
             let nothing: Arc<str> = Arc::default();
-            Arc::new(Request { by: Arc::clone(&nothing), restored_by: None, reason: nothing, ticket: None })
+            Arc::new(ExceptionRequest { by: Arc::clone(&nothing), restored_by: None, reason: nothing, ticket: None })
         });
         Self { id: id(&object.metadata), object, grant, zone, organization, definition, decisions, request }
     }
 
     /// Who asks, and why.
-    pub fn request(&self) -> &Request {
+    pub fn request(&self) -> &ExceptionRequest {
         &self.request
     }
 
@@ -96,7 +96,7 @@ impl Exception {
             self.decisions.as_ref().map(|_| self.own_decisions().cloned().collect())?;
         let uid = &self.grant.age.uid;
         let approvals = Approvals { decisions: BTreeMap::from([(Arc::clone(uid), decisions)]), ..Approvals::default() };
-        let counting = Counting {
+        let counting = CountedRequest {
             request: &self.request,
             namespace: &self.id.namespace,
             uid,

@@ -7,7 +7,7 @@ use super::{Announcement, of_failures, of_phase, start_of};
 use crate::{
     api::{Condition, Phase, conditions::ACCEPTED, lifecycle::LifecycleStatus},
     core::{
-        approval::{Approval, Outcome, Settlement},
+        approval::{Approval, ApprovalOutcome, Settlement},
         calendar::format_instant,
         grant::Remembered,
         reason::ReasonCode,
@@ -61,13 +61,18 @@ fn approved(approval: &Approval, status: LifecycleStatus) -> Announcement {
 fn refused(remembered: &Remembered, approval: &Approval, status: LifecycleStatus) -> Option<Announcement> {
     let known = remembered.settlement.as_deref();
     let (reason, note) = match &approval.outcome {
-        Outcome::Denied { .. } if matches!(known, Some(Settlement::Denied { .. })) => return None,
-        Outcome::Expired { .. } if matches!(known, Some(Settlement::Expired { .. })) => return None,
-        Outcome::Denied { at, by } => (ReasonCode::Denied, format!("{by} denied it at {}", format_instant(*at))),
-        Outcome::Expired { at, is_certain: true } => {
+        ApprovalOutcome::Denied { .. } if matches!(known, Some(Settlement::Denied { .. })) => return None,
+        ApprovalOutcome::Expired { .. } if matches!(known, Some(Settlement::Expired { .. })) => return None,
+        ApprovalOutcome::Denied { at, by } => {
+            (ReasonCode::Denied, format!("{by} denied it at {}", format_instant(*at)))
+        }
+        ApprovalOutcome::Expired { at, is_certain: true } => {
             (ReasonCode::ApprovalExpired, format!("it was not approved by {}", format_instant(*at)))
         }
-        Outcome::Expired { .. } | Outcome::Approved { .. } | Outcome::Open | Outcome::Unprotected(_) => return None,
+        ApprovalOutcome::Expired { .. }
+        | ApprovalOutcome::Approved { .. }
+        | ApprovalOutcome::Open
+        | ApprovalOutcome::Unprotected(_) => return None,
     };
     let accepted = accepted(status).filter(|accepted| reason == *accepted.reason);
     let note = accepted.map_or(note, |accepted| accepted.message.clone());

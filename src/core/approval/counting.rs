@@ -1,6 +1,6 @@
 //! Which decisions on an override count, and what they come to.
 
-use super::{Protection, Request, Settlement, StatedDecision};
+use super::{ExceptionRequest, Protection, Settlement, StatedDecision};
 use crate::{
     api::override_decision::Ruling,
     core::calendar::{Bound, Instant},
@@ -25,9 +25,9 @@ pub struct Approvals {
 
 /// An override whose decisions are counted.
 #[derive(Clone, Copy, Debug)]
-pub struct Counting<'a> {
+pub struct CountedRequest<'a> {
     /// Who asked for it.
-    pub request: &'a Request,
+    pub request: &'a ExceptionRequest,
     /// Its namespace.
     pub namespace: &'a str,
     /// Its UID.
@@ -46,7 +46,7 @@ pub struct Counting<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approval {
     /// What it comes to.
-    pub outcome: Outcome,
+    pub outcome: ApprovalOutcome,
     /// How many approvals it needs.
     pub needed: u32,
     /// The approvals that count, in their order, as far as they are needed.
@@ -59,7 +59,7 @@ pub struct Approval {
 
 /// What the decisions on an override come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum ApprovalOutcome {
     /// It may be given.
     Approved {
         /// Since when.
@@ -91,9 +91,9 @@ impl Approval {
     /// The same of an override that was decided for good before: nothing that is decided later changes that.
     #[must_use]
     pub fn settled_as(self, settlement: &Settlement) -> Self {
-        let outcome = Outcome::of(settlement);
+        let outcome = ApprovalOutcome::of(settlement);
         let needed = match &outcome {
-            Outcome::Approved { by, .. } => u32::try_from(by.len()).unwrap_or(u32::MAX),
+            ApprovalOutcome::Approved { by, .. } => u32::try_from(by.len()).unwrap_or(u32::MAX),
             _ => self.needed,
         };
         Self { outcome, needed, next: None, ..self }
@@ -102,7 +102,7 @@ impl Approval {
     /// Who approved it, as the beginning of a sentence. None where it is not approved.
     #[must_use]
     pub fn approved_by(&self) -> Option<String> {
-        let Outcome::Approved { by, .. } = &self.outcome else { return None };
+        let ApprovalOutcome::Approved { by, .. } = &self.outcome else { return None };
         Some(match by.as_slice() {
             [] => "it needs no approval".to_owned(),
             [one] => format!("{one} approved it"),
@@ -114,7 +114,7 @@ impl Approval {
     #[must_use]
     pub fn given(&self) -> usize {
         match &self.outcome {
-            Outcome::Approved { by, .. } => by.len(),
+            ApprovalOutcome::Approved { by, .. } => by.len(),
             _ => self.approvals.len(),
         }
     }
@@ -135,13 +135,13 @@ impl Approval {
     #[must_use]
     pub fn approvers(&self) -> Vec<Arc<str>> {
         match &self.outcome {
-            Outcome::Approved { by, .. } => by.clone(),
+            ApprovalOutcome::Approved { by, .. } => by.clone(),
             _ => self.approvals.iter().map(|one| Arc::clone(&one.by)).collect(),
         }
     }
 }
 
-impl Outcome {
+impl ApprovalOutcome {
     fn of(settlement: &Settlement) -> Self {
         match settlement {
             Settlement::Accepted { at, by, .. } => Self::Approved { at: *at, by: by.clone() },
@@ -159,12 +159,12 @@ impl Approvals {
 
     /// How far an override is that was not decided before.
     #[must_use]
-    pub fn count(&self, counting: &Counting, now: Instant) -> Approval {
+    pub fn count(&self, counting: &CountedRequest, now: Instant) -> Approval {
         if let Some(why) = self.unprotected(counting) {
-            return counting.approval(Outcome::Unprotected(why), Vec::new(), None, None);
+            return counting.approval(ApprovalOutcome::Unprotected(why), Vec::new(), None, None);
         }
         if counting.needed == 0 {
-            let outcome = Outcome::Approved { at: counting.created, by: Vec::new() };
+            let outcome = ApprovalOutcome::Approved { at: counting.created, by: Vec::new() };
             return counting.approval(outcome, Vec::new(), None, None);
         }
         let approval = self.decided(counting, now);
@@ -172,20 +172,20 @@ impl Approvals {
         Approval { next: approval.next.into_iter().chain(coming).min(), ..approval }
     }
 
-    fn decided(&self, counting: &Counting, now: Instant) -> Approval {
+    fn decided(&self, counting: &CountedRequest, now: Instant) -> Approval {
         let mut approvals: Vec<StatedDecision> = Vec::new();
         for decision in self.counting(counting).filter(|decision| decision.created <= now) {
             if counting.deadline.has_come(decision.created) {
                 break;
             }
             if decision.ruling == Ruling::Deny {
-                let outcome = Outcome::Denied { at: decision.created, by: Arc::clone(&decision.by) };
+                let outcome = ApprovalOutcome::Denied { at: decision.created, by: Arc::clone(&decision.by) };
                 return counting.settled(outcome, approvals, Some(decision), now);
             }
             approvals.push(decision.clone());
             if approvals.len() == counting.needed as usize {
                 let by = approvals.iter().map(|one| Arc::clone(&one.by)).collect();
-                return counting.settled(Outcome::Approved { at: decision.created, by }, approvals, None, now);
+                return counting.settled(ApprovalOutcome::Approved { at: decision.created, by }, approvals, None, now);
             }
         }
         let (outcome, next) = counting.undecided(now);
@@ -193,7 +193,7 @@ impl Approvals {
     }
 
     /// The decisions that count, in the order in which they do.
-    fn counting<'a>(&'a self, counting: &'a Counting) -> impl Iterator<Item = &'a StatedDecision> {
+    fn counting<'a>(&'a self, counting: &'a CountedRequest) -> impl Iterator<Item = &'a StatedDecision> {
         let mut decisions: Vec<&StatedDecision> = self
             .of(counting.uid)
             .iter()
@@ -206,7 +206,7 @@ impl Approvals {
     }
 
     /// Why nothing that is said of an override can be believed.
-    fn unprotected(&self, counting: &Counting) -> Option<String> {
+    fn unprotected(&self, counting: &CountedRequest) -> Option<String> {
         match &self.protection {
             Protection::Lacking(why) => Some(why.clone()),
             Protection::Since(_) if self.protection.covers(counting.created) => None,
@@ -218,14 +218,14 @@ impl Approvals {
     }
 }
 
-impl Counting<'_> {
+impl CountedRequest<'_> {
     fn is_about(&self, decision: &StatedDecision) -> bool {
         (&*decision.namespace, &*decision.definition) == (self.namespace, self.definition)
     }
 
     fn approval(
         &self,
-        outcome: Outcome,
+        outcome: ApprovalOutcome,
         approvals: Vec<StatedDecision>,
         denial: Option<&StatedDecision>,
         next: Option<Instant>,
@@ -236,7 +236,7 @@ impl Counting<'_> {
     /// What the deciding one of the decisions comes to, once none can come before it any more.
     fn settled(
         &self,
-        outcome: Outcome,
+        outcome: ApprovalOutcome,
         approvals: Vec<StatedDecision>,
         denial: Option<&StatedDecision>,
         now: Instant,
@@ -244,18 +244,18 @@ impl Counting<'_> {
         let decided = denial.or(approvals.last()).map(|decision| decision.created);
         let pending = decided.and_then(settles).filter(|at| *at > now);
         match pending {
-            Some(at) => self.approval(Outcome::Open, approvals, denial, Some(at)),
+            Some(at) => self.approval(ApprovalOutcome::Open, approvals, denial, Some(at)),
             None => self.approval(outcome, approvals, denial, None),
         }
     }
 
-    fn undecided(&self, now: Instant) -> (Outcome, Option<Instant>) {
-        let Bound::At(deadline) = self.deadline else { return (Outcome::Open, None) };
+    fn undecided(&self, now: Instant) -> (ApprovalOutcome, Option<Instant>) {
+        let Bound::At(deadline) = self.deadline else { return (ApprovalOutcome::Open, None) };
         if now < deadline {
-            return (Outcome::Open, Some(deadline));
+            return (ApprovalOutcome::Open, Some(deadline));
         }
         let certain = settles(deadline).filter(|at| *at > now);
-        (Outcome::Expired { at: deadline, is_certain: certain.is_none() }, certain)
+        (ApprovalOutcome::Expired { at: deadline, is_certain: certain.is_none() }, certain)
     }
 }
 

@@ -16,8 +16,8 @@ mod request;
 #[cfg(test)]
 mod tests;
 
-pub use counting::{Approval, Approvals, Counting, Outcome};
+pub use counting::{Approval, ApprovalOutcome, Approvals, CountedRequest};
 pub use guards::ObservedGuard;
 pub use policies::{ApprovalGuard, ApprovalPolicy, PolicyPart};
 pub use protection::Protection;
-pub use request::{Objection, Request, Requirements, Settlement, StatedDecision, is_service_account};
+pub use request::{ExceptionRequest, Objection, Requirements, Settlement, StatedDecision, is_service_account};

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// Who asked for an override, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
+pub struct ExceptionRequest {
     /// The user name of who asks.
     pub by: Arc<str>,
     /// The user name of who restored it: he counts as asking, too.
@@ -112,7 +112,7 @@ impl Default for Requirements {
     }
 }
 
-impl Request {
+impl ExceptionRequest {
     /// Why a decision of that user on it never counts, if it does not.
     #[must_use]
     pub fn objection_to(&self, user: &str) -> Option<Objection> {
@@ -149,7 +149,7 @@ impl Requirements {
 
     /// How many approvals what somebody asked for needs.
     #[must_use]
-    pub fn approvals_of(&self, request: &Request) -> u32 {
+    pub fn approvals_of(&self, request: &ExceptionRequest) -> u32 {
         match self.approvals {
             0 => 0,
             approvals => approvals.saturating_add(u32::from(request.is_of_service_account())),

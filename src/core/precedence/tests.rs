@@ -1,6 +1,6 @@
 //! The contract's sentences on facets and on several grants of a definition, as tests.
 
-use super::{Addition, Merged, Tally, merge::Search, merge_statements, rank, total};
+use super::{Adding, Merged, Tally, merge::Search, merge_statements, rank, total};
 use crate::api::{AmountField, entitlement_definition::Aggregation};
 use crate::{
     api::{EntitlementDefinitionSpec, EntitlementInstance},
@@ -173,7 +173,7 @@ fn amounts_add_up_by_aggregation() {
     let amounts =
         || [3, 4].into_iter().map(|amount| Amount::read(&serde_json::from_value(json!(amount)).unwrap()).unwrap());
     let mut definition = definition(&json!([]));
-    let amounts = || amounts().map(|amount| (Addition::ByAggregation, amount));
+    let amounts = || amounts().map(|amount| (Adding::ByAggregation, amount));
     assert_eq!(total(&definition, amounts()).map(|total| total.to_string()).as_deref(), Some("7"));
     definition.aggregation = serde_json::from_value(json!("Max")).unwrap();
     assert_eq!(total(&definition, amounts()).map(|total| total.to_string()).as_deref(), Some("4"));
@@ -305,8 +305,8 @@ fn amount() -> impl Strategy<Value = Amount> {
     text.prop_map(|text| Amount::read(&AmountField::Text(text)).unwrap())
 }
 
-fn addition() -> impl Strategy<Value = Addition> {
-    prop_oneof![Just(Addition::ByAggregation), Just(Addition::OnTop)]
+fn addition() -> impl Strategy<Value = Adding> {
+    prop_oneof![Just(Adding::ByAggregation), Just(Adding::OnTop)]
 }
 
 proptest! {
@@ -342,8 +342,8 @@ proptest! {
         let others = amounts.iter().copied().reduce(|one, other| one.together(other, aggregation));
         let expected = others.into_iter().chain(on_top.iter().copied());
         let expected = expected.reduce(|one, other| one.together(other, Aggregation::Sum));
-        let all = amounts.into_iter().map(|amount| (Addition::ByAggregation, amount));
-        let found = total(&definition, all.chain(on_top.into_iter().map(|amount| (Addition::OnTop, amount))));
+        let all = amounts.into_iter().map(|amount| (Adding::ByAggregation, amount));
+        let found = total(&definition, all.chain(on_top.into_iter().map(|amount| (Adding::OnTop, amount))));
         prop_assert_eq!(found, expected);
     }
 
@@ -377,14 +377,14 @@ fn a_tally_of_a_hundred_thousand_great_amounts_is_exact() {
     let great = Amount::read(&AmountField::Text("999999999999999".to_owned())).unwrap();
     let mut tally = Tally::new(Aggregation::Sum);
     for _ in 0..100_000 {
-        tally.add(Addition::ByAggregation, great);
+        tally.add(Adding::ByAggregation, great);
     }
     assert_eq!(tally.total().unwrap().to_string(), "99999999999999900000");
-    tally.add(Addition::ByAggregation, Amount::Unlimited);
+    tally.add(Adding::ByAggregation, Amount::Unlimited);
     assert_eq!(tally.total(), Some(Amount::Unlimited));
-    tally.remove(Addition::ByAggregation, Amount::Unlimited);
+    tally.remove(Adding::ByAggregation, Amount::Unlimited);
     for _ in 0..99_999 {
-        tally.remove(Addition::ByAggregation, great);
+        tally.remove(Adding::ByAggregation, great);
     }
     assert_eq!(tally.total(), Some(great));
 }

@@ -13,7 +13,7 @@ use crate::{
         acceptance::{Acceptance, Chain, RecordedSpec},
         age::{SourceAge, created, has_granted_at},
         amount::Amount,
-        approval::{Request, Settlement, StatedDecision},
+        approval::{ExceptionRequest, Settlement, StatedDecision},
         calendar::{Bound, Instant, format_instant, parse_instant, parse_zone},
         grant::{Grant, GrantId, Remembered, RememberedCondition, StatedGrant},
     },
@@ -46,7 +46,7 @@ pub fn grant(one: &EntitlementOverride) -> Grant {
         facets: Arc::new(spec.facets.clone()),
         secret_facets: Vec::new(),
         amendments: Vec::new(),
-        request: Some(Arc::new(Request {
+        request: Some(Arc::new(ExceptionRequest {
             by: spec.requested_by.as_str().into(),
             restored_by: restored_by(metadata).map(Into::into),
             reason: spec.reason.as_str().into(),

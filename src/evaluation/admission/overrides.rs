@@ -4,7 +4,7 @@ use super::{AdmissionVerdict, Candidate, instance::review_instance};
 use crate::{
     api::lifecycle::State,
     core::{
-        approval::{Objection, Outcome, Protection, StatedDecision},
+        approval::{ApprovalOutcome, Objection, Protection, StatedDecision},
         calendar::Instant,
         grant::Grant,
         source::{SourceId, SourceKind},
@@ -89,12 +89,12 @@ fn of_time(snapshot: &Snapshot, grant: &Grant, decision: &StatedDecision, now: I
     let decided = decide_alone(snapshot, &grant.id.definition, now);
     let (_, member) = decided.grants().find(|(_, member)| member.grant.id.source == grant.id.source)?;
     match &member.approval.as_ref()?.outcome {
-        Outcome::Approved { by, .. } if by.is_empty() => Some("it needs no approval".to_owned()),
-        Outcome::Approved { by, .. } => Some(format!("it is approved already, by {}", by.join(" and "))),
-        Outcome::Denied { by, .. } => Some(format!("it is denied already, by {by}")),
-        Outcome::Expired { .. } => Some("it was not approved in time".to_owned()),
-        Outcome::Unprotected(why) => Some(why.clone()),
-        Outcome::Open => of_protection(&snapshot.approvals.protection, decision),
+        ApprovalOutcome::Approved { by, .. } if by.is_empty() => Some("it needs no approval".to_owned()),
+        ApprovalOutcome::Approved { by, .. } => Some(format!("it is approved already, by {}", by.join(" and "))),
+        ApprovalOutcome::Denied { by, .. } => Some(format!("it is denied already, by {by}")),
+        ApprovalOutcome::Expired { .. } => Some("it was not approved in time".to_owned()),
+        ApprovalOutcome::Unprotected(why) => Some(why.clone()),
+        ApprovalOutcome::Open => of_protection(&snapshot.approvals.protection, decision),
     }
 }
 

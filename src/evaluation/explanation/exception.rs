@@ -2,7 +2,7 @@
 
 use crate::{
     core::{
-        approval::{Approval, Outcome},
+        approval::{Approval, ApprovalOutcome},
         calendar::format_instant,
     },
     evaluation::holding::Member,
@@ -60,12 +60,12 @@ pub fn explain(member: &Member) -> Option<ExceptionExplanation> {
     let request = member.grant.request.as_deref()?;
     let approval = member.approval.as_deref()?;
     let (approved_at, denied, expired_at) = match &approval.outcome {
-        Outcome::Approved { at, .. } => (Some(*at), None, None),
-        Outcome::Denied { at, by } => (None, Some((*at, by)), None),
-        Outcome::Expired { at, .. } => (None, None, Some(*at)),
-        Outcome::Open | Outcome::Unprotected(_) => (None, None, None),
+        ApprovalOutcome::Approved { at, .. } => (Some(*at), None, None),
+        ApprovalOutcome::Denied { at, by } => (None, Some((*at, by)), None),
+        ApprovalOutcome::Expired { at, .. } => (None, None, Some(*at)),
+        ApprovalOutcome::Open | ApprovalOutcome::Unprotected(_) => (None, None, None),
     };
-    let is_open = matches!(approval.outcome, Outcome::Open);
+    let is_open = matches!(approval.outcome, ApprovalOutcome::Open);
     Some(ExceptionExplanation {
         requested_by: Arc::clone(&request.by),
         restored_by: request.restored_by.clone(),

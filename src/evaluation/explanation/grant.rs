@@ -13,11 +13,11 @@ use crate::{
     },
     core::{
         amount::Amount,
-        approval::Outcome,
+        approval::ApprovalOutcome,
         calendar::{Bound, Instant, format_instant, parse_instant},
         facets::{Layer, LayerNames},
         grant::{Grant, GrantAmendment, GrantId, RememberedCondition},
-        precedence::Addition,
+        precedence::Adding,
         problem::Problem,
         reason::ReasonCode,
         source::{SourceId, SourceKind},
@@ -345,7 +345,7 @@ fn since(grant: &Grant, phase: Phase) -> Option<String> {
 fn start_origin(member: &Member) -> Origin {
     let grant = &member.grant;
     if let Some(approval) = &member.approval {
-        let is_later = matches!(approval.outcome, Outcome::Approved { at, .. } if member.start() == Some(at));
+        let is_later = matches!(approval.outcome, ApprovalOutcome::Approved { at, .. } if member.start() == Some(at));
         let is_stated = grant.start.is_some() && !is_later;
         let kind = if is_stated { OriginKind::Source(grant.id.source.kind) } else { OriginKind::Approval };
         return Origin::of(kind, None);
@@ -427,12 +427,12 @@ fn counts(holding: &Holding, member: &Member) -> bool {
         return amount == total;
     }
     let is_sum = holding.definition().is_some_and(|definition| definition.aggregation == Aggregation::Sum);
-    is_sum || member.addition() == Addition::OnTop || Some(amount) == greatest(holding)
+    is_sum || member.addition() == Adding::OnTop || Some(amount) == greatest(holding)
 }
 
 /// The greatest of what does not come on top.
 fn greatest(holding: &Holding) -> Option<Amount> {
-    let aggregated = holding.members_in_force().filter(|member| member.addition() == Addition::ByAggregation);
+    let aggregated = holding.members_in_force().filter(|member| member.addition() == Adding::ByAggregation);
     aggregated.filter_map(|member| member.amount).reduce(|one, other| one.together(other, Aggregation::Max))
 }
 

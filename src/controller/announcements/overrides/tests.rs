@@ -2,7 +2,7 @@ use super::announced;
 use crate::{
     api::{Condition, ConditionStatus, EntitlementOverride, EntitlementOverrideStatus, Phase, lifecycle::SourceStatus},
     core::{
-        approval::{Approval, Outcome, StatedDecision},
+        approval::{Approval, ApprovalOutcome, StatedDecision},
         calendar::parse_instant,
         grant::Grant,
         source::overrides,
@@ -91,21 +91,25 @@ fn open(given: usize, needed: u32) -> Approval {
         comment: None,
         created: parse_instant(DECIDED).unwrap(),
     };
-    Approval { outcome: Outcome::Open, needed, approvals: vec![one; given], denial: None, next: None }
+    Approval { outcome: ApprovalOutcome::Open, needed, approvals: vec![one; given], denial: None, next: None }
 }
 
-fn with(outcome: Outcome) -> Approval {
+fn with(outcome: ApprovalOutcome) -> Approval {
     Approval { outcome, ..open(0, 1) }
 }
 
 fn by(names: &[&str]) -> Approval {
     let by = names.iter().map(|name| (*name).into()).collect();
-    with(Outcome::Approved { at: parse_instant(DECIDED).unwrap(), by })
+    with(ApprovalOutcome::Approved { at: parse_instant(DECIDED).unwrap(), by })
 }
 
 fn by_nobody_else(is_denied: bool) -> Approval {
     let at = parse_instant(DECIDED).unwrap();
-    with(if is_denied { Outcome::Denied { at, by: "bob".into() } } else { Outcome::Expired { at, is_certain: true } })
+    with(if is_denied {
+        ApprovalOutcome::Denied { at, by: "bob".into() }
+    } else {
+        ApprovalOutcome::Expired { at, is_certain: true }
+    })
 }
 
 /// What is told of what follows on a status, and that it is not told again.
@@ -204,7 +208,7 @@ fn a_denial_is_a_warning_whatever_else_refuses_it() {
 
 #[test]
 fn that_it_was_not_approved_in_time_is_told_once_it_is_certain() {
-    let uncertain = with(Outcome::Expired { at: parse_instant(DECIDED).unwrap(), is_certain: false });
+    let uncertain = with(ApprovalOutcome::Expired { at: parse_instant(DECIDED).unwrap(), is_certain: false });
     assert_eq!(told(Some(&requested(ONE_MORE)), &uncertain, &lapsed(false)), Vec::<String>::new());
     let expected = ["Warning ApprovalExpired: it was not approved in time"];
     for before in [requested(ONE_MORE), lapsed(false)] {
@@ -215,7 +219,7 @@ fn that_it_was_not_approved_in_time_is_told_once_it_is_certain() {
 #[test]
 fn other_refusals_are_told_as_of_all_sources() {
     let unprotected = refused(Phase::Rejected, "ApprovalsUnprotected", "a policy is missing");
-    let approval = with(Outcome::Unprotected("a policy is missing".to_owned()));
+    let approval = with(ApprovalOutcome::Unprotected("a policy is missing".to_owned()));
     let expected = ["Warning ApprovalsUnprotected: a policy is missing"];
     assert_eq!(told(None, &approval, &unprotected), expected);
     assert_eq!(told(Some(&requested(ONE_MORE)), &approval, &unprotected), expected);

@@ -1,8 +1,8 @@
-use super::{Approval, Approvals, Counting, Outcome};
+use super::{Approval, ApprovalOutcome, Approvals, CountedRequest};
 use crate::{
     api::{entitlement_definition::OverrideRules, override_decision::Ruling},
     core::{
-        approval::{Protection, Request, Requirements, StatedDecision},
+        approval::{ExceptionRequest, Protection, Requirements, StatedDecision},
         calendar::{Bound, Instant, parse_instant},
     },
 };
@@ -14,8 +14,8 @@ fn at(second: u32) -> Instant {
     parse_instant("2027-03-01T09:00:00Z").unwrap() + chrono::TimeDelta::seconds(second.into())
 }
 
-fn request(by: &str) -> Request {
-    Request { by: by.into(), restored_by: None, reason: "a launch next week".into(), ticket: None }
+fn request(by: &str) -> ExceptionRequest {
+    ExceptionRequest { by: by.into(), restored_by: None, reason: "a launch next week".into(), ticket: None }
 }
 
 /// `bob+5`: bob approves in second 5; `bob-5`: he denies.
@@ -40,8 +40,8 @@ fn approvals(decisions: impl IntoIterator<Item = StatedDecision>) -> Approvals {
     Approvals { protection: Protection::default(), decisions: [("u".into(), all)].into() }
 }
 
-fn counting(request: &Request, needed: u32) -> Counting<'_> {
-    Counting {
+fn counting(request: &ExceptionRequest, needed: u32) -> CountedRequest<'_> {
+    CountedRequest {
         request,
         namespace: "entitlements",
         uid: "u",
@@ -56,12 +56,12 @@ fn told(approval: &Approval) -> String {
     let since = at(0);
     let seconds = |at: &Instant| (*at - since).num_seconds();
     let outcome = match &approval.outcome {
-        Outcome::Approved { at, by } => format!("approved at {} by {}", seconds(at), by.join(", ")),
-        Outcome::Denied { at, by } => format!("denied at {} by {by}", seconds(at)),
-        Outcome::Expired { at, is_certain: true } => format!("expired at {}", seconds(at)),
-        Outcome::Expired { at, is_certain: false } => format!("expired at {} as it seems", seconds(at)),
-        Outcome::Open => format!("open {}/{}", approval.given(), approval.needed),
-        Outcome::Unprotected(_) => "unprotected".to_owned(),
+        ApprovalOutcome::Approved { at, by } => format!("approved at {} by {}", seconds(at), by.join(", ")),
+        ApprovalOutcome::Denied { at, by } => format!("denied at {} by {by}", seconds(at)),
+        ApprovalOutcome::Expired { at, is_certain: true } => format!("expired at {}", seconds(at)),
+        ApprovalOutcome::Expired { at, is_certain: false } => format!("expired at {} as it seems", seconds(at)),
+        ApprovalOutcome::Open => format!("open {}/{}", approval.given(), approval.needed),
+        ApprovalOutcome::Unprotected(_) => "unprotected".to_owned(),
     };
     let next = approval.next.map(|next| format!(", next at {}", seconds(&next))).unwrap_or_default();
     format!("{outcome}{next}")
@@ -132,7 +132,7 @@ fn what_is_older_than_the_policies_never_counts() {
 
 #[test]
 fn who_restores_asks_too() {
-    let mut request = Request { restored_by: Some("bob".into()), ..request("alice") };
+    let mut request = ExceptionRequest { restored_by: Some("bob".into()), ..request("alice") };
     let approvals = approvals(["bob+5", "carol+6"].map(decision));
     assert_eq!(told(&approvals.count(&counting(&request, 1), at(50))), "approved at 6 by carol");
     let requirements = Requirements::read(&OverrideRules { approvals: 2, ..OverrideRules::default() }).unwrap();
@@ -186,7 +186,7 @@ proptest! {
         let counting = counting(&request, needed);
         for now in 0..14 {
             let before = approvals(decisions.clone()).count(&counting, at(now));
-            if before.outcome == Outcome::Open {
+            if before.outcome == ApprovalOutcome::Open {
                 continue;
             }
             let later = later.iter().map(|text| decision(text)).map(|one| StatedDecision { created: one.created.max(at(now)), ..one });
@@ -208,7 +208,7 @@ proptest! {
     ) {
         let request = request("alice");
         let approval = approvals(decisions.iter().map(|text| decision(text))).count(&counting(&request, needed), at(50));
-        if let Outcome::Approved { by, .. } = approval.outcome {
+        if let ApprovalOutcome::Approved { by, .. } = approval.outcome {
             let people: std::collections::BTreeSet<_> = by.iter().collect();
             prop_assert_eq!(people.len(), needed as usize);
             prop_assert_eq!(by.len(), needed as usize);

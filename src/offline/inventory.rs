@@ -1,19 +1,18 @@
 //! All objects that an evaluation without a cluster reads.
 
-use super::{EntitlementKind, Subject, When, namespace_owners::NamespaceOwners, zone_of};
+use super::{EntitlementKind, Subject, When, zone_of};
 use crate::{
     api::{
         EntitlementDefinition, EntitlementInstance, EntitlementOverride, EntitlementPlan, EntitlementSubscription,
-        FacetDefinition, Organization, OverrideDecision, organization::Flags,
+        FacetDefinition, Organization, OverrideDecision,
     },
     core::{
         amount::Amount,
-        approval::{Approvals, Protection, StatedDecision},
+        approval::StatedDecision,
         calendar::{Tz, parse_zone},
         facets,
         grant::Grant,
-        namespace::{NamespaceFacts, concerned, may_assign},
-        plan::Plan,
+        namespace::may_assign,
         problem::Problem,
         schema::Schema,
         source::{
@@ -23,12 +22,10 @@ use crate::{
         },
     },
     evaluation::{
-        Limits, SecretName, SecretSources, Snapshot,
-        catalogue::{CatalogueEntry, Revision, Revisions},
+        Limits, SecretName, SecretSources,
+        catalogue::{Revision, Revisions},
         doubts::{decision_doubts, doubts, is_renewed_by, subscription_doubts},
-        subscriptions::definitions,
     },
-    render::flags::Offers,
 };
 use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
@@ -47,11 +44,11 @@ pub type Named<K> = BTreeMap<Arc<str>, Arc<K>>;
 /// All objects that an evaluation without a cluster reads. A later object of a name replaces the one before.
 #[derive(Clone, Debug)]
 pub struct Inventory {
-    created: When,
+    pub(super) created: When,
     /// Instances that came without a `creationTimestamp`.
     pub(super) undated: BTreeSet<SourceId>,
-    operator_namespace: Arc<str>,
-    limits: Limits,
+    pub(super) operator_namespace: Arc<str>,
+    pub(super) limits: Limits,
     pub(super) organizations: Named<Organization>,
     pub(super) facets: Named<FacetDefinition>,
     pub(super) definitions: Named<EntitlementDefinition>,
@@ -60,12 +57,12 @@ pub struct Inventory {
     pub(super) subscriptions: BTreeMap<SourceId, Arc<Subscription>>,
     /// Decisions on overrides, by namespace and name.
     pub(super) decisions: BTreeMap<(Arc<str>, Arc<str>), StatedDecision>,
-    secrets: SecretSources,
-    unseen: Arc<BTreeSet<SecretName>>,
+    pub(super) secrets: SecretSources,
+    pub(super) unseen: Arc<BTreeSet<SecretName>>,
     /// The kept revisions of the catalogue.
     pub(super) revisions: Revisions,
     /// Those that exist and are not terminating; absent where that is not known, so that all are taken to exist.
-    namespaces: Option<BTreeSet<Arc<str>>>,
+    pub(super) namespaces: Option<BTreeSet<Arc<str>>>,
 }
 
 impl Inventory {
@@ -357,27 +354,6 @@ impl Inventory {
         metadata.name.as_deref().unwrap_or_default().into()
     }
 
-    /// One snapshot for each organization that exists, or that an instance names; in the order of their names.
-    #[must_use]
-    pub fn snapshots(&self, catalogue: &Named<CatalogueEntry>) -> Vec<Snapshot> {
-        let mut grants: BTreeMap<&Arc<str>, Vec<Arc<Grant>>> =
-            self.organizations.keys().map(|name| (name, Vec::new())).collect();
-        for grant in self.grants.values() {
-            grants.entry(&grant.organization).or_default().push(Arc::clone(grant));
-        }
-        for subscription in self.subscriptions.values() {
-            grants.entry(&subscription.organization).or_default();
-        }
-        let tenancy = NamespaceOwners::of(self);
-        let plans = self.plans(catalogue);
-        let offers = catalogue.iter().filter_map(|(name, entry)| Some((Arc::clone(name), entry.offer()?)));
-        let offers: Arc<Offers> = Arc::new(offers.collect());
-        grants
-            .into_iter()
-            .map(|(name, grants)| self.snapshot(name, grants, catalogue, &plans, &offers, &tenancy))
-            .collect()
-    }
-
     /// The organization that a source of grants names.
     #[must_use]
     pub fn organization_of(&self, source: &SourceId) -> Option<&Arc<str>> {
@@ -433,95 +409,6 @@ impl Inventory {
     pub fn handles(&self) -> BTreeSet<&Arc<str>> {
         let granted = self.grants.values().map(|grant| &grant.id.definition);
         self.definitions.keys().chain(granted).collect()
-    }
-
-    pub(super) fn snapshot(
-        &self,
-        name: &Arc<str>,
-        grants: Vec<Arc<Grant>>,
-        catalogue: &Named<CatalogueEntry>,
-        plans: &Named<CatalogueEntry<Plan>>,
-        offers: &Arc<Offers>,
-        tenancy: &NamespaceOwners,
-    ) -> Snapshot {
-        let organization = self.organizations.get(name).map(Arc::clone);
-        let grants = self.dated(grants, zone_of(organization.as_deref()));
-        let subscriptions = self.subscriptions_of(name, zone_of(organization.as_deref()));
-        let sources = subscriptions.iter().map(|subscription| &subscription.age.namespace);
-        let namespaces =
-            concerned(organization.as_deref(), grants.iter().map(|grant| &grant.age.namespace).chain(sources))
-                .into_iter();
-        let namespaces =
-            namespaces.map(|namespace| (namespace.into(), self.namespace_facts(namespace, tenancy))).collect();
-        let has_all_flags = organization.iter().any(|organization| organization.spec.summary.flags == Flags::All);
-        let of_grants = grants.iter().map(|grant| Arc::clone(&grant.id.definition));
-        let given = subscriptions.iter().flat_map(|subscription| definitions(subscription, |plan| plans.get(plan)));
-        let named: BTreeSet<Arc<str>> = of_grants.chain(given).collect();
-        let entry = |name: Arc<str>| Some((Arc::clone(&name), Arc::clone(catalogue.get(&name)?)));
-        let plan = |name: &Arc<str>| Some((Arc::clone(name), Arc::clone(plans.get(name)?)));
-        Snapshot {
-            approvals: Arc::new(self.approvals_of(&grants)),
-            barred: BTreeMap::new(),
-            limits: self.limits,
-            offers: if has_all_flags { Arc::clone(offers) } else { Arc::default() },
-            name: Arc::clone(name),
-            plans: subscriptions.iter().flat_map(|subscription| subscription.plans()).filter_map(plan).collect(),
-            knows_revisions: self.revisions.iter().next().is_some(),
-            catalogue: named.into_iter().filter_map(entry).collect(),
-            secrets: self.sources(&grants, &subscriptions),
-            subscriptions,
-            unseen: Arc::clone(&self.unseen),
-            namespaces,
-            organization,
-            grants,
-        }
-    }
-
-    /// What was decided of those that others have to approve. The policies that see to it who decides are taken to be there.
-    fn approvals_of(&self, grants: &[Arc<Grant>]) -> Approvals {
-        let overrides = grants.iter().filter(|grant| grant.request.is_some() && !grant.age.uid.is_empty());
-        let decisions = overrides.filter_map(|grant| {
-            let on_it = self.decisions.values().filter(|decision| decision.override_uid == grant.age.uid);
-            let decisions: Arc<[StatedDecision]> = on_it.cloned().collect();
-            (!decisions.is_empty()).then(|| (Arc::clone(&grant.age.uid), decisions))
-        });
-        Approvals { protection: Protection::default(), decisions: decisions.collect() }
-    }
-
-    fn namespace_facts(&self, namespace: &str, tenancy: &NamespaceOwners) -> NamespaceFacts {
-        let is_present = self.namespaces.as_ref().is_none_or(|namespaces| namespaces.contains(namespace));
-        NamespaceFacts::of(namespace, is_present, &tenancy.organizations, &tenancy.grants, &self.operator_namespace)
-    }
-
-    /// An instance that came without a `creationTimestamp` was made at the moment that is looked at.
-    fn dated(&self, grants: Vec<Arc<Grant>>, zone: Tz) -> Vec<Arc<Grant>> {
-        if !self.created.is_local() || self.undated.is_empty() {
-            return grants;
-        }
-        let created = self.created.first(zone);
-        let dated = |grant: Arc<Grant>| {
-            let is_dated = !self.undated.contains(&grant.id.source);
-            if is_dated { grant } else { Arc::new(Grant::clone(&grant).created_at(created)) }
-        };
-        grants.into_iter().map(dated).collect()
-    }
-
-    /// The subscriptions of an organization, each made at the moment that is looked at if it came without a date.
-    fn subscriptions_of(&self, organization: &str, zone: Tz) -> Vec<Arc<Subscription>> {
-        let of_it = self.subscriptions.iter().filter(|(_, subscription)| *subscription.organization == *organization);
-        let dated = |(id, subscription): (&SourceId, &Arc<Subscription>)| {
-            if !self.created.is_local() || !self.undated.contains(id) {
-                return Arc::clone(subscription);
-            }
-            Arc::new(Subscription::clone(subscription).created_at(self.created.first(zone)))
-        };
-        of_it.map(dated).collect()
-    }
-
-    fn sources(&self, grants: &[Arc<Grant>], subscriptions: &[Arc<Subscription>]) -> SecretSources {
-        let of_grants = grants.iter().flat_map(|grant| facets::sources(grant));
-        let keys = of_grants.chain(subscriptions.iter().flat_map(|subscription| subscription.sources()));
-        keys.filter_map(|key| self.secrets.get(&key).map(|data| (key, Arc::clone(data)))).collect()
     }
 }
 

@@ -24,6 +24,7 @@ mod namespaces;
 mod plan_edits;
 mod proposal;
 mod simulation;
+mod snapshots;
 mod step;
 mod subject;
 mod subscription_change;

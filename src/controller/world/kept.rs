@@ -7,8 +7,7 @@ use super::{
 };
 use crate::{
     api::{
-        EntitlementInstance, EntitlementInstanceStatus, EntitlementOverride, EntitlementOverrideStatus,
-        EntitlementSubscription, EntitlementSubscriptionStatus, Phase,
+        Phase,
         lifecycle::{SourceStatus, State},
     },
     controller::guarded::Guarded,
@@ -18,19 +17,14 @@ use crate::{
         facets,
         grant::{Grant, Remembered},
         source::{
-            SourceId, SourceKind, instance, overrides,
+            SourceId, SourceKind,
             stated::StatedSource,
-            subscription::{self, AgreedEntry, Subscription},
+            subscription::{AgreedEntry, Subscription},
         },
     },
     evaluation::{
-        SecretName,
-        decided::DecidedSource,
-        decision::Decision,
-        holding::is_held,
-        moments::Moments,
-        plan::Fingerprint,
-        status::{Statuses, grants::GrantCount},
+        SecretName, decided::DecidedSource, decision::Decision, holding::is_held, moments::Moments, plan::Fingerprint,
+        status::Statuses,
     },
 };
 use k8s_openapi::NamespaceResourceScope;
@@ -377,94 +371,6 @@ impl WholeSource {
 /// Whether a source in that state is in force or to be, as far as its status says so already.
 pub fn is_live(remembered: &Remembered, state: State) -> bool {
     remembered.phase.map_or(state == State::Active, is_held)
-}
-
-/// What the one grant of a source states that is not valid, while it is held.
-fn invalid_facets<'a>(
-    definition: &str,
-    phase: Option<Phase>,
-    violated: impl Iterator<Item = &'a str>,
-) -> InvalidFacets {
-    let invalid = GrantCount::of(phase, violated).invalid;
-    if invalid.is_empty() { InvalidFacets::new() } else { [(definition.into(), invalid)].into() }
-}
-
-impl SourceObject for EntitlementInstance {
-    const KIND: SourceKind = SourceKind::Instance;
-    type Status = EntitlementInstanceStatus;
-
-    fn source(&self) -> GrantSource {
-        GrantSource::Instance(Arc::new(instance::grant(self)))
-    }
-
-    fn said(&self) -> Option<&Self::Status> {
-        self.status.as_ref()
-    }
-
-    fn invalid(&self) -> InvalidFacets {
-        let Some(status) = &self.status else { return InvalidFacets::new() };
-        let violated = status.violations.iter().map(|violation| violation.facet.as_str());
-        invalid_facets(&self.spec.definition, status.phase, violated)
-    }
-
-    fn told<'a>(decision: &'a Decision, statuses: &'a Statuses) -> Vec<(DecidedSource<'a>, &'a Self::Status)> {
-        let grants = decision.grants().zip(&statuses.grants);
-        grants.filter_map(|((_, member), status)| Some((member.into(), status.as_ref()?))).collect()
-    }
-}
-
-impl SourceObject for EntitlementOverride {
-    const KIND: SourceKind = SourceKind::Override;
-    type Status = EntitlementOverrideStatus;
-
-    fn source(&self) -> GrantSource {
-        GrantSource::Override(Arc::new(overrides::grant(self)))
-    }
-
-    fn said(&self) -> Option<&Self::Status> {
-        self.status.as_ref()
-    }
-
-    fn invalid(&self) -> InvalidFacets {
-        let Some(status) = &self.status else { return InvalidFacets::new() };
-        let violated = status.violations.iter().map(|violation| violation.facet.as_str());
-        invalid_facets(&self.spec.definition, status.phase, violated)
-    }
-
-    fn told<'a>(decision: &'a Decision, statuses: &'a Statuses) -> Vec<(DecidedSource<'a>, &'a Self::Status)> {
-        let grants = decision.grants().zip(&statuses.overrides);
-        grants.filter_map(|((_, member), status)| Some((member.into(), status.as_ref()?))).collect()
-    }
-}
-
-impl SourceObject for EntitlementSubscription {
-    const KIND: SourceKind = SourceKind::Subscription;
-    type Status = EntitlementSubscriptionStatus;
-
-    fn source(&self) -> GrantSource {
-        GrantSource::Subscription(Arc::new(subscription::subscription(self)))
-    }
-
-    fn said(&self) -> Option<&Self::Status> {
-        self.status.as_ref()
-    }
-
-    fn invalid(&self) -> InvalidFacets {
-        let mut invalid = InvalidFacets::new();
-        let Some(status) = self.status.as_ref().filter(|status| status.phase.is_some_and(is_held)) else {
-            return invalid;
-        };
-        for one in &status.violations {
-            let facets = invalid.entry(one.definition.as_str().into()).or_default();
-            facets.insert(one.violation.facet.as_str().into());
-        }
-        invalid
-    }
-
-    fn told<'a>(decision: &'a Decision, statuses: &'a Statuses) -> Vec<(DecidedSource<'a>, &'a Self::Status)> {
-        let subscriptions = decision.subscriptions.iter().zip(&statuses.subscriptions);
-        subscriptions.filter_map(|(decision, status)| Some((decision.as_ref().into(), status.as_ref()?))).collect()
-    }
 }
 
 /// The sources that name one organization from where they may not.

@@ -55,6 +55,7 @@ mod plans;
 mod reach;
 mod section;
 mod sharing;
+mod source_objects;
 mod sources;
 mod store;
 mod strays;

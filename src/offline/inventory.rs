@@ -4,7 +4,7 @@ use super::{EntitlementKind, Subject, When, zone_of};
 use crate::{
     api::{
         EntitlementDefinition, EntitlementInstance, EntitlementOverride, EntitlementPlan, EntitlementSubscription,
-        FacetDefinition, Organization, OverrideDecision,
+        FacetDefinition, Organization, OverrideDecision, conditions::ACCEPTED,
     },
     core::{
         amount::Amount,
@@ -14,6 +14,7 @@ use crate::{
         grant::Grant,
         namespace::may_assign,
         problem::Problem,
+        reason::ReasonCode,
         schema::Schema,
         source::{
             SourceId, SourceKind, instance, overrides,
@@ -57,6 +58,8 @@ pub struct Inventory {
     pub(super) subscriptions: BTreeMap<SourceId, Arc<Subscription>>,
     /// Decisions on overrides, by namespace and name.
     pub(super) decisions: BTreeMap<(Arc<str>, Arc<str>), StatedDecision>,
+    /// Overrides, by their UID, of which the operator says that nobody can tell who approves them, and why.
+    pub(super) unprotected: BTreeMap<Arc<str>, Arc<str>>,
     pub(super) secrets: SecretSources,
     pub(super) unseen: Arc<BTreeSet<SecretName>>,
     /// The kept revisions of the catalogue.
@@ -82,6 +85,7 @@ impl Inventory {
             grants: BTreeMap::new(),
             subscriptions: BTreeMap::new(),
             decisions: BTreeMap::new(),
+            unprotected: BTreeMap::new(),
             secrets: SecretSources::new(),
             unseen: Arc::default(),
             revisions: Revisions::default(),
@@ -139,6 +143,20 @@ impl Inventory {
         let is_undated = one.metadata.creation_timestamp.is_none();
         self.complete(&mut one.metadata);
         self.add_grant(overrides::grant(&one), is_undated);
+    }
+
+    /// Believes the operator, which sees the policies of its cluster, where it says that nobody can tell who approves an override.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn believe_operator(&mut self, one: &Value) -> Result<(), serde_json::Error> {
+        let EntitlementOverride { metadata, status, .. } = Deserialize::deserialize(one)?;
+        let accepted = status.iter().flat_map(|status| &status.conditions).find(|one| one.type_ == ACCEPTED);
+        let unprotected = accepted.filter(|one| one.reason == ReasonCode::ApprovalsUnprotected.as_str());
+        if let (Some(uid), Some(condition)) = (metadata.uid, unprotected) {
+            self.unprotected.insert(uid.into(), condition.message.as_str().into());
+        }
+        Ok(())
     }
 
     /// Adds a decision on an override.

@@ -92,7 +92,13 @@ impl Inventory {
             let decisions: Arc<[StatedDecision]> = on_it.cloned().collect();
             (!decisions.is_empty()).then(|| (Arc::clone(&grant.age.uid), decisions))
         });
-        Approvals { protection: Protection::default(), decisions: decisions.collect() }
+        let uids = grants.iter().map(|grant| &grant.age.uid);
+        let unprotected = uids.filter_map(|uid| self.unprotected.get_key_value(uid));
+        Approvals {
+            protection: Protection::default(),
+            decisions: decisions.collect(),
+            unprotected: unprotected.map(|(uid, why)| (Arc::clone(uid), Arc::clone(why))).collect(),
+        }
     }
 
     fn namespace_facts(&self, namespace: &str, tenancy: &NamespaceOwners) -> NamespaceFacts {

@@ -20,6 +20,7 @@ mod summary_entries;
 mod templates;
 mod timeline;
 mod too_much;
+mod unprotected;
 
 use super::{Aim, EntitlementKind, Inventory, Status, Subject, Survey};
 use crate::{

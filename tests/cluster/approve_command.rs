@@ -69,6 +69,11 @@ fn ends(output: &Output, code: i32, said: &str) {
     assert!(errors.contains(said), "{errors}\nlacks: {said}");
 }
 
+/// Whether a sentence tells its time where the client is.
+fn is_local(sentence: &str) -> bool {
+    [" CET (in ", " CEST (in "].iter().any(|zone| sentence.contains(zone))
+}
+
 /// An office where `$-alice` asks, and `$-bob`, `$-carol` and `$-frank` decide, once what they decide counts.
 async fn office() -> Cluster {
     let cluster = cluster().await;
@@ -141,10 +146,10 @@ async fn two_people_approve_and_everybody_else_is_told_why_not() {
     ends(&first, 0, "");
     let said = text(&first.stdout);
     let lines: Vec<&str> = said.lines().collect();
-    let gives = format!("override {more} adds 10 seats of {seats} (Seats) to what {name} holds, until ");
-    assert!(lines[0].starts_with(&gives) && lines[0].contains(" UTC (in ") && lines[0].ends_with(" days)."), "{said}");
+    let gives = format!("override {more} adds 10 seats of {seats} (Seats) to what {name} (The Client) holds, until ");
+    assert!(lines[0].starts_with(&gives) && is_local(lines[0]) && lines[0].ends_with(" days)."), "{said}");
     assert!(lines[1].starts_with(&format!("Asked for by {name}-alice on ")), "{said}");
-    assert!(lines[1].ends_with(" UTC: a trade fair in the last week of the month (ticket OPS-4711)"), "{said}");
+    assert!(lines[1].ends_with(": a trade fair in the last week of the month (ticket OPS-4711)"), "{said}");
     assert_eq!(
         lines[2..4],
         ["It is in force from its approval on.", "It needs 2 approvals, and has none yet."],
@@ -237,7 +242,7 @@ async fn one_denial_is_enough_and_nobody_decides_without_the_right_to() {
     let denied = run_as(&user("bob"), &["deny", &call, "--comment", "there is another way"]).await;
     ends(&denied, 0, "");
     let said = text(&denied.stdout);
-    assert!(said.starts_with(&format!("override {call} gives {name} {support}, until ")), "{said}");
+    assert!(said.starts_with(&format!("override {call} gives {name} (The Client) {support}, until ")), "{said}");
     assert!(said.ends_with(&format!("entitlements/{call} is denied, for good.\n")), "{said}");
     let late = run_as(&user("carol"), &["approve", &call]).await;
     ends(&late, 1, &format!("by {name}-bob, and that is final: ask for another if it is needed after all"));

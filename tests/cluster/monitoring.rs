@@ -7,7 +7,7 @@ use crate::{
     harness::{DEADLINE, Operator, Stage, grant, seconds_from_now},
     leaks::{Search, plant},
     tables,
-    wait::eventually,
+    wait::{eventually, until_approvals_count},
     webhook::{applied, free_port, serving, start},
 };
 use opentelemetry_proto::tonic::{
@@ -52,7 +52,7 @@ fn make_all_kinds_of_state(stage: &Stage) {
     let extra = json!({
         "apiVersion": "entitlements.dev/v1alpha1", "kind": "EntitlementDefinition", "metadata": {"name": "extra"},
         "spec": {
-            "type": "Feature", "allowMultiple": true,
+            "type": "Feature", "allowMultiple": true, "overrides": {"approvals": 0},
             "outputs": [{"name": "config", "kind": "ConfigMap", "objectName": "extra", "items": [{"key": "a", "template": "b"}]}],
         },
     });
@@ -261,6 +261,9 @@ impl Prometheus {
 }
 
 fn prometheus_runs_every_query(stage: &Stage, operator: &Operator, waiting: f64) {
+    until_approvals_count(&|arguments| stage.kubectl(arguments));
+    let granted = asked_by("admin", "granted", json!({"organization": "acme", "definition": "extra"}));
+    applied(stage, &granted.to_string());
     let prometheus = Prometheus::start(operator.endpoint());
     let queries = tables::queries();
     assert!(queries.len() > 30, "{}", queries.len());

@@ -128,8 +128,23 @@ impl<'a> ClusterReader<'a> {
     async fn read_sources(&mut self, namespace: Option<&str>, advice: &'static str) -> Result<(), ClusterError> {
         self.read_kind::<EntitlementInstance>(EntitlementKind::EntitlementInstance, namespace, advice).await?;
         self.read_kind::<EntitlementSubscription>(EntitlementKind::EntitlementSubscription, namespace, advice).await?;
-        self.read_kind::<EntitlementOverride>(EntitlementKind::EntitlementOverride, namespace, advice).await?;
-        self.read_kind::<OverrideDecision>(EntitlementKind::OverrideDecision, namespace, advice).await
+        let kind = EntitlementKind::EntitlementOverride;
+        let exceptions = self.read_kind::<EntitlementOverride>(kind, namespace, advice).await;
+        if !self.may_leave_out(exceptions, namespace)? {
+            return Ok(());
+        }
+        let decisions = self.read_kind::<OverrideDecision>(EntitlementKind::OverrideDecision, namespace, advice).await;
+        self.may_leave_out(decisions, namespace).map(|_| ())
+    }
+
+    /// Whether exceptions could be read. Whoever has rights from before there were any, or to grants alone, is told that they are no
+    /// part of the answer.
+    fn may_leave_out(&mut self, read: Result<(), ClusterError>, namespace: Option<&str>) -> Result<bool, ClusterError> {
+        let Err(error) = read else { return Ok(true) };
+        let ClusterError::Forbidden { .. } = error else { return Err(error) };
+        let place = namespace.map_or_else(|| "all namespaces".to_owned(), |namespace| format!("namespace {namespace}"));
+        self.note(format!("you may not list exceptions in {place}: they are not part of the answer"));
+        Ok(false)
     }
 
     async fn read_kind<K>(
@@ -169,7 +184,12 @@ impl<'a> ClusterReader<'a> {
         let value = object.0.map_err(|invalid| invalid.error);
         let value = value.and_then(|object| value_of(kind, &object).map_err(|error| error.to_string()));
         let added = value.and_then(|value| {
-            self.manifests.inventory.add(kind, &value).map(|()| value).map_err(|error| error.to_string())
+            let inventory = &mut self.manifests.inventory;
+            let added = inventory.add(kind, &value).and_then(|()| match kind {
+                EntitlementKind::EntitlementOverride => inventory.believe_operator(&value),
+                _ => Ok(()),
+            });
+            added.map(|()| value).map_err(|error| error.to_string())
         });
         match added {
             Ok(value) => {

@@ -248,7 +248,11 @@ impl World {
             let decisions: Arc<[StatedDecision]> = self.decisions.on(&grant.age.uid).cloned().collect();
             (!decisions.is_empty()).then(|| (Arc::clone(&grant.age.uid), decisions))
         });
-        Arc::new(Approvals { protection: self.protection().clone(), decisions: decisions.collect() })
+        Arc::new(Approvals {
+            protection: self.protection().clone(),
+            decisions: decisions.collect(),
+            ..Approvals::default()
+        })
     }
 
     fn facts(&self, held: &WholeSource) -> Option<(SourceId, SourceFacts)> {

@@ -21,6 +21,8 @@ pub struct Approvals {
     pub protection: Protection,
     /// The decisions, by the UID of the override that they are about.
     pub decisions: BTreeMap<Arc<str>, Arc<[StatedDecision]>>,
+    /// The overrides, by their UID, of which whoever knows the policies says that nothing can be believed of them, and why.
+    pub unprotected: BTreeMap<Arc<str>, Arc<str>>,
 }
 
 /// An override whose decisions are counted.
@@ -207,6 +209,9 @@ impl Approvals {
 
     /// Why nothing that is said of an override can be believed.
     fn unprotected(&self, counting: &CountedRequest) -> Option<String> {
+        if let Some(why) = self.unprotected.get(counting.uid) {
+            return Some(why.to_string());
+        }
         match &self.protection {
             Protection::Lacking(why) => Some(why.clone()),
             Protection::Since(_) if self.protection.covers(counting.created) => None,

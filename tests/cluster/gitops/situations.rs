@@ -1,6 +1,9 @@
 //! Objects in every phase, and with the main failures, as a real operator leaves them.
 
-use crate::harness::{DEADLINE, condition, is_current, seconds_from_now, shared_kubectl, shared_plane};
+use crate::{
+    harness::{DEADLINE, condition, is_current, seconds_from_now, shared_kubectl, shared_plane},
+    wait::until_approvals_count,
+};
 use serde_json::{Value, json};
 use std::{fmt::Write as _, fs, sync::LazyLock};
 
@@ -97,7 +100,7 @@ pub fn all() -> &'static [Situation] {
 }
 
 fn make() -> Vec<Situation> {
-    until_protected();
+    until_approvals_count(&shared_kubectl);
     shared_kubectl(&["apply", "--server-side", "--filename", MANIFESTS]);
     deny();
     take_a_namespace();
@@ -106,22 +109,6 @@ fn make() -> Vec<Situation> {
         object: settled(kind, namespace, name, reason),
     });
     settled.chain(unsettled()).collect()
-}
-
-/// Waits until overrides that are asked for from now on can be approved: the policies have been there for a minute.
-fn until_protected() {
-    let policies = "validatingadmissionpolicies,validatingadmissionpolicybindings";
-    let all: Value =
-        serde_json::from_str(&shared_kubectl(&["get", policies, "--output=json", "--show-managed-fields"])).unwrap();
-    let metadata = || all["items"].as_array().unwrap().iter().map(|one| &one["metadata"]);
-    let written = metadata().flat_map(|one| one["managedFields"].as_array().unwrap()).map(|entry| &entry["time"]);
-    let times = written.chain(metadata().map(|one| &one["creationTimestamp"])).map(|time| time.as_str().unwrap());
-    let youngest: chrono::DateTime<chrono::Utc> = times.max().unwrap().parse().unwrap();
-    let covered = (youngest + chrono::TimeDelta::seconds(62)).format("%FT%TZ").to_string();
-    crate::wait::eventually(std::time::Duration::from_mins(2), "approvals are protected", || {
-        let now = seconds_from_now(0);
-        if now >= covered { Ok(()) } else { Err(now) }
-    });
 }
 
 /// Somebody else denies an override.
@@ -269,6 +256,10 @@ fn unsettled() -> Vec<Situation> {
             patch.extend(["--namespace", &namespace]);
         }
         shared_kubectl(&delete);
+        // What a grant is, the operator says also of one that is being deleted.
+        if !namespace.is_empty() {
+            seen(kind, &namespace, "wayne-leaving");
+        }
         let object = get(kind, &namespace, "wayne-leaving");
         shared_kubectl(&patch);
         situations.push(Situation { title: format!("{kind}: being deleted"), object });

@@ -37,7 +37,7 @@ fn decision(text: &str) -> StatedDecision {
 
 fn approvals(decisions: impl IntoIterator<Item = StatedDecision>) -> Approvals {
     let all: Arc<[StatedDecision]> = decisions.into_iter().collect();
-    Approvals { protection: Protection::default(), decisions: [("u".into(), all)].into() }
+    Approvals { decisions: [("u".into(), all)].into(), ..Approvals::default() }
 }
 
 fn counting(request: &ExceptionRequest, needed: u32) -> CountedRequest<'_> {
@@ -110,8 +110,7 @@ fn what_a_decision_has_to_name(#[case] change: fn(&mut StatedDecision), #[case] 
     let mut decision = decision("bob+5");
     change(&mut decision);
     let all: Arc<[StatedDecision]> = [decision.clone()].into();
-    let approvals =
-        Approvals { protection: Protection::default(), decisions: [(Arc::clone(&decision.override_uid), all)].into() };
+    let approvals = Approvals { decisions: [(Arc::clone(&decision.override_uid), all)].into(), ..Approvals::default() };
     assert_eq!(told(&approvals.count(&counting(&request, 1), at(50))), expected);
 }
 

@@ -38,7 +38,7 @@ fn known(one: Option<&EntitlementOverride>, decisions: Vec<StatedDecision>, prot
     let mut known = snapshot(&[]);
     known.grants = one.map(|one| Arc::new(overrides::grant(one))).into_iter().collect();
     let decisions = BTreeMap::from([("u-a".into(), decisions.into())]);
-    known.approvals = Arc::new(Approvals { protection, decisions });
+    known.approvals = Arc::new(Approvals { protection, decisions, ..Approvals::default() });
     known.catalogue.insert("fixed".into(), entry("fixed", &json!({"type": "Feature", "overrides": {"refused": true}})));
     known
 }

@@ -169,7 +169,7 @@ fn advised(page: &str) -> Vec<String> {
     let quotes = advice.flat_map(|advice| advice.split('`').skip(1).step_by(2));
     let commands =
         quotes.filter(|quote| ["kubectl ", "entitlement-operator "].iter().any(|start| quote.starts_with(start)));
-    let beyond = ["kubectl logs", "kubectl edit", "kubectl create", "kubectl diff"];
+    let beyond = ["kubectl logs", "kubectl edit", "kubectl create", "kubectl diff", "entitlement-operator approve"];
     commands.filter(|command| beyond.iter().all(|one| !command.contains(one))).map(ToOwned::to_owned).collect()
 }
 
@@ -198,7 +198,7 @@ spec: {namespaces: [clients], assignableFrom: [one]}
 apiVersion: entitlements.dev/v1alpha1
 kind: EntitlementDefinition
 metadata: {name: one}
-spec: {type: Feature}
+spec: {type: Feature, overrides: {maxTerm: P200Y}}
 ---
 apiVersion: entitlements.dev/v1alpha1
 kind: EntitlementInstance
@@ -209,6 +209,11 @@ apiVersion: entitlements.dev/v1alpha1
 kind: EntitlementPlan
 metadata: {name: one}
 spec: {}
+---
+apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementOverride
+metadata: {name: one, namespace: one}
+spec: {organization: one, definition: one, end: \"2198-12-31\", reason: a trade fair, requestedBy: admin}
 ";
     let file = stage.plane.folder().join("one.yaml");
     fs::write(&file, objects).unwrap();

@@ -256,8 +256,8 @@ fn unsettled() -> Vec<Situation> {
             patch.extend(["--namespace", &namespace]);
         }
         shared_kubectl(&delete);
-        // What a grant is, the operator says also of one that is being deleted.
-        if !namespace.is_empty() {
+        // What it is, the operator says also of one that is being deleted, but for an organization.
+        if kind != "Organization" {
             seen(kind, &namespace, "wayne-leaving");
         }
         let object = get(kind, &namespace, "wayne-leaving");

@@ -18,7 +18,7 @@ use std::{
 };
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
-const KINDS: &str = "organizations,facetdefinitions,entitlementdefinitions,entitlementplans,entitlementinstances,entitlementsubscriptions";
+const KINDS: &str = "organizations,facetdefinitions,entitlementdefinitions,entitlementplans,entitlementinstances,entitlementsubscriptions,entitlementoverrides,overridedecisions";
 
 fn command(kubeconfig: &Path, arguments: &[&str]) -> Output {
     run(Command::new(env!("CARGO_BIN_EXE_entitlement-operator")).args(arguments).env("KUBECONFIG", kubeconfig), "")
@@ -178,7 +178,7 @@ fn rights_that_end_early_are_told(stage: &Stage) {
         "role",
         "desk",
         "--verb=list",
-        "--resource=entitlementinstances.entitlements.dev,entitlementsubscriptions.entitlements.dev",
+        "--resource=entitlementinstances.entitlements.dev,entitlementsubscriptions.entitlements.dev,entitlementoverrides.entitlements.dev,overridedecisions.entitlements.dev",
     ];
     stage.kubectl(&[&role[..], &["--namespace=entitlements"]].concat());
     stage.kubectl(&["create", "rolebinding", "desk", "--role=desk", "--user=desk", "--namespace=entitlements"]);

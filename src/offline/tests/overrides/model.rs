@@ -347,7 +347,8 @@ impl ExceptionModel<'_> {
         if held.iter().chain(&on_top).any(|amount| amount == "Unlimited") {
             return Some("Unlimited".to_owned());
         }
-        let numbers = |amounts: Vec<String>| amounts.into_iter().map(|amount| amount.parse::<u64>().unwrap());
+        // What states no amount, and was accepted while none was needed, has the definition's.
+        let numbers = |amounts: Vec<String>| amounts.into_iter().map(|amount| amount.parse::<u64>().unwrap_or(1));
         let held = numbers(held);
         let base: u64 = if offer.max { held.max().unwrap_or(0) } else { held.sum() };
         Some((base + numbers(on_top).sum::<u64>()).to_string())

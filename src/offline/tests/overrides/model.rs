@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What the operator remembers.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ExceptionMemory {
+    /// By the UID of what they are of.
     pub settled: BTreeMap<String, ExceptionOutcome>,
     /// The zone in which each accepted instance reckons.
     holders: BTreeMap<String, String>,
@@ -68,7 +69,9 @@ pub fn look(world: &ExceptionWorld, memory: &mut ExceptionMemory, now: Instant) 
     memory.holders = holders;
     memory.settled = requests
         .iter()
-        .filter_map(|(name, verdict): (&String, &ExceptionVerdict)| Some((name.clone(), verdict.settled.clone()?)))
+        .filter_map(|(name, verdict): (&String, &ExceptionVerdict)| {
+            Some((world.requests[name].uid.clone(), verdict.settled.clone()?))
+        })
         .collect();
     let model = ExceptionModel { world, memory, now };
     let held = model.held(&requests);
@@ -123,7 +126,7 @@ impl ExceptionModel<'_> {
     }
 
     fn agreed_zone(&self, name: &str) -> Option<Tz> {
-        match self.memory.settled.get(name)? {
+        match self.memory.settled.get(&self.world.requests.get(name)?.uid)? {
             ExceptionOutcome::Accepted { zone, .. } => parse_zone(zone).ok(),
             _ => None,
         }
@@ -258,7 +261,7 @@ impl ExceptionModel<'_> {
     }
 
     fn judge(&self, name: &str, request: &ExceptionRequest) -> ExceptionVerdict {
-        let known = self.memory.settled.get(name).cloned();
+        let known = self.memory.settled.get(&request.uid).cloned();
         let was_accepted = matches!(known, Some(ExceptionOutcome::Accepted { .. }));
         let refusal = self.refusal(request, was_accepted);
         let settled = known.or_else(|| {
@@ -347,8 +350,7 @@ impl ExceptionModel<'_> {
         if held.iter().chain(&on_top).any(|amount| amount == "Unlimited") {
             return Some("Unlimited".to_owned());
         }
-        // What states no amount, and was accepted while none was needed, has the definition's.
-        let numbers = |amounts: Vec<String>| amounts.into_iter().map(|amount| amount.parse::<u64>().unwrap_or(1));
+        let numbers = |amounts: Vec<String>| amounts.into_iter().map(|amount| amount.parse::<u64>().unwrap());
         let held = numbers(held);
         let base: u64 = if offer.max { held.max().unwrap_or(0) } else { held.sum() };
         Some((base + numbers(on_top).sum::<u64>()).to_string())

@@ -4,7 +4,7 @@ use super::kept::{GrantSource, InvalidFacets, SourceObject};
 use crate::{
     api::{
         EntitlementInstance, EntitlementInstanceStatus, EntitlementOverride, EntitlementOverrideStatus,
-        EntitlementSubscription, EntitlementSubscriptionStatus, Phase,
+        EntitlementSubscription, EntitlementSubscriptionStatus,
     },
     core::source::{SourceKind, instance, overrides, subscription},
     evaluation::{
@@ -16,63 +16,39 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// What the one grant of a source states that is not valid, while it is held.
-fn invalid_facets<'a>(
-    definition: &str,
-    phase: Option<Phase>,
-    violated: impl Iterator<Item = &'a str>,
-) -> InvalidFacets {
-    let invalid = GrantCount::of(phase, violated).invalid;
-    if invalid.is_empty() { InvalidFacets::new() } else { [(definition.into(), invalid)].into() }
+/// A kind of which each object is one grant: its source, how its grant is read, and where its statuses are.
+macro_rules! one_grant {
+    ($object:ty, $status:ty, $kind:ident, $grant:path, $statuses:ident) => {
+        impl SourceObject for $object {
+            const KIND: SourceKind = SourceKind::$kind;
+            type Status = $status;
+
+            fn source(&self) -> GrantSource {
+                GrantSource::$kind(Arc::new($grant(self)))
+            }
+
+            fn said(&self) -> Option<&Self::Status> {
+                self.status.as_ref()
+            }
+
+            fn invalid(&self) -> InvalidFacets {
+                let Some(status) = &self.status else { return InvalidFacets::new() };
+                let violated = status.violations.iter().map(|violation| violation.facet.as_str());
+                let invalid = GrantCount::of(status.phase, violated).invalid;
+                let named = (!invalid.is_empty()).then(|| (self.spec.definition.as_str().into(), invalid));
+                named.into_iter().collect()
+            }
+
+            fn told<'a>(decision: &'a Decision, statuses: &'a Statuses) -> Vec<(DecidedSource<'a>, &'a Self::Status)> {
+                let grants = decision.grants().zip(&statuses.$statuses);
+                grants.filter_map(|((_, member), status)| Some((member.into(), status.as_ref()?))).collect()
+            }
+        }
+    };
 }
 
-impl SourceObject for EntitlementInstance {
-    const KIND: SourceKind = SourceKind::Instance;
-    type Status = EntitlementInstanceStatus;
-
-    fn source(&self) -> GrantSource {
-        GrantSource::Instance(Arc::new(instance::grant(self)))
-    }
-
-    fn said(&self) -> Option<&Self::Status> {
-        self.status.as_ref()
-    }
-
-    fn invalid(&self) -> InvalidFacets {
-        let Some(status) = &self.status else { return InvalidFacets::new() };
-        let violated = status.violations.iter().map(|violation| violation.facet.as_str());
-        invalid_facets(&self.spec.definition, status.phase, violated)
-    }
-
-    fn told<'a>(decision: &'a Decision, statuses: &'a Statuses) -> Vec<(DecidedSource<'a>, &'a Self::Status)> {
-        let grants = decision.grants().zip(&statuses.grants);
-        grants.filter_map(|((_, member), status)| Some((member.into(), status.as_ref()?))).collect()
-    }
-}
-
-impl SourceObject for EntitlementOverride {
-    const KIND: SourceKind = SourceKind::Override;
-    type Status = EntitlementOverrideStatus;
-
-    fn source(&self) -> GrantSource {
-        GrantSource::Override(Arc::new(overrides::grant(self)))
-    }
-
-    fn said(&self) -> Option<&Self::Status> {
-        self.status.as_ref()
-    }
-
-    fn invalid(&self) -> InvalidFacets {
-        let Some(status) = &self.status else { return InvalidFacets::new() };
-        let violated = status.violations.iter().map(|violation| violation.facet.as_str());
-        invalid_facets(&self.spec.definition, status.phase, violated)
-    }
-
-    fn told<'a>(decision: &'a Decision, statuses: &'a Statuses) -> Vec<(DecidedSource<'a>, &'a Self::Status)> {
-        let grants = decision.grants().zip(&statuses.overrides);
-        grants.filter_map(|((_, member), status)| Some((member.into(), status.as_ref()?))).collect()
-    }
-}
+one_grant!(EntitlementInstance, EntitlementInstanceStatus, Instance, instance::grant, grants);
+one_grant!(EntitlementOverride, EntitlementOverrideStatus, Override, overrides::grant, overrides);
 
 impl SourceObject for EntitlementSubscription {
     const KIND: SourceKind = SourceKind::Subscription;

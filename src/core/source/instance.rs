@@ -4,15 +4,12 @@
 
 use super::{
     SourceId, SourceKind,
-    stated::{StatedAmendment, StatedSource},
+    stated::{StatedAmendment, StatedSource, WrittenLifecycle},
 };
 use crate::{
     api::{EntitlementInstance, EntitlementInstanceSpec, EntitlementInstanceStatus, entitlement_instance},
     core::{
-        acceptance::RecordedSpec,
-        age::{SourceAge, created, has_granted_at},
         amount::Amount,
-        calendar::Instant,
         grant::{Grant, GrantAmendment, GrantId, Remembered, RememberedCondition, StatedGrant},
     },
 };
@@ -23,23 +20,10 @@ use std::sync::Arc;
 pub fn grant(instance: &EntitlementInstance) -> Grant {
     let metadata = &instance.metadata;
     let spec = &instance.spec;
-    let age = SourceAge::of(SourceKind::Instance, metadata);
+    let source = StatedSource::read(SourceKind::Instance, metadata, &written(spec));
     let grant = Grant::new(StatedGrant {
-        id: GrantId { source: age.id(), definition: spec.definition.as_str().into() },
-        source: StatedSource {
-            age,
-            organization: spec.organization.as_str().into(),
-            state: spec.state,
-            start: spec.start.as_deref().map(str::parse),
-            end: spec.end.as_deref().map(str::parse),
-            renews: spec.renews.as_deref().map(Into::into),
-            written: Arc::new(written(spec)),
-            suspended: spec.suspended,
-            priority: spec.priority,
-            generation: metadata.generation.unwrap_or(1),
-            created: created(metadata).unwrap_or(Instant::MAX_UTC),
-            is_as_made: metadata.generation == Some(1) && !has_granted_at(metadata),
-        },
+        id: GrantId { source: source.age.id(), definition: spec.definition.as_str().into() },
+        source,
         amount: spec.amount.as_ref().map(Amount::read),
         facets: Arc::new(spec.facets.clone()),
         secret_facets: spec.secret_facets.clone(),
@@ -72,8 +56,16 @@ pub fn remembering(grant: Grant, status: &EntitlementInstanceStatus) -> Grant {
     grant.remembering(status.accepted.as_ref(), remembered)
 }
 
-fn written(spec: &EntitlementInstanceSpec) -> RecordedSpec {
-    RecordedSpec { start: spec.start.clone(), end: spec.end.clone(), renews: spec.renews.clone() }
+fn written(spec: &EntitlementInstanceSpec) -> WrittenLifecycle<'_> {
+    WrittenLifecycle {
+        organization: &spec.organization,
+        state: spec.state,
+        start: spec.start.as_deref(),
+        end: spec.end.as_deref(),
+        renews: spec.renews.as_deref(),
+        suspended: spec.suspended,
+        priority: spec.priority,
+    }
 }
 
 fn amendment(amendment: &entitlement_instance::Amendment) -> GrantAmendment {

@@ -2,7 +2,10 @@
 //!
 //! Reading never fails. What cannot be read is kept as such, and is a reason to refuse the grant later.
 
-use super::{SourceKind, stated::StatedSource};
+use super::{
+    SourceKind,
+    stated::{StatedSource, WrittenLifecycle},
+};
 use crate::{
     api::{
         EntitlementOverride, EntitlementOverrideStatus, OverrideDecision, RESTORED_BY,
@@ -10,8 +13,8 @@ use crate::{
         lifecycle::State,
     },
     core::{
-        acceptance::{Acceptance, Chain, RecordedSpec},
-        age::{SourceAge, created, has_granted_at},
+        acceptance::{Acceptance, Chain},
+        age::created,
         amount::Amount,
         approval::{ExceptionRequest, Settlement, StatedDecision},
         calendar::{Bound, Instant, format_instant, parse_instant, parse_zone},
@@ -25,23 +28,19 @@ use std::sync::Arc;
 #[must_use]
 pub fn grant(one: &EntitlementOverride) -> Grant {
     let (metadata, spec) = (&one.metadata, &one.spec);
-    let age = SourceAge::of(SourceKind::Override, metadata);
+    let written = WrittenLifecycle {
+        organization: &spec.organization,
+        state: if spec.cancelled { State::Cancelled } else { State::Active },
+        start: spec.start.as_deref(),
+        end: Some(&spec.end),
+        renews: None,
+        suspended: false,
+        priority: 0,
+    };
+    let source = StatedSource::read(SourceKind::Override, metadata, &written);
     let grant = Grant::new(StatedGrant {
-        id: GrantId { source: age.id(), definition: spec.definition.as_str().into() },
-        source: StatedSource {
-            age,
-            organization: spec.organization.as_str().into(),
-            state: if spec.cancelled { State::Cancelled } else { State::Active },
-            start: spec.start.as_deref().map(str::parse),
-            end: Some(spec.end.parse()),
-            renews: None,
-            written: Arc::new(RecordedSpec { start: spec.start.clone(), end: Some(spec.end.clone()), renews: None }),
-            suspended: false,
-            priority: 0,
-            generation: metadata.generation.unwrap_or(1),
-            created: created(metadata).unwrap_or(Instant::MAX_UTC),
-            is_as_made: metadata.generation == Some(1) && !has_granted_at(metadata),
-        },
+        id: GrantId { source: source.age.id(), definition: spec.definition.as_str().into() },
+        source,
         amount: spec.amount.as_ref().map(Amount::read),
         facets: Arc::new(spec.facets.clone()),
         secret_facets: Vec::new(),

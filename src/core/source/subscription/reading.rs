@@ -7,13 +7,10 @@ use crate::{
         entitlement_subscription::{AddEntry, AddOnEntry, RemoveEntry, SubscriptionAmendment},
     },
     core::{
-        acceptance::RecordedSpec,
-        age::{SourceAge, created, has_granted_at},
         amount::Amount,
-        calendar::Instant,
         source::{
             SourceKind,
-            stated::{StatedAmendment, StatedSource},
+            stated::{StatedAmendment, StatedSource, WrittenLifecycle},
         },
     },
 };
@@ -21,23 +18,9 @@ use std::sync::Arc;
 
 /// What it states.
 pub fn stated(object: &EntitlementSubscription) -> StatedSubscription {
-    let metadata = &object.metadata;
     let spec = &object.spec;
     StatedSubscription {
-        source: StatedSource {
-            age: SourceAge::of(SourceKind::Subscription, metadata),
-            organization: spec.organization.as_str().into(),
-            state: spec.state,
-            start: spec.start.as_deref().map(str::parse),
-            end: spec.end.as_deref().map(str::parse),
-            renews: spec.renews.as_deref().map(Into::into),
-            written: Arc::new(written(spec)),
-            suspended: spec.suspended,
-            priority: spec.priority,
-            generation: metadata.generation.unwrap_or(1),
-            created: created(metadata).unwrap_or(Instant::MAX_UTC),
-            is_as_made: metadata.generation == Some(1) && !has_granted_at(metadata),
-        },
+        source: StatedSource::read(SourceKind::Subscription, &object.metadata, &written(spec)),
         plan: spec.plan.as_str().into(),
         agreement: spec.agreement.as_str().into(),
         add_ons: spec.add_ons.iter().map(add_on).collect(),
@@ -57,8 +40,16 @@ pub fn stated(object: &EntitlementSubscription) -> StatedSubscription {
     }
 }
 
-fn written(spec: &EntitlementSubscriptionSpec) -> RecordedSpec {
-    RecordedSpec { start: spec.start.clone(), end: spec.end.clone(), renews: spec.renews.clone() }
+fn written(spec: &EntitlementSubscriptionSpec) -> WrittenLifecycle<'_> {
+    WrittenLifecycle {
+        organization: &spec.organization,
+        state: spec.state,
+        start: spec.start.as_deref(),
+        end: spec.end.as_deref(),
+        renews: spec.renews.as_deref(),
+        suspended: spec.suspended,
+        priority: spec.priority,
+    }
 }
 
 fn add_on(entry: &AddOnEntry) -> AddOn {

@@ -64,7 +64,7 @@ pub fn look(world: &ExceptionWorld, memory: &mut ExceptionMemory, now: Instant) 
     }
     let model = ExceptionModel { world, memory, now };
     let requests: BTreeMap<_, _> =
-        world.requests.iter().map(|(name, request)| (name.clone(), model.judge(name, request))).collect();
+        world.requests.iter().map(|(name, request)| (name.clone(), model.judge(request))).collect();
     let holders = model.accepted_holders();
     memory.holders = holders;
     memory.settled = requests
@@ -260,7 +260,7 @@ impl ExceptionModel<'_> {
         end > Bound::At(start.instant()) && end <= longest
     }
 
-    fn judge(&self, name: &str, request: &ExceptionRequest) -> ExceptionVerdict {
+    fn judge(&self, request: &ExceptionRequest) -> ExceptionVerdict {
         let known = self.memory.settled.get(&request.uid).cloned();
         let was_accepted = matches!(known, Some(ExceptionOutcome::Accepted { .. }));
         let refusal = self.refusal(request, was_accepted);

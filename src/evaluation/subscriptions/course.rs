@@ -80,13 +80,19 @@ pub fn fault(
     plans: Plans,
     line: Option<&Arc<str>>,
     subscription: &Subscription,
+    renewed: Option<&Subscription>,
     amendment: &PlanAmendment,
 ) -> Option<String> {
     let plan = amendment.plan.as_ref()?;
-    // What it has as an add-on it has not taken as its plan.
-    let is_its_add_on = plans.serving(plan).is_some_and(|serving| serving.type_ == PlanType::AddOn)
-        && subscription.agreed.add_ons().any(|add_on| add_on.plan == *plan);
-    if *plan == subscription.plan || subscription.agreed.seen.contains(plan) && !is_its_add_on {
+    let has_taken = |one: &Subscription| one.agreed.seen.contains(plan) && !is_its_add_on(plans, one, plan);
+    // A renewal takes over what the renewed one has under the same agreement.
+    let takes_over = |renewed: &Subscription| {
+        renewed.agreement == subscription.agreement
+            && renewed.agreed.plans.contains_key(plan)
+            && !is_its_add_on(plans, renewed, plan)
+    };
+    let renewed = renewed.filter(|_| subscription.accepted.is_none());
+    if *plan == subscription.plan || has_taken(subscription) || renewed.is_some_and(takes_over) {
         return None;
     }
     if let Some(fault) = plans.fault(plan, PlanType::Plan) {
@@ -99,6 +105,12 @@ pub fn fault(
     Some(format!(
         "plan {plan} is of line {other}, and this subscription of {own}: change to a plan of the same product, or make a new subscription"
     ))
+}
+
+/// What one has as an add-on it has not taken as its plan.
+fn is_its_add_on(plans: Plans, subscription: &Subscription, plan: &Arc<str>) -> bool {
+    plans.serving(plan).is_some_and(|serving| serving.type_ == PlanType::AddOn)
+        && subscription.agreed.add_ons().any(|add_on| add_on.plan == *plan)
 }
 
 #[cfg(test)]

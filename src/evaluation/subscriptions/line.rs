@@ -70,10 +70,11 @@ fn bonds(surroundings: &Surroundings) -> Vec<Bond> {
         let Some(parent) = lineage.parent_of(index) else { continue };
         let (Some(renewal), Some(renewed)) = (subscriptions.get(index), subscriptions.get(parent)) else { continue };
         let Some(of_renewed) = bonds.get(parent).filter(|bond| own.get(index) != Some(bond)).cloned() else { continue };
+        let before = lineage.parent_of(parent).and_then(|before| subscriptions.get(before)).map(AsRef::as_ref);
         let goes_with = renewal.organization == renewed.organization
             && (own.get(index) == own.get(parent)
                 || renewal.accepted.is_some()
-                || may_come_to(surroundings, renewed, &of_renewed, &renewal.plan));
+                || may_come_to(surroundings, renewed, before, &of_renewed, &renewal.plan));
         if let Some(bond) = bonds.get_mut(index).filter(|_| goes_with) {
             *bond = of_renewed;
         }
@@ -81,9 +82,16 @@ fn bonds(surroundings: &Surroundings) -> Vec<Bond> {
     bonds
 }
 
-/// Whether a subscription may be to that plan last. What it comes to is told once its term is known: see `is_stray`.
-fn may_come_to(surroundings: &Surroundings, subscription: &Subscription, bond: &Bond, plan: &str) -> bool {
-    let amendments = prepared(surroundings, subscription, bond.line());
+/// Whether a subscription, which may renew another, may be to that plan last. What it comes to is told once its term is known: see
+/// `is_stray`.
+fn may_come_to(
+    surroundings: &Surroundings,
+    subscription: &Subscription,
+    renewed: Option<&Subscription>,
+    bond: &Bond,
+    plan: &str,
+) -> bool {
+    let amendments = prepared(surroundings, subscription, renewed, bond.line());
     PlanCourse::foreseen(subscription, &amendments).has(plan)
 }
 
@@ -91,11 +99,12 @@ fn may_come_to(surroundings: &Surroundings, subscription: &Subscription, bond: &
 fn prepared(
     surroundings: &Surroundings,
     subscription: &Subscription,
+    renewed: Option<&Subscription>,
     line: Option<&Arc<str>>,
 ) -> Arc<[PreparedAmendment]> {
     let zone = subscription.accepted.as_ref().map(|record| record.zone).or(surroundings.standing.zone);
     let Some(zone) = zone.filter(|_| !subscription.amendments.is_empty()) else { return Arc::default() };
-    let fault = |_, amendment: &_| course::fault(surroundings.plans, line, subscription, amendment);
+    let fault = |_, amendment: &_| course::fault(surroundings.plans, line, subscription, renewed, amendment);
     PreparedAmendment::prepare(&subscription.amendments, zone, fault).into()
 }
 
@@ -132,8 +141,10 @@ impl<'a> Bonded<'a> {
     pub fn decide(&self, surroundings: &Surroundings<'a>) -> Vec<(usize, SubscriptionDecision)> {
         let sources: Vec<&StatedSource> = self.members.iter().map(|(_, one)| &one.stated.source).collect();
         let lineage = Lineage::of(&sources);
-        let amendments: Vec<Arc<[PreparedAmendment]>> =
-            self.members.iter().map(|(_, one)| prepared(surroundings, one, self.line())).collect();
+        let amendments = |(index, (_, one)): (usize, &PlacedSubscription<'a>)| {
+            prepared(surroundings, one, self.renewed(&lineage, index), self.line())
+        };
+        let amendments: Vec<Arc<[PreparedAmendment]>> = self.members.iter().enumerate().map(amendments).collect();
         let foreseen = self.members.iter().zip(&amendments);
         let mut courses: Vec<PlanCourse> =
             foreseen.map(|((_, one), prepared)| PlanCourse::foreseen(one, prepared)).collect();
@@ -163,6 +174,12 @@ impl<'a> Bonded<'a> {
     /// Each subscription by its index.
     pub fn members(&self) -> &[(usize, &'a Arc<Subscription>)] {
         &self.members
+    }
+
+    /// What a member renews.
+    fn renewed(&self, lineage: &Lineage, index: usize) -> Option<&Subscription> {
+        let (_, renewed) = self.members.get(lineage.parent_of(index)?)?;
+        Some(renewed)
     }
 
     fn courses(&self, amendments: &[Arc<[PreparedAmendment]>], verdicts: &[Verdict]) -> Vec<PlanCourse> {
@@ -208,7 +225,7 @@ impl<'a> Bonded<'a> {
                 Some(_) => TakesOver::Nothing,
                 None => TakesOver::Length,
             };
-            let renewed = parent.and_then(|parent| self.members.get(parent)).map(|(_, renewed)| &***renewed);
+            let renewed = self.renewed(lineage, index);
             let case = case(surroundings, subscription, renewed, takes_over, Arc::clone(amendments));
             let is_stray = takes_over == TakesOver::Nothing && self.is_stray(surroundings, subscription, renewed);
             Case { unready: case.unready.or_else(|| is_stray.then(|| self.stray(subscription))), ..case }

@@ -429,9 +429,9 @@ impl<'a> PlainModel<'a> {
         }
         let renewed = self.renewed(name).filter(|_| !self.is_on_circle(name));
         self.kept_plans(name).contains_key(plan)
-            || renewed
-                .and_then(|renewed| self.memory.subscriptions.get(renewed))
-                .is_some_and(|memory| memory.agreement == self.spec(name).agreement && memory.plans.contains_key(plan))
+            || renewed.is_some_and(|renewed| {
+                self.spec(renewed).agreement == self.spec(name).agreement && self.kept_plans(renewed).contains_key(plan)
+            })
     }
 
     /// "pending amendments counted"

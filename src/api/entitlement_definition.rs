@@ -5,6 +5,7 @@ use super::{
     facet_definition::any_object,
     organization::not_observed,
     schema::{duration, durations},
+    usage::UsageSpec,
 };
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -44,6 +45,8 @@ use std::{collections::BTreeMap, sync::Arc};
     validation = Rule::new("self.type != 'Feature' || !has(self.amount)").message("a Feature is on or off and has no amount: remove amount, or use type Quantity or Credit"),
     validation = Rule::new("self.type != 'Feature' || !has(self.unit)").message("a Feature is on or off and has no unit: remove unit, or use type Quantity or Credit"),
     validation = Rule::new("self.type == 'Feature' || has(self.amount)").message("a Quantity or Credit needs amount, the default allotment: a whole number, a decimal in quotes, or Unlimited"),
+    validation = Rule::new("self.type != 'Feature' || !has(self.usage)").message("a Feature is on or off and is not metered: remove usage, or use type Quantity or Credit"),
+    validation = Rule::new("!has(self.usage) || !has(oldSelf.usage) || self.aggregation == oldSelf.aggregation").message("aggregation is immutable once it is metered: make a new definition under another name").field_path(".aggregation"),
     validation = Rule::new("self.type == 'Feature' || has(self.unit)").message("a Quantity or Credit needs unit, the thing that is counted, such as seats or hours"),
 )]
 #[serde(rename_all = "camelCase")]
@@ -90,6 +93,9 @@ pub struct EntitlementDefinitionSpec {
     #[serde(default, skip_serializing_if = "OverrideRules::is_default")]
     #[schemars(extend("default" = { "approvals": 1, "expiresAfter": "P14D", "maxTerm": "P30D", "refused": false }))]
     pub overrides: OverrideRules,
+    /// How the use of this is metered: of a Quantity or Credit. Absent: it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<UsageSpec>,
     /// How the amounts of several grants in force add up. `Unlimited` always wins.
     #[serde(default)]
     pub aggregation: Aggregation,

@@ -23,6 +23,7 @@ mod schema;
 pub mod subscription_record;
 #[cfg(test)]
 mod tests;
+pub mod usage;
 
 pub use amount::AmountField;
 pub use conditions::{Condition, ConditionStatus};

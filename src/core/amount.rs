@@ -59,12 +59,16 @@ impl Amount {
     /// [`InvalidAmount`] for anything else: signs, exponents, more digits.
     pub fn read(field: &AmountField) -> Result<Self, InvalidAmount> {
         match field {
-            AmountField::Whole(number) => Self::from_text(&number.to_string()),
-            AmountField::Text(text) => Self::from_text(text),
+            AmountField::Whole(number) => Self::parse(&number.to_string()),
+            AmountField::Text(text) => Self::parse(text),
         }
     }
 
-    fn from_text(text: &str) -> Result<Self, InvalidAmount> {
+    /// The same of a text.
+    ///
+    /// # Errors
+    /// [`InvalidAmount`]
+    pub fn parse(text: &str) -> Result<Self, InvalidAmount> {
         if text == "Unlimited" {
             return Ok(Self::Unlimited);
         }

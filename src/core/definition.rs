@@ -8,6 +8,7 @@ use super::{
     problem::Problem,
     reason::ReasonCode,
     schema::{InvalidSchema, Schema, Violation, merge},
+    usage::rules::UsageRules,
 };
 use crate::api::{
     EntitlementDefinitionSpec,
@@ -59,6 +60,8 @@ pub struct Definition {
     pub notices: Vec<CalendarDuration>,
     /// What its overrides need.
     pub overrides: Requirements,
+    /// How it is metered, where it is.
+    pub usage: Option<Arc<UsageRules>>,
     /// The facets, by name.
     pub facets: BTreeMap<Arc<str>, FacetSet>,
 }
@@ -113,6 +116,7 @@ impl Definition {
             grace: read_grace(spec.grace_period.as_deref())?,
             notices: read_notices(&spec.renewal_notices)?,
             overrides: Requirements::read(&spec.overrides)?,
+            usage: read_usage(spec)?,
             facets: facets.into_iter().map(|facet| (facet.name.clone(), facet)).collect(),
         })
     }
@@ -140,6 +144,15 @@ fn check_shape(spec: &EntitlementDefinitionSpec) -> Result<(), Problem> {
             Err(Problem::new(ReasonCode::InvalidAmount, "a Quantity or Credit needs both amount and unit"))
         }
     }
+}
+
+fn read_usage(spec: &EntitlementDefinitionSpec) -> Result<Option<Arc<UsageRules>>, Problem> {
+    let Some(usage) = &spec.usage else { return Ok(None) };
+    if spec.type_ == EntitlementType::Feature {
+        let message = "usage: a Feature is on or off and is not metered: remove usage, or use type Quantity or Credit";
+        return Err(Problem::new(ReasonCode::InvalidUsage, message));
+    }
+    UsageRules::read(usage).map(Arc::new).map(Some)
 }
 
 /// Reads what gives an absent end.

@@ -26,3 +26,4 @@ pub mod secret;
 pub mod served;
 pub mod source;
 pub mod subscription;
+pub mod usage;

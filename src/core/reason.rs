@@ -135,6 +135,8 @@ reasons! {
     InvalidTerm,
     /// The organization's time zone is unknown.
     InvalidTimeZone,
+    /// What a definition says of how it is metered cannot be used.
+    InvalidUsage,
     /// A namespace that an organization lists has been deleted and made anew.
     NamespaceMadeAnew,
     /// A namespace that an organization lists does not exist.

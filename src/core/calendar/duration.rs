@@ -86,17 +86,17 @@ impl CalendarDuration {
     }
 
     /// Its years and months, in months.
-    pub(super) fn total_months(&self) -> i64 {
+    pub(crate) fn total_months(&self) -> i64 {
         self.years.get() * 12 + self.months.get()
     }
 
     /// Its weeks and days, in days.
-    pub(super) fn total_days(&self) -> i64 {
+    pub(crate) fn total_days(&self) -> i64 {
         self.weeks.get() * 7 + self.days.get()
     }
 
     /// Its hours, minutes and seconds, in seconds.
-    pub(super) fn total_seconds(&self) -> i64 {
+    pub(crate) fn total_seconds(&self) -> i64 {
         (self.hours.get() * 60 + self.minutes.get()) * 60 + self.seconds.get()
     }
 }

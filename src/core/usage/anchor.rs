@@ -1,0 +1,130 @@
+//! From when periods count, and where each begins.
+
+use super::rules::UsageRules;
+use crate::{
+    api::usage::UsageAnchor,
+    core::calendar::{Bound, CalendarDuration, Instant, Moment, Nominal, add},
+};
+use chrono::{Datelike, NaiveDate};
+
+/// A half-open span of time after which an allotment is new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Period {
+    /// The first moment.
+    pub from: Instant,
+    /// The first moment after it.
+    pub until: Bound,
+}
+
+impl Period {
+    /// Whether a moment lies in it.
+    #[must_use]
+    pub fn has(self, at: Instant) -> bool {
+        self.from <= at && !self.until.has_come(at)
+    }
+}
+
+/// What boundaries are computed from, from a moment on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Anchor {
+    /// From when on it counts; of the first one the first boundary, which may lie before anything was held.
+    pub since: Instant,
+    /// The local time that periods are added to.
+    pub start: Nominal,
+    /// The day of the month that boundaries keep, where the month has it.
+    pub day: u32,
+    /// How long a period is.
+    pub period: CalendarDuration,
+}
+
+impl Anchor {
+    /// The anchor of what comes into force first: its nominal start, and the day of its chain.
+    #[must_use]
+    pub fn of(rules: &UsageRules, start: Nominal, day: u32) -> Option<Self> {
+        let period = rules.period?;
+        let (start, day) = match rules.anchor {
+            UsageAnchor::Grant => (start, day),
+            UsageAnchor::Calendar => (calendar_start(start, period), 1),
+        };
+        Some(Self { since: start.instant(), start, day, period })
+    }
+
+    /// Boundary `number`: the anchor and so many periods, computed from the anchor by the arithmetic of terms.
+    #[must_use]
+    pub fn boundary(&self, number: u32) -> Bound {
+        add(self.start, times(self.period, number), self.day).instant()
+    }
+
+    /// The period that a moment at or after the anchor lies in.
+    fn period_at(&self, at: Instant) -> Option<Period> {
+        let number = self.number_at(at)?;
+        Some(Period { from: self.boundary(number).at()?, until: self.boundary(number.checked_add(1)?) })
+    }
+
+    /// The number of the last boundary that has come.
+    fn number_at(&self, at: Instant) -> Option<u32> {
+        if at < self.start.instant() {
+            return None;
+        }
+        let days = (self.period.total_months() * 31 + self.period.total_days()).max(1);
+        let elapsed = (at - self.start.instant()).num_days();
+        // At least so many have come: no period is longer than that, but for the hour of a change of clocks.
+        let mut number = u32::try_from((elapsed / days - 1).max(0)).ok()?;
+        while self.boundary(number.checked_add(1)?).has_come(at) {
+            number += 1;
+        }
+        Some(number)
+    }
+}
+
+/// The periods of a meter: those of the last anchor that had come count.
+#[derive(Clone, Copy, Debug)]
+pub struct Periods<'a>(&'a [Anchor]);
+
+impl<'a> Periods<'a> {
+    /// Of anchors in the order in which they count.
+    #[must_use]
+    pub fn of(anchors: &'a [Anchor]) -> Self {
+        Self(anchors)
+    }
+
+    /// The period that a moment lies in; none before the first anchor.
+    #[must_use]
+    pub fn at(self, at: Instant) -> Option<Period> {
+        let index = self.0.iter().rposition(|anchor| anchor.since <= at)?;
+        let anchor = self.0.get(index)?;
+        let mut period = anchor.period_at(at)?;
+        period.from = period.from.max(anchor.since);
+        if let Some(next) = self.0.get(index + 1) {
+            period.until = period.until.min(Bound::At(next.since));
+        }
+        Some(period)
+    }
+
+    /// The period just before one.
+    #[must_use]
+    pub fn before(self, period: Period) -> Option<Period> {
+        let last = period.from.checked_sub_signed(chrono::TimeDelta::seconds(1))?;
+        self.at(last).filter(|before| before.until == Bound::At(period.from))
+    }
+}
+
+fn times(period: CalendarDuration, times: u32) -> CalendarDuration {
+    let number = |part: i64| u32::try_from(part.saturating_mul(times.into())).unwrap_or(u32::MAX);
+    match period.total_months() {
+        0 => CalendarDuration::of_days(number(period.total_days())),
+        months => CalendarDuration::of_months(number(months)),
+    }
+}
+
+/// The start of the year, week or day that a moment lies in, where the client is. Months are counted from that of the year, so
+/// that quarters are those of the calendar.
+fn calendar_start(start: Nominal, period: CalendarDuration) -> Nominal {
+    let date = start.local().date();
+    let first = match (period.total_months(), period.total_days()) {
+        (0, 7) => date.checked_sub_days(chrono::Days::new(date.weekday().num_days_from_monday().into())),
+        (0, _) => Some(date),
+        _ => NaiveDate::from_ymd_opt(date.year(), 1, 1),
+    };
+    Nominal::of_start(Moment::Date(first.unwrap_or(date)), start.zone())
+}

@@ -1,0 +1,74 @@
+//! What was held, from when to when, and how much.
+
+use crate::core::{
+    amount::Amount,
+    calendar::{Bound, Instant},
+};
+use std::sync::Arc;
+
+/// A half-open span of time in which a part has one amount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldSpan {
+    /// The first moment.
+    pub from: Instant,
+    /// The first moment after it, as it was foreseen.
+    pub until: Bound,
+    /// How much; none while it is suspended.
+    pub amount: Option<Amount>,
+}
+
+impl HeldSpan {
+    /// Whether a moment lies in it.
+    #[must_use]
+    pub fn has(&self, at: Instant) -> bool {
+        self.from <= at && !self.until.has_come(at)
+    }
+}
+
+/// What gives an allotment of its own: a chain of grants, an add-on, an override.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldPart {
+    /// Which: as `instance entitlements/acme`, or `plan of subscription entitlements/acme`.
+    pub name: Arc<str>,
+    /// What takes first: the higher one.
+    pub priority: i32,
+    /// When it began.
+    pub start: Instant,
+    /// When it is over, as far as is known.
+    pub end: Bound,
+    /// How much it has from when to when: in order and apart. It is not in force in between.
+    pub spans: Vec<HeldSpan>,
+}
+
+impl HeldPart {
+    /// The span that a moment lies in.
+    #[must_use]
+    pub fn span(&self, at: Instant) -> Option<&HeldSpan> {
+        let after = self.spans.partition_point(|span| span.from <= at);
+        self.spans.get(after.checked_sub(1)?).filter(|span| span.has(at))
+    }
+
+    /// How much it has at a moment; none while it is suspended, or not held.
+    #[must_use]
+    pub fn amount(&self, at: Instant) -> Option<Amount> {
+        self.span(at)?.amount
+    }
+
+    /// The order in which parts take: the higher priority, the earlier end, the earlier start, the name.
+    pub(super) fn order(&self) -> impl Ord + use<'_> {
+        (std::cmp::Reverse(self.priority), self.end, self.start, &*self.name)
+    }
+}
+
+/// Spans in order and apart, where of those that touch and say the same one is made.
+#[must_use]
+pub fn joined(spans: impl IntoIterator<Item = HeldSpan>) -> Vec<HeldSpan> {
+    let mut joined: Vec<HeldSpan> = Vec::new();
+    for span in spans.into_iter().filter(|span| !span.until.has_come(span.from)) {
+        match joined.last_mut() {
+            Some(last) if last.until == Bound::At(span.from) && last.amount == span.amount => last.until = span.until,
+            _ => joined.push(span),
+        }
+    }
+    joined
+}

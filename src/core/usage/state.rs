@@ -1,0 +1,131 @@
+//! The state of a meter for programs, and which thresholds are crossed.
+
+use super::{balance::Balance, meter::Meter};
+use crate::{
+    api::usage::{UsageLimit, UsageMode},
+    core::{amount::Amount, calendar::Instant},
+};
+use chrono::TimeDelta;
+use rust_decimal::Decimal;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// How a meter stands, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum UsageState {
+    /// Nothing has answered since the definition was metered.
+    Unknown,
+    /// Nothing more is allowed, and more is used than there is.
+    Exceeded,
+    /// Nothing more is allowed.
+    Exhausted,
+    /// More is used than there is, which is allowed.
+    Overage,
+    /// A threshold is reached.
+    Warning,
+    /// There is enough left.
+    Ok,
+}
+
+impl UsageState {
+    /// How a meter stands.
+    #[must_use]
+    pub fn of(meter: &Meter, balance: &Balance) -> Self {
+        let is_hard = meter.rules.limit == UsageLimit::Hard;
+        let is_at_its_end = is_hard && balance.room(meter).is_some_and(|room| room <= Decimal::ZERO);
+        let buffer = meter.rules.buffer.of(balance.allotted);
+        if is_at_its_end && (balance.excess > Decimal::ZERO || balance.overage > buffer) {
+            return Self::Exceeded;
+        }
+        if is_at_its_end {
+            return Self::Exhausted;
+        }
+        if !is_hard && balance.overage.saturating_add(balance.excess) > Decimal::ZERO {
+            return Self::Overage;
+        }
+        if meter.rules.thresholds.first().is_some_and(|percent| has_reached(balance, *percent)) {
+            return Self::Warning;
+        }
+        Self::Ok
+    }
+
+    /// Its name in manifests.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "Unknown",
+            Self::Exceeded => "Exceeded",
+            Self::Exhausted => "Exhausted",
+            Self::Overage => "Overage",
+            Self::Warning => "Warning",
+            Self::Ok => "Ok",
+        }
+    }
+}
+
+impl fmt::Display for UsageState {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// A threshold that was reached.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Crossing {
+    /// The percentage.
+    pub percent: u32,
+    /// Of what.
+    pub allotted: Decimal,
+    /// The first moment of the period in which it was reached; none where there are no periods.
+    pub period: Option<Instant>,
+}
+
+impl fmt::Display for Crossing {
+    /// `80% of 1000`
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}% of {}", self.percent, self.allotted.normalize())
+    }
+}
+
+/// A crossing that was said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SaidCrossing {
+    /// Which.
+    pub crossing: Crossing,
+    /// Since when it has been below again, of what is Held.
+    pub below_since: Option<Instant>,
+}
+
+/// How long what is Held has to be below a threshold before that is said again.
+const QUIET: TimeDelta = TimeDelta::days(1);
+
+/// The crossings that are to be said now, each once in a period for each allotment, and all that were said by then.
+#[must_use]
+pub fn crossings(meter: &Meter, balance: &Balance, said: &[SaidCrossing]) -> (Vec<Crossing>, Vec<SaidCrossing>) {
+    let Amount::Limited(allotted) = balance.allotted else { return (Vec::new(), said.to_vec()) };
+    let period = balance.period.map(|period| period.from);
+    let reached = meter.rules.thresholds.iter().filter(|percent| has_reached(balance, **percent));
+    let reached: Vec<Crossing> = reached.map(|percent| Crossing { percent: *percent, allotted, period }).collect();
+    let mut known: Vec<SaidCrossing> = Vec::new();
+    for one in said.iter().filter(|one| one.crossing.period == period) {
+        let is_reached = reached.contains(&one.crossing);
+        let below_since = match (is_reached, one.below_since) {
+            (false, since) => since.or(Some(meter.now)),
+            (true, Some(since)) if meter.rules.mode == UsageMode::Held && meter.now >= since + QUIET => continue,
+            (true, _) => None,
+        };
+        known.push(SaidCrossing { crossing: one.crossing.clone(), below_since });
+    }
+    let is_new = |crossing: &&Crossing| !known.iter().any(|one| one.crossing == **crossing);
+    let new: Vec<Crossing> = reached.iter().filter(is_new).cloned().collect();
+    known.extend(new.iter().map(|crossing| SaidCrossing { crossing: crossing.clone(), below_since: None }));
+    (new, known)
+}
+
+/// Percentages are of `(used + overage) / allotted`; of nothing none is reached.
+fn has_reached(balance: &Balance, percent: u32) -> bool {
+    let Amount::Limited(allotted) = balance.allotted else { return false };
+    let used = balance.used.saturating_add(balance.overage);
+    !allotted.is_zero() && used.saturating_mul(Decimal::ONE_HUNDRED) >= allotted.saturating_mul(percent.into())
+}

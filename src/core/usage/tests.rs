@@ -1,0 +1,3 @@
+//! Balances as the contract's worked examples have them.
+
+mod examples;

@@ -2,7 +2,7 @@
 
 use super::{
     EntitlementDefinition, EntitlementInstance, EntitlementOverride, EntitlementPlan, EntitlementSubscription,
-    FacetDefinition, NOT_OBSERVED, Organization, OverrideDecision,
+    EntitlementUsage, FacetDefinition, NOT_OBSERVED, Organization, OverrideDecision,
 };
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
@@ -22,6 +22,7 @@ pub fn all() -> Vec<CustomResourceDefinition> {
         EntitlementSubscription::crd(),
         EntitlementOverride::crd(),
         OverrideDecision::crd(),
+        EntitlementUsage::crd(),
     ];
     crds.into_iter().map(finish).collect()
 }

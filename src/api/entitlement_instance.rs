@@ -4,6 +4,7 @@ use super::{
     AmountField, Condition, NOT_OBSERVED,
     organization::not_observed,
     schema::{LABEL, OBJECT_NAME, facet_fields, moment},
+    usage::{ChannelCap, channel_caps},
 };
 pub use super::{
     accepted_record::{AcceptedRecord, ChainRecord},
@@ -69,9 +70,10 @@ use std::collections::BTreeMap;
     validation = Rule::new("oldSelf.state != 'Active' || self.state != 'Active' || (has(self.start) == has(oldSelf.start) && (!has(self.start) || self.start == oldSelf.start))").message("start is locked while the grant is Active: set state to Draft first, which withdraws its configuration").field_path(".start"),
     validation = Rule::new("oldSelf.state != 'Active' || self.state != 'Active' || (has(self.end) == has(oldSelf.end) && (!has(self.end) || self.end == oldSelf.end))").message("end is locked while the grant is Active: add an entry to amendments, or set state to Draft first, which withdraws its configuration").field_path(".end"),
     validation = Rule::new("oldSelf.state != 'Active' || self.state != 'Active' || (has(self.amount) == has(oldSelf.amount) && (!has(self.amount) || self.amount == oldSelf.amount))").message("amount is locked while the grant is Active: add an entry to amendments, or set state to Draft first, which withdraws its configuration").field_path(".amount"),
+    validation = Rule::new("oldSelf.state != 'Active' || self.state != 'Active' || (has(self.channels) == has(oldSelf.channels) && (!has(self.channels) || self.channels == oldSelf.channels))").message("channels are locked while the grant is Active: add an entry to amendments, or set state to Draft first, which withdraws its configuration").field_path(".channels"),
     validation = Rule::new("oldSelf.state != 'Active' || self.state != 'Active' || (has(self.renews) == has(oldSelf.renews) && (!has(self.renews) || self.renews == oldSelf.renews))").message("renews is locked while the grant is Active: set state to Draft first, which withdraws its configuration").field_path(".renews"),
     validation = Rule::new("oldSelf.state != 'Active' || self.state != 'Active' || !has(oldSelf.amendments) || (has(self.amendments) && oldSelf.amendments.all(old, self.amendments.exists(new, new.name == old.name)))").message("amendments are never removed while the grant is Active: set revoked: true on the entry to take it back").field_path(".amendments"),
-    validation = Rule::new("oldSelf.state != 'Active' || self.state != 'Active' || !has(oldSelf.amendments) || !has(self.amendments) || oldSelf.amendments.all(old, self.amendments.all(new, new.name != old.name || (new.effective == old.effective && has(new.amount) == has(old.amount) && (!has(new.amount) || new.amount == old.amount) && has(new.end) == has(old.end) && (!has(new.end) || new.end == old.end) && has(new.facets) == has(old.facets) && (!has(new.facets) || new.facets == old.facets) && has(new.reason) == has(old.reason) && (!has(new.reason) || new.reason == old.reason) && (!old.revoked || new.revoked))))").message("amendments are never changed while the grant is Active, but for revoked: true: take the entry back and add a new one under another name").field_path(".amendments"),
+    validation = Rule::new("oldSelf.state != 'Active' || self.state != 'Active' || !has(oldSelf.amendments) || !has(self.amendments) || oldSelf.amendments.all(old, self.amendments.all(new, new.name != old.name || (new.effective == old.effective && has(new.amount) == has(old.amount) && (!has(new.amount) || new.amount == old.amount) && has(new.channels) == has(old.channels) && (!has(new.channels) || new.channels == old.channels) && has(new.end) == has(old.end) && (!has(new.end) || new.end == old.end) && has(new.facets) == has(old.facets) && (!has(new.facets) || new.facets == old.facets) && has(new.reason) == has(old.reason) && (!has(new.reason) || new.reason == old.reason) && (!old.revoked || new.revoked))))").message("amendments are never changed while the grant is Active, but for revoked: true: take the entry back and add a new one under another name").field_path(".amendments"),
 )]
 #[serde(rename_all = "camelCase")]
 pub struct EntitlementInstanceSpec {
@@ -98,6 +100,11 @@ pub struct EntitlementInstanceSpec {
     /// `amendments`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<AmountField>,
+    /// How much of it can be used in each way, for a definition that has `channels`: at most 32. Absent: what the definition says. Locked
+    /// while Active: use `amendments`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "channel_caps")]
+    pub channels: Vec<ChannelCap>,
     /// Which grant's facets go first where several are in force: the higher one.
     #[serde(default)]
     pub priority: i32,
@@ -136,6 +143,11 @@ pub struct Amendment {
     /// The new amount.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<AmountField>,
+    /// How much can be used in each way from then on: all of them, as they replace those before. An empty list: what the
+    /// definition says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "channel_caps")]
+    pub channels: Option<Vec<ChannelCap>>,
     /// The new end: a date (whose whole day is included) or an RFC 3339 time; `9999-12-31` means never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "moment")]

@@ -6,6 +6,7 @@ use super::{
     facet_fields::FacetFields,
     organization::not_observed,
     schema::{LABEL, duration, durations, facet_fields},
+    usage::{ChannelCap, channel_caps},
 };
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -160,6 +161,11 @@ pub struct PlanEntitlement {
     /// one unit of `quantity` adds. A Feature has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<AmountField>,
+    /// How much of it can be used in each way, for a definition that has `channels`: at most 32. Absent: what the definition says. Of an
+    /// AddOn it is what one unit of `quantity` adds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "channel_caps")]
+    pub channels: Vec<ChannelCap>,
     /// What the plan sets the definition's facets to: facet name → field → value, over the definition's presets. No secret
     /// fields.
     #[serde(default, skip_serializing_if = "FacetFields::is_empty")]

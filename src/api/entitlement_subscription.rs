@@ -8,6 +8,7 @@ use super::{
     organization::not_observed,
     outputs::OutputCounts,
     schema::{LABEL, OBJECT_NAME, facet_fields, moment},
+    usage::{ChannelCap, channel_caps},
 };
 use kube::{CustomResource, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -172,6 +173,10 @@ pub struct AddEntry {
     /// definition's amount. A Feature has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<AmountField>,
+    /// How much of it can be used in each way, for a definition that has `channels`: at most 32. Absent: what the definition says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "channel_caps")]
+    pub channels: Vec<ChannelCap>,
     /// Values of the definition's facets: facet name → field → value. Secret fields are given under `configure`.
     #[serde(default, skip_serializing_if = "FacetFields::is_empty")]
     #[schemars(schema_with = "facet_fields")]

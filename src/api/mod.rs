@@ -13,6 +13,7 @@ pub mod entitlement_instance;
 pub mod entitlement_override;
 pub mod entitlement_plan;
 pub mod entitlement_subscription;
+pub mod entitlement_usage;
 pub mod facet_definition;
 pub mod facet_fields;
 pub mod lifecycle;
@@ -34,6 +35,7 @@ pub use entitlement_plan::{EntitlementPlan, EntitlementPlanSpec, EntitlementPlan
 pub use entitlement_subscription::{
     EntitlementSubscription, EntitlementSubscriptionSpec, EntitlementSubscriptionStatus,
 };
+pub use entitlement_usage::{EntitlementUsage, EntitlementUsageSpec, EntitlementUsageStatus};
 pub use facet_definition::{FacetDefinition, FacetDefinitionSpec, FacetDefinitionStatus};
 pub use lifecycle::Phase;
 pub use organization::{Organization, OrganizationSpec, OrganizationStatus};
@@ -54,7 +56,7 @@ pub const REASON: &str = "entitlements.dev/reason";
 pub const RESTORED_BY: &str = "entitlements.dev/restored-by";
 /// Annotation in which `kubectl apply` keeps what it applied.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
-/// Default of [`OrganizationSpec::assignable_from`], and a namespace that is never a tenant's.
+/// Default of [`OrganizationSpec::assignable_from`] and [`OrganizationSpec::reportable_from`], and a namespace that is never a tenant's.
 pub const ASSIGNMENT_NAMESPACE: &str = "entitlements";
 
 /// What an object that the operator has not looked at yet has as `status.observedGeneration`.

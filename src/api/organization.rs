@@ -1,6 +1,6 @@
 //! The kind `Organization`.
 
-use super::{ASSIGNMENT_NAMESPACE, Condition, NOT_OBSERVED, Phase};
+use super::{ASSIGNMENT_NAMESPACE, Condition, NOT_OBSERVED, Phase, usage::UsageState};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -49,6 +49,11 @@ pub struct OrganizationSpec {
     #[serde(default = "default_assignable_from")]
     #[schemars(length(max = 64), inner(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")), extend("x-kubernetes-list-type" = "set"))]
     pub assignable_from: Vec<String>,
+    /// The namespaces in which an EntitlementUsage may name this organization. Anywhere else it is not counted, so that a tenant
+    /// can never report what it used itself.
+    #[serde(default = "default_reportable_from")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")), extend("x-kubernetes-list-type" = "set"))]
+    pub reportable_from: Vec<String>,
     /// While true every entitlement of the organization is Suspended and its configuration withdrawn.
     #[serde(default)]
     pub suspended: bool,
@@ -102,6 +107,10 @@ fn default_assignable_from() -> Vec<String> {
     vec![ASSIGNMENT_NAMESPACE.to_owned()]
 }
 
+fn default_reportable_from() -> Vec<String> {
+    vec![ASSIGNMENT_NAMESPACE.to_owned()]
+}
+
 fn default_summary_name() -> String {
     "entitlements".to_owned()
 }
@@ -137,6 +146,11 @@ pub struct OrganizationStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096), inner(length(min = 1, max = 63)), extend("x-kubernetes-list-type" = "set"))]
     pub namespaces: Option<Vec<String>>,
+    /// How the use of each metered definition stands that the organization holds. It is written when a state changes, never for
+    /// numbers: `entitlement-operator explain` has these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 2048), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["definition"]))]
+    pub usage: Vec<MeterStatus>,
 }
 
 impl Default for OrganizationStatus {
@@ -149,12 +163,31 @@ impl Default for OrganizationStatus {
             overrides: BTreeMap::new(),
             next_transition: None,
             namespaces: None,
+            usage: Vec::new(),
         }
     }
 }
 
 pub(super) fn not_observed() -> i64 {
     NOT_OBSERVED
+}
+
+/// How the use of one definition stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MeterStatus {
+    /// The definition.
+    #[schemars(length(max = 63))]
+    pub definition: String,
+    /// The state, by the first that applies: `Unknown`, `Exceeded`, `Exhausted`, `Overage`, `Warning` or `Ok`.
+    pub state: UsageState,
+    /// Since when, RFC 3339 in UTC.
+    #[schemars(length(max = 64))]
+    pub since: String,
+    /// When the allotment is new again, RFC 3339 in UTC; absent where never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub resets_at: Option<String>,
 }
 
 /// A coming change of one of the organization's instances, subscriptions or overrides.

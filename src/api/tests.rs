@@ -2,7 +2,7 @@
 
 use super::{
     EntitlementDefinition, EntitlementInstance, EntitlementOverride, EntitlementPlan, EntitlementSubscription,
-    FacetDefinition, Organization, OverrideDecision, crd,
+    EntitlementUsage, FacetDefinition, Organization, OverrideDecision, crd,
 };
 use kube::{CustomResourceExt, Resource};
 use proptest::{
@@ -237,4 +237,5 @@ kinds! {
     a_subscription_goes_round: EntitlementSubscription;
     an_override_goes_round: EntitlementOverride;
     a_decision_goes_round: OverrideDecision;
+    a_report_of_usage_goes_round: EntitlementUsage;
 }

@@ -1,9 +1,13 @@
 //! How the use of a definition is metered: the field `usage` of an EntitlementDefinition, and the caps of channels.
 
-use super::{AmountField, schema::duration};
+use super::{
+    AmountField,
+    schema::{LABEL, duration},
+};
 use kube::KubeSchema;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// The percentages of an allotment at which something is said, where nothing else is said.
 pub const DEFAULT_THRESHOLDS: [u32; 2] = [80, 100];
@@ -126,7 +130,7 @@ pub enum OnUnknown {
 #[serde(rename_all = "camelCase")]
 pub struct ChannelRule {
     /// Its name, which uses give.
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = LABEL))]
     pub name: String,
     /// Its name for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -142,9 +146,10 @@ pub struct ChannelRule {
 #[serde(rename_all = "camelCase")]
 pub struct ChannelCap {
     /// The channel's name in the definition.
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = LABEL))]
     pub name: String,
     /// How much: a whole number, a decimal in quotes, or `Unlimited`. What grants in force say adds up.
+    #[schemars(schema_with = "cap")]
     pub amount: AmountField,
 }
 
@@ -186,6 +191,66 @@ impl JsonSchema for ShareField {
             }],
         })
     }
+}
+
+/// How the use of a definition stands, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum UsageState {
+    /// Nothing has answered since the definition was metered.
+    Unknown,
+    /// Nothing more is allowed, and more is used than there is.
+    Exceeded,
+    /// Nothing more is allowed.
+    Exhausted,
+    /// More is used than there is, which is allowed.
+    Overage,
+    /// A threshold is reached.
+    Warning,
+    /// There is enough left.
+    Ok,
+}
+
+impl UsageState {
+    /// Its name in manifests.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "Unknown",
+            Self::Exceeded => "Exceeded",
+            Self::Exhausted => "Exhausted",
+            Self::Overage => "Overage",
+            Self::Warning => "Warning",
+            Self::Ok => "Ok",
+        }
+    }
+}
+
+impl fmt::Display for UsageState {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// The caps of the channels of a grant.
+pub(super) fn channel_caps(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 32,
+        "items": generator.subschema_for::<ChannelCap>(),
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["name"],
+    })
+}
+
+/// An amount, by a pattern. A rule would cost the API server too much for every channel of every entitlement of a plan.
+fn cap(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "x-kubernetes-int-or-string": true,
+        "maxLength": 25,
+        "minimum": 0,
+        "maximum": 999_999_999_999_999_i64,
+        "pattern": "^([0-9]{1,15}([.][0-9]{1,9})?|Unlimited)$",
+    })
 }
 
 fn period(_: &mut SchemaGenerator) -> Schema {

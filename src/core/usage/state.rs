@@ -7,26 +7,9 @@ use crate::{
 };
 use chrono::TimeDelta;
 use rust_decimal::Decimal;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// How a meter stands, in one word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-pub enum UsageState {
-    /// Nothing has answered since the definition was metered.
-    Unknown,
-    /// Nothing more is allowed, and more is used than there is.
-    Exceeded,
-    /// Nothing more is allowed.
-    Exhausted,
-    /// More is used than there is, which is allowed.
-    Overage,
-    /// A threshold is reached.
-    Warning,
-    /// There is enough left.
-    Ok,
-}
+pub use crate::api::usage::UsageState;
 
 impl UsageState {
     /// How a meter stands.
@@ -48,25 +31,6 @@ impl UsageState {
             return Self::Warning;
         }
         Self::Ok
-    }
-
-    /// Its name in manifests.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Unknown => "Unknown",
-            Self::Exceeded => "Exceeded",
-            Self::Exhausted => "Exhausted",
-            Self::Overage => "Overage",
-            Self::Warning => "Warning",
-            Self::Ok => "Ok",
-        }
-    }
-}
-
-impl fmt::Display for UsageState {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.as_str())
     }
 }
 

@@ -75,6 +75,7 @@ pub fn organization_status(
         overrides: counts.remove(&SourceKind::Override).unwrap_or_default(),
         next_transition: next.map(|(change, source)| transition(change, &source)),
         namespaces: Some(namespaces.into_iter().collect()),
+        usage: organization.status.as_ref().map(|status| status.usage.clone()).unwrap_or_default(),
     })
 }
 

@@ -358,6 +358,7 @@ impl Telling {
             name: format!("a{index}"),
             effective: self.scale.text(amendment.effective),
             amount: self.amount(amendment.amount),
+            channels: None,
             end: amendment.end.map(|end| self.scale.text(end)),
             facets: amendment.invalid_facets.then(invalid_facets),
             reason: None,

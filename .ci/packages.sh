@@ -5,10 +5,10 @@
 set -euo pipefail
 
 # Each program, and the package of Debian and Ubuntu that has it.
-programs=(promtool:prometheus prometheus:prometheus buildah:buildah lua5.1:lua5.1 jq:jq)
+programs=(promtool:prometheus prometheus:prometheus buildah:buildah lua5.1:lua5.1 jq:jq postgres:postgresql)
 
-# Where Debian keeps programs for root, which the PATH of others may lack.
-PATH=$PATH:/usr/sbin:/sbin
+# Where Debian keeps programs for root, which the PATH of others may lack, and those of PostgreSQL's server.
+PATH=$PATH:/usr/sbin:/sbin$(printf ':%s' /usr/lib/postgresql/*/bin)
 missing=() packages=()
 for entry in "${programs[@]}"; do
   program=${entry%%:*} package=${entry##*:}
@@ -30,7 +30,7 @@ if [ "${1:-}" != --install ] || [ "$(id -u)" != 0 ]; then
   exit 1
 fi
 
-# The package of Prometheus has a service, which nobody here wants: neither now nor when the machine starts again.
+# The packages of Prometheus and PostgreSQL have services, which nobody here wants: neither now nor when the machine starts again.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
   trap 'rm -f "$policy"' EXIT
@@ -49,6 +49,8 @@ log=$(mktemp)
   exit 1
 }
 rm "$log"
-if [[ " ${packages[*]} " == *" prometheus "* ]]; then
-  update-rc.d prometheus disable >/dev/null 2>&1 || true
-fi
+for service in prometheus postgresql; do
+  if [[ " ${packages[*]} " == *" $service "* ]]; then
+    update-rc.d "$service" disable >/dev/null 2>&1 || true
+  fi
+done

@@ -17,6 +17,7 @@
 //! | [`metrics`] | what is counted and measured, as Prometheus reads it | `traces` |
 //! | [`traces`] | the spans of what the operator does, and sending them | nothing |
 //! | [`server`] | HTTP for whoever connects, within bounds | nothing |
+//! | [`store`] | metered usage in a database | `core` |
 //! | [`webhook`] | the shell at the API server's door: admission reviews | `controller`, `server` |
 //! | [`endpoints`] | `/metrics`, `/healthz`, `/readyz` | `controller`, `server` |
 //! | [`installation`] | what a cluster needs for the operator: its rights, roles, Deployment | `core` |
@@ -48,6 +49,7 @@ pub mod offline;
 pub mod preflight;
 pub mod render;
 pub mod server;
+pub mod store;
 pub mod telemetry;
 pub mod traces;
 pub mod webhook;

@@ -41,6 +41,7 @@ const LAYERS: &[Layer] = &[
     shell("traces", &[]),
     shell("metrics", &["traces"]),
     shell("server", &[]),
+    shell("store", &["core"]),
     shell(
         "controller",
         &["api", "core", "render", "evaluation", "installation", "address", "connection", "metrics", "traces"],

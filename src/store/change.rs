@@ -1,0 +1,80 @@
+//! What a write makes of the registers that there are.
+
+use super::meter::{MeterDifference, RegisterOutcome, RegisterWrite};
+use crate::core::{
+    calendar::Instant,
+    usage::register::{Register, RegisterId},
+};
+use chrono::SubsecRound as _;
+use std::collections::BTreeMap;
+
+/// What is known of registers, and what changed of it.
+#[derive(Debug, Default)]
+pub(super) struct RegisterChanges {
+    known: BTreeMap<RegisterId, Register>,
+    /// What is to be kept from now on.
+    pub changed: BTreeMap<RegisterId, Register>,
+    /// What that changes of the sums.
+    pub differences: Vec<MeterDifference>,
+}
+
+impl RegisterChanges {
+    /// On what is known.
+    pub(super) fn of(known: BTreeMap<RegisterId, Register>) -> Self {
+        Self { known, ..Self::default() }
+    }
+
+    /// Takes up a report.
+    pub(super) fn take(&mut self, write: &RegisterWrite) -> RegisterOutcome {
+        let known = self.known.get(&write.id);
+        let register = register(write, known);
+        if known.is_some_and(|known| !register.replaces(known)) {
+            return RegisterOutcome::Older;
+        }
+        if known == Some(&register) {
+            return RegisterOutcome::Unchanged;
+        }
+        let differences = differences(known, &register);
+        let outcome = if differences.is_empty() { RegisterOutcome::Unchanged } else { RegisterOutcome::Counted };
+        self.differences.extend(differences);
+        self.known.insert(write.id.clone(), register.clone());
+        self.changed.insert(write.id.clone(), register);
+        outcome
+    }
+}
+
+fn register(write: &RegisterWrite, known: Option<&Register>) -> Register {
+    let at = write.at.or(known.map(|known| known.at)).unwrap_or(write.as_of);
+    Register {
+        at: whole_second(at),
+        channel: write.channel.clone(),
+        amount: write.amount.normalize(),
+        as_of: write.as_of.trunc_subsecs(6),
+        deleted: write.deleted,
+    }
+}
+
+/// The second in which it lies. So is it kept; and what is held in memory must not differ from what is loaded.
+fn whole_second(at: Instant) -> Instant {
+    at.trunc_subsecs(0)
+}
+
+fn differences(known: Option<&Register>, register: &Register) -> Vec<MeterDifference> {
+    let mut differences = Vec::new();
+    let after = register.counted();
+    match known {
+        Some(known) if known.at == register.at && known.channel == register.channel => {
+            differences.push(difference(register, after - known.counted()));
+        }
+        known => {
+            differences.extend(known.map(|known| difference(known, -known.counted())));
+            differences.push(difference(register, after));
+        }
+    }
+    differences.retain(|difference| !difference.amount.is_zero());
+    differences
+}
+
+fn difference(register: &Register, amount: rust_decimal::Decimal) -> MeterDifference {
+    MeterDifference { at: register.at, channel: register.channel.clone(), amount }
+}

@@ -1,0 +1,51 @@
+//! Which store it is, and how often it was written: so that another one, or an older copy of it, is noticed.
+
+use super::{PersistentStore, StoreError, connections::settled};
+use sqlx::{AnyConnection, Row};
+
+/// Which store it is, at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreIdentity {
+    /// Random, from when it was made.
+    pub id: String,
+    /// How often it was written.
+    pub commits: u64,
+}
+
+/// How a store is not what it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreReplacement {
+    /// It is another one.
+    Another,
+    /// It is an older copy: what was written since is not in it.
+    Older,
+}
+
+impl StoreIdentity {
+    /// Whether this is not the continuation of what was known of the store.
+    #[must_use]
+    pub fn replaces(&self, known: &Self) -> Option<StoreReplacement> {
+        if self.id != known.id {
+            return Some(StoreReplacement::Another);
+        }
+        (self.commits < known.commits).then_some(StoreReplacement::Older)
+    }
+}
+
+impl PersistentStore {
+    /// Which store it is. Asking for it is also how one learns whether it answers.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn identity(&self) -> Result<StoreIdentity, StoreError> {
+        let mut connection = self.connection().await?;
+        let done = self.within(identity(&mut connection)).await;
+        settled(connection, done)
+    }
+}
+
+async fn identity(connection: &mut AnyConnection) -> Result<StoreIdentity, StoreError> {
+    let row = sqlx::query("SELECT id, commits FROM entitlement_store").fetch_one(connection).await?;
+    let commits: i64 = row.try_get("commits")?;
+    Ok(StoreIdentity { id: row.try_get("id")?, commits: u64::try_from(commits).unwrap_or_default() })
+}

@@ -1,0 +1,40 @@
+//! What Kubernetes cannot keep: metered usage, in SQLite or PostgreSQL.
+//!
+//! ```text
+//! requests ─▶ StoreQueue ─▶ one commit ─▶ meter (version + 1), its registers, their differences
+//! replica: load once, then the differences above the version that it holds
+//! ```
+//!
+//! There is one schema and one set of queries for both databases. Amounts are texts there: they are compared and summed up by the
+//! core, never by SQL. A meter's version rises by one with each write of it, and its row is locked by that, so two writers of
+//! one meter come one after the other and no difference is seen before those below it.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `address` | where the store is, and what may be shown of that |
+//! | `error` | what can be wrong with it |
+//! | `dialect` | what the two databases say differently |
+//! | `schema` | the tables, and how an older store gets them |
+//! | `connections` | connections, deadlines, transactions |
+//! | `identity` | which store it is, and how often it was written |
+//! | `meter` | meters, what is written of them, and what becomes of it |
+//! | `change` | what a write makes of the registers that there are; pure |
+//! | `rows` | statements of many rows, and rows as values |
+//! | `writing` | one commit |
+//! | `reading` | what is read |
+
+pub mod address;
+mod change;
+mod connections;
+mod dialect;
+pub mod error;
+pub mod identity;
+pub mod meter;
+mod reading;
+mod rows;
+mod schema;
+mod writing;
+
+pub use {
+    address::StoreAddress, connections::PersistentStore, error::StoreError, identity::StoreIdentity, reading::CatchUp,
+};

@@ -1,0 +1,186 @@
+//! What is read: a meter as a whole, and what happened to it since.
+
+use super::{
+    PersistentStore, StoreError,
+    connections::settled,
+    dialect::Dialect,
+    meter::{MeterChanges, MeterId, StoredMeter},
+    rows::{difference, register},
+};
+use crate::core::usage::{
+    ledger::Ledger,
+    register::{Register, RegisterId},
+};
+use futures::TryStreamExt;
+use sqlx::{AnyConnection, Connection, Row};
+
+/// How to get from a version to the newest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CatchUp {
+    /// It is the newest.
+    Current,
+    /// By adding these.
+    Changes(MeterChanges),
+    /// By loading the meter again: what happened since is not kept any more, or this is an older store.
+    Reload,
+}
+
+impl PersistentStore {
+    /// A meter as a whole. One that was never written is empty.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn load(&self, meter: &MeterId) -> Result<StoredMeter, StoreError> {
+        let mut connection = self.connection().await?;
+        let done = self.within_more(load(&mut connection, self.dialect, meter)).await;
+        settled(connection, done)
+    }
+
+    /// The meters that there are and their versions, by name: at most `limit` of them, those that come after one.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn versions(&self, after: Option<&MeterId>, limit: u32) -> Result<Vec<(MeterId, i64)>, StoreError> {
+        let mut connection = self.connection().await?;
+        let done = self.within(versions(&mut connection, after, limit)).await;
+        settled(connection, done)
+    }
+
+    /// What happened to a meter since a version.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn since(&self, meter: &MeterId, version: i64) -> Result<CatchUp, StoreError> {
+        let mut connection = self.connection().await?;
+        let done = self.within(since(&mut connection, self.dialect, meter, version)).await;
+        settled(connection, done)
+    }
+
+    /// A meter's registers, by origin and key: at most `limit` of them, those that come after one.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn registers(
+        &self,
+        meter: &MeterId,
+        after: Option<&RegisterId>,
+        limit: u32,
+    ) -> Result<Vec<(RegisterId, Register)>, StoreError> {
+        let mut connection = self.connection().await?;
+        let done = self.within(registers(&mut connection, meter, after, limit)).await;
+        settled(connection, done)
+    }
+
+    /// How far something is that is done bit by bit; none where it has not begun.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn progress(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let mut connection = self.connection().await?;
+        let done = self.within(progress(&mut connection, name)).await;
+        settled(connection, done)
+    }
+}
+
+async fn load(connection: &mut AnyConnection, dialect: Dialect, meter: &MeterId) -> Result<StoredMeter, StoreError> {
+    let mut transaction = connection.begin_with(dialect.begin_reading()).await?;
+    let query = sqlx::query("SELECT id, version, memory FROM meter WHERE organization = $1 AND definition = $2");
+    let query = query.bind(&*meter.organization).bind(&*meter.definition);
+    let Some(row) = query.fetch_optional(&mut *transaction).await? else { return Ok(StoredMeter::default()) };
+    let (id, version): (i64, i64) = (row.try_get("id")?, row.try_get("version")?);
+    let memory: Option<String> = row.try_get("memory")?;
+    let ledger = ledger(&mut transaction, id, meter).await?;
+    transaction.commit().await?;
+    Ok(StoredMeter { version, memory, ledger })
+}
+
+async fn ledger(connection: &mut AnyConnection, id: i64, meter: &MeterId) -> Result<Ledger, StoreError> {
+    let query = sqlx::query("SELECT at, channel, amount FROM register WHERE meter = $1 AND deleted = 0").bind(id);
+    let mut rows = query.fetch(connection);
+    let mut ledger = Ledger::default();
+    while let Some(row) = rows.try_next().await? {
+        let counted = difference(&row)?;
+        let added = ledger.add(counted.at, counted.channel.as_ref(), counted.amount);
+        added.map_err(|overflow| {
+            StoreError::Unreadable(format!("{} of {}: {overflow}", meter.definition, meter.organization))
+        })?;
+    }
+    Ok(ledger)
+}
+
+async fn versions(
+    connection: &mut AnyConnection,
+    after: Option<&MeterId>,
+    limit: u32,
+) -> Result<Vec<(MeterId, i64)>, StoreError> {
+    let (organization, definition) = after.map_or(("", ""), |meter| (&*meter.organization, &*meter.definition));
+    let query = sqlx::query(
+        "SELECT organization, definition, version FROM meter WHERE (organization, definition) > ($1, $2) \
+         ORDER BY organization, definition LIMIT $3",
+    );
+    let rows = query.bind(organization).bind(definition).bind(i64::from(limit)).fetch_all(connection).await?;
+    let version = |row: &sqlx::any::AnyRow| -> Result<(MeterId, i64), StoreError> {
+        let (organization, definition): (&str, &str) = (row.try_get("organization")?, row.try_get("definition")?);
+        let meter = MeterId { organization: organization.into(), definition: definition.into() };
+        Ok((meter, row.try_get("version")?))
+    };
+    rows.iter().map(version).collect()
+}
+
+async fn since(
+    connection: &mut AnyConnection,
+    dialect: Dialect,
+    meter: &MeterId,
+    held: i64,
+) -> Result<CatchUp, StoreError> {
+    if version(connection, meter).await? == held {
+        return Ok(CatchUp::Current);
+    }
+    let mut transaction = connection.begin_with(dialect.begin_reading()).await?;
+    let query = sqlx::query(
+        "SELECT id, version, pruned, CASE WHEN memory_version > $3 THEN memory END AS memory FROM meter \
+         WHERE organization = $1 AND definition = $2",
+    );
+    let query = query.bind(&*meter.organization).bind(&*meter.definition).bind(held);
+    let Some(row) = query.fetch_optional(&mut *transaction).await? else { return Ok(CatchUp::Reload) };
+    let (id, version, pruned): (i64, i64, i64) = (row.try_get("id")?, row.try_get("version")?, row.try_get("pruned")?);
+    if version < held || held < pruned {
+        return Ok(CatchUp::Reload);
+    }
+    let query = sqlx::query(
+        "SELECT at, channel, amount FROM difference WHERE meter = $1 AND version > $2 ORDER BY version, number",
+    );
+    let rows = query.bind(id).bind(held).fetch_all(&mut *transaction).await?;
+    let differences = rows.iter().map(difference).collect::<Result<_, _>>()?;
+    transaction.commit().await?;
+    Ok(CatchUp::Changes(MeterChanges { version, memory: row.try_get("memory")?, differences }))
+}
+
+/// A meter's version; 0 where it was never written.
+async fn version(connection: &mut AnyConnection, meter: &MeterId) -> Result<i64, StoreError> {
+    let query = sqlx::query("SELECT version FROM meter WHERE organization = $1 AND definition = $2");
+    let row = query.bind(&*meter.organization).bind(&*meter.definition).fetch_optional(connection).await?;
+    Ok(row.map(|row| row.try_get("version")).transpose()?.unwrap_or_default())
+}
+
+async fn registers(
+    connection: &mut AnyConnection,
+    meter: &MeterId,
+    after: Option<&RegisterId>,
+    limit: u32,
+) -> Result<Vec<(RegisterId, Register)>, StoreError> {
+    let (origin, key) = after.map_or(("", ""), |id| (&*id.origin, &*id.key));
+    let query = sqlx::query(
+        "SELECT origin, key, at, channel, amount, as_of, deleted FROM register \
+         WHERE meter = (SELECT id FROM meter WHERE organization = $1 AND definition = $2) AND (origin, key) > ($3, $4) \
+         ORDER BY origin, key LIMIT $5",
+    );
+    let query = query.bind(&*meter.organization).bind(&*meter.definition).bind(origin).bind(key);
+    let rows = query.bind(i64::from(limit)).fetch_all(connection).await?;
+    rows.iter().map(register).collect()
+}
+
+async fn progress(connection: &mut AnyConnection, name: &str) -> Result<Option<String>, StoreError> {
+    let row = sqlx::query("SELECT value FROM progress WHERE name = $1").bind(name).fetch_optional(connection).await?;
+    Ok(row.map(|row| row.try_get("value")).transpose()?)
+}

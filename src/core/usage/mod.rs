@@ -24,11 +24,16 @@
 //! | `balance` | what is used and left, and the taking |
 //! | `allowance` | whether a request is allowed |
 //! | `state` | the state for programs, and which thresholds are crossed |
+//! | `buckets` | which buckets Prometheus is asked for, and which it was asked for already |
+//! | `vector` | the form of Prometheus' answers |
+//! | `answer` | what an answer of Prometheus means |
 
 pub mod allowance;
 pub mod anchor;
+pub mod answer;
 pub mod balance;
 mod block;
+pub mod buckets;
 pub mod ledger;
 pub mod memory;
 pub mod meter;
@@ -39,3 +44,4 @@ pub mod share;
 pub mod state;
 #[cfg(test)]
 mod tests;
+pub mod vector;

@@ -1,3 +1,5 @@
 //! Balances as the contract's worked examples have them.
 
+mod answers;
+mod buckets;
 mod examples;

@@ -114,7 +114,7 @@ pub fn course(holding: &Holding, present: Option<&Held>, now: Instant) -> FlagCo
             facets.close(holding, step.at);
         }
     }
-    FlagCourse { rights: rights.stages, facets: has_facets.then_some(facets.stages) }
+    FlagCourse { rights: rights.stages, facets: has_facets.then_some(facets.stages), allowed: None }
 }
 
 /// What is held, with that total, which a Feature has not. A total of nothing shows like nothing held.

@@ -10,6 +10,7 @@ use super::{
     standing::Standing,
     subscriptions::{self, SubscriptionDecision},
     summary,
+    usage::{MeterDecision, Meters},
 };
 use crate::{
     api::{Organization, Phase},
@@ -32,6 +33,8 @@ pub struct Decision {
     pub holdings: Vec<Arc<Holding>>,
     /// Its subscriptions, in the snapshot's order.
     pub subscriptions: Vec<Arc<SubscriptionDecision>>,
+    /// How the use of each metered definition stands.
+    pub meters: Meters,
     /// How many sources of grants more name the organization from where they may not, by kind and phase.
     pub barred: BTreeMap<(SourceKind, Phase), u64>,
     /// Every definition that its flags are to have though it is not held.
@@ -117,12 +120,15 @@ impl Decision {
         let subscriptions: Vec<Arc<SubscriptionDecision>> = subscriptions.into_iter().map(Arc::new).collect();
         let holdings: Vec<Arc<Holding>> = holdings.into_iter().map(|(holding, _)| holding).collect();
         let next = holdings.iter().filter_map(|holding| holding.next);
-        let next = next.chain(subscriptions.iter().filter_map(|one| one.next())).min();
+        let meters = MeterDecision::all(snapshot, &holdings, now);
+        let of_meters = meters.values().filter_map(|meter| meter.next);
+        let next = next.chain(subscriptions.iter().filter_map(|one| one.next())).chain(of_meters).min();
         Self {
             at: now,
             untold: summary::untold(&standing, &holdings),
             standing,
             subscriptions,
+            meters,
             barred: snapshot.barred.clone(),
             offers: Arc::clone(&snapshot.offers),
             limits: snapshot.limits,

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     api::entitlement_definition::Per,
-    core::{grant::GrantId, problem::Problem},
+    core::{calendar::Instant, grant::GrantId, problem::Problem, usage::state::UsageState},
     render::{
         digest::Digest,
         flags::Offers,
@@ -64,8 +64,36 @@ struct MemoFilling {
     outputs: Arc<[Filled]>,
 }
 
-/// What is held of a definition, whether its sources are told, and its entry in the summary.
-type KnownEntry = (Arc<Holding>, bool, Option<Arc<SummaryEntry>>);
+/// What an entry of the summary is made of.
+#[derive(Clone, Debug)]
+pub struct EntryIngredients {
+    /// What is held of the definition.
+    pub holding: Arc<Holding>,
+    /// Whether its sources are told.
+    pub has_sources: bool,
+    /// How its use stands, where it is metered.
+    pub usage: Option<EntryUsage>,
+}
+
+/// What an entry says of how a definition's use stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntryUsage {
+    /// The state, where it is in force.
+    pub state: Option<UsageState>,
+    /// Whether more may be used.
+    pub is_allowed: bool,
+    /// When its allotment is new.
+    pub resets_at: Option<Instant>,
+}
+
+impl EntryIngredients {
+    fn is_as(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.holding, &other.holding) && self.has_sources == other.has_sources && self.usage == other.usage
+    }
+}
+
+/// What an entry of the summary is made of, and the entry.
+type KnownEntry = (EntryIngredients, Option<Arc<SummaryEntry>>);
 
 /// What was made of the last decision of one organization.
 #[derive(Debug, Default)]
@@ -101,20 +129,18 @@ impl Memo {
     /// What the summary says of a holding.
     pub(super) fn entry(
         &mut self,
-        holding: &Arc<Holding>,
-        has_sources: bool,
-        make: impl FnOnce() -> Option<SummaryEntry>,
+        of: EntryIngredients,
+        make: impl FnOnce(&EntryIngredients) -> Option<SummaryEntry>,
     ) -> Option<Arc<SummaryEntry>> {
-        if let Some((of, with, entry)) = self.entries.get(&holding.name)
-            && Arc::ptr_eq(of, holding)
-            && *with == has_sources
+        if let Some((by, entry)) = self.entries.get(&of.holding.name)
+            && by.is_as(&of)
         {
             return entry.clone();
         }
         // What says the same is the same.
-        let known = self.entries.remove(&holding.name).and_then(|(_, _, entry)| entry);
-        let entry = make().map(|entry| known.filter(|known| **known == entry).unwrap_or_else(|| Arc::new(entry)));
-        self.entries.insert(Arc::clone(&holding.name), (Arc::clone(holding), has_sources, entry.clone()));
+        let known = self.entries.remove(&of.holding.name).and_then(|(_, entry)| entry);
+        let entry = make(&of).map(|entry| known.filter(|known| **known == entry).unwrap_or_else(|| Arc::new(entry)));
+        self.entries.insert(Arc::clone(&of.holding.name), (of, entry.clone()));
         entry
     }
 

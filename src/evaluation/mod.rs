@@ -39,6 +39,7 @@ pub mod subscriptions;
 mod summary;
 #[cfg(test)]
 mod tests;
+pub mod usage;
 mod values;
 
 use crate::{
@@ -65,6 +66,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
+use usage::MeterFacts;
 
 /// A Secret, by namespace and name.
 pub type SecretName = (Arc<str>, Arc<str>);
@@ -103,6 +105,8 @@ pub struct Snapshot {
     pub limits: Limits,
     /// What is known of approvals of its overrides.
     pub approvals: Arc<Approvals>,
+    /// What is known of the use of each metered definition. Of one that is not here nothing is.
+    pub meters: BTreeMap<Arc<str>, Arc<MeterFacts>>,
     /// What is known of each namespace that the organization lists or that one of its grants lies in.
     pub namespaces: BTreeMap<Arc<str>, NamespaceFacts>,
 }

@@ -4,7 +4,7 @@ use super::{
     course::{Held, course},
     decision::Decision,
     holding::{Holding, Member, is_held},
-    memo::Memo,
+    memo::{EntryIngredients, EntryUsage, Memo},
     standing::Standing,
     subscriptions::Right,
 };
@@ -20,7 +20,12 @@ use crate::{
         reason::ReasonCode,
         subscription::{GrantPart, PartOrigin},
     },
-    render::summary::{EntitlementSummary, EntrySources, PartSource, SummaryEntry, SummaryGrant, ValueSource},
+    render::{
+        flags::{FlagCourse, HeldRight, MoreAllowed, Stage},
+        summary::{
+            EntitlementSummary, EntrySources, PartSource, SummaryEntry, SummaryGrant, SummaryUsage, ValueSource,
+        },
+    },
 };
 use std::sync::Arc;
 
@@ -34,7 +39,9 @@ pub fn summary(decision: &Decision, memo: &mut Memo) -> EntitlementSummary {
     let has_sources = standing.organization.as_ref().is_some_and(|organization| organization.spec.summary.sources);
     let held = holdings.iter().filter(|holding| holding.members.iter().any(|member| is_held(member.verdict.phase)));
     let told = held.filter_map(|holding| {
-        let entry = memo.entry(holding, has_sources, || entry(holding, has_sources, *at))?;
+        let usage = decision.meters.get(&holding.name).map(|meter| meter.told());
+        let ingredients = EntryIngredients { holding: Arc::clone(holding), has_sources, usage };
+        let entry = memo.entry(ingredients, |of| entry(of, *at))?;
         Some((holding.name.to_string(), entry))
     });
     let entitlements = told.collect();
@@ -66,18 +73,21 @@ fn sentence(member: &Member, lost: &Problem) -> String {
     format!("{}: {mend}, or cancel what is granted of it, such as {}", lost.message, member.grant.id)
 }
 
-fn entry(holding: &Holding, has_sources: bool, now: Instant) -> Option<SummaryEntry> {
+fn entry(of: &EntryIngredients, now: Instant) -> Option<SummaryEntry> {
+    let EntryIngredients { holding, has_sources, usage } = of;
     let definition = holding.definition()?;
     let is_entitled = !holding.in_force.is_empty();
     let merged = holding.merged();
     let run = holding.run(now);
-    let sources = has_sources.then(|| sources(holding, definition, merged.as_ref(), now));
+    let sources = (*has_sources).then(|| sources(holding, definition, merged.as_ref(), now));
     let facets = merged.map(|(merged, _)| merged.values).unwrap_or_default();
     let total = holding.total();
     let display_name = definition.display_name.as_ref().filter(|name| !name.is_empty());
     let present = is_entitled.then_some(Held { amount: total, facets: &facets });
+    let course = course(holding, present.as_ref(), now);
     Some(SummaryEntry {
-        course: course(holding, present.as_ref(), now),
+        course: FlagCourse { allowed: usage.map(|usage| allowed(&course.rights, usage)), ..course },
+        usage: usage.and_then(|usage| usage.state).map(|state| SummaryUsage { state }),
         entitled: is_entitled,
         display_name: display_name.cloned().unwrap_or_else(|| holding.name.to_string()),
         type_: definition.type_.as_str(),
@@ -89,6 +99,19 @@ fn entry(holding: &Holding, has_sources: bool, now: Instant) -> Option<SummaryEn
         facets,
         sources,
     })
+}
+
+/// From when to when more may be used, as far as is known: of what is used up, nothing before its allotment is new.
+fn allowed(rights: &[Stage<HeldRight>], usage: EntryUsage) -> Vec<Stage<MoreAllowed>> {
+    let held = |stage: &Stage<HeldRight>| stage.holds.map(|_| MoreAllowed);
+    if usage.is_allowed {
+        return rights.iter().map(|stage| Stage { from: stage.from, holds: held(stage) }).collect();
+    }
+    let Some(reset) = usage.resets_at else { return Vec::new() };
+    let then = rights.iter().rev().find(|stage| stage.from <= reset).and_then(held);
+    let later = rights.iter().filter(|stage| stage.from > reset);
+    let later = later.map(|stage| Stage { from: stage.from, holds: held(stage) });
+    std::iter::once(Stage { from: reset, holds: then }).chain(later).collect()
 }
 
 /// The last end of a term, without grace, among the grants that the run is made of; where there is none, among all that are

@@ -25,6 +25,7 @@ use crate::{
         holding::Member,
         object::{DesiredObject, ObjectKey},
         subscriptions::definitions,
+        usage::MeterFacts,
     },
     render::{flags::Offers, summary::EntitlementSummary},
 };
@@ -166,6 +167,12 @@ impl Lane {
                 *grant = Arc::new(remembering);
             }
         }
+        for (definition, facts) in &mut self.snapshot.meters {
+            if let Some(meter) = self.evaluation.decision.meters.get(definition) {
+                let memory = Arc::new(meter.memory.clone());
+                *facts = Arc::new(MeterFacts { memory, ..MeterFacts::clone(facts) });
+            }
+        }
         let decided = self.evaluation.decision.subscriptions.iter();
         self.snapshot.subscriptions = decided.map(|subscription| Arc::new(subscription.remembering())).collect();
     }
@@ -193,6 +200,7 @@ pub fn parts(snapshot: &Snapshot) -> Vec<Snapshot> {
             subscriptions: snapshot.subscriptions.clone(),
             plans: snapshot.plans.clone(),
             catalogue: snapshot.catalogue.clone(),
+            meters: snapshot.meters.clone(),
             secrets: snapshot.secrets.clone(),
             namespaces: snapshot.namespaces.clone(),
             ..own
@@ -213,6 +221,7 @@ fn part(snapshot: &Snapshot, grants: Vec<Arc<Grant>>, offers: Offers) -> Snapsho
     let namespaces = concerned(snapshot.organization.as_deref(), grants.iter().map(|grant| &grant.age.namespace));
     let facts = |namespace: &str| snapshot.namespaces.get_key_value(namespace);
     let entry = |grant: &Arc<Grant>| snapshot.catalogue.get_key_value(&grant.id.definition);
+    let meter = |grant: &Arc<Grant>| snapshot.meters.get_key_value(&grant.id.definition);
     let sources = grants.iter().flat_map(|grant| facets::sources(grant));
     Snapshot {
         name: Arc::clone(&snapshot.name),
@@ -223,6 +232,7 @@ fn part(snapshot: &Snapshot, grants: Vec<Arc<Grant>>, offers: Offers) -> Snapsho
         organization: snapshot.organization.clone(),
         plans: BTreeMap::new(),
         subscriptions: Vec::new(),
+        meters: grants.iter().filter_map(meter).map(|(name, meter)| (Arc::clone(name), Arc::clone(meter))).collect(),
         knows_revisions: snapshot.knows_revisions,
         catalogue: grants.iter().filter_map(entry).map(|(name, entry)| (Arc::clone(name), Arc::clone(entry))).collect(),
         secrets: sources.filter_map(|key| Some((key.clone(), Arc::clone(snapshot.secrets.get(&key)?)))).collect(),

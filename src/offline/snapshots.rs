@@ -73,6 +73,7 @@ impl Inventory {
             offers: if has_all_flags { Arc::clone(offers) } else { Arc::default() },
             name: Arc::clone(name),
             plans: subscriptions.iter().flat_map(|subscription| subscription.plans()).filter_map(plan).collect(),
+            meters: BTreeMap::new(),
             knows_revisions: self.revisions.iter().next().is_some(),
             catalogue: named.into_iter().filter_map(entry).collect(),
             secrets: self.sources(&grants, &subscriptions),

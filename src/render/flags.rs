@@ -6,6 +6,7 @@
 //! | `<handle>` of a Feature | boolean |
 //! | `<handle>` of a Quantity or Credit | number |
 //! | `<handle>.facets`, if the definition has facets that are not too large | object |
+//! | `<handle>.allowed`, if the definition is metered | boolean: whether more of it may be used |
 //!
 //! A handle is a DNS label, which has no dot, so no two flags get one name.
 
@@ -37,7 +38,13 @@ pub struct FlagCourse {
     pub rights: Vec<Stage<HeldRight>>,
     /// The facets, without secret fields; absent where the definition has none.
     pub facets: Option<Vec<Stage<FacetFields>>>,
+    /// Whether more of it may be used; absent where the definition is not metered.
+    pub allowed: Option<Vec<Stage<MoreAllowed>>>,
 }
+
+/// More may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MoreAllowed;
 
 /// What of a definition decides which flags it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +53,8 @@ pub struct Offer {
     pub has_amount: bool,
     /// It has facets.
     pub has_facets: bool,
+    /// It is metered.
+    pub is_metered: bool,
 }
 
 /// What could be held, by handle.
@@ -55,9 +64,23 @@ impl Offer {
     /// The course of what is not held and has no grants that will change that.
     #[must_use]
     pub fn not_held(self) -> &'static FlagCourse {
-        static WITH_FACETS: FlagCourse = FlagCourse { rights: Vec::new(), facets: Some(Vec::new()) };
-        static WITHOUT: FlagCourse = FlagCourse { rights: Vec::new(), facets: None };
-        if self.has_facets { &WITH_FACETS } else { &WITHOUT }
+        const fn course(has_facets: bool, is_metered: bool) -> FlagCourse {
+            FlagCourse {
+                rights: Vec::new(),
+                facets: if has_facets { Some(Vec::new()) } else { None },
+                allowed: if is_metered { Some(Vec::new()) } else { None },
+            }
+        }
+        static PLAIN: FlagCourse = course(false, false);
+        static WITH_FACETS: FlagCourse = course(true, false);
+        static METERED: FlagCourse = course(false, true);
+        static METERED_WITH_FACETS: FlagCourse = course(true, true);
+        match (self.has_facets, self.is_metered) {
+            (false, false) => &PLAIN,
+            (true, false) => &WITH_FACETS,
+            (false, true) => &METERED,
+            (true, true) => &METERED_WITH_FACETS,
+        }
     }
 }
 
@@ -96,6 +119,9 @@ pub fn flags<'a>(entitlements: impl Iterator<Item = (&'a str, bool, &'a FlagCour
         if let Some(flag) = course.facets.as_ref().map(|stages| flag(stages, facets)).filter(is_small) {
             flags.insert(format!("{handle}.facets"), flag);
         }
+        if let Some(stages) = &course.allowed {
+            flags.insert(format!("{handle}.allowed"), flag(stages, switch));
+        }
     }
     json!({"$schema": SCHEMA, "flags": flags})
 }
@@ -105,7 +131,7 @@ fn is_small(flag: &Value) -> bool {
     flag.to_string().len() <= MOST_BYTES
 }
 
-fn switch(holds: Option<&HeldRight>) -> Variant {
+fn switch<T>(holds: Option<&T>) -> Variant {
     let name = if holds.is_some() { "on" } else { "off" };
     Variant { name: name.to_owned(), value: holds.is_some().into() }
 }

@@ -3,7 +3,7 @@
 use super::flags::{FlagCourse, Offers, flags};
 use crate::{
     api::{Phase, facet_fields::FacetFields},
-    core::{facets::LayerNames, source::SourceId},
+    core::{facets::LayerNames, source::SourceId, usage::state::UsageState},
 };
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -44,12 +44,22 @@ pub struct SummaryEntry {
     pub end: Option<String>,
     /// Without secret fields.
     pub facets: FacetFields,
+    /// How its use stands, where it is metered and in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<SummaryUsage>,
     /// Where all of it comes from, where the organization is to be told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sources: Option<EntrySources>,
     /// How it changes with time, for the flags.
     #[serde(skip)]
     pub course: FlagCourse,
+}
+
+/// How the use of a definition stands. It tells no numbers: what is delivered changes with the state, not with each use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct SummaryUsage {
+    /// In one word.
+    pub state: UsageState,
 }
 
 /// Where an entry comes from.

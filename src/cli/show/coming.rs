@@ -56,7 +56,7 @@ mod tests {
             stage("2027-04-01T00:00:00Z", Some(250)),
             stage("2027-06-01T00:00:00Z", None),
         ];
-        flags([("seats", true, &FlagCourse { rights, facets: None })].into_iter())
+        flags([("seats", true, &FlagCourse { rights, facets: None, allowed: None })].into_iter())
     }
 
     #[rstest]

@@ -142,6 +142,7 @@ impl World {
             grants: sources.iter().filter_map(GrantSource::grant).cloned().collect(),
             subscriptions: sources.iter().filter_map(GrantSource::subscription).cloned().collect(),
             plans,
+            meters: BTreeMap::new(),
             knows_revisions: true,
             catalogue,
             secrets: SecretSources::new(),

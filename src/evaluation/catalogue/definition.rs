@@ -120,7 +120,11 @@ impl CatalogueEntry {
     #[must_use]
     pub fn offer(&self) -> Option<Offer> {
         let terms = &self.serving.as_ref().filter(|_| self.present == Present::Valid)?.terms;
-        Some(Offer { has_amount: terms.amount.is_some(), has_facets: !terms.facets.is_empty() })
+        Some(Offer {
+            has_amount: terms.amount.is_some(),
+            has_facets: !terms.facets.is_empty(),
+            is_metered: terms.usage.is_some(),
+        })
     }
 }
 

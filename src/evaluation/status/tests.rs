@@ -99,6 +99,7 @@ fn snapshot(grant: &Value, before: &[Condition]) -> Snapshot {
         grants: vec![Arc::new(source::instance::grant(&instance))],
         plans: BTreeMap::new(),
         subscriptions: Vec::new(),
+        meters: BTreeMap::new(),
         knows_revisions: true,
         catalogue: BTreeMap::from([("d".into(), definition(&["ConfigMap"]))]),
         secrets: BTreeMap::new(),

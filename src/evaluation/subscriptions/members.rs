@@ -130,7 +130,7 @@ impl Giver<'_> {
         if matches!(phase, Phase::Draft | Phase::Cancelled | Phase::Expired) {
             return None;
         }
-        let bounds = right.pieces.iter().flat_map(|piece| [Some(piece.window.from), piece.window.until.at()]).flatten();
+        let bounds = right.given().flat_map(|piece| [Some(piece.window.from), piece.window.until.at()]).flatten();
         let next = bounds.filter(|at| *at > self.now).min();
         let own = self.change.map(|change| (change.at, change.phase));
         let at = [next, own.map(|(at, _)| at)].into_iter().flatten().min()?;

@@ -153,7 +153,10 @@ impl SubscriptionDecision {
     /// The next moment at which anything of it changes by time alone.
     #[must_use]
     pub fn next(&self) -> Option<Instant> {
-        [self.change.map(|change| change.at), self.reminders.next].into_iter().flatten().min()
+        let pieces = self.rights.values().flat_map(|right| &right.pieces);
+        let bounds = pieces.flat_map(|piece| [Some(piece.window.from), piece.window.until.at()]).flatten();
+        let of_pieces = bounds.filter(|at| *at > self.at).min();
+        [self.change.map(|change| change.at), self.reminders.next, of_pieces].into_iter().flatten().min()
     }
 }
 
@@ -385,7 +388,8 @@ impl Settling<'_> {
     fn next_change(&self, verdict: &Verdict, rights: &BTreeMap<Arc<str>, Arc<Right>>) -> Option<Change> {
         let now = self.surroundings.now;
         let lives = matches!(verdict.phase, Phase::Waiting | Phase::Active | Phase::Grace | Phase::Suspended);
-        let pieces = rights.values().flat_map(|right| &right.pieces).filter(|_| lives);
+        // What is removed anyhow may begin and end without any change.
+        let pieces = rights.values().flat_map(|right| right.given()).filter(|_| lives);
         let bounds = pieces.flat_map(|piece| [Some(piece.window.from), piece.window.until.at()]).flatten();
         let next = bounds.filter(|at| *at > now).min();
         let of_rights = next.map(|at| Change { at, phase: verdict.phase });

@@ -208,6 +208,7 @@ fn snapshot() -> Snapshot {
         grants: (0..GRANTS).map(|index| Arc::new(source::instance::grant(&instance(index, 0)))).collect(),
         plans: BTreeMap::new(),
         subscriptions: Vec::new(),
+        meters: BTreeMap::new(),
         knows_revisions: true,
         catalogue: DEFINITIONS.into_iter().map(|name| (name.into(), entry(name, 0))).collect(),
         secrets: BTreeMap::from([(("entitlements".into(), "tokens".into()), tokens("a"))]),

@@ -115,6 +115,7 @@ fn snapshot(spec: &Value, grants: &[Grant]) -> Snapshot {
         offers: Arc::default(),
         plans: BTreeMap::new(),
         subscriptions: Vec::new(),
+        meters: BTreeMap::new(),
         knows_revisions: true,
         secrets: BTreeMap::from([secret("first"), secret("second")]),
         unseen: Arc::default(),

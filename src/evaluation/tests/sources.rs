@@ -86,6 +86,7 @@ fn snapshot(grants: Vec<Grant>) -> Snapshot {
         barred: BTreeMap::new(),
         plans: BTreeMap::new(),
         subscriptions: Vec::new(),
+        meters: BTreeMap::new(),
         knows_revisions: true,
         catalogue: BTreeMap::from([
             entry("seats", &json!({"type": "Quantity", "unit": "seats", "amount": 1})),

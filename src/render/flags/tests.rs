@@ -40,7 +40,7 @@ fn of(has_amount: bool, stages: &[Stage<Holds>]) -> Value {
         stages.iter().map(|stage| Stage { from: stage.from, holds: stage.holds.as_ref().map(&part) }).collect()
     }
     let rights = each(stages, |(amount, _)| amount.map_or(HeldRight::On, HeldRight::Amount));
-    let course = FlagCourse { rights, facets: Some(each(stages, |(_, facets)| facets.clone())) };
+    let course = FlagCourse { rights, facets: Some(each(stages, |(_, facets)| facets.clone())), allowed: None };
     flags([("h", has_amount, &course)].into_iter())
 }
 

@@ -23,6 +23,7 @@ fn entry(amount: Option<&str>) -> SummaryEntry {
         valid_until: None,
         end: None,
         facets: BTreeMap::new(),
+        usage: None,
         sources: None,
         course: FlagCourse::default(),
     }
@@ -92,7 +93,7 @@ fn each_handle_has_a_line() {
 
 #[test]
 fn what_is_offered_has_a_flag_though_it_is_not_held() {
-    let offer = |has_amount, has_facets| Offer { has_amount, has_facets };
+    let offer = |has_amount, has_facets| Offer { has_amount, has_facets, is_metered: false };
     let offers = [("held", offer(true, true)), ("seats", offer(true, false)), ("backup", offer(false, true))];
     let offers = offers.into_iter().map(|(handle, offer)| (handle.into(), offer)).collect();
     let summary = EntitlementSummary { offers: Arc::new(offers), ..summary(vec![("held", entry(Some("1")))]) };

@@ -98,6 +98,7 @@ fn snapshot(instances: &[EntitlementInstance]) -> Snapshot {
         grants: instances.iter().map(|instance| Arc::new(source::instance::grant(instance))).collect(),
         plans: BTreeMap::new(),
         subscriptions: Vec::new(),
+        meters: BTreeMap::new(),
         knows_revisions: true,
         catalogue: BTreeMap::from([
             ("seats".into(), entry("seats", &seats())),

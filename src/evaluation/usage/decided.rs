@@ -1,0 +1,125 @@
+//! The balance and the state of each metered definition that an organization holds.
+
+use super::{Heard, MeterFacts, present};
+use crate::{
+    api::usage::OnUnknown,
+    core::{
+        amount::Amount,
+        calendar::{Bound, Instant, Nominal, add},
+        usage::{balance::Balance, memory::Memory, meter::Meter, rules::UsageRules, state::UsageState},
+    },
+    evaluation::{Snapshot, holding::Holding, memo::EntryUsage},
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// What is decided of each metered definition that is or was held, by its name.
+pub type Meters = BTreeMap<Arc<str>, Arc<MeterDecision>>;
+
+/// How the use of one definition stands.
+#[derive(Clone, Debug)]
+pub struct MeterDecision {
+    /// What the definition says.
+    pub rules: Arc<UsageRules>,
+    /// What was known.
+    pub facts: Option<Arc<MeterFacts>>,
+    /// What is to be remembered from now on.
+    pub memory: Memory,
+    /// How much of the total each channel is, as the grants in force say.
+    pub caps: BTreeMap<Arc<str>, Amount>,
+    /// How much is used and left; none where nothing is in force, or nothing is known.
+    pub balance: Option<Balance>,
+    /// The state; none where nothing is in force.
+    pub state: Option<UsageState>,
+    /// Nothing has been heard for longer than the definition lets count.
+    pub is_stale: bool,
+    /// The next moment at which any of it changes by time alone.
+    pub next: Option<Instant>,
+}
+
+impl MeterDecision {
+    /// Decides all metered definitions of a snapshot.
+    #[must_use]
+    pub fn all(snapshot: &Snapshot, holdings: &[Arc<Holding>], now: Instant) -> Meters {
+        let metered = holdings.iter().filter_map(|holding| {
+            let rules = holding.definition()?.usage.as_ref()?;
+            let facts = snapshot.meters.get(&holding.name);
+            Some((Arc::clone(&holding.name), Arc::new(Self::of(holding, rules, facts, now)?)))
+        });
+        metered.collect()
+    }
+
+    fn of(holding: &Holding, rules: &Arc<UsageRules>, facts: Option<&Arc<MeterFacts>>, now: Instant) -> Option<Self> {
+        let present = present(holding, holding.definition()?, rules, now);
+        let nothing = Memory::default();
+        let memory = facts.map_or(&nothing, |facts| &facts.memory).after(rules, &present, now);
+        let mut decision = Self {
+            rules: Arc::clone(rules),
+            facts: facts.cloned(),
+            caps: BTreeMap::new(),
+            is_stale: is_stale(rules, facts.and_then(|facts| facts.heard), now),
+            balance: None,
+            state: None,
+            next: None,
+            memory,
+        };
+        decision.balance = decision.meter(now).as_ref().and_then(Balance::of);
+        let is_in_force = !holding.in_force.is_empty();
+        decision.state = is_in_force.then(|| decision.state_now(now));
+        decision.next = decision.next_change(now);
+        Some(decision)
+    }
+
+    /// What its balance is reckoned from; none where nothing is known.
+    #[must_use]
+    pub fn meter(&self, now: Instant) -> Option<Meter<'_>> {
+        let facts = self.facts.as_deref().filter(|facts| facts.heard.is_some())?;
+        Some(Meter { rules: &self.rules, memory: &self.memory, ledger: &facts.ledger, caps: &self.caps, now })
+    }
+
+    fn state_now(&self, now: Instant) -> UsageState {
+        let known = self.meter(now).zip(self.balance.as_ref());
+        known.map_or(UsageState::Unknown, |(meter, balance)| UsageState::of(&meter, balance))
+    }
+
+    /// Whether more may be used, of what is held.
+    #[must_use]
+    pub fn is_allowed(&self) -> bool {
+        let is_known = self.state.is_some_and(|state| state != UsageState::Unknown) && !self.is_stale;
+        if !is_known && self.rules.on_unknown == OnUnknown::Deny {
+            return false;
+        }
+        !matches!(self.state, Some(UsageState::Exceeded | UsageState::Exhausted))
+    }
+
+    /// What the summary tells of it.
+    #[must_use]
+    pub fn told(&self) -> EntryUsage {
+        EntryUsage { state: self.state, is_allowed: self.is_allowed(), resets_at: self.resets_at() }
+    }
+
+    /// When the allotment is new.
+    #[must_use]
+    pub fn resets_at(&self) -> Option<Instant> {
+        self.balance.as_ref()?.resets_at()
+    }
+
+    /// Blocks begin and end when what gives them does, which the lifecycle tells; periods, and what counts as heard, do so here.
+    fn next_change(&self, now: Instant) -> Option<Instant> {
+        let heard = self.facts.as_ref().and_then(|facts| facts.heard).filter(|_| !self.is_stale);
+        let stale = heard.and_then(|heard| stale_from(&self.rules, heard));
+        [self.resets_at(), stale].into_iter().flatten().filter(|at| *at > now).min()
+    }
+}
+
+fn is_stale(rules: &UsageRules, heard: Option<Heard>, now: Instant) -> bool {
+    heard.and_then(|heard| stale_from(rules, heard)).is_some_and(|from| from <= now)
+}
+
+/// From when on what was heard no longer counts as known.
+fn stale_from(rules: &UsageRules, heard: Heard) -> Option<Instant> {
+    let Heard::At(at) = heard else { return None };
+    match add(Nominal::of_instant(at, crate::core::calendar::Tz::UTC), rules.stale_after, 1).instant() {
+        Bound::At(from) => Some(from),
+        Bound::Never => None,
+    }
+}

@@ -1,0 +1,39 @@
+//! How the use of what an organization holds stands. Using up an allotment never withdraws configuration: nothing here changes
+//! what is held.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `parts` | what gives an allotment of its own, as the present objects say |
+//! | `decided` | the balance and the state of each metered definition |
+
+mod decided;
+mod parts;
+
+pub use decided::{MeterDecision, Meters};
+pub use parts::present;
+
+use crate::core::{
+    calendar::Instant,
+    usage::{ledger::Ledger, memory::Memory},
+};
+use std::sync::Arc;
+
+/// What is known of the use of one definition by one organization.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MeterFacts {
+    /// What is remembered of anchors and parts.
+    pub memory: Arc<Memory>,
+    /// What was used when, but for what is refused.
+    pub ledger: Arc<Ledger>,
+    /// When the store, or Prometheus, has answered last; none where it has never since the definition was metered.
+    pub heard: Option<Heard>,
+}
+
+/// When something was heard of what is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// It is known whenever it is asked for, as of manifests.
+    Always,
+    /// Last at that moment.
+    At(Instant),
+}

@@ -26,6 +26,10 @@ demo: build control-plane-tool ## Runs the main job on a control plane of its ow
 packages:
 	@.ci/packages.sh
 
+# Property tests make up their cases from this seed, so that the same code comes to the same end everywhere.
+SEED ?= 20261127
+test: export PROPTEST_RNG_SEED ?= $(SEED)
+
 .PHONY: test
 test: packages control-plane static-operator ## Runs all tests: the core's, the formats' with their real readers, and those on a real API server.
 	cargo test --locked
@@ -41,6 +45,12 @@ bench: control-plane ## Prints what grants and subscriptions take: in the index 
 	@cargo test --locked --release --quiet --lib -- --ignored --exact --nocapture controller::footprint::what_grants_take
 	@cargo test --locked --release --quiet --lib -- --ignored --exact --nocapture offline::tests::costs::what_subscriptions_take
 	@cargo bench --locked --quiet --bench footprint
+
+CASES ?= 2000
+
+.PHONY: explore
+explore: ## Runs the property tests on CASES cases each that nobody has seen (default 2000; TESTS=name: those with that name).
+	PROPTEST_CASES=$(CASES) cargo test --locked --lib -- $(TESTS)
 
 TIME ?= 60
 

@@ -100,9 +100,13 @@ fn required(grant: &Grant, request: &ExceptionRequest, approval: &Approval) -> S
         return "it has all approvals, which count in a moment".to_owned();
     }
     let (source, noun) = (&grant.id.source, if missing == 1 { "approval is" } else { "approvals are" });
+    let askers: Vec<&str> = request.askers().collect();
     format!(
         "{missing} more {noun} needed, of {} in all, by people other than {}: entitlement-operator approve {} --namespace {}",
-        approval.needed, request.by, source.name, source.namespace
+        approval.needed,
+        askers.join(" and "),
+        source.name,
+        source.namespace
     )
 }
 

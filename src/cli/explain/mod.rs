@@ -9,6 +9,7 @@
 //! | `text` | everything there is to say about an entitlement |
 //! | `history` | what happened to it, as far as it is on record, and what comes next |
 //! | `exceptions` | who asked for an override and why, and what others say to it |
+//! | `usage` | how much of it is used |
 //! | `subscriptions` | how each subscription stands |
 //! | `sentences` | each of these things in a sentence |
 
@@ -21,6 +22,7 @@ mod sentences;
 mod subscriptions;
 mod table;
 mod text;
+mod usage;
 
 use super::{
     completion::names::{definitions, organizations},

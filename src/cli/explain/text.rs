@@ -6,6 +6,7 @@ use super::{
     row::{Row, Since},
     sentences, subscriptions,
     table::{ExplainedTable, Room, heading, not_seen},
+    usage,
 };
 use crate::{
     api::Phase,
@@ -100,8 +101,20 @@ impl Teller {
             self.paper.paragraph(2, Some(Tone::Bad), &format!("Problem: {problem}."));
         }
         self.amount(entitlement);
+        self.usage(entitlement);
         self.settings(entitlement);
         self.grants(entitlement);
+    }
+
+    /// How much of it is used, and what that was taken from.
+    fn usage(&mut self, entitlement: &Entitlement) {
+        let Some(usage) = &entitlement.usage else { return };
+        let tone = if usage.allowed { None } else { Some(Tone::Bad) };
+        let unit = entitlement.unit.as_deref();
+        self.paper.paragraph(2, tone, &usage::standing(usage, unit, self.now, self.zone));
+        for detail in usage::details(usage, self.zone) {
+            self.paper.paragraph(4, Some(Tone::Quiet), &detail);
+        }
     }
 
     /// Whether the client has it, in one sentence.

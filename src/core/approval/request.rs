@@ -128,7 +128,8 @@ impl ExceptionRequest {
         self.askers().any(is_service_account)
     }
 
-    fn askers(&self) -> impl Iterator<Item = &str> {
+    /// Who asked for it, and who put it back.
+    pub fn askers(&self) -> impl Iterator<Item = &str> {
         std::iter::once(&*self.by).chain(self.restored_by.as_deref())
     }
 }

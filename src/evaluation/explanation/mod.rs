@@ -6,6 +6,7 @@
 //! | `exception` | of an override, who asked for it and why, and what others say to it |
 //! | `told` | how far back the past can be told |
 //! | `subscription` | a subscription: how it stands, and what it gives of one definition |
+//! | `usage` | how much of it is used, and how much is left |
 //! | `facets` | every value, its source, and the values that it was preferred to |
 
 mod exception;
@@ -13,12 +14,14 @@ mod facets;
 mod grant;
 mod subscription;
 mod told;
+mod usage;
 
 pub use exception::ExceptionExplanation;
 pub use facets::{FacetValue, Overridden, SecretValue};
 pub use grant::{AmendmentExplanation, GrantExplanation, Origin, OriginKind, Suspension};
 pub use subscription::{EntryExplanation, PartExplanation, PartStanding, RemovalExplanation, SubscriptionExplanation};
 pub use told::{Part, Record, Told, told_since};
+pub use usage::{BalanceExplanation, BlockExplanation, ChannelExplanation, UsageExplanation};
 
 use super::{
     Evaluation,
@@ -87,6 +90,9 @@ pub struct Entitlement {
     pub amount: Option<String>,
     /// How several amounts add up: `Sum` or `Max`; absent for a Feature.
     pub aggregation: Option<&'static str>,
+    /// How its use stands, where it is metered and in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<UsageExplanation>,
     /// Every grant: those in force in the order in which their values count, then the others.
     pub grants: Vec<GrantExplanation>,
     /// Every value that is not secret; empty where not entitled.
@@ -206,6 +212,7 @@ fn entitlement(holding: &Holding, evaluation: &Evaluation, record: Record) -> En
                 Aggregation::Max => "Max",
             }
         }),
+        usage: decision.meters.get(&holding.name).and_then(|meter| usage::explain(meter)),
         grants,
         facets,
         secrets: facets::secrets(holding),

@@ -1,0 +1,132 @@
+//! How much of what is held is used, and how much is left.
+
+use crate::{
+    core::{
+        calendar::{Bound, Instant, NEVER, format_instant},
+        usage::{
+            balance::{Balance, BlockBalance},
+            state::UsageState,
+        },
+    },
+    evaluation::usage::MeterDecision,
+};
+use serde::Serialize;
+use std::sync::Arc;
+
+/// How the use of a definition stands. Amounts are plain decimal digits, or `Unlimited`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UsageExplanation {
+    /// In one word.
+    pub state: UsageState,
+    /// Whether more may be used.
+    pub allowed: bool,
+    /// Nothing has been heard for longer than the definition lets count.
+    #[serde(skip_serializing_if = "is_false")]
+    pub stale: bool,
+    /// The numbers; absent where nothing is known.
+    #[serde(flatten)]
+    pub balance: Option<BalanceExplanation>,
+}
+
+/// What is used, and what is left.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BalanceExplanation {
+    /// All that can be used now.
+    pub allotted: String,
+    /// What was used of it.
+    pub used: String,
+    /// What is left.
+    pub remaining: String,
+    /// What was used of what has been lowered since, beyond what it is now.
+    pub excess: String,
+    /// What was used beyond all allotments.
+    pub overage: String,
+    /// What was used when nothing was held, which is not counted.
+    pub unentitled: String,
+    /// The first moment of the period.
+    pub since: Option<String>,
+    /// When the allotment is new.
+    pub resets_at: Option<String>,
+    /// What it is taken from, in that order.
+    pub blocks: Vec<BlockExplanation>,
+    /// What was used by each channel.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub channels: Vec<ChannelExplanation>,
+}
+
+/// An allotment that is used up by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BlockExplanation {
+    /// What gives it; absent of what was carried over from the period before.
+    pub part: Option<Arc<str>>,
+    /// How much it is.
+    pub amount: String,
+    /// How much of it is used.
+    pub taken: String,
+    /// When it is over.
+    pub until: Option<String>,
+}
+
+/// A way of use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChannelExplanation {
+    /// Its name.
+    pub name: Arc<str>,
+    /// How much was used that way.
+    pub used: String,
+    /// How much can be; absent where all of the total can.
+    pub cap: Option<String>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+/// How the use of a definition stands; none where nothing of it is in force.
+pub fn explain(meter: &MeterDecision) -> Option<UsageExplanation> {
+    Some(UsageExplanation {
+        state: meter.state?,
+        allowed: meter.is_allowed(),
+        stale: meter.is_stale,
+        balance: meter.balance.as_ref().map(balance),
+    })
+}
+
+fn balance(balance: &Balance) -> BalanceExplanation {
+    let digits = |number: rust_decimal::Decimal| number.normalize().to_string();
+    let block = |block: &BlockBalance| BlockExplanation {
+        part: block.part.clone(),
+        amount: block.amount.to_string(),
+        taken: digits(block.taken),
+        until: Some(told(block.until)).filter(|until| until != NEVER),
+    };
+    BalanceExplanation {
+        allotted: balance.allotted.to_string(),
+        used: digits(balance.used),
+        remaining: balance.remaining.to_string(),
+        excess: digits(balance.excess),
+        overage: digits(balance.overage),
+        unentitled: digits(balance.unentitled),
+        since: balance.period.map(|period| format_instant(period.from)),
+        resets_at: balance.resets_at().map(format_instant),
+        blocks: balance.blocks.iter().map(block).collect(),
+        channels: balance
+            .channels
+            .iter()
+            .map(|(name, channel)| ChannelExplanation {
+                name: Arc::clone(name),
+                used: digits(channel.used),
+                cap: channel.cap.map(|cap| cap.to_string()),
+            })
+            .collect(),
+    }
+}
+
+fn told(bound: Bound<Instant>) -> String {
+    bound.at().map_or_else(|| NEVER.to_owned(), format_instant)
+}

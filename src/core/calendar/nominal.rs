@@ -49,7 +49,8 @@ impl Nominal {
     }
 
     /// A local value, with the instant that it means.
-    pub(super) fn of_local(local: NaiveDateTime, zone: Tz) -> Self {
+    #[must_use]
+    pub fn of_local(local: NaiveDateTime, zone: Tz) -> Self {
         Self { local, instant: resolve(local, zone), zone }
     }
 

@@ -5,7 +5,7 @@ use crate::{
     api::usage::UsageAnchor,
     core::calendar::{Bound, CalendarDuration, Instant, Moment, Nominal, add},
 };
-use chrono::{Datelike, NaiveDate};
+use chrono::{Datelike, Days, NaiveDate, TimeDelta};
 
 /// A half-open span of time after which an allotment is new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,7 +27,7 @@ impl Period {
 /// What boundaries are computed from, from a moment on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Anchor {
-    /// From when on it counts; of the first one the first boundary, which may lie before anything was held.
+    /// From when on it counts: a boundary. That of a calendar may lie before anything was held.
     pub since: Instant,
     /// The local time that periods are added to.
     pub start: Nominal,
@@ -42,17 +42,43 @@ impl Anchor {
     #[must_use]
     pub fn of(rules: &UsageRules, start: Nominal, day: u32) -> Option<Self> {
         let period = rules.period?;
-        let (start, day) = match rules.anchor {
-            UsageAnchor::Grant => (start, day),
-            UsageAnchor::Calendar => (calendar_start(start, period), 1),
-        };
-        Some(Self { since: start.instant(), start, day, period })
+        if rules.anchor == UsageAnchor::Grant {
+            return Some(Self { since: start.instant(), start, day, period });
+        }
+        let calendar = Self { since: start.instant(), start: calendar_start(start, period), day: 1, period };
+        let since = calendar.period_at(start.instant())?.from;
+        Some(Self { since, ..calendar })
     }
 
     /// Boundary `number`: the anchor and so many periods, computed from the anchor by the arithmetic of terms.
     #[must_use]
     pub fn boundary(&self, number: u32) -> Bound {
-        add(self.start, times(self.period, number), self.day).instant()
+        self.nominal_boundary(number).instant()
+    }
+
+    fn nominal_boundary(&self, number: u32) -> Bound<Nominal> {
+        add(self.start, times(self.period, number), self.day)
+    }
+
+    /// Whether it is what a definition says: as long a period, and that of the calendar where it says so.
+    pub(super) fn is_of(&self, rules: &UsageRules) -> bool {
+        let parts = |period: CalendarDuration| (period.total_months(), period.total_days());
+        rules.period.is_some_and(|period| parts(period) == parts(self.period))
+            && (rules.anchor == UsageAnchor::Grant || self.start == calendar_start(self.start, self.period))
+    }
+
+    /// What follows it at the next boundary, where the definition says something else now.
+    pub(super) fn next(&self, rules: &UsageRules, now: Instant) -> Option<Self> {
+        let start = self.nominal_boundary(self.number_at(now)?.checked_add(1)?).at()?;
+        let since = start.instant();
+        // The day of a chain outlives short months, but not boundaries that are days apart.
+        let day = if self.period.total_months() == 0 { start.day() } else { self.day };
+        Self::of(rules, start, day).map(|next| Self { since, ..next })
+    }
+
+    /// When the first period from it on is over.
+    pub(super) fn first_end(&self) -> Bound {
+        self.period_at(self.since).map_or(Bound::Never, |period| period.until)
     }
 
     /// The period that a moment at or after the anchor lies in.
@@ -68,8 +94,8 @@ impl Anchor {
         }
         let days = (self.period.total_months() * 31 + self.period.total_days()).max(1);
         let elapsed = (at - self.start.instant()).num_days();
-        // At least so many have come: no period is longer than that, but for the hour of a change of clocks.
-        let mut number = u32::try_from((elapsed / days - 1).max(0)).ok()?;
+        // At least so many have come: no period is longer than that, but for what a change of clocks or of the date adds.
+        let mut number = u32::try_from((elapsed / days - 2).max(0)).ok()?;
         while self.boundary(number.checked_add(1)?).has_come(at) {
             number += 1;
         }
@@ -104,7 +130,7 @@ impl<'a> Periods<'a> {
     /// The period just before one.
     #[must_use]
     pub fn before(self, period: Period) -> Option<Period> {
-        let last = period.from.checked_sub_signed(chrono::TimeDelta::seconds(1))?;
+        let last = period.from.checked_sub_signed(TimeDelta::seconds(1))?;
         self.at(last).filter(|before| before.until == Bound::At(period.from))
     }
 }
@@ -122,7 +148,7 @@ fn times(period: CalendarDuration, times: u32) -> CalendarDuration {
 fn calendar_start(start: Nominal, period: CalendarDuration) -> Nominal {
     let date = start.local().date();
     let first = match (period.total_months(), period.total_days()) {
-        (0, 7) => date.checked_sub_days(chrono::Days::new(date.weekday().num_days_from_monday().into())),
+        (0, 7) => date.checked_sub_days(Days::new(date.weekday().num_days_from_monday().into())),
         (0, _) => Some(date),
         _ => NaiveDate::from_ymd_opt(date.year(), 1, 1),
     };

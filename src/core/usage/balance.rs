@@ -6,7 +6,7 @@
 
 use super::{anchor::Period, block::Block, meter::Meter, part::HeldPart};
 use crate::{
-    api::usage::UsageMode,
+    api::{entitlement_definition::Aggregation, usage::UsageMode},
     core::{
         amount::Amount,
         calendar::{Bound, Instant},
@@ -108,10 +108,9 @@ impl Balance {
         self.period?.until.at()
     }
 
-    fn with(meter: &Meter, period: Option<Period>, blocks: Vec<BlockBalance>, rest: Rest) -> Self {
+    fn with(period: Option<Period>, blocks: Vec<BlockBalance>, rest: Rest) -> Self {
         let amounts = blocks.iter().map(|block| block.amount);
-        let allotted = amounts
-            .fold(Amount::ZERO, |one, other| one.together(other, crate::api::entitlement_definition::Aggregation::Sum));
+        let allotted = amounts.fold(Amount::ZERO, |one, other| one.together(other, Aggregation::Sum));
         let sum = |of: fn(&BlockBalance) -> Decimal| {
             blocks.iter().map(of).fold(Decimal::ZERO, |one, other| one.saturating_add(other))
         };
@@ -119,7 +118,6 @@ impl Balance {
             Amount::Unlimited => Amount::Unlimited,
             Amount::Limited(_) => Amount::Limited(sum(BlockBalance::left)),
         };
-        let since = blocks.iter().map(|block| block.from).min().unwrap_or(meter.now);
         Self {
             allotted,
             used: sum(|block| block.taken),
@@ -128,7 +126,7 @@ impl Balance {
             overage: rest.overage,
             unentitled: rest.unentitled,
             period,
-            channels: channels(meter, since),
+            channels: BTreeMap::new(),
             blocks,
         }
     }
@@ -147,12 +145,12 @@ fn held(meter: &Meter) -> Balance {
     parts.sort_by(|(one, _), (other, _)| one.order().cmp(&other.order()));
     let blocks = parts.into_iter().map(|(part, amount)| BlockBalance {
         part: Some(part.name.clone()),
-        from: Instant::MIN_UTC,
+        from: part.start,
         until: part.end,
         amount,
         taken: Decimal::ZERO,
     });
-    let balance = Balance::with(meter, None, blocks.collect(), Rest::default());
+    let balance = Balance::with(None, blocks.collect(), Rest::default());
     let used = meter.used(Instant::MIN_UTC, Bound::Never);
     let (remaining, excess) = match balance.allotted {
         Amount::Unlimited => (Amount::Unlimited, Decimal::ZERO),
@@ -160,29 +158,28 @@ fn held(meter: &Meter) -> Balance {
             (Amount::Limited((allotted - used).max(Decimal::ZERO)), (used - allotted).max(Decimal::ZERO))
         }
     };
-    Balance { used, remaining, excess, ..balance }
+    let channels = channels(meter, [(Instant::MIN_UTC, Bound::Never)]);
+    Balance { used, remaining, excess, channels, ..balance }
 }
 
 fn consumed(meter: &Meter) -> Balance {
     let period = meter.periods().at(meter.now);
-    let carried = period.and_then(|period| carried(meter, period));
     let (from, until) = period.map_or((Instant::MIN_UTC, Bound::Never), |period| (period.from, period.until));
+    let carried = period.and_then(|period| carried(meter, period, CARRYING));
     let mut taking = Taking::new(meter, from, until, carried);
     taking.run();
-    let overage = taking.overage();
-    let mut blocks: Vec<BlockBalance> = taking
-        .blocks
-        .iter()
-        .filter_map(|block| {
-            Some(BlockBalance {
-                part: Some(block.part.name.clone()),
-                from: block.from(),
-                until: block.part.end,
-                amount: block.amount(meter.now)?,
-                taken: block.taken,
-            })
+    let rest = Rest { overage: taking.overage(), unentitled: taking.unentitled };
+    let in_force = taking.blocks.iter().filter_map(|block| {
+        Some(BlockBalance {
+            part: Some(block.part.name.clone()),
+            from: block.from(),
+            until: block.part.end,
+            amount: block.amount(meter.now)?,
+            taken: block.taken,
         })
-        .collect();
+    });
+    let mut blocks: Vec<BlockBalance> = in_force.collect();
+    let since = blocks.iter().map(|block| block.from).min().unwrap_or(meter.now);
     blocks.extend(carried.map(|carried| BlockBalance {
         part: None,
         from,
@@ -190,32 +187,27 @@ fn consumed(meter: &Meter) -> Balance {
         amount: Amount::Limited(carried),
         taken: taking.of_carried,
     }));
-    Balance::with(meter, period, blocks, Rest { overage, unentitled: taking.unentitled })
+    let entitled = meter.entitled().into_iter().map(|(from, end)| (from.max(since), end.min(until)));
+    Balance { channels: channels(meter, entitled), ..Balance::with(period, blocks, rest) }
 }
 
-/// What is usable of the period before: `min(carryOver, what its own blocks had left at its end)`. None where something else was
-/// in between.
-fn carried(meter: &Meter, period: Period) -> Option<Decimal> {
-    let before = meter.periods().before(period)?;
-    let last = before.until.at()? - chrono::TimeDelta::seconds(1);
-    let is_unbroken = |at| meter.memory.held.iter().any(|part| part.amount(at).is_some());
-    if !is_unbroken(last) || !is_unbroken(period.from) {
+/// How many periods before the present one are looked at for what was carried over: as many as are remembered. What is carried
+/// over into one changes what its own blocks had left only where one of them began once it was used up.
+const CARRYING: u32 = 2;
+
+/// What is usable of the period before: `min(carryOver, what its own blocks had left at its end)`. None where nothing was held in
+/// between.
+fn carried(meter: &Meter, period: Period, most: u32) -> Option<Decimal> {
+    if most == 0 || meter.rules.carry_over.is_nothing() || !was_held_around(meter, period.from) {
         return None;
     }
-    let mut taking = Taking::new(meter, before.from, before.until, None);
+    let before = meter.periods().before(period)?;
+    let mut taking = Taking::new(meter, before.from, before.until, carried(meter, before, most - 1));
     taking.run();
-    let (mut own, mut left) = (Amount::ZERO, Amount::ZERO);
-    let sum = crate::api::entitlement_definition::Aggregation::Sum;
-    for block in &taking.blocks {
-        let Some(amount) = block.amount(last) else { continue };
-        own = own.together(amount, sum);
-        left = left.together(
-            match amount {
-                Amount::Unlimited => Amount::Unlimited,
-                Amount::Limited(amount) => Amount::Limited((amount - block.taken).max(Decimal::ZERO)),
-            },
-            sum,
-        );
+    let (mut left, mut own) = (Amount::ZERO, Amount::ZERO);
+    for (of_block, amount) in taking.blocks.iter().filter_map(|block| block.left_at(period.from)) {
+        left = left.together(of_block, Aggregation::Sum);
+        own = own.together(amount, Aggregation::Sum);
     }
     let most = meter.rules.carry_over.of(own);
     let carried = match left {
@@ -223,6 +215,12 @@ fn carried(meter: &Meter, period: Period) -> Option<Decimal> {
         Amount::Limited(left) => most.min(left),
     };
     (!carried.is_zero()).then_some(carried)
+}
+
+/// Whether something was held, be it suspended, both right before a moment and at it.
+fn was_held_around(meter: &Meter, at: Instant) -> bool {
+    let mut spans = meter.memory.held.iter().flat_map(|part| &part.spans);
+    spans.clone().any(|span| span.from < at && span.until >= Bound::At(at)) && spans.any(|span| span.has(at))
 }
 
 /// The taking of uses from the blocks of one period.
@@ -240,8 +238,8 @@ struct Taking<'a> {
 
 impl<'a> Taking<'a> {
     fn new(meter: &'a Meter<'a>, from: Instant, until: Bound, carried: Option<Decimal>) -> Self {
-        let parts = meter.memory.held.iter();
-        let mut blocks: Vec<Block> = parts.filter_map(|part| Block::of(part, from, until, meter.now)).collect();
+        let (parts, ahead) = (meter.memory.held.iter(), meter.counted_until());
+        let mut blocks: Vec<Block> = parts.filter_map(|part| Block::of(part, from, until, meter.now, ahead)).collect();
         blocks.sort_by(|one, other| one.part.order().cmp(&other.part.order()));
         Self {
             meter,
@@ -257,9 +255,11 @@ impl<'a> Taking<'a> {
 
     fn run(&mut self) {
         let edges = self.meter.edges(self.from, self.until);
-        for (index, from) in edges.iter().enumerate().take_while(|(_, from)| **from <= self.meter.now) {
+        for (index, from) in edges.iter().enumerate() {
             let until = edges.get(index + 1).map_or(self.until, |next| Bound::At(*next));
-            self.absorb(*from);
+            if *from <= self.meter.now {
+                self.absorb(*from);
+            }
             let used = self.meter.used(*from, until);
             if !used.is_zero() {
                 self.take(*from, used);
@@ -317,15 +317,22 @@ impl<'a> Taking<'a> {
     /// Whether what was used beyond all blocks counts at a moment: in a period to its end, without one while a block is in force
     /// that could have taken it.
     fn counts(&self, used: Instant, at: Instant) -> bool {
-        self.until != Bound::Never
-            || self.meter.rules.period.is_some()
-            || self.blocks.iter().any(|block| block.has(used) && block.has(at))
+        self.meter.rules.period.is_some() || self.blocks.iter().any(|block| block.has(used) && block.has(at))
     }
 }
 
-fn channels(meter: &Meter, since: Instant) -> BTreeMap<Arc<str>, ChannelBalance> {
+/// What was used by each channel in spans of time that are in order and apart.
+fn channels(meter: &Meter, spans: impl IntoIterator<Item = (Instant, Bound)>) -> BTreeMap<Arc<str>, ChannelBalance> {
     let names = meter.rules.channels.keys().chain(meter.caps.keys());
-    let balance =
-        |name: &Arc<str>| ChannelBalance { cap: meter.cap(name), used: meter.used_by(name, since, Bound::Never) };
-    names.map(|name| (Arc::clone(name), balance(name))).collect()
+    let mut channels: BTreeMap<Arc<str>, ChannelBalance> =
+        names.map(|name| (Arc::clone(name), ChannelBalance { cap: meter.cap(name), used: Decimal::ZERO })).collect();
+    if channels.is_empty() {
+        return channels;
+    }
+    for (channel, used) in spans.into_iter().flat_map(|(from, until)| meter.entries(from, until)) {
+        if let Some(channel) = channel.and_then(|channel| channels.get_mut(channel)) {
+            channel.used = channel.used.saturating_add(used);
+        }
+    }
+    channels
 }

@@ -19,22 +19,36 @@ pub(super) struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
-    /// What a part gives from one moment to another, as far as that is known at `now`; none where it is never in force.
-    pub fn of(part: &'a HeldPart, from: Instant, until: Bound, now: Instant) -> Option<Self> {
+    /// What a part gives from one moment to another; none where it is never in force by `ahead`. Of what has more at `now` than
+    /// before, that counts before too; what is only foreseen does not.
+    pub fn of(part: &'a HeldPart, from: Instant, until: Bound, now: Instant, ahead: Instant) -> Option<Self> {
         let cut = |span: &HeldSpan| {
             let (start, end) = (span.from.max(from), span.until.min(until));
-            Some((start, end, span.amount?)).filter(|_| !end.has_come(start) && start <= now)
+            Some((start, end, span.amount?)).filter(|_| !end.has_come(start) && start < ahead)
         };
         let spans: Vec<(Instant, Bound, Amount)> = part.spans.iter().filter_map(cut).collect();
-        let mut most: Vec<Amount> = spans.iter().map(|(_, _, amount)| *amount).collect();
-        for index in (1..most.len()).rev() {
-            if let Some(later) = most.get(index).copied()
-                && let Some(one) = most.get_mut(index - 1)
-            {
-                *one = (*one).max(later);
+        let mut most: Vec<Amount> = Vec::with_capacity(spans.len());
+        let mut later = Amount::ZERO;
+        for (start, _, amount) in spans.iter().rev() {
+            most.push(later.max(*amount));
+            if *start <= now {
+                later = later.max(*amount);
             }
         }
+        most.reverse();
         (!spans.is_empty()).then_some(Self { part, spans, most, taken: Decimal::ZERO })
+    }
+
+    /// What is left of it at the end of a period, and of how much: of what is suspended then, as it was before. None of what is over
+    /// by then.
+    pub fn left_at(&self, end: Instant) -> Option<(Amount, Amount)> {
+        let is_held = |span: &HeldSpan| span.from < end && span.until >= Bound::At(end);
+        let (_, _, amount) = self.spans.last()?;
+        let left = match amount {
+            Amount::Unlimited => Amount::Unlimited,
+            Amount::Limited(amount) => Amount::Limited((*amount - self.taken).max(Decimal::ZERO)),
+        };
+        self.part.spans.iter().any(is_held).then_some((left, *amount))
     }
 
     /// The first moment of its window.

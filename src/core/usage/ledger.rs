@@ -4,15 +4,15 @@
 use super::register::Register;
 use crate::core::calendar::Instant;
 use rust_decimal::Decimal;
-use std::{collections::BTreeMap, ops::Bound, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
-/// What a moment's registers come to, by channel.
-type Sums = BTreeMap<Option<Arc<str>>, Decimal>;
+/// A moment, and the channel by which something was used then. A moment without a channel is before the same one with any.
+type Place = (Instant, Option<Arc<str>>);
 
 /// What was used when, and by which channel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
-    sums: BTreeMap<Instant, Sums>,
+    sums: BTreeMap<Place, Decimal>,
 }
 
 /// A sum that no decimal holds any more.
@@ -38,16 +38,13 @@ impl Ledger {
     /// # Errors
     /// [`Overflow`]; the ledger is then as it was.
     pub fn add(&mut self, at: Instant, channel: Option<&Arc<str>>, difference: Decimal) -> Result<(), Overflow> {
-        let sums = self.sums.entry(at).or_default();
-        let known = sums.get(&channel.cloned()).copied().unwrap_or_default();
-        let sum = known.checked_add(difference).ok_or(Overflow)?;
+        let place = (at, channel.cloned());
+        let known = self.sums.get(&place).copied().unwrap_or_default();
+        let sum = exact_sum(known, difference).ok_or(Overflow)?;
         if sum.is_zero() {
-            sums.remove(&channel.cloned());
+            self.sums.remove(&place);
         } else {
-            sums.insert(channel.cloned(), sum);
-        }
-        if sums.is_empty() {
-            self.sums.remove(&at);
+            self.sums.insert(place, sum);
         }
         Ok(())
     }
@@ -55,29 +52,89 @@ impl Ledger {
     /// All of a half-open span of time together; more than a decimal holds stands at the greatest.
     #[must_use]
     pub fn between(&self, from: Instant, until: Instant) -> Decimal {
-        self.within(from, until).flat_map(BTreeMap::values).fold(Decimal::ZERO, |sum, one| sum.saturating_add(*one))
+        self.entries(from, until).fold(Decimal::ZERO, |sum, (_, one)| sum.saturating_add(one))
     }
 
-    /// The same of one channel.
-    #[must_use]
-    pub fn of_channel_between(&self, channel: &str, from: Instant, until: Instant) -> Decimal {
-        let of_channel = self.within(from, until).flatten().filter(|(name, _)| name.as_deref() == Some(channel));
-        of_channel.fold(Decimal::ZERO, |sum, (_, one)| sum.saturating_add(*one))
+    /// What each moment of a half-open span of time comes to, by channel.
+    pub fn entries(&self, from: Instant, until: Instant) -> impl Iterator<Item = (Option<&Arc<str>>, Decimal)> {
+        let range = (from < until).then(|| self.sums.range((from, None)..(until, None)));
+        range.into_iter().flatten().map(|((_, channel), sum)| (channel.as_ref(), *sum))
     }
 
     /// The first moment at which anything was used.
     #[must_use]
     pub fn first(&self) -> Option<Instant> {
-        self.sums.first_key_value().map(|(at, _)| *at)
+        self.sums.first_key_value().map(|((at, _), _)| *at)
     }
 
     /// Forgets what lies before a moment.
     pub fn forget_before(&mut self, at: Instant) {
-        self.sums = self.sums.split_off(&at);
+        self.sums = self.sums.split_off(&(at, None));
+    }
+}
+
+/// The sum, but where a decimal cannot hold all of its digits: a rounded one would not come back to what it was.
+fn exact_sum(one: Decimal, other: Decimal) -> Option<Decimal> {
+    let (one, other) = (one.normalize(), other.normalize());
+    let sum = one.checked_add(other)?;
+    (sum.scale() >= one.scale().max(other.scale())).then_some(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::usage::tests::scene::moment;
+    use rstest::rstest;
+
+    fn decimal(text: &str) -> Decimal {
+        text.parse().unwrap()
     }
 
-    fn within(&self, from: Instant, until: Instant) -> impl Iterator<Item = &Sums> {
-        let range = (from < until).then(|| self.sums.range((Bound::Included(from), Bound::Excluded(until))));
-        range.into_iter().flatten().map(|(_, sums)| sums)
+    #[rstest]
+    #[case::beyond_a_decimal("79228162514264337593543950335", "1")]
+    #[case::with_more_digits_than_a_decimal_has("79228162514264337593543950335", "0.000000001")]
+    #[case::below_a_decimal("-79228162514264337593543950335", "-1")]
+    fn what_cannot_be_counted_changes_nothing(#[case] known: &str, #[case] more: &str) {
+        let at = moment("01-10");
+        let mut ledger = Ledger::default();
+        ledger.add(at, None, decimal(known)).unwrap();
+        let before = ledger.clone();
+        assert_eq!(ledger.add(at, None, decimal(more)), Err(Overflow));
+        assert_eq!(ledger, before);
+    }
+
+    #[test]
+    fn sums_of_several_moments_stand_at_the_greatest() {
+        let mut ledger = Ledger::default();
+        ledger.add(moment("01-10"), None, Decimal::MAX).unwrap();
+        ledger.add(moment("01-11"), None, Decimal::MAX).unwrap();
+        assert_eq!(ledger.between(moment("01-10"), moment("01-12")), Decimal::MAX);
+        assert_eq!(ledger.between(moment("01-12"), moment("01-10")), Decimal::ZERO);
+    }
+
+    #[test]
+    fn what_comes_to_nothing_is_forgotten() {
+        let (at, phone) = (moment("01-10"), Arc::from("phone"));
+        let mut ledger = Ledger::default();
+        ledger.add(at, Some(&phone), decimal("2.50")).unwrap();
+        ledger.add(at, None, Decimal::ONE).unwrap();
+        assert_eq!(ledger.between(at, moment("01-11")), decimal("3.5"));
+        assert_eq!(ledger.between(moment("01-09"), at), Decimal::ZERO);
+        ledger.add(at, Some(&phone), decimal("-2.5")).unwrap();
+        ledger.add(at, None, -Decimal::ONE).unwrap();
+        assert_eq!(ledger, Ledger::default());
+        assert_eq!(ledger.first(), None);
+    }
+
+    #[test]
+    fn what_lies_before_a_moment_is_forgotten() {
+        let phone = Arc::from("phone");
+        let mut ledger = Ledger::default();
+        for at in ["01-10", "01-11", "01-12"] {
+            ledger.add(moment(at), Some(&phone), Decimal::ONE).unwrap();
+        }
+        ledger.forget_before(moment("01-11"));
+        assert_eq!(ledger.first(), Some(moment("01-11")));
+        assert_eq!(ledger.between(moment("01-01"), moment("02-01")), Decimal::TWO);
     }
 }

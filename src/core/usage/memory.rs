@@ -5,11 +5,14 @@
 //! goes by the present objects.
 
 use super::{
-    anchor::{Anchor, Periods},
-    part::{HeldPart, HeldSpan, joined},
+    anchor::{Anchor, Period, Periods},
+    part::{HeldPart, HeldSpan, covered, joined},
     rules::UsageRules,
 };
-use crate::core::calendar::{Bound, Instant, Nominal};
+use crate::{
+    api::usage::UsageAnchor,
+    core::calendar::{Bound, Instant, Nominal},
+};
 use std::collections::BTreeMap;
 
 /// What is remembered of one meter.
@@ -36,79 +39,110 @@ impl Memory {
     #[must_use]
     pub fn after(&self, rules: &UsageRules, present: &Present, now: Instant) -> Self {
         let held = parts(&self.held, &present.parts, now);
-        let anchors = self.anchors(rules, present, &held, now);
+        let anchors = self.anchors(rules, present.first, &held, now);
         let mut memory = Self { anchors, held };
         memory.forget(rules, now);
         memory
     }
 
-    fn anchors(&self, rules: &UsageRules, present: &Present, held: &[HeldPart], now: Instant) -> Vec<Anchor> {
-        let Some(period) = rules.period else { return Vec::new() };
-        let mut anchors = self.anchors.clone();
-        if is_over(&anchors, held, now) {
-            anchors.clear();
+    /// The anchors that are known, with one for each time of holding that began once the one before was over, and one from the
+    /// next boundary on where the definition says something else now.
+    fn anchors(
+        &self,
+        rules: &UsageRules,
+        first: Option<(Nominal, u32)>,
+        held: &[HeldPart],
+        now: Instant,
+    ) -> Vec<Anchor> {
+        if rules.period.is_none() {
+            return Vec::new();
         }
-        // One whose turn has not come yet is made anew with the period that is said now.
-        anchors.retain(|anchor| anchor.since <= now || anchors_begin(&self.anchors) == Some(anchor.since));
-        match anchors.last() {
-            None => anchors.extend(present.first.and_then(|(start, day)| Anchor::of(rules, start, day))),
-            Some(last) if last.period != period => {
-                let boundary = Periods::of(&anchors).at(now).and_then(|period| period.until.at());
-                let next = boundary.map(|since| Anchor { since, period, ..next_start(*last, since) });
-                anchors.extend(next);
+        let times = held_times(held, now);
+        let mut anchors = self.recorded(rules, &times, now);
+        let mut before: Option<Bound> = None;
+        for (from, until) in times {
+            let over = before.map(|end| over_at(&anchors, end));
+            let is_known = match over {
+                None => !anchors.is_empty(),
+                Some(over) => over > Bound::At(from) || has_anchor(&anchors, over, until),
+            };
+            if !is_known && let Some(anchor) = self.begun(rules, first, from) {
+                let since = over.and_then(Bound::at).map_or(anchor.since, |over| over.max(anchor.since));
+                anchors.push(Anchor { since, ..anchor });
+                anchors.sort_by_key(|anchor| anchor.since);
             }
-            Some(_) => {}
+            before = Some(until);
         }
+        let is_going_on = before.is_some_and(|end| !over_at(&anchors, end).has_come(now));
+        let edited = anchors.last().filter(|last| is_going_on && !last.is_of(rules));
+        anchors.extend(edited.and_then(|last| last.next(rules, now)));
         anchors
+    }
+
+    /// The anchors that were recorded, but for those that nothing was held at, as it was over by then.
+    fn recorded(&self, rules: &UsageRules, times: &[(Instant, Bound)], now: Instant) -> Vec<Anchor> {
+        let is_kept = |(index, anchor): &(usize, &Anchor)| {
+            let latest = match rules.anchor {
+                UsageAnchor::Grant => Bound::At(anchor.since),
+                UsageAnchor::Calendar => anchor.first_end(),
+            };
+            let is_at = |(from, until): &(Instant, Bound)| {
+                Bound::At(anchor.since) <= *until && (Bound::At(*from) < latest || *from == anchor.since)
+            };
+            *index == 0 || (anchor.since <= now && times.iter().any(is_at))
+        };
+        self.anchors.iter().enumerate().filter(is_kept).map(|(_, anchor)| *anchor).collect()
+    }
+
+    /// The anchor of what came into force at a moment.
+    fn begun(&self, rules: &UsageRules, first: Option<(Nominal, u32)>, at: Instant) -> Option<Anchor> {
+        if let Some((start, day)) = first.filter(|(start, _)| start.instant() == at) {
+            return Anchor::of(rules, start, day);
+        }
+        let known = first.map(|(start, _)| start).or_else(|| self.anchors.last().map(|anchor| anchor.start));
+        let start = Nominal::of_instant(at, known?.zone());
+        Anchor::of(rules, start, start.day())
     }
 
     /// "Kept for the open period and two before; without `period` while anything is held."
     fn forget(&mut self, rules: &UsageRules, now: Instant) {
-        let oldest = match rules.period {
-            None => {
-                let is_held = self.held.iter().any(|part| !part.end.has_come(now));
-                if !is_held {
-                    self.held.clear();
-                }
-                return;
+        if rules.period.is_none() {
+            if self.held.iter().all(|part| part.end.has_come(now)) {
+                self.held.clear();
             }
-            Some(_) => {
-                let periods = Periods::of(&self.anchors);
-                let open = periods.at(now);
-                let before = open.and_then(|period| periods.before(period)).or(open);
-                before.and_then(|period| periods.before(period)).or(before).map(|period| period.from)
-            }
-        };
-        let Some(oldest) = oldest else { return };
+            return;
+        }
+        let periods = Periods::of(&self.anchors);
+        let before = |period: Period| periods.before(period).unwrap_or(period);
+        let Some(oldest) = periods.at(now).map(|open| before(before(open)).from) else { return };
         for part in &mut self.held {
             part.spans.retain(|span| !span.until.has_come(oldest));
         }
         self.held.retain(|part| !part.spans.is_empty());
         let first = self.anchors.iter().rposition(|anchor| anchor.since <= oldest).unwrap_or_default();
         self.anchors.drain(..first);
-    }
-}
-
-fn anchors_begin(anchors: &[Anchor]) -> Option<Instant> {
-    anchors.first().map(|anchor| anchor.since)
-}
-
-/// The boundary from which an edited period counts, as the start of an anchor of its own.
-fn next_start(last: Anchor, since: Instant) -> Anchor {
-    Anchor { since, start: Nominal::of_instant(since, last.start.zone()), ..last }
-}
-
-/// Whether the period is over in which nothing was held any more.
-fn is_over(anchors: &[Anchor], held: &[HeldPart], now: Instant) -> bool {
-    let ends = held.iter().flat_map(|part| part.spans.iter()).filter(|span| span.from <= now).map(|span| span.until);
-    match ends.max() {
-        None | Some(Bound::Never) => false,
-        Some(Bound::At(end)) if end > now => false,
-        Some(Bound::At(end)) => {
-            let last = end - chrono::TimeDelta::seconds(1);
-            Periods::of(anchors).at(last).is_none_or(|period| period.until.has_come(now))
+        if held_times(&self.held, now).is_empty() {
+            self.anchors.clear();
         }
     }
+}
+
+/// When anything was Active, Grace or Suspended by now.
+fn held_times(held: &[HeldPart], now: Instant) -> Vec<(Instant, Bound)> {
+    let spans = held.iter().flat_map(|part| &part.spans).filter(|span| span.from <= now);
+    covered(spans.map(|span| (span.from, span.until)))
+}
+
+/// When the period is over in which nothing is held any more from `end` on.
+fn over_at(anchors: &[Anchor], end: Bound) -> Bound {
+    let Some(end) = end.at() else { return Bound::Never };
+    let begun = anchors.partition_point(|anchor| anchor.since <= end);
+    let period = anchors.get(..begun).and_then(|anchors| Periods::of(anchors).at(end));
+    period.map_or(Bound::At(end), |period| period.until)
+}
+
+fn has_anchor(anchors: &[Anchor], from: Bound, until: Bound) -> bool {
+    anchors.iter().map(|anchor| Bound::At(anchor.since)).any(|since| from <= since && since < until)
 }
 
 /// What was held when: as it was remembered up to now, and as the present objects say from now on, and wherever nothing was

@@ -19,6 +19,7 @@
 //! | `anchor` | from when periods count, and where each begins |
 //! | `part` | what was held, from when to when, and how much |
 //! | `memory` | what is remembered of anchors and parts from one look to the next |
+//! | `record` | what is remembered, as the text that a store keeps |
 //! | `meter` | all that goes into a balance |
 //! | `block` | what a part gives in one period |
 //! | `balance` | what is used and left, and the taking |
@@ -38,6 +39,7 @@ pub mod ledger;
 pub mod memory;
 pub mod meter;
 pub mod part;
+pub mod record;
 pub mod register;
 pub mod rules;
 pub mod share;

@@ -72,3 +72,17 @@ pub fn joined(spans: impl IntoIterator<Item = HeldSpan>) -> Vec<HeldSpan> {
     }
     joined
 }
+
+/// The spans of time that any of these cover, in order and apart: those that touch or overlap are one.
+pub(super) fn covered(spans: impl IntoIterator<Item = (Instant, Bound)>) -> Vec<(Instant, Bound)> {
+    let mut spans: Vec<(Instant, Bound)> = spans.into_iter().filter(|(from, until)| !until.has_come(*from)).collect();
+    spans.sort_unstable();
+    let mut covered: Vec<(Instant, Bound)> = Vec::new();
+    for (from, until) in spans {
+        match covered.last_mut() {
+            Some((_, last)) if *last >= Bound::At(from) => *last = until.max(*last),
+            _ => covered.push((from, until)),
+        }
+    }
+    covered
+}

@@ -48,6 +48,13 @@ impl Share {
         }
     }
 
+    /// Whether it is nothing of anything.
+    #[must_use]
+    pub fn is_nothing(self) -> bool {
+        let (Self::Units(number) | Self::Percent(number)) = self;
+        number.is_zero()
+    }
+
     /// How much it is of an allotment. Of what has no bound, a percentage is no number: nothing.
     #[must_use]
     pub fn of(self, allotment: Amount) -> Decimal {

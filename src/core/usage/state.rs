@@ -67,29 +67,38 @@ const QUIET: TimeDelta = TimeDelta::days(1);
 /// The crossings that are to be said now, each once in a period for each allotment, and all that were said by then.
 #[must_use]
 pub fn crossings(meter: &Meter, balance: &Balance, said: &[SaidCrossing]) -> (Vec<Crossing>, Vec<SaidCrossing>) {
-    let Amount::Limited(allotted) = balance.allotted else { return (Vec::new(), said.to_vec()) };
     let period = balance.period.map(|period| period.from);
+    let of_period = said.iter().filter(|one| one.crossing.period == period);
+    let mut known: Vec<SaidCrossing> = of_period.filter_map(|one| one.still(meter, balance)).collect();
     let reached = meter.rules.thresholds.iter().filter(|percent| has_reached(balance, **percent));
-    let reached: Vec<Crossing> = reached.map(|percent| Crossing { percent: *percent, allotted, period }).collect();
-    let mut known: Vec<SaidCrossing> = Vec::new();
-    for one in said.iter().filter(|one| one.crossing.period == period) {
-        let is_reached = reached.contains(&one.crossing);
-        let below_since = match (is_reached, one.below_since) {
-            (false, since) => since.or(Some(meter.now)),
-            (true, Some(since)) if meter.rules.mode == UsageMode::Held && meter.now >= since + QUIET => continue,
-            (true, _) => None,
-        };
-        known.push(SaidCrossing { crossing: one.crossing.clone(), below_since });
-    }
-    let is_new = |crossing: &&Crossing| !known.iter().any(|one| one.crossing == **crossing);
-    let new: Vec<Crossing> = reached.iter().filter(is_new).cloned().collect();
+    let Amount::Limited(allotted) = balance.allotted else { return (Vec::new(), known) };
+    let reached = reached.map(|percent| Crossing { percent: *percent, allotted, period });
+    let new: Vec<Crossing> = reached.filter(|crossing| known.iter().all(|one| one.crossing != *crossing)).collect();
     known.extend(new.iter().map(|crossing| SaidCrossing { crossing: crossing.clone(), below_since: None }));
     (new, known)
 }
 
+impl SaidCrossing {
+    /// What is known of it now; nothing, where it is to be said again.
+    fn still(&self, meter: &Meter, balance: &Balance) -> Option<Self> {
+        if meter.rules.mode == UsageMode::Held && self.below_since.is_some_and(|since| meter.now >= since + QUIET) {
+            return None;
+        }
+        let is_below = !is_reached(balance, self.crossing.percent, self.crossing.allotted);
+        let below_since = is_below.then(|| self.below_since.unwrap_or(meter.now));
+        Some(Self { crossing: self.crossing.clone(), below_since })
+    }
+}
+
 /// Percentages are of `(used + overage) / allotted`; of nothing none is reached.
 fn has_reached(balance: &Balance, percent: u32) -> bool {
-    let Amount::Limited(allotted) = balance.allotted else { return false };
+    match balance.allotted {
+        Amount::Limited(allotted) => is_reached(balance, percent, allotted),
+        Amount::Unlimited => false,
+    }
+}
+
+fn is_reached(balance: &Balance, percent: u32, allotted: Decimal) -> bool {
     let used = balance.used.saturating_add(balance.overage);
     !allotted.is_zero() && used.saturating_mul(Decimal::ONE_HUNDRED) >= allotted.saturating_mul(percent.into())
 }

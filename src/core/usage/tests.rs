@@ -1,5 +1,7 @@
-//! Balances as the contract's worked examples have them.
+//! Balances as the contract has them: its worked examples, and a plain model of it.
 
 mod answers;
 mod buckets;
 mod examples;
+mod records;
+pub(super) mod scene;

@@ -60,7 +60,7 @@ kubectl wait --for=condition=Established crd --timeout=30s \
 	organizations.entitlements.dev facetdefinitions.entitlements.dev \
 	entitlementdefinitions.entitlements.dev entitlementinstances.entitlements.dev \
 	entitlementplans.entitlements.dev entitlementsubscriptions.entitlements.dev \
-	entitlementoverrides.entitlements.dev overridedecisions.entitlements.dev >/dev/null
+	entitlementoverrides.entitlements.dev overridedecisions.entitlements.dev entitlementusages.entitlements.dev >/dev/null
 protected=$(date +%s)
 kubectl create namespace entitlement-operator --dry-run=client --output yaml | kubectl apply --filename - >/dev/null
 entitlement-operator run --http-address=127.0.0.1:0 >"$log" 2>&1 &

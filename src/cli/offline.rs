@@ -406,6 +406,9 @@ fn concerns(inventory: &Inventory, finding: &Finding, chooses: &dyn Fn(&str) -> 
         Some(EntitlementKind::OverrideDecision) => {
             inventory.decided_for(namespace.as_deref().unwrap_or_default(), name).is_none_or(chooses)
         }
+        Some(EntitlementKind::EntitlementUsage) => {
+            inventory.reported_for(namespace.as_deref().unwrap_or_default(), name).is_none_or(chooses)
+        }
         Some(EntitlementKind::EntitlementPlan) => inventory.is_subscribed(name, chooses),
         Some(EntitlementKind::EntitlementDefinition) => inventory.is_granted(name, chooses),
         Some(EntitlementKind::FacetDefinition) => {

@@ -16,10 +16,11 @@ use super::{
     timer::Timer,
     transitions::Transitions,
     warnings::Warnings,
+    work::BarredObject,
     world::{MadeAnew, WorkItem, World, kinds::WATCHES},
     writing::Writing,
 };
-use crate::{api::Organization, connection::FencedClients, core::source::SourceId};
+use crate::{api::Organization, connection::FencedClients};
 use std::{
     borrow::Cow,
     collections::{BTreeSet, HashMap},
@@ -38,9 +39,9 @@ pub struct ControllerContext {
     pub gate: Arc<Gate>,
     /// What is to be worked on.
     pub queue: Queue<WorkItem>,
-    /// Instances of which it is to be said that their organizations do not let them be named. They are apart from all else, so
+    /// Sources of grants, and reports of usage, of which it is to be said that their organizations do not let them be named. They are apart from all else, so
     /// that however many there are, nothing waits for them.
-    pub barred: Queue<SourceId>,
+    pub barred: Queue<BarredObject>,
     /// Where evaluating and compiling is done.
     pub lanes: Lanes,
     /// What was decided last.
@@ -137,6 +138,7 @@ impl ControllerContext {
         let listed = world.take_newly_listed();
         let work = world.take_work();
         let (barred, counting) = world.take_barred();
+        let (barred_reports, nudged_reports) = world.take_barred_reports();
         let (nudged, nudged_barred) = world.take_nudges();
         let source_namespaces_changed = world.take_source_namespaces_changed();
         let made_anew = world.take_made_anew();
@@ -151,8 +153,10 @@ impl ControllerContext {
         }
         self.queue.add_all(work);
         self.queue.nudge_all(nudged);
-        self.barred.add_all(barred);
-        self.barred.nudge_all(nudged_barred);
+        let reports = barred_reports.into_iter().map(BarredObject::Report);
+        self.barred.add_all(barred.into_iter().map(BarredObject::Source).chain(reports));
+        let reports = nudged_reports.into_iter().map(BarredObject::Report);
+        self.barred.nudge_all(nudged_barred.into_iter().map(BarredObject::Source).chain(reports));
         for organization in counting {
             self.queue.add_after(WorkItem::Organization(organization), COUNTING_DELAY);
         }

@@ -82,6 +82,7 @@ pub(crate) mod threads;
 mod time_zones;
 mod timer;
 mod transitions;
+mod usage_report;
 mod warnings;
 mod watch;
 mod work;

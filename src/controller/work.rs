@@ -2,9 +2,9 @@
 
 use super::{
     context::ControllerContext, definition, facet, failure::ReconcileFailure, grant_source, organization, plan, source,
-    world::SecretName,
+    usage_report, world::SecretName,
 };
-use crate::core::source::SourceId;
+use crate::core::{source::SourceId, usage::report::ReportId};
 use std::{fmt, sync::Arc};
 
 /// Something that can be worked on.
@@ -22,6 +22,26 @@ pub enum WorkItem {
     Source(SecretName),
     /// A source of grants whose existence alone is known, and that its organization allows now.
     GrantSource(SourceId),
+    /// A report of usage: what counts of it, and its status.
+    UsageReport(ReportId),
+}
+
+/// An object that its organization does not let be named from its namespace.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum BarredObject {
+    /// A source of grants.
+    Source(SourceId),
+    /// A report of usage.
+    Report(ReportId),
+}
+
+impl fmt::Display for BarredObject {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Source(id) => id.fmt(formatter),
+            Self::Report(id) => write!(formatter, "usage {id}"),
+        }
+    }
 }
 
 impl fmt::Display for WorkItem {
@@ -33,6 +53,7 @@ impl fmt::Display for WorkItem {
             Self::Facet(name) => write!(formatter, "facet definition {name}"),
             Self::Source((namespace, name)) => write!(formatter, "Secret {namespace}/{name}"),
             Self::GrantSource(id) => write!(formatter, "{} {id}", id.kind.noun()),
+            Self::UsageReport(id) => write!(formatter, "usage {id}"),
         }
     }
 }
@@ -47,6 +68,7 @@ impl WorkItem {
             Self::Facet(_) => "facet",
             Self::Source(_) => "source",
             Self::GrantSource(id) => id.kind.field(),
+            Self::UsageReport(_) => "usage",
         }
     }
 
@@ -54,7 +76,12 @@ impl WorkItem {
     pub fn organization(&self) -> Option<&str> {
         match self {
             Self::Organization(name) => Some(name),
-            Self::Definition(_) | Self::Plan(_) | Self::Facet(_) | Self::Source(_) | Self::GrantSource(_) => None,
+            Self::Definition(_)
+            | Self::Plan(_)
+            | Self::Facet(_)
+            | Self::Source(_)
+            | Self::GrantSource(_)
+            | Self::UsageReport(_) => None,
         }
     }
 
@@ -67,6 +94,7 @@ impl WorkItem {
             Self::Facet(name) => facet::reconcile(context, name).await,
             Self::Source(key) => source::reconcile(context, key).await,
             Self::GrantSource(id) => grant_source::read_again(context, id).await,
+            Self::UsageReport(id) => usage_report::reconcile(context, id).await,
         }
     }
 
@@ -78,6 +106,7 @@ impl WorkItem {
             Self::Plan(name) => plan::make_ready(context, name).await,
             Self::Source(key) => source::reconcile(context, key).await,
             Self::GrantSource(id) => grant_source::read_again(context, id).await,
+            Self::UsageReport(id) => usage_report::make_ready(context, id).await,
             Self::Organization(_) | Self::Facet(_) => Ok(()),
         }
     }

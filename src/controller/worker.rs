@@ -8,10 +8,11 @@ use super::{
     leadership::LeadershipPart,
     limit::{Elapsed, within},
     queue::Queue,
+    usage_report,
     warnings::warn_of,
-    work::WorkItem,
+    work::{BarredObject, WorkItem},
 };
-use crate::{core::source::SourceId, metrics::ERROR, traces};
+use crate::{metrics::ERROR, traces};
 use futures::FutureExt;
 use std::{fmt::Display, hash::Hash, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::{
@@ -25,7 +26,7 @@ use tracing::{Instrument, Span};
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 /// How long what is being worked on may take after the end was asked for.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
-/// How many instances are told at once that their organizations do not let them be named: whoever makes many of them takes no
+/// How many objects are told at once that their organizations do not let them be named: whoever makes many of them takes no
 /// more than that from others.
 const TELLERS: usize = 4;
 
@@ -87,15 +88,27 @@ async fn work_on(context: Arc<ControllerContext>, item: WorkItem, part: Leadersh
     conclude(&context, &context.queue, &item, item.metric_label(), span, Box::pin(work)).await;
 }
 
-async fn tell(context: Arc<ControllerContext>, id: SourceId, part: LeadershipPart, _worker: OwnedSemaphorePermit) {
-    let span = traces::reconcile("barred", &id, None);
+async fn tell(
+    context: Arc<ControllerContext>,
+    object: BarredObject,
+    part: LeadershipPart,
+    _worker: OwnedSemaphorePermit,
+) {
+    let span = traces::reconcile("barred", &object, None);
     let work = async {
         match part {
-            LeadershipPart::Leads => while_it_leads(&context, Box::pin(grant_source::say_barred(&context, &id))).await,
+            LeadershipPart::Leads => while_it_leads(&context, Box::pin(say_barred(&context, &object))).await,
             LeadershipPart::StandsBy => Ok(()),
         }
     };
-    conclude(&context, &context.barred, &id, "barred", span, Box::pin(work)).await;
+    conclude(&context, &context.barred, &object, "barred", span, Box::pin(work)).await;
+}
+
+async fn say_barred(context: &ControllerContext, object: &BarredObject) -> Result<(), ReconcileFailure> {
+    match object {
+        BarredObject::Source(id) => grant_source::say_barred(context, id).await,
+        BarredObject::Report(id) => usage_report::say_barred(context, id).await,
+    }
 }
 
 /// What was decided in one tenure is not written in the next one: it is decided anew.

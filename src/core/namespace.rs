@@ -25,6 +25,12 @@ pub fn may_assign(organization: &Organization, namespace: &str) -> bool {
     organization.spec.assignable_from.iter().any(|allowed| allowed == namespace)
 }
 
+/// Whether an organization lets what lies in a namespace report what it has used.
+#[must_use]
+pub fn may_report(organization: &Organization, namespace: &str) -> bool {
+    organization.spec.reportable_from.iter().any(|allowed| allowed == namespace)
+}
+
 /// The namespaces whose facts have to be known of an organization with these grants: those that it lists, and those in which the
 /// grants lie.
 #[must_use]
@@ -140,6 +146,12 @@ impl NamespaceFacts {
             is_operators: namespace == operator_namespace,
             access: NamespaceAccess::Full,
         }
+    }
+
+    /// The organization whose own it is: one lists it, and nothing else keeps it from being a tenant's.
+    #[must_use]
+    pub fn tenant(&self, namespace: &str) -> Option<&str> {
+        self.claimed_by.as_deref().filter(|_| self.no_tenants(namespace).is_none())
     }
 
     /// Why it is never, or not now, a tenant's.

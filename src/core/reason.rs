@@ -57,6 +57,8 @@ reasons! {
     Conflict,
     /// Others change an object again and again.
     Contested,
+    /// All that is reported is counted.
+    Counted,
     /// A decision on an override never counts.
     DecisionIgnored,
     /// A default of a schema that stands where none is taken from.
@@ -137,6 +139,8 @@ reasons! {
     InvalidTimeZone,
     /// What a definition says of how it is metered cannot be used.
     InvalidUsage,
+    /// Prometheus says what is used of a definition, and nothing else is counted.
+    MeteredByPrometheus,
     /// A namespace that an organization lists has been deleted and made anew.
     NamespaceMadeAnew,
     /// A namespace that an organization lists does not exist.
@@ -157,6 +161,8 @@ reasons! {
     Newer,
     /// A grant does not say when it starts.
     NoStart,
+    /// A definition says nothing of how it is metered.
+    NotMetered,
     /// Something holds an object that is to be withdrawn.
     NotWithdrawn,
     /// A grant that is not in force delivers nothing.
@@ -177,6 +183,8 @@ reasons! {
     PlanRetired,
     /// An object that somebody has changed or deleted is put back.
     PutBack,
+    /// Some of what is reported is not counted.
+    RegistersRefused,
     /// Refused; `Accepted` says why.
     Rejected,
     /// An output cannot be made of the facets.

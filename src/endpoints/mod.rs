@@ -237,7 +237,7 @@ mod tests {
         let client = Client::try_from(config.clone()).unwrap();
         let controller = Controller::new(client, FencedClients::new(config), ControllerOptions::default());
         assert!(OnceLock::set(&site.knowledge, controller.knowledge()).is_ok());
-        let expected = "not ready: not listed yet: organizations, facetdefinitions, entitlementdefinitions, entitlementplans, entitlementinstances, entitlementsubscriptions, entitlementoverrides, overridedecisions, namespaces, configmaps, secrets, controllerrevisions, validatingadmissionpolicies, validatingadmissionpolicybindings\n";
+        let expected = "not ready: not listed yet: organizations, facetdefinitions, entitlementdefinitions, entitlementplans, entitlementinstances, entitlementsubscriptions, entitlementoverrides, overridedecisions, entitlementusages, namespaces, configmaps, secrets, controllerrevisions, validatingadmissionpolicies, validatingadmissionpolicybindings\n";
         assert_eq!(asked(&site, "GET", "/readyz").await, (503, expected.to_owned()));
         assert_eq!(asked(&site, "GET", "/healthz").await, (200, "ok\n".to_owned()));
     }

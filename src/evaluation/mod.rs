@@ -40,6 +40,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 pub mod usage;
+pub mod usage_report;
 mod values;
 
 use crate::{

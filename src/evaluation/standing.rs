@@ -150,8 +150,7 @@ impl Standing {
             );
             return Some(Refusal::new(Reason::NamespaceNotAllowed, message));
         }
-        let tenant =
-            facts.filter(|facts| is_tenants(namespace, facts)).and_then(|facts| facts.claimed_by.as_deref())?;
+        let tenant = facts.and_then(|facts| facts.tenant(namespace))?;
         let message = format!(
             "namespace {namespace} is one of organization {tenant}'s own, and a tenant must not grant itself anything: make the {kind} in a namespace that no organization lists"
         );
@@ -261,9 +260,4 @@ fn not_a_tenants(namespace: &str, facts: &NamespaceFacts) -> Option<String> {
             )
         }
     })
-}
-
-/// Whether a namespace is of tenants: an organization lists it, and nothing else keeps it from being one's.
-fn is_tenants(namespace: &str, facts: &NamespaceFacts) -> bool {
-    facts.claimed_by.is_some() && facts.no_tenants(namespace).is_none()
 }

@@ -159,6 +159,7 @@ fn work(served: &ServedNamespaces) -> Vec<AccessRight> {
         right(served_by_all(), GROUP, "entitlementsubscriptions", &["get", "list", "watch"]).to("to know the grants"),
         right(served_by_all(), GROUP, "entitlementoverrides", &["get", "list", "watch"]).to("to know the grants"),
         right(served_by_all(), GROUP, "overridedecisions", WATCH).to("to know what was decided of overrides"),
+        right(served_by_all(), GROUP, "entitlementusages", &["get", "list", "watch"]).to("to know what was used"),
         right(Cluster, GROUP, "organizations/status", &["patch"]).to(STATUS),
         right(Cluster, GROUP, "facetdefinitions/status", &["patch"]).to(STATUS),
         right(Cluster, GROUP, "entitlementdefinitions/status", &["patch"]).to(STATUS),
@@ -166,6 +167,7 @@ fn work(served: &ServedNamespaces) -> Vec<AccessRight> {
         right(served_by_all(), GROUP, "entitlementinstances/status", &["patch"]).to(STATUS),
         right(served_by_all(), GROUP, "entitlementsubscriptions/status", &["patch"]).to(STATUS),
         right(served_by_all(), GROUP, "entitlementoverrides/status", &["patch"]).to(STATUS),
+        right(served_by_all(), GROUP, "entitlementusages/status", &["patch"]).to(STATUS),
         right(served_by_all(), GROUP, "entitlementoverrides", &["record"]).to("to say what was decided of overrides"),
         right(Cluster, "", "namespaces", WATCH).to("to know which namespaces there are"),
         right(Cluster, "", "namespaces", &["patch"])
@@ -321,9 +323,11 @@ mod tests {
                 ("entitlementsubscriptions", both.clone()),
                 ("entitlementoverrides", both.clone()),
                 ("overridedecisions", both.clone()),
+                ("entitlementusages", both.clone()),
                 ("entitlementinstances/status", both.clone()),
                 ("entitlementsubscriptions/status", both.clone()),
                 ("entitlementoverrides/status", both.clone()),
+                ("entitlementusages/status", both.clone()),
                 ("entitlementoverrides", both.clone()),
                 ("configmaps", both),
                 ("secrets", vec!["b"])

@@ -33,6 +33,7 @@ const KINDS: &[&str] = &[
     "entitlementsubscriptions",
     "entitlementoverrides",
     "overridedecisions",
+    "entitlementusages",
 ];
 
 /// Metadata of an object of the installation.
@@ -197,6 +198,13 @@ pub fn people() -> Vec<ClusterRole> {
                 // What it is about, and in which time zone it ends.
                 rule(GROUP, &["organizations"], READ),
             ],
+        ),
+        for_people(
+            "entitlements-reporter",
+            &format!(
+                "Reports what clients have used. Bind it in the namespaces from which organizations let it be reported, such as {ASSIGNMENT_NAMESPACE}."
+            ),
+            vec![rule(GROUP, &["entitlementusages"], WRITE)],
         ),
         for_people(
             "entitlements-restorer",

@@ -4,7 +4,7 @@ use super::{EntitlementKind, Subject, When, zone_of};
 use crate::{
     api::{
         EntitlementDefinition, EntitlementInstance, EntitlementOverride, EntitlementPlan, EntitlementSubscription,
-        FacetDefinition, Organization, OverrideDecision, conditions::ACCEPTED,
+        EntitlementUsage, FacetDefinition, Organization, OverrideDecision, conditions::ACCEPTED,
     },
     core::{
         amount::Amount,
@@ -21,6 +21,7 @@ use crate::{
             stated::StatedSource,
             subscription::{self, Subscription},
         },
+        usage::report::{ReportId, StatedReport},
     },
     evaluation::{
         Limits, SecretName, SecretSources,
@@ -58,6 +59,8 @@ pub struct Inventory {
     pub(super) subscriptions: BTreeMap<SourceId, Arc<Subscription>>,
     /// Decisions on overrides, by namespace and name.
     pub(super) decisions: BTreeMap<(Arc<str>, Arc<str>), StatedDecision>,
+    /// Reports of usage.
+    pub(super) reports: BTreeMap<ReportId, Arc<StatedReport>>,
     /// Overrides, by their UID, of which the operator says that nobody can tell who approves them, and why.
     pub(super) unprotected: BTreeMap<Arc<str>, Arc<str>>,
     pub(super) secrets: SecretSources,
@@ -85,6 +88,7 @@ impl Inventory {
             grants: BTreeMap::new(),
             subscriptions: BTreeMap::new(),
             decisions: BTreeMap::new(),
+            reports: BTreeMap::new(),
             unprotected: BTreeMap::new(),
             secrets: SecretSources::new(),
             unseen: Arc::default(),
@@ -166,6 +170,13 @@ impl Inventory {
         self.decisions.insert((Arc::clone(&decision.namespace), Arc::clone(&decision.name)), decision);
     }
 
+    /// Adds a report of usage. Nobody knows when it was written first.
+    pub fn add_usage(&mut self, mut report: EntitlementUsage) {
+        self.complete(&mut report.metadata);
+        let report = StatedReport::read(&report, self.created.earliest());
+        self.reports.insert(report.id.clone(), Arc::new(report));
+    }
+
     fn add_grant(&mut self, grant: Grant, is_undated: bool) {
         let source = grant.id.source.clone();
         self.note_date(&source, is_undated);
@@ -194,6 +205,7 @@ impl Inventory {
             EntitlementKind::EntitlementSubscription => self.add_subscription(Deserialize::deserialize(object)?),
             EntitlementKind::EntitlementOverride => self.add_override(Deserialize::deserialize(object)?),
             EntitlementKind::OverrideDecision => self.add_decision(Deserialize::deserialize(object)?),
+            EntitlementKind::EntitlementUsage => self.add_usage(Deserialize::deserialize(object)?),
         }
         Ok(())
     }
@@ -332,6 +344,7 @@ impl Inventory {
             EntitlementKind::EntitlementDefinition => of(&self.definitions),
             EntitlementKind::EntitlementPlan => of(&self.plans),
             EntitlementKind::OverrideDecision => self.decisions.keys().map(|(_, name)| name.as_ref()).collect(),
+            EntitlementKind::EntitlementUsage => self.reports.keys().map(|id| id.name.as_ref()).collect(),
             EntitlementKind::EntitlementInstance
             | EntitlementKind::EntitlementSubscription
             | EntitlementKind::EntitlementOverride => self.source_ids(kind).map(|id| id.name.as_ref()).collect(),
@@ -385,6 +398,12 @@ impl Inventory {
         let decision = self.decisions.get(&(namespace.into(), decision.into()))?;
         let decided = SourceId::new(SourceKind::Override, namespace, &decision.override_name);
         Some(&self.grants.get(&decided)?.organization)
+    }
+
+    /// The organization of which a report tells the usage.
+    #[must_use]
+    pub fn reported_for(&self, namespace: &str, report: &str) -> Option<&str> {
+        Some(&self.reports.get(&ReportId::new(namespace, report))?.organization)
     }
 
     /// Whether a subscription of an organization that `chooses` chooses names a plan, or one that includes it.

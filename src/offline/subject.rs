@@ -22,11 +22,13 @@ pub enum EntitlementKind {
     EntitlementOverride,
     /// A decision on an override.
     OverrideDecision,
+    /// A report of usage.
+    EntitlementUsage,
 }
 
 impl EntitlementKind {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Organization,
         Self::FacetDefinition,
         Self::EntitlementDefinition,
@@ -35,6 +37,7 @@ impl EntitlementKind {
         Self::EntitlementSubscription,
         Self::EntitlementOverride,
         Self::OverrideDecision,
+        Self::EntitlementUsage,
     ];
 
     /// The kind of that name.
@@ -55,6 +58,7 @@ impl EntitlementKind {
             Self::EntitlementSubscription => "EntitlementSubscription",
             Self::EntitlementOverride => "EntitlementOverride",
             Self::OverrideDecision => "OverrideDecision",
+            Self::EntitlementUsage => "EntitlementUsage",
         }
     }
 
@@ -67,6 +71,7 @@ impl EntitlementKind {
                 | Self::EntitlementSubscription
                 | Self::EntitlementOverride
                 | Self::OverrideDecision
+                | Self::EntitlementUsage
         )
     }
 }

@@ -125,7 +125,7 @@ mod tests {
         for crd in crd::all() {
             assert_eq!(flaw(crd.metadata.name.as_deref().unwrap(), Some(&crd)), None);
         }
-        assert_eq!(names().count(), 8);
+        assert_eq!(names().count(), 9);
         assert_eq!(flaw(NAME, None), Some(KindFlaw::Absent));
     }
 

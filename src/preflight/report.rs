@@ -402,7 +402,7 @@ the operator works, but for this:
 - the CustomResourceDefinition organizations.entitlements.dev has other rules, defaults or columns than this version's
     entitlement-operator crds | kubectl apply -f -
 - no right to create events.events.k8s.io (to tell of what happens)
-- no right to get customresourcedefinitions.apiextensions.k8s.io organizations.entitlements.dev, facetdefinitions.entitlements.dev, entitlementdefinitions.entitlements.dev, entitlementplans.entitlements.dev, entitlementinstances.entitlements.dev, entitlementsubscriptions.entitlements.dev, entitlementoverrides.entitlements.dev, overridedecisions.entitlements.dev (to see whether they are those of this version)
+- no right to get customresourcedefinitions.apiextensions.k8s.io organizations.entitlements.dev, facetdefinitions.entitlements.dev, entitlementdefinitions.entitlements.dev, entitlementplans.entitlements.dev, entitlementinstances.entitlements.dev, entitlementsubscriptions.entitlements.dev, entitlementoverrides.entitlements.dev, overridedecisions.entitlements.dev, entitlementusages.entitlements.dev (to see whether they are those of this version)
     entitlement-operator manifests | kubectl apply -f -";
         assert_eq!(found.text(), expected);
         assert!(!found.blocks());

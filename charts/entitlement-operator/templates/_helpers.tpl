@@ -93,14 +93,14 @@ namespace: {{ .Release.Namespace | quote }}
 {{/* What is done with grants, where they are served. */}}
 {{- define "entitlement-operator.rulesOfGrants" -}}
 - apiGroups: [entitlements.dev]
-  resources: [entitlementinstances, entitlementsubscriptions, entitlementoverrides]
+  resources: [entitlementinstances, entitlementsubscriptions, entitlementoverrides, entitlementusages]
   verbs: [get, list, watch]
 - apiGroups: [entitlements.dev]
   resources: [overridedecisions]
   verbs: [list, watch]
 {{- if not .Values.readOnly }}
 - apiGroups: [entitlements.dev]
-  resources: [entitlementinstances/status, entitlementsubscriptions/status, entitlementoverrides/status]
+  resources: [entitlementinstances/status, entitlementsubscriptions/status, entitlementoverrides/status, entitlementusages/status]
   verbs: [patch]
 - apiGroups: [entitlements.dev]
   resources: [entitlementoverrides]

@@ -170,7 +170,9 @@ async fn listed(client: Client, namespace: Option<&str>, kind: EntitlementKind) 
     match kind {
         EntitlementKind::Organization => objects(Api::<Organization>::all(client), kind).await,
         EntitlementKind::EntitlementDefinition => objects(Api::<EntitlementDefinition>::all(client), kind).await,
-        EntitlementKind::FacetDefinition | EntitlementKind::OverrideDecision => None,
+        EntitlementKind::FacetDefinition | EntitlementKind::OverrideDecision | EntitlementKind::EntitlementUsage => {
+            None
+        }
         EntitlementKind::EntitlementPlan => objects(Api::<EntitlementPlan>::all(client), kind).await,
         EntitlementKind::EntitlementInstance => {
             objects(namespaced::<EntitlementInstance>(client, namespace), kind).await

@@ -44,6 +44,7 @@ impl World {
         let names: Vec<_> =
             self.tenancy.claimants(namespace).chain(self.grants.organizations_in(namespace)).cloned().collect();
         self.touch_organizations(names);
+        self.touch_reports_in(namespace);
     }
 
     /// Something has changed that is worth a write, but not one for each grant or organization that comes.
@@ -66,6 +67,7 @@ impl World {
             self.barred.extend(self.grants.barred_with(name).cloned());
             let plans = self.catalogue.plans.outdate_givers(name);
             self.touch_plans(plans);
+            self.touch_reports_of(name);
         }
         if serving.changes_offers {
             let names: Vec<_> = self.tenancy.with_all_flags().cloned().collect();
@@ -143,6 +145,9 @@ impl World {
             let secrets = self.grants.of_organization(&change.name).flat_map(|held| held.source.secrets()).collect();
             self.changed_secrets(&secrets);
             self.changed_assignment(&change.name);
+        }
+        if change.reporting_changed {
+            self.changed_reporting(&change.name);
         }
     }
 

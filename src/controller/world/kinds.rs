@@ -28,6 +28,7 @@ mod plan;
 mod revision;
 mod source;
 mod subscription;
+mod usage;
 
 use super::{
     World,
@@ -37,7 +38,7 @@ use super::{
 use crate::{
     api::{
         EntitlementDefinition, EntitlementInstance, EntitlementOverride, EntitlementPlan, EntitlementSubscription,
-        FacetDefinition, LAST_APPLIED, Organization, OverrideDecision,
+        EntitlementUsage, FacetDefinition, LAST_APPLIED, Organization, OverrideDecision,
     },
     controller::{context::ControllerContext, guarded::Guarded, watch::follow, work::WorkItem},
     core::served::{NamespaceSet, ServedNamespaces},
@@ -53,7 +54,7 @@ use serde::de::DeserializeOwned;
 use std::{borrow::Cow, fmt::Debug, sync::Arc};
 
 /// All of them.
-pub const WATCHES: [Watch; 14] = [
+pub const WATCHES: [Watch; 15] = [
     Watch::of::<Organization>(),
     Watch::of::<FacetDefinition>(),
     Watch::of::<EntitlementDefinition>(),
@@ -62,6 +63,7 @@ pub const WATCHES: [Watch; 14] = [
     Watch::of::<EntitlementSubscription>(),
     Watch::of::<EntitlementOverride>(),
     Watch::of::<OverrideDecision>(),
+    Watch::of::<EntitlementUsage>(),
     Watch::of::<Namespace>(),
     Watch::of::<ConfigMap>(),
     Watch::of::<Secret>(),

@@ -26,6 +26,7 @@
 //! | `users` | which objects of the catalogue name which others |
 //! | `places` | in which namespaces an organization's objects lie |
 //! | `sources` | Secrets that grants take values from |
+//! | `usage` | reports of usage: those that count as a whole, others only as there |
 //! | `sharing` | what many objects say alike, kept in memory once |
 //! | `changes` | who cares about a change, whose work it becomes |
 //! | `kinds` | the one list of the kinds that are watched, and what each event of a watch means |
@@ -60,6 +61,7 @@ mod sources;
 mod store;
 mod strays;
 mod tenancy;
+mod usage;
 mod users;
 mod view;
 
@@ -76,6 +78,7 @@ pub use plans::{PlanUse, PlanView};
 pub use section::KeptView;
 pub use store::{Identity, Reading};
 pub use strays::FormerMarks;
+pub use usage::{ReportView, ReportWork, WholeReport};
 pub use view::{NotReady, OrganizationView, SourceFacts, SourcePermission};
 
 pub use super::work::WorkItem;
@@ -86,6 +89,7 @@ use crate::{
         secret::Secret,
         served::ServedNamespaces,
         source::{SourceId, SourceKind},
+        usage::report::ReportId,
     },
     evaluation::{
         Limits,
@@ -111,6 +115,7 @@ use std::{
 };
 use tenancy::Tenancy;
 use tokio::time::Instant;
+use usage::UsageReports;
 
 /// How much there is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -133,6 +138,7 @@ pub struct World {
     tenancy: Tenancy,
     grants: Grants,
     decisions: OverrideDecisions,
+    usage: UsageReports,
     catalogue: Catalogue,
     guards: ApprovalGuards,
     outputs: ObservedOutputs,
@@ -143,10 +149,14 @@ pub struct World {
     work: BTreeSet<WorkItem>,
     /// Sources that their organizations do not allow, which has yet to be reported.
     barred: BTreeSet<SourceId>,
+    /// The same of reports of usage.
+    barred_reports: BTreeSet<ReportId>,
     /// What somebody else's write of a status may change the answer for.
     nudges: BTreeSet<WorkItem>,
     /// The same, of sources that their organizations do not let be named.
     barred_nudges: BTreeSet<SourceId>,
+    /// The same, of reports of usage.
+    barred_report_nudges: BTreeSet<ReportId>,
     writing: Writing,
     /// Organizations for which the number of those has changed.
     counting: BTreeSet<Arc<str>>,
@@ -174,6 +184,7 @@ impl World {
             tenancy: Tenancy::default(),
             grants: Grants::default(),
             decisions: OverrideDecisions::default(),
+            usage: UsageReports::default(),
             catalogue: Catalogue::default(),
             guards: ApprovalGuards::default(),
             outputs: ObservedOutputs::default(),
@@ -182,8 +193,10 @@ impl World {
             unsettled: Vec::new(),
             work: BTreeSet::new(),
             barred: BTreeSet::new(),
+            barred_reports: BTreeSet::new(),
             nudges: BTreeSet::new(),
             barred_nudges: BTreeSet::new(),
+            barred_report_nudges: BTreeSet::new(),
             writing: Writing::default(),
             counting: BTreeSet::new(),
             lives: Lives::default(),
@@ -291,6 +304,13 @@ impl World {
         if self.was_ready { (barred, counting) } else { Default::default() }
     }
 
+    /// The reports of usage of which, since the last call, it has come up to be said that they may not be made where they are, and
+    /// those for which somebody else's write of a status may have changed that. None before all is listed.
+    pub fn take_barred_reports(&mut self) -> (BTreeSet<ReportId>, BTreeSet<ReportId>) {
+        let reports = (std::mem::take(&mut self.barred_reports), std::mem::take(&mut self.barred_report_nudges));
+        if self.was_ready { reports } else { Default::default() }
+    }
+
     /// Whose statuses are being written, for those who write them to say so.
     pub fn writing(&self) -> Writing {
         self.writing.clone()
@@ -313,7 +333,9 @@ impl World {
         self.unsettle();
         let before = spec(self);
         let (work, barred) = (std::mem::take(&mut self.work), std::mem::take(&mut self.barred));
+        let reports = std::mem::take(&mut self.barred_reports);
         change(self);
+        let reports_of_change = std::mem::replace(&mut self.barred_reports, reports);
         let (of_change, barred_of_change) =
             (std::mem::replace(&mut self.work, work), std::mem::replace(&mut self.barred, barred));
         if before.is_some() && before == spec(self) && !self.writing.has(item) {
@@ -321,9 +343,11 @@ impl World {
             self.unsettled.clear();
             self.nudges.extend(of_change);
             self.barred_nudges.extend(barred_of_change);
+            self.barred_report_nudges.extend(reports_of_change);
         } else {
             self.work.extend(of_change);
             self.barred.extend(barred_of_change);
+            self.barred_reports.extend(reports_of_change);
         }
     }
 

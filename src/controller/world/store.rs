@@ -1,6 +1,9 @@
 //! The known objects of one kind: from the watch or from the operator's own writes, whichever is newer.
 
-use crate::{core::source::SourceId, evaluation::object::ObjectKey};
+use crate::{
+    core::{source::SourceId, usage::report::ReportId},
+    evaluation::object::ObjectKey,
+};
 use kube::api::ObjectMeta;
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
@@ -61,6 +64,12 @@ impl Placed for Arc<str> {}
 impl Placed for &str {}
 
 impl Placed for SourceId {
+    fn namespace(&self) -> Option<&Arc<str>> {
+        Some(&self.namespace)
+    }
+}
+
+impl Placed for ReportId {
     fn namespace(&self) -> Option<&Arc<str>> {
         Some(&self.namespace)
     }

@@ -5,7 +5,7 @@ use crate::{
     api::{Organization, organization::Flags},
     core::{
         age::OrganizationAge,
-        namespace::{Claims, may_assign},
+        namespace::{Claims, may_assign, may_report},
     },
 };
 use kube::api::ObjectMeta;
@@ -46,6 +46,8 @@ pub struct OrganizationChange {
     pub namespaces: BTreeSet<Arc<str>>,
     /// Whether other namespaces than before may name it.
     pub assignable_from_changed: bool,
+    /// Whether what is reported of its usage may count otherwise than before.
+    pub reporting_changed: bool,
 }
 
 impl Tenancy {
@@ -141,6 +143,9 @@ impl Tenancy {
                 .collect(),
             assignable_from_changed: before.map(|organization| &organization.spec.assignable_from)
                 != after.map(|organization| &organization.spec.assignable_from),
+            reporting_changed: before
+                .map(|organization| (&organization.spec.reportable_from, &organization.spec.time_zone))
+                != after.map(|organization| (&organization.spec.reportable_from, &organization.spec.time_zone)),
         }
     }
 
@@ -244,6 +249,11 @@ impl Tenancy {
     /// Whether instances in a namespace may name an organization.
     pub fn may_assign(&self, organization: &Arc<str>, namespace: &str) -> bool {
         self.get(organization).is_some_and(|found| may_assign(found, namespace))
+    }
+
+    /// Whether what lies in a namespace may report usage of an organization.
+    pub fn may_report(&self, organization: &Arc<str>, namespace: &str) -> bool {
+        self.get(organization).is_some_and(|found| may_report(found, namespace))
     }
 }
 

@@ -15,6 +15,7 @@
 //! | `rules` | what a definition says of how it is metered |
 //! | `share` | an amount, or a percentage of the allotment |
 //! | `register` | what a key comes to, which report of it counts, and which are refused |
+//! | `report` | what EntitlementUsage objects report, and what is refused of them |
 //! | `ledger` | registers summed up by moment and channel |
 //! | `anchor` | from when periods count, and where each begins |
 //! | `part` | what was held, from when to when, and how much |
@@ -41,6 +42,7 @@ pub mod meter;
 pub mod part;
 pub mod record;
 pub mod register;
+pub mod report;
 pub mod rules;
 pub mod share;
 pub mod state;

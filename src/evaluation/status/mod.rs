@@ -10,6 +10,7 @@
 //! | `subscription` | the status of a subscription |
 //! | `overrides` | the status of an override |
 //! | `organization` | the status of an organization |
+//! | `usage` | the status of a report of usage |
 
 pub mod definition;
 mod delivered;
@@ -23,6 +24,7 @@ pub mod plan;
 mod subscription;
 #[cfg(test)]
 mod tests;
+pub mod usage;
 
 pub use delivered::{Delivered, Report};
 pub use instance::{NEVER_IN_FORCE, instance_status, not_ready, told_violations};

@@ -45,7 +45,7 @@ fn kinds_are_recognised() {
         (
             "{apiVersion: entitlements.dev/v1alpha1, kind: Plan}",
             unknown(
-                "entitlements.dev/v1alpha1 has no kind Plan: its kinds are Organization, FacetDefinition, EntitlementDefinition, EntitlementPlan, EntitlementInstance, EntitlementSubscription, EntitlementOverride, OverrideDecision",
+                "entitlements.dev/v1alpha1 has no kind Plan: its kinds are Organization, FacetDefinition, EntitlementDefinition, EntitlementPlan, EntitlementInstance, EntitlementSubscription, EntitlementOverride, OverrideDecision, EntitlementUsage",
             ),
         ),
         (

@@ -83,7 +83,7 @@ fn fills_in_defaults_of_objects_that_are_there() {
     let written = "apiVersion: entitlements.dev/v1alpha1\nkind: Organization\nmetadata: {name: a}\nspec: {namespaces: [ns], summary: {}}";
     let checked = Resources::new().unwrap().check(EntitlementKind::Organization, &document(written), written);
     let expected = json!({
-        "namespaces": ["ns"], "assignableFrom": ["entitlements"], "suspended": false, "timeZone": "UTC",
+        "namespaces": ["ns"], "assignableFrom": ["entitlements"], "reportableFrom": ["entitlements"], "suspended": false, "timeZone": "UTC",
         "summary": {"name": "entitlements", "sources": false, "flags": "Held"},
     });
     assert_eq!(checked.value["spec"], expected);

@@ -12,6 +12,7 @@ mod overrides;
 mod ownership;
 mod plans;
 mod reach;
+mod usage;
 mod work;
 
 use super::{
@@ -21,7 +22,7 @@ use super::{
 use crate::{
     api::{
         EntitlementDefinition, EntitlementInstance, EntitlementOverride, EntitlementPlan, EntitlementSubscription,
-        FacetDefinition, Organization, OverrideDecision,
+        EntitlementUsage, FacetDefinition, Organization, OverrideDecision,
     },
     controller::{guarded::Guarded, output::OutputObject},
     core::source::SourceId,
@@ -74,6 +75,10 @@ impl World {
 
     pub fn observe_decision(&mut self, event: Event<Guarded<OverrideDecision>>) {
         self.observe::<OverrideDecision>(event);
+    }
+
+    pub fn observe_usage(&mut self, event: Event<Guarded<EntitlementUsage>>) {
+        self.observe::<EntitlementUsage>(event);
     }
 
     pub fn observe_definition(&mut self, event: Event<Guarded<EntitlementDefinition>>) {
@@ -136,6 +141,7 @@ pub fn finish_lists(world: &mut World) {
     world.observe_subscription(Event::InitDone);
     world.observe_override(Event::InitDone);
     world.observe_decision(Event::InitDone);
+    world.observe_usage(Event::InitDone);
     world.observe_definition(Event::InitDone);
     world.observe_facet(Event::InitDone);
     world.observe_plan(Event::InitDone);

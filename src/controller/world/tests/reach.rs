@@ -2,7 +2,7 @@
 
 use super::{instance, metadata, organization, organizations, read};
 use crate::{
-    api::{EntitlementInstance, EntitlementOverride, EntitlementSubscription, OverrideDecision},
+    api::{EntitlementInstance, EntitlementOverride, EntitlementSubscription, EntitlementUsage, OverrideDecision},
     controller::world::{
         NotReady, World,
         kinds::{News, WatchedKind},
@@ -64,6 +64,7 @@ fn one_that_may_not_be_listed_keeps_nobody_waiting() {
         list_within::<EntitlementSubscription>(&mut world, namespace, vec![]);
         list_within::<EntitlementOverride>(&mut world, namespace, vec![]);
         list_within::<OverrideDecision>(&mut world, namespace, vec![]);
+        list_within::<EntitlementUsage>(&mut world, namespace, vec![]);
     }
     assert!(!world.is_ready(), "nobody knows yet whether it may be listed");
     let two: Arc<str> = "two".into();
@@ -74,6 +75,7 @@ fn one_that_may_not_be_listed_keeps_nobody_waiting() {
     list_within::<EntitlementSubscription>(&mut world, "two", vec![]);
     list_within::<EntitlementOverride>(&mut world, "two", vec![]);
     list_within::<OverrideDecision>(&mut world, "two", vec![]);
+    list_within::<EntitlementUsage>(&mut world, "two", vec![]);
     assert!(world.is_ready());
     world.take_work();
     assert_eq!(
@@ -101,6 +103,7 @@ fn an_organization_with_grants_that_are_not_seen_is_not_decided() {
         list_within::<EntitlementSubscription>(&mut world, namespace, vec![]);
         list_within::<EntitlementOverride>(&mut world, namespace, vec![]);
         list_within::<OverrideDecision>(&mut world, namespace, vec![]);
+        list_within::<EntitlementUsage>(&mut world, namespace, vec![]);
     }
     list_within::<Secret>(&mut world, "two", vec![]);
     assert!(world.is_ready());
@@ -145,6 +148,7 @@ fn list_all(world: &mut World, namespaces: &[&str]) {
         list_within::<EntitlementSubscription>(world, namespace, vec![]);
         list_within::<EntitlementOverride>(world, namespace, vec![]);
         list_within::<OverrideDecision>(world, namespace, vec![]);
+        list_within::<EntitlementUsage>(world, namespace, vec![]);
     }
     assert!(world.is_ready());
     world.take_work();
@@ -182,6 +186,7 @@ fn who_had_objects_in_a_namespace_hears_that_it_is_listed() {
     list_within::<EntitlementSubscription>(&mut world, "two", vec![]);
     list_within::<EntitlementOverride>(&mut world, "two", vec![]);
     list_within::<OverrideDecision>(&mut world, "two", vec![]);
+    list_within::<EntitlementUsage>(&mut world, "two", vec![]);
     list_all(&mut world, &["one", "entitlements"]);
     let owner = world.view(&"acme".into()).unwrap().owner.unwrap();
     world.searched(&owner);

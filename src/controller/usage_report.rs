@@ -1,0 +1,125 @@
+//! One report of usage: says what counts of it.
+
+use super::{
+    announcements, clock,
+    context::ControllerContext,
+    events,
+    failure::{ReconcileFailure, RequestRefusal},
+    guarded::Guarded,
+    status::{self, unwritten},
+    world::{ReportView, ReportWork, WholeReport, WorkItem},
+};
+use crate::{
+    api::{EntitlementUsage, EntitlementUsageStatus},
+    core::{calendar::Instant, usage::report::ReportId},
+    evaluation::status::usage::report_status,
+};
+use kube::{Api, Resource};
+use std::{sync::Arc, time::Duration};
+
+/// The longest that is waited until what lies ahead is looked at again: clocks are set now and then.
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
+
+/// Brings the status of a report up to date.
+pub async fn reconcile(context: &ControllerContext, id: &ReportId) -> Result<(), ReconcileFailure> {
+    match context.world(|world| world.report_work(id)) {
+        ReportWork::Nothing => Ok(()),
+        ReportWork::Read(uid) => read_again(context, id, &uid).await,
+        ReportWork::Judge(view) => judge(context, id, *view).await,
+    }
+}
+
+/// Reads a report again that its organization lets be made now.
+pub async fn make_ready(context: &ControllerContext, id: &ReportId) -> Result<(), ReconcileFailure> {
+    match context.world(|world| world.report_work(id)) {
+        ReportWork::Read(uid) => read_again(context, id, &uid).await,
+        ReportWork::Nothing | ReportWork::Judge(_) => Ok(()),
+    }
+}
+
+/// Says of a report that its organization does not let it be made where it is, or does not exist. Nothing but that it is there is kept
+/// in memory, so it is read first.
+pub async fn say_barred(context: &ControllerContext, id: &ReportId) -> Result<(), ReconcileFailure> {
+    if !context.world(|world| world.is_barred_report(id)) {
+        return Ok(());
+    }
+    let Some(Guarded(Ok(object))) = read(context, id).await? else { return Ok(()) };
+    let report = WholeReport::read(&object, clock::now());
+    let Some(around) = context.world(|world| world.report_surroundings(&report.value.stated)) else { return Ok(()) };
+    // It may have been made anew for another organization, of which the watch tells.
+    let Err(problem) = around.take(&report.value.stated, clock::now()) else { return Ok(()) };
+    let said = report_status(&report.value.stated, object.status.as_ref(), Err(&problem), 0, clock::now());
+    if object.status.as_ref() == Some(&said) {
+        return Ok(());
+    }
+    let metadata = &object.metadata;
+    let (uid, version) = (metadata.uid.as_deref().unwrap_or_default(), metadata.resource_version.as_deref());
+    write(context, id, uid, version, &said).await
+}
+
+async fn judge(context: &ControllerContext, id: &ReportId, view: ReportView) -> Result<(), ReconcileFailure> {
+    let ReportView { report, identity, around } = view;
+    let now = clock::now();
+    let taken = around.take(&report.stated, now);
+    if let Some(next) = taken.as_ref().ok().and_then(|reading| reading.next) {
+        context.queue.add_after(WorkItem::UsageReport(id.clone()), wait_until(next, now));
+    }
+    let said = report_status(&report.stated, report.status.as_ref(), taken.as_ref(), 0, now);
+    if report.status.as_ref() == Some(&said) {
+        return Ok(());
+    }
+    let before = report.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let about = events::reference::<EntitlementUsage>(Some(&id.namespace), &id.name, &identity.uid);
+    let news = announcements::of_readiness(before, &said.conditions).into_iter().collect();
+    context.announcer.tell_first(&about, &before, news).await;
+    write(context, id, &identity.uid, Some(&identity.version.to_string()), &said).await
+}
+
+fn wait_until(next: Instant, now: Instant) -> Duration {
+    (next - now).to_std().map_or(LONGEST_WAIT, |wait| wait.min(LONGEST_WAIT))
+}
+
+async fn write(
+    context: &ControllerContext,
+    id: &ReportId,
+    uid: &str,
+    version: Option<&str>,
+    said: &EntitlementUsageStatus,
+) -> Result<(), ReconcileFailure> {
+    let api: Api<Guarded<EntitlementUsage>> = Api::namespaced(context.gate.client(), &id.namespace);
+    let _writing = context.writing.begin(WorkItem::UsageReport(id.clone()));
+    let written = status::write(&context.gate, &api, &id.name, uid, version, said).await;
+    let written = written.map_err(|refusal| unwritten::<EntitlementUsage>(&id.to_string(), &refusal))?;
+    if let Some(written) = written {
+        let written = WholeReport::read(&written, clock::now());
+        context.world(|world| world.wrote_report(written));
+    }
+    Ok(())
+}
+
+async fn read_again(context: &ControllerContext, id: &ReportId, uid: &Arc<str>) -> Result<(), ReconcileFailure> {
+    let found = match read(context, id).await? {
+        // The watch tells of what can't be read.
+        Some(Guarded(Err(_))) => return Ok(()),
+        Some(Guarded(Ok(found))) => Some(WholeReport::read(&found, clock::now())),
+        None => None,
+    };
+    context.world(|world| world.fetched_report(id, uid, found));
+    Ok(())
+}
+
+async fn read(
+    context: &ControllerContext,
+    id: &ReportId,
+) -> Result<Option<Guarded<EntitlementUsage>>, ReconcileFailure> {
+    let api: Api<Guarded<EntitlementUsage>> = Api::namespaced(context.gate.reader(), &id.namespace);
+    let _pass = context.gate.enter_to_read().await;
+    match api.get_opt(&id.name).await.map_err(|error| RequestRefusal::of(&error)) {
+        Ok(found) => Ok(found),
+        Err(RequestRefusal::NamespaceMissing) => Ok(None),
+        Err(refusal) => {
+            let kind = EntitlementUsage::kind(&());
+            Err(ReconcileFailure::of(format!("the {kind} {id} could not be read"), &refusal))
+        }
+    }
+}

@@ -13,6 +13,7 @@ use super::{
         SourceId,
         stated::{StatedAmendment, StatedSource},
     },
+    usage::caps::{ChannelCaps, InvalidCap},
 };
 use crate::api::{
     Condition, ConditionStatus, Phase,
@@ -66,6 +67,8 @@ pub struct GrantAmendment {
     pub stated: StatedAmendment,
     /// The new amount.
     pub amount: Stated<Amount, InvalidAmount>,
+    /// What can be used by each channel from then on.
+    pub channels: Stated<Arc<ChannelCaps>, InvalidCap>,
     /// Values merged over those before.
     pub facets: Option<FacetFields>,
 }
@@ -75,6 +78,12 @@ impl GrantAmendment {
     #[must_use]
     pub fn amount(&self) -> Option<Amount> {
         self.amount.as_ref().and_then(|amount| amount.as_ref().ok().copied())
+    }
+
+    /// What can be used by each channel, where it says so and can be read.
+    #[must_use]
+    pub fn channels(&self) -> Option<&Arc<ChannelCaps>> {
+        self.channels.as_ref()?.as_ref().ok()
     }
 }
 
@@ -168,6 +177,8 @@ pub struct StatedGrant {
     pub id: GrantId,
     /// Overrides the definition's amount.
     pub amount: Stated<Amount, InvalidAmount>,
+    /// How much of it can be used by each channel.
+    pub channels: Stated<Arc<ChannelCaps>, InvalidCap>,
     /// Stated values.
     pub facets: Arc<FacetFields>,
     /// Sources of secret values.

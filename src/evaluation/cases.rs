@@ -20,6 +20,7 @@ use crate::{
         lifecycle::{Case, PreparedAmendment, TakesOver},
         refusal::{Reason, Refusal},
         schema::Violation,
+        usage::caps::{ChannelCaps, InvalidCap},
     },
 };
 use std::{cell::OnceCell, collections::HashSet, sync::Arc};
@@ -167,7 +168,8 @@ fn unready(standing: &Standing, entry: Option<&CatalogueEntry>, grant: &Grant) -
     if grant.request.is_some() {
         return unready_override(&serving.terms, grant);
     }
-    amount_fault(&serving.terms, &grant.amount).map(|message| Refusal::new(Reason::InvalidAmount, message))
+    let fault = amount_fault(&serving.terms, &grant.amount).or_else(|| channels_fault(&grant.channels));
+    fault.map(|message| Refusal::new(Reason::InvalidAmount, message))
 }
 
 /// Why an override is refused by its definition, which is ready.
@@ -194,6 +196,10 @@ fn amount_fault(definition: &Definition, amount: &Stated<Amount, InvalidAmount>)
     }
 }
 
+fn channels_fault(channels: &Stated<Arc<ChannelCaps>, InvalidCap>) -> Option<String> {
+    channels.as_ref()?.as_ref().err().map(ToString::to_string)
+}
+
 /// Says of amendments, in the order in which they count, what their definition does not allow.
 struct AmendmentChecker<'a> {
     definition: Option<&'a Definition>,
@@ -205,6 +211,9 @@ impl AmendmentChecker<'_> {
     fn fault(&mut self, index: usize, amendment: &GrantAmendment) -> Option<String> {
         if let Some(Err(error)) = &amendment.amount {
             return Some(error.to_string());
+        }
+        if let Some(fault) = channels_fault(&amendment.channels) {
+            return Some(fault);
         }
         let definition = self.definition?;
         if let Some(fault) = amount_fault(definition, &amendment.amount) {

@@ -15,6 +15,7 @@ mod bearer;
 mod before;
 mod cases;
 pub mod catalogue;
+mod channels;
 pub(crate) mod conditions;
 mod content;
 mod course;

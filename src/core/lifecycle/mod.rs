@@ -41,6 +41,7 @@ use super::{
     grant::Grant,
     refusal::Refusal,
     source::stated::StatedSource,
+    usage::caps::ChannelCaps,
 };
 use crate::api::{
     Phase,
@@ -144,6 +145,13 @@ impl Verdict {
         let stated = grant.amount.as_ref().and_then(|amount| amount.as_ref().ok().copied());
         let taken = self.prospect.as_ref().map(|(_, acceptance)| acceptance).or(self.acceptance.as_ref());
         self.amended_amount(grant).or(stated).or_else(|| taken?.amount)
+    }
+
+    /// How much of the grant can be used by each channel now, where it says so.
+    #[must_use]
+    pub fn channels<'a>(&self, grant: &'a Grant) -> Option<&'a Arc<ChannelCaps>> {
+        let amended = self.effective().rev().find_map(|index| grant.amendments.get(index)?.channels());
+        amended.or_else(|| grant.channels.as_ref()?.as_ref().ok())
     }
 
     /// What becomes of each amendment of the source, in the order of its list, which says of each whether it is revoked: its state,

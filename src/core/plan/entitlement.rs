@@ -4,17 +4,33 @@ use super::{PlanAmount, PlanContext};
 use crate::{
     api::{entitlement_definition::EntitlementType, entitlement_plan::PlanEntitlement, facet_fields::FacetFields},
     core::{
-        amount::Amount, definition::Definition, facets::unknown_facet, problem::Problem, reason::ReasonCode,
+        amount::Amount,
+        definition::Definition,
+        facets::unknown_facet,
+        problem::Problem,
+        reason::ReasonCode,
         schema::Violation,
+        usage::caps::{self, ChannelCaps},
     },
 };
+use std::sync::Arc;
 
-/// What is wrong with an entry, each problem with its place in the entry, or else its amount.
-pub fn read(entitlement: &PlanEntitlement, context: &impl PlanContext) -> Result<PlanAmount, Vec<Problem>> {
+/// What an entry gives, beside facets.
+pub struct EntitlementTerms {
+    /// How much.
+    pub amount: PlanAmount,
+    /// How much of it can be used by each channel.
+    pub channels: Option<Arc<ChannelCaps>>,
+}
+
+/// What is wrong with an entry, each problem with its place in the entry, or else what it gives.
+pub fn read(entitlement: &PlanEntitlement, context: &impl PlanContext) -> Result<EntitlementTerms, Vec<Problem>> {
     let definition = known(&entitlement.definition, context).map_err(|problem| vec![problem.at("/definition")])?;
     let mut problems = check_values(definition, &entitlement.facets);
-    match amount(definition, entitlement) {
-        Ok(amount) if problems.is_empty() => Ok(amount),
+    let terms = amount(definition, entitlement)
+        .and_then(|amount| Ok(EntitlementTerms { amount, channels: channels(entitlement)? }));
+    match terms {
+        Ok(terms) if problems.is_empty() => Ok(terms),
         Ok(_) => Err(problems),
         Err(problem) => {
             problems.insert(0, problem);
@@ -47,6 +63,12 @@ fn amount(definition: &Definition, entitlement: &PlanEntitlement) -> Result<Plan
         (None, Some(amount)) => Ok(PlanAmount::Preset(amount)),
         (None, None) => Ok(PlanAmount::None),
     }
+}
+
+fn channels(entitlement: &PlanEntitlement) -> Result<Option<Arc<ChannelCaps>>, Problem> {
+    caps::stated(&entitlement.channels).transpose().map_err(|error| {
+        Problem::new(ReasonCode::InvalidAmount, format!("{}: {error}", entitlement.definition)).at("/channels")
+    })
 }
 
 /// They are checked as a definition's own presets are, over which they stand.

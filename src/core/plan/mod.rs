@@ -17,7 +17,9 @@ mod tests;
 pub use doubts::doubts;
 pub use resolve::resolve;
 
-use super::{amount::Amount, calendar::CalendarDuration, definition::Definition, reason::ReasonCode};
+use super::{
+    amount::Amount, calendar::CalendarDuration, definition::Definition, reason::ReasonCode, usage::caps::ChannelCaps,
+};
 use crate::api::{
     EntitlementPlanSpec, entitlement_definition::Rollout, entitlement_plan::PlanType, facet_fields::FacetFields,
 };
@@ -65,6 +67,8 @@ pub struct PlanEntry {
     pub group: Arc<str>,
     /// How much.
     pub amount: PlanAmount,
+    /// How much of it can be used by each channel.
+    pub channels: Option<Arc<ChannelCaps>>,
     /// What the definition's facets are set to.
     pub facets: Arc<FacetFields>,
 }

@@ -36,6 +36,9 @@ const ORDER: [ReasonCode; 10] = [
 /// About how many bytes of JSON an entry has beside its names and facets.
 const ENTRY_SIZE: usize = 80;
 
+/// About how many bytes of JSON the cap of a channel has beside its name.
+const CAP_SIZE: usize = 50;
+
 /// A plan that can be included, as far as that goes.
 struct Resolved {
     entries: Vec<PlanEntry>,
@@ -101,11 +104,12 @@ impl<'a, C: PlanContext> Includable<'a, C> {
                 continue;
             }
             match entitlement::read(entitlement, self.context) {
-                Ok(amount) => entries.put(PlanEntry {
+                Ok(terms) => entries.put(PlanEntry {
                     definition: entitlement.definition.as_str().into(),
                     plan: name.into(),
                     group: group.name.as_str().into(),
-                    amount,
+                    amount: terms.amount,
+                    channels: terms.channels,
                     facets: Arc::new(entitlement.facets.clone()),
                 }),
                 Err(wrong) => problems.extend(wrong.into_iter().map(|problem| problem.within(&pointer))),
@@ -227,7 +231,9 @@ fn size(entry: &PlanEntry) -> usize {
     } else {
         serde_json::to_vec(&*entry.facets).map_or(MAX_SIZE, |json| json.len())
     };
-    ENTRY_SIZE + entry.definition.len() + entry.plan.len() + entry.group.len() + facets
+    let caps = entry.channels.iter().flat_map(|channels| channels.keys());
+    let channels: usize = caps.map(|channel| CAP_SIZE + channel.len()).sum();
+    ENTRY_SIZE + entry.definition.len() + entry.plan.len() + entry.group.len() + facets + channels
 }
 
 /// The durations of a plan.

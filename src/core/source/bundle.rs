@@ -48,6 +48,7 @@ pub fn grants(bundle: &Bundle) -> impl Iterator<Item = Grant> {
                 is_as_made: true,
             },
             amount: amount.map(Ok),
+            channels: None,
             facets: Arc::default(),
             secret_facets: Vec::new(),
             amendments: Vec::new(),

@@ -11,6 +11,7 @@ use crate::{
     core::{
         amount::Amount,
         grant::{Grant, GrantAmendment, GrantId, Remembered, RememberedCondition, StatedGrant},
+        usage::caps,
     },
 };
 use std::sync::Arc;
@@ -25,6 +26,7 @@ pub fn grant(instance: &EntitlementInstance) -> Grant {
         id: GrantId { source: source.age.id(), definition: spec.definition.as_str().into() },
         source,
         amount: spec.amount.as_ref().map(Amount::read),
+        channels: caps::stated(&spec.channels),
         facets: Arc::new(spec.facets.clone()),
         secret_facets: spec.secret_facets.clone(),
         amendments: spec.amendments.iter().map(amendment).collect(),
@@ -79,6 +81,7 @@ fn amendment(amendment: &entitlement_instance::Amendment) -> GrantAmendment {
             revoked: amendment.revoked,
         },
         amount: amendment.amount.as_ref().map(Amount::read),
+        channels: amendment.channels.as_deref().map(caps::read),
         facets: amendment.facets.clone(),
     }
 }

@@ -42,6 +42,7 @@ pub fn grant(one: &EntitlementOverride) -> Grant {
         id: GrantId { source: source.age.id(), definition: spec.definition.as_str().into() },
         source,
         amount: spec.amount.as_ref().map(Amount::read),
+        channels: None,
         facets: Arc::new(spec.facets.clone()),
         secret_facets: Vec::new(),
         amendments: Vec::new(),

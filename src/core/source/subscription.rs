@@ -22,6 +22,7 @@ use crate::{
         calendar::{Instant, InvalidMoment, Moment},
         facets::possible_source,
         grant::{Remembered, RememberedCondition, Stated},
+        usage::caps::{ChannelCaps, InvalidCap},
     },
 };
 use std::{
@@ -104,6 +105,8 @@ pub struct Addition {
     pub definition: Arc<str>,
     /// How much; absent: as much as the definition has.
     pub amount: Stated<Amount, InvalidAmount>,
+    /// How much of it can be used by each channel.
+    pub channels: Stated<Arc<ChannelCaps>, InvalidCap>,
     /// Values of facets.
     pub facets: Arc<FacetFields>,
     /// When it counts.
@@ -375,6 +378,7 @@ fn agreed_entry(record: &EntryRecord) -> Option<(EntryKey, AgreedEntry)> {
             name: Arc::clone(&name),
             definition: record.definition.as_deref()?.into(),
             amount: record.amount.as_ref().map(Amount::read),
+            channels: None,
             facets: Arc::default(),
             window,
             reason: None,

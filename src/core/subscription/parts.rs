@@ -1,7 +1,10 @@
 //! What plan, add-ons and the subscription itself give of a definition, and when.
 
 use super::window::Window;
-use crate::{api::facet_fields::FacetFields, core::amount::Amount};
+use crate::{
+    api::facet_fields::FacetFields,
+    core::{amount::Amount, usage::caps::ChannelCaps},
+};
 use std::sync::Arc;
 
 /// Where a part comes from.
@@ -41,6 +44,8 @@ pub struct GrantPart {
     pub origin: PartOrigin,
     /// How much, all of it; absent for a Feature.
     pub amount: Option<Amount>,
+    /// How much of it can be used by each channel.
+    pub channels: Option<Arc<ChannelCaps>>,
     /// Values of facets that go with it.
     pub facets: Arc<FacetFields>,
     /// When.

@@ -99,7 +99,13 @@ mod tests {
         let name: Arc<str> = "a".into();
         let origin =
             if is_added { PartOrigin::Add { name } } else { PartOrigin::Plan { plan: Arc::clone(&name), group: name } };
-        GrantPart { origin, amount: Some(Amount::Limited(1.into())), facets: Arc::default(), window: window(span) }
+        GrantPart {
+            origin,
+            amount: Some(Amount::Limited(1.into())),
+            channels: None,
+            facets: Arc::default(),
+            window: window(span),
+        }
     }
 
     fn removed(span: (u32, Option<u32>)) -> Removed {

@@ -17,6 +17,7 @@
 //! | `register` | what a key comes to, which report of it counts, and which are refused |
 //! | `report` | what EntitlementUsage objects report, and what is refused of them |
 //! | `ledger` | registers summed up by moment and channel |
+//! | `caps` | how much of what is granted can be used by each channel |
 //! | `anchor` | from when periods count, and where each begins |
 //! | `part` | what was held, from when to when, and how much |
 //! | `memory` | what is remembered of anchors and parts from one look to the next |
@@ -36,6 +37,7 @@ pub mod answer;
 pub mod balance;
 mod block;
 pub mod buckets;
+pub mod caps;
 pub mod ledger;
 pub mod memory;
 pub mod meter;

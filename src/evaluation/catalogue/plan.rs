@@ -9,7 +9,7 @@ use super::{
 use crate::{
     api::{
         AmountField, EntitlementPlan, EntitlementPlanSpec, entitlement_definition::Rollout, entitlement_plan::PlanType,
-        facet_fields::FacetFields,
+        facet_fields::FacetFields, usage::ChannelCap,
     },
     core::{
         amount::Amount,
@@ -18,6 +18,7 @@ use crate::{
         plan::{Plan, PlanAmount, PlanContext, PlanEntry, resolve},
         problem::Problem,
         reason::ReasonCode,
+        usage::caps,
     },
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -47,6 +48,8 @@ struct EntryState {
     /// What the definition said where the plan says nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     preset: Option<AmountField>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    channels: Vec<ChannelCap>,
     #[serde(default, skip_serializing_if = "is_empty")]
     facets: Arc<FacetFields>,
 }
@@ -147,9 +150,14 @@ impl From<&PlanEntry> for EntryState {
             group: Arc::clone(&entry.group),
             amount,
             preset,
+            channels: entry.channels.iter().flat_map(|channels| channels.iter()).map(cap).collect(),
             facets: Arc::clone(&entry.facets),
         }
     }
+}
+
+fn cap((channel, amount): (&Arc<str>, &Amount)) -> ChannelCap {
+    ChannelCap { name: channel.to_string(), amount: AmountField::Text(amount.to_string()) }
 }
 
 impl EntryState {
@@ -169,6 +177,9 @@ impl EntryState {
                 (None, Some(preset)) => PlanAmount::Preset(amount(preset)?),
                 (None, None) => PlanAmount::None,
             },
+            channels: caps::stated(&self.channels)
+                .transpose()
+                .map_err(|error| Problem::new(ReasonCode::InvalidAmount, format!("{}: {error}", self.definition)))?,
             facets: Arc::clone(&self.facets),
         })
     }

@@ -19,6 +19,7 @@ use crate::{
         reason::ReasonCode,
         source::subscription::{AddOn, Addition, Agreed, AgreedEntry, EntryKey, StatedWindow, Subscription},
         subscription::{OwnTime, Removed, Window},
+        usage::caps::ChannelCaps,
     },
     evaluation::{Snapshot, catalogue::Present},
 };
@@ -298,6 +299,9 @@ impl Judge<'_> {
         if is_feature && entry.amount.is_some() {
             return Err(format!("{} is a Feature, which is on or off: remove amount", entry.definition));
         }
+        if let Some(Err(error)) = &entry.channels {
+            return Err(error.to_string());
+        }
         Ok(())
     }
 
@@ -318,8 +322,14 @@ impl Judge<'_> {
         } else {
             self.subscription.facets.get(&recorded.definition).cloned().unwrap_or_default()
         };
-        Addition { facets, ..recorded.clone() }
+        let channels = entry.channels.clone().filter(|_| recorded.definition == entry.definition);
+        Addition { facets, channels, ..recorded.clone() }
     }
+}
+
+/// How much of an addition can be used by each channel, where it says so and can be read.
+pub fn channels(entry: &Addition) -> Option<&Arc<ChannelCaps>> {
+    entry.channels.as_ref()?.as_ref().ok()
 }
 
 /// The amount of an addition, where it can be read.

@@ -74,6 +74,7 @@ impl Giver<'_> {
             source: stated.source.clone(),
             id: GrantId { source: self.subscription.id(), definition: Arc::clone(definition) },
             amount: None,
+            channels: None,
             facets: Arc::default(),
             secret_facets: secret_facets.unwrap_or_default(),
             amendments: Vec::new(),

@@ -2,7 +2,7 @@
 
 use super::{
     course::PlanCourse,
-    entries::{Judged, amount},
+    entries::{Judged, amount, channels},
     plans::{Choice, Counting, Plans},
 };
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
         plan::{PlanAmount, PlanEntry},
         source::subscription::{Agreed, RememberedRight, Subscription},
         subscription::{GrantPart, OwnTime, PartOrigin, Piece, Removed, Window, pieces},
+        usage::caps::{self, ChannelCaps},
     },
     evaluation::Snapshot,
 };
@@ -81,6 +82,13 @@ impl Right {
     #[must_use]
     pub fn told(&self, now: Instant) -> Option<&Piece> {
         self.given().find(|piece| !piece.window.until.has_come(now)).or_else(|| self.given().last())
+    }
+
+    /// How much of what is given at a moment can be used by each channel, for each part that says so.
+    pub fn channels(&self, now: Instant) -> impl Iterator<Item = &ChannelCaps> {
+        let given = self.given().find(|piece| piece.window.has(now));
+        let parts = given.into_iter().flat_map(|piece| &piece.parts).filter_map(|index| self.parts.get(*index));
+        parts.filter_map(|part| part.channels.as_deref())
     }
 
     /// The removal that keeps it, or part of it, away at a moment.
@@ -154,6 +162,7 @@ impl Ingredients<'_> {
             let part = GrantPart {
                 origin: PartOrigin::Add { name: Arc::clone(&entry.name) },
                 amount: amount(entry).filter(|_| self.has_amount(&entry.definition)),
+                channels: channels(entry).cloned(),
                 facets: Arc::clone(&entry.facets),
                 window,
             };
@@ -174,7 +183,8 @@ impl Ingredients<'_> {
         let given = given.filter(|(_, right)| right.entitled || !was_in_force && !right.removed);
         let right = |(definition, right): (&Arc<str>, &RememberedRight)| {
             let facets = self.subscription.facets.get(definition).cloned().unwrap_or_default();
-            let part = GrantPart { origin: PartOrigin::Remembered, amount: right.amount, facets, window };
+            let part =
+                GrantPart { origin: PartOrigin::Remembered, amount: right.amount, channels: None, facets, window };
             (Arc::clone(definition), Right::of(vec![part], Vec::new()))
         };
         given.map(right).collect()
@@ -204,6 +214,7 @@ impl Ingredients<'_> {
         GrantPart {
             origin,
             amount: amount.map(|amount| amount.times(times)),
+            channels: entry.channels.as_ref().map(|channels| caps::times(channels, times)),
             facets: Arc::clone(&serving.entry(entry).facets),
             window,
         }

@@ -55,7 +55,7 @@ impl MeterDecision {
         let mut decision = Self {
             rules: Arc::clone(rules),
             facts: facts.cloned(),
-            caps: BTreeMap::new(),
+            caps: holding.channel_caps(now),
             is_stale: is_stale(rules, facts.and_then(|facts| facts.heard), now),
             balance: None,
             state: None,

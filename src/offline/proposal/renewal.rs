@@ -227,7 +227,7 @@ impl RenewedSource<'_> {
         let pending = self.amendments().filter(|outcome| outcome.state == AmendmentState::Pending);
         // A new end is no more than when the renewal begins.
         let tells = |outcome: &&AmendmentOutcome| {
-            ["amount", "facets", "plan"].iter().any(|field| self.amended(outcome, field).is_some())
+            ["amount", "channels", "facets", "plan"].iter().any(|field| self.amended(outcome, field).is_some())
         };
         remarks.extend(pending.filter(tells).map(|outcome| {
             let text = |field| self.amended(outcome, field).and_then(Value::as_str).unwrap_or_default();

@@ -14,6 +14,10 @@ pub fn state(renewal: &mut Renewal, renewed: &RenewedSource, member: &Member) {
     if let Some(amount) = amended.or_else(|| renewed.written("amount")) {
         spec["amount"] = amount.clone();
     }
+    let amended = renewed.amendments().rev().find_map(|outcome| renewed.amended(outcome, "channels"));
+    if let Some(channels) = amended.or_else(|| renewed.written("channels")) {
+        spec["channels"] = channels.clone();
+    }
     let counting: Vec<usize> = renewed.amendments().map(|outcome| outcome.index).collect();
     let facets = Statement::of(&member.grant, &counting).merged();
     if !facets.is_empty() {

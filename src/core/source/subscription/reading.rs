@@ -12,6 +12,7 @@ use crate::{
             SourceKind,
             stated::{StatedAmendment, StatedSource, WrittenLifecycle},
         },
+        usage::caps,
     },
 };
 use std::sync::Arc;
@@ -67,6 +68,7 @@ fn addition(entry: &AddEntry) -> Addition {
         name: entry.name.as_str().into(),
         definition: entry.definition.as_str().into(),
         amount: entry.amount.as_ref().map(Amount::read),
+        channels: caps::stated(&entry.channels),
         facets: Arc::new(entry.facets.clone()),
         window: StatedWindow::of(entry.start.as_deref(), entry.end.as_deref()),
         reason: entry.reason.clone(),

@@ -21,6 +21,7 @@
 //! | [`webhook`] | the shell at the API server's door: admission reviews | `controller`, `server` |
 //! | [`endpoints`] | `/metrics`, `/healthz`, `/readyz` | `controller`, `server` |
 //! | [`installation`] | what a cluster needs for the operator: its rights, roles, Deployment | `core` |
+//! | [`prometheus`] | what Prometheus knows of usage | `core` |
 //! | [`preflight`] | whether a cluster has all of that | `controller` |
 //! | [`cli`] | the command | `controller`, `webhook`, `offline` |
 //!
@@ -47,6 +48,7 @@ pub mod installation;
 pub mod metrics;
 pub mod offline;
 pub mod preflight;
+pub mod prometheus;
 pub mod render;
 pub mod server;
 pub mod store;

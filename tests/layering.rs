@@ -46,6 +46,7 @@ const LAYERS: &[Layer] = &[
         "controller",
         &["api", "core", "render", "evaluation", "installation", "address", "connection", "metrics", "traces"],
     ),
+    shell("prometheus", &["api", "core", "connection"]),
     shell("preflight", &["api", "core", "installation", "controller", "connection"]),
     shell(
         "webhook",

@@ -25,6 +25,7 @@ mod outcome;
 mod overrides;
 mod program;
 mod progress;
+mod prometheus;
 mod render;
 mod run;
 mod schema;

@@ -6,6 +6,7 @@ use super::{
     leadership::LeadershipArguments,
     observability::ObservabilityArguments,
     outcome::{CommandFailure, Outcome},
+    prometheus::PrometheusArguments,
     served::ServedArguments,
     size::ByteSize,
     terminal::Palette,
@@ -70,6 +71,8 @@ pub struct RunArguments {
     #[command(flatten)]
     webhook: WebhookArguments,
     #[command(flatten)]
+    prometheus: PrometheusArguments,
+    #[command(flatten)]
     observability: ObservabilityArguments,
     #[command(flatten)]
     connection: ConnectionArguments,
@@ -88,6 +91,7 @@ pub fn run(arguments: RunArguments, zones: &ZonesInUse) -> Result<Outcome, Comma
     let served = arguments.restriction.served(&arguments.namespace)?;
     let webhook = arguments.webhook.options(&arguments.namespace)?;
     let read_only = arguments.restriction.is_read_only(webhook.is_some())?;
+    arguments.prometheus.source()?;
     if let ZonesInUse::Unusable(problem) = zones {
         tracing::error!("{problem}");
     }

@@ -64,6 +64,12 @@ impl Cause {
         }
     }
 
+    /// What happened to a request of any client, where its errors say so.
+    #[must_use]
+    pub fn found_in(error: &(dyn error::Error + 'static)) -> Option<Self> {
+        found(error)
+    }
+
     /// Reads the error of a watch.
     #[must_use]
     pub fn of_watch(error: &watcher::Error) -> Self {

@@ -107,6 +107,18 @@ pub enum PrometheusProblem {
     NothingToRecount,
 }
 
+impl PrometheusProblem {
+    /// Whether less would be answered.
+    #[must_use]
+    pub fn is_too_much(&self) -> bool {
+        match self {
+            Self::TooLarge => true,
+            Self::Failed(said) => said.contains("too many samples"),
+            _ => false,
+        }
+    }
+}
+
 /// The first of some names, and how many there are beside.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NameList {
@@ -162,7 +174,12 @@ impl PrometheusReading {
         self.is_answer |= other.is_answer;
         self.problems.extend(other.problems);
         self.problems.sort_unstable();
-        self.problems.dedup();
+        // Of two answers the clocks are told once.
+        let is_same = |one: &PrometheusProblem, other: &PrometheusProblem| {
+            one == other
+                || matches!((one, other), (PrometheusProblem::ClocksApart(..), PrometheusProblem::ClocksApart(..)))
+        };
+        self.problems.dedup_by(|one, other| is_same(one, other));
         if self.is_answer {
             self.problems.retain(|problem| *problem != PrometheusProblem::NoOrganization);
         }

@@ -14,6 +14,8 @@
 
 #[path = "../control-plane/plane.rs"]
 mod plane;
+#[path = "../monitoring/server.rs"]
+mod prometheus_server;
 #[path = "../summary_schema.rs"]
 mod summary_schema;
 #[path = "../monitoring/tables.rs"]

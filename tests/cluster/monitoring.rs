@@ -6,6 +6,7 @@ use crate::{
     endpoints::ask,
     harness::{DEADLINE, Operator, Stage, grant, seconds_from_now},
     leaks::{Search, plant},
+    prometheus_server::{PACKAGE, PrometheusServer},
     tables,
     wait::{eventually, until_approvals_count},
     webhook::{applied, free_port, serving, start},
@@ -23,12 +24,10 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::{Arc, Mutex},
     thread,
 };
-
-const PACKAGE: &str = "is missing: install Debian's package prometheus (.ci/packages.sh --install)";
 
 /// What the examples have: clients that hold things, one of them with a secret value.
 const EXAMPLES: [&str; 4] = ["00-namespaces.yaml", "10-catalogue.yaml", "20-organizations.yaml", "30-grants.yaml"];
@@ -205,66 +204,25 @@ fn a_page_tells_what_there_is_and_prometheus_reads_it() {
     prometheus_runs_every_query(&stage, &operator, phases["Waiting"]);
 }
 
-/// A Prometheus, which ends when it is dropped.
-struct Prometheus {
-    child: Child,
-    address: SocketAddr,
-    _folder: tempfile::TempDir,
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Prometheus {
-    fn start(target: SocketAddr) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/entitlement-operator/files/rules.yaml");
-        let config = json!({
-            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
-            "rule_files": [rules],
-            "scrape_configs": [{
-                "job_name": "entitlement-operator",
-                "static_configs": [{"targets": [target.to_string()], "labels": {"namespace": "entitlement-operator"}}],
-            }],
-        });
-        let file = folder.path().join("prometheus.yml");
-        fs::write(&file, config.to_string()).unwrap();
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
-        let child = Command::new("prometheus")
-            .arg(format!("--config.file={}", file.display()))
-            .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
-            .arg(format!("--web.listen-address={address}"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(fs::File::create(folder.path().join("log")).unwrap())
-            .spawn()
-            .unwrap_or_else(|error| panic!("prometheus {PACKAGE}: {error}"));
-        Self { child, address, _folder: folder }
-    }
-
-    fn get(&self, path: &str) -> Result<Value, String> {
-        let (status, _, body) =
-            ask(self.address, &format!("GET {path} HTTP/1.0\r\n\r\n")).ok_or("it does not answer")?;
-        let answer: Value = serde_json::from_str(&body).map_err(|error| format!("{status}: {error}: {body}"))?;
-        if answer["status"] == "success" { Ok(answer["data"].clone()) } else { Err(body) }
-    }
-
-    fn query(&self, query: &str) -> Result<Vec<Value>, String> {
-        let encoded = query.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
-        let data = self.get(&format!("/api/v1/query?query={encoded}"))?;
-        Ok(data["result"].as_array().cloned().unwrap_or_default())
-    }
+/// A Prometheus that scrapes an operator, with the chart's rules.
+fn prometheus_of(target: SocketAddr) -> PrometheusServer {
+    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/entitlement-operator/files/rules.yaml");
+    let config = json!({
+        "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+        "rule_files": [rules],
+        "scrape_configs": [{
+            "job_name": "entitlement-operator",
+            "static_configs": [{"targets": [target.to_string()], "labels": {"namespace": "entitlement-operator"}}],
+        }],
+    });
+    PrometheusServer::start(&config, None, &[])
 }
 
 fn prometheus_runs_every_query(stage: &Stage, operator: &Operator, waiting: f64) {
     until_approvals_count(&|arguments| stage.kubectl(arguments));
     let granted = asked_by("admin", "granted", json!({"organization": "acme", "definition": "extra"}));
     applied(stage, &granted.to_string());
-    let prometheus = Prometheus::start(operator.endpoint());
+    let prometheus = prometheus_of(operator.endpoint());
     let queries = tables::queries();
     assert!(queries.len() > 30, "{}", queries.len());
     // Rates take two scrapes between which the operator has something to do.

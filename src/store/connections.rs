@@ -3,12 +3,12 @@
 use super::{StoreAddress, StoreError, dialect::Dialect, schema};
 use rustls::crypto::ring::default_provider;
 use sqlx::{
-    Any, AnyConnection, AnyPool, ConnectOptions, Executor, Row,
+    Any, AnyConnection, AnyPool, ConnectOptions, Connection, Row,
     any::{AnyConnectOptions, AnyPoolOptions, install_default_drivers},
     pool::PoolConnection,
 };
 use std::{fmt, str::FromStr, time::Duration};
-use tokio::time::{error::Elapsed, timeout};
+use tokio::time::{error::Elapsed, sleep, timeout};
 
 /// How long one waits for a connection.
 const TO_CONNECT: Duration = Duration::from_secs(3);
@@ -18,6 +18,9 @@ const TO_ANSWER: Duration = Duration::from_secs(10);
 
 /// The same for what reads or makes very much at once.
 const TO_ANSWER_MUCH: Duration = Duration::from_mins(1);
+
+/// How long one waits for another process that prepares the same file.
+const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
 /// How long a connection may be unused.
 const IDLE: Duration = Duration::from_mins(5);
@@ -46,17 +49,15 @@ impl PersistentStore {
         install_default_drivers();
         let dialect = address.dialect;
         let options = AnyConnectOptions::from_str(address.url.expose_secret())?.disable_statement_logging();
+        // By a connection of its own: a pool tries again and again, and in the end says only that it got none.
+        prepare(&options, dialect).await?;
         let pool = AnyPoolOptions::new()
             .max_connections(dialect.connections())
             .acquire_timeout(TO_CONNECT)
             .idle_timeout(IDLE)
             .after_connect(move |connection, _| Box::pin(async move { begin_session(connection, dialect).await }))
             .connect_lazy_with(options);
-        let store = Self { pool, dialect, address: address.clone() };
-        let mut connection = store.connection().await?;
-        let done = timeout(TO_ANSWER_MUCH, prepare(&mut connection, dialect)).await;
-        settled(connection, done)?;
-        Ok(store)
+        Ok(Self { pool, dialect, address: address.clone() })
     }
 
     /// Where it is.
@@ -96,28 +97,53 @@ pub(super) fn settled<T>(
 ) -> Result<T, StoreError> {
     done.unwrap_or_else(|_| {
         connection.close_on_drop();
-        Err(StoreError::Slow("its deadline has passed".to_owned()))
+        Err(deadline())
     })
 }
 
 async fn begin_session(connection: &mut AnyConnection, dialect: Dialect) -> Result<(), sqlx::Error> {
-    connection.execute(dialect.session()).await.map(drop)
+    sqlx::raw_sql(dialect.session()).execute(connection).await.map(drop)
+}
+
+async fn prepare(options: &AnyConnectOptions, dialect: Dialect) -> Result<(), StoreError> {
+    let connected = timeout(TO_CONNECT, AnyConnection::connect_with(options)).await;
+    let mut connection = connected.map_err(|_| StoreError::Down(format!("no answer within {TO_CONNECT:?}")))??;
+    let done = timeout(TO_ANSWER_MUCH, prepare_tables(&mut connection, dialect)).await;
+    done.map_err(|_| deadline())??;
+    // What is prepared is; and whoever does not take leave is disconnected.
+    let _ = timeout(TO_CONNECT, connection.close()).await;
+    Ok(())
 }
 
 /// What is there is looked at before anything is changed: even the journal is a mark on somebody else's file.
-async fn prepare(connection: &mut AnyConnection, dialect: Dialect) -> Result<(), StoreError> {
+async fn prepare_tables(connection: &mut AnyConnection, dialect: Dialect) -> Result<(), StoreError> {
+    begin_session(connection, dialect).await?;
     schema::migrate(connection, dialect, random_id()?).await?;
     if dialect == Dialect::Postgres {
         return Ok(());
     }
-    let row = sqlx::query("PRAGMA journal_mode = WAL").fetch_one(connection).await?;
-    let mode: String = row.try_get(0)?;
+    let mode = loop {
+        match keep_write_ahead_log(connection).await {
+            // Another process begins to keep it. Nothing waits for that by itself.
+            Err(StoreError::Slow(_)) => sleep(BETWEEN_TRIES).await,
+            done => break done?,
+        }
+    };
     if mode == "wal" {
         return Ok(());
     }
     Err(StoreError::Refused(format!(
         "its file system keeps no write-ahead log (the journal is {mode:?}): give it a volume of block storage"
     )))
+}
+
+/// The journal that SQLite keeps from now on.
+async fn keep_write_ahead_log(connection: &mut AnyConnection) -> Result<String, StoreError> {
+    Ok(sqlx::query("PRAGMA journal_mode = WAL").fetch_one(connection).await?.try_get(0)?)
+}
+
+fn deadline() -> StoreError {
+    StoreError::Slow("its deadline has passed".to_owned())
 }
 
 /// A version 4 UUID.

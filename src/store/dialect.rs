@@ -9,7 +9,8 @@ pub(super) enum Dialect {
 
 impl Dialect {
     /// For each new connection. What was acknowledged is on the disk, nobody waits without end, and a client that is gone holds no
-    /// lock for long.
+    /// lock for long. PostgreSQL always goes by the keys: a plan that it made and kept while a table was empty would read all of
+    /// it for each piece of a write, until the table is analyzed. And it compiles nothing, which takes longer than any query here.
     pub(super) fn session(self) -> &'static str {
         match self {
             Self::Sqlite => {
@@ -19,6 +20,7 @@ impl Dialect {
                 "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED; \
                  SET lock_timeout = '5s'; SET statement_timeout = '60s'; \
                  SET idle_in_transaction_session_timeout = '15s'; \
+                 SET enable_seqscan = off; SET jit = off; \
                  SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
             }
         }

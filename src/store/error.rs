@@ -75,7 +75,7 @@ fn of_database(said: &dyn DatabaseError) -> StoreError {
 }
 
 /// The lowest byte is what happened; the others say where.
-fn of_sqlite(code: u32, message: String) -> StoreError {
+pub(super) fn of_sqlite(code: u32, message: String) -> StoreError {
     match code & 0xff {
         5 | 6 => StoreError::Slow(message),
         13 => StoreError::Full(message),
@@ -87,7 +87,7 @@ fn of_sqlite(code: u32, message: String) -> StoreError {
     }
 }
 
-fn of_postgres(code: &str, message: String) -> StoreError {
+pub(super) fn of_postgres(code: &str, message: String) -> StoreError {
     match code {
         "53100" => StoreError::Full(message),
         "57014" | "55P03" | "40001" | "40P01" => StoreError::Slow(message),

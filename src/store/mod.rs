@@ -22,6 +22,8 @@
 //! | `rows` | statements of many rows, and rows as values |
 //! | `writing` | one commit |
 //! | `reading` | what is read |
+//! | `queue` | many requests in one commit |
+//! | `pruning` | what is taken out once it is not needed any more |
 
 pub mod address;
 mod change;
@@ -30,11 +32,22 @@ mod dialect;
 pub mod error;
 pub mod identity;
 pub mod meter;
+mod pruning;
+pub mod queue;
 mod reading;
 mod rows;
 mod schema;
+#[cfg(test)]
+mod tests;
 mod writing;
 
 pub use {
-    address::StoreAddress, connections::PersistentStore, error::StoreError, identity::StoreIdentity, reading::CatchUp,
+    address::StoreAddress,
+    connections::PersistentStore,
+    error::StoreError,
+    identity::{StoreIdentity, StoreReplacement},
+    pruning::MeterPruning,
+    queue::{StoreQueue, StoreRequest},
+    reading::{CatchUp, LoadedMeter},
+    writing::Progress,
 };

@@ -25,6 +25,9 @@ pub enum CatchUp {
     Reload,
 }
 
+/// A meter, and what there is of it, if that can be read.
+pub type LoadedMeter = (MeterId, Result<StoredMeter, StoreError>);
+
 impl PersistentStore {
     /// A meter as a whole. One that was never written is empty.
     ///
@@ -44,6 +47,21 @@ impl PersistentStore {
         let mut connection = self.connection().await?;
         let done = self.within(versions(&mut connection, after, limit)).await;
         settled(connection, done)
+    }
+
+    /// The same with all that there is of each. What is wrong with one meter's rows harms no other.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn load_page(&self, after: Option<&MeterId>, limit: u32) -> Result<Vec<LoadedMeter>, StoreError> {
+        let mut loaded = Vec::new();
+        for (meter, _) in self.versions(after, limit).await? {
+            match self.load(&meter).await {
+                Err(error) if error.may_pass() => return Err(error),
+                stored => loaded.push((meter, stored)),
+            }
+        }
+        Ok(loaded)
     }
 
     /// What happened to a meter since a version.

@@ -44,7 +44,7 @@ pub(super) fn placeholders(rows: usize, columns: usize, first: usize) -> String 
 
 /// A channel as it is kept: a name is never empty.
 pub(super) fn kept_channel(channel: Option<&Arc<str>>) -> String {
-    channel.map(|channel| channel.to_string()).unwrap_or_default()
+    channel.map(ToString::to_string).unwrap_or_default()
 }
 
 pub(super) fn amount(row: &AnyRow) -> Result<Decimal, StoreError> {

@@ -42,8 +42,9 @@ pub(super) async fn migrate(connection: &mut AnyConnection, dialect: Dialect, id
         return Ok(());
     }
     let made = usize::try_from(found.unwrap_or_default()).unwrap_or_default();
-    for statement in MIGRATIONS.iter().skip(made).copied().flatten() {
-        sqlx::raw_sql(AssertSqlSafe(dialect.definition(statement))).execute(&mut *transaction).await?;
+    let statements = MIGRATIONS.iter().skip(made).copied().flatten().map(|statement| dialect.definition(statement));
+    for statement in statements.collect::<Vec<String>>() {
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *transaction).await?;
     }
     let noted = match found {
         Some(_) => sqlx::query("UPDATE entitlement_store SET schema = $1").bind(known),

@@ -4,7 +4,7 @@ use super::{
     PersistentStore, StoreError,
     change::RegisterChanges,
     connections::{fill_random, settled},
-    meter::{MeterDifference, MeterId, MeterOutcome, MeterWrite, RegisterWrite, check_text},
+    meter::{MeterDifference, MeterId, MeterOutcome, MeterWrite, check_text},
     rows::{kept_channel, pieces, placeholders, register},
 };
 use crate::core::usage::register::{Register, RegisterId};
@@ -59,23 +59,34 @@ async fn commit(
     progress: &[Progress],
 ) -> Result<Vec<MeterOutcome>, StoreError> {
     let mut transaction = connection.begin().await?;
-    // In the order of meters: two writers that lock the same meters never wait for each other in a circle.
-    let mut by_meter: BTreeMap<&MeterId, Vec<(usize, &MeterWrite)>> = BTreeMap::new();
-    for (place, write) in writes.iter().enumerate() {
-        by_meter.entry(&write.meter).or_default().push((place, write));
-    }
     let mut outcomes = BTreeMap::new();
-    for (meter, writes) in by_meter {
-        let of_meter: Vec<&MeterWrite> = writes.iter().map(|(_, write)| *write).collect();
-        let done = write_meter(&mut transaction, meter, &of_meter).await?;
-        outcomes.extend(writes.iter().map(|(place, _)| *place).zip(done));
+    for (meter, places) in by_meter(writes) {
+        let of_meter: Vec<&MeterWrite> = places.iter().filter_map(|place| writes.get(*place)).collect();
+        let done = write_meter(&mut transaction, &meter, &of_meter).await?;
+        outcomes.extend(places.into_iter().zip(done));
     }
-    for (name, value) in progress.iter().map(|one| (&one.name, &one.value)).collect::<BTreeMap<_, _>>() {
-        set_progress(&mut transaction, name, value).await?;
+    for one in last_by_name(progress) {
+        set_progress(&mut transaction, &one).await?;
     }
     sign(&mut transaction, epoch).await?;
     transaction.commit().await?;
     Ok(outcomes.into_values().collect())
+}
+
+/// The places of each meter's writes, in the order of meters: two writers that lock the same meters never wait for each other in a
+/// circle.
+fn by_meter(writes: &[MeterWrite]) -> BTreeMap<MeterId, Vec<usize>> {
+    let mut by_meter: BTreeMap<MeterId, Vec<usize>> = BTreeMap::new();
+    for (place, write) in writes.iter().enumerate() {
+        by_meter.entry(write.meter.clone()).or_default().push(place);
+    }
+    by_meter
+}
+
+/// Of each name what was said last, in the order of names, for the same reason.
+fn last_by_name(progress: &[Progress]) -> Vec<Progress> {
+    let by_name: BTreeMap<&str, &Progress> = progress.iter().map(|one| (one.name.as_str(), one)).collect();
+    by_name.into_values().cloned().collect()
 }
 
 async fn write_meter(
@@ -84,8 +95,9 @@ async fn write_meter(
     writes: &[&MeterWrite],
 ) -> Result<Vec<MeterOutcome>, StoreError> {
     let (id, version) = raise_version(connection, meter).await?;
-    let reports = || writes.iter().flat_map(|write| &write.registers);
-    let mut changes = RegisterChanges::of(known(connection, id, reports()).await?);
+    let reported: BTreeSet<&RegisterId> = writes.iter().flat_map(|write| &write.registers).map(|one| &one.id).collect();
+    let reported: Vec<RegisterId> = reported.into_iter().cloned().collect();
+    let mut changes = RegisterChanges::of(known(connection, id, &reported).await?);
     let outcomes = writes.iter().map(|write| {
         let registers = write.registers.iter().map(|report| changes.take(report)).collect();
         MeterOutcome { version, registers }
@@ -123,18 +135,11 @@ fn random_number() -> Result<i64, StoreError> {
 async fn known(
     connection: &mut AnyConnection,
     meter: i64,
-    reports: impl Iterator<Item = &RegisterWrite>,
+    wanted: &[RegisterId],
 ) -> Result<BTreeMap<RegisterId, Register>, StoreError> {
-    let wanted: Vec<&RegisterId> = reports.map(|report| &report.id).collect::<BTreeSet<_>>().into_iter().collect();
     let mut known = BTreeMap::new();
-    for piece in pieces(&wanted) {
-        let sql = format!(
-            "WITH wanted (origin, key) AS (VALUES {}) SELECT register.origin, register.key, register.at, register.channel, \
-             register.amount, register.as_of, register.deleted FROM wanted JOIN register ON register.meter = $1 \
-             AND register.origin = wanted.origin AND register.key = wanted.key",
-            placeholders(piece.len(), 2, 2)
-        );
-        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(meter);
+    for piece in pieces(wanted) {
+        let mut query = sqlx::query(AssertSqlSafe(rows_of_keys(piece.len()))).bind(meter);
         for id in piece {
             query = query.bind(&*id.origin).bind(&*id.key);
         }
@@ -144,6 +149,20 @@ async fn known(
         }
     }
     Ok(known)
+}
+
+/// The rows of so many keys, each by itself: in a join with a list of keys, PostgreSQL would read the whole meter and compare each
+/// row with each key.
+fn rows_of_keys(keys: usize) -> String {
+    let row = |key: usize| {
+        format!(
+            "SELECT origin, key, at, channel, amount, as_of, deleted FROM register \
+             WHERE meter = $1 AND origin = ${} AND key = ${}",
+            2 * key + 2,
+            2 * key + 3
+        )
+    };
+    (0..keys).map(row).collect::<Vec<_>>().join(" UNION ALL ")
 }
 
 async fn keep_registers(
@@ -200,17 +219,17 @@ async fn keep_memory(connection: &mut AnyConnection, meter: i64, version: i64, m
     Ok(())
 }
 
-async fn set_progress(connection: &mut AnyConnection, name: &str, value: &str) -> Result<(), StoreError> {
+async fn set_progress(connection: &mut AnyConnection, progress: &Progress) -> Result<(), StoreError> {
     let query = sqlx::query(
         "INSERT INTO progress (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
     );
-    query.bind(name).bind(value).execute(connection).await?;
+    query.bind(&*progress.name).bind(&*progress.value).execute(connection).await?;
     Ok(())
 }
 
 /// The last statement of every commit, as all writers wait for this row: counts the commit, and refuses whoever has been
 /// superseded.
-async fn sign(connection: &mut AnyConnection, epoch: i64) -> Result<(), StoreError> {
+pub(super) async fn sign(connection: &mut AnyConnection, epoch: i64) -> Result<(), StoreError> {
     let query = sqlx::query("UPDATE entitlement_store SET commits = commits + 1, epoch = $1 WHERE epoch <= $1");
     let signed = query.bind(epoch).execute(connection).await?;
     if signed.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Superseded) }

@@ -60,6 +60,10 @@ pub async fn database(server: &Server) -> String {
     server.address(&name)
 }
 
+pub fn decimal(text: &str) -> Decimal {
+    text.parse().unwrap()
+}
+
 pub fn meter(organization: &str) -> MeterId {
     MeterId { organization: organization.into(), definition: "api-calls".into() }
 }

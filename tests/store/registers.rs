@@ -1,16 +1,11 @@
 //! What becomes of reports: order, repetition, correction, deletion.
 
-use crate::place::{Kind, Kind::*, Place, at, meter, report, total, write};
+use crate::place::{Kind, Kind::*, Place, at, decimal, meter, report, total, write, write_of};
 use entitlement_operator::store::{
-    CatchUp,
-    meter::{RegisterOutcome::*, RegisterWrite, StoredMeter},
+    CatchUp, Progress, StoreError,
+    meter::{MeterWrite, RegisterOutcome::*, RegisterWrite, StoredMeter},
 };
 use rstest::rstest;
-use rust_decimal::Decimal;
-
-fn decimal(text: &str) -> Decimal {
-    text.parse().unwrap()
-}
 
 #[rstest]
 #[tokio::test]
@@ -49,4 +44,63 @@ async fn a_report_is_counted_once_and_corrected(#[values(Sqlite, Postgres)] kind
     // Without a time it keeps its first.
     assert_eq!((register.at, register.as_of, register.amount), (at(10), at(50), decimal("1.25")));
     assert_eq!(store.identity().await.unwrap().commits, 9);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_corrected_time_or_channel_moves_what_was_counted(#[values(Sqlite, Postgres)] kind: Kind) {
+    let place = Place::new(kind).await;
+    let store = place.open().await;
+    let phone = |second, amount| RegisterWrite { channel: Some("phone".into()), ..report("a", second, amount) };
+    write(&store, "acme", vec![report("a", 10, "3"), report("b", 10, "4")]).await.unwrap();
+    write(&store, "acme", vec![phone(20, "5")]).await.unwrap();
+    let ledger = store.load(&meter("acme")).await.unwrap().ledger;
+    assert_eq!(ledger.between(at(10), at(11)), decimal("4"));
+    assert_eq!(ledger.of_channel_between("phone", at(20), at(21)), decimal("5"));
+    let CatchUp::Changes(changes) = store.since(&meter("acme"), 1).await.unwrap() else { panic!() };
+    let told: Vec<_> = changes.differences.iter().map(|one| (one.at, one.channel.as_deref(), one.amount)).collect();
+    assert_eq!(told, [(at(10), None, decimal("-3")), (at(20), Some("phone"), decimal("5"))]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn reports_in_any_order_come_to_the_same(#[values(Sqlite, Postgres)] kind: Kind) {
+    let place = Place::new(kind).await;
+    let store = place.open().await;
+    let mut early = report("a", 10, "1");
+    early.as_of += chrono::TimeDelta::microseconds(1);
+    let mut late = report("a", 10, "2");
+    late.as_of += chrono::TimeDelta::microseconds(2);
+    write(&store, "forth", vec![early.clone(), late.clone()]).await.unwrap();
+    write(&store, "back", vec![late.clone(), early.clone()]).await.unwrap();
+    write(&store, "apart", vec![late]).await.unwrap();
+    assert_eq!(write(&store, "apart", vec![early]).await.unwrap().registers, [Older]);
+    for organization in ["forth", "back", "apart"] {
+        assert_eq!(total(&store, organization).await, decimal("2"), "{organization}");
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_is_remembered_and_how_far_something_is_comes_with_the_same_commit(
+    #[values(Sqlite, Postgres)] kind: Kind,
+) {
+    let place = Place::new(kind).await;
+    let store = place.open().await;
+    let remembering = |memory: &str| MeterWrite { memory: Some(memory.to_owned()), ..write_of("acme", Vec::new()) };
+    let progress = |value: &str| Progress { name: "prometheus".to_owned(), value: value.to_owned() };
+    store.write(1, &[remembering("{\"a\":1}")], &[progress("1")]).await.unwrap();
+    store.write(1, &[write_of("acme", vec![report("a", 1, "1")])], &[]).await.unwrap();
+    let CatchUp::Changes(changes) = store.since(&meter("acme"), 1).await.unwrap() else { panic!() };
+    assert_eq!((changes.version, changes.memory), (2, None));
+    let refused = store.write(0, &[remembering("{\"a\":2}")], &[progress("2")]).await;
+    assert_eq!(refused, Err(StoreError::Superseded));
+    assert_eq!(store.load(&meter("acme")).await.unwrap().memory.as_deref(), Some("{\"a\":1}"));
+    assert_eq!(store.progress("prometheus").await.unwrap().as_deref(), Some("1"));
+    assert_eq!(store.progress("other").await.unwrap(), None);
+    store.write(2, &[remembering("{\"a\":2}")], &[progress("2")]).await.unwrap();
+    let CatchUp::Changes(changes) = store.since(&meter("acme"), 2).await.unwrap() else { panic!() };
+    assert_eq!((changes.version, changes.memory.as_deref()), (3, Some("{\"a\":2}")));
+    assert_eq!(store.progress("prometheus").await.unwrap().as_deref(), Some("2"));
+    assert_eq!(store.identity().await.unwrap().commits, 3);
 }

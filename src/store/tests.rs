@@ -1,0 +1,4 @@
+mod address;
+mod change;
+mod error;
+mod pieces;

@@ -1,0 +1,51 @@
+//! PostgreSQL that goes away and comes back.
+
+use crate::{
+    place::{database, decimal, report, total, write},
+    server::Server,
+};
+use entitlement_operator::store::{PersistentStore, StoreError};
+use sqlx::{Connection as _, PgConnection};
+
+#[tokio::test]
+async fn an_outage_is_said_and_heals() {
+    let mut server = Server::start();
+    let url = database(&server).await;
+    let store = PersistentStore::open(&url.parse().unwrap()).await.unwrap();
+    write(&store, "acme", vec![report("a", 1, "1")]).await.unwrap();
+    server.stop();
+    for _ in 0..2 {
+        let refused = write(&store, "acme", vec![report("b", 1, "1")]).await;
+        assert!(matches!(refused, Err(StoreError::Down(_))), "{refused:?}");
+    }
+    assert!(matches!(store.identity().await, Err(StoreError::Down(_))));
+    server.start_again();
+    write(&store, "acme", vec![report("c", 1, "1")]).await.unwrap();
+    assert_eq!(total(&store, "acme").await, decimal("2"));
+}
+
+/// Somebody else holds the meter's row.
+#[tokio::test]
+async fn a_store_that_is_locked_is_said_and_heals() {
+    let url = database(Server::shared()).await;
+    let store = PersistentStore::open(&url.parse().unwrap()).await.unwrap();
+    write(&store, "acme", vec![report("a", 1, "1")]).await.unwrap();
+    let mut other = PgConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql("BEGIN; UPDATE meter SET version = version").execute(&mut other).await.unwrap();
+    let refused = write(&store, "acme", vec![report("b", 1, "1")]).await;
+    assert_eq!(refused, Err(StoreError::Slow("canceling statement due to lock timeout".to_owned())));
+    assert_eq!(total(&store, "acme").await, decimal("1"));
+    other.close().await.unwrap();
+    assert_eq!(write(&store, "acme", vec![report("b", 1, "1")]).await.unwrap().version, 2);
+}
+
+#[tokio::test]
+async fn a_read_only_server_is_said() {
+    let url = database(Server::shared()).await;
+    PersistentStore::open(&url.parse().unwrap()).await.unwrap();
+    let store = PersistentStore::open(&format!("{url}?options[default_transaction_read_only]=on").parse().unwrap())
+        .await
+        .unwrap();
+    let refused = write(&store, "acme", vec![report("b", 1, "1")]).await;
+    assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
+}

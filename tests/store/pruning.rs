@@ -1,0 +1,55 @@
+//! What is taken out once it is not needed any more.
+
+use crate::place::{Kind, Kind::*, Place, at, decimal, meter, report, total, write};
+use chrono::{TimeDelta, Utc};
+use entitlement_operator::store::{CatchUp, MeterPruning, StoreError, meter::RegisterWrite};
+use rstest::rstest;
+
+fn pruning() -> MeterPruning {
+    MeterPruning { meter: meter("acme"), registers: None, deleted_only: false, differences: None }
+}
+
+#[rstest]
+#[tokio::test]
+async fn old_registers_are_taken_out(#[values(Sqlite, Postgres)] kind: Kind) {
+    let place = Place::new(kind).await;
+    let store = place.open().await;
+    let deleted = |second: i64| second % 3 == 0;
+    let registers = (0..2500)
+        .map(|second| RegisterWrite { deleted: deleted(second), ..report(&format!("key-{second}"), second, "1") });
+    write(&store, "acme", registers.collect()).await.unwrap();
+    write(&store, "other", vec![report("a", 1, "1")]).await.unwrap();
+    let count = async || store.registers(&meter("acme"), None, 10_000).await.unwrap().len();
+    let held = MeterPruning { registers: Some(at(2000)), deleted_only: true, ..pruning() };
+    store.prune(1, &held).await.unwrap();
+    assert_eq!(count().await, 2500 - 667);
+    let before = total(&store, "acme").await;
+    assert_eq!(before, decimal("1666"));
+    store.prune(1, &MeterPruning { registers: Some(at(2000)), ..pruning() }).await.unwrap();
+    assert_eq!(count().await, 500);
+    assert_eq!(total(&store, "acme").await, decimal("333"));
+    assert_eq!(total(&store, "other").await, decimal("1"));
+    assert_eq!(store.prune(0, &held).await, Err(StoreError::Superseded));
+    let never = MeterPruning { meter: meter("never"), differences: Some(at(0)), ..held };
+    store.prune(1, &never).await.unwrap();
+}
+
+#[rstest]
+#[tokio::test]
+async fn who_is_behind_what_was_taken_out_loads_again(#[values(Sqlite, Postgres)] kind: Kind) {
+    let place = Place::new(kind).await;
+    let store = place.open().await;
+    for second in 0..5 {
+        write(&store, "acme", vec![report("a", second, &second.to_string())]).await.unwrap();
+    }
+    let before = |moment| MeterPruning { differences: Some(moment), ..pruning() };
+    store.prune(1, &before(Utc::now() - TimeDelta::hours(1))).await.unwrap();
+    assert!(matches!(store.since(&meter("acme"), 1).await.unwrap(), CatchUp::Changes(_)));
+    store.prune(1, &before(Utc::now() + TimeDelta::hours(1))).await.unwrap();
+    assert_eq!(store.since(&meter("acme"), 4).await.unwrap(), CatchUp::Reload);
+    assert_eq!(store.since(&meter("acme"), 5).await.unwrap(), CatchUp::Current);
+    assert_eq!(total(&store, "acme").await, decimal("4"));
+    write(&store, "acme", vec![report("b", 1, "1")]).await.unwrap();
+    let CatchUp::Changes(changes) = store.since(&meter("acme"), 5).await.unwrap() else { panic!() };
+    assert_eq!((changes.version, changes.differences.len()), (6, 1));
+}

@@ -45,6 +45,8 @@ pub struct Decision {
     pub untold: Option<Problem>,
     /// The next moment at which anything changes by time alone.
     pub next: Option<Instant>,
+    /// The same of what is held alone: that an allotment is new changes nothing of that.
+    pub next_right: Option<Instant>,
     /// Each grant in the snapshot's order, by its holding and its place there.
     order: Vec<(usize, usize)>,
     /// What else went in, by which the next decision sees what it can take from this one.
@@ -121,8 +123,9 @@ impl Decision {
         let holdings: Vec<Arc<Holding>> = holdings.into_iter().map(|(holding, _)| holding).collect();
         let next = holdings.iter().filter_map(|holding| holding.next);
         let meters = MeterDecision::all(snapshot, &holdings, now);
+        let next_right = next.chain(subscriptions.iter().filter_map(|one| one.next())).min();
         let of_meters = meters.values().filter_map(|meter| meter.next);
-        let next = next.chain(subscriptions.iter().filter_map(|one| one.next())).chain(of_meters).min();
+        let next = next_right.into_iter().chain(of_meters).min();
         Self {
             at: now,
             untold: summary::untold(&standing, &holdings),
@@ -133,6 +136,7 @@ impl Decision {
             offers: Arc::clone(&snapshot.offers),
             limits: snapshot.limits,
             next,
+            next_right,
             order: order.into_iter().map(|(_, place)| place).collect(),
             holdings,
             inputs: Inputs {

@@ -78,10 +78,10 @@ impl Lane {
         held.sum::<usize>() + EVALUATION
     }
 
-    /// The next moment at which anything of it changes.
+    /// The next moment at which anything of what is held changes.
     #[must_use]
     pub fn next(&self) -> Option<Instant> {
-        self.evaluation.decision.next
+        self.evaluation.decision.next_right
     }
 
     /// Its grants, decided.

@@ -32,6 +32,7 @@ mod succession;
 mod summary_digest;
 mod survey;
 mod timeline;
+mod usage;
 mod when;
 
 #[cfg(test)]

@@ -73,7 +73,7 @@ impl Inventory {
             offers: if has_all_flags { Arc::clone(offers) } else { Arc::default() },
             name: Arc::clone(name),
             plans: subscriptions.iter().flat_map(|subscription| subscription.plans()).filter_map(plan).collect(),
-            meters: BTreeMap::new(),
+            meters: self.meters(name, &named, catalogue, tenancy),
             knows_revisions: self.revisions.iter().next().is_some(),
             catalogue: named.into_iter().filter_map(entry).collect(),
             secrets: self.sources(&grants, &subscriptions),
@@ -102,7 +102,7 @@ impl Inventory {
         }
     }
 
-    fn namespace_facts(&self, namespace: &str, tenancy: &NamespaceOwners) -> NamespaceFacts {
+    pub(super) fn namespace_facts(&self, namespace: &str, tenancy: &NamespaceOwners) -> NamespaceFacts {
         let is_present = self.namespaces.as_ref().is_none_or(|namespaces| namespaces.contains(namespace));
         NamespaceFacts::of(namespace, is_present, &tenancy.organizations, &tenancy.grants, &self.operator_namespace)
     }

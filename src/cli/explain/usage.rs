@@ -2,6 +2,7 @@
 
 use super::moment;
 use crate::{
+    api::usage::UsageMode,
     cli::moment::{relative, shown},
     core::{
         calendar::{Instant, Tz},
@@ -17,7 +18,8 @@ pub fn standing(usage: &UsageExplanation, unit: Option<&str>, now: Instant, zone
         return format!("Use: nothing is known of what is used; {allowed}.");
     };
     let unit = unit.unwrap_or("units");
-    let used = format!("{} of {} {unit} used", balance.used, balance.allotted);
+    let in_use = if usage.mode == UsageMode::Held { "in use" } else { "used" };
+    let used = format!("{} of {} {unit} {in_use}", balance.used, balance.allotted);
     let since = balance.since.as_deref().and_then(moment);
     let since = since.map(|since| format!(" since {}", shown(since, zone))).unwrap_or_default();
     let left = match balance.remaining.as_str() {

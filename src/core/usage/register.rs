@@ -81,5 +81,5 @@ pub fn refusal(rules: &UsageRules, register: &Register, now: Instant) -> Option<
         let known = rules.channels.keys().cloned().collect();
         return Some(RegisterRefusal::ChannelNotCovered { channel: register.channel.clone(), known });
     }
-    (register.at > now + AHEAD).then_some(RegisterRefusal::Ahead(register.at))
+    (register.at.signed_duration_since(now) > AHEAD).then_some(RegisterRefusal::Ahead(register.at))
 }

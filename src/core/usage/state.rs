@@ -81,7 +81,9 @@ pub fn crossings(meter: &Meter, balance: &Balance, said: &[SaidCrossing]) -> (Ve
 impl SaidCrossing {
     /// What is known of it now; nothing, where it is to be said again.
     fn still(&self, meter: &Meter, balance: &Balance) -> Option<Self> {
-        if meter.rules.mode == UsageMode::Held && self.below_since.is_some_and(|since| meter.now >= since + QUIET) {
+        if meter.rules.mode == UsageMode::Held
+            && self.below_since.is_some_and(|since| meter.now.signed_duration_since(since) >= QUIET)
+        {
             return None;
         }
         let is_below = !is_reached(balance, self.crossing.percent, self.crossing.allotted);

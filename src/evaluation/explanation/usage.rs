@@ -1,6 +1,7 @@
 //! How much of what is held is used, and how much is left.
 
 use crate::{
+    api::usage::UsageMode,
     core::{
         calendar::{Bound, Instant, NEVER, format_instant},
         usage::{
@@ -17,6 +18,8 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UsageExplanation {
+    /// What is metered: `Consumed` or `Held`.
+    pub mode: UsageMode,
     /// In one word.
     pub state: UsageState,
     /// Whether more may be used.
@@ -49,7 +52,7 @@ pub struct BalanceExplanation {
     pub since: Option<String>,
     /// When the allotment is new.
     pub resets_at: Option<String>,
-    /// What it is taken from, in that order.
+    /// What it is taken from, in that order; nothing of what is `Held`, which is of all together.
     pub blocks: Vec<BlockExplanation>,
     /// What was used by each channel.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -89,15 +92,17 @@ fn is_false(flag: &bool) -> bool {
 
 /// How the use of a definition stands; none where nothing of it is in force.
 pub fn explain(meter: &MeterDecision) -> Option<UsageExplanation> {
+    let mode = meter.rules.mode;
     Some(UsageExplanation {
+        mode,
         state: meter.state?,
         allowed: meter.is_allowed(),
         stale: meter.is_stale,
-        balance: meter.balance.as_ref().map(balance),
+        balance: meter.balance.as_ref().map(|balance| self::balance(balance, mode)),
     })
 }
 
-fn balance(balance: &Balance) -> BalanceExplanation {
+fn balance(balance: &Balance, mode: UsageMode) -> BalanceExplanation {
     let digits = |number: rust_decimal::Decimal| number.normalize().to_string();
     let block = |block: &BlockBalance| BlockExplanation {
         part: block.part.clone(),
@@ -114,7 +119,7 @@ fn balance(balance: &Balance) -> BalanceExplanation {
         unentitled: digits(balance.unentitled),
         since: balance.period.map(|period| format_instant(period.from)),
         resets_at: balance.resets_at().map(format_instant),
-        blocks: balance.blocks.iter().map(block).collect(),
+        blocks: balance.blocks.iter().filter(|_| mode == UsageMode::Consumed).map(block).collect(),
         channels: balance
             .channels
             .iter()

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/gitops/argocd");
 /// An `OverrideDecision` has no status.
-const KINDS: [&str; 7] = [
+const KINDS: [&str; 8] = [
     "FacetDefinition",
     "EntitlementDefinition",
     "EntitlementPlan",
@@ -13,6 +13,7 @@ const KINDS: [&str; 7] = [
     "EntitlementInstance",
     "EntitlementSubscription",
     "EntitlementOverride",
+    "EntitlementUsage",
 ];
 
 const CONFIG_MAP: &str = "\

@@ -80,6 +80,7 @@ fn resource(kind: &str) -> (ApiResource, bool) {
         "EntitlementSubscription" => ("entitlements.dev", "v1alpha1", "entitlementsubscriptions", true),
         "EntitlementOverride" => ("entitlements.dev", "v1alpha1", "entitlementoverrides", true),
         "OverrideDecision" => ("entitlements.dev", "v1alpha1", "overridedecisions", true),
+        "EntitlementUsage" => ("entitlements.dev", "v1alpha1", "entitlementusages", true),
         "EntitlementInstance" => ("entitlements.dev", "v1alpha1", "entitlementinstances", true),
         "Namespace" => ("", "v1", "namespaces", false),
         "ConfigMap" => ("", "v1", "configmaps", true),

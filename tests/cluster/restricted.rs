@@ -224,7 +224,7 @@ async fn a_missing_role_harms_only_its_namespace() {
     eventually(DEADLINE, "it is told once for all", || {
         let log = operator.log();
         let told = format!(
-            "ConfigMap outputs in two, EntitlementInstance in two, EntitlementOverride in two, EntitlementSubscription in two, OverrideDecision in two, Secret outputs in two: a right is missing (entitlement-operator manifests {} | kubectl apply -f -)",
+            "ConfigMap outputs in two, EntitlementInstance in two, EntitlementOverride in two, EntitlementSubscription in two, EntitlementUsage in two, OverrideDecision in two, Secret outputs in two: a right is missing (entitlement-operator manifests {} | kubectl apply -f -)",
             "--namespaces=entitlements,one,partner,two"
         );
         if log.contains(&told) { Ok(()) } else { Err(log) }

@@ -1,5 +1,5 @@
 -- The health of an EntitlementDefinition. Argo CD gives `obj`, and no library but the base and `table`.
--- It runs by itself, so what is alike for all kinds stands in each of the seven scripts.
+-- It runs by itself, so what is alike for all kinds stands in each of the eight scripts.
 local hs = { status = "Progressing", message = "the operator has not seen this state of the definition yet" }
 if obj.metadata.deletionTimestamp ~= nil then
   hs.message = "the definition is being deleted"

@@ -325,6 +325,7 @@ fn crds_are_printed_or_written() {
         "entitlementsubscriptions",
         "entitlementoverrides",
         "overridedecisions",
+        "entitlementusages",
         "override-requests.policy",
         "override-decisions.policy",
         "override-records.policy",

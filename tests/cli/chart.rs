@@ -198,6 +198,7 @@ fn what_stays_at_removal_can_be_said_of_kinds_alone() {
         "entitlementoverrides",
         "entitlementplans",
         "entitlementsubscriptions",
+        "entitlementusages",
         "facetdefinitions",
         "organizations",
         "overridedecisions",

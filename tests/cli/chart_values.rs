@@ -66,7 +66,7 @@ replicas: 3
 image: {digest: "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", pullPolicy: Always}
 imagePullSecrets: [{name: registry}]
 serviceAccount: {name: other, annotations: {a: b}}
-roles: {view: false, catalogueAuthor: false, grantAuthor: false, serviceDesk: false, requester: false, approver: false, restorer: false}
+roles: {view: false, catalogueAuthor: false, grantAuthor: false, serviceDesk: false, requester: false, approver: false, reporter: false, restorer: false}
 webhook: {enabled: true, allowMissing: true}
 logFormat: text
 logFilter: info,kube=debug
@@ -247,6 +247,7 @@ fn what_is_switched_off_is_not_there() {
         "roles.serviceDesk",
         "roles.requester",
         "roles.approver",
+        "roles.reporter",
         "roles.restorer",
     ];
     let set = off.map(|value| format!("{value}=false")).join(",");

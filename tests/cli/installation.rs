@@ -14,7 +14,7 @@ fn everything_is_printed_as_one_stream() {
     let output = run(&["manifests"]);
     assert_eq!((code(&output), text(&output.stderr)), (0, ""));
     let printed = text(&output.stdout);
-    assert_eq!(printed.matches("\nkind: CustomResourceDefinition\n").count(), 8);
+    assert_eq!(printed.matches("\nkind: CustomResourceDefinition\n").count(), 9);
     assert_golden("manifests.yaml", without_kinds(printed).as_bytes());
 }
 

@@ -55,6 +55,7 @@ the operator waits until this is mended:
 - the CustomResourceDefinition entitlementsubscriptions.entitlements.dev is not installed
 - the CustomResourceDefinition entitlementoverrides.entitlements.dev is not installed
 - the CustomResourceDefinition overridedecisions.entitlements.dev is not installed
+- the CustomResourceDefinition entitlementusages.entitlements.dev is not installed
     entitlement-operator crds | kubectl apply -f -
 - the namespace entitlements does not exist: grants are made there
     kubectl create namespace entitlements";
@@ -73,6 +74,7 @@ the operator waits until this is mended:
         "entitlementsubscriptions",
         "entitlementoverrides",
         "overridedecisions",
+        "entitlementusages",
     ] {
         stage.kubectl(&["apply", "--filename", &format!("{crds}/{file}.yaml")]);
     }

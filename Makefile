@@ -41,9 +41,10 @@ test-oldest: packages static-operator ## Runs the tests on a cluster against the
 	KUBEBUILDER_ASSETS="$(CURDIR)/target/control-plane-$(OLDEST)/bin" cargo test --locked --test cluster -- $(TESTS)
 
 .PHONY: bench
-bench: control-plane ## Prints what grants and subscriptions take: in the index alone, and with GRANTS of them (default 10000) in a real cluster.
+bench: control-plane ## Prints what grants, subscriptions and metered usage take: in the index alone, and with GRANTS of them (default 10000) in a real cluster.
 	@cargo test --locked --release --quiet --lib -- --ignored --exact --nocapture controller::footprint::what_grants_take
 	@cargo test --locked --release --quiet --lib -- --ignored --exact --nocapture offline::tests::costs::what_subscriptions_take
+	@cargo test --locked --release --quiet --lib -- --ignored --exact --nocapture core::usage::tests::costs::what_a_change_of_usage_takes
 	@cargo bench --locked --quiet --bench footprint
 
 CASES ?= 2000

@@ -13,6 +13,7 @@ use crate::{
     api::usage::UsageAnchor,
     core::calendar::{Bound, Instant, Nominal},
 };
+use chrono::SubsecRound;
 use std::collections::BTreeMap;
 
 /// What is remembered of one meter.
@@ -38,6 +39,8 @@ impl Memory {
     /// What is remembered once the present objects were looked at.
     #[must_use]
     pub fn after(&self, rules: &UsageRules, present: &Present, now: Instant) -> Self {
+        // Moments are written in whole seconds.
+        let now = now.trunc_subsecs(0);
         let held = parts(&self.held, &present.parts, now);
         let anchors = self.anchors(rules, present.first, &held, now);
         let mut memory = Self { anchors, held };

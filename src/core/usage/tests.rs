@@ -2,6 +2,11 @@
 
 mod answers;
 mod buckets;
+mod costs;
 mod examples;
+mod memories;
+mod model;
+mod properties;
 mod records;
 pub(super) mod scene;
+mod thresholds;

@@ -34,7 +34,7 @@ const REQUEST_SECONDS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.
 const LAG_SECONDS: [f64; 12] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0];
 
 type Timings<S> = Family<S, Histogram, fn() -> Histogram>;
-type Seconds = Gauge<f64, AtomicU64>;
+type SecondsGauge = Gauge<f64, AtomicU64>;
 
 /// What is counted of one process. Copies count together.
 #[derive(Clone)]
@@ -57,7 +57,7 @@ struct Families {
     events_dropped: Counter,
     evaluations_deferred: Counter,
     reviews: Family<ResultLabel, Counter>,
-    watches: Family<ResourceLabel, Seconds>,
+    watches: Family<ResourceLabel, SecondsGauge>,
     /// When the webhook's certificate ends, in Unix time; 0 while it has none.
     certificate: AtomicI64,
 }
@@ -122,7 +122,7 @@ impl Metrics {
         let labels = BuildLabels { version: env!("CARGO_PKG_VERSION"), time_zones: time_zones.to_owned() };
         build.get_or_create(&labels).set(1);
         let started =
-            all.add("process_start_time_seconds", "When the process started, in Unix time", Seconds::default());
+            all.add("process_start_time_seconds", "When the process started, in Unix time", SecondsGauge::default());
         started.set(unix_seconds(SystemTime::now()));
         let families = Families {
             reconciles: all.add(

@@ -21,7 +21,7 @@ pub struct Tenancy {
     by_uid: HashMap<String, Arc<str>>,
     /// In which namespaces organizations have objects, by their UIDs: what their statuses say, or have said before somebody
     /// else took it off.
-    memories: HashMap<Arc<str>, Memory>,
+    memories: HashMap<Arc<str>, TenancyMemory>,
     /// Organizations that list a namespace, the oldest first.
     claims: Claims<OrganizationAge>,
     /// Organizations whose flags have every definition that is ready.
@@ -31,7 +31,7 @@ pub struct Tenancy {
 }
 
 /// In which namespaces an organization has objects.
-struct Memory {
+struct TenancyMemory {
     /// The UID of the organization of that name.
     uid: Option<String>,
     namespaces: BTreeSet<Arc<str>>,
@@ -67,7 +67,7 @@ impl Tenancy {
             self.memories.remove(name);
         }
         let Some(said) = organization.status.as_ref().and_then(|status| status.namespaces.as_ref()) else { return };
-        let new = || Memory { uid: uid.clone(), namespaces: BTreeSet::new() };
+        let new = || TenancyMemory { uid: uid.clone(), namespaces: BTreeSet::new() };
         let known = self.memories.entry(Arc::clone(name)).or_insert_with(new);
         known.namespaces.extend(said.iter().map(|namespace| namespace.as_str().into()));
     }
@@ -75,7 +75,7 @@ impl Tenancy {
     /// The operator has written in which namespaces an organization has objects.
     pub fn remember(&mut self, metadata: &ObjectMeta, namespaces: &[String]) {
         let namespaces = namespaces.iter().map(|namespace| namespace.as_str().into()).collect();
-        self.memories.insert(name_of(metadata), Memory { uid: metadata.uid.clone(), namespaces });
+        self.memories.insert(name_of(metadata), TenancyMemory { uid: metadata.uid.clone(), namespaces });
     }
 
     /// In which namespaces an organization has objects; None if nobody has ever written that down.

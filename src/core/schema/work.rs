@@ -83,18 +83,18 @@ fn times(weight: u64) -> u64 {
 
 /// Counts the work on a value; `None` if it is beyond the budget.
 pub(super) fn count(document: &Value, patterns: &SchemaPatterns, value: &Value) -> Option<CheckWork> {
-    let mut meter = Meter { document, patterns, work: CheckWork::default() };
+    let mut meter = WorkMeter { document, patterns, work: CheckWork::default() };
     meter.visit(document, value, 0)?;
     Some(meter.work)
 }
 
-struct Meter<'a> {
+struct WorkMeter<'a> {
     document: &'a Value,
     patterns: &'a SchemaPatterns,
     work: CheckWork,
 }
 
-impl Meter<'_> {
+impl WorkMeter<'_> {
     fn charge(&mut self, visits: u64) -> Option<()> {
         self.work.visits = self.work.visits.saturating_add(visits);
         (self.work.visits <= MAX_VISITS).then_some(())

@@ -15,7 +15,7 @@ pub struct UsageRequest<'a> {
 
 /// What is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Allowance {
+pub enum UsageAllowance {
     /// It is within what is left.
     Allowed,
     /// It is allowed, and goes beyond.
@@ -28,7 +28,7 @@ pub enum Allowance {
     ChannelExhausted,
 }
 
-impl Allowance {
+impl UsageAllowance {
     /// What is answered to a request.
     #[must_use]
     pub fn of(meter: &Meter, balance: &Balance, request: UsageRequest) -> Self {

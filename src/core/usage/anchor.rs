@@ -26,7 +26,7 @@ impl Period {
 
 /// What boundaries are computed from, from a moment on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Anchor {
+pub struct PeriodAnchor {
     /// From when on it counts: a boundary. That of a calendar may lie before anything was held.
     pub since: Instant,
     /// The local time that periods are added to.
@@ -37,7 +37,7 @@ pub struct Anchor {
     pub period: CalendarDuration,
 }
 
-impl Anchor {
+impl PeriodAnchor {
     /// The anchor of what comes into force first: its nominal start, and the day of its chain.
     #[must_use]
     pub fn of(rules: &UsageRules, start: Nominal, day: u32) -> Option<Self> {
@@ -105,12 +105,12 @@ impl Anchor {
 
 /// The periods of a meter: those of the last anchor that had come count.
 #[derive(Clone, Copy, Debug)]
-pub struct Periods<'a>(&'a [Anchor]);
+pub struct Periods<'a>(&'a [PeriodAnchor]);
 
 impl<'a> Periods<'a> {
     /// Of anchors in the order in which they count.
     #[must_use]
-    pub fn of(anchors: &'a [Anchor]) -> Self {
+    pub fn of(anchors: &'a [PeriodAnchor]) -> Self {
         Self(anchors)
     }
 

@@ -5,7 +5,7 @@
 //! goes by the present objects.
 
 use super::{
-    anchor::{Anchor, Period, Periods},
+    anchor::{Period, PeriodAnchor, Periods},
     part::{HeldPart, HeldSpan, covered, joined},
     rules::UsageRules,
 };
@@ -20,14 +20,14 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Memory {
     /// From when periods count, in the order in which they do.
-    pub anchors: Vec<Anchor>,
+    pub anchors: Vec<PeriodAnchor>,
     /// What was held when, by name.
     pub held: Vec<HeldPart>,
 }
 
 /// What the present objects say of one meter.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Present {
+pub struct PresentParts {
     /// What is held, was and will be, by name.
     pub parts: Vec<HeldPart>,
     /// The nominal start and the day of the chain of what came into force first of what is Active, Grace or Suspended; else of
@@ -38,7 +38,7 @@ pub struct Present {
 impl Memory {
     /// What is remembered once the present objects were looked at.
     #[must_use]
-    pub fn after(&self, rules: &UsageRules, present: &Present, now: Instant) -> Self {
+    pub fn after(&self, rules: &UsageRules, present: &PresentParts, now: Instant) -> Self {
         // Moments are written in whole seconds.
         let now = now.trunc_subsecs(0);
         let held = parts(&self.held, &present.parts, now);
@@ -56,7 +56,7 @@ impl Memory {
         first: Option<(Nominal, u32)>,
         held: &[HeldPart],
         now: Instant,
-    ) -> Vec<Anchor> {
+    ) -> Vec<PeriodAnchor> {
         if rules.period.is_none() {
             return Vec::new();
         }
@@ -71,7 +71,7 @@ impl Memory {
             };
             if !is_known && let Some(anchor) = self.begun(rules, first, from) {
                 let since = over.and_then(Bound::at).map_or(anchor.since, |over| over.max(anchor.since));
-                anchors.push(Anchor { since, ..anchor });
+                anchors.push(PeriodAnchor { since, ..anchor });
                 anchors.sort_by_key(|anchor| anchor.since);
             }
             before = Some(until);
@@ -83,8 +83,8 @@ impl Memory {
     }
 
     /// The anchors that were recorded, but for those that nothing was held at, as it was over by then.
-    fn recorded(&self, rules: &UsageRules, times: &[(Instant, Bound)], now: Instant) -> Vec<Anchor> {
-        let is_kept = |(index, anchor): &(usize, &Anchor)| {
+    fn recorded(&self, rules: &UsageRules, times: &[(Instant, Bound)], now: Instant) -> Vec<PeriodAnchor> {
+        let is_kept = |(index, anchor): &(usize, &PeriodAnchor)| {
             let latest = match rules.anchor {
                 UsageAnchor::Grant => Bound::At(anchor.since),
                 UsageAnchor::Calendar => anchor.first_end(),
@@ -98,13 +98,13 @@ impl Memory {
     }
 
     /// The anchor of what came into force at a moment.
-    fn begun(&self, rules: &UsageRules, first: Option<(Nominal, u32)>, at: Instant) -> Option<Anchor> {
+    fn begun(&self, rules: &UsageRules, first: Option<(Nominal, u32)>, at: Instant) -> Option<PeriodAnchor> {
         if let Some((start, day)) = first.filter(|(start, _)| start.instant() == at) {
-            return Anchor::of(rules, start, day);
+            return PeriodAnchor::of(rules, start, day);
         }
         let known = first.map(|(start, _)| start).or_else(|| self.anchors.last().map(|anchor| anchor.start));
         let start = Nominal::of_instant(at, known?.zone());
-        Anchor::of(rules, start, start.day())
+        PeriodAnchor::of(rules, start, start.day())
     }
 
     /// "Kept for the open period and two before; without `period` while anything is held."
@@ -137,14 +137,14 @@ fn held_times(held: &[HeldPart], now: Instant) -> Vec<(Instant, Bound)> {
 }
 
 /// When the period is over in which nothing is held any more from `end` on.
-fn over_at(anchors: &[Anchor], end: Bound) -> Bound {
+fn over_at(anchors: &[PeriodAnchor], end: Bound) -> Bound {
     let Some(end) = end.at() else { return Bound::Never };
     let begun = anchors.partition_point(|anchor| anchor.since <= end);
     let period = anchors.get(..begun).and_then(|anchors| Periods::of(anchors).at(end));
     period.map_or(Bound::At(end), |period| period.until)
 }
 
-fn has_anchor(anchors: &[Anchor], from: Bound, until: Bound) -> bool {
+fn has_anchor(anchors: &[PeriodAnchor], from: Bound, until: Bound) -> bool {
     anchors.iter().map(|anchor| Bound::At(anchor.since)).any(|since| from <= since && since < until)
 }
 

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! registers ─▶ Ledger ──────────┐
-//! held parts ─▶ Memory ─▶ parts ┼─▶ Meter ─▶ Balance ─▶ State, Allowance, thresholds
+//! held parts ─▶ Memory ─▶ parts ┼─▶ Meter ─▶ Balance ─▶ state, allowance, thresholds
 //! anchors ─▶ periods ───────────┘
 //! ```
 //!

@@ -10,7 +10,7 @@
 //! What has no end has no `end` and no `until`; a span without `amount` is a suspension.
 
 use super::{
-    anchor::Anchor,
+    anchor::PeriodAnchor,
     memory::Memory,
     part::{HeldPart, HeldSpan},
     state::{Crossing, SaidCrossing},
@@ -167,7 +167,7 @@ impl MeterDocument {
     }
 
     fn record(self) -> Result<UsageRecord, String> {
-        let anchors: Vec<Anchor> = self.anchors.into_iter().map(AnchorText::read).collect::<Result<_, _>>()?;
+        let anchors: Vec<PeriodAnchor> = self.anchors.into_iter().map(AnchorText::read).collect::<Result<_, _>>()?;
         if !anchors.is_sorted_by_key(|anchor| anchor.since) {
             return Err("its anchors are not in the order of time".to_owned());
         }
@@ -178,7 +178,7 @@ impl MeterDocument {
 }
 
 impl AnchorText {
-    fn of(anchor: &Anchor) -> Self {
+    fn of(anchor: &PeriodAnchor) -> Self {
         Self {
             since: InstantText(anchor.since),
             local: anchor.start.local(),
@@ -188,7 +188,7 @@ impl AnchorText {
         }
     }
 
-    fn read(self) -> Result<Anchor, String> {
+    fn read(self) -> Result<PeriodAnchor, String> {
         let (InstantText(since), Displayed(period)) = (self.since, self.period);
         let zone = parse_zone(&self.zone).map_err(|error| error.to_string())?;
         if !(1..=31).contains(&self.day) {
@@ -200,7 +200,7 @@ impl AnchorText {
         // The second time that the clocks show a local time is known by the moment.
         let shown = Nominal::of_instant(since, zone);
         let start = if shown.local() == self.local { shown } else { Nominal::of_local(self.local, zone) };
-        Ok(Anchor { since, start, day: self.day, period })
+        Ok(PeriodAnchor { since, start, day: self.day, period })
     }
 }
 

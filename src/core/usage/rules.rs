@@ -1,6 +1,6 @@
 //! What a definition says of how it is metered.
 
-use super::share::Share;
+use super::share::UsageShare;
 use crate::{
     api::usage::{DEFAULT_THRESHOLDS, OnUnknown, OtherChannels, UsageAnchor, UsageLimit, UsageMode, UsageSpec},
     core::{amount::Amount, calendar::CalendarDuration, problem::Problem, reason::ReasonCode},
@@ -19,11 +19,11 @@ pub struct UsageRules {
     /// What becomes of uses beyond the allotment.
     pub limit: UsageLimit,
     /// How far beyond a Hard limit is allowed still.
-    pub buffer: Share,
+    pub buffer: UsageShare,
     /// The percentages at which something is said, in order.
     pub thresholds: Vec<u32>,
     /// How much of a period's unused own allotment is usable in the next one too.
-    pub carry_over: Share,
+    pub carry_over: UsageShare,
     /// The channels that it knows, with how much of the total each is of where no grant says it.
     pub channels: BTreeMap<Arc<str>, Option<Amount>>,
     /// What becomes of uses that name none of them.
@@ -97,8 +97,8 @@ fn read_duration(field: &str, text: &str) -> Result<CalendarDuration, Problem> {
     text.parse().map_err(|error| invalid(format!("{field}: {error}")))
 }
 
-fn read_share(field: &str, share: Option<&crate::api::usage::ShareField>) -> Result<Share, Problem> {
-    let read = share.map(Share::read).transpose().map_err(|error| invalid(format!("{field}: {error}")))?;
+fn read_share(field: &str, share: Option<&crate::api::usage::ShareField>) -> Result<UsageShare, Problem> {
+    let read = share.map(UsageShare::read).transpose().map_err(|error| invalid(format!("{field}: {error}")))?;
     Ok(read.unwrap_or_default())
 }
 

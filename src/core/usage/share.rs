@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 
 /// How much of something: so many units, or so much of the allotment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Share {
+pub enum UsageShare {
     /// So many units.
     Units(Decimal),
     /// A percentage of the allotment.
@@ -24,13 +24,13 @@ pub struct InvalidShare(String);
 
 const SHOWN: usize = 40;
 
-impl Default for Share {
+impl Default for UsageShare {
     fn default() -> Self {
         Self::Units(Decimal::ZERO)
     }
 }
 
-impl Share {
+impl UsageShare {
     /// Reads an amount, or a number with a `%` behind it.
     ///
     /// # Errors
@@ -84,14 +84,14 @@ mod tests {
     #[case("%", None)]
     #[case("10 %", None)]
     fn is_an_amount_or_a_percentage(#[case] text: &str, #[case] of_two_hundred: Option<&str>) {
-        let read = Share::read(&ShareField(AmountField::Text(text.to_owned())));
+        let read = UsageShare::read(&ShareField(AmountField::Text(text.to_owned())));
         let found = read.map(|share| share.of(Amount::Limited(200.into())).normalize().to_string());
         assert_eq!(found.ok().as_deref(), of_two_hundred);
     }
 
     #[test]
     fn a_percentage_of_what_has_no_bound_is_nothing() {
-        assert_eq!(Share::Percent(10.into()).of(Amount::Unlimited), Decimal::ZERO);
-        assert_eq!(Share::Units(10.into()).of(Amount::Unlimited), Decimal::TEN);
+        assert_eq!(UsageShare::Percent(10.into()).of(Amount::Unlimited), Decimal::ZERO);
+        assert_eq!(UsageShare::Units(10.into()).of(Amount::Unlimited), Decimal::TEN);
     }
 }

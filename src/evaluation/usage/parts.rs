@@ -13,7 +13,7 @@ use crate::{
         source::SourceKind,
         subscription::PartOrigin,
         usage::{
-            memory::Present,
+            memory::PresentParts,
             part::{HeldPart, HeldSpan, joined},
             rules::UsageRules,
         },
@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 
 /// What the present objects say of a metered definition.
 #[must_use]
-pub fn present(holding: &Holding, definition: &Definition, rules: &UsageRules, now: Instant) -> Present {
+pub fn present(holding: &Holding, definition: &Definition, rules: &UsageRules, now: Instant) -> PresentParts {
     let mut parts: BTreeMap<String, Gathered> = BTreeMap::new();
     for member in &holding.members {
         for (name, spans) in gives(member, definition, rules) {
@@ -41,7 +41,7 @@ pub fn present(holding: &Holding, definition: &Definition, rules: &UsageRules, n
         }
     }
     let parts = parts.into_iter().filter_map(|(name, part)| part.held(name)).collect();
-    Present { parts, first: first(holding, now) }
+    PresentParts { parts, first: first(holding, now) }
 }
 
 /// What all but overrides are together, where of several amounts the largest counts.

@@ -2,7 +2,7 @@
 
 use super::scene::{Scene, moment};
 use crate::core::usage::{
-    allowance::Allowance, allowance::UsageRequest, balance::Balance, ledger::Ledger, meter::Meter,
+    allowance::UsageAllowance, allowance::UsageRequest, balance::Balance, ledger::Ledger, meter::Meter,
 };
 use chrono::TimeDelta;
 use rust_decimal::Decimal;
@@ -58,7 +58,7 @@ fn what_a_change_of_usage_takes() {
         ledger.add(at, channels[1].as_ref(), Decimal::ONE).unwrap();
         let meter = Meter { rules: &scene.rules, memory: &scene.memory, ledger, caps: &scene.caps, now };
         let balance = Balance::of(&meter).unwrap();
-        black_box(Allowance::of(&meter, &balance, UsageRequest { amount: Decimal::ONE, channel: Some("phone") }));
+        black_box(UsageAllowance::of(&meter, &balance, UsageRequest { amount: Decimal::ONE, channel: Some("phone") }));
         longest = longest.max(one.elapsed());
     }
     let average = begun.elapsed() / u32::try_from(CHANGES).unwrap();

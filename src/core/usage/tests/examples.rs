@@ -1,7 +1,7 @@
 //! The contract's worked examples, by their numbers; all of 2027.
 
 use super::scene::Scene;
-use crate::core::usage::{allowance::Allowance, state::UsageState};
+use crate::core::usage::{allowance::UsageAllowance, state::UsageState};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -153,18 +153,18 @@ fn example_8_seats_beyond_a_smaller_plan_are_excess() {
 }
 
 #[rstest]
-#[case("Allow", Some("email"), "0.25", Allowance::ChannelExhausted)]
-#[case("Allow", Some("phone"), "20", Allowance::Allowed)]
-#[case("Allow", Some("phone"), "20.25", Allowance::Exhausted)]
-#[case("Allow", Some("chat"), "5", Allowance::Allowed)]
-#[case("Allow", None, "20", Allowance::Allowed)]
-#[case("Refuse", Some("chat"), "5", Allowance::ChannelNotCovered)]
-#[case("Refuse", None, "5", Allowance::ChannelNotCovered)]
+#[case("Allow", Some("email"), "0.25", UsageAllowance::ChannelExhausted)]
+#[case("Allow", Some("phone"), "20", UsageAllowance::Allowed)]
+#[case("Allow", Some("phone"), "20.25", UsageAllowance::Exhausted)]
+#[case("Allow", Some("chat"), "5", UsageAllowance::Allowed)]
+#[case("Allow", None, "20", UsageAllowance::Allowed)]
+#[case("Refuse", Some("chat"), "5", UsageAllowance::ChannelNotCovered)]
+#[case("Refuse", None, "5", UsageAllowance::ChannelNotCovered)]
 fn example_9_channels_have_caps_inside_the_total(
     #[case] other_channels: &str,
     #[case] channel: Option<&str>,
     #[case] amount: &str,
-    #[case] expected: Allowance,
+    #[case] expected: UsageAllowance,
 ) {
     let channels = json!([{"name": "phone", "amount": 80}, {"name": "email", "amount": 20}]);
     let usage = json!({"mode": "Consumed", "period": "P1M", "channels": channels, "otherChannels": other_channels});
@@ -175,7 +175,7 @@ fn example_9_channels_have_caps_inside_the_total(
     );
     assert_eq!(scene.ask("01-12", channel, amount), expected);
     let capped_by_the_grant = scene.cap("email", "20.25");
-    assert_eq!(capped_by_the_grant.ask("01-12", Some("email"), "0.25"), Allowance::Allowed);
+    assert_eq!(capped_by_the_grant.ask("01-12", Some("email"), "0.25"), UsageAllowance::Allowed);
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn example_10_support_by_cases() {
         })
     };
     assert_eq!(cases(10).remaining("01-15"), "0");
-    assert_eq!(cases(10).ask("01-15", None, "1"), Allowance::Exhausted);
+    assert_eq!(cases(10).ask("01-15", None, "1"), UsageAllowance::Exhausted);
     assert_eq!(cases(9).remaining("01-15"), "1");
     assert!(cases(9).is_allowed("01-15", "1"));
 }

@@ -7,12 +7,12 @@ use crate::{
         amount::Amount,
         calendar::{Bound, Instant, Moment, Nominal, add},
         usage::{
-            allowance::Allowance,
-            anchor::Anchor,
+            allowance::UsageAllowance,
+            anchor::PeriodAnchor,
             memory::Memory,
             part::{HeldPart, HeldSpan},
             register::Register,
-            share::Share,
+            share::UsageShare,
             state::UsageState,
         },
     },
@@ -75,20 +75,20 @@ fn together(amounts: impl IntoIterator<Item = Amount>) -> Amount {
     amounts.into_iter().map(limited).sum::<Option<Decimal>>().map_or(Amount::Unlimited, Amount::Limited)
 }
 
-fn share(share: Share, of: Amount) -> Decimal {
+fn share(share: UsageShare, of: Amount) -> Decimal {
     match share {
-        Share::Units(units) => units,
-        Share::Percent(percent) => limited(of).map_or(Decimal::ZERO, |of| of * percent / Decimal::ONE_HUNDRED),
+        UsageShare::Units(units) => units,
+        UsageShare::Percent(percent) => limited(of).map_or(Decimal::ZERO, |of| of * percent / Decimal::ONE_HUNDRED),
     }
 }
 
 /// "Boundary k is anchor + k x period, each computed from the anchor by the arithmetic of Term."
-pub fn boundary(anchor: &Anchor, number: i64) -> Bound {
+pub fn boundary(anchor: &PeriodAnchor, number: i64) -> Bound {
     let (months, days) = (anchor.period.total_months() * number, anchor.period.total_days() * number);
     add(anchor.start, format!("P{months}M{days}D").parse().unwrap(), anchor.day).instant()
 }
 
-pub fn period(anchors: &[Anchor], at: Instant) -> Option<Window> {
+pub fn period(anchors: &[PeriodAnchor], at: Instant) -> Option<Window> {
     let begun = anchors.iter().filter(|anchor| anchor.since <= at).count();
     let anchor = anchors.get(begun.checked_sub(1)?)?;
     let next = anchors.get(begun).map_or(Bound::Never, |next| Bound::At(next.since));
@@ -346,7 +346,7 @@ pub fn period_by_walking(scene: &Scene, now: Instant) -> Option<Window> {
     let edges = scene.present.parts.iter().flat_map(|part| &part.spans);
     let mut edges: Vec<Instant> = edges.flat_map(|span| [Some(span.from), span.until.at()]).flatten().collect();
     edges.sort();
-    let mut anchors: Vec<Anchor> = Vec::new();
+    let mut anchors: Vec<PeriodAnchor> = Vec::new();
     let mut ended: Option<Instant> = None;
     for at in edges.into_iter().filter(|at| *at <= now) {
         let over = ended.map(|ended| period(&anchors, ended).unwrap().1);
@@ -366,11 +366,11 @@ pub fn period_by_walking(scene: &Scene, now: Instant) -> Option<Window> {
 }
 
 /// "its nominal start, zone, day"; or "the start of the year, month, week (Monday) or day where the client is".
-fn anchor_at(scene: &Scene, at: Instant) -> Anchor {
+fn anchor_at(scene: &Scene, at: Instant) -> PeriodAnchor {
     let period = scene.rules.period.unwrap();
     let start = Nominal::of_instant(at, scene.zone);
     if scene.rules.anchor == UsageAnchor::Grant {
-        return Anchor { since: at, start, day: start.day(), period };
+        return PeriodAnchor { since: at, start, day: start.day(), period };
     }
     let date = start.local().date();
     let first = match (period.total_months(), period.total_days()) {
@@ -382,10 +382,10 @@ fn anchor_at(scene: &Scene, at: Instant) -> Anchor {
         }
     };
     let start = Nominal::of_start(Moment::Date(first), scene.zone);
-    Anchor { since: start.instant(), start, day: 1, period }
+    PeriodAnchor { since: start.instant(), start, day: 1, period }
 }
 
 /// Whether an answer is a yes.
-pub fn is_yes(allowance: Allowance) -> bool {
-    matches!(allowance, Allowance::Allowed | Allowance::Overage)
+pub fn is_yes(allowance: UsageAllowance) -> bool {
+    matches!(allowance, UsageAllowance::Allowed | UsageAllowance::Overage)
 }

@@ -8,11 +8,11 @@ use crate::core::{
     amount::Amount,
     calendar::{Bound, Instant, Nominal, parse_zone},
     usage::{
-        allowance::{Allowance, UsageRequest},
-        anchor::{Anchor, Periods},
+        allowance::{UsageAllowance, UsageRequest},
+        anchor::{PeriodAnchor, Periods},
         balance::Balance,
         ledger::Ledger,
-        memory::{Memory, Present},
+        memory::{Memory, PresentParts},
         meter::Meter,
         part::{HeldPart, HeldSpan, joined},
         register::Register,
@@ -114,7 +114,7 @@ fn scene() -> impl Strategy<Value = Scene> {
         |(usage, zone, parts, registers, cap)| {
             let mut scene = Scene::of(usage);
             scene.zone = parse_zone(zone).unwrap();
-            scene.present = Present { parts, first: None };
+            scene.present = PresentParts { parts, first: None };
             scene.registers = registers;
             let cap = cap.map(|cap| ("email".into(), Amount::Limited(cap.into())));
             scene.caps.extend(cap);
@@ -130,7 +130,7 @@ fn now() -> impl Strategy<Value = Instant> {
 fn seen(scene: &Scene, memory: &Memory, now: Instant) -> Memory {
     let parts = scene.present.parts.clone();
     let first = first(&parts, scene.zone.name(), now);
-    memory.after(&scene.rules, &Present { parts, first }, now)
+    memory.after(&scene.rules, &PresentParts { parts, first }, now)
 }
 
 fn with<T>(scene: &Scene, memory: &Memory, now: Instant, read: impl FnOnce(&Meter) -> T) -> T {
@@ -172,7 +172,7 @@ proptest! {
         let amount = Decimal::new(asked * 25, 1);
         let request = UsageRequest { amount, channel };
         let (allowance, state) =
-            with(&scene, &memory, now, |meter| (Allowance::of(meter, &found, request), UsageState::of(meter, &found)));
+            with(&scene, &memory, now, |meter| (UsageAllowance::of(meter, &found, request), UsageState::of(meter, &found)));
         prop_assert_eq!(is_yes(allowance), model.allowed(channel, amount));
         prop_assert_eq!(Some(state), model.state());
     }
@@ -254,7 +254,7 @@ proptest! {
     ) {
         let start = moment("2005-01-01T00:00:00Z") + TimeDelta::days(date_of) + TimeDelta::seconds(second);
         let start = Nominal::of_instant(start, parse_zone(zone).unwrap());
-        let anchor = Anchor { since: start.instant(), start, day, period: text.parse().unwrap() };
+        let anchor = PeriodAnchor { since: start.instant(), start, day, period: text.parse().unwrap() };
         let at = start.instant() + TimeDelta::seconds(after);
         let found = Periods::of(&[anchor]).at(at).unwrap();
         prop_assert!(found.has(at));
@@ -289,7 +289,7 @@ proptest! {
         let meter = Meter { rules: &scene.rules, memory: &memory, ledger: &ledger, caps: &scene.caps, now };
         if let Some(balance) = Balance::of(&meter) {
             let amount = Decimal::from_i128_with_scale(asked.0, asked.1);
-            Allowance::of(&meter, &balance, UsageRequest { amount, channel: Some("phone") });
+            UsageAllowance::of(&meter, &balance, UsageRequest { amount, channel: Some("phone") });
             UsageState::of(&meter, &balance);
             crossings(&meter, &balance, &[]);
             prop_assert!(balance.overage >= Decimal::ZERO && balance.used >= Decimal::ZERO);

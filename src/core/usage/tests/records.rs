@@ -5,7 +5,7 @@ use crate::core::{
     amount::Amount,
     calendar::{Bound, Instant, Moment, Nominal, parse_zone},
     usage::{
-        anchor::Anchor,
+        anchor::PeriodAnchor,
         memory::Memory,
         part::{HeldPart, HeldSpan},
         record::UsageRecord,
@@ -106,7 +106,7 @@ fn part() -> impl Strategy<Value = HeldPart> {
 }
 
 /// Of a date or a time; of times those that the clocks show twice, too.
-fn anchor() -> impl Strategy<Value = Anchor> {
+fn anchor() -> impl Strategy<Value = PeriodAnchor> {
     let zones = select(vec!["UTC", "Europe/Berlin", "America/Santiago", "Pacific/Apia", "Australia/Lord_Howe"]);
     let periods = select(vec!["P1M", "P1Y", "P2W", "P1D", "P3M"]);
     (zones, 0..9_000u64, any::<bool>(), 0..86_400i64, 1..=31u32, periods).prop_map(
@@ -116,7 +116,7 @@ fn anchor() -> impl Strategy<Value = Anchor> {
             let of_date = Nominal::of_start(Moment::Date(date), zone);
             let of_time = Nominal::of_instant(of_date.instant() + TimeDelta::seconds(second), zone);
             let start = if is_date { of_date } else { of_time };
-            Anchor { since: start.instant(), start, day, period: period.parse().unwrap() }
+            PeriodAnchor { since: start.instant(), start, day, period: period.parse().unwrap() }
         },
     )
 }
@@ -152,7 +152,7 @@ proptest! {
 #[test]
 fn a_time_that_is_shown_twice_stays_the_one_that_it_was() {
     let start = Nominal::of_instant(moment("2027-10-31T01:30:00Z"), parse_zone("Europe/Berlin").unwrap());
-    let anchor = Anchor { since: start.instant(), start, day: 31, period: "P1M".parse().unwrap() };
+    let anchor = PeriodAnchor { since: start.instant(), start, day: 31, period: "P1M".parse().unwrap() };
     let record = UsageRecord { memory: Memory { anchors: vec![anchor], held: Vec::new() }, said: Vec::new() };
     assert_eq!(UsageRecord::read(&record.text()), Ok(record));
 }

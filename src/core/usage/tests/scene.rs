@@ -4,10 +4,10 @@ use crate::core::{
     amount::Amount,
     calendar::{Bound, Instant, Moment, Nominal, Tz, format_instant, parse_instant, parse_zone},
     usage::{
-        allowance::{Allowance, UsageRequest},
+        allowance::{UsageAllowance, UsageRequest},
         balance::Balance,
         ledger::Ledger,
-        memory::{Memory, Present},
+        memory::{Memory, PresentParts},
         meter::Meter,
         part::{HeldPart, HeldSpan},
         register::Register,
@@ -34,7 +34,7 @@ pub fn moment(text: &str) -> Instant {
 #[derive(Clone, Debug)]
 pub struct Scene {
     pub rules: UsageRules,
-    pub present: Present,
+    pub present: PresentParts,
     pub registers: Vec<Register>,
     pub caps: BTreeMap<Arc<str>, Amount>,
     pub memory: Memory,
@@ -46,7 +46,7 @@ impl Scene {
     pub fn of(usage: Value) -> Self {
         let rules = UsageRules::read(&serde_json::from_value(usage).unwrap()).unwrap();
         let zone = parse_zone("UTC").unwrap();
-        let (present, memory) = (Present::default(), Memory::default());
+        let (present, memory) = (PresentParts::default(), Memory::default());
         Self { rules, present, registers: Vec::new(), caps: BTreeMap::new(), memory, zone }
     }
 
@@ -137,9 +137,9 @@ impl Scene {
         self.balance(at).and_then(|balance| balance.resets_at()).map_or("never".to_owned(), format_instant)
     }
 
-    pub fn ask(&self, at: &str, channel: Option<&str>, amount: &str) -> Allowance {
+    pub fn ask(&self, at: &str, channel: Option<&str>, amount: &str) -> UsageAllowance {
         let request = UsageRequest { amount: amount.parse().unwrap(), channel };
-        self.with(at, |meter| Allowance::of(meter, &Balance::of(meter).unwrap(), request))
+        self.with(at, |meter| UsageAllowance::of(meter, &Balance::of(meter).unwrap(), request))
     }
 
     pub fn is_allowed(&self, at: &str, amount: &str) -> bool {

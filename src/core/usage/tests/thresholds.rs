@@ -1,7 +1,7 @@
 //! Which thresholds are said when, and what is counted of channels and of what was carried over.
 
 use super::scene::Scene;
-use crate::core::usage::allowance::Allowance;
+use crate::core::usage::allowance::UsageAllowance;
 use rstest::rstest;
 use serde_json::json;
 
@@ -81,8 +81,8 @@ fn a_channel_has_what_is_counted_alone() {
             .used_by(Some("phone"), "01-15", "5")
             .used_by(Some("chat"), "01-21", "50")
     };
-    assert_eq!(scene("Allow").ask("01-25", Some("phone"), "6"), Allowance::Allowed);
-    assert_eq!(scene("Allow").ask("01-25", Some("phone"), "7"), Allowance::ChannelExhausted);
+    assert_eq!(scene("Allow").ask("01-25", Some("phone"), "6"), UsageAllowance::Allowed);
+    assert_eq!(scene("Allow").ask("01-25", Some("phone"), "7"), UsageAllowance::ChannelExhausted);
     assert_eq!(scene("Allow").remaining("01-25"), "46");
     assert_eq!(scene("Refuse").remaining("01-25"), "96");
 }
@@ -97,9 +97,9 @@ fn a_channel_counts_from_the_beginning_of_what_is_in_force_and_of_the_period() {
         .used_by(Some("phone"), "01-30", "9")
         .used_by(Some("phone"), "02-03", "8")
         .used_by(Some("phone"), "02-07", "2");
-    assert_eq!(scene.ask("02-09", Some("phone"), "1"), Allowance::ChannelExhausted);
-    assert_eq!(scene.ask("02-10", Some("phone"), "8"), Allowance::Allowed);
-    assert_eq!(scene.ask("02-10", Some("phone"), "9"), Allowance::ChannelExhausted);
+    assert_eq!(scene.ask("02-09", Some("phone"), "1"), UsageAllowance::ChannelExhausted);
+    assert_eq!(scene.ask("02-10", Some("phone"), "8"), UsageAllowance::Allowed);
+    assert_eq!(scene.ask("02-10", Some("phone"), "9"), UsageAllowance::ChannelExhausted);
 }
 
 #[rstest]

@@ -223,7 +223,7 @@ pub fn read_buckets(
     closed_by: Instant,
 ) -> PrometheusReading {
     let mut sorting = Sorting::of(vector, organizations);
-    for (organization, channel, series) in std::mem::take(&mut sorting.series) {
+    for ((organization, channel), series) in std::mem::take(&mut sorting.series) {
         for (end, value) in &series.points {
             // A moment that is no whole second was not asked for.
             let end = (end % 1000 == 0).then_some(end / 1000).filter(|end| *end <= closed_by.timestamp());
@@ -247,7 +247,7 @@ pub fn read_buckets(
 #[must_use]
 pub fn read_present(vector: &MetricVector, organizations: &BTreeSet<Arc<str>>, now: Instant) -> PrometheusReading {
     let mut sorting = Sorting::of(vector, organizations);
-    for (organization, channel, series) in std::mem::take(&mut sorting.series) {
+    for ((organization, channel), series) in std::mem::take(&mut sorting.series) {
         let value = series.points.last().map(|(_, value)| value);
         let Some(amount) = value.and_then(|value| sorting.amount(&organization, value)) else { continue };
         sorting.reading.is_answer = true;
@@ -257,16 +257,19 @@ pub fn read_present(vector: &MetricVector, organizations: &BTreeSet<Arc<str>>, n
     sorting.end()
 }
 
+/// What a series is of: an organization, and a channel.
+type MeteredName = (Arc<str>, Option<Arc<str>>);
+
 /// The series of an answer, by whom they are for, and what is wrong with them.
 struct Sorting<'a> {
-    series: Vec<(Arc<str>, Option<Arc<str>>, &'a MetricSeries)>,
+    series: Vec<(MeteredName, &'a MetricSeries)>,
     not_amounts: BTreeSet<String>,
     reading: PrometheusReading,
 }
 
 impl<'a> Sorting<'a> {
     fn of(vector: &'a MetricVector, organizations: &BTreeSet<Arc<str>>) -> Self {
-        let mut by_name: BTreeMap<(Arc<str>, Option<Arc<str>>), Vec<&MetricSeries>> = BTreeMap::new();
+        let mut by_name: BTreeMap<MeteredName, Vec<&MetricSeries>> = BTreeMap::new();
         let (mut unlabelled, mut unknown) = (0, BTreeSet::new());
         let (mut not_channels, mut not_amounts) = (BTreeSet::new(), BTreeSet::new());
         for series in &vector.series {
@@ -290,10 +293,10 @@ impl<'a> Sorting<'a> {
             by_name.entry((organization.clone(), channel)).or_default().push(series);
         }
         let (mut series, mut ambiguous) = (Vec::new(), BTreeSet::new());
-        for ((organization, channel), all) in by_name {
+        for (name, all) in by_name {
             match all.as_slice() {
-                [one] => series.push((organization, channel, *one)),
-                _ => _ = ambiguous.insert(told(&organization, channel.as_deref())),
+                [one] => series.push((name, *one)),
+                _ => _ = ambiguous.insert(told(&name)),
             }
         }
         let listed = |names: BTreeSet<String>, problem: fn(NameList) -> PrometheusProblem| {
@@ -358,6 +361,6 @@ fn shown(name: &str) -> String {
     format!("{:?}", elided_after_characters(name, SHOWN))
 }
 
-fn told(organization: &str, channel: Option<&str>) -> String {
-    channel.map_or_else(|| organization.to_owned(), |channel| format!("{organization} ({channel})"))
+fn told((organization, channel): &MeteredName) -> String {
+    channel.as_ref().map_or_else(|| organization.to_string(), |channel| format!("{organization} ({channel})"))
 }

@@ -1,10 +1,18 @@
 //! What manifests report as used. Without a store nothing is remembered of what was held before: the present objects say it.
 
-use super::{Inventory, inventory::Named, namespace_owners::NamespaceOwners};
+use super::{
+    EntitlementKind, Flaw, Inventory, Subject, When, inventory::Named, namespace_owners::NamespaceOwners, zone_of,
+};
 use crate::{
     core::{
         calendar::Instant,
-        usage::{ledger::Ledger, memory::Memory, report::StatedReport},
+        problem::Problem,
+        reason::ReasonCode,
+        usage::{
+            ledger::Ledger,
+            memory::Memory,
+            report::{RefusedUse, ReportId, ReportReading, StatedReport},
+        },
     },
     evaluation::{
         catalogue::CatalogueEntry,
@@ -56,15 +64,141 @@ impl Inventory {
         tenancy: &NamespaceOwners,
         ledger: &mut Ledger,
     ) {
-        let surroundings = ReportSurroundings {
-            organization: self.organizations.get(&report.organization).cloned(),
-            facts: self.namespace_facts(&report.id.namespace, tenancy),
-            entry: catalogue.get(&report.definition).cloned(),
+        let Ok(reading) = self.report_surroundings(report, catalogue, tenancy).take(report, Instant::MAX_UTC) else {
+            return;
         };
-        let Ok(reading) = surroundings.take(report, Instant::MAX_UTC) else { return };
         for register in reading.registers.values() {
             // What comes to more than can be counted stands at what could be.
             let _ = ledger.add(register.at, register.channel.as_ref(), register.counted());
         }
+    }
+
+    fn report_surroundings(
+        &self,
+        report: &StatedReport,
+        catalogue: &Named<CatalogueEntry>,
+        tenancy: &NamespaceOwners,
+    ) -> ReportSurroundings {
+        ReportSurroundings {
+            organization: self.organizations.get(&report.organization).cloned(),
+            facts: self.namespace_facts(&report.id.namespace, tenancy),
+            entry: catalogue.get(&report.definition).cloned(),
+        }
+    }
+
+    /// What of each report does not count, and what of it only lies ahead.
+    pub(super) fn report_flaws(&self, catalogue: &Named<CatalogueEntry>, when: When) -> Vec<ReportFlaws> {
+        if self.reports.is_empty() {
+            return Vec::new();
+        }
+        let tenancy = NamespaceOwners::of(self);
+        let flaws = self.reports.values().map(|report| {
+            let surroundings = self.report_surroundings(report, catalogue, &tenancy);
+            let now = when.first(zone_of(surroundings.organization.as_deref()));
+            ReportFlaws::of(report, surroundings.take(report, now))
+        });
+        flaws.collect()
+    }
+}
+
+/// What of a report does not count.
+pub(super) struct ReportFlaws {
+    /// The report.
+    pub subject: Subject,
+    /// What has to be mended.
+    pub wrong: Vec<Flaw>,
+    /// What counts by itself later.
+    pub ahead: Vec<Flaw>,
+}
+
+impl ReportFlaws {
+    fn of(report: &StatedReport, taken: Result<ReportReading, Problem>) -> Self {
+        let ReportId { namespace, name } = report.id.clone();
+        let subject = Subject { kind: EntitlementKind::EntitlementUsage, namespace: Some(namespace), name };
+        let reading = match taken {
+            Ok(reading) => reading,
+            Err(problem) => return Self { subject, wrong: vec![Flaw::of("", problem)], ahead: Vec::new() },
+        };
+        let more = reading.refused_in_all.saturating_sub(reading.refused.len());
+        let (ahead, wrong): (Vec<_>, Vec<_>) = reading.refused.into_iter().partition(|refused| refused.is_ahead);
+        let flaw = |refused: RefusedUse| {
+            let place = format!("/spec/registers/{}/{}", refused.index, refused.field);
+            Flaw::new(place, ReasonCode::RegistersRefused, format!("{}: {}", refused.key, refused.message))
+        };
+        let mut wrong: Vec<Flaw> = wrong.into_iter().map(flaw).collect();
+        if more > 0 {
+            let message = format!("{more} more registers are not counted: mend these first");
+            wrong.push(Flaw::new("/spec/registers", ReasonCode::RegistersRefused, message));
+        }
+        Self { subject, wrong, ahead: ahead.into_iter().map(flaw).collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        core::calendar::parse_instant,
+        offline::{EntitlementKind, Flaw, Inventory, Subject},
+    };
+    use rstest::rstest;
+    use serde_json::{Value, json};
+
+    fn flaws(spec: &Value) -> (Vec<String>, Vec<String>) {
+        let now = parse_instant("2027-03-10T12:00:00Z").unwrap();
+        let mut inventory = Inventory::new(now, "operator");
+        let organization = json!({"metadata": {"name": "acme"}, "spec": {"namespaces": ["shop"]}});
+        inventory.add(EntitlementKind::Organization, &organization).unwrap();
+        let definition = json!({"metadata": {"name": "support"}, "spec": {
+            "type": "Quantity", "unit": "hours", "amount": 10,
+            "usage": {"mode": "Consumed", "channels": [{"name": "phone"}], "otherChannels": "Refuse"},
+        }});
+        inventory.add(EntitlementKind::EntitlementDefinition, &definition).unwrap();
+        let mut report = json!({"metadata": {"name": "march", "namespace": "entitlements"}, "spec": {
+            "organization": "acme", "definition": "support", "registers": [],
+        }});
+        for (field, value) in spec.as_object().unwrap() {
+            let part = if field == "namespace" { "metadata" } else { "spec" };
+            report[part][field] = value.clone();
+        }
+        inventory.add(EntitlementKind::EntitlementUsage, &report).unwrap();
+        let survey = inventory.survey(now);
+        let subject = Subject {
+            kind: EntitlementKind::EntitlementUsage,
+            namespace: Some(report["metadata"]["namespace"].as_str().unwrap().into()),
+            name: "march".into(),
+        };
+        let told = |flaws: Option<&Vec<Flaw>>| {
+            let flaws = flaws.into_iter().flatten();
+            flaws.map(|flaw| format!("{} {}", flaw.problem.pointer, flaw.problem)).collect()
+        };
+        (told(survey.flaws.get(&subject)), told(survey.doubts.get(&subject)))
+    }
+
+    #[rstest]
+    #[case::counted(json!({"registers": [{"key": "a", "at": "2027-03-01", "channel": "phone", "amount": 1}]}), &[], &[])]
+    #[case::of_nothing(json!({"definition": "suport"}), &["/spec/definition DefinitionNotFound: there is no definition suport: make it, or make the report anew for one that exists"], &[])]
+    #[case::of_nobody(json!({"organization": "acm"}), &["/spec/organization OrganizationNotFound: there is no organization acm: make it, or make the report anew for one that exists"], &[])]
+    #[case::from_a_tenant(json!({"namespace": "shop"}), &["/spec/organization NamespaceNotAllowed: organization acme does not let its usage be reported from namespace shop: make the report in one of its reportableFrom (entitlements)"], &[])]
+    #[case::wrong(
+        json!({"registers": [
+            {"key": "a", "at": "2027-03-01", "channel": "phone", "amount": 1},
+            {"key": "a", "at": "2027-03-01", "channel": "phone", "amount": 1},
+            {"key": "b", "at": "2027-03-01", "channel": "fax", "amount": 1},
+            {"key": "c", "at": "2027-04-01", "channel": "phone", "amount": 1},
+        ]}),
+        &[
+            "/spec/registers/1/key RegistersRefused: a: the key is there twice, and the first one counts: add up what they say, or give this one another key",
+            "/spec/registers/2/channel RegistersRefused: b: channel \"fax\" is not covered: the definition has phone",
+        ],
+        &["/spec/registers/3/at RegistersRefused: c: it is dated 2027-04-01T00:00:00Z, which lies ahead: it counts from then on"],
+    )]
+    fn what_does_not_count_is_found_where_it_stands(
+        #[case] spec: Value,
+        #[case] wrong: &[&str],
+        #[case] ahead: &[&str],
+    ) {
+        let (found, doubts) = flaws(&spec);
+        assert_eq!(found, wrong);
+        assert_eq!(doubts, ahead);
     }
 }

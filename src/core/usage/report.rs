@@ -166,20 +166,33 @@ impl StatedReport {
         let mut keys = BTreeSet::new();
         for (index, stated) in self.registers.iter().enumerate() {
             let is_new = keys.insert(&stated.key);
-            let taken = if is_new { stated.take(self.seen, zone) } else { Err(("key", TWICE.to_owned())) };
+            let taken = if is_new { stated.take(self.seen, zone) } else { Err(UseFault::of("key", TWICE.to_owned())) };
             let counted = taken.and_then(|register| reading.count(register, rules, now));
             match counted {
                 Ok(register) => {
                     let id = RegisterId { origin: Arc::clone(&origin), key: Arc::clone(&stated.key) };
                     reading.registers.insert(id, register);
                 }
-                Err((field, message)) => {
-                    reading.refuse(RefusedUse { key: Arc::clone(&stated.key), index, field, message })
+                Err(UseFault { field, is_ahead, message }) => {
+                    reading.refuse(RefusedUse { key: Arc::clone(&stated.key), index, field, is_ahead, message })
                 }
             }
         }
         reading.refused_in_all += self.surplus;
         reading
+    }
+}
+
+/// Why a register does not count.
+struct UseFault {
+    field: &'static str,
+    is_ahead: bool,
+    message: String,
+}
+
+impl UseFault {
+    fn of(field: &'static str, message: String) -> Self {
+        Self { field, is_ahead: false, message }
     }
 }
 
@@ -195,13 +208,13 @@ impl StatedRegister {
         }
     }
 
-    fn take(&self, seen: Instant, zone: Option<Tz>) -> Result<Register, (&'static str, String)> {
-        let said = self.said.as_ref().map_err(|error| (error.field(), error.to_string()))?;
+    fn take(&self, seen: Instant, zone: Option<Tz>) -> Result<Register, UseFault> {
+        let said = self.said.as_ref().map_err(|error| UseFault::of(error.field(), error.to_string()))?;
         let at = match (said.at, zone) {
             (Moment::Time(at), _) => at,
             (date @ Moment::Date(_), Some(zone)) => Nominal::of_start(date, zone).instant(),
             (Moment::Date(_), None) => {
-                return Err(("at", NO_ZONE.to_owned()));
+                return Err(UseFault::of("at", NO_ZONE.to_owned()));
             }
         };
         Ok(Register { at, channel: said.channel.clone(), amount: said.amount, as_of: seen, deleted: false })
@@ -264,6 +277,8 @@ pub struct RefusedUse {
     pub index: usize,
     /// The field of it that is at fault.
     pub field: &'static str,
+    /// Whether it only lies ahead, and counts by itself later.
+    pub is_ahead: bool,
     /// Why, and what to do.
     pub message: String,
 }
@@ -273,12 +288,7 @@ impl ReportReading {
     pub const MOST_SHOWN: usize = 20;
 
     /// A register that can be read, if it counts.
-    fn count(
-        &mut self,
-        register: Register,
-        rules: &UsageRules,
-        now: Instant,
-    ) -> Result<Register, (&'static str, String)> {
+    fn count(&mut self, register: Register, rules: &UsageRules, now: Instant) -> Result<Register, UseFault> {
         let Some(refusal) = refusal(rules, &register, now) else { return Ok(register) };
         let field = match refusal {
             RegisterRefusal::ChannelNotCovered { channel: Some(_), .. } => "channel",
@@ -288,7 +298,10 @@ impl ReportReading {
             }
             _ => "key",
         };
-        Err((field, refusal.to_string()))
+        Err(UseFault {
+            is_ahead: matches!(refusal, RegisterRefusal::Ahead(_)),
+            ..UseFault::of(field, refusal.to_string())
+        })
     }
 
     fn refuse(&mut self, refused: RefusedUse) {

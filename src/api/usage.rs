@@ -157,7 +157,7 @@ pub struct ChannelCap {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PrometheusQuery {
-    /// A PromQL query that yields a vector with the label `organization`, and `channel` where there are channels. `$bucket` in it
+    /// A query of Prometheus that yields a vector with the label `organization`, and `channel` where there are channels. `$bucket` in it
     /// is the length of a bucket. No tenant may be able to set these labels.
     #[schemars(length(min = 1, max = 4096))]
     pub query: String,

@@ -14,7 +14,7 @@ use crate::{
         excerpt::{elided_after_characters, first_characters},
     },
 };
-use kube::api::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use rust_decimal::Decimal;
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -18,6 +18,7 @@
 //! | [`traces`] | the spans of what the operator does, and sending them | nothing |
 //! | [`server`] | HTTP for whoever connects, within bounds | nothing |
 //! | [`store`] | metered usage in a database | `core` |
+//! | [`metering`] | joins the store to the controller | `store`, `evaluation` |
 //! | [`webhook`] | the shell at the API server's door: admission reviews | `controller`, `server` |
 //! | [`endpoints`] | `/metrics`, `/healthz`, `/readyz` | `controller`, `server` |
 //! | [`installation`] | what a cluster needs for the operator: its rights, roles, Deployment | `core` |
@@ -45,6 +46,7 @@ pub mod core;
 pub mod endpoints;
 pub mod evaluation;
 pub mod installation;
+pub mod metering;
 pub mod metrics;
 pub mod offline;
 pub mod preflight;

@@ -21,6 +21,7 @@ use crate::{
     installation::Duties,
     metrics::Metrics,
     preflight::Preflight,
+    store::StoreAddress,
     telemetry::{self, LogFormat},
     webhook,
 };
@@ -64,6 +65,12 @@ pub struct RunArguments {
     /// What is logged: a level (error, warn, info, debug, trace), or directives such as info,kube=debug
     #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "info")]
     log_filter: String,
+    /// Where metered usage is kept: sqlite:///var/lib/entitlement-operator/store.db, or postgres://user:password@host:port/database [default: nowhere]
+    ///
+    /// Without it nothing that is used is counted, and all else is as ever. A file is for one replica; several replicas need
+    /// PostgreSQL. The address has a password: give it as the variable, from a Secret.
+    #[arg(long, value_name = "URL")]
+    store: Option<StoreAddress>,
     #[command(flatten)]
     leadership: LeadershipArguments,
     #[command(flatten)]
@@ -105,6 +112,7 @@ pub fn run(arguments: RunArguments, zones: &ZonesInUse) -> Result<Outcome, Comma
         limits: Limits { organization_bytes: arguments.organization_bytes.bytes() },
         time_zones: Some(zones.report()),
         metrics: Metrics::new(calendar::tz_release()),
+        store: arguments.store,
         tells_each_instance: arguments.observability.metrics_per_instance,
         ..ControllerOptions::default()
     };

@@ -3,11 +3,13 @@
 use super::{
     ControllerOptions, announcements,
     attempts::OfOrganization,
+    clock,
     decisions::Decisions,
     events::{self, Announcer},
     gate::Gate,
     lanes::Lanes,
     leadership::Candidacy,
+    metering::WrittenUsage,
     outages::Outages,
     queue::Queue,
     resumptions::Resumptions,
@@ -20,7 +22,7 @@ use super::{
     world::{MadeAnew, WorkItem, World, kinds::WATCHES},
     writing::Writing,
 };
-use crate::{api::Organization, connection::FencedClients};
+use crate::{api::Organization, connection::FencedClients, metering::MeterDesk};
 use std::{
     borrow::Cow,
     collections::{BTreeSet, HashMap},
@@ -48,6 +50,10 @@ pub struct ControllerContext {
     pub decisions: Decisions,
     /// When organizations change by time alone.
     pub timer: Timer<Arc<str>>,
+    /// What is known of meters, and what is wanted of them.
+    pub meters: MeterDesk,
+    /// When the state of each organization's usage was written last.
+    pub written_usage: WrittenUsage,
     /// What came of the outputs.
     pub tallies: Tallies,
     /// Where evaluations go on that came to no end.
@@ -99,6 +105,8 @@ impl ControllerContext {
             lanes: Lanes::new(),
             decisions: Decisions::default(),
             timer: Timer::new(),
+            meters: MeterDesk::new(options.store.clone(), clock::now()),
+            written_usage: WrittenUsage::default(),
             tallies: Tallies::default(),
             resumptions: Resumptions::default(),
             outages: Outages::default(),

@@ -17,6 +17,7 @@ use crate::{
         status::{
             definition::definition_status,
             grants::{InvalidGrants, KnownGrants},
+            metered::tell_metered,
         },
     },
 };
@@ -144,6 +145,7 @@ fn status_of(
         context.queue.add_after(item, wait);
     }
     let mut status = definition_status(definition, entry, counts, grants, now);
+    tell_metered(&mut status.conditions, definition, entry, &context.meters.standing(), now);
     if let Err(failure) = kept {
         let before = definition.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
         not_kept(&mut status.conditions, before, status.observed_generation, "definition", failure, now);

@@ -62,6 +62,11 @@ impl Gate {
         tenure(&self.holds, &self.leadership).is_some_and(|tenure| tenure.is_behind())
     }
 
+    /// The tenure in which this replica may write now.
+    pub fn tenure_number(&self) -> Option<u64> {
+        tenure(&self.holds, &self.leadership).filter(|tenure| tenure.is_open()).map(|tenure| tenure.number)
+    }
+
     /// Waits for a pass, which is given back when it is dropped. None only if the gate were closed, which it never is.
     pub async fn enter(&self) -> Option<SemaphorePermit<'_>> {
         self.leadership.awaited().await;

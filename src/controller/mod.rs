@@ -18,6 +18,7 @@
 //! | `lanes`, `threads` | where it is thought about, so that what is costly holds up nothing else |
 //! | `limit` | how long all but thinking may take |
 //! | `organization`, `definition`, `facet`, `source`, `grant_source` | how one of each is brought up to date |
+//! | `metering` | what an evaluation takes from the store, and what the store should have afterwards |
 //! | `ends` | what time has ended, looked at once more before it is withdrawn |
 //! | `scope`, `output`, `apply` | how tenants' namespaces are written to |
 //! | `memory`, `reclaim`, `handwriting` | where the operator's objects lie, and how it knows those again that were tampered with |
@@ -63,6 +64,7 @@ mod lanes;
 pub mod leadership;
 mod limit;
 mod memory;
+mod metering;
 mod organization;
 mod outages;
 mod output;
@@ -96,6 +98,7 @@ use crate::{
     evaluation::Limits,
     installation::{Duties, OPERATOR_NAMESPACE},
     metrics::Metrics,
+    store::StoreAddress,
 };
 use context::ControllerContext;
 use gate::Gate;
@@ -137,6 +140,8 @@ pub struct ControllerOptions {
     pub lease_duration: Duration,
     /// Where it counts what it does.
     pub metrics: Metrics,
+    /// Where metered usage is kept, if anywhere.
+    pub store: Option<StoreAddress>,
     /// Whether the end of each grant is told by itself.
     pub tells_each_instance: bool,
 }
@@ -160,6 +165,7 @@ impl Default for ControllerOptions {
             identity,
             lease_duration,
             metrics: Metrics::default(),
+            store: None,
             tells_each_instance: false,
         }
     }
@@ -234,6 +240,7 @@ impl Controller {
         parts.spawn(tell_of_readiness(Arc::clone(&context)));
         parts.spawn(transitions::run(Arc::clone(&context)));
         parts.spawn(warnings::run(Arc::clone(&context)));
+        parts.spawn(metering::run(Arc::clone(&context)));
         let (close, closing) = oneshot::channel();
         let mut publishing = tokio::spawn(publisher.run(closing));
         let mut shutdown = Box::pin(shutdown);

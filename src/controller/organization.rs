@@ -10,7 +10,9 @@ use super::{
     failure::{ReconcileFailure, RequestRefusal},
     grant_source,
     guarded::Guarded,
-    memory, reclaim,
+    memory,
+    metering::MeterView,
+    reclaim,
     resumptions::PAUSE,
     scope::OrganizationScope,
     status,
@@ -62,20 +64,26 @@ pub async fn reconcile(context: &ControllerContext, name: &Arc<str>) -> Result<(
         }
     };
     let item = WorkItem::Organization(Arc::clone(name));
+    let mut view = view;
+    let meters = MeterView::take(context, &mut view.snapshot);
     let resume = context.resumptions.of(name);
     let (before, mut memo) = (context.decisions.last(name), context.decisions.take_memo(name));
     let definitions: Vec<_> = view.snapshot.catalogue.keys().cloned().map(WorkItem::Definition).collect();
     let thought = context.lanes.run_with(&item, definitions, move || {
         let now = clock::now();
         let evaluation = Evaluation::after(before.as_deref(), &mut memo, &view.snapshot, now, resume.as_ref());
-        (evaluation, memo, view, now)
+        let reported = meters.reported(now);
+        let more_reported = reported.as_ref().and_then(|reported| reported.next);
+        let outcome = meters.outcome(&evaluation.decision, reported);
+        ((evaluation, memo, view, now), (outcome, more_reported))
     });
-    let (evaluation, memo, mut view, now) = thought.await?;
+    let ((evaluation, memo, mut view, now), (metered, more_reported)) = thought.await?;
     context.decisions.keep_memo(name, memo);
     ends::confirm(context, &view, &evaluation).await?;
     context.decisions.publish(&evaluation.decision);
     context.moves.tell(name, &view, &evaluation);
-    context.timer.set(name, evaluation.decision.next);
+    context.timer.set(name, [evaluation.decision.next, more_reported].into_iter().flatten().min());
+    metered.settle(context, name, view.snapshot.organization.as_deref()).await;
     if evaluation.desired.resume.is_some() {
         context.options.metrics.evaluation_deferred();
         context.queue.add_after(WorkItem::Organization(Arc::clone(name)), PAUSE);
@@ -98,7 +106,9 @@ pub async fn reconcile(context: &ControllerContext, name: &Arc<str>) -> Result<(
         && let (Some(organization), Some(status)) = (&view.snapshot.organization, &statuses.organization)
         && !progress.lacks_summary
     {
-        progress.note(write_organization(context, organization, status).await);
+        let (status, again) = context.written_usage.paced(name, organization.status.as_ref(), status.clone());
+        progress.next = [progress.next, again].into_iter().flatten().min();
+        progress.note(write_organization(context, organization, &status).await);
     }
     if view.is_unsearched && !ends_something(&evaluation.decision) {
         progress.note(search(context, &view).await);

@@ -11,8 +11,13 @@ use super::{
 };
 use crate::{
     api::{EntitlementUsage, EntitlementUsageStatus},
-    core::{calendar::Instant, usage::report::ReportId},
+    core::{
+        calendar::Instant,
+        problem::Problem,
+        usage::report::{ReportId, ReportReading},
+    },
     evaluation::status::usage::report_status,
+    store::meter::MeterId,
 };
 use kube::{Api, Resource};
 use std::{sync::Arc, time::Duration};
@@ -64,7 +69,7 @@ async fn judge(context: &ControllerContext, id: &ReportId, view: ReportView) -> 
     if let Some(next) = taken.as_ref().ok().and_then(|reading| reading.next) {
         context.queue.add_after(WorkItem::UsageReport(id.clone()), wait_until(next, now));
     }
-    let said = report_status(&report.stated, report.status.as_ref(), taken.as_ref(), 0, now);
+    let Some(said) = said(context, &report, taken, now) else { return Ok(()) };
     if report.status.as_ref() == Some(&said) {
         return Ok(());
     }
@@ -73,6 +78,28 @@ async fn judge(context: &ControllerContext, id: &ReportId, view: ReportView) -> 
     let news = announcements::of_readiness(before, &said.conditions).into_iter().collect();
     context.announcer.tell_first(&about, &before, news).await;
     write(context, id, &identity.uid, Some(&identity.version.to_string()), &said).await
+}
+
+/// What is said of a report; None while it is on its way into the store, which makes work of it once it is there.
+fn said(
+    context: &ControllerContext,
+    report: &WholeReport,
+    taken: Result<ReportReading, Problem>,
+    now: Instant,
+) -> Option<EntitlementUsageStatus> {
+    let WholeReport { stated, status } = report;
+    let say = |taken: Result<&ReportReading, &Problem>| report_status(stated, status.as_ref(), taken, 0, now);
+    let reading = match &taken {
+        Ok(reading) => reading,
+        Err(problem) => return Some(say(Err(problem))),
+    };
+    let meter = MeterId { organization: Arc::clone(&stated.organization), definition: Arc::clone(&stated.definition) };
+    if context.meters.counted(&meter, &reading.registers) == Some(reading.registers.len()) {
+        return Some(say(Ok(reading)));
+    }
+    let problem = context.meters.standing().problem()?;
+    let counted = status.as_ref().and_then(|status| status.counted);
+    Some(EntitlementUsageStatus { counted: counted.or(Some(0)), ..say(Err(&problem)) })
 }
 
 fn wait_until(next: Instant, now: Instant) -> Duration {

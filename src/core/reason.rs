@@ -139,6 +139,8 @@ reasons! {
     InvalidTimeZone,
     /// What a definition says of how it is metered cannot be used.
     InvalidUsage,
+    /// What is used of a definition is counted.
+    Metered,
     /// Prometheus says what is used of a definition, and nothing else is counted.
     MeteredByPrometheus,
     /// A namespace that an organization lists has been deleted and made anew.
@@ -161,6 +163,8 @@ reasons! {
     Newer,
     /// A grant does not say when it starts.
     NoStart,
+    /// The operator has no store to count in.
+    NoStore,
     /// A definition says nothing of how it is metered.
     NotMetered,
     /// Something holds an object that is to be withdrawn.
@@ -219,10 +223,14 @@ reasons! {
     SecretsNotServed,
     /// All namespaces of the organization are served.
     Served,
+    /// The store cannot be used.
+    StoreUnavailable,
     /// The summary does not fit into a ConfigMap.
     SummaryTooLarge,
     /// Withdrawn for now.
     Suspended,
+    /// A threshold of an allotment is reached.
+    ThresholdReached,
     /// An object does not fit into etcd.
     TooLarge,
     /// A plan gives more definitions than it may, or more than can be kept.

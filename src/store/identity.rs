@@ -42,6 +42,21 @@ impl PersistentStore {
         let done = self.within(identity(&mut connection)).await;
         settled(connection, done)
     }
+
+    /// The epoch of the writer that wrote last. Whoever takes over writes with a greater one.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn epoch(&self) -> Result<i64, StoreError> {
+        let mut connection = self.connection().await?;
+        let done = self.within(epoch(&mut connection)).await;
+        settled(connection, done)
+    }
+}
+
+async fn epoch(connection: &mut AnyConnection) -> Result<i64, StoreError> {
+    let row = sqlx::query("SELECT epoch FROM entitlement_store").fetch_one(connection).await?;
+    Ok(row.try_get("epoch")?)
 }
 
 async fn identity(connection: &mut AnyConnection) -> Result<StoreIdentity, StoreError> {

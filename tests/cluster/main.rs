@@ -94,6 +94,7 @@ mod summary;
 mod tenancy;
 mod time_zones;
 mod too_much;
+mod usage;
 mod usage_kinds;
 mod webhook;
 mod webhook_certificate;

@@ -8,6 +8,7 @@
 //! | `store` | the newest state of each object of a kind, and when a kind is complete |
 //! | `tenancy` | organizations and namespaces |
 //! | `kept` | what is kept of a source of grants: all, or only that it is there |
+//! | `metering` | what is metered, what is reported, and by which rules |
 //! | `lives` | namespaces that were made anew |
 //! | `figures` | what there is, in numbers |
 //! | `invalid` | grants that state what is not valid |
@@ -50,6 +51,7 @@ mod kept;
 mod kept_revisions;
 pub mod kinds;
 mod lives;
+mod metering;
 mod outputs;
 mod places;
 mod plans;

@@ -6,6 +6,7 @@
 //! | `grants` | what these say about the grants that they serve |
 //! | `delivered` | the result of the delivery of each grant, and of the summary |
 //! | `lifecycle` | what conditions say of the life of a source, of whichever kind |
+//! | `metered` | what a definition says of the store that its usage is kept in |
 //! | `instance` | the status of an instance |
 //! | `subscription` | the status of a subscription |
 //! | `overrides` | the status of an override |
@@ -18,6 +19,7 @@ pub mod facet_definition;
 pub mod grants;
 mod instance;
 mod lifecycle;
+pub mod metered;
 pub mod organization;
 mod overrides;
 pub mod plan;

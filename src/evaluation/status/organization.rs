@@ -4,7 +4,7 @@ use crate::{
     api::{
         Organization, OrganizationStatus,
         conditions::READY,
-        organization::{OrganizationTransition, TransitionKind},
+        organization::{MeterStatus, OrganizationTransition, TransitionKind},
     },
     core::{
         calendar::{Instant, format_instant},
@@ -75,8 +75,24 @@ pub fn organization_status(
         overrides: counts.remove(&SourceKind::Override).unwrap_or_default(),
         next_transition: next.map(|(change, source)| transition(change, &source)),
         namespaces: Some(namespaces.into_iter().collect()),
-        usage: organization.status.as_ref().map(|status| status.usage.clone()).unwrap_or_default(),
+        usage: usage(decision, organization.status.as_ref().map(|status| status.usage.as_slice()).unwrap_or_default()),
     })
+}
+
+/// How the use of each metered definition stands, since when: numbers are not said, so that nothing is written for a use that changes
+/// no state.
+fn usage(decision: &Decision, before: &[MeterStatus]) -> Vec<MeterStatus> {
+    let meters = decision.meters.iter().filter_map(|(definition, meter)| {
+        let state = meter.state?;
+        let known = before.iter().find(|said| *said.definition == **definition && said.state == state);
+        Some(MeterStatus {
+            definition: definition.to_string(),
+            state,
+            since: known.map_or_else(|| format_instant(decision.at), |said| said.since.clone()),
+            resets_at: meter.resets_at().map(format_instant),
+        })
+    });
+    meters.collect()
 }
 
 fn transition(change: Change, source: &SourceId) -> OrganizationTransition {

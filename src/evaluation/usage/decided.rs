@@ -2,10 +2,10 @@
 
 use super::{Heard, MeterFacts, present};
 use crate::{
-    api::usage::OnUnknown,
+    api::{Organization, usage::OnUnknown},
     core::{
         amount::Amount,
-        calendar::{Bound, Instant, Nominal, add},
+        calendar::{Bound, Instant, Nominal, add, parse_instant},
         usage::{balance::Balance, memory::Memory, meter::Meter, rules::UsageRules, state::UsageState},
     },
     evaluation::{Snapshot, holding::Holding, memo::EntryUsage},
@@ -30,10 +30,31 @@ pub struct MeterDecision {
     pub balance: Option<Balance>,
     /// The state; none where nothing is in force.
     pub state: Option<UsageState>,
+    /// What was said of it last, where nothing has been heard since the operator's start.
+    pub last_said: Option<SaidMeter>,
     /// Nothing has been heard for longer than the definition lets count.
     pub is_stale: bool,
     /// The next moment at which any of it changes by time alone.
     pub next: Option<Instant>,
+}
+
+/// How a meter stood when that was said last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SaidMeter {
+    /// The state.
+    pub state: UsageState,
+    /// When the allotment is new.
+    pub resets_at: Option<Instant>,
+}
+
+impl SaidMeter {
+    /// As the organization's status says, if that still counts: a new allotment has a state of its own.
+    fn of(organization: Option<&Organization>, definition: &str, now: Instant) -> Option<Self> {
+        let all = &organization?.status.as_ref()?.usage;
+        let said = all.iter().find(|said| said.definition == definition)?;
+        let resets_at = said.resets_at.as_deref().and_then(|at| parse_instant(at).ok());
+        resets_at.is_none_or(|at| at > now).then_some(Self { state: said.state, resets_at })
+    }
 }
 
 impl MeterDecision {
@@ -43,12 +64,21 @@ impl MeterDecision {
         let metered = holdings.iter().filter_map(|holding| {
             let rules = holding.definition()?.usage.as_ref()?;
             let facts = snapshot.meters.get(&holding.name);
-            Some((Arc::clone(&holding.name), Arc::new(Self::of(holding, rules, facts, now)?)))
+            let is_silent = facts.is_some_and(|facts| matches!(facts.heard, Some(Heard::NotSince(_))));
+            let organization = snapshot.organization.as_deref().filter(|_| is_silent);
+            let said = SaidMeter::of(organization, &holding.name, now);
+            Some((Arc::clone(&holding.name), Arc::new(Self::of(holding, rules, facts, said, now)?)))
         });
         metered.collect()
     }
 
-    fn of(holding: &Holding, rules: &Arc<UsageRules>, facts: Option<&Arc<MeterFacts>>, now: Instant) -> Option<Self> {
+    fn of(
+        holding: &Holding,
+        rules: &Arc<UsageRules>,
+        facts: Option<&Arc<MeterFacts>>,
+        last_said: Option<SaidMeter>,
+        now: Instant,
+    ) -> Option<Self> {
         let present = present(holding, holding.definition()?, rules, now);
         let nothing = Memory::default();
         let memory = facts.map_or(&nothing, |facts| &facts.memory).after(rules, &present, now);
@@ -56,6 +86,7 @@ impl MeterDecision {
             rules: Arc::clone(rules),
             facts: facts.cloned(),
             caps: holding.channel_caps(now),
+            last_said,
             is_stale: is_stale(rules, facts.and_then(|facts| facts.heard), now),
             balance: None,
             state: None,
@@ -72,13 +103,17 @@ impl MeterDecision {
     /// What its balance is reckoned from; none where nothing is known.
     #[must_use]
     pub fn meter(&self, now: Instant) -> Option<Meter<'_>> {
-        let facts = self.facts.as_deref().filter(|facts| facts.heard.is_some())?;
+        let facts = self.facts.as_deref()?;
+        if matches!(facts.heard, None | Some(Heard::NotSince(_))) {
+            return None;
+        }
         Some(Meter { rules: &self.rules, memory: &self.memory, ledger: &facts.ledger, caps: &self.caps, now })
     }
 
     fn state_now(&self, now: Instant) -> UsageState {
         let known = self.meter(now).zip(self.balance.as_ref());
-        known.map_or(UsageState::Unknown, |(meter, balance)| UsageState::of(&meter, balance))
+        let said = || self.last_said.map_or(UsageState::Unknown, |said| said.state);
+        known.map_or_else(said, |(meter, balance)| UsageState::of(&meter, balance))
     }
 
     /// Whether more may be used, of what is held.
@@ -100,7 +135,10 @@ impl MeterDecision {
     /// When the allotment is new.
     #[must_use]
     pub fn resets_at(&self) -> Option<Instant> {
-        self.balance.as_ref()?.resets_at()
+        match &self.balance {
+            Some(balance) => balance.resets_at(),
+            None => self.last_said?.resets_at,
+        }
     }
 
     /// Blocks begin and end when what gives them does, which the lifecycle tells; periods, and what counts as heard, do so here.
@@ -117,7 +155,7 @@ fn is_stale(rules: &UsageRules, heard: Option<Heard>, now: Instant) -> bool {
 
 /// From when on what was heard no longer counts as known.
 fn stale_from(rules: &UsageRules, heard: Heard) -> Option<Instant> {
-    let Heard::At(at) = heard else { return None };
+    let (Heard::At(at) | Heard::NotSince(at)) = heard else { return None };
     match add(Nominal::of_instant(at, crate::core::calendar::Tz::UTC), rules.stale_after, 1).instant() {
         Bound::At(from) => Some(from),
         Bound::Never => None,

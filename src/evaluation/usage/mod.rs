@@ -9,7 +9,7 @@
 mod decided;
 mod parts;
 
-pub use decided::{MeterDecision, Meters};
+pub use decided::{MeterDecision, Meters, SaidMeter};
 pub use parts::present;
 
 use crate::core::{
@@ -36,4 +36,6 @@ pub enum Heard {
     Always,
     /// Last at that moment.
     At(Instant),
+    /// Not since that moment, from which on it was asked for: what was said last counts.
+    NotSince(Instant),
 }

@@ -1,0 +1,41 @@
+//! What metering asks the index: what is metered, what is reported, and by which rules.
+
+use super::{WorkItem, World};
+use crate::{
+    core::usage::{
+        report::{ReportId, StatedReport},
+        rules::UsageRules,
+    },
+    evaluation::usage_report::ReportSurroundings,
+};
+use std::sync::Arc;
+
+impl World {
+    /// How a definition is metered, by its state that serves.
+    pub fn usage_rules(&self, definition: &Arc<str>) -> Option<Arc<UsageRules>> {
+        self.catalogue.entry(definition).ok()??.serving.as_ref()?.terms.usage.clone()
+    }
+
+    /// What is reported of an organization, with what each report is judged by; None while something of it is not known yet.
+    pub fn reported(&self, organization: &str) -> Option<Vec<(Arc<StatedReport>, ReportSurroundings)>> {
+        let reports = self.reports_of(organization).into_values().flatten();
+        let judged = |report: Arc<StatedReport>| Some((Arc::clone(&report), self.report_surroundings(&report)?));
+        reports.map(judged).collect()
+    }
+
+    /// The reports of an organization's usage that are known as a whole.
+    pub fn report_ids(&self, organization: &str) -> Vec<ReportId> {
+        self.reports_of(organization).into_values().flatten().map(|report| report.id.clone()).collect()
+    }
+
+    /// All that says how the store is: metered definitions, and reports.
+    pub fn metered_work(&mut self) -> Vec<WorkItem> {
+        let is_metered = |name: &&Arc<str>| {
+            self.catalogue.definition(name).is_some_and(|definition| definition.spec.usage.is_some())
+                || self.usage_rules(name).is_some()
+        };
+        let metered = self.catalogue.definition_names().filter(is_metered).cloned().map(WorkItem::Definition);
+        let metered: Vec<WorkItem> = metered.collect();
+        metered.into_iter().chain(self.begin_reports()).collect()
+    }
+}

@@ -1,0 +1,118 @@
+//! What a definition's status says of the store that its usage is kept in.
+
+use crate::{
+    api::{Condition, EntitlementDefinition},
+    core::{calendar::Instant, problem::Problem, reason::ReasonCode},
+    evaluation::{catalogue::CatalogueEntry, conditions::Conditions},
+};
+
+/// The condition of a metered definition: what is used of it is counted.
+pub const METERED: &str = "Metered";
+
+/// How the store is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreStanding {
+    /// The operator has none.
+    Absent,
+    /// It has not answered yet, nor failed.
+    Opening,
+    /// It answers.
+    Works,
+    /// It does not answer, or cannot be used, and why.
+    Unavailable(String),
+}
+
+impl StoreStanding {
+    /// Why nothing more is counted, where that is known.
+    #[must_use]
+    pub fn problem(&self) -> Option<Problem> {
+        match self {
+            Self::Opening | Self::Works => None,
+            Self::Absent => Some(Problem::new(ReasonCode::NoStore, NO_STORE)),
+            Self::Unavailable(why) => {
+                let message = format!("{why}; what was counted last counts, and the rest will be");
+                Some(Problem::new(ReasonCode::StoreUnavailable, message))
+            }
+        }
+    }
+}
+
+const NO_STORE: &str = "the operator has no store to count in, so how much is used is not known: run it with --store";
+
+/// Says of a definition whether what is used of it is counted, where it is metered: in its state that serves, or as it is written.
+pub fn tell_metered(
+    conditions: &mut Vec<Condition>,
+    definition: &EntitlementDefinition,
+    entry: &CatalogueEntry,
+    standing: &StoreStanding,
+    now: Instant,
+) {
+    let is_metered = entry.serving.as_ref().is_some_and(|serving| serving.terms.usage.is_some());
+    if !is_metered && definition.spec.usage.is_none() {
+        return;
+    }
+    let generation = definition.metadata.generation.unwrap_or(1);
+    let before = definition.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let mut metered = Conditions::after(before, generation, now);
+    match standing {
+        StoreStanding::Works => metered.set(METERED, true, ReasonCode::Metered, "what is used is counted"),
+        StoreStanding::Opening => metered.keep(METERED),
+        StoreStanding::Absent | StoreStanding::Unavailable(_) => {
+            if let Some(problem) = standing.problem() {
+                metered.set(METERED, false, problem.reason, problem.message);
+            }
+        }
+    }
+    conditions.extend(metered.into_vec());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{StoreStanding, tell_metered};
+    use crate::{
+        api::EntitlementDefinition,
+        evaluation::{
+            catalogue::{CatalogueEntry, CompiledDefinition, DefinitionState},
+            status::grants::tests::now,
+        },
+    };
+    use rstest::rstest;
+    use serde_json::{Value, json};
+
+    fn told(usage: &Value, before: &Value, standing: &StoreStanding) -> Vec<String> {
+        let definition: EntitlementDefinition = serde_json::from_value(json!({
+            "metadata": {"name": "support", "generation": 3},
+            "spec": {"type": "Quantity", "unit": "cases", "amount": 10, "usage": usage},
+            "status": {"conditions": before},
+        }))
+        .unwrap();
+        let source = DefinitionState::gather(&definition.spec, |_| None).unwrap();
+        let entry = CatalogueEntry::valid(CompiledDefinition::compile("support", &source).unwrap());
+        let mut conditions = Vec::new();
+        tell_metered(&mut conditions, &definition, &entry, standing, now());
+        let told =
+            conditions.iter().map(|one| format!("{}={:?} {}: {}", one.type_, one.status, one.reason, one.message));
+        told.collect()
+    }
+
+    #[rstest]
+    #[case(
+        StoreStanding::Absent,
+        "Metered=False NoStore: the operator has no store to count in, so how much is used is not known: run it with --store"
+    )]
+    #[case(StoreStanding::Works, "Metered=True Metered: what is used is counted")]
+    #[case(StoreStanding::Unavailable("the store is full".to_owned()), "Metered=False StoreUnavailable: the store is full; what was counted last counts, and the rest will be")]
+    fn a_metered_definition_says_how_the_store_is(#[case] standing: StoreStanding, #[case] expected: &str) {
+        assert_eq!(told(&json!({"mode": "Consumed"}), &json!([]), &standing), [expected]);
+        assert_eq!(told(&Value::Null, &json!([]), &standing), Vec::<String>::new());
+    }
+
+    #[test]
+    fn until_the_store_answers_for_the_first_time_it_stays_as_it_was_said() {
+        let before = json!([{"type": "Metered", "status": "True", "reason": "Metered", "message": "m",
+            "lastTransitionTime": "2026-01-01T00:00:00Z"}]);
+        let usage = json!({"mode": "Consumed"});
+        assert_eq!(told(&usage, &before, &StoreStanding::Opening), ["Metered=True Metered: m"]);
+        assert_eq!(told(&usage, &json!([]), &StoreStanding::Opening), Vec::<String>::new());
+    }
+}

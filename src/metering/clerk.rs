@@ -1,0 +1,349 @@
+//! The one task that talks to the store: it opens it, looks whether it answers, loads meters, and writes what is wanted.
+
+use super::{
+    desk::{DeskState, MeterDesk, MeterWish},
+    held::HeldMeter,
+    place::StoreFile,
+};
+use crate::{
+    core::{
+        calendar::Instant,
+        usage::register::{Register, RegisterId},
+    },
+    evaluation::status::metered::StoreStanding,
+    store::{
+        CatchUp, PersistentStore, StoreAddress, StoreError,
+        meter::{MeterChanges, MeterId, MeterWrite},
+    },
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::time::{sleep, timeout};
+
+/// How often it is looked whether the store answers, where nothing else is asked of it.
+const PROBE: Duration = Duration::from_secs(5);
+/// The pauses between attempts on a store that does not answer: each twice as long, up to the longest.
+const PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How many organizations are worked on at once.
+const ORGANIZATIONS: usize = 64;
+/// How many registers one commit has at most, but for one meter's.
+const REGISTERS: usize = 10_000;
+/// How many registers are read at once.
+const PAGE: u32 = 1000;
+/// What the origins of EntitlementUsage objects begin with.
+const REPORTED: &str = "EntitlementUsage ";
+
+/// What others are told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MeteringNews {
+    /// The store has begun to answer, or ceased to.
+    Standing(StoreStanding),
+    /// More is known of these organizations' meters.
+    Meters(BTreeSet<Arc<str>>),
+}
+
+/// Whether this replica may write, asked right before it does: the tenure in which it leads.
+pub type Permission = Arc<dyn Fn() -> Option<u64> + Send + Sync>;
+
+/// The task.
+struct Clerk<'a, F> {
+    desk: &'a MeterDesk,
+    may_write: Permission,
+    now: fn() -> Instant,
+    tell: F,
+    /// The tenure that the epoch was claimed in, and the epoch.
+    epoch: Option<(u64, i64)>,
+}
+
+impl MeterDesk {
+    /// Works with the store for ever, where there is one. Nobody waits for it.
+    pub async fn run(&self, now: fn() -> Instant, may_write: Permission, tell: impl Fn(MeteringNews)) {
+        let Some(address) = self.address() else { return std::future::pending().await };
+        let mut clerk = Clerk { desk: self, may_write, now, tell, epoch: None };
+        let mut failures = 0;
+        loop {
+            if let Err(error) = clerk.attend(address, &mut failures).await {
+                clerk.fail(&error);
+            }
+            let doubled = PAUSE.saturating_mul(1_u32.checked_shl(failures).unwrap_or(u32::MAX));
+            sleep(doubled.min(LONGEST_PAUSE)).await;
+            failures = failures.saturating_add(1);
+        }
+    }
+}
+
+impl<F: Fn(MeteringNews)> Clerk<'_, F> {
+    /// Opens the store, and works with it until it fails.
+    async fn attend(&mut self, address: &StoreAddress, failures: &mut u32) -> Result<(), StoreError> {
+        let store = PersistentStore::open(address).await?;
+        let file = StoreFile::of(address);
+        // Another one may have been put there.
+        self.epoch = None;
+        let attended = self.work_with(&store, file.as_ref(), failures).await;
+        store.close().await;
+        attended
+    }
+
+    async fn work_with(
+        &mut self,
+        store: &PersistentStore,
+        file: Option<&StoreFile>,
+        failures: &mut u32,
+    ) -> Result<(), StoreError> {
+        let stored = stored(store).await?;
+        self.desk.state().begin(stored);
+        loop {
+            file.map_or(Ok(()), StoreFile::check)?;
+            store.identity().await?;
+            self.answers();
+            *failures = 0;
+            while self.bring(store).await? {}
+            // Whoever wants something in the meantime has left a note of it.
+            let _ = timeout(PROBE, self.desk.wake.notified()).await;
+        }
+    }
+
+    fn answers(&self) {
+        let mut state = self.desk.state();
+        state.answered = Some((self.now)());
+        let before = std::mem::replace(&mut state.standing, StoreStanding::Works);
+        drop(state);
+        if before != StoreStanding::Works {
+            tracing::info!("the store answers: what is used is counted");
+            (self.tell)(MeteringNews::Standing(StoreStanding::Works));
+        }
+    }
+
+    fn fail(&self, error: &StoreError) {
+        let standing = StoreStanding::Unavailable(error.to_string());
+        let mut state = self.desk.state();
+        let before = std::mem::replace(&mut state.standing, standing.clone());
+        drop(state);
+        if before != standing {
+            tracing::warn!(%error, "the store cannot be used: rights go on, and what is used is counted once it can");
+            (self.tell)(MeteringNews::Standing(standing));
+        }
+    }
+
+    /// Does what is wanted of some organizations. Whether there is more.
+    async fn bring(&mut self, store: &PersistentStore) -> Result<bool, StoreError> {
+        let tenure = (self.may_write)();
+        self.claim(store, tenure).await?;
+        let wishes = self.desk.state().some_wishes();
+        if wishes.is_empty() {
+            return Ok(false);
+        }
+        let done = self.grant(store, &wishes, tenure).await;
+        if done.is_err() {
+            // What was wanted is wanted still, but for what is said anew.
+            let mut state = self.desk.state();
+            for (organization, wishes) in wishes {
+                state.wishes.entry(organization).or_insert(wishes);
+            }
+        }
+        done.map(|()| true)
+    }
+
+    /// In a new tenure others may have written since.
+    async fn claim(&mut self, store: &PersistentStore, tenure: Option<u64>) -> Result<(), StoreError> {
+        let Some(tenure) = tenure else { return Ok(()) };
+        if self.epoch.is_some_and(|(claimed, _)| claimed == tenure) {
+            return Ok(());
+        }
+        let had_another = self.epoch.is_some();
+        self.epoch = Some((tenure, store.epoch().await?.saturating_add(1)));
+        if had_another {
+            self.desk.state().meters.clear();
+        }
+        Ok(())
+    }
+
+    async fn grant(
+        &mut self,
+        store: &PersistentStore,
+        wishes: &BTreeMap<Arc<str>, Vec<MeterWish>>,
+        tenure: Option<u64>,
+    ) -> Result<(), StoreError> {
+        let mut news = BTreeSet::new();
+        for (meter, _) in meters(wishes) {
+            if self.load(store, &meter).await? {
+                news.insert(meter.organization);
+            }
+        }
+        if tenure.is_some() {
+            for writes in self.batches(wishes) {
+                news.extend(self.write(store, writes).await?);
+            }
+        }
+        if !news.is_empty() {
+            (self.tell)(MeteringNews::Meters(news));
+        }
+        Ok(())
+    }
+
+    /// Loads a meter that is not in memory. Whether it is now.
+    async fn load(&self, store: &PersistentStore, meter: &MeterId) -> Result<bool, StoreError> {
+        if self.desk.state().meters.contains_key(meter) {
+            return Ok(false);
+        }
+        let stored = store.load(meter).await?;
+        let registers = reported(store, meter).await?;
+        match HeldMeter::of(stored, registers) {
+            Ok(held) => {
+                self.desk.state().meters.insert(meter.clone(), held);
+                Ok(true)
+            }
+            Err(error) => {
+                let MeterId { organization, definition } = meter;
+                tracing::error!(%organization, %definition, %error, "nothing of it is counted");
+                Ok(false)
+            }
+        }
+    }
+
+    /// What has to be written, in pieces that one commit takes.
+    fn batches(&self, wishes: &BTreeMap<Arc<str>, Vec<MeterWish>>) -> Vec<Vec<MeterWrite>> {
+        let (state, now) = (self.desk.state(), (self.now)());
+        let mut batches: Vec<Vec<MeterWrite>> = Vec::new();
+        let mut registers = 0;
+        for (meter, wish) in meters(wishes) {
+            let write = |held: &HeldMeter| held.write(meter.clone(), &wish.registers, wish.record.as_ref(), now);
+            let Some(write) = state.meters.get(&meter).and_then(write) else { continue };
+            registers += write.registers.len();
+            match batches.last_mut().filter(|_| registers <= REGISTERS) {
+                Some(batch) => batch.push(write),
+                None => {
+                    registers = write.registers.len();
+                    batches.push(vec![write]);
+                }
+            }
+        }
+        batches
+    }
+
+    /// Writes in one commit; where something in it can be kept by no store, each by itself. The organizations of which more is known.
+    async fn write(
+        &mut self,
+        store: &PersistentStore,
+        writes: Vec<MeterWrite>,
+    ) -> Result<BTreeSet<Arc<str>>, StoreError> {
+        match self.commit(store, &writes).await {
+            Err(StoreError::Unfit(_) | StoreError::Unreadable(_)) if writes.len() > 1 => {}
+            Err(StoreError::Unfit(why) | StoreError::Unreadable(why)) => {
+                let meter = writes.first().map(|write| &write.meter);
+                tracing::error!(?meter, why, "what is used cannot be written");
+                return Ok(BTreeSet::new());
+            }
+            done => {
+                done?;
+                return self.catch_up(store, &writes).await;
+            }
+        }
+        let mut news = BTreeSet::new();
+        for write in writes {
+            news.extend(Box::pin(self.write(store, vec![write])).await?);
+        }
+        Ok(news)
+    }
+
+    async fn commit(&mut self, store: &PersistentStore, writes: &[MeterWrite]) -> Result<(), StoreError> {
+        let epoch = self.epoch.filter(|(tenure, _)| (self.may_write)() == Some(*tenure));
+        let Some((_, epoch)) = epoch else { return Err(StoreError::Superseded) };
+        let written = store.write(epoch, writes, &[]).await;
+        if written == Err(StoreError::Superseded) {
+            self.epoch = None;
+            self.desk.state().meters.clear();
+        }
+        written.map(drop)
+    }
+
+    async fn catch_up(&self, store: &PersistentStore, writes: &[MeterWrite]) -> Result<BTreeSet<Arc<str>>, StoreError> {
+        let mut news = BTreeSet::new();
+        for write in writes {
+            let meter = &write.meter;
+            let Some(version) = self.desk.state().meters.get(meter).map(HeldMeter::version) else { continue };
+            let changes = match store.since(meter, version).await? {
+                CatchUp::Current => continue,
+                CatchUp::Changes(changes) => Some(changes),
+                CatchUp::Reload => None,
+            };
+            let added = self.desk.state().add(write, changes);
+            let is_news = match added {
+                Some(is_news) => is_news,
+                None => self.load(store, meter).await?,
+            };
+            if is_news {
+                news.insert(Arc::clone(&meter.organization));
+            }
+        }
+        Ok(news)
+    }
+}
+
+/// All meters that the store has.
+async fn stored(store: &PersistentStore) -> Result<BTreeSet<MeterId>, StoreError> {
+    let mut all = BTreeSet::new();
+    loop {
+        let page = store.versions(all.last(), PAGE).await?;
+        let is_last = page.len() < PAGE as usize;
+        all.extend(page.into_iter().map(|(meter, _)| meter));
+        if is_last {
+            return Ok(all);
+        }
+    }
+}
+
+/// The registers of a meter that EntitlementUsage objects gave.
+async fn reported(store: &PersistentStore, meter: &MeterId) -> Result<Vec<(RegisterId, Register)>, StoreError> {
+    let mut all = Vec::new();
+    let mut after = RegisterId { origin: REPORTED.into(), key: "".into() };
+    loop {
+        let page = store.registers(meter, Some(&after), PAGE).await?;
+        let is_last = page.len() < PAGE as usize;
+        let Some((last, _)) = page.last() else { return Ok(all) };
+        after = last.clone();
+        all.extend(page.into_iter().take_while(|(id, _)| id.origin.starts_with(REPORTED)));
+        if is_last || !after.origin.starts_with(REPORTED) {
+            return Ok(all);
+        }
+    }
+}
+
+fn meters(wishes: &BTreeMap<Arc<str>, Vec<MeterWish>>) -> impl Iterator<Item = (MeterId, &MeterWish)> {
+    wishes.iter().flat_map(|(organization, wishes)| {
+        wishes.iter().map(move |wish| {
+            let definition = Arc::clone(&wish.definition);
+            (MeterId { organization: Arc::clone(organization), definition }, wish)
+        })
+    })
+}
+
+impl DeskState {
+    /// A store was opened that has these meters. Nothing that was known of them counts any more, as it may be another one.
+    fn begin(&mut self, stored: BTreeSet<MeterId>) {
+        self.meters.clear();
+        self.stored = stored;
+    }
+
+    /// Takes over what the store has since of a meter that was written. Whether others have to know; None where it has to be loaded
+    /// again.
+    fn add(&mut self, write: &MeterWrite, changes: Option<MeterChanges>) -> Option<bool> {
+        let held = self.meters.get_mut(&write.meter)?;
+        let added = changes.and_then(|changes| held.add(changes, &write.registers));
+        if added.is_none() {
+            self.meters.remove(&write.meter);
+        }
+        added
+    }
+
+    /// Takes what is wanted of some organizations.
+    fn some_wishes(&mut self) -> BTreeMap<Arc<str>, Vec<MeterWish>> {
+        let rest = self.wishes.keys().nth(ORGANIZATIONS).cloned();
+        let rest = rest.map(|first| self.wishes.split_off(&first)).unwrap_or_default();
+        std::mem::replace(&mut self.wishes, rest)
+    }
+}

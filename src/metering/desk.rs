@@ -1,0 +1,171 @@
+//! What is known of meters, and what is wanted of them.
+
+use super::held::HeldMeter;
+use crate::{
+    core::{
+        calendar::Instant,
+        usage::{
+            record::UsageRecord,
+            register::{Register, RegisterId},
+            state::SaidCrossing,
+        },
+    },
+    evaluation::{
+        status::metered::StoreStanding,
+        usage::{Heard, MeterFacts},
+    },
+    store::{StoreAddress, meter::MeterId},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tokio::sync::Notify;
+
+/// What the store should have of one meter.
+#[derive(Clone, Debug)]
+pub struct MeterWish {
+    /// The definition.
+    pub definition: Arc<str>,
+    /// The registers that objects report.
+    pub registers: BTreeMap<RegisterId, Register>,
+    /// What is to be remembered; None where that is not known yet.
+    pub record: Option<UsageRecord>,
+}
+
+/// What is known of one meter.
+#[derive(Clone, Debug)]
+pub struct KnownMeter {
+    /// What an evaluation takes.
+    pub facts: Arc<MeterFacts>,
+    /// The crossings that were said; None where the store has not answered yet.
+    pub said: Option<Arc<[SaidCrossing]>>,
+}
+
+/// What is known of meters, and what is wanted of them, for all others to ask and to say.
+#[derive(Debug)]
+pub struct MeterDesk {
+    address: Option<StoreAddress>,
+    /// Since when it has been asked for.
+    since: Instant,
+    pub(super) wake: Notify,
+    state: Mutex<DeskState>,
+}
+
+/// What the desk keeps.
+#[derive(Debug)]
+pub(super) struct DeskState {
+    pub(super) standing: StoreStanding,
+    /// When the store has answered last.
+    pub(super) answered: Option<Instant>,
+    pub(super) meters: BTreeMap<MeterId, HeldMeter>,
+    /// The meters that the store has, by name.
+    pub(super) stored: BTreeSet<MeterId>,
+    pub(super) wishes: BTreeMap<Arc<str>, Vec<MeterWish>>,
+}
+
+impl MeterDesk {
+    /// For the store at that address, if there is one; `now` is when it begins to be asked for.
+    #[must_use]
+    pub fn new(address: Option<StoreAddress>, now: Instant) -> Self {
+        let standing = if address.is_some() { StoreStanding::Opening } else { StoreStanding::Absent };
+        let state = DeskState {
+            standing,
+            answered: None,
+            meters: BTreeMap::new(),
+            stored: BTreeSet::new(),
+            wishes: BTreeMap::new(),
+        };
+        Self { address, since: now, wake: Notify::new(), state: Mutex::new(state) }
+    }
+
+    /// Where the store is.
+    pub(super) fn address(&self) -> Option<&StoreAddress> {
+        self.address.as_ref()
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, DeskState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether there is a store, be it that it does not answer.
+    #[must_use]
+    pub fn has_store(&self) -> bool {
+        self.address.is_some()
+    }
+
+    /// How the store is.
+    #[must_use]
+    pub fn standing(&self) -> StoreStanding {
+        self.state().standing.clone()
+    }
+
+    /// What is known of an organization's meters, by definition; nothing where there is no store.
+    pub fn known<'a>(
+        &self,
+        organization: &Arc<str>,
+        definitions: impl Iterator<Item = &'a Arc<str>>,
+    ) -> BTreeMap<Arc<str>, KnownMeter> {
+        if self.address.is_none() {
+            return BTreeMap::new();
+        }
+        let state = self.state();
+        let known = |definition: &Arc<str>| {
+            let meter = MeterId { organization: Arc::clone(organization), definition: Arc::clone(definition) };
+            match state.meters.get(&meter) {
+                Some(held) => KnownMeter { facts: state.heard(held), said: Some(Arc::clone(held.said())) },
+                None => KnownMeter { facts: self.unheard(), said: None },
+            }
+        };
+        definitions.map(|definition| (Arc::clone(definition), known(definition))).collect()
+    }
+
+    fn unheard(&self) -> Arc<MeterFacts> {
+        let heard = Some(Heard::NotSince(self.since));
+        Arc::new(MeterFacts { memory: Arc::default(), ledger: Arc::default(), heard })
+    }
+
+    /// How many of the registers of a meter are counted as they are; None while that is not known.
+    pub fn counted(&self, meter: &MeterId, registers: &BTreeMap<RegisterId, Register>) -> Option<usize> {
+        Some(self.state().meters.get(meter)?.counted(registers))
+    }
+
+    /// What the store should have of an organization from now on.
+    pub fn wish(&self, organization: &Arc<str>, wishes: Vec<MeterWish>) {
+        if self.address.is_none() || wishes.is_empty() {
+            return;
+        }
+        self.state().wishes.insert(Arc::clone(organization), wishes);
+        self.wake.notify_one();
+    }
+
+    /// The organizations of which something is known.
+    #[must_use]
+    pub fn organizations(&self) -> BTreeSet<Arc<str>> {
+        let state = self.state();
+        let stored = state.meters.keys().chain(&state.stored).map(|meter| Arc::clone(&meter.organization));
+        stored.chain(state.wishes.keys().cloned()).collect()
+    }
+
+    /// The definitions of which the store has something of an organization.
+    #[must_use]
+    pub fn definitions(&self, organization: &Arc<str>) -> Vec<Arc<str>> {
+        let first = MeterId { organization: Arc::clone(organization), definition: "".into() };
+        let state = self.state();
+        let is_its = |meter: &&MeterId| meter.organization == *organization;
+        let stored = state.stored.range(first.clone()..).take_while(is_its);
+        let held = state.meters.range(first..).map(|(meter, _)| meter).take_while(is_its);
+        stored.chain(held).map(|meter| Arc::clone(&meter.definition)).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+}
+
+impl DeskState {
+    /// What an evaluation takes, with when it was heard of last: while the store answers, nothing of it can be out of date.
+    fn heard(&self, held: &HeldMeter) -> Arc<MeterFacts> {
+        if self.standing == StoreStanding::Works {
+            return Arc::clone(held.facts());
+        }
+        let heard = self.answered.map(Heard::At);
+        Arc::new(MeterFacts { heard, ..MeterFacts::clone(held.facts()) })
+    }
+}

@@ -1,0 +1,29 @@
+//! Joins the store to the controller: what is reported goes in, what is known of each meter comes out. Rights never wait for it.
+//!
+//! ```text
+//! reconcile ─▶ MeterWish (registers, record) ─▶ MeterDesk ─▶ one commit ─▶ the store
+//!     ▲                                                         │
+//!     └────────── the organizations that it changes ◀───────────┘
+//! ```
+//!
+//! It goes by levels, not by edges: each reconcile says what the store should have of its organization, and nothing is written where
+//! the store has that already. What is known of a meter is kept in memory, loaded when it is first asked for.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `intake` | which registers differ from what the store has; pure |
+//! | `held` | one meter in memory |
+//! | `desk` | what is known and what is wanted, for all others |
+//! | `clerk` | the one task that talks to the store |
+//! | `place` | whether a store's file is still the one that was opened |
+
+mod clerk;
+mod desk;
+mod held;
+mod intake;
+mod place;
+
+pub use {
+    clerk::{MeteringNews, Permission},
+    desk::{KnownMeter, MeterDesk, MeterWish},
+};

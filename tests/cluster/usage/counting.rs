@@ -1,0 +1,71 @@
+//! Reports count, once, over restarts.
+
+use super::support::Desk;
+use crate::audit;
+use serde_json::Value;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_cases_are_used_up_and_given_back_and_survive_a_kill() {
+    let desk = Desk::start().await;
+    let operator = desk.operator();
+    desk.sell().await;
+    desk.state("Ok", true).await;
+    desk.cluster.condition("EntitlementDefinition", "$", "Metered", "True", "Metered").await;
+
+    desk.report(10).await;
+    desk.state("Exhausted", false).await;
+    desk.counted(10).await;
+    let thresholds = async || {
+        let events = desk.cluster.list("Event", "default").await;
+        let reached = events
+            .iter()
+            .filter(|event| event["reason"] == "ThresholdReached" && event["regarding"]["name"] == *desk.cluster.name);
+        let mut notes: Vec<String> = reached.map(|event| event["note"].as_str().unwrap().to_owned()).collect();
+        notes.sort();
+        notes
+    };
+    let name = &desk.cluster.name;
+    let both = [format!("{name}: 100% of 10 is used"), format!("{name}: 80% of 10 is used")];
+    assert_eq!(thresholds().await, both);
+
+    operator.kill();
+    let before = audit::at_rest(desk.audit_log()).await;
+    let operator = desk.operator();
+    desk.cluster.operator_has_acted().await;
+    let writes = audit::at_rest(desk.audit_log()).await;
+    desk.state("Exhausted", false).await;
+    desk.counted(10).await;
+    assert_eq!(thresholds().await, both);
+    let all = audit::writes(desk.audit_log());
+    let of_status = |write: &&String| write.contains("entitlementusages") || write.contains("organizations");
+    assert_eq!(all[before..writes].iter().filter(of_status).collect::<Vec<_>>(), Vec::<&String>::new());
+
+    desk.report(9).await;
+    desk.counted(9).await;
+    desk.state("Warning", true).await;
+    desk.report(0).await;
+    desk.state("Ok", true).await;
+    drop(operator);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_use_that_changes_no_state_is_written_to_its_report_alone() {
+    let desk = Desk::start().await;
+    let _operator = desk.operator();
+    desk.sell().await;
+    desk.report(1).await;
+    desk.counted(1).await;
+    desk.state("Ok", true).await;
+    let before = audit::at_rest(desk.audit_log()).await;
+    desk.report(3).await;
+    desk.counted(3).await;
+    audit::at_rest(desk.audit_log()).await;
+    let all = audit::writes(desk.audit_log());
+    let is_of_report = |write: &String| write.contains("/entitlementusages/");
+    let others: Vec<&String> = all[before..].iter().filter(|write| !is_of_report(write)).collect();
+    assert_eq!(others, Vec::<&String>::new());
+    desk.cluster.delete("EntitlementUsage", "entitlements", "$").await;
+    desk.cluster.until("EntitlementUsage", "entitlements", "$", "is gone", Value::is_null).await;
+    desk.report(10).await;
+    desk.state("Exhausted", false).await;
+}

@@ -1,0 +1,11 @@
+//! Metered usage: what is reported is kept in a store, and comes to states that clients read.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `support` | a client's ten support cases, and what there is to read of them |
+//! | `counting` | that reports count, once, over restarts |
+//! | `outages` | that rights go on without the store |
+
+mod counting;
+mod outages;
+mod support;

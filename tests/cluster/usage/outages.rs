@@ -1,0 +1,45 @@
+//! Rights go on without the store.
+
+use super::support::Desk;
+use crate::harness::is_current;
+use serde_json::json;
+use std::fs;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_store_nothing_is_counted_and_that_is_said() {
+    let desk = Desk::start().await;
+    let _operator = desk.stage.operator(&[]);
+    desk.sell().await;
+    desk.state("Unknown", true).await;
+    desk.cluster.condition("EntitlementDefinition", "$", "Metered", "False", "NoStore").await;
+    desk.report(10).await;
+    desk.cluster.condition("EntitlementUsage", "$", "Ready", "False", "NoStore").await;
+    desk.counted(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_is_taken_away_keeps_no_right_from_anybody() {
+    let desk = Desk::start().await;
+    let _operator = desk.operator();
+    desk.sell().await;
+    desk.report(10).await;
+    desk.state("Exhausted", false).await;
+    desk.counted(10).await;
+
+    let elsewhere = desk.place().with_extension("away");
+    fs::rename(desk.place(), &elsewhere).unwrap();
+    desk.cluster.condition("EntitlementDefinition", "$", "Metered", "False", "StoreUnavailable").await;
+    desk.state("Exhausted", false).await;
+    // Rights are as ever.
+    desk.cluster
+        .merge("EntitlementInstance", "entitlements", "$", json!({"spec": {"state": "Cancelled"}}))
+        .await
+        .unwrap();
+    desk.cluster.phase(&desk.cluster.name, "Cancelled").await;
+    let is_it = |seen: &serde_json::Value| is_current(seen) && seen["status"]["usage"].is_null();
+    desk.cluster.until("Organization", "", "$", "has nothing metered", is_it).await;
+
+    fs::rename(elsewhere, desk.place()).unwrap();
+    desk.cluster.condition("EntitlementDefinition", "$", "Metered", "True", "Metered").await;
+    desk.counted(10).await;
+}

@@ -1,0 +1,100 @@
+//! A client's ten support cases, and what there is to read of them.
+
+use crate::{
+    harness::{Cluster, ORGANIZATION, Operator, Stage, entry, grant, is_current},
+    plane::PlaneOptions,
+};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// Organization `$` has ten cases a year of definition `$`.
+pub const SUPPORT: &str = "
+apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementDefinition
+metadata: {name: $}
+spec: {type: Quantity, unit: cases, amount: 10, usage: {mode: Consumed, period: P1Y}}
+";
+
+/// A control plane with an audit log, and a folder for a store.
+pub struct Desk {
+    pub stage: Stage,
+    pub cluster: Cluster,
+    folder: TempDir,
+}
+
+impl Desk {
+    pub async fn start() -> Self {
+        let stage =
+            tokio::task::block_in_place(|| Stage::start_with(PlaneOptions { audit: true, ..PlaneOptions::default() }));
+        let cluster = stage.cluster().await;
+        Self { stage, cluster, folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// The folder that the store's file is in.
+    pub fn place(&self) -> PathBuf {
+        self.folder.path().join("store")
+    }
+
+    /// An operator with the store.
+    pub fn operator(&self) -> Operator {
+        std::fs::create_dir_all(self.place()).unwrap();
+        self.stage.operator(&[&format!("--store=sqlite://{}", self.place().join("store.db").display())])
+    }
+
+    pub fn audit_log(&self) -> &Path {
+        self.stage.plane.audit_log().unwrap()
+    }
+
+    /// Gives organization `$` its ten cases.
+    pub async fn sell(&self) {
+        let cluster = &self.cluster;
+        cluster.apply(ORGANIZATION).await;
+        cluster.merge("Organization", "", "$", json!({"spec": {"summary": {"flags": "Held"}}})).await.unwrap();
+        cluster.apply(SUPPORT).await;
+        let spec = json!({"start": "2026-01-01"});
+        cluster.create(grant(&cluster.name, &cluster.name, &cluster.name, spec)).await.unwrap();
+        cluster.phase(&cluster.name, "Active").await;
+    }
+
+    /// Reports so many cases.
+    pub async fn report(&self, cases: usize) {
+        let name = &self.cluster.name;
+        let registers: Vec<Value> = (0..cases)
+            .map(|case| json!({"key": format!("CASE-{case}"), "at": "2026-06-01T00:00:00Z", "amount": 1}))
+            .collect();
+        let report = json!({
+            "apiVersion": "entitlements.dev/v1alpha1", "kind": "EntitlementUsage", "metadata": {"name": name, "namespace": "entitlements"},
+            "spec": {"organization": name, "definition": name, "registers": registers},
+        });
+        self.cluster.apply(&report.to_string()).await;
+    }
+
+    /// Waits until all of the last report counts.
+    pub async fn counted(&self, cases: usize) {
+        let is_it = |seen: &Value| is_current(seen) && seen["status"]["counted"] == cases;
+        self.cluster.until("EntitlementUsage", "entitlements", "$", "is counted", is_it).await;
+    }
+
+    /// Waits until all that is read says that state.
+    pub async fn state(&self, state: &str, is_allowed: bool) {
+        let (cluster, name) = (&self.cluster, &self.cluster.name);
+        let is_it = |seen: &Value| {
+            entry(seen, name)["usage"]["state"] == state && flag(seen, &format!("{name}.allowed")) == is_allowed
+        };
+        cluster.until("ConfigMap", "$", "entitlements", state, is_it).await;
+        let is_it = |seen: &Value| {
+            let usage = seen["status"]["usage"].as_array();
+            usage.is_some_and(|all| all.iter().any(|one| one["definition"] == **name && one["state"] == state))
+        };
+        cluster.until("Organization", "", "$", state, is_it).await;
+    }
+}
+
+/// What a flag comes to before anything changes by time.
+fn flag(summary: &Value, name: &str) -> bool {
+    let flags: Value = serde_json::from_str(summary["data"]["flags.json"].as_str().unwrap_or("{}")).unwrap();
+    let flag = &flags["flags"][name];
+    let first = flag["targeting"]["if"].as_array().map_or(&flag["defaultVariant"], |parts| &parts[1]);
+    flag["variants"][first.as_str().unwrap_or_default()] == true
+}

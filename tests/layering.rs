@@ -42,7 +42,7 @@ const LAYERS: &[Layer] = &[
     shell("metrics", &["traces"]),
     shell("server", &[]),
     shell("store", &["core"]),
-    shell("metering", &["core", "evaluation", "store"]),
+    shell("metering", &["core", "evaluation", "metrics", "store"]),
     shell(
         "controller",
         &[

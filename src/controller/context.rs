@@ -17,6 +17,7 @@ use super::{
     time_zones::Moves,
     timer::Timer,
     transitions::Transitions,
+    usage_states::UsageStates,
     warnings::Warnings,
     work::BarredObject,
     world::{MadeAnew, WorkItem, World, kinds::WATCHES},
@@ -56,6 +57,8 @@ pub struct ControllerContext {
     pub written_usage: WrittenUsage,
     /// What came of the outputs.
     pub tallies: Tallies,
+    /// In which states their usage is.
+    pub usage_states: UsageStates,
     /// Where evaluations go on that came to no end.
     pub resumptions: Resumptions,
     /// Whose statuses are being written.
@@ -105,9 +108,10 @@ impl ControllerContext {
             lanes: Lanes::new(),
             decisions: Decisions::default(),
             timer: Timer::new(),
-            meters: MeterDesk::new(options.store.clone(), clock::now()),
+            meters: MeterDesk::new(options.store.clone(), clock::now(), &options.metrics),
             written_usage: WrittenUsage::default(),
             tallies: Tallies::default(),
+            usage_states: UsageStates::default(),
             resumptions: Resumptions::default(),
             outages: Outages::default(),
             transitions: Transitions::default(),
@@ -181,6 +185,7 @@ impl ControllerContext {
     /// while this one did not work has left nothing else that would have it forgotten.
     pub fn begin_anew(&self, is_succession: bool) {
         self.tallies.begin_anew();
+        self.usage_states.begin_anew();
         self.world(|world| world.begin_anew(is_succession));
         self.queue.add_all(self.decisions.organizations().into_iter().map(WorkItem::Organization));
     }

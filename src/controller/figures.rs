@@ -1,7 +1,10 @@
 //! How the operator is, and what there is, in numbers.
 
 use super::{clock, context::ControllerContext, queue::QueueStanding};
-use crate::metrics::{DomainGauges, Gauges, InstanceEnd, QueueDepth};
+use crate::{
+    evaluation::status::metered::StoreStanding,
+    metrics::{DomainGauges, Gauges, InstanceEnd, QueueDepth},
+};
 use std::time::Duration;
 
 /// A moment that has come for so long is not taken by a timer that looks once a minute.
@@ -18,14 +21,17 @@ pub fn gauges(context: &ControllerContext) -> Gauges {
         longest_wait: standing.longest_wait.as_secs_f64(),
     };
     let queues = vec![depth("work", context.queue.standing()), depth("barred", context.barred.standing())];
-    Gauges { is_ready, leads, queues, domain: (is_ready && leads).then(|| domain(context)) }
+    let store = context.meters.standing();
+    let store_up = context.meters.has_store().then_some(store == StoreStanding::Works);
+    Gauges { is_ready, leads, store_up, queues, domain: (is_ready && leads).then(|| domain(context)) }
 }
 
 fn domain(context: &ControllerContext) -> DomainGauges {
     let now = clock::now();
     let outputs = context.tallies.all();
     let ends = if context.options.tells_each_instance { ends(context) } else { Vec::new() };
-    DomainGauges { outputs, ends, ..context.world(|world| world.figures(now)) }
+    let usage = context.usage_states.all();
+    DomainGauges { outputs, ends, usage, ..context.world(|world| world.figures(now)) }
 }
 
 /// Organization by organization, so that nobody waits for all of them.

@@ -41,13 +41,15 @@ pub struct MeterView {
     known: BTreeMap<Arc<str>, KnownMeter>,
     /// How each is metered of which the store has something.
     rules: BTreeMap<Arc<str>, Arc<UsageRules>>,
-    /// None while something of it is not known yet.
-    reports: Option<Vec<(Arc<StatedReport>, ReportSurroundings)>>,
+    /// What each is judged by, where that is known; None where there is no store.
+    reports: Option<Vec<(Arc<StatedReport>, Option<ReportSurroundings>)>>,
 }
 
 /// What counts of what is reported, by definition.
 pub struct ReportedUsage {
     registers: BTreeMap<Arc<str>, Registers>,
+    /// The definitions of which it can't be told yet.
+    untold: BTreeSet<Arc<str>>,
     /// When more counts, without that anything is written.
     pub next: Option<Instant>,
 }
@@ -91,15 +93,19 @@ impl MeterView {
         snapshot.meters = known.iter().map(|(name, known)| (Arc::clone(name), Arc::clone(&known.facts))).collect();
         context.world(|world| Self {
             rules: definitions.iter().filter_map(|one| Some((Arc::clone(one), world.usage_rules(one)?))).collect(),
-            reports: if context.meters.has_store() { world.reported(&snapshot.name) } else { None },
+            reports: context.meters.has_store().then(|| world.reported(&snapshot.name)),
             known,
         })
     }
 
-    /// What counts of what is reported; None while that can't be told.
+    /// What counts of what is reported; None where there is no store.
     pub fn reported(&self, now: Instant) -> Option<ReportedUsage> {
-        let mut all = ReportedUsage { registers: BTreeMap::new(), next: None };
+        let mut all = ReportedUsage { registers: BTreeMap::new(), untold: BTreeSet::new(), next: None };
         for (report, around) in self.reports.as_ref()? {
+            let Some(around) = around else {
+                all.untold.insert(Arc::clone(&report.definition));
+                continue;
+            };
             let Ok(reading) = around.take(report, now) else { continue };
             all.next = all.next.into_iter().chain(reading.next).min();
             all.registers.entry(Arc::clone(&report.definition)).or_default().extend(reading.registers);
@@ -110,12 +116,12 @@ impl MeterView {
     /// What the store should have once that was decided.
     pub fn outcome(&self, decision: &Decision, reported: Option<ReportedUsage>) -> MeterOutcome {
         let mut outcome = MeterOutcome { wishes: Vec::new(), crossed: Vec::new() };
-        let Some(ReportedUsage { mut registers, .. }) = reported.filter(|_| decision.standing.organization.is_some())
+        let Some(ReportedUsage { mut registers, untold, .. }) = reported.filter(|_| decision.standing.organization.is_some())
         else {
             return outcome;
         };
         let definitions: BTreeSet<Arc<str>> = self.known.keys().chain(registers.keys()).cloned().collect();
-        for definition in definitions {
+        for definition in definitions.difference(&untold).cloned() {
             let recorded = self.record(&definition, decision);
             let registers = registers.remove(&definition).unwrap_or_default();
             let (record, crossed) = recorded.unzip();

@@ -32,6 +32,7 @@
 //! | `writing` | which statuses are being written, so that nobody else has |
 //! | `gate`, `guarded`, `failure`, `clock`, `context` | what all of them share |
 //! | `tallies` | what came of the outputs of each organization, as counts |
+//! | `usage_states` | how many organizations are in which state of their usage, as counts |
 //! | `figures` | how the operator is, and what there is, in numbers |
 //! | `knowledge` | what others may ask |
 
@@ -85,6 +86,7 @@ mod time_zones;
 mod timer;
 mod transitions;
 mod usage_report;
+mod usage_states;
 mod warnings;
 mod watch;
 mod work;

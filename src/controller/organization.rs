@@ -81,6 +81,7 @@ pub async fn reconcile(context: &ControllerContext, name: &Arc<str>) -> Result<(
     context.decisions.keep_memo(name, memo);
     ends::confirm(context, &view, &evaluation).await?;
     context.decisions.publish(&evaluation.decision);
+    context.usage_states.tell(name, &evaluation.decision.meters);
     context.moves.tell(name, &view, &evaluation);
     context.timer.set(name, [evaluation.decision.next, more_reported].into_iter().flatten().min());
     metered.settle(context, name, view.snapshot.organization.as_deref()).await;

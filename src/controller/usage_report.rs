@@ -97,7 +97,11 @@ fn said(
     if context.meters.counted(&meter, &reading.registers) == Some(reading.registers.len()) {
         return Some(say(Ok(reading)));
     }
-    let problem = context.meters.standing().problem()?;
+    let Some(problem) = context.meters.standing().problem() else {
+        // The organization's evaluation says what the store should have.
+        context.queue.add(WorkItem::Organization(meter.organization));
+        return None;
+    };
     let counted = status.as_ref().and_then(|status| status.counted);
     Some(EntitlementUsageStatus { counted: counted.or(Some(0)), ..say(Err(&problem)) })
 }

@@ -138,7 +138,8 @@ impl<F: Fn(MeteringNews)> Clerk<'_, F> {
             return Ok(false);
         }
         let done = self.grant(store, &wishes, tenure).await;
-        if done.is_err() {
+        let is_superseded = tenure.is_some() && self.epoch.is_none();
+        if done.is_err() || is_superseded {
             // What was wanted is wanted still, but for what is said anew.
             let mut state = self.desk.state();
             for (organization, wishes) in wishes {
@@ -154,11 +155,11 @@ impl<F: Fn(MeteringNews)> Clerk<'_, F> {
         if self.epoch.is_some_and(|(claimed, _)| claimed == tenure) {
             return Ok(());
         }
-        let had_another = self.epoch.is_some();
-        self.epoch = Some((tenure, store.epoch().await?.saturating_add(1)));
-        if had_another {
-            self.desk.state().meters.clear();
-        }
+        let epoch = store.epoch().await?.saturating_add(1);
+        let stored = stored(store).await?;
+        self.desk.state().begin(stored);
+        self.epoch = Some((tenure, epoch));
+        (self.tell)(MeteringNews::Standing(StoreStanding::Works));
         Ok(())
     }
 
@@ -190,16 +191,18 @@ impl<F: Fn(MeteringNews)> Clerk<'_, F> {
         if self.desk.state().meters.contains_key(meter) {
             return Ok(false);
         }
-        let stored = store.load(meter).await?;
-        let registers = reported(store, meter).await?;
-        match HeldMeter::of(stored, registers) {
+        let held = match held(store, meter).await {
+            Err(error) if error.may_pass() => return Err(error),
+            held => held,
+        };
+        match held {
             Ok(held) => {
                 self.desk.state().meters.insert(meter.clone(), held);
                 Ok(true)
             }
             Err(error) => {
                 let MeterId { organization, definition } = meter;
-                tracing::error!(%organization, %definition, %error, "nothing of it is counted");
+                tracing::error!(%organization, %definition, %error, "what is used of it is not counted");
                 Ok(false)
             }
         }
@@ -233,6 +236,11 @@ impl<F: Fn(MeteringNews)> Clerk<'_, F> {
     ) -> Result<BTreeSet<Arc<str>>, StoreError> {
         match self.commit(store, &writes).await {
             Err(StoreError::Unfit(_) | StoreError::Unreadable(_)) if writes.len() > 1 => {}
+            // What was wanted in another tenure is wanted no more, or is wanted anew.
+            Err(StoreError::Superseded) => {
+                self.epoch = None;
+                return Ok(BTreeSet::new());
+            }
             Err(StoreError::Unfit(why) | StoreError::Unreadable(why)) => {
                 let meter = writes.first().map(|write| &write.meter);
                 tracing::error!(?meter, why, "what is used cannot be written");
@@ -253,10 +261,11 @@ impl<F: Fn(MeteringNews)> Clerk<'_, F> {
     async fn commit(&mut self, store: &PersistentStore, writes: &[MeterWrite]) -> Result<(), StoreError> {
         let epoch = self.epoch.filter(|(tenure, _)| (self.may_write)() == Some(*tenure));
         let Some((_, epoch)) = epoch else { return Err(StoreError::Superseded) };
+        let begun = tokio::time::Instant::now();
         let written = store.write(epoch, writes, &[]).await;
-        if written == Err(StoreError::Superseded) {
-            self.epoch = None;
-            self.desk.state().meters.clear();
+        if written.is_ok() {
+            let registers = writes.iter().map(|write| write.registers.len()).sum();
+            self.desk.metrics.stored(registers, begun.elapsed());
         }
         written.map(drop)
     }
@@ -282,6 +291,13 @@ impl<F: Fn(MeteringNews)> Clerk<'_, F> {
         }
         Ok(news)
     }
+}
+
+/// A meter as the store has it.
+async fn held(store: &PersistentStore, meter: &MeterId) -> Result<HeldMeter, StoreError> {
+    let stored = store.load(meter).await?;
+    let registers = reported(store, meter).await?;
+    HeldMeter::of(stored, registers).map_err(|error| StoreError::Unreadable(error.to_string()))
 }
 
 /// All meters that the store has.

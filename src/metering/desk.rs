@@ -14,6 +14,7 @@ use crate::{
         status::metered::StoreStanding,
         usage::{Heard, MeterFacts},
     },
+    metrics::Metrics,
     store::{StoreAddress, meter::MeterId},
 };
 use std::{
@@ -48,6 +49,7 @@ pub struct MeterDesk {
     address: Option<StoreAddress>,
     /// Since when it has been asked for.
     since: Instant,
+    pub(super) metrics: Metrics,
     pub(super) wake: Notify,
     state: Mutex<DeskState>,
 }
@@ -67,7 +69,7 @@ pub(super) struct DeskState {
 impl MeterDesk {
     /// For the store at that address, if there is one; `now` is when it begins to be asked for.
     #[must_use]
-    pub fn new(address: Option<StoreAddress>, now: Instant) -> Self {
+    pub fn new(address: Option<StoreAddress>, now: Instant, metrics: &Metrics) -> Self {
         let standing = if address.is_some() { StoreStanding::Opening } else { StoreStanding::Absent };
         let state = DeskState {
             standing,
@@ -76,7 +78,7 @@ impl MeterDesk {
             stored: BTreeSet::new(),
             wishes: BTreeMap::new(),
         };
-        Self { address, since: now, wake: Notify::new(), state: Mutex::new(state) }
+        Self { address, since: now, metrics: metrics.clone(), wake: Notify::new(), state: Mutex::new(state) }
     }
 
     /// Where the store is.
@@ -135,7 +137,7 @@ impl MeterDesk {
         if self.address.is_none() || wishes.is_empty() {
             return;
         }
-        self.state().wishes.insert(Arc::clone(organization), wishes);
+        self.state().take_wishes(organization, wishes);
         self.wake.notify_one();
     }
 
@@ -160,6 +162,17 @@ impl MeterDesk {
 }
 
 impl DeskState {
+    /// What is said of crossings by now is not said again before the store has it.
+    fn take_wishes(&mut self, organization: &Arc<str>, wishes: Vec<MeterWish>) {
+        for wish in &wishes {
+            let meter = MeterId { organization: Arc::clone(organization), definition: Arc::clone(&wish.definition) };
+            if let (Some(held), Some(record)) = (self.meters.get_mut(&meter), &wish.record) {
+                held.say(&record.said);
+            }
+        }
+        self.wishes.insert(Arc::clone(organization), wishes);
+    }
+
     /// What an evaluation takes, with when it was heard of last: while the store answers, nothing of it can be out of date.
     fn heard(&self, held: &HeldMeter) -> Arc<MeterFacts> {
         if self.standing == StoreStanding::Works {

@@ -62,6 +62,13 @@ impl HeldMeter {
         &self.said
     }
 
+    /// These crossings were said; the store may not have them yet.
+    pub fn say(&mut self, said: &[SaidCrossing]) {
+        if *self.said != *said {
+            self.said = said.into();
+        }
+    }
+
     /// How many of these registers the store has as they are.
     pub fn counted(&self, registers: &BTreeMap<RegisterId, Register>) -> usize {
         let stored = |id: &RegisterId| Some((id.clone(), self.reported.get(id)?.clone()));

@@ -57,6 +57,9 @@ struct Families {
     events_dropped: Counter,
     evaluations_deferred: Counter,
     reviews: Family<ResultLabel, Counter>,
+    store_commits: Counter,
+    store_time: Histogram,
+    registers: Counter,
     watches: Family<ResourceLabel, SecondsGauge>,
     /// When the webhook's certificate ends, in Unix time; 0 while it has none.
     certificate: AtomicI64,
@@ -182,6 +185,21 @@ impl Metrics {
                 "Reviews by the admission webhook, by how they ended: allowed, refused, or why they were not answered",
                 Family::default(),
             ),
+            store_commits: all.add(
+                "entitlement_store_commits",
+                "How often this replica has written to the store of metered usage",
+                Counter::default(),
+            ),
+            store_time: all.add(
+                "entitlement_store_write_seconds",
+                "How long it took until the store had what was written to it",
+                request_seconds(),
+            ),
+            registers: all.add(
+                "entitlement_usage_registers",
+                "How many registers of usage were written to the store, also those that were taken back",
+                Counter::default(),
+            ),
             watches: all.add(
                 "entitlement_watch_last_activity_timestamp_seconds",
                 "When a watch last gave a sign of life, in Unix time; before the first one, when the operator began to watch",
@@ -239,6 +257,13 @@ impl Metrics {
     /// A part of an evaluation was put off to the next one.
     pub fn evaluation_deferred(&self) {
         self.families.evaluations_deferred.inc();
+    }
+
+    /// The store was written, with so many registers.
+    pub fn stored(&self, registers: usize, took: Duration) {
+        self.families.store_commits.inc();
+        self.families.registers.inc_by(registers as u64);
+        self.families.store_time.observe(took.as_secs_f64());
     }
 
     /// The webhook was asked.

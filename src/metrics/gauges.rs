@@ -1,6 +1,8 @@
 //! What is told when it is asked for.
 
-use super::labels::{InstanceLabels, NameLabel, OverrideLabels, PhaseLabel, ReasonLabel, StateLabel, WithinLabel};
+use super::labels::{
+    InstanceLabels, NameLabel, OverrideLabels, PhaseLabel, ReasonLabel, StateLabel, UsageLabels, WithinLabel,
+};
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{family::Family, gauge::Gauge},
@@ -15,6 +17,8 @@ pub struct Gauges {
     pub is_ready: bool,
     /// Whether it works on the cluster.
     pub leads: bool,
+    /// Whether the store answers; None where there is none.
+    pub store_up: Option<bool>,
     /// What waits in the queues.
     pub queues: Vec<QueueDepth>,
     /// What there is; told by the operator alone that works on the cluster, so that sums over replicas are right.
@@ -63,6 +67,8 @@ pub struct DomainGauges {
     pub refusals: BTreeMap<&'static str, u64>,
     /// How many objects should be in the clients' namespaces, by how that went.
     pub outputs: BTreeMap<&'static str, u64>,
+    /// How many organizations are in each state of their usage, by definition.
+    pub usage: BTreeMap<String, BTreeMap<&'static str, u64>>,
     /// When each grant ends, where that is asked for.
     pub ends: Vec<InstanceEnd>,
 }
@@ -101,6 +107,14 @@ impl Gauges {
         }
         let help = "How long what has waited longest in the queue has waited";
         registry.register("workqueue_longest_wait_seconds", help, waits);
+        if let Some(store_up) = self.store_up {
+            single(
+                registry,
+                "entitlement_store_up",
+                "Whether the store of metered usage answers (1) or not (0)",
+                store_up,
+            );
+        }
         if let Some(domain) = &self.domain {
             domain.register(registry);
         }
@@ -133,6 +147,7 @@ impl DomainGauges {
         let outputs = self.outputs.iter().map(|(&state, &objects)| (StateLabel { state }, number(objects)));
         let help = "How many objects there are to be in the clients' namespaces, by what came of them";
         family(registry, "entitlement_outputs", help, outputs);
+        self.register_usage(registry);
         let ends = self.ends.iter().map(|end| {
             let (namespace, name) = (end.namespace.clone(), end.name.clone());
             let (organization, definition) = (end.organization.clone(), end.definition.clone());
@@ -140,6 +155,15 @@ impl DomainGauges {
         });
         let help = "When a grant ends that is in force or to be, in Unix time";
         family(registry, "entitlement_instance_end_timestamp_seconds", help, ends);
+    }
+
+    fn register_usage(&self, registry: &mut Registry) {
+        let usage = self.usage.iter().flat_map(|(definition, states)| {
+            let labels = |state| UsageLabels { definition: definition.clone(), state };
+            states.iter().map(move |(&state, &all)| (labels(state), number(all)))
+        });
+        let help = "How many organizations are in each state of their usage of each metered definition that they hold";
+        family(registry, "entitlement_usage_state", help, usage);
     }
 
     fn register_overrides(&self, registry: &mut Registry) {

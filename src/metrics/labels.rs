@@ -53,6 +53,13 @@ pub struct OverrideLabels {
     pub phase: &'static str,
 }
 
+/// Of which definition, and how its usage stands.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct UsageLabels {
+    pub definition: String,
+    pub state: &'static str,
+}
+
 /// How something is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct StateLabel {

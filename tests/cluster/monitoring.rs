@@ -47,6 +47,7 @@ fn make_all_kinds_of_state(stage: &Stage) {
         grant("conflicting", "acme", "extra", json!({})),
         grant("soon", "globex", "extra", json!({"start": seconds_from_now(3600), "end": seconds_from_now(86400 * 3)})),
         barred,
+        grant("cases", "acme", "cases", json!({})),
     ];
     let extra = json!({
         "apiVersion": "entitlements.dev/v1alpha1", "kind": "EntitlementDefinition", "metadata": {"name": "extra"},
@@ -55,10 +56,14 @@ fn make_all_kinds_of_state(stage: &Stage) {
             "outputs": [{"name": "config", "kind": "ConfigMap", "objectName": "extra", "items": [{"key": "a", "template": "b"}]}],
         },
     });
+    let cases = json!({
+        "apiVersion": "entitlements.dev/v1alpha1", "kind": "EntitlementDefinition", "metadata": {"name": "cases"},
+        "spec": {"type": "Quantity", "unit": "cases", "amount": 10, "usage": {"mode": "Consumed"}},
+    });
     let taken =
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "extra", "namespace": "acme-prod"}});
     let asked = asked_by("admin", "asked", json!({"organization": "acme", "definition": "extra"}));
-    let items: Vec<Value> = [taken, extra, asked].into_iter().chain(grants).collect();
+    let items: Vec<Value> = [taken, extra, cases, asked].into_iter().chain(grants).collect();
     applied(stage, &json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string());
 }
 
@@ -159,7 +164,9 @@ fn a_page_tells_what_there_is_and_prometheus_reads_it() {
     let stage = Stage::start();
     let port = free_port();
     make_all_kinds_of_state(&stage);
-    let operator = start(&stage, port, port, &["--metrics-per-instance"]);
+    let folder = tempfile::tempdir().unwrap();
+    let store = format!("--store=sqlite://{}", folder.path().join("store.db").display());
+    let operator = start(&stage, port, port, &["--metrics-per-instance", &store]);
     operator.until_well("/readyz");
     serving(&stage);
     until_all_is_decided(&stage);
@@ -175,6 +182,8 @@ fn a_page_tells_what_there_is_and_prometheus_reads_it() {
     until_told(&operator, "entitlement_override_oldest_request_age_seconds", None, 0.0);
     until_told(&operator, "entitlement_outputs", Some(("state", "conflict")), 1.0);
     until_told(&operator, "entitlement_instances_overdue", None, 0.0);
+    until_told(&operator, "entitlement_store_up", None, 1.0);
+    until_told(&operator, "entitlement_usage_state", Some(("state", "Ok")), 1.0);
     until_told(&operator, "entitlement_organizations", None, 2.0);
     until_told(&operator, "leader_election_master_status", None, 1.0);
     let (_, head, page) = operator.asked("/metrics");

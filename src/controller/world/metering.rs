@@ -16,10 +16,13 @@ impl World {
         self.catalogue.entry(definition).ok()??.serving.as_ref()?.terms.usage.clone()
     }
 
-    /// What is reported of an organization, with what each report is judged by; None while something of it is not known yet.
-    pub fn reported(&self, organization: &str) -> Option<Vec<(Arc<StatedReport>, ReportSurroundings)>> {
+    /// What is reported of an organization, with what each report is judged by; None where that is not known yet.
+    pub fn reported(&self, organization: &str) -> Vec<(Arc<StatedReport>, Option<ReportSurroundings>)> {
         let reports = self.reports_of(organization).into_values().flatten();
-        let judged = |report: Arc<StatedReport>| Some((Arc::clone(&report), self.report_surroundings(&report)?));
+        let judged = |report: Arc<StatedReport>| {
+            let around = self.report_surroundings(&report);
+            (report, around)
+        };
         reports.map(judged).collect()
     }
 

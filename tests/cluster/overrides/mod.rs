@@ -19,7 +19,7 @@ mod amounts;
 mod asking;
 mod deciding;
 mod desk;
-mod effect;
+pub mod effect;
 mod kept;
 mod refused;
 mod restoring;

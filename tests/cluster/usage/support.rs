@@ -2,8 +2,10 @@
 
 use crate::{
     harness::{Cluster, ORGANIZATION, Operator, Stage, entry, grant, is_current},
+    overrides::effect::flag_at,
     plane::PlaneOptions,
 };
+use chrono::Utc;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -80,7 +82,8 @@ impl Desk {
     pub async fn state(&self, state: &str, is_allowed: bool) {
         let (cluster, name) = (&self.cluster, &self.cluster.name);
         let is_it = |seen: &Value| {
-            entry(seen, name)["usage"]["state"] == state && flag(seen, &format!("{name}.allowed")) == is_allowed
+            entry(seen, name)["usage"]["state"] == state
+                && flag_at(seen, &format!("{name}.allowed"), Utc::now()) == is_allowed
         };
         cluster.until("ConfigMap", "$", "entitlements", state, is_it).await;
         let is_it = |seen: &Value| {
@@ -89,12 +92,4 @@ impl Desk {
         };
         cluster.until("Organization", "", "$", state, is_it).await;
     }
-}
-
-/// What a flag comes to before anything changes by time.
-fn flag(summary: &Value, name: &str) -> bool {
-    let flags: Value = serde_json::from_str(summary["data"]["flags.json"].as_str().unwrap_or("{}")).unwrap();
-    let flag = &flags["flags"][name];
-    let first = flag["targeting"]["if"].as_array().map_or(&flag["defaultVariant"], |parts| &parts[1]);
-    flag["variants"][first.as_str().unwrap_or_default()] == true
 }

@@ -116,7 +116,8 @@ impl MeterView {
     /// What the store should have once that was decided.
     pub fn outcome(&self, decision: &Decision, reported: Option<ReportedUsage>) -> MeterOutcome {
         let mut outcome = MeterOutcome { wishes: Vec::new(), crossed: Vec::new() };
-        let Some(ReportedUsage { mut registers, untold, .. }) = reported.filter(|_| decision.standing.organization.is_some())
+        let Some(ReportedUsage { mut registers, untold, .. }) =
+            reported.filter(|_| decision.standing.organization.is_some())
         else {
             return outcome;
         };

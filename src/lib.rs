@@ -32,8 +32,9 @@
 //! - `core`, `render`, and `evaluation` know no client, no clock, no I/O, and no async. The same snapshot and moment give the
 //!   same evaluation, byte for byte.
 //! - The unit of work is the organization: everything that its grants say about each other is decided from one snapshot.
-//! - The operator's only memory is in the cluster: `status.accepted`, `status.facets`, `status.notices`, `status.namespaces`,
-//!   and the ControllerRevisions of the catalogue. Everything else is derived again from what is there.
+//! - The operator's only memory of rights is in the cluster: `status.accepted`, `status.facets`, `status.notices`, `status.namespaces`,
+//!   and the ControllerRevisions of the catalogue. Everything else is derived again from what is there, but
+//!   for what is used, which a store keeps.
 //! - Only the lifecycle withdraws. An error leaves what was delivered.
 //! - The operator never changes an object that it did not make. A secret value reaches the data of Secrets only.
 

@@ -116,15 +116,10 @@ impl MeterDesk {
             let meter = MeterId { organization: Arc::clone(organization), definition: Arc::clone(definition) };
             match state.meters.get(&meter) {
                 Some(held) => KnownMeter { facts: state.heard(held), said: Some(Arc::clone(held.said())) },
-                None => KnownMeter { facts: self.unheard(), said: None },
+                None => KnownMeter { facts: unheard(state.answered.unwrap_or(self.since)), said: None },
             }
         };
         definitions.map(|definition| (Arc::clone(definition), known(definition))).collect()
-    }
-
-    fn unheard(&self) -> Arc<MeterFacts> {
-        let heard = Some(Heard::NotSince(self.since));
-        Arc::new(MeterFacts { memory: Arc::default(), ledger: Arc::default(), heard })
     }
 
     /// How many of the registers of a meter are counted as they are; None while that is not known.
@@ -159,6 +154,10 @@ impl MeterDesk {
         let held = state.meters.range(first..).map(|(meter, _)| meter).take_while(is_its);
         stored.chain(held).map(|meter| Arc::clone(&meter.definition)).collect::<BTreeSet<_>>().into_iter().collect()
     }
+}
+
+fn unheard(since: Instant) -> Arc<MeterFacts> {
+    Arc::new(MeterFacts { memory: Arc::default(), ledger: Arc::default(), heard: Some(Heard::NotSince(since)) })
 }
 
 impl DeskState {

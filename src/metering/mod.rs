@@ -22,6 +22,8 @@ mod desk;
 mod held;
 mod intake;
 mod place;
+#[cfg(test)]
+mod tests;
 
 pub use {
     clerk::{MeteringNews, Permission},

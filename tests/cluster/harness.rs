@@ -24,7 +24,8 @@ pub const DEADLINE: Duration = Duration::from_mins(1);
 /// The one that most tests share, with the log of its operator. It ends with the test program.
 static SHARED: LazyLock<(Stage, PathBuf)> = LazyLock::new(|| {
     let stage = Stage::start();
-    let log = stage.operator(&["--log-format=json"]).leave_running();
+    let store = format!("--store=sqlite://{}", stage.plane.folder().join("store.db").display());
+    let log = stage.operator(&["--log-format=json", &store]).leave_running();
     (stage, log)
 });
 

@@ -132,3 +132,16 @@ fn what_is_dated_ahead_counts_up_to_five_minutes(#[case] at: &str, #[case] cours
     let now = if at.starts_with("02") { "01-31T23:59" } else { "01-10" };
     assert_eq!(scene.remaining(now), remaining);
 }
+
+/// Without a period, what went beyond a block is forgotten with it, and not held against one that could not have taken it.
+#[test]
+fn without_a_period_overage_counts_while_a_block_is_in_force_that_could_have_taken_it() {
+    let scene = Scene::of(json!({"mode": "Consumed"}))
+        .part("old", "01-01 10, 02-01 over")
+        .part("new", "01-20 5, 01-25 40")
+        .used("01-10", "60");
+    assert_eq!(scene.shown("01-19"), "10 allotted, 10 used, 0 remaining, 0 excess, 50 overage");
+    assert_eq!(scene.shown("01-20"), "15 allotted, 15 used, 0 remaining, 0 excess, 45 overage");
+    assert_eq!(scene.shown("01-31"), "50 allotted, 50 used, 0 remaining, 0 excess, 10 overage");
+    assert_eq!(scene.shown("02-01"), "40 allotted, 40 used, 0 remaining, 0 excess, 0 overage");
+}

@@ -61,6 +61,8 @@ pub struct Inventory {
     pub(super) decisions: BTreeMap<(Arc<str>, Arc<str>), StatedDecision>,
     /// Reports of usage.
     pub(super) reports: BTreeMap<ReportId, Arc<StatedReport>>,
+    /// The namespaces whose reports of usage could not be seen.
+    pub(super) unseen_reports: BTreeSet<Arc<str>>,
     /// Overrides, by their UID, of which the operator says that nobody can tell who approves them, and why.
     pub(super) unprotected: BTreeMap<Arc<str>, Arc<str>>,
     pub(super) secrets: SecretSources,
@@ -89,6 +91,7 @@ impl Inventory {
             subscriptions: BTreeMap::new(),
             decisions: BTreeMap::new(),
             reports: BTreeMap::new(),
+            unseen_reports: BTreeSet::new(),
             unprotected: BTreeMap::new(),
             secrets: SecretSources::new(),
             unseen: Arc::default(),

@@ -26,6 +26,30 @@ use std::{
 };
 
 impl Inventory {
+    /// Whether anything in the catalogue is metered, so that reports of usage are of interest.
+    #[must_use]
+    pub fn has_metered(&self) -> bool {
+        self.definitions.values().any(|definition| definition.spec.usage.is_some())
+    }
+
+    /// The namespaces in which usage may be reported.
+    #[must_use]
+    pub fn reportable_from(&self) -> BTreeSet<Arc<str>> {
+        let namespaces = self.organizations.values().flat_map(|organization| &organization.spec.reportable_from);
+        namespaces.map(|namespace| namespace.as_str().into()).collect()
+    }
+
+    /// The reports of a namespace could not be seen: whatever may be reported from there is unknown.
+    pub fn miss_reports(&mut self, namespace: Arc<str>) {
+        self.unseen_reports.insert(namespace);
+    }
+
+    fn sees_reports_of(&self, organization: &str) -> bool {
+        let organization = self.organizations.get(organization);
+        let namespaces = organization.into_iter().flat_map(|organization| &organization.spec.reportable_from);
+        namespaces.into_iter().all(|namespace| !self.unseen_reports.contains(namespace.as_str()))
+    }
+
     /// What is known of the use of each metered definition, of those that are named, by an organization. What Prometheus says is
     /// not known.
     pub(super) fn meters(
@@ -48,10 +72,11 @@ impl Inventory {
             let ledger = ledgers.entry(&report.definition).or_default();
             self.count(report, catalogue, tenancy, ledger);
         }
+        let heard = self.sees_reports_of(organization).then_some(Heard::Always);
         let mut facts = |name: &Arc<str>| MeterFacts {
             memory: Arc::new(Memory::default()),
             ledger: Arc::new(ledgers.remove(&**name).unwrap_or_default()),
-            heard: Some(Heard::Always),
+            heard,
         };
         metered.into_iter().map(|name| (Arc::clone(name), Arc::new(facts(name)))).collect()
     }

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     api::{
         ASSIGNMENT_NAMESPACE, EntitlementDefinition, EntitlementInstance, EntitlementOverride, EntitlementPlan,
-        EntitlementSubscription, FacetDefinition, GROUP, Organization, OverrideDecision, VERSION,
+        EntitlementSubscription, EntitlementUsage, FacetDefinition, GROUP, Organization, OverrideDecision, VERSION,
     },
     cli::{
         diagnostics::{Excerpt, Finding, Severity, SourceLocation},
@@ -81,6 +81,7 @@ impl<'a> ClusterReader<'a> {
         self.read_kind::<EntitlementDefinition>(EntitlementKind::EntitlementDefinition, None, ASK_ADMIN).await?;
         self.read_kind::<EntitlementPlan>(EntitlementKind::EntitlementPlan, None, ASK_ADMIN).await?;
         self.read_grants().await?;
+        self.read_reports().await?;
         self.read_namespaces().await?;
         self.read_revisions().await?;
         self.read_secrets().await?;
@@ -145,6 +146,29 @@ impl<'a> ClusterReader<'a> {
         let place = namespace.map_or_else(|| "all namespaces".to_owned(), |namespace| format!("namespace {namespace}"));
         self.note(format!("you may not list exceptions in {place}: they are not part of the answer"));
         Ok(false)
+    }
+
+    /// What was reported as used. Where some of it cannot be seen, nothing is said of use, rather than too little.
+    async fn read_reports(&mut self) -> Result<(), ClusterError> {
+        if !self.manifests.inventory.has_metered() {
+            return Ok(());
+        }
+        let kind = EntitlementKind::EntitlementUsage;
+        let read = self.read_kind::<EntitlementUsage>(kind, None, ASK_ADMIN).await;
+        let Err(ClusterError::Forbidden { .. }) = read else { return read };
+        let mut unseen = Vec::new();
+        for namespace in self.manifests.inventory.reportable_from() {
+            match self.read_kind::<EntitlementUsage>(kind, Some(&namespace), ASK_ADMIN).await {
+                Err(ClusterError::Forbidden { .. }) => unseen.push(namespace),
+                read => read?,
+            }
+        }
+        if !unseen.is_empty() {
+            let places = unseen.join(", ");
+            self.note(format!("you may not list reports of usage in {places}: what is used is not part of the answer"));
+        }
+        unseen.into_iter().for_each(|namespace| self.manifests.inventory.miss_reports(namespace));
+        Ok(())
     }
 
     async fn read_kind<K>(

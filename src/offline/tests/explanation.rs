@@ -2,7 +2,7 @@
 
 use super::{definition, instance, inventory, now, organization};
 use crate::{
-    api::Phase,
+    api::{Phase, usage::UsageState},
     core::source::{SourceId, SourceKind},
     evaluation::explanation::{Entitlement, GrantExplanation, OriginKind, Suspension},
     offline::{AccountEffort, Inventory},
@@ -35,6 +35,20 @@ fn names(entitlement: &Entitlement) -> Vec<&str> {
 
 fn grant<'a>(entitlement: &'a Entitlement, name: &str) -> &'a GrantExplanation {
     entitlement.grants.iter().find(|grant| &*grant.source.name == name).unwrap()
+}
+
+#[test]
+fn nothing_is_said_of_use_where_reports_cannot_be_seen() {
+    let metered = json!({"type": "Quantity", "unit": "calls", "amount": 10, "usage": {"mode": "Consumed"}});
+    let mut inventory = with(&metered, &[("a", json!({}))]);
+    assert!(inventory.has_metered());
+    assert_eq!(inventory.reportable_from(), ["entitlements".into()].into());
+    let usage = |inventory: &Inventory| explained(inventory).usage.unwrap();
+    assert_eq!(usage(&inventory).balance.unwrap().used, "0");
+    inventory.miss_reports("elsewhere".into());
+    assert_eq!(usage(&inventory).balance.unwrap().used, "0");
+    inventory.miss_reports("entitlements".into());
+    assert_eq!((usage(&inventory).state, usage(&inventory).balance), (UsageState::Unknown, None));
 }
 
 fn quantity(aggregation: &str) -> Value {

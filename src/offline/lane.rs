@@ -6,7 +6,7 @@
 
 use super::{
     simulation::change,
-    step::{GrantChange, HoldingState},
+    step::{GrantChange, HoldingState, UseState},
     subscription_change::{SubscriptionChange, due},
 };
 use crate::{
@@ -82,6 +82,26 @@ impl Lane {
     #[must_use]
     pub fn next(&self) -> Option<Instant> {
         self.evaluation.decision.next_right
+    }
+
+    /// The same, with the moments at which allotments are new of which something is used.
+    #[must_use]
+    pub fn next_with_resets(&self) -> Option<Instant> {
+        let resets = self.evaluation.decision.meters.values().filter_map(|meter| meter.next_reset());
+        self.next().into_iter().chain(resets).min()
+    }
+
+    /// The definitions whose allotments are new since an earlier evaluation.
+    pub fn resets_since<'a>(
+        &'a self,
+        before: &'a Evaluation,
+    ) -> impl Iterator<Item = (Arc<str>, (UseState, UseState))> + 'a {
+        let now = self.evaluation.decision.at;
+        before.decision.meters.iter().filter_map(move |(definition, meter)| {
+            meter.next_reset().filter(|at| *at <= now)?;
+            let after = self.evaluation.decision.meters.get(definition)?.balance.as_ref()?;
+            Some((Arc::clone(definition), (UseState::of(meter.balance.as_ref()?), UseState::of(after))))
+        })
     }
 
     /// Its grants, decided.

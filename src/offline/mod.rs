@@ -51,7 +51,7 @@ pub use proposal::{
     ChangeRequest, GrantRequest, PlanRequest, Proposal, Renewal, RenewalRequest, RequestedChange, Setting, TermDate,
     Unclear,
 };
-pub use step::{GrantChange, GrantState, HoldingState, ObjectAction, ObjectChange, TimelineStep};
+pub use step::{GrantChange, GrantState, HoldingState, ObjectAction, ObjectChange, TimelineStep, UseState};
 pub use subject::{EntitlementKind, Subject};
 pub use subscription_change::{EntryInForce, SubscriptionChange, SubscriptionState};
 pub use survey::{Status, Survey, Written};

@@ -4,11 +4,13 @@ use super::SubscriptionChange;
 use crate::{
     api::{Phase, facet_fields::FacetFields, lifecycle::Notice},
     core::{
+        amount::Amount,
         calendar::Instant,
         grant::GrantId,
         lifecycle::Verdict,
         refusal::Reason,
         source::{SourceId, SourceKind},
+        usage::balance::Balance,
     },
     evaluation::{
         holding::Member,
@@ -16,7 +18,8 @@ use crate::{
     },
     render::summary::SummaryEntry,
 };
-use std::{collections::BTreeMap, sync::Arc};
+use rust_decimal::Decimal;
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 /// What happens to one organization at one moment.
 #[derive(Clone, Debug)]
@@ -31,6 +34,8 @@ pub struct TimelineStep {
     pub subscriptions: Vec<SubscriptionChange>,
     /// What it holds before and after, of each definition where that differs.
     pub holdings: BTreeMap<Arc<str>, (HoldingState, HoldingState)>,
+    /// The definitions whose allotments are new, with how much was used of them before and after.
+    pub resets: BTreeMap<Arc<str>, (UseState, UseState)>,
     /// What is delivered, changed and withdrawn.
     pub objects: Vec<ObjectChange>,
 }
@@ -45,6 +50,7 @@ impl TimelineStep {
             grants: Vec::new(),
             subscriptions: Vec::new(),
             holdings: BTreeMap::new(),
+            resets: BTreeMap::new(),
             objects: Vec::new(),
         }
     }
@@ -90,7 +96,11 @@ impl TimelineStep {
     /// Whether nothing happens that anyone would notice.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.grants.is_empty() && self.subscriptions.is_empty() && self.holdings.is_empty() && self.objects.is_empty()
+        self.grants.is_empty()
+            && self.subscriptions.is_empty()
+            && self.holdings.is_empty()
+            && self.resets.is_empty()
+            && self.objects.is_empty()
     }
 }
 
@@ -214,6 +224,30 @@ impl HoldingState {
             }
             (one, other) => one == other,
         }
+    }
+}
+
+/// How much is used of an allotment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UseState {
+    /// What is used, and beyond it.
+    pub used: Decimal,
+    /// All that can be used.
+    pub allotted: Amount,
+}
+
+impl UseState {
+    /// As it is reckoned.
+    #[must_use]
+    pub fn of(balance: &Balance) -> Self {
+        Self { used: balance.used.saturating_add(balance.overage), allotted: balance.allotted }
+    }
+}
+
+impl fmt::Display for UseState {
+    /// `10 of 12`
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} of {}", self.used.normalize(), self.allotted)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
     },
     offline::{
         End, EntryInForce, GrantChange, GrantState, HoldingState, ObjectAction, ObjectChange, SubscriptionChange,
-        Timeline, TimelineStep, When,
+        Timeline, TimelineStep, UseState, When,
     },
 };
 use serde_json::{Map, Value, json};
@@ -79,6 +79,9 @@ fn step(step: &TimelineStep, zone: Tz) -> Value {
         "entitlements": holdings,
         "objects": step.objects.iter().map(object).collect::<Vec<_>>(),
     });
+    if !step.resets.is_empty() {
+        told["resets"] = step.resets.iter().map(|(definition, states)| reset(definition, states)).collect();
+    }
     if !step.subscriptions.is_empty() {
         told["subscriptions"] = step.subscriptions.iter().map(subscription).collect();
     }
@@ -87,6 +90,11 @@ fn step(step: &TimelineStep, zone: Tz) -> Value {
         told["overrides"] = overrides.into();
     }
     told
+}
+
+fn reset(definition: &str, (before, after): &(UseState, UseState)) -> Value {
+    let told = |state: &UseState| json!({ "used": state.used.normalize().to_string(), "allotted": state.allotted.to_string() });
+    json!({ "definition": definition, "before": told(before), "after": told(after) })
 }
 
 fn subscription(change: &SubscriptionChange) -> Value {

@@ -38,13 +38,15 @@ pub fn lines(step: &TimelineStep, zone: Tz) -> Vec<Line<'_>> {
     let subscriptions = step.subscriptions.iter().flat_map(|change| subscription(change, zone));
     let mut lines: Vec<Line<'_>> = subscriptions.map(|text| Line { definition: None, text }).collect();
     let of_grants = step.own_grants().map(|change| &change.definition);
-    let definitions: BTreeSet<_> = of_grants.chain(step.holdings.keys()).collect();
+    let definitions: BTreeSet<_> = of_grants.chain(step.holdings.keys()).chain(step.resets.keys()).collect();
     for definition in definitions {
         let line = |text| Line { definition: Some(definition), text };
         let changes = step.own_grants().filter(|change| change.definition == *definition);
         lines.extend(changes.flat_map(|change| grant(change, zone)).map(line));
         let holding = step.holdings.get(definition);
         lines.extend(holding.iter().flat_map(|(before, after)| held(before, after)).map(line));
+        let reset = step.resets.get(definition);
+        lines.extend(reset.map(|(before, after)| format!("the allotment is new: {before} used → {after}")).map(line));
     }
     lines.extend(objects(&step.objects));
     lines

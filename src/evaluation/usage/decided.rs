@@ -141,6 +141,14 @@ impl MeterDecision {
         }
     }
 
+    /// When the allotment is new, where any of it is used: otherwise that changes nothing.
+    #[must_use]
+    pub fn next_reset(&self) -> Option<Instant> {
+        let balance = self.balance.as_ref()?;
+        let used = [balance.used, balance.excess, balance.overage];
+        balance.resets_at().filter(|_| used.iter().any(|used| !used.is_zero()))
+    }
+
     /// Blocks begin and end when what gives them does, which the lifecycle tells; periods, and what counts as heard, do so here.
     fn next_change(&self, now: Instant) -> Option<Instant> {
         let heard = self.facts.as_ref().and_then(|facts| facts.heard).filter(|_| !self.is_stale);

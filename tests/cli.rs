@@ -51,6 +51,8 @@ mod terminal;
 mod time_zones;
 #[path = "cli/timeline.rs"]
 mod timeline;
+#[path = "cli/usage.rs"]
+mod usage;
 #[path = "cli/warnings.rs"]
 mod warnings;
 

@@ -133,7 +133,8 @@ fn the_examples_have_something_to_come_whenever_they_are_looked_at() {
 #[test]
 fn the_pages_show_what_their_commands_print() {
     let playground = Playground::new();
-    for (page, least) in [("README.md", 4), ("docs/command.md", 6), ("docs/subscriptions.md", 4)] {
+    for (page, least) in [("README.md", 4), ("docs/command.md", 6), ("docs/subscriptions.md", 4), ("docs/usage.md", 7)]
+    {
         let run = run_as_shown(&playground, page);
         assert!(run >= least, "{page} has lost its examples: {run}");
     }

@@ -49,5 +49,5 @@ pub use {
     pruning::MeterPruning,
     queue::{StoreQueue, StoreRequest},
     reading::{CatchUp, LoadedMeter},
-    writing::Progress,
+    writing::StoreProgress,
 };

@@ -3,7 +3,7 @@
 use super::{
     PersistentStore, StoreError,
     meter::{MeterOutcome, MeterWrite},
-    writing::Progress,
+    writing::StoreProgress,
 };
 use std::time::Duration;
 use tokio::{
@@ -31,7 +31,7 @@ pub struct StoreRequest {
     /// Of meters; with at most 10,000 registers.
     pub writes: Vec<MeterWrite>,
     /// Of what is done bit by bit.
-    pub progress: Vec<Progress>,
+    pub progress: Vec<StoreProgress>,
 }
 
 type Answer = Result<Vec<MeterOutcome>, StoreError>;
@@ -88,7 +88,7 @@ impl StoreRequest {
             )));
         }
         self.writes.iter().try_for_each(MeterWrite::check)?;
-        self.progress.iter().try_for_each(Progress::check)
+        self.progress.iter().try_for_each(StoreProgress::check)
     }
 }
 
@@ -141,7 +141,7 @@ fn give(answers: impl IntoIterator<Item = oneshot::Sender<Answer>>, outcomes: im
 /// What became of each request.
 async fn write_all(store: &PersistentStore, requests: &[StoreRequest]) -> Result<Vec<Vec<MeterOutcome>>, StoreError> {
     let writes: Vec<MeterWrite> = requests.iter().flat_map(|request| &request.writes).cloned().collect();
-    let progress: Vec<Progress> = requests.iter().flat_map(|request| &request.progress).cloned().collect();
+    let progress: Vec<StoreProgress> = requests.iter().flat_map(|request| &request.progress).cloned().collect();
     let epoch = requests.first().map(|request| request.epoch).unwrap_or_default();
     let mut outcomes = store.write(epoch, &writes, &progress).await?.into_iter();
     Ok(requests.iter().map(|request| outcomes.by_ref().take(request.writes.len()).collect()).collect())

@@ -17,14 +17,14 @@ const LONGEST_PROGRESS: usize = 1 << 20;
 
 /// How far something is that is done bit by bit, by name: kept in the same commit as what was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Progress {
+pub struct StoreProgress {
     /// Of what.
     pub name: String,
     /// How far, in the words of whoever does it.
     pub value: String,
 }
 
-impl Progress {
+impl StoreProgress {
     pub(super) fn check(&self) -> Result<(), StoreError> {
         check_text("the name of a progress", &self.name, LONGEST_PROGRESS_NAME)?;
         check_text("a progress", &self.value, LONGEST_PROGRESS)
@@ -42,10 +42,10 @@ impl PersistentStore {
         &self,
         epoch: i64,
         writes: &[MeterWrite],
-        progress: &[Progress],
+        progress: &[StoreProgress],
     ) -> Result<Vec<MeterOutcome>, StoreError> {
         writes.iter().try_for_each(MeterWrite::check)?;
-        progress.iter().try_for_each(Progress::check)?;
+        progress.iter().try_for_each(StoreProgress::check)?;
         let mut connection = self.connection().await?;
         let done = self.within(commit(&mut connection, epoch, writes, progress)).await;
         settled(connection, done)
@@ -56,7 +56,7 @@ async fn commit(
     connection: &mut AnyConnection,
     epoch: i64,
     writes: &[MeterWrite],
-    progress: &[Progress],
+    progress: &[StoreProgress],
 ) -> Result<Vec<MeterOutcome>, StoreError> {
     let mut transaction = connection.begin().await?;
     let mut outcomes = BTreeMap::new();
@@ -84,8 +84,8 @@ fn by_meter(writes: &[MeterWrite]) -> BTreeMap<MeterId, Vec<usize>> {
 }
 
 /// Of each name what was said last, in the order of names, for the same reason.
-fn last_by_name(progress: &[Progress]) -> Vec<Progress> {
-    let by_name: BTreeMap<&str, &Progress> = progress.iter().map(|one| (one.name.as_str(), one)).collect();
+fn last_by_name(progress: &[StoreProgress]) -> Vec<StoreProgress> {
+    let by_name: BTreeMap<&str, &StoreProgress> = progress.iter().map(|one| (one.name.as_str(), one)).collect();
     by_name.into_values().cloned().collect()
 }
 
@@ -219,7 +219,7 @@ async fn keep_memory(connection: &mut AnyConnection, meter: i64, version: i64, m
     Ok(())
 }
 
-async fn set_progress(connection: &mut AnyConnection, progress: &Progress) -> Result<(), StoreError> {
+async fn set_progress(connection: &mut AnyConnection, progress: &StoreProgress) -> Result<(), StoreError> {
     let query = sqlx::query(
         "INSERT INTO progress (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
     );

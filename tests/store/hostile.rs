@@ -1,6 +1,9 @@
 //! Keys, amounts and times that somebody means ill with.
 
-use crate::place::{Kind, Kind::*, Place, decimal, meter, report, write, write_of};
+use crate::place::{
+    Kind::{self, Postgres, Sqlite},
+    Place, decimal, meter, report, write, write_of,
+};
 use chrono::{DateTime, Utc};
 use entitlement_operator::store::{StoreError, meter::RegisterWrite};
 use rstest::rstest;

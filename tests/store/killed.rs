@@ -2,7 +2,7 @@
 
 use crate::{
     child::Writer,
-    place::{Kind, Place, decimal, meter, report, write},
+    place::{Kind, Place, meter, report, write},
 };
 use entitlement_operator::store::meter::RegisterOutcome;
 use std::collections::BTreeSet;
@@ -30,7 +30,6 @@ async fn what_was_acknowledged_before_a_kill_is_there() {
         );
         let done = write(&store, "acme", vec![report("after", 1, "1")]).await.unwrap();
         assert!(matches!(done.registers[..], [RegisterOutcome::Counted | RegisterOutcome::Unchanged]));
-        assert!(decimal("1") <= keys.len().into());
         store.close().await;
     }
 }

@@ -1,6 +1,9 @@
 //! Very many registers in one meter.
 
-use crate::place::{Kind, Kind::*, Place, decimal, meter, report, total, write};
+use crate::place::{
+    Kind::{self, Postgres, Sqlite},
+    Place, decimal, meter, report, total, write,
+};
 use entitlement_operator::store::CatchUp;
 use rstest::rstest;
 use std::time::Instant;

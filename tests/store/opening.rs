@@ -1,7 +1,10 @@
 //! What is there when a store is opened.
 
 use crate::{
-    place::{Kind, Kind::*, Place, database, report, write},
+    place::{
+        Kind::{self, Postgres, Sqlite},
+        Place, database, report, write,
+    },
     server::Server,
 };
 use entitlement_operator::store::{PersistentStore, StoreAddress, StoreError, StoreIdentity, StoreReplacement};
@@ -87,6 +90,18 @@ async fn postgres_that_refuses_is_said_without_the_password(#[case] from: &str, 
     let told = format!("{error} {error:?}");
     assert!(told.contains(said) || error.to_string().contains(said), "{told}");
     assert!(!told.contains("secret") && !told.contains("p@ss") && !told.contains("p%40ss"), "{told}");
+}
+
+/// By the certificate of its authority; without it, the connection is not made.
+#[tokio::test]
+async fn postgres_is_known_by_its_certificate() {
+    let url = database(Server::shared()).await;
+    let authority = Server::shared().certificate();
+    let known = format!("{url}?sslmode=verify-full&sslrootcert={}", authority.display());
+    PersistentStore::open(&known.parse().unwrap()).await.unwrap();
+    let error = refusal(&format!("{url}?sslmode=verify-full").parse().unwrap()).await;
+    let StoreError::Down(said) = error else { panic!("{error:?}") };
+    assert!(said.contains("certificate") && !said.contains("p@ss"), "{said}");
 }
 
 #[tokio::test]

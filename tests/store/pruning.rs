@@ -1,6 +1,9 @@
 //! What is taken out once it is not needed any more.
 
-use crate::place::{Kind, Kind::*, Place, at, decimal, meter, report, total, write};
+use crate::place::{
+    Kind::{self, Postgres, Sqlite},
+    Place, at, decimal, meter, report, total, write,
+};
 use chrono::{TimeDelta, Utc};
 use entitlement_operator::store::{CatchUp, MeterPruning, StoreError, meter::RegisterWrite};
 use rstest::rstest;

@@ -1,9 +1,15 @@
 //! Many requests in one commit.
 
-use crate::place::{Kind, Kind::*, Place, decimal, report, total, write, write_of};
+use crate::place::{
+    Kind::{self, Postgres, Sqlite},
+    Place, decimal, report, total, write, write_of,
+};
 use entitlement_operator::store::{
-    Progress, StoreError, StoreQueue, StoreRequest,
-    meter::{MeterOutcome, RegisterOutcome::*},
+    StoreError, StoreProgress, StoreQueue, StoreRequest,
+    meter::{
+        MeterOutcome,
+        RegisterOutcome::{Counted, Unchanged},
+    },
 };
 use futures::future::join_all;
 use rstest::rstest;
@@ -20,7 +26,7 @@ async fn requests_at_once_share_commits_and_each_has_its_answer(#[values(Sqlite,
     let queue = StoreQueue::start(store.clone());
     let requests = (0..500).map(|number| {
         let mut request = request(["a", "b", "c"][number % 3], &number.to_string(), "1");
-        request.progress = vec![Progress { name: "last".to_owned(), value: number.to_string() }];
+        request.progress = vec![StoreProgress { name: "last".to_owned(), value: number.to_string() }];
         if number % 5 == 0 {
             request.writes.push(write_of("fifth", vec![report("same", 1, "1")]));
         }

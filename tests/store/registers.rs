@@ -1,9 +1,16 @@
 //! What becomes of reports: order, repetition, correction, deletion.
 
-use crate::place::{Kind, Kind::*, Place, at, decimal, meter, report, total, write, write_of};
+use crate::place::{
+    Kind::{self, Postgres, Sqlite},
+    Place, at, decimal, meter, report, total, write, write_of,
+};
 use entitlement_operator::store::{
-    CatchUp, Progress, StoreError,
-    meter::{MeterWrite, RegisterOutcome::*, RegisterWrite, StoredMeter},
+    CatchUp, StoreError, StoreProgress,
+    meter::{
+        MeterWrite,
+        RegisterOutcome::{Counted, Older, Unchanged},
+        RegisterWrite, StoredMeter,
+    },
 };
 use rstest::rstest;
 
@@ -88,7 +95,7 @@ async fn what_is_remembered_and_how_far_something_is_comes_with_the_same_commit(
     let place = Place::new(kind).await;
     let store = place.open().await;
     let remembering = |memory: &str| MeterWrite { memory: Some(memory.to_owned()), ..write_of("acme", Vec::new()) };
-    let progress = |value: &str| Progress { name: "prometheus".to_owned(), value: value.to_owned() };
+    let progress = |value: &str| StoreProgress { name: "prometheus".to_owned(), value: value.to_owned() };
     store.write(1, &[remembering("{\"a\":1}")], &[progress("1")]).await.unwrap();
     store.write(1, &[write_of("acme", vec![report("a", 1, "1")])], &[]).await.unwrap();
     let CatchUp::Changes(changes) = store.since(&meter("acme"), 1).await.unwrap() else { panic!() };

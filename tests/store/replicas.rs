@@ -1,6 +1,9 @@
 //! Replicas that catch up by differences hold what one loads from scratch.
 
-use crate::place::{Kind, Kind::*, Place, at, meter, report, write_of};
+use crate::place::{
+    Kind::{self, Postgres, Sqlite},
+    Place, at, meter, report, write_of,
+};
 use entitlement_operator::{
     core::usage::ledger::Ledger,
     store::{

@@ -4,7 +4,10 @@ use std::{
     env, fs,
     io::Write as _,
     net::{Ipv4Addr, TcpListener, TcpStream},
-    os::unix::{fs::chown, process::CommandExt as _},
+    os::unix::{
+        fs::{PermissionsExt as _, chown},
+        process::CommandExt as _,
+    },
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::OnceLock,
@@ -59,8 +62,25 @@ impl Server {
             .output()
             .unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        server.make_certificate();
         server.start_again();
         server
+    }
+
+    fn make_certificate(&self) {
+        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        fs::write(self.certificate(), made.cert.pem()).unwrap();
+        let key = self.data().join("server.key");
+        fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+        if let Some((user, group)) = unprivileged() {
+            chown(key, Some(user), Some(group)).unwrap();
+        }
+    }
+
+    /// That of its TLS, which is its own authority.
+    pub fn certificate(&self) -> PathBuf {
+        self.data().join("server.crt")
     }
 
     fn data(&self) -> PathBuf {
@@ -77,7 +97,7 @@ impl Server {
             .arg("-D")
             .arg(self.data())
             .args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=200"])
-            .args(["-c", &format!("port={}", self.port), "-c", "fsync=off"])
+            .args(["-c", &format!("port={}", self.port), "-c", "fsync=off", "-c", "ssl=on"])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -1,6 +1,9 @@
 //! Several writers at once.
 
-use crate::place::{Kind, Kind::*, Place, decimal, meter, report, total, write, write_of};
+use crate::place::{
+    Kind::{self, Postgres, Sqlite},
+    Place, decimal, meter, report, total, write, write_of,
+};
 use entitlement_operator::store::{StoreError, meter::MeterWrite};
 use rstest::rstest;
 use std::collections::BTreeSet;

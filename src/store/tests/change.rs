@@ -2,7 +2,10 @@ use crate::{
     core::{calendar::Instant, usage::register::RegisterId},
     store::{
         change::RegisterChanges,
-        meter::{RegisterOutcome, RegisterWrite},
+        meter::{
+            RegisterOutcome::{Counted, Older, Unchanged},
+            RegisterWrite,
+        },
     },
 };
 
@@ -27,7 +30,6 @@ fn reports_of_one_key_in_one_commit_leave_one_state() {
     let mut changes = RegisterChanges::default();
     let reports = [write(3, 10), write(5, 20), write(4, 15), write(5, 30)];
     let outcomes = reports.iter().map(|report| changes.take(report)).collect::<Vec<_>>();
-    use RegisterOutcome::{Counted, Older, Unchanged};
     assert_eq!(outcomes, [Counted, Counted, Older, Unchanged]);
     let kept: Vec<_> = changes.changed.into_values().collect();
     let [register] = kept.as_slice() else { panic!("{kept:?}") };

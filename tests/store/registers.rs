@@ -63,7 +63,8 @@ async fn a_corrected_time_or_channel_moves_what_was_counted(#[values(Sqlite, Pos
     write(&store, "acme", vec![phone(20, "5")]).await.unwrap();
     let ledger = store.load(&meter("acme")).await.unwrap().ledger;
     assert_eq!(ledger.between(at(10), at(11)), decimal("4"));
-    assert_eq!(ledger.of_channel_between("phone", at(20), at(21)), decimal("5"));
+    let entries: Vec<_> = ledger.entries(at(20), at(21)).collect();
+    assert_eq!(entries, [(Some(&"phone".into()), decimal("5"))]);
     let CatchUp::Changes(changes) = store.since(&meter("acme"), 1).await.unwrap() else { panic!() };
     let told: Vec<_> = changes.differences.iter().map(|one| (one.at, one.channel.as_deref(), one.amount)).collect();
     assert_eq!(told, [(at(10), None, decimal("-3")), (at(20), Some("phone"), decimal("5"))]);

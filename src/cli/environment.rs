@@ -20,6 +20,9 @@ const PREFIX: &str = "ENTITLEMENT_OPERATOR_";
 /// The subcommand that they are for.
 const RUN: &str = "run";
 
+/// The flags whose values may hold a password, so that none of these is ever shown.
+const SECRET: [&str; 1] = ["--store"];
+
 /// The variable of a flag.
 fn variable(flag: &str) -> String {
     format!("{PREFIX}{}", flag.replace('-', "_").to_uppercase())
@@ -126,6 +129,10 @@ pub fn told(error: &Error, words: &[OsString]) -> Option<String> {
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
     });
     let subject = if is_on_command_line { flag.to_owned() } else { variable(flag.trim_start_matches('-')) };
+    if SECRET.contains(&flag) {
+        let wrong = error.source().map(ToString::to_string).unwrap_or_default();
+        return Some(format!("{subject} cannot be used: {wrong}"));
+    }
     let given = text(ContextKind::InvalidValue).unwrap_or_default();
     let wrong = error.source().map(|source| format!(", which it cannot be: {}", in_plain_words(&source.to_string())));
     Some(format!("{subject} is {}{}{}", quoted(given), wrong.unwrap_or_default(), instead(error, arg)))

@@ -99,6 +99,14 @@ fn the_flag_wins_over_the_variable_and_an_empty_one_is_none() {
 }
 
 #[test]
+fn the_address_of_a_store_is_never_shown() {
+    let given = "mysql://me:hunter2@db/usage";
+    let wrong = "a store is sqlite:///absolute/path.db or postgres://user:password@host:port/database";
+    assert_eq!(refused(&["--store", given], &[]), format!("--store cannot be used: {wrong}"));
+    assert_eq!(refused(&[], &[("STORE", given)]), format!("ENTITLEMENT_OPERATOR_STORE cannot be used: {wrong}"));
+}
+
+#[test]
 fn a_variable_that_nothing_reads_is_warned_of() {
     let said = taken(&[], &[("NAMESPCES", "a"), ("SERVICE_HOST", "10.0.0.1"), ("PORT_443_TCP", "tcp://10.0.0.1:443")]);
     let warnings: Vec<&str> = said.lines().filter(|line| line.contains("WARN")).collect();

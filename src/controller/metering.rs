@@ -55,7 +55,7 @@ pub struct ReportedUsage {
 }
 
 /// What the store should have of an organization, and what is to be said of it first.
-pub struct MeterOutcome {
+pub struct MeterSettlement {
     wishes: Vec<MeterWish>,
     crossed: Vec<(Arc<str>, Crossing)>,
 }
@@ -114,8 +114,8 @@ impl MeterView {
     }
 
     /// What the store should have once that was decided.
-    pub fn outcome(&self, decision: &Decision, reported: Option<ReportedUsage>) -> MeterOutcome {
-        let mut outcome = MeterOutcome { wishes: Vec::new(), crossed: Vec::new() };
+    pub fn outcome(&self, decision: &Decision, reported: Option<ReportedUsage>) -> MeterSettlement {
+        let mut outcome = MeterSettlement { wishes: Vec::new(), crossed: Vec::new() };
         let Some(ReportedUsage { mut registers, untold, .. }) =
             reported.filter(|_| decision.standing.organization.is_some())
         else {
@@ -154,7 +154,7 @@ fn metered(definition: &Arc<str>, entry: &CatalogueEntry) -> Option<Arc<str>> {
     entry.serving.as_ref()?.terms.usage.as_ref().map(|_| Arc::clone(definition))
 }
 
-impl MeterOutcome {
+impl MeterSettlement {
     /// Says what is to be said, and has it kept: whoever is killed in between says it again under the same name.
     pub async fn settle(self, context: &ControllerContext, name: &Arc<str>, organization: Option<&Organization>) {
         if context.gate.intentions().is_some() {

@@ -116,14 +116,14 @@ mod tests {
         serde_json::from_value(organization).map(Arc::new).ok()
     }
 
-    fn entry(usage: &Value) -> Option<Arc<CatalogueEntry>> {
+    fn entry(usage: &Value) -> Arc<CatalogueEntry> {
         let spec = json!({"type": "Quantity", "unit": "hours", "amount": 10, "usage": usage});
         let state = DefinitionState::gather(&serde_json::from_value(spec).unwrap(), |_| None).unwrap();
-        Some(Arc::new(CatalogueEntry::valid(CompiledDefinition::compile("support", &state).unwrap())))
+        Arc::new(CatalogueEntry::valid(CompiledDefinition::compile("support", &state).unwrap()))
     }
 
-    fn nothing_serves(present: Present) -> Option<Arc<CatalogueEntry>> {
-        Some(Arc::new(CatalogueEntry { present, serving: None, revision: None, history: Arc::default() }))
+    fn nothing_serves(present: Present) -> Arc<CatalogueEntry> {
+        Arc::new(CatalogueEntry { present, serving: None, revision: None, history: Arc::default() })
     }
 
     fn report() -> StatedReport {
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[rstest]
-    #[case::counted(organization(&["desk"]), None, entry(&json!({"mode": "Consumed"})), None)]
+    #[case::counted(organization(&["desk"]), None, Some(entry(&json!({"mode": "Consumed"}))), None)]
     #[case::of_nobody(
         None,
         None,
@@ -147,10 +147,10 @@ mod tests {
     #[case::from_elsewhere(organization(&["entitlements", "billing"]), None, None, Some("NamespaceNotAllowed: organization acme does not let its usage be reported from namespace desk: make the report in one of its reportableFrom (entitlements, billing)"))]
     #[case::by_a_tenant(organization(&["desk"]), Some("globex"), None, Some("NamespaceNotAllowed: namespace desk is one of organization globex's own, and a tenant must not report its own usage: make the report in a namespace that no organization lists"))]
     #[case::of_nothing(organization(&["desk"]), None, None, Some("DefinitionNotFound: there is no definition support: make it, or make the report anew for one that exists"))]
-    #[case::of_what_is_gone(organization(&["desk"]), None, nothing_serves(Present::Missing), Some("DefinitionNotFound: there is no definition support: make it, or make the report anew for one that exists"))]
-    #[case::never_valid(organization(&["desk"]), None, nothing_serves(Present::Invalid(Problem::new(ReasonCode::InvalidUsage, "mend it"))), Some("DefinitionNotReady: definition support cannot be metered: InvalidUsage: mend it"))]
-    #[case::not_metered(organization(&["desk"]), None, entry(&Value::Null), Some("NotMetered: definition support is not metered: give it the field usage, or make the report anew for one that has it"))]
-    #[case::by_prometheus(organization(&["desk"]), None, entry(&json!({"mode": "Consumed", "period": "P1M", "prometheus": {"query": "up"}})), Some("MeteredByPrometheus: what is used of definition support is taken from Prometheus, and nothing else is counted: delete the report, or take usage.prometheus out of the definition"))]
+    #[case::of_what_is_gone(organization(&["desk"]), None, Some(nothing_serves(Present::Missing)), Some("DefinitionNotFound: there is no definition support: make it, or make the report anew for one that exists"))]
+    #[case::never_valid(organization(&["desk"]), None, Some(nothing_serves(Present::Invalid(Problem::new(ReasonCode::InvalidUsage, "mend it")))), Some("DefinitionNotReady: definition support cannot be metered: InvalidUsage: mend it"))]
+    #[case::not_metered(organization(&["desk"]), None, Some(entry(&Value::Null)), Some("NotMetered: definition support is not metered: give it the field usage, or make the report anew for one that has it"))]
+    #[case::by_prometheus(organization(&["desk"]), None, Some(entry(&json!({"mode": "Consumed", "period": "P1M", "prometheus": {"query": "up"}}))), Some("MeteredByPrometheus: what is used of definition support is taken from Prometheus, and nothing else is counted: delete the report, or take usage.prometheus out of the definition"))]
     fn it_counts_where_it_may_be_reported(
         #[case] organization: Option<Arc<Organization>>,
         #[case] claimed_by: Option<&str>,

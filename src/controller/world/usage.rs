@@ -361,8 +361,12 @@ impl World {
         let Some(change) = change else { return };
         self.touch_organizations(change.organizations);
         match change.is_whole {
-            Some(true) => drop(self.work.insert(WorkItem::UsageReport(id.clone()))),
-            Some(false) => drop(self.barred_reports.insert(id.clone())),
+            Some(true) => {
+                self.work.insert(WorkItem::UsageReport(id.clone()));
+            }
+            Some(false) => {
+                self.barred_reports.insert(id.clone());
+            }
             None => {}
         }
     }
@@ -383,13 +387,12 @@ impl World {
 
     /// A report was read again, which had this UID before; None if there is none.
     pub fn fetched_report(&mut self, id: &ReportId, uid: &Arc<str>, report: Option<Reading<ReportId, WholeReport>>) {
-        match report {
-            Some(report) => self.hear_of_report(id, |world| world.put_report(report)),
-            None => {
-                let change = self.usage.forget(id, uid);
-                self.changed_report(id, change);
-            }
+        if let Some(report) = report {
+            self.hear_of_report(id, |world| world.put_report(report));
+            return;
         }
+        let change = self.usage.forget(id, uid);
+        self.changed_report(id, change);
     }
 
     /// Takes in what an answer says of a report. It may be late: one that is known no more has gone since, and a list that is under

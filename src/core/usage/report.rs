@@ -174,7 +174,7 @@ impl StatedReport {
                     reading.registers.insert(id, register);
                 }
                 Err(UseFault { field, is_ahead, message }) => {
-                    reading.refuse(RefusedUse { key: Arc::clone(&stated.key), index, field, is_ahead, message })
+                    reading.refuse(RefusedUse { key: Arc::clone(&stated.key), index, field, is_ahead, message });
                 }
             }
         }

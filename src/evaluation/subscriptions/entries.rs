@@ -323,7 +323,7 @@ impl Judge<'_> {
             self.subscription.facets.get(&recorded.definition).cloned().unwrap_or_default()
         };
         let channels = entry.channels.clone().filter(|_| recorded.definition == entry.definition);
-        Addition { facets, channels, ..recorded.clone() }
+        Addition { channels, facets, ..recorded.clone() }
     }
 }
 

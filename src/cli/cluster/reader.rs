@@ -167,7 +167,9 @@ impl<'a> ClusterReader<'a> {
             let places = unseen.join(", ");
             self.note(format!("you may not list reports of usage in {places}: what is used is not part of the answer"));
         }
-        unseen.into_iter().for_each(|namespace| self.manifests.inventory.miss_reports(namespace));
+        for namespace in unseen {
+            self.manifests.inventory.miss_reports(namespace);
+        }
         Ok(())
     }
 

@@ -25,7 +25,6 @@ mod outcome;
 mod overrides;
 mod program;
 mod progress;
-mod prometheus;
 mod render;
 mod run;
 mod schema;

@@ -6,7 +6,6 @@ use super::{
     leadership::LeadershipArguments,
     observability::ObservabilityArguments,
     outcome::{CommandFailure, Outcome},
-    prometheus::PrometheusArguments,
     served::ServedArguments,
     size::ByteSize,
     terminal::Palette,
@@ -78,8 +77,6 @@ pub struct RunArguments {
     #[command(flatten)]
     webhook: WebhookArguments,
     #[command(flatten)]
-    prometheus: PrometheusArguments,
-    #[command(flatten)]
     observability: ObservabilityArguments,
     #[command(flatten)]
     connection: ConnectionArguments,
@@ -98,7 +95,6 @@ pub fn run(arguments: RunArguments, zones: &ZonesInUse) -> Result<Outcome, Comma
     let served = arguments.restriction.served(&arguments.namespace)?;
     let webhook = arguments.webhook.options(&arguments.namespace)?;
     let read_only = arguments.restriction.is_read_only(webhook.is_some())?;
-    arguments.prometheus.source()?;
     if let ZonesInUse::Unusable(problem) = zones {
         tracing::error!("{problem}");
     }

@@ -19,7 +19,9 @@ use crate::{
             state::{Crossing, crossings},
         },
     },
-    evaluation::{Snapshot, catalogue::CatalogueEntry, decision::Decision, usage_report::ReportSurroundings},
+    evaluation::{
+        Snapshot, catalogue::CatalogueEntry, decision::Decision, usage::MeterFacts, usage_report::ReportSurroundings,
+    },
     metering::{KnownMeter, MeterWish, MeteringNews},
 };
 use std::{
@@ -90,7 +92,11 @@ impl MeterView {
         let held = snapshot.catalogue.iter().filter_map(is_metered);
         let definitions: BTreeSet<Arc<str>> = held.chain(context.meters.definitions(name)).collect();
         let known = context.meters.known(name, definitions.iter());
-        snapshot.meters = known.iter().map(|(name, known)| (Arc::clone(name), Arc::clone(&known.facts))).collect();
+        let facts = |(name, known): (&Arc<str>, &KnownMeter)| {
+            let entry = snapshot.catalogue.get(name);
+            (Arc::clone(name), if is_asked_for(entry) { unheard(&known.facts) } else { Arc::clone(&known.facts) })
+        };
+        snapshot.meters = known.iter().map(facts).collect();
         context.world(|world| Self {
             rules: definitions.iter().filter_map(|one| Some((Arc::clone(one), world.usage_rules(one)?))).collect(),
             reports: context.meters.has_store().then(|| world.reported(&snapshot.name)),
@@ -152,6 +158,17 @@ impl MeterView {
 
 fn metered(definition: &Arc<str>, entry: &CatalogueEntry) -> Option<Arc<str>> {
     entry.serving.as_ref()?.terms.usage.as_ref().map(|_| Arc::clone(definition))
+}
+
+/// Whether a definition takes its usage from Prometheus.
+fn is_asked_for(entry: Option<&Arc<CatalogueEntry>>) -> bool {
+    let serving = entry.and_then(|entry| entry.serving.as_deref());
+    serving.and_then(|serving| serving.terms.usage.as_deref()).is_some_and(|rules| rules.prometheus.is_some())
+}
+
+/// What is remembered, where nothing says what is used.
+fn unheard(facts: &Arc<MeterFacts>) -> Arc<MeterFacts> {
+    Arc::new(MeterFacts { heard: None, ..MeterFacts::clone(facts) })
 }
 
 impl MeterSettlement {

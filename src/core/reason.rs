@@ -161,6 +161,8 @@ reasons! {
     NeverInForce,
     /// Newer time zone data than what is compiled in is used.
     Newer,
+    /// A definition takes its usage from Prometheus, which is not asked.
+    NoPrometheus,
     /// A grant does not say when it starts.
     NoStart,
     /// The operator has no store to count in.

@@ -14,6 +14,7 @@
 
 #[path = "../control-plane/plane.rs"]
 mod plane;
+#[allow(dead_code, reason = "other tests use the rest of it")]
 #[path = "../monitoring/server.rs"]
 mod prometheus_server;
 #[path = "../summary_schema.rs"]

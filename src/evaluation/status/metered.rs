@@ -37,6 +37,8 @@ impl StoreStanding {
     }
 }
 
+const NO_PROMETHEUS: &str = "this version of the operator does not ask Prometheus, so how much is used is not known: take usage.prometheus out, and report what is used as EntitlementUsage objects";
+
 const NO_STORE: &str = "the operator has no store to count in, so how much is used is not known: run it with --store";
 
 /// Says of a definition whether what is used of it is counted, where it is metered: in its state that serves, or as it is written.
@@ -54,6 +56,12 @@ pub fn tell_metered(
     let generation = definition.metadata.generation.unwrap_or(1);
     let before = definition.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let mut metered = Conditions::after(before, generation, now);
+    let rules = entry.serving.as_ref().and_then(|serving| serving.terms.usage.as_deref());
+    if rules.is_some_and(|rules| rules.prometheus.is_some()) {
+        metered.set(METERED, false, ReasonCode::NoPrometheus, NO_PROMETHEUS);
+        conditions.extend(metered.into_vec());
+        return;
+    }
     match standing {
         StoreStanding::Works => metered.set(METERED, true, ReasonCode::Metered, "what is used is counted"),
         StoreStanding::Opening => metered.keep(METERED),
@@ -105,6 +113,13 @@ mod tests {
     fn a_metered_definition_says_how_the_store_is(#[case] standing: StoreStanding, #[case] expected: &str) {
         assert_eq!(told(&json!({"mode": "Consumed"}), &json!([]), &standing), [expected]);
         assert_eq!(told(&Value::Null, &json!([]), &standing), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_prometheus_would_have_to_say_is_not_counted() {
+        let usage = json!({"mode": "Consumed", "prometheus": {"query": "calls"}});
+        let said = "Metered=False NoPrometheus: this version of the operator does not ask Prometheus, so how much is used is not known: take usage.prometheus out, and report what is used as EntitlementUsage objects";
+        assert_eq!(told(&usage, &json!([]), &StoreStanding::Works), [said]);
     }
 
     #[test]

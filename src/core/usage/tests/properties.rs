@@ -289,8 +289,8 @@ proptest! {
         let meter = Meter { rules: &scene.rules, memory: &memory, ledger: &ledger, caps: &scene.caps, now };
         if let Some(balance) = Balance::of(&meter) {
             let amount = Decimal::from_i128_with_scale(asked.0, asked.1);
-            UsageAllowance::of(&meter, &balance, UsageRequest { amount, channel: Some("phone") });
-            UsageState::of(&meter, &balance);
+            let _ = UsageAllowance::of(&meter, &balance, UsageRequest { amount, channel: Some("phone") });
+            let _ = UsageState::of(&meter, &balance);
             crossings(&meter, &balance, &[]);
             prop_assert!(balance.overage >= Decimal::ZERO && balance.used >= Decimal::ZERO);
         }

@@ -47,12 +47,12 @@ pub enum MeteringNews {
 }
 
 /// Whether this replica may write, asked right before it does: the tenure in which it leads.
-pub type Permission = Arc<dyn Fn() -> Option<u64> + Send + Sync>;
+pub type WritePermission = Arc<dyn Fn() -> Option<u64> + Send + Sync>;
 
 /// The task.
 struct Clerk<'a, F> {
     desk: &'a MeterDesk,
-    may_write: Permission,
+    may_write: WritePermission,
     now: fn() -> Instant,
     tell: F,
     /// The tenure that the epoch was claimed in, and the epoch.
@@ -61,7 +61,7 @@ struct Clerk<'a, F> {
 
 impl MeterDesk {
     /// Works with the store for ever, where there is one. Nobody waits for it.
-    pub async fn run(&self, now: fn() -> Instant, may_write: Permission, tell: impl Fn(MeteringNews)) {
+    pub async fn run(&self, now: fn() -> Instant, may_write: WritePermission, tell: impl Fn(MeteringNews)) {
         let Some(address) = self.address() else { return std::future::pending().await };
         let mut clerk = Clerk { desk: self, may_write, now, tell, epoch: None };
         let mut failures = 0;

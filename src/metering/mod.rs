@@ -26,6 +26,6 @@ mod place;
 mod tests;
 
 pub use {
-    clerk::{MeteringNews, Permission},
+    clerk::{MeteringNews, WritePermission},
     desk::{KnownMeter, MeterDesk, MeterWish},
 };

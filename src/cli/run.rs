@@ -64,7 +64,8 @@ pub struct RunArguments {
     /// What is logged: a level (error, warn, info, debug, trace), or directives such as info,kube=debug
     #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "info")]
     log_filter: String,
-    /// Where metered usage is kept: sqlite:///var/lib/entitlement-operator/store.db, or postgres://user:password@host:port/database [default: nowhere]
+    /// Where metered usage is kept: `sqlite:///var/lib/entitlement-operator/store.db`, or `postgres://user:password@host:port/database`
+    /// [default: nowhere]
     ///
     /// Without it nothing that is used is counted, and all else is as ever. A file is for one replica; several replicas need
     /// PostgreSQL. The address has a password: give it as the variable, from a Secret.

@@ -4,7 +4,7 @@ use super::{
     clock,
     context::ControllerContext,
     events::{self, Announcement},
-    world::WorkItem,
+    world::{WorkItem, World},
 };
 use crate::{
     api::{Organization, OrganizationStatus},
@@ -12,6 +12,7 @@ use crate::{
         calendar::{Instant, format_instant},
         reason::ReasonCode,
         usage::{
+            memory::PresentParts,
             record::UsageRecord,
             register::{Register, RegisterId},
             report::StatedReport,
@@ -71,7 +72,7 @@ pub async fn run(context: Arc<ControllerContext>) {
 
 fn hear(context: &ControllerContext, news: &MeteringNews) {
     let (organizations, more) = match news {
-        MeteringNews::Standing(_) => (context.meters.organizations(), context.world(|world| world.metered_work())),
+        MeteringNews::Standing(_) => (context.meters.organizations(), context.world(World::metered_work)),
         MeteringNews::Meters(organizations) => {
             let reports = |name: &Arc<str>| context.world(|world| world.report_ids(name));
             let reports = organizations.iter().flat_map(reports).map(WorkItem::UsageReport).collect();
@@ -144,7 +145,7 @@ impl MeterView {
         let said = said.as_deref()?;
         let Some(decided) = decision.meters.get(definition) else {
             // Nothing of it is held any more, which ends what was remembered.
-            let memory = facts.memory.after(self.rules.get(definition)?, &Default::default(), decision.at);
+            let memory = facts.memory.after(self.rules.get(definition)?, &PresentParts::default(), decision.at);
             return Some((UsageRecord { memory, said: said.to_vec() }, Vec::new()));
         };
         let meter = decided.meter(decision.at).zip(decided.balance.as_ref());
@@ -217,16 +218,12 @@ impl WrittenUsage {
         let now = time::Instant::now();
         let mut written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         written.retain(|_, at| now < *at + REST);
-        match written.get(name) {
-            Some(at) => {
-                status.usage = said.to_vec();
-                (status, Some(*at + REST))
-            }
-            None => {
-                written.insert(Arc::clone(name), now);
-                (status, None)
-            }
+        if let Some(at) = written.get(name) {
+            status.usage = said.to_vec();
+            return (status, Some(*at + REST));
         }
+        written.insert(Arc::clone(name), now);
+        (status, None)
     }
 }
 

@@ -69,7 +69,7 @@ async fn judge(context: &ControllerContext, id: &ReportId, view: ReportView) -> 
     if let Some(next) = taken.as_ref().ok().and_then(|reading| reading.next) {
         context.queue.add_after(WorkItem::UsageReport(id.clone()), wait_until(next, now));
     }
-    let Some(said) = said(context, &report, taken, now) else { return Ok(()) };
+    let Some(said) = said(context, &report, &taken, now) else { return Ok(()) };
     if report.status.as_ref() == Some(&said) {
         return Ok(());
     }
@@ -84,12 +84,12 @@ async fn judge(context: &ControllerContext, id: &ReportId, view: ReportView) -> 
 fn said(
     context: &ControllerContext,
     report: &WholeReport,
-    taken: Result<ReportReading, Problem>,
+    taken: &Result<ReportReading, Problem>,
     now: Instant,
 ) -> Option<EntitlementUsageStatus> {
     let WholeReport { stated, status } = report;
     let say = |taken: Result<&ReportReading, &Problem>| report_status(stated, status.as_ref(), taken, 0, now);
-    let reading = match &taken {
+    let reading = match taken {
         Ok(reading) => reading,
         Err(problem) => return Some(say(Err(problem))),
     };

@@ -217,13 +217,12 @@ impl<F: Fn(MeteringNews)> Clerk<'_, F> {
             let write = |held: &HeldMeter| held.write(meter.clone(), &wish.registers, wish.record.as_ref(), now);
             let Some(write) = state.meters.get(&meter).and_then(write) else { continue };
             registers += write.registers.len();
-            match batches.last_mut().filter(|_| registers <= REGISTERS) {
-                Some(batch) => batch.push(write),
-                None => {
-                    registers = write.registers.len();
-                    batches.push(vec![write]);
-                }
+            if let Some(batch) = batches.last_mut().filter(|_| registers <= REGISTERS) {
+                batch.push(write);
+                continue;
             }
+            registers = write.registers.len();
+            batches.push(vec![write]);
         }
         batches
     }

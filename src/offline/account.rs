@@ -193,8 +193,8 @@ fn walk(snapshot: &Snapshot, from: Instant, left: &mut usize, goes_on: impl Fn(I
     let mut steps = Vec::new();
     lane.remember();
     loop {
-        let Some(next) = lane.next().filter(|next| goes_on(*next, steps.len())) else {
-            return Way { steps, next: lane.next(), is_left_off: false };
+        let Some(next) = lane.next_right().filter(|next| goes_on(*next, steps.len())) else {
+            return Way { steps, next: lane.next_right(), is_left_off: false };
         };
         let Some(rest) = left.checked_sub(lane.cost()) else {
             return Way { steps, next: Some(next), is_left_off: true };

@@ -80,7 +80,7 @@ impl Lane {
 
     /// The next moment at which anything of what is held changes.
     #[must_use]
-    pub fn next(&self) -> Option<Instant> {
+    pub fn next_right(&self) -> Option<Instant> {
         self.evaluation.decision.next_right
     }
 
@@ -88,7 +88,7 @@ impl Lane {
     #[must_use]
     pub fn next_with_resets(&self) -> Option<Instant> {
         let resets = self.evaluation.decision.meters.values().filter_map(|meter| meter.next_reset());
-        self.next().into_iter().chain(resets).min()
+        self.next_right().into_iter().chain(resets).min()
     }
 
     /// The definitions whose allotments are new since an earlier evaluation.

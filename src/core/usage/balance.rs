@@ -111,9 +111,7 @@ impl Balance {
     fn with(period: Option<Period>, blocks: Vec<BlockBalance>, rest: Rest) -> Self {
         let amounts = blocks.iter().map(|block| block.amount);
         let allotted = amounts.fold(Amount::ZERO, |one, other| one.together(other, Aggregation::Sum));
-        let sum = |of: fn(&BlockBalance) -> Decimal| {
-            blocks.iter().map(of).fold(Decimal::ZERO, |one, other| one.saturating_add(other))
-        };
+        let sum = |of: fn(&BlockBalance) -> Decimal| blocks.iter().map(of).fold(Decimal::ZERO, Decimal::saturating_add);
         let remaining = match allotted {
             Amount::Unlimited => Amount::Unlimited,
             Amount::Limited(_) => Amount::Limited(sum(BlockBalance::left)),

@@ -92,7 +92,7 @@ pub fn period(anchors: &[PeriodAnchor], at: Instant) -> Option<Window> {
     let begun = anchors.iter().filter(|anchor| anchor.since <= at).count();
     let anchor = anchors.get(begun.checked_sub(1)?)?;
     let next = anchors.get(begun).map_or(Bound::Never, |next| Bound::At(next.since));
-    let number = (0..).find(|number| boundary(anchor, number + 1) > Bound::At(at)).unwrap();
+    let number = (0..1_000_000).find(|number| boundary(anchor, number + 1) > Bound::At(at)).unwrap();
     let from = boundary(anchor, number).at().unwrap().max(anchor.since);
     Some((from, boundary(anchor, number + 1).min(next)))
 }
@@ -143,12 +143,12 @@ impl Model<'_> {
 
     fn take(&self, part: &HeldPart, within: Window, at: Instant, rest: &mut Decimal, taken: &mut Taken) {
         let of_block = taken.blocks.entry(part.name.to_string()).or_default();
-        let takes = match self.most(part, within, at) {
+        let portion = match self.most(part, within, at) {
             Amount::Unlimited => *rest,
             Amount::Limited(most) => (*rest).min((most - *of_block).max(Decimal::ZERO)),
         };
-        *of_block += takes;
-        *rest -= takes;
+        *of_block += portion;
+        *rest -= portion;
     }
 
     /// The first moment of a block's window.
@@ -290,9 +290,11 @@ impl Model<'_> {
 
     fn channels(&self, uses: &[&Register]) -> BTreeMap<String, Decimal> {
         let names = self.scene.rules.channels.keys().chain(self.scene.caps.keys());
-        let used =
-            |name: &str| uses.iter().filter(|use_| use_.channel.as_deref() == Some(name)).map(|use_| use_.amount).sum();
-        names.map(|name| (name.to_string(), used(name))).collect()
+        let sum = |name: &str| {
+            let of_it = uses.iter().filter(|register| register.channel.as_deref() == Some(name));
+            of_it.map(|register| register.amount).sum()
+        };
+        names.map(|name| (name.to_string(), sum(name))).collect()
     }
 
     /// "Soft, or `overage + r <= remaining + max(0, buffer - excess)`; and the channel's uses, with `r`, are within its cap"

@@ -291,7 +291,7 @@ proptest! {
             let amount = Decimal::from_i128_with_scale(asked.0, asked.1);
             let _ = UsageAllowance::of(&meter, &balance, UsageRequest { amount, channel: Some("phone") });
             let _ = UsageState::of(&meter, &balance);
-            crossings(&meter, &balance, &[]);
+            let _ = crossings(&meter, &balance, &[]);
             prop_assert!(balance.overage >= Decimal::ZERO && balance.used >= Decimal::ZERO);
         }
     }

@@ -217,7 +217,7 @@ async fn a_release_comes_changes_goes_back_and_goes() {
         let stays = ["configmap", "controllerrevision.apps", "lease.coordination.k8s.io", "secret"];
         assert_eq!(kept(&stage), stays.map(str::to_owned).into());
         let kinds = stage.kubectl(&["get", "crd", "--output=name"]);
-        assert_eq!(kinds.lines().filter(|line| line.ends_with(".entitlements.dev")).count(), 8, "{kinds}");
+        assert_eq!(kinds.lines().filter(|line| line.ends_with(".entitlements.dev")).count(), 9, "{kinds}");
         assert_eq!(policies(&stage).lines().count(), 6);
     });
     // The grant is what it was, and so is what the client has of it.

@@ -207,9 +207,8 @@ impl Inventory {
             let counts = census.plans.remove(name).unwrap_or_default();
             survey.statuses.insert(subject, Status::Plan(plan_status(plan, entry, counts, now)));
         }
-        for report in self.report_flaws(&catalogue, when) {
+        for report in self.report_flaws(&catalogue) {
             survey.find(&report.subject, report.wrong);
-            survey.doubt(&report.subject, report.ahead);
         }
         survey
     }

@@ -1,8 +1,6 @@
 //! What manifests report as used. Without a store nothing is remembered of what was held before: the present objects say it.
 
-use super::{
-    EntitlementKind, Flaw, Inventory, Subject, When, inventory::Named, namespace_owners::NamespaceOwners, zone_of,
-};
+use super::{EntitlementKind, Flaw, Inventory, Subject, inventory::Named, namespace_owners::NamespaceOwners};
 use crate::{
     core::{
         calendar::Instant,
@@ -111,16 +109,15 @@ impl Inventory {
         }
     }
 
-    /// What of each report does not count, and what of it only lies ahead.
-    pub(super) fn report_flaws(&self, catalogue: &Named<CatalogueEntry>, when: When) -> Vec<ReportFlaws> {
+    /// What of each report does not count. What only lies ahead counts by itself.
+    pub(super) fn report_flaws(&self, catalogue: &Named<CatalogueEntry>) -> Vec<ReportFlaws> {
         if self.reports.is_empty() {
             return Vec::new();
         }
         let tenancy = NamespaceOwners::of(self);
         let flaws = self.reports.values().map(|report| {
             let surroundings = self.report_surroundings(report, catalogue, &tenancy);
-            let now = when.first(zone_of(surroundings.organization.as_deref()));
-            ReportFlaws::of(report, surroundings.take(report, now))
+            ReportFlaws::of(report, surroundings.take(report, Instant::MAX_UTC))
         });
         flaws.collect()
     }
@@ -132,8 +129,6 @@ pub(super) struct ReportFlaws {
     pub subject: Subject,
     /// What has to be mended.
     pub wrong: Vec<Flaw>,
-    /// What counts by itself later.
-    pub ahead: Vec<Flaw>,
 }
 
 impl ReportFlaws {
@@ -142,20 +137,19 @@ impl ReportFlaws {
         let subject = Subject { kind: EntitlementKind::EntitlementUsage, namespace: Some(namespace), name };
         let reading = match taken {
             Ok(reading) => reading,
-            Err(problem) => return Self { subject, wrong: vec![Flaw::of("", problem)], ahead: Vec::new() },
+            Err(problem) => return Self { subject, wrong: vec![Flaw::of("", problem)] },
         };
         let more = reading.refused_in_all.saturating_sub(reading.refused.len());
-        let (ahead, wrong): (Vec<_>, Vec<_>) = reading.refused.into_iter().partition(|refused| refused.is_ahead);
         let flaw = |refused: RefusedUse| {
             let place = format!("/spec/registers/{}/{}", refused.index, refused.field);
             Flaw::new(place, ReasonCode::RegistersRefused, format!("{}: {}", refused.key, refused.message))
         };
-        let mut wrong: Vec<Flaw> = wrong.into_iter().map(flaw).collect();
+        let mut wrong: Vec<Flaw> = reading.refused.into_iter().map(flaw).collect();
         if more > 0 {
             let message = format!("{more} more registers are not counted: mend these first");
             wrong.push(Flaw::new("/spec/registers", ReasonCode::RegistersRefused, message));
         }
-        Self { subject, wrong, ahead: ahead.into_iter().map(flaw).collect() }
+        Self { subject, wrong }
     }
 }
 
@@ -215,15 +209,15 @@ mod tests {
             "/spec/registers/1/key RegistersRefused: a: the key is there twice, and the first one counts: add up what they say, or give this one another key",
             "/spec/registers/2/channel RegistersRefused: b: channel \"fax\" is not covered: the definition has phone",
         ],
-        &["/spec/registers/3/at RegistersRefused: c: it is dated 2027-04-01T00:00:00Z, which lies ahead: it counts from then on"],
+        &[],
     )]
     fn what_does_not_count_is_found_where_it_stands(
         #[case] spec: Value,
         #[case] wrong: &[&str],
-        #[case] ahead: &[&str],
+        #[case] doubtful: &[&str],
     ) {
         let (found, doubts) = flaws(&spec);
         assert_eq!(found, wrong);
-        assert_eq!(doubts, ahead);
+        assert_eq!(doubts, doubtful);
     }
 }

@@ -214,6 +214,11 @@ apiVersion: entitlements.dev/v1alpha1
 kind: EntitlementOverride
 metadata: {name: one, namespace: one}
 spec: {organization: one, definition: one, end: \"2198-12-31\", reason: a trade fair, requestedBy: admin}
+---
+apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementUsage
+metadata: {name: one, namespace: one}
+spec: {organization: one, definition: one}
 ";
     let file = stage.plane.folder().join("one.yaml");
     fs::write(&file, objects).unwrap();

@@ -40,7 +40,7 @@ fn examples_of_crds_and_run_do_what_they_say() {
     for example in examples("crds").iter().filter(|example| example.contains("kubectl")) {
         let output = shell(&stage, example).output().unwrap();
         assert!(output.status.success(), "{example}: {}", String::from_utf8_lossy(&output.stderr));
-        assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 14, "{example}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 15, "{example}");
     }
     stage.kubectl(&["create", "namespace", "billing"]);
     for (index, example) in examples("run").iter().enumerate() {

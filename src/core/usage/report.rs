@@ -173,8 +173,8 @@ impl StatedReport {
                     let id = RegisterId { origin: Arc::clone(&origin), key: Arc::clone(&stated.key) };
                     reading.registers.insert(id, register);
                 }
-                Err(UseFault { field, is_ahead, message }) => {
-                    reading.refuse(RefusedUse { key: Arc::clone(&stated.key), index, field, is_ahead, message });
+                Err(UseFault { field, message }) => {
+                    reading.refuse(RefusedUse { key: Arc::clone(&stated.key), index, field, message });
                 }
             }
         }
@@ -186,13 +186,12 @@ impl StatedReport {
 /// Why a register does not count.
 struct UseFault {
     field: &'static str,
-    is_ahead: bool,
     message: String,
 }
 
 impl UseFault {
     fn of(field: &'static str, message: String) -> Self {
-        Self { field, is_ahead: false, message }
+        Self { field, message }
     }
 }
 
@@ -277,8 +276,6 @@ pub struct RefusedUse {
     pub index: usize,
     /// The field of it that is at fault.
     pub field: &'static str,
-    /// Whether it only lies ahead, and counts by itself later.
-    pub is_ahead: bool,
     /// Why, and what to do.
     pub message: String,
 }
@@ -298,10 +295,7 @@ impl ReportReading {
             }
             _ => "key",
         };
-        Err(UseFault {
-            is_ahead: matches!(refusal, RegisterRefusal::Ahead(_)),
-            ..UseFault::of(field, refusal.to_string())
-        })
+        Err(UseFault { ..UseFault::of(field, refusal.to_string()) })
     }
 
     fn refuse(&mut self, refused: RefusedUse) {

@@ -193,7 +193,7 @@ metadata: {name: entitlement-operator, namespace: entitlement-operator}
 apiVersion: entitlements.dev/v1alpha1
 kind: Organization
 metadata: {name: one}
-spec: {namespaces: [clients], assignableFrom: [one]}
+spec: {namespaces: [clients], assignableFrom: [one], reportableFrom: [one]}
 ---
 apiVersion: entitlements.dev/v1alpha1
 kind: EntitlementDefinition
@@ -216,9 +216,14 @@ metadata: {name: one, namespace: one}
 spec: {organization: one, definition: one, end: \"2198-12-31\", reason: a trade fair, requestedBy: admin}
 ---
 apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementDefinition
+metadata: {name: metered}
+spec: {type: Quantity, unit: calls, amount: 1, usage: {mode: Consumed}}
+---
+apiVersion: entitlements.dev/v1alpha1
 kind: EntitlementUsage
 metadata: {name: one, namespace: one}
-spec: {organization: one, definition: one}
+spec: {organization: one, definition: metered}
 ";
     let file = stage.plane.folder().join("one.yaml");
     fs::write(&file, objects).unwrap();

@@ -86,6 +86,18 @@ fn start(stage: &Stage, port: u16) -> Operator {
     operator
 }
 
+/// A report of usage from where the organization does not allow it is told so.
+async fn report(cluster: &Cluster) {
+    let name = cluster.name.clone();
+    let report = json!({
+        "apiVersion": "entitlements.dev/v1alpha1", "kind": "EntitlementUsage",
+        "metadata": {"name": name, "namespace": name}, "spec": {"organization": name, "definition": name},
+    });
+    cluster.create(report).await.unwrap();
+    let is_told = |seen: &Value| seen["status"]["conditions"][0]["reason"] == "NamespaceNotAllowed";
+    cluster.until("EntitlementUsage", "$", "$", "is told of", is_told).await;
+}
+
 /// Everything that the operator can have to do.
 async fn all_kinds_of_work(cluster: &Cluster) {
     for yaml in [ORGANIZATION, FEATURE, PASSWORD, ACCOUNT] {
@@ -120,6 +132,7 @@ async fn all_kinds_of_work(cluster: &Cluster) {
     cluster.create(barred).await.unwrap();
     let is_told = |seen: &Value| seen["status"]["phase"] == "Draft";
     cluster.until("EntitlementInstance", "$", "$", "is told of", is_told).await;
+    report(cluster).await;
     subscriptions(cluster).await;
     overrides(cluster).await;
     // States of the catalogue are kept, are valid again, and are dropped.

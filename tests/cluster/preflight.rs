@@ -144,7 +144,7 @@ fn without_rights_it_names_each_and_begins_when_they_are_given() {
     ] {
         assert!(list.contains(&line), "{line}{list}");
     }
-    assert_eq!(list.lines().count(), 1 + 27 + 1, "{list}");
+    assert_eq!(list.lines().count(), 1 + 29 + 1, "{list}");
     do_as_advised(&stage);
     is_for_people(&until_said(&operator, "ready: cluster https://127.0.0.1:"));
     drop(operator);

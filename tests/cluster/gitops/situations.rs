@@ -16,7 +16,7 @@ pub struct Situation {
 }
 
 /// The kind, the namespace or nothing, the name, and the reason of `Ready` that the operator comes to.
-const SETTLED: [(&str, &str, &str, &str); 75] = [
+const SETTLED: [(&str, &str, &str, &str); 74] = [
     ("FacetDefinition", "", "wayne-sizes", "Valid"),
     ("FacetDefinition", "", "wayne-broken", "InvalidSchema"),
     ("EntitlementDefinition", "", "wayne-single", "Valid"),
@@ -91,7 +91,6 @@ const SETTLED: [(&str, &str, &str, &str); 75] = [
     ("EntitlementUsage", "entitlements", "wayne-counted", "Counted"),
     ("EntitlementUsage", "entitlements", "wayne-wrong", "RegistersRefused"),
     ("EntitlementUsage", "entitlements", "wayne-free", "NotMetered"),
-    ("EntitlementUsage", "wayne", "wayne-own", "NamespaceNotAllowed"),
 ];
 
 /// The kinds that grants come from.

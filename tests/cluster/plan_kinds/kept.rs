@@ -19,7 +19,7 @@ groups:
     description: For people.
     entitlements:
       - {definition: members, amount: 25, facets: {limits: {seats: 25}}}
-      - {definition: storage, amount: '2.5'}
+      - {definition: storage, amount: '2.5', channels: [{name: backup, amount: 1}]}
 addOns: [extra-seats, storage]
 term: P1Y
 gracePeriod: P7D
@@ -52,7 +52,7 @@ agreement: order 7
 addOns:
   - {name: seats, plan: extra-seats, quantity: 3, start: '2027-02-01', end: '2027-06-30', reason: a project}
 add:
-  - {name: weekend, definition: 4k, amount: 10, facets: {video: {lines: 2160}}, start: '2027-06-01', end: '2027-06-03', reason: a wish}
+  - {name: weekend, definition: 4k, amount: 10, channels: [{name: stream, amount: 1}], facets: {video: {lines: 2160}}, start: '2027-06-01', end: '2027-06-03', reason: a wish}
 remove:
   - {name: no-export, definition: export, start: '2027-02-01', end: '2027-03-01', reason: by law}
 configure:

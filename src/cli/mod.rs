@@ -31,6 +31,7 @@ mod schema;
 mod served;
 mod show;
 mod size;
+mod store;
 mod suggestions;
 mod swallowed;
 mod terminal;
@@ -95,6 +96,7 @@ enum Command {
     Approve(overrides::ApproveArguments),
     Deny(overrides::DenyArguments),
     Overrides(overrides::OverridesArguments),
+    Store(store::StoreArguments),
     Completion(completion::CompletionArguments),
     Man(man::ManArguments),
 }
@@ -196,6 +198,7 @@ impl Arguments {
                 zones?;
                 overrides::overrides(&arguments)
             }
+            Command::Store(arguments) => store::store(&arguments),
             Command::Completion(arguments) => completion::completion(&arguments, program),
             Command::Man(arguments) => man::man(&arguments, program),
         }

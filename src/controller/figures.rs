@@ -22,8 +22,10 @@ pub fn gauges(context: &ControllerContext) -> Gauges {
     };
     let queues = vec![depth("work", context.queue.standing()), depth("barred", context.barred.standing())];
     let store = context.meters.standing();
-    let store_up = context.meters.has_store().then_some(store == StoreStanding::Works);
-    Gauges { is_ready, leads, store_up, queues, domain: (is_ready && leads).then(|| domain(context)) }
+    let store_up = context.meters.has_store().then_some(store.answers());
+    let store_replaced = store_up.map(|_| matches!(store, StoreStanding::Replaced(_)));
+    let domain = (is_ready && leads).then(|| domain(context));
+    Gauges { is_ready, leads, store_up, store_replaced, queues, domain }
 }
 
 fn domain(context: &ControllerContext) -> DomainGauges {

@@ -70,7 +70,8 @@ pub async fn run(context: Arc<ControllerContext>) {
     context.meters.run(clock::now, may_write, |news| hear(&context, &news)).await;
 }
 
-fn hear(context: &ControllerContext, news: &MeteringNews) {
+/// Has everything worked on that the news change.
+pub fn hear(context: &ControllerContext, news: &MeteringNews) {
     let (organizations, more) = match news {
         MeteringNews::Standing(_) => (context.meters.organizations(), context.world(World::metered_work)),
         MeteringNews::Meters(organizations) => {

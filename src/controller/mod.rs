@@ -19,6 +19,7 @@
 //! | `limit` | how long all but thinking may take |
 //! | `organization`, `definition`, `facet`, `source`, `grant_source` | how one of each is brought up to date |
 //! | `metering` | what an evaluation takes from the store, and what the store should have afterwards |
+//! | `store_note` | what is noted of the store in the cluster, and whether it is still the one that it was |
 //! | `ends` | what time has ended, looked at once more before it is withdrawn |
 //! | `scope`, `output`, `apply` | how tenants' namespaces are written to |
 //! | `memory`, `reclaim`, `handwriting` | where the operator's objects lie, and how it knows those again that were tampered with |
@@ -80,6 +81,7 @@ mod serving;
 mod source;
 mod source_watches;
 mod status;
+mod store_note;
 mod tallies;
 pub(crate) mod threads;
 mod time_zones;
@@ -243,6 +245,7 @@ impl Controller {
         parts.spawn(transitions::run(Arc::clone(&context)));
         parts.spawn(warnings::run(Arc::clone(&context)));
         parts.spawn(metering::run(Arc::clone(&context)));
+        parts.spawn(store_note::run(Arc::clone(&context)));
         let (close, closing) = oneshot::channel();
         let mut publishing = tokio::spawn(publisher.run(closing));
         let mut shutdown = Box::pin(shutdown);
@@ -268,6 +271,7 @@ impl Controller {
         if result.is_ok() && timeout(LAST_WORDS, publishing).await.is_err() {
             tracing::debug!("events are dropped because the operator ends");
         }
+        store_note::note_last(&context).await;
         give_up(&context).await;
         result
     }

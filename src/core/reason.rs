@@ -225,6 +225,8 @@ reasons! {
     SecretsNotServed,
     /// All namespaces of the organization are served.
     Served,
+    /// The store is another one than before, or an older copy.
+    StoreReplaced,
     /// The store cannot be used.
     StoreUnavailable,
     /// The summary does not fit into a ConfigMap.

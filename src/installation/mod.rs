@@ -33,6 +33,8 @@ pub const OPERATOR_NAMESPACE: &str = "entitlement-operator";
 pub const NAME: &str = "entitlement-operator";
 /// The Secret that keeps the webhook's certificate, in the operator's own namespace.
 pub const WEBHOOK_SECRET: &str = "entitlement-operator-webhook";
+/// The ConfigMap in which it is noted which store of metered usage is used.
+pub const STORE_NOTE: &str = "entitlement-operator-store";
 /// The port that the webhook listens on, where nothing else is said.
 pub const WEBHOOK_PORT: u16 = 9443;
 /// The webhook's name, which refusals begin with. Others in the same configuration are not the operator's.

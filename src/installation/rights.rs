@@ -1,6 +1,6 @@
 //! What the operator asks of the API server, and why: the one list.
 
-use super::{NAME, WEBHOOK_SECRET};
+use super::{NAME, STORE_NOTE, WEBHOOK_SECRET};
 use crate::{
     api::{ASSIGNMENT_NAMESPACE, GROUP, crd},
     core::served::{NamespaceSet, ServedNamespaces},
@@ -189,12 +189,12 @@ fn work(served: &ServedNamespaces) -> Vec<AccessRight> {
 /// What is done with ConfigMaps and Secrets in the operator's own namespace, where that is not covered by what is done with them
 /// everywhere.
 fn at_home(duties: &Duties) -> Vec<AccessRight> {
-    const ZONES: &str = "to say which time zone data is used";
+    const SAID: &str = "to say which time zone data is used, and to note which store is";
     const CERTIFICATE: &str = "to keep the webhook's certificate";
     let mut rights = Vec::new();
     if duties.served.all().names().is_some() {
-        rights.push(right(RightScope::Own, "", "configmaps", &["get", "patch"]).only([NAME]).to(ZONES));
-        rights.push(right(RightScope::Own, "", "configmaps", &["create"]).to(ZONES));
+        rights.push(right(RightScope::Own, "", "configmaps", &["get", "patch"]).only([NAME, STORE_NOTE]).to(SAID));
+        rights.push(right(RightScope::Own, "", "configmaps", &["create"]).to(SAID));
     }
     if duties.served.secrets().names().is_some() && duties.webhook.is_some() {
         let kept = right(RightScope::Own, "", "secrets", &["get", "list", "watch", "delete"]).only([WEBHOOK_SECRET]);

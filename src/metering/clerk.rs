@@ -98,13 +98,26 @@ impl<F: Fn(MeteringNews)> Clerk<'_, F> {
         self.desk.state().begin(stored);
         loop {
             file.map_or(Ok(()), StoreFile::check)?;
-            store.identity().await?;
+            self.look(store).await?;
             self.answers();
             *failures = 0;
             while self.bring(store).await? {}
             // Whoever wants something in the meantime has left a note of it.
             let _ = timeout(PROBE, self.desk.wake.notified()).await;
         }
+    }
+
+    /// Looks which store it is. Where another one, or an older copy, was put in its place, nothing that is known of it counts.
+    async fn look(&mut self, store: &PersistentStore) -> Result<(), StoreError> {
+        let identity = store.identity().await?;
+        let before = self.desk.state().identity.replace(identity.clone());
+        if before.is_some_and(|before| identity.replaces(&before).is_some()) {
+            self.epoch = None;
+            let stored = stored(store).await?;
+            self.desk.state().begin(stored);
+            (self.tell)(MeteringNews::Standing(StoreStanding::Works));
+        }
+        Ok(())
     }
 
     fn answers(&self) {
@@ -155,10 +168,16 @@ impl<F: Fn(MeteringNews)> Clerk<'_, F> {
         if self.epoch.is_some_and(|(claimed, _)| claimed == tenure) {
             return Ok(());
         }
+        // Before anything is written, as that would make an older copy look as new as what was noted.
+        let identity = store.identity().await?;
         let epoch = store.epoch().await?.saturating_add(1);
         let stored = stored(store).await?;
-        self.desk.state().begin(stored);
+        let mut state = self.desk.state();
+        state.begin(stored);
+        state.opened = Some(identity);
+        drop(state);
         self.epoch = Some((tenure, epoch));
+        self.desk.opened.notify_one();
         (self.tell)(MeteringNews::Standing(StoreStanding::Works));
         Ok(())
     }

@@ -15,7 +15,7 @@ use crate::{
         usage::{Heard, MeterFacts},
     },
     metrics::Metrics,
-    store::{StoreAddress, meter::MeterId},
+    store::{StoreAddress, StoreIdentity, meter::MeterId},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -51,6 +51,8 @@ pub struct MeterDesk {
     since: Instant,
     pub(super) metrics: Metrics,
     pub(super) wake: Notify,
+    /// Told when this replica begins to write to a store.
+    pub(super) opened: Notify,
     state: Mutex<DeskState>,
 }
 
@@ -64,6 +66,12 @@ pub(super) struct DeskState {
     /// The meters that the store has, by name.
     pub(super) stored: BTreeSet<MeterId>,
     pub(super) wishes: BTreeMap<Arc<str>, Vec<MeterWish>>,
+    /// Which store it is, as it was asked last.
+    pub(super) identity: Option<StoreIdentity>,
+    /// The same when this replica began to write to it, until that is compared with what was noted.
+    pub(super) opened: Option<StoreIdentity>,
+    /// Why it is not the store that it was.
+    complaint: Option<String>,
 }
 
 impl MeterDesk {
@@ -77,8 +85,12 @@ impl MeterDesk {
             meters: BTreeMap::new(),
             stored: BTreeSet::new(),
             wishes: BTreeMap::new(),
+            identity: None,
+            opened: None,
+            complaint: None,
         };
-        Self { address, since: now, metrics: metrics.clone(), wake: Notify::new(), state: Mutex::new(state) }
+        let (metrics, state) = (metrics.clone(), Mutex::new(state));
+        Self { address, since: now, metrics, wake: Notify::new(), opened: Notify::new(), state }
     }
 
     /// Where the store is.
@@ -99,7 +111,36 @@ impl MeterDesk {
     /// How the store is.
     #[must_use]
     pub fn standing(&self) -> StoreStanding {
-        self.state().standing.clone()
+        let state = self.state();
+        match (&state.standing, &state.complaint) {
+            (StoreStanding::Works, Some(complaint)) => StoreStanding::Replaced(complaint.clone()),
+            (standing, _) => standing.clone(),
+        }
+    }
+
+    /// Which store it is, as it was asked last, and as it was when this replica began to write to it, if that was not compared yet.
+    #[must_use]
+    pub fn identity(&self) -> (Option<StoreIdentity>, Option<StoreIdentity>) {
+        let state = self.state();
+        (state.identity.clone(), state.opened.clone())
+    }
+
+    /// That was compared with what was noted of it.
+    pub fn compared(&self, opened: &StoreIdentity) {
+        self.state().opened.take_if(|one| one == opened);
+    }
+
+    /// Why it is not the store that it was, if it is not. Whether that is news.
+    pub fn complain(&self, complaint: Option<String>) -> bool {
+        let mut state = self.state();
+        let is_news = state.complaint != complaint;
+        state.complaint = complaint;
+        is_news
+    }
+
+    /// Waits until this replica begins to write to a store.
+    pub async fn is_opened(&self) {
+        self.opened.notified().await;
     }
 
     /// What is known of an organization's meters, by definition; nothing where there is no store.

@@ -19,6 +19,8 @@ pub struct Gauges {
     pub leads: bool,
     /// Whether the store answers; None where there is none.
     pub store_up: Option<bool>,
+    /// Whether it is another one than before, or an older copy; None where there is none.
+    pub store_replaced: Option<bool>,
     /// What waits in the queues.
     pub queues: Vec<QueueDepth>,
     /// What there is; told by the operator alone that works on the cluster, so that sums over replicas are right.
@@ -114,6 +116,10 @@ impl Gauges {
                 "Whether the store of metered usage answers (1) or not (0)",
                 store_up,
             );
+        }
+        if let Some(store_replaced) = self.store_replaced {
+            let help = "Whether the store of metered usage is another one than before, or an older copy (1), and nobody has confirmed it";
+            single(registry, "entitlement_store_replaced", help, store_replaced);
         }
         if let Some(domain) = &self.domain {
             domain.register(registry);

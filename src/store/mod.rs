@@ -17,6 +17,7 @@
 //! | `schema` | the tables, and how an older store gets them |
 //! | `connections` | connections, deadlines, transactions |
 //! | `identity` | which store it is, and how often it was written |
+//! | `note` | what is noted of that outside of the store, and what follows; pure |
 //! | `meter` | meters, what is written of them, and what becomes of it |
 //! | `change` | what a write makes of the registers that there are; pure |
 //! | `rows` | statements of many rows, and rows as values |
@@ -32,6 +33,7 @@ mod dialect;
 pub mod error;
 pub mod identity;
 pub mod meter;
+pub mod note;
 mod pruning;
 pub mod queue;
 mod reading;

@@ -1,4 +1,5 @@
 mod address;
 mod change;
 mod error;
+mod note;
 mod pieces;

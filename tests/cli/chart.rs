@@ -94,7 +94,7 @@ pub fn plain(value: Value) -> Value {
 }
 
 /// Without what is Helm's own, and only that.
-fn without_helm(mut object: Value) -> Value {
+pub fn without_helm(mut object: Value) -> Value {
     assert_eq!(object["metadata"]["labels"]["app.kubernetes.io/managed-by"], "Helm", "{object}");
     // What changes of a policy voids the requests and decisions from before, and this changes with each version.
     let is_versioned = !object["kind"].as_str().unwrap().starts_with("ValidatingAdmissionPolicy");

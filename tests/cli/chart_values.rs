@@ -34,6 +34,11 @@ use std::{
 #[case::emptied_section("webhook=null", "- at '': missing property 'webhook'")]
 #[case::emptied_switch("crds.keep=null", "- at '/crds': missing property 'keep'")]
 #[case::emptied_restriction("secrets.namespaces=null", "- at '/secrets': missing property 'namespaces'")]
+#[case::no_store("store.type=mysql", "- at '/store/type': value must be one of 'none', 'postgres', 'sqlite'")]
+#[case::password_in_values(
+    "store.postgres.url=postgres://a:b@c/d",
+    "- at '/store/postgres': additional properties 'url' not allowed"
+)]
 #[case::no_labels("podLabels.a.b=c", "- at '/podLabels/a': got object, want string")]
 fn what_is_no_value_is_refused(#[case] value: &str, #[case] said: &str) {
     let output = template(NAMESPACE, &["--set", value]);
@@ -54,6 +59,14 @@ fn what_is_no_value_is_refused(#[case] value: &str, #[case] said: &str) {
     "readOnly=true,webhook.enabled=true",
     "readOnly serves no webhook, which has to be written to the cluster: leave out readOnly or webhook.enabled"
 )]
+#[case::several_on_one_file(
+    "store.type=sqlite",
+    "store.type=sqlite is a file that one pod writes, and replicas is 2: set replicas=1, or keep usage in PostgreSQL (store.type=postgres)"
+)]
+#[case::no_address(
+    "store.type=postgres",
+    "store.type=postgres needs store.postgres.secretName: a Secret in the operator's namespace with the address of the database"
+)]
 fn what_contradicts_itself_is_refused(#[case] values: &str, #[case] said: &str) {
     let output = template(NAMESPACE, &["--set", values]);
     assert_eq!((code(&output), text(&output.stdout)), (1, ""));
@@ -72,6 +85,7 @@ logFormat: text
 logFilter: info,kube=debug
 organizationBytes: 64Mi
 concurrency: 8
+store: {type: postgres, postgres: {secretName: usage, secretKey: address, port: 6432}}
 leaseDuration: 30s
 metrics:
   perInstance: true
@@ -132,7 +146,9 @@ fn each_value_shows() {
         ])
     );
     assert_eq!(container["imagePullPolicy"], "Always");
-    assert_eq!(container["env"][2], json!({"name": "RUST_BACKTRACE", "value": "1"}));
+    let address = json!({"secretKeyRef": {"name": "usage", "key": "address"}});
+    assert_eq!(container["env"][2], json!({"name": "ENTITLEMENT_OPERATOR_STORE", "valueFrom": address}));
+    assert_eq!(container["env"][3], json!({"name": "RUST_BACKTRACE", "value": "1"}));
     assert_eq!(
         container["resources"],
         json!({"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "2Gi"}})
@@ -180,10 +196,44 @@ fn each_value_shows() {
         json!([
             {"ports": [port(53.0, "UDP"), port(53.0, "TCP")]},
             {"ports": [port(6443.0, "TCP")]},
+            {"ports": [port(6432.0, "TCP")]},
             {"ports": [port(4317.0, "TCP")]},
         ])
     );
     assert!(named.keys().all(|name| !name.contains("entitlements-")), "{:?}", named.keys());
+}
+
+/// One pod has the volume, and the rest of it stays as safe as it is.
+#[rstest]
+#[case::made("", "entitlement-operator-store", json!({"storage": "1Gi"}), Value::Null)]
+#[case::as_asked_for(
+    ",store.sqlite.size=20Gi,store.sqlite.storageClassName=fast",
+    "entitlement-operator-store",
+    json!({"storage": "20Gi"}),
+    json!("fast")
+)]
+#[case::there_already(",store.sqlite.existingClaim=usage", "usage", Value::Null, Value::Null)]
+fn a_file_is_on_a_volume(#[case] more: &str, #[case] claim: &str, #[case] size: Value, #[case] class: Value) {
+    let values = format!("store.type=sqlite,replicas=1,networkPolicy.egress.enabled=true{more}");
+    let named = by_name(rendered(NAMESPACE, &["--set", &values]));
+    let deployment = &named["Deployment entitlement-operator/entitlement-operator"]["spec"];
+    assert_eq!((&deployment["replicas"], &deployment["strategy"]), (&json!(1.0), &json!({"type": "Recreate"})));
+    let pod = &deployment["template"]["spec"];
+    assert_eq!(pod["volumes"], json!([{"name": "store", "persistentVolumeClaim": {"claimName": claim}}]));
+    assert_eq!((&pod["securityContext"]["fsGroup"], &pod["securityContext"]["runAsNonRoot"]), (&json!(65532.0), &json!(true)));
+    let container = &pod["containers"][0];
+    let mount = json!([{"name": "store", "mountPath": "/var/lib/entitlement-operator"}]);
+    assert_eq!(container["volumeMounts"], mount);
+    assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true);
+    assert!(container["args"].as_array().unwrap().contains(&json!("--store=sqlite:///var/lib/entitlement-operator/store.db")));
+    let made = named.get("PersistentVolumeClaim entitlement-operator/entitlement-operator-store");
+    let spec = made.map(|made| &made["spec"]).unwrap_or(&Value::Null);
+    assert_eq!((&spec["resources"]["requests"], &spec["storageClassName"]), (&size, &class));
+    assert!(made.is_none_or(|made| made["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"));
+    assert!(made.is_none_or(|made| made["spec"]["accessModes"] == json!(["ReadWriteOnce"])));
+    // Nothing else may be reached for it.
+    let policy = &named["NetworkPolicy entitlement-operator/entitlement-operator"]["spec"];
+    assert_eq!(policy["egress"].as_array().unwrap().len(), 2);
 }
 
 /// Names that YAML would take for numbers.
@@ -341,7 +391,7 @@ fn the_readme_has_each_value_with_its_comment() {
 }
 
 /// What may be emptied (`null`), because that means the same as empty, or takes a default away that is nothing but advice.
-const MAY_BE_EMPTIED: [&str; 24] = [
+const MAY_BE_EMPTIED: [&str; 27] = [
     "affinity",
     "extraArgs",
     "extraEnv",
@@ -363,6 +413,9 @@ const MAY_BE_EMPTIED: [&str; 24] = [
     "priorityClassName",
     "resources",
     "serviceAccount.annotations",
+    "store.postgres.secretName",
+    "store.sqlite.existingClaim",
+    "store.sqlite.storageClassName",
     "tolerations",
     "topologySpreadConstraints",
     "tracing.endpoint",

@@ -1,9 +1,10 @@
 //! The Kustomize base says what `manifests` says: built by the real kubectl, without a cluster.
 
 use super::{
-    chart::{by_name, documents},
+    chart::{by_name, documents, rendered, without_helm},
     code, run, text,
 };
+use rstest::rstest;
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, process::Command};
 
@@ -45,6 +46,37 @@ fn the_base_is_what_manifests_prints() {
     let base = std::fs::read_to_string(path).unwrap();
     assert!(base == text(&printed_now.stdout), "charts/kustomize/base is stale: run make generate");
     assert_same(&kustomized("base"), &printed(&[]));
+}
+
+/// The base with a component.
+fn with(component: &str) -> BTreeMap<String, Value> {
+    let folder = tempfile::tempdir_in(FOLDER).unwrap();
+    let text = json!({
+        "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
+        "resources": ["../base"], "components": [format!("../{component}")],
+    });
+    std::fs::write(folder.path().join("kustomization.yaml"), text.to_string()).unwrap();
+    kustomized(folder.path().file_name().unwrap().to_str().unwrap())
+}
+
+#[rstest]
+#[case("sqlite", "store.type=sqlite,replicas=1")]
+#[case("postgres", "store.type=postgres,store.postgres.secretName=entitlement-operator-database")]
+fn a_store_is_what_the_chart_makes_of_it(#[case] component: &str, #[case] values: &str) {
+    let rendered = rendered("entitlement-operator", &["--set", values, "--set", "namespace.create=true"]);
+    let rendered = by_name(rendered.into_iter().map(without_helm).collect());
+    let mut found = with(component);
+    // The arguments have no order.
+    let args = "Deployment entitlement-operator/entitlement-operator";
+    let sorted = |mut object: Value| {
+        let args = object["spec"]["template"]["spec"]["containers"][0]["args"].as_array_mut().unwrap();
+        args.sort_by_key(|argument| argument.as_str().map(str::to_owned));
+        object
+    };
+    let deployment = sorted(found.remove(args).unwrap());
+    assert_eq!(deployment, sorted(rendered[args].clone()));
+    found.insert(args.to_owned(), rendered[args].clone());
+    assert_same(&found, &rendered);
 }
 
 #[test]

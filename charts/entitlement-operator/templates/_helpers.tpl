@@ -56,6 +56,9 @@ namespace: {{ .Release.Namespace | quote }}
 {{- with .Values.concurrency }}
 - --concurrency={{ . }}
 {{- end }}
+{{- if eq .Values.store.type "sqlite" }}
+- --store=sqlite:///var/lib/entitlement-operator/store.db
+{{- end }}
 {{- if .Values.webhook.enabled }}
 - --webhook-service={{ include "entitlement-operator.name" . }}
 - --webhook-configuration={{ include "entitlement-operator.clusterName" . }}

@@ -18,16 +18,24 @@ pub enum StoreStanding {
     Opening,
     /// It answers.
     Works,
+    /// It answers, and is another one than before, or an older copy: how, and what was noted.
+    Replaced(String),
     /// It does not answer, or cannot be used, and why.
     Unavailable(String),
 }
 
 impl StoreStanding {
+    /// Whether it answers.
+    #[must_use]
+    pub fn answers(&self) -> bool {
+        matches!(self, Self::Works | Self::Replaced(_))
+    }
+
     /// Why nothing more is counted, where that is known.
     #[must_use]
     pub fn problem(&self) -> Option<Problem> {
         match self {
-            Self::Opening | Self::Works => None,
+            Self::Opening | Self::Works | Self::Replaced(_) => None,
             Self::Absent => Some(Problem::new(ReasonCode::NoStore, NO_STORE)),
             Self::Unavailable(why) => {
                 let message = format!("{why}; what was counted last counts, and the rest will be");
@@ -64,6 +72,7 @@ pub fn tell_metered(
     }
     match standing {
         StoreStanding::Works => metered.set(METERED, true, ReasonCode::Metered, "what is used is counted"),
+        StoreStanding::Replaced(how) => metered.set(METERED, true, ReasonCode::StoreReplaced, replaced(how)),
         StoreStanding::Opening => metered.keep(METERED),
         StoreStanding::Absent | StoreStanding::Unavailable(_) => {
             if let Some(problem) = standing.problem() {
@@ -72,6 +81,14 @@ pub fn tell_metered(
         }
     }
     conditions.extend(metered.into_vec());
+}
+
+/// What is said of a store that is not what it was.
+#[must_use]
+pub fn replaced(how: &str) -> String {
+    format!(
+        "what is used is counted, but {how}: put the right one back, or confirm this one with entitlement-operator store adopt"
+    )
 }
 
 #[cfg(test)]
@@ -109,6 +126,10 @@ mod tests {
         "Metered=False NoStore: the operator has no store to count in, so how much is used is not known: run it with --store"
     )]
     #[case(StoreStanding::Works, "Metered=True Metered: what is used is counted")]
+    #[case(
+        StoreStanding::Replaced("the store is another one".to_owned()),
+        "Metered=True StoreReplaced: what is used is counted, but the store is another one: put the right one back, or confirm this one with entitlement-operator store adopt"
+    )]
     #[case(StoreStanding::Unavailable("the store is full".to_owned()), "Metered=False StoreUnavailable: the store is full; what was counted last counts, and the rest will be")]
     fn a_metered_definition_says_how_the_store_is(#[case] standing: StoreStanding, #[case] expected: &str) {
         assert_eq!(told(&json!({"mode": "Consumed"}), &json!([]), &standing), [expected]);

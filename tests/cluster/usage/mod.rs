@@ -5,7 +5,9 @@
 //! | `support` | a client's ten support cases, and what there is to read of them |
 //! | `counting` | that reports count, once, over restarts |
 //! | `outages` | that rights go on without the store |
+//! | `replaced` | that another store, or an older copy, is noticed, counts on, and is adopted |
 
 mod counting;
 mod outages;
+mod replaced;
 mod support;

@@ -1,8 +1,9 @@
 //! Rights go on without the store.
 
 use super::support::Desk;
-use crate::harness::is_current;
+use crate::harness::{entry, is_current};
 use serde_json::json;
+use sqlx::{AnyConnection, Connection, Executor};
 use std::fs;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,4 +43,32 @@ async fn a_store_that_is_taken_away_keeps_no_right_from_anybody() {
     fs::rename(elsewhere, desk.place()).unwrap();
     desk.cluster.condition("EntitlementDefinition", "$", "Metered", "True", "Metered").await;
     desk.counted(10).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_takes_no_write_keeps_no_right_from_anybody() {
+    let desk = Desk::start().await;
+    let _operator = desk.operator();
+    desk.sell().await;
+    desk.report(3).await;
+    desk.counted(3).await;
+
+    // Somebody has begun to write, and comes to no end.
+    sqlx::any::install_default_drivers();
+    let address = format!("sqlite://{}", desk.place().join("store.db").display());
+    let mut other = AnyConnection::connect(&address).await.unwrap();
+    other.execute("BEGIN IMMEDIATE").await.unwrap();
+    desk.report(10).await;
+    desk.cluster.merge("EntitlementInstance", "entitlements", "$", json!({"spec": {"amount": 4}})).await.unwrap();
+    let name = &desk.cluster.name;
+    let has_more = |seen: &serde_json::Value| entry(seen, name)["amount"] == "4";
+    desk.cluster.until("ConfigMap", "$", "entitlements", "has another amount", has_more).await;
+    desk.cluster.condition("EntitlementDefinition", "$", "Metered", "False", "StoreUnavailable").await;
+    // Of what was used that is known which was written.
+    desk.state("Ok", true).await;
+
+    other.execute("ROLLBACK").await.unwrap();
+    desk.cluster.condition("EntitlementDefinition", "$", "Metered", "True", "Metered").await;
+    desk.counted(10).await;
+    desk.state("Exceeded", false).await;
 }

@@ -1,0 +1,94 @@
+//! What is noted of a store, and what follows from it.
+
+use crate::{
+    core::calendar::{Instant, parse_instant},
+    store::{
+        identity::{StoreIdentity, StoreReplacement},
+        note::{FoundStore, StoreNote},
+    },
+};
+use rstest::rstest;
+use std::collections::BTreeMap;
+
+const SINCE: &str = "2027-01-10T00:00:00Z";
+
+fn now() -> Instant {
+    parse_instant(SINCE).unwrap()
+}
+
+fn store(text: &str) -> StoreIdentity {
+    let (id, commits) = text.split_once('@').unwrap();
+    StoreIdentity { id: id.to_owned(), commits: commits.parse().unwrap() }
+}
+
+fn note(known: &str, found: Option<&str>) -> StoreNote {
+    let known = store(known);
+    let found = found.map(store).map(|identity| {
+        let replacement = identity.replaces(&known).unwrap();
+        FoundStore { identity, since: SINCE.to_owned(), replacement }
+    });
+    StoreNote { known, found, adopted: None }
+}
+
+fn data(note: &StoreNote) -> BTreeMap<String, String> {
+    note.data().into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
+}
+
+#[rstest]
+#[case::it_goes_on(note("a@100", None), "a@100", None)]
+#[case::it_was_written_since(note("a@100", None), "a@101", None)]
+#[case::an_older_copy(note("a@100", None), "a@99", Some("a@99"))]
+#[case::another(note("a@100", None), "b@500", Some("b@500"))]
+#[case::the_same_other_again(note("a@100", Some("b@5")), "b@8", Some("b@5"))]
+#[case::a_copy_of_the_other(note("a@100", Some("b@5")), "b@4", Some("b@4"))]
+#[case::a_third(note("a@100", Some("b@5")), "c@8", Some("c@8"))]
+#[case::the_right_one_is_back(note("a@100", Some("b@5")), "a@100", None)]
+#[case::an_older_copy_of_the_right_one_is_back(note("a@100", Some("b@5")), "a@7", Some("a@7"))]
+#[case::the_older_copy_was_written_since(note("a@100", Some("a@99")), "a@120", Some("a@99"))]
+#[case::a_still_older_copy(note("a@100", Some("a@99")), "a@50", Some("a@50"))]
+fn what_was_opened_is_compared(#[case] before: StoreNote, #[case] opened: &str, #[case] found: Option<&str>) {
+    let after = before.clone().opened(&store(opened), now());
+    assert_eq!(after, note("a@100", found));
+    assert_eq!(StoreNote::read(&data(&after)), Some(after));
+}
+
+#[test]
+fn what_is_found_stays_until_just_that_is_confirmed() {
+    let found = note("a@100", Some("a@90"));
+    assert_eq!(found.clone().kept(&store("a@130")), found, "how often it was written is not noted meanwhile");
+    let other = StoreNote { adopted: Some("a 80".to_owned()), ..found.clone() };
+    assert_eq!((other.clone().kept(&store("a@130")), other.is_adopted()), (other, false));
+    let adopted = found.adoption().unwrap()["adopted"].clone();
+    assert_eq!(adopted, "a 90");
+    let confirmed = StoreNote { adopted: Some(adopted), ..found };
+    assert!(confirmed.is_adopted());
+    assert_eq!(confirmed.kept(&store("a@130")), note("a@130", None));
+    assert_eq!(note("a@100", None).kept(&store("a@101")), note("a@101", None));
+    assert_eq!(note("a@100", None).kept(&store("a@99")), note("a@100", None), "it is to be compared first");
+    assert_eq!(note("a@100", None).adoption(), None);
+}
+
+#[test]
+fn what_is_wrong_is_said_with_numbers() {
+    let said = |found: &str| note("a@100", Some(found)).complaint().unwrap();
+    assert_eq!(
+        said("b@1"),
+        "the store that was opened at 2027-01-10T00:00:00Z is another one, with 1 commit; the one before had 100 commits, and what was counted there is not in it"
+    );
+    assert_eq!(
+        said("a@90"),
+        "the store that was opened at 2027-01-10T00:00:00Z is an older copy, with 90 commits; it had 100 commits before, and what was counted after the copy was made is not in it"
+    );
+    assert_eq!(note("a@100", None).complaint(), None);
+    assert_eq!(note("a@100", Some("b@1")).found.unwrap().replacement, StoreReplacement::Another);
+}
+
+#[rstest]
+#[case(&[])]
+#[case(&[("store", "a")])]
+#[case(&[("store", ""), ("commits", "1")])]
+#[case(&[("store", "a"), ("commits", "many")])]
+fn what_says_nothing_is_no_note(#[case] said: &[(&str, &str)]) {
+    let said = said.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    assert_eq!(StoreNote::read(&said), None);
+}

@@ -1,0 +1,134 @@
+//! Another store, or one that was restored from a backup, is noticed; counting goes on; and `store adopt` ends the complaint.
+
+use super::support::Desk;
+use crate::harness::{DEADLINE, Operator};
+use entitlement_operator::installation::OPERATOR_NAMESPACE;
+use serde_json::{Value, json};
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+    time::{Duration, Instant},
+};
+
+const NOTE: &str = "entitlement-operator-store";
+
+/// What is noted, by its keys.
+async fn noted(desk: &Desk, what: &str, is_it: impl Fn(&Value) -> bool) -> Value {
+    desk.cluster.until("ConfigMap", OPERATOR_NAMESPACE, NOTE, what, |seen| is_it(&seen["data"])).await["data"].clone()
+}
+
+fn adopt(desk: &Desk, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_entitlement-operator"));
+    let namespace = format!("--namespace={}", OPERATOR_NAMESPACE);
+    command.args(["store", "adopt", &namespace]).args(arguments).env("KUBECONFIG", desk.stage.plane.kubeconfig());
+    command.output().unwrap()
+}
+
+fn said(output: &Output) -> (Option<i32>, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+fn stop(operator: Operator) {
+    tokio::task::block_in_place(|| operator.stop());
+}
+
+/// A copy of a store that nobody uses.
+fn copy(from: &Path, to: &Path) {
+    fs::remove_dir_all(to).ok();
+    fs::create_dir_all(to).unwrap();
+    for file in fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    }
+}
+
+async fn complains(desk: &Desk) {
+    desk.cluster.condition("EntitlementDefinition", "$", "Metered", "True", "StoreReplaced").await;
+    let started = Instant::now();
+    let is_it = |event: &Value| {
+        event["reason"] == "StoreReplaced" && event["type"] == "Warning" && event["regarding"]["name"] == NOTE
+    };
+    while !desk.cluster.list("Event", OPERATOR_NAMESPACE).await.iter().any(is_it) {
+        assert!(started.elapsed() < DEADLINE, "no event StoreReplaced");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn ends(desk: &Desk) {
+    let (code, out, err) = said(&adopt(desk, &[]));
+    assert_eq!(code, Some(1), "{out}{err}");
+    assert!(out.starts_with("Found: the store that was opened at ") && out.contains("Lost is what"), "{out}");
+    assert!(err.contains("nothing is confirmed yet"), "{err}");
+    let (code, out, err) = said(&adopt(desk, &["--yes"]));
+    assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
+    assert!(out.contains("Confirmed: "), "{out}");
+    desk.cluster.condition("EntitlementDefinition", "$", "Metered", "True", "Metered").await;
+    let is_settled = |data: &Value| data["found"].is_null() && data["adopted"].is_null();
+    noted(desk, "has nothing to confirm", is_settled).await;
+    let (code, _, err) = said(&adopt(desk, &["--yes"]));
+    assert_eq!(code, Some(1), "{err}");
+    assert!(err.contains("there is nothing to adopt"), "{err}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_copy_of_the_store_is_noticed_counts_on_and_is_adopted() {
+    let desk = Desk::start().await;
+    let (code, _, err) = said(&adopt(&desk, &["--yes"]));
+    assert_eq!(code, Some(1), "{err}");
+    assert!(err.contains("there is no ConfigMap"), "{err}");
+    let operator = desk.operator();
+    desk.sell().await;
+    desk.report(3).await;
+    desk.counted(3).await;
+    let first = noted(&desk, "is noted", |data| data["store"].is_string()).await;
+    stop(operator);
+    let backup = desk.place().with_extension("backup");
+    copy(&desk.place(), &backup);
+
+    let operator = desk.operator();
+    desk.report(4).await;
+    desk.counted(4).await;
+    stop(operator);
+    // It was noted how often the store was written, at the end at the latest.
+    let commits = |data: &Value| data["commits"].as_str().unwrap().parse::<u64>().unwrap();
+    let last = noted(&desk, "is noted", |data| commits(data) > commits(&first)).await;
+    assert_eq!(last["store"], first["store"]);
+
+    copy(&backup, &desk.place());
+    let _operator = desk.operator();
+    complains(&desk).await;
+    // Counting goes on, and what objects report is counted again.
+    desk.counted(4).await;
+    desk.report(10).await;
+    desk.state("Exhausted", false).await;
+    desk.counted(10).await;
+    let found = noted(&desk, "says what was found", |data| data["found"].is_string()).await;
+    assert_eq!((&found["found"], &found["store"]), (&first["store"], &first["store"]));
+    assert_eq!(found["commits"], last["commits"], "the right one is noted as it was");
+    ends(&desk).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_store_in_its_place_is_noticed_counts_on_and_is_adopted() {
+    let desk = Desk::start().await;
+    let operator = desk.operator();
+    desk.sell().await;
+    desk.report(10).await;
+    desk.state("Exhausted", false).await;
+    let first = noted(&desk, "is noted", |data| data["store"].is_string()).await;
+    stop(operator);
+    fs::remove_dir_all(desk.place()).unwrap();
+
+    let _operator = desk.operator();
+    complains(&desk).await;
+    desk.counted(10).await;
+    desk.state("Exhausted", false).await;
+    let found = noted(&desk, "says what was found", |data| data["found"].is_string()).await;
+    assert_ne!(found["found"], first["store"]);
+    desk.cluster.merge("EntitlementUsage", "entitlements", "$", json!({"spec": {"registers": []}})).await.unwrap();
+    desk.state("Ok", true).await;
+    ends(&desk).await;
+    assert_eq!(noted(&desk, "is noted", |data| data["store"] != first["store"]).await["store"], found["found"]);
+}

@@ -11,9 +11,9 @@ folder=${1:?"say where to: backup.sh FOLDER"}
 operator=${OPERATOR_NAMESPACE:-entitlement-operator}
 mkdir -p "$folder"
 
-# Grants last: what they name is there then. No decisions: what was decided is in the status of the exceptions.
+# Grants and reports of usage last: what they name is there then. No decisions: what was decided is in the status of the exceptions.
 for kind in facetdefinitions entitlementdefinitions entitlementplans organizations \
-	entitlementinstances entitlementsubscriptions entitlementoverrides; do
+	entitlementinstances entitlementsubscriptions entitlementoverrides entitlementusages; do
 	kubectl get "$kind.entitlements.dev" --all-namespaces --output json >"$folder/$kind.json"
 done
 kubectl get controllerrevisions.apps --namespace "$operator" \
@@ -38,4 +38,4 @@ jq --raw-output --slurp "$secret_facets"' [.[].items[] | select([secret_facets] 
 count() { jq '.items | length' "$folder/$1.json"; }
 echo "saved in $folder: $(count entitlementsubscriptions) subscriptions, $(count entitlementplans) plans, $(count entitlementoverrides) exceptions," \
 	"$(count entitlementinstances) grants, $(count organizations) organizations, $(count entitlementdefinitions) definitions, $(count facetdefinitions) facet definitions," \
-	"$(count controllerrevisions) of their valid states, $(count secrets) Secrets, $(count retained) retained objects"
+	"$(count entitlementusages) reports of usage, $(count controllerrevisions) of their valid states, $(count secrets) Secrets, $(count retained) retained objects"

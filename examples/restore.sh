@@ -125,6 +125,9 @@ jq --slurpfile owners "$work/owners.json" --slurpfile places "$work/places.json"
 (folder=$work && fresh retained '.metadata.ownerReferences = .owners | del(.owners)') |
 	create --field-manager=entitlement-operator
 
+# What was used counts once who has used it is there.
+if [ -e "$folder/entitlementusages.json" ]; then fresh entitlementusages | create; fi
+
 for kind in ${kinds//,/ }; do kubectl annotate "$kind" --all --all-namespaces "$mark-" >/dev/null; done
 count() { jq --arg kind "$1" '[.items[] | select(.kind == $kind)] | length' "$work/sources.json"; }
 subscriptions=$(count EntitlementSubscription)

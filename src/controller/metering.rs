@@ -67,7 +67,9 @@ pub struct MeterSettlement {
 pub async fn run(context: Arc<ControllerContext>) {
     let gate = Arc::clone(&context.gate);
     let may_write = Arc::new(move || gate.tenure_number());
-    context.meters.run(clock::now, may_write, |news| hear(&context, &news)).await;
+    let world = Arc::clone(&context);
+    let mode = Arc::new(move |name: &Arc<str>| Some(world.world(|world| world.usage_rules(name))?.mode));
+    context.meters.run(clock::now, may_write, mode, |news| hear(&context, &news)).await;
 }
 
 /// Has everything worked on that the news change.

@@ -12,10 +12,7 @@ use super::{
     output::FIELD_MANAGER,
 };
 use crate::{
-    core::reason::ReasonCode,
-    evaluation::status::metered::replaced,
-    installation::STORE_NOTE,
-    metering::MeteringNews,
+    core::reason::ReasonCode, evaluation::status::metered::replaced, installation::STORE_NOTE, metering::MeteringNews,
     store::note::StoreNote,
 };
 use k8s_openapi::api::core::v1::ConfigMap;

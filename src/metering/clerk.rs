@@ -1,9 +1,11 @@
 //! The one task that talks to the store: it opens it, looks whether it answers, loads meters, and writes what is wanted.
 
 use super::{
+    REPORTED,
     desk::{DeskState, MeterDesk, MeterWish},
     held::HeldMeter,
     place::StoreFile,
+    retention::{ModeOf, PruningRound},
 };
 use crate::{
     core::{
@@ -34,8 +36,6 @@ const ORGANIZATIONS: usize = 64;
 const REGISTERS: usize = 10_000;
 /// How many registers are read at once.
 const PAGE: u32 = 1000;
-/// What the origins of EntitlementUsage objects begin with.
-const REPORTED: &str = "EntitlementUsage ";
 
 /// What others are told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,17 +53,26 @@ pub type WritePermission = Arc<dyn Fn() -> Option<u64> + Send + Sync>;
 struct Clerk<'a, F> {
     desk: &'a MeterDesk,
     may_write: WritePermission,
+    mode: ModeOf,
     now: fn() -> Instant,
     tell: F,
+    pruning: PruningRound,
     /// The tenure that the epoch was claimed in, and the epoch.
     epoch: Option<(u64, i64)>,
 }
 
 impl MeterDesk {
     /// Works with the store for ever, where there is one. Nobody waits for it.
-    pub async fn run(&self, now: fn() -> Instant, may_write: WritePermission, tell: impl Fn(MeteringNews)) {
+    pub async fn run(
+        &self,
+        now: fn() -> Instant,
+        may_write: WritePermission,
+        mode: ModeOf,
+        tell: impl Fn(MeteringNews),
+    ) {
         let Some(address) = self.address() else { return std::future::pending().await };
-        let mut clerk = Clerk { desk: self, may_write, now, tell, epoch: None };
+        let pruning = PruningRound::default();
+        let mut clerk = Clerk { desk: self, may_write, mode, now, tell, pruning, epoch: None };
         let mut failures = 0;
         loop {
             if let Err(error) = clerk.attend(address, &mut failures).await {
@@ -102,6 +111,7 @@ impl<F: Fn(MeteringNews)> Clerk<'_, F> {
             self.answers();
             *failures = 0;
             while self.bring(store).await? {}
+            self.prune(store).await?;
             // Whoever wants something in the meantime has left a note of it.
             let _ = timeout(PROBE, self.desk.wake.notified()).await;
         }
@@ -274,6 +284,19 @@ impl<F: Fn(MeteringNews)> Clerk<'_, F> {
             news.extend(Box::pin(self.write(store, vec![write])).await?);
         }
         Ok(news)
+    }
+
+    /// Takes out what is not needed any more, as far as it is time to.
+    async fn prune(&mut self, store: &PersistentStore) -> Result<(), StoreError> {
+        let epoch = self.epoch.filter(|(tenure, _)| (self.may_write)() == Some(*tenure));
+        let Some((_, epoch)) = epoch else { return Ok(()) };
+        match self.pruning.go_on(self.desk, store, epoch, &self.mode, (self.now)()).await {
+            Err(StoreError::Superseded) => {
+                self.epoch = None;
+                Ok(())
+            }
+            done => done,
+        }
     }
 
     async fn commit(&mut self, store: &PersistentStore, writes: &[MeterWrite]) -> Result<(), StoreError> {

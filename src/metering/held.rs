@@ -5,6 +5,7 @@ use crate::{
     core::{
         calendar::Instant,
         usage::{
+            memory::Memory,
             record::{UnreadableRecord, UsageRecord},
             register::{Register, RegisterId},
             state::SaidCrossing,
@@ -50,6 +51,11 @@ impl HeldMeter {
     /// Its version.
     pub fn version(&self) -> i64 {
         self.stored.version
+    }
+
+    /// What is remembered of it.
+    pub fn memory(&self) -> Arc<Memory> {
+        Arc::clone(&self.facts.memory)
     }
 
     /// What an evaluation takes from it.

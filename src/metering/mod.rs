@@ -15,6 +15,7 @@
 //! | `held` | one meter in memory |
 //! | `desk` | what is known and what is wanted, for all others |
 //! | `clerk` | the one task that talks to the store |
+//! | `retention` | what is taken out of the store once it is not needed any more |
 //! | `place` | whether a store's file is still the one that was opened |
 
 mod clerk;
@@ -22,10 +23,15 @@ mod desk;
 mod held;
 mod intake;
 mod place;
+mod retention;
 #[cfg(test)]
 mod tests;
 
 pub use {
     clerk::{MeteringNews, WritePermission},
     desk::{KnownMeter, MeterDesk, MeterWish},
+    retention::ModeOf,
 };
+
+/// What the origins of EntitlementUsage objects begin with.
+const REPORTED: &str = "EntitlementUsage ";

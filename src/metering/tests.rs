@@ -2,13 +2,17 @@
 
 use super::{MeterDesk, MeterWish, MeteringNews};
 use crate::{
+    api::usage::UsageMode,
     core::{
         calendar::{Instant, parse_instant},
         usage::register::{Register, RegisterId},
     },
     evaluation::{status::metered::StoreStanding, usage::Heard},
     metrics::Metrics,
-    store::{PersistentStore, StoreAddress},
+    store::{
+        PersistentStore, StoreAddress,
+        meter::{MeterId, MeterWrite, RegisterWrite},
+    },
 };
 use rust_decimal::Decimal;
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
@@ -37,7 +41,8 @@ impl Office {
         let (tell, news) = mpsc::unbounded_channel();
         let works = Arc::clone(&desk);
         let clerk = tokio::spawn(async move {
-            works.run(now, Arc::new(move || tenure), |news| drop(tell.send(news))).await;
+            let mode: super::ModeOf = Arc::new(|_| Some(UsageMode::Consumed));
+            works.run(now, Arc::new(move || tenure), mode, |news| drop(tell.send(news))).await;
         });
         Self { desk, news, clerk }
     }
@@ -132,6 +137,37 @@ async fn a_file_that_is_taken_away_is_noticed() {
     office.told(|news| *news == MeteringNews::Standing(StoreStanding::Works)).await;
     office.report(&["a"]).await;
     assert_eq!(office.used(), (Decimal::ONE, Some(Heard::Always)));
+    office.close().await;
+}
+
+/// 13 months before 2027-01-10 is 2025-12-10.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_used_13_months_ago_is_taken_out_but_for_what_objects_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let meter = MeterId { organization: "acme".into(), definition: "support".into() };
+    let write = |origin: &str, key: &str, at: &str| RegisterWrite {
+        id: RegisterId { origin: origin.into(), key: key.into() },
+        at: Some(parse_instant(at).unwrap()),
+        channel: None,
+        amount: Decimal::ONE,
+        as_of: now(),
+        deleted: false,
+    };
+    let registers = vec![
+        write("caller", "old", "2025-12-09T23:59:59Z"),
+        write("caller", "not yet", "2025-12-10T00:00:00Z"),
+        write("EntitlementUsage entitlements/a", "a", "2025-12-01T00:00:00Z"),
+    ];
+    let store = PersistentStore::open(&address(folder.path())).await.unwrap();
+    store.write(1, &[MeterWrite { meter: meter.clone(), registers, memory: None }], &[]).await.unwrap();
+    let office = Office::open(folder.path(), Some(1));
+    let left = async || {
+        let left = store.registers(&meter, None, 10).await.unwrap();
+        left.into_iter().map(|(id, _)| id.key.to_string()).collect::<Vec<_>>()
+    };
+    let wait = async { while left().await.len() == 3 {} };
+    timeout(DEADLINE, wait).await.unwrap();
+    assert_eq!(left().await, ["a", "not yet"]);
     office.close().await;
 }
 

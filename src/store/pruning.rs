@@ -20,6 +20,8 @@ pub struct MeterPruning {
     pub registers: Option<Instant>,
     /// Only such as were taken back: of what is Held, which counts until then.
     pub deleted_only: bool,
+    /// Of origins that begin so, too.
+    pub deleted_only_of: Option<&'static str>,
     /// Differences that were written before this moment. Whoever holds an older version loads the meter again.
     pub differences: Option<Instant>,
 }
@@ -72,13 +74,21 @@ async fn prune_registers(
     let Some(last) = last else { return Ok(None) };
     let query = sqlx::query(
         "DELETE FROM register WHERE meter = $1 AND (origin, key) > ($2, $3) AND (origin, key) <= ($4, $5) \
-         AND at < $6 AND deleted >= $7",
+         AND at < $6 AND deleted >= $7 AND (deleted = 1 OR substr(origin, 1, $8) <> $9)",
     );
     let query = query.bind(meter).bind(&*after.origin).bind(&*after.key).bind(&*last.origin).bind(&*last.key);
     let query = query.bind(before.timestamp()).bind(i64::from(pruning.deleted_only));
-    query.execute(&mut *transaction).await?;
+    // Where there is none, no beginning of an origin is the same: none is empty.
+    let (length, beginning) = pruning.deleted_only_of.map_or((1, ""), |beginning| (beginning.len(), beginning));
+    let query = query.bind(i32::try_from(length).unwrap_or(i32::MAX)).bind(beginning);
+    let taken_out = query.execute(&mut *transaction).await?.rows_affected();
     sign(&mut transaction, epoch).await?;
-    transaction.commit().await?;
+    // A commit waits for the disk.
+    if taken_out == 0 {
+        transaction.rollback().await?
+    } else {
+        transaction.commit().await?
+    }
     Ok(Some(last))
 }
 

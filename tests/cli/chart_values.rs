@@ -220,12 +220,20 @@ fn a_file_is_on_a_volume(#[case] more: &str, #[case] claim: &str, #[case] size: 
     assert_eq!((&deployment["replicas"], &deployment["strategy"]), (&json!(1.0), &json!({"type": "Recreate"})));
     let pod = &deployment["template"]["spec"];
     assert_eq!(pod["volumes"], json!([{"name": "store", "persistentVolumeClaim": {"claimName": claim}}]));
-    assert_eq!((&pod["securityContext"]["fsGroup"], &pod["securityContext"]["runAsNonRoot"]), (&json!(65532.0), &json!(true)));
+    assert_eq!(
+        (&pod["securityContext"]["fsGroup"], &pod["securityContext"]["runAsNonRoot"]),
+        (&json!(65532.0), &json!(true))
+    );
     let container = &pod["containers"][0];
     let mount = json!([{"name": "store", "mountPath": "/var/lib/entitlement-operator"}]);
     assert_eq!(container["volumeMounts"], mount);
     assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true);
-    assert!(container["args"].as_array().unwrap().contains(&json!("--store=sqlite:///var/lib/entitlement-operator/store.db")));
+    assert!(
+        container["args"]
+            .as_array()
+            .unwrap()
+            .contains(&json!("--store=sqlite:///var/lib/entitlement-operator/store.db"))
+    );
     let made = named.get("PersistentVolumeClaim entitlement-operator/entitlement-operator-store");
     let spec = made.map(|made| &made["spec"]).unwrap_or(&Value::Null);
     assert_eq!((&spec["resources"]["requests"], &spec["storageClassName"]), (&size, &class));

@@ -5,11 +5,20 @@ use crate::place::{
     Place, at, decimal, meter, report, total, write,
 };
 use chrono::{TimeDelta, Utc};
-use entitlement_operator::store::{CatchUp, MeterPruning, StoreError, meter::RegisterWrite};
+use entitlement_operator::{
+    core::usage::register::RegisterId,
+    store::{CatchUp, MeterPruning, StoreError, meter::RegisterWrite},
+};
 use rstest::rstest;
 
 fn pruning() -> MeterPruning {
-    MeterPruning { meter: meter("acme"), registers: None, deleted_only: false, differences: None }
+    MeterPruning {
+        meter: meter("acme"),
+        registers: None,
+        deleted_only: false,
+        deleted_only_of: None,
+        differences: None,
+    }
 }
 
 #[rstest]
@@ -35,6 +44,28 @@ async fn old_registers_are_taken_out(#[values(Sqlite, Postgres)] kind: Kind) {
     assert_eq!(store.prune(0, &held).await, Err(StoreError::Superseded));
     let never = MeterPruning { meter: meter("never"), differences: Some(at(0)), ..held };
     store.prune(1, &never).await.unwrap();
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_an_origin_says_still_stays(#[values(Sqlite, Postgres)] kind: Kind) {
+    let place = Place::new(kind).await;
+    let store = place.open().await;
+    let of = |origin: &str, key: &str, deleted: bool| RegisterWrite {
+        id: RegisterId { origin: origin.into(), key: key.into() },
+        deleted,
+        ..report(key, 1, "1")
+    };
+    let all = [("Object a", false), ("Object b", true), ("Object", false), ("caller", false), ("caller b", true)];
+    write(&store, "acme", all.iter().map(|(origin, deleted)| of(origin, "a", *deleted)).collect()).await.unwrap();
+    let pruned = MeterPruning { registers: Some(at(2)), deleted_only_of: Some("Object "), ..pruning() };
+    store.prune(1, &MeterPruning { registers: Some(at(1)), ..pruned.clone() }).await.unwrap();
+    let commits = store.identity().await.unwrap().commits;
+    assert_eq!((store.registers(&meter("acme"), None, 10).await.unwrap().len(), commits), (5, 1), "nothing is old");
+    store.prune(1, &pruned).await.unwrap();
+    let left = store.registers(&meter("acme"), None, 10).await.unwrap();
+    assert_eq!(left.iter().map(|(id, _)| &*id.origin).collect::<Vec<_>>(), ["Object a"]);
+    assert_eq!(store.identity().await.unwrap().commits, 2);
 }
 
 #[rstest]

@@ -22,6 +22,7 @@
 //! | `part` | what was held, from when to when, and how much |
 //! | `memory` | what is remembered of anchors and parts from one look to the next |
 //! | `record` | what is remembered, as the text that a store keeps |
+//! | `retention` | from when registers are kept |
 //! | `meter` | all that goes into a balance |
 //! | `block` | what a part gives in one period |
 //! | `balance` | what is used and left, and the taking |
@@ -45,6 +46,7 @@ pub mod part;
 pub mod record;
 pub mod register;
 pub mod report;
+pub mod retention;
 pub mod rules;
 pub mod share;
 pub mod state;

@@ -8,5 +8,6 @@ mod memories;
 mod model;
 mod properties;
 mod records;
+mod retention;
 pub(super) mod scene;
 mod thresholds;

@@ -36,6 +36,6 @@ jq --raw-output --slurp "$secret_facets"' [.[].items[] | select([secret_facets] 
 			| select("\(.metadata.namespace)/\(.metadata.name)" | IN($named[]))]}' >"$folder/secrets.json"
 
 count() { jq '.items | length' "$folder/$1.json"; }
-echo "saved in $folder: $(count entitlementsubscriptions) subscriptions, $(count entitlementplans) plans, $(count entitlementoverrides) exceptions," \
+echo "saved in $folder: $(count entitlementsubscriptions) subscriptions, $(count entitlementplans) plans, $(count entitlementoverrides) exceptions, $(count entitlementusages) reports of usage," \
 	"$(count entitlementinstances) grants, $(count organizations) organizations, $(count entitlementdefinitions) definitions, $(count facetdefinitions) facet definitions," \
-	"$(count entitlementusages) reports of usage, $(count controllerrevisions) of their valid states, $(count secrets) Secrets, $(count retained) retained objects"
+	"$(count controllerrevisions) of their valid states, $(count secrets) Secrets, $(count retained) retained objects"

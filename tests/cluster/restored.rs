@@ -47,6 +47,11 @@ spec:
       password: {type: string, writeOnly: true}
 ---
 apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementUsage
+metadata: {name: reported, namespace: entitlements}
+spec: {organization: acme, definition: seat, registers: [{key: a, at: "2026-01-01T00:00:00Z", amount: 1}]}
+---
+apiVersion: entitlements.dev/v1alpha1
 kind: EntitlementDefinition
 metadata: {name: storage}
 spec:
@@ -358,7 +363,7 @@ async fn backup() -> (BTreeMap<String, Value>, PathBuf, Stage) {
     let folder = stage.plane.folder().join("backup");
     let said = script(&stage, "backup.sh", &folder);
     assert!(said.ends_with("16 grants, 2 organizations, 4 definitions, 1 facet definitions, 9 of their valid states, 1 Secrets, 1 retained objects\n"), "{said}");
-    assert!(said.contains(": 1 subscriptions, 1 plans, 3 exceptions, "), "{said}");
+    assert!(said.contains(": 1 subscriptions, 1 plans, 3 exceptions, 1 reports of usage, 16 grants, "), "{said}");
     (before, folder, stage)
 }
 
@@ -395,6 +400,8 @@ async fn what_is_restored_is_as_it_was() {
             script(&stage, "restore.sh", &folder),
             "restored: 16 grants and 1 subscriptions and 3 exceptions of 2 organizations\n"
         );
+        let reported = cluster.object("EntitlementUsage", "entitlements", "reported").await;
+        assert_eq!(reported["spec"]["registers"][0]["key"], "a", "{reported:#}");
         let kept = cluster.object("ConfigMap", "acme", "kept-config").await;
         assert_eq!(kept["metadata"]["ownerReferences"][0]["name"], "acme", "{kept:#}");
         let _operator = running.unwrap_or_else(|| stage.operator(&[]));

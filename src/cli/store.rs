@@ -21,7 +21,13 @@ use serde_json::json;
 
 /// Looks after the store in which the operator keeps metered usage
 #[derive(Debug, Args)]
-#[command(arg_required_else_help = true)]
+#[command(
+    arg_required_else_help = true,
+    after_help = "\
+Examples:
+  entitlement-operator store adopt
+  entitlement-operator store adopt --yes"
+)]
 pub struct StoreArguments {
     #[command(subcommand)]
     command: StoreCommand,

@@ -7,7 +7,7 @@ use super::{
     world::{WorkItem, World},
 };
 use crate::{
-    api::{Organization, OrganizationStatus},
+    api::{Organization, OrganizationStatus, usage::UsageMode},
     core::{
         calendar::{Instant, format_instant},
         reason::ReasonCode,
@@ -68,8 +68,10 @@ pub async fn run(context: Arc<ControllerContext>) {
     let gate = Arc::clone(&context.gate);
     let may_write = Arc::new(move || gate.tenure_number());
     let world = Arc::clone(&context);
-    let mode = Arc::new(move |name: &Arc<str>| Some(world.world(|world| world.usage_rules(name))?.mode));
-    context.meters.run(clock::now, may_write, mode, |news| hear(&context, &news)).await;
+    let adds_up = Arc::new(move |name: &Arc<str>| {
+        world.world(|world| world.usage_rules(name)).is_some_and(|rules| rules.mode == UsageMode::Consumed)
+    });
+    context.meters.run(clock::now, may_write, adds_up, |news| hear(&context, &news)).await;
 }
 
 /// Has everything worked on that the news change.

@@ -5,7 +5,7 @@ use super::{
     desk::{DeskState, MeterDesk, MeterWish},
     held::HeldMeter,
     place::StoreFile,
-    retention::{ModeOf, PruningRound},
+    retention::{AddsUp, PruningRound},
 };
 use crate::{
     core::{
@@ -53,7 +53,7 @@ pub type WritePermission = Arc<dyn Fn() -> Option<u64> + Send + Sync>;
 struct Clerk<'a, F> {
     desk: &'a MeterDesk,
     may_write: WritePermission,
-    mode: ModeOf,
+    adds_up: AddsUp,
     now: fn() -> Instant,
     tell: F,
     pruning: PruningRound,
@@ -67,12 +67,12 @@ impl MeterDesk {
         &self,
         now: fn() -> Instant,
         may_write: WritePermission,
-        mode: ModeOf,
+        adds_up: AddsUp,
         tell: impl Fn(MeteringNews),
     ) {
         let Some(address) = self.address() else { return std::future::pending().await };
         let pruning = PruningRound::default();
-        let mut clerk = Clerk { desk: self, may_write, mode, now, tell, pruning, epoch: None };
+        let mut clerk = Clerk { desk: self, may_write, adds_up, now, tell, pruning, epoch: None };
         let mut failures = 0;
         loop {
             if let Err(error) = clerk.attend(address, &mut failures).await {
@@ -110,7 +110,14 @@ impl<F: Fn(MeteringNews)> Clerk<'_, F> {
             self.look(store).await?;
             self.answers();
             *failures = 0;
-            while self.bring(store).await? {}
+            let mut is_written = false;
+            while self.bring(store).await? {
+                is_written = true;
+            }
+            if is_written {
+                // How often it was written is noted as the operator ends, and that may be now.
+                self.look(store).await?;
+            }
             self.prune(store).await?;
             // Whoever wants something in the meantime has left a note of it.
             let _ = timeout(PROBE, self.desk.wake.notified()).await;
@@ -290,7 +297,7 @@ impl<F: Fn(MeteringNews)> Clerk<'_, F> {
     async fn prune(&mut self, store: &PersistentStore) -> Result<(), StoreError> {
         let epoch = self.epoch.filter(|(tenure, _)| (self.may_write)() == Some(*tenure));
         let Some((_, epoch)) = epoch else { return Ok(()) };
-        match self.pruning.go_on(self.desk, store, epoch, &self.mode, (self.now)()).await {
+        match self.pruning.go_on(self.desk, store, epoch, &self.adds_up, (self.now)()).await {
             Err(StoreError::Superseded) => {
                 self.epoch = None;
                 Ok(())

@@ -30,7 +30,7 @@ mod tests;
 pub use {
     clerk::{MeteringNews, WritePermission},
     desk::{KnownMeter, MeterDesk, MeterWish},
-    retention::ModeOf,
+    retention::AddsUp,
 };
 
 /// What the origins of EntitlementUsage objects begin with.

@@ -2,7 +2,6 @@
 
 use super::{REPORTED, desk::MeterDesk, held::HeldMeter};
 use crate::{
-    api::usage::UsageMode,
     core::{
         calendar::Instant,
         usage::{memory::Memory, record::UsageRecord, retention::kept_since},
@@ -19,8 +18,8 @@ const METERS: u32 = 50;
 /// How long differences are kept: whoever has not caught up in that time loads the meter anew.
 const DIFFERENCES: TimeDelta = TimeDelta::days(1);
 
-/// How a definition is metered, by its state that serves.
-pub type ModeOf = Arc<dyn Fn(&Arc<str>) -> Option<UsageMode> + Send + Sync>;
+/// Whether the uses of a definition add up, by its state that serves.
+pub type AddsUp = Arc<dyn Fn(&Arc<str>) -> bool + Send + Sync>;
 
 /// How far it is.
 #[derive(Debug, Default)]
@@ -40,7 +39,7 @@ impl PruningRound {
         desk: &MeterDesk,
         store: &PersistentStore,
         epoch: i64,
-        mode: &ModeOf,
+        adds_up: &AddsUp,
         now: Instant,
     ) -> Result<(), StoreError> {
         if self.last.is_none() {
@@ -51,7 +50,7 @@ impl PruningRound {
         }
         let meters = store.versions(self.last.as_ref(), METERS).await?;
         for (meter, _) in &meters {
-            match prune(desk, store, epoch, mode, meter, now).await {
+            match prune(desk, store, epoch, adds_up, meter, now).await {
                 // It is told where the meter is loaded.
                 Err(StoreError::Unreadable(_)) => {}
                 done => done?,
@@ -66,7 +65,7 @@ async fn prune(
     desk: &MeterDesk,
     store: &PersistentStore,
     epoch: i64,
-    mode: &ModeOf,
+    adds_up: &AddsUp,
     meter: &MeterId,
     now: Instant,
 ) -> Result<(), StoreError> {
@@ -79,7 +78,7 @@ async fn prune(
         meter: meter.clone(),
         registers: Some(kept_since(&memory, now)),
         // Of what is in use nobody knows since when; and of what nobody says any more how it is metered, it may be that.
-        deleted_only: mode(&meter.definition) != Some(UsageMode::Consumed),
+        deleted_only: !adds_up(&meter.definition),
         // As long as an object says it, it would be written again.
         deleted_only_of: Some(REPORTED),
         // They are stamped by the machine's clock, whatever moment is reckoned with.

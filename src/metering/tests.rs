@@ -2,7 +2,6 @@
 
 use super::{MeterDesk, MeterWish, MeteringNews};
 use crate::{
-    api::usage::UsageMode,
     core::{
         calendar::{Instant, parse_instant},
         usage::register::{Register, RegisterId},
@@ -41,8 +40,8 @@ impl Office {
         let (tell, news) = mpsc::unbounded_channel();
         let works = Arc::clone(&desk);
         let clerk = tokio::spawn(async move {
-            let mode: super::ModeOf = Arc::new(|_| Some(UsageMode::Consumed));
-            works.run(now, Arc::new(move || tenure), mode, |news| drop(tell.send(news))).await;
+            let adds_up: super::AddsUp = Arc::new(|_| true);
+            works.run(now, Arc::new(move || tenure), adds_up, |news| drop(tell.send(news))).await;
         });
         Self { desk, news, clerk }
     }

@@ -34,7 +34,7 @@ use std::{
 #[case::emptied_section("webhook=null", "- at '': missing property 'webhook'")]
 #[case::emptied_switch("crds.keep=null", "- at '/crds': missing property 'keep'")]
 #[case::emptied_restriction("secrets.namespaces=null", "- at '/secrets': missing property 'namespaces'")]
-#[case::no_store("store.type=mysql", "- at '/store/type': value must be one of 'none', 'postgres', 'sqlite'")]
+#[case::no_store("store.type=mysql", "- at '/store/type': value must be one of 'none', 'sqlite', 'postgres'")]
 #[case::password_in_values(
     "store.postgres.url=postgres://a:b@c/d",
     "- at '/store/postgres': additional properties 'url' not allowed"

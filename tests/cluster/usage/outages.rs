@@ -1,7 +1,7 @@
 //! Rights go on without the store.
 
 use super::support::Desk;
-use crate::harness::{entry, is_current};
+use crate::harness::is_current;
 use serde_json::json;
 use sqlx::{AnyConnection, Connection, Executor};
 use std::fs;
@@ -59,16 +59,17 @@ async fn a_store_that_takes_no_write_keeps_no_right_from_anybody() {
     let mut other = AnyConnection::connect(&address).await.unwrap();
     other.execute("BEGIN IMMEDIATE").await.unwrap();
     desk.report(10).await;
-    desk.cluster.merge("EntitlementInstance", "entitlements", "$", json!({"spec": {"amount": 4}})).await.unwrap();
-    let name = &desk.cluster.name;
-    let has_more = |seen: &serde_json::Value| entry(seen, name)["amount"] == "4";
-    desk.cluster.until("ConfigMap", "$", "entitlements", "has another amount", has_more).await;
     desk.cluster.condition("EntitlementDefinition", "$", "Metered", "False", "StoreUnavailable").await;
+    for (is_suspended, phase) in [(true, "Suspended"), (false, "Active")] {
+        let patch = json!({"spec": {"suspended": is_suspended}});
+        desk.cluster.merge("EntitlementInstance", "entitlements", "$", patch).await.unwrap();
+        desk.cluster.phase(&desk.cluster.name, phase).await;
+    }
     // Of what was used that is known which was written.
     desk.state("Ok", true).await;
 
     other.execute("ROLLBACK").await.unwrap();
     desk.cluster.condition("EntitlementDefinition", "$", "Metered", "True", "Metered").await;
     desk.counted(10).await;
-    desk.state("Exceeded", false).await;
+    desk.state("Exhausted", false).await;
 }

@@ -5,6 +5,7 @@ use super::{
     decision::Decision,
     holding::{Holding, Member, is_held},
     memo::{EntryIngredients, EntryUsage, Memo},
+    present::{MergedMembers, PresentRight},
     standing::Standing,
     subscriptions::Right,
 };
@@ -15,7 +16,6 @@ use crate::{
         definition::Definition,
         facets::{Layer, Statement, provenance},
         lifecycle::Span,
-        precedence::Merged,
         problem::Problem,
         reason::ReasonCode,
         subscription::{GrantPart, PartOrigin},
@@ -76,27 +76,25 @@ fn sentence(member: &Member, lost: &Problem) -> String {
 fn entry(of: &EntryIngredients, now: Instant) -> Option<SummaryEntry> {
     let EntryIngredients { holding, has_sources, usage } = of;
     let definition = holding.definition()?;
-    let is_entitled = !holding.in_force.is_empty();
     let merged = holding.merged();
     let run = holding.run(now);
     let sources = (*has_sources).then(|| sources(holding, definition, merged.as_ref(), now));
-    let facets = merged.map(|(merged, _)| merged.values).unwrap_or_default();
-    let total = holding.total();
+    let right = PresentRight::of(holding, merged.as_ref(), run);
     let display_name = definition.display_name.as_ref().filter(|name| !name.is_empty());
-    let present = is_entitled.then_some(Held { amount: total, facets: &facets });
+    let present = right.entitled.then(|| Held { amount: holding.total(), facets: &right.facets });
     let course = course(holding, present.as_ref(), now);
     Some(SummaryEntry {
         course: FlagCourse { allowed: usage.map(|usage| allowed(&course.rights, usage)), ..course },
         usage: usage.and_then(|usage| usage.state).map(|state| SummaryUsage { state }),
-        entitled: is_entitled,
+        entitled: right.entitled,
         display_name: display_name.cloned().unwrap_or_else(|| holding.name.to_string()),
         type_: definition.type_.as_str(),
-        unit: definition.unit.clone(),
-        amount: total.map(|amount| amount.to_string()),
-        valid_from: run.map(|(start, _)| format_instant(start)),
-        valid_until: run.and_then(|(_, end)| end.at()).map(format_instant),
+        unit: right.unit,
+        amount: right.amount,
+        valid_from: right.valid_from,
+        valid_until: right.valid_until,
         end: end(holding, run, now).map(format_instant),
-        facets,
+        facets: right.facets,
         sources,
     })
 }
@@ -128,12 +126,7 @@ fn end(holding: &Holding, run: Option<(Instant, Bound)>, now: Instant) -> Option
     last.and_then(Bound::at)
 }
 
-fn sources(
-    holding: &Holding,
-    definition: &Definition,
-    merged: Option<&(Merged, Vec<(&Member, &Statement)>)>,
-    now: Instant,
-) -> EntrySources {
+fn sources(holding: &Holding, definition: &Definition, merged: Option<&MergedMembers>, now: Instant) -> EntrySources {
     let parts = merged.map(|(_, parts)| parts.as_slice()).unwrap_or_default();
     let statements: Vec<&Statement> = parts.iter().map(|(_, statement)| *statement).collect();
     let source = |(layer, index): (Layer, Option<usize>)| {

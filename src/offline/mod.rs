@@ -11,6 +11,7 @@
 mod account;
 mod by_hand;
 mod catalogue;
+mod check;
 mod difference;
 mod directory;
 mod doubts;
@@ -40,6 +41,7 @@ mod tests;
 
 pub use account::{Account, AccountEffort, Passage};
 pub use by_hand::ByHand;
+pub use check::CheckedEntitlement;
 pub use difference::{Aspect, AspectState, Difference, Differences};
 pub use directory::{Directory, Listing, SearchResult};
 pub use exceptions::{ExceptionTally, StandingException, tally};

@@ -212,7 +212,7 @@ fn entitlement(holding: &Holding, evaluation: &Evaluation, record: Record) -> En
                 Aggregation::Max => "Max",
             }
         }),
-        usage: decision.meters.get(&holding.name).and_then(|meter| usage::explain(meter)),
+        usage: decision.meters.get(&holding.name).and_then(|meter| UsageExplanation::of(meter)),
         grants,
         facets,
         secrets: facets::secrets(holding),

@@ -90,16 +90,19 @@ fn is_false(flag: &bool) -> bool {
     !flag
 }
 
-/// How the use of a definition stands; none where nothing of it is in force.
-pub fn explain(meter: &MeterDecision) -> Option<UsageExplanation> {
-    let mode = meter.rules.mode;
-    Some(UsageExplanation {
-        mode,
-        state: meter.state?,
-        allowed: meter.is_allowed(),
-        stale: meter.is_stale,
-        balance: meter.balance.as_ref().map(|balance| self::balance(balance, mode)),
-    })
+impl UsageExplanation {
+    /// How the use of a definition stands; none where nothing of it is in force.
+    #[must_use]
+    pub fn of(meter: &MeterDecision) -> Option<Self> {
+        let mode = meter.rules.mode;
+        Some(Self {
+            mode,
+            state: meter.state?,
+            allowed: meter.is_allowed(),
+            stale: meter.is_stale,
+            balance: meter.balance.as_ref().map(|balance| self::balance(balance, mode)),
+        })
+    }
 }
 
 fn balance(balance: &Balance, mode: UsageMode) -> BalanceExplanation {

@@ -119,11 +119,20 @@ impl MeterDecision {
     /// Whether more may be used, of what is held.
     #[must_use]
     pub fn is_allowed(&self) -> bool {
+        !self.is_denied_unknown() && !matches!(self.state, Some(UsageState::Exceeded | UsageState::Exhausted))
+    }
+
+    /// Whether nothing may be used because nothing is known of what is.
+    #[must_use]
+    pub fn is_denied_unknown(&self) -> bool {
         let is_known = self.state.is_some_and(|state| state != UsageState::Unknown) && !self.is_stale;
-        if !is_known && self.rules.on_unknown == OnUnknown::Deny {
-            return false;
-        }
-        !matches!(self.state, Some(UsageState::Exceeded | UsageState::Exhausted))
+        !is_known && self.rules.on_unknown == OnUnknown::Deny
+    }
+
+    /// Whether what is told of it is not of now: nothing has been heard for long, or nothing but what was said last is known.
+    #[must_use]
+    pub fn is_of_before(&self) -> bool {
+        self.is_stale || (self.balance.is_none() && self.last_said.is_some())
     }
 
     /// What the summary tells of it.

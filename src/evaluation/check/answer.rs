@@ -1,0 +1,137 @@
+//! What is answered to a check, in the shape that programs read. Amounts are plain decimal digits or `Unlimited`, and moments RFC
+//! 3339 times in UTC, as in the summary.
+
+use super::{CheckOption, CheckReason};
+use crate::{
+    api::facet_fields::FacetFields,
+    core::{
+        amount::Amount,
+        calendar::format_instant,
+        usage::{
+            balance::{Balance, ChannelBalance},
+            state::UsageState,
+        },
+    },
+    evaluation::usage::MeterDecision,
+};
+use rust_decimal::Decimal;
+use serde::Serialize;
+
+/// What is answered.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckAnswer {
+    /// The organization's name.
+    pub organization: String,
+    /// The entitlement's handle, which is its definition's name.
+    pub entitlement: String,
+    /// Whether it is in force.
+    pub entitled: bool,
+    /// Whether what is asked for may be used.
+    pub allowed: bool,
+    /// Why.
+    pub reason: CheckReason,
+    /// `Feature`, `Quantity` or `Credit`; null where no definition is known.
+    #[serde(rename = "type")]
+    pub type_: Option<&'static str>,
+    /// What is counted; null for a Feature.
+    pub unit: Option<String>,
+    /// How much is held; `"0"` where not entitled, null for a Feature.
+    pub amount: Option<String>,
+    /// The first moment of the unbroken run around this one, else of the next one; of what is over, of the last one. Null where
+    /// open.
+    pub valid_from: Option<String>,
+    /// The first moment after it; null where open.
+    pub valid_until: Option<String>,
+    /// Without secret fields; empty where not entitled.
+    pub facets: FacetFields,
+    /// How its use stands; null where it is not metered, or not in force.
+    pub usage: Option<CheckedUsage>,
+    /// With what it would be allowed, the smallest amount first; absent where that is not asked for, or it is allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub options: Option<Vec<CheckOption>>,
+    /// The moment that this is of.
+    pub at: String,
+}
+
+/// How the use of a definition stands. The numbers are null where nothing is known.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckedUsage {
+    /// All that can be used now.
+    pub allotted: Option<String>,
+    /// What was used of it; of what is `Held`, what is in use.
+    pub used: Option<String>,
+    /// What is left.
+    pub remaining: Option<String>,
+    /// What was used beyond all of it.
+    pub overage: Option<String>,
+    /// What was used of what has been lowered since, beyond what it is now.
+    pub excess: Option<String>,
+    /// When the allotment is new; null where it never is.
+    pub resets_at: Option<String>,
+    /// In one word.
+    pub state: UsageState,
+    /// This is what was known last: nothing has been heard since.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub stale: bool,
+    /// How the channel stands that is asked for, where the definition or a grant knows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<CheckedChannel>,
+}
+
+/// How one channel stands.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CheckedChannel {
+    /// Its name.
+    pub name: String,
+    /// How much was used that way.
+    pub used: String,
+    /// How much of the total can be; null where all of it can.
+    pub cap: Option<String>,
+    /// What is left of that; null where all of the total can be used that way.
+    pub remaining: Option<String>,
+}
+
+impl CheckedUsage {
+    /// How a meter stands, for whoever asks for a channel; none where nothing is in force.
+    #[must_use]
+    pub fn of(meter: &MeterDecision, channel: Option<&str>) -> Option<Self> {
+        let balance = meter.balance.as_ref();
+        let number = |of: fn(&Balance) -> Decimal| balance.map(|balance| digits(of(balance)));
+        let amount = |of: fn(&Balance) -> Amount| balance.map(|balance| of(balance).to_string());
+        Some(Self {
+            state: meter.state?,
+            allotted: amount(|balance| balance.allotted),
+            used: number(|balance| balance.used),
+            remaining: amount(|balance| balance.remaining),
+            overage: number(|balance| balance.overage),
+            excess: number(|balance| balance.excess),
+            resets_at: meter.resets_at().map(format_instant),
+            stale: meter.is_of_before(),
+            channel: channel.zip(balance).and_then(|(name, balance)| {
+                let channel = balance.channels.get(name)?;
+                Some(CheckedChannel::of(name, channel))
+            }),
+        })
+    }
+}
+
+impl CheckedChannel {
+    fn of(name: &str, channel: &ChannelBalance) -> Self {
+        let remaining = channel.cap.map(|cap| match cap {
+            Amount::Limited(cap) => digits((cap - channel.used).max(Decimal::ZERO)),
+            Amount::Unlimited => cap.to_string(),
+        });
+        Self {
+            name: name.to_owned(),
+            used: digits(channel.used),
+            cap: channel.cap.map(|cap| cap.to_string()),
+            remaining,
+        }
+    }
+}
+
+fn digits(number: Decimal) -> String {
+    Amount::Limited(number).to_string()
+}

@@ -1,0 +1,98 @@
+//! May they, now? Whether so much more of an entitlement may be used at a moment, by one organization.
+//!
+//! Two answers are kept apart: *entitled*, which is the lifecycle's, and *allowed*, which is for one request at one moment. What is
+//! not metered is allowed to whoever is entitled, however much is asked for: nothing counts what is used of it.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `answer` | what is answered, in the shape that programs read |
+//! | `reason` | why |
+//! | `list` | all that an organization holds, with how much of it is used |
+//! | `options` | the add-ons and plans with which it would be allowed |
+
+mod answer;
+mod list;
+mod options;
+mod reason;
+
+pub use answer::{CheckAnswer, CheckedChannel, CheckedUsage};
+pub use list::{EntitlementList, ListedEntitlement};
+pub use options::{CheckOption, OptionKind, SoldCatalogue, options};
+pub use reason::CheckReason;
+
+use super::{
+    decision::Decision,
+    holding::Holding,
+    present::{MergedMembers, PresentRight},
+};
+use crate::core::{
+    amount::Amount,
+    calendar::{Bound, Instant, format_instant},
+    definition::Definition,
+    usage::allowance::UsageRequest,
+};
+
+/// What is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct CheckQuestion<'a> {
+    /// The entitlement, by its definition's name.
+    pub entitlement: &'a str,
+    /// The definition, as it is in the catalogue: of what is not held, nothing else says what it is.
+    pub definition: Option<&'a Definition>,
+    /// How much of it, in which way.
+    pub request: UsageRequest<'a>,
+}
+
+/// Answers a question at the moment of a decision.
+#[must_use]
+pub fn check(decision: &Decision, question: &CheckQuestion) -> CheckAnswer {
+    let holding = decision.holding(question.entitlement).map(AsRef::as_ref);
+    let meter = decision.meters.get(question.entitlement).map(AsRef::as_ref);
+    let reason = CheckReason::of(holding, meter, question.request, decision.at);
+    let merged = holding.and_then(Holding::merged);
+    let right = right(holding, merged.as_ref(), question.definition, reason, decision.at);
+    CheckAnswer {
+        organization: decision.standing.name.to_string(),
+        entitlement: question.entitlement.to_owned(),
+        entitled: right.entitled,
+        allowed: reason.is_allowed(meter),
+        reason,
+        type_: right.type_,
+        unit: right.unit,
+        amount: right.amount,
+        valid_from: right.valid_from,
+        valid_until: right.valid_until,
+        facets: right.facets,
+        usage: meter.and_then(|meter| CheckedUsage::of(meter, question.request.channel)),
+        options: None,
+        at: format_instant(decision.at),
+    }
+}
+
+/// What is held; of what never was, what the catalogue says.
+fn right(
+    holding: Option<&Holding>,
+    merged: Option<&MergedMembers>,
+    definition: Option<&Definition>,
+    reason: CheckReason,
+    now: Instant,
+) -> PresentRight {
+    if let Some(holding) = holding {
+        return PresentRight::of(holding, merged, run(holding, reason, now));
+    }
+    PresentRight {
+        entitled: false,
+        type_: definition.map(|definition| definition.type_.as_str()),
+        unit: definition.and_then(|definition| definition.unit.clone()),
+        amount: definition.and_then(|definition| definition.amount).map(|_| Amount::ZERO.to_string()),
+        valid_from: None,
+        valid_until: None,
+        facets: <_>::default(),
+    }
+}
+
+/// The run of time around the moment, else the next one. Of what is over, the last one tells when it ended.
+fn run(holding: &Holding, reason: CheckReason, now: Instant) -> Option<(Instant, Bound)> {
+    let last = || holding.runs.last().copied().filter(|_| reason == CheckReason::Expired);
+    holding.run(now).or_else(last)
+}

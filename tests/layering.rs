@@ -43,6 +43,7 @@ const LAYERS: &[Layer] = &[
     shell("server", &[]),
     shell("store", &["core"]),
     shell("metering", &["core", "evaluation", "metrics", "store"]),
+    shell("prometheus", &["api", "core", "connection"]),
     shell(
         "controller",
         &[
@@ -55,11 +56,11 @@ const LAYERS: &[Layer] = &[
             "connection",
             "metering",
             "metrics",
+            "prometheus",
             "store",
             "traces",
         ],
     ),
-    shell("prometheus", &["api", "core", "connection"]),
     shell("preflight", &["api", "core", "installation", "controller", "connection"]),
     shell(
         "webhook",

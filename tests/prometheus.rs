@@ -22,63 +22,29 @@ use entitlement_operator::{
 };
 use rust_decimal::Decimal;
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::{Value, json};
+use serde_json::json;
 use server::{PACKAGE, PrometheusServer};
+use service::Service;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     fs,
-    io::{Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, TcpListener},
     path::Path,
     process::Command,
-    sync::{Arc, Mutex},
-    thread,
+    sync::Arc,
     time::Duration,
 };
 
 #[path = "monitoring/server.rs"]
 mod server;
+#[path = "monitoring/service.rs"]
+mod service;
 
 const DEADLINE: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_millis(100);
 /// What has been used within a bucket, without any estimate.
 const EXACT: &str = "sum by (organization, channel) (calls_total - calls_total offset $bucket)";
-
-/// A service that says what was used of it.
-struct Service {
-    page: Arc<Mutex<String>>,
-    address: SocketAddr,
-}
-
-impl Service {
-    fn start(page: &str) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let (address, page) = (listener.local_addr().unwrap(), Arc::new(Mutex::new(page.to_owned())));
-        let shown = Arc::clone(&page);
-        thread::spawn(move || {
-            for mut stream in listener.incoming().flatten() {
-                let _ = stream.read(&mut [0; 4096]);
-                let page = shown.lock().unwrap().clone();
-                let head = format!("Content-Type: text/plain; version=0.0.4\r\nContent-Length: {}", page.len());
-                let _ = write!(stream, "HTTP/1.1 200 OK\r\n{head}\r\nConnection: close\r\n\r\n{page}");
-            }
-        });
-        Self { page, address }
-    }
-
-    fn says(&self, page: &str) {
-        page.clone_into(&mut self.page.lock().unwrap());
-    }
-
-    /// How a Prometheus is set up that scrapes it.
-    fn scraped(&self) -> Value {
-        json!({
-            "global": {"scrape_interval": "200ms", "scrape_timeout": "200ms"},
-            "scrape_configs": [{"job_name": "service", "static_configs": [{"targets": [self.address.to_string()]}]}],
-        })
-    }
-}
 
 fn calls(acme: u32, by_phone: u32) -> String {
     format!(

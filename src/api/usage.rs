@@ -71,8 +71,7 @@ pub struct UsageSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "duration")]
     pub stale_after: Option<String>,
-    /// Where Prometheus knows what is used. Then nothing else is counted. This version of the operator does not ask it yet, and says
-    /// so in the condition `Metered`.
+    /// Where Prometheus knows what is used. Then nothing else is counted. The condition `Metered` says whether it tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prometheus: Option<PrometheusQuery>,
 }

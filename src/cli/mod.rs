@@ -25,6 +25,7 @@ mod outcome;
 mod overrides;
 mod program;
 mod progress;
+mod prometheus;
 mod render;
 mod run;
 mod schema;
@@ -38,6 +39,7 @@ mod terminal;
 mod text;
 mod time_zones;
 mod timeline;
+mod usage;
 mod validate;
 mod webhook;
 
@@ -97,6 +99,7 @@ enum Command {
     Deny(overrides::DenyArguments),
     Overrides(overrides::OverridesArguments),
     Store(store::StoreArguments),
+    Usage(usage::UsageArguments),
     Completion(completion::CompletionArguments),
     Man(man::ManArguments),
 }
@@ -132,7 +135,7 @@ impl Arguments {
         if self.version {
             return version(program, &zones?);
         }
-        let Some(command) = self.command else { return Ok(usage(program)) };
+        let Some(command) = self.command else { return Ok(told_usage(program)) };
         match command {
             Command::Run(arguments) => run::run(arguments, &zones.unwrap_or_else(ZonesInUse::from)),
             Command::Manifests(arguments) => installation::manifests(&arguments),
@@ -199,6 +202,7 @@ impl Arguments {
                 overrides::overrides(&arguments)
             }
             Command::Store(arguments) => store::store(&arguments),
+            Command::Usage(arguments) => usage::usage(&arguments),
             Command::Completion(arguments) => completion::completion(&arguments, program),
             Command::Man(arguments) => man::man(&arguments, program),
         }
@@ -212,7 +216,7 @@ fn version(program: CommandName, zones: &ZonesInUse) -> Result<Outcome, CommandF
 }
 
 /// No subcommand, and nothing else that was asked for: what clap says where no argument is given at all.
-fn usage(program: CommandName) -> Outcome {
+fn told_usage(program: CommandName) -> Outcome {
     let help = program.command().render_help();
     say(&help.to_string());
     Outcome::Unreadable

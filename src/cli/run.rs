@@ -6,6 +6,7 @@ use super::{
     leadership::LeadershipArguments,
     observability::ObservabilityArguments,
     outcome::{CommandFailure, Outcome},
+    prometheus::PrometheusArguments,
     served::ServedArguments,
     size::ByteSize,
     terminal::Palette,
@@ -72,6 +73,8 @@ pub struct RunArguments {
     #[arg(long, value_name = "URL")]
     store: Option<StoreAddress>,
     #[command(flatten)]
+    prometheus: PrometheusArguments,
+    #[command(flatten)]
     leadership: LeadershipArguments,
     #[command(flatten)]
     restriction: ServedArguments,
@@ -110,6 +113,7 @@ pub fn run(arguments: RunArguments, zones: &ZonesInUse) -> Result<Outcome, Comma
         time_zones: Some(zones.report()),
         metrics: Metrics::new(calendar::tz_release()),
         store: arguments.store,
+        prometheus: arguments.prometheus.source()?,
         tells_each_instance: arguments.observability.metrics_per_instance,
         ..ControllerOptions::default()
     };

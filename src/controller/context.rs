@@ -7,6 +7,7 @@ use super::{
     decisions::Decisions,
     events::{self, Announcer},
     gate::Gate,
+    inquiries::Inquiries,
     lanes::Lanes,
     leadership::Candidacy,
     metering::WrittenUsage,
@@ -53,6 +54,8 @@ pub struct ControllerContext {
     pub timer: Timer<Arc<str>>,
     /// What is known of meters, and what is wanted of them.
     pub meters: MeterDesk,
+    /// How it stands with asking Prometheus.
+    pub inquiries: Inquiries,
     /// When the state of each organization's usage was written last.
     pub written_usage: WrittenUsage,
     /// What came of the outputs.
@@ -109,6 +112,7 @@ impl ControllerContext {
             decisions: Decisions::default(),
             timer: Timer::new(),
             meters: MeterDesk::new(options.store.clone(), clock::now(), &options.metrics),
+            inquiries: Inquiries::default(),
             written_usage: WrittenUsage::default(),
             tallies: Tallies::default(),
             usage_states: UsageStates::default(),

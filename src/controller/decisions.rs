@@ -3,7 +3,7 @@
 
 use crate::{
     api::Organization,
-    evaluation::{decision::Decision, memo::Memo},
+    evaluation::{decision::Decision, memo::Memo, usage::MeterDecision},
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -60,6 +60,15 @@ impl Decisions {
     /// All organizations of which something is decided.
     pub fn organizations(&self) -> Vec<Arc<str>> {
         self.kept().decisions.keys().cloned().collect()
+    }
+
+    /// The organizations that hold or held a metered definition, with how its use stands.
+    pub fn metering(&self, definition: &str) -> Vec<(Arc<str>, Arc<MeterDecision>)> {
+        let kept = self.kept();
+        let meter = |(name, decision): (&Arc<str>, &Arc<Decision>)| {
+            Some((Arc::clone(name), Arc::clone(decision.meters.get(definition)?)))
+        };
+        kept.decisions.iter().filter_map(meter).collect()
     }
 
     /// Publishes what is decided of an organization.

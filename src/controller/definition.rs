@@ -17,7 +17,7 @@ use crate::{
         status::{
             definition::definition_status,
             grants::{InvalidGrants, KnownGrants},
-            metered::tell_metered,
+            metered::{tell_metered, tell_recount},
         },
     },
 };
@@ -32,6 +32,7 @@ pub async fn reconcile(context: &ControllerContext, name: &Arc<str>) -> Result<(
     if result.is_err() {
         context.world(|world| world.outdate_definition(name));
     }
+    context.inquiries.notice();
     result
 }
 
@@ -145,7 +146,16 @@ fn status_of(
         context.queue.add_after(item, wait);
     }
     let mut status = definition_status(definition, entry, counts, grants, now);
-    tell_metered(&mut status.conditions, definition, entry, &context.meters.standing(), now);
+    tell_metered(
+        &mut status.conditions,
+        definition,
+        entry,
+        &context.meters.standing(),
+        &context.prometheus_standing(name),
+        now,
+    );
+    let recount = context.inquiries.recount(name);
+    tell_recount(&mut status.conditions, definition, entry, recount.as_ref(), now);
     if let Err(failure) = kept {
         let before = definition.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
         not_kept(&mut status.conditions, before, status.observed_generation, "definition", failure, now);

@@ -33,7 +33,8 @@ fn domain(context: &ControllerContext) -> DomainGauges {
     let outputs = context.tallies.all();
     let ends = if context.options.tells_each_instance { ends(context) } else { Vec::new() };
     let usage = context.usage_states.all();
-    DomainGauges { outputs, usage, ends, ..context.world(|world| world.figures(now)) }
+    let prometheus_up = context.inquiries.answering();
+    DomainGauges { outputs, usage, prometheus_up, ends, ..context.world(|world| world.figures(now)) }
 }
 
 /// Organization by organization, so that nobody waits for all of them.

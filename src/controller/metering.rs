@@ -99,8 +99,9 @@ impl MeterView {
         let definitions: BTreeSet<Arc<str>> = held.chain(context.meters.definitions(name)).collect();
         let known = context.meters.known(name, definitions.iter());
         let facts = |(name, known): (&Arc<str>, &KnownMeter)| {
-            let entry = snapshot.catalogue.get(name);
-            (Arc::clone(name), if is_asked_for(entry) { unheard(&known.facts) } else { Arc::clone(&known.facts) })
+            let is_asked_for = is_asked_for(snapshot.catalogue.get(name));
+            let facts = if is_asked_for { asked_for(context, name, &known.facts) } else { Arc::clone(&known.facts) };
+            (Arc::clone(name), facts)
         };
         snapshot.meters = known.iter().map(facts).collect();
         context.world(|world| Self {
@@ -172,9 +173,11 @@ fn is_asked_for(entry: Option<&Arc<CatalogueEntry>>) -> bool {
     serving.and_then(|serving| serving.terms.usage.as_deref()).is_some_and(|rules| rules.prometheus.is_some())
 }
 
-/// What is remembered, where nothing says what is used.
-fn unheard(facts: &Arc<MeterFacts>) -> Arc<MeterFacts> {
-    Arc::new(MeterFacts { heard: None, ..MeterFacts::clone(facts) })
+/// The same of what Prometheus is asked for: it is heard from the store as long as Prometheus answers, too.
+fn asked_for(context: &ControllerContext, definition: &str, facts: &Arc<MeterFacts>) -> Arc<MeterFacts> {
+    let has_source = context.options.prometheus.is_some();
+    let heard = if has_source { context.meters.heard_from_source(definition, facts.heard) } else { None };
+    if heard == facts.heard { Arc::clone(facts) } else { Arc::new(MeterFacts { heard, ..MeterFacts::clone(facts) }) }
 }
 
 impl MeterSettlement {

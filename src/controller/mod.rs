@@ -20,6 +20,7 @@
 //! | `organization`, `definition`, `facet`, `source`, `grant_source` | how one of each is brought up to date |
 //! | `metering` | what an evaluation takes from the store, and what the store should have afterwards |
 //! | `store_note` | what is noted of the store in the cluster, and whether it is still the one that it was |
+//! | `inquiries` | when Prometheus is asked what is used, and what is said of that |
 //! | `ends` | what time has ended, looked at once more before it is withdrawn |
 //! | `scope`, `output`, `apply` | how tenants' namespaces are written to |
 //! | `memory`, `reclaim`, `handwriting` | where the operator's objects lie, and how it knows those again that were tampered with |
@@ -60,6 +61,7 @@ mod gate;
 mod grant_source;
 pub mod guarded;
 mod handwriting;
+mod inquiries;
 mod intentions;
 mod knowledge;
 mod lanes;
@@ -102,6 +104,7 @@ use crate::{
     evaluation::Limits,
     installation::{Duties, OPERATOR_NAMESPACE},
     metrics::Metrics,
+    prometheus::PrometheusSource,
     store::StoreAddress,
 };
 use context::ControllerContext;
@@ -146,6 +149,8 @@ pub struct ControllerOptions {
     pub metrics: Metrics,
     /// Where metered usage is kept, if anywhere.
     pub store: Option<StoreAddress>,
+    /// Who is asked what is used, where definitions say so.
+    pub prometheus: Option<PrometheusSource>,
     /// Whether the end of each grant is told by itself.
     pub tells_each_instance: bool,
 }
@@ -170,6 +175,7 @@ impl Default for ControllerOptions {
             lease_duration,
             metrics: Metrics::default(),
             store: None,
+            prometheus: None,
             tells_each_instance: false,
         }
     }
@@ -246,6 +252,7 @@ impl Controller {
         parts.spawn(warnings::run(Arc::clone(&context)));
         parts.spawn(metering::run(Arc::clone(&context)));
         parts.spawn(store_note::run(Arc::clone(&context)));
+        parts.spawn(inquiries::run(Arc::clone(&context)));
         let (close, closing) = oneshot::channel();
         let mut publishing = tokio::spawn(publisher.run(closing));
         let mut shutdown = Box::pin(shutdown);

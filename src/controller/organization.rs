@@ -65,6 +65,7 @@ pub async fn reconcile(context: &ControllerContext, name: &Arc<str>) -> Result<(
     };
     let item = WorkItem::Organization(Arc::clone(name));
     let mut view = view;
+    let heard = context.meters.heard_news();
     let meters = MeterView::take(context, &mut view.snapshot);
     let resume = context.resumptions.of(name);
     let (before, mut memo) = (context.decisions.last(name), context.decisions.take_memo(name));
@@ -82,6 +83,10 @@ pub async fn reconcile(context: &ControllerContext, name: &Arc<str>) -> Result<(
     ends::confirm(context, &view, &evaluation).await?;
     context.decisions.publish(&evaluation.decision);
     context.usage_states.tell(name, &evaluation.decision.meters);
+    context.inquiries.decided(&evaluation.decision);
+    if context.meters.heard_news() != heard {
+        context.queue.add(item.clone());
+    }
     context.moves.tell(name, &view, &evaluation);
     context.timer.set(name, [evaluation.decision.next, more_reported].into_iter().flatten().min());
     metered.settle(context, name, view.snapshot.organization.as_deref()).await;

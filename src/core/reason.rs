@@ -161,7 +161,7 @@ reasons! {
     NeverInForce,
     /// Newer time zone data than what is compiled in is used.
     Newer,
-    /// A definition takes its usage from Prometheus, which is not asked.
+    /// A definition takes its usage from Prometheus, and the operator has none to ask.
     NoPrometheus,
     /// A grant does not say when it starts.
     NoStart,
@@ -187,8 +187,18 @@ reasons! {
     PlanNotReady,
     /// The plan is sold no longer.
     PlanRetired,
+    /// Prometheus does not answer, or not as it should.
+    PrometheusUnavailable,
     /// An object that somebody has changed or deleted is put back.
     PutBack,
+    /// A definition's query has no answer that says what is used.
+    QueryWithoutAnswer,
+    /// What was to be counted anew could not be.
+    RecountFailed,
+    /// What is to be counted anew cannot be.
+    RecountRefused,
+    /// What was to be counted anew was.
+    Recounted,
     /// Some of what is reported is not counted.
     RegistersRefused,
     /// Refused; `Accepted` says why.

@@ -14,7 +14,7 @@ use crate::{
     },
     evaluation::status::metered::StoreStanding,
     store::{
-        CatchUp, PersistentStore, StoreAddress, StoreError,
+        CatchUp, PersistentStore, StoreAddress, StoreError, StoreProgress,
         meter::{MeterChanges, MeterId, MeterWrite},
     },
 };
@@ -33,7 +33,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How many organizations are worked on at once.
 const ORGANIZATIONS: usize = 64;
 /// How many registers one commit has at most, but for one meter's.
-const REGISTERS: usize = 10_000;
+pub(super) const REGISTERS: usize = 10_000;
 /// How many registers are read at once.
 const PAGE: u32 = 1000;
 
@@ -50,12 +50,12 @@ pub enum MeteringNews {
 pub type WritePermission = Arc<dyn Fn() -> Option<u64> + Send + Sync>;
 
 /// The task.
-struct Clerk<'a, F> {
-    desk: &'a MeterDesk,
+pub(super) struct Clerk<'a, F> {
+    pub(super) desk: &'a MeterDesk,
     may_write: WritePermission,
     adds_up: AddsUp,
     now: fn() -> Instant,
-    tell: F,
+    pub(super) tell: F,
     pruning: PruningRound,
     /// The tenure that the epoch was claimed in, and the epoch.
     epoch: Option<(u64, i64)>,
@@ -152,6 +152,7 @@ impl<F: Fn(MeteringNews)> Clerk<'_, F> {
         let standing = StoreStanding::Unavailable(error.to_string());
         let mut state = self.desk.state();
         let before = std::mem::replace(&mut state.standing, standing.clone());
+        state.errands.clear();
         drop(state);
         if before != standing {
             tracing::warn!(%error, "the store cannot be used: rights go on, and what is used is counted once it can");
@@ -163,9 +164,10 @@ impl<F: Fn(MeteringNews)> Clerk<'_, F> {
     async fn bring(&mut self, store: &PersistentStore) -> Result<bool, StoreError> {
         let tenure = (self.may_write)();
         self.claim(store, tenure).await?;
+        let has_done_errands = self.do_errands(store, tenure).await?;
         let wishes = self.desk.state().some_wishes();
         if wishes.is_empty() {
-            return Ok(false);
+            return Ok(has_done_errands);
         }
         let done = self.grant(store, &wishes, tenure).await;
         let is_superseded = tenure.is_some() && self.epoch.is_none();
@@ -223,7 +225,7 @@ impl<F: Fn(MeteringNews)> Clerk<'_, F> {
     }
 
     /// Loads a meter that is not in memory. Whether it is now.
-    async fn load(&self, store: &PersistentStore, meter: &MeterId) -> Result<bool, StoreError> {
+    pub(super) async fn load(&self, store: &PersistentStore, meter: &MeterId) -> Result<bool, StoreError> {
         if self.desk.state().meters.contains_key(meter) {
             return Ok(false);
         }
@@ -269,7 +271,7 @@ impl<F: Fn(MeteringNews)> Clerk<'_, F> {
         store: &PersistentStore,
         writes: Vec<MeterWrite>,
     ) -> Result<BTreeSet<Arc<str>>, StoreError> {
-        match self.commit(store, &writes).await {
+        match self.commit(store, &writes, &[]).await {
             Err(StoreError::Unfit(_) | StoreError::Unreadable(_)) if writes.len() > 1 => {}
             // What was wanted in another tenure is wanted no more, or is wanted anew.
             Err(StoreError::Superseded) => {
@@ -306,11 +308,16 @@ impl<F: Fn(MeteringNews)> Clerk<'_, F> {
         }
     }
 
-    async fn commit(&mut self, store: &PersistentStore, writes: &[MeterWrite]) -> Result<(), StoreError> {
+    pub(super) async fn commit(
+        &mut self,
+        store: &PersistentStore,
+        writes: &[MeterWrite],
+        progress: &[StoreProgress],
+    ) -> Result<(), StoreError> {
         let epoch = self.epoch.filter(|(tenure, _)| (self.may_write)() == Some(*tenure));
         let Some((_, epoch)) = epoch else { return Err(StoreError::Superseded) };
         let begun = tokio::time::Instant::now();
-        let written = store.write(epoch, writes, &[]).await;
+        let written = store.write(epoch, writes, progress).await;
         if written.is_ok() {
             let registers = writes.iter().map(|write| write.registers.len()).sum();
             self.desk.metrics.stored(registers, begun.elapsed());
@@ -318,7 +325,11 @@ impl<F: Fn(MeteringNews)> Clerk<'_, F> {
         written.map(drop)
     }
 
-    async fn catch_up(&self, store: &PersistentStore, writes: &[MeterWrite]) -> Result<BTreeSet<Arc<str>>, StoreError> {
+    pub(super) async fn catch_up(
+        &self,
+        store: &PersistentStore,
+        writes: &[MeterWrite],
+    ) -> Result<BTreeSet<Arc<str>>, StoreError> {
         let mut news = BTreeSet::new();
         for write in writes {
             let meter = &write.meter;
@@ -390,6 +401,8 @@ impl DeskState {
     /// A store was opened that has these meters. Nothing that was known of them counts any more, as it may be another one.
     fn begin(&mut self, stored: BTreeSet<MeterId>) {
         self.meters.clear();
+        self.hearings.clear();
+        self.beginnings += 1;
         self.stored = stored;
     }
 

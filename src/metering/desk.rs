@@ -1,6 +1,9 @@
 //! What is known of meters, and what is wanted of them.
 
-use super::held::HeldMeter;
+use super::{
+    errands::{Errand, SourceHearing},
+    held::HeldMeter,
+};
 use crate::{
     core::{
         calendar::Instant,
@@ -18,7 +21,7 @@ use crate::{
     store::{StoreAddress, StoreIdentity, meter::MeterId},
 };
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::sync::Notify;
@@ -48,7 +51,7 @@ pub struct KnownMeter {
 pub struct MeterDesk {
     address: Option<StoreAddress>,
     /// Since when it has been asked for.
-    since: Instant,
+    pub(super) since: Instant,
     pub(super) metrics: Metrics,
     pub(super) wake: Notify,
     /// Told when this replica begins to write to a store.
@@ -72,6 +75,13 @@ pub(super) struct DeskState {
     pub(super) opened: Option<StoreIdentity>,
     /// Why it is not the store that it was.
     complaint: Option<String>,
+    pub(super) errands: VecDeque<Errand>,
+    /// What was heard from Prometheus, by definition, as far as it is known.
+    pub(super) hearings: BTreeMap<Arc<str>, SourceHearing>,
+    /// How often anything of that was news.
+    pub(super) heard_news: u64,
+    /// How often a store was begun with.
+    pub(super) beginnings: u64,
 }
 
 impl MeterDesk {
@@ -88,6 +98,10 @@ impl MeterDesk {
             identity: None,
             opened: None,
             complaint: None,
+            errands: VecDeque::new(),
+            hearings: BTreeMap::new(),
+            heard_news: 0,
+            beginnings: 0,
         };
         let (metrics, state) = (metrics.clone(), Mutex::new(state));
         Self { address, since: now, metrics, wake: Notify::new(), opened: Notify::new(), state }

@@ -1,6 +1,6 @@
 //! One meter in memory.
 
-use super::intake::differences;
+use super::{REPORTED, intake::differences};
 use crate::{
     core::{
         calendar::Instant,
@@ -99,12 +99,13 @@ impl HeldMeter {
 
     /// Takes over what the store has since. Whether there is anything new but what is remembered; None where it has to be loaded again.
     pub fn add(&mut self, changes: MeterChanges, written: &[RegisterWrite]) -> Option<bool> {
-        let is_news = !changes.differences.is_empty() || !written.is_empty();
+        let is_news =
+            !changes.differences.is_empty() || written.iter().any(|write| write.id.origin.starts_with(REPORTED));
         self.stored.add(changes).ok()?;
         self.record = record(&self.stored).ok()?;
         self.facts = facts(&self.stored, &self.record);
         self.said = self.record.said.as_slice().into();
-        for write in written {
+        for write in written.iter().filter(|write| write.id.origin.starts_with(REPORTED)) {
             self.latest = self.latest.max(Some(write.as_of));
             if write.deleted {
                 self.reported.remove(&write.id);

@@ -16,10 +16,12 @@
 //! | `desk` | what is known and what is wanted, for all others |
 //! | `clerk` | the one task that talks to the store |
 //! | `retention` | what is taken out of the store once it is not needed any more |
+//! | `errands` | what it does for whoever asks Prometheus |
 //! | `place` | whether a store's file is still the one that was opened |
 
 mod clerk;
 mod desk;
+mod errands;
 mod held;
 mod intake;
 mod place;
@@ -30,6 +32,7 @@ mod tests;
 pub use {
     clerk::{MeteringNews, WritePermission},
     desk::{KnownMeter, MeterDesk, MeterWish},
+    errands::{InquiryAnswer, SourceHearing},
     retention::AddsUp,
 };
 

@@ -1,6 +1,6 @@
 //! The desk and its clerk, with a store in a file.
 
-use super::{MeterDesk, MeterWish, MeteringNews};
+use super::{InquiryAnswer, MeterDesk, MeterWish, MeteringNews, SourceHearing};
 use crate::{
     core::{
         calendar::{Instant, parse_instant},
@@ -9,7 +9,7 @@ use crate::{
     evaluation::{status::metered::StoreStanding, usage::Heard},
     metrics::Metrics,
     store::{
-        PersistentStore, StoreAddress,
+        PersistentStore, StoreAddress, StoreProgress,
         meter::{MeterId, MeterWrite, RegisterWrite},
     },
 };
@@ -106,6 +106,101 @@ async fn what_is_reported_counts_once_over_restarts_and_is_taken_back() {
     office.report(&["a", "b"]).await;
     assert_eq!(office.used().0, Decimal::TWO);
     office.close().await;
+}
+
+fn answered(key: &str, amount: u32, at: &str) -> (RegisterId, Register) {
+    let (id, at) = (RegisterId { origin: "Prometheus".into(), key: key.into() }, parse_instant(at).unwrap());
+    (id, Register { at, channel: None, amount: amount.into(), as_of: at, deleted: false })
+}
+
+fn answer(registers: Vec<(RegisterId, Register)>, keeps_moments: bool, progress: &str) -> InquiryAnswer {
+    let progress = vec![StoreProgress { name: "Prometheus support".to_owned(), value: progress.to_owned() }];
+    InquiryAnswer {
+        definition: "support".into(),
+        registers: [("acme".into(), registers)].into(),
+        keeps_moments,
+        progress,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_prometheus_answers_is_kept_with_how_far_that_is_and_takes_nothing_that_was_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut office = Office::open(folder.path(), Some(1));
+    office.report(&["a"]).await;
+    while office.used().0 != Decimal::ONE {
+        office.told(|_| true).await;
+    }
+    let progress = || office.desk.progress_of("Prometheus support".to_owned());
+    assert_eq!(progress().await, Some(None));
+    let hours = |first, second| {
+        vec![answered("3600/a", first, "2027-01-01T00:00:00Z"), answered("3600/b", second, "2027-01-01T01:00:00Z")]
+    };
+    assert!(office.desk.keep(answer(hours(3, 4), false, "one")).await);
+    assert_eq!((office.used().0, progress().await), (8.into(), Some(Some("one".to_owned()))));
+    // The same again is written as progress alone; what is asked for again may have changed.
+    let version = async || {
+        let store = PersistentStore::open(&address(folder.path())).await.unwrap();
+        store.versions(None, 10).await.unwrap()[0].1
+    };
+    let before = version().await;
+    assert!(office.desk.keep(answer(hours(3, 4), false, "two")).await);
+    assert_eq!((version().await, progress().await), (before, Some(Some("two".to_owned()))));
+    assert!(office.desk.keep(answer(hours(3, 5), false, "three")).await);
+    assert_eq!(office.used().0, 9.into());
+    // What is reported anew takes back nothing of it.
+    office.report(&["b"]).await;
+    while office.used().0 != Decimal::from(9) {
+        office.told(|_| true).await;
+    }
+    office.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_held_keeps_since_when_and_counts_whatever_the_clock_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let office = Office::open(folder.path(), Some(1));
+    for (amount, at) in [(5, "2027-01-05T00:00:00Z"), (5, "2027-01-06T00:00:00Z"), (7, "2027-01-04T00:00:00Z")] {
+        assert!(office.desk.keep(answer(vec![answered("present", amount, at)], true, at)).await);
+    }
+    let store = PersistentStore::open(&address(folder.path())).await.unwrap();
+    let meter = MeterId { organization: "acme".into(), definition: "support".into() };
+    let kept = store.registers(&meter, None, 10).await.unwrap();
+    assert_eq!(kept.len(), 1);
+    let register = &kept[0].1;
+    let first = parse_instant("2027-01-05T00:00:00Z").unwrap();
+    assert_eq!((register.amount, register.at, register.as_of), (7.into(), first, first));
+    assert_eq!(store.load(&meter).await.unwrap().version, 2, "the same amount writes nothing");
+    office.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_of_very_many_is_kept_in_several_commits_and_the_last_says_how_far() {
+    let folder = tempfile::tempdir().unwrap();
+    let office = Office::open(folder.path(), Some(1));
+    let many = (0..25_000).map(|number| answered(&number.to_string(), 1, "2027-01-01T00:00:00Z")).collect();
+    assert!(office.desk.keep(answer(many, false, "far")).await);
+    assert_eq!(office.desk.progress_of("Prometheus support".to_owned()).await, Some(Some("far".to_owned())));
+    assert_eq!(commits(folder.path()).await, 3);
+    office.close().await;
+}
+
+#[test]
+fn what_prometheus_does_not_answer_is_as_old_as_its_last_answer() {
+    let desk = MeterDesk::new(None, now(), &Metrics::default());
+    let heard = |store| desk.heard_from_source("support", Some(store));
+    // While the store has not said it, what was said last counts.
+    assert_eq!(heard(Heard::Always), Some(Heard::NotSince(now())));
+    let definition = "support".into();
+    assert!(desk.hear(&definition, SourceHearing { heard: None, answers: false }));
+    assert_eq!(heard(Heard::Always), None);
+    let at = parse_instant("2027-01-09T00:00:00Z").unwrap();
+    assert!(desk.hear(&definition, SourceHearing { heard: Some(at), answers: true }));
+    assert!(!desk.hear(&definition, SourceHearing { heard: Some(now()), answers: true }));
+    assert_eq!(heard(Heard::Always), Some(Heard::Always));
+    assert!(desk.hear(&definition, SourceHearing { heard: Some(at), answers: false }));
+    assert_eq!(heard(Heard::Always), Some(Heard::At(at)));
+    assert_eq!(heard(Heard::At(now())), Some(Heard::At(at)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

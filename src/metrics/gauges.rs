@@ -1,7 +1,8 @@
 //! What is told when it is asked for.
 
 use super::labels::{
-    InstanceLabels, NameLabel, OverrideLabels, PhaseLabel, ReasonLabel, StateLabel, UsageLabels, WithinLabel,
+    DefinitionLabel, InstanceLabels, NameLabel, OverrideLabels, PhaseLabel, ReasonLabel, StateLabel, UsageLabels,
+    WithinLabel,
 };
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -71,6 +72,8 @@ pub struct DomainGauges {
     pub outputs: BTreeMap<&'static str, u64>,
     /// How many organizations are in each state of their usage, by definition.
     pub usage: BTreeMap<String, BTreeMap<&'static str, u64>>,
+    /// Whether Prometheus tells what is used of each definition that it is asked for.
+    pub prometheus_up: BTreeMap<String, bool>,
     /// When each grant ends, where that is asked for.
     pub ends: Vec<InstanceEnd>,
 }
@@ -170,6 +173,12 @@ impl DomainGauges {
         });
         let help = "How many organizations are in each state of their usage of each metered definition that they hold";
         family(registry, "entitlement_usage_state", help, usage);
+        let up = self.prometheus_up.iter().map(|(definition, &up)| {
+            let definition = definition.clone();
+            (DefinitionLabel { definition }, i64::from(up))
+        });
+        let help = "Whether Prometheus tells what is used of the definition (1) or not (0)";
+        family(registry, "entitlement_prometheus_up", help, up);
     }
 
     fn register_overrides(&self, registry: &mut Registry) {

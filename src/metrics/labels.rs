@@ -53,6 +53,12 @@ pub struct OverrideLabels {
     pub phase: &'static str,
 }
 
+/// Of which definition.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct DefinitionLabel {
+    pub definition: String,
+}
+
 /// Of which definition, and how its usage stands.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct UsageLabels {

@@ -63,6 +63,7 @@ impl PrometheusClient {
     pub fn new(options: &PrometheusOptions) -> Result<Self, UnusablePrometheus> {
         // What is wrong with it is said at once, though it is read for each request.
         options.authorization()?;
+        options.headers()?;
         let mut config = Config::new(options.url.uri().clone());
         config.root_cert = options.authorities()?;
         if !options.url.is_secure() {
@@ -110,6 +111,7 @@ impl PrometheusClient {
         if let Some(authorization) = self.options.authorization().map_err(|error| unsent(&error))? {
             request.headers_mut().insert(AUTHORIZATION, authorization);
         }
+        request.headers_mut().extend(self.options.headers().map_err(|error| unsent(&error))?);
         let response = self.http.clone().oneshot(request).await.map_err(|error| unreached(&error))?;
         let arrived = time::Instant::now();
         let (head, body) = response.into_parts();
@@ -132,7 +134,7 @@ fn told(status: StatusCode) -> String {
     let code = status.as_u16();
     match code {
         401 | 403 => format!(
-            "it does not accept the credentials ({code}): look at --prometheus-token-file and --prometheus-user"
+            "it does not accept the credentials ({code}): look at --prometheus-token-file, --prometheus-user, and --prometheus-header-file"
         ),
         404 | 405 => {
             format!("its API is not there ({code}): give with --prometheus-url the URL below which there is /api/v1")

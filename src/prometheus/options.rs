@@ -1,6 +1,9 @@
 //! Where Prometheus is, and as whom it is asked.
 
-use http::{HeaderValue, Uri};
+use http::{
+    HeaderName, HeaderValue, Uri,
+    header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING},
+};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use std::{
     fs,
@@ -23,6 +26,8 @@ pub struct PrometheusOptions {
     pub user: Option<String>,
     /// A file with the certificates (PEM) of the authorities that are trusted; those of the machine without it.
     pub certificate_authority: Option<PathBuf>,
+    /// A file with headers that each request has, one a line, such as `X-Scope-OrgID: shop`. It is read for each request, too.
+    pub header_file: Option<PathBuf>,
     /// How long an answer may take, to its end.
     pub deadline: Duration,
 }
@@ -64,6 +69,9 @@ pub enum UnusablePrometheus {
     Tls(String),
 }
 
+const HEADER_FLAG: &str = "--prometheus-header-file";
+/// What says how a request is sent, which is not for anybody else to say.
+const OWN_HEADERS: [HeaderName; 5] = [CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING];
 const TOKEN_FLAG: &str = "--prometheus-token-file";
 const AUTHORITY_FLAG: &str = "--prometheus-certificate-authority";
 
@@ -108,7 +116,7 @@ impl PrometheusOptions {
     /// Whoever is at that place is asked, without credentials.
     #[must_use]
     pub fn at(url: PrometheusUrl) -> Self {
-        Self { url, token_file: None, user: None, certificate_authority: None, deadline: DEADLINE }
+        Self { url, token_file: None, user: None, certificate_authority: None, header_file: None, deadline: DEADLINE }
     }
 
     /// What says who asks, if anything does.
@@ -130,10 +138,33 @@ impl PrometheusOptions {
         Ok(Some(header))
     }
 
+    /// The headers that each request has beside.
+    pub(super) fn headers(&self) -> Result<Vec<(HeaderName, HeaderValue)>, UnusablePrometheus> {
+        let Some(path) = &self.header_file else { return Ok(Vec::new()) };
+        let unusable = |problem: String| UnusablePrometheus::File { flag: HEADER_FLAG, path: path.clone(), problem };
+        let text = fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
+        let lines = text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty());
+        let headers = lines.map(|(line, number)| {
+            header(line).ok_or_else(|| {
+                unusable(format!("line {number} is no header that may be added: write one such as X-Scope-OrgID: shop"))
+            })
+        });
+        headers.collect()
+    }
+
     /// The authorities that are trusted, if it is said.
     pub(super) fn authorities(&self) -> Result<Option<Vec<Vec<u8>>>, UnusablePrometheus> {
         self.certificate_authority.as_deref().map(authorities).transpose()
     }
+}
+
+/// A line as a header, whose value may be a secret.
+fn header(line: &str) -> Option<(HeaderName, HeaderValue)> {
+    let (name, value) = line.split_once(':')?;
+    let name: HeaderName = name.trim().parse().ok()?;
+    let mut value: HeaderValue = value.trim().parse().ok()?;
+    value.set_sensitive(true);
+    (!OWN_HEADERS.contains(&name)).then_some((name, value))
 }
 
 fn authorities(path: &Path) -> Result<Vec<Vec<u8>>, UnusablePrometheus> {

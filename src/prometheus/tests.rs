@@ -208,7 +208,7 @@ async fn an_answer_that_is_too_large_is_asked_for_in_parts() {
 #[case::unauthorized(
     401,
     "",
-    "Prometheus cannot be asked: it does not accept the credentials (401): look at --prometheus-token-file and --prometheus-user"
+    "Prometheus cannot be asked: it does not accept the credentials (401): look at --prometheus-token-file, --prometheus-user, and --prometheus-header-file"
 )]
 #[case::nothing_there(
     404,

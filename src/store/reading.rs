@@ -6,6 +6,7 @@ use super::{
     dialect::Dialect,
     meter::{MeterChanges, MeterId, StoredMeter},
     rows::{difference, register},
+    writing::known,
 };
 use crate::core::usage::{
     ledger::Ledger,
@@ -13,6 +14,7 @@ use crate::core::usage::{
 };
 use futures::TryStreamExt;
 use sqlx::{AnyConnection, Connection, Row};
+use std::collections::BTreeMap;
 
 /// How to get from a version to the newest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +88,20 @@ impl PersistentStore {
     ) -> Result<Vec<(RegisterId, Register)>, StoreError> {
         let mut connection = self.connection().await?;
         let done = self.within(registers(&mut connection, meter, after, limit)).await;
+        settled(connection, done)
+    }
+
+    /// Those of some registers of a meter that there are, also those that were taken back.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn known_registers(
+        &self,
+        meter: &MeterId,
+        wanted: &[RegisterId],
+    ) -> Result<BTreeMap<RegisterId, Register>, StoreError> {
+        let mut connection = self.connection().await?;
+        let done = self.within_more(known_registers(&mut connection, meter, wanted)).await;
         settled(connection, done)
     }
 
@@ -196,6 +212,17 @@ async fn registers(
     let query = query.bind(&*meter.organization).bind(&*meter.definition).bind(origin).bind(key);
     let rows = query.bind(i64::from(limit)).fetch_all(connection).await?;
     rows.iter().map(register).collect()
+}
+
+async fn known_registers(
+    connection: &mut AnyConnection,
+    meter: &MeterId,
+    wanted: &[RegisterId],
+) -> Result<BTreeMap<RegisterId, Register>, StoreError> {
+    let query = sqlx::query("SELECT id FROM meter WHERE organization = $1 AND definition = $2");
+    let query = query.bind(&*meter.organization).bind(&*meter.definition);
+    let Some(row) = query.fetch_optional(&mut *connection).await? else { return Ok(BTreeMap::new()) };
+    known(connection, row.try_get("id")?, wanted).await
 }
 
 async fn progress(connection: &mut AnyConnection, name: &str) -> Result<Option<String>, StoreError> {

@@ -132,7 +132,8 @@ fn random_number() -> Result<i64, StoreError> {
     Ok(i64::from_be_bytes(bytes) & i64::MAX)
 }
 
-async fn known(
+/// Those of some registers of a meter that there are.
+pub(super) async fn known(
     connection: &mut AnyConnection,
     meter: i64,
     wanted: &[RegisterId],

@@ -31,6 +31,7 @@ use std::{
     "podDisruptionBudget.maxUnavailable=0%",
     "- at '/podDisruptionBudget/maxUnavailable': '0%' does not match pattern"
 )]
+#[case::no_url("prometheus.url=http://me:b@a", "- at '/prometheus/url': 'http://me:b@a' does not match pattern")]
 #[case::emptied_section("webhook=null", "- at '': missing property 'webhook'")]
 #[case::emptied_switch("crds.keep=null", "- at '/crds': missing property 'keep'")]
 #[case::emptied_restriction("secrets.namespaces=null", "- at '/secrets': missing property 'namespaces'")]
@@ -67,6 +68,18 @@ fn what_is_no_value_is_refused(#[case] value: &str, #[case] said: &str) {
     "store.type=postgres",
     "store.type=postgres needs store.postgres.secretName: a Secret in the operator's namespace with the address of the database"
 )]
+#[case::no_prometheus(
+    "prometheus.secretName=metrics",
+    "prometheus says how Prometheus is asked, and not which: give prometheus.url"
+)]
+#[case::no_secret(
+    "prometheus.url=http://a,prometheus.tokenKey=token",
+    "prometheus names keys of a Secret, and no Secret: give prometheus.secretName"
+)]
+#[case::no_password(
+    "prometheus.url=http://a,prometheus.user=me",
+    "prometheus.user needs a password: name the key of prometheus.secretName that has it with prometheus.tokenKey"
+)]
 fn what_contradicts_itself_is_refused(#[case] values: &str, #[case] said: &str) {
     let output = template(NAMESPACE, &["--set", values]);
     assert_eq!((code(&output), text(&output.stdout)), (1, ""));
@@ -93,9 +106,10 @@ metrics:
   rules: {enabled: true, labels: {release: prometheus}}
   dashboards: {enabled: true}
 tracing: {endpoint: "http://collector:4318"}
+prometheus: {url: "https://metrics:9443/prometheus", secretName: metrics, tokenKey: token, headerKey: headers, certificateAuthorityKey: ca.crt, user: me, timeout: 60s}
 networkPolicy:
   metricsFrom: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]
-  egress: {enabled: true, apiServerPorts: [6443], allow: [{ports: [{port: 4317, protocol: TCP}]}]}
+  egress: {enabled: true, apiServerPorts: [6443], prometheusPorts: [9443], allow: [{ports: [{port: 4317, protocol: TCP}]}]}
 podDisruptionBudget: {maxUnavailable: 50%}
 flowControl: {shares: 5}
 resources: {limits: {memory: 2Gi}}
@@ -142,6 +156,12 @@ fn each_value_shows() {
             "--lease-duration=30s",
             "--metrics-per-instance",
             "--otlp-endpoint=http://collector:4318",
+            "--prometheus-url=https://metrics:9443/prometheus",
+            "--prometheus-token-file=/etc/entitlement-operator/prometheus/token",
+            "--prometheus-user=me",
+            "--prometheus-header-file=/etc/entitlement-operator/prometheus/headers",
+            "--prometheus-certificate-authority=/etc/entitlement-operator/prometheus/ca.crt",
+            "--prometheus-timeout=60s",
             "--time-zones=/zones",
         ])
     );
@@ -153,6 +173,10 @@ fn each_value_shows() {
         container["resources"],
         json!({"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "2Gi"}})
     );
+    let mounted =
+        json!([{"name": "prometheus", "mountPath": "/etc/entitlement-operator/prometheus", "readOnly": true}]);
+    assert_eq!(container["volumeMounts"], mounted);
+    assert_eq!(pod["volumes"], json!([{"name": "prometheus", "secret": {"secretName": "metrics"}}]));
     assert_eq!(pod["imagePullSecrets"], json!([{"name": "registry"}]));
     assert_eq!(pod["serviceAccountName"], "other");
     assert_eq!(pod["priorityClassName"], "system-cluster-critical");
@@ -197,6 +221,7 @@ fn each_value_shows() {
             {"ports": [port(53.0, "UDP"), port(53.0, "TCP")]},
             {"ports": [port(6443.0, "TCP")]},
             {"ports": [port(6432.0, "TCP")]},
+            {"ports": [port(9443.0, "TCP")]},
             {"ports": [port(4317.0, "TCP")]},
         ])
     );
@@ -399,7 +424,7 @@ fn the_readme_has_each_value_with_its_comment() {
 }
 
 /// What may be emptied (`null`), because that means the same as empty, or takes a default away that is nothing but advice.
-const MAY_BE_EMPTIED: [&str; 27] = [
+const MAY_BE_EMPTIED: [&str; 34] = [
     "affinity",
     "extraArgs",
     "extraEnv",
@@ -419,6 +444,13 @@ const MAY_BE_EMPTIED: [&str; 27] = [
     "podAnnotations",
     "podLabels",
     "priorityClassName",
+    "prometheus.certificateAuthorityKey",
+    "prometheus.headerKey",
+    "prometheus.secretName",
+    "prometheus.timeout",
+    "prometheus.tokenKey",
+    "prometheus.url",
+    "prometheus.user",
     "resources",
     "serviceAccount.annotations",
     "store.postgres.secretName",

@@ -17,6 +17,8 @@ mod plane;
 #[allow(dead_code, reason = "other tests use the rest of it")]
 #[path = "../monitoring/server.rs"]
 mod prometheus_server;
+#[path = "../monitoring/service.rs"]
+mod prometheus_service;
 #[path = "../summary_schema.rs"]
 mod summary_schema;
 #[path = "../monitoring/tables.rs"]

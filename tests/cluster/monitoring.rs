@@ -60,10 +60,17 @@ fn make_all_kinds_of_state(stage: &Stage) {
         "apiVersion": "entitlements.dev/v1alpha1", "kind": "EntitlementDefinition", "metadata": {"name": "cases"},
         "spec": {"type": "Quantity", "unit": "cases", "amount": 10, "usage": {"mode": "Consumed"}},
     });
+    let calls = json!({
+        "apiVersion": "entitlements.dev/v1alpha1", "kind": "EntitlementDefinition", "metadata": {"name": "calls"},
+        "spec": {
+            "type": "Quantity", "unit": "calls", "amount": 10,
+            "usage": {"mode": "Consumed", "prometheus": {"query": "sum by (organization) (increase(calls_total[$bucket]))"}},
+        },
+    });
     let taken =
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "extra", "namespace": "acme-prod"}});
     let asked = asked_by("admin", "asked", json!({"organization": "acme", "definition": "extra"}));
-    let items: Vec<Value> = [taken, extra, cases, asked].into_iter().chain(grants).collect();
+    let items: Vec<Value> = [taken, extra, cases, calls, asked].into_iter().chain(grants).collect();
     applied(stage, &json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string());
 }
 
@@ -166,7 +173,9 @@ fn a_page_tells_what_there_is_and_prometheus_reads_it() {
     make_all_kinds_of_state(&stage);
     let folder = tempfile::tempdir().unwrap();
     let store = format!("--store=sqlite://{}", folder.path().join("store.db").display());
-    let operator = start(&stage, port, port, &["--metrics-per-instance", &store]);
+    // Nobody listens there.
+    let prometheus = format!("--prometheus-url=http://127.0.0.1:{}", free_port());
+    let operator = start(&stage, port, port, &["--metrics-per-instance", &store, &prometheus]);
     operator.until_well("/readyz");
     serving(&stage);
     until_all_is_decided(&stage);
@@ -183,6 +192,7 @@ fn a_page_tells_what_there_is_and_prometheus_reads_it() {
     until_told(&operator, "entitlement_outputs", Some(("state", "conflict")), 1.0);
     until_told(&operator, "entitlement_instances_overdue", None, 0.0);
     until_told(&operator, "entitlement_store_up", None, 1.0);
+    until_told(&operator, "entitlement_prometheus_up", Some(("definition", "calls")), 0.0);
     until_told(&operator, "entitlement_usage_state", Some(("state", "Ok")), 1.0);
     until_told(&operator, "entitlement_organizations", None, 2.0);
     until_told(&operator, "leader_election_master_status", None, 1.0);

@@ -88,6 +88,26 @@ namespace: {{ .Release.Namespace | quote }}
 {{- with .Values.tracing.endpoint }}
 - {{ printf "--otlp-endpoint=%s" . | quote }}
 {{- end }}
+{{- with .Values.prometheus }}
+{{- if .url }}
+- {{ printf "--prometheus-url=%s" .url | quote }}
+{{- with .tokenKey }}
+- {{ printf "--prometheus-token-file=/etc/entitlement-operator/prometheus/%s" . | quote }}
+{{- end }}
+{{- with .user }}
+- {{ printf "--prometheus-user=%s" . | quote }}
+{{- end }}
+{{- with .headerKey }}
+- {{ printf "--prometheus-header-file=/etc/entitlement-operator/prometheus/%s" . | quote }}
+{{- end }}
+{{- with .certificateAuthorityKey }}
+- {{ printf "--prometheus-certificate-authority=/etc/entitlement-operator/prometheus/%s" . | quote }}
+{{- end }}
+{{- with .timeout }}
+- --prometheus-timeout={{ . }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- range .Values.extraArgs }}
 - {{ . | quote }}
 {{- end }}

@@ -3,17 +3,44 @@
 use super::{WorkItem, World};
 use crate::{
     core::usage::{
+        recount::RECOUNT,
         report::{ReportId, StatedReport},
         rules::UsageRules,
     },
     evaluation::usage_report::ReportSurroundings,
 };
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 impl World {
     /// How a definition is metered, by its state that serves.
     pub fn usage_rules(&self, definition: &Arc<str>) -> Option<Arc<UsageRules>> {
         self.catalogue.entry(definition).ok()??.serving.as_ref()?.terms.usage.clone()
+    }
+
+    /// The definitions that Prometheus is asked for, by their states that serve.
+    pub fn rules_of_prometheus(&self) -> BTreeMap<Arc<str>, Arc<UsageRules>> {
+        let rules =
+            self.catalogue.definition_names().filter_map(|name| Some((Arc::clone(name), self.usage_rules(name)?)));
+        rules.filter(|(_, rules)| rules.prometheus.is_some()).collect()
+    }
+
+    /// What asks for a definition to be counted anew, as it is written.
+    pub fn asked_recount(&self, definition: &Arc<str>) -> Option<String> {
+        self.catalogue.definition(definition)?.metadata.annotations.as_ref()?.get(RECOUNT).cloned()
+    }
+
+    /// All that asks for that, by definition.
+    pub fn asked_recounts(&self) -> BTreeMap<Arc<str>, String> {
+        let asked = |name: &Arc<str>| Some((Arc::clone(name), self.asked_recount(name)?));
+        self.catalogue.definition_names().filter_map(asked).collect()
+    }
+
+    /// The names of all organizations.
+    pub fn organization_names(&self) -> BTreeSet<Arc<str>> {
+        self.tenancy.organizations().cloned().collect()
     }
 
     /// What is reported of an organization, with what each report is judged by; None where that is not known yet.

@@ -108,6 +108,15 @@ pub enum PrometheusProblem {
 }
 
 impl PrometheusProblem {
+    /// Whether Prometheus is to be looked at, and not the query.
+    #[must_use]
+    pub fn is_of_prometheus(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreached(_) | Self::Failed(_) | Self::Unreadable | Self::Incomplete(_) | Self::ClocksApart(..)
+        )
+    }
+
     /// Whether less would be answered.
     #[must_use]
     pub fn is_too_much(&self) -> bool {

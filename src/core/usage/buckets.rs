@@ -15,8 +15,8 @@ pub const MOST_POINTS: u32 = 1_000;
 const MOST_SAMPLES: usize = 100_000;
 /// How many of the buckets that were asked for are asked for again: some of what they count may have come late.
 const AGAIN: usize = 2;
-/// How long ago a bucket may be that is asked for: registers are not kept for longer.
-const OLDEST: i64 = 395 * 86_400;
+/// How many seconds ago a bucket may be that is asked for: registers are not kept for longer.
+pub const OLDEST: i64 = 395 * 86_400;
 /// So many points one request may ask for, however many organizations there are.
 const LEAST_POINTS: u32 = 3;
 
@@ -144,9 +144,12 @@ impl BucketPlan {
         (from, until): (Instant, Instant),
         now: Instant,
     ) -> Self {
-        let progress = BucketProgress::noted(known, rule.bucket, from, now);
+        let mut progress = BucketProgress::noted(known, rule.bucket, from, now);
         let span = Seconds { from: from.timestamp(), until: until.timestamp() };
-        let spans = progress.buckets_within(span).into_iter().collect();
+        let spans: Vec<Seconds> = progress.buckets_within(span).into_iter().collect();
+        // What is left of it is for the next looks.
+        progress.missing.extend(spans.iter().copied());
+        progress.missing = joined(std::mem::take(&mut progress.missing));
         let requests = progress.requests(spans, most_points(organizations));
         Self { progress, requests }
     }

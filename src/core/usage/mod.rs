@@ -28,6 +28,8 @@
 //! | `balance` | what is used and left, and the taking |
 //! | `allowance` | whether a request is allowed |
 //! | `state` | the state for programs, and which thresholds are crossed |
+//! | `inquiry` | how asking Prometheus for one definition stands, and when it is asked next |
+//! | `recount` | a request to ask Prometheus anew for a span of time |
 //! | `buckets` | which buckets Prometheus is asked for, and which it was asked for already |
 //! | `vector` | the form of Prometheus' answers |
 //! | `answer` | what an answer of Prometheus means |
@@ -39,11 +41,13 @@ pub mod balance;
 mod block;
 pub mod buckets;
 pub mod caps;
+pub mod inquiry;
 pub mod ledger;
 pub mod memory;
 pub mod meter;
 pub mod part;
 pub mod record;
+pub mod recount;
 pub mod register;
 pub mod report;
 pub mod retention;

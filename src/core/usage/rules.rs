@@ -81,6 +81,12 @@ impl UsageRules {
         })
     }
 
+    /// How long what was heard counts as known at least, in seconds.
+    #[must_use]
+    pub fn stale_seconds(&self) -> i64 {
+        shortest_seconds(self.stale_after)
+    }
+
     /// Whether uses by a channel are covered at all.
     #[must_use]
     pub fn covers(&self, channel: Option<&str>) -> bool {

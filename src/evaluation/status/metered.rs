@@ -2,7 +2,15 @@
 
 use crate::{
     api::{Condition, EntitlementDefinition},
-    core::{calendar::Instant, problem::Problem, reason::ReasonCode},
+    core::{
+        calendar::Instant,
+        problem::Problem,
+        reason::ReasonCode,
+        usage::{
+            answer::PrometheusProblem,
+            recount::{RECOUNT, RecountRecord, RecountSpan},
+        },
+    },
     evaluation::{catalogue::CatalogueEntry, conditions::Conditions},
 };
 
@@ -45,7 +53,64 @@ impl StoreStanding {
     }
 }
 
-const NO_PROMETHEUS: &str = "this version of the operator does not ask Prometheus, so how much is used is not known: take usage.prometheus out, and report what is used as EntitlementUsage objects";
+const NO_PROMETHEUS: &str = "the operator has no Prometheus to ask, so how much is used is not known: run it with --prometheus-url, or take usage.prometheus out and report what is used as EntitlementUsage objects";
+
+const METERED_FULLY: &str = "what is used is counted";
+
+/// How it stands with asking Prometheus for one definition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum PrometheusStanding {
+    /// The operator has none.
+    #[default]
+    Absent,
+    /// It was not asked yet.
+    Opening,
+    /// It answers. What is wrong with a part of what it says.
+    Answers(Vec<PrometheusProblem>),
+    /// Nothing that it says counts, and why.
+    Silent(Vec<PrometheusProblem>),
+}
+
+impl PrometheusStanding {
+    /// What came of asking it.
+    #[must_use]
+    pub fn of(problems: Vec<PrometheusProblem>, is_answer: bool) -> Self {
+        if is_answer { Self::Answers(problems) } else { Self::Silent(problems) }
+    }
+
+    /// What is wrong, each thing in a sentence of its own.
+    #[must_use]
+    pub fn problems(&self) -> String {
+        let (Self::Answers(all) | Self::Silent(all)) = self else { return String::new() };
+        all.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    }
+
+    fn reason(&self) -> ReasonCode {
+        match self {
+            Self::Absent => ReasonCode::NoPrometheus,
+            Self::Silent(problems) if problems.iter().all(PrometheusProblem::is_of_prometheus) => {
+                ReasonCode::PrometheusUnavailable
+            }
+            Self::Silent(_) => ReasonCode::QueryWithoutAnswer,
+            Self::Opening | Self::Answers(_) => ReasonCode::Metered,
+        }
+    }
+
+    /// Says it, where the store works.
+    fn tell(&self, metered: &mut Conditions) {
+        let problems = self.problems();
+        match self {
+            Self::Absent => metered.set(METERED, false, self.reason(), NO_PROMETHEUS),
+            Self::Opening => metered.keep(METERED),
+            Self::Answers(_) if problems.is_empty() => metered.set(METERED, true, self.reason(), METERED_FULLY),
+            Self::Answers(_) => metered.set(METERED, true, self.reason(), format!("{METERED_FULLY}; {problems}")),
+            Self::Silent(_) => {
+                let message = format!("{problems}; what was counted last counts, and the rest will be");
+                metered.set(METERED, false, self.reason(), message);
+            }
+        }
+    }
+}
 
 const NO_STORE: &str = "the operator has no store to count in, so how much is used is not known: run it with --store";
 
@@ -55,6 +120,7 @@ pub fn tell_metered(
     definition: &EntitlementDefinition,
     entry: &CatalogueEntry,
     standing: &StoreStanding,
+    prometheus: &PrometheusStanding,
     now: Instant,
 ) {
     let is_metered = entry.serving.as_ref().is_some_and(|serving| serving.terms.usage.is_some());
@@ -65,13 +131,10 @@ pub fn tell_metered(
     let before = definition.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let mut metered = Conditions::after(before, generation, now);
     let rules = entry.serving.as_ref().and_then(|serving| serving.terms.usage.as_deref());
-    if rules.is_some_and(|rules| rules.prometheus.is_some()) {
-        metered.set(METERED, false, ReasonCode::NoPrometheus, NO_PROMETHEUS);
-        conditions.extend(metered.into_vec());
-        return;
-    }
+    let is_asked_for = rules.is_some_and(|rules| rules.prometheus.is_some());
     match standing {
-        StoreStanding::Works => metered.set(METERED, true, ReasonCode::Metered, "what is used is counted"),
+        StoreStanding::Works if is_asked_for => prometheus.tell(&mut metered),
+        StoreStanding::Works => metered.set(METERED, true, ReasonCode::Metered, METERED_FULLY),
         StoreStanding::Replaced(how) => metered.set(METERED, true, ReasonCode::StoreReplaced, replaced(how)),
         StoreStanding::Opening => metered.keep(METERED),
         StoreStanding::Absent | StoreStanding::Unavailable(_) => {
@@ -91,11 +154,49 @@ pub fn replaced(how: &str) -> String {
     )
 }
 
+/// The condition of a definition that is to be counted anew: that has been done.
+pub const RECOUNTED: &str = "Recounted";
+
+/// Says of a definition what became of the request to count it anew, if there is one.
+pub fn tell_recount(
+    conditions: &mut Vec<Condition>,
+    definition: &EntitlementDefinition,
+    entry: &CatalogueEntry,
+    record: Option<&RecountRecord>,
+    now: Instant,
+) {
+    let annotations = definition.metadata.annotations.as_ref();
+    let Some(request) = annotations.and_then(|annotations| annotations.get(RECOUNT)) else { return };
+    let before = definition.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let mut recounted = Conditions::after(before, definition.metadata.generation.unwrap_or(1), now);
+    let rules = entry.serving.as_ref().and_then(|serving| serving.terms.usage.as_deref());
+    let told = |what: &dyn std::fmt::Display| format!("{request}: {what}");
+    let was_told = before.iter().any(|one| one.type_ == RECOUNTED && one.message.starts_with(&told(&"")));
+    match (RecountSpan::read(request).and_then(|span| span.check(rules, now)), record) {
+        (_, Some(record)) if record.request == *request && record.begun && record.done => {
+            let but = if record.problems.is_empty() { "" } else { "; " };
+            let said = format!("it was asked for anew, and counts{but}{}", record.problems);
+            recounted.set(RECOUNTED, true, ReasonCode::Recounted, told(&said));
+        }
+        (_, Some(record)) if record.request == *request && !record.begun && !record.problems.is_empty() => {
+            let again = if record.done { "" } else { "; it is tried again" };
+            let said = format!("{}{again}", record.problems);
+            recounted.set(RECOUNTED, false, ReasonCode::RecountFailed, told(&said));
+        }
+        // What was said of it holds, until more is known.
+        _ if was_told => recounted.keep(RECOUNTED),
+        (Err(refusal), _) => recounted.set(RECOUNTED, false, ReasonCode::RecountRefused, told(&refusal)),
+        (Ok(()), _) => {}
+    }
+    conditions.extend(recounted.into_vec());
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{StoreStanding, tell_metered};
+    use super::{PrometheusStanding, StoreStanding, tell_metered};
     use crate::{
         api::EntitlementDefinition,
+        core::usage::answer::PrometheusProblem,
         evaluation::{
             catalogue::{CatalogueEntry, CompiledDefinition, DefinitionState},
             status::grants::tests::now,
@@ -105,6 +206,15 @@ mod tests {
     use serde_json::{Value, json};
 
     fn told(usage: &Value, before: &Value, standing: &StoreStanding) -> Vec<String> {
+        told_by(usage, before, standing, &PrometheusStanding::Absent)
+    }
+
+    fn told_by(
+        usage: &Value,
+        before: &Value,
+        standing: &StoreStanding,
+        prometheus: &PrometheusStanding,
+    ) -> Vec<String> {
         let definition: EntitlementDefinition = serde_json::from_value(json!({
             "metadata": {"name": "support", "generation": 3},
             "spec": {"type": "Quantity", "unit": "cases", "amount": 10, "usage": usage},
@@ -114,7 +224,7 @@ mod tests {
         let source = DefinitionState::gather(&definition.spec, |_| None).unwrap();
         let entry = CatalogueEntry::valid(CompiledDefinition::compile("support", &source).unwrap());
         let mut conditions = Vec::new();
-        tell_metered(&mut conditions, &definition, &entry, standing, now());
+        tell_metered(&mut conditions, &definition, &entry, standing, prometheus, now());
         let told =
             conditions.iter().map(|one| format!("{}={:?} {}: {}", one.type_, one.status, one.reason, one.message));
         told.collect()
@@ -136,11 +246,22 @@ mod tests {
         assert_eq!(told(&Value::Null, &json!([]), &standing), Vec::<String>::new());
     }
 
-    #[test]
-    fn what_prometheus_would_have_to_say_is_not_counted() {
+    #[rstest]
+    #[case(PrometheusStanding::Absent, &["Metered=False NoPrometheus: the operator has no Prometheus to ask, so how much is used is not known: run it with --prometheus-url, or take usage.prometheus out and report what is used as EntitlementUsage objects"])]
+    #[case(PrometheusStanding::Opening, &[])]
+    #[case(PrometheusStanding::of(Vec::new(), true), &["Metered=True Metered: what is used is counted"])]
+    #[case(PrometheusStanding::of(vec![PrometheusProblem::Unlabelled(3)], true), &["Metered=True Metered: what is used is counted; 3 of the series have no label organization, and are left out: keep it in usage.prometheus.query, as with sum by (organization)"])]
+    #[case(PrometheusStanding::of(vec![PrometheusProblem::Failed("the engine is busy".to_owned())], false), &["Metered=False PrometheusUnavailable: Prometheus could not answer the query: the engine is busy; what was counted last counts, and the rest will be"])]
+    #[case(PrometheusStanding::of(vec![PrometheusProblem::Refused("1:2: parse error".to_owned())], false), &["Metered=False QueryWithoutAnswer: Prometheus refuses the query: 1:2: parse error: mend usage.prometheus.query; what was counted last counts, and the rest will be"])]
+    fn a_definition_that_prometheus_is_asked_for_says_what_it_answers(
+        #[case] prometheus: PrometheusStanding,
+        #[case] expected: &[&str],
+    ) {
         let usage = json!({"mode": "Consumed", "prometheus": {"query": "calls"}});
-        let said = "Metered=False NoPrometheus: this version of the operator does not ask Prometheus, so how much is used is not known: take usage.prometheus out, and report what is used as EntitlementUsage objects";
-        assert_eq!(told(&usage, &json!([]), &StoreStanding::Works), [said]);
+        assert_eq!(told_by(&usage, &json!([]), &StoreStanding::Works, &prometheus), expected);
+        // The store is needed first.
+        let without = told_by(&usage, &json!([]), &StoreStanding::Absent, &prometheus);
+        assert!(without.len() == 1 && without[0].starts_with("Metered=False NoStore"), "{without:?}");
     }
 
     #[test]

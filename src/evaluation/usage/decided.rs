@@ -6,7 +6,9 @@ use crate::{
     core::{
         amount::Amount,
         calendar::{Bound, Instant, Nominal, add, parse_instant},
-        usage::{balance::Balance, memory::Memory, meter::Meter, rules::UsageRules, state::UsageState},
+        usage::{
+            anchor::Periods, balance::Balance, memory::Memory, meter::Meter, rules::UsageRules, state::UsageState,
+        },
     },
     evaluation::{Snapshot, holding::Holding, memo::EntryUsage},
 };
@@ -114,6 +116,15 @@ impl MeterDecision {
         let known = self.meter(now).zip(self.balance.as_ref());
         let said = || self.last_said.map_or(UsageState::Unknown, |said| said.state);
         known.map_or_else(said, |(meter, balance)| UsageState::of(&meter, balance))
+    }
+
+    /// Since when uses count now: the start of the open period, or of what is held first. None where nothing is held.
+    #[must_use]
+    pub fn counts_since(&self, now: Instant) -> Option<Instant> {
+        match self.rules.period {
+            Some(_) => Periods::of(&self.memory.anchors).at(now).map(|period| period.from),
+            None => self.memory.held.iter().map(|part| part.start).min(),
+        }
     }
 
     /// Whether more may be used, of what is held.

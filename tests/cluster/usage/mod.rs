@@ -6,8 +6,10 @@
 //! | `counting` | that reports count, once, over restarts |
 //! | `outages` | that rights go on without the store |
 //! | `replaced` | that another store, or an older copy, is noticed, counts on, and is adopted |
+//! | `from_prometheus` | that what Prometheus tells is counted, and that rights go on without it |
 
 mod counting;
+mod from_prometheus;
 mod outages;
 mod replaced;
 mod support;

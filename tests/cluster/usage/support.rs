@@ -10,14 +10,6 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// Organization `$` has ten cases a year of definition `$`.
-pub const SUPPORT: &str = "
-apiVersion: entitlements.dev/v1alpha1
-kind: EntitlementDefinition
-metadata: {name: $}
-spec: {type: Quantity, unit: cases, amount: 10, usage: {mode: Consumed, period: P1Y}}
-";
-
 /// A control plane with an audit log, and a folder for a store.
 pub struct Desk {
     pub stage: Stage,
@@ -40,8 +32,14 @@ impl Desk {
 
     /// An operator with the store.
     pub fn operator(&self) -> Operator {
+        self.operator_with(&[])
+    }
+
+    /// One with the store and more arguments.
+    pub fn operator_with(&self, arguments: &[&str]) -> Operator {
         std::fs::create_dir_all(self.place()).unwrap();
-        self.stage.operator(&[&format!("--store=sqlite://{}", self.place().join("store.db").display())])
+        let store = format!("--store=sqlite://{}", self.place().join("store.db").display());
+        self.stage.operator(&[&[store.as_str()], arguments].concat())
     }
 
     pub fn audit_log(&self) -> &Path {
@@ -50,13 +48,27 @@ impl Desk {
 
     /// Gives organization `$` its ten cases.
     pub async fn sell(&self) {
+        self.sell_metered(json!({"mode": "Consumed", "period": "P1Y"}), "2026-01-01").await;
+    }
+
+    /// Gives organization `$` ten of something that is metered so, from a moment on.
+    pub async fn sell_metered(&self, usage: Value, start: &str) {
         let cluster = &self.cluster;
         cluster.apply(ORGANIZATION).await;
         cluster.merge("Organization", "", "$", json!({"spec": {"summary": {"flags": "Held"}}})).await.unwrap();
-        cluster.apply(SUPPORT).await;
-        let spec = json!({"start": "2026-01-01"});
+        self.define(&cluster.name, usage).await;
+        let spec = json!({"start": start});
         cluster.create(grant(&cluster.name, &cluster.name, &cluster.name, spec)).await.unwrap();
         cluster.phase(&cluster.name, "Active").await;
+    }
+
+    /// Makes a definition of ten that is metered so.
+    pub async fn define(&self, name: &str, usage: Value) {
+        let definition = json!({
+            "apiVersion": "entitlements.dev/v1alpha1", "kind": "EntitlementDefinition", "metadata": {"name": name},
+            "spec": {"type": "Quantity", "unit": "cases", "amount": 10, "usage": usage},
+        });
+        self.cluster.create(definition).await.unwrap();
     }
 
     /// Reports so many cases.

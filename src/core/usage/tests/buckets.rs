@@ -160,6 +160,19 @@ fn a_recount_from_before_the_beginning_makes_that_the_beginning() {
 }
 
 #[test]
+fn what_is_left_of_a_recount_is_for_the_next_looks() {
+    let known = after(&look(None, 60, 0, 600_000), 600_000);
+    let mut plan = BucketPlan::recount(Some(&known), &rule(60), 1, (at(0), at(180_000)), at(600_000));
+    assert_eq!(asked(&plan), [(60, 120_000, 1000), (60, 60_000, 1000), (60, 0, 1000)]);
+    // Only the newest is answered.
+    plan.progress.answered(plan.requests[0], at(600_000));
+    assert!(plan.progress.is_behind());
+    let next = BucketPlan::of(Some(&plan.progress), &rule(60), 1, at(0), at(600_000));
+    assert_eq!(asked(&next), [(60, 599_880, 2), (60, 60_000, 1000), (60, 0, 1000)]);
+    assert!(!after(&next, 600_000).is_behind());
+}
+
+#[test]
 fn progress_is_read_as_it_was_written_and_nothing_else_is() {
     let plan = look(None, 60, 0, 100_000);
     let mut progress = plan.progress.clone();

@@ -43,6 +43,8 @@ impl FromStr for StoreAddress {
     type Err = InvalidStoreAddress;
 
     fn from_str(text: &str) -> Result<Self, InvalidStoreAddress> {
+        // A file that it comes from ends with a new line.
+        let text = text.trim();
         if let Some(path) = text.strip_prefix("sqlite://") {
             return sqlite(path);
         }

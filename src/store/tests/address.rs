@@ -4,6 +4,7 @@ use rstest::rstest;
 #[rstest]
 #[case("sqlite:///var/lib/store.db", "sqlite:///var/lib/store.db", false)]
 #[case("sqlite:///a%3Fb/ü.db", "sqlite:///a%3Fb/ü.db", false)]
+#[case("sqlite:///var/lib/store.db\n", "sqlite:///var/lib/store.db", false)]
 #[case("postgres://me:secret@db.example:6432/usage?sslmode=require", "postgres://db.example:6432/usage", true)]
 #[case("postgresql://me:s%40cret@db/usage", "postgres://db:5432/usage", true)]
 #[case("postgres://db/usage?password=secret", "postgres://db:5432/usage", true)]

@@ -78,6 +78,9 @@ async fn an_older_copy_of_the_store_is_noticed_counts_on_and_is_adopted() {
     let (code, _, err) = said(&adopt(&desk, &["--yes"]));
     assert_eq!(code, Some(1), "{err}");
     assert!(err.contains("there is no ConfigMap"), "{err}");
+    let (code, _, err) = said(&adopt(&desk, &["--yes", "--as=nobody"]));
+    assert_eq!(code, Some(1), "{err}");
+    assert!(err.contains("you may not get the ConfigMap entitlement-operator-store in namespace"), "{err}");
     let operator = desk.operator();
     desk.sell().await;
     desk.report(3).await;

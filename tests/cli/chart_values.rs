@@ -260,7 +260,7 @@ fn a_file_is_on_a_volume(#[case] more: &str, #[case] claim: &str, #[case] size: 
             .contains(&json!("--store=sqlite:///var/lib/entitlement-operator/store.db"))
     );
     let made = named.get("PersistentVolumeClaim entitlement-operator/entitlement-operator-store");
-    let spec = made.map(|made| &made["spec"]).unwrap_or(&Value::Null);
+    let spec = made.map_or(&Value::Null, |made| &made["spec"]);
     assert_eq!((&spec["resources"]["requests"], &spec["storageClassName"]), (&size, &class));
     assert!(made.is_none_or(|made| made["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"));
     assert!(made.is_none_or(|made| made["spec"]["accessModes"] == json!(["ReadWriteOnce"])));

@@ -47,7 +47,7 @@ fn data(note: &StoreNote) -> BTreeMap<String, String> {
 #[case::the_older_copy_was_written_since(note("a@100", Some("a@99")), "a@120", Some("a@99"))]
 #[case::a_still_older_copy(note("a@100", Some("a@99")), "a@50", Some("a@50"))]
 fn what_was_opened_is_compared(#[case] before: StoreNote, #[case] opened: &str, #[case] found: Option<&str>) {
-    let after = before.clone().opened(&store(opened), now());
+    let after = before.opened(&store(opened), now());
     assert_eq!(after, note("a@100", found));
     assert_eq!(StoreNote::read(&data(&after)), Some(after));
 }

@@ -41,7 +41,7 @@ enum StoreCommand {
 /// Confirms that another store, or an older copy, is the right one from now on
 ///
 /// The operator notes in the ConfigMap entitlement-operator-store which store it uses, and how often that was written. Where it finds
-/// another store, or one that was restored from a backup, it goes on counting in that and says StoreReplaced, until the right one is
+/// another store, or one that was restored from a backup, it goes on counting in that and says so, until the right one is
 /// back or this command has confirmed what was found. It says first what is confirmed, and what is lost.
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -85,9 +85,9 @@ async fn prune_registers(
     sign(&mut transaction, epoch).await?;
     // A commit waits for the disk.
     if taken_out == 0 {
-        transaction.rollback().await?
+        transaction.rollback().await?;
     } else {
-        transaction.commit().await?
+        transaction.commit().await?;
     }
     Ok(Some(last))
 }

@@ -13,7 +13,7 @@ const OF_A_MACHINE: [&str; 5] = ["~/.local", "${fpath", "~/.config", "/usr/local
 /// Whether an example needs a cluster: the cluster's tests run these.
 fn needs_cluster(example: &str) -> bool {
     let talks_to_one = ["kubectl apply", "kubectl get", "kubectl patch", "entitlement-operator run", "--apply"];
-    let looks_at_one = ["timeline", "explain", "show", "change", "renew", "approve", "deny", "overrides"]
+    let looks_at_one = ["timeline", "explain", "show", "change", "renew", "approve", "deny", "overrides", "store"]
         .map(|name| format!("entitlement-operator {name}"));
     talks_to_one.iter().any(|sign| example.contains(sign))
         || (looks_at_one.iter().any(|sign| example.contains(sign.as_str()))

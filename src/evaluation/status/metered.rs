@@ -85,6 +85,10 @@ impl PrometheusStanding {
         all.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     }
 
+    fn counts_nothing(&self) -> bool {
+        matches!(self, Self::Absent | Self::Silent(_))
+    }
+
     fn reason(&self) -> ReasonCode {
         match self {
             Self::Absent => ReasonCode::NoPrometheus,
@@ -134,6 +138,8 @@ pub fn tell_metered(
     let is_asked_for = rules.is_some_and(|rules| rules.prometheus.is_some());
     match standing {
         StoreStanding::Works if is_asked_for => prometheus.tell(&mut metered),
+        // That nothing is counted says more.
+        StoreStanding::Replaced(_) if is_asked_for && prometheus.counts_nothing() => prometheus.tell(&mut metered),
         StoreStanding::Works => metered.set(METERED, true, ReasonCode::Metered, METERED_FULLY),
         StoreStanding::Replaced(how) => metered.set(METERED, true, ReasonCode::StoreReplaced, replaced(how)),
         StoreStanding::Opening => metered.keep(METERED),
@@ -262,6 +268,13 @@ mod tests {
         // The store is needed first.
         let without = told_by(&usage, &json!([]), &StoreStanding::Absent, &prometheus);
         assert!(without.len() == 1 && without[0].starts_with("Metered=False NoStore"), "{without:?}");
+        // That nothing is counted says more than in which store.
+        let elsewhere = StoreStanding::Replaced("the store is another one".to_owned());
+        let elsewhere = told_by(&usage, &json!([]), &elsewhere, &prometheus);
+        let counts_nothing = expected.iter().any(|said| said.starts_with("Metered=False"));
+        let is_as_expected =
+            if counts_nothing { elsewhere == expected } else { elsewhere[0].starts_with("Metered=True StoreReplaced") };
+        assert!(is_as_expected, "{elsewhere:?}");
     }
 
     #[test]

@@ -50,9 +50,10 @@ pub async fn say_barred(context: &ControllerContext, id: &ReportId) -> Result<()
     }
     let Some(Guarded(Ok(object))) = read(context, id).await? else { return Ok(()) };
     let report = WholeReport::read(&object, clock::now());
-    let Some(around) = context.world(|world| world.report_surroundings(&report.value.stated)) else { return Ok(()) };
+    // Not by the definition, which may not be read yet: nothing would make work of it afterwards.
+    let Some(place) = context.world(|world| world.report_place(&report.value.stated)) else { return Ok(()) };
     // It may have been made anew for another organization, of which the watch tells.
-    let Err(problem) = around.take(&report.value.stated, clock::now()) else { return Ok(()) };
+    let Err(problem) = place.zone(&report.value.stated) else { return Ok(()) };
     let said = report_status(&report.value.stated, object.status.as_ref(), Err(&problem), 0, clock::now());
     if object.status.as_ref() == Some(&said) {
         return Ok(());
@@ -152,5 +153,47 @@ async fn read(
             let kind = EntitlementUsage::kind(&());
             Err(ReconcileFailure::of(format!("the {kind} {id} could not be read"), &refusal))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ReconcileFailure, say_barred};
+    use crate::{
+        controller::{
+            context::ControllerContext,
+            leadership::LeadershipState,
+            world::tests::{definition, finish_lists, organization, read},
+        },
+        core::usage::report::ReportId,
+    };
+    use kube::{Client, client::Body, runtime::watcher::Event};
+    use serde_json::json;
+    use std::convert::Infallible;
+
+    #[tokio::test]
+    async fn what_may_not_be_made_there_is_told_while_its_definition_is_still_read() {
+        let report = json!({
+            "apiVersion": "entitlements.dev/v1alpha1", "kind": "EntitlementUsage",
+            "metadata": {"name": "own", "namespace": "shop", "uid": "u", "resourceVersion": "2", "generation": 1},
+            "spec": {"organization": "acme", "definition": "support"},
+        });
+        let answer = report.to_string();
+        let serve = move |_: http::Request<Body>| {
+            let answer = http::Response::new(Body::from(answer.clone().into_bytes()));
+            async move { Ok::<_, Infallible>(answer) }
+        };
+        let context = ControllerContext::read_by(Client::new(tower::service_fn(serve), "default"));
+        context.candidacy.stand(LeadershipState::Leads(1));
+        context.world(|world| {
+            finish_lists(world);
+            world.observe_organization(Event::Apply(organization("acme", &["shop"], 1)));
+            world.observe_definition(Event::Apply(definition("support", "none", 1)));
+            world.observe_usage(Event::Apply(read(report)));
+        });
+        let id = ReportId::new("shop", "own");
+        // It holds no lease: that it would write is enough.
+        let Err(ReconcileFailure::Failed(told)) = say_barred(&context, &id).await else { panic!("it says nothing") };
+        assert!(told.starts_with("the status of EntitlementUsage shop/own could not be written"), "{told}");
     }
 }

@@ -16,29 +16,30 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// All that has to be known to judge a report.
+/// All that has to be known to tell whether a report may be made where it is.
 #[derive(Clone, Debug)]
-pub struct ReportSurroundings {
+pub struct ReportPlace {
     /// The organization that it names, where that exists.
     pub organization: Option<Arc<Organization>>,
     /// What is known of its namespace.
     pub facts: NamespaceFacts,
+}
+
+/// All that has to be known to judge a report.
+#[derive(Clone, Debug)]
+pub struct ReportSurroundings {
+    /// Where it is.
+    pub place: ReportPlace,
     /// The definition that it names, where there ever was one.
     pub entry: Option<Arc<CatalogueEntry>>,
 }
 
-impl ReportSurroundings {
-    /// What counts of a report at a moment.
+impl ReportPlace {
+    /// The organization's time zone, where that can be read.
     ///
     /// # Errors
-    /// Why nothing of it counts, and what to do.
-    pub fn take(&self, report: &StatedReport, now: Instant) -> Result<ReportReading, Problem> {
-        let zone = self.placed(report)?;
-        Ok(report.take(self.rules(&report.definition)?, zone, now))
-    }
-
-    /// The organization's time zone, where that can be read. An error if it may not be named from where the report is.
-    fn placed(&self, report: &StatedReport) -> Result<Option<Tz>, Problem> {
+    /// Why the organization may not be named from where the report is.
+    pub fn zone(&self, report: &StatedReport) -> Result<Option<Tz>, Problem> {
         let (name, namespace) = (&report.organization, &*report.id.namespace);
         let Some(organization) = self.organization.as_deref() else {
             let message =
@@ -59,6 +60,17 @@ impl ReportSurroundings {
             return Err(Problem::new(ReasonCode::NamespaceNotAllowed, message).at("/spec/organization"));
         }
         Ok(parse_zone(&organization.spec.time_zone).ok())
+    }
+}
+
+impl ReportSurroundings {
+    /// What counts of a report at a moment.
+    ///
+    /// # Errors
+    /// Why nothing of it counts, and what to do.
+    pub fn take(&self, report: &StatedReport, now: Instant) -> Result<ReportReading, Problem> {
+        let zone = self.place.zone(report)?;
+        Ok(report.take(self.rules(&report.definition)?, zone, now))
     }
 
     /// How the definition is metered, by its state that serves.
@@ -96,7 +108,7 @@ impl ReportSurroundings {
 
 #[cfg(test)]
 mod tests {
-    use super::ReportSurroundings;
+    use super::{ReportPlace, ReportSurroundings};
     use crate::{
         api::Organization,
         core::{
@@ -158,7 +170,7 @@ mod tests {
         #[case] expected: Option<&str>,
     ) {
         let facts = NamespaceFacts { claimed_by: claimed_by.map(str::to_owned), ..NamespaceFacts::default() };
-        let around = ReportSurroundings { organization, facts, entry };
+        let around = ReportSurroundings { place: ReportPlace { organization, facts }, entry };
         let taken = around.take(&report(), parse_instant("2027-03-02T00:00:00Z").unwrap());
         assert_eq!(taken.as_ref().err().map(ToString::to_string).as_deref(), expected);
         assert_eq!(taken.map_or(0, |reading| reading.registers.len()), usize::from(expected.is_none()));

@@ -15,7 +15,7 @@ use crate::{
     evaluation::{
         catalogue::CatalogueEntry,
         usage::{Heard, MeterFacts},
-        usage_report::ReportSurroundings,
+        usage_report::{ReportPlace, ReportSurroundings},
     },
 };
 use std::{
@@ -103,8 +103,10 @@ impl Inventory {
         tenancy: &NamespaceOwners,
     ) -> ReportSurroundings {
         ReportSurroundings {
-            organization: self.organizations.get(&report.organization).cloned(),
-            facts: self.namespace_facts(&report.id.namespace, tenancy),
+            place: ReportPlace {
+                organization: self.organizations.get(&report.organization).cloned(),
+                facts: self.namespace_facts(&report.id.namespace, tenancy),
+            },
             entry: catalogue.get(&report.definition).cloned(),
         }
     }

@@ -10,7 +10,7 @@ use crate::{
     api::{EntitlementUsage, EntitlementUsageStatus},
     controller::work::WorkItem,
     core::usage::report::{ReportId, StatedReport},
-    evaluation::usage_report::ReportSurroundings,
+    evaluation::usage_report::{ReportPlace, ReportSurroundings},
 };
 use kube::api::ObjectMeta;
 use std::{
@@ -292,13 +292,16 @@ impl World {
 
     /// What a report is judged by. None while something of it is not known yet, which makes work of it once it is.
     pub fn report_surroundings(&self, report: &StatedReport) -> Option<ReportSurroundings> {
-        if self.tenancy.is_unreadable(&report.organization) {
-            return None;
-        }
-        Some(ReportSurroundings {
-            organization: self.tenancy.get(&report.organization).cloned(),
+        let place = self.report_place(report)?;
+        Some(ReportSurroundings { place, entry: self.catalogue.entry(&report.definition).ok()? })
+    }
+
+    /// What is known of where a report is. None where nothing is known of its organization.
+    pub fn report_place(&self, report: &StatedReport) -> Option<ReportPlace> {
+        let organization = &report.organization;
+        (!self.tenancy.is_unreadable(organization)).then(|| ReportPlace {
+            organization: self.tenancy.get(organization).cloned(),
             facts: self.namespace_facts(&report.id.namespace),
-            entry: self.catalogue.entry(&report.definition).ok()?,
         })
     }
 

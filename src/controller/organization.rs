@@ -39,6 +39,7 @@ use crate::{
         object::ObjectKey,
         plan::{self, Fingerprint, Outcomes},
         status::{Statuses, organization::untouched_status, statuses},
+        usage::entitled_otherwise,
     },
     traces::WorkWritten,
 };
@@ -81,7 +82,11 @@ pub async fn reconcile(context: &ControllerContext, name: &Arc<str>) -> Result<(
     let ((evaluation, memo, mut view, now), (metered, more_reported)) = thought.await?;
     context.decisions.keep_memo(name, memo);
     ends::confirm(context, &view, &evaluation).await?;
+    let last = context.decisions.last(name);
     context.decisions.publish(&evaluation.decision);
+    if entitled_otherwise(last.as_deref().map(|last| &last.meters), &evaluation.decision.meters) {
+        context.queue.add_all(context.world(|world| world.report_ids(name)).into_iter().map(WorkItem::UsageReport));
+    }
     context.usage_states.tell(name, &evaluation.decision.meters);
     context.inquiries.decided(&evaluation.decision);
     if context.meters.heard_news() != heard {

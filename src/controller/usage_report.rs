@@ -16,7 +16,11 @@ use crate::{
         problem::Problem,
         usage::report::{ReportId, ReportReading},
     },
-    evaluation::status::usage::report_status,
+    evaluation::{
+        status::usage::{JudgedReport, report_status},
+        usage::entitled_time,
+        usage_report::ReportSurroundings,
+    },
     store::meter::MeterId,
 };
 use kube::{Api, Resource};
@@ -54,7 +58,7 @@ pub async fn say_barred(context: &ControllerContext, id: &ReportId) -> Result<()
     let Some(place) = context.world(|world| world.report_place(&report.value.stated)) else { return Ok(()) };
     // It may have been made anew for another organization, of which the watch tells.
     let Err(problem) = place.zone(&report.value.stated) else { return Ok(()) };
-    let said = report_status(&report.value.stated, object.status.as_ref(), Err(&problem), 0, clock::now());
+    let said = report_status(&report.value.stated, object.status.as_ref(), Err(&problem), clock::now());
     if object.status.as_ref() == Some(&said) {
         return Ok(());
     }
@@ -70,7 +74,7 @@ async fn judge(context: &ControllerContext, id: &ReportId, view: ReportView) -> 
     if let Some(next) = taken.as_ref().ok().and_then(|reading| reading.next) {
         context.queue.add_after(WorkItem::UsageReport(id.clone()), wait_until(next, now));
     }
-    let Some(said) = said(context, &report, &taken, now) else { return Ok(()) };
+    let Some(said) = said(context, &report, &around, &taken, now) else { return Ok(()) };
     if report.status.as_ref() == Some(&said) {
         return Ok(());
     }
@@ -85,18 +89,25 @@ async fn judge(context: &ControllerContext, id: &ReportId, view: ReportView) -> 
 fn said(
     context: &ControllerContext,
     report: &WholeReport,
+    around: &ReportSurroundings,
     taken: &Result<ReportReading, Problem>,
     now: Instant,
 ) -> Option<EntitlementUsageStatus> {
     let WholeReport { stated, status } = report;
-    let say = |taken: Result<&ReportReading, &Problem>| report_status(stated, status.as_ref(), taken, 0, now);
+    let say = |judged: Result<JudgedReport, &Problem>| report_status(stated, status.as_ref(), judged, now);
     let reading = match taken {
         Ok(reading) => reading,
         Err(problem) => return Some(say(Err(problem))),
     };
     let meter = MeterId { organization: Arc::clone(&stated.organization), definition: Arc::clone(&stated.definition) };
     if context.meters.counted(&meter, &reading.registers) == Some(reading.registers.len()) {
-        return Some(say(Ok(reading)));
+        // Until the organization is evaluated, nothing is known of what it held.
+        let decision = context.decisions.last(&meter.organization)?;
+        let known = context.meters.known(&meter.organization, std::iter::once(&meter.definition));
+        let known = known.get(&meter.definition).map(|known| &*known.facts.memory);
+        let mode = around.rules(&meter.definition).ok()?.mode;
+        let entitled = entitled_time(&decision.meters, &meter.definition, mode, known, now);
+        return Some(say(Ok(JudgedReport { reading, entitled: entitled.as_ref() })));
     }
     let Some(problem) = context.meters.standing().problem() else {
         // The organization's evaluation says what the store should have.

@@ -74,7 +74,10 @@ impl ReportSurroundings {
     }
 
     /// How the definition is metered, by its state that serves.
-    fn rules(&self, definition: &str) -> Result<&UsageRules, Problem> {
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub fn rules(&self, definition: &str) -> Result<&UsageRules, Problem> {
         let problem = |reason, message: String| Problem::new(reason, message).at("/spec/definition");
         let missing = || {
             let message =

@@ -150,7 +150,7 @@ fn has_anchor(anchors: &[PeriodAnchor], from: Bound, until: Bound) -> bool {
 
 /// What was held when: as it was remembered up to now, and as the present objects say from now on, and wherever nothing was
 /// remembered.
-fn parts(known: &[HeldPart], present: &[HeldPart], now: Instant) -> Vec<HeldPart> {
+pub(super) fn parts(known: &[HeldPart], present: &[HeldPart], now: Instant) -> Vec<HeldPart> {
     let mut parts: BTreeMap<&str, (Option<&HeldPart>, Option<&HeldPart>)> = BTreeMap::new();
     for part in known {
         parts.entry(&part.name).or_default().0 = Some(part);

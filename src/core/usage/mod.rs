@@ -21,6 +21,7 @@
 //! | `anchor` | from when periods count, and where each begins |
 //! | `part` | what was held, from when to when, and how much |
 //! | `memory` | what is remembered of anchors and parts from one look to the next |
+//! | `entitled` | when anything was in force, so that what was used then counts |
 //! | `record` | what is remembered, as the text that a store keeps |
 //! | `retention` | from when registers are kept |
 //! | `meter` | all that goes into a balance |
@@ -41,6 +42,7 @@ pub mod balance;
 mod block;
 pub mod buckets;
 pub mod caps;
+pub mod entitled;
 pub mod inquiry;
 pub mod ledger;
 pub mod memory;

@@ -170,6 +170,9 @@ impl StatedReport {
             let counted = taken.and_then(|register| reading.count(register, rules, now));
             match counted {
                 Ok(register) => {
+                    reading
+                        .unlisted
+                        .extend(register.channel.clone().filter(|channel| !rules.channels.contains_key(channel)));
                     let id = RegisterId { origin: Arc::clone(&origin), key: Arc::clone(&stated.key) };
                     reading.registers.insert(id, register);
                 }
@@ -265,6 +268,8 @@ pub struct ReportReading {
     pub total: usize,
     /// When another one counts, without that anything is written.
     pub next: Option<Instant>,
+    /// The channels of those that count which the definition does not list.
+    pub unlisted: BTreeSet<Arc<str>>,
 }
 
 /// A register that does not count.

@@ -7,7 +7,8 @@ use crate::{
         amount::Amount,
         calendar::{Bound, Instant, Nominal, add, parse_instant},
         usage::{
-            anchor::Periods, balance::Balance, memory::Memory, meter::Meter, rules::UsageRules, state::UsageState,
+            anchor::Periods, balance::Balance, entitled::EntitledTime, memory::Memory, meter::Meter,
+            rules::UsageRules, state::UsageState,
         },
     },
     evaluation::{Snapshot, holding::Holding, memo::EntryUsage},
@@ -26,6 +27,8 @@ pub struct MeterDecision {
     pub facts: Option<Arc<MeterFacts>>,
     /// What is to be remembered from now on.
     pub memory: Memory,
+    /// When anything of it was in force.
+    pub entitled: EntitledTime,
     /// How much of the total each channel is, as the grants in force say.
     pub caps: BTreeMap<Arc<str>, Amount>,
     /// How much is used and left; none where nothing is in force, or nothing is known.
@@ -83,7 +86,7 @@ impl MeterDecision {
     ) -> Option<Self> {
         let present = present(holding, holding.definition()?, rules, now);
         let nothing = Memory::default();
-        let memory = facts.map_or(&nothing, |facts| &facts.memory).after(rules, &present, now);
+        let known = facts.map_or(&nothing, |facts| &facts.memory);
         let mut decision = Self {
             rules: Arc::clone(rules),
             facts: facts.cloned(),
@@ -93,7 +96,8 @@ impl MeterDecision {
             balance: None,
             state: None,
             next: None,
-            memory,
+            entitled: EntitledTime::of(known, &present, now),
+            memory: known.after(rules, &present, now),
         };
         decision.balance = decision.meter(now).as_ref().and_then(Balance::of);
         let is_in_force = !holding.in_force.is_empty();

@@ -4,12 +4,15 @@
 //! | file | what it knows |
 //! |---|---|
 //! | `parts` | what gives an allotment of its own, as the present objects say |
+//! | `entitled` | which uses count, by when something was held |
 //! | `decided` | the balance and the state of each metered definition |
 
 mod decided;
+mod entitled;
 mod parts;
 
 pub use decided::{MeterDecision, Meters, SaidMeter};
+pub use entitled::{entitled_otherwise, entitled_time};
 pub use parts::present;
 
 use crate::core::{

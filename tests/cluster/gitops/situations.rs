@@ -16,7 +16,7 @@ pub struct Situation {
 }
 
 /// The kind, the namespace or nothing, the name, and the reason of `Ready` that the operator comes to.
-const SETTLED: [(&str, &str, &str, &str); 74] = [
+const SETTLED: [(&str, &str, &str, &str); 75] = [
     ("FacetDefinition", "", "wayne-sizes", "Valid"),
     ("FacetDefinition", "", "wayne-broken", "InvalidSchema"),
     ("EntitlementDefinition", "", "wayne-single", "Valid"),
@@ -91,10 +91,13 @@ const SETTLED: [(&str, &str, &str, &str); 74] = [
     ("EntitlementUsage", "entitlements", "wayne-counted", "Counted"),
     ("EntitlementUsage", "entitlements", "wayne-wrong", "RegistersRefused"),
     ("EntitlementUsage", "entitlements", "wayne-free", "NotMetered"),
+    ("EntitlementUsage", "wayne", "wayne-own", "NamespaceNotAllowed"),
 ];
 
 /// The kinds that grants come from.
 const OF_GRANTS: [&str; 3] = ["EntitlementInstance", "EntitlementSubscription", "EntitlementOverride"];
+/// What is used, which lies where grants do.
+const REPORT: &str = "EntitlementUsage";
 
 /// All of them. They are made once, and stay.
 pub fn all() -> &'static [Situation] {
@@ -191,6 +194,7 @@ fn spec(kind: &str, name: &str) -> Value {
             "organization": "wayne", "definition": "wayne-guarded", "end": "2098-12-31", "reason": "a trade fair",
             "requestedBy": "admin",
         }),
+        REPORT => json!({"organization": "wayne", "definition": "wayne-hours"}),
         _ => json!({"organization": "wayne", "definition": "wayne-plan", "start": "2020-01-01"}),
     }
 }
@@ -209,7 +213,7 @@ fn manifest(kind: &str, name: &str) -> Value {
     let mut manifest = json!({
         "apiVersion": "entitlements.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec(kind, name),
     });
-    if OF_GRANTS.contains(&kind) {
+    if OF_GRANTS.contains(&kind) || kind == REPORT {
         manifest["metadata"]["namespace"] = "entitlements".into();
     }
     manifest
@@ -225,6 +229,7 @@ fn unsettled() -> Vec<Situation> {
         "EntitlementInstance",
         "EntitlementSubscription",
         "EntitlementOverride",
+        REPORT,
     ];
     let mut situations = Vec::new();
     for kind in kinds {
@@ -235,6 +240,7 @@ fn unsettled() -> Vec<Situation> {
         let mut changed = manifest(kind, "wayne-changed");
         let (field, value) = match kind {
             "EntitlementOverride" => ("cancelled", json!(true)),
+            REPORT => ("registers", json!([{"key": "CASE-2", "at": "2020-01-01", "amount": 1}])),
             _ if OF_GRANTS.contains(&kind) => ("priority", json!(7)),
             _ => ("displayName", json!("changed")),
         };

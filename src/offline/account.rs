@@ -145,7 +145,9 @@ impl Passage {
     /// What of it concerns a definition.
     fn of(&self, definition: &str) -> Self {
         let concerns = |step: &&TimelineStep| {
-            step.holdings.contains_key(definition) || step.grants.iter().any(|change| &*change.definition == definition)
+            step.holdings.contains_key(definition)
+                || step.resets.contains_key(definition)
+                || step.grants.iter().any(|change| &*change.definition == definition)
         };
         let of = |steps: &[TimelineStep]| steps.iter().filter(concerns).cloned().collect();
         Self { past: of(&self.past), future: of(&self.future), ..self.clone() }
@@ -160,8 +162,9 @@ fn beginning(entitlement: &Entitlement) -> Option<Instant> {
 
 /// What happens to the grants of one definition, which a snapshot has alone.
 fn passage(snapshot: &Snapshot, beginning: Instant, now: Instant, steps: usize, left: &mut usize) -> Passage {
-    let past = walk(snapshot, beginning, left, |at, _| at <= now);
-    let future = walk(snapshot, now, left, |_, found| found < steps);
+    // What was used when is told by the present alone, so resets are of interest ahead of it.
+    let past = walk(snapshot, beginning, left, Lane::next_right, |at, _| at <= now);
+    let future = walk(snapshot, now, left, Lane::next_with_resets, |_, found| found < steps);
     let is_past_told = past.is_complete();
     Passage {
         past: if is_past_told { past.steps } else { Vec::new() },
@@ -187,14 +190,20 @@ impl Way {
     }
 }
 
-/// Evaluates at one moment after the other, while `goes_on` says so of the next moment and the number of steps found.
-fn walk(snapshot: &Snapshot, from: Instant, left: &mut usize, goes_on: impl Fn(Instant, usize) -> bool) -> Way {
+/// Evaluates at one moment after the other, as `next_of` tells them, while `goes_on` says so of the next moment and the number of steps found.
+fn walk(
+    snapshot: &Snapshot,
+    from: Instant,
+    left: &mut usize,
+    next_of: impl Fn(&Lane) -> Option<Instant>,
+    goes_on: impl Fn(Instant, usize) -> bool,
+) -> Way {
     let mut lane = Lane::start(snapshot.clone(), from);
     let mut steps = Vec::new();
     lane.remember();
     loop {
-        let Some(next) = lane.next_right().filter(|next| goes_on(*next, steps.len())) else {
-            return Way { steps, next: lane.next_right(), is_left_off: false };
+        let Some(next) = next_of(&lane).filter(|next| goes_on(*next, steps.len())) else {
+            return Way { steps, next: next_of(&lane), is_left_off: false };
         };
         let Some(rest) = left.checked_sub(lane.cost()) else {
             return Way { steps, next: Some(next), is_left_off: true };
@@ -205,7 +214,9 @@ fn walk(snapshot: &Snapshot, from: Instant, left: &mut usize, goes_on: impl Fn(I
         let grants = lane.changes_since(&before).collect();
         let subscriptions = subscription_change::changes(&before.decision, lane.decision());
         let holdings = differences(&held_before, &lane.held().collect());
-        let step = TimelineStep { grants, subscriptions, holdings, ..TimelineStep::empty(&snapshot.name, next) };
+        let resets = lane.resets_since(&before).collect();
+        let step =
+            TimelineStep { grants, subscriptions, holdings, resets, ..TimelineStep::empty(&snapshot.name, next) };
         if !step.is_empty() {
             steps.push(step);
         }

@@ -10,7 +10,7 @@ use crate::{
         lifecycle::Verdict,
         refusal::Reason,
         source::{SourceId, SourceKind},
-        usage::balance::Balance,
+        usage::balance::{Balance, BlockBalance},
     },
     evaluation::{
         holding::Member,
@@ -234,13 +234,20 @@ pub struct UseState {
     pub used: Decimal,
     /// All that can be used.
     pub allotted: Amount,
+    /// What is left of what was carried over into the period: once that is over, it lapses.
+    pub carried: Decimal,
 }
 
 impl UseState {
     /// As it is reckoned.
     #[must_use]
     pub fn of(balance: &Balance) -> Self {
-        Self { used: balance.used.saturating_add(balance.overage), allotted: balance.allotted }
+        let carried = balance.blocks.iter().filter(|block| block.part.is_none()).map(BlockBalance::left);
+        Self {
+            used: balance.used.saturating_add(balance.overage),
+            allotted: balance.allotted,
+            carried: carried.fold(Decimal::ZERO, Decimal::saturating_add),
+        }
     }
 }
 

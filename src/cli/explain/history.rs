@@ -98,7 +98,9 @@ pub fn next<'a>(
 ) -> impl Iterator<Item = &'a TimelineStep> {
     let definition = entitlement.definition.as_str();
     let is_about = move |step: &&TimelineStep| {
-        step.holdings.contains_key(definition) || step.grants.iter().any(|change| &*change.definition == definition)
+        step.holdings.contains_key(definition)
+            || step.resets.contains_key(definition)
+            || step.grants.iter().any(|change| &*change.definition == definition)
     };
     passage.future.iter().filter(move |step| step.at > now).filter(is_about)
 }

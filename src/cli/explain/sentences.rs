@@ -5,7 +5,7 @@ use crate::{
     api::{Phase, lifecycle::AmendmentState},
     cli::{
         moment::shown,
-        timeline::{amount, approved, entry_name, named, source_name},
+        timeline::{amount, approved, entry_name, lapsed, named, source_name},
     },
     core::{
         calendar::{Instant, Tz},
@@ -32,6 +32,7 @@ pub fn happens(step: &TimelineStep, definition: &str, zone: Tz) -> String {
     if let Some((before, after)) = step.holdings.get(definition) {
         clauses.extend(gained(before, after));
     }
+    clauses.extend(step.resets.get(definition).map(|(before, _)| format!("the allotment is new{}", lapsed(before))));
     clauses.join("; ")
 }
 

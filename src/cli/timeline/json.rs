@@ -94,7 +94,11 @@ fn step(step: &TimelineStep, zone: Tz) -> Value {
 
 fn reset(definition: &str, (before, after): &(UseState, UseState)) -> Value {
     let told = |state: &UseState| json!({ "used": state.used.normalize().to_string(), "allotted": state.allotted.to_string() });
-    json!({ "definition": definition, "before": told(before), "after": told(after) })
+    let mut said = json!({ "definition": definition, "before": told(before), "after": told(after) });
+    if !before.carried.is_zero() {
+        said["lapsed"] = before.carried.normalize().to_string().into();
+    }
+    said
 }
 
 fn subscription(change: &SubscriptionChange) -> Value {

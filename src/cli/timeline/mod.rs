@@ -8,7 +8,7 @@ mod words;
 
 pub use difference::text as difference_text;
 pub use table::Anchor;
-pub use words::{amount, approved, entry_name, named, source_name};
+pub use words::{amount, approved, entry_name, lapsed, named, source_name};
 
 use super::{
     change::{Comparison, change},

@@ -13,9 +13,10 @@ use crate::{
     evaluation::object::{DEFINITION, ObjectKey},
     offline::{
         EntryInForce, GrantChange, GrantState, HoldingState, ObjectAction, ObjectChange, SubscriptionChange,
-        TimelineStep,
+        TimelineStep, UseState,
     },
 };
+use rust_decimal::Decimal;
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -46,10 +47,21 @@ pub fn lines(step: &TimelineStep, zone: Tz) -> Vec<Line<'_>> {
         let holding = step.holdings.get(definition);
         lines.extend(holding.iter().flat_map(|(before, after)| held(before, after)).map(line));
         let reset = step.resets.get(definition);
-        lines.extend(reset.map(|(before, after)| format!("the allotment is new: {before} used → {after}")).map(line));
+        let reset =
+            reset.map(|(before, after)| format!("the allotment is new: {before} used → {after}{}", lapsed(before)));
+        lines.extend(reset.map(line));
     }
     lines.extend(objects(&step.objects));
     lines
+}
+
+/// What of a period's allotment lapses at its end.
+pub fn lapsed(before: &UseState) -> String {
+    match before.carried {
+        nothing if nothing.is_zero() => String::new(),
+        one if one == Decimal::ONE => "; 1 carried over lapses".to_owned(),
+        some => format!("; {} carried over lapse", some.normalize()),
+    }
 }
 
 /// What happens to a grant, a sentence for each.

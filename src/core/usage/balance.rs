@@ -31,7 +31,9 @@ pub struct BlockBalance {
 }
 
 impl BlockBalance {
-    fn left(&self) -> Decimal {
+    /// What is left of it, where it has a bound.
+    #[must_use]
+    pub fn left(&self) -> Decimal {
         self.over(|amount| amount - self.taken)
     }
 

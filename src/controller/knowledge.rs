@@ -8,11 +8,14 @@ use super::{
     world::{NotReady, ObjectState, Reference, SourceObject, World},
 };
 use crate::{
-    api::{EntitlementInstance, EntitlementOverride, EntitlementPlanSpec, EntitlementSubscription, Organization},
+    api::{
+        EntitlementInstance, EntitlementOverride, EntitlementPlanSpec, EntitlementSubscription, Organization,
+        usage::UsageMode,
+    },
     connection::Cause,
-    core::{definition::Schemas, source::SourceId},
+    core::{definition::Schemas, source::SourceId, usage::report::StatedReport},
     evaluation::{
-        admission::{Candidate, DefinitionUse, FacetUser, PlanSurroundings},
+        admission::{Candidate, DefinitionUse, FacetUser, KnownUsage, PlanSurroundings},
         decision::Decision,
     },
     metrics::{Gauges, Metrics},
@@ -138,6 +141,16 @@ impl Knowledge {
     #[must_use]
     pub fn override_as_it_is(&self, id: &SourceId) -> Option<Candidate> {
         self.context.world(|world| world.source_as_it_is(id))
+    }
+
+    /// What a report of usage is judged with. None where something of it can't be told now.
+    #[must_use]
+    pub fn usage_around(&self, report: &StatedReport) -> Option<KnownUsage> {
+        let (around, others) = self.context.world(|world| world.report_neighbours(report))?;
+        let decision = self.decision(&report.organization);
+        let meter = decision.as_ref().and_then(|decision| decision.meters.get(&report.definition));
+        let consumed = meter.filter(|meter| meter.rules.mode == UsageMode::Consumed);
+        Some(KnownUsage { around, others, entitled: consumed.map(|meter| meter.entitled.clone()) })
     }
 
     /// An organization as given: made, changed, or (None) absent. None where something of it can't be told now.

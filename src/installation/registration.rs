@@ -44,6 +44,7 @@ fn rule() -> RuleWithOperations {
             "entitlementoverrides",
             "entitlementplans",
             "entitlementsubscriptions",
+            "entitlementusages",
             "facetdefinitions",
             "organizations",
             "overridedecisions",

@@ -8,13 +8,14 @@ use super::{
 use crate::{
     api::{
         EntitlementDefinition, EntitlementInstance, EntitlementOverride, EntitlementPlan, EntitlementSubscription,
-        FacetDefinition, Organization, OverrideDecision,
+        EntitlementUsage, FacetDefinition, Organization, OverrideDecision,
     },
     controller::{Knowledge, clock},
     core::{
         calendar::Instant,
         reason::ReasonCode,
         source::{SourceId, SourceKind, overrides},
+        usage::report::StatedReport,
     },
     evaluation::admission::{self, AdmissionVerdict, DefinitionUse, PlanSurroundings},
     metrics::Metrics,
@@ -151,7 +152,9 @@ impl AdmissionJudge {
         let are_known = are_known(&self.client, &self.knowledge, &references).await;
         let said = if are_known { self.think(question).await? } else { None };
         let mut said = said.unwrap_or_else(|| unchecked("something that it depends on is still being read"));
-        if self.allows_missing && references.iter().any(|reference| self.knowledge.state(reference).is_none()) {
+        // A report counts as soon as what it names is there, so the order in which they come does not matter.
+        let allows_missing = self.allows_missing || is_of::<EntitlementUsage>(&question.resource);
+        if allows_missing && references.iter().any(|reference| self.knowledge.state(reference).is_none()) {
             let missing = said.refused.take_if(|refused| MISSING.contains(&refused.reason));
             said.warnings.extend(missing.map(|refused| refused.to_string()));
         }
@@ -194,6 +197,7 @@ fn review(knowledge: &Knowledge, question: &Question, now: Instant) -> Option<Ad
         _ if is_of::<EntitlementSubscription>(kind) => of_subscription,
         _ if is_of::<EntitlementOverride>(kind) => of_override,
         _ if is_of::<OverrideDecision>(kind) => of_decision,
+        _ if is_of::<EntitlementUsage>(kind) => of_report,
         _ if is_of::<EntitlementDefinition>(kind) => of_definition,
         _ if is_of::<EntitlementPlan>(kind) => of_plan,
         _ if is_of::<FacetDefinition>(kind) => of_facet,
@@ -316,6 +320,18 @@ fn of_decision(knowledge: &Knowledge, question: &Question, now: Instant) -> Revi
     let id = SourceId::new(SourceKind::Override, &decision.namespace, &decision.override_name);
     let known = knowledge.override_as_it_is(&id);
     Ok(Some(admission::review_decision(known.as_ref(), &decision, now)))
+}
+
+fn of_report(knowledge: &Knowledge, question: &Question, now: Instant) -> Reviewed {
+    let (before, after) = question.states::<EntitlementUsage>()?;
+    let stated = |report: EntitlementUsage| {
+        let metadata = ObjectMeta { namespace: question.namespace.clone(), ..report.metadata };
+        StatedReport::read(&EntitlementUsage { metadata, ..report }, now)
+    };
+    let (before, after) = (before.map(stated), after.map(stated));
+    let Some(report) = after.as_ref().or(before.as_ref()) else { return Ok(None) };
+    let known = knowledge.usage_around(report);
+    Ok(known.map(|known| admission::review_report(before.as_ref(), after.as_ref(), &known, now)))
 }
 
 fn of_organization(knowledge: &Knowledge, question: &Question, now: Instant) -> Reviewed {

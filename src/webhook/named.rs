@@ -4,7 +4,7 @@ use super::review::Question;
 use crate::{
     api::{
         EntitlementDefinition, EntitlementInstance, EntitlementOverride, EntitlementPlan, EntitlementSubscription,
-        FacetDefinition, Organization,
+        EntitlementUsage, FacetDefinition, Organization,
     },
     controller::{Knowledge, ObjectState, Reference},
     core::{
@@ -78,6 +78,7 @@ pub fn references(question: &Question) -> Vec<Reference> {
     match question.kind.as_str() {
         kind if kind == EntitlementInstance::kind(&()) => of_instance(question),
         kind if kind == EntitlementOverride::kind(&()) => of_instance(question),
+        kind if kind == EntitlementUsage::kind(&()) => of_instance(question),
         kind if kind == EntitlementSubscription::kind(&()) => of_subscription(question),
         kind if kind == EntitlementDefinition::kind(&()) => of_definition(question),
         kind if kind == EntitlementPlan::kind(&()) => of_plan(question),
@@ -90,7 +91,7 @@ fn spec<S: DeserializeOwned>(question: &Question) -> Option<S> {
     after.or(before).map(|object| object.spec)
 }
 
-/// Of an instance, or an override, which renews none.
+/// Of an instance; or of an override or a report, which renew none.
 fn of_instance(question: &Question) -> Vec<Reference> {
     let Some(spec) = spec::<InstanceSpec>(question) else { return Vec::new() };
     let namespace = question.namespace.as_deref().unwrap_or_default();

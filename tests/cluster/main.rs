@@ -104,4 +104,5 @@ mod webhook_certificate;
 mod webhook_overrides;
 mod webhook_port;
 mod webhook_subscriptions;
+mod webhook_usage;
 mod wrap_up;

@@ -53,6 +53,15 @@ impl World {
         reports.map(judged).collect()
     }
 
+    /// What a report that is made or changed is judged by, and the others of its organization and definition. None while something of
+    /// it is not known yet.
+    pub fn report_neighbours(&self, report: &StatedReport) -> Option<(ReportSurroundings, Vec<Arc<StatedReport>>)> {
+        let around = self.report_surroundings(report)?;
+        let mut others = self.reports_of(&report.organization).remove(&report.definition).unwrap_or_default();
+        others.retain(|other| other.id != report.id);
+        Some((around, others))
+    }
+
     /// The reports of an organization's usage that are known as a whole.
     pub fn report_ids(&self, organization: &str) -> Vec<ReportId> {
         self.reports_of(organization).into_values().flatten().map(|report| report.id.clone()).collect()

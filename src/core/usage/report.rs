@@ -176,8 +176,8 @@ impl StatedReport {
                     let id = RegisterId { origin: Arc::clone(&origin), key: Arc::clone(&stated.key) };
                     reading.registers.insert(id, register);
                 }
-                Err(UseFault { field, message }) => {
-                    reading.refuse(RefusedUse { key: Arc::clone(&stated.key), index, field, message });
+                Err(UseFault { field, message, is_ahead }) => {
+                    reading.refuse(RefusedUse { key: Arc::clone(&stated.key), index, field, message, is_ahead });
                 }
             }
         }
@@ -190,11 +190,12 @@ impl StatedReport {
 struct UseFault {
     field: &'static str,
     message: String,
+    is_ahead: bool,
 }
 
 impl UseFault {
     fn of(field: &'static str, message: String) -> Self {
-        Self { field, message }
+        Self { field, message, is_ahead: false }
     }
 }
 
@@ -283,6 +284,8 @@ pub struct RefusedUse {
     pub field: &'static str,
     /// Why, and what to do.
     pub message: String,
+    /// Whether it only lies ahead, and counts from then on.
+    pub is_ahead: bool,
 }
 
 impl ReportReading {
@@ -300,7 +303,8 @@ impl ReportReading {
             }
             _ => "key",
         };
-        Err(UseFault { ..UseFault::of(field, refusal.to_string()) })
+        let is_ahead = matches!(refusal, RegisterRefusal::Ahead(_));
+        Err(UseFault { is_ahead, ..UseFault::of(field, refusal.to_string()) })
     }
 
     fn refuse(&mut self, refused: RefusedUse) {

@@ -14,6 +14,7 @@
 //! | `organization` | an organization among the others |
 //! | `definition`, `facet` | the catalogue, and the grants that it serves |
 //! | `plan` | a plan, those that include it, and the subscriptions that have it |
+//! | `report` | a report of usage, with the others of its organization and definition |
 //! | `effects` | what a change does to grants that are held, and to their objects |
 //! | `unused` | parts of a definition that no output shows |
 
@@ -25,6 +26,7 @@ mod instance;
 mod organization;
 mod overrides;
 mod plan;
+mod report;
 mod source;
 mod subscription;
 #[cfg(test)]
@@ -38,6 +40,7 @@ pub use instance::review_instance;
 pub use organization::review_organization;
 pub use overrides::{review_decision, review_override};
 pub use plan::{PlanSurroundings, review_plan};
+pub use report::{KnownUsage, review_report};
 pub use subscription::review_subscription;
 
 use super::{decided::DecidedSource, decision::Decision, status::NEVER_IN_FORCE};

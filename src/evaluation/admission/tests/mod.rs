@@ -5,6 +5,7 @@ mod effects;
 mod instance;
 mod organization;
 mod overrides;
+mod report;
 
 use super::AdmissionVerdict;
 use crate::{

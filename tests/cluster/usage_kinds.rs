@@ -2,7 +2,7 @@
 //! be, what never changes, how they are shown, and which registers count.
 
 use crate::{
-    harness::{Cluster, cluster, condition},
+    harness::{Cluster, cluster, condition, grant},
     plan_kinds::kept::{ageless, lacking, yaml},
     plane::PlaneOptions,
     schema::{locked, merged},
@@ -97,6 +97,8 @@ async fn what_is_wrong_in_itself_is_refused() {
         (one(&json!({"amount": null})), "spec.registers[0].amount: Required value"),
         (one(&json!({"amount": "Unlimited"})), NO_AMOUNT),
         (one(&json!({"amount": -1})), NO_AMOUNT),
+        (one(&json!({"amount": "123456789012345678901234"})), NO_AMOUNT),
+        (one(&json!({"key": "a\u{0}b"})), "spec.registers[0].key in body should match '^[ -~]+$'"),
         (one(&json!({"amount": "1e9"})), NO_AMOUNT),
         (one(&json!({"amount": 2.5})), "spec.registers[0].amount"),
     ] {
@@ -160,6 +162,11 @@ spec:
     period: P1M
     channels: [{name: phone}, {name: email}]
     otherChannels: Refuse
+---
+apiVersion: entitlements.dev/v1alpha1
+kind: EntitlementInstance
+metadata: {name: $, namespace: entitlements}
+spec: {organization: $, definition: $, start: '2025-01-01'}
 ";
 
 impl Cluster {
@@ -279,6 +286,18 @@ async fn five_hundred_registers_count_and_what_is_not_metered_does_not() {
     );
     let metered = json!({"spec": {"usage": {"mode": "Consumed"}}});
     cluster.merge("EntitlementDefinition", "", &elsewhere, metered).await.unwrap();
+    // Nothing of it is held yet.
+    let (counted, _, refused) = cluster.told("entitlements", &elsewhere, "RegistersRefused").await;
+    assert_eq!(
+        (counted, &refused[0]["message"]),
+        (
+            json!(0),
+            &json!(
+                "it is dated 2025-12-31T23:00:00Z, when the organization did not hold it: it is kept, and counts once a grant covers that time; mend its at, or the start of the grant"
+            )
+        )
+    );
+    cluster.create(grant(&elsewhere, &name, &elsewhere, json!({"start": "2025-01-01"}))).await.unwrap();
     assert_eq!(cluster.told("entitlements", &elsewhere, "Counted").await.0, json!(1));
 }
 

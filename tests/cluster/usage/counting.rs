@@ -2,7 +2,8 @@
 
 use super::support::Desk;
 use crate::audit;
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_cases_are_used_up_and_given_back_and_survive_a_kill() {
@@ -68,4 +69,33 @@ async fn a_use_that_changes_no_state_is_written_to_its_report_alone() {
     desk.cluster.until("EntitlementUsage", "entitlements", "$", "is gone", Value::is_null).await;
     desk.report(10).await;
     desk.state("Exhausted", false).await;
+}
+
+/// Each day of a month something is used, day by day: 80% on the 23rd, and more than there is on the 29th.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_month_of_uses_is_written_to_reports_and_where_a_state_changes() {
+    let desk = Desk::start().await;
+    let _operator = desk.operator();
+    desk.sell().await;
+    desk.state("Ok", true).await;
+    let before = audit::at_rest(desk.audit_log()).await;
+    for days in 1..=30 {
+        let day =
+            |day: usize| json!({"key": format!("DAY-{day}"), "at": format!("2026-06-{day:02}"), "amount": "0.35"});
+        desk.report_all((1..=days).map(day).collect()).await;
+        desk.counted(days).await;
+    }
+    desk.state("Exceeded", false).await;
+    audit::at_rest(desk.audit_log()).await;
+    let all = audit::writes(desk.audit_log());
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for write in &all[before..] {
+        let kinds = ["/entitlementusages/", "/organizations/", "/configmaps/", "/events"];
+        let kind = kinds.into_iter().find(|kind| write.contains(kind)).unwrap_or(write);
+        *counts.entry(kind).or_default() += 1;
+    }
+    // Of each state of the report its status says what counts; the client's ConfigMap and its organization say a state that is another.
+    let events = counts.remove("/events");
+    assert_eq!(counts, BTreeMap::from([("/entitlementusages/", 30), ("/organizations/", 2), ("/configmaps/", 2)]));
+    assert!(events.is_some_and(|events| (2..=3).contains(&events)), "80% and 100% are told once each: {events:?}");
 }

@@ -73,10 +73,13 @@ impl Desk {
 
     /// Reports so many cases.
     pub async fn report(&self, cases: usize) {
+        let case = |case| json!({"key": format!("CASE-{case}"), "at": "2026-06-01T00:00:00Z", "amount": 1});
+        self.report_all((0..cases).map(case).collect()).await;
+    }
+
+    /// Reports these registers.
+    pub async fn report_all(&self, registers: Vec<Value>) {
         let name = &self.cluster.name;
-        let registers: Vec<Value> = (0..cases)
-            .map(|case| json!({"key": format!("CASE-{case}"), "at": "2026-06-01T00:00:00Z", "amount": 1}))
-            .collect();
         let report = json!({
             "apiVersion": "entitlements.dev/v1alpha1", "kind": "EntitlementUsage", "metadata": {"name": name, "namespace": "entitlements"},
             "spec": {"organization": name, "definition": name, "registers": registers},

@@ -7,8 +7,8 @@ use crate::{
         amount::Amount,
         calendar::{Bound, Instant, Nominal, add, parse_instant},
         usage::{
-            anchor::Periods, balance::Balance, entitled::EntitledTime, memory::Memory, meter::Meter,
-            rules::UsageRules, state::UsageState,
+            anchor::Periods, balance::Balance, entitled::EntitledTime, memory::Memory, meter::Meter, rules::UsageRules,
+            state::UsageState,
         },
     },
     evaluation::{Snapshot, holding::Holding, memo::EntryUsage},

@@ -50,7 +50,8 @@ fn a_timeline_tells_when_an_allotment_is_new_that_was_used() {
         json!({"definition": definition, "before": state(before), "after": state(after)})
     };
     let calls = reset("api-calls", ["111550", "100000"], ["0", "100000"]);
-    let hours = reset("support-hours", ["80", "110"], ["0", "110"]);
+    let mut hours = reset("support-hours", ["80", "110"], ["0", "110"]);
+    hours["lapsed"] = "10".into();
     let cases = reset("support-cases", ["10", "10"], ["0", "10"]);
     assert_eq!(
         resets,

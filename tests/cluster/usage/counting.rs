@@ -94,8 +94,11 @@ async fn a_month_of_uses_is_written_to_reports_and_where_a_state_changes() {
         let kind = kinds.into_iter().find(|kind| write.contains(kind)).unwrap_or(write);
         *counts.entry(kind).or_default() += 1;
     }
-    // Of each state of the report its status says what counts; the client's ConfigMap and its organization say a state that is another.
-    let events = counts.remove("/events");
-    assert_eq!(counts, BTreeMap::from([("/entitlementusages/", 30), ("/organizations/", 2), ("/configmaps/", 2)]));
-    assert!(events.is_some_and(|events| (2..=3).contains(&events)), "80% and 100% are told once each: {events:?}");
+    // Thresholds are told by events, as above.
+    counts.remove("/events");
+    // An organization is written once in 10 seconds at most: where the month is over sooner, the state in between is not written.
+    let organizations = counts.remove("/organizations/");
+    assert!(organizations.is_some_and(|writes| (1..=2).contains(&writes)), "{organizations:?}");
+    // Of each state of the report its status says what counts; the client's ConfigMap says each state of the meter.
+    assert_eq!(counts, BTreeMap::from([("/entitlementusages/", 30), ("/configmaps/", 2)]));
 }

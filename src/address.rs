@@ -39,8 +39,12 @@ pub fn check<B>(request: Request<B>) -> Result<Request<B>, Misled> {
 pub struct WouldWrite(Method, String);
 
 /// What is created to ask a question, and stored nowhere.
-const QUESTIONS: [&str; 2] =
-    ["/apis/authentication.k8s.io/v1/selfsubjectreviews", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"];
+const QUESTIONS: [&str; 4] = [
+    "/apis/authentication.k8s.io/v1/selfsubjectreviews",
+    "/apis/authentication.k8s.io/v1/tokenreviews",
+    "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+    "/apis/authorization.k8s.io/v1/subjectaccessreviews",
+];
 
 /// Lets a request pass that changes nothing.
 ///

@@ -40,7 +40,7 @@ const LAYERS: &[Layer] = &[
     pure("installation", &["api", "core"]),
     shell("traces", &[]),
     shell("metrics", &["traces"]),
-    shell("server", &[]),
+    shell("server", &["core"]),
     shell("store", &["core"]),
     shell("metering", &["core", "evaluation", "metrics", "store"]),
     shell("prometheus", &["api", "core", "connection"]),
@@ -78,6 +78,7 @@ const LAYERS: &[Layer] = &[
         ],
     ),
     shell("endpoints", &["controller", "metrics", "server"]),
+    shell("checks", &["api", "core", "render", "evaluation", "controller", "metering", "server", "store"]),
 ];
 
 /// A client, a clock, input or output, randomness, and the machine's own time zones. A path that has one of these anywhere is

@@ -1,6 +1,7 @@
 //! The command `entitlement-operator`: its arguments, and what each subcommand does with them.
 
 mod change;
+mod checks;
 mod cluster;
 mod columns;
 mod completion;

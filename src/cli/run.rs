@@ -1,6 +1,7 @@
 //! `run`: the operator.
 
 use super::{
+    checks::{self, CheckApiArguments},
     connection::ConnectionArguments,
     environment,
     leadership::LeadershipArguments,
@@ -14,6 +15,7 @@ use super::{
     webhook::WebhookArguments,
 };
 use crate::{
+    checks::CheckOptions,
     connection::{Connection, FencedClients},
     controller::{Controller, ControllerOptions},
     core::calendar,
@@ -26,7 +28,7 @@ use crate::{
     webhook,
 };
 use clap::{Args, builder::RangedU64ValueParser};
-use futures::{FutureExt, future::try_join};
+use futures::{FutureExt, future::try_join3};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs the operator until it is told to stop
@@ -81,6 +83,8 @@ pub struct RunArguments {
     #[command(flatten)]
     webhook: WebhookArguments,
     #[command(flatten)]
+    checks: CheckApiArguments,
+    #[command(flatten)]
     observability: ObservabilityArguments,
     #[command(flatten)]
     connection: ConnectionArguments,
@@ -98,6 +102,7 @@ pub fn run(arguments: RunArguments, zones: &ZonesInUse) -> Result<Outcome, Comma
     }
     let served = arguments.restriction.served(&arguments.namespace)?;
     let webhook = arguments.webhook.options(&arguments.namespace)?;
+    let checks = arguments.checks.options()?;
     let read_only = arguments.restriction.is_read_only(webhook.is_some())?;
     if let ZonesInUse::Unusable(problem) = zones {
         tracing::error!("{problem}");
@@ -118,7 +123,7 @@ pub fn run(arguments: RunArguments, zones: &ZonesInUse) -> Result<Outcome, Comma
         ..ControllerOptions::default()
     };
     let connection = Connection { metrics: options.metrics.clone(), read_only, ..arguments.connection.connection() };
-    let operated = runtime.block_on(operate(&connection, options, webhook, &arguments.observability));
+    let operated = runtime.block_on(operate(&connection, options, webhook, checks, &arguments.observability));
     if let Some(traces) = traces {
         traces.end();
     }
@@ -131,6 +136,7 @@ async fn operate(
     connection: &Connection,
     options: ControllerOptions,
     webhook: Option<webhook::Options>,
+    checks: Option<CheckOptions>,
     observability: &ObservabilityArguments,
 ) -> Result<(), CommandFailure> {
     let shutdown = shutdown()?.shared();
@@ -140,7 +146,12 @@ async fn operate(
     tracing::info!(namespace = options.namespace, version = super::VERSION, time_zones, "the operator starts");
     let briefing = observability.serve(&options.metrics, shutdown.clone()).await?;
     let webhook_rights = webhook.as_ref().map(webhook::Options::rights);
-    let duties = Duties { webhook: webhook_rights, served: options.served.clone(), read_only: options.read_only };
+    let duties = Duties {
+        webhook: webhook_rights,
+        checks: checks.is_some(),
+        served: options.served.clone(),
+        read_only: options.read_only,
+    };
     let preflight = Preflight::new(connection, &options.namespace, duties);
     let passed = tokio::select! {
         passed = preflight.pass() => Some(passed?),
@@ -150,6 +161,8 @@ async fn operate(
         tracing::info!("the operator has ended");
         return Ok(());
     };
+    let api = checks::listen(checks).await?;
+    let store = options.store.clone();
     let writers = FencedClients::of(connection).await?;
     let controller = Controller::new(client.clone(), writers, ControllerOptions { cluster, ..options });
     let knowledge = controller.knowledge();
@@ -158,11 +171,17 @@ async fn operate(
     }
     let admission = async {
         if let Some(options) = webhook {
-            Box::pin(webhook::run(client, knowledge, options, shutdown.clone())).await;
+            Box::pin(webhook::run(client.clone(), knowledge.clone(), options, shutdown.clone())).await;
         }
         Ok(())
     };
-    try_join(controller.run(shutdown.clone()), admission).await?;
+    let answering = async {
+        if let Some(api) = api {
+            Box::pin(api.run(client.clone(), knowledge.clone(), store, shutdown.clone())).await;
+        }
+        Ok(())
+    };
+    try_join3(controller.run(shutdown.clone()), admission, answering).await?;
     tracing::info!("the operator has ended");
     Ok(())
 }

@@ -34,6 +34,10 @@ impl Knowledge {
         Self { context }
     }
 
+    pub(super) fn context(&self) -> &ControllerContext {
+        &self.context
+    }
+
     /// Whether this operator works on the cluster.
     #[must_use]
     pub fn leadership(&self) -> Leadership {

@@ -168,13 +168,13 @@ fn metered(definition: &Arc<str>, entry: &CatalogueEntry) -> Option<Arc<str>> {
 }
 
 /// Whether a definition takes its usage from Prometheus.
-fn is_asked_for(entry: Option<&Arc<CatalogueEntry>>) -> bool {
+pub fn is_asked_for(entry: Option<&Arc<CatalogueEntry>>) -> bool {
     let serving = entry.and_then(|entry| entry.serving.as_deref());
     serving.and_then(|serving| serving.terms.usage.as_deref()).is_some_and(|rules| rules.prometheus.is_some())
 }
 
 /// The same of what Prometheus is asked for: it is heard from the store as long as Prometheus answers, too.
-fn asked_for(context: &ControllerContext, definition: &str, facts: &Arc<MeterFacts>) -> Arc<MeterFacts> {
+pub fn asked_for(context: &ControllerContext, definition: &str, facts: &Arc<MeterFacts>) -> Arc<MeterFacts> {
     let has_source = context.options.prometheus.is_some();
     let heard = if has_source { context.meters.heard_from_source(definition, facts.heard) } else { None };
     if heard == facts.heard { Arc::clone(facts) } else { Arc::new(MeterFacts { heard, ..MeterFacts::clone(facts) }) }

@@ -44,6 +44,7 @@ mod attempts;
 pub(crate) mod backoff;
 mod burst;
 mod catalogue_status;
+mod checks;
 pub(crate) mod clock;
 mod context;
 mod debouncer;
@@ -310,7 +311,7 @@ async fn tell_of_readiness(context: Arc<ControllerContext>) {
 
 async fn tell_of_outages(context: Arc<ControllerContext>) {
     let ControllerOptions { cluster, served, read_only, .. } = &context.options;
-    let duties = Duties { webhook: None, served: served.clone(), read_only: *read_only };
+    let duties = Duties { served: served.clone(), read_only: *read_only, ..Duties::default() };
     context.outages.tell(cluster, &duties.restrictions_appended(), || context.queue.retry_failed()).await;
 }
 

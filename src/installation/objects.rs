@@ -55,7 +55,7 @@ impl Installation {
     fn duties(&self) -> Duties {
         // The installation makes the registration, so that what removes the one removes the other.
         let webhook = self.webhook.then(|| Webhook { configuration: cluster_name(&self.namespace), registers: false });
-        Duties { webhook, served: self.served.clone(), read_only: self.read_only }
+        Duties { webhook, served: self.served.clone(), read_only: self.read_only, ..Duties::default() }
     }
 
     /// Namespaces first, then the kinds with the policies that protect approvals, then who may do what, then who does it.

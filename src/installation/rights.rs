@@ -57,6 +57,8 @@ pub struct AccessRight {
 pub struct Duties {
     /// It serves a webhook.
     pub webhook: Option<Webhook>,
+    /// It answers checks.
+    pub checks: bool,
     /// Where it works.
     pub served: ServedNamespaces,
     /// It only reads.
@@ -116,6 +118,10 @@ pub fn rights(duties: &Duties) -> Vec<AccessRight> {
             right.verbs.retain(|verb| READING.contains(verb));
         }
         rights.retain(|right| !right.verbs.is_empty());
+    }
+    // Reviews change nothing, though they are made.
+    if duties.checks {
+        rights.extend(for_checks());
     }
     rights
 }
@@ -245,6 +251,15 @@ fn for_webhook(webhook: &Webhook) -> Vec<AccessRight> {
     rights.into_iter().map(AccessRight::comforting).collect()
 }
 
+/// What answering checks takes besides.
+fn for_checks() -> [AccessRight; 2] {
+    let review = |group, resource| right(RightScope::Cluster, group, resource, &["create"]).comforting();
+    [
+        review("authentication.k8s.io", "tokenreviews").to("to know who asks the API for checks"),
+        review("authorization.k8s.io", "subjectaccessreviews").to("to know what they may ask it"),
+    ]
+}
+
 #[cfg(test)]
 mod tests {
     use super::{AccessRight, Duties, RightScope, ServedNamespaces, Webhook, rights};
@@ -300,7 +315,7 @@ mod tests {
     #[test]
     fn secrets_are_only_where_they_are_served() {
         let served = ServedNamespaces::new(&[], &["b", "a"], "operator").unwrap();
-        let rights = rights(&Duties { webhook: Some(webhook(true)), served, read_only: false });
+        let rights = rights(&Duties { webhook: Some(webhook(true)), served, ..Duties::default() });
         assert_eq!(within(&rights), [("secrets", vec!["a", "b"])]);
         assert_eq!(of(&rights, &RightScope::Cluster, "secrets"), Vec::<&str>::new());
         assert_eq!(

@@ -18,6 +18,7 @@
 //! | `retention` | what is taken out of the store once it is not needed any more |
 //! | `errands` | what it does for whoever asks Prometheus |
 //! | `place` | whether a store's file is still the one that was opened |
+//! | `reader` | what the store has of a meter right now, for checks |
 
 mod clerk;
 mod desk;
@@ -25,6 +26,7 @@ mod errands;
 mod held;
 mod intake;
 mod place;
+mod reader;
 mod retention;
 #[cfg(test)]
 mod tests;
@@ -33,6 +35,7 @@ pub use {
     clerk::{MeteringNews, WritePermission},
     desk::{KnownMeter, MeterDesk, MeterWish},
     errands::{InquiryAnswer, SourceHearing},
+    reader::MeterReader,
     retention::AddsUp,
 };
 

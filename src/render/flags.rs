@@ -109,6 +109,38 @@ struct Variant {
     value: Value,
 }
 
+/// A flag as it is at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FlagValue {
+    /// The name of the value.
+    pub variant: String,
+    /// The value: a boolean, a number or an object.
+    pub value: Value,
+    /// Whether anything is held at all; if not, the value is that of nothing.
+    pub is_held: bool,
+}
+
+/// The flags of one handle as they are at one moment, by their names.
+#[must_use]
+pub fn flag_values(handle: &str, has_amount: bool, course: &FlagCourse, now: Instant) -> BTreeMap<String, FlagValue> {
+    let right = held_at(&course.rights, now);
+    let is_held = right.is_some();
+    let told = |Variant { name, value }: Variant| FlagValue { variant: name, value, is_held };
+    let entitled = told(if has_amount { amount(right) } else { switch(right) });
+    let mut flags = BTreeMap::from([(handle.to_owned(), entitled)]);
+    if let Some(stages) = &course.facets {
+        flags.insert(format!("{handle}.facets"), told(facets(held_at(stages, now).filter(|_| is_held))));
+    }
+    if let Some(stages) = &course.allowed {
+        flags.insert(format!("{handle}.allowed"), told(switch(held_at(stages, now).filter(|_| is_held))));
+    }
+    flags
+}
+
+fn held_at<T>(stages: &[Stage<T>], now: Instant) -> Option<&T> {
+    stages.iter().rev().find(|stage| stage.from <= now)?.holds.as_ref()
+}
+
 /// The flag definitions, for each handle whether it has an amount, and its course.
 #[must_use]
 pub fn flags<'a>(entitlements: impl Iterator<Item = (&'a str, bool, &'a FlagCourse)>) -> Value {

@@ -3,8 +3,10 @@
 //!
 //! | file | what it knows |
 //! |---|---|
+//! | `certificate` | a certificate, and the authority by which it is trusted |
 //! | `connections` | who is connected, and who makes room |
 
+pub mod certificate;
 mod connections;
 
 pub use connections::{ConnectionLimits, ConnectionPlace, LIFETIME};

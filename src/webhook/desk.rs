@@ -184,7 +184,8 @@ mod tests {
         connection::FencedClients,
         controller::{Controller, ControllerOptions},
         core::secret::Secret,
-        webhook::{certificate::Certificate, pass::Pass},
+        server::certificate::Certificate,
+        webhook::pass::Pass,
     };
     use futures::stream;
     use http::{Request, StatusCode};

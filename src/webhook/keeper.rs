@@ -5,7 +5,6 @@
 //! Only the replica that works writes. The others serve with what the Secret holds.
 
 use super::{
-    certificate::Certificate,
     options::Options,
     pass::{Pass, Passes},
     registration::{self, RegistrationPlan, TIMEOUT_SECONDS},
@@ -15,6 +14,7 @@ use crate::{
     connection::{Cause, WATCH_SECONDS},
     controller::{Knowledge, Leadership, LeadershipPart, backoff::patiently, clock},
     evaluation::object::MANAGER,
+    server::certificate::Certificate,
 };
 use futures::{Stream, StreamExt, future};
 use k8s_openapi::api::{admissionregistration::v1::ValidatingWebhookConfiguration, core::v1::Secret};

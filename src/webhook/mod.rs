@@ -6,7 +6,6 @@
 //! | file | what it knows |
 //! |---|---|
 //! | `options` | where it listens, and how the API server reaches it |
-//! | `certificate` | a certificate, and the authority by which the API server trusts it |
 //! | `storage` | the Secret that keeps both, so that all replicas have the same |
 //! | `registration` | the ValidatingWebhookConfiguration by which the API server knows the webhook |
 //! | `keeper` | keeps both of these as they should be |
@@ -20,7 +19,6 @@
 //! | `reviewers` | the threads on which that is thought about |
 
 mod budget;
-mod certificate;
 mod desk;
 mod judge;
 mod keeper;
@@ -33,7 +31,7 @@ mod reviewers;
 mod server;
 mod storage;
 
-pub use certificate::{ClientAuthorities, Unusable};
+pub use crate::server::certificate::{ClientAuthorities, Unusable};
 pub use options::{BaseUrl, InvalidUrl, Options, Reachability};
 
 use crate::controller::Knowledge;

@@ -1,7 +1,7 @@
 //! Where the webhook listens, and how the API server reaches it.
 
-use super::certificate::ClientAuthorities;
 use crate::installation::{self, WEBHOOK_PORT};
+use crate::server::certificate::ClientAuthorities;
 use http::Uri;
 use std::{
     fmt,

@@ -4,8 +4,9 @@
 //! read, tells them where to send reviews. So a part of that path that nobody can guess tells them from everyone else who
 //! reaches the port. It is made of the private key that all replicas share, and changes with it.
 
-use super::{certificate::Certificate, options::PATH};
+use super::options::PATH;
 use crate::core::secret::Secret;
+use crate::server::certificate::Certificate;
 use sha2::{Digest, Sha256};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -65,7 +66,7 @@ impl Passes {
 #[cfg(test)]
 mod tests {
     use super::{Pass, Passes};
-    use crate::{core::secret::Secret, webhook::certificate::Certificate};
+    use crate::{core::secret::Secret, server::certificate::Certificate};
 
     fn pass(key: &str) -> Pass {
         let key = Secret::new(key.as_bytes().to_vec());

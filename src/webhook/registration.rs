@@ -113,8 +113,8 @@ mod tests {
     use super::{RegistrationPlan, plan, trusts};
     use crate::{
         core::secret::Secret,
+        server::certificate::Certificate,
         webhook::{
-            certificate::Certificate,
             options::{Options, Reachability},
             pass::Pass,
         },

@@ -3,10 +3,10 @@
 #[cfg(test)]
 mod tests;
 
-use super::certificate::{CannotIssue, Certificate, Unusable};
 use crate::{
     core::{calendar::Instant, secret},
     installation::WEBHOOK_SECRET,
+    server::certificate::{CannotIssue, Certificate, Unusable},
 };
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::api::ObjectMeta;

@@ -97,6 +97,30 @@ fn of_registration(configuration: &str) -> [Value; 2] {
     [role, binding]
 }
 
+/// Whoever answers checks asks who asks.
+fn of_checks() -> [Value; 2] {
+    let right =
+        |group: &str, resource: &str| json!({"apiGroups": [group], "resources": [resource], "verbs": ["create"]});
+    let api_group = "rbac.authorization.k8s.io";
+    let name = "answers-checks";
+    let role = json!({
+        "apiVersion": format!("{api_group}/v1"),
+        "kind": "ClusterRole",
+        "metadata": {"name": name},
+        "rules": [right("authentication.k8s.io", "tokenreviews"), right("authorization.k8s.io", "subjectaccessreviews")],
+    });
+    let subject =
+        json!({"apiGroup": api_group, "kind": "Group", "name": "system:serviceaccounts:entitlement-operator"});
+    let binding = json!({
+        "apiVersion": format!("{api_group}/v1"),
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": api_group, "kind": "ClusterRole", "name": name},
+        "subjects": [subject],
+    });
+    [role, binding]
+}
+
 impl Installed {
     /// All that `manifests` makes.
     pub fn install(&self, plane: &Plane) {
@@ -129,7 +153,8 @@ impl Installed {
         let registers = has_webhook && !arguments.contains(&"--webhook-register=false");
         let configuration = value_of(arguments, "--webhook-configuration").unwrap_or(NAME);
         let has_more = registers || configuration != NAME;
-        let key = format!("{namespace} {has_webhook} {registers} {configuration}");
+        let answers = arguments.iter().any(|argument| argument.starts_with("--api-address"));
+        let key = format!("{namespace} {has_webhook} {registers} {configuration} {answers}");
         let mut kubeconfigs = self.kubeconfigs.lock().unwrap();
         if let Some(kubeconfig) = kubeconfigs.get(&key) {
             return kubeconfig.clone();
@@ -142,11 +167,17 @@ impl Installed {
             }
             apply(plane, &objects);
         }
+        if answers {
+            apply(plane, &of_checks());
+        }
         let account = Identity::ServiceAccount { namespace, name: NAME };
         let kubeconfig = plane.kubeconfig_for(account).unwrap_or_else(|error| panic!("{error}"));
         may(plane, &kubeconfig, ["patch", "configmaps"]);
         if has_more {
             may(plane, &kubeconfig, ["create", "validatingwebhookconfigurations"]);
+        }
+        if answers {
+            may(plane, &kubeconfig, ["create", "tokenreviews"]);
         }
         kubeconfigs.insert(key, kubeconfig.clone());
         kubeconfig

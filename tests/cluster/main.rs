@@ -40,6 +40,7 @@ mod bad_input;
 mod barred;
 mod bulk;
 mod chart;
+mod checks;
 mod completion;
 mod contention;
 mod control_plane;

@@ -40,6 +40,7 @@ mod answers;
 mod candidate;
 mod catalogue;
 mod changes;
+mod checks;
 mod contention;
 mod decisions;
 mod edits;

@@ -147,6 +147,24 @@ impl SourceFacts {
 impl World {
     /// Everything that is read to bring an organization up to date.
     pub fn view(&self, name: &Arc<str>) -> Result<OrganizationView, NotReady> {
+        let snapshot = self.snapshot(name)?;
+        let held: Vec<&WholeSource> = self.grants.of_organization(name).collect();
+        let owner = snapshot.organization.as_deref().map(|organization| self.owner(name, organization));
+        let facts = held.iter().filter_map(|held| self.facts(held)).collect();
+        let now = Instant::now();
+        let foreign = self.outputs.foreign(name, now);
+        let looks = foreign.iter().filter(|(_, is_due)| *is_due).map(|(key, _)| key.clone()).collect();
+        let scene = Scene {
+            observed: self.outputs.of_organization(name),
+            foreign: foreign.into_iter().map(|(key, _)| key).collect(),
+            unreadable: self.grants.unreadable(),
+            contested: self.outputs.contention.let_go(name, now),
+        };
+        Ok(OrganizationView { snapshot, facts, owner, scene, looks, is_unsearched: !self.searched.contains(name) })
+    }
+
+    /// Everything that is read to decide what an organization is entitled to.
+    pub fn snapshot(&self, name: &Arc<str>) -> Result<Snapshot, NotReady> {
         if self.tenancy.is_unreadable(name) {
             return Err(NotReady::Unreadable);
         }
@@ -162,7 +180,7 @@ impl World {
         }
         let sources = || held.iter().map(|held| &held.source);
         let NamedCatalogue { catalogue, plans } = self.named_by(sources()).map_err(|NotYetRead| NotReady::Waits)?;
-        let snapshot = Snapshot {
+        Ok(Snapshot {
             name: Arc::clone(name),
             grants: sources().filter_map(GrantSource::grant).cloned().collect(),
             subscriptions: sources().filter_map(GrantSource::subscription).cloned().collect(),
@@ -178,19 +196,7 @@ impl World {
             limits: self.limits,
             barred: self.grants.barred(name).map(|ones| ones.phases.clone()).unwrap_or_default(),
             organization,
-        };
-        let owner = snapshot.organization.as_deref().map(|organization| self.owner(name, organization));
-        let facts = held.iter().filter_map(|held| self.facts(held)).collect();
-        let now = Instant::now();
-        let foreign = self.outputs.foreign(name, now);
-        let looks = foreign.iter().filter(|(_, is_due)| *is_due).map(|(key, _)| key.clone()).collect();
-        let scene = Scene {
-            observed: self.outputs.of_organization(name),
-            foreign: foreign.into_iter().map(|(key, _)| key).collect(),
-            unreadable: self.grants.unreadable(),
-            contested: self.outputs.contention.let_go(name, now),
-        };
-        Ok(OrganizationView { snapshot, facts, owner, scene, looks, is_unsearched: !self.searched.contains(name) })
+        })
     }
 
     /// Whether sources are being read again that the organization lets be named now. What it holds can't be told without.

@@ -75,6 +75,9 @@ pub struct CheckedUsage {
     /// This is what was known last: nothing has been heard since.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub stale: bool,
+    /// What is to be known of the store that this is from, such as that it is another one than it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notice: Option<String>,
     /// How the channel stands that is asked for, where the definition or a grant knows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channel: Option<CheckedChannel>,
@@ -109,6 +112,7 @@ impl CheckedUsage {
             excess: number(|balance| balance.excess),
             resets_at: meter.resets_at().map(format_instant),
             stale: meter.is_of_before(),
+            notice: None,
             channel: channel.zip(balance).and_then(|(name, balance)| {
                 let channel = balance.channels.get(name)?;
                 Some(CheckedChannel::of(name, channel))

@@ -7,15 +7,18 @@
 //! |---|---|
 //! | `answer` | what is answered, in the shape that programs read |
 //! | `reason` | why |
+//! | `flags` | the flags as they are then |
 //! | `list` | all that an organization holds, with how much of it is used |
 //! | `options` | the add-ons and plans with which it would be allowed |
 
 mod answer;
+mod flags;
 mod list;
 mod options;
 mod reason;
 
 pub use answer::{CheckAnswer, CheckedChannel, CheckedUsage};
+pub use flags::flags_now;
 pub use list::{EntitlementList, ListedEntitlement};
 pub use options::{CheckOption, OptionKind, SoldCatalogue, options};
 pub use reason::CheckReason;

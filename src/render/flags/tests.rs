@@ -1,6 +1,6 @@
 //! The flags as they are written; real evaluators read them in `tests/readers.rs`.
 
-use super::{FlagCourse, HeldRight, Stage, flags};
+use super::{FlagCourse, HeldRight, MoreAllowed, Stage, flag_values, flags};
 use crate::{
     api::{AmountField, facet_fields::FacetFields},
     core::{
@@ -187,4 +187,33 @@ proptest! {
             prop_assert_eq!(value(&numbers, "h.facets", second), fields);
         }
     }
+}
+
+#[test]
+fn a_flag_has_the_value_of_its_moment() {
+    let at = |day: &str| at(&format!("2027-01-{day}T00:00:00Z"));
+    let stage = |day: &str, amount: Option<u32>| Stage {
+        from: at(day),
+        holds: amount.map(|amount| HeldRight::Amount(Amount::Limited(amount.into()))),
+    };
+    let course = FlagCourse {
+        rights: vec![stage("02", Some(5)), stage("04", Some(7)), stage("06", None)],
+        facets: None,
+        allowed: Some(vec![Stage { from: at("03"), holds: Some(MoreAllowed) }]),
+    };
+    let values = |day: &str| {
+        let values = flag_values("seats", true, &course, at(day));
+        values.into_iter().map(|(key, value)| (key, value.variant, value.value, value.is_held)).collect::<Vec<_>>()
+    };
+    let told = |amount: u32, allowed: bool, is_held: bool| {
+        let switch = if allowed { "on" } else { "off" };
+        vec![
+            ("seats".to_owned(), amount.to_string(), json!(amount), is_held),
+            ("seats.allowed".to_owned(), switch.to_owned(), json!(allowed), is_held),
+        ]
+    };
+    assert_eq!(values("01"), told(0, false, false));
+    assert_eq!(values("02"), told(5, false, true));
+    assert_eq!(values("05"), told(7, true, true));
+    assert_eq!(values("06"), told(0, false, false));
 }

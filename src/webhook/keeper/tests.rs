@@ -7,8 +7,8 @@ use crate::{
         Controller, ControllerOptions, Leadership,
         leadership::LeadershipState::{self, Leads, StandsBy},
     },
+    server::certificate::Certificate,
     webhook::{
-        certificate::Certificate,
         options::{Options, Reachability},
         pass::Passes,
         registration,

@@ -3,7 +3,7 @@
 use super::{NAME, SecretPlan, Why, plan};
 use crate::{
     core::calendar::{Instant, parse_instant},
-    webhook::certificate::Certificate,
+    server::certificate::Certificate,
 };
 use chrono::TimeDelta;
 use k8s_openapi::{ByteString, api::core::v1::Secret};

@@ -14,4 +14,4 @@ mod counting;
 mod from_prometheus;
 mod outages;
 mod replaced;
-mod support;
+pub mod support;

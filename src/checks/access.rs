@@ -1,0 +1,118 @@
+//! What who asks may: the API server says it, and it is believed for ten seconds.
+
+use super::caller::ApiCaller;
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
+use kube::{Api, Client, api::PostParams};
+use moka::future::Cache;
+use std::{sync::Arc, time::Duration};
+use tokio::{sync::Semaphore, time::timeout};
+
+/// How long a review counts.
+const BELIEVED: Duration = Duration::from_secs(10);
+/// How long what was allowed counts where nobody can be asked: for as long as a token may.
+const LONGEST: Duration = Duration::from_hours(24);
+/// How many are known at once.
+const KNOWN: u64 = 100_000;
+/// How long a review may take: some of what a request may take in all.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// How many reviews are under way at once.
+const REVIEWS: usize = 16;
+
+/// What is wanted of an organization's entitlements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CheckVerb {
+    /// To see what it is entitled to, and what is left.
+    Check,
+}
+
+impl CheckVerb {
+    /// The verb on `organizations.entitlements.dev`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Check => "check",
+        }
+    }
+}
+
+/// A question to the API server.
+type AccessWanted = (Arc<ApiCaller>, Arc<str>, CheckVerb);
+
+/// What is known of who may what.
+#[derive(Clone)]
+pub struct AccessReviews {
+    reviews: Api<SubjectAccessReview>,
+    under_way: Arc<Semaphore>,
+    known: Cache<AccessWanted, bool>,
+    /// What was allowed once, for when nobody can be asked: a service goes on serving while the control plane is being upgraded.
+    allowed: Cache<AccessWanted, ()>,
+}
+
+/// The API server has not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the API server cannot be asked now what you may: try again")]
+pub struct AccessUnanswered;
+
+impl AccessReviews {
+    /// Of a cluster.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        Self {
+            reviews: Api::all(client),
+            under_way: Arc::new(Semaphore::new(REVIEWS)),
+            known: Cache::builder().max_capacity(KNOWN).time_to_live(BELIEVED).build(),
+            allowed: Cache::builder().max_capacity(KNOWN).time_to_live(LONGEST).build(),
+        }
+    }
+
+    /// Whether somebody may do that with an organization.
+    ///
+    /// # Errors
+    /// Where the API server does not answer.
+    pub async fn allow(
+        &self,
+        caller: &Arc<ApiCaller>,
+        organization: &Arc<str>,
+        verb: CheckVerb,
+    ) -> Result<bool, AccessUnanswered> {
+        let question = (Arc::clone(caller), Arc::clone(organization), verb);
+        let asked = self.ask(caller, organization, verb);
+        match self.known.try_get_with(question.clone(), asked).await {
+            Ok(true) => {
+                self.allowed.insert(question, ()).await;
+                Ok(true)
+            }
+            Ok(false) => {
+                self.allowed.invalidate(&question).await;
+                Ok(false)
+            }
+            Err(_) => self.allowed.get(&question).await.map(|()| true).ok_or(AccessUnanswered),
+        }
+    }
+
+    async fn ask(&self, caller: &ApiCaller, organization: &str, verb: CheckVerb) -> Result<bool, AccessUnanswered> {
+        let review = SubjectAccessReview {
+            spec: SubjectAccessReviewSpec {
+                user: Some(caller.user.to_string()),
+                uid: caller.uid.as_deref().map(str::to_owned),
+                groups: Some(caller.groups.clone()),
+                extra: Some(caller.extra.clone()),
+                resource_attributes: Some(ResourceAttributes {
+                    group: Some(crate::api::GROUP.to_owned()),
+                    resource: Some("organizations".to_owned()),
+                    name: Some(organization.to_owned()),
+                    verb: Some(verb.as_str().to_owned()),
+                    ..ResourceAttributes::default()
+                }),
+                ..SubjectAccessReviewSpec::default()
+            },
+            ..SubjectAccessReview::default()
+        };
+        let asked = async {
+            let _turn = self.under_way.acquire().await.map_err(|_| AccessUnanswered)?;
+            self.reviews.create(&PostParams::default(), &review).await.map_err(|_| AccessUnanswered)
+        };
+        let answer = timeout(PATIENCE, asked).await.map_err(|_| AccessUnanswered)??;
+        Ok(answer.status.is_some_and(|status| status.allowed && status.denied != Some(true)))
+    }
+}

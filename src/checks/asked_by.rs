@@ -1,0 +1,100 @@
+//! Who asks, and what they may: a tenant's workload may see what its organization is entitled to, and nothing else; anybody else
+//! what the API server lets them.
+
+use super::{
+    access::{AccessReviews, CheckVerb},
+    caller::ApiCaller,
+    problem::CheckProblem,
+    routes::CheckSurroundings,
+    tokens::{TokenRefusal, Tokens},
+};
+use crate::{controller::Knowledge, core::secret::Secret};
+use axum::extract::FromRequestParts;
+use http::{header::AUTHORIZATION, request::Parts};
+use kube::Client;
+use std::sync::Arc;
+
+/// Who may what.
+#[derive(Clone)]
+pub struct Doorkeeper {
+    tokens: Tokens,
+    access: AccessReviews,
+    knowledge: Knowledge,
+}
+
+/// Who asks, whose token the API server knows.
+#[derive(Clone, Debug)]
+pub struct AskedBy {
+    caller: Arc<ApiCaller>,
+    /// The organization that has the namespace of the service account that asks.
+    tenant: Option<Arc<str>>,
+}
+
+impl Doorkeeper {
+    /// Of a cluster.
+    #[must_use]
+    pub fn new(client: &Client, knowledge: Knowledge) -> Self {
+        Self { tokens: Tokens::new(client.clone()), access: AccessReviews::new(client.clone()), knowledge }
+    }
+
+    async fn identify(&self, parts: &Parts) -> Result<AskedBy, CheckProblem> {
+        let unknown = || CheckProblem::Unauthenticated(TokenRefusal::Unknown.to_string());
+        let mut headers = parts.headers.get_all(AUTHORIZATION).iter();
+        // Of two, nobody knows which one others have looked at.
+        let (Some(header), None) = (headers.next(), headers.next()) else { return Err(unknown()) };
+        let token = header.to_str().ok().and_then(bearer).ok_or_else(unknown)?;
+        let caller = self.tokens.caller(&token, crate::controller::clock::now()).await;
+        let caller = caller.map_err(|refusal| match refusal {
+            TokenRefusal::Unknown => CheckProblem::Unauthenticated(refusal.to_string()),
+            TokenRefusal::Unanswered => CheckProblem::Unavailable(refusal.to_string()),
+        })?;
+        let namespace = caller.service_account_namespace();
+        let tenant = namespace.and_then(|namespace| self.knowledge.claimant(namespace));
+        Ok(AskedBy { caller, tenant })
+    }
+
+    /// Lets who asks do that with an organization, or says why not. It says nothing of whether there is such an organization.
+    ///
+    /// # Errors
+    /// Where they may not, or nobody can be asked.
+    pub async fn admit(
+        &self,
+        asked_by: &AskedBy,
+        organization: &Arc<str>,
+        verb: CheckVerb,
+    ) -> Result<(), CheckProblem> {
+        let forbidden = CheckProblem::Forbidden(verb.as_str());
+        if let Some(tenant) = &asked_by.tenant {
+            return if tenant == organization { Ok(()) } else { Err(forbidden) };
+        }
+        let allowed = self.access.allow(&asked_by.caller, organization, verb).await;
+        match allowed {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(forbidden),
+            Err(unanswered) => Err(CheckProblem::Unavailable(unanswered.to_string())),
+        }
+    }
+}
+
+impl AskedBy {
+    /// The organization whose workload asks; None where it is somebody else.
+    #[must_use]
+    pub fn tenant(&self) -> Option<&Arc<str>> {
+        self.tenant.as_ref()
+    }
+}
+
+/// The token of `Bearer TOKEN` (RFC 6750); the scheme in any case.
+fn bearer(header: &str) -> Option<Secret<String>> {
+    let (scheme, token) = header.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.contains(' ')).then(|| Secret::new(token.to_owned()))
+}
+
+impl FromRequestParts<Arc<CheckSurroundings>> for AskedBy {
+    type Rejection = CheckProblem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<CheckSurroundings>) -> Result<Self, CheckProblem> {
+        state.doorkeeper.identify(parts).await
+    }
+}

@@ -1,0 +1,145 @@
+//! What is answered: decided anew of what is in memory and what the store says, at the moment that is asked for.
+
+use super::problem::CheckProblem;
+use crate::{
+    controller::{Knowledge, clock},
+    core::{calendar::Instant, usage::allowance::UsageRequest},
+    evaluation::{
+        Snapshot,
+        catalogue::CatalogueEntry,
+        check::{CheckAnswer, CheckQuestion, EntitlementList, SoldCatalogue, check, options},
+        decision::{Decision, decide, decide_alone},
+        memo::Memo,
+    },
+    metering::MeterReader,
+    store::meter::MeterId,
+};
+use rust_decimal::Decimal;
+use std::sync::Arc;
+
+/// Answers checks.
+pub struct CheckDesk {
+    knowledge: Knowledge,
+    meters: Option<MeterReader>,
+}
+
+/// What is asked for of one organization.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// The entitlement, by its definition's name.
+    pub entitlement: Arc<str>,
+    /// How much.
+    pub amount: Decimal,
+    /// In which way.
+    pub channel: Option<String>,
+    /// When; now where nothing is said.
+    pub at: Option<Instant>,
+    /// Whether it is asked what would help.
+    pub with_options: bool,
+}
+
+impl CheckDesk {
+    /// Of what the controller knows; what is used is in that store.
+    #[must_use]
+    pub fn new(knowledge: Knowledge, meters: Option<MeterReader>) -> Self {
+        Self { knowledge, meters }
+    }
+
+    /// Whether that may be used.
+    ///
+    /// # Errors
+    /// Where there is no such organization or entitlement, or it cannot be told now.
+    pub async fn check(&self, organization: &Arc<str>, wanted: &Wanted) -> Result<CheckAnswer, CheckProblem> {
+        let mut snapshot = self.snapshot(organization)?;
+        let entitlement = &wanted.entitlement;
+        let now = wanted.at.unwrap_or_else(clock::now);
+        let entry = self.knowledge.definition(entitlement);
+        if let Some(entry) = entry.filter(|_| !snapshot.catalogue.contains_key(entitlement)) {
+            snapshot.catalogue.insert(Arc::clone(entitlement), entry);
+        }
+        let serving = snapshot.catalogue.get(entitlement).and_then(|entry| entry.serving.clone());
+        let Some(serving) = serving else {
+            return Err(CheckProblem::NotFound(format!(
+                "there is no entitlement {entitlement}: GET /v1/organizations/{organization}/entitlements lists what is held"
+            )));
+        };
+        self.meter(&mut snapshot, Some(entitlement)).await;
+        let decision = decide_alone(&snapshot, entitlement, now);
+        let request = UsageRequest { amount: wanted.amount, channel: wanted.channel.as_deref() };
+        let question = CheckQuestion { entitlement, definition: Some(&serving.terms), request };
+        let mut answer = check(&decision, &question);
+        if let Some(usage) = &mut answer.usage {
+            usage.notice = self.knowledge.store_notice();
+        }
+        if wanted.with_options && !answer.allowed {
+            let (plans, definitions) = self.knowledge.sold();
+            let sold = SoldCatalogue { plans: &plans, definitions: &definitions };
+            answer.options = Some(options(&snapshot, sold, entitlement, request, now));
+        }
+        Ok(answer)
+    }
+
+    /// All that an organization holds.
+    ///
+    /// # Errors
+    /// Where there is no such organization, or it cannot be told now.
+    pub async fn list(&self, organization: &Arc<str>) -> Result<EntitlementList, CheckProblem> {
+        let decision = self.decision(organization).await?;
+        Ok(EntitlementList::of(&decision, &mut Memo::default()))
+    }
+
+    /// What is decided of an organization now.
+    ///
+    /// # Errors
+    /// Where there is no such organization, or it cannot be told now.
+    pub async fn decision(&self, organization: &Arc<str>) -> Result<Decision, CheckProblem> {
+        let mut snapshot = self.snapshot(organization)?;
+        let now = clock::now();
+        self.meter(&mut snapshot, None).await;
+        Ok(decide(&snapshot, now))
+    }
+
+    /// What the controller knows.
+    #[must_use]
+    pub fn knowledge(&self) -> &Knowledge {
+        &self.knowledge
+    }
+
+    fn snapshot(&self, organization: &Arc<str>) -> Result<Snapshot, CheckProblem> {
+        let unlisted = self.knowledge.unlisted();
+        if !unlisted.is_empty() {
+            let unlisted = unlisted.join(", ");
+            return Err(CheckProblem::Unavailable(format!(
+                "it is not ready yet: not listed yet: {unlisted}: try again"
+            )));
+        }
+        let snapshot = self.knowledge.snapshot(organization).ok_or_else(|| {
+            CheckProblem::Unavailable(
+                "it cannot be told now what this organization holds: try again, and see the operator's log".to_owned(),
+            )
+        })?;
+        if snapshot.organization.is_none() {
+            return Err(CheckProblem::NotFound(format!("there is no organization {organization}")));
+        }
+        Ok(snapshot)
+    }
+
+    /// Adds what is known of what is used: of one definition, or of all.
+    async fn meter(&self, snapshot: &mut Snapshot, only: Option<&Arc<str>>) {
+        let Some(meters) = &self.meters else { return };
+        let wanted = |name: &Arc<str>| only.is_none_or(|only| only == name);
+        let metered = snapshot.catalogue.iter().filter(|(name, entry)| wanted(name) && is_metered(entry));
+        let definitions: Vec<_> = metered.map(|(name, entry)| (Arc::clone(name), Arc::clone(entry))).collect();
+        for (definition, entry) in definitions {
+            let organization = Arc::clone(&snapshot.name);
+            let meter = MeterId { organization, definition: Arc::clone(&definition) };
+            let facts = meters.facts(&meter, clock::now()).await;
+            let facts = self.knowledge.heard(&definition, &entry, facts);
+            snapshot.meters.insert(definition, facts);
+        }
+    }
+}
+
+fn is_metered(entry: &CatalogueEntry) -> bool {
+    entry.serving.as_ref().is_some_and(|serving| serving.terms.usage.is_some())
+}

@@ -1,0 +1,99 @@
+//! The API that a service asks before it serves: who asks, what they may, and the answers over HTTP.
+//!
+//! Nothing is decided here but who may ask. What is answered is decided in [`crate::evaluation`], of what is in memory.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `caller` | who asks, as the API server knows them |
+//! | `tokens` | whose token that is, by TokenReview |
+//! | `access` | what they may, by SubjectAccessReview |
+//! | `asked_by` | both together, for one request |
+//! | `desk` | what is answered |
+//! | `ofrep` | the same as flags of OpenFeature |
+//! | `routes` | what is asked for by which address |
+//! | `problem` | what is answered where there is no answer |
+//! | `site` | HTTP and TLS |
+//! | `certificates` | the certificate that it serves with |
+//! | `options` | how it is set up |
+
+mod access;
+mod asked_by;
+mod caller;
+mod certificates;
+mod desk;
+mod ofrep;
+mod options;
+mod problem;
+mod routes;
+mod site;
+mod tokens;
+
+pub use {
+    certificates::{NoCertificate, read as read_certificate},
+    options::{CertificateSource, CheckOptions},
+};
+
+use crate::{
+    controller::{Knowledge, clock},
+    metering::MeterReader,
+    store::StoreAddress,
+};
+use asked_by::Doorkeeper;
+use desk::CheckDesk;
+use kube::Client;
+use routes::CheckSurroundings;
+use site::ApiEncryption;
+use std::{io, sync::Arc};
+use tokio::{net::TcpListener, sync::watch};
+
+/// The API, while it listens and has yet to answer.
+pub struct CheckService {
+    listener: TcpListener,
+    encryption: ApiEncryption,
+}
+
+/// Why the API cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum NotServed {
+    /// Nobody can listen there.
+    #[error("nothing can listen there: {0}")]
+    Address(#[from] io::Error),
+    /// Its certificate is of no use.
+    #[error(transparent)]
+    Certificate(#[from] NoCertificate),
+}
+
+impl CheckService {
+    /// Listens.
+    ///
+    /// # Errors
+    /// Where that cannot be done, or there is no certificate to serve with.
+    pub async fn listen(options: CheckOptions) -> Result<Self, NotServed> {
+        let encryption = match options.certificate {
+            CertificateSource::None => ApiEncryption::None,
+            CertificateSource::Folder(folder) => {
+                let (certificate, config) = read_certificate(&folder)?;
+                let (sender, receiver) = watch::channel(Some(config));
+                tokio::spawn(certificates::follow(folder, certificate, sender));
+                ApiEncryption::Tls(receiver)
+            }
+        };
+        let listener = TcpListener::bind(options.address).await?;
+        tracing::info!(address = %listener.local_addr()?, "checks are answered");
+        Ok(Self { listener, encryption })
+    }
+
+    /// Answers until `shutdown` is ready.
+    pub async fn run(
+        self,
+        client: Client,
+        knowledge: Knowledge,
+        store: Option<StoreAddress>,
+        shutdown: impl Future<Output = ()>,
+    ) {
+        let meters = store.map(|address| MeterReader::new(address, clock::now()));
+        let doorkeeper = Doorkeeper::new(&client, knowledge.clone());
+        let surroundings = Arc::new(CheckSurroundings { doorkeeper, desk: CheckDesk::new(knowledge, meters) });
+        site::run(self.listener, self.encryption, routes::router(surroundings), shutdown).await;
+    }
+}

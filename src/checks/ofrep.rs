@@ -1,0 +1,237 @@
+//! The OpenFeature Remote Evaluation Protocol 0.3: the flags of flags.json, by their names, as they are now.
+
+use super::{access::CheckVerb, asked_by::AskedBy, problem::CheckProblem, routes::CheckSurroundings};
+use crate::{
+    core::calendar::Instant,
+    evaluation::{check::flags_now, decision::Decision},
+    render::flags::FlagValue,
+};
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Path, State, rejection::BytesRejection},
+    response::{IntoResponse, Response},
+};
+use http::{
+    HeaderMap, HeaderValue, StatusCode,
+    header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+
+/// Whoever keeps an answer asks each time whether it still holds.
+const KEPT: HeaderValue = HeaderValue::from_static("private, no-cache");
+/// The name of the value of what is not held.
+const NOT_HELD: &str = "not-held";
+
+/// What is asked with.
+#[derive(Debug, Deserialize)]
+struct EvaluationRequest {
+    context: EvaluationContext,
+}
+
+/// Of the context, only who it is for counts: what an organization is entitled to depends on nothing else.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EvaluationContext {
+    targeting_key: Option<Value>,
+}
+
+/// A flag's value.
+#[derive(Debug, Serialize)]
+struct FlagEvaluation {
+    key: String,
+    reason: &'static str,
+    variant: String,
+    value: Value,
+}
+
+/// All flags.
+#[derive(Debug, Serialize)]
+struct BulkEvaluation {
+    flags: Vec<FlagEvaluation>,
+}
+
+/// What is wrong with an evaluation.
+#[derive(Debug)]
+pub struct EvaluationFailure {
+    key: Option<String>,
+    why: FailureKind,
+}
+
+#[derive(Debug)]
+enum FailureKind {
+    /// The request cannot be understood.
+    Request(&'static str, String),
+    /// There is no such flag.
+    Unknown,
+    /// It cannot be told now, or not to whoever asks.
+    Problem(CheckProblem),
+}
+
+/// The body of a failure.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FailureBody {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_code: Option<&'static str>,
+    error_details: String,
+}
+
+/// Evaluates one flag.
+pub async fn flag(
+    State(surroundings): State<Arc<CheckSurroundings>>,
+    asked_by: AskedBy,
+    Path(key): Path<String>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, EvaluationFailure> {
+    let fail = |why| EvaluationFailure { key: Some(key.clone()), why };
+    let decision = decided(&surroundings, &asked_by, body).await.map_err(fail)?;
+    let known = surroundings.desk.knowledge().offers().unwrap_or_default();
+    let value = flags_now(&decision, &known).remove(&key).ok_or_else(|| fail(FailureKind::Unknown))?;
+    Ok(([(CACHE_CONTROL, KEPT)], Json(evaluation(key.clone(), value))).into_response())
+}
+
+/// Evaluates all flags.
+pub async fn flags(
+    State(surroundings): State<Arc<CheckSurroundings>>,
+    asked_by: AskedBy,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, EvaluationFailure> {
+    let fail = |why| EvaluationFailure { key: None, why };
+    let decision = decided(&surroundings, &asked_by, body).await.map_err(fail)?;
+    let flags = flags_now(&decision, &decision.offers).into_iter().map(|(key, value)| evaluation(key, value)).collect();
+    let body = serde_json::to_vec(&BulkEvaluation { flags }).unwrap_or_default();
+    let tag = entity_tag(&body, decision.next);
+    let kept = headers.get_all(IF_NONE_MATCH).iter().filter_map(|kept| kept.to_str().ok());
+    let is_same = kept.flat_map(|kept| kept.split(',')).any(|kept| matches(kept, &tag));
+    let tag = HeaderValue::from_str(&tag).unwrap_or_else(|_| HeaderValue::from_static("\"\""));
+    let headers = [(CACHE_CONTROL, KEPT), (ETAG, tag)];
+    if is_same {
+        return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
+    }
+    Ok((headers, [(http::header::CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+/// What is decided of the organization that is asked for.
+async fn decided(
+    surroundings: &CheckSurroundings,
+    asked_by: &AskedBy,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Decision, FailureKind> {
+    let organization = match asked_by.tenant() {
+        // A workload asks for its own organization, whatever it says.
+        Some(tenant) => Arc::clone(tenant),
+        None => targeted(body)?,
+    };
+    let problem = FailureKind::Problem;
+    surroundings.doorkeeper.admit(asked_by, &organization, CheckVerb::Check).await.map_err(problem)?;
+    surroundings.desk.decision(&organization).await.map_err(|found| match found {
+        CheckProblem::NotFound(why) => FailureKind::Request("INVALID_CONTEXT", why),
+        other => FailureKind::Problem(other),
+    })
+}
+
+/// The organization that the context names.
+fn targeted(body: Result<Bytes, BytesRejection>) -> Result<Arc<str>, FailureKind> {
+    let body = body.map_err(|rejection| FailureKind::Request("PARSE_ERROR", rejection.body_text()))?;
+    let request: EvaluationRequest = serde_json::from_slice(&body)
+        .map_err(|error| FailureKind::Request("PARSE_ERROR", format!("the body is {{\"context\": …}}: {error}")))?;
+    match request.context.targeting_key {
+        None | Some(Value::Null) => Err(FailureKind::Request(
+            "TARGETING_KEY_MISSING",
+            "context.targetingKey is the organization's name".to_owned(),
+        )),
+        Some(Value::String(name)) if !name.is_empty() => Ok(name.into()),
+        Some(_) => Err(FailureKind::Request(
+            "INVALID_CONTEXT",
+            "context.targetingKey is the organization's name, a text that is not empty".to_owned(),
+        )),
+    }
+}
+
+fn evaluation(key: String, value: FlagValue) -> FlagEvaluation {
+    match value.is_held {
+        // What begins and ends does so by time: that is a rule.
+        true => FlagEvaluation { key, reason: "TARGETING_MATCH", variant: value.variant, value: value.value },
+        false => FlagEvaluation { key, reason: "STATIC", variant: NOT_HELD.to_owned(), value: value.value },
+    }
+}
+
+/// Whoever has the same flags, and is told the same time of their next change, has nothing new to learn.
+fn entity_tag(body: &[u8], next: Option<Instant>) -> String {
+    let next = next.map(|next| next.timestamp().to_be_bytes());
+    let hash = Sha256::new().chain_update(body).chain_update(next.unwrap_or_default()).finalize();
+    format!("\"{}\"", hex::encode(hash))
+}
+
+/// Whether a tag of `If-None-Match` is that one; it is compared weakly (RFC 9110).
+fn matches(kept: &str, tag: &str) -> bool {
+    let kept = kept.trim();
+    kept == "*" || kept.strip_prefix("W/").unwrap_or(kept) == tag
+}
+
+impl IntoResponse for EvaluationFailure {
+    fn into_response(self) -> Response {
+        let Self { key, why } = self;
+        let (status, error_code, error_details) = match why {
+            FailureKind::Request(code, details) => (StatusCode::BAD_REQUEST, Some(code), details),
+            FailureKind::Unknown => {
+                let details = format!("there is no flag {}", key.as_deref().unwrap_or_default());
+                (StatusCode::NOT_FOUND, Some("FLAG_NOT_FOUND"), details)
+            }
+            FailureKind::Problem(problem) if matches!(problem.status().as_u16(), 401 | 403) => {
+                return problem.into_response();
+            }
+            FailureKind::Problem(problem) => (problem.status(), Some("GENERAL"), problem.to_string()),
+        };
+        (status, Json(FailureBody { key, error_code, error_details })).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{entity_tag, matches, targeted};
+    use crate::core::calendar::parse_instant;
+    use axum::body::Bytes;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(r#"{"context": {"targetingKey": "acme", "plan": "free"}}"#, Ok("acme"))]
+    #[case(r#"{"context": {}}"#, Err("TARGETING_KEY_MISSING"))]
+    #[case(r#"{"context": {"targetingKey": null}}"#, Err("TARGETING_KEY_MISSING"))]
+    #[case(r#"{"context": {"targetingKey": ""}}"#, Err("INVALID_CONTEXT"))]
+    #[case(r#"{"context": {"targetingKey": 7}}"#, Err("INVALID_CONTEXT"))]
+    #[case("{}", Err("PARSE_ERROR"))]
+    #[case("", Err("PARSE_ERROR"))]
+    #[case("\u{0}", Err("PARSE_ERROR"))]
+    fn the_context_names_the_organization(#[case] body: &str, #[case] expected: Result<&str, &str>) {
+        let found = targeted(Ok(Bytes::copy_from_slice(body.as_bytes())));
+        let found = found.map_err(|why| match why {
+            super::FailureKind::Request(code, _) => code,
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(found.as_deref().map_err(|code| *code), expected);
+    }
+
+    #[test]
+    fn a_tag_changes_with_the_flags_and_with_when_they_change() {
+        let at = |text: &str| Some(parse_instant(text).unwrap());
+        let tag = entity_tag(b"{}", at("2027-01-01T00:00:00Z"));
+        assert_eq!(tag, entity_tag(b"{}", at("2027-01-01T00:00:00Z")));
+        for other in [
+            entity_tag(b"[]", at("2027-01-01T00:00:00Z")),
+            entity_tag(b"{}", at("2027-01-02T00:00:00Z")),
+            entity_tag(b"{}", None),
+        ] {
+            assert_ne!(tag, other);
+        }
+        assert!(matches(&tag, &tag) && matches(&format!(" W/{tag}"), &tag) && matches("*", &tag));
+        assert!(!matches("\"other\"", &tag) && !matches("", &tag));
+    }
+}

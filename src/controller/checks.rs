@@ -1,0 +1,69 @@
+//! What is asked of the controller by whoever checks what an organization is entitled to: on every replica, of what is in memory.
+
+use super::{
+    knowledge::Knowledge,
+    metering::{asked_for, is_asked_for},
+    world::World,
+};
+use crate::{
+    core::plan::Plan,
+    evaluation::{
+        Snapshot,
+        catalogue::CatalogueEntry,
+        status::metered::{StoreStanding, replaced},
+        usage::MeterFacts,
+    },
+    render::flags::Offers,
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+impl Knowledge {
+    /// Everything by which is decided what an organization is entitled to, but for what is used. None where it can't be told now.
+    #[must_use]
+    pub fn snapshot(&self, organization: &Arc<str>) -> Option<Snapshot> {
+        self.inquire(|world| world.snapshot(organization).ok())
+    }
+
+    /// A definition as it is in the catalogue. None where there is none, or it can't be told now.
+    #[must_use]
+    pub fn definition(&self, name: &Arc<str>) -> Option<Arc<CatalogueEntry>> {
+        self.inquire(|world| world.definition_entry(name))
+    }
+
+    /// The organization that has a namespace: of those that list it, the oldest. Whether it is served there is decided with it.
+    #[must_use]
+    pub fn claimant(&self, namespace: &str) -> Option<Arc<str>> {
+        self.inquire(|world| world.holder_of_namespace(namespace))
+    }
+
+    /// Every definition that is ready. None where that can't be told now.
+    #[must_use]
+    pub fn offers(&self) -> Option<Arc<Offers>> {
+        self.inquire(World::all_offers)
+    }
+
+    /// All plans and definitions, as they are in the catalogue.
+    #[must_use]
+    pub fn sold(&self) -> (BTreeMap<Arc<str>, Arc<CatalogueEntry<Plan>>>, BTreeMap<Arc<str>, Arc<CatalogueEntry>>) {
+        self.inquire(World::sold)
+    }
+
+    /// What is known of a meter as it counts: what Prometheus is asked for is heard as long as that answers, too.
+    #[must_use]
+    pub fn heard(&self, definition: &str, entry: &Arc<CatalogueEntry>, facts: Arc<MeterFacts>) -> Arc<MeterFacts> {
+        if is_asked_for(Some(entry)) { asked_for(self.context(), definition, &facts) } else { facts }
+    }
+
+    /// What is said of the store, where it is another one than it was.
+    #[must_use]
+    pub fn store_notice(&self) -> Option<String> {
+        match self.context().meters.standing() {
+            StoreStanding::Replaced(how) => Some(replaced(&how)),
+            _ => None,
+        }
+    }
+
+    fn inquire<R>(&self, of: impl FnOnce(&World) -> R) -> R {
+        self.context().world(|world| of(world))
+    }
+}

@@ -1,0 +1,177 @@
+//! The API that a service asks before it serves: who may ask for what, and what is answered.
+
+use crate::{
+    endpoints::ask,
+    harness::{Cluster, DEADLINE, Operator},
+    usage::support::Desk,
+    wait::eventually,
+};
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+
+/// An operator that answers checks, without TLS.
+const API: [&str; 2] = ["--api-address=127.0.0.1:0", "--api-insecure"];
+
+impl Operator {
+    /// Where it answers checks, once its log says so.
+    fn api(&self) -> SocketAddr {
+        let find = |log: &str| {
+            let line = log.lines().find(|line| line.contains("checks are answered"))?;
+            line.split("address=").nth(1)?.split_whitespace().next()?.parse().ok()
+        };
+        eventually(DEADLINE, "the operator says where it answers checks", || {
+            let log = self.log();
+            find(&log).ok_or(log)
+        })
+    }
+}
+
+/// Somebody who asks.
+struct Asker {
+    api: SocketAddr,
+    token: String,
+}
+
+impl Asker {
+    /// A service account of a namespace, with a token for that audience.
+    fn of(desk: &Desk, api: SocketAddr, account: (&str, &str), audience: &str) -> Self {
+        let (namespace, name) = account;
+        let kubectl = |arguments: &[&str]| desk.stage.kubectl(arguments);
+        let there = kubectl(&["get", "serviceaccounts", "-n", namespace, "-o", "name"]);
+        if !there.lines().any(|line| line == format!("serviceaccount/{name}")) {
+            kubectl(&["create", "serviceaccount", name, "-n", namespace]);
+        }
+        let token = kubectl(&["create", "token", name, "-n", namespace, "--audience", audience]).trim().to_owned();
+        Self { api, token }
+    }
+
+    fn says(&self, method: &str, path: &str, body: &str) -> (u16, String, Value) {
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: operator\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            self.token,
+            body.len()
+        );
+        let (status, head, body) = ask(self.api, &request).unwrap();
+        (status, head, serde_json::from_str(&body).unwrap_or(Value::Null))
+    }
+
+    fn gets(&self, path: &str) -> (u16, Value) {
+        let (status, _, body) = self.says("GET", path, "");
+        (status, body)
+    }
+
+    /// Waits until this is answered, as the operator sees what was made a moment later.
+    fn until(&self, path: &str, wanted: impl Fn(u16, &Value) -> bool) -> Value {
+        eventually(DEADLINE, path, || {
+            let (status, body) = self.gets(path);
+            if wanted(status, &body) { Ok(body) } else { Err(format!("{status} {body}")) }
+        })
+    }
+}
+
+/// Whoever holds that may see, or count, what organization `$` is entitled to.
+async fn allow(cluster: &Cluster, verb: &str, account: (&str, &str)) {
+    let api_group = "rbac.authorization.k8s.io";
+    let name = format!("{}-{verb}", cluster.name);
+    let role = json!({
+        "apiVersion": format!("{api_group}/v1"), "kind": "ClusterRole", "metadata": {"name": name},
+        "rules": [{
+            "apiGroups": ["entitlements.dev"], "resources": ["organizations"], "resourceNames": [cluster.name], "verbs": [verb],
+        }],
+    });
+    let binding = json!({
+        "apiVersion": format!("{api_group}/v1"), "kind": "ClusterRoleBinding", "metadata": {"name": name},
+        "roleRef": {"apiGroup": api_group, "kind": "ClusterRole", "name": name},
+        "subjects": [{"kind": "ServiceAccount", "namespace": account.0, "name": account.1}],
+    });
+    cluster.create(role).await.unwrap();
+    cluster.create(binding).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_ask_is_told_what_is_held_and_left() {
+    let desk = Desk::start().await;
+    let operator = desk.operator_with(&API);
+    let api = operator.api();
+    desk.sell().await;
+    desk.report(4).await;
+    desk.counted(4).await;
+    let name = desk.cluster.name.clone();
+    allow(&desk.cluster, "check", ("kube-system", "backend")).await;
+    let all = format!("/v1/organizations/{name}/entitlements");
+    let one = format!("{all}/{name}");
+
+    let tenant = Asker::of(&desk, api, (&name, "default"), "entitlements.dev");
+    let answer = tenant.until(&one, |status, body| status == 200 && body["usage"]["used"] == "4");
+    let at = answer["at"].clone();
+    assert_eq!(
+        answer,
+        json!({
+            "organization": name, "entitlement": name, "entitled": true, "allowed": true, "reason": "Allowed",
+            "type": "Quantity", "unit": "cases", "amount": "10", "validFrom": "2026-01-01T00:00:00Z", "validUntil": null,
+            "facets": {},
+            "usage": {
+                "allotted": "10", "used": "4", "remaining": "6", "overage": "0", "excess": "0",
+                "resetsAt": "2027-01-01T00:00:00Z", "state": "Ok",
+            },
+            "at": at,
+        })
+    );
+    let allowed = |amount: &str| {
+        let (status, answer) = tenant.gets(&format!("{one}?amount={amount}"));
+        assert_eq!(status, 200, "{answer}");
+        (answer["allowed"].clone(), answer["reason"].clone())
+    };
+    assert_eq!(allowed("6"), (json!(true), json!("Allowed")));
+    assert_eq!(allowed("6.5"), (json!(false), json!("Exhausted")));
+    let (status, list) = tenant.gets(&all);
+    assert_eq!((status, &list["entitlements"][&name]["usage"]["remaining"]), (200, &json!("6")), "{list}");
+
+    // Whoever has the verb, and nobody else; nothing is said of what there is.
+    let backend = Asker::of(&desk, api, ("kube-system", "backend"), "entitlements.dev");
+    backend.until(&one, |status, body| status == 200 && body["allowed"] == true);
+    for asker in [&tenant, &backend] {
+        for stranger in ["other", "default"] {
+            let (status, body) = asker.gets(&format!("/v1/organizations/{stranger}/entitlements/{name}"));
+            assert_eq!((status, &body["title"]), (403, &json!("Forbidden")), "{body}");
+        }
+    }
+    let nobody = Asker::of(&desk, api, ("kube-system", "nobody"), "entitlements.dev");
+    assert_eq!(nobody.gets(&one).0, 403);
+    let elsewhere = Asker::of(&desk, api, (&name, "default"), "https://kubernetes.default.svc");
+    let forged = Asker { api, token: format!("{}x", tenant.token) };
+    let without = Asker { api, token: String::new() };
+    for asker in [&elsewhere, &forged, &without] {
+        let (status, head, body) = asker.says("GET", &one, "");
+        assert_eq!((status, &body["status"]), (401, &json!(401)), "{body}");
+        assert!(head.to_lowercase().contains("www-authenticate: bearer"), "{head}");
+    }
+
+    // What cannot be understood is told so.
+    for (query, said) in [
+        ("amount=0", "amount: write a number above 0, such as 1 or 0.25"),
+        ("at=yesterday", "at: "),
+        ("much=1", "there is amount, channel, at, and options=true"),
+    ] {
+        let (status, body) = tenant.gets(&format!("{one}?{query}"));
+        assert_eq!(status, 400, "{body}");
+        assert!(body["detail"].as_str().unwrap().contains(said), "{body}");
+    }
+    let (status, body) = tenant.gets(&format!("{all}/seets"));
+    assert_eq!(status, 404, "{body}");
+
+    // The same as flags.
+    let flag = |key: &str, body: &str| tenant.says("POST", &format!("/ofrep/v1/evaluate/flags/{key}"), body);
+    let (status, _, value) = flag(&name, "{}");
+    assert_eq!((status, value), (200, json!({"key": name, "reason": "TARGETING_MATCH", "variant": "10", "value": 10})),);
+    let (status, _, value) = flag("seets", "");
+    assert_eq!((status, &value["errorCode"]), (404, &json!("FLAG_NOT_FOUND")));
+    let (status, head, flags) = tenant.says("POST", "/ofrep/v1/evaluate/flags", "");
+    assert_eq!((status, flags["flags"].as_array().unwrap().len()), (200, 2), "{flags}");
+    assert!(head.contains("cache-control: private, no-cache"), "{head}");
+    let (status, _, body) = backend.says("POST", "/ofrep/v1/evaluate/flags", r#"{"context": {}}"#);
+    assert_eq!((status, &body["errorCode"]), (400, &json!("TARGETING_KEY_MISSING")));
+    let context = json!({"context": {"targetingKey": name}}).to_string();
+    assert_eq!(backend.says("POST", "/ofrep/v1/evaluate/flags", &context).0, 200);
+}

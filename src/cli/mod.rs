@@ -80,7 +80,7 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Run(run::RunArguments),
+    Run(Box<run::RunArguments>),
     Manifests(installation::ManifestsArguments),
     Crds(crds::CrdsArguments),
     Schema(schema::SchemaArguments),
@@ -138,7 +138,7 @@ impl Arguments {
         }
         let Some(command) = self.command else { return Ok(told_usage(program)) };
         match command {
-            Command::Run(arguments) => run::run(arguments, &zones.unwrap_or_else(ZonesInUse::from)),
+            Command::Run(arguments) => run::run(*arguments, &zones.unwrap_or_else(ZonesInUse::from)),
             Command::Manifests(arguments) => installation::manifests(&arguments),
             Command::Crds(arguments) => crds::crds(&arguments),
             Command::Schema(arguments) => schema::schema(&arguments),

@@ -145,7 +145,7 @@ impl RecountArguments {
 fn check(definition: &EntitlementDefinition, span: RecountSpan, now: Instant) -> Result<(), CommandFailure> {
     let usage = definition.spec.usage.as_ref();
     let rules = usage.map(UsageRules::read).transpose();
-    let rules = rules.map_err(|problem| CommandFailure::Impossible(problem.message.to_string()))?;
+    let rules = rules.map_err(|problem| CommandFailure::Impossible(problem.message))?;
     span.check(rules.as_ref(), now).map_err(|refusal| CommandFailure::Usage(refusal.to_string()))?;
     let metered = condition(definition, METERED).filter(|one| one.status == ConditionStatus::False);
     let is_hopeless = |one: &&Condition| {

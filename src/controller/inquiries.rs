@@ -46,10 +46,18 @@ const IDLE: Duration = Duration::from_mins(1);
 pub struct Inquiries {
     wake: Notify,
     standings: Mutex<BTreeMap<Arc<str>, PrometheusStanding>>,
-    /// Since when each definition was asked for last, and those that are to be asked for now.
-    since: Mutex<(BTreeMap<Arc<str>, calendar::Instant>, BTreeSet<Arc<str>>)>,
+    since: Mutex<AskedSince>,
     /// What became of the requests to count anew.
     recounts: Mutex<BTreeMap<Arc<str>, RecountRecord>>,
+}
+
+/// Since when definitions are asked for.
+#[derive(Default)]
+struct AskedSince {
+    /// Since when each was asked for last.
+    last: BTreeMap<Arc<str>, calendar::Instant>,
+    /// Those that are to be asked for since an earlier moment now.
+    earlier: BTreeSet<Arc<str>>,
 }
 
 /// A definition that Prometheus is asked for.
@@ -115,10 +123,10 @@ impl Inquiries {
     pub fn decided(&self, decision: &Decision) {
         let asked_for = decision.meters.iter().filter(|(_, meter)| meter.rules.prometheus.is_some());
         let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
-        let (asked, earlier) = &mut *since;
+        let AskedSince { last, earlier } = &mut *since;
         for (definition, meter) in asked_for {
             let counts = meter.counts_since(decision.at);
-            if counts.zip(asked.get(definition)).is_some_and(|(counts, asked)| counts < *asked) {
+            if counts.zip(last.get(definition)).is_some_and(|(counts, asked)| counts < *asked) {
                 earlier.insert(Arc::clone(definition));
                 self.wake.notify_one();
             }
@@ -126,11 +134,11 @@ impl Inquiries {
     }
 
     fn asks_since(&self, definition: &Arc<str>, moment: calendar::Instant) {
-        self.since.lock().unwrap_or_else(PoisonError::into_inner).0.insert(Arc::clone(definition), moment);
+        self.since.lock().unwrap_or_else(PoisonError::into_inner).last.insert(Arc::clone(definition), moment);
     }
 
     fn take_earlier(&self) -> BTreeSet<Arc<str>> {
-        std::mem::take(&mut self.since.lock().unwrap_or_else(PoisonError::into_inner).1)
+        std::mem::take(&mut self.since.lock().unwrap_or_else(PoisonError::into_inner).earlier)
     }
 
     /// What became of the last request to count a definition anew, as far as it is known.

@@ -11,6 +11,8 @@ mod bad_input;
 mod chart;
 #[path = "cli/chart_values.rs"]
 mod chart_values;
+#[path = "cli/check.rs"]
+mod check;
 #[path = "cli/configuration.rs"]
 mod configuration;
 #[path = "cli/difference.rs"]

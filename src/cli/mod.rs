@@ -1,6 +1,7 @@
 //! The command `entitlement-operator`: its arguments, and what each subcommand does with them.
 
 mod change;
+mod check;
 mod checks;
 mod cluster;
 mod columns;
@@ -88,6 +89,7 @@ enum Command {
     Validate(validate::ValidateArguments),
     Timeline(timeline::TimelineArguments),
     Explain(explain::ExplainArguments),
+    Check(check::CheckArguments),
     Show(show::ShowArguments),
     Grant(grant::GrantArguments),
     Suspend(grant::SuspendArguments),
@@ -157,6 +159,10 @@ impl Arguments {
             Command::Explain(arguments) => {
                 zones?;
                 explain::explain(&arguments)
+            }
+            Command::Check(arguments) => {
+                zones?;
+                check::check(&arguments)
             }
             Command::Show(arguments) => {
                 zones?;

@@ -13,6 +13,7 @@ use super::{
     progress::Progress,
     say,
     size::ByteSize,
+    suggestions::{also_called, organization},
     terminal::Palette,
 };
 use crate::{
@@ -221,6 +222,28 @@ impl Examination {
             None => {}
         }
         self
+    }
+
+    /// Finds the organization that a person means, and says what of all that is wrong concerns it.
+    ///
+    /// # Errors
+    /// There is none, or several may be meant.
+    pub fn about(self, called: &str) -> Result<(Self, String), CommandFailure> {
+        let directory = self.manifests.inventory.directory();
+        let organization = match organization(&directory, called) {
+            Ok(organization) => organization.to_owned(),
+            // It may be one of those that are wrong.
+            Err(unknown) => {
+                self.say();
+                return Err(unknown);
+            }
+        };
+        if let Some(note) = also_called(&directory, called, &organization) {
+            say(&note);
+        }
+        let limited = self.limited_to(&BTreeSet::from([organization.clone()]));
+        limited.say();
+        Ok((limited, organization))
     }
 
     /// What could not be seen, in sentences.

@@ -73,6 +73,9 @@ pub enum CommandFailure {
     /// What is asked for is clear, and cannot be.
     #[error("{0}")]
     Impossible(String),
+    /// Nothing can be answered where the exit code is an answer.
+    #[error("{0}")]
+    Unanswered(Box<Self>),
     /// Plain data has no JSON.
     #[error("a result cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -92,7 +95,7 @@ impl CommandFailure {
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match self {
-            Self::Log(_) | Self::Cluster(_) | Self::Usage(_) => Outcome::Unreadable,
+            Self::Log(_) | Self::Cluster(_) | Self::Usage(_) | Self::Unanswered(_) => Outcome::Unreadable,
             _ => Outcome::Refused,
         }
     }

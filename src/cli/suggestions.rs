@@ -5,7 +5,10 @@ use crate::{
     core::{reason::ReasonCode, schema::wording::closest},
     offline::{Directory, EntitlementKind, Inventory, Listing, SearchResult},
 };
-use std::cell::{Cell, OnceCell};
+use std::{
+    cell::{Cell, OnceCell},
+    sync::Arc,
+};
 
 /// Names that are compared at most: thousands of wrong names among thousands of right ones would take minutes.
 const MAX_COMPARED: usize = 1_000_000;
@@ -61,6 +64,17 @@ pub fn organization<'a>(directory: &Directory<'a>, called: &str) -> Result<&'a s
             Err(unknown("organization", called, &names))
         }
     }
+}
+
+/// The name of the definition that a person means.
+///
+/// # Errors
+/// There is none of that name.
+pub fn known_definition(inventory: &Inventory, name: &str) -> Result<Arc<str>, CommandFailure> {
+    let handles = inventory.handles();
+    let known = handles.iter().find(|handle| ****handle == *name);
+    let names = || handles.iter().map(AsRef::as_ref).collect::<Vec<&str>>();
+    known.map(|handle| Arc::clone(handle)).ok_or_else(|| unknown("definition", name, &names()))
 }
 
 /// A note that others go by the name, too, by which an organization was found.

@@ -1,6 +1,7 @@
 //! Tests of evaluating a set of objects.
 
 mod at_a_glance;
+mod checks;
 mod costs;
 mod documentation;
 mod entangled;

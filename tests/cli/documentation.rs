@@ -13,8 +13,9 @@ const OF_A_MACHINE: [&str; 5] = ["~/.local", "${fpath", "~/.config", "/usr/local
 /// Whether an example needs a cluster: the cluster's tests run these.
 fn needs_cluster(example: &str) -> bool {
     let talks_to_one = ["kubectl apply", "kubectl get", "kubectl patch", "entitlement-operator run", "--apply"];
-    let looks_at_one = ["timeline", "explain", "show", "change", "renew", "approve", "deny", "overrides", "store"]
-        .map(|name| format!("entitlement-operator {name}"));
+    let looks_at_one =
+        ["timeline", "explain", "check", "show", "change", "renew", "approve", "deny", "overrides", "store"]
+            .map(|name| format!("entitlement-operator {name}"));
     talks_to_one.iter().any(|sign| example.contains(sign))
         || (looks_at_one.iter().any(|sign| example.contains(sign.as_str()))
             && ![" -f ", " --diff "].iter().any(|option| example.contains(option)))
@@ -133,8 +134,13 @@ fn the_examples_have_something_to_come_whenever_they_are_looked_at() {
 #[test]
 fn the_pages_show_what_their_commands_print() {
     let playground = Playground::new();
-    for (page, least) in [("README.md", 4), ("docs/command.md", 6), ("docs/subscriptions.md", 4), ("docs/usage.md", 7)]
-    {
+    for (page, least) in [
+        ("README.md", 4),
+        ("docs/checks.md", 5),
+        ("docs/command.md", 6),
+        ("docs/subscriptions.md", 4),
+        ("docs/usage.md", 7),
+    ] {
         let run = run_as_shown(&playground, page);
         assert!(run >= least, "{page} has lost its examples: {run}");
     }

@@ -22,26 +22,25 @@ mod sentences;
 mod subscriptions;
 mod table;
 mod text;
-mod usage;
+pub(super) mod usage;
 
 use super::{
     completion::names::{definitions, organizations},
     offline::{Examination, MomentArguments, SourceArguments, gather},
     outcome::{CommandFailure, Outcome},
-    print, say,
-    suggestions::{also_called, organization, unknown},
+    print,
+    suggestions::{known_definition, unknown},
     terminal::{Palette, columns_of_standard_output},
     text::COLUMNS,
 };
 use crate::{
     core::calendar::{Instant, format_instant},
-    offline::{Account, AccountEffort, Inventory, Passage},
+    offline::{Account, AccountEffort, Passage},
 };
 use clap::{Args, ValueEnum};
 use clap_complete::ArgValueCompleter;
 use row::{Row, Stand};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
 use table::{ExplainedTable, NotHeld, Room};
 
 /// How many moments of each definition are looked at to say what comes next.
@@ -106,25 +105,11 @@ pub fn explain(arguments: &ExplainArguments) -> Result<Outcome, CommandFailure> 
         examination.say();
         return Ok(Outcome::Unreadable);
     }
-    let directory = examination.manifests.inventory.directory();
-    let called = &arguments.organization;
-    let organization = match organization(&directory, called) {
-        Ok(organization) => organization.to_owned(),
-        // It may be one of those that are wrong.
-        Err(unknown) => {
-            examination.say();
-            return Err(unknown);
-        }
-    };
-    if let Some(note) = also_called(&directory, called, &organization) {
-        say(&note);
-    }
-    let examination = examination.limited_to(&BTreeSet::from([organization.clone()]));
-    examination.say();
+    let (examination, organization) = examination.about(&arguments.organization)?;
     let outcome = examination.outcome();
     let inventory = &examination.manifests.inventory;
-    check_definition(arguments, inventory)?;
     let definition = arguments.definition.as_deref();
+    definition.map(|definition| known_definition(inventory, definition)).transpose()?;
     let is_table = definition.is_none() && !arguments.all;
     let is_json = matches!(arguments.output, ExplainFormat::Json);
     let effort = AccountEffort { steps: if is_table && !is_json { FEW_STEPS } else { STEPS }, work: WORK };
@@ -150,15 +135,6 @@ pub fn explain(arguments: &ExplainArguments) -> Result<Outcome, CommandFailure> 
     };
     print(&text).map_err(|error| CommandFailure::System { action: "standard output", error })?;
     Ok(outcome)
-}
-
-fn check_definition(arguments: &ExplainArguments, inventory: &Inventory) -> Result<(), CommandFailure> {
-    let Some(definition) = &arguments.definition else { return Ok(()) };
-    let handles: BTreeSet<&str> = inventory.handles().into_iter().map(AsRef::as_ref).collect();
-    if handles.contains(definition.as_str()) {
-        return Ok(());
-    }
-    Err(unknown("definition", definition, &handles.into_iter().collect::<Vec<_>>()))
 }
 
 fn rows(account: &Account, now: Instant) -> Vec<Row> {

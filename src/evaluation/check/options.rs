@@ -81,13 +81,13 @@ pub fn options(
     now: Instant,
 ) -> Vec<CheckOption> {
     let decision = decide_alone(snapshot, entitlement, now);
-    let mut trial = Trial { snapshot, sold, entitlement, request, now, left: MOST_EVALUATIONS };
+    let mut search = OptionSearch { snapshot, sold, entitlement, request, now, left: MOST_EVALUATIONS };
     let mut found: Vec<(Option<Amount>, CheckOption)> = Vec::new();
     for (index, decided) in decision.subscriptions.iter().enumerate() {
         if decided.verdict.phase.is_in_force() {
-            let place = Place { index, subscription: &decided.subscription, plan: &decided.plan };
-            found.extend(trial.add_ons(place));
-            found.extend(trial.plans(place));
+            let place = ChangeableSubscription { index, subscription: &decided.subscription, plan: &decided.plan };
+            found.extend(search.add_ons(place));
+            found.extend(search.plans(place));
         }
     }
     let order = |(amount, option): &(Option<Amount>, CheckOption)| {
@@ -99,7 +99,7 @@ pub fn options(
 
 /// A subscription to be changed.
 #[derive(Clone, Copy)]
-struct Place<'a> {
+struct ChangeableSubscription<'a> {
     /// Its place in the snapshot.
     index: usize,
     subscription: &'a Subscription,
@@ -108,7 +108,7 @@ struct Place<'a> {
 }
 
 /// What is tried.
-struct Trial<'a> {
+struct OptionSearch<'a> {
     snapshot: &'a Snapshot,
     sold: SoldCatalogue<'a>,
     entitlement: &'a Arc<str>,
@@ -121,8 +121,8 @@ struct Trial<'a> {
 /// How much would be held, where the request would be allowed.
 type Helps = Option<Option<Amount>>;
 
-impl<'a> Trial<'a> {
-    fn add_ons(&mut self, place: Place) -> Vec<(Option<Amount>, CheckOption)> {
+impl<'a> OptionSearch<'a> {
+    fn add_ons(&mut self, place: ChangeableSubscription) -> Vec<(Option<Amount>, CheckOption)> {
         let serving = self.sold.plans.get(place.plan).and_then(|entry| entry.serving.clone());
         let names = serving.iter().flat_map(|plan| &plan.add_ons);
         let add_ons: Vec<&Arc<Plan>> = names.filter_map(|name| self.sold(name, PlanType::AddOn)).collect();
@@ -133,7 +133,7 @@ impl<'a> Trial<'a> {
         found.collect()
     }
 
-    fn plans(&mut self, place: Place) -> Vec<(Option<Amount>, CheckOption)> {
+    fn plans(&mut self, place: ChangeableSubscription) -> Vec<(Option<Amount>, CheckOption)> {
         let others = self.sold.plans.keys().filter(|name| *name != place.plan);
         let plans: Vec<&Arc<Plan>> = others.filter_map(|name| self.sold(name, PlanType::Plan)).collect();
         let found = plans.into_iter().filter_map(|plan| {
@@ -151,7 +151,7 @@ impl<'a> Trial<'a> {
     }
 
     /// How many times an add-on has to be there at least, and how much would be held then.
-    fn fewest(&mut self, place: Place, plan: &Arc<Plan>) -> Option<(u32, Option<Amount>)> {
+    fn fewest(&mut self, place: ChangeableSubscription, plan: &Arc<Plan>) -> Option<(u32, Option<Amount>)> {
         let mut helps = |times: u32| self.tried(place, plan, |subscription, now| add(subscription, plan, times, now));
         if let Some(amount) = helps(1) {
             return Some((1, amount));
@@ -173,7 +173,12 @@ impl<'a> Trial<'a> {
     }
 
     /// What a subscription with a change comes to, where the request is allowed with it.
-    fn tried(&mut self, place: Place, plan: &Plan, change: impl FnOnce(&mut Subscription, Instant)) -> Helps {
+    fn tried(
+        &mut self,
+        place: ChangeableSubscription,
+        plan: &Plan,
+        change: impl FnOnce(&mut Subscription, Instant),
+    ) -> Helps {
         self.left = self.left.checked_sub(1)?;
         let decision = self.with(place, plan, change)?;
         let holding = decision.holding(self.entitlement).map(AsRef::as_ref);
@@ -182,7 +187,12 @@ impl<'a> Trial<'a> {
         reason.is_allowed(meter).then(|| holding?.total())
     }
 
-    fn with(&self, place: Place, plan: &Plan, change: impl FnOnce(&mut Subscription, Instant)) -> Option<Decision> {
+    fn with(
+        &self,
+        place: ChangeableSubscription,
+        plan: &Plan,
+        change: impl FnOnce(&mut Subscription, Instant),
+    ) -> Option<Decision> {
         let mut snapshot = self.snapshot.clone();
         let mut subscription = place.subscription.clone();
         change(&mut subscription, self.now);
@@ -222,7 +232,13 @@ fn change_to(subscription: &mut Subscription, plan: &Plan, now: Instant) {
     });
 }
 
-fn option(place: Place, plan: &Plan, kind: OptionKind, quantity: Option<u32>, amount: Option<Amount>) -> CheckOption {
+fn option(
+    place: ChangeableSubscription,
+    plan: &Plan,
+    kind: OptionKind,
+    quantity: Option<u32>,
+    amount: Option<Amount>,
+) -> CheckOption {
     let id = place.subscription.id();
     CheckOption {
         kind,

@@ -82,7 +82,8 @@ pub(super) fn of_sqlite(code: u32, message: String) -> StoreError {
         3 | 8 | 23 => StoreError::Refused(message),
         11 => StoreError::Unreadable(message),
         26 => StoreError::Foreign(message),
-        10 | 14 => StoreError::Down(message),
+        10 => StoreError::Down(message),
+        14 => StoreError::Down(format!("{message}: make its folder, and let the operator write there")),
         _ => StoreError::Unreadable(format!("{message} (code {code})")),
     }
 }

@@ -75,7 +75,8 @@ async fn a_path_is_taken_as_it_is_and_a_missing_folder_is_said() {
     assert!(folder.path().join("a?b ü.db").is_file());
     let address: StoreAddress = format!("sqlite://{}/missing/store.db", folder.path().display()).parse().unwrap();
     let error = refusal(&address).await;
-    assert_eq!(error, StoreError::Down("unable to open database file".to_owned()));
+    let said = "unable to open database file: make its folder, and let the operator write there";
+    assert_eq!(error, StoreError::Down(said.to_owned()));
 }
 
 #[rstest]

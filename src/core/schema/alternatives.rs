@@ -7,7 +7,7 @@ use jsonschema::paths::LocationSegment;
 use jsonschema::{JsonType, ValidationError};
 
 use super::message;
-use super::phrase::{MAX_LISTED, Visibility, given, push_field, push_item, type_words};
+use super::phrase::{MAX_LISTED, Visibility, none_of_types, push_field, push_item};
 
 /// Levels of alternatives inside of alternatives that are explained.
 const MAX_EXPLAINED: usize = 3;
@@ -34,9 +34,8 @@ pub(super) fn none(
         context.iter().map(|errors| only_type(errors, error.instance_path().as_str())).collect();
     if let Some(mut types) = types {
         types.dedup();
-        let words: Vec<&str> = types.into_iter().map(type_words).collect();
         let value = error.instance();
-        return format!("{}, expected {}", given(value, &subject.show(value)), words.join(" or "));
+        return none_of_types(value, &subject.show(value), &types);
     }
     let fits = format!("fits none of the {} alternatives", context.len());
     let closest = (1..)

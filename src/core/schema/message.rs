@@ -5,7 +5,7 @@ use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use serde_json::Value;
 
 use super::alternatives;
-use super::phrase::{Visibility, count, format_words, given, list, quote, shorten, show, type_words};
+use super::phrase::{Visibility, count, format_words, given, list, none_of_types, quote, shorten, show, type_words};
 use super::unknown_field;
 
 /// The keyword that an error is about; `false` for the schema `false`.
@@ -112,11 +112,10 @@ fn size(kind: &Kind, value: &Value, shown: &str, subject: Visibility) -> Option<
 }
 
 fn wrong_type(value: &Value, shown: &str, expected: &TypeKind) -> String {
-    let expected = match expected {
-        TypeKind::Single(single) => type_words(*single).to_owned(),
-        TypeKind::Multiple(several) => several.iter().map(type_words).collect::<Vec<_>>().join(" or "),
-    };
-    format!("{}, expected {expected}", given(value, shown))
+    match expected {
+        TypeKind::Single(single) => format!("{}, expected {}", given(value, shown), type_words(*single)),
+        TypeKind::Multiple(several) => none_of_types(value, shown, &several.iter().collect::<Vec<_>>()),
+    }
 }
 
 fn no_option(shown: &str, options: &Value, subject: Visibility) -> String {

@@ -106,6 +106,13 @@ pub(super) fn given(value: &Value, shown: &str) -> String {
     }
 }
 
+/// A value of none of several types. Where a text may stand, a number is one in quotes.
+pub(super) fn none_of_types(value: &Value, shown: &str, types: &[JsonType]) -> String {
+    let remedy = if value.is_number() && types.contains(&JsonType::String) { ": put it in quotes" } else { "" };
+    let words: Vec<&str> = types.iter().copied().map(type_words).collect();
+    format!("{}, expected {}{remedy}", given(value, shown), words.join(" or "))
+}
+
 /// What a text of a format looks like; an example says it faster than the standard behind it.
 pub(super) fn format_words(format: &str) -> String {
     let words = match format {

@@ -22,7 +22,8 @@ fn about(rules: &Value) -> super::Schema {
 #[case(json!({"type": "string"}), json!(null), "null is given, expected a string")]
 #[case(json!({"type": "string"}), json!({"a": "text"}), "an object is given, expected a string")]
 #[case(json!({"type": "boolean"}), json!([1]), "a list is given, expected a boolean")]
-#[case(json!({"type": ["string", "null"]}), json!(5), "5 is a number, expected null or a string")]
+#[case(json!({"type": ["string", "null"]}), json!(5), "5 is a number, expected null or a string: put it in quotes")]
+#[case(json!({"type": ["integer", "string"]}), json!(1.5), "1.5 is a number, expected an integer or a string: put it in quotes")]
 #[case(json!({"enum": ["daily", "weekly"]}), json!("hourly"), r#""hourly" is none of "daily", "weekly""#)]
 #[case(json!({"const": 3}), json!(4), "4 is not 3, the only value allowed")]
 #[case(json!({"minLength": 3}), json!("ab"), r#""ab" has 2 characters, fewer than the minimum 3"#)]
@@ -48,6 +49,7 @@ fn about(rules: &Value) -> super::Schema {
 #[case(json!({"propertyNames": {"maxLength": 1}}), json!({"ab": 1}), r#"has a field whose name is not allowed: "ab" has 2 characters, more than the maximum 1"#)]
 #[case(json!({"not": {"const": 5}}), json!(5), "5 is what the schema rules out with `not`")]
 #[case(json!(false), json!(5), "is not allowed here; remove it")]
+#[case(json!({"anyOf": [{"type": "integer"}, {"type": "string"}]}), json!(2.5), "2.5 is a number, expected an integer or a string: put it in quotes")]
 #[case(json!({"anyOf": [{"type": "string"}, {"type": "integer"}]}), json!(true), "true is a boolean, expected a string or an integer")]
 #[case(json!({"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 3}]}), json!(1), "fits none of the 2 alternatives; number 1 comes closest: 1 is a number, expected a string")]
 #[case(

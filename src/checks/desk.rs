@@ -2,7 +2,7 @@
 
 use super::problem::CheckProblem;
 use crate::{
-    controller::{Knowledge, clock},
+    controller::{Knowledge, NamedCatalogue, clock},
     core::{calendar::Instant, usage::allowance::UsageRequest},
     evaluation::{
         Snapshot,
@@ -72,7 +72,7 @@ impl CheckDesk {
             usage.notice = self.knowledge.store_notice();
         }
         if wanted.with_options && !answer.allowed {
-            let (plans, definitions) = self.knowledge.sold();
+            let NamedCatalogue { plans, catalogue: definitions } = self.knowledge.whole_catalogue();
             let sold = SoldCatalogue { plans: &plans, definitions: &definitions };
             answer.options = Some(options(&snapshot, sold, entitlement, request, now));
         }

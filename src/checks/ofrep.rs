@@ -1,4 +1,4 @@
-//! The OpenFeature Remote Evaluation Protocol 0.3: the flags of flags.json, by their names, as they are now.
+//! The `OpenFeature` Remote Evaluation Protocol 0.3: the flags of flags.json, by their names, as they are now.
 
 use super::{access::CheckVerb, asked_by::AskedBy, problem::CheckProblem, routes::CheckSurroundings};
 use crate::{

@@ -7,6 +7,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 /// The arguments of the API that answers checks.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_field_names, reason = "flags are named after their fields")]
 #[command(next_help_heading = "API for checks (on with --api-address)")]
 pub struct CheckApiArguments {
     /// Where the API listens by which services ask whether something may be used [default: nowhere]

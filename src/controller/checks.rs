@@ -3,10 +3,9 @@
 use super::{
     knowledge::Knowledge,
     metering::{asked_for, is_asked_for},
-    world::World,
+    world::{NamedCatalogue, World},
 };
 use crate::{
-    core::plan::Plan,
     evaluation::{
         Snapshot,
         catalogue::CatalogueEntry,
@@ -15,7 +14,7 @@ use crate::{
     },
     render::flags::Offers,
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 impl Knowledge {
     /// Everything by which is decided what an organization is entitled to, but for what is used. None where it can't be told now.
@@ -44,8 +43,8 @@ impl Knowledge {
 
     /// All plans and definitions, as they are in the catalogue.
     #[must_use]
-    pub fn sold(&self) -> (BTreeMap<Arc<str>, Arc<CatalogueEntry<Plan>>>, BTreeMap<Arc<str>, Arc<CatalogueEntry>>) {
-        self.inquire(World::sold)
+    pub fn whole_catalogue(&self) -> NamedCatalogue {
+        self.inquire(World::whole_catalogue)
     }
 
     /// What is known of a meter as it counts: what Prometheus is asked for is heard as long as that answers, too.

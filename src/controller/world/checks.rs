@@ -1,8 +1,8 @@
 //! What checks ask the index.
 
-use super::World;
-use crate::{core::plan::Plan, evaluation::catalogue::CatalogueEntry, render::flags::Offers};
-use std::{collections::BTreeMap, sync::Arc};
+use super::{World, view::NamedCatalogue};
+use crate::{evaluation::catalogue::CatalogueEntry, render::flags::Offers};
+use std::sync::Arc;
 
 impl World {
     /// A definition as it is in the catalogue; None where there is none, or it has yet to be read.
@@ -16,11 +16,11 @@ impl World {
     }
 
     /// All plans and definitions, as they are in the catalogue; without those that have yet to be read.
-    pub fn sold(&self) -> (BTreeMap<Arc<str>, Arc<CatalogueEntry<Plan>>>, BTreeMap<Arc<str>, Arc<CatalogueEntry>>) {
+    pub fn whole_catalogue(&self) -> NamedCatalogue {
         let plan = |name: Arc<str>| Some((Arc::clone(&name), self.catalogue.plan_entry(&name).ok()??));
         let definition = |name: &Arc<str>| Some((Arc::clone(name), self.definition_entry(name)?));
         let plans = self.catalogue.plan_names().into_iter().filter_map(plan).collect();
-        (plans, self.catalogue.definition_names().filter_map(definition).collect())
+        NamedCatalogue { plans, catalogue: self.catalogue.definition_names().filter_map(definition).collect() }
     }
 
     /// Every definition that is ready; None where not all have been looked at since the start.

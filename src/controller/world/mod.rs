@@ -82,7 +82,7 @@ pub use section::KeptView;
 pub use store::{Identity, Reading};
 pub use strays::FormerMarks;
 pub use usage::{ReportView, ReportWork, WholeReport};
-pub use view::{NotReady, OrganizationView, SourceFacts, SourcePermission};
+pub use view::{NamedCatalogue, NotReady, OrganizationView, SourceFacts, SourcePermission};
 
 pub use super::work::WorkItem;
 use super::{debouncer::Debouncer, writing::Writing};

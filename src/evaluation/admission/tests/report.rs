@@ -77,10 +77,10 @@ fn a_register_is_reviewed_by_itself(#[case] terms: Value, #[case] expected: Admi
 fn what_was_wrong_before_is_no_reason_to_refuse_a_change() {
     let usage = by_channel("Refuse");
     let (wrong, good) = (json!({"channel": "fax"}), json!({"key": "CASE-2", "channel": "phone"}));
-    assert_eq!(review(&usage, Some(&[wrong.clone()]), Some(&[wrong.clone(), good.clone()])), fine());
+    assert_eq!(review(&usage, Some(std::slice::from_ref(&wrong)), Some(&[wrong.clone(), good.clone()])), fine());
     let more = json!({"key": "CASE-3", "channel": "fax"});
     let expected = refused("RegistersRefused", "CASE-3: channel \"fax\" is not covered: the definition has phone");
-    assert_eq!(review(&usage, Some(&[wrong.clone()]), Some(&[wrong, good, more])), expected);
+    assert_eq!(review(&usage, Some(std::slice::from_ref(&wrong)), Some(&[wrong, good, more])), expected);
 }
 
 #[test]

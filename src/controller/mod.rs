@@ -118,7 +118,7 @@ use std::{sync::Arc, time::Duration};
 pub use time_zones::TimeZoneReport;
 use tokio::{sync::oneshot, task::JoinSet, time::timeout};
 use world::{ClusterCounts, kinds::WATCHES};
-pub use world::{ObjectState, Reference};
+pub use world::{NamedCatalogue, ObjectState, Reference};
 
 /// How long the operator stays to tell of what it has done, once it is to end.
 const LAST_WORDS: Duration = Duration::from_secs(5);

@@ -20,7 +20,7 @@ async fn noted(desk: &Desk, what: &str, is_it: impl Fn(&Value) -> bool) -> Value
 
 fn adopt(desk: &Desk, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_entitlement-operator"));
-    let namespace = format!("--namespace={}", OPERATOR_NAMESPACE);
+    let namespace = format!("--namespace={OPERATOR_NAMESPACE}");
     command.args(["store", "adopt", &namespace]).args(arguments).env("KUBECONFIG", desk.stage.plane.kubeconfig());
     command.output().unwrap()
 }

@@ -80,7 +80,7 @@ fn what_was_wrong_before_is_no_reason_to_refuse_a_change() {
     assert_eq!(review(&usage, Some(std::slice::from_ref(&wrong)), Some(&[wrong.clone(), good.clone()])), fine());
     let more = json!({"key": "CASE-3", "channel": "fax"});
     let expected = refused("RegistersRefused", "CASE-3: channel \"fax\" is not covered: the definition has phone");
-    assert_eq!(review(&usage, Some(std::slice::from_ref(&wrong)), Some(&[wrong, good, more])), expected);
+    assert_eq!(review(&usage, Some(std::slice::from_ref(&wrong)), Some(&[wrong.clone(), good, more])), expected);
 }
 
 #[test]

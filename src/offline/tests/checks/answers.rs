@@ -105,15 +105,15 @@ fn every_reason_has_a_name() {
 
 const NOON: &str = "2027-01-20T12:00:00Z";
 
-fn heard(at: &str) -> Option<Heard> {
-    Some(Heard::At(parse_instant(at).unwrap()))
+fn heard(at: &str) -> Heard {
+    Heard::At(parse_instant(at).unwrap())
 }
 
 #[rstest]
-#[case::just_now("LastKnown", heard("2027-01-20T11:59:00Z"), "yes: Allowed", false)]
-#[case::long_ago("LastKnown", heard("2027-01-20T11:45:00Z"), "yes: Allowed", true)]
-#[case::long_ago_and_that_is_a_no("Deny", heard("2027-01-20T11:45:00Z"), "no: UsageUnknown", true)]
-#[case::nearly_so("Deny", heard("2027-01-20T11:45:01Z"), "yes: Allowed", false)]
+#[case::just_now("LastKnown", Some(heard("2027-01-20T11:59:00Z")), "yes: Allowed", false)]
+#[case::long_ago("LastKnown", Some(heard("2027-01-20T11:45:00Z")), "yes: Allowed", true)]
+#[case::long_ago_and_that_is_a_no("Deny", Some(heard("2027-01-20T11:45:00Z")), "no: UsageUnknown", true)]
+#[case::nearly_so("Deny", Some(heard("2027-01-20T11:45:01Z")), "yes: Allowed", false)]
 #[case::never("LastKnown", None, "yes: UsageUnknown", false)]
 #[case::never_and_that_is_a_no("Deny", None, "no: UsageUnknown", false)]
 fn what_was_heard_long_ago_counts_as_the_definition_says(
@@ -224,6 +224,6 @@ fn nobody_is_answered_for_who_is_not_there() {
     let now = parse_instant(NOON).unwrap();
     assert!(scene.0.check("globex", &"units".into(), request, now, true).is_none());
     let mut other = scene;
-    other.add(EntitlementKind::Organization, "globex", json!({"namespaces": ["globex"]}));
+    other.add(EntitlementKind::Organization, "globex", &json!({"namespaces": ["globex"]}));
     assert_eq!(other.0.check("globex", &"units".into(), request, now, true).unwrap().answer.options, Some(Vec::new()));
 }

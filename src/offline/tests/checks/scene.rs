@@ -20,7 +20,7 @@ impl CheckScene {
     /// With these fields of the definition.
     pub fn of(definition: &Value) -> Self {
         let mut scene = Self(Inventory::new(parse_instant("2027-01-01T00:00:00Z").unwrap(), "entitlement-operator"));
-        scene.add(EntitlementKind::Organization, "acme", json!({"namespaces": ["acme"]}));
+        scene.add(EntitlementKind::Organization, "acme", &json!({"namespaces": ["acme"]}));
         scene.define("units", definition)
     }
 
@@ -33,7 +33,7 @@ impl CheckScene {
         Self::metered(&json!({"mode": "Consumed", "period": "P1M"}))
     }
 
-    pub fn add(&mut self, kind: EntitlementKind, name: &str, spec: Value) {
+    pub fn add(&mut self, kind: EntitlementKind, name: &str, spec: &Value) {
         self.0.add(kind, &json!({"metadata": {"name": name, "namespace": "entitlements"}, "spec": spec})).unwrap();
     }
 
@@ -45,7 +45,7 @@ impl CheckScene {
             let fields = spec.as_object_mut().unwrap();
             fields.retain(|field, _| !["unit", "amount"].contains(&field.as_str()));
         }
-        self.add(EntitlementKind::EntitlementDefinition, name, spec);
+        self.add(EntitlementKind::EntitlementDefinition, name, &spec);
         self
     }
 
@@ -53,7 +53,7 @@ impl CheckScene {
     pub fn grant(mut self, name: &str, more: &Value) -> Self {
         let mut spec = json!({"organization": "acme", "definition": "units", "start": "2027-01-01"});
         spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        self.add(EntitlementKind::EntitlementInstance, name, spec);
+        self.add(EntitlementKind::EntitlementInstance, name, &spec);
         self
     }
 
@@ -65,14 +65,14 @@ impl CheckScene {
         if spec["type"] != "AddOn" && spec["product"].is_null() {
             spec["product"] = "all".into();
         }
-        self.add(EntitlementKind::EntitlementPlan, name, spec);
+        self.add(EntitlementKind::EntitlementPlan, name, &spec);
         self
     }
 
     pub fn subscribes(mut self, plan: &str, more: &Value) -> Self {
         let mut spec = json!({"organization": "acme", "plan": plan, "start": "2027-01-01"});
         spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        self.add(EntitlementKind::EntitlementSubscription, "all", spec);
+        self.add(EntitlementKind::EntitlementSubscription, "all", &spec);
         self
     }
 
@@ -88,7 +88,7 @@ impl CheckScene {
         };
         let registers: Vec<Value> = uses.iter().enumerate().map(register).collect();
         let spec = json!({"organization": "acme", "definition": "units", "registers": registers});
-        self.add(EntitlementKind::EntitlementUsage, "use", spec);
+        self.add(EntitlementKind::EntitlementUsage, "use", &spec);
         self
     }
 
@@ -162,11 +162,8 @@ impl CheckScene {
     /// The same question, where this was heard of what is used.
     pub fn ask_hearing(&self, at: &str, heard: Option<Heard>, status: &Value) -> CheckAnswer {
         let mut snapshot = self.0.snapshots(&self.0.catalogue()).remove(0);
-        let known = snapshot.meters.get("units").map(|facts| MeterFacts::clone(facts)).unwrap_or_else(|| MeterFacts {
-            memory: Arc::default(),
-            ledger: Arc::default(),
-            heard: None,
-        });
+        let known = snapshot.meters.get("units").map(|facts| MeterFacts::clone(facts));
+        let known = known.unwrap_or_else(|| MeterFacts { memory: Arc::default(), ledger: Arc::default(), heard: None });
         snapshot.meters.insert("units".into(), Arc::new(MeterFacts { heard, ..known }));
         let mut organization = crate::api::Organization::clone(snapshot.organization.as_ref().unwrap());
         organization.status = Some(serde_json::from_value(json!({ "usage": status })).unwrap());

@@ -45,6 +45,7 @@ bench: control-plane ## Prints what grants, subscriptions and metered usage take
 	@cargo test --locked --release --quiet --lib -- --ignored --exact --nocapture controller::footprint::what_grants_take
 	@cargo test --locked --release --quiet --lib -- --ignored --exact --nocapture offline::tests::costs::what_subscriptions_take
 	@cargo test --locked --release --quiet --lib -- --ignored --exact --nocapture core::usage::tests::costs::what_a_change_of_usage_takes
+	@cargo test --locked --release --quiet --test store -- --ignored --nocapture many::a_million
 	@cargo bench --locked --quiet --bench footprint
 
 CASES ?= 2000

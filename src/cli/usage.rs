@@ -46,6 +46,12 @@ const MOST: u32 = 1_000;
 
 /// Sees to what is counted of metered definitions
 #[derive(Debug, Args)]
+#[command(
+    arg_required_else_help = true,
+    after_help = "\
+Examples:
+  entitlement-operator usage recount api-calls --from 2027-07-01 --to 2027-07-02"
+)]
 pub struct UsageArguments {
     #[command(subcommand)]
     command: UsageCommand,

@@ -182,7 +182,8 @@ mod tests {
                     "operations": ["CREATE", "UPDATE", "DELETE"],
                     "resources": [
                         "entitlementdefinitions", "entitlementinstances", "entitlementoverrides", "entitlementplans",
-                        "entitlementsubscriptions", "facetdefinitions", "organizations", "overridedecisions",
+                        "entitlementsubscriptions", "entitlementusages", "facetdefinitions", "organizations",
+                        "overridedecisions",
                     ],
                     "scope": "*",
                 }],

@@ -14,7 +14,7 @@ const OF_A_MACHINE: [&str; 5] = ["~/.local", "${fpath", "~/.config", "/usr/local
 fn needs_cluster(example: &str) -> bool {
     let talks_to_one = ["kubectl apply", "kubectl get", "kubectl patch", "entitlement-operator run", "--apply"];
     let looks_at_one =
-        ["timeline", "explain", "check", "show", "change", "renew", "approve", "deny", "overrides", "store"]
+        ["timeline", "explain", "check", "show", "change", "renew", "approve", "deny", "overrides", "store", "usage"]
             .map(|name| format!("entitlement-operator {name}"));
     talks_to_one.iter().any(|sign| example.contains(sign))
         || (looks_at_one.iter().any(|sign| example.contains(sign.as_str()))

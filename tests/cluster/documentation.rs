@@ -169,7 +169,16 @@ fn advised(page: &str) -> Vec<String> {
     let quotes = advice.flat_map(|advice| advice.split('`').skip(1).step_by(2));
     let commands =
         quotes.filter(|quote| ["kubectl ", "entitlement-operator "].iter().any(|start| quote.starts_with(start)));
-    let beyond = ["kubectl logs", "kubectl edit", "kubectl create", "kubectl diff", "entitlement-operator approve"];
+    let beyond = [
+        "kubectl logs",
+        "kubectl edit",
+        "kubectl create",
+        "kubectl diff",
+        "entitlement-operator approve",
+        // These take an operator that has something to adopt, or to count anew.
+        "entitlement-operator store",
+        "entitlement-operator usage",
+    ];
     commands.filter(|command| beyond.iter().all(|one| !command.contains(one))).map(ToOwned::to_owned).collect()
 }
 

@@ -8,21 +8,32 @@ use entitlement_operator::store::CatchUp;
 use rstest::rstest;
 use std::time::Instant;
 
+/// How many registers one commit has.
+const TOGETHER: i64 = 5000;
+
 #[rstest]
 #[tokio::test]
 async fn a_hundred_thousand_registers_in_one_meter(#[values(Sqlite, Postgres)] kind: Kind) {
+    in_one_meter(kind, 100_000).await;
+}
+
+#[rstest]
+#[tokio::test]
+#[ignore = "it takes minutes, and prints figures, which depend on the machine: make bench"]
+async fn a_million_registers_in_one_meter(#[values(Sqlite, Postgres)] kind: Kind) {
+    in_one_meter(kind, 1_000_000).await;
+}
+
+async fn in_one_meter(kind: Kind, registers: i64) {
     let place = Place::new(kind).await;
     let store = place.open().await;
     let began = Instant::now();
-    for thousand in 0..20 {
-        let registers = (0..5000).map(|number| {
-            let second = thousand * 5000 + number;
-            report(&format!("call-{second}"), second, "1")
-        });
-        write(&store, "acme", registers.collect()).await.unwrap();
+    for first in (0..registers / TOGETHER).map(|commit| commit * TOGETHER) {
+        let all = (first..first + TOGETHER).map(|second| report(&format!("call-{second}"), second, "1"));
+        write(&store, "acme", all.collect()).await.unwrap();
     }
     let written = began.elapsed();
-    assert_eq!(total(&store, "acme").await, decimal("100000"));
+    assert_eq!(total(&store, "acme").await, decimal(&registers.to_string()));
     let loaded = began.elapsed().saturating_sub(written);
     // One more is written and seen in the time that one takes, not in that of a hundred thousand.
     let began = Instant::now();
@@ -33,6 +44,8 @@ async fn a_hundred_thousand_registers_in_one_meter(#[values(Sqlite, Postgres)] k
         assert!(changes.differences.len() <= 2);
     }
     let one = began.elapsed() / 20;
-    println!("{kind:?}: 100,000 written in {written:?}, loaded in {loaded:?}; one written and seen in {one:?}");
+    println!(
+        "{kind:?}: {registers} registers of one meter written in {written:?}, loaded in {loaded:?}; one written and seen in {one:?}"
+    );
     assert!(one < loaded, "{one:?} and {loaded:?}");
 }

@@ -86,16 +86,17 @@ fn start(stage: &Stage, port: u16) -> Operator {
     operator
 }
 
-/// A report of usage from where the organization does not allow it is told so.
+/// A report of usage of what there is not is told so: of that, the webhook only warns.
 async fn report(cluster: &Cluster) {
     let name = cluster.name.clone();
     let report = json!({
         "apiVersion": "entitlements.dev/v1alpha1", "kind": "EntitlementUsage",
-        "metadata": {"name": name, "namespace": name}, "spec": {"organization": name, "definition": name},
+        "metadata": {"name": name, "namespace": "entitlements"},
+        "spec": {"organization": name, "definition": format!("{name}-none")},
     });
     cluster.create(report).await.unwrap();
-    let is_told = |seen: &Value| seen["status"]["conditions"][0]["reason"] == "NamespaceNotAllowed";
-    cluster.until("EntitlementUsage", "$", "$", "is told of", is_told).await;
+    let is_told = |seen: &Value| seen["status"]["conditions"][0]["reason"] == "DefinitionNotFound";
+    cluster.until("EntitlementUsage", "entitlements", "$", "is told of", is_told).await;
 }
 
 /// Everything that the operator can have to do.

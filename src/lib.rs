@@ -40,6 +40,7 @@
 
 pub mod address;
 pub mod api;
+pub mod certificates;
 pub mod checks;
 pub mod cli;
 pub mod connection;

@@ -62,6 +62,7 @@ const LAYERS: &[Layer] = &[
         ],
     ),
     shell("preflight", &["api", "core", "installation", "controller", "connection"]),
+    shell("certificates", &["core", "evaluation", "controller", "connection", "server"]),
     shell(
         "webhook",
         &[
@@ -72,13 +73,29 @@ const LAYERS: &[Layer] = &[
             "installation",
             "controller",
             "address",
+            "certificates",
             "connection",
             "metrics",
             "server",
         ],
     ),
     shell("endpoints", &["controller", "metrics", "server"]),
-    shell("checks", &["api", "core", "render", "evaluation", "controller", "metering", "server", "store"]),
+    shell(
+        "checks",
+        &[
+            "api",
+            "core",
+            "render",
+            "evaluation",
+            "installation",
+            "controller",
+            "certificates",
+            "connection",
+            "metering",
+            "server",
+            "store",
+        ],
+    ),
 ];
 
 /// A client, a clock, input or output, randomness, and the machine's own time zones. A path that has one of these anywhere is

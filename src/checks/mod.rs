@@ -13,7 +13,8 @@
 //! | `routes` | what is asked for by which address |
 //! | `problem` | what is answered where there is no answer |
 //! | `site` | HTTP and TLS |
-//! | `certificates` | the certificate that it serves with |
+//! | `certificates` | the certificate that it serves with, where one is given |
+//! | `own_certificate` | the certificate that the operator makes for it, where none is |
 //! | `options` | how it is set up |
 
 mod access;
@@ -23,6 +24,7 @@ mod certificates;
 mod desk;
 mod ofrep;
 mod options;
+mod own_certificate;
 mod problem;
 mod routes;
 mod site;
@@ -41,15 +43,19 @@ use crate::{
 use asked_by::Doorkeeper;
 use desk::CheckDesk;
 use kube::Client;
+use own_certificate::OwnCertificate;
 use routes::CheckSurroundings;
+use rustls::ServerConfig;
 use site::ApiEncryption;
-use std::{io, sync::Arc};
+use std::{future, io, sync::Arc};
 use tokio::{net::TcpListener, sync::watch};
 
 /// The API, while it listens and has yet to answer.
 pub struct CheckService {
     listener: TcpListener,
     encryption: ApiEncryption,
+    /// Where certificates of the operator's own go.
+    own: Option<watch::Sender<Option<Arc<ServerConfig>>>>,
 }
 
 /// Why the API cannot be served.
@@ -69,8 +75,14 @@ impl CheckService {
     /// # Errors
     /// Where that cannot be done, or there is no certificate to serve with.
     pub async fn listen(options: CheckOptions) -> Result<Self, NotServed> {
+        let mut own = None;
         let encryption = match options.certificate {
             CertificateSource::None => ApiEncryption::None,
+            CertificateSource::Own => {
+                let (sender, receiver) = watch::channel(None);
+                own = Some(sender);
+                ApiEncryption::Tls(receiver)
+            }
             CertificateSource::Folder(folder) => {
                 let (certificate, config) = read_certificate(&folder)?;
                 let (sender, receiver) = watch::channel(Some(config));
@@ -80,20 +92,31 @@ impl CheckService {
         };
         let listener = TcpListener::bind(options.address).await?;
         tracing::info!(address = %listener.local_addr()?, "checks are answered");
-        Ok(Self { listener, encryption })
+        Ok(Self { listener, encryption, own })
     }
 
-    /// Answers until `shutdown` is ready.
+    /// Answers until `shutdown` is ready, as the operator of that namespace.
     pub async fn run(
         self,
         client: Client,
+        namespace: &str,
         knowledge: Knowledge,
         store: Option<StoreAddress>,
         shutdown: impl Future<Output = ()>,
     ) {
         let meters = store.map(|address| MeterReader::new(address, clock::now()));
         let doorkeeper = Doorkeeper::new(&client, knowledge.clone());
+        let own = self.own.map(|sender| OwnCertificate::new(client, namespace, sender, &knowledge));
+        let keeping = async {
+            match own {
+                Some(own) => own.run().await,
+                None => future::pending().await,
+            }
+        };
         let surroundings = Arc::new(CheckSurroundings { doorkeeper, desk: CheckDesk::new(knowledge, meters) });
-        site::run(self.listener, self.encryption, routes::router(surroundings), shutdown).await;
+        tokio::select! {
+            () = keeping => {}
+            () = site::run(self.listener, self.encryption, routes::router(surroundings), shutdown) => {}
+        }
     }
 }

@@ -16,7 +16,8 @@ pub struct CheckApiArguments {
     #[arg(long, value_name = "ADDRESS:PORT")]
     api_address: Option<SocketAddr>,
     /// A folder with the certificate to serve with (tls.crt) and its key (tls.key), as a Secret of type kubernetes.io/tls is mounted;
-    /// it is read again when it has changed
+    /// it is read again when it has changed [default: the operator makes one, and tells its authority in the ConfigMap
+    /// entitlement-operator-ca of its own namespace]
     #[arg(long, value_name = "FOLDER", requires = "api_address", conflicts_with = "api_insecure")]
     api_certificate: Option<PathBuf>,
     /// Serves plain HTTP, on a loopback address only: tokens would be read by whoever sees them pass
@@ -29,7 +30,7 @@ impl CheckApiArguments {
     ///
     /// # Errors
     /// Where it cannot be set up so.
-    pub fn options(self) -> Result<Option<CheckOptions>, CommandFailure> {
+    pub fn options(self, read_only: bool) -> Result<Option<CheckOptions>, CommandFailure> {
         let Some(address) = self.api_address else { return Ok(None) };
         let certificate = match self.api_certificate {
             Some(folder) => {
@@ -41,11 +42,14 @@ impl CheckApiArguments {
                 })?;
                 CertificateSource::Folder(folder)
             }
-            None if !self.api_insecure => {
+            None if !self.api_insecure && read_only => {
                 return Err(CommandFailure::Usage(
-                    "--api-address: give the certificate to serve with, too, as --api-certificate".to_owned(),
+                    "--read-only: nothing is written, and so no certificate is made for --api-address: give one as \
+                     --api-certificate"
+                        .to_owned(),
                 ));
             }
+            None if !self.api_insecure => CertificateSource::Own,
             None if !address.ip().is_loopback() => {
                 return Err(CommandFailure::Usage(format!(
                     "--api-insecure: {address} is no loopback address: serve at 127.0.0.1, or give --api-certificate"

@@ -17,12 +17,12 @@ const IMAGE: &str = concat!("ghcr.io/entitlements-dev/entitlement-operator:", en
 /// The namespaces, the CustomResourceDefinitions, the policies that protect approvals, a service account with only the rights that
 /// the operator needs, its Deployment, and roles for people: entitlements-view, which is part of Kubernetes' role view (and so of
 /// edit and admin), and entitlements-catalogue-author, entitlements-grant-author, entitlements-service-desk, entitlements-requester,
-/// entitlements-approver and entitlements-restorer, which nobody has until you bind them.
+/// entitlements-approver, entitlements-reporter, entitlements-checker and entitlements-restorer, which nobody has until you bind them.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   entitlement-operator manifests | kubectl apply -f -
-  entitlement-operator manifests --webhook | kubectl apply -f -
+  entitlement-operator manifests --webhook --api | kubectl apply -f -
   entitlement-operator manifests --secret-namespaces entitlements,acme | kubectl apply -f -
   entitlement-operator manifests --namespace billing --image registry.example/entitlement-operator:1 | kubectl apply -f -")]
 pub struct ManifestsArguments {
@@ -35,6 +35,9 @@ pub struct ManifestsArguments {
     /// With the admission webhook, which refuses at once what the operator would reject later
     #[arg(long)]
     webhook: bool,
+    /// With the API by which services ask whether something may be used
+    #[arg(long)]
+    api: bool,
     #[command(flatten)]
     restriction: ServedArguments,
     /// The format: YAML documents, or one List in JSON
@@ -53,8 +56,15 @@ fn image(text: &str) -> Result<String, &'static str> {
 pub fn manifests(arguments: &ManifestsArguments) -> Result<Outcome, CommandFailure> {
     let served = arguments.restriction.served(&arguments.namespace)?;
     let read_only = arguments.restriction.is_read_only(arguments.webhook)?;
+    if read_only && arguments.api {
+        return Err(CommandFailure::Usage(
+            "--read-only: nothing is written, and so no certificate is made for the API: leave out --read-only or --api"
+                .to_owned(),
+        ));
+    }
     let installation = Installation::new(&arguments.namespace, &arguments.image, arguments.webhook)
         .map_err(|invalid| CommandFailure::Usage(invalid.to_string()))?
+        .answering_checks(arguments.api)
         .restricted(served, read_only);
     let text = write(&installation.objects()?, arguments.output)?;
     print(text).map_err(|error| CommandFailure::System { action: "standard output", error })?;

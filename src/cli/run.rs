@@ -102,8 +102,8 @@ pub fn run(arguments: RunArguments, zones: &ZonesInUse) -> Result<Outcome, Comma
     }
     let served = arguments.restriction.served(&arguments.namespace)?;
     let webhook = arguments.webhook.options(&arguments.namespace)?;
-    let checks = arguments.checks.options()?;
     let read_only = arguments.restriction.is_read_only(webhook.is_some())?;
+    let checks = arguments.checks.options(read_only)?;
     if let ZonesInUse::Unusable(problem) = zones {
         tracing::error!("{problem}");
     }
@@ -148,7 +148,7 @@ async fn operate(
     let webhook_rights = webhook.as_ref().map(webhook::Options::rights);
     let duties = Duties {
         webhook: webhook_rights,
-        checks: checks.is_some(),
+        checks: checks.as_ref().map(CheckOptions::rights),
         served: options.served.clone(),
         read_only: options.read_only,
     };
@@ -162,7 +162,7 @@ async fn operate(
         return Ok(());
     };
     let api = checks::listen(checks).await?;
-    let store = options.store.clone();
+    let (store, namespace) = (options.store.clone(), options.namespace.clone());
     let writers = FencedClients::of(connection).await?;
     let controller = Controller::new(client.clone(), writers, ControllerOptions { cluster, ..options });
     let knowledge = controller.knowledge();
@@ -177,7 +177,7 @@ async fn operate(
     };
     let answering = async {
         if let Some(api) = api {
-            Box::pin(api.run(client.clone(), knowledge.clone(), store, shutdown.clone())).await;
+            Box::pin(api.run(client.clone(), &namespace, knowledge.clone(), store, shutdown.clone())).await;
         }
         Ok(())
     };

@@ -25,7 +25,7 @@ mod workload;
 
 pub use objects::{Installation, InvalidInstallation, cluster_name, own_namespace};
 pub use registration::{WEBHOOK_TIMEOUT_SECONDS, validating_webhook};
-pub use rights::{AccessRight, Duties, Need, RightScope, Webhook, rights};
+pub use rights::{AccessRight, ApiCertificate, Duties, Need, RightScope, Webhook, rights};
 
 /// The operator's own namespace, where nothing else is said.
 pub const OPERATOR_NAMESPACE: &str = "entitlement-operator";
@@ -33,6 +33,14 @@ pub const OPERATOR_NAMESPACE: &str = "entitlement-operator";
 pub const NAME: &str = "entitlement-operator";
 /// The Secret that keeps the webhook's certificate, in the operator's own namespace.
 pub const WEBHOOK_SECRET: &str = "entitlement-operator-webhook";
+/// The Service by which the API for checks is reached.
+pub const API_SERVICE: &str = "entitlement-operator-api";
+/// The Secret that keeps the certificate of the API for checks, in the operator's own namespace.
+pub const API_SECRET: &str = "entitlement-operator-api";
+/// The ConfigMap that tells by which authorities that certificate is trusted.
+pub const AUTHORITY_CONFIG_MAP: &str = "entitlement-operator-ca";
+/// The port that the API for checks listens on, where it is installed.
+pub const API_PORT: u16 = 9444;
 /// The ConfigMap in which it is noted which store of metered usage is used.
 pub const STORE_NOTE: &str = "entitlement-operator-store";
 /// The port that the webhook listens on, where nothing else is said.

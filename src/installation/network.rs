@@ -1,6 +1,8 @@
 //! The Services that lead to the operator's pods, and who may reach them.
 
-use super::{HTTP_PORT, NAME, WEBHOOK_PORT, roles::metadata, workload::selector};
+use super::{
+    API_PORT, API_SERVICE, HTTP_PORT, NAME, WEBHOOK_PORT, rights::Duties, roles::metadata, workload::selector,
+};
 use k8s_openapi::{
     api::{
         core::v1::{Service, ServicePort, ServiceSpec},
@@ -13,7 +15,9 @@ use k8s_openapi::{
 pub const HTTP: &str = "http";
 /// The name of the webhook's port.
 pub const WEBHOOK: &str = "webhook";
-/// The one port by which API servers reach webhooks.
+/// The name of the port of the API for checks.
+pub const API: &str = "api";
+/// The one port by which API servers reach webhooks, and that of an address without one.
 pub const HTTPS: i32 = 443;
 const TCP: &str = "TCP";
 /// Which of the Services is scraped.
@@ -46,8 +50,13 @@ pub fn webhook(namespace: &str) -> Service {
     service(namespace, NAME, HTTPS, WEBHOOK)
 }
 
+/// The Service by which checks are asked for: a port that nobody has to name.
+pub fn api(namespace: &str) -> Service {
+    service(namespace, API_SERVICE, HTTPS, API)
+}
+
 /// Nothing but the operator's ports is reached. From where, nobody knows in advance: no peer describes an API server.
-pub fn policy(namespace: &str, webhook: bool) -> NetworkPolicy {
+pub fn policy(namespace: &str, duties: &Duties) -> NetworkPolicy {
     let reached = |port: u16| NetworkPolicyIngressRule {
         ports: Some(vec![NetworkPolicyPort {
             port: Some(IntOrString::Int(port.into())),
@@ -56,7 +65,8 @@ pub fn policy(namespace: &str, webhook: bool) -> NetworkPolicy {
         }]),
         ..NetworkPolicyIngressRule::default()
     };
-    let ports = [HTTP_PORT].into_iter().chain(webhook.then_some(WEBHOOK_PORT));
+    let webhook = duties.webhook.as_ref().map(|_| WEBHOOK_PORT);
+    let ports = [HTTP_PORT].into_iter().chain(webhook).chain(duties.checks.map(|_| API_PORT));
     NetworkPolicy {
         metadata: metadata(Some(namespace), NAME),
         spec: Some(NetworkPolicySpec {

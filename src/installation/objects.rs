@@ -2,7 +2,7 @@
 
 use super::{
     NAME, OPERATOR_NAMESPACE, availability, network, registration,
-    rights::{Duties, Webhook, rights},
+    rights::{ApiCertificate, Duties, Webhook, rights},
     roles, workload,
 };
 use crate::{
@@ -23,6 +23,7 @@ pub struct Installation {
     namespace: String,
     image: String,
     webhook: bool,
+    api: bool,
     served: ServedNamespaces,
     read_only: bool,
 }
@@ -42,7 +43,13 @@ impl Installation {
             return Err(InvalidInstallation(namespace.to_owned()));
         }
         let (namespace, image) = (namespace.to_owned(), image.to_owned());
-        Ok(Self { namespace, image, webhook, served: ServedNamespaces::default(), read_only: false })
+        Ok(Self { namespace, image, webhook, api: false, served: ServedNamespaces::default(), read_only: false })
+    }
+
+    /// The same that answers checks, if that is wanted.
+    #[must_use]
+    pub fn answering_checks(self, api: bool) -> Self {
+        Self { api, ..self }
     }
 
     /// The same, restricted to namespaces, or to reading.
@@ -55,7 +62,8 @@ impl Installation {
     fn duties(&self) -> Duties {
         // The installation makes the registration, so that what removes the one removes the other.
         let webhook = self.webhook.then(|| Webhook { configuration: cluster_name(&self.namespace), registers: false });
-        Duties { webhook, served: self.served.clone(), read_only: self.read_only, ..Duties::default() }
+        let checks = self.api.then_some(ApiCertificate::Own);
+        Duties { webhook, checks, served: self.served.clone(), read_only: self.read_only }
     }
 
     /// Namespaces first, then the kinds with the policies that protect approvals, then who may do what, then who does it.
@@ -87,18 +95,16 @@ impl Installation {
         objects.push(json(&availability::priority_level(&name))?);
         objects.push(json(&availability::flow(&name, namespace))?);
         objects.push(json(&availability::flow_of_leases(&name, namespace))?);
-        objects.push(json(&network::policy(namespace, self.webhook))?);
+        objects.push(json(&network::policy(namespace, &duties))?);
         objects.push(json(&network::metrics(namespace))?);
         if self.webhook {
             objects.push(json(&network::webhook(namespace))?);
         }
+        if self.api {
+            objects.push(json(&network::api(namespace))?);
+        }
         objects.push(json(&availability::disruption_budget(namespace))?);
-        objects.push(json(&workload::deployment(
-            namespace,
-            &self.image,
-            duties.webhook.as_ref(),
-            duties.restrictions(),
-        ))?);
+        objects.push(json(&workload::deployment(namespace, &self.image, &duties))?);
         if self.webhook {
             objects.push(json(&registration::configuration(&name, namespace))?);
         }
@@ -188,6 +194,7 @@ mod tests {
                 "ClusterRole entitlements-requester",
                 "ClusterRole entitlements-approver",
                 "ClusterRole entitlements-reporter",
+                "ClusterRole entitlements-checker",
                 "ClusterRole entitlements-restorer",
                 "Role entitlements-service-desk",
                 "PriorityLevelConfiguration entitlement-operator",

@@ -1,6 +1,6 @@
 //! What the operator asks of the API server, and why: the one list.
 
-use super::{NAME, STORE_NOTE, WEBHOOK_SECRET};
+use super::{API_SECRET, AUTHORITY_CONFIG_MAP, NAME, STORE_NOTE, WEBHOOK_SECRET};
 use crate::{
     api::{ASSIGNMENT_NAMESPACE, GROUP, crd},
     core::served::{NamespaceSet, ServedNamespaces},
@@ -57,8 +57,8 @@ pub struct AccessRight {
 pub struct Duties {
     /// It serves a webhook.
     pub webhook: Option<Webhook>,
-    /// It answers checks.
-    pub checks: bool,
+    /// It answers checks, with such a certificate.
+    pub checks: Option<ApiCertificate>,
     /// Where it works.
     pub served: ServedNamespaces,
     /// It only reads.
@@ -84,6 +84,15 @@ impl Duties {
     pub fn restrictions_appended(&self) -> String {
         self.restrictions().into_iter().flat_map(|flag| [" ".to_owned(), flag]).collect()
     }
+}
+
+/// Whose the certificate is that checks are answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApiCertificate {
+    /// The operator makes it, and keeps it.
+    Own,
+    /// Somebody else's, or there is none.
+    Given,
 }
 
 /// How the webhook is registered.
@@ -120,9 +129,7 @@ pub fn rights(duties: &Duties) -> Vec<AccessRight> {
         rights.retain(|right| !right.verbs.is_empty());
     }
     // Reviews change nothing, though they are made.
-    if duties.checks {
-        rights.extend(for_checks());
-    }
+    rights.extend(duties.checks.into_iter().flat_map(for_checks));
     rights
 }
 
@@ -196,16 +203,23 @@ fn work(served: &ServedNamespaces) -> Vec<AccessRight> {
 /// everywhere.
 fn at_home(duties: &Duties) -> Vec<AccessRight> {
     const SAID: &str = "to say which time zone data is used, and to note which store is";
-    const CERTIFICATE: &str = "to keep the webhook's certificate";
+    const AUTHORITY: &str = "to tell by which authority the certificate of the API for checks is trusted";
+    const CERTIFICATE: &str = "to keep the certificates that it makes";
+    let own = |resource, verbs| right(RightScope::Own, "", resource, verbs);
+    let makes_one_for_checks = duties.checks == Some(ApiCertificate::Own);
     let mut rights = Vec::new();
     if duties.served.all().names().is_some() {
-        rights.push(right(RightScope::Own, "", "configmaps", &["get", "patch"]).only([NAME, STORE_NOTE]).to(SAID));
-        rights.push(right(RightScope::Own, "", "configmaps", &["create"]).to(SAID));
+        rights.push(own("configmaps", &["get", "patch"]).only([NAME, STORE_NOTE]).to(SAID));
+        rights.push(own("configmaps", &["create"]).to(SAID));
+        if makes_one_for_checks {
+            rights.push(own("configmaps", &["list", "watch", "patch"]).only([AUTHORITY_CONFIG_MAP]).to(AUTHORITY));
+        }
     }
-    if duties.served.secrets().names().is_some() && duties.webhook.is_some() {
-        let kept = right(RightScope::Own, "", "secrets", &["get", "list", "watch", "delete"]).only([WEBHOOK_SECRET]);
-        rights.push(kept.to(CERTIFICATE));
-        rights.push(right(RightScope::Own, "", "secrets", &["create"]).to(CERTIFICATE));
+    let webhook = duties.webhook.is_some().then_some(WEBHOOK_SECRET);
+    let names: Vec<&str> = webhook.into_iter().chain(makes_one_for_checks.then_some(API_SECRET)).collect();
+    if duties.served.secrets().names().is_some() && !names.is_empty() {
+        rights.push(own("secrets", &["get", "list", "watch", "delete"]).only(names).to(CERTIFICATE));
+        rights.push(own("secrets", &["create"]).to(CERTIFICATE));
     }
     rights.into_iter().map(AccessRight::comforting).collect()
 }
@@ -251,18 +265,26 @@ fn for_webhook(webhook: &Webhook) -> Vec<AccessRight> {
     rights.into_iter().map(AccessRight::comforting).collect()
 }
 
-/// What answering checks takes besides.
-fn for_checks() -> [AccessRight; 2] {
-    let review = |group, resource| right(RightScope::Cluster, group, resource, &["create"]).comforting();
-    [
+/// What answering checks takes besides. It is comfort as a whole.
+fn for_checks(certificate: ApiCertificate) -> Vec<AccessRight> {
+    let review = |group, resource| right(RightScope::Cluster, group, resource, &["create"]);
+    let mut rights = vec![
         review("authentication.k8s.io", "tokenreviews").to("to know who asks the API for checks"),
         review("authorization.k8s.io", "subjectaccessreviews").to("to know what they may ask it"),
-    ]
+    ];
+    if certificate == ApiCertificate::Own {
+        rights.push(
+            right(RightScope::Own, "", "secrets", &["update"])
+                .only([API_SECRET])
+                .to("to renew the certificate of the API for checks"),
+        );
+    }
+    rights.into_iter().map(AccessRight::comforting).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{AccessRight, Duties, RightScope, ServedNamespaces, Webhook, rights};
+    use super::{AccessRight, ApiCertificate, Duties, RightScope, ServedNamespaces, Webhook, rights};
 
     fn webhook(registers: bool) -> Webhook {
         Webhook { configuration: "entitlement-operator".to_owned(), registers }
@@ -296,6 +318,38 @@ mod tests {
         let without = rights(&Duties::default()).len();
         assert_eq!(rights(&Duties { webhook: Some(webhook(false)), ..Duties::default() }).len(), without + 6);
         assert_eq!(all().len(), without + 7);
+    }
+
+    #[test]
+    fn answering_checks_takes_more() {
+        let count = |checks| rights(&Duties { checks, ..Duties::default() }).len();
+        let (without, given, own) = (count(None), count(Some(ApiCertificate::Given)), count(Some(ApiCertificate::Own)));
+        assert_eq!((given, own), (without + 2, without + 3));
+    }
+
+    #[test]
+    fn where_it_is_restricted_it_keeps_its_own_certificates_by_name() {
+        let served = ServedNamespaces::new(&["a"], &[], "operator").unwrap();
+        let duties =
+            Duties { webhook: Some(webhook(false)), checks: Some(ApiCertificate::Own), served, ..Duties::default() };
+        let named = |resource: &str| -> Vec<(String, Vec<&str>)> {
+            let rights = rights(&duties);
+            let own = rights.into_iter().filter(|right| right.place == RightScope::Own && right.resource == resource);
+            own.map(|right| (right.names.join(" "), right.verbs)).collect()
+        };
+        assert_eq!(
+            named("secrets"),
+            [
+                (
+                    "entitlement-operator-webhook entitlement-operator-api".to_owned(),
+                    vec!["get", "list", "watch", "delete"]
+                ),
+                (String::new(), vec!["create"]),
+                ("entitlement-operator-webhook".to_owned(), vec!["update"]),
+                ("entitlement-operator-api".to_owned(), vec!["update"]),
+            ]
+        );
+        assert_eq!(named("configmaps").last().unwrap().0, "entitlement-operator-ca");
     }
 
     /// The resources with a right in each of some namespaces, which these are.

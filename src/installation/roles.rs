@@ -207,6 +207,11 @@ pub fn people() -> Vec<ClusterRole> {
             vec![rule(GROUP, &["entitlementusages"], WRITE)],
         ),
         for_people(
+            "entitlements-checker",
+            "Asks the API for checks about organizations: a backend, a portal. Bind it in the whole cluster, or make one by name.",
+            vec![rule(GROUP, &["organizations"], &["check"])],
+        ),
+        for_people(
             "entitlements-restorer",
             &format!(
                 "Restores exceptions of others with what was decided on them, and could make them up. Bind it in the namespaces of \

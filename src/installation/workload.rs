@@ -1,9 +1,9 @@
 //! The Deployment, and its account.
 
 use super::{
-    APP, HTTP_PORT, NAME, WEBHOOK_PORT,
-    network::{HTTP, WEBHOOK},
-    rights::Webhook,
+    API_PORT, APP, HTTP_PORT, NAME, WEBHOOK_PORT,
+    network::{API, HTTP, WEBHOOK},
+    rights::Duties,
     roles::metadata,
 };
 use k8s_openapi::{
@@ -43,7 +43,7 @@ pub fn account(namespace: &str) -> ServiceAccount {
 }
 
 /// The operator itself. A new pod is ready as a standby before an old one ends, and the old one hands over as it ends.
-pub fn deployment(namespace: &str, image: &str, webhook: Option<&Webhook>, restrictions: Vec<String>) -> Deployment {
+pub fn deployment(namespace: &str, image: &str, duties: &Duties) -> Deployment {
     let scraped = [("prometheus.io/port", HTTP_PORT.to_string()), ("prometheus.io/scrape", true.to_string())];
     let annotations = scraped.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     let template = PodTemplateSpec {
@@ -52,7 +52,7 @@ pub fn deployment(namespace: &str, image: &str, webhook: Option<&Webhook>, restr
             annotations: Some(annotations),
             ..ObjectMeta::default()
         }),
-        spec: Some(pod(container(namespace, image, webhook, restrictions))),
+        spec: Some(pod(container(namespace, image, duties))),
     };
     let rolling_update =
         RollingUpdateDeployment { max_surge: Some(IntOrString::Int(1)), max_unavailable: Some(IntOrString::Int(0)) };
@@ -103,14 +103,17 @@ fn pod(container: Container) -> PodSpec {
 }
 
 /// Machines read its log. What is not said is the operator's own default.
-fn arguments(namespace: &str, webhook: Option<&Webhook>, restrictions: Vec<String>) -> Vec<String> {
+fn arguments(namespace: &str, duties: &Duties) -> Vec<String> {
     let mut arguments = vec!["run".to_owned(), format!("--namespace={namespace}"), "--log-format=json".to_owned()];
-    if let Some(webhook) = webhook {
+    if let Some(webhook) = &duties.webhook {
         arguments.push(format!("--webhook-service={NAME}"));
         arguments.push(format!("--webhook-configuration={}", webhook.configuration));
         arguments.push(format!("--webhook-register={}", webhook.registers));
     }
-    arguments.extend(restrictions);
+    if duties.checks.is_some() {
+        arguments.push(format!("--api-address=0.0.0.0:{API_PORT}"));
+    }
+    arguments.extend(duties.restrictions());
     arguments
 }
 
@@ -150,14 +153,15 @@ fn probe(path: &str, every: i32, failures: i32) -> Probe {
     }
 }
 
-fn container(namespace: &str, image: &str, webhook: Option<&Webhook>, restrictions: Vec<String>) -> Container {
+fn container(namespace: &str, image: &str, duties: &Duties) -> Container {
     let mut ports = vec![port(HTTP, HTTP_PORT)];
-    ports.extend(webhook.map(|_| port(WEBHOOK, WEBHOOK_PORT)));
+    ports.extend(duties.webhook.as_ref().map(|_| port(WEBHOOK, WEBHOOK_PORT)));
+    ports.extend(duties.checks.map(|_| port(API, API_PORT)));
     Container {
         name: "operator".to_owned(),
         image: Some(image.to_owned()),
         image_pull_policy: Some("IfNotPresent".to_owned()),
-        args: Some(arguments(namespace, webhook, restrictions)),
+        args: Some(arguments(namespace, duties)),
         env: Some(vec![own_name(), allocator()]),
         ports: Some(ports),
         liveness_probe: Some(probe("/healthz", 10, 6)),

@@ -1,13 +1,14 @@
 //! A certificate, and the authority by which the API server trusts it.
 //!
-//! Each certificate has an authority of its own, whose key is thrown away as soon as it has signed. Nobody, whatever they can
-//! read of the cluster, can make another certificate that the API server would trust.
+//! A certificate that only the API server has to trust has an authority of its own, whose key is thrown away as soon as it has
+//! signed: nobody, whatever they can read of the cluster, can make another that it would trust. What others have to trust is signed
+//! by an authority that lasts, and that can sign for no other hosts.
 
 use crate::core::{calendar::Instant, secret::Secret};
 use chrono::TimeDelta;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, NameConstraints, date_time_ymd,
 };
 use rustls::{
     RootCertStore, ServerConfig,
@@ -20,6 +21,8 @@ use std::{fmt::Display, sync::Arc, time::Duration};
 
 /// How long a certificate is valid.
 pub const LIFETIME: Duration = Duration::from_hours(90 * 24);
+/// How long an authority that lasts is valid.
+const AUTHORITY_LIFETIME: Duration = Duration::from_hours(10 * 365 * 24);
 /// It is replaced when it is valid for less than this: after two thirds of its lifetime.
 pub const RENEW_BEFORE: Duration = Duration::from_hours(30 * 24);
 /// How far ahead it is looked for the end of a certificate, in seconds.
@@ -36,6 +39,23 @@ pub struct Certificate {
     pub key: Secret<Vec<u8>>,
     /// PEM: the authorities, the newest first.
     pub authorities: Vec<u8>,
+}
+
+/// Whom a certificate is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateHolder {
+    /// What it is called in the certificate.
+    pub name: &'static str,
+    /// The hosts: names, or IP addresses.
+    pub hosts: Vec<String>,
+}
+
+/// An authority that signs certificates.
+#[derive(Debug)]
+pub struct Authority {
+    /// PEM: its certificate, the first of them.
+    certificate: Vec<u8>,
+    key: Secret<Vec<u8>>,
 }
 
 /// The authorities, one of which must have signed a client's certificate.
@@ -74,28 +94,28 @@ pub enum Unusable {
 
 /// A certificate could not be made.
 #[derive(Debug, thiserror::Error)]
-#[error("a certificate for {host} cannot be made: {problem}")]
+#[error("a certificate for {hosts} cannot be made: {problem}")]
 pub struct CannotIssue {
-    host: String,
+    hosts: String,
     problem: rcgen::Error,
 }
 
 impl Certificate {
-    /// Makes a certificate for a host (a name, or an IP address). Of the authorities that are in use the newest stays
-    /// trusted, as others may serve its certificate a little longer.
+    /// Makes a certificate by an authority that signs no other. Of the authorities that are in use the newest stays trusted, as
+    /// others may serve its certificate a little longer.
     ///
     /// # Errors
-    /// Where the host is no name that a certificate can have.
-    pub fn issue(host: &str, in_use: Option<&[u8]>, now: Instant) -> Result<Self, CannotIssue> {
-        let failed = |problem| CannotIssue { host: host.to_owned(), problem };
-        let (authority, certificate, key) = sign(host, now).map_err(failed)?;
+    /// Where a host is no name that a certificate can have.
+    pub fn issue(holder: &CertificateHolder, in_use: Option<&[u8]>, now: Instant) -> Result<Self, CannotIssue> {
+        Ok(Authority::of_one(holder, now)?.sign(holder, now)?.trusting(in_use))
+    }
+
+    /// The same that trusts the newest of those authorities (PEM) too.
+    #[must_use]
+    pub fn trusting(mut self, in_use: Option<&[u8]>) -> Self {
         let previous = in_use.and_then(|pem| CertificateDer::from_pem_slice(pem).ok());
-        let previous = previous.map(|authority| to_pem(&authority)).unwrap_or_default();
-        Ok(Self {
-            chain: certificate.into_bytes(),
-            key: Secret::new(key.into_bytes()),
-            authorities: [authority, previous].concat().into_bytes(),
-        })
+        self.authorities.extend(previous.map(|authority| to_pem(&authority)).unwrap_or_default().into_bytes());
+        self
     }
 
     /// Whether the API server would accept it for that host at that moment.
@@ -163,27 +183,101 @@ impl Certificate {
     }
 }
 
-/// PEM of an authority, of a certificate that it signed, and of that one's key.
-fn sign(host: &str, now: Instant) -> Result<(String, String, String), rcgen::Error> {
-    let mut authority = params(Vec::new(), "entitlement-operator webhook authority", now)?;
-    authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
-    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate()?)?;
-    let mut leaf = params(vec![host.to_owned()], "entitlement-operator webhook", now)?;
-    leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    leaf.use_authority_key_identifier_extension = true;
-    let key = KeyPair::generate()?;
-    let certificate = leaf.signed_by(&key, &authority)?;
-    Ok((authority.pem(), certificate.pem(), key.serialize_pem()))
+impl Authority {
+    /// One that is there: its certificate is the first of these (PEM), beside its key (PEM).
+    ///
+    /// # Errors
+    /// Where that is no key.
+    pub fn read(certificate: Vec<u8>, key: Vec<u8>) -> Result<Self, Unusable> {
+        let authority = Self { certificate, key: Secret::new(key) };
+        authority.key_pair().map_err(|_| Unusable::Unreadable { part: "ca.key" })?;
+        Ok(authority)
+    }
+
+    /// One that lasts for years, and can sign for those hosts alone.
+    ///
+    /// # Errors
+    /// Where a host is no name that a certificate can have.
+    pub fn lasting(holder: &CertificateHolder, now: Instant) -> Result<Self, CannotIssue> {
+        let permitted_subtrees = holder.hosts.iter().cloned().map(GeneralSubtree::DnsName).collect();
+        let constraints = NameConstraints { permitted_subtrees, excluded_subtrees: Vec::new() };
+        Self::make(holder, Some(constraints), AUTHORITY_LIFETIME, now)
+    }
+
+    /// One that lasts as long as what it signs.
+    fn of_one(holder: &CertificateHolder, now: Instant) -> Result<Self, CannotIssue> {
+        Self::make(holder, None, LIFETIME, now)
+    }
+
+    fn make(
+        holder: &CertificateHolder,
+        constraints: Option<NameConstraints>,
+        lifetime: Duration,
+        now: Instant,
+    ) -> Result<Self, CannotIssue> {
+        let make = || {
+            let mut params = authority_params(holder, lifetime, now)?;
+            params.name_constraints = constraints;
+            let key = KeyPair::generate()?;
+            Ok((params.self_signed(&key)?.pem(), key.serialize_pem()))
+        };
+        let (certificate, key) = make().map_err(|problem| cannot_issue(holder, problem))?;
+        Ok(Self { certificate: certificate.into_bytes(), key: Secret::new(key.into_bytes()) })
+    }
+
+    /// A certificate of its own, by which that authority is trusted.
+    ///
+    /// # Errors
+    /// Where a host is no name that a certificate can have.
+    pub fn sign(&self, holder: &CertificateHolder, now: Instant) -> Result<Certificate, CannotIssue> {
+        let sign = || {
+            let mut leaf = params(holder.hosts.clone(), holder.name, LIFETIME, now)?;
+            leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+            leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+            leaf.use_authority_key_identifier_extension = true;
+            let issuer = Issuer::new(authority_params(holder, LIFETIME, now)?, self.key_pair()?);
+            let key = KeyPair::generate()?;
+            Ok((leaf.signed_by(&key, &issuer)?.pem(), key.serialize_pem()))
+        };
+        let (chain, key) = sign().map_err(|problem| cannot_issue(holder, problem))?;
+        let (chain, key) = (chain.into_bytes(), Secret::new(key.into_bytes()));
+        Ok(Certificate { chain, key, authorities: self.certificate.clone() })
+    }
+
+    /// Its key, to be kept.
+    #[must_use]
+    pub fn into_key(self) -> Secret<Vec<u8>> {
+        self.key
+    }
+
+    fn key_pair(&self) -> Result<KeyPair, rcgen::Error> {
+        let pem = std::str::from_utf8(self.key.expose_secret()).unwrap_or_default();
+        KeyPair::from_pem(pem)
+    }
 }
 
-fn params(hosts: Vec<String>, name: &str, now: Instant) -> Result<CertificateParams, rcgen::Error> {
+fn cannot_issue(holder: &CertificateHolder, problem: rcgen::Error) -> CannotIssue {
+    CannotIssue { hosts: holder.hosts.join(", "), problem }
+}
+
+/// What an authority is known by, from one certificate to the next.
+fn authority_params(
+    holder: &CertificateHolder,
+    lifetime: Duration,
+    now: Instant,
+) -> Result<CertificateParams, rcgen::Error> {
+    let mut authority = params(Vec::new(), &format!("{} authority", holder.name), lifetime, now)?;
+    authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
+    Ok(authority)
+}
+
+fn params(hosts: Vec<String>, name: &str, lifetime: Duration, now: Instant) -> Result<CertificateParams, rcgen::Error> {
     let mut params = CertificateParams::new(hosts)?;
     // In whole seconds, as certificates have it.
     let now = date_time_ymd(1970, 1, 1) + seconds(now);
     params.not_before = now - BACKDATED;
-    params.not_after = now + LIFETIME;
+    params.not_after = now + lifetime;
     params.distinguished_name.push(DnType::CommonName, name);
     Ok(params)
 }

@@ -6,9 +6,8 @@
 //! | file | what it knows |
 //! |---|---|
 //! | `options` | where it listens, and how the API server reaches it |
-//! | `storage` | the Secret that keeps both, so that all replicas have the same |
 //! | `registration` | the ValidatingWebhookConfiguration by which the API server knows the webhook |
-//! | `keeper` | keeps both of these as they should be |
+//! | `keeper` | keeps that and the certificate's Secret as they should be |
 //! | `pass` | the path that only the API server is told |
 //! | `server` | HTTPS |
 //! | `budget` | how many reviews are under way, and how large they are |
@@ -29,7 +28,6 @@ mod registration;
 mod review;
 mod reviewers;
 mod server;
-mod storage;
 
 pub use crate::server::certificate::{ClientAuthorities, Unusable};
 pub use options::{BaseUrl, InvalidUrl, Options, Reachability};

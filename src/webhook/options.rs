@@ -1,7 +1,10 @@
 //! Where the webhook listens, and how the API server reaches it.
 
-use crate::installation::{self, WEBHOOK_PORT};
-use crate::server::certificate::ClientAuthorities;
+use crate::{
+    certificates::{AuthorityKeeping, CertificateSecret},
+    installation::{self, WEBHOOK_PORT, WEBHOOK_SECRET},
+    server::certificate::{CertificateHolder, ClientAuthorities},
+};
 use http::Uri;
 use std::{
     fmt,
@@ -51,6 +54,19 @@ impl Options {
     #[must_use]
     pub fn rights(&self) -> installation::Webhook {
         installation::Webhook { configuration: self.configuration.clone(), registers: self.registers }
+    }
+
+    /// How its certificate is kept.
+    #[must_use]
+    pub fn certificate(&self) -> CertificateSecret {
+        CertificateSecret {
+            name: WEBHOOK_SECRET,
+            namespace: self.namespace.clone(),
+            annotation: "entitlements.dev/webhook-host",
+            user: "the webhook",
+            holder: CertificateHolder { name: "entitlement-operator webhook", hosts: vec![self.host()] },
+            authority: AuthorityKeeping::Forgotten,
+        }
     }
 
     /// The host that the API server expects in the certificate.

@@ -121,6 +121,12 @@ pub fn without_helm(mut object: Value) -> Value {
 #[case::another_namespace("billing", &[], &[])]
 #[case::webhook(NAMESPACE, &["--webhook"], &["webhook.enabled=true"])]
 #[case::webhook_elsewhere("billing", &["--webhook"], &["webhook.enabled=true"])]
+#[case::api(NAMESPACE, &["--api"], &["api.enabled=true"])]
+#[case::api_with_webhook("billing", &["--webhook", "--api"], &["webhook.enabled=true,api.enabled=true"])]
+#[case::api_in_some_namespaces("billing", &["--api", "--namespaces=acme"], &["api.enabled=true,namespaces={acme}"])]
+#[case::api_with_webhook_and_secrets(
+    NAMESPACE, &["--webhook", "--api", "--secret-namespaces=acme"], &["webhook.enabled=true,api.enabled=true,secrets.namespaces={acme}"]
+)]
 #[case::image(NAMESPACE, &["--image=registry.example/operator:v7"], &["image.repository=registry.example/operator", "image.tag=v7"])]
 #[case::secrets(NAMESPACE, &["--secret-namespaces=globex,acme"], &["secrets.namespaces={globex,acme}"])]
 #[case::secrets_with_webhook("billing", &["--webhook", "--secret-namespaces=acme"], &["webhook.enabled=true,secrets.namespaces={acme}"])]
@@ -215,7 +221,7 @@ fn what_stays_at_removal_can_be_said_of_kinds_alone() {
 
 #[test]
 fn linting_has_nothing_to_say() {
-    for options in [&[][..], &["--set", "webhook.enabled=true"]] {
+    for options in [&[][..], &["--set", "webhook.enabled=true,api.enabled=true"]] {
         let output = helm(&[&["lint", "--strict", CHART, "--namespace", NAMESPACE], options].concat());
         let said = text(&output.stdout);
         assert_eq!(code(&output), 0, "{said}");

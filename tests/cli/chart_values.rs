@@ -60,6 +60,10 @@ fn what_is_no_value_is_refused(#[case] value: &str, #[case] said: &str) {
     "readOnly=true,webhook.enabled=true",
     "readOnly serves no webhook, which has to be written to the cluster: leave out readOnly or webhook.enabled"
 )]
+#[case::an_api_that_only_reads(
+    "readOnly=true,api.enabled=true",
+    "readOnly writes nothing, and so makes no certificate for the API: leave out readOnly or api.enabled"
+)]
 #[case::several_on_one_file(
     "store.type=sqlite",
     "store.type=sqlite is a file that one pod writes, and replicas is 2: set replicas=1, or keep usage in PostgreSQL (store.type=postgres)"
@@ -92,8 +96,9 @@ replicas: 3
 image: {digest: "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", pullPolicy: Always}
 imagePullSecrets: [{name: registry}]
 serviceAccount: {name: other, annotations: {a: b}}
-roles: {view: false, catalogueAuthor: false, grantAuthor: false, serviceDesk: false, requester: false, approver: false, reporter: false, restorer: false}
+roles: {view: false, catalogueAuthor: false, grantAuthor: false, serviceDesk: false, requester: false, approver: false, reporter: false, checker: false, restorer: false}
 webhook: {enabled: true, allowMissing: true}
+api: {enabled: true}
 logFormat: text
 logFilter: info,kube=debug
 organizationBytes: 64Mi
@@ -109,6 +114,7 @@ tracing: {endpoint: "http://collector:4318"}
 prometheus: {url: "https://metrics:9443/prometheus", secretName: metrics, tokenKey: token, headerKey: headers, certificateAuthorityKey: ca.crt, user: me, timeout: 60s}
 networkPolicy:
   metricsFrom: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]
+  apiFrom: [{podSelector: {matchLabels: {asks: "true"}}}]
   egress: {enabled: true, apiServerPorts: [6443], prometheusPorts: [9443], allow: [{ports: [{port: 4317, protocol: TCP}]}]}
 podDisruptionBudget: {maxUnavailable: 50%}
 flowControl: {shares: 5}
@@ -153,6 +159,7 @@ fn each_value_shows() {
             "--webhook-configuration=entitlement-operator",
             "--webhook-register=false",
             "--webhook-allow-missing",
+            "--api-address=0.0.0.0:9444",
             "--lease-duration=30s",
             "--metrics-per-instance",
             "--otlp-endpoint=http://collector:4318",
@@ -213,7 +220,11 @@ fn each_value_shows() {
     let port = |port: f64, protocol: &str| json!({"port": port, "protocol": protocol});
     assert_eq!(
         policy["ingress"],
-        json!([{"ports": [port(8080.0, "TCP")], "from": monitoring}, {"ports": [port(9443.0, "TCP")]}])
+        json!([
+            {"ports": [port(8080.0, "TCP")], "from": monitoring},
+            {"ports": [port(9443.0, "TCP")]},
+            {"ports": [port(9444.0, "TCP")], "from": [{"podSelector": {"matchLabels": {"asks": "true"}}}]},
+        ])
     );
     assert_eq!(
         policy["egress"],
@@ -331,6 +342,7 @@ fn what_is_switched_off_is_not_there() {
         "roles.requester",
         "roles.approver",
         "roles.reporter",
+        "roles.checker",
         "roles.restorer",
     ];
     let set = off.map(|value| format!("{value}=false")).join(",");

@@ -27,6 +27,13 @@ fn the_webhook_another_namespace_and_an_image_are_asked_for() {
 }
 
 #[test]
+fn what_answers_checks_writes_the_secret_of_its_certificate() {
+    let output = run(&["manifests", "--api", "--read-only"]);
+    let said = "entitlement-operator: --read-only: nothing is written, and so no certificate is made for the API: leave out --read-only or --api\n";
+    assert_eq!((code(&output), text(&output.stdout), text(&output.stderr)), (2, "", said));
+}
+
+#[test]
 fn the_list_is_the_same() {
     let list = run(&["manifests", "--webhook", "-o", "json"]);
     let list: Value = serde_json::from_slice(&list.stdout).unwrap();

@@ -59,6 +59,11 @@ fn with(component: &str) -> BTreeMap<String, Value> {
     kustomized(folder.path().file_name().unwrap().to_str().unwrap())
 }
 
+#[test]
+fn the_component_with_the_api_is_what_manifests_prints() {
+    assert_same(&with("api"), &printed(&["--api"]));
+}
+
 #[rstest]
 #[case("sqlite", "store.type=sqlite,replicas=1")]
 #[case("postgres", "store.type=postgres,store.postgres.secretName=entitlement-operator-database")]

@@ -2,12 +2,18 @@
 
 use crate::{
     endpoints::ask,
-    harness::{Cluster, DEADLINE, Operator},
+    harness::{Cluster, DEADLINE, Operator, Stage},
     usage::support::Desk,
     wait::eventually,
+    webhook::get,
+    webhook_certificate::{secured, served},
 };
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 use serde_json::{Value, json};
-use std::net::SocketAddr;
+use std::{
+    io::{Read, Write},
+    net::SocketAddr,
+};
 
 /// An operator that answers checks, without TLS.
 const API: [&str; 2] = ["--api-address=127.0.0.1:0", "--api-insecure"];
@@ -174,4 +180,77 @@ async fn who_may_ask_is_told_what_is_held_and_left() {
     assert_eq!((status, &body["errorCode"]), (400, &json!("TARGETING_KEY_MISSING")));
     let context = json!({"context": {"targetingKey": name}}).to_string();
     assert_eq!(backend.says("POST", "/ofrep/v1/evaluate/flags", &context).0, 200);
+}
+
+/// The ConfigMap that tells everyone whom to trust, and the Secret of the certificate.
+const AUTHORITY: [&str; 3] = ["configmap", "entitlement-operator-ca", "--namespace=entitlement-operator"];
+const SECRET: [&str; 3] = ["secret", "entitlement-operator-api", "--namespace=entitlement-operator"];
+const SERVICE: &str = "entitlement-operator-api.entitlement-operator.svc";
+
+fn authorities(stage: &Stage) -> Vec<CertificateDer<'static>> {
+    let pem = eventually(DEADLINE, "the authority is told", || {
+        let told = stage.plane.run_kubectl(&[&["get"], &AUTHORITY[..], &["--output=json"]].concat());
+        let told: Value = serde_json::from_str(&told.map_err(|error| error.to_string())?).unwrap();
+        told["data"]["ca.crt"].as_str().map(str::to_owned).ok_or(told.to_string())
+    });
+    CertificateDer::pem_slice_iter(pem.as_bytes()).map(Result::unwrap).collect()
+}
+
+/// The one certificate that all replicas serve with for these hosts, and that is not the one before.
+fn shared(replicas: &[SocketAddr], authorities: &[CertificateDer<'_>], before: &[u8]) -> Vec<u8> {
+    let hosts = ["localhost", SERVICE, &format!("{SERVICE}.cluster.local")];
+    eventually(DEADLINE, "all replicas serve with one certificate", || {
+        let of = |replica: &SocketAddr| hosts.map(|host| served(replica.port(), host, authorities));
+        let all: Result<Vec<Vec<u8>>, String> = replicas.iter().flat_map(of).collect();
+        let all = all?;
+        let is_one = all.iter().all(|one| *one == all[0]) && all[0] != before;
+        if is_one { Ok(all[0].clone()) } else { Err(format!("{} certificates, or an old one", all.len())) }
+    })
+}
+
+#[test]
+fn replicas_serve_with_one_certificate_whose_authority_is_told_once() {
+    let stage = Stage::start();
+    let api = ["--api-address=127.0.0.1:0"];
+    let operators = [stage.operator(&api), stage.operator(&api)];
+    let replicas = operators.each_ref().map(Operator::api);
+    let told = authorities(&stage);
+    assert_eq!(told.len(), 1);
+    let first = shared(&replicas, &told, &[]);
+    served(replicas[0].port(), "kubernetes.default.svc", &told).unwrap_err();
+
+    // Whoever trusts that authority asks, and is known by a token.
+    let token = stage.kubectl(&["create", "token", "default", "--namespace=default", "--audience=entitlements.dev"]);
+    for (token, status) in [(token.trim(), "403"), ("none", "401")] {
+        let mut stream = secured(replicas[1].port(), SERVICE, &told).unwrap();
+        let request = format!(
+            "GET /v1/organizations/acme/entitlements HTTP/1.1\r\nHost: {SERVICE}\r\nConnection: close\r\n\
+             Authorization: Bearer {token}\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert_eq!(answer.split_whitespace().nth(1), Some(status), "{answer}");
+    }
+
+    // What is renewed is trusted by whoever read the ConfigMap before, and the other replica follows.
+    let garbage = r#"--patch={"data": {"tls.key": "Z2FyYmFnZQ=="}}"#;
+    stage.kubectl(&[&["patch"], &SECRET[..], &["--type=merge", garbage]].concat());
+    let second = shared(&replicas, &told, &first);
+    assert_eq!(authorities(&stage), told);
+
+    // It is told again to whoever asks later.
+    stage.kubectl(&[&["delete"], &AUTHORITY[..]].concat());
+    assert_eq!(authorities(&stage), told);
+    // A new Secret has a new authority.
+    stage.kubectl(&[&["delete"], &SECRET[..]].concat());
+    let told = eventually(DEADLINE, "another authority is told", || {
+        let now = authorities(&stage);
+        if now == told { Err("the same") } else { Ok(now) }
+    });
+    shared(&replicas, &told, &second);
+    assert_eq!(
+        get(&stage, &SECRET)["metadata"]["annotations"]["entitlements.dev/api-hosts"].as_str().unwrap(),
+        format!("{SERVICE},{SERVICE}.cluster.local,localhost")
+    );
 }

@@ -56,8 +56,9 @@ fn flag(argument: &str) -> &str {
     argument.split('=').next().unwrap()
 }
 
-fn installation(namespace: &str, webhook: bool) -> Vec<Value> {
-    Installation::new(namespace, "registry.example/operator:1", webhook).unwrap().objects().unwrap()
+fn installation(namespace: &str, webhook: bool, api: bool) -> Vec<Value> {
+    let installation = Installation::new(namespace, "registry.example/operator:1", webhook).unwrap();
+    installation.answering_checks(api).objects().unwrap()
 }
 
 /// Applies objects in one go.
@@ -97,34 +98,10 @@ fn of_registration(configuration: &str) -> [Value; 2] {
     [role, binding]
 }
 
-/// Whoever answers checks asks who asks.
-fn of_checks() -> [Value; 2] {
-    let right =
-        |group: &str, resource: &str| json!({"apiGroups": [group], "resources": [resource], "verbs": ["create"]});
-    let api_group = "rbac.authorization.k8s.io";
-    let name = "answers-checks";
-    let role = json!({
-        "apiVersion": format!("{api_group}/v1"),
-        "kind": "ClusterRole",
-        "metadata": {"name": name},
-        "rules": [right("authentication.k8s.io", "tokenreviews"), right("authorization.k8s.io", "subjectaccessreviews")],
-    });
-    let subject =
-        json!({"apiGroup": api_group, "kind": "Group", "name": "system:serviceaccounts:entitlement-operator"});
-    let binding = json!({
-        "apiVersion": format!("{api_group}/v1"),
-        "kind": "ClusterRoleBinding",
-        "metadata": {"name": name},
-        "roleRef": {"apiGroup": api_group, "kind": "ClusterRole", "name": name},
-        "subjects": [subject],
-    });
-    [role, binding]
-}
-
 impl Installed {
     /// All that `manifests` makes.
     pub fn install(&self, plane: &Plane) {
-        apply(plane, &installation(OPERATOR_NAMESPACE, false));
+        apply(plane, &installation(OPERATOR_NAMESPACE, false, false));
         self.is_there.store(true, Ordering::Relaxed);
         // Operators start while there is no API server, too.
         self.kubeconfig(plane, &[], OPERATOR_NAMESPACE);
@@ -159,16 +136,15 @@ impl Installed {
         if let Some(kubeconfig) = kubeconfigs.get(&key) {
             return kubeconfig.clone();
         }
-        if has_webhook || namespace != OPERATOR_NAMESPACE {
-            let mut objects = installation(namespace, has_webhook);
+        // Both at once, so that neither takes the other's rights from an operator beside it.
+        let serves = has_webhook || answers;
+        if serves || namespace != OPERATOR_NAMESPACE {
+            let mut objects = installation(namespace, serves, serves);
             objects.retain(|object| OWN.iter().any(|kind| object["kind"] == *kind));
             if has_more {
                 objects.extend(of_registration(configuration));
             }
             apply(plane, &objects);
-        }
-        if answers {
-            apply(plane, &of_checks());
         }
         let account = Identity::ServiceAccount { namespace, name: NAME };
         let kubeconfig = plane.kubeconfig_for(account).unwrap_or_else(|error| panic!("{error}"));
@@ -195,7 +171,7 @@ fn may(plane: &Plane, kubeconfig: &std::path::Path, [verb, resource]: [&str; 2])
 
 /// The arguments of the Deployment, but for `run`, and the variables that it sets.
 fn rendered(namespace: &str) -> (Vec<String>, Vec<(String, String)>) {
-    let objects = installation(namespace, false);
+    let objects = installation(namespace, false, false);
     let deployment = objects.iter().find(|object| object["kind"] == "Deployment").unwrap();
     let container = &deployment["spec"]["template"]["spec"]["containers"][0];
     let (text, list) =

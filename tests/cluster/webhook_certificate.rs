@@ -10,7 +10,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
 };
 use rustls::{
-    ClientConfig, ClientConnection, RootCertStore, Stream,
+    ClientConfig, ClientConnection, RootCertStore, StreamOwned,
     crypto::ring,
     pki_types::{CertificateDer, ServerName, pem::PemObject},
 };
@@ -23,8 +23,12 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// The certificate that is served on a port, for a host, which one of these authorities must have signed.
-fn served(port: u16, host: &str, authorities: &[CertificateDer<'_>]) -> Result<Vec<u8>, String> {
+/// A connection to a port that serves for a host with a certificate that one of these authorities has signed.
+pub fn secured(
+    port: u16,
+    host: &str,
+    authorities: &[CertificateDer<'_>],
+) -> Result<StreamOwned<ClientConnection, TcpStream>, String> {
     let mut roots = RootCertStore::empty();
     for authority in authorities {
         roots.add(authority.clone().into_owned()).unwrap();
@@ -34,13 +38,20 @@ fn served(port: u16, host: &str, authorities: &[CertificateDer<'_>]) -> Result<V
         .unwrap();
     let config = config.with_root_certificates(roots).with_no_client_auth();
     let name = ServerName::try_from(host.to_owned()).unwrap();
-    let mut connection = ClientConnection::new(Arc::new(config), name).unwrap();
-    let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).map_err(|error| error.to_string())?;
-    Stream::new(&mut connection, &mut socket).flush().map_err(|error| error.to_string())?;
-    while connection.is_handshaking() {
-        connection.complete_io(&mut socket).map_err(|error| error.to_string())?;
+    let connection = ClientConnection::new(Arc::new(config), name).unwrap();
+    let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).map_err(|error| error.to_string())?;
+    let mut stream = StreamOwned::new(connection, socket);
+    stream.flush().map_err(|error| error.to_string())?;
+    while stream.conn.is_handshaking() {
+        stream.conn.complete_io(&mut stream.sock).map_err(|error| error.to_string())?;
     }
-    Ok(connection.peer_certificates().unwrap()[0].to_vec())
+    Ok(stream)
+}
+
+/// The certificate that is served on a port, for a host, which one of these authorities must have signed.
+pub fn served(port: u16, host: &str, authorities: &[CertificateDer<'_>]) -> Result<Vec<u8>, String> {
+    let stream = secured(port, host, authorities)?;
+    Ok(stream.conn.peer_certificates().unwrap()[0].to_vec())
 }
 
 fn bundle(registration: &Value) -> Vec<u8> {

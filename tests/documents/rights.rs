@@ -1,7 +1,7 @@
 //! docs/rights.md shows the operator's rights as the code has them.
 
 use super::{ROOT, read};
-use entitlement_operator::installation::{AccessRight, Duties, Need, RightScope, Webhook, rights};
+use entitlement_operator::installation::{AccessRight, ApiCertificate, Duties, Need, RightScope, Webhook, rights};
 use std::{fs, path::Path};
 
 const PAGE: &str = "docs/rights.md";
@@ -24,16 +24,20 @@ fn row(right: &AccessRight) -> String {
     format!("| `{}`{group}{named} | `{verbs}` | {place} | {} | {without} |\n", right.resource, right.why)
 }
 
-/// The tables: of what it needs in any case, and of what the webhook takes besides.
+/// The tables: of what it needs in any case, and of what the webhook, and answering checks, take besides.
 fn tables() -> String {
     let webhook = Webhook { configuration: "entitlement-operator".to_owned(), registers: true };
     let without = rights(&Duties::default());
-    let with = rights(&Duties { webhook: Some(webhook), ..Duties::default() });
-    let besides: Vec<&AccessRight> = with.iter().filter(|right| !without.contains(right)).collect();
+    let besides = |duties: Duties| -> String {
+        rights(&duties).iter().filter(|right| !without.contains(right)).map(row).collect()
+    };
+    let of_webhook = besides(Duties { webhook: Some(webhook), ..Duties::default() });
+    let of_checks = besides(Duties { checks: Some(ApiCertificate::Own), ..Duties::default() });
     let head = "| what | verbs | where | why | without it |\n|---|---|---|---|---|\n";
-    let [always, more] =
-        [without.iter().collect(), besides].map(|all: Vec<_>| all.into_iter().map(row).collect::<String>());
-    format!("{head}{always}\nWith the webhook, also:\n\n{head}{more}")
+    let always: String = without.iter().map(row).collect();
+    format!(
+        "{head}{always}\nWith the webhook, also:\n\n{head}{of_webhook}\nWith the API for checks, also:\n\n{head}{of_checks}"
+    )
 }
 
 /// `UPDATE_GOLDEN=1` writes the tables anew.

@@ -67,6 +67,9 @@ namespace: {{ .Release.Namespace | quote }}
 - --webhook-allow-missing
 {{- end }}
 {{- end }}
+{{- if .Values.api.enabled }}
+- --api-address=0.0.0.0:9444
+{{- end }}
 {{- with .Values.namespaces }}
 - --namespaces={{ uniq . | sortAlpha | join "," }}
 {{- end }}

@@ -1,7 +1,8 @@
 //! What the keeper makes known, and when it does not write.
 
-use super::{Api, Duration, Keeper, Known, Secret, SecretPlan, clock, storage, time, watch};
+use super::{Api, Duration, Keeper, Known, clock, time, watch};
 use crate::{
+    certificates::SecretPlan,
     connection::FencedClients,
     controller::{
         Controller, ControllerOptions, Leadership,
@@ -15,7 +16,7 @@ use crate::{
     },
 };
 use http_body_util::BodyExt;
-use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use k8s_openapi::api::{admissionregistration::v1::ValidatingWebhookConfiguration, core::v1::Secret};
 use kube::{Client, Config, client::Body};
 use rustls::ServerConfig;
 use std::{
@@ -42,11 +43,11 @@ impl Server {
         let writers = FencedClients::new(Config::new(http::Uri::from_static("http://127.0.0.1:9")));
         let knowledge = Controller::new(client.clone(), writers, ControllerOptions::default()).knowledge();
         let options = Options::new(Reachability::Service("hook".to_owned()), "operator");
-        let before = Certificate::issue(&options.host(), None, clock::now()).unwrap();
+        let before = Certificate::issue(&options.certificate().holder, None, clock::now()).unwrap();
         let mut keeper = Keeper::new(client.clone(), options, Passes::default(), give, knowledge);
-        keeper.writable_secrets = Api::namespaced(client.clone(), "operator");
-        keeper.writable_registrations = Api::all(client);
         keeper.leadership = Leadership::watching(leadership);
+        keeper.secret = keeper.secret.writing(client.clone(), keeper.leadership.clone());
+        keeper.writable_registrations = Api::all(client);
         keeper.registration = Known::Seen(None);
         keeper.served = Some(before);
         (server, keeper)
@@ -85,8 +86,7 @@ impl Server {
 }
 
 fn secret(keeper: &Keeper) -> (Secret, Certificate) {
-    let planned =
-        |present: Option<&Secret>| storage::plan(present, "operator", &keeper.options.host(), clock::now()).unwrap();
+    let planned = |present: Option<&Secret>| keeper.options.certificate().plan(present, clock::now()).unwrap();
     let SecretPlan::Write(draft) = planned(None) else { panic!("there is one") };
     let SecretPlan::Use(certificate) = planned(Some(&draft.secret)) else { panic!("it is of no use") };
     (draft.secret, certificate)
@@ -97,7 +97,8 @@ const REGISTRATIONS: &str = "validatingwebhookconfigurations";
 #[tokio::test(start_paused = true)]
 async fn who_begins_to_work_while_a_new_certificate_is_waited_for_makes_it_known() {
     let (server, mut keeper) = Server::start(StandsBy);
-    keeper.secret = Known::Seen(Some(secret(&keeper).0));
+    let seen = secret(&keeper).0;
+    keeper.secret.see(Ok(Some(seen)));
     let running = tokio::spawn(keeper.run());
     time::sleep(Duration::from_secs(1)).await;
     // It looks, has nothing to write, and waits before it serves.
@@ -112,7 +113,7 @@ async fn who_begins_to_work_while_a_new_certificate_is_waited_for_makes_it_known
 #[tokio::test(start_paused = true)]
 async fn who_works_again_after_a_moment_makes_known_what_it_could_not_then() {
     let (server, mut keeper) = Server::start(StandsBy);
-    keeper.secret = Known::Seen(None);
+    keeper.secret.see(Ok(None));
     let running = tokio::spawn(keeper.run());
     time::sleep(Duration::from_secs(1)).await;
     server.turns(Leads(1)).await;
@@ -141,7 +142,7 @@ async fn who_stands_by_serves_with_another_certificate_only_once_the_api_server_
     };
     let (before, after): (ValidatingWebhookConfiguration, _) =
         (register(b"others"), register(&certificate.authorities));
-    keeper.secret = Known::Seen(Some(secret));
+    keeper.secret.see(Ok(Some(secret)));
     keeper.registration = Known::Seen(Some(before));
     for _ in 0..3 {
         assert!(keeper.step().await.is_err());

@@ -1,0 +1,208 @@
+//! The certificate that the operator makes for the API, and the ConfigMap that tells everyone of its authority.
+
+use crate::{
+    certificates::{
+        Again, AuthorityKeeping, CertificateKeeper, CertificateSecret, Known, LOOK_INTERVAL, RETRY_INTERVAL, follow,
+        is_overtaken, is_recent,
+    },
+    connection::Cause,
+    controller::{Knowledge, Leadership},
+    evaluation::object::MANAGER,
+    installation::{API_SECRET, API_SERVICE, AUTHORITY_CONFIG_MAP, NAME},
+    server::certificate::{Certificate, CertificateHolder},
+};
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::{
+    Api, Client,
+    api::{ObjectMeta, Patch, PatchParams, PostParams},
+};
+use rustls::ServerConfig;
+use serde_json::json;
+use std::{collections::BTreeMap, pin::pin, sync::Arc};
+use tokio::{sync::watch, time};
+
+/// Where the authorities' certificates (PEM) are in the ConfigMap, as in a Secret of type `kubernetes.io/tls`.
+const KEY: &str = "ca.crt";
+/// What the ConfigMap is known by as the operator's.
+const LABEL: (&str, &str) = ("app.kubernetes.io/name", NAME);
+
+/// What a request to the API may be addressed to, inside the cluster and by a port that is forwarded.
+fn hosts(namespace: &str) -> Vec<String> {
+    let service = format!("{API_SERVICE}.{namespace}.svc");
+    vec![service.clone(), format!("{service}.cluster.local"), "localhost".to_owned()]
+}
+
+fn kept(namespace: &str) -> CertificateSecret {
+    CertificateSecret {
+        name: API_SECRET,
+        namespace: namespace.to_owned(),
+        annotation: "entitlements.dev/api-hosts",
+        user: "the API",
+        holder: CertificateHolder { name: "entitlement-operator API", hosts: hosts(namespace) },
+        // Many trust it, and most of them read the ConfigMap once.
+        authority: AuthorityKeeping::Kept,
+    }
+}
+
+/// Keeps both.
+pub struct OwnCertificate {
+    secret: CertificateKeeper,
+    config_maps: Api<ConfigMap>,
+    /// The same, behind the fence of whoever writes.
+    writable: Api<ConfigMap>,
+    leadership: Leadership,
+    told: Known<ConfigMap>,
+    written: Option<time::Instant>,
+    served: Option<Certificate>,
+    certificates: watch::Sender<Option<Arc<ServerConfig>>>,
+}
+
+impl OwnCertificate {
+    /// Certificates are handed to that channel.
+    pub fn new(
+        client: Client,
+        namespace: &str,
+        certificates: watch::Sender<Option<Arc<ServerConfig>>>,
+        knowledge: &Knowledge,
+    ) -> Self {
+        Self {
+            secret: CertificateKeeper::new(client.clone(), kept(namespace), knowledge.clone()),
+            config_maps: Api::namespaced(client, namespace),
+            writable: Api::namespaced(knowledge.writer(), namespace),
+            leadership: knowledge.leadership(),
+            told: Known::Nothing,
+            written: None,
+            served: None,
+            certificates,
+        }
+    }
+
+    /// Keeps both for ever, while this operator works on the cluster or stands by.
+    pub async fn run(mut self) {
+        let mut leadership = self.leadership.clone();
+        let what = format!("the ConfigMap {AUTHORITY_CONFIG_MAP}");
+        let mut secrets = pin!(self.secret.follow());
+        let mut config_maps = pin!(follow(self.config_maps.clone(), AUTHORITY_CONFIG_MAP));
+        let mut wait = LOOK_INTERVAL;
+        loop {
+            leadership.takes_part().await;
+            tokio::select! {
+                Some(told) = secrets.next() => self.secret.see(told),
+                Some(told) = config_maps.next() => {
+                    if let Some(seen) = self.secret.heard(&what, told) {
+                        self.told.see(seen);
+                    }
+                }
+                () = leadership.changed() => {}
+                () = time::sleep(wait) => {}
+            }
+            if leadership.part().is_none() {
+                continue;
+            }
+            wait = if self.step().await.is_ok() { LOOK_INTERVAL } else { RETRY_INTERVAL };
+        }
+    }
+
+    async fn step(&mut self) -> Result<(), Again> {
+        let Some(certificate) = self.secret.certificate().await? else { return Ok(()) };
+        // Whoever trusts the authority already is not kept waiting for the others.
+        let published = self.publish(&certificate).await;
+        if self.served.as_ref() == Some(&certificate) {
+            return published;
+        }
+        match certificate.server_config(None) {
+            Ok(config) => {
+                self.certificates.send_replace(Some(config));
+                self.served = Some(certificate);
+                self.secret.is_well();
+                tracing::info!("the API has a certificate");
+            }
+            Err(error) => self.secret.say("the API's certificate cannot be used", &error),
+        }
+        published
+    }
+
+    /// Tells everyone whom to trust.
+    async fn publish(&mut self, certificate: &Certificate) -> Result<(), Again> {
+        let Known::Seen(present) = &self.told else { return Ok(()) };
+        if !self.leadership.leads() {
+            return Ok(());
+        }
+        let authorities = String::from_utf8_lossy(&certificate.authorities).into_owned();
+        let written = match present {
+            Some(present) if is_told(present, &authorities) => return Ok(()),
+            Some(present) if !is_own(present) => {
+                self.secret.say(
+                    &format!("the ConfigMap {AUTHORITY_CONFIG_MAP} is somebody else's"),
+                    &format!(
+                        "its label {} is not {}: rename it, so that the API's authority has room",
+                        LABEL.0, LABEL.1
+                    ),
+                );
+                return Ok(());
+            }
+            _ if is_recent(self.written) => return Err(Again),
+            Some(_) => {
+                let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+                let patch = Patch::Merge(json!({"data": {KEY: authorities}}));
+                self.writable.patch(AUTHORITY_CONFIG_MAP, &params, &patch).await
+            }
+            None => {
+                let params = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
+                self.writable.create(&params, &config_map(authorities)).await
+            }
+        };
+        match written {
+            Ok(written) => {
+                tracing::info!(config_map = AUTHORITY_CONFIG_MAP, "the authority of the API's certificate is told");
+                self.told = Known::Seen(Some(written));
+                self.written = Some(time::Instant::now());
+                Ok(())
+            }
+            Err(error) => {
+                if !is_overtaken(&error) {
+                    let what = format!("the ConfigMap {AUTHORITY_CONFIG_MAP} cannot be written");
+                    self.secret.say(&what, &Cause::of(&error));
+                }
+                Err(Again)
+            }
+        }
+    }
+}
+
+fn is_told(present: &ConfigMap, authorities: &str) -> bool {
+    present.data.as_ref().and_then(|data| data.get(KEY)).is_some_and(|told| told == authorities)
+}
+
+fn is_own(present: &ConfigMap) -> bool {
+    present.metadata.labels.as_ref().and_then(|labels| labels.get(LABEL.0)).is_some_and(|name| name == LABEL.1)
+}
+
+fn config_map(authorities: String) -> ConfigMap {
+    let labels = BTreeMap::from([(LABEL.0.to_owned(), LABEL.1.to_owned())]);
+    let metadata =
+        ObjectMeta { name: Some(AUTHORITY_CONFIG_MAP.to_owned()), labels: Some(labels), ..ObjectMeta::default() };
+    ConfigMap { metadata, data: Some(BTreeMap::from([(KEY.to_owned(), authorities)])), ..ConfigMap::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ConfigMap, config_map, hosts, is_own, is_told};
+
+    #[test]
+    fn it_is_for_the_service_and_for_a_port_that_is_forwarded() {
+        assert_eq!(
+            hosts("billing"),
+            ["entitlement-operator-api.billing.svc", "entitlement-operator-api.billing.svc.cluster.local", "localhost"]
+        );
+    }
+
+    #[test]
+    fn the_config_map_of_another_is_not_taken_for_its_own() {
+        let made = config_map("one".to_owned());
+        assert!(is_own(&made) && is_told(&made, "one") && !is_told(&made, "two"));
+        let of_another = ConfigMap { metadata: Default::default(), ..made };
+        assert!(!is_own(&of_another));
+    }
+}

@@ -4,8 +4,13 @@
 mod tests;
 
 use crate::{
-    core::{calendar::Instant, secret},
-    server::certificate::{Authority, CannotIssue, Certificate, CertificateHolder, LIFETIME, Unusable},
+    core::{
+        calendar::{Instant, format_instant, parse_instant},
+        secret,
+    },
+    server::certificate::{
+        AUTHORITY_LIFETIME, Authority, CannotIssue, Certificate, CertificateHolder, LIFETIME, Unusable,
+    },
 };
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::api::ObjectMeta;
@@ -15,6 +20,9 @@ const CHAIN: &str = "tls.crt";
 const KEY: &str = "tls.key";
 const AUTHORITIES: &str = "ca.crt";
 const AUTHORITY_KEY: &str = "ca.key";
+/// Annotation: until when an authority that is kept is valid. Whether it is at a moment is not checked with what it signed: many take
+/// whom they trust for valid, and others do not.
+const AUTHORITY_UNTIL: &str = "entitlements.dev/authority-until";
 
 /// A Secret that keeps a certificate, and what it is for.
 #[derive(Clone, Debug)]
@@ -111,21 +119,23 @@ impl CertificateSecret {
         why: Why,
         now: Instant,
     ) -> Result<SecretPlan, CannotIssue> {
-        let (certificate, authority_key) = self.issue(replaced, now)?;
+        let (certificate, authority) = self.issue(replaced, now)?;
         let before = replaced.map(|secret| secret.metadata.clone()).unwrap_or_default();
+        let mut data = data(&certificate);
+        let mut annotations = BTreeMap::from([(self.annotation.to_owned(), self.holder.hosts.join(","))]);
+        if let Some(KeptAuthority { key, until }) = authority {
+            data.insert(AUTHORITY_KEY.to_owned(), ByteString(key.expose_secret().clone()));
+            annotations.insert(AUTHORITY_UNTIL.to_owned(), format_instant(until));
+        }
         let metadata = ObjectMeta {
             name: Some(self.name.to_owned()),
             namespace: Some(self.namespace.clone()),
-            annotations: Some(BTreeMap::from([(self.annotation.to_owned(), self.holder.hosts.join(","))])),
+            annotations: Some(annotations),
             labels: before.labels,
             resource_version: before.resource_version,
             uid: before.uid,
             ..ObjectMeta::default()
         };
-        let mut data = data(&certificate);
-        if let Some(key) = authority_key {
-            data.insert(AUTHORITY_KEY.to_owned(), ByteString(key.expose_secret().clone()));
-        }
         let secret = Secret {
             metadata,
             data: Some(data),
@@ -136,30 +146,43 @@ impl CertificateSecret {
         Ok(SecretPlan::Write(Box::new(Draft { secret, present, why })))
     }
 
-    /// A new certificate, with the key of its authority where that is kept.
+    /// A new certificate, with its authority where that is kept.
     fn issue(
         &self,
         replaced: Option<&Secret>,
         now: Instant,
-    ) -> Result<(Certificate, Option<secret::Secret<Vec<u8>>>), CannotIssue> {
+    ) -> Result<(Certificate, Option<KeptAuthority>), CannotIssue> {
         let in_use = replaced.and_then(|secret| part(secret, AUTHORITIES));
         if self.authority == AuthorityKeeping::Forgotten {
             return Ok((Certificate::issue(&self.holder, in_use.as_deref(), now)?, None));
         }
-        let key = replaced.and_then(|secret| part(secret, AUTHORITY_KEY));
-        if let (Some(in_use), Some(key)) = (in_use.clone(), key)
-            && let Ok(authority) = Authority::read(in_use, key)
+        if let Some((authority, until)) =
+            replaced.and_then(kept_authority).filter(|(_, until)| now + LIFETIME <= *until)
         {
             let certificate = authority.sign(&self.holder, now)?;
-            // One that ends before, or is for other hosts, signs no more.
-            if self.check(&certificate, now).and_then(|()| self.check(&certificate, now + LIFETIME)).is_ok() {
-                return Ok((certificate, Some(authority.into_key())));
+            // One that is of no use, or for other hosts, signs no more.
+            if self.check(&certificate, now).is_ok() {
+                return Ok((certificate, Some(KeptAuthority { key: authority.into_key(), until })));
             }
         }
         let authority = Authority::lasting(&self.holder, now)?;
         let certificate = authority.sign(&self.holder, now)?.trusting(in_use.as_deref());
-        Ok((certificate, Some(authority.into_key())))
+        let until = now + AUTHORITY_LIFETIME;
+        Ok((certificate, Some(KeptAuthority { key: authority.into_key(), until })))
     }
+}
+
+/// The key of an authority, and until when that is valid.
+struct KeptAuthority {
+    key: secret::Secret<Vec<u8>>,
+    until: Instant,
+}
+
+/// The authority that a Secret keeps.
+fn kept_authority(secret: &Secret) -> Option<(Authority, Instant)> {
+    let until = secret.metadata.annotations.as_ref()?.get(AUTHORITY_UNTIL)?;
+    let authority = Authority::read(part(secret, AUTHORITIES)?, part(secret, AUTHORITY_KEY)?).ok()?;
+    Some((authority, parse_instant(until).ok()?))
 }
 
 fn data(certificate: &Certificate) -> BTreeMap<String, ByteString> {

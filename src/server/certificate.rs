@@ -22,7 +22,7 @@ use std::{fmt::Display, sync::Arc, time::Duration};
 /// How long a certificate is valid.
 pub const LIFETIME: Duration = Duration::from_hours(90 * 24);
 /// How long an authority that lasts is valid.
-const AUTHORITY_LIFETIME: Duration = Duration::from_hours(10 * 365 * 24);
+pub const AUTHORITY_LIFETIME: Duration = Duration::from_hours(10 * 365 * 24);
 /// It is replaced when it is valid for less than this: after two thirds of its lifetime.
 pub const RENEW_BEFORE: Duration = Duration::from_hours(30 * 24);
 /// How far ahead it is looked for the end of a certificate, in seconds.

@@ -451,6 +451,7 @@ const MAY_BE_EMPTIED: [&str; 34] = [
     "metrics.serviceMonitor.labels",
     "networkPolicy.egress.allow",
     "networkPolicy.metricsFrom",
+    "networkPolicy.apiFrom",
     "nodeSelector",
     "organizationBytes",
     "podAnnotations",

@@ -61,7 +61,7 @@ impl UsageRules {
         let anchor = spec.anchor.unwrap_or_default();
         check_period(spec, period, anchor)?;
         let lateness = read_duration("lateness", spec.lateness.as_deref().unwrap_or("P1D"))?;
-        if period.is_some_and(|period| longest_seconds(lateness) > shortest_seconds(period)) {
+        if period.is_some_and(|period| !is_at_most(lateness, period)) {
             return Err(invalid("lateness: it is at most one period: give a shorter one"));
         }
         Ok(Self {
@@ -170,6 +170,14 @@ fn check_period(spec: &UsageSpec, period: Option<CalendarDuration>, anchor: Usag
 
 fn has_one_part(text: Option<&str>) -> bool {
     text.is_some_and(|text| text.bytes().filter(u8::is_ascii_alphabetic).count() == 2)
+}
+
+/// Whether a duration is never longer than a period. Months are as long as the same months, though some are shorter than others.
+fn is_at_most(duration: CalendarDuration, period: CalendarDuration) -> bool {
+    let is_part_of = duration.total_months() <= period.total_months()
+        && duration.total_days() <= period.total_days()
+        && duration.total_seconds() <= period.total_seconds();
+    is_part_of || longest_seconds(duration) <= shortest_seconds(period)
 }
 
 const DAY: i64 = 86_400;

@@ -9,5 +9,6 @@ mod model;
 mod properties;
 mod records;
 mod retention;
+mod rules;
 pub(super) mod scene;
 mod thresholds;

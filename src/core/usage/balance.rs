@@ -168,7 +168,8 @@ fn consumed(meter: &Meter) -> Balance {
     let carried = period.and_then(|period| carried(meter, period, CARRYING));
     let mut taking = Taking::new(meter, from, until, carried);
     taking.run();
-    let rest = Rest { overage: taking.overage(), unentitled: taking.unentitled };
+    let before_all = meter.before_all_periods(period);
+    let rest = Rest { overage: taking.overage(), unentitled: taking.unentitled.saturating_add(before_all) };
     let in_force = taking.blocks.iter().filter_map(|block| {
         Some(BlockBalance {
             part: Some(block.part.name.clone()),

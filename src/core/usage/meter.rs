@@ -1,6 +1,13 @@
 //! All that goes into a balance.
 
-use super::{anchor::Periods, ledger::Ledger, memory::Memory, part::covered, register::AHEAD, rules::UsageRules};
+use super::{
+    anchor::{Period, Periods},
+    ledger::Ledger,
+    memory::Memory,
+    part::covered,
+    register::AHEAD,
+    rules::UsageRules,
+};
 use crate::core::{
     amount::Amount,
     calendar::{Bound, Instant},
@@ -42,6 +49,15 @@ impl<'a> Meter<'a> {
     /// The first moment that lies too far ahead to be counted.
     pub(super) fn counted_until(&self) -> Instant {
         self.now.checked_add_signed(AHEAD + TimeDelta::seconds(1)).unwrap_or(Instant::MAX_UTC)
+    }
+
+    /// What was used before the first period, if that is the one: no other has it.
+    pub(super) fn before_all_periods(&self, period: Option<Period>) -> Decimal {
+        let first = self.memory.anchors.first().map(|anchor| anchor.since);
+        match period.filter(|period| Some(period.from) == first) {
+            Some(period) => self.used(Instant::MIN_UTC, Bound::At(period.from)),
+            None => Decimal::ZERO,
+        }
     }
 
     pub(super) fn periods(&self) -> Periods<'_> {

@@ -245,3 +245,14 @@ fn example_14_what_ends_before_the_others_takes_first_and_the_period_is_that_of_
     assert_eq!(scene.state("03-20"), UsageState::Exhausted);
     assert_eq!(scene.resets_at("03-20"), "2027-04-05T00:00:00Z");
 }
+
+#[rstest]
+#[case::with_a_period(monthly(), "7 unentitled", "")]
+#[case::by_the_calendar(json!({"mode": "Consumed", "period": "P1M", "anchor": "Calendar"}), "7 unentitled", "")]
+#[case::without(json!({"mode": "Consumed"}), "7 unentitled", "7 unentitled")]
+fn what_is_used_before_anything_is_held_is_told(#[case] usage: Value, #[case] first: &str, #[case] second: &str) {
+    let scene = Scene::of(usage).part("plan", "02-10 100").used("01-02", "3").used("01-31", "4");
+    let told = |at: &str| scene.shown(at).split_once(" overage").map(|(_, rest)| rest.replace(", ", "")).unwrap();
+    assert_eq!(told("02-15"), first);
+    assert_eq!(told("03-15"), second);
+}

@@ -283,9 +283,16 @@ impl Model<'_> {
                 .filter_map(|(part, amount)| Some((of(part) - limited(*amount)?).max(Decimal::ZERO)))
                 .sum(),
             overage: counting.map(|(_, one)| *one).sum(),
-            unentitled: taken.unentitled,
+            unentitled: taken.unentitled + self.before_all(within),
             channels: self.channels(&uses),
         })
+    }
+
+    /// What was used before there was any period is told in the first one.
+    fn before_all(&self, (from, _): Window) -> Decimal {
+        let is_first = self.memory.anchors.first().is_some_and(|anchor| anchor.since == from);
+        let before = (Instant::MIN_UTC, Bound::At(from));
+        if is_first { self.uses(before).iter().map(|one| one.amount).sum() } else { Decimal::ZERO }
     }
 
     fn channels(&self, uses: &[&Register]) -> BTreeMap<String, Decimal> {

@@ -4,7 +4,8 @@ use super::{EntitlementKind, Subject, When, zone_of};
 use crate::{
     api::{
         EntitlementDefinition, EntitlementInstance, EntitlementOverride, EntitlementPlan, EntitlementSubscription,
-        EntitlementUsage, FacetDefinition, Organization, OverrideDecision, conditions::ACCEPTED,
+        EntitlementUsage, EntitlementUsageStatus, FacetDefinition, Organization, OverrideDecision,
+        conditions::ACCEPTED,
     },
     core::{
         amount::Amount,
@@ -61,6 +62,8 @@ pub struct Inventory {
     pub(super) decisions: BTreeMap<(Arc<str>, Arc<str>), StatedDecision>,
     /// Reports of usage.
     pub(super) reports: BTreeMap<ReportId, Arc<StatedReport>>,
+    /// What was said of them last.
+    pub(super) report_statuses: BTreeMap<ReportId, EntitlementUsageStatus>,
     /// The namespaces whose reports of usage could not be seen.
     pub(super) unseen_reports: BTreeSet<Arc<str>>,
     /// Overrides, by their UID, of which the operator says that nobody can tell who approves them, and why.
@@ -91,6 +94,7 @@ impl Inventory {
             subscriptions: BTreeMap::new(),
             decisions: BTreeMap::new(),
             reports: BTreeMap::new(),
+            report_statuses: BTreeMap::new(),
             unseen_reports: BTreeSet::new(),
             unprotected: BTreeMap::new(),
             secrets: SecretSources::new(),
@@ -176,7 +180,12 @@ impl Inventory {
     /// Adds a report of usage. Nobody knows when it was written first.
     pub fn add_usage(&mut self, mut report: EntitlementUsage) {
         self.complete(&mut report.metadata);
+        let status = report.status.take();
         let report = StatedReport::read(&report, self.created.earliest());
+        match status {
+            Some(status) => self.report_statuses.insert(report.id.clone(), status),
+            None => self.report_statuses.remove(&report.id),
+        };
         self.reports.insert(report.id.clone(), Arc::new(report));
     }
 

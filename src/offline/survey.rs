@@ -6,8 +6,8 @@ use super::{
 use crate::{
     api::{
         Condition, EntitlementDefinition, EntitlementDefinitionStatus, EntitlementInstanceStatus,
-        EntitlementOverrideStatus, EntitlementPlanStatus, EntitlementSubscriptionStatus, FacetDefinitionStatus,
-        OrganizationStatus,
+        EntitlementOverrideStatus, EntitlementPlanStatus, EntitlementSubscriptionStatus, EntitlementUsageStatus,
+        FacetDefinitionStatus, OrganizationStatus,
         entitlement_definition::InstanceCounts,
         entitlement_plan::PlanSubscriptions,
         lifecycle::{LifecycleStatus, SourceStatus},
@@ -53,6 +53,8 @@ pub enum Status {
     Subscription(Box<EntitlementSubscriptionStatus>),
     /// The status of an override.
     Override(Box<EntitlementOverrideStatus>),
+    /// The status of a report of usage.
+    Usage(EntitlementUsageStatus),
 }
 
 impl Status {
@@ -67,6 +69,7 @@ impl Status {
             Self::Instance(status) => &status.conditions,
             Self::Subscription(status) => &status.conditions,
             Self::Override(status) => &status.conditions,
+            Self::Usage(status) => &status.conditions,
         }
     }
 
@@ -83,7 +86,7 @@ impl Status {
             Self::Instance(status) => Some(status.lifecycle()),
             Self::Subscription(status) => Some(status.lifecycle()),
             Self::Override(status) => Some(status.lifecycle()),
-            Self::Organization(_) | Self::Facet(_) | Self::Definition(_) | Self::Plan(_) => None,
+            Self::Organization(_) | Self::Facet(_) | Self::Definition(_) | Self::Plan(_) | Self::Usage(_) => None,
         }
     }
 
@@ -114,6 +117,7 @@ impl Status {
             Self::Instance(status) => serde_json::to_value(status),
             Self::Subscription(status) => serde_json::to_value(status),
             Self::Override(status) => serde_json::to_value(status),
+            Self::Usage(status) => serde_json::to_value(status),
         }
     }
 }
@@ -160,6 +164,7 @@ impl Inventory {
         let catalogue = self.catalogue();
         let mut survey = Survey::default();
         let mut census = Census::default();
+        let mut held = BTreeMap::new();
         let snapshots = self.snapshots(&catalogue);
         let total = snapshots.len();
         for (done, snapshot) in snapshots.into_iter().enumerate() {
@@ -168,6 +173,7 @@ impl Inventory {
             let evaluation = evaluate(&snapshot, now);
             census.count(&self.definitions, &evaluation);
             survey.add(&snapshot, &evaluation);
+            held.insert(Arc::clone(&snapshot.name), (now, evaluation.decision.meters.clone()));
             for (subject, found) in self.organization_flaws(&evaluation.decision) {
                 survey.find(&subject, found);
             }
@@ -207,8 +213,9 @@ impl Inventory {
             let counts = census.plans.remove(name).unwrap_or_default();
             survey.statuses.insert(subject, Status::Plan(plan_status(plan, entry, counts, now)));
         }
-        for report in self.report_flaws(&catalogue) {
+        for report in self.report_findings(&catalogue, &held, now) {
             survey.find(&report.subject, report.wrong);
+            survey.statuses.insert(report.subject, Status::Usage(report.status));
         }
         survey
     }

@@ -2,6 +2,7 @@
 
 use super::{EntitlementKind, Flaw, Inventory, Subject, inventory::Named, namespace_owners::NamespaceOwners};
 use crate::{
+    api::{EntitlementUsageStatus, usage::UsageMode},
     core::{
         calendar::Instant,
         problem::Problem,
@@ -14,7 +15,8 @@ use crate::{
     },
     evaluation::{
         catalogue::CatalogueEntry,
-        usage::{Heard, MeterFacts},
+        status::usage::{JudgedReport, report_status},
+        usage::{Heard, MeterFacts, Meters, entitled_time},
         usage_report::{ReportPlace, ReportSurroundings},
     },
 };
@@ -111,55 +113,87 @@ impl Inventory {
         }
     }
 
-    /// What of each report does not count. What only lies ahead counts by itself.
-    pub(super) fn report_flaws(&self, catalogue: &Named<CatalogueEntry>) -> Vec<ReportFlaws> {
+    /// What is decided of each report. `held` is what is decided of the organizations that are known, and when.
+    pub(super) fn report_findings(
+        &self,
+        catalogue: &Named<CatalogueEntry>,
+        held: &BTreeMap<Arc<str>, (Instant, Meters)>,
+        now: Instant,
+    ) -> Vec<ReportFindings> {
         if self.reports.is_empty() {
             return Vec::new();
         }
         let tenancy = NamespaceOwners::of(self);
-        let flaws = self.reports.values().map(|report| {
+        let nothing = (now, Meters::new());
+        let findings = self.reports.values().map(|report| {
             let surroundings = self.report_surroundings(report, catalogue, &tenancy);
-            ReportFlaws::of(report, surroundings.take(report, Instant::MAX_UTC))
+            let (now, meters) = held.get(&report.organization).unwrap_or(&nothing);
+            ReportFindings {
+                subject: subject(report),
+                wrong: wrong(surroundings.take(report, Instant::MAX_UTC)),
+                status: self.report_status(report, &surroundings, meters, *now),
+            }
         });
-        flaws.collect()
+        findings.collect()
+    }
+
+    /// The status that the operator would write, with a store.
+    fn report_status(
+        &self,
+        report: &StatedReport,
+        surroundings: &ReportSurroundings,
+        meters: &Meters,
+        now: Instant,
+    ) -> EntitlementUsageStatus {
+        let before = self.report_statuses.get(&report.id);
+        let rules = surroundings.rules(&report.definition);
+        let mode = rules.map_or(UsageMode::Held, |rules| rules.mode);
+        let entitled = entitled_time(meters, &report.definition, mode, None, now);
+        let taken = surroundings.take(report, now);
+        let judged = taken.as_ref().map(|reading| JudgedReport { reading, entitled: entitled.as_ref() });
+        report_status(report, before, judged, now)
     }
 }
 
-/// What of a report does not count.
-pub(super) struct ReportFlaws {
+/// What is decided of a report.
+pub(super) struct ReportFindings {
     /// The report.
     pub subject: Subject,
-    /// What has to be mended.
+    /// What of it does not count and has to be mended. What only lies ahead counts by itself.
     pub wrong: Vec<Flaw>,
+    /// Its status.
+    pub status: EntitlementUsageStatus,
 }
 
-impl ReportFlaws {
-    fn of(report: &StatedReport, taken: Result<ReportReading, Problem>) -> Self {
-        let ReportId { namespace, name } = report.id.clone();
-        let subject = Subject { kind: EntitlementKind::EntitlementUsage, namespace: Some(namespace), name };
-        let reading = match taken {
-            Ok(reading) => reading,
-            Err(problem) => return Self { subject, wrong: vec![Flaw::of("", problem)] },
-        };
-        let more = reading.refused_in_all.saturating_sub(reading.refused.len());
-        let flaw = |refused: RefusedUse| {
-            let place = format!("/spec/registers/{}/{}", refused.index, refused.field);
-            Flaw::new(place, ReasonCode::RegistersRefused, format!("{}: {}", refused.key, refused.message))
-        };
-        let mut wrong: Vec<Flaw> = reading.refused.into_iter().map(flaw).collect();
-        if more > 0 {
-            let message = format!("{more} more registers are not counted: mend these first");
-            wrong.push(Flaw::new("/spec/registers", ReasonCode::RegistersRefused, message));
-        }
-        Self { subject, wrong }
+fn subject(report: &StatedReport) -> Subject {
+    let ReportId { namespace, name } = report.id.clone();
+    Subject { kind: EntitlementKind::EntitlementUsage, namespace: Some(namespace), name }
+}
+
+fn wrong(taken: Result<ReportReading, Problem>) -> Vec<Flaw> {
+    let reading = match taken {
+        Ok(reading) => reading,
+        Err(problem) => return vec![Flaw::of("", problem)],
+    };
+    let more = reading.refused_in_all.saturating_sub(reading.refused.len());
+    let flaw = |refused: RefusedUse| {
+        let place = format!("/spec/registers/{}/{}", refused.index, refused.field);
+        Flaw::new(place, ReasonCode::RegistersRefused, format!("{}: {}", refused.key, refused.message))
+    };
+    let mut wrong: Vec<Flaw> = reading.refused.into_iter().map(flaw).collect();
+    if more > 0 {
+        let message = format!("{more} more registers are not counted: mend these first");
+        wrong.push(Flaw::new("/spec/registers", ReasonCode::RegistersRefused, message));
     }
+    wrong
 }
 
 #[cfg(test)]
 mod tests {
     use crate::{
+        api::conditions::ConditionStatus,
         core::calendar::parse_instant,
-        offline::{EntitlementKind, Flaw, Inventory, Subject},
+        offline::{EntitlementKind, Flaw, Inventory, Status, Subject},
     };
     use rstest::rstest;
     use serde_json::{Value, json};
@@ -193,6 +227,52 @@ mod tests {
             flaws.map(|flaw| format!("{} {}", flaw.problem.pointer, flaw.problem)).collect()
         };
         (told(survey.flaws.get(&subject)), told(survey.doubts.get(&subject)))
+    }
+
+    #[rstest]
+    #[case::nothing_is_held(None, &["a: it is dated 2027-03-02T00:00:00Z, when the organization did not hold it: it is kept, and counts once a grant covers that time; mend its at, or the start of the grant", "b: it is dated 2027-03-05T00:00:00Z, when the organization did not hold it: it is kept, and counts once a grant covers that time; mend its at, or the start of the grant"], 0)]
+    #[case::some_of_it_was_before(Some("2027-03-03"), &["a: it is dated 2027-03-02T00:00:00Z, when the organization did not hold it: it is kept, and counts once a grant covers that time; mend its at, or the start of the grant"], 1)]
+    #[case::all_of_it_is_covered(Some("2027-03-01"), &[], 2)]
+    fn a_report_has_the_status_that_the_operator_would_give_it(
+        #[case] held_since: Option<&str>,
+        #[case] refused: &[&str],
+        #[case] counted: u64,
+    ) {
+        let now = parse_instant("2027-03-10T12:00:00Z").unwrap();
+        let mut inventory = Inventory::new(now, "operator");
+        let organization = json!({"metadata": {"name": "acme"}, "spec": {"namespaces": ["shop"]}});
+        inventory.add(EntitlementKind::Organization, &organization).unwrap();
+        let definition = json!({"metadata": {"name": "support"}, "spec": {
+            "type": "Quantity", "unit": "hours", "amount": 10, "usage": {"mode": "Consumed", "period": "P1M"},
+        }});
+        inventory.add(EntitlementKind::EntitlementDefinition, &definition).unwrap();
+        if let Some(start) = held_since {
+            let instance = json!({"metadata": {"name": "acme", "namespace": "entitlements"}, "spec": {
+                "organization": "acme", "definition": "support", "start": start,
+            }});
+            inventory.add(EntitlementKind::EntitlementInstance, &instance).unwrap();
+        }
+        let report = json!({"metadata": {"name": "march", "namespace": "entitlements"}, "spec": {
+            "organization": "acme", "definition": "support", "registers": [
+                {"key": "a", "at": "2027-03-02", "amount": 1}, {"key": "b", "at": "2027-03-05", "amount": 1},
+                {"key": "c", "at": "2027-03-20", "amount": 1},
+            ],
+        }});
+        inventory.add(EntitlementKind::EntitlementUsage, &report).unwrap();
+        let subject = Subject {
+            kind: EntitlementKind::EntitlementUsage,
+            namespace: Some("entitlements".into()),
+            name: "march".into(),
+        };
+        let survey = inventory.survey(now);
+        let Status::Usage(status) = &survey.statuses[&subject] else { panic!() };
+        let told: Vec<String> = status.refused.iter().map(|one| format!("{}: {}", one.key, one.message)).collect();
+        let ahead = "c: it is dated 2027-03-20T00:00:00Z, which lies ahead: it counts from then on";
+        let expected: Vec<&str> = [ahead].into_iter().chain(refused.iter().copied()).collect();
+        assert_eq!(told, expected);
+        assert_eq!(status.counted, Some(counted));
+        let ready = survey.statuses[&subject].condition("Ready").unwrap();
+        assert_eq!((ready.status, ready.reason.as_str()), (ConditionStatus::False, "RegistersRefused"));
     }
 
     #[rstest]

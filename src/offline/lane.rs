@@ -29,6 +29,7 @@ use crate::{
     },
     render::{flags::Offers, summary::EntitlementSummary},
 };
+use chrono::TimeDelta;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -41,6 +42,8 @@ pub(super) const EVALUATION: usize = 20;
 pub struct Lane {
     snapshot: Snapshot,
     evaluation: Evaluation,
+    /// How it stood right before that, where an allotment is new with it.
+    eve: Option<Evaluation>,
     ages: BTreeMap<GrantId, GrantAge>,
 }
 
@@ -49,7 +52,7 @@ impl Lane {
     #[must_use]
     pub fn start(snapshot: Snapshot, now: Instant) -> Self {
         let evaluation = evaluate(&snapshot, now);
-        let mut lane = Self { snapshot, evaluation, ages: BTreeMap::new() };
+        let mut lane = Self { snapshot, evaluation, eve: None, ages: BTreeMap::new() };
         lane.note_ages();
         lane
     }
@@ -65,10 +68,17 @@ impl Lane {
     /// into them by then.
     #[must_use]
     pub fn go_on(&mut self, now: Instant) -> Evaluation {
+        self.eve = self.eve_of_reset(now);
         let evaluation = evaluate(&self.snapshot, now);
         let before = std::mem::replace(&mut self.evaluation, evaluation);
         self.note_ages();
         before
+    }
+
+    /// How it stands right before an allotment is new: what is used since the last evaluation counts, too.
+    fn eve_of_reset(&self, now: Instant) -> Option<Evaluation> {
+        let eve = now.checked_sub_signed(TimeDelta::seconds(1)).filter(|eve| *eve > self.evaluation.decision.at)?;
+        self.next_reset().is_some_and(|at| at <= now).then(|| evaluate(&self.snapshot, eve))
     }
 
     /// What an evaluation costs, in evaluations of a grant.
@@ -87,8 +97,12 @@ impl Lane {
     /// The same, with the moments at which allotments are new of which something is used.
     #[must_use]
     pub fn next_with_resets(&self) -> Option<Instant> {
-        let resets = self.evaluation.decision.meters.values().filter_map(|meter| meter.next_reset());
-        self.next_right().into_iter().chain(resets).min()
+        self.next_right().into_iter().chain(self.next_reset()).min()
+    }
+
+    fn next_reset(&self) -> Option<Instant> {
+        let Decision { meters, at, .. } = &*self.evaluation.decision;
+        meters.values().filter_map(|meter| meter.next_reset_foreseen(*at)).min()
     }
 
     /// The definitions whose allotments are new since an earlier evaluation.
@@ -97,6 +111,7 @@ impl Lane {
         before: &'a Evaluation,
     ) -> impl Iterator<Item = (Arc<str>, (UseState, UseState))> + 'a {
         let now = self.evaluation.decision.at;
+        let before = self.eve.as_ref().unwrap_or(before);
         before.decision.meters.iter().filter_map(move |(definition, meter)| {
             meter.next_reset().filter(|at| *at <= now)?;
             let after = self.evaluation.decision.meters.get(definition)?.balance.as_ref()?;

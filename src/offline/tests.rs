@@ -11,6 +11,7 @@ mod lost_revision;
 mod nowhere;
 mod overrides;
 mod plans;
+mod resets;
 mod simulation;
 mod subscribed;
 mod subscription_status;

@@ -3,6 +3,7 @@
 
 use super::register::Register;
 use crate::core::calendar::Instant;
+use chrono::TimeDelta;
 use rust_decimal::Decimal;
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -65,6 +66,13 @@ impl Ledger {
     #[must_use]
     pub fn first(&self) -> Option<Instant> {
         self.sums.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    /// The first moment after one at which anything was used.
+    #[must_use]
+    pub fn first_after(&self, at: Instant) -> Option<Instant> {
+        let after = at.checked_add_signed(TimeDelta::seconds(1))?;
+        self.sums.range((after, None)..).next().map(|((at, _), _)| *at)
     }
 
     /// Forgets what lies before a moment.

@@ -173,6 +173,15 @@ impl MeterDecision {
         balance.resets_at().filter(|_| used.iter().any(|used| !used.is_zero()))
     }
 
+    /// The same, where anything will be used by then: what lies ahead of a moment counts as it comes.
+    #[must_use]
+    pub fn next_reset_foreseen(&self, now: Instant) -> Option<Instant> {
+        self.next_reset().or_else(|| {
+            let used = self.facts.as_deref()?.ledger.first_after(now)?;
+            Periods::of(&self.memory.anchors).at(used)?.until.at()
+        })
+    }
+
     /// Blocks begin and end when what gives them does, which the lifecycle tells; periods, and what counts as heard, do so here.
     fn next_change(&self, now: Instant) -> Option<Instant> {
         let heard = self.facts.as_ref().and_then(|facts| facts.heard).filter(|_| !self.is_stale);

@@ -188,7 +188,7 @@ fn config_map(authorities: String) -> ConfigMap {
 
 #[cfg(test)]
 mod tests {
-    use super::{ConfigMap, config_map, hosts, is_own, is_told};
+    use super::{ConfigMap, ObjectMeta, config_map, hosts, is_own, is_told};
 
     #[test]
     fn it_is_for_the_service_and_for_a_port_that_is_forwarded() {
@@ -202,7 +202,7 @@ mod tests {
     fn the_config_map_of_another_is_not_taken_for_its_own() {
         let made = config_map("one".to_owned());
         assert!(is_own(&made) && is_told(&made, "one") && !is_told(&made, "two"));
-        let of_another = ConfigMap { metadata: Default::default(), ..made };
+        let of_another = ConfigMap { metadata: ObjectMeta::default(), ..made };
         assert!(!is_own(&of_another));
     }
 }

@@ -86,17 +86,19 @@ fn start(stage: &Stage, port: u16) -> Operator {
     operator
 }
 
-/// A report of usage of what there is not is told so: of that, the webhook only warns.
+/// A report of usage from where the organization does not allow it is told so. It was there before the organization: so the
+/// webhook has only warned of it.
 async fn report(cluster: &Cluster) {
     let name = cluster.name.clone();
+    let late = format!("{name}-late");
     let report = json!({
         "apiVersion": "entitlements.dev/v1alpha1", "kind": "EntitlementUsage",
-        "metadata": {"name": name, "namespace": "entitlements"},
-        "spec": {"organization": name, "definition": format!("{name}-none")},
+        "metadata": {"name": name, "namespace": name}, "spec": {"organization": late, "definition": name},
     });
     cluster.create(report).await.unwrap();
-    let is_told = |seen: &Value| seen["status"]["conditions"][0]["reason"] == "DefinitionNotFound";
-    cluster.until("EntitlementUsage", "entitlements", "$", "is told of", is_told).await;
+    cluster.apply(&ORGANIZATION.replace("{name: $}", "{name: $-late}").replace("[$]", "[$-late]")).await;
+    let is_told = |seen: &Value| seen["status"]["conditions"][0]["reason"] == "NamespaceNotAllowed";
+    cluster.until("EntitlementUsage", "$", "$", "is told of", is_told).await;
 }
 
 /// Everything that the operator can have to do.

@@ -26,7 +26,7 @@ pub struct Doorkeeper {
 #[derive(Clone, Debug)]
 pub struct AskedBy {
     caller: Arc<ApiCaller>,
-    /// The organization that has the namespace of the service account that asks.
+    /// The organization that is served in the namespace of the service account that asks.
     tenant: Option<Arc<str>>,
 }
 
@@ -49,7 +49,7 @@ impl Doorkeeper {
             TokenRefusal::Unanswered => CheckProblem::Unavailable(refusal.to_string()),
         })?;
         let namespace = caller.service_account_namespace();
-        let tenant = namespace.and_then(|namespace| self.knowledge.claimant(namespace));
+        let tenant = namespace.and_then(|namespace| self.knowledge.served_in(namespace));
         Ok(AskedBy { caller, tenant })
     }
 

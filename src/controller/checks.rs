@@ -9,6 +9,7 @@ use crate::{
     evaluation::{
         Snapshot,
         catalogue::CatalogueEntry,
+        standing::Standing,
         status::metered::{StoreStanding, replaced},
         usage::MeterFacts,
     },
@@ -29,10 +30,12 @@ impl Knowledge {
         self.inquire(|world| world.definition_entry(name))
     }
 
-    /// The organization that has a namespace: of those that list it, the oldest. Whether it is served there is decided with it.
+    /// The organization that is served in a namespace. To be listed by one does not suffice.
     #[must_use]
-    pub fn claimant(&self, namespace: &str) -> Option<Arc<str>> {
-        self.inquire(|world| world.holder_of_namespace(namespace))
+    pub fn served_in(&self, namespace: &str) -> Option<Arc<str>> {
+        let holder = self.inquire(|world| world.holder_of_namespace(namespace))?;
+        let standing = Standing::of(&self.snapshot(&holder)?);
+        standing.served.iter().any(|served| **served == *namespace).then_some(holder)
     }
 
     /// Every definition that is ready. None where that can't be told now.

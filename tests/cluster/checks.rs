@@ -2,7 +2,7 @@
 
 use crate::{
     endpoints::ask,
-    harness::{Cluster, DEADLINE, Operator, Stage},
+    harness::{Cluster, DEADLINE, Operator, Stage, is_current},
     usage::support::Desk,
     wait::eventually,
     webhook::get,
@@ -145,6 +145,12 @@ async fn who_may_ask_is_told_what_is_held_and_left() {
     }
     let nobody = Asker::of(&desk, api, ("kube-system", "nobody"), "entitlements.dev");
     assert_eq!(nobody.gets(&one).0, 403);
+    // A namespace that is listed, and not served, makes nobody the client's.
+    let listed = json!({"spec": {"namespaces": [name, "kube-system"]}});
+    desk.cluster.merge("Organization", "", "$", listed).await.unwrap();
+    desk.cluster.until("Organization", "", "$", "is seen", is_current).await;
+    assert_eq!(nobody.gets(&one).0, 403);
+    assert_eq!(backend.gets(&one).0, 200);
     let elsewhere = Asker::of(&desk, api, (&name, "default"), "https://kubernetes.default.svc");
     let forged = Asker { api, token: format!("{}x", tenant.token) };
     let without = Asker { api, token: String::new() };

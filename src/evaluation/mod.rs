@@ -44,6 +44,7 @@ mod summary;
 mod tests;
 pub mod usage;
 pub mod usage_report;
+pub mod uses;
 mod values;
 
 use crate::{

@@ -12,7 +12,10 @@ use crate::{
         },
     },
     evaluation::usage::{Heard, MeterFacts},
-    store::meter::{MeterChanges, MeterId, MeterWrite, RegisterWrite, StoredMeter},
+    store::{
+        PersistentStore, StoreError,
+        meter::{MeterChanges, MeterDifference, MeterId, MeterWrite, RegisterWrite, StoredMeter},
+    },
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -46,6 +49,28 @@ impl HeldMeter {
             reported,
             latest,
         })
+    }
+
+    /// One as the store has it now, without the registers of EntitlementUsage objects.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn load(store: &PersistentStore, meter: &MeterId) -> Result<Self, StoreError> {
+        Self::of(store.load(meter).await?, Vec::new()).map_err(|error| StoreError::Unreadable(error.to_string()))
+    }
+
+    /// Adds what is not on the disk yet. Whether it can be counted; otherwise nothing of it counts any more.
+    pub fn stage(&mut self, differences: &[MeterDifference]) -> bool {
+        self.release();
+        let is_added = self.stored.add_all(differences).is_ok();
+        let ledger = Arc::clone(&self.stored.ledger);
+        self.facts = Arc::new(MeterFacts { ledger, ..MeterFacts::clone(&self.facts) });
+        is_added
+    }
+
+    /// What was added is on the disk, as that version.
+    pub fn is_of(&mut self, version: i64) {
+        self.stored.version = version;
     }
 
     /// Its version.
@@ -97,10 +122,16 @@ impl HeldMeter {
         (!registers.is_empty() || memory.is_some()).then_some(MeterWrite { meter, registers, memory })
     }
 
+    /// Lets go of the sums, so that nothing has to be copied as they change.
+    fn release(&mut self) {
+        self.facts = Arc::new(MeterFacts { ledger: Arc::default(), ..MeterFacts::clone(&self.facts) });
+    }
+
     /// Takes over what the store has since. Whether there is anything new but what is remembered; None where it has to be loaded again.
     pub fn add(&mut self, changes: MeterChanges, written: &[RegisterWrite]) -> Option<bool> {
         let is_news =
             !changes.differences.is_empty() || written.iter().any(|write| write.id.origin.starts_with(REPORTED));
+        self.release();
         self.stored.add(changes).ok()?;
         self.record = record(&self.stored).ok()?;
         self.facts = facts(&self.stored, &self.record);
@@ -126,7 +157,7 @@ fn record(stored: &StoredMeter) -> Result<UsageRecord, UnreadableRecord> {
 fn facts(stored: &StoredMeter, record: &UsageRecord) -> Arc<MeterFacts> {
     Arc::new(MeterFacts {
         memory: Arc::new(record.memory.clone()),
-        ledger: Arc::new(stored.ledger.clone()),
+        ledger: Arc::clone(&stored.ledger),
         heard: Some(Heard::Always),
     })
 }

@@ -18,9 +18,11 @@
 //! | `retention` | what is taken out of the store once it is not needed any more |
 //! | `errands` | what it does for whoever asks Prometheus |
 //! | `place` | whether a store's file is still the one that was opened |
+//! | `counter` | counts uses that the API is asked for, on every replica |
 //! | `reader` | what the store has of a meter right now, for checks |
 
 mod clerk;
+mod counter;
 mod desk;
 mod errands;
 mod held;
@@ -33,6 +35,7 @@ mod tests;
 
 pub use {
     clerk::{MeteringNews, WritePermission},
+    counter::{NotCounted, UseAnswer, UseCounter, UseRequest},
     desk::{KnownMeter, MeterDesk, MeterWish},
     errands::{InquiryAnswer, SourceHearing},
     reader::MeterReader,

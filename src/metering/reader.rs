@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 const KEPT: u64 = 20_000;
 
 /// A meter in memory, once it was loaded; one asks the store for it at a time.
-type KeptMeter = Arc<Mutex<Option<HeldMeter>>>;
+pub(super) type KeptMeter = Arc<Mutex<Option<HeldMeter>>>;
 
 /// Reads meters.
 pub struct MeterReader {
@@ -25,7 +25,7 @@ pub struct MeterReader {
     opened: Mutex<Option<OpenedStore>>,
     /// When the store has answered last.
     answered: Lock<Option<Instant>>,
-    meters: Cache<MeterId, KeptMeter>,
+    pub(super) meters: Cache<MeterId, KeptMeter>,
 }
 
 #[derive(Clone)]
@@ -54,12 +54,21 @@ impl MeterReader {
         held.as_ref().map_or_else(|| self.last_known(None), |held| Arc::clone(held.facts()))
     }
 
+    /// The store, opened.
+    pub(super) async fn store(&self) -> Result<PersistentStore, StoreError> {
+        Ok(self.open().await?.store)
+    }
+
+    /// Another one may be there when it answers again.
+    pub(super) async fn close(&self) {
+        *self.opened.lock().await = None;
+    }
+
     async fn renew(&self, meter: &MeterId, held: &mut Option<HeldMeter>) -> Result<(), StoreError> {
         let OpenedStore { store, .. } = self.open().await?;
         let renewed = renew(&store, meter, held).await;
         if renewed.as_ref().is_err_and(StoreError::may_pass) {
-            // Another one may be there when it answers again.
-            *self.opened.lock().await = None;
+            self.close().await;
         }
         renewed
     }
@@ -110,7 +119,6 @@ async fn renew(store: &PersistentStore, meter: &MeterId, held: &mut Option<HeldM
         }
     }
     *held = None;
-    let loaded = HeldMeter::of(store.load(meter).await?, Vec::new());
-    *held = Some(loaded.map_err(|error| StoreError::Unreadable(error.to_string()))?);
+    *held = Some(HeldMeter::load(store, meter).await?);
     Ok(())
 }

@@ -8,14 +8,14 @@ use crate::core::{
 use chrono::SubsecRound as _;
 use std::collections::BTreeMap;
 
-/// What is known of registers, and what changed of it.
+/// What is known of some registers of a meter, and what changes of it in a commit.
 #[derive(Debug, Default)]
-pub(super) struct RegisterChanges {
+pub struct RegisterChanges {
     known: BTreeMap<RegisterId, Register>,
     /// What is to be kept from now on.
-    pub changed: BTreeMap<RegisterId, Register>,
+    pub(super) changed: BTreeMap<RegisterId, Register>,
     /// What that changes of the sums.
-    pub differences: Vec<MeterDifference>,
+    pub(super) differences: Vec<MeterDifference>,
 }
 
 impl RegisterChanges {
@@ -24,8 +24,20 @@ impl RegisterChanges {
         Self { known, ..Self::default() }
     }
 
+    /// A register as it is, with what was taken up before.
+    #[must_use]
+    pub fn known(&self, id: &RegisterId) -> Option<&Register> {
+        self.known.get(id)
+    }
+
+    /// What is to be added to the sums, of all that was taken up.
+    #[must_use]
+    pub fn differences(&self) -> &[MeterDifference] {
+        &self.differences
+    }
+
     /// Takes up a report.
-    pub(super) fn take(&mut self, write: &RegisterWrite) -> RegisterOutcome {
+    pub fn take(&mut self, write: &RegisterWrite) -> RegisterOutcome {
         let known = self.known.get(&write.id);
         let register = register(write, known);
         if known.is_some_and(|known| !register.replaces(known)) {

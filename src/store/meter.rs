@@ -86,8 +86,8 @@ pub struct StoredMeter {
     pub version: i64,
     /// What is remembered of it.
     pub memory: Option<String>,
-    /// Its registers, summed up.
-    pub ledger: Ledger,
+    /// Its registers, summed up. Whoever looks at it shares it; it is copied only where somebody still does as it changes.
+    pub ledger: Arc<Ledger>,
 }
 
 /// What happened to a meter since a version.
@@ -107,14 +107,22 @@ impl StoredMeter {
     /// # Errors
     /// [`Overflow`]; then it has to be loaded again.
     pub fn add(&mut self, changes: MeterChanges) -> Result<(), Overflow> {
-        for difference in &changes.differences {
-            self.ledger.add(difference.at, difference.channel.as_ref(), difference.amount)?;
-        }
+        self.add_all(&changes.differences)?;
         if changes.memory.is_some() {
             self.memory = changes.memory;
         }
         self.version = changes.version;
         Ok(())
+    }
+
+    /// Adds differences, whose version has yet to be known.
+    ///
+    /// # Errors
+    /// [`Overflow`]; then it has to be loaded again.
+    pub fn add_all(&mut self, differences: &[MeterDifference]) -> Result<(), Overflow> {
+        let ledger = Arc::make_mut(&mut self.ledger);
+        let mut added = differences.iter();
+        added.try_for_each(|one| ledger.add(one.at, one.channel.as_ref(), one.amount))
     }
 }
 
@@ -140,7 +148,11 @@ impl MeterWrite {
 }
 
 impl RegisterWrite {
-    fn check(&self) -> Result<(), StoreError> {
+    /// Whether any store could keep it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unfit`]
+    pub fn check(&self) -> Result<(), StoreError> {
         check_text("the origin", &self.id.origin, LONGEST_ORIGIN)?;
         check_text("the key", &self.id.key, LONGEST_KEY)?;
         if let Some(channel) = &self.channel {

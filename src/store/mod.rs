@@ -22,6 +22,7 @@
 //! | `change` | what a write makes of the registers that there are; pure |
 //! | `rows` | statements of many rows, and rows as values |
 //! | `writing` | one commit |
+//! | `counting` | one commit that is decided while its meters are locked |
 //! | `reading` | what is read |
 //! | `queue` | many requests in one commit |
 //! | `pruning` | what is taken out once it is not needed any more |
@@ -29,6 +30,7 @@
 pub mod address;
 mod change;
 mod connections;
+mod counting;
 mod dialect;
 pub mod error;
 pub mod identity;
@@ -45,7 +47,9 @@ mod writing;
 
 pub use {
     address::StoreAddress,
+    change::RegisterChanges,
     connections::PersistentStore,
+    counting::{CountOutcome, MeterTurn},
     error::StoreError,
     identity::{StoreIdentity, StoreReplacement},
     pruning::MeterPruning,

@@ -14,7 +14,7 @@ use crate::core::usage::{
 };
 use futures::TryStreamExt;
 use sqlx::{AnyConnection, Connection, Row};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// How to get from a version to the newest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,7 +125,7 @@ async fn load(connection: &mut AnyConnection, dialect: Dialect, meter: &MeterId)
     let memory: Option<String> = row.try_get("memory")?;
     let ledger = ledger(&mut transaction, id, meter).await?;
     transaction.commit().await?;
-    Ok(StoredMeter { version, memory, ledger })
+    Ok(StoredMeter { version, memory, ledger: Arc::new(ledger) })
 }
 
 async fn ledger(connection: &mut AnyConnection, id: i64, meter: &MeterId) -> Result<Ledger, StoreError> {
@@ -171,12 +171,23 @@ async fn since(
         return Ok(CatchUp::Current);
     }
     let mut transaction = connection.begin_with(dialect.begin_reading()).await?;
+    let changes = changes_since(&mut transaction, meter, held).await?;
+    transaction.commit().await?;
+    Ok(changes)
+}
+
+/// What happened to a meter since a version, within a transaction.
+pub(super) async fn changes_since(
+    connection: &mut AnyConnection,
+    meter: &MeterId,
+    held: i64,
+) -> Result<CatchUp, StoreError> {
     let query = sqlx::query(
         "SELECT id, version, pruned, CASE WHEN memory_version > $3 THEN memory END AS memory FROM meter \
          WHERE organization = $1 AND definition = $2",
     );
     let query = query.bind(&*meter.organization).bind(&*meter.definition).bind(held);
-    let Some(row) = query.fetch_optional(&mut *transaction).await? else { return Ok(CatchUp::Reload) };
+    let Some(row) = query.fetch_optional(&mut *connection).await? else { return Ok(CatchUp::Reload) };
     let (id, version, pruned): (i64, i64, i64) = (row.try_get("id")?, row.try_get("version")?, row.try_get("pruned")?);
     if version < held || held < pruned {
         return Ok(CatchUp::Reload);
@@ -184,9 +195,8 @@ async fn since(
     let query = sqlx::query(
         "SELECT at, channel, amount FROM difference WHERE meter = $1 AND version > $2 ORDER BY version, number",
     );
-    let rows = query.bind(id).bind(held).fetch_all(&mut *transaction).await?;
+    let rows = query.bind(id).bind(held).fetch_all(&mut *connection).await?;
     let differences = rows.iter().map(difference).collect::<Result<_, _>>()?;
-    transaction.commit().await?;
     Ok(CatchUp::Changes(MeterChanges { version, memory: row.try_get("memory")?, differences }))
 }
 

@@ -112,7 +112,7 @@ async fn write_meter(
 }
 
 /// The meter's number and its new version. That locks the meter until the commit, so it comes before anything is read.
-async fn raise_version(connection: &mut AnyConnection, meter: &MeterId) -> Result<(i64, i64), StoreError> {
+pub(super) async fn raise_version(connection: &mut AnyConnection, meter: &MeterId) -> Result<(i64, i64), StoreError> {
     let row = sqlx::query(
         "INSERT INTO meter (id, organization, definition, version, pruned, memory_version) VALUES ($1, $2, $3, 1, 0, 0) \
          ON CONFLICT (organization, definition) DO UPDATE SET version = meter.version + 1 RETURNING id, version",
@@ -166,7 +166,7 @@ fn rows_of_keys(keys: usize) -> String {
     (0..keys).map(row).collect::<Vec<_>>().join(" UNION ALL ")
 }
 
-async fn keep_registers(
+pub(super) async fn keep_registers(
     connection: &mut AnyConnection,
     meter: i64,
     registers: &BTreeMap<RegisterId, Register>,
@@ -190,7 +190,7 @@ async fn keep_registers(
     Ok(())
 }
 
-async fn keep_differences(
+pub(super) async fn keep_differences(
     connection: &mut AnyConnection,
     meter: i64,
     version: i64,

@@ -13,7 +13,10 @@ use entitlement_operator::{
 };
 use proptest::{collection::vec, prelude::*};
 use rstest::rstest;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
 
 /// What happens: a write of some reports, or one of two replicas catches up.
 #[derive(Clone, Debug)]
@@ -69,7 +72,7 @@ async fn play(store: &PersistentStore, meter: &MeterId, steps: Vec<Step>) -> Res
         prop_assert_eq!(&replica, &loaded);
     }
     let registers = store.registers(meter, None, 100).await.unwrap();
-    prop_assert_eq!(Ledger::of(registers.iter().map(|(_, register)| register)).unwrap(), loaded.ledger);
+    prop_assert_eq!(Arc::new(Ledger::of(registers.iter().map(|(_, register)| register)).unwrap()), loaded.ledger);
     Ok(())
 }
 

@@ -23,9 +23,15 @@ impl EntitledTime {
     /// Whether something was in force at a moment.
     #[must_use]
     pub fn has(&self, at: Instant) -> bool {
+        self.until(at).is_some()
+    }
+
+    /// Until when something was in force from a moment on; none where nothing was at that moment.
+    #[must_use]
+    pub fn until(&self, at: Instant) -> Option<Bound> {
         let after = self.0.partition_point(|(from, _)| *from <= at);
         let last = after.checked_sub(1).and_then(|index| self.0.get(index));
-        last.is_some_and(|(_, until)| !until.has_come(at))
+        last.map(|(_, until)| *until).filter(|until| !until.has_come(at))
     }
 }
 

@@ -46,19 +46,45 @@ pub struct CheckQuestion<'a> {
     pub request: UsageRequest<'a>,
 }
 
+/// Whether something is allowed, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CheckVerdict {
+    /// Whether.
+    pub allowed: bool,
+    /// Why.
+    pub reason: CheckReason,
+}
+
+impl CheckVerdict {
+    /// What is said to a request for an entitlement at the moment of a decision.
+    #[must_use]
+    pub fn of(decision: &Decision, entitlement: &str, request: UsageRequest) -> Self {
+        let holding = decision.holding(entitlement).map(AsRef::as_ref);
+        let meter = decision.meters.get(entitlement).map(AsRef::as_ref);
+        let reason = CheckReason::of(holding, meter, request, decision.at);
+        Self { allowed: reason.is_allowed(meter), reason }
+    }
+}
+
 /// Answers a question at the moment of a decision.
 #[must_use]
 pub fn check(decision: &Decision, question: &CheckQuestion) -> CheckAnswer {
+    answer(decision, question, CheckVerdict::of(decision, question.entitlement, question.request))
+}
+
+/// Answers a question with what was said to it.
+#[must_use]
+pub fn answer(decision: &Decision, question: &CheckQuestion, said: CheckVerdict) -> CheckAnswer {
     let holding = decision.holding(question.entitlement).map(AsRef::as_ref);
     let meter = decision.meters.get(question.entitlement).map(AsRef::as_ref);
-    let reason = CheckReason::of(holding, meter, question.request, decision.at);
+    let CheckVerdict { allowed, reason } = said;
     let merged = holding.and_then(Holding::merged);
     let right = right(holding, merged.as_ref(), question.definition, reason, decision.at);
     CheckAnswer {
         organization: decision.standing.name.to_string(),
         entitlement: question.entitlement.to_owned(),
         entitled: right.entitled,
-        allowed: reason.is_allowed(meter),
+        allowed,
         reason,
         type_: right.type_,
         unit: right.unit,

@@ -89,7 +89,7 @@ impl MeterDecision {
         let known = facts.map_or(&nothing, |facts| &facts.memory);
         let mut decision = Self {
             rules: Arc::clone(rules),
-            facts: facts.cloned(),
+            facts: None,
             caps: holding.channel_caps(now),
             last_said,
             is_stale: is_stale(rules, facts.and_then(|facts| facts.heard), now),
@@ -99,11 +99,18 @@ impl MeterDecision {
             entitled: EntitledTime::of(known, &present, now),
             memory: known.after(rules, &present, now),
         };
-        decision.balance = decision.meter(now).as_ref().and_then(Balance::of);
         let is_in_force = !holding.in_force.is_empty();
-        decision.state = is_in_force.then(|| decision.state_now(now));
-        decision.next = decision.next_change(now);
+        decision.state = is_in_force.then_some(UsageState::Unknown);
+        decision.recount(facts.cloned(), now);
         Some(decision)
+    }
+
+    /// Decides once more what follows from what is used, of the same moment.
+    pub fn recount(&mut self, facts: Option<Arc<MeterFacts>>, now: Instant) {
+        self.facts = facts;
+        self.balance = self.meter(now).as_ref().and_then(Balance::of);
+        self.state = self.state.map(|_| self.state_now(now));
+        self.next = self.next_change(now);
     }
 
     /// What its balance is reckoned from; none where nothing is known.

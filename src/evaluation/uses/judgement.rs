@@ -1,0 +1,217 @@
+//! Whether a use is counted, and what is answered.
+
+use super::{
+    UseChange, UsePut, UseQuestion, UseRefusal, UseVerdict,
+    moment::{asked_at, check_lateness, period},
+};
+use crate::{
+    api::usage::UsageMode,
+    core::{
+        calendar::Instant,
+        usage::{
+            allowance::UsageRequest,
+            ledger::Ledger,
+            register::{AHEAD, Register},
+        },
+    },
+    evaluation::{
+        Snapshot,
+        check::{CheckAnswer, CheckQuestion, CheckReason, CheckVerdict, answer},
+        decision::{Decision, decide_alone},
+        usage::{MeterDecision, MeterFacts},
+    },
+};
+use chrono::SubsecRound as _;
+use rust_decimal::Decimal;
+use std::sync::Arc;
+
+/// What was decided of a use.
+#[derive(Clone, Debug)]
+pub struct UseJudgement {
+    /// What becomes of it.
+    pub verdict: UseVerdict,
+    /// It is kept and does not count, as nothing was held then: it does should a grant come to cover it.
+    pub is_unentitled: bool,
+    decision: Decision,
+    said: CheckVerdict,
+    channel: Option<Arc<str>>,
+}
+
+/// Decides a use by a snapshot without its meter, and by what is known of that.
+///
+/// # Errors
+/// Where nothing can be decided.
+pub fn judge(
+    snapshot: &mut Snapshot,
+    facts: &Arc<MeterFacts>,
+    question: &UseQuestion,
+) -> Result<UseJudgement, UseRefusal> {
+    let rules = question.definition.usage.as_deref().ok_or(UseRefusal::NotMetered)?;
+    if rules.prometheus.is_some() {
+        return Err(UseRefusal::FromPrometheus);
+    }
+    let wanted = WantedUse::of(question)?;
+    let decided = decide_with(snapshot, question.entitlement, Arc::clone(facts), question.now);
+    let Some(meter) = decided.meters.get(question.entitlement) else { return Err(UseRefusal::NotMetered) };
+    let is_known = wanted.verdict.is_some();
+    if !is_known {
+        check_lateness(meter, wanted.at, question.now)?;
+        question.counted().map_or(Ok(()), |known| check_lateness(meter, known.at, question.now))?;
+    }
+    let is_unentitled = rules.mode == UsageMode::Consumed && !meter.entitled.has(wanted.at);
+    let asked_at = asked_at(meter, wanted.at, question.now);
+    let ask = UseAsk::of(&wanted, question.counted(), meter);
+    let decision = if asked_at == question.now && ask.basis.is_none() {
+        decided
+    } else {
+        drop(decided);
+        let facts = ask.basis.as_ref().map_or_else(|| Arc::clone(facts), |taken| without(facts, taken));
+        decide_with(snapshot, question.entitlement, facts, asked_at)
+    };
+    let said = said(&decision, question.entitlement, &ask, is_unentitled);
+    let verdict = wanted.verdict.unwrap_or_else(|| {
+        // Uses by a channel that is not covered never count, so none is told that it does.
+        let is_counted = said.allowed || (wanted.always && said.reason != CheckReason::ChannelNotCovered);
+        if is_counted { UseVerdict::Count(wanted.register) } else { UseVerdict::Denied }
+    });
+    let channel = ask.channel;
+    Ok(UseJudgement { verdict, is_unentitled, decision, said, channel }.released(question.entitlement))
+}
+
+impl UseJudgement {
+    /// What is answered, with what is known of the meter once it is done.
+    #[must_use]
+    pub fn answer(mut self, question: &UseQuestion, facts: &Arc<MeterFacts>) -> CheckAnswer {
+        let at = self.decision.at;
+        if let Some(meter) = self.decision.meters.get_mut(question.entitlement) {
+            Arc::make_mut(meter).recount(Some(Arc::clone(facts)), at);
+        }
+        let request = UsageRequest { amount: Decimal::ONE, channel: self.channel.as_deref() };
+        let question =
+            CheckQuestion { entitlement: question.entitlement, definition: Some(question.definition), request };
+        answer(&self.decision, &question, self.said)
+    }
+
+    /// Lets go of what is known of the meter, so that nothing has to be copied as that changes.
+    fn released(mut self, entitlement: &str) -> Self {
+        if let Some(meter) = self.decision.meters.get_mut(entitlement) {
+            Arc::make_mut(meter).facts = None;
+        }
+        self
+    }
+}
+
+impl UseQuestion<'_> {
+    /// What the key counts so far.
+    fn counted(&self) -> Option<&Register> {
+        self.known.filter(|known| !known.deleted)
+    }
+}
+
+/// What the key is to come to.
+struct WantedUse {
+    at: Instant,
+    always: bool,
+    register: Register,
+    /// What becomes of it, where nothing has to be asked.
+    verdict: Option<UseVerdict>,
+}
+
+impl WantedUse {
+    fn of(question: &UseQuestion) -> Result<Self, UseRefusal> {
+        match question.change {
+            UseChange::Put(put) => Self::put(question, put),
+            UseChange::TakeBack => Self::take_back(question),
+        }
+    }
+
+    fn put(question: &UseQuestion, put: &UsePut) -> Result<Self, UseRefusal> {
+        let UseQuestion { known, now, .. } = *question;
+        // What was taken back begins anew.
+        let at = put.at.or(question.counted().map(|known| known.at)).unwrap_or(now).trunc_subsecs(0);
+        if at.signed_duration_since(now) > AHEAD {
+            return Err(UseRefusal::Ahead(at));
+        }
+        let as_of = put.as_of.unwrap_or_else(|| known.map_or(now, |known| known.as_of.max(now)));
+        let (channel, amount) = (put.channel.clone(), put.amount.normalize());
+        let register = Register { at, channel, amount, as_of, deleted: false };
+        let verdict = match known {
+            Some(known) if !register.replaces(known) => Some(UseVerdict::Older),
+            Some(known) if says_the_same(known, &register) => Some(UseVerdict::Same),
+            _ => None,
+        };
+        Ok(Self { at, always: put.always, register, verdict })
+    }
+
+    fn take_back(question: &UseQuestion) -> Result<Self, UseRefusal> {
+        let known = question.known.ok_or(UseRefusal::Unknown)?;
+        let register = Register { deleted: true, as_of: known.as_of.max(question.now), ..known.clone() };
+        let verdict = known.deleted.then_some(UseVerdict::Same);
+        Ok(Self { at: known.at, always: false, register, verdict })
+    }
+}
+
+fn says_the_same(known: &Register, said: &Register) -> bool {
+    let parts = |register: &Register| (register.at, register.channel.clone(), register.amount, register.deleted);
+    parts(known) == parts(said)
+}
+
+/// What is asked for.
+struct UseAsk {
+    /// How much more.
+    amount: Decimal,
+    channel: Option<Arc<str>>,
+    /// It is no more than it was.
+    is_less: bool,
+    /// What is taken back first, as it was by another channel, or in another period.
+    basis: Option<Register>,
+}
+
+impl UseAsk {
+    fn of(wanted: &WantedUse, counted: Option<&Register>, meter: &MeterDecision) -> Self {
+        let register = &wanted.register;
+        let channel = register.channel.clone();
+        let whole = register.counted();
+        let Some(counted) = counted else {
+            return Self { amount: whole, channel, is_less: register.deleted, basis: None };
+        };
+        let is_same_period = meter.rules.mode == UsageMode::Held
+            || counted.at == register.at
+            || period(meter, counted.at) == period(meter, register.at);
+        if counted.channel == register.channel && is_same_period {
+            let more = whole - counted.amount;
+            return Self { amount: more.max(Decimal::ZERO), channel, is_less: more <= Decimal::ZERO, basis: None };
+        }
+        Self { amount: whole, channel, is_less: false, basis: Some(counted.clone()) }
+    }
+}
+
+fn decide_with(snapshot: &mut Snapshot, entitlement: &Arc<str>, facts: Arc<MeterFacts>, now: Instant) -> Decision {
+    snapshot.meters.insert(Arc::clone(entitlement), facts);
+    let decision = decide_alone(snapshot, entitlement, now);
+    snapshot.meters.remove(entitlement);
+    decision
+}
+
+/// The same without a use.
+fn without(facts: &MeterFacts, taken: &Register) -> Arc<MeterFacts> {
+    let mut ledger = Ledger::clone(&facts.ledger);
+    // What was added can be taken away.
+    let _ = ledger.add(taken.at, taken.channel.as_ref(), -taken.amount);
+    Arc::new(MeterFacts { ledger: Arc::new(ledger), ..facts.clone() })
+}
+
+fn said(decision: &Decision, entitlement: &str, ask: &UseAsk, is_unentitled: bool) -> CheckVerdict {
+    let request = UsageRequest { amount: ask.amount, channel: ask.channel.as_deref() };
+    let said = CheckVerdict::of(decision, entitlement, request);
+    if ask.is_less {
+        // Less is always allowed.
+        let reason = if said.allowed { said.reason } else { CheckReason::Allowed };
+        return CheckVerdict { reason, allowed: true };
+    }
+    if is_unentitled && said.allowed {
+        // What was suspended or cancelled then is remembered; the objects may tell it no more.
+        return CheckVerdict { reason: CheckReason::NotHeld, allowed: false };
+    }
+    said
+}

@@ -1,0 +1,315 @@
+//! Counts uses: asked for one by one, decided and written many in one commit, and acknowledged once that is on the disk.
+
+use super::{
+    held::HeldMeter,
+    reader::{KeptMeter, MeterReader},
+};
+use crate::{
+    core::{calendar::Instant, usage::register::RegisterId},
+    evaluation::{
+        Snapshot,
+        catalogue::CompiledDefinition,
+        check::CheckAnswer,
+        uses::{UseChange, UseJudgement, UseQuestion, UseRefusal, UseVerdict, judge},
+    },
+    store::{
+        CountOutcome, MeterTurn, PersistentStore, RegisterChanges, StoreError,
+        meter::{MeterChanges, MeterDifference, MeterId, RegisterWrite},
+    },
+};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tokio::{
+    sync::{OwnedMutexGuard, mpsc, oneshot},
+    time::timeout,
+};
+
+/// How many uses wait at most.
+const WAITING: usize = 4096;
+/// How many uses one commit has at most.
+const TOGETHER: usize = 256;
+/// How long a use waits for its place in the queue.
+const TO_QUEUE: Duration = Duration::from_secs(5);
+/// How often a commit is tried for which a meter has to be loaded once more.
+const LOADS: usize = 3;
+
+/// A use, as it is asked for.
+#[derive(Clone, Debug)]
+pub struct UseRequest {
+    /// What is known of the organization, but for the meter.
+    pub snapshot: Snapshot,
+    /// The meter.
+    pub meter: MeterId,
+    /// The definition.
+    pub definition: Arc<CompiledDefinition>,
+    /// Whose key.
+    pub id: RegisterId,
+    /// What is to become of it.
+    pub change: UseChange,
+}
+
+/// What became of a use.
+#[derive(Clone, Debug)]
+pub struct UseAnswer {
+    /// What is kept.
+    pub verdict: UseVerdict,
+    /// It is kept and does not count, as nothing was held then.
+    pub is_unentitled: bool,
+    /// The decision.
+    pub answer: CheckAnswer,
+}
+
+/// Why nothing became of it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotCounted {
+    /// It cannot be decided.
+    #[error(transparent)]
+    Refused(#[from] UseRefusal),
+    /// The store does not do it now.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+type Counted = Result<UseAnswer, NotCounted>;
+
+#[derive(Debug)]
+struct WaitingUse {
+    request: UseRequest,
+    answer: oneshot::Sender<Counted>,
+}
+
+/// Counts uses: a handle, which is cheap to clone. The task ends with its last handle.
+#[derive(Clone, Debug)]
+pub struct UseCounter {
+    sender: mpsc::Sender<WaitingUse>,
+}
+
+impl UseCounter {
+    /// A task that counts in the store of a reader, by that clock.
+    #[must_use]
+    pub fn start(reader: Arc<MeterReader>, now: fn() -> Instant) -> Self {
+        let (sender, receiver) = mpsc::channel(WAITING);
+        tokio::spawn(work(reader, receiver, now));
+        Self { sender }
+    }
+
+    /// Counts a use, and waits until that is on the disk. Where the caller does not wait, it may be counted nevertheless.
+    ///
+    /// # Errors
+    /// Where nothing became of it; after [`StoreError::Slow`] and [`StoreError::Down`] it may have been counted: the same once more
+    /// tells.
+    pub async fn count(&self, request: UseRequest) -> Counted {
+        let (answer, answered) = oneshot::channel();
+        let sent = timeout(TO_QUEUE, self.sender.send(WaitingUse { request, answer })).await;
+        sent.map_err(|_| StoreError::Slow(format!("{WAITING} uses wait before this one")))?.map_err(|_| stopped())?;
+        answered.await.map_err(|_| stopped())?
+    }
+}
+
+fn stopped() -> StoreError {
+    StoreError::Down("the operator stops".to_owned())
+}
+
+async fn work(reader: Arc<MeterReader>, mut receiver: mpsc::Receiver<WaitingUse>, now: fn() -> Instant) {
+    let mut waiting = Vec::new();
+    while receiver.recv_many(&mut waiting, TOGETHER).await > 0 {
+        // Nobody waits for these any more.
+        waiting.retain(|one| !one.answer.is_closed());
+        let mut by_meter: BTreeMap<MeterId, Vec<WaitingUse>> = BTreeMap::new();
+        for one in waiting.drain(..) {
+            by_meter.entry(one.request.meter.clone()).or_default().push(one);
+        }
+        count_together(&reader, by_meter, now).await;
+    }
+}
+
+/// Counts uses of some meters in one commit, and answers them.
+async fn count_together(reader: &MeterReader, by_meter: BTreeMap<MeterId, Vec<WaitingUse>>, now: fn() -> Instant) {
+    let store = match reader.store().await {
+        Ok(store) => store,
+        Err(error) => return say_to_all(by_meter.into_values().flatten(), &error),
+    };
+    let mut turns = Vec::with_capacity(by_meter.len());
+    for (meter, requests) in by_meter {
+        // In the order of meters: nobody else takes more than one at once.
+        let place = reader.kept(&meter).lock_owned().await;
+        turns.push(UseTurn { meter, place, requests, now, staged: Vec::new(), answers: Vec::new(), failure: None });
+    }
+    let outcome = count(&store, &mut turns).await;
+    if outcome.as_ref().is_err_and(StoreError::may_pass) {
+        reader.close().await;
+    }
+    for (index, turn) in turns.into_iter().enumerate() {
+        turn.end(outcome.as_ref().map(|versions| versions.as_ref().and_then(|all| all.get(index).copied())));
+    }
+}
+
+/// The new versions of all meters; none where nothing was written.
+async fn count(store: &PersistentStore, turns: &mut Vec<UseTurn>) -> Result<Option<Vec<i64>>, StoreError> {
+    for _ in 0..LOADS {
+        load(store, turns).await?;
+        match store.count(turns).await? {
+            CountOutcome::Kept(versions) => return Ok(Some(versions)),
+            CountOutcome::Nothing => return Ok(None),
+            CountOutcome::Reload(meter) => {
+                for turn in &mut *turns {
+                    turn.unstage();
+                    if turn.meter == meter {
+                        *turn.place = None;
+                    }
+                }
+            }
+        }
+    }
+    Err(StoreError::Slow("others write the same meters faster than they can be read: try again".to_owned()))
+}
+
+/// Brings into memory what is not. A meter that cannot be read harms no other.
+async fn load(store: &PersistentStore, turns: &mut Vec<UseTurn>) -> Result<(), StoreError> {
+    for turn in &mut *turns {
+        if turn.place.is_some() {
+            continue;
+        }
+        match HeldMeter::load(store, &turn.meter).await {
+            Ok(held) => *turn.place = Some(held),
+            Err(error) if error.may_pass() => return Err(error),
+            Err(error) => turn.failure = Some(error),
+        }
+    }
+    turns.retain_mut(|turn| {
+        let Some(error) = turn.failure.take() else { return true };
+        say_to_all(std::mem::take(&mut turn.requests), &error);
+        false
+    });
+    Ok(())
+}
+
+impl WaitingUse {
+    fn say(self, counted: Counted) {
+        // Whoever does not wait any more needs no answer.
+        let _ = self.answer.send(counted);
+    }
+}
+
+fn say_to_all(waiting: impl IntoIterator<Item = WaitingUse>, error: &StoreError) {
+    for one in waiting {
+        one.say(Err(error.clone().into()));
+    }
+}
+
+/// The uses of one meter, while nobody else here looks at it.
+struct UseTurn {
+    meter: MeterId,
+    place: OwnedMutexGuard<Option<HeldMeter>>,
+    requests: Vec<WaitingUse>,
+    now: fn() -> Instant,
+    /// What is added to the sums in memory, and is not on the disk yet.
+    staged: Vec<MeterDifference>,
+    answers: Vec<Counted>,
+    failure: Option<StoreError>,
+}
+
+impl MeterTurn for UseTurn {
+    fn meter(&self) -> &MeterId {
+        &self.meter
+    }
+
+    fn version(&self) -> i64 {
+        self.place.as_ref().map(HeldMeter::version).unwrap_or_default()
+    }
+
+    fn registers(&self) -> Vec<RegisterId> {
+        let ids: std::collections::BTreeSet<_> = self.requests.iter().map(|one| one.request.id.clone()).collect();
+        ids.into_iter().collect()
+    }
+
+    fn decide(&mut self, since: Option<MeterChanges>, registers: &mut RegisterChanges) {
+        let Self { place, requests, staged, answers, now, .. } = self;
+        let unreadable = || StoreError::Unreadable("what the meter comes to cannot be counted".to_owned());
+        answers.clear();
+        let added = match (place.as_mut(), since) {
+            (Some(held), Some(since)) => held.add(since, &[]).map(|_| held),
+            (held, _) => held,
+        };
+        let Some(held) = added else {
+            answers.extend(requests.iter().map(|_| Err(unreadable().into())));
+            return;
+        };
+        let now = now();
+        answers.extend(requests.iter_mut().map(|one| one.request.count(held, registers, staged, now)));
+    }
+}
+
+impl UseTurn {
+    /// What was added goes out again: nobody knows whether it is on the disk.
+    fn unstage(&mut self) {
+        let staged = std::mem::take(&mut self.staged);
+        let back: Vec<_> = staged.into_iter().map(|one| MeterDifference { amount: -one.amount, ..one }).collect();
+        let is_back = self.place.as_mut().is_none_or(|held| held.stage(&back));
+        if !is_back {
+            *self.place = None;
+        }
+    }
+
+    /// Answers, once it is known what became of the commit: the new version, or that nothing was written.
+    fn end(mut self, outcome: Result<Option<i64>, &StoreError>) {
+        let requests = std::mem::take(&mut self.requests);
+        match outcome {
+            Ok(version) => {
+                if let Some((held, version)) = self.place.as_mut().zip(version) {
+                    held.is_of(version);
+                }
+                let answers = std::mem::take(&mut self.answers);
+                requests.into_iter().zip(answers).for_each(|(one, answer)| one.say(answer));
+            }
+            Err(error) => {
+                self.unstage();
+                say_to_all(requests, error);
+            }
+        }
+    }
+}
+
+impl UseRequest {
+    fn count(
+        &mut self,
+        held: &mut HeldMeter,
+        registers: &mut RegisterChanges,
+        staged: &mut Vec<MeterDifference>,
+        now: Instant,
+    ) -> Counted {
+        let known = registers.known(&self.id).cloned();
+        let definition = &self.definition.terms;
+        let (change, known) = (&self.change, known.as_ref());
+        let question = UseQuestion { entitlement: &self.meter.definition, definition, known, change, now };
+        let judgement: UseJudgement = judge(&mut self.snapshot, held.facts(), &question)?;
+        let verdict = judgement.verdict.clone();
+        let mut is_unentitled = false;
+        if let UseVerdict::Count(register) = &verdict {
+            let write = RegisterWrite {
+                id: self.id.clone(),
+                at: Some(register.at),
+                channel: register.channel.clone(),
+                amount: register.amount,
+                as_of: register.as_of,
+                deleted: register.deleted,
+            };
+            write.check()?;
+            let before = registers.differences().len();
+            registers.take(&write);
+            let differences = registers.differences().get(before..).unwrap_or_default();
+            if !held.stage(differences) {
+                return Err(StoreError::Unreadable("what is used comes to more than can be counted".to_owned()).into());
+            }
+            staged.extend_from_slice(differences);
+            is_unentitled = judgement.is_unentitled;
+        }
+        Ok(UseAnswer { verdict, is_unentitled, answer: judgement.answer(&question, held.facts()) })
+    }
+}
+
+impl MeterReader {
+    /// A meter's place in memory.
+    fn kept(&self, meter: &MeterId) -> KeptMeter {
+        self.meters.get_with(meter.clone(), KeptMeter::default)
+    }
+}

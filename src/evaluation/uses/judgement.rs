@@ -158,7 +158,7 @@ fn says_the_same(known: &Register, said: &Register) -> bool {
 
 /// What is asked for.
 struct UseAsk {
-    /// How much more.
+    /// How much more; negative where it is less.
     amount: Decimal,
     channel: Option<Arc<str>>,
     /// It is no more than it was.
@@ -180,7 +180,7 @@ impl UseAsk {
             || period(meter, counted.at) == period(meter, register.at);
         if counted.channel == register.channel && is_same_period {
             let more = whole - counted.amount;
-            return Self { amount: more.max(Decimal::ZERO), channel, is_less: more <= Decimal::ZERO, basis: None };
+            return Self { amount: more, channel, is_less: more <= Decimal::ZERO, basis: None };
         }
         Self { amount: whole, channel, is_less: false, basis: Some(counted.clone()) }
     }

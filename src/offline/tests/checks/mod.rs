@@ -6,3 +6,4 @@ mod laws;
 mod list;
 mod options;
 mod scene;
+mod uses;

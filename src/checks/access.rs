@@ -23,6 +23,8 @@ const REVIEWS: usize = 16;
 pub enum CheckVerb {
     /// To see what it is entitled to, and what is left.
     Check,
+    /// To say what it has used.
+    Report,
 }
 
 impl CheckVerb {
@@ -31,6 +33,7 @@ impl CheckVerb {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Check => "check",
+            Self::Report => "report",
         }
     }
 }

@@ -1,12 +1,12 @@
 //! What is answered: decided anew of what is in memory and what the store says, at the moment that is asked for.
 
-use super::problem::CheckProblem;
+use super::{counting::CountingDesk, problem::CheckProblem};
 use crate::{
     controller::{Knowledge, NamedCatalogue, clock},
     core::{calendar::Instant, usage::allowance::UsageRequest},
     evaluation::{
         Snapshot,
-        catalogue::CatalogueEntry,
+        catalogue::{CatalogueEntry, CompiledDefinition},
         check::{CheckAnswer, CheckQuestion, EntitlementList, SoldCatalogue, check, options},
         decision::{Decision, decide, decide_alone},
         memo::Memo,
@@ -20,7 +20,8 @@ use std::sync::Arc;
 /// Answers checks.
 pub struct CheckDesk {
     knowledge: Knowledge,
-    meters: Option<MeterReader>,
+    meters: Option<Arc<MeterReader>>,
+    counting: Option<CountingDesk>,
 }
 
 /// What is asked for of one organization.
@@ -41,8 +42,44 @@ pub struct Wanted {
 impl CheckDesk {
     /// Of what the controller knows; what is used is in that store.
     #[must_use]
-    pub fn new(knowledge: Knowledge, meters: Option<MeterReader>) -> Self {
-        Self { knowledge, meters }
+    pub fn new(knowledge: Knowledge, meters: Option<Arc<MeterReader>>) -> Self {
+        let counting = meters.clone().map(CountingDesk::new);
+        Self { knowledge, meters, counting }
+    }
+
+    /// Where uses are counted.
+    ///
+    /// # Errors
+    /// Where they are not.
+    pub fn counting(&self) -> Result<&CountingDesk, CheckProblem> {
+        self.counting.as_ref().ok_or_else(|| {
+            CheckProblem::NotSetUp(
+                "the operator runs without a store, so nothing is counted: give it one (--store)".to_owned(),
+            )
+        })
+    }
+
+    /// What is known of an organization, and of an entitlement that it may hold.
+    ///
+    /// # Errors
+    /// Where there is no such organization or entitlement, or it cannot be told now.
+    pub fn prepared(
+        &self,
+        organization: &Arc<str>,
+        entitlement: &Arc<str>,
+    ) -> Result<(Snapshot, Arc<CompiledDefinition>), CheckProblem> {
+        let mut snapshot = self.snapshot(organization)?;
+        let entry = self.knowledge.definition(entitlement);
+        if let Some(entry) = entry.filter(|_| !snapshot.catalogue.contains_key(entitlement)) {
+            snapshot.catalogue.insert(Arc::clone(entitlement), entry);
+        }
+        let serving = snapshot.catalogue.get(entitlement).and_then(|entry| entry.serving.clone());
+        let serving = serving.ok_or_else(|| {
+            CheckProblem::NotFound(format!(
+                "there is no entitlement {entitlement}: GET /v1/organizations/{organization}/entitlements lists what is held"
+            ))
+        })?;
+        Ok((snapshot, serving))
     }
 
     /// Whether that may be used.
@@ -50,19 +87,9 @@ impl CheckDesk {
     /// # Errors
     /// Where there is no such organization or entitlement, or it cannot be told now.
     pub async fn check(&self, organization: &Arc<str>, wanted: &Wanted) -> Result<CheckAnswer, CheckProblem> {
-        let mut snapshot = self.snapshot(organization)?;
         let entitlement = &wanted.entitlement;
+        let (mut snapshot, serving) = self.prepared(organization, entitlement)?;
         let now = wanted.at.unwrap_or_else(clock::now);
-        let entry = self.knowledge.definition(entitlement);
-        if let Some(entry) = entry.filter(|_| !snapshot.catalogue.contains_key(entitlement)) {
-            snapshot.catalogue.insert(Arc::clone(entitlement), entry);
-        }
-        let serving = snapshot.catalogue.get(entitlement).and_then(|entry| entry.serving.clone());
-        let Some(serving) = serving else {
-            return Err(CheckProblem::NotFound(format!(
-                "there is no entitlement {entitlement}: GET /v1/organizations/{organization}/entitlements lists what is held"
-            )));
-        };
         self.meter(&mut snapshot, Some(entitlement)).await;
         let decision = decide_alone(&snapshot, entitlement, now);
         let request = UsageRequest { amount: wanted.amount, channel: wanted.channel.as_deref() };

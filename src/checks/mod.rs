@@ -9,6 +9,10 @@
 //! | `access` | what they may, by SubjectAccessReview |
 //! | `asked_by` | both together, for one request |
 //! | `desk` | what is answered |
+//! | `counting` | uses, on their way to where they are counted |
+//! | `uses` | uses over HTTP, by their keys |
+//! | `events` | usage as CloudEvents |
+//! | `stated` | amounts, moments and channels as callers write them |
 //! | `ofrep` | the same as flags of OpenFeature |
 //! | `routes` | what is asked for by which address |
 //! | `problem` | what is answered where there is no answer |
@@ -21,14 +25,18 @@ mod access;
 mod asked_by;
 mod caller;
 mod certificates;
+mod counting;
 mod desk;
+mod events;
 mod ofrep;
 mod options;
 mod own_certificate;
 mod problem;
 mod routes;
 mod site;
+mod stated;
 mod tokens;
+mod uses;
 
 pub use {
     certificates::{NoCertificate, read as read_certificate},
@@ -104,7 +112,7 @@ impl CheckService {
         store: Option<StoreAddress>,
         shutdown: impl Future<Output = ()>,
     ) {
-        let meters = store.map(|address| MeterReader::new(address, clock::now()));
+        let meters = store.map(|address| Arc::new(MeterReader::new(address, clock::now())));
         let doorkeeper = Doorkeeper::new(&client, knowledge.clone());
         let own = self.own.map(|sender| OwnCertificate::new(client, namespace, sender, &knowledge));
         let keeping = async {

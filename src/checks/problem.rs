@@ -1,5 +1,6 @@
 //! What is answered where there is no answer (RFC 9457).
 
+use super::access::CheckVerb;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
@@ -11,11 +12,8 @@ pub enum CheckProblem {
     #[error("{0}")]
     Unauthenticated(String),
     /// Whoever asks may not.
-    #[error(
-        "you may not {0} this organization's entitlements: that takes the verb {0} on organizations.entitlements.dev, \
-         or a service account of a namespace that it is served in"
-    )]
-    Forbidden(&'static str),
+    #[error("{}", forbidden(*.0))]
+    Forbidden(CheckVerb),
     /// There is no such thing.
     #[error("{0}")]
     NotFound(String),
@@ -25,9 +23,37 @@ pub enum CheckProblem {
     /// It is there, and something else can be done with it.
     #[error("that cannot be done with it: docs/checks.md lists what can be asked for")]
     WrongMethod,
+    /// It cannot be done with what there is.
+    #[error("{0}")]
+    Conflict(String),
+    /// The request is not of a kind that is read.
+    #[error("{0}")]
+    WrongType(String),
+    /// The request is too large.
+    #[error("{0}")]
+    TooLarge(String),
+    /// Whoever asks has too much under way.
+    #[error("{0}")]
+    TooMuch(String),
+    /// The operator runs without what that takes.
+    #[error("{0}")]
+    NotSetUp(String),
     /// It cannot be answered now.
     #[error("{0}")]
     Unavailable(String),
+}
+
+fn forbidden(verb: CheckVerb) -> &'static str {
+    match verb {
+        CheckVerb::Check => {
+            "you may not check this organization's entitlements: that takes the verb check on organizations.entitlements.dev, \
+             or a service account of a namespace that it is served in"
+        }
+        CheckVerb::Report => {
+            "you may not report what this organization uses: that takes the verb report on organizations.entitlements.dev, \
+             which no workload of an organization has"
+        }
+    }
 }
 
 /// The body of such an answer.
@@ -54,6 +80,11 @@ impl CheckProblem {
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::Invalid(_) => StatusCode::BAD_REQUEST,
+            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::WrongType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooMuch(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::NotSetUp(_) => StatusCode::NOT_IMPLEMENTED,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -70,6 +101,9 @@ impl IntoResponse for CheckProblem {
         };
         let body = serde_json::to_vec(&details).unwrap_or_default();
         let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
         if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }

@@ -4,13 +4,12 @@ use super::{
     access::CheckVerb,
     asked_by::{AskedBy, Doorkeeper},
     desk::{CheckDesk, Wanted},
-    ofrep,
+    events, ofrep,
     problem::CheckProblem,
+    stated::read_moment,
+    uses,
 };
-use crate::core::{
-    amount::Amount,
-    calendar::{Instant, parse_instant},
-};
+use crate::core::amount::Amount;
 use axum::{
     Json, Router,
     extract::{Path, Query, State, rejection::QueryRejection},
@@ -34,6 +33,11 @@ pub fn router(surroundings: Arc<CheckSurroundings>) -> Router {
     Router::new()
         .route("/v1/organizations/{organization}/entitlements", get(entitlements))
         .route("/v1/organizations/{organization}/entitlements/{entitlement}", get(entitlement))
+        .route(
+            "/v1/organizations/{organization}/entitlements/{entitlement}/uses/{key}",
+            get(uses::get_use).put(uses::put_use).delete(uses::delete_use),
+        )
+        .route("/v1/events", post(events::events))
         .route("/ofrep/v1/evaluate/flags/{key}", post(ofrep::flag))
         .route("/ofrep/v1/evaluate/flags", post(ofrep::flags))
         .fallback(nothing_here)
@@ -75,7 +79,7 @@ async fn entitlement(
         entitlement,
         amount: parameters.amount.as_deref().map_or(Ok(Decimal::ONE), amount)?,
         channel: parameters.channel,
-        at: parameters.at.as_deref().map(moment).transpose()?,
+        at: parameters.at.as_deref().map(|at| read_moment("at", at)).transpose()?,
         with_options: parameters.options,
     };
     surroundings.desk.check(&organization, &wanted).await.map(Json)
@@ -88,10 +92,6 @@ fn amount(text: &str) -> Result<Decimal, CheckProblem> {
         Ok(_) => Err(CheckProblem::Invalid("amount: write a number above 0, such as 1 or 0.25".to_owned())),
         Err(error) => Err(CheckProblem::Invalid(format!("amount: {error}"))),
     }
-}
-
-fn moment(text: &str) -> Result<Instant, CheckProblem> {
-    parse_instant(text).map_err(|error| CheckProblem::Invalid(format!("at: {error}")))
 }
 
 async fn nothing_here(_: AskedBy) -> CheckProblem {

@@ -104,7 +104,9 @@ pub fn secret_type(type_: &str) -> Result<(), InvalidName> {
     )
 }
 
-fn is_dns_label(name: &str) -> bool {
+/// Whether it is a DNS label (RFC 1123), as names of channels are.
+#[must_use]
+pub fn is_dns_label(name: &str) -> bool {
     name.len() <= LABEL && is_dns_part(name)
 }
 

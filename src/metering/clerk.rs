@@ -14,8 +14,8 @@ use crate::{
     },
     evaluation::status::metered::StoreStanding,
     store::{
-        CatchUp, PersistentStore, StoreAddress, StoreError, StoreProgress,
-        meter::{MeterChanges, MeterId, MeterWrite},
+        PersistentStore, StoreAddress, StoreError, StoreProgress,
+        meter::{MeterChanges, MeterId, MeterWrite, RegisterWrite},
     },
 };
 use std::{
@@ -35,7 +35,7 @@ const ORGANIZATIONS: usize = 64;
 /// How many registers one commit has at most, but for one meter's.
 pub(super) const REGISTERS: usize = 10_000;
 /// How many registers are read at once.
-const PAGE: u32 = 1000;
+pub(super) const PAGE: u32 = 1000;
 
 /// What others are told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +59,8 @@ pub(super) struct Clerk<'a, F> {
     pruning: PruningRound,
     /// The tenure that the epoch was claimed in, and the epoch.
     epoch: Option<(u64, i64)>,
+    /// How often the store had been written when it was looked what others wrote.
+    pub(super) followed: Option<u64>,
 }
 
 impl MeterDesk {
@@ -72,7 +74,7 @@ impl MeterDesk {
     ) {
         let Some(address) = self.address() else { return std::future::pending().await };
         let pruning = PruningRound::default();
-        let mut clerk = Clerk { desk: self, may_write, adds_up, now, tell, pruning, epoch: None };
+        let mut clerk = Clerk { desk: self, may_write, adds_up, now, tell, pruning, epoch: None, followed: None };
         let mut failures = 0;
         loop {
             if let Err(error) = clerk.attend(address, &mut failures).await {
@@ -109,6 +111,7 @@ impl<F: Fn(MeteringNews)> Clerk<'_, F> {
             file.map_or(Ok(()), StoreFile::check)?;
             self.look(store).await?;
             self.answers();
+            self.follow(store).await?;
             *failures = 0;
             let mut is_written = false;
             while self.bring(store).await? {
@@ -333,18 +336,7 @@ impl<F: Fn(MeteringNews)> Clerk<'_, F> {
         let mut news = BTreeSet::new();
         for write in writes {
             let meter = &write.meter;
-            let Some(version) = self.desk.state().meters.get(meter).map(HeldMeter::version) else { continue };
-            let changes = match store.since(meter, version).await? {
-                CatchUp::Current => continue,
-                CatchUp::Changes(changes) => Some(changes),
-                CatchUp::Reload => None,
-            };
-            let added = self.desk.state().add(write, changes);
-            let is_news = match added {
-                Some(is_news) => is_news,
-                None => self.load(store, meter).await?,
-            };
-            if is_news {
+            if self.renew(store, meter, &write.registers).await? {
                 news.insert(Arc::clone(&meter.organization));
             }
         }
@@ -408,11 +400,16 @@ impl DeskState {
 
     /// Takes over what the store has since of a meter that was written. Whether others have to know; None where it has to be loaded
     /// again.
-    fn add(&mut self, write: &MeterWrite, changes: Option<MeterChanges>) -> Option<bool> {
-        let held = self.meters.get_mut(&write.meter)?;
-        let added = changes.and_then(|changes| held.add(changes, &write.registers));
+    pub(super) fn add(
+        &mut self,
+        meter: &MeterId,
+        written: &[RegisterWrite],
+        changes: Option<MeterChanges>,
+    ) -> Option<bool> {
+        let held = self.meters.get_mut(meter)?;
+        let added = changes.and_then(|changes| held.add(changes, written));
         if added.is_none() {
-            self.meters.remove(&write.meter);
+            self.meters.remove(meter);
         }
         added
     }

@@ -17,6 +17,7 @@
 //! | `clerk` | the one task that talks to the store |
 //! | `retention` | what is taken out of the store once it is not needed any more |
 //! | `errands` | what it does for whoever asks Prometheus |
+//! | `follow` | what others have written |
 //! | `place` | whether a store's file is still the one that was opened |
 //! | `counter` | counts uses that the API is asked for, on every replica |
 //! | `reader` | what the store has of a meter right now, for checks |
@@ -25,6 +26,7 @@ mod clerk;
 mod counter;
 mod desk;
 mod errands;
+mod follow;
 mod held;
 mod intake;
 mod place;

@@ -3,7 +3,10 @@
 
 use super::{held::HeldMeter, place::StoreFile};
 use crate::{
-    core::calendar::Instant,
+    core::{
+        calendar::Instant,
+        usage::register::{Register, RegisterId},
+    },
     evaluation::usage::{Heard, MeterFacts},
     store::{CatchUp, PersistentStore, StoreAddress, StoreError, meter::MeterId},
 };
@@ -52,6 +55,15 @@ impl MeterReader {
         }
         *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
         held.as_ref().map_or_else(|| self.last_known(None), |held| Arc::clone(held.facts()))
+    }
+
+    /// A register as the store has it; none where it was never written.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn register(&self, meter: &MeterId, id: &RegisterId) -> Result<Option<Register>, StoreError> {
+        let store = self.store().await?;
+        Ok(store.known_registers(meter, std::slice::from_ref(id)).await?.remove(id))
     }
 
     /// The store, opened.

@@ -1,8 +1,8 @@
 //! The API that a service asks before it serves: who may ask for what, and what is answered.
 
 use crate::{
-    endpoints::ask,
-    harness::{Cluster, DEADLINE, Operator, Stage, is_current},
+    asker::{API, Asker, allow},
+    harness::{DEADLINE, Operator, Stage, is_current},
     usage::support::Desk,
     wait::eventually,
     webhook::get,
@@ -14,86 +14,6 @@ use std::{
     io::{Read, Write},
     net::SocketAddr,
 };
-
-/// An operator that answers checks, without TLS.
-const API: [&str; 2] = ["--api-address=127.0.0.1:0", "--api-insecure"];
-
-impl Operator {
-    /// Where it answers checks, once its log says so.
-    fn api(&self) -> SocketAddr {
-        let find = |log: &str| {
-            let line = log.lines().find(|line| line.contains("checks are answered"))?;
-            line.split("address=").nth(1)?.split_whitespace().next()?.parse().ok()
-        };
-        eventually(DEADLINE, "the operator says where it answers checks", || {
-            let log = self.log();
-            find(&log).ok_or(log)
-        })
-    }
-}
-
-/// Somebody who asks.
-struct Asker {
-    api: SocketAddr,
-    token: String,
-}
-
-impl Asker {
-    /// A service account of a namespace, with a token for that audience.
-    fn of(desk: &Desk, api: SocketAddr, account: (&str, &str), audience: &str) -> Self {
-        let (namespace, name) = account;
-        let kubectl = |arguments: &[&str]| desk.stage.kubectl(arguments);
-        let there = kubectl(&["get", "serviceaccounts", "-n", namespace, "-o", "name"]);
-        if !there.lines().any(|line| line == format!("serviceaccount/{name}")) {
-            kubectl(&["create", "serviceaccount", name, "-n", namespace]);
-        }
-        let token = kubectl(&["create", "token", name, "-n", namespace, "--audience", audience]).trim().to_owned();
-        Self { api, token }
-    }
-
-    fn says(&self, method: &str, path: &str, body: &str) -> (u16, String, Value) {
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: operator\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            self.token,
-            body.len()
-        );
-        let (status, head, body) = ask(self.api, &request).unwrap();
-        (status, head, serde_json::from_str(&body).unwrap_or(Value::Null))
-    }
-
-    fn gets(&self, path: &str) -> (u16, Value) {
-        let (status, _, body) = self.says("GET", path, "");
-        (status, body)
-    }
-
-    /// Waits until this is answered, as the operator sees what was made a moment later.
-    fn until(&self, path: &str, wanted: impl Fn(u16, &Value) -> bool) -> Value {
-        eventually(DEADLINE, path, || {
-            let (status, body) = self.gets(path);
-            if wanted(status, &body) { Ok(body) } else { Err(format!("{status} {body}")) }
-        })
-    }
-}
-
-/// Whoever holds that may see, or count, what organization `$` is entitled to.
-async fn allow(cluster: &Cluster, verb: &str, account: (&str, &str)) {
-    let api_group = "rbac.authorization.k8s.io";
-    let name = format!("{}-{verb}", cluster.name);
-    let role = json!({
-        "apiVersion": format!("{api_group}/v1"), "kind": "ClusterRole", "metadata": {"name": name},
-        "rules": [{
-            "apiGroups": ["entitlements.dev"], "resources": ["organizations"], "resourceNames": [cluster.name], "verbs": [verb],
-        }],
-    });
-    let binding = json!({
-        "apiVersion": format!("{api_group}/v1"), "kind": "ClusterRoleBinding", "metadata": {"name": name},
-        "roleRef": {"apiGroup": api_group, "kind": "ClusterRole", "name": name},
-        "subjects": [{"kind": "ServiceAccount", "namespace": account.0, "name": account.1}],
-    });
-    cluster.create(role).await.unwrap();
-    cluster.create(binding).await.unwrap();
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_may_ask_is_told_what_is_held_and_left() {

@@ -226,11 +226,7 @@ impl StatedRegister {
 
 impl StatedUse {
     fn read(register: &UsageRegister, channels: &mut BTreeSet<Arc<str>>) -> Result<Self, UnreadableUse> {
-        let key = register.key.as_str();
-        let is_key = (1..=LONGEST_KEY).contains(&key.len()) && key.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-        if !is_key {
-            return Err(UnreadableUse::Key);
-        }
+        check_key(&register.key)?;
         Ok(Self {
             at: register.at.parse().map_err(|error| UnreadableUse::At(Box::new(error)))?,
             channel: register.channel.as_deref().map(|channel| shared(channel, channels)),
@@ -248,8 +244,20 @@ fn shared(text: &str, known: &mut BTreeSet<Arc<str>>) -> Arc<str> {
     text
 }
 
+/// Whether a use can have that key.
+///
+/// # Errors
+/// [`UnreadableUse::Key`]
+pub fn check_key(key: &str) -> Result<(), UnreadableUse> {
+    let is_key = (1..=LONGEST_KEY).contains(&key.len()) && key.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    if is_key { Ok(()) } else { Err(UnreadableUse::Key) }
+}
+
 /// How much is used, which is never Unlimited.
-fn read_amount(field: &AmountField) -> Result<Decimal, UnreadableUse> {
+///
+/// # Errors
+/// [`UnreadableUse::Amount`]
+pub fn read_amount(field: &AmountField) -> Result<Decimal, UnreadableUse> {
     match Amount::read(field) {
         Ok(Amount::Limited(amount)) => Ok(amount),
         _ => Err(UnreadableUse::Amount(first_characters(&field.to_string(), SHOWN).into())),

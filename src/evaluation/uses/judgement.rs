@@ -128,9 +128,12 @@ impl WantedUse {
     fn put(question: &UseQuestion, put: &UsePut) -> Result<Self, UseRefusal> {
         let UseQuestion { known, now, .. } = *question;
         // What was taken back begins anew.
-        let at = put.at.or(question.counted().map(|known| known.at)).unwrap_or(now).trunc_subsecs(0);
-        if at.signed_duration_since(now) > AHEAD {
-            return Err(UseRefusal::Ahead(at));
+        let first = question.counted().map(|known| known.at);
+        let at = put.at.or(first).or(put.as_of).unwrap_or(now).trunc_subsecs(0);
+        // What is said as of a moment that lies far ahead could be corrected by nobody until then.
+        let latest = put.as_of.map_or(at, |as_of| as_of.max(at));
+        if latest.signed_duration_since(now) > AHEAD {
+            return Err(UseRefusal::Ahead(latest));
         }
         let as_of = put.as_of.unwrap_or_else(|| known.map_or(now, |known| known.as_of.max(now)));
         let (channel, amount) = (put.channel.clone(), put.amount.normalize());

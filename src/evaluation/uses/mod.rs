@@ -29,7 +29,7 @@ pub struct UsePut {
     pub amount: Decimal,
     /// In which way.
     pub channel: Option<Arc<str>>,
-    /// When; absent: as it is known, else now.
+    /// When; absent: as it is known, else `as_of`, else now.
     pub at: Option<Instant>,
     /// As of when that is said; absent: now, and after whatever was said before.
     pub as_of: Option<Instant>,
@@ -84,7 +84,7 @@ pub enum UseRefusal {
     #[error("its usage is taken from Prometheus: uses by the API would be counted twice")]
     FromPrometheus,
     /// It lies ahead.
-    #[error("at: {} lies more than 5 minutes ahead: send it then", format_instant(*.0))]
+    #[error("{} lies more than 5 minutes ahead: send it then", format_instant(*.0))]
     Ahead(Instant),
     /// The period is closed.
     #[error(

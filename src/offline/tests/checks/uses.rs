@@ -173,7 +173,7 @@ type Said<'a> = (&'a str, &'a str, &'a str, &'a str);
 #[case::ahead(monthly(10), &[
     ("2027-01-31T23:58:00Z", "a", "1 at 2027-02-01T00:03:00Z", "yes: Allowed, 9 left"),
     ("2027-01-31T23:58:00Z", "b", "1 at 2027-02-01T00:03:01Z",
-     "at: 2027-02-01T00:03:01Z lies more than 5 minutes ahead: send it then"),
+     "2027-02-01T00:03:01Z lies more than 5 minutes ahead: send it then"),
 ])]
 #[case::seats(held(2), &[
     ("2027-01-10", "ada", "1", "yes: Allowed, 1 left"),
@@ -212,6 +212,10 @@ type Said<'a> = (&'a str, &'a str, &'a str, &'a str);
 #[case::what_is_said_as_of_an_earlier_moment(monthly(10), &[
     ("2027-01-10", "a", "4 at 2027-01-08 always as-of 2027-01-09", "yes: Allowed, 6 left"),
     ("2027-01-10", "a", "5 at 2027-01-08 always as-of 2027-01-08", "yes: Allowed, 6 left, older"),
+    ("2027-01-10", "a", "5 always as-of 2027-01-10T00:05:01Z",
+     "2027-01-10T00:05:01Z lies more than 5 minutes ahead: send it then"),
+    ("2027-01-10", "b", "1 always as-of 2027-01-09", "yes: Allowed, 5 left"),
+    ("2027-01-10", "b", "back", "yes: Allowed, 6 left"),
     ("2027-01-09", "a", "5", "yes: Allowed, 5 left"),
     ("2027-01-08", "a", "6", "yes: Allowed, 4 left"),
 ])]

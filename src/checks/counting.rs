@@ -1,0 +1,135 @@
+//! Uses that are asked for, on their way to the counter and back.
+
+use super::{desk::CheckDesk, problem::CheckProblem};
+use crate::{
+    core::{calendar::Instant, usage::register::RegisterId},
+    evaluation::uses::{UseChange, UseRefusal},
+    metering::{MeterReader, NotCounted, UseAnswer, UseCounter, UseRequest},
+    store::{StoreError, meter::MeterId},
+};
+use moka::sync::Cache;
+use std::{sync::Arc, time::Duration};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// How many uses of one caller are under way at once.
+const UNDER_WAY: usize = 100;
+/// How many callers are known to have any.
+const CALLERS: u64 = 10_000;
+/// How long one is known who has none.
+const IDLE: Duration = Duration::from_mins(1);
+/// What the origins of uses by the API begin with, so that no user's name is taken for another kind of origin.
+const ORIGIN: &str = "API ";
+
+/// Which use is meant.
+#[derive(Clone, Debug)]
+pub struct UseAddress {
+    /// Whose it is.
+    pub organization: Arc<str>,
+    /// Of what, by the definition's name.
+    pub entitlement: Arc<str>,
+    /// Who says it, by name.
+    pub user: Arc<str>,
+    /// The caller's name for it.
+    pub key: String,
+}
+
+impl UseAddress {
+    fn register(&self) -> RegisterId {
+        RegisterId { origin: format!("{ORIGIN}{}", self.user).into(), key: self.key.as_str().into() }
+    }
+
+    fn meter(&self) -> MeterId {
+        MeterId { organization: Arc::clone(&self.organization), definition: Arc::clone(&self.entitlement) }
+    }
+}
+
+/// A use as it is kept.
+#[derive(Clone, Debug)]
+pub struct KeptUse {
+    /// When it was used.
+    pub at: Instant,
+    /// In which way.
+    pub channel: Option<Arc<str>>,
+    /// What it comes to.
+    pub amount: rust_decimal::Decimal,
+    /// As of when that was said.
+    pub as_of: Instant,
+}
+
+/// Where uses are counted.
+pub struct CountingDesk {
+    reader: Arc<MeterReader>,
+    counter: UseCounter,
+    under_way: Cache<Arc<str>, Arc<Semaphore>>,
+}
+
+impl CountingDesk {
+    /// In the store of a reader.
+    #[must_use]
+    pub fn new(reader: Arc<MeterReader>) -> Self {
+        let counter = UseCounter::start(Arc::clone(&reader), crate::controller::clock::now);
+        let under_way = Cache::builder().max_capacity(CALLERS).time_to_idle(IDLE).build();
+        Self { reader, counter, under_way }
+    }
+
+    fn begin(&self, user: &Arc<str>) -> Result<OwnedSemaphorePermit, CheckProblem> {
+        let turns = self.under_way.get_with(Arc::clone(user), || Arc::new(Semaphore::new(UNDER_WAY)));
+        turns.try_acquire_owned().map_err(|_| {
+            CheckProblem::TooMuch(format!("{UNDER_WAY} uses of yours are under way: wait for their answers"))
+        })
+    }
+}
+
+impl CheckDesk {
+    /// Lets a caller begin with something that is counted; it is under way until that is dropped.
+    ///
+    /// # Errors
+    /// Where nothing is counted, or the caller has too much under way.
+    pub fn begin(&self, user: &Arc<str>) -> Result<OwnedSemaphorePermit, CheckProblem> {
+        self.counting()?.begin(user)
+    }
+
+    /// Does something with a use, and answers once that is on the disk.
+    ///
+    /// # Errors
+    /// Where nothing became of it.
+    pub async fn count(&self, address: &UseAddress, change: UseChange) -> Result<UseAnswer, CheckProblem> {
+        let counting = self.counting()?;
+        let (snapshot, definition) = self.prepared(&address.organization, &address.entitlement)?;
+        let (meter, id) = (address.meter(), address.register());
+        let request = UseRequest { snapshot, meter, definition, id, change };
+        let mut counted = counting.counter.count(request).await.map_err(problem)?;
+        if let Some(usage) = &mut counted.answer.usage {
+            usage.notice = self.knowledge().store_notice();
+        }
+        Ok(counted)
+    }
+
+    /// A use as it is kept.
+    ///
+    /// # Errors
+    /// Where there is none, or it cannot be told now.
+    pub async fn kept_use(&self, address: &UseAddress) -> Result<KeptUse, CheckProblem> {
+        let counting = self.counting()?;
+        self.prepared(&address.organization, &address.entitlement)?;
+        let known =
+            counting.reader.register(&address.meter(), &address.register()).await.map_err(|e| problem(e.into()))?;
+        let known = known.filter(|known| !known.deleted).ok_or_else(|| problem(UseRefusal::Unknown.into()))?;
+        Ok(KeptUse { at: known.at, channel: known.channel, amount: known.amount, as_of: known.as_of })
+    }
+}
+
+fn problem(why: NotCounted) -> CheckProblem {
+    match why {
+        NotCounted::Refused(why @ UseRefusal::Unknown) => CheckProblem::NotFound(why.to_string()),
+        NotCounted::Refused(why @ UseRefusal::Ahead(_)) => CheckProblem::Invalid(why.to_string()),
+        NotCounted::Refused(why) => CheckProblem::Conflict(why.to_string()),
+        NotCounted::Store(StoreError::Unfit(why)) => CheckProblem::Invalid(why),
+        NotCounted::Store(why) => {
+            tracing::warn!(error = %why, "a use was not counted");
+            CheckProblem::Unavailable(
+                "it cannot be counted now: send the same again, which counts it once however often it comes".to_owned(),
+            )
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! What callers write: amounts, moments, channels.
+
+use super::problem::CheckProblem;
+use crate::{
+    api::amount::AmountField,
+    core::{
+        calendar::{Instant, parse_instant},
+        name::is_dns_label,
+        usage::report,
+    },
+};
+use rust_decimal::Decimal;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// An amount that is used: a JSON number, or its digits in quotes.
+pub(super) fn read_amount(amount: &Value) -> Result<Decimal, CheckProblem> {
+    let field = match amount {
+        Value::Number(number) => {
+            number.as_i64().map_or_else(|| AmountField::Text(number.to_string()), AmountField::Whole)
+        }
+        Value::String(text) => AmountField::Text(text.clone()),
+        _ => return Err(CheckProblem::Invalid("amount: write a number, such as 1 or \"0.25\"".to_owned())),
+    };
+    report::read_amount(&field).map_err(|error| CheckProblem::Invalid(error.to_string()))
+}
+
+/// An RFC 3339 time.
+pub(super) fn read_moment(field: &str, text: &str) -> Result<Instant, CheckProblem> {
+    parse_instant(text).map_err(|error| CheckProblem::Invalid(format!("{field}: {error}")))
+}
+
+/// A channel's name; whether anybody knows it is another question.
+pub(super) fn check_channel(channel: String) -> Result<Arc<str>, CheckProblem> {
+    if is_dns_label(&channel) {
+        return Ok(channel.into());
+    }
+    Err(CheckProblem::Invalid(
+        "channel: a channel's name has 1 to 63 lowercase letters, digits and hyphens: leave it out where there is none"
+            .to_owned(),
+    ))
+}

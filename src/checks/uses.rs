@@ -1,0 +1,143 @@
+//! Uses over HTTP: put, read and taken back by their keys.
+
+use super::{
+    access::CheckVerb,
+    asked_by::AskedBy,
+    counting::{KeptUse, UseAddress},
+    problem::CheckProblem,
+    routes::CheckSurroundings,
+    stated::{check_channel, read_amount, read_moment},
+};
+use crate::{
+    core::{calendar::format_instant, usage::report::check_key},
+    evaluation::uses::{UseChange, UsePut, UseVerdict},
+    metering::UseAnswer,
+};
+use axum::{
+    Json,
+    extract::{Path, State, rejection::JsonRejection},
+    response::{IntoResponse, Response},
+};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// What a key is to come to.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UseBody {
+    /// How much: a number, or its digits in quotes.
+    amount: Value,
+    /// In which way.
+    channel: Option<String>,
+    /// When: an RFC 3339 time; absent: as it was, or now.
+    at: Option<String>,
+    /// Whether it is counted in any case.
+    #[serde(default)]
+    always: bool,
+}
+
+/// What a key comes to.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UseTold {
+    key: String,
+    amount: String,
+    channel: Option<String>,
+    at: String,
+    as_of: String,
+}
+
+type UsePath = Path<(Arc<str>, Arc<str>, String)>;
+
+/// Counts a use if it is allowed.
+pub async fn put_use(
+    State(surroundings): State<Arc<CheckSurroundings>>,
+    asked_by: AskedBy,
+    Path(path): UsePath,
+    body: Result<Json<UseBody>, JsonRejection>,
+) -> Result<Response, CheckProblem> {
+    let address = address(&surroundings, &asked_by, path, CheckVerb::Report).await?;
+    let Json(body) = body.map_err(unreadable)?;
+    let _under_way = surroundings.desk.begin(&address.user)?;
+    let change = UseChange::Put(body.read()?);
+    surroundings.desk.count(&address, change).await.map(told)
+}
+
+/// What a use comes to.
+pub async fn get_use(
+    State(surroundings): State<Arc<CheckSurroundings>>,
+    asked_by: AskedBy,
+    Path(path): UsePath,
+) -> Result<Json<UseTold>, CheckProblem> {
+    let address = address(&surroundings, &asked_by, path, CheckVerb::Check).await?;
+    let kept = surroundings.desk.kept_use(&address).await?;
+    Ok(Json(UseTold::of(address.key, &kept)))
+}
+
+/// Takes a use back.
+pub async fn delete_use(
+    State(surroundings): State<Arc<CheckSurroundings>>,
+    asked_by: AskedBy,
+    Path(path): UsePath,
+) -> Result<Response, CheckProblem> {
+    let address = address(&surroundings, &asked_by, path, CheckVerb::Report).await?;
+    let _under_way = surroundings.desk.begin(&address.user)?;
+    surroundings.desk.count(&address, UseChange::TakeBack).await.map(told)
+}
+
+async fn address(
+    surroundings: &CheckSurroundings,
+    asked_by: &AskedBy,
+    (organization, entitlement, key): (Arc<str>, Arc<str>, String),
+    verb: CheckVerb,
+) -> Result<UseAddress, CheckProblem> {
+    surroundings.doorkeeper.admit(asked_by, &organization, verb).await?;
+    check_key(&key).map_err(|error| CheckProblem::Invalid(error.to_string()))?;
+    Ok(UseAddress { organization, entitlement, user: Arc::clone(asked_by.user()), key })
+}
+
+impl UseBody {
+    fn read(self) -> Result<UsePut, CheckProblem> {
+        Ok(UsePut {
+            amount: read_amount(&self.amount)?,
+            channel: self.channel.map(check_channel).transpose()?,
+            at: self.at.as_deref().map(|at| read_moment("at", at)).transpose()?,
+            as_of: None,
+            always: self.always,
+        })
+    }
+}
+
+impl UseTold {
+    fn of(key: String, kept: &KeptUse) -> Self {
+        Self {
+            key,
+            amount: kept.amount.normalize().to_string(),
+            channel: kept.channel.as_deref().map(str::to_owned),
+            at: format_instant(kept.at),
+            as_of: format_instant(kept.as_of),
+        }
+    }
+}
+
+/// 200 where it is counted, or was; 409 where it is not.
+fn told(counted: UseAnswer) -> Response {
+    let status = if counted.verdict == UseVerdict::Denied { StatusCode::CONFLICT } else { StatusCode::OK };
+    (status, Json(counted.answer)).into_response()
+}
+
+/// Why a body cannot be read.
+pub(super) fn unreadable(rejection: JsonRejection) -> CheckProblem {
+    match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => CheckProblem::TooLarge("a request has at most 1 MiB".to_owned()),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+            CheckProblem::WrongType("send JSON, with the header Content-Type: application/json".to_owned())
+        }
+        _ => CheckProblem::Invalid(format!(
+            "{}: there is amount, channel, at and always, such as {{\"amount\": 1}}",
+            rejection.body_text()
+        )),
+    }
+}

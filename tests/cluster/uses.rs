@@ -1,0 +1,171 @@
+//! Uses that are put, read and taken back by the API, and events: counted if they are allowed, once, and by nobody who may not.
+
+use crate::{
+    asker::{API, Asker, allow},
+    usage::support::Desk,
+};
+use serde_json::{Value, json};
+
+const EVENT: &str = "application/cloudevents+json";
+const BATCH: &str = "application/cloudevents-batch+json";
+
+/// A service that counts for the client, and one of the client's own.
+struct Counting {
+    service: Asker,
+    tenant: Asker,
+    one: String,
+}
+
+impl Counting {
+    async fn of(desk: &Desk, api: std::net::SocketAddr) -> Self {
+        let name = &desk.cluster.name;
+        let account = ("kube-system", "service");
+        for verb in ["check", "report"] {
+            allow(&desk.cluster, verb, account).await;
+        }
+        Self {
+            service: Asker::of(desk, api, account, "entitlements.dev"),
+            tenant: Asker::of(desk, api, (name, "default"), "entitlements.dev"),
+            one: format!("/v1/organizations/{name}/entitlements/{name}"),
+        }
+    }
+
+    /// `200 Allowed 9`: the status, the reason, and what is left.
+    fn told(&self, method: &str, key: &str, body: &str) -> String {
+        let (status, _, answer) = self.service.says(method, &format!("{}/uses/{key}", self.one), body);
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        format!("{status} {} {}", text(&answer["reason"]), text(&answer["usage"]["remaining"]))
+    }
+
+    fn put(&self, key: &str, amount: &str) -> String {
+        self.told("PUT", key, &json!({ "amount": amount }).to_string())
+    }
+}
+
+fn event(organization: &str, id: &str, data: Value) -> Value {
+    json!({
+        "specversion": "1.0", "id": id, "source": "/desk", "type": "dev.entitlements.usage.v1",
+        "subject": organization, "data": data,
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn uses_are_counted_once_if_they_are_allowed() {
+    let desk = Desk::start().await;
+    let operator = desk.operator_with(&API);
+    desk.sell().await;
+    let name = desk.cluster.name.clone();
+    let counting = Counting::of(&desk, operator.api()).await;
+    counting.service.until(&counting.one, |status, body| status == 200 && body["usage"]["remaining"] == "10");
+
+    // Ten cases; the eleventh is not allowed; one given back is another's.
+    assert_eq!(counting.put("case-1", "1"), "200 Allowed 9");
+    assert_eq!(counting.put("case-1", "1"), "200 Allowed 9");
+    for case in 2..=10 {
+        assert_eq!(counting.put(&format!("case-{case}"), "1"), format!("200 Allowed {}", 10 - case));
+    }
+    assert_eq!(counting.put("case-11", "1"), "409 Exhausted 0");
+    assert_eq!(counting.told("DELETE", "case-3", ""), "200 Allowed 1");
+    assert_eq!(counting.told("DELETE", "case-3", ""), "200 Allowed 1");
+    assert_eq!(counting.told("DELETE", "case-12", ""), "404 null null");
+    assert_eq!(counting.put("case-11", "0.25"), "200 Allowed 0.75");
+    let (status, kept) = counting.service.gets(&format!("{}/uses/case-11", counting.one));
+    assert_eq!((status, &kept["key"], &kept["amount"]), (200, &json!("case-11"), &json!("0.25")), "{kept}");
+    assert_eq!(counting.service.gets(&format!("{}/uses/case-3", counting.one)).0, 404);
+    // What is said in any case is counted, and said to be beyond.
+    assert_eq!(counting.told("PUT", "case-12", r#"{"amount": 3, "always": true}"#), "200 Exhausted 0");
+    let (_, answer) = counting.service.gets(&counting.one);
+    assert_eq!((&answer["usage"]["used"], &answer["usage"]["overage"]), (&json!("10"), &json!("2.25")), "{answer}");
+    // The controller sees it without anybody telling it.
+    desk.state("Exceeded", false).await;
+
+    // Events are counted in any case, each once.
+    let send =
+        |media_type: &str, body: &Value| counting.service.sends("POST", "/v1/events", media_type, &body.to_string());
+    let counted = event(&name, "1", json!({"definition": name, "amount": "0.5"}));
+    for _ in 0..2 {
+        let (status, _, result) = send(EVENT, &counted);
+        assert_eq!((status, result), (200, json!({"id": "1", "source": "/desk", "status": 200})));
+    }
+    let batch = json!([
+        counted,
+        event(&name, "2", json!({"definition": name, "amount": 1, "key": "case-11"})),
+        event("other", "3", json!({"definition": name, "amount": 1})),
+        event(&name, "4", json!({"definition": "seets", "amount": 1})),
+        event(&name, "5", json!({"definition": name, "amount": -1})),
+        {"id": "6"},
+    ]);
+    let (status, _, results) = send(BATCH, &batch);
+    let statuses: Vec<_> =
+        results.as_array().unwrap().iter().map(|one| (one["id"].clone(), one["status"].clone())).collect();
+    let expected = [("1", 200), ("2", 200), ("3", 403), ("4", 404), ("5", 400), ("6", 400)];
+    assert_eq!(
+        (status, statuses),
+        (200, expected.map(|(id, status)| (json!(id), json!(status))).to_vec()),
+        "{results}"
+    );
+    let (_, answer) = counting.service.gets(&counting.one);
+    assert_eq!((&answer["usage"]["used"], &answer["usage"]["overage"]), (&json!("10"), &json!("3.5")), "{answer}");
+
+    // A client's workload reads, and counts nothing.
+    let uses = format!("{}/uses/case-1", counting.one);
+    assert_eq!(counting.tenant.gets(&counting.one).0, 200);
+    for (method, body) in [("PUT", r#"{"amount": 1}"#), ("DELETE", "")] {
+        let (status, _, body) = counting.tenant.says(method, &uses, body);
+        assert_eq!(status, 403, "{body}");
+    }
+    let (status, _, body) = counting.tenant.sends("POST", "/v1/events", EVENT, &counted.to_string());
+    assert_eq!(status, 403, "{body}");
+
+    // What cannot be understood is told so.
+    for (body, status, said) in [
+        ("", 400, "such as {\"amount\": 1}"),
+        ("{}", 400, "missing field `amount`"),
+        (r#"{"amount": -1}"#, 400, "cannot be read: write a whole number of at most 15 digits"),
+        (r#"{"amount": "1000000000000000"}"#, 400, "cannot be read: write a whole number of at most 15 digits"),
+        (r#"{"amount": 1, "channel": "a b"}"#, 400, "channel: a channel's name has 1 to 63"),
+        (r#"{"amount": 1, "at": "2100-01-01T00:00:00Z"}"#, 400, "lies more than 5 minutes ahead: send it then"),
+        (r#"{"amount": 1, "much": 1}"#, 400, "unknown field `much`"),
+    ] {
+        let (found, _, problem) = counting.service.says("PUT", &uses, body);
+        assert_eq!(found, status, "{body}: {problem}");
+        assert!(problem["detail"].as_str().unwrap().contains(said), "{body}: {problem}");
+    }
+    let (status, _, problem) =
+        counting.service.says("PUT", &format!("{}/uses/{}", counting.one, "k".repeat(129)), r#"{"amount": 1}"#);
+    assert_eq!(
+        (status, &problem["detail"]),
+        (400, &json!("a key has 1 to 128 printable ASCII characters: give it another"))
+    );
+    let (status, _, problem) = counting.service.says("POST", "/v1/events", "{}");
+    assert_eq!(status, 415, "{problem}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_is_there_after_a_kill() {
+    let desk = Desk::start().await;
+    let operator = desk.operator_with(&API);
+    desk.sell().await;
+    let counting = Counting::of(&desk, operator.api()).await;
+    counting.service.until(&counting.one, |status, body| status == 200 && body["usage"]["remaining"] == "10");
+    assert_eq!(counting.put("a", "4"), "200 Allowed 6");
+    operator.kill();
+    let operator = desk.operator_with(&API);
+    let again = Counting { service: Asker { api: operator.api(), token: counting.service.token }, ..counting };
+    let left = again.service.until(&again.one, |status, body| status == 200 && body["usage"]["state"] != "Unknown");
+    assert_eq!(left["usage"]["remaining"], "6", "{left}");
+    assert_eq!(again.put("a", "4"), "200 Allowed 6");
+    assert_eq!(again.put("b", "6.5"), "409 Exhausted 6");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_store_nothing_is_counted() {
+    let desk = Desk::start().await;
+    let operator = desk.stage.operator(&API);
+    desk.sell().await;
+    let counting = Counting::of(&desk, operator.api()).await;
+    counting.service.until(&counting.one, |status, body| status == 200 && body["usage"]["state"] == "Unknown");
+    let (status, _, problem) = counting.service.says("PUT", &format!("{}/uses/a", counting.one), r#"{"amount": 1}"#);
+    assert_eq!(status, 501, "{problem}");
+    assert_eq!(counting.service.sends("POST", "/v1/events", EVENT, "{}").0, 501);
+}

@@ -126,7 +126,8 @@ fn problem(why: NotCounted) -> CheckProblem {
         NotCounted::Refused(why) => CheckProblem::Conflict(why.to_string()),
         NotCounted::Store(StoreError::Unfit(why)) => CheckProblem::Invalid(why),
         NotCounted::Store(why) => {
-            tracing::warn!(error = %why, "a use was not counted");
+            // That the store does not answer is said by whoever looks after it, once.
+            tracing::debug!(error = %why, "a use was not counted");
             CheckProblem::Unavailable(
                 "it cannot be counted now: send the same again, which counts it once however often it comes".to_owned(),
             )

@@ -1,4 +1,4 @@
-//! Usage as CloudEvents 1.0, one or a batch: what has happened is counted in any case.
+//! Usage as `CloudEvents` 1.0, one or a batch: what has happened is counted in any case.
 
 use super::{
     access::CheckVerb,
@@ -178,8 +178,8 @@ fn put(time: Option<Instant>, amount: &Value, channel: Option<String>) -> Result
 
 /// A source and an id tell an event from all others; the length keeps two such pairs from being one text.
 fn key_of(source: &str, id: &str) -> String {
-    let hash = Sha256::new().chain_update(source.len().to_be_bytes()).chain_update(source).chain_update(id).finalize();
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    let length = u64::try_from(source.len()).unwrap_or(u64::MAX).to_be_bytes();
+    hex::encode(Sha256::new().chain_update(length).chain_update(source).chain_update(id).finalize())
 }
 
 impl EventResult {

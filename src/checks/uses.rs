@@ -59,7 +59,7 @@ pub async fn put_use(
     body: Result<Json<UseBody>, JsonRejection>,
 ) -> Result<Response, CheckProblem> {
     let address = address(&surroundings, &asked_by, path, CheckVerb::Report).await?;
-    let Json(body) = body.map_err(unreadable)?;
+    let Json(body) = body.map_err(|rejection| unreadable(&rejection))?;
     let _under_way = surroundings.desk.begin(&address.user)?;
     let change = UseChange::Put(body.read()?);
     surroundings.desk.count(&address, change).await.map(told)
@@ -129,7 +129,7 @@ fn told(counted: UseAnswer) -> Response {
 }
 
 /// Why a body cannot be read.
-pub(super) fn unreadable(rejection: JsonRejection) -> CheckProblem {
+fn unreadable(rejection: &JsonRejection) -> CheckProblem {
     match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => CheckProblem::TooLarge("a request has at most 1 MiB".to_owned()),
         StatusCode::UNSUPPORTED_MEDIA_TYPE => {

@@ -17,7 +17,8 @@ const IMAGE: &str = concat!("ghcr.io/entitlements-dev/entitlement-operator:", en
 /// The namespaces, the CustomResourceDefinitions, the policies that protect approvals, a service account with only the rights that
 /// the operator needs, its Deployment, and roles for people: entitlements-view, which is part of Kubernetes' role view (and so of
 /// edit and admin), and entitlements-catalogue-author, entitlements-grant-author, entitlements-service-desk, entitlements-requester,
-/// entitlements-approver, entitlements-reporter, entitlements-checker and entitlements-restorer, which nobody has until you bind them.
+/// entitlements-approver, entitlements-reporter, entitlements-checker, entitlements-counter and entitlements-restorer, which nobody has
+/// until you bind them.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

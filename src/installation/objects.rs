@@ -195,6 +195,7 @@ mod tests {
                 "ClusterRole entitlements-approver",
                 "ClusterRole entitlements-reporter",
                 "ClusterRole entitlements-checker",
+                "ClusterRole entitlements-counter",
                 "ClusterRole entitlements-restorer",
                 "Role entitlements-service-desk",
                 "PriorityLevelConfiguration entitlement-operator",

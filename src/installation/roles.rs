@@ -212,6 +212,12 @@ pub fn people() -> Vec<ClusterRole> {
             vec![rule(GROUP, &["organizations"], &["check"])],
         ),
         for_people(
+            "entitlements-counter",
+            "Asks the API for checks, and counts uses by it: a service that serves many organizations. Bind it in the whole cluster, or \
+             make one by name; never to an organization's own workloads.",
+            vec![rule(GROUP, &["organizations"], &["check", "report"])],
+        ),
+        for_people(
             "entitlements-restorer",
             &format!(
                 "Restores exceptions of others with what was decided on them, and could make them up. Bind it in the namespaces of \

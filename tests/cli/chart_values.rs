@@ -96,7 +96,7 @@ replicas: 3
 image: {digest: "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", pullPolicy: Always}
 imagePullSecrets: [{name: registry}]
 serviceAccount: {name: other, annotations: {a: b}}
-roles: {view: false, catalogueAuthor: false, grantAuthor: false, serviceDesk: false, requester: false, approver: false, reporter: false, checker: false, restorer: false}
+roles: {view: false, catalogueAuthor: false, grantAuthor: false, serviceDesk: false, requester: false, approver: false, reporter: false, checker: false, counter: false, restorer: false}
 webhook: {enabled: true, allowMissing: true}
 api: {enabled: true}
 logFormat: text
@@ -347,6 +347,7 @@ fn what_is_switched_off_is_not_there() {
         "roles.approver",
         "roles.reporter",
         "roles.checker",
+        "roles.counter",
         "roles.restorer",
     ];
     let set = off.map(|value| format!("{value}=false")).join(",");

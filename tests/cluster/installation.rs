@@ -49,7 +49,7 @@ fn apply(stage: &Stage, manifests: &Path, options: &[&str]) -> String {
 }
 
 fn all_end_with(said: &str, ending: &str) {
-    assert_eq!(said.lines().count(), 41, "{said}");
+    assert_eq!(said.lines().count(), 42, "{said}");
     assert!(said.lines().all(|line| line.ends_with(ending)), "{said}");
 }
 

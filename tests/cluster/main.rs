@@ -51,6 +51,7 @@ mod delivery;
 mod documentation;
 mod endpoints;
 mod events;
+mod exact;
 mod examples;
 mod facets;
 mod fair_shares;
@@ -94,6 +95,9 @@ mod show;
 mod silence;
 mod sources;
 mod stage;
+#[allow(dead_code, reason = "the store's own tests need more of it")]
+#[path = "../store/server.rs"]
+mod store_server;
 mod subscriptions;
 mod summary;
 mod tenancy;

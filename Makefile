@@ -47,6 +47,7 @@ bench: control-plane ## Prints what grants, subscriptions and metered usage take
 	@cargo test --locked --release --quiet --lib -- --ignored --exact --nocapture core::usage::tests::costs::what_a_change_of_usage_takes
 	@cargo test --locked --release --quiet --test store -- --ignored --nocapture many::a_million
 	@cargo bench --locked --quiet --bench footprint
+	@cargo bench --locked --quiet --bench checks
 
 CASES ?= 2000
 

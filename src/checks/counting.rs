@@ -95,6 +95,7 @@ impl CheckDesk {
     /// Where nothing became of it.
     pub async fn count(&self, address: &UseAddress, change: UseChange) -> Result<UseAnswer, CheckProblem> {
         let counting = self.counting()?;
+        self.confirmed()?;
         let (snapshot, definition) = self.prepared(&address.organization, &address.entitlement)?;
         let (meter, id) = (address.meter(), address.register());
         let request = UseRequest { snapshot, meter, definition, id, change };

@@ -1,6 +1,6 @@
 //! What is answered: decided anew of what is in memory and what the store says, at the moment that is asked for.
 
-use super::{counting::CountingDesk, problem::CheckProblem};
+use super::{confirmation::Confirmation, counting::CountingDesk, problem::CheckProblem};
 use crate::{
     controller::{Knowledge, NamedCatalogue, clock},
     core::{calendar::Instant, usage::allowance::UsageRequest},
@@ -22,6 +22,7 @@ pub struct CheckDesk {
     knowledge: Knowledge,
     meters: Option<Arc<MeterReader>>,
     counting: Option<CountingDesk>,
+    confirmation: Confirmation,
 }
 
 /// What is asked for of one organization.
@@ -42,9 +43,9 @@ pub struct Wanted {
 impl CheckDesk {
     /// Of what the controller knows; what is used is in that store.
     #[must_use]
-    pub fn new(knowledge: Knowledge, meters: Option<Arc<MeterReader>>) -> Self {
+    pub fn new(knowledge: Knowledge, meters: Option<Arc<MeterReader>>, confirmation: Confirmation) -> Self {
         let counting = meters.clone().map(CountingDesk::new);
-        Self { knowledge, meters, counting }
+        Self { knowledge, meters, counting, confirmation }
     }
 
     /// Where uses are counted.
@@ -57,6 +58,14 @@ impl CheckDesk {
                 "the operator runs without a store, so nothing is counted: give it one (--store)".to_owned(),
             )
         })
+    }
+
+    /// That what is in memory can be counted by.
+    ///
+    /// # Errors
+    /// Where it was not confirmed for a minute.
+    pub fn confirmed(&self) -> Result<(), CheckProblem> {
+        self.confirmation.require()
     }
 
     /// What is known of an organization, and of an entitlement that it may hold.

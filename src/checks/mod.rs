@@ -9,6 +9,7 @@
 //! | `access` | what they may, by SubjectAccessReview |
 //! | `asked_by` | both together, for one request |
 //! | `desk` | what is answered |
+//! | `confirmation` | whether what is in memory can be counted by |
 //! | `counting` | uses, on their way to where they are counted |
 //! | `uses` | uses over HTTP, by their keys |
 //! | `events` | usage as CloudEvents |
@@ -25,6 +26,7 @@ mod access;
 mod asked_by;
 mod caller;
 mod certificates;
+mod confirmation;
 mod counting;
 mod desk;
 mod events;
@@ -49,6 +51,7 @@ use crate::{
     store::StoreAddress,
 };
 use asked_by::Doorkeeper;
+use confirmation::Confirmation;
 use desk::CheckDesk;
 use kube::Client;
 use own_certificate::OwnCertificate;
@@ -114,6 +117,8 @@ impl CheckService {
     ) {
         let meters = store.map(|address| Arc::new(MeterReader::new(address, clock::now())));
         let doorkeeper = Doorkeeper::new(&client, knowledge.clone());
+        let confirmation = Confirmation::default();
+        let confirming = confirmation.clone().keep(client.clone(), knowledge.clone());
         let own = self.own.map(|sender| OwnCertificate::new(client, namespace, sender, &knowledge));
         let keeping = async {
             match own {
@@ -121,8 +126,10 @@ impl CheckService {
                 None => future::pending().await,
             }
         };
-        let surroundings = Arc::new(CheckSurroundings { doorkeeper, desk: CheckDesk::new(knowledge, meters) });
+        let desk = CheckDesk::new(knowledge, meters, confirmation);
+        let surroundings = Arc::new(CheckSurroundings { doorkeeper, desk });
         tokio::select! {
+            () = confirming => {}
             () = keeping => {}
             () = site::run(self.listener, self.encryption, routes::router(surroundings), shutdown) => {}
         }

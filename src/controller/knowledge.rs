@@ -62,6 +62,12 @@ impl Knowledge {
         self.context.outages.works(what);
     }
 
+    /// Whether every kind was listed, and the API server can be reached since. What it refuses to show is told elsewhere.
+    #[must_use]
+    pub fn follows_the_cluster(&self) -> bool {
+        self.is_ready() && !self.context.outages.is_of_the_server()
+    }
+
     /// Whether every kind has been listed once. Before that, an unlisted object looks as if it did not exist.
     #[must_use]
     pub fn is_ready(&self) -> bool {

@@ -2,9 +2,13 @@
 
 use crate::{
     asker::{API, Asker, allow},
+    harness::DEADLINE,
+    plane::Process,
     usage::support::Desk,
+    wait::eventually,
 };
 use serde_json::{Value, json};
+use std::time::Duration;
 
 const EVENT: &str = "application/cloudevents+json";
 const BATCH: &str = "application/cloudevents-batch+json";
@@ -40,6 +44,14 @@ impl Counting {
     fn put(&self, key: &str, amount: &str) -> String {
         self.told("PUT", key, &json!({ "amount": amount }).to_string())
     }
+
+    /// Waits until that is answered: who has just started, or was alone for long, counts once the cluster has answered.
+    fn until_it_counts(&self, key: &str, amount: &str, expected: &str) {
+        eventually(DEADLINE, "uses are counted", || {
+            let told = self.put(key, amount);
+            if told == expected { Ok(()) } else { Err(told) }
+        });
+    }
 }
 
 fn event(organization: &str, id: &str, data: Value) -> Value {
@@ -59,7 +71,7 @@ async fn uses_are_counted_once_if_they_are_allowed() {
     counting.service.until(&counting.one, |status, body| status == 200 && body["usage"]["remaining"] == "10");
 
     // Ten cases; the eleventh is not allowed; one given back is another's.
-    assert_eq!(counting.put("case-1", "1"), "200 Allowed 9");
+    counting.until_it_counts("case-1", "1", "200 Allowed 9");
     assert_eq!(counting.put("case-1", "1"), "200 Allowed 9");
     for case in 2..=10 {
         assert_eq!(counting.put(&format!("case-{case}"), "1"), format!("200 Allowed {}", 10 - case));
@@ -148,13 +160,13 @@ async fn what_was_acknowledged_is_there_after_a_kill() {
     desk.sell().await;
     let counting = Counting::of(&desk, operator.api()).await;
     counting.service.until(&counting.one, |status, body| status == 200 && body["usage"]["remaining"] == "10");
-    assert_eq!(counting.put("a", "4"), "200 Allowed 6");
+    counting.until_it_counts("a", "4", "200 Allowed 6");
     operator.kill();
     let operator = desk.operator_with(&API);
     let again = Counting { service: Asker { api: operator.api(), token: counting.service.token }, ..counting };
     let left = again.service.until(&again.one, |status, body| status == 200 && body["usage"]["state"] != "Unknown");
     assert_eq!(left["usage"]["remaining"], "6", "{left}");
-    assert_eq!(again.put("a", "4"), "200 Allowed 6");
+    again.until_it_counts("a", "4", "200 Allowed 6");
     assert_eq!(again.put("b", "6.5"), "409 Exhausted 6");
 }
 
@@ -168,4 +180,30 @@ async fn without_a_store_nothing_is_counted() {
     let (status, _, problem) = counting.service.says("PUT", &format!("{}/uses/a", counting.one), r#"{"amount": 1}"#);
     assert_eq!(status, 501, "{problem}");
     assert_eq!(counting.service.sends("POST", "/v1/events", EVENT, "{}").0, 501);
+}
+
+/// A confirmation lasts a minute, and the last one may have come just before.
+const UNCONFIRMED: Duration = Duration::from_mins(3);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_counted_by_what_nobody_has_confirmed_for_a_minute() {
+    let mut desk = Desk::start().await;
+    let operator = desk.operator_with(&API);
+    desk.sell().await;
+    let counting = Counting::of(&desk, operator.api()).await;
+    counting.service.until(&counting.one, |status, body| status == 200 && body["usage"]["remaining"] == "10");
+    counting.until_it_counts("a", "1", "200 Allowed 9");
+    assert_eq!(counting.tenant.gets(&counting.one).0, 200);
+    desk.stage.plane.stop(Process::ApiServer).unwrap_or_else(|error| panic!("{error}"));
+    let uses = format!("{}/uses/a", counting.one);
+    eventually(UNCONFIRMED, "uses are refused", || {
+        let (status, _, body) = counting.service.says("PUT", &uses, r#"{"amount": "1"}"#);
+        let is_it = status == 503 && body["detail"].as_str().unwrap().starts_with("nothing can be counted now");
+        if is_it { Ok(()) } else { Err(format!("{status} {body}")) }
+    });
+    // Whoever was known may read still.
+    let (status, answer) = counting.tenant.gets(&counting.one);
+    assert_eq!((status, &answer["usage"]["remaining"]), (200, &json!("9")), "{answer}");
+    desk.stage.plane.start_process(Process::ApiServer).unwrap_or_else(|error| panic!("{error}"));
+    counting.until_it_counts("a", "2", "200 Allowed 8");
 }

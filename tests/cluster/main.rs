@@ -42,6 +42,7 @@ mod barred;
 mod bulk;
 mod chart;
 mod checks;
+mod checks_attacked;
 mod completion;
 mod contention;
 mod control_plane;

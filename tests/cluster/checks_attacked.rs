@@ -1,0 +1,200 @@
+//! Whoever attacks the API is refused, and others are served meanwhile.
+
+use crate::{
+    asker::{API, Asker, allow},
+    endpoints::ask,
+    harness::is_current,
+    usage::support::Desk,
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    time::Duration,
+};
+
+const BATCH: &str = "application/cloudevents-batch+json";
+/// More than a request may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A client, another one, and a service that may count for the first.
+struct Scene {
+    desk: Desk,
+    tenant: Asker,
+    service: Asker,
+    one: String,
+    /// The other client's.
+    other: String,
+}
+
+impl Scene {
+    async fn of(desk: Desk, api: SocketAddr) -> Self {
+        let name = desk.cluster.name.clone();
+        let other = format!("{name}-other");
+        let organization = json!({
+            "apiVersion": "entitlements.dev/v1alpha1", "kind": "Organization", "metadata": {"name": other}, "spec": {"namespaces": [other]},
+        });
+        desk.cluster.create(organization).await.unwrap();
+        desk.cluster.until("Organization", "", "$-other", "is seen", is_current).await;
+        let account = ("kube-system", "service");
+        for verb in ["check", "report"] {
+            allow(&desk.cluster, verb, account).await;
+        }
+        let tenant = Asker::of(&desk, api, (&name, "default"), "entitlements.dev");
+        let service = Asker::of(&desk, api, account, "entitlements.dev");
+        let one = format!("/v1/organizations/{name}/entitlements/{name}");
+        service.until(&one, |status, body| status == 200 && body["usage"]["remaining"] == "10");
+        tenant.until(&one, |status, _| status == 200);
+        Self { other: format!("/v1/organizations/{other}/entitlements"), desk, tenant, service, one }
+    }
+
+    /// Others are served.
+    fn is_served(&self) {
+        let (status, answer) = self.tenant.gets(&self.one);
+        assert_eq!((status, &answer["organization"]), (200, &json!(self.desk.cluster.name)), "{answer}");
+    }
+}
+
+/// What is answered to bytes, if anything is.
+fn sent(api: SocketAddr, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(api).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    // Who is refused early may be cut off in the middle.
+    let _ = stream.write_all(bytes);
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).lines().next().unwrap_or_default().to_owned()
+}
+
+/// A token whose claims are others, signed as before or not at all.
+fn forged(token: &str, header: Option<Value>, change: impl Fn(&mut Value)) -> String {
+    let parts: Vec<&str> = token.split('.').collect();
+    let mut claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(parts[1]).unwrap()).unwrap();
+    change(&mut claims);
+    let claims = URL_SAFE_NO_PAD.encode(claims.to_string());
+    match header {
+        Some(header) => format!("{}.{claims}.", URL_SAFE_NO_PAD.encode(header.to_string())),
+        None => format!("{}.{claims}.{}", parts[0], parts[2]),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_attacks_is_refused_and_others_are_served() {
+    let desk = Desk::start().await;
+    let operator = desk.operator_with(&API);
+    let api = operator.api();
+    desk.sell().await;
+    let scene = Scene::of(desk, api).await;
+    let Scene { tenant, service, one, other, .. } = &scene;
+    let token = &tenant.token;
+
+    // Tokens that nobody has signed, or that say something else than was signed.
+    let none = json!({"alg": "none", "typ": "JWT"});
+    let longer = |claims: &mut Value| claims["exp"] = json!(4_102_444_800_u64);
+    let admin = |claims: &mut Value| claims["sub"] = json!("system:serviceaccount:kube-system:service");
+    let over = |claims: &mut Value| claims["exp"] = json!(1);
+    for token in [
+        forged(token, None, longer),
+        forged(token, Some(none.clone()), admin),
+        forged(token, None, admin),
+        forged(token, None, over),
+        "a".repeat(20_000),
+        "\u{7f}".to_owned(),
+        format!("{token},{token}"),
+    ] {
+        let (status, ..) = Asker { api, token }.says("GET", one, "");
+        assert!([400, 401, 431].contains(&status), "{status}");
+    }
+
+    // Paths that lead elsewhere, for whoever takes them apart otherwise. Nothing of another client is ever told.
+    let name = &scene.desk.cluster.name;
+    for path in [
+        other.clone(),
+        format!("/v1/organizations/{name}/../{name}-other/entitlements"),
+        format!("/v1/organizations/{name}%2f..%2f{name}-other/entitlements"),
+        format!("/v1/organizations/{name}-other%00/entitlements"),
+        format!("/v1/organizations/{name}%2D{}/entitlements", "other"),
+        format!("//v1/organizations/{name}-other/entitlements"),
+        format!("/v1/organizations/{name};{name}-other/entitlements"),
+        format!("/v1/organizations/{}/entitlements", "x".repeat(4000)),
+        "/v1/organizations//entitlements".to_owned(),
+        "/v1/organizations/%ff%fe/entitlements".to_owned(),
+        format!("http://127.0.0.1{other}"),
+        "/v1/organizations/*/entitlements".to_owned(),
+    ] {
+        let (status, body) = tenant.gets(&path);
+        assert!([400, 403, 404].contains(&status), "{path}: {status} {body}");
+        assert_eq!(body["status"], status, "{path}: {body}");
+    }
+
+    // Headers by which others are told who asks.
+    let headers = format!(
+        "X-Forwarded-User: admin\r\nImpersonate-User: system:admin\r\nImpersonate-Group: system:masters\r\n\
+         X-Remote-User: admin\r\nX-Original-URL: {one}\r\nX-HTTP-Method-Override: PUT\r\n"
+    );
+    let request = |authorization: &str, more: &str| {
+        format!("GET {other} HTTP/1.1\r\nHost: operator\r\nConnection: close\r\n{authorization}{more}\r\n")
+    };
+    let bearer = format!("Authorization: Bearer {token}\r\n");
+    assert_eq!(ask(api, &request(&bearer, &headers)).unwrap().0, 403);
+    assert_eq!(ask(api, &request("", &headers)).unwrap().0, 401);
+    let two = format!("{bearer}Authorization: Bearer {}\r\n", service.token);
+    assert_eq!(ask(api, &request(&two, "")).unwrap().0, 401);
+    assert_eq!(ask(api, &request("Authorization: Basic YWRtaW46YWRtaW4=\r\n", "")).unwrap().0, 401);
+
+    // What is no HTTP, or two requests for whoever reads it otherwise.
+    let huge = format!("{bearer}X-Huge: {}\r\n", "x".repeat(1 << 20));
+    let many = "X-Many: 1\r\n".repeat(2000);
+    let both = format!("{bearer}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n");
+    let lengths = format!("{bearer}Content-Length: 5\r\nContent-Length: 6\r\n");
+    for bytes in [
+        request(&huge, ""),
+        request(&many, ""),
+        request(&lengths, ""),
+        format!("{}0\r\n\r\nGET {other} HTTP/1.1\r\n\r\n", request(&both, "")),
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\0\0\0\0".to_owned(),
+        "GET\r\n\r\n".to_owned(),
+        "\u{16}\u{3}\u{1}\0\u{5}hello".to_owned(),
+    ] {
+        let answer = sent(api, bytes.as_bytes());
+        assert!(!answer.contains(" 200 "), "{}: {answer}", bytes.chars().take(80).collect::<String>());
+        scene.is_served();
+    }
+
+    // Bodies that never come to an end, from more connections than one may have.
+    let slow: Vec<TcpStream> = (0..300)
+        .filter_map(|number| {
+            let mut stream = TcpStream::connect(api).ok()?;
+            let token = if number % 2 == 0 { token } else { "none" };
+            let head = format!(
+                "PUT {one}/uses/slow HTTP/1.1\r\nHost: operator\r\nAuthorization: Bearer {token}\r\n\
+                 Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{{"
+            );
+            stream.write_all(head.as_bytes()).ok()?;
+            Some(stream)
+        })
+        .collect();
+    scene.is_served();
+    drop(slow);
+
+    // More than a request may have.
+    let event = |id: usize| {
+        json!({
+            "specversion": "1.0", "id": id.to_string(), "source": "/attack", "type": "dev.entitlements.usage.v1", "subject": name,
+            "data": {"definition": name, "amount": 0},
+        })
+    };
+    let batch = |events: usize| Value::Array((0..events).map(event).collect()).to_string();
+    let (status, _, body) = service.sends("POST", "/v1/events", BATCH, &batch(1001));
+    assert_eq!((status, &body["detail"]), (413, &json!("a batch has at most 1000 events: send a part of it")));
+    let (status, _, body) = service.sends("POST", "/v1/events", BATCH, &batch(20_000));
+    assert_eq!(status, 413, "{body}");
+    let deep = "[".repeat(200_000);
+    assert_eq!(service.sends("POST", "/v1/events", BATCH, &deep).0, 400);
+    let (status, _, results) = service.sends("POST", "/v1/events", BATCH, &batch(1000));
+    assert_eq!(status, 200, "{results}");
+    let statuses: Vec<u64> = results.as_array().unwrap().iter().filter_map(|one| one["status"].as_u64()).collect();
+    assert_eq!(statuses, vec![200; 1000]);
+    scene.is_served();
+}

@@ -190,6 +190,7 @@ impl ControllerContext {
     pub fn begin_anew(&self, is_succession: bool) {
         self.tallies.begin_anew();
         self.usage_states.begin_anew();
+        self.written_usage.begin_anew();
         self.world(|world| world.begin_anew(is_succession));
         self.queue.add_all(self.decisions.organizations().into_iter().map(WorkItem::Organization));
     }

@@ -7,7 +7,7 @@ use super::{
     world::{WorkItem, World},
 };
 use crate::{
-    api::{Organization, OrganizationStatus, usage::UsageMode},
+    api::{Organization, OrganizationStatus, organization::MeterStatus, usage::UsageMode},
     core::{
         calendar::{Instant, format_instant},
         reason::ReasonCode,
@@ -207,40 +207,78 @@ fn reached(definition: &str, crossing: &Crossing) -> Announcement {
 }
 
 /// When the state of each organization's usage was written last.
-#[derive(Default)]
-pub struct WrittenUsage(Mutex<HashMap<Arc<str>, time::Instant>>);
+pub struct WrittenUsage {
+    /// Since when this replica works: what another one has written may have been written right before.
+    begun: Mutex<time::Instant>,
+    written: Mutex<HashMap<Arc<str>, time::Instant>>,
+}
+
+impl Default for WrittenUsage {
+    fn default() -> Self {
+        Self { begun: Mutex::new(time::Instant::now()), written: Mutex::default() }
+    }
+}
+
+/// The status of an organization as it is to be written now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PacedStatus {
+    /// That status.
+    pub status: OrganizationStatus,
+    /// Whether it says something new of what is used.
+    pub has_news: bool,
+    /// When it is worth another try.
+    pub again: Option<time::Instant>,
+}
 
 impl WrittenUsage {
-    /// The status as it is to be written now: a state that changes again and again is written every 10 seconds. And when it is worth
-    /// another try.
+    /// The status as it is to be written now: a state that changes again and again is written every 10 seconds.
     pub fn paced(
         &self,
         name: &Arc<str>,
         before: Option<&OrganizationStatus>,
         mut status: OrganizationStatus,
-    ) -> (OrganizationStatus, Option<time::Instant>) {
+    ) -> PacedStatus {
         let said = before.map(|before| before.usage.as_slice()).unwrap_or_default();
         if said == status.usage {
-            return (status, None);
+            return PacedStatus { status, has_news: false, again: None };
         }
+        let Some(again) = self.rest(name, said) else {
+            return PacedStatus { status, has_news: true, again: None };
+        };
+        status.usage = said.to_vec();
+        PacedStatus { status, has_news: false, again: Some(again) }
+    }
+
+    /// Until when nothing is written of an organization of which that is said.
+    fn rest(&self, name: &Arc<str>, said: &[MeterStatus]) -> Option<time::Instant> {
         let now = time::Instant::now();
-        let mut written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         written.retain(|_, at| now < *at + REST);
         if let Some(at) = written.get(name) {
-            status.usage = said.to_vec();
-            return (status, Some(*at + REST));
+            return Some(*at + REST);
         }
-        written.insert(Arc::clone(name), now);
-        (status, None)
+        let until = *self.begun.lock().unwrap_or_else(PoisonError::into_inner) + REST;
+        (!said.is_empty() && now < until).then_some(until)
+    }
+
+    /// That was written right now, or may have been.
+    pub fn wrote(&self, name: &Arc<str>) {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.insert(Arc::clone(name), time::Instant::now());
+    }
+
+    /// This replica works from now on.
+    pub fn begin_anew(&self) {
+        *self.begun.lock().unwrap_or_else(PoisonError::into_inner) = time::Instant::now();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{REST, WrittenUsage};
+    use super::{PacedStatus, REST, WrittenUsage};
     use crate::api::{OrganizationStatus, organization::MeterStatus, usage::UsageState};
-    use std::sync::Arc;
-    use tokio::time::advance;
+    use std::{sync::Arc, time::Duration};
+    use tokio::time::{Instant, advance};
 
     fn status(state: UsageState) -> OrganizationStatus {
         let since = "2027-01-01T00:00:00Z".to_owned();
@@ -248,16 +286,41 @@ mod tests {
         OrganizationStatus { usage, ..OrganizationStatus::default() }
     }
 
+    fn paced(status: &OrganizationStatus, has_news: bool, again: Option<Instant>) -> PacedStatus {
+        PacedStatus { status: status.clone(), has_news, again }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_state_that_changes_again_is_written_ten_seconds_later() {
         let (written, acme): (WrittenUsage, Arc<str>) = (WrittenUsage::default(), "acme".into());
         let (ok, exhausted) = (status(UsageState::Ok), status(UsageState::Exhausted));
-        assert_eq!(written.paced(&acme, None, ok.clone()), (ok.clone(), None));
-        assert_eq!(written.paced(&acme, Some(&ok), ok.clone()), (ok.clone(), None));
-        let (said, again) = written.paced(&acme, Some(&ok), exhausted.clone());
-        assert_eq!((said, again.is_some()), (ok.clone(), true));
-        assert_eq!(written.paced(&"globex".into(), Some(&ok), exhausted.clone()), (exhausted.clone(), None));
+        assert_eq!(written.paced(&acme, None, ok.clone()), paced(&ok, true, None));
+        // It was refused, and is written at once when it is tried again.
+        assert_eq!(written.paced(&acme, None, ok.clone()), paced(&ok, true, None));
+        advance(Duration::from_secs(7)).await;
+        written.wrote(&acme);
+        let again = Instant::now() + REST;
+        assert_eq!(written.paced(&acme, Some(&ok), ok.clone()), paced(&ok, false, None));
+        assert_eq!(written.paced(&acme, Some(&ok), exhausted.clone()), paced(&ok, false, Some(again)));
+        assert_eq!(written.paced(&"globex".into(), None, exhausted.clone()), paced(&exhausted, true, None));
+        advance(Duration::from_millis(9999)).await;
+        assert_eq!(written.paced(&acme, Some(&ok), exhausted.clone()), paced(&ok, false, Some(again)));
+        advance(Duration::from_millis(1)).await;
+        assert_eq!(written.paced(&acme, Some(&ok), exhausted.clone()), paced(&exhausted, true, None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_another_replica_may_have_written_right_before_is_written_anew_ten_seconds_later() {
+        let (written, acme): (WrittenUsage, Arc<str>) = (WrittenUsage::default(), "acme".into());
+        let (ok, exhausted) = (status(UsageState::Ok), status(UsageState::Exhausted));
         advance(REST).await;
-        assert_eq!(written.paced(&acme, Some(&ok), exhausted.clone()), (exhausted, None));
+        assert_eq!(written.paced(&acme, Some(&ok), exhausted.clone()), paced(&exhausted, true, None));
+        written.begin_anew();
+        let again = Some(Instant::now() + REST);
+        assert_eq!(written.paced(&acme, Some(&ok), exhausted.clone()), paced(&ok, false, again));
+        // Nothing was said of it before.
+        assert_eq!(written.paced(&acme, None, exhausted.clone()), paced(&exhausted, true, None));
+        advance(REST).await;
+        assert_eq!(written.paced(&acme, Some(&ok), exhausted.clone()), paced(&exhausted, true, None));
     }
 }

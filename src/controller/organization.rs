@@ -117,9 +117,14 @@ pub async fn reconcile(context: &ControllerContext, name: &Arc<str>) -> Result<(
         && let (Some(organization), Some(status)) = (&view.snapshot.organization, &statuses.organization)
         && !progress.lacks_summary
     {
-        let (status, again) = context.written_usage.paced(name, organization.status.as_ref(), status.clone());
-        progress.next = [progress.next, again].into_iter().flatten().min();
-        progress.note(write_organization(context, organization, &status).await);
+        let paced = context.written_usage.paced(name, organization.status.as_ref(), status.clone());
+        progress.next = [progress.next, paced.again].into_iter().flatten().min();
+        let written = write_organization(context, organization, &paced.status).await;
+        // Whoever gets no answer does not know whether it was written.
+        if paced.has_news && !matches!(written, Err(ReconcileFailure::Outdated)) {
+            context.written_usage.wrote(name);
+        }
+        progress.note(written);
     }
     if view.is_unsearched && !ends_something(&evaluation.decision) {
         progress.note(search(context, &view).await);

@@ -1,6 +1,7 @@
 //! What an operator asked of the API server, from the API server's audit log.
 
-use serde_json::Value;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
 use std::{
     fs,
     path::Path,
@@ -71,6 +72,47 @@ pub fn writes(audit_log: &Path) -> Vec<String> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let all = requests(audit_log).into_iter().filter(is_write);
     all.map(|line| format!("{} {}", text(&line["verb"]), text(&line["requestURI"]))).collect()
+}
+
+/// A status of an organization that operators wrote, with another usage than the one before.
+#[derive(Debug)]
+pub struct UsageWrite {
+    /// When it came to the API server.
+    pub at: DateTime<Utc>,
+    /// Its `usage`.
+    pub usage: Value,
+}
+
+/// How often operators wrote an organization's status, whatever for, and those of it that were because of usage.
+pub fn usage_writes(audit_log: &Path, organization: &str) -> (usize, Vec<UsageWrite>) {
+    let uri = format!("/organizations/{organization}/status");
+    let mut before = json!([]);
+    let (mut all, mut changes) = (0, Vec::new());
+    for line in requests(audit_log) {
+        let is_it = line["requestURI"].as_str().is_some_and(|asked| asked.split('?').next().unwrap().ends_with(&uri));
+        if !is_it || line["verb"] != "patch" || line["responseStatus"]["code"] != 200 {
+            continue;
+        }
+        all += 1;
+        let operations = line["requestObject"].as_array().unwrap();
+        let status = operations.iter().find(|operation| operation["path"] == "/status").unwrap();
+        let usage = status["value"].get("usage").cloned().unwrap_or_else(|| json!([]));
+        if usage != before {
+            before = usage.clone();
+            changes.push(UsageWrite { at: line["requestReceivedTimestamp"].as_str().unwrap().parse().unwrap(), usage });
+        }
+    }
+    (all, changes)
+}
+
+/// Those, once they are checked to be ten seconds apart, and to say another state each.
+pub fn paced_usage_writes(audit_log: &Path, organization: &str) -> (usize, Vec<UsageWrite>) {
+    let (all, changes) = usage_writes(audit_log, organization);
+    for pair in changes.windows(2) {
+        assert!(pair[1].at - pair[0].at >= TimeDelta::seconds(10), "{changes:#?}");
+        assert_ne!(pair[0].usage[0]["state"], pair[1].usage[0]["state"], "{changes:#?}");
+    }
+    (all, changes)
 }
 
 /// Waits until no write has come for three seconds, and returns how many there are.

@@ -59,7 +59,7 @@ impl Process {
 /// How a plane differs from the usual one.
 #[derive(Clone, Debug)]
 pub struct PlaneOptions {
-    /// Whether the API server writes an audit log at level Metadata.
+    /// Whether the API server writes an audit log: at level Metadata, but for statuses of organizations.
     pub audit: bool,
     /// The API server's `AdmissionConfiguration`, such as for the certificate that it shows to webhooks.
     pub admission: Option<PathBuf>,

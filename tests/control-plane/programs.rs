@@ -81,12 +81,15 @@ pub struct Audit {
     pub policy: PathBuf,
 }
 
-/// One line for each answered request, and one more at the start of each watch.
+/// One line for each answered request, and one more at the start of each watch. What an organization's status is to be is told too.
 pub const AUDIT_POLICY: &str = r#"{
   "apiVersion": "audit.k8s.io/v1",
   "kind": "Policy",
   "omitStages": ["RequestReceived"],
-  "rules": [{"level": "Metadata"}]
+  "rules": [
+    {"level": "Request", "resources": [{"group": "entitlements.dev", "resources": ["organizations/status"]}]},
+    {"level": "Metadata"}
+  ]
 }
 "#;
 

@@ -93,18 +93,24 @@ impl Desk {
         self.cluster.until("EntitlementUsage", "entitlements", "$", "is counted", is_it).await;
     }
 
-    /// Waits until all that is read says that state.
-    pub async fn state(&self, state: &str, is_allowed: bool) {
-        let (cluster, name) = (&self.cluster, &self.cluster.name);
+    /// Waits until the client is told that state.
+    pub async fn told_to_the_client(&self, state: &str, is_allowed: bool) {
+        let name = &self.cluster.name;
         let is_it = |seen: &Value| {
             entry(seen, name)["usage"]["state"] == state
                 && flag_at(seen, &format!("{name}.allowed"), Utc::now()) == is_allowed
         };
-        cluster.until("ConfigMap", "$", "entitlements", state, is_it).await;
+        self.cluster.until("ConfigMap", "$", "entitlements", state, is_it).await;
+    }
+
+    /// Waits until all that is read says that state.
+    pub async fn state(&self, state: &str, is_allowed: bool) {
+        self.told_to_the_client(state, is_allowed).await;
+        let name = &self.cluster.name;
         let is_it = |seen: &Value| {
             let usage = seen["status"]["usage"].as_array();
             usage.is_some_and(|all| all.iter().any(|one| one["definition"] == **name && one["state"] == state))
         };
-        cluster.until("Organization", "", "$", state, is_it).await;
+        self.cluster.until("Organization", "", "$", state, is_it).await;
     }
 }

@@ -101,10 +101,11 @@ plugin: build ## Packs the kubectl plugin for Krew into target/krew/ (RELEASES=h
 	@.ci/krew/package.sh $(OPERATOR) target/krew $(RELEASES)
 
 .PHONY: generate
-generate: ## Writes crds/ from the Rust types, what the chart and the Kustomize base have of them, and the pictures of docs/ from their texts.
+generate: ## Writes crds/ and docs/openapi.yaml from the Rust types, what the chart and the Kustomize base have of them, and the pictures of docs/ from their texts.
 	cargo run --locked --quiet -- crds --output crds
 	cargo run --locked --quiet -- crds --output $(CHART)/files/crds
 	cargo run --locked --quiet -- manifests > charts/kustomize/base/manifests.yaml
+	cargo run --locked --quiet -- schema --api > docs/openapi.yaml
 	python3 docs/pictures/draw.py
 
 .PHONY: generated-files-current
@@ -113,6 +114,7 @@ generated-files-current:
 	cargo run --locked --quiet -- crds --output "$$folder"; \
 	for kinds in crds $(CHART)/files/crds; do diff -ru $$kinds "$$folder" || { echo "$$kinds is stale: run make generate"; exit 1; }; done; \
 	cargo run --locked --quiet -- manifests | cmp - charts/kustomize/base/manifests.yaml || { echo "charts/kustomize/base is stale: run make generate"; exit 1; }; \
+	cargo run --locked --quiet -- schema --api | cmp - docs/openapi.yaml || { echo "docs/openapi.yaml is stale: run make generate"; exit 1; }; \
 	rm "$$folder"/*; python3 docs/pictures/draw.py "$$folder"; \
 	for picture in "$$folder"/*.svg; do cmp "$$picture" "docs/pictures/$${picture##*/}" || { echo "docs/pictures/ is stale: run make generate"; exit 1; }; done
 

@@ -7,6 +7,7 @@ use super::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
+use utoipa::ToSchema;
 
 /// What the owner of a grant wants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -101,7 +102,7 @@ source_status!(EntitlementSubscriptionStatus, |record| record.acceptance.time_zo
 source_status!(EntitlementOverrideStatus, |record| Some(record.time_zone.as_str()));
 
 /// Where a grant is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub enum Phase {
     /// Not activated.
     Draft,

@@ -8,6 +8,7 @@ use kube::KubeSchema;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use utoipa::ToSchema;
 
 /// The percentages of an allotment at which something is said, where nothing else is said.
 pub const DEFAULT_THRESHOLDS: [u32; 2] = [80, 100];
@@ -194,7 +195,7 @@ impl JsonSchema for ShareField {
 }
 
 /// How the use of a definition stands, in one word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub enum UsageState {
     /// Nothing has answered since the definition was metered.
     Unknown,

@@ -4,7 +4,8 @@ use super::{
     access::CheckVerb,
     asked_by::AskedBy,
     counting::UseAddress,
-    problem::CheckProblem,
+    openapi::{CountingProblems, stated_amount},
+    problem::{CheckProblem, ProblemDetails},
     routes::CheckSurroundings,
     stated::{check_channel, read_amount, read_moment},
 };
@@ -17,7 +18,6 @@ use axum::{
     Json,
     body::Bytes,
     extract::{State, rejection::BytesRejection},
-    response::{IntoResponse, Response},
 };
 use futures::{StreamExt, stream};
 use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// The type of an event that says what was used.
 const TYPE: &str = "dev.entitlements.usage.v1";
@@ -35,41 +36,77 @@ const MOST: usize = 1000;
 /// How many of a batch are under way at once.
 const TOGETHER: usize = 256;
 
-/// An event, of which only what counts is read: extensions may stand beside it.
-#[derive(Debug, Deserialize)]
-struct UsageEvent {
+/// A `CloudEvent`, of which only what counts is read: extensions may stand beside it.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = Event)]
+pub struct UsageEvent {
+    /// 1.0
+    #[schema(pattern = r"^1\.0$")]
     specversion: String,
+    /// With the source, what tells this event from all others.
+    #[schema(min_length = 1)]
     id: String,
+    /// Where it comes from.
+    #[schema(min_length = 1)]
     source: String,
+    /// `dev.entitlements.usage.v1`
     #[serde(rename = "type")]
+    #[schema(pattern = r"^dev\.entitlements\.usage\.v1$")]
     type_: String,
+    /// The organization's name.
+    #[schema(required = true, nullable = false, min_length = 1)]
     subject: Option<String>,
+    /// When it happened; absent: when it arrives. Of one key, the latest counts.
+    #[schema(nullable = false, format = DateTime)]
     time: Option<String>,
+    /// What was used.
+    #[schema(required = true, nullable = false, value_type = Option<UsageEventData>)]
     data: Option<Value>,
 }
 
 /// What an event says.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = EventData)]
 struct UsageEventData {
+    /// The entitlement, by its definition's name.
     definition: String,
+    /// How much: a number, or its digits in quotes.
+    #[schema(schema_with = stated_amount)]
     amount: Value,
+    /// By which channel, where the definition has channels.
     channel: Option<String>,
+    /// What later events correct by the same key; absent: this event counts for itself.
+    #[schema(min_length = 1, max_length = 128)]
     key: Option<String>,
 }
 
 /// What became of an event.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct EventResult {
     /// The event's id; null where it has none.
+    #[schema(required = true)]
     id: Option<String>,
     /// The event's source; null where it has none.
+    #[schema(required = true)]
     source: Option<String>,
-    /// As of a request: 200 where it is kept.
+    /// What an answer to it alone would have as its status: 200 where it is kept. Send again those of 429 and 503.
+    #[schema(minimum = 200, maximum = 599)]
     status: u16,
     /// What there is to say of it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     detail: Option<String>,
+}
+
+/// What is answered to one event, or to a batch.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum EventAnswer {
+    /// To one event.
+    One(EventResult),
+    /// To a batch, in its order.
+    Batch(Vec<EventResult>),
 }
 
 /// An event that can be counted.
@@ -80,13 +117,44 @@ struct ReadEvent {
     put: UsePut,
 }
 
-/// Counts what events say.
+/// Counts what events say
+///
+/// One `CloudEvent` in structured mode, or a batch of at most 1,000. What has happened is counted in any case, and once, however often it
+/// is sent.
+#[utoipa::path(
+    post,
+    path = "/v1/events",
+    operation_id = "sendEvents",
+    tag = "Uses",
+    request_body(content(
+        (UsageEvent = "application/cloudevents+json", example = json!({
+            "specversion": "1.0", "type": "dev.entitlements.usage.v1", "source": "/telephony", "id": "call-77-ended",
+            "subject": "acme", "time": "2027-07-21T10:02:00Z",
+            "data": {"definition": "support-hours", "amount": 0.25, "channel": "phone", "key": "call-77"}
+        })),
+        (Vec<UsageEvent> = "application/cloudevents-batch+json"),
+    )),
+    responses(
+        (
+            status = 200,
+            description = "Of one event: it is kept, and on the disk. Of a batch: what became of each event, in their order.",
+            body = EventAnswer,
+        ),
+        (
+            status = 409,
+            description = "It cannot be counted: it is not metered, Prometheus counts it, its period is closed, or its channel is not covered.",
+            body = ProblemDetails,
+            content_type = "application/problem+json",
+        ),
+        CountingProblems,
+    ),
+)]
 pub async fn events(
     State(surroundings): State<Arc<CheckSurroundings>>,
     asked_by: AskedBy,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Response, CheckProblem> {
+) -> Result<Json<EventAnswer>, CheckProblem> {
     let body = body.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => {
             CheckProblem::TooLarge("a request has at most 1 MiB: send a part of it".to_owned())
@@ -98,7 +166,7 @@ pub async fn events(
         Some(ONE) => {
             let event = parse(&body)?;
             let counted = take(&surroundings, &asked_by, &event).await?;
-            Ok(Json(EventResult::of(&event, Ok(counted))).into_response())
+            Ok(Json(EventAnswer::One(EventResult::of(&event, Ok(counted)))))
         }
         Some(BATCH) => {
             let events: Vec<Value> = parse(&body)?;
@@ -113,7 +181,7 @@ pub async fn events(
                 }
             });
             let results: Vec<EventResult> = taken.buffered(TOGETHER).collect().await;
-            Ok(Json(results).into_response())
+            Ok(Json(EventAnswer::Batch(results)))
         }
         _ => Err(CheckProblem::WrongType(format!(
             "send a CloudEvent in structured mode, with the header Content-Type: {ONE}, or a batch of them with {BATCH}"

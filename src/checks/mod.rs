@@ -15,6 +15,7 @@
 //! | `events` | usage as CloudEvents |
 //! | `stated` | amounts, moments and channels as callers write them |
 //! | `ofrep` | the same as flags of OpenFeature |
+//! | `openapi` | what the API is described as, for programs that make clients of it |
 //! | `routes` | what is asked for by which address |
 //! | `problem` | what is answered where there is no answer |
 //! | `site` | HTTP and TLS |
@@ -31,6 +32,7 @@ mod counting;
 mod desk;
 mod events;
 mod ofrep;
+mod openapi;
 mod options;
 mod own_certificate;
 mod problem;
@@ -43,6 +45,7 @@ mod uses;
 pub use {
     certificates::{NoCertificate, read as read_certificate},
     options::{CertificateSource, CheckOptions},
+    routes::description,
 };
 
 use crate::{

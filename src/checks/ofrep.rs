@@ -1,6 +1,12 @@
 //! The `OpenFeature` Remote Evaluation Protocol 0.3: the flags of flags.json, by their names, as they are now.
 
-use super::{access::CheckVerb, asked_by::AskedBy, problem::CheckProblem, routes::CheckSurroundings};
+use super::{
+    access::CheckVerb,
+    asked_by::AskedBy,
+    openapi::{FlagProblems, flag_value},
+    problem::CheckProblem,
+    routes::CheckSurroundings,
+};
 use crate::{
     core::calendar::Instant,
     evaluation::{check::flags_now, decision::Decision},
@@ -9,7 +15,10 @@ use crate::{
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, State, rejection::BytesRejection},
+    extract::{
+        Path, State,
+        rejection::{BytesRejection, PathRejection},
+    },
     response::{IntoResponse, Response},
 };
 use http::{
@@ -20,37 +29,57 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// Whoever keeps an answer asks each time whether it still holds.
 const KEPT: HeaderValue = HeaderValue::from_static("private, no-cache");
 /// The name of the value of what is not held.
 const NOT_HELD: &str = "not-held";
 
-/// What is asked with.
-#[derive(Debug, Deserialize)]
-struct EvaluationRequest {
+/// For whom flags are evaluated.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct EvaluationRequest {
+    /// For whom.
     context: EvaluationContext,
 }
 
 /// Of the context, only who it is for counts: what an organization is entitled to depends on nothing else.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct EvaluationContext {
+    /// The organization's name. The workload of an organization need not say it: it always gets its own organization's flags.
+    #[schema(nullable = false, value_type = Option<String>)]
     targeting_key: Option<Value>,
 }
 
 /// A flag's value.
-#[derive(Debug, Serialize)]
-struct FlagEvaluation {
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FlagEvaluation {
+    /// The flag's name.
     key: String,
-    reason: &'static str,
+    /// `TARGETING_MATCH` where it is held, `STATIC` where it is not.
+    reason: EvaluationReason,
+    /// The name of the value; `not-held` where it is not held.
     variant: String,
+    /// A boolean, a number, or an object; false, 0, or an empty object where it is not held.
+    #[schema(schema_with = flag_value)]
     value: Value,
 }
 
+/// Why a flag has its value.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum EvaluationReason {
+    /// It is held, and what begins and ends does so by time: that is a rule.
+    TargetingMatch,
+    /// It is not held.
+    Static,
+}
+
 /// All flags.
-#[derive(Debug, Serialize)]
-struct BulkEvaluation {
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BulkEvaluation {
+    /// Each flag.
     flags: Vec<FlagEvaluation>,
 }
 
@@ -64,31 +93,73 @@ pub struct EvaluationFailure {
 #[derive(Debug)]
 enum FailureKind {
     /// The request cannot be understood.
-    Request(&'static str, String),
+    Request(EvaluationErrorCode, String),
     /// There is no such flag.
     Unknown,
     /// It cannot be told now, or not to whoever asks.
     Problem(CheckProblem),
 }
 
-/// The body of a failure.
-#[derive(Debug, Serialize)]
+/// Why a flag is not evaluated, for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum EvaluationErrorCode {
+    /// The body cannot be read.
+    ParseError,
+    /// It is not said for which organization.
+    TargetingKeyMissing,
+    /// There is no such organization.
+    InvalidContext,
+    /// There is no such flag.
+    FlagNotFound,
+    /// It cannot be told now.
+    General,
+}
+
+/// Why a flag is not evaluated.
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = EvaluationFailure)]
 struct FailureBody {
+    /// The flag's name, where one was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     key: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error_code: Option<&'static str>,
+    /// Why, for programs.
+    error_code: EvaluationErrorCode,
+    /// What is wrong, and what to do.
     error_details: String,
 }
 
-/// Evaluates one flag.
+/// Evaluates one flag
+///
+/// What is known and not held is answered with 200 and false, 0, or an empty object, so that the default in the code does not take its
+/// place.
+#[utoipa::path(
+    post,
+    path = "/ofrep/v1/evaluate/flags/{key}",
+    operation_id = "evaluateFlag",
+    tag = "OpenFeature",
+    params(("key" = String, Path, description = "The flag's name, as in flags.json.")),
+    request_body = EvaluationRequest,
+    responses(
+        (status = 200, description = "The value.", body = FlagEvaluation),
+        (status = 400, description = "It is not said for which organization, or cannot be understood.", body = FailureBody),
+        (status = 404, description = "No definition has that flag.", body = FailureBody),
+        (status = 503, description = "It cannot be told now: try again.", body = FailureBody),
+        FlagProblems,
+    ),
+)]
 pub async fn flag(
     State(surroundings): State<Arc<CheckSurroundings>>,
     asked_by: AskedBy,
-    Path(key): Path<String>,
+    key: Result<Path<String>, PathRejection>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, EvaluationFailure> {
+    let Path(key) = key.map_err(|rejection| {
+        let why = FailureKind::Request(EvaluationErrorCode::ParseError, rejection.body_text());
+        EvaluationFailure { key: Some(String::new()), why }
+    })?;
     let fail = |why| EvaluationFailure { key: Some(key.clone()), why };
     let decision = decided(&surroundings, &asked_by, body).await.map_err(fail)?;
     let known = surroundings.desk.knowledge().offers().unwrap_or_default();
@@ -96,7 +167,29 @@ pub async fn flag(
     Ok(([(CACHE_CONTROL, KEPT)], Json(evaluation(key.clone(), value))).into_response())
 }
 
-/// Evaluates all flags.
+/// Evaluates all flags
+///
+/// Send the `ETag` of the last answer as `If-None-Match`: as long as nothing has changed, the answer is 304, without a body.
+#[utoipa::path(
+    post,
+    path = "/ofrep/v1/evaluate/flags",
+    operation_id = "evaluateFlagsBulk",
+    tag = "OpenFeature",
+    params(("If-None-Match" = Option<String>, Header, description = "The `ETag` of an earlier answer.")),
+    request_body = EvaluationRequest,
+    responses(
+        (
+            status = 200,
+            description = "The value of each flag.",
+            body = BulkEvaluation,
+            headers(("ETag" = String, description = "Of these flags, and of the next moment at which one of them changes.")),
+        ),
+        (status = 304, description = "Nothing has changed."),
+        (status = 400, description = "It is not said for which organization, or cannot be understood.", body = FailureBody),
+        (status = 503, description = "It cannot be told now: try again.", body = FailureBody),
+        FlagProblems,
+    ),
+)]
 pub async fn flags(
     State(surroundings): State<Arc<CheckSurroundings>>,
     asked_by: AskedBy,
@@ -132,24 +225,26 @@ async fn decided(
     let problem = FailureKind::Problem;
     surroundings.doorkeeper.admit(asked_by, &organization, CheckVerb::Check).await.map_err(problem)?;
     surroundings.desk.decision(&organization).await.map_err(|found| match found {
-        CheckProblem::NotFound(why) => FailureKind::Request("INVALID_CONTEXT", why),
+        CheckProblem::NotFound(why) => FailureKind::Request(EvaluationErrorCode::InvalidContext, why),
         other => FailureKind::Problem(other),
     })
 }
 
 /// The organization that the context names.
 fn targeted(body: Result<Bytes, BytesRejection>) -> Result<Arc<str>, FailureKind> {
-    let body = body.map_err(|rejection| FailureKind::Request("PARSE_ERROR", rejection.body_text()))?;
-    let request: EvaluationRequest = serde_json::from_slice(&body)
-        .map_err(|error| FailureKind::Request("PARSE_ERROR", format!("the body is {{\"context\": …}}: {error}")))?;
+    let body =
+        body.map_err(|rejection| FailureKind::Request(EvaluationErrorCode::ParseError, rejection.body_text()))?;
+    let request: EvaluationRequest = serde_json::from_slice(&body).map_err(|error| {
+        FailureKind::Request(EvaluationErrorCode::ParseError, format!("the body is {{\"context\": …}}: {error}"))
+    })?;
     match request.context.targeting_key {
         None | Some(Value::Null) => Err(FailureKind::Request(
-            "TARGETING_KEY_MISSING",
+            EvaluationErrorCode::TargetingKeyMissing,
             "context.targetingKey is the organization's name".to_owned(),
         )),
         Some(Value::String(name)) if !name.is_empty() => Ok(name.into()),
         Some(_) => Err(FailureKind::Request(
-            "INVALID_CONTEXT",
+            EvaluationErrorCode::InvalidContext,
             "context.targetingKey is the organization's name, a text that is not empty".to_owned(),
         )),
     }
@@ -157,9 +252,12 @@ fn targeted(body: Result<Bytes, BytesRejection>) -> Result<Arc<str>, FailureKind
 
 fn evaluation(key: String, value: FlagValue) -> FlagEvaluation {
     match value.is_held {
-        // What begins and ends does so by time: that is a rule.
-        true => FlagEvaluation { key, reason: "TARGETING_MATCH", variant: value.variant, value: value.value },
-        false => FlagEvaluation { key, reason: "STATIC", variant: NOT_HELD.to_owned(), value: value.value },
+        true => {
+            FlagEvaluation { key, reason: EvaluationReason::TargetingMatch, variant: value.variant, value: value.value }
+        }
+        false => {
+            FlagEvaluation { key, reason: EvaluationReason::Static, variant: NOT_HELD.to_owned(), value: value.value }
+        }
     }
 }
 
@@ -180,15 +278,15 @@ impl IntoResponse for EvaluationFailure {
     fn into_response(self) -> Response {
         let Self { key, why } = self;
         let (status, error_code, error_details) = match why {
-            FailureKind::Request(code, details) => (StatusCode::BAD_REQUEST, Some(code), details),
+            FailureKind::Request(code, details) => (StatusCode::BAD_REQUEST, code, details),
             FailureKind::Unknown => {
                 let details = format!("there is no flag {}", key.as_deref().unwrap_or_default());
-                (StatusCode::NOT_FOUND, Some("FLAG_NOT_FOUND"), details)
+                (StatusCode::NOT_FOUND, EvaluationErrorCode::FlagNotFound, details)
             }
             FailureKind::Problem(problem) if matches!(problem.status().as_u16(), 401 | 403) => {
                 return problem.into_response();
             }
-            FailureKind::Problem(problem) => (problem.status(), Some("GENERAL"), problem.to_string()),
+            FailureKind::Problem(problem) => (problem.status(), EvaluationErrorCode::General, problem.to_string()),
         };
         (status, Json(FailureBody { key, error_code, error_details })).into_response()
     }
@@ -196,21 +294,21 @@ impl IntoResponse for EvaluationFailure {
 
 #[cfg(test)]
 mod tests {
-    use super::{entity_tag, matches, targeted};
+    use super::{EvaluationErrorCode, entity_tag, matches, targeted};
     use crate::core::calendar::parse_instant;
     use axum::body::Bytes;
     use rstest::rstest;
 
     #[rstest]
     #[case(r#"{"context": {"targetingKey": "acme", "plan": "free"}}"#, Ok("acme"))]
-    #[case(r#"{"context": {}}"#, Err("TARGETING_KEY_MISSING"))]
-    #[case(r#"{"context": {"targetingKey": null}}"#, Err("TARGETING_KEY_MISSING"))]
-    #[case(r#"{"context": {"targetingKey": ""}}"#, Err("INVALID_CONTEXT"))]
-    #[case(r#"{"context": {"targetingKey": 7}}"#, Err("INVALID_CONTEXT"))]
-    #[case("{}", Err("PARSE_ERROR"))]
-    #[case("", Err("PARSE_ERROR"))]
-    #[case("\u{0}", Err("PARSE_ERROR"))]
-    fn the_context_names_the_organization(#[case] body: &str, #[case] expected: Result<&str, &str>) {
+    #[case(r#"{"context": {}}"#, Err(EvaluationErrorCode::TargetingKeyMissing))]
+    #[case(r#"{"context": {"targetingKey": null}}"#, Err(EvaluationErrorCode::TargetingKeyMissing))]
+    #[case(r#"{"context": {"targetingKey": ""}}"#, Err(EvaluationErrorCode::InvalidContext))]
+    #[case(r#"{"context": {"targetingKey": 7}}"#, Err(EvaluationErrorCode::InvalidContext))]
+    #[case("{}", Err(EvaluationErrorCode::ParseError))]
+    #[case("", Err(EvaluationErrorCode::ParseError))]
+    #[case("\u{0}", Err(EvaluationErrorCode::ParseError))]
+    fn the_context_names_the_organization(#[case] body: &str, #[case] expected: Result<&str, EvaluationErrorCode>) {
         let found = targeted(Ok(Bytes::copy_from_slice(body.as_bytes())));
         let found = found.map_err(|why| match why {
             super::FailureKind::Request(code, _) => code,

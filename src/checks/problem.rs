@@ -4,6 +4,7 @@ use super::access::CheckVerb;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Why a request is not answered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,21 +57,26 @@ fn forbidden(verb: CheckVerb) -> &'static str {
     }
 }
 
-/// The body of such an answer.
-#[derive(Debug, Serialize)]
-struct ProblemDetails {
-    /// What kind of problem: that of the status.
+/// What is wrong, as RFC 9457 tells it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemDetails {
+    /// What kind of problem it is: `about:blank`, that of the status.
     #[serde(rename = "type")]
     type_: &'static str,
     /// The status in words.
     title: &'static str,
-    /// The status.
+    /// The status of the answer.
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
     /// What is wrong, and what to do.
     detail: String,
 }
 
 impl CheckProblem {
+    /// The type of the body of such an answer.
+    pub const MEDIA_TYPE: &str = "application/problem+json";
+
     /// The HTTP status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
@@ -100,7 +106,7 @@ impl IntoResponse for CheckProblem {
             detail: self.to_string(),
         };
         let body = serde_json::to_vec(&details).unwrap_or_default();
-        let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
+        let mut response = (status, [(header::CONTENT_TYPE, Self::MEDIA_TYPE)], body).into_response();
         if status == StatusCode::TOO_MANY_REQUESTS {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }

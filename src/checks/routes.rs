@@ -5,20 +5,25 @@ use super::{
     asked_by::{AskedBy, Doorkeeper},
     desk::{CheckDesk, Wanted},
     events, ofrep,
+    openapi::{CheckApi, InOrganization, ListProblems, OfEntitlement},
     problem::CheckProblem,
-    stated::read_moment,
+    stated::{Addressed, read_moment},
     uses,
 };
-use crate::core::amount::Amount;
+use crate::{
+    core::amount::Amount,
+    evaluation::check::{CheckAnswer, EntitlementList},
+};
 use axum::{
     Json, Router,
-    extract::{Path, Query, State, rejection::QueryRejection},
+    extract::{Query, State, rejection::QueryRejection},
     response::IntoResponse,
-    routing::{get, post},
 };
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use std::sync::Arc;
+use utoipa::{IntoParams, OpenApi};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// What answering takes.
 pub struct CheckSurroundings {
@@ -30,45 +35,80 @@ pub struct CheckSurroundings {
 
 /// All that there is.
 pub fn router(surroundings: Arc<CheckSurroundings>) -> Router {
-    Router::new()
-        .route("/v1/organizations/{organization}/entitlements", get(entitlements))
-        .route("/v1/organizations/{organization}/entitlements/{entitlement}", get(entitlement))
-        .route(
-            "/v1/organizations/{organization}/entitlements/{entitlement}/uses/{key}",
-            get(uses::get_use).put(uses::put_use).delete(uses::delete_use),
-        )
-        .route("/v1/events", post(events::events))
-        .route("/ofrep/v1/evaluate/flags/{key}", post(ofrep::flag))
-        .route("/ofrep/v1/evaluate/flags", post(ofrep::flags))
-        .fallback(nothing_here)
-        .method_not_allowed_fallback(wrong_method)
-        .with_state(surroundings)
+    let (router, _) = calls().split_for_parts();
+    router.fallback(nothing_here).method_not_allowed_fallback(wrong_method).with_state(surroundings)
+}
+
+/// What all that is described as.
+#[must_use]
+pub fn description() -> utoipa::openapi::OpenApi {
+    calls().into_openapi()
+}
+
+fn calls() -> OpenApiRouter<Arc<CheckSurroundings>> {
+    OpenApiRouter::with_openapi(CheckApi::openapi())
+        .routes(routes!(entitlements))
+        .routes(routes!(entitlement))
+        .routes(routes!(uses::get_use, uses::put_use, uses::delete_use))
+        .routes(routes!(events::events))
+        .routes(routes!(ofrep::flag))
+        .routes(routes!(ofrep::flags))
 }
 
 /// The parameters of a check.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct CheckParameters {
+    /// How much more: a number above 0, such as 5 or 0.25.
+    #[param(nullable = false, default = "1", pattern = r"^[0-9]{1,15}(\.[0-9]{1,9})?$")]
     amount: Option<String>,
+    /// By which channel, where the definition has channels.
+    #[param(nullable = false)]
     channel: Option<String>,
+    /// At another moment than now.
+    #[param(nullable = false, format = DateTime)]
     at: Option<String>,
+    /// Whether a no tells the add-ons and plans that would help.
     #[serde(default)]
     options: bool,
 }
 
+/// What an organization holds
+///
+/// The entries of its summary, with their use in numbers.
+#[utoipa::path(
+    get,
+    path = "/v1/organizations/{organization}/entitlements",
+    operation_id = "listEntitlements",
+    tag = "Checks",
+    params(InOrganization),
+    responses((status = 200, description = "All that it holds.", body = EntitlementList), ListProblems),
+)]
 async fn entitlements(
     State(surroundings): State<Arc<CheckSurroundings>>,
     asked_by: AskedBy,
-    Path(organization): Path<Arc<str>>,
+    Addressed(organization): Addressed<Arc<str>>,
 ) -> Result<impl IntoResponse, CheckProblem> {
     surroundings.doorkeeper.admit(&asked_by, &organization, CheckVerb::Check).await?;
     surroundings.desk.list(&organization).await.map(Json)
 }
 
+/// May so much more of it be used?
+///
+/// A no is an answer too: its status is 200, and `allowed` is false. Nothing is counted.
+#[utoipa::path(
+    get,
+    path = "/v1/organizations/{organization}/entitlements/{entitlement}",
+    operation_id = "checkEntitlement",
+    tag = "Checks",
+    params(InOrganization, OfEntitlement, CheckParameters),
+    responses((status = 200, description = "The answer: yes or no, and why.", body = CheckAnswer), ListProblems),
+)]
 async fn entitlement(
     State(surroundings): State<Arc<CheckSurroundings>>,
     asked_by: AskedBy,
-    Path((organization, entitlement)): Path<(Arc<str>, Arc<str>)>,
+    Addressed((organization, entitlement)): Addressed<(Arc<str>, Arc<str>)>,
     parameters: Result<Query<CheckParameters>, QueryRejection>,
 ) -> Result<impl IntoResponse, CheckProblem> {
     surroundings.doorkeeper.admit(&asked_by, &organization, CheckVerb::Check).await?;

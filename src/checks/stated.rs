@@ -1,4 +1,4 @@
-//! What callers write: amounts, moments, channels.
+//! What callers write: names in the address, amounts, moments, channels.
 
 use super::problem::CheckProblem;
 use crate::{
@@ -9,9 +9,24 @@ use crate::{
         usage::report,
     },
 };
+use axum::extract::{FromRequestParts, Path};
+use http::request::Parts;
 use rust_decimal::Decimal;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::sync::Arc;
+
+/// The names in an address.
+pub(super) struct Addressed<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Addressed<T> {
+    type Rejection = CheckProblem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, CheckProblem> {
+        let names = Path::from_request_parts(parts, state).await;
+        names.map(|Path(names)| Self(names)).map_err(|rejection| CheckProblem::Invalid(rejection.body_text()))
+    }
+}
 
 /// An amount that is used: a JSON number, or its digits in quotes.
 pub(super) fn read_amount(amount: &Value) -> Result<Decimal, CheckProblem> {

@@ -4,58 +4,98 @@ use super::{
     access::CheckVerb,
     asked_by::AskedBy,
     counting::{KeptUse, UseAddress},
-    problem::CheckProblem,
+    openapi::{
+        CountingProblems, InOrganization, OfEntitlement, TakeBackProblems, UnderKey, UseProblems, stated_amount,
+    },
+    problem::{CheckProblem, ProblemDetails},
     routes::CheckSurroundings,
-    stated::{check_channel, read_amount, read_moment},
+    stated::{Addressed, check_channel, read_amount, read_moment},
 };
 use crate::{
-    core::{calendar::format_instant, usage::report::check_key},
-    evaluation::uses::{UseChange, UsePut, UseVerdict},
+    core::{amount::Amount, calendar::format_instant, usage::report::check_key},
+    evaluation::{
+        check::CheckAnswer,
+        uses::{UseChange, UsePut, UseVerdict},
+    },
     metering::UseAnswer,
 };
 use axum::{
     Json,
-    extract::{Path, State, rejection::JsonRejection},
+    extract::{State, rejection::JsonRejection},
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// What a key is to come to.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = StatedUse)]
 pub struct UseBody {
     /// How much: a number, or its digits in quotes.
+    #[schema(schema_with = stated_amount)]
     amount: Value,
-    /// In which way.
+    /// By which channel, where the definition has channels.
     channel: Option<String>,
-    /// When: an RFC 3339 time; absent: as it was, or now.
+    /// When it was used; absent: as it was, or now.
+    #[schema(format = DateTime)]
     at: Option<String>,
-    /// Whether it is counted in any case.
+    /// Whether it is counted in any case, as it has been served already.
     #[serde(default)]
     always: bool,
 }
 
 /// What a key comes to.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Use)]
 pub struct UseTold {
+    /// Your name for it.
     key: String,
+    /// What it comes to.
+    #[schema(value_type = Amount)]
     amount: String,
+    /// By which channel; null where none was named.
+    #[schema(required = true)]
     channel: Option<String>,
+    /// When it was used.
+    #[schema(format = DateTime)]
     at: String,
+    /// As of when that was said.
+    #[schema(format = DateTime)]
     as_of: String,
 }
 
-type UsePath = Path<(Arc<str>, Arc<str>, String)>;
+type UsePath = Addressed<(Arc<str>, Arc<str>, String)>;
 
-/// Counts a use if it is allowed.
+/// Counts a use if it is allowed
+///
+/// The same again changes nothing, so send it again after a timeout. Another amount under the same key is a correction: the difference
+/// is asked for, and less is always allowed.
+#[utoipa::path(
+    put,
+    path = "/v1/organizations/{organization}/entitlements/{entitlement}/uses/{key}",
+    operation_id = "putUse",
+    tag = "Uses",
+    params(InOrganization, OfEntitlement, UnderKey),
+    request_body(content = UseBody, example = json!({"amount": 1})),
+    responses(
+        (status = 200, description = "It is counted, and on the disk.", body = CheckAnswer),
+        (
+            status = 409,
+            description = "It is not allowed, and nothing is counted: the decision. Or it cannot be counted: a problem.",
+            content((CheckAnswer = "application/json"), (ProblemDetails = "application/problem+json")),
+        ),
+        CountingProblems,
+    ),
+)]
 pub async fn put_use(
     State(surroundings): State<Arc<CheckSurroundings>>,
     asked_by: AskedBy,
-    Path(path): UsePath,
+    Addressed(path): UsePath,
     body: Result<Json<UseBody>, JsonRejection>,
 ) -> Result<Response, CheckProblem> {
     let address = address(&surroundings, &asked_by, path, CheckVerb::Report).await?;
@@ -65,22 +105,40 @@ pub async fn put_use(
     surroundings.desk.count(&address, change).await.map(told)
 }
 
-/// What a use comes to.
+/// What is kept of a use
+#[utoipa::path(
+    get,
+    path = "/v1/organizations/{organization}/entitlements/{entitlement}/uses/{key}",
+    operation_id = "getUse",
+    tag = "Uses",
+    params(InOrganization, OfEntitlement, UnderKey),
+    responses((status = 200, description = "What it comes to.", body = UseTold), UseProblems),
+)]
 pub async fn get_use(
     State(surroundings): State<Arc<CheckSurroundings>>,
     asked_by: AskedBy,
-    Path(path): UsePath,
+    Addressed(path): UsePath,
 ) -> Result<Json<UseTold>, CheckProblem> {
     let address = address(&surroundings, &asked_by, path, CheckVerb::Check).await?;
     let kept = surroundings.desk.kept_use(&address).await?;
     Ok(Json(UseTold::of(address.key, &kept)))
 }
 
-/// Takes a use back.
+/// Takes a use back
+///
+/// The same key begins anew afterwards.
+#[utoipa::path(
+    delete,
+    path = "/v1/organizations/{organization}/entitlements/{entitlement}/uses/{key}",
+    operation_id = "deleteUse",
+    tag = "Uses",
+    params(InOrganization, OfEntitlement, UnderKey),
+    responses((status = 200, description = "It is taken back: what is left now.", body = CheckAnswer), TakeBackProblems),
+)]
 pub async fn delete_use(
     State(surroundings): State<Arc<CheckSurroundings>>,
     asked_by: AskedBy,
-    Path(path): UsePath,
+    Addressed(path): UsePath,
 ) -> Result<Response, CheckProblem> {
     let address = address(&surroundings, &asked_by, path, CheckVerb::Report).await?;
     let _under_way = surroundings.desk.begin(&address.user)?;

@@ -4,6 +4,10 @@ use super::excerpt::first_characters;
 use crate::api::{AmountField, entitlement_definition::Aggregation};
 use rust_decimal::Decimal;
 use std::{fmt, str::FromStr};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, Type},
+};
 
 /// How much is granted. `Unlimited` is greater than every number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +49,18 @@ impl Allotment {
     }
 }
 
+impl ToSchema for Amount {}
+
+impl PartialSchema for Amount {
+    /// As it is written: a text.
+    fn schema() -> RefOr<Schema> {
+        let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(WRITTEN));
+        text.description(Some("Plain decimal digits without trailing zeros behind the point, or `Unlimited`.")).into()
+    }
+}
+
+/// What an amount is written as.
+const WRITTEN: &str = r"^(0|[1-9][0-9]*)(\.[0-9]*[1-9])?$|^Unlimited$";
 const WHOLE_DIGITS: usize = 15;
 const FRACTION_DIGITS: usize = 9;
 const SHOWN: usize = 40;

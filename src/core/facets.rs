@@ -18,6 +18,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
+use utoipa::ToSchema;
 
 /// The fields of one facet.
 pub type Fields = Map<String, Value>;
@@ -47,19 +48,24 @@ pub enum Layer {
 }
 
 /// What of a source a layer is, where it has several of a kind: its name in the field of its kind.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = SourcePart)]
 pub struct LayerNames {
     /// The plan.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<String>)]
     pub plan: Option<Arc<str>>,
     /// The entry of an add-on.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<String>)]
     pub entry: Option<Arc<str>>,
     /// The name of what is added.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<String>)]
     pub name: Option<Arc<str>>,
     /// The amendment.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<String>)]
     pub amendment: Option<Arc<str>>,
 }
 

@@ -2,12 +2,13 @@
 
 use super::flags::{FlagCourse, Offers, flags};
 use crate::{
-    api::{Phase, facet_fields::FacetFields},
-    core::{facets::LayerNames, source::SourceId, usage::state::UsageState},
+    api::{Phase, entitlement_definition::EntitlementType, facet_fields::FacetFields},
+    core::{amount::Amount, facets::LayerNames, source::SourceId, usage::state::UsageState},
 };
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use std::{collections::BTreeMap, fmt::Write, sync::Arc};
+use utoipa::ToSchema;
 
 /// What an organization holds.
 #[derive(Clone, Debug)]
@@ -21,7 +22,7 @@ pub struct EntitlementSummary {
 }
 
 /// What an organization holds of one definition.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SummaryEntry {
     /// In force right now.
@@ -30,25 +31,34 @@ pub struct SummaryEntry {
     pub display_name: String,
     /// `Feature`, `Quantity` or `Credit`.
     #[serde(rename = "type")]
+    #[schema(value_type = EntitlementType)]
     pub type_: &'static str,
     /// What is counted; null for a Feature.
+    #[schema(required = true)]
     pub unit: Option<String>,
     /// Plain decimal digits or `Unlimited`; `"0"` where not entitled now; null for a Feature.
+    #[schema(required = true, value_type = Option<Amount>)]
     pub amount: Option<String>,
     /// The first moment of the unbroken run around now, else of the next one; null where open or where none is to come.
+    #[schema(required = true, format = DateTime)]
     pub valid_from: Option<String>,
     /// The first moment after it; null where open.
+    #[schema(required = true, format = DateTime)]
     pub valid_until: Option<String>,
     /// The end of the term, without grace, of the grant of that run that lasts longest; where no run is to come, of all that are
     /// held. Null where it never ends.
+    #[schema(required = true, format = DateTime)]
     pub end: Option<String>,
     /// Without secret fields.
+    #[schema(value_type = BTreeMap<String, Object>)]
     pub facets: FacetFields,
     /// How its use stands, where it is metered and in force.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
     pub usage: Option<SummaryUsage>,
     /// Where all of it comes from, where the organization is to be told.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub sources: Option<EntrySources>,
     /// How it changes with time, for the flags.
     #[serde(skip)]
@@ -63,7 +73,7 @@ pub struct SummaryUsage {
 }
 
 /// Where an entry comes from.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct EntrySources {
     /// Each grant in Waiting, Active, Grace or Suspended.
     pub grants: Vec<SummaryGrant>,
@@ -72,8 +82,9 @@ pub struct EntrySources {
 }
 
 /// A grant that an entry comes from.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Grant)]
 pub struct SummaryGrant {
     /// Its source, by the field of its kind: `namespace/name`.
     #[serde(flatten)]
@@ -82,51 +93,63 @@ pub struct SummaryGrant {
     #[serde(serialize_with = "phase")]
     pub phase: Phase,
     /// Its amount; null for a Feature.
+    #[schema(required = true, value_type = Option<Amount>)]
     pub amount: Option<String>,
     /// Why it was asked for, where it is an override's.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<String>)]
     pub reason: Option<Arc<str>>,
     /// Who approved it, where it is an override's, in the order of their decisions.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<Vec<String>>)]
     pub approved_by: Option<Vec<Arc<str>>>,
     /// What it is made of, where it is a subscription's.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<PartSource>,
     /// The entry of the subscription's `remove` that keeps part of it away.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<String>)]
     pub removed_by: Option<Arc<str>>,
 }
 
 /// One entry that a subscription's grant is made of.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = Part)]
 pub struct PartSource {
     /// `Plan`, `AddOn` or `Add`.
     pub kind: &'static str,
     /// The plan or the add-on.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<String>)]
     pub plan: Option<Arc<str>>,
     /// The group in which that has it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<String>)]
     pub group: Option<Arc<str>>,
     /// The entry's name in the subscription.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<String>)]
     pub name: Option<Arc<str>>,
     /// How many times it counts.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 1)]
     pub quantity: Option<u32>,
     /// How much it gives, all of it; absent for a Feature.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<Amount>)]
     pub amount: Option<String>,
     /// When it begins, where it does not do so with the subscription.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, format = DateTime)]
     pub start: Option<String>,
     /// When it ends, where it does not do so with the subscription.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, format = DateTime)]
     pub end: Option<String>,
 }
 
 /// What gave a value.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct ValueSource {
     /// `Default`, `Preset`, `Amendment`, of a subscription `Plan`, `AddOn`, `Configure` or `Add`, or the kind of the source that
     /// states it, such as `Instance`.

@@ -1,6 +1,7 @@
 //! Somebody who asks the API, by HTTP as it is.
 
 use crate::{
+    described::{Answer, DESCRIPTION},
     endpoints::ask,
     harness::{Cluster, DEADLINE, Operator},
     usage::support::Desk,
@@ -49,7 +50,7 @@ impl Asker {
         self.sends(method, path, "application/json", body)
     }
 
-    /// The same with a body of that type.
+    /// The same with a body of that type. The answer is one that docs/openapi.yaml describes.
     pub fn sends(&self, method: &str, path: &str, media_type: &str, body: &str) -> (u16, String, Value) {
         let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: operator\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\
@@ -58,6 +59,8 @@ impl Asker {
             body.len()
         );
         let (status, head, body) = ask(self.api, &request).unwrap();
+        let answer = Answer { status, head: &head, body: &body };
+        assert_eq!(DESCRIPTION.problems(method, path, answer), Vec::<String>::new());
         (status, head, serde_json::from_str(&body).unwrap_or(Value::Null))
     }
 

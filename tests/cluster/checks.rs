@@ -2,6 +2,8 @@
 
 use crate::{
     asker::{API, Asker, allow},
+    described::DESCRIPTION,
+    endpoints::ask,
     harness::{DEADLINE, Operator, Stage, is_current},
     usage::support::Desk,
     wait::eventually,
@@ -106,6 +108,40 @@ async fn who_may_ask_is_told_what_is_held_and_left() {
     assert_eq!((status, &body["errorCode"]), (400, &json!("TARGETING_KEY_MISSING")));
     let context = json!({"context": {"targetingKey": name}}).to_string();
     assert_eq!(backend.says("POST", "/ofrep/v1/evaluate/flags", &context).0, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_served_is_described_and_nothing_else() {
+    let desk = Desk::start().await;
+    let operator = desk.operator_with(&API);
+    let nobody = Asker::of(&desk, operator.api(), ("kube-system", "default"), "entitlements.dev");
+    let served = |method: &str, path: &str| {
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: operator\r\nConnection: close\r\n");
+        let request = format!("{head}Authorization: Bearer {}\r\nContent-Length: 0\r\n\r\n", nobody.token);
+        let (status, _, body) = ask(nobody.api, &request).unwrap();
+        assert!(body.contains("\"status\":") || body.contains("\"errorCode\":"), "{method} {path}: {body}");
+        status
+    };
+    let calls = DESCRIPTION.calls();
+    let methods = |path: &str| calls.get(path).cloned().unwrap_or_default();
+    for path in calls.keys() {
+        let asked = path.replace(['{', '}'], "");
+        for method in ["GET", "PUT", "POST", "PATCH", "DELETE"] {
+            let is_served = ![404, 405].contains(&served(method, &asked));
+            assert_eq!(is_served, methods(path).contains(method), "{method} {path}");
+        }
+        for beside in [format!("{asked}/"), format!("{asked}/more"), asked.rsplit_once('/').unwrap().0.to_owned()] {
+            assert!(DESCRIPTION.path(&beside).is_some() || served("GET", &beside) == 404, "{beside}");
+        }
+    }
+    // A name that is no text is told so, as anything else that cannot be understood.
+    for (method, path) in [
+        ("GET", "/v1/organizations/%ff/entitlements"),
+        ("PUT", "/v1/organizations/a/entitlements/b/uses/%ff"),
+        ("POST", "/ofrep/v1/evaluate/flags/%ff"),
+    ] {
+        assert_eq!(nobody.says(method, path, "").0, 400);
+    }
 }
 
 /// The ConfigMap that tells everyone whom to trust, and the Secret of the certificate.

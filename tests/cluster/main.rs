@@ -49,6 +49,7 @@ mod control_plane;
 mod control_plane_end;
 mod copies;
 mod delivery;
+mod described;
 mod documentation;
 mod endpoints;
 mod events;

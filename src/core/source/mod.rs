@@ -11,7 +11,11 @@ pub mod stated;
 pub mod subscription;
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, Type},
+};
 
 macro_rules! kinds {
     ($($(#[cfg($condition:meta)])? $kind:ident: $word:literal, $field:literal, $noun:literal;)+) => {
@@ -131,6 +135,22 @@ impl Serialize for SourceId {
         let mut map = serializer.serialize_map(Some(1))?;
         map.serialize_entry(self.kind.field(), &self.to_string())?;
         map.end()
+    }
+}
+
+impl ToSchema for SourceId {
+    fn name() -> Cow<'static, str> {
+        "Source".into()
+    }
+}
+
+impl PartialSchema for SourceId {
+    fn schema() -> RefOr<Schema> {
+        let fields = SourceKind::ALL.iter().fold(ObjectBuilder::new(), |fields, kind| {
+            let name = ObjectBuilder::new().schema_type(Type::String);
+            fields.property(kind.field(), name.description(Some(format!("The {}: `namespace/name`.", kind.noun()))))
+        });
+        fields.description(Some("One object, by the field of its kind.")).into()
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::{CheckOption, CheckReason};
 use crate::{
-    api::facet_fields::FacetFields,
+    api::{entitlement_definition::EntitlementType, facet_fields::FacetFields},
     core::{
         amount::Amount,
         calendar::format_instant,
@@ -16,10 +16,12 @@ use crate::{
 };
 use rust_decimal::Decimal;
 use serde::Serialize;
+use utoipa::ToSchema;
 
-/// What is answered.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// The answer to a check: whether so much more may be used, and why.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Decision)]
 pub struct CheckAnswer {
     /// The organization's name.
     pub organization: String,
@@ -33,42 +35,58 @@ pub struct CheckAnswer {
     pub reason: CheckReason,
     /// `Feature`, `Quantity` or `Credit`; null where no definition is known.
     #[serde(rename = "type")]
+    #[schema(required = true, value_type = Option<EntitlementType>)]
     pub type_: Option<&'static str>,
     /// What is counted; null for a Feature.
+    #[schema(required = true)]
     pub unit: Option<String>,
     /// How much is held; `"0"` where not entitled, null for a Feature.
+    #[schema(required = true, value_type = Option<Amount>)]
     pub amount: Option<String>,
     /// The first moment of the unbroken run around this one, else of the next one; of what is over, of the last one. Null where
     /// open.
+    #[schema(required = true, format = DateTime)]
     pub valid_from: Option<String>,
     /// The first moment after it; null where open.
+    #[schema(required = true, format = DateTime)]
     pub valid_until: Option<String>,
     /// Without secret fields; empty where not entitled.
+    #[schema(value_type = BTreeMap<String, Object>)]
     pub facets: FacetFields,
     /// How its use stands; null where it is not metered, or not in force.
+    #[schema(required = true)]
     pub usage: Option<CheckedUsage>,
     /// With what it would be allowed, the smallest amount first; absent where that is not asked for, or it is allowed.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub options: Option<Vec<CheckOption>>,
     /// The moment that this is of.
+    #[schema(format = DateTime)]
     pub at: String,
 }
 
 /// How the use of a definition stands. The numbers are null where nothing is known.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Usage)]
 pub struct CheckedUsage {
     /// All that can be used now.
+    #[schema(required = true, value_type = Option<Amount>)]
     pub allotted: Option<String>,
     /// What was used of it; of what is `Held`, what is in use.
+    #[schema(required = true, value_type = Option<Amount>)]
     pub used: Option<String>,
     /// What is left.
+    #[schema(required = true, value_type = Option<Amount>)]
     pub remaining: Option<String>,
     /// What was used beyond all of it.
+    #[schema(required = true, value_type = Option<Amount>)]
     pub overage: Option<String>,
     /// What was used of what has been lowered since, beyond what it is now.
+    #[schema(required = true, value_type = Option<Amount>)]
     pub excess: Option<String>,
     /// When the allotment is new; null where it never is.
+    #[schema(required = true, format = DateTime)]
     pub resets_at: Option<String>,
     /// In one word.
     pub state: UsageState,
@@ -77,22 +95,28 @@ pub struct CheckedUsage {
     pub stale: bool,
     /// What is to be known of the store that this is from, such as that it is another one than it was.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub notice: Option<String>,
     /// How the channel stands that is asked for, where the definition or a grant knows it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub channel: Option<CheckedChannel>,
 }
 
 /// How one channel stands.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = ChannelUsage)]
 pub struct CheckedChannel {
     /// Its name.
     pub name: String,
     /// How much was used that way.
+    #[schema(value_type = Amount)]
     pub used: String,
     /// How much of the total can be; null where all of it can.
+    #[schema(required = true, value_type = Option<Amount>)]
     pub cap: Option<String>,
     /// What is left of that; null where all of the total can be used that way.
+    #[schema(required = true, value_type = Option<Amount>)]
     pub remaining: Option<String>,
 }
 

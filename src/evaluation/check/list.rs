@@ -8,26 +8,30 @@ use crate::{
 };
 use serde::Serialize;
 use std::{collections::BTreeMap, sync::Arc};
+use utoipa::ToSchema;
 
 /// All that an organization holds.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct EntitlementList {
     /// The organization's name.
     pub organization: String,
     /// The entries by handle, which is the definition's name.
     pub entitlements: BTreeMap<String, ListedEntitlement>,
     /// The moment that this is of.
+    #[schema(format = DateTime)]
     pub at: String,
 }
 
 /// An entry of the summary, which tells of use in numbers.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = Entitlement)]
 pub struct ListedEntitlement {
     /// What the summary says of it, but for its use.
     #[serde(flatten)]
     pub entry: SummaryEntry,
     /// How its use stands, where it is metered and in force.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub usage: Option<CheckedUsage>,
 }
 

@@ -23,6 +23,7 @@ use crate::{
 };
 use serde::Serialize;
 use std::{collections::BTreeMap, sync::Arc};
+use utoipa::ToSchema;
 
 /// How often a snapshot is evaluated at most: what is found by then is told.
 const MOST_EVALUATIONS: usize = 256;
@@ -43,26 +44,30 @@ pub struct SoldCatalogue<'a> {
 }
 
 /// What would help: an add-on or a plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckOption {
     /// What it is.
     pub kind: OptionKind,
     /// The add-on or the plan.
+    #[schema(value_type = String)]
     pub plan: Arc<str>,
     /// Its name for people.
+    #[schema(required = true)]
     pub display_name: Option<String>,
     /// How many times the add-on has to be there, at least.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 1)]
     pub quantity: Option<u32>,
     /// The subscription that could have it: `namespace/name`.
     pub subscription: String,
     /// How much would be held then; null for a Feature.
+    #[schema(required = true, value_type = Option<Amount>)]
     pub amount: Option<String>,
 }
 
 /// In which way something would help.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 pub enum OptionKind {
     /// It is added to the plan.
     AddOn,

@@ -6,6 +6,7 @@ use super::{
     openapi::{FlagProblems, flag_value},
     problem::CheckProblem,
     routes::CheckSurroundings,
+    stated::UNREADABLE_PATH,
 };
 use crate::{
     core::calendar::Instant,
@@ -156,8 +157,8 @@ pub async fn flag(
     key: Result<Path<String>, PathRejection>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, EvaluationFailure> {
-    let Path(key) = key.map_err(|rejection| {
-        let why = FailureKind::Request(EvaluationErrorCode::ParseError, rejection.body_text());
+    let Path(key) = key.map_err(|_| {
+        let why = FailureKind::Request(EvaluationErrorCode::ParseError, UNREADABLE_PATH.to_owned());
         EvaluationFailure { key: Some(String::new()), why }
     })?;
     let fail = |why| EvaluationFailure { key: Some(key.clone()), why };

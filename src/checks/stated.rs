@@ -16,6 +16,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::sync::Arc;
 
+/// What is said of a path that is no text.
+pub(super) const UNREADABLE_PATH: &str = "it cannot be read: write paths and parameters in UTF-8, percent-encoded";
+
 /// The names in an address.
 pub(super) struct Addressed<T>(pub T);
 
@@ -24,7 +27,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Address
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, CheckProblem> {
         let names = Path::from_request_parts(parts, state).await;
-        names.map(|Path(names)| Self(names)).map_err(|rejection| CheckProblem::Invalid(rejection.body_text()))
+        names.map(|Path(names)| Self(names)).map_err(|_| CheckProblem::Invalid(UNREADABLE_PATH.to_owned()))
     }
 }
 

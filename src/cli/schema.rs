@@ -15,8 +15,7 @@ pub const SUMMARY: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  entitlement-operator schema > entitlements.schema.json
-  entitlement-operator schema --api > openapi.yaml")]
+  entitlement-operator schema > entitlements.schema.json")]
 pub struct SchemaArguments {
     /// Prints openapi.yaml instead, which describes the API for checks, for programs that ask it
     #[arg(long)]

@@ -1,7 +1,7 @@
 //! Somebody who asks the API, by HTTP as it is.
 
 use crate::{
-    described::{Answer, DESCRIPTION},
+    described::{self, Answer},
     endpoints::ask,
     harness::{Cluster, DEADLINE, Operator},
     usage::support::Desk,
@@ -50,17 +50,22 @@ impl Asker {
         self.sends(method, path, "application/json", body)
     }
 
-    /// The same with a body of that type. The answer is one that docs/openapi.yaml describes.
+    /// The same with a body of that type.
     pub fn sends(&self, method: &str, path: &str, media_type: &str, body: &str) -> (u16, String, Value) {
+        self.sends_with(method, path, &format!("Content-Type: {media_type}\r\n"), body)
+    }
+
+    /// The same with more headers, each with its end of line.
+    pub fn sends_with(&self, method: &str, path: &str, headers: &str, body: &str) -> (u16, String, Value) {
         let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: operator\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\
-             Content-Type: {media_type}\r\nContent-Length: {}\r\n\r\n{body}",
+             {headers}Content-Length: {}\r\n\r\n{body}",
             self.token,
             body.len()
         );
         let (status, head, body) = ask(self.api, &request).unwrap();
         let answer = Answer { status, head: &head, body: &body };
-        assert_eq!(DESCRIPTION.problems(method, path, answer), Vec::<String>::new());
+        assert_eq!(described::problems(method, path, answer), Vec::<String>::new());
         (status, head, serde_json::from_str(&body).unwrap_or(Value::Null))
     }
 

@@ -1,4 +1,5 @@
-//! What docs/openapi.yaml says of the API: every answer that a test gets is compared with it.
+//! What docs/openapi.yaml says of the API, and the OFREP specification of its part: every answer that a test gets is compared with
+//! both.
 
 use serde_json::{Map, Value, json};
 use std::{
@@ -10,6 +11,29 @@ use std::{
 pub static DESCRIPTION: LazyLock<Description> = LazyLock::new(|| {
     Description::read(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.yaml")), Extras::Refused)
 });
+
+/// The OFREP specification.
+static SPECIFICATION: LazyLock<Description> = LazyLock::new(|| {
+    let text = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/ofrep/openapi.yaml"));
+    let mut specification = Description::read(text, Extras::Taken);
+    // As it is written, a value is of exactly one kind, and each kind is one without a value too. We always give one.
+    let values = &mut specification.document["components"]["schemas"]["evaluationSuccess"]["allOf"][1];
+    let kinds = values["oneOf"].take().as_array().unwrap().clone();
+    let with_values = kinds.into_iter().filter(|kind| kind["$ref"] != "#/components/schemas/codeDefaultFlag");
+    *values = json!({"anyOf": with_values.collect::<Vec<_>>()});
+    specification
+});
+
+/// What is wrong with an answer to a call.
+pub fn problems(method: &str, path: &str, answer: Answer) -> Vec<String> {
+    let mut problems = DESCRIPTION.problems(method, path, answer);
+    // Of what cannot be evaluated now, it knows an error of the server alone.
+    let status = if answer.status == 503 { 500 } else { answer.status };
+    if path.starts_with("/ofrep/") {
+        problems.extend(SPECIFICATION.problems(method, path, Answer { status, ..answer }));
+    }
+    problems
+}
 
 /// An answer.
 #[derive(Clone, Copy, Debug)]
@@ -178,5 +202,27 @@ fn what_is_not_described_is_noticed() {
     ] {
         let found = problems(method, status, media_type, &body);
         assert!(found.iter().any(|problem| problem.contains(said)), "{said}: {found:?}");
+    }
+}
+
+#[test]
+fn what_the_specification_does_not_have_is_noticed() {
+    let problems = |status: u16, body: &Value| {
+        let head = format!("HTTP/1.1 {status}\r\nContent-Type: application/json");
+        SPECIFICATION.problems(
+            "POST",
+            "/ofrep/v1/evaluate/flags/a",
+            Answer { status, head: &head, body: &body.to_string() },
+        )
+    };
+    let told = |value: Value| json!({"key": "a", "reason": "STATIC", "variant": "not-held", "value": value});
+    for value in [json!(true), json!(3), json!(2.5), json!({"a": [1]})] {
+        assert_eq!(problems(200, &told(value)), Vec::<String>::new());
+    }
+    let without_value = json!({"key": "a", "reason": "STATIC"});
+    let without_key = json!({"errorCode": "GENERAL", "errorDetails": "why"});
+    let of_another_kind = json!({"key": "a", "reason": "BECAUSE", "value": 1});
+    for (status, body) in [(200, told(Value::Null)), (200, without_value), (200, of_another_kind), (400, without_key)] {
+        assert_eq!(problems(status, &body).len(), 1, "{body}");
     }
 }

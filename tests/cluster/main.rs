@@ -72,6 +72,7 @@ mod log;
 mod model;
 mod monitoring;
 mod offline;
+mod ofrep;
 mod override_events;
 mod override_kinds;
 mod overrides;

@@ -1,4 +1,4 @@
-//! The OpenFeature Remote Evaluation Protocol as it is on the wire. Each answer is compared with its specification, by `Asker`.
+//! The `OpenFeature` Remote Evaluation Protocol as it is on the wire. Each answer is compared with its specification, by `Asker`.
 
 use crate::{
     asker::{API, Asker, allow},

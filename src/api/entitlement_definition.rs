@@ -5,7 +5,7 @@ use super::{
     facet_definition::any_object,
     organization::not_observed,
     schema::{duration, durations},
-    usage::UsageSpec,
+    usage::{UsageMode, UsageSpec},
 };
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -28,6 +28,9 @@ use utoipa::ToSchema;
     doc = "One entry of the service catalogue: a template for what can be granted. Its name is the handle that applications check.",
     validation = Rule::new("self.metadata.name.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$') && !self.metadata.name.endsWith('-amount')")
         .message("the name of a definition is a DNS label (at most 63 lower-case letters, digits and '-') that does not end in '-amount'"),
+    validation = Rule::new("!has(self.spec.usage) || has(oldSelf.spec.usage) || !has(oldSelf.status) || !has(oldSelf.status.metered) || self.spec.usage.mode == oldSelf.status.metered.mode").message(Message::Expression("'it was metered as ' + oldSelf.status.metered.mode + ' before, and mode is immutable: make a new definition under another name, or meter it as before'".to_owned())).field_path(".spec.usage"),
+    validation = Rule::new("!has(self.spec.usage) || has(oldSelf.spec.usage) || !has(oldSelf.status) || !has(oldSelf.status.metered) || has(self.spec.usage.period) == oldSelf.status.metered.periodic").message(Message::Expression("'it was metered ' + (oldSelf.status.metered.periodic ? 'with' : 'without') + ' a period before, and whether there is one is immutable: make a new definition under another name, or meter it as before'".to_owned())).field_path(".spec.usage"),
+    validation = Rule::new("!has(self.spec.usage) || has(oldSelf.spec.usage) || !has(oldSelf.status) || !has(oldSelf.status.metered) || self.spec.aggregation == oldSelf.status.metered.aggregation").message(Message::Expression("'it was metered with aggregation ' + oldSelf.status.metered.aggregation + ' before, and aggregation is immutable once it is metered: make a new definition under another name, or meter it as before'".to_owned())).field_path(".spec.aggregation"),
     printcolumn(name = "Type", type_ = "string", json_path = ".spec.type"),
     printcolumn(name = "Amount", type_ = "string", json_path = ".spec.amount"),
     printcolumn(name = "Unit", type_ = "string", json_path = ".spec.unit"),
@@ -35,6 +38,7 @@ use utoipa::ToSchema;
     printcolumn(name = "Active", type_ = "integer", json_path = ".status.instances.active", description = "grants in force"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason", description = "why it is ready, or is not"),
+    printcolumn(name = "Metered", type_ = "string", json_path = ".status.conditions[?(@.type==\"Metered\")].status", description = "whether what is used of it is counted; empty where it is not metered"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Invalid", type_ = "integer", json_path = ".status.instances.invalid", description = "grants whose facets are not valid", priority = 1),
     printcolumn(name = "Category", type_ = "string", json_path = ".spec.category", priority = 1)
@@ -410,6 +414,21 @@ pub struct EntitlementDefinitionStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub revision: Option<String>,
+    /// How it was metered when something was first counted of it. That stays, even if `usage` is taken out and written anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metered: Option<MeteredRecord>,
+}
+
+/// What never changes of a definition of which something was counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MeteredRecord {
+    /// `usage.mode`.
+    pub mode: UsageMode,
+    /// Whether it has a `usage.period`.
+    pub periodic: bool,
+    /// `aggregation`.
+    pub aggregation: Aggregation,
 }
 
 impl Default for EntitlementDefinitionStatus {
@@ -419,6 +438,7 @@ impl Default for EntitlementDefinitionStatus {
             conditions: Vec::new(),
             instances: InstanceCounts::default(),
             revision: None,
+            metered: None,
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::{
         status::{
             definition::definition_status,
             grants::{InvalidGrants, KnownGrants},
-            metered::{tell_metered, tell_recount},
+            metered::{record_metered, tell_metered, tell_recount},
         },
     },
 };
@@ -146,14 +146,9 @@ fn status_of(
         context.queue.add_after(item, wait);
     }
     let mut status = definition_status(definition, entry, counts, grants, now);
-    tell_metered(
-        &mut status.conditions,
-        definition,
-        entry,
-        &context.meters.standing(),
-        &context.prometheus_standing(name),
-        now,
-    );
+    let standing = context.meters.standing();
+    record_metered(&mut status, entry, &standing);
+    tell_metered(&mut status.conditions, definition, entry, &standing, &context.prometheus_standing(name), now);
     let recount = context.inquiries.recount(name);
     tell_recount(&mut status.conditions, definition, entry, recount.as_ref(), now);
     if let Err(failure) = kept {

@@ -316,7 +316,7 @@ async fn kubectl_shows_what_is_asked_at_a_glance() {
         [
             words("NAME DISPLAY ACTIVE READY REASON NEXT AGE ZONE"),
             words("NAME DISPLAY READY REASON AGE"),
-            words("NAME TYPE AMOUNT UNIT TERM ACTIVE READY REASON AGE INVALID CATEGORY"),
+            words("NAME TYPE AMOUNT UNIT TERM ACTIVE READY REASON METERED AGE INVALID CATEGORY"),
         ]
     );
     for kind in ["organization", "entitlementdefinition", "entitlementinstance"] {

@@ -301,6 +301,59 @@ async fn five_hundred_registers_count_and_what_is_not_metered_does_not() {
     assert_eq!(cluster.told("entitlements", &elsewhere, "Counted").await.0, json!(1));
 }
 
+/// Taking `usage` out and writing it anew is no way round what is immutable.
+#[tokio::test]
+async fn what_was_metered_comes_back_only_as_it_was() {
+    let cluster = cluster().await;
+    let kind = "EntitlementDefinition";
+    let made = |usage: Value| {
+        json!({
+            "apiVersion": "entitlements.dev/v1alpha1", "kind": kind, "metadata": {"name": cluster.name},
+            "spec": {"type": "Quantity", "unit": "hours", "amount": 10, "usage": usage},
+        })
+    };
+    cluster.create(made(json!({"mode": "Consumed", "period": "P1M"}))).await.unwrap();
+    let metered = cluster.until(kind, "", "$", "metered", |seen| seen["status"]["metered"].is_object()).await;
+    let record = json!({"mode": "Consumed", "periodic": true, "aggregation": "Sum"});
+    assert_eq!(metered["status"]["metered"], record);
+    let without = json!({"spec": {"usage": null, "aggregation": "Max"}});
+    cluster.merge(kind, "", "$", without).await.unwrap();
+    let gone = |seen: &Value| {
+        seen["status"]["observedGeneration"] == seen["metadata"]["generation"] && condition(seen, "Metered").is_null()
+    };
+    // The operator's own status is written, and keeps the record.
+    let bare = cluster.until(kind, "", "$", "not metered", gone).await;
+    assert_eq!(bare["status"]["metered"], record);
+    for (spec, message) in [
+        (
+            json!({"usage": {"mode": "Held"}, "aggregation": "Sum"}),
+            "it was metered as Consumed before, and mode is immutable: make a new definition under another name, or meter it as before",
+        ),
+        (
+            json!({"usage": {"mode": "Consumed"}, "aggregation": "Sum"}),
+            "it was metered with a period before, and whether there is one is immutable: make a new definition under another name, or meter it as before",
+        ),
+        (
+            json!({"usage": {"mode": "Consumed", "period": "P1M"}}),
+            "it was metered with aggregation Sum before, and aggregation is immutable once it is metered: make a new definition under another name, or meter it as before",
+        ),
+    ] {
+        let told = locked(&bare, &merged(&bare, &spec)).join("; ");
+        assert!(told.contains(message), "{spec}: {told}");
+        let refused = cluster.merge(kind, "", "$", json!({ "spec": spec })).await.unwrap_err();
+        assert!(refused.contains(message), "{spec}: {refused}");
+    }
+    // As it was, but for what may change.
+    let again = json!({"spec": {"usage": {"mode": "Consumed", "period": "P1Y"}, "aggregation": "Sum"}});
+    assert_eq!(cluster.merge(kind, "", "$", again).await, Ok(()));
+    cluster.until(kind, "", "$", "metered again", |seen| condition(seen, "Metered")["status"] == "True").await;
+    // One that is made anew begins anew.
+    cluster.delete(kind, "", "$").await;
+    cluster.create(made(json!({"mode": "Held"}))).await.unwrap();
+    let anew = cluster.until(kind, "", "$", "metered", |seen| seen["status"]["metered"].is_object()).await;
+    assert_eq!(anew["status"]["metered"], json!({"mode": "Held", "periodic": false, "aggregation": "Sum"}));
+}
+
 const FULL: &str = "
 organization: acme
 definition: support

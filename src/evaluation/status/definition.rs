@@ -48,6 +48,7 @@ pub fn definition_status(
         conditions: conditions.into_vec(),
         instances: counts,
         revision: entry.revision.clone(),
+        metered: definition.status.as_ref().and_then(|status| status.metered),
     }
 }
 

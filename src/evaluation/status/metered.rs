@@ -1,7 +1,7 @@
 //! What a definition's status says of the store that its usage is kept in.
 
 use crate::{
-    api::{Condition, EntitlementDefinition},
+    api::{Condition, EntitlementDefinition, EntitlementDefinitionStatus, entitlement_definition::MeteredRecord},
     core::{
         calendar::Instant,
         problem::Problem,
@@ -160,6 +160,20 @@ pub fn replaced(how: &str) -> String {
     )
 }
 
+/// Records how a definition is metered, once there is a store that counts it. What was recorded before stays.
+pub fn record_metered(status: &mut EntitlementDefinitionStatus, entry: &CatalogueEntry, standing: &StoreStanding) {
+    if status.metered.is_some() || !standing.answers() {
+        return;
+    }
+    let Some(serving) = &entry.serving else { return };
+    let Some(rules) = &serving.terms.usage else { return };
+    status.metered = Some(MeteredRecord {
+        mode: rules.mode,
+        periodic: rules.period.is_some(),
+        aggregation: serving.terms.aggregation,
+    });
+}
+
 /// The condition of a definition that is to be counted anew: that has been done.
 pub const RECOUNTED: &str = "Recounted";
 
@@ -199,9 +213,13 @@ pub fn tell_recount(
 
 #[cfg(test)]
 mod tests {
-    use super::{PrometheusStanding, StoreStanding, tell_metered};
+    use super::{PrometheusStanding, StoreStanding, record_metered, tell_metered};
     use crate::{
-        api::EntitlementDefinition,
+        api::{
+            EntitlementDefinition, EntitlementDefinitionStatus,
+            entitlement_definition::{Aggregation, MeteredRecord},
+            usage::UsageMode,
+        },
         core::usage::answer::PrometheusProblem,
         evaluation::{
             catalogue::{CatalogueEntry, CompiledDefinition, DefinitionState},
@@ -210,6 +228,11 @@ mod tests {
     };
     use rstest::rstest;
     use serde_json::{Value, json};
+
+    fn entry(definition: &EntitlementDefinition) -> CatalogueEntry {
+        let source = DefinitionState::gather(&definition.spec, |_| None).unwrap();
+        CatalogueEntry::valid(CompiledDefinition::compile("support", &source).unwrap())
+    }
 
     fn told(usage: &Value, before: &Value, standing: &StoreStanding) -> Vec<String> {
         told_by(usage, before, standing, &PrometheusStanding::Absent)
@@ -227,8 +250,7 @@ mod tests {
             "status": {"conditions": before},
         }))
         .unwrap();
-        let source = DefinitionState::gather(&definition.spec, |_| None).unwrap();
-        let entry = CatalogueEntry::valid(CompiledDefinition::compile("support", &source).unwrap());
+        let entry = entry(&definition);
         let mut conditions = Vec::new();
         tell_metered(&mut conditions, &definition, &entry, standing, prometheus, now());
         let told =
@@ -284,5 +306,34 @@ mod tests {
         let usage = json!({"mode": "Consumed"});
         assert_eq!(told(&usage, &before, &StoreStanding::Opening), ["Metered=True Metered: m"]);
         assert_eq!(told(&usage, &json!([]), &StoreStanding::Opening), Vec::<String>::new());
+    }
+
+    #[rstest]
+    #[case(json!({"mode": "Consumed", "period": "P1M"}), StoreStanding::Works, Some((UsageMode::Consumed, true)))]
+    #[case(json!({"mode": "Consumed"}), StoreStanding::Replaced(String::new()), Some((UsageMode::Consumed, false)))]
+    #[case(json!({"mode": "Held"}), StoreStanding::Works, Some((UsageMode::Held, false)))]
+    #[case(json!({"mode": "Held"}), StoreStanding::Absent, None)]
+    #[case(json!({"mode": "Held"}), StoreStanding::Opening, None)]
+    #[case(json!({"mode": "Held"}), StoreStanding::Unavailable(String::new()), None)]
+    #[case(Value::Null, StoreStanding::Works, None)]
+    fn how_it_is_metered_is_recorded_once_a_store_counts_it(
+        #[case] usage: Value,
+        #[case] standing: StoreStanding,
+        #[case] expected: Option<(UsageMode, bool)>,
+    ) {
+        let definition: EntitlementDefinition = serde_json::from_value(json!({
+            "metadata": {"name": "support"},
+            "spec": {"type": "Quantity", "unit": "cases", "amount": 10, "usage": usage, "aggregation": "Max"},
+        }))
+        .unwrap();
+        let recorded = |before| {
+            let mut status = EntitlementDefinitionStatus { metered: before, ..EntitlementDefinitionStatus::default() };
+            record_metered(&mut status, &entry(&definition), &standing);
+            status.metered
+        };
+        let record = |(mode, periodic)| MeteredRecord { mode, periodic, aggregation: Aggregation::Max };
+        assert_eq!(recorded(None), expected.map(record));
+        let before = MeteredRecord { mode: UsageMode::Held, periodic: false, aggregation: Aggregation::Sum };
+        assert_eq!(recorded(Some(before)), Some(before));
     }
 }

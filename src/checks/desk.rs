@@ -135,6 +135,21 @@ impl CheckDesk {
         Ok(decide(&snapshot, now))
     }
 
+    /// What is decided of one entitlement of an organization now, held or not.
+    ///
+    /// # Errors
+    /// Where there is no such organization, or it cannot be told now.
+    pub async fn decision_alone(
+        &self,
+        organization: &Arc<str>,
+        entitlement: &Arc<str>,
+    ) -> Result<Decision, CheckProblem> {
+        let mut snapshot = self.snapshot(organization)?;
+        let now = clock::now();
+        self.meter(&mut snapshot, Some(entitlement)).await;
+        Ok(decide_alone(&snapshot, entitlement, now))
+    }
+
     /// What the controller knows.
     #[must_use]
     pub fn knowledge(&self) -> &Knowledge {

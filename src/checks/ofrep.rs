@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     core::calendar::Instant,
-    evaluation::{check::flags_now, decision::Decision},
+    evaluation::check::{flag_now, flags_now, handles},
     render::flags::FlagValue,
 };
 use axum::{
@@ -162,10 +162,16 @@ pub async fn flag(
         EvaluationFailure { key: Some(String::new()), why }
     })?;
     let fail = |why| EvaluationFailure { key: Some(key.clone()), why };
-    let decision = decided(&surroundings, &asked_by, body).await.map_err(fail)?;
+    let organization = admitted(&surroundings, &asked_by, body).await.map_err(fail)?;
     let known = surroundings.desk.knowledge().offers().unwrap_or_default();
-    let value = flags_now(&decision, &known).remove(&key).ok_or_else(|| fail(FailureKind::Unknown))?;
-    Ok(([(CACHE_CONTROL, KEPT)], Json(evaluation(key.clone(), value))).into_response())
+    for handle in handles(&key) {
+        let decision = surroundings.desk.decision_alone(&organization, &handle.into()).await;
+        let decision = decision.map_err(|problem| fail(problem.into()))?;
+        if let Some(value) = flag_now(&decision, &known, handle, &key) {
+            return Ok(([(CACHE_CONTROL, KEPT)], Json(evaluation(key.clone(), value))).into_response());
+        }
+    }
+    Err(fail(FailureKind::Unknown))
 }
 
 /// Evaluates all flags
@@ -198,7 +204,8 @@ pub async fn flags(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, EvaluationFailure> {
     let fail = |why| EvaluationFailure { key: None, why };
-    let decision = decided(&surroundings, &asked_by, body).await.map_err(fail)?;
+    let organization = admitted(&surroundings, &asked_by, body).await.map_err(fail)?;
+    let decision = surroundings.desk.decision(&organization).await.map_err(|problem| fail(problem.into()))?;
     let flags = flags_now(&decision, &decision.offers).into_iter().map(|(key, value)| evaluation(key, value)).collect();
     let body = serde_json::to_vec(&BulkEvaluation { flags }).unwrap_or_default();
     let tag = entity_tag(&body, decision.next);
@@ -212,23 +219,29 @@ pub async fn flags(
     Ok((headers, [(http::header::CONTENT_TYPE, "application/json")], body).into_response())
 }
 
-/// What is decided of the organization that is asked for.
-async fn decided(
+/// The organization that is asked for, by somebody who may.
+async fn admitted(
     surroundings: &CheckSurroundings,
     asked_by: &AskedBy,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Decision, FailureKind> {
+) -> Result<Arc<str>, FailureKind> {
     let organization = match asked_by.tenant() {
         // A workload asks for its own organization, whatever it says.
         Some(tenant) => Arc::clone(tenant),
         None => targeted(body)?,
     };
-    let problem = FailureKind::Problem;
-    surroundings.doorkeeper.admit(asked_by, &organization, CheckVerb::Check).await.map_err(problem)?;
-    surroundings.desk.decision(&organization).await.map_err(|found| match found {
-        CheckProblem::NotFound(why) => FailureKind::Request(EvaluationErrorCode::InvalidContext, why),
-        other => FailureKind::Problem(other),
-    })
+    let admitted = surroundings.doorkeeper.admit(asked_by, &organization, CheckVerb::Check).await;
+    admitted.map_err(FailureKind::Problem)?;
+    Ok(organization)
+}
+
+impl From<CheckProblem> for FailureKind {
+    fn from(problem: CheckProblem) -> Self {
+        match problem {
+            CheckProblem::NotFound(why) => Self::Request(EvaluationErrorCode::InvalidContext, why),
+            other => Self::Problem(other),
+        }
+    }
 }
 
 /// The organization that the context names.

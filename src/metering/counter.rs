@@ -2,7 +2,7 @@
 
 use super::{
     held::HeldMeter,
-    reader::{KeptMeter, MeterReader},
+    reader::{MeterPlace, MeterReader},
 };
 use crate::{
     core::{calendar::Instant, usage::register::RegisterId},
@@ -124,8 +124,13 @@ async fn work(reader: Arc<MeterReader>, mut receiver: mpsc::Receiver<WaitingUse>
 
 /// Counts uses of some meters in one commit, and answers them.
 async fn count_together(reader: &MeterReader, by_meter: BTreeMap<MeterId, Vec<WaitingUse>>, now: fn() -> Instant) {
-    let store = match reader.store().await {
-        Ok(store) => store,
+    // What is in memory of another store than the one that is there now is forgotten by that.
+    let opened = async {
+        reader.identity().await?;
+        reader.store().await
+    };
+    let store = match opened.await {
+        Ok(opened) => opened,
         Err(error) => return say_to_all(by_meter.into_values().flatten(), &error),
     };
     let mut turns = Vec::with_capacity(by_meter.len());
@@ -154,7 +159,7 @@ async fn count(store: &PersistentStore, turns: &mut Vec<UseTurn>) -> Result<Opti
                 for turn in &mut *turns {
                     turn.unstage();
                     if turn.meter == meter {
-                        *turn.place = None;
+                        turn.place.held = None;
                     }
                 }
             }
@@ -166,11 +171,11 @@ async fn count(store: &PersistentStore, turns: &mut Vec<UseTurn>) -> Result<Opti
 /// Brings into memory what is not. A meter that cannot be read harms no other.
 async fn load(store: &PersistentStore, turns: &mut Vec<UseTurn>) -> Result<(), StoreError> {
     for turn in &mut *turns {
-        if turn.place.is_some() {
+        if turn.place.held.is_some() {
             continue;
         }
         match HeldMeter::load(store, &turn.meter).await {
-            Ok(held) => *turn.place = Some(held),
+            Ok(held) => turn.place.held = Some(held),
             Err(error) if error.may_pass() => return Err(error),
             Err(error) => turn.failure = Some(error),
         }
@@ -199,7 +204,7 @@ fn say_to_all(waiting: impl IntoIterator<Item = WaitingUse>, error: &StoreError)
 /// The uses of one meter, while nobody else here looks at it.
 struct UseTurn {
     meter: MeterId,
-    place: OwnedMutexGuard<Option<HeldMeter>>,
+    place: OwnedMutexGuard<MeterPlace>,
     requests: Vec<WaitingUse>,
     now: fn() -> Instant,
     /// What is added to the sums in memory, and is not on the disk yet.
@@ -214,7 +219,7 @@ impl MeterTurn for UseTurn {
     }
 
     fn version(&self) -> i64 {
-        self.place.as_ref().map(HeldMeter::version).unwrap_or_default()
+        self.place.held.as_ref().map(HeldMeter::version).unwrap_or_default()
     }
 
     fn registers(&self) -> Vec<RegisterId> {
@@ -226,7 +231,7 @@ impl MeterTurn for UseTurn {
         let Self { place, requests, staged, answers, now, .. } = self;
         let unreadable = || StoreError::Unreadable("what the meter comes to cannot be counted".to_owned());
         answers.clear();
-        let added = match (place.as_mut(), since) {
+        let added = match (place.held.as_mut(), since) {
             (Some(held), Some(since)) => held.add(since, &[]).map(|_| held),
             (held, _) => held,
         };
@@ -244,9 +249,9 @@ impl UseTurn {
     fn unstage(&mut self) {
         let staged = std::mem::take(&mut self.staged);
         let back: Vec<_> = staged.into_iter().map(|one| MeterDifference { amount: -one.amount, ..one }).collect();
-        let is_back = self.place.as_mut().is_none_or(|held| held.stage(&back));
+        let is_back = self.place.held.as_mut().is_none_or(|held| held.stage(&back));
         if !is_back {
-            *self.place = None;
+            self.place.held = None;
         }
     }
 
@@ -255,7 +260,7 @@ impl UseTurn {
         let requests = std::mem::take(&mut self.requests);
         match outcome {
             Ok(version) => {
-                if let Some((held, version)) = self.place.as_mut().zip(version) {
+                if let Some((held, version)) = self.place.held.as_mut().zip(version) {
                     held.is_of(version);
                 }
                 let answers = std::mem::take(&mut self.answers);
@@ -304,12 +309,5 @@ impl UseRequest {
             is_unentitled = judgement.is_unentitled;
         }
         Ok(UseAnswer { verdict, is_unentitled, answer: judgement.answer(&question, held.facts()) })
-    }
-}
-
-impl MeterReader {
-    /// A meter's place in memory.
-    fn kept(&self, meter: &MeterId) -> KeptMeter {
-        self.meters.get_with(meter.clone(), KeptMeter::default)
     }
 }

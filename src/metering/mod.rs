@@ -20,6 +20,7 @@
 //! | `follow` | what others have written |
 //! | `place` | whether a store's file is still the one that was opened |
 //! | `counter` | counts uses that the API is asked for, on every replica |
+//! | `probe` | whether anything was written, asked for many at once |
 //! | `reader` | what the store has of a meter right now, for checks |
 
 mod clerk;
@@ -30,6 +31,7 @@ mod follow;
 mod held;
 mod intake;
 mod place;
+mod probe;
 mod reader;
 mod retention;
 #[cfg(test)]

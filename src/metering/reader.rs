@@ -1,14 +1,14 @@
 //! What the store has of a meter right now, for whoever asks between the controller's rounds: on every replica, also on those that
 //! do not work.
 
-use super::{held::HeldMeter, place::StoreFile};
+use super::{held::HeldMeter, place::StoreFile, probe::StoreProbe};
 use crate::{
     core::{
         calendar::Instant,
         usage::register::{Register, RegisterId},
     },
     evaluation::usage::{Heard, MeterFacts},
-    store::{CatchUp, PersistentStore, StoreAddress, StoreError, meter::MeterId},
+    store::{CatchUp, PersistentStore, StoreAddress, StoreError, StoreIdentity, meter::MeterId},
 };
 use moka::sync::Cache;
 use std::sync::{Arc, Mutex as Lock, PoisonError};
@@ -17,24 +17,43 @@ use tokio::sync::Mutex;
 /// How many meters are kept in memory: those that are asked for most.
 const KEPT: u64 = 20_000;
 
-/// A meter in memory, once it was loaded; one asks the store for it at a time.
-pub(super) type KeptMeter = Arc<Mutex<Option<HeldMeter>>>;
+/// A meter's place in memory; one asks the store for it at a time.
+pub(super) type KeptMeter = Arc<Mutex<MeterPlace>>;
+
+/// A meter in memory, once it was loaded.
+#[derive(Debug, Default)]
+pub(super) struct MeterPlace {
+    /// The meter.
+    pub held: Option<HeldMeter>,
+    /// What the store said of itself before it was found to be current.
+    seen: Option<StoreIdentity>,
+}
+
+impl MeterPlace {
+    /// Whether it was found to be current when the store had been written as often, or later.
+    fn is_as_of(&self, identity: &StoreIdentity) -> bool {
+        let seen = self.seen.as_ref().filter(|_| self.held.is_some());
+        seen.is_some_and(|seen| seen.id == identity.id && seen.commits >= identity.commits)
+    }
+}
 
 /// Reads meters.
 pub struct MeterReader {
     address: StoreAddress,
     /// Since when the store has been asked for.
     since: Instant,
-    opened: Mutex<Option<OpenedStore>>,
+    opened: Arc<Mutex<Option<OpenedStore>>>,
+    probe: Arc<StoreProbe>,
+    /// What the store has said of itself last.
+    last: Arc<Lock<Option<StoreIdentity>>>,
     /// When the store has answered last.
     answered: Lock<Option<Instant>>,
     pub(super) meters: Cache<MeterId, KeptMeter>,
 }
 
-#[derive(Clone)]
 struct OpenedStore {
     store: PersistentStore,
-    file: Arc<Option<StoreFile>>,
+    file: Option<StoreFile>,
 }
 
 impl MeterReader {
@@ -42,19 +61,63 @@ impl MeterReader {
     #[must_use]
     pub fn new(address: StoreAddress, now: Instant) -> Self {
         let meters = Cache::builder().max_capacity(KEPT).build();
-        Self { address, since: now, opened: Mutex::default(), answered: Lock::default(), meters }
+        Self {
+            address,
+            since: now,
+            opened: Arc::default(),
+            probe: Arc::default(),
+            last: Arc::default(),
+            answered: Lock::default(),
+            meters,
+        }
     }
 
     /// What is known of a meter: as the store has it now, or where it does not answer, as it had it last.
     pub async fn facts(&self, meter: &MeterId, now: Instant) -> Arc<MeterFacts> {
-        let kept = self.meters.get_with(meter.clone(), KeptMeter::default);
-        let mut held = kept.lock().await;
-        if let Err(error) = self.renew(meter, &mut held).await {
+        let identity = self.identity().await;
+        let kept = self.kept(meter);
+        let mut place = kept.lock().await;
+        let renewed = match identity {
+            Ok(identity) => self.renew(meter, &mut place, identity).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = renewed {
             tracing::debug!(%error, "a meter could not be read");
-            return self.last_known(held.as_ref());
+            return self.last_known(place.held.as_ref());
         }
         *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
-        held.as_ref().map_or_else(|| self.last_known(None), |held| Arc::clone(held.facts()))
+        place.held.as_ref().map_or_else(|| self.last_known(None), |held| Arc::clone(held.facts()))
+    }
+
+    /// A meter's place in memory.
+    pub(super) fn kept(&self, meter: &MeterId) -> KeptMeter {
+        self.meters.get_with(meter.clone(), KeptMeter::default)
+    }
+
+    /// Which store it is, and how often it was written: as it says from now on.
+    pub(super) async fn identity(&self) -> Result<StoreIdentity, StoreError> {
+        let (place, address, meters) = (Arc::clone(&self.opened), self.address.clone(), self.meters.clone());
+        let last = Arc::clone(&self.last);
+        let question = move || {
+            let (place, address, meters) = (Arc::clone(&place), address.clone(), meters.clone());
+            let last = Arc::clone(&last);
+            async move {
+                let identity = open(&place, &address, &meters).await?.identity().await;
+                match &identity {
+                    // One question follows the other, so what is older than the last one is another store.
+                    Ok(identity) => {
+                        let last = last.lock().unwrap_or_else(PoisonError::into_inner).replace(identity.clone());
+                        if last.is_some_and(|last| identity.replaces(&last).is_some()) {
+                            meters.invalidate_all();
+                        }
+                    }
+                    Err(error) if error.may_pass() => *place.lock().await = None,
+                    Err(_) => {}
+                }
+                identity
+            }
+        };
+        self.probe.ask(question).await
     }
 
     /// A register as the store has it; none where it was never written.
@@ -68,7 +131,7 @@ impl MeterReader {
 
     /// The store, opened.
     pub(super) async fn store(&self) -> Result<PersistentStore, StoreError> {
-        Ok(self.open().await?.store)
+        open(&self.opened, &self.address, &self.meters).await
     }
 
     /// Another one may be there when it answers again.
@@ -76,31 +139,17 @@ impl MeterReader {
         *self.opened.lock().await = None;
     }
 
-    async fn renew(&self, meter: &MeterId, held: &mut Option<HeldMeter>) -> Result<(), StoreError> {
-        let OpenedStore { store, .. } = self.open().await?;
-        let renewed = renew(&store, meter, held).await;
+    async fn renew(&self, meter: &MeterId, place: &mut MeterPlace, identity: StoreIdentity) -> Result<(), StoreError> {
+        if place.is_as_of(&identity) {
+            return Ok(());
+        }
+        let renewed = renew(&self.store().await?, meter, &mut place.held).await;
         if renewed.as_ref().is_err_and(StoreError::may_pass) {
             self.close().await;
         }
-        renewed
-    }
-
-    async fn open(&self) -> Result<OpenedStore, StoreError> {
-        let mut opened = self.opened.lock().await;
-        if let Some(one) = opened.as_ref() {
-            match one.file.as_ref().as_ref().map_or(Ok(()), StoreFile::check) {
-                Ok(()) => return Ok(one.clone()),
-                Err(error) => {
-                    *opened = None;
-                    self.meters.invalidate_all();
-                    return Err(error);
-                }
-            }
-        }
-        let store = PersistentStore::open(&self.address).await?;
-        let one = OpenedStore { store, file: Arc::new(StoreFile::of(&self.address)) };
-        *opened = Some(one.clone());
-        Ok(one)
+        renewed?;
+        place.seen = Some(identity);
+        Ok(())
     }
 
     /// While the store does not answer, what it said last counts, if it said anything.
@@ -117,6 +166,28 @@ impl MeterReader {
             }),
         }
     }
+}
+
+async fn open(
+    opened: &Mutex<Option<OpenedStore>>,
+    address: &StoreAddress,
+    meters: &Cache<MeterId, KeptMeter>,
+) -> Result<PersistentStore, StoreError> {
+    let mut opened = opened.lock().await;
+    if let Some(one) = opened.as_ref() {
+        match one.file.as_ref().map_or(Ok(()), StoreFile::check) {
+            Ok(()) => return Ok(one.store.clone()),
+            Err(error) => {
+                *opened = None;
+                meters.invalidate_all();
+                return Err(error);
+            }
+        }
+    }
+    let store = PersistentStore::open(address).await?;
+    let one = OpenedStore { store: store.clone(), file: StoreFile::of(address) };
+    *opened = Some(one);
+    Ok(store)
 }
 
 async fn renew(store: &PersistentStore, meter: &MeterId, held: &mut Option<HeldMeter>) -> Result<(), StoreError> {

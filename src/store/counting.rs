@@ -10,7 +10,7 @@ use super::{
     connections::settled,
     meter::{MeterChanges, MeterId},
     reading::changes_since,
-    writing::{keep_differences, keep_registers, known, raise_version},
+    statements::{keep, known, raise_versions},
 };
 use crate::core::usage::register::RegisterId;
 use sqlx::{AnyConnection, Connection};
@@ -57,45 +57,50 @@ impl PersistentStore {
 
 async fn count<T: MeterTurn>(connection: &mut AnyConnection, turns: &mut [T]) -> Result<CountOutcome, StoreError> {
     let mut transaction = connection.begin().await?;
-    let mut versions = Vec::with_capacity(turns.len());
-    let mut is_changed = false;
-    for turn in turns {
-        let Some((version, is_written)) = take_turn(&mut transaction, turn).await? else {
-            transaction.rollback().await?;
-            return Ok(CountOutcome::Reload(turn.meter().clone()));
-        };
-        versions.push(version);
-        is_changed |= is_written;
+    let raised = raise_versions(&mut transaction, &turns.iter().map(MeterTurn::meter).collect::<Vec<_>>()).await?;
+    let mut since = Vec::with_capacity(turns.len());
+    for (turn, meter) in turns.iter().zip(&raised) {
+        match changes(&mut transaction, turn, meter.version).await? {
+            CatchUp::Current => since.push(None),
+            CatchUp::Changes(changes) => since.push(Some(changes)),
+            CatchUp::Reload => {
+                transaction.rollback().await?;
+                return Ok(CountOutcome::Reload(turn.meter().clone()));
+            }
+        }
     }
-    if !is_changed {
+    let wanted = turns
+        .iter()
+        .zip(&raised)
+        .flat_map(|(turn, meter)| turn.registers().into_iter().map(|register| (meter.id, register)));
+    let wanted: Vec<_> = wanted.collect();
+    let mut known = known(&mut transaction, &wanted).await?;
+    let decided = turns.iter_mut().zip(&raised).zip(since).map(|((turn, meter), since)| {
+        let mut registers = RegisterChanges::of(known.remove(&meter.id).unwrap_or_default());
+        turn.decide(since, &mut registers);
+        (*meter, registers)
+    });
+    let decided: Vec<_> = decided.collect();
+    if decided.iter().all(|(_, registers)| registers.changed.is_empty()) {
         transaction.rollback().await?;
         return Ok(CountOutcome::Nothing);
     }
+    keep(&mut transaction, &decided).await?;
     count_commit(&mut transaction).await?;
     transaction.commit().await?;
-    Ok(CountOutcome::Kept(versions))
+    Ok(CountOutcome::Kept(raised.iter().map(|meter| meter.version).collect()))
 }
 
-/// The meter's new version, and whether anything is written of it; none where it has to be loaded again.
-async fn take_turn<T: MeterTurn>(
-    connection: &mut AnyConnection,
-    turn: &mut T,
-) -> Result<Option<(i64, bool)>, StoreError> {
-    let (id, version) = raise_version(connection, turn.meter()).await?;
-    let held = turn.version();
-    let since = match version - held {
-        1 => None,
-        _ => match changes_since(connection, turn.meter(), held).await? {
-            // The version that this commit will have is not there yet.
-            CatchUp::Changes(changes) => Some(MeterChanges { version: version - 1, ..changes }),
-            CatchUp::Current | CatchUp::Reload => return Ok(None),
-        },
-    };
-    let mut registers = RegisterChanges::of(known(connection, id, &turn.registers()).await?);
-    turn.decide(since, &mut registers);
-    keep_registers(connection, id, &registers.changed).await?;
-    keep_differences(connection, id, version, &registers.differences).await?;
-    Ok(Some((version, !registers.changed.is_empty())))
+/// What happened to a meter since the version in memory, up to the last one before this commit.
+async fn changes<T: MeterTurn>(connection: &mut AnyConnection, turn: &T, version: i64) -> Result<CatchUp, StoreError> {
+    let (held, before) = (turn.version(), version - 1);
+    if held == before {
+        return Ok(CatchUp::Current);
+    }
+    Ok(match changes_since(connection, turn.meter(), held).await? {
+        CatchUp::Changes(changes) => CatchUp::Changes(MeterChanges { version: before, ..changes }),
+        CatchUp::Current | CatchUp::Reload => CatchUp::Reload,
+    })
 }
 
 /// The last statement of the commit, as all writers wait for this row. Whoever leads makes no difference: every replica counts.

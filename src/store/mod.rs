@@ -20,6 +20,7 @@
 //! | `note` | what is noted of that outside of the store, and what follows; pure |
 //! | `meter` | meters, what is written of them, and what becomes of it |
 //! | `change` | what a write makes of the registers that there are; pure |
+//! | `statements` | what is written of meters, many rows at once |
 //! | `rows` | statements of many rows, and rows as values |
 //! | `writing` | one commit |
 //! | `counting` | one commit that is decided while its meters are locked |
@@ -41,6 +42,7 @@ pub mod queue;
 mod reading;
 mod rows;
 mod schema;
+mod statements;
 #[cfg(test)]
 mod tests;
 mod writing;

@@ -6,7 +6,7 @@ use super::{
     dialect::Dialect,
     meter::{MeterChanges, MeterId, StoredMeter},
     rows::{difference, register},
-    writing::known,
+    statements::known,
 };
 use crate::core::usage::{
     ledger::Ledger,
@@ -232,7 +232,9 @@ async fn known_registers(
     let query = sqlx::query("SELECT id FROM meter WHERE organization = $1 AND definition = $2");
     let query = query.bind(&*meter.organization).bind(&*meter.definition);
     let Some(row) = query.fetch_optional(&mut *connection).await? else { return Ok(BTreeMap::new()) };
-    known(connection, row.try_get("id")?, wanted).await
+    let id: i64 = row.try_get("id")?;
+    let wanted: Vec<_> = wanted.iter().map(|register| (id, register.clone())).collect();
+    Ok(known(connection, &wanted).await?.remove(&id).unwrap_or_default())
 }
 
 async fn progress(connection: &mut AnyConnection, name: &str) -> Result<Option<String>, StoreError> {

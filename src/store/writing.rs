@@ -3,13 +3,12 @@
 use super::{
     PersistentStore, StoreError,
     change::RegisterChanges,
-    connections::{fill_random, settled},
-    meter::{MeterDifference, MeterId, MeterOutcome, MeterWrite, check_text},
-    rows::{kept_channel, pieces, placeholders, register},
+    connections::settled,
+    meter::{MeterId, MeterOutcome, MeterWrite, check_text},
+    statements::{keep, known, raise_versions},
 };
-use crate::core::usage::register::{Register, RegisterId};
-use chrono::Utc;
-use sqlx::{AnyConnection, AssertSqlSafe, Connection, Row};
+use crate::core::usage::register::RegisterId;
+use sqlx::{AnyConnection, Connection};
 use std::collections::{BTreeMap, BTreeSet};
 
 const LONGEST_PROGRESS_NAME: usize = 1024;
@@ -59,18 +58,13 @@ async fn commit(
     progress: &[StoreProgress],
 ) -> Result<Vec<MeterOutcome>, StoreError> {
     let mut transaction = connection.begin().await?;
-    let mut outcomes = BTreeMap::new();
-    for (meter, places) in by_meter(writes) {
-        let of_meter: Vec<&MeterWrite> = places.iter().filter_map(|place| writes.get(*place)).collect();
-        let done = write_meter(&mut transaction, &meter, &of_meter).await?;
-        outcomes.extend(places.into_iter().zip(done));
-    }
+    let outcomes = write_meters(&mut transaction, writes).await?;
     for one in last_by_name(progress) {
         set_progress(&mut transaction, &one).await?;
     }
     sign(&mut transaction, epoch).await?;
     transaction.commit().await?;
-    Ok(outcomes.into_values().collect())
+    Ok(outcomes)
 }
 
 /// The places of each meter's writes, in the order of meters: two writers that lock the same meters never wait for each other in a
@@ -89,129 +83,38 @@ fn last_by_name(progress: &[StoreProgress]) -> Vec<StoreProgress> {
     by_name.into_values().cloned().collect()
 }
 
-async fn write_meter(
-    connection: &mut AnyConnection,
-    meter: &MeterId,
-    writes: &[&MeterWrite],
-) -> Result<Vec<MeterOutcome>, StoreError> {
-    let (id, version) = raise_version(connection, meter).await?;
-    let reported: BTreeSet<&RegisterId> = writes.iter().flat_map(|write| &write.registers).map(|one| &one.id).collect();
-    let reported: Vec<RegisterId> = reported.into_iter().cloned().collect();
-    let mut changes = RegisterChanges::of(known(connection, id, &reported).await?);
-    let outcomes = writes.iter().map(|write| {
-        let registers = write.registers.iter().map(|report| changes.take(report)).collect();
-        MeterOutcome { version, registers }
-    });
-    let outcomes = outcomes.collect();
-    keep_registers(connection, id, &changes.changed).await?;
-    keep_differences(connection, id, version, &changes.differences).await?;
-    if let Some(memory) = writes.iter().rev().find_map(|write| write.memory.as_ref()) {
-        keep_memory(connection, id, version, memory).await?;
-    }
-    Ok(outcomes)
-}
-
-/// The meter's number and its new version. That locks the meter until the commit, so it comes before anything is read.
-pub(super) async fn raise_version(connection: &mut AnyConnection, meter: &MeterId) -> Result<(i64, i64), StoreError> {
-    let row = sqlx::query(
-        "INSERT INTO meter (id, organization, definition, version, pruned, memory_version) VALUES ($1, $2, $3, 1, 0, 0) \
-         ON CONFLICT (organization, definition) DO UPDATE SET version = meter.version + 1 RETURNING id, version",
-    )
-    .bind(random_number()?)
-    .bind(&*meter.organization)
-    .bind(&*meter.definition)
-    .fetch_one(connection)
-    .await?;
-    Ok((row.try_get("id")?, row.try_get("version")?))
-}
-
-/// A meter's number is random, as the databases count up in different words.
-fn random_number() -> Result<i64, StoreError> {
-    let mut bytes = [0; 8];
-    fill_random(&mut bytes)?;
-    Ok(i64::from_be_bytes(bytes) & i64::MAX)
-}
-
-/// Those of some registers of a meter that there are.
-pub(super) async fn known(
-    connection: &mut AnyConnection,
-    meter: i64,
-    wanted: &[RegisterId],
-) -> Result<BTreeMap<RegisterId, Register>, StoreError> {
-    let mut known = BTreeMap::new();
-    for piece in pieces(wanted) {
-        let mut query = sqlx::query(AssertSqlSafe(rows_of_keys(piece.len()))).bind(meter);
-        for id in piece {
-            query = query.bind(&*id.origin).bind(&*id.key);
-        }
-        for row in query.fetch_all(&mut *connection).await? {
-            let (id, register) = register(&row)?;
-            known.insert(id, register);
-        }
-    }
-    Ok(known)
-}
-
-/// The rows of so many keys, each by itself: in a join with a list of keys, PostgreSQL would read the whole meter and compare each
-/// row with each key.
-fn rows_of_keys(keys: usize) -> String {
-    let row = |key: usize| {
-        format!(
-            "SELECT origin, key, at, channel, amount, as_of, deleted FROM register \
-             WHERE meter = $1 AND origin = ${} AND key = ${}",
-            2 * key + 2,
-            2 * key + 3
-        )
+async fn write_meters(connection: &mut AnyConnection, writes: &[MeterWrite]) -> Result<Vec<MeterOutcome>, StoreError> {
+    let by_meter = by_meter(writes);
+    let meters: Vec<&MeterId> = by_meter.keys().collect();
+    let raised = raise_versions(connection, &meters).await?;
+    let of_meter =
+        |places: &[usize]| -> Vec<&MeterWrite> { places.iter().filter_map(|place| writes.get(*place)).collect() };
+    let reported = |writes: &[&MeterWrite]| -> BTreeSet<RegisterId> {
+        writes.iter().flat_map(|write| &write.registers).map(|one| one.id.clone()).collect()
     };
-    (0..keys).map(row).collect::<Vec<_>>().join(" UNION ALL ")
-}
-
-pub(super) async fn keep_registers(
-    connection: &mut AnyConnection,
-    meter: i64,
-    registers: &BTreeMap<RegisterId, Register>,
-) -> Result<(), StoreError> {
-    let rows: Vec<_> = registers.iter().collect();
-    for piece in pieces(&rows) {
-        let sql = format!(
-            "INSERT INTO register (meter, origin, key, at, channel, amount, as_of, deleted) VALUES {} \
-             ON CONFLICT (meter, origin, key) DO UPDATE SET at = excluded.at, channel = excluded.channel, \
-             amount = excluded.amount, as_of = excluded.as_of, deleted = excluded.deleted",
-            placeholders(piece.len(), 8, 1)
-        );
-        let mut query = sqlx::query(AssertSqlSafe(sql));
-        for (id, register) in piece {
-            query = query.bind(meter).bind(&*id.origin).bind(&*id.key).bind(register.at.timestamp());
-            query = query.bind(kept_channel(register.channel.as_ref())).bind(register.amount.to_string());
-            query = query.bind(register.as_of.timestamp_micros()).bind(i64::from(register.deleted));
-        }
-        query.execute(&mut *connection).await?;
+    let parts: Vec<_> = by_meter.into_values().map(|places| (of_meter(&places), places)).collect();
+    let wanted = raised
+        .iter()
+        .zip(&parts)
+        .flat_map(|(meter, (writes, _))| reported(writes).into_iter().map(|register| (meter.id, register)));
+    let mut known = known(connection, &wanted.collect::<Vec<_>>()).await?;
+    let (mut changed, mut outcomes) = (Vec::new(), BTreeMap::new());
+    for (meter, (writes, places)) in raised.iter().zip(&parts) {
+        let mut registers = RegisterChanges::of(known.remove(&meter.id).unwrap_or_default());
+        let done = writes.iter().map(|write| {
+            let taken = write.registers.iter().map(|report| registers.take(report)).collect();
+            MeterOutcome { version: meter.version, registers: taken }
+        });
+        outcomes.extend(places.iter().copied().zip(done));
+        changed.push((*meter, registers));
     }
-    Ok(())
-}
-
-pub(super) async fn keep_differences(
-    connection: &mut AnyConnection,
-    meter: i64,
-    version: i64,
-    differences: &[MeterDifference],
-) -> Result<(), StoreError> {
-    let written = Utc::now().timestamp();
-    let rows: Vec<_> = (0_i64..).zip(differences).collect();
-    for piece in pieces(&rows) {
-        let sql = format!(
-            "INSERT INTO difference (meter, version, number, at, channel, amount, written) VALUES {}",
-            placeholders(piece.len(), 7, 1)
-        );
-        let mut query = sqlx::query(AssertSqlSafe(sql));
-        for (number, difference) in piece {
-            query = query.bind(meter).bind(version).bind(*number).bind(difference.at.timestamp());
-            query = query.bind(kept_channel(difference.channel.as_ref())).bind(difference.amount.to_string());
-            query = query.bind(written);
+    keep(connection, &changed).await?;
+    for (meter, (writes, _)) in raised.iter().zip(&parts) {
+        if let Some(memory) = writes.iter().rev().find_map(|write| write.memory.as_ref()) {
+            keep_memory(connection, meter.id, meter.version, memory).await?;
         }
-        query.execute(&mut *connection).await?;
     }
-    Ok(())
+    Ok(outcomes.into_values().collect())
 }
 
 async fn keep_memory(connection: &mut AnyConnection, meter: i64, version: i64, memory: &str) -> Result<(), StoreError> {

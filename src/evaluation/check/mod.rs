@@ -18,7 +18,7 @@ mod options;
 mod reason;
 
 pub use answer::{CheckAnswer, CheckedChannel, CheckedUsage};
-pub use flags::flags_now;
+pub use flags::{flag_now, flags_now, handles};
 pub use list::{EntitlementList, ListedEntitlement};
 pub use options::{CheckOption, OptionKind, SoldCatalogue, options};
 pub use reason::CheckReason;

@@ -3,7 +3,11 @@
 use super::scene::CheckScene;
 use crate::{
     core::calendar::parse_instant,
-    evaluation::{check::EntitlementList, decision::decide, memo::Memo},
+    evaluation::{
+        check::{EntitlementList, flag_now, flags_now, handles},
+        decision::{decide, decide_alone},
+        memo::Memo,
+    },
 };
 use serde_json::json;
 
@@ -40,4 +44,36 @@ fn the_entries_of_the_summary_have_numbers() {
         },
     });
     assert_eq!(list, expected);
+}
+
+#[test]
+fn a_flag_alone_says_what_all_of_them_do() {
+    let scene = CheckScene::monthly()
+        .define("sso", &json!({"type": "Feature"}))
+        .define("later", &json!({}))
+        .define("over", &json!({}))
+        .define("never", &json!({}))
+        .grant("a", &json!({"amount": 10}))
+        .grant("b", &json!({"definition": "sso"}))
+        .grant("c", &json!({"definition": "later", "start": "2027-06-01"}))
+        .grant("d", &json!({"definition": "over", "end": "2027-01-05"}))
+        .grant("e", &json!({"definition": "gone"}))
+        .used(&["2027-01-10 10"]);
+    let catalogue = scene.0.catalogue();
+    let snapshot = scene.0.snapshots(&catalogue).remove(0);
+    let now = parse_instant("2027-01-20T00:00:00Z").unwrap();
+    let offers = &snapshot.offers;
+    let all = flags_now(&decide(&snapshot, now), offers);
+    let one = |key: &str| {
+        let mut flags = handles(key)
+            .filter_map(|handle| flag_now(&decide_alone(&snapshot, &handle.into(), now), offers, handle, key));
+        flags.next()
+    };
+    assert_eq!(all.keys().collect::<Vec<_>>(), ["later", "sso", "units", "units.allowed"]);
+    for (key, value) in &all {
+        assert_eq!(one(key).as_ref(), Some(value), "{key}");
+    }
+    for key in ["gone", "seets", "units.facet", ".allowed", "", "allowed"] {
+        assert_eq!((one(key), all.get(key)), (None, None), "{key}");
+    }
 }

@@ -1,0 +1,154 @@
+//! What is written of meters, in statements of many rows: a commit takes about as many of them for one meter as for dozens.
+
+use super::{
+    StoreError,
+    change::RegisterChanges,
+    connections::fill_random,
+    meter::{MeterDifference, MeterId},
+    rows::{kept_channel, pieces, placeholders, register},
+};
+use crate::core::usage::register::{Register, RegisterId};
+use chrono::Utc;
+use sqlx::{AnyConnection, AssertSqlSafe, Row};
+use std::collections::BTreeMap;
+
+/// A meter whose version was raised, which locks it until the commit.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RaisedMeter {
+    /// Its number.
+    pub id: i64,
+    /// Its new version.
+    pub version: i64,
+}
+
+/// Raises the versions of meters, each of another one and in the order of meters. That comes before anything is read.
+pub(super) async fn raise_versions(
+    connection: &mut AnyConnection,
+    meters: &[&MeterId],
+) -> Result<Vec<RaisedMeter>, StoreError> {
+    let mut raised = BTreeMap::new();
+    for piece in pieces(meters) {
+        let sql = format!(
+            "INSERT INTO meter (id, organization, definition, version, pruned, memory_version) VALUES {} \
+             ON CONFLICT (organization, definition) DO UPDATE SET version = meter.version + 1 \
+             RETURNING organization, definition, id, version",
+            new_meters(piece.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for meter in piece {
+            query = query.bind(random_number()?).bind(&*meter.organization).bind(&*meter.definition);
+        }
+        for row in query.fetch_all(&mut *connection).await? {
+            let (organization, definition): (&str, &str) = (row.try_get("organization")?, row.try_get("definition")?);
+            let meter = MeterId { organization: organization.into(), definition: definition.into() };
+            raised.insert(meter, RaisedMeter { id: row.try_get("id")?, version: row.try_get("version")? });
+        }
+    }
+    let missing = || StoreError::Unreadable("a meter that was written is not there".to_owned());
+    meters.iter().map(|meter| raised.get(*meter).copied().ok_or_else(missing)).collect()
+}
+
+/// The values of so many meters that were never written.
+fn new_meters(meters: usize) -> String {
+    let row = |meter: usize| format!("(${}, ${}, ${}, 1, 0, 0)", 3 * meter + 1, 3 * meter + 2, 3 * meter + 3);
+    (0..meters).map(row).collect::<Vec<_>>().join(", ")
+}
+
+/// A meter's number is random, as the databases count up in different words.
+fn random_number() -> Result<i64, StoreError> {
+    let mut bytes = [0; 8];
+    fill_random(&mut bytes)?;
+    Ok(i64::from_be_bytes(bytes) & i64::MAX)
+}
+
+/// Those of some registers that there are, by the numbers of their meters.
+pub(super) async fn known(
+    connection: &mut AnyConnection,
+    wanted: &[(i64, RegisterId)],
+) -> Result<BTreeMap<i64, BTreeMap<RegisterId, Register>>, StoreError> {
+    let mut known: BTreeMap<i64, BTreeMap<_, _>> = BTreeMap::new();
+    for piece in pieces(wanted) {
+        let mut query = sqlx::query(AssertSqlSafe(rows_of_keys(piece.len())));
+        for (meter, id) in piece {
+            query = query.bind(*meter).bind(&*id.origin).bind(&*id.key);
+        }
+        for row in query.fetch_all(&mut *connection).await? {
+            let (id, register) = register(&row)?;
+            known.entry(row.try_get("meter")?).or_default().insert(id, register);
+        }
+    }
+    Ok(known)
+}
+
+/// The rows of so many keys, each by itself: in a join with a list of keys, PostgreSQL would read the whole meter and compare each
+/// row with each key.
+fn rows_of_keys(keys: usize) -> String {
+    let row = |key: usize| {
+        format!(
+            "SELECT meter, origin, key, at, channel, amount, as_of, deleted FROM register \
+             WHERE meter = ${} AND origin = ${} AND key = ${}",
+            3 * key + 1,
+            3 * key + 2,
+            3 * key + 3
+        )
+    };
+    (0..keys).map(row).collect::<Vec<_>>().join(" UNION ALL ")
+}
+
+/// Keeps what changes of meters.
+pub(super) async fn keep(
+    connection: &mut AnyConnection,
+    changed: &[(RaisedMeter, RegisterChanges)],
+) -> Result<(), StoreError> {
+    let registers = changed
+        .iter()
+        .flat_map(|(meter, changes)| changes.changed.iter().map(move |(id, register)| (meter.id, id, register)));
+    keep_registers(connection, &registers.collect::<Vec<_>>()).await?;
+    let differences = changed.iter().flat_map(|(meter, changes)| {
+        (0_i64..).zip(&changes.differences).map(move |(number, difference)| (*meter, number, difference))
+    });
+    keep_differences(connection, &differences.collect::<Vec<_>>()).await
+}
+
+async fn keep_registers(
+    connection: &mut AnyConnection,
+    rows: &[(i64, &RegisterId, &Register)],
+) -> Result<(), StoreError> {
+    for piece in pieces(rows) {
+        let sql = format!(
+            "INSERT INTO register (meter, origin, key, at, channel, amount, as_of, deleted) VALUES {} \
+             ON CONFLICT (meter, origin, key) DO UPDATE SET at = excluded.at, channel = excluded.channel, \
+             amount = excluded.amount, as_of = excluded.as_of, deleted = excluded.deleted",
+            placeholders(piece.len(), 8, 1)
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for (meter, id, register) in piece {
+            query = query.bind(*meter).bind(&*id.origin).bind(&*id.key).bind(register.at.timestamp());
+            query = query.bind(kept_channel(register.channel.as_ref())).bind(register.amount.to_string());
+            query = query.bind(register.as_of.timestamp_micros()).bind(i64::from(register.deleted));
+        }
+        query.execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+async fn keep_differences(
+    connection: &mut AnyConnection,
+    rows: &[(RaisedMeter, i64, &MeterDifference)],
+) -> Result<(), StoreError> {
+    let written = Utc::now().timestamp();
+    for piece in pieces(rows) {
+        let sql = format!(
+            "INSERT INTO difference (meter, version, number, at, channel, amount, written) VALUES {}",
+            placeholders(piece.len(), 7, 1)
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for (meter, number, difference) in piece {
+            query = query.bind(meter.id).bind(meter.version).bind(*number).bind(difference.at.timestamp());
+            query = query.bind(kept_channel(difference.channel.as_ref())).bind(difference.amount.to_string());
+            query = query.bind(written);
+        }
+        query.execute(&mut *connection).await?;
+    }
+    Ok(())
+}

@@ -23,6 +23,7 @@
 //! | [`endpoints`] | `/metrics`, `/healthz`, `/readyz` | `controller`, `server` |
 //! | [`installation`] | what a cluster needs for the operator: its rights, roles, Deployment | `core` |
 //! | [`prometheus`] | what Prometheus knows of usage | `core` |
+//! | [`kill_points`] | where tests have the operator killed; nothing in a release | nothing |
 //! | [`preflight`] | whether a cluster has all of that | `controller` |
 //! | [`cli`] | the command | `controller`, `webhook`, `offline` |
 //!
@@ -49,6 +50,7 @@ pub mod core;
 pub mod endpoints;
 pub mod evaluation;
 pub mod installation;
+pub mod kill_points;
 pub mod metering;
 pub mod metrics;
 pub mod offline;

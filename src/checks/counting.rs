@@ -4,6 +4,7 @@ use super::{desk::CheckDesk, problem::CheckProblem};
 use crate::{
     core::{calendar::Instant, usage::register::RegisterId},
     evaluation::uses::{UseChange, UseRefusal},
+    kill_points::KillPoint,
     metering::{MeterReader, NotCounted, UseAnswer, UseCounter, UseRequest},
     store::{StoreError, meter::MeterId},
 };
@@ -99,10 +100,12 @@ impl CheckDesk {
         let (snapshot, definition) = self.prepared(&address.organization, &address.entitlement)?;
         let (meter, id) = (address.meter(), address.register());
         let request = UseRequest { snapshot, meter, definition, id, change };
+        KillPoint::Asked.pass();
         let mut counted = counting.counter.count(request).await.map_err(problem)?;
         if let Some(usage) = &mut counted.answer.usage {
             usage.notice = self.knowledge().store_notice();
         }
+        KillPoint::Answered.pass();
         Ok(counted)
     }
 

@@ -12,6 +12,7 @@ use crate::{
         check::CheckAnswer,
         uses::{UseChange, UseJudgement, UseQuestion, UseRefusal, UseVerdict, judge},
     },
+    kill_points::KillPoint,
     store::{
         CountOutcome, MeterTurn, PersistentStore, RegisterChanges, StoreError,
         meter::{MeterChanges, MeterDifference, MeterId, RegisterWrite},
@@ -118,6 +119,7 @@ async fn work(reader: Arc<MeterReader>, mut receiver: mpsc::Receiver<WaitingUse>
         for one in waiting.drain(..) {
             by_meter.entry(one.request.meter.clone()).or_default().push(one);
         }
+        KillPoint::Gathered.pass();
         count_together(&reader, by_meter, now).await;
     }
 }
@@ -263,6 +265,7 @@ impl UseTurn {
                 if let Some((held, version)) = self.place.held.as_mut().zip(version) {
                     held.is_of(version);
                 }
+                KillPoint::Summed.pass();
                 let answers = std::mem::take(&mut self.answers);
                 requests.into_iter().zip(answers).for_each(|(one, answer)| one.say(answer));
             }

@@ -12,7 +12,7 @@ use super::{
     reading::changes_since,
     statements::{keep, known, raise_versions},
 };
-use crate::core::usage::register::RegisterId;
+use crate::{core::usage::register::RegisterId, kill_points::KillPoint};
 use sqlx::{AnyConnection, Connection};
 
 /// What is to be decided of one meter.
@@ -58,6 +58,7 @@ impl PersistentStore {
 async fn count<T: MeterTurn>(connection: &mut AnyConnection, turns: &mut [T]) -> Result<CountOutcome, StoreError> {
     let mut transaction = connection.begin().await?;
     let raised = raise_versions(&mut transaction, &turns.iter().map(MeterTurn::meter).collect::<Vec<_>>()).await?;
+    KillPoint::Locked.pass();
     let mut since = Vec::with_capacity(turns.len());
     for (turn, meter) in turns.iter().zip(&raised) {
         match changes(&mut transaction, turn, meter.version).await? {
@@ -81,13 +82,17 @@ async fn count<T: MeterTurn>(connection: &mut AnyConnection, turns: &mut [T]) ->
         (*meter, registers)
     });
     let decided: Vec<_> = decided.collect();
+    KillPoint::Decided.pass();
     if decided.iter().all(|(_, registers)| registers.changed.is_empty()) {
         transaction.rollback().await?;
         return Ok(CountOutcome::Nothing);
     }
     keep(&mut transaction, &decided).await?;
+    KillPoint::Written.pass();
     count_commit(&mut transaction).await?;
+    KillPoint::Signed.pass();
     transaction.commit().await?;
+    KillPoint::Committed.pass();
     Ok(CountOutcome::Kept(raised.iter().map(|meter| meter.version).collect()))
 }
 

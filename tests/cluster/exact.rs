@@ -7,9 +7,10 @@ use crate::{
     store_server::Server,
     usage::support::Desk,
 };
+use entitlement_operator::kill_points::KillPoint;
 use serde_json::{Value, json};
 use std::{
-    net::SocketAddr,
+    net::{SocketAddr, TcpStream},
     sync::{
         RwLock,
         atomic::{AtomicUsize, Ordering::SeqCst},
@@ -23,6 +24,10 @@ const ALLOWED: usize = 10_000;
 const ASKED: usize = 10_400;
 const AMOUNT: &str = "0.001";
 const CLIENTS: usize = 24;
+/// How many are asked for between two kills.
+const STEP: usize = 1000;
+/// After how many uses, or commits, an operator dies at a point.
+const PASSES: u32 = 12;
 /// Far more than all of it takes.
 const DEADLINE: Duration = Duration::from_mins(8);
 
@@ -32,6 +37,8 @@ struct Run {
     token: String,
     one: String,
     next: AtomicUsize,
+    /// How many may be asked for by now.
+    limit: AtomicUsize,
     counted: AtomicUsize,
     refused: AtomicUsize,
     unanswered: AtomicUsize,
@@ -76,6 +83,10 @@ impl Run {
             if key >= ASKED {
                 return;
             }
+            while key >= self.limit.load(SeqCst) {
+                assert!(self.begun.elapsed() < DEADLINE, "use {key} is never asked for");
+                thread::sleep(Duration::from_millis(5));
+            }
             let is_counted = self.put(key, number);
             let count = if is_counted { &self.counted } else { &self.refused };
             count.fetch_add(1, SeqCst);
@@ -83,6 +94,14 @@ impl Run {
                 // Whoever did not hear the answer asks once more, and somebody else.
                 assert_eq!(self.put(key, number + 1), is_counted, "use {key}");
             }
+        }
+    }
+
+    /// Waits until an operator has died of itself.
+    fn until_dead(&self, api: SocketAddr) {
+        while TcpStream::connect(api).is_ok() {
+            assert!(self.begun.elapsed() < DEADLINE, "it lives on");
+            thread::sleep(Duration::from_millis(5));
         }
     }
 
@@ -96,7 +115,12 @@ impl Run {
 }
 
 async fn counts_exactly(desk: &Desk, store: &str, replicas: usize, mut outage: impl FnMut() + Send) {
-    let start = || desk.stage.operator(&[&[store][..], &API].concat());
+    let arguments = [&[store][..], &API].concat();
+    let start = || desk.stage.operator(&arguments);
+    let start_to_die = |at: KillPoint| {
+        let passes = format!("'{}={PASSES}*off->return'", at.name());
+        desk.stage.operator_in(&[("FAILPOINTS", &passes)], &arguments)
+    };
     let mut operators: Vec<Operator> = (0..replicas).map(|_| start()).collect();
     desk.sell().await;
     let name = &desk.cluster.name;
@@ -115,6 +139,7 @@ async fn counts_exactly(desk: &Desk, store: &str, replicas: usize, mut outage: i
         token: service.token.clone(),
         one: one.clone(),
         next: AtomicUsize::new(0),
+        limit: AtomicUsize::new(STEP),
         counted: AtomicUsize::new(0),
         refused: AtomicUsize::new(0),
         unanswered: AtomicUsize::new(0),
@@ -126,17 +151,26 @@ async fn counts_exactly(desk: &Desk, store: &str, replicas: usize, mut outage: i
             for number in 0..CLIENTS {
                 scope.spawn(move || run.client(number));
             }
-            for kill in 1..=8 {
-                run.until(kill * 1000);
+            let begin = |operators: &mut Vec<Operator>, victim: usize, operator: Operator| {
+                *run.replicas[victim].write().unwrap() = operator.api();
+                operators.insert(victim, operator);
+            };
+            for (kill, point) in (1..).zip(KillPoint::ALL) {
+                run.until(kill * STEP - STEP / 2);
                 let victim = kill % replicas;
                 operators.remove(victim).kill();
                 if kill == 4 {
                     outage();
                 }
-                let operator = start();
-                *run.replicas[victim].write().unwrap() = operator.api();
-                operators.insert(victim, operator);
+                let doomed = start_to_die(point);
+                let api = doomed.api();
+                begin(&mut operators, victim, doomed);
+                run.limit.fetch_add(STEP, SeqCst);
+                run.until_dead(api);
+                operators.remove(victim).kill();
+                begin(&mut operators, victim, start());
             }
+            run.limit.store(ASKED, SeqCst);
         });
     });
     assert!(run.unanswered.load(SeqCst) > 0, "nobody was killed before an answer");

@@ -15,8 +15,15 @@ mod plane;
 #[path = "../tests/store/server.rs"]
 mod server;
 
-use entitlement_operator::store::PersistentStore;
+use entitlement_operator::{
+    core::usage::register::RegisterId,
+    store::{
+        PersistentStore,
+        meter::{MeterId, MeterWrite, RegisterWrite},
+    },
+};
 use plane::{Plane, PlaneOptions};
+use rust_decimal::Decimal;
 use serde_json::json;
 use server::Server;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, any::install_default_drivers};
@@ -58,7 +65,7 @@ impl Served {
             .args(["run", "--store", store, "--api-insecure", "--api-address", &api.to_string()])
             .env("KUBECONFIG", plane.kubeconfig())
             .env("ENTITLEMENT_OPERATOR_HTTP_ADDRESS", "127.0.0.1:0")
-            .env("RUST_LOG", "warn")
+            .env("RUST_LOG", "error")
             .env("MALLOC_ARENA_MAX", "2")
             .stdin(Stdio::null())
             .spawn();
@@ -284,8 +291,43 @@ fn count(operator: &Served, address: &str, token: &str, database: &str) {
     let rate = operator.measure(&format!("a use, on {database}"), WRITERS, put);
     let each = (rate.answers / usize::try_from(commits() - before).unwrap()).max(1);
     let plain = runtime.block_on(plainly(address, each));
-    println!("{:<44} {:>6} {plain:>9.0}", format!("a row by a plain client of {database}, {each} a commit"), 1);
-    println!("{:<44} {:>6} {:>9.2}", "", "", rate.per_second / plain);
+    println!("{:<44} {:>6} {plain:>9.0}", format!("a row alone, {each} a commit"), 1);
+    let same = runtime.block_on(same_commits(address, each));
+    println!("{:<44} {:>6} {same:>9.0}", format!("the same rows, {each} uses a commit, no API"), 1);
+    println!("{:<44} {:>6} {:>9.2}", "the API beside that", "", rate.per_second / same);
+}
+
+/// How many uses a second are kept by whoever does nothing but these commits: the same rows, of the same meters, so many in each.
+async fn same_commits(address: &str, each: usize) -> f64 {
+    let store = PersistentStore::open(&address.parse().unwrap()).await.unwrap();
+    let epoch = i64::MAX;
+    let (begun, mut kept) = (Instant::now(), 0);
+    while begun.elapsed() < MEASURED {
+        let mut writes: Vec<MeterWrite> = Vec::new();
+        for number in kept..kept + each {
+            let definition = format!("seats-{}", number % 10 * 2 + 1);
+            let now = chrono::Utc::now();
+            let register = RegisterWrite {
+                id: RegisterId { origin: "bench".into(), key: format!("use-{number}").into() },
+                at: Some(now),
+                channel: None,
+                amount: Decimal::ONE,
+                as_of: now,
+                deleted: false,
+            };
+            match writes.iter_mut().find(|write| *write.meter.definition == *definition) {
+                Some(write) => write.registers.push(register),
+                None => writes.push(MeterWrite {
+                    meter: MeterId { organization: "plain".into(), definition: definition.into() },
+                    registers: vec![register],
+                    memory: None,
+                }),
+            }
+        }
+        store.write(epoch, &writes, &[]).await.unwrap();
+        kept += each;
+    }
+    f64::from(u32::try_from(kept).unwrap()) / begun.elapsed().as_secs_f64()
 }
 
 /// How many rows a second a plain client keeps with so many in each commit.

@@ -1,8 +1,6 @@
 //! Where a test has the operator killed, between a request to count something and its answer. In a release none of this is there:
 //! `fail` makes code of it only for tests, as they alone turn on its feature `failpoints`.
 
-use rustix::process::{Signal, getpid, kill_process};
-
 /// A place on the way of a use, in the order of the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KillPoint {
@@ -59,7 +57,7 @@ impl KillPoint {
     /// Ends the operator by SIGKILL, where `FAILPOINTS` says so: `use-committed=10*off->return` does it after ten times.
     pub fn pass(self) {
         fail::fail_point!(self.name(), |_| {
-            let _ = kill_process(getpid(), Signal::KILL);
+            let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
         });
     }
 }

@@ -94,6 +94,7 @@ const LAYERS: &[Layer] = &[
             "connection",
             "kill_points",
             "metering",
+            "metrics",
             "server",
             "store",
         ],

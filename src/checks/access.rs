@@ -1,11 +1,14 @@
 //! What who asks may: the API server says it, and it is believed for ten seconds.
 
-use super::caller::ApiCaller;
+use super::{
+    caller::ApiCaller,
+    reviews::{ApiReviews, NotReviewed},
+};
+use crate::metrics::ApiMetrics;
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
-use kube::{Api, Client, api::PostParams};
+use kube::Client;
 use moka::future::Cache;
 use std::{sync::Arc, time::Duration};
-use tokio::{sync::Semaphore, time::timeout};
 
 /// How long a review counts.
 const BELIEVED: Duration = Duration::from_secs(10);
@@ -13,10 +16,6 @@ const BELIEVED: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_hours(24);
 /// How many are known at once.
 const KNOWN: u64 = 100_000;
-/// How long a review may take: some of what a request may take in all.
-const PATIENCE: Duration = Duration::from_secs(4);
-/// How many reviews are under way at once.
-const REVIEWS: usize = 16;
 
 /// What is wanted of an organization's entitlements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,8 +43,7 @@ type AccessWanted = (Arc<ApiCaller>, Arc<str>, CheckVerb);
 /// What is known of who may what.
 #[derive(Clone)]
 pub struct AccessReviews {
-    reviews: Api<SubjectAccessReview>,
-    under_way: Arc<Semaphore>,
+    reviews: ApiReviews<SubjectAccessReview>,
     known: Cache<AccessWanted, bool>,
     /// What was allowed once, for when nobody can be asked: a service goes on serving while the control plane is being upgraded.
     allowed: Cache<AccessWanted, ()>,
@@ -59,10 +57,9 @@ pub struct AccessUnanswered;
 impl AccessReviews {
     /// Of a cluster.
     #[must_use]
-    pub fn new(client: Client) -> Self {
+    pub fn new(client: Client, metrics: ApiMetrics) -> Self {
         Self {
-            reviews: Api::all(client),
-            under_way: Arc::new(Semaphore::new(REVIEWS)),
+            reviews: ApiReviews::new(client, "subjectaccessreviews", metrics),
             known: Cache::builder().max_capacity(KNOWN).time_to_live(BELIEVED).build(),
             allowed: Cache::builder().max_capacity(KNOWN).time_to_live(LONGEST).build(),
         }
@@ -93,7 +90,7 @@ impl AccessReviews {
         }
     }
 
-    async fn ask(&self, caller: &ApiCaller, organization: &str, verb: CheckVerb) -> Result<bool, AccessUnanswered> {
+    async fn ask(&self, caller: &ApiCaller, organization: &str, verb: CheckVerb) -> Result<bool, NotReviewed> {
         let review = SubjectAccessReview {
             spec: SubjectAccessReviewSpec {
                 user: Some(caller.user.to_string()),
@@ -111,11 +108,7 @@ impl AccessReviews {
             },
             ..SubjectAccessReview::default()
         };
-        let asked = async {
-            let _turn = self.under_way.acquire().await.map_err(|_| AccessUnanswered)?;
-            self.reviews.create(&PostParams::default(), &review).await.map_err(|_| AccessUnanswered)
-        };
-        let answer = timeout(PATIENCE, asked).await.map_err(|_| AccessUnanswered)??;
+        let answer = self.reviews.ask(&review).await?;
         Ok(answer.status.is_some_and(|status| status.allowed && status.denied != Some(true)))
     }
 }

@@ -34,7 +34,12 @@ impl Doorkeeper {
     /// Of a cluster.
     #[must_use]
     pub fn new(client: &Client, knowledge: Knowledge) -> Self {
-        Self { tokens: Tokens::new(client.clone()), access: AccessReviews::new(client.clone()), knowledge }
+        let metrics = knowledge.metrics().api();
+        Self {
+            tokens: Tokens::new(client.clone(), metrics.clone()),
+            access: AccessReviews::new(client.clone(), metrics.clone()),
+            knowledge,
+        }
     }
 
     async fn identify(&self, parts: &Parts) -> Result<AskedBy, CheckProblem> {

@@ -3,7 +3,7 @@
 use super::{desk::CheckDesk, problem::CheckProblem};
 use crate::{
     core::{calendar::Instant, usage::register::RegisterId},
-    evaluation::uses::{UseChange, UseRefusal},
+    evaluation::uses::{UseChange, UseRefusal, UseVerdict},
     kill_points::KillPoint,
     metering::{MeterReader, NotCounted, UseAnswer, UseCounter, UseRequest},
     store::{StoreError, meter::MeterId},
@@ -95,6 +95,12 @@ impl CheckDesk {
     /// # Errors
     /// Where nothing became of it.
     pub async fn count(&self, address: &UseAddress, change: UseChange) -> Result<UseAnswer, CheckProblem> {
+        let counted = self.judge(address, change).await;
+        self.knowledge().metrics().api().used(result_of(&counted));
+        counted
+    }
+
+    async fn judge(&self, address: &UseAddress, change: UseChange) -> Result<UseAnswer, CheckProblem> {
         let counting = self.counting()?;
         self.confirmed()?;
         let (snapshot, definition) = self.prepared(&address.organization, &address.entitlement)?;
@@ -120,6 +126,19 @@ impl CheckDesk {
             counting.reader.register(&address.meter(), &address.register()).await.map_err(|e| problem(e.into()))?;
         let known = known.filter(|known| !known.deleted).ok_or_else(|| problem(UseRefusal::Unknown.into()))?;
         Ok(KeptUse { at: known.at, channel: known.channel, amount: known.amount, as_of: known.as_of })
+    }
+}
+
+/// What became of a use, as a label of a metric.
+fn result_of(counted: &Result<UseAnswer, CheckProblem>) -> &'static str {
+    match counted {
+        Ok(answer) => match answer.verdict {
+            UseVerdict::Count(_) => "counted",
+            UseVerdict::Same | UseVerdict::Older => "duplicate",
+            UseVerdict::Denied => "refused",
+        },
+        Err(CheckProblem::Unavailable(_)) => "unavailable",
+        Err(_) => "invalid",
     }
 }
 

@@ -7,6 +7,7 @@
 //! | `caller` | who asks, as the API server knows them |
 //! | `tokens` | whose token that is, by TokenReview |
 //! | `access` | what they may, by SubjectAccessReview |
+//! | `reviews` | how many questions to the API server are under way at once |
 //! | `asked_by` | both together, for one request |
 //! | `desk` | what is answered |
 //! | `confirmation` | whether what is in memory can be counted by |
@@ -15,6 +16,7 @@
 //! | `events` | usage as CloudEvents |
 //! | `stated` | amounts, moments and channels as callers write them |
 //! | `ofrep` | the same as flags of OpenFeature |
+//! | `operations` | which operation a request asks for, how long it may take, and what is counted of it |
 //! | `openapi` | what the API is described as, for programs that make clients of it |
 //! | `routes` | what is asked for by which address |
 //! | `problem` | what is answered where there is no answer |
@@ -33,9 +35,11 @@ mod desk;
 mod events;
 mod ofrep;
 mod openapi;
+mod operations;
 mod options;
 mod own_certificate;
 mod problem;
+mod reviews;
 mod routes;
 mod site;
 mod stated;
@@ -119,6 +123,7 @@ impl CheckService {
         shutdown: impl Future<Output = ()>,
     ) {
         let meters = store.map(|address| Arc::new(MeterReader::new(address, clock::now())));
+        knowledge.metrics().api().answers(self.encryption.is_there());
         let doorkeeper = Doorkeeper::new(&client, knowledge.clone());
         let confirmation = Confirmation::default();
         let confirming = confirmation.clone().keep(client.clone(), knowledge.clone());

@@ -9,6 +9,7 @@ use crate::{
     controller::{Knowledge, Leadership},
     evaluation::object::MANAGER,
     installation::{API_SECRET, API_SERVICE, AUTHORITY_CONFIG_MAP, NAME},
+    metrics::ApiMetrics,
     server::certificate::{Certificate, CertificateHolder},
 };
 use futures::StreamExt;
@@ -56,6 +57,7 @@ pub struct OwnCertificate {
     written: Option<time::Instant>,
     served: Option<Certificate>,
     certificates: watch::Sender<Option<Arc<ServerConfig>>>,
+    metrics: ApiMetrics,
 }
 
 impl OwnCertificate {
@@ -75,6 +77,7 @@ impl OwnCertificate {
             written: None,
             served: None,
             certificates,
+            metrics: knowledge.metrics().api().clone(),
         }
     }
 
@@ -114,6 +117,7 @@ impl OwnCertificate {
         match certificate.server_config(None) {
             Ok(config) => {
                 self.certificates.send_replace(Some(config));
+                self.metrics.answers(true);
                 self.served = Some(certificate);
                 self.secret.is_well();
                 tracing::info!("the API has a certificate");

@@ -6,6 +6,7 @@ use super::{
     desk::{CheckDesk, Wanted},
     events, ofrep,
     openapi::{CheckApi, InOrganization, ListProblems, OfEntitlement},
+    operations::{ApiOperations, counted},
     problem::CheckProblem,
     stated::{Addressed, read_moment},
     uses,
@@ -17,6 +18,7 @@ use crate::{
 use axum::{
     Json, Router,
     extract::{Query, State, rejection::QueryRejection},
+    middleware::from_fn_with_state,
     response::IntoResponse,
 };
 use rust_decimal::Decimal;
@@ -35,8 +37,10 @@ pub struct CheckSurroundings {
 
 /// All that there is.
 pub fn router(surroundings: Arc<CheckSurroundings>) -> Router {
-    let (router, _) = calls().split_for_parts();
-    router.fallback(nothing_here).method_not_allowed_fallback(wrong_method).with_state(surroundings)
+    let (router, description) = calls().split_for_parts();
+    let operations = ApiOperations::of(&description, surroundings.desk.knowledge().metrics().api().clone());
+    let router = router.fallback(nothing_here).method_not_allowed_fallback(wrong_method).with_state(surroundings);
+    router.layer(from_fn_with_state(Arc::new(operations), counted))
 }
 
 /// What all that is described as.

@@ -1,13 +1,12 @@
 //! HTTP, with TLS or on loopback without: connections, limits, and the answer to one request.
 
-use super::problem::CheckProblem;
 use crate::server::{ConnectionLimits, ConnectionPlace, LIFETIME, Site, serve};
-use axum::{Router, body::Body, extract::DefaultBodyLimit, response::IntoResponse};
+use axum::{Router, body::Body, extract::DefaultBodyLimit};
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use rustls::ServerConfig;
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -19,8 +18,6 @@ use tower::ServiceExt;
 
 /// The most bytes of a request's body.
 pub const MOST_BYTES: usize = 1 << 20;
-/// How long a request may take in all.
-const REQUEST: Duration = Duration::from_secs(10);
 
 /// What a connection is read and written by.
 pub trait ByteStream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -34,6 +31,17 @@ pub enum ApiEncryption {
     Tls(watch::Receiver<Option<Arc<ServerConfig>>>),
     /// Not at all: on loopback.
     None,
+}
+
+impl ApiEncryption {
+    /// Whether whoever connects can be answered.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        match self {
+            Self::Tls(certificates) => certificates.borrow().is_some(),
+            Self::None => true,
+        }
+    }
 }
 
 /// Serves until `shutdown` is ready, then answers what has been asked.
@@ -60,11 +68,7 @@ impl Site for CheckSite {
     }
 
     async fn respond(&self, request: Request<Incoming>, place: &ConnectionPlace) -> Response<Full<Bytes>> {
-        let response = timeout(REQUEST, self.answer(request)).await;
-        let response = response.unwrap_or_else(|_| {
-            let problem = CheckProblem::Unavailable("it could not be answered in time: try again".to_owned());
-            problem.into_response()
-        });
+        let Ok(response) = self.router.clone().oneshot(request.map(Body::new)).await;
         // Whoever was let in may stay; anybody else connects again.
         let stays = response.status() != StatusCode::UNAUTHORIZED && place.stay();
         let mut response = whole(response).await;
@@ -74,13 +78,6 @@ impl Site for CheckSite {
         if !stays {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        response
-    }
-}
-
-impl CheckSite {
-    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
-        let Ok(response) = self.router.clone().oneshot(request.map(Body::new)).await;
         response
     }
 }

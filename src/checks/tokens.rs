@@ -3,12 +3,18 @@
 //! With the API server gone, a token that it has reviewed counts for reads until it expires, so that no service stops serving
 //! because the control plane is being upgraded.
 
-use super::caller::ApiCaller;
-use crate::core::{calendar::Instant, secret::Secret};
+use super::{
+    caller::ApiCaller,
+    reviews::{ApiReviews, NotReviewed},
+};
+use crate::{
+    core::{calendar::Instant, secret::Secret},
+    metrics::ApiMetrics,
+};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::DateTime;
 use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec};
-use kube::{Api, Client, api::PostParams};
+use kube::Client;
 use moka::{Expiry, future::Cache};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -16,7 +22,6 @@ use std::{
     sync::Arc,
     time::{Duration, Instant as Clock},
 };
-use tokio::{sync::Semaphore, time::timeout};
 
 /// Whom tokens have to be for: a token that a workload has for the API server, or for another service, is of no use here.
 pub const AUDIENCE: &str = "entitlements.dev";
@@ -30,10 +35,6 @@ const KNOWN: u64 = 10_000;
 /// A token that says of itself until when it counts may do so for a day where nobody can be asked; any other for as long as its
 /// review.
 const LONGEST: Duration = Duration::from_hours(24);
-/// How long a review may take: some of what a request may take in all.
-const PATIENCE: Duration = Duration::from_secs(4);
-/// How many reviews of tokens are under way at once, so that whoever tries many keeps the API server from nothing else.
-const REVIEWS: usize = 16;
 /// The longest token that is looked at, in bytes.
 const LONGEST_TOKEN: usize = 16 << 10;
 
@@ -63,8 +64,7 @@ pub enum TokenRefusal {
 /// Who is known by which token.
 #[derive(Clone)]
 pub struct Tokens {
-    reviews: Api<TokenReview>,
-    under_way: Arc<Semaphore>,
+    reviews: ApiReviews<TokenReview>,
     fresh: Cache<TokenHash, TokenOwner>,
     /// Those that were reviewed once, for when nobody can be asked.
     seen: Cache<TokenHash, (Arc<ApiCaller>, Instant)>,
@@ -73,10 +73,9 @@ pub struct Tokens {
 impl Tokens {
     /// Of a cluster.
     #[must_use]
-    pub fn new(client: Client) -> Self {
+    pub fn new(client: Client, metrics: ApiMetrics) -> Self {
         Self {
-            reviews: Api::all(client),
-            under_way: Arc::new(Semaphore::new(REVIEWS)),
+            reviews: ApiReviews::new(client, "tokenreviews", metrics),
             fresh: Cache::builder().max_capacity(KNOWN).expire_after(Belief).build(),
             seen: Cache::builder().max_capacity(KNOWN).time_to_live(LONGEST).build(),
         }
@@ -110,7 +109,7 @@ impl Tokens {
         }
     }
 
-    async fn review(&self, token: &Secret<String>) -> Result<TokenOwner, NoTokenReview> {
+    async fn review(&self, token: &Secret<String>) -> Result<TokenOwner, NotReviewed> {
         let review = TokenReview {
             spec: TokenReviewSpec {
                 token: Some(token.expose_secret().clone()),
@@ -118,18 +117,10 @@ impl Tokens {
             },
             ..TokenReview::default()
         };
-        let asked = async {
-            let _turn = self.under_way.acquire().await.map_err(|_| NoTokenReview)?;
-            self.reviews.create(&PostParams::default(), &review).await.map_err(|_| NoTokenReview)
-        };
-        let answer = timeout(PATIENCE, asked).await.map_err(|_| NoTokenReview)??;
+        let answer = self.reviews.ask(&review).await?;
         Ok(reviewed(answer, token.expose_secret()))
     }
 }
-
-/// The API server has not answered.
-#[derive(Debug)]
-struct NoTokenReview;
 
 fn reviewed(answer: TokenReview, token: &str) -> TokenOwner {
     let Some(status) = answer.status.filter(|status| status.authenticated == Some(true)) else {

@@ -1,6 +1,7 @@
 //! What is counted as it happens.
 
 use super::{
+    api::ApiMetrics,
     gauges::{Gauges, single},
     labels::{
         BuildLabels, ControllerLabel, MethodLabel, NameLabel, PhaseLabel, ReconcileLabels, RequestLabels,
@@ -33,7 +34,7 @@ const REQUEST_SECONDS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.
 /// What is due at a second should be there within one.
 const LAG_SECONDS: [f64; 12] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0];
 
-type Timings<S> = Family<S, Histogram, fn() -> Histogram>;
+pub(super) type Timings<S> = Family<S, Histogram, fn() -> Histogram>;
 type SecondsGauge = Gauge<f64, AtomicU64>;
 
 /// What is counted of one process. Copies count together.
@@ -60,6 +61,7 @@ struct Families {
     store_commits: Counter,
     store_time: Histogram,
     registers: Counter,
+    api: ApiMetrics,
     watches: Family<ResourceLabel, SecondsGauge>,
     /// When the webhook's certificate ends, in Unix time; 0 while it has none.
     certificate: AtomicI64,
@@ -106,10 +108,10 @@ fn request_seconds() -> Histogram {
 }
 
 /// Registers a family under its name, without the end that counters get.
-struct Registration(Registry);
+pub(super) struct Registration(Registry);
 
 impl Registration {
-    fn add<M: Metric + Clone>(&mut self, name: &str, help: &str, family: M) -> M {
+    pub(super) fn add<M: Metric + Clone>(&mut self, name: &str, help: &str, family: M) -> M {
         self.0.register(name, help, family.clone());
         family
     }
@@ -200,6 +202,7 @@ impl Metrics {
                 "How many registers of usage were written to the store, also those that were taken back",
                 Counter::default(),
             ),
+            api: ApiMetrics::register(&mut all),
             watches: all.add(
                 "entitlement_watch_last_activity_timestamp_seconds",
                 "When a watch last gave a sign of life, in Unix time; before the first one, when the operator began to watch",
@@ -271,6 +274,12 @@ impl Metrics {
         self.families.reviews.get_or_create(&ResultLabel { result }).inc();
     }
 
+    /// What is counted of the API that services ask.
+    #[must_use]
+    pub fn api(&self) -> &ApiMetrics {
+        &self.families.api
+    }
+
     /// From now on signs of life of this watch are expected.
     pub fn expect_watch(&self, resource: &str) {
         self.mark_watch(&ResourceLabel { resource: resource.to_owned() });
@@ -302,6 +311,11 @@ impl Metrics {
         if certificate != 0 {
             let help = "When the certificate that the admission webhook serves with ends, in Unix time";
             single(&mut current, "entitlement_webhook_certificate_expiry_timestamp_seconds", help, certificate);
+        }
+        if let Some(is_answering) = self.families.api.is_answering() {
+            let help =
+                "Whether the API answers whoever asks (1), or has no certificate or not everything listed yet (0)";
+            single(&mut current, "entitlement_api_serving", help, is_answering && gauges.is_ready);
         }
         gauges.register(&mut current);
         let mut text = String::new();

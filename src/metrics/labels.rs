@@ -1,6 +1,7 @@
 //! The labels, each with a bounded set of values.
 
 use prometheus_client::encoding::EncodeLabelSet;
+use std::sync::Arc;
 
 /// What is brought up to date, and how it went.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -81,6 +82,26 @@ pub struct ReasonLabel {
 /// How it went.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ResultLabel {
+    pub result: &'static str,
+}
+
+/// How the API answered what.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct AnswerLabels {
+    pub operation: Arc<str>,
+    pub code: &'static str,
+}
+
+/// What was asked of the API.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct OperationLabel {
+    pub operation: Arc<str>,
+}
+
+/// Which review, and how it ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ReviewLabels {
+    pub resource: &'static str,
     pub result: &'static str,
 }
 

@@ -8,11 +8,13 @@
 //! |---|---|
 //! | `families` | what is counted as it happens |
 //! | `gauges` | what is told when it is asked for |
-//! | `labels` | the labels of both |
+//! | `api` | what is counted of the API that services ask |
+//! | `labels` | the labels of all |
 //! | `process` | what the operating system says of the process |
 //! | `page` | both formats of Prometheus |
 //! | `requests` | counting the requests to the API server |
 
+mod api;
 mod families;
 mod gauges;
 mod labels;
@@ -20,6 +22,7 @@ mod page;
 mod process;
 mod requests;
 
+pub use api::ApiMetrics;
 pub use families::{ERROR, Metrics, QueueMetrics};
 pub use gauges::{DomainGauges, Gauges, InstanceEnd, QueueDepth};
 pub use page::Exposition;

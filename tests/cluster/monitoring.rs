@@ -3,6 +3,7 @@
 
 use crate::{
     approval_policies::asked_by,
+    asker::{API, Asker},
     endpoints::ask,
     harness::{DEADLINE, Operator, Stage, grant, seconds_from_now},
     leaks::{Search, plant},
@@ -92,6 +93,34 @@ fn until_all_is_decided(stage: &Stage) {
     ]);
 }
 
+/// Counts a use twice by the API, and asks for what is not there.
+fn until_the_api_has_counted(stage: &Stage, operator: &Operator) {
+    let role = ["create", "clusterrole", "counts", "--verb=report", "--resource=organizations.entitlements.dev"];
+    stage.kubectl(&role);
+    let account = "--serviceaccount=kube-system:default";
+    stage.kubectl(&["create", "clusterrolebinding", "counts", "--clusterrole=counts", account]);
+    let token =
+        stage.kubectl(&["create", "token", "default", "--namespace=kube-system", "--audience=entitlements.dev"]);
+    let service = Asker { api: operator.api(), token: token.trim().to_owned() };
+    let case = "/v1/organizations/acme/entitlements/cases/uses/CASE-1";
+    let puts = |amount: u32| service.says("PUT", case, &json!({ "amount": amount }).to_string());
+    eventually(DEADLINE, "a use is counted", || match puts(1) {
+        (200, ..) => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+    assert_eq!((puts(1).0, puts(11).0, service.gets("/elsewhere").0), (200, 409, 404));
+    for (name, label) in [
+        ("entitlement_api_uses_total", ("result", "counted")),
+        ("entitlement_api_uses_total", ("result", "duplicate")),
+        ("entitlement_api_uses_total", ("result", "refused")),
+        ("entitlement_api_requests_total", ("operation", "none")),
+        ("entitlement_api_reviews_total", ("resource", "tokenreviews")),
+    ] {
+        until_told(operator, name, Some(label), 1.0);
+    }
+    until_told(operator, "entitlement_api_serving", None, 1.0);
+}
+
 /// How many grants there are in each phase, as the API server has them.
 fn phases(stage: &Stage) -> BTreeMap<String, f64> {
     let all: Value =
@@ -175,7 +204,8 @@ fn a_page_tells_what_there_is_and_prometheus_reads_it() {
     let store = format!("--store=sqlite://{}", folder.path().join("store.db").display());
     // Nobody listens there.
     let prometheus = format!("--prometheus-url=http://127.0.0.1:{}", free_port());
-    let operator = start(&stage, port, port, &["--metrics-per-instance", &store, &prometheus]);
+    let arguments = [&["--metrics-per-instance", &store, &prometheus], &API[..]].concat();
+    let operator = start(&stage, port, port, &arguments);
     operator.until_well("/readyz");
     serving(&stage);
     until_all_is_decided(&stage);
@@ -196,6 +226,7 @@ fn a_page_tells_what_there_is_and_prometheus_reads_it() {
     until_told(&operator, "entitlement_usage_state", Some(("state", "Ok")), 1.0);
     until_told(&operator, "entitlement_organizations", None, 2.0);
     until_told(&operator, "leader_election_master_status", None, 1.0);
+    until_the_api_has_counted(&stage, &operator);
     let (_, head, page) = operator.asked("/metrics");
     assert!(head.to_lowercase().contains("content-type: text/plain; version=0.0.4; charset=utf-8"), "{head}");
     check_page(&page);

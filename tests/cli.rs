@@ -9,6 +9,8 @@ mod argo;
 mod bad_input;
 #[path = "cli/chart.rs"]
 mod chart;
+#[path = "cli/chart_schema.rs"]
+mod chart_schema;
 #[path = "cli/chart_values.rs"]
 mod chart_values;
 #[path = "cli/check.rs"]

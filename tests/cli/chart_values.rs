@@ -1,4 +1,4 @@
-//! The values of the Helm chart: what they do, what is refused, and that its README, its schema and values.yaml tell of the same.
+//! The values of the Helm chart: what they do, and what is refused.
 
 use super::{
     chart::{CHART, NAMESPACE, by_name, helm, plain, rendered, template},
@@ -6,10 +6,7 @@ use super::{
 };
 use rstest::rstest;
 use serde_json::{Value, json};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-};
+use std::fs;
 
 #[rstest]
 #[case::misspelt("webhook.enable=true", "- at '/webhook': additional properties 'enable' not allowed")]
@@ -62,7 +59,11 @@ fn what_is_no_value_is_refused(#[case] value: &str, #[case] said: &str) {
 )]
 #[case::an_api_that_only_reads(
     "readOnly=true,api.enabled=true",
-    "readOnly writes nothing, and so makes no certificate for the API: leave out readOnly or api.enabled"
+    "readOnly writes nothing, and so makes no certificate for the API: give one as api.certificate.secretName, or leave out readOnly or api.enabled"
+)]
+#[case::a_certificate_without_an_api(
+    "api.certificate.secretName=api",
+    "api.certificate says how the API is served, and it is not: add api.enabled=true"
 )]
 #[case::several_on_one_file(
     "store.type=sqlite",
@@ -98,7 +99,7 @@ imagePullSecrets: [{name: registry}]
 serviceAccount: {name: other, annotations: {a: b}}
 roles: {view: false, catalogueAuthor: false, grantAuthor: false, serviceDesk: false, requester: false, approver: false, reporter: false, checker: false, counter: false, restorer: false}
 webhook: {enabled: true, allowMissing: true}
-api: {enabled: true}
+api: {enabled: true, certificate: {secretName: checks-tls}}
 logFormat: text
 logFilter: info,kube=debug
 organizationBytes: 64Mi
@@ -160,6 +161,7 @@ fn each_value_shows() {
             "--webhook-register=false",
             "--webhook-allow-missing",
             "--api-address=0.0.0.0:9444",
+            "--api-certificate=/etc/entitlement-operator/api",
             "--lease-duration=30s",
             "--metrics-per-instance",
             "--otlp-endpoint=http://collector:4318",
@@ -180,10 +182,16 @@ fn each_value_shows() {
         container["resources"],
         json!({"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "2Gi"}})
     );
-    let mounted =
-        json!([{"name": "prometheus", "mountPath": "/etc/entitlement-operator/prometheus", "readOnly": true}]);
+    let mounted = json!([
+        {"name": "prometheus", "mountPath": "/etc/entitlement-operator/prometheus", "readOnly": true},
+        {"name": "api", "mountPath": "/etc/entitlement-operator/api", "readOnly": true},
+    ]);
     assert_eq!(container["volumeMounts"], mounted);
-    assert_eq!(pod["volumes"], json!([{"name": "prometheus", "secret": {"secretName": "metrics"}}]));
+    let volumes = json!([
+        {"name": "prometheus", "secret": {"secretName": "metrics"}},
+        {"name": "api", "secret": {"secretName": "checks-tls"}},
+    ]);
+    assert_eq!(pod["volumes"], volumes);
     assert_eq!(pod["imagePullSecrets"], json!([{"name": "registry"}]));
     assert_eq!(pod["serviceAccountName"], "other");
     assert_eq!(pod["priorityClassName"], "system-cluster-critical");
@@ -284,6 +292,18 @@ fn a_file_is_on_a_volume(#[case] more: &str, #[case] claim: &str, #[case] size: 
     assert_eq!(policy["egress"].as_array().unwrap().len(), 2);
 }
 
+/// Whoever serves with a certificate of somebody else's writes none, and tells of no authority.
+#[rstest]
+#[case::own("api.enabled=true", true)]
+#[case::given("api.enabled=true,api.certificate.secretName=checks-tls", false)]
+#[case::given_to_one_that_only_reads("readOnly=true,api.enabled=true,api.certificate.secretName=checks-tls", false)]
+fn rights_for_a_certificate_are_for_one_that_is_made(#[case] values: &str, #[case] is_made: bool) {
+    let named = by_name(rendered(NAMESPACE, &["--set", &format!("{values},namespaces={{acme}}")]));
+    let role = named["Role entitlement-operator/entitlement-operator"]["rules"].to_string();
+    let of = |name: &str| role.contains(&format!(" {name}\""));
+    assert_eq!((of("entitlement-operator-api"), of("entitlement-operator-ca")), (is_made, is_made), "{role}");
+}
+
 /// Names that YAML would take for numbers.
 #[test]
 fn names_stay_texts() {
@@ -362,172 +382,4 @@ fn what_is_switched_off_is_not_there() {
     );
     let deployment = &named["Deployment entitlement-operator/entitlement-operator"];
     assert_eq!(deployment["spec"]["template"]["metadata"]["annotations"], Value::Null);
-}
-
-/// The paths of all values, down to what users fill in as a whole.
-fn paths(values: &Value, schema: &Value, before: &str, found: &mut BTreeMap<String, Value>) {
-    for (name, value) in values.as_object().unwrap() {
-        let path = format!("{before}{name}");
-        let schema = &schema["properties"][name];
-        assert!(schema.is_object(), "values.schema.json does not know {path}");
-        match value {
-            Value::Object(fields) if schema["properties"].is_object() && !fields.is_empty() && path != "resources" => {
-                paths(value, schema, &format!("{path}."), found);
-            }
-            _ => drop(found.insert(path, value.clone())),
-        }
-    }
-}
-
-fn values() -> BTreeMap<String, Value> {
-    let text = fs::read_to_string(format!("{CHART}/values.yaml")).unwrap();
-    let mut found = BTreeMap::new();
-    paths(&serde_saphyr::from_str(&text).unwrap(), &schema(), "", &mut found);
-    found
-}
-
-/// A line of values.yaml that gives a value, and the comment above it.
-struct Documented {
-    path: String,
-    default: String,
-    comment: String,
-}
-
-/// All of values.yaml, in its order, read as text, for YAML has no comments.
-fn documented() -> Vec<Documented> {
-    let text = fs::read_to_string(format!("{CHART}/values.yaml")).unwrap();
-    let given = values();
-    let (mut all, mut comment, mut above) = (Vec::new(), Vec::new(), Vec::<&str>::new());
-    for line in text.lines() {
-        let depth = (line.len() - line.trim_start().len()) / 2;
-        let line = line.trim();
-        if let Some(said) = line.strip_prefix("# ") {
-            comment.push(said);
-            continue;
-        }
-        let Some((name, value)) = line.split_once(':') else {
-            comment.clear();
-            continue;
-        };
-        above.truncate(depth);
-        above.push(name);
-        let path = above.join(".");
-        if given.contains_key(&path) {
-            let default = if value.is_empty() { "see values.yaml" } else { value.trim() };
-            all.push(Documented { path, default: default.to_owned(), comment: comment.join(" ") });
-        }
-        comment.clear();
-    }
-    all
-}
-
-#[test]
-fn the_readme_has_each_value_with_its_comment() {
-    let documented = documented();
-    assert_eq!(documented.iter().map(|one| one.path.clone()).collect::<BTreeSet<_>>(), values().into_keys().collect());
-    let rows = documented.iter().map(|Documented { path, default, comment }| {
-        assert!(comment.ends_with('.') && comment.len() > 8, "{path} has no comment: {comment:?}");
-        format!("| `{path}` | `{default}` | {} |\n", comment.trim_end_matches('.'))
-    });
-    let table = format!("| value | default | what it does |\n|---|---|---|\n{}", rows.collect::<String>());
-    let path = format!("{CHART}/README.md");
-    let readme = fs::read_to_string(&path).unwrap();
-    let before = readme.split_once("| value | default |").unwrap().0;
-    let expected = format!("{before}{table}");
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        fs::write(&path, &expected).unwrap();
-    }
-    assert!(fs::read_to_string(&path).unwrap() == expected, "UPDATE_GOLDEN=1 writes the table anew");
-}
-
-/// What may be emptied (`null`), because that means the same as empty, or takes a default away that is nothing but advice.
-const MAY_BE_EMPTIED: [&str; 35] = [
-    "affinity",
-    "extraArgs",
-    "extraEnv",
-    "image.digest",
-    "image.tag",
-    "imagePullSecrets",
-    "leaseDuration",
-    "logFilter",
-    "metrics.dashboards.labels",
-    "metrics.rules.labels",
-    "metrics.serviceMonitor.interval",
-    "metrics.serviceMonitor.labels",
-    "networkPolicy.egress.allow",
-    "networkPolicy.metricsFrom",
-    "networkPolicy.apiFrom",
-    "nodeSelector",
-    "organizationBytes",
-    "podAnnotations",
-    "podLabels",
-    "priorityClassName",
-    "prometheus.certificateAuthorityKey",
-    "prometheus.headerKey",
-    "prometheus.secretName",
-    "prometheus.timeout",
-    "prometheus.tokenKey",
-    "prometheus.url",
-    "prometheus.user",
-    "resources",
-    "serviceAccount.annotations",
-    "store.postgres.secretName",
-    "store.sqlite.existingClaim",
-    "store.sqlite.storageClassName",
-    "tolerations",
-    "topologySpreadConstraints",
-    "tracing.endpoint",
-];
-
-/// A switch that is emptied would be off, and a restriction would be none, without that anybody says so.
-#[test]
-fn nothing_else_may_be_emptied() {
-    let set = MAY_BE_EMPTIED.map(|value| format!("{value}=null")).join(",");
-    rendered(NAMESPACE, &["--set", &set]);
-    let mut required = BTreeSet::new();
-    required_in(&schema(), "", &mut required);
-    let all: BTreeSet<String> = values().into_keys().collect();
-    let may: BTreeSet<String> = MAY_BE_EMPTIED.map(str::to_owned).into();
-    assert_eq!(required, &all - &may);
-}
-
-fn required_in(schema: &Value, before: &str, found: &mut BTreeSet<String>) {
-    let required = schema["required"].as_array();
-    for (name, field) in schema["properties"].as_object().unwrap() {
-        let path = format!("{before}{name}");
-        let is_required = required.is_some_and(|names| names.contains(&json!(name)));
-        if field["properties"].is_object() && path != "resources" {
-            assert!(is_required, "{path}");
-            required_in(field, &format!("{path}."), found);
-        } else if is_required {
-            found.insert(path);
-        }
-    }
-}
-
-fn schema() -> Value {
-    serde_json::from_str(&fs::read_to_string(format!("{CHART}/values.schema.json")).unwrap()).unwrap()
-}
-
-#[test]
-fn the_schema_knows_each_value_and_no_other() {
-    let mut known = BTreeSet::new();
-    in_schema(&schema(), "", &mut known);
-    assert_eq!(known, values().into_keys().collect());
-}
-
-fn in_schema(schema: &Value, before: &str, found: &mut BTreeSet<String>) {
-    for (name, field) in schema["properties"].as_object().unwrap() {
-        let path = format!("{before}{name}");
-        // Helm gives it to every chart.
-        if path == "global" {
-            continue;
-        }
-        if field["properties"].is_object() && path != "resources" {
-            assert_eq!(field["additionalProperties"], false, "{path}");
-            in_schema(field, &format!("{path}."), found);
-        } else {
-            found.insert(path);
-        }
-    }
 }

@@ -69,6 +69,9 @@ namespace: {{ .Release.Namespace | quote }}
 {{- end }}
 {{- if .Values.api.enabled }}
 - --api-address=0.0.0.0:9444
+{{- with .Values.api.certificate.secretName }}
+- --api-certificate=/etc/entitlement-operator/api
+{{- end }}
 {{- end }}
 {{- with .Values.namespaces }}
 - --namespaces={{ uniq . | sortAlpha | join "," }}

@@ -1,7 +1,7 @@
 //! What Kubernetes cannot keep: metered usage, in SQLite or PostgreSQL.
 //!
 //! ```text
-//! requests ─▶ StoreQueue ─▶ one commit ─▶ meter (version + 1), its registers, their differences
+//! requests ─▶ one commit ─▶ meter (version + 1), its registers, their differences
 //! replica: load once, then the differences above the version that it holds
 //! ```
 //!
@@ -25,7 +25,6 @@
 //! | `writing` | one commit |
 //! | `counting` | one commit that is decided while its meters are locked |
 //! | `reading` | what is read |
-//! | `queue` | many requests in one commit |
 //! | `pruning` | what is taken out once it is not needed any more |
 
 pub mod address;
@@ -38,7 +37,6 @@ pub mod identity;
 pub mod meter;
 pub mod note;
 mod pruning;
-pub mod queue;
 mod reading;
 mod rows;
 mod schema;
@@ -55,7 +53,6 @@ pub use {
     error::StoreError,
     identity::{StoreIdentity, StoreReplacement},
     pruning::MeterPruning,
-    queue::{StoreQueue, StoreRequest},
     reading::{CatchUp, LoadedMeter},
     writing::StoreProgress,
 };

@@ -11,12 +11,16 @@ use serde_json::{Value, json};
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
-    time::Duration,
+    sync::Mutex,
+    thread,
+    time::{Duration, Instant},
 };
 
 const BATCH: &str = "application/cloudevents-batch+json";
 /// More than a request may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Longer than anybody else may wait meanwhile.
+const BEARABLE: Duration = Duration::from_secs(5);
 
 /// A client, another one, and a service that may count for the first.
 struct Scene {
@@ -197,4 +201,45 @@ async fn who_attacks_is_refused_and_others_are_served() {
     let statuses: Vec<u64> = results.as_array().unwrap().iter().filter_map(|one| one["status"].as_u64()).collect();
     assert_eq!(statuses, vec![200; 1000]);
     scene.is_served();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_thousand_keys_are_counted_and_others_are_served_meanwhile() {
+    let desk = Desk::start().await;
+    let operator = desk.operator_with(&API);
+    let api = operator.api();
+    desk.sell().await;
+    let scene = Scene::of(desk, api).await;
+    let Scene { service, one, .. } = &scene;
+    let name = &scene.desk.cluster.name;
+    let event = |key: usize| {
+        json!({
+            "specversion": "1.0", "id": key.to_string(), "source": "/many", "type": "dev.entitlements.usage.v1", "subject": name,
+            "data": {"definition": name, "amount": 0.00001, "key": format!("key-{key}")},
+        })
+    };
+    let batches =
+        (0..100).map(|batch| Value::Array((batch * 1000..(batch + 1) * 1000).map(event).collect()).to_string());
+    let batches = Mutex::new(batches.collect::<Vec<_>>());
+    tokio::task::block_in_place(|| {
+        thread::scope(|scope| {
+            let sender = || {
+                while let Some(batch) = { batches.lock().unwrap().pop() } {
+                    let (status, _, results) = service.sends("POST", "/v1/events", BATCH, &batch);
+                    let refused = results.as_array().unwrap().iter().find(|result| result["status"] != 200);
+                    assert_eq!((status, refused), (200, None));
+                }
+            };
+            let senders = [scope.spawn(sender), scope.spawn(sender)];
+            while !senders.iter().all(thread::ScopedJoinHandle::is_finished) {
+                let begun = Instant::now();
+                scene.is_served();
+                assert!(begun.elapsed() < BEARABLE, "{:?}", begun.elapsed());
+            }
+        });
+    });
+    let usage = &service.gets(one).1["usage"];
+    assert_eq!((&usage["used"], &usage["remaining"]), (&json!("1"), &json!("9")));
+    let (status, _, kept) = service.says("GET", &format!("{one}/uses/key-99999"), "");
+    assert_eq!((status, &kept["amount"]), (200, &json!("0.00001")));
 }

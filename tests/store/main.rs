@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "they fail a test")]
 
 mod child;
+mod counting;
 mod full;
 mod hostile;
 mod killed;
@@ -10,7 +11,6 @@ mod opening;
 mod outage;
 mod place;
 mod pruning;
-mod queue;
 mod registers;
 mod replicas;
 mod server;

@@ -44,7 +44,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     vec(step, 1..25)
 }
 
-async fn catch_up(store: &PersistentStore, meter: &MeterId, held: &mut StoredMeter) {
+pub async fn catch_up(store: &PersistentStore, meter: &MeterId, held: &mut StoredMeter) {
     match store.since(meter, held.version).await.unwrap() {
         CatchUp::Current => {}
         CatchUp::Changes(changes) => held.add(changes).unwrap(),

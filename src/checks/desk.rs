@@ -185,7 +185,7 @@ impl CheckDesk {
             let organization = Arc::clone(&snapshot.name);
             let meter = MeterId { organization, definition: Arc::clone(&definition) };
             let facts = meters.facts(&meter, clock::now()).await;
-            let facts = self.knowledge.heard(&definition, &entry, facts);
+            let facts = self.knowledge.heard(&definition, &entry, facts, meters.source(&definition)).await;
             snapshot.meters.insert(definition, facts);
         }
     }

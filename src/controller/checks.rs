@@ -13,6 +13,7 @@ use crate::{
         status::metered::{StoreStanding, replaced},
         usage::MeterFacts,
     },
+    metering::SourceHearing,
     render::flags::Offers,
 };
 use std::sync::Arc;
@@ -50,10 +51,23 @@ impl Knowledge {
         self.inquire(World::whole_catalogue)
     }
 
-    /// What is known of a meter as it counts: what Prometheus is asked for is heard as long as that answers, too.
-    #[must_use]
-    pub fn heard(&self, definition: &str, entry: &Arc<CatalogueEntry>, facts: Arc<MeterFacts>) -> Arc<MeterFacts> {
-        if is_asked_for(Some(entry)) { asked_for(self.context(), definition, &facts) } else { facts }
+    /// What is known of a meter as it counts: what Prometheus is asked for is heard as long as that answers, too. Whether it does is
+    /// known here by the replica that asks it; `source` tells it to the others.
+    pub async fn heard(
+        &self,
+        definition: &str,
+        entry: &Arc<CatalogueEntry>,
+        facts: Arc<MeterFacts>,
+        source: impl Future<Output = SourceHearing>,
+    ) -> Arc<MeterFacts> {
+        let context = self.context();
+        if !is_asked_for(Some(entry)) {
+            return facts;
+        }
+        if context.options.prometheus.is_none() || context.gate.tenure_number().is_some() {
+            return asked_for(context, definition, &facts);
+        }
+        facts.heard_as(source.await.limits(facts.heard))
     }
 
     /// What is said of the store, where it is another one than it was.

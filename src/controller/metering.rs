@@ -176,8 +176,7 @@ pub fn is_asked_for(entry: Option<&Arc<CatalogueEntry>>) -> bool {
 /// The same of what Prometheus is asked for: it is heard from the store as long as Prometheus answers, too.
 pub fn asked_for(context: &ControllerContext, definition: &str, facts: &Arc<MeterFacts>) -> Arc<MeterFacts> {
     let has_source = context.options.prometheus.is_some();
-    let heard = if has_source { context.meters.heard_from_source(definition, facts.heard) } else { None };
-    if heard == facts.heard { Arc::clone(facts) } else { Arc::new(MeterFacts { heard, ..MeterFacts::clone(facts) }) }
+    facts.heard_as(if has_source { context.meters.heard_from_source(definition, facts.heard) } else { None })
 }
 
 impl MeterSettlement {

@@ -232,7 +232,6 @@ impl DeskState {
         if self.standing == StoreStanding::Works {
             return Arc::clone(held.facts());
         }
-        let heard = self.answered.map(Heard::At);
-        Arc::new(MeterFacts { heard, ..MeterFacts::clone(held.facts()) })
+        held.facts().heard_as(self.answered.map(Heard::At))
     }
 }

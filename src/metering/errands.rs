@@ -105,8 +105,16 @@ impl MeterDesk {
         let Some(hearing) = self.hearing(definition) else {
             return Some(store.unwrap_or(Heard::Always).or_not_since(self.since));
         };
-        let at = hearing.heard?;
-        if hearing.answers {
+        hearing.limits(store)
+    }
+}
+
+impl SourceHearing {
+    /// When something was heard of what was heard from the store then.
+    #[must_use]
+    pub fn limits(self, store: Option<Heard>) -> Option<Heard> {
+        let at = self.heard?;
+        if self.answers {
             return store;
         }
         Some(match store? {

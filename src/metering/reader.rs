@@ -1,11 +1,14 @@
 //! What the store has of a meter right now, for whoever asks between the controller's rounds: on every replica, also on those that
 //! do not work.
 
-use super::{held::HeldMeter, place::StoreFile, probe::StoreProbe};
+use super::{errands::SourceHearing, held::HeldMeter, place::StoreFile, probe::StoreProbe};
 use crate::{
     core::{
         calendar::Instant,
-        usage::register::{Register, RegisterId},
+        usage::{
+            inquiry::InquiryProgress,
+            register::{Register, RegisterId},
+        },
     },
     evaluation::usage::{Heard, MeterFacts},
     store::{CatchUp, PersistentStore, StoreAddress, StoreError, StoreIdentity, meter::MeterId},
@@ -32,9 +35,13 @@ pub(super) struct MeterPlace {
 impl MeterPlace {
     /// Whether it was found to be current when the store had been written as often, or later.
     fn is_as_of(&self, identity: &StoreIdentity) -> bool {
-        let seen = self.seen.as_ref().filter(|_| self.held.is_some());
-        seen.is_some_and(|seen| seen.id == identity.id && seen.commits >= identity.commits)
+        self.seen.as_ref().filter(|_| self.held.is_some()).is_some_and(|seen| is_as_of(seen, identity))
     }
+}
+
+/// Whether the store had been written as often when that was seen, or oftener.
+fn is_as_of(seen: &StoreIdentity, identity: &StoreIdentity) -> bool {
+    seen.id == identity.id && seen.commits >= identity.commits
 }
 
 /// Reads meters.
@@ -49,6 +56,8 @@ pub struct MeterReader {
     /// When the store has answered last.
     answered: Lock<Option<Instant>>,
     pub(super) meters: Cache<MeterId, KeptMeter>,
+    /// What the store has of asking Prometheus, by definition, with what it said of itself before.
+    sources: Cache<Arc<str>, (StoreIdentity, SourceHearing)>,
 }
 
 struct OpenedStore {
@@ -69,6 +78,7 @@ impl MeterReader {
             last: Arc::default(),
             answered: Lock::default(),
             meters,
+            sources: Cache::builder().max_capacity(KEPT).build(),
         }
     }
 
@@ -87,6 +97,27 @@ impl MeterReader {
         }
         *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
         place.held.as_ref().map_or_else(|| self.last_known(None), |held| Arc::clone(held.facts()))
+    }
+
+    /// What the replica that asks Prometheus for a definition has heard last, as the store has it now, or where that does not answer,
+    /// as it had it last. Whether it answers right now is not in the store: its last answer is.
+    pub async fn source(&self, definition: &Arc<str>) -> SourceHearing {
+        let known = self.sources.get(definition);
+        let identity = self.identity().await;
+        let is_current = |(seen, _): &&(StoreIdentity, SourceHearing)| {
+            identity.as_ref().map_or(true, |identity| is_as_of(seen, identity))
+        };
+        if let Some((_, hearing)) = known.as_ref().filter(is_current) {
+            return *hearing;
+        }
+        let read = async { self.store().await?.progress(&InquiryProgress::name(definition)).await };
+        let (Ok(identity), Ok(kept)) = (identity, read.await) else {
+            return known.map_or(SourceHearing { heard: None, answers: false }, |(_, hearing)| hearing);
+        };
+        let heard = kept.as_deref().and_then(InquiryProgress::read).map(|kept| kept.heard);
+        let hearing = SourceHearing { heard, answers: false };
+        self.sources.insert(Arc::clone(definition), (identity, hearing));
+        hearing
     }
 
     /// A meter's place in memory.
@@ -156,9 +187,7 @@ impl MeterReader {
     fn last_known(&self, held: Option<&HeldMeter>) -> Arc<MeterFacts> {
         let answered = *self.answered.lock().unwrap_or_else(PoisonError::into_inner);
         match (held, answered) {
-            (Some(held), Some(at)) => {
-                Arc::new(MeterFacts { heard: Some(Heard::At(at)), ..MeterFacts::clone(held.facts()) })
-            }
+            (Some(held), Some(at)) => held.facts().heard_as(Some(Heard::At(at))),
             _ => Arc::new(MeterFacts {
                 memory: Arc::default(),
                 ledger: Arc::default(),

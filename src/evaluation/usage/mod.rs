@@ -32,6 +32,14 @@ pub struct MeterFacts {
     pub heard: Option<Heard>,
 }
 
+impl MeterFacts {
+    /// The same, heard then.
+    #[must_use]
+    pub fn heard_as(self: &Arc<Self>, heard: Option<Heard>) -> Arc<Self> {
+        if heard == self.heard { Arc::clone(self) } else { Arc::new(Self { heard, ..Self::clone(self) }) }
+    }
+}
+
 /// When something was heard of what is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Heard {

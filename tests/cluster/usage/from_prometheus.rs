@@ -2,6 +2,7 @@
 
 use super::support::Desk;
 use crate::{
+    asker::{API, Asker, allow},
     harness::{condition, entry, seconds_from_now},
     prometheus_server::PrometheusServer,
     prometheus_service::Service,
@@ -164,6 +165,39 @@ async fn without_prometheus_rights_go_on_and_what_is_used_goes_by_on_unknown() {
     scraped.prometheus.start_again(&[]);
     scraped.desk.state("Exhausted", false).await;
     scraped.metered("$", "Metered", "what is used is counted").await;
+}
+
+/// The one that works asks Prometheus, and every replica answers checks.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_stands_by_tells_what_prometheus_has_told_the_other_one() {
+    let scraped = ScrapedDesk::start().await;
+    let _working = scraped.operator();
+    let query = json!({"query": "sum by (organization) (seats)", "bucket": "PT1S"});
+    let seats = json!({"mode": "Held", "onUnknown": "Deny", "staleAfter": "PT5S", "prometheus": query});
+    scraped.desk.sell_metered(seats, "2026-01-01").await;
+    scraped.says(4, 0);
+    scraped.metered("$", "Metered", "what is used is counted").await;
+    scraped.desk.state("Ok", true).await;
+
+    let url = format!("--prometheus-url=http://{}", scraped.prometheus.address());
+    let standing_by = scraped.desk.operator_with(&[&[url.as_str()][..], &API].concat());
+    let (cluster, account) = (&scraped.desk.cluster, ("kube-system", "service"));
+    allow(cluster, "check", account).await;
+    let asker = Asker::of(&scraped.desk, standing_by.api(), account, "entitlements.dev");
+    let one = format!("/v1/organizations/{name}/entitlements/{name}", name = cluster.name);
+    let tells = |used: &'static str| {
+        move |status, told: &Value| {
+            let usage = &told["usage"];
+            status == 200 && told["allowed"] == true && usage["used"] == used && usage["stale"].is_null()
+        }
+    };
+    asker.until(&one, tells("4"));
+    scraped.says(6, 0);
+    asker.until(&one, tells("6"));
+    scraped.signal(Signal::STOP);
+    asker.until(&one, |status, told| status == 200 && told["reason"] == "UsageUnknown");
+    scraped.signal(Signal::CONT);
+    asker.until(&one, tells("6"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -30,12 +30,17 @@ packages:
 SEED ?= 20261127
 test: export PROPTEST_RNG_SEED ?= $(SEED)
 
+# Real clients of the API, which tests/cluster/clients.rs runs: those of the present lists, once.
+.PHONY: test-clients
+test-clients:
+	@tests/clients/install.sh
+
 .PHONY: test
-test: packages control-plane static-operator ## Runs all tests: the core's, the formats' with their real readers, and those on a real API server.
+test: packages test-clients control-plane static-operator ## Runs all tests: the core's, the formats' with their real readers, and those on a real API server.
 	cargo test --locked
 
 .PHONY: test-oldest
-test-oldest: packages static-operator ## Runs the tests on a cluster against the oldest Kubernetes that is tested (TESTS=name: those with that name).
+test-oldest: packages test-clients static-operator ## Runs the tests on a cluster against the oldest Kubernetes that is tested (TESTS=name: those with that name).
 	@tests/control-plane/build.sh $(OLDEST)
 	@tests/control-plane/helm/build.sh
 	KUBEBUILDER_ASSETS="$(CURDIR)/target/control-plane-$(OLDEST)/bin" cargo test --locked --test cluster -- $(TESTS)

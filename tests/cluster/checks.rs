@@ -149,13 +149,17 @@ const AUTHORITY: [&str; 3] = ["configmap", "entitlement-operator-ca", "--namespa
 const SECRET: [&str; 3] = ["secret", "entitlement-operator-api", "--namespace=entitlement-operator"];
 const SERVICE: &str = "entitlement-operator-api.entitlement-operator.svc";
 
-fn authorities(stage: &Stage) -> Vec<CertificateDer<'static>> {
-    let pem = eventually(DEADLINE, "the authority is told", || {
+/// What the ConfigMap tells, in PEM.
+pub fn authority(stage: &Stage) -> String {
+    eventually(DEADLINE, "the authority is told", || {
         let told = stage.plane.run_kubectl(&[&["get"], &AUTHORITY[..], &["--output=json"]].concat());
         let told: Value = serde_json::from_str(&told.map_err(|error| error.to_string())?).unwrap();
         told["data"]["ca.crt"].as_str().map(str::to_owned).ok_or(told.to_string())
-    });
-    CertificateDer::pem_slice_iter(pem.as_bytes()).map(Result::unwrap).collect()
+    })
+}
+
+fn authorities(stage: &Stage) -> Vec<CertificateDer<'static>> {
+    CertificateDer::pem_slice_iter(authority(stage).as_bytes()).map(Result::unwrap).collect()
 }
 
 /// The one certificate that all replicas serve with for these hosts, and that is not the one before.

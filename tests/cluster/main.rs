@@ -43,6 +43,7 @@ mod bulk;
 mod chart;
 mod checks;
 mod checks_attacked;
+mod clients;
 mod completion;
 mod contention;
 mod control_plane;

@@ -81,11 +81,15 @@ pub struct Summary {
     /// the catalogue that is ready, as not held (`All`), for clients whose SDK takes an unknown flag for an error.
     #[serde(default)]
     pub flags: Flags,
+    /// Whether the summary has a key `ca.crt`: the certificate (PEM) of the authority by which the operator's API is trusted,
+    /// for workloads that ask it. It is absent while the operator serves no API, or with a certificate of somebody else's.
+    #[serde(default)]
+    pub ca: bool,
 }
 
 impl Default for Summary {
     fn default() -> Self {
-        Self { name: default_summary_name(), sources: false, flags: Flags::default() }
+        Self { name: default_summary_name(), sources: false, flags: Flags::default(), ca: false }
     }
 }
 

@@ -54,6 +54,7 @@ pub use {
 
 use crate::{
     controller::{Knowledge, clock},
+    core::authority::ApiAuthority,
     metering::MeterReader,
     store::StoreAddress,
 };
@@ -111,6 +112,13 @@ impl CheckService {
         let listener = TcpListener::bind(options.address).await?;
         tracing::info!(address = %listener.local_addr()?, "checks are answered");
         Ok(Self { listener, encryption, own })
+    }
+
+    /// Lets it be known that there will be an authority, before anything is decided without it.
+    pub fn announce(&self, knowledge: &Knowledge) {
+        if self.own.is_some() {
+            knowledge.learn_authority(ApiAuthority::Untold);
+        }
     }
 
     /// Answers until `shutdown` is ready, as the operator of that namespace.

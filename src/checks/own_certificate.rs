@@ -7,9 +7,9 @@ use crate::{
     },
     connection::Cause,
     controller::{Knowledge, Leadership},
+    core::authority::ApiAuthority,
     evaluation::object::MANAGER,
     installation::{API_SECRET, API_SERVICE, AUTHORITY_CONFIG_MAP, NAME},
-    metrics::ApiMetrics,
     server::certificate::{Certificate, CertificateHolder},
 };
 use futures::StreamExt;
@@ -17,6 +17,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
     Api, Client,
     api::{ObjectMeta, Patch, PatchParams, PostParams},
+    runtime::watcher,
 };
 use rustls::ServerConfig;
 use serde_json::json;
@@ -57,7 +58,7 @@ pub struct OwnCertificate {
     written: Option<time::Instant>,
     served: Option<Certificate>,
     certificates: watch::Sender<Option<Arc<ServerConfig>>>,
-    metrics: ApiMetrics,
+    knowledge: Knowledge,
 }
 
 impl OwnCertificate {
@@ -77,7 +78,7 @@ impl OwnCertificate {
             written: None,
             served: None,
             certificates,
-            metrics: knowledge.metrics().api().clone(),
+            knowledge: knowledge.clone(),
         }
     }
 
@@ -93,9 +94,14 @@ impl OwnCertificate {
             tokio::select! {
                 Some(told) = secrets.next() => self.secret.see(told),
                 Some(told) = config_maps.next() => {
-                    if let Some(seen) = self.secret.heard(&what, told) {
-                        self.told.see(seen);
+                    // Who may not see whether there is one goes on as if there were none.
+                    let is_refused = told.as_ref().is_err_and(is_forbidden);
+                    match self.secret.heard(&what, told) {
+                        Some(seen) => self.told.see(seen),
+                        None if is_refused => self.told.see(None),
+                        None => {}
                     }
+                    self.knowledge.learn_authority(authority(&self.told));
                 }
                 () = leadership.changed() => {}
                 () = time::sleep(wait) => {}
@@ -117,7 +123,7 @@ impl OwnCertificate {
         match certificate.server_config(None) {
             Ok(config) => {
                 self.certificates.send_replace(Some(config));
-                self.metrics.answers(true);
+                self.knowledge.metrics().api().answers(true);
                 self.served = Some(certificate);
                 self.secret.is_well();
                 tracing::info!("the API has a certificate");
@@ -161,6 +167,7 @@ impl OwnCertificate {
             Ok(written) => {
                 tracing::info!(config_map = AUTHORITY_CONFIG_MAP, "the authority of the API's certificate is told");
                 self.told = Known::Seen(Some(written));
+                self.knowledge.learn_authority(authority(&self.told));
                 self.written = Some(time::Instant::now());
                 Ok(())
             }
@@ -173,6 +180,17 @@ impl OwnCertificate {
             }
         }
     }
+}
+
+/// What the ConfigMap tells.
+fn authority(told: &Known<ConfigMap>) -> ApiAuthority {
+    let Known::Seen(seen) = told else { return ApiAuthority::Untold };
+    let data = seen.as_ref().filter(|seen| is_own(seen)).and_then(|seen| seen.data.as_ref());
+    data.and_then(|data| data.get(KEY)).map_or(ApiAuthority::Absent, |known| ApiAuthority::Known(known.as_str().into()))
+}
+
+fn is_forbidden(error: &watcher::Error) -> bool {
+    matches!(Cause::of_watch(error), Cause::Forbidden(_))
 }
 
 fn is_told(present: &ConfigMap, authorities: &str) -> bool {
@@ -192,7 +210,7 @@ fn config_map(authorities: String) -> ConfigMap {
 
 #[cfg(test)]
 mod tests {
-    use super::{ConfigMap, ObjectMeta, config_map, hosts, is_own, is_told};
+    use super::{ApiAuthority, ConfigMap, Known, ObjectMeta, authority, config_map, hosts, is_own, is_told};
 
     #[test]
     fn it_is_for_the_service_and_for_a_port_that_is_forwarded() {
@@ -206,7 +224,15 @@ mod tests {
     fn the_config_map_of_another_is_not_taken_for_its_own() {
         let made = config_map("one".to_owned());
         assert!(is_own(&made) && is_told(&made, "one") && !is_told(&made, "two"));
-        let of_another = ConfigMap { metadata: ObjectMeta::default(), ..made };
+        let of_another = ConfigMap { metadata: ObjectMeta::default(), ..made.clone() };
         assert!(!is_own(&of_another));
+        assert_eq!(authority(&Known::Seen(Some(made))), ApiAuthority::Known("one".into()));
+        for (told, expected) in [
+            (Known::Nothing, ApiAuthority::Untold),
+            (Known::Seen(None), ApiAuthority::Absent),
+            (Known::Seen(Some(of_another)), ApiAuthority::Absent),
+        ] {
+            assert_eq!(authority(&told), expected);
+        }
     }
 }

@@ -166,6 +166,9 @@ async fn operate(
     let writers = FencedClients::of(connection).await?;
     let controller = Controller::new(client.clone(), writers, ControllerOptions { cluster, ..options });
     let knowledge = controller.knowledge();
+    if let Some(api) = &api {
+        api.announce(&knowledge);
+    }
     if let Some(briefing) = briefing {
         briefing.knows(knowledge.clone());
     }

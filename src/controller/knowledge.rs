@@ -13,7 +13,7 @@ use crate::{
         usage::UsageMode,
     },
     connection::Cause,
-    core::{definition::Schemas, source::SourceId, usage::report::StatedReport},
+    core::{authority::ApiAuthority, definition::Schemas, source::SourceId, usage::report::StatedReport},
     evaluation::{
         admission::{Candidate, DefinitionUse, FacetUser, KnownUsage, PlanSurroundings},
         decision::Decision,
@@ -60,6 +60,11 @@ impl Knowledge {
     /// Says that something can be watched.
     pub fn watches(&self, what: &str) {
         self.context.outages.works(what);
+    }
+
+    /// By which authority the API is trusted, for the summaries that say so.
+    pub fn learn_authority(&self, authority: ApiAuthority) {
+        self.context.world(|world| world.learn_authority(authority));
     }
 
     /// Whether every kind was listed, and the API server can be reached since. What it refuses to show is told elsewhere.

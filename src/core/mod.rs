@@ -6,6 +6,7 @@ pub mod acceptance;
 pub mod age;
 pub mod amount;
 pub mod approval;
+pub mod authority;
 pub mod belief;
 pub mod calendar;
 pub mod definition;

@@ -14,7 +14,10 @@ use super::{
 };
 use crate::{
     api::{Organization, Phase},
-    core::{approval::Approvals, calendar::Instant, namespace::NamespaceFacts, problem::Problem, source::SourceKind},
+    core::{
+        approval::Approvals, authority::ApiAuthority, calendar::Instant, namespace::NamespaceFacts, problem::Problem,
+        source::SourceKind,
+    },
     render::flags::Offers,
 };
 use std::{
@@ -39,6 +42,8 @@ pub struct Decision {
     pub barred: BTreeMap<(SourceKind, Phase), u64>,
     /// Every definition that its flags are to have though it is not held.
     pub offers: Arc<Offers>,
+    /// By which authority the API is trusted, where the summary is to say so.
+    pub authority: ApiAuthority,
     /// What the evaluation keeps to.
     pub limits: Limits,
     /// Why the summary cannot be told, so that it stays as it is.
@@ -134,6 +139,7 @@ impl Decision {
             meters,
             barred: snapshot.barred.clone(),
             offers: Arc::clone(&snapshot.offers),
+            authority: snapshot.authority.clone(),
             limits: snapshot.limits,
             next,
             next_right,

@@ -19,6 +19,7 @@ use crate::{
         entitlement_definition::{OnEnd, OutputKind, Per},
     },
     core::{
+        authority::ApiAuthority,
         grant::{Grant, GrantId},
         problem::Problem,
         reason::ReasonCode,
@@ -183,10 +184,11 @@ impl Desired {
             return;
         }
         let wish = match &self.summary {
-            Some(summary) => memo.summary(summary, || {
+            Some(summary) if summary.authority != ApiAuthority::Untold => memo.summary(summary, || {
                 content(standing, None, None, ObjectData::ConfigMap(summary.data()), Extra::default())
             }),
-            None => Wish::Keep,
+            // Nobody loses the authority that they trust because the operator starts anew.
+            Some(_) | None => Wish::Keep,
         };
         let (wish, problem) = afforded(wish, standing.served.len(), allowance);
         self.hindered = problem;

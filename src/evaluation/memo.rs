@@ -178,5 +178,6 @@ fn says_the_same(one: &EntitlementSummary, other: &EntitlementSummary) -> bool {
     let mut entries = one.entitlements.iter().zip(&other.entitlements);
     one.entitlements.len() == other.entitlements.len()
         && is_same_offers(&one.offers, &other.offers)
+        && one.authority == other.authority
         && entries.all(|((name, entry), (of, known))| name == of && Arc::ptr_eq(entry, known))
 }

@@ -51,6 +51,7 @@ use crate::{
     api::{Organization, Phase},
     core::{
         approval::Approvals,
+        authority::ApiAuthority,
         calendar::Instant,
         grant::{Grant, GrantId},
         namespace::NamespaceFacts,
@@ -102,6 +103,8 @@ pub struct Snapshot {
     pub plans: BTreeMap<Arc<str>, Arc<CatalogueEntry<Plan>>>,
     /// Every definition of the catalogue that is ready, where the organization's flags are to have it though it is not held.
     pub offers: Arc<Offers>,
+    /// By which authority the API is trusted, where the organization's summary is to say so.
+    pub authority: ApiAuthority,
     /// Sources of secret fields.
     pub secrets: SecretSources,
     /// Sources that whoever asks may not read: nothing is known of them. The operator may read all.

@@ -35,7 +35,7 @@ const MOST_NAMED: usize = 3;
 /// The summary, without what is not in force and of whose definition nothing is known: it is not entitled either way.
 #[must_use]
 pub fn summary(decision: &Decision, memo: &mut Memo) -> EntitlementSummary {
-    let Decision { standing, holdings, offers, at, .. } = decision;
+    let Decision { standing, holdings, offers, authority, at, .. } = decision;
     let has_sources = standing.organization.as_ref().is_some_and(|organization| organization.spec.summary.sources);
     let held = holdings.iter().filter(|holding| holding.members.iter().any(|member| is_held(member.verdict.phase)));
     let told = held.filter_map(|holding| {
@@ -44,8 +44,12 @@ pub fn summary(decision: &Decision, memo: &mut Memo) -> EntitlementSummary {
         let entry = memo.entry(ingredients, |of| entry(of, *at))?;
         Some((holding.name.to_string(), entry))
     });
-    let entitlements = told.collect();
-    EntitlementSummary { organization: standing.name.to_string(), entitlements, offers: Arc::clone(offers) }
+    EntitlementSummary {
+        organization: standing.name.to_string(),
+        entitlements: told.collect(),
+        offers: Arc::clone(offers),
+        authority: authority.clone(),
+    }
 }
 
 /// Why the summary stays as it is: something is in force of whose definition nothing is known, and an error withdraws nothing.

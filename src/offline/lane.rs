@@ -264,6 +264,7 @@ fn part(snapshot: &Snapshot, grants: Vec<Arc<Grant>>, offers: Offers) -> Snapsho
         limits: snapshot.limits,
         approvals: Arc::clone(&snapshot.approvals),
         offers: Arc::new(offers),
+        authority: snapshot.authority.clone(),
         organization: snapshot.organization.clone(),
         plans: BTreeMap::new(),
         subscriptions: Vec::new(),

@@ -5,6 +5,7 @@ use crate::{
     api::organization::Flags,
     core::{
         approval::{Approvals, Protection, StatedDecision},
+        authority::ApiAuthority,
         calendar::Tz,
         facets,
         grant::Grant,
@@ -70,6 +71,7 @@ impl Inventory {
             approvals: Arc::new(self.approvals_of(&grants)),
             barred: BTreeMap::new(),
             limits: self.limits,
+            authority: ApiAuthority::Absent,
             offers: if has_all_flags { Arc::clone(offers) } else { Arc::default() },
             name: Arc::clone(name),
             plans: subscriptions.iter().flat_map(|subscription| subscription.plans()).filter_map(plan).collect(),

@@ -3,12 +3,15 @@
 use super::flags::{FlagCourse, Offers, flags};
 use crate::{
     api::{Phase, entitlement_definition::EntitlementType, facet_fields::FacetFields},
-    core::{amount::Amount, facets::LayerNames, source::SourceId, usage::state::UsageState},
+    core::{amount::Amount, authority::ApiAuthority, facets::LayerNames, source::SourceId, usage::state::UsageState},
 };
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use std::{collections::BTreeMap, fmt::Write, sync::Arc};
 use utoipa::ToSchema;
+
+/// Where the certificate is by whose authority the API is trusted.
+const AUTHORITY: &str = "ca.crt";
 
 /// What an organization holds.
 #[derive(Clone, Debug)]
@@ -19,6 +22,8 @@ pub struct EntitlementSummary {
     pub entitlements: BTreeMap<String, Arc<SummaryEntry>>,
     /// What has a flag even where it is not held.
     pub offers: Arc<Offers>,
+    /// By which authority the API is trusted, where that is to be told.
+    pub authority: ApiAuthority,
 }
 
 /// What an organization holds of one definition.
@@ -173,7 +178,11 @@ impl EntitlementSummary {
     pub fn data(&self) -> BTreeMap<String, String> {
         let files =
             [("entitlements.json", self.json()), ("entitlements.env", self.env()), ("flags.json", self.flags())];
-        files.map(|(name, text)| (name.to_owned(), text)).into()
+        let authority = match &self.authority {
+            ApiAuthority::Known(certificates) => Some((AUTHORITY, certificates.to_string())),
+            ApiAuthority::Absent | ApiAuthority::Untold => None,
+        };
+        files.into_iter().chain(authority).map(|(name, text)| (name.to_owned(), text)).collect()
     }
 
     /// One handle a line: that is compact, as the object may not grow beyond what the API server takes, and can be searched and

@@ -7,7 +7,7 @@ use crate::{
     harness::{DEADLINE, Operator, Stage, is_current},
     usage::support::Desk,
     wait::eventually,
-    webhook::get,
+    webhook::{applied, get},
     webhook_certificate::{secured, served},
 };
 use rustls::pki_types::{CertificateDer, pem::PemObject};
@@ -174,6 +174,31 @@ fn shared(replicas: &[SocketAddr], authorities: &[CertificateDer<'_>], before: &
     })
 }
 
+/// An organization whose summary is to tell of the authority.
+fn ask_for_the_authority(stage: &Stage) {
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "lumen"}});
+    let organization = json!({
+        "apiVersion": "entitlements.dev/v1alpha1", "kind": "Organization", "metadata": {"name": "lumen"},
+        "spec": {"namespaces": ["lumen"], "summary": {"ca": true}},
+    });
+    let items = json!({"apiVersion": "v1", "kind": "List", "items": [namespace, organization]});
+    applied(stage, &items.to_string());
+}
+
+/// The summary tells of the authority that everyone is told of.
+fn until_summarized(stage: &Stage) {
+    let authority = |place: &[&str]| {
+        let read = stage.plane.run_kubectl(&[&["get"], place, &["--output=json"]].concat());
+        let read: Value = serde_json::from_str(&read.map_err(|error| error.to_string())?).unwrap();
+        read["data"]["ca.crt"].as_str().map(str::to_owned).ok_or(read.to_string())
+    };
+    eventually(DEADLINE, "the summary tells of the authority", || {
+        let told = authority(&["configmap", "entitlements", "--namespace=lumen"])?;
+        let own = authority(&AUTHORITY)?;
+        if told == own { Ok(()) } else { Err(format!("{told}\n{own}")) }
+    });
+}
+
 #[test]
 fn replicas_serve_with_one_certificate_whose_authority_is_told_once() {
     let stage = Stage::start();
@@ -182,6 +207,8 @@ fn replicas_serve_with_one_certificate_whose_authority_is_told_once() {
     let replicas = operators.each_ref().map(Operator::api);
     let told = authorities(&stage);
     assert_eq!(told.len(), 1);
+    ask_for_the_authority(&stage);
+    until_summarized(&stage);
     let first = shared(&replicas, &told, &[]);
     served(replicas[0].port(), "kubernetes.default.svc", &told).unwrap_err();
 
@@ -215,6 +242,7 @@ fn replicas_serve_with_one_certificate_whose_authority_is_told_once() {
         if now == told { Err("the same") } else { Ok(now) }
     });
     shared(&replicas, &told, &second);
+    until_summarized(&stage);
     assert_eq!(
         get(&stage, &SECRET)["metadata"]["annotations"]["entitlements.dev/api-hosts"].as_str().unwrap(),
         format!("{SERVICE},{SERVICE}.cluster.local,localhost")

@@ -5,6 +5,7 @@ use crate::{
     api::{EntitlementDefinition, Organization},
     core::{
         age::OrganizationAge,
+        authority::ApiAuthority,
         definition::Schemas,
         source::{SourceId, SourceKind},
     },
@@ -152,6 +153,7 @@ impl World {
             approvals: self.approvals_of(sources.iter()),
             limits: self.limits,
             offers: Arc::default(),
+            authority: ApiAuthority::Absent,
         }))
     }
 

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     controller::work::WorkItem,
-    core::source::SourceId,
+    core::{authority::ApiAuthority, source::SourceId},
     evaluation::{
         SecretName,
         catalogue::{CatalogueId, CatalogueKind},
@@ -74,6 +74,19 @@ impl World {
             for name in names {
                 self.touch_gently(WorkItem::Organization(name));
             }
+        }
+    }
+
+    /// Another authority is to be told, by all whose summaries say so. That comes once in years, or when the operator starts.
+    pub fn learn_authority(&mut self, authority: ApiAuthority) {
+        if self.authority == authority {
+            return;
+        }
+        self.authority = authority;
+        let asks = |name: &&Arc<str>| self.tenancy.get(name).is_some_and(|organization| organization.spec.summary.ca);
+        let names: Vec<_> = self.tenancy.organizations().filter(asks).cloned().collect();
+        for name in names {
+            self.touch_gently(WorkItem::Organization(name));
         }
     }
 

@@ -89,6 +89,7 @@ use super::{debouncer::Debouncer, writing::Writing};
 use crate::{
     api::{FacetDefinition, entitlement_definition::InstanceCounts},
     core::{
+        authority::ApiAuthority,
         secret::Secret,
         served::ServedNamespaces,
         source::{SourceId, SourceKind},
@@ -175,6 +176,7 @@ pub struct World {
     /// Organizations whose objects from before the operator's start are all known.
     searched: BTreeSet<Arc<str>>,
     edits: PendingEdits,
+    authority: ApiAuthority,
 }
 
 impl World {
@@ -210,6 +212,7 @@ impl World {
             has_newly_listed: false,
             was_ready: false,
             searched: BTreeSet::new(),
+            authority: ApiAuthority::Absent,
             edits: PendingEdits::default(),
         }
     }

@@ -10,6 +10,7 @@ use crate::{
     api::{Organization, organization::Flags},
     core::{
         approval::{Approvals, StatedDecision},
+        authority::ApiAuthority,
         namespace::{NamespaceFacts, concerned},
         plan::Plan,
         problem::Problem,
@@ -193,6 +194,7 @@ impl World {
             approvals: self.approvals_of(sources()),
             namespaces: self.namespaces_of(organization.as_deref(), sources().map(GrantSource::stated)),
             offers: self.offers(organization.as_deref()).map_err(|NotYetRead| NotReady::Waits)?,
+            authority: self.told_authority(organization.as_deref()),
             limits: self.limits,
             barred: self.grants.barred(name).map(|ones| ones.phases.clone()).unwrap_or_default(),
             organization,
@@ -243,6 +245,7 @@ impl World {
             namespaces: self.namespaces_of(organization.as_deref(), std::iter::once(stated)),
             barred: BTreeMap::new(),
             offers: Arc::default(),
+            authority: ApiAuthority::Absent,
             limits: self.limits,
             organization,
             name,
@@ -295,6 +298,12 @@ impl World {
             Some(Flags::All) => self.catalogue.offers(),
             Some(Flags::Held) | None => Ok(Arc::default()),
         }
+    }
+
+    /// By which authority the API is trusted, where an organization's summary is to say so.
+    fn told_authority(&self, organization: Option<&Organization>) -> ApiAuthority {
+        let is_asked = organization.is_some_and(|organization| organization.spec.summary.ca);
+        if is_asked { self.authority.clone() } else { ApiAuthority::Absent }
     }
 
     fn secrets_of(&self, organization: &Arc<str>, held: &[&WholeSource]) -> Result<SecretSources, NotYetFetched> {

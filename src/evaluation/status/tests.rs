@@ -7,6 +7,7 @@ use crate::{
         Organization, entitlement_definition::OutputKind, outputs::OutputCounts,
     },
     core::{
+        authority::ApiAuthority,
         calendar::{Instant, parse_instant},
         grant::GrantId,
         namespace::{Lack, NamespaceAccess, NamespaceFacts},
@@ -94,6 +95,7 @@ fn snapshot(grant: &Value, before: &[Condition]) -> Snapshot {
         barred: BTreeMap::new(),
         limits: Limits::DEFAULT,
         offers: Arc::default(),
+        authority: ApiAuthority::Absent,
         name: "acme".into(),
         organization: Some(Arc::new(organization)),
         grants: vec![Arc::new(source::instance::grant(&instance))],

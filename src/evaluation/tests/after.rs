@@ -14,6 +14,7 @@ use crate::{
     api::{EntitlementDefinition, EntitlementInstance, Organization, lifecycle::AmendmentState},
     core::{
         approval::{Approvals, Protection, StatedDecision},
+        authority::ApiAuthority,
         calendar::{Instant, format_instant, parse_instant},
         grant::Grant,
         namespace::NamespaceFacts,
@@ -203,6 +204,7 @@ fn snapshot() -> Snapshot {
         barred: BTreeMap::new(),
         limits: Limits::DEFAULT,
         offers: Arc::default(),
+        authority: ApiAuthority::Absent,
         name: "acme".into(),
         organization: Some(Arc::new(organization(0))),
         grants: (0..GRANTS).map(|index| Arc::new(source::instance::grant(&instance(index, 0)))).collect(),

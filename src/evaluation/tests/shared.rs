@@ -7,6 +7,7 @@ use crate::{
     },
     core::{
         amount::Amount,
+        authority::ApiAuthority,
         calendar::{Instant, parse_instant},
         grant::{Grant, GrantId},
         namespace::NamespaceFacts,
@@ -113,6 +114,7 @@ fn snapshot(spec: &Value, grants: &[Grant]) -> Snapshot {
         barred: BTreeMap::new(),
         catalogue: BTreeMap::from([("seats".into(), entry(spec))]),
         offers: Arc::default(),
+        authority: ApiAuthority::Absent,
         plans: BTreeMap::new(),
         subscriptions: Vec::new(),
         meters: BTreeMap::new(),

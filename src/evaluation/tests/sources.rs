@@ -15,6 +15,7 @@ use crate::{
     },
     core::{
         amount::Amount,
+        authority::ApiAuthority,
         calendar::{Instant, parse_instant},
         grant::{Grant, GrantId},
         namespace::NamespaceFacts,
@@ -93,6 +94,7 @@ fn snapshot(grants: Vec<Grant>) -> Snapshot {
             entry("sso", &json!({"type": "Feature"})),
         ]),
         offers: Arc::default(),
+        authority: ApiAuthority::Absent,
         secrets: BTreeMap::new(),
         unseen: Arc::default(),
         limits: Limits::DEFAULT,
@@ -182,6 +184,20 @@ fn the_summary_tells_what_all_come_to_with_each_source_by_its_kind() {
     assert_eq!(entitlements["sso"]["entitled"], true);
     let grants = json!([{"bundle": "entitlements/b", "phase": "Active", "amount": null}]);
     assert_eq!(entitlements["sso"]["sources"]["grants"], grants);
+}
+
+/// While nobody has said by which authority the API is trusted, no summary loses the one that it tells.
+#[test]
+fn the_summary_stays_until_the_authority_of_the_api_is_known() {
+    let key = ObjectKey { kind: OutputKind::ConfigMap, namespace: "acme".into(), name: "entitlements".into() };
+    let with = |authority| evaluate(&Snapshot { authority, ..snapshot(vec![of_instance("i")]) }, now());
+    let untold = with(ApiAuthority::Untold);
+    assert!(matches!(untold.desired.objects[&key].wish, Wish::Keep));
+    // What it holds is delivered all the same.
+    assert!(untold.desired.objects.values().any(|object| matches!(object.wish, Wish::Write(_))));
+    let known = with(ApiAuthority::Known("one".into()));
+    let ObjectData::ConfigMap(data) = &content(&known, "entitlements").data else { panic!() };
+    assert_eq!(data["ca.crt"], "one");
 }
 
 #[test]

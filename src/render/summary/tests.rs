@@ -2,10 +2,11 @@ use super::{EntitlementSummary, EntrySources, SummaryEntry, SummaryGrant, ValueS
 use crate::core::facets::LayerNames;
 use crate::{
     api::Phase,
-    core::source::SourceId,
+    core::{authority::ApiAuthority, source::SourceId},
     render::flags::{FlagCourse, Offer},
 };
 use proptest::prelude::*;
+use rstest::rstest;
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -31,7 +32,12 @@ fn entry(amount: Option<&str>) -> SummaryEntry {
 
 fn summary(entitlements: Vec<(&str, SummaryEntry)>) -> EntitlementSummary {
     let entitlements = entitlements.into_iter().map(|(handle, entry)| (handle.to_owned(), Arc::new(entry))).collect();
-    EntitlementSummary { organization: "acme".to_owned(), entitlements, offers: Arc::default() }
+    EntitlementSummary {
+        organization: "acme".to_owned(),
+        entitlements,
+        offers: Arc::default(),
+        authority: ApiAuthority::Absent,
+    }
 }
 
 fn names(handle: &str) -> BTreeSet<String> {
@@ -47,6 +53,19 @@ fn a_variable_is_the_handle_in_upper_case() {
     let expected = "ENTITLEMENT_4K_STREAMING=true\nENTITLEMENT_MAX__MEMBERS=true\nENTITLEMENT_MAX__MEMBERS_AMOUNT=2.5\nENTITLEMENT_X=true\nENTITLEMENT_X_AMOUNT=Unlimited\n";
     assert_eq!(data["entitlements.env"], expected);
     assert_eq!(data.keys().collect::<Vec<_>>(), ["entitlements.env", "entitlements.json", "flags.json"]);
+}
+
+#[rstest]
+#[case(ApiAuthority::Absent, None)]
+#[case(ApiAuthority::Untold, None)]
+#[case(ApiAuthority::Known("-----BEGIN".into()), Some("-----BEGIN"))]
+fn the_authority_of_the_api_is_told_where_there_is_one(
+    #[case] authority: ApiAuthority,
+    #[case] expected: Option<&str>,
+) {
+    let summary = EntitlementSummary { authority, ..summary(Vec::new()) };
+    assert_eq!(summary.data().get("ca.crt").map(String::as_str), expected);
+    assert_eq!(summary.data().len(), 3 + usize::from(expected.is_some()));
 }
 
 #[test]

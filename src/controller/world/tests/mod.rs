@@ -1,5 +1,6 @@
 //! What events make of the index, and what work comes of them.
 
+mod authority;
 mod barred;
 mod candidate;
 mod catalogue;

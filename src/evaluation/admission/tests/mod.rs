@@ -11,6 +11,7 @@ use super::AdmissionVerdict;
 use crate::{
     api::{EntitlementDefinition, EntitlementInstance, EntitlementInstanceStatus, Organization},
     core::{
+        authority::ApiAuthority,
         calendar::{Instant, parse_instant},
         namespace::NamespaceFacts,
         problem::Problem,
@@ -94,6 +95,7 @@ fn snapshot(instances: &[EntitlementInstance]) -> Snapshot {
         barred: BTreeMap::new(),
         limits: Limits::DEFAULT,
         offers: Arc::default(),
+        authority: ApiAuthority::Absent,
         name: "acme".into(),
         organization: Some(Arc::new(organization(&json!({})))),
         grants: instances.iter().map(|instance| Arc::new(source::instance::grant(instance))).collect(),

@@ -9,6 +9,7 @@ use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessRevie
 use kube::Client;
 use moka::future::Cache;
 use std::{sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
 
 /// How long a review counts.
 const BELIEVED: Duration = Duration::from_secs(10);
@@ -16,6 +17,8 @@ const BELIEVED: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_hours(24);
 /// How many are known at once.
 const KNOWN: u64 = 100_000;
+/// How many reviews are under way at once, so that whoever asks much keeps the API server from nothing else.
+const AT_ONCE: usize = 16;
 
 /// What is wanted of an organization's entitlements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,6 +47,7 @@ type AccessWanted = (Arc<ApiCaller>, Arc<str>, CheckVerb);
 #[derive(Clone)]
 pub struct AccessReviews {
     reviews: ApiReviews<SubjectAccessReview>,
+    turns: Arc<Semaphore>,
     known: Cache<AccessWanted, bool>,
     /// What was allowed once, for when nobody can be asked: a service goes on serving while the control plane is being upgraded.
     allowed: Cache<AccessWanted, ()>,
@@ -60,6 +64,7 @@ impl AccessReviews {
     pub fn new(client: Client, metrics: ApiMetrics) -> Self {
         Self {
             reviews: ApiReviews::new(client, "subjectaccessreviews", metrics),
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
             known: Cache::builder().max_capacity(KNOWN).time_to_live(BELIEVED).build(),
             allowed: Cache::builder().max_capacity(KNOWN).time_to_live(LONGEST).build(),
         }
@@ -108,7 +113,7 @@ impl AccessReviews {
             },
             ..SubjectAccessReview::default()
         };
-        let answer = self.reviews.ask(&review).await?;
+        let answer = self.reviews.ask(&review, [Arc::clone(&self.turns)]).await?;
         Ok(answer.status.is_some_and(|status| status.allowed && status.denied != Some(true)))
     }
 }

@@ -12,15 +12,24 @@ use crate::{controller::Knowledge, core::secret::Secret};
 use axum::extract::FromRequestParts;
 use http::{header::AUTHORIZATION, request::Parts};
 use kube::Client;
-use std::sync::Arc;
+use std::{
+    net::{IpAddr, Ipv6Addr},
+    sync::Arc,
+};
 
 /// Who may what.
-#[derive(Clone)]
 pub struct Doorkeeper {
     tokens: Tokens,
     access: AccessReviews,
     knowledge: Knowledge,
 }
+
+/// The network that a request has come from.
+#[derive(Clone, Copy, Debug)]
+pub struct AskingNetwork(pub IpAddr);
+
+/// Of what has come by no connection.
+const NOWHERE: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 
 /// Who asks, whose token the API server knows.
 #[derive(Clone, Debug)]
@@ -48,10 +57,11 @@ impl Doorkeeper {
         // Of two, nobody knows which one others have looked at.
         let (Some(header), None) = (headers.next(), headers.next()) else { return Err(unknown()) };
         let token = header.to_str().ok().and_then(bearer).ok_or_else(unknown)?;
-        let caller = self.tokens.caller(&token, crate::controller::clock::now()).await;
+        let network = parts.extensions.get().map_or(NOWHERE, |AskingNetwork(network)| *network);
+        let caller = self.tokens.caller(&token, network, crate::controller::clock::now()).await;
         let caller = caller.map_err(|refusal| match refusal {
             TokenRefusal::Unknown => CheckProblem::Unauthenticated(refusal.to_string()),
-            TokenRefusal::Unanswered => CheckProblem::Unavailable(refusal.to_string()),
+            TokenRefusal::Unanswered | TokenRefusal::Busy => CheckProblem::Unavailable(refusal.to_string()),
         })?;
         let namespace = caller.service_account_namespace();
         let tenant = namespace.and_then(|namespace| self.knowledge.served_in(namespace));

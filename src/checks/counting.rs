@@ -1,6 +1,6 @@
 //! Uses that are asked for, on their way to the counter and back.
 
-use super::{desk::CheckDesk, problem::CheckProblem};
+use super::{desk::CheckDesk, problem::CheckProblem, turns::Turns};
 use crate::{
     core::{calendar::Instant, usage::register::RegisterId},
     evaluation::uses::{UseChange, UseRefusal, UseVerdict},
@@ -8,16 +8,11 @@ use crate::{
     metering::{MeterReader, NotCounted, UseAnswer, UseCounter, UseRequest},
     store::{StoreError, meter::MeterId},
 };
-use moka::sync::Cache;
-use std::{sync::Arc, time::Duration};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// How many uses of one caller are under way at once.
 const UNDER_WAY: usize = 100;
-/// How many callers are known to have any.
-const CALLERS: u64 = 10_000;
-/// How long one is known who has none.
-const IDLE: Duration = Duration::from_mins(1);
 /// What the origins of uses by the API begin with, so that no user's name is taken for another kind of origin.
 const ORIGIN: &str = "API ";
 
@@ -61,7 +56,7 @@ pub struct KeptUse {
 pub struct CountingDesk {
     reader: Arc<MeterReader>,
     counter: UseCounter,
-    under_way: Cache<Arc<str>, Arc<Semaphore>>,
+    under_way: Turns<Arc<str>>,
 }
 
 impl CountingDesk {
@@ -69,13 +64,11 @@ impl CountingDesk {
     #[must_use]
     pub fn new(reader: Arc<MeterReader>) -> Self {
         let counter = UseCounter::start(Arc::clone(&reader), crate::controller::clock::now);
-        let under_way = Cache::builder().max_capacity(CALLERS).time_to_idle(IDLE).build();
-        Self { reader, counter, under_way }
+        Self { reader, counter, under_way: Turns::new(UNDER_WAY) }
     }
 
     fn begin(&self, user: &Arc<str>) -> Result<OwnedSemaphorePermit, CheckProblem> {
-        let turns = self.under_way.get_with(Arc::clone(user), || Arc::new(Semaphore::new(UNDER_WAY)));
-        turns.try_acquire_owned().map_err(|_| {
+        self.under_way.of(user).try_acquire_owned().map_err(|_| {
             CheckProblem::TooMuch(format!("{UNDER_WAY} uses of yours are under way: wait for their answers"))
         })
     }

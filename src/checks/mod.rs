@@ -8,6 +8,7 @@
 //! | `tokens` | whose token that is, by TokenReview |
 //! | `access` | what they may, by SubjectAccessReview |
 //! | `reviews` | how many questions to the API server are under way at once |
+//! | `turns` | how much whoever asks may have under way at once |
 //! | `asked_by` | both together, for one request |
 //! | `desk` | what is answered |
 //! | `confirmation` | whether what is in memory can be counted by |
@@ -44,6 +45,7 @@ mod routes;
 mod site;
 mod stated;
 mod tokens;
+mod turns;
 mod uses;
 
 pub use {

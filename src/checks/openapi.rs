@@ -99,7 +99,7 @@ impl DescribedProblem {
         let response = ResponseBuilder::new().description(self.description).content(CheckProblem::MEDIA_TYPE, content);
         match self.status {
             StatusCode::UNAUTHORIZED => response.header("WWW-Authenticate", Header::default()).build(),
-            StatusCode::TOO_MANY_REQUESTS => {
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
                 response.header("Retry-After", Header::new(ObjectBuilder::new().schema_type(Type::Integer))).build()
             }
             _ => response.build(),

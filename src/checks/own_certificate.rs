@@ -94,14 +94,18 @@ impl OwnCertificate {
             tokio::select! {
                 Some(told) = secrets.next() => self.secret.see(told),
                 Some(told) = config_maps.next() => {
-                    // Who may not see whether there is one goes on as if there were none.
                     let is_refused = told.as_ref().is_err_and(is_forbidden);
                     match self.secret.heard(&what, told) {
-                        Some(seen) => self.told.see(seen),
-                        None if is_refused => self.told.see(None),
+                        Some(seen) => {
+                            self.told.see(seen);
+                            self.knowledge.learn_authority(authority(&self.told));
+                        }
+                        // Who may not see whether there is one keeps no summary waiting for it.
+                        None if is_refused && matches!(self.told, Known::Nothing) => {
+                            self.knowledge.learn_authority(ApiAuthority::Absent);
+                        }
                         None => {}
                     }
-                    self.knowledge.learn_authority(authority(&self.told));
                 }
                 () = leadership.changed() => {}
                 () = time::sleep(wait) => {}

@@ -4,27 +4,33 @@ use crate::metrics::ApiMetrics;
 use kube::{Api, Client, Resource, api::PostParams};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{fmt::Debug, sync::Arc, time::Duration};
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 
-/// How long a review may take: some of what a request may take in all.
+/// How long a review may wait for its turn.
+const TURN: Duration = Duration::from_secs(2);
+/// How long it may take: some of what a request may take in all.
 const PATIENCE: Duration = Duration::from_secs(4);
-/// How many reviews of a kind are under way at once, so that whoever asks much keeps the API server from nothing else.
-const AT_ONCE: usize = 16;
 
 /// Reviews of one kind, such as `TokenReview`.
 #[derive(Clone)]
 pub struct ApiReviews<K> {
     reviews: Api<K>,
-    under_way: Arc<Semaphore>,
     /// The plural of the kind.
     resource: &'static str,
     metrics: ApiMetrics,
 }
 
-/// The API server has not answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the API server does not answer")]
-pub struct NotReviewed;
+/// Why nothing is known of what was to be reviewed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotReviewed {
+    /// Too much is asked at once.
+    Busy,
+    /// The API server has not answered.
+    Unanswered,
+}
 
 impl<K> ApiReviews<K>
 where
@@ -33,20 +39,35 @@ where
     /// By a cluster. `resource` is the plural of the kind.
     #[must_use]
     pub fn new(client: Client, resource: &'static str, metrics: ApiMetrics) -> Self {
-        Self { reviews: Api::all(client), under_way: Arc::new(Semaphore::new(AT_ONCE)), resource, metrics }
+        Self { reviews: Api::all(client), resource, metrics }
     }
 
-    /// What the API server says.
+    /// What the API server says, once each of these has a turn.
     ///
     /// # Errors
-    /// Where it says nothing in time.
-    pub async fn ask(&self, review: &K) -> Result<K, NotReviewed> {
-        let asked = async {
-            let _turn = self.under_way.acquire().await.ok()?;
-            self.reviews.create(&PostParams::default(), review).await.ok()
+    /// Where one has none for two seconds, or the API server says nothing in time.
+    pub async fn ask<const N: usize>(&self, review: &K, turns: [Arc<Semaphore>; N]) -> Result<K, NotReviewed> {
+        let answer = self.try_ask(review, turns).await;
+        let result = match answer {
+            Ok(_) => "answered",
+            Err(NotReviewed::Busy) => "busy",
+            Err(NotReviewed::Unanswered) => "unanswered",
         };
-        let answer = timeout(PATIENCE, asked).await.ok().flatten();
-        self.metrics.reviewed(self.resource, if answer.is_some() { "answered" } else { "unanswered" });
-        answer.ok_or(NotReviewed)
+        self.metrics.reviewed(self.resource, result);
+        answer
     }
+
+    async fn try_ask<const N: usize>(&self, review: &K, turns: [Arc<Semaphore>; N]) -> Result<K, NotReviewed> {
+        let _turns = timeout(TURN, all(turns)).await.ok().flatten().ok_or(NotReviewed::Busy)?;
+        let answer = timeout(PATIENCE, self.reviews.create(&PostParams::default(), review)).await;
+        answer.ok().and_then(Result::ok).ok_or(NotReviewed::Unanswered)
+    }
+}
+
+async fn all<const N: usize>(turns: [Arc<Semaphore>; N]) -> Option<Vec<OwnedSemaphorePermit>> {
+    let mut taken = Vec::with_capacity(N);
+    for turn in turns {
+        taken.push(turn.acquire_owned().await.ok()?);
+    }
+    Some(taken)
 }

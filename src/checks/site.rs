@@ -1,5 +1,6 @@
 //! HTTP, with TLS or on loopback without: connections, limits, and the answer to one request.
 
+use super::asked_by::AskingNetwork;
 use crate::server::{ConnectionLimits, ConnectionPlace, LIFETIME, Site, serve};
 use axum::{Router, body::Body, extract::DefaultBodyLimit};
 use http::{HeaderValue, Request, Response, StatusCode, header};
@@ -67,7 +68,8 @@ impl Site for CheckSite {
         Some(Box::new(stream))
     }
 
-    async fn respond(&self, request: Request<Incoming>, place: &ConnectionPlace) -> Response<Full<Bytes>> {
+    async fn respond(&self, mut request: Request<Incoming>, place: &ConnectionPlace) -> Response<Full<Bytes>> {
+        request.extensions_mut().insert(AskingNetwork(place.network()));
         let Ok(response) = self.router.clone().oneshot(request.map(Body::new)).await;
         // Whoever was let in may stay; anybody else connects again.
         let stays = response.status() != StatusCode::UNAUTHORIZED && place.stay();

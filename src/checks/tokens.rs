@@ -6,22 +6,25 @@
 use super::{
     caller::ApiCaller,
     reviews::{ApiReviews, NotReviewed},
+    turns::Turns,
 };
 use crate::{
     core::{calendar::Instant, secret::Secret},
     metrics::ApiMetrics,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use chrono::DateTime;
+use chrono::{DateTime, TimeDelta};
 use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec};
 use kube::Client;
 use moka::{Expiry, future::Cache};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::{
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant as Clock},
 };
+use tokio::sync::Semaphore;
 
 /// Whom tokens have to be for: a token that a workload has for the API server, or for another service, is of no use here.
 pub const AUDIENCE: &str = "entitlements.dev";
@@ -37,6 +40,14 @@ const KNOWN: u64 = 10_000;
 const LONGEST: Duration = Duration::from_hours(24);
 /// The longest token that is looked at, in bytes.
 const LONGEST_TOKEN: usize = 16 << 10;
+/// How many reviews are under way of tokens that were somebody's before, as that is asked again each minute.
+const ACQUAINTED: usize = 16;
+/// The same of other tokens.
+const NEWCOMERS: usize = 16;
+/// The same of those from one network.
+const OF_ONE_NETWORK: usize = 4;
+/// How long after its end a token is shown to the API server, whose clock counts.
+const LEEWAY: TimeDelta = TimeDelta::minutes(1);
 
 /// A token as it is known: by its hash, so that nothing that is kept can be used.
 type TokenHash = [u8; 32];
@@ -59,12 +70,32 @@ pub enum TokenRefusal {
     /// The API server cannot be asked now.
     #[error("the API server cannot be asked now whose token this is: try again")]
     Unanswered,
+    /// Too many ask whose tokens nobody has seen yet.
+    #[error("too many tokens that nobody has seen yet are to be looked at: try again in a second")]
+    Busy,
+}
+
+/// How many reviews of tokens are under way at once, so that whoever tries many keeps the API server from nothing else, and
+/// nobody else from being served.
+struct TokenTurns {
+    /// Those of tokens that were somebody's before: no other can take them.
+    acquainted: Arc<Semaphore>,
+    newcomers: Arc<Semaphore>,
+    /// Of those, the ones of each network.
+    networks: Turns<IpAddr>,
+}
+
+impl Default for TokenTurns {
+    fn default() -> Self {
+        let of = |at_once| Arc::new(Semaphore::new(at_once));
+        Self { acquainted: of(ACQUAINTED), newcomers: of(NEWCOMERS), networks: Turns::new(OF_ONE_NETWORK) }
+    }
 }
 
 /// Who is known by which token.
-#[derive(Clone)]
 pub struct Tokens {
     reviews: ApiReviews<TokenReview>,
+    turns: TokenTurns,
     fresh: Cache<TokenHash, TokenOwner>,
     /// Those that were reviewed once, for when nobody can be asked.
     seen: Cache<TokenHash, (Arc<ApiCaller>, Instant)>,
@@ -76,22 +107,37 @@ impl Tokens {
     pub fn new(client: Client, metrics: ApiMetrics) -> Self {
         Self {
             reviews: ApiReviews::new(client, "tokenreviews", metrics),
+            turns: TokenTurns::default(),
             fresh: Cache::builder().max_capacity(KNOWN).expire_after(Belief).build(),
             seen: Cache::builder().max_capacity(KNOWN).time_to_live(LONGEST).build(),
         }
     }
 
-    /// Whose token that is.
+    /// Whose token that is, which has come from that network.
     ///
     /// # Errors
     /// Where it is nobody's, or that cannot be asked now.
-    pub async fn caller(&self, token: &Secret<String>, now: Instant) -> Result<Arc<ApiCaller>, TokenRefusal> {
+    pub async fn caller(
+        &self,
+        token: &Secret<String>,
+        network: IpAddr,
+        now: Instant,
+    ) -> Result<Arc<ApiCaller>, TokenRefusal> {
         let token_text = token.expose_secret();
-        if token_text.is_empty() || token_text.len() > LONGEST_TOKEN {
+        if token_text.len() > LONGEST_TOKEN || !claims(token_text).is_some_and(|claims| claims.may_count(now)) {
             return Err(TokenRefusal::Unknown);
         }
         let hash: TokenHash = Sha256::digest(token_text.as_bytes()).into();
-        match self.fresh.try_get_with(hash, self.review(token)).await {
+        let reviewed = async {
+            if self.seen.contains_key(&hash) {
+                self.review(token, [Arc::clone(&self.turns.acquainted)]).await
+            } else {
+                // Whoever waits for a turn of its own network takes none of all.
+                let turns = [self.turns.networks.of(&network), Arc::clone(&self.turns.newcomers)];
+                self.review(token, turns).await
+            }
+        };
+        match self.fresh.try_get_with(hash, reviewed).await {
             Ok(TokenOwner::Of(_, Some(until))) if until <= now => Err(TokenRefusal::Unknown),
             Ok(TokenOwner::Of(caller, until)) => {
                 let until = until.unwrap_or(now + BELIEVED).min(now + LONGEST);
@@ -102,14 +148,21 @@ impl Tokens {
                 self.seen.invalidate(&hash).await;
                 Err(TokenRefusal::Unknown)
             }
-            Err(_) => {
+            Err(why) => {
                 let known = self.seen.get(&hash).await.filter(|(_, until)| *until > now);
-                known.map(|(caller, _)| caller).ok_or(TokenRefusal::Unanswered)
+                known.map(|(caller, _)| caller).ok_or(match *why {
+                    NotReviewed::Busy => TokenRefusal::Busy,
+                    NotReviewed::Unanswered => TokenRefusal::Unanswered,
+                })
             }
         }
     }
 
-    async fn review(&self, token: &Secret<String>) -> Result<TokenOwner, NotReviewed> {
+    async fn review<const N: usize>(
+        &self,
+        token: &Secret<String>,
+        turns: [Arc<Semaphore>; N],
+    ) -> Result<TokenOwner, NotReviewed> {
         let review = TokenReview {
             spec: TokenReviewSpec {
                 token: Some(token.expose_secret().clone()),
@@ -117,7 +170,7 @@ impl Tokens {
             },
             ..TokenReview::default()
         };
-        let answer = self.reviews.ask(&review).await?;
+        let answer = self.reviews.ask(&review, turns).await?;
         Ok(reviewed(answer, token.expose_secret()))
     }
 }
@@ -131,19 +184,54 @@ fn reviewed(answer: TokenReview, token: &str) -> TokenOwner {
         return TokenOwner::Nobodys;
     }
     let caller = status.user.and_then(ApiCaller::of);
-    caller.map_or(TokenOwner::Nobodys, |caller| TokenOwner::Of(Arc::new(caller), expiry(token)))
+    caller.map_or(TokenOwner::Nobodys, |caller| {
+        TokenOwner::Of(Arc::new(caller), claims(token).and_then(|claims| claims.until()))
+    })
 }
 
-/// Until when a token counts, as it says itself (RFC 7519, `exp`). It is believed once the API server has reviewed it.
-fn expiry(token: &str) -> Option<Instant> {
-    #[derive(Deserialize)]
-    struct TokenClaims {
-        exp: i64,
+/// What a token says of itself (RFC 7519). It is believed once the API server has reviewed it.
+#[derive(Debug, Deserialize)]
+struct TokenClaims {
+    exp: i64,
+    #[serde(default)]
+    aud: TokenAudiences,
+}
+
+/// For whom a token is: one, or several.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum TokenAudiences {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Default for TokenAudiences {
+    fn default() -> Self {
+        Self::Several(Vec::new())
     }
+}
+
+impl TokenClaims {
+    fn until(&self) -> Option<Instant> {
+        DateTime::from_timestamp(self.exp, 0)
+    }
+
+    /// Whether it can be a token for this audience that has not ended. Of any other the API server says no, so it is not asked:
+    /// tokens of Kubernetes for an audience say both.
+    fn may_count(&self, now: Instant) -> bool {
+        let is_for_this = match &self.aud {
+            TokenAudiences::One(audience) => audience == AUDIENCE,
+            TokenAudiences::Several(audiences) => audiences.iter().any(|audience| audience == AUDIENCE),
+        };
+        is_for_this && self.until().is_some_and(|until| until > now - LEEWAY)
+    }
+}
+
+/// What a token says of itself; None where it is no such token.
+fn claims(token: &str) -> Option<TokenClaims> {
     let mut parts = token.split('.');
     let (_, claims, _, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next()) else { return None };
-    let claims: TokenClaims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
-    DateTime::from_timestamp(claims.exp, 0)
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()
 }
 
 /// How long a review counts.
@@ -159,62 +247,4 @@ impl Expiry<TokenHash, TokenOwner> for Belief {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{AUDIENCE, TokenOwner, expiry, reviewed};
-    use crate::core::calendar::parse_instant;
-    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-    use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewStatus, UserInfo};
-    use rstest::rstest;
-
-    fn token(claims: &str) -> String {
-        format!("e30.{}.c2lnbmF0dXJl", URL_SAFE_NO_PAD.encode(claims))
-    }
-
-    #[rstest]
-    #[case(r#"{"exp": 1798761600}"#, Some("2027-01-01T00:00:00Z"))]
-    #[case(r#"{"exp": "1798761600"}"#, None)]
-    #[case(r#"{"exp": 1e30}"#, None)]
-    #[case(r#"{"exp": 9223372036854775807}"#, None)]
-    #[case("{}", None)]
-    #[case("garbage", None)]
-    fn a_token_says_itself_until_when_it_counts(#[case] claims: &str, #[case] until: Option<&str>) {
-        assert_eq!(expiry(&token(claims)), until.map(|until| parse_instant(until).unwrap()));
-    }
-
-    #[rstest]
-    #[case("opaque")]
-    #[case("a.b")]
-    #[case("a.b.c")]
-    #[case("a.b.c.d")]
-    #[case("..")]
-    fn what_is_no_such_token_says_nothing(#[case] token: &str) {
-        assert_eq!(expiry(token), None);
-    }
-
-    fn review(authenticated: Option<bool>, audiences: Option<&[&str]>, user: Option<&str>) -> TokenReview {
-        let audiences = audiences.map(|all| all.iter().map(|one| (*one).to_owned()).collect());
-        let user = user.map(|name| UserInfo { username: Some(name.to_owned()), ..UserInfo::default() });
-        let status = TokenReviewStatus { authenticated, audiences, user, error: None };
-        TokenReview { status: Some(status), ..TokenReview::default() }
-    }
-
-    #[rstest]
-    #[case(Some(true), Some(&[AUDIENCE][..]), Some("bob"), true)]
-    #[case(Some(true), Some(&["other", AUDIENCE][..]), Some("bob"), true)]
-    #[case(Some(true), Some(&["other"][..]), Some("bob"), false)]
-    #[case(Some(true), Some(&[][..]), Some("bob"), false)]
-    #[case(Some(true), None, Some("bob"), false)]
-    #[case(Some(true), Some(&[AUDIENCE][..]), Some(""), false)]
-    #[case(Some(true), Some(&[AUDIENCE][..]), None, false)]
-    #[case(Some(false), Some(&[AUDIENCE][..]), Some("bob"), false)]
-    #[case(None, Some(&[AUDIENCE][..]), Some("bob"), false)]
-    fn a_token_counts_for_its_audience_alone(
-        #[case] authenticated: Option<bool>,
-        #[case] audiences: Option<&[&str]>,
-        #[case] user: Option<&str>,
-        #[case] is_known: bool,
-    ) {
-        let found = reviewed(review(authenticated, audiences, user), "opaque");
-        assert_eq!(matches!(found, TokenOwner::Of(..)), is_known);
-    }
-}
+mod tests;

@@ -75,6 +75,7 @@ struct Unknown {
 pub struct ConnectionPlace {
     connections: Arc<Connections>,
     number: u64,
+    network: IpAddr,
     until: Instant,
     leave: Arc<Notify>,
 }
@@ -102,8 +103,9 @@ impl Connections {
         let number = state.next;
         state.next += 1;
         let leave = Arc::new(Notify::new());
-        state.unknown.insert(number, Unknown { peer: network(address), leave: Arc::clone(&leave) });
-        ConnectionPlace { connections: Arc::clone(self), number, until: Instant::now() + LIFETIME, leave }
+        let network = network(address);
+        state.unknown.insert(number, Unknown { peer: network, leave: Arc::clone(&leave) });
+        ConnectionPlace { connections: Arc::clone(self), number, network, until: Instant::now() + LIFETIME, leave }
     }
 }
 
@@ -120,6 +122,12 @@ impl ConnectionsState {
 }
 
 impl ConnectionPlace {
+    /// The network that it comes from: an IPv4 address, or the first half of an IPv6 address.
+    #[must_use]
+    pub fn network(&self) -> IpAddr {
+        self.network
+    }
+
     /// It is the API server's, and may stay. False if it has to end with this request, as too many stay already, or had to
     /// leave just now.
     #[must_use]

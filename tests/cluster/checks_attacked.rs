@@ -3,7 +3,7 @@
 use crate::{
     asker::{API, Asker, allow},
     endpoints::ask,
-    harness::is_current,
+    harness::{Operator, is_current},
     usage::support::Desk,
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -11,7 +11,10 @@ use serde_json::{Value, json};
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
-    sync::Mutex,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -81,6 +84,56 @@ fn forged(token: &str, header: Option<Value>, change: impl Fn(&mut Value)) -> St
         Some(header) => format!("{}.{claims}.", URL_SAFE_NO_PAD.encode(header.to_string())),
         None => format!("{}.{claims}.{}", parts[0], parts[2]),
     }
+}
+
+/// How often the API server was asked whose a token is.
+fn reviews(operator: &Operator) -> u64 {
+    let (_, _, page) = operator.asked("/metrics");
+    let of_tokens = |line: &&str| line.starts_with("entitlement_api_reviews_total{resource=\"tokenreviews\"");
+    page.lines().filter(of_tokens).filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+}
+
+/// Tokens that nobody has signed, each another. The API server is asked for none that cannot count, and others are served while it is
+/// asked for those that could.
+fn many_tokens(scene: &Scene, operator: &Operator, api: SocketAddr) {
+    let (one, token) = (&scene.one, &scene.tenant.token);
+    let asks = |token: String| {
+        let (status, ..) = Asker { api, token }.says("GET", one, "");
+        status
+    };
+    let before = reviews(operator);
+    for number in 0..100 {
+        let elsewhere = |claims: &mut Value| claims["aud"] = json!([number.to_string()]);
+        let over = |claims: &mut Value| claims["exp"] = json!(number);
+        for token in [format!("opaque-{number}"), forged(token, None, elsewhere), forged(token, None, over)] {
+            assert_eq!(asks(token), 401);
+        }
+    }
+    // Those who are served are asked for again after a minute.
+    let asked = reviews(operator) - before;
+    assert!(asked < 10, "{asked} reviews");
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for thread in 0..8 {
+            let (is_over, asks) = (&is_over, &asks);
+            scope.spawn(move || {
+                for number in 0.. {
+                    if is_over.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let other = |claims: &mut Value| claims["jti"] = json!(format!("{thread}-{number}"));
+                    let status = asks(forged(token, None, other));
+                    assert!([401, 503].contains(&status), "{status}");
+                }
+            });
+        }
+        for _ in 0..100 {
+            scene.is_served();
+        }
+        let newcomer = Asker::of(&scene.desk, api, (&scene.desk.cluster.name, "newcomer"), "entitlements.dev");
+        newcomer.until(one, |status, _| status == 200);
+        is_over.store(true, Ordering::Relaxed);
+    });
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -181,6 +234,8 @@ async fn who_attacks_is_refused_and_others_are_served() {
         .collect();
     scene.is_served();
     drop(slow);
+
+    many_tokens(&scene, &operator, api);
 
     // More than a request may have.
     let event = |id: usize| {

@@ -3,8 +3,8 @@
 use super::{Inventory, When, inventory::Named, namespace_owners::NamespaceOwners, zone_of};
 use crate::{
     core::{
-        calendar::{Instant, Tz},
-        usage::allowance::UsageRequest,
+        calendar::{Instant, Tz, parse_instant},
+        usage::{allowance::UsageRequest, ledger::Ledger, memory::Memory, state::UsageState},
     },
     evaluation::{
         Snapshot,
@@ -12,6 +12,7 @@ use crate::{
         check::{CheckAnswer, CheckQuestion, SoldCatalogue, check, options},
         decision::decide_alone,
         explanation::UsageExplanation,
+        usage::{Heard, MeterFacts},
     },
 };
 use std::{collections::BTreeSet, sync::Arc};
@@ -31,6 +32,9 @@ pub struct CheckedEntitlement {
     pub entitlement_name: Option<String>,
     /// How its use stands, where it is metered and in force.
     pub usage: Option<UsageExplanation>,
+    /// How its use stands as the operator says in the organization's status, where only that can be told: it counts more than
+    /// manifests report, such as what services have counted by its API.
+    pub said: Option<UsageState>,
     /// The channels that the definition knows.
     pub channels: Vec<Arc<str>>,
 }
@@ -52,11 +56,20 @@ impl Inventory {
         self.add_entitlement(&mut snapshot, entitlement, &definitions);
         let zone = zone_of(snapshot.organization.as_deref());
         let now = when.into().first(zone);
-        let decision = decide_alone(&snapshot, entitlement, now);
+        let mut decision = decide_alone(&snapshot, entitlement, now);
         let serving = snapshot.catalogue.get(entitlement).and_then(|entry| entry.serving.clone());
         let definition = serving.as_ref().map(|compiled| &compiled.terms);
-        let mut answer = check(&decision, &CheckQuestion { entitlement, definition, request });
-        if with_options && !answer.allowed {
+        let question = CheckQuestion { entitlement, definition, request };
+        let mut answer = check(&decision, &question);
+        // What manifests report is a part of what the operator counts: what is too much for it is too much.
+        let said =
+            said_by_the_operator(&snapshot, entitlement, now).filter(|_| answer.allowed && answer.usage.is_some());
+        if said.is_some() {
+            snapshot.meters.insert(Arc::clone(entitlement), Arc::new(unheard(now)));
+            decision = decide_alone(&snapshot, entitlement, now);
+            answer = check(&decision, &question);
+        }
+        if with_options && !answer.allowed && said.is_none() {
             let plans = self.plans(&definitions);
             let sold = SoldCatalogue { plans: &plans, definitions: &definitions };
             answer.options = Some(options(&snapshot, sold, entitlement, request, now));
@@ -68,7 +81,12 @@ impl Inventory {
             answer,
             organization_name: snapshot.organization.as_ref().and_then(|one| one.spec.display_name.clone()),
             entitlement_name: definition.and_then(|definition| definition.display_name.clone()),
-            usage: decision.meters.get(entitlement).and_then(|meter| UsageExplanation::of(meter)),
+            usage: decision
+                .meters
+                .get(entitlement)
+                .filter(|_| said.is_none())
+                .and_then(|meter| UsageExplanation::of(meter)),
+            said,
             channels: rules.map(|rules| rules.channels.keys().cloned().collect()).unwrap_or_default(),
         })
     }
@@ -80,5 +98,23 @@ impl Inventory {
         let owners = NamespaceOwners::of(self);
         let named = BTreeSet::from([Arc::clone(name)]);
         snapshot.meters.extend(self.meters(&snapshot.name, &named, definitions, &owners));
+    }
+}
+
+/// The state that the organization's status tells of that moment: since then, and until the allotment is new.
+fn said_by_the_operator(snapshot: &Snapshot, entitlement: &str, now: Instant) -> Option<UsageState> {
+    let status = snapshot.organization.as_ref()?.status.as_ref()?;
+    let said = status.usage.iter().find(|said| said.definition == entitlement)?;
+    let moment = |text: &str| parse_instant(text).ok();
+    let is_new = said.resets_at.as_deref().and_then(moment).is_some_and(|at| at <= now);
+    (moment(&said.since)? <= now && !is_new).then_some(said.state)
+}
+
+/// What is known where nobody but the operator knows what is used.
+fn unheard(now: Instant) -> MeterFacts {
+    MeterFacts {
+        memory: Arc::new(Memory::default()),
+        ledger: Arc::new(Ledger::default()),
+        heard: Some(Heard::NotSince(now)),
     }
 }

@@ -129,6 +129,43 @@ fn what_would_help_is_said_where_that_is_asked_for() {
     assert_golden("checks.options.txt", screens.as_bytes());
 }
 
+/// Ten cases a month of which three are reported, and what the operator says of them in the organization's status.
+fn counted(state: &str) -> String {
+    let mut organization = object("Organization", "acme", &json!({"namespaces": ["acme"]}));
+    let since = "2027-01-15T00:00:00Z";
+    organization["status"] = json!({"usage": [{"definition": "cases", "state": state, "since": since}]});
+    let usage = json!({"mode": "Consumed", "period": "P1M"});
+    let metered = json!({"type": "Quantity", "unit": "cases", "amount": 10, "usage": usage});
+    let granted = json!({"organization": "acme", "definition": "cases", "start": "2027-01-01"});
+    let registers = json!([{"key": "all", "at": "2027-01-10", "amount": 3}]);
+    let used = json!({"organization": "acme", "definition": "cases", "registers": registers});
+    let objects = [
+        organization,
+        object("EntitlementDefinition", "cases", &metered),
+        object("EntitlementInstance", "acme-cases", &granted),
+        object("EntitlementUsage", "acme-cases", &used),
+    ];
+    json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string()
+}
+
+#[test]
+fn what_the_operator_alone_has_counted_is_not_guessed() {
+    let mut screens = String::new();
+    for (state, question) in [
+        ("Warning", "acme cases --at 2027-01-20 --amount 2"),
+        ("Exhausted", "acme cases --at 2027-01-20"),
+        ("Ok", "acme cases --at 2027-01-20 --amount 8"),
+        ("Unknown", "acme cases --at 2027-01-20"),
+    ] {
+        let words: Vec<&str> = question.split(' ').collect();
+        let output = run_with_input(&[&["check"], &words[..], &["-f", "-"]].concat(), &counted(state));
+        assert_eq!(text(&output.stderr), "", "{question}");
+        let (screen, code) = (text(&output.stdout), code(&output));
+        writeln!(screens, "$ check {question}    # {state}\n{screen}(exit code {code})\n").unwrap();
+    }
+    assert_golden("checks.counted.txt", screens.as_bytes());
+}
+
 #[test]
 fn programs_are_told_the_same() {
     let output = asked("acme seats --at 2027-03-01 --options -o json");

@@ -166,6 +166,9 @@ fn text(checked: &CheckedEntitlement, request: UsageRequest) -> String {
     if let Some(entitled) = sentences::entitled(checked) {
         paper.paragraph(2, None, &entitled);
     }
+    if let Some(advice) = sentences::ask_the_api(checked, asked) {
+        paper.paragraph(2, None, &advice);
+    }
     if let Some(usage) = &checked.usage {
         paper.paragraph(2, None, &usage::standing(usage, answer.unit.as_deref(), checked.now, checked.zone));
         for detail in usage::details(usage, checked.zone) {

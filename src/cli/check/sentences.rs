@@ -5,7 +5,10 @@ use crate::{
         moment::{first_day, last_day, relative, shown},
         text::on_one_line,
     },
-    core::calendar::{Instant, parse_instant},
+    core::{
+        calendar::{Instant, parse_instant},
+        usage::state::UsageState,
+    },
     evaluation::check::{CheckAnswer, CheckOption, CheckReason, CheckedUsage, OptionKind},
     offline::CheckedEntitlement,
 };
@@ -34,6 +37,9 @@ pub fn verdict(checked: &CheckedEntitlement, asked: AskedUse) -> String {
 fn allowed(checked: &CheckedEntitlement, usage: &CheckedUsage, asked: AskedUse) -> String {
     let by = asked.channel.map(|channel| format!(" by {}", on_one_line(channel))).unwrap_or_default();
     let more = format!("{} more may be used{by}", asked.amount);
+    if let Some(state) = checked.said.filter(|state| *state != UsageState::Unknown) {
+        return format!("{more}, if so much is left: the operator says {state}, and its API says how much is");
+    }
     match (checked.answer.reason, usage.remaining.as_deref()) {
         (CheckReason::UsageUnknown, _) | (_, None) => {
             format!("{more}; what is used is not known now, and it may be used meanwhile")
@@ -156,6 +162,18 @@ pub fn entitled(checked: &CheckedEntitlement) -> Option<String> {
         |until| format!(", until {} ({})", shown(until, checked.zone), relative(until, checked.now, checked.zone)),
     );
     Some(format!("{what}{}{until}.", since.unwrap_or_default()))
+}
+
+/// How whoever wants numbers gets them, where the operator alone has them.
+pub fn ask_the_api(checked: &CheckedEntitlement, asked: AskedUse) -> Option<String> {
+    let state = checked.said?;
+    let CheckAnswer { organization, entitlement, .. } = &checked.answer;
+    let channel = asked.channel.map(|channel| format!("&channel={}", on_one_line(channel))).unwrap_or_default();
+    Some(format!(
+        "Use: the operator says {state}. How much is used, its store knows, which this command cannot read. Ask the operator's API: \
+         GET /v1/organizations/{organization}/entitlements/{entitlement}?amount={}{channel}",
+        asked.amount
+    ))
 }
 
 /// `the add-on extra-seats (Extra seats), 3 times, for entitlements/acme-video: 40 seats then`

@@ -5,5 +5,6 @@ mod examples;
 mod laws;
 mod list;
 mod options;
+mod said;
 mod scene;
 mod uses;

@@ -129,6 +129,11 @@ impl CheckScene {
         self.asked(entitlement, at, request, false).answer
     }
 
+    /// The answer with all that there is to say beside it.
+    pub fn checked(&self, at: &str, amount: &str) -> CheckedEntitlement {
+        self.asked("units", at, UsageRequest { amount: amount.parse().unwrap(), channel: None }, false)
+    }
+
     /// `yes: Allowed` or `no: Exhausted`
     pub fn ask(&self, at: &str, amount: &str) -> String {
         told(&self.ask_for("units", at, amount, None))

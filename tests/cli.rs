@@ -57,6 +57,8 @@ mod time_zones;
 mod timeline;
 #[path = "cli/usage.rs"]
 mod usage;
+#[path = "cli/usage_contracts.rs"]
+mod usage_contracts;
 #[path = "cli/warnings.rs"]
 mod warnings;
 

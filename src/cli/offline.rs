@@ -224,11 +224,28 @@ impl Examination {
         self
     }
 
+    /// What there is to say of the organization that somebody means. None where something cannot be read, which has been said.
+    ///
+    /// # Errors
+    /// Where nothing can be read at all, or nobody knows which organization is meant.
+    pub fn of_organization(
+        source: &SourceArguments,
+        when: When,
+        called: &str,
+    ) -> Result<Option<(Self, String)>, CommandFailure> {
+        let examination = Self::of_reading(gather(source, when)?);
+        if examination.outcome() == Outcome::Unreadable {
+            examination.say();
+            return Ok(None);
+        }
+        examination.about(called).map(Some)
+    }
+
     /// Finds the organization that a person means, and says what of all that is wrong concerns it.
     ///
     /// # Errors
     /// There is none, or several may be meant.
-    pub fn about(self, called: &str) -> Result<(Self, String), CommandFailure> {
+    fn about(self, called: &str) -> Result<(Self, String), CommandFailure> {
         let directory = self.manifests.inventory.directory();
         let organization = match organization(&directory, called) {
             Ok(organization) => organization.to_owned(),

@@ -5,7 +5,7 @@ mod sentences;
 use super::{
     completion::names::{definitions, organizations},
     explain::usage,
-    offline::{Examination, MomentArguments, SourceArguments, gather},
+    offline::{Examination, MomentArguments, SourceArguments},
     outcome::{CommandFailure, Outcome},
     print, say,
     suggestions::known_definition,
@@ -95,12 +95,11 @@ pub fn check(arguments: &CheckArguments) -> Result<Outcome, CommandFailure> {
 
 fn answer(arguments: &CheckArguments) -> Result<Outcome, CommandFailure> {
     let when = arguments.moment.moment();
-    let examination = Examination::of_reading(gather(&arguments.source, when)?);
-    if examination.outcome() == Outcome::Unreadable {
-        examination.say();
+    let Some((examination, organization)) =
+        Examination::of_organization(&arguments.source, when, &arguments.organization)?
+    else {
         return Ok(Outcome::Unreadable);
-    }
-    let (examination, organization) = examination.about(&arguments.organization)?;
+    };
     let inventory = &examination.manifests.inventory;
     let entitlement = known_definition(inventory, &arguments.entitlement)?;
     let request = UsageRequest { amount: arguments.amount, channel: arguments.channel.as_deref() };

@@ -26,7 +26,7 @@ pub(super) mod usage;
 
 use super::{
     completion::names::{definitions, organizations},
-    offline::{Examination, MomentArguments, SourceArguments, gather},
+    offline::{Examination, MomentArguments, SourceArguments},
     outcome::{CommandFailure, Outcome},
     print,
     suggestions::{known_definition, unknown},
@@ -100,12 +100,11 @@ enum ExplainFormat {
 /// Says what an organization holds, and why.
 pub fn explain(arguments: &ExplainArguments) -> Result<Outcome, CommandFailure> {
     let when = arguments.moment.moment();
-    let examination = Examination::of_reading(gather(&arguments.source, when)?);
-    if examination.outcome() == Outcome::Unreadable {
-        examination.say();
+    let Some((examination, organization)) =
+        Examination::of_organization(&arguments.source, when, &arguments.organization)?
+    else {
         return Ok(Outcome::Unreadable);
-    }
-    let (examination, organization) = examination.about(&arguments.organization)?;
+    };
     let outcome = examination.outcome();
     let inventory = &examination.manifests.inventory;
     let definition = arguments.definition.as_deref();

@@ -1,11 +1,6 @@
 //! The model at one moment after the other.
 
-use super::{
-    entries::Settled,
-    gifts::PlainVerdict,
-    model::{PlainMemory, PlainModel},
-    plain::PlainWorld,
-};
+use super::{entries::Settled, gifts::PlainVerdict, memory::PlainMemory, model::PlainModel, plain::PlainWorld};
 use crate::core::calendar::{Bound, Instant, Nominal};
 use std::collections::BTreeSet;
 

@@ -1,7 +1,8 @@
 //! The model's record of a subscription: which revision of each plan is its own, and which entries of its lists count.
 
 use super::{
-    model::{AgreedTerm, EntryName, Name, PlainModel, RecordedEntry, SubscriptionMemory},
+    memory::{EntryName, RecordedEntry, SubscriptionMemory},
+    model::{AgreedTerm, Name, PlainModel},
     plain::{PlainRemove, PlainState},
     shelf::HowMuch,
 };

@@ -2,7 +2,7 @@
 
 use super::{
     course::Onlooker,
-    model::PlainMemory,
+    memory::PlainMemory,
     operator::PlainOperator,
     plain::{PlainWorld, at},
 };

@@ -2,7 +2,8 @@
 
 use super::{
     entries::{ADD, ADD_ONS, PlainWindow, Settled},
-    model::{AgreedTerm, InstanceMemory, Name, PlainMemory, PlainModel, RecordedEntry},
+    memory::{InstanceMemory, PlainMemory, RecordedEntry},
+    model::{AgreedTerm, Name, PlainModel},
     plain::{ALLOWED, Made, PlainInstance},
     shelf::{HowMuch, PlainPart, PlanMemory},
 };

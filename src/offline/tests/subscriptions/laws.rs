@@ -4,7 +4,7 @@ use super::{
     course::{Onlooker, course},
     generate::{Happening, Tale, TaleTelling, tale},
     gifts::{PlainVerdict, SubscriptionVerdict},
-    model::PlainMemory,
+    memory::PlainMemory,
     operator::PlainOperator,
 };
 use crate::{

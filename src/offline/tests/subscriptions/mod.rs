@@ -6,6 +6,7 @@ mod examples;
 mod generate;
 mod gifts;
 mod laws;
+mod memory;
 mod model;
 pub(super) mod operator;
 mod plain;
